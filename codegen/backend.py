@@ -1,0 +1,202 @@
+"""What a hardware target fills in: the types between code generation and `uol.backends`.
+
+A backend turns specs into text, text into a binary, and a binary into a callable. Adding a vendor means adding a
+folder that satisfies `Backend`; nothing above `backends/` asks for a vendor by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+from uol.codegen.spec import KernelGraph, KernelSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """What the kernel language of a target offers, whatever the device.
+
+    lanes               width of a warp, wave or vector instruction, in lanes of 32 bits
+    scratch_bytes       on-chip memories by name ("shared", or "UB", "L1", ...), in bytes
+    alignment_bytes     what a vector access or copy must be aligned to
+    max_grid            largest grid per axis
+    max_threads         largest block; 1 where there are no threads
+    dtypes              element types that kernels may hold
+    matrix_shapes       (m, n, k, operand dtype, accumulator dtype) of matrix instructions that kernels use
+    """
+
+    lanes: int
+    scratch_bytes: Mapping[str, int]
+    alignment_bytes: int
+    max_grid: tuple[int, int, int]
+    max_threads: int
+    dtypes: frozenset[str]
+    matrix_shapes: tuple[tuple[int, int, int, str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One product: its name, the architecture that its binaries are built for, and its size.
+
+    `cores` are SMs, CUs or AI cores. Figures carry their source in the backend's device table.
+    """
+
+    name: str
+    architecture: str
+    cores: int
+    clock_mhz: int
+    memory_bytes: int
+    bandwidth_gb_s: float
+
+
+class Schedule(Protocol):
+    """How a kernel is laid out on the machine: frozen data that belongs to its backend, opaque above it."""
+
+    def describe(self) -> str:
+        """One line for `uol explain`: tile sizes and which axis feeds the lanes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """What a launch takes: named on-chip buffers in bytes, grid and threads."""
+
+    buffers: Mapping[str, int] = field(default_factory=dict)
+    grid: tuple[int, int, int] = (1, 1, 1)
+    threads: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a spec with a schedule cannot be a kernel here, with the nearest thing that can."""
+
+    reason: str
+    nearest: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """A parameter of an emitted kernel, in order. A buffer names its spec's arg; a scalar or dim is passed by value."""
+
+    name: str
+    kind: Literal["buffer", "scalar", "dim"]
+    dtype: str
+    writes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """grid and block as in CUDA; a machine without threads uses grid[0] as its number of blocks and block (1, 1, 1).
+    `core` names the kind of core where a machine has several ("aiv", "aic"); else it is empty."""
+
+    grid: tuple[int, int, int]
+    block: tuple[int, int, int]
+    shared_bytes: int = 0
+    core: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """One rendered kernel: `text` is its function alone, header comment included; `name` its legalised symbol."""
+
+    name: str
+    text: str
+    params: tuple[Param, ...]
+    launch: Launch
+    footprint: Footprint
+    schedule: Schedule
+    spec: KernelSpec
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """One emitted file of a module."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """All kernels of one operator for one target.
+
+    device   the file that the vendor's compiler and the twin take: every kernel, in launch order
+    host     further files: the launcher with the C ABI, headers that the text includes
+    build    the vendor's build line, as a user would type it
+    """
+
+    backend: str
+    device_name: str
+    graph: KernelGraph
+    kernels: tuple[Kernel, ...]
+    device: SourceFile
+    host: tuple[SourceFile, ...]
+    build: str
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A built module: the binary, where it lies (if on disk), and what the compiler said."""
+
+    module: Module
+    binary: bytes
+    path: Path | None
+    log: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolState:
+    """A tool as `uol doctor` shows it: found or not, version, and what its absence costs."""
+
+    name: str
+    found: bool
+    detail: str
+    cost_if_absent: str
+    install_hint: str
+
+
+class Backend(Protocol):
+    """A hardware target. See `design.md`, section 3."""
+
+    name: str
+    capability: Capability
+    devices: Mapping[str, Device]
+    default_device: str
+
+    def accepts(self, spec: KernelSpec) -> bool:
+        """May this candidate (a whole fused group, written as a spec) be one kernel here?"""
+        ...
+
+    def legalise(self, spec: KernelSpec) -> tuple[KernelSpec, ...]:
+        """The specs that this machine runs in place of one: itself, or several joined by workspaces."""
+        ...
+
+    def schedules(self, spec: KernelSpec, device: Device) -> Iterable[Schedule]:
+        """Candidates, best first."""
+        ...
+
+    def check(self, spec: KernelSpec, schedule: Schedule) -> Footprint | Refusal:
+        """Pre-flight: buffers, bytes, grid."""
+        ...
+
+    def render(self, spec: KernelSpec, schedule: Schedule) -> Kernel:
+        """Source text of one kernel and its launch record."""
+        ...
+
+    def assemble(self, graph: KernelGraph, kernels: tuple[Kernel, ...], device: Device) -> Module:
+        """The files of one operator."""
+        ...
+
+    def build(self, module: Module) -> Artifact:
+        """The vendor's real compiler. Raises ToolchainError where it is missing or refuses the text."""
+        ...
+
+    def load(self, artifact: Artifact) -> Callable[..., None]:
+        """A callable on the operator's buffers (inputs, then results), where the device is present."""
+        ...
+
+    def doctor(self) -> tuple[ToolState, ...]:
+        """The tools of this target and their state."""
+        ...

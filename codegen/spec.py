@@ -1,0 +1,222 @@
+"""Kernel specs: what one kernel computes, with nothing said about how.
+
+A spec is the hand-over from the middle of the house to its backends. Index, guard and value are expressions of
+`uol.ir.nodes`; in place of `Load` stands `Read`, whose offset is already flat over the spec's axes. Loops and tails
+live in the renderers, extents in the spec.
+
+    Map       y[axes] = steps
+    Reduce    rows x cols: folds over the cols, then row and element steps
+    Contract  acc[batch, m, n] = sum over k of a[batch, m, k] * b[batch, n, k], then an epilogue
+    Pack      y[axes] = one read: a copy into another layout
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from uol.ir.nodes import Axis, Expr, Scalar
+
+ArgRole = Literal["in", "out", "workspace"]
+
+
+@dataclass(frozen=True, slots=True)
+class Arg:
+    """A buffer of a kernel. `shape` and `strides` (in elements) are per logical dim; the buffer starts at its first
+    element. A result or workspace is dense in some order of its dims; an input may have any non-negative strides."""
+
+    name: str
+    dtype: str
+    shape: tuple[Expr, ...]
+    strides: tuple[Expr, ...]
+    role: ArgRole
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """low <= value < high; a missing side is None. Only the sides that had to be checked are present."""
+
+    value: Expr
+    low: Expr | None
+    high: Expr | None
+
+
+@dataclass(frozen=True, slots=True)
+class Holds:
+    """Any other condition on an access (divisibility, masks, data-dependent indices)."""
+
+    condition: Expr
+
+
+Guard = Within | Holds
+
+
+@dataclass(frozen=True, slots=True)
+class Read(Expr):
+    """`tensor[offset]` where every guard holds, else `fill`.
+
+    offset    flat element offset over the spec's axes, in Horner form
+    strides   (axis name, elements per step of that axis), for every axis of the spec in order; a stride is None
+              where the offset is not affine in that axis (a constant stride does not exist)
+    guard     empty when every access is proven; then `fill` is None
+    """
+
+    tensor: str
+    offset: Expr
+    strides: tuple[tuple[str, Expr | None], ...]
+    guard: tuple[Guard, ...]
+    fill: Expr | None
+    dtype: str
+
+    def stride(self, axis: str) -> Expr | None:
+        """The constant stride along `axis`; None when there is none."""
+        return dict(self.strides)[axis]
+
+
+@dataclass(frozen=True, slots=True)
+class Let:
+    """`name = value`. `axes` names the axes that the value varies over: a subset of the spec's."""
+
+    name: str
+    value: Expr
+    dtype: str
+    axes: tuple[str, ...]
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """`name = op over the spec's cols of value`: one value a row.
+
+    op is sum prod max min any all argmax argmin. argmax and argmin: `value` is what is compared, the result is the
+    row-major linear index over the cols in the spec's order, as i64. `where`: conditions for a term to count.
+    """
+
+    name: str
+    op: str
+    value: Expr
+    dtype: str
+    where: tuple[Expr, ...]
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """`tensor[offset] = value`, over `axes` (all of the spec's, or a Reduce's rows)."""
+
+    tensor: str
+    offset: Expr
+    strides: tuple[tuple[str, Expr | None], ...]
+    value: Expr
+    dtype: str
+    axes: tuple[str, ...]
+    line: int
+
+
+Step = Let | Fold | Store
+
+
+@dataclass(frozen=True, slots=True)
+class KernelSpec:
+    """What every spec has. `dims`: symbolic dims, passed as arguments; `facts`: what is known about them;
+    `source`: the printed op. Args come inputs first, then results, then workspaces, in the op's order."""
+
+    name: str
+    args: tuple[Arg, ...]
+    scalars: tuple[Scalar, ...]
+    dims: tuple[str, ...]
+    facts: tuple[Expr, ...]
+    source: str
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        raise NotImplementedError  # every kind has its own
+
+    def arg(self, name: str) -> Arg:
+        return next(a for a in self.args if a.name == name)
+
+
+@dataclass(frozen=True, slots=True)
+class Map(KernelSpec):
+    """Every element on its own. `index` is the iteration space in the physical order of the (first) result,
+    outermost first; steps are Let and Store."""
+
+    index: tuple[Axis, ...]
+    steps: tuple[Step, ...]
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        return self.index
+
+
+@dataclass(frozen=True, slots=True)
+class Reduce(KernelSpec):
+    """Folds over `cols` for each of `rows`, with steps in order. A Let or Store whose axes lie within the rows is a
+    row step, any other an element step; an element step after a fold may use the fold's name. Several folds and
+    several stores are usual (softmax: max, then sum, then a store of every element)."""
+
+    rows: tuple[Axis, ...]
+    cols: tuple[Axis, ...]
+    steps: tuple[Step, ...]
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        return self.rows + self.cols
+
+
+@dataclass(frozen=True, slots=True)
+class Contract(KernelSpec):
+    """acc[batch, m, n] = sum[k](a * b): `a` and `b` each hold exactly one Read, wrapped in casts; a varies over
+    batch, m, k, b over batch, n, k, and the result's unit-stride axis is the last of n. `epilogue` steps (Let, Store)
+    read `acc` by name over batch, m, n; a Let over fewer axes (a channel's scale) may be hoisted. m, n and k may hold
+    several axes (a convolution has m = n, p, q; n = o; k = r, s, c)."""
+
+    batch: tuple[Axis, ...]
+    m: tuple[Axis, ...]
+    n: tuple[Axis, ...]
+    k: tuple[Axis, ...]
+    a: Expr
+    b: Expr
+    acc: str
+    acc_dtype: str
+    line: int
+    epilogue: tuple[Step, ...]
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        return self.batch + self.m + self.n + self.k
+
+
+@dataclass(frozen=True, slots=True)
+class Pack(KernelSpec):
+    """`out[index] = value`: one Read (or its cast) copied into a layout that another kernel wants. `index` is the
+    physical order of the result, whose offset is dense over it. Positions beyond the source are the read's fill."""
+
+    index: tuple[Axis, ...]
+    steps: tuple[Step, ...]
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        return self.index
+
+
+@dataclass(frozen=True, slots=True)
+class KernelGraph:
+    """The kernels of one operator, in launch order. `args` is the operator's signature (inputs, then results);
+    `workspaces` are the buffers between kernels."""
+
+    name: str
+    specs: tuple[KernelSpec, ...]
+    args: tuple[Arg, ...]
+    workspaces: tuple[Arg, ...]
+    scalars: tuple[Scalar, ...]
+    dims: tuple[str, ...]
+    source: str
+
+
+def reads(expr: Expr) -> Iterator[Read]:
+    """The reads of an expression, in order, those within indices and guards included."""
+    from uol.codegen.traverse import walk
+
+    return (node for node in walk(expr) if isinstance(node, Read))

@@ -1,0 +1,90 @@
+"""Walking and rewriting expressions of specs and programs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+
+from uol.codegen.spec import Guard, Holds, Read, Within
+from uol.ir.nodes import Axis, Call, Expr, Load, Reduce, Var
+
+
+def children(expr: Expr) -> tuple[Expr, ...]:
+    """The direct operands of a node, guards and fills included."""
+    match expr:
+        case Call(args=args):
+            return args
+        case Load(index=index, guard=guard, fill=fill):
+            return index + guard + ((fill,) if fill is not None else ())
+        case Reduce(body=body, where=where):
+            return (body, *where)
+        case Read(offset=offset, guard=guards, fill=fill):
+            return (offset, *guard_operands(guards), *((fill,) if fill is not None else ()))
+    return ()
+
+
+def guard_operands(guards: tuple[Guard, ...]) -> tuple[Expr, ...]:
+    out: list[Expr] = []
+    for guard in guards:
+        match guard:
+            case Within(value, low, high):
+                out += [e for e in (value, low, high) if e is not None]
+            case Holds(condition):
+                out.append(condition)
+    return tuple(out)
+
+
+def walk(expr: Expr) -> Iterator[Expr]:
+    """The node and everything below it, parents first."""
+    yield expr
+    for child in children(expr):
+        yield from walk(child)
+
+
+def rewrite(expr: Expr, rule: Callable[[Expr], Expr | None]) -> Expr:
+    """The expression with every outermost node for which `rule` gives a replacement exchanged."""
+    replaced = rule(expr)
+    if replaced is not None:
+        return replaced
+
+    def go(e: Expr) -> Expr:
+        return rewrite(e, rule)
+
+    def maybe(e: Expr | None) -> Expr | None:
+        return None if e is None else go(e)
+
+    match expr:
+        case Call(args=args):
+            return replace(expr, args=tuple(go(a) for a in args))
+        case Load(index=index, guard=guard, fill=fill):
+            return replace(expr, index=tuple(go(i) for i in index), guard=tuple(go(g) for g in guard), fill=maybe(fill))
+        case Reduce(axes=axes, body=body, where=where):
+            bounds = tuple(Axis(a.name, go(a.extent)) for a in axes)
+            return replace(expr, axes=bounds, body=go(body), where=tuple(go(w) for w in where))
+        case Read(offset=offset, strides=strides, guard=guards, fill=fill):
+            return replace(
+                expr,
+                offset=go(offset),
+                strides=tuple((name, maybe(s)) for name, s in strides),
+                guard=tuple(rewrite_guard(g, go) for g in guards),
+                fill=maybe(fill),
+            )
+    return expr
+
+
+def rewrite_guard(guard: Guard, go: Callable[[Expr], Expr]) -> Guard:
+    match guard:
+        case Within(value, low, high):
+            return Within(go(value), None if low is None else go(low), None if high is None else go(high))
+        case Holds(condition):
+            return Holds(go(condition))
+
+
+def substitute(expr: Expr, values: Mapping[str, Expr]) -> Expr:
+    """The expression with variables exchanged by name."""
+    return rewrite(expr, lambda e: values.get(e.name) if isinstance(e, Var) else None)
+
+
+def variables(expr: Expr) -> frozenset[str]:
+    """The names of all variables in an expression."""
+    return frozenset(e.name for e in walk(expr) if isinstance(e, Var))

@@ -1,0 +1,57 @@
+"""The errors of uol: where, what, why, what next."""
+
+from __future__ import annotations
+
+from uol.ir.span import Span
+
+
+class UolError(Exception):
+    """Base of every error that uol raises for a user's mistake or a machine's limit.
+
+    `message` says what is wrong and why, `hint` what would be right, `span` where; `text` is the source the span
+    points into. `str(error)` is the whole report, with the line and a caret.
+    """
+
+    def __init__(self, message: str, *, span: Span | None = None, text: str | None = None, hint: str | None = None) -> None:
+        self.message = message
+        self.span = span
+        self.text = text
+        self.hint = hint
+        super().__init__(message)
+
+    def __str__(self) -> str:
+        parts = [f"{self.span}: {type(self).__name__}: {self.message}" if self.span else f"{type(self).__name__}: {self.message}"]
+        if self.span and self.text is not None:
+            lines = self.text.splitlines()
+            if 0 < self.span.line <= len(lines):
+                line = lines[self.span.line - 1]
+                same_line = self.span.end_line == self.span.line
+                width = max(1, (self.span.end_column if same_line else len(line) + 1) - self.span.column)
+                parts += [f"  {line}", "  " + " " * (self.span.column - 1) + "^" * width]
+        if self.hint:
+            parts.append(f"  help: {self.hint}")
+        return "\n".join(parts)
+
+
+class ParseError(UolError):
+    """The text is not of the grammar."""
+
+
+class TypeCheckError(UolError):
+    """A name, type, shape or index of the text does not fit."""
+
+
+class BoundsError(UolError):
+    """An access that could not be proven in range."""
+
+
+class ShapeError(UolError):
+    """Tensors, dims or attributes of a call that do not fit the operator."""
+
+
+class ResourceError(UolError):
+    """A kernel that does not fit the machine, or a file or folder that cannot be used."""
+
+
+class ToolchainError(UolError):
+    """A vendor's tool that is missing or that refused the text."""

@@ -1,0 +1,55 @@
+"""The element types of the language, and the facts about them that every floor uses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["float", "int", "uint", "bool"]
+
+
+@dataclass(frozen=True, slots=True)
+class DTypeInfo:
+    """`bits` of storage; `accumulator` is what `acc(x)` casts to (rule 2 of the language); `epsilon` is the spacing
+    at 1.0 (twice the unit roundoff), 0 for the exact types."""
+
+    name: str
+    kind: Kind
+    bits: int
+    accumulator: str
+    epsilon: float
+
+    @property
+    def bytes(self) -> int:
+        return self.bits // 8
+
+
+DTYPES: dict[str, DTypeInfo] = {
+    info.name: info
+    for info in (
+        DTypeInfo("f64", "float", 64, "f64", 2.0**-52),
+        DTypeInfo("f32", "float", 32, "f32", 2.0**-23),
+        DTypeInfo("f16", "float", 16, "f32", 2.0**-10),
+        DTypeInfo("bf16", "float", 16, "f32", 2.0**-7),
+        DTypeInfo("f8e4m3", "float", 8, "f32", 2.0**-3),
+        DTypeInfo("f8e5m2", "float", 8, "f32", 2.0**-2),
+        DTypeInfo("i64", "int", 64, "i64", 0.0),
+        DTypeInfo("i32", "int", 32, "i32", 0.0),
+        DTypeInfo("i16", "int", 16, "i32", 0.0),
+        DTypeInfo("i8", "int", 8, "i32", 0.0),
+        DTypeInfo("u8", "uint", 8, "i32", 0.0),
+        DTypeInfo("bool", "bool", 8, "bool", 0.0),
+    )
+}
+
+INDEX = "idx"
+"""The type of dims, indices and whatever is computed from them where an index stands: an unbounded integer.
+As a value it is `i64` (rule 1) and must be cast."""
+
+
+def is_float(dtype: str) -> bool:
+    return dtype in DTYPES and DTYPES[dtype].kind == "float"
+
+
+def is_integer(dtype: str) -> bool:
+    return dtype == INDEX or (dtype in DTYPES and DTYPES[dtype].kind in ("int", "uint"))
