@@ -1,0 +1,67 @@
+# Two commands do everything on a fresh machine:
+#   make demo    environment, install, and the main job: ResNet-50 on the CPU and on every target's twin
+#   make test    environment, install, ruff, mypy strict, pytest
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+# Folders of the repository and the packages that they are (pyproject.toml, package-dir).
+ROOMS  := ir codegen backends ops conformance
+
+export TVM_NUM_THREADS ?= 2
+
+.PHONY: demo test soak lint types pytest packages environment clean
+
+demo: environment
+	$(BIN)/uol doctor
+	$(BIN)/uol conform --path resnet50
+
+test: lint types pytest
+
+lint: environment
+	$(BIN)/ruff check .
+
+types: environment build/typed
+	MYPYPATH=build/typed $(BIN)/mypy --strict -p uol
+
+pytest: environment
+	$(BIN)/python -m pytest -m "not soak"
+
+soak: environment
+	$(BIN)/python -m pytest -m soak
+
+environment: packages $(STAMP)
+
+$(STAMP): pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet -e ".[dev]"
+	touch $@
+
+# What pip cannot bring: a C++ compiler for the twin, and hipcc for AMD's texts. As root on Debian they are installed;
+# elsewhere `uol doctor` names what is missing and what that costs.
+packages:
+	@missing=""; \
+	command -v g++   >/dev/null || missing="$$missing g++"; \
+	command -v hipcc >/dev/null || missing="$$missing hipcc"; \
+	if [ -n "$$missing" ]; then \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "installing$$missing"; \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing \
+	      || echo "could not install$$missing: see 'uol doctor'"; \
+	  else \
+	    echo "not found:$$missing (see 'uol doctor')"; \
+	  fi; \
+	fi
+
+# A type checker sees the packages as folders: symlinks in the shape that the wheel has.
+build/typed: FORCE
+	@rm -rf $@ && mkdir -p $@/uol
+	@ln -s $(CURDIR)/uol/* $@/uol/
+	@for room in $(ROOMS); do ln -s $(CURDIR)/$$room $@/uol/$$room; done
+
+FORCE:
+
+clean:
+	rm -rf $(VENV) build dist report .mypy_cache .ruff_cache .pytest_cache .hypothesis
