@@ -1,0 +1,105 @@
+"""C text for the interface of one operator: its header, and the tables and checks that every launcher starts with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import jinja2
+
+from uol.backends.abi.workspace import WorkspaceLayout, static_extent, workspace_layout
+from uol.codegen.backend import SourceFile
+from uol.codegen.spec import Arg, KernelGraph
+from uol.ir.types import DTYPES, is_float
+
+HERE = Path(__file__).parent
+ABI_HEADER = "uol_abi.h"
+
+
+@dataclass(frozen=True, slots=True)
+class TensorRow:
+    """What the launcher expects of one tensor."""
+
+    name: str
+    dtype: str
+    code: str
+    element_bytes: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttrRow:
+    name: str
+    kind: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """The C interface of an operator: what its templates read."""
+
+    op: str
+    source: tuple[str, ...]
+    tensors: tuple[TensorRow, ...]
+    attrs: tuple[AttrRow, ...]
+    workspace: WorkspaceLayout
+
+
+def interface(graph: KernelGraph) -> Interface:
+    """The interface of an operator: tensors in the order of its text (inputs, then results), then run-time attributes."""
+    return Interface(
+        op=graph.name,
+        source=tuple(graph.source.splitlines()),
+        tensors=tuple(_tensor(a) for a in graph.args),
+        attrs=tuple(
+            AttrRow(s.name, "a float", "UOL_ATTR_FLOAT") if is_float(s.dtype) else AttrRow(s.name, "an integer", "UOL_ATTR_INT")
+            for s in graph.scalars
+        ),
+        workspace=workspace_layout(graph.workspaces),
+    )
+
+
+def abi_header() -> SourceFile:
+    """`uol_abi.h` as it goes into a bundle."""
+    return SourceFile(ABI_HEADER, (HERE / ABI_HEADER).read_text())
+
+
+def op_header(graph: KernelGraph) -> SourceFile:
+    """`uol_<op>.h`: the three functions of an operator, for callers in C and C++."""
+    return SourceFile(f"uol_{graph.name}.h", _template("op_header.h.j2").render(interface=interface(graph)))
+
+
+def call_checks(graph: KernelGraph) -> str:
+    """The part of a launcher that is the same on every target: expected shapes, `check_call`, the workspace and message functions."""
+    return _template("call_checks.j2").render(interface=interface(graph))
+
+
+def _tensor(arg: Arg) -> TensorRow:
+    return TensorRow(
+        name=arg.name,
+        dtype=arg.dtype,
+        code=f"UOL_{arg.dtype.upper()}",
+        element_bytes=DTYPES[arg.dtype].bytes,
+        shape=tuple(static_extent(d) for d in arg.shape),
+        strides=tuple(static_extent(s) for s in arg.strides),
+        role="in" if arg.role == "in" else "out",
+    )
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE / "templates"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+
+
+def _template(name: str) -> jinja2.Template:
+    return _environment().get_template(name)
