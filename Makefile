@@ -57,9 +57,10 @@ packages:
 
 # A type checker sees the packages as folders: symlinks in the shape that the wheel has.
 build/typed: FORCE
-	@rm -rf $@ && mkdir -p $@/uol
-	@ln -s $(CURDIR)/uol/* $@/uol/
-	@for room in $(ROOMS); do ln -s $(CURDIR)/$$room $@/uol/$$room; done
+	@mkdir -p $@/uol
+	@ln -sfn $(CURDIR)/uol/* $@/uol/
+	@for room in $(ROOMS); do ln -sfn $(CURDIR)/$$room $@/uol/$$room; done
+	@find $@ -xtype l -delete
 
 FORCE:
 

@@ -1,0 +1,72 @@
+"""uol: an operator is written once; CUDA, HIP, Ascend C and CPU kernels come from that one text.
+
+    uol.compile("softmax", target="hip:mi250x", dtype="f16", dims={"R": 4096, "C": 1024}).source
+    uol.ops.softmax(x)                      # a PyTorch operator
+    uol.op("op twice(x: T[*S]) -> (y: T[*S]) for T in (f32, f16) { y[*s] = x[*s] + x[*s] }")
+
+Everything here is loaded when it is first used: `import uol` and `import uol.ir` load neither PyTorch nor TVM.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from uol import ops
+    from uol.compiler import Compiled, compile
+    from uol.ir.errors import (
+        BoundsError,
+        ParseError,
+        ResourceError,
+        ShapeError,
+        ToolchainError,
+        TypeCheckError,
+        UolError,
+    )
+    from uol.registration import op
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "compile": "uol.compiler",
+    "Compiled": "uol.compiler",
+    "op": "uol.registration",
+    "UolError": "uol.ir.errors",
+    "ParseError": "uol.ir.errors",
+    "TypeCheckError": "uol.ir.errors",
+    "BoundsError": "uol.ir.errors",
+    "ShapeError": "uol.ir.errors",
+    "ResourceError": "uol.ir.errors",
+    "ToolchainError": "uol.ir.errors",
+}
+_PACKAGES = ("ops", "ir", "codegen", "backends", "conformance")
+
+__all__ = [
+    "BoundsError",
+    "Compiled",
+    "ParseError",
+    "ResourceError",
+    "ShapeError",
+    "ToolchainError",
+    "TypeCheckError",
+    "UolError",
+    "__version__",
+    "compile",
+    "op",
+    "ops",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOME:
+        value: object = getattr(import_module(_HOME[name]), name)
+        globals()[name] = value
+        return value
+    if name in _PACKAGES:
+        return import_module(f"uol.{name}")
+    raise AttributeError(f"module 'uol' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *_PACKAGES})

@@ -1,0 +1,131 @@
+"""Compiled kernels on disk.
+
+    <root>/<first two digits>/<sha256 of the key>        one entry: a header line, then the payload
+    <root>/<first two digits>/<sha256 of the key>.<ext>  a file that must lie on disk to be loaded (a shared library)
+
+An entry is written to a temporary file and renamed, so a reader sees a whole entry or none. Its header holds the sha256
+of the payload: a corrupt or cut entry counts as absent and is written anew. Processes that want the same entry wait for
+one of them (a file lock); where locks do not work, the last writer wins, with the same content.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from uol.ir.errors import ResourceError
+
+_MAGIC = b"uol-cache 1 "
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Everything that an entry depends on, by name. Equal parts give equal digests, in every process."""
+
+    parts: Mapping[str, object]
+
+    @property
+    def digest(self) -> str:
+        canonical = json.dumps(self.parts, sort_keys=True, separators=(",", ":"), default=str)
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def default_root() -> Path:
+    """`$UOL_CACHE_DIR`, else `~/.cache/uol` (or below `$XDG_CACHE_HOME`)."""
+    chosen = os.environ.get("UOL_CACHE_DIR")
+    if chosen:
+        return Path(chosen).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "uol"
+
+
+@dataclass(frozen=True, slots=True)
+class DiskCache:
+    """A folder of entries. Raises ResourceError where the folder cannot be written."""
+
+    root: Path
+
+    def get(self, key: Key) -> bytes | None:
+        """The payload of an entry; None when it is absent, cut or corrupt."""
+        try:
+            data = self._entry(key).read_bytes()
+        except OSError:
+            return None
+        header, newline, payload = data.partition(b"\n")
+        intact = bool(newline) and header == _MAGIC + hashlib.sha256(payload).hexdigest().encode()
+        return payload if intact else None
+
+    def put(self, key: Key, payload: bytes) -> None:
+        """Writes an entry whole."""
+        header = _MAGIC + hashlib.sha256(payload).hexdigest().encode() + b"\n"
+        self._write(self._entry(key), header + payload)
+
+    def get_or_make(self, key: Key, make: Callable[[], bytes]) -> bytes:
+        """The payload of an entry, made and written where there is none. One process makes, the others wait for it."""
+        payload = self.get(key)
+        if payload is not None:
+            return payload
+        with self._lock(key):
+            payload = self.get(key)
+            if payload is None:
+                payload = make()
+                self.put(key, payload)
+        return payload
+
+    def materialise(self, key: Key, suffix: str, content: bytes) -> Path:
+        """A file beside the entry with exactly this content, for what can only be loaded from disk."""
+        path = self._entry(key).with_suffix(suffix)
+        with suppress(OSError):
+            if path.read_bytes() == content:
+                return path
+        self._write(path, content)
+        return path
+
+    def _entry(self, key: Key) -> Path:
+        digest = key.digest
+        return self.root / digest[:2] / digest
+
+    def _write(self, path: Path, content: bytes) -> None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(content)
+                os.replace(temporary, path)
+            except BaseException:
+                with suppress(OSError):
+                    os.unlink(temporary)
+                raise
+        except OSError as error:
+            raise self._unusable(error) from error
+
+    @contextmanager
+    def _lock(self, key: Key) -> Iterator[None]:
+        path = self._entry(key).with_suffix(".lock")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise self._unusable(error) from error
+        try:
+            with suppress(OSError):  # a file system without locks: writes are atomic anyway
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            with suppress(OSError):
+                os.unlink(path)
+            os.close(handle)
+
+    def _unusable(self, error: OSError) -> ResourceError:
+        return ResourceError(
+            f"the cache folder {str(self.root)!r} cannot be written: {error.strerror or error}",
+            hint="set UOL_CACHE_DIR to a folder that can be written",
+        )
