@@ -1,0 +1,71 @@
+"""One name for one axis: a stage that is read at plain indices takes the reader's index names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from uol.codegen.traverse import rewrite, walk
+from uol.ir.nodes import Axis, Expr, Load, Program, Reduce, Stage, Var
+
+
+def align_axes(program: Program) -> Program:
+    """The same program with producers renamed after their (last) reader, so that kernels can join by name."""
+    stages = list(program.stages)
+    place = {stage.name: i for i, stage in enumerate(stages)}
+    for reader in range(len(stages) - 1, -1, -1):
+        for load in (node for node in walk(stages[reader].value) if isinstance(node, Load)):
+            producer = place.get(load.tensor, reader)
+            names = plain_indices(load)
+            if producer < reader and names is not None:
+                wanted = dict(zip((a.name for a in stages[producer].axes), names, strict=True))
+                stages[producer] = rename_axes(stages[producer], wanted)
+    return replace(program, stages=tuple(stages))
+
+
+def plain_indices(load: Load) -> tuple[str, ...] | None:
+    """The names of an access whose every index is a variable of its own."""
+    names = [i.name for i in load.index if isinstance(i, Var)]
+    return tuple(names) if len(names) == len(load.index) == len(set(names)) else None
+
+
+def rename_axes(stage: Stage, names: Mapping[str, str]) -> Stage:
+    """The stage with axes (its own and reduced ones) renamed; whatever would be captured steps aside."""
+    wanted = {old: new for old, new in names.items() if old != new}
+    if not wanted:
+        return stage
+    taken = {a.name for a in stage.axes} | _bound(stage.value)
+    mapping = dict(wanted)
+    for name in sorted(taken - set(wanted)):
+        if name in wanted.values():
+            mapping[name] = _unused(name, taken | set(mapping.values()))
+    axes = tuple(Axis(mapping.get(a.name, a.name), a.extent) for a in stage.axes)
+    return replace(stage, axes=axes, value=_renamed(stage.value, mapping))
+
+
+def _bound(expr: Expr) -> set[str]:
+    return {a.name for node in walk(expr) if isinstance(node, Reduce) for a in node.axes}
+
+
+def _unused(stem: str, taken: set[str]) -> str:
+    number = 2
+    while f"{stem}{number}" in taken:
+        number += 1
+    return f"{stem}{number}"
+
+
+def _renamed(expr: Expr, mapping: Mapping[str, str]) -> Expr:
+    def rule(node: Expr) -> Expr | None:
+        match node:
+            case Var(name=name) if name in mapping:
+                return replace(node, name=mapping[name])
+            case Reduce(axes=axes):
+                inner = replace(node, axes=tuple(Axis(mapping.get(a.name, a.name), a.extent) for a in axes))
+                return replace(
+                    inner,
+                    body=_renamed(node.body, mapping),
+                    where=tuple(_renamed(w, mapping) for w in node.where),
+                )
+        return None
+
+    return rewrite(expr, rule)

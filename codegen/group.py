@@ -1,0 +1,110 @@
+"""The stages of one kernel, before it becomes a spec."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from uol.codegen.align import plain_indices, rename_axes
+from uol.codegen.contraction import Contraction
+from uol.codegen.traverse import walk
+from uol.ir.nodes import Axis, Load, Reduce, Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Stages that one kernel computes, producers first. `rows` are the anchor's axes, `cols` the ones that it reduces;
+    a map has no cols, a contraction knows its factors."""
+
+    kind: Literal["map", "reduce", "contract"]
+    stages: tuple[Stage, ...]
+    rows: tuple[Axis, ...]
+    cols: tuple[Axis, ...] = ()
+    contraction: Contraction | None = None
+
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset(s.name for s in self.stages)
+
+    @property
+    def anchor(self) -> Stage:
+        """The stage that gave the group its rows: its first reduction, or its first stage."""
+        return next((s for s in self.stages if isinstance(s.value, Reduce)), self.stages[0])
+
+
+def start(stage: Stage, adopted: Iterable[Stage], contraction: Contraction | None) -> Group:
+    """A group around one stage."""
+    stages = (*adopted, stage)
+    if contraction is not None:
+        return Group("contract", stages, stage.axes, contraction.k, contraction)
+    if isinstance(stage.value, Reduce):
+        return Group("reduce", stages, stage.axes, stage.value.axes)
+    return Group("map", stages, stage.axes)
+
+
+def join(group: Group, stage: Stage, adopted: Iterable[Stage], is_contraction: bool) -> Group | None:
+    """The group with one more stage, or None where they do not fit.
+
+    A reduction joins where rows and cols are the same sets of axes. An elementwise stage joins a reduction over its
+    rows or over rows and cols, a map or contraction over all its axes. Whatever is read from inside the group is read
+    at its own indices.
+    """
+    new = [a for a in adopted if a.name not in group.names]
+    if isinstance(stage.value, Reduce):
+        if group.kind != "reduce" or is_contraction:
+            return None
+        stage = _with_cols(stage, group.cols)
+        assert isinstance(stage.value, Reduce)
+        fits = axis_set(stage.axes) == axis_set(group.rows) and axis_set(stage.value.axes) == axis_set(group.cols)
+    else:
+        group = _aligned(group, stage)
+        fits = axis_set(stage.axes) in _full_spaces(group)
+    space = axis_set(group.rows + group.cols) if group.kind == "reduce" else axis_set(group.rows)
+    if not fits or not all(axis_set(a.axes) <= space for a in new):
+        return None
+    joined = replace(group, stages=(*group.stages, *new, stage))
+    return joined if reads_own_indices(joined) else None
+
+
+def storable(group: Group, stage: Stage) -> bool:
+    """Does the kernel visit every element of the stage exactly once?"""
+    return axis_set(stage.axes) in _full_spaces(group)
+
+
+def axis_set(axes: Iterable[Axis]) -> frozenset[Axis]:
+    return frozenset(axes)
+
+
+def reads_own_indices(group: Group) -> bool:
+    """Every access to a tensor of the group is at the axes of its stage."""
+    made = {s.name: tuple(a.name for a in s.axes) for s in group.stages}
+    loads = (node for s in group.stages for node in walk(s.value) if isinstance(node, Load) and node.tensor in made)
+    return all(plain_indices(load) == made[load.tensor] and not load.guard for load in loads)
+
+
+def _full_spaces(group: Group) -> tuple[frozenset[Axis], ...]:
+    if group.kind == "reduce":
+        return axis_set(group.rows), axis_set(group.rows + group.cols)
+    return (axis_set(group.rows),)
+
+
+def _with_cols(stage: Stage, cols: tuple[Axis, ...]) -> Stage:
+    """The reduction with its reduced axes renamed after the group's, where only the names differ."""
+    assert isinstance(stage.value, Reduce)
+    own = stage.value.axes
+    if axis_set(own) == axis_set(cols) or [a.extent for a in own] != [c.extent for c in cols]:
+        return stage
+    return rename_axes(stage, {a.name: c.name for a, c in zip(own, cols, strict=True)})
+
+
+def _aligned(group: Group, stage: Stage) -> Group:
+    """The group with its cols named after an element stage's further axes, where only the names differ."""
+    extra = tuple(a for a in stage.axes if a not in group.rows)
+    if group.kind != "reduce" or not extra or axis_set(extra) == axis_set(group.cols):
+        return group
+    if [a.extent for a in extra] != [c.extent for c in group.cols]:
+        return group
+    names = {c.name: e.name for c, e in zip(group.cols, extra, strict=True)}
+    stages = tuple(rename_axes(s, names) for s in group.stages)
+    return replace(group, stages=stages, cols=extra)

@@ -1,0 +1,49 @@
+"""One reduction a stage, at its root: y = T(sum(..)) becomes y_sum = sum(..); y = T(y_sum)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from uol.codegen.traverse import rewrite, variables
+from uol.ir.nodes import Axis, Expr, Load, Program, Reduce, Stage, Tensor, Var
+
+
+def hoist_reductions(program: Program) -> Program:
+    """The same program with every inner reduction in a stage of its own, over the indices that it depends on."""
+    tensors = dict(program.tensors)
+    stages: list[Stage] = []
+
+    def fresh(stem: str) -> str:
+        name, number = stem, 1
+        while name in tensors:
+            number += 1
+            name = f"{stem}{number}"
+        return name
+
+    def extract(stage: Stage, expr: Expr, scope: tuple[Axis, ...]) -> Expr:
+        def rule(node: Expr) -> Expr | None:
+            if not isinstance(node, Reduce):
+                return None
+            inner = node_without_nested(stage, node, scope)
+            free = variables(inner) - {a.name for a in inner.axes}
+            axes = tuple(a for a in scope if a.name in free)
+            name = fresh(f"{stage.name}_{node.op}")
+            tensors[name] = Tensor(name, node.dtype, tuple(a.extent for a in axes), "local")
+            stages.append(Stage(name, axes, inner, node.dtype, stage.line, stage.span))
+            return Load(name, tuple(Var(a.name) for a in axes), (), None, node.dtype)
+
+        return rewrite(expr, rule)
+
+    def node_without_nested(stage: Stage, node: Reduce, scope: tuple[Axis, ...]) -> Reduce:
+        inner_scope = scope + node.axes
+        where = tuple(extract(stage, w, inner_scope) for w in node.where)
+        return replace(node, body=extract(stage, node.body, inner_scope), where=where)
+
+    for stage in program.stages:
+        root = stage.value
+        if isinstance(root, Reduce):
+            value: Expr = node_without_nested(stage, root, stage.axes)
+        else:
+            value = extract(stage, root, stage.axes)
+        stages.append(replace(stage, value=value))
+    return replace(program, tensors=tensors, stages=tuple(stages))

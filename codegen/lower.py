@@ -1,0 +1,247 @@
+"""From a program to kernel specs: hoist, align, partition, lay out, legalise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from uol.codegen import group as grouping
+from uol.codegen.access import Accesses
+from uol.codegen.align import align_axes
+from uol.codegen.backend import Backend
+from uol.codegen.contraction import Contraction, as_contraction
+from uol.codegen.group import Group
+from uol.codegen.hoist import hoist_reductions
+from uol.codegen.index import physical_order, static
+from uol.codegen.layout import Layouts, assign_strides
+from uol.codegen.partition import Partition
+from uol.codegen.spec import (
+    Arg,
+    ArgRole,
+    Contract,
+    Fold,
+    KernelGraph,
+    KernelSpec,
+    Let,
+    Map,
+    Read,
+    Reduce,
+    Step,
+    Store,
+)
+from uol.codegen.traverse import substitute, variables, walk
+from uol.ir import nodes
+from uol.ir.nodes import Axis, Expr, Load, Program, Stage, Var
+
+
+def lower(program: Program, backend: Backend, layouts: Layouts | None = None) -> KernelGraph:
+    """The kernels of a program for a machine.
+
+    `layouts` gives the element strides of inputs and results by name (default row-major); a result's must be dense in
+    some order of its dims. What may share a kernel is asked of `backend.accepts`; what a spec becomes there, of
+    `backend.legalise`.
+
+    >>> graph = lower(program, backend, {"x": (0, 1), "y": (128, 1)})      # x broadcast over its first dim
+    """
+    prepared = align_axes(hoist_reductions(program))
+    lowering = Lowering(prepared, assign_strides(prepared, layouts or {}))
+    groups = Partition(prepared, lowering.contraction, lambda g: backend.accepts(lowering.candidate(g))).run()
+    specs = lowering.specs(groups)
+    legal = tuple(part for spec in specs for part in backend.legalise(spec))
+    return KernelGraph(
+        name=program.name,
+        specs=legal,
+        args=tuple(lowering.arg(t.name) for role in ("in", "out") for t in program.by_role(role)),  # type: ignore[arg-type]
+        workspaces=_workspaces(legal),
+        scalars=program.scalars,
+        dims=program.dims,
+        source=program.text,
+    )
+
+
+def _storable(group: Group) -> frozenset[str]:
+    return frozenset(s.name for s in group.stages if grouping.storable(group, s))
+
+
+def _workspaces(specs: Sequence[KernelSpec]) -> tuple[Arg, ...]:
+    found: dict[str, Arg] = {}
+    for spec in specs:
+        for arg in spec.args:
+            if arg.role == "workspace":
+                found.setdefault(arg.name, arg)
+    return tuple(found.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Lowering:
+    """Turns groups of one program into specs."""
+
+    program: Program
+    strides: Mapping[str, tuple[Expr, ...]]
+
+    def contraction(self, stage: Stage) -> Contraction | None:
+        """The stage as a contraction with n along the axis that its tensor is contiguous in."""
+        order = physical_order([a.extent for a in stage.axes], self.strides[stage.name])
+        wide = [d for d in order if static(stage.axes[d].extent) != 1] or list(order)
+        return as_contraction(stage, stage.axes[wide[-1]].name if wide else None)
+
+    def specs(self, groups: Sequence[Group]) -> tuple[KernelSpec, ...]:
+        """One spec a group; every tensor that leaves its group is stored by the first that makes it whole."""
+        outside = {t.name for t in self.program.by_role("out")}
+        for group in groups:
+            outside |= {load.tensor for s in group.stages for load in walk(s.value) if isinstance(load, Load)} - group.names
+        owners: dict[str, int] = {}
+        for number, group in enumerate(groups):
+            for name in _storable(group) & outside:
+                owners.setdefault(name, number)
+        kept = [frozenset(n for n, owner in owners.items() if owner == number) for number in range(len(groups))]
+        used = [(g, k) for g, k in zip(groups, kept, strict=True) if k]
+        return tuple(self.spec(g, k, g.anchor.name if len(used) > 1 else "") for g, k in used)
+
+    def candidate(self, group: Group) -> KernelSpec:
+        """The spec that a group would become if its last stage were all that is stored."""
+        return self.spec(group, frozenset({group.stages[-1].name}), "")
+
+    def spec(self, group: Group, keep: frozenset[str], suffix: str) -> KernelSpec:
+        """The group as a spec that stores the tensors in `keep`."""
+        writer = _Writer(self, group, keep)
+        steps = writer.steps()
+        name = f"{self.program.name}_{suffix}" if suffix else self.program.name
+        common = dict(
+            name=name,
+            args=self.args(group, keep),
+            scalars=self._scalars(group),
+            dims=self.program.dims,
+            facts=self.program.facts,
+            source=self.program.text,
+        )
+        match group.kind:
+            case "map":
+                return Map(**common, index=self._physical(group.rows, group, keep), steps=steps)  # type: ignore[arg-type]
+            case "reduce":
+                rows = self._physical(group.rows, group, keep)
+                return Reduce(**common, rows=rows, cols=group.cols, steps=steps)  # type: ignore[arg-type]
+            case "contract":
+                return self._contract(group, keep, common, writer, steps)
+
+    def _contract(
+        self, group: Group, keep: frozenset[str], common: Mapping[str, object], writer: _Writer, steps: tuple[Step, ...]
+    ) -> Contract:
+        c = group.contraction
+        assert c is not None
+        a = writer.value(c.a)
+        b = writer.value(c.b)
+        stored = next((s for s in steps if isinstance(s, Store)), None)
+        return Contract(
+            **common,  # type: ignore[arg-type]
+            batch=c.batch,
+            m=_by_stride(c.m, stored),
+            n=_by_stride(c.n, stored),
+            k=_by_read(c.k, a),
+            a=a,
+            b=b,
+            acc=writer.local(group.anchor.name),
+            acc_dtype=group.anchor.dtype,
+            line=group.anchor.line,
+            epilogue=steps,
+        )
+
+    def _physical(self, axes: tuple[Axis, ...], group: Group, keep: frozenset[str]) -> tuple[Axis, ...]:
+        """The axes in the order in which the first stored tensor over them lies in memory."""
+        for stage in group.stages:
+            if stage.name in keep and {a.name for a in stage.axes} >= {a.name for a in axes}:
+                order = physical_order([a.extent for a in stage.axes], self.strides[stage.name])
+                place = {stage.axes[d].name: i for i, d in enumerate(order)}
+                return tuple(sorted(axes, key=lambda a: place[a.name]))
+        return axes
+
+    def args(self, group: Group, keep: frozenset[str]) -> tuple[Arg, ...]:
+        """The buffers of a kernel: inputs, results, workspaces, each in the order of the program."""
+        read = {n.tensor for s in group.stages for n in walk(s.value) if isinstance(n, Load)} - group.names
+        names = [n for n in self.program.tensors if n in read | keep]
+        args = [self.arg(n) for n in names]
+        return tuple(a for role in ("in", "out", "workspace") for a in args if a.role == role)
+
+    def arg(self, name: str) -> Arg:
+        tensor = self.program.tensors[name]
+        role: ArgRole = "workspace" if tensor.role in ("local", "workspace") else tensor.role  # type: ignore[assignment]
+        return Arg(name, tensor.dtype, tensor.shape, self.strides[name], role)
+
+    def _scalars(self, group: Group) -> tuple[nodes.Scalar, ...]:
+        used = frozenset().union(*(variables(s.value) for s in group.stages))
+        return tuple(s for s in self.program.scalars if s.name in used)
+
+
+@dataclass(slots=True)
+class _Writer:
+    """Writes the steps of one group."""
+
+    lowering: Lowering
+    group: Group
+    keep: frozenset[str]
+
+    def steps(self) -> tuple[Step, ...]:
+        out: list[Step] = []
+        for stage in self.group.stages:
+            name = self.local(stage.name)
+            axes = self.step_axes(stage)
+            if isinstance(stage.value, nodes.Reduce):
+                if self.group.kind != "contract":
+                    where = tuple(self.value(w) for w in stage.value.where)
+                    out.append(Fold(name, stage.value.op, self.value(stage.value.body), stage.dtype, where, stage.line))
+            else:
+                out.append(Let(name, self.value(stage.value), stage.dtype, axes, stage.line))
+            if stage.name in self.keep:
+                out.append(self.store(stage, name, axes))
+        return tuple(out)
+
+    def store(self, stage: Stage, name: str, axes: tuple[str, ...]) -> Store:
+        index = tuple(substitute(Var(a.name), self.split) for a in stage.axes)
+        over = tuple(a for a in self.space() if a.name in axes)
+        offset, strides = self.accesses().offset(stage.name, index, over)
+        return Store(stage.name, offset, strides, Var(name, stage.dtype), stage.dtype, axes, stage.line)
+
+    def value(self, expr: Expr) -> Expr:
+        """An expression of the program over the kernel's axes."""
+        values = {s.name: Var(self.local(s.name), s.dtype) for s in self.group.stages}
+        return self.accesses().value(substitute(expr, self.split), self.space(), values)
+
+    def local(self, name: str) -> str:
+        """The value of a tensor that is stored is not the buffer of that name."""
+        return f"{name}_value" if self.lowering.program.tensors[name].role != "local" or name in self.keep else name
+
+    def step_axes(self, stage: Stage) -> tuple[str, ...]:
+        used = {n for a in stage.axes for n in variables(substitute(Var(a.name), self.split))}
+        return tuple(a.name for a in self.space() if a.name in used)
+
+    def space(self) -> tuple[Axis, ...]:
+        c = self.group.contraction
+        return c.batch + c.m + c.n + c.k if c is not None else self.group.rows + self.group.cols
+
+    def accesses(self) -> Accesses:
+        return Accesses(self.lowering.program.tensors, self.lowering.strides, self.lowering.program.facts)
+
+    @property
+    def split(self) -> Mapping[str, Expr]:
+        c = self.group.contraction
+        return c.split if c is not None else {}
+
+
+def _by_stride(axes: tuple[Axis, ...], store: Store | None) -> tuple[Axis, ...]:
+    """Axes from the largest stride of the result to the smallest."""
+    if store is None:
+        return axes
+    strides = dict(store.strides)
+    return tuple(sorted(axes, key=lambda a: -(static(strides.get(a.name) or Var(a.name)) or 0)))
+
+
+def _by_read(axes: tuple[Axis, ...], factor: Expr) -> tuple[Axis, ...]:
+    """Axes from the largest stride of the factor's read to the smallest."""
+    read = next(n for n in walk(factor) if isinstance(n, Read))
+    strides = dict(read.strides)
+
+    def key(axis: Axis) -> int:
+        stride = strides[axis.name]
+        return -(static(stride) or 0) if stride is not None else 0
+
+    return tuple(sorted(axes, key=key))

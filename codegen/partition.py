@@ -1,0 +1,118 @@
+"""Which stages become one kernel.
+
+Reductions anchor kernels. An elementwise stage follows the last kernel that makes one of its operands, and joins it if
+the machine accepts the joined kernel; one that depends on inputs alone floats: every kernel that reads it at its own
+indices adopts (recomputes) it, and whoever reads it at other indices finds it in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from uol.codegen import group as grouping
+from uol.codegen.align import plain_indices
+from uol.codegen.contraction import Contraction
+from uol.codegen.group import Group
+from uol.codegen.traverse import walk
+from uol.ir.nodes import Load, Program, Reduce, Stage
+
+
+@dataclass(slots=True)
+class Partition:
+    """The state of one run: the groups so far and the stages that still float."""
+
+    program: Program
+    contraction: Callable[[Stage], Contraction | None]
+    accepts: Callable[[Group], bool]
+    groups: list[Group] = field(default_factory=list)
+    floating: dict[str, Stage] = field(default_factory=dict)
+
+    def run(self) -> tuple[Group, ...]:
+        """Groups in launch order; every result is made by one of them."""
+        for stage in self.program.stages:
+            if not self.try_join(stage):
+                self.place(stage)
+        made = {s.name for g in self.groups for s in g.stages if grouping.storable(g, s)}
+        for stage in list(self.floating.values()):
+            if self.program.tensors[stage.name].role == "out" and stage.name not in made:
+                self.materialise(stage)
+        return tuple(self.groups)
+
+    def place(self, stage: Stage) -> None:
+        """A reduction anchors a new group; an elementwise stage floats."""
+        contraction = self.contraction(stage)
+        if not isinstance(stage.value, Reduce):
+            self.floating[stage.name] = stage
+            return
+        if contraction is not None:
+            self.materialise_operands(stage, keep=frozenset())
+            adopted: tuple[Stage, ...] = ()
+        else:
+            adopted = self.adoptable(stage)
+            self.materialise_operands(stage, keep=frozenset(a.name for a in adopted))
+        self.groups.append(grouping.start(stage, adopted, contraction))
+
+    def try_join(self, stage: Stage) -> bool:
+        """Join the earliest group from which all operands are at hand."""
+        adopted = self.adoptable(stage)
+        first = max((self.home(s) for s in (*adopted, stage)), default=-1)
+        if first < 0 and not isinstance(stage.value, Reduce):
+            return False
+        if self.floats_elsewhere(stage, adopted):
+            return False
+        is_contraction = self.contraction(stage) is not None
+        for number in range(max(first, 0), len(self.groups)):
+            joined = grouping.join(self.groups[number], stage, adopted, is_contraction)
+            if joined is not None and self.accepts(joined):
+                self.groups[number] = joined
+                return True
+        return False
+
+    def home(self, stage: Stage) -> int:
+        """The last group that makes an operand; -1 where all are inputs or float."""
+        made = {name: i for i, g in enumerate(self.groups) for name in g.names if name not in self.floating}
+        return max((made[load.tensor] for load in loads(stage) if load.tensor in made), default=-1)
+
+    def adoptable(self, stage: Stage) -> tuple[Stage, ...]:
+        """The floating stages that the stage reads at their own indices, and theirs, producers first."""
+        found: dict[str, Stage] = {}
+        for load in loads(stage):
+            producer = self.floating.get(load.tensor)
+            if producer is None or plain_indices(load) != tuple(a.name for a in producer.axes) or load.guard:
+                continue
+            for inner in (*self.adoptable(producer), producer):
+                found.setdefault(inner.name, inner)
+        return tuple(found.values())
+
+    def floats_elsewhere(self, stage: Stage, adopted: tuple[Stage, ...]) -> bool:
+        """Does the stage (or what it adopts) read a floating stage that it cannot adopt?"""
+        own = {a.name for a in adopted}
+        return any(load.tensor in self.floating and load.tensor not in own for s in (*adopted, stage) for load in loads(s))
+
+    def materialise_operands(self, stage: Stage, keep: frozenset[str]) -> None:
+        """Put every floating operand that is not kept into memory before the stage runs."""
+        for load in loads(stage):
+            if load.tensor in self.floating and load.tensor not in keep:
+                self.materialise(self.floating[load.tensor])
+
+    def materialise(self, stage: Stage) -> None:
+        """Give a floating stage a kernel: the last map over the same axes, else one of its own."""
+        adopted = self.adoptable(stage)
+        self.materialise_operands(stage, keep=frozenset(a.name for a in adopted))
+        for inner in adopted:
+            self.materialise_operands(inner, keep=frozenset(a.name for a in adopted))
+        self.floating.pop(stage.name, None)
+        first = max((self.home(s) for s in (*adopted, stage)), default=-1)
+        for number in range(max(first, 0), len(self.groups)):
+            if self.groups[number].kind == "map":
+                joined = grouping.join(self.groups[number], stage, adopted, False)
+                if joined is not None and self.accepts(joined):
+                    self.groups[number] = joined
+                    return
+        self.groups.append(grouping.start(stage, adopted, None))
+
+
+def loads(stage: Stage) -> list[Load]:
+    """Every access of a stage, those within indices included."""
+    return [node for node in walk(stage.value) if isinstance(node, Load)]
