@@ -1,0 +1,37 @@
+"""The operator library: one text for each operator, with its reference, inputs and workloads.
+
+    from uol.ops.library import library
+    library().get("softmax")
+
+The names of operators themselves (`uol.ops.softmax`) are callables that the face supplies through `provide`; nothing is
+loaded before it is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+_providers: list[Callable[[str], object]] = []
+
+
+def provide(callable_of: Callable[[str], object]) -> None:
+    """Let `uol.ops.<name>` be `callable_of(name)`, for the names of the library and of registered operators."""
+    _providers[:] = [callable_of]
+
+
+def __getattr__(name: str) -> object:
+    if name.startswith("_"):
+        raise AttributeError(f"module 'uol.ops' has no attribute {name!r}")
+    if not _providers:
+        import uol  # the face registers itself when it is loaded
+
+        getattr(uol, "op", None)
+    for callable_of in _providers:
+        return callable_of(name)
+    raise AttributeError(f"module 'uol.ops' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    from uol.ops.library import names
+
+    return sorted({"provide", *names()})

@@ -1,0 +1,102 @@
+"""Seeded inputs for an operator: values that are exact in every type, random ones, and the special ones.
+
+    exact     small integers (and powers of two where a scale or variance is asked for): sums and products of them are
+              exact in f32, so an error of a single element shows; it proves indexing and nothing about rounding
+    random    standard normal values: rounding, cancellation, growth of error
+    special   random values mixed with zeros of both signs, infinities, NaN, subnormals, halves and the largest values
+
+All arrays are float64 (or int64) and hold values that the tensor's type represents.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uol.ir.errors import UolError
+from uol.ir.nodes import Const, Program, Tensor
+from uol.ir.types import is_float
+
+Kind = Literal["exact", "random", "special"]
+Array = NDArray[np.generic]
+
+SPECIAL = (0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 1.5, 2.5, -2.5, 3.7, -3.7, 127.5, 300.0, -129.0, 65504.0, 65519.0, 65520.0, 3e9, -3e9,
+           1e-3, 2.0**-24, 3 * 2.0**-26, 2.0**-130, 2.0**-149, 3e38, -3e38, np.inf, -np.inf, np.nan)  # fmt: skip
+"""Zeros, halves, edges of the narrow types (f16's largest value and its rounding edge, i8, u8, i32), subnormals, inf, NaN."""
+
+INTEGERS = (0, 1, -1, 2, 127, 128, 129, 255, 256, -128, -129, 32767, 32768, -32768, -32769, 2**24, 2**24 + 1, 2**31 - 1, -(2**31), 2**53)
+
+SPECIAL_OPS = frozenset(
+    ("relu", "gelu", "silu", "sigmoid", "tanh", "exp", "add", "sub", "mul", "div", "cast", "softmax", "argmax", "max_pool2d")
+)
+"""The operators whose texts decide what infinities and NaN give, whatever the order of their terms."""
+
+
+def make_inputs(program: Program, kind: Kind, seed: int = 0) -> dict[str, Array]:
+    """Values for every input of a program whose dims are given, the same on every machine for one seed."""
+    if kind not in get_args(Kind):
+        raise UolError(f"no kind of inputs {kind!r}", hint=f"one of {', '.join(get_args(Kind))}")
+    generator = np.random.Generator(np.random.Philox(seed))
+    return {t.name: _values(t, _ask(program.name, t.name), kind, generator) for t in program.by_role("in")}
+
+
+def kinds(op: str) -> tuple[Kind, ...]:
+    """The kinds of inputs that an operator is checked on."""
+    return ("exact", "random", "special") if op in SPECIAL_OPS else ("exact", "random")
+
+
+def static_shape(tensor: Tensor) -> tuple[int, ...]:
+    """The shape of a tensor whose dims were given."""
+    extents = [extent.value for extent in tensor.shape if isinstance(extent, Const)]
+    if len(extents) != len(tensor.shape):
+        raise UolError(f"{tensor.name} has symbolic dims", hint="instantiate the operator with every dim")
+    return tuple(int(extent) for extent in extents)
+
+
+def _ask(op: str, tensor: str) -> Literal["any", "positive", "nonzero"]:
+    """What a tensor's values must be for the operator to have a finite value."""
+    if tensor == "var":
+        return "positive"
+    return "nonzero" if (op, tensor) == ("div", "b") else "any"
+
+
+def _values(tensor: Tensor, ask: str, kind: Kind, generator: np.random.Generator) -> Array:
+    from uol.ir.rounding import round_to
+
+    shape = static_shape(tensor)
+    if not is_float(tensor.dtype):
+        return _integers(tensor.dtype, shape, kind, generator)
+    values = _exact(shape, ask, generator) if kind == "exact" else _random(shape, ask, generator)
+    if kind == "special":
+        chosen = generator.choice(np.array(SPECIAL), size=shape)
+        values = np.where(generator.random(shape) < 0.4, chosen, values)
+    rounded: Array = round_to(values, tensor.dtype)
+    return rounded
+
+
+def _exact(shape: tuple[int, ...], ask: str, generator: np.random.Generator) -> NDArray[np.float64]:
+    if ask == "any":
+        return generator.integers(-3, 4, size=shape).astype(np.float64)
+    signs = np.where((ask == "nonzero") & (generator.random(shape) < 0.5), -1.0, 1.0)
+    return signs * generator.choice(np.array([0.25, 1.0, 4.0]), size=shape)
+
+
+def _random(shape: tuple[int, ...], ask: str, generator: np.random.Generator) -> NDArray[np.float64]:
+    values = generator.standard_normal(shape)
+    if ask == "positive":
+        return np.abs(values) + 0.25
+    return values + np.copysign(0.125, values) if ask == "nonzero" else values
+
+
+def _integers(dtype: str, shape: tuple[int, ...], kind: Kind, generator: np.random.Generator) -> Array:
+    bits = int(dtype[1:])
+    low, high = (0, 2**bits) if dtype.startswith("u") else (-(2 ** (bits - 1)), 2 ** (bits - 1))
+    if kind == "exact":
+        low, high = max(low, -3), min(high, 4)
+    values = generator.integers(low, high, size=shape, dtype=np.int64)
+    if kind == "special":
+        chosen = generator.choice(np.array([v for v in INTEGERS if low <= v < high]), size=shape)
+        values = np.where(generator.random(shape) < 0.4, chosen, values)
+    return values
