@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from uol.codegen.backend import Backend, Device, Module
-from uol.codegen.choose import choose
+from uol.codegen.choice import choose
 from uol.codegen.spec import KernelGraph
 
 

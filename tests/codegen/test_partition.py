@@ -1,0 +1,139 @@
+"""What becomes one kernel, and of which kind."""
+
+from __future__ import annotations
+
+import pytest
+from middle import lowered
+from uol.codegen.spec import Contract, Fold, Let, Map, Reduce, Store
+
+
+def kinds(text: str, **given: object) -> list[str]:
+    return [type(spec).__name__ for spec in lowered(text, **given).specs]
+
+
+RELU = "op relu(x: T[*S]) -> (y: T[*S]) for T in (f32, f16) { y[*s] = max(x[*s], 0) }"
+SOFTMAX = """op softmax(x: T[R, C]) -> (y: T[R, C]) for T in (f32, f16) {
+  hi[r]   = max[c](acc(x[r, c]))
+  e[r, c] = exp(acc(x[r, c]) - hi[r])
+  z[r]    = sum[c](e[r, c])
+  y[r, c] = T(e[r, c] / z[r])
+}"""
+LINEAR = """op linear(x: T[M, K], w: T[N, K], b: T[N]) -> (y: T[M, N]) for T in (f32, f16) {
+  a[m, n] = sum[k](acc(x[m, k]) * acc(w[n, k]))
+  y[m, n] = T(max(a[m, n] + acc(b[n]), 0))
+}"""
+MLP = """op mlp(x: T[M, K], w1: T[H, K], w2: T[N, H], r: T[M, N]) -> (y: T[M, N]) for T in (f32, f16) {
+  u[m, h] = T(max(sum[k](acc(x[m, k]) * acc(w1[h, k])), 0))
+  y[m, n] = T(sum[h](acc(u[m, h]) * acc(w2[n, h])) + acc(r[m, n]))
+}"""
+NORM = """op norm(x: T[R, C], w: T[C]; eps: float = 1e-5) -> (y: T[R, C]) for T in (f32, f16) {
+  mu[r]   = sum[c](acc(x[r, c])) / C
+  var[r]  = sum[c]((acc(x[r, c]) - mu[r]) * (acc(x[r, c]) - mu[r])) / C
+  y[r, c] = T((acc(x[r, c]) - mu[r]) / sqrt(var[r] + eps) * acc(w[c]))
+}"""
+CONV_BN = """op conv_bn(x: T[N, C, H, W], w: T[O, C, R, S], g: T[O], v: T[O], z: T[N, O, P, Q]; pad: int = 1; )
+    -> (y: T[N, O, P, Q]) for T in (f32, f16) where P == H, Q == W, R == 3, S == 3, pad == 1 {
+  scale[o] = acc(g[o]) / sqrt(acc(v[o]))
+  a[n, o, p, q] = sum[c, r, s](acc(x[n, c, p + r - pad, q + s - pad] else 0) * acc(w[o, c, r, s]))
+  y[n, o, p, q] = T(max(a[n, o, p, q] * scale[o] + acc(z[n, o, p, q]), 0))
+}""".replace("; )", ")")
+GROUPED = """op grouped(x: T[N, C, W], w: T[O, D, S]; groups: int = 2) -> (y: T[N, O, W - S + 1]) for T in (f32, f16)
+    where groups > 0, C == D*groups, O % groups == 0, W >= S {
+  y[n, o, q] = T(sum[c, s](acc(x[n, o / (O/groups) * D + c, q + s] else 0) * acc(w[o, c, s])))
+}"""
+RELU_POOL = """op relu_pool(x: T[H]) -> (y: T[H / 2]) for T in (f32, f16) {
+  u[h] = max(x[h], 0)
+  y[p] = max[r < 2](u[p*2 + r] else -inf)
+}"""
+RENAMED = """op renamed(x: T[R, C]) -> (y: T[R, C]) for T in (f32, f16) {
+  hi[a]   = max[b](acc(x[a, b]))
+  e[i, j] = exp(acc(x[i, j]) - hi[i])
+  z[t]    = sum[u](e[t, u])
+  y[r, c] = T(e[r, c] / z[r])
+}"""
+
+
+def test_an_elementwise_op_is_one_map_in_the_order_of_its_result() -> None:
+    (spec,) = lowered(RELU, dims={"S_0": 3, "S_1": 5}, ranks={"S": 2}, layouts={"x": (1, 3), "y": (1, 3)}).specs
+    assert isinstance(spec, Map)
+    assert [a.name for a in spec.index] == ["s_1", "s_0"]
+
+
+@pytest.mark.parametrize("text", [SOFTMAX, RENAMED])
+def test_softmax_is_one_reduction_with_two_folds(text: str) -> None:
+    graph = lowered(text, dims={"R": 4, "C": 6})
+    (spec,) = graph.specs
+    assert isinstance(spec, Reduce)
+    assert [s.op for s in spec.steps if isinstance(s, Fold)] == ["max", "sum"]
+    assert [s.tensor for s in spec.steps if isinstance(s, Store)] == ["y"]
+    assert not graph.workspaces
+
+
+def test_a_norm_is_one_reduction_with_row_lets() -> None:
+    (spec,) = lowered(NORM, dims={"R": 4, "C": 6}).specs
+    assert isinstance(spec, Reduce)
+    rows = [s.name for s in spec.steps if isinstance(s, Let) and set(s.axes) <= {"r"}]
+    assert rows == ["mu", "var"]
+    assert [s.name for s in spec.scalars] == ["eps"]
+
+
+def test_linear_with_bias_and_relu_is_one_contraction() -> None:
+    (spec,) = lowered(LINEAR, dims={"M": 4, "N": 5, "K": 6}).specs
+    assert isinstance(spec, Contract)
+    assert ([a.name for a in spec.m], [a.name for a in spec.n], [a.name for a in spec.k]) == (["m"], ["n"], ["k"])
+    assert spec.epilogue[-1].__class__ is Store
+
+
+def test_a_result_contiguous_in_m_swaps_the_factors() -> None:
+    (spec,) = lowered(LINEAR, dims={"M": 4, "N": 5, "K": 6}, layouts={"y": (1, 4)}).specs
+    assert isinstance(spec, Contract)
+    assert ([a.name for a in spec.m], [a.name for a in spec.n]) == (["n"], ["m"])
+
+
+def test_convolution_norm_residual_and_relu_are_one_contraction() -> None:
+    dims = dict(N=1, C=4, H=5, W=5, O=6, R=3, S=3, P=5, Q=5)
+    (spec,) = lowered(CONV_BN, dims=dims).specs
+    assert isinstance(spec, Contract)
+    scale = next(s for s in spec.epilogue if isinstance(s, Let) and s.name == "scale")
+    assert scale.axes == ("o",)
+
+
+def test_channels_last_orders_the_axes_of_a_convolution() -> None:
+    dims = dict(N=1, C=4, H=5, W=5, O=6, R=3, S=3, P=5, Q=5)
+    layouts = {"x": (100, 1, 20, 4), "w": (1, 6, 72, 24), "y": (150, 1, 30, 6), "z": (150, 1, 30, 6)}
+    (spec,) = lowered(CONV_BN, dims=dims, layouts=layouts).specs
+    assert isinstance(spec, Contract)
+    assert [a.name for a in spec.n] == ["o"]
+    assert [a.name for a in spec.m] == ["n", "p", "q"]
+    assert [a.name for a in spec.k] == ["r", "s", "c"]
+
+
+def test_two_products_are_two_contractions_joined_by_a_workspace() -> None:
+    graph = lowered(MLP, dims=dict(M=3, K=4, H=5, N=6), types={"T": "f16"})
+    assert [type(s) for s in graph.specs] == [Contract, Contract]
+    assert [(w.name, w.dtype) for w in graph.workspaces] == [("u", "f16")]
+
+
+def test_a_grouped_convolution_is_a_batch_of_contractions() -> None:
+    (spec,) = lowered(GROUPED, dims=dict(N=2, C=6, D=3, W=9, O=4, S=3), attrs={"groups": 2}).specs
+    assert isinstance(spec, Contract)
+    assert [a.name for a in spec.batch] == ["o_group"]
+
+
+def test_a_depthwise_convolution_is_a_reduction() -> None:
+    assert kinds(GROUPED, dims=dict(N=2, C=4, D=1, W=9, O=4, S=3), attrs={"groups": 4}) == ["Reduce"]
+
+
+def test_what_is_read_at_other_indices_is_put_into_memory() -> None:
+    graph = lowered(RELU_POOL, dims={"H": 8})
+    assert [type(s) for s in graph.specs] == [Map, Reduce]
+    assert [w.name for w in graph.workspaces] == ["u"]
+
+
+def test_a_machine_that_refuses_a_fused_group_gets_two_kernels() -> None:
+    def only_bare_sums(spec: object) -> bool:
+        return not isinstance(spec, Contract) or all(s.name == spec.acc for s in spec.epilogue if isinstance(s, Let))
+
+    graph = lowered(LINEAR, dims={"M": 4, "N": 5, "K": 6}, accepts=only_bare_sums)
+    assert [type(s) for s in graph.specs] == [Contract, Map]
+    assert [(w.name, w.dtype) for w in graph.workspaces] == [("a", "f32")]
