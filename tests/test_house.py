@@ -1,0 +1,85 @@
+"""The house rules that a machine can check: floors, names, sizes, vendors."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FLOORS = ("ir", "codegen", "backends", "ops", "face", "conformance", "cli")
+FOLDERS = {"ir": "ir", "codegen": "codegen", "backends": "backends", "ops": "ops", "conformance": "conformance"}
+VENDORS = ("cuda", "hip", "ascendc", "cpu")
+SOURCES = [p for folder in (*FOLDERS, "uol") for p in sorted((ROOT / folder).rglob("*.py"))]
+
+
+def floor_of(path: Path) -> str:
+    top, *rest = path.relative_to(ROOT).parts
+    return FOLDERS.get(top) or ("cli" if rest and rest[0] == "cli" else "face")
+
+
+def floor_of_module(name: str) -> str | None:
+    parts = name.split(".")
+    if parts[0] != "uol":
+        return None
+    if len(parts) == 1:
+        return "face"
+    return parts[1] if parts[1] in FLOORS else "face"
+
+
+def imported(tree: ast.AST) -> list[tuple[str, int]]:
+    found: list[tuple[str, int]] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [(alias.name, node.lineno) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.append((node.module, node.lineno))
+            found += [(f"{node.module}.{alias.name}", node.lineno) for alias in node.names if node.module == "uol"]
+    return found
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_floor_imports_only_from_the_floors_below_it(path: Path) -> None:
+    own = FLOORS.index(floor_of(path))
+    for name, line in imported(ast.parse(path.read_text())):
+        if name == "uol" or (floor := floor_of_module(name)) is None:
+            continue
+        assert FLOORS.index(floor) <= own, f"{path.relative_to(ROOT)}:{line} imports {name}"
+
+
+def test_no_vendor_is_tested_by_name_outside_backends() -> None:
+    pattern = re.compile(rf"[!=]=\s*['\"]({'|'.join(VENDORS)})['\"]|['\"]({'|'.join(VENDORS)})['\"]\s*[!=]=")
+    offenders = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in SOURCES
+        if floor_of(path) != "backends"
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if pattern.search(line)
+    ]
+    assert not offenders
+
+
+def test_no_file_is_a_defect_of_size() -> None:
+    kinds = ("*.py", "*.j2", "*.cpp", "*.h", "*.inc", "*.uol")
+    files = [p for folder in (*FOLDERS, "uol", "tests") for kind in kinds for p in (ROOT / folder).rglob(kind)]
+    large = {str(p.relative_to(ROOT)): n for p in files if "golden" not in p.parts and (n := len(p.read_text().splitlines())) > 600}
+    assert not large
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_no_module_bears_the_name_of_its_own_public_function(path: Path) -> None:
+    names = {node.name for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)}
+    assert path.stem not in names
+
+
+def test_nothing_else_lies_at_the_top() -> None:
+    import subprocess
+
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("not a git checkout: nothing says which files belong to the project")
+    top = {line.split("/")[0] for line in listed.stdout.splitlines()}
+    allowed = {"uol", "ir", "codegen", "backends", "ops", "tests", "conformance", "pyproject.toml", "README.md", "LICENSE", "Makefile"}
+    assert {name for name in top if not name.startswith(".")} <= allowed
