@@ -22,10 +22,6 @@ def provide(callable_of: Callable[[str], object]) -> None:
 def __getattr__(name: str) -> object:
     if name.startswith("_"):
         raise AttributeError(f"module 'uol.ops' has no attribute {name!r}")
-    if not _providers:
-        import uol  # the face registers itself when it is loaded
-
-        getattr(uol, "op", None)
     for callable_of in _providers:
         return callable_of(name)
     raise AttributeError(f"module 'uol.ops' has no attribute {name!r}")

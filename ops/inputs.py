@@ -22,11 +22,17 @@ from uol.ir.types import is_float
 Kind = Literal["exact", "random", "special"]
 Array = NDArray[np.generic]
 
-SPECIAL = (0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 1.5, 2.5, -2.5, 3.7, -3.7, 127.5, 300.0, -129.0, 65504.0, 65519.0, 65520.0, 3e9, -3e9,
-           1e-3, 2.0**-24, 3 * 2.0**-26, 2.0**-130, 2.0**-149, 3e38, -3e38, np.inf, -np.inf, np.nan)  # fmt: skip
+SPECIAL = (
+    *(0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 1.5, 2.5, -2.5, 3.7, -3.7, 127.5, 300.0, -129.0, 65504.0, 65519.0, 65520.0),
+    *(3e9, -3e9, 1e-3, 2.0**-24, 3 * 2.0**-26, 2.0**-130, 2.0**-149, 3e38, -3e38, np.inf, -np.inf, np.nan),
+)
 """Zeros, halves, edges of the narrow types (f16's largest value and its rounding edge, i8, u8, i32), subnormals, inf, NaN."""
 
-INTEGERS = (0, 1, -1, 2, 127, 128, 129, 255, 256, -128, -129, 32767, 32768, -32768, -32769, 2**24, 2**24 + 1, 2**31 - 1, -(2**31), 2**53)
+INTEGERS = (
+    *(0, 1, -1, 2, 127, 128, 129, 255, 256, -128, -129, 32767, 32768, -32768, -32769),
+    *(2**24, 2**24 + 1, 2**31 - 1, -(2**31), 2**53),
+)
+"""The edges of the integer types, and of the integers that f32 and f64 hold."""
 
 SPECIAL_OPS = frozenset(
     ("relu", "gelu", "silu", "sigmoid", "tanh", "exp", "add", "sub", "mul", "div", "cast", "softmax", "argmax", "max_pool2d")
