@@ -50,7 +50,7 @@ class Workload:
         return f"{self.op}[{', '.join([*sizes, *(f'{name}={value}' for name, value in self.attrs.items())])}]"
 
 
-def workloads(op: str) -> tuple[Workload, ...]:
+def workloads_of(op: str) -> tuple[Workload, ...]:
     """The workloads of an operator, the representative one first."""
     if op not in _all():
         raise UolError(f"no workloads for operator {op!r}", hint=f"there are workloads for: {', '.join(_all())}")
