@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+_MODULES = ("inputs", "library", "references", "workloads")
 _providers: list[Callable[[str], object]] = []
 
 
@@ -20,7 +21,7 @@ def provide(callable_of: Callable[[str], object]) -> None:
 
 
 def __getattr__(name: str) -> object:
-    if name.startswith("_"):
+    if name.startswith("_") or name in _MODULES:
         raise AttributeError(f"module 'uol.ops' has no attribute {name!r}")
     for callable_of in _providers:
         return callable_of(name)
