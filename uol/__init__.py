@@ -12,8 +12,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from uol import ops
+
 if TYPE_CHECKING:
-    from uol import ops
     from uol.compiler import Compiled, compile
     from uol.ir.errors import (
         BoundsError,
@@ -40,7 +41,7 @@ _HOME = {
     "ResourceError": "uol.ir.errors",
     "ToolchainError": "uol.ir.errors",
 }
-_PACKAGES = ("ops", "ir", "codegen", "backends", "conformance")
+_PACKAGES = ("ir", "codegen", "backends", "conformance")
 
 __all__ = [
     "BoundsError",
@@ -56,6 +57,16 @@ __all__ = [
     "op",
     "ops",
 ]
+
+
+def _operator(name: str) -> object:
+    """The PyTorch operator behind `uol.ops.<name>`; torch is loaded here, and only for a name that there is."""
+    if import_module("uol.catalogue").catalogue().get(name) is None:
+        raise AttributeError(f"module 'uol.ops' has no operator {name!r}")
+    return import_module("uol.torch_bridge").operator(name)
+
+
+ops.provide(_operator)
 
 
 def __getattr__(name: str) -> object:

@@ -1,0 +1,47 @@
+"""The attributes of a call: what was given, and the defaults, which may name other attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from uol.dim_arithmetic import value_of
+from uol.ir.errors import ShapeError
+from uol.ir.syntax import Attribute, Op
+from uol.suggest import nearest
+
+
+def bind_attributes(op: Op, given: Mapping[str, int | float]) -> dict[str, int | float]:
+    """Every attribute of `op`. Raises ShapeError for one that is unknown, missing, or of the wrong type."""
+    known = [a.name for a in op.attributes]
+    for name in given:
+        if name not in known:
+            hint = nearest(name, known) or f"its attributes are {', '.join(known) or 'none'}"
+            raise ShapeError(f"{op.name} has no attribute {name!r}", hint=hint)
+    values: dict[str, int | float] = {}
+    for attribute in op.attributes:
+        values[attribute.name] = _value(op, attribute, given, values)
+    return values
+
+
+def _value(op: Op, attribute: Attribute, given: Mapping[str, int | float], earlier: Mapping[str, int | float]) -> int | float:
+    if attribute.name in given:
+        return _typed(op, attribute, given[attribute.name])
+    if attribute.default is None:
+        raise ShapeError(
+            f"{op.name} needs the attribute {attribute.name!r}",
+            span=attribute.span,
+            text=op.source,
+            hint=f"give it: {attribute.name}={'3' if attribute.type == 'int' else '0.5'}",
+        )
+    return _typed(op, attribute, value_of(attribute.default, earlier, {}, op.source))
+
+
+def _typed(op: Op, attribute: Attribute, value: object) -> int | float:
+    if attribute.type == "int" and isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if attribute.type == "float" and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    raise ShapeError(
+        f"{op.name}: the attribute {attribute.name} is {attribute.type}, not {value!r}",
+        hint=f"write {attribute.name}={'2' if attribute.type == 'int' else '0.5'}",
+    )

@@ -1,0 +1,78 @@
+"""From a request to text and binary, through the cache.
+
+A request that the cache holds is answered without TVM's compiler and without the language's checker.
+"""
+
+from __future__ import annotations
+
+import pickle
+
+from uol.cache import DiskCache, default_root
+from uol.catalogue import catalogue
+from uol.codegen.backend import Artifact, Module
+from uol.dump import Dump
+from uol.ir.nodes import Program
+from uol.request import Request
+from uol.without_torch import import_tvm, import_tvm_ffi
+
+
+def open_cache() -> DiskCache:
+    return DiskCache(default_root())
+
+
+def program_of(request: Request) -> Program:
+    """The typed program. Raises what the language's checker raises."""
+    import_tvm()
+    from uol.ir import instantiate
+
+    instance = request.instance
+    return instantiate(
+        instance.op,
+        catalogue(),
+        types=instance.types,
+        ranks=instance.ranks,
+        dims=instance.flat_dims,
+        attrs=request.compile_time_attributes,
+    )
+
+
+def module_of(request: Request, cache: DiskCache | None = None) -> Module:
+    """The emitted text of a request, with its launch records."""
+    if Dump.is_on():  # every stage is wanted, so every stage is run
+        return generate(request)
+    payload = (cache or open_cache()).get_or_make(request.key("module"), lambda: pickle.dumps(generate(request)))
+    module: Module = pickle.loads(payload)
+    return module
+
+
+def generate(request: Request) -> Module:
+    """Program, kernel graph, schedules, text: nothing from the cache."""
+    program = program_of(request)
+    from uol.codegen.lowering import lower
+    from uol.codegen.pipeline import compile_graph
+
+    dump = Dump.of(request)
+    dump.program(program)
+    graph = lower(program, request.target.backend, request.layouts)
+    dump.graph(graph)
+    module = compile_graph(graph, request.target.backend, request.target.device)
+    dump.module(module)
+    return module
+
+
+def artifact_of(request: Request, module: Module, cache: DiskCache | None = None) -> Artifact:
+    """The built module; its binary lies on disk. Raises ToolchainError where the target's compiler is missing."""
+    cache = cache or open_cache()
+    key = request.key("binary")
+    import_tvm_ffi()
+
+    def build() -> bytes:
+        import_tvm()
+        artifact = request.target.backend.build(module)
+        Dump.of(request).log(artifact.log)
+        return pickle.dumps((artifact.binary, artifact.log))
+
+    binary, log = pickle.loads(cache.get_or_make(key, build))
+    path = cache.materialise(key, ".so", binary)
+    return Artifact(module, binary, path, log)
+

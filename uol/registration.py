@@ -1,0 +1,51 @@
+"""Operators from a user's text."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+from uol.catalogue import Reference, add_operator, catalogue
+from uol.ir.errors import ParseError
+from uol.ir.library import Library
+from uol.ir.parser import parse
+from uol.ir.syntax import Op
+from uol.without_torch import import_tvm
+
+
+class Operator:
+    """An operator as a function of PyTorch tensors; torch is loaded at the first call."""
+
+    def __init__(self, op: Op) -> None:
+        self.op = op
+        self.__name__ = op.name
+
+    def __call__(self, *args: object, **kwargs: object) -> object:
+        return import_module("uol.torch_bridge").operator(self.op.name)(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<uol operator {self.op.name}>"
+
+
+def op(text: str, reference: Reference | None = None, *, file: str = "<uol.op>") -> Operator:
+    """Registers the operators of a text: for `uol.compile`, as `uol.ops.<name>`, and as `torch.ops.uol.<name>`.
+
+    `reference` computes what the last operator of the text should give, for conformance. Returns that operator. A text
+    with an error registers nothing. Raises ParseError, TypeCheckError or BoundsError, with the place and the cause.
+
+    >>> twice = op("op twice(x: T[*S]) -> (y: T[*S]) for T in (f64, f32) { y[*s] = x[*s] + x[*s] }")
+    """
+    parsed = parse(text, file)
+    if not parsed:
+        raise ParseError("the text holds no operator", hint="write: op name(x: f32[N]) -> (y: f32[N]) { y[i] = x[i] }")
+    import_tvm()
+    from uol.ir.checker import check
+
+    library = Library([*catalogue(), *parsed])
+    for each in parsed:
+        check(each, library)
+    for each in parsed:
+        add_operator(each, reference if each is parsed[-1] else None)
+    if "uol.torch_bridge" in sys.modules or "torch" in sys.modules:
+        import_module("uol.torch_bridge").define_all()
+    return Operator(parsed[-1])

@@ -1,0 +1,54 @@
+"""What is asked of the compiler: an operator at fixed types and dims, for a target, with its tensors laid out so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from uol import fingerprint
+from uol.cache import Key
+from uol.catalogue import callees
+from uol.instance import Instance
+from uol.ir.printer import print_op
+from uol.targets import Target
+
+Strides = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """`layouts` gives element strides of inputs and results by name; a tensor that is not named is row-major."""
+
+    instance: Instance
+    target: Target
+    layouts: Mapping[str, Strides] = field(default_factory=dict)
+
+    def key(self, stage: str) -> Key:
+        """The cache key of one stage ("module": the text; "binary": what the target's compiler made of it).
+
+        Float attributes are arguments of a kernel and take no part; nor does anything that a kernel cannot depend on.
+        """
+        instance, target = self.instance, self.target
+        return Key(
+            {
+                "stage": stage,
+                "op": print_op(instance.op),
+                "callees": [print_op(op) for op in callees(instance.op)],
+                "types": dict(instance.types),
+                "dims": instance.flat_dims,
+                "ranks": instance.ranks,
+                "attributes": self.compile_time_attributes,
+                "layouts": {name: list(strides) for name, strides in self.layouts.items()},
+                "target": target.name,
+                "schedule": "chosen by the model",
+                "generator": fingerprint.generator_hash(),
+                "backend": fingerprint.backend_hash(target.backend),
+                "tools": fingerprint.tool_versions(),
+                "cpu": fingerprint.cpu(),
+                "flags": fingerprint.flags(),
+            }
+        )
+
+    @property
+    def compile_time_attributes(self) -> dict[str, int]:
+        return {name: value for name, value in self.instance.attrs.items() if isinstance(value, int)}
