@@ -1,0 +1,156 @@
+"""The comparators: is a result what the contract admits? They fail on NaN, infinities, shapes, types and emptiness.
+
+`not (error <= bound)` and never `error > bound`: a NaN must not pass.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uol.conformance.interval import Array, Enclosure, Floats, nearest, point, smallest_normal, ulp
+from uol.conformance.storage import STORAGE, decode
+from uol.ir.types import is_float
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What a comparator saw. `ok` is the verdict, `reason` says why not.
+
+    max_abs    largest |result - golden|
+    max_rel    largest error relative to |golden|, over the normal numbers of the result's type
+    max_ulp    largest error in units in the last place of the result's type
+    share      largest error as a share of what is admitted: above 1 is a breach
+    worst      where the largest share is
+    """
+
+    ok: bool
+    reason: str
+    elements: int
+    max_abs: float = 0.0
+    max_rel: float = 0.0
+    max_ulp: float = 0.0
+    share: float = 0.0
+    worst: tuple[int, ...] = ()
+
+
+def compare(actual: Array, admitted: Enclosure, dtype: str) -> Comparison:
+    """A buffer of `dtype` against admitted values: within the interval, rounded outward to `dtype` (half an ulp for the
+    last cast). NaN exactly where the golden value is NaN."""
+    fault = _form(actual, admitted.value.shape, dtype)
+    if fault is not None:
+        return fault
+    if actual.size == 0:
+        return Comparison(True, "", 0)
+    return _floats(actual, admitted, dtype) if is_float(dtype) else _integers(decode(actual, dtype), admitted)
+
+
+def compare_picks(actual: Array, golden: Array, scores: Enclosure, dtype: str) -> Comparison:
+    """Places of extrema (argmax), judged by the score that they picked: the golden place where scores are exact, else any
+    place whose score rounding may make the largest. The candidates are the last dimension of `scores`."""
+    fault = _form(actual, golden.shape, dtype)
+    if fault is not None:
+        return fault
+    if actual.size == 0:
+        return Comparison(True, "", 0)
+    picks, candidates = decode(actual, dtype), scores.value.shape[-1]
+    outside = (picks < 0) | (picks >= candidates)
+    if outside.any():
+        return _failed("a place outside the row", picks, golden, outside)
+    high = np.take_along_axis(scores.high, picks[..., None], -1)[..., 0]
+    fuzzy = (scores.low != scores.high).any(-1) & ~np.isnan(scores.value).any(-1)
+    wrong = np.where(fuzzy, ~(high >= scores.low.max(-1)), picks != golden)
+    if wrong.any():
+        return _failed("not the first of the largest scores", picks, golden, wrong)
+    return Comparison(True, "", picks.size)
+
+
+def same(actual: Array, expected: Array, dtype: str, ulps: float = 0.0) -> Comparison:
+    """Two buffers of one type, `ulps` apart at most; NaN equals NaN."""
+    fault = _form(expected, expected.shape, dtype) or _form(actual, expected.shape, dtype)
+    if fault is not None:
+        return fault
+    value = decode(expected, dtype)
+    margin = ulps * ulp(value, dtype) if is_float(dtype) and ulps else 0.0
+    admitted = Enclosure(value, value - margin, value + margin) if ulps else point(value)
+    return compare(actual, admitted, dtype)
+
+
+def _form(actual: Array, shape: tuple[int, ...], dtype: str) -> Comparison | None:
+    """What is wrong with a result before its values are looked at."""
+    if not isinstance(actual, np.ndarray):
+        return Comparison(False, f"no array but {type(actual).__name__}", 0)
+    if actual.dtype != STORAGE[dtype]:
+        return Comparison(False, f"elements are {actual.dtype}, a buffer of {dtype} holds {np.dtype(STORAGE[dtype])}", 0)
+    if actual.shape != shape:
+        empty = "empty: " if actual.size == 0 else ""
+        return Comparison(False, f"{empty}shape {actual.shape}, expected {shape}", actual.size)
+    return None
+
+
+def _floats(actual: Array, admitted: Enclosure, dtype: str) -> Comparison:
+    values = decode(actual, dtype).astype(np.float64)
+    golden = admitted.value.astype(np.float64)
+    low, high = (np.asarray(e, dtype=np.float64) for e in (admitted.low, admitted.high))
+    low, high = np.minimum(low, nearest(low, dtype)), np.maximum(high, nearest(high, dtype))
+    owed_nan, is_nan = np.isnan(golden), np.isnan(values)
+    if (is_nan & ~owed_nan).any():
+        return _failed("NaN", values, golden, is_nan & ~owed_nan)
+    if (owed_nan & ~is_nan).any():
+        return _failed("no NaN where NaN is owed", values, golden, owed_nan & ~is_nan)
+    unbounded = (np.isinf(low) & np.isinf(high) & (low != high)) | ((np.isnan(low) | np.isnan(high)) & ~owed_nan)
+    if unbounded.any():
+        return _failed("the contract says nothing here: inputs overflow the accumulator", values, golden, unbounded)
+    inside = owed_nan | ((low <= values) & (values <= high))
+    figures = _figures(values, golden, low, high, dtype)
+    if not inside.all():
+        lost = np.isinf(golden) != np.isinf(values)
+        what = "infinity" if (lost & ~inside).any() else "beyond the contract"
+        return _failed(what, values, golden, ~inside, figures)
+    return figures
+
+
+def _figures(values: Floats, golden: Floats, low: Floats, high: Floats, dtype: str) -> Comparison:
+    """The errors of a result, infinities that agree left out."""
+    with np.errstate(all="ignore"):
+        error = np.where(values == golden, 0.0, np.abs(values - golden))
+        error = np.where(np.isnan(golden) & np.isnan(values), 0.0, error)
+        allowed = np.where(values > golden, high - golden, golden - low)
+        share = np.where(error == 0, 0.0, error / allowed)
+        size = np.abs(golden)
+        relative = np.where((size >= smallest_normal(dtype)) & np.isfinite(golden), error / size, 0.0)
+        spacing = ulp(golden, dtype)
+        in_ulp = np.where(spacing > 0, error / spacing, 0.0)
+    share = np.where(np.isnan(share), np.inf, share)
+    worst = np.unravel_index(int(np.argmax(share)), share.shape)
+    return Comparison(
+        True,
+        "",
+        values.size,
+        max_abs=float(error.max()),
+        max_rel=float(relative.max()),
+        max_ulp=float(in_ulp.max()),
+        share=float(share.max()),
+        worst=tuple(int(i) for i in worst),
+    )
+
+
+def _integers(values: Array, admitted: Enclosure) -> Comparison:
+    inside = (admitted.low <= values) & (values <= admitted.high)
+    if not inside.all():
+        return _failed("wrong integer", values, admitted.value, ~inside)
+    return Comparison(True, "", values.size)
+
+
+def _failed(
+    what: str, values: Array, golden: Array, where: NDArray[np.bool_], figures: Comparison | None = None
+) -> Comparison:
+    first = tuple(int(i) for i in np.argwhere(where)[0]) if where.ndim else ()
+    reason = f"{what} at {list(first)}: {values[first]!s}, golden {golden[first]!s} ({int(where.sum())} of {where.size})"
+    if figures is None:
+        return Comparison(False, reason, values.size, worst=first)
+    return Comparison(
+        False, reason, figures.elements, figures.max_abs, figures.max_rel, figures.max_ulp, figures.share, figures.worst
+    )

@@ -1,0 +1,68 @@
+"""Accuracy contracts as data: contracts.toml, with the overrides of a target applied."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from uol.ir.errors import UolError
+from uol.ir.functions import FUNCTIONS
+from uol.ir.types import DTYPES
+
+Section = dict[str, float | bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """What one target owes. Bounds are in units in the last place of the type that an operation is computed in.
+
+    arithmetic, division   of one operation
+    growth                 by reduction: |error| <= growth * u * terms * sum of |terms|
+    functions              by built-in function, where it differs from the language's table
+    flushed_functions      may results of functions below the smallest normal number be zero?
+    flushed_arithmetic     may those of + - * /, and operands?
+    """
+
+    target: str
+    arithmetic: float
+    division: float
+    growth: dict[str, float]
+    functions: dict[str, float]
+    flushed_functions: bool
+    flushed_arithmetic: bool
+
+    def ulps(self, function: str, dtype: str) -> float:
+        """The bound of a built-in function in ulp of `dtype`."""
+        if function in self.functions:
+            return self.functions[function]
+        if function not in FUNCTIONS:
+            raise UolError(f"no accuracy is known for {function!r}", hint="add it to the language's table of functions")
+        return FUNCTIONS[function].ulp[dtype]
+
+
+@cache
+def contract(target: str) -> Contract:
+    """The contract of a target; a target without overrides owes the common one."""
+    table = tomllib.loads(files("uol.conformance").joinpath("contracts.toml").read_text(encoding="utf-8"))
+    own = table["targets"].get(target, {})
+
+    def section(name: str) -> Section:
+        return {**table[name], **own.get(name, {})}
+
+    rounding, subnormals = section("rounding"), section("subnormals")
+    return Contract(
+        target=target,
+        arithmetic=float(rounding["arithmetic"]),
+        division=float(rounding["division"]),
+        growth={name: float(value) for name, value in section("reductions").items()},
+        functions={name: float(value) for name, value in section("functions").items()},
+        flushed_functions=bool(subnormals["functions"]),
+        flushed_arithmetic=bool(subnormals["arithmetic"]),
+    )
+
+
+def unit_roundoff(dtype: str) -> float:
+    """u: half the spacing at 1, and 0 for exact types."""
+    return DTYPES[dtype].epsilon / 2
