@@ -115,7 +115,8 @@ def _floats(actual: Array, admitted: Enclosure, dtype: str) -> Comparison:
 def _figures(values: Floats, golden: Floats, low: Floats, high: Floats, dtype: str) -> Comparison:
     """The errors of a result, infinities that agree left out."""
     with np.errstate(all="ignore"):
-        error = np.where(values == golden, 0.0, np.abs(values - golden))
+        agrees = (values == golden) | (np.isinf(values) & (values == nearest(golden, dtype)))
+        error = np.where(agrees, 0.0, np.abs(values - golden))
         error = np.where(np.isnan(golden) & np.isnan(values), 0.0, error)
         allowed = np.where(values > golden, high - golden, golden - low)
         share = np.where(error == 0, 0.0, error / allowed)
@@ -144,9 +145,7 @@ def _integers(values: Array, admitted: Enclosure) -> Comparison:
     return Comparison(True, "", values.size)
 
 
-def _failed(
-    what: str, values: Array, golden: Array, where: NDArray[np.bool_], figures: Comparison | None = None
-) -> Comparison:
+def _failed(what: str, values: Array, golden: Array, where: NDArray[np.bool_], figures: Comparison | None = None) -> Comparison:
     first = tuple(int(i) for i in np.argwhere(where)[0]) if where.ndim else ()
     reason = f"{what} at {list(first)}: {values[first]!s}, golden {golden[first]!s} ({int(where.sum())} of {where.size})"
     if figures is None:

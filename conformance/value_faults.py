@@ -1,0 +1,146 @@
+"""Faults of values: array extents, constants, conversions, initial values, parameters of copies.
+
+Faults that leave the meaning as it is by construction are not made: a larger array, a stride after a single block, a
+reserved field. Extents, loop headers, flags and launch bounds have rules of their own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from uol.conformance.control_faults import SYNCHRONISATION
+from uol.conformance.fault_places import Edit, arguments, declares, loop_headers, number
+from uol.conformance.source_tokens import Token, partner, template_end
+
+COPIES = frozenset(("DataCopy", "DataCopyPad", "LoadData", "LoadDataWithTranspose", "Mmad", "Fixpipe", "Copy"))
+PARAMETER_RECORDS = re.compile(r"\w*Params(V220)?$")
+_BLOCK_COPIES = re.compile(r"DataCopy(Ext)?Params$")
+_NOT_VALUES = frozenset(("__launch_bounds__", "__global__", "alignas", "KERNEL_TASK_TYPE_DEFAULT"))
+_CASTS = frozenset(("static_cast", "cast"))
+_ROUNDING = {
+    "CAST_RINT": "CAST_TRUNC",
+    "CAST_TRUNC": "CAST_RINT",
+    "CAST_FLOOR": "CAST_CEIL",
+    "CAST_CEIL": "CAST_FLOOR",
+    "CAST_ROUND": "CAST_FLOOR",
+}
+_COARSER = {"uol::f16": "uol::bf16", "f16": "bf16", "uol::bf16": "uol::f16"}
+
+
+def shrunk_arrays(tokens: list[Token]) -> Iterator[Edit]:
+    """Each extent of each array that is declared, one smaller. (One larger only wastes memory.)"""
+    for place in range(1, len(tokens) - 2):
+        if tokens[place].text != "[" or tokens[place + 1].kind != "int" or tokens[place + 2].text != "]":
+            continue
+        if declares(tokens, place):
+            yield Edit(tokens[place + 1].start, tokens[place + 1].end, str(number(tokens[place + 1]) - 1))
+
+
+def shifted_constants(tokens: list[Token]) -> Iterator[Edit]:
+    """Each whole number in an expression, one more; a factor also one less. Extents, loop headers, comparisons' own
+    shifts, flags and launch bounds have rules of their own."""
+    headers = loop_headers(tokens)
+    idle = _idle_fields(tokens)
+    for place, token in enumerate(tokens):
+        in_header = any(first <= place <= last for first, last in headers)
+        if token.kind != "int" or in_header or place in idle or _has_own_rule(tokens, place):
+            continue
+        value, suffix = number(token), re.sub(r"^(0[xX][0-9a-fA-F]+|\d+)", "", token.text)
+        yield Edit(token.start, token.end, f"{value + 1}{suffix}")
+        factor = "*" in (tokens[place - 1].text, tokens[place + 1].text) or tokens[place - 1].text in ("/", "%")
+        if factor and value > 1:
+            yield Edit(token.start, token.end, f"{value - 1}{suffix}")
+
+
+def _has_own_rule(tokens: list[Token], place: int) -> bool:
+    if tokens[place - 1].text == "[" and tokens[place + 1].text == "]" and declares(tokens, place - 1):
+        return True
+    start = place
+    while start > 0 and tokens[start - 1].text not in (";", "{", "}"):
+        start -= 1
+    statement = {t.text for t in tokens[start:place]}
+    return bool(statement & (SYNCHRONISATION | _NOT_VALUES))
+
+
+def _idle_fields(tokens: list[Token]) -> set[int]:
+    """Fields of copy records that say nothing: strides after a single block, and what the instruction reserves."""
+    idle: set[int] = set()
+    for place, token in enumerate(tokens):
+        if not _BLOCK_COPIES.match(token.text):
+            continue
+        opening = place + 1 if tokens[place + 1].kind != "name" else place + 2
+        if tokens[opening].text not in ("{", "("):
+            continue
+        fields = arguments(tokens, opening)
+        single = tokens[fields[0][0]].text == "1" and fields[0][0] == fields[0][1] if fields else False
+        for first, last in fields[2:] if single else fields[4:]:
+            idle.update(range(first, last + 1))
+    return idle
+
+
+def changed_casts(tokens: list[Token]) -> Iterator[Edit]:
+    """Each conversion dropped; a narrowing one also made through a coarser type; a rounding mode exchanged for another."""
+    for place, token in enumerate(tokens):
+        if token.text in _ROUNDING:
+            yield Edit(token.start, token.end, _ROUNDING[token.text])
+        if token.text not in _CASTS or tokens[place + 1].text != "<":
+            continue
+        close = template_end(tokens, place + 1)
+        if close is None or tokens[close + 1].text != "(":
+            continue
+        start = tokens[place - 2].start if tokens[place - 1].text == "::" else token.start
+        target = "".join(t.text for t in tokens[place + 2 : close])
+        yield Edit(start, tokens[close].end, "")
+        if target in _COARSER:
+            last = partner(tokens, close + 1)
+            inner = f"(static_cast<float>(static_cast<{_COARSER[target]}>"
+            yield Edit(tokens[close].end, tokens[close].end, inner, (Edit(tokens[last].end, tokens[last].end, "))"),))
+
+
+def changed_initial_values(tokens: list[Token]) -> Iterator[Edit]:
+    """Each float literal: 0 becomes 1, any other moves by one; each infinity becomes 0; a whole number that starts a
+    variable is a constant's fault already."""
+    for place, token in enumerate(tokens):
+        if token.kind == "float":
+            suffix = "f" if token.text.endswith(("f", "F")) else ""
+            yield Edit(token.start, token.end, f"{float(token.text.rstrip('fF')) + 1!r}{suffix}")
+        elif token.text in ("INFINITY", "HUGE_VALF"):
+            yield Edit(*_signed(tokens, place, token.end), "0.0f")
+        elif token.text in ("infinity", "lowest", "highest") and tokens[place + 1].text == "<":
+            close = template_end(tokens, place + 1)
+            if close is not None and tokens[close + 1].text == "(":
+                first = place - 2 if tokens[place - 1].text == "::" else place
+                yield Edit(*_signed(tokens, first, tokens[partner(tokens, close + 1)].end), "0")
+
+
+def _signed(tokens: list[Token], first: int, end: int) -> tuple[int, int]:
+    """The range of a value, with a minus sign that belongs to it."""
+    negative = tokens[first - 1].text == "-" and tokens[first - 2].text in ("(", ",", "=", "return", "?", ":", "{")
+    return tokens[first - 1 if negative else first].start, end
+
+
+def shifted_copy_parameters(tokens: list[Token]) -> Iterator[Edit]:
+    """Each parameter of a copy or matrix instruction that is computed (plain numbers are constants), one more."""
+    idle = _idle_fields(tokens)
+    for place, token in enumerate(tokens):
+        if not (PARAMETER_RECORDS.match(token.text) or token.text in COPIES):
+            continue
+        after = place + 1
+        if tokens[after].text == "<":
+            after = (template_end(tokens, after) or after) + 1
+        if tokens[after].kind == "name":  # a record with a name of its own
+            after += 1
+        if tokens[after].text not in ("(", "{"):
+            continue
+        for first, last in arguments(tokens, after):
+            if first not in idle and _is_quantity(tokens, first, last):
+                yield Edit(tokens[last].end, tokens[last].end, " + 1")
+
+
+def _is_quantity(tokens: list[Token], first: int, last: int) -> bool:
+    """Is the argument whole-number arithmetic on names?"""
+    inner = tokens[first : last + 1]
+    plain = all(t.kind in ("name", "int") or t.text in ("+", "-", "*", "/", "%", "(", ")", "::") for t in inner)
+    names = [t.text for t in inner if t.kind == "name"]
+    return plain and bool(names) and not any(n in ("true", "false") for n in names) and len(inner) > 1
