@@ -7,8 +7,8 @@ from math import prod
 
 from uol.codegen.backend import Kernel, Module
 from uol.codegen.spec import Arg, Contract, Pack
-from uol.ir.nodes import Const
 from uol.ir.types import DTYPES
+from uol.static_sizes import static_sizes
 from uol.typed_text import arg_text, spec_lines
 
 Json = dict[str, object]
@@ -64,8 +64,8 @@ def arg_json(arg: Arg) -> Json:
     return {
         "name": arg.name,
         "dtype": arg.dtype,
-        "shape": [_number(d) for d in arg.shape],
-        "strides": [_number(s) for s in arg.strides],
+        "shape": list(static_sizes(arg.shape)),
+        "strides": list(static_sizes(arg.strides)),
         "role": arg.role,
         "bytes": size_bytes(arg),
     }
@@ -73,11 +73,7 @@ def arg_json(arg: Arg) -> Json:
 
 def size_bytes(arg: Arg) -> int:
     """Bytes of a tensor's elements (each once, whatever its strides)."""
-    return prod(int(d.value) for d in arg.shape if isinstance(d, Const)) * DTYPES[arg.dtype].bytes
-
-
-def _number(expr: object) -> int | str:
-    return int(expr.value) if isinstance(expr, Const) else str(expr)
+    return prod(static_sizes(arg.shape)) * DTYPES[arg.dtype].bytes
 
 
 def _numbered(source: str) -> list[str]:

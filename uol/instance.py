@@ -37,14 +37,14 @@ class Instance:
             if isinstance(dim, Pack):
                 sizes += self.packs[dim.id]
                 continue
-            size = int(self.value(dim))
+            size = self.value(dim)
             if size < 0:
                 raise ShapeError(
                     f"{self.op.name}: {param.name} would have size {size} along {print_expr(dim)}, with {self.describe(dim)}",
                     span=dim.span,
                     text=self.op.source,
                 )
-            sizes.append(size)
+            sizes.append(size)  # type: ignore[arg-type]  # a whole number, symbolic in PyTorch's traces
         return tuple(sizes)
 
     def value(self, expr: Expr) -> Value:

@@ -1,0 +1,5 @@
+"""`python -m uol.cli` is `uol`."""
+
+from uol.cli.application import main
+
+main()

@@ -1,0 +1,100 @@
+"""`uol compile` and `uol explain`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from uol.bundle import write_bundles
+from uol.cli.arguments import read_attributes, read_dims, read_operator
+from uol.cli.options import AttrsOption, DimsOption, DtypeOption, JsonOption, OpArgument
+from uol.cli.output import print_json, print_table, print_text, track
+from uol.compiler import Compiled, compile
+from uol.targets import resolve_targets
+
+TargetsOption = Annotated[str, typer.Option("--target", "-t", help="One or several: cpu,cuda,hip:mi250x,ascendc.")]
+OutOption = Annotated[Path | None, typer.Option("-o", "--output", help="Write a bundle for each target into this folder.")]
+CheckOption = Annotated[bool, typer.Option("--check", help="Run each (a vendor's in its twin) and record the result.")]
+
+
+def compile_(
+    op: OpArgument,
+    target: TargetsOption = "cpu",
+    dtype: DtypeOption = "f32",
+    dims: DimsOption = [],  # noqa: B006 - typer's way to say "none"
+    attrs: AttrsOption = [],  # noqa: B006
+    output: OutOption = None,
+    check: CheckOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Compile an operator: print its text, or write a bundle for each target with -o."""
+    compiled = _compile_all(op, target, dtype, dims, attrs)
+    results = {}
+    if check:
+        from uol.cli.trial import try_compiled
+
+        results = {c.request.target.name: try_compiled(c).as_json() for c in track(compiled, "running")}
+    if output is None:
+        _print_sources(compiled, results, as_json)
+    else:
+        _print_places(compiled, write_bundles(compiled, output, results), results, as_json)
+    if any(not result["passed"] for result in results.values()):
+        raise typer.Exit(1)
+
+
+def explain(
+    op: OpArgument,
+    target: TargetsOption = "cpu",
+    dtype: DtypeOption = "f32",
+    dims: DimsOption = [],  # noqa: B006
+    attrs: AttrsOption = [],  # noqa: B006
+    source: Annotated[bool, typer.Option("--source", help="Print the emitted text, too.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Say why the kernels are what they are: what fused, layouts, schedules, launches."""
+    compiled = _compile_all(op, target, dtype, dims, attrs)
+    if as_json:
+        shown = [c.explain().as_json() | ({"text": c.source} if source else {}) for c in compiled]
+        print_json(shown)
+        return
+    for each in compiled:
+        print_text(f"{each.explain()}\n{each.source}" if source else str(each.explain()))
+
+
+def _compile_all(op: str, target: str, dtype: str, dims: list[str], attrs: list[str]) -> list[Compiled]:
+    operator = read_operator(op)
+    sizes, attributes = read_dims(dims), read_attributes(attrs)
+    targets = resolve_targets(target)
+    return [compile(operator, t.name, dtype, sizes, attributes) for t in track(targets, f"compiling {operator.name}")]
+
+
+def _print_sources(compiled: list[Compiled], results: dict[str, dict[str, object]], as_json: bool) -> None:
+    if not as_json:
+        print_text("\n".join(c.source for c in compiled))
+        return
+    print_json([c.explain().as_json() | {"text": c.source, "check": results.get(c.request.target.name)} for c in compiled])
+
+
+def _print_places(compiled: list[Compiled], places: list[Path], results: dict[str, dict[str, object]], as_json: bool) -> None:
+    rows = [
+        {
+            "target": c.request.target.name,
+            "bundle": str(place),
+            "kernels": len(c.module.kernels),
+            "check": results.get(c.request.target.name),
+        }
+        for c, place in zip(compiled, places, strict=True)
+    ]
+    if as_json:
+        print_json(rows)
+        return
+    print_table(
+        ("target", "kernels", "bundle", "check"),
+        [(str(r["target"]), str(r["kernels"]), str(r["bundle"]), _verdict(results.get(str(r["target"])))) for r in rows],
+    )
+
+
+def _verdict(result: dict[str, object] | None) -> str:
+    return "not asked" if result is None else "passed" if result["passed"] else f"FAILED: {result['failure']}"

@@ -1,0 +1,42 @@
+"""`uol doctor`: which tools there are, and what the absence of the others costs."""
+
+from __future__ import annotations
+
+import os
+
+from uol.backends import registry
+from uol.cache import default_root
+from uol.cli.options import JsonOption
+from uol.cli.output import print_json, print_table, print_text
+from uol.codegen.backend import ToolState
+
+
+def doctor(as_json: JsonOption = False) -> None:
+    """Show the tools of every target, and what a missing one costs. Nothing here is an error."""
+    states = {name: registry.get(name).doctor() for name in registry.names()}
+    if as_json:
+        print_json({name: [_as_json(s) for s in tools] for name, tools in states.items()} | {"cache": _cache()})
+        return
+    rows = [(name, s.name, "found" if s.found else "absent", s.detail) for name, tools in states.items() for s in tools]
+    print_table(("target", "tool", "state", "detail"), [*rows, ("", "cache", *_cache_row())])
+    for name, tools in states.items():
+        for state in tools:
+            if not state.found:
+                print_text(f"\n{name}: without {state.name}, {state.cost_if_absent}\n  help: {state.install_hint}")
+
+
+def _as_json(state: ToolState) -> dict[str, object]:
+    fields = ("name", "found", "detail", "cost_if_absent", "install_hint")
+    return {field: getattr(state, field) for field in fields}
+
+
+def _cache() -> dict[str, object]:
+    state, folder = _cache_row()
+    return {"folder": folder, "writable": state == "writable"}
+
+
+def _cache_row() -> tuple[str, str]:
+    root = default_root()
+    existing = next(p for p in (root, *root.parents) if p.exists())
+    writable = existing.is_dir() and os.access(existing, os.W_OK)
+    return ("writable" if writable else "not writable (set UOL_CACHE_DIR)"), str(root)

@@ -1,0 +1,61 @@
+"""`uol list` and `uol show`: what operators there are, and their texts."""
+
+from __future__ import annotations
+
+from uol.catalogue import catalogue
+from uol.cli.arguments import read_operator
+from uol.cli.options import JsonOption, OpArgument
+from uol.cli.output import print_json, print_table, print_text
+from uol.ir.printer import print_expr, print_op
+from uol.ir.syntax import Attribute, Op, Param
+
+
+def list_operators(as_json: JsonOption = False) -> None:
+    """List the operators of the library."""
+    ops = sorted(catalogue(), key=lambda op: op.name)
+    if as_json:
+        print_json([_summary(op) for op in ops])
+    else:
+        print_table(("operator", "inputs", "results", "attributes", "types"), (_row(op) for op in ops))
+
+
+def show(op: OpArgument, as_json: JsonOption = False) -> None:
+    """Show an operator's text."""
+    operator = read_operator(op)
+    if as_json:
+        print_json({**_summary(operator), "text": print_op(operator)})
+    else:
+        print_text(print_op(operator))
+
+
+def _row(op: Op) -> tuple[str, ...]:
+    inputs, results = (" ".join(_param(p) for p in params) for params in (op.params, op.results))
+    types = "; ".join(f"{s.variable}: {' '.join(s.types)}" for s in op.domain)
+    names = [a.name for a in op.attributes]
+    attributes = " ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    return op.name, inputs, results, attributes, types
+
+
+def _param(param: Param) -> str:
+    text = f"{param.name}[{', '.join(map(print_expr, param.dims))}]"
+    return text if len(text) <= 24 else f"{param.name}[{len(param.dims)} dims]"
+
+
+def _summary(op: Op) -> dict[str, object]:
+    return {
+        "name": op.name,
+        "inputs": [_param_json(p) for p in op.params],
+        "results": [_param_json(p) for p in op.results],
+        "attributes": [_attribute_json(a) for a in op.attributes],
+        "types": {s.variable: list(s.types) for s in op.domain},
+        "where": [print_expr(w) for w in op.where],
+    }
+
+
+def _attribute_json(attribute: Attribute) -> dict[str, object]:
+    default = None if attribute.default is None else print_expr(attribute.default)
+    return {"name": attribute.name, "type": attribute.type, "default": default}
+
+
+def _param_json(param: Param) -> dict[str, object]:
+    return {"name": param.name, "type": param.type, "dims": [print_expr(d) for d in param.dims]}

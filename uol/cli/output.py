@@ -1,0 +1,51 @@
+"""What commands print: text for people on a terminal, JSON for programs, progress on standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+Item = TypeVar("Item")
+
+
+def print_text(text: str) -> None:
+    """As it is: no markup, no wrapping."""
+    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+
+
+def print_json(value: object) -> None:
+    print_text(json.dumps(value, indent=2))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Columns in line with their names, for people and for `cut`."""
+    lines = [tuple(columns), *(tuple(row) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        print_text("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def track(items: Sequence[Item], what: str) -> Iterator[Item]:
+    """The items, with a progress bar on standard error where that is a terminal."""
+    with _progress() as progress:
+        yield from progress.track(items, description=what)
+
+
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """A spinner on standard error while something runs whose length is not known."""
+    with _progress(known=False) as progress:
+        progress.add_task(what, total=None)
+        yield
+
+
+def _progress(known: bool = True) -> Progress:
+    columns = [SpinnerColumn(), TextColumn("{task.description}"), *([BarColumn(), MofNCompleteColumn()] if known else [])]
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    return Progress(*columns, TimeElapsedColumn(), console=console, transient=True, disable=not console.is_terminal)

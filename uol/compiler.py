@@ -1,0 +1,109 @@
+"""`uol.compile`: one operator, one target, one set of types, dims and attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from uol.arrays import Array, by_name, by_position, empty_result, require_fit
+from uol.catalogue import find_operator
+from uol.codegen.backend import Module
+from uol.codegen.spec import Arg
+from uol.explain import Explanation
+from uol.ir.syntax import Op
+from uol.named_binding import Size, bind_names
+from uol.pipeline import artifact_of, module_of
+from uol.request import Request, Strides
+from uol.targets import resolve_target
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """An operator compiled for a target. Calling it runs it; the target's compiler is needed only then."""
+
+    request: Request
+    module: Module = field(repr=False)
+
+    @property
+    def source(self) -> str:
+        """The emitted text: every kernel, in launch order."""
+        return self.module.device.text
+
+    @property
+    def inputs(self) -> tuple[Arg, ...]:
+        """The inputs in the order of the operator's text, with dtype, shape and strides."""
+        return tuple(a for a in self.module.graph.args if a.role == "in")
+
+    def explain(self) -> Explanation:
+        """What fused, how tensors lie, which schedule; `print` it."""
+        return Explanation(self.module)
+
+    def bundle(self, path: str | Path) -> Path:
+        """Writes the files to ship into a new folder below `path`, whole or not at all; gives that folder.
+
+        Raises ResourceError where the place cannot be written.
+        """
+        from uol.bundle import write_bundles
+
+        return write_bundles([self], Path(path))[0]
+
+    def run(self, buffers: Mapping[str, Array], **attributes: int | float) -> dict[str, Array]:
+        """The results by name, from numpy arrays by name. Run-time attributes may be given anew.
+
+        Raises ShapeError for arrays that the kernel was not made for, ToolchainError where the target's compiler or
+        device is missing.
+        """
+        graph = self.module.graph
+        arrays = by_name(graph.name, self.inputs, buffers)
+        for arg in self.inputs:
+            require_fit(graph.name, arg, arrays[arg.name])
+        results = {a.name: empty_result(a) for a in graph.args if a.role == "out"}
+        self.loaded(*arrays.values(), *results.values(), *self.scalars(attributes))
+        return results
+
+    def __call__(self, *arrays: Array, **attributes: int | float) -> Array | tuple[Array, ...]:
+        """The result (or results, in order) from numpy arrays in the order of the operator's text."""
+        named = by_position(self.module.graph.name, self.inputs, arrays)
+        results = tuple(self.run(named, **attributes).values())
+        return results[0] if len(results) == 1 else results
+
+    @cached_property
+    def loaded(self) -> Callable[..., None]:
+        """The callable on inputs, results and run-time attributes, in the operator's order, without checks."""
+        return self.request.target.backend.load(artifact_of(self.request, self.module))
+
+    def scalars(self, attributes: Mapping[str, int | float]) -> tuple[int | float, ...]:
+        """The run-time attributes in order: those given here, else those that were compiled with."""
+        known = {**self.request.instance.attrs, **attributes}
+        return tuple(known[s.name] for s in self.module.graph.scalars)
+
+
+def compile(
+    op: str | Op,
+    target: str = "cpu",
+    dtype: str | Mapping[str, str] | None = None,
+    dims: Mapping[str, Size] | None = None,
+    attrs: Mapping[str, int | float] | None = None,
+    *,
+    strides: Mapping[str, Strides] | None = None,
+) -> Compiled:
+    """An operator compiled for a target: its text, and a function of numpy arrays.
+
+    op       a name, or an operator that was parsed
+    target   `backend` or `backend:device`: "cpu", "cuda", "hip:mi250x"
+    dtype    for every type variable ("f16"), or one by one ({"T": "f16", "U": "f32"}); f32 where nothing is said
+    dims     sizes by name; a pack `*S` takes a tuple
+    attrs    attributes by name; the rest have their defaults
+    strides  element strides of inputs and results by name; row-major where nothing is said
+
+    Raises UolError for an unknown operator or target, TypeCheckError for a dtype, ShapeError for dims and attributes.
+
+    >>> k = compile("softmax", "cuda", "f16", {"S": 4096, "C": 1024})
+    >>> print(k.source)
+    """
+    resolved = resolve_target(target)
+    instance = bind_names(find_operator(op) if isinstance(op, str) else op, dtype, dims or {}, attrs or {})
+    request = Request(instance, resolved, dict(strides or {}))
+    return Compiled(request, module_of(request))

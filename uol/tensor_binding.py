@@ -1,0 +1,147 @@
+"""From the shapes and types of a call's tensors to an `Instance`.
+
+Dims that stand alone bind to sizes, and must agree wherever they appear; dims that are expressions are computed and
+compared. The dims of a pack broadcast: `add(x: [8, 1, 3], y: [5, 3])` is over `*S = [8, 5, 3]`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from uol.attributes import bind_attributes
+from uol.instance import Instance
+from uol.ir.errors import ShapeError, TypeCheckError
+from uol.ir.printer import print_expr
+from uol.ir.syntax import Name, Op, Pack, Param
+from uol.ir.types import DTYPES
+
+Shape = Sequence[int]
+
+
+def bind_tensors(
+    op: Op,
+    shapes: Mapping[str, Shape],
+    dtypes: Mapping[str, str],
+    attrs: Mapping[str, int | float],
+    result_types: Mapping[str, str] | None = None,
+) -> Instance:
+    """The operator at these inputs. `result_types` gives the type variables that no input has (the target of a cast).
+
+    Raises TypeCheckError or ShapeError, naming both tensors where two do not fit together.
+    """
+    types = _bind_types(op, dtypes, result_types or {})
+    sizes = _Sizes(op)
+    for param in op.params:
+        sizes.take(param, tuple(shapes[param.name]))
+    instance = Instance(op, types, sizes.dims, sizes.packs, bind_attributes(op, attrs))
+    for param in op.params:
+        _compare(instance, param, tuple(shapes[param.name]))
+    instance.require_where()
+    return instance
+
+
+def result_type_variables(op: Op) -> tuple[str, ...]:
+    """The type variables that no input has: a call must name them."""
+    bound = {p.type for p in op.params}
+    return tuple(s.variable for s in op.domain if s.variable not in bound)
+
+
+def _bind_types(op: Op, dtypes: Mapping[str, str], result_types: Mapping[str, str]) -> dict[str, str]:
+    domain = {s.variable: s.types for s in op.domain}
+    types: dict[str, str] = {}
+    owner: dict[str, str] = {}
+    for param in op.params:
+        dtype = dtypes[param.name]
+        if param.type in DTYPES:
+            if dtype != param.type:
+                message = f"{op.name}: {param.name} is {dtype}, the operator takes {param.type}"
+                raise TypeCheckError(message, hint="cast it first")
+            continue
+        known = types.setdefault(param.type, dtype)
+        first = owner.setdefault(param.type, param.name)
+        if known != dtype:
+            hint = "nothing is promoted silently: cast one of them"
+            raise TypeCheckError(f"{op.name}: {first} is {known}, but {param.name} is {dtype}", hint=hint)
+    for variable in result_type_variables(op):
+        if variable not in result_types:
+            allowed = f"{variable} is one of {', '.join(domain[variable])}"
+            raise TypeCheckError(f"{op.name} needs the type of its result", hint=allowed)
+        types[variable] = result_types[variable]
+        owner[variable] = variable
+    for variable, dtype in types.items():
+        if dtype not in domain[variable]:
+            allowed = f"it is one of {', '.join(domain[variable])}"
+            raise TypeCheckError(f"{op.name} does not admit {dtype} for {owner[variable]}", hint=allowed)
+    return types
+
+
+@dataclass(slots=True)
+class _Sizes:
+    """The sizes found so far, and which tensor each came from."""
+
+    op: Op
+    dims: dict[str, int] = field(default_factory=dict)
+    packs: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    owners: dict[str, str] = field(default_factory=dict)
+
+    def take(self, param: Param, shape: tuple[int, ...]) -> None:
+        fixed = sum(not isinstance(d, Pack) for d in param.dims)
+        has_pack = fixed < len(param.dims)
+        if len(shape) < fixed or (len(shape) > fixed and not has_pack):
+            wanted = f"at least {fixed} dims" if has_pack else f"{fixed} dims"
+            raise ShapeError(
+                f"{self.op.name}: {param.name} has {len(shape)} dims, the operator takes {wanted}",
+                hint=f"{param.name}[{', '.join(map(print_expr, param.dims))}]",
+            )
+        place = 0
+        for dim in param.dims:
+            if isinstance(dim, Pack):
+                rank = len(shape) - fixed
+                self._broadcast(param, dim.id, shape[place : place + rank])
+                place += rank
+                continue
+            if isinstance(dim, Name) and self.op.attribute(dim.id) is None:
+                self._bind(param, dim.id, shape[place])
+            place += 1
+
+    def _bind(self, param: Param, name: str, size: int) -> None:
+        known = self.dims.setdefault(name, size)
+        first = self.owners.setdefault(name, param.name)
+        if known != size:
+            message = f"{self.op.name}: {name} is {known} in {first}, but {size} in {param.name}"
+            raise ShapeError(message, hint=f"{param.name}[{', '.join(map(print_expr, param.dims))}]")
+
+    def _broadcast(self, param: Param, name: str, sizes: tuple[int, ...]) -> None:
+        known = self.packs.get(name)
+        first = self.owners.setdefault(f"*{name}", param.name)
+        joined = sizes if known is None else _broadcast(known, sizes)
+        if joined is None:
+            message = f"{self.op.name}: *{name} is {_list(known or ())} in {first}, but {_list(sizes)} in {param.name}"
+            raise ShapeError(message, hint="sizes must be equal, or 1, from the last dim on")
+        self.packs[name] = joined
+
+
+def _broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...] | None:
+    """The common shape, by numpy's rule; None where there is none."""
+    rank = max(len(a), len(b))
+    wide_a, wide_b = (1,) * (rank - len(a)) + a, (1,) * (rank - len(b)) + b
+    if any(x != y and x != 1 and y != 1 for x, y in zip(wide_a, wide_b, strict=True)):
+        return None
+    return tuple(y if x == 1 else x for x, y in zip(wide_a, wide_b, strict=True))
+
+
+def _compare(instance: Instance, param: Param, shape: tuple[int, ...]) -> None:
+    """Dims that are expressions, now that every name is known."""
+    if any(isinstance(d, Pack) for d in param.dims):
+        return
+    for dim, have, want in zip(param.dims, shape, instance.shape(param), strict=True):
+        if have != want and not isinstance(dim, Pack):
+            raise ShapeError(
+                f"{instance.op.name}: {param.name} has size {have} along {print_expr(dim)}, which is {want}",
+                hint=instance.describe(dim),
+            )
+
+
+def _list(sizes: tuple[int, ...]) -> str:
+    return f"[{', '.join(map(str, sizes))}]"

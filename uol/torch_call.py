@@ -1,0 +1,217 @@
+"""One operator on PyTorch tensors: kernels by shape, results in the right layout, `out=`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+
+from uol.compiler import Compiled
+from uol.instance import Instance
+from uol.ir.errors import ShapeError, TypeCheckError, UolError
+from uol.ir.syntax import Op, Pack
+from uol.layouts import Sizes, canonical, is_dense, result_strides, row_major
+from uol.pipeline import module_of
+from uol.recompile import RecompileWatch
+from uol.request import Request
+from uol.suggest import nearest
+from uol.targets import resolve_target
+from uol.tensor_binding import bind_tensors
+from uol.torch_schema import NAMES, TORCH_TYPES, type_options
+
+Tensor = torch.Tensor
+Result = Tensor | tuple[Tensor, ...]
+Options = Mapping[str, int | float | torch.dtype | None]
+
+TARGETS = {"cpu": "cpu"}
+"""Target by the type of PyTorch's device."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A kernel for tensors of given shapes, types and strides."""
+
+    call: Callable[..., None]
+    expand: tuple[Sizes | None, ...]
+    results: tuple[tuple[Sizes, Sizes, torch.dtype], ...]
+    scalars: tuple[int | float, ...]
+
+    def run(self, inputs: Sequence[Tensor], outs: Sequence[Tensor]) -> None:
+        if any(self.expand):
+            inputs = [x if size is None else x.expand(size) for x, size in zip(inputs, self.expand, strict=True)]
+        self.call(*inputs, *outs, *self.scalars)
+
+
+class TorchOperator:
+    """What PyTorch's dispatcher calls. Kernels are kept by the exact shapes, strides and types of the inputs."""
+
+    def __init__(self, op: Op) -> None:
+        self.op = op
+        self.names = tuple(p.name for p in op.params)
+        self.options = type_options(op)
+        self.prepared: dict[object, Prepared] = {}
+        self.watch = RecompileWatch(op.name)
+
+    def compute(self, *inputs: Tensor, **options: int | float | torch.dtype | None) -> Result:
+        """New tensors with the results."""
+        prepared = self._prepared(inputs, options, None)
+        outs = tuple([torch.empty_strided(size, stride, dtype=dtype) for size, stride, dtype in prepared.results])
+        prepared.run(inputs, outs)
+        return outs[0] if len(outs) == 1 else outs
+
+    def compute_into(self, *inputs: Tensor, **options: object) -> Result:
+        """The results in given tensors. What a kernel cannot write in place (overlap, gaps) is copied there."""
+        outs = [cast(Tensor, options.pop(name)) for name in self._out_names()]
+        plain = cast(Options, options)
+        expected = self._prepared(inputs, plain, None).results
+        for out, (size, _, dtype) in zip(outs, expected, strict=True):
+            self._require_fit(out, size, dtype)
+        direct = [is_dense(o.shape, o.stride()) and not any(_overlap(o, x) for x in inputs) for o in outs]
+        targets = [o if d else torch.empty(o.shape, dtype=o.dtype) for o, d in zip(outs, direct, strict=True)]
+        self._prepared(inputs, plain, tuple(t.stride() for t in targets)).run(inputs, targets)
+        for out, target, is_direct in zip(outs, targets, direct, strict=True):
+            if not is_direct:
+                out.copy_(target)
+        return outs[0] if len(outs) == 1 else tuple(outs)
+
+    def fake(self, *inputs: Tensor, **options: int | float | torch.dtype | None) -> Result:
+        """Empty results of the right shape, type and layout, without a kernel."""
+        instance = self._instance(inputs, options)
+        laid_out = [(tuple(x.shape), tuple(x.stride())) for x in inputs]
+        outs = []
+        for result in self.op.results:
+            size, dtype = instance.shape(result), TORCH_TYPES[instance.dtype(result)]
+            outs.append(inputs[0].new_empty_strided(size, result_strides(size, laid_out), dtype=dtype))
+        return outs[0] if len(outs) == 1 else tuple(outs)
+
+    def fake_into(self, *inputs: Tensor, **options: object) -> Result:
+        outs = tuple(cast(Tensor, options.pop(name)) for name in self._out_names())
+        return outs[0] if len(outs) == 1 else outs
+
+    def function(self) -> Callable[..., object]:
+        """`uol.ops.<name>`: the PyTorch operator with numbers taken as tensors, and `out=`."""
+        packet = getattr(torch.ops.uol, self.op.name)
+
+        def call(*inputs: Tensor | int | float, out: Tensor | Sequence[Tensor] | None = None, **options: object) -> object:
+            tensors = self._tensors(inputs)
+            options = self._known(options)
+            if out is not None:
+                outs = (out,) if isinstance(out, Tensor) else tuple(out)
+                return packet.out(*tensors, **options, **dict(zip(self._out_names(), outs, strict=True)))
+            if torch.is_grad_enabled() and any(x.requires_grad for x in tensors):
+                with torch.no_grad():
+                    result = packet.default(*tensors, **options)
+                return _without_gradient(self.op.name, result, tensors)
+            return packet.default(*tensors, **options)
+
+        call.__name__ = call.__qualname__ = self.op.name
+        call.__doc__ = f"The operator {self.op.name} on PyTorch tensors; its text: `uol show {self.op.name}`."
+        return call
+
+    def _prepared(self, inputs: Sequence[Tensor], options: Options, outs: tuple[Sizes, ...] | None) -> Prepared:
+        key = (*[(x.dtype, x.shape, x.stride()) for x in inputs], *options.items(), outs)
+        prepared = self.prepared.get(key)
+        if prepared is None:
+            prepared = self.prepared[key] = self._prepare(inputs, options, outs)
+        return prepared
+
+    def _prepare(self, inputs: Sequence[Tensor], options: Options, outs: tuple[Sizes, ...] | None) -> Prepared:
+        instance = self._instance(inputs, options)
+        self.watch.note(instance.flat_dims)
+        full = [_full_size(instance, name, x) for name, x in zip(self.names, inputs, strict=True)]
+        wide = [x if size is None else x.expand(size) for x, size in zip(inputs, full, strict=True)]
+        strides = {n: canonical(x.shape, x.stride()) for n, x in zip(self.names, wide, strict=True)}
+        laid_out = [(tuple(x.shape), strides[n]) for n, x in zip(self.names, wide, strict=True)]
+        results = []
+        for number, result in enumerate(self.op.results):
+            size = instance.shape(result)
+            strides[result.name] = result_strides(size, laid_out) if outs is None else canonical(size, outs[number])
+            results.append((size, strides[result.name], TORCH_TYPES[instance.dtype(result)]))
+        shapes = {n: tuple(x.shape) for n, x in zip(self.names, wide, strict=True)}
+        shapes |= {r.name: size for r, (size, _, _) in zip(self.op.results, results, strict=True)}
+        layouts = {n: s for n, s in strides.items() if s != row_major(shapes[n])}
+        request = Request(instance, resolve_target(TARGETS["cpu"]), layouts)
+        compiled = Compiled(request, module_of(request))
+        return Prepared(compiled.loaded, tuple(full), tuple(results), compiled.scalars({}))
+
+    def _instance(self, inputs: Sequence[Tensor], options: Options) -> Instance:
+        shapes = {name: tuple(x.shape) for name, x in zip(self.names, inputs, strict=True)}
+        dtypes = {name: _type_name(self.op, name, x) for name, x in zip(self.names, inputs, strict=True)}
+        chosen = {v: NAMES[cast(torch.dtype, options[k])] for k, v in self.options.items() if options.get(k) is not None}
+        attributes = {k: cast(float, v) for k, v in options.items() if v is not None and k not in self.options}
+        return bind_tensors(self.op, shapes, dtypes, attributes, chosen)
+
+    def _tensors(self, inputs: Sequence[Tensor | int | float]) -> list[Tensor]:
+        """Numbers become tensors of no dims, of the type of the first tensor."""
+        if len(inputs) != len(self.names):
+            raise ShapeError(f"{self.op.name} takes {len(self.names)} tensors, not {len(inputs)}", hint=", ".join(self.names))
+        like = next((x for x in inputs if isinstance(x, Tensor)), None)
+        if like is None:
+            raise TypeCheckError(f"{self.op.name} takes PyTorch tensors", hint="for numpy arrays there is uol.compile")
+        return [x if isinstance(x, Tensor) else torch.tensor(x, dtype=like.dtype, device=like.device) for x in inputs]
+
+    def _known(self, options: dict[str, object]) -> dict[str, object]:
+        known = [*self.options, *(a.name for a in self.op.attributes)]
+        for name in options:
+            if name not in known:
+                hint = nearest(name, known) or f"its attributes are {', '.join(known) or 'none'}"
+                raise ShapeError(f"{self.op.name} has no attribute {name!r}", hint=hint)
+        return options
+
+    def _out_names(self) -> list[str]:
+        return [f"out{i or ''}" for i in range(len(self.op.results))]
+
+    def _require_fit(self, out: Tensor, size: Sizes, dtype: torch.dtype) -> None:
+        if tuple(out.shape) != size:
+            raise ShapeError(f"{self.op.name}: out has the shape {list(out.shape)}, the result has {list(size)}")
+        if out.dtype != dtype:
+            raise TypeCheckError(f"{self.op.name}: out is {out.dtype}, the result is {dtype}")
+
+
+class _NoGradient(torch.autograd.Function):
+    """Stands where the gradient would be, and says that there is none."""
+
+    @staticmethod
+    def forward(ctx: torch.autograd.function.FunctionCtx, name: str, result: Tensor, *inputs: Tensor) -> Tensor:
+        ctx.name = name  # type: ignore[attr-defined]
+        return result.view_as(result)
+
+    @staticmethod
+    def backward(ctx: torch.autograd.function.FunctionCtx, *gradients: Tensor) -> None:
+        raise UolError(f"{ctx.name} has no gradient", hint="call it within torch.no_grad()")  # type: ignore[attr-defined]
+
+
+def _without_gradient(name: str, result: Result, inputs: Sequence[Tensor]) -> Result:
+    if isinstance(result, Tensor):
+        return cast(Tensor, _NoGradient.apply(name, result, *inputs))
+    return tuple(cast(Tensor, _NoGradient.apply(name, r, *inputs)) if r.is_floating_point() else r for r in result)
+
+
+def _type_name(op: Op, name: str, x: Tensor) -> str:
+    if x.dtype not in NAMES:
+        raise TypeCheckError(f"{op.name}: {name} is {x.dtype}, which is no type of the language", hint=", ".join(TORCH_TYPES))
+    return NAMES[x.dtype]
+
+
+def _full_size(instance: Instance, name: str, x: Tensor) -> Sizes | None:
+    """The size to which an input broadcasts; None where it has it already."""
+    param = next(p for p in instance.op.params if p.name == name)
+    if not any(isinstance(d, Pack) for d in param.dims):
+        return None
+    size = instance.shape(param)
+    return None if size == tuple(x.shape) else size
+
+
+def _overlap(a: Tensor, b: Tensor) -> bool:
+    """Do two tensors share bytes (taking all between their first and last element)?"""
+    if not a.numel() or not b.numel():
+        return False
+    (a_start, a_end), (b_start, b_end) = _span(a), _span(b)
+    return a_start < b_end and b_start < a_end
+
+
+def _span(x: Tensor) -> tuple[int, int]:
+    last = sum((size - 1) * stride for size, stride in zip(x.shape, x.stride(), strict=True))
+    return x.data_ptr(), x.data_ptr() + (last + 1) * x.element_size()
