@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from uol.conformance.fault_places import (
+    BOUNDARIES,
     RELATIONS,
     Edit,
     calls,
@@ -50,7 +51,7 @@ def dropped_guards(tokens: list[Token]) -> Iterator[Edit]:
             close = partner(tokens, place + 1)
             yield Edit(tokens[place + 2].start, tokens[close - 1].end, "true")
         elif token.text == "?":
-            first = operand_start(tokens, place, frozenset(("=", "(", ",", ";", "{", "return", ":", "[", "?")))
+            first = operand_start(tokens, place, BOUNDARIES - {"&&", "||"})
             yield Edit(tokens[first].start, tokens[place - 1].end, "true")
         elif compares(tokens, place) and not any(a <= place <= b for a, b in headers):
             first, last = comparison(tokens, place)

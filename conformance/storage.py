@@ -41,7 +41,8 @@ def encode(values: Array, dtype: str) -> Array:
 def decode(array: Array, dtype: str) -> Array:
     """What a buffer holds, as float64, int64 or bool."""
     if dtype == "bf16":
-        return np.asarray((array.astype(np.uint32) << np.uint32(16)).view(np.float32).astype(np.float64))
+        with np.errstate(invalid="ignore"):  # signalling NaNs become quiet
+            return np.asarray((array.astype(np.uint32) << np.uint32(16)).view(np.float32).astype(np.float64))
     if dtype == "bool":
         return array
     return np.asarray(array.astype(np.float64 if is_float(dtype) else np.int64))
