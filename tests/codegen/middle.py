@@ -27,6 +27,9 @@ def program_of(text: str, **given: Any) -> Program:
 
 
 def lowered(
-    text: str, layouts: dict[str, tuple[int, ...]] | None = None, accepts: Callable[[KernelSpec], bool] = lambda s: True, **given: Any
+    text: str,
+    layouts: dict[str, tuple[int, ...]] | None = None,
+    accepts: Callable[[KernelSpec], bool] = lambda spec: True,
+    **given: Any,
 ) -> KernelGraph:
     return lower(program_of(text, **given), Anything(accepts), layouts or {})  # type: ignore[arg-type]

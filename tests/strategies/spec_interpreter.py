@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 
 import numpy as np
+
 from uol.codegen.index import static
 from uol.codegen.spec import Arg, Contract, Fold, Holds, KernelGraph, KernelSpec, Let, Map, Pack, Read, Reduce, Step, Store
 from uol.ir.nodes import Axis, Call, Const, Expr, Var
