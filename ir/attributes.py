@@ -1,0 +1,70 @@
+"""Which attributes a kernel is compiled for, and which it takes as arguments (rule 16 of the language)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from uol.ir import syntax
+from uol.ir.integers import COMPARISONS
+from uol.ir.report import mismatch
+from uol.ir.syntax import Access, Apply, Attribute, Binary, Name, Node, Number, Op, Reduction, Unary
+
+
+def compile_time(op: Op) -> frozenset[str]:
+    """The integer attributes that stand in a dim, an index, a bound, a condition on indices, or an operator's call.
+
+    Every other attribute is used as a value only, and is an argument at run time.
+    """
+    integers = {a.name for a in op.attributes if a.type == "int"}
+    places = [n for p in (*op.params, *op.results) for n in p.dims]
+    places += op.where
+    for statement in op.body:
+        places += [i for t in statement.targets for i in t.index]
+        places += _structural(statement.value)
+    return frozenset(n.id for place in places for n in _names(place) if n.id in integers)
+
+
+def default(op: Op, attribute: Attribute) -> int | float | None:
+    """The value of an attribute that a call leaves out; None where it has no default."""
+    if attribute.type not in ("int", "float"):
+        raise mismatch(op, attribute, f"an attribute is `int` or `float`, not `{attribute.type}`")
+    if attribute.default is None:
+        return None
+    value = _literal(attribute.default)
+    if value is None or (attribute.type == "int" and isinstance(value, float)):
+        raise mismatch(op, attribute.default, f"the default of `{attribute.name}` is no {attribute.type} literal")
+    return float(value) if attribute.type == "float" else value
+
+
+def _structural(node: Node) -> Iterator[syntax.Expr | syntax.Pack]:
+    match node:
+        case Access(tensor=tensor, index=index):
+            yield from index
+            if isinstance(tensor, Apply):
+                yield from (k.value for k in tensor.keywords)
+        case Reduction(binders=binders, args=args):
+            yield from (b.bound for b in binders if b.bound is not None)
+            yield from args[1:]
+        case Binary(op=op) if op in COMPARISONS and not any(isinstance(n, Access | Reduction) for n in _below(node)):
+            yield node
+    for operand in syntax.operands(node):
+        yield from _structural(operand)
+
+
+def _below(node: Node) -> Iterator[Node]:
+    yield node
+    for operand in syntax.operands(node):
+        yield from _below(operand)
+
+
+def _names(node: Node) -> Iterator[Name]:
+    return (n for n in _below(node) if isinstance(n, Name))
+
+
+def _literal(node: syntax.Expr) -> int | float | None:
+    match node:
+        case Number(value=value):
+            return value
+        case Unary(op="neg", arg=Number(value=value)):
+            return -value
+    return None

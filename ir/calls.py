@@ -1,0 +1,123 @@
+"""Calls of operators inside an operator (rule 17 of the language): the callee's stages, inlined."""
+
+from __future__ import annotations
+
+from uol.ir import constants
+from uol.ir.attributes import compile_time, default
+from uol.ir.binding import Argument, Binding, bind
+from uol.ir.environment import Environment, Scope
+from uol.ir.errors import ShapeError
+from uol.ir.integers import compare
+from uol.ir.nodes import Const, Expr, Tensor
+from uol.ir.render import show
+from uol.ir.report import closest, mismatch, not_yet
+from uol.ir.syntax import Apply, Name, Op
+from uol.ir.types import INDEX, is_float
+
+MAX_DEPTH = 16
+
+
+def inline(scope: Scope, call: Apply) -> Tensor:
+    """The result of a call: its stages go before the statement that calls. The same call twice is made once."""
+    env = scope.env
+    if call not in env.results:
+        env.results[call] = _inline(scope, call)
+    return env.results[call]
+
+
+def _inline(scope: Scope, call: Apply) -> Tensor:
+    env = scope.env
+    op = _callee(scope, call)
+    tensors = [_argument(scope, a) for a in call.args]
+    try:
+        binding = bind(op, [Argument(t.dtype, t.shape) for t in tensors])
+    except ShapeError as error:
+        raise mismatch(env.op, call, error.message, error.hint) from None
+    unknown = [t.variable for t in op.domain if t.variable not in binding.types]
+    if unknown:
+        raise mismatch(env.op, call, f"nothing says which type `{unknown[0]}` of `{op.name}` is")
+    inner = Environment(binding.op, env.draft, binding.types, dict(binding.dims), calls=(*env.calls, op.name))
+    inner.attributes = _attributes(scope, call, op)
+    inner.tensors = {p.name: t for p, t in zip(op.params, tensors, strict=True)}
+    _require(scope, call, inner, binding)
+    return _stages(scope, inner)
+
+
+def _callee(scope: Scope, call: Apply) -> Op:
+    library = scope.env.draft.library
+    op = library.get(call.fn)
+    if op is None:
+        hint = closest(call.fn, (o.name for o in library))
+        raise mismatch(scope.op, call, f"unknown operator `{call.fn}`", hint)
+    if op.name in scope.env.calls:
+        chain = " -> ".join((*scope.env.calls, op.name))
+        raise mismatch(scope.op, call, f"operators do not call themselves: {chain}")
+    if len(scope.env.calls) > MAX_DEPTH:
+        raise mismatch(scope.op, call, f"calls are nested more than {MAX_DEPTH} deep")
+    if len(op.results) > 1:
+        raise not_yet(scope.op, call, f"a call of `{op.name}`, which has several results")
+    return op
+
+
+def _argument(scope: Scope, arg: object) -> Tensor:
+    match arg:
+        case Name(id=name) if name in scope.env.tensors:
+            return scope.env.tensors[name]
+        case Name(id=name):
+            raise mismatch(scope.op, arg, f"unknown tensor `{name}`", closest(name, scope.env.tensors))
+        case Apply():
+            return inline(scope, arg)
+    raise mismatch(
+        scope.op, arg, "an operator takes whole tensors", "name the tensor without its indices; attributes follow a `;`"  # type: ignore[arg-type]
+    )
+
+
+def _attributes(scope: Scope, call: Apply, op: Op) -> dict[str, Expr]:
+    given = {k.name: k for k in call.keywords}
+    for name, keyword in given.items():
+        if op.attribute(name) is None:
+            known = [a.name for a in op.attributes]
+            raise mismatch(scope.op, keyword, f"`{op.name}` has no attribute `{name}`", closest(name, known))
+    out: dict[str, Expr] = {}
+    for attribute in op.attributes:
+        dtype = INDEX if attribute.type == "int" else scope.env.draft.scalar_type
+        preset = default(op, attribute)
+        if attribute.name in given:
+            keyword = given[attribute.name]
+            if not constants.is_free(scope.env, keyword.value):
+                raise mismatch(scope.op, keyword.value, "an attribute is made of literals, dims and attributes")
+            out[attribute.name] = scope.facts.simplify(found) if not is_float((found := constants.constant(
+                scope.env, keyword.value, dtype)).type) else found
+        elif preset is not None:
+            out[attribute.name] = Const(preset, dtype)
+        else:
+            raise mismatch(scope.op, call, f"the attribute `{attribute.name}` of `{op.name}` is not given", f"add `; {attribute.name}=...`")
+    return out
+
+
+def _require(scope: Scope, call: Apply, inner: Environment, binding: Binding) -> None:
+    """What the callee's signature says about dims, and its `where` clause, are obligations of the caller."""
+    for dim, extent, param in binding.equations:
+        wanted = constants.constant(inner, dim, INDEX)
+        scope.env.require(
+            compare("==", wanted, extent), call, f"`{param}` of `{inner.op.name}` needs a dim of {show(wanted)}, it is {show(extent)}"
+        )
+    for clause in inner.op.where:
+        condition = constants.constant(inner, clause, "bool")
+        scope.env.require(condition, call, f"`{inner.op.name}` needs `{show(condition)}`")
+
+
+def _stages(scope: Scope, inner: Environment) -> Tensor:
+    from uol.ir import statements
+
+    op, draft = inner.op, scope.env.draft
+    result = op.results[0]
+    name = draft.unique(f"{op.name}_{result.name}")
+    inner.tensors[result.name] = draft.add(statements.declare(inner, result, name, "local"))
+    count = len(op.body)
+    names = {t.tensor: f"{op.name}_{t.tensor}" for s in op.body for t in s.targets}
+    statements.run(inner, [scope.line] * count, [scope.span] * count, names)
+    return inner.tensors[result.name]
+
+
+__all__ = ["compile_time", "inline"]

@@ -1,0 +1,158 @@
+"""What the names of one operator mean while its statements become stages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from uol.ir import syntax
+from uol.ir.errors import BoundsError, ShapeError
+from uol.ir.facts import Facts
+from uol.ir.integers import compare
+from uol.ir.library import Library
+from uol.ir.nodes import Axis, Const, Expr, Stage, Tensor, Var
+from uol.ir.render import show
+from uol.ir.report import at, closest, mismatch
+from uol.ir.span import Span
+from uol.ir.syntax import Node, Op
+from uol.ir.types import DTYPES
+from uol.ir.walk import variables, walk
+
+
+class Draft:
+    """The program in the making: what an operator and the operators that it calls add to."""
+
+    def __init__(self, library: Library, facts: Facts, scalar_type: str) -> None:
+        self.library = library
+        self.facts = facts
+        self.scalar_type = scalar_type
+        self.tensors: dict[str, Tensor] = {}
+        self.stages: list[Stage] = []
+        self.checks: list[Expr] = []
+        self.reserved: set[str] = set()  # names that an axis or a local may not take: dims and scalars of the program
+
+    def unique(self, wish: str) -> str:
+        """A name that no tensor, dim or scalar of the program has."""
+        name, number = wish, 2
+        while name in self.tensors or name in self.reserved:
+            name, number = f"{wish}_{number}", number + 1
+        return name
+
+    def add(self, tensor: Tensor) -> Tensor:
+        self.tensors[tensor.name] = tensor
+        return tensor
+
+
+@dataclass(slots=True)
+class Environment:
+    """The names of one operator: `op` is free of packs, `dims` and `attributes` are expressions over the program's dims
+    and scalars, `calls` the operators that are being inlined, outermost first."""
+
+    op: Op
+    draft: Draft
+    types: Mapping[str, str]
+    dims: dict[str, Expr] = field(default_factory=dict)
+    attributes: dict[str, Expr] = field(default_factory=dict)
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+    results: dict[syntax.Apply, Tensor] = field(default_factory=dict)
+    calls: tuple[str, ...] = ()
+
+    @property
+    def facts(self) -> Facts:
+        return self.draft.facts
+
+    def dtype(self, name: str, node: Node) -> str:
+        """The element type that a type's name or variable stands for."""
+        found = self.types.get(name, name)
+        if found in DTYPES:
+            return found
+        raise mismatch(self.op, node, f"unknown type `{name}`", closest(name, (*DTYPES, *self.types)) or f"types are {', '.join(DTYPES)}")
+
+    def is_float_attribute(self, name: str) -> bool:
+        attribute = self.op.attribute(name)
+        return attribute is not None and attribute.type == "float"
+
+    def require(self, condition: Expr, node: Node, what: str, hint: str | None = None) -> None:
+        """An obligation without an index: proven, or false (ShapeError), or left to be checked at the call."""
+        condition = self.facts.simplify(condition)
+        if condition == Const(False, "bool"):
+            raise at(ShapeError, self.op, node, what, hint)
+        if not self.facts.prove(condition) and condition not in self.draft.checks:
+            self.draft.checks.append(condition)
+
+    def positive_divisor(self, divisor: Expr, node: Node) -> None:
+        """Rule 9: a divisor in a dim or an index is proven positive."""
+        if not self.facts.prove(compare(">", divisor, Const(0))):
+            raise at(
+                BoundsError,
+                self.op,
+                node,
+                f"the divisor `{show(divisor)}` is not known to be positive",
+                f"add `where {show(divisor)} > 0`",
+            )
+
+
+@dataclass(slots=True)
+class Scope:
+    """A statement: its indices in reach, and the conditions under which the expression at hand is evaluated.
+
+    `axes` maps a name of the text to its axis. `path` holds the conditions of the arms of `select` and of masked
+    reductions around the expression: true where its value counts, but not wherever it may be computed.
+    """
+
+    env: Environment
+    line: int
+    span: Span
+    axes: dict[str, Axis] = field(default_factory=dict)
+    path: tuple[Expr, ...] = ()
+
+    @property
+    def op(self) -> Op:
+        return self.env.op
+
+    @property
+    def facts(self) -> Facts:
+        return self.env.facts
+
+    @contextmanager
+    def indices(self, axes: Mapping[str, Axis]) -> Iterator[None]:
+        """Within the block these indices run over their axes."""
+        bounds = [c for a in axes.values() for c in in_range(a)]
+        outer = self.axes
+        self.axes = {**outer, **axes}
+        try:
+            with self.facts.scope(*bounds):
+                yield
+        finally:
+            self.axes = outer
+
+    @contextmanager
+    def under(self, *conditions: Expr) -> Iterator[None]:
+        """Within the block the value counts only where the conditions hold."""
+        outer = self.path
+        self.path = (*outer, *conditions)
+        try:
+            yield
+        finally:
+            self.path = outer
+
+    def has_index(self, expr: Expr) -> bool:
+        """Whether an expression depends on an index, or on a value read from memory."""
+        names = {a.name for a in self.axes.values()}
+        return bool(variables(expr) & names) or any(not isinstance(n, (Const, Var)) and _reads(n) for n in walk(expr))
+
+    def axis_name(self, name: str) -> str:
+        """The axis of an index: its own name, unless a dim or scalar of the program has that."""
+        while name in self.env.draft.reserved:
+            name += "_i"
+        return name
+
+
+def in_range(axis: Axis) -> tuple[Expr, Expr]:
+    """0 <= axis < extent."""
+    return compare(">=", Var(axis.name), Const(0)), compare("<", Var(axis.name), axis.extent)
+
+
+def _reads(expr: Expr) -> bool:
+    return type(expr).__name__ in ("Load", "Reduce")

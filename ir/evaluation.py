@@ -1,0 +1,230 @@
+"""Expressions of a program evaluated over a block of indices, in numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uol.ir import contraction
+from uol.ir.blocks import Block, whole
+from uol.ir.functions import FUNCTIONS
+from uol.ir.integers import COMPARISONS
+from uol.ir.nodes import Call, Const, Expr, Load, Reduce, Var
+from uol.ir.rounding import round_to, wrap
+from uol.ir.types import DTYPES, INDEX, is_float
+from uol.ir.walk import walk
+
+Array = NDArray[Any]
+
+ROUNDING = ("f16", "bf16", "f8e4m3", "f8e5m2")
+
+
+def storage(dtype: str) -> type[np.generic]:
+    """The numpy type that values of a type are evaluated in."""
+    if is_float(dtype):
+        return np.float64
+    return np.bool_ if dtype == "bool" else np.int64
+
+
+@dataclass(slots=True)
+class Evaluation:
+    """`symbols`: dims and scalars by name. `memory`: the tensors that are known so far."""
+
+    symbols: Mapping[str, float | int]
+    memory: dict[str, Array]
+
+    def integer(self, expr: Expr) -> int:
+        """An expression of dims alone."""
+        return int(self.value(expr, whole((), ())))
+
+    def condition(self, expr: Expr) -> bool:
+        """A condition on dims and scalars alone."""
+        return bool(self.value(expr, whole((), ())))
+
+    def value(self, expr: Expr, block: Block) -> Array:
+        """The expression over the block: an array that broadcasts to the block's shape."""
+        match expr:
+            case Const(value=value, dtype=dtype):
+                return np.asarray(value, storage(dtype))
+            case Var(name=name, dtype=dtype):
+                return block.index(name) if name in block.names else np.asarray(self.symbols[name], storage(dtype))
+            case Load():
+                return self.load(expr, block)
+            case Reduce():
+                return self.reduce(expr, block)
+            case Call(fn="select", args=(c, a, b)):
+                return np.where(self.value(c, block), self.value(a, block), self.value(b, block))
+            case Call(fn="cast", args=(a,), dtype=dtype):
+                return cast(self.value(a, block), dtype)
+            case Call(fn=fn, args=args, dtype=dtype):
+                return apply(fn, [self.value(a, block) for a in args], dtype)
+        raise AssertionError(f"no rule for {type(expr).__name__}")
+
+    def load(self, expr: Load, block: Block) -> Array:
+        """A gather; where a guard is false the address is replaced by 0 and the value by the fill."""
+        data = self.memory[expr.tensor]
+        view = _view(expr, data, block)
+        if view is not None:
+            return view
+        index = [self.value(i, block) for i in expr.index]
+        if not expr.guard:
+            return data[tuple(index)] if index else data
+        inside = np.asarray(True)
+        for guard in expr.guard:
+            inside = inside & self.value(guard, block)
+        assert expr.fill is not None
+        fill = self.value(expr.fill, block)
+        if 0 in data.shape:
+            return np.broadcast_to(fill, np.broadcast_shapes(fill.shape, inside.shape))
+        return np.where(inside, data[tuple(np.where(inside, i, 0) for i in index)], fill)
+
+    def reduce(self, expr: Reduce, block: Block) -> Array:
+        """A reduction over its axes, which follow the block's."""
+        extents = tuple(self.integer(a.extent) for a in expr.axes)
+        inner = block.extend(tuple(a.name for a in expr.axes), extents)
+        if 0 in inner.shape:
+            return np.broadcast_to(np.asarray(identity(expr.op, expr.dtype)), block.shape)
+        factors = contraction.factors(expr)
+        if factors is not None:
+            return contraction.contract(*(self.value(f, inner) for f in factors), inner.shape, len(block.names))
+        body = self.value(expr.body, inner)
+        keep = np.asarray(True)
+        for condition in expr.where:
+            keep = keep & self.value(condition, inner)
+        if expr.where and expr.op not in ("argmax", "argmin"):
+            body = np.where(keep, body, identity(expr.op, expr.dtype))
+        rank = len(block.names)
+        full = np.broadcast_shapes(body.shape, keep.shape, (1,) * rank + extents)
+        body, keep = np.broadcast_to(body, full), np.broadcast_to(keep, full)
+        return fold(expr.op, body.reshape(*full[:rank], -1), keep.reshape(*full[:rank], -1), expr.dtype)
+
+    def elements(self, expr: Expr, block: Block) -> int:
+        """The largest space that evaluating over the block builds."""
+        largest = prod(block.shape)
+        for node in walk(expr):
+            if not isinstance(node, Reduce):
+                continue
+            inner = block.extend(tuple(a.name for a in node.axes), tuple(self.integer(a.extent) for a in node.axes))
+            factors = contraction.factors(node)
+            spaces = [node.body] if factors is None else list(factors)
+            sizes = [prod(n for name, n in zip(inner.names, inner.shape, strict=True) if name in _indices(e)) for e in spaces]
+            largest = max(largest, *(prod(inner.shape) if factors is None else s for s in sizes))
+        return largest
+
+
+def apply(fn: str, args: list[Array], dtype: str) -> Array:
+    """A built-in or an operator of the language on evaluated operands."""
+    if fn in ("/", "%") and not is_float(dtype):
+        return _integer_division(fn, args[0], args[1], dtype)
+    if fn in _OPERATORS:
+        result = _OPERATORS[fn](*args)
+    else:
+        result = FUNCTIONS[fn].reference(*args)
+    if fn in COMPARISONS or dtype in ("bool", INDEX):
+        return np.asarray(result)
+    return np.asarray(result) if is_float(dtype) else wrap(np.asarray(result), dtype)
+
+
+def cast(value: Array, dtype: str) -> Array:
+    """Rule 4, with f32 and f64 left as they are (rule 3)."""
+    if dtype == INDEX:
+        return value.astype(np.int64)
+    if is_float(dtype) and dtype not in ROUNDING:
+        return value.astype(np.float64)
+    return round_to(value, dtype)
+
+
+def identity(op: str, dtype: str) -> Any:
+    """What an empty reduction gives (rule 7)."""
+    match op:
+        case "sum":
+            return storage(dtype)(0)
+        case "prod":
+            return storage(dtype)(1)
+        case "any" | "all":
+            return np.bool_(op == "all")
+    if is_float(dtype):
+        return np.float64(-np.inf if op == "max" else np.inf)
+    info = DTYPES[dtype]
+    low, high = (0, 2**info.bits - 1) if info.kind == "uint" else (-(2 ** (info.bits - 1)), 2 ** (info.bits - 1) - 1)
+    return np.int64(low if op == "max" else high)
+
+
+def fold(op: str, body: Array, keep: Array, dtype: str) -> Array:
+    """Reduces the last dimension. max and min propagate NaN; argmax and argmin take the first NaN, else the first
+    extremum, among what is kept."""
+    match op:
+        case "sum" | "prod":
+            total = body.sum(-1) if op == "sum" else body.prod(-1)
+            return total if is_float(dtype) else wrap(np.asarray(total), dtype)
+        case "max":
+            return body.max(-1)
+        case "min":
+            return body.min(-1)
+        case "any":
+            return body.any(-1)
+        case "all":
+            return body.all(-1)
+    return _first_extremum(body, keep, op == "argmax")
+
+
+def _first_extremum(body: Array, keep: Array, largest: bool) -> Array:
+    if body.dtype.kind == "f":
+        kept_nan = np.isnan(body) & keep
+        worst = -np.inf if largest else np.inf
+        ordered = np.where(keep, body, worst)
+        best = np.nanmax(np.where(kept_nan, worst, ordered), -1) if largest else np.nanmin(np.where(kept_nan, worst, ordered), -1)
+        hit = np.where(kept_nan.any(-1, keepdims=True), kept_nan, (ordered == best[..., None]) & keep)
+        return np.asarray(hit.argmax(-1), np.int64)
+    bounds = np.iinfo(np.int64)
+    ordered = np.where(keep, body, bounds.min if largest else bounds.max)
+    best = ordered.max(-1) if largest else ordered.min(-1)
+    return np.asarray(((ordered == best[..., None]) & keep).argmax(-1), np.int64)
+
+
+def _integer_division(fn: str, a: Array, b: Array, dtype: str) -> Array:
+    """Floored; a division by zero gives 0 (rule 5)."""
+    safe = np.where(b == 0, 1, b)
+    result = np.where(b == 0, 0, a // safe if fn == "/" else a % safe)
+    return result if dtype == INDEX else wrap(np.asarray(result), dtype)
+
+
+def _view(expr: Load, data: Array, block: Block) -> Array | None:
+    """A read at distinct plain indices is a transposed view, not a gather."""
+    names = [i.name for i in expr.index if isinstance(i, Var) and i.name in block.names]
+    if expr.guard or len(names) != len(expr.index) or len(set(names)) != len(names) or not names:
+        return None
+    at = [block.names.index(n) for n in names]
+    part = data[tuple(block.slices[n] for n in at)]
+    ordered = part.transpose(sorted(range(len(at)), key=at.__getitem__))
+    shape = [1] * len(block.names)
+    for n in at:
+        shape[n] = block.shape[n]
+    return ordered.reshape(shape)
+
+
+def _indices(expr: Expr) -> set[str]:
+    return {n.name for n in walk(expr) if isinstance(n, Var)}
+
+
+_OPERATORS: dict[str, Any] = {
+    "+": np.add,
+    "-": np.subtract,
+    "*": np.multiply,
+    "/": np.divide,
+    "neg": np.negative,
+    "<": np.less,
+    "<=": np.less_equal,
+    ">": np.greater,
+    ">=": np.greater_equal,
+    "==": np.equal,
+    "!=": np.not_equal,
+    "and": np.logical_and,
+    "or": np.logical_or,
+    "not": np.logical_not,
+}

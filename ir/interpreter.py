@@ -1,0 +1,90 @@
+"""The golden value of a program (rule 3 of the language), in numpy.
+
+Floats are evaluated in float64 and integers exactly, wrapped to their type; a cast to f16, bf16, f8 or an integer
+rounds where it stands, f32 values do not round. The last float cast of a result is not applied to what is returned;
+a later statement that reads the result reads it rounded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uol.ir.blocks import Block, whole
+from uol.ir.errors import ShapeError
+from uol.ir.evaluation import Evaluation, storage
+from uol.ir.nodes import Call, Expr, Program, Stage
+from uol.ir.rounding import round_to
+from uol.ir.types import is_float
+
+Array = NDArray[np.generic]
+
+MAX_ELEMENTS = 50_000_000
+"""The largest space that is evaluated at once; beyond it a stage is cut along its outermost axes."""
+
+
+def interpret(
+    program: Program,
+    inputs: Mapping[str, np.ndarray],
+    scalars: Mapping[str, float | int] | None = None,
+    dims: Mapping[str, int] | None = None,
+) -> dict[str, np.ndarray]:
+    """The results by name, as float64, int64 or bool arrays of the logical shape.
+
+    `inputs` are rounded to their types first; `dims` gives the dims that stayed symbolic. Raises ShapeError where an
+    input is missing or has another shape, or where a fact or check of the program does not hold.
+    """
+    given = {**(dims or {}), **(scalars or {})}
+    evaluation = Evaluation(given, {})
+    _check(program, given, evaluation)
+    for tensor in program.by_role("in"):
+        if tensor.name not in inputs:
+            raise ShapeError(f"the input `{tensor.name}` of `{program.name}` is missing")
+        shape = tuple(evaluation.integer(d) for d in tensor.shape)
+        array = np.asarray(inputs[tensor.name])
+        if array.shape != shape:
+            raise ShapeError(f"`{tensor.name}` of `{program.name}` has the shape {shape}, not {array.shape}")
+        evaluation.memory[tensor.name] = round_to(array, tensor.dtype)
+    results: dict[str, Array] = {}
+    with np.errstate(all="ignore"):
+        for stage in program.stages:
+            results[stage.name] = _run(evaluation, stage, stage.value)
+    return {t.name: results[t.name] for t in program.by_role("out")}
+
+
+def _check(program: Program, given: Mapping[str, float | int], evaluation: Evaluation) -> None:
+    missing = [n for n in (*program.dims, *(s.name for s in program.scalars)) if n not in given]
+    if missing:
+        raise ShapeError(f"no value for `{missing[0]}` of `{program.name}`", hint="give it in `dims` or `scalars`")
+    for condition in (*program.facts, *program.checks):
+        if not evaluation.condition(condition):
+            from uol.ir.render import show
+
+            raise ShapeError(f"`{program.name}` needs `{show(condition)}`")
+
+
+def _run(evaluation: Evaluation, stage: Stage, value: Expr) -> Array:
+    """Evaluates a stage, stores what a later stage reads, and gives what the golden value is."""
+    exact = value
+    if isinstance(value, Call) and value.fn == "cast" and is_float(value.dtype):
+        exact = value.args[0]  # rounded below, as a whole
+    extents = tuple(evaluation.integer(a.extent) for a in stage.axes)
+    out = np.empty(extents, storage(exact.type))
+    names = tuple(a.name for a in stage.axes)
+    _fill(evaluation, exact, whole(names, extents), out)
+    evaluation.memory[stage.name] = round_to(out, stage.dtype) if exact is not value else out
+    return out.astype(storage(stage.dtype)) if exact is not value else out
+
+
+def _fill(evaluation: Evaluation, value: Expr, block: Block, out: Array) -> None:
+    """Evaluates over a block of the axes, in parts where it would be too large."""
+    if 0 in block.shape:
+        return
+    parts = block.split() if evaluation.elements(value, block) > MAX_ELEMENTS else None
+    if parts is None:
+        out[block.slices] = np.broadcast_to(evaluation.value(value, block), block.shape)
+        return
+    for part in parts:
+        _fill(evaluation, value, part, out)

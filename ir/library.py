@@ -1,0 +1,37 @@
+"""Operators by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from uol.ir.errors import TypeCheckError
+from uol.ir.syntax import Op
+
+
+class Library:
+    """The operators that a text may call, by name."""
+
+    def __init__(self, ops: Iterable[Op] = ()) -> None:
+        self._ops: dict[str, Op] = {}
+        for op in ops:
+            self.add(op)
+
+    def get(self, name: str) -> Op | None:
+        """The operator of that name, or None."""
+        return self._ops.get(name)
+
+    def add(self, op: Op) -> None:
+        """Takes an operator in. A name may be given again only to an equal operator."""
+        known = self._ops.get(op.name)
+        if known is not None and known != op:
+            raise TypeCheckError(f"the library has another operator `{op.name}`", span=op.span, text=op.source, hint="rename it")
+        self._ops[op.name] = op
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._ops
+
+    def __iter__(self) -> Iterator[Op]:
+        return iter(self._ops.values())
+
+    def __len__(self) -> int:
+        return len(self._ops)

@@ -1,0 +1,66 @@
+"""How far an index runs (rule 10 of the language): over the dim where it stands alone.
+
+An access with an `else` may reach beyond its dim, so it gives a range only to an index that nothing else gives one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from uol.ir import accesses, syntax
+from uol.ir.environment import Scope
+from uol.ir.integers import compare
+from uol.ir.nodes import Expr
+from uol.ir.render import show
+from uol.ir.report import mismatch
+from uol.ir.syntax import Access, Name, Node, Reduction
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A dim in which an index stands alone."""
+
+    extent: Expr
+    node: Node
+    firm: bool  # without an `else`
+
+
+def places(scope: Scope, node: Node, name: str) -> Iterator[Place]:
+    """Where the index stands alone in an expression; a reduction that binds the name hides it."""
+    if isinstance(node, Reduction) and any(b.name == name for b in node.binders):
+        return
+    if isinstance(node, Access):
+        shape = accesses.tensor_of(scope, node).shape
+        for item, extent in zip(node.index, shape, strict=False):
+            if isinstance(item, Name) and item.id == name:
+                yield Place(extent, item, node.fill is None)
+    for operand in syntax.operands(node):
+        yield from places(scope, operand, name)
+
+
+def extent_of(scope: Scope, name: str, found: list[Place]) -> Expr | None:
+    """The range that the places agree on; None where there is none. A conflict is an error that shows both places."""
+    firm = [p for p in found if p.firm]
+    if not firm:
+        return found[0].extent if found and _agree(scope, found) else None
+    first = firm[0]
+    for other in firm[1:]:
+        if not _equal(scope, first.extent, other.extent):
+            span = first.node.span
+            raise mismatch(
+                scope.op,
+                other.node,
+                f"the index `{name}` runs over {show(other.extent)} here and over {show(first.extent)} at line {span.line},"
+                f" column {span.column}",
+                f"add `where {show(first.extent)} == {show(other.extent)}`, or use two indices",
+            )
+    return first.extent
+
+
+def _agree(scope: Scope, found: list[Place]) -> bool:
+    return all(_equal(scope, found[0].extent, p.extent) for p in found[1:])
+
+
+def _equal(scope: Scope, a: Expr, b: Expr) -> bool:
+    return a == b or scope.facts.prove(compare("==", a, b))

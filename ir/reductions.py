@@ -1,0 +1,136 @@
+"""Reductions: their axes, their masks, and what they may reduce (rules 2, 7, 10 and 13 of the language)."""
+
+from __future__ import annotations
+
+from uol.ir import values
+from uol.ir.environment import Scope
+from uol.ir.errors import BoundsError
+from uol.ir.integers import compare, idx
+from uol.ir.nodes import Axis, Const, Expr, Reduce, Var
+from uol.ir.ranges import extent_of, places
+from uol.ir.render import show
+from uol.ir.report import at, mismatch, not_yet
+from uol.ir.syntax import Binder, Reduction
+from uol.ir.types import INDEX
+from uol.ir.walk import substitute
+
+NARROW = ("f16", "bf16", "f8e4m3", "f8e5m2")
+
+
+def reduction(scope: Scope, node: Reduction, want: str | None) -> Expr:
+    """`op[binders](body)`."""
+    if node.op in ("topk", "sort", "argsort"):
+        raise not_yet(scope.op, node, f"`{node.op}`")
+    if len(node.args) != 1:
+        raise mismatch(scope.op, node, f"`{node.op}` takes one argument, not {len(node.args)}")
+    axes = _axes(scope, node)
+    with scope.indices(axes):
+        where = _masks(scope, node, axes)
+        with scope.under(*where):
+            body = values.value(scope, node.args[0], None if node.op in ("argmax", "argmin") else want)
+    if body.type == INDEX:
+        body = values.cast_integer(body, "i64")
+    _check_type(scope, node, body.type)
+    if not axes:
+        return body if node.op not in ("argmax", "argmin") else Const(0, "i64")
+    if node.op in ("argmax", "argmin"):
+        _check_not_empty(scope, node, axes, where)
+    dtype = "i64" if node.op in ("argmax", "argmin") else body.type
+    return Reduce(node.op, tuple(axes.values()), body, dtype, where, node.span)
+
+
+def _axes(scope: Scope, node: Reduction) -> dict[str, Axis]:
+    """Every bound name with its axis. Bounds that depend on outer indices are widened to a constant extent; the mask
+    keeps what they say."""
+    axes: dict[str, Axis] = {}
+    for binder in node.binders:
+        if binder.name in scope.axes:
+            raise mismatch(scope.op, binder, f"`{binder.name}` is an index of the statement already", "reduce over another name")
+        if binder.relation in ("==", "!="):
+            raise mismatch(scope.op, binder, f"`{binder.relation}` does not bind an index", "use `select` in the body")
+        if binder.name in axes:
+            continue
+        extent = extent_of(scope, binder.name, [p for a in node.args for p in places(scope, a, binder.name) if p.firm])
+        bounds = [b for b in node.binders if b.name == binder.name and b.bound is not None]
+        extent = _bounded_extent(scope, extent, bounds, axes)
+        if extent is None:
+            extent = extent_of(scope, binder.name, [p for a in node.args for p in places(scope, a, binder.name)])
+        if extent is None:
+            raise mismatch(
+                scope.op,
+                binder,
+                f"nothing says how far `{binder.name}` runs",
+                f"let it stand alone in an index, or bound it: `{binder.name} < K`",
+            )
+        axes[binder.name] = Axis(scope.axis_name(binder.name), extent)
+    return axes
+
+
+def _bounded_extent(scope: Scope, standing: Expr | None, bounds: list[Binder], inner: dict[str, Axis]) -> Expr | None:
+    """The dim where the index stands alone, cut down by an upper bound that is a constant of the loop."""
+    extent = standing
+    for binder in bounds:
+        if binder.relation not in ("<", "<="):
+            continue
+        limit = _upper_limit(scope, binder, inner)
+        if limit is None or (extent is not None and not scope.facts.prove(compare("<=", limit, extent))):
+            continue
+        extent = limit
+    return extent
+
+
+def _upper_limit(scope: Scope, binder: Binder, inner: dict[str, Axis]) -> Expr | None:
+    """The exclusive end of `r < K` or `j <= i`, at its largest over the outer indices; never negative."""
+    assert binder.bound is not None
+    with scope.indices(inner):
+        bound = values.index_value(scope, binder.bound)
+        extents = {a.name: a.extent for a in scope.axes.values()}
+        largest = scope.facts.bound_above(bound, extents)
+    if largest is None:
+        return None
+    limit = largest if binder.relation == "<" else scope.facts.simplify(idx("+", largest, Const(1)))
+    if scope.facts.prove(compare(">=", limit, Const(0))):
+        return limit
+    if not scope.has_index(bound) and not isinstance(limit, Const):
+        scope.env.require(compare(">=", limit, Const(0)), binder, f"`{binder.name}` runs up to {show(limit)}")
+        return limit
+    return scope.facts.simplify(idx("max", limit, Const(0)))
+
+
+def _masks(scope: Scope, node: Reduction, axes: dict[str, Axis]) -> tuple[Expr, ...]:
+    """The binders' conditions that do not hold for every value of the axes."""
+    out: list[Expr] = []
+    for binder in node.binders:
+        if binder.bound is None:
+            continue
+        assert binder.relation is not None
+        bound = values.index_value(scope, binder.bound)
+        mask = compare(binder.relation, Var(axes[binder.name].name), bound)
+        if not scope.facts.prove(mask) and mask not in out:
+            out.append(mask)
+    return tuple(out)
+
+
+def _check_type(scope: Scope, node: Reduction, dtype: str) -> None:
+    if node.op in ("any", "all") and dtype != "bool":
+        raise mismatch(scope.op, node, f"`{node.op}` is for bool, not {dtype}", "compare the value: `... != 0`")
+    if node.op not in ("any", "all") and dtype == "bool":
+        raise mismatch(scope.op, node, f"`{node.op}` is not for bool", "count with `sum[...](i32(...))`, or use `any`, `all`")
+    if node.op in ("sum", "prod") and dtype in NARROW:
+        raise mismatch(scope.op, node, f"`{node.op}` of {dtype} would lose digits", f"accumulate wider: `{node.op}[...](acc(...))`")
+
+
+def _check_not_empty(scope: Scope, node: Reduction, axes: dict[str, Axis], where: tuple[Expr, ...]) -> None:
+    """Rule 7: an argmax has something to choose from."""
+    for axis in axes.values():
+        scope.env.require(
+            compare(">", axis.extent, Const(0)), node, f"`{node.op}` over nothing: `{axis.name}` runs over {show(axis.extent)}"
+        )
+    if not where:
+        return
+    first = {a.name: Const(0) for a in axes.values()}
+    last = {a.name: idx("-", a.extent, Const(1)) for a in axes.values()}
+    for corner in (first, last):
+        if all(scope.facts.prove(substitute(w, corner)) for w in where):
+            return
+    raise at(BoundsError, scope.op, node, f"`{node.op}` over a window that may be empty", "choose bounds that always hold one index")

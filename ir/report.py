@@ -1,0 +1,34 @@
+"""Errors at a node of an operator."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from collections.abc import Iterable
+from typing import TypeVar
+
+from uol.ir.errors import TypeCheckError, UolError
+from uol.ir.syntax import NOWHERE, Node, Op
+
+E = TypeVar("E", bound=UolError)
+
+
+def at(kind: type[E], op: Op, node: Node, message: str, hint: str | None = None) -> E:
+    """An error of that kind at the node's position in the operator's text."""
+    span = node.span if node.span is not NOWHERE else None
+    return kind(message, span=span, text=op.source, hint=hint)
+
+
+def mismatch(op: Op, node: Node, message: str, hint: str | None = None) -> TypeCheckError:
+    """The common case: a TypeCheckError."""
+    return at(TypeCheckError, op, node, message, hint)
+
+
+def not_yet(op: Op, node: Node, what: str) -> TypeCheckError:
+    """For what the grammar takes and this version does not do."""
+    return at(TypeCheckError, op, node, f"{what}: not in this version yet")
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """A hint for a name that is not known."""
+    matches = get_close_matches(name, list(known), n=1)
+    return f"did you mean `{matches[0]}`?" if matches else None

@@ -1,0 +1,106 @@
+"""Statements of an operator to stages of a program."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from uol.ir import constants, values
+from uol.ir.environment import Environment, Scope
+from uol.ir.integers import compare
+from uol.ir.nodes import Axis, Const, Expr, Stage, Tensor
+from uol.ir.ranges import Place, extent_of, places
+from uol.ir.render import show
+from uol.ir.report import mismatch, not_yet
+from uol.ir.span import Span
+from uol.ir.syntax import Apply, Name, Param, Statement, Target
+from uol.ir.types import INDEX
+
+
+def declare(env: Environment, param: Param, name: str, role: str) -> Tensor:
+    """The tensor of a parameter, its dims evaluated."""
+    shape = tuple(dim_value(env, d) for d in param.dims)
+    return Tensor(name, env.dtype(param.type, param), shape, "out" if role == "out" else "in" if role == "in" else "local")
+
+
+def dim_value(env: Environment, dim: object) -> Expr:
+    """A dim as an expression; what may be negative is checked at the call."""
+    assert not isinstance(dim, Tensor)
+    extent = env.facts.simplify(constants.constant(env, dim, INDEX))  # type: ignore[arg-type]
+    env.require(compare(">=", extent, Const(0)), dim, f"the dim is {show(extent)}, below zero")  # type: ignore[arg-type]
+    return extent
+
+
+def condition_value(env: Environment, clause: object) -> Expr:
+    """A clause of `where`."""
+    return constants.constant(env, clause, "bool")  # type: ignore[arg-type]
+
+
+def run(env: Environment, lines: Sequence[int], spans: Sequence[Span], local_names: dict[str, str]) -> None:
+    """Adds the stages of every statement to the draft. Results are declared in `env.tensors` under their names."""
+    results = {r.name: env.tensors.pop(r.name) for r in env.op.results}
+    for statement, line, span in zip(env.op.body, lines, spans, strict=True):
+        _statement(Scope(env, line, span), statement, results, local_names)
+    for param in env.op.results:
+        if param.name not in env.tensors:
+            raise mismatch(env.op, param, f"the result `{param.name}` is never defined", f"add `{param.name}[...] = ...`")
+
+
+def _statement(scope: Scope, statement: Statement, results: dict[str, Tensor], local_names: dict[str, str]) -> None:
+    if len(statement.targets) > 1:
+        raise not_yet(scope.op, statement.targets[1], "several results of a call")
+    if statement.op == "+=":
+        raise not_yet(scope.op, statement, "a scatter (`+=`)")
+    (target,) = statement.targets
+    _check_target(scope, target)
+    declared = results.get(target.tensor)
+    axes = _axes(scope, statement, target, declared)
+    with scope.indices(axes):
+        value = values.value(scope, statement.value, declared.dtype if declared else None)
+        if declared is not None:
+            value = values.fit(scope, statement.value, value, declared.dtype, f"`{target.tensor}`")
+    if value.type == INDEX:
+        value = constants.cast_integer(scope.facts.simplify(value), "i64")
+    tensor = declared or _local(scope, target, axes, value.type, local_names)
+    scope.env.tensors[target.tensor] = tensor
+    scope.env.draft.stages.append(Stage(tensor.name, tuple(axes.values()), value, tensor.dtype, scope.line, scope.span))
+
+
+def _local(scope: Scope, target: Target, axes: dict[str, Axis], dtype: str, local_names: dict[str, str]) -> Tensor:
+    name = scope.env.draft.unique(local_names.get(target.tensor, target.tensor))
+    shape = tuple(a.extent for a in axes.values())
+    return scope.env.draft.add(Tensor(name, dtype, shape, "local"))
+
+
+def _check_target(scope: Scope, target: Target) -> None:
+    if target.tensor in scope.env.tensors:
+        role = "an input" if any(p.name == target.tensor for p in scope.op.params) else "defined already"
+        raise mismatch(scope.op, target, f"`{target.tensor}` is {role}", "a tensor is defined once; give this one another name")
+    seen: set[str] = set()
+    for item in target.index:
+        if not isinstance(item, Name) or item.id in (*scope.env.dims, *scope.env.attributes):
+            raise mismatch(scope.op, item, "the target of `=` is indexed by plain indices", "compute the index where it is read")
+        if item.id in seen:
+            raise mismatch(scope.op, item, f"the index `{item.id}` stands twice in the target", "use two indices and `select`")
+        seen.add(item.id)
+
+
+def _axes(scope: Scope, statement: Statement, target: Target, declared: Tensor | None) -> dict[str, Axis]:
+    if declared is not None and len(declared.shape) != len(target.index):
+        dims = ", ".join(map(show, declared.shape))
+        raise mismatch(scope.op, target, f"`{declared.name}` has {len(declared.shape)} dims [{dims}], not {len(target.index)}")
+    axes: dict[str, Axis] = {}
+    for number, item in enumerate(target.index):
+        assert isinstance(item, Name)
+        found = list(places(scope, statement.value, item.id))
+        if declared is not None:
+            found.insert(0, Place(declared.shape[number], item, True))
+        extent = extent_of(scope, item.id, found)
+        if extent is None:
+            raise mismatch(
+                scope.op, item, f"nothing says how far `{item.id}` runs", "let it stand alone in an index of the right side"
+            )
+        axes[item.id] = Axis(scope.axis_name(item.id), extent)
+    return axes
+
+
+__all__ = ["Apply", "condition_value", "declare", "dim_value", "run"]

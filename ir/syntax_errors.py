@@ -1,0 +1,163 @@
+"""What is wrong with a text that the grammar does not take: lark's bare facts made into advice.
+
+lark knows the token it did not expect and those it did. Known mistakes are recognised by the parser's state: short
+wrong texts are parsed once, and a mistake that ends in the same state on the same kind of token gets their advice.
+"""
+
+from __future__ import annotations
+
+import lark
+
+from uol.ir.errors import ParseError
+from uol.ir.span import Span
+
+_READABLE = {
+    "NAME": "a name",
+    "NUMBER": "a number",
+    "COMPARE": "a comparison",
+    "REDUCER": "a reduction",
+    "OP": "`op`",
+    "UOL": "`uol`",
+    "LPAR": "`(`",
+    "RPAR": "`)`",
+    "LSQB": "`[`",
+    "RSQB": "`]`",
+    "LBRACE": "`{`",
+    "RBRACE": "`}`",
+    "COMMA": "`,`",
+    "COLON": "`:`",
+    "SEMICOLON": "`;`",
+    "EQUAL": "`=`",
+    "STAR": "`*`",
+    "SLASH": "`/`",
+    "PERCENT": "`%`",
+    "PLUS": "`+`",
+    "MINUS": "`-`",
+    "FOR": "`for`",
+    "IN": "`in`",
+    "WHERE": "`where`",
+    "ELSE": "`else`",
+    "OR": "`or`",
+    "AND": "`and`",
+    "NOT": "`not`",
+    "$END": "the end of the text",
+}
+_OPERATORS = {"STAR", "SLASH", "PERCENT", "PLUS", "MINUS", "OR", "AND", "COMPARE"}
+
+_HEAD = "op f(x: f32[N]) -> (y: f32[N]) "
+_BAD_EXAMPLES: dict[str, list[str]] = {
+    "an operator starts with `op`, its name and its inputs: `op relu(x: T[*S]) -> (y: T[*S]) { ... }`": [
+        "relu(x: f32[N]) -> (y: f32[N]) {}",
+        "def f(x: f32[N]) -> (y: f32[N]) {}",
+        "3",
+    ],
+    "results stand in parentheses: `-> (y: T[N])`": ["op f(x: f32[N]) -> y: f32[N] {}"],
+    "an operator names its results: `-> (y: T[N])`": ["op f(x: f32[N]) {}", "op f(x: f32[N]) for T in (f32) {}"],
+    "a parameter is `name: type[dims]`, a single value `name: type[]`": [
+        "op f(x: f32) -> (y: f32[]) {}",
+        "op f(x: f32, z: f32[]) -> (y: f32[]) {}",
+        "op f(x) -> (y: f32[]) {}",
+        "op f(x, z: f32[]) -> (y: f32[]) {}",
+        "op f(x f32[N]) -> (y: f32[]) {}",
+        "op f() -> (y: f32) {}",
+        "op f() -> (y) {}",
+    ],
+    "attributes stand after a `;`: `(x: T[N]; stride: int = 1)`": [
+        "op f(x: f32[N], k: int = 1) -> (y: f32[N]) {}",
+    ],
+    "a type set is `for T in (f32, f16)`": ["op f(x: T[N]) -> (y: T[N]) for T {}", "op f(x: T[N]) -> (y: T[N]) for T in f32 {}"],
+    "`==` compares; `=` stands once in a statement, after its target": [
+        _HEAD + "where N = 3 { }",
+        _HEAD + "{ y[i] = select(x[i] = 0, x[i], x[i]) }",
+        _HEAD + "{ y[i] = x[i] = x[i] }",
+    ],
+    "comparisons do not chain: write `0 <= i and i < N`": [
+        _HEAD + "{ y[i] = select(0 <= i < N, x[i], x[i]) }",
+        _HEAD + "where 0 < N < 3 { }",
+    ],
+    "a statement is `target[indices] = value`": [
+        _HEAD + "{ y = x[i] }",
+        _HEAD + "{ y(i) = x[i] }",
+        _HEAD + "{ x[i] }",
+        _HEAD + "{ 3 }",
+        _HEAD + "{ (y[i]) = x[i] }",
+    ],
+    "a scatter uses `+=`; other compound assignments do not exist": [_HEAD + "{ y[i] -= x[i] }", _HEAD + "{ y[i] *= x[i] }"],
+    "write the branches as `select(condition, a, b)`": [_HEAD + "{ y[i] = if x[i] }", _HEAD + "{ y[i] = x[i] if x[i] }"],
+    "the body of a reduction stands in parentheses: `sum[k](x[k])`": [
+        _HEAD + "{ y[i] = sum[k] x[k] }",
+        _HEAD + "{ y[i] = sum[k] }",
+        _HEAD + "{ y[i] = sum[k] + x[i] }",
+        _HEAD + "{ y[i] = sum[k] * x[i] }",
+    ],
+    "a reduction names its indices: `sum[k](x[k])`": [_HEAD + "{ y[i] = sum[](x[i]) }", _HEAD + "{ y[i] = sum x[i] }"],
+    "an operand is missing": [
+        _HEAD + "{ y[i] = x[i] + }",
+        _HEAD + "{ y[i] = * x[i] }",
+        _HEAD + "{ y[i] = }",
+        _HEAD + "{ y[i] = x[i] + * x[i] }",
+        _HEAD + "{ y[i] = (x[i] - ) }",
+    ],
+    "the body of an operator stands in braces: `{ y[i] = x[i] }`": [
+        _HEAD + "y[i] = x[i]",
+        _HEAD + "= x[i]",
+        _HEAD + ": y[i] = x[i]",
+    ],
+    "a `{` or `(` is not closed": [_HEAD + "{ y[i] = x[i]", _HEAD + "{", _HEAD + "{ y[i] = (x[i] "],
+    "a call's attributes follow its tensors after a `;`: `conv2d(x, w; stride=2)`": [
+        _HEAD + "{ y[i] = f(x, stride=2)[i] }",
+    ],
+    "`else` needs a value: `x[i - 1] else 0`": [_HEAD + "{ y[i] = x[i] else }"],
+}
+
+
+def explain(error: lark.UnexpectedInput, text: str, file: str, grammar: lark.Lark) -> ParseError:
+    """The ParseError for what lark reported."""
+    if isinstance(error, lark.UnexpectedCharacters):
+        return _character(error, text, file)
+    line, column, width = _position(error, text)
+    span = Span(file, line, column, line, column + width)
+    advice = error.match_examples(grammar.parse, _BAD_EXAMPLES, token_type_match_fallback=True, use_accepts=True)
+    return ParseError(f"{_found(error)}, expected {_expected(error)}", span=span, text=text, hint=advice)
+
+
+def _character(error: lark.UnexpectedCharacters, text: str, file: str) -> ParseError:
+    found = error.char
+    span = Span(file, error.line, error.column, error.line, error.column + 1)
+    hints = {
+        "!": "use `not`, or `!=` to compare",
+        "&": "use `and`",
+        "|": "use `or`",
+        "^": "use `pow(x, y)`",
+        ".": "a number needs a digit before its point: `0.5`",
+        "'": "the language has no strings",
+        '"': "the language has no strings",
+    }
+    if found.isdigit():
+        return ParseError("a number runs into a name", span=span, text=text, hint="a name starts with a letter; write `2*x`, `1e-5`")
+    return ParseError(f"the character {found!r} has no meaning here", span=span, text=text, hint=hints.get(found))
+
+
+def _position(error: lark.UnexpectedInput, text: str) -> tuple[int, int, int]:
+    token = getattr(error, "token", None)
+    if isinstance(token, lark.Token) and token.type != "$END":
+        return token.line or 1, token.column or 1, max(1, len(str(token)))
+    lines = text.rstrip().splitlines() or [""]
+    return len(lines), len(lines[-1]) + 1, 1
+
+
+def _found(error: lark.UnexpectedInput) -> str:
+    token = getattr(error, "token", None)
+    if not isinstance(token, lark.Token) or token.type == "$END":
+        return "the text ends"
+    return f"found `{token}`"
+
+
+def _expected(error: lark.UnexpectedInput) -> str:
+    accepted: set[str] = set(getattr(error, "accepts", None) or getattr(error, "expected", ()))
+    names = sorted(_READABLE.get(name, f"`{name.lower()}`") for name in accepted - _OPERATORS)
+    if accepted & _OPERATORS:
+        names.append("an operator")
+    if accepted >= {"NAME", "NUMBER", "MINUS"}:
+        return "a value"
+    return " or ".join((", ".join(names[:-1]), names[-1])) if len(names) > 1 else (names or ["nothing more"])[0]

@@ -1,0 +1,56 @@
+"""Walking and rewriting the expressions of a program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from uol.ir.nodes import Axis, Call, Expr, Load, Reduce, Var
+
+
+def children(expr: Expr) -> tuple[Expr, ...]:
+    """The direct operands of a node, guards and fills included."""
+    match expr:
+        case Call(args=args):
+            return args
+        case Load(index=index, guard=guard, fill=fill):
+            return index + guard + ((fill,) if fill is not None else ())
+        case Reduce(body=body, where=where):
+            return (body, *where)
+    return ()
+
+
+def walk(expr: Expr) -> Iterator[Expr]:
+    """The node and everything below it, parents first."""
+    yield expr
+    for child in children(expr):
+        yield from walk(child)
+
+
+def variables(expr: Expr) -> frozenset[str]:
+    """The names of all variables in an expression."""
+    return frozenset(e.name for e in walk(expr) if isinstance(e, Var))
+
+
+def substitute(expr: Expr, values: Mapping[str, Expr]) -> Expr:
+    """The expression with variables exchanged by name."""
+    match expr:
+        case Var(name=name):
+            return values.get(name, expr)
+        case Call(args=args):
+            return replace(expr, args=tuple(substitute(a, values) for a in args))
+        case Load(index=index, guard=guard, fill=fill):
+            return replace(
+                expr,
+                index=tuple(substitute(i, values) for i in index),
+                guard=tuple(substitute(g, values) for g in guard),
+                fill=None if fill is None else substitute(fill, values),
+            )
+        case Reduce(axes=axes, body=body, where=where):
+            return replace(
+                expr,
+                axes=tuple(Axis(a.name, substitute(a.extent, values)) for a in axes),
+                body=substitute(body, values),
+                where=tuple(substitute(w, values) for w in where),
+            )
+    return expr
