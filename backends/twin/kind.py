@@ -30,9 +30,8 @@ class TwinKind:
     link_flags      flags of the link
     include         include folders, for both
     runtime         the runtime's sources; they hold `main` (see common/uol_job.h) and are linked with every glue
-    headers         every header that texts and runtime see: part of the cache's key
+    headers         every header that texts and runtime see, and the kind's own module: part of the cache's key
     glue            the C++ text that includes the units' texts and lists their kernels for the runtime
-    check           findings that need no run: limits of the machine against the launch records
     """
 
     name: str

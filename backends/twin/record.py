@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from uol.codegen.backend import Module
+from uol.codegen.backend import Capability, Module
 
 Array = NDArray[np.generic]
 
@@ -40,6 +40,7 @@ class Job:
 
     checked      with all checks; without, the kernels run at full speed and only crashes and limits are findings
     timeout_s    wall-clock limit of the run, compilation not counted; beyond it the finding is `timeout`
+    capability   the machine's limits; None: those of the module's backend
     """
 
     module: Module
@@ -47,6 +48,7 @@ class Job:
     scalars: Mapping[str, float | int] = field(default_factory=dict)
     checked: bool = True
     timeout_s: float = 120.0
+    capability: Capability | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,17 +35,23 @@ template <class T> UOL_DEVICE T shuffle_xor(T value, int mask, int line = __buil
   return value;
 }
 
-// `n` elements in one access. The access is checked as one, so that alignment is that of the whole vector.
+// `n` elements in one access. It is checked as one, so that alignment is that of the whole vector.
 template <class T, int n> struct alignas(sizeof(T) * n) Vector { T at[n]; };
 template <int n, class T> UOL_DEVICE Vector<T, n> load_vector(const T* from) {
   static_assert(sizeof(T) * n <= 16, "at most 16 bytes");
-  Vector<T, n> value;
-  uol_twin::load(&value, from, sizeof(T) * n);
-  return value;
+  if constexpr (sizeof(T) * n == 2) return __builtin_bit_cast(Vector<T, n>, uol_twin::load2(from));
+  else if constexpr (sizeof(T) * n == 4) return __builtin_bit_cast(Vector<T, n>, uol_twin::load4(from));
+  else if constexpr (sizeof(T) * n == 8) return __builtin_bit_cast(Vector<T, n>, uol_twin::load8(from));
+  else if constexpr (sizeof(T) * n == 16) return __builtin_bit_cast(Vector<T, n>, uol_twin::load16(from));
+  else return {{*from}};
 }
 template <int n, class T> UOL_DEVICE void store_vector(T* to, const Vector<T, n>& value) {
   static_assert(sizeof(T) * n <= 16, "at most 16 bytes");
-  uol_twin::store(to, &value, sizeof(T) * n);
+  if constexpr (sizeof(T) * n == 2) uol_twin::store2(to, __builtin_bit_cast(unsigned short, value));
+  else if constexpr (sizeof(T) * n == 4) uol_twin::store4(to, __builtin_bit_cast(unsigned, value));
+  else if constexpr (sizeof(T) * n == 8) uol_twin::store8(to, __builtin_bit_cast(unsigned long long, value));
+  else if constexpr (sizeof(T) * n == 16) uol_twin::store16(to, __builtin_bit_cast(uol_twin::Pair, value));
+  else *to = value.at[0];
 }
 
 // ---- the same in every uol_device.h, from here to the end ----------------------------------------------------------

@@ -1,0 +1,34 @@
+// The scalar unit's data cache: 64 B lines, private to a core, not coherent with global memory.
+#pragma once
+#include <cstdint>
+#include <unordered_map>
+
+#include "global.h"
+
+namespace twin {
+
+class Cache {
+ public:
+  // Was this address set by the core itself since the line was loaded?
+  bool owns(const Span& span) const;
+  void read(const Span& span, void* value, int bytes, Site site);
+  void write(const Span& span, const void* value, int bytes, Site site);
+  // Writes the line (or all lines) back where it is dirty, and forgets it.
+  void clean(const Buffer* buffer, std::int64_t offset, bool everything, bool to_memory, Site site);
+  // Findings for lines that were written and never cleaned when a block ends.
+  void finish();
+
+ private:
+  struct Line {
+    Buffer* buffer;
+    std::int64_t offset, bytes;
+    std::uint8_t copy[64], seen[64];
+    std::uint64_t dirty = 0;
+    int line = 0;
+  };
+  Line& load(const Span& span);
+  void write_back(Line& line, Site site);
+  std::unordered_map<std::uint64_t, Line> lines_;
+};
+
+}  // namespace twin

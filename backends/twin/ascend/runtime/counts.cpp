@@ -1,0 +1,26 @@
+#include "counts.h"
+
+#include "uol_report.h"
+
+namespace twin {
+
+void write_counts(const Counts& c) {
+  struct Row {
+    const char* name;
+    std::int64_t number;
+  };
+  const Row rows[] = {
+      {"global_load_bytes", c.global_loads}, {"global_store_bytes", c.global_stores},
+      {"gm_ub_bytes", c.gm_ub}, {"gm_l1_bytes", c.gm_l1}, {"ub_gm_bytes", c.ub_gm}, {"l0c_gm_bytes", c.l0c_gm},
+      {"l1_l0a_bytes", c.l1_l0a}, {"l1_l0b_bytes", c.l1_l0b}, {"l1_bt_bytes", c.l1_bt}, {"copies", c.copies},
+      {"vector_instructions", c.vector_instructions}, {"vector_add_elements", c.add}, {"vector_mul_elements", c.mul},
+      {"vector_div_elements", c.div}, {"vector_transcendental_elements", c.transcendental},
+      {"vector_compare_elements", c.compare}, {"vector_select_elements", c.select}, {"vector_cast_elements", c.cast},
+      {"vector_move_elements", c.move}, {"vector_reduce_elements", c.reduce}, {"vector_bit_elements", c.bit},
+      {"cube_macs", c.cube_macs}, {"mmads", c.mmads}, {"scalar_reads", c.scalar_reads}, {"scalar_writes", c.scalar_writes},
+      {"flags", c.flags}, {"barriers", c.barriers}, {"blocks", c.blocks}, {"launches", c.launches},
+  };
+  for (const Row& row : rows) uol_report::count(row.name, row.number);
+}
+
+}  // namespace twin

@@ -1,0 +1,18 @@
+// What a run executed, by the names that the report gives.
+#pragma once
+#include <cstdint>
+
+namespace twin {
+
+struct Counts {
+  std::int64_t gm_ub = 0, gm_l1 = 0, ub_gm = 0, l0c_gm = 0, l1_l0a = 0, l1_l0b = 0, l1_bt = 0;  // bytes
+  std::int64_t copies = 0, vector_instructions = 0, cube_macs = 0, mmads = 0;
+  std::int64_t scalar_reads = 0, scalar_writes = 0, flags = 0, barriers = 0, blocks = 0, launches = 0;
+  // elements by class of vector instruction
+  std::int64_t add = 0, mul = 0, div = 0, transcendental = 0, compare = 0, select = 0, cast = 0, move = 0, reduce = 0, bit = 0;
+  std::int64_t global_loads = 0, global_stores = 0;  // bytes of scalar accesses included
+};
+
+void write_counts(const Counts& counts);
+
+}  // namespace twin

@@ -1,0 +1,183 @@
+"""Executables of many modules: texts in, cached executables out."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import platform
+import re
+import subprocess
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from uol.backends.twin import cache
+from uol.backends.twin.cache import Built
+from uol.backends.twin.kind import TwinKind, Unit
+from uol.backends.twin.record import Finding
+from uol.codegen.backend import Module
+from uol.ir.errors import ToolchainError
+
+BATCH = 16
+"""Modules in one compiler run: starting the compiler costs as much as a few kernels."""
+COMPILERS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A module to be built. `key` identifies it: text, kernels, kind, mode."""
+
+    kind: TwinKind
+    module: Module
+    checked: bool
+    key: str
+
+
+def order(kind: TwinKind, module: Module, checked: bool) -> Order:
+    parts = (fingerprint(kind), str(checked), module.device.name, module.device.text, *(k.name for k in module.kernels))
+    return Order(kind, module, checked, digest(parts))
+
+
+def build_modules(orders: Sequence[Order]) -> dict[str, Built | Finding]:
+    """The executables of modules by key, compiled where the cache has none; a text that does not compile is a finding."""
+    built: dict[str, Built | Finding] = {}
+    missing: dict[str, Order] = {}
+    for item in orders:
+        found = cache.find(item.key)
+        if found is not None:
+            built[item.key] = found
+        else:
+            missing[item.key] = item
+    batches = list(split_batches(list(missing.values())))
+    if not batches:
+        return built
+    cache.prune()
+    for item in {(i.kind.name): i for i in missing.values()}.values():
+        runtime_objects(item.kind)
+    with ThreadPoolExecutor(COMPILERS) as pool:
+        for result in pool.map(build_batch, batches):
+            built |= result
+    return built
+
+
+def split_batches(orders: list[Order]) -> Iterable[list[Order]]:
+    """Orders of one kind and mode together, evenly over the compilers, at most `BATCH` a run."""
+    groups: dict[tuple[str, bool], list[Order]] = {}
+    for item in orders:
+        groups.setdefault((item.kind.name, item.checked), []).append(item)
+    for group in groups.values():
+        runs = max(-(-len(group) // BATCH), min(COMPILERS, len(group) // 4), 1)
+        for start in range(runs):
+            yield group[start::runs]
+
+
+def build_batch(batch: list[Order]) -> dict[str, Built | Finding]:
+    """One executable. When its texts do not compile together, each is tried alone, so that one cannot spoil the rest."""
+    place = cache.cache_folder() / "exe" / digest(item.key for item in batch)
+    units = tuple(Unit(slot, item.module, f"m{slot}/{item.module.device.name}") for slot, item in enumerate(batch))
+    try:
+        cache.publish(place, lambda folder: compile_units(batch[0], units, folder))
+    except CompileError as error:
+        if len(batch) == 1:
+            return {batch[0].key: finding_of(error, units[0])}
+        return {key: result for item in batch for key, result in build_batch([item]).items()}
+    result = {item.key: Built(place / "twin", unit.slot, unit.include) for item, unit in zip(batch, units, strict=True)}
+    for key, built in result.items():
+        cache.remember(key, built)
+    return {**result}
+
+
+class CompileError(Exception):
+    """The compiler's words."""
+
+
+def compile_units(sample: Order, units: tuple[Unit, ...], folder: Path) -> None:
+    """Write texts and glue into a folder and build `twin` there. Paths are relative, for the folder will be renamed."""
+    kind = sample.kind
+    for unit in units:
+        path = folder / unit.include
+        path.parent.mkdir()
+        path.write_text(unit.module.device.text)
+    (folder / "glue.cpp").write_text(kind.glue(units))
+    include = [f"-I{path}" for path in kind.include]
+    run_compiler([kind.compiler, *kind.text_flags(sample.checked), "-I.", *include, "-c", "glue.cpp", "-o", "glue.o"], folder)
+    objects = [str(path) for path in runtime_objects(kind)]
+    run_compiler([kind.compiler, *kind.link_flags, "-o", "twin", "glue.o", *objects], folder)
+    (folder / "glue.o").unlink()
+
+
+def runtime_objects(kind: TwinKind) -> list[Path]:
+    """A kind's runtime as objects in the order of its sources, compiled once and cached."""
+    place = cache.cache_folder() / "objects" / fingerprint(kind)
+    include = [f"-I{path}" for path in kind.include]
+
+    def compile_one(source: Path, folder: Path) -> None:
+        try:
+            run_compiler([kind.compiler, *kind.runtime_flags, *include, "-c", str(source), "-o", f"{source.stem}.o"], folder)
+        except CompileError as error:
+            raise ToolchainError(f"{kind.compiler} cannot build the twin's runtime:\n{error}") from error
+
+    def fill(folder: Path) -> None:
+        with ThreadPoolExecutor(COMPILERS) as pool:
+            list(pool.map(lambda source: compile_one(source, folder), kind.runtime))
+
+    cache.publish(place, fill)
+    return [place / f"{source.stem}.o" for source in kind.runtime]
+
+
+def run_compiler(command: list[str], folder: Path) -> None:
+    try:
+        result = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", check=False)
+    except FileNotFoundError as error:
+        raise ToolchainError(
+            f"the twin needs a C++ compiler, and {command[0]!r} is not there", hint="install g++ (Debian: apt install g++)"
+        ) from error
+    if result.returncode != 0:
+        raise CompileError(result.stderr)
+
+
+def finding_of(error: CompileError, unit: Unit) -> Finding:
+    """The compiler's first error, at its line of the text."""
+    text = str(error)
+    match = re.search(rf"^{re.escape(unit.include)}:(\d+):(?:\d+:)? (?:fatal )?error: (.*)$", text, re.MULTILINE)
+    if match:
+        return Finding("compile-error", match[2], "", int(match[1]))
+    return Finding("compile-error", text.strip()[:2000] or "the compiler failed without a word", "", 0)
+
+
+@functools.cache
+def fingerprint(kind: TwinKind) -> str:
+    """Everything but the texts that decides what an executable does: sources, flags, compiler, processor."""
+    flags = (*kind.text_flags(True), "|", *kind.text_flags(False), "|", *kind.runtime_flags, "|", *kind.link_flags)
+    files = [path.name + "\n" + path.read_text() for path in (*kind.runtime, *kind.headers)]
+    glue = Path(__file__).with_name("build.py").read_text() + kind.glue(())
+    return digest((kind.name, *flags, *files, glue, compiler_version(kind.compiler), processor()))
+
+
+@functools.cache
+def compiler_version(compiler: str) -> str:
+    try:
+        return subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False).stdout
+    except FileNotFoundError as error:
+        raise ToolchainError(
+            f"the twin needs a C++ compiler, and {compiler!r} is not there", hint="install g++ (Debian: apt install g++)"
+        ) from error
+
+
+@functools.cache
+def processor() -> str:
+    """What -march=native depends on."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return "\n".join(line for line in lines[:40] if line.startswith(("model name", "flags")))
+
+
+def digest(parts: Iterable[str]) -> str:
+    sha = hashlib.sha256()
+    for part in parts:
+        sha.update(part.encode())
+        sha.update(b"\0")
+    return sha.hexdigest()[:40]

@@ -1,0 +1,102 @@
+"""The folder of built twins: `$UOL_CACHE_DIR/twin`, by default `~/.cache/uol/twin`.
+
+    exe/<id>/twin         an executable of several modules, beside their texts
+    index/<key>           JSON: the executable's id and the module's slot in it
+    objects/<key>/*.o     a kind's runtime
+
+Entries appear by one rename each, so that processes cannot see half of one, and the first of two equal ones stays.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from uol.ir.errors import ResourceError
+
+MAX_EXECUTABLES = 4000
+"""Beyond these the oldest quarter goes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A module in an executable. `text` is the path of its text as the debug information has it."""
+
+    executable: Path
+    slot: int
+    text: str
+
+
+def cache_folder() -> Path:
+    """The twin's folder, made if absent. Raises ResourceError where it cannot be written."""
+    root = Path(os.environ.get("UOL_CACHE_DIR") or Path.home() / ".cache" / "uol")
+    folder = root / "twin"
+    try:
+        for part in ("exe", "index", "objects"):
+            (folder / part).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ResourceError(f"the cache folder {folder} cannot be made: {error.strerror}", hint="set UOL_CACHE_DIR") from error
+    if not os.access(folder, os.W_OK):
+        raise ResourceError(f"the cache folder {folder} is not writable", hint="set UOL_CACHE_DIR to a folder that is")
+    return folder
+
+
+def publish(place: Path, fill: Callable[[Path], None]) -> Path:
+    """Fill a fresh folder and rename it to `place`; when another process was first, its folder stays."""
+    if place.exists():
+        return place
+    fresh = Path(tempfile.mkdtemp(prefix="new-", dir=place.parent))
+    try:
+        fill(fresh)
+        try:
+            fresh.rename(place)
+        except OSError:
+            if not place.is_dir():
+                raise
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    return place
+
+
+def find(key: str) -> Built | None:
+    """The executable that holds a module, if one is there."""
+    folder = cache_folder()
+    try:
+        entry = json.loads((folder / "index" / key).read_text())
+        built = Built(folder / "exe" / entry["exe"] / "twin", int(entry["slot"]), str(entry["text"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return built if built.executable.is_file() else None
+
+
+def remember(key: str, built: Built) -> None:
+    """Enter a module in the index."""
+    index = cache_folder() / "index"
+    entry = {"exe": built.executable.parent.name, "slot": built.slot, "text": built.text}
+    with tempfile.NamedTemporaryFile("w", dir=index, prefix="new-", delete=False) as file:
+        json.dump(entry, file)
+    os.replace(file.name, index / key)
+
+
+def forget(key: str, built: Built) -> None:
+    """Drop a module whose executable does not run (a damaged file), and the executable."""
+    (cache_folder() / "index" / key).unlink(missing_ok=True)
+    shutil.rmtree(built.executable.parent, ignore_errors=True)
+
+
+def prune() -> None:
+    """Keep the folder from growing without end: drop the oldest executables, and index entries that lost theirs."""
+    folder = cache_folder()
+    entries = [(e.stat().st_mtime, Path(e.path)) for e in os.scandir(folder / "exe")]
+    if len(entries) <= MAX_EXECUTABLES:
+        return
+    for _, path in sorted(entries)[: len(entries) // 4]:
+        shutil.rmtree(path, ignore_errors=True)
+    for entry in os.scandir(folder / "index"):
+        if find(entry.name) is None:
+            Path(entry.path).unlink(missing_ok=True)

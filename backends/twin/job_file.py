@@ -1,0 +1,89 @@
+"""The file that carries a job to the twin's process and its results back. The layout is `common/uol_job.h`'s."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from uol.backends.twin.arrays import Placed, element_type, flatten, place, unflatten
+from uol.backends.twin.record import Array, Job
+from uol.codegen.backend import Kernel, Param
+from uol.ir.errors import ShapeError
+
+ROLES = {"in": 0, "out": 1, "workspace": 2}
+HEADER = struct.Struct("<8s6q")
+BUFFER = struct.Struct("<4q32s")
+LAUNCH = struct.Struct("<10q")
+ARG = struct.Struct("<qdq")
+ALIGNMENT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class JobFile:
+    """A written job: where its results will be."""
+
+    path: Path
+    results: tuple[tuple[Placed, int], ...]
+
+    def outputs(self) -> dict[str, Array]:
+        """The results, in their logical shape."""
+        data = np.memmap(self.path, dtype=np.uint8, mode="r")
+        return {placed.name: unflatten(data[offset : offset + placed.bytes], placed) for placed, offset in self.results}
+
+
+def write_job(job: Job, slot: int, path: Path) -> JobFile:
+    """Write a job for the module at `slot` of an executable. Raises ShapeError when its buffers do not fit the module."""
+    graph = job.module.graph
+    placed = [place(arg, job.scalars) for arg in (*graph.args, *graph.workspaces)]
+    number = {p.name: i for i, p in enumerate(placed)}
+    args: list[bytes] = []
+    launches: list[bytes] = []
+    for index, kernel in enumerate(job.module.kernels):
+        first = len(args)
+        args += [pack_arg(param, kernel, number, job.scalars) for param in kernel.params]
+        launch = kernel.launch
+        launches.append(LAUNCH.pack(index, *launch.grid, *launch.block, launch.shared_bytes, first, len(kernel.params)))
+    offsets = []
+    end = HEADER.size + len(placed) * BUFFER.size + len(launches) * LAUNCH.size + len(args) * ARG.size
+    for p in placed:
+        end = -(-end // ALIGNMENT) * ALIGNMENT
+        offsets.append(end)
+        end += 0 if p.role == "workspace" else p.bytes
+    header = HEADER.pack(
+        b"UOLJOB1\n", slot, job.checked, max(1, int(job.timeout_s * 1000)), len(placed), len(launches), len(args)
+    )
+    records = [
+        BUFFER.pack(offset, p.bytes, element_type(p.dtype).itemsize, ROLES[p.role], p.name.encode()[:31])
+        for p, offset in zip(placed, offsets, strict=True)
+    ]
+    with path.open("wb") as file:
+        file.write(b"".join([header, *records, *launches, *args]))
+        for p, offset in zip(placed, offsets, strict=True):
+            if p.role == "in":
+                file.seek(offset)
+                file.write(flatten(input_of(job, p), p).data)
+        file.truncate(max(end, 1))
+    return JobFile(path, tuple((p, offset) for p, offset in zip(placed, offsets, strict=True) if p.role == "out"))
+
+
+def input_of(job: Job, placed: Placed) -> Array:
+    if placed.name not in job.buffers:
+        raise ShapeError(f"the input {placed.name!r} of {job.module.graph.name} is missing", hint="give it in `buffers`")
+    return job.buffers[placed.name]
+
+
+def pack_arg(param: Param, kernel: Kernel, number: Mapping[str, int], scalars: Mapping[str, float | int]) -> bytes:
+    """One argument of a launch: a buffer's number, or a value both as a real and as an integer."""
+    if param.kind == "buffer":
+        if param.name not in number:
+            raise ShapeError(f"the kernel {kernel.name} takes a buffer {param.name!r} that its operator does not have")
+        return ARG.pack(number[param.name], 0.0, 0)
+    if param.name not in scalars:
+        raise ShapeError(f"the {param.kind} {param.name!r} of the kernel {kernel.name} is missing", hint="give it in `scalars`")
+    value = scalars[param.name]
+    finite = np.isfinite(value)
+    return ARG.pack(-1, float(value), int(value) if finite else 0)

@@ -1,0 +1,53 @@
+"""Limits of the machine against the launch records: findings that no run on a CPU would make."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from uol.backends.twin.record import Finding
+from uol.codegen.backend import Capability, Kernel, Module
+
+
+def launch_limits(module: Module, capability: Capability) -> Iterator[Finding]:
+    """Blocks and grids that the machine refuses."""
+    for kernel in module.kernels:
+        block, grid = kernel.launch.block, kernel.launch.grid
+        threads = block[0] * block[1] * block[2]
+        line = line_of(kernel, module)
+        if not 1 <= threads <= capability.max_threads:
+            message = f"a block of {threads} threads; the machine has 1 to {capability.max_threads}"
+            yield Finding("limit-threads", message, kernel.name, line)
+        bound = launch_bound(kernel, module)
+        if bound is not None and threads > bound:
+            yield Finding("limit-threads", f"a block of {threads} threads in a kernel bound to {bound}", kernel.name, line)
+        for axis, size, limit in zip("xyz", grid, capability.max_grid, strict=True):
+            if not 1 <= size <= limit:
+                message = f"{size} blocks along {axis}; the machine has 1 to {limit}"
+                yield Finding("limit-grid", message, kernel.name, line)
+
+
+def scratch_limits(module: Module, capability: Capability, sizes: Mapping[tuple[int, str], int]) -> Iterator[Finding]:
+    """On-chip memory beyond what a block may have; `sizes` by (launch, memory)."""
+    for (launch, memory), size in sizes.items():
+        limit = capability.scratch_bytes.get(memory)
+        if limit is not None and size > limit:
+            kernel = module.kernels[launch]
+            message = f"{size} bytes of {memory} memory; a block may have {limit}"
+            yield Finding("limit-shared", message, kernel.name, line_of(kernel, module))
+
+
+def signature(kernel: Kernel) -> str:
+    """A pattern of the line that begins a kernel; its group is the launch bound."""
+    return rf"(?:__launch_bounds__\(\s*(\d+)[^)]*\)\s*)?\b{re.escape(kernel.name)}\s*\("
+
+
+def launch_bound(kernel: Kernel, module: Module) -> int | None:
+    match = re.search(signature(kernel), module.device.text)
+    return int(match[1]) if match and match[1] else None
+
+
+def line_of(kernel: Kernel, module: Module) -> int:
+    """The line of the text that begins a kernel."""
+    match = re.search(signature(kernel), module.device.text)
+    return module.device.text.count("\n", 0, match.end()) + 1 if match else 0

@@ -1,0 +1,282 @@
+// The checker: every load and store of a checked text comes here, through the entry points that
+// -fsanitize=thread calls. libtsan is never linked; these are the entry points.
+#include "state.h"
+#include "memory.h"
+#include "check.h"
+#include "uol_report.h"
+
+extern "C" char __executable_start, end;
+
+namespace uol_twin {
+
+Traffic traffic;
+
+namespace {
+
+struct Access {
+  std::uintptr_t address;
+  unsigned bytes;
+  bool write;
+  const void* pc;
+
+  uol_report::Place place() const { return {0, pc}; }
+};
+
+unsigned lane_of(std::uint64_t stamp) { return stamp & lane_mask; }
+bool same_warp(std::uint64_t a, std::uint64_t b) { return lane_of(a) / warp_width == lane_of(b) / warp_width; }
+bool same_epoch(std::uint64_t a, std::uint64_t b) { return ((a ^ b) & epoch_mask) == 0; }
+
+// Two accesses of one interval by different lanes are ordered only by a warp barrier between them.
+bool unordered_with_write(std::uint64_t write) {
+  if (lane_of(write) == lane_of(now.stamp)) return false;
+  return !same_warp(write, now.stamp) || same_epoch(write, now.stamp);
+}
+bool unordered_with_reads(std::uint64_t read) {
+  if (read & other_warp_read || !same_warp(read, now.stamp)) return true;
+  return same_epoch(read, now.stamp) && (read & other_lane_read || lane_of(read) != lane_of(now.stamp));
+}
+
+[[gnu::cold, gnu::noinline]] void report_race(const Access& access, const char* kind, std::uint64_t other) {
+  uol_report::add(kind, access.place(), "thread %u %s what thread %u %s, with no barrier between", running->number,
+                  access.write ? "writes" : "reads", lane_of(other), kind[5] == 'w' ? "wrote" : "read");
+}
+
+// Notes a read in this interval beside earlier ones of the same interval.
+void merge_read(Cell& cell) {
+  const std::uint64_t read = cell.read;
+  if (read & other_warp_read || read == now.stamp) return;
+  std::uint64_t flags = read & other_block_read;
+  if (!same_warp(read, now.stamp)) flags |= other_warp_read;
+  else if (same_epoch(read, now.stamp)) flags |= (read & other_lane_read) | (lane_of(read) != lane_of(now.stamp) ? other_lane_read : 0);
+  cell.read = now.stamp | flags;
+}
+
+void check_interval(Cell& cell, const Access& access) {
+  if (cell.write >= now.interval && unordered_with_write(cell.write)) report_race(access, access.write ? "race-ww" : "race-wr", cell.write);
+  if (access.write && cell.read >= now.interval && unordered_with_reads(cell.read)) report_race(access, "race-rw", cell.read);
+}
+
+// ---- shared memory
+
+[[gnu::cold, gnu::noinline]] void report_foreign(const Access& access) {
+  const SharedArray* array = shared_array_near(access.address);
+  const char* what = access.write ? "writes" : "reads";
+  if (!array) {
+    uol_report::add("out-of-bounds-shared", access.place(), "thread %u %s before all shared arrays", running->number, what);
+    return;
+  }
+  const unsigned long long offset = access.address - array->begin;
+  if (array->dynamic && access.address < array->begin + array->bytes)
+    uol_report::add("shared-too-small", access.place(), "thread %u %s byte %llu of `%s`, beyond the dynamic bytes of the launch",
+                    running->number, what, offset, array->name);
+  else
+    uol_report::add("out-of-bounds-shared", access.place(), "thread %u %s byte %llu of `%s`, which has %zu", running->number, what, offset,
+                    array->name, array->bytes);
+}
+
+[[gnu::cold, gnu::noinline]] void report_unwritten(const Access& access) {
+  const SharedArray* array = shared_array_near(access.address);
+  uol_report::add("uninitialised-shared", access.place(), "thread %u reads byte %llu of `%s`, which no thread of the block wrote",
+                  running->number, static_cast<unsigned long long>(access.address - array->begin), array->name);
+}
+
+void shared_write(Cell& cell, const Access& access) {
+  if (cell.write - 1 < now.interval - 1 && cell.read < now.interval) [[likely]] {
+    cell.write = now.stamp;
+    return;
+  }
+  if (cell.write == foreign) return report_foreign(access);
+  check_interval(cell, access);
+  cell.write = now.stamp;
+}
+
+void shared_read(Cell& cell, const Access& access) {
+  if (cell.write - now.block_first >= now.interval - now.block_first) [[unlikely]] {
+    if (cell.write == foreign) return report_foreign(access);
+    if (cell.write < now.block_first) return report_unwritten(access);
+    check_interval(cell, access);
+  }
+  if (cell.read < now.interval) cell.read = now.stamp;
+  else merge_read(cell);
+}
+
+void shared_cell(Cell& cell, const Access& access) {
+  if (access.write) shared_write(cell, access);
+  else shared_read(cell, access);
+}
+
+// From now on the four bytes of a word have a cell each.
+void split_word(std::size_t word) {
+  for (std::size_t piece = word * 4; piece < word * 4 + 4; ++piece) shared_pieces[piece] = shared_words[word];
+  shared_words[word].write = split;
+}
+
+void shared_small(std::size_t offset, unsigned bytes, const Access& access) {
+  const std::size_t last = offset + bytes;
+  if (shared_words[offset >> 2].write != split) split_word(offset >> 2);
+  for (; offset < last; ++offset) {
+    if (offset % 4 == 0 && shared_words[offset >> 2].write != split) split_word(offset >> 2);
+    shared_cell(shared_pieces[offset], access);
+  }
+}
+
+template <unsigned bytes> inline void shared_access(std::size_t offset, const Access& access) {
+  if (bytes < 4 || offset % 4) return shared_small(offset, bytes, access);
+  for (std::size_t word = offset >> 2; word < (offset + bytes) >> 2; ++word) {
+    Cell& cell = shared_words[word];
+    if (cell.write == split) shared_small(word * 4, 4, access);
+    else shared_cell(cell, access);
+  }
+}
+
+// ---- global memory
+
+[[gnu::cold, gnu::noinline]] void report_global(const Access& access, const char* kind, const Buffer& buffer) {
+  const long long offset = static_cast<long long>(access.address - buffer.begin);
+  const long long element = offset >> buffer.element_shift;
+  const char* what = access.write ? "writes" : "reads";
+  if (!buffer.name)
+    uol_report::add("wild-access", access.place(), "thread %u %s an address of no buffer", running->number, what);
+  else if (kind[0] == 'o')
+    uol_report::add(kind, access.place(), "block (%u, %u, %u), thread %u %s element %lld of `%s`, which has %zu", view.block.x, view.block.y,
+                    view.block.z, running->number, what, element, buffer.name, buffer.elements);
+  else
+    uol_report::add(kind, access.place(), "block (%u, %u, %u), thread %u %s element %lld of `%s`", view.block.x, view.block.y, view.block.z,
+                    running->number, what, element, buffer.name);
+}
+
+void global_write(Cell& cell, const Access& access, const Buffer& buffer) {
+  if (cell.write >= now.launch_first || cell.read >= now.launch_first) [[unlikely]] {
+    const bool written = cell.write >= now.launch_first && cell.write < now.block_first;
+    const bool read = cell.read >= now.launch_first && (cell.read < now.block_first || cell.read & other_block_read);
+    if (written || read) report_global(access, "race-blocks", buffer);
+    check_interval(cell, access);
+  }
+  cell.write = now.stamp;
+}
+
+void global_read(Cell& cell, const Access& access, const Buffer& buffer) {
+  if (cell.write == never_written) report_global(access, "uninitialised-global", buffer);
+  else if (cell.write >= now.launch_first) {
+    if (cell.write < now.block_first) report_global(access, "race-blocks", buffer);
+    check_interval(cell, access);
+  }
+  if (cell.read >= now.interval) return merge_read(cell);
+  const bool others = cell.read >= now.launch_first && (cell.read < now.block_first || cell.read & other_block_read);
+  cell.read = now.stamp | (others ? other_block_read : 0);
+}
+
+void global_access(const Access& access) {
+  const Buffer& buffer = buffers[(access.address - arena_begin) >> slot_shift];
+  const std::size_t offset = access.address - buffer.begin;
+  if (offset >= buffer.bytes || buffer.bytes - offset < access.bytes) [[unlikely]]
+    return report_global(access, "out-of-bounds-global", buffer);
+  if (buffer.role == uol_job::INPUT) {
+    if (access.write) report_global(access, "input-write", buffer);
+    return;
+  }
+  const std::size_t last = (offset + access.bytes - 1) >> buffer.element_shift;
+  for (std::size_t element = offset >> buffer.element_shift; element <= last; ++element) {
+    if (access.write) global_write(buffer.cells[element], access, buffer);
+    else global_read(buffer.cells[element], access, buffer);
+  }
+}
+
+// ---- everything else
+
+// A lane's own stack is its own business; tables of constants may be read; nothing else belongs to a kernel.
+[[gnu::noinline]] void other_access(const Access& access) {
+  const char* address = reinterpret_cast<const char*>(access.address);
+  if (address >= stacks_begin && address < stacks_end) return;
+  if (!access.write && address >= &__executable_start && address < &end) return;
+  uol_report::add("wild-access", access.place(), "thread %u %s address %p, which is in no buffer and no shared array", running->number,
+                  access.write ? "writes" : "reads", static_cast<const void*>(address));
+}
+
+[[gnu::cold, gnu::noinline]] void report_misaligned(const Access& access) {
+  uol_report::add("misaligned", access.place(), "thread %u %s %u bytes at an address that is %u beyond a multiple of %u", running->number,
+                  access.write ? "writes" : "reads", access.bytes, static_cast<unsigned>(access.address % access.bytes), access.bytes);
+}
+
+template <unsigned bytes, bool write> inline void check(const void* pointer, const void* pc) {
+  const Access access{reinterpret_cast<std::uintptr_t>(pointer), bytes, write, pc};
+  constexpr int size = __builtin_ctz(bytes);
+  if (access.address - shared_begin < shared_bytes) {
+    ++traffic.shared[write][size];
+    if (access.address % bytes) [[unlikely]] report_misaligned(access);
+    return shared_access<bytes>(access.address - shared_begin, access);
+  }
+  if (access.address - arena_begin < arena_bytes) {
+    ++traffic.global[write][size];
+    if (access.address % bytes) [[unlikely]] report_misaligned(access);
+    return global_access(access);
+  }
+  other_access(access);
+}
+
+// A copy of a struct: no alignment is asked of it beyond that of its members.
+void check_range(const void* pointer, std::size_t bytes, bool write, const void* pc) {
+  const auto* at = static_cast<const char*>(pointer);
+  const char* last = at + bytes;
+  while (at < last) {
+    const bool word = reinterpret_cast<std::uintptr_t>(at) % 4 == 0 && last - at >= 4;
+    if (word && write) check<4, true>(at, pc);
+    else if (word) check<4, false>(at, pc);
+    else if (write) check<1, true>(at, pc);
+    else check<1, false>(at, pc);
+    at += word ? 4 : 1;
+  }
+}
+
+}  // namespace
+
+void check_read(const void* pointer, unsigned bytes, const void* pc) {
+  if (bytes == 2) check<2, false>(pointer, pc);
+  else if (bytes == 4) check<4, false>(pointer, pc);
+  else if (bytes == 8) check<8, false>(pointer, pc);
+  else check<16, false>(pointer, pc);
+}
+
+void check_write(const void* pointer, unsigned bytes, const void* pc) {
+  if (bytes == 2) check<2, true>(pointer, pc);
+  else if (bytes == 4) check<4, true>(pointer, pc);
+  else if (bytes == 8) check<8, true>(pointer, pc);
+  else check<16, true>(pointer, pc);
+}
+
+}  // namespace uol_twin
+
+#define UOL_ENTRY(bytes)                                                                                                        \
+  void __tsan_read##bytes(void* p) { uol_twin::check<bytes, false>(p, __builtin_return_address(0)); }                           \
+  void __tsan_write##bytes(void* p) { uol_twin::check<bytes, true>(p, __builtin_return_address(0)); }                           \
+  void __tsan_unaligned_read##bytes(void* p) { uol_twin::check_range(p, bytes, false, __builtin_return_address(0)); }           \
+  void __tsan_unaligned_write##bytes(void* p) { uol_twin::check_range(p, bytes, true, __builtin_return_address(0)); }
+
+extern "C" {
+UOL_ENTRY(1)
+UOL_ENTRY(2)
+UOL_ENTRY(4)
+UOL_ENTRY(8)
+UOL_ENTRY(16)
+void __tsan_init() {}
+void __tsan_func_entry(void*) {}
+void __tsan_func_exit() {}
+void __tsan_read_range(void* p, std::size_t bytes) { uol_twin::check_range(p, bytes, false, __builtin_return_address(0)); }
+void __tsan_write_range(void* p, std::size_t bytes) { uol_twin::check_range(p, bytes, true, __builtin_return_address(0)); }
+
+// What -fsanitize=bounds hands over: the place in the text, and the array's type.
+struct BoundsType {
+  std::uint16_t kind, info;
+  char name[1];
+};
+struct BoundsData {
+  const char* file;
+  std::uint32_t line, column;
+  BoundsType* array;
+  BoundsType* index;
+};
+void __ubsan_handle_out_of_bounds(BoundsData* data, std::uintptr_t index) {
+  uol_report::add("out-of-bounds-index", {0, __builtin_return_address(0)}, "index %lld into an array of type %s",
+                  static_cast<long long>(static_cast<int>(index)), data->array->name);
+}
+}

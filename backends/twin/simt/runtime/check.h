@@ -1,0 +1,18 @@
+// What the checker offers the rest of the runtime.
+#pragma once
+
+#include <cstdint>
+
+namespace uol_twin {
+
+// Accesses by [is a store][log2 of bytes].
+struct Traffic {
+  std::uint64_t global[2][5], shared[2][5];
+};
+extern Traffic traffic;
+
+// One access of 2, 4, 8 or 16 bytes, made by the code at `pc`.
+void check_read(const void* pointer, unsigned bytes, const void* pc);
+void check_write(const void* pointer, unsigned bytes, const void* pc);
+
+}  // namespace uol_twin

@@ -1,0 +1,68 @@
+#include "state.h"
+#include "memory.h"
+
+#include <sys/mman.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+namespace uol_twin {
+
+std::uintptr_t arena_begin;
+std::size_t arena_bytes;
+Buffer* buffers;
+
+namespace {
+
+constexpr std::size_t page = 4096;
+constexpr std::size_t alignment = 16;  // the widest vector access
+constexpr std::size_t slot_bytes = 1ULL << slot_shift;
+
+std::size_t round_up(std::size_t value, std::size_t step) { return (value + step - 1) / step * step; }
+
+unsigned shift_of(std::int64_t element_bytes) { return static_cast<unsigned>(__builtin_ctzll(element_bytes)); }
+
+// The buffer's last byte lies in the middle of its slot, before a page that stays inaccessible.
+char* place(char* slot, std::size_t bytes) {
+  const std::size_t room = round_up(bytes, alignment);
+  char* end = slot + slot_bytes / 2;
+  char* begin = end - room;
+  if (room) mprotect(end - round_up(room, page), round_up(room, page), PROT_READ | PROT_WRITE);
+  std::memset(begin, 0xff, room);
+  return begin;
+}
+
+}  // namespace
+
+void* reserve(std::size_t bytes, int access) {
+  void* map = mmap(nullptr, bytes ? bytes : page, access, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (map == MAP_FAILED) {
+    std::perror("reserving memory");
+    std::exit(2);
+  }
+  return map;
+}
+
+void make_buffers(const uol_job::Job& job, bool checked) {
+  const std::size_t n = job.header->buffers;
+  arena_bytes = n * slot_bytes;
+  char* arena = static_cast<char*>(reserve(arena_bytes, PROT_NONE));
+  arena_begin = reinterpret_cast<std::uintptr_t>(arena);
+  buffers = static_cast<Buffer*>(std::calloc(n + 1, sizeof(Buffer)));
+  for (std::size_t i = 0; i < n; ++i) {
+    const uol_job::JobBuffer& given_buffer = job.buffers[i];
+    char* begin = place(arena + i * slot_bytes, given_buffer.bytes);
+    Buffer& buffer = buffers[i];
+    buffer.begin = reinterpret_cast<std::uintptr_t>(begin);
+    buffer.bytes = given_buffer.bytes;
+    buffer.element_shift = shift_of(given_buffer.element_bytes);
+    buffer.elements = buffer.bytes >> buffer.element_shift;
+    buffer.role = given_buffer.role;
+    buffer.name = given_buffer.name;
+    if (buffer.role == uol_job::INPUT) std::memcpy(begin, job.data(given_buffer), buffer.bytes);
+    else if (checked) buffer.cells = static_cast<Cell*>(reserve(buffer.elements * sizeof(Cell), PROT_READ | PROT_WRITE));
+  }
+}
+
+}  // namespace uol_twin

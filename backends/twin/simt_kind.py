@@ -1,0 +1,96 @@
+"""The twins of CUDA and HIP: fibres for threads, warps of 32 or 64."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from uol.backends.twin.kind import TwinKind, Unit
+
+HERE = Path(__file__).parent
+INCLUDE = HERE / "simt" / "include"
+RUNTIME = HERE / "simt" / "runtime"
+COMMON = HERE / "common"
+
+PARTS = ("main", "signals", "schedule", "fibre", "memory", "shared", "check", "vector_access")
+SOURCES = (
+    *(RUNTIME / f"{part}.cpp" for part in PARTS),
+    COMMON / "uol_job.cpp",
+    COMMON / "uol_report.cpp",
+    RUNTIME / "padding.cpp",  # last: it lies behind the shared arrays
+)
+
+LANGUAGE = ("-std=c++20", "-march=native", "-fno-pie", "-fno-exceptions", "-fno-rtti", "-fcf-protection=none")
+"""No position independence: shared arrays are then at constants off the thread pointer."""
+
+TEXT = (
+    *LANGUAGE,
+    "-g1",  # lines and inlining, nothing else
+    "-w",
+    "-fwrapv",  # integers wrap, rule 4 of the language
+    "-fno-strict-aliasing",
+    "-fno-math-errno",
+    "-ffp-contract=fast",  # as nvcc and hipcc do
+    "-fno-extern-tls-init",
+    "-fno-stack-protector",
+)
+
+CHECKED = (
+    "-O2",
+    "-fno-tree-vectorize",  # the checker wants the kernel's own accesses
+    "-fsanitize=thread,bounds",
+    "--param=tsan-instrument-func-entry-exit=0",
+)
+
+
+def simt_kind(name: str, warp_width: int) -> TwinKind:
+    """The twin of a SIMT machine with warps of 32 or 64 lanes."""
+    warp = f"-DUOL_TWIN_WARP={warp_width}"
+    return TwinKind(
+        name=name,
+        compiler="g++",
+        text_flags=lambda checked: (*TEXT, warp, *(CHECKED if checked else ("-O3",))),
+        runtime_flags=(*LANGUAGE, "-O2", warp),
+        link_flags=("-no-pie",),
+        include=(INCLUDE, COMMON),
+        runtime=SOURCES,
+        headers=(Path(__file__), *sorted(INCLUDE.glob("*.h")), *sorted(RUNTIME.glob("*.h")), *sorted(COMMON.glob("*.h"))),
+        glue=glue,
+    )
+
+
+DYNAMIC = re.compile(r"\bextern\s+__shared__\s+(?:(?:__align__|alignas)\(\d+\)\s*)?([\w:][\w:\s]*?)\s*\b(\w+)\s*\[\s*\]\s*;")
+"""A dynamic shared array: its element type and name."""
+
+
+def glue(units: tuple[Unit, ...]) -> str:
+    """C++ that includes each text in a namespace of its own, its kernels renamed (they have C linkage), and lists them."""
+    parts = ['#include "uol_glue.h"', '#include "uol_device.h"']
+    table = []
+    for unit in units:
+        space = f"uol_m{unit.slot}"
+        kernels = [kernel.name for kernel in unit.module.kernels]
+        parts += [f"#define {name} {name}_{space}" for name in kernels]
+        parts += [f"namespace {space} {{", f'#include "{unit.include}"']
+        parts += dynamic_arrays(unit.module.device.text)
+        parts += ["}"]
+        parts += [f"#undef {name}" for name in kernels]
+        symbols = [f"{name}_{space}" for name in kernels]
+        entries = ", ".join(f'{{"{symbol}", uol_twin::call<{space}::{symbol}>}}' for symbol in symbols)
+        parts += [f"static const uol_twin::Kernel kernels_{space}[] = {{{entries}}};"]
+        table.append(f'{{"{space}", kernels_{space}}}')
+    parts += [f"const uol_twin::Module uol_twin::modules[] = {{{', '.join(table)}}};", ""]
+    return "\n".join(parts)
+
+
+def dynamic_arrays(text: str) -> list[str]:
+    """Definitions of the dynamic shared arrays that a text declares."""
+    names = {name: element for element, name in DYNAMIC.findall(text)}
+    return [
+        f"alignas(128) thread_local {element} {name}[uol_twin::dynamic_capacity / sizeof({element})];"
+        for name, element in names.items()
+    ]
+
+
+CUDA = simt_kind("cuda", 32)
+HIP = simt_kind("hip", 64)
