@@ -184,7 +184,7 @@ class _Run:
         at = self.eval(r.offset, env)
         assert 0 <= at < len(self.memory[r.tensor]), f"{r.tensor}[{at}] is out of range"
         for name, stride in r.strides:
-            if stride is not None:
+            if stride is not None and name in env:
                 moved = self.eval(r.offset, {**env, name: env[name] + 1})
                 assert moved - at == self.eval(stride, env), f"stride of {r.tensor} along {name}"
         value = self.memory[r.tensor][at]
