@@ -73,7 +73,8 @@ def op_header(graph: KernelGraph) -> SourceFile:
 
 
 def call_checks(graph: KernelGraph) -> str:
-    """The part of a launcher that is the same on every target: expected shapes, `check_call`, the workspace and message functions."""
+    """The part of a launcher that is the same on every target: expected shapes, `check_call`,
+    the workspace and message functions."""
     return _template("call_checks.j2").render(interface=interface(graph))
 
 

@@ -39,5 +39,5 @@ def static_extent(expr: Expr) -> int:
     """The value of an extent or a stride. Raises ResourceError where it is symbolic."""
     value = static(expr)
     if value is None:
-        raise ResourceError("a launch needs every dim as a number", hint="give the dims when compiling, e.g. --dims R=4096,C=1024")
+        raise ResourceError("a launch needs every dim as a number", hint="give the dims: --dims R=4096,C=1024")
     return value

@@ -1,0 +1,30 @@
+"""CUDA as a SIMT target: its limits and its words. Limits: CUDA C++ Programming Guide, technical specifications per
+compute capability (8.0 and 9.0)."""
+
+from __future__ import annotations
+
+from uol.backends.simt.target import HostRuntime, Target
+from uol.codegen.backend import Capability
+
+DTYPES = frozenset({"f64", "f32", "f16", "bf16", "i64", "i32", "i16", "i8", "u8", "bool"})
+
+TARGET = Target(
+    name="cuda",
+    suffix=".cu",
+    capability=Capability(
+        lanes=32,
+        scratch_bytes={"shared": 163 * 1024},
+        alignment_bytes=16,
+        max_grid=(2**31 - 1, 65535, 65535),
+        max_threads=1024,
+        dtypes=DTYPES,
+    ),
+    shared_bytes=48 * 1024,
+    host=HostRuntime(
+        include="cuda_runtime.h",
+        stream="cudaStream_t",
+        last_error="cudaGetLastError",
+        success="cudaSuccess",
+        build="nvcc -arch={architecture} -O3 -std=c++17 -shared -Xcompiler -fPIC -o libuol_{op}.so {op}_host.cu",
+    ),
+)

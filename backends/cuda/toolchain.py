@@ -1,0 +1,81 @@
+"""From a module to a cubin: NVRTC in this process, else nvcc."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from uol.backends.cuda import nvrtc
+from uol.backends.simt.diagnostics import refusal
+from uol.codegen.backend import Artifact, Device, Module, ToolState
+from uol.ir.errors import ToolchainError
+
+STANDARD = "c++17"
+PIP_HINT = "pip install nvidia-cuda-nvrtc, or install the CUDA toolkit"
+TIMEOUT_S = 300
+
+
+def build(module: Module, device: Device) -> Artifact:
+    """The module's device text as a cubin. PTX lies beside it in `Artifact.files`, for devices that come later."""
+    if nvrtc.library() is not None:
+        return _with_nvrtc(module, device)
+    if nvcc := shutil.which("nvcc"):
+        return _with_nvcc(module, device, nvcc)
+    raise ToolchainError("no CUDA compiler was found", hint=PIP_HINT)
+
+
+def _with_nvrtc(module: Module, device: Device) -> Artifact:
+    headers = {f.name: f.text for f in module.host if f.name.endswith(".h")}
+    options = [f"--gpu-architecture={device.architecture}", f"--std={STANDARD}"]
+    compiled = nvrtc.compile_text(module.device.name, module.device.text, headers, options)
+    if not compiled.cubin:
+        raise refusal("NVRTC", module, compiled.log)
+    return Artifact(module, compiled.cubin, None, compiled.log, {f"{module.graph.name}.ptx": compiled.ptx})
+
+
+def _with_nvcc(module: Module, device: Device, nvcc: str) -> Artifact:
+    with tempfile.TemporaryDirectory(prefix="uol-") as folder:
+        for file in (module.device, *module.host):
+            (Path(folder) / file.name).write_text(file.text)
+        command = [nvcc, f"-arch={device.architecture}", f"-std={STANDARD}", "-O3"]
+        cubin, log = _run([*command, "-cubin", "-o", "out.cubin", module.device.name], folder, module, "out.cubin")
+        ptx, _ = _run([*command, "-ptx", "-o", "out.ptx", module.device.name], folder, module, "out.ptx")
+    return Artifact(module, cubin, None, log, {f"{module.graph.name}.ptx": ptx})
+
+
+def _run(command: list[str], folder: str, module: Module, output: str) -> tuple[bytes, str]:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    if done.returncode != 0:
+        raise refusal("nvcc", module, done.stdout + done.stderr)
+    return (Path(folder) / output).read_bytes(), (done.stdout + done.stderr).strip()
+
+
+def states() -> tuple[ToolState, ...]:
+    """NVRTC and nvcc, as `uol doctor` shows them."""
+    found = nvrtc.version()
+    nvcc = shutil.which("nvcc")
+    return (
+        ToolState(
+            "NVRTC",
+            bool(found),
+            f"version {found}" if found else "not found",
+            "CUDA kernels are compiled by nvcc, which is slower, or not at all",
+            "pip install nvidia-cuda-nvrtc",
+        ),
+        ToolState(
+            "nvcc",
+            nvcc is not None,
+            f"{nvcc}, version {_nvcc_version(nvcc)}" if nvcc else "not found",
+            "the host launchers of CUDA bundles are not compiled here",
+            "install the CUDA toolkit",
+        ),
+    )
+
+
+def _nvcc_version(nvcc: str) -> str:
+    done = subprocess.run([nvcc, "--version"], capture_output=True, text=True, timeout=60, check=False)
+    found = re.search(r"release ([\d.]+)", done.stdout)
+    return found[1] if found else "unknown"

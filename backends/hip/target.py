@@ -1,0 +1,31 @@
+"""HIP on gfx90a as a SIMT target: its limits and its words. Limits: HIP programming guide, hardware features (a grid has
+at most 2**32 - 1 threads along an axis); CDNA2 instruction set architecture (64 KiB of LDS a workgroup)."""
+
+from __future__ import annotations
+
+from uol.backends.simt.target import HostRuntime, Target
+from uol.codegen.backend import Capability
+
+DTYPES = frozenset({"f64", "f32", "f16", "bf16", "i64", "i32", "i16", "i8", "u8", "bool"})
+
+TARGET = Target(
+    name="hip",
+    suffix=".hip",
+    capability=Capability(
+        lanes=64,
+        scratch_bytes={"shared": 64 * 1024},
+        alignment_bytes=16,
+        max_grid=(2**31 - 1, 65535, 65535),
+        max_threads=1024,
+        dtypes=DTYPES,
+    ),
+    shared_bytes=64 * 1024,
+    host=HostRuntime(
+        include="hip/hip_runtime.h",
+        stream="hipStream_t",
+        last_error="hipGetLastError",
+        success="hipSuccess",
+        build="HIP_PLATFORM=amd hipcc --offload-arch={architecture} -O3 -std=c++17 -shared -fPIC -o libuol_{op}.so {op}_host.hip",
+    ),
+    max_work_items=2**32 - 1,
+)

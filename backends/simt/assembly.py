@@ -1,0 +1,81 @@
+"""The files of one operator: device text, host launcher, headers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from uol.backends.abi.interface import abi_header, call_checks, interface, op_header
+from uol.backends.simt.c_types import COMPUTE, STORAGE
+from uol.backends.simt.rendering import template
+from uol.backends.simt.target import Target
+from uol.codegen.backend import Device, Kernel, Module, Param, SourceFile
+from uol.codegen.spec import KernelGraph
+from uol.ir.errors import UolError
+
+DEVICE_HEADER = "uol_device.h"
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchText:
+    """One launch in the host file; `empty` where there is nothing to compute."""
+
+    symbol: str
+    grid: str
+    block: str
+    shared_bytes: int
+    arguments: str
+    empty: bool
+
+
+def assemble(graph: KernelGraph, kernels: tuple[Kernel, ...], device: Device, target: Target, device_header: Path) -> Module:
+    """Device file first: what the vendor's compiler and the twin take."""
+    symbols = [k.name for k in kernels]
+    if len(set(symbols)) != len(symbols):
+        raise UolError(f"two kernels of {graph.name} have the same name: {', '.join(sorted(symbols))}")
+    source = tuple(enumerate(graph.source.splitlines(), 1))
+    device_file = SourceFile(
+        f"{graph.name}{target.suffix}",
+        template("device_file.j2").render(op=graph.name, device=device, source=source, include=DEVICE_HEADER, kernels=kernels),
+    )
+    build = target.host.build.format(op=graph.name, architecture=device.architecture)
+    host = template("host_file.j2").render(
+        op=graph.name,
+        build=build,
+        host=target.host,
+        device_file=device_file.name,
+        checks=call_checks(graph),
+        launches=[_launch(graph, k) for k in kernels],
+    )
+    files = (
+        SourceFile(f"{graph.name}_host{target.suffix}", host),
+        op_header(graph),
+        abi_header(),
+        SourceFile(DEVICE_HEADER, device_header.read_text()),
+    )
+    return Module(target.name, device.name, graph, kernels, device_file, files, build)
+
+
+def _launch(graph: KernelGraph, kernel: Kernel) -> LaunchText:
+    launch = kernel.launch
+    return LaunchText(
+        symbol=kernel.name,
+        grid=", ".join(map(str, launch.grid)),
+        block=", ".join(map(str, launch.block)),
+        shared_bytes=launch.shared_bytes,
+        arguments=", ".join(_argument(graph, p) for p in kernel.params),
+        empty=0 in launch.grid,
+    )
+
+
+def _argument(graph: KernelGraph, param: Param) -> str:
+    if param.kind == "scalar":
+        place = [s.name for s in graph.scalars].index(param.name)
+        field = "f" if param.dtype.startswith("f") else "i"
+        return f"({COMPUTE[param.dtype]})attrs[{place}].value.{field}"
+    pointer = f"({'' if param.writes else 'const '}{STORAGE[param.dtype]}*)"
+    names = [a.name for a in graph.args]
+    if param.name in names:
+        return f"{pointer}tensors[{names.index(param.name)}].data"
+    offset = interface(graph).workspace.offsets[param.name]
+    return f"{pointer}((char*)workspace + {offset})"

@@ -1,0 +1,25 @@
+"""The C types of element types: as they lie in memory, and as a thread computes with them."""
+
+from __future__ import annotations
+
+STORAGE = {
+    "f64": "double",
+    "f32": "float",
+    "f16": "uol::f16",
+    "bf16": "uol::bf16",
+    "i64": "long long",
+    "i32": "int",
+    "i16": "short",
+    "i8": "signed char",
+    "u8": "unsigned char",
+    "bool": "bool",
+}
+"""The type of an element in memory."""
+
+COMPUTE = STORAGE | {"f16": "float", "bf16": "float", "i16": "int", "i8": "int", "u8": "int"}
+"""The type of a local variable: half types are computed in float, short integers in int, and rounded or wrapped where
+the language says so."""
+
+HALVES = frozenset({"f16", "bf16"})
+SHORT_INTEGERS = frozenset({"i16", "i8", "u8"})
+WIDE_INTEGERS = frozenset({"i32", "i64"})

@@ -1,0 +1,73 @@
+"""How a fold starts, takes in one value, and is shared by a block."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from uol.backends.simt.c_printer import Printer
+from uol.backends.simt.literals import literal
+from uol.codegen.spec import Fold
+from uol.ir.nodes import Call, Const, Expr, Var
+from uol.ir.rounding import integer_range
+from uol.ir.types import DTYPES, is_float
+
+PICKS = ("argmax", "argmin")
+BINARY_OF = {"sum": "+", "prod": "*", "max": "max", "min": "min", "any": "or", "all": "and"}
+IN_PLACE = {"sum": "+=", "prod": "*="}
+
+
+@dataclass(frozen=True, slots=True)
+class FoldText:
+    """C text of one fold. `variable` accumulates; for argmax and argmin it is a `uol::Pick`, and `result` takes the
+    index out of it when the row is done."""
+
+    ctype: str
+    variable: str
+    start: str
+    op: str
+    result: str | None
+
+    def declaration(self) -> str:
+        return f"{self.ctype} {self.variable} = {self.start};"
+
+    def shared(self, threads: int, scratch: str) -> str:
+        """The fold over a block."""
+        arguments = f"{self.variable}.value, {self.variable}.index" if self.result else self.variable
+        return f"{self.variable} = uol::block_{self.op}<{threads}>({arguments}, {scratch});"
+
+
+def fold_text(fold: Fold, printer: Printer) -> FoldText:
+    """The text of a fold; `value` and position come later, with `take`."""
+    name = printer.names.variable(fold.name)
+    if fold.op not in PICKS:
+        return FoldText(printer.ctype(fold.dtype), name, identity(fold.op, fold.dtype, printer), fold.op, None)
+    value = printer.ctype(fold.value.type)
+    ctype = f"uol::Pick<{value}, {printer.index_type}>"
+    worst = identity("max" if fold.op == "argmax" else "min", fold.value.type, printer)
+    start = f"{{{worst}, uol::highest<{printer.index_type}>()}}"
+    index = f"{name}_pick.index" if printer.index_type == "long long" else f"(long long){name}_pick.index"
+    return FoldText(ctype, f"{name}_pick", start, fold.op, f"const long long {name} = {index};")
+
+
+def take(fold: Fold, text: FoldText, printer: Printer, value: Expr, position: str) -> str:
+    """The statement that folds in one value, of column `position`."""
+    if fold.op in PICKS:
+        candidate = f"{text.ctype}{{{printer.value(value)}, {position}}}"
+        return f"{text.variable} = uol::pick_{fold.op[3:]}({text.variable}, {candidate});"
+    if fold.op in IN_PLACE and is_float(fold.dtype):
+        return f"{text.variable} {IN_PLACE[fold.op]} {printer.value(value)};"
+    step = Call(BINARY_OF[fold.op], (Var(fold.name, fold.dtype), value), fold.dtype)
+    return f"{text.variable} = {printer.value(step)};"
+
+
+def identity(op: str, dtype: str, printer: Printer) -> str:
+    """Rule 7 of the language: what an empty fold gives."""
+    match op:
+        case "sum" | "any":
+            return literal(Const(0, dtype))
+        case "prod" | "all":
+            return literal(Const(1, dtype))
+    if is_float(dtype):
+        return f"{'-' if op == 'max' else ''}uol::infinity<{printer.ctype(dtype)}>()"
+    low, high = integer_range(dtype) if DTYPES[dtype].kind != "bool" else (0, 1)
+    return literal(Const(low if op == "max" else high, dtype))

@@ -1,0 +1,131 @@
+"""One operand of a Contract on its way through shared memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from uol.backends.simt.c_printer import Printer
+from uol.backends.simt.flat import Counter
+from uol.backends.simt.literals import literal
+from uol.backends.simt.scope import Scope
+from uol.codegen.index import static
+from uol.codegen.spec import Contract, Read, reads
+from uol.codegen.traverse import variables
+from uol.ir.nodes import Axis, Const, Expr
+from uol.ir.types import DTYPES
+
+WORD_BYTES = 4
+"""A bank of shared memory is one word wide on every SIMT target (CUDA C++ Programming Guide; CDNA2 ISA, LDS)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One operand of a product: `outer` counts m or n, whose first element in the block is `origin`; `names` are those
+    of the shared array and of the registers."""
+
+    factor: Expr
+    names: tuple[str, str]
+    outer: Counter
+    origin: str
+    tile: int
+
+
+@dataclass(frozen=True, slots=True)
+class OperandPlan:
+    """How a block fills `array[tile k][tile]` from global memory.
+
+    outer, k              variables of the element that a thread loads, and their values from the load counter `t`
+    outer_at, k_at        its place in the tile, from `t`
+    guard                 whether the element exists; empty where the tile divides the operand
+    body                  statements that compute `value`
+    """
+
+    array: str
+    part: str
+    tile: int
+    pitch: int
+    outer: str
+    outer_value: str
+    k: str
+    k_value: str
+    outer_at: str
+    k_at: str
+    guard: str
+    ctype: str
+    zero: str
+    body: tuple[str, ...]
+
+
+def tile_names(spec: Contract) -> tuple[tuple[str, str], tuple[str, str]]:
+    """Names for the shared array and the registers of each operand: the tensor's, so that a reader knows what is in it."""
+    a, b = _read(spec.a).tensor, _read(spec.b).tensor
+    if a == b:
+        return (f"${a}_m_tile", f"${a}_m_part"), (f"${b}_n_tile", f"${b}_n_part")
+    return (f"${a}_tile", f"${a}_part"), (f"${b}_tile", f"${b}_part")
+
+
+def unit_stride_is_k(factor: Expr, outer: Sequence[Axis], k: Sequence[Axis]) -> bool:
+    """Do neighbouring addresses of an operand lie along k? Then the lanes load along k."""
+    read = _read(factor)
+    return smallest_stride(read, k) < smallest_stride(read, outer)
+
+
+def pitch(tile: int, element_bytes: int, lanes_along_k: bool) -> int:
+    """Elements from one k to the next. Lanes that store along k would meet in one bank without a pad: with two words
+    a row, the 16 x 2 elements of 32 lanes fall into 32 banks."""
+    return tile + max(2 * WORD_BYTES // element_bytes, 1) if lanes_along_k else tile
+
+
+def plan_operand(spec: Contract, side: Side, k: Counter, tile_k: int, printer: Printer) -> OperandPlan:
+    """The plan for one operand."""
+    outer, tile = side.outer, side.tile
+    along_k = unit_stride_is_k(side.factor, outer.axes, k.axes)
+    inner = tile_k if along_k else tile
+    slow, fast = f"t / {inner}", f"t % {inner}"
+    outer_at, k_at = (slow, fast) if along_k else (fast, slow)
+    array, part, outer_name, k_name = (printer.names.variable(n) for n in (*side.names, outer.name, k.name))
+    guards = [f"{outer_name} < {outer.count}"] if outer.count % tile else []
+    guards += [f"{k_name} < {k.count}"] if k.count % tile_k else []
+    ctype = printer.ctype(spec.acc_dtype)
+    return OperandPlan(
+        array=array,
+        part=part,
+        tile=tile,
+        pitch=pitch(tile, DTYPES[spec.acc_dtype].bytes, along_k),
+        outer=outer_name,
+        outer_value=f"{side.origin} + {outer_at}",
+        k=k_name,
+        k_value=f"k0 + {k_at}",
+        outer_at=outer_at,
+        k_at=k_at,
+        guard=" && ".join(guards),
+        ctype=ctype,
+        zero=literal(Const(0, spec.acc_dtype)),
+        body=_body(side, k, printer, "value" if guards else f"const {ctype} value", spec.line),
+    )
+
+
+def _body(side: Side, k: Counter, printer: Printer, target: str, line: int) -> tuple[str, ...]:
+    scope = Scope(printer)
+    needed = variables(side.factor)
+    for text in (*side.outer.declarations(printer, needed), *k.declarations(printer, needed)):
+        scope.add(text)
+    value = scope.expression(side.factor)
+    scope.add(f"{target} = {value};", line)
+    return tuple(scope.lines)
+
+
+def smallest_stride(read: Read, axes: Sequence[Axis]) -> float:
+    """The smallest step in memory along one of the axes; infinite where there is none."""
+    steps = [abs(s) for a in axes if (s := _static_stride(read, a.name))]
+    return min(steps, default=float("inf"))
+
+
+def _static_stride(read: Read, axis: str) -> int | None:
+    stride = read.stride(axis)
+    return None if stride is None else static(stride)
+
+
+def _read(factor: Expr) -> Read:
+    return next(reads(factor))

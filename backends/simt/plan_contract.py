@@ -1,0 +1,150 @@
+"""Contract: tiles of the result, operands staged through shared memory, a register tile a thread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from uol.backends.simt.c_printer import Printer
+from uol.backends.simt.epilogue import EpiloguePlan, plan_epilogue
+from uol.backends.simt.flat import Counter, count_of
+from uol.backends.simt.fold_constants import folded
+from uol.backends.simt.index_type import index_type
+from uol.backends.simt.names import kernel_symbol, legalise
+from uol.backends.simt.operand import OperandPlan, Side, pitch, plan_operand, tile_names, unit_stride_is_k
+from uol.backends.simt.proofs import Proofs
+from uol.backends.simt.schedules import Tile
+from uol.backends.simt.scope import Scope
+from uol.backends.simt.signature import Signature, signature
+from uol.backends.simt.steps import steps_of, used_variables
+from uol.backends.simt.target import Target
+from uol.codegen.backend import Launch
+from uol.codegen.spec import Contract
+from uol.codegen.traverse import variables
+from uol.ir.nodes import Call, Const, Expr, Var
+from uol.ir.types import DTYPES, INDEX, is_float
+
+LOCALS = ("i", "j", "t", "m0", "n0", "k0", "step", "value", "thread_m", "thread_n")
+BLOCK, LEFT, RIGHT = "$block", "$left", "$right"
+
+
+@dataclass(frozen=True, slots=True)
+class ContractPlan:
+    """What `contract.j2` reads. `accumulate` is the innermost statement."""
+
+    title: str
+    signature: Signature
+    launch: Launch
+    index_type: str
+    tile: Tile
+    origin_m: str
+    origin_n: str
+    batch: tuple[str, ...]
+    k_count: int
+    a: OperandPlan
+    b: OperandPlan
+    acc_ctype: str
+    acc: str
+    line: int
+    accumulate: str
+    epilogue: EpiloguePlan
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """How many tiles cover the result."""
+
+    m: int
+    n: int
+    batch: int
+
+    @property
+    def blocks(self) -> int:
+        return self.m * self.n * self.batch
+
+
+def grid_of(spec: Contract, tile: Tile) -> Grid:
+    """Tiles along m, along n, and the number of batches."""
+    return Grid(-(-count_of(spec.m) // tile.m), -(-count_of(spec.n) // tile.n), count_of(spec.batch))
+
+
+def tile_bytes(spec: Contract, tile: Tile) -> int:
+    """Shared memory of both staged tiles."""
+    element = DTYPES[spec.acc_dtype].bytes
+    a = pitch(tile.m, element, unit_stride_is_k(spec.a, spec.m, spec.k))
+    b = pitch(tile.n, element, unit_stride_is_k(spec.b, spec.n, spec.k))
+    return (a + b) * tile.k * element
+
+
+def plan_contract(spec: Contract, tile: Tile, target: Target) -> ContractPlan:
+    """The kernel of a Contract. Blocks are numbered with the tiles of n fastest, then m, then the batches."""
+    grid = grid_of(spec, tile)
+    m_count, n_count, k_count = count_of(spec.m), count_of(spec.n), count_of(spec.k)
+    index = index_type(spec, [grid.blocks, grid.m * tile.m, grid.n * tile.n, k_count + tile.k])
+    names = legalise(spec, LOCALS)
+    a_names, b_names = tile_names(spec)
+    counters = Counter.over(spec.m, "$m"), Counter.over(spec.n, "$n"), Counter.over(spec.k, "$k")
+    names = names.with_locals([*a_names, *b_names])
+    printer = Printer(names, Proofs.of(spec), index)
+    for counter in counters:
+        printer = counter.known(printer)
+    batch_scope = Scope(printer)
+    _declare_batch(spec, grid, batch_scope)
+    m, n, k = counters
+    return ContractPlan(
+        title=f"{m_count} x {n_count} x {k_count}{f', {grid.batch} times' if spec.batch else ''}; {tile.describe()}",
+        signature=signature(spec, kernel_symbol(spec), names, tile.threads, index),
+        launch=Launch((grid.blocks, 1, 1), (tile.threads, 1, 1)),
+        index_type=index,
+        tile=tile,
+        origin_m=_block_part(printer, grid.n, grid.m if grid.batch != 1 else None, tile.m, grid.m),
+        origin_n=_block_part(printer, 1, grid.n if grid.m * grid.batch != 1 else None, tile.n, grid.n),
+        batch=tuple(batch_scope.lines),
+        k_count=k_count,
+        a=plan_operand(spec, Side(spec.a, a_names, m, "m0", tile.m), k, tile.k, printer),
+        b=plan_operand(spec, Side(spec.b, b_names, n, "n0", tile.n), k, tile.k, printer),
+        acc_ctype=printer.ctype(spec.acc_dtype),
+        acc=names.variable(spec.acc),
+        line=spec.line,
+        accumulate=_accumulate(spec, printer, a_names[1], b_names[1]),
+        epilogue=plan_epilogue(spec, m, n, tile, printer),
+    )
+
+
+def _declare_batch(spec: Contract, grid: Grid, scope: Scope) -> None:
+    if not spec.batch:
+        return
+    batch = Counter.over(spec.batch, "$batch")
+    scope.printer = batch.known(scope.printer)
+    value = folded(Call("/", (Var(BLOCK), Const(max(grid.m * grid.n, 1))), INDEX))
+    printer = scope.printer
+    scope.add(f"const {printer.index_type} {printer.names.variable(batch.name)} = {_with_block(printer).value(value)};")
+    needed = used_variables(steps_of(spec)) | variables(spec.a) | variables(spec.b)
+    for line in batch.declarations(printer, needed):
+        scope.add(line)
+
+
+def _block_part(printer: Printer, inner: int, wrap: int | None, tile: int, count: int) -> str:
+    """Where a block's tile starts: blockIdx.x / inner % wrap * tile."""
+    if count <= 1:
+        return "0"
+    value: Expr = folded(Call("/", (Var(BLOCK), Const(inner)), INDEX))
+    if wrap is not None:
+        value = folded(Call("%", (value, Const(wrap)), INDEX))
+    return _with_block(printer).value(folded(Call("*", (value, Const(tile)), INDEX)))
+
+
+def _with_block(printer: Printer) -> Printer:
+    """`blockIdx.x` is unsigned and of 32 bits: what is computed from it may need more."""
+    text = "blockIdx.x" if printer.index_type == "int" else f"({printer.index_type})blockIdx.x"
+    return printer.natural(BLOCK, text)
+
+
+def _accumulate(spec: Contract, printer: Printer, a_part: str, b_part: str) -> str:
+    left, right = printer.names.variable(a_part), printer.names.variable(b_part)
+    acc = f"{printer.names.variable(spec.acc)}[i][j]"
+    if is_float(spec.acc_dtype):
+        return f"{acc} += {left}[i] * {right}[j];"
+    inner = printer.bound(**{spec.acc: acc, LEFT: f"{left}[i]", RIGHT: f"{right}[j]"})
+    dtype = spec.acc_dtype
+    product = Call("*", (Var(LEFT, dtype), Var(RIGHT, dtype)), dtype)
+    return f"{acc} = {inner.value(Call('+', (Var(spec.acc, dtype), product), dtype))};"

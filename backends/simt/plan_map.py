@@ -1,0 +1,76 @@
+"""Map and Pack: one element a thread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from uol.backends.simt.c_printer import Printer
+from uol.backends.simt.flat import Counter, count_of
+from uol.backends.simt.index_type import index_type
+from uol.backends.simt.names import kernel_symbol, legalise
+from uol.backends.simt.proofs import Proofs
+from uol.backends.simt.schedules import Elements
+from uol.backends.simt.scope import Scope
+from uol.backends.simt.signature import Signature, signature
+from uol.backends.simt.steps import used_variables
+from uol.backends.simt.target import Target
+from uol.codegen.backend import Launch
+from uol.codegen.spec import Let, Map, Pack, Store
+
+COUNTER = "$i"
+"""`$`: no name of an op is that."""
+
+
+@dataclass(frozen=True, slots=True)
+class MapPlan:
+    """What `map.j2` reads. `stride` is the step of the grid-stride loop, present only where the grid is too small to
+    give every element a thread."""
+
+    title: str
+    signature: Signature
+    launch: Launch
+    index_type: str
+    counter: str
+    first: str
+    count: int
+    guard: int | None
+    stride: str | None
+    body: tuple[str, ...]
+
+
+def plan_map(spec: Map | Pack, schedule: Elements, target: Target) -> MapPlan:
+    """The kernel `y[axes] = steps`, its threads along the physical order of the result."""
+    threads = schedule.threads
+    count = count_of(spec.axes)
+    blocks = -(-count // threads)
+    grid = min(blocks, target.max_blocks(threads))
+    index = index_type(spec, [(blocks + grid) * threads])
+
+    names = legalise(spec, ["i"])
+    counter = Counter.over(spec.axes, COUNTER)
+    printer = counter.known(Printer(names, Proofs.of(spec), index))
+    steps = tuple(counter.shortened(s) for s in spec.steps)
+
+    scope = Scope(printer)
+    for line in counter.declarations(printer, used_variables(steps)):
+        scope.add(line)
+    for step in steps:
+        match step:
+            case Let():
+                scope.let(step)
+            case Store():
+                scope.store(step)
+
+    wide = "" if index == "int" else f"({index})"
+    return MapPlan(
+        title=f"{count} elements, one a thread",
+        signature=signature(spec, kernel_symbol(spec), names, threads, index),
+        launch=Launch((grid, 1, 1), (threads, 1, 1)),
+        index_type=index,
+        counter=printer.names.variable(counter.name),
+        first=f"{wide}blockIdx.x * {threads} + threadIdx.x",
+        count=count,
+        guard=count if count % threads else None,
+        stride=f"{wide}gridDim.x * {threads}" if grid < blocks else None,
+        body=tuple(scope.lines),
+    )

@@ -1,0 +1,202 @@
+"""Reduce: one row a thread, or one row a block."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from uol.backends.simt.c_printer import Printer
+from uol.backends.simt.flat import Counter, count_of
+from uol.backends.simt.folds import FoldText, fold_text, take
+from uol.backends.simt.index_type import index_type
+from uol.backends.simt.names import kernel_symbol, legalise
+from uol.backends.simt.passes import Pass, Passes, passes_of
+from uol.backends.simt.proofs import Proofs
+from uol.backends.simt.schedules import BlockPerRow, RowSchedule
+from uol.backends.simt.scope import Scope
+from uol.backends.simt.signature import Signature, signature
+from uol.backends.simt.steps import steps_of, used_variables
+from uol.backends.simt.target import Target
+from uol.codegen.backend import Launch
+from uol.codegen.index import ZERO, add, mul, static
+from uol.codegen.spec import Fold, Let, Reduce, Store
+from uol.codegen.traverse import variables
+from uol.ir.nodes import Axis, Expr, Var
+
+ROW, COLUMN = "$row", "$col"
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """`for (variable = first; variable < extent; variable += step)`"""
+
+    variable: str
+    first: str
+    extent: int
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
+class PassPlan:
+    """One run over the columns: `start` before the loops, `body` in them, `after` behind them."""
+
+    start: tuple[str, ...]
+    loops: tuple[Loop, ...]
+    body: tuple[str, ...]
+    after: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Scratch:
+    """Shared memory of block folds, one array a type."""
+
+    ctype: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReducePlan:
+    """What `reduce.j2` reads. `guard` is the number of rows where threads may lie beyond it."""
+
+    title: str
+    signature: Signature
+    launch: Launch
+    index_type: str
+    row: str
+    row_value: str
+    guard: int | None
+    scratch: tuple[Scratch, ...]
+    before: tuple[str, ...]
+    passes: tuple[PassPlan, ...]
+
+
+def plan_reduce(spec: Reduce, schedule: RowSchedule, target: Target) -> ReducePlan:
+    """The kernel of a Reduce: each pass over the columns computes what it needs of every element anew."""
+    threads = schedule.threads
+    by_block = isinstance(schedule, BlockPerRow)
+    rows, columns = count_of(spec.rows), count_of(spec.cols)
+    blocks = rows if by_block else -(-rows // threads)
+    index = index_type(spec, [blocks if by_block else blocks * threads, columns + threads])
+    names = legalise(spec, ["row", "col", "thread", *(f"scratch{n}" for n in range(len(steps_of(spec))))])
+    row = Counter.over(spec.rows, ROW)
+    printer = row.known(Printer(names, Proofs.of(spec), index))
+    writer = _Writer(spec, passes_of(spec), threads if by_block else None, Scope(printer))
+    before = writer.before(row)
+    passes = tuple(writer.run(p) for p in writer.passes.passes)
+    wide = "" if index == "int" else f"({index})"
+    return ReducePlan(
+        title=f"{rows} rows of {columns}, {schedule.describe().split(',')[0]}",
+        signature=signature(spec, kernel_symbol(spec), names, threads, index),
+        launch=Launch((blocks, 1, 1), (threads, 1, 1)),
+        index_type=index,
+        row=printer.names.variable(row.name),
+        row_value="blockIdx.x" if by_block else f"{wide}blockIdx.x * {threads} + threadIdx.x",
+        guard=None if by_block or rows % threads == 0 else rows,
+        scratch=tuple(Scratch(ctype, name) for ctype, name in writer.scratch.items()),
+        before=before,
+        passes=passes,
+    )
+
+
+class _Writer:
+    """Writes the passes of one kernel. `block` is the number of threads that share a row, None where one has it alone."""
+
+    def __init__(self, spec: Reduce, passes: Passes, block: int | None, row_scope: Scope) -> None:
+        self.spec = spec
+        self.passes = passes
+        self.block = block
+        self.row_scope = row_scope
+        self.scratch: dict[str, str] = {}
+
+    def before(self, row: Counter) -> tuple[str, ...]:
+        """The axes of the row, then the steps that need no fold."""
+        for line in row.declarations(self.row_scope.printer, used_variables(steps_of(self.spec))):
+            self.row_scope.add(line)
+        return self._row_steps(self.passes.before)
+
+    def run(self, part: Pass) -> PassPlan:
+        printer = self.row_scope.printer
+        texts = {f.name: fold_text(f, printer) for f in part.folds}
+        loops, body_scope, position = self._loops(part)
+        for step in part.elements:
+            self._element(step, texts, body_scope, position)
+        after = Scope(self.row_scope.printer)
+        for fold in part.folds:
+            self._finish(texts[fold.name], after)
+        rest = self._row_steps(part.row_steps)
+        start = Scope(printer)
+        for fold in part.folds:
+            start.add(texts[fold.name].declaration(), fold.line)
+        return PassPlan(tuple(start.lines), loops if part.elements else (), tuple(body_scope.lines), (*after.lines, *rest))
+
+    def _loops(self, part: Pass) -> tuple[tuple[Loop, ...], Scope, Expr]:
+        """The loops over the columns, a scope within them, and the column's row-major number."""
+        cols = self.spec.cols
+        if self.block is None or not cols:
+            scope = self.row_scope.inner()
+            names = scope.printer.names
+            loops = tuple(Loop(names.variable(a.name), "0", static(a.extent) or 0, "1") for a in cols)
+            return loops, scope, row_major(cols)
+        counter = Counter.over(cols, COLUMN)
+        scope = self.row_scope.inner()
+        scope.printer = counter.known(scope.printer)
+        needed = frozenset(n for step in part.elements for n in self._names(step))
+        for line in counter.declarations(scope.printer, needed):
+            scope.add(line)
+        loop = Loop(scope.printer.names.variable(counter.name), "threadIdx.x", counter.count, str(self.block))
+        return (loop,), scope, Var(counter.name)
+
+    def _names(self, step: Fold | Store) -> frozenset[str]:
+        names = used_variables([step])
+        return names | used_variables(self.passes.needed(names))
+
+    def _element(self, step: Fold | Store, texts: dict[str, FoldText], scope: Scope, position: Expr) -> None:
+        match step:
+            case Store():
+                self._lets(used_variables([step]), scope)
+                scope.store(step)
+            case Fold(where=()):
+                self._take(step, texts[step.name], scope, position)
+            case Fold(where=where):
+                self._lets(frozenset().union(*map(variables, where)), scope)
+                condition = scope.condition(where)
+                inner = scope.inner()
+                self._take(step, texts[step.name], inner, position)
+                scope.add(f"if ({condition}) {{")
+                scope.lines += [f"  {line}" for line in inner.lines] + ["}"]
+
+    def _take(self, fold: Fold, text: FoldText, scope: Scope, position: Expr) -> None:
+        self._lets(variables(fold.value), scope)
+        value = scope.positioned(fold.value)
+        scope.add(take(fold, text, scope.printer, value, scope.printer.value(position)), fold.line)
+
+    def _lets(self, names: frozenset[str], scope: Scope) -> None:
+        for let in self.passes.needed(names):
+            if not scope.declares(let.name):
+                scope.let(let)
+
+    def _finish(self, text: FoldText, scope: Scope) -> None:
+        if self.block is not None:
+            scope.add(text.shared(self.block, self.scratch.setdefault(text.ctype, self._scratch_name())))
+        if text.result:
+            scope.add(text.result)
+
+    def _scratch_name(self) -> str:
+        return f"scratch{len(self.scratch) or ''}"
+
+    def _row_steps(self, steps: tuple[Let | Store, ...]) -> tuple[str, ...]:
+        first = len(self.row_scope.lines)
+        for step in steps:
+            match step:
+                case Let():
+                    self.row_scope.let(step)
+                case Store():
+                    self.row_scope.store(step, "if (threadIdx.x == 0) " if self.block is not None else "")
+        return tuple(self.row_scope.lines[first:])
+
+
+def row_major(axes: tuple[Axis, ...]) -> Expr:
+    """The linear index over axes, the last fastest."""
+    total: Expr = ZERO
+    for axis in axes:
+        total = add(mul(total, axis.extent), Var(axis.name))
+    return total

@@ -1,0 +1,75 @@
+"""Candidate schedules, best first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from uol.backends.simt.flat import count_of
+from uol.backends.simt.operand import smallest_stride
+from uol.backends.simt.plan_contract import grid_of
+from uol.backends.simt.schedules import BlockPerRow, Elements, SimtSchedule, ThreadPerRow, Tile
+from uol.backends.simt.steps import expressions
+from uol.codegen.backend import Device
+from uol.codegen.spec import Contract, KernelSpec, Map, Pack, Reduce, reads
+
+THREADS = 256
+"""A block that fills every SIMT machine: several fit a core at any register use below 64 a thread."""
+
+TILES = (
+    Tile(128, 128, 16, 8, 8),
+    Tile(64, 64, 16, 4, 4),
+    Tile(32, 64, 16, 2, 4),
+    Tile(64, 32, 16, 4, 2),
+    Tile(32, 32, 16, 2, 2),
+    Tile(16, 64, 16, 1, 4),
+    Tile(64, 16, 16, 4, 1),
+    Tile(16, 16, 16, 1, 1),
+)
+
+
+def candidates(spec: KernelSpec, device: Device, lanes: int) -> Iterable[SimtSchedule]:
+    """Every schedule that a spec may take on a device, in the order in which they are worth trying."""
+    match spec:
+        case Map() | Pack():
+            return (Elements(THREADS),)
+        case Reduce():
+            return _rows(spec, device, lanes)
+        case Contract():
+            return sorted(TILES, key=lambda tile: _tile_time(spec, tile, device))
+    return ()
+
+
+def _rows(spec: Reduce, device: Device, lanes: int) -> tuple[SimtSchedule, ...]:
+    """A thread a row where rows are short, or lie side by side and are many; else a block, as wide as the row."""
+    rows, columns = count_of(spec.rows), count_of(spec.cols)
+    whole_warps = -(-columns // lanes) * lanes
+    block = BlockPerRow(min(THREADS, max(_power_of_two(whole_warps), lanes)))
+    thread = ThreadPerRow(THREADS)
+    fills_the_device = rows >= device.cores * THREADS // 4
+    if columns < lanes or (_lanes_want_rows(spec) and fills_the_device):
+        return thread, block
+    return block, thread
+
+
+def _lanes_want_rows(spec: Reduce) -> bool:
+    """Do most reads step less along the rows than along the columns?"""
+    votes = 0
+    for expr in expressions(spec):
+        for read in reads(expr):
+            votes += 1 if smallest_stride(read, spec.rows) < smallest_stride(read, spec.cols) else -1
+    return votes > 0
+
+
+def _tile_time(spec: Contract, tile: Tile, device: Device) -> float:
+    """Time in arbitrary units: waves of blocks, each as long as its multiply-adds and its reads of shared memory.
+
+    A thread reads thread_m + thread_n values for thread_m * thread_n multiply-adds, and a warp reads 32 values in the
+    time of one multiply-add of each lane: small register tiles pay for their reads.
+    """
+    waves = -(-grid_of(spec, tile).blocks // device.cores)
+    products = tile.thread_m * tile.thread_n
+    return waves * (products + tile.thread_m + tile.thread_n) * tile.threads
+
+
+def _power_of_two(number: int) -> int:
+    return 1 << max(number - 1, 0).bit_length()

@@ -1,0 +1,84 @@
+"""Does a kernel fit the machine? Asked before any text is made."""
+
+from __future__ import annotations
+
+from uol.backends.simt.flat import count_of
+from uol.backends.simt.folds import PICKS
+from uol.backends.simt.passes import passes_of
+from uol.backends.simt.plan_contract import grid_of, tile_bytes
+from uol.backends.simt.preference import TILES
+from uol.backends.simt.schedules import BlockPerRow, Elements, SimtSchedule, ThreadPerRow, Tile
+from uol.backends.simt.target import Target
+from uol.codegen.backend import Footprint, Refusal
+from uol.codegen.index import static
+from uol.codegen.spec import Contract, KernelSpec, Map, Pack, Reduce
+
+REGISTERS_FOR_TILE = 128
+"""Accumulators a thread may own: half of the 255 registers that a thread has (CUDA C++ Programming Guide, technical
+specifications; CDNA2 has 512), the rest is for operands and addresses."""
+
+
+def check(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> Footprint | Refusal:
+    """Shared bytes, threads and grid of a kernel, or why it cannot be one."""
+    if symbolic := _symbolic(spec):
+        return Refusal(f"the extent of {symbolic} is not a number", "give every dim when compiling, e.g. --dims C=1024")
+    types = sorted({a.dtype for a in spec.args} - target.capability.dtypes)
+    if types:
+        return Refusal(f"{target.name} kernels hold no {types[0]}", f"one of {', '.join(sorted(target.capability.dtypes))}")
+    match spec, schedule:
+        case (Map() | Pack(), Elements(threads=threads)):
+            blocks = min(-(-count_of(spec.axes) // threads), target.max_blocks(threads)) if threads > 0 else 0
+            return _fitting(target, threads, blocks, 0)
+        case (Reduce(rows=rows), ThreadPerRow(threads=threads)):
+            return _fitting(target, threads, -(-count_of(rows) // threads) if threads > 0 else 0, 0)
+        case (Reduce(rows=rows), BlockPerRow(threads=threads)):
+            return _fitting(target, threads, count_of(rows), _scratch_bytes(spec, threads, target))
+        case (Contract(), Tile()):
+            return _tile(spec, schedule, target)
+    return Refusal(f"a {type(spec).__name__} kernel has no schedule {type(schedule).__name__}")
+
+
+def _fitting(target: Target, threads: int, blocks: int, shared_bytes: int) -> Footprint | Refusal:
+    lanes, most = target.capability.lanes, target.capability.max_threads
+    if threads <= 0 or threads > most or threads % lanes:
+        legal = min(max(threads // lanes * lanes, lanes), most)
+        return Refusal(f"a block of {threads} threads is not a multiple of {lanes} up to {most}", f"{legal} threads")
+    if blocks > target.max_blocks(threads):
+        most_blocks = target.max_blocks(threads)
+        return Refusal(f"{blocks} blocks of {threads} threads exceed the grid's {most_blocks}", "a larger tile or block")
+    if shared_bytes > target.shared_bytes:
+        return Refusal(f"{shared_bytes} bytes of shared memory are more than a block's {target.shared_bytes}", "fewer threads")
+    return Footprint({"shared": shared_bytes} if shared_bytes else {}, (blocks, 1, 1), threads)
+
+
+def _tile(spec: Contract, tile: Tile, target: Target) -> Footprint | Refusal:
+    reason = _tile_defect(spec, tile, target)
+    if reason is None:
+        return _fitting(target, tile.threads, grid_of(spec, tile).blocks, tile_bytes(spec, tile))
+    legal = [t for t in TILES if _tile_defect(spec, t, target) is None]
+    nearest = min(legal, key=lambda t: abs(t.m - tile.m) + abs(t.n - tile.n) + abs(t.k - tile.k), default=None)
+    return Refusal(reason, None if nearest is None else nearest.describe())
+
+
+def _tile_defect(spec: Contract, tile: Tile, target: Target) -> str | None:
+    if min(tile.m, tile.n, tile.k, tile.thread_m, tile.thread_n) <= 0 or tile.m % tile.thread_m or tile.n % tile.thread_n:
+        return f"{tile.thread_m} x {tile.thread_n} a thread do not divide a tile of {tile}"
+    if tile.thread_m * tile.thread_n > REGISTERS_FOR_TILE:
+        return f"{tile.thread_m} x {tile.thread_n} accumulators a thread are more than {REGISTERS_FOR_TILE}"
+    lanes, most = target.capability.lanes, target.capability.max_threads
+    if tile.threads > most or tile.threads % lanes:
+        return f"tile {tile} takes {tile.threads} threads, which is not a multiple of {lanes} up to {most}"
+    needed = tile_bytes(spec, tile)
+    if needed > target.shared_bytes:
+        return f"tile {tile} in {spec.acc_dtype} takes {needed} bytes of shared memory; a block has {target.shared_bytes}"
+    return None
+
+
+def _scratch_bytes(spec: Reduce, threads: int, target: Target) -> int:
+    """One element a warp, for every C type that is folded (a pick holds a value and an index)."""
+    kinds = {(f.op in PICKS, f.value.type if f.op in PICKS else f.dtype) for p in passes_of(spec).passes for f in p.folds}
+    return sum(threads // target.capability.lanes * (16 if pick else 8) for pick, _ in kinds)
+
+
+def _symbolic(spec: KernelSpec) -> str | None:
+    return next((a.name for a in spec.axes if static(a.extent) is None), None)

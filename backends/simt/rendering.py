@@ -1,0 +1,71 @@
+"""From a spec and a schedule to the text of one kernel."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import jinja2
+
+from uol.backends.simt.names import kernel_symbol
+from uol.backends.simt.plan_contract import ContractPlan, plan_contract
+from uol.backends.simt.plan_map import MapPlan, plan_map
+from uol.backends.simt.plan_reduce import ReducePlan, plan_reduce
+from uol.backends.simt.preflight import check
+from uol.backends.simt.schedules import BlockPerRow, Elements, SimtSchedule, ThreadPerRow, Tile
+from uol.backends.simt.steps import steps_of, stored_directly, with_steps
+from uol.backends.simt.target import Target
+from uol.backends.simt.unit_axes import without_unit_axes
+from uol.codegen.backend import Kernel, Refusal
+from uol.codegen.spec import Contract, KernelSpec, Map, Pack, Reduce
+from uol.ir.errors import ResourceError
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def render(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> Kernel:
+    """The kernel's text and its launch record. Raises ResourceError where `check` refuses."""
+    outcome = check(spec, schedule, target)
+    if isinstance(outcome, Refusal):
+        raise ResourceError(f"{spec.name}: {outcome.reason}", hint=outcome.nearest)
+    tidy = without_unit_axes(spec)
+    tidy = with_steps(tidy, stored_directly(steps_of(tidy)))
+    name, plan = _plan(tidy, schedule, target)
+    return Kernel(
+        name=kernel_symbol(spec),
+        text=template(name).render(plan=plan),
+        params=plan.signature.params,
+        launch=plan.launch,
+        footprint=outcome,
+        schedule=schedule,
+        spec=spec,
+    )
+
+
+def _plan(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> tuple[str, MapPlan | ReducePlan | ContractPlan]:
+    """The template of a kernel, and what it reads."""
+    match spec, schedule:
+        case (Map() | Pack(), Elements()):
+            return "map.j2", plan_map(spec, schedule, target)
+        case (Reduce(), ThreadPerRow() | BlockPerRow()):
+            return "reduce.j2", plan_reduce(spec, schedule, target)
+        case (Contract(), Tile()):
+            return "contract.j2", plan_contract(spec, schedule, target)
+    raise ResourceError(f"{spec.name}: no kernel for {schedule}")
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+
+
+def template(name: str) -> jinja2.Template:
+    """A template of this folder. A name that its data lacks is an error."""
+    return _environment().get_template(name)

@@ -1,0 +1,60 @@
+"""How a kernel is laid out on threads: the schedules of SIMT targets, and their order of preference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Elements:
+    """One element a thread, in blocks of `threads`, along the physical order of the result."""
+
+    threads: int = 256
+
+    def describe(self) -> str:
+        return f"one element a thread, {self.threads} threads a block, the result's unit-stride axis along the lanes"
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadPerRow:
+    """One row a thread: folds run serially, the last row axis feeds the lanes."""
+
+    threads: int = 256
+
+    def describe(self) -> str:
+        return f"one row a thread, {self.threads} threads a block, rows along the lanes"
+
+
+@dataclass(frozen=True, slots=True)
+class BlockPerRow:
+    """One row a block: `threads` threads share each fold, the last column axis feeds the lanes."""
+
+    threads: int = 256
+
+    def describe(self) -> str:
+        return f"one row a block of {self.threads} threads, columns along the lanes"
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """An m x n tile of the result a block, in steps of k through shared memory; a thread owns thread_m x thread_n of it."""
+
+    m: int
+    n: int
+    k: int
+    thread_m: int
+    thread_n: int
+
+    @property
+    def threads(self) -> int:
+        return (self.m // self.thread_m) * (self.n // self.thread_n)
+
+    def describe(self) -> str:
+        return f"tile {self}, {self.thread_m} x {self.thread_n} a thread, {self.threads} threads a block"
+
+    def __str__(self) -> str:
+        return f"{self.m} x {self.n} x {self.k}"
+
+
+RowSchedule = ThreadPerRow | BlockPerRow
+SimtSchedule = Elements | ThreadPerRow | BlockPerRow | Tile

@@ -1,0 +1,53 @@
+"""What CUDA and HIP backends share: everything up to the module's files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from uol.backends.simt import assembly, preference, preflight, rendering
+from uol.backends.simt.schedules import BlockPerRow, Elements, SimtSchedule, ThreadPerRow, Tile
+from uol.backends.simt.target import Target
+from uol.codegen.backend import Capability, Device, Footprint, Kernel, Module, Refusal, Schedule
+from uol.codegen.spec import Contract, KernelGraph, KernelSpec, Map, Pack, Reduce
+from uol.ir.errors import UolError
+
+
+class SimtBackend:
+    """A target with threads, blocks and shared memory. Subclasses add its compiler, loader and tools."""
+
+    def __init__(self, target: Target, devices: Mapping[str, Device], default_device: str, include: Path) -> None:
+        self.target = target
+        self.name: str = target.name
+        self.capability: Capability = target.capability
+        self.devices: Mapping[str, Device] = devices
+        self.default_device: str = default_device
+        self._include = include
+
+    def accepts(self, spec: KernelSpec) -> bool:
+        """Every fused group may be one kernel: a thread can compute any epilogue."""
+        if not isinstance(spec, Map | Pack | Reduce | Contract):
+            return False
+        return all(arg.dtype in self.capability.dtypes for arg in spec.args)
+
+    def legalise(self, spec: KernelSpec) -> tuple[KernelSpec, ...]:
+        """Guards and strides of any kind are fine for threads: a spec is its own kernel."""
+        return (spec,)
+
+    def schedules(self, spec: KernelSpec, device: Device) -> Iterable[SimtSchedule]:
+        return preference.candidates(spec, device, self.capability.lanes)
+
+    def check(self, spec: KernelSpec, schedule: Schedule) -> Footprint | Refusal:
+        return preflight.check(spec, _own(schedule), self.target)
+
+    def render(self, spec: KernelSpec, schedule: Schedule) -> Kernel:
+        return rendering.render(spec, _own(schedule), self.target)
+
+    def assemble(self, graph: KernelGraph, kernels: tuple[Kernel, ...], device: Device) -> Module:
+        return assembly.assemble(graph, kernels, device, self.target, self._include / assembly.DEVICE_HEADER)
+
+
+def _own(schedule: Schedule) -> SimtSchedule:
+    if isinstance(schedule, Elements | ThreadPerRow | BlockPerRow | Tile):
+        return schedule
+    raise UolError(f"{schedule} is no schedule for a machine with threads")
