@@ -138,12 +138,14 @@ class Module:
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A built module: the binary, where it lies (if on disk), and what the compiler said."""
+    """A built module: the binary, where it lies (if on disk), and what the compiler said. `files` holds further products
+    by file name, for example PTX beside a cubin."""
 
     module: Module
     binary: bytes
     path: Path | None
     log: str
+    files: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
