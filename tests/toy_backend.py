@@ -33,6 +33,15 @@ INFIX = {"+", "-", "*", "<", "<=", ">", ">=", "==", "!="}
 FUNCTIONS = {"max": "np.maximum", "min": "np.minimum", "and": "np.logical_and", "or": "np.logical_or", "not": "np.logical_not"}
 FOLDS = {"sum": ("np.sum", 0), "prod": ("np.prod", 1), "max": ("np.max", -math.inf), "min": ("np.min", math.inf)}
 MAX_ELEMENTS = 1 << 24
+PRELUDE = """import numpy as np
+
+
+def store(tensor, offset, value):
+    offset, value = np.broadcast_arrays(offset, value)
+    tensor[offset] = value
+
+
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +91,7 @@ class ToyBackend:
         return Kernel(spec.name, text, params, Launch((1, 1, 1), (1, 1, 1)), Footprint(), schedule, spec)
 
     def assemble(self, graph: KernelGraph, kernels: tuple[Kernel, ...], device: Device) -> Module:
-        text = "import numpy as np\n\n\n" + "\n\n".join(k.text for k in kernels)
+        text = PRELUDE + "\n\n".join(k.text for k in kernels)
         return Module("toy", device.name, graph, kernels, SourceFile(f"{graph.name}.py", text), (), f"python {graph.name}.py")
 
     def build(self, module: Module) -> Artifact:
@@ -100,8 +109,8 @@ class Loaded:
 
     def __init__(self, module: Module) -> None:
         self.module = module
-        self.names: dict[str, Callable[..., None]] = {}
-        exec(module.device.text, {"erf": np.vectorize(math.erf, otypes=[np.float64])}, self.names)  # noqa: S102
+        self.names: dict[str, Callable[..., None]] = {"erf": np.vectorize(math.erf, otypes=[np.float64])}
+        exec(module.device.text, self.names)
 
     def __call__(self, *values: object) -> None:
         graph = self.module.graph
@@ -129,8 +138,7 @@ def step_lines(spec: KernelSpec, step: Step) -> list[str]:
         case Let(name=name, value=value):
             return [f"{name} = {text(value)}  # line {step.line}"]
         case Store(tensor=tensor, offset=offset, value=value):
-            wide = f"np.broadcast_to({text(offset)}, np.broadcast_shapes(np.shape({text(offset)}), np.shape({text(value)})))"
-            return [f"{tensor}[{wide}] = {text(value)}  # line {step.line}"]
+            return [f"store({tensor}, {text(offset)}, {text(value)})  # line {step.line}"]
         case Fold():
             assert isinstance(spec, Reduce)
             return fold_lines(spec, step)
@@ -146,17 +154,31 @@ def fold_lines(spec: Reduce, fold: Fold) -> list[str]:
         return [f"{fold.name} = np.{fold.op}({terms}.reshape({(*shape[: len(spec.rows)], -1)}), axis=-1).reshape({kept})"]
     function, identity = FOLDS[fold.op]
     where = f"np.broadcast_to({' & '.join(f'({text(w)})' for w in fold.where)}, {shape})" if fold.where else "True"
-    initial = repr(identity).replace("inf", "np.inf")
-    return [f"{fold.name} = {function}({terms}, axis={dims}, keepdims=True, initial={initial}, where={where})  # line {fold.line}"]
+    options = f"axis={dims}, keepdims=True, initial={literal(identity)}, where={where}"
+    return [f"{fold.name} = {function}({terms}, {options})  # line {fold.line}"]
 
 
 def text(expr: Expr) -> str:
     """An expression as numpy text."""
     match expr:
         case Const(value=value, dtype=dtype):
-            return repr(value).replace("inf", "np.inf") if dtype == "idx" else f"np.{NUMPY[dtype]}({repr(value).replace('inf', 'np.inf')})"
+            return literal(value) if dtype == "idx" else f"np.{NUMPY[dtype]}({literal(value)})"
         case Var(name=name):
             return name
+        case Call():
+            return call(expr)
+        case Read(tensor=tensor, offset=offset, guard=(), fill=None):
+            return f"{tensor}[{text(offset)}]"
+        case Read(tensor=tensor, offset=offset, guard=guards, fill=fill):
+            assert fill is not None
+            inside = " & ".join(condition(g) for g in guards)
+            return f"np.where({inside}, {tensor}[np.where({inside}, {text(offset)}, 0)], {text(fill)})"
+    raise NotImplementedError(expr)
+
+
+def call(expr: Call) -> str:
+    """Operators and functions as numpy text."""
+    match expr:
         case Call(fn=fn, args=(left, right)) if fn in INFIX:
             return f"({text(left)} {fn} {text(right)})"
         case Call(fn="/" | "%" as fn, args=(left, right), dtype=dtype):
@@ -174,13 +196,10 @@ def text(expr: Expr) -> str:
             return f"erf({text(arg)}).astype(np.{NUMPY[dtype]})"
         case Call(fn=fn, args=args):
             return f"{FUNCTIONS.get(fn, f'np.{fn}')}({', '.join(map(text, args))})"
-        case Read(tensor=tensor, offset=offset, guard=(), fill=None):
-            return f"{tensor}[{text(offset)}]"
-        case Read(tensor=tensor, offset=offset, guard=guards, fill=fill):
-            assert fill is not None
-            inside = " & ".join(condition(g) for g in guards)
-            return f"np.where({inside}, {tensor}[np.where({inside}, {text(offset)}, 0)], {text(fill)})"
-    raise NotImplementedError(expr)
+
+
+def literal(value: float) -> str:
+    return repr(value).replace("inf", "np.inf").replace("nan", "np.nan")
 
 
 def condition(guard: Guard) -> str:

@@ -185,8 +185,12 @@ class _NoGradient(torch.autograd.Function):
 
 def _without_gradient(name: str, result: Result, inputs: Sequence[Tensor]) -> Result:
     if isinstance(result, Tensor):
-        return cast(Tensor, _NoGradient.apply(name, result, *inputs))
-    return tuple(cast(Tensor, _NoGradient.apply(name, r, *inputs)) if r.is_floating_point() else r for r in result)
+        return _without_gradient_one(name, result, inputs) if result.is_floating_point() else result
+    return tuple(_without_gradient_one(name, r, inputs) if r.is_floating_point() else r for r in result)
+
+
+def _without_gradient_one(name: str, result: Tensor, inputs: Sequence[Tensor]) -> Tensor:
+    return cast(Tensor, _NoGradient.apply(name, result, *inputs))  # type: ignore[no-untyped-call]
 
 
 def _type_name(op: Op, name: str, x: Tensor) -> str:

@@ -1,0 +1,31 @@
+"""What holds for every test: two threads, and a cache of the checkout's own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("TVM_NUM_THREADS", "2")
+os.environ.setdefault("UOL_CACHE_DIR", str(Path(__file__).parent.parent / "build" / "test-cache"))
+
+
+@pytest.fixture
+def toy() -> Iterator[str]:
+    """The name of a target that is numpy text, registered for one test."""
+    from toy_backend import ToyBackend
+
+    from uol.backends import registry
+
+    registry.register("toy", ToyBackend)
+    yield "toy"
+    registry.unregister("toy")
+
+
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache for one test."""
+    monkeypatch.setenv("UOL_CACHE_DIR", str(tmp_path / "cache"))
+    return tmp_path / "cache"

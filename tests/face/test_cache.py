@@ -1,0 +1,139 @@
+"""The disk cache: whole entries or none, whatever other processes and disks do."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from uol.cache import DiskCache, Key, default_root
+from uol.ir.errors import ResourceError
+
+KEY = Key({"op": "relu", "dims": {"N": 4}, "target": "cuda:a100"})
+
+
+def entry_of(cache: DiskCache, key: Key = KEY) -> Path:
+    return cache.root / key.digest[:2] / key.digest
+
+
+def test_what_was_put_comes_back(tmp_path: Path) -> None:
+    cache = DiskCache(tmp_path)
+    assert cache.get(KEY) is None
+    cache.put(KEY, b"payload\nwith lines")
+    assert cache.get(KEY) == b"payload\nwith lines"
+
+
+@pytest.mark.parametrize("part", ["op", "dims", "target", "one more"])
+def test_every_part_counts_in_the_key(part: str) -> None:
+    assert Key({**KEY.parts, part: "another"}).digest != KEY.digest
+
+
+def test_the_order_of_the_parts_does_not_count() -> None:
+    assert Key(dict(reversed(KEY.parts.items()))).digest == KEY.digest
+
+
+DAMAGE = {
+    "cut": lambda b: b[:-1],
+    "half": lambda b: b[: len(b) // 2],
+    "empty": lambda b: b"",
+    "flipped": lambda b: b[:-1] + b"?",
+    "shifted": lambda b: b"x" + b,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_corrupt_entry_is_made_anew(tmp_path: Path, damage: str) -> None:
+    cache = DiskCache(tmp_path)
+    cache.put(KEY, b"right")
+    entry = entry_of(cache)
+    entry.write_bytes(DAMAGE[damage](entry.read_bytes()))
+    assert cache.get(KEY) is None
+    assert cache.get_or_make(KEY, lambda: b"right") == b"right"
+    assert cache.get(KEY) == b"right"
+
+
+def test_nothing_but_the_entry_is_left(tmp_path: Path) -> None:
+    cache = DiskCache(tmp_path)
+    cache.get_or_make(KEY, lambda: b"payload")
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == [entry_of(cache)]
+
+
+def test_a_failing_make_leaves_nothing(tmp_path: Path) -> None:
+    cache = DiskCache(tmp_path)
+
+    def make() -> bytes:
+        raise RuntimeError("the compiler broke")
+
+    with pytest.raises(RuntimeError, match="the compiler broke"):
+        cache.get_or_make(KEY, make)
+    assert not [p for p in tmp_path.rglob("*") if p.is_file()]
+    assert cache.get_or_make(KEY, lambda: b"later") == b"later"
+
+
+def test_threads_that_want_one_entry_make_it_once(tmp_path: Path) -> None:
+    cache = DiskCache(tmp_path)
+    made: list[int] = []
+
+    def make() -> bytes:
+        made.append(1)
+        time.sleep(0.1)
+        return b"payload"
+
+    threads = [threading.Thread(target=cache.get_or_make, args=(KEY, make)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert made == [1]
+
+
+def _use(root: str, rounds: int, failures: multiprocessing.Queue) -> None:
+    cache = DiskCache(Path(root))
+    for number in range(rounds):
+        key, content = Key({"number": number % 5}), bytes([number % 5]) * 50_000
+        if cache.get_or_make(key, lambda content=content: content) != content:
+            failures.put(number)
+        entry_of(cache, key).unlink(missing_ok=True)
+
+
+def test_processes_never_see_half_an_entry(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    failures = context.Queue()
+    workers = [context.Process(target=_use, args=(str(tmp_path), 60, failures)) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert [w.exitcode for w in workers] == [0, 0, 0]
+    assert failures.empty()
+
+
+def test_a_materialised_file_has_the_content_whatever_lay_there(tmp_path: Path) -> None:
+    cache = DiskCache(tmp_path)
+    path = cache.materialise(KEY, ".so", b"ELF right")
+    path.write_bytes(b"ELF wrong")
+    assert cache.materialise(KEY, ".so", b"ELF right") == path
+    assert path.read_bytes() == b"ELF right"
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    with pytest.raises(ResourceError) as caught:
+        DiskCache(blocked / "cache").get_or_make(KEY, lambda: b"payload")
+    assert str(blocked / "cache") in caught.value.message
+    assert caught.value.hint == "set UOL_CACHE_DIR to a folder that can be written"
+
+
+def test_the_folder_is_chosen_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UOL_CACHE_DIR", "/somewhere/else")
+    assert default_root() == Path("/somewhere/else")
+    monkeypatch.delenv("UOL_CACHE_DIR")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/xdg")
+    assert default_root() == Path("/xdg/uol")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert default_root() == Path(os.path.expanduser("~/.cache/uol"))

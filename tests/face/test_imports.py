@@ -1,0 +1,66 @@
+"""What importing costs: neither torch nor TVM before they are needed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROBE = """
+import json, sys
+{code}
+heavy = ("torch", "tvm", "tvm_ffi", "numpy", "lark", "jinja2")
+print(json.dumps(sorted(m for m in heavy if m in sys.modules)))
+"""
+
+
+def loaded_after(code: str, tmp_path: Path, **environment: str) -> list[str]:
+    """The heavy modules in a fresh process after `code`."""
+    run = subprocess.run(
+        [sys.executable, "-c", PROBE.format(code=code)],
+        cwd=tmp_path,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr
+    modules: list[str] = json.loads(run.stdout.splitlines()[-1])
+    return modules
+
+
+@pytest.mark.parametrize("code", ["import uol", "import uol.ir", "import uol.ops", "import uol; uol.UolError; uol.__version__"])
+def test_the_packages_are_light(code: str, tmp_path: Path) -> None:
+    assert loaded_after(code, tmp_path) == []
+
+
+def test_parsing_and_printing_take_neither_torch_nor_tvm(tmp_path: Path) -> None:
+    code = "import uol.ir; uol.ir.print_op(uol.ir.parse('op f(x: f32[N]) -> (y: f32[N]) { y[i] = x[i] }')[0])"
+    assert not {"torch", "tvm", "tvm_ffi"} & set(loaded_after(code, tmp_path))
+
+
+def test_tvm_comes_without_torch(tmp_path: Path) -> None:
+    code = "from uol.without_torch import import_tvm; import_tvm()"
+    assert "torch" not in loaded_after(code, tmp_path)
+
+
+def test_torch_is_refused_to_tvm_alone(tmp_path: Path) -> None:
+    code = "from uol.without_torch import import_tvm; import_tvm(); import torch"
+    loaded = loaded_after(code, tmp_path)
+    assert "tvm" in loaded
+    assert "torch" in loaded
+
+
+def test_checking_a_name_does_not_load_torch(tmp_path: Path) -> None:
+    code = "import uol; assert not hasattr(uol.ops, 'no_such_operator')"
+    assert not {"torch", "tvm"} & set(loaded_after(code, tmp_path))
+
+
+def test_dir_names_the_operators() -> None:
+    import uol
+
+    assert {"compile", "op", "ops", "UolError"} <= set(dir(uol))
+    assert {"softmax", "conv2d", "relu"} <= set(dir(uol.ops))

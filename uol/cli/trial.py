@@ -1,0 +1,110 @@
+"""One run of a compiled operator on seeded inputs, judged by its accuracy contract.
+
+On a target that runs here (the CPU) the built kernel runs; any other target's emitted text runs in its twin, with every
+check of the twin on.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from uol.compiler import Compiled
+from uol.conformance.comparison import Comparison, compare, compare_picks
+from uol.conformance.contracts import contract
+from uol.conformance.enclosure import enclose
+from uol.conformance.storage import decode, encode
+from uol.explain import Json
+from uol.ops.inputs import Array, make_inputs
+from uol.pipeline import program_of
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What a run gave: a comparison for each result, the twin's findings, and how long the run took."""
+
+    op: str
+    target: str
+    place: str
+    seed: int
+    comparisons: Mapping[str, Comparison]
+    findings: tuple[str, ...]
+    means: Mapping[str, float]
+    time_s: float
+
+    @property
+    def passed(self) -> bool:
+        return not self.findings and all(c.ok for c in self.comparisons.values())
+
+    @property
+    def failure(self) -> str:
+        """Why it did not pass; empty where it did."""
+        return "; ".join([*self.findings, *(f"{name}: {c.reason}" for name, c in self.comparisons.items() if not c.ok)])
+
+    def as_json(self) -> Json:
+        fields = ("ok", "reason", "elements", "max_abs", "max_rel", "max_ulp", "share")
+        results = {name: {f: getattr(c, f) for f in fields} for name, c in self.comparisons.items()}
+        return {
+            "op": self.op,
+            "target": self.target,
+            "place": self.place,
+            "seed": self.seed,
+            "passed": self.passed,
+            "failure": self.failure,
+            "results": results,
+            "findings": list(self.findings),
+        }
+
+    def __str__(self) -> str:
+        lines = [f"{self.op} on {self.target}, {self.place}, seed {self.seed}"]
+        for name, c in self.comparisons.items():
+            verdict = "within the contract" if c.ok else f"FAILED: {c.reason}"
+            lines.append(f"  {name}: {c.elements:,} elements, mean {self.means[name]:.6g}: {verdict}")
+            if c.elements:
+                share = f"{c.share:.1%} of what is admitted"
+                lines.append(f"    error against the golden value: {c.max_abs:.3g} absolute, {c.max_ulp:.3g} ulp; {share}")
+        return "\n".join([*lines, *(f"  finding: {f}" for f in self.findings)])
+
+
+def try_compiled(compiled: Compiled, *, seed: int = 0, in_twin: bool | None = None) -> Trial:
+    """Runs on random inputs made from `seed`. `in_twin`: None lets the target decide.
+
+    Raises ToolchainError where a tool that the run needs is missing.
+    """
+    program = program_of(compiled.request)
+    values = make_inputs(program, "random", seed)
+    dtypes = {t.name: t.dtype for t in program.tensors.values()}
+    buffers = {name: encode(array, dtypes[name]) for name, array in values.items()}
+    scalars = dict(zip((s.name for s in compiled.module.graph.scalars), compiled.scalars({}), strict=True))
+    twin = has_twin(compiled) if in_twin is None else in_twin
+    start = time.perf_counter()
+    outputs, findings = _run_in_twin(compiled, buffers, scalars) if twin else (compiled.run(buffers), ())
+    time_s = time.perf_counter() - start
+    admitted = enclose(program, values, scalars, contract(compiled.module.backend))
+    comparisons = {}
+    for name, output in outputs.items():
+        if name in admitted.scores:
+            golden, scores = admitted[name].value, admitted.scores[name]
+            comparisons[name] = compare_picks(output, golden, scores, dtypes[name])
+        else:
+            comparisons[name] = compare(output, admitted[name], dtypes[name])
+    means = {name: float(decode(array, dtypes[name]).mean()) if array.size else 0.0 for name, array in outputs.items()}
+    place = "in its twin" if twin else "run here"
+    return Trial(program.name, compiled.request.target.name, place, seed, comparisons, findings, means, time_s)
+
+
+def has_twin(compiled: Compiled) -> bool:
+    """Is there a twin for the texts of this target?"""
+    from uol.backends.twin.kind import KINDS
+
+    return compiled.module.backend in KINDS
+
+
+def _run_in_twin(
+    compiled: Compiled, buffers: Mapping[str, Array], scalars: Mapping[str, float | int]
+) -> tuple[dict[str, Array], tuple[str, ...]]:
+    from uol.backends.twin import execute
+
+    run = execute(compiled.module, buffers, scalars)
+    return run.outputs, tuple(map(str, run.findings))
