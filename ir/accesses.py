@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from uol.ir import calls, values
+from uol.ir.constants import cast_integer
 from uol.ir.environment import Scope
 from uol.ir.errors import BoundsError
 from uol.ir.integers import compare
@@ -19,14 +20,16 @@ def load(scope: Scope, node: Access, want: str | None) -> Expr:
     if len(node.index) != len(tensor.shape):
         dims = ", ".join(map(show, tensor.shape))
         raise mismatch(
-            scope.op, node, f"`{base_name(node)}` has {len(tensor.shape)} dims [{dims}], the access has {len(node.index)} indices"
+            scope.op,
+            node,
+            f"`{base_name(node)}` has {len(tensor.shape)} dims [{dims}], the access has {len(node.index)} indices",
         )
     index = tuple(values.index_value(scope, i) for i in node.index)
     guard = tuple(g for n in range(len(index)) for g in _guards(scope, node, tensor, n, index[n]))
     read = Load(tensor.name, index, guard, _fill(scope, node, tensor.dtype) if guard else None, tensor.dtype, node.span)
     if node.fill is not None and not guard:
         _fill(scope, node, tensor.dtype)  # the type is checked, though the value is never used
-    return values.cast_integer(read, INDEX) if want == INDEX and is_integer(tensor.dtype) else read
+    return cast_integer(read, INDEX) if want == INDEX and is_integer(tensor.dtype) else read
 
 
 def tensor_of(scope: Scope, node: Access) -> Tensor:
@@ -36,11 +39,19 @@ def tensor_of(scope: Scope, node: Access) -> Tensor:
     name = node.tensor.id
     if name not in scope.env.tensors:
         known = (*scope.env.tensors,)
-        kind = "an index" if name in scope.axes else "a dim or an attribute" if name in (*scope.env.dims, *scope.env.attributes) else ""
+        kind = (
+            "an index"
+            if name in scope.axes
+            else "a dim or an attribute"
+            if name in (*scope.env.dims, *scope.env.attributes)
+            else ""
+        )
         if kind:
             raise mismatch(scope.op, node.tensor, f"`{name}` is {kind}, not a tensor")
         if any(name == t.tensor for s in scope.op.body for t in s.targets):
-            raise mismatch(scope.op, node.tensor, f"`{name}` is read before the statement that defines it", "reorder the statements")
+            raise mismatch(
+                scope.op, node.tensor, f"`{name}` is read before the statement that defines it", "reorder the statements"
+            )
         raise mismatch(scope.op, node.tensor, f"unknown tensor `{name}`", closest(name, known))
     return scope.env.tensors[name]
 

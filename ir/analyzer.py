@@ -126,7 +126,7 @@ def _decode(expr: Any) -> Expr | None:
     kind = type(expr).__name__
     match kind:
         case "IntImm":
-            is_bool = str(expr.dtype) == "bool"
+            is_bool = str(expr.ty) == "bool"
             return Const(bool(expr.value), "bool") if is_bool else Const(int(expr.value))
         case "Var":
             return Var(str(expr.name))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from uol.ir import constants
-from uol.ir.attributes import compile_time, default
+from uol.ir import constants, statements
+from uol.ir.attributes import default
 from uol.ir.binding import Argument, Binding, bind
 from uol.ir.environment import Environment, Scope
 from uol.ir.errors import ShapeError
@@ -11,7 +11,7 @@ from uol.ir.integers import compare
 from uol.ir.nodes import Const, Expr, Tensor
 from uol.ir.render import show
 from uol.ir.report import closest, mismatch, not_yet
-from uol.ir.syntax import Apply, Name, Op
+from uol.ir.syntax import Apply, Name, Node, Op
 from uol.ir.types import INDEX, is_float
 
 MAX_DEPTH = 16
@@ -59,7 +59,7 @@ def _callee(scope: Scope, call: Apply) -> Op:
     return op
 
 
-def _argument(scope: Scope, arg: object) -> Tensor:
+def _argument(scope: Scope, arg: Node) -> Tensor:
     match arg:
         case Name(id=name) if name in scope.env.tensors:
             return scope.env.tensors[name]
@@ -68,7 +68,7 @@ def _argument(scope: Scope, arg: object) -> Tensor:
         case Apply():
             return inline(scope, arg)
     raise mismatch(
-        scope.op, arg, "an operator takes whole tensors", "name the tensor without its indices; attributes follow a `;`"  # type: ignore[arg-type]
+        scope.op, arg, "an operator takes whole tensors", "name the tensor without its indices; attributes follow a `;`"
     )
 
 
@@ -86,12 +86,14 @@ def _attributes(scope: Scope, call: Apply, op: Op) -> dict[str, Expr]:
             keyword = given[attribute.name]
             if not constants.is_free(scope.env, keyword.value):
                 raise mismatch(scope.op, keyword.value, "an attribute is made of literals, dims and attributes")
-            out[attribute.name] = scope.facts.simplify(found) if not is_float((found := constants.constant(
-                scope.env, keyword.value, dtype)).type) else found
+            found = constants.constant(scope.env, keyword.value, dtype)
+            out[attribute.name] = found if is_float(found.type) else scope.facts.simplify(found)
         elif preset is not None:
             out[attribute.name] = Const(preset, dtype)
         else:
-            raise mismatch(scope.op, call, f"the attribute `{attribute.name}` of `{op.name}` is not given", f"add `; {attribute.name}=...`")
+            raise mismatch(
+                scope.op, call, f"the attribute `{attribute.name}` of `{op.name}` is not given", f"add `; {attribute.name}=...`"
+            )
     return out
 
 
@@ -100,7 +102,9 @@ def _require(scope: Scope, call: Apply, inner: Environment, binding: Binding) ->
     for dim, extent, param in binding.equations:
         wanted = constants.constant(inner, dim, INDEX)
         scope.env.require(
-            compare("==", wanted, extent), call, f"`{param}` of `{inner.op.name}` needs a dim of {show(wanted)}, it is {show(extent)}"
+            compare("==", wanted, extent),
+            call,
+            f"`{param}` of `{inner.op.name}` needs a dim of {show(wanted)}, it is {show(extent)}",
         )
     for clause in inner.op.where:
         condition = constants.constant(inner, clause, "bool")
@@ -108,8 +112,6 @@ def _require(scope: Scope, call: Apply, inner: Environment, binding: Binding) ->
 
 
 def _stages(scope: Scope, inner: Environment) -> Tensor:
-    from uol.ir import statements
-
     op, draft = inner.op, scope.env.draft
     result = op.results[0]
     name = draft.unique(f"{op.name}_{result.name}")
@@ -118,6 +120,3 @@ def _stages(scope: Scope, inner: Environment) -> Tensor:
     names = {t.tensor: f"{op.name}_{t.tensor}" for s in op.body for t in s.targets}
     statements.run(inner, [scope.line] * count, [scope.span] * count, names)
     return inner.tensors[result.name]
-
-
-__all__ = ["compile_time", "inline"]

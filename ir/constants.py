@@ -66,10 +66,8 @@ def natural_type(env: Environment, *nodes: Node) -> str:
 
 def constant(env: Environment, node: Node, dtype: str) -> Expr:
     """A free expression in the given type, folded where its parts are known."""
-    if dtype == "bool" and not is_condition(node):
-        raise mismatch(env.op, node, "a condition is needed here", "compare with `==`, `<`, ...; the literals are `true` and `false`")
-    if dtype != "bool" and is_condition(node):
-        raise mismatch(env.op, node, f"a condition stands where {_article(dtype)} is needed", "use `select(condition, a, b)`")
+    if (dtype == "bool") != is_condition(node):
+        raise _kind_error(env, node, dtype)
     match node:
         case Bool(value=value):
             return Const(value, "bool")
@@ -81,22 +79,33 @@ def constant(env: Environment, node: Node, dtype: str) -> Expr:
             return literal(env, node, -number, dtype)
         case Unary(op=op, arg=arg):
             return fold(op, (constant(env, arg, dtype),), dtype)
-        case Binary(op=op, left=left, right=right) if op in COMPARISONS:
-            kind = "bool" if is_condition(left) else natural_type(env, left, right)
-            return fold(op, (constant(env, left, kind), constant(env, right, kind)), "bool")
-        case Binary(op=op, left=left, right=right):
-            args = constant(env, left, dtype), constant(env, right, dtype)
-            if op in ("/", "%") and dtype == INDEX:
-                env.positive_divisor(args[1], right)
-            if op == "%" and is_float(dtype):
-                raise mismatch(env.op, node, "`%` is for integers")
-            return fold(op, args, dtype)
+        case Binary():
+            return _binary(env, node, dtype)
         case Apply(fn="select", args=(condition, a, b)):
             chosen = constant(env, condition, "bool")
             return fold("select", (chosen, constant(env, a, dtype), constant(env, b, dtype)), dtype)
-        case Apply(fn=fn):
+        case Apply(fn=fn) if fn in FUNCTIONS:
             return _function(env, node, fn, dtype)
     raise mismatch(env.op, node, "a literal, a dim or an attribute is needed here")
+
+
+def _kind_error(env: Environment, node: Node, dtype: str) -> Exception:
+    if dtype == "bool":
+        return mismatch(env.op, node, "a condition is needed here", "compare with `==`, `<`, ...; or write `true`, `false`")
+    return mismatch(env.op, node, f"a condition stands where {_article(dtype)} is needed", "use `select(condition, a, b)`")
+
+
+def _binary(env: Environment, node: Binary, dtype: str) -> Expr:
+    op, left, right = node.op, node.left, node.right
+    if op in COMPARISONS:
+        kind = "bool" if is_condition(left) else natural_type(env, left, right)
+        return fold(op, (constant(env, left, kind), constant(env, right, kind)), "bool")
+    args = constant(env, left, dtype), constant(env, right, dtype)
+    if op in ("/", "%") and dtype == INDEX:
+        env.positive_divisor(env.facts.simplify(args[1]), right)
+    if op == "%" and is_float(dtype):
+        raise mismatch(env.op, node, "`%` is for integers")
+    return fold(op, args, dtype)
 
 
 def literal(env: Environment, node: Node, value: int | float, dtype: str) -> Const:
@@ -154,7 +163,9 @@ def _named(env: Environment, node: Node, name: str, dtype: str) -> Expr:
 def _function(env: Environment, node: Apply, fn: str, dtype: str) -> Expr:
     function = FUNCTIONS[fn]
     if len(node.args) < function.arity or (len(node.args) > function.arity and fn not in ("max", "min")):
-        raise mismatch(env.op, node, f"`{fn}` takes {function.arity} argument{'s' if function.arity > 1 else ''}, not {len(node.args)}")
+        raise mismatch(
+            env.op, node, f"`{fn}` takes {function.arity} argument{'s' if function.arity > 1 else ''}, not {len(node.args)}"
+        )
     if not function.integers and not is_float(dtype):
         raise mismatch(env.op, node, f"`{fn}` is for floats; {_article(dtype)} is needed here", "cast its argument: `f32(...)`")
     args = [constant(env, a, dtype) for a in node.args]
@@ -166,20 +177,22 @@ def _function(env: Environment, node: Apply, fn: str, dtype: str) -> Expr:
 
 def _value(fn: str, values: list[Any], dtype: str) -> int | float | bool | None:
     """The value of a call of constants; None where it has none or is better left to run time."""
+    result: Any
     try:
-        result = _PYTHON[fn](*values) if fn in _PYTHON else _reference(fn, values)
-        if fn == "/" and dtype != "bool":
+        if fn == "/":
             result = values[0] / values[1] if is_float(dtype) else values[0] // values[1]
+        else:
+            result = _PYTHON[fn](*values) if fn in _PYTHON else _reference(fn, values)
     except (ZeroDivisionError, OverflowError, ValueError):
         return None
     if dtype in DTYPES and DTYPES[dtype].kind in ("int", "uint"):
         return int(round_to(np.asarray(result, np.int64), dtype)) if abs(result) < 2**62 else None
     if is_float(dtype) and not math.isfinite(result) and all(math.isfinite(v) for v in values):
         return None
-    return result
+    return bool(result) if dtype == "bool" else float(result) if is_float(dtype) else int(result)
 
 
-def _reference(fn: str, values: list[Any]) -> float | None:
+def _reference(fn: str, values: list[Any]) -> float:
     with np.errstate(all="ignore"):
         return float(FUNCTIONS[fn].reference(*map(np.float64, values)))
 
@@ -188,7 +201,6 @@ _PYTHON: dict[str, Any] = {
     "+": lambda a, b: a + b,
     "-": lambda a, b: a - b,
     "*": lambda a, b: a * b,
-    "/": lambda a, b: 0,
     "%": lambda a, b: a % b,
     "neg": lambda a: -a,
     "not": lambda a: not a,

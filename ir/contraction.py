@@ -37,12 +37,12 @@ def contract(a: Array, b: Array, shape: tuple[int, ...], kept: int) -> Array:
     rows = [n for n in range(kept) if varies[n] == (True, False)]
     columns = [n for n in range(kept) if varies[n] == (False, True)]
     inner = [n for n in range(kept, rank) if varies[n] == (True, True)]
-    a, scale_a = _sum_alone(a, [n for n in range(kept, rank) if varies[n] == (True, False)])
-    b, scale_b = _sum_alone(b, [n for n in range(kept, rank) if varies[n] == (False, True)])
+    a = _sum_alone(a, [n for n in range(kept, rank) if varies[n] == (True, False)])
+    b = _sum_alone(b, [n for n in range(kept, rank) if varies[n] == (False, True)])
     nowhere = prod(shape[n] for n in range(kept, rank) if varies[n] == (False, False))
     left = _matrix(a, batch, rows, inner)
     right = _matrix(b, batch, columns, inner)
-    product = left @ right.swapaxes(-1, -2) * float(nowhere) * scale_a * scale_b
+    product = left @ right.swapaxes(-1, -2) * float(nowhere)
     order = batch + rows + columns
     sizes = [a.shape[n] if n in batch or n in rows else b.shape[n] for n in order]
     out = product.reshape(sizes).transpose(sorted(range(len(order)), key=order.__getitem__))
@@ -52,9 +52,9 @@ def contract(a: Array, b: Array, shape: tuple[int, ...], kept: int) -> Array:
     return np.asarray(out.reshape(full))
 
 
-def _sum_alone(x: Array, dims: list[int]) -> tuple[Array, float]:
+def _sum_alone(x: Array, dims: list[int]) -> Array:
     """Sums over the dimensions that only this factor varies along."""
-    return (x.sum(tuple(dims), keepdims=True), 1.0) if dims else (x, 1.0)
+    return np.asarray(x.sum(tuple(dims), keepdims=True)) if dims else x
 
 
 def _matrix(x: Array, batch: list[int], outer: list[int], inner: list[int]) -> Array:

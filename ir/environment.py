@@ -67,7 +67,9 @@ class Environment:
         found = self.types.get(name, name)
         if found in DTYPES:
             return found
-        raise mismatch(self.op, node, f"unknown type `{name}`", closest(name, (*DTYPES, *self.types)) or f"types are {', '.join(DTYPES)}")
+        raise mismatch(
+            self.op, node, f"unknown type `{name}`", closest(name, (*DTYPES, *self.types)) or f"types are {', '.join(DTYPES)}"
+        )
 
     def is_float_attribute(self, name: str) -> bool:
         attribute = self.op.attribute(name)

@@ -20,7 +20,9 @@ class UolError(Exception):
         super().__init__(message)
 
     def __str__(self) -> str:
-        parts = [f"{self.span}: {type(self).__name__}: {self.message}" if self.span else f"{type(self).__name__}: {self.message}"]
+        parts = [
+            f"{self.span}: {type(self).__name__}: {self.message}" if self.span else f"{type(self).__name__}: {self.message}"
+        ]
         if self.span and self.text is not None:
             lines = self.text.splitlines()
             if 0 < self.span.line <= len(lines):

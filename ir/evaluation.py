@@ -15,8 +15,8 @@ from uol.ir.blocks import Block, whole
 from uol.ir.functions import FUNCTIONS
 from uol.ir.integers import COMPARISONS
 from uol.ir.nodes import Call, Const, Expr, Load, Reduce, Var
-from uol.ir.rounding import round_to, wrap
-from uol.ir.types import DTYPES, INDEX, is_float
+from uol.ir.rounding import integer_range, round_to, wrap
+from uol.ir.types import INDEX, is_float
 from uol.ir.walk import walk
 
 Array = NDArray[Any]
@@ -91,7 +91,8 @@ class Evaluation:
             return np.broadcast_to(np.asarray(identity(expr.op, expr.dtype)), block.shape)
         factors = contraction.factors(expr)
         if factors is not None:
-            return contraction.contract(*(self.value(f, inner) for f in factors), inner.shape, len(block.names))
+            left, right = (self.value(f, inner) for f in factors)
+            return contraction.contract(left, right, inner.shape, len(block.names))
         body = self.value(expr.body, inner)
         keep = np.asarray(True)
         for condition in expr.where:
@@ -121,10 +122,7 @@ def apply(fn: str, args: list[Array], dtype: str) -> Array:
     """A built-in or an operator of the language on evaluated operands."""
     if fn in ("/", "%") and not is_float(dtype):
         return _integer_division(fn, args[0], args[1], dtype)
-    if fn in _OPERATORS:
-        result = _OPERATORS[fn](*args)
-    else:
-        result = FUNCTIONS[fn].reference(*args)
+    result = _OPERATORS[fn](*args) if fn in _OPERATORS else FUNCTIONS[fn].reference(*args)
     if fn in COMPARISONS or dtype in ("bool", INDEX):
         return np.asarray(result)
     return np.asarray(result) if is_float(dtype) else wrap(np.asarray(result), dtype)
@@ -150,8 +148,7 @@ def identity(op: str, dtype: str) -> Any:
             return np.bool_(op == "all")
     if is_float(dtype):
         return np.float64(-np.inf if op == "max" else np.inf)
-    info = DTYPES[dtype]
-    low, high = (0, 2**info.bits - 1) if info.kind == "uint" else (-(2 ** (info.bits - 1)), 2 ** (info.bits - 1) - 1)
+    low, high = integer_range(dtype)
     return np.int64(low if op == "max" else high)
 
 
@@ -161,24 +158,23 @@ def fold(op: str, body: Array, keep: Array, dtype: str) -> Array:
     match op:
         case "sum" | "prod":
             total = body.sum(-1) if op == "sum" else body.prod(-1)
-            return total if is_float(dtype) else wrap(np.asarray(total), dtype)
+            return np.asarray(total) if is_float(dtype) else wrap(np.asarray(total), dtype)
         case "max":
-            return body.max(-1)
+            return np.asarray(body.max(-1))
         case "min":
-            return body.min(-1)
+            return np.asarray(body.min(-1))
         case "any":
-            return body.any(-1)
+            return np.asarray(body.any(-1))
         case "all":
-            return body.all(-1)
+            return np.asarray(body.all(-1))
     return _first_extremum(body, keep, op == "argmax")
 
 
 def _first_extremum(body: Array, keep: Array, largest: bool) -> Array:
     if body.dtype.kind == "f":
         kept_nan = np.isnan(body) & keep
-        worst = -np.inf if largest else np.inf
-        ordered = np.where(keep, body, worst)
-        best = np.nanmax(np.where(kept_nan, worst, ordered), -1) if largest else np.nanmin(np.where(kept_nan, worst, ordered), -1)
+        ordered = np.where(keep & ~kept_nan, body, -np.inf if largest else np.inf)
+        best = ordered.max(-1) if largest else ordered.min(-1)
         hit = np.where(kept_nan.any(-1, keepdims=True), kept_nan, (ordered == best[..., None]) & keep)
         return np.asarray(hit.argmax(-1), np.int64)
     bounds = np.iinfo(np.int64)

@@ -12,14 +12,13 @@ from uol.ir.facts import Facts, is_integral
 from uol.ir.integers import compare
 from uol.ir.library import Library
 from uol.ir.names import check_names
-from uol.ir.nodes import Const, Expr, Program, Scalar, Tensor, Var
-from uol.ir.packs import expand_packs, members, pack_names
+from uol.ir.nodes import Const, Expr, Program, Scalar, Var
+from uol.ir.packs import expand_packs
 from uol.ir.printer import print_op, statement_lines
 from uol.ir.render import show
 from uol.ir.report import at, closest, mismatch
 from uol.ir.syntax import Name, Node, Op, operands
-from uol.ir.types import INDEX, is_float
-from uol.ir.walk import substitute
+from uol.ir.types import INDEX
 
 
 def instantiate(
@@ -54,7 +53,7 @@ def instantiate(
     scalars = _attributes(env, attrs or {}, defaults)
     symbols = _dims(env, dims or {}) + tuple(e.name for e in env.attributes.values() if isinstance(e, Var) and e.dtype == INDEX)
     draft.reserved = {*symbols, *(s.name for s in scalars)}
-    known = [compare(">=", Var(name), Const(0)) for name in symbols if name in env.dims]
+    known: list[Expr] = [compare(">=", Var(name), Const(0)) for name in symbols if name in env.dims]
     with draft.facts.scope(*known):
         return _program(env, op, scalars, symbols, known)
 
@@ -113,9 +112,13 @@ def _check_types(op: Op, types: Mapping[str, str]) -> None:
             raise mismatch(op, op, f"`{op.name}` has no type variable `{name}`", closest(name, sets))
     for name, type_set in sets.items():
         if name not in types:
-            raise mismatch(op, type_set, f"the type `{name}` of `{op.name}` is not given", f"it is one of {', '.join(type_set.types)}")
+            raise mismatch(
+                op, type_set, f"the type `{name}` of `{op.name}` is not given", f"it is one of {', '.join(type_set.types)}"
+            )
         if types[name] not in type_set.types:
-            raise mismatch(op, type_set, f"`{op.name}` is not for {types[name]}", f"`{name}` is one of {', '.join(type_set.types)}")
+            raise mismatch(
+                op, type_set, f"`{op.name}` is not for {types[name]}", f"`{name}` is one of {', '.join(type_set.types)}"
+            )
 
 
 def _scalar_type(op: Op, types: Mapping[str, str]) -> str:
@@ -147,7 +150,9 @@ def _dims(env: Environment, given: Mapping[str, int]) -> tuple[str, ...]:
     names = dict.fromkeys(n.id for p in op.params for d in p.dims for n in _names(d) if n.id not in env.attributes)
     for name, size in given.items():
         if name not in names:
-            raise ShapeError(f"`{op.name}` has no dim `{name}`", hint=closest(name, names) or f"its dims are {', '.join(names)}")
+            raise ShapeError(
+                f"`{op.name}` has no dim `{name}`", hint=closest(name, names) or f"its dims are {', '.join(names)}"
+            )
         if size < 0:
             raise ShapeError(f"the dim `{name}` of `{op.name}` is {size}, below zero")
     env.dims = {name: Const(int(given[name])) if name in given else Var(name) for name in names}
@@ -156,7 +161,3 @@ def _dims(env: Environment, given: Mapping[str, int]) -> tuple[str, ...]:
 
 def _names(node: Node) -> list[Name]:
     return ([node] if isinstance(node, Name) else []) + [n for o in operands(node) for n in _names(o)]
-
-
-__all__ = ["dim_names", "instantiate"]
-_UNUSED = (Tensor, is_float, members, pack_names, substitute)

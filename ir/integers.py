@@ -156,7 +156,11 @@ def atom_interval(atom: Expr, ranges: Ranges) -> Interval:
             return atom_interval(value, ranges)
         case Load(dtype=dtype) if dtype in DTYPES and DTYPES[dtype].kind in ("int", "uint"):
             info = DTYPES[dtype]
-            return Interval(0, 2**info.bits - 1) if info.kind == "uint" else Interval(-(2 ** (info.bits - 1)), 2 ** (info.bits - 1) - 1)
+            return (
+                Interval(0, 2**info.bits - 1)
+                if info.kind == "uint"
+                else Interval(-(2 ** (info.bits - 1)), 2 ** (info.bits - 1) - 1)
+            )
     return EVERYTHING
 
 
@@ -200,9 +204,7 @@ def at_least_zero(condition: Expr, ranges: Ranges) -> Poly | None:
 
 def attained(poly: Poly, ranges: Ranges) -> bool:
     """Whether the polynomial takes the least value of its interval: distinct bounded variables, one a term."""
-    return all(
-        len(m) <= 1 and all(isinstance(a, Var) and a.name in ranges and ranges[a.name].bounded for a in m) for m in poly
-    )
+    return all(len(m) <= 1 and all(isinstance(a, Var) and a.name in ranges and ranges[a.name].bounded for a in m) for m in poly)
 
 
 def conjunction(conditions: Iterable[Expr]) -> Expr:

@@ -24,7 +24,9 @@ class Library:
         """Takes an operator in. A name may be given again only to an equal operator."""
         known = self._ops.get(op.name)
         if known is not None and known != op:
-            raise TypeCheckError(f"the library has another operator `{op.name}`", span=op.span, text=op.source, hint="rename it")
+            raise TypeCheckError(
+                f"the library has another operator `{op.name}`", span=op.span, text=op.source, hint="rename it"
+            )
         self._ops[op.name] = op
 
     def __contains__(self, name: str) -> bool:

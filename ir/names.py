@@ -57,9 +57,8 @@ class _Names:
     def dims(self, dim: Node) -> None:
         if isinstance(dim, Pack):
             self.use(dim.id, "a pack of dims", dim)
-        elif isinstance(dim, Name):
-            if self.kinds.get(dim.id) != "an attribute":
-                self.use(dim.id, "a dim", dim)
+        elif isinstance(dim, Name) and self.kinds.get(dim.id) != "an attribute":
+            self.use(dim.id, "a dim", dim)
         for operand in syntax.operands(dim):
             self.dims(operand)
 

@@ -89,7 +89,10 @@ class _Expansion:
         assert isinstance(pack, Pack)
         if pack.id not in packs:
             raise mismatch(
-                self.op, pack, f"cannot tell which dims `*{pack.id}` runs over", f"index a tensor that has a pack with `*{pack.id}`"
+                self.op,
+                pack,
+                f"cannot tell which dims `*{pack.id}` runs over",
+                f"index a tensor that has a pack with `*{pack.id}`",
             )
         return _Signature(packs[pack.id], at[0], len(items) - at[0] - 1)
 
@@ -161,7 +164,9 @@ class _Expansion:
     def pack_of(self, node: Node, name: str) -> str:
         if name in self.index_packs:
             return self.index_packs[name]
-        raise mismatch(self.op, node, f"cannot tell which dims `*{name}` runs over", f"index a tensor that has a pack with `*{name}`")
+        raise mismatch(
+            self.op, node, f"cannot tell which dims `*{name}` runs over", f"index a tensor that has a pack with `*{name}`"
+        )
 
     def expr(self, expr: Expr) -> Expr:
         match expr:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from functools import cache
 from importlib.resources import files
-from typing import Literal, cast
+from typing import Literal
 
 import lark
 from lark.tree import Meta
@@ -182,7 +182,7 @@ _BINARY = {"add": "+", "sub": "-", "mul": "*", "div": "/", "mod": "%", "logical_
 
 
 def _trees(tree: lark.Tree[lark.Token]) -> list[lark.Tree[lark.Token]]:
-    return [cast("lark.Tree[lark.Token]", child) for child in tree.children if isinstance(child, lark.Tree)]
+    return [child for child in tree.children if isinstance(child, lark.Tree)]
 
 
 def _tokens(tree: lark.Tree[lark.Token]) -> list[lark.Token]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from uol.ir import values
+from uol.ir.constants import cast_integer
 from uol.ir.environment import Scope
 from uol.ir.errors import BoundsError
 from uol.ir.integers import compare, idx
@@ -29,7 +30,7 @@ def reduction(scope: Scope, node: Reduction, want: str | None) -> Expr:
         with scope.under(*where):
             body = values.value(scope, node.args[0], None if node.op in ("argmax", "argmin") else want)
     if body.type == INDEX:
-        body = values.cast_integer(body, "i64")
+        body = cast_integer(body, "i64")
     _check_type(scope, node, body.type)
     if not axes:
         return body if node.op not in ("argmax", "argmin") else Const(0, "i64")
@@ -45,7 +46,9 @@ def _axes(scope: Scope, node: Reduction) -> dict[str, Axis]:
     axes: dict[str, Axis] = {}
     for binder in node.binders:
         if binder.name in scope.axes:
-            raise mismatch(scope.op, binder, f"`{binder.name}` is an index of the statement already", "reduce over another name")
+            raise mismatch(
+                scope.op, binder, f"`{binder.name}` is an index of the statement already", "reduce over another name"
+            )
         if binder.relation in ("==", "!="):
             raise mismatch(scope.op, binder, f"`{binder.relation}` does not bind an index", "use `select` in the body")
         if binder.name in axes:
@@ -117,7 +120,9 @@ def _check_type(scope: Scope, node: Reduction, dtype: str) -> None:
     if node.op not in ("any", "all") and dtype == "bool":
         raise mismatch(scope.op, node, f"`{node.op}` is not for bool", "count with `sum[...](i32(...))`, or use `any`, `all`")
     if node.op in ("sum", "prod") and dtype in NARROW:
-        raise mismatch(scope.op, node, f"`{node.op}` of {dtype} would lose digits", f"accumulate wider: `{node.op}[...](acc(...))`")
+        raise mismatch(
+            scope.op, node, f"`{node.op}` of {dtype} would lose digits", f"accumulate wider: `{node.op}[...](acc(...))`"
+        )
 
 
 def _check_not_empty(scope: Scope, node: Reduction, axes: dict[str, Axis], where: tuple[Expr, ...]) -> None:
@@ -133,4 +138,6 @@ def _check_not_empty(scope: Scope, node: Reduction, axes: dict[str, Axis], where
     for corner in (first, last):
         if all(scope.facts.prove(substitute(w, corner)) for w in where):
             return
-    raise at(BoundsError, scope.op, node, f"`{node.op}` over a window that may be empty", "choose bounds that always hold one index")
+    raise at(
+        BoundsError, scope.op, node, f"`{node.op}` over a window that may be empty", "choose bounds that always hold one index"
+    )

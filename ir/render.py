@@ -37,9 +37,7 @@ def _surface(expr: Expr) -> syntax.Expr:
         case Call(fn=fn, args=args):
             return syntax.Apply(fn, tuple(map(_surface, args)))
         case Load(tensor=tensor, index=index, fill=fill):
-            return syntax.Access(
-                syntax.Name(tensor), tuple(map(_surface, index)), None if fill is None else _surface(fill)
-            )
+            return syntax.Access(syntax.Name(tensor), tuple(map(_surface, index)), None if fill is None else _surface(fill))
         case Reduce(op=op, axes=axes, body=body):
             return syntax.Reduction(op, tuple(syntax.Binder(a.name) for a in axes), (_surface(body),))
     return syntax.Name(type(expr).__name__)

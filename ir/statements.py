@@ -7,32 +7,23 @@ from collections.abc import Sequence
 from uol.ir import constants, values
 from uol.ir.environment import Environment, Scope
 from uol.ir.integers import compare
-from uol.ir.nodes import Axis, Const, Expr, Stage, Tensor
+from uol.ir.nodes import Axis, Const, Expr, Role, Stage, Tensor
 from uol.ir.ranges import Place, extent_of, places
 from uol.ir.render import show
 from uol.ir.report import mismatch, not_yet
 from uol.ir.span import Span
-from uol.ir.syntax import Apply, Name, Param, Statement, Target
+from uol.ir.syntax import Name, Param, Statement, Target
 from uol.ir.types import INDEX
 
 
-def declare(env: Environment, param: Param, name: str, role: str) -> Tensor:
-    """The tensor of a parameter, its dims evaluated."""
-    shape = tuple(dim_value(env, d) for d in param.dims)
-    return Tensor(name, env.dtype(param.type, param), shape, "out" if role == "out" else "in" if role == "in" else "local")
-
-
-def dim_value(env: Environment, dim: object) -> Expr:
-    """A dim as an expression; what may be negative is checked at the call."""
-    assert not isinstance(dim, Tensor)
-    extent = env.facts.simplify(constants.constant(env, dim, INDEX))  # type: ignore[arg-type]
-    env.require(compare(">=", extent, Const(0)), dim, f"the dim is {show(extent)}, below zero")  # type: ignore[arg-type]
-    return extent
-
-
-def condition_value(env: Environment, clause: object) -> Expr:
-    """A clause of `where`."""
-    return constants.constant(env, clause, "bool")  # type: ignore[arg-type]
+def declare(env: Environment, param: Param, name: str, role: Role) -> Tensor:
+    """The tensor of a parameter, its dims evaluated; a dim that may be negative is checked at the call."""
+    shape: list[Expr] = []
+    for dim in param.dims:
+        extent = env.facts.simplify(constants.constant(env, dim, INDEX))
+        env.require(compare(">=", extent, Const(0)), dim, f"this dim is {show(extent)}, below zero")
+        shape.append(extent)
+    return Tensor(name, env.dtype(param.type, param), tuple(shape), role)
 
 
 def run(env: Environment, lines: Sequence[int], spans: Sequence[Span], local_names: dict[str, str]) -> None:
@@ -78,7 +69,9 @@ def _check_target(scope: Scope, target: Target) -> None:
     seen: set[str] = set()
     for item in target.index:
         if not isinstance(item, Name) or item.id in (*scope.env.dims, *scope.env.attributes):
-            raise mismatch(scope.op, item, "the target of `=` is indexed by plain indices", "compute the index where it is read")
+            raise mismatch(
+                scope.op, item, "the target of `=` is indexed by plain indices", "compute the index where it is read"
+            )
         if item.id in seen:
             raise mismatch(scope.op, item, f"the index `{item.id}` stands twice in the target", "use two indices and `select`")
         seen.add(item.id)
@@ -101,6 +94,3 @@ def _axes(scope: Scope, statement: Statement, target: Target, declared: Tensor |
             )
         axes[item.id] = Axis(scope.axis_name(item.id), extent)
     return axes
-
-
-__all__ = ["Apply", "condition_value", "declare", "dim_value", "run"]

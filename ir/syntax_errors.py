@@ -65,7 +65,10 @@ _BAD_EXAMPLES: dict[str, list[str]] = {
     "attributes stand after a `;`: `(x: T[N]; stride: int = 1)`": [
         "op f(x: f32[N], k: int = 1) -> (y: f32[N]) {}",
     ],
-    "a type set is `for T in (f32, f16)`": ["op f(x: T[N]) -> (y: T[N]) for T {}", "op f(x: T[N]) -> (y: T[N]) for T in f32 {}"],
+    "a type set is `for T in (f32, f16)`": [
+        "op f(x: T[N]) -> (y: T[N]) for T {}",
+        "op f(x: T[N]) -> (y: T[N]) for T in f32 {}",
+    ],
     "`==` compares; `=` stands once in a statement, after its target": [
         _HEAD + "where N = 3 { }",
         _HEAD + "{ y[i] = select(x[i] = 0, x[i], x[i]) }",
@@ -134,7 +137,9 @@ def _character(error: lark.UnexpectedCharacters, text: str, file: str) -> ParseE
         '"': "the language has no strings",
     }
     if found.isdigit():
-        return ParseError("a number runs into a name", span=span, text=text, hint="a name starts with a letter; write `2*x`, `1e-5`")
+        return ParseError(
+            "a number runs into a name", span=span, text=text, hint="a name starts with a letter; write `2*x`, `1e-5`"
+        )
     return ParseError(f"the character {found!r} has no meaning here", span=span, text=text, hint=hints.get(found))
 
 
@@ -154,7 +159,7 @@ def _found(error: lark.UnexpectedInput) -> str:
 
 
 def _expected(error: lark.UnexpectedInput) -> str:
-    accepted: set[str] = set(getattr(error, "accepts", None) or getattr(error, "expected", ()))
+    accepted: set[str] = set(getattr(error, "accepts", None) or getattr(error, "expected", None) or ())
     names = sorted(_READABLE.get(name, f"`{name.lower()}`") for name in accepted - _OPERATORS)
     if accepted & _OPERATORS:
         names.append("an operator")

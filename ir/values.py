@@ -216,10 +216,10 @@ def _unknown_function(scope: Scope, node: Apply) -> Exception:
     if node.fn in REDUCTIONS:
         return mismatch(scope.op, node, f"`{node.fn}` reduces over named indices", f"write `{node.fn}[k](...)`")
     if scope.env.draft.library.get(node.fn) is not None:
-        return mismatch(scope.op, node, f"the result of the operator `{node.fn}` needs its indices", f"write `{node.fn}(...)[...]`")
+        return mismatch(
+            scope.op, node, f"the result of the operator `{node.fn}` needs its indices", f"write `{node.fn}(...)[...]`"
+        )
     if node.fn in scope.env.tensors:
         return mismatch(scope.op, node, f"`{node.fn}` is a tensor", f"index it with brackets: `{node.fn}[...]`")
     known = (*FUNCTIONS, *CASTS, "select", *scope.env.types, *(op.name for op in scope.env.draft.library))
     return mismatch(scope.op, node, f"unknown function `{node.fn}`", closest(node.fn, known))
-
-
