@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from uol.ir import syntax
+from uol.ir import constants, syntax
+from uol.ir.environment import Environment
 from uol.ir.integers import COMPARISONS
+from uol.ir.nodes import Expr
 from uol.ir.report import mismatch
-from uol.ir.syntax import Access, Apply, Attribute, Binary, Name, Node, Number, Op, Reduction, Unary
+from uol.ir.syntax import Access, Apply, Attribute, Binary, Name, Node, Op, Reduction
 
 
 def compile_time(op: Op) -> frozenset[str]:
@@ -18,22 +20,24 @@ def compile_time(op: Op) -> frozenset[str]:
     integers = {a.name for a in op.attributes if a.type == "int"}
     places = [n for p in (*op.params, *op.results) for n in p.dims]
     places += op.where
+    places += [a.default for a in op.attributes if a.type == "int" and a.default is not None]
     for statement in op.body:
         places += [i for t in statement.targets for i in t.index]
         places += _structural(statement.value)
     return frozenset(n.id for place in places for n in _names(place) if n.id in integers)
 
 
-def default(op: Op, attribute: Attribute) -> int | float | None:
-    """The value of an attribute that a call leaves out; None where it has no default."""
+def default(env: Environment, attribute: Attribute, dtype: str) -> Expr | None:
+    """The value of an attribute that a call leaves out, over the attributes before it (those that `env` holds); None
+    where it has no default."""
     if attribute.type not in ("int", "float"):
-        raise mismatch(op, attribute, f"an attribute is `int` or `float`, not `{attribute.type}`")
+        raise mismatch(env.op, attribute, f"an attribute is `int` or `float`, not `{attribute.type}`")
     if attribute.default is None:
         return None
-    value = _literal(attribute.default)
-    if value is None or (attribute.type == "int" and isinstance(value, float)):
-        raise mismatch(op, attribute.default, f"the default of `{attribute.name}` is no {attribute.type} literal")
-    return float(value) if attribute.type == "float" else value
+    if any(n.id not in env.attributes for n in _names(attribute.default)):
+        what = f"the default of `{attribute.name}` is not made of literals and earlier attributes"
+        raise mismatch(env.op, attribute.default, what)
+    return constants.constant(env, attribute.default, dtype)
 
 
 def _structural(node: Node) -> Iterator[syntax.Expr | syntax.Pack]:
@@ -59,12 +63,3 @@ def _below(node: Node) -> Iterator[Node]:
 
 def _names(node: Node) -> Iterator[Name]:
     return (n for n in _below(node) if isinstance(n, Name))
-
-
-def _literal(node: syntax.Expr) -> int | float | None:
-    match node:
-        case Number(value=value):
-            return value
-        case Unary(op="neg", arg=Number(value=value)):
-            return -value
-    return None

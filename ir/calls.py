@@ -8,7 +8,7 @@ from uol.ir.binding import Argument, Binding, bind
 from uol.ir.environment import Environment, Scope
 from uol.ir.errors import ShapeError
 from uol.ir.integers import compare
-from uol.ir.nodes import Const, Expr, Tensor
+from uol.ir.nodes import Expr, Tensor
 from uol.ir.render import show
 from uol.ir.report import closest, mismatch, not_yet
 from uol.ir.syntax import Apply, Name, Node, Op
@@ -79,9 +79,10 @@ def _attributes(scope: Scope, call: Apply, op: Op) -> dict[str, Expr]:
             known = [a.name for a in op.attributes]
             raise mismatch(scope.op, keyword, f"`{op.name}` has no attribute `{name}`", closest(name, known))
     out: dict[str, Expr] = {}
+    earlier = Environment(op, scope.env.draft, {}, attributes=out)
     for attribute in op.attributes:
         dtype = INDEX if attribute.type == "int" else scope.env.draft.scalar_type
-        preset = default(op, attribute)
+        preset = default(earlier, attribute, dtype)
         if attribute.name in given:
             keyword = given[attribute.name]
             if not constants.is_free(scope.env, keyword.value):
@@ -89,7 +90,7 @@ def _attributes(scope: Scope, call: Apply, op: Op) -> dict[str, Expr]:
             found = constants.constant(scope.env, keyword.value, dtype)
             out[attribute.name] = found if is_float(found.type) else scope.facts.simplify(found)
         elif preset is not None:
-            out[attribute.name] = Const(preset, dtype)
+            out[attribute.name] = preset
         else:
             raise mismatch(
                 scope.op, call, f"the attribute `{attribute.name}` of `{op.name}` is not given", f"add `; {attribute.name}=...`"

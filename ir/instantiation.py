@@ -132,12 +132,13 @@ def _attributes(env: Environment, given: Mapping[str, int | float], defaults: bo
             raise ShapeError(f"`{op.name}` has no attribute `{name}`", hint=closest(name, (a.name for a in op.attributes)))
     fixed = compile_time(op)
     for attribute in op.attributes:
-        name, preset = attribute.name, default(op, attribute)
+        name = attribute.name
+        preset = default(env, attribute, INDEX if attribute.type == "int" else env.draft.scalar_type)
         if attribute.type == "int" and not isinstance(given.get(name, 0), int):
             raise ShapeError(f"the attribute `{name}` of `{op.name}` is an integer, not {given[name]!r}")
         if name in fixed:
-            value = given.get(name, preset if defaults else None)
-            env.attributes[name] = Var(name) if value is None else Const(int(value))
+            value = Const(int(given[name])) if name in given else preset if defaults else None
+            env.attributes[name] = Var(name) if value is None else value
             continue
         scalars.append(Scalar(name, "i64" if attribute.type == "int" else env.draft.scalar_type))
         env.attributes[name] = Var(name, scalars[-1].dtype)
