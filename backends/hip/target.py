@@ -25,7 +25,8 @@ TARGET = Target(
         stream="hipStream_t",
         last_error="hipGetLastError",
         success="hipSuccess",
-        build="HIP_PLATFORM=amd hipcc --offload-arch={architecture} -O3 -std=c++17 -shared -fPIC -o libuol_{op}.so {op}_host.hip",
+        build="HIP_PLATFORM=amd hipcc --offload-arch={architecture} -O3 -std=c++17 -shared -fPIC"
+        " -o libuol_{op}.so {op}_host.hip",
     ),
     max_work_items=2**32 - 1,
 )

@@ -8,7 +8,9 @@ from uol.codegen.backend import Module
 from uol.ir.errors import ToolchainError
 from uol.ir.span import Span
 
-_PLACE = re.compile(r"^(?P<file>[^\s:(]+)(?:\((?P<nv>\d+)\)|:(?P<clang>\d+):\d+): (?:fatal |catastrophic )?error:? ?(?P<text>.*)$")
+_PLACE = re.compile(
+    r"^(?P<file>[^\s:(]+)(?:\((?P<nv>\d+)\)|:(?P<clang>\d+):\d+): (?:fatal |catastrophic )?error:? ?(?P<text>.*)$"
+)
 _REFERENCE = re.compile(r"// line (\d+)$")
 
 

@@ -45,8 +45,7 @@ def fold_text(fold: Fold, printer: Printer) -> FoldText:
     ctype = f"uol::Pick<{value}, {printer.index_type}>"
     worst = identity("max" if fold.op == "argmax" else "min", fold.value.type, printer)
     start = f"{{{worst}, uol::highest<{printer.index_type}>()}}"
-    index = f"{name}_pick.index" if printer.index_type == "long long" else f"(long long){name}_pick.index"
-    return FoldText(ctype, f"{name}_pick", start, fold.op, f"const long long {name} = {index};")
+    return FoldText(ctype, f"{name}_pick", start, fold.op, f"const long long {name} = {name}_pick.index;")
 
 
 def take(fold: Fold, text: FoldText, printer: Printer, value: Expr, position: str) -> str:

@@ -82,7 +82,7 @@ def plan_contract(spec: Contract, tile: Tile, target: Target) -> ContractPlan:
     index = index_type(spec, [grid.blocks, grid.m * tile.m, grid.n * tile.n, k_count + tile.k])
     names = legalise(spec, LOCALS)
     a_names, b_names = tile_names(spec)
-    counters = Counter.over(spec.m, "$m"), Counter.over(spec.n, "$n"), Counter.over(spec.k, "$k")
+    counters = Counter.over(spec.m, "$at_m"), Counter.over(spec.n, "$at_n"), Counter.over(spec.k, "$at_k")
     names = names.with_locals([*a_names, *b_names])
     printer = Printer(names, Proofs.of(spec), index)
     for counter in counters:

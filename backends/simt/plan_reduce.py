@@ -27,7 +27,7 @@ ROW, COLUMN = "$row", "$col"
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """`for (variable = first; variable < extent; variable += step)`"""
+    """`for (variable = first; variable < extent; step)`"""
 
     variable: str
     first: str
@@ -111,7 +111,8 @@ class _Writer:
         """The axes of the row, then the steps that need no fold."""
         for line in row.declarations(self.row_scope.printer, used_variables(steps_of(self.spec))):
             self.row_scope.add(line)
-        return self._row_steps(self.passes.before)
+        self._row_steps(self.passes.before)
+        return tuple(self.row_scope.lines)
 
     def run(self, part: Pass) -> PassPlan:
         printer = self.row_scope.printer
@@ -134,7 +135,7 @@ class _Writer:
         if self.block is None or not cols:
             scope = self.row_scope.inner()
             names = scope.printer.names
-            loops = tuple(Loop(names.variable(a.name), "0", static(a.extent) or 0, "1") for a in cols)
+            loops = tuple(Loop(v := names.variable(a.name), "0", static(a.extent) or 0, f"++{v}") for a in cols)
             return loops, scope, row_major(cols)
         counter = Counter.over(cols, COLUMN)
         scope = self.row_scope.inner()
@@ -142,8 +143,8 @@ class _Writer:
         needed = frozenset(n for step in part.elements for n in self._names(step))
         for line in counter.declarations(scope.printer, needed):
             scope.add(line)
-        loop = Loop(scope.printer.names.variable(counter.name), "threadIdx.x", counter.count, str(self.block))
-        return (loop,), scope, Var(counter.name)
+        name = scope.printer.names.variable(counter.name)
+        return (Loop(name, "threadIdx.x", counter.count, f"{name} += {self.block}"),), scope, Var(counter.name)
 
     def _names(self, step: Fold | Store) -> frozenset[str]:
         names = used_variables([step])

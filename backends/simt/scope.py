@@ -55,10 +55,12 @@ class Scope:
 
     def expression(self, expr: Expr) -> str:
         """C text of a value, after statements for the positions it reads at."""
-        return self.printer.value(self.positioned(expr))
+        positioned = self.positioned(expr)  # first: it may declare variables, which changes the printer
+        return self.printer.value(positioned)
 
     def condition(self, conditions: Iterable[Expr]) -> str:
-        return self.printer.condition(Holds(self.positioned(c)) for c in conditions)
+        positioned = [Holds(self.positioned(c)) for c in conditions]
+        return self.printer.condition(positioned)
 
     def positioned(self, expr: Expr) -> Expr:
         """The expression with guarded positions as variables, which are declared here."""
@@ -83,23 +85,20 @@ class Scope:
 
 
 def broken(text: str, comment: str) -> list[str]:
-    """A statement in one line, or with its outermost `?` and `:` on lines of their own."""
-    if len(text) <= WIDTH:
-        return [text + comment]
-    cuts = _outermost_ternary(text)
-    if not cuts:
+    """A statement in one line, or with the `?` and `:` of its first choice on lines of their own."""
+    cuts = _first_choice(text) if len(text) > WIDTH else None
+    if cuts is None:
         return [text + comment]
     question, colon = cuts
-    return [text[: question - 1] + comment, "    " + text[question : colon - 1], "    " + text[colon:]]
+    return [text[:question] + comment, "    " + text[question + 1 : colon], "    " + text[colon + 1 :]]
 
 
-def _outermost_ternary(text: str) -> tuple[int, int] | None:
+def _first_choice(text: str) -> tuple[int, int] | None:
+    """Where the first ` ? ` and its ` : ` stand."""
+    question = text.find(" ? ")
     depth = 0
-    question: int | None = None
-    for place, char in enumerate(text):
-        depth += (char in "([{") - (char in ")]}")
-        if depth == 0 and text.startswith(" ? ", place - 1) and question is None:
-            question = place
-        if depth == 0 and question is not None and text.startswith(" : ", place - 1):
+    for place in range(question, len(text)) if question >= 0 else ():
+        depth += (text[place] in "([{") - (text[place] in ")]}")
+        if depth == 0 and text.startswith(" : ", place):
             return question, place
     return None

@@ -1,0 +1,60 @@
+"""From a module to a code object, through hipcc."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from uol.backends.simt.diagnostics import refusal
+from uol.codegen.backend import Artifact, Device, Module, ToolState
+from uol.ir.errors import ToolchainError
+
+STANDARD = "c++17"
+HINT = "install ROCm, or Debian's package hipcc"
+TIMEOUT_S = 300
+
+
+def build(module: Module, device: Device) -> Artifact:
+    """The module's device text as a code object for the device's architecture."""
+    hipcc = shutil.which("hipcc")
+    if hipcc is None:
+        raise ToolchainError("hipcc was not found", hint=HINT)
+    with tempfile.TemporaryDirectory(prefix="uol-") as folder:
+        for file in (module.device, *module.host):
+            (Path(folder) / file.name).write_text(file.text)
+        output = Path(folder) / "out.co"
+        command = [hipcc, "--genco", f"--offload-arch={device.architecture}", f"-std={STANDARD}", "-O3", "-o", output.name]
+        done = _run([*command, module.device.name], folder)
+        log = (done.stdout + done.stderr).strip()
+        if done.returncode != 0 or not output.exists():
+            raise refusal("hipcc", module, log)
+        return Artifact(module, output.read_bytes(), None, log)
+
+
+def _run(command: list[str], folder: str | None = None) -> subprocess.CompletedProcess[str]:
+    """hipcc takes NVIDIA's platform wherever it finds nvcc, unless it is told otherwise."""
+    environment = {**os.environ, "HIP_PLATFORM": "amd"}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+
+
+def states() -> tuple[ToolState, ...]:
+    """hipcc, as `uol doctor` shows it."""
+    hipcc = shutil.which("hipcc")
+    return (
+        ToolState(
+            "hipcc",
+            hipcc is not None,
+            f"{hipcc}, HIP version {_version(hipcc)}" if hipcc else "not found",
+            "HIP kernels are emitted and run in the twin, and not compiled",
+            HINT,
+        ),
+    )
+
+
+def _version(hipcc: str) -> str:
+    found = re.search(r"HIP version: ([\d.]+)", _run([hipcc, "--version"]).stdout)
+    return found[1] if found else "unknown"
