@@ -33,6 +33,7 @@ TEXT = (
     "-ffp-contract=fast",  # as nvcc and hipcc do
     "-fno-extern-tls-init",
     "-fno-stack-protector",
+    "-fno-reorder-blocks-and-partition",  # a kernel's unlikely code stays in the kernels' section
 )
 
 CHECKED = (
@@ -64,17 +65,18 @@ DYNAMIC = re.compile(r"\bextern\s+__shared__\s+(?:(?:__align__|alignas)\(\d+\)\s
 
 
 def glue(units: tuple[Unit, ...]) -> str:
-    """C++ that includes each text in a namespace of its own, its kernels renamed (they have C linkage), and lists them."""
+    """C++ that includes each text in a namespace of its own and lists its kernels. What has C linkage, kernels and
+    dynamic shared arrays, is renamed, or texts would share it."""
     parts = ['#include "uol_glue.h"', '#include "uol_device.h"']
     table = []
     for unit in units:
         space = f"uol_m{unit.slot}"
         kernels = [kernel.name for kernel in unit.module.kernels]
-        parts += [f"#define {name} {name}_{space}" for name in kernels]
+        dynamic = dynamic_arrays(unit.module.device.text)
+        parts += [f"#define {name} {name}_{space}" for name in (*kernels, *dynamic)]
         parts += [f"namespace {space} {{", f'#include "{unit.include}"']
-        parts += dynamic_arrays(unit.module.device.text)
-        parts += ["}"]
-        parts += [f"#undef {name}" for name in kernels]
+        parts += ["}", 'extern "C" {', *(definition(element, name) for name, element in dynamic.items()), "}"]
+        parts += [f"#undef {name}" for name in (*kernels, *dynamic)]
         symbols = [f"{name}_{space}" for name in kernels]
         entries = ", ".join(f'{{"{symbol}", uol_twin::call<{space}::{symbol}>}}' for symbol in symbols)
         parts += [f"static const uol_twin::Kernel kernels_{space}[] = {{{entries}}};"]
@@ -83,13 +85,13 @@ def glue(units: tuple[Unit, ...]) -> str:
     return "\n".join(parts)
 
 
-def dynamic_arrays(text: str) -> list[str]:
-    """Definitions of the dynamic shared arrays that a text declares."""
-    names = {name: element for element, name in DYNAMIC.findall(text)}
-    return [
-        f"alignas(128) thread_local {element} {name}[uol_twin::dynamic_capacity / sizeof({element})];"
-        for name, element in names.items()
-    ]
+def dynamic_arrays(text: str) -> dict[str, str]:
+    """The dynamic shared arrays that a text declares: names, and element types."""
+    return {name: element for element, name in DYNAMIC.findall(text)}
+
+
+def definition(element: str, name: str) -> str:
+    return f"alignas(128) thread_local {element} {name}[uol_twin::dynamic_capacity / sizeof({element})];"
 
 
 CUDA = simt_kind("cuda", 32)

@@ -24,6 +24,7 @@ const char* core_name(bool cube) { return cube ? "AIC" : "AIV"; }
 Instruction::Instruction(pipe_t pipe, const char* name, Site site) : pipe_(pipe), name_(name), site_(site) {
   if (!pipe_on_core(pipe, state.cube)) report(kind::core, site, "%s runs on pipe %s, which an %s core does not have", name, pipe_name(pipe), core_name(state.cube));
   if (!state.has_state) report(kind::no_init, site, "%s before a TPipe exists or InitSocState is called", name);
+  state.line = site.line;
   clock_ = state.pipes.begin(pipe);
 }
 

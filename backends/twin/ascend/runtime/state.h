@@ -16,6 +16,7 @@ struct State {
   bool cube = false;     // an AIC core, else an AIV core
   int block = 0;
   int blocks = 1;
+  int line = 0;            // of the last instruction
   bool has_state = false;  // a TPipe exists or InitSocState was called
 
   Pipes pipes;

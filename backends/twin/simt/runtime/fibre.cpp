@@ -74,4 +74,12 @@ void* fresh_stack(unsigned slot, void (*entry)()) {
   return word;
 }
 
+StackRange stack_around(std::uintptr_t top) {
+  const auto begin = reinterpret_cast<std::uintptr_t>(stacks_begin);
+  if (top - begin >= static_cast<std::uintptr_t>(stacks_end - stacks_begin)) return {0, 0};
+  const std::uintptr_t slot = begin + (top - begin) / slot_bytes * slot_bytes;
+  const std::uintptr_t low = top < slot + page ? slot + page : top;
+  return {low & ~std::uintptr_t{7}, slot + slot_bytes};
+}
+
 }  // namespace uol_twin

@@ -29,9 +29,11 @@ struct Owned {
 };
 std::vector<Owned> arrays;
 
-// `_ZZ<length><function>E<length><name>`: a variable of a block. Gives its name; other symbols stand for themselves.
+// `_ZZ<length><function>E<length><name>`: a variable of a block. Gives its name; other symbols stand for themselves, but
+// for the suffix of dynamic arrays.
 std::string plain_name(const char* symbol) {
   const char* end = symbol + std::strlen(symbol);
+  if (const char* suffix = std::strstr(symbol, "_uol_m"); suffix && symbol[0] != '_') return std::string(symbol, suffix);
   const char* last = std::strrchr(symbol, 'E');
   for (const char* at = last ? last + 1 : symbol; at < end; ++at) {
     if (*at < '0' || *at > '9') continue;
@@ -43,6 +45,9 @@ std::string plain_name(const char* symbol) {
 }
 
 bool begins_with(const std::string& symbol, const std::string& prefix) { return symbol.rfind(prefix, 0) == 0; }
+bool ends_with(const std::string& symbol, const std::string& end) {
+  return symbol.size() >= end.size() && symbol.compare(symbol.size() - end.size(), end.size(), end) == 0;
+}
 
 std::string mangled(const char* name) { return std::to_string(std::strlen(name)) + name; }
 
@@ -107,12 +112,13 @@ std::size_t open_shared(const char* kernel_symbol, const char* module_namespace,
   static std::vector<SharedArray> opened;
   const std::string of_kernel = "_ZZ" + mangled(kernel_symbol) + "E";
   const std::string of_helper = "_ZZN" + mangled(module_namespace);
-  const std::string of_module = "_ZN" + mangled(module_namespace);
+  const std::string of_module = "_" + std::string(module_namespace);  // the glue has renamed dynamic arrays to end so
   for (const SharedArray& array : opened) set_cells(array.begin, array.bytes, foreign);
   opened.clear();
   std::size_t total = dynamic_bytes;
   for (Owned& owned : arrays) {
-    owned.array.dynamic = begins_with(owned.symbol, of_module);
+    owned.array.dynamic =
+        !begins_with(owned.symbol, "_ZZ") && (ends_with(owned.symbol, of_module) || ends_with(owned.symbol, of_module + "E"));
     if (!owned.array.dynamic && !begins_with(owned.symbol, of_kernel) && !begins_with(owned.symbol, of_helper)) continue;
     SharedArray array = owned.array;
     if (array.dynamic) array.bytes = array.bytes < dynamic_bytes ? array.bytes : dynamic_bytes;

@@ -5,6 +5,7 @@
 #include <sys/time.h>
 #include <ucontext.h>
 
+#include "fibre.h"
 #include "main.h"
 #include "memory.h"
 #include "state.h"
@@ -16,7 +17,7 @@ namespace uol_twin {
 namespace {
 
 bool in_kernel(std::uintptr_t pc) {
-  return pc > reinterpret_cast<std::uintptr_t>(&__start_uol_text) && pc < reinterpret_cast<std::uintptr_t>(&__stop_uol_text);
+  return pc >= reinterpret_cast<std::uintptr_t>(&__start_uol_text) && pc < reinterpret_cast<std::uintptr_t>(&__stop_uol_text);
 }
 
 // The kernel's return address: the program counter itself, else the innermost word of the stack that points into a kernel.
@@ -24,12 +25,10 @@ bool in_kernel(std::uintptr_t pc) {
 const void* kernel_pc(const ucontext_t* context) {
   const auto pc = static_cast<std::uintptr_t>(context->uc_mcontext.gregs[REG_RIP]);
   if (in_kernel(pc)) return reinterpret_cast<const void*>(pc + 1);
-  const auto top = static_cast<std::uintptr_t>(context->uc_mcontext.gregs[REG_RSP]);
-  if (top < reinterpret_cast<std::uintptr_t>(stacks_begin) || top >= reinterpret_cast<std::uintptr_t>(stacks_end)) return nullptr;
-  for (const auto* word = reinterpret_cast<const std::uintptr_t*>(top & ~std::uintptr_t{7});
-       word < reinterpret_cast<const std::uintptr_t*>(stacks_end); ++word) {
-    if (in_kernel(*word)) return reinterpret_cast<const void*>(*word);
-    if (reinterpret_cast<std::uintptr_t>(word) % 4096 == 0 && reinterpret_cast<std::uintptr_t>(word) - top > 64 * 1024) break;
+  const StackRange stack = stack_around(static_cast<std::uintptr_t>(context->uc_mcontext.gregs[REG_RSP]));
+  for (std::uintptr_t word = stack.low; word < stack.high; word += 8) {
+    const std::uintptr_t value = *reinterpret_cast<const std::uintptr_t*>(word);
+    if (in_kernel(value)) return reinterpret_cast<const void*>(value);
   }
   return nullptr;
 }
