@@ -114,7 +114,7 @@ class Loaded:
 
     def __call__(self, *values: object) -> None:
         graph = self.module.graph
-        arrays = {a.name: flat(v) for a, v in zip(graph.args, values, strict=False)}  # type: ignore[arg-type]
+        arrays = {a.name: flat(np.asarray(v)) for a, v in zip(graph.args, values, strict=False)}
         arrays |= {w.name: np.zeros(math.prod(number(d) for d in w.shape), NUMPY[w.dtype]) for w in graph.workspaces}
         scalars = dict(zip((s.name for s in graph.scalars), values[len(graph.args) :], strict=True))
         for kernel in self.module.kernels:

@@ -18,7 +18,7 @@ _GENERATOR = ("uol.ir", "uol.codegen", "uol.backends")
 _SOURCES = frozenset({".py", ".lark", ".j2", ".h", ".toml", ".cpp", ".inc"})
 _NOT_GENERATOR = frozenset({"twin", "__pycache__"})
 _TOOLS = ("apache-tvm", "apache-tvm-ffi", "lark", "jinja2", "numpy")
-_FLAGS = ("TVM_NUM_THREADS", "UOL_FLAGS")
+_FLAGS = ("TVM_NUM_THREADS", "UOL_NUM_THREADS", "UOL_CPU")
 
 
 @cache
@@ -57,8 +57,9 @@ def cpu() -> str:
 
 
 def flags() -> dict[str, str]:
-    """The environment variables that change what is generated."""
-    return {name: os.environ[name] for name in _FLAGS if name in os.environ}
+    """The environment variables that change what is generated, and the cores that this process may use."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return {"cores": str(cores)} | {name: os.environ[name] for name in _FLAGS if name in os.environ}
 
 
 def _generator_files() -> Iterator[tuple[str, Path]]:

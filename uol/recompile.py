@@ -1,13 +1,16 @@
-"""A warning, once, where an operator is compiled again and again: which dim changes."""
+"""A warning, once, where an operator is compiled for one size after another: which dim changes."""
 
 from __future__ import annotations
 
 import warnings
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-LIMIT = 16
-"""Kernels of one operator that a model may need before it looks like a dim that changes with every call."""
+LIMIT = 8
+"""Sizes of one dim, the others alike, before it looks like a dim that changes with every call."""
+
+Others = tuple[str, frozenset[tuple[str, int]]]
 
 
 class RecompileWarning(UserWarning):
@@ -16,28 +19,27 @@ class RecompileWarning(UserWarning):
 
 @dataclass(slots=True)
 class RecompileWatch:
-    """Counts the sizes that one operator was compiled for."""
+    """The sizes that one operator was compiled for: for each dim and sizes of the others, in order."""
 
     op: str
-    seen: list[dict[str, int]] = field(default_factory=list)
+    sizes: dict[Others, dict[int, None]] = field(default_factory=lambda: defaultdict(dict))
     warned: bool = False
 
     def note(self, dims: Mapping[str, int]) -> None:
         """A kernel is being compiled for these dims."""
-        self.seen.append(dict(dims))
-        if self.warned or len(self.seen) <= LIMIT:
-            return
+        for name, size in dims.items():
+            others = frozenset(pair for pair in dims.items() if pair[0] != name)
+            seen = self.sizes[name, others]
+            seen[size] = None
+            if len(seen) > LIMIT and not self.warned:
+                self._warn(name, list(seen))
+
+    def _warn(self, name: str, sizes: list[int]) -> None:
         self.warned = True
-        name, sizes = self._most_varied()
+        last = ", ".join(map(str, sizes[-4:]))
         warnings.warn(
-            f"uol.ops.{self.op} was compiled {len(self.seen)} times; {name} changes: {', '.join(map(str, sizes))}. "
-            "Kernels are made for fixed sizes: pad to a few sizes, or batch alike ones",
+            f"uol.ops.{self.op} was compiled for {len(sizes)} sizes of {name} (the last ones {last}), all else alike. "
+            "Kernels are made for fixed sizes: pad to a few of them",
             RecompileWarning,
             stacklevel=4,
         )
-
-    def _most_varied(self) -> tuple[str, list[int]]:
-        names = dict.fromkeys(name for dims in self.seen for name in dims)
-        values = {name: list(dict.fromkeys(d[name] for d in self.seen if name in d)) for name in names}
-        name = max(values, key=lambda n: len(values[n]), default="nothing")
-        return name, values.get(name, [])[-6:]

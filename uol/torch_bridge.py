@@ -6,7 +6,7 @@ Every operator of the catalogue is defined with a schema, an implementation for 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 
 import torch
@@ -25,6 +25,11 @@ def define_all() -> None:
     for op in catalogue():
         if op.name not in _defined:
             _defined[op.name] = _define(op)
+
+
+def defined() -> Mapping[str, TorchOperator]:
+    """The operators that PyTorch knows, by name."""
+    return _defined
 
 
 @cache

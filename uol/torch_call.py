@@ -51,6 +51,7 @@ class TorchOperator:
         self.op = op
         self.names = tuple(p.name for p in op.params)
         self.options = type_options(op)
+        self.required = (*self.options, *(a.name for a in op.attributes if a.default is None))
         self.prepared: dict[object, Prepared] = {}
         self.watch = RecompileWatch(op.name)
 
@@ -61,7 +62,7 @@ class TorchOperator:
         prepared.run(inputs, outs)
         return outs[0] if len(outs) == 1 else outs
 
-    def compute_into(self, *inputs: Tensor, **options: object) -> Result:
+    def compute_into(self, *inputs: Tensor, **options: object) -> None:
         """The results in given tensors. What a kernel cannot write in place (overlap, gaps) is copied there."""
         outs = [cast(Tensor, options.pop(name)) for name in self._out_names()]
         plain = cast(Options, options)
@@ -74,7 +75,6 @@ class TorchOperator:
         for out, target, is_direct in zip(outs, targets, direct, strict=True):
             if not is_direct:
                 out.copy_(target)
-        return outs[0] if len(outs) == 1 else tuple(outs)
 
     def fake(self, *inputs: Tensor, **options: int | float | torch.dtype | None) -> Result:
         """Empty results of the right shape, type and layout, without a kernel."""
@@ -86,9 +86,8 @@ class TorchOperator:
             outs.append(inputs[0].new_empty_strided(size, result_strides(size, laid_out), dtype=dtype))
         return outs[0] if len(outs) == 1 else tuple(outs)
 
-    def fake_into(self, *inputs: Tensor, **options: object) -> Result:
-        outs = tuple(cast(Tensor, options.pop(name)) for name in self._out_names())
-        return outs[0] if len(outs) == 1 else outs
+    def fake_into(self, *inputs: Tensor, **options: object) -> None:
+        """Nothing: the results are there already."""
 
     def function(self) -> Callable[..., object]:
         """`uol.ops.<name>`: the PyTorch operator with numbers taken as tensors, and `out=`."""
@@ -96,10 +95,11 @@ class TorchOperator:
 
         def call(*inputs: Tensor | int | float, out: Tensor | Sequence[Tensor] | None = None, **options: object) -> object:
             tensors = self._tensors(inputs)
-            options = self._known(options)
+            self._require_known(options)
             if out is not None:
                 outs = (out,) if isinstance(out, Tensor) else tuple(out)
-                return packet.out(*tensors, **options, **dict(zip(self._out_names(), outs, strict=True)))
+                packet.out(*tensors, **options, **dict(zip(self._out_names(), outs, strict=True)))
+                return out
             if torch.is_grad_enabled() and any(x.requires_grad for x in tensors):
                 with torch.no_grad():
                     result = packet.default(*tensors, **options)
@@ -152,13 +152,15 @@ class TorchOperator:
             raise TypeCheckError(f"{self.op.name} takes PyTorch tensors", hint="for numpy arrays there is uol.compile")
         return [x if isinstance(x, Tensor) else torch.tensor(x, dtype=like.dtype, device=like.device) for x in inputs]
 
-    def _known(self, options: dict[str, object]) -> dict[str, object]:
+    def _require_known(self, options: Mapping[str, object]) -> None:
         known = [*self.options, *(a.name for a in self.op.attributes)]
         for name in options:
             if name not in known:
                 hint = nearest(name, known) or f"its attributes are {', '.join(known) or 'none'}"
                 raise ShapeError(f"{self.op.name} has no attribute {name!r}", hint=hint)
-        return options
+        for name in self.required:
+            if options.get(name) is None:
+                raise ShapeError(f"{self.op.name} needs {name!r}", hint=f"write uol.ops.{self.op.name}(..., {name}=...)")
 
     def _out_names(self) -> list[str]:
         return [f"out{i or ''}" for i in range(len(self.op.results))]

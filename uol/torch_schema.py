@@ -29,17 +29,15 @@ NAMES: dict[torch.dtype, str] = {dtype: name for name, dtype in TORCH_TYPES.item
 
 
 def schemas(op: Op) -> tuple[str, str]:
-    """The functional schema and the one of its `out` overload."""
+    """The functional schema and the one of its `out` overload, which gives nothing back: PyTorch's compiler takes no
+    operator whose result aliases an argument."""
     tensors = [f"Tensor {p.name}" for p in op.params]
     options = [f"ScalarType {name}" for name in type_options(op)] + [_attribute(a) for a in op.attributes]
     functional = ", ".join([*tensors, *(["*", *options] if options else [])])
     outs = [f"Tensor({chr(97 + i)}!) out{i or ''}" for i in range(len(op.results))]
-    results = [f"Tensor({chr(97 + i)}!)" for i in range(len(op.results))]
     with_out = ", ".join([*tensors, "*", *options, *outs])
-    many = len(op.results) > 1
-    plain = "(" + ", ".join(["Tensor"] * len(op.results)) + ")" if many else "Tensor"
-    written = "(" + ", ".join(results) + ")" if many else results[0]
-    return f"{op.name}({functional}) -> {plain}", f"{op.name}.out({with_out}) -> {written}"
+    plain = "(" + ", ".join(["Tensor"] * len(op.results)) + ")" if len(op.results) > 1 else "Tensor"
+    return f"{op.name}({functional}) -> {plain}", f"{op.name}.out({with_out}) -> ()"
 
 
 def type_options(op: Op) -> dict[str, str]:

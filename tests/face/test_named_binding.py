@@ -79,7 +79,7 @@ BAD = [  # operator, dims, attributes, dtype, error, message, how the hint begin
     ("cast", S4, {}, "T=f32,f16", TypeCheckError, "cannot read the dtypes 'T=f32,f16' of cast", 'write "f16", or'),
     ("conv2d", CONV, {"strid": 2}, "f32", ShapeError, "conv2d has no attribute 'strid'", "did you mean stride"),
     ("conv2d", CONV, {"stride": 1.5}, "f32", ShapeError, "conv2d: the attribute stride is int, not 1.5", "write stride=2"),
-    ("rms_norm", {**S4, "C": 2}, {"eps": "x"}, "f32", ShapeError, "rms_norm: the attribute eps is float, not 'x'", "write eps=0.5"),
+    ("rms_norm", {**S4, "C": 2}, {"eps": "x"}, "f32", ShapeError, "rms_norm: the attribute eps is float, not 'x'", "write eps"),
     ("max_pool2d", POOL, {}, "f32", ShapeError, "max_pool2d needs the attribute 'kernel'", "give it: kernel=3"),
 ]
 

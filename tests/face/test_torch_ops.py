@@ -1,0 +1,205 @@
+"""Operators on PyTorch tensors: shapes, layouts, `out=`, tracing and errors, whatever the target (here: the toy one)."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+import uol
+from uol import torch_bridge, torch_call
+from uol.recompile import LIMIT, RecompileWarning, RecompileWatch
+
+F = torch.nn.functional
+
+
+@pytest.fixture(autouse=True)
+def on_the_toy_target(toy: str, own_cache: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setitem(torch_call.TARGETS, "cpu", toy)
+    operators = torch_bridge.defined().values()
+    kept = [dict(o.prepared) for o in operators]
+    for operator in operators:
+        operator.prepared.clear()
+    yield
+    for operator, prepared in zip(operators, kept, strict=False):
+        operator.prepared.clear()
+        operator.prepared.update(prepared)
+
+
+def seeded(*size: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    return torch.randn(size, generator=torch.Generator().manual_seed(sum(size)), dtype=torch.float64).to(dtype)
+
+
+SIZES = [((4, 5), (4, 5)), ((2, 3, 4), (3, 1)), ((5,), (2, 1)), ((), (3,)), ((0, 4), (1, 4)), ((1,), (7, 1, 1))]
+
+
+@pytest.mark.parametrize(("a", "b"), SIZES)
+def test_packs_broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> None:
+    x, y = seeded(*a), seeded(*b)
+    assert torch.equal(uol.ops.add(x, y), x + y)
+
+
+def test_a_number_is_a_tensor_of_no_dims() -> None:
+    x = seeded(3, 4)
+    assert torch.equal(uol.ops.mul(x, 2), x * 2)
+    assert torch.equal(uol.ops.sub(1.5, x), 1.5 - x)
+
+
+STRIDED = {
+    "transposed": lambda: seeded(5, 4).t(),
+    "stepped": lambda: seeded(8, 10)[::2, ::3],
+    "offset": lambda: seeded(5, 9)[1:, 2:6],
+    "expanded": lambda: seeded(1, 4).expand(5, 4),
+    "channels last": lambda: seeded(2, 3, 4, 5).to(memory_format=torch.channels_last),
+    "overlapping": lambda: seeded(12).as_strided((5, 4), (2, 1)),
+}
+
+
+@pytest.mark.parametrize("name", STRIDED)
+def test_inputs_may_have_any_strides(name: str) -> None:
+    x = STRIDED[name]()
+    assert torch.allclose(uol.ops.softmax(x), x.softmax(-1), atol=1e-6)
+    assert torch.equal(uol.ops.relu(x), x.relu())
+
+
+def test_channels_last_is_kept() -> None:
+    x = seeded(2, 3, 4, 5).to(memory_format=torch.channels_last)
+    y = uol.ops.add(x, seeded(3, 1, 1))
+    assert y.is_contiguous(memory_format=torch.channels_last)
+    pooled = uol.ops.max_pool2d(x, kernel=2)
+    assert pooled.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(pooled, F.max_pool2d(x, 2))
+    assert uol.ops.relu(x.contiguous()).is_contiguous()
+
+
+def test_attributes_reach_the_kernel() -> None:
+    x = seeded(1, 2, 9, 9)
+    y = uol.ops.max_pool2d(x, kernel=3, stride=2, pad=1)
+    assert torch.equal(y, F.max_pool2d(x, 3, 2, 1))
+    z = uol.ops.rms_norm(seeded(3, 8), torch.ones(8), eps=0.5)
+    assert torch.allclose(z, F.rms_norm(seeded(3, 8), (8,), eps=0.5), atol=1e-6)
+
+
+def test_the_type_of_a_result_that_no_input_has() -> None:
+    assert uol.ops.cast(seeded(3), dtype=torch.float16).dtype is torch.float16
+
+
+def test_out_is_written_and_given_back() -> None:
+    x, out = seeded(4, 5), torch.full((4, 5), 7.0)
+    assert uol.ops.relu(x, out=out) is out
+    assert torch.equal(out, x.relu())
+
+
+@pytest.mark.parametrize("layout", ["dense", "transposed", "stepped"])
+def test_out_may_lie_in_any_way(layout: str) -> None:
+    x = seeded(4, 6)
+    room = {"dense": torch.empty(4, 6), "transposed": torch.empty(6, 4).t(), "stepped": torch.zeros(8, 12)[::2, ::2]}[layout]
+    uol.ops.relu(x, out=room)
+    assert torch.equal(room, x.relu())
+
+
+def test_out_may_be_an_input_or_overlap_one() -> None:
+    x = seeded(4, 6)
+    expected = x.softmax(-1)
+    uol.ops.softmax(x, out=x)
+    assert torch.allclose(x, expected, atol=1e-6)
+    line = seeded(10)
+    expected = line[:9].relu()
+    uol.ops.relu(line[:9], out=line[1:])
+    assert torch.equal(line[1:], expected)
+
+
+def test_the_registered_operator_is_well_formed() -> None:
+    x = seeded(4, 6)
+    for overload, arguments, options in (
+        (torch.ops.uol.softmax.default, (x,), {}),
+        (torch.ops.uol.add.default, (x, seeded(6)), {}),
+        (torch.ops.uol.max_pool2d.default, (seeded(1, 2, 6, 6),), {"kernel": 2}),
+        (torch.ops.uol.relu.out, (x,), {"out": torch.empty(4, 6)}),
+    ):
+        results = torch.library.opcheck(overload, arguments, options)
+        assert set(results.values()) == {"SUCCESS"}
+
+
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_torch_compile_sees_one_graph(dynamic: bool) -> None:
+    def model(x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+        return uol.ops.softmax(uol.ops.add(x, w)).sum(-1)
+
+    compiled = torch.compile(model, backend="aot_eager", fullgraph=True, dynamic=dynamic)
+    for rows in (3, 5):
+        x, w = seeded(rows, 8), seeded(8)
+        assert torch.allclose(compiled(x, w), model(x, w))
+
+
+def test_tracing_makes_no_kernel() -> None:
+    x = torch.empty(3, 8, 7, 7, device="meta").to(memory_format=torch.channels_last)
+    y = torch.ops.uol.max_pool2d(x, kernel=3, stride=2)
+    assert (tuple(y.shape), y.device.type) == ((3, 8, 3, 3), "meta")
+    assert y.is_contiguous(memory_format=torch.channels_last)
+    assert not torch_bridge.defined()["max_pool2d"].prepared
+
+
+def test_a_gradient_that_is_not_there_is_said_not_guessed() -> None:
+    y = uol.ops.relu(seeded(3).requires_grad_())
+    with pytest.raises(uol.UolError, match="relu has no gradient"):
+        y.sum().backward()
+
+
+X = seeded(3, 4)
+BAD = {
+    "add: *S is [3] in a, but [4] in b": lambda: uol.ops.add(seeded(3), seeded(4)),
+    "add: a is f32, but b is f16": lambda: uol.ops.add(X, X.half()),
+    "relu does not admit i32 for x": lambda: uol.ops.relu(X.int()),
+    "relu: x is torch.complex64, which is no type of the language": lambda: uol.ops.relu(X.to(torch.complex64)),
+    "relu takes 1 tensors, not 2": lambda: uol.ops.relu(X, X),
+    "relu takes PyTorch tensors": lambda: uol.ops.relu(3),
+    "relu has no attribute 'alpha'": lambda: uol.ops.relu(X, alpha=2),
+    "max_pool2d needs 'kernel'": lambda: uol.ops.max_pool2d(seeded(1, 1, 4, 4)),
+    "cast needs 'dtype'": lambda: uol.ops.cast(X),
+    "cast does not admit bool for U": lambda: uol.ops.cast(X, dtype=torch.bool),
+    "max_pool2d: x has 2 dims, the operator takes 4 dims": lambda: uol.ops.max_pool2d(X, kernel=2),
+    "softmax: x has 0 dims, the operator takes at least 1 dims": lambda: uol.ops.softmax(seeded()),
+    "linear: K is 4 in x, but 5 in w": lambda: uol.ops.linear(X, seeded(2, 5), seeded(2)),
+    "linear: N is 2 in w, but 3 in b": lambda: uol.ops.linear(X, seeded(2, 4), seeded(3)),
+    "conv2d needs C == D * groups, but C = 3, D = 2, groups = 1": (
+        lambda: uol.ops.conv2d(seeded(1, 3, 5, 5), seeded(4, 2, 1, 1))
+    ),
+    "relu: out has the shape [4], the result has [3]": lambda: uol.ops.relu(seeded(3), out=torch.empty(4)),
+    "relu: out is torch.float16, the result is torch.float32": lambda: uol.ops.relu(X, out=torch.empty(3, 4).half()),
+    "argmax needs C > 0, but C = 0": lambda: uol.ops.argmax(torch.empty(3, 0)),
+}
+
+
+@pytest.mark.parametrize("message", BAD)
+def test_what_does_not_fit_is_said(message: str) -> None:
+    with pytest.raises(uol.UolError) as caught:
+        BAD[message]()
+    assert caught.value.message == message
+
+
+def test_a_recompile_storm_is_said_once_with_the_dim_that_changes() -> None:
+    watch = RecompileWatch("softmax")
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        for size in range(LIMIT + 5):
+            watch.note({"S": 8, "C": size})
+    assert [w.category for w in seen] == [RecompileWarning]
+    assert "softmax was compiled for 9 sizes of C (the last ones 5, 6, 7, 8), all else alike." in str(seen[0].message)
+
+
+def test_many_layers_are_no_storm() -> None:
+    watch = RecompileWatch("conv2d")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for layer in range(4 * LIMIT):
+            watch.note({"C": 8 * layer, "O": 16 * layer, "H": 200 - layer})
+
+
+def test_the_same_shapes_are_compiled_once() -> None:
+    operator = torch_bridge.defined()["gelu"]
+    for _ in range(3):
+        uol.ops.gelu(seeded(3, 5))
+    assert len(operator.prepared) == 1
