@@ -20,7 +20,7 @@ from uol.conformance.contracts import Contract, unit_roundoff
 from uol.conformance.frame import Frame
 from uol.conformance.functions import on_intervals
 from uol.conformance.interval import Array, Enclosure, point, rounded
-from uol.conformance.reductions import argument_of_extremum, fold
+from uol.conformance.reductions import argument_of_extremum, flattened, fold
 from uol.ir.errors import UolError
 from uol.ir.nodes import Call, Const, Expr, Load, Program, Reduce, Stage, Var
 from uol.ir.rounding import round_to
@@ -218,7 +218,7 @@ class _Evaluation:
         worst = -np.inf if expr.op == "argmax" else np.inf
         if keep is not None:
             body = body.map(lambda a: np.where(keep, a, worst))
-        body = body.map(lambda a: a.reshape(*frame.shape, -1))
+        body = body.map(lambda a: flattened(a, len(frame.ranges)))
         return body if expr.op == "argmax" else interval.negate(body)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
 from uol.conformance.interval import Array, Enclosure, Floats, hull, multiply, point
@@ -17,7 +19,7 @@ def fold(op: str, body: Enclosure, keep: Array | None, rank: int, dtype: str, gr
 
     `growth` is the error of a sum as a share of (number of terms) * (sum of their magnitudes).
     """
-    terms = body.map(lambda a: a.reshape(*a.shape[:rank], -1))
+    terms = body.map(lambda a: flattened(a, rank))
     kept = None if keep is None else np.broadcast_to(keep, body.value.shape).reshape(terms.value.shape)
     identity = _identity(op, dtype)
     if kept is not None:
@@ -34,9 +36,14 @@ def fold(op: str, body: Enclosure, keep: Array | None, rank: int, dtype: str, gr
     return _sum(terms, dtype, growth) if op == "sum" else _product(terms, growth)
 
 
+def flattened(array: Array, rank: int) -> Array:
+    """The array with all dimensions after the first `rank` as one."""
+    return array.reshape(*array.shape[:rank], prod(array.shape[rank:]))
+
+
 def argument_of_extremum(op: str, body: Enclosure, keep: Array | None, rank: int) -> Enclosure:
     """argmax or argmin: the first NaN, else the first extremum, as a linear index."""
-    scores = body.value.reshape(*body.value.shape[:rank], -1)
+    scores = flattened(body.value, rank)
     if keep is not None:
         kept = np.broadcast_to(keep, body.value.shape).reshape(scores.shape)
         scores = np.where(kept, scores, -np.inf if op == "argmax" else np.inf)

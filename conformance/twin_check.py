@@ -1,0 +1,210 @@
+"""One operator on one target, checked: text, program, kernels, twin; against golden value, reference and oracle.
+
+    verdicts = check([Case("softmax", "hip", "f16", workloads_of("softmax")[0])])
+
+Targets whose kernels have a twin run there, with all its checks; others run on this machine. The golden value and the
+admitted interval come from the program alone, the reference from PyTorch, the oracle from the unscheduled kernel specs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from uol.backends.twin import Job, TwinRun, execute_many, kind_of
+from uol.catalogue import find_operator
+from uol.compiler import Compiled
+from uol.conformance.arrangement import all_laid_out, repeated, strides_of
+from uol.conformance.comparison import Comparison, compare, compare_picks
+from uol.conformance.contracts import contract
+from uol.conformance.enclosure import Enclosed, enclose
+from uol.conformance.interval import Array, Enclosure
+from uol.conformance.storage import encode
+from uol.conformance.verdict import Case, Status, Verdict
+from uol.ir.errors import ResourceError, UolError
+from uol.ir.nodes import Program, Tensor
+from uol.ir.rounding import round_to
+from uol.ir.types import is_float
+from uol.named_binding import bind_names
+from uol.ops.inputs import make_inputs
+from uol.ops.references import has_reference, reference
+from uol.pipeline import module_of, program_of
+from uol.request import Request
+from uol.targets import resolve_target
+
+Progress = Callable[[int, int], None]
+"""Called with the number of cases done and of all."""
+
+_BATCH = 48
+"""Cases whose kernels are compiled together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A case that is ready to run: its kernels, and its inputs as values and as buffers."""
+
+    case: Case
+    compiled: Compiled
+    program: Program
+    values: Mapping[str, Array]
+    buffers: Mapping[str, Array]
+    scalars: Mapping[str, float | int]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What running a case gave: results by name, findings, counts."""
+
+    outputs: Mapping[str, Array]
+    findings: tuple[str, ...] = ()
+    counts: Mapping[str, int] | None = None
+
+
+def check(cases: Sequence[Case], progress: Progress | None = None) -> list[Verdict]:
+    """The verdict of every case, in order. Errors of the compiler are verdicts, not exceptions."""
+    verdicts: list[Verdict] = []
+    pending = iter(cases)
+    while batch := list(islice(pending, _BATCH)):
+        verdicts += _check_batch(batch)
+        if progress is not None:
+            progress(len(verdicts), len(cases))
+    return verdicts
+
+
+def prepare(case: Case) -> Prepared:
+    """Program, kernels and inputs of a case. Raises what the compiler raises."""
+    instance = bind_names(find_operator(case.op), case.dtype, case.workload.dims, case.workload.attrs)
+    target = resolve_target(case.target)
+    program = program_of(Request(instance, target))
+    strides = strides_of(program, case.arrangement)
+    request = Request(instance, target, strides)
+    values = {n: repeated(v, strides.get(n)) for n, v in make_inputs(program, case.inputs, case.seed).items()}
+    encoded = {t.name: encode(values[t.name], t.dtype) for t in program.by_role("in")}
+    scalars = {s.name: instance.attrs[s.name] for s in program.scalars}
+    compiled = Compiled(request, module_of(request))
+    return Prepared(case, compiled, program, values, all_laid_out(encoded, strides), scalars)
+
+
+def judge(prepared: Prepared, outcome: Outcome) -> Verdict:
+    """The verdict on what a run gave."""
+    case, program = prepared.case, prepared.program
+    admitted = enclose(program, prepared.values, prepared.scalars, contract(case.target.partition(":")[0]))
+    golden = _all_results(program, outcome.outputs, admitted)
+    oracle = _all_results(program, _oracle(prepared), admitted)
+    independent = _reference(prepared, outcome, admitted)
+    status, reason = _status(golden, independent, oracle, outcome.findings)
+    kernels, counts = len(prepared.compiled.module.kernels), outcome.counts or {}
+    return Verdict(case, status, reason, golden, independent, oracle, outcome.findings, kernels, counts)
+
+
+def _check_batch(cases: Sequence[Case]) -> list[Verdict]:
+    ready: dict[int, Prepared] = {}
+    verdicts: dict[int, Verdict] = {}
+    for number, case in enumerate(cases):
+        try:
+            ready[number] = prepare(case)
+        except ResourceError as error:
+            verdicts[number] = Verdict(case, "refused", error.message)
+        except UolError as error:
+            verdicts[number] = Verdict(case, "failed", str(error))
+    for number, outcome in zip(ready, _outcomes(list(ready.values())), strict=True):
+        if isinstance(outcome, UolError):
+            verdicts[number] = Verdict(cases[number], "failed", str(outcome))
+        else:
+            verdicts[number] = judge(ready[number], outcome)
+    return [verdicts[number] for number in range(len(cases))]
+
+
+def _outcomes(ready: Sequence[Prepared]) -> Iterator[Outcome | UolError]:
+    """Runs everything: what has a twin in one go, the rest on this machine."""
+    in_twin = [p for p in ready if has_twin(p.case.target)]
+    jobs = [Job(p.compiled.module, p.buffers, p.scalars) for p in in_twin]
+    runs = dict(zip(map(id, in_twin), execute_many(jobs), strict=True)) if jobs else {}
+    for prepared in ready:
+        if id(prepared) in runs:
+            yield of_run(runs[id(prepared)])
+            continue
+        try:
+            yield Outcome(prepared.compiled.run(prepared.buffers))
+        except UolError as error:
+            yield error
+
+
+def of_run(run: TwinRun) -> Outcome:
+    """A run in the twin as an outcome."""
+    return Outcome(run.outputs, tuple(map(str, run.findings)), run.counts)
+
+
+def has_twin(target: str) -> bool:
+    """Do the kernels of this target run in a twin?"""
+    try:
+        kind_of(target.partition(":")[0])
+    except UolError:
+        return False
+    return True
+
+
+def _oracle(prepared: Prepared) -> Mapping[str, Array]:
+    """The kernel specs as unscheduled loops, through LLVM."""
+    from uol.backends.cpu import oracle
+
+    return oracle.run(prepared.compiled.module.graph, prepared.buffers, prepared.scalars)
+
+
+def _all_results(program: Program, outputs: Mapping[str, Array], admitted: Enclosed) -> Comparison:
+    """All results of an operator as one comparison: the first that fails, else the one nearest to its bound."""
+    found = []
+    for tensor in program.by_role("out"):
+        comparison = compare_result(tensor, outputs.get(tensor.name), admitted)
+        if not comparison.ok:
+            return comparison
+        found.append(comparison)
+    return max(found, key=lambda c: c.share)
+
+
+def compare_result(tensor: Tensor, actual: Array | None, admitted: Enclosed) -> Comparison:
+    """One result against what is admitted."""
+    if actual is None:
+        return Comparison(False, f"there is no result {tensor.name}", 0)
+    owed = admitted.results[tensor.name]
+    if tensor.name in admitted.scores:
+        return compare_picks(actual, owed.value, admitted.scores[tensor.name], tensor.dtype)
+    return compare(actual, owed, tensor.dtype)
+
+
+def _reference(prepared: Prepared, outcome: Outcome, admitted: Enclosed) -> Comparison | None:
+    """The result against PyTorch's in float64, within the same interval around that."""
+    case, program = prepared.case, prepared.program
+    if not has_reference(case.op):
+        return None
+    independent = reference(case.op, prepared.values, case.workload.attrs)
+    for tensor in program.by_role("out"):
+        if tensor.name in admitted.scores:
+            comparison = compare_result(tensor, outcome.outputs.get(tensor.name), admitted)
+        else:
+            actual = outcome.outputs.get(tensor.name)
+            around = _around(independent[tensor.name], admitted.results[tensor.name], tensor)
+            comparison = Comparison(False, "no result", 0) if actual is None else compare(actual, around, tensor.dtype)
+        if not comparison.ok:
+            return comparison
+    return comparison
+
+
+def _around(value: Array, owed: Enclosure, tensor: Tensor) -> Enclosure:
+    """The admitted interval with another value in it; a reference that is not in it widens nothing."""
+    if not is_float(tensor.dtype):
+        rounded = round_to(value, tensor.dtype)
+        return Enclosure(rounded, rounded, rounded)
+    return Enclosure(value, owed.low, owed.high)
+
+
+def _status(
+    golden: Comparison, independent: Comparison | None, oracle: Comparison, findings: tuple[str, ...]
+) -> tuple[Status, str]:
+    if findings:
+        return "findings", findings[0]
+    for name, comparison in (("golden", golden), ("reference", independent), ("oracle", oracle)):
+        if comparison is not None and not comparison.ok:
+            return "breach", f"{name}: {comparison.reason}"
+    return "pass", ""

@@ -1,0 +1,113 @@
+"""The golden value of every operator equals its independent reference, in float64, on every workload and kind of inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+
+from uol.ir import Program, instantiate, interpret
+from uol.ir.syntax import Number
+from uol.ops.inputs import kinds, make_inputs
+from uol.ops.library import library, names
+from uol.ops.references import reference
+from uol.ops.workloads import Workload, workloads_of
+
+# The two differ by the order of their float64 sums only; the longest has 4097 terms.
+RELATIVE, ABSOLUTE = 1e-11, 1e-12
+
+
+def program_of(workload: Workload, dtype: str, result: str | None = None) -> Program:
+    op = library().get(workload.op)
+    assert op is not None
+    types = {t.variable: dtype for t in op.domain}
+    if result is not None:
+        types["U"] = result
+    return instantiate(op, library(), types=types, ranks=workload.ranks, dims=workload.flat_dims, attrs=workload.attrs)
+
+
+def scalars_of(program: Program, workload: Workload) -> Mapping[str, float]:
+    op = library().get(workload.op)
+    assert op is not None
+    defaults = {a.name: a.default.value for a in op.attributes if isinstance(a.default, Number)}
+    return {s.name: workload.attrs.get(s.name, defaults[s.name]) for s in program.scalars if s.name in defaults}
+
+
+@pytest.mark.parametrize("name", names())
+def test_the_interpreter_gives_what_pytorch_gives(name: str) -> None:
+    for workload in workloads_of(name):
+        program = program_of(workload, "f64")
+        for kind in kinds(name):
+            inputs = make_inputs(program, kind, seed=1)
+            golden = interpret(program, inputs, scalars_of(program, workload))["y"]
+            expected = reference(name, inputs, workload.attrs)["y"]
+            assert golden.shape == expected.shape, str(workload)
+            np.testing.assert_allclose(golden, expected, RELATIVE, ABSOLUTE, equal_nan=True, err_msg=f"{workload} on {kind}")
+
+
+@pytest.mark.parametrize("name", ["conv2d", "softmax", "gelu", "linear"])
+def test_a_reference_also_computes_in_float32(name: str) -> None:
+    workload = workloads_of(name)[0]
+    inputs = make_inputs(program_of(workload, "f32"), "random", seed=2)
+    wide = reference(name, inputs, workload.attrs)["y"]
+    narrow = reference(name, inputs, workload.attrs, precision="f32")["y"]
+    assert narrow.dtype == np.float32
+    error = np.abs(wide - narrow).max()
+    assert 0 < error < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [("f32", "i8"), ("f64", "i32"), ("f16", "u8"), ("f32", "i64"), ("i64", "i8"), ("i32", "u8"), ("i32", "f32")],
+)
+def test_casts_follow_the_language(source: str, target: str) -> None:
+    workload = workloads_of("cast")[0]
+    program = program_of(workload, source, target)
+    inputs = make_inputs(program, "special", seed=3)
+    golden = interpret(program, inputs)["y"]
+    assert np.array_equal(golden, cast_by_hand(inputs["x"], target))
+
+
+def cast_by_hand(values: np.ndarray, target: str) -> np.ndarray:
+    """Rule 4, one element after the other."""
+    if target == "f32":
+        return values.astype(np.float64)  # the last cast of a result is not applied
+    bits, unsigned = int(target[1:]), target.startswith("u")
+    low, high = (0, 2**bits - 1) if unsigned else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+
+    def one(value: float | int) -> int:
+        if isinstance(value, int):
+            return (value - low) % 2**bits + low
+        if np.isnan(value):
+            return 0
+        return low if value <= low else high if value >= high else int(value)
+
+    return np.array([one(v) for v in values.ravel().tolist()], dtype=np.int64).reshape(values.shape)
+
+
+def test_inputs_are_the_same_for_one_seed_and_differ_for_another() -> None:
+    program = program_of(workloads_of("linear")[0], "f16")
+    first, again, other = (make_inputs(program, "random", seed) for seed in (5, 5, 6))
+    for name in first:
+        assert np.array_equal(first[name], again[name])
+        assert not np.array_equal(first[name], other[name])
+
+
+@pytest.mark.parametrize("dtype", ["f16", "bf16", "f32"])
+def test_inputs_are_representable(dtype: str) -> None:
+    from uol.ir.rounding import round_to
+
+    program = program_of(workloads_of("div")[0], dtype)
+    for kind in kinds("div"):
+        for values in make_inputs(program, kind, seed=7).values():
+            assert np.array_equal(values, round_to(values, dtype), equal_nan=True)
+
+
+def test_special_inputs_hold_what_they_say() -> None:
+    x = make_inputs(program_of(workloads_of("relu")[0], "f32"), "special", seed=1)["x"]
+    assert np.isnan(x).any()
+    assert (x == np.inf).any()
+    assert (x == -np.inf).any()
+    assert (np.signbit(x) & (x == 0)).any()
+    assert ((x != 0) & (np.abs(x) < 2.0**-126)).any()
