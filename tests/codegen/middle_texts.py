@@ -23,8 +23,8 @@ NORM = """op norm(x: T[R, C], w: T[C]; eps: float = 1e-5) -> (y: T[R, C]) for T 
 CONV_BN = """op conv_bn(x: T[N, C, H, W], w: T[O, C, R, S], g: T[O], v: T[O], z: T[N, O, P, Q]; pad: int = 1; )
     -> (y: T[N, O, P, Q]) for T in (f32, f16) where P == H, Q == W, R == 3, S == 3, pad == 1 {
   scale[o] = acc(g[o]) / sqrt(acc(v[o]))
-  a[n, o, p, q] = sum[c, r, s](acc(x[n, c, p + r - pad, q + s - pad] else 0) * acc(w[o, c, r, s]))
-  y[n, o, p, q] = T(max(a[n, o, p, q] * scale[o] + acc(z[n, o, p, q]), 0))
+  y[n, o, p, q] = T(max(sum[c, r, s](acc(x[n, c, p + r - pad, q + s - pad] else 0) * acc(w[o, c, r, s])) * scale[o]
+                        + acc(z[n, o, p, q]), 0))
 }""".replace("; )", ")")
 GROUPED = """op grouped(x: T[N, C, W], w: T[O, D, S]; groups: int = 2) -> (y: T[N, O, W - S + 1]) for T in (f32, f16)
     where groups > 0, C == D*groups, O % groups == 0, W >= S {
