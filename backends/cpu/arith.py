@@ -1,0 +1,121 @@
+"""Arithmetic in TensorIR, exact to the language.
+
+TVM's operators fold floats as if NaN and infinity did not exist (`x * 0` is 0, `x != x` is false), and its `!=` is
+false for NaN. Float nodes are therefore built by their constructors, and no simplifier runs over values
+(`compile.LOWERING`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tvm import tirx
+
+from uol.backends.cpu.dtypes import Term, integer_range, representation
+from uol.backends.cpu.sharing import Sharing
+from uol.ir.types import INDEX, is_float
+
+
+def constant(value: int | float | bool, dtype: str) -> Term:
+    """A literal of a type of the language; inf and nan are float values."""
+    return tirx.const(value, representation(dtype).compute)
+
+
+def is_nan(x: Term) -> Term:
+    share = Sharing()
+    x = share(x)
+    return share.close(tirx.Not(tirx.EQ(x, x)))
+
+
+def not_equal(x: Term, y: Term) -> Term:
+    """x != y, true where either is NaN."""
+    return tirx.Not(tirx.EQ(x, y))
+
+
+def maximum(x: Term, y: Term, dtype: str) -> Term:
+    """The greater; NaN if either is."""
+    return _chosen(tirx.GT, x, y, dtype)
+
+
+def minimum(x: Term, y: Term, dtype: str) -> Term:
+    """The lesser; NaN if either is."""
+    return _chosen(tirx.LT, x, y, dtype)
+
+
+def _chosen(compare: Callable[[Term, Term], Term], x: Term, y: Term, dtype: str) -> Term:
+    """x where it compares, or is NaN; else y, which may be NaN itself."""
+    share = Sharing()
+    x, y = share(x), share(y)
+    first = compare(x, y)
+    return share.close(tirx.Select(tirx.Or(first, is_nan(x)) if is_float(dtype) else first, x, y))
+
+
+def floor_divide(x: Term, y: Term, dtype: str) -> Term:
+    """floor(x / y); 0 where y is 0. The least integer over -1 wraps to itself (the processor would trap)."""
+    if _is_positive(y):
+        return tirx.FloorDiv(x, y)
+    zero, one = constant(0, dtype), constant(1, dtype)
+    share = Sharing()
+    x, y = share(x), share(y)
+    if integer_range(dtype)[0] == 0:
+        quotient = tirx.FloorDiv(x, tirx.Select(tirx.EQ(y, zero), one, y))
+        return share.close(tirx.Select(tirx.EQ(y, zero), zero, quotient))
+    unsafe = tirx.Or(tirx.EQ(y, zero), tirx.EQ(y, constant(-1, dtype)))
+    quotient = tirx.FloorDiv(x, tirx.Select(unsafe, one, y))
+    return share.close(tirx.Select(unsafe, tirx.Select(tirx.EQ(y, zero), zero, tirx.Sub(zero, x)), quotient))
+
+
+def floor_modulo(x: Term, y: Term, dtype: str) -> Term:
+    """x - y * floor(x / y), with the sign of y; 0 where y is 0."""
+    if _is_positive(y):
+        return tirx.FloorMod(x, y)
+    zero, one = constant(0, dtype), constant(1, dtype)
+    share = Sharing()
+    y = share(y)
+    unsafe = tirx.EQ(y, zero)
+    if integer_range(dtype)[0] < 0:
+        unsafe = tirx.Or(unsafe, tirx.EQ(y, constant(-1, dtype)))
+    return share.close(tirx.Select(unsafe, zero, tirx.FloorMod(x, tirx.Select(unsafe, one, y))))
+
+
+def _is_positive(y: Term) -> bool:
+    return isinstance(y, tirx.IntImm) and int(y.value) > 0
+
+
+_FOLDED: dict[str, Callable[[Term, Term], Term]] = {
+    "+": lambda x, y: x + y,
+    "-": lambda x, y: x - y,
+    "*": lambda x, y: x * y,
+}
+_PLAIN: dict[str, Callable[[Term, Term], Term]] = {
+    "+": tirx.Add,
+    "-": tirx.Sub,
+    "*": tirx.Mul,
+    "<": tirx.LT,
+    "<=": tirx.LE,
+    ">": tirx.GT,
+    ">=": tirx.GE,
+    "==": tirx.EQ,
+    "!=": not_equal,
+    "and": tirx.And,
+    "or": tirx.Or,
+}
+_TYPED: dict[str, Callable[[Term, Term, str], Term]] = {"max": maximum, "min": minimum, "%": floor_modulo}
+
+
+def binary(fn: str, x: Term, y: Term, dtype: str) -> Term | None:
+    """`x fn y` for operands of one type (`dtype`, that of the operands); None where `fn` is no binary operator."""
+    if fn == "/":
+        return tirx.Div(x, y) if is_float(dtype) else floor_divide(x, y, dtype)
+    if fn in _TYPED:
+        return _TYPED[fn](x, y, dtype)
+    if dtype == INDEX and fn in _FOLDED:
+        return _FOLDED[fn](x, y)
+    return _PLAIN[fn](x, y) if fn in _PLAIN else None
+
+
+def negate(x: Term, dtype: str) -> Term:
+    """-x. For floats a change of sign: 0 - x would turn -0 into 0."""
+    if is_float(dtype):
+        return tirx.Mul(x, constant(-1.0, dtype))
+    return tirx.Sub(constant(0, dtype), x)

@@ -1,0 +1,64 @@
+"""The processor that kernels are built for and run on."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+FALLBACK = {"x86_64": "x86-64-v3", "AMD64": "x86-64-v3"}
+"""For a processor that LLVM does not know: any with AVX2."""
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """`mcpu` as LLVM names it, the width of its vectors, how many of them there are, and the cores that this process
+    may use."""
+
+    mcpu: str
+    vector_bytes: int
+    vector_registers: int
+    cores: int
+
+    @property
+    def lanes(self) -> int:
+        """f32 lanes of a vector."""
+        return self.vector_bytes // 4
+
+
+@cache
+def host() -> Host:
+    """This machine, as TVM's LLVM sees it. UOL_CPU names another processor to build for."""
+    import tvm
+
+    def ask(question: str, *args: object) -> object:
+        return tvm.get_global_func(f"target.{question}")(*args)
+
+    found = os.environ.get("UOL_CPU") or str(ask("llvm_get_system_cpu"))
+    mcpu = FALLBACK.get(platform.machine(), found) if found == "generic" else found
+    target = tvm.target.Target({"kind": "llvm", "mcpu": mcpu})
+    wide = bool(ask("llvm_cpu_has_feature", "avx512f", target))
+    vector_bytes = 64 if wide else 32 if ask("llvm_cpu_has_feature", "avx2", target) else 16
+    # SSE and AVX2 have 16 vector registers; AVX-512 and NEON have 32
+    registers = 16 if platform.machine() in FALLBACK and not wide else 32
+    return Host(mcpu, vector_bytes, registers, core_count())
+
+
+def core_count() -> int:
+    """How many threads kernels run on: UOL_NUM_THREADS, or the cores that this process may use."""
+    wanted = os.environ.get("UOL_NUM_THREADS", "")
+    if wanted.isdigit() and int(wanted) > 0:
+        return int(wanted)
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(allowed, _container_quota() or allowed))
+
+
+def _container_quota() -> int | None:
+    """The cores that a container's quota amounts to (cgroup v2, `cpu.max`); None where there is no limit."""
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+    except (OSError, ValueError):
+        return None
+    return None if quota == "max" else -(-int(quota) // int(period))

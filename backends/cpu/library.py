@@ -1,0 +1,39 @@
+"""Shared libraries of kernels in this process. Needs neither TVM nor a compiler, once the thread pool is built."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import tempfile
+from pathlib import Path
+
+from uol.backends.cpu.runtime import parallel_launch
+from uol.ir.errors import ResourceError
+
+LAUNCH_SLOT = "__TVMBackendParallelLaunch"
+"""The variable through which a library's kernels run parallel loops; absent where it has none."""
+
+
+def open_library(binary: bytes, path: Path | None = None) -> ctypes.CDLL:
+    """The library, loaded from `path` where it lies there already, with its parallel loops connected to the pool."""
+    try:
+        library = ctypes.CDLL(str(path)) if path is not None and path.exists() else _load(binary)
+    except OSError as error:
+        raise ResourceError(f"a compiled kernel could not be loaded: {error}", hint="clear the cache and compile again") from error
+    try:
+        slot = ctypes.c_void_p.in_dll(library, LAUNCH_SLOT)
+    except ValueError:
+        return library
+    slot.value = parallel_launch().value
+    return library
+
+
+def _load(binary: bytes) -> ctypes.CDLL:
+    """Loads from a file that is gone as soon as it is mapped."""
+    handle, name = tempfile.mkstemp(prefix="uol-", suffix=".so")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(binary)
+        return ctypes.CDLL(name)
+    finally:
+        os.unlink(name)

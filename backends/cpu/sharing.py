@@ -1,0 +1,49 @@
+"""Values that are used more than once.
+
+TensorIR's passes and code generator walk expressions as trees: a term that occurs twice is compiled twice, and nesting
+multiplies. A `Sharing` names such terms and wraps the result in `let`s.
+"""
+
+from __future__ import annotations
+
+from tvm import tirx
+
+from uol.backends.cpu.dtypes import Term
+
+
+class Sharing:
+    """Names for terms within one expression.
+
+    >>> share = Sharing()
+    >>> root = share(tirx.sqrt(x))
+    >>> result = share.close(tirx.Add(root, root))        # let t = sqrt(x) in t + t
+    """
+
+    def __init__(self) -> None:
+        self._bindings: list[tuple[Term, Term]] = []
+
+    def __call__(self, value: Term) -> Term:
+        """A variable that stands for the value; the value itself where it is a variable or a literal."""
+        variable, carrier, term = named("t", value)
+        if variable is not None:
+            self._bindings.append((variable, carrier))
+        return term
+
+    def close(self, result: Term) -> Term:
+        """The result under all names given so far."""
+        for variable, value in reversed(self._bindings):
+            result = tirx.Let(variable, value, result)
+        return result
+
+
+def named(name: str, value: Term) -> tuple[Term | None, Term, Term]:
+    """(variable, what to bind it to, the term that then stands for the value). There is no variable where the value is
+    one, or a literal. A bool travels as an i32: TVM's code generator cannot bind a vector of bools."""
+    if isinstance(value, tirx.Var | tirx.IntImm | tirx.FloatImm):
+        return None, value, value
+    if str(value.ty) != "bool":
+        variable = tirx.Var(name, value.ty)
+        return variable, value, variable
+    one, zero = tirx.const(1, "int32"), tirx.const(0, "int32")
+    variable = tirx.Var(name, "int32")
+    return variable, tirx.Select(value, one, zero), tirx.Not(tirx.EQ(variable, zero))
