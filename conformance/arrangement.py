@@ -64,7 +64,7 @@ def repeated(values: Array, strides: Strides | None) -> Array:
 def laid_out(array: Array, strides: Strides | None) -> Array:
     """The array in memory with these element strides; what lies between is a pattern that no result should hold."""
     if strides is None or array.size == 0:
-        return np.ascontiguousarray(array)
+        return np.array(array, order="C")  # ascontiguousarray would give a 0-dimensional array a dim
     span = 1 + sum((size - 1) * stride for size, stride in zip(array.shape, strides, strict=True))
     memory = np.frombuffer(b"\x7b" * (span * array.itemsize), dtype=array.dtype).copy()
     view = np.lib.stride_tricks.as_strided(memory, array.shape, tuple(s * array.itemsize for s in strides))
