@@ -50,9 +50,8 @@ def _pairs(parts: list[str], what: str, example: str) -> Mapping[str, str]:
 
 
 def _size(name: str, text: str) -> Size:
-    parts = [p for p in text.split("x") if p]
     try:
-        sizes = tuple(int(p) for p in parts)
+        sizes = tuple(int(part) for part in text.split("x")) if text else ()
     except ValueError:
         hint = f"write {name}=64, or {name}=8x128 for a pack of dims"
         raise ShapeError(f"the size of {name} is {text!r}, not a whole number", hint=hint) from None

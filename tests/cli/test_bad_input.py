@@ -1,0 +1,184 @@
+"""Bad input: exit status 2, a message that says what is wrong and what would be right, no traceback, nothing half-written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from command_line import uol
+
+pytestmark = pytest.mark.usefixtures("toy", "own_cache")
+
+TOY = "--target toy"
+CONV = f"compile conv2d {TOY} --dims N=1,C=3,H=5,W=5,O=2,D=3,R=3,S=3 --attrs"
+SOFTMAX = f"compile softmax {TOY} --dims S=4"
+WHOLE = "not a whole number"
+
+BAD = {  # arguments -> message, how the help begins
+    "compile softmx": ("UolError: unknown operator 'softmx'", "did you mean softmax?"),
+    "run softmx": ("UolError: unknown operator 'softmx'", "did you mean softmax?"),
+    "show nothing_like_it": ("UolError: unknown operator 'nothing_like_it'", "`uol list` shows the operators"),
+    "show missing.uol": ("ResourceError: cannot read 'missing.uol': No such file or directory", "give the path of a .uol text"),
+    "compile relu --target tpu --dims S=4": ("UolError: unknown target 'tpu'", "the targets are"),
+    "compile relu --target toi --dims S=4": ("UolError: unknown target 'toi'", "did you mean toy?"),
+    "compile relu --target toy:h100 --dims S=4": ("UolError: target 'toy' has no device 'h100'", "its devices are toy:host"),
+    "compile relu --target , --dims S=4": ("UolError: no target given", "the targets are"),
+    f"compile relu {TOY} --dims S=4 --dtype f31": ("relu cannot be of the unknown type 'f31' for T", "T is one of f64, f32,"),
+    f"compile relu {TOY} --dims S=4 --dtype i8": ("TypeCheckError: relu does not admit 'i8' for T", "T is one of f64"),
+    f"compile relu {TOY}": ("ShapeError: relu needs the sizes of *S", "write S=64 for one dim"),
+    f"compile relu {TOY} --dims S=33554432": ("ResourceError: relu does not fit toy:host: 33554432 elements", "at most 16777216"),
+    f"explain relu {TOY} --dims S=x": (f"ShapeError: the size of S is 'x', {WHOLE}", "write S=64"),
+    SOFTMAX: ("ShapeError: softmax needs a size for C", "its dims are C"),
+    f"{SOFTMAX},C=-2": ("ShapeError: softmax: the size of C is -2", "a size is 0 or more"),
+    f"{SOFTMAX},C=2.5": (f"ShapeError: the size of C is '2.5', {WHOLE}", "write C=64"),
+    f"{SOFTMAX},C=many": (f"ShapeError: the size of C is 'many', {WHOLE}", "write C=64"),
+    f"{SOFTMAX},C": ("ShapeError: cannot read the dims 'C'", "write them as N=1,C=64"),
+    f"{SOFTMAX},C=2,C=3": ("ShapeError: C is given twice", "give each name once"),
+    f"{SOFTMAX},C=2x3": (f"ShapeError: softmax: the size of C is (2, 3), {WHOLE}", "write C=64"),
+    f"{SOFTMAX},C=2x": (f"ShapeError: the size of C is '2x', {WHOLE}", "write C=64"),
+    f"compile linear {TOY} --dims S=4,K=2,N=3,M=1": ("ShapeError: linear has no dim 'M'", "its dims are K, N"),
+    f"{CONV} strid=2": ("ShapeError: conv2d has no attribute 'strid'", "did you mean stride"),
+    f"{CONV} stride=x": ("ShapeError: the attribute stride is 'x', not a number", "write stride=2"),
+    f"{CONV} stride=1.5": ("ShapeError: conv2d: the attribute stride is int, not 1.5", "write stride=2"),
+    f"{CONV} groups=2": ("conv2d needs C == D * groups, but C = 3, D = 3, groups = 2", "the left side is 3, the right side is 6"),
+    f"{CONV} stride=0": ("ShapeError: conv2d needs stride_h > 0, but stride_h = 0", "the left side is 0"),
+    f"compile max_pool2d {TOY} --dims N=1,C=1,H=4,W=4": ("max_pool2d needs the attribute 'kernel'", "give it: kernel=3"),
+}
+
+
+def assert_refused(status: int, err: str) -> None:
+    assert status == 2, err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("command", BAD)
+def test_bad_arguments(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    output = ["-o", str(tmp_path / "build")] if command.startswith("compile") else []
+    result = uol(*command.split(), *output)
+    assert_refused(result.status, result.err)
+    message, hint = BAD[command]
+    assert message in result.err
+    assert f"help: {hint}" in result.err
+    assert result.out == ""
+    assert not (tmp_path / "build").exists()
+
+
+USAGE = {
+    "compile": "Missing argument 'OP'",
+    "list --no-such-option": "No such option: --no-such-option",
+    "frobnicate": "No such command 'frobnicate'",
+    "run relu --seed many": "Invalid value for '--seed'",
+    "show relu softmax": "unexpected extra argument",
+}
+
+
+@pytest.mark.parametrize("command", USAGE)
+def test_usage_errors_have_the_same_status(command: str) -> None:
+    result = uol(*command.split())
+    assert_refused(result.status, result.err)
+    assert USAGE[command] in " ".join(result.err.replace("│", " ").split())
+
+
+def test_a_text_with_a_syntax_error_is_shown_at_its_place(tmp_path: Path) -> None:
+    file = tmp_path / "broken.uol"
+    file.write_text("op broken(x: f32[N]) -> (y: f32[N]) {\n  y[i] = x[i] +\n}\n")
+    result = uol("compile", file, "--target", "toy", "--dims", "N=4")
+    assert_refused(result.status, result.err)
+    assert f"{file}:3:1: ParseError" in result.err
+    assert "^" in result.err
+
+
+def test_a_text_with_a_bound_that_fails_is_shown_at_its_place(tmp_path: Path) -> None:
+    file = tmp_path / "outside.uol"
+    file.write_text("op outside(x: f32[N]) -> (y: f32[N]) {\n  y[i] = x[i + 1]\n}\n")
+    result = uol("compile", file, "--target", "toy", "--dims", "N=4")
+    assert_refused(result.status, result.err)
+    assert f"{file}:2:12: BoundsError" in result.err
+
+
+def test_a_text_that_is_no_text(tmp_path: Path) -> None:
+    file = tmp_path / "binary.uol"
+    file.write_bytes(b"\xff\xfe\x00")
+    result = uol("show", file)
+    assert_refused(result.status, result.err)
+    assert "it is not UTF-8 text" in result.err
+
+
+def test_a_name_of_the_library_cannot_be_taken(tmp_path: Path) -> None:
+    file = tmp_path / "relu.uol"
+    file.write_text("op relu(x: f32[N]) -> (y: f32[N]) { y[i] = x[i] }\n")
+    result = uol("show", file)
+    assert_refused(result.status, result.err)
+    assert "the library has another operator `relu`" in result.err
+
+
+def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("UOL_CACHE_DIR", str(tmp_path / "file" / "cache"))
+    result = uol("compile", "relu", "--target", "toy", "--dims", "S=4", "-o", tmp_path / "build")
+    assert_refused(result.status, result.err)
+    assert f"ResourceError: the cache folder '{tmp_path}/file/cache' cannot be written: Not a directory" in result.err
+    assert "help: set UOL_CACHE_DIR to a folder that can be written" in result.err
+    assert not (tmp_path / "build").exists()
+
+
+def test_an_output_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("kept")
+    result = uol("compile", "relu", "--target", "toy", "--dims", "S=4", "-o", tmp_path / "file")
+    assert_refused(result.status, result.err)
+    assert f"ResourceError: cannot write bundles to '{tmp_path}/file'" in result.err
+    assert (tmp_path / "file").read_text() == "kept"
+
+
+def test_a_place_that_holds_something_else_is_left_alone(tmp_path: Path) -> None:
+    place = tmp_path / "build" / "relu-toy-host"
+    place.mkdir(parents=True)
+    (place / "thesis.tex").write_text("years of work")
+    result = uol("compile", "relu", "--target", "toy", "--dims", "S=4", "-o", tmp_path / "build")
+    assert_refused(result.status, result.err)
+    assert "exists and is no bundle" in result.err
+    assert [p.name for p in (tmp_path / "build").iterdir()] == ["relu-toy-host"]
+    assert (place / "thesis.tex").read_text() == "years of work"
+
+
+def test_one_bad_target_of_several_leaves_nothing(tmp_path: Path) -> None:
+    result = uol("compile", "relu", "--target", "toy,tpu", "--dims", "S=4", "-o", tmp_path / "build")
+    assert_refused(result.status, result.err)
+    assert not (tmp_path / "build").exists()
+
+
+def test_a_dump_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("UOL_DUMP", str(tmp_path / "file"))
+    result = uol("compile", "relu", "--target", "toy", "--dims", "S=4")
+    assert_refused(result.status, result.err)
+    assert "help: set UOL_DUMP to a folder that can be written, or unset it" in result.err
+
+
+def test_a_missing_compiler_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    from toy_backend import ToyBackend
+
+    from uol.ir.errors import ToolchainError
+
+    def build(self: ToyBackend, module: object) -> None:
+        raise ToolchainError("toycc was not found", hint="install toycc")
+
+    monkeypatch.setattr(ToyBackend, "build", build)
+    result = uol("run", "relu", "--target", "toy", "--dims", "S=4")
+    assert_refused(result.status, result.err)
+    assert result.err == "ToolchainError: toycc was not found\n  help: install toycc\n"
+
+
+def test_a_defect_of_uol_is_no_bad_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    from toy_backend import ToyBackend
+
+    def render(self: ToyBackend, spec: object, schedule: object) -> None:
+        raise KeyError("x")
+
+    monkeypatch.setattr(ToyBackend, "render", render)
+    result = uol("compile", "relu", "--target", "toy", "--dims", "S=4")
+    assert result.status == 70
+    assert result.err == "uol failed: KeyError: 'x'\n  help: this is a defect; UOL_DEBUG=1 shows where\n"
+    monkeypatch.setenv("UOL_DEBUG", "1")
+    assert "Traceback" in uol("compile", "relu", "--target", "toy", "--dims", "S=4").err

@@ -1,0 +1,115 @@
+"""What the commands do with good input."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from command_line import uol
+
+pytestmark = pytest.mark.usefixtures("toy", "own_cache")
+
+SOFTMAX = ("softmax", "--target", "toy", "--dims", "R=4,C=6")
+
+
+def test_list_names_every_operator() -> None:
+    result = uol("list")
+    assert result.status == 0
+    lines = result.out.splitlines()
+    assert lines[0].split() == ["operator", "inputs", "results", "attributes", "types"]
+    assert {"softmax", "conv2d", "relu"} <= {line.split()[0] for line in lines[1:]}
+
+
+def test_list_as_json() -> None:
+    by_name = {op["name"]: op for op in json.loads(uol("list", "--json").out)}
+    assert by_name["softmax"]["inputs"] == [{"name": "x", "type": "T", "dims": ["*S", "C"]}]
+    assert by_name["rms_norm"]["attributes"] == [{"name": "eps", "type": "float", "default": "1e-06"}]
+
+
+def test_show_prints_the_text() -> None:
+    result = uol("show", "relu")
+    assert result.status == 0
+    assert result.out.startswith("op relu(x: T[*S]) -> (y: T[*S])")
+    assert json.loads(uol("show", "relu", "--json").out)["text"] + "\n" == result.out
+
+
+def test_show_takes_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "shown.uol"
+    file.write_text("op shown_twice(x: T[*S]) -> (y: T[*S]) for T in (f64, f32) { y[*s] = x[*s] + x[*s] }\n")
+    assert uol("show", file).out.startswith("op shown_twice(x: T[*S])")
+
+
+def test_compile_prints_the_text() -> None:
+    result = uol("compile", *SOFTMAX)
+    assert result.status == 0
+    assert "def softmax(x, y):" in result.out
+
+
+def test_compile_as_json() -> None:
+    (entry,) = json.loads(uol("compile", *SOFTMAX, "--json").out)
+    assert entry["target"] == "toy:host"
+    assert "def softmax(x, y):" in entry["text"]
+    assert [k["kind"] for k in entry["kernels"]] == ["Reduce"]
+
+
+def test_compile_writes_a_bundle(tmp_path: Path) -> None:
+    result = uol("compile", *SOFTMAX, "-o", tmp_path / "build", "--json")
+    (entry,) = json.loads(result.out)
+    folder = tmp_path / "build" / "softmax-toy-host"
+    assert entry["bundle"] == str(folder)
+    assert {f.name for f in folder.iterdir()} == {"softmax.py", "build.sh", "manifest.json", "selftest.py"}
+
+
+def test_explain_tells_what_fused_and_why() -> None:
+    result = uol("explain", *SOFTMAX)
+    assert result.status == 0
+    for part in ("4 statements in one kernel, lines 2, 3, 4, 5", "schedule  all elements at once", "x: f32[4, 6], strides 6 1"):
+        assert part in result.out
+    assert "def softmax" not in result.out
+    assert "def softmax" in uol("explain", *SOFTMAX, "--source").out
+
+
+def test_run_compares_with_the_golden_value() -> None:
+    result = uol("run", *SOFTMAX, "--seed", "3")
+    assert result.status == 0
+    assert result.out.startswith("softmax on toy:host, run here, seed 3\n  y: 24 elements")
+    assert "within the contract" in result.out
+
+
+def test_run_as_json() -> None:
+    trial = json.loads(uol("run", *SOFTMAX, "--json").out)
+    assert trial["passed"] is True
+    assert 0 < trial["results"]["y"]["share"] <= 1
+
+
+def test_run_fails_with_status_1_where_the_result_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    import toy_backend
+
+    monkeypatch.setitem(toy_backend.FOLDS, "sum", ("np.prod", 1))
+    result = uol("run", *SOFTMAX)
+    assert result.status == 1
+    assert "FAILED: beyond the contract at [0, 0]" in result.out
+
+
+def test_doctor_shows_every_target() -> None:
+    result = uol("doctor")
+    assert result.status == 0
+    assert any(line.split()[:3] == ["toy", "numpy", "found"] for line in result.out.splitlines())
+    assert json.loads(uol("doctor", "--json").out)["cache"]["writable"] is True
+
+
+def test_dump_keeps_every_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UOL_DUMP", str(tmp_path / "dump"))
+    uol("compile", *SOFTMAX)
+    uol("compile", *SOFTMAX)
+    (folder,) = (tmp_path / "dump").iterdir()
+    assert {f.name for f in folder.iterdir()} == {"1-op.uol", "2-program.txt", "3-kernels.txt", "4-schedules.txt", "softmax.py"}
+    assert "hi = max over c of" in (folder / "3-kernels.txt").read_text()
+
+
+def test_help_is_there_for_every_command() -> None:
+    for command in ("list", "show", "explain", "compile", "run", "conform", "doctor"):
+        result = uol(command, "--help")
+        assert result.status == 0
+        assert "Usage" in result.out
