@@ -7,14 +7,13 @@ Variables are int64; the analyzer's integers do not wrap.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import ExitStack
 from typing import Any
 
 from tvm import sym, tirx
 
 from uol.ir.errors import ToolchainError
-from uol.ir.intervals import Interval
 from uol.ir.nodes import Call, Const, Expr, Load, Var
 from uol.ir.types import DTYPES, INDEX
 from uol.ir.walk import substitute
@@ -23,6 +22,9 @@ Z3_STEPS = 2_000_000
 """Z3's resource limit for one proof: about a second at worst. Counted in steps, so that verdicts do not depend on load."""
 
 _TYPE = "int64"
+
+MAX_CONSTANT = 2**48
+"""Larger constants are refused (OverflowError): products of them would leave int64."""
 
 
 class Analyzer:
@@ -37,8 +39,10 @@ class Analyzer:
             )
         self._analyzer.set_z3_rlimit(Z3_STEPS)
 
-    def prove(self, condition: Expr, conditions: Iterable[Expr], ranges: Mapping[str, Interval]) -> bool:
-        """Whether `condition` follows. The default strength first: it is fast, and often enough."""
+    def prove(self, condition: Expr, conditions: Iterable[Expr]) -> bool:
+        """Whether `condition` follows. The default strength first: it is fast, and often enough.
+
+        Raises OverflowError for constants that are too large."""
         names = _Names()
         goal = names.encode(condition)
         with ExitStack() as scopes:
@@ -71,6 +75,8 @@ class _Names:
 
     def encode(self, expr: Expr) -> Any:
         match expr:
+            case Const(value=value) if abs(value) > MAX_CONSTANT:
+                raise OverflowError
             case Const(value=value, dtype=dtype):
                 return tirx.IntImm("bool" if dtype == "bool" else _TYPE, int(value))
             case Var(name=name):

@@ -49,17 +49,11 @@ def _structural(node: Node) -> Iterator[syntax.Expr | syntax.Pack]:
         case Reduction(binders=binders, args=args):
             yield from (b.bound for b in binders if b.bound is not None)
             yield from args[1:]
-        case Binary(op=op) if op in COMPARISONS and not any(isinstance(n, Access | Reduction) for n in _below(node)):
+        case Binary(op=op) if op in COMPARISONS and not any(isinstance(n, Access | Reduction) for n in syntax.below(node)):
             yield node
     for operand in syntax.operands(node):
         yield from _structural(operand)
 
 
-def _below(node: Node) -> Iterator[Node]:
-    yield node
-    for operand in syntax.operands(node):
-        yield from _below(operand)
-
-
 def _names(node: Node) -> Iterator[Name]:
-    return (n for n in _below(node) if isinstance(n, Name))
+    return (n for n in syntax.below(node) if isinstance(n, Name))

@@ -128,7 +128,7 @@ def _linear(dim: syntax.Expr) -> tuple[int, int] | None:
 
 
 def _names(node: syntax.Node) -> list[Name]:
-    return ([node] if isinstance(node, Name) else []) + [n for o in syntax.operands(node) for n in _names(o)]
+    return [n for n in syntax.below(node) if isinstance(n, Name)]
 
 
 def _is_definition(dim: syntax.Expr, extent: Expr, dims: Mapping[str, Expr]) -> bool:

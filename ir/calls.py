@@ -39,8 +39,8 @@ def _inline(scope: Scope, call: Apply) -> Tensor:
     inner = Environment(binding.op, env.draft, binding.types, dict(binding.dims), calls=(*env.calls, op.name))
     inner.attributes = _attributes(scope, call, op)
     inner.tensors = {p.name: t for p, t in zip(op.params, tensors, strict=True)}
-    _require(scope, call, inner, binding)
-    return _stages(scope, inner)
+    with scope.facts.scope(*_require(scope, call, inner, binding)):
+        return _stages(scope, inner)
 
 
 def _callee(scope: Scope, call: Apply) -> Op:
@@ -74,6 +74,8 @@ def _argument(scope: Scope, arg: Node) -> Tensor:
 
 def _attributes(scope: Scope, call: Apply, op: Op) -> dict[str, Expr]:
     given = {k.name: k for k in call.keywords}
+    if len(given) < len(call.keywords):
+        raise mismatch(scope.op, call, "an attribute is given twice")
     for name, keyword in given.items():
         if op.attribute(name) is None:
             known = [a.name for a in op.attributes]
@@ -98,8 +100,10 @@ def _attributes(scope: Scope, call: Apply, op: Op) -> dict[str, Expr]:
     return out
 
 
-def _require(scope: Scope, call: Apply, inner: Environment, binding: Binding) -> None:
-    """What the callee's signature says about dims, and its `where` clause, are obligations of the caller."""
+def _require(scope: Scope, call: Apply, inner: Environment, binding: Binding) -> list[Expr]:
+    """What the callee's signature says about dims, and its `where` clause: obligations of the caller, and known from
+    there on."""
+    conditions: list[Expr] = []
     for dim, extent, param in binding.equations:
         wanted = constants.constant(inner, dim, INDEX)
         scope.env.require(
@@ -108,8 +112,11 @@ def _require(scope: Scope, call: Apply, inner: Environment, binding: Binding) ->
             f"`{param}` of `{inner.op.name}` needs a dim of {show(wanted)}, it is {show(extent)}",
         )
     for clause in inner.op.where:
-        condition = constants.constant(inner, clause, "bool")
+        with scope.facts.scope(*conditions):
+            condition = constants.constant(inner, clause, "bool")
         scope.env.require(condition, call, f"`{inner.op.name}` needs `{show(condition)}`")
+        conditions.append(condition)
+    return conditions
 
 
 def _stages(scope: Scope, inner: Environment) -> Tensor:

@@ -15,10 +15,14 @@ from uol.ir.environment import Environment
 from uol.ir.functions import FUNCTIONS
 from uol.ir.integers import COMPARISONS
 from uol.ir.nodes import Call, Const, Expr
-from uol.ir.report import closest, mismatch
+from uol.ir.report import closest, mismatch, not_yet
 from uol.ir.rounding import integer_range, round_to
 from uol.ir.syntax import Apply, Binary, Bool, Name, Node, Number, Unary
 from uol.ir.types import DTYPES, INDEX, is_float, is_integer
+
+INDEX_LITERAL = "i32"
+"""What a number in a dim or an index must fit in. Dims and offsets may be larger; such a literal is a slip of the pen, and
+products of a few of them would leave the analyzer's integers."""
 
 
 def is_free(env: Environment, node: Node) -> bool:
@@ -46,6 +50,8 @@ def is_condition(node: Node) -> bool:
             return op in COMPARISONS or op in ("and", "or")
         case Apply(fn="select", args=(_, a, _)):
             return is_condition(a)
+        case Apply(fn="sorted"):
+            return True
     return False
 
 
@@ -86,6 +92,8 @@ def constant(env: Environment, node: Node, dtype: str) -> Expr:
             return fold("select", (chosen, constant(env, a, dtype), constant(env, b, dtype)), dtype)
         case Apply(fn=fn) if fn in FUNCTIONS:
             return _function(env, node, fn, dtype)
+        case Apply(fn="sorted" | "random_bits" as fn):
+            raise not_yet(env.op, node, f"`{fn}`")
     raise mismatch(env.op, node, "a literal, a dim or an attribute is needed here")
 
 
@@ -115,8 +123,9 @@ def literal(env: Environment, node: Node, value: int | float, dtype: str) -> Con
         return Const(float(value) if exact else float(round_to(float(value), dtype)), dtype)
     if isinstance(value, float):
         raise mismatch(env.op, node, f"`{value!r}` stands where {_article(dtype)} is needed", "write a whole number, or cast")
-    if dtype in DTYPES and not integer_range(dtype)[0] <= value <= integer_range(dtype)[1]:
-        raise mismatch(env.op, node, f"{value} does not fit in {dtype}")
+    low, high = integer_range(dtype if dtype in DTYPES else INDEX_LITERAL)
+    if not low <= value <= high:
+        raise mismatch(env.op, node, f"{value} does not fit in {dtype if dtype in DTYPES else 'an index'}")
     return Const(value, dtype)
 
 
@@ -135,8 +144,10 @@ def cast_integer(expr: Expr, dtype: str) -> Expr:
     """A dim, attribute or index in another type."""
     if expr.type == dtype:
         return expr
+    if isinstance(expr, Const) and dtype in DTYPES:
+        return Const(round_to(np.asarray(float(expr.value)), dtype).item(), dtype)
     if isinstance(expr, Const):
-        return Const(float(expr.value), dtype) if is_float(dtype) else Const(int(expr.value), dtype)
+        return Const(int(expr.value), dtype)
     return Call("cast", (expr,), dtype)
 
 

@@ -11,7 +11,7 @@ from uol.ir.errors import BoundsError, ShapeError
 from uol.ir.facts import Facts
 from uol.ir.integers import compare
 from uol.ir.library import Library
-from uol.ir.nodes import Axis, Const, Expr, Stage, Tensor, Var
+from uol.ir.nodes import Axis, Const, Expr, Load, Stage, Tensor, Var
 from uol.ir.render import show
 from uol.ir.report import at, closest, mismatch
 from uol.ir.span import Span
@@ -77,10 +77,12 @@ class Environment:
 
     def require(self, condition: Expr, node: Node, what: str, hint: str | None = None) -> None:
         """An obligation without an index: proven, or false (ShapeError), or left to be checked at the call."""
+        if self.facts.prove(condition):
+            return
         condition = self.facts.simplify(condition)
         if condition == Const(False, "bool"):
             raise at(ShapeError, self.op, node, what, hint)
-        if not self.facts.prove(condition) and condition not in self.draft.checks:
+        if condition not in self.draft.checks:
             self.draft.checks.append(condition)
 
     def positive_divisor(self, divisor: Expr, node: Node) -> None:
@@ -142,7 +144,7 @@ class Scope:
     def has_index(self, expr: Expr) -> bool:
         """Whether an expression depends on an index, or on a value read from memory."""
         names = {a.name for a in self.axes.values()}
-        return bool(variables(expr) & names) or any(not isinstance(n, (Const, Var)) and _reads(n) for n in walk(expr))
+        return bool(variables(expr) & names) or any(isinstance(n, Load) for n in walk(expr))
 
     def axis_name(self, name: str) -> str:
         """The axis of an index: its own name, unless a dim or scalar of the program has that."""
@@ -154,7 +156,3 @@ class Scope:
 def in_range(axis: Axis) -> tuple[Expr, Expr]:
     """0 <= axis < extent."""
     return compare(">=", Var(axis.name), Const(0)), compare("<", Var(axis.name), axis.extent)
-
-
-def _reads(expr: Expr) -> bool:
-    return type(expr).__name__ in ("Load", "Reduce")

@@ -17,7 +17,7 @@ from uol.ir.integers import COMPARISONS
 from uol.ir.nodes import Call, Const, Expr, Load, Reduce, Var
 from uol.ir.rounding import integer_range, round_to, wrap
 from uol.ir.types import INDEX, is_float
-from uol.ir.walk import walk
+from uol.ir.walk import bound, children, variables
 
 Array = NDArray[Any]
 
@@ -105,17 +105,16 @@ class Evaluation:
         return fold(expr.op, body.reshape(*full[:rank], -1), keep.reshape(*full[:rank], -1), expr.dtype)
 
     def elements(self, expr: Expr, block: Block) -> int:
-        """The largest space that evaluating over the block builds."""
-        largest = prod(block.shape)
-        for node in walk(expr):
-            if not isinstance(node, Reduce):
-                continue
-            inner = block.extend(tuple(a.name for a in node.axes), tuple(self.integer(a.extent) for a in node.axes))
-            factors = contraction.factors(node)
-            spaces = [node.body] if factors is None else list(factors)
-            sizes = [prod(n for name, n in zip(inner.names, inner.shape, strict=True) if name in _indices(e)) for e in spaces]
-            largest = max(largest, *(prod(inner.shape) if factors is None else s for s in sizes))
-        return largest
+        """The largest array that evaluating over the block builds."""
+        if not isinstance(expr, Reduce):
+            used = variables(expr) - bound(expr)
+            own = prod(n for name, n in zip(block.names, block.shape, strict=True) if name in used)
+            return max(own, *(self.elements(e, block) for e in children(expr)), 1)
+        inner = block.extend(tuple(a.name for a in expr.axes), tuple(self.integer(a.extent) for a in expr.axes))
+        factors = contraction.factors(expr)
+        if factors is not None:
+            return max(self.elements(f, inner) for f in factors)
+        return max(prod(inner.shape), self.elements(expr.body, inner))
 
 
 def apply(fn: str, args: list[Array], dtype: str) -> Array:
@@ -202,10 +201,6 @@ def _view(expr: Load, data: Array, block: Block) -> Array | None:
     for n in at:
         shape[n] = block.shape[n]
     return ordered.reshape(shape)
-
-
-def _indices(expr: Expr) -> set[str]:
-    return {n.name for n in walk(expr) if isinstance(n, Var)}
 
 
 _OPERATORS: dict[str, Any] = {

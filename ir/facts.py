@@ -64,7 +64,10 @@ class Facts:
             return False
         key = (condition, tuple(self._conditions))
         if key not in self._memo:
-            self._memo[key] = _analyzer().prove(condition, self._conditions, self._ranges)
+            try:
+                self._memo[key] = _analyzer().prove(condition, self._conditions)
+            except OverflowError:
+                self._memo[key] = False
         return self._memo[key]
 
     def simplify(self, expr: Expr) -> Expr:
@@ -72,7 +75,10 @@ class Facts:
         expr = integers.simplify(expr, self._ranges)
         if not is_integral(expr) or self._is_plain(expr):
             return expr
-        return integers.simplify(_analyzer().simplify(expr, self._conditions), self._ranges)
+        try:
+            return integers.simplify(_analyzer().simplify(expr, self._conditions), self._ranges)
+        except OverflowError:
+            return expr
 
     def stride(self, expr: Expr, axis: str) -> Expr | None:
         """What the expression grows by where `axis` grows by one: a finite difference.
@@ -117,17 +123,23 @@ class Facts:
 
     def _learn(self, condition: Expr) -> None:
         """A bound on one variable goes into its range, anything else is kept as a relation."""
+        match condition:
+            case Call(fn="==", args=(Var(name=name), Const(value=value), *_)):
+                self._narrow(name, Interval(int(value), int(value)))
+                return
         poly = integers.at_least_zero(condition, self._ranges)
         names = [m for m in poly if m] if poly is not None else []
         if poly is None or len(names) != 1 or len(names[0]) != 1 or not isinstance(names[0][0], Var):
             self._relations.append(condition)
             return
-        variable, factor, constant = names[0][0], poly[names[0]], poly.get((), 0)
-        # factor * v + constant >= 0
+        factor, constant = poly[names[0]], poly.get((), 0)  # factor * v + constant >= 0
         limit = Interval(-(constant // factor), None) if factor > 0 else Interval(None, constant // -factor)
-        known = self._ranges.get(variable.name, EVERYTHING).meet(limit)
+        self._narrow(names[0][0].name, limit)
+
+    def _narrow(self, name: str, limit: Interval) -> None:
+        known = self._ranges.get(name, EVERYTHING).meet(limit)
         self._contradiction = self._contradiction or known.empty
-        self._ranges[variable.name] = known
+        self._ranges[name] = known
 
     def _refuted(self, condition: Expr) -> bool:
         """Whether the condition is false somewhere: its interval's end is attained, and no relation forbids it there."""

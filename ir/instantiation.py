@@ -17,8 +17,8 @@ from uol.ir.packs import expand_packs
 from uol.ir.printer import print_op, statement_lines
 from uol.ir.render import show
 from uol.ir.report import at, closest, mismatch
-from uol.ir.syntax import Name, Node, Op, operands
-from uol.ir.types import INDEX
+from uol.ir.syntax import Name, Node, Op, below
+from uol.ir.types import DTYPES, INDEX
 
 
 def instantiate(
@@ -107,6 +107,12 @@ def _where(env: Environment, clause: Node) -> list[Expr]:
 
 def _check_types(op: Op, types: Mapping[str, str]) -> None:
     sets = {t.variable: t for t in op.domain}
+    for type_set in op.domain:
+        for name in type_set.types:
+            if name not in DTYPES:
+                raise mismatch(
+                    op, type_set, f"unknown type `{name}`", closest(name, DTYPES) or f"types are {', '.join(DTYPES)}"
+                )
     for name in types:
         if name not in sets:
             raise mismatch(op, op, f"`{op.name}` has no type variable `{name}`", closest(name, sets))
@@ -161,4 +167,4 @@ def _dims(env: Environment, given: Mapping[str, int]) -> tuple[str, ...]:
 
 
 def _names(node: Node) -> list[Name]:
-    return ([node] if isinstance(node, Name) else []) + [n for o in operands(node) for n in _names(o)]
+    return [n for n in below(node) if isinstance(n, Name)]

@@ -7,7 +7,7 @@ what it cannot decide goes to `uol.ir.facts`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from math import gcd
 
@@ -20,6 +20,7 @@ Poly = dict[Monomial, int]
 Ranges = Mapping[str, Interval]
 
 COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
+_OPPOSITE = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
 ZERO = Const(0)
 ONE = Const(1)
 TRUE = Const(True, "bool")
@@ -203,16 +204,35 @@ def at_least_zero(condition: Expr, ranges: Ranges) -> Poly | None:
 
 
 def attained(poly: Poly, ranges: Ranges) -> bool:
-    """Whether the polynomial takes the least value of its interval: distinct bounded variables, one a term."""
-    return all(len(m) <= 1 and all(isinstance(a, Var) and a.name in ranges and ranges[a.name].bounded for a in m) for m in poly)
+    """Whether the polynomial takes the least value of its interval: bounded variables, each in one place."""
+    seen: set[str] = set()
+    return all(len(m) <= 1 and all(_attains(a, ranges, seen) for a in m) for m in poly)
 
 
-def conjunction(conditions: Iterable[Expr]) -> Expr:
-    """All of the conditions as one."""
-    out: Expr = TRUE
-    for condition in conditions:
-        out = condition if out == TRUE else Call("and", (out, condition), "bool")
-    return out
+def _attains(atom: Expr, ranges: Ranges, seen: set[str]) -> bool:
+    """Whether an atom takes both ends of its interval, independently of the variables seen so far."""
+    match atom:
+        case Var(name=name):
+            fresh = name in ranges and ranges[name].bounded and name not in seen
+            seen.add(name)
+            return fresh
+        case Call(fn="/", args=(a, Const(value=divisor))) if divisor > 0:
+            return all(len(m) <= 1 and all(_attains(inner, ranges, seen) for inner in m) for m in to_poly(a, ranges))
+    return False
+
+
+def negate(condition: Expr) -> Expr:
+    """The opposite of a condition; of a comparison between integers, the comparison that holds where it does not."""
+    match condition:
+        case Const(value=value):
+            return Const(not value, "bool")
+        case Call(fn="not", args=(a,)):
+            return a
+        case Call(fn="or", args=(a, b)):
+            return Call("and", (negate(a), negate(b)), "bool")
+        case Call(fn=fn, args=(a, b)) if fn in COMPARISONS and a.type == b.type == INDEX:
+            return replace(condition, fn=_OPPOSITE[fn])
+    return Call("not", (condition,), "bool")
 
 
 def _decide_comparison(fn: str, gap: Interval) -> bool | None:
@@ -239,7 +259,7 @@ def _simplify_condition(condition: Expr, ranges: Ranges) -> Expr:
             neutral = TRUE if fn == "and" else FALSE
             return right if left == neutral else (left if right == neutral else replace(condition, args=(left, right)))
         case Call(fn="not", args=(a,)):
-            return replace(condition, args=(_simplify_condition(a, ranges),))
+            return negate(_simplify_condition(a, ranges))
         case Call(fn=fn, args=(a, b)) if fn in COMPARISONS and a.type == b.type == INDEX:
             return replace(condition, args=(simplify(a, ranges), simplify(b, ranges)))
     return condition

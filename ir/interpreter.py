@@ -36,7 +36,10 @@ def interpret(
     `inputs` are rounded to their types first; `dims` gives the dims that stayed symbolic. Raises ShapeError where an
     input is missing or has another shape, or where a fact or check of the program does not hold.
     """
-    given = {**(dims or {}), **(scalars or {})}
+    given: dict[str, float | int] = {**(dims or {})}
+    types = {s.name: s.dtype for s in program.scalars}
+    for name, value in (scalars or {}).items():
+        given[name] = round_to(value, types[name]).item() if name in types else value
     evaluation = Evaluation(given, {})
     _check(program, given, evaluation)
     for tensor in program.by_role("in"):

@@ -68,6 +68,7 @@ class _Expansion:
         self.index_packs: dict[str, str] = {}  # of the statement at hand: `*s` -> `*S`
 
     def run(self) -> Op:
+        self.check_members()
         for param in (*self.op.params, *self.op.results):
             self.tensors[param.name] = self.signature(param.dims, {p: p for p in self.ranks})
         return replace(
@@ -77,6 +78,27 @@ class _Expansion:
             where=tuple(self.expr(w) for w in self.op.where),
             body=tuple(self.statement(s) for s in self.op.body),
         )
+
+    def check_members(self) -> None:
+        """The names that a pack stands for must not be in the text already."""
+        written = {*self.op_names()}
+        for param in (*self.op.params, *self.op.results):
+            for dim in param.dims:
+                if not isinstance(dim, Pack) or self.ranks[dim.id] == 1:
+                    continue
+                for name in members(dim.id, self.ranks[dim.id]):
+                    if name in written:
+                        raise mismatch(
+                            self.op, dim, f"`*{dim.id}` stands for `{name}`, which is another name of the text", "rename it"
+                        )
+
+    def op_names(self) -> Iterable[str]:
+        yield from (p.name for p in (*self.op.params, *self.op.results))
+        yield from (a.name for a in self.op.attributes)
+        dims: list[Node] = [d for p in (*self.op.params, *self.op.results) for d in p.dims]
+        values: list[Node] = [n for s in self.op.body for n in (s.value, *(i for t in s.targets for i in t.index))]
+        for node in (*dims, *values):
+            yield from (n.id for n in syntax.below(node) if isinstance(n, Name))
 
     def signature(self, items: Iterable[Expr | Pack], packs: Mapping[str, str]) -> _Signature:
         items = tuple(items)

@@ -16,6 +16,8 @@ from uol.ir.span import Span
 from uol.ir.syntax_errors import explain
 
 LANGUAGE_VERSION = 1
+MAX_DEPTH = 64
+"""Operators within operators of one expression; far above what a readable text has, far below Python's stack."""
 
 
 @cache
@@ -45,6 +47,7 @@ class _Builder:
     def __init__(self, text: str, file: str) -> None:
         self.text = text
         self.file = file
+        self.depth = 0
 
     def ops(self, tree: lark.Tree[lark.Token]) -> tuple[syntax.Op, ...]:
         out: list[syntax.Op] = []
@@ -124,6 +127,19 @@ class _Builder:
         return self.expr(tree)
 
     def expr(self, tree: lark.Tree[lark.Token]) -> syntax.Expr:
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise ParseError(
+                f"expressions are nested more than {MAX_DEPTH} deep here",
+                span=self.span(tree),
+                text=self.text,
+                hint="give parts of it a name of their own, in statements before this one",
+            )
+        found = self.operator(tree)
+        self.depth -= 1
+        return found
+
+    def operator(self, tree: lark.Tree[lark.Token]) -> syntax.Expr:
         span = self.span(tree)
         if tree.data in _BINARY:
             left, right = (self.expr(t) for t in _trees(tree))

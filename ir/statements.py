@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from uol.ir import constants, values
+from uol.ir import calls, constants, values
 from uol.ir.environment import Environment, Scope
 from uol.ir.integers import compare
 from uol.ir.nodes import Axis, Const, Expr, Role, Stage, Tensor
@@ -12,7 +12,7 @@ from uol.ir.ranges import Place, extent_of, places
 from uol.ir.render import show
 from uol.ir.report import mismatch, not_yet
 from uol.ir.span import Span
-from uol.ir.syntax import Name, Param, Statement, Target
+from uol.ir.syntax import Access, Apply, Name, Node, Param, Statement, Target, operands
 from uol.ir.types import INDEX
 
 
@@ -44,6 +44,7 @@ def _statement(scope: Scope, statement: Statement, results: dict[str, Tensor], l
     (target,) = statement.targets
     _check_target(scope, target)
     declared = results.get(target.tensor)
+    _inline_calls(scope, statement.value)
     axes = _axes(scope, statement, target, declared)
     with scope.indices(axes):
         value = values.value(scope, statement.value, declared.dtype if declared else None)
@@ -54,6 +55,14 @@ def _statement(scope: Scope, statement: Statement, results: dict[str, Tensor], l
     tensor = declared or _local(scope, target, axes, value.type, local_names)
     scope.env.tensors[target.tensor] = tensor
     scope.env.draft.stages.append(Stage(tensor.name, tuple(axes.values()), value, tensor.dtype, scope.line, scope.span))
+
+
+def _inline_calls(scope: Scope, node: Node) -> None:
+    """The stages of called operators come first, outside of the statement's indices."""
+    if isinstance(node, Access) and isinstance(node.tensor, Apply):
+        calls.inline(scope, node.tensor)
+    for operand in operands(node):
+        _inline_calls(scope, operand)
 
 
 def _local(scope: Scope, target: Target, axes: dict[str, Axis], dtype: str, local_names: dict[str, str]) -> Tensor:

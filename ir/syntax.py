@@ -6,6 +6,7 @@ operator equals the one that was printed.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -174,6 +175,13 @@ class Op(Node):
     def attribute(self, name: str) -> Attribute | None:
         """The attribute of that name."""
         return next((a for a in self.attributes if a.name == name), None)
+
+
+def below(node: Node) -> Iterator[Node]:
+    """The node and all its sub-nodes, parents first."""
+    yield node
+    for operand in operands(node):
+        yield from below(operand)
 
 
 def operands(node: Node) -> tuple[Node, ...]:

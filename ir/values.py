@@ -160,7 +160,7 @@ def _cast(scope: Scope, node: Apply) -> Expr:
         if node.fn == "acc":
             raise mismatch(scope.op, node, "`acc` needs a value that has a type", "write the type: `f32(...)`")
         return constant(scope.env, arg, scope.env.dtype(node.fn, node))
-    operand = value(scope, arg, None)
+    operand = value(scope, arg, None if node.fn == "acc" else scope.env.dtype(node.fn, node))
     source = "i64" if operand.type == INDEX else operand.type
     target = DTYPES[source].accumulator if node.fn == "acc" else scope.env.dtype(node.fn, node)
     if target == "bool" and source != "bool":

@@ -32,6 +32,11 @@ def variables(expr: Expr) -> frozenset[str]:
     return frozenset(e.name for e in walk(expr) if isinstance(e, Var))
 
 
+def bound(expr: Expr) -> frozenset[str]:
+    """The names of the axes that reductions within an expression bind."""
+    return frozenset(a.name for e in walk(expr) if isinstance(e, Reduce) for a in e.axes)
+
+
 def substitute(expr: Expr, values: Mapping[str, Expr]) -> Expr:
     """The expression with variables exchanged by name."""
     match expr:
