@@ -1,5 +1,6 @@
 // The twin's process: `twin JOB REPORT` runs the launches of a job, block after block, on one simulated core.
 #include <signal.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -56,7 +57,8 @@ void watch(std::int64_t timeout_ms) {
   action.sa_handler = on_signal;
   action.sa_flags = SA_ONSTACK;
   for (const int number : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGALRM}) sigaction(number, &action, nullptr);
-  if (timeout_ms > 0) alarm(static_cast<unsigned>((timeout_ms + 999) / 1000));
+  const itimerval limit{{0, 0}, {timeout_ms / 1000, timeout_ms % 1000 * 1000}};
+  setitimer(ITIMER_REAL, &limit, nullptr);
 }
 
 void begin_block(int block) {

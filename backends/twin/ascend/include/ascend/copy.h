@@ -24,6 +24,12 @@ template <class T>
 void DataCopy(const GlobalTensor<T>& dst, const LocalTensor<T>& src, const uint32_t count, Site site = Site::here()) {
   twin::copy_out(dst.view(), src.view(), twin::type_of<T>(), count, site);
 }
+// From L1 (C1) to the bias table (C2): the only copy between on-chip tensors that the 910B does by itself.
+template <class T>
+void DataCopy(const LocalTensor<T>& dst, const LocalTensor<T>& src, const uint32_t count, Site site = Site::here()) {
+  static_assert(twin::one_of<T, float, int32_t>, "DataCopy to the bias table: float and int32_t");
+  twin::copy_bias(dst.view(), src.view(), int64_t{count} * int64_t{sizeof(T)}, site);
+}
 template <class T>
 void DataCopy(const LocalTensor<T>& dst, const GlobalTensor<T>& src, const DataCopyParams& params, Site site = Site::here()) {
   twin::copy_in(dst.view(), src.view(), params, site);

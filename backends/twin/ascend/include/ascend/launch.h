@@ -15,6 +15,20 @@ struct Value {
   }
 };
 
+// 0, 1, ... n - 1
+template <int... at>
+struct Places {};
+template <int n, int... at>
+struct Count : Count<n - 1, n - 1, at...> {};
+template <int... at>
+struct Count<0, at...> {
+  using Type = Places<at...>;
+};
+template <class... P>
+constexpr int arity(void (*)(P...)) {
+  return sizeof...(P);
+}
+
 struct Argument {
   uint8_t* address;  // of a buffer; null for scalars
   Value value;
@@ -30,6 +44,21 @@ struct Module {
   const Kernel* kernels;
   int count;
 };
+
+// Calls a kernel of any signature: pointers are buffers, all else is a scalar.
+template <class P>
+P argument(const Argument& from) {
+  if constexpr (same<P, GM_ADDR>) return from.address;
+  else return from.value;
+}
+template <class... P, int... at>
+void spread(void (*kernel)(P...), const Argument* arguments, Places<at...>) {
+  kernel(argument<P>(arguments[at])...);
+}
+template <auto kernel>
+void call(const Argument* arguments) {
+  spread(kernel, arguments, typename Count<arity(kernel)>::Type());
+}
 
 // All modules of this executable, by slot.
 extern const Module modules[];

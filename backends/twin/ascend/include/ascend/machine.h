@@ -89,6 +89,7 @@ void copy_in(Local dst, Global src, int element, int64_t count, Site site);
 void copy_out(Global dst, Local src, Type type, int64_t count, Site site);
 void copy_in(Local dst, Global src, const AscendC::DataCopyParams& p, Site site);
 void copy_out(Global dst, Local src, Type type, const AscendC::DataCopyParams& p, Site site);
+void copy_bias(Local dst, Local src, int64_t bytes, Site site);
 struct Padding {
   bool enabled;
   int left, right;

@@ -1,0 +1,62 @@
+"""The twin of Ascend C on the 910B: one simulated core, seven pipes, block after block."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from uol.backends.twin.kind import TwinKind, Unit
+
+HERE = Path(__file__).parent
+INCLUDE = HERE / "ascend" / "include"
+RUNTIME = HERE / "ascend" / "runtime"
+COMMON = HERE / "common"
+
+TEXT = (
+    "-std=c++17",  # bisheng's default
+    "-O1",  # the work is done by the runtime: compile fast
+    "-w",
+    "-Werror=narrowing",  # as bisheng, which refuses run-time ints in braces
+    "-fwrapv",
+    "-ffp-contract=off",
+)
+
+RUNTIME_FLAGS = ("-std=c++20", "-O3", "-march=native", "-ffp-contract=off", "-fno-math-errno", "-w")
+"""No contraction: a sum and a product round on their own, as two vector instructions do."""
+
+
+def glue(units: tuple[Unit, ...]) -> str:
+    """C++ that includes each text in a namespace of its own and lists its kernels. Kernels have C linkage, so they are
+    renamed, or two texts could not hold the same kernel."""
+    parts = ['#include "kernel_operator.h"', '#include "ascend/launch.h"']
+    table = []
+    for unit in units:
+        space = f"uol_m{unit.slot}"
+        kernels = unit.module.kernels
+        parts += [f"#define {kernel.name} {kernel.name}_{space}" for kernel in kernels]
+        parts += [f"namespace {space} {{", f'#include "{unit.include}"', "}"]
+        parts += [f"#undef {kernel.name}" for kernel in kernels]
+        entries = ", ".join(
+            f'{{"{kernel.name}", "{kernel.launch.core}", twin::call<{space}::{kernel.name}_{space}>}}' for kernel in kernels
+        )
+        parts += [f"static const twin::Kernel kernels_{space}[] = {{{entries}}};"]
+        table.append(f"{{kernels_{space}, {len(kernels)}}}")
+    parts += [f"const twin::Module twin::modules[] = {{{', '.join(table)}}};", ""]
+    return "\n".join(parts)
+
+
+def headers() -> tuple[Path, ...]:
+    folders = (INCLUDE, INCLUDE / "ascend", RUNTIME, COMMON)
+    return (Path(__file__), *(header for folder in folders for header in sorted(folder.glob("*.h"))))
+
+
+KIND = TwinKind(
+    name="ascendc",
+    compiler="g++",
+    text_flags=lambda checked: TEXT,
+    runtime_flags=RUNTIME_FLAGS,
+    link_flags=(),
+    include=(INCLUDE, RUNTIME, COMMON),
+    runtime=(*sorted(RUNTIME.glob("*.cpp")), COMMON / "uol_job.cpp", COMMON / "uol_report.cpp"),
+    headers=headers(),
+    glue=glue,
+)
