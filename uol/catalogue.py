@@ -7,7 +7,7 @@ from functools import cache
 
 from uol.ir.errors import UolError
 from uol.ir.library import Library
-from uol.ir.syntax import Apply, Node, Op, operands
+from uol.ir.syntax import Access, Apply, Node, Op, operands
 from uol.ops.library import library
 from uol.suggest import nearest
 
@@ -48,7 +48,7 @@ def callees(op: Op) -> tuple[Op, ...]:
     found: dict[str, Op] = {}
     pending = [op]
     while pending:
-        for name in _applied_names(pending.pop()):
+        for name in _called_names(pending.pop()):
             callee = catalogue().get(name)
             if callee is not None and name not in found and name != op.name:
                 found[name] = callee
@@ -56,9 +56,12 @@ def callees(op: Op) -> tuple[Op, ...]:
     return tuple(found[name] for name in sorted(found))
 
 
-def _applied_names(op: Op) -> set[str]:
+def _called_names(op: Op) -> set[str]:
+    """A call of an operator is indexed, `softmax(x)[n]`, or gives several results; a bare `exp(v)` is a function."""
+
     def walk(node: Node) -> set[str]:
-        own = {node.fn} if isinstance(node, Apply) else set()
+        own = {node.tensor.fn} if isinstance(node, Access) and isinstance(node.tensor, Apply) else set()
         return own.union(*(walk(child) for child in operands(node)))
 
-    return set().union(*(walk(statement.value) for statement in op.body))
+    several = {s.value.fn for s in op.body if len(s.targets) > 1 and isinstance(s.value, Apply)}
+    return several.union(*(walk(statement.value) for statement in op.body))

@@ -32,8 +32,13 @@ def generator_hash() -> str:
 
 def backend_hash(backend: Backend) -> str:
     """sha256 of the file that defines a backend: counts for one that a program registers from elsewhere."""
-    source = inspect.getsourcefile(type(backend))
-    return hashlib.sha256(Path(source).read_bytes()).hexdigest() if source else type(backend).__qualname__
+    return _class_hash(type(backend))
+
+
+@cache
+def _class_hash(kind: type) -> str:
+    source = inspect.getsourcefile(kind)
+    return hashlib.sha256(Path(source).read_bytes()).hexdigest() if source else kind.__qualname__
 
 
 @cache

@@ -13,7 +13,7 @@ from uol.codegen.backend import Artifact, Module
 from uol.dump import Dump
 from uol.ir.nodes import Program
 from uol.request import Request
-from uol.without_torch import import_tvm, import_tvm_ffi
+from uol.without_torch import import_tvm
 
 
 def open_cache() -> DiskCache:
@@ -64,7 +64,6 @@ def artifact_of(request: Request, module: Module, cache: DiskCache | None = None
     """The built module; its binary lies on disk. Raises ToolchainError where the target's compiler is missing."""
     cache = cache or open_cache()
     key = request.key("binary")
-    import_tvm_ffi()
 
     def build() -> bytes:
         import_tvm()
@@ -73,6 +72,6 @@ def artifact_of(request: Request, module: Module, cache: DiskCache | None = None
         return pickle.dumps((artifact.binary, artifact.log))
 
     binary, log = pickle.loads(cache.get_or_make(key, build))
-    path = cache.materialise(key, ".so", binary)
+    path = cache.materialise(key, ".bin", binary)
     return Artifact(module, binary, path, log)
 

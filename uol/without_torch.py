@@ -39,13 +39,6 @@ def torch_refused() -> Iterator[None]:
         sys.meta_path.remove(finder)
 
 
-def import_tvm_ffi() -> None:
-    """Loads TVM's calling convention, `tvm_ffi` (30 ms), but neither its compiler nor torch."""
-    if "tvm_ffi" not in sys.modules:
-        with torch_refused():
-            import tvm_ffi  # noqa: F401
-
-
 def import_tvm() -> None:
     """Loads TVM with its compiler (about 1 s), but not torch."""
     if "tvm" not in sys.modules:

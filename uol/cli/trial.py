@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from uol.compiler import Compiled
-from uol.conformance.comparison import Comparison, compare, compare_picks
+from uol.conformance.comparison import Comparison
 from uol.conformance.contracts import contract
 from uol.conformance.enclosure import enclose
 from uol.conformance.storage import decode, encode
+from uol.conformance.twin_check import compare_result, has_twin
 from uol.explain import Json
 from uol.ops.inputs import Array, make_inputs
 from uol.pipeline import program_of
@@ -77,28 +78,15 @@ def try_compiled(compiled: Compiled, *, seed: int = 0, in_twin: bool | None = No
     dtypes = {t.name: t.dtype for t in program.tensors.values()}
     buffers = {name: encode(array, dtypes[name]) for name, array in values.items()}
     scalars = dict(zip((s.name for s in compiled.module.graph.scalars), compiled.scalars({}), strict=True))
-    twin = has_twin(compiled) if in_twin is None else in_twin
+    twin = has_twin(compiled.request.target.name) if in_twin is None else in_twin
     start = time.perf_counter()
     outputs, findings = _run_in_twin(compiled, buffers, scalars) if twin else (compiled.run(buffers), ())
     time_s = time.perf_counter() - start
     admitted = enclose(program, values, scalars, contract(compiled.module.backend))
-    comparisons = {}
-    for name, output in outputs.items():
-        if name in admitted.scores:
-            golden, scores = admitted[name].value, admitted.scores[name]
-            comparisons[name] = compare_picks(output, golden, scores, dtypes[name])
-        else:
-            comparisons[name] = compare(output, admitted[name], dtypes[name])
+    comparisons = {t.name: compare_result(t, outputs.get(t.name), admitted) for t in program.by_role("out")}
     means = {name: float(decode(array, dtypes[name]).mean()) if array.size else 0.0 for name, array in outputs.items()}
     place = "in its twin" if twin else "run here"
     return Trial(program.name, compiled.request.target.name, place, seed, comparisons, findings, means, time_s)
-
-
-def has_twin(compiled: Compiled) -> bool:
-    """Is there a twin for the texts of this target?"""
-    from uol.backends.twin.kind import KINDS
-
-    return compiled.module.backend in KINDS
 
 
 def _run_in_twin(

@@ -1,0 +1,116 @@
+"""Bundles: what lies in them, and that they are there whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from toy_backend import ToyBackend
+
+import uol
+from uol.bundle import write_bundles
+from uol.codegen.backend import Module, SourceFile
+from uol.ir.errors import ResourceError
+
+pytestmark = pytest.mark.usefixtures("toy", "own_cache")
+
+
+def compiled(**dims: int) -> uol.Compiled:
+    return uol.compile("layer_norm", "toy", "f32", dims or {"S": 4, "C": 6})
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {str(f.relative_to(folder)): f.read_bytes() for f in sorted(folder.rglob("*")) if f.is_file()}
+
+
+def test_the_manifest_says_what_it_is(tmp_path: Path) -> None:
+    folder = compiled().bundle(tmp_path)
+    assert folder == tmp_path / "layer_norm-toy-host"
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["text"].startswith("op layer_norm(x: T[*S, C], gamma: T[C], beta: T[C]; eps: float = 1e-05)")
+    assert (manifest["target"], manifest["architecture"]) == ("toy:host", "python")
+    assert (manifest["types"], manifest["dims"], manifest["packs"]) == ({"T": "f32"}, {"C": 6}, {"S": [4]})
+    assert manifest["attributes"] == {"eps": 1e-5}
+    assert manifest["run_time_attributes"] == [{"name": "eps", "dtype": "f32"}]
+    assert [(a["name"], a["dtype"], a["shape"], a["strides"], a["role"]) for a in manifest["arguments"]] == [
+        ("x", "f32", [4, 6], [6, 1], "in"),
+        ("gamma", "f32", [6], [1], "in"),
+        ("beta", "f32", [6], [1], "in"),
+        ("y", "f32", [4, 6], [6, 1], "out"),
+    ]
+    assert all(k["schedule"] == "all elements at once" for k in manifest["kernels"])
+    assert manifest["conformance"] is None
+    assert {"uol", "apache-tvm", "python"} <= manifest["tools"].keys()
+
+
+def test_the_hashes_are_those_of_the_files(tmp_path: Path) -> None:
+    folder = compiled().bundle(tmp_path)
+    files = files_of(folder)
+    manifest = json.loads(files.pop("manifest.json"))
+    assert manifest["files"] == {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+
+
+def test_the_same_request_gives_the_same_bytes(tmp_path: Path) -> None:
+    first = files_of(compiled().bundle(tmp_path / "a"))
+    assert files_of(compiled().bundle(tmp_path / "b")) == first
+    assert files_of(compiled(S=4, C=7).bundle(tmp_path / "c")) != first
+
+
+def test_a_bundle_takes_the_place_of_an_older_one(tmp_path: Path) -> None:
+    compiled(S=2, C=2).bundle(tmp_path)
+    folder = compiled().bundle(tmp_path)
+    assert json.loads((folder / "manifest.json").read_text())["dims"] == {"C": 6}
+    assert [p.name for p in tmp_path.iterdir() if p.name != "cache"] == ["layer_norm-toy-host"]
+
+
+def test_what_fails_in_the_middle_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def assemble(self: ToyBackend, graph: object, kernels: object, device: object) -> Module:
+        whole = original(self, graph, kernels, device)
+        return replace(whole, host=(SourceFile("x" * 300, "a name that no file system takes"),))
+
+    original = ToyBackend.assemble
+    monkeypatch.setattr(ToyBackend, "assemble", assemble)
+    with pytest.raises(ResourceError, match="cannot write bundles"):
+        compiled().bundle(tmp_path / "build")
+    assert not (tmp_path / "build").exists()
+
+
+def test_several_targets_are_written_together(tmp_path: Path) -> None:
+    both = [compiled(), uol.compile("relu", "toy", "f32", {"S": 3})]
+    folders = write_bundles(both, tmp_path / "build", {"toy:host": {"passed": True}})
+    assert [f.name for f in folders] == ["layer_norm-toy-host", "relu-toy-host"]
+    assert json.loads((folders[0] / "manifest.json").read_text())["conformance"] == {"passed": True}
+
+
+def selftest(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *options, "selftest.py"], cwd=folder, capture_output=True, text=True)
+
+
+def test_the_self_test_sees_a_changed_file(tmp_path: Path) -> None:
+    folder = compiled().bundle(tmp_path)
+    (folder / "layer_norm.py").write_text("def layer_norm(): ...\n")
+    (folder / "build.sh").unlink()
+    run = selftest(folder)
+    assert run.returncode == 1
+    assert run.stdout == "FAILED  build.sh is missing\nFAILED  layer_norm.py was changed\n"
+
+
+def test_the_self_test_needs_no_uol_for_the_files(tmp_path: Path) -> None:
+    run = selftest(compiled().bundle(tmp_path), "-I", "-S")
+    assert run.returncode == 3
+    assert run.stdout == "passed  files\nnot run kernels: uol is not installed\n"
+
+
+def test_the_self_test_runs_the_kernels(tmp_path: Path) -> None:
+    from uol.cli.bundle_check import check_kernels
+
+    folder = compiled().bundle(tmp_path)
+    assert check_kernels(folder) == ""
+    text = (folder / "layer_norm.py").read_text()
+    (folder / "layer_norm.py").write_text(text.replace("np.sqrt", "np.cbrt"))
+    assert "does not generate the text of layer_norm.py" in check_kernels(folder)

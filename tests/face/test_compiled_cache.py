@@ -1,0 +1,144 @@
+"""What is compiled once is compiled: across objects, across processes, without TVM's compiler."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from toy_backend import ToyBackend
+
+import uol
+from uol import fingerprint, pipeline
+from uol.catalogue import callees, find_operator
+from uol.ir.parser import parse
+from uol.ir.printer import print_op
+from uol.named_binding import bind_names
+from uol.request import Request
+from uol.targets import resolve_target
+
+SOFTMAX = {"S": 4, "C": 6}
+
+
+def count_runs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The requests that are generated anew from here on."""
+    generated: list[str] = []
+    original = pipeline.generate
+
+    def generate(request: Request) -> object:
+        generated.append(request.instance.op.name)
+        return original(request)
+
+    monkeypatch.setattr(pipeline, "generate", generate)
+    return generated
+
+
+def test_the_second_compilation_comes_from_the_cache(toy: str, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    generated = count_runs(monkeypatch)
+    first, second = (uol.compile("softmax", toy, "f32", SOFTMAX) for _ in range(2))
+    assert generated == ["softmax"]
+    assert second.module == first.module
+
+
+def test_a_corrupt_cache_is_made_anew(toy: str, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = uol.compile("softmax", toy, "f32", SOFTMAX)
+    for entry in own_cache.rglob("*"):
+        if entry.is_file():
+            entry.write_bytes(entry.read_bytes()[:-20])
+    generated = count_runs(monkeypatch)
+    assert uol.compile("softmax", toy, "f32", SOFTMAX).module == first.module
+    assert generated == ["softmax"]
+
+
+def keys(toy: str) -> dict[str, str]:
+    """Digests of requests that differ in one thing each."""
+
+    def digest(name: str, dims: dict, dtype: str = "f32", layouts: dict | None = None, **attrs: float) -> str:
+        instance = bind_names(find_operator(name), dtype, dims, attrs)
+        return Request(instance, resolve_target(toy), layouts or {}).key("module").digest
+
+    image = {"N": 1, "C": 4, "H": 5, "W": 5}
+    return {
+        "plain": digest("max_pool2d", image, kernel=2),
+        "dtype": digest("max_pool2d", image, "f16", kernel=2),
+        "attribute": digest("max_pool2d", image, kernel=3),
+        "dims": digest("max_pool2d", {**image, "C": 5}, kernel=2),
+        "layout": digest("max_pool2d", image, layouts={"x": (100, 1, 20, 4)}, kernel=2),
+        "operator": digest("avg_pool2d", image, kernel=2),
+    }
+
+
+def test_what_a_kernel_depends_on_is_in_its_key(toy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = keys(toy)
+    assert len(set(plain.values())) == len(plain)
+    for name, change in {
+        "generator_hash": lambda: "another",
+        "cpu": lambda: "another",
+        "tool_versions": lambda: {"apache-tvm": "0.28"},
+        "flags": lambda: {"TVM_NUM_THREADS": "64"},
+        "backend_hash": lambda backend: "another",
+    }.items():
+        with monkeypatch.context() as changed:
+            changed.setattr(fingerprint, name, change)
+            assert not set(keys(toy).values()) & set(plain.values()), name
+
+
+def test_a_run_time_attribute_is_not_in_the_key(toy: str) -> None:
+    op = find_operator("rms_norm")
+    digests = {
+        Request(bind_names(op, "f32", SOFTMAX, {"eps": eps}), resolve_target(toy)).key("module").digest for eps in (1e-6, 0.5)
+    }
+    assert len(digests) == 1
+
+
+def test_the_texts_of_callees_are_in_the_key(toy: str) -> None:
+    op = parse("op f(x: f32[N, C]) -> (y: f32[N, C]) { y[n, c] = exp(softmax(relu(x))[n, c]) }")[0]
+    assert [c.name for c in callees(op)] == ["relu", "softmax"]
+    key = Request(bind_names(op, None, {"N": 2, "C": 3}, {}), resolve_target(toy)).key("module")
+    assert key.parts["callees"] == [print_op(find_operator(name)) for name in ("relu", "softmax")]
+
+
+PROBE = """
+import json, sys
+import numpy as np
+import uol
+kernel = uol.compile("softmax", {target!r}, "f32", {{"S": 4, "C": 6}})
+ran = {run} and kernel(np.zeros((4, 6), np.float32)).tolist()
+print(json.dumps([m for m in ("tvm", "tvm_ffi", "torch") if m in sys.modules]))
+"""
+
+
+def loaded(target: str, cache: Path, *, run: bool) -> list[str]:
+    """What a fresh process loads to compile (and run) one operator."""
+    code = PROBE.format(target=target, run=run)
+    environment = {**os.environ, "UOL_CACHE_DIR": str(cache)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=cache.parent, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    modules: list[str] = json.loads(done.stdout.splitlines()[-1])
+    return modules
+
+
+@pytest.mark.parametrize(("target", "run"), [("cuda", False), ("cpu", True)])
+def test_a_process_that_finds_all_in_the_cache_loads_no_compiler(target: str, run: bool, own_cache: Path) -> None:
+    cold = loaded(target, own_cache, run=run)
+    assert "tvm" in cold
+    assert "torch" not in cold
+    assert loaded(target, own_cache, run=run) == []
+
+
+def test_processes_may_compile_the_same_at_once(own_cache: Path) -> None:
+    code = PROBE.format(target="cuda", run=False)
+    environment = {**os.environ, "UOL_CACHE_DIR": str(own_cache)}
+    runs = [
+        subprocess.Popen([sys.executable, "-c", code], cwd=own_cache.parent, env=environment, stderr=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    assert [(run.communicate()[1], run.returncode) for run in runs] == [("", 0)] * 3
+    assert not list(own_cache.rglob(".writing-*"))
+
+
+def test_the_toy_is_rebuilt_where_its_own_source_changes(toy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert fingerprint.backend_hash(ToyBackend()) != fingerprint.backend_hash(resolve_target("cuda").backend)
