@@ -8,8 +8,9 @@ from uol.ir import constants, statements
 from uol.ir.attributes import compile_time, default
 from uol.ir.environment import Draft, Environment
 from uol.ir.errors import ShapeError
-from uol.ir.facts import Facts, is_integral
+from uol.ir.facts import Facts
 from uol.ir.integers import compare
+from uol.ir.knowledge import is_integral
 from uol.ir.library import Library
 from uol.ir.names import check_names
 from uol.ir.nodes import Const, Expr, Program, Scalar, Var

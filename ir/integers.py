@@ -290,7 +290,7 @@ def _divide(a: Poly, b: Poly, ranges: Ranges) -> tuple[Poly, Poly]:
     if len(b) == 1:
         ((divisor, factor),) = b.items()
         for monomial, coefficient in a.items():
-            left = _without(monomial, divisor)
+            left = without(monomial, divisor)
             if left is not None and coefficient % factor == 0:
                 quotient = add(quotient, {left: coefficient // factor})
         rest = add(a, scale(multiply(quotient, b), -1))
@@ -321,7 +321,8 @@ def _divide_by_constant(a: Poly, c: int, ranges: Ranges) -> tuple[Poly, Poly]:
     return add(quotient, {(idx("/", *parts),): 1}), add(remainder, {(): low_part} if low_part else {})
 
 
-def _without(monomial: Monomial, divisor: Monomial) -> Monomial | None:
+def without(monomial: Monomial, divisor: Monomial) -> Monomial | None:
+    """The monomial divided by another; None where that does not divide it."""
     left = list(monomial)
     for atom in divisor:
         if atom not in left:

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from uol.ir import accesses, reductions, syntax
 from uol.ir.constants import cast_integer, constant, fold, is_condition, is_free, natural_type
 from uol.ir.environment import Scope
-from uol.ir.facts import is_integral
 from uol.ir.functions import FUNCTIONS
 from uol.ir.integers import COMPARISONS
+from uol.ir.knowledge import is_integral
 from uol.ir.names import CASTS
 from uol.ir.nodes import Call, Const, Expr, Var
 from uol.ir.report import closest, mismatch, not_yet
