@@ -60,8 +60,13 @@ def _called_names(op: Op) -> set[str]:
     """A call of an operator is indexed, `softmax(x)[n]`, or gives several results; a bare `exp(v)` is a function."""
 
     def walk(node: Node) -> set[str]:
-        own = {node.tensor.fn} if isinstance(node, Access) and isinstance(node.tensor, Apply) else set()
+        own = _nested(node.tensor) if isinstance(node, Access) and isinstance(node.tensor, Apply) else set()
         return own.union(*(walk(child) for child in operands(node)))
 
-    several = {s.value.fn for s in op.body if len(s.targets) > 1 and isinstance(s.value, Apply)}
-    return several.union(*(walk(statement.value) for statement in op.body))
+    several = [s.value for s in op.body if len(s.targets) > 1 and isinstance(s.value, Apply)]
+    return set().union(*map(_nested, several), *(walk(statement.value) for statement in op.body))
+
+
+def _nested(call: Apply) -> set[str]:
+    """The operator of a call, and those of its tensors: `softmax(relu(x))`."""
+    return {call.fn}.union(*(_nested(argument) for argument in call.args if isinstance(argument, Apply)))
