@@ -138,11 +138,16 @@ def run_compiler(command: list[str], folder: Path) -> None:
 
 
 def finding_of(error: CompileError, unit: Unit) -> Finding:
-    """The compiler's first error, at its line of the text."""
-    text = str(error)
-    match = re.search(rf"^{re.escape(unit.include)}:(\d+):(?:\d+:)? (?:fatal )?error: (.*)$", text, re.MULTILINE)
-    if match:
-        return Finding("compile-error", match[2], "", int(match[1]))
+    """The compiler's first error, at its line of the text: where it stands, or where a header's template was used."""
+    text, file = str(error), re.escape(unit.include)
+    patterns = (
+        rf"^{file}:(\d+):(?:\d+:)? (?:fatal )?error: (.*)$",
+        rf"^{file}:(\d+):(?:\d+:)? +required from here$(?:.|\n)*? error: (.*)$",
+    )
+    matches = [match for match in (re.search(pattern, text, re.MULTILINE) for pattern in patterns) if match]
+    if matches:
+        first = min(matches, key=lambda match: match.start())
+        return Finding("compile-error", first[2], "", int(first[1]))
     return Finding("compile-error", text.strip()[:2000] or "the compiler failed without a word", "", 0)
 
 

@@ -25,9 +25,7 @@ def job_of(bug: Planted, backend: str) -> Job:
     args = (dense("x", "f32", (512,), "in"), dense("y", "f32", (512,), "out"), dense("w", "f32", (512,), "workspace"))
     launches = bug.launches or {"bug": bug.launch}
     x = np.arange(512, dtype=np.float32)
-    return Job(
-        module(backend, bug.source, args, launches), {"x": x}, {}, timeout_s=1.0, capability=MACHINES[backend]
-    )
+    return Job(module(backend, bug.source, args, launches), {"x": x}, {}, timeout_s=1.0, capability=MACHINES[backend])
 
 
 @pytest.fixture(scope="module", params=["cuda", "hip"])

@@ -2,6 +2,8 @@
 #pragma once
 #include <stdint.h>
 
+#include <initializer_list>
+
 namespace twin {
 
 // The line of a call: the last, defaulted parameter of every function here. Not made from an int by accident, so a call
@@ -14,11 +16,6 @@ struct Site {
 
 void report_overflow(int64_t value, int bits, Site site);
 
-#ifdef UOL_TWIN_SIGNATURES
-// Vendor's types, for a pass that only parses: braces around a run-time int are refused as bisheng refuses them.
-template <class U>
-using Narrow = U;
-#else
 // An integer field of U's width. On the card a larger value silently loses its high bits; here that is a finding.
 template <class U>
 struct Narrow {
@@ -29,6 +26,13 @@ struct Narrow {
   }
   constexpr operator U() const { return value; }
 };
-#endif
+
+// The items of a parameter struct in braces. Their element type makes a run-time int a narrowing error, as for bisheng;
+// in parentheses the vendor's header converts, and Narrow looks at the value.
+template <class U>
+const U* braces(std::initializer_list<U> items, unsigned long count) {
+  if (items.size() != count) __builtin_trap();
+  return items.begin();
+}
 
 }  // namespace twin

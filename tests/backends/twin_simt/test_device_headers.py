@@ -1,0 +1,148 @@
+"""The three copies of uol_device.h: one interface, accepted by the compilers they are for."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import subprocess
+from importlib import util
+from pathlib import Path
+
+import pytest
+
+import uol.backends
+
+BACKENDS = Path(next(iter(uol.backends.__path__)))
+HEADERS = {
+    "cuda": BACKENDS / "cuda" / "include" / "uol_device.h",
+    "hip": BACKENDS / "hip" / "include" / "uol_device.h",
+    "twin": BACKENDS / "twin" / "simt" / "include" / "uol_device.h",
+}
+MARK = "// ---- the same in every uol_device.h"
+
+EVERYTHING = """#include "uol_device.h"
+
+extern "C" __global__ void __launch_bounds__(256) everything(
+    const float* x, uol::f16* h, uol::bf16* b, double* d, int* i, long long* l, short* s, signed char* c, unsigned char* u,
+    bool* f)
+{
+  __shared__ float sums[256 / uol::warp_width];
+  __shared__ double wide[256 / uol::warp_width];
+  __shared__ long long longs[256 / uol::warp_width];
+  __shared__ bool flags[256 / uol::warp_width];
+  __shared__ uol::Pick<float, int> picks[256 / uol::warp_width];
+  __shared__ uol::Pick<double, long long> wide_picks[256 / uol::warp_width];
+  __shared__ __align__(16) uol::f16 tile[16][24];
+  extern __shared__ __align__(16) float more[];
+  const int t = threadIdx.x + 256 * (blockIdx.x + gridDim.x * blockIdx.y) % blockDim.x;
+  float v = x[t];
+  const double w = v;
+  tile[t / 16][t % 16] = uol::f16(v);
+  more[t] = v;
+  __syncthreads();
+  v += uol::block_sum<256>(v, sums) + uol::block_prod<256>(v, sums) + uol::block_max<256>(v, sums);
+  v += uol::group_fold<16>(v, uol::Sum{}) + uol::shuffle_xor(v, 1) + float(tile[t % 16][t / 16]) + more[255 - t];
+  d[t] = uol::block_min<256>(w, wide) + uol::exp(w) + uol::pow(w, 2.0) + uol::rsqrt(w);
+  d[t] += uol::infinity<double>() + uol::nan<double>();
+  l[t] = uol::block_sum<256>(uol::cast<long long>(w), longs) + uol::highest<long long>();
+  f[t] = uol::block_any<256>(v > 0, flags) && uol::block_all<256>(v < 9, flags) && uol::cast<bool>(v);
+  const auto best = uol::block_argmax<256>(v, t, picks);
+  const auto least = uol::block_argmin<256>(w, l[t], wide_picks);
+  i[t] = best.index + uol::floor_div(t, 7) + uol::floor_mod(t, -7) + uol::max(t, 5) + uol::min(t, 9) + uol::abs(t);
+  i[t] += uol::lowest<int>();
+  l[t] += least.index + uol::floor_div(l[t], 3LL) + uol::floor_mod(l[t], 3LL);
+  v = uol::exp(v) + uol::log(v) + uol::sqrt(v) + uol::rsqrt(v) + uol::tanh(v) + uol::erf(v) + uol::sin(v) + uol::cos(v);
+  v += uol::pow(v, 0.5f) + uol::floor(v) + uol::ceil(v) + uol::round(v) + uol::abs(v) + uol::sigmoid(v) + uol::nan<float>();
+  h[t] = uol::cast<uol::f16>(v);
+  h[t] = uol::f16(w);
+  b[t] = uol::cast<uol::bf16>(l[t]);
+  s[t] = uol::cast<short>(v);
+  c[t] = uol::cast<signed char>(b[t]);
+  u[t] = uol::cast<unsigned char>(w);
+  auto four = uol::load_vector<4>(x + 4 * t);
+  four.at[0] = uol::lowest<float>();
+  uol::store_vector<4>(more + 4 * (t % 64), four);
+  uol::store_vector<8>(h + 8 * t, uol::load_vector<8>(&tile[t % 16][8]));
+  uol::warp_barrier();
+}
+"""
+
+
+def parts(target: str) -> tuple[str, str]:
+    own, mark, shared = HEADERS[target].read_text().partition(MARK)
+    assert mark
+    return own, shared
+
+
+def test_the_marked_part_is_one_text() -> None:
+    assert parts("cuda")[1] == parts("hip")[1] == parts("twin")[1]
+
+
+def test_the_cuda_header_includes_nothing() -> None:
+    assert "#include" not in HEADERS["cuda"].read_text()
+
+
+def test_the_warp_width_is_the_machine_s() -> None:
+    assert "constexpr int warp_width = 32;" in parts("cuda")[0]
+    assert "constexpr int warp_width = 64;" in parts("hip")[0]
+
+
+def compile_with(command: list[str], tmp_path: Path, suffix: str, environment: dict[str, str] | None = None) -> None:
+    (tmp_path / f"everything.{suffix}").write_text(EVERYTHING)
+    result = subprocess.run(
+        [*command, f"everything.{suffix}", "-o", "everything.out"],
+        cwd=tmp_path,
+        env={**os.environ, **(environment or {})},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "everything.out").stat().st_size > 0
+
+
+def test_nvcc_accepts_the_cuda_header(tmp_path: Path) -> None:
+    nvcc = shutil.which("nvcc")
+    if nvcc is None:
+        pytest.skip("nvcc is not installed")
+    include = f"-I{HEADERS['cuda'].parent}"
+    compile_with([nvcc, "-arch=sm_80", "-cubin", "-Werror=all-warnings", include], tmp_path, "cu")
+
+
+def test_hipcc_accepts_the_hip_header(tmp_path: Path) -> None:
+    hipcc = shutil.which("hipcc")
+    if hipcc is None:
+        pytest.skip("hipcc is not installed")
+    include = f"-I{HEADERS['hip'].parent}"
+    command = [hipcc, "--offload-arch=gfx90a", "--cuda-device-only", "-c", "-Wall", include]
+    compile_with(command, tmp_path, "hip", {"HIP_PLATFORM": "amd"})
+
+
+def nvrtc() -> ctypes.CDLL | None:
+    """NVIDIA's run-time compiler, from its Python package; it needs no driver."""
+    spec = util.find_spec("nvidia")
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    found = [p for root in spec.submodule_search_locations for p in Path(root).rglob("libnvrtc.so.*")]
+    return ctypes.CDLL(str(found[0])) if found else None
+
+
+def test_nvrtc_accepts_the_cuda_header() -> None:
+    library = nvrtc()
+    if library is None:
+        pytest.skip("the package nvidia-cuda-nvrtc is not installed")
+    program = ctypes.c_void_p()
+    source = EVERYTHING.encode()
+    header, name = ctypes.c_char_p(HEADERS["cuda"].read_bytes()), ctypes.c_char_p(b"uol_device.h")
+    created = library.nvrtcCreateProgram(
+        ctypes.byref(program), source, b"everything.cu", 1, ctypes.byref(header), ctypes.byref(name)
+    )
+    assert created == 0
+    status = library.nvrtcCompileProgram(program, 1, (ctypes.c_char_p * 1)(b"--gpu-architecture=sm_80"))
+    size = ctypes.c_size_t()
+    library.nvrtcGetProgramLogSize(program, ctypes.byref(size))
+    log = ctypes.create_string_buffer(size.value)
+    library.nvrtcGetProgramLog(program, log)
+    assert status == 0, log.value.decode()
+    library.nvrtcGetCUBINSize(program, ctypes.byref(size))
+    assert size.value > 0
