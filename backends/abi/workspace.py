@@ -9,7 +9,7 @@ from math import prod
 from uol.codegen.index import static
 from uol.codegen.spec import Arg
 from uol.ir.errors import ResourceError
-from uol.ir.nodes import Expr
+from uol.ir.nodes import Expr, Var
 from uol.ir.types import DTYPES
 
 ALIGNMENT_BYTES = 256
@@ -39,5 +39,6 @@ def static_extent(expr: Expr) -> int:
     """The value of an extent or a stride. Raises ResourceError where it is symbolic."""
     value = static(expr)
     if value is None:
-        raise ResourceError("a launch needs every dim as a number", hint="give the dims: --dims R=4096,C=1024")
+        what = f" (here {expr.name})" if isinstance(expr, Var) else ""
+        raise ResourceError(f"a launch needs every dim as a number{what}", hint="give the dims: --dims R=4096,C=1024")
     return value

@@ -49,9 +49,7 @@ class Driver:
             found[symbol] = function
         return found
 
-    def launch(
-        self, function: ctypes.c_void_p, launch: Launch, stream: int, arguments: Sequence[ctypes._SimpleCData[object]]
-    ) -> None:
+    def launch(self, function: ctypes.c_void_p, launch: Launch, stream: int, arguments: Sequence[Value]) -> None:
         """Enqueues a kernel on a stream."""
         addresses = (ctypes.c_void_p * len(arguments))(*(ctypes.addressof(a) for a in arguments))
         shape = (*launch.grid, *launch.block, launch.shared_bytes)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from uol.backends.simt.c_printer import Printer
 from uol.backends.simt.flat import Counter
@@ -17,6 +18,8 @@ class Level:
     """One loop over a thread's part of m or n: the element's index, its bound where threads may lie beyond it, and the
     statements that need no deeper index."""
 
+    loop: str
+    count: int
     variable: str
     value: str
     guard: int | None
@@ -25,56 +28,86 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class EpiloguePlan:
-    """`before` the loops; then over n, then over m: a channel's scale or bias is read once for all of a thread's m."""
+    """`before` both loops, then `outer`, then `inner` within it: a channel's scale or bias is computed once a channel,
+    whether the channels lie along m or along n."""
 
     before: tuple[str, ...]
-    n: Level
-    m: Level
+    outer: Level
+    inner: Level
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """m or n: its axes, its counter, and how a thread steps over its part of the tile."""
+
+    counter: Counter
+    first: str
+    loop: str
+    tile: int
+    thread: int
+
+    @property
+    def axes(self) -> frozenset[str]:
+        return frozenset(a.name for a in self.counter.axes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """The steps by the loop that they belong to."""
+
+    before: tuple[Step, ...]
+    outer: tuple[Step, ...]
+    inner: tuple[Step, ...]
 
 
 def plan_epilogue(spec: Contract, m: Counter, n: Counter, tile: Tile, printer: Printer) -> EpiloguePlan:
-    """Each step goes to the outermost loop that knows its axes."""
-    over_batch = {a.name for a in spec.batch}
-    over_n = over_batch | {a.name for a in spec.n}
-    outside: list[Step] = []
-    each_n: list[Step] = []
-    each_m: list[Step] = []
+    """Each step goes to the outermost loop that knows its axes; the loop that can take more of them is the outer one."""
+    spec = replace(spec, epilogue=tuple(m.shortened(n.shortened(s)) for s in spec.epilogue))
+    along_m = _Side(m, "m0 + thread_m", "i", tile.m, tile.thread_m)
+    along_n = _Side(n, "n0 + thread_n", "j", tile.n, tile.thread_n)
+    m_first, n_first = _places(spec, along_m), _places(spec, along_n)
+    outer, inner, places = along_n, along_m, n_first
+    if len(m_first.outer) > len(n_first.outer):
+        outer, inner, places = along_m, along_n, m_first
+
+    scope = Scope(printer.bound(**{spec.acc: f"{printer.names.variable(spec.acc)}[i][j]"}))
+    _write(places.before, scope)
+    needed = used_variables(spec.epilogue)
+    outer_scope = _within(scope, outer, needed, places.outer)
+    inner_scope = _within(outer_scope, inner, needed, places.inner)
+    return EpiloguePlan(tuple(scope.lines), _level(outer, outer_scope), _level(inner, inner_scope))
+
+
+def _places(spec: Contract, outer: _Side) -> _Places:
+    batch = frozenset(a.name for a in spec.batch)
+    before: list[Step] = []
+    each_outer: list[Step] = []
+    each_inner: list[Step] = []
     for step in spec.epilogue:
-        axes = set(step.axes) if isinstance(step, Let) else None
-        uses_acc = bool(used_variables([step]) & ({spec.acc} | {s.name for s in each_m if isinstance(s, Let)}))
-        if axes is None or uses_acc or not axes <= over_n:
-            each_m.append(step)
-        elif axes <= over_batch and not _depends(step, each_n):
-            outside.append(step)
+        used = used_variables([step])
+        axes = frozenset(step.axes) if isinstance(step, Let) else None
+        if axes is None or spec.acc in used or used & _names(each_inner) or not axes <= batch | outer.axes:
+            each_inner.append(step)
+        elif axes <= batch and not used & _names(each_outer):
+            before.append(step)
         else:
-            each_n.append(step)
-
-    printer = printer.bound(**{spec.acc: f"{printer.names.variable(spec.acc)}[i][j]"})
-    scope = Scope(printer)
-    _write(outside, scope)
-    n_scope = scope.inner()
-    _declare(n, used_variables(spec.epilogue), n_scope)
-    _write(each_n, n_scope)
-    m_scope = n_scope.inner()
-    _declare(m, used_variables(spec.epilogue), m_scope)
-    _write(each_m, m_scope)
-    return EpiloguePlan(
-        tuple(scope.lines),
-        _level(n, "n0 + thread_n", "j", tile.n // tile.thread_n, tile.n, n_scope),
-        _level(m, "m0 + thread_m", "i", tile.m // tile.thread_m, tile.m, m_scope),
-    )
+            each_outer.append(step)
+    return _Places(tuple(before), tuple(each_outer), tuple(each_inner))
 
 
-def _depends(step: Step, earlier: list[Step]) -> bool:
-    return bool(used_variables([step]) & {s.name for s in earlier if isinstance(s, Let)})
+def _names(steps: Sequence[Step]) -> frozenset[str]:
+    return frozenset(s.name for s in steps if isinstance(s, Let))
 
 
-def _declare(counter: Counter, needed: frozenset[str], scope: Scope) -> None:
-    for line in counter.declarations(scope.printer, needed):
-        scope.add(line)
+def _within(scope: Scope, side: _Side, needed: frozenset[str], steps: Sequence[Step]) -> Scope:
+    inner = scope.inner()
+    for line in side.counter.declarations(inner.printer, needed):
+        inner.add(line)
+    _write(steps, inner)
+    return inner
 
 
-def _write(steps: list[Step], scope: Scope) -> None:
+def _write(steps: Sequence[Step], scope: Scope) -> None:
     for step in steps:
         match step:
             case Let():
@@ -83,6 +116,13 @@ def _write(steps: list[Step], scope: Scope) -> None:
                 scope.store(step)
 
 
-def _level(counter: Counter, first: str, loop: str, step: int, tile: int, scope: Scope) -> Level:
-    name = scope.printer.names.variable(counter.name)
-    return Level(name, f"{first} + {loop} * {step}", counter.count if counter.count % tile else None, tuple(scope.lines))
+def _level(side: _Side, scope: Scope) -> Level:
+    counter = side.counter
+    return Level(
+        loop=side.loop,
+        count=side.thread,
+        variable=scope.printer.names.variable(counter.name),
+        value=f"{side.first} + {side.loop} * {side.tile // side.thread}",
+        guard=counter.count if counter.count % side.tile else None,
+        body=tuple(scope.lines),
+    )

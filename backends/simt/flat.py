@@ -9,11 +9,11 @@ from math import prod
 from uol.backends.abi.workspace import static_extent
 from uol.backends.simt.c_printer import Printer
 from uol.backends.simt.fold_constants import folded, substituted
-from uol.codegen.index import ZERO, dense_strides, size
+from uol.codegen.index import ZERO, add, dense_strides, mul, size
 from uol.codegen.spec import Fold, Let, Read, Step, Store
 from uol.codegen.traverse import rewrite
 from uol.ir.intervals import Interval
-from uol.ir.nodes import Axis, Call, Const, Expr, Var
+from uol.ir.nodes import Axis, Call, Expr, Var
 from uol.ir.types import INDEX
 
 
@@ -65,27 +65,35 @@ class Counter:
         return value if place == 0 else folded(Call("%", (value, self.axes[place].extent), INDEX))
 
     def shortened(self, step: Step) -> Step:
-        """The step with every offset that is dense over the axes replaced by the counter: `x[i]`."""
+        """The step with the axes' part of every offset replaced by the counter, where it is dense over them: `x[i]`."""
         if len(self.axes) <= 1:
             return step
         match step:
             case Let(value=value):
-                return replace(step, value=self._shortened(value))
+                return replace(step, value=self.shorter(value))
             case Fold(value=value, where=where):
-                return replace(step, value=self._shortened(value), where=tuple(self._shortened(w) for w in where))
+                return replace(step, value=self.shorter(value), where=tuple(self.shorter(w) for w in where))
             case Store(offset=offset, strides=strides, value=value):
-                dense = self._is_dense(offset, strides)
-                return replace(step, offset=Var(self.name) if dense else offset, value=self._shortened(value))
+                return replace(step, offset=self._offset(offset, strides), value=self.shorter(value))
 
-    def _shortened(self, expr: Expr) -> Expr:
+    def shorter(self, expr: Expr) -> Expr:
+        """The same for the reads of an expression. A guarded read needs its axes anyway."""
+
         def rule(node: Expr) -> Expr | None:
-            if isinstance(node, Read) and not node.guard and self._is_dense(node.offset, node.strides):
-                return replace(node, offset=Var(self.name))
+            if isinstance(node, Read) and not node.guard:
+                return replace(node, offset=self._offset(node.offset, node.strides))
             return None
 
-        return rewrite(expr, rule)
+        return rewrite(expr, rule) if len(self.axes) > 1 else expr
 
-    def _is_dense(self, offset: Expr, strides: tuple[tuple[str, Expr | None], ...]) -> bool:
-        wanted = dict(zip((a.name for a in self.axes), dense_strides([a.extent for a in self.axes]), strict=True))
-        found = {name: stride for name, stride in strides if stride != ZERO}
-        return found == wanted and substituted(offset, dict.fromkeys(wanted, ZERO)) == Const(0)
+    def _offset(self, offset: Expr, strides: tuple[tuple[str, Expr | None], ...]) -> Expr:
+        """offset = (offset at axes 0) + counter * step, if the strides are those of a dense tensor times step."""
+        found = dict(strides)
+        step = found.get(self.axes[-1].name)
+        if step is None or step == ZERO:
+            return offset
+        dense = dense_strides([a.extent for a in self.axes])
+        if any(found.get(a.name) != mul(d, step) for a, d in zip(self.axes, dense, strict=True)):
+            return offset
+        base = substituted(offset, {a.name: ZERO for a in self.axes})
+        return add(base, mul(Var(self.name), step))

@@ -108,10 +108,11 @@ def plan_operand(spec: Contract, side: Side, k: Counter, tile_k: int, printer: P
 
 def _body(side: Side, k: Counter, printer: Printer, target: str, line: int) -> tuple[str, ...]:
     scope = Scope(printer)
-    needed = variables(side.factor)
+    factor = k.shorter(side.outer.shorter(side.factor))
+    needed = variables(factor)
     for text in (*side.outer.declarations(printer, needed), *k.declarations(printer, needed)):
         scope.add(text)
-    value = scope.expression(side.factor)
+    value = scope.expression(factor)
     scope.add(f"{target} = {value};", line)
     return tuple(scope.lines)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from uol.backends.simt.c_printer import Printer
 from uol.backends.simt.epilogue import EpiloguePlan, plan_epilogue
@@ -82,13 +82,21 @@ def plan_contract(spec: Contract, tile: Tile, target: Target) -> ContractPlan:
     index = index_type(spec, [grid.blocks, grid.m * tile.m, grid.n * tile.n, k_count + tile.k])
     names = legalise(spec, LOCALS)
     a_names, b_names = tile_names(spec)
+    batch = Counter.over(spec.batch, "$batch")
+    spec = replace(
+        spec,
+        a=batch.shorter(spec.a),
+        b=batch.shorter(spec.b),
+        epilogue=tuple(batch.shortened(s) for s in spec.epilogue),
+    )
     counters = Counter.over(spec.m, "$at_m"), Counter.over(spec.n, "$at_n"), Counter.over(spec.k, "$at_k")
     names = names.with_locals([*a_names, *b_names])
     printer = Printer(names, Proofs.of(spec), index)
     for counter in counters:
         printer = counter.known(printer)
     batch_scope = Scope(printer)
-    _declare_batch(spec, grid, batch_scope)
+    _declare_batch(spec, batch, grid, batch_scope)
+    printer = batch_scope.printer
     m, n, k = counters
     return ContractPlan(
         title=f"{m_count} x {n_count} x {k_count}{f', {grid.batch} times' if spec.batch else ''}; {tile.describe()}",
@@ -110,10 +118,9 @@ def plan_contract(spec: Contract, tile: Tile, target: Target) -> ContractPlan:
     )
 
 
-def _declare_batch(spec: Contract, grid: Grid, scope: Scope) -> None:
+def _declare_batch(spec: Contract, batch: Counter, grid: Grid, scope: Scope) -> None:
     if not spec.batch:
         return
-    batch = Counter.over(spec.batch, "$batch")
     scope.printer = batch.known(scope.printer)
     value = folded(Call("/", (Var(BLOCK), Const(max(grid.m * grid.n, 1))), INDEX))
     printer = scope.printer

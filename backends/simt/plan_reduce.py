@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from uol.backends.simt.c_printer import Printer
 from uol.backends.simt.flat import Counter, count_of
@@ -78,6 +78,9 @@ def plan_reduce(spec: Reduce, schedule: RowSchedule, target: Target) -> ReducePl
     index = index_type(spec, [blocks if by_block else blocks * threads, columns + threads])
     names = legalise(spec, ["row", "col", "thread", *(f"scratch{n}" for n in range(len(steps_of(spec))))])
     row = Counter.over(spec.rows, ROW)
+    spec = replace(spec, steps=tuple(row.shortened(s) for s in spec.steps))
+    if by_block:
+        spec = replace(spec, steps=tuple(Counter.over(spec.cols, COLUMN).shortened(s) for s in spec.steps))
     printer = row.known(Printer(names, Proofs.of(spec), index))
     writer = _Writer(spec, passes_of(spec), threads if by_block else None, Scope(printer))
     before = writer.before(row)

@@ -10,8 +10,8 @@ from uol.codegen.spec import Holds, Let, Read, Store, Within, reads
 from uol.codegen.traverse import rewrite
 from uol.ir.nodes import Const, Expr, Var
 
-WIDTH = 110
-"""Longer statements break at their `?` and `:`."""
+WIDTH = 100
+"""Longer statements break."""
 
 
 class Scope:
@@ -85,10 +85,13 @@ class Scope:
 
 
 def broken(text: str, comment: str) -> list[str]:
-    """A statement in one line, or with the `?` and `:` of its first choice on lines of their own."""
-    cuts = _first_choice(text) if len(text) > WIDTH else None
-    if cuts is None:
+    """A statement in one line; or with the `?` and `:` of its first choice on lines of their own; or its value on one."""
+    if len(text) <= WIDTH:
         return [text + comment]
+    cuts = _first_choice(text)
+    if cuts is None:
+        target, equals, value = text.partition(" = ")
+        return [f"{target} ={comment}", f"    {value}"] if equals else [text + comment]
     question, colon = cuts
     return [text[:question] + comment, "    " + text[question + 1 : colon], "    " + text[colon + 1 :]]
 
