@@ -14,8 +14,7 @@ COMMON = HERE / "common"
 TEXT = (
     "-std=c++17",  # bisheng's default
     "-O1",  # the work is done by the runtime: compile fast
-    "-w",
-    "-Werror=narrowing",  # as bisheng, which refuses run-time ints in braces
+    "-Werror=narrowing",  # bisheng refuses run-time ints in braces; `-w` would switch this off
     "-fwrapv",
     "-ffp-contract=off",
 )

@@ -18,14 +18,14 @@ struct DataCopyParams {
   union {
     Narrow<uint16_t> srcGap = 0;
     Narrow<uint16_t> srcStride;
-  
- private:
-  explicit DataCopyParams(const uint16_t* list) : DataCopyParams(list[0], list[1], list[2], list[3]) {}
-};
+  };
   union {
     Narrow<uint16_t> dstGap = 0;
     Narrow<uint16_t> dstStride;
   };
+
+ private:
+  explicit DataCopyParams(const uint16_t* list) : DataCopyParams(list[0], list[1], list[2], list[3]) {}
 };
 
 // blockLen in bytes; gaps in bytes on the GM side, in 32 B on the UB side.
