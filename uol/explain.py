@@ -9,7 +9,7 @@ from uol.codegen.backend import Kernel, Module
 from uol.codegen.spec import Arg, Contract, Pack
 from uol.ir.types import DTYPES
 from uol.static_sizes import static_sizes
-from uol.typed_text import arg_text, spec_lines
+from uol.typed_text import arg_lines, arg_text, spec_lines
 
 Json = dict[str, object]
 
@@ -24,7 +24,7 @@ class Explanation:
         module, graph = self.module, self.module.graph
         kernels = "one kernel" if len(module.kernels) == 1 else f"{len(module.kernels)} kernels"
         lines = [*_numbered(graph.source), "", f"{graph.name} on {module.backend}:{module.device_name}: {kernels}"]
-        lines += [f"  {arg.role:9} {arg_text(arg)}" for arg in graph.args]
+        lines += arg_lines(graph.args)
         lines += [f"  workspace {arg_text(arg)}  ({size_bytes(arg):,} bytes between kernels)" for arg in graph.workspaces]
         for number, kernel in enumerate(module.kernels, 1):
             lines += ["", f"{number}. {kernel.name}: {_what(kernel)}", *(f"  {line}" for line in spec_lines(kernel.spec))]

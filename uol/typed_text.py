@@ -53,12 +53,16 @@ def program_text(program: Program) -> str:
 
 def graph_text(graph: KernelGraph) -> str:
     """The kernels of an operator in launch order."""
-    return "\n".join(part for spec in graph.specs for part in (*spec_lines(spec), ""))
+    return "\n".join(line for spec in graph.specs for line in (*spec_lines(spec), *arg_lines(spec.args), ""))
+
+
+def arg_lines(args: Iterable[Arg]) -> list[str]:
+    """A line a buffer: role, name, type, shape, strides."""
+    return [f"  {arg.role:9} {arg_text(arg)}" for arg in args]
 
 
 def spec_lines(spec: KernelSpec) -> list[str]:
-    """What one kernel computes: its kind, axes, buffers, and a line a step."""
-    args = [f"  {arg.role:9} {arg_text(arg)}" for arg in spec.args]
+    """What one kernel computes: its kind, axes, and a line a step."""
     match spec:
         case Contract(line=line, acc=acc, a=a, b=b, k=k):
             head = f"line {line:<3} {acc} = sum over {axes_text(k)} of {expr_text(a)} * {expr_text(b)}"
@@ -69,7 +73,7 @@ def spec_lines(spec: KernelSpec) -> list[str]:
             steps = _step_lines(spec.steps, ())
         case _:
             steps = []
-    return [f"{type(spec).__name__} {spec.name}: {_space(spec)}", *args, *steps]
+    return [f"{type(spec).__name__} {spec.name}: {_space(spec)}", *steps]
 
 
 def arg_text(arg: Arg) -> str:
