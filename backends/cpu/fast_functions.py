@@ -175,11 +175,11 @@ def _with_sign(magnitude: Term, x: Term) -> Term:
     return _float(_bits(magnitude) | (_bits(x) & _i(-0x80000000)))
 
 
-_POLYNOMIALS: dict[str, Function] = {"exp": _exp, "exp2": _exp2, "log": _log, "tanh": _tanh, "erf": _erf}
+POLYNOMIALS: dict[str, Function] = {"exp": _exp, "exp2": _exp2, "log": _log, "tanh": _tanh, "erf": _erf}
 
 
 def _for_f32(name: str, polynomial: Function) -> Function:
     return lambda x: polynomial(x) if str(x.ty) == "float32" else EXACT[name](x)
 
 
-FAST: dict[str, Function] = {**EXACT, **{name: _for_f32(name, fn) for name, fn in _POLYNOMIALS.items()}}
+FAST: dict[str, Function] = {**EXACT, **{name: _for_f32(name, fn) for name, fn in POLYNOMIALS.items()}}

@@ -15,6 +15,7 @@ from tvm import tirx
 from uol.backends.cpu import arith
 from uol.backends.cpu.arith import constant, is_nan
 from uol.backends.cpu.builder import Builder
+from uol.backends.cpu.casts import cast
 from uol.backends.cpu.dtypes import INDEX_TYPE, Term, integer_range, representation
 from uol.codegen.spec import Fold
 from uol.ir.types import is_float
@@ -76,20 +77,20 @@ class State:
     """The running state of one fold: an array of lanes, and one of indices for argmax and argmin."""
 
     fold: Fold
+    dtype: str
     value: Term
     index: Term | None
 
     @staticmethod
-    def declare(code: Builder, fold: Fold, lanes: int) -> State:
-        """Arrays on the stack. Bools are held as i32."""
-        compute = representation(_value_type(fold)).compute
+    def declare(code: Builder, fold: Fold, lanes: int, *, wide: bool = False) -> State:
+        """Arrays on the stack. Bools are held as i32; with `wide`, sums and products of f32 as f64."""
+        dtype = fold.value.type if is_positional(fold) else fold.dtype
+        if wide and dtype == "f32" and fold.op in ("sum", "prod"):
+            dtype = "f64"
+        compute = representation(dtype).compute
         value = code.local(fold.name, lanes, "int32" if compute == "bool" else compute)
         index = code.local(f"{fold.name}_index", lanes, INDEX_TYPE) if is_positional(fold) else None
-        return State(fold, value, index)
-
-    @property
-    def dtype(self) -> str:
-        return _value_type(self.fold)
+        return State(fold, dtype, value, index)
 
     def clear(self, code: Builder, lane: Term) -> None:
         """The empty state."""
@@ -97,15 +98,18 @@ class State:
         if self.index is not None:
             code.add(tirx.BufferStore(self.index, tirx.const(NO_INDEX, INDEX_TYPE), [lane]))
 
-    def take(self, code: Builder, lane: Term, value: Term, position: Term) -> None:
-        """One more term, at a position (row-major over the cols)."""
+    def take(self, code: Builder, lane: Term, value: Term, position: Term, counts: Term | None = None) -> None:
+        """One more term, at a position (row-major over the cols), where it counts."""
         if self.index is None:
-            self._put(code, lane, combine(self.fold.op, self._get(lane), value, self.dtype))
+            value = cast(value, self.fold.dtype, self.dtype)
+            taken = combine(self.fold.op, self._get(lane), value, self.dtype)
+            self._put(code, lane, taken if counts is None else tirx.Select(counts, taken, self._get(lane)))
             return
         held, held_index = self._held(code, lane)
         value = code.bind("value", value)
         empty = tirx.EQ(held_index, tirx.const(NO_INDEX, INDEX_TYPE))
         wins = tirx.Or(empty, precedes(self.fold.op, value, position, held, held_index, self.dtype))
+        wins = wins if counts is None else tirx.And(counts, wins)
         self._replace(code, lane, wins, (value, position), (held, held_index))
 
     def merge(self, code: Builder, lane: Term, other: Term) -> None:
@@ -122,7 +126,9 @@ class State:
 
     def result(self, lane: Term) -> Term:
         """The fold's value: the index for argmax and argmin."""
-        return self._get(lane) if self.index is None else self.index[lane]
+        if self.index is not None:
+            return tirx.BufferLoad(self.index, [lane])
+        return cast(self._get(lane), self.dtype, self.fold.dtype)
 
     def _held(self, code: Builder, lane: Term) -> tuple[Term, Term]:
         assert self.index is not None
@@ -141,8 +147,3 @@ class State:
         if self.dtype == "bool":
             value = tirx.Select(value, tirx.const(1, "int32"), tirx.const(0, "int32"))
         code.add(tirx.BufferStore(self.value, value, [lane]))
-
-
-def _value_type(fold: Fold) -> str:
-    """What the state holds: the compared value's type for argmax and argmin, else the fold's."""
-    return fold.value.type if is_positional(fold) else fold.dtype

@@ -76,3 +76,18 @@ def _with_lets(wanted: list[Step], lets: dict[str, Let], order: tuple[Step, ...]
             pending.append(lets[name])
     chosen = {id(s) for s in (*wanted, *needed.values())}
     return tuple(s for s in order if id(s) in chosen)
+
+
+def split_lets(steps: tuple[Step, ...], varying: set[str]) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
+    """The lets that depend on none of the varying axes, and all other steps."""
+    hoisted: list[Step] = []
+    rest: list[Step] = []
+    late = set(varying)
+    for step in steps:
+        if isinstance(step, Let) and not (set(step.axes) | variables(step.value)) & late:
+            hoisted.append(step)
+            continue
+        rest.append(step)
+        if isinstance(step, Let):
+            late.add(step.name)
+    return tuple(hoisted), tuple(rest)

@@ -1,7 +1,7 @@
 """Every spec as an unscheduled PrimFunc: plain loops in the spec's order, one scalar at a time.
 
 This is the meaning of a spec in TensorIR. The oracle runs it; the scheduled kernels and every other target are
-compared with it.
+compared with it. Sums of f32 are held in f64 and rounded once, so that their error is not that of the order.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from contextlib import ExitStack
 from tvm import tirx
 
 from uol.backends.cpu.builder import Builder, index
+from uol.backends.cpu.casts import cast
 from uol.backends.cpu.dtypes import Term, representation
 from uol.backends.cpu.exact_functions import EXACT
-from uol.backends.cpu.expressions import Scope, conjunction, evaluate, store
+from uol.backends.cpu.expressions import Scope, conjunction, evaluate, is_total, store
 from uol.backends.cpu.folds import State
 from uol.backends.cpu.frame import Frame, open_frame
 from uol.backends.cpu.plan import plan_row
@@ -67,7 +68,7 @@ def _reduce_row(frame: Frame, spec: Reduce, scope: Scope) -> None:
         scope = run_steps(code, stage.row_steps, scope)
         if not stage.steps:
             continue
-        states = {f.name: State.declare(code, f, 1) for f in stage.folds}
+        states = {f.name: State.declare(code, f, 1, wide=True) for f in stage.folds}
         for state in states.values():
             state.clear(code, ZERO)
         with ExitStack() as loops:
@@ -75,18 +76,24 @@ def _reduce_row(frame: Frame, spec: Reduce, scope: Scope) -> None:
             position = linear_index(frame, spec.cols, inner)
             for step in stage.steps:
                 if isinstance(step, Fold):
-                    take(code, states[step.name], step, ZERO, position, inner)
+                    take(code, states[step.name], ZERO, position, inner)
                 else:
                     inner = run_steps(code, (step,), inner)
         scope = scope.with_values({name: code.bind(name, s.result(ZERO)) for name, s in states.items()})
 
 
-def take(code: Builder, state: State, fold: Fold, lane: Term, position: Term, scope: Scope) -> None:
-    """One more term of a fold, where its conditions hold."""
+def take(code: Builder, state: State, lane: Term, position: Term, scope: Scope) -> None:
+    """One more term of a fold, where its conditions hold. A term that is only in range where they do is evaluated
+    lazily."""
+    fold = state.fold
     if not fold.where:
         state.take(code, lane, evaluate(fold.value, scope), position)
         return
-    with code.when(conjunction([evaluate(w, scope) for w in fold.where])):
+    counts = conjunction([evaluate(w, scope) for w in fold.where])
+    if is_total(fold.value, scope):
+        state.take(code, lane, evaluate(fold.value, scope), position, code.bind("counts", counts))
+        return
+    with code.when(counts):
         state.take(code, lane, evaluate(fold.value, scope), position)
 
 
@@ -100,14 +107,15 @@ def linear_index(frame: Frame, axes: tuple[Axis, ...], scope: Scope) -> Term:
 
 def _contract(frame: Frame, spec: Contract) -> None:
     code = frame.code
-    compute = representation(spec.acc_dtype).compute
+    held = "f64" if spec.acc_dtype == "f32" else spec.acc_dtype
+    compute = representation(held).compute
     with ExitStack() as loops:
         scope = enter(frame, loops, spec.batch + spec.m + spec.n, frame.scope)
         total = code.local(spec.acc, 1, compute)
         code.add(tirx.BufferStore(total, tirx.const(0, compute), [ZERO]))
         with ExitStack() as inner:
             point = enter(frame, inner, spec.k, scope)
-            product = tirx.Mul(evaluate(spec.a, point), evaluate(spec.b, point))
+            product = tirx.Mul(*(cast(evaluate(e, point), spec.acc_dtype, held) for e in (spec.a, spec.b)))
             code.add(tirx.BufferStore(total, tirx.Add(tirx.BufferLoad(total, [ZERO]), product), [ZERO]))
-        scope = scope.with_values({spec.acc: code.bind(spec.acc, tirx.BufferLoad(total, [ZERO]))})
+        scope = scope.with_values({spec.acc: code.bind(spec.acc, cast(tirx.BufferLoad(total, [ZERO]), held, spec.acc_dtype))})
         run_steps(code, spec.epilogue, scope)

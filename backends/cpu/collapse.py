@@ -1,0 +1,171 @@
+"""Fewer axes for the same computation.
+
+An axis of extent 1 is 0. Two neighbouring axes of a group are one where every access steps over the inner one's whole
+extent in a step of the outer: a dense tensor is then a flat run, and a pointwise convolution a matrix product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import fields, replace
+from typing import Any, TypeVar
+
+from uol.codegen.index import ZERO, add, affine, mul, static
+from uol.codegen.spec import Contract, Fold, KernelSpec, Let, Map, Pack, Read, Reduce, Step, Store
+from uol.codegen.traverse import children, guard_operands, rewrite, substitute, variables, walk
+from uol.ir.nodes import Axis, Const, Expr, Var
+
+S = TypeVar("S", bound=KernelSpec)
+
+GROUPS: dict[type[KernelSpec], tuple[str, ...]] = {
+    Map: ("index",),
+    Pack: ("index",),
+    Reduce: ("rows", "cols"),
+    Contract: ("batch", "m", "n", "k"),
+}
+"""The fields of a spec that hold axes, in which neighbours may join."""
+
+
+def collapsed(spec: S) -> S:
+    """The spec without axes of extent 1, and with neighbouring axes joined wherever no access tells them apart."""
+    for axis in [a for a in spec.axes if static(a.extent) == 1]:
+        spec = _without(spec, axis.name, None)
+    for group in GROUPS[type(spec)]:
+        spec = _join_group(spec, group)
+    return spec
+
+
+def _join_group(spec: S, group: str) -> S:
+    place = 0
+    while place + 1 < len(getattr(spec, group)):
+        outer, inner = getattr(spec, group)[place : place + 2]
+        if _may_join(spec, outer, inner):
+            spec = _without(spec, outer.name, Axis(inner.name, mul(outer.extent, inner.extent)))
+        else:
+            place += 1
+    return spec
+
+
+def _may_join(spec: KernelSpec, outer: Axis, inner: Axis) -> bool:
+    extent = static(inner.extent)
+    if extent is None or static(outer.extent) is None:
+        return False
+    pair = {outer.name, inner.name}
+    if any(pair & told_apart(expr) for expr in expressions(spec)):
+        return False
+    return all(
+        coefficient(access.offset, outer.name) == extent * coefficient(access.offset, inner.name) for access in accesses(spec)
+    )
+
+
+def coefficient(offset: Expr, axis: str) -> int:
+    """The constant stride of an affine offset along an axis."""
+    form = affine(offset)
+    assert form is not None
+    return form.coefficient(axis)
+
+
+def told_apart(expr: Expr) -> frozenset[str]:
+    """The variables of an expression other than those of affine offsets: in values, guards, fills, quotients."""
+    if isinstance(expr, Read):
+        inner = [told_apart(e) for e in (*guard_operands(expr.guard), *((expr.fill,) if expr.fill is not None else ()))]
+        own = frozenset() if affine(expr.offset) is not None else variables(expr.offset)
+        return own.union(*inner)
+    if isinstance(expr, Var):
+        return frozenset((expr.name,))
+    return frozenset().union(*(told_apart(child) for child in children(expr)))
+
+
+def accesses(spec: KernelSpec) -> Iterator[Read | Store]:
+    """Every read and store of a spec."""
+    for expr in expressions(spec):
+        yield from (node for node in walk(expr) if isinstance(node, Read))
+    yield from (step for step in steps_of(spec) if isinstance(step, Store))
+
+
+def expressions(spec: KernelSpec) -> Iterator[Expr]:
+    """Every value and condition of a spec, and the offsets of stores that are not affine."""
+    if isinstance(spec, Contract):
+        yield from (spec.a, spec.b)
+    for step in steps_of(spec):
+        yield step.value
+        if isinstance(step, Fold):
+            yield from step.where
+        if isinstance(step, Store) and affine(step.offset) is None:
+            yield step.offset
+
+
+def steps_of(spec: KernelSpec) -> tuple[Step, ...]:
+    """The steps of a spec; a contraction's are its epilogue."""
+    match spec:
+        case Map(steps=steps) | Pack(steps=steps) | Reduce(steps=steps) | Contract(epilogue=steps):
+            return steps
+    raise TypeError(f"{type(spec).__name__} has no steps")
+
+
+def with_expressions(spec: S, value: Callable[[Expr], Expr], step: Callable[[Step], Step]) -> S:
+    """The spec with every step, and a contraction's factors, replaced."""
+    changed: dict[str, Any] = {}
+    if isinstance(spec, Contract):
+        changed = {"a": value(spec.a), "b": value(spec.b), "epilogue": tuple(step(s) for s in spec.epilogue)}
+    else:
+        changed = {"steps": tuple(step(s) for s in steps_of(spec))}
+    return replace(spec, **changed)
+
+
+def _without(spec: S, name: str, joined: Axis | None) -> S:
+    """The spec without an axis: it is 0, and the axis `joined` (which keeps its name) runs over its steps as well."""
+    into = None if joined is None else joined.name
+
+    def value(expr: Expr) -> Expr:
+        return _drop(expr, name)
+
+    def step(old: Step) -> Step:
+        match old:
+            case Let(axes=axes):
+                return replace(old, value=value(old.value), axes=_renamed(axes, name, into))
+            case Fold(where=where):
+                return replace(old, value=value(old.value), where=tuple(value(w) for w in where))
+            case Store(axes=axes):
+                return replace(
+                    old,
+                    value=value(old.value),
+                    offset=tidy(substitute(old.offset, {name: ZERO})),
+                    strides=tuple((n, s) for n, s in old.strides if n != name),
+                    axes=_renamed(axes, name, into),
+                )
+
+    spec = with_expressions(spec, value, step)
+    groups = {f.name: getattr(spec, f.name) for f in fields(spec) if f.name in GROUPS[type(spec)]}
+    return replace(spec, **{g: tuple(joined if a.name == into and joined else a for a in axes if a.name != name) for g, axes in groups.items()})
+
+
+def _drop(expr: Expr, name: str) -> Expr:
+    def rule(node: Expr) -> Expr | None:
+        if isinstance(node, Var) and node.name == name:
+            return Const(0, node.dtype)
+        if not isinstance(node, Read):
+            return None
+        inner = rewrite(node, lambda n: None if n is node else rule(n))
+        assert isinstance(inner, Read)
+        return replace(inner, offset=tidy(inner.offset), strides=tuple((n, s) for n, s in inner.strides if n != name))
+
+    return rewrite(expr, rule)
+
+
+def tidy(offset: Expr) -> Expr:
+    """An affine offset as a plain sum of multiples."""
+    form = affine(offset)
+    if form is None:
+        return offset
+    total: Expr = ZERO
+    for name, factor in form.coefficients:
+        total = add(total, mul(Var(name), Const(factor)))
+    return add(total, Const(form.constant))
+
+
+def _renamed(axes: tuple[str, ...], name: str, into: str | None) -> tuple[str, ...]:
+    if name not in axes:
+        return axes
+    kept = tuple(a for a in axes if a != name)
+    return kept if into is None or into in kept else (*kept, into)

@@ -1,0 +1,134 @@
+"""Contract: register tiles of a (implicit) matrix product.
+
+    tile    `rows` x `vectors` accumulators: each step along k loads the vectors of b once and broadcasts one element of a
+            for every row, so that all work is fused multiply-adds from registers
+    dot     where b is contiguous along k and there are few rows: lanes hold partial sums along k
+
+Rows run along the innermost m axis (the pixels of a row of an image), vectors along the innermost n axis, where the
+result and b are contiguous. Tiles are the parallel tasks; of the two operands, the larger one is swept once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from uol.backends.cpu.collapse import coefficient, collapsed
+from uol.backends.cpu.dtypes import Term, representation
+from uol.backends.cpu.host import Host
+from uol.backends.cpu.schedules.work import size
+from uol.codegen.index import affine, static
+from uol.codegen.spec import Contract, Read
+from uol.codegen.traverse import walk
+from uol.ir.nodes import Expr
+
+PARALLEL_FROM_PRODUCTS = 1 << 18
+"""Multiply-adds from which a second thread pays: 256 k take a core some 5 us."""
+FEW_ROWS = 8
+"""Up to so many rows, b is read where it lies rather than packed: each element serves too few products."""
+DOT_COLUMNS = 4
+WAY_BYTES = 4096
+"""Addresses that are this far apart share a set of the first-level cache (32 KB, 8 ways)."""
+WAYS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Tiles:
+    """`rows` x `vectors` of `lanes` accumulators. `sweep` names the operand that stays in cache while the other passes
+    by: the tasks run over the tiles of the other one innermost."""
+
+    rows: int
+    vectors: int
+    lanes: int
+    sweep: str
+    parallel: bool
+
+    def describe(self) -> str:
+        return f"tiles of {self.rows}x{self.vectors * self.lanes}, {self.sweep} kept, {'parallel' if self.parallel else 'serial'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Dots:
+    """`rows` x `columns` dot products at a time, `lanes` partial sums each."""
+
+    rows: int
+    columns: int
+    lanes: int
+    parallel: bool
+
+    def describe(self) -> str:
+        return f"{self.rows}x{self.columns} dot products of {self.lanes} lanes, {'parallel' if self.parallel else 'serial'}"
+
+
+def candidates(spec: Contract, host: Host) -> tuple[Tiles | Dots, ...]:
+    """Best first."""
+    flat = collapsed(spec)
+    lanes = host.vector_bytes // accumulator_bytes(spec)
+    rows = _extent(flat, "m")
+    products = size(flat.axes)
+    parallel = host.cores > 1 and (products is None or products >= PARALLEL_FROM_PRODUCTS)
+    if prefers_dot(flat):
+        tile_rows = min(rows, 4)
+        return (Dots(tile_rows, DOT_COLUMNS if tile_rows > 1 else 2 * DOT_COLUMNS, lanes, parallel),)
+    tile_rows, vectors = _tile(flat, rows, lanes, host)
+    m_size, n_size = size(flat.m) or 1, size(flat.n) or 1
+    return (Tiles(tile_rows, vectors, lanes, "b" if m_size < n_size else "a", parallel),)
+
+
+def accumulator_bytes(spec: Contract) -> int:
+    compute = representation(spec.acc_dtype).compute
+    return 8 if "64" in compute else 4
+
+
+def _extent(flat: Contract, group: str) -> int:
+    axes = getattr(flat, group)
+    return (static(axes[-1].extent) or 1) if axes else 1
+
+
+def _tile(flat: Contract, rows: int, lanes: int, host: Host) -> tuple[int, int]:
+    """The largest tile that the registers hold, cut evenly out of the rows."""
+    columns = _extent(flat, "n")
+    accumulators = host.vector_registers - 4  # vectors of b, and the broadcast element of a
+    vectors = 8 if rows == 1 else 4 if rows <= 3 else 2
+    vectors = max(1, min(vectors, -(-columns // lanes), accumulators))
+    most = max(1, accumulators // vectors)
+    if _rows_share_sets(flat):
+        most = min(most, WAYS - 1)
+    pieces = -(-rows // min(most, MOST_ROWS))
+    return -(-rows // pieces), vectors
+
+
+MOST_ROWS = 14
+
+
+def _rows_share_sets(flat: Contract) -> bool:
+    """Do the rows of a tile fall into one set of the first-level cache?"""
+    read = the_read(flat.a)
+    if not flat.m or affine(read.offset) is None:
+        return False
+    pitch = coefficient(read.offset, flat.m[-1].name) * (8 if "64" in representation(read.dtype).storage else 4)
+    return pitch > 0 and pitch % WAY_BYTES == 0
+
+
+def prefers_dot(flat: Contract) -> bool:
+    """Few rows, and both operands contiguous along k where b is not along n. `flat` is collapsed."""
+    a, b = the_read(flat.a), the_read(flat.b)
+    if not flat.k or affine(a.offset) is None or affine(b.offset) is None or a.guard or b.guard:
+        return False
+    inner = flat.k[-1].name
+    along_k = coefficient(a.offset, inner) == 1 and coefficient(b.offset, inner) == 1
+    along_n = not flat.n or coefficient(b.offset, flat.n[-1].name) == 1
+    return along_k and not along_n and (size(flat.m) or 1) <= FEW_ROWS
+
+
+def the_read(factor: Expr) -> Read:
+    """The read of a factor."""
+    return next(node for node in walk(factor) if isinstance(node, Read))
+
+
+def scheduled(spec: Contract, schedule: Tiles | Dots) -> Term:
+    """The kernel as a PrimFunc."""
+    from uol.backends.cpu.schedules.dot_products import dot_products
+    from uol.backends.cpu.schedules.register_tiles import register_tiles
+
+    flat = collapsed(spec)
+    return dot_products(flat, schedule) if isinstance(schedule, Dots) else register_tiles(flat, schedule)

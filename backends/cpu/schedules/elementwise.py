@@ -1,0 +1,159 @@
+"""Map and Pack: every element on its own.
+
+After axes are joined, the innermost runs along the result; it is cut into vectors, and the rest is one shorter vector.
+The outer axes give the parallel tasks. A copy that turns rows into columns is done in square tiles, so that a cache line
+that was read for one row still holds the next ones.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from uol.backends.cpu.builder import PARALLEL, SERIAL, index
+from uol.backends.cpu.collapse import accesses, coefficient, collapsed, steps_of
+from uol.backends.cpu.dtypes import Term
+from uol.backends.cpu.expressions import Scope
+from uol.backends.cpu.fast_functions import FAST
+from uol.backends.cpu.frame import Frame, open_frame
+from uol.backends.cpu.host import Host
+from uol.backends.cpu.plan import split_lets
+from uol.backends.cpu.primfunc import run_steps
+from uol.backends.cpu.schedules.nest import enter_nest, parallel_prefix
+from uol.backends.cpu.schedules.work import PARALLEL_FROM, size, steps_cost
+from uol.backends.cpu.vectorising import lane_loop
+from uol.codegen.index import affine, static
+from uol.codegen.spec import Map, Pack, Step, Store
+from uol.ir.nodes import Axis, Const
+
+TILE = 16
+"""Elements of a cache line of f32."""
+TASKS_PER_CORE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Elementwise:
+    """`lanes` of a vector along the innermost axis; `parallel` leading axes are fused into tasks (an only axis is cut
+    into vectors first); `tile_axis` is the axis that reads are contiguous along where the result is not."""
+
+    lanes: int
+    parallel: int
+    tile_axis: str = ""
+
+    def describe(self) -> str:
+        tiles = f", {TILE}x{TILE} tiles against {self.tile_axis}" if self.tile_axis else ""
+        return f"{self.lanes} lanes along the result, {'parallel' if self.parallel else 'serial'}{tiles}"
+
+
+def candidates(spec: Map | Pack, host: Host) -> tuple[Elementwise, ...]:
+    """One schedule."""
+    flat = collapsed(spec)
+    count = size(flat.index)
+    parallel = 0
+    if count is None or count * steps_cost(steps_of(flat)) >= PARALLEL_FROM and host.cores > 1:
+        parallel = 1 if len(flat.index) == 1 else parallel_prefix(flat.index[:-1], TASKS_PER_CORE * host.cores)
+    return (Elementwise(host.lanes, parallel, _tile_axis(flat)),)
+
+
+def _tile_axis(spec: Map | Pack) -> str:
+    """The axis other than the innermost along which a read has stride 1."""
+    if len(spec.index) < 2:
+        return ""
+    inner = spec.index[-1]
+    for access in accesses(spec):
+        if isinstance(access, Store) or affine(access.offset) is None or coefficient(access.offset, inner.name) <= 1:
+            continue
+        for axis in spec.index[:-1]:
+            if coefficient(access.offset, axis.name) == 1 and (static(axis.extent) or 0) > 1:
+                return axis.name
+    return ""
+
+
+def scheduled(spec: Map | Pack, schedule: Elementwise) -> Term:
+    """The kernel as a PrimFunc."""
+    flat = collapsed(spec)
+    frame = open_frame(flat, FAST)
+    if not flat.index:
+        run_steps(frame.code, steps_of(flat), frame.scope)
+        return frame.close()
+    inner = flat.index[-1]
+    outer = flat.index[:-1]
+    if schedule.tile_axis:
+        _tiled(frame, flat, schedule)
+        return frame.close()
+    with ExitStack() as loops:
+        scope = enter_nest(frame, loops, outer, min(schedule.parallel, len(outer)), frame.scope)
+        hoisted, rest = split_lets(steps_of(flat), {inner.name})
+        scope = run_steps(frame.code, hoisted, scope)
+        kind = PARALLEL if schedule.parallel and not outer else SERIAL
+        _vectors(frame, inner, schedule.lanes, kind, rest, scope)
+    return frame.close()
+
+
+def _vectors(frame: Frame, axis: Axis, lanes: int, kind: Term, steps: tuple[Step, ...], scope: Scope) -> None:
+    """The steps along an axis, a vector at a time, then the rest as one shorter vector."""
+    code = frame.code
+    extent = frame.extent(axis.extent)
+    whole = extent // lanes if isinstance(extent, int) else extent // index(lanes)
+    lane_kind = lane_loop(steps, (axis.name,), scope)
+    if not isinstance(whole, int) or whole:
+        with code.loop(f"{axis.name}_vector", whole, kind) as vector, code.loop("lane", lanes, lane_kind) as lane:
+            run_steps(code, steps, scope.with_values({axis.name: vector * index(lanes) + lane}))
+    done = whole * lanes if isinstance(whole, int) else whole * index(lanes)
+    rest = extent - done
+    if isinstance(rest, int) and rest == 0:
+        return
+    with code.loop("lane", rest, lane_kind if isinstance(rest, int) else SERIAL) as lane:
+        run_steps(code, steps, scope.with_values({axis.name: index(done) + lane}))
+
+
+def _tiled(frame: Frame, spec: Map | Pack, schedule: Elementwise) -> None:
+    """Tiles over the innermost axis and the one that reads are contiguous along."""
+    code = frame.code
+    across = next(a for a in spec.index if a.name == schedule.tile_axis)
+    inner = spec.index[-1]
+    others = tuple(a for a in spec.index[:-1] if a is not across)
+    extent = frame.extent(across.extent)
+    assert isinstance(extent, int)
+    with ExitStack() as loops:
+        tiles = Axis(f"{across.name}_tile", _tile_count(extent))
+        nest = (*others, tiles)
+        fused = parallel_prefix(nest, 1 << 30) if schedule.parallel else 0
+        scope = enter_nest(frame, loops, nest, fused, frame.scope)
+        start = scope.values[tiles.name] * index(TILE)
+        for length, condition in _tile_lengths(extent, scope.values[tiles.name]):
+            with ExitStack() as guarded:
+                if condition is not None:
+                    guarded.enter_context(code.when(condition))
+                _one_tile(frame, spec, (inner, across.name, start, length), scope)
+
+
+def _one_tile(frame: Frame, spec: Map | Pack, tile: tuple[Axis, str, Term, int], scope: Scope) -> None:
+    """For each run of `TILE` elements of the result: all rows of the tile."""
+    inner, across, start, length = tile
+    code = frame.code
+    extent = frame.extent(inner.extent)
+    assert isinstance(extent, int)
+    lane_kind = lane_loop(steps_of(spec), (inner.name,), scope)
+    for first, count, lanes in ((0, extent // TILE, TILE), (extent - extent % TILE, 1, extent % TILE)):
+        if not count or not lanes:
+            continue
+        with code.loop("run", count) as run, code.loop("row", length) as row, code.loop("lane", lanes, lane_kind) as lane:
+            here = {inner.name: index(first) + run * index(TILE) + lane, across: start + row}
+            run_steps(code, steps_of(spec), scope.with_values(here))
+
+
+def _tile_count(extent: int) -> Const:
+    return Const(-(-extent // TILE))
+
+
+def _tile_lengths(extent: int, number: Term) -> list[tuple[int, Term | None]]:
+    """The lengths of tiles and when they apply: whole ones, and the last."""
+    whole, rest = divmod(extent, TILE)
+    if not rest:
+        return [(TILE, None)]
+    if not whole:
+        return [(rest, None)]
+    return [(TILE, number < index(whole)), (rest, number >= index(whole))]
+
+

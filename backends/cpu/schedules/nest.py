@@ -1,0 +1,58 @@
+"""Loop nests over axes: a fused parallel loop outside, serial loops within."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from tvm import tirx
+
+from uol.backends.cpu.builder import PARALLEL, Extent, index
+from uol.backends.cpu.dtypes import Term
+from uol.backends.cpu.expressions import Scope
+from uol.backends.cpu.frame import Frame
+from uol.ir.nodes import Axis
+
+
+def product(extents: list[Extent]) -> Extent:
+    """The product, a number where all are."""
+    total: Extent = 1
+    for extent in extents:
+        total = total * extent
+    return total
+
+
+def unflatten(frame: Frame, flat: Term, named: list[tuple[str, Extent]]) -> dict[str, Term]:
+    """The indices of a position in row-major order, each under its name."""
+    found: dict[str, Term] = {}
+    for place, (name, extent) in enumerate(reversed(named)):
+        last = place == len(named) - 1
+        if isinstance(extent, int) and extent == 1:
+            found[name] = index(0)
+        else:
+            found[name] = frame.code.bind(name, flat if last else tirx.FloorMod(flat, index(extent)))
+        if not last and not (isinstance(extent, int) and extent == 1):
+            flat = frame.code.bind("rest", tirx.FloorDiv(flat, index(extent)))
+    return found
+
+
+def enter_nest(frame: Frame, loops: ExitStack, axes: tuple[Axis, ...], parallel: int, scope: Scope) -> Scope:
+    """Opens loops over the axes, the first `parallel` of them as one parallel loop; the scope within."""
+    first = [(a.name, frame.extent(a.extent)) for a in axes[:parallel]]
+    if first:
+        name = "_".join(n for n, _ in first)
+        flat = loops.enter_context(frame.code.loop(name, product([e for _, e in first]), PARALLEL))
+        scope = scope.with_values(unflatten(frame, flat, first))
+    for axis in axes[parallel:]:
+        variable = loops.enter_context(frame.code.loop(axis.name, frame.extent(axis.extent)))
+        scope = scope.with_values({axis.name: variable})
+    return scope
+
+
+def parallel_prefix(axes: tuple[Axis, ...], enough: int) -> int:
+    """How many leading axes must be fused for `enough` tasks; all of them where they have fewer."""
+    tasks = 1
+    for count, axis in enumerate(axes):
+        if tasks >= enough:
+            return count
+        tasks *= int(getattr(axis.extent, "value", enough))
+    return len(axes)

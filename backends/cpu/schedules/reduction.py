@@ -1,0 +1,130 @@
+"""Reduce: folds over the cols of every row. Two ways to feed the lanes:
+
+    along cols   the innermost col is contiguous: lanes hold partial results of one row, which a tree joins
+    along rows   the innermost row is contiguous (channels-last): each lane is a row of its own
+
+Rows are the parallel tasks; where there are fewer rows than cores, the cols of a row are cut into tasks instead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from uol.backends.cpu.collapse import accesses, coefficient, collapsed
+from uol.backends.cpu.dtypes import Term, representation
+from uol.backends.cpu.host import Host
+from uol.backends.cpu.plan import plan_row
+from uol.backends.cpu.schedules.nest import parallel_prefix
+from uol.backends.cpu.schedules.work import PARALLEL_FROM, cost, size, steps_cost
+from uol.codegen.index import affine, static
+from uol.codegen.spec import Let, Read, Reduce, Store
+
+ROW_BUFFER_BYTES = 32 * 1024
+"""What a row may keep on the stack between its passes: as much as a first-level cache holds."""
+VECTORS = 4
+"""Independent vectors of partial results, to cover the latency of an addition."""
+TASKS_PER_CORE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Reduction:
+    """`along` names what feeds the lanes; `lanes` of them; `parallel` leading row axes are fused into tasks; with
+    `col_tasks` above 1 every pass over the cols of a row is cut into so many tasks; `keep` names the element values that
+    a row keeps between its passes."""
+
+    along: Literal["cols", "rows"]
+    lanes: int
+    parallel: int
+    col_tasks: int = 1
+    keep: tuple[str, ...] = ()
+
+    def describe(self) -> str:
+        kept = f", keeps {', '.join(self.keep)}" if self.keep else ""
+        tasks = f", {self.col_tasks} tasks a row" if self.col_tasks > 1 else ", parallel rows" if self.parallel else ""
+        return f"{self.lanes} lanes along {self.along}{tasks}{kept}"
+
+
+def candidates(spec: Reduce, host: Host) -> tuple[Reduction, ...]:
+    """The way that reads memory contiguously."""
+    flat = collapsed(spec)
+    rows, cols = size(flat.rows), size(flat.cols)
+    work = None if rows is None or cols is None else rows * cols * steps_cost(flat.steps)
+    worthwhile = host.cores > 1 and (work is None or work >= PARALLEL_FROM)
+    if _along_rows(flat):
+        return (_along_rows_schedule(flat, host, worthwhile),)
+    lanes = _col_lanes(flat, host)
+    few = rows is not None and rows < host.cores
+    if worthwhile and few and lanes > 1:
+        tasks = min(2 * host.cores, max(1, (cols or 1) // (4 * lanes)))
+        return (Reduction("cols", lanes, 0, tasks),)
+    parallel = parallel_prefix(flat.rows, TASKS_PER_CORE * host.cores) if worthwhile and flat.rows else 0
+    return (Reduction("cols", lanes, parallel, 1, _kept(flat)),)
+
+
+def _along_rows_schedule(flat: Reduce, host: Host, worthwhile: bool) -> Reduction:
+    """As many lanes as leave every core a block of rows."""
+    extent = static(flat.rows[-1].extent) or host.lanes
+    outer = size(flat.rows[:-1]) or 1
+    lanes = VECTORS * host.lanes
+    while lanes > host.lanes and (lanes > extent or (worthwhile and outer * -(-extent // lanes) < 2 * host.cores)):
+        lanes //= 2
+    return Reduction("rows", min(lanes, max(extent, 1)), len(flat.rows) if worthwhile else 0)
+
+
+def _along_rows(flat: Reduce) -> bool:
+    """Is more memory read contiguously along the innermost row than along the innermost col?"""
+    if not flat.rows or (static(flat.rows[-1].extent) or 0) < 2 or any(static(a.extent) is None for a in flat.axes):
+        return False
+    inner_row, inner_col = flat.rows[-1].name, flat.cols[-1].name if flat.cols else ""
+    votes = 0
+    for access in accesses(flat):
+        if isinstance(access, Read) and affine(access.offset) is not None:
+            votes += coefficient(access.offset, inner_row) == 1
+            votes -= coefficient(access.offset, inner_col) == 1
+    return votes > 0 or (votes == 0 and _short_cols(flat) and _stores_rows(flat, inner_row))
+
+
+def _short_cols(flat: Reduce) -> bool:
+    return (size(flat.cols) or 0) < 16
+
+
+def _stores_rows(flat: Reduce, inner_row: str) -> bool:
+    return any(isinstance(s, Store) and affine(s.offset) is not None and coefficient(s.offset, inner_row) == 1 for s in flat.steps)
+
+
+def _col_lanes(flat: Reduce, host: Host) -> int:
+    """Four vectors where the innermost col fills them twice, else what it fills."""
+    extent = static(flat.cols[-1].extent) if flat.cols else 1
+    if extent is None:
+        return host.lanes
+    lanes = VECTORS * host.lanes
+    while lanes > 1 and extent < (2 * lanes if lanes > host.lanes else lanes):
+        lanes //= 2
+    return lanes
+
+
+def _kept(flat: Reduce) -> tuple[str, ...]:
+    """Dear element values that several passes need, as far as they fit."""
+    stages = plan_row(flat)
+    count = size(flat.cols)
+    if count is None:
+        return ()
+    names: list[str] = []
+    room = ROW_BUFFER_BYTES
+    for let in (s for s in flat.steps if isinstance(s, Let)):
+        uses = sum(let in stage.steps for stage in stages)
+        bytes_needed = count * (8 if "64" in representation(let.dtype).compute else 4)
+        if uses > 1 and cost(let.value) >= 8 and let.dtype != "bool" and bytes_needed <= room:
+            names.append(let.name)
+            room -= bytes_needed
+    return tuple(names)
+
+
+def scheduled(spec: Reduce, schedule: Reduction) -> Term:
+    """The kernel as a PrimFunc."""
+    from uol.backends.cpu.schedules.along_cols import along_cols
+    from uol.backends.cpu.schedules.along_rows import along_rows
+
+    flat = collapsed(spec)
+    return along_rows(flat, schedule) if schedule.along == "rows" else along_cols(flat, schedule)

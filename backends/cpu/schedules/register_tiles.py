@@ -1,0 +1,148 @@
+"""Register tiles of a contraction: `rows` x `vectors` accumulators that stay in registers along k."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from tvm import tirx
+
+from uol.backends.cpu.builder import SERIAL, UNROLLED, VECTORIZED, index
+from uol.backends.cpu.dtypes import Term, representation
+from uol.backends.cpu.expressions import Scope, evaluate
+from uol.backends.cpu.fast_functions import FAST
+from uol.backends.cpu.frame import Frame, open_frame
+from uol.backends.cpu.lane_values import LaneValues
+from uol.backends.cpu.plan import split_lets
+from uol.backends.cpu.primfunc import enter, run_steps
+from uol.backends.cpu.schedules.contraction import Tiles
+from uol.backends.cpu.schedules.nest import enter_nest
+from uol.backends.cpu.vectorising import lane_loop, vectorises
+from uol.codegen.spec import Contract, Let
+from uol.ir.nodes import Axis, Const
+
+NOWHERE = Axis("", Const(1))
+"""Stands for the rows or columns of a product that has one only."""
+
+
+def register_tiles(spec: Contract, schedule: Tiles) -> Term:
+    """The kernel as a PrimFunc. `spec` is collapsed."""
+    frame = open_frame(spec, FAST)
+    rows = Side.of(spec.m, schedule.rows)
+    columns = Side.of(spec.n, schedule.vectors * schedule.lanes)
+    sides = (columns, rows) if schedule.sweep == "b" else (rows, columns)
+    nest = spec.batch + tuple(a for side in sides for a in (*side.outer, side.tiles))
+    with ExitStack() as loops:
+        scope = enter_nest(frame, loops, nest, len(nest) if schedule.parallel else 0, frame.scope)
+        for row, height in rows.pieces(frame, scope):
+            for column, width in columns.pieces(frame, scope):
+                Tile(frame, spec, schedule, (rows.axis, row, height), (columns.axis, column, width)).write(scope)
+    return frame.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """The m or the n axes: the innermost is cut into tiles of `step`, the `outer` ones are walked as they are."""
+
+    outer: tuple[Axis, ...]
+    axis: Axis
+    extent: int
+    step: int
+
+    @staticmethod
+    def of(axes: tuple[Axis, ...], step: int) -> Side:
+        axis = axes[-1] if axes else NOWHERE
+        assert isinstance(axis.extent, Const)
+        extent = int(axis.extent.value)
+        return Side(axes[:-1], axis, extent, min(step, max(extent, 1)))
+
+    @property
+    def tiles(self) -> Axis:
+        return Axis(f"{self.axis.name}_tile", Const(-(-self.extent // self.step)))
+
+    def pieces(self, frame: Frame, scope: Scope) -> Iterator[tuple[Term, int]]:
+        """(first index, length) of a tile: whole ones, then the last one. What is written for a piece is run for the
+        tiles of that length."""
+        number = scope.values[self.tiles.name]
+        whole, rest = divmod(self.extent, self.step)
+        with ExitStack() as condition:
+            if whole and rest:
+                condition.enter_context(frame.code.when(number < index(whole)))
+            if whole:
+                yield number * index(self.step), self.step
+        with ExitStack() as condition:
+            if whole and rest:
+                condition.enter_context(frame.code.when(number >= index(whole)))
+            if rest:
+                yield index(whole * self.step), rest
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One tile: (axis, first index, length) of its rows and of its columns."""
+
+    frame: Frame
+    spec: Contract
+    schedule: Tiles
+    rows: tuple[Axis, Term, int]
+    columns: tuple[Axis, Term, int]
+
+    def write(self, scope: Scope) -> None:
+        code, spec = self.frame.code, self.spec
+        compute = representation(spec.acc_dtype).compute
+        height, width = self.rows[2], self.columns[2]
+        total = code.local(spec.acc, height * width, compute)
+        for row, column in self._elements(True):
+            place = row * index(width) + column
+            code.add(tirx.BufferStore(total, tirx.const(0, compute), [place]))
+        with ExitStack() as loops:
+            point = enter(self.frame, loops, spec.k, scope)
+            varying = {self.columns[0].name}
+            vector = vectorises(spec.a, varying, point) and vectorises(spec.b, varying, point)
+            for row, column in self._elements(vector):
+                here = self._at(point, row, column)
+                place = row * index(width) + column
+                product = tirx.Mul(evaluate(spec.a, here), evaluate(spec.b, here))
+                code.add(tirx.BufferStore(total, tirx.Add(tirx.BufferLoad(total, [place]), product), [place]))
+        self._epilogue(scope, total)
+
+    def _epilogue(self, scope: Scope, total: Term) -> None:
+        """Lets that are the same for all rows are evaluated once."""
+        code, width = self.frame.code, self.columns[2]
+        hoisted, rest = split_lets(self.spec.epilogue, {self.spec.acc, self.rows[0].name})
+        per_column = LaneValues()
+        for let in hoisted:
+            assert isinstance(let, Let)
+            per_column.declare(code, let, width)
+            kind = lane_loop((let,), (self.columns[0].name, *per_column.arrays), scope)
+            for lane in self._lanes(kind == VECTORIZED):
+                here = self._at(scope, index(0), lane).with_values(per_column.at(lane))
+                per_column.put(code, let.name, lane, evaluate(let.value, here))
+        varying = (self.columns[0].name, self.spec.acc, *per_column.arrays)
+        for row, column in self._elements(lane_loop(rest, varying, scope) == VECTORIZED):
+            held = tirx.BufferLoad(total, [row * index(width) + column])
+            here = self._at(scope, row, column).with_values({**per_column.at(column), self.spec.acc: held})
+            run_steps(code, rest, here)
+
+    def _elements(self, vector: bool) -> Iterator[tuple[Term, Term]]:
+        """(row, column) within the tile, all rows and columns unrolled but for the lanes."""
+        with self.frame.code.loop("row", self.rows[2], UNROLLED) as row:
+            for column in self._lanes(vector):
+                yield row, column
+
+    def _lanes(self, vector: bool) -> Iterator[Term]:
+        """Columns within the tile: whole vectors, then one shorter vector."""
+        code, lanes = self.frame.code, self.schedule.lanes
+        whole, rest = divmod(self.columns[2], lanes)
+        kind = VECTORIZED if vector else SERIAL
+        if whole:
+            with code.loop("vector", whole, UNROLLED) as number, code.loop("lane", lanes, kind) as lane:
+                yield number * index(lanes) + lane
+        if rest:
+            with code.loop("lane", rest, kind) as lane:
+                yield index(whole * lanes) + lane
+
+    def _at(self, scope: Scope, row: Term, column: Term) -> Scope:
+        (m, first_row, _), (n, first_column, _) = self.rows, self.columns
+        return scope.with_values({m.name: first_row + row, n.name: first_column + column})
