@@ -30,21 +30,27 @@ _COARSER = {"uol::f16": "uol::bf16", "f16": "bf16", "uol::bf16": "uol::f16"}
 
 def shrunk_arrays(tokens: list[Token]) -> Iterator[Edit]:
     """Each extent of each array that is declared, one smaller. (One larger only wastes memory.)"""
-    for place in range(1, len(tokens) - 2):
-        if tokens[place].text != "[" or tokens[place + 1].kind != "int" or tokens[place + 2].text != "]":
-            continue
-        if declares(tokens, place):
-            yield Edit(tokens[place + 1].start, tokens[place + 1].end, str(number(tokens[place + 1]) - 1))
+    for first, last in _extents(tokens):
+        if first == last and tokens[first].kind == "int":
+            yield Edit(tokens[first].start, tokens[first].end, str(number(tokens[first]) - 1))
+        else:
+            yield Edit(tokens[last].end, tokens[last].end, " - 1")
+
+
+def _extents(tokens: list[Token]) -> list[tuple[int, int]]:
+    """First and last token of each extent of each array that is declared."""
+    brackets = [p for p in range(2, len(tokens) - 2) if tokens[p].text == "[" and declares(tokens, p)]
+    return [(p + 1, partner(tokens, p) - 1) for p in brackets]
 
 
 def shifted_constants(tokens: list[Token]) -> Iterator[Edit]:
     """Each whole number in an expression, one more; a factor also one less. Extents, loop headers, comparisons' own
     shifts, flags and launch bounds have rules of their own."""
-    headers = loop_headers(tokens)
+    elsewhere = loop_headers(tokens) + _extents(tokens)
     idle = _idle_fields(tokens)
     for place, token in enumerate(tokens):
-        in_header = any(first <= place <= last for first, last in headers)
-        if token.kind != "int" or in_header or place in idle or _has_own_rule(tokens, place):
+        has_own_rule = any(first <= place <= last for first, last in elsewhere)
+        if token.kind != "int" or has_own_rule or place in idle or _is_no_value(tokens, place):
             continue
         value, suffix = number(token), re.sub(r"^(0[xX][0-9a-fA-F]+|\d+)", "", token.text)
         yield Edit(token.start, token.end, f"{value + 1}{suffix}")
@@ -53,9 +59,8 @@ def shifted_constants(tokens: list[Token]) -> Iterator[Edit]:
             yield Edit(token.start, token.end, f"{value - 1}{suffix}")
 
 
-def _has_own_rule(tokens: list[Token], place: int) -> bool:
-    if tokens[place - 1].text == "[" and tokens[place + 1].text == "]" and declares(tokens, place - 1):
-        return True
+def _is_no_value(tokens: list[Token], place: int) -> bool:
+    """Does the number belong to a flag, a launch bound or an alignment?"""
     start = place
     while start > 0 and tokens[start - 1].text not in (";", "{", "}"):
         start -= 1
@@ -99,9 +104,11 @@ def changed_casts(tokens: list[Token]) -> Iterator[Edit]:
 
 
 def changed_initial_values(tokens: list[Token]) -> Iterator[Edit]:
-    """Each float literal: 0 becomes 1, any other moves by one; each infinity becomes 0; a whole number that starts a
-    variable is a constant's fault already."""
+    """Each float literal: 0 becomes 1, any other moves by one; each infinity becomes 0; `= {}` becomes `= {1}`; a whole
+    number that starts a variable is a constant's fault already."""
     for place, token in enumerate(tokens):
+        if token.text == "{" and tokens[place + 1].text == "}" and tokens[place - 1].text == "=":
+            yield Edit(token.start, tokens[place + 1].end, "{1}")
         if token.kind == "float":
             suffix = "f" if token.text.endswith(("f", "F")) else ""
             yield Edit(token.start, token.end, f"{float(token.text.rstrip('fF')) + 1!r}{suffix}")

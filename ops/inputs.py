@@ -3,6 +3,8 @@
     exact     small integers (and powers of two where a scale or variance is asked for): sums and products of them are
               exact in f32, so an error of a single element shows; it proves indexing and nothing about rounding
     random    standard normal values: rounding, cancellation, growth of error
+    steep     rows with one element at 300 (the last, the first, at a power of two), and rows at -300: an exponential
+              overflows where the maximum missed it, and an extremum stands where a loop could lose it
     special   random values mixed with zeros of both signs, infinities, NaN, subnormals, halves and the largest values
 
 All arrays are float64 (or int64) and hold values that the tensor's type represents.
@@ -19,7 +21,7 @@ from uol.ir.errors import UolError
 from uol.ir.nodes import Const, Program, Tensor
 from uol.ir.types import is_float
 
-Kind = Literal["exact", "random", "special"]
+Kind = Literal["exact", "random", "steep", "special"]
 Array = NDArray[np.generic]
 
 SPECIAL = (
@@ -50,7 +52,7 @@ def make_inputs(program: Program, kind: Kind, seed: int = 0) -> dict[str, Array]
 
 def kinds(op: str) -> tuple[Kind, ...]:
     """The kinds of inputs that an operator is checked on."""
-    return ("exact", "random", "special") if op in SPECIAL_OPS else ("exact", "random")
+    return ("exact", "random", "steep", "special") if op in SPECIAL_OPS else ("exact", "random")
 
 
 def static_shape(tensor: Tensor) -> tuple[int, ...]:
@@ -75,6 +77,8 @@ def _values(tensor: Tensor, ask: str, kind: Kind, generator: np.random.Generator
     if not is_float(tensor.dtype):
         return _integers(tensor.dtype, shape, kind, generator)
     values = _exact(shape, ask, generator) if kind == "exact" else _random(shape, ask, generator)
+    if kind == "steep":
+        values = values + _spikes(shape)
     if kind == "special":
         chosen = generator.choice(np.array(SPECIAL), size=shape)
         values = np.where(generator.random(shape) < 0.4, chosen, values)
@@ -94,6 +98,22 @@ def _random(shape: tuple[int, ...], ask: str, generator: np.random.Generator) ->
     if ask == "positive":
         return np.abs(values) + 0.25
     return values + np.copysign(0.125, values) if ask == "nonzero" else values
+
+
+def _spikes(shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """What makes rows (along the last dim) steep: by turns one element at 300, at the end, the start, or a power of two;
+    and every ninth row wholly at -300."""
+    if not shape or 0 in shape:
+        return np.zeros(shape)
+    rows, columns = int(np.prod(shape[:-1])), shape[-1]
+    places = [columns - 1, 0, *(p for p in (256, 128, 64, 32, 16, 8) if p < columns)]
+    spikes = np.zeros((rows, columns))
+    for row in range(rows):
+        if row % 9 == 2:
+            spikes[row] = -300.0
+        else:
+            spikes[row, places[row % len(places)]] = 300.0
+    return spikes.reshape(shape)
 
 
 def _integers(dtype: str, shape: tuple[int, ...], kind: Kind, generator: np.random.Generator) -> Array:
