@@ -17,6 +17,12 @@ COPIES = frozenset(("DataCopy", "DataCopyPad", "LoadData", "LoadDataWithTranspos
 PARAMETER_RECORDS = re.compile(r"\w*Params(V220)?$")
 _BLOCK_COPIES = re.compile(r"DataCopy(Ext)?Params$")
 _NOT_VALUES = frozenset(("__launch_bounds__", "__global__", "alignas", "KERNEL_TASK_TYPE_DEFAULT"))
+_SCALAR_TYPES = frozenset(
+    (
+        *("float", "double", "half", "bfloat16_t", "f16", "bf16", "int", "short", "long", "char", "unsigned", "bool"),
+        *(f"{sign}int{bits}_t" for sign in ("", "u") for bits in (8, 16, 32, 64)),
+    )
+)
 _CASTS = frozenset(("static_cast", "cast"))
 _ROUNDING = {
     "CAST_RINT": "CAST_TRUNC",
@@ -25,7 +31,7 @@ _ROUNDING = {
     "CAST_CEIL": "CAST_FLOOR",
     "CAST_ROUND": "CAST_FLOOR",
 }
-_COARSER = {"uol::f16": "uol::bf16", "f16": "bf16", "uol::bf16": "uol::f16"}
+_COARSER = {"uol::f16": "uol::bf16", "f16": "bf16", "half": "bfloat16_t"}
 
 
 def shrunk_arrays(tokens: list[Token]) -> Iterator[Edit]:
@@ -85,22 +91,33 @@ def _idle_fields(tokens: list[Token]) -> set[int]:
 
 
 def changed_casts(tokens: list[Token]) -> Iterator[Edit]:
-    """Each conversion dropped; a narrowing one also made through a coarser type; a rounding mode exchanged for another."""
+    """Each conversion dropped; a narrowing one also made through a coarser type; a rounding mode exchanged for another.
+    Conversions are `static_cast<type>(x)`, `cast<type>(x)` and `type(x)`."""
     for place, token in enumerate(tokens):
         if token.text in _ROUNDING:
             yield Edit(token.start, token.end, _ROUNDING[token.text])
-        if token.text not in _CASTS or tokens[place + 1].text != "<":
+        found = _conversion(tokens, place)
+        if found is None:
             continue
-        close = template_end(tokens, place + 1)
-        if close is None or tokens[close + 1].text != "(":
-            continue
-        start = tokens[place - 2].start if tokens[place - 1].text == "::" else token.start
-        target = "".join(t.text for t in tokens[place + 2 : close])
-        yield Edit(start, tokens[close].end, "")
+        first, opening, target = found
+        yield Edit(tokens[first].start, tokens[opening - 1].end, "")
         if target in _COARSER:
-            last = partner(tokens, close + 1)
-            inner = f"(static_cast<float>(static_cast<{_COARSER[target]}>"
-            yield Edit(tokens[close].end, tokens[close].end, inner, (Edit(tokens[last].end, tokens[last].end, "))"),))
+            end = tokens[partner(tokens, opening)].end
+            yield Edit(tokens[opening].start, tokens[opening].start, f"(float({_COARSER[target]}", (Edit(end, end, "))"),))
+
+
+def _conversion(tokens: list[Token], place: int) -> tuple[int, int, str] | None:
+    """Where a conversion starts, its bracket, and the type that it is to; None where there is none."""
+    token = tokens[place]
+    first = place - 2 if tokens[place - 1].text == "::" else place
+    if token.text in _CASTS and tokens[place + 1].text == "<":
+        close = template_end(tokens, place + 1)
+        if close is not None and tokens[close + 1].text == "(":
+            return first, close + 1, "".join(t.text for t in tokens[place + 2 : close])
+    declares_a_name = first > 0 and (tokens[first - 1].kind == "name" and tokens[first - 1].text != "return")
+    if token.text in _SCALAR_TYPES and tokens[place + 1].text == "(" and not declares_a_name:
+        return first, place + 1, "".join(t.text for t in tokens[first : place + 1])
+    return None
 
 
 def changed_initial_values(tokens: list[Token]) -> Iterator[Edit]:

@@ -146,9 +146,19 @@ def test_casts_are_dropped_or_coarser() -> None:
     assert lines(SIMT, "cast") == {
         "z += inside ? (y[k]) : 0.0f;",
         "y[blockIdx.x] = (z);",
-        "y[blockIdx.x] = uol::cast<uol::f16>(static_cast<float>(static_cast<uol::bf16>(z)));",
+        "y[blockIdx.x] = uol::cast<uol::f16>(float(uol::bf16(z)));",
     }
     assert lines(ASCEND, "cast") == {"Cast(c, a, RoundMode::CAST_TRUNC, 64);"}
+
+
+def test_conversions_in_functional_form_are_casts() -> None:
+    text = "void k() {\n  y[i] = uol::f16(float(a[i]) + b);\n  return int(c);\n}\n"
+    assert lines(text, "cast") == {
+        "y[i] = (float(a[i]) + b);",
+        "y[i] = uol::f16((a[i]) + b);",
+        "y[i] = uol::f16(float(uol::bf16(float(a[i]) + b)));",
+        "return (c);",
+    }
 
 
 def test_initial_values_change() -> None:
