@@ -1,0 +1,115 @@
+"""Folds across lanes: n lanes to one value, as eight equal lanes.
+
+    lanes beyond whole repeats are folded into the first ones, whole repeats to one value each (WholeReduce*), and so on
+
+WholeReduceMax and Min are given numbers only: NaN is taken out, folded on its own by a sum (0 or NaN a lane), and added back.
+argmax: the least index among the lanes that hold the extremum, or among the NaN.
+"""
+
+from __future__ import annotations
+
+from math import inf
+
+from uol.backends.ascendc.buffers import Buffer, View
+from uol.backends.ascendc.extrema import is_number
+from uol.backends.ascendc.folds import CALLS, INDEXED, LOGICAL, Accumulator
+from uol.backends.ascendc.frame import COMPARE_LANES, LANES, UNIFORM
+from uol.backends.ascendc.machine import MAX_REPEATS
+from uol.backends.ascendc.values import Lanes, Unsupported, real
+from uol.backends.ascendc.vector_unit import VectorUnit
+
+WHOLE = {"sum": "WholeReduceSum", "max": "WholeReduceMax", "min": "WholeReduceMin"}
+PAIRWISE = {"sum": "Add", "max": "Max", "min": "Min"}
+LEAST = {"max": -inf, "min": inf}
+NO_INDEX = 3.0e7
+"""More than any index (they are below 2**24)."""
+
+
+def across(unit: VectorUnit, total: Accumulator, lanes: int) -> Lanes:
+    """The fold of the first lanes of an accumulator, which is used up. A fold of argmax or argmin gives the index."""
+    if total.op in INDEXED:
+        return _index_across(unit, total, lanes)
+    if total.lanes.dtype != "f32":
+        raise Unsupported(f"{total.op} of {total.lanes.dtype} across lanes")
+    if total.op in LOGICAL:
+        return reduced(unit, LOGICAL[total.op].lower(), total.lanes, lanes)
+    if total.op in CALLS:
+        if total.op not in WHOLE:
+            raise Unsupported(f"{total.op} across lanes")
+        return reduced(unit, total.op, total.lanes, lanes)
+    values = total.lanes.kept()
+    numbers = is_number(unit, values)
+    zero = unit.duplicate(real(0.0), values.span, "f32", "nan_or_zero")
+    nan = reduced(unit, "sum", unit.select(numbers, zero, values), lanes)
+    extremum = reduced(unit, total.op, unit.select(numbers, values, real(LEAST[total.op])), lanes)
+    return unit.binary("Add", extremum, nan)
+
+
+def _index_across(unit: VectorUnit, total: Accumulator, lanes: int) -> Lanes:
+    values, index = total.lanes.kept(), total.index
+    assert index is not None
+    op = INDEXED[total.op]
+    is_valid = is_number(unit, values)
+    numbers = unit.select(is_valid, values, real(LEAST[op])).kept()
+    best = unit.broadcast(reduced(unit, op, numbers, lanes), LANES)
+    score = unit.select(unit.compare("EQ", numbers, best), unit.duplicate(real(1.0), LANES, "f32", "score"), real(0.0))
+    score = unit.select(is_valid, score, real(2.0)).kept()  # 2: NaN, 1: the extremum, 0: neither
+    top = unit.broadcast(reduced(unit, "max", score, lanes), LANES)
+    candidates = unit.select(unit.compare("EQ", score, top), index.kept(), real(NO_INDEX))
+    return reduced(unit, "min", candidates, lanes)
+
+
+def reduced(unit: VectorUnit, op: str, values: Lanes, lanes: int) -> Lanes:
+    """One value of the first lanes."""
+    view = values.view
+    if not values.spare and _overwrites(lanes):
+        view = unit.copy(values, "work").view
+    while lanes > COMPARE_LANES:
+        repeats, rest = divmod(lanes, COMPARE_LANES)
+        if repeats > MAX_REPEATS:
+            view, lanes = _halved(unit, op, view, lanes)
+            continue
+        if rest:
+            tail = view.at(str(repeats * COMPARE_LANES))
+            unit.emit(f"{PAIRWISE[op]}({view}, {view}, {tail}, {rest});", (view, tail), (view,))
+        partial = unit.new(UNIFORM, "f32", "partial") if repeats <= COMPARE_LANES else _room(unit, repeats)
+        _whole(unit, op, partial, view, COMPARE_LANES, repeats)
+        view, lanes = partial, repeats
+    single = _single(unit)
+    _whole(unit, op, single, view, lanes, 1)
+    spread = unit.new(UNIFORM, "f32", f"{op}_all")
+    unit.emit(f"Brcb({spread}, {single}, 1, BrcbRepeatParams(1, 8));", (single,), (spread,))
+    return Lanes(spread, UNIFORM)
+
+
+def _overwrites(lanes: int) -> bool:
+    """Are lanes folded into others before a repeat of its own gives their value?"""
+    repeats, rest = divmod(lanes, COMPARE_LANES)
+    return lanes > COMPARE_LANES and (rest > 0 or repeats > MAX_REPEATS)
+
+
+def _halved(unit: VectorUnit, op: str, view: View, lanes: int) -> tuple[View, int]:
+    half = (lanes // 2 + COMPARE_LANES - 1) // COMPARE_LANES * COMPARE_LANES
+    upper = view.at(str(half))
+    unit.emit(f"{PAIRWISE[op]}({view}, {view}, {upper}, {lanes - half});", (view, upper), (view,))
+    return view, half
+
+
+def _whole(unit: VectorUnit, op: str, dst: View, src: View, mask: int, repeats: int) -> None:
+    order = "" if op == "sum" else ", ReduceOrder::ORDER_ONLY_VALUE"
+    unit.emit(f"{WHOLE[op]}({dst}, {src}, {mask}, {repeats}, 1, 1, 8{order});", (src,), (dst,))
+
+
+def _room(unit: VectorUnit, elements: int) -> View:
+    return unit.builder.buffer(Buffer("partial", "f32", (elements + 7) // 8 * 8))
+
+
+def _single(unit: VectorUnit) -> View:
+    """Eight lanes of which the first is to be spread; all of them have been written once."""
+    known = unit.builder.buffers.get("single")
+    if known is not None:
+        return known.view()
+    with unit.builder.prologue():
+        view = unit.builder.buffer(Buffer("single", "f32", 8))
+        unit.emit(f"Duplicate({view}, 0.0f, 8);", (), (view,))
+    return view

@@ -1,0 +1,72 @@
+"""The files of one operator: device text, host launcher with the C interface, headers, build line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from uol.backends.abi.interface import abi_header, call_checks, interface, op_header
+from uol.backends.ascendc.machine import C_TYPE
+from uol.backends.ascendc.rendering import template
+from uol.codegen.backend import Device, Kernel, Module, Param, SourceFile
+from uol.codegen.spec import KernelGraph
+from uol.ir.errors import UolError
+
+BUILD = (
+    "bisheng --npu-arch={architecture} -O2 -std=c++17 -xasc -fPIC -shared -I$ASCEND_HOME_PATH/include "
+    "-L$ASCEND_HOME_PATH/lib64 {op}_host.cpp -o libuol_{op}.so -lascendcl -lruntime -lplatform -ltiling_api -lc_sec -ldl -lm"
+)
+"""The line that works with CANN 8.3 and later (bisheng's -xasc; tile-ai/tilelang-ascend, tilelang/jit/adapter/libgen.py)."""
+
+HELPERS = {
+    "INFINITE": "constexpr float INFINITE = __builtin_inff();",
+    "NOT_A_NUMBER": 'constexpr float NOT_A_NUMBER = __builtin_nanf("");',
+    "lesser": "__aicore__ inline int lesser(int a, int b) { return a < b ? a : b; }",
+    "greater": "__aicore__ inline int greater(int a, int b) { return a > b ? a : b; }",
+    "ceil_div": "__aicore__ inline int ceil_div(int a, int b) { return (a + b - 1) / b; }",
+}
+"""What kernels may use beside Ascend C, by name; a module has those that its kernels name. ceil_div rounds a negative
+quotient towards zero: its users clamp at zero."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchText:
+    """One launch of the host file."""
+
+    symbol: str
+    blocks: int
+    arguments: str
+
+
+def assemble(graph: KernelGraph, kernels: tuple[Kernel, ...], device: Device) -> Module:
+    """The device file is what the vendor's compiler and the twin take; the host file includes it."""
+    symbols = [k.name for k in kernels]
+    if len(set(symbols)) != len(symbols):
+        raise UolError(f"two kernels of {graph.name} have the same name: {', '.join(sorted(symbols))}")
+    source = tuple(enumerate(graph.source.splitlines(), 1))
+    text = "\n".join(k.text for k in kernels)
+    helpers = [line for name, line in HELPERS.items() if name in text]
+    device_file = SourceFile(
+        f"{graph.name}.cpp",
+        template("module.cpp.j2").render(op=graph.name, device=device, source=source, helpers=helpers, kernels=kernels),
+    )
+    build = BUILD.format(op=graph.name, architecture=device.architecture)
+    host = template("host.cpp.j2").render(
+        op=graph.name,
+        build=build,
+        device_file=device_file.name,
+        checks=call_checks(graph),
+        launches=[LaunchText(k.name, k.launch.grid[0], ", ".join(_argument(graph, p) for p in k.params)) for k in kernels],
+    )
+    files = (SourceFile(f"{graph.name}_host.cpp", host), op_header(graph), abi_header())
+    return Module("ascendc", device.name, graph, kernels, device_file, files, build)
+
+
+def _argument(graph: KernelGraph, param: Param) -> str:
+    if param.kind == "scalar":
+        place = [s.name for s in graph.scalars].index(param.name)
+        field = "f" if param.dtype.startswith("f") else "i"
+        return f"static_cast<{C_TYPE[param.dtype]}>(attrs[{place}].value.{field})"
+    names = [a.name for a in graph.args]
+    if param.name in names:
+        return f"static_cast<uint8_t*>(tensors[{names.index(param.name)}].data)"
+    return f"static_cast<uint8_t*>(workspace) + {interface(graph).workspace.offsets[param.name]}"

@@ -1,0 +1,67 @@
+"""The Ascend C backend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from uol.backends.ascendc import candidates
+from uol.backends.ascendc.assembly import assemble
+from uol.backends.ascendc.buffers import Overflow
+from uol.backends.ascendc.devices import DEFAULT_DEVICE, DEVICES
+from uol.backends.ascendc.schedules import AscendSchedule
+from uol.backends.ascendc.target import CAPABILITY
+from uol.backends.ascendc.values import Unsupported
+from uol.codegen.backend import Artifact, Capability, Device, Footprint, Kernel, Module, Refusal, Schedule, ToolState
+from uol.codegen.spec import KernelGraph, KernelSpec
+from uol.ir.errors import ResourceError
+
+
+class AscendBackend:
+    """Huawei Ascend 910B: vector kernels on AIV, contractions on AIC."""
+
+    name: str = "ascendc"
+    capability: Capability = CAPABILITY
+    devices: Mapping[str, Device] = DEVICES
+    default_device: str = DEFAULT_DEVICE
+
+    def accepts(self, spec: KernelSpec) -> bool:
+        return True
+
+    def legalise(self, spec: KernelSpec) -> tuple[KernelSpec, ...]:
+        return (spec,)
+
+    def schedules(self, spec: KernelSpec, device: Device) -> Iterable[Schedule]:
+        return candidates.schedules_of(spec, device)
+
+    def check(self, spec: KernelSpec, schedule: Schedule) -> Footprint | Refusal:
+        """Pre-flight: the kernel is planned; its buffers must fit."""
+        assert isinstance(schedule, AscendSchedule)
+        try:
+            kernel = candidates.kernel_of(spec, schedule)
+        except Unsupported as error:
+            return Refusal(error.message)
+        if isinstance(kernel, Overflow):
+            return Refusal(str(kernel))
+        return kernel.footprint
+
+    def render(self, spec: KernelSpec, schedule: Schedule) -> Kernel:
+        assert isinstance(schedule, AscendSchedule)
+        kernel = candidates.kernel_of(spec, schedule)
+        if isinstance(kernel, Overflow):
+            raise ResourceError(str(kernel))
+        return kernel
+
+    def assemble(self, graph: KernelGraph, kernels: tuple[Kernel, ...], device: Device) -> Module:
+        return assemble(graph, kernels, device)
+
+    def build(self, module: Module) -> Artifact:
+        raise NotImplementedError
+
+    def load(self, artifact: Artifact) -> Callable[..., None]:
+        raise NotImplementedError
+
+    def doctor(self) -> tuple[ToolState, ...]:
+        return ()
+
+
+BACKEND = AscendBackend()

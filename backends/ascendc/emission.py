@@ -1,0 +1,67 @@
+"""A synchronised program as lines of C text, flags and barriers in place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from uol.backends.ascendc.buffers import SLOT
+from uol.backends.ascendc.program import Block, Branch, Instr, Loop, Text
+from uol.backends.ascendc.sync_plan import Edge, Plan, contains
+
+INDENT = "  "
+ALL_PIPES = "PipeBarrier<PIPE_ALL>();"
+
+
+def body_lines(program: Block, plan: Plan) -> tuple[str, ...]:
+    """The statements of a kernel's body, one a line, indented from zero."""
+    return tuple(_top(program, plan))
+
+
+def _top(program: Block, plan: Plan) -> Iterator[str]:
+    for number, node in enumerate(program.nodes):
+        held = [e for e in plan.carried() if e.event >= 0 and isinstance(node, Loop) and contains(node.body, e.block)]
+        if isinstance(node, Loop) and node.slotted:
+            yield f"int {SLOT} = 0;"
+        for edge in held:
+            yield from (_flag("SetFlag", edge, str(edge.event + i)) for i in range(edge.distance))
+        yield from _node(program, number, plan)
+        for edge in held:
+            yield from (_flag("WaitFlag", edge, str(edge.event + i)) for i in range(edge.distance))
+
+
+def _block(block: Block, plan: Plan) -> Iterator[str]:
+    for number in range(len(block.nodes)):
+        yield from _node(block, number, plan)
+
+
+def _node(block: Block, number: int, plan: Plan) -> Iterator[str]:
+    for edge in plan.waits_before(block, number):
+        yield ALL_PIPES if edge.event < 0 else _flag("WaitFlag", edge, _event(edge))
+    for pipe in plan.barriers_before(block, number):
+        yield f"PipeBarrier<PIPE_{pipe}>();"
+    match block.nodes[number]:
+        case Instr(text=text) | Text(text=text):
+            yield text
+        case Loop(header=header, body=body, slotted=slotted):
+            yield f"{header} {{"
+            yield from (INDENT + line for line in _block(body, plan))
+            if slotted:
+                yield f"{INDENT}{SLOT} = 1 - {SLOT};"
+            yield "}"
+        case Branch(condition=condition, body=body):
+            yield f"if ({condition}) {{"
+            yield from (INDENT + line for line in _block(body, plan))
+            yield "}"
+    for edge in plan.sets_after(block, number):
+        if edge.event >= 0:
+            yield _flag("SetFlag", edge, _event(edge))
+
+
+def _flag(call: str, edge: Edge, event: str) -> str:
+    return f"{call}<HardEvent::{edge.name}>({event});"
+
+
+def _event(edge: Edge) -> str:
+    if edge.ids == 1:
+        return str(edge.event)
+    return SLOT if edge.event == 0 else f"{SLOT} + {edge.event}"

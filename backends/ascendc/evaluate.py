@@ -1,0 +1,223 @@
+"""Instruction selection: typed expressions to vector instructions.
+
+Floats are computed in f32, whatever their type: f16 and bf16 are widened when they come in, and rounded where the expression
+casts or stores them. Integers are computed in i32. What is the same for all lanes stays C text for the scalar unit as long
+as that is exact (constants, attributes, sums and products of them).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from uol.backends.ascendc.casts import FLOATS, convert
+from uol.backends.ascendc.elementary import FUNCTIONS
+from uol.backends.ascendc.extrema import INTEGER_CALL, extremum
+from uol.backends.ascendc.frame import LANES, ROWS, Frame, Span
+from uol.backends.ascendc.indices import Indices
+from uol.backends.ascendc.truth import as_number, mask_of, truth_of
+from uol.backends.ascendc.values import Lanes, Truth, Uniform, Unsupported, Value, int_text, real
+from uol.backends.ascendc.vector_unit import VectorUnit
+from uol.backends.ascendc.words import positions
+from uol.backends.simt.fold_constants import substituted
+from uol.codegen.index import static
+from uol.codegen.spec import Read
+from uol.codegen.traverse import variables
+from uol.ir.nodes import Call, Const, Expr, Var
+from uol.ir.types import INDEX, is_float
+
+ARITHMETIC = {"+": "Add", "-": "Sub", "*": "Mul", "/": "Div"}
+COMPUTED = {"f16": "f32", "bf16": "f32", "f32": "f32", "i32": "i32"}
+"""The type in which values of a type are computed; others can only be cast and moved."""
+EXACT_IN_F32 = 2**24
+
+
+@dataclass(slots=True)
+class Evaluator:
+    """Evaluates expressions at one place of a kernel. `load` brings a read's lanes; `lets` holds the values of earlier steps."""
+
+    unit: VectorUnit
+    indices: Indices
+    load: Callable[[Read], Value]
+    lets: dict[str, Value | Truth] = field(default_factory=dict)
+    shared: frozenset[Read] = frozenset()
+    """Reads that several expressions need: what they are converted to is kept."""
+    _converted: dict[Expr, Value] = field(default_factory=dict)
+
+    @property
+    def frame(self) -> Frame:
+        return self.unit.frame
+
+    def value(self, expr: Expr) -> Value:
+        """The expression's value, in whatever type it is at hand; `number` brings it to the type of computation."""
+        match expr:
+            case Const(value=value, dtype=dtype):
+                return real(float(value)) if is_float(dtype) else Uniform(int_text(int(value)), dtype, int(value))
+            case Var(name=name) if name in self.lets:
+                value = self.lets[name]
+                if not isinstance(value, Lanes | Uniform):
+                    raise Unsupported(f"{name} is a condition")
+                return value
+            case Var(name=name, dtype=dtype) if dtype != INDEX:
+                return Uniform(self.indices.names[name], dtype)
+            case Read():
+                return self.load(expr)
+            case Call(fn="cast", args=(a,)):
+                return self._once(expr, lambda: self._cast(a, expr.dtype))
+            case Call(fn="select", args=(c, a, b)):
+                return self._select(c, a, b)
+        if expr.type == INDEX:
+            return self._index(expr)
+        if isinstance(expr, Call):
+            return self._call(expr)
+        raise Unsupported(f"no instructions for {expr}")
+
+    def number(self, expr: Expr) -> Value:
+        """The value in the type in which values of its type are computed."""
+        return self._once(expr, lambda: self.computed(self.value(expr), expr.type))
+
+    def step_value(self, expr: Expr, *, once: bool = False) -> Value | Truth:
+        """The value of a step, to be used by name; `once`: by one later step only."""
+        value = truth_of(self, expr) if expr.type == "bool" else self.value(expr)
+        return value.kept() if isinstance(value, Lanes) and not once else value
+
+    def _once(self, expr: Expr, make: Callable[[], Value]) -> Value:
+        """What is made of a shared read is made once."""
+        read = expr.args[0] if isinstance(expr, Call) and expr.fn == "cast" else expr
+        if read not in self.shared:
+            return make()
+        if expr not in self._converted:
+            value = make()
+            self._converted[expr] = value.kept() if isinstance(value, Lanes) else value
+        return self._converted[expr]
+
+    def computed(self, value: Value, dtype: str) -> Value:
+        if isinstance(value, Uniform):
+            return value
+        if dtype not in COMPUTED:
+            raise Unsupported(f"arithmetic on {dtype}: the vector unit has none")
+        return convert(self.unit, value, COMPUTED[dtype])
+
+    def lanes(self, value: Value, dtype: str, span: Span) -> Lanes:
+        """The value as lanes of at least a span."""
+        if isinstance(value, Uniform):
+            return self.unit.duplicate(value, self.frame.span(span), dtype)
+        return self.unit.broadcast(value, value.span | self.frame.span(span))
+
+    def _cast(self, source: Expr, dtype: str) -> Value:
+        if source.type == "bool":
+            return as_number(self, truth_of(self, source), dtype)
+        if dtype == "bool":
+            raise Unsupported("a value of a condition is needed as lanes")
+        value = self.value(source)
+        if isinstance(value, Uniform):
+            return self._cast_uniform(value, dtype)
+        return convert(self.unit, value, dtype)
+
+    def _cast_uniform(self, value: Uniform, dtype: str) -> Value:
+        if value.dtype == dtype:
+            return value
+        if value.number is not None:
+            return real(float(value.number)) if is_float(dtype) else Uniform(int_text(int(value.number)), dtype, int(value.number))
+        if is_float(dtype) and is_float(value.dtype):
+            return Uniform(value.text, dtype)
+        if is_float(dtype):
+            return Uniform(f"static_cast<float>({value.text})", dtype)
+        if dtype in ("i32", "i64") and not is_float(value.dtype):
+            return Uniform(value.text, dtype)
+        raise Unsupported(f"a cast of an attribute from {value.dtype} to {dtype}")
+
+    def _select(self, condition: Expr, a: Expr, b: Expr) -> Value:
+        truth = truth_of(self, condition)
+        if isinstance(truth, Uniform) and truth.number is not None:
+            return self.number(a if truth.number else b)
+        yes, no = self.number(a), self.number(b)
+        span = LANES
+        for arm in (yes, no):
+            span |= arm.span if isinstance(arm, Lanes) else LANES
+        mask = mask_of(self, truth, span)
+        dtype = COMPUTED[a.type]
+        if isinstance(yes, Uniform) and isinstance(no, Lanes):
+            return self.unit.select(self.unit.bits("Not", mask), self.unit.broadcast(no, mask.span), yes)
+        return self.unit.select(mask, self.lanes(yes, dtype, mask.span), no)
+
+    def _index(self, expr: Expr) -> Value:
+        """An index as a value: C text where it is uniform, else first + slope * position as f32, exact below 2**24."""
+        sides: tuple[tuple[str, Span], ...] = ((self.frame.lane, LANES), (self.frame.row, ROWS))
+        moving = [(n, s) for n, s in sides if n and n in variables(expr)]
+        if not moving:
+            return Uniform(self.indices.text(expr), INDEX, static(expr))
+        bounds = self.indices.interval(expr)
+        if bounds.low is None or bounds.high is None or max(-bounds.low, bounds.high) >= EXACT_IN_F32:
+            raise Unsupported("an index of the lanes that f32 does not hold exactly")
+        first = substituted(expr, self.frame.origins())
+        total: Value = Uniform(f"static_cast<float>({self.indices.text(first)})", "f32")
+        for name, span in moving:
+            slope = self.indices.slope(expr, name)
+            if slope is None:
+                raise Unsupported("an index of the lanes that is not affine in them")
+            steps = positions(self.unit, span)
+            steps = steps if slope == 1 else self.unit.unary("Muls", steps, real(float(slope)).text)
+            total = self._arithmetic("+", steps, total, "f32")
+        return total
+
+    def _call(self, call: Call) -> Value:
+        fn, dtype = call.fn, call.dtype
+        values = [self.number(a) for a in call.args]
+        if all(isinstance(v, Uniform) for v in values) and (text := self._uniform(fn, [v for v in values if isinstance(v, Uniform)], dtype)):
+            return text
+        match fn, values:
+            case "+" | "-" | "*" | "/", [a, b]:
+                return self._arithmetic(fn, a, b, dtype)
+            case "max" | "min", [a, b]:
+                if isinstance(a, Uniform) and isinstance(b, Uniform):
+                    a = self.lanes(a, COMPUTED[dtype], frozenset())
+                return extremum(self.unit, fn, a, b)
+            case "neg", [Lanes() as a]:
+                return self.unit.unary("Muls", a, "-1.0f" if a.dtype == "f32" else "-1")
+            case _, [a] if fn in FUNCTIONS and is_float(dtype):
+                return FUNCTIONS[fn](self.unit, self.lanes(a, "f32", frozenset()))
+            case "abs", [Lanes() as a]:
+                negative = self.unit.unary("Muls", a.kept(), "-1")
+                return self.unit.binary(INTEGER_CALL["max"], negative, a)
+        raise Unsupported(f"{fn} on {dtype}: no instruction sequence of known accuracy")
+
+    def _uniform(self, fn: str, values: list[Uniform], dtype: str) -> Uniform | None:
+        """Sums, differences and products of uniform values: the scalar unit rounds them as the vector unit would."""
+        if fn == "neg":
+            return Uniform(f"(-{values[0].text})", dtype)
+        if fn in ("+", "-", "*") and (is_float(dtype) or dtype == "i32"):
+            return Uniform(f"({values[0].text} {fn} {values[1].text})", dtype)
+        return None
+
+    def _arithmetic(self, fn: str, a: Value, b: Value, dtype: str) -> Lanes:
+        kind = COMPUTED.get(dtype, dtype)
+        if fn == "/" and kind not in FLOATS:
+            raise Unsupported("division of integers: the vector unit has none")
+        if isinstance(a, Uniform) and isinstance(b, Uniform):
+            a = self.lanes(a, kind, frozenset())
+        if isinstance(b, Uniform) and fn in ("+", "-", "*") and isinstance(a, Lanes):
+            text = b.text if fn != "-" else _negated(b)
+            return self.unit.unary("Muls" if fn == "*" else "Adds", a, text)
+        if isinstance(a, Uniform) and fn in ("+", "*") and isinstance(b, Lanes):
+            return self.unit.unary("Muls" if fn == "*" else "Adds", b, a.text)
+        if isinstance(b, Uniform) and fn == "/" and isinstance(a, Lanes) and _power_of_two(b.number):
+            return self.unit.unary("Muls", a, real(1.0 / float(b.number or 1)).text)
+        span = a.span if isinstance(a, Lanes) else b.span if isinstance(b, Lanes) else frozenset()
+        return self.unit.binary(ARITHMETIC[fn], self._operand(a, kind, span), self._operand(b, kind, span))
+
+    def _operand(self, value: Value, dtype: str, span: Span) -> Lanes:
+        return value if isinstance(value, Lanes) else self.unit.duplicate(value, span, dtype)
+
+
+def _negated(value: Uniform) -> str:
+    return value.text[1:] if value.text.startswith("-") else f"-{value.text}"
+
+
+def _power_of_two(number: float | int | None) -> bool:
+    """Dividing by such a number is multiplying by its inverse, exactly."""
+    if number is None or number == 0 or number != number:
+        return False
+    from math import frexp, isinf
+
+    return not isinf(number) and abs(frexp(float(number))[0]) == 0.5 and 2.0**-100 < abs(float(number)) < 2.0**100

@@ -1,0 +1,53 @@
+"""Filling buffers with one value: what a clipped read gives outside of its guards, and what padding holds."""
+
+from __future__ import annotations
+
+from uol.backends.ascendc.buffers import View
+from uol.backends.ascendc.machine import BYTES, C_TYPE
+from uol.backends.ascendc.program import Builder
+from uol.backends.ascendc.values import Unsupported, float_text, int_text
+from uol.codegen.spec import Read
+from uol.ir.nodes import Const
+
+
+def element_text(dtype: str, number: float | int) -> str:
+    """A constant as an element of a type: 0.5f, half(0.5f), int16_t(7)."""
+    match dtype:
+        case "f32":
+            return float_text(float(number))
+        case "bf16":
+            return f"ToBfloat16({float_text(float(number))})"
+        case "f16":
+            return f"half({float_text(float(number))})"
+        case "i32":
+            return int_text(int(number))
+    return f"{C_TYPE[dtype]}({int_text(int(number))})"
+
+
+def fill_of(read: Read) -> float | int:
+    """The value of a read outside of its guards."""
+    if not read.guard:
+        return 0
+    if not isinstance(read.fill, Const):
+        raise Unsupported("a fill that is not a constant")
+    return read.fill.value
+
+
+def fill_buffer(builder: Builder, view: View, number: float | int) -> None:
+    """Duplicate over the whole view. Duplicate knows 16 and 32 bits: bytes go two at a time, long words by their halves."""
+    size = BYTES[view.dtype]
+    slots = view.buffer.slots if view.whole else 1
+    count = view.buffer.slot_elements * slots
+    if size == 1:
+        byte = int(number) & 0xFF
+        _duplicate(builder, view, "u16", byte * 257, count // 2)
+    elif size == 8:
+        if number:
+            raise Unsupported("a fill of 64 bits other than zero")
+        _duplicate(builder, view, "i32", 0, count * 2)
+    else:
+        _duplicate(builder, view, view.dtype, number, count)
+
+
+def _duplicate(builder: Builder, view: View, dtype: str, number: float | int, count: int) -> None:
+    builder.emit("V", f"Duplicate({view.of_type(dtype)}, {element_text(dtype, number)}, {count});", writes=(view,))

@@ -1,0 +1,147 @@
+"""Index expressions in the scalar unit's C, and what is known about them.
+
+Kernels here are of static shape, so slopes and ranges come from polynomials and intervals; the text keeps the Horner form
+of the spec.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from uol.backends.simt.fold_constants import substituted
+from uol.codegen.index import ZERO, add, static
+from uol.codegen.spec import Guard, Holds, Read, Within
+from uol.codegen.traverse import guard_operands, variables
+from uol.ir.errors import ResourceError
+from uol.ir.integers import add as poly_sum
+from uol.ir.integers import interval, scale, to_poly
+from uol.ir.intervals import Interval
+from uol.ir.nodes import Axis, Call, Const, Expr, Var
+from uol.ir.types import INDEX, is_float
+
+BINARY = {"or": 1, "and": 2, "==": 3, "!=": 3, "<": 4, "<=": 4, ">": 4, ">=": 4, "+": 5, "-": 5, "*": 6, "/": 6, "%": 6}
+C_OPERATOR = {"or": "||", "and": "&&"}
+UNARY = 7
+
+
+def extent(axis: Axis) -> int:
+    """The extent of an axis. Raises ResourceError where it is symbolic."""
+    value = static(axis.extent)
+    if value is None:
+        raise ResourceError(f"the extent of {axis.name} is symbolic", hint="give the dims when compiling for Ascend, e.g. --dims C=1024")
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Indices:
+    """Prints index expressions of one kernel. `names` gives the C text of every variable, `ranges` its values."""
+
+    names: Mapping[str, str]
+    ranges: Mapping[str, Interval]
+
+    @staticmethod
+    def over(axes: Iterable[Axis], names: Mapping[str, str]) -> Indices:
+        return Indices(names, {a.name: Interval(0, max(extent(a) - 1, 0)) for a in axes})
+
+    def text(self, expr: Expr, level: int = 0) -> str:
+        """The expression as C; in parentheses if it binds looser than `level`."""
+        match expr:
+            case Const(value=value):
+                text = str(int(value))
+                return f"({text})" if int(value) < 0 and level > 4 else text
+            case Var(name=name):
+                return self.names[name]
+            case Read():
+                return self._element(expr, level)
+            case Call(fn="cast", args=(inner,)):
+                return self.text(inner, level)
+            case Call(fn="neg", args=(a,)):
+                return f"-{self.text(a, UNARY + 1)}"
+            case Call(fn="not", args=(a,)):
+                return f"!({self.text(a)})"
+            case Call(fn="min" | "max" as fn, args=(a, b)):
+                relation = "<" if fn == "min" else ">"
+                return f"({self.text(a, 5)} {relation} {self.text(b, 5)} ? {self.text(a)} : {self.text(b)})"
+            case Call(fn="select", args=(c, a, b)):
+                return f"({self.text(c)} ? {self.text(a)} : {self.text(b)})"
+            case Call(fn="/" | "%" as fn, args=(a, b)) if not self.natural(a):
+                return self._floor(fn, a, b)
+            case Call(fn=fn, args=(a, b)) if fn in BINARY:
+                return self._binary(fn, a, b, level)
+        raise ResourceError(f"no scalar text for {expr}")
+
+    def _binary(self, fn: str, a: Expr, b: Expr, level: int) -> str:
+        own = BINARY[fn]
+        if fn == "+" and isinstance(b, Const) and b.value < 0:
+            fn, b = "-", Const(-int(b.value))
+        tight = fn in ("-", "/", "%", "<", "<=", ">", ">=")
+        text = f"{self.text(a, own)} {C_OPERATOR.get(fn, fn)} {self.text(b, own + 1 if tight or fn == '*' else own)}"
+        return f"({text})" if own < level else text
+
+    def _floor(self, fn: str, a: Expr, b: Expr) -> str:
+        """C truncates; a divisor here is positive. Shifted by a multiple of it, the dividend is not negative."""
+        low, divisor = self.interval(a).low, static(b)
+        if low is None or divisor is None or divisor <= 0:
+            raise ResourceError(f"a division by {self.text(b)} of an index that may be negative")
+        turns = -(low // divisor)
+        shifted = f"({self.text(a, 5)} + {turns * divisor})"
+        return f"({shifted} / {divisor} - {turns})" if fn == "/" else f"({shifted} % {divisor})"
+
+    def _element(self, read: Read, level: int) -> str:
+        """An element of global memory by the scalar unit: data-dependent indices."""
+        element = f"{self.names[read.tensor]}.GetValue({self.text(read.offset)})"
+        element = f"static_cast<int>({element})" if read.dtype == "i64" else element
+        if not read.guard:
+            return element
+        text = f"{self.condition(read.guard)} ? {element} : {self.text(read.fill or ZERO)}"
+        return f"({text})"
+
+    def condition(self, guards: Iterable[Guard]) -> str:
+        """The conjunction of guards as C; empty where there are none."""
+        parts = []
+        for guard in guards:
+            match guard:
+                case Within(value, low, high):
+                    parts += [f"{self.text(value, 5)} >= {self.text(low, 5)}"] if low is not None else []
+                    parts += [f"{self.text(value, 5)} < {self.text(high, 5)}"] if high is not None else []
+                case Holds(condition):
+                    parts.append(self.text(condition, 3))
+        return " && ".join(parts)
+
+    def interval(self, expr: Expr) -> Interval:
+        return interval(to_poly(expr, self.ranges), self.ranges)
+
+    def natural(self, expr: Expr) -> bool:
+        """Is the expression never negative?"""
+        low = self.interval(expr).low
+        return low is not None and low >= 0
+
+    def slope(self, expr: Expr, axis: str) -> int | None:
+        """How much the expression grows a step of the axis; None where that is not constant."""
+        if axis not in variables(expr):
+            return 0
+        step = substituted(expr, {axis: add(Var(axis), Const(1))})
+        difference = poly_sum(to_poly(step, self.ranges), scale(to_poly(expr, self.ranges), -1))
+        return difference.get((), 0) if set(difference) <= {()} else None
+
+
+def uses(guard: Guard, names: Sequence[str]) -> bool:
+    """Does a guard depend on any of the variables?"""
+    return any(n in variables(e) for e in guard_operands((guard,)) for n in names)
+
+
+def stride_of(read: Read, axis: str, indices: Indices) -> int | None:
+    """Elements a step of the axis; None where the read is not affine in it."""
+    stated = dict(read.strides).get(axis)
+    if stated is not None and (value := static(stated)) is not None:
+        return value
+    return indices.slope(read.offset, axis)
+
+
+def is_index(dtype: str) -> bool:
+    return dtype == INDEX
+
+
+def is_real(dtype: str) -> bool:
+    return is_float(dtype)

@@ -1,0 +1,148 @@
+"""A small linear instruction IR: what a kernel's body does, statement by statement, before synchronisation.
+
+    Program = Block of nodes;  node = Instr | Text | Loop | Branch
+
+Every instruction says on which pipe it runs and which on-chip buffers it reads and writes; everything else about it is its
+C text. Global memory takes no part: inputs are only read, and the pieces of results that a kernel writes are disjoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from uol.backends.ascendc.buffers import Buffer, View
+from uol.backends.ascendc.machine import Pipe
+
+
+@dataclass(frozen=True, slots=True)
+class Instr:
+    """One statement that a pipe executes."""
+
+    pipe: Pipe
+    text: str
+    reads: tuple[View, ...] = ()
+    writes: tuple[View, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """C text that touches no on-chip memory: index arithmetic and comments."""
+
+    text: str
+
+
+@dataclass(slots=True, eq=False)
+class Block:
+    """Nodes in program order."""
+
+    nodes: list[Node] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class Loop:
+    """`header { body }`. `name` is its variable; `slotted` where its iterations alternate between the slots of
+    double-buffered buffers; `runs` where it is known to run at least once."""
+
+    header: str
+    name: str
+    body: Block = field(default_factory=Block)
+    slotted: bool = False
+    runs: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Branch:
+    """`if (condition) { body }`."""
+
+    condition: str
+    body: Block = field(default_factory=Block)
+
+
+Node = Instr | Text | Loop | Branch
+
+
+class Builder:
+    """Appends nodes at the place that the generator has reached."""
+
+    def __init__(self) -> None:
+        self.top = Block()
+        self._stack = [self.top]
+        self.buffers: dict[str, Buffer] = {}
+        self._variables: dict[str, int] = {}
+
+    def buffer(self, buffer: Buffer) -> View:
+        """Declares a buffer; a name that is taken gets a number."""
+        name, number = buffer.name, 2
+        while name in self.buffers:
+            name, number = f"{buffer.name}{number}", number + 1
+        named = buffer if name == buffer.name else Buffer(name, buffer.dtype, buffer.elements, buffer.memory, buffer.slots)
+        self.buffers[name] = named
+        return named.view()
+
+    def emit(self, pipe: Pipe, text: str, *, reads: tuple[View, ...] = (), writes: tuple[View, ...] = ()) -> None:
+        self._stack[-1].nodes.append(Instr(pipe, text, reads, writes))
+
+    def variable(self, name: str, text: str) -> str:
+        """Declares an int; a name that is taken gets a number."""
+        self._variables[name] = number = self._variables.get(name, 0) + 1
+        own = name if number == 1 else f"{name}{number}"
+        self.text(f"const int {own} = {text};")
+        return own
+
+    def retarget(self, old: View, new: View) -> bool:
+        """Lets the last instruction, if it made `old`, write `new` instead."""
+        nodes = self._stack[-1].nodes
+        last = nodes[-1] if nodes else None
+        if not isinstance(last, Instr) or last.pipe != "V" or last.writes != (old,) or f"({old}, " not in last.text:
+            return False
+        nodes[-1] = Instr(last.pipe, last.text.replace(f"({old}, ", f"({new}, ", 1), last.reads, (new,))
+        if not any(old in (*n.reads, *n.writes) for n in nodes if isinstance(n, Instr)):
+            self.buffers.pop(old.buffer.name, None)
+        return True
+
+    def last_text(self) -> str:
+        """The last comment or declaration of this block."""
+        return next((n.text for n in reversed(self._stack[-1].nodes) if isinstance(n, Text)), "")
+
+    def text(self, text: str) -> None:
+        self._stack[-1].nodes.append(Text(text))
+
+    @contextmanager
+    def loop(self, header: str, name: str, *, slotted: bool = False, runs: bool = False) -> Iterator[None]:
+        node = Loop(header, name, slotted=slotted, runs=runs)
+        self._stack[-1].nodes.append(node)
+        with self._inside(node.body):
+            yield
+
+    @contextmanager
+    def branch(self, condition: str) -> Iterator[None]:
+        """Nodes under a condition; an empty condition is no branch at all."""
+        if not condition:
+            yield
+            return
+        node = Branch(condition)
+        self._stack[-1].nodes.append(node)
+        with self._inside(node.body):
+            yield
+
+    @contextmanager
+    def prologue(self) -> Iterator[None]:
+        """Nodes that run once, before all loops: constants, tables, initial contents of buffers."""
+        at = next((i for i, n in enumerate(self.top.nodes) if isinstance(n, Loop)), len(self.top.nodes))
+        aside = Block()
+        self._stack.append(aside)
+        try:
+            yield
+        finally:
+            self._stack.pop()
+            self.top.nodes[at:at] = aside.nodes
+
+    @contextmanager
+    def _inside(self, block: Block) -> Iterator[None]:
+        self._stack.append(block)
+        try:
+            yield
+        finally:
+            self._stack.pop()

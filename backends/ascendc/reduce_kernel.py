@@ -1,0 +1,234 @@
+"""Reduce on the vector unit, by one of two choices of lanes.
+
+    over rows   lanes are results: a loop over the cols folds into accumulators (pooling windows, channel sums)
+    over cols   lanes are what is folded: rows are tasks, a row is read in tiles (softmax, norms)
+
+Over cols, a row that fits into one tile is read once and stays in UB for all steps; a longer one is read once a pass.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from math import prod
+
+from uol.backends.ascendc.across import across
+from uol.backends.ascendc.collapse import values_of
+from uol.backends.ascendc.comparing import compares
+from uol.backends.ascendc.evaluate import Evaluator
+from uol.backends.ascendc.folds import (
+    INDEXED,
+    LOGICAL,
+    Accumulator,
+    begin,
+    check_index,
+    conditions,
+    fold_in,
+    folded_value,
+    masked,
+    result,
+)
+from uol.backends.ascendc.frame import LANES, TILE, Frame
+from uol.backends.ascendc.indices import extent
+from uol.backends.ascendc.machine import ceil_div
+from uol.backends.ascendc.schedules import VectorSchedule
+from uol.backends.ascendc.stores import store
+from uol.backends.ascendc.tiling import frame_of
+from uol.backends.ascendc.truth import mask_of
+from uol.backends.ascendc.values import Lanes, Truth, Uniform, Unsupported, Value
+from uol.backends.ascendc.vector_kernel import VectorKernel
+from uol.backends.ascendc.vector_unit import VectorUnit
+from uol.backends.ascendc.words import positions
+from uol.backends.simt.passes import Pass, passes_of
+from uol.codegen.index import add, mul
+from uol.codegen.spec import Fold, Let, Reduce, Step, Store
+from uol.codegen.traverse import variables, walk
+from uol.ir.nodes import Axis, Const, Expr, Var
+
+
+def reduce_kernel(spec: Reduce, schedule: VectorSchedule) -> VectorKernel:
+    """The kernel of a Reduce whose axes have been collapsed."""
+    axes = spec.rows if schedule.over == "rows" else spec.cols
+    kernel = VectorKernel(spec, schedule, frame_of(spec, schedule, axes, compares(spec)))
+    if any(extent(a) == 0 for a in spec.rows):
+        return kernel
+    check_index(prod(extent(a) for a in spec.cols))
+    if schedule.over == "rows":
+        _over_rows(kernel, spec)
+    elif _resident(kernel.frame, spec):
+        _resident_row(kernel, spec)
+    else:
+        _tiled_row(kernel, spec)
+    return kernel
+
+
+def _resident(frame: Frame, spec: Reduce) -> bool:
+    return len(spec.cols) == 1 and frame.lanes >= frame.lane_extent > 0
+
+
+def _over_rows(kernel: VectorKernel, spec: Reduce) -> None:
+    frame = kernel.frame
+    outer = [a for a in spec.rows if a.name not in (frame.lane, frame.row)]
+    with kernel.task_loop(outer):
+        _passes(kernel, spec, lambda body: _nested(kernel, spec.cols, body), _finish_lanes)
+
+
+def _tiled_row(kernel: VectorKernel, spec: Reduce) -> None:
+    def columns(body: Callable[[], None]) -> None:
+        _nested(kernel, spec.cols[:-1], lambda: _tiles(kernel, spec.cols[-1:], body))
+
+    with kernel.task_loop(spec.rows):
+        _passes(kernel, spec, columns, _finish_across)
+
+
+def _tiles(kernel: VectorKernel, axis: Sequence[Axis], body: Callable[[], None]) -> None:
+    """A loop over the tiles of the lane axis; none where there are no cols at all."""
+    frame = kernel.frame
+    tiles = ceil_div(frame.lane_extent, max(frame.lanes, 1)) if axis else 1
+    if tiles == 0:
+        return
+    if tiles == 1:
+        body()
+        return
+    start = kernel.start(frame.lane)
+    header = f"for (int {start} = 0; {start} < {frame.lane_extent}; {start} += {frame.lanes})"
+    with kernel.builder.loop(header, start, runs=True):
+        kernel.declare_lanes()
+        body()
+
+
+def _nested(kernel: VectorKernel, axes: Sequence[Axis], body: Callable[[], None]) -> None:
+    """Loops over axes, index by index."""
+    if not axes:
+        body()
+        return
+    name, count = kernel.names.variables[axes[0].name], extent(axes[0])
+    with kernel.builder.loop(f"for (int {name} = 0; {name} < {count}; ++{name})", name, runs=count > 0):
+        _nested(kernel, axes[1:], body)
+
+
+def _passes(
+    kernel: VectorKernel,
+    spec: Reduce,
+    columns: Callable[[Callable[[], None]], None],
+    finish: Callable[[VectorKernel, Accumulator], Value | Truth],
+) -> None:
+    """Every pass: accumulators, the cols, then the steps of the row that wait for the folds."""
+    passes = passes_of(spec)
+    _row_steps(kernel, passes.before)
+    for run in passes.passes:
+        span = kernel.frame.span(TILE)
+        totals: dict[str, Accumulator] = {}
+        for fold in run.folds:
+            kernel.line(fold.line)
+            totals[fold.name] = begin(_whole_tile(kernel), fold, span)
+        names = frozenset().union(*(variables(v) for s in run.elements for v in values_of(s)))
+        lets = passes.needed(names)
+
+        def element(run: Pass = run, lets: tuple[Let, ...] = lets, totals: dict[str, Accumulator] = totals) -> None:
+            _element_steps(kernel, spec, (*lets, *run.elements), totals)
+
+        if run.elements and prod(extent(a) for a in spec.cols):
+            columns(element)
+        for fold in run.folds:
+            kernel.lets[fold.name] = finish(kernel, totals[fold.name])
+        _row_steps(kernel, run.row_steps)
+
+
+def _whole_tile(kernel: VectorKernel) -> VectorUnit:
+    """The vector unit for accumulators: a fold across lanes works on full tiles, whatever the last tile of a row holds."""
+    if kernel.schedule.over == "rows":
+        return kernel.unit
+    return VectorUnit(kernel.builder, replace(kernel.frame, lane_extent=kernel.frame.lanes))
+
+
+def _finish_lanes(kernel: VectorKernel, total: Accumulator) -> Value | Truth:
+    return result(kernel.unit, total)
+
+
+def _finish_across(kernel: VectorKernel, total: Accumulator) -> Value | Truth:
+    unit = _whole_tile(kernel)
+    lanes = across(unit, total, kernel.frame.lanes)
+    return result(unit, Accumulator(total.op, lanes)) if total.op in LOGICAL else lanes.kept()
+
+
+def _element_steps(kernel: VectorKernel, spec: Reduce, steps: Sequence[Step], totals: dict[str, Accumulator]) -> None:
+    at = kernel.evaluator(v for s in steps for v in values_of(s))
+    uses = _uses(steps)
+    for step in steps:
+        kernel.line(step.line)
+        match step:
+            case Let():
+                kernel.let(at, step, once=uses[step.name] == 1)
+            case Fold():
+                _fold(kernel, at, spec, step, totals[step.name])
+            case Store():
+                store(kernel, at, step)
+
+
+def _fold(kernel: VectorKernel, at: Evaluator, spec: Reduce, step: Fold, total: Accumulator) -> None:
+    frame = kernel.frame
+    text, mask = conditions(at, step)
+    value = folded_value(at, step, total.lanes.span)
+    if step.op not in INDEXED:
+        value = masked(at, step, value, mask)
+    flat = frame.flat
+    count = frame.lanes_text() if flat and kernel.schedule.over == "cols" else frame.count(total.lanes.span)
+    index = _index_of(kernel, at, spec) if step.op in INDEXED else None
+    with kernel.builder.branch(text):
+        fold_in(kernel.unit, total, value, index, count, mask)
+
+
+def _index_of(kernel: VectorKernel, at: Evaluator, spec: Reduce) -> Lanes | Uniform:
+    """The row-major number of the element among the cols, in f32."""
+    total: Expr = Const(0)
+    for axis in spec.cols:
+        total = add(mul(total, axis.extent), Var(axis.name))
+    value = at.value(total)
+    return value if isinstance(value, Lanes) else Uniform(f"static_cast<float>({value.text})", "f32")
+
+
+def _row_steps(kernel: VectorKernel, steps: Iterable[Let | Store]) -> None:
+    steps = tuple(steps)
+    if not steps:
+        return
+    at = kernel.evaluator(v for s in steps for v in values_of(s))
+    for step in steps:
+        kernel.line(step.line)
+        if isinstance(step, Let):
+            kernel.let(at, step)
+        else:
+            store(kernel, at, step)
+
+
+def _resident_row(kernel: VectorKernel, spec: Reduce) -> None:
+    """A whole row in UB: loaded once, every step in order."""
+    with kernel.task_loop(spec.rows):
+        at = kernel.evaluator(v for s in spec.steps for v in values_of(s))
+        uses = _uses(spec.steps)
+        for step in spec.steps:
+            kernel.line(step.line)
+            match step:
+                case Let():
+                    kernel.let(at, step, once=uses[step.name] == 1)
+                case Fold():
+                    kernel.lets[step.name] = _resident_fold(kernel, at, step)
+                case Store():
+                    store(kernel, at, step)
+
+
+def _resident_fold(kernel: VectorKernel, at: Evaluator, step: Fold) -> Value | Truth:
+    text, mask = conditions(at, step)
+    if text:
+        everywhere = mask_of(at, Uniform(f"({text})", "bool"), LANES)
+        mask = everywhere if mask is None else at.unit.bits("And", everywhere, mask)
+    if mask is not None and step.op in INDEXED:
+        raise Unsupported(f"{step.op} under a condition, across lanes")
+    value = masked(at, step, folded_value(at, step, LANES), mask)
+    index = positions(kernel.unit, LANES) if step.op in INDEXED else None
+    return _finish_across(kernel, Accumulator(step.op, value, index))
+
+
+def _uses(steps: Iterable[Step]) -> Counter[str]:
+    return Counter(n.name for s in steps for v in values_of(s) for n in walk(v) if isinstance(n, Var))

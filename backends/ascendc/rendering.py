@@ -1,0 +1,121 @@
+"""From a finished program to the text of one kernel, by Jinja."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import jinja2
+
+from uol.backends.ascendc.buffers import Overflow
+from uol.backends.ascendc.emission import body_lines
+from uol.backends.ascendc.kernel_names import KernelNames
+from uol.backends.ascendc.layout_of_memory import MemoryLayout, memory_layout
+from uol.backends.ascendc.machine import C_TYPE
+from uol.backends.ascendc.program import Block
+from uol.backends.ascendc.schedules import AscendSchedule
+from uol.backends.ascendc.sync import synchronise
+from uol.codegen.backend import Footprint, Kernel, Launch, Param
+from uol.codegen.index import static
+from uol.codegen.spec import Arg, KernelSpec, Store
+from uol.backends.ascendc.collapse import steps_of
+
+TEMPLATES = Path(__file__).parent / "templates"
+WIDTH = 118
+
+
+@dataclass(frozen=True, slots=True)
+class TensorRow:
+    """A GlobalTensor of the text."""
+
+    name: str
+    ctype: str
+    parameter: str
+    elements: int
+
+
+@dataclass(frozen=True, slots=True)
+class KernelText:
+    """What the kernel template reads."""
+
+    name: str
+    about: tuple[str, ...]
+    signature: tuple[str, ...]
+    core: str
+    tensors: tuple[TensorRow, ...]
+    layout: MemoryLayout
+    body: tuple[str, ...]
+
+
+def rendered(
+    spec: KernelSpec, original: KernelSpec, names: KernelNames, program: Block, schedule: AscendSchedule, core: str, about: tuple[str, ...]
+) -> Kernel | Overflow:
+    """The kernel of a program. `original` is the spec as it was handed in, whose args are the kernel's parameters."""
+    layout = memory_layout(program)
+    if isinstance(layout, Overflow):
+        return layout
+    params = _params(original)
+    text = KernelText(
+        name=names.symbol,
+        about=about,
+        signature=_signature(names, params),
+        core=core,
+        tensors=tuple(_tensor(a, names) for a in spec.args),
+        layout=layout,
+        body=body_lines(program, synchronise(program, layout.addresses)),
+    )
+    grid = (schedule.blocks, 1, 1)
+    return Kernel(
+        name=names.symbol,
+        text=template("kernel.cpp.j2").render(kernel=text),
+        params=params,
+        launch=Launch(grid, (1, 1, 1), core=core),
+        footprint=Footprint(layout.bytes_by_memory(), grid),
+        schedule=schedule,
+        spec=original,
+    )
+
+
+def _params(spec: KernelSpec) -> tuple[Param, ...]:
+    written = {s.tensor for s in steps_of(spec) if isinstance(s, Store)}
+    buffers = [Param(a.name, "buffer", a.dtype, a.name in written) for a in spec.args]
+    return tuple(buffers + [Param(s.name, "scalar", s.dtype) for s in spec.scalars])
+
+
+def _signature(names: KernelNames, params: tuple[Param, ...]) -> tuple[str, ...]:
+    texts = [
+        f"GM_ADDR {names.parameters[p.name]}" if p.kind == "buffer" else f"{C_TYPE[p.dtype]} {names.variables[p.name]}" for p in params
+    ]
+    head = f'extern "C" __global__ __aicore__ void {names.symbol}('
+    line = f"{head}{', '.join(texts)}) {{"
+    if len(line) <= WIDTH:
+        return (line,)
+    return (head, *(f"    {t}{',' if t is not texts[-1] else ') {'}" for t in texts))
+
+
+def _tensor(arg: Arg, names: KernelNames) -> TensorRow:
+    return TensorRow(names.tensors[arg.name], C_TYPE[arg.dtype], names.parameters[arg.name], span_of(arg))
+
+
+def span_of(arg: Arg) -> int:
+    """Elements from the first to the last of a buffer, ends included."""
+    shape = [static(d) or 0 for d in arg.shape]
+    strides = [static(s) or 0 for s in arg.strides]
+    return 0 if 0 in shape else 1 + sum((d - 1) * s for d, s in zip(shape, strides, strict=True))
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+
+
+def template(name: str) -> jinja2.Template:
+    return _environment().get_template(name)

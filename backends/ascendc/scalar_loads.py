@@ -1,0 +1,65 @@
+"""Loads by the scalar unit, element by element: for addresses that no copy can follow. Slow, but right; the twin counts them.
+
+Elements are moved, never computed with: the scalar unit has no arithmetic on half.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from uol.backends.ascendc.buffers import View
+from uol.backends.ascendc.fills import element_text, fill_of
+from uol.backends.ascendc.frame import Span
+from uol.backends.ascendc.indices import Indices
+from uol.backends.ascendc.vector_unit import VectorUnit
+from uol.backends.simt.fold_constants import substituted
+from uol.codegen.index import ZERO, add
+from uol.codegen.spec import Read
+from uol.ir.nodes import Expr, Var
+
+ROW, LANE = "i", "j"
+"""The loop variables within a tile."""
+
+
+def load_by_element(unit: VectorUnit, indices: Indices, read: Read, dst: View, span: Span, tensors: Mapping[str, str]) -> None:
+    """dst[row * pitch + lane] = the read at every row and lane of the tile."""
+    frame, builder = unit.frame, unit.builder
+    place: dict[str, Expr] = dict(frame.origins())
+    loops: list[tuple[str, str]] = []
+    at: list[str] = []
+    if "row" in span and frame.row:
+        place[frame.row] = add(frame.origin(frame.row), Var(ROW))
+        loops.append((ROW, frame.rows_text()))
+        at.append(f"{ROW} * {frame.pitch}" if "lane" in span else ROW)
+    if "lane" in span:
+        place[frame.lane] = add(frame.origin(frame.lane), Var(LANE))
+        loops.append((LANE, frame.lanes_text()))
+        at.append(LANE)
+    named = Indices({**indices.names, ROW: ROW, LANE: LANE}, indices.ranges)
+    here = substituted(read, place)
+    assert isinstance(here, Read)
+    element = f"{tensors[read.tensor]}.GetValue({named.text(here.offset)})"
+    index = " + ".join(at) or str(ZERO.value)
+
+    def body() -> None:
+        target = dst.at("", per=loops[-1][0] if len(loops) == 1 else "")
+        if not here.guard:
+            builder.emit("S", f"{dst}.SetValue({index}, {element});", writes=(target,))
+            return
+        fill = element_text(read.dtype, fill_of(read))
+        with builder.branch(named.condition(here.guard)):
+            builder.emit("S", f"{dst}.SetValue({index}, {element});", writes=(target,))
+        with builder.branch(f"!({named.condition(here.guard)})"):
+            builder.emit("S", f"{dst}.SetValue({index}, {fill});", writes=(target,))
+
+    _nested(unit, loops, body)
+
+
+def _nested(unit: VectorUnit, loops: list[tuple[str, str]], body: object) -> None:
+    assert callable(body)
+    if not loops:
+        body()
+        return
+    name, count = loops[0]
+    with unit.builder.loop(f"for (int {name} = 0; {name} < {count}; ++{name})", name, runs=True):
+        _nested(unit, loops[1:], body)

@@ -1,0 +1,45 @@
+"""How a kernel is laid out on the 910B: frozen data, opaque above this folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class VectorSchedule:
+    """A vector kernel: `lanes` lanes of axis `lane` a tile, and `rows` rows of them along `row` (empty: one row).
+
+    over     "rows": the lanes are results, cols are a loop; "cols": the lanes are what a Reduce folds
+    slots    2 for double buffering
+    blocks   vector cores that share the tiles
+    """
+
+    lane: str
+    lanes: int
+    row: str = ""
+    rows: int = 1
+    over: Literal["rows", "cols"] = "rows"
+    slots: int = 1
+    blocks: int = 1
+
+    def describe(self) -> str:
+        tile = f"{self.rows} x {self.lanes} ({self.row}, {self.lane})" if self.row else f"{self.lanes} of {self.lane}"
+        what = "lanes are folded" if self.over == "cols" else "lanes are results"
+        return f"vector cores {self.blocks}, tile {tile}, {what}, {'double-buffered' if self.slots == 2 else 'single buffer'}"
+
+
+@dataclass(frozen=True, slots=True)
+class CubeSchedule:
+    """A matrix kernel: tiles of m x n x k in L0, two of each operand in flight."""
+
+    m: int
+    n: int
+    k: int
+    blocks: int = 1
+
+    def describe(self) -> str:
+        return f"cube cores {self.blocks}, tile {self.m} x {self.n} x {self.k}, L1 and L0 double-buffered"
+
+
+AscendSchedule = VectorSchedule | CubeSchedule

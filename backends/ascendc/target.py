@@ -1,0 +1,16 @@
+"""What the 910B's kernel language offers, whatever the product."""
+
+from __future__ import annotations
+
+from uol.backends.ascendc.machine import BLOCK_BYTES, CAPACITY_BYTES
+from uol.codegen.backend import Capability
+
+CAPABILITY = Capability(
+    lanes=64,  # of 32 bits, in one repeat of 256 bytes
+    scratch_bytes=dict(CAPACITY_BYTES),
+    alignment_bytes=BLOCK_BYTES,
+    max_grid=(65535, 1, 1),
+    max_threads=1,
+    dtypes=frozenset({"f32", "f16", "bf16", "i64", "i32", "i16", "i8", "u8", "bool"}),
+    matrix_shapes=((16, 16, 16, "f16", "f32"), (16, 16, 16, "bf16", "f32"), (16, 16, 4, "f32", "f32")),
+)

@@ -1,0 +1,55 @@
+"""The persistent loop of a kernel over its tiles: block b takes tiles b, b + blocks, b + 2 * blocks, ...
+
+    task -> (outer axes..., tile of the row axis, tile of the lane axis), the last running fastest
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+
+from uol.backends.ascendc.machine import ceil_div
+from uol.backends.ascendc.program import Builder
+
+
+@dataclass(frozen=True, slots=True)
+class TiledAxis:
+    """An axis of the task loop: `count` steps of `step` indices, `variable` holds the first index of a step."""
+
+    variable: str
+    extent: int
+    step: int = 1
+
+    @property
+    def count(self) -> int:
+        return ceil_div(self.extent, self.step)
+
+
+def task_count(axes: Sequence[TiledAxis]) -> int:
+    """How many tiles there are."""
+    return prod(a.count for a in axes)
+
+
+def task_header(tasks: int) -> str:
+    return f"for (int task = GetBlockIdx(); task < {tasks}; task += GetBlockNum())"
+
+
+def declare_indices(builder: Builder, axes: Sequence[TiledAxis]) -> None:
+    """The first index of the task's tile along every axis; an axis of one step is 0 and needs no variable unless it is
+    walked index by index."""
+    inner = task_count(axes)
+    for place, axis in enumerate(axes):
+        inner //= max(axis.count, 1)
+        if axis.count <= 1 and axis.step > 1:
+            continue
+        text = "task" if inner == 1 else f"task / {inner}"
+        if any(a.count > 1 for a in axes[:place]):
+            text += f" % {axis.count}"
+        builder.text(f"const int {axis.variable} = {text}{f' * {axis.step}' if axis.step > 1 else ''};")
+
+
+def declare_sizes(builder: Builder, name: str, step: int, extent: int, start: str) -> None:
+    """`name` = indices of this tile along an axis, where the last tile is smaller than the others."""
+    if extent > step and extent % step:
+        builder.text(f"const int {name} = lesser({step}, {extent} - {start});")

@@ -1,0 +1,76 @@
+"""Values while a vector kernel is written: lanes in UB, masks of bits, and uniform values that are C text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from uol.backends.ascendc.buffers import View
+from uol.backends.ascendc.frame import Span
+from uol.ir.errors import ResourceError
+
+
+class Unsupported(ResourceError):
+    """The vector unit has no instruction sequence for this; the spec is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """Lanes of a value. `spare`: nothing else refers to the buffer, so that the next instruction may write over it."""
+
+    view: View
+    span: Span
+    spare: bool = True
+
+    @property
+    def dtype(self) -> str:
+        return self.view.dtype
+
+    def kept(self) -> Lanes:
+        """The same for a value that will be used again."""
+        return Lanes(self.view, self.span, spare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """One bit a lane, least significant first, as Compare writes and Select reads them."""
+
+    view: View
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Uniform:
+    """The same for all lanes, known to the scalar unit: C text, and the number where it is a constant."""
+
+    text: str
+    dtype: str
+    number: float | int | None = None
+
+
+Value = Lanes | Uniform
+Truth = Mask | Uniform
+
+
+def real(value: float) -> Uniform:
+    """A constant of f32."""
+    return Uniform(float_text(value), "f32", float(np.float32(value)))
+
+
+def float_text(value: float) -> str:
+    """An f32 constant as C: the shortest decimal that reads back as the value."""
+    if value != value:
+        return "NOT_A_NUMBER"
+    if value in (np.inf, -np.inf):
+        return "-INFINITE" if value < 0 else "INFINITE"
+    single = np.float32(value)
+    if single in (np.inf, -np.inf):
+        return float_text(float(single))
+    scientific = abs(single) >= 1e7 or 0 < abs(single) < 1e-4
+    digits = np.format_float_scientific(single, unique=True, trim="0") if scientific else np.format_float_positional(single, unique=True, trim="0")
+    return f"{digits}f"
+
+
+def int_text(value: int) -> str:
+    return "(-2147483647 - 1)" if value == -(2**31) else str(value)

@@ -1,0 +1,123 @@
+"""The parts that every vector kernel has: names, frame, task loop, loads, evaluation, stores."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from uol.backends.ascendc.collapse import groups
+from uol.backends.ascendc.evaluate import Evaluator
+from uol.backends.ascendc.frame import LANES, ROWS, Frame, Span, start_of
+from uol.backends.ascendc.indices import Indices, extent
+from uol.backends.ascendc.kernel_names import KernelNames, kernel_names
+from uol.backends.ascendc.loads import Loader
+from uol.backends.ascendc.machine import round_up
+from uol.backends.ascendc.program import Builder
+from uol.backends.ascendc.schedules import VectorSchedule
+from uol.backends.ascendc.tasks import TiledAxis, declare_indices, declare_sizes, task_count, task_header
+from uol.backends.ascendc.values import Lanes, Truth, Value
+from uol.backends.ascendc.vector_unit import VectorUnit
+from uol.codegen.spec import KernelSpec, Let, Read
+from uol.codegen.traverse import walk
+from uol.ir.nodes import Axis, Expr
+
+FLAT_PITCH = 64
+NARROW_PITCH = 16
+"""Elements from row to row of a tile: rows of more than a repeat take whole repeats, short ones whole blocks of f16."""
+
+
+def pitch_of(lanes: int, narrowest_bytes: int) -> int:
+    """The pitch of a tile whose rows have `lanes` lanes: every type's rows must start at a block."""
+    if lanes > FLAT_PITCH:
+        return round_up(lanes, FLAT_PITCH)
+    return round_up(lanes, max(NARROW_PITCH, 32 // narrowest_bytes))
+
+
+@dataclass(slots=True)
+class VectorKernel:
+    """A vector kernel that is being written."""
+
+    spec: KernelSpec
+    schedule: VectorSchedule
+    frame: Frame
+    builder: Builder = field(default_factory=Builder)
+    names: KernelNames = field(init=False)
+    indices: Indices = field(init=False)
+    unit: VectorUnit = field(init=False)
+    loader: Loader = field(init=False)
+    lets: dict[str, Value | Truth] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.names = kernel_names(self.spec)
+        axes = [a for group in groups(self.spec) for a in group]
+        self.indices = Indices.over(axes, {**self.names.variables, **self.names.tensors})
+        self.unit = VectorUnit(self.builder, self.frame)
+        self.loader = Loader(self.unit, self.indices, self.names.tensors, self.schedule.slots)
+
+    def tasks(self, outer: Sequence[Axis]) -> list[TiledAxis]:
+        """The task loop's axes: those outside of the tile, then the tile's."""
+        frame = self.frame
+        axes = [TiledAxis(self.names.variables[a.name], extent(a)) for a in outer]
+        if frame.row:
+            axes.append(TiledAxis(self.start(frame.row), frame.row_extent, frame.rows))
+        if frame.lane and self.schedule.over == "rows":
+            axes.append(TiledAxis(self.start(frame.lane), frame.lane_extent, frame.lanes))
+        return axes
+
+    def start(self, axis: str) -> str:
+        return self.names.variables[start_of(axis)]
+
+    @contextmanager
+    def task_loop(self, outer: Sequence[Axis]) -> Iterator[None]:
+        """The loop over this core's tiles, indices and sizes of the tile declared."""
+        axes = self.tasks(outer)
+        with self.builder.loop(task_header(task_count(axes)), "task", slotted=self.schedule.slots == 2):
+            declare_indices(self.builder, axes)
+            self.declare_tile()
+            yield
+
+    def declare_tile(self) -> None:
+        """Sizes of this tile, where the last one along an axis is smaller."""
+        frame = self.frame
+        if frame.row:
+            declare_sizes(self.builder, "rows", frame.rows, frame.row_extent, self.start(frame.row))
+            if len(frame.row_counts()) > 1:
+                self.builder.text(f"const int elements = rows * {frame.pitch};")
+                if frame.uses_padded(frozenset({"row", "lane"})):
+                    self.builder.text("const int padded = (elements + 63) / 64 * 64;")
+        elif frame.lane and self.schedule.over == "rows":
+            self.declare_lanes()
+
+    def declare_lanes(self) -> None:
+        frame = self.frame
+        declare_sizes(self.builder, "lanes", frame.lanes, frame.lane_extent, self.start(frame.lane))
+        if len(frame.lane_counts()) > 1 and frame.uses_padded(LANES):
+            self.builder.text("const int padded = (lanes + 63) / 64 * 64;")
+
+    def line(self, number: int) -> None:
+        """A reference to the op's text."""
+        if self.builder.last_text() != (text := f"// line {number}"):
+            self.builder.text(text)
+
+    def evaluator(self, expressions: Iterable[Expr]) -> Evaluator:
+        """Loads everything that the expressions read, then gives what evaluates them at this place."""
+        counts = Counter(n for e in expressions for n in walk(e) if isinstance(n, Read))
+        nested = {inner for read in counts for n in walk(read.offset) for inner in walk(n) if isinstance(inner, Read)}
+        loaded: dict[Read, Lanes] = {r: self.loader.load(r) for r in counts if r not in nested}
+        return Evaluator(self.unit, self.indices, lambda r: loaded[r], self.lets, frozenset(r for r, n in counts.items() if n > 1))
+
+    def let(self, at: Evaluator, step: Let, *, once: bool = False) -> None:
+        """Binds the value of a step; `once`: one later step uses it, at the same place."""
+        self.lets[step.name] = at.step_value(step.value, once=once)
+
+    def tile_span(self, axes: Iterable[str]) -> Span:
+        """Over which of the tile's axes a step that varies over some axes varies."""
+        named = set(axes)
+        span: Span = frozenset()
+        if self.frame.lane in named:
+            span |= LANES
+        if self.frame.row in named:
+            span |= ROWS
+        return span

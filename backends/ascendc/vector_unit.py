@@ -1,0 +1,188 @@
+"""The vector unit's instructions, typed: each method emits one (or the few that the machine needs for one) and returns
+the lanes that it makes.
+
+Count forms only, but for broadcasts: they process a tail in hardware and reset the mask. A result goes into the buffer of
+an operand that nobody else refers to, else into a new one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from uol.backends.ascendc.buffers import Buffer, View
+from uol.backends.ascendc.frame import TILE, UNIFORM, Frame, Span
+from uol.backends.ascendc.machine import BYTES, MAX_REPEATS, ceil_div
+from uol.backends.ascendc.program import Builder
+from uol.backends.ascendc.values import Lanes, Mask, Uniform, Unsupported, float_text
+
+BLOCK_OF_F32 = 8
+REPEAT_OF_F32 = 64
+
+
+@dataclass(slots=True)
+class VectorUnit:
+    """Emits into a builder, for tiles of a frame. `out_name` names the next result's buffer."""
+
+    builder: Builder
+    frame: Frame
+    _constants: dict[tuple[float | int, Span], Lanes] = field(default_factory=dict)
+
+    def new(self, span: Span, dtype: str, name: str = "t") -> View:
+        """A buffer for a value."""
+        return self.builder.buffer(Buffer(name, dtype, self.frame.capacity(span)))
+
+    def emit(self, text: str, reads: tuple[View, ...], writes: tuple[View, ...]) -> None:
+        self.builder.emit("V", text, reads=reads, writes=writes)
+
+    def count(self, span: Span) -> str:
+        return self.frame.count(span)
+
+    def unary(self, call: str, a: Lanes, argument: str = "") -> Lanes:
+        """call(dst, a[, argument], count): same type, lane by lane."""
+        dst = a.view if a.spare else self.new(a.span, a.dtype)
+        extra = f", {argument}" if argument else ""
+        self.emit(f"{call}({dst}, {a.view}{extra}, {self.count(a.span)});", (a.view,), (dst,))
+        return Lanes(dst, a.span)
+
+    def binary(self, call: str, a: Lanes, b: Lanes) -> Lanes:
+        """call(dst, a, b, count): same type, lane by lane, after both have been spread over the wider span."""
+        a, b = self.alike(a, b)
+        dst = a.view if a.spare else b.view if b.spare else self.new(a.span, a.dtype)
+        self.emit(f"{call}({dst}, {a.view}, {b.view}, {self.count(a.span)});", (a.view, b.view), (dst,))
+        return Lanes(dst, a.span)
+
+    def alike(self, a: Lanes, b: Lanes) -> tuple[Lanes, Lanes]:
+        span = a.span | b.span
+        return self.broadcast(a, span), self.broadcast(b, span)
+
+    def duplicate(self, value: Uniform, span: Span, dtype: str, name: str = "t") -> Lanes:
+        dst = self.new(span, dtype, name)
+        self.emit(f"Duplicate({dst}, {value.text}, {self.count(span)});", (), (dst,))
+        return Lanes(dst, span)
+
+    def constant(self, number: float | int, span: Span) -> Lanes:
+        """Lanes of one f32 constant, made once before all loops."""
+        if (number, span) not in self._constants:
+            with self.builder.prologue():
+                view = self.new(span, "f32", "constant")
+                self.emit(f"Duplicate({view}, {float_text(number)}, {self.frame.capacity(span)});", (), (view,))
+            self._constants[number, span] = Lanes(view, span, spare=False)
+        return self._constants[number, span]
+
+    def copy(self, a: Lanes, name: str = "t") -> Lanes:
+        """The same lanes in a buffer of their own."""
+        dst = self.new(a.span, a.dtype, name)
+        self.copy_into(dst, a)
+        return Lanes(dst, a.span)
+
+    def copy_into(self, dst: View, a: Lanes) -> None:
+        call = f"Muls({dst}, {a.view}, 1.0f" if a.dtype == "f32" else f"Adds({dst}, {a.view}, 0"
+        self.emit(f"{call}, {self.count(a.span)});", (a.view,), (dst,))
+
+    def cast(self, a: Lanes, dtype: str, mode: str) -> Lanes:
+        """One conversion that the machine has; widening takes CAST_NONE."""
+        stem = a.view.buffer.name
+        for suffix in ("_ub", "_all", "_lanes", f"_{a.dtype}"):
+            stem = stem.removesuffix(suffix)
+        dst = self.new(a.span, dtype, f"{stem}_{dtype}")
+        self.emit(f"Cast({dst}, {a.view}, RoundMode::CAST_{mode}, {self.count(a.span)});", (a.view,), (dst,))
+        return Lanes(dst, a.span)
+
+    def round(self, a: Lanes, mode: str) -> Lanes:
+        """f32 to whole f32."""
+        dst = a.view if a.spare else self.new(a.span, "f32")
+        self.emit(f"Cast({dst}, {a.view}, RoundMode::CAST_{mode}, {self.count(a.span)});", (a.view,), (dst,))
+        return Lanes(dst, a.span)
+
+    def compare(self, mode: str, a: Lanes, b: Lanes | Uniform) -> Mask:
+        """Bits of a (mode) b."""
+        if isinstance(b, Lanes):
+            a, b = self.alike(a, b)
+            dst = self.mask(a.span)
+            self.emit(f"Compare({dst}, {a.view}, {b.view}, CMPMODE::{mode}, {self.count(a.span)});", (a.view, b.view), (dst,))
+            return Mask(dst, a.span)
+        dst = self.mask(a.span)
+        self.emit(f"CompareScalar({dst}, {a.view}, {b.text}, CMPMODE::{mode}, {self.count(a.span)});", (a.view,), (dst,))
+        return Mask(dst, a.span)
+
+    def mask(self, span: Span) -> View:
+        return self.builder.buffer(Buffer("mask", "u8", self.frame.capacity(span) // 8))
+
+    def bits(self, call: str, *masks: Mask) -> Mask:
+        """And, Or, Not of masks, 16 lanes an element."""
+        span = masks[0].span
+        dst = self.mask(span)
+        words = [m.view.of_type("u16") for m in masks]
+        sources = ", ".join(str(w) for w in words)
+        count = self.count(span)
+        elements = str(int(count) // 16) if count.isdigit() else f"{count} / 16"
+        self.emit(f"{call}({dst.of_type('u16')}, {sources}, {elements});", tuple(m.view for m in masks), (dst,))
+        return Mask(dst, span)
+
+    def select(self, mask: Mask, a: Lanes, b: Lanes | Uniform) -> Lanes:
+        """a where the bit is set, else b. Bits are moved as they are, whatever the type."""
+        if isinstance(b, Lanes):
+            a, b = self.alike(a, b)
+        a = self.broadcast(a, mask.span | a.span)
+        if mask.span != a.span:
+            raise Unsupported("a condition that varies over fewer lanes than its values")
+        other = b if isinstance(b, Lanes) else None
+        dst = a.view if a.spare else other.view if other is not None and other.spare else self.new(a.span, a.dtype)
+        kind = "f16" if BYTES[a.dtype] == 2 else "f32"
+        reads = (mask.view, a.view) + ((other.view,) if other is not None else ())
+        second = str(other.view.of_type(kind)) if other is not None else b.text if isinstance(b, Uniform) else ""
+        mode = "TENSOR_TENSOR" if other is not None else "TENSOR_SCALAR"
+        self.emit(
+            f"Select({dst.of_type(kind)}, {mask.view}, {a.view.of_type(kind)}, {second}, SELMODE::VSEL_{mode}_MODE, {self.count(a.span)});",
+            reads,
+            (dst,),
+        )
+        return Lanes(dst, a.span)
+
+    def broadcast(self, a: Lanes, span: Span) -> Lanes:
+        """The value spread over a wider span."""
+        span = self.frame.span(span)
+        if a.span == span:
+            return a
+        if BYTES[a.dtype] != 4:
+            raise Unsupported(f"a broadcast of {a.dtype}")
+        dst = self.new(span, a.dtype)
+        if a.span == UNIFORM:
+            self._spread_uniform(dst, a.view, span)
+        elif span == TILE and "row" in a.span:
+            self._spread_rows(dst, a.view)
+        else:
+            self._spread_lanes(dst, a.view)
+        return Lanes(dst, span)
+
+    def _spread_uniform(self, dst: View, src: View, span: Span) -> None:
+        """Eight equal lanes are one block, read again and again."""
+        count = self.count(span)
+        repeats = str(ceil_div(int(count), REPEAT_OF_F32)) if count.isdigit() else f"({count} + 63) / 64"
+        self.emit(f"Copy({dst}, {src}, 64, {repeats}, CopyRepeatParams(1, 0, 8, 0));", (src,), (dst,))
+
+    def _spread_rows(self, dst: View, src: View) -> None:
+        """Brcb makes a block of each row's value; the blocks are then repeated along the rows."""
+        frame = self.frame
+        groups = ceil_div(frame.rows, 8)
+        blocks = self.builder.buffer(Buffer("blocks", src.dtype, groups * 64))
+        self.emit(f"Brcb({blocks}, {src}, {groups}, BrcbRepeatParams(1, 8));", (src,), (blocks,))
+        for start, width in self._chunks():
+            piece = dst.at(start, part=start)
+            self.emit(f"Copy({piece}, {blocks}, {width}, {frame.rows}, CopyRepeatParams(1, 0, {frame.pitch // 8}, 1));", (blocks,), (piece,))
+
+    def _spread_lanes(self, dst: View, src: View) -> None:
+        frame = self.frame
+        for start, width in self._chunks():
+            piece = dst.at(start, part=start)
+            self.emit(
+                f"Copy({piece}, {src.at(start)}, {width}, {frame.rows}, CopyRepeatParams(1, 1, {frame.pitch // 8}, 0));", (src,), (piece,)
+            )
+
+    def _chunks(self) -> list[tuple[str, int]]:
+        """A row in pieces of one repeat: where each starts, and how many lanes it has."""
+        pitch = self.frame.pitch
+        return [(str(s), min(REPEAT_OF_F32, pitch - s)) for s in range(0, pitch, REPEAT_OF_F32)]
+
+
+assert MAX_REPEATS * REPEAT_OF_F32 >= 16000  # a uniform value spreads over a tile in one instruction
