@@ -12,6 +12,16 @@ os.environ.setdefault("TVM_NUM_THREADS", "2")
 os.environ.setdefault("UOL_CACHE_DIR", str(Path(__file__).parent.parent / "build" / "test-cache"))
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="write the kernels under tests/golden/ anew")
+
+
+@pytest.fixture
+def update_golden(request: pytest.FixtureRequest) -> bool:
+    """Whether golden files are to be written instead of compared."""
+    return bool(request.config.getoption("--update-golden"))
+
+
 @pytest.fixture
 def toy() -> Iterator[str]:
     """The name of a target that is numpy text, registered for one test."""

@@ -20,6 +20,8 @@ COMPUTE = STORAGE | {"f16": "float", "bf16": "float", "i16": "int", "i8": "int",
 """The type of a local variable: half types are computed in float, short integers in int, and rounded or wrapped where
 the language says so."""
 
+COMPUTE_BYTES = {"double": 8, "float": 4, "long long": 8, "int": 4, "bool": 1}
+
 HALVES = frozenset({"f16", "bf16"})
 SHORT_INTEGERS = frozenset({"i16", "i8", "u8"})
 WIDE_INTEGERS = frozenset({"i32", "i64"})

@@ -24,13 +24,13 @@ def literal(const: Const, *, wide: bool = False) -> str:
 def float_literal(value: float, dtype: str) -> str:
     """The shortest decimal that reads back as the value, rounded to its type. (Not twice: a half's nearest float is it.)"""
     ctype = COMPUTE[dtype]
+    value = float(round_to(value, dtype))
     if math.isnan(value):
         return f"uol::nan<{ctype}>()"
     if math.isinf(value):
         return f"{'-' if value < 0 else ''}uol::infinity<{ctype}>()"
     if dtype == "f64":
         return repr(value)
-    value = float(round_to(value, dtype))
     text = f"{np.format_float_positional(np.float32(value), unique=True, trim='0')}f"
     if abs(value) >= 1e7 or 0 < abs(value) < 1e-4:
         text = f"{np.format_float_scientific(np.float32(value), unique=True, trim='0')}f"

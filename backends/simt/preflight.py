@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from uol.backends.simt.c_types import COMPUTE, COMPUTE_BYTES
 from uol.backends.simt.flat import count_of
 from uol.backends.simt.folds import PICKS
 from uol.backends.simt.passes import passes_of
@@ -75,9 +76,12 @@ def _tile_defect(spec: Contract, tile: Tile, target: Target) -> str | None:
 
 
 def _scratch_bytes(spec: Reduce, threads: int, target: Target) -> int:
-    """One element a warp, for every C type that is folded (a pick holds a value and an index)."""
-    kinds = {(f.op in PICKS, f.value.type if f.op in PICKS else f.dtype) for p in passes_of(spec).passes for f in p.folds}
-    return sum(threads // target.capability.lanes * (16 if pick else 8) for pick, _ in kinds)
+    """One element a warp, for every C type that is folded; a pick holds a value and an index, 16 bytes at most."""
+    folds = [f for p in passes_of(spec).passes for f in p.folds]
+    picks = {COMPUTE[f.value.type] for f in folds if f.op in PICKS}
+    plain = {COMPUTE[f.dtype] for f in folds if f.op not in PICKS}
+    element_bytes = 16 * len(picks) + sum(COMPUTE_BYTES[ctype] for ctype in plain)
+    return threads // target.capability.lanes * element_bytes
 
 
 def _symbolic(spec: KernelSpec) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from simt_cases import CASES, Case, job_of, violation
+
 from uol.backends.twin.record import Job, TwinRun
 from uol.backends.twin.run import execute_many
 

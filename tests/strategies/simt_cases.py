@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+
 from uol.backends import registry
 from uol.backends.twin.record import Job
 from uol.codegen.backend import Backend, Module
@@ -208,7 +209,11 @@ CASES = (
     ),
     Case("linear", {"S_0": 3, "S_1": 7, "N": 17, "K": 33}, "bf16", rank=2),
     Case("linear", {"S": 17, "N": 16, "K": 15}, "f64", rank=1),
-    *(Case("conv2d", conv(2, 3, 9, 7, 5, 3, 3), t, {"pad": 1}, channels_last=last) for t in ("f32", "f16") for last in (False, True)),
+    *(
+        Case("conv2d", conv(2, 3, 9, 7, 5, 3, 3), t, {"pad": 1}, channels_last=last)
+        for t in ("f32", "f16")
+        for last in (False, True)
+    ),
     *(Case("conv2d", conv(1, 8, 8, 8, 16, 1, 1), t, {"stride": 2}) for t in ("f32", "f16")),
     Case("conv2d", conv(2, 16, 7, 7, 33, 3, 3), "f32", {"stride": 2, "pad": 1}, channels_last=True),
     Case("conv2d", conv(1, 3, 20, 20, 8, 7, 7), "f32", {"stride": 2, "pad": 3}),

@@ -1,0 +1,193 @@
+"""NVRTC and nvcc take the emitted texts; the built launcher refuses wrong calls with a message."""
+
+from __future__ import annotations
+
+import ctypes
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from simt_cases import Case, conv, image, module_of
+
+from uol.backends import registry
+from uol.backends.cuda import driver, nvrtc, toolchain
+from uol.codegen.backend import Module, SourceFile
+from uol.ir.errors import ToolchainError
+
+needs_nvrtc = pytest.mark.skipif(nvrtc.library() is None, reason="NVRTC is not installed")
+needs_nvcc = pytest.mark.skipif(shutil.which("nvcc") is None, reason="nvcc is not installed")
+
+CASES = [
+    Case(op, dims, dtype, rank=rank)
+    for dtype in ("f32", "f16", "bf16", "f64")
+    for op, dims, rank in (
+        ("relu", {"S": 1000}, 1),
+        ("add", {"S": 1000}, 1),
+        ("softmax", {"S": 5, "C": 257}, 1),
+        ("softmax", {"S": 500, "C": 7}, 1),
+        ("linear", {"S": 33, "N": 65, "K": 17}, 1),
+        ("conv2d", conv(1, 3, 9, 9, 5, 3, 3), None),
+        ("max_pool2d", image(1, 3, 9, 9), None),
+    )
+]
+LARGE = [
+    Case("relu", {"S": 3_000_000_000}, "f16", rank=1),
+    Case("softmax", {"S": 3_000_000, "C": 1000}, "f16", rank=1),
+    Case("softmax", {"S": 700_000_000, "C": 5}, "f16", rank=1),
+    Case("linear", {"S": 70_000, "N": 70_000, "K": 64}, "f16", rank=1),
+    Case("max_pool2d", image(2000, 64, 224, 224), "f16"),
+]
+
+
+@needs_nvrtc
+@pytest.mark.parametrize("case", [*CASES, *LARGE], ids=str)
+def test_nvrtc_takes_the_text(case: Case) -> None:
+    artifact = registry.get("cuda").build(module_of(case, "cuda"))
+    assert artifact.binary.startswith(b"\x7fELF")
+    ptx = artifact.files[f"{case.op}.ptx"].decode()
+    assert f".visible .entry {case.op}_kernel(" in ptx
+    assert ".target sm_80" in ptx
+    assert artifact.log == ""
+
+
+@pytest.mark.parametrize("case", LARGE, ids=str)
+def test_large_tensors_are_indexed_with_64_bits(case: Case) -> None:
+    assert "const long long" in module_of(case, "cuda").kernels[0].text
+
+
+@needs_nvrtc
+@pytest.mark.parametrize("device", sorted(registry.get("cuda").devices))
+def test_every_device_has_an_architecture_that_the_compiler_knows(device: str) -> None:
+    module = replace(module_of(CASES[0], "cuda"), device_name=device)
+    assert registry.get("cuda").build(module).binary
+
+
+def broken(case: Case) -> Module:
+    module = module_of(case, "cuda")
+    return replace(module, device=SourceFile(module.device.name, module.device.text.replace("uol::exp", "uol::expp")))
+
+
+@needs_nvrtc
+def test_a_refused_text_names_the_line_of_the_op() -> None:
+    with pytest.raises(ToolchainError) as caught:
+        registry.get("cuda").build(broken(CASES[2]))
+    assert caught.value.span is not None
+    assert caught.value.span.line == 3
+    assert "expp" in caught.value.message
+
+
+@needs_nvcc
+def test_nvcc_takes_the_text_where_there_is_no_nvrtc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nvrtc, "library", lambda: None)
+    artifact = registry.get("cuda").build(module_of(CASES[4], "cuda"))
+    assert artifact.binary.startswith(b"\x7fELF")
+    assert b"linear_kernel" in artifact.files["linear.ptx"]
+    with pytest.raises(ToolchainError) as caught:
+        registry.get("cuda").build(broken(CASES[2]))
+    assert caught.value.span is not None
+    assert caught.value.span.line == 3
+
+
+def test_without_a_compiler_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nvrtc, "library", lambda: None)
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    with pytest.raises(ToolchainError, match="no CUDA compiler was found") as caught:
+        registry.get("cuda").build(module_of(CASES[0], "cuda"))
+    assert "pip install nvidia-cuda-nvrtc" in str(caught.value)
+    states = {s.name: s for s in toolchain.states()}
+    assert not states["nvcc"].found
+    assert states["nvcc"].cost_if_absent
+
+
+def test_without_a_driver_loading_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver, "_library", lambda: None)
+    driver._driver.cache_clear()
+    with pytest.raises(ToolchainError, match="kernels can be built here, not run"):
+        driver.load(None)  # type: ignore[arg-type]
+    assert not driver.states()[0].found
+    driver._driver.cache_clear()
+
+
+class Tensor(ctypes.Structure):
+    _fields_ = (
+        ("data", ctypes.c_void_p),
+        ("shape", ctypes.POINTER(ctypes.c_int64)),
+        ("strides", ctypes.POINTER(ctypes.c_int64)),
+        ("ndim", ctypes.c_int32),
+        ("dtype", ctypes.c_int32),
+    )
+
+
+F32, F16 = 1, 2
+
+
+def tensor(shape: tuple[int, ...], dtype: int = F32, strides: tuple[int, ...] | None = None, data: int = 4096) -> Tensor:
+    def array(values: tuple[int, ...]) -> ctypes.Array[ctypes.c_int64]:
+        return (ctypes.c_int64 * len(values))(*values)
+
+    return Tensor(data, array(shape), None if strides is None else array(strides), len(shape), dtype)
+
+
+@pytest.fixture(scope="module")
+def launcher(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
+    """The bundle of an empty linear, built with its own build line: a good call launches nothing and succeeds."""
+    module = module_of(Case("linear", {"S": 4, "N": 0, "K": 3}, rank=1), "cuda")
+    folder = tmp_path_factory.mktemp("bundle")
+    for file in (module.device, *module.host):
+        (folder / file.name).write_text(file.text)
+    done = subprocess.run(["sh", "-c", module.build], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    library = ctypes.CDLL(str(folder / "libuol_linear.so"))
+    library.uol_linear_message.restype = ctypes.c_char_p
+    library.uol_linear_workspace.restype = ctypes.c_int64
+    return library
+
+
+GOOD = (tensor((4, 3)), tensor((0, 3)), tensor((0,)), tensor((4, 0)))
+CALLS = [
+    (GOOD, "success"),
+    ((tensor((4, 3), strides=(3, 1)), *GOOD[1:]), "success"),
+    (GOOD[:3], "linear takes 4 tensors: x, w, b, y"),
+    ((tensor((4, 3), F16), *GOOD[1:]), "x must be f32"),
+    ((tensor((4, 3, 1)), *GOOD[1:]), "x must have 2 dims"),
+    ((tensor((3, 4)), *GOOD[1:]), "x must have the shape [4, 3]"),
+    ((tensor((4, 3), strides=(1, 4)), *GOOD[1:]), "x must have the strides [3, 1]"),
+    ((tensor((4, 3), data=0), *GOOD[1:]), "x: null, or not aligned to 4 bytes"),
+    ((tensor((4, 3), data=4098), *GOOD[1:]), "x: null, or not aligned to 4 bytes"),
+    ((*GOOD[:3], tensor((4, 1))), "y must have the shape [4, 0]"),
+]
+
+
+@needs_nvcc
+@pytest.mark.parametrize(("tensors", "message"), CALLS, ids=[m for _, m in CALLS])
+def test_the_launcher_checks_its_call(launcher: ctypes.CDLL, tensors: tuple[Tensor, ...], message: str) -> None:
+    array = (Tensor * len(tensors))(*tensors)
+    code = launcher.uol_linear(None, None, ctypes.c_int64(0), array, len(tensors), None, 0)
+    assert launcher.uol_linear_message(code).decode() == message
+    assert (code == 0) == (message == "success")
+
+
+@needs_nvcc
+def test_the_launcher_checks_attributes_and_names_its_workspace(launcher: ctypes.CDLL) -> None:
+    array = (Tensor * 4)(*GOOD)
+    code = launcher.uol_linear(None, None, ctypes.c_int64(0), array, 4, None, 1)
+    assert launcher.uol_linear_message(code).decode() == "linear takes 0 attributes"
+    assert launcher.uol_linear_workspace(array, 4, None, 0) == 0
+    assert launcher.uol_linear_message(-3).decode() == "not a code of linear"
+
+
+@needs_nvcc
+def test_a_launch_without_a_device_fails_and_says_so(tmp_path: Path) -> None:
+    if driver.states()[0].found:
+        pytest.skip("a CUDA device is present: the launch would succeed on memory that is none")
+    module = module_of(Case("relu", {"S": 8}, rank=1), "cuda")
+    for file in (module.device, *module.host):
+        (tmp_path / file.name).write_text(file.text)
+    subprocess.run(["sh", "-c", module.build], cwd=tmp_path, check=True, capture_output=True)
+    library = ctypes.CDLL(str(tmp_path / "libuol_relu.so"))
+    library.uol_relu_message.restype = ctypes.c_char_p
+    array = (Tensor * 2)(tensor((8,)), tensor((8,)))
+    code = library.uol_relu(None, None, ctypes.c_int64(0), array, 2, None, 0)
+    assert library.uol_relu_message(code).decode() == "the device refused the launch"

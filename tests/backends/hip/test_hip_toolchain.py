@@ -1,0 +1,74 @@
+"""hipcc takes the emitted texts, device and host."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from simt_cases import Case, conv, image, module_of
+
+from uol.backends import registry
+from uol.backends.hip import driver
+from uol.codegen.backend import SourceFile
+from uol.ir.errors import ToolchainError
+
+needs_hipcc = pytest.mark.skipif(shutil.which("hipcc") is None, reason="hipcc is not installed")
+
+CASES = [
+    Case("relu", {"S": 1000}, "bf16", rank=1),
+    Case("add", {"S": 1000}, "f16", rank=1),
+    Case("softmax", {"S": 5, "C": 257}, "f16", rank=1),
+    Case("linear", {"S": 33, "N": 65, "K": 17}, "f32", rank=1),
+    Case("conv2d", conv(1, 3, 9, 9, 5, 3, 3), "f16"),
+    Case("max_pool2d", image(1, 3, 9, 9), "f64"),
+    Case("linear", {"S": 70_000, "N": 70_000, "K": 64}, "f16", rank=1),
+]
+
+
+@needs_hipcc
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_hipcc_takes_the_text(case: Case) -> None:
+    artifact = registry.get("hip").build(module_of(case, "hip"))
+    assert b"gfx90a" in artifact.binary
+    assert f"{case.op}_kernel".encode() in artifact.binary
+    assert artifact.log == ""
+
+
+@needs_hipcc
+def test_hipcc_builds_the_bundle(tmp_path: Path) -> None:
+    module = module_of(CASES[2], "hip")
+    for file in (module.device, *module.host):
+        (tmp_path / file.name).write_text(file.text)
+    done = subprocess.run(["sh", "-c", module.build], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "libuol_softmax.so").exists()
+
+
+@needs_hipcc
+def test_a_refused_text_names_the_line_of_the_op() -> None:
+    module = module_of(CASES[2], "hip")
+    broken = SourceFile(module.device.name, module.device.text.replace("uol::exp", "uol::expp"))
+    with pytest.raises(ToolchainError) as caught:
+        registry.get("hip").build(replace(module, device=broken))
+    assert caught.value.span is not None
+    assert caught.value.span.line == 3
+    assert "expp" in caught.value.message
+
+
+def test_without_hipcc_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    with pytest.raises(ToolchainError, match="hipcc was not found") as caught:
+        registry.get("hip").build(module_of(CASES[0], "hip"))
+    assert "Debian's package hipcc" in str(caught.value)
+
+
+def test_without_a_runtime_loading_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver, "_library", lambda: None)
+    driver._driver.cache_clear()
+    with pytest.raises(ToolchainError, match="kernels can be built here, not run"):
+        driver.load(None)  # type: ignore[arg-type]
+    assert not driver.states()[0].found
+    driver._driver.cache_clear()

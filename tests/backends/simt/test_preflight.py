@@ -1,0 +1,157 @@
+"""Refusals before any text is made: each says what does not fit and what would."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from simt_cases import Case, kernel_graph
+
+from uol.backends import registry
+from uol.backends.simt.preference import TILES
+from uol.backends.simt.schedules import BlockPerRow, Elements, SimtSchedule, ThreadPerRow, Tile
+from uol.backends.simt.simt_backend import SimtBackend
+from uol.codegen.backend import Footprint, Refusal
+from uol.codegen.spec import KernelSpec, Map
+from uol.ir.errors import ResourceError, UolError
+from uol.ir.nodes import Axis, Var
+
+LINEAR = Case("linear", {"S": 33, "N": 65, "K": 17}, rank=1)
+SOFTMAX = Case("softmax", {"S": 5, "C": 257}, rank=1)
+RELU = Case("relu", {"S": 1000}, rank=1)
+
+
+def backend(name: str) -> SimtBackend:
+    found = registry.get(name)
+    assert isinstance(found, SimtBackend)
+    return found
+
+
+def spec_of(case: Case, name: str = "cuda") -> KernelSpec:
+    return kernel_graph(case, backend(name)).specs[0]
+
+
+FITS = [
+    (RELU, Elements(256), Footprint({}, (4, 1, 1), 256)),
+    (SOFTMAX, ThreadPerRow(64), Footprint({}, (1, 1, 1), 64)),
+    (SOFTMAX, BlockPerRow(256), Footprint({"shared": 32}, (5, 1, 1), 256)),
+    (LINEAR, Tile(64, 64, 16, 4, 4), Footprint({"shared": 2 * 66 * 16 * 4}, (2, 1, 1), 256)),
+]
+
+
+@pytest.mark.parametrize(("case", "schedule", "footprint"), FITS, ids=[type(s).__name__ for _, s, _ in FITS])
+def test_footprint(case: Case, schedule: SimtSchedule, footprint: Footprint) -> None:
+    assert backend("cuda").check(spec_of(case), schedule) == footprint
+
+
+REFUSED = [
+    (
+        LINEAR,
+        Tile(256, 256, 64, 16, 8),
+        "tile 256 x 256 x 64 in f32 takes 132096 bytes of shared memory; a block has 49152",
+        "tile 128 x 128 x 16",
+    ),
+    (LINEAR, Tile(64, 64, 16, 3, 4), "3 x 4 a thread do not divide a tile of 64 x 64 x 16", "tile 64 x 64 x 16"),
+    (LINEAR, Tile(128, 128, 16, 2, 2), "tile 128 x 128 x 16 takes 4096 threads", "tile 128 x 128 x 16, 8 x 8 a thread"),
+    (
+        LINEAR,
+        Tile(128, 128, 16, 16, 16),
+        "16 x 16 accumulators a thread are more than 128",
+        "tile 128 x 128 x 16, 8 x 8 a thread",
+    ),
+    (
+        LINEAR,
+        Tile(16, 16, 16, 4, 4),
+        "tile 16 x 16 x 16 takes 16 threads, which is not a multiple of 32",
+        "tile 16 x 16 x 16, 2 x 2",
+    ),
+    (RELU, Elements(100), "a block of 100 threads is not a multiple of 32", "96 threads"),
+    (SOFTMAX, BlockPerRow(2048), "a block of 2048 threads is not a multiple of 32 up to 1024", "1024 threads"),
+    (SOFTMAX, ThreadPerRow(0), "a block of 0 threads", "32 threads"),
+    (RELU, ThreadPerRow(256), "a Map kernel has no schedule ThreadPerRow", ""),
+]
+
+
+@pytest.mark.parametrize(("case", "schedule", "reason", "nearest"), REFUSED, ids=[r for _, _, r, _ in REFUSED])
+def test_refusal(case: Case, schedule: SimtSchedule, reason: str, nearest: str) -> None:
+    outcome = backend("cuda").check(spec_of(case), schedule)
+    assert isinstance(outcome, Refusal)
+    assert reason in outcome.reason
+    assert nearest in (outcome.nearest or "")
+
+
+def test_a_refused_schedule_renders_no_text() -> None:
+    with pytest.raises(ResourceError, match="does not|takes 132096 bytes") as caught:
+        backend("cuda").render(spec_of(LINEAR), Tile(256, 256, 64, 16, 8))
+    assert caught.value.hint is not None
+
+
+@pytest.mark.parametrize("name", ["cuda", "hip"])
+@pytest.mark.parametrize("tile", TILES, ids=str)
+def test_every_tile_fits_every_type(name: str, tile: Tile) -> None:
+    for dtype in ("f16", "f32", "f64"):
+        spec = spec_of(replace(LINEAR, dtype=dtype), name)
+        assert isinstance(backend(name).check(spec, tile), Footprint)
+
+
+def test_waves_of_64_lanes_want_blocks_of_64() -> None:
+    outcome = backend("hip").check(spec_of(RELU, "hip"), Elements(96))
+    assert isinstance(outcome, Refusal)
+    assert outcome.nearest == "64 threads"
+
+
+def test_hip_grids_are_bounded_by_their_threads() -> None:
+    rows = replace_extent(spec_of(SOFTMAX, "hip"), 2**25)
+    assert isinstance(backend("hip").check(rows, BlockPerRow(64)), Footprint)
+    outcome = backend("hip").check(rows, BlockPerRow(256))
+    assert isinstance(outcome, Refusal)
+    assert "33554432 blocks of 256 threads exceed the grid's 16777215" in outcome.reason
+
+
+def replace_extent(spec: KernelSpec, rows: int) -> KernelSpec:
+    from uol.codegen.spec import Reduce
+    from uol.ir.nodes import Const
+
+    assert isinstance(spec, Reduce)
+    return replace(spec, rows=(Axis(spec.rows[0].name, Const(rows)),))
+
+
+def test_symbolic_extents_are_refused_by_name() -> None:
+    spec = spec_of(RELU)
+    assert isinstance(spec, Map)
+    symbolic = replace(spec, index=(Axis("s", Var("S")),), dims=("S",))
+    outcome = backend("cuda").check(symbolic, Elements())
+    assert isinstance(outcome, Refusal)
+    assert "the extent of s is not a number" in outcome.reason
+
+
+def test_types_that_kernels_cannot_hold_are_refused() -> None:
+    spec = spec_of(RELU)
+    eighths = replace(spec, args=tuple(replace(a, dtype="f8e4m3") for a in spec.args))
+    assert not backend("cuda").accepts(eighths)
+    outcome = backend("cuda").check(eighths, Elements())
+    assert isinstance(outcome, Refusal)
+    assert outcome.reason == "cuda kernels hold no f8e4m3"
+
+
+def test_a_schedule_of_another_machine_is_an_error() -> None:
+    class Foreign:
+        def describe(self) -> str:
+            return "no threads"
+
+    with pytest.raises(UolError, match="is no schedule for a machine with threads"):
+        backend("cuda").check(spec_of(RELU), Foreign())
+
+
+def test_the_first_schedule_fits_the_shape() -> None:
+    cuda = backend("cuda")
+    device = cuda.devices["a100"]
+
+    def first(case: Case) -> SimtSchedule:
+        return next(iter(cuda.schedules(spec_of(case), device)))
+
+    assert first(Case("softmax", {"S": 64, "C": 9}, rank=1)) == ThreadPerRow(256)
+    assert first(Case("softmax", {"S": 64, "C": 40}, rank=1)) == BlockPerRow(64)
+    assert first(Case("softmax", {"S": 64, "C": 4096}, rank=1)) == BlockPerRow(256)
+    assert first(Case("linear", {"S": 16, "N": 16, "K": 64}, rank=1)) == Tile(16, 16, 16, 2, 2)
+    assert first(Case("linear", {"S": 8192, "N": 8192, "K": 64}, rank=1)) == Tile(128, 128, 16, 8, 8)

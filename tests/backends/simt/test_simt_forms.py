@@ -1,0 +1,323 @@
+"""Forms of kernels beyond the six first operators, in the checked twin: every fold on both schedules, every tile, integer
+and boolean types, masks, several results, grid-stride loops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pytest
+from simt_cases import widened
+
+from uol.backends import registry
+from uol.backends.simt import rendering
+from uol.backends.simt.preference import TILES
+from uol.backends.simt.schedules import BlockPerRow, Elements, SimtSchedule, ThreadPerRow
+from uol.backends.simt.simt_backend import SimtBackend
+from uol.backends.twin.record import Array, Job
+from uol.backends.twin.run import execute_many
+from uol.codegen.lowering import lower
+from uol.codegen.spec import KernelGraph
+from uol.ir import Library, instantiate, parse
+from uol.ir.errors import ResourceError
+
+FOLD = "op f(x: {t}[R, C]) -> (y: {u}[R]) where C > 0 {{ y[r] = {fold}[c](x[r, c]) }}"
+Arrays = Mapping[str, np.ndarray]
+Expected = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Form:
+    """A text with inputs, the schedules to force on it, and what it must give."""
+
+    name: str
+    text: str
+    inputs: Arrays
+    expected: Callable[[Arrays], np.ndarray]
+    schedules: tuple[SimtSchedule, ...]
+    dims: Mapping[str, int]
+    scalars: Mapping[str, float] = field(default_factory=dict)
+    close: float = 0.0
+
+    def __str__(self) -> str:
+        return self.name
+
+
+ROWS = (ThreadPerRow(64), BlockPerRow(64), BlockPerRow(256))
+RNG = np.random.default_rng(3)
+
+
+def fold_form(fold: str, t: str, u: str, x: np.ndarray, expected: Expected, close: float = 0.0) -> Form:
+    rows, cols = x.shape
+    text = FOLD.format(t=t, u=u, fold=fold)
+    return Form(f"{fold}-{t}-{cols}", text, {"x": x}, lambda i: expected(i["x"]), ROWS, {"R": rows, "C": cols}, close=close)
+
+
+def with_nan(x: np.ndarray) -> np.ndarray:
+    x = x.copy()
+    x[1, 3], x[1, 5], x[2, -1] = np.nan, np.nan, np.nan
+    x[0, 2] = x[0, 4] = 9.0
+    x[3, :] = -np.inf
+    return x
+
+
+def first_nan_else(pick: Callable[..., np.ndarray]) -> Expected:
+    return lambda x: np.array([int(np.flatnonzero(np.isnan(r))[0]) if np.isnan(r).any() else int(pick(r)) for r in x])
+
+
+def folds() -> list[Form]:
+    forms: list[Form] = []
+    for cols in (7, 300):
+        reals = RNG.standard_normal((5, cols)).astype(np.float32)
+        small = RNG.integers(-128, 128, (5, cols))
+        bits = RNG.random((5, cols)) < 0.02
+        large = RNG.integers(-(2**31), 2**31, (5, cols))
+        forms += [
+            fold_form("sum", "f32", "f32", reals, lambda x: x.astype(np.float64).sum(1), 1e-4),
+            fold_form("prod", "f32", "f32", reals, lambda x: x.astype(np.float64).prod(1), 1e-4),
+            fold_form("min", "f32", "f32", with_nan(reals), lambda x: x.min(1)),
+            fold_form("max", "f16", "f16", with_nan(reals).astype(np.float16), lambda x: x.max(1)),
+            fold_form("argmax", "f32", "i64", with_nan(reals), first_nan_else(np.argmax)),
+            fold_form("argmin", "f16", "i64", with_nan(reals).astype(np.float16), first_nan_else(np.argmin)),
+            fold_form("argmax", "i8", "i64", small.astype(np.int8), lambda x: x.argmax(1)),
+            fold_form("max", "i8", "i8", small.astype(np.int8), lambda x: x.max(1)),
+            fold_form("min", "u8", "u8", small.astype(np.uint8), lambda x: x.min(1)),
+            fold_form("sum", "i32", "i32", large.astype(np.int32), lambda x: x.astype(np.int64).sum(1).astype(np.int32)),
+            fold_form("sum", "i64", "i64", large.astype(np.int64), lambda x: x.sum(1)),
+            fold_form("any", "bool", "bool", bits, lambda x: x.any(1)),
+            fold_form("all", "bool", "bool", ~bits, lambda x: x.all(1)),
+        ]
+    return forms
+
+
+def masked() -> Form:
+    x = RNG.standard_normal((6, 40)).astype(np.float32)
+    text = "op f(x: f32[R, C]) -> (y: f32[R]) where C > R { y[r] = sum[c <= r](x[r, c]) }"
+    rows = range(6)
+
+    def expected(i: Arrays) -> np.ndarray:
+        return np.array([i["x"][r, : r + 1].astype(np.float64).sum() for r in rows])
+
+    return Form("masked", text, {"x": x}, expected, ROWS, {"R": 6, "C": 40}, close=1e-5)
+
+
+def statistics() -> Form:
+    """Two independent folds share a pass; a run-time attribute; a row store."""
+    x = RNG.standard_normal((5, 130)).astype(np.float32)
+    text = """op f(x: f32[R, C]; eps: float = 0.5) -> (y: f32[R]) where C > 0 {
+  s[r] = sum[c](x[r, c])
+  q[r] = sum[c](x[r, c] * x[r, c])
+  y[r] = q[r] / sqrt(s[r] * s[r] + eps)
+}"""
+
+    def expected(i: Arrays) -> np.ndarray:
+        wide = i["x"].astype(np.float64)
+        return (wide**2).sum(1) / np.sqrt(wide.sum(1) ** 2 + 0.5)
+
+    return Form("statistics", text, {"x": x}, expected, ROWS, {"R": 5, "C": 130}, {"eps": 0.5}, close=1e-3)
+
+
+def pairs() -> list[Form]:
+    """Several columns' axes; the index of an extremum is row-major over them. A row axis inside the column axes."""
+    x = RNG.integers(0, 50, (3, 4, 5, 6)).astype(np.float32)
+    flat = "op f(x: f32[A, B, C, D]) -> (y: i64[A, C]) where B > 0, D > 0 { y[a, c] = argmax[b, d](x[a, b, c, d]) }"
+    total = "op f(x: f32[A, B, C, D]) -> (y: f32[C]) { y[c] = sum[a, b, d](x[a, b, c, d]) }"
+    dims = {"A": 3, "B": 4, "C": 5, "D": 6}
+
+    def picked(i: Arrays) -> np.ndarray:
+        return i["x"].transpose(0, 2, 1, 3).reshape(3, 5, 24).argmax(-1)
+
+    return [
+        Form("pick-2", flat, {"x": x}, picked, ROWS, dims),
+        Form("sum-3", total, {"x": x}, lambda i: i["x"].sum((0, 1, 3)), ROWS, dims, close=1e-6),
+    ]
+
+
+def contractions() -> list[Form]:
+    a, b = RNG.standard_normal((2, 70, 19)).astype(np.float32), RNG.standard_normal((2, 67, 19)).astype(np.float32)
+    scale, shift = RNG.standard_normal(70).astype(np.float32), RNG.standard_normal(67).astype(np.float32)
+    both = """op f(a: f32[G, M, K], b: f32[G, N, K], u: f32[M], v: f32[N]) -> (y: f32[G, M, N]) {
+  y[g, m, n] = sum[k](a[g, m, k] * b[g, n, k]) * exp(u[m]) + exp(v[n])
+}"""
+
+    def scaled(i: Arrays) -> np.ndarray:
+        product = np.einsum("gmk,gnk->gmn", i["a"].astype(np.float64), i["b"].astype(np.float64))
+        return product * np.exp(i["u"].astype(np.float64))[:, None] + np.exp(i["v"].astype(np.float64))
+
+    left = RNG.integers(-128, 128, (33, 40)).astype(np.int8)
+    right = RNG.integers(-128, 128, (40, 17)).astype(np.int8)
+    integers = "op f(a: i8[M, K], b: i8[K, N]) -> (y: i32[M, N]) { y[m, n] = sum[k](acc(a[m, k]) * acc(b[k, n])) }"
+    gram = "op f(x: f64[M, K]) -> (y: f64[M, M]) { y[m, n] = sum[k](x[m, k] * x[n, k]) }"
+    wide = RNG.standard_normal((37, 20))
+    inputs = {"a": a, "b": b, "u": scale, "v": shift}
+
+    def product(i: Arrays) -> np.ndarray:
+        return i["a"].astype(np.int64) @ i["b"]
+
+    return [
+        Form("batched", both, inputs, scaled, TILES, {"G": 2, "M": 70, "N": 67, "K": 19}, close=1e-4),
+        Form("integers", integers, {"a": left, "b": right}, product, TILES[3:], {"M": 33, "K": 40, "N": 17}),
+        Form("gram", gram, {"x": wide}, lambda i: i["x"] @ i["x"].T, TILES[1:3], {"M": 37, "K": 20}, close=1e-12),
+    ]
+
+
+def elements() -> list[Form]:
+    i32 = RNG.integers(-(2**31), 2**31, 500).astype(np.int32)
+    i8 = RNG.integers(-128, 128, 500).astype(np.int8)
+    edges = [np.nan, np.inf, -np.inf, 1e30, -1e30, 0.5, -0.5, 127.9]
+    real = np.concatenate([RNG.standard_normal(492) * 100, edges]).astype(np.float32)
+
+    def saturated(i: Arrays) -> np.ndarray:
+        wide = np.nan_to_num(i["x"].astype(np.float64), nan=0.0, posinf=1e9, neginf=-1e9)
+        return np.clip(np.trunc(wide), -128, 127).astype(np.int8)
+
+    def wrapped(i: Arrays) -> np.ndarray:
+        wide = i["x"].astype(np.int64)
+        return (wide * wide - 7 * wide).astype(np.int32)
+
+    def short(i: Arrays) -> np.ndarray:
+        return (i["x"] + i["x"]) * i["x"]
+
+    def floored(i: Arrays) -> np.ndarray:
+        x, y = i["x"].astype(np.int64), i["y"].astype(np.int64)
+        return np.where(y == 0, 0, x // np.where(y == 0, 1, y) + x % np.where(y == 0, 1, y)).astype(np.int32)
+
+    square = "op f(x: i32[N]) -> (z: i32[N]) { z[n] = x[n] * x[n] - 7 * x[n] }"
+    both = Elements(64), Elements(256)
+    return [
+        Form("wrap", square, {"x": i32}, wrapped, both, {"N": 500}),
+        Form("short", "op f(x: i8[N]) -> (z: i8[N]) { z[n] = (x[n] + x[n]) * x[n] }", {"x": i8}, short, both, {"N": 500}),
+        Form("saturate", "op f(x: f32[N]) -> (z: i8[N]) { z[n] = i8(x[n]) }", {"x": real}, saturated, both, {"N": 500}),
+        Form(
+            "floor",
+            "op f(x: i32[N], y: i32[N]) -> (z: i32[N]) { z[n] = x[n] / y[n] + x[n] % y[n] }",
+            {"x": np.array([7, -7, 7, -7, 5, 0], np.int32), "y": np.array([2, 2, -2, -2, 0, 3], np.int32)},
+            floored,
+            both,
+            {"N": 6},
+        ),
+        Form(
+            "select",
+            "op f(x: f16[N]) -> (z: f16[N]) { z[n] = select(x[n] > 0, x[n], x[n] * 0.5) }",
+            {"x": real[:480].astype(np.float16)},
+            lambda i: np.where(i["x"] > 0, i["x"], (i["x"].astype(np.float32) * 0.5).astype(np.float16)),
+            both,
+            {"N": 480},
+        ),
+    ]
+
+
+def accesses() -> list[Form]:
+    """Data-dependent, divided and run-time indices; an index as a value; several results."""
+    x = RNG.standard_normal((9, 5)).astype(np.float32)
+    at = np.array([3, -1, 8, 9, 0, 2**31 - 1, -(2**31), 4], np.int32)
+    gather = "op f(x: f32[N, D], at: i32[M]) -> (y: f32[M, D]) { y[m, d] = x[at[m], d] else 7 }"
+    upsample = "op f(x: f32[N, D]) -> (y: f32[2*N, D]) { y[i, d] = select(i % 2 == 0, x[i / 2, d], 0) }"
+    shifted = "op f(x: f32[N, D]) -> (y: f32[N, D]) { y[n, d] = (x[(n - 4) / 2, d] else 0) + f32(n) }"
+    leaky = (
+        "op f(x: f32[N, D]; slope: float = 0.1) -> (y: f32[N, D]) { y[n, d] = select(x[n, d] > 0, x[n, d], x[n, d] * slope) }"
+    )
+    flags = "op f(x: f32[N, D]) -> (y: bool[N, D]) { y[n, d] = x[n, d] > 0 and x[n, d] < 1 or n == 3 }"
+    both = Elements(64), Elements(256)
+    dims = {"N": 9, "D": 5}
+
+    def gathered(i: Arrays) -> np.ndarray:
+        inside = (i["at"] >= 0) & (i["at"] < 9)
+        return np.where(inside[:, None], i["x"][np.where(inside, i["at"], 0)], np.float32(7))
+
+    def upsampled(i: Arrays) -> np.ndarray:
+        y = np.zeros((18, 5), np.float32)
+        y[::2] = i["x"]
+        return y
+
+    def moved(i: Arrays) -> np.ndarray:
+        rows = (np.arange(9) - 4) // 2
+        return np.where((rows >= 0)[:, None], i["x"][rows], np.float32(0)) + np.arange(9, dtype=np.float32)[:, None]
+
+    def leaked(i: Arrays) -> np.ndarray:
+        return np.where(i["x"] > 0, i["x"], i["x"] * np.float32(0.25))
+
+    def flagged(i: Arrays) -> np.ndarray:
+        return ((i["x"] > 0) & (i["x"] < 1)) | (np.arange(9) == 3)[:, None]
+
+    return [
+        Form("gather-i32", gather, {"x": x, "at": at}, gathered, both, {**dims, "M": 8}),
+        Form(
+            "gather-i64",
+            gather.replace("i32", "i64"),
+            {"x": x, "at": at.astype(np.int64) * 3},
+            gathered,
+            both,
+            {**dims, "M": 8},
+        ),
+        Form("upsample", upsample, {"x": x}, upsampled, both, dims),
+        Form("shifted", shifted, {"x": x}, moved, both, dims),
+        Form("leaky", leaky, {"x": x}, leaked, both, dims, {"slope": 0.25}),
+        Form("flags", flags, {"x": x}, flagged, both, dims),
+    ]
+
+
+FORMS = (*folds(), masked(), statistics(), *pairs(), *contractions(), *elements(), *accesses())
+SCHEDULED = [(form, schedule) for form in FORMS for schedule in form.schedules]
+
+
+def job(form: Form, schedule: SimtSchedule, backend: SimtBackend) -> Job:
+    ops = parse(form.text)
+    graph = lower(instantiate(ops[0], Library(ops), dims=form.dims, types={}), backend, {})
+    (spec,) = graph.specs
+    module = backend.assemble(graph, (backend.render(spec, schedule),), backend.devices[backend.default_device])
+    return Job(module, form.inputs, form.scalars)
+
+
+@pytest.fixture(scope="module", params=["cuda", "hip"])
+def runs(request: pytest.FixtureRequest) -> dict[str, tuple[Job, Array, object]]:
+    backend = registry.get(request.param)
+    assert isinstance(backend, SimtBackend)
+    jobs = [job(form, schedule, backend) for form, schedule in SCHEDULED]
+    results = execute_many(jobs)
+    return {
+        f"{form}-{schedule}": (one, next(iter(run.outputs.values()), np.empty(0)), run.findings)
+        for (form, schedule), one, run in zip(SCHEDULED, jobs, results, strict=True)
+    }
+
+
+@pytest.mark.parametrize(("form", "schedule"), SCHEDULED, ids=[f"{f}-{s}" for f, s in SCHEDULED])
+def test_form(runs: dict[str, tuple[Job, Array, object]], form: Form, schedule: SimtSchedule) -> None:
+    done, output, findings = runs[f"{form}-{schedule}"]
+    assert not findings, f"{findings}\n{done.module.device.text}"
+    expected = np.asarray(form.expected(form.inputs))
+    assert output.shape == expected.shape
+    found = widened(output, "f64") if expected.dtype.kind == "f" else output
+    same = (np.abs(found - expected) <= form.close * (1 + np.abs(expected))) if form.close else (found == expected)
+    if expected.dtype.kind == "f":
+        same |= np.isnan(found) & np.isnan(expected)
+    assert same.all(), f"{found} is not {expected}\n{done.module.device.text}"
+
+
+def wrap_spec(backend: SimtBackend) -> tuple[Form, KernelGraph]:
+    form = next(f for f in FORMS if f.name == "wrap")
+    ops = parse(form.text)
+    return form, lower(instantiate(ops[0], Library(ops), dims=form.dims, types={}), backend, {})
+
+
+def test_a_grid_that_is_too_small_is_strided_over() -> None:
+    backend = registry.get("cuda")
+    assert isinstance(backend, SimtBackend)
+    small = replace(backend.target, capability=replace(backend.capability, max_grid=(3, 1, 1)))
+    form, graph = wrap_spec(backend)
+    kernel = rendering.render(graph.specs[0], Elements(32), small)
+    assert kernel.launch.grid == (3, 1, 1)
+    assert "for (int n = blockIdx.x * 32 + threadIdx.x; n < 500; n += gridDim.x * 32) {" in kernel.text
+    module = backend.assemble(graph, (kernel,), backend.devices["a100"])
+    (run,) = execute_many([Job(module, form.inputs)])
+    assert not run.findings
+    assert np.array_equal(run.outputs["z"], form.expected(form.inputs))
+
+
+def test_a_schedule_of_another_kind_is_refused() -> None:
+    backend = registry.get("cuda")
+    assert isinstance(backend, SimtBackend)
+    _, graph = wrap_spec(backend)
+    with pytest.raises(ResourceError, match="a Map kernel has no schedule Tile"):
+        backend.render(graph.specs[0], TILES[0])
