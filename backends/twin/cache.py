@@ -19,7 +19,7 @@ from pathlib import Path
 
 from uol.ir.errors import ResourceError
 
-MAX_EXECUTABLES = 4000
+MAX_EXECUTABLES = 2000
 """Beyond these the oldest quarter goes."""
 
 

@@ -8,8 +8,10 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from uol.backends.twin import cache
-from uol.backends.twin.arrays import place
+from uol.backends.twin.arrays import element_type, place
 from uol.backends.twin.build import Order, build_modules, order
 from uol.backends.twin.cache import Built
 from uol.backends.twin.job_file import write_job
@@ -103,10 +105,6 @@ def death(status: int | None) -> Finding:
 
 def failed(job: Job, findings: tuple[Finding, ...], log: str) -> TwinRun:
     """A run without results: they stay what a fresh buffer holds, all bits set."""
-    import numpy as np
-
-    from uol.backends.twin.arrays import element_type
-
     outputs: dict[str, Array] = {}
     for arg in job.module.graph.args:
         if arg.role == "out":

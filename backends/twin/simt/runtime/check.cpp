@@ -1,8 +1,9 @@
 // The checker: every load and store of a checked text comes here, through the entry points that
 // -fsanitize=thread calls. libtsan is never linked; these are the entry points.
-#include "state.h"
-#include "memory.h"
 #include "check.h"
+
+#include "memory.h"
+#include "state.h"
 #include "uol_report.h"
 
 extern "C" char __executable_start, end;

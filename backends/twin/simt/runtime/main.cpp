@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <vector>
 
@@ -76,6 +77,10 @@ void run_launch(const uol_job::JobLaunch& launch, const Module& module) {
   };
   view.grid_size = index(launch.grid);
   view.block_size = index(launch.block);
+  if (view.block_size.x * view.block_size.y * view.block_size.z > max_threads) {
+    std::fprintf(stderr, "the twin runs at most %d threads a block\n", max_threads);
+    std::exit(2);
+  }
   ++counts.launches;
   now.launch_first = now.interval + one_interval;
   for (unsigned z = 0; z < view.grid_size.z; ++z)

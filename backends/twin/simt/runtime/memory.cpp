@@ -1,4 +1,3 @@
-#include "state.h"
 #include "memory.h"
 
 #include <sys/mman.h>
@@ -51,6 +50,10 @@ void make_buffers(const uol_job::Job& job, bool checked) {
   arena_begin = reinterpret_cast<std::uintptr_t>(arena);
   buffers = static_cast<Buffer*>(std::calloc(n + 1, sizeof(Buffer)));
   for (std::size_t i = 0; i < n; ++i) {
+    if (static_cast<std::size_t>(job.buffers[i].bytes) > slot_bytes / 4) {
+      std::fprintf(stderr, "the buffer %s is larger than the twin's %zu bytes\n", job.buffers[i].name, slot_bytes / 4);
+      std::exit(2);
+    }
     const uol_job::JobBuffer& given_buffer = job.buffers[i];
     char* begin = place(arena + i * slot_bytes, given_buffer.bytes);
     Buffer& buffer = buffers[i];

@@ -1,5 +1,4 @@
 // Shared memory: thread-local variables of the executable. Which of them a kernel owns is read from the symbol table.
-#include "state.h"
 #include "memory.h"
 
 #include <elf.h>
