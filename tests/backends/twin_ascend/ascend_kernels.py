@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from ascend_modules import HEAD
 
-ADD = HEAD + r"""
+ADD = (
+    HEAD
+    + r"""
 // z = x + y over n elements, tiles of 1024 dealt to the blocks, two buffers a tensor
 extern "C" __global__ __aicore__ void add(GM_ADDR x, GM_ADDR y, GM_ADDR z, int n) {
   KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AIV_ONLY);
@@ -48,8 +50,11 @@ extern "C" __global__ __aicore__ void add(GM_ADDR x, GM_ADDR y, GM_ADDR z, int n
   }
 }
 """
+)
 
-SOFTMAX = HEAD + r"""
+SOFTMAX = (
+    HEAD
+    + r"""
 // y[r, :] = softmax(x[r, :]) in half, rows dealt to the blocks; computes in float
 extern "C" __global__ __aicore__ void softmax(GM_ADDR x, GM_ADDR y, int rows, int cols) {
   KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AIV_ONLY);
@@ -95,8 +100,11 @@ extern "C" __global__ __aicore__ void softmax(GM_ADDR x, GM_ADDR y, int rows, in
   WaitFlag<HardEvent::MTE3_MTE2>(0);
 }
 """
+)
 
-COLUMNS = HEAD + r"""
+COLUMNS = (
+    HEAD
+    + r"""
 // y[r, c] = relu(x[r, c + skip]) for c < take: a window of columns, padded rows on chip, NaN kept by Compare and Select
 extern "C" __global__ __aicore__ void columns(GM_ADDR x, GM_ADDR y, int rows, int cols, int skip, int take) {
   KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AIV_ONLY);
@@ -136,8 +144,11 @@ extern "C" __global__ __aicore__ void columns(GM_ADDR x, GM_ADDR y, int rows, in
   DataCopyPad(yg, r, out);
 }
 """
+)
 
-MATMUL_HALF = HEAD + r"""
+MATMUL_HALF = (
+    HEAD
+    + r"""
 // c[m, n] = a[m, k] * b[k, n], half in, float accumulator, half out; K in steps of 32, K padding zeroed in L1
 extern "C" __global__ __aicore__ void matmul(GM_ADDR a, GM_ADDR b, GM_ADDR c, int M, int N, int K) {
   KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AIC_ONLY);
@@ -154,7 +165,8 @@ extern "C" __global__ __aicore__ void matmul(GM_ADDR a, GM_ADDR b, GM_ADDR c, in
   pipe.InitBuffer(a2_buffer, m1 * 16 * k_tile * sizeof(half));
   pipe.InitBuffer(b2_buffer, n1 * 16 * k_tile * sizeof(half));
   pipe.InitBuffer(c_buffer, m1 * n1 * 1024);
-  LocalTensor<half> a1 = a1_buffer.Get<half>(), b1 = b1_buffer.Get<half>(), a2 = a2_buffer.Get<half>(), b2 = b2_buffer.Get<half>();
+  LocalTensor<half> a1 = a1_buffer.Get<half>(), b1 = b1_buffer.Get<half>();
+  LocalTensor<half> a2 = a2_buffer.Get<half>(), b2 = b2_buffer.Get<half>();
   LocalTensor<float> acc = c_buffer.Get<float>();
   GlobalTensor<half> ag, bg, cg;
   ag.SetGlobalBuffer((__gm__ half*)a, (uint64_t)M * K);
@@ -212,8 +224,11 @@ extern "C" __global__ __aicore__ void matmul(GM_ADDR a, GM_ADDR b, GM_ADDR c, in
   Fixpipe<half, float, CFG_ROW_MAJOR>(cg, acc, fix);
 }
 """
+)
 
-MATMUL_FLOAT = HEAD + r"""
+MATMUL_FLOAT = (
+    HEAD
+    + r"""
 // c[m, n] = relu(a[m, k] * b[k, n] + bias[n]) in float, one tile; B is transposed by squares of 16 x 16 on its way to L0B
 extern "C" __global__ __aicore__ void matmul(GM_ADDR a, GM_ADDR b, GM_ADDR bias, GM_ADDR c, int M, int N, int K) {
   KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AIC_ONLY);
@@ -233,7 +248,8 @@ extern "C" __global__ __aicore__ void matmul(GM_ADDR a, GM_ADDR b, GM_ADDR bias,
   pipe.InitBuffer(a2_buffer, m1 * k1 * 512);
   pipe.InitBuffer(b2_buffer, k2 * n1 * 1024);
   pipe.InitBuffer(c_buffer, m1 * n1 * 1024);
-  LocalTensor<float> a1 = a1_buffer.Get<float>(), b1 = b1_buffer.Get<float>(), a2 = a2_buffer.Get<float>(), b2 = b2_buffer.Get<float>();
+  LocalTensor<float> a1 = a1_buffer.Get<float>(), b1 = b1_buffer.Get<float>();
+  LocalTensor<float> a2 = a2_buffer.Get<float>(), b2 = b2_buffer.Get<float>();
   LocalTensor<float> bias1 = bias1_buffer.Get<float>(), bias2 = bias2_buffer.Get<float>(), acc = c_buffer.Get<float>();
   GlobalTensor<float> ag, bg, bias_g, cg;
   ag.SetGlobalBuffer((__gm__ float*)a, (uint64_t)M * K);
@@ -277,3 +293,4 @@ extern "C" __global__ __aicore__ void matmul(GM_ADDR a, GM_ADDR b, GM_ADDR bias,
   Fixpipe(cg, acc, fix);
 }
 """
+)

@@ -35,7 +35,7 @@ def dense(name: str, dtype: str, shape: Iterable[int], role: ArgRole) -> Arg:
 
 
 def module(text: str, args: Iterable[Arg], kernels: Mapping[str, tuple[str, int]], scalars: Iterable[Scalar] = ()) -> Module:
-    """A module of the kernels in `text`, by name: kind of core and number of blocks. Each takes all buffers, then all scalars."""
+    """A module of the kernels in `text`: kind of core and blocks by name. Each takes all buffers, then all scalars."""
     args, scalars = tuple(args), tuple(scalars)
     params = tuple(Param(a.name, "buffer", a.dtype, a.role != "in") for a in args)
     params += tuple(Param(s.name, "scalar", s.dtype) for s in scalars)
@@ -50,5 +50,7 @@ def module(text: str, args: Iterable[Arg], kernels: Mapping[str, tuple[str, int]
     return Module("ascendc", "910B", graph, made, SourceFile("op.cpp", text), (), "")
 
 
-def job(made: Module, buffers: Mapping[str, Array], scalars: Mapping[str, float | int] | None = None, timeout_s: float = 20.0) -> Job:
+def job(
+    made: Module, buffers: Mapping[str, Array], scalars: Mapping[str, float | int] | None = None, timeout_s: float = 20.0
+) -> Job:
     return Job(made, buffers, scalars or {}, timeout_s=timeout_s, capability=MACHINE)

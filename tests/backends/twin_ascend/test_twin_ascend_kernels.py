@@ -116,13 +116,19 @@ def test_float_matmul_with_bias_and_relu() -> None:
 def test_what_is_counted() -> None:
     rng = np.random.default_rng(6)
     added, softened, product = run_clean([add_job(5000, 4, rng), softmax_job(3, 1000, rng), matmul_job(50, 37, 29, "f16", rng)])
-    assert added.counts["gm_ub_bytes"] == 2 * 5000 * 4 and added.counts["ub_gm_bytes"] == 5000 * 4
-    assert added.counts["vector_add_elements"] == 5000 and added.counts["blocks"] == 4
-    assert softened.counts["vector_transcendental_elements"] == 3000 and softened.counts["vector_reduce_elements"] == 6000
+    assert added.counts["gm_ub_bytes"] == 2 * 5000 * 4
+    assert added.counts["ub_gm_bytes"] == 5000 * 4
+    assert added.counts["vector_add_elements"] == 5000
+    assert added.counts["blocks"] == 4
+    assert softened.counts["vector_transcendental_elements"] == 3000
+    assert softened.counts["vector_reduce_elements"] == 6000
     assert softened.counts["scalar_reads"] == 6
-    assert product.counts["cube_macs"] == 64 * 48 * 32 and product.counts["mmads"] == 1
-    assert product.counts["gm_l1_bytes"] == (50 * 29 + 29 * 37) * 2 and product.counts["l0c_gm_bytes"] == 50 * 37 * 2
-    assert product.counts["l1_l0a_bytes"] == 64 * 32 * 2 and product.counts["l1_l0b_bytes"] == 48 * 32 * 2
+    assert product.counts["cube_macs"] == 64 * 48 * 32
+    assert product.counts["mmads"] == 1
+    assert product.counts["gm_l1_bytes"] == (50 * 29 + 29 * 37) * 2
+    assert product.counts["l0c_gm_bytes"] == 50 * 37 * 2
+    assert product.counts["l1_l0a_bytes"] == 64 * 32 * 2
+    assert product.counts["l1_l0b_bytes"] == 48 * 32 * 2
 
 
 @pytest.mark.parametrize("checked", [True, False])
@@ -131,4 +137,5 @@ def test_unchecked_runs_give_the_same_numbers(checked: bool) -> None:
     made = softmax_job(4, 129, rng)
     run = execute_many([Job(made.module, made.buffers, made.scalars, checked, capability=made.capability)])[0]
     again = execute_many([made])[0]
-    assert not run.findings and bytes_of(run.outputs["y"]) == bytes_of(again.outputs["y"])
+    assert not run.findings
+    assert bytes_of(run.outputs["y"]) == bytes_of(again.outputs["y"])

@@ -20,7 +20,9 @@ ROOT = Path(__file__).parents[3]
 def expected(bug: Planted) -> set[tuple[str, int]]:
     """What the text's marks promise."""
     marks = ((number, re.search(r"// ! (.*)$", line)) for number, line in enumerate(bug.text.splitlines(), 1))
-    return {(kind, number) for number, mark in marks if mark for kind in mark[1].split(", ")} | WITHOUT_MARK.get(bug.name, set())
+    return {(kind, number) for number, mark in marks if mark for kind in mark[1].split(", ")} | WITHOUT_MARK.get(
+        bug.name, set()
+    )
 
 
 def job_of(bug: Planted) -> Job:
@@ -42,7 +44,11 @@ def runs() -> dict[str, TwinRun]:
 @pytest.mark.parametrize("bug", PLANTED, ids=lambda bug: bug.name)
 def test_a_planted_bug_is_found_at_its_line(runs: dict[str, TwinRun], bug: Planted) -> None:
     findings = runs[bug.name].findings
-    found = {(f.kind, 0 if f.kind in ("crash", "timeout") else f.line) for f in findings if f.kind != UNWRITTEN or bug.name in WITHOUT_MARK}
+    found = {
+        (f.kind, 0 if f.kind in ("crash", "timeout") else f.line)
+        for f in findings
+        if f.kind != UNWRITTEN or bug.name in WITHOUT_MARK
+    }
     assert found == expected(bug), [str(f) for f in findings]
     assert all(f.kernel == "bug" and f.message for f in findings)
 

@@ -45,11 +45,17 @@ REFUSED = {
     "a scalar of another type": ("Adds(h, h, 1.0f, n);", "no matching function"),
     "scalar half arithmetic": ("half x = half(1.0f) + half(2.0f);", "no match for"),
     "a half from a literal": ("half x = 1.0f;", "conversion from"),
-    "a run-time int in braces": ("DataCopyPad(f, g, DataCopyExtParams{n, 4, 0, 0, 0}, DataCopyPadExtParams<float>());", "narrowing"),
+    "a run-time int in braces": (
+        "DataCopyPad(f, g, DataCopyExtParams{n, 4, 0, 0, 0}, DataCopyPadExtParams<float>());",
+        "narrowing",
+    ),
     "a barrier of the scalar pipe": ("PipeBarrier<PIPE_S>();", "PipeBarrier<PIPE_S> does not exist"),
     "a call that the 910B lacks": ("Subs(f, f, 1.0f, n);", "not declared"),
     "a copy of another type": ("DataCopy(h, g, n);", "no matching function"),
-    "a fixpipe of bytes": ("Fixpipe<int8_t, float>(GlobalTensor<int8_t>(), f, FixpipeParamsV220());", "Fixpipe: float or int32_t"),
+    "a fixpipe of bytes": (
+        "Fixpipe<int8_t, float>(GlobalTensor<int8_t>(), f, FixpipeParamsV220());",
+        "Fixpipe: float or int32_t",
+    ),
 }
 
 

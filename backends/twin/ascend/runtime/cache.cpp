@@ -11,35 +11,40 @@ namespace {
 
 constexpr std::int64_t line_bytes = 64;
 
-std::uint64_t key_of(const Buffer* buffer, std::int64_t offset) {
-  return (reinterpret_cast<std::uint64_t>(buffer) << 20) ^ static_cast<std::uint64_t>(offset / line_bytes);
-}
+std::int64_t line_of(std::int64_t offset) { return offset / line_bytes * line_bytes; }
 
 }  // namespace
 
+Cache::Line* Cache::find(const Buffer* buffer, std::int64_t offset) {
+  const auto at = std::find_if(lines_.begin(), lines_.end(),
+                               [&](const Line& line) { return line.buffer == buffer && line.offset == line_of(offset); });
+  return at == lines_.end() ? nullptr : &*at;
+}
+
 Cache::Line& Cache::load(const Span& span) {
-  const auto [entry, fresh] = lines_.try_emplace(key_of(span.buffer, span.offset));
-  Line& line = entry->second;
-  if (!fresh) return line;
+  if (Line* line = find(span.buffer, span.offset)) return *line;
+  Line line{};
   line.buffer = span.buffer;
-  line.offset = span.offset / line_bytes * line_bytes;
+  line.offset = line_of(span.offset);
   line.bytes = std::min(line_bytes, span.buffer->bytes - line.offset);
   std::memcpy(line.copy, span.buffer->data + line.offset, line.bytes);
   std::memcpy(line.seen, line.copy, line.bytes);
-  return line;
+  lines_.push_back(line);
+  return lines_.back();
 }
 
-bool Cache::owns(const Span& span) const {
-  const auto entry = lines_.find(key_of(span.buffer, span.offset));
-  return entry != lines_.end() && ((entry->second.dirty >> (span.offset - entry->second.offset)) & 1);
+bool Cache::owns(const Span& span) {
+  const Line* line = find(span.buffer, span.offset);
+  return line && ((line->dirty >> (span.offset - line->offset)) & 1);
 }
 
 void Cache::read(const Span& span, void* value, int bytes, Site site) {
   Line& line = load(span);
   const std::int64_t at = span.offset - line.offset;
   if (!owns(span) && std::memcmp(line.seen + at, line.buffer->data + span.offset, bytes) != 0)
-    report(kind::dcache_stale, site, "GetValue of %s+%lld gives what the data cache holds; memory has changed since: DataCacheCleanAndInvalid first",
-           line.buffer->name.c_str(), static_cast<long long>(span.offset));
+    report(kind::dcache_stale, site,
+           "GetValue of %s+%lld gives what the data cache holds; memory has changed since: DataCacheCleanAndInvalid first",
+           line.buffer->name, static_cast<long long>(span.offset));
   std::memcpy(value, line.copy + at, bytes);
 }
 
@@ -56,7 +61,8 @@ void Cache::write_back(Line& line, Site site) {
   Instruction instruction(PIPE_S, "DataCacheCleanAndInvalid", site);
   std::vector<std::uint8_t>& written = line.buffer->written;
   const std::int64_t element = line.buffer->element, first = line.offset / element;
-  const std::vector<std::uint8_t> before(written.begin() + first, written.begin() + (line.offset + line.bytes - 1) / element + 1);
+  const std::vector<std::uint8_t> before(written.begin() + first,
+                                         written.begin() + (line.offset + line.bytes - 1) / element + 1);
   const Span span = instruction.writes(state.global.view_of(*line.buffer), line.offset, line.bytes);
   if (!span.data) return;
   std::copy(before.begin(), before.end(), written.begin() + first);
@@ -67,23 +73,18 @@ void Cache::write_back(Line& line, Site site) {
 }
 
 void Cache::clean(const Buffer* buffer, std::int64_t offset, bool everything, bool to_memory, Site site) {
-  for (auto entry = lines_.begin(); entry != lines_.end();) {
-    Line& line = entry->second;
-    const bool chosen = everything || (line.buffer == buffer && line.offset == offset / line_bytes * line_bytes);
-    if (!chosen) {
-      ++entry;
-      continue;
-    }
-    if (line.dirty && to_memory) write_back(line, site);
-    entry = lines_.erase(entry);
+  const auto chosen = [&](const Line& line) { return everything || (line.buffer == buffer && line.offset == line_of(offset)); };
+  for (Line& line : lines_) {
+    if (chosen(line) && line.dirty && to_memory) write_back(line, site);
   }
+  lines_.erase(std::remove_if(lines_.begin(), lines_.end(), chosen), lines_.end());
 }
 
 void Cache::finish() {
-  for (const auto& [key, line] : lines_) {
+  for (const Line& line : lines_) {
     if (line.dirty)
-      report(kind::dcache_dirty, Site(line.line), "SetValue on %s stays in the data cache: DataCacheCleanAndInvalid never follows",
-             line.buffer->name.c_str());
+      report(kind::dcache_dirty, Site(line.line),
+             "SetValue on %s stays in the data cache: DataCacheCleanAndInvalid never follows", line.buffer->name);
   }
   lines_.clear();
 }

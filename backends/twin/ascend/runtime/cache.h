@@ -1,7 +1,7 @@
 // The scalar unit's data cache: 64 B lines, private to a core, not coherent with global memory.
 #pragma once
 #include <cstdint>
-#include <unordered_map>
+#include <vector>
 
 #include "global.h"
 
@@ -10,7 +10,7 @@ namespace twin {
 class Cache {
  public:
   // Was this address set by the core itself since the line was loaded?
-  bool owns(const Span& span) const;
+  bool owns(const Span& span);
   void read(const Span& span, void* value, int bytes, Site site);
   void write(const Span& span, const void* value, int bytes, Site site);
   // Writes the line (or all lines) back where it is dirty, and forgets it.
@@ -28,7 +28,8 @@ class Cache {
   };
   Line& load(const Span& span);
   void write_back(Line& line, Site site);
-  std::unordered_map<std::uint64_t, Line> lines_;
+  Line* find(const Buffer* buffer, std::int64_t offset);
+  std::vector<Line> lines_;  // few: a core seldom touches many
 };
 
 }  // namespace twin

@@ -18,15 +18,19 @@ void count_in(const Local& dst, std::int64_t bytes) {
 }
 
 // One contiguous row from global memory to [offset, offset + bytes) of a tensor.
-void row_in(Instruction& instruction, const Local& dst, std::int64_t offset, const Global& src, std::int64_t from, std::int64_t bytes) {
+void row_in(Instruction& instruction, const Local& dst, std::int64_t offset, const Global& src, std::int64_t from,
+            std::int64_t bytes) {
   if (!instruction.writes(dst, offset, bytes)) return;
   const Span span = instruction.reads(src, from, bytes);
-  if (span.data) std::memcpy(instruction.data(dst, offset), span.data, bytes);
-  else std::memset(instruction.data(dst, offset), 0xff, bytes);
+  if (span.data)
+    std::memcpy(instruction.data(dst, offset), span.data, bytes);
+  else
+    std::memset(instruction.data(dst, offset), 0xff, bytes);
   count_in(dst, bytes);
 }
 
-void row_out(Instruction& instruction, const Global& dst, std::int64_t to, const Local& src, std::int64_t offset, std::int64_t bytes, Type type) {
+void row_out(Instruction& instruction, const Global& dst, std::int64_t to, const Local& src, std::int64_t offset,
+             std::int64_t bytes, Type type) {
   if (!instruction.reads(src, offset, bytes)) return;
   instruction.store(dst, to, instruction.data(src, offset), bytes, type);
   ++state.counts.copies;
@@ -45,8 +49,9 @@ bool source(const Instruction& instruction, const Local& src) {
 
 std::int64_t whole_blocks(const Instruction& instruction, std::int64_t bytes) {
   if (bytes % block != 0)
-    report(kind::copy_size, instruction.site(), "%s of %lld bytes: only whole blocks of 32 B move, %lld bytes are lost; use DataCopyPad",
-           instruction.name(), static_cast<long long>(bytes), static_cast<long long>(bytes % block));
+    report(kind::copy_size, instruction.site(),
+           "%s of %lld bytes: only whole blocks of 32 B move, %lld bytes are lost; use DataCopyPad", instruction.name(),
+           static_cast<long long>(bytes), static_cast<long long>(bytes % block));
   return bytes / block * block;
 }
 
@@ -56,8 +61,11 @@ void check_count(const Instruction& instruction, int count) {
 
 void check_pad(const Instruction& instruction, const AscendC::DataCopyExtParams& p, int element) {
   check_count(instruction, uint16_t{p.blockCount});
-  if (uint32_t{p.blockLen} > 2097151) report(kind::copy_limit, instruction.site(), "%s: blockLen %u is above 2097151", instruction.name(), uint32_t{p.blockLen});
-  if (uint32_t{p.blockLen} % element != 0) report(kind::copy_size, instruction.site(), "%s: blockLen %u is in bytes and must be a multiple of %d", instruction.name(), uint32_t{p.blockLen}, element);
+  if (uint32_t{p.blockLen} > 2097151)
+    report(kind::copy_limit, instruction.site(), "%s: blockLen %u is above 2097151", instruction.name(), uint32_t{p.blockLen});
+  if (uint32_t{p.blockLen} % element != 0)
+    report(kind::copy_size, instruction.site(), "%s: blockLen %u is in bytes and must be a multiple of %d", instruction.name(),
+           uint32_t{p.blockLen}, element);
 }
 
 }  // namespace
@@ -78,16 +86,20 @@ void copy_in(Local dst, Global src, const AscendC::DataCopyParams& p, Site site)
   Instruction instruction(PIPE_MTE2, "DataCopy", site);
   if (!destination(instruction, dst)) return;
   check_count(instruction, uint16_t{p.blockCount});
-  const std::int64_t bytes = uint16_t{p.blockLen} * block, src_gap = uint16_t{p.srcGap} * block, dst_gap = uint16_t{p.dstGap} * block;
-  for (std::int64_t row = 0; row < uint16_t{p.blockCount}; ++row) row_in(instruction, dst, row * (bytes + dst_gap), src, row * (bytes + src_gap), bytes);
+  const std::int64_t bytes = uint16_t{p.blockLen} * block, src_gap = uint16_t{p.srcGap} * block,
+                     dst_gap = uint16_t{p.dstGap} * block;
+  for (std::int64_t row = 0; row < uint16_t{p.blockCount}; ++row)
+    row_in(instruction, dst, row * (bytes + dst_gap), src, row * (bytes + src_gap), bytes);
 }
 
 void copy_out(Global dst, Local src, Type type, const AscendC::DataCopyParams& p, Site site) {
   Instruction instruction(PIPE_MTE3, "DataCopy", site);
   if (!source(instruction, src)) return;
   check_count(instruction, uint16_t{p.blockCount});
-  const std::int64_t bytes = uint16_t{p.blockLen} * block, src_gap = uint16_t{p.srcGap} * block, dst_gap = uint16_t{p.dstGap} * block;
-  for (std::int64_t row = 0; row < uint16_t{p.blockCount}; ++row) row_out(instruction, dst, row * (bytes + dst_gap), src, row * (bytes + src_gap), bytes, type);
+  const std::int64_t bytes = uint16_t{p.blockLen} * block, src_gap = uint16_t{p.srcGap} * block,
+                     dst_gap = uint16_t{p.dstGap} * block;
+  for (std::int64_t row = 0; row < uint16_t{p.blockCount}; ++row)
+    row_out(instruction, dst, row * (bytes + dst_gap), src, row * (bytes + src_gap), bytes, type);
 }
 
 // L1 to the bias table: both sides in blocks of 32 B, the table in pieces of 64 B.
@@ -95,7 +107,9 @@ void copy_bias(Local dst, Local src, int64_t bytes, Site site) {
   Instruction instruction(PIPE_MTE1, "DataCopy", site);
   if (!instruction.in(dst, Memory::bt, "dst") || !instruction.in(src, Memory::l1, "src")) return;
   if (!instruction.aligned(dst, 64, "dst") || !instruction.aligned(src, block, "src")) return;
-  if (bytes % 64 != 0) report(kind::copy_size, site, "DataCopy of %lld bytes to the bias table: must be a multiple of 64", static_cast<long long>(bytes));
+  if (bytes % 64 != 0)
+    report(kind::copy_size, site, "DataCopy of %lld bytes to the bias table: must be a multiple of 64",
+           static_cast<long long>(bytes));
   if (!instruction.reads(src, 0, bytes, true) || !instruction.writes(dst, 0, bytes)) return;
   std::memcpy(instruction.data(dst, 0), instruction.data(src, 0), bytes);
   std::memcpy(instruction.written(dst, 0), instruction.written(src, 0), bytes);
@@ -107,14 +121,18 @@ void copy_pad_in(Local dst, Global src, int element, const AscendC::DataCopyExtP
   if (!destination(instruction, dst)) return;
   check_pad(instruction, p, element);
   const std::int64_t left = padding.left * element, right = padding.right * element, bytes = uint32_t{p.blockLen};
-  if (left > block || right > block) instruction.report_at(kind::copy_limit, "leftPadding and rightPadding may take 32 bytes each");
-  if (padding.enabled && element == 8 && padding.bits != 0) instruction.report_at(kind::copy_limit, "the padding value of 64-bit types must be 0");
+  if (left > block || right > block)
+    instruction.report_at(kind::copy_limit, "leftPadding and rightPadding may take 32 bytes each");
+  if (padding.enabled && element == 8 && padding.bits != 0)
+    instruction.report_at(kind::copy_limit, "the padding value of 64-bit types must be 0");
   if (bytes == 0) return;
-  const std::int64_t row_bytes = round_up(left + bytes + right), pitch = row_bytes + std::int64_t{uint32_t{p.dstStride}} * block;
+  const std::int64_t row_bytes = round_up(left + bytes + right),
+                     pitch = row_bytes + std::int64_t{uint32_t{p.dstStride}} * block;
   for (std::int64_t row = 0; row < uint16_t{p.blockCount}; ++row) {
     const std::int64_t start = row * pitch;
     if (!instruction.writes(dst, start, row_bytes, padding.enabled)) return;
-    for (std::int64_t at = 0; padding.enabled && at < row_bytes; at += element) std::memcpy(instruction.data(dst, start + at), &padding.bits, element);
+    for (std::int64_t at = 0; padding.enabled && at < row_bytes; at += element)
+      std::memcpy(instruction.data(dst, start + at), &padding.bits, element);
     row_in(instruction, dst, start + left, src, row * (bytes + uint32_t{p.srcStride}), bytes);
   }
 }
@@ -126,16 +144,19 @@ void copy_pad_out(Global dst, Local src, Type type, const AscendC::DataCopyExtPa
   const std::int64_t bytes = uint32_t{p.blockLen};
   if (bytes == 0) return;
   const std::int64_t pitch = round_up(bytes) + std::int64_t{uint32_t{p.srcStride}} * block;
-  for (std::int64_t row = 0; row < uint16_t{p.blockCount}; ++row) row_out(instruction, dst, row * (bytes + uint32_t{p.dstStride}), src, row * pitch, bytes, type);
+  for (std::int64_t row = 0; row < uint16_t{p.blockCount}; ++row)
+    row_out(instruction, dst, row * (bytes + uint32_t{p.dstStride}), src, row * pitch, bytes, type);
 }
 
 void fill(Local dst, int element, int repeats, int blocks, int gap, uint64_t bits, Site site) {
   const bool l1 = dst.memory == Memory::l1;
   Instruction instruction(l1 ? PIPE_MTE2 : PIPE_MTE1, "Fill", site);
-  if (!l1 && dst.memory != Memory::l0a && dst.memory != Memory::l0b) return instruction.report_at(kind::position, "the destination must be in L1, L0A or L0B");
+  if (!l1 && dst.memory != Memory::l0a && dst.memory != Memory::l0b)
+    return instruction.report_at(kind::position, "the destination must be in L1, L0A or L0B");
   const std::int64_t unit = l1 ? block : 512;
   if (!instruction.aligned(dst, unit, "dst")) return;
-  if (repeats > 32767 || blocks > 32767 || gap > 32767) instruction.report_at(kind::copy_limit, "repeatTimes, blockNum and dstGap are at most 32767");
+  if (repeats > 32767 || blocks > 32767 || gap > 32767)
+    instruction.report_at(kind::copy_limit, "repeatTimes, blockNum and dstGap are at most 32767");
   for (std::int64_t repeat = 0; repeat < repeats; ++repeat) {
     const std::int64_t start = repeat * (blocks + gap) * unit, bytes = blocks * unit;
     if (!instruction.writes(dst, start, bytes)) return;

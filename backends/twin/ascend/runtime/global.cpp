@@ -40,12 +40,12 @@ Span GlobalMemory::locate(const Global& view, std::int64_t offset, std::int64_t 
   Buffer& buffer = buffers_[home - 1];
   const std::int64_t inside = begin - (home << spacing_bits);
   if (inside < 0 || inside + bytes > buffer.bytes) {
-    report(kind::bounds_global, site, "%s touches %s+%lld .. +%lld, the buffer has %lld bytes", what, buffer.name.c_str(),
+    report(kind::bounds_global, site, "%s touches %s+%lld .. +%lld, the buffer has %lld bytes", what, buffer.name,
            static_cast<long long>(inside), static_cast<long long>(inside + bytes), static_cast<long long>(buffer.bytes));
     return {};
   }
   if (begin < reinterpret_cast<std::int64_t>(view.begin) || begin + bytes > reinterpret_cast<std::int64_t>(view.end)) {
-    report(kind::bounds_global, site, "%s touches %s beyond the %lld bytes that SetGlobalBuffer was given", what, buffer.name.c_str(),
+    report(kind::bounds_global, site, "%s touches %s beyond the %lld bytes that SetGlobalBuffer was given", what, buffer.name,
            static_cast<long long>(view.end - view.begin));
     return {};
   }
@@ -58,7 +58,7 @@ void GlobalMemory::check_unwritten() const {
     const std::int64_t missing = std::count(buffer.written.begin(), buffer.written.end(), 0);
     if (missing && !buffer.workspace)
       report(kind::unwritten, Site(0), "%lld of %lld elements of %s were never written", static_cast<long long>(missing),
-             static_cast<long long>(buffer.written.size()), buffer.name.c_str());
+             static_cast<long long>(buffer.written.size()), buffer.name);
   }
 }
 

@@ -1,7 +1,6 @@
 // Global memory: the buffers of an operator, which elements were written, and who touched them in this launch.
 #pragma once
 #include <cstdint>
-#include <string>
 #include <vector>
 
 #include "pipes.h"
@@ -18,7 +17,7 @@ struct GlobalCell {
 };
 
 struct Buffer {
-  std::string name;
+  const char* name;
   std::uint8_t* data;
   std::int64_t bytes;
   std::int64_t element;

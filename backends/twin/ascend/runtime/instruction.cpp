@@ -11,9 +11,14 @@ namespace {
 
 bool pipe_on_core(pipe_t pipe, bool cube) {
   switch (pipe) {
-    case PIPE_V: return !cube;
-    case PIPE_M: case PIPE_MTE1: case PIPE_FIX: return cube;
-    default: return true;
+    case PIPE_V:
+      return !cube;
+    case PIPE_M:
+    case PIPE_MTE1:
+    case PIPE_FIX:
+      return cube;
+    default:
+      return true;
   }
 }
 
@@ -22,7 +27,9 @@ const char* core_name(bool cube) { return cube ? "AIC" : "AIV"; }
 }  // namespace
 
 Instruction::Instruction(pipe_t pipe, const char* name, Site site) : pipe_(pipe), name_(name), site_(site) {
-  if (!pipe_on_core(pipe, state.cube)) report(kind::core, site, "%s runs on pipe %s, which an %s core does not have", name, pipe_name(pipe), core_name(state.cube));
+  if (!pipe_on_core(pipe, state.cube))
+    report(kind::core, site, "%s runs on pipe %s, which an %s core does not have", name, pipe_name(pipe),
+           core_name(state.cube));
   if (!state.has_state) report(kind::no_init, site, "%s before a TPipe exists or InitSocState is called", name);
   state.line = site.line;
   clock_ = state.pipes.begin(pipe);
@@ -32,24 +39,27 @@ void Instruction::report_at(const char* kind, const char* message) const { repor
 
 bool Instruction::in(const Local& view, Memory memory, const char* operand) const {
   if (view.memory == memory) return true;
-  report(kind::position, site_, "%s: %s lies in %s, must be in %s", name_, operand, state.scratch(view.memory).name, state.scratch(memory).name);
+  report(kind::position, site_, "%s: %s lies in %s, must be in %s", name_, operand, state.scratch(view.memory).name,
+         state.scratch(memory).name);
   return false;
 }
 
 bool Instruction::aligned(const Local& view, std::int64_t alignment, const char* operand) const {
   if (view.offset % alignment == 0) return true;
-  report(kind::align, site_, "%s: %s at %s+%lld, must be a multiple of %lld bytes", name_, operand, state.scratch(view.memory).name,
-         static_cast<long long>(view.offset), static_cast<long long>(alignment));
+  report(kind::align, site_, "%s: %s at %s+%lld, must be a multiple of %lld bytes", name_, operand,
+         state.scratch(view.memory).name, static_cast<long long>(view.offset), static_cast<long long>(alignment));
   return false;
 }
 
 bool Instruction::inside(const Local& view, std::int64_t offset, std::int64_t bytes) const {
   const Scratch& scratch = state.scratch(view.memory);
   const std::int64_t begin = view.offset + offset;
-  if ((view.memory == Memory::ub) == state.cube) report(kind::core, site_, "%s: an %s core has no %s", name_, core_name(state.cube), scratch.name);
-  if (bytes >= 0 && begin >= view.begin && begin + bytes <= view.end && begin >= 0 && begin + bytes <= scratch.capacity) return true;
-  report(kind::bounds_local, site_, "%s touches %s+%lld .. +%lld, its tensor is +%lld .. +%lld of %lld bytes", name_, scratch.name,
-         static_cast<long long>(begin), static_cast<long long>(begin + bytes), static_cast<long long>(view.begin),
+  if ((view.memory == Memory::ub) == state.cube)
+    report(kind::core, site_, "%s: an %s core has no %s", name_, core_name(state.cube), scratch.name);
+  if (bytes >= 0 && begin >= view.begin && begin + bytes <= view.end && begin >= 0 && begin + bytes <= scratch.capacity)
+    return true;
+  report(kind::bounds_local, site_, "%s touches %s+%lld .. +%lld, its tensor is +%lld .. +%lld of %lld bytes", name_,
+         scratch.name, static_cast<long long>(begin), static_cast<long long>(begin + bytes), static_cast<long long>(view.begin),
          static_cast<long long>(view.end), static_cast<long long>(scratch.capacity));
   return false;
 }
@@ -59,21 +69,24 @@ bool Instruction::conflicts(int then, Clock clock) const {
   return !state.pipes.ordered(pipe_, then, clock);
 }
 
-void Instruction::report_hazard(const char* kind, const char* verb, const char* where, std::int64_t byte, int then, const char* did, int line) const {
+void Instruction::report_hazard(const char* kind, const char* verb, const char* where, std::int64_t byte, int then,
+                                const char* did, int line) const {
   if (then == pipe_)
     report(kind, site_, "%s %s %s+%lld that pipe %s %s at line %d: no PipeBarrier<PIPE_%s> between", name_, verb, where,
            static_cast<long long>(byte), pipe_name(then), did, line, pipe_name(then));
   else
-    report(kind, site_, "%s (pipe %s) %s %s+%lld that pipe %s %s at line %d: no %s_%s flag between", name_, pipe_name(pipe_), verb, where,
-           static_cast<long long>(byte), pipe_name(then), did, line, pipe_name(then), pipe_name(pipe_));
+    report(kind, site_, "%s (pipe %s) %s %s+%lld that pipe %s %s at line %d: no %s_%s flag between", name_, pipe_name(pipe_),
+           verb, where, static_cast<long long>(byte), pipe_name(then), did, line, pipe_name(then), pipe_name(pipe_));
 }
 
 void Instruction::check(const Scratch& scratch, Cell& cell, std::int64_t byte, bool write) const {
   if (conflicts(cell.writer, cell.write))
-    report_hazard(write ? kind::hazard_waw : kind::hazard_raw, write ? "overwrites" : "reads", scratch.name, byte, cell.writer, "wrote", cell.write_line);
+    report_hazard(write ? kind::hazard_waw : kind::hazard_raw, write ? "overwrites" : "reads", scratch.name, byte, cell.writer,
+                  "wrote", cell.write_line);
   if (!write) return;
   for (int then = 0; then < pipe_count; ++then) {
-    if (conflicts(then, cell.read[then])) report_hazard(kind::hazard_war, "overwrites", scratch.name, byte, then, "reads", cell.read_line);
+    if (conflicts(then, cell.read[then]))
+      report_hazard(kind::hazard_war, "overwrites", scratch.name, byte, then, "reads", cell.read_line);
   }
 }
 
@@ -125,12 +138,13 @@ void Instruction::mark(Buffer& buffer, std::int64_t offset, std::int64_t bytes, 
     const bool foreign_read = write && cell.read_block != -1 && cell.read_block != state.block;
     if (foreign_write || foreign_read)
       report(kind::race_blocks, site_, "%s: block %d %s %s+%lld bytes, block %d %s it in the same launch", name_, state.block,
-             write ? "writes" : "reads", buffer.name.c_str(), static_cast<long long>(byte), foreign_write ? cell.write_block : cell.read_block,
-             foreign_write ? "wrote" : "reads");
+             write ? "writes" : "reads", buffer.name, static_cast<long long>(byte),
+             foreign_write ? cell.write_block : cell.read_block, foreign_write ? "wrote" : "reads");
     if (cell.write_block == state.block && conflicts(cell.writer, cell.write) && !(atomic && cell.atomic))
-      report_hazard(write ? kind::hazard_waw : kind::hazard_raw, write ? "overwrites" : "reads", buffer.name.c_str(), byte, cell.writer, "wrote", cell.write_line);
+      report_hazard(write ? kind::hazard_waw : kind::hazard_raw, write ? "overwrites" : "reads", buffer.name, byte, cell.writer,
+                    "wrote", cell.write_line);
     if (write && cell.read_block == state.block && conflicts(cell.reader, cell.read))
-      report_hazard(kind::hazard_war, "overwrites", buffer.name.c_str(), byte, cell.reader, "reads", site_.line);
+      report_hazard(kind::hazard_war, "overwrites", buffer.name, byte, cell.reader, "reads", site_.line);
     if (write) {
       cell.write = clock_;
       cell.writer = pipe_;
@@ -155,7 +169,7 @@ Span Instruction::reads(const Global& view, std::int64_t offset, std::int64_t by
   const std::int64_t first = span.offset / buffer.element, last = (span.offset + bytes - 1) / buffer.element;
   const void* hole = std::memchr(&buffer.written[first], 0, last - first + 1);
   if (hole)
-    report(kind::uninit_global, site_, "%s reads %s+%lld bytes, which no kernel has written", name_, buffer.name.c_str(),
+    report(kind::uninit_global, site_, "%s reads %s+%lld bytes, which no kernel has written", name_, buffer.name,
            static_cast<long long>((static_cast<const std::uint8_t*>(hole) - buffer.written.data()) * buffer.element));
   mark(buffer, span.offset, bytes, false, false);
   return span;
@@ -166,7 +180,7 @@ Span Instruction::writes(const Global& view, std::int64_t offset, std::int64_t b
   if (!span.data || bytes == 0) return span;
   state.counts.global_stores += bytes;
   if (span.buffer->input) {
-    report(kind::input_write, site_, "%s writes to the input %s", name_, span.buffer->name.c_str());
+    report(kind::input_write, site_, "%s writes to the input %s", name_, span.buffer->name);
     return Span{};
   }
   mark(*span.buffer, span.offset, bytes, true, state.atomic && pipe_ != PIPE_S);
@@ -182,9 +196,10 @@ void Instruction::store(const Global& view, std::int64_t offset, const std::uint
   if (type != state.atomic_type) report_at(kind::atomic, "SetAtomicAdd was given another type than the copy's");
   const Span before = state.global.locate(view, offset, bytes, name_, site_);
   if (!before.data || bytes == 0) return;
-  const std::int64_t first = before.offset / before.buffer->element, last = (before.offset + bytes - 1) / before.buffer->element;
+  const std::int64_t first = before.offset / before.buffer->element,
+                     last = (before.offset + bytes - 1) / before.buffer->element;
   if (state.checked && std::memchr(&before.buffer->written[first], 0, last - first + 1))
-    report(kind::uninit_global, site_, "%s adds to %s, which no kernel has written", name_, before.buffer->name.c_str());
+    report(kind::uninit_global, site_, "%s adds to %s, which no kernel has written", name_, before.buffer->name);
   const Span span = writes(view, offset, bytes);
   if (span.data) add_elements(span.data, from, bytes, type);
 }

@@ -41,7 +41,8 @@ class Instruction {
  private:
   void check(const Scratch& scratch, Cell& cell, std::int64_t byte, bool write) const;
   bool conflicts(int then, Clock clock) const;
-  void report_hazard(const char* kind, const char* verb, const char* where, std::int64_t byte, int then, const char* did, int line) const;
+  void report_hazard(const char* kind, const char* verb, const char* where, std::int64_t byte, int then, const char* did,
+                     int line) const;
   void mark(Buffer& buffer, std::int64_t offset, std::int64_t bytes, bool write, bool atomic);
 
   pipe_t pipe_;

@@ -23,4 +23,12 @@ constexpr std::int64_t l0c(std::int64_t m, std::int64_t n, std::int64_t m1) {
   return ((n / 16) * m1 + m / 16) * 256 + (m % 16) * 16 + n % 16;
 }
 
+// A square of LoadDataWithTranspose, in bytes: 16 x 16 of b32 (two fractals side by side) or 32 x 32 of b8 (two, one above
+// the other); `second` is where the second fractal starts.
+constexpr std::int64_t square(std::int64_t row, std::int64_t col, std::int64_t element, std::int64_t second) {
+  const std::int64_t c0 = 32 / element;
+  if (element == 4) return (col >= c0 ? second : 0) + (row * c0 + col % c0) * element;
+  return (row >= 16 ? second : 0) + (row % 16 * c0 + col) * element;
+}
+
 }  // namespace twin::layout

@@ -3,6 +3,7 @@
 
 #include "instruction.h"
 #include "kinds.h"
+#include "layout.h"
 #include "numbers.h"
 
 namespace twin {
@@ -18,9 +19,12 @@ bool operands(const Instruction& instruction, const Local& dst, const Local& src
   return instruction.in(src, Memory::l1, "src") && instruction.aligned(dst, 512, "dst") && instruction.aligned(src, 32, "src");
 }
 
-void count(const Local& dst, std::int64_t bytes) { (dst.memory == Memory::l0a ? state.counts.l1_l0a : state.counts.l1_l0b) += bytes; }
+void count(const Local& dst, std::int64_t bytes) {
+  (dst.memory == Memory::l0a ? state.counts.l1_l0a : state.counts.l1_l0b) += bytes;
+}
 
-void move_element(const Instruction& instruction, const Local& dst, std::int64_t to, const Local& src, std::int64_t from, int element) {
+void move_element(const Instruction& instruction, const Local& dst, std::int64_t to, const Local& src, std::int64_t from,
+                  int element) {
   std::memcpy(instruction.data(dst, to), instruction.data(src, from), element);
   std::memcpy(instruction.written(dst, to), instruction.written(src, from), element);
 }
@@ -31,10 +35,12 @@ void load_data(Local dst, Local src, Type type, const AscendC::LoadData2DParams&
   Instruction instruction(PIPE_MTE1, "LoadData", site);
   if (!operands(instruction, dst, src)) return;
   const int element = bytes_of(type);
-  if (p.ifTranspose && element != 2) return instruction.report_at(kind::load_limit, "ifTranspose is for 16-bit types: use LoadDataWithTranspose");
+  if (p.ifTranspose && element != 2)
+    return instruction.report_at(kind::load_limit, "ifTranspose is for 16-bit types: use LoadDataWithTranspose");
   if (uint8_t{p.addrMode} != 0) return instruction.report_at(kind::load_limit, "the twin runs addrMode 0 only");
   for (std::int64_t i = 0; i < uint8_t{p.repeatTimes}; ++i) {
-    const std::int64_t from = (uint16_t{p.startIndex} + i * uint16_t{p.srcStride}) * fractal, to = i * (1 + uint16_t{p.dstGap}) * fractal;
+    const std::int64_t from = (uint16_t{p.startIndex} + i * uint16_t{p.srcStride}) * fractal,
+                       to = i * (1 + uint16_t{p.dstGap}) * fractal;
     if (!instruction.reads(src, from, fractal, true) || !instruction.writes(dst, to, fractal)) return;
     count(dst, fractal);
     if (p.ifTranspose) {
@@ -45,18 +51,12 @@ void load_data(Local dst, Local src, Type type, const AscendC::LoadData2DParams&
   }
 }
 
-// A square is two fractals: side by side for b32 (16 rows of 2 x 8), one above the other for b8 (2 x 16 rows of 32). Read
-// row by row as source[row][col], it is written as target[col][row], split into fractals in the same way.
+// A square of two fractals, read as source[row][col], is written as target[col][row], its fractals apart by dstFracGap.
 void load_data_transposed(Local dst, Local src, Type type, const AscendC::LoadData2dTransposeParams& p, Site site) {
   Instruction instruction(PIPE_MTE1, "LoadDataWithTranspose", site);
   if (!operands(instruction, dst, src)) return;
   if (uint8_t{p.addrMode} != 0) return instruction.report_at(kind::load_limit, "the twin runs addrMode 0 only");
-  const int element = bytes_of(type), side = element == 4 ? 16 : 32, c0 = 32 / element;
-  const auto at = [&](int row, int col, std::int64_t second) {
-    const bool upper = element == 4 ? col >= c0 : row >= 16;
-    const int r = element == 4 ? row : row % 16, c = element == 4 ? col % c0 : col;
-    return (upper ? second : 0) + (r * c0 + c) * element;
-  };
+  const int element = bytes_of(type), side = element == 4 ? 16 : 32;
   for (std::int64_t i = 0; i < uint8_t{p.repeatTimes}; ++i) {
     const std::int64_t from = (uint16_t{p.startIndex} + i * uint16_t{p.srcStride}) * 2 * fractal;
     const std::int64_t to = i * (1 + uint16_t{p.dstGap}) * fractal, second = (1 + uint16_t{p.dstFracGap}) * fractal;
@@ -64,7 +64,9 @@ void load_data_transposed(Local dst, Local src, Type type, const AscendC::LoadDa
     if (!instruction.writes(dst, to, fractal) || !instruction.writes(dst, to + second, fractal)) return;
     count(dst, 2 * fractal);
     for (int row = 0; row < side; ++row) {
-      for (int col = 0; col < side; ++col) move_element(instruction, dst, to + at(col, row, second), src, from + at(row, col, fractal), element);
+      for (int col = 0; col < side; ++col)
+        move_element(instruction, dst, to + layout::square(col, row, element, second), src,
+                     from + layout::square(row, col, element, fractal), element);
     }
   }
 }

@@ -19,12 +19,14 @@ namespace twin {
 State state;
 
 void report_overflow(int64_t value, int bits, Site site) {
-  report(kind::overflow, site, "%lld does not fit a field of %d bits: the card takes its low bits", static_cast<long long>(value), bits);
+  report(kind::overflow, site, "%lld does not fit a field of %d bits: the card takes its low bits",
+         static_cast<long long>(value), bits);
 }
 
 void declare_task(KernelMetaType type, Site site) {
   if (type != (state.cube ? KERNEL_TYPE_AIC_ONLY : KERNEL_TYPE_AIV_ONLY))
-    report(kind::core, site, "KERNEL_TASK_TYPE_DEFAULT does not fit the launch, which is on %s cores", state.cube ? "AIC" : "AIV");
+    report(kind::core, site, "KERNEL_TASK_TYPE_DEFAULT does not fit the launch, which is on %s cores",
+           state.cube ? "AIC" : "AIV");
 }
 void declare_state() { state.has_state = true; }
 void declare_pipe() { state.has_state = true; }
@@ -72,7 +74,8 @@ void begin_block(int block) {
 void end_block() {
   state.pipes.finish();
   state.cache.finish();
-  if (state.atomic) report(kind::atomic, Site(state.atomic_line), "SetAtomicAdd is still on when the kernel ends: the next kernel adds too");
+  if (state.atomic)
+    report(kind::atomic, Site(state.atomic_line), "SetAtomicAdd is still on when the kernel ends: the next kernel adds too");
   ++state.counts.blocks;
 }
 
@@ -103,7 +106,8 @@ void run(const uol_job::Job& job) {
     if (workspace) workspaces.push_back(std::make_unique<std::uint8_t[]>(buffer.bytes));
     std::uint8_t* data = workspace ? workspaces.back().get() : reinterpret_cast<std::uint8_t*>(job.data(buffer));
     if (!input) std::memset(data, 0xff, buffer.bytes);
-    addresses.push_back(state.global.add(Buffer{buffer.name, data, buffer.bytes, buffer.element_bytes, input, workspace, {}, {}}));
+    addresses.push_back(
+        state.global.add(Buffer{buffer.name, data, buffer.bytes, buffer.element_bytes, input, workspace, {}, {}}));
   }
   const Module& module = modules[job.header->module];
   for (std::int64_t i = 0; i < job.header->launches; ++i) {

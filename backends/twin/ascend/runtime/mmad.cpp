@@ -41,7 +41,8 @@ void multiply(const Shape& s, const std::uint8_t* a, const std::uint8_t* b, std:
   const auto left = gather<E, Acc>(a, rows, depth, [&](std::int64_t m, std::int64_t k) {
     return gemv ? (m == 0 ? k : depth * 15 + k) : layout::zz(m, k, s.k1, s.c0);
   });
-  const auto right = gather<E, Acc>(b, depth, cols, [&](std::int64_t k, std::int64_t n) { return layout::zn(k, n, s.n1, s.c0); });
+  const auto right =
+      gather<E, Acc>(b, depth, cols, [&](std::int64_t k, std::int64_t n) { return layout::zn(k, n, s.n1, s.c0); });
   std::vector<Acc> row(cols);
   for (std::int64_t m = 0; m < rows; ++m) {
     for (std::int64_t n = 0; n < cols; ++n) std::memcpy(&row[n], c + layout::l0c(m, n, s.m1) * 4, 4);
@@ -55,11 +56,13 @@ void multiply(const Shape& s, const std::uint8_t* a, const std::uint8_t* b, std:
 }
 
 // Reads of the lanes that count: rows below m of A, columns below n of B, k to its rounded end.
-void check_written(const Instruction& instruction, const Local& view, const char* operand, std::int64_t count, std::int64_t depth, int element, const auto& index) {
+void check_written(const Instruction& instruction, const Local& view, const char* operand, std::int64_t count,
+                   std::int64_t depth, int element, const auto& index) {
   for (std::int64_t i = 0; i < count; ++i) {
     for (std::int64_t k = 0; k < depth; ++k) {
       if (*instruction.written(view, index(i, k) * element)) continue;
-      report(kind::uninit_local, instruction.site(), "Mmad multiplies %s[%lld] at k = %lld, which nothing has written (K padding counts: zero it)", operand,
+      report(kind::uninit_local, instruction.site(),
+             "Mmad multiplies %s[%lld] at k = %lld, which nothing has written (K padding counts: zero it)", operand,
              static_cast<long long>(i), static_cast<long long>(k));
       return;
     }
@@ -68,8 +71,10 @@ void check_written(const Instruction& instruction, const Local& view, const char
 
 void check_operands(Instruction& instruction, const Shape& s, const Local& a, const Local& b, int element, bool gemv) {
   const std::int64_t depth = s.k1 * s.c0;
-  check_written(instruction, a, "a", s.m, depth, element, [&](std::int64_t m, std::int64_t k) { return gemv ? k : layout::zz(m, k, s.k1, s.c0); });
-  check_written(instruction, b, "b", s.n, depth, element, [&](std::int64_t n, std::int64_t k) { return layout::zn(k, n, s.n1, s.c0); });
+  check_written(instruction, a, "a", s.m, depth, element,
+                [&](std::int64_t m, std::int64_t k) { return gemv ? k : layout::zz(m, k, s.k1, s.c0); });
+  check_written(instruction, b, "b", s.n, depth, element,
+                [&](std::int64_t n, std::int64_t k) { return layout::zn(k, n, s.n1, s.c0); });
 }
 
 // Where the accumulator starts: zero, the bias of the column, or what is in C.
@@ -78,8 +83,10 @@ void start(Instruction& instruction, const Shape& s, const Local& c, const Local
   for (std::int64_t m = 0; m < s.m1 * 16; ++m) {
     for (std::int64_t n = 0; n < s.n1 * 16; ++n) {
       std::uint8_t* at = instruction.data(c, layout::l0c(m, n, s.m1) * 4);
-      if (bias && n < s.n) std::memcpy(at, instruction.data(*bias, n * 4), 4);
-      else std::memset(at, 0, 4);
+      if (bias && n < s.n)
+        std::memcpy(at, instruction.data(*bias, n * 4), 4);
+      else
+        std::memset(at, 0, 4);
     }
   }
 }
@@ -102,17 +109,23 @@ bool accumulator_written(Instruction& instruction, const Shape& s, const Local& 
 }
 
 bool operands(const Instruction& instruction, const Local& c, const Local& a, const Local& b, const Local* bias) {
-  bool good = instruction.in(a, Memory::l0a, "fm") && instruction.in(b, Memory::l0b, "filter") && instruction.in(c, Memory::l0c, "dst");
-  good = good && instruction.aligned(a, 512, "fm") && instruction.aligned(b, 512, "filter") && instruction.aligned(c, 1024, "dst");
+  bool good =
+      instruction.in(a, Memory::l0a, "fm") && instruction.in(b, Memory::l0b, "filter") && instruction.in(c, Memory::l0c, "dst");
+  good =
+      good && instruction.aligned(a, 512, "fm") && instruction.aligned(b, 512, "filter") && instruction.aligned(c, 1024, "dst");
   return good && (!bias || (instruction.in(*bias, Memory::bt, "bias") && instruction.aligned(*bias, 64, "bias")));
 }
 
 void run(const Shape& s, Type type, const std::uint8_t* a, const std::uint8_t* b, std::uint8_t* c, bool gemv) {
   switch (type) {
-    case Type::f16: return multiply<F16, float>(s, a, b, c, gemv);
-    case Type::bf16: return multiply<BF16, float>(s, a, b, c, gemv);
-    case Type::f32: return multiply<Plain<float>, float>(s, a, b, c, gemv);
-    default: return multiply<Plain<std::int8_t>, std::int32_t>(s, a, b, c, gemv);
+    case Type::f16:
+      return multiply<F16, float>(s, a, b, c, gemv);
+    case Type::bf16:
+      return multiply<BF16, float>(s, a, b, c, gemv);
+    case Type::f32:
+      return multiply<Plain<float>, float>(s, a, b, c, gemv);
+    default:
+      return multiply<Plain<std::int8_t>, std::int32_t>(s, a, b, c, gemv);
   }
 }
 
@@ -129,13 +142,17 @@ void mmad(Local c, Local a, Local b, const Local* bias, Type type, const AscendC
   const int element = bytes_of(type);
   const std::int64_t depth = s.k1 * s.c0, c_bytes = s.m1 * s.n1 * 1024;
   if (s.m1 * s.n1 >= 10) instruction.trust_own_pipe();
-  if (!instruction.reads(a, 0, s.m1 * 16 * depth * element, true) || !instruction.reads(b, 0, s.n1 * 16 * depth * element, true)) return;
+  if (!instruction.reads(a, 0, s.m1 * 16 * depth * element, true) ||
+      !instruction.reads(b, 0, s.n1 * 16 * depth * element, true))
+    return;
   if (bias && !instruction.reads(*bias, 0, s.n * 4)) return;
   const bool accumulate = !p.cmatrixInitVal && !bias;
-  if (p.cmatrixSource && !bias) instruction.report_at(kind::mmad_limit, "cmatrixSource asks for the bias table: pass the bias tensor");
+  if (p.cmatrixSource && !bias)
+    instruction.report_at(kind::mmad_limit, "cmatrixSource asks for the bias table: pass the bias tensor");
   if (accumulate) {
     if (!instruction.reads(c, 0, c_bytes, true)) return;
-    if (state.checked && !accumulator_written(instruction, s, c)) instruction.report_at(kind::uninit_local, "adds to L0C, which nothing has written (cmatrixInitVal is false)");
+    if (state.checked && !accumulator_written(instruction, s, c))
+      instruction.report_at(kind::uninit_local, "adds to L0C, which nothing has written (cmatrixInitVal is false)");
   }
   if (state.checked) check_operands(instruction, s, a, b, element, gemv);
   if (!instruction.writes(c, 0, c_bytes)) return;

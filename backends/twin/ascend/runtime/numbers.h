@@ -9,10 +9,20 @@ namespace twin {
 
 constexpr int bytes_of(Type type) {
   switch (type) {
-    case Type::s8: case Type::u8: return 1;
-    case Type::f16: case Type::bf16: case Type::s16: case Type::u16: return 2;
-    case Type::f32: case Type::s32: case Type::u32: return 4;
-    default: return 8;
+    case Type::s8:
+    case Type::u8:
+      return 1;
+    case Type::f16:
+    case Type::bf16:
+    case Type::s16:
+    case Type::u16:
+      return 2;
+    case Type::f32:
+    case Type::s32:
+    case Type::u32:
+      return 4;
+    default:
+      return 8;
   }
 }
 

@@ -18,23 +18,40 @@ struct EventRow {
 
 // In the order of HardEvent. Which core has which event: HardEventAiv and HardEventAic in impl/basic_api/kernel_event.h.
 constexpr EventRow events[] = {
-    {"MTE2_MTE1", PIPE_MTE2, PIPE_MTE1, false, true}, {"MTE1_MTE2", PIPE_MTE1, PIPE_MTE2, false, true},
-    {"MTE1_M", PIPE_MTE1, PIPE_M, false, true},       {"M_MTE1", PIPE_M, PIPE_MTE1, false, true},
-    {"MTE2_V", PIPE_MTE2, PIPE_V, true, false},       {"V_MTE2", PIPE_V, PIPE_MTE2, true, false},
-    {"MTE3_V", PIPE_MTE3, PIPE_V, true, false},       {"V_MTE3", PIPE_V, PIPE_MTE3, true, false},
-    {"M_V", PIPE_M, PIPE_V, false, false},            {"V_M", PIPE_V, PIPE_M, false, false},
-    {"V_V", PIPE_V, PIPE_V, true, false},             {"MTE3_MTE1", PIPE_MTE3, PIPE_MTE1, false, true},
-    {"MTE1_MTE3", PIPE_MTE1, PIPE_MTE3, false, true}, {"MTE1_V", PIPE_MTE1, PIPE_V, false, false},
-    {"MTE2_M", PIPE_MTE2, PIPE_M, false, true},       {"M_MTE2", PIPE_M, PIPE_MTE2, false, true},
-    {"V_MTE1", PIPE_V, PIPE_MTE1, false, false},      {"M_FIX", PIPE_M, PIPE_FIX, false, true},
-    {"FIX_M", PIPE_FIX, PIPE_M, false, true},         {"MTE3_MTE2", PIPE_MTE3, PIPE_MTE2, true, true},
-    {"MTE2_MTE3", PIPE_MTE2, PIPE_MTE3, true, true},  {"S_V", PIPE_S, PIPE_V, true, false},
-    {"V_S", PIPE_V, PIPE_S, true, false},             {"S_MTE2", PIPE_S, PIPE_MTE2, true, true},
-    {"MTE2_S", PIPE_MTE2, PIPE_S, true, true},        {"S_MTE3", PIPE_S, PIPE_MTE3, true, true},
-    {"MTE3_S", PIPE_MTE3, PIPE_S, true, true},        {"MTE2_FIX", PIPE_MTE2, PIPE_FIX, false, true},
-    {"FIX_MTE2", PIPE_FIX, PIPE_MTE2, false, true},   {"FIX_S", PIPE_FIX, PIPE_S, false, true},
-    {"M_S", PIPE_M, PIPE_S, false, true},             {"FIX_MTE3", PIPE_FIX, PIPE_MTE3, false, true},
-    {"MTE1_FIX", PIPE_MTE1, PIPE_FIX, false, true},   {"FIX_MTE1", PIPE_FIX, PIPE_MTE1, false, true},
+    {"MTE2_MTE1", PIPE_MTE2, PIPE_MTE1, false, true},
+    {"MTE1_MTE2", PIPE_MTE1, PIPE_MTE2, false, true},
+    {"MTE1_M", PIPE_MTE1, PIPE_M, false, true},
+    {"M_MTE1", PIPE_M, PIPE_MTE1, false, true},
+    {"MTE2_V", PIPE_MTE2, PIPE_V, true, false},
+    {"V_MTE2", PIPE_V, PIPE_MTE2, true, false},
+    {"MTE3_V", PIPE_MTE3, PIPE_V, true, false},
+    {"V_MTE3", PIPE_V, PIPE_MTE3, true, false},
+    {"M_V", PIPE_M, PIPE_V, false, false},
+    {"V_M", PIPE_V, PIPE_M, false, false},
+    {"V_V", PIPE_V, PIPE_V, true, false},
+    {"MTE3_MTE1", PIPE_MTE3, PIPE_MTE1, false, true},
+    {"MTE1_MTE3", PIPE_MTE1, PIPE_MTE3, false, true},
+    {"MTE1_V", PIPE_MTE1, PIPE_V, false, false},
+    {"MTE2_M", PIPE_MTE2, PIPE_M, false, true},
+    {"M_MTE2", PIPE_M, PIPE_MTE2, false, true},
+    {"V_MTE1", PIPE_V, PIPE_MTE1, false, false},
+    {"M_FIX", PIPE_M, PIPE_FIX, false, true},
+    {"FIX_M", PIPE_FIX, PIPE_M, false, true},
+    {"MTE3_MTE2", PIPE_MTE3, PIPE_MTE2, true, true},
+    {"MTE2_MTE3", PIPE_MTE2, PIPE_MTE3, true, true},
+    {"S_V", PIPE_S, PIPE_V, true, false},
+    {"V_S", PIPE_V, PIPE_S, true, false},
+    {"S_MTE2", PIPE_S, PIPE_MTE2, true, true},
+    {"MTE2_S", PIPE_MTE2, PIPE_S, true, true},
+    {"S_MTE3", PIPE_S, PIPE_MTE3, true, true},
+    {"MTE3_S", PIPE_MTE3, PIPE_S, true, true},
+    {"MTE2_FIX", PIPE_MTE2, PIPE_FIX, false, true},
+    {"FIX_MTE2", PIPE_FIX, PIPE_MTE2, false, true},
+    {"FIX_S", PIPE_FIX, PIPE_S, false, true},
+    {"M_S", PIPE_M, PIPE_S, false, true},
+    {"FIX_MTE3", PIPE_FIX, PIPE_MTE3, false, true},
+    {"MTE1_FIX", PIPE_MTE1, PIPE_FIX, false, true},
+    {"FIX_MTE1", PIPE_FIX, PIPE_MTE1, false, true},
     {"FIX_FIX", PIPE_FIX, PIPE_FIX, false, true},
 };
 static_assert(sizeof events / sizeof events[0] == static_cast<int>(Event::FIX_FIX) + 1);
@@ -86,7 +103,8 @@ void Pipes::set_flag(Event event, std::int32_t id, Site site) {
   if (!check_id(event, id, site)) return;
   Flag& flag = flags_[static_cast<int>(event)][id];
   if (flag.set)
-    report(kind::flag_set_twice, site, "SetFlag<%s>(%d) while it is still set from line %d: undefined, may hang", row(event).name, id, flag.line);
+    report(kind::flag_set_twice, site, "SetFlag<%s>(%d) while it is still set from line %d: undefined, may hang",
+           row(event).name, id, flag.line);
   flag = {true, site.line, after(row(event).source)};
   ++state.counts.flags;
 }
@@ -119,7 +137,9 @@ void Pipes::finish() {
   for (int event = 0; event < 35; ++event) {
     for (int id = 0; id < 8; ++id) {
       const Flag& flag = flags_[event][id];
-      if (flag.set) report(kind::flag_leaked, Site(flag.line), "SetFlag<%s>(%d) is never waited for: it stays set for the next kernel", events[event].name, id);
+      if (flag.set)
+        report(kind::flag_leaked, Site(flag.line), "SetFlag<%s>(%d) is never waited for: it stays set for the next kernel",
+               events[event].name, id);
     }
   }
 }

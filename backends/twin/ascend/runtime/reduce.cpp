@@ -14,7 +14,9 @@ using AscendC::HardEvent;
 using AscendC::ReduceOrder;
 
 float load(const std::uint8_t* at, Type type) { return type == Type::f16 ? F16::load(at) : Plain<float>::load(at); }
-void store(std::uint8_t* at, Type type, float value) { type == Type::f16 ? F16::store(at, value) : Plain<float>::store(at, value); }
+void store(std::uint8_t* at, Type type, float value) {
+  type == Type::f16 ? F16::store(at, value) : Plain<float>::store(at, value);
+}
 float rounded(float value, Type type) { return type == Type::f16 ? half_to_float(float_to_half(value)) : value; }
 
 struct Best {
@@ -81,7 +83,8 @@ void hand_over(HardEvent event, Site site) {
   state.pipes.wait_flag(event, 0, site);
 }
 
-std::vector<float> lanes_of(const Instruction& instruction, const Local& src, std::int64_t from, std::int64_t count, Type type) {
+std::vector<float> lanes_of(const Instruction& instruction, const Local& src, std::int64_t from, std::int64_t count,
+                            Type type) {
   const int size = bytes_of(type);
   std::vector<float> values(count);
   for (std::int64_t i = 0; i < count; ++i) values[i] = load(instruction.data(src, (from + i) * size), type);
@@ -92,7 +95,8 @@ std::vector<float> lanes_of(const Instruction& instruction, const Local& src, st
 float whole_sum(const Instruction& instruction, const Local& src, std::int64_t count, Type type) {
   const std::int64_t per_repeat = 256 / bytes_of(type);
   std::vector<float> parts;
-  for (std::int64_t from = 0; from < count; from += per_repeat) parts.push_back(sum_of(lanes_of(instruction, src, from, std::min(per_repeat, count - from), type), type));
+  for (std::int64_t from = 0; from < count; from += per_repeat)
+    parts.push_back(sum_of(lanes_of(instruction, src, from, std::min(per_repeat, count - from), type), type));
   return sum_of(parts, type);
 }
 
@@ -111,7 +115,8 @@ struct Repeat {
   std::vector<std::int64_t> lanes;
 };
 
-bool read_repeat(Instruction& instruction, const Local& src, const Mask& mask, std::int64_t repeat, ReduceStride stride, Type type, Repeat& out) {
+bool read_repeat(Instruction& instruction, const Local& src, const Mask& mask, std::int64_t repeat, ReduceStride stride,
+                 Type type, Repeat& out) {
   const int size = bytes_of(type);
   const Stride place{static_cast<std::uint32_t>(stride.src_block), static_cast<std::uint32_t>(stride.src_repeat)};
   out = {};
@@ -126,9 +131,13 @@ bool read_repeat(Instruction& instruction, const Local& src, const Mask& mask, s
 }
 
 bool check_repeats(const Instruction& instruction, std::int64_t repeats, const Mask& mask, Type type, const Local& src) {
-  if (repeats < 0 || repeats > 255) report(kind::repeat_limit, instruction.site(), "%s: repeatTime %lld is outside 0..255", instruction.name(), static_cast<long long>(repeats));
+  if (repeats < 0 || repeats > 255)
+    report(kind::repeat_limit, instruction.site(), "%s: repeatTime %lld is outside 0..255", instruction.name(),
+           static_cast<long long>(repeats));
   const std::uint64_t most = 256 / bytes_of(type);
-  if (mask.count && (mask.bits[0] == 0 || mask.bits[0] > most)) report(kind::mask, instruction.site(), "%s: mask must be 1..%llu lanes", instruction.name(), static_cast<unsigned long long>(most));
+  if (mask.count && (mask.bits[0] == 0 || mask.bits[0] > most))
+    report(kind::mask, instruction.site(), "%s: mask must be 1..%llu lanes", instruction.name(),
+           static_cast<unsigned long long>(most));
   return instruction.in(src, Memory::ub, "src") && instruction.aligned(src, 32, "src") && repeats >= 0 && repeats <= 255;
 }
 
@@ -142,7 +151,9 @@ void reduce(Reduction kind, Type type, Local dst, Local src, Local tmp, int64_t 
   {
     Instruction instruction(PIPE_V, name, site);
     if (count < 1) return instruction.report_at(kind::mask, "count must be at least 1");
-    if (!instruction.in(src, Memory::ub, "src") || !instruction.aligned(src, 32, "src") || !instruction.aligned(dst, size, "dst")) return;
+    if (!instruction.in(src, Memory::ub, "src") || !instruction.aligned(src, 32, "src") ||
+        !instruction.aligned(dst, size, "dst"))
+      return;
     if (!instruction.reads(src, 0, count * size)) return;
     if (kind == Reduction::sum) {
       value = whole_sum(instruction, src, count, type);
@@ -164,17 +175,22 @@ void reduce(Reduction kind, Type type, Local dst, Local src, Local tmp, int64_t 
   hand_over(HardEvent::S_MTE3, site);
 }
 
-void reduce_repeat(Reduction kind, Type type, Local dst, Local src, Mask mask, int64_t repeats, ReduceStride stride, ReduceOrder order, Site site) {
+void reduce_repeat(Reduction kind, Type type, Local dst, Local src, Mask mask, int64_t repeats, ReduceStride stride,
+                   ReduceOrder order, Site site) {
   Instruction instruction(PIPE_V, name_of(kind, "WholeReduceSum", "WholeReduceMax", "WholeReduceMin"), site);
   const int size = bytes_of(type);
   const bool pair = order == ReduceOrder::ORDER_VALUE_INDEX || order == ReduceOrder::ORDER_INDEX_VALUE;
   const int unit = pair ? 2 * size : order == ReduceOrder::ORDER_ONLY_INDEX ? 4 : size;
-  if (!check_repeats(instruction, repeats, mask, type, src) || !instruction.in(dst, Memory::ub, "dst") || !instruction.aligned(dst, unit, "dst")) return;
+  if (!check_repeats(instruction, repeats, mask, type, src) || !instruction.in(dst, Memory::ub, "dst") ||
+      !instruction.aligned(dst, unit, "dst"))
+    return;
   ++state.counts.vector_instructions;
   Repeat lanes;
   for (std::int64_t repeat = 0; repeat < repeats; ++repeat) {
     const std::int64_t to = repeat * stride.dst_repeat * unit;
-    if (!read_repeat(instruction, src, mask, repeat, stride, type, lanes) || lanes.values.empty() || !instruction.writes(dst, to, unit)) return;
+    if (!read_repeat(instruction, src, mask, repeat, stride, type, lanes) || lanes.values.empty() ||
+        !instruction.writes(dst, to, unit))
+      return;
     state.counts.reduce += static_cast<std::int64_t>(lanes.values.size());
     if (kind == Reduction::sum) {
       store(instruction.data(dst, to), type, sum_of(lanes.values, type));
@@ -192,7 +208,9 @@ void reduce_block(Reduction kind, Type type, Local dst, Local src, Mask mask, in
   Instruction instruction(PIPE_V, name_of(kind, "BlockReduceSum", "BlockReduceMax", "BlockReduceMin"), site);
   const int size = bytes_of(type);
   const std::int64_t per_block = 32 / size;
-  if (!check_repeats(instruction, repeats, mask, type, src) || !instruction.in(dst, Memory::ub, "dst") || !instruction.aligned(dst, 8 * size, "dst")) return;
+  if (!check_repeats(instruction, repeats, mask, type, src) || !instruction.in(dst, Memory::ub, "dst") ||
+      !instruction.aligned(dst, 8 * size, "dst"))
+    return;
   ++state.counts.vector_instructions;
   const Stride place{static_cast<std::uint32_t>(stride.src_block), static_cast<std::uint32_t>(stride.src_repeat)};
   for (std::int64_t repeat = 0; repeat < repeats; ++repeat) {
@@ -216,7 +234,9 @@ void reduce_block(Reduction kind, Type type, Local dst, Local src, Mask mask, in
 void reduce_pair(Type type, Local dst, Local src, Mask mask, int64_t repeats, ReduceStride stride, Site site) {
   Instruction instruction(PIPE_V, "PairReduceSum", site);
   const int size = bytes_of(type);
-  if (!check_repeats(instruction, repeats, mask, type, src) || !instruction.in(dst, Memory::ub, "dst") || !instruction.aligned(dst, 32, "dst")) return;
+  if (!check_repeats(instruction, repeats, mask, type, src) || !instruction.in(dst, Memory::ub, "dst") ||
+      !instruction.aligned(dst, 32, "dst"))
+    return;
   ++state.counts.vector_instructions;
   Repeat lanes;
   for (std::int64_t repeat = 0; repeat < repeats; ++repeat) {

@@ -9,7 +9,8 @@ namespace {
 
 bool reachable(const Instruction& instruction, const Local& view) {
   if (view.memory == Memory::ub) return true;
-  report(kind::scalar_access, instruction.site(), "%s: the scalar unit cannot reach %s", instruction.name(), state.scratch(view.memory).name);
+  report(kind::scalar_access, instruction.site(), "%s: the scalar unit cannot reach %s", instruction.name(),
+         state.scratch(view.memory).name);
   return false;
 }
 

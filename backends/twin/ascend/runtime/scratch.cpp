@@ -15,7 +15,13 @@ constexpr int poison = 0xff;
 }  // namespace
 
 Scratch::Scratch(const char* name, std::int64_t capacity, std::int64_t budget, std::int64_t alignment)
-    : name(name), capacity(capacity), budget(budget), alignment(alignment), high(capacity), data(capacity), written(capacity),
+    : name(name),
+      capacity(capacity),
+      budget(budget),
+      alignment(alignment),
+      high(capacity),
+      data(capacity),
+      written(capacity),
       cells(capacity / cell_bytes) {
   reset();
 }
@@ -34,7 +40,8 @@ std::int64_t allocate(Memory memory, std::int64_t bytes, Site site) {
   if (bytes == 0) report(kind::capacity, site, "InitBuffer of 0 bytes");
   if (scratch.used > scratch.budget)
     report(kind::capacity, site, "%s: %lld bytes are allocated, kernels may use %lld of %lld", scratch.name,
-           static_cast<long long>(scratch.used), static_cast<long long>(scratch.budget), static_cast<long long>(scratch.capacity));
+           static_cast<long long>(scratch.used), static_cast<long long>(scratch.budget),
+           static_cast<long long>(scratch.capacity));
   return start;
 }
 

@@ -24,7 +24,7 @@ struct Scratch {
   std::int64_t budget;     // bytes that kernels may allocate; the rest is the framework's
   std::int64_t alignment;  // of operand addresses
   std::int64_t used = 0;
-  std::int64_t high = 0;   // bytes below were touched since the last reset
+  std::int64_t high = 0;  // bytes below were touched since the last reset
   std::vector<std::uint8_t> data, written;
   std::vector<Cell> cells;
 

@@ -12,8 +12,8 @@
 namespace twin {
 
 struct State {
-  bool checked = true;   // hazards, initialisation and races are watched
-  bool cube = false;     // an AIC core, else an AIV core
+  bool checked = true;  // hazards, initialisation and races are watched
+  bool cube = false;    // an AIC core, else an AIV core
   int block = 0;
   int blocks = 1;
   int line = 0;            // of the last instruction

@@ -33,21 +33,25 @@ bool Vector::operand(const Local& view, const char* which) const {
 
 void Vector::check_mask(const Lanes& lanes, int widest) const {
   if (lanes.counted) {
-    if (lanes.count < 0) report(kind::mask, instruction.site(), "%s: count %lld is negative", instruction.name(), static_cast<long long>(lanes.count));
+    if (lanes.count < 0)
+      report(kind::mask, instruction.site(), "%s: count %lld is negative", instruction.name(),
+             static_cast<long long>(lanes.count));
     return;
   }
   const std::uint64_t per_repeat = 256 / widest;
   const Mask& mask = lanes.mask;
   if (mask.count && (mask.bits[0] == 0 || mask.bits[0] > per_repeat))
-    report(kind::mask, instruction.site(), "%s: mask %llu, must be 1..%llu lanes", instruction.name(), static_cast<unsigned long long>(mask.bits[0]),
-           static_cast<unsigned long long>(per_repeat));
-  if (!mask.count && widest == 4 && mask.bits[1] != 0) instruction.report_at(kind::mask, "the second word of the mask must be 0 for 32-bit types");
+    report(kind::mask, instruction.site(), "%s: mask %llu, must be 1..%llu lanes", instruction.name(),
+           static_cast<unsigned long long>(mask.bits[0]), static_cast<unsigned long long>(per_repeat));
+  if (!mask.count && widest == 4 && mask.bits[1] != 0)
+    instruction.report_at(kind::mask, "the second word of the mask must be 0 for 32-bit types");
 }
 
 void Vector::check_overlap(const Lanes& lanes, Sizes sizes, const Local& dst, const Local& src, bool second) const {
   const Stride stride = second ? lanes.src1 : lanes.src0;
   const int size = second ? sizes.src1 : sizes.src0;
-  if (dst.offset + reach(lanes.dst, lanes, sizes.dst) <= src.offset || src.offset + reach(stride, lanes, size) <= dst.offset) return;
+  if (dst.offset + reach(lanes.dst, lanes, sizes.dst) <= src.offset || src.offset + reach(stride, lanes, size) <= dst.offset)
+    return;
   if (chained_ && !lanes.counted) return;
   const bool same = same_place(dst, lanes.dst, sizes.dst, src, stride, size, lanes.counted);
   if (same && (lanes.counted || lanes.repeats < 2)) return;
@@ -62,7 +66,8 @@ void Vector::check_overlap(const Lanes& lanes, Sizes sizes, const Local& dst, co
     add_blocks(to, dst, r.dst, r.lanes * sizes.dst);
     add_blocks(from, src, second ? r.src1 : r.src0, r.lanes * size);
   });
-  if (same ? repeats_meet : (to & from).any()) instruction.report_at(kind::overlap, "dst overlaps a source and is not the very same range");
+  if (same ? repeats_meet : (to & from).any())
+    instruction.report_at(kind::overlap, "dst overlaps a source and is not the very same range");
 }
 
 bool Vector::ready(const Lanes& lanes, Sizes sizes, const Local& dst, const Local* src0, const Local* src1) {

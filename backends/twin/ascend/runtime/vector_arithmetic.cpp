@@ -37,24 +37,30 @@ T wrap(T a, T b, auto op) {
 }
 template <class T>
 T sum(T a, T b) {
-  if constexpr (std::is_floating_point_v<T>) return a + b;
-  else return wrap(a, b, [](auto x, auto y) { return x + y; });
+  if constexpr (std::is_floating_point_v<T>)
+    return a + b;
+  else
+    return wrap(a, b, [](auto x, auto y) { return x + y; });
 }
 template <class T>
 T difference(T a, T b) {
-  if constexpr (std::is_floating_point_v<T>) return a - b;
-  else return wrap(a, b, [](auto x, auto y) { return x - y; });
+  if constexpr (std::is_floating_point_v<T>)
+    return a - b;
+  else
+    return wrap(a, b, [](auto x, auto y) { return x - y; });
 }
 template <class T>
 T product(T a, T b) {
-  if constexpr (std::is_floating_point_v<T>) return a * b;
-  else return wrap(a, b, [](auto x, auto y) { return x * y; });
+  if constexpr (std::is_floating_point_v<T>)
+    return a * b;
+  else
+    return wrap(a, b, [](auto x, auto y) { return x * y; });
 }
 
 // Rsqrt and Reciprocal are of low precision on the card: keep 12 bits of the mantissa in float, 9 in half.
 float coarse(float value, bool half) {
   const std::uint32_t bits = __builtin_bit_cast(std::uint32_t, value);
-  return std::isfinite(value) ? __builtin_bit_cast(float, bits & (half ? ~0x3fffu : ~0x7ffu)) : value;
+  return std::isfinite(value) ? __builtin_bit_cast(float, bits&(half ? ~0x3fffu : ~0x7ffu)) : value;
 }
 
 // ---- loops over a run
@@ -71,25 +77,39 @@ void map2(Bytes d, Bytes a, Bytes b, std::int64_t n, F f) {
 template <class E>
 void unary_float(Op op, bool half, float y, Bytes d, Bytes s, std::int64_t n) {
   switch (op) {
-    case Op::exp: return map1<E>(d, s, n, [](float x) { return std::exp(x); });
-    case Op::ln: return map1<E>(d, s, n, [](float x) { return std::log(x); });
-    case Op::sqrt: return map1<E>(d, s, n, [](float x) { return std::sqrt(x); });
-    case Op::rsqrt: return map1<E>(d, s, n, [half](float x) { return coarse(1.0f / std::sqrt(x), half); });
-    case Op::reciprocal: return map1<E>(d, s, n, [half](float x) { return coarse(1.0f / x, half); });
-    case Op::abs: return map1<E>(d, s, n, [](float x) { return std::fabs(x); });
-    case Op::leaky_relu: return map1<E>(d, s, n, [y](float x) { return x >= 0 ? x : x * y; });
-    default: return;
+    case Op::exp:
+      return map1<E>(d, s, n, [](float x) { return std::exp(x); });
+    case Op::ln:
+      return map1<E>(d, s, n, [](float x) { return std::log(x); });
+    case Op::sqrt:
+      return map1<E>(d, s, n, [](float x) { return std::sqrt(x); });
+    case Op::rsqrt:
+      return map1<E>(d, s, n, [half](float x) { return coarse(1.0f / std::sqrt(x), half); });
+    case Op::reciprocal:
+      return map1<E>(d, s, n, [half](float x) { return coarse(1.0f / x, half); });
+    case Op::abs:
+      return map1<E>(d, s, n, [](float x) { return std::fabs(x); });
+    case Op::leaky_relu:
+      return map1<E>(d, s, n, [y](float x) { return x >= 0 ? x : x * y; });
+    default:
+      return;
   }
 }
 template <class E, class T>
 void unary_any(Op op, T y, Bytes d, Bytes s, std::int64_t n) {
   switch (op) {
-    case Op::relu: return map1<E>(d, s, n, [](T x) { return max_of(x, T(0)); });
-    case Op::adds: return map1<E>(d, s, n, [y](T x) { return sum(x, y); });
-    case Op::muls: return map1<E>(d, s, n, [y](T x) { return product(x, y); });
-    case Op::maxs: return map1<E>(d, s, n, [y](T x) { return max_of(x, y); });
-    case Op::mins: return map1<E>(d, s, n, [y](T x) { return min_of(x, y); });
-    default: return;
+    case Op::relu:
+      return map1<E>(d, s, n, [](T x) { return max_of(x, T(0)); });
+    case Op::adds:
+      return map1<E>(d, s, n, [y](T x) { return sum(x, y); });
+    case Op::muls:
+      return map1<E>(d, s, n, [y](T x) { return product(x, y); });
+    case Op::maxs:
+      return map1<E>(d, s, n, [y](T x) { return max_of(x, y); });
+    case Op::mins:
+      return map1<E>(d, s, n, [y](T x) { return min_of(x, y); });
+    default:
+      return;
   }
 }
 template <class T>
@@ -98,10 +118,14 @@ void unary_bits(Op op, std::int64_t y, Bytes d, Bytes s, std::int64_t n) {
   using U = std::make_unsigned_t<T>;
   constexpr int width = sizeof(T) * 8;
   switch (op) {
-    case Op::bit_not: return map1<E>(d, s, n, [](T x) { return static_cast<T>(~x); });
-    case Op::shift_left: return map1<E>(d, s, n, [y](T x) { return y >= width ? T(0) : static_cast<T>(static_cast<U>(x) << y); });
-    case Op::shift_right: return map1<E>(d, s, n, [y](T x) { return static_cast<T>(x >> (y >= width ? width - 1 : y)); });
-    default: return;
+    case Op::bit_not:
+      return map1<E>(d, s, n, [](T x) { return static_cast<T>(~x); });
+    case Op::shift_left:
+      return map1<E>(d, s, n, [y](T x) { return y >= width ? T(0) : static_cast<T>(static_cast<U>(x) << y); });
+    case Op::shift_right:
+      return map1<E>(d, s, n, [y](T x) { return static_cast<T>(x >> (y >= width ? width - 1 : y)); });
+    default:
+      return;
   }
 }
 
@@ -109,27 +133,41 @@ void unary(Op op, Type type, Scalar y, Bytes d, Bytes s, std::int64_t n) {
   const bool bits = op == Op::bit_not || op == Op::shift_left || op == Op::shift_right;
   const bool any = op == Op::relu || op == Op::adds || op == Op::muls || op == Op::maxs || op == Op::mins;
   switch (type) {
-    case Type::f16: return any ? unary_any<F16>(op, y.real, d, s, n) : unary_float<F16>(op, true, y.real, d, s, n);
-    case Type::f32: return any ? unary_any<Plain<float>>(op, y.real, d, s, n) : unary_float<Plain<float>>(op, false, y.real, d, s, n);
-    case Type::s16: return bits ? unary_bits<std::int16_t>(op, y.whole, d, s, n) : unary_any<Plain<std::int16_t>>(op, static_cast<std::int16_t>(y.whole), d, s, n);
-    case Type::s32: return bits ? unary_bits<std::int32_t>(op, y.whole, d, s, n) : unary_any<Plain<std::int32_t>>(op, static_cast<std::int32_t>(y.whole), d, s, n);
-    case Type::u16: return unary_bits<std::uint16_t>(op, y.whole, d, s, n);
-    default: return unary_bits<std::uint32_t>(op, y.whole, d, s, n);
+    case Type::f16:
+      return any ? unary_any<F16>(op, y.real, d, s, n) : unary_float<F16>(op, true, y.real, d, s, n);
+    case Type::f32:
+      return any ? unary_any<Plain<float>>(op, y.real, d, s, n) : unary_float<Plain<float>>(op, false, y.real, d, s, n);
+    case Type::s16:
+      return bits ? unary_bits<std::int16_t>(op, y.whole, d, s, n)
+                  : unary_any<Plain<std::int16_t>>(op, static_cast<std::int16_t>(y.whole), d, s, n);
+    case Type::s32:
+      return bits ? unary_bits<std::int32_t>(op, y.whole, d, s, n)
+                  : unary_any<Plain<std::int32_t>>(op, static_cast<std::int32_t>(y.whole), d, s, n);
+    case Type::u16:
+      return unary_bits<std::uint16_t>(op, y.whole, d, s, n);
+    default:
+      return unary_bits<std::uint32_t>(op, y.whole, d, s, n);
   }
 }
 
 template <class E, class T>
 void binary_number(Op op, Bytes d, Bytes a, Bytes b, std::int64_t n) {
   switch (op) {
-    case Op::add: return map2<E>(d, a, b, n, [](T x, T y) { return sum(x, y); });
-    case Op::sub: return map2<E>(d, a, b, n, [](T x, T y) { return difference(x, y); });
-    case Op::mul: return map2<E>(d, a, b, n, [](T x, T y) { return product(x, y); });
-    case Op::max: return map2<E>(d, a, b, n, [](T x, T y) { return max_of(x, y); });
-    case Op::min: return map2<E>(d, a, b, n, [](T x, T y) { return min_of(x, y); });
+    case Op::add:
+      return map2<E>(d, a, b, n, [](T x, T y) { return sum(x, y); });
+    case Op::sub:
+      return map2<E>(d, a, b, n, [](T x, T y) { return difference(x, y); });
+    case Op::mul:
+      return map2<E>(d, a, b, n, [](T x, T y) { return product(x, y); });
+    case Op::max:
+      return map2<E>(d, a, b, n, [](T x, T y) { return max_of(x, y); });
+    case Op::min:
+      return map2<E>(d, a, b, n, [](T x, T y) { return min_of(x, y); });
     case Op::div:
       if constexpr (std::is_floating_point_v<T>) return map2<E>(d, a, b, n, [](T x, T y) { return x / y; });
       return;
-    default: return;
+    default:
+      return;
   }
 }
 
@@ -139,10 +177,14 @@ void binary(Op op, Type type, Bytes d, Bytes a, Bytes b, std::int64_t n) {
     return;
   }
   switch (type) {
-    case Type::f16: return binary_number<F16, float>(op, d, a, b, n);
-    case Type::f32: return binary_number<Plain<float>, float>(op, d, a, b, n);
-    case Type::s16: return binary_number<Plain<std::int16_t>, std::int16_t>(op, d, a, b, n);
-    default: return binary_number<Plain<std::int32_t>, std::int32_t>(op, d, a, b, n);
+    case Type::f16:
+      return binary_number<F16, float>(op, d, a, b, n);
+    case Type::f32:
+      return binary_number<Plain<float>, float>(op, d, a, b, n);
+    case Type::s16:
+      return binary_number<Plain<std::int16_t>, std::int16_t>(op, d, a, b, n);
+    default:
+      return binary_number<Plain<std::int32_t>, std::int32_t>(op, d, a, b, n);
   }
 }
 
@@ -151,19 +193,42 @@ void multiply_add(Type dst, Type type, Bytes d, Bytes a, Bytes b, float scalar, 
   for (std::int64_t i = 0; i < n; ++i) {
     const float x = type == Type::f16 ? F16::load(a + i * 2) : Plain<float>::load(a + i * 4);
     const float y = !b ? scalar : type == Type::f16 ? F16::load(b + i * 2) : Plain<float>::load(b + i * 4);
-    if (dst == Type::f16) F16::store(d + i * 2, F16::load(d + i * 2) + x * y);
-    else Plain<float>::store(d + i * 4, Plain<float>::load(d + i * 4) + x * y);
+    if (dst == Type::f16)
+      F16::store(d + i * 2, F16::load(d + i * 2) + x * y);
+    else
+      Plain<float>::store(d + i * 4, Plain<float>::load(d + i * 4) + x * y);
   }
 }
 
 std::int64_t& elements_of(Op op) {
   Counts& c = state.counts;
   switch (op) {
-    case Op::add: case Op::sub: case Op::max: case Op::min: case Op::adds: case Op::maxs: case Op::mins: case Op::abs: case Op::relu: return c.add;
-    case Op::mul: case Op::muls: case Op::axpy: case Op::mul_add_dst: case Op::leaky_relu: return c.mul;
-    case Op::div: case Op::reciprocal: return c.div;
-    case Op::exp: case Op::ln: case Op::sqrt: case Op::rsqrt: return c.transcendental;
-    default: return c.bit;
+    case Op::add:
+    case Op::sub:
+    case Op::max:
+    case Op::min:
+    case Op::adds:
+    case Op::maxs:
+    case Op::mins:
+    case Op::abs:
+    case Op::relu:
+      return c.add;
+    case Op::mul:
+    case Op::muls:
+    case Op::axpy:
+    case Op::mul_add_dst:
+    case Op::leaky_relu:
+      return c.mul;
+    case Op::div:
+    case Op::reciprocal:
+      return c.div;
+    case Op::exp:
+    case Op::ln:
+    case Op::sqrt:
+    case Op::rsqrt:
+      return c.transcendental;
+    default:
+      return c.bit;
   }
 }
 
@@ -172,9 +237,10 @@ bool chains(Op op) { return op == Op::add || op == Op::sub || op == Op::mul || o
 }  // namespace
 
 const char* op_name(Op op) {
-  constexpr const char* names[] = {"Add", "Sub", "Mul", "Div", "Max", "Min", "Adds", "Muls", "Maxs", "Mins", "Exp", "Ln", "Sqrt",
-                                   "Rsqrt", "Reciprocal", "Abs", "Relu", "LeakyRelu", "MulAddDst", "Axpy", "And", "Or", "Not",
-                                   "ShiftLeft", "ShiftRight", "Duplicate"};
+  constexpr const char* names[] = {"Add",        "Sub",  "Mul",       "Div",        "Max",       "Min",  "Adds",
+                                   "Muls",       "Maxs", "Mins",      "Exp",        "Ln",        "Sqrt", "Rsqrt",
+                                   "Reciprocal", "Abs",  "Relu",      "LeakyRelu",  "MulAddDst", "Axpy", "And",
+                                   "Or",         "Not",  "ShiftLeft", "ShiftRight", "Duplicate"};
   return names[static_cast<int>(op)];
 }
 
@@ -182,7 +248,8 @@ void vector_unary(Op op, Type type, Local dst, Local src, Scalar scalar, const L
   Vector vector(op_name(op), site);
   const Sizes sizes{bytes_of(type), bytes_of(type), 0};
   if (!vector.ready(lanes, sizes, dst, &src, nullptr)) return;
-  vector.run(lanes, sizes, dst, &src, nullptr, false, elements_of(op), [&](Bytes d, Bytes s, Bytes, std::int64_t n) { unary(op, type, scalar, d, s, n); });
+  vector.run(lanes, sizes, dst, &src, nullptr, false, elements_of(op),
+             [&](Bytes d, Bytes s, Bytes, std::int64_t n) { unary(op, type, scalar, d, s, n); });
 }
 
 void vector_binary(Op op, Type dst_type, Type type, Local dst, Local src0, Local src1, const Lanes& lanes, Site site) {
@@ -191,8 +258,10 @@ void vector_binary(Op op, Type dst_type, Type type, Local dst, Local src0, Local
   if (!vector.ready(lanes, sizes, dst, &src0, &src1)) return;
   const bool accumulates = op == Op::mul_add_dst;
   vector.run(lanes, sizes, dst, &src0, &src1, accumulates, elements_of(op), [&](Bytes d, Bytes a, Bytes b, std::int64_t n) {
-    if (accumulates) multiply_add(dst_type, type, d, a, b, 0, n);
-    else binary(op, type, d, a, b, n);
+    if (accumulates)
+      multiply_add(dst_type, type, d, a, b, 0, n);
+    else
+      binary(op, type, d, a, b, n);
   });
 }
 

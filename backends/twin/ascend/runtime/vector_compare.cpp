@@ -13,12 +13,18 @@ using AscendC::SELMODE;
 template <class T>
 bool holds(T a, T b, CMPMODE mode) {
   switch (mode) {
-    case CMPMODE::LT: return a < b;
-    case CMPMODE::GT: return a > b;
-    case CMPMODE::EQ: return a == b;
-    case CMPMODE::LE: return a <= b;
-    case CMPMODE::GE: return a >= b;
-    default: return a != b;
+    case CMPMODE::LT:
+      return a < b;
+    case CMPMODE::GT:
+      return a > b;
+    case CMPMODE::EQ:
+      return a == b;
+    case CMPMODE::LE:
+      return a <= b;
+    case CMPMODE::GE:
+      return a >= b;
+    default:
+      return a != b;
   }
 }
 
@@ -34,8 +40,9 @@ Lanes whole_repeats(const Instruction& instruction, Type type, const Lanes& lane
   Lanes whole = lanes;
   if (lanes.counted) {
     if (lanes.count % per_repeat != 0)
-      report(kind::compare_size, instruction.site(), "%s of %lld elements: must be a multiple of %lld (256 bytes), the rest is not compared",
-             instruction.name(), static_cast<long long>(lanes.count), static_cast<long long>(per_repeat));
+      report(kind::compare_size, instruction.site(),
+             "%s of %lld elements: must be a multiple of %lld (256 bytes), the rest is not compared", instruction.name(),
+             static_cast<long long>(lanes.count), static_cast<long long>(per_repeat));
     whole.counted = false;
     whole.repeats = static_cast<std::uint32_t>(lanes.count / per_repeat);
   }
@@ -43,7 +50,8 @@ Lanes whole_repeats(const Instruction& instruction, Type type, const Lanes& lane
   return whole;
 }
 
-void compare(const char* name, Type type, Local dst, Local src0, const Local* src1, Scalar scalar, CMPMODE mode, const Lanes& asked, Site site) {
+void compare(const char* name, Type type, Local dst, Local src0, const Local* src1, Scalar scalar, CMPMODE mode,
+             const Lanes& asked, Site site) {
   Vector vector(name, site);
   Instruction& instruction = vector.instruction;
   if (type == Type::s32 && mode != CMPMODE::EQ) instruction.report_at(kind::cast_mode, "int32_t compares with EQ only");
@@ -92,28 +100,36 @@ void select(Type type, const Selection& s, const Lanes& lanes, Site site) {
   Instruction& instruction = vector.instruction;
   const bool tensor = s.src1 != nullptr;
   if (tensor == (s.mode == SELMODE::VSEL_TENSOR_SCALAR_MODE))
-    return instruction.report_at(kind::select_mode, "VSEL_TENSOR_SCALAR_MODE goes with a scalar, the other modes with a tensor");
+    return instruction.report_at(kind::select_mode,
+                                 "VSEL_TENSOR_SCALAR_MODE goes with a scalar, the other modes with a tensor");
   if (s.mode != SELMODE::VSEL_CMPMASK_SPR) clobber(instruction);
   const int size = bytes_of(type);
   const std::int64_t per_repeat = 256 / size;
   const Sizes sizes{size, size, tensor ? size : 0};
   if (!vector.ready(lanes, sizes, s.dst, &s.src0, s.src1)) return;
   if (!instruction.in(s.mask, Memory::ub, "selMask") || !instruction.aligned(s.mask, 32, "selMask")) return;
-  const std::int64_t lanes_of_mask = s.mode == SELMODE::VSEL_CMPMASK_SPR ? per_repeat : lanes.counted ? lanes.count : lanes.repeats * per_repeat;
+  const std::int64_t lanes_of_mask = s.mode == SELMODE::VSEL_CMPMASK_SPR ? per_repeat
+                                     : lanes.counted                     ? lanes.count
+                                                                         : lanes.repeats * per_repeat;
   if (!instruction.reads(s.mask, 0, (lanes_of_mask + 7) / 8)) return;
   const std::uint8_t* bits = instruction.data(s.mask, 0);
   each_run(lanes, sizes, [&](const Run& r) {
-    const bool usable = instruction.reads(s.src0, r.src0, r.lanes * size) && (!tensor || instruction.reads(*s.src1, r.src1, r.lanes * size)) &&
+    const bool usable = instruction.reads(s.src0, r.src0, r.lanes * size) &&
+                        (!tensor || instruction.reads(*s.src1, r.src1, r.lanes * size)) &&
                         instruction.writes(s.dst, r.dst, r.lanes * size);
     if (!usable) return;
     for (std::int64_t i = 0; i < r.lanes; ++i) {
       const std::int64_t at = s.mode == SELMODE::VSEL_CMPMASK_SPR ? (r.first + i) % per_repeat : r.first + i;
       const bool first = (bits[at / 8] >> (at % 8)) & 1;
       std::uint8_t* to = instruction.data(s.dst, r.dst + i * size);
-      if (first) std::memcpy(to, instruction.data(s.src0, r.src0 + i * size), size);
-      else if (tensor) std::memcpy(to, instruction.data(*s.src1, r.src1 + i * size), size);
-      else if (type == Type::f16) F16::store(to, s.scalar.real);
-      else Plain<float>::store(to, s.scalar.real);
+      if (first)
+        std::memcpy(to, instruction.data(s.src0, r.src0 + i * size), size);
+      else if (tensor)
+        std::memcpy(to, instruction.data(*s.src1, r.src1 + i * size), size);
+      else if (type == Type::f16)
+        F16::store(to, s.scalar.real);
+      else
+        Plain<float>::store(to, s.scalar.real);
     }
     state.counts.select += r.lanes;
   });
@@ -131,7 +147,8 @@ void vector_compare_scalar(Type type, Local dst, Local src, Scalar scalar, CMPMO
 void vector_select(Type type, Local dst, Local mask, Local src0, Local src1, SELMODE mode, const Lanes& lanes, Site site) {
   select(type, {dst, mask, src0, &src1, {0, 0}, mode}, lanes, site);
 }
-void vector_select_scalar(Type type, Local dst, Local mask, Local src, Scalar scalar, SELMODE mode, const Lanes& lanes, Site site) {
+void vector_select_scalar(Type type, Local dst, Local mask, Local src, Scalar scalar, SELMODE mode, const Lanes& lanes,
+                          Site site) {
   select(type, {dst, mask, src, nullptr, scalar, mode}, lanes, site);
 }
 

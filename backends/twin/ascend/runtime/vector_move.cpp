@@ -13,10 +13,14 @@ using Bytes = std::uint8_t*;
 
 void store_index(std::uint8_t* at, Type type, Scalar start, std::int64_t i) {
   switch (type) {
-    case Type::f16: return F16::store(at, start.real + static_cast<float>(i));
-    case Type::f32: return Plain<float>::store(at, start.real + static_cast<float>(i));
-    case Type::s16: return Plain<std::int16_t>::store(at, static_cast<std::int16_t>(start.whole + i));
-    default: return Plain<std::int32_t>::store(at, static_cast<std::int32_t>(start.whole + i));
+    case Type::f16:
+      return F16::store(at, start.real + static_cast<float>(i));
+    case Type::f32:
+      return Plain<float>::store(at, start.real + static_cast<float>(i));
+    case Type::s16:
+      return Plain<std::int16_t>::store(at, static_cast<std::int16_t>(start.whole + i));
+    default:
+      return Plain<std::int32_t>::store(at, static_cast<std::int32_t>(start.whole + i));
   }
 }
 
@@ -35,7 +39,8 @@ void vector_copy(Type type, Local dst, Local src, const Lanes& lanes, Site site)
   Vector vector("Copy", site);
   const Sizes sizes{bytes_of(type), bytes_of(type), 0};
   if (!vector.ready(lanes, sizes, dst, &src, nullptr)) return;
-  vector.run(lanes, sizes, dst, &src, nullptr, false, state.counts.move, [&](Bytes d, Bytes s, Bytes, std::int64_t n) { std::memmove(d, s, n * sizes.dst); });
+  vector.run(lanes, sizes, dst, &src, nullptr, false, state.counts.move,
+             [&](Bytes d, Bytes s, Bytes, std::int64_t n) { std::memmove(d, s, n * sizes.dst); });
 }
 
 void vector_gather(Type type, Local dst, Local src, Local offsets, uint32_t base, const Lanes& lanes, Site site) {
@@ -49,7 +54,8 @@ void vector_gather(Type type, Local dst, Local src, Local offsets, uint32_t base
   if (!instruction.reads(offsets, 0, lanes.count * 4)) return;
   for (std::int64_t i = 0; i < lanes.count; ++i) {
     const std::int64_t at = std::int64_t{base} + Plain<std::uint32_t>::load(instruction.data(offsets, i * 4));
-    if (at % size != 0) return instruction.report_at(kind::gather_offset, "offsets are in bytes and must be multiples of the element size");
+    if (at % size != 0)
+      return instruction.report_at(kind::gather_offset, "offsets are in bytes and must be multiples of the element size");
     if (!instruction.reads(src, at, size)) return;
   }
   if (!instruction.writes(dst, 0, lanes.count * size)) return;

@@ -46,11 +46,13 @@ void DataCopy(const LocalTensor<T>& dst, const GlobalTensor<T>& src, const Nd2Nz
 template <class T>
 void DataCopyPad(const LocalTensor<T>& dst, const GlobalTensor<T>& src, const DataCopyExtParams& params,
                  const DataCopyPadExtParams<T>& padding, Site site = Site::here()) {
-  const twin::Padding pad{padding.isPad, uint8_t{padding.leftPadding}, uint8_t{padding.rightPadding}, twin::bits_of(padding.paddingValue)};
+  const twin::Padding pad{padding.isPad, uint8_t{padding.leftPadding}, uint8_t{padding.rightPadding},
+                          twin::bits_of(padding.paddingValue)};
   twin::copy_pad_in(dst.view(), src.view(), sizeof(T), params, pad, site);
 }
 template <class T>
-void DataCopyPad(const GlobalTensor<T>& dst, const LocalTensor<T>& src, const DataCopyExtParams& params, Site site = Site::here()) {
+void DataCopyPad(const GlobalTensor<T>& dst, const LocalTensor<T>& src, const DataCopyExtParams& params,
+                 Site site = Site::here()) {
   twin::copy_pad_out(dst.view(), src.view(), twin::type_of<T>(), params, site);
 }
 
@@ -67,7 +69,8 @@ void InitConstValue(const LocalTensor<T>& dst, const InitConstValueParams<T>& pa
 
 template <class T>
 void SetAtomicAdd(Site site = Site::here()) {
-  static_assert(twin::one_of<T, half, bfloat16_t, float, int8_t, int16_t, int32_t>, "SetAtomicAdd: half, bfloat16_t, float, s8, s16, s32 only");
+  static_assert(twin::one_of<T, half, bfloat16_t, float, int8_t, int16_t, int32_t>,
+                "SetAtomicAdd: half, bfloat16_t, float, s8, s16, s32 only");
   twin::set_atomic_add(twin::type_of<T>(), site);
 }
 inline void SetAtomicNone() { twin::set_atomic_none(); }

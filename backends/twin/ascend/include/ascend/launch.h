@@ -10,8 +10,10 @@ struct Value {
   int64_t integer;
   template <class T>
   operator T() const {
-    if constexpr (same<T, float> || same<T, double>) return static_cast<T>(real);
-    else return static_cast<T>(integer);
+    if constexpr (same<T, float> || same<T, double>)
+      return static_cast<T>(real);
+    else
+      return static_cast<T>(integer);
   }
 };
 
@@ -48,8 +50,10 @@ struct Module {
 // Calls a kernel of any signature: pointers are buffers, all else is a scalar.
 template <class P>
 P argument(const Argument& from) {
-  if constexpr (same<P, GM_ADDR>) return from.address;
-  else return from.value;
+  if constexpr (same<P, GM_ADDR>)
+    return from.address;
+  else
+    return from.value;
 }
 template <class... P, int... at>
 void spread(void (*kernel)(P...), const Argument* arguments, Places<at...>) {

@@ -28,8 +28,10 @@ struct Scalar {
 };
 template <class T>
 Scalar scalar(T value) {
-  if constexpr (one_of<T, half, float>) return {static_cast<float>(value), 0};
-  else return {0.0f, static_cast<int64_t>(value)};
+  if constexpr (one_of<T, half, float>)
+    return {static_cast<float>(value), 0};
+  else
+    return {0.0f, static_cast<int64_t>(value)};
 }
 
 // "First n lanes", or one bit a lane (two words; b32 uses the first).
@@ -59,7 +61,13 @@ inline Lanes repeated(Mask mask, uint32_t repeats, const AscendC::UnaryRepeatPar
   return {false, 0, mask, repeats, {p.dstBlkStride, p.dstRepStride}, {p.srcBlkStride, p.srcRepStride}, {}};
 }
 inline Lanes repeated(Mask mask, uint32_t repeats, const AscendC::BinaryRepeatParams& p) {
-  return {false, 0, mask, repeats, {p.dstBlkStride, p.dstRepStride}, {p.src0BlkStride, p.src0RepStride}, {p.src1BlkStride, p.src1RepStride}};
+  return {false,
+          0,
+          mask,
+          repeats,
+          {p.dstBlkStride, p.dstRepStride},
+          {p.src0BlkStride, p.src0RepStride},
+          {p.src1BlkStride, p.src1RepStride}};
 }
 
 // Setup and identity.
@@ -106,12 +114,37 @@ void set_atomic_none();
 void load_data(Local dst, Local src, Type type, const AscendC::LoadData2DParams& p, Site site);
 void load_data_transposed(Local dst, Local src, Type type, const AscendC::LoadData2dTransposeParams& p, Site site);
 void mmad(Local c, Local a, Local b, const Local* bias, Type type, const AscendC::MmadParams& p, Site site);
-void fixpipe(Global dst, Type dst_type, Local src, Type src_type, bool row_major, const AscendC::FixpipeParamsV220& p, Site site);
+void fixpipe(Global dst, Type dst_type, Local src, Type src_type, bool row_major, const AscendC::FixpipeParamsV220& p,
+             Site site);
 
 // Vector.
 enum class Op : uint8_t {
-  add, sub, mul, div, max, min, adds, muls, maxs, mins, exp, ln, sqrt, rsqrt, reciprocal, abs, relu, leaky_relu,
-  mul_add_dst, axpy, bit_and, bit_or, bit_not, shift_left, shift_right, duplicate,
+  add,
+  sub,
+  mul,
+  div,
+  max,
+  min,
+  adds,
+  muls,
+  maxs,
+  mins,
+  exp,
+  ln,
+  sqrt,
+  rsqrt,
+  reciprocal,
+  abs,
+  relu,
+  leaky_relu,
+  mul_add_dst,
+  axpy,
+  bit_and,
+  bit_or,
+  bit_not,
+  shift_left,
+  shift_right,
+  duplicate,
 };
 const char* op_name(Op op);
 void vector_unary(Op op, Type type, Local dst, Local src, Scalar scalar, const Lanes& lanes, Site site);
@@ -124,9 +157,12 @@ void vector_gather(Type type, Local dst, Local src, Local offsets, uint32_t base
 void vector_brcb(Type type, Local dst, Local src, int repeats, Stride stride, Site site);
 void vector_index(Type type, Local dst, Scalar start, int64_t count, Site site);
 void vector_compare(Type type, Local dst, Local src0, Local src1, AscendC::CMPMODE mode, const Lanes& lanes, Site site);
-void vector_compare_scalar(Type type, Local dst, Local src, Scalar scalar, AscendC::CMPMODE mode, const Lanes& lanes, Site site);
-void vector_select(Type type, Local dst, Local mask, Local src0, Local src1, AscendC::SELMODE mode, const Lanes& lanes, Site site);
-void vector_select_scalar(Type type, Local dst, Local mask, Local src, Scalar scalar, AscendC::SELMODE mode, const Lanes& lanes, Site site);
+void vector_compare_scalar(Type type, Local dst, Local src, Scalar scalar, AscendC::CMPMODE mode, const Lanes& lanes,
+                           Site site);
+void vector_select(Type type, Local dst, Local mask, Local src0, Local src1, AscendC::SELMODE mode, const Lanes& lanes,
+                   Site site);
+void vector_select_scalar(Type type, Local dst, Local mask, Local src, Scalar scalar, AscendC::SELMODE mode, const Lanes& lanes,
+                          Site site);
 
 enum class Reduction : uint8_t { sum, max, min };
 void reduce(Reduction kind, Type type, Local dst, Local src, Local tmp, int64_t count, bool index, Site site);

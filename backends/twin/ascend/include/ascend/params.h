@@ -31,7 +31,8 @@ struct DataCopyParams {
 // blockLen in bytes; gaps in bytes on the GM side, in 32 B on the UB side.
 struct DataCopyExtParams {
   DataCopyExtParams() {}
-  DataCopyExtParams(Narrow<uint16_t> count, Narrow<uint32_t> len, Narrow<uint32_t> src, Narrow<uint32_t> dst, Narrow<uint32_t> reserved)
+  DataCopyExtParams(Narrow<uint16_t> count, Narrow<uint32_t> len, Narrow<uint32_t> src, Narrow<uint32_t> dst,
+                    Narrow<uint32_t> reserved)
       : blockCount(count), blockLen(len), srcStride(src), dstStride(dst), rsv(reserved) {}
   DataCopyExtParams(std::initializer_list<uint32_t> items) : DataCopyExtParams(twin::braces(items, 5)) {}
   Narrow<uint16_t> blockCount = 1;
@@ -57,10 +58,16 @@ struct DataCopyPadExtParams {
 
 struct Nd2NzParams {
   Nd2NzParams() {}
-  Nd2NzParams(Narrow<uint16_t> matrices, Narrow<uint16_t> n, Narrow<uint16_t> d, Narrow<uint16_t> srcMatrix, Narrow<uint16_t> srcD,
-              Narrow<uint16_t> dstC0, Narrow<uint16_t> dstN, Narrow<uint16_t> dstMatrix)
-      : ndNum(matrices), nValue(n), dValue(d), srcNdMatrixStride(srcMatrix), srcDValue(srcD), dstNzC0Stride(dstC0),
-        dstNzNStride(dstN), dstNzMatrixStride(dstMatrix) {}
+  Nd2NzParams(Narrow<uint16_t> matrices, Narrow<uint16_t> n, Narrow<uint16_t> d, Narrow<uint16_t> srcMatrix,
+              Narrow<uint16_t> srcD, Narrow<uint16_t> dstC0, Narrow<uint16_t> dstN, Narrow<uint16_t> dstMatrix)
+      : ndNum(matrices),
+        nValue(n),
+        dValue(d),
+        srcNdMatrixStride(srcMatrix),
+        srcDValue(srcD),
+        dstNzC0Stride(dstC0),
+        dstNzNStride(dstN),
+        dstNzMatrixStride(dstMatrix) {}
   Nd2NzParams(std::initializer_list<uint16_t> items) : Nd2NzParams(twin::braces(items, 8)) {}
   Narrow<uint16_t> ndNum = 0;
   Narrow<uint16_t> nValue = 0;
@@ -72,7 +79,8 @@ struct Nd2NzParams {
   Narrow<uint16_t> dstNzMatrixStride = 0;
 
  private:
-  explicit Nd2NzParams(const uint16_t* list) : Nd2NzParams(list[0], list[1], list[2], list[3], list[4], list[5], list[6], list[7]) {}
+  explicit Nd2NzParams(const uint16_t* list)
+      : Nd2NzParams(list[0], list[1], list[2], list[3], list[4], list[5], list[6], list[7]) {}
 };
 
 struct CopyRepeatParams {
@@ -108,7 +116,11 @@ struct BinaryRepeatParams {
   BinaryRepeatParams() {}
   BinaryRepeatParams(Narrow<uint8_t> dstBlk, Narrow<uint8_t> src0Blk, Narrow<uint8_t> src1Blk, Narrow<uint8_t> dstRep,
                      Narrow<uint8_t> src0Rep, Narrow<uint8_t> src1Rep)
-      : dstBlkStride(dstBlk), src0BlkStride(src0Blk), src1BlkStride(src1Blk), dstRepStride(dstRep), src0RepStride(src0Rep),
+      : dstBlkStride(dstBlk),
+        src0BlkStride(src0Blk),
+        src1BlkStride(src1Blk),
+        dstRepStride(dstRep),
+        src0RepStride(src0Rep),
         src1RepStride(src1Rep) {}
   BinaryRepeatParams(std::initializer_list<uint8_t> items) : BinaryRepeatParams(twin::braces(items, 6)) {}
   Narrow<uint8_t> dstBlkStride = 1;
@@ -136,9 +148,15 @@ struct BrcbRepeatParams {
 // Fractals of 512 B. srcStride from start to start, dstGap from end to start.
 struct LoadData2DParams {
   LoadData2DParams() {}
-  LoadData2DParams(Narrow<uint16_t> start, Narrow<uint8_t> repeats, Narrow<uint16_t> stride, Narrow<uint8_t> sidIn, Narrow<uint16_t> gap,
-                   bool transpose, Narrow<uint8_t> mode)
-      : startIndex(start), dstGap(gap), srcStride(stride), ifTranspose(transpose), repeatTimes(repeats), sid(sidIn), addrMode(mode) {}
+  LoadData2DParams(Narrow<uint16_t> start, Narrow<uint8_t> repeats, Narrow<uint16_t> stride, Narrow<uint8_t> sidIn,
+                   Narrow<uint16_t> gap, bool transpose, Narrow<uint8_t> mode)
+      : startIndex(start),
+        dstGap(gap),
+        srcStride(stride),
+        ifTranspose(transpose),
+        repeatTimes(repeats),
+        sid(sidIn),
+        addrMode(mode) {}
   LoadData2DParams(std::initializer_list<uint16_t> items) : LoadData2DParams(twin::braces(items, 7)) {}
   Narrow<uint16_t> startIndex = 0;
   Narrow<uint16_t> dstGap = 0;
@@ -149,7 +167,8 @@ struct LoadData2DParams {
   Narrow<uint8_t> addrMode = 0;
 
  private:
-  explicit LoadData2DParams(const uint16_t* list) : LoadData2DParams(list[0], list[1], list[2], list[3], list[4], list[5], list[6]) {}
+  explicit LoadData2DParams(const uint16_t* list)
+      : LoadData2DParams(list[0], list[1], list[2], list[3], list[4], list[5], list[6]) {}
 };
 using LoadData2dParams = LoadData2DParams;
 
@@ -168,7 +187,8 @@ struct LoadData2dTransposeParams {
   Narrow<uint8_t> addrMode = 0;
 
  private:
-  explicit LoadData2dTransposeParams(const uint16_t* list) : LoadData2dTransposeParams(list[0], list[1], list[2], list[3], list[4]) {}
+  explicit LoadData2dTransposeParams(const uint16_t* list)
+      : LoadData2dTransposeParams(list[0], list[1], list[2], list[3], list[4]) {}
 };
 
 struct MmadParams {

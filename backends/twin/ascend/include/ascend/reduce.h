@@ -28,37 +28,38 @@ void ReduceSum(const LocalTensor<T>& dst, const LocalTensor<T>& src, const Local
 
 // One result a repeat. dstRepStride counts results; srcBlkStride and srcRepStride count 32 B.
 template <class T, bool isSetMask = true>
-void WholeReduceSum(const LocalTensor<T>& dst, const LocalTensor<T>& src, twin::Mask mask, const int32_t repeatTime, const int32_t dstRepStride,
-                    const int32_t srcBlkStride, const int32_t srcRepStride, Site site = Site::here()) {
+void WholeReduceSum(const LocalTensor<T>& dst, const LocalTensor<T>& src, twin::Mask mask, const int32_t repeatTime,
+                    const int32_t dstRepStride, const int32_t srcBlkStride, const int32_t srcRepStride,
+                    Site site = Site::here()) {
   TWIN_REDUCE_TYPES;
   twin::reduce_repeat(twin::Reduction::sum, twin::type_of<T>(), dst.view(), src.view(), mask, repeatTime,
                       {dstRepStride, srcBlkStride, srcRepStride}, ReduceOrder::ORDER_ONLY_VALUE, site);
 }
 template <class T, bool isSetMask = true>
-void WholeReduceMax(const LocalTensor<T>& dst, const LocalTensor<T>& src, twin::Mask mask, const int32_t repeatTime, const int32_t dstRepStride,
-                    const int32_t srcBlkStride, const int32_t srcRepStride, ReduceOrder order = ReduceOrder::ORDER_VALUE_INDEX,
-                    Site site = Site::here()) {
+void WholeReduceMax(const LocalTensor<T>& dst, const LocalTensor<T>& src, twin::Mask mask, const int32_t repeatTime,
+                    const int32_t dstRepStride, const int32_t srcBlkStride, const int32_t srcRepStride,
+                    ReduceOrder order = ReduceOrder::ORDER_VALUE_INDEX, Site site = Site::here()) {
   TWIN_REDUCE_TYPES;
   twin::reduce_repeat(twin::Reduction::max, twin::type_of<T>(), dst.view(), src.view(), mask, repeatTime,
                       {dstRepStride, srcBlkStride, srcRepStride}, order, site);
 }
 template <class T, bool isSetMask = true>
-void WholeReduceMin(const LocalTensor<T>& dst, const LocalTensor<T>& src, twin::Mask mask, const int32_t repeatTime, const int32_t dstRepStride,
-                    const int32_t srcBlkStride, const int32_t srcRepStride, ReduceOrder order = ReduceOrder::ORDER_VALUE_INDEX,
-                    Site site = Site::here()) {
+void WholeReduceMin(const LocalTensor<T>& dst, const LocalTensor<T>& src, twin::Mask mask, const int32_t repeatTime,
+                    const int32_t dstRepStride, const int32_t srcBlkStride, const int32_t srcRepStride,
+                    ReduceOrder order = ReduceOrder::ORDER_VALUE_INDEX, Site site = Site::here()) {
   TWIN_REDUCE_TYPES;
   twin::reduce_repeat(twin::Reduction::min, twin::type_of<T>(), dst.view(), src.view(), mask, repeatTime,
                       {dstRepStride, srcBlkStride, srcRepStride}, order, site);
 }
 
 // Eight results a repeat, one for each block of 32 B; dstRepStride counts eight results.
-#define TWIN_BLOCK_REDUCE(Name, kind)                                                                                    \
-  template <class T, bool isSetMask = true>                                                                              \
-  void Name(const LocalTensor<T>& dst, const LocalTensor<T>& src, const int32_t repeatTime, twin::Mask mask,             \
+#define TWIN_BLOCK_REDUCE(Name, kind)                                                                                       \
+  template <class T, bool isSetMask = true>                                                                                 \
+  void Name(const LocalTensor<T>& dst, const LocalTensor<T>& src, const int32_t repeatTime, twin::Mask mask,                \
             const int32_t dstRepStride, const int32_t srcBlkStride, const int32_t srcRepStride, Site site = Site::here()) { \
-    TWIN_REDUCE_TYPES;                                                                                                   \
-    twin::reduce_block(twin::Reduction::kind, twin::type_of<T>(), dst.view(), src.view(), mask, repeatTime,              \
-                       {dstRepStride, srcBlkStride, srcRepStride}, site);                                                \
+    TWIN_REDUCE_TYPES;                                                                                                      \
+    twin::reduce_block(twin::Reduction::kind, twin::type_of<T>(), dst.view(), src.view(), mask, repeatTime,                 \
+                       {dstRepStride, srcBlkStride, srcRepStride}, site);                                                   \
   }
 TWIN_BLOCK_REDUCE(BlockReduceSum, sum)
 TWIN_BLOCK_REDUCE(BlockReduceMax, max)
@@ -67,10 +68,12 @@ TWIN_BLOCK_REDUCE(BlockReduceMin, min)
 
 // Half as many results as lanes; dstRepStride counts 128 B.
 template <class T, bool isSetMask = true>
-void PairReduceSum(const LocalTensor<T>& dst, const LocalTensor<T>& src, const int32_t repeatTime, twin::Mask mask, const int32_t dstRepStride,
-                   const int32_t srcBlkStride, const int32_t srcRepStride, Site site = Site::here()) {
+void PairReduceSum(const LocalTensor<T>& dst, const LocalTensor<T>& src, const int32_t repeatTime, twin::Mask mask,
+                   const int32_t dstRepStride, const int32_t srcBlkStride, const int32_t srcRepStride,
+                   Site site = Site::here()) {
   TWIN_REDUCE_TYPES;
-  twin::reduce_pair(twin::type_of<T>(), dst.view(), src.view(), mask, repeatTime, {dstRepStride, srcBlkStride, srcRepStride}, site);
+  twin::reduce_pair(twin::type_of<T>(), dst.view(), src.view(), mask, repeatTime, {dstRepStride, srcBlkStride, srcRepStride},
+                    site);
 }
 #undef TWIN_REDUCE_TYPES
 

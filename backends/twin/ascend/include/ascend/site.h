@@ -22,7 +22,8 @@ struct Narrow {
   U value;
   template <class T>
   constexpr Narrow(T from, Site site = Site::here()) : value(static_cast<U>(from)) {
-    if (static_cast<__int128>(value) != static_cast<__int128>(from)) report_overflow(static_cast<int64_t>(from), sizeof(U) * 8, site);
+    if (static_cast<__int128>(value) != static_cast<__int128>(from))
+      report_overflow(static_cast<int64_t>(from), sizeof(U) * 8, site);
   }
   constexpr operator U() const { return value; }
 };

@@ -11,12 +11,20 @@ namespace twin {
 constexpr Memory memory_of(AscendC::TPosition position) {
   using P = AscendC::TPosition;
   switch (position) {
-    case P::A1: case P::B1: case P::C1: return Memory::l1;
-    case P::A2: return Memory::l0a;
-    case P::B2: return Memory::l0b;
-    case P::CO1: return Memory::l0c;
-    case P::C2: return Memory::bt;
-    default: return Memory::ub;
+    case P::A1:
+    case P::B1:
+    case P::C1:
+      return Memory::l1;
+    case P::A2:
+      return Memory::l0a;
+    case P::B2:
+      return Memory::l0b;
+    case P::CO1:
+      return Memory::l0c;
+    case P::C2:
+      return Memory::bt;
+    default:
+      return Memory::ub;
   }
 }
 
@@ -120,7 +128,8 @@ class TBuf {
   LocalTensor<T> view(int64_t offset, int64_t bytes) const {
     const int64_t begin = start_ + offset;
     const int64_t limit = start_ + bytes_;
-    return LocalTensor<T>(twin::Local{twin::memory_of(position), position, begin, begin, begin + bytes < limit ? begin + bytes : limit});
+    return LocalTensor<T>(
+        twin::Local{twin::memory_of(position), position, begin, begin, begin + bytes < limit ? begin + bytes : limit});
   }
   int64_t start_ = 0, bytes_ = 0;
 };

@@ -6,21 +6,21 @@
 
 namespace AscendC {
 
-#define TWIN_BINARY_COUNT(Name, op, ...)                                                                                 \
-  template <class T>                                                                                                     \
-  void Name(const LocalTensor<T>& dst, const LocalTensor<T>& src0, const LocalTensor<T>& src1, const int32_t& count,     \
-            Site site = Site::here()) {                                                                                  \
-    static_assert(twin::one_of<T, __VA_ARGS__>, #Name ": only " #__VA_ARGS__ " on the 910B");                            \
-    twin::vector_binary(twin::Op::op, twin::type_of<T>(), twin::type_of<T>(), dst.view(), src0.view(), src1.view(),      \
-                        twin::first(count), site);                                                                       \
+#define TWIN_BINARY_COUNT(Name, op, ...)                                                                             \
+  template <class T>                                                                                                 \
+  void Name(const LocalTensor<T>& dst, const LocalTensor<T>& src0, const LocalTensor<T>& src1, const int32_t& count, \
+            Site site = Site::here()) {                                                                              \
+    static_assert(twin::one_of<T, __VA_ARGS__>, #Name ": only " #__VA_ARGS__ " on the 910B");                        \
+    twin::vector_binary(twin::Op::op, twin::type_of<T>(), twin::type_of<T>(), dst.view(), src0.view(), src1.view(),  \
+                        twin::first(count), site);                                                                   \
   }
-#define TWIN_BINARY_REPEAT(Name, op, ...)                                                                                \
-  template <class T, bool isSetMask = true>                                                                              \
-  void Name(const LocalTensor<T>& dst, const LocalTensor<T>& src0, const LocalTensor<T>& src1, twin::Mask mask,          \
-            twin::Narrow<uint8_t> repeatTime, const BinaryRepeatParams& params, Site site = Site::here()) {              \
-    static_assert(twin::one_of<T, __VA_ARGS__>, #Name ": only " #__VA_ARGS__ " on the 910B");                            \
-    twin::vector_binary(twin::Op::op, twin::type_of<T>(), twin::type_of<T>(), dst.view(), src0.view(), src1.view(),      \
-                        twin::repeated(mask, repeatTime, params), site);                                                 \
+#define TWIN_BINARY_REPEAT(Name, op, ...)                                                                           \
+  template <class T, bool isSetMask = true>                                                                         \
+  void Name(const LocalTensor<T>& dst, const LocalTensor<T>& src0, const LocalTensor<T>& src1, twin::Mask mask,     \
+            twin::Narrow<uint8_t> repeatTime, const BinaryRepeatParams& params, Site site = Site::here()) {         \
+    static_assert(twin::one_of<T, __VA_ARGS__>, #Name ": only " #__VA_ARGS__ " on the 910B");                       \
+    twin::vector_binary(twin::Op::op, twin::type_of<T>(), twin::type_of<T>(), dst.view(), src0.view(), src1.view(), \
+                        twin::repeated(mask, repeatTime, params), site);                                            \
   }
 #define TWIN_BINARY(Name, op, ...)         \
   TWIN_BINARY_COUNT(Name, op, __VA_ARGS__) \

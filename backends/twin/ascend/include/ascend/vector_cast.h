@@ -15,15 +15,19 @@ constexpr bool is_cast = (twin::same<From, half> && twin::one_of<To, float, int3
                          (twin::one_of<From, int8_t, uint8_t> && twin::same<To, half>);
 
 template <class T, class U>
-void Cast(const LocalTensor<T>& dst, const LocalTensor<U>& src, const RoundMode& roundMode, const uint32_t count, Site site = Site::here()) {
-  static_assert(is_cast<T, U>, "Cast: the 910B has no such pair; chain two casts (bf16 and half meet in float, int8_t in half)");
+void Cast(const LocalTensor<T>& dst, const LocalTensor<U>& src, const RoundMode& roundMode, const uint32_t count,
+          Site site = Site::here()) {
+  static_assert(is_cast<T, U>,
+                "Cast: the 910B has no such pair; chain two casts (bf16 and half meet in float, int8_t in half)");
   twin::vector_cast(twin::type_of<T>(), twin::type_of<U>(), dst.view(), src.view(), roundMode, twin::first(count), site);
 }
 template <class T, class U, bool isSetMask = true>
 void Cast(const LocalTensor<T>& dst, const LocalTensor<U>& src, const RoundMode& roundMode, twin::Mask mask,
           twin::Narrow<uint8_t> repeatTime, const UnaryRepeatParams& params, Site site = Site::here()) {
-  static_assert(is_cast<T, U>, "Cast: the 910B has no such pair; chain two casts (bf16 and half meet in float, int8_t in half)");
-  twin::vector_cast(twin::type_of<T>(), twin::type_of<U>(), dst.view(), src.view(), roundMode, twin::repeated(mask, repeatTime, params), site);
+  static_assert(is_cast<T, U>,
+                "Cast: the 910B has no such pair; chain two casts (bf16 and half meet in float, int8_t in half)");
+  twin::vector_cast(twin::type_of<T>(), twin::type_of<U>(), dst.view(), src.view(), roundMode,
+                    twin::repeated(mask, repeatTime, params), site);
 }
 
 }  // namespace AscendC

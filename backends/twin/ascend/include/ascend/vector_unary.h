@@ -5,18 +5,18 @@
 
 namespace AscendC {
 
-#define TWIN_UNARY(Name, op, ...)                                                                                        \
-  template <class T>                                                                                                     \
-  void Name(const LocalTensor<T>& dst, const LocalTensor<T>& src, const int32_t& count, Site site = Site::here()) {      \
-    static_assert(twin::one_of<T, __VA_ARGS__>, #Name ": only " #__VA_ARGS__ " on the 910B");                            \
-    twin::vector_unary(twin::Op::op, twin::type_of<T>(), dst.view(), src.view(), {0, 0}, twin::first(count), site);      \
-  }                                                                                                                      \
-  template <class T, bool isSetMask = true>                                                                              \
-  void Name(const LocalTensor<T>& dst, const LocalTensor<T>& src, twin::Mask mask, twin::Narrow<uint8_t> repeatTime,     \
-            const UnaryRepeatParams& params, Site site = Site::here()) {                                                 \
-    static_assert(twin::one_of<T, __VA_ARGS__>, #Name ": only " #__VA_ARGS__ " on the 910B");                            \
-    twin::vector_unary(twin::Op::op, twin::type_of<T>(), dst.view(), src.view(), {0, 0},                                 \
-                       twin::repeated(mask, repeatTime, params), site);                                                  \
+#define TWIN_UNARY(Name, op, ...)                                                                                    \
+  template <class T>                                                                                                 \
+  void Name(const LocalTensor<T>& dst, const LocalTensor<T>& src, const int32_t& count, Site site = Site::here()) {  \
+    static_assert(twin::one_of<T, __VA_ARGS__>, #Name ": only " #__VA_ARGS__ " on the 910B");                        \
+    twin::vector_unary(twin::Op::op, twin::type_of<T>(), dst.view(), src.view(), {0, 0}, twin::first(count), site);  \
+  }                                                                                                                  \
+  template <class T, bool isSetMask = true>                                                                          \
+  void Name(const LocalTensor<T>& dst, const LocalTensor<T>& src, twin::Mask mask, twin::Narrow<uint8_t> repeatTime, \
+            const UnaryRepeatParams& params, Site site = Site::here()) {                                             \
+    static_assert(twin::one_of<T, __VA_ARGS__>, #Name ": only " #__VA_ARGS__ " on the 910B");                        \
+    twin::vector_unary(twin::Op::op, twin::type_of<T>(), dst.view(), src.view(), {0, 0},                             \
+                       twin::repeated(mask, repeatTime, params), site);                                              \
   }
 
 TWIN_UNARY(Exp, exp, half, float)
@@ -30,20 +30,20 @@ TWIN_UNARY(Not, bit_not, int16_t, uint16_t)
 #undef TWIN_UNARY
 
 // The scalar has the tensor's type: a literal of another type does not compile, as in the vendor's header.
-#define TWIN_SCALAR(Name, op, ...)                                                                                       \
-  template <class T, bool isSetMask = true>                                                                              \
-  void Name(const LocalTensor<T>& dst, const LocalTensor<T>& src, const T& scalarValue, const int32_t& count,            \
-            Site site = Site::here()) {                                                                                  \
-    static_assert(twin::one_of<T, __VA_ARGS__>, #Name ": only " #__VA_ARGS__ " on the 910B");                            \
-    twin::vector_unary(twin::Op::op, twin::type_of<T>(), dst.view(), src.view(), twin::scalar(scalarValue),              \
-                       twin::first(count), site);                                                                        \
-  }                                                                                                                      \
-  template <class T, bool isSetMask = true>                                                                              \
-  void Name(const LocalTensor<T>& dst, const LocalTensor<T>& src, const T& scalarValue, twin::Mask mask,                 \
-            twin::Narrow<uint8_t> repeatTime, const UnaryRepeatParams& params, Site site = Site::here()) {               \
-    static_assert(twin::one_of<T, __VA_ARGS__>, #Name ": only " #__VA_ARGS__ " on the 910B");                            \
-    twin::vector_unary(twin::Op::op, twin::type_of<T>(), dst.view(), src.view(), twin::scalar(scalarValue),              \
-                       twin::repeated(mask, repeatTime, params), site);                                                  \
+#define TWIN_SCALAR(Name, op, ...)                                                                            \
+  template <class T, bool isSetMask = true>                                                                   \
+  void Name(const LocalTensor<T>& dst, const LocalTensor<T>& src, const T& scalarValue, const int32_t& count, \
+            Site site = Site::here()) {                                                                       \
+    static_assert(twin::one_of<T, __VA_ARGS__>, #Name ": only " #__VA_ARGS__ " on the 910B");                 \
+    twin::vector_unary(twin::Op::op, twin::type_of<T>(), dst.view(), src.view(), twin::scalar(scalarValue),   \
+                       twin::first(count), site);                                                             \
+  }                                                                                                           \
+  template <class T, bool isSetMask = true>                                                                   \
+  void Name(const LocalTensor<T>& dst, const LocalTensor<T>& src, const T& scalarValue, twin::Mask mask,      \
+            twin::Narrow<uint8_t> repeatTime, const UnaryRepeatParams& params, Site site = Site::here()) {    \
+    static_assert(twin::one_of<T, __VA_ARGS__>, #Name ": only " #__VA_ARGS__ " on the 910B");                 \
+    twin::vector_unary(twin::Op::op, twin::type_of<T>(), dst.view(), src.view(), twin::scalar(scalarValue),   \
+                       twin::repeated(mask, repeatTime, params), site);                                       \
   }
 
 TWIN_SCALAR(Adds, adds, half, float, int16_t, int32_t)
@@ -56,17 +56,20 @@ TWIN_SCALAR(ShiftRight, shift_right, int16_t, uint16_t, int32_t, uint32_t)
 #undef TWIN_SCALAR
 
 template <class T, class U>
-constexpr bool is_widening_product = (twin::same<T, U> && twin::one_of<T, half, float>) || (twin::same<T, float> && twin::same<U, half>);
+constexpr bool is_widening_product = (twin::same<T, U> && twin::one_of<T, half, float>) ||
+                                     (twin::same<T, float> && twin::same<U, half>);
 
 // dst += src * scalar
 template <class T, class U>
-void Axpy(const LocalTensor<T>& dst, const LocalTensor<U>& src, const U& scalarValue, const int32_t& count, Site site = Site::here()) {
+void Axpy(const LocalTensor<T>& dst, const LocalTensor<U>& src, const U& scalarValue, const int32_t& count,
+          Site site = Site::here()) {
   static_assert(is_widening_product<T, U>, "Axpy: half to half, half to float, float to float on the 910B");
-  twin::vector_axpy(twin::type_of<T>(), twin::type_of<U>(), dst.view(), src.view(), twin::scalar(scalarValue), twin::first(count), site);
+  twin::vector_axpy(twin::type_of<T>(), twin::type_of<U>(), dst.view(), src.view(), twin::scalar(scalarValue),
+                    twin::first(count), site);
 }
 template <class T, class U, bool isSetMask = true>
-void Axpy(const LocalTensor<T>& dst, const LocalTensor<U>& src, const U& scalarValue, twin::Mask mask, twin::Narrow<uint8_t> repeatTime,
-          const UnaryRepeatParams& params, Site site = Site::here()) {
+void Axpy(const LocalTensor<T>& dst, const LocalTensor<U>& src, const U& scalarValue, twin::Mask mask,
+          twin::Narrow<uint8_t> repeatTime, const UnaryRepeatParams& params, Site site = Site::here()) {
   static_assert(is_widening_product<T, U>, "Axpy: half to half, half to float, float to float on the 910B");
   twin::vector_axpy(twin::type_of<T>(), twin::type_of<U>(), dst.view(), src.view(), twin::scalar(scalarValue),
                     twin::repeated(mask, repeatTime, params), site);

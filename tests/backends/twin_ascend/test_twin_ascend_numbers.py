@@ -1,0 +1,332 @@
+"""Vector instructions of the 910B's twin against numpy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from ascend_bench import LANES, NUMPY_TYPES, bench, results
+
+from uol.backends.twin.record import Array
+
+FLOATS = ("f16", "f32")
+NUMBERS = ("f16", "f32", "i16", "i32")
+
+
+def values(dtype: str, seed: int = 0) -> Array:
+    rng = np.random.default_rng(seed)
+    if dtype in FLOATS:
+        return (8 * rng.normal(size=LANES)).astype(NUMPY_TYPES[dtype])
+    info = np.iinfo(NUMPY_TYPES[dtype])
+    return rng.integers(info.min, info.max, LANES, endpoint=True).astype(NUMPY_TYPES[dtype])
+
+
+def rounded(array: Array, dtype: str) -> Array:
+    with np.errstate(over="ignore"):
+        return array.astype(NUMPY_TYPES[dtype])
+
+
+def wide(array: Array) -> Array:
+    """f16 computes in f32 and rounds once; integers wrap in their own type."""
+    return array.astype("f4") if array.dtype == np.float16 else array
+
+
+BINARY = {
+    "Add": (NUMBERS, lambda x, y: x + y),
+    "Sub": (NUMBERS, lambda x, y: x - y),
+    "Mul": (NUMBERS, lambda x, y: x * y),
+    "Div": (FLOATS, lambda x, y: x / y),
+    "Max": (NUMBERS, np.maximum),
+    "Min": (NUMBERS, np.minimum),
+}
+
+
+def test_two_operands() -> None:
+    cases = [(name, dtype) for name, (dtypes, _) in BINARY.items() for dtype in dtypes]
+    made = [bench(dtype, f"{name}(r, a, b, 256)", values(dtype, 1), values(dtype, 2)) for name, dtype in cases]
+    with np.errstate(over="ignore"):
+        for (name, dtype), b, got in zip(cases, made, results(made), strict=True):
+            np.testing.assert_array_equal(got, rounded(BINARY[name][1](wide(b.p), wide(b.q)), dtype), err_msg=f"{name} {dtype}")
+
+
+SCALAR = {
+    "Adds": (NUMBERS, lambda x, s: x + s),
+    "Muls": (NUMBERS, lambda x, s: x * s),
+    "Maxs": (NUMBERS, np.maximum),
+    "Mins": (NUMBERS, np.minimum),
+    "LeakyRelu": (FLOATS, lambda x, s: np.where(x >= 0, x, x * s)),
+    "ShiftLeft": (("i16", "i32"), lambda x, s: x << s),
+    "ShiftRight": (("i16", "i32"), lambda x, s: x >> s),
+}
+
+
+def test_a_tensor_and_a_scalar() -> None:
+    cases = [(name, dtype) for name, (dtypes, _) in SCALAR.items() for dtype in dtypes]
+    made = [
+        bench(dtype, f"{name}(r, a, In({'0.75f' if dtype in FLOATS else '5'}), 256)", values(dtype, 3)) for name, dtype in cases
+    ]
+    with np.errstate(over="ignore"):
+        for (name, dtype), b, got in zip(cases, made, results(made), strict=True):
+            scalar = wide(np.array(0.75 if dtype in FLOATS else 5, NUMPY_TYPES[dtype]))
+            np.testing.assert_array_equal(got, rounded(SCALAR[name][1](wide(b.p), scalar), dtype), err_msg=f"{name} {dtype}")
+
+
+UNARY = {"Exp": np.exp, "Ln": np.log, "Sqrt": np.sqrt, "Abs": np.abs, "Relu": lambda x: np.maximum(x, 0)}
+
+
+def test_functions_are_within_an_ulp() -> None:
+    cases = [(name, dtype) for name in UNARY for dtype in FLOATS]
+    made = [
+        bench(dtype, f"{name}(r, a, 256)", np.abs(values(dtype, 4)) / 4 + NUMPY_NUMBER[dtype](0.01)) for name, dtype in cases
+    ]
+    for (name, dtype), b, got in zip(cases, made, results(made), strict=True):
+        golden = UNARY[name](b.p.astype("f8"))
+        ulp = np.spacing(np.abs(rounded(golden, dtype))).astype("f8")
+        assert np.all(np.abs(got.astype("f8") - golden) <= ulp), (name, dtype)
+
+
+NUMPY_NUMBER = {"f16": np.float16, "f32": np.float32}
+
+
+def test_rsqrt_and_reciprocal_are_coarse_on_purpose() -> None:
+    cases = [(name, dtype) for name in ("Rsqrt", "Reciprocal") for dtype in FLOATS]
+    made = [bench(dtype, f"{name}(r, a, 256)", np.abs(values(dtype, 5)) + NUMPY_NUMBER[dtype](1)) for name, dtype in cases]
+    for (name, dtype), b, got in zip(cases, made, results(made), strict=True):
+        x = b.p.astype("f8")
+        golden = 1 / np.sqrt(x) if name == "Rsqrt" else 1 / x
+        error = np.max(np.abs(got.astype("f8") / golden - 1))
+        low, high = (1e-4, 2.0**-12) if dtype == "f32" else (1e-3, 2.0**-9)
+        assert low < error <= high * 1.01, (name, dtype, error)
+
+
+def test_nan_is_lost_in_max_and_min_and_relu() -> None:
+    x = np.full(LANES, 2.0, "f4")
+    x[::2] = np.nan
+    y = np.full(LANES, -3.0, "f4")
+    y[::3] = np.nan
+    bodies = ["Max(r, a, b, 256)", "Min(r, a, b, 256)", "Relu(r, a, 256)", "Maxs(r, a, -7.0f, 256)", "Mins(r, a, 7.0f, 256)"]
+    high, low, relu, maxs, mins = results([bench("f32", body, x, y) for body in bodies])
+    np.testing.assert_array_equal(high, np.fmax(x, y))
+    np.testing.assert_array_equal(low, np.fmin(x, y))
+    np.testing.assert_array_equal(relu, np.fmax(x, 0))
+    np.testing.assert_array_equal(maxs, np.fmax(x, -7))
+    np.testing.assert_array_equal(mins, np.fmin(x, 7))
+
+
+def test_accumulating_products() -> None:
+    h, f = values("f16", 6), values("f32", 6)
+    start = values("f32", 7)
+    made = [
+        bench("f16", "MulAddDst(r, a, b, 256)", h, values("f16", 8), "f32", start),
+        bench("f32", "MulAddDst(r, a, b, 256)", f, values("f32", 8), "f32", start),
+        bench("f16", "Axpy(r, a, half(0.5f), 256)", h, None, "f32", start),
+        bench("f16", "Axpy(r, a, half(3), 256)", h, None, "f16", values("f16", 9)),
+    ]
+    got = results(made)
+    np.testing.assert_array_equal(got[0], start + h.astype("f4") * made[0].q.astype("f4"))
+    np.testing.assert_array_equal(got[1], start + f * made[1].q)
+    np.testing.assert_array_equal(got[2], start + h.astype("f4") * np.float32(0.5))
+    np.testing.assert_array_equal(got[3], rounded(made[3].start.astype("f4") + h.astype("f4") * 3, "f16"))
+
+
+def test_bits() -> None:
+    x, y = values("i16", 10), values("i16", 11)
+    i, j = values("i32", 10), values("i32", 11)
+    made = [bench("i16", f"{op}(r, a, b, 256)", x, y) for op in ("And", "Or")]
+    made += [bench("i16", "Not(r, a, 256)", x), bench("i32", "And(r, a, b, 256)", i, j)]
+    got = results(made)
+    for array, expected in zip(got, (x & y, x | y, ~x, i & j), strict=True):
+        np.testing.assert_array_equal(array, expected)
+
+
+MODES = {
+    "RINT": np.rint,
+    "FLOOR": np.floor,
+    "CEIL": np.ceil,
+    "TRUNC": np.trunc,
+    "ROUND": lambda x: np.copysign(np.floor(np.abs(x) + 0.5), x),
+}
+
+
+@pytest.mark.parametrize("target", ["i16", "i32", "i64"])
+def test_float_to_integer_rounds_saturates_and_zeroes_nan(target: str) -> None:
+    x = values("f32", 12)
+    x[:8] = [0.5, 1.5, 2.5, -0.5, -1.5, np.nan, 3e38, -3e38]
+    made = [bench("f32", f"Cast(r, a, RoundMode::CAST_{mode}, 256)", x, None, target) for mode in MODES]
+    info = np.iinfo(NUMPY_TYPES[target])
+    for mode, got in zip(MODES, results(made), strict=True):
+        golden = np.nan_to_num(MODES[mode](x.astype("f8")), nan=0.0)
+        inside = (golden > info.min) & (golden < info.max)
+        np.testing.assert_array_equal(got[inside], golden[inside].astype(NUMPY_TYPES[target]), err_msg=mode)
+        assert got[6] == info.max
+        assert got[7] == info.min
+        assert got[5] == 0
+
+
+def neighbours(x: Array) -> tuple[Array, Array]:
+    """The largest half not above and the smallest half not below."""
+    near = x.astype("f2")
+    low = np.where(near.astype("f8") > x, np.nextafter(near, np.float16(-np.inf)), near)
+    high = np.where(near.astype("f8") < x, np.nextafter(near, np.float16(np.inf)), near)
+    return low, high
+
+
+def test_float_to_half_in_every_mode() -> None:
+    x = (np.random.default_rng(13).normal(size=LANES) * 2.0 ** np.random.default_rng(14).integers(-26, 15, LANES)).astype("f4")
+    modes = ("RINT", "FLOOR", "CEIL", "TRUNC", "ODD", "ROUND", "NONE")
+    got = dict(
+        zip(modes, results([bench("f32", f"Cast(r, a, RoundMode::CAST_{m}, 256)", x, None, "f16") for m in modes]), strict=True)
+    )
+    low, high = neighbours(x)
+    np.testing.assert_array_equal(got["RINT"], x.astype("f2"))
+    np.testing.assert_array_equal(got["NONE"], x.astype("f2"))
+    np.testing.assert_array_equal(got["FLOOR"], low)
+    np.testing.assert_array_equal(got["CEIL"], high)
+    np.testing.assert_array_equal(got["TRUNC"], np.where(x > 0, low, high))
+    odd = np.where(low.view("u2") & 1 == 1, low, high)
+    np.testing.assert_array_equal(got["ODD"], np.where(low == high, low, odd))
+
+
+def test_a_tie_rounds_away_or_to_even() -> None:
+    x = np.full(LANES, 1 + 2.0**-11, "f4")
+    away, even = results([bench("f32", f"Cast(r, a, RoundMode::CAST_{m}, 256)", x, None, "f16") for m in ("ROUND", "RINT")])
+    assert away[0] == np.float16(1 + 2.0**-10)
+    assert even[0] == np.float16(1)
+
+
+def test_float_overflow_gives_inf() -> None:
+    x = np.full(LANES, 1e30, "f4")
+    (half_result,) = results([bench("f32", "Cast(r, a, RoundMode::CAST_RINT, 256)", x, None, "f16")])
+    assert np.all(np.isposinf(half_result))
+    product = results([bench("f16", "Mul(r, a, a, 256)", np.full(LANES, 300, "f2"))])[0]
+    assert np.all(np.isposinf(product))
+
+
+def test_bf16_to_and_from_float() -> None:
+    bits = np.random.default_rng(15).integers(0, 0x7F80, LANES).astype("u2")
+    (up,) = results([bench("bf16", "Cast(r, a, RoundMode::CAST_NONE, 256)", bits, None, "f32")])
+    np.testing.assert_array_equal(up.view("u4"), bits.astype("u4") << 16)
+    x = values("f32", 16)
+    (down,) = results([bench("f32", "Cast(r, a, RoundMode::CAST_RINT, 256)", x, None, "bf16")])
+    whole = x.view("u4").astype("u8")
+    np.testing.assert_array_equal(down, ((whole + 0x7FFF + ((whole >> 16) & 1)) >> 16).astype("u2"))
+
+
+def test_integers_to_float_and_between() -> None:
+    i, s = values("i32", 17), values("i16", 17)
+    got = results([
+        bench("i32", "Cast(r, a, RoundMode::CAST_NONE, 256)", i, None, "f32"),
+        bench("i16", "Cast(r, a, RoundMode::CAST_NONE, 256)", s, None, "f32"),
+        bench("i32", "Cast(r, a, RoundMode::CAST_NONE, 256)", i, None, "i64"),
+        bench("i32", "Cast(r, a, RoundMode::CAST_NONE, 256)", i, None, "i16"),
+        bench("u8", "Cast(r, a, RoundMode::CAST_NONE, 256)", np.arange(256, dtype="u1"), None, "f16"),
+    ])  # fmt: skip
+    np.testing.assert_array_equal(got[0], i.astype("f4"))
+    np.testing.assert_array_equal(got[1], s.astype("f4"))
+    np.testing.assert_array_equal(got[2], i.astype("i8"))
+    np.testing.assert_array_equal(got[3], np.clip(i, -(2**15), 2**15 - 1).astype("i2"))
+    np.testing.assert_array_equal(got[4], np.arange(256).astype("f2"))
+
+
+COMPARISONS = {"LT": np.less, "GT": np.greater, "EQ": np.equal, "LE": np.less_equal, "GE": np.greater_equal, "NE": np.not_equal}
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_compare_and_select(dtype: str) -> None:
+    x, y = values(dtype, 18), values(dtype, 19)
+    x[:5], y[:5] = [np.nan, 1, np.nan, 2, np.inf], [1, np.nan, np.nan, 2, np.inf]
+    select = "PipeBarrier<PIPE_V>(); Select(r, m, a, b, SELMODE::VSEL_TENSOR_TENSOR_MODE, 256)"
+    against = "PipeBarrier<PIPE_V>(); Select(r, m, a, In(5.0f), SELMODE::VSEL_TENSOR_SCALAR_MODE, 256)"
+    made = [bench(dtype, f"Compare(m, a, b, CMPMODE::{mode}, 256); {select}", x, y) for mode in COMPARISONS]
+    made += [bench(dtype, f"CompareScalar(m, a, In(0.5f), CMPMODE::{mode}, 256); {against}", x, y) for mode in COMPARISONS]
+    got = results(made)
+    for i, compare in enumerate(COMPARISONS.values()):
+        np.testing.assert_array_equal(got[i], np.where(compare(x, y), x, y))
+        np.testing.assert_array_equal(got[i + 6], np.where(compare(x, x.dtype.type(0.5)), x, x.dtype.type(5)))
+
+
+def pairwise(x: Array) -> np.generic:
+    while x.size > 1:
+        x = x[0::2] + x[1::2]
+    return x[0]
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_reductions_of_a_tensor(dtype: str) -> None:
+    x = values(dtype, 20)
+    x[7], x[200] = np.nan, x.dtype.type(100)
+    x[201], x[3] = x[200], x.dtype.type(-100)
+    clean = np.where(np.isnan(x), x.dtype.type(0), x)
+    index = "u2" if dtype == "f16" else "u4"
+    made = [bench(dtype, f"Reduce{kind}(r, a, t, 256, true)", x) for kind in ("Max", "Min")]
+    made += [bench(dtype, "ReduceSum(r, a, t, 256)", clean), bench(dtype, "ReduceMax(r, a, t, 200)", x)]
+    high, low, total, part = results(made)
+    assert high[0] == 100
+    assert high.view(index)[1] == 200
+    assert low[0] == -100
+    assert low.view(index)[1] == 3
+    assert total[0] == pairwise(clean)
+    assert part[0] == np.nanmax(x[:200])
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_reductions_of_repeats_blocks_and_pairs(dtype: str) -> None:
+    x = values(dtype, 21)
+    lanes = 64 if dtype == "f32" else 128
+    repeats, block = 256 // lanes, lanes // 8
+    made = [
+        bench(dtype, f"WholeReduceSum(r, a, {lanes}, {repeats}, 1, 1, 8)", x),
+        bench(dtype, f"WholeReduceMax(r, a, {lanes}, {repeats}, 2, 1, 8, ReduceOrder::ORDER_ONLY_VALUE)", x),
+        bench(dtype, f"WholeReduceMin(r, a, {lanes - 5}, {repeats}, 1, 1, 8)", x),
+        bench(dtype, f"BlockReduceMax(r, a, {repeats}, {lanes}, 1, 1, 8)", x),
+        bench(dtype, f"PairReduceSum(r, a, {repeats}, {lanes}, 1, 1, 8)", x),
+    ]
+    sums, high, low, blocks, pairs = results(made)
+    rows = x.reshape(repeats, lanes)
+    np.testing.assert_array_equal(sums[:repeats], [pairwise(row) for row in rows])
+    np.testing.assert_array_equal(high[0 : 2 * repeats : 2], rows.max(axis=1))
+    np.testing.assert_array_equal(low[0 : 2 * repeats : 2], rows[:, : lanes - 5].min(axis=1))
+    np.testing.assert_array_equal(
+        low.view("u2" if dtype == "f16" else "u4")[1 : 2 * repeats : 2], rows[:, : lanes - 5].argmin(axis=1)
+    )
+    np.testing.assert_array_equal(blocks[: 8 * repeats], x.reshape(-1, block).max(axis=1))
+    np.testing.assert_array_equal(pairs[:128], x[0::2] + x[1::2])
+
+
+def test_moves() -> None:
+    x = values("f32", 22)
+    offsets = "for (int i = 0; i < 16; ++i) t.ReinterpretCast<uint32_t>().SetValue(i, (i * 37 % 256) * 4)"
+    order = "SetFlag<HardEvent::S_V>(0); WaitFlag<HardEvent::S_V>(0)"
+    after = "SetFlag<HardEvent::V_S>(0); WaitFlag<HardEvent::V_S>(0)"
+    made = [
+        bench("f32", f"{offsets}; {order}; Gather(r, a, t.ReinterpretCast<uint32_t>(), 0, 16)", x),
+        bench("f32", "Brcb(r, a, 2, BrcbRepeatParams(1, 8))", x),
+        bench("f32", "Copy(r, a, 64, 2, CopyRepeatParams(1, 1, 8, 16))", x),
+        bench("f32", "Duplicate(r, 2.5f, 100)", x),
+        bench(
+            "i32",
+            f"Duplicate(r, int32_t{{-1}}, 256); {after}; CreateVecIndex(r, int32_t{{7}}, 100)",
+            values("i32"),
+        ),
+    ]
+    gathered, spread, copied, filled, index = results(made)
+    np.testing.assert_array_equal(gathered[:16], x[np.arange(16) * 37 % 256])
+    np.testing.assert_array_equal(spread[:128], np.repeat(x[:16], 8))
+    np.testing.assert_array_equal(copied[:128], np.concatenate([x[:64], x[128:192]]))
+    np.testing.assert_array_equal(filled, np.where(np.arange(256) < 100, np.float32(2.5), 0))
+    np.testing.assert_array_equal(index, np.where(np.arange(256) < 100, np.arange(256) + 7, -1))
+
+
+def test_repeats_strides_and_masks() -> None:
+    x, y = values("f32", 23), values("f32", 24)
+    mask = "uint64_t bits[2] = {0xf0f0f0f0f0f0f0f0ull, 0}"
+    made = [
+        bench("f32", "Mul(r, a, b, 64, 4, BinaryRepeatParams(1, 1, 0, 8, 8, 1))", x, y),
+        bench("f32", f"{mask}; Adds(r, a, 1.0f, bits, 4, UnaryRepeatParams(1, 1, 8, 8))", x),
+        bench("f32", "Max(r, r, a, 64, 4, BinaryRepeatParams(1, 1, 1, 0, 0, 8))", x),
+        bench("f16", "Cast(r, a, RoundMode::CAST_NONE, 64, 4, UnaryRepeatParams(1, 1, 8, 4))", values("f16", 25), None, "f32"),
+    ]
+    broadcast, masked, folded, cast = results(made)
+    np.testing.assert_array_equal(broadcast, x * np.concatenate([np.tile(y[8 * i : 8 * i + 8], 8) for i in range(4)]))
+    np.testing.assert_array_equal(masked, np.where(np.arange(256) % 8 >= 4, x + 1, 0))
+    np.testing.assert_array_equal(folded[:64], np.maximum(x.reshape(4, 64).max(axis=0), 0))
+    np.testing.assert_array_equal(cast, values("f16", 25).astype("f4"))
