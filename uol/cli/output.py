@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 Item = TypeVar("Item")
 
@@ -35,6 +35,28 @@ def track(items: Sequence[Item], what: str) -> Iterator[Item]:
     """The items, with a progress bar on standard error where that is a terminal."""
     with _progress() as progress:
         yield from progress.track(items, description=what)
+
+
+@contextmanager
+def counted(what: str, total: int) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar for work that reports how many steps are done, and of how many."""
+    with _progress() as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda done, of: progress.update(task, completed=done, total=of)
+
+
+@contextmanager
+def staged() -> Iterator[Callable[[str, int, int], None]]:
+    """A progress bar for each stage of work that names what it is doing."""
+    with _progress() as progress:
+        tasks: dict[str, TaskID] = {}
+
+        def report(what: str, done: int, of: int) -> None:
+            if what not in tasks:
+                tasks[what] = progress.add_task(what, total=of)
+            progress.update(tasks[what], completed=done, total=of)
+
+        yield report
 
 
 @contextmanager
