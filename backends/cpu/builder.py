@@ -1,8 +1,8 @@
 """Statements of a kernel, written top to bottom.
 
-    with code.loop("i", 64, PARALLEL) as i:
-        value = code.bind("v", x[i])
-        code.add(tirx.BufferStore(y, value, [i]))
+with code.loop("i", 64, PARALLEL) as i:
+    value = code.bind("v", x[i])
+    code.add(tirx.BufferStore(y, value, [i]))
 """
 
 from __future__ import annotations

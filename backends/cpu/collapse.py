@@ -137,7 +137,10 @@ def _without(spec: S, name: str, joined: Axis | None) -> S:
 
     spec = with_expressions(spec, value, step)
     groups = {f.name: getattr(spec, f.name) for f in fields(spec) if f.name in GROUPS[type(spec)]}
-    return replace(spec, **{g: tuple(joined if a.name == into and joined else a for a in axes if a.name != name) for g, axes in groups.items()})
+    return replace(
+        spec,
+        **{g: tuple(joined if a.name == into and joined else a for a in axes if a.name != name) for g, axes in groups.items()},
+    )
 
 
 def _drop(expr: Expr, name: str) -> Expr:

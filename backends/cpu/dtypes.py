@@ -1,7 +1,7 @@
 """How the language's types live in TensorIR.
 
-    storage   what a buffer holds; bf16 and f8 are their bit patterns, bool is one byte
-    compute   what a value in a register has: f16, bf16 and f8 values are f32 numbers that fit their type
+storage   what a buffer holds; bf16 and f8 are their bit patterns, bool is one byte
+compute   what a value in a register has: f16, bf16 and f8 values are f32 numbers that fit their type
 """
 
 from __future__ import annotations

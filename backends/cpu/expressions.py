@@ -153,4 +153,4 @@ def _is_in_range(read: Read, scope: Scope) -> bool:
     if span is None or any(isinstance(node, Read) for node in walk(read.offset)):
         return False
     reach = scope.facts.interval(read.offset)
-    return reach.low is not None and reach.high is not None and 0 <= reach.low and reach.high < span
+    return reach.low is not None and reach.high is not None and reach.low >= 0 and reach.high < span

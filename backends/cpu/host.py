@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+NATIVE = "native"
+"""The architecture of the machine that compiles."""
 FALLBACK = {"x86_64": "x86-64-v3", "AMD64": "x86-64-v3"}
 """For a processor that LLVM does not know: any with AVX2."""
 
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """`mcpu` as LLVM names it, the width of its vectors, how many of them there are, and the cores that this process
-    may use."""
+    """A processor to build for: `mcpu` as LLVM names it, the width of its vectors, how many of them there are, and how
+    many cores kernels are cut for."""
 
     mcpu: str
     vector_bytes: int
@@ -29,15 +31,17 @@ class Host:
 
 
 @cache
-def host() -> Host:
-    """This machine, as TVM's LLVM sees it. UOL_CPU names another processor to build for."""
+def host(architecture: str = NATIVE) -> Host:
+    """The processor of that name, as TVM's LLVM sees it. UOL_CPU says what `native` is."""
     import tvm
 
     def ask(question: str, *args: object) -> object:
         return tvm.get_global_func(f"target.{question}")(*args)
 
-    found = os.environ.get("UOL_CPU") or str(ask("llvm_get_system_cpu"))
-    mcpu = FALLBACK.get(platform.machine(), found) if found == "generic" else found
+    mcpu = architecture
+    if architecture == NATIVE:
+        found = os.environ.get("UOL_CPU") or str(ask("llvm_get_system_cpu"))
+        mcpu = FALLBACK.get(platform.machine(), found) if found == "generic" else found
     target = tvm.target.Target({"kind": "llvm", "mcpu": mcpu})
     wide = bool(ask("llvm_cpu_has_feature", "avx512f", target))
     vector_bytes = 64 if wide else 32 if ask("llvm_cpu_has_feature", "avx2", target) else 16

@@ -19,7 +19,9 @@ def open_library(binary: bytes, path: Path | None = None) -> ctypes.CDLL:
     try:
         library = ctypes.CDLL(str(path)) if path is not None and path.exists() else _load(binary)
     except OSError as error:
-        raise ResourceError(f"a compiled kernel could not be loaded: {error}", hint="clear the cache and compile again") from error
+        raise ResourceError(
+            f"a compiled kernel could not be loaded: {error}", hint="clear the cache and compile again"
+        ) from error
     try:
         slot = ctypes.c_void_p.in_dll(library, LAUNCH_SLOT)
     except ValueError:

@@ -1,8 +1,9 @@
-"""From PrimFuncs to a shared library: TensorIR lowering, LLVM, the system's linker."""
+"""From PrimFuncs to assembler text and a shared library: TensorIR lowering, LLVM, the system's assembler and linker."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -10,34 +11,27 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from uol.backends.cpu.dtypes import Term
-from uol.backends.cpu.host import core_count, host
+from uol.backends.cpu.host import core_count
 from uol.ir.errors import ToolchainError
 
-LINKERS = ("ld", "ld.lld", "ld.gold", "cc", "gcc", "clang")
+LIBRARY_FLAGS = ("-shared", "-Bsymbolic")
+"""A kernel's calls of its neighbours are its own, whatever else the process has loaded."""
 
 
-def object_code(functions: Sequence[Term]) -> bytes:
-    """A relocatable object with every function under its name. They may call each other."""
-    module = _llvm_module(functions)
-    with tempfile.TemporaryDirectory(prefix="uol-") as folder:
-        path = Path(folder) / "kernels.o"
-        module.write_to_file(str(path), "o")
-        return path.read_bytes()
+def assembly(functions: Sequence[Term], mcpu: str, form: str = "asm") -> str:
+    """The functions as assembler text (or, with form "ll", LLVM IR). They may call each other."""
+    text = str(_llvm_module(functions, mcpu).inspect_source(form))
+    return _without_debug_sections(text) if form == "asm" else text
 
 
-def assembly(functions: Sequence[Term], form: str = "asm") -> str:
-    """The same as text: "asm" or "ll" (LLVM IR)."""
-    return str(_llvm_module(functions).inspect_source(form))
-
-
-def _llvm_module(functions: Sequence[Term]) -> Term:
+def _llvm_module(functions: Sequence[Term], mcpu: str) -> Term:
     """No pass that simplifies values runs here: TVM's simplifier knows neither NaN nor infinity. LLVM, which does, is
-    left to optimise; indices are simplified where they are made."""
+    left to optimise."""
     os.environ.setdefault("TVM_NUM_THREADS", str(core_count()))  # read when TVM is imported
     import tvm
     from tvm.tirx import transform
 
-    target = tvm.target.Target({"kind": "llvm", "mcpu": host().mcpu})
+    target = tvm.target.Target({"kind": "llvm", "mcpu": mcpu})
     module = tvm.IRModule({str(f.attrs["global_symbol"]): f for f in functions})
     lowering = (
         transform.BindTarget(target),
@@ -51,15 +45,33 @@ def _llvm_module(functions: Sequence[Term]) -> Term:
     return tvm.get_global_func("target.build.llvm")(tvm.ir.transform.Sequential(lowering)(module), target)
 
 
-def link(code: bytes) -> bytes:
-    """The object as a shared library. Raises ToolchainError where there is no linker."""
-    linker = next((path for name in LINKERS if (path := shutil.which(name))), None)
-    if linker is None:
-        raise ToolchainError("no linker was found to turn a kernel's object code into a library", hint="install binutils")
+def _without_debug_sections(text: str) -> str:
+    """TVM describes lines of no file; older assemblers refuse the form."""
+    kept: list[str] = []
+    in_debug = False
+    for line in text.splitlines():
+        if re.match(r"\s*(\.section|\.text|\.data|\.bss)\b", line):
+            in_debug = ".debug_" in line
+        if not in_debug and not re.match(r"\s*(\.loc\b|\.file\s+\d|\.cfi_sections\b)", line):
+            kept.append(line)
+    return "\n".join(kept) + "\n"
+
+
+def linked(text: str) -> tuple[bytes, str]:
+    """(shared library, what the tools said) of assembler text. Raises ToolchainError where a tool is missing or refuses it."""
     with tempfile.TemporaryDirectory(prefix="uol-") as folder:
-        source, result = Path(folder) / "kernels.o", Path(folder) / "kernels.so"
-        source.write_bytes(code)
-        done = subprocess.run([linker, "-shared", "-o", str(result), str(source)], capture_output=True, text=True)
-        if done.returncode:
-            raise ToolchainError(f"{linker} refused the object code: {done.stderr.strip()}")
-        return result.read_bytes()
+        source, code, library = (Path(folder) / name for name in ("kernels.s", "kernels.o", "kernels.so"))
+        source.write_text(text)
+        log = _run("as", "-o", str(code), str(source))
+        log += _run("ld", *LIBRARY_FLAGS, "-o", str(library), str(code))
+        return library.read_bytes(), log
+
+
+def _run(tool: str, *arguments: str) -> str:
+    path = shutil.which(tool)
+    if path is None:
+        raise ToolchainError(f"`{tool}` was not found; CPU kernels need an assembler and a linker", hint="install binutils")
+    done = subprocess.run([path, *arguments], capture_output=True, text=True)
+    if done.returncode:
+        raise ToolchainError(f"{tool} refused a kernel: {done.stderr.strip()}", hint="install a newer binutils (2.35 or later)")
+    return done.stderr

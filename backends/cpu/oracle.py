@@ -48,13 +48,14 @@ def _symbol(name: str, number: int) -> str:
 
 @lru_cache(maxsize=CACHED_GRAPHS)
 def _compiled(graph: KernelGraph) -> ctypes.CDLL:
-    from uol.backends.cpu.objectcode import link, object_code
+    from uol.backends.cpu.host import host
+    from uol.backends.cpu.objectcode import assembly, linked
     from uol.backends.cpu.primfunc import unscheduled
 
     functions = [
         unscheduled(spec).with_attr("global_symbol", _symbol(spec.name, number)) for number, spec in enumerate(graph.specs)
     ]
-    return open_library(link(object_code(functions)))
+    return open_library(linked(assembly(functions, host().mcpu))[0])
 
 
 def _memory(arg: Arg, buffers: Mapping[str, Array], dims: Mapping[str, int]) -> Array:

@@ -6,6 +6,7 @@ compared with it. Sums of f32 are held in f64 and rounded once, so that their er
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 
 from tvm import tirx
@@ -13,7 +14,7 @@ from tvm import tirx
 from uol.backends.cpu.builder import Builder, index
 from uol.backends.cpu.casts import cast
 from uol.backends.cpu.dtypes import Term, representation
-from uol.backends.cpu.exact_functions import EXACT
+from uol.backends.cpu.exact_functions import EXACT, Function
 from uol.backends.cpu.expressions import Scope, conjunction, evaluate, is_total, store
 from uol.backends.cpu.folds import State
 from uol.backends.cpu.frame import Frame, open_frame
@@ -24,9 +25,9 @@ from uol.ir.nodes import Axis
 ZERO = index(0)
 
 
-def unscheduled(spec: KernelSpec) -> Term:
+def unscheduled(spec: KernelSpec, functions: Mapping[str, Function] = EXACT) -> Term:
     """The spec as a PrimFunc. Raises TypeError for a kind of spec that has no meaning here."""
-    frame = open_frame(spec, EXACT)
+    frame = open_frame(spec, functions)
     match spec:
         case Map(index=axes, steps=steps) | Pack(index=axes, steps=steps):
             with ExitStack() as loops:

@@ -37,7 +37,9 @@ def lane_loop(steps: Iterable[Step], lane_axes: Iterable[str], scope: Scope) -> 
 def vectorises(expr: Expr, varying: set[str], scope: Scope) -> bool:
     """Whether an expression over lanes of the `varying` names is one vector expression."""
     match expr:
-        case Call(fn=fn, dtype=dtype) if fn in LIBRARY and (fn not in POLYNOMIALS or representation(dtype).compute != "float32"):
+        case Call(fn=fn, dtype=dtype) if fn in LIBRARY and (
+            fn not in POLYNOMIALS or representation(dtype).compute != "float32"
+        ):
             return False
         case Call(fn="select", args=(condition, *arms)) if variables(condition) & varying:
             if not all(is_total(arm, scope) for arm in arms):
@@ -45,5 +47,3 @@ def vectorises(expr: Expr, varying: set[str], scope: Scope) -> bool:
         case Read(guard=guard) if guard and any(variables(e) & varying for e in guard_operands(guard)):
             return False
     return all(vectorises(child, varying, scope) for child in children(expr))
-
-

@@ -15,8 +15,8 @@ from uol.backends.cpu.folds import State
 from uol.backends.cpu.frame import Frame, open_frame
 from uol.backends.cpu.plan import plan_row
 from uol.backends.cpu.primfunc import linear_index, run_steps, take
+from uol.backends.cpu.schedules.kinds import Reduction
 from uol.backends.cpu.schedules.nest import enter_nest, product, unflatten
-from uol.backends.cpu.schedules.reduction import Reduction
 from uol.backends.cpu.vectorising import lane_loop
 from uol.codegen.spec import Fold, Let, Reduce, Step
 from uol.ir.nodes import Axis, Const

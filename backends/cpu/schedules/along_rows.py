@@ -14,8 +14,8 @@ from uol.backends.cpu.frame import Frame, open_frame
 from uol.backends.cpu.lane_values import LaneValues
 from uol.backends.cpu.plan import Stage, plan_row
 from uol.backends.cpu.primfunc import enter, linear_index, run_steps, take
+from uol.backends.cpu.schedules.kinds import Reduction
 from uol.backends.cpu.schedules.nest import enter_nest
-from uol.backends.cpu.schedules.reduction import Reduction
 from uol.backends.cpu.vectorising import lane_loop
 from uol.codegen.spec import Fold, Let, Reduce
 from uol.ir.nodes import Axis, Const

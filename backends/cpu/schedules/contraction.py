@@ -10,11 +10,10 @@ result and b are contiguous. Tiles are the parallel tasks; of the two operands, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from uol.backends.cpu.collapse import coefficient, collapsed
 from uol.backends.cpu.dtypes import Term, representation
 from uol.backends.cpu.host import Host
+from uol.backends.cpu.schedules.kinds import Dots, Tiles
 from uol.backends.cpu.schedules.work import size
 from uol.codegen.index import affine, static
 from uol.codegen.spec import Contract, Read
@@ -29,34 +28,7 @@ DOT_COLUMNS = 4
 WAY_BYTES = 4096
 """Addresses that are this far apart share a set of the first-level cache (32 KB, 8 ways)."""
 WAYS = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Tiles:
-    """`rows` x `vectors` of `lanes` accumulators. `sweep` names the operand that stays in cache while the other passes
-    by: the tasks run over the tiles of the other one innermost."""
-
-    rows: int
-    vectors: int
-    lanes: int
-    sweep: str
-    parallel: bool
-
-    def describe(self) -> str:
-        return f"tiles of {self.rows}x{self.vectors * self.lanes}, {self.sweep} kept, {'parallel' if self.parallel else 'serial'}"
-
-
-@dataclass(frozen=True, slots=True)
-class Dots:
-    """`rows` x `columns` dot products at a time, `lanes` partial sums each."""
-
-    rows: int
-    columns: int
-    lanes: int
-    parallel: bool
-
-    def describe(self) -> str:
-        return f"{self.rows}x{self.columns} dot products of {self.lanes} lanes, {'parallel' if self.parallel else 'serial'}"
+MOST_ROWS = 14
 
 
 def candidates(spec: Contract, host: Host) -> tuple[Tiles | Dots, ...]:
@@ -95,9 +67,6 @@ def _tile(flat: Contract, rows: int, lanes: int, host: Host) -> tuple[int, int]:
         most = min(most, WAYS - 1)
     pieces = -(-rows // min(most, MOST_ROWS))
     return -(-rows // pieces), vectors
-
-
-MOST_ROWS = 14
 
 
 def _rows_share_sets(flat: Contract) -> bool:

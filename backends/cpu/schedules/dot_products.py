@@ -16,7 +16,7 @@ from uol.backends.cpu.expressions import Scope, evaluate
 from uol.backends.cpu.fast_functions import FAST
 from uol.backends.cpu.frame import Frame, open_frame
 from uol.backends.cpu.primfunc import enter, run_steps
-from uol.backends.cpu.schedules.contraction import Dots
+from uol.backends.cpu.schedules.kinds import Dots
 from uol.backends.cpu.schedules.nest import enter_nest
 from uol.backends.cpu.schedules.register_tiles import Side
 from uol.codegen.spec import Contract

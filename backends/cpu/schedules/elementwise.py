@@ -8,7 +8,6 @@ that was read for one row still holds the next ones.
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
 
 from uol.backends.cpu.builder import PARALLEL, SERIAL, index
 from uol.backends.cpu.collapse import accesses, coefficient, collapsed, steps_of
@@ -19,30 +18,15 @@ from uol.backends.cpu.frame import Frame, open_frame
 from uol.backends.cpu.host import Host
 from uol.backends.cpu.plan import split_lets
 from uol.backends.cpu.primfunc import run_steps
-from uol.backends.cpu.schedules.nest import enter_nest, parallel_prefix
-from uol.backends.cpu.schedules.work import PARALLEL_FROM, size, steps_cost
+from uol.backends.cpu.schedules.kinds import TILE, Elementwise
+from uol.backends.cpu.schedules.nest import enter_nest
+from uol.backends.cpu.schedules.work import PARALLEL_FROM, parallel_prefix, size, steps_cost
 from uol.backends.cpu.vectorising import lane_loop
 from uol.codegen.index import affine, static
 from uol.codegen.spec import Map, Pack, Step, Store
 from uol.ir.nodes import Axis, Const
 
-TILE = 16
-"""Elements of a cache line of f32."""
 TASKS_PER_CORE = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Elementwise:
-    """`lanes` of a vector along the innermost axis; `parallel` leading axes are fused into tasks (an only axis is cut
-    into vectors first); `tile_axis` is the axis that reads are contiguous along where the result is not."""
-
-    lanes: int
-    parallel: int
-    tile_axis: str = ""
-
-    def describe(self) -> str:
-        tiles = f", {TILE}x{TILE} tiles against {self.tile_axis}" if self.tile_axis else ""
-        return f"{self.lanes} lanes along the result, {'parallel' if self.parallel else 'serial'}{tiles}"
 
 
 def candidates(spec: Map | Pack, host: Host) -> tuple[Elementwise, ...]:
@@ -155,5 +139,3 @@ def _tile_lengths(extent: int, number: Term) -> list[tuple[int, Term | None]]:
     if not whole:
         return [(rest, None)]
     return [(TILE, number < index(whole)), (rest, number >= index(whole))]
-
-

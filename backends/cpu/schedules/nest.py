@@ -46,13 +46,3 @@ def enter_nest(frame: Frame, loops: ExitStack, axes: tuple[Axis, ...], parallel:
         variable = loops.enter_context(frame.code.loop(axis.name, frame.extent(axis.extent)))
         scope = scope.with_values({axis.name: variable})
     return scope
-
-
-def parallel_prefix(axes: tuple[Axis, ...], enough: int) -> int:
-    """How many leading axes must be fused for `enough` tasks; all of them where they have fewer."""
-    tasks = 1
-    for count, axis in enumerate(axes):
-        if tasks >= enough:
-            return count
-        tasks *= int(getattr(axis.extent, "value", enough))
-    return len(axes)

@@ -8,15 +8,12 @@ Rows are the parallel tasks; where there are fewer rows than cores, the cols of 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
 from uol.backends.cpu.collapse import accesses, coefficient, collapsed
 from uol.backends.cpu.dtypes import Term, representation
 from uol.backends.cpu.host import Host
 from uol.backends.cpu.plan import plan_row
-from uol.backends.cpu.schedules.nest import parallel_prefix
-from uol.backends.cpu.schedules.work import PARALLEL_FROM, cost, size, steps_cost
+from uol.backends.cpu.schedules.kinds import Reduction
+from uol.backends.cpu.schedules.work import PARALLEL_FROM, cost, parallel_prefix, size, steps_cost
 from uol.codegen.index import affine, static
 from uol.codegen.spec import Let, Read, Reduce, Store
 
@@ -25,24 +22,6 @@ ROW_BUFFER_BYTES = 32 * 1024
 VECTORS = 4
 """Independent vectors of partial results, to cover the latency of an addition."""
 TASKS_PER_CORE = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Reduction:
-    """`along` names what feeds the lanes; `lanes` of them; `parallel` leading row axes are fused into tasks; with
-    `col_tasks` above 1 every pass over the cols of a row is cut into so many tasks; `keep` names the element values that
-    a row keeps between its passes."""
-
-    along: Literal["cols", "rows"]
-    lanes: int
-    parallel: int
-    col_tasks: int = 1
-    keep: tuple[str, ...] = ()
-
-    def describe(self) -> str:
-        kept = f", keeps {', '.join(self.keep)}" if self.keep else ""
-        tasks = f", {self.col_tasks} tasks a row" if self.col_tasks > 1 else ", parallel rows" if self.parallel else ""
-        return f"{self.lanes} lanes along {self.along}{tasks}{kept}"
 
 
 def candidates(spec: Reduce, host: Host) -> tuple[Reduction, ...]:
@@ -90,7 +69,9 @@ def _short_cols(flat: Reduce) -> bool:
 
 
 def _stores_rows(flat: Reduce, inner_row: str) -> bool:
-    return any(isinstance(s, Store) and affine(s.offset) is not None and coefficient(s.offset, inner_row) == 1 for s in flat.steps)
+    return any(
+        isinstance(s, Store) and affine(s.offset) is not None and coefficient(s.offset, inner_row) == 1 for s in flat.steps
+    )
 
 
 def _col_lanes(flat: Reduce, host: Host) -> int:

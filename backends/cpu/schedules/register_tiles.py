@@ -16,7 +16,7 @@ from uol.backends.cpu.frame import Frame, open_frame
 from uol.backends.cpu.lane_values import LaneValues
 from uol.backends.cpu.plan import split_lets
 from uol.backends.cpu.primfunc import enter, run_steps
-from uol.backends.cpu.schedules.contraction import Tiles
+from uol.backends.cpu.schedules.kinds import Tiles
 from uol.backends.cpu.schedules.nest import enter_nest
 from uol.backends.cpu.vectorising import lane_loop, vectorises
 from uol.codegen.spec import Contract, Let
@@ -31,7 +31,7 @@ def register_tiles(spec: Contract, schedule: Tiles) -> Term:
     frame = open_frame(spec, FAST)
     rows = Side.of(spec.m, schedule.rows)
     columns = Side.of(spec.n, schedule.vectors * schedule.lanes)
-    sides = (columns, rows) if schedule.sweep == "b" else (rows, columns)
+    sides = (columns, rows) if schedule.kept == "b" else (rows, columns)
     nest = spec.batch + tuple(a for side in sides for a in (*side.outer, side.tiles))
     with ExitStack() as loops:
         scope = enter_nest(frame, loops, nest, len(nest) if schedule.parallel else 0, frame.scope)

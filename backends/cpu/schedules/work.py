@@ -33,3 +33,13 @@ def size(axes: tuple[Axis, ...]) -> int | None:
     """How many points the axes span; None where one is symbolic."""
     extents = [static(a.extent) for a in axes]
     return None if None in extents else prod(e for e in extents if e is not None)
+
+
+def parallel_prefix(axes: tuple[Axis, ...], enough: int) -> int:
+    """How many leading axes must be fused for `enough` tasks; all of them where they have fewer."""
+    tasks = 1
+    for count, axis in enumerate(axes):
+        if tasks >= enough:
+            return count
+        tasks *= int(getattr(axis.extent, "value", enough))
+    return len(axes)

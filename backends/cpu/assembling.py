@@ -1,0 +1,90 @@
+"""The files of one operator: its kernels as TensorIR and as assembler text, the launcher, the thread pool, headers.
+
+The TensorIR is what one reads; the assembler text is what is built, here and by whoever gets the bundle. It needs no
+compiler but the system's: neither TVM nor LLVM.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import jinja2
+
+from uol.backends.abi.interface import abi_header, call_checks, op_header
+from uol.backends.cpu.host import host
+from uol.backends.cpu.runtime import SOURCE as THREADS_SOURCE
+from uol.codegen.backend import Device, Kernel, Module, SourceFile
+from uol.codegen.spec import KernelGraph
+from uol.ir.errors import UolError
+from uol.ir.types import is_float
+
+HERE = Path(__file__).parent
+C_SCALARS = {"f64": "double", "f32": "float", "i64": "int64_t"}
+
+
+def assemble(name: str, graph: KernelGraph, kernels: tuple[Kernel, ...], device: Device) -> Module:
+    """The module of an operator. TensorIR first; the assembler text is the file that ends in `.s`."""
+    from uol.backends.cpu.entry import entry_function, entry_symbol
+    from uol.backends.cpu.objectcode import assembly
+    from uol.backends.cpu.scheduling import primfunc
+
+    symbols = [k.name for k in kernels]
+    if len(set(symbols)) != len(symbols):
+        raise UolError(f"two kernels of {graph.name} have the same name: {', '.join(sorted(symbols))}")
+    functions = [primfunc(k.spec, k.schedule).with_attr("global_symbol", k.name) for k in kernels]  # type: ignore[arg-type]
+    text = assembly([*functions, entry_function(graph, kernels)], host(device.architecture).mcpu)
+    kernels_file, tensor_ir_file = f"{graph.name}.s", f"{graph.name}.tir.py"
+    build = (
+        f"cc -O2 -shared -fPIC -pthread -o libuol_{graph.name}.so {kernels_file} {graph.name}_host.cpp {THREADS_SOURCE.name}"
+    )
+    launcher = _template("host_file.j2").render(
+        op=graph.name,
+        build=build,
+        kernels_file=kernels_file,
+        tensor_ir_file=tensor_ir_file,
+        checks=call_checks(graph),
+        entry=entry_symbol(graph),
+        parallel="__TVMBackendParallelLaunch" in text,
+        signature=", ".join([*["void*"] * (len(graph.args) + 1), *(C_SCALARS[s.dtype] for s in graph.scalars)]),
+        arguments=", ".join([*(f"tensors[{i}].data" for i in range(len(graph.args))), "workspace", *_attributes(graph)]),
+    )
+    files = (
+        SourceFile(kernels_file, text),
+        SourceFile(f"{graph.name}_host.cpp", launcher),
+        op_header(graph),
+        abi_header(),
+        SourceFile(THREADS_SOURCE.name, THREADS_SOURCE.read_text()),
+    )
+    return Module(name, device.name, graph, kernels, SourceFile(tensor_ir_file, _tensor_ir(graph, kernels)), files, build)
+
+
+def kernels_text(module: Module) -> str:
+    """The assembler text of a module."""
+    return next(f.text for f in module.host if f.name.endswith(".s"))
+
+
+def _tensor_ir(graph: KernelGraph, kernels: tuple[Kernel, ...]) -> str:
+    """Every kernel in launch order, under the printed op."""
+    head = [*(f"# {line}" for line in graph.source.splitlines()), "from tvm.script import tirx as T", ""]
+    return "\n".join([*head, *(f"\n{k.text}" for k in kernels)])
+
+
+def _attributes(graph: KernelGraph) -> list[str]:
+    return [f"({C_SCALARS[s.dtype]})attrs[{i}].value.{'f' if is_float(s.dtype) else 'i'}" for i, s in enumerate(graph.scalars)]
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE / "templates"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+
+
+def _template(name: str) -> jinja2.Template:
+    return _environment().get_template(name)

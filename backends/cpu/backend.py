@@ -1,0 +1,121 @@
+"""The CPU as a target. TVM is imported only where a kernel is compiled."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from uol.backends.cpu.assembling import assemble, kernels_text
+from uol.backends.cpu.devices import devices
+from uol.backends.cpu.host import host
+from uol.backends.cpu.loading import load
+from uol.backends.cpu.packing import packed
+from uol.backends.cpu.runtime import c_compiler
+from uol.backends.cpu.schedules.kinds import CpuSchedule, Tiles
+from uol.codegen.backend import (
+    Artifact,
+    Capability,
+    Device,
+    Footprint,
+    Kernel,
+    Launch,
+    Module,
+    Param,
+    Refusal,
+    Schedule,
+    ToolState,
+)
+from uol.codegen.spec import Contract, KernelGraph, KernelSpec, Map, Pack, Reduce, Store
+from uol.ir.types import DTYPES
+
+CAPABILITY = Capability(
+    lanes=16,
+    scratch_bytes={"stack": 1 << 20},
+    alignment_bytes=1,
+    max_grid=(1, 1, 1),
+    max_threads=1,
+    dtypes=frozenset(DTYPES),
+)
+KERNEL_SUFFIX = "_kernel"
+"""Operators are called exp, round, tanh: as bare symbols they would be the C library's."""
+
+
+@dataclass(frozen=True, slots=True)
+class CpuBackend:
+    """Kernels through TensorIR and LLVM."""
+
+    name: str = "cpu"
+    capability: Capability = CAPABILITY
+    devices: Mapping[str, Device] = field(default_factory=devices)
+    default_device: str = "host"
+
+    def accepts(self, spec: KernelSpec) -> bool:
+        return isinstance(spec, Map | Reduce | Contract | Pack)
+
+    def legalise(self, spec: KernelSpec) -> tuple[KernelSpec, ...]:
+        return packed(spec) if isinstance(spec, Contract) else (spec,)
+
+    def schedules(self, spec: KernelSpec, device: Device) -> Iterable[Schedule]:
+        from uol.backends.cpu.scheduling import candidates
+
+        return candidates(spec, host(device.architecture))
+
+    def check(self, spec: KernelSpec, schedule: Schedule) -> Footprint | Refusal:
+        if isinstance(schedule, Tiles) and schedule.rows * schedule.vectors + schedule.vectors > 31:
+            return Refusal(f"{schedule.describe()} does not fit 32 vector registers", "tiles of 14x2 vectors")
+        return Footprint()
+
+    def render(self, spec: KernelSpec, schedule: Schedule) -> Kernel:
+        from uol.backends.cpu.scheduling import primfunc
+
+        symbol = re.sub(r"\W", "_", spec.name) + KERNEL_SUFFIX
+        assert isinstance(schedule, CpuSchedule)
+        script = primfunc(spec, schedule).with_attr("global_symbol", symbol).script(show_meta=False)
+        body = "\n".join(line for line in script.splitlines() if not line.startswith(("# from tvm", "from tvm"))).strip()
+        text = "\n".join([f"# {symbol}: {schedule.describe()}", body, ""])
+        return Kernel(symbol, text, _params(spec), Launch((1, 1, 1), (1, 1, 1)), Footprint(), schedule, spec)
+
+    def assemble(self, graph: KernelGraph, kernels: tuple[Kernel, ...], device: Device) -> Module:
+        return assemble(self.name, graph, kernels, device)
+
+    def build(self, module: Module) -> Artifact:
+        from uol.backends.cpu.objectcode import linked
+
+        binary, log = linked(kernels_text(module))
+        return Artifact(module, binary, None, log)
+
+    def load(self, artifact: Artifact) -> Callable[..., None]:
+        return load(artifact)
+
+    def doctor(self) -> tuple[ToolState, ...]:
+        return (
+            _module_state("tvm", "no kernel is compiled; cached ones run", "pip install 'apache-tvm==0.27.*'"),
+            _tool_state("as", "no kernel is built", "install binutils"),
+            _tool_state("ld", "no kernel is built", "install binutils"),
+            ToolState("cc", c_compiler() is not None, c_compiler() or "", "TVM's thread pool is used", "install gcc"),
+        )
+
+
+def _params(spec: KernelSpec) -> tuple[Param, ...]:
+    from uol.backends.cpu.collapse import steps_of
+
+    written = {s.tensor for s in steps_of(spec) if isinstance(s, Store)}
+    buffers = tuple(Param(a.name, "buffer", a.dtype, a.name in written) for a in spec.args)
+    scalars = tuple(Param(s.name, "scalar", s.dtype) for s in spec.scalars)
+    return buffers + scalars + tuple(Param(d, "dim", "i64") for d in spec.dims)
+
+
+def _tool_state(tool: str, cost: str, hint: str) -> ToolState:
+    path = shutil.which(tool)
+    return ToolState(tool, path is not None, path or "", cost, hint)
+
+
+def _module_state(name: str, cost: str, hint: str) -> ToolState:
+    found = importlib.util.find_spec(name) is not None
+    return ToolState(name, found, "installed" if found else "", cost, hint)
+
+
+BACKEND = CpuBackend()

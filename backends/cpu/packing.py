@@ -1,0 +1,130 @@
+"""What a contraction reads, copied first into a layout that its tiles can use.
+
+    padding   an operand with guards is copied with its padding, so that the inner loop has none
+    order     a b that is not contiguous along n is transposed
+    type      f16, bf16, f8 and small integers are widened once rather than at every use
+
+The copy is a Pack of its own, joined by a workspace. It is made where every element serves enough products.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import prod
+
+from uol.backends.cpu.collapse import accesses, coefficient, collapsed
+from uol.backends.cpu.schedules.contraction import prefers_dot, the_read
+from uol.backends.cpu.schedules.work import size
+from uol.backends.cpu.source_dims import SourceDim, source_dims
+from uol.backends.cpu.span import static_span
+from uol.codegen.index import ZERO, add, affine, dense_strides, mul, static
+from uol.codegen.spec import Arg, Contract, KernelSpec, Pack, Read, Store, Within
+from uol.codegen.traverse import rewrite
+from uol.ir.nodes import Axis, Const, Expr, Var
+
+MOST_GROWTH = 4
+"""A packed operand may be so many times as large as what it is read from; beyond that it is read where it lies."""
+FEW_USES = 8
+"""Products that an element must serve for a copy to pay."""
+
+
+def packed(spec: Contract) -> tuple[KernelSpec, ...]:
+    """The contraction, after the copies of its operands that pay."""
+    if any(static(a.extent) in (None, 0) for a in spec.axes):
+        return (spec,)
+    packs: list[KernelSpec] = []
+    contract = collapsed(spec)
+    for side in ("a", "b"):
+        dims = _dims_to_copy(contract, side)
+        if dims is not None:
+            pack, contract = _copied(contract, side, dims)
+            packs.append(pack)
+    return (*packs, contract) if packs else (spec,)
+
+
+def _dims_to_copy(spec: Contract, side: str) -> tuple[SourceDim, ...] | None:
+    """The dims of the copy, outermost first; None where the operand stays."""
+    operand: Expr = spec.a if side == "a" else spec.b
+    read = the_read(operand)
+    uses = size(spec.n if side == "a" else spec.m) or 1
+    if uses < FEW_USES or not (read.guard or _is_out_of_order(spec, side, read) or read.dtype != operand.type):
+        return None
+    dims = source_dims(read, spec.axes)
+    span = static_span(spec.arg(read.tensor))
+    if dims is None or span is None or prod(d.extent for d in dims) > MOST_GROWTH * max(1, span):
+        return None
+    return tuple(sorted(dims, key=lambda d: _place(spec, side, d)))
+
+
+def _is_out_of_order(spec: Contract, side: str, read: Read) -> bool:
+    if side == "a" or not spec.n or affine(read.offset) is None or prefers_dot(spec):
+        return False
+    return coefficient(read.offset, spec.n[-1].name) != 1
+
+
+def _place(spec: Contract, side: str, dim: SourceDim) -> tuple[int, int]:
+    """a keeps the order that it has; b goes by batch, k, n, with the innermost n last."""
+    if side == "a":
+        return (0, -dim.stride)
+    groups = (spec.batch, spec.k, spec.n)
+    group = max(i for i, axes in enumerate(groups) for a in axes if a.name in dim.axes)
+    if group < 2:
+        return (group, -dim.stride)
+    return (2, max(i for i, a in enumerate(spec.n) if a.name in dim.axes))
+
+
+def _copied(spec: Contract, side: str, dims: tuple[SourceDim, ...]) -> tuple[Pack, Contract]:
+    operand: Expr = spec.a if side == "a" else spec.b
+    read = the_read(operand)
+    name = f"{spec.name}_{side}"
+    shape = tuple(Const(d.extent) for d in dims)
+    workspace = Arg(name, operand.type, shape, dense_strides(shape), "workspace")
+    index = tuple(Axis(f"{read.tensor}_{i}", e) for i, e in enumerate(shape))
+    pack = _pack(spec, operand, read, dims, index, workspace)
+    offset: Expr = ZERO
+    for dim, stride in zip(dims, workspace.strides, strict=True):
+        offset = add(offset, mul(dim.index, stride))
+    strides = tuple((a.name, Const(coefficient(offset, a.name))) for a in spec.axes)
+    fresh = Read(name, offset, strides, (), None, operand.type)
+    contract = replace(spec, a=fresh) if side == "a" else replace(spec, b=fresh)
+    used = {node.tensor for node in accesses(contract)}
+    return pack, replace(contract, args=(*(a for a in spec.args if a.name in used), workspace))
+
+
+def _pack(
+    spec: Contract, operand: Expr, read: Read, dims: tuple[SourceDim, ...], index: tuple[Axis, ...], workspace: Arg
+) -> Pack:
+    """workspace[index] = the operand, its guards on the dims that they are about."""
+    form = affine(read.offset)
+    assert form is not None
+    source: Expr = Const(form.constant - sum(d.stride * d.constant for d in dims))
+    guards: list[Within] = []
+    for dim, axis in zip(dims, index, strict=True):
+        value = add(Var(axis.name), Const(dim.least))
+        source = add(source, mul(value, Const(dim.stride)))
+        if dim.low is not None or dim.high is not None:
+            guards.append(Within(value, _const(dim.low), _const(dim.high)))
+    strides = tuple((a.name, Const(d.stride)) for a, d in zip(index, dims, strict=True))
+    moved = Read(read.tensor, source, strides, tuple(guards), read.fill if guards else None, read.dtype)
+    target: Expr = ZERO
+    for axis, stride in zip(index, workspace.strides, strict=True):
+        target = add(target, mul(Var(axis.name), stride))
+    value = rewrite(operand, lambda node: moved if isinstance(node, Read) else None)
+    names = tuple(a.name for a in index)
+    store = Store(
+        workspace.name, target, tuple(zip(names, workspace.strides, strict=True)), value, operand.type, names, spec.line
+    )
+    return Pack(
+        name=f"{workspace.name}_pack",
+        args=(spec.arg(read.tensor), workspace),
+        scalars=(),
+        dims=spec.dims,
+        facts=spec.facts,
+        source=spec.source,
+        index=index,
+        steps=(store,),
+    )
+
+
+def _const(value: int | None) -> Const | None:
+    return None if value is None else Const(value)

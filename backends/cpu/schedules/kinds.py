@@ -1,0 +1,82 @@
+"""The schedules of the CPU, as data. Nothing here needs TVM: a cached kernel is loaded without it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+TILE = 16
+"""Rows and columns of a tile of a transposing copy: the f32 elements of a cache line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loops:
+    """Plain loops, one scalar at a time: for kernels whose dims are arguments."""
+
+    def describe(self) -> str:
+        return "plain loops"
+
+
+@dataclass(frozen=True, slots=True)
+class Elementwise:
+    """`lanes` of a vector along the innermost axis; `parallel` leading axes are fused into tasks (an only axis is cut
+    into vectors first); `tile_axis` is the axis that reads are contiguous along where the result is not."""
+
+    lanes: int
+    parallel: int
+    tile_axis: str = ""
+
+    def describe(self) -> str:
+        tiles = f", {TILE}x{TILE} tiles against {self.tile_axis}" if self.tile_axis else ""
+        return f"{self.lanes} lanes along the result, {'parallel' if self.parallel else 'serial'}{tiles}"
+
+
+@dataclass(frozen=True, slots=True)
+class Reduction:
+    """`along` names what feeds the lanes; `lanes` of them; `parallel` leading row axes are fused into tasks; with
+    `col_tasks` above 1 every pass over the cols of a row is cut into so many tasks; `keep` names the element values that
+    a row keeps between its passes."""
+
+    along: Literal["cols", "rows"]
+    lanes: int
+    parallel: int
+    col_tasks: int = 1
+    keep: tuple[str, ...] = ()
+
+    def describe(self) -> str:
+        kept = f", keeps {', '.join(self.keep)}" if self.keep else ""
+        tasks = f", {self.col_tasks} tasks a row" if self.col_tasks > 1 else ", parallel rows" if self.parallel else ""
+        return f"{self.lanes} lanes along {self.along}{tasks}{kept}"
+
+
+@dataclass(frozen=True, slots=True)
+class Tiles:
+    """`rows` x `vectors` of `lanes` accumulators. `kept` names the operand that stays in cache while the other passes
+    by: the tasks run over the tiles of the other one innermost."""
+
+    rows: int
+    vectors: int
+    lanes: int
+    kept: Literal["a", "b"]
+    parallel: bool
+
+    def describe(self) -> str:
+        return (
+            f"tiles of {self.rows}x{self.vectors * self.lanes}, {self.kept} kept, {'parallel' if self.parallel else 'serial'}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Dots:
+    """`rows` x `columns` dot products at a time, `lanes` partial sums each."""
+
+    rows: int
+    columns: int
+    lanes: int
+    parallel: bool
+
+    def describe(self) -> str:
+        return f"{self.rows}x{self.columns} dot products of {self.lanes} lanes, {'parallel' if self.parallel else 'serial'}"
+
+
+CpuSchedule = Loops | Elementwise | Reduction | Tiles | Dots

@@ -1,0 +1,43 @@
+"""From a spec to a schedule and from both to a PrimFunc: which room handles which kind."""
+
+from __future__ import annotations
+
+from uol.backends.cpu.dtypes import Term
+from uol.backends.cpu.host import Host
+from uol.backends.cpu.schedules.kinds import CpuSchedule, Dots, Elementwise, Loops, Reduction, Tiles
+from uol.codegen.index import static
+from uol.codegen.spec import Contract, KernelSpec, Map, Pack, Reduce
+
+
+def candidates(spec: KernelSpec, host: Host) -> tuple[CpuSchedule, ...]:
+    """Schedules of a spec, best first. Where an extent is an argument of the kernel, plain loops."""
+    from uol.backends.cpu.schedules import contraction, elementwise, reduction
+
+    if any(static(a.extent) is None for a in spec.axes):
+        return (Loops(),)
+    match spec:
+        case Map() | Pack():
+            return (*elementwise.candidates(spec, host), Loops())
+        case Reduce():
+            return (*reduction.candidates(spec, host), Loops())
+        case Contract():
+            return (*contraction.candidates(spec, host), Loops())
+    return ()
+
+
+def primfunc(spec: KernelSpec, schedule: CpuSchedule) -> Term:
+    """The scheduled kernel. Raises TypeError where the schedule is none of the spec's."""
+    from uol.backends.cpu.fast_functions import FAST
+    from uol.backends.cpu.primfunc import unscheduled
+    from uol.backends.cpu.schedules import contraction, elementwise, reduction
+
+    match spec, schedule:
+        case _, Loops():
+            return unscheduled(spec, FAST)
+        case ((Map() | Pack()), Elementwise()):
+            return elementwise.scheduled(spec, schedule)
+        case Reduce(), Reduction():
+            return reduction.scheduled(spec, schedule)
+        case Contract(), (Tiles() | Dots()):
+            return contraction.scheduled(spec, schedule)
+    raise TypeError(f"{type(schedule).__name__} does not schedule a {type(spec).__name__}")
