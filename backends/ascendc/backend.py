@@ -8,6 +8,7 @@ from uol.backends.ascendc import candidates
 from uol.backends.ascendc.assembly import assemble
 from uol.backends.ascendc.buffers import Overflow
 from uol.backends.ascendc.devices import DEFAULT_DEVICE, DEVICES
+from uol.backends.ascendc.legal import legalised
 from uol.backends.ascendc.schedules import AscendSchedule
 from uol.backends.ascendc.target import CAPABILITY
 from uol.backends.ascendc.values import Unsupported
@@ -28,7 +29,7 @@ class AscendBackend:
         return True
 
     def legalise(self, spec: KernelSpec) -> tuple[KernelSpec, ...]:
-        return (spec,)
+        return legalised(spec)
 
     def schedules(self, spec: KernelSpec, device: Device) -> Iterable[Schedule]:
         return candidates.schedules_of(spec, device)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from uol.backends.ascendc.buffers import SLOT
-from uol.backends.ascendc.program import Block, Branch, Instr, Loop, Text
+from uol.backends.ascendc.program import Block, Branch, Instr, Loop, Node, Text
 from uol.backends.ascendc.sync_plan import Edge, Plan, contains
 
 INDENT = "  "
@@ -20,13 +20,20 @@ def body_lines(program: Block, plan: Plan) -> tuple[str, ...]:
 def _top(program: Block, plan: Plan) -> Iterator[str]:
     for number, node in enumerate(program.nodes):
         held = [e for e in plan.carried() if e.event >= 0 and isinstance(node, Loop) and contains(node.body, e.block)]
-        if isinstance(node, Loop) and node.slotted:
+        if _has_slots(node):
             yield f"int {SLOT} = 0;"
         for edge in held:
             yield from (_flag("SetFlag", edge, str(edge.event + i)) for i in range(edge.distance))
         yield from _node(program, number, plan)
         for edge in held:
             yield from (_flag("WaitFlag", edge, str(edge.event + i)) for i in range(edge.distance))
+
+
+def _has_slots(node: Node) -> bool:
+    """Is the node a loop that alternates between slots, or does it hold one?"""
+    if isinstance(node, Loop) and node.slotted:
+        return True
+    return isinstance(node, Loop | Branch) and any(_has_slots(n) for n in node.body.nodes)
 
 
 def _block(block: Block, plan: Plan) -> Iterator[str]:

@@ -137,9 +137,9 @@ class _Walk:
                 self.loop_of[id(body)] = node.name
                 before = self.snapshot()
                 for iteration in range(3 if node.slotted else 2):
-                    if node.slotted:
-                        self.slot = iteration % 2
                     self.block(body, iteration)
+                    if node.slotted:
+                        self.slot = 1 - self.slot
                 if not node.runs:
                     self.forget(before)
             case Branch(body=body):

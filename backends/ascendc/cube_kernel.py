@@ -1,0 +1,191 @@
+"""Contract on the cube: C[m, n] = sum over k of A[m, k] * B[k, n], tile by tile of C.
+
+    GM --ND2NZ--> L1 (NZ) --LoadData--> L0A (Zz), L0B (Zn) --Mmad--> L0C (Nz) --Fixpipe--> GM
+
+The k loop alternates between two slots of L1 and L0, so that copies, loads and products of different k tiles overlap. K
+padding is zero: ND2NZ fills the last column block, and where k runs down the rows the tile is filled before a short copy.
+Layouts and strides: facts on the 910B, sections 5 and 6.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from uol.backends.ascendc.buffers import Buffer, View
+from uol.backends.ascendc.collapse import groups
+from uol.backends.ascendc.cube_loads import C_OF, ZERO_OF, Side, load_left, load_right
+from uol.backends.ascendc.cube_tiling import inner_sizes
+from uol.backends.ascendc.frame import start_of
+from uol.backends.ascendc.indices import Indices, extent
+from uol.backends.ascendc.kernel_names import KernelNames, kernel_names
+from uol.backends.ascendc.legal import converted_store
+from uol.backends.ascendc.machine import FRACTAL
+from uol.backends.ascendc.operands import Operand, operand_of, operand_type
+from uol.backends.ascendc.program import Builder
+from uol.backends.ascendc.schedules import CubeSchedule
+from uol.backends.ascendc.tasks import TiledAxis, declare_indices, task_count, task_header
+from uol.backends.ascendc.values import Unsupported
+from uol.backends.simt.fold_constants import substituted
+from uol.codegen.index import ZERO
+from uol.codegen.spec import Contract, Store
+from uol.ir.nodes import Axis, Expr, Var
+
+QUANT = {"f32": "NoQuant", "f16": "F322F16", "bf16": "F322BF16"}
+FEW_FRACTALS = 10
+"""Below this many fractals of C, Mmads that accumulate into one tile need a barrier between them (Mmad documentation)."""
+
+
+@dataclass(slots=True)
+class CubeKernel:
+    """A matrix kernel that is being written."""
+
+    spec: Contract
+    schedule: CubeSchedule
+    builder: Builder = field(default_factory=Builder)
+    names: KernelNames = field(init=False)
+    indices: Indices = field(init=False)
+    left: Operand = field(init=False)
+    right: Operand = field(init=False)
+    target: Store = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.names = kernel_names(self.spec)
+        axes = [a for group in groups(self.spec) for a in group]
+        self.indices = Indices.over(axes, {**self.names.variables, **self.names.tensors})
+        left, right, target = operand_of(self.spec, "a"), operand_of(self.spec, "b"), converted_store(self.spec)
+        if left is None or right is None or target is None:
+            raise Unsupported("an operand or result that is not a pitch and contiguous runs")
+        self.left, self.right, self.target = left, right, target
+
+    @property
+    def dtype(self) -> str:
+        return operand_type(self.spec)
+
+    def write(self) -> None:
+        """Emits the whole kernel."""
+        axes = self._axes()
+        if task_count(axes) == 0:
+            return
+        a_l1, b_l1 = self._buffer("a_l1", self.schedule.m, "L1"), self._buffer("b_l1", self.schedule.n, "L1")
+        a_l0, b_l0 = self._buffer("a_l0", self.schedule.m, "L0A"), self._buffer("b_l0", self.schedule.n, "L0B")
+        c_l0 = self.builder.buffer(Buffer("c_l0", "f32", self.schedule.m * self.schedule.n, "L0C"))
+        left = Side(self.left, self.names.tensors[self.left.read.tensor], self.dtype, a_l1, a_l0, self.schedule.m, self.schedule.k, "m")
+        right = Side(self.right, self.names.tensors[self.right.read.tensor], self.dtype, b_l1, b_l0, self.schedule.n, self.schedule.k, "n")
+        self._fill_single_row(left)
+        with self.builder.loop(task_header(task_count(axes)), "task"):
+            declare_indices(self.builder, axes)
+            self._sizes()
+            self.builder.text(f"// line {self.spec.line}")
+            self._over_k(left, right, c_l0)
+            self._out(c_l0)
+
+    def _axes(self) -> list[TiledAxis]:
+        """The task loop: batch, outer m and n, then the tiles."""
+        spec, outer = self.spec, [*self.spec.batch, *self.spec.m[:-1], *self.spec.n[:-1]]
+        axes = [TiledAxis(self.names.variables[a.name], extent(a)) for a in outer]
+        for group, step in ((spec.m, self.schedule.m), (spec.n, self.schedule.n)):
+            if group:
+                axes.append(TiledAxis(self._start(group[-1]), extent(group[-1]), step))
+        return axes
+
+    def _start(self, axis: Axis) -> str:
+        return self.names.variables[start_of(axis.name)]
+
+    def _buffer(self, name: str, rows: int, memory: str) -> View:
+        return self.builder.buffer(Buffer(name, self.dtype, rows * self.schedule.k, memory, slots=2))  # type: ignore[arg-type]
+
+    def _sizes(self) -> None:
+        for name, axes, step in (("m_size", self.spec.m, self.schedule.m), ("n_size", self.spec.n, self.schedule.n)):
+            self._size(name, axes[-1] if axes else None, step)
+
+    def _size(self, name: str, axis: Axis | None, step: int) -> None:
+        """`name` = indices of this tile along an axis."""
+        size = 1 if axis is None else extent(axis)
+        if axis is None or size <= step or size % step == 0:
+            self.builder.text(f"const int {name} = {min(size, step)};")
+        else:
+            self.builder.text(f"const int {name} = lesser({step}, {size} - {self._start(axis)});")
+
+    def _over_k(self, left: Side, right: Side, c_l0: View) -> None:
+        k = self.spec.k[-1] if self.spec.k else None
+        size = extent(k) if k is not None else 1
+        start = self._start(k) if k is not None else "k_start"
+        header = f"for (int {start} = 0; {start} < {size}; {start} += {self.schedule.k})"
+        with self.builder.loop(header, start, slotted=True, runs=True):
+            self._size("k_size", k, self.schedule.k)
+            short = size % self.schedule.k % FRACTAL != 0
+            many = size > self.schedule.k
+            load_left(self.builder, left, self._base(left.operand), short=short, many=many)
+            load_right(self.builder, right, self._base(right.operand), short=short, many=many)
+            self._multiply(left, right, c_l0, start, many=many)
+
+    def _multiply(self, left: Side, right: Side, c_l0: View, start: str, *, many: bool) -> None:
+        m, n, _ = inner_sizes(self.spec)
+        fewest = _fractals(m, self.schedule.m) * _fractals(n, self.schedule.n)
+        if many and fewest < FEW_FRACTALS:
+            self.builder.text("PipeBarrier<PIPE_M>();")
+        rows = self._rows(m)
+        first = f"{start} == 0" if many else "true"
+        self.builder.emit(
+            "M",
+            f"Mmad({c_l0}, {left.l0}, {right.l0}, MmadParams({rows}, n_size, k_size, 0, false, {first}));",
+            reads=(left.l0, right.l0),
+            writes=(c_l0,),
+        )
+
+    def _rows(self, m: int) -> str:
+        """A tile of one row would be taken for a vector: it is multiplied as a whole fractal."""
+        if not _has_single_row(m, self.schedule.m):
+            return "m_size"
+        return "16" if m == 1 else "(m_size == 1 ? 16 : m_size)"
+
+    def _fill_single_row(self, left: Side) -> None:
+        """The other rows of that fractal are multiplied too: they must hold something."""
+        m, _, _ = inner_sizes(self.spec)
+        if not _has_single_row(m, self.schedule.m):
+            return
+        for slot in range(2):
+            view = replace(left.l1, whole=True, offset=str(slot * left.l1.buffer.slot_elements) if slot else "")
+            blocks = left.l1.buffer.slot_bytes // 32
+            params = f"InitConstValueParams<{C_OF[self.dtype]}>(1, {blocks}, 0, {ZERO_OF[self.dtype]})"
+            self.builder.emit("MTE2", f"Fill({view}, {params});", writes=(replace(view, part=str(slot)),))
+
+    def _base(self, operand: Operand) -> str:
+        """The element at which the tile of an operand starts."""
+        starts: dict[str, Expr] = {}
+        for axes, step in ((self.spec.m, self.schedule.m), (self.spec.n, self.schedule.n), (self.spec.k, self.schedule.k)):
+            if axes:
+                starts[axes[-1].name] = ZERO if extent(axes[-1]) <= step and axes is not self.spec.k else Var(start_of(axes[-1].name))
+        return self.indices.text(substituted(operand.read.offset, starts))
+
+    def _out(self, c_l0: View) -> None:
+        store, builder = self.target, self.builder
+        starts: dict[str, Expr] = {}
+        for axes, step in ((self.spec.m, self.schedule.m), (self.spec.n, self.schedule.n)):
+            if axes:
+                starts[axes[-1].name] = ZERO if extent(axes[-1]) <= step else Var(start_of(axes[-1].name))
+        base = self.indices.text(substituted(store.offset, starts))
+        pitch = self.indices.slope(store.offset, self.spec.m[-1].name) if self.spec.m else None
+        builder.text(f"// line {store.line}")
+        builder.text(f"FixpipeParamsV220 fixpipe(n_size, m_size, (m_size + 15) / 16 * 16, {pitch or 'n_size'}, false);")
+        builder.text(f"fixpipe.quantPre = QuantMode_t::{QUANT[store.dtype]};")
+        call = f"Fixpipe<{C_OF[store.dtype]}, float, CFG_ROW_MAJOR>({self.names.tensors[store.tensor]}[{base}], {c_l0}, fixpipe);"
+        builder.emit("FIX", call, reads=(c_l0,))
+
+
+def cube_kernel(spec: Contract, schedule: CubeSchedule) -> CubeKernel:
+    """The kernel of a Contract whose operands the cube can fetch."""
+    kernel = CubeKernel(spec, schedule)
+    kernel.write()
+    return kernel
+
+
+def _fractals(size: int, tile: int) -> int:
+    """Fractals along a side of the smallest tile."""
+    smallest = size if size <= tile else size % tile or tile
+    return -(-smallest // FRACTAL)
+
+
+def _has_single_row(size: int, tile: int) -> bool:
+    return size == 1 or (size > tile and size % tile == 1)
+

@@ -1,0 +1,118 @@
+"""An operand's tile from global memory to L1 and on to L0A or L0B.
+
+A fractal is 512 bytes: 16 rows of c0 elements (16 of f16, 8 of f32). Fractal numbers, with tile sizes M, N, K and the sizes
+m1, n1, k1 of the current tile in fractals:
+
+    L1, rows_k   NZ of [rows, k]: k/c0 * (ROWS/16) + row/16
+    L1, k_rows   NZ of [k, rows]: row/16 * (K/16) + k/16; of f32, one NZ of 16 rows after the other (squares of 16 x 16)
+    L0A          m/16 * k1 + k/c0
+    L0B          k/c0 * n1 + n/16
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from uol.backends.ascendc.buffers import View
+from uol.backends.ascendc.machine import BYTES, FRACTAL
+from uol.backends.ascendc.operands import Operand
+from uol.backends.ascendc.program import Builder
+
+C_OF = {"f32": "float", "f16": "half", "bf16": "bfloat16_t"}
+ZERO_OF = {"f32": "0.0f", "f16": "half(0.0f)", "bf16": "ToBfloat16(0.0f)"}
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One operand of a kernel: where it comes from, its buffers, and its tile of `rows` x `k`. `name` is m or n."""
+
+    operand: Operand
+    tensor: str
+    dtype: str
+    l1: View
+    l0: View
+    rows: int
+    k: int
+    name: str
+
+    @property
+    def c0(self) -> int:
+        return 32 // BYTES[self.dtype]
+
+    @property
+    def fractal(self) -> int:
+        """Elements of a fractal."""
+        return FRACTAL * self.c0
+
+    @property
+    def size(self) -> str:
+        return f"{self.name}_size"
+
+    @property
+    def row_fractals(self) -> str:
+        return f"({self.size} + 15) / 16"
+
+    @property
+    def k_fractals(self) -> str:
+        return f"(k_size + {self.c0 - 1}) / {self.c0}"
+
+
+def load_left(builder: Builder, side: Side, base: str, *, short: bool, many: bool) -> None:
+    """A's tile into L0A. `short`: the last k tile ends within a fractal; `many`: there are several k tiles."""
+    _to_l1(builder, side, base, short=short, many=many)
+    if side.operand.form == "rows_k":
+        params = f"LoadData2DParams(i, {side.k_fractals}, {side.rows // FRACTAL}, 0, 0, false, 0)"
+    else:
+        params = f"LoadData2DParams(i * {side.k // FRACTAL}, {side.k_fractals}, 1, 0, 0, true, 0)"
+    with builder.loop(f"for (int i = 0; i < {side.row_fractals}; ++i)", "i", runs=True):
+        dst = side.l0.at(f"i * ({side.k_fractals}) * {side.fractal}", per="i")
+        builder.emit("MTE1", f"LoadData({dst}, {side.l1}, {params});", reads=(side.l1,), writes=(dst,))
+
+
+def load_right(builder: Builder, side: Side, base: str, *, short: bool, many: bool) -> None:
+    """B's tile into L0B."""
+    _to_l1(builder, side, base, short=short, many=many)
+    if side.operand.form == "k_rows" and side.dtype == "f32":
+        _squares_to_l0(builder, side)
+        return
+    if side.operand.form == "rows_k":
+        params = f"LoadData2DParams(i * {side.rows // FRACTAL}, {side.row_fractals}, 1, 0, 0, false, 0)"
+    else:
+        params = f"LoadData2DParams(i, {side.row_fractals}, {side.k // FRACTAL}, 0, 0, true, 0)"
+    with builder.loop(f"for (int i = 0; i < {side.k_fractals}; ++i)", "i", runs=True):
+        dst = side.l0.at(f"i * ({side.row_fractals}) * {side.fractal}", per="i")
+        builder.emit("MTE1", f"LoadData({dst}, {side.l1}, {params});", reads=(side.l1,), writes=(dst,))
+
+
+def _to_l1(builder: Builder, side: Side, base: str, *, short: bool, many: bool) -> None:
+    pitch = side.operand.pitch
+    if side.operand.form == "rows_k":
+        params = f"Nd2NzParams(1, {side.size}, k_size, 0, {pitch}, {side.rows}, 1, 0)"
+        builder.emit("MTE2", f"DataCopy({side.l1}, {side.tensor}[{base}], {params});", writes=(side.l1,))
+        return
+    if short:
+        _zero(builder, side, many=many)
+    if side.dtype == "f32":
+        with builder.loop("for (int i = 0; i < (k_size + 15) / 16; ++i)", "i", runs=True):
+            dst = side.l1.at(f"i * {FRACTAL * side.rows}", per="i")
+            params = f"Nd2NzParams(1, lesser(16, k_size - i * 16), {side.size}, 0, {pitch}, 16, 1, 0)"
+            builder.emit("MTE2", f"DataCopy({dst}, {side.tensor}[{base} + i * {FRACTAL * pitch}], {params});", writes=(dst,))
+        return
+    params = f"Nd2NzParams(1, k_size, {side.size}, 0, {pitch}, {side.k}, 1, 0)"
+    builder.emit("MTE2", f"DataCopy({side.l1}, {side.tensor}[{base}], {params});", writes=(side.l1,))
+
+
+def _zero(builder: Builder, side: Side, *, many: bool) -> None:
+    """Rows of k beyond the last are not written by ND2NZ, and are multiplied: they must be zero."""
+    blocks = side.l1.buffer.slot_bytes // 32
+    params = f"InitConstValueParams<{C_OF[side.dtype]}>(1, {blocks}, 0, {ZERO_OF[side.dtype]})"
+    with builder.branch("k_size % 16 != 0" if many else ""):
+        builder.emit("MTE2", f"Fill({side.l1}, {params});", writes=(side.l1,))
+
+
+def _squares_to_l0(builder: Builder, side: Side) -> None:
+    """f32 with k down the rows: squares of 16 x 16 are turned, each into two fractals one row of fractals apart."""
+    with builder.loop("for (int i = 0; i < (k_size + 15) / 16; ++i)", "i", runs=True):
+        dst = side.l0.at(f"i * 2 * ({side.row_fractals}) * {side.fractal}", per="i")
+        params = f"LoadData2dTransposeParams(i * {side.rows // FRACTAL}, {side.row_fractals}, 1, 0, {side.row_fractals} - 1, 0)"
+        builder.emit("MTE1", f"LoadDataWithTranspose({dst}, {side.l1}, {params});", reads=(side.l1,), writes=(dst,))

@@ -1,0 +1,122 @@
+"""How the cube can fetch an operand: a pitch and a contiguous run, or not at all.
+
+ND2NZ reads rows of contiguous elements, a constant pitch apart. An operand over (rows, k) fits in two ways:
+
+    rows_k   contiguous along k, a row of the operand every pitch
+    k_rows   contiguous along the rows (m or n), a step of k every pitch; LoadData transposes on the way to L0
+
+Anything else (guards, several k axes that are not one run, a stride along both) is packed by a vector kernel first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from uol.backends.ascendc.indices import Indices, extent, stride_of
+from uol.backends.ascendc.machine import MAX_ND2NZ_PITCH
+from uol.codegen.rewrites import Side
+from uol.codegen.spec import Contract, Read
+from uol.codegen.traverse import walk
+from uol.ir.nodes import Axis, Call, Expr
+
+Form = Literal["rows_k", "k_rows"]
+CUBE_TYPES = ("f16", "bf16", "f32")
+SHORT_ROWS = 64
+"""Rows of an operand that are not one run are worth packing where their innermost axis is shorter than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """An operand as it is fetched: its read, its form, the pitch in elements, and the axis along its rows that is tiled."""
+
+    read: Read
+    form: Form
+    pitch: int
+    row: str
+    k: str
+
+
+def read_of(factor: Expr) -> Read:
+    return next(n for n in walk(factor) if isinstance(n, Read))
+
+
+def is_plain(factor: Expr, acc_dtype: str) -> bool:
+    """Is the factor a read that the cube widens by itself?"""
+    if isinstance(factor, Call) and factor.fn == "cast" and factor.dtype == acc_dtype:
+        factor = factor.args[0]
+    return isinstance(factor, Read) and factor.dtype in CUBE_TYPES
+
+
+def operand_type(contract: Contract) -> str:
+    """The type in which both operands enter the cube: their own where it is the same, else f32."""
+    types = {read_of(f).dtype if is_plain(f, contract.acc_dtype) else f.type for f in (contract.a, contract.b)}
+    return types.pop() if len(types) == 1 and types <= set(CUBE_TYPES) else "f32"
+
+
+def operand_of(contract: Contract, side: Side) -> Operand | None:
+    """The operand if the cube can fetch it as it is."""
+    factor = contract.a if side == "a" else contract.b
+    rows = contract.m if side == "a" else contract.n
+    read = read_of(factor)
+    if not is_plain(factor, contract.acc_dtype) or read.dtype != operand_type(contract) or read.guard:
+        return None
+    indices = Indices.over(contract.axes, {})
+    if not _one_run(read, contract.k, indices):
+        return None
+    if any(stride_of(read, a.name, indices) is None for a in (*contract.batch, *rows)):
+        return None
+    if not _one_run(read, rows, indices) and extent(rows[-1]) < SHORT_ROWS:
+        return None
+    return _formed(read, rows, contract.k, indices, side)
+
+
+def _formed(read: Read, rows: Sequence[Axis], ks: Sequence[Axis], indices: Indices, side: Side) -> Operand | None:
+    row, k = (axes[-1].name if axes else "" for axes in (rows, ks))
+    row_step = stride_of(read, row, indices) if row else 0
+    k_step = stride_of(read, k, indices) if k else 0
+    n_rows, n_k = extent(rows[-1]) if rows else 1, _size(ks)
+    if row_step is None or k_step is None:
+        return None
+    if (k_step == 1 or n_k == 1) and (n_rows == 1 or n_k <= row_step <= MAX_ND2NZ_PITCH):
+        return Operand(read, "rows_k", row_step if n_rows > 1 else n_k, row, k)
+    transposable = read.dtype != "f32" or side == "b"
+    if transposable and (row_step == 1 or n_rows == 1) and n_rows <= k_step <= MAX_ND2NZ_PITCH:
+        return Operand(read, "k_rows", k_step, row, k)
+    return None
+
+
+def _size(axes: Sequence[Axis]) -> int:
+    total = 1
+    for axis in axes:
+        total *= extent(axis)
+    return total
+
+
+def _one_run(read: Read, axes: Sequence[Axis], indices: Indices) -> bool:
+    """Does the read walk the axes as if they were one?"""
+    for outer, inner in zip(axes, axes[1:], strict=False):
+        wide, narrow = stride_of(read, outer.name, indices), stride_of(read, inner.name, indices)
+        if wide is None or narrow is None or wide != narrow * extent(inner):
+            return False
+    return True
+
+
+def packed_form(contract: Contract, side: Side, dtype: str) -> Form:
+    """The layout in which a copy of the operand is easiest to make: contiguous along whatever the source is."""
+    rows = contract.m if side == "a" else contract.n
+    read = read_of(contract.a if side == "a" else contract.b)
+    indices = Indices.over(contract.axes, {})
+    by_row = bool(rows) and stride_of(read, rows[-1].name, indices) not in (None, 0)
+    along_k = bool(contract.k) and stride_of(read, contract.k[-1].name, indices) == 1
+    if dtype == "f32" and side == "a":
+        return "rows_k"
+    if along_k and contract.k and extent(contract.k[-1]) >= 16:
+        return "rows_k"
+    return "k_rows" if by_row and _smallest_stride(read, rows, indices) <= _smallest_stride(read, contract.k, indices) else "rows_k"
+
+
+def _smallest_stride(read: Read, axes: Sequence[Axis], indices: Indices) -> int:
+    strides = [s for a in axes if (s := stride_of(read, a.name, indices)) and extent(a) > 1]
+    return min(strides, default=2**62)
