@@ -1,0 +1,114 @@
+"""What a path is asked and what it reports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+from uol.conformance.comparison import Comparison
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, and how many steps of it are done and of all."""
+
+Status = Literal["pass", "breach", "findings", "refused", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class PathOptions:
+    """targets   backends to check, in order; empty for all
+    weights   a state dict (torch.save), or None for seeded weights
+    image     a picture, or None for the photograph that scikit-learn ships
+    dtype     element type of the layers on the twins; the CPU runs the whole network in f32
+    seed      of the weights
+    """
+
+    targets: tuple[str, ...] = ()
+    weights: Path | None = None
+    image: Path | None = None
+    dtype: str = "f32"
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LayerResult:
+    """One distinct layer on one target.
+
+    layers          the layers of the network that have this configuration
+    golden          against the golden value, within the contract
+    pytorch         against PyTorch in float64, within the same interval
+    share           see Comparison: the error as a share of what the contract admits
+    time_us         median of the kernels, and of PyTorch eager beside them; 0 where nothing was timed
+    """
+
+    target: str
+    op: str
+    layers: tuple[str, ...]
+    shape: str
+    kernels: tuple[str, ...]
+    status: Status
+    reason: str = ""
+    golden: Comparison | None = None
+    pytorch: Comparison | None = None
+    findings: tuple[str, ...] = ()
+    time_us: float = 0.0
+    pytorch_us: float = 0.0
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        return self.status == "pass"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A statement about the whole path, with the figures that decided it."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class PathReport:
+    """What a path found out. `facts` are figures that nothing is decided on: versions, sources, times."""
+
+    path: str
+    checks: tuple[Check, ...]
+    layers: tuple[LayerResult, ...]
+    facts: Mapping[str, str]
+    seconds: float
+
+    @property
+    def ok(self) -> bool:
+        """Did every check and every layer on every target pass?"""
+        return all(c.ok for c in self.checks) and all(layer.ok for layer in self.layers)
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The targets in the order in which they were checked."""
+        return tuple(dict.fromkeys(layer.target for layer in self.layers))
+
+    def of(self, target: str) -> tuple[LayerResult, ...]:
+        """The layers of one target."""
+        return tuple(layer for layer in self.layers if layer.target == target)
+
+    def record(self) -> dict[str, object]:
+        """As plain data, for JSON."""
+        return {
+            "path": self.path,
+            "ok": self.ok,
+            "seconds": round(self.seconds, 1),
+            "facts": dict(self.facts),
+            "checks": [asdict(c) for c in self.checks],
+            "layers": [{**asdict(layer), "ok": layer.ok} for layer in self.layers],
+        }
+
+
+class PathModule(Protocol):
+    """A path's module."""
+
+    def conform(self, options: PathOptions, progress: Progress) -> PathReport:
+        """Runs the path on every target and judges it."""
+        ...

@@ -1,0 +1,152 @@
+"""ResNet-50 in PyTorch: torchvision's network and its weights, and each layer as PyTorch computes it eagerly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uol.conformance.paths.network import Layer
+from uol.ir.errors import ResourceError, ShapeError, ToolchainError
+
+if TYPE_CHECKING:
+    import torch
+
+Array = NDArray[np.generic]
+Tensors = Mapping[str, "torch.Tensor"]
+
+
+def load_network(weights: Path | None, seed: int, image: NDArray[np.float32]) -> torch.nn.Module:
+    """torchvision's ResNet-50 for inference, in float32: with a state dict from a file, or with seeded weights.
+
+    Seeded weights are torchvision's initialisation; the norms' scales and shifts are random, and their statistics are those
+    of the picture, so that values stay in the range that they have in a trained network.
+    """
+    import torch
+
+    network = _resnet50()
+    if weights is None:
+        _seed(network, seed, torch.from_numpy(image))
+    else:
+        _load(network, weights)
+    network.requires_grad_(False)
+    return network.eval()
+
+
+def state_arrays(network: torch.nn.Module) -> dict[str, NDArray[np.float32]]:
+    """The floating-point entries of the state dict."""
+    return {name: value.numpy() for name, value in network.state_dict().items() if value.is_floating_point()}
+
+
+def logits(network: torch.nn.Module, image: NDArray[np.float32], *, double: bool) -> NDArray[np.float64]:
+    """The network's result for a picture, computed in float64 or float32."""
+    import copy
+
+    import torch
+
+    with torch.no_grad():
+        if not double:
+            single: NDArray[np.float32] = network(torch.from_numpy(image)).numpy()
+            return single.astype(np.float64)
+        wide: NDArray[np.float64] = copy.deepcopy(network).double()(torch.from_numpy(image).double()).numpy()
+        return wide
+
+
+def eager_network(network: torch.nn.Module, image: NDArray[np.float32], *, channels_last: bool) -> Callable[[], object]:
+    """The whole network as eager PyTorch, weights and picture in the given memory format."""
+    import copy
+
+    import torch
+
+    order = torch.channels_last if channels_last else torch.contiguous_format
+    own = copy.deepcopy(network).to(memory_format=order)
+    x = torch.from_numpy(image).to(memory_format=order)
+
+    def call() -> object:
+        with torch.inference_mode():
+            return own(x)
+
+    return call
+
+
+def eager_layer(layer: Layer, inputs: Mapping[str, Array], state: Mapping[str, NDArray[np.float32]]) -> Callable[[], object]:
+    """A layer as eager PyTorch computes it: one call for each part, in place where torchvision's network is in place.
+    Activations are the given arrays, in their memory format; filters are channels-last."""
+    import torch
+
+    tensors = {param: torch.from_numpy(array) for param, array in inputs.items()}
+    if tensors.get("w") is not None and tensors["w"].dim() == 4:
+        tensors["w"] = torch.from_numpy(state[layer.inputs["w"]]).to(memory_format=torch.channels_last)
+    compute = _eager(layer.op, tensors, layer.attrs)
+
+    def call() -> object:
+        with torch.inference_mode():
+            return compute()
+
+    return call
+
+
+def _eager(op: str, tensors: Tensors, attrs: Mapping[str, int]) -> Callable[[], torch.Tensor]:
+    import torch
+
+    functional = torch.nn.functional
+    x = tensors["x"]
+    stride, pad = attrs.get("stride", 1), attrs.get("pad", 0)
+    if op == "max_pool2d":
+        return lambda: functional.max_pool2d(x, attrs["kernel"], stride, pad)
+    if op == "global_avg_pool2d":
+        return lambda: functional.adaptive_avg_pool2d(x, (1, 1)).flatten(1)
+    if op == "linear":
+        return lambda: functional.linear(x, tensors["w"], tensors["b"])
+    w, gamma, beta, mean, var = (tensors[name] for name in ("w", "gamma", "beta", "mean", "var"))
+
+    def convolution() -> torch.Tensor:
+        y = functional.batch_norm(functional.conv2d(x, w, None, stride, pad), mean, var, gamma, beta)
+        if "z" in tensors:
+            y += tensors["z"]
+        return y.relu_() if op.endswith("relu") else y
+
+    return convolution
+
+
+def _resnet50() -> Any:
+    try:
+        from torchvision.models import resnet50
+    except ImportError as error:
+        raise ToolchainError("the reference network is torchvision's, which is missing", hint="install uol[paths]") from error
+    return resnet50(weights=None)
+
+
+def _seed(network: Any, seed: int, image: torch.Tensor) -> None:
+    import torch
+
+    generator = torch.Generator().manual_seed(seed)
+    for name, module in network.named_modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            last = name.endswith("bn3")  # the end of a block: smaller, so that residuals do not grow from block to block
+            torch.nn.init.uniform_(module.weight, 0.2 if last else 0.5, 0.5 if last else 1.5, generator=generator)
+            torch.nn.init.normal_(module.bias, 0.0, 0.2, generator=generator)
+            module.momentum = 1.0  # the next batch's statistics, and no others
+        elif isinstance(module, torch.nn.Conv2d):
+            torch.nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu", generator=generator)
+        elif isinstance(module, torch.nn.Linear):
+            torch.nn.init.normal_(module.weight, 0.0, 0.02, generator=generator)
+            torch.nn.init.zeros_(module.bias)
+    with torch.no_grad():
+        network.train()(image)
+
+
+def _load(network: Any, path: Path) -> None:
+    import torch
+
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises what its unpickler does
+        raise ResourceError(f"{path} cannot be read as a state dict: {error}") from error
+    try:
+        network.load_state_dict(state)
+    except (RuntimeError, TypeError) as error:
+        raise ShapeError(f"{path} is no state dict of ResNet-50: {str(error).splitlines()[0]}") from error

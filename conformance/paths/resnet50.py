@@ -1,0 +1,138 @@
+"""ResNet-50 on a photograph: whole on the CPU, every distinct layer with its real inputs on every target.
+
+    CPU        56 operators in a row, f32; the logits against torchvision's network in float64 and float32; every distinct
+               layer against its golden value and PyTorch, and its time beside PyTorch's eager one
+    others     in the twin, with all checks: every distinct layer at its real size, on the activations of the CPU's run
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uol.backends import registry
+from uol.conformance.dual import dual_benchmark
+from uol.conformance.paths import reference_network
+from uol.conformance.paths.cpu_network import CpuNetwork, Step, build_network
+from uol.conformance.paths.facts import facts
+from uol.conformance.paths.layer_checks import LayerCase
+from uol.conformance.paths.network import Placed, distinct, place, resnet50
+from uol.conformance.paths.photograph import photograph
+from uol.conformance.paths.record import Check, LayerResult, PathOptions, PathReport, Progress
+from uol.conformance.paths.timing import interleaved_us
+from uol.conformance.paths.twin_layers import check_layers
+from uol.conformance.twin_check import has_twin
+from uol.ir.errors import UolError
+from uol.targets import Target, resolve_target
+
+if TYPE_CHECKING:
+    import torch
+
+TIMING_ROUNDS = 15
+TIMING_BUDGET_S = 0.4
+WHOLE_ROUNDS = 7
+TOP = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The picture and the network in PyTorch, and its layers at the shapes of this picture."""
+
+    image: NDArray[np.float32]
+    network: torch.nn.Module
+    state: Mapping[str, NDArray[np.float32]]
+    placed: tuple[Placed, ...]
+
+    @staticmethod
+    def of(options: PathOptions) -> Subject:
+        """Raises UolError for a picture or state dict that cannot be used."""
+        image = photograph(options.image)
+        network = reference_network.load_network(options.weights, options.seed, image)
+        state = reference_network.state_arrays(network)
+        shapes = {name: array.shape for name, array in state.items()} | {"image": image.shape}
+        return Subject(image, network, state, place(resnet50(), shapes, "f32"))
+
+
+def conform(options: PathOptions, progress: Progress) -> PathReport:
+    """Runs the path on every target of `options` and judges it. Raises UolError where it cannot start."""
+    started = time.perf_counter()
+    targets = [resolve_target(name) for name in options.targets or registry.names()]
+    targets.sort(key=lambda t: has_twin(t.backend.name))  # this machine first: the twins' inputs come from its run
+    progress("photograph and weights", 0, 1)
+    subject = Subject.of(options)
+    progress("photograph and weights", 1, 1)
+    here = local_target()
+    network = build_network(
+        subject.placed, subject.state, subject.image, here, lambda n: progress("CPU kernels", n, len(subject.placed))
+    )
+    result = np.array(network.run(), dtype=np.float64)
+    checks = tuple(_end_to_end(subject, result))
+    cases = [_case(network, each, names, options.dtype) for each, names in distinct(subject.placed)]
+    layers: list[LayerResult] = []
+    for target in targets:
+        layers += _layers(network, subject, cases, target, progress)
+    found = facts(options, targets) | _times(network, subject)
+    return PathReport("resnet50", checks, tuple(layers), found, time.perf_counter() - started)
+
+
+def local_target() -> Target:
+    """The target whose kernels run on this machine."""
+    name = next((n for n in registry.names() if not has_twin(n)), None)
+    if name is None:
+        raise UolError("no target runs on this machine", hint="`uol doctor` shows the targets")
+    return resolve_target(name)
+
+
+def _case(network: CpuNetwork, placed: Placed, names: tuple[str, ...], dtype: str) -> LayerCase:
+    """A distinct layer with the inputs that the network's run left in its buffers."""
+    return LayerCase.of(placed, names, dtype, network.step(placed.layer.name).inputs)
+
+
+def _layers(
+    network: CpuNetwork, subject: Subject, cases: Sequence[LayerCase], target: Target, progress: Progress
+) -> Iterator[LayerResult]:
+    name = target.backend.name
+    if has_twin(name):
+        yield from check_layers(cases, target, lambda n: progress(f"layers on {name}", n, len(cases)))
+        return
+    for number, case in enumerate(cases, 1):
+        step = network.step(case.names[0])
+        alike = case if case.dtype == "f32" else LayerCase.of(case.placed, case.names, "f32", step.inputs)
+        yield _on_this_machine(step, alike, subject)
+        progress(f"layers on {name}", number, len(cases))
+
+
+def _on_this_machine(step: Step, case: LayerCase, subject: Subject) -> LayerResult:
+    """A layer of the CPU's network: its result, and its time beside PyTorch's."""
+    verdict = case.judge(step.compiled, step.result)
+    eager = reference_network.eager_layer(step.placed.layer, step.inputs, subject.state)
+    times = interleaved_us({"uol": step.call, "pytorch": eager}, rounds=TIMING_ROUNDS, budget_s=TIMING_BUDGET_S)
+    return replace(verdict, time_us=times["uol"], pytorch_us=times["pytorch"])
+
+
+def _end_to_end(subject: Subject, result: NDArray[np.float64]) -> Iterator[Check]:
+    """The whole network against PyTorch's in float64, with PyTorch's float32 as the partner."""
+    golden = reference_network.logits(subject.network, subject.image, double=True)
+    partner = reference_network.logits(subject.network, subject.image, double=False)
+    if result.shape != golden.shape:
+        yield Check("logits", False, f"shape {result.shape}, expected {golden.shape}")
+        return
+    dual = dual_benchmark(result, partner, golden, "f32", "L0")
+    yield Check("logits within the dual benchmark against PyTorch float32, golden is PyTorch float64", dual.ok, dual.detail)
+    ours, theirs = (np.argsort(-r[0], kind="stable")[:TOP] for r in (result, golden))
+    same = bool(np.array_equal(ours, theirs))
+    yield Check(f"the {TOP} highest classes are PyTorch's", same, f"{ours.tolist()}, {theirs.tolist()}")
+    spread = float(golden.std())
+    yield Check("the logits tell classes apart", bool(spread > 1e-2), f"standard deviation {spread:.3g}")
+
+
+def _times(network: CpuNetwork, subject: Subject) -> dict[str, str]:
+    """The whole network beside PyTorch's eager one."""
+    eager = reference_network.eager_network(subject.network, subject.image, channels_last=True)
+    times = interleaved_us({"uol": network.run, "PyTorch eager, channels-last": eager}, rounds=WHOLE_ROUNDS)
+    return {"whole network on the CPU": "; ".join(f"{name} {us / 1e3:.1f} ms" for name, us in times.items())}

@@ -1,0 +1,29 @@
+"""Times of two things beside each other: A B A B, so that a change of clock or load meets both."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from statistics import median
+
+Action = Callable[[], object]
+
+
+def interleaved_us(actions: Mapping[str, Action], *, rounds: int, warm_up: int = 2, budget_s: float = 1e9) -> dict[str, float]:
+    """The median time of each action in microseconds, over at most `rounds` rounds of all of them in turn.
+
+    Rounds end early, after three at least, when `budget_s` seconds have passed.
+    """
+    for action in actions.values():
+        for _ in range(warm_up):
+            action()
+    times: dict[str, list[float]] = {name: [] for name in actions}
+    end = time.perf_counter() + budget_s
+    for number in range(rounds):
+        for name, action in actions.items():
+            start = time.perf_counter()
+            action()
+            times[name].append((time.perf_counter() - start) * 1e6)
+        if number >= 2 and time.perf_counter() > end:
+            break
+    return {name: median(found) for name, found in times.items()}
