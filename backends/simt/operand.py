@@ -35,10 +35,10 @@ class Side:
 class OperandPlan:
     """How a block fills `array[tile k][tile]` from global memory.
 
-    outer, k              variables of the element that a thread loads, and their values from the load counter `t`
-    outer_at, k_at        its place in the tile, from `t`
-    guard                 whether the element exists; empty where the tile divides the operand
-    body                  statements that compute `value`
+    outer, k      variables of the element that a thread loads, and their values from the load counter `t`. Beyond the
+                  last m or n the last one is loaded again: its sums are never stored, and nothing needs to be filled in
+    k_bound       the first k that does not exist, where a step may reach it; such elements are neither loaded nor used
+    body          statements that load the element into its place
     """
 
     array: str
@@ -49,11 +49,8 @@ class OperandPlan:
     outer_value: str
     k: str
     k_value: str
-    outer_at: str
-    k_at: str
-    guard: str
+    k_bound: int | None
     ctype: str
-    zero: str
     body: tuple[str, ...]
 
 
@@ -85,24 +82,20 @@ def plan_operand(spec: Contract, side: Side, k: Counter, tile_k: int, printer: P
     slow, fast = f"t / {inner}", f"t % {inner}"
     outer_at, k_at = (slow, fast) if along_k else (fast, slow)
     array, part, outer_name, k_name = (printer.names.variable(n) for n in (*side.names, outer.name, k.name))
-    guards = [f"{outer_name} < {outer.count}"] if outer.count % tile else []
-    guards += [f"{k_name} < {k.count}"] if k.count % tile_k else []
-    ctype = printer.ctype(spec.acc_dtype)
+    position = f"{side.origin} + {outer_at}"
+    last = literal(Const(outer.count - 1), wide=printer.index_type != "int")
     return OperandPlan(
         array=array,
         part=part,
         tile=tile,
         pitch=pitch(tile, DTYPES[spec.acc_dtype].bytes, along_k),
         outer=outer_name,
-        outer_value=f"{side.origin} + {outer_at}",
+        outer_value=f"uol::min({position}, {last})" if outer.count % tile else position,
         k=k_name,
         k_value=f"k0 + {k_at}",
-        outer_at=outer_at,
-        k_at=k_at,
-        guard=" && ".join(guards),
-        ctype=ctype,
-        zero=literal(Const(0, spec.acc_dtype)),
-        body=_body(side, k, printer, "value" if guards else f"const {ctype} value", spec.line),
+        k_bound=k.count if k.count % tile_k else None,
+        ctype=printer.ctype(spec.acc_dtype),
+        body=_body(side, k, printer, f"{array}[{k_at}][{outer_at}]", spec.line),
     )
 
 

@@ -9,6 +9,7 @@ from uol.backends.simt.epilogue import EpiloguePlan, plan_epilogue
 from uol.backends.simt.flat import Counter, count_of
 from uol.backends.simt.fold_constants import folded
 from uol.backends.simt.index_type import index_type
+from uol.backends.simt.literals import literal
 from uol.backends.simt.names import kernel_symbol, legalise
 from uol.backends.simt.operand import OperandPlan, Side, pitch, plan_operand, tile_names, unit_stride_is_k
 from uol.backends.simt.proofs import Proofs
@@ -23,13 +24,14 @@ from uol.codegen.traverse import variables
 from uol.ir.nodes import Call, Const, Expr, Var
 from uol.ir.types import DTYPES, INDEX, is_float
 
-LOCALS = ("i", "j", "t", "m0", "n0", "k0", "step", "value", "thread_m", "thread_n")
+LOCALS = ("i", "j", "t", "m0", "n0", "k0", "step", "steps", "thread_m", "thread_n")
 BLOCK, LEFT, RIGHT = "$block", "$left", "$right"
 
 
 @dataclass(frozen=True, slots=True)
 class ContractPlan:
-    """What `contract.j2` reads. `accumulate` is the innermost statement."""
+    """What `contract.j2` reads. `steps` is how many k are left, where the last tile is not full; `accumulate` is the
+    innermost statement."""
 
     title: str
     signature: Signature
@@ -40,6 +42,7 @@ class ContractPlan:
     origin_n: str
     batch: tuple[str, ...]
     k_count: int
+    steps: str | None
     a: OperandPlan
     b: OperandPlan
     acc_ctype: str
@@ -108,6 +111,7 @@ def plan_contract(spec: Contract, tile: Tile, target: Target) -> ContractPlan:
         origin_n=_block_part(printer, 1, grid.n if grid.m * grid.batch != 1 else None, tile.n, grid.n),
         batch=tuple(batch_scope.lines),
         k_count=k_count,
+        steps=_steps(k_count, tile, index),
         a=plan_operand(spec, Side(spec.a, a_names, m, "m0", tile.m), k, tile.k, printer),
         b=plan_operand(spec, Side(spec.b, b_names, n, "n0", tile.n), k, tile.k, printer),
         acc_ctype=printer.ctype(spec.acc_dtype),
@@ -116,6 +120,13 @@ def plan_contract(spec: Contract, tile: Tile, target: Target) -> ContractPlan:
         accumulate=_accumulate(spec, printer, a_names[1], b_names[1]),
         epilogue=plan_epilogue(spec, m, n, tile, printer),
     )
+
+
+def _steps(k_count: int, tile: Tile, index: str) -> str | None:
+    """How many k the tile at k0 holds; None where it is always full."""
+    if k_count % tile.k == 0:
+        return None
+    return f"uol::min({literal(Const(tile.k), wide=index != 'int')}, {k_count} - k0)"
 
 
 def _declare_batch(spec: Contract, batch: Counter, grid: Grid, scope: Scope) -> None:

@@ -21,25 +21,20 @@ extern "C" __global__ void __launch_bounds__(64) linear_kernel(
   float a[2][2] = {};  // line 2
   for (int k0 = 0; k0 < 17; k0 += 16) {
     for (int t = threadIdx.x; t < 16 * 16; t += 64) {
-      const int s = m0 + t / 16;
+      const int s = uol::min(m0 + t / 16, 32);
       const int k = k0 + t % 16;
-      float value = 0.0f;
-      if (s < 33 && k < 17) {
-        value = float(x[s * 17 + k]);  // line 2
-      }
-      x_tile[t % 16][t / 16] = value;
+      if (k >= 17) continue;
+      x_tile[t % 16][t / 16] = float(x[s * 17 + k]);  // line 2
     }
     for (int t = threadIdx.x; t < 16 * 16; t += 64) {
       const int n = n0 + t / 16;
       const int k = k0 + t % 16;
-      float value = 0.0f;
-      if (k < 17) {
-        value = float(w[n * 17 + k]);  // line 2
-      }
-      w_tile[t % 16][t / 16] = value;
+      if (k >= 17) continue;
+      w_tile[t % 16][t / 16] = float(w[n * 17 + k]);  // line 2
     }
     __syncthreads();
-    for (int step = 0; step < 16; ++step) {
+    const int steps = uol::min(16, 17 - k0);
+    for (int step = 0; step < steps; ++step) {
       float x_part[2];
       float w_part[2];
 #pragma unroll

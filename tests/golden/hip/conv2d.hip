@@ -22,35 +22,30 @@ extern "C" __global__ void __launch_bounds__(64) conv2d_kernel(
   float y_value[2][2] = {};  // line 5
   for (int k0 = 0; k0 < 27; k0 += 16) {
     for (int t = threadIdx.x; t < 16 * 16; t += 64) {
-      const int o = m0 + t / 16;
+      const int o = uol::min(m0 + t / 16, 4);
       const int at_k = k0 + t % 16;
-      float value = 0.0f;
-      if (o < 5 && at_k < 27) {
-        value = w[o * 27 + at_k];  // line 5
-      }
-      w_tile[t % 16][t / 16] = value;
+      if (at_k >= 27) continue;
+      w_tile[t % 16][t / 16] = w[o * 27 + at_k];  // line 5
     }
     for (int t = threadIdx.x; t < 16 * 16; t += 64) {
-      const int at_n = n0 + t % 16;
+      const int at_n = uol::min(n0 + t % 16, 125);
       const int at_k = k0 + t / 16;
-      float value = 0.0f;
-      if (at_n < 126 && at_k < 27) {
-        const int n = at_n / 63;
-        const int p = at_n / 7 % 9;
-        const int q = at_n % 7;
-        const int c = at_k / 9;
-        const int r = at_k / 3 % 3;
-        const int s = at_k % 3;
-        const int x_at0 = p + r - 1;
-        const int x_at1 = q + s - 1;
-        value = x_at0 >= 0 && x_at0 < 9 && x_at1 >= 0 && x_at1 < 7  // line 5
-            ? x[((n * 3 + c) * 9 + x_at0) * 7 + x_at1]
-            : 0.0f;
-      }
-      x_tile[t / 16][t % 16] = value;
+      if (at_k >= 27) continue;
+      const int n = at_n / 63;
+      const int p = at_n / 7 % 9;
+      const int q = at_n % 7;
+      const int c = at_k / 9;
+      const int r = at_k / 3 % 3;
+      const int s = at_k % 3;
+      const int x_at0 = p + r - 1;
+      const int x_at1 = q + s - 1;
+      x_tile[t / 16][t % 16] = x_at0 >= 0 && x_at0 < 9 && x_at1 >= 0 && x_at1 < 7  // line 5
+          ? x[((n * 3 + c) * 9 + x_at0) * 7 + x_at1]
+          : 0.0f;
     }
     __syncthreads();
-    for (int step = 0; step < 16; ++step) {
+    const int steps = uol::min(16, 27 - k0);
+    for (int step = 0; step < steps; ++step) {
       float w_part[2];
       float x_part[2];
 #pragma unroll
