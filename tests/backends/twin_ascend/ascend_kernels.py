@@ -207,8 +207,7 @@ extern "C" __global__ __aicore__ void matmul(GM_ADDR a, GM_ADDR b, GM_ADDR c, in
     mmad.n = N;
     mmad.k = k;
     mmad.cmatrixInitVal = k0 == 0;
-    Mmad(acc, a2, b2, mmad);
-    PipeBarrier<PIPE_M>();
+    Mmad(acc, a2, b2, mmad);  // M has waited for MTE1, and MTE1 for the Mmad before: no PipeBarrier<PIPE_M>
     SetFlag<HardEvent::M_MTE1>(0);
   }
   WaitFlag<HardEvent::MTE1_MTE2>(0);

@@ -26,6 +26,7 @@ void copy_nz(Local dst, Global src, int element, const AscendC::Nd2NzParams& p, 
   Instruction instruction(PIPE_MTE2, "DataCopy", site);
   if (!instruction.in(dst, Memory::l1, "dst") || !instruction.aligned(dst, 32, "dst")) return;
   check(instruction, p);
+  instruction.write_once();
   const std::int64_t c0 = 32 / element, rows = uint16_t{p.nValue}, cols = uint16_t{p.dValue};
   const std::int64_t row_step = uint16_t{p.dstNzNStride}, pitch = uint16_t{p.dstNzC0Stride};
   ++state.counts.copies;

@@ -118,6 +118,7 @@ bool Instruction::writes(const Local& view, std::int64_t offset, std::int64_t by
   for (std::int64_t at = begin / cell_bytes; at * cell_bytes < end; ++at) {
     Cell& cell = scratch.cells[at];
     check(scratch, cell, at * cell_bytes, true);
+    if (write_once_ && cell.writer == pipe_ && cell.write == clock_) report_at(kind::overlap, "writes a place twice");
     cell = Cell{};
     cell.write = clock_;
     cell.writer = pipe_;

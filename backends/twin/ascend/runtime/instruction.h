@@ -35,6 +35,8 @@ class Instruction {
 
   // Accumulating Mmads of ten fractals and more follow each other without a barrier.
   void trust_own_pipe() { own_pipe_ordered_ = true; }
+  // From now on, bytes that this very instruction wrote already may not be written again: its order within is undefined.
+  void write_once() { write_once_ = true; }
   const char* name() const { return name_; }
   Site site() const { return site_; }
 
@@ -50,6 +52,7 @@ class Instruction {
   Site site_;
   Clock clock_;
   bool own_pipe_ordered_ = false;
+  bool write_once_ = false;
 };
 
 }  // namespace twin

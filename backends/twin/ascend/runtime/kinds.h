@@ -16,7 +16,7 @@ inline constexpr char copy_size[] = "copy-size", copy_limit[] = "copy-limit", nd
 inline constexpr char overflow[] = "overflow", repeat_limit[] = "repeat-limit", mask[] = "mask", overlap[] = "overlap";
 inline constexpr char compare_size[] = "compare-size", select_mode[] = "select-mode", select_clobber[] = "select-clobber";
 inline constexpr char tmp_size[] = "tmp-size", cast_mode[] = "cast-mode", gather_offset[] = "gather-offset";
-inline constexpr char load_limit[] = "load-limit", gemv[] = "gemv", mmad_limit[] = "mmad-limit";
+inline constexpr char load_limit[] = "load-limit", gemv[] = "gemv", mmad_limit[] = "mmad-limit", k_padding[] = "k-padding";
 inline constexpr char quant_mismatch[] = "quant-mismatch", fixpipe_limit[] = "fixpipe-limit";
 inline constexpr char scalar_access[] = "scalar-access", dcache_dirty[] = "dcache-dirty", dcache_stale[] = "dcache-stale";
 inline constexpr char crash[] = "crash", timeout[] = "timeout";

@@ -56,6 +56,7 @@ void load_data_transposed(Local dst, Local src, Type type, const AscendC::LoadDa
   Instruction instruction(PIPE_MTE1, "LoadDataWithTranspose", site);
   if (!operands(instruction, dst, src)) return;
   if (uint8_t{p.addrMode} != 0) return instruction.report_at(kind::load_limit, "the twin runs addrMode 0 only");
+  instruction.write_once();
   const int element = bytes_of(type), side = element == 4 ? 16 : 32;
   for (std::int64_t i = 0; i < uint8_t{p.repeatTimes}; ++i) {
     const std::int64_t from = (uint16_t{p.startIndex} + i * uint16_t{p.srcStride}) * 2 * fractal;

@@ -69,12 +69,30 @@ void check_written(const Instruction& instruction, const Local& view, const char
   }
 }
 
+// Lanes of k beyond the asked depth take part: stale values there are harmless only while the other side is zero and they
+// are finite, so both sides must be zero.
+void check_padding(const Instruction& instruction, const Local& view, const char* operand, std::int64_t count, std::int64_t k,
+                   std::int64_t depth, int element, const auto& index) {
+  constexpr std::uint8_t zero[4] = {};
+  for (std::int64_t i = 0; i < count; ++i) {
+    for (std::int64_t lane = k; lane < depth; ++lane) {
+      const std::int64_t at = index(i, lane) * element;
+      if (!*instruction.written(view, at) || std::memcmp(instruction.data(view, at), zero, element) == 0) continue;
+      report(kind::k_padding, instruction.site(), "Mmad: the K padding of %s[%lld] at k = %lld is not zero", operand,
+             static_cast<long long>(i), static_cast<long long>(lane));
+      return;
+    }
+  }
+}
+
 void check_operands(Instruction& instruction, const Shape& s, const Local& a, const Local& b, int element, bool gemv) {
   const std::int64_t depth = s.k1 * s.c0;
-  check_written(instruction, a, "a", s.m, depth, element,
-                [&](std::int64_t m, std::int64_t k) { return gemv ? k : layout::zz(m, k, s.k1, s.c0); });
-  check_written(instruction, b, "b", s.n, depth, element,
-                [&](std::int64_t n, std::int64_t k) { return layout::zn(k, n, s.n1, s.c0); });
+  const auto in_a = [&](std::int64_t m, std::int64_t k) { return gemv ? k : layout::zz(m, k, s.k1, s.c0); };
+  const auto in_b = [&](std::int64_t n, std::int64_t k) { return layout::zn(k, n, s.n1, s.c0); };
+  check_written(instruction, a, "a", s.m, depth, element, in_a);
+  check_written(instruction, b, "b", s.n, depth, element, in_b);
+  check_padding(instruction, a, "a", s.m, s.k, depth, element, in_a);
+  check_padding(instruction, b, "b", s.n, s.k, depth, element, in_b);
 }
 
 // Where the accumulator starts: zero, the bias of the column, or what is in C.
