@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,9 @@ from uol.codegen.backend import Capability, Module
 
 GRACE_S = 10.0
 """How long after its own time limit a process may still take to report."""
+MEMORY = "/dev/shm"
+PROCESSES = 2
+"""Jobs that run at once, each in a process of its own with one thread."""
 
 
 def execute(
@@ -40,10 +45,12 @@ def execute_many(jobs: Sequence[Job]) -> list[TwinRun]:
     refused = [tuple(launch_limits(job.module, capability_of(job))) for job in jobs]
     orders = [order(kind_of(job.module.backend), job.module, job.checked) for job in jobs]
     built = build_modules([item for item, findings in zip(orders, refused, strict=True) if not findings])
-    return [
-        failed(job, findings, "") if findings else run_job(job, item, built[item.key])
-        for job, item, findings in zip(jobs, orders, refused, strict=True)
-    ]
+
+    def run(job: Job, item: Order, findings: tuple[Finding, ...]) -> TwinRun:
+        return failed(job, findings, "") if findings else run_job(job, item, built[item.key])
+
+    with ThreadPoolExecutor(PROCESSES) as pool:
+        return list(pool.map(run, jobs, orders, refused))
 
 
 def capability_of(job: Job) -> Capability:
@@ -68,7 +75,7 @@ def run_job(job: Job, item: Order, built: Built | Finding) -> TwinRun:
 
 
 def run_executable(job: Job, built: Built) -> TwinRun:
-    with tempfile.TemporaryDirectory(prefix="uol-twin-", dir=memory_folder()) as folder:
+    with tempfile.TemporaryDirectory(prefix="uol-twin-", dir=memory_folder(job)) as folder:
         written = write_job(job, built.slot, Path(folder) / "job")
         report_path = Path(folder) / "report"
         status, log = run_process([str(built.executable), str(written.path), str(report_path)], job.timeout_s + GRACE_S)
@@ -79,9 +86,14 @@ def run_executable(job: Job, built: Built) -> TwinRun:
         return TwinRun(written.outputs(), (*limits, *report.findings), report.counts, log)
 
 
-def memory_folder() -> str | None:
-    """Job files go to memory where the system has a folder for that."""
-    return "/dev/shm" if Path("/dev/shm").is_dir() else None
+def memory_folder(job: Job) -> str | None:
+    """Job files go to memory where the system has a folder for that, with ample room; else to the usual place."""
+    needed = sum(place(arg, job.scalars).bytes for arg in job.module.graph.args)
+    try:
+        free = shutil.disk_usage(MEMORY).free
+    except OSError:
+        return None
+    return MEMORY if free > 4 * needed + 2**24 else None
 
 
 def run_process(command: list[str], timeout_s: float) -> tuple[int | None, str]:
