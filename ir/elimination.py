@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from uol.ir import integers
 from uol.ir.integers import Poly, add, interval, multiply, scale, to_poly
-from uol.ir.intervals import Interval
+from uol.ir.intervals import EVERYTHING
 from uol.ir.knowledge import Knowledge
 from uol.ir.nodes import Call, Const, Expr, Load, Var
 from uol.ir.walk import substitute, variables, walk
 
 _MAX_STEPS = 40
+
+_Equation = tuple[str, Expr, list[Call]]  # a variable, what it equals, and what is known about the latter
 
 
 class Elimination:
@@ -53,28 +55,24 @@ class Elimination:
         found = self._multiple(poly) or _isolated(poly)
         if found is None:
             return
-        name, value = found
+        name, value, new = found
         self._equal = {n: substitute(e, {name: value}) for n, e in self._equal.items()} | {name: value}
         # what is known about the variable stays known about its value
-        self._known = Knowledge((*self._positivity(), *(substitute(c, {name: value}) for c in self._known.conditions)))
+        self._known = Knowledge((*new, *(substitute(c, {name: value}) for c in self._known.conditions)))
 
-    def _multiple(self, poly: Poly) -> tuple[str, Expr] | None:
-        """x % d == 0 says x = d * (x / d)."""
+    def _multiple(self, poly: Poly) -> _Equation | None:
+        """x % d == 0, with d positive, says x = d * q; q is not negative where x is not."""
         if len(poly) != 1 or len(atoms := next(iter(poly))) != 1:
             return None
         match atoms[0]:
             case Call(fn="%", args=(Var(name=name), divisor)) if name not in variables(divisor):
-                return name, integers.idx("*", divisor, Var(f"{name}/{len(self._equal)}"))
+                if not _is_positive(divisor, self._known.ranges):
+                    return None
+                quotient = Var(f"{name}/{len(self._equal)}")  # no name of a text has a slash
+                low = self._known.ranges.get(name, EVERYTHING).low
+                known = [integers.compare(">=", quotient, Const(0))] if low is not None and low >= 0 else []
+                return name, integers.idx("*", divisor, quotient), known
         return None
-
-    def _positivity(self) -> list[Expr]:
-        """A quotient that an equation introduced has the sign of its dividend: dims are not negative."""
-        out: list[Expr] = []
-        for name, value in self._equal.items():
-            low = self._known.ranges.get(name, Interval(0, None)).low
-            new = [v for v in variables(value) if "/" in v and v.startswith(f"{name}/")]
-            out += [integers.compare(">=", Var(v), Const(0)) for v in new if low is not None and low >= 0]
-        return out
 
     def _end(self, condition: Expr) -> list[tuple[str, tuple[Poly, Poly]]]:
         """From `v < E` with v bounded below: the ends of v. The condition says E - v - 1 >= 0."""
@@ -84,7 +82,7 @@ class Elimination:
             if factor != -1 or len(monomial) != 1 or not isinstance(monomial[0], Var):
                 continue
             name = monomial[0].name
-            low = self._known.ranges.get(name, Interval(None, None)).low
+            low = self._known.ranges.get(name, EVERYTHING).low
             rest = {m: c for m, c in (poly or {}).items() if m != monomial}
             if low is not None and not any(name in variables(a) for m in rest for a in m):
                 out.append((name, ({(): low} if low else {}, rest)))
@@ -197,8 +195,7 @@ class Bounds:
         return out
 
     def _positive(self, divisor: Expr) -> bool:
-        low = interval(to_poly(divisor, self._ranges), self._ranges).low
-        return low is not None and low > 0
+        return _is_positive(divisor, self._ranges)
 
     def _sign(self, poly: Poly) -> int | None:
         box = interval(poly, self._ranges)
@@ -223,6 +220,11 @@ def _without(monomial: integers.Monomial, name: str) -> integers.Monomial | None
     return None
 
 
+def _is_positive(divisor: Expr, ranges: integers.Ranges) -> bool:
+    low = interval(to_poly(divisor, ranges), ranges).low
+    return low is not None and low > 0
+
+
 def _exact_quotient(poly: Poly, divisor: Poly) -> Poly | None:
     """poly / divisor, where the divisor is one monomial that divides every term."""
     if len(divisor) != 1:
@@ -237,7 +239,7 @@ def _exact_quotient(poly: Poly, divisor: Poly) -> Poly | None:
     return out
 
 
-def _isolated(poly: Poly) -> tuple[str, Expr] | None:
+def _isolated(poly: Poly) -> _Equation | None:
     """A variable that stands alone with the factor 1 or -1, and the rest that it equals."""
     for monomial, factor in poly.items():
         if abs(factor) != 1 or len(monomial) != 1 or not isinstance(monomial[0], Var):
@@ -245,5 +247,5 @@ def _isolated(poly: Poly) -> tuple[str, Expr] | None:
         name = monomial[0].name
         rest = {m: c * -factor for m, c in poly.items() if m != monomial}
         if not any(name in variables(a) for m in rest for a in m):
-            return name, integers.from_poly(rest)
+            return name, integers.from_poly(rest), []
     return None

@@ -13,6 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from uol.ir import integers
+from uol.ir.counterexample import refuted
 from uol.ir.elimination import Bounds, Elimination
 from uol.ir.integers import ONE, Poly
 from uol.ir.intervals import Interval
@@ -63,7 +64,9 @@ class Facts:
             return False
         key = (condition, self._known.conditions)
         if key not in self._memo:
-            self._memo[key] = self._eliminated(condition) or _analyzer_proves(condition, self._known)
+            self._memo[key] = self._eliminated(condition) or (
+                not refuted(condition, self._known) and _analyzer_proves(condition, self._known)
+            )
         return self._memo[key]
 
     def simplify(self, expr: Expr) -> Expr:

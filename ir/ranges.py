@@ -41,11 +41,11 @@ def places(scope: Scope, node: Node, name: str) -> Iterator[Place]:
 
 def extent_of(scope: Scope, name: str, found: list[Place]) -> Expr | None:
     """The range that the places agree on; None where there is none. A conflict is an error that shows both places."""
-    firm = [p for p in found if p.firm]
-    if not firm:
-        return found[0].extent if found and _agree(scope, found) else None
-    first = firm[0]
-    for other in firm[1:]:
+    counted = [p for p in found if p.firm] or found
+    if not counted:
+        return None
+    first = counted[0]
+    for other in counted[1:]:
         if not _equal(scope, first.extent, other.extent):
             span = first.node.span
             raise mismatch(
@@ -56,10 +56,6 @@ def extent_of(scope: Scope, name: str, found: list[Place]) -> Expr | None:
                 f"add `where {show(first.extent)} == {show(other.extent)}`, or use two indices",
             )
     return first.extent
-
-
-def _agree(scope: Scope, found: list[Place]) -> bool:
-    return all(_equal(scope, found[0].extent, p.extent) for p in found[1:])
 
 
 def _equal(scope: Scope, a: Expr, b: Expr) -> bool:
