@@ -22,10 +22,12 @@ from uol.backends.twin.limits import launch_limits, scratch_limits
 from uol.backends.twin.record import Array, Finding, Job, TwinRun
 from uol.backends.twin.report import read_report
 from uol.codegen.backend import Capability, Module
+from uol.ir.errors import ResourceError
 
 GRACE_S = 10.0
 """How long after its own time limit a process may still take to report."""
 MEMORY = "/dev/shm"
+"""A folder that is in memory, where the system has one."""
 PROCESSES = 2
 """Jobs that run at once, each in a process of its own with one thread."""
 
@@ -68,15 +70,23 @@ def run_job(job: Job, item: Order, built: Built | Finding) -> TwinRun:
         return failed(job, (built,), "")
     try:
         return run_executable(job, built)
-    except OSError:
+    except NotStarted:
         cache.forget(item.key, built)
     again = build_modules([item])[item.key]
     return failed(job, (again,), "") if isinstance(again, Finding) else run_executable(job, again)
 
 
+class NotStarted(Exception):
+    """The system refuses to run an executable."""
+
+
 def run_executable(job: Job, built: Built) -> TwinRun:
     with tempfile.TemporaryDirectory(prefix="uol-twin-", dir=memory_folder(job)) as folder:
-        written = write_job(job, built.slot, Path(folder) / "job")
+        try:
+            written = write_job(job, built.slot, Path(folder) / "job")
+        except OSError as error:
+            hint = "set TMPDIR to a folder with more room"
+            raise ResourceError(f"the twin's buffers cannot be written to {folder}: {error.strerror}", hint=hint) from error
         report_path = Path(folder) / "report"
         status, log = run_process([str(built.executable), str(written.path), str(report_path)], job.timeout_s + GRACE_S)
         report = read_report(report_path, job, built)
@@ -87,7 +97,7 @@ def run_executable(job: Job, built: Built) -> TwinRun:
 
 
 def memory_folder(job: Job) -> str | None:
-    """Job files go to memory where the system has a folder for that, with ample room; else to the usual place."""
+    """Job files go to memory where there is ample room, else to the usual place."""
     needed = sum(place(arg, job.scalars).bytes for arg in job.module.graph.args)
     try:
         free = shutil.disk_usage(MEMORY).free
@@ -102,6 +112,8 @@ def run_process(command: list[str], timeout_s: float) -> tuple[int | None, str]:
         result = subprocess.run(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout_s, check=False
         )
+    except OSError as error:
+        raise NotStarted from error
     except subprocess.TimeoutExpired as expired:
         return None, (expired.stdout or b"").decode(errors="replace")
     return result.returncode, result.stdout.decode(errors="replace")

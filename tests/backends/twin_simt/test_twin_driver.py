@@ -232,6 +232,16 @@ def test_an_unusable_cache_folder_is_said(tmp_path: Path, monkeypatch: pytest.Mo
     assert "UOL_CACHE_DIR" in (error.value.hint or "")
 
 
+def test_a_full_disk_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("uol.backends.twin.run.write_job", full)
+    with pytest.raises(ResourceError, match="No space left on device") as error:
+        execute_many([job(twice())])
+    assert "TMPDIR" in (error.value.hint or "")
+
+
 def test_a_kind_is_not_replaced_by_accident() -> None:
     with pytest.raises(UolError, match="already has the twin"):
         register_kind("cuda", "somewhere:ELSE")
