@@ -63,14 +63,14 @@ class _Places:
 def plan_epilogue(spec: Contract, m: Counter, n: Counter, tile: Tile, printer: Printer) -> EpiloguePlan:
     """Each step goes to the outermost loop that knows its axes; the loop that can take more of them is the outer one."""
     spec = replace(spec, epilogue=tuple(m.shortened(n.shortened(s)) for s in spec.epilogue))
-    along_m = _Side(m, "m0 + thread_m", "i", tile.m, tile.thread_m)
-    along_n = _Side(n, "n0 + thread_n", "j", tile.n, tile.thread_n)
+    along_m = _Side(m, "m0 + thread_m", "mi", tile.m, tile.thread_m)
+    along_n = _Side(n, "n0 + thread_n", "ni", tile.n, tile.thread_n)
     m_first, n_first = _places(spec, along_m), _places(spec, along_n)
     outer, inner, places = along_n, along_m, n_first
     if len(m_first.outer) > len(n_first.outer):
         outer, inner, places = along_m, along_n, m_first
 
-    scope = Scope(printer.bound(**{spec.acc: f"{printer.names.variable(spec.acc)}[i][j]"}))
+    scope = Scope(printer.bound(**{spec.acc: f"{printer.names.variable(spec.acc)}[mi][ni]"}))
     _write(places.before, scope)
     needed = used_variables(spec.epilogue)
     outer_scope = _within(scope, outer, needed, places.outer)

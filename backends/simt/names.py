@@ -29,13 +29,17 @@ class Names:
     def variable(self, name: str) -> str:
         return self.text.get(name) or self.variables[name]
 
+    def all(self) -> frozenset[str]:
+        """Every C name in use."""
+        return frozenset(self.tensors.values()) | frozenset(self.variables.values())
+
     def bound(self, **text: str) -> Names:
         """The same with variables printed as the given C expressions."""
         return replace(self, text={**self.text, **text})
 
     def with_locals(self, names: Iterable[str]) -> Names:
         """The same with further local variables, legalised against all others."""
-        taken = set(self.tensors.values()) | set(self.variables.values())
+        taken = set(self.all())
         variables = dict(self.variables)
         for name in names:
             if name not in variables:

@@ -35,7 +35,7 @@ class Side:
 class OperandPlan:
     """How a block fills `array[tile k][tile]` from global memory.
 
-    outer, k      variables of the element that a thread loads, and their values from the load counter `t`. Beyond the
+    outer, k      variables of the element that a thread loads, and their values from the load counter `slot`. Beyond the
                   last m or n the last one is loaded again: its sums are never stored, and nothing needs to be filled in
     k_bound       the first k that does not exist, where a step may reach it; such elements are neither loaded nor used
     body          statements that load the element into its place
@@ -79,7 +79,7 @@ def plan_operand(spec: Contract, side: Side, k: Counter, tile_k: int, printer: P
     outer, tile = side.outer, side.tile
     along_k = unit_stride_is_k(side.factor, outer.axes, k.axes)
     inner = tile_k if along_k else tile
-    slow, fast = f"t / {inner}", f"t % {inner}"
+    slow, fast = f"slot / {inner}", f"slot % {inner}"
     outer_at, k_at = (slow, fast) if along_k else (fast, slow)
     array, part, outer_name, k_name = (printer.names.variable(n) for n in (*side.names, outer.name, k.name))
     position = f"{side.origin} + {outer_at}"

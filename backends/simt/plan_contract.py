@@ -24,7 +24,7 @@ from uol.codegen.traverse import variables
 from uol.ir.nodes import Call, Const, Expr, Var
 from uol.ir.types import DTYPES, INDEX, is_float
 
-LOCALS = ("i", "j", "t", "m0", "n0", "k0", "step", "steps", "thread_m", "thread_n")
+LOCALS = ("mi", "ni", "slot", "m0", "n0", "k0", "step", "steps", "thread_m", "thread_n")
 BLOCK, LEFT, RIGHT = "$block", "$left", "$right"
 
 
@@ -159,10 +159,10 @@ def _with_block(printer: Printer) -> Printer:
 
 def _accumulate(spec: Contract, printer: Printer, a_part: str, b_part: str) -> str:
     left, right = printer.names.variable(a_part), printer.names.variable(b_part)
-    acc = f"{printer.names.variable(spec.acc)}[i][j]"
+    acc = f"{printer.names.variable(spec.acc)}[mi][ni]"
     if is_float(spec.acc_dtype):
-        return f"{acc} += {left}[i] * {right}[j];"
-    inner = printer.bound(**{spec.acc: acc, LEFT: f"{left}[i]", RIGHT: f"{right}[j]"})
+        return f"{acc} += {left}[mi] * {right}[ni];"
+    inner = printer.bound(**{spec.acc: acc, LEFT: f"{left}[mi]", RIGHT: f"{right}[ni]"})
     dtype = spec.acc_dtype
     product = Call("*", (Var(LEFT, dtype), Var(RIGHT, dtype)), dtype)
     return f"{acc} = {inner.value(Call('+', (Var(spec.acc, dtype), product), dtype))};"

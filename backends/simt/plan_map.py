@@ -17,8 +17,8 @@ from uol.backends.simt.target import Target
 from uol.codegen.backend import Launch
 from uol.codegen.spec import Let, Map, Pack, Store
 
-COUNTER = "$i"
-"""`$`: no name of an op is that."""
+COUNTERS = ("i", "element")
+"""Names of the flat counter; the second where the op has an `i` of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,9 @@ def plan_map(spec: Map | Pack, schedule: Elements, target: Target) -> MapPlan:
     grid = min(blocks, target.max_blocks(threads))
     index = index_type(spec, [(blocks + grid) * threads])
 
-    names = legalise(spec, ["i"])
-    counter = Counter.over(spec.axes, COUNTER)
+    names = legalise(spec, [])
+    free = [c for c in COUNTERS if c not in names.all()] or COUNTERS[-1:]
+    counter = Counter.over(spec.axes, f"${free[0]}")  # `$`: no name of an op has it
     printer = counter.known(Printer(names, Proofs.of(spec), index))
     steps = tuple(counter.shortened(s) for s in spec.steps)
 

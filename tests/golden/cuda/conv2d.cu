@@ -21,15 +21,15 @@ extern "C" __global__ void __launch_bounds__(64) conv2d_kernel(
   const int thread_n = threadIdx.x % 8;
   float y_value[2][2] = {};  // line 5
   for (int k0 = 0; k0 < 27; k0 += 16) {
-    for (int t = threadIdx.x; t < 16 * 16; t += 64) {
-      const int o = uol::min(m0 + t / 16, 4);
-      const int at_k = k0 + t % 16;
+    for (int slot = threadIdx.x; slot < 16 * 16; slot += 64) {
+      const int o = uol::min(m0 + slot / 16, 4);
+      const int at_k = k0 + slot % 16;
       if (at_k >= 27) continue;
-      w_tile[t % 16][t / 16] = w[o * 27 + at_k];  // line 5
+      w_tile[slot % 16][slot / 16] = w[o * 27 + at_k];  // line 5
     }
-    for (int t = threadIdx.x; t < 16 * 16; t += 64) {
-      const int at_n = uol::min(n0 + t % 16, 125);
-      const int at_k = k0 + t / 16;
+    for (int slot = threadIdx.x; slot < 16 * 16; slot += 64) {
+      const int at_n = uol::min(n0 + slot % 16, 125);
+      const int at_k = k0 + slot / 16;
       if (at_k >= 27) continue;
       const int n = at_n / 63;
       const int p = at_n / 7 % 9;
@@ -39,7 +39,7 @@ extern "C" __global__ void __launch_bounds__(64) conv2d_kernel(
       const int s = at_k % 3;
       const int x_at0 = p + r - 1;
       const int x_at1 = q + s - 1;
-      x_tile[t / 16][t % 16] = x_at0 >= 0 && x_at0 < 9 && x_at1 >= 0 && x_at1 < 7  // line 5
+      x_tile[slot / 16][slot % 16] = x_at0 >= 0 && x_at0 < 9 && x_at1 >= 0 && x_at1 < 7  // line 5
           ? x[((n * 3 + c) * 9 + x_at0) * 7 + x_at1]
           : 0.0f;
     }
@@ -49,31 +49,31 @@ extern "C" __global__ void __launch_bounds__(64) conv2d_kernel(
       float w_part[2];
       float x_part[2];
 #pragma unroll
-      for (int i = 0; i < 2; ++i)
-        w_part[i] = w_tile[step][thread_m + i * 8];
+      for (int mi = 0; mi < 2; ++mi)
+        w_part[mi] = w_tile[step][thread_m + mi * 8];
 #pragma unroll
-      for (int j = 0; j < 2; ++j)
-        x_part[j] = x_tile[step][thread_n + j * 8];
+      for (int ni = 0; ni < 2; ++ni)
+        x_part[ni] = x_tile[step][thread_n + ni * 8];
 #pragma unroll
-      for (int i = 0; i < 2; ++i)
+      for (int mi = 0; mi < 2; ++mi)
 #pragma unroll
-        for (int j = 0; j < 2; ++j)
-          y_value[i][j] += w_part[i] * x_part[j];
+        for (int ni = 0; ni < 2; ++ni)
+          y_value[mi][ni] += w_part[mi] * x_part[ni];
     }
     __syncthreads();
   }
 #pragma unroll
-  for (int j = 0; j < 2; ++j) {
-    const int at_n = n0 + thread_n + j * 8;
+  for (int ni = 0; ni < 2; ++ni) {
+    const int at_n = n0 + thread_n + ni * 8;
     if (at_n >= 126) continue;
     const int n = at_n / 63;
     const int p = at_n / 7 % 9;
     const int q = at_n % 7;
 #pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      const int o = m0 + thread_m + i * 8;
+    for (int mi = 0; mi < 2; ++mi) {
+      const int o = m0 + thread_m + mi * 8;
       if (o >= 5) continue;
-      y[((n * 5 + o) * 9 + p) * 7 + q] = y_value[i][j];  // line 5
+      y[((n * 5 + o) * 9 + p) * 7 + q] = y_value[mi][ni];  // line 5
     }
   }
 }

@@ -20,17 +20,17 @@ extern "C" __global__ void __launch_bounds__(64) linear_kernel(
   const int thread_n = threadIdx.x % 8;
   float a[2][2] = {};  // line 2
   for (int k0 = 0; k0 < 17; k0 += 16) {
-    for (int t = threadIdx.x; t < 16 * 16; t += 64) {
-      const int s = uol::min(m0 + t / 16, 32);
-      const int k = k0 + t % 16;
+    for (int slot = threadIdx.x; slot < 16 * 16; slot += 64) {
+      const int s = uol::min(m0 + slot / 16, 32);
+      const int k = k0 + slot % 16;
       if (k >= 17) continue;
-      x_tile[t % 16][t / 16] = float(x[s * 17 + k]);  // line 2
+      x_tile[slot % 16][slot / 16] = float(x[s * 17 + k]);  // line 2
     }
-    for (int t = threadIdx.x; t < 16 * 16; t += 64) {
-      const int n = n0 + t / 16;
-      const int k = k0 + t % 16;
+    for (int slot = threadIdx.x; slot < 16 * 16; slot += 64) {
+      const int n = n0 + slot / 16;
+      const int k = k0 + slot % 16;
       if (k >= 17) continue;
-      w_tile[t % 16][t / 16] = float(w[n * 17 + k]);  // line 2
+      w_tile[slot % 16][slot / 16] = float(w[n * 17 + k]);  // line 2
     }
     __syncthreads();
     const int steps = uol::min(16, 17 - k0);
@@ -38,27 +38,27 @@ extern "C" __global__ void __launch_bounds__(64) linear_kernel(
       float x_part[2];
       float w_part[2];
 #pragma unroll
-      for (int i = 0; i < 2; ++i)
-        x_part[i] = x_tile[step][thread_m + i * 8];
+      for (int mi = 0; mi < 2; ++mi)
+        x_part[mi] = x_tile[step][thread_m + mi * 8];
 #pragma unroll
-      for (int j = 0; j < 2; ++j)
-        w_part[j] = w_tile[step][thread_n + j * 8];
+      for (int ni = 0; ni < 2; ++ni)
+        w_part[ni] = w_tile[step][thread_n + ni * 8];
 #pragma unroll
-      for (int i = 0; i < 2; ++i)
+      for (int mi = 0; mi < 2; ++mi)
 #pragma unroll
-        for (int j = 0; j < 2; ++j)
-          a[i][j] += x_part[i] * w_part[j];
+        for (int ni = 0; ni < 2; ++ni)
+          a[mi][ni] += x_part[mi] * w_part[ni];
     }
     __syncthreads();
   }
 #pragma unroll
-  for (int j = 0; j < 2; ++j) {
-    const int n = n0 + thread_n + j * 8;
+  for (int ni = 0; ni < 2; ++ni) {
+    const int n = n0 + thread_n + ni * 8;
 #pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      const int s = m0 + thread_m + i * 8;
+    for (int mi = 0; mi < 2; ++mi) {
+      const int s = m0 + thread_m + mi * 8;
       if (s >= 33) continue;
-      y[s * 64 + n] = uol::f16(uol::max(a[i][j] + float(b[n]), 0.0f));  // line 3
+      y[s * 64 + n] = uol::f16(uol::max(a[mi][ni] + float(b[n]), 0.0f));  // line 3
     }
   }
 }
