@@ -44,7 +44,7 @@ CHECKED = (
 )
 
 
-def simt_kind(name: str, warp_width: int) -> TwinKind:
+def kind_with_warps(name: str, warp_width: int) -> TwinKind:
     """The twin of a SIMT machine with warps of 32 or 64 lanes."""
     warp = f"-DUOL_TWIN_WARP={warp_width}"
     return TwinKind(
@@ -94,5 +94,5 @@ def definition(element: str, name: str) -> str:
     return f"alignas(128) thread_local {element} {name}[uol_twin::dynamic_capacity / sizeof({element})];"
 
 
-CUDA = simt_kind("cuda", 32)
-HIP = simt_kind("hip", 64)
+CUDA = kind_with_warps("cuda", 32)
+HIP = kind_with_warps("hip", 64)
