@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ class Comparison:
     max_rel    largest error relative to |golden|, over the normal numbers of the result's type
     max_ulp    largest error in units in the last place of the result's type
     share      largest error as a share of what is admitted: above 1 is a breach
+    scale      largest |golden|, infinities left out
     worst      where the largest share is
     """
 
@@ -33,7 +34,13 @@ class Comparison:
     max_rel: float = 0.0
     max_ulp: float = 0.0
     share: float = 0.0
+    scale: float = 0.0
     worst: tuple[int, ...] = ()
+
+    @property
+    def scaled(self) -> float:
+        """The largest error relative to the largest value."""
+        return self.max_abs / self.scale if self.scale else self.max_abs
 
 
 def compare(actual: Array, admitted: Enclosure, dtype: str) -> Comparison:
@@ -134,6 +141,7 @@ def _figures(values: Floats, golden: Floats, low: Floats, high: Floats, dtype: s
         max_rel=float(relative.max()),
         max_ulp=float(in_ulp.max()),
         share=float(share.max()),
+        scale=float(np.where(np.isfinite(size), size, 0.0).max()),
         worst=tuple(int(i) for i in worst),
     )
 
@@ -150,6 +158,4 @@ def _failed(what: str, values: Array, golden: Array, where: NDArray[np.bool_], f
     reason = f"{what} at {list(first)}: {values[first]!s}, golden {golden[first]!s} ({int(where.sum())} of {where.size})"
     if figures is None:
         return Comparison(False, reason, values.size, worst=first)
-    return Comparison(
-        False, reason, figures.elements, figures.max_abs, figures.max_rel, figures.max_ulp, figures.share, figures.worst
-    )
+    return replace(figures, ok=False, reason=reason)

@@ -85,7 +85,7 @@ def _inherited(a: Enclosure, b: Enclosure, size_a: Floats, size_b: Floats) -> Fl
 
 
 def _radius(x: Enclosure) -> Floats:
-    radius: Floats = np.maximum(x.value - x.low, x.high - x.value)  # type: ignore[operator]
+    radius: Floats = np.maximum(x.value - x.low, x.high - x.value)
     return radius
 
 
@@ -97,7 +97,7 @@ def _matrices(product: Product, factor: Enclosure, number: int) -> Enclosure:
     def shaped(array: Floats) -> Floats:
         return np.ascontiguousarray(np.broadcast_to(array, frame.shape), dtype=np.float64).reshape(batch, rows, terms)
 
-    return factor.map(shaped)  # type: ignore[arg-type]
+    return factor.map(shaped)
 
 
 def _times(a: Floats, b: Floats) -> Floats:

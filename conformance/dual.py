@@ -51,7 +51,7 @@ def dual_benchmark(actual: Floats, partner: Floats, golden: Floats, dtype: str, 
         f"{name} {ratio:.2f} (limit {bound:g}; error {error:.2e})"
         for name, ratio, bound, error in zip(("max", "mean", "RMS"), ratios, bounds, ours, strict=True)
     )
-    return Dual(ok, *ratios, f"{level}: {shown}")
+    return Dual(ok, ratios[0], ratios[1], ratios[2], f"{level}: {shown}")
 
 
 def _figures(values: Floats, golden: Floats, small: float) -> tuple[float, float, float]:

@@ -129,7 +129,7 @@ class _Evaluation:
             holds = self.value(condition, frame)
             if not holds.exact:
                 raise UolError("a guard depends on rounding", hint="no kernel can be judged on it")
-            result = holds.value if result is None else result & holds.value  # type: ignore[operator]
+            result = holds.value if result is None else result & holds.value
         return result
 
     def _call(self, call: Call, frame: Frame) -> Enclosure:
@@ -255,7 +255,7 @@ def _logic(fn: str, args: tuple[Enclosure, ...]) -> Enclosure:
 
 
 def _not(x: Enclosure) -> Enclosure:
-    return Enclosure(~x.value, ~x.high, ~x.low)  # type: ignore[operator]
+    return Enclosure(~x.value, ~x.high, ~x.low)
 
 
 def _integer(fn: str, args: tuple[Array, ...], dtype: str) -> Array:

@@ -31,7 +31,7 @@ def _corners(name: str, value: Floats, args: tuple[Enclosure, ...]) -> tuple[Flo
     if name in _MONOTONE:
         return _apply(name, x.low), _apply(name, x.high)
     if name in _SLOPE_AT_MOST_ONE:
-        radius = np.maximum(x.value - x.low, x.high - x.value)  # type: ignore[operator]
+        radius = np.maximum(x.value - x.low, x.high - x.value)
         return np.maximum(value - radius, -1.0), np.minimum(value + radius, 1.0)
     if name == "abs":
         across = (x.low < 0) & (x.high > 0)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,9 @@ from numpy.typing import NDArray
 from uol.ir.rounding import round_to
 from uol.ir.types import DTYPES
 
-Array = NDArray[np.generic]
+Array = NDArray[Any]
+"""float64, int64 or bool."""
+
 Floats = NDArray[np.float64]
 
 
@@ -93,8 +96,7 @@ def nearest(values: Floats, dtype: str) -> Floats:
         case "f32":
             with np.errstate(over="ignore"):
                 return values.astype(np.float32).astype(np.float64)
-    result: Floats = round_to(values, dtype)
-    return result
+    return np.asarray(round_to(values, dtype), dtype=np.float64)
 
 
 def ulp(values: Floats, dtype: str) -> Floats:

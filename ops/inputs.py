@@ -90,14 +90,14 @@ def _exact(shape: tuple[int, ...], ask: str, generator: np.random.Generator) -> 
     if ask == "any":
         return generator.integers(-3, 4, size=shape).astype(np.float64)
     signs = np.where((ask == "nonzero") & (generator.random(shape) < 0.5), -1.0, 1.0)
-    return signs * generator.choice(np.array([0.25, 1.0, 4.0]), size=shape)
+    return np.asarray(signs * generator.choice(np.array([0.25, 1.0, 4.0]), size=shape))
 
 
 def _random(shape: tuple[int, ...], ask: str, generator: np.random.Generator) -> NDArray[np.float64]:
     values = generator.standard_normal(shape)
     if ask == "positive":
-        return np.abs(values) + 0.25
-    return values + np.copysign(0.125, values) if ask == "nonzero" else values
+        return np.asarray(np.abs(values) + 0.25)
+    return np.asarray(values + np.copysign(0.125, values) if ask == "nonzero" else values)
 
 
 def _spikes(shape: tuple[int, ...]) -> NDArray[np.float64]:

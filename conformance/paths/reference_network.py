@@ -32,8 +32,8 @@ def load_network(weights: Path | None, seed: int, image: NDArray[np.float32]) ->
         _seed(network, seed, torch.from_numpy(image))
     else:
         _load(network, weights)
-    network.requires_grad_(False)
-    return network.eval()
+    prepared: torch.nn.Module = network.requires_grad_(False).eval()
+    return prepared
 
 
 def state_arrays(network: torch.nn.Module) -> dict[str, NDArray[np.float32]]:
@@ -62,7 +62,7 @@ def eager_network(network: torch.nn.Module, image: NDArray[np.float32], *, chann
     import torch
 
     order = torch.channels_last if channels_last else torch.contiguous_format
-    own = copy.deepcopy(network).to(memory_format=order)
+    own = copy.deepcopy(network).to(memory_format=order)  # type: ignore[call-overload]
     x = torch.from_numpy(image).to(memory_format=order)
 
     def call() -> object:
