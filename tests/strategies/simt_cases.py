@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from uol.backends import registry
 from uol.backends.twin.record import Job
 from uol.codegen.backend import Backend, Module
+from uol.codegen.index import static
 from uol.codegen.lowering import lower
 from uol.codegen.pipeline import compile_graph
-from uol.codegen.spec import KernelGraph
+from uol.codegen.spec import Arg, KernelGraph
 from uol.ir import Library, instantiate, parse
 
 Array = NDArray[np.generic]
@@ -53,7 +54,8 @@ ACCUMULATOR = {"f64": 2.0**-53, "f32": 2.0**-24, "f16": 2.0**-24, "bf16": 2.0**-
 
 @dataclass(frozen=True)
 class Case:
-    """One operator at fixed dims. `channels_last` lays 4-dimensional tensors out so."""
+    """One operator at fixed dims. `channels_last` lays 4-dimensional tensors out so; `strides` names tensors that lie
+    in another way."""
 
     op: str
     dims: Mapping[str, int]
@@ -61,10 +63,12 @@ class Case:
     attrs: Mapping[str, int] = field(default_factory=dict)
     rank: int | None = None
     channels_last: bool = False
+    strides: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def __str__(self) -> str:
         sizes = "x".join(map(str, self.dims.values()))
-        return f"{self.op}-{sizes}-{self.dtype}{'-last' if self.channels_last else ''}"
+        odd = "".join(f"-{name}:{'.'.join(map(str, s))}" for name, s in self.strides.items())
+        return f"{self.op}-{sizes}-{self.dtype}{'-last' if self.channels_last else ''}{odd}"
 
 
 def kernel_graph(case: Case, backend: Backend) -> KernelGraph:
@@ -77,7 +81,7 @@ def kernel_graph(case: Case, backend: Backend) -> KernelGraph:
             if len(tensor.shape) == 4 and tensor.role in ("in", "out"):
                 _, c, h, w = (int(d.value) for d in tensor.shape)  # type: ignore[attr-defined]
                 layouts[tensor.name] = (c * h * w, 1, w * c, c)
-    return lower(program, backend, layouts)
+    return lower(program, backend, {**layouts, **case.strides})
 
 
 def module_of(case: Case, target: str) -> Module:
@@ -88,7 +92,15 @@ def module_of(case: Case, target: str) -> Module:
 def inputs_of(module: Module, seed: int = 0) -> dict[str, Array]:
     """Normal values, with zeros of both signs among them."""
     rng = np.random.default_rng(seed)
-    return {a.name: stored(sprinkled(rng, extents(a)), a.dtype) for a in module.graph.args if a.role == "in"}
+    return {a.name: stored(broadcast(sprinkled(rng, extents(a)), a), a.dtype) for a in module.graph.args if a.role == "in"}
+
+
+def broadcast(values: NDArray[np.float64], arg: Arg) -> NDArray[np.float64]:
+    """One value along every dim of stride 0."""
+    for dim, stride in enumerate(arg.strides):
+        if static(stride) == 0:
+            values = np.repeat(values.take([0], dim), values.shape[dim], dim)
+    return values
 
 
 def sprinkled(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
@@ -97,8 +109,8 @@ def sprinkled(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.fl
     return values
 
 
-def extents(arg: object) -> tuple[int, ...]:
-    return tuple(int(d.value) for d in arg.shape)  # type: ignore[attr-defined]
+def extents(arg: Arg) -> tuple[int, ...]:
+    return tuple(static(d) or 0 for d in arg.shape)
 
 
 def stored(values: NDArray[np.float64], dtype: str) -> Array:
@@ -187,6 +199,16 @@ def image(n: int, c: int, h: int, w: int) -> dict[str, int]:
     return {"N": n, "C": c, "H": h, "W": w}
 
 
+STRIDED = (
+    Case("add", {"S_0": 7, "S_1": 33}, "f16", rank=2, strides={"a": (0, 1), "b": (1, 7)}),
+    Case("relu", {"S_0": 5, "S_1": 6, "S_2": 7}, "f32", rank=3, strides={"x": (100, 1, 9), "y": (1, 35, 5)}),
+    Case("softmax", {"S": 70, "C": 40}, "f32", rank=1, strides={"x": (1, 70)}),
+    Case("softmax", {"S": 5, "C": 300}, "f16", rank=1, strides={"x": (1000, 3), "y": (1, 5)}),
+    Case("linear", {"S": 33, "N": 20, "K": 17}, "f32", rank=1, strides={"x": (1, 40), "w": (1, 20), "b": (0,), "y": (1, 33)}),
+    Case("conv2d", conv(2, 5, 7, 6, 9, 3, 3), "f16", {"pad": 1}, strides={"x": (210, 1, 30, 5)}),
+    Case("conv2d", conv(2, 5, 7, 6, 9, 3, 3), "f32", {"pad": 1}, strides={"y": (378, 1, 54, 9)}),
+    Case("max_pool2d", image(2, 3, 7, 9), "f16", strides={"x": (189, 1, 27, 3)}),
+)
 CASES = (
     *(Case("relu", {"S": n}, t, rank=1) for n in (0, 1, 7, 256, 257) for t in ("f32", "f16")),
     Case("relu", {"S_0": 7, "S_1": 33, "S_2": 1}, "bf16", rank=3),
@@ -224,4 +246,5 @@ CASES = (
     Case("max_pool2d", image(1, 5, 8, 8), "f32", {"size": 2, "pad": 0}),
     Case("max_pool2d", image(1, 1, 12, 12), "bf16", {"size": 7, "stride": 1, "pad": 3}),
     Case("max_pool2d", image(0, 1, 12, 12), "f32"),
+    *STRIDED,
 )
