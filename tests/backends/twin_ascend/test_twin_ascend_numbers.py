@@ -322,7 +322,7 @@ def test_repeats_strides_and_masks() -> None:
     made = [
         bench("f32", "Mul(r, a, b, 64, 4, BinaryRepeatParams(1, 1, 0, 8, 8, 1))", x, y),
         bench("f32", f"{mask}; Adds(r, a, 1.0f, bits, 4, UnaryRepeatParams(1, 1, 8, 8))", x),
-        bench("f32", "Max(r, r, a, 64, 4, BinaryRepeatParams(1, 1, 1, 0, 0, 8))", x),
+        bench("f32", "Max(r, a, r, 64, 4, BinaryRepeatParams(1, 1, 1, 0, 8, 0))", x),
         bench("f16", "Cast(r, a, RoundMode::CAST_NONE, 64, 4, UnaryRepeatParams(1, 1, 8, 4))", values("f16", 25), None, "f32"),
     ]
     broadcast, masked, folded, cast = results(made)

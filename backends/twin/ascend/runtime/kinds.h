@@ -13,7 +13,8 @@ inline constexpr char uninit_local[] = "uninitialised-local", uninit_global[] = 
 inline constexpr char input_write[] = "input-write", race_blocks[] = "race-blocks", unwritten[] = "unwritten-result";
 inline constexpr char copy_size[] = "copy-size", copy_limit[] = "copy-limit", nd2nz_limit[] = "nd2nz-limit",
                       atomic[] = "atomic";
-inline constexpr char overflow[] = "overflow", repeat_limit[] = "repeat-limit", mask[] = "mask", overlap[] = "overlap";
+inline constexpr char overflow[] = "overflow", repeat_limit[] = "repeat-limit", stride[] = "stride", mask[] = "mask",
+                      overlap[] = "overlap";
 inline constexpr char compare_size[] = "compare-size", select_mode[] = "select-mode", select_clobber[] = "select-clobber";
 inline constexpr char tmp_size[] = "tmp-size", cast_mode[] = "cast-mode", gather_offset[] = "gather-offset";
 inline constexpr char load_limit[] = "load-limit", gemv[] = "gemv", mmad_limit[] = "mmad-limit", k_padding[] = "k-padding";

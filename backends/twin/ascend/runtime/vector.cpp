@@ -47,12 +47,20 @@ void Vector::check_mask(const Lanes& lanes, int widest) const {
     instruction.report_at(kind::mask, "the second word of the mask must be 0 for 32-bit types");
 }
 
+// A source may be read over and over, a result may not be written over and over.
+void Vector::check_stride(const Lanes& lanes, int widest) const {
+  if (lanes.counted || lanes.dst.block != 0 || lanes.repeats == 0) return;
+  for (std::int64_t lane = 32 / widest; lane < 256 / widest; ++lane) {
+    if (enabled(lanes.mask, lane)) return instruction.report_at(kind::stride, "a block stride of 0 for dst is undefined");
+  }
+}
+
 void Vector::check_overlap(const Lanes& lanes, Sizes sizes, const Local& dst, const Local& src, bool second) const {
   const Stride stride = second ? lanes.src1 : lanes.src0;
   const int size = second ? sizes.src1 : sizes.src0;
   if (dst.offset + reach(lanes.dst, lanes, sizes.dst) <= src.offset || src.offset + reach(stride, lanes, size) <= dst.offset)
     return;
-  if (chained_ && !lanes.counted) return;
+  if (chained_ && second && !lanes.counted && (lanes.src1.repeat == 0 || lanes.dst.repeat == 0)) return;
   const bool same = same_place(dst, lanes.dst, sizes.dst, src, stride, size, lanes.counted);
   if (same && (lanes.counted || lanes.repeats < 2)) return;
   // In place over several repeats: sound only where no repeat writes what another one reads.
@@ -72,6 +80,7 @@ void Vector::check_overlap(const Lanes& lanes, Sizes sizes, const Local& dst, co
 
 bool Vector::ready(const Lanes& lanes, Sizes sizes, const Local& dst, const Local* src0, const Local* src1) {
   check_mask(lanes, sizes.widest());
+  check_stride(lanes, sizes.widest());
   if (!operand(dst, "dst") || (src0 && !operand(*src0, "src0")) || (src1 && !operand(*src1, "src1"))) return false;
   if (lanes.counted && lanes.count < 0) return false;
   if (src0) check_overlap(lanes, sizes, dst, *src0, false);

@@ -8,7 +8,8 @@ namespace twin {
 
 class Vector {
  public:
-  // `chained`: a later repeat may read what an earlier one wrote (Add, Sub, Mul, Max, Min accumulate that way).
+  // `chained`: a later repeat may read as src1 what an earlier one wrote, where one of the two repeat strides is 0 (Add, Sub,
+  // Mul, Max, Min of half, float and int32_t accumulate that way; "general notes and constraints", address overlap).
   Vector(const char* name, Site site, bool chained = false) : instruction(PIPE_V, name, site), chained_(chained) {}
 
   // Checks dst and sources (null where there is none). False: do not compute.
@@ -38,6 +39,7 @@ class Vector {
  private:
   bool operand(const Local& view, const char* which) const;
   void check_mask(const Lanes& lanes, int widest) const;
+  void check_stride(const Lanes& lanes, int widest) const;
   void check_overlap(const Lanes& lanes, Sizes sizes, const Local& dst, const Local& src, bool second) const;
   bool chained_;
   bool stopped_ = false;

@@ -232,7 +232,9 @@ std::int64_t& elements_of(Op op) {
   }
 }
 
-bool chains(Op op) { return op == Op::add || op == Op::sub || op == Op::mul || op == Op::max || op == Op::min; }
+bool chains(Op op, Type type) {
+  return (op == Op::add || op == Op::sub || op == Op::mul || op == Op::max || op == Op::min) && type != Type::s16;
+}
 
 }  // namespace
 
@@ -253,7 +255,7 @@ void vector_unary(Op op, Type type, Local dst, Local src, Scalar scalar, const L
 }
 
 void vector_binary(Op op, Type dst_type, Type type, Local dst, Local src0, Local src1, const Lanes& lanes, Site site) {
-  Vector vector(op_name(op), site, chains(op));
+  Vector vector(op_name(op), site, chains(op, type));
   const Sizes sizes{bytes_of(dst_type), bytes_of(type), bytes_of(type)};
   if (!vector.ready(lanes, sizes, dst, &src0, &src1)) return;
   const bool accumulates = op == Op::mul_add_dst;

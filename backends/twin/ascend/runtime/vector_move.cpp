@@ -74,10 +74,10 @@ void vector_brcb(Type type, Local dst, Local src, int repeats, Stride stride, Si
   if (!instruction.aligned(dst, 32, "dst") || !instruction.aligned(src, 32, "src")) return;
   ++state.counts.vector_instructions;
   const int size = bytes_of(type);
-  const std::int64_t block = std::max(1u, stride.block);
+  if (stride.block == 0) instruction.report_at(kind::stride, "a block stride of 0 for dst is undefined");
   if (!instruction.reads(src, 0, repeats * 8 * size)) return;
   for (std::int64_t i = 0; i < repeats * 8; ++i) {
-    const std::int64_t to = (i / 8 * stride.repeat + i % 8 * block) * 32;
+    const std::int64_t to = (i / 8 * stride.repeat + i % 8 * stride.block) * 32;
     if (!instruction.writes(dst, to, 32)) return;
     for (int at = 0; at < 32; at += size) std::memcpy(instruction.data(dst, to + at), instruction.data(src, i * size), size);
   }
