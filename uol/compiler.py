@@ -12,7 +12,9 @@ from uol.catalogue import find_operator
 from uol.codegen.backend import Module
 from uol.codegen.spec import Arg
 from uol.explain import Explanation
+from uol.ir.errors import ShapeError
 from uol.ir.syntax import Op
+from uol.layouts import checked_strides
 from uol.named_binding import Size, bind_names
 from uol.pipeline import artifact_of, module_of
 from uol.request import Request, Strides
@@ -76,8 +78,13 @@ class Compiled:
 
     def scalars(self, attributes: Mapping[str, int | float]) -> tuple[int | float, ...]:
         """The run-time attributes in order: those given here, else those that were compiled with."""
+        names = [s.name for s in self.module.graph.scalars]
+        for name in attributes:
+            if name not in names:
+                hint = f"its run-time attributes are {', '.join(names) or 'none'}; others are compiled in"
+                raise ShapeError(f"{self.module.graph.name} has no attribute {name!r}", hint=hint)
         known = {**self.request.instance.attrs, **attributes}
-        return tuple(known[s.name] for s in self.module.graph.scalars)
+        return tuple(known[name] for name in names)
 
 
 def compile(
@@ -105,5 +112,5 @@ def compile(
     """
     resolved = resolve_target(target)
     instance = bind_names(find_operator(op) if isinstance(op, str) else op, dtype, dims or {}, attrs or {})
-    request = Request(instance, resolved, dict(strides or {}))
+    request = Request(instance, resolved, checked_strides(instance, strides or {}))
     return Compiled(request, module_of(request))

@@ -34,12 +34,12 @@ class Prepared:
     """A kernel for tensors of given shapes, types and strides."""
 
     call: Callable[..., None]
-    expand: tuple[Sizes | None, ...]
+    expand: tuple[Sizes | None, ...] | None
     results: tuple[tuple[Sizes, Sizes, torch.dtype], ...]
     scalars: tuple[int | float, ...]
 
     def run(self, inputs: Sequence[Tensor], outs: Sequence[Tensor]) -> None:
-        if any(self.expand):
+        if self.expand is not None:
             inputs = [x if size is None else x.expand(size) for x, size in zip(inputs, self.expand, strict=True)]
         self.call(*inputs, *outs, *self.scalars)
 
@@ -58,9 +58,9 @@ class TorchOperator:
     def compute(self, *inputs: Tensor, **options: int | float | torch.dtype | None) -> Result:
         """New tensors with the results."""
         prepared = self._prepared(inputs, options, None)
-        outs = tuple([torch.empty_strided(size, stride, dtype=dtype) for size, stride, dtype in prepared.results])
+        outs = [torch.empty_strided(size, stride, dtype=dtype) for size, stride, dtype in prepared.results]
         prepared.run(inputs, outs)
-        return outs[0] if len(outs) == 1 else outs
+        return outs[0] if len(outs) == 1 else tuple(outs)
 
     def compute_into(self, *inputs: Tensor, **options: object) -> None:
         """The results in given tensors. What a kernel cannot write in place (overlap, gaps) is copied there."""
@@ -92,19 +92,20 @@ class TorchOperator:
     def function(self) -> Callable[..., object]:
         """`uol.ops.<name>`: the PyTorch operator with numbers taken as tensors, and `out=`."""
         packet = getattr(torch.ops.uol, self.op.name)
+        plain, into = packet.default, packet.out
 
         def call(*inputs: Tensor | int | float, out: Tensor | Sequence[Tensor] | None = None, **options: object) -> object:
             tensors = self._tensors(inputs)
             self._require_known(options)
             if out is not None:
                 outs = (out,) if isinstance(out, Tensor) else tuple(out)
-                packet.out(*tensors, **options, **dict(zip(self._out_names(), outs, strict=True)))
+                into(*tensors, **options, **dict(zip(self._out_names(), outs, strict=True)))
                 return out
             if torch.is_grad_enabled() and any(x.requires_grad for x in tensors):
                 with torch.no_grad():
-                    result = packet.default(*tensors, **options)
+                    result = plain(*tensors, **options)
                 return _without_gradient(self.op.name, result, tensors)
-            return packet.default(*tensors, **options)
+            return plain(*tensors, **options)
 
         call.__name__ = call.__qualname__ = self.op.name
         call.__doc__ = f"The operator {self.op.name} on PyTorch tensors; its text: `uol show {self.op.name}`."
@@ -134,7 +135,8 @@ class TorchOperator:
         layouts = {n: s for n, s in strides.items() if s != row_major(shapes[n])}
         request = Request(instance, resolve_target(TARGETS["cpu"]), layouts)
         compiled = Compiled(request, module_of(request))
-        return Prepared(compiled.loaded, tuple(full), tuple(results), compiled.scalars({}))
+        expand = tuple(full) if any(size is not None for size in full) else None
+        return Prepared(compiled.loaded, expand, tuple(results), compiled.scalars({}))
 
     def _instance(self, inputs: Sequence[Tensor], options: Options) -> Instance:
         shapes = {name: tuple(x.shape) for name, x in zip(self.names, inputs, strict=True)}
