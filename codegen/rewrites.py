@@ -16,8 +16,8 @@ from typing import Literal
 
 from uol.codegen.index import dense_strides, flat_offset, static
 from uol.codegen.spec import Arg, Contract, Fold, KernelSpec, Map, Pack, Read, Reduce, Step, Store
-from uol.codegen.traverse import substitute, variables, walk
-from uol.ir.nodes import Axis, Call, Const, Expr, Var
+from uol.codegen.traverse import rewrite, substitute, variables, walk
+from uol.ir.nodes import Axis, Call, Const, Expr, Scalar, Var
 
 Side = Literal["a", "b"]
 
@@ -69,8 +69,7 @@ def pack_operand(contract: Contract, side: Side, *, k_last: bool, dtype: str) ->
     offset, strides = _place(workspace, index, index)
     value = _narrowed(factor, dtype)
     names = tuple(a.name for a in index)
-    kept = {a.name for a in index}
-    copy = Store(workspace.name, offset, strides, _strides_over(value, kept), dtype, names, contract.line)
+    copy = Store(workspace.name, offset, strides, _strides_over(value, names), dtype, names, contract.line)
     pack = Pack(
         name=f"{contract.name}_pack_{side}",
         args=(*_used(contract, (factor,), ()), workspace),
@@ -145,7 +144,7 @@ def _exchanged(step: Step, name: str, value: Expr) -> Step:
 def _over(step: Step, axes: Sequence[Axis]) -> Step:
     """The step with its axes, and the strides of its accesses, in the order of a spec's axes."""
     names = [a.name for a in axes]
-    value = _strides_over(step.value, set(names), names)
+    value = _strides_over(step.value, names)
     if isinstance(step, Fold):
         return replace(step, value=value)
     own = tuple(n for n in names if n in step.axes)
@@ -155,16 +154,14 @@ def _over(step: Step, axes: Sequence[Axis]) -> Step:
     return replace(step, value=value, axes=own)
 
 
-def _strides_over(expr: Expr, kept: set[str], order: Sequence[str] | None = None) -> Expr:
-    """The expression with each read's strides restricted to axes that the spec has."""
-    from uol.codegen.traverse import rewrite
+def _strides_over(expr: Expr, names: Sequence[str]) -> Expr:
+    """The expression with each read's strides along the axes of the spec, in their order."""
 
     def rule(node: Expr) -> Expr | None:
         if not isinstance(node, Read):
             return None
         strides = dict(node.strides)
-        names = [n for n, _ in node.strides if n in kept] if order is None else [n for n in order if n in strides]
-        return replace(node, strides=tuple((n, strides[n]) for n in names))
+        return replace(node, strides=tuple((n, strides[n]) for n in names if n in strides))
 
     return rewrite(expr, rule)
 
@@ -188,6 +185,6 @@ def _ordered(args: tuple[Arg, ...]) -> tuple[Arg, ...]:
     return tuple(a for role in ("in", "out", "workspace") for a in args if a.role == role)
 
 
-def _scalars(spec: KernelSpec, values: Sequence[Expr]) -> tuple:  # type: ignore[type-arg]
+def _scalars(spec: KernelSpec, values: Sequence[Expr]) -> tuple[Scalar, ...]:
     used = frozenset().union(*(variables(v) for v in values)) if values else frozenset()
     return tuple(s for s in spec.scalars if s.name in used)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from uol.backends.ascendc.buffers import Buffer, View
 from uol.backends.ascendc.collapse import groups
-from uol.backends.ascendc.cube_loads import C_OF, ZERO_OF, Side, load_left, load_right
+from uol.backends.ascendc.cube_loads import C_OF, ZERO_OF, Side, load_left, load_right, to_l1
 from uol.backends.ascendc.cube_tiling import inner_sizes
 from uol.backends.ascendc.frame import start_of
 from uol.backends.ascendc.indices import Indices, extent
@@ -44,18 +44,11 @@ class CubeKernel:
     builder: Builder = field(default_factory=Builder)
     names: KernelNames = field(init=False)
     indices: Indices = field(init=False)
-    left: Operand = field(init=False)
-    right: Operand = field(init=False)
-    target: Store = field(init=False)
 
     def __post_init__(self) -> None:
         self.names = kernel_names(self.spec)
         axes = [a for group in groups(self.spec) for a in group]
         self.indices = Indices.over(axes, {**self.names.variables, **self.names.tensors})
-        left, right, target = operand_of(self.spec, "a"), operand_of(self.spec, "b"), converted_store(self.spec)
-        if left is None or right is None or target is None:
-            raise Unsupported("an operand or result that is not a pitch and contiguous runs")
-        self.left, self.right, self.target = left, right, target
 
     @property
     def dtype(self) -> str:
@@ -66,18 +59,22 @@ class CubeKernel:
         axes = self._axes()
         if task_count(axes) == 0:
             return
+        a, b, target = operand_of(self.spec, "a"), operand_of(self.spec, "b"), converted_store(self.spec)
+        if a is None or b is None or target is None:
+            raise Unsupported("an operand or result that is not a pitch and contiguous runs")
         a_l1, b_l1 = self._buffer("a_l1", self.schedule.m, "L1"), self._buffer("b_l1", self.schedule.n, "L1")
         a_l0, b_l0 = self._buffer("a_l0", self.schedule.m, "L0A"), self._buffer("b_l0", self.schedule.n, "L0B")
         c_l0 = self.builder.buffer(Buffer("c_l0", "f32", self.schedule.m * self.schedule.n, "L0C"))
-        left = Side(self.left, self.names.tensors[self.left.read.tensor], self.dtype, a_l1, a_l0, self.schedule.m, self.schedule.k, "m")
-        right = Side(self.right, self.names.tensors[self.right.read.tensor], self.dtype, b_l1, b_l0, self.schedule.n, self.schedule.k, "n")
+        tensors, depth = self.names.tensors, self.schedule.k
+        left = Side(a, tensors[a.read.tensor], self.dtype, a_l1, a_l0, self.schedule.m, depth, "m")
+        right = Side(b, tensors[b.read.tensor], self.dtype, b_l1, b_l0, self.schedule.n, depth, "n")
         self._fill_single_row(left)
         with self.builder.loop(task_header(task_count(axes)), "task"):
             declare_indices(self.builder, axes)
             self._sizes()
             self.builder.text(f"// line {self.spec.line}")
             self._over_k(left, right, c_l0)
-            self._out(c_l0)
+            self._out(target, c_l0)
 
     def _axes(self) -> list[TiledAxis]:
         """The task loop: batch, outer m and n, then the tiles."""
@@ -115,8 +112,10 @@ class CubeKernel:
             self._size("k_size", k, self.schedule.k)
             short = size % self.schedule.k % FRACTAL != 0
             many = size > self.schedule.k
-            load_left(self.builder, left, self._base(left.operand), short=short, many=many)
-            load_right(self.builder, right, self._base(right.operand), short=short, many=many)
+            for side in (left, right):
+                to_l1(self.builder, side, self._base(side.operand), short=short, many=many)
+            load_left(self.builder, left)
+            load_right(self.builder, right)
             self._multiply(left, right, c_l0, start, many=many)
 
     def _multiply(self, left: Side, right: Side, c_l0: View, start: str, *, many: bool) -> None:
@@ -158,8 +157,8 @@ class CubeKernel:
                 starts[axes[-1].name] = ZERO if extent(axes[-1]) <= step and axes is not self.spec.k else Var(start_of(axes[-1].name))
         return self.indices.text(substituted(operand.read.offset, starts))
 
-    def _out(self, c_l0: View) -> None:
-        store, builder = self.target, self.builder
+    def _out(self, store: Store, c_l0: View) -> None:
+        builder = self.builder
         starts: dict[str, Expr] = {}
         for axes, step in ((self.spec.m, self.schedule.m), (self.spec.n, self.schedule.n)):
             if axes:

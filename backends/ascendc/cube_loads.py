@@ -57,9 +57,8 @@ class Side:
         return f"(k_size + {self.c0 - 1}) / {self.c0}"
 
 
-def load_left(builder: Builder, side: Side, base: str, *, short: bool, many: bool) -> None:
-    """A's tile into L0A. `short`: the last k tile ends within a fractal; `many`: there are several k tiles."""
-    _to_l1(builder, side, base, short=short, many=many)
+def load_left(builder: Builder, side: Side) -> None:
+    """A's tile from L1 into L0A."""
     if side.operand.form == "rows_k":
         params = f"LoadData2DParams(i, {side.k_fractals}, {side.rows // FRACTAL}, 0, 0, false, 0)"
     else:
@@ -69,9 +68,8 @@ def load_left(builder: Builder, side: Side, base: str, *, short: bool, many: boo
         builder.emit("MTE1", f"LoadData({dst}, {side.l1}, {params});", reads=(side.l1,), writes=(dst,))
 
 
-def load_right(builder: Builder, side: Side, base: str, *, short: bool, many: bool) -> None:
-    """B's tile into L0B."""
-    _to_l1(builder, side, base, short=short, many=many)
+def load_right(builder: Builder, side: Side) -> None:
+    """B's tile from L1 into L0B."""
     if side.operand.form == "k_rows" and side.dtype == "f32":
         _squares_to_l0(builder, side)
         return
@@ -84,7 +82,8 @@ def load_right(builder: Builder, side: Side, base: str, *, short: bool, many: bo
         builder.emit("MTE1", f"LoadData({dst}, {side.l1}, {params});", reads=(side.l1,), writes=(dst,))
 
 
-def _to_l1(builder: Builder, side: Side, base: str, *, short: bool, many: bool) -> None:
+def to_l1(builder: Builder, side: Side, base: str, *, short: bool, many: bool) -> None:
+    """A tile into L1. `short`: the last k tile ends within a fractal; `many`: there are several k tiles."""
     pitch = side.operand.pitch
     if side.operand.form == "rows_k":
         params = f"Nd2NzParams(1, {side.size}, k_size, 0, {pitch}, {side.rows}, 1, 0)"

@@ -34,8 +34,8 @@ def cube_candidates(contract: Contract, dtype: str, cores: int) -> Iterator[Cube
     found: dict[CubeSchedule, float] = {}
     for tile_m in SIDES:
         for tile_n in SIDES:
-            rows, cols = min(tile_m, round_up(m, FRACTAL)), min(tile_n, round_up(n, FRACTAL))
-            depth = min(_depth(max(rows, cols), size), round_up(k, FRACTAL))
+            rows, cols = (max(min(tile, round_up(asked, FRACTAL)), FRACTAL) for tile, asked in ((tile_m, m), (tile_n, n)))
+            depth = min(_depth(max(rows, cols), size), round_up(max(k, 1), FRACTAL))
             tasks = outer * ceil_div(m, rows) * ceil_div(n, cols)
             cycles = max(rows * cols / MACS_PER_CYCLE[size], (rows + cols) * size / GM_BYTES_PER_CYCLE)
             found[CubeSchedule(rows, cols, depth, max(1, min(cores, tasks)))] = ceil_div(tasks, cores) * cycles

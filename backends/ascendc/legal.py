@@ -11,6 +11,7 @@ Fixpipe's relu is not used: what it makes of a NaN is not documented, and the la
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from math import prod
 
@@ -20,15 +21,17 @@ from uol.backends.ascendc.operands import CUBE_TYPES, operand_of, operand_type, 
 from uol.codegen.rewrites import Side, as_reduce, pack_operand, split_epilogue, without_terms
 from uol.codegen.spec import Contract, KernelSpec, Let, Store
 from uol.codegen.traverse import substitute
-from uol.ir.nodes import Call, Expr, Var
+from uol.ir.nodes import Axis, Call, Expr, Var
 
 
 def legalised(spec: KernelSpec) -> tuple[KernelSpec, ...]:
     """The kernels that take a spec's place, in launch order."""
-    if not isinstance(spec, Contract):
+    if not isinstance(spec, Contract) or _size(spec.batch + spec.m + spec.n) == 0:
         return (spec,)
-    if spec.acc_dtype != "f32" or not _has_terms(spec):
-        return (without_terms(spec),) if not _has_terms(spec) else (as_reduce(spec),)
+    if _size(spec.k) == 0:
+        return (without_terms(spec),)
+    if spec.acc_dtype != "f32":
+        return (as_reduce(spec),)
     small = collapsed(spec)
     assert isinstance(small, Contract)
     packs: list[KernelSpec] = []
@@ -51,8 +54,8 @@ def _joined(contract: Contract) -> Contract:
     return result
 
 
-def _has_terms(contract: Contract) -> bool:
-    return prod(extent(a) for a in contract.axes) > 0
+def _size(axes: Iterable[Axis]) -> int:
+    return prod(extent(a) for a in axes)
 
 
 def converted_store(contract: Contract) -> Store | None:
