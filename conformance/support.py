@@ -1,0 +1,92 @@
+"""The support matrix: which operator runs on which target in which type. Generated from runs, never written.
+
+`python -m uol.conformance.support -o support.json` runs every case of every operator; it takes some minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from uol.backends import registry
+from uol.conformance.sweep import cases_of, types_of
+from uol.conformance.twin_check import check
+from uol.conformance.verdict import Verdict
+from uol.ops.library import names
+
+State = Literal["supported", "partly", "refused", "wrong"]
+"""supported  every case passed
+partly     some cases passed, the others were refused with a reason
+refused    every case was refused
+wrong      a case broke its contract, had a finding, or failed"""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One operator on one target in one type."""
+
+    op: str
+    target: str
+    dtype: str
+    state: State
+    passed: int
+    cases: int
+    share: float
+    reasons: tuple[str, ...]
+
+
+def support_matrix(verdicts: Iterable[Verdict]) -> tuple[Cell, ...]:
+    """The matrix that verdicts amount to; a case that was not run is in no cell."""
+    groups: dict[tuple[str, str, str], list[Verdict]] = {}
+    for verdict in verdicts:
+        case = verdict.case
+        groups.setdefault((case.op, case.target, case.dtype), []).append(verdict)
+    return tuple(_cell(key, group) for key, group in groups.items())
+
+
+def _cell(key: tuple[str, str, str], group: Sequence[Verdict]) -> Cell:
+    passed = sum(v.ok for v in group)
+    refused = sum(v.status == "refused" for v in group)
+    state: State = "supported" if passed == len(group) else "refused" if refused == len(group) else "partly"
+    if passed + refused < len(group):
+        state = "wrong"
+    share = max((v.golden.share for v in group if v.ok and v.golden is not None), default=0.0)
+    reasons = tuple(dict.fromkeys(f"{v.case.workload}: {v.status}: {v.reason}" for v in group if not v.ok))
+    return Cell(*key, state, passed, len(group), share, reasons)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the cases and writes the matrix as JSON. Exit status 1 where a cell is wrong."""
+    parser = argparse.ArgumentParser(prog="python -m uol.conformance.support", description=__doc__)
+    parser.add_argument("--op", default=",".join(names()), help="operators, by commas")
+    parser.add_argument("--target", default=",".join(registry.names()), help="targets, by commas")
+    parser.add_argument("--dtype", default="f32,f16,bf16", help="types, by commas")
+    parser.add_argument("-o", "--output", type=Path, help="the file; standard output else")
+    options = parser.parse_args(arguments)
+    verdicts: list[Verdict] = []
+    for op in options.op.split(","):
+        for target in options.target.split(","):
+            for dtype in types_of(op, options.dtype.split(",")):
+                verdicts += check(cases_of(op, target, dtype))
+                print(_line(support_matrix(verdicts)[-1]), file=sys.stderr, flush=True)
+    cells = support_matrix(verdicts)
+    text = json.dumps([asdict(c) for c in cells], indent=1) + "\n"
+    if options.output is None:
+        print(text, end="")
+    else:
+        options.output.write_text(text, encoding="utf-8")
+    return 1 if any(c.state == "wrong" for c in cells) else 0
+
+
+def _line(cell: Cell) -> str:
+    why = "" if cell.state == "supported" else f"  {cell.reasons[0][:240]}"
+    return f"{cell.op:22} {cell.target:8} {cell.dtype:12} {cell.state:9} {cell.passed}/{cell.cases}{why}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

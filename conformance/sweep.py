@@ -1,0 +1,65 @@
+"""The cases on which an operator is checked: every workload, every kind of inputs, every arrangement in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from uol.catalogue import find_operator
+from uol.conformance.arrangement import Arrangement
+from uol.conformance.verdict import Case
+from uol.ops.inputs import kinds
+from uol.ops.workloads import Workload, workloads_of
+
+CAST_PAIRS = (
+    *(f"T={source},U={target}" for source in ("f32", "f16", "bf16") for target in ("f32", "f16", "bf16") if source != target),
+    *("T=f32,U=i32", "T=i32,U=f32", "T=f32,U=i64", "T=f32,U=u8", "T=i64,U=i8", "T=f64,U=f32", "T=f32,U=f64"),
+)
+"""The casts that are checked: between the floats, and over the edges of the integers."""
+
+
+def types_of(op: str, dtypes: Sequence[str]) -> tuple[str, ...]:
+    """An operator's types as cases name them: one for all its tensors, or a pair for a cast."""
+    return CAST_PAIRS if len(find_operator(op).domain) > 1 else tuple(dtypes)
+
+
+def cases_of(op: str, target: str, dtype: str) -> tuple[Case, ...]:
+    """Every case of an operator: all workloads on random and on exact inputs; the representative one on the other kinds
+    and in the other arrangements as well."""
+    found = [Case(op, target, dtype, w, kind) for w in workloads_of(op) for kind in ("exact", "random")]
+    found += [Case(op, target, dtype, w, kind) for w in _full(op)[:2] for kind in kinds(op)[2:]]
+    found += [Case(op, target, dtype, w, "random", a) for a in arrangements(op) for w in _full(op)[:2]]
+    return tuple(found)
+
+
+def quick_cases(op: str, target: str, dtype: str, turn: int) -> tuple[Case, ...]:
+    """Three cases: the representative workload, and two awkward ones that change with `turn`, one of them in another
+    arrangement where the operator has one."""
+    all_ = workloads_of(op)
+    awkward = [w for w in all_[1:] if w in _full(op)]
+    first, second = awkward[turn % len(awkward)], awkward[(2 * turn + 1) % len(awkward)]
+    known, others = kinds(op), arrangements(op)
+    return (
+        Case(op, target, dtype, all_[0], "random"),
+        Case(op, target, dtype, first, known[turn % len(known)]),
+        Case(op, target, dtype, second, "random", others[turn % len(others)]),
+    )
+
+
+def arrangements(op: str) -> tuple[Arrangement, ...]:
+    """The arrangements beside row-major that an operator is checked in."""
+    four = len(find_operator(op).results[0].dims) == 4
+    several = len(find_operator(op).params) > 1 and len(find_operator(op).results[0].dims) == 1
+    return tuple(_arrangements(four, several))
+
+
+def _arrangements(four: bool, several: bool) -> Iterator[Arrangement]:
+    yield "gaps"
+    if four:
+        yield "channels-last"
+    if several:
+        yield "broadcast"
+
+
+def _full(op: str) -> tuple[Workload, ...]:
+    """The workloads that hold anything."""
+    return tuple(w for w in workloads_of(op) if 0 not in w.flat_dims.values())
