@@ -10,19 +10,30 @@ namespace twin {
 namespace {
 
 constexpr std::int64_t line_bytes = 64;
+constexpr std::size_t most_lines = 32 * 1024 / line_bytes;
 
 std::int64_t line_of(std::int64_t offset) { return offset / line_bytes * line_bytes; }
 
 }  // namespace
 
+// The latest lines first: scalar loops walk along one.
 Cache::Line* Cache::find(const Buffer* buffer, std::int64_t offset) {
-  const auto at = std::find_if(lines_.begin(), lines_.end(),
-                               [&](const Line& line) { return line.buffer == buffer && line.offset == line_of(offset); });
-  return at == lines_.end() ? nullptr : &*at;
+  const std::int64_t start = line_of(offset);
+  const auto at = std::find_if(lines_.rbegin(), lines_.rend(),
+                               [&](const Line& line) { return line.buffer == buffer && line.offset == start; });
+  return at == lines_.rend() ? nullptr : &*at;
+}
+
+// A full cache forgets its oldest clean line. Dirty ones stay: when the card writes them back by itself is not known.
+void Cache::make_room() {
+  if (lines_.size() < most_lines) return;
+  const auto oldest = std::find_if(lines_.begin(), lines_.end(), [](const Line& line) { return !line.dirty; });
+  if (oldest != lines_.end()) lines_.erase(oldest);
 }
 
 Cache::Line& Cache::load(const Span& span) {
   if (Line* line = find(span.buffer, span.offset)) return *line;
+  make_room();
   Line line{};
   line.buffer = span.buffer;
   line.offset = line_of(span.offset);

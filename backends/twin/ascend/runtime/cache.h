@@ -28,8 +28,9 @@ class Cache {
   };
   Line& load(const Span& span);
   void write_back(Line& line, Site site);
+  void make_room();
   Line* find(const Buffer* buffer, std::int64_t offset);
-  std::vector<Line> lines_;  // few: a core seldom touches many
+  std::vector<Line> lines_;  // oldest first
 };
 
 }  // namespace twin

@@ -7,12 +7,13 @@
 
 namespace twin {
 
-// The last accesses to one element in the present launch; a block of -1 is none, of -2 several.
+// The last accesses to one element in the present launch; a block of -1 is none, of -2 several. Only the copy pipe into the
+// core and the scalar unit read global memory.
 struct GlobalCell {
-  Clock write = 0, read = 0;
-  std::int32_t write_line = 0;
+  Clock write = 0, read_by_copy = 0, read_by_scalar = 0;
+  std::int32_t write_line = 0, read_line = 0;
   std::int16_t write_block = -1, read_block = -1;
-  std::uint8_t writer = 0, reader = 0;
+  std::uint8_t writer = 0;
   bool atomic = false;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "kinds.h"
 #include "numbers.h"
@@ -134,30 +135,41 @@ void Instruction::mark(Buffer& buffer, std::int64_t offset, std::int64_t bytes, 
   const std::int64_t first = offset / buffer.element, last = (offset + bytes - 1) / buffer.element;
   for (std::int64_t i = first; i <= last; ++i) {
     GlobalCell& cell = buffer.cells[i];
-    const std::int64_t byte = i * buffer.element;
-    const bool foreign_write = cell.write_block >= 0 && cell.write_block != state.block && !(atomic && cell.atomic);
-    const bool foreign_read = write && cell.read_block != -1 && cell.read_block != state.block;
-    if (foreign_write || foreign_read)
-      report(kind::race_blocks, site_, "%s: block %d %s %s+%lld bytes, block %d %s it in the same launch", name_, state.block,
-             write ? "writes" : "reads", buffer.name, static_cast<long long>(byte),
-             foreign_write ? cell.write_block : cell.read_block, foreign_write ? "wrote" : "reads");
-    if (cell.write_block == state.block && conflicts(cell.writer, cell.write) && !(atomic && cell.atomic))
-      report_hazard(write ? kind::hazard_waw : kind::hazard_raw, write ? "overwrites" : "reads", buffer.name, byte, cell.writer,
-                    "wrote", cell.write_line);
-    if (write && cell.read_block == state.block && conflicts(cell.reader, cell.read))
-      report_hazard(kind::hazard_war, "overwrites", buffer.name, byte, cell.reader, "reads", site_.line);
-    if (write) {
-      cell.write = clock_;
-      cell.writer = pipe_;
-      cell.write_line = site_.line;
-      cell.write_block = static_cast<std::int16_t>(state.block);
-      cell.atomic = atomic;
-      buffer.written[i] = 1;
-    } else {
-      cell.read = clock_;
-      cell.reader = pipe_;
-      cell.read_block = static_cast<std::int16_t>(cell.read_block == -1 || cell.read_block == state.block ? state.block : -2);
+    check_blocks(buffer, cell, i * buffer.element, write, atomic);
+    check_pipes(buffer, cell, i * buffer.element, write, atomic);
+    if (!write) {
+      (pipe_ == PIPE_S ? cell.read_by_scalar : cell.read_by_copy) = clock_;
+      cell.read_line = site_.line;
+      const bool alone = cell.read_block == -1 || cell.read_block == state.block;
+      cell.read_block = static_cast<std::int16_t>(alone ? state.block : -2);
+      continue;
     }
+    cell.write = clock_;
+    cell.writer = pipe_;
+    cell.write_line = site_.line;
+    cell.write_block = static_cast<std::int16_t>(state.block);
+    cell.atomic = atomic;
+    buffer.written[i] = 1;
+  }
+}
+
+// Two blocks of a launch run at the same time, whatever the order here.
+void Instruction::check_blocks(const Buffer& buffer, const GlobalCell& cell, std::int64_t byte, bool write, bool atomic) const {
+  const bool foreign_write = cell.write_block >= 0 && cell.write_block != state.block && !(atomic && cell.atomic);
+  const bool foreign_read = write && cell.read_block != -1 && cell.read_block != state.block;
+  if (!foreign_write && !foreign_read) return;
+  report(kind::race_blocks, site_, "%s: block %d %s byte %lld of %s, which another block %s in the same launch", name_,
+         state.block, write ? "writes" : "reads", static_cast<long long>(byte), buffer.name,
+         foreign_write ? "writes" : "reads");
+}
+
+void Instruction::check_pipes(const Buffer& buffer, const GlobalCell& cell, std::int64_t byte, bool write, bool atomic) const {
+  if (cell.write_block == state.block && conflicts(cell.writer, cell.write) && !(atomic && cell.atomic))
+    report_hazard(write ? kind::hazard_waw : kind::hazard_raw, write ? "overwrites" : "reads", buffer.name, byte, cell.writer,
+                  "wrote", cell.write_line);
+  if (!write || cell.read_block != state.block) return;
+  for (const auto& [pipe, clock] : {std::pair(PIPE_MTE2, cell.read_by_copy), std::pair(PIPE_S, cell.read_by_scalar)}) {
+    if (conflicts(pipe, clock)) report_hazard(kind::hazard_war, "overwrites", buffer.name, byte, pipe, "reads", cell.read_line);
   }
 }
 

@@ -45,6 +45,8 @@ class Instruction {
   bool conflicts(int then, Clock clock) const;
   void report_hazard(const char* kind, const char* verb, const char* where, std::int64_t byte, int then, const char* did,
                      int line) const;
+  void check_blocks(const Buffer& buffer, const GlobalCell& cell, std::int64_t byte, bool write, bool atomic) const;
+  void check_pipes(const Buffer& buffer, const GlobalCell& cell, std::int64_t byte, bool write, bool atomic) const;
   void mark(Buffer& buffer, std::int64_t offset, std::int64_t bytes, bool write, bool atomic);
 
   pipe_t pipe_;
