@@ -92,7 +92,7 @@ def forget(key: str, built: Built) -> None:
 def prune() -> None:
     """Keep the folder from growing without end: drop the oldest executables, and index entries that lost theirs."""
     folder = cache_folder()
-    entries = [(e.stat().st_mtime, Path(e.path)) for e in os.scandir(folder / "exe")]
+    entries = [(age, Path(e.path)) for e in os.scandir(folder / "exe") if (age := _age(e)) is not None]
     if len(entries) <= MAX_EXECUTABLES:
         return
     for _, path in sorted(entries)[: len(entries) // 4]:
@@ -100,3 +100,11 @@ def prune() -> None:
     for entry in os.scandir(folder / "index"):
         if find(entry.name) is None:
             Path(entry.path).unlink(missing_ok=True)
+
+
+def _age(entry: os.DirEntry[str]) -> float | None:
+    """When an executable was made; None for one that another process is still making, or has just moved or dropped."""
+    try:
+        return None if entry.name.startswith("new-") else entry.stat().st_mtime
+    except FileNotFoundError:
+        return None
