@@ -9,7 +9,7 @@ from uol.ir.errors import BoundsError
 from uol.ir.integers import compare
 from uol.ir.nodes import Axis, Const, Expr, Load, Tensor, Var
 from uol.ir.render import show
-from uol.ir.report import at, closest, mismatch
+from uol.ir.report import at, closest, mismatch, some
 from uol.ir.syntax import Access, Name
 from uol.ir.types import DTYPES, INDEX, is_integer
 
@@ -22,7 +22,8 @@ def load(scope: Scope, node: Access, want: str | None) -> Expr:
         raise mismatch(
             scope.op,
             node,
-            f"`{base_name(node)}` has {len(tensor.shape)} dims [{dims}], the access has {len(node.index)} indices",
+            f"`{base_name(node)}` has {some(len(tensor.shape), 'dim')} [{dims}], the access has"
+            f" {some(len(node.index), 'index', 'indices')}",
         )
     index = tuple(values.index_value(scope, i) for i in node.index)
     guard = tuple(g for n in range(len(index)) for g in _guards(scope, node, tensor, n, index[n]))

@@ -13,6 +13,7 @@ from uol.ir import syntax
 from uol.ir.errors import ShapeError, UolError
 from uol.ir.nodes import Const, Expr
 from uol.ir.packs import expand_packs
+from uol.ir.report import some
 from uol.ir.syntax import Binary, Name, Number, Op, Pack
 
 
@@ -44,7 +45,7 @@ class Binding:
 def bind(op: Op, arguments: Sequence[Argument]) -> Binding:
     """Types, ranks and dims of a call. Raises ShapeError where the tensors do not fit the parameters."""
     if len(arguments) != len(op.params):
-        raise _misfit(op, f"`{op.name}` takes {len(op.params)} tensor{'s' * (len(op.params) != 1)}, not {len(arguments)}")
+        raise _misfit(op, f"`{op.name}` takes {some(len(op.params), 'tensor')}, not {len(arguments)}")
     types = _types(op, arguments)
     ranks = _ranks(op, arguments)
     expanded = expand_packs(op, ranks)
@@ -90,11 +91,13 @@ def _ranks(op: Op, arguments: Sequence[Argument]) -> dict[str, int]:
         plain = len(param.dims) - len(packs)
         given = len(argument.shape)
         if given < plain or (given > plain and not packs):
-            least = f"at least {plain}" if packs else str(plain)
-            raise _misfit(op, f"`{param.name}` of `{op.name}` has {least} dims, the tensor has {given}")
+            least = "at least " if packs else ""
+            raise _misfit(op, f"`{param.name}` of `{op.name}` has {least}{some(plain, 'dim')}, the tensor has {given}")
         for pack in packs:
             if ranks.setdefault(pack, given - plain) != given - plain:
-                raise _misfit(op, f"`*{pack}` of `{op.name}` has {ranks[pack]} dims, in `{param.name}` it has {given - plain}")
+                raise _misfit(
+                    op, f"`*{pack}` of `{op.name}` has {some(ranks[pack], 'dim')}, in `{param.name}` it has {given - plain}"
+                )
     return ranks
 
 

@@ -15,7 +15,7 @@ from uol.ir.environment import Environment
 from uol.ir.functions import FUNCTIONS
 from uol.ir.integers import COMPARISONS
 from uol.ir.nodes import Call, Const, Expr
-from uol.ir.report import closest, mismatch, not_yet
+from uol.ir.report import closest, mismatch, not_yet, some
 from uol.ir.rounding import integer_range, round_to
 from uol.ir.syntax import Apply, Binary, Bool, Name, Node, Number, Unary
 from uol.ir.types import DTYPES, INDEX, is_float, is_integer
@@ -157,7 +157,8 @@ def _named(env: Environment, node: Node, name: str, dtype: str) -> Expr:
     elif name in env.attributes:
         found = env.attributes[name]
     else:
-        raise mismatch(env.op, node, f"unknown name `{name}`", closest(name, (*env.dims, *env.attributes)))
+        hint = closest(name, (*env.dims, *env.attributes)) or "a dim is named by an input; add it there, or as an attribute"
+        raise mismatch(env.op, node, f"unknown name `{name}`", hint)
     if is_float(found.type):
         if not is_float(dtype):
             raise mismatch(env.op, node, f"the attribute `{name}` is a float; {_article(dtype)} is needed here")
@@ -174,9 +175,7 @@ def _named(env: Environment, node: Node, name: str, dtype: str) -> Expr:
 def _function(env: Environment, node: Apply, fn: str, dtype: str) -> Expr:
     function = FUNCTIONS[fn]
     if len(node.args) < function.arity or (len(node.args) > function.arity and fn not in ("max", "min")):
-        raise mismatch(
-            env.op, node, f"`{fn}` takes {function.arity} argument{'s' if function.arity > 1 else ''}, not {len(node.args)}"
-        )
+        raise mismatch(env.op, node, f"`{fn}` takes {some(function.arity, 'argument')}, not {len(node.args)}")
     if not function.integers and not is_float(dtype):
         raise mismatch(env.op, node, f"`{fn}` is for floats; {_article(dtype)} is needed here", "cast its argument: `f32(...)`")
     args = [constant(env, a, dtype) for a in node.args]

@@ -28,6 +28,11 @@ def not_yet(op: Op, node: Node, what: str) -> TypeCheckError:
     return at(TypeCheckError, op, node, f"{what}: not in this version yet")
 
 
+def some(number: int, noun: str, plural: str | None = None) -> str:
+    """`1 dim`, `2 dims`."""
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
 def closest(name: str, known: Iterable[str]) -> str | None:
     """A hint for a name that is not known."""
     matches = get_close_matches(name, list(known), n=1)

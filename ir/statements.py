@@ -10,7 +10,7 @@ from uol.ir.integers import compare
 from uol.ir.nodes import Axis, Const, Expr, Role, Stage, Tensor
 from uol.ir.ranges import Place, extent_of, places
 from uol.ir.render import show
-from uol.ir.report import mismatch, not_yet
+from uol.ir.report import mismatch, not_yet, some
 from uol.ir.span import Span
 from uol.ir.syntax import Access, Apply, Name, Node, Param, Statement, Target, operands
 from uol.ir.types import INDEX
@@ -38,7 +38,7 @@ def run(env: Environment, lines: Sequence[int], spans: Sequence[Span], local_nam
 
 def _statement(scope: Scope, statement: Statement, results: dict[str, Tensor], local_names: dict[str, str]) -> None:
     if len(statement.targets) > 1:
-        raise not_yet(scope.op, statement.targets[1], "several results of a call")
+        raise not_yet(scope.op, statement, "several results of a call")
     if statement.op == "+=":
         raise not_yet(scope.op, statement, "a scatter (`+=`)")
     (target,) = statement.targets
@@ -89,7 +89,9 @@ def _check_target(scope: Scope, target: Target) -> None:
 def _axes(scope: Scope, statement: Statement, target: Target, declared: Tensor | None) -> dict[str, Axis]:
     if declared is not None and len(declared.shape) != len(target.index):
         dims = ", ".join(map(show, declared.shape))
-        raise mismatch(scope.op, target, f"`{declared.name}` has {len(declared.shape)} dims [{dims}], not {len(target.index)}")
+        raise mismatch(
+            scope.op, target, f"`{target.tensor}` has {some(len(declared.shape), 'dim')} [{dims}], not {len(target.index)}"
+        )
     axes: dict[str, Axis] = {}
     for number, item in enumerate(target.index):
         assert isinstance(item, Name)

@@ -16,6 +16,8 @@ _READABLE = {
     "NUMBER": "a number",
     "COMPARE": "a comparison",
     "REDUCER": "a reduction",
+    "ARROW": "`->`",
+    "ACCUMULATE": "`+=`",
     "OP": "`op`",
     "UOL": "`uol`",
     "LPAR": "`(`",
@@ -79,6 +81,7 @@ _BAD_EXAMPLES: dict[str, list[str]] = {
         _HEAD + "where 0 < N < 3 { }",
     ],
     "a statement is `target[indices] = value`": [
+        _HEAD + "{ y[i] == x[i] }",
         _HEAD + "{ y = x[i] }",
         _HEAD + "{ y(i) = x[i] }",
         _HEAD + "{ x[i] }",
@@ -94,6 +97,19 @@ _BAD_EXAMPLES: dict[str, list[str]] = {
         _HEAD + "{ y[i] = sum[k] * x[i] }",
     ],
     "a reduction names its indices: `sum[k](x[k])`": [_HEAD + "{ y[i] = sum[](x[i]) }", _HEAD + "{ y[i] = sum x[i] }"],
+    "a power is `pow(x, y)`, a square `x * x`": [_HEAD + "{ y[i] = x[i] ** 2 }", _HEAD + "{ y[i] = x ** 2 }"],
+    "an attribute is `name: int` or `name: float = 1.0`": [
+        "op f(x: f32[N]; int k) -> (y: f32[N]) {}",
+        "op f(x: f32[N]; k) -> (y: f32[N]) {}",
+        "op f(x: f32[N]; k = 1) -> (y: f32[N]) {}",
+    ],
+    "a `[` is not closed": [
+        "op f(x: f32[N) -> (y: f32[N]) {}",
+        _HEAD + "{ y[i) = x[i] }",
+        _HEAD + "{ y[i] = x[i }",
+        _HEAD + "{ y[i] = x[i) }",
+    ],
+    "a `(` is not closed": [_HEAD + "{ y[i] = (x[i] }", _HEAD + "{ y[i] = max[k](x[k] }", _HEAD + "{ y[i] = exp(x[i] }"],
     "an operand is missing": [
         _HEAD + "{ y[i] = x[i] + }",
         _HEAD + "{ y[i] = * x[i] }",

@@ -16,7 +16,7 @@ from uol.ir.integers import COMPARISONS
 from uol.ir.knowledge import is_integral
 from uol.ir.names import CASTS
 from uol.ir.nodes import Call, Const, Expr, Var
-from uol.ir.report import closest, mismatch, not_yet
+from uol.ir.report import closest, mismatch, not_yet, some
 from uol.ir.syntax import Access, Apply, Binary, Name, Node, Pack, Reduction, Unary
 from uol.ir.types import DTYPES, INDEX, is_float, is_integer
 
@@ -88,7 +88,7 @@ def _in_one_type(
         types = {"i64"}
     if len(types) > 1:
         shown = " and ".join("i64" if e.type == INDEX else e.type for e in typed.values())
-        cast = next(e.type for e in typed.values() if e.type != INDEX)
+        cast = max((e.type for e in typed.values() if e.type != INDEX), key=_width)
         raise mismatch(scope.op, node, f"{what} of {shown}: both sides have one type", f"cast one of them: `{cast}(...)`")
     common = types.pop() if types else want
     if common is None:
@@ -96,6 +96,11 @@ def _in_one_type(
     if common is None:
         raise mismatch(scope.op, node, "nothing here says which type this has", "cast one side: `f32(...)`")
     return tuple(typed[n] if n in typed else constant(scope.env, part, common) for n, part in enumerate(parts))
+
+
+def _width(dtype: str) -> tuple[bool, int]:
+    """Floats before integers, then the wider type: what to suggest as the common one."""
+    return is_float(dtype), DTYPES[dtype].bits
 
 
 def _name(scope: Scope, node: Name, want: str | None) -> Expr:
@@ -203,8 +208,7 @@ def _arguments(scope: Scope, node: Apply, count: int) -> list[syntax.Expr]:
         raise mismatch(scope.op, node.keywords[0], f"`{node.fn}` has no attributes")
     args = [a for a in node.args if not isinstance(a, Pack)]
     if len(args) != count:
-        noun = "argument" if count == 1 else "arguments"
-        raise mismatch(scope.op, node, f"`{node.fn}` takes {count} {noun}, not {len(args)}")
+        raise mismatch(scope.op, node, f"`{node.fn}` takes {some(count, 'argument')}, not {len(args)}")
     return args
 
 

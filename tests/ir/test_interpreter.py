@@ -133,7 +133,8 @@ def test_nan_spreads_through_max_and_min() -> None:
 
 
 def test_empty_reductions_give_the_identity() -> None:
-    op = parse("""op t(x: f32[N], i: i32[N], b: bool[N]) -> (s: f32[], p: f32[], hi: f32[], lo: f32[], ih: i32[], any_: bool[], all_: bool[]) {
+    op = parse("""op t(x: f32[N], i: i32[N], b: bool[N])
+        -> (s: f32[], p: f32[], hi: f32[], lo: f32[], ih: i32[], any_: bool[], all_: bool[]) {
       s[] = sum[n](x[n]); p[] = prod[n](x[n]); hi[] = max[n](x[n]); lo[] = min[n](x[n]); ih[] = max[n](i[n])
       any_[] = any[n](b[n]); all_[] = all[n](b[n]) }""")[0]
     program = instantiate(op, Library(), types={}, dims={"N": 0})

@@ -35,7 +35,7 @@ def test_one_statement_a_line(op: Op) -> None:
     assert len(lines) == statement_lines(op)[-1] + 1
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(surface_ops())
 def test_random_forms(op: Op) -> None:
     assert parse(print_op(op))[0] == op

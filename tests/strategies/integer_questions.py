@@ -43,7 +43,11 @@ def evaluate(expr: Expr, values: dict[str, int]) -> int:
 def points(question: Question) -> Iterator[dict[str, int]]:
     """Every assignment, within the limit, under which the assumptions hold."""
     ready = [
-        [a for a in question.assumptions if _names(a) <= set(question.names[: n + 1]) and not _names(a) <= set(question.names[:n])]
+        [
+            a
+            for a in question.assumptions
+            if _names(a) <= set(question.names[: n + 1]) and not _names(a) <= set(question.names[:n])
+        ]
         for n in range(len(question.names))
     ]
 

@@ -71,7 +71,10 @@ def _reductions(inner: st.SearchStrategy[s.Expr]) -> st.SearchStrategy[s.Reducti
     )
     ops = st.sampled_from(("sum", "prod", "max", "min", "any", "all", "argmax", "argmin", "topk", "sort", "argsort"))
     return st.builds(
-        s.Reduction, ops, st.lists(binders, min_size=1, max_size=2).map(tuple), st.lists(inner, min_size=1, max_size=2).map(tuple)
+        s.Reduction,
+        ops,
+        st.lists(binders, min_size=1, max_size=2).map(tuple),
+        st.lists(inner, min_size=1, max_size=2).map(tuple),
     )
 
 
