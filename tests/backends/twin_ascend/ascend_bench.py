@@ -27,6 +27,16 @@ C_TYPES = {
 }
 NUMPY_TYPES = {"f32": "f4", "f16": "f2", "bf16": "u2", "i16": "i2", "i32": "i4", "i64": "i8", "i8": "i1", "u8": "u1"}
 LANES = 256
+FLOATS = ("f16", "f32")
+
+
+def values(dtype: str, seed: int = 0) -> Array:
+    rng = np.random.default_rng(seed)
+    if dtype in FLOATS:
+        return (8 * rng.normal(size=LANES)).astype(NUMPY_TYPES[dtype])
+    info = np.iinfo(NUMPY_TYPES[dtype])
+    return rng.integers(info.min, info.max, LANES, endpoint=True).astype(NUMPY_TYPES[dtype])
+
 
 TEXT = (
     HEAD
