@@ -48,7 +48,7 @@ class Interface:
     workspace: WorkspaceLayout
 
 
-def interface(graph: KernelGraph) -> Interface:
+def interface_of(graph: KernelGraph) -> Interface:
     """The interface of an operator: tensors in the order of its text (inputs, then results), then run-time attributes."""
     return Interface(
         op=graph.name,
@@ -69,13 +69,13 @@ def abi_header() -> SourceFile:
 
 def op_header(graph: KernelGraph) -> SourceFile:
     """`uol_<op>.h`: the three functions of an operator, for callers in C and C++."""
-    return SourceFile(f"uol_{graph.name}.h", _template("op_header.h.j2").render(interface=interface(graph)))
+    return SourceFile(f"uol_{graph.name}.h", _template("op_header.h.j2").render(interface=interface_of(graph)))
 
 
 def call_checks(graph: KernelGraph) -> str:
     """The part of a launcher that is the same on every target: expected shapes, `check_call`,
     the workspace and message functions."""
-    return _template("call_checks.j2").render(interface=interface(graph))
+    return _template("call_checks.j2").render(interface=interface_of(graph))
 
 
 def _tensor(arg: Arg) -> TensorRow:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from uol.backends.abi.interface import abi_header, call_checks, interface, op_header
+from uol.backends.abi.interface import abi_header, call_checks, interface_of, op_header
 from uol.backends.simt.c_types import COMPUTE, STORAGE
 from uol.backends.simt.rendering import template
 from uol.backends.simt.target import Target
@@ -77,5 +77,5 @@ def _argument(graph: KernelGraph, param: Param) -> str:
     names = [a.name for a in graph.args]
     if param.name in names:
         return f"{pointer}tensors[{names.index(param.name)}].data"
-    offset = interface(graph).workspace.offsets[param.name]
+    offset = interface_of(graph).workspace.offsets[param.name]
     return f"{pointer}((char*)workspace + {offset})"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from uol.backends.simt.contract_plan import grid_of
 from uol.backends.simt.flat import count_of
 from uol.backends.simt.operand import smallest_stride
-from uol.backends.simt.plan_contract import grid_of
 from uol.backends.simt.schedules import BlockPerRow, Elements, SimtSchedule, ThreadPerRow, Tile
 from uol.backends.simt.steps import expressions
 from uol.codegen.backend import Device

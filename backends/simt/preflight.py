@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from uol.backends.simt.c_types import COMPUTE, COMPUTE_BYTES
+from uol.backends.simt.contract_plan import grid_of, tile_bytes
 from uol.backends.simt.flat import count_of
 from uol.backends.simt.folds import PICKS
 from uol.backends.simt.passes import passes_of
-from uol.backends.simt.plan_contract import grid_of, tile_bytes
 from uol.backends.simt.preference import TILES
 from uol.backends.simt.schedules import BlockPerRow, Elements, SimtSchedule, ThreadPerRow, Tile
 from uol.backends.simt.target import Target

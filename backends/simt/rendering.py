@@ -7,11 +7,11 @@ from pathlib import Path
 
 import jinja2
 
+from uol.backends.simt.contract_plan import ContractPlan, plan_contract
+from uol.backends.simt.map_plan import MapPlan, plan_map
 from uol.backends.simt.names import kernel_symbol
-from uol.backends.simt.plan_contract import ContractPlan, plan_contract
-from uol.backends.simt.plan_map import MapPlan, plan_map
-from uol.backends.simt.plan_reduce import ReducePlan, plan_reduce
 from uol.backends.simt.preflight import check
+from uol.backends.simt.reduce_plan import ReducePlan, plan_reduce
 from uol.backends.simt.schedules import BlockPerRow, Elements, SimtSchedule, ThreadPerRow, Tile
 from uol.backends.simt.steps import steps_of, stored_directly, with_steps
 from uol.backends.simt.target import Target

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from uol.backends.simt.index_type import index_type
+from uol.backends.simt.index_width import index_type
 from uol.backends.simt.names import kernel_symbol, legalise
 from uol.backends.simt.ranges import Ranges
 from uol.backends.simt.reserved import RESERVED

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from uol.backends.simt.c_printer import Printer
 from uol.backends.simt.flat import Counter, count_of
 from uol.backends.simt.folds import FoldText, fold_text, take
-from uol.backends.simt.index_type import index_type
+from uol.backends.simt.index_width import index_type
 from uol.backends.simt.names import kernel_symbol, legalise
 from uol.backends.simt.passes import Pass, Passes, passes_of
 from uol.backends.simt.proofs import Proofs
 from uol.backends.simt.schedules import BlockPerRow, RowSchedule
 from uol.backends.simt.scope import Scope
-from uol.backends.simt.signature import Signature, signature
+from uol.backends.simt.signatures import Signature, signature
 from uol.backends.simt.steps import steps_of, used_variables
 from uol.backends.simt.target import Target
 from uol.codegen.backend import Launch

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from uol.backends.simt.c_printer import Printer
 from uol.backends.simt.flat import Counter, count_of
-from uol.backends.simt.index_type import index_type
+from uol.backends.simt.index_width import index_type
 from uol.backends.simt.names import kernel_symbol, legalise
 from uol.backends.simt.proofs import Proofs
 from uol.backends.simt.schedules import Elements
 from uol.backends.simt.scope import Scope
-from uol.backends.simt.signature import Signature, signature
+from uol.backends.simt.signatures import Signature, signature
 from uol.backends.simt.steps import used_variables
 from uol.backends.simt.target import Target
 from uol.codegen.backend import Launch
