@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from uol.backends.ascendc.machine import ALIGNMENT_BYTES, BYTES, CAPACITY_BYTES, C_TYPE, Memory, round_up
+from uol.backends.ascendc.machine import ALIGNMENT_BYTES, BYTES, C_TYPE, CAPACITY_BYTES, Memory, round_up
 
 SLOT = "slot"
 """The variable that says which slot of a double-buffered buffer an iteration uses."""

@@ -9,17 +9,17 @@ from uol.backends.ascendc.buffers import Overflow
 from uol.backends.ascendc.collapse import collapsed
 from uol.backends.ascendc.cube_kernel import CubeKernel, cube_kernel
 from uol.backends.ascendc.cube_tiling import cube_candidates
+from uol.backends.ascendc.devices import VECTOR_CORES_PER_CUBE_CORE
 from uol.backends.ascendc.map_kernel import map_kernel
 from uol.backends.ascendc.operands import operand_type
-from uol.backends.ascendc.vector_kernel import VectorKernel
+from uol.backends.ascendc.reduce_kernel import reduce_kernel
 from uol.backends.ascendc.rendering import rendered
 from uol.backends.ascendc.schedules import AscendSchedule, CubeSchedule, VectorSchedule
-from uol.backends.ascendc.reduce_kernel import reduce_kernel
 from uol.backends.ascendc.tiling import reduce_candidates, tile_candidates
 from uol.backends.ascendc.values import Unsupported
+from uol.backends.ascendc.vector_kernel import VectorKernel
 from uol.codegen.backend import Device, Kernel
 from uol.codegen.spec import Contract, KernelSpec, Map, Pack, Reduce
-from uol.backends.ascendc.devices import VECTOR_CORES_PER_CUBE_CORE
 
 
 def schedules_of(spec: KernelSpec, device: Device) -> Iterator[AscendSchedule]:

@@ -1,11 +1,12 @@
-"""Does a kernel compare? Then its tiles are padded to whole repeats, which is what Compare works on."""
+"""Does a kernel work on whole repeats? Compare does, and so does Brcb, eight lanes at a time; then tiles are padded."""
 
 from __future__ import annotations
 
 from uol.backends.ascendc.collapse import steps_of, values
 from uol.backends.ascendc.elementary import COMPARING
+from uol.backends.ascendc.indices import Indices
 from uol.backends.ascendc.truth import MODES
-from uol.codegen.spec import Fold, KernelSpec
+from uol.codegen.spec import Fold, KernelSpec, Store
 from uol.codegen.traverse import walk
 from uol.ir.nodes import Call
 
@@ -19,3 +20,9 @@ def compares(spec: KernelSpec) -> bool:
         return True
     nodes = (n for v in values(spec) for n in walk(v))
     return any((isinstance(n, Call) and n.fn in LOGICAL and n.dtype != "idx") or n.type == "bool" for n in nodes)
+
+
+def works_on_repeats(spec: KernelSpec, lane: str) -> bool:
+    """Does a kernel with these lanes compare, or store lanes that are not contiguous?"""
+    indices = Indices.over(spec.axes, {})
+    return compares(spec) or any(indices.slope(s.offset, lane) not in (0, 1) for s in steps_of(spec) if isinstance(s, Store))

@@ -40,9 +40,10 @@ class Evaluator:
     indices: Indices
     load: Callable[[Read], Value]
     lets: dict[str, Value | Truth] = field(default_factory=dict)
-    shared: frozenset[Read] = frozenset()
-    """Reads that several expressions need: what they are converted to is kept."""
-    _converted: dict[Expr, Value] = field(default_factory=dict)
+    shared: frozenset[Expr] = frozenset()
+    """Expressions that occur more than once: they are computed once, and kept."""
+    _numbers: dict[Expr, Value] = field(default_factory=dict)
+    _values: dict[Expr, Value] = field(default_factory=dict)
 
     @property
     def frame(self) -> Frame:
@@ -63,33 +64,32 @@ class Evaluator:
             case Read():
                 return self.load(expr)
             case Call(fn="cast", args=(a,)):
-                return self._once(expr, lambda: self._cast(a, expr.dtype))
+                return self._once(self._values, expr, lambda: self._cast(a, expr.dtype))
             case Call(fn="select", args=(c, a, b)):
                 return self._select(c, a, b)
         if expr.type == INDEX:
             return self._index(expr)
         if isinstance(expr, Call):
-            return self._call(expr)
+            return self._once(self._values, expr, lambda: self._call(expr))
         raise Unsupported(f"no instructions for {expr}")
 
     def number(self, expr: Expr) -> Value:
         """The value in the type in which values of its type are computed."""
-        return self._once(expr, lambda: self.computed(self.value(expr), expr.type))
+        return self._once(self._numbers, expr, lambda: self.computed(self.value(expr), expr.type))
 
     def step_value(self, expr: Expr, *, once: bool = False) -> Value | Truth:
         """The value of a step, to be used by name; `once`: by one later step only."""
         value = truth_of(self, expr) if expr.type == "bool" else self.value(expr)
         return value.kept() if isinstance(value, Lanes) and not once else value
 
-    def _once(self, expr: Expr, make: Callable[[], Value]) -> Value:
-        """What is made of a shared read is made once."""
-        read = expr.args[0] if isinstance(expr, Call) and expr.fn == "cast" else expr
-        if read not in self.shared:
+    def _once(self, known: dict[Expr, Value], expr: Expr, make: Callable[[], Value]) -> Value:
+        """What is made of a shared expression is made once."""
+        if expr not in self.shared or isinstance(expr, Const | Var):
             return make()
-        if expr not in self._converted:
+        if expr not in known:
             value = make()
-            self._converted[expr] = value.kept() if isinstance(value, Lanes) else value
-        return self._converted[expr]
+            known[expr] = value.kept() if isinstance(value, Lanes) else value
+        return known[expr]
 
     def computed(self, value: Value, dtype: str) -> Value:
         if isinstance(value, Uniform):

@@ -6,7 +6,7 @@ value a vector over the rows, a uniform value eight equal lanes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from uol.backends.ascendc.machine import BLOCK_BYTES, BYTES, round_up
@@ -90,6 +90,12 @@ class Frame:
     def origins(self) -> dict[str, Expr]:
         """The first index of the tile along each of its axes."""
         return {axis: self.origin(axis) for axis in (self.lane, self.row) if axis}
+
+    def full(self) -> Frame:
+        """A frame whose every tile is a full one: for what is computed outside of the loop over tiles."""
+        lanes = self.lane_extent if self.whole(self.lane) else self.lanes
+        rows = self.row_extent if self.whole(self.row) else self.rows
+        return replace(self, lane_extent=lanes, row_extent=rows)
 
     def lanes_text(self) -> str:
         """C text of the lanes of this tile."""

@@ -9,14 +9,7 @@ from uol.backends.simt.names import kernel_symbol, legalise
 from uol.codegen.spec import KernelSpec
 
 OWN = frozenset(
-    """
-    task slot lanes rows elements padded i j ub pipe greater lesser ceil_div INFINITE NOT_A_NUMBER tile_m tile_n tile_k
-    a_l1 b_l1 a_l0 b_l0 c_l0 l1 l0a l0b l0c mask t half float bfloat16_t AscendC GM_ADDR TPipe TBuf TPosition LocalTensor
-    GlobalTensor SetFlag WaitFlag PipeBarrier HardEvent Add Sub Mul Div Max Min Adds Muls Maxs Mins Exp Ln Sqrt Rsqrt
-    Reciprocal Abs Relu And Or Not Duplicate Copy Brcb Gather Cast Compare CompareScalar Select Mmad Fixpipe LoadData
-    DataCopy DataCopyPad Fill GetBlockIdx GetBlockNum RoundMode CMPMODE SELMODE WholeReduceSum WholeReduceMax
-    WholeReduceMin CreateVecIndex ShiftLeft ShiftRight ToBfloat16 ToFloat
-    """.split()
+    ["task", "slot", "lanes", "rows", "elements", "padded", "i", "j", "ub", "pipe", "greater", "lesser", "ceil_div", "INFINITE", "NOT_A_NUMBER", "tile_m", "tile_n", "tile_k", "a_l1", "b_l1", "a_l0", "b_l0", "c_l0", "l1", "l0a", "l0b", "l0c", "mask", "t", "half", "float", "bfloat16_t", "AscendC", "GM_ADDR", "TPipe", "TBuf", "TPosition", "LocalTensor", "GlobalTensor", "SetFlag", "WaitFlag", "PipeBarrier", "HardEvent", "Add", "Sub", "Mul", "Div", "Max", "Min", "Adds", "Muls", "Maxs", "Mins", "Exp", "Ln", "Sqrt", "Rsqrt", "Reciprocal", "Abs", "Relu", "And", "Or", "Not", "Duplicate", "Copy", "Brcb", "Gather", "Cast", "Compare", "CompareScalar", "Select", "Mmad", "Fixpipe", "LoadData", "DataCopy", "DataCopyPad", "Fill", "GetBlockIdx", "GetBlockNum", "RoundMode", "CMPMODE", "SELMODE", "WholeReduceSum", "WholeReduceMax", "WholeReduceMin", "CreateVecIndex", "ShiftLeft", "ShiftRight", "ToBfloat16", "ToFloat"]
 )
 
 

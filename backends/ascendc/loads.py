@@ -12,8 +12,8 @@ A tile of rows * lanes elements lies at offset + row * row_stride + lane * lane_
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 from uol.backends.ascendc.buffers import Buffer, View
 from uol.backends.ascendc.clips import Clip, clip_of
@@ -41,14 +41,13 @@ class Loader:
     indices: Indices
     tensors: Mapping[str, str]
     slots: int = 1
-    prepared: set[str] = field(default_factory=set)
 
     @property
     def frame(self) -> Frame:
         return self.unit.frame
 
-    def load(self, read: Read) -> Lanes:
-        """The read's elements in a buffer of its type."""
+    def fetch(self, read: Read) -> Callable[[], Lanes]:
+        """Starts the copies of a read; what is returned finishes it on the vector unit and gives its lanes."""
         frame, origins = self.frame, self.frame.origins()
         lane = stride_of(read, frame.lane, self.indices)
         row = stride_of(read, frame.row, self.indices) if frame.row else 0
@@ -91,13 +90,15 @@ class Loader:
     def _stem(self, read: Read) -> str:
         return self.tensors[read.tensor].removesuffix("_gm")
 
-    def _contiguous(self, read: Read, burst: Burst, clip: Clip, span: Span) -> Lanes:
+    def _contiguous(self, read: Read, burst: Burst, clip: Clip, span: Span) -> Callable[[], Lanes]:
         elements = round_up(self.frame.capacity(span), burst.block)
         dst = self.unit.builder.buffer(Buffer(f"{self._stem(read)}_ub", read.dtype, elements, slots=self.slots))
         self._prepare(read, dst, clip, self.frame.covered(span, read.dtype))
         exact = self.frame.flat and not self.frame.compares and span == LANES
         burst_in(self.unit.builder, dst, burst, clip, fill_of(read), padded=not exact)
-        return self._replicated(read, dst) if span == UNIFORM else Lanes(dst, span, spare=False)
+        if span == UNIFORM:
+            return lambda: self._replicated(read, dst)
+        return lambda: Lanes(dst, span, spare=False)
 
     def _prepare(self, read: Read, dst: View, clip: Clip, covered: bool) -> None:
         """What the copy does not write: the fill each time where guards clip, anything initialised once for padding."""
@@ -115,9 +116,8 @@ class Loader:
         self.unit.emit(f"Brcb({spread}, {dst}, 1, BrcbRepeatParams(1, 8));", (dst,), (spread,))
         return Lanes(spread, UNIFORM, spare=False)
 
-    def _strided(self, read: Read, burst: Burst, stride: int, clip: Clip, span: Span) -> Lanes:
-        size, frame = BYTES[read.dtype], self.frame
-        dst = self.unit.builder.buffer(Buffer(f"{self._stem(read)}_lanes", read.dtype, frame.capacity(span)))
+    def _strided(self, read: Read, burst: Burst, stride: int, clip: Clip, span: Span) -> Callable[[], Lanes]:
+        size = BYTES[read.dtype]
         turned = burst.max_rows > 1 and burst.row_stride == 1 and stride >= burst.max_rows and burst.max_lanes <= MAX_BURSTS
         if turned:
             staging, step, row_step = self._staged_by_rows(read, burst, stride, clip)
@@ -126,6 +126,11 @@ class Loader:
         else:
             staging, step, row_step = self._staged_blocks(read, burst, stride, clip)
         table = offset_table(self.unit, step, ROWS if span == ROWS else LANES)
+        return lambda: self._gathered(read, burst, span, staging, table, row_step)
+
+    def _gathered(self, read: Read, burst: Burst, span: Span, staging: View, table: View, row_step: int) -> Lanes:
+        frame = self.frame
+        dst = self.unit.builder.buffer(Buffer(f"{self._stem(read)}_lanes", read.dtype, frame.capacity(span)))
         if burst.max_rows == 1:
             self.unit.emit(f"Gather({dst}, {staging}, {table}, 0, {frame.count(span)});", (staging, table), (dst,))
             return Lanes(dst, span)
@@ -174,13 +179,13 @@ class Loader:
     def _staging(self, read: Read, elements: int) -> View:
         return self.unit.builder.buffer(Buffer(f"{self._stem(read)}_staging", read.dtype, elements, slots=self.slots))
 
-    def _by_element(self, read: Read, span: Span) -> Lanes:
+    def _by_element(self, read: Read, span: Span) -> Callable[[], Lanes]:
         span = span or (LANES if self.frame.flat else TILE)
         elements = round_up(self.frame.capacity(span), BLOCK_BYTES // BYTES[read.dtype])
         dst = self.unit.builder.buffer(Buffer(f"{self._stem(read)}_ub", read.dtype, elements, slots=self.slots))
         self._prepare(read, dst, Clip("", (), ()), covered=False)
         load_by_element(self.unit, self.indices, read, dst, span, self.tensors)
-        return Lanes(dst, span, spare=False)
+        return lambda: Lanes(dst, span, spare=False)
 
 
 def _filled_sideways(clip: Clip, lane: int, row: int) -> bool:

@@ -130,13 +130,13 @@ class Builder:
     @contextmanager
     def prologue(self) -> Iterator[None]:
         """Nodes that run once, before all loops: constants, tables, initial contents of buffers."""
-        at = next((i for i, n in enumerate(self.top.nodes) if isinstance(n, Loop)), len(self.top.nodes))
         aside = Block()
         self._stack.append(aside)
         try:
             yield
         finally:
             self._stack.pop()
+            at = next((i for i, n in enumerate(self.top.nodes) if isinstance(n, Loop)), len(self.top.nodes))
             self.top.nodes[at:at] = aside.nodes
 
     @contextmanager

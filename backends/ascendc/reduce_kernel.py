@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from math import prod
 
-from uol.backends.ascendc.across import across
+from uol.backends.ascendc.lane_folds import across
 from uol.backends.ascendc.collapse import values_of
-from uol.backends.ascendc.comparing import compares
+from uol.backends.ascendc.comparing import works_on_repeats
 from uol.backends.ascendc.evaluate import Evaluator
 from uol.backends.ascendc.folds import (
     INDEXED,
@@ -50,7 +49,7 @@ from uol.ir.nodes import Axis, Const, Expr, Var
 def reduce_kernel(spec: Reduce, schedule: VectorSchedule) -> VectorKernel:
     """The kernel of a Reduce whose axes have been collapsed."""
     axes = spec.rows if schedule.over == "rows" else spec.cols
-    kernel = VectorKernel(spec, schedule, frame_of(spec, schedule, axes, compares(spec)))
+    kernel = VectorKernel(spec, schedule, frame_of(spec, schedule, axes, works_on_repeats(spec, schedule.lane)))
     if any(extent(a) == 0 for a in spec.rows):
         return kernel
     check_index(prod(extent(a) for a in spec.cols))
@@ -140,7 +139,7 @@ def _whole_tile(kernel: VectorKernel) -> VectorUnit:
     """The vector unit for accumulators: a fold across lanes works on full tiles, whatever the last tile of a row holds."""
     if kernel.schedule.over == "rows":
         return kernel.unit
-    return VectorUnit(kernel.builder, replace(kernel.frame, lane_extent=kernel.frame.lanes))
+    return VectorUnit(kernel.builder, kernel.frame.full())
 
 
 def _finish_lanes(kernel: VectorKernel, total: Accumulator) -> Value | Truth:

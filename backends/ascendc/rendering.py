@@ -9,6 +9,7 @@ from pathlib import Path
 import jinja2
 
 from uol.backends.ascendc.buffers import Overflow
+from uol.backends.ascendc.collapse import steps_of
 from uol.backends.ascendc.emission import body_lines
 from uol.backends.ascendc.kernel_names import KernelNames
 from uol.backends.ascendc.layout_of_memory import MemoryLayout, memory_layout
@@ -19,7 +20,6 @@ from uol.backends.ascendc.sync import synchronise
 from uol.codegen.backend import Footprint, Kernel, Launch, Param
 from uol.codegen.index import static
 from uol.codegen.spec import Arg, KernelSpec, Store
-from uol.backends.ascendc.collapse import steps_of
 
 TEMPLATES = Path(__file__).parent / "templates"
 WIDTH = 118

@@ -21,7 +21,6 @@ from uol.backends.ascendc.values import Lanes, Uniform, Unsupported
 from uol.backends.ascendc.vector_kernel import VectorKernel
 from uol.backends.simt.fold_constants import substituted
 from uol.codegen.spec import Store
-from uol.ir.nodes import Expr
 
 
 def store(kernel: VectorKernel, at: Evaluator, step: Store) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from math import prod
 
-from uol.backends.ascendc.frame import COMPARE_LANES, Frame
 from uol.backends.ascendc.collapse import values
+from uol.backends.ascendc.frame import COMPARE_LANES, Frame
 from uol.backends.ascendc.indices import Indices, extent, stride_of
 from uol.backends.ascendc.machine import BYTES, ceil_div, round_up
 from uol.backends.ascendc.schedules import VectorSchedule

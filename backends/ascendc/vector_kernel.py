@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from uol.backends.ascendc.casts import FLOATS, convert
 from uol.backends.ascendc.collapse import groups
 from uol.backends.ascendc.evaluate import Evaluator
-from uol.backends.ascendc.frame import LANES, ROWS, Frame, Span, start_of
+from uol.backends.ascendc.frame import LANES, ROWS, TILE, UNIFORM, Frame, Span, start_of
 from uol.backends.ascendc.indices import Indices, extent
 from uol.backends.ascendc.kernel_names import KernelNames, kernel_names
 from uol.backends.ascendc.loads import Loader
@@ -20,7 +21,8 @@ from uol.backends.ascendc.tasks import TiledAxis, declare_indices, declare_sizes
 from uol.backends.ascendc.values import Lanes, Truth, Value
 from uol.backends.ascendc.vector_unit import VectorUnit
 from uol.codegen.spec import KernelSpec, Let, Read
-from uol.codegen.traverse import walk
+from uol.codegen.spec import reads as reads_of
+from uol.codegen.traverse import guard_operands, variables, walk
 from uol.ir.nodes import Axis, Expr
 
 FLAT_PITCH = 64
@@ -48,6 +50,8 @@ class VectorKernel:
     unit: VectorUnit = field(init=False)
     loader: Loader = field(init=False)
     lets: dict[str, Value | Truth] = field(default_factory=dict)
+    invariant: dict[Read, Lanes] = field(default_factory=dict)
+    several_tiles: bool = False
 
     def __post_init__(self) -> None:
         self.names = kernel_names(self.spec)
@@ -73,6 +77,7 @@ class VectorKernel:
     def task_loop(self, outer: Sequence[Axis]) -> Iterator[None]:
         """The loop over this core's tiles, indices and sizes of the tile declared."""
         axes = self.tasks(outer)
+        self.several_tiles = task_count(axes) > self.schedule.blocks
         with self.builder.loop(task_header(task_count(axes)), "task", slotted=self.schedule.slots == 2):
             declare_indices(self.builder, axes)
             self.declare_tile()
@@ -102,11 +107,38 @@ class VectorKernel:
             self.builder.text(text)
 
     def evaluator(self, expressions: Iterable[Expr]) -> Evaluator:
-        """Loads everything that the expressions read, then gives what evaluates them at this place."""
-        counts = Counter(n for e in expressions for n in walk(e) if isinstance(n, Read))
-        nested = {inner for read in counts for n in walk(read.offset) for inner in walk(n) if isinstance(inner, Read)}
-        loaded: dict[Read, Lanes] = {r: self.loader.load(r) for r in counts if r not in nested}
-        return Evaluator(self.unit, self.indices, lambda r: loaded[r], self.lets, frozenset(r for r, n in counts.items() if n > 1))
+        """Starts everything that the expressions read, then gives what evaluates them at this place."""
+        counts = Counter(n for e in expressions for n in walk(e))
+        reads = [n for n in counts if isinstance(n, Read)]
+        nested = {inner for read in reads for n in (read.offset, *guard_operands(read.guard)) for inner in reads_of(n)}
+        started: dict[Read, Callable[[], Lanes]] = {}
+        for read in reads:
+            if read not in nested:
+                started[read] = self.hoisted(read) if self.is_invariant(read) else self.loader.fetch(read)
+        loaded: dict[Read, Lanes] = {}
+
+        def lanes_of(read: Read) -> Lanes:
+            if read not in loaded:
+                loaded[read] = started[read]()
+            return loaded[read]
+
+        return Evaluator(self.unit, self.indices, lanes_of, self.lets, frozenset(e for e, n in counts.items() if n > 1))
+
+    def is_invariant(self, read: Read) -> bool:
+        """Does every tile of a core read the same elements? Those are loaded once, before the loop over tiles."""
+        if not self.several_tiles:
+            return False
+        whole = {a for a in (self.frame.lane, self.frame.row) if a and self.frame.whole(a)}
+        return variables(read) <= whole and read.dtype in FLOATS
+
+    def hoisted(self, read: Read) -> Callable[[], Lanes]:
+        """The lanes of such a read, widened and spread over a whole tile."""
+        if read not in self.invariant:
+            with self.builder.prologue():
+                unit = VectorUnit(self.builder, self.frame.full())
+                lanes = convert(unit, Loader(unit, self.indices, self.names.tensors).fetch(read)(), "f32")
+                self.invariant[read] = unit.broadcast(lanes, TILE if lanes.span else UNIFORM).kept()
+        return lambda: self.invariant[read]
 
     def let(self, at: Evaluator, step: Let, *, once: bool = False) -> None:
         """Binds the value of a step; `once`: one later step uses it, at the same place."""
