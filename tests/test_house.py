@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 FLOORS = ("ir", "codegen", "backends", "ops", "face", "conformance", "cli")
 FOLDERS = {"ir": "ir", "codegen": "codegen", "backends": "backends", "ops": "ops", "conformance": "conformance"}
 VENDORS = ("cuda", "hip", "ascendc", "cpu")
-SOURCES = [p for folder in (*FOLDERS, "uol") for p in sorted((ROOT / folder).rglob("*.py"))]
+SOURCES = [p for d in (*FOLDERS, "uol") for p in sorted((ROOT / d).rglob("*.py")) if "templates" not in p.parts]
 
 
 def floor_of(path: Path) -> str:
@@ -68,10 +68,27 @@ def test_no_file_is_a_defect_of_size() -> None:
     assert not large
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_no_module_bears_the_name_of_its_own_public_function(path: Path) -> None:
-    names = {node.name for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)}
-    assert path.stem not in names
+def exported(folder: Path) -> set[str]:
+    """What a package offers under its own name: the strings of its `__all__` and of its lazy tables."""
+    tree = ast.parse((folder / "__init__.py").read_text())
+    lists = [n for n in ast.walk(tree) if isinstance(n, ast.Assign | ast.AnnAssign) and n.value is not None]
+    texts = [c.value for n in lists for c in ast.walk(n.value) if isinstance(c, ast.Constant)]  # type: ignore[arg-type]
+    return {t for t in texts if isinstance(t, str) and "." not in t}
+
+
+def test_no_module_bears_the_name_of_a_public_function_or_of_an_operator() -> None:
+    from uol.ops.library import names
+
+    operators = set(names())
+    for folder in {path.parent for path in SOURCES}:
+        lazy_modules = {p.stem for p in folder.glob("*.py")}
+        offered = {n for n in exported(folder) if n in lazy_modules and _defines(folder / f"{n}.py", n)}
+        assert not offered, f"{folder.relative_to(ROOT)} offers {offered}, which are modules too"
+        assert not lazy_modules & operators
+
+
+def _defines(path: Path, name: str) -> bool:
+    return any(isinstance(n, ast.FunctionDef | ast.ClassDef) and n.name == name for n in ast.parse(path.read_text()).body)
 
 
 def test_nothing_else_lies_at_the_top() -> None:
