@@ -64,7 +64,9 @@ def test_no_vendor_is_tested_by_name_outside_backends() -> None:
 def test_no_file_is_a_defect_of_size() -> None:
     kinds = ("*.py", "*.j2", "*.cpp", "*.h", "*.inc", "*.uol")
     files = [p for folder in (*FOLDERS, "uol", "tests") for kind in kinds for p in (ROOT / folder).rglob(kind)]
-    large = {str(p.relative_to(ROOT)): n for p in files if "golden" not in p.parts and (n := len(p.read_text().splitlines())) > 600}
+    large = {
+        str(p.relative_to(ROOT)): n for p in files if "golden" not in p.parts and (n := len(p.read_text().splitlines())) > 600
+    }
     assert not large
 
 
@@ -98,5 +100,17 @@ def test_nothing_else_lies_at_the_top() -> None:
     if listed.returncode:
         pytest.skip("not a git checkout: nothing says which files belong to the project")
     top = {line.split("/")[0] for line in listed.stdout.splitlines()}
-    allowed = {"uol", "ir", "codegen", "backends", "ops", "tests", "conformance", "pyproject.toml", "README.md", "LICENSE", "Makefile"}
+    allowed = {
+        "uol",
+        "ir",
+        "codegen",
+        "backends",
+        "ops",
+        "tests",
+        "conformance",
+        "pyproject.toml",
+        "README.md",
+        "LICENSE",
+        "Makefile",
+    }
     assert {name for name in top if not name.startswith(".")} <= allowed
