@@ -147,13 +147,15 @@ def multiply(a: Enclosure, b: Enclosure) -> Enclosure:
 
 
 def divide(a: Enclosure, b: Enclosure) -> Enclosure:
-    """a / b. A divisor whose interval holds zero, and is not a zero itself, makes the quotient unbounded."""
+    """a / b. A divisor whose interval reaches zero from one side makes the quotient infinite on that side; one that may be
+    of either sign makes it unbounded."""
     with np.errstate(all="ignore"):
         value = _floats(a.value) / _floats(b.value)
-        bounds = hull(value, *(_floats(x) / _floats(y) for x in (a.low, a.high) for y in (b.low, b.high)))
-        open_ = (_floats(b.low) <= 0) & (_floats(b.high) >= 0) & (b.low != b.high)
-    low, high = np.where(open_, -np.inf, bounds.low), np.where(open_, np.inf, bounds.high)
-    return Enclosure(value, low, high)
+        below = np.where((b.high == 0) & (b.low < 0), -0.0, _floats(b.high))
+        above = np.where((b.low == 0) & (b.high > 0), 0.0, _floats(b.low))
+        bounds = hull(value, *(_floats(x) / y for x in (a.low, a.high) for y in (above, below)))
+        either = (b.low < 0) & (b.high > 0)
+    return Enclosure(value, np.where(either, -np.inf, bounds.low), np.where(either, np.inf, bounds.high))
 
 
 def maximum(a: Enclosure, b: Enclosure) -> Enclosure:

@@ -108,6 +108,8 @@ def _check_batch(cases: Sequence[Case]) -> list[Verdict]:
             verdicts[number] = Verdict(case, "refused", error.message)
         except UolError as error:
             verdicts[number] = Verdict(case, "failed", str(error))
+        except Exception as error:  # a defect of the compiler: the other cases are still worth their verdicts
+            verdicts[number] = Verdict(case, "failed", f"{type(error).__name__}: {error}")
     for number, outcome in zip(ready, _outcomes(list(ready.values())), strict=True):
         if isinstance(outcome, UolError):
             verdicts[number] = Verdict(cases[number], "failed", str(outcome))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -149,7 +150,7 @@ def test_a_target_that_flushes_subnormals_owes_less() -> None:
     program = program_of(workload, "f32")
     tiny = {"a": np.array([2.0**-70, 1.0]), "b": np.array([2.0**-70, 1.0])}
     strict = enclose(program, tiny, {}, contract("cuda"))["y"]
-    loose = enclose(program, tiny, {}, contract("ascendc"))["y"]
+    loose = enclose(program, tiny, {}, replace(contract("cuda"), flushed_arithmetic=True))["y"]
     assert strict.low[0] == 2.0**-140
     assert (loose.low[0], loose.high[0], loose.low[1]) == (0.0, 2.0**-140, 1.0)
 
@@ -161,3 +162,13 @@ def test_overflow_of_the_accumulator_is_admitted_as_infinity() -> None:
     found = enclose(program, huge, {}, contract("any"))["y"]
     assert compare(np.array([np.inf], np.float32), found, "f32").ok
     assert not compare(np.array([3e38], np.float32), found, "f32").ok
+
+
+def test_a_divisor_that_may_be_zero_makes_the_quotient_infinite_on_its_side() -> None:
+    from uol.conformance.interval import Enclosure, divide, point
+
+    one = point(np.array([1.0, 1.0, 1.0]))
+    divisor = Enclosure(np.array([1.0, -1.0, 1.0]), np.array([0.0, -2.0, -1.0]), np.array([2.0, 0.0, 1.0]))
+    found = divide(one, divisor)
+    assert found.low.tolist() == [0.5, -np.inf, -np.inf]
+    assert found.high.tolist() == [np.inf, -0.5, np.inf]
