@@ -12,6 +12,7 @@ from uol.catalogue import find_operator
 from uol.cli.conform_paths import conform_paths
 from uol.cli.options import JsonOption
 from uol.cli.output import counted, print_json, print_table, print_text
+from uol.conformance.paths.record import PathOptions
 from uol.conformance.verdict import Case, Verdict
 from uol.ir.errors import UolError
 from uol.ir.syntax import Op
@@ -45,7 +46,8 @@ def conform(
         raise UolError("say what to check", hint="either --path resnet50 or --op softmax,conv2d (or --op all)")
     targets = resolve_targets(target or ",".join(registry.names()))
     if path:
-        ok = conform_paths(path, targets, dtype, report, weights, image, seed, as_json)
+        options = PathOptions(tuple(t.name for t in targets), weights, image, dtype, seed)
+        ok = conform_paths([p.strip() for p in path.split(",") if p.strip()], options, report, as_json)
     else:
         ok = _conform_operators(op, [t.name for t in targets], dtype, seed, as_json)
     if not ok:

@@ -1,50 +1,80 @@
-"""`uol conform --path`: whole models."""
+"""`uol conform --path`: whole models, printed as a row a layer and written as report.json and report.html."""
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from uol.cli.output import print_json, print_table, print_text, staged
 from uol.conformance.paths import path_named
-from uol.conformance.paths.record import PathOptions, PathReport
-from uol.targets import Target
+from uol.conformance.paths.record import LayerResult, PathOptions, PathReport
+from uol.conformance.paths.report_page import write_report
+from uol.ir.errors import ResourceError
 
 
-def conform_paths(
-    paths: str,
-    targets: Sequence[Target],
-    dtype: str,
-    folder: Path,
-    weights: Path | None,
-    image: Path | None,
-    seed: int,
-    as_json: bool,
-) -> bool:
-    """Runs each path of a comma-separated list, prints and writes its report. Did all pass?"""
-    modules = [path_named(name.strip()) for name in paths.split(",") if name.strip()]
-    options = PathOptions(tuple(t.backend.name for t in targets), weights, image, dtype, seed)
+def conform_paths(names: Sequence[str], options: PathOptions, folder: Path, as_json: bool) -> bool:
+    """Runs each path, prints and writes its report: into `folder`, or one below it a path. Did all pass?"""
+    modules = [path_named(name) for name in names]
+    places = [folder if len(names) == 1 else folder / name for name in names]
+    for place in places:
+        _require_writable(place)
     reports = []
-    for module in modules:
+    for module, place in zip(modules, places, strict=True):
         with staged() as progress:
-            reports.append(module.conform(options, progress))
+            report = module.conform(options, progress)
+        page, _ = write_report(report, place)
+        reports.append(report)
         if not as_json:
-            _print(reports[-1])
+            _print(report)
+            print_text(f"report: {page}")
     if as_json:
         print_json([r.record() for r in reports])
     return all(r.ok for r in reports)
 
 
+def _require_writable(folder: Path) -> None:
+    """Before minutes of work, not after."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        message = f"the report cannot be written to {str(folder)!r}: {error.strerror or error}"
+        raise ResourceError(message, hint="choose another folder with --report") from error
+
+
 def _print(report: PathReport) -> None:
-    rows = []
-    for layer in report.layers:
-        golden, pytorch = (f"{c.share:.1%}" if c is not None else "" for c in (layer.golden, layer.pytorch))
-        times = f"{layer.time_us:.0f} / {layer.pytorch_us:.0f}" if layer.time_us else ""
-        rows.append((layer.target, layer.op, layer.shape, str(len(layer.kernels)), golden, pytorch, times, layer.status))
-    print_table(("target", "operator", "shape", "kernels", "golden", "PyTorch", "us / PyTorch's us", "status"), rows)
+    print_text("For each target: kernels, and the worst error as a share of what the contract admits.\n")
+    columns = ("operator", "shape", "layers", *report.targets, "ms", "PyTorch's ms")
+    print_table(columns, [_row(layer, report) for layer in _distinct(report)])
     print_text("")
+    for result in report.layers:
+        if not result.ok:
+            print_text(f"{result.target} {result.op} {result.shape}\n  {result.status}: {result.reason}")
     for name, value in report.facts.items():
         print_text(f"{name}: {value}")
     for check in report.checks:
-        print_text(f"{'passed' if check.ok else 'FAILED'}  {check.name}: {check.detail}")
+        print_text(f"{'passed' if check.ok else 'FAILED'}: {check.name}: {check.detail}")
     print_text(f"{report.path}: {'passed' if report.ok else 'FAILED'} in {report.seconds:.0f} s")
+
+
+def _distinct(report: PathReport) -> list[LayerResult]:
+    """One result for each distinct layer, in the order of the network."""
+    return list({result.layers: result for result in reversed(report.layers)}.values())[::-1]
+
+
+def _row(layer: LayerResult, report: PathReport) -> tuple[str, ...]:
+    found = {r.target: r for r in report.layers if r.layers == layer.layers}
+    timed = next((r for r in found.values() if r.time_us), None)
+    times = (f"{timed.time_us / 1e3:.2f}", f"{timed.pytorch_us / 1e3:.2f}") if timed is not None else ("", "")
+    return (layer.op, layer.shape, str(len(layer.layers)), *(_cell(found.get(t)) for t in report.targets), *times)
+
+
+def _cell(result: LayerResult | None) -> str:
+    """`"1: 2.3%"`, or why not."""
+    if result is None:
+        return ""
+    if not result.ok:
+        return result.status.upper()
+    worst = max((c.share for c in (result.golden, result.pytorch) if c is not None), default=0.0)
+    return f"{len(result.kernels)}: {worst:.1%}"

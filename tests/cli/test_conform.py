@@ -1,0 +1,103 @@
+"""`uol conform`: what it checks, what it writes, its exit status."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from command_line import uol
+
+from uol.conformance.comparison import Comparison
+from uol.conformance.paths.record import Check, LayerResult, PathOptions, PathReport, Progress
+
+pytestmark = pytest.mark.usefixtures("own_cache")
+
+
+def test_operators_on_a_target(toy: str) -> None:
+    result = uol("conform", "--op", "relu", "--target", "toy", "--dtype", "f64,f32")
+    assert result.status == 0, result.out + result.err
+    rows = [line.split() for line in result.out.splitlines()]
+    assert [row[:3] for row in rows[1:]] == [["relu", "toy:host", "f64"], ["relu", "toy:host", "f32"]]
+    assert all(passed.split("/")[0] == passed.split("/")[1] for _, _, _, passed, *_ in rows[1:])
+
+
+def test_a_breach_has_status_1_and_says_where(toy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import toy_backend
+
+    monkeypatch.setitem(toy_backend.FUNCTIONS, "max", "np.minimum")
+    result = uol("conform", "--op", "relu", "--target", "toy")
+    assert result.status == 1
+    assert "FAILED" in result.out
+    assert "relu[S=64x256] on random inputs\n  breach: golden: beyond the contract" in result.out
+
+
+def test_operators_as_json(toy: str) -> None:
+    records = json.loads(uol("conform", "--op", "relu", "--target", "toy", "--json").out)
+    assert {r["status"] for r in records} == {"pass"}
+    assert {"workload", "golden", "reference", "oracle"} <= records[0].keys()
+
+
+class OnePath:
+    """A path with one layer on two targets."""
+
+    def __init__(self, share: float) -> None:
+        self.share = share
+
+    def conform(self, options: PathOptions, progress: Progress) -> PathReport:
+        progress("layers", 1, 1)
+        comparison = Comparison(self.share <= 1, "" if self.share <= 1 else "beyond the contract", 4, share=self.share)
+        status = "pass" if comparison.ok else "breach"
+        first = LayerResult("one", "relu", ("a", "b"), "1x4", ("relu",), status, comparison.reason, comparison, comparison)
+        layers = (replace(first, time_us=1500.0, pytorch_us=3000.0), replace(first, target="two"))
+        return PathReport("tiny", (Check("top class", True, "7"),), layers, {"seed": str(options.seed)}, 1.0)
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    monkeypatch.setattr("uol.cli.conform_paths.path_named", lambda name: OnePath(request.param))
+
+
+@pytest.mark.parametrize("tiny", [0.25], indirect=True)
+def test_a_path_is_printed_and_written(tiny: None, tmp_path: Path) -> None:
+    result = uol("conform", "--path", "tiny", "--seed", "5", "--report", tmp_path / "report")
+    assert result.status == 0, result.err
+    lines = [" ".join(line.split()) for line in result.out.splitlines()]
+    assert "operator shape layers one two ms PyTorch's ms" in lines
+    assert "relu 1x4 2 1: 25.0% 1: 25.0% 1.50 3.00" in lines
+    assert "seed: 5" in lines
+    assert "tiny: passed in 1 s" in lines
+    assert json.loads((tmp_path / "report" / "report.json").read_text())["ok"] is True
+    assert "<html" in (tmp_path / "report" / "report.html").read_text()
+
+
+@pytest.mark.parametrize("tiny", [1.5], indirect=True)
+def test_a_path_with_a_breach_has_status_1(tiny: None, tmp_path: Path) -> None:
+    result = uol("conform", "--path", "tiny", "--report", tmp_path)
+    assert result.status == 1
+    assert "two relu 1x4\n  breach: beyond the contract" in result.out
+    assert result.out.splitlines()[-2] == "tiny: FAILED in 1 s"
+
+
+BAD = {
+    "conform": "UolError: say what to check",
+    "conform --op relu --path resnet50": "UolError: say what to check",
+    "conform --op softmx": "UolError: unknown operator 'softmx'",
+    "conform --path resnet51": "UolError: unknown path 'resnet51'",
+    "conform --op relu --target tpu": "UolError: unknown target 'tpu'",
+    "conform --op relu --dtype f31": "TypeCheckError: relu cannot be of the unknown type 'f31' for T",
+    "conform --path resnet50 --report file/report": "ResourceError: the report cannot be written to 'file/report'",
+    "conform --path resnet50 --weights absent.pt": "absent.pt",
+    "conform --path resnet50 --image absent.png": "absent.png",
+}
+
+
+@pytest.mark.parametrize("command", BAD)
+def test_bad_input(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    result = uol(*command.split())
+    assert result.status == 2, result.out + result.err
+    assert BAD[command] in result.err
+    assert "Traceback" not in result.err
