@@ -7,6 +7,7 @@ from uol.ir.constants import cast_integer
 from uol.ir.environment import Scope
 from uol.ir.errors import BoundsError
 from uol.ir.integers import compare
+from uol.ir.lifting import lifted
 from uol.ir.nodes import Axis, Const, Expr, Load, Tensor, Var
 from uol.ir.render import show
 from uol.ir.report import at, closest, mismatch, some
@@ -87,7 +88,7 @@ def _guards(scope: Scope, node: Access, tensor: Tensor, dim: int, index: Expr) -
 def _holds_on_path(scope: Scope, side: Expr) -> bool:
     if not scope.path:
         return False
-    with scope.facts.scope(*scope.path):
+    with scope.facts.scope(*map(lifted, scope.path)):
         return scope.facts.prove(side)
 
 
