@@ -86,7 +86,8 @@ void Instruction::check(const Scratch& scratch, Cell& cell, std::int64_t byte, b
                   "wrote", cell.write_line);
   if (!write) return;
   for (int then = 0; then < pipe_count; ++then) {
-    if (conflicts(then, cell.read[then]))
+    const bool in_place = then == pipe_ && cell.read[then] == clock_;
+    if (conflicts(then, in_place ? cell.read_before : cell.read[then]))
       report_hazard(kind::hazard_war, "overwrites", scratch.name, byte, then, "reads", cell.read_line);
   }
 }
@@ -104,7 +105,7 @@ bool Instruction::reads(const Local& view, std::int64_t offset, std::int64_t byt
   for (std::int64_t at = begin / cell_bytes; at * cell_bytes < end; ++at) {
     Cell& cell = scratch.cells[at];
     check(scratch, cell, at * cell_bytes, false);
-    cell.read[pipe_] = clock_;
+    if (cell.read[pipe_] != clock_) cell.read_before = std::exchange(cell.read[pipe_], clock_);
     cell.read_line = site_.line;
   }
   return true;

@@ -66,6 +66,7 @@ void watch(std::int64_t timeout_ms) {
 void begin_block(int block) {
   state.block = block;
   state.has_state = false;
+  state.buffers = 0;
   state.atomic = false;
   state.pipes.reset();
   for (Scratch& memory : state.memories) memory.reset();

@@ -37,6 +37,7 @@ std::int64_t allocate(Memory memory, std::int64_t bytes, Site site) {
   Scratch& scratch = state.scratch(memory);
   const std::int64_t start = scratch.used;
   scratch.used += bytes;
+  if (++state.buffers > 64) report(kind::capacity, site, "a TPipe has 64 buffers, this is number %d", state.buffers);
   if (bytes == 0) report(kind::capacity, site, "InitBuffer of 0 bytes");
   if (scratch.used > scratch.budget)
     report(kind::capacity, site, "%s: %lld bytes are allocated, kernels may use %lld of %lld", scratch.name,

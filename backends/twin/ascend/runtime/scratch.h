@@ -13,6 +13,7 @@ constexpr std::int64_t cell_bytes = 32;
 struct Cell {
   Clock write = 0;
   Clock read[pipe_count] = {};
+  Clock read_before = 0;  // by the pipe of the latest read, before the instruction that made it
   std::int32_t write_line = 0;
   std::int32_t read_line = 0;
   std::uint8_t writer = 0;

@@ -17,6 +17,7 @@ struct State {
   int block = 0;
   int blocks = 1;
   int line = 0;            // of the last instruction
+  int buffers = 0;         // of the TPipe
   bool has_state = false;  // a TPipe exists or InitSocState was called
 
   Pipes pipes;
