@@ -92,6 +92,41 @@ def test_run_fails_with_status_1_where_the_result_is_wrong(monkeypatch: pytest.M
     assert "FAILED: beyond the contract at [0, 0]" in result.out
 
 
+def test_check_takes_a_bundle(tmp_path: Path) -> None:
+    uol("compile", *SOFTMAX, "-o", tmp_path)
+    folder = tmp_path / "softmax-toy-host"
+    assert uol("check", folder).out == "passed  files, kernels\n"
+    assert json.loads(uol("check", folder, "--json").out)["passed"] is True
+
+
+def test_check_fails_where_a_kernel_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import toy_backend
+
+    monkeypatch.setitem(toy_backend.FOLDS, "sum", ("np.prod", 1))
+    uol("compile", *SOFTMAX, "-o", tmp_path)
+    result = uol("check", tmp_path / "softmax-toy-host")
+    assert result.status == 1
+    assert result.out.startswith("FAILED  y: beyond the contract")
+
+
+def test_check_fails_where_a_file_was_changed(tmp_path: Path) -> None:
+    uol("compile", *SOFTMAX, "-o", tmp_path)
+    (tmp_path / "softmax-toy-host" / "build.sh").write_text("rm -rf /\n")
+    result = uol("check", tmp_path / "softmax-toy-host")
+    assert (result.status, result.out) == (1, "FAILED  build.sh was changed\n")
+
+
+def test_check_fails_where_another_version_wrote_the_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import toy_backend
+
+    uol("compile", *SOFTMAX, "-o", tmp_path)
+    monkeypatch.setattr(toy_backend, "PRELUDE", "# another generator\n" + toy_backend.PRELUDE)
+    monkeypatch.setenv("UOL_CACHE_DIR", str(tmp_path / "another"))
+    result = uol("check", tmp_path / "softmax-toy-host")
+    assert result.status == 1
+    assert "does not generate the text of softmax.py: the bundle is of another version" in result.out
+
+
 def test_doctor_shows_every_target() -> None:
     result = uol("doctor")
     assert result.status == 0
@@ -109,7 +144,7 @@ def test_dump_keeps_every_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_help_is_there_for_every_command() -> None:
-    for command in ("list", "show", "explain", "compile", "run", "conform", "doctor"):
+    for command in ("list", "show", "explain", "compile", "run", "check", "conform", "doctor"):
         result = uol(command, "--help")
         assert result.status == 0
         assert "Usage" in result.out

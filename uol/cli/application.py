@@ -12,7 +12,7 @@ import traceback
 
 import typer
 
-from uol.cli import compile_commands, conform_command, doctor_command, library_commands, run_command
+from uol.cli import check_command, compile_commands, conform_command, doctor_command, library_commands, run_command
 from uol.ir.errors import UolError
 
 BAD_INPUT = 2
@@ -31,6 +31,7 @@ app.command("show")(library_commands.show)
 app.command("explain")(compile_commands.explain)
 app.command("compile")(compile_commands.compile_)
 app.command("run")(run_command.run)
+app.command("check")(check_command.check)
 app.command("conform")(conform_command.conform)
 app.command("doctor")(doctor_command.doctor)
 

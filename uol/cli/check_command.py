@@ -1,0 +1,66 @@
+"""`uol check`: does a bundle's text compute what the operator means?"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from uol.bundle_selftest import check_files
+from uol.catalogue import catalogue
+from uol.cli.options import JsonOption
+from uol.cli.output import print_json, print_text, working
+from uol.compiler import Compiled, compile
+from uol.ir.errors import ResourceError, UolError
+from uol.ir.parser import parse
+
+DeviceOption = Annotated[bool, typer.Option("--device", help="Run on the device instead of in the twin.")]
+
+
+def check(
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A folder that `uol compile -o` wrote.")],
+    device: DeviceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Check a bundle: its files against the manifest, its kernels against the operator's meaning. Exit 1 on a failure."""
+    if not (bundle / "manifest.json").is_file():
+        raise ResourceError(f"{str(bundle)!r} holds no manifest.json", hint="give a folder that `uol compile -o` wrote")
+    with working(f"checking {bundle.name}"):
+        failures = check_files(bundle) or check_kernels(bundle, on_device=device)
+    if as_json:
+        print_json({"bundle": str(bundle), "passed": not failures, "failures": failures})
+    else:
+        print_text("\n".join(f"FAILED  {f}" for f in failures) or "passed  files, kernels")
+    if failures:
+        raise typer.Exit(1)
+
+
+def check_kernels(folder: Path, *, on_device: bool = False) -> list[str]:
+    """Runs the kernels of a bundle on seeded inputs, in the twin or on the device. Gives what is wrong."""
+    from uol.cli.trial import try_compiled
+
+    compiled = _compiled_of(folder)
+    text = folder / compiled.module.device.name
+    if not text.is_file() or text.read_text() != compiled.source:
+        return [f"this uol does not generate the text of {text.name}: the bundle is of another version"]
+    trial = try_compiled(compiled, in_twin=False if on_device else None)
+    return [] if trial.passed else [trial.failure]
+
+
+def _compiled_of(folder: Path) -> Compiled:
+    """The request of a manifest, compiled anew."""
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text())
+        for text in (*manifest["callees"], manifest["text"]):
+            for op in parse(text, "manifest.json"):
+                catalogue().add(op)
+        packs = {name: tuple(sizes) for name, sizes in manifest["packs"].items()}
+        strides = {name: tuple(each) for name, each in manifest["layouts"].items()}
+        dims = {**manifest["dims"], **packs}
+        return compile(
+            manifest["op"], manifest["target"], manifest["types"], dims, manifest["attributes"], strides=strides
+        )
+    except (KeyError, ValueError, AttributeError) as error:
+        raise UolError(f"{folder / 'manifest.json'} is no manifest of a bundle: {error!r}") from error
