@@ -6,6 +6,9 @@ wrong texts are parsed once, and a mistake that ends in the same state on the sa
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Any
+
 import lark
 
 from uol.ir.errors import ParseError
@@ -45,6 +48,8 @@ _READABLE = {
     "$END": "the end of the text",
 }
 _OPERATORS = {"STAR", "SLASH", "PERCENT", "PLUS", "MINUS", "OR", "AND", "COMPARE"}
+
+Place = tuple[Any, frozenset[str]]  # the parser's state, and the tokens that it would take
 
 _HEAD = "op f(x: f32[N]) -> (y: f32[N]) "
 _BAD_EXAMPLES: dict[str, list[str]] = {
@@ -136,8 +141,35 @@ def explain(error: lark.UnexpectedInput, text: str, file: str, grammar: lark.Lar
         return _character(error, text, file)
     line, column, width = _position(error, text)
     span = Span(file, line, column, line, column + width)
-    advice = error.match_examples(grammar.parse, _BAD_EXAMPLES, token_type_match_fallback=True, use_accepts=True)
-    return ParseError(f"{_found(error)}, expected {_expected(error)}", span=span, text=text, hint=advice)
+    return ParseError(f"{_found(error)}, expected {_expected(error)}", span=span, text=text, hint=_advice(error, grammar))
+
+
+def _advice(error: lark.UnexpectedInput, grammar: lark.Lark) -> str | None:
+    """What to do about a mistake that an example makes too: at the same place of the grammar, on the same kind of token,
+    or else on any. (lark's own `match_examples` fails where a state was reached in two ways.)"""
+    place, token = _place(error)
+    table = _examples(grammar)
+    return table.get((place, token)) or table.get((place, None))
+
+
+def _place(error: lark.UnexpectedInput) -> tuple[Place, str]:
+    token = getattr(error, "token", None)
+    state = getattr(error.state, "position", error.state)
+    return (state, frozenset(getattr(error, "accepts", None) or ())), token.type if isinstance(token, lark.Token) else ""
+
+
+@cache
+def _examples(grammar: lark.Lark) -> dict[tuple[Place, str | None], str]:
+    table: dict[tuple[Place, str | None], str] = {}
+    for advice, texts in _BAD_EXAMPLES.items():
+        for text in texts:
+            try:
+                grammar.parse(text)
+            except lark.UnexpectedInput as error:
+                place, token = _place(error)
+                table.setdefault((place, token), advice)
+                table.setdefault((place, None), advice)
+    return table
 
 
 def _character(error: lark.UnexpectedCharacters, text: str, file: str) -> ParseError:

@@ -1,0 +1,97 @@
+"""The door to the integer facts: scopes, strides, bounds, and the solver behind them."""
+
+import pytest
+
+from uol.ir.facts import Facts
+from uol.ir.integers import compare, idx
+from uol.ir.intervals import Interval
+from uol.ir.nodes import Call, Const, Load, Var
+from uol.ir.render import show
+
+i, j, n, m, s = map(Var, ("i", "j", "N", "M", "s"))
+
+
+def nonnegative(*variables: Var) -> list[Call]:
+    return [compare(">=", v, Const(0)) for v in variables]
+
+
+def test_scopes_nest_and_close() -> None:
+    facts = Facts(nonnegative(i))
+    below = compare("<", i, Const(4))
+    assert not facts.prove(below)
+    with facts.scope(compare("<", i, Const(3))) as inner:
+        assert inner is facts
+        assert facts.prove(below)
+        with facts.scope(compare("==", i, Const(2))):
+            assert show(facts.simplify(idx("*", i, Const(3)))) in ("6", "i * 3")
+            assert facts.prove(compare("==", i, Const(2)))
+        assert not facts.prove(compare("==", i, Const(2)))
+    assert not facts.prove(below)
+
+
+def test_a_scope_closes_when_its_block_fails() -> None:
+    facts = Facts()
+    with pytest.raises(RuntimeError), facts.scope(compare("<", i, Const(3))):
+        raise RuntimeError
+    assert not facts.prove(compare("<", i, Const(3)))
+
+
+def test_everything_follows_from_a_contradiction() -> None:
+    facts = Facts((compare("<", i, Const(0)), compare(">=", i, Const(0))))
+    assert facts.prove(compare("<", n, m))
+
+
+def test_conditions_beyond_integers_are_ignored() -> None:
+    mask = Load("mask", (i,), (), None, "bool")
+    with Facts(nonnegative(i)).scope(mask, compare("<", i, Const(2))) as facts:
+        assert facts.prove(compare("<=", i, Const(1)))
+        assert not facts.prove(mask)
+
+
+def test_strides_are_finite_differences() -> None:
+    facts = Facts((*nonnegative(i, j, n), compare("<", j, Const(4))))
+    offset = idx("+", idx("*", idx("+", idx("*", i, Const(3)), j), n), idx("/", j, Const(2)))
+    assert show(facts.stride(offset, "i")) == "N * 3"
+    assert facts.stride(offset, "j") is None
+    assert facts.stride(offset, "k") == Const(0)
+    assert facts.stride(idx("/", idx("*", j, Const(6)), Const(3)), "j") == Const(2)
+    gather = idx("+", Call("cast", (Load("at", (i,), (), None, "i32"),), "idx"), j)
+    assert facts.stride(gather, "i") is None
+    assert facts.stride(gather, "j") == Const(1)
+    assert facts.stride(idx("*", i, i), "i") is None
+
+
+def test_bounds() -> None:
+    facts = Facts(nonnegative(n, m, s))
+    extents = {"i": n, "j": m}
+    access = idx("-", idx("+", idx("*", i, s), j), Const(1))
+    assert show(facts.bound_above(access, extents)) == "N * s + M - s - 2"
+    assert show(facts.bound_below(access, extents)) == "-1"
+    assert facts.bound_above(idx("*", i, idx("-", n, m)), extents) is None
+    assert facts.interval(idx("%", i, Const(8))) == Interval(0, 7)
+
+
+def test_the_solver_proves_what_elimination_does_not() -> None:
+    largest = idx("max", idx("-", i, j), idx("-", j, i))
+    facts = Facts((*nonnegative(i, j, n), compare("<", i, n), compare("<", j, n)))
+    assert facts.prove(compare("<", largest, n))
+    assert not facts.prove(compare("<", idx("+", largest, Const(1)), n))
+
+
+def test_the_solver_simplifies_under_what_is_known() -> None:
+    facts = Facts((*nonnegative(i, n), compare("<", i, s), compare(">", s, Const(0))))
+    quotient = idx("/", idx("+", idx("*", n, s), i), s)
+    assert facts.prove(compare("==", quotient, n))
+
+
+def test_large_constants_are_not_proven_wrongly() -> None:
+    big = Const(2**62)
+    product = idx("*", idx("*", n, big), idx("+", m, big))
+    facts = Facts((compare(">=", n, Const(2)), compare(">=", m, Const(2))))
+    assert not facts.prove(compare("<", product, Const(0)))
+    assert facts.prove(compare(">", product, Const(0)))
+
+
+def test_a_divisor_that_may_be_zero_proves_nothing() -> None:
+    facts = Facts((compare("==", idx("%", n, s), Const(0)), *nonnegative(n, s)))
+    assert not facts.prove(compare("<", n, Const(100)))
