@@ -28,10 +28,11 @@ def split_epilogue(contract: Contract) -> tuple[Contract, Map]:
     The Map runs in the physical order of its first result.
     """
     axes = contract.batch + contract.m + contract.n
-    workspace = workspace_over(f"{contract.name}_{contract.acc}", contract.acc_dtype, axes)
+    workspace = workspace_over(f"{contract.name}_product", contract.acc_dtype, axes)
     offset, strides = _place(workspace, axes, contract.axes)
     names = tuple(a.name for a in axes)
-    store = Store(workspace.name, offset, strides, Var(contract.acc, contract.acc_dtype), contract.acc_dtype, names, contract.line)
+    acc = Var(contract.acc, contract.acc_dtype)
+    store = Store(workspace.name, offset, strides, acc, contract.acc_dtype, names, contract.line)
     product = replace(
         contract,
         name=f"{contract.name}_product",
@@ -65,7 +66,7 @@ def pack_operand(contract: Contract, side: Side, *, k_last: bool, dtype: str) ->
     seen = variables(factor)
     batch = tuple(x for x in contract.batch if x.name in seen)
     index = (*batch, *rows, *contract.k) if k_last else (*batch, *contract.k, *rows)
-    workspace = workspace_over(f"{contract.name}_{side}", dtype, index)
+    workspace = workspace_over(f"{contract.name}_packed_{side}", dtype, index)
     offset, strides = _place(workspace, index, index)
     value = _narrowed(factor, dtype)
     names = tuple(a.name for a in index)

@@ -136,8 +136,8 @@ class Frame:
         """Does a copy that pads to 32 bytes write every element that is computed on?"""
         block = BLOCK_BYTES // BYTES[dtype]
         match len(span):
-            case 0:
-                return True
+            case 0:  # Brcb spreads 16 and 32 bits over a whole repeat; other types stay as they are
+                return BYTES[dtype] in (2, 4) or self.elements(span)[0] <= block
             case 1 if "lane" in span and self.flat:
                 return all(self._padded(n) <= round_up(n, block) for n in self.lane_counts()) if self.compares else True
             case 1 if "lane" in span:

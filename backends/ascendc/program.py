@@ -128,6 +128,18 @@ class Builder:
             yield
 
     @contextmanager
+    def first(self) -> Iterator[None]:
+        """Nodes that run before everything else: instructions of which the scalar unit does a part, and which would have
+        to wait for whoever used their memory before."""
+        aside = Block()
+        self._stack.append(aside)
+        try:
+            yield
+        finally:
+            self._stack.pop()
+            self.top.nodes[:0] = aside.nodes
+
+    @contextmanager
     def prologue(self) -> Iterator[None]:
         """Nodes that run once, before all loops: constants, tables, initial contents of buffers."""
         aside = Block()

@@ -16,7 +16,7 @@ def offset_table(unit: VectorUnit, step_bytes: int, span: Span) -> View:
     known = unit.builder.buffers.get(name)
     if known is not None and known.elements >= elements:
         return known.view()
-    with unit.builder.prologue():
+    with unit.builder.first():
         table = unit.builder.buffer(Buffer(name, "u32", elements))
         signed = table.of_type("i32")
         unit.emit(f"CreateVecIndex({signed}, 0, {elements});", (), (table,))
@@ -39,7 +39,7 @@ def positions(unit: VectorUnit, span: Span) -> Lanes:
     name = "lane_positions" if "lane" in span else "row_positions"
     if name in unit.builder.buffers:
         return Lanes(unit.builder.buffers[name].view(), span, spare=False)
-    with unit.builder.prologue():
+    with unit.builder.first():
         view = unit.builder.buffer(Buffer(name, "f32", elements))
         unit.emit(f"CreateVecIndex({view}, 0.0f, {elements});", (), (view,))
     return Lanes(view, span, spare=False)
