@@ -59,16 +59,32 @@ def dropped_guards(tokens: list[Token]) -> Iterator[Edit]:
 
 
 def shifted_comparisons(tokens: list[Token]) -> Iterator[Edit]:
-    """Each comparison outside a loop's header, with its boundary on either side of where it was."""
+    """Each comparison outside a loop's header, with its boundary on either side of where it was. In `a < b ? a : b` the
+    arms are equal at the boundary, and only the other side is tried."""
     headers = loop_headers(tokens)
     for place, token in enumerate(tokens):
         if not compares(tokens, place) or any(a <= place <= b for a, b in headers):
             continue
-        yield Edit(token.start, token.end, RELATIONS[token.text])
+        if not _picks_an_operand(tokens, place):
+            yield Edit(token.start, token.end, RELATIONS[token.text])
         # a < b with <= holds one element more; with a + 1 one fewer; and so for the others.
         shift = {"<": " + 1", ">=": " + 1", "<=": " - 1", ">": " - 1"}.get(token.text, " + 1")
         end = tokens[place - 1].end
         yield Edit(end, end, shift)
+
+
+def _picks_an_operand(tokens: list[Token], place: int) -> bool:
+    """Is this the comparison of `a < b ? a : b`?"""
+    first, last = comparison(tokens, place)
+    left, right = (["".join(t.text for t in tokens[a:b])] for a, b in ((first, place), (place + 1, last + 1)))
+    if tokens[last + 1].text != "?":
+        return False
+    colon = next((p for p in range(last + 2, len(tokens)) if tokens[p].text == ":"), None)
+    end = next((p for p in range(last + 2, len(tokens)) if tokens[p].text in (";", ")", ",")), None)
+    if colon is None or end is None or end < colon:
+        return False
+    arms = [["".join(t.text for t in tokens[a:b])] for a, b in ((last + 2, colon), (colon + 1, end))]
+    return arms in ([left, right], [right, left])
 
 
 def shifted_loops(tokens: list[Token]) -> Iterator[Edit]:

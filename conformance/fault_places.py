@@ -103,6 +103,17 @@ def number(token: Token) -> int:
     return int(token.text.rstrip("uUlL"), 0)
 
 
+def opening_of(tokens: list[Token], place: int) -> int | None:
+    """The bracket of the call or record that is named at `place`; None where there is none."""
+    after = place + 1
+    if tokens[after].text == "<":
+        close = template_end(tokens, after)
+        after = after if close is None else close + 1
+    if tokens[after].kind == "name":  # a record with a name of its own
+        after += 1
+    return after if tokens[after].text in ("(", "{") else None
+
+
 def arguments(tokens: list[Token], opening: int) -> list[tuple[int, int]]:
     """First and last token of each argument."""
     close = partner(tokens, opening)

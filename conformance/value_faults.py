@@ -10,12 +10,15 @@ import re
 from collections.abc import Iterator
 
 from uol.conformance.control_faults import SYNCHRONISATION
-from uol.conformance.fault_places import Edit, arguments, declares, loop_headers, number
+from uol.conformance.fault_places import Edit, arguments, declares, loop_headers, number, opening_of
+from uol.conformance.idle_fields import idle_fields
 from uol.conformance.source_tokens import Token, partner, template_end
+
+SIZED = {"SetGlobalBuffer": 1, "InitBuffer": 1, "GetWithOffset": 0}
+"""Calls that declare a buffer, and which argument is its size."""
 
 COPIES = frozenset(("DataCopy", "DataCopyPad", "LoadData", "LoadDataWithTranspose", "Mmad", "Fixpipe", "Copy"))
 PARAMETER_RECORDS = re.compile(r"\w*Params(V220)?$")
-_BLOCK_COPIES = re.compile(r"DataCopy(Ext)?Params$")
 _NOT_VALUES = frozenset(("__launch_bounds__", "__global__", "alignas", "KERNEL_TASK_TYPE_DEFAULT"))
 _SCALAR_TYPES = frozenset(
     (
@@ -23,6 +26,8 @@ _SCALAR_TYPES = frozenset(
         *(f"{sign}int{bits}_t" for sign in ("", "u") for bits in (8, 16, 32, 64)),
     )
 )
+_INFINITIES = frozenset(("INFINITY", "HUGE_VALF", "INFINITE"))
+_OPPOSITE = {"true": "false", "false": "true"}
 _CASTS = frozenset(("static_cast", "cast"))
 _ROUNDING = {
     "CAST_RINT": "CAST_TRUNC",
@@ -44,16 +49,21 @@ def shrunk_arrays(tokens: list[Token]) -> Iterator[Edit]:
 
 
 def _extents(tokens: list[Token]) -> list[tuple[int, int]]:
-    """First and last token of each extent of each array that is declared."""
+    """First and last token of each extent of each array, and of the size of each buffer, that is declared."""
     brackets = [p for p in range(2, len(tokens) - 2) if tokens[p].text == "[" and declares(tokens, p)]
-    return [(p + 1, partner(tokens, p) - 1) for p in brackets]
+    sizes = [
+        arguments(tokens, opening)[SIZED[token.text]]
+        for place, token in enumerate(tokens)
+        if token.text in SIZED and (opening := opening_of(tokens, place)) is not None
+    ]
+    return [(p + 1, partner(tokens, p) - 1) for p in brackets] + sizes
 
 
 def shifted_constants(tokens: list[Token]) -> Iterator[Edit]:
     """Each whole number in an expression, one more; a factor also one less. Extents, loop headers, comparisons' own
     shifts, flags and launch bounds have rules of their own."""
     elsewhere = loop_headers(tokens) + _extents(tokens)
-    idle = _idle_fields(tokens)
+    idle = idle_fields(tokens)
     for place, token in enumerate(tokens):
         has_own_rule = any(first <= place <= last for first, last in elsewhere)
         if token.kind != "int" or has_own_rule or place in idle or _is_no_value(tokens, place):
@@ -72,22 +82,6 @@ def _is_no_value(tokens: list[Token], place: int) -> bool:
         start -= 1
     statement = {t.text for t in tokens[start:place]}
     return bool(statement & (SYNCHRONISATION | _NOT_VALUES))
-
-
-def _idle_fields(tokens: list[Token]) -> set[int]:
-    """Fields of copy records that say nothing: strides after a single block, and what the instruction reserves."""
-    idle: set[int] = set()
-    for place, token in enumerate(tokens):
-        if not _BLOCK_COPIES.match(token.text):
-            continue
-        opening = place + 1 if tokens[place + 1].kind != "name" else place + 2
-        if tokens[opening].text not in ("{", "("):
-            continue
-        fields = arguments(tokens, opening)
-        single = tokens[fields[0][0]].text == "1" and fields[0][0] == fields[0][1] if fields else False
-        for first, last in fields[2:] if single else fields[4:]:
-            idle.update(range(first, last + 1))
-    return idle
 
 
 def changed_casts(tokens: list[Token]) -> Iterator[Edit]:
@@ -123,13 +117,16 @@ def _conversion(tokens: list[Token], place: int) -> tuple[int, int, str] | None:
 def changed_initial_values(tokens: list[Token]) -> Iterator[Edit]:
     """Each float literal: 0 becomes 1, any other moves by one; each infinity becomes 0; `= {}` becomes `= {1}`; a whole
     number that starts a variable is a constant's fault already."""
+    idle = idle_fields(tokens)
     for place, token in enumerate(tokens):
+        if place in idle:
+            continue
         if token.text == "{" and tokens[place + 1].text == "}" and tokens[place - 1].text == "=":
             yield Edit(token.start, tokens[place + 1].end, "{1}")
         if token.kind == "float":
             suffix = "f" if token.text.endswith(("f", "F")) else ""
             yield Edit(token.start, token.end, f"{float(token.text.rstrip('fF')) + 1!r}{suffix}")
-        elif token.text in ("INFINITY", "HUGE_VALF"):
+        elif token.text in _INFINITIES and tokens[place + 1].text != "=":
             yield Edit(*_signed(tokens, place, token.end), "0.0f")
         elif token.text in ("infinity", "lowest", "highest") and tokens[place + 1].text == "<":
             close = template_end(tokens, place + 1)
@@ -145,20 +142,19 @@ def _signed(tokens: list[Token], first: int, end: int) -> tuple[int, int]:
 
 
 def shifted_copy_parameters(tokens: list[Token]) -> Iterator[Edit]:
-    """Each parameter of a copy or matrix instruction that is computed (plain numbers are constants), one more."""
-    idle = _idle_fields(tokens)
+    """Each parameter of a copy or matrix instruction that is computed (plain numbers are constants), one more; each switch
+    in its records turned."""
+    idle = idle_fields(tokens)
     for place, token in enumerate(tokens):
         if not (PARAMETER_RECORDS.match(token.text) or token.text in COPIES):
             continue
-        after = place + 1
-        if tokens[after].text == "<":
-            after = (template_end(tokens, after) or after) + 1
-        if tokens[after].kind == "name":  # a record with a name of its own
-            after += 1
-        if tokens[after].text not in ("(", "{"):
-            continue
-        for first, last in arguments(tokens, after):
-            if first not in idle and _is_quantity(tokens, first, last):
+        opening = opening_of(tokens, place)
+        for first, last in () if opening is None else arguments(tokens, opening):
+            if first in idle:
+                continue
+            if first == last and tokens[first].text in _OPPOSITE:
+                yield Edit(tokens[first].start, tokens[first].end, _OPPOSITE[tokens[first].text])
+            elif _is_quantity(tokens, first, last):
                 yield Edit(tokens[last].end, tokens[last].end, " + 1")
 
 

@@ -5,6 +5,7 @@
     random    standard normal values: rounding, cancellation, growth of error
     steep     rows with one element at 300 (the last, the first, at a power of two), and rows at -300: an exponential
               overflows where the maximum missed it, and an extremum stands where a loop could lose it
+    lone      random rows with one NaN, at the places where `steep` has its 300
     special   random values mixed with zeros of both signs, infinities, NaN, subnormals, halves and the largest values
 
 All arrays are float64 (or int64) and hold values that the tensor's type represents.
@@ -21,7 +22,7 @@ from uol.ir.errors import UolError
 from uol.ir.nodes import Const, Program, Tensor
 from uol.ir.types import is_float
 
-Kind = Literal["exact", "random", "steep", "special"]
+Kind = Literal["exact", "random", "steep", "lone", "special"]
 Array = NDArray[np.generic]
 
 SPECIAL = (
@@ -52,7 +53,7 @@ def make_inputs(program: Program, kind: Kind, seed: int = 0) -> dict[str, Array]
 
 def kinds(op: str) -> tuple[Kind, ...]:
     """The kinds of inputs that an operator is checked on."""
-    return ("exact", "random", "steep", "special") if op in SPECIAL_OPS else ("exact", "random")
+    return ("exact", "random", "steep", "lone", "special") if op in SPECIAL_OPS else ("exact", "random")
 
 
 def static_shape(tensor: Tensor) -> tuple[int, ...]:
@@ -78,7 +79,9 @@ def _values(tensor: Tensor, ask: str, kind: Kind, generator: np.random.Generator
         return _integers(tensor.dtype, shape, kind, generator)
     values = _exact(shape, ask, generator) if kind == "exact" else _random(shape, ask, generator)
     if kind == "steep":
-        values = values + _spikes(shape)
+        values = np.where(_rows(shape, 9), values - 300.0, values + 300.0 * _spikes(shape))
+    if kind == "lone":
+        values = np.where(_spikes(shape), np.nan, values)
     if kind == "special":
         chosen = generator.choice(np.array(SPECIAL), size=shape)
         values = np.where(generator.random(shape) < 0.4, chosen, values)
@@ -100,20 +103,25 @@ def _random(shape: tuple[int, ...], ask: str, generator: np.random.Generator) ->
     return np.asarray(values + np.copysign(0.125, values) if ask == "nonzero" else values)
 
 
-def _spikes(shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """What makes rows (along the last dim) steep: by turns one element at 300, at the end, the start, or a power of two;
-    and every ninth row wholly at -300."""
+def _spikes(shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """One element of each row (along the last dim): by turns the last, the first, and those at powers of two."""
+    spikes = np.zeros(shape, dtype=bool)
     if not shape or 0 in shape:
-        return np.zeros(shape)
-    rows, columns = int(np.prod(shape[:-1])), shape[-1]
-    places = [columns - 1, 0, *(p for p in (256, 128, 64, 32, 16, 8) if p < columns)]
-    spikes = np.zeros((rows, columns))
-    for row in range(rows):
-        if row % 9 == 2:
-            spikes[row] = -300.0
-        else:
-            spikes[row, places[row % len(places)]] = 300.0
-    return spikes.reshape(shape)
+        return spikes
+    columns = shape[-1]
+    places = np.array([columns - 1, 0, *(p for p in (256, 128, 64, 32, 16, 8) if p < columns)])
+    flat = spikes.reshape(-1, columns)
+    rows = np.arange(len(flat))
+    flat[rows, places[rows % len(places)]] = True
+    return spikes
+
+
+def _rows(shape: tuple[int, ...], every: int) -> NDArray[np.bool_]:
+    """The elements of each `every`-th row, from the third on."""
+    chosen = np.zeros(shape, dtype=bool)
+    if shape and 0 not in shape:
+        chosen.reshape(-1, shape[-1])[2::every] = True
+    return chosen
 
 
 def _integers(dtype: str, shape: tuple[int, ...], kind: Kind, generator: np.random.Generator) -> Array:

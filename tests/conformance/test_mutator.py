@@ -180,6 +180,33 @@ def test_copies_move_and_idle_fields_do_not() -> None:
     assert not any("{16, 64, 2, 4, 1}" in line or "{1, rows * 4, 1, 0, 0}" in line for line in constants)
 
 
+def test_buffers_shrink_and_switches_turn() -> None:
+    text = """void k() {
+  gx.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(x), 100);
+  pipe.InitBuffer(ub, 256);
+  LocalTensor<float> t = ub.GetWithOffset<float>(32, 128);
+  LoadData(a, b, LoadData2DParams(0, 4, 1, 0, 0, false, 0));
+  WholeReduceSum(one, t, 4, 1, 1, 1, 8);
+}
+"""
+    assert lines(text, "extent") == {
+        "gx.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(x), 99);",
+        "pipe.InitBuffer(ub, 255);",
+        "LocalTensor<float> t = ub.GetWithOffset<float>(31, 128);",
+    }
+    assert lines(text, "copy") == {"LoadData(a, b, LoadData2DParams(0, 4, 1, 0, 0, true, 0));"}
+    constants = lines(text, "constant")
+    assert "LoadData(a, b, LoadData2DParams(0, 4, 2, 0, 0, false, 0));" in constants
+    assert "LoadData(a, b, LoadData2DParams(0, 4, 1, 1, 0, false, 0));" not in constants  # sid is reserved
+    reductions = {line for line in constants if "WholeReduceSum" in line}
+    assert reductions == {"WholeReduceSum(one, t, 5, 1, 1, 1, 8);", "WholeReduceSum(one, t, 4, 2, 1, 1, 8);"}
+
+
+def test_a_minimum_is_not_moved_at_its_tie() -> None:
+    text = "int lesser(int a, int b) { return a < b ? a : b; }"
+    assert [m.description for m in of(text, "comparison")] == [f"{text}  =>  {text.replace('a < b', 'a + 1 < b')}"]
+
+
 def test_comments_includes_and_pragmas_stay() -> None:
     for mutant in mutants(SIMT):
         assert mutant.text.splitlines()[:3] == SIMT.splitlines()[:3]
