@@ -62,7 +62,7 @@ def _integer_to_f32(unit: VectorUnit, value: Lanes) -> Lanes:
             return unit.cast(value, "f32", "RINT")
         case "i16":
             return unit.cast(value, "f32", "NONE")
-        case "i8" | "u8":
+        case "i8" | "u8" | "bool":
             return unit.cast(unit.cast(value, "f16", "NONE"), "f32", "NONE")
     raise Unsupported(f"a cast from {value.dtype} to float")
 

@@ -27,9 +27,12 @@ from uol.ir.nodes import Call, Const, Expr, Var
 from uol.ir.types import INDEX, is_float
 
 ARITHMETIC = {"+": "Add", "-": "Sub", "*": "Mul", "/": "Div"}
-COMPUTED = {"f16": "f32", "bf16": "f32", "f32": "f32", "i32": "i32"}
+COMPUTED = {"f16": "f32", "bf16": "f32", "f32": "f32", "i32": "i32", "i16": "i32", "i8": "i32", "u8": "i32"}
 """The type in which values of a type are computed; others can only be cast and moved."""
+SHORT_INTEGERS = ("i16", "i8", "u8")
 EXACT_IN_F32 = 2**24
+EXACT_QUOTIENTS = 2**22
+"""Below this, floor((x + 0.5) * (1 / c)) in f32 is the floored quotient of x by c: two roundings move it by less than 0.5 / c."""
 
 
 @dataclass(slots=True)
@@ -142,24 +145,47 @@ class Evaluator:
         return self.unit.select(mask, self.lanes(yes, dtype, mask.span), no)
 
     def _index(self, expr: Expr) -> Value:
-        """An index as a value: C text where it is uniform, else first + slope * position as f32, exact below 2**24."""
+        """An index as a value: C text where it is uniform, else f32, which holds it exactly."""
         sides: tuple[tuple[str, Span], ...] = ((self.frame.lane, LANES), (self.frame.row, ROWS))
         moving = [(n, s) for n, s in sides if n and n in variables(expr)]
         if not moving:
             return Uniform(self.indices.text(expr), INDEX, static(expr))
         bounds = self.indices.interval(expr)
-        if bounds.low is None or bounds.high is None or max(-bounds.low, bounds.high) >= EXACT_IN_F32:
-            raise Unsupported("an index of the lanes that f32 does not hold exactly")
+        if bounds.low is None or bounds.high is None or max(-bounds.low, bounds.high) >= EXACT_QUOTIENTS:
+            raise Unsupported("an index of the lanes as a value beyond what f32 holds exactly")
+        slopes = [self.indices.slope(expr, n) for n, _ in moving]
+        if None in slopes:
+            return self._index_call(expr)
         first = substituted(expr, self.frame.origins())
         total: Value = Uniform(f"static_cast<float>({self.indices.text(first)})", "f32")
-        for name, span in moving:
-            slope = self.indices.slope(expr, name)
-            if slope is None:
-                raise Unsupported("an index of the lanes that is not affine in them")
+        for (_, span), slope in zip(moving, slopes, strict=True):
             steps = positions(self.unit, span)
-            steps = steps if slope == 1 else self.unit.unary("Muls", steps, real(float(slope)).text)
+            steps = steps if slope == 1 else self.unit.unary("Muls", steps, real(float(slope or 0)).text)
             total = self._arithmetic("+", steps, total, "f32")
         return total
+
+    def _index_call(self, expr: Expr) -> Value:
+        """Quotients and remainders of indices by constants, and what is made of them."""
+        match expr:
+            case Call(fn="/" | "%" as fn, args=(a, Const(value=divisor))) if int(divisor) > 0:
+                dividend = self._as_f32(self._index(a)).kept()
+                shifted = self.unit.unary("Adds", dividend, "0.5f")
+                quotient = self.unit.round(self.unit.unary("Muls", shifted, real(1.0 / int(divisor)).text), "FLOOR")
+                if fn == "/":
+                    return quotient
+                whole = self.unit.unary("Muls", quotient, real(float(divisor)).text)
+                return self.unit.binary("Sub", dividend, whole)
+            case Call(fn="+" | "-" | "*" as fn, args=(a, b)):
+                return self._arithmetic(fn, self._index_operand(a), self._index_operand(b), "f32")
+        raise Unsupported(f"an index of the lanes as a value: {expr}")
+
+    def _index_operand(self, expr: Expr) -> Value:
+        value = self._index(expr)
+        return value if isinstance(value, Lanes) else Uniform(f"static_cast<float>({value.text})", "f32", value.number)
+
+    def _as_f32(self, value: Value) -> Lanes:
+        assert isinstance(value, Lanes)
+        return value
 
     def _call(self, call: Call) -> Value:
         fn, dtype = call.fn, call.dtype
@@ -168,18 +194,18 @@ class Evaluator:
             return text
         match fn, values:
             case "+" | "-" | "*" | "/", [a, b]:
-                return self._arithmetic(fn, a, b, dtype)
+                return self._wrapped(self._arithmetic(fn, a, b, dtype), dtype)
             case "max" | "min", [a, b]:
                 if isinstance(a, Uniform) and isinstance(b, Uniform):
                     a = self.lanes(a, COMPUTED[dtype], frozenset())
                 return extremum(self.unit, fn, a, b)
             case "neg", [Lanes() as a]:
-                return self.unit.unary("Muls", a, "-1.0f" if a.dtype == "f32" else "-1")
+                return self._wrapped(self.unit.unary("Muls", a, "-1.0f" if a.dtype == "f32" else "-1"), dtype)
             case _, [a] if fn in FUNCTIONS and is_float(dtype):
                 return FUNCTIONS[fn](self.unit, self.lanes(a, "f32", frozenset()))
             case "abs", [Lanes() as a]:
                 negative = self.unit.unary("Muls", a.kept(), "-1")
-                return self.unit.binary(INTEGER_CALL["max"], negative, a)
+                return self._wrapped(self.unit.binary(INTEGER_CALL["max"], negative, a), dtype)
         raise Unsupported(f"{fn} on {dtype}: no instruction sequence of known accuracy")
 
     def _uniform(self, fn: str, values: list[Uniform], dtype: str) -> Uniform | None:
@@ -205,6 +231,10 @@ class Evaluator:
             return self.unit.unary("Muls", a, real(1.0 / float(b.number or 1)).text)
         span = a.span if isinstance(a, Lanes) else b.span if isinstance(b, Lanes) else frozenset()
         return self.unit.binary(ARITHMETIC[fn], self._operand(a, kind, span), self._operand(b, kind, span))
+
+    def _wrapped(self, value: Value, dtype: str) -> Value:
+        """Short integers wrap after every operation that may leave their range."""
+        return convert(self.unit, value, dtype) if dtype in SHORT_INTEGERS and isinstance(value, Lanes) else value
 
     def _operand(self, value: Value, dtype: str, span: Span) -> Lanes:
         return value if isinstance(value, Lanes) else self.unit.duplicate(value, span, dtype)

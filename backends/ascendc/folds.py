@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf
 
+from uol.backends.ascendc.casts import convert
 from uol.backends.ascendc.evaluate import COMPUTED, EXACT_IN_F32, Evaluator
 from uol.backends.ascendc.extrema import INTEGER_CALL, RELATION
 from uol.backends.ascendc.frame import Span
@@ -40,9 +41,11 @@ def kind_of(step: Fold) -> str:
     dtype = step.value.type if step.op in INDEXED else step.dtype
     if dtype not in COMPUTED:
         raise Unsupported(f"{step.op} of {dtype}: the vector unit has no arithmetic on it")
-    if step.op in INDEXED and COMPUTED[dtype] != "f32":
-        raise Unsupported(f"{step.op} of {dtype}")
-    return COMPUTED[dtype]
+    if step.op not in INDEXED:
+        return COMPUTED[dtype]
+    if dtype == "i32":
+        raise Unsupported(f"{step.op} of {dtype}: not exact in f32")
+    return "f32"
 
 
 def identity(op: str, kind: str) -> Uniform:
@@ -68,6 +71,8 @@ def folded_value(at: Evaluator, step: Fold, span: Span) -> Lanes:
         return ones(at, mask_of(at, truth_of(at, step.value), span))
     kind = kind_of(step)
     value: Value = at.number(step.value)
+    if isinstance(value, Lanes):
+        value = convert(at.unit, value, kind)
     return at.lanes(value, kind, span)
 
 

@@ -18,7 +18,6 @@ from uol.ir.integers import add as poly_sum
 from uol.ir.integers import interval, scale, to_poly
 from uol.ir.intervals import Interval
 from uol.ir.nodes import Axis, Call, Const, Expr, Var
-from uol.ir.types import INDEX, is_float
 
 BINARY = {"or": 1, "and": 2, "==": 3, "!=": 3, "<": 4, "<=": 4, ">": 4, ">=": 4, "+": 5, "-": 5, "*": 6, "/": 6, "%": 6}
 C_OPERATOR = {"or": "||", "and": "&&"}
@@ -29,7 +28,8 @@ def extent(axis: Axis) -> int:
     """The extent of an axis. Raises ResourceError where it is symbolic."""
     value = static(axis.extent)
     if value is None:
-        raise ResourceError(f"the extent of {axis.name} is symbolic", hint="give the dims when compiling for Ascend, e.g. --dims C=1024")
+        hint = "give the dims when compiling for Ascend, e.g. --dims C=1024"
+        raise ResourceError(f"the extent of {axis.name} is symbolic", hint=hint)
     return value
 
 
@@ -53,7 +53,7 @@ class Indices:
             case Var(name=name):
                 return self.names[name]
             case Read():
-                return self._element(expr, level)
+                return self._element(expr)
             case Call(fn="cast", args=(inner,)):
                 return self.text(inner, level)
             case Call(fn="neg", args=(a,)):
@@ -88,14 +88,12 @@ class Indices:
         shifted = f"({self.text(a, 5)} + {turns * divisor})"
         return f"({shifted} / {divisor} - {turns})" if fn == "/" else f"({shifted} % {divisor})"
 
-    def _element(self, read: Read, level: int) -> str:
+    def _element(self, read: Read) -> str:
         """An element of global memory by the scalar unit: data-dependent indices."""
         element = f"{self.names[read.tensor]}.GetValue({self.text(read.offset)})"
-        element = f"static_cast<int>({element})" if read.dtype == "i64" else element
         if not read.guard:
             return element
-        text = f"{self.condition(read.guard)} ? {element} : {self.text(read.fill or ZERO)}"
-        return f"({text})"
+        return f"({self.condition(read.guard)} ? {element} : {self.text(read.fill or ZERO)})"
 
     def condition(self, guards: Iterable[Guard]) -> str:
         """The conjunction of guards as C; empty where there are none."""
@@ -138,10 +136,3 @@ def stride_of(read: Read, axis: str, indices: Indices) -> int | None:
         return value
     return indices.slope(read.offset, axis)
 
-
-def is_index(dtype: str) -> bool:
-    return dtype == INDEX
-
-
-def is_real(dtype: str) -> bool:
-    return is_float(dtype)

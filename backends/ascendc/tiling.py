@@ -13,6 +13,7 @@ from uol.backends.ascendc.schedules import VectorSchedule
 from uol.backends.ascendc.vector_kernel import pitch_of
 from uol.codegen.spec import KernelSpec, Reduce
 from uol.codegen.spec import reads as reads_of
+from uol.codegen.traverse import variables
 from uol.ir.nodes import Axis
 
 LARGEST_TILE = 8192
@@ -52,7 +53,7 @@ def tile_candidates(spec: KernelSpec, axes: Sequence[Axis], cores: int) -> Itera
     fair = max(ceil_div(total, max(cores, 1)), FEWEST_LANES)
     budget = min(LARGEST_TILE, round_up(fair, COMPARE_LANES))
     while budget >= SMALLEST_TILE:
-        if len(axes) == 1 or size > budget // 2:
+        if len(axes) == 1 or size > budget // 2 or not _walks_evenly(spec, axes[-2].name):
             lanes = min(budget, max(size, 1))
             yield _schedule(axes, VectorSchedule(lane.name, lanes), cores)
         else:
@@ -63,6 +64,13 @@ def tile_candidates(spec: KernelSpec, axes: Sequence[Axis], cores: int) -> Itera
             else:
                 yield _schedule(axes, VectorSchedule(lane.name, size), cores)
         budget //= 2
+
+
+def _walks_evenly(spec: KernelSpec, axis: str) -> bool:
+    """Can a tile have rows along the axis: is every read affine in it?"""
+    indices = Indices.over(spec.axes, {})
+    reads = [r for v in values(spec) for r in reads_of(v)]
+    return all(stride_of(r, axis, indices) is not None and not any(axis in variables(i.offset) for i in reads_of(r.offset)) for r in reads)
 
 
 def row_candidates(spec: Reduce, cores: int) -> Iterator[VectorSchedule]:
