@@ -7,12 +7,13 @@ false for NaN. Float nodes are therefore built by their constructors, and no sim
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from tvm import tirx
 
 from uol.backends.cpu.dtypes import Term, integer_range, representation
-from uol.backends.cpu.sharing import Sharing
+from uol.backends.cpu.sharing import Share
 from uol.ir.types import INDEX, is_float
 
 
@@ -21,10 +22,9 @@ def constant(value: int | float | bool, dtype: str) -> Term:
     return tirx.const(value, representation(dtype).compute)
 
 
-def is_nan(x: Term) -> Term:
-    share = Sharing()
+def is_nan(share: Share, x: Term) -> Term:
     x = share(x)
-    return share.close(tirx.Not(tirx.EQ(x, x)))
+    return tirx.Not(tirx.EQ(x, x))
 
 
 def not_equal(x: Term, y: Term) -> Term:
@@ -32,50 +32,47 @@ def not_equal(x: Term, y: Term) -> Term:
     return tirx.Not(tirx.EQ(x, y))
 
 
-def maximum(x: Term, y: Term, dtype: str) -> Term:
+def maximum(share: Share, x: Term, y: Term, dtype: str) -> Term:
     """The greater; NaN if either is."""
-    return _chosen(tirx.GT, x, y, dtype)
+    return _chosen(share, tirx.GT, x, y, dtype)
 
 
-def minimum(x: Term, y: Term, dtype: str) -> Term:
+def minimum(share: Share, x: Term, y: Term, dtype: str) -> Term:
     """The lesser; NaN if either is."""
-    return _chosen(tirx.LT, x, y, dtype)
+    return _chosen(share, tirx.LT, x, y, dtype)
 
 
-def _chosen(compare: Callable[[Term, Term], Term], x: Term, y: Term, dtype: str) -> Term:
+def _chosen(share: Share, compare: Callable[[Term, Term], Term], x: Term, y: Term, dtype: str) -> Term:
     """x where it compares, or is NaN; else y, which may be NaN itself."""
-    share = Sharing()
     x, y = share(x), share(y)
     first = compare(x, y)
-    return share.close(tirx.Select(tirx.Or(first, is_nan(x)) if is_float(dtype) else first, x, y))
+    return tirx.Select(tirx.Or(first, is_nan(share, x)) if is_float(dtype) else first, x, y)
 
 
-def floor_divide(x: Term, y: Term, dtype: str) -> Term:
+def floor_divide(share: Share, x: Term, y: Term, dtype: str) -> Term:
     """floor(x / y); 0 where y is 0. The least integer over -1 wraps to itself (the processor would trap)."""
     if _is_positive(y):
         return tirx.FloorDiv(x, y)
     zero, one = constant(0, dtype), constant(1, dtype)
-    share = Sharing()
     x, y = share(x), share(y)
     if integer_range(dtype)[0] == 0:
         quotient = tirx.FloorDiv(x, tirx.Select(tirx.EQ(y, zero), one, y))
-        return share.close(tirx.Select(tirx.EQ(y, zero), zero, quotient))
+        return tirx.Select(tirx.EQ(y, zero), zero, quotient)
     unsafe = tirx.Or(tirx.EQ(y, zero), tirx.EQ(y, constant(-1, dtype)))
     quotient = tirx.FloorDiv(x, tirx.Select(unsafe, one, y))
-    return share.close(tirx.Select(unsafe, tirx.Select(tirx.EQ(y, zero), zero, tirx.Sub(zero, x)), quotient))
+    return tirx.Select(unsafe, tirx.Select(tirx.EQ(y, zero), zero, tirx.Sub(zero, x)), quotient)
 
 
-def floor_modulo(x: Term, y: Term, dtype: str) -> Term:
+def floor_modulo(share: Share, x: Term, y: Term, dtype: str) -> Term:
     """x - y * floor(x / y), with the sign of y; 0 where y is 0."""
     if _is_positive(y):
         return tirx.FloorMod(x, y)
     zero, one = constant(0, dtype), constant(1, dtype)
-    share = Sharing()
     y = share(y)
     unsafe = tirx.EQ(y, zero)
     if integer_range(dtype)[0] < 0:
         unsafe = tirx.Or(unsafe, tirx.EQ(y, constant(-1, dtype)))
-    return share.close(tirx.Select(unsafe, zero, tirx.FloorMod(x, tirx.Select(unsafe, one, y))))
+    return tirx.Select(unsafe, zero, tirx.FloorMod(x, tirx.Select(unsafe, one, y)))
 
 
 def _is_positive(y: Term) -> bool:
@@ -100,18 +97,25 @@ _PLAIN: dict[str, Callable[[Term, Term], Term]] = {
     "and": tirx.And,
     "or": tirx.Or,
 }
-_TYPED: dict[str, Callable[[Term, Term, str], Term]] = {"max": maximum, "min": minimum, "%": floor_modulo}
+_TYPED: dict[str, Callable[[Share, Term, Term, str], Term]] = {"max": maximum, "min": minimum, "%": floor_modulo}
 
 
-def binary(fn: str, x: Term, y: Term, dtype: str) -> Term | None:
+def binary(share: Share, fn: str, x: Term, y: Term, dtype: str) -> Term | None:
     """`x fn y` for operands of one type (`dtype`, that of the operands); None where `fn` is no binary operator."""
     if fn == "/":
-        return tirx.Div(x, y) if is_float(dtype) else floor_divide(x, y, dtype)
+        return _divide(x, y) if is_float(dtype) else floor_divide(share, x, y, dtype)
     if fn in _TYPED:
-        return _TYPED[fn](x, y, dtype)
+        return _TYPED[fn](share, x, y, dtype)
     if dtype == INDEX and fn in _FOLDED:
         return _FOLDED[fn](x, y)
     return _PLAIN[fn](x, y) if fn in _PLAIN else None
+
+
+def _divide(x: Term, y: Term) -> Term:
+    """x / y. TVM refuses a literal 0 as a divisor (the mean of nothing); a product with infinity is the same."""
+    if isinstance(y, tirx.FloatImm) and float(y.value) == 0:
+        return tirx.Mul(x, tirx.const(math.copysign(math.inf, float(y.value)), str(y.ty)))
+    return tirx.Div(x, y)
 
 
 def negate(x: Term, dtype: str) -> Term:

@@ -7,65 +7,63 @@ from tvm import tirx
 from uol.backends.cpu.arith import constant, is_nan, not_equal
 from uol.backends.cpu.dtypes import Term, integer_range, representation
 from uol.backends.cpu.narrow import round_to, round_to_odd
-from uol.backends.cpu.sharing import Sharing
+from uol.backends.cpu.sharing import Share
 from uol.ir.types import DTYPES, INDEX, is_float
 
 
-def cast(value: Term, source: str, target: str) -> Term:
+def cast(share: Share, value: Term, source: str, target: str) -> Term:
     """float -> float to nearest even; float -> integer truncates and saturates, NaN gives 0; integers wrap."""
     if source == target or {source, target} == {INDEX, "i64"}:
         return value
     if target == "bool":
         return not_equal(value, constant(0, source))
     if is_float(target):
-        return _to_float(value, source, target)
+        return _to_float(share, value, source, target)
     if is_float(source):
-        return _float_to_integer(value, source, target)
+        return _float_to_integer(share, value, source, target)
     to = representation(target).compute
     if source == "bool":
         return tirx.Select(value, tirx.const(1, to), tirx.const(0, to))
     return tirx.Cast(to, value)
 
 
-def _to_float(value: Term, source: str, target: str) -> Term:
+def _to_float(share: Share, value: Term, source: str, target: str) -> Term:
     to = representation(target)
     if source == "bool":
         return tirx.Select(value, tirx.const(1.0, to.compute), tirx.const(0.0, to.compute))
     if not to.is_narrow_float:
         return value if representation(source).compute == to.compute else tirx.Cast(to.compute, value)
     if representation(source).compute == "float64":
-        return round_to(round_to_odd(value), target)
+        return round_to(share, round_to_odd(share, value), target)
     if not is_float(source):
         exact = DTYPES["i64" if source == INDEX else source].bits <= 16
-        wide = tirx.Cast("float32", value) if exact else round_to_odd(_integer_to_f64(value, source))
-        return round_to(wide, target)
+        wide = tirx.Cast("float32", value) if exact else round_to_odd(share, _integer_to_f64(share, value, source))
+        return round_to(share, wide, target)
     if source in ("f8e4m3", "f8e5m2") and target in ("f16", "bf16"):
         return value
-    return round_to(value, target)
+    return round_to(share, value, target)
 
 
-def _integer_to_f64(value: Term, source: str) -> Term:
+def _integer_to_f64(share: Share, value: Term, source: str) -> Term:
     """The f64 nearest to an integer; one beyond 2**53 gets its last kept bit set where digits are cut off, so that a
     second rounding does no harm."""
     if DTYPES["i64" if source == INDEX else source].bits < 64:
         return tirx.Cast("float64", value)
-    share = Sharing()
     value = share(value)
     kept, low = tirx.const(-2048, "int64"), tirx.const(2047, "int64")
     sticky = tirx.Select(tirx.EQ(value & low, tirx.const(0, "int64")), value & kept, (value & kept) | tirx.const(2048, "int64"))
     large = tirx.GE(tirx.abs(tirx.Cast("float64", value)), tirx.const(2.0**53, "float64"))
-    return share.close(tirx.Cast("float64", tirx.Select(large, sticky, value)))
+    return tirx.Cast("float64", tirx.Select(large, sticky, value))
 
 
-def _float_to_integer(value: Term, source: str, target: str) -> Term:
+def _float_to_integer(share: Share, value: Term, source: str, target: str) -> Term:
     """The conversion is done only where it is defined; elsewhere a limit, or 0 for NaN, is taken."""
     low, high = integer_range(target)
     to = representation(target).compute
-    share = Sharing()
     value = share(value)
     below = tirx.LE(value, constant(float(low), source))
     above = tirx.GE(value, constant(float(high), source))  # 2**63 - 1 and 2**31 - 1 are rounded up, and so excluded
-    outside = tirx.Or(tirx.Or(below, above), is_nan(value))
+    outside = tirx.Or(tirx.Or(below, above), is_nan(share, value))
     inside = tirx.Select(outside, constant(0.0, source), value)
     limit = tirx.Select(below, tirx.const(low, to), tirx.Select(above, tirx.const(high, to), tirx.const(0, to)))
-    return share.close(tirx.Select(outside, limit, tirx.Cast(to, inside)))
+    return tirx.Select(outside, limit, tirx.Cast(to, inside))

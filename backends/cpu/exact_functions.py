@@ -10,14 +10,16 @@ from collections.abc import Callable
 from tvm import tirx
 
 from uol.backends.cpu.dtypes import Term
+from uol.backends.cpu.sharing import Share
 
 Function = Callable[..., Term]
+"""Takes a `Share`, then its arguments."""
 
 
 def _library(name: str) -> Function:
     """A function of libm: `<name>f` for float32, `<name>` for float64."""
 
-    def call(*args: Term) -> Term:
+    def call(share: Share, *args: Term) -> Term:
         compute = str(args[0].ty)
         symbol = name if compute == "float64" else f"{name}f"
         return tirx.call_pure_extern(compute, symbol, *args)
@@ -25,16 +27,20 @@ def _library(name: str) -> Function:
     return call
 
 
-def _reciprocal_root(x: Term) -> Term:
+def _instruction(function: Callable[[Term], Term]) -> Function:
+    return lambda share, x: function(x)
+
+
+def _reciprocal_root(share: Share, x: Term) -> Term:
     return tirx.Div(tirx.const(1.0, str(x.ty)), tirx.sqrt(x))
 
 
 EXACT: dict[str, Function] = {
     **{name: _library(name) for name in ("exp", "exp2", "expm1", "log", "log2", "log1p", "sin", "cos", "tanh", "erf", "pow")},
-    "sqrt": tirx.sqrt,
+    "sqrt": _instruction(tirx.sqrt),
     "rsqrt": _reciprocal_root,
-    "abs": tirx.abs,
-    "floor": tirx.floor,
-    "ceil": tirx.ceil,
-    "round": tirx.nearbyint,  # to nearest even in the default rounding mode
+    "abs": _instruction(tirx.abs),
+    "floor": _instruction(tirx.floor),
+    "ceil": _instruction(tirx.ceil),
+    "round": _instruction(tirx.nearbyint),  # to nearest even in the default rounding mode
 }

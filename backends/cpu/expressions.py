@@ -17,6 +17,7 @@ from uol.backends.cpu.casts import cast
 from uol.backends.cpu.dtypes import INDEX_TYPE, Term, representation
 from uol.backends.cpu.exact_functions import Function
 from uol.backends.cpu.narrow import narrow, round_to, widen
+from uol.backends.cpu.sharing import LocalNames, Share
 from uol.codegen.spec import Guard, Read, Within
 from uol.codegen.traverse import walk
 from uol.ir.facts import Facts
@@ -30,12 +31,14 @@ EXACT_RESULTS = ("neg", "max", "min", "abs", "floor", "ceil", "round")
 @dataclass(frozen=True, slots=True)
 class Scope:
     """What names stand for: `values` for axes, dims, run-time attributes and earlier steps, `buffers` for tensors;
-    `functions` are the built-ins, `facts` what is known of the axes, `spans` the lengths of the buffers."""
+    `functions` are the built-ins, `facts` what is known of the axes, `share` names what is used more than once (in front of
+    the statement that is being written), `spans` are the lengths of the buffers."""
 
     values: Mapping[str, Term]
     buffers: Mapping[str, Term]
     functions: Mapping[str, Function]
     facts: Facts
+    share: Share
     spans: Mapping[str, int | None] = field(default_factory=dict)
 
     def with_values(self, values: Mapping[str, Term]) -> Scope:
@@ -56,30 +59,38 @@ def evaluate(expr: Expr, scope: Scope) -> Term:
     raise TypeError(f"{type(expr).__name__} does not occur in specs")
 
 
-def store(buffer: Term, offset: Term, value: Term, dtype: str) -> Term:
+def evaluate_lazily(expr: Expr, scope: Scope) -> Term:
+    """The same, with nothing of it in front of the statement."""
+    names = LocalNames()
+    return names.close(evaluate(expr, replace(scope, share=names)))
+
+
+def store(share: Share, buffer: Term, offset: Term, value: Term, dtype: str) -> Term:
     """The statement `buffer[offset] = value`, the value in its compute type."""
     to = representation(dtype)
     if dtype == "bool":
         value = tirx.Select(value, tirx.const(1, "uint8"), tirx.const(0, "uint8"))
     elif to.is_narrow_float:
-        value = narrow(value, dtype)
+        value = narrow(share, value, dtype)
     return tirx.BufferStore(buffer, value, [offset])
 
 
-def load(buffer: Term, offset: Term, dtype: str) -> Term:
+def load(share: Share, buffer: Term, offset: Term, dtype: str) -> Term:
     """`buffer[offset]` in its compute type."""
     stored = tirx.BufferLoad(buffer, [offset])
     if dtype == "bool":
         return tirx.Not(tirx.EQ(stored, tirx.const(0, "uint8")))
-    return widen(stored, dtype) if representation(dtype).is_narrow_float else stored
+    return widen(share, stored, dtype) if representation(dtype).is_narrow_float else stored
 
 
 def _read(read: Read, scope: Scope) -> Term:
-    value = load(scope.buffers[read.tensor], evaluate(read.offset, scope), read.dtype)
     if not read.guard or read.fill is None:
-        return value
+        return load(scope.share, scope.buffers[read.tensor], evaluate(read.offset, scope), read.dtype)
+    names = LocalNames()
+    inside = replace(scope, share=names)
+    value = names.close(load(names, scope.buffers[read.tensor], evaluate(read.offset, inside), read.dtype))
     condition = conjunction([part for guard in read.guard for part in conditions(guard, scope)])
-    return tirx.if_then_else(condition, value, evaluate(read.fill, scope))
+    return tirx.if_then_else(condition, value, evaluate_lazily(read.fill, scope))
 
 
 def conditions(guard: Guard, scope: Scope) -> list[Term]:
@@ -109,38 +120,39 @@ def _call(call: Call, scope: Scope) -> Term:
     types = [a.type for a in call.args]
     match call.fn:
         case "cast":
-            return cast(args[0], types[0], call.dtype)
+            return cast(scope.share, args[0], types[0], call.dtype)
         case "not":
             return tirx.Not(args[0])
         case "neg":
             return arith.negate(args[0], types[0])
     if call.dtype == INDEX:  # any integer type may index
-        args, types = [_as_index(a, t) for a, t in zip(args, types, strict=True)], [INDEX] * len(args)
-    return _rounded(_operation(call, args, types[0], scope), call)
+        args, types = [_as_index(scope, a, t) for a, t in zip(args, types, strict=True)], [INDEX] * len(args)
+    return _rounded(scope, _operation(call, args, types[0], scope), call)
 
 
 def _operation(call: Call, args: list[Term], dtype: str, scope: Scope) -> Term:
     if len(args) > 2 and call.fn in ("and", "or", "+", "*", "min", "max"):  # associative: a chain
         inner = _operation(call, args[:-1], dtype, scope)
         return _operation(call, [inner, args[-1]], dtype, scope)
-    found = arith.binary(call.fn, *args, dtype) if len(args) == 2 else None
-    return scope.functions[call.fn](*args) if found is None else found
+    found = arith.binary(scope.share, call.fn, *args, dtype) if len(args) == 2 else None
+    return scope.functions[call.fn](scope.share, *args) if found is None else found
 
 
-def _rounded(value: Term, call: Call) -> Term:
+def _rounded(scope: Scope, value: Term, call: Call) -> Term:
     narrow_result = call.dtype in ("f16", "bf16", "f8e4m3", "f8e5m2")
-    return round_to(value, call.dtype) if narrow_result and call.fn not in EXACT_RESULTS else value
+    return round_to(scope.share, value, call.dtype) if narrow_result and call.fn not in EXACT_RESULTS else value
 
 
-def _as_index(value: Term, dtype: str) -> Term:
-    return value if str(value.ty) == INDEX_TYPE else cast(value, dtype, INDEX)
+def _as_index(scope: Scope, value: Term, dtype: str) -> Term:
+    return value if str(value.ty) == INDEX_TYPE else cast(scope.share, value, dtype, INDEX)
 
 
 def _select(call: Call, scope: Scope) -> Term:
     condition, first, second = call.args
-    arms = evaluate(condition, scope), evaluate(first, scope), evaluate(second, scope)
-    lazy = not (is_total(first, scope) and is_total(second, scope))
-    return tirx.if_then_else(*arms) if lazy else tirx.Select(*arms)
+    chosen = evaluate(condition, scope)
+    if is_total(first, scope) and is_total(second, scope):
+        return tirx.Select(chosen, evaluate(first, scope), evaluate(second, scope))
+    return tirx.if_then_else(chosen, evaluate_lazily(first, scope), evaluate_lazily(second, scope))
 
 
 def is_total(expr: Expr, scope: Scope) -> bool:

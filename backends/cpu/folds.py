@@ -17,6 +17,7 @@ from uol.backends.cpu.arith import constant, is_nan
 from uol.backends.cpu.builder import Builder
 from uol.backends.cpu.casts import cast
 from uol.backends.cpu.dtypes import INDEX_TYPE, Term, integer_range, representation
+from uol.backends.cpu.sharing import Share
 from uol.codegen.spec import Fold
 from uol.ir.types import is_float
 
@@ -43,7 +44,7 @@ def identity(op: str, dtype: str) -> int | float | bool:
     return integer_range(dtype)[1 if greatest else 0]
 
 
-def combine(op: str, x: Term, y: Term, dtype: str) -> Term:
+def combine(share: Share, op: str, x: Term, y: Term, dtype: str) -> Term:
     """Two partial results as one."""
     match op:
         case "sum":
@@ -51,9 +52,9 @@ def combine(op: str, x: Term, y: Term, dtype: str) -> Term:
         case "prod":
             return tirx.Mul(x, y)
         case "max":
-            return arith.maximum(x, y, dtype)
+            return arith.maximum(share, x, y, dtype)
         case "min":
-            return arith.minimum(x, y, dtype)
+            return arith.minimum(share, x, y, dtype)
         case "any":
             return tirx.Or(x, y)
         case "all":
@@ -61,14 +62,14 @@ def combine(op: str, x: Term, y: Term, dtype: str) -> Term:
     raise ValueError(f"{op} has no partial results of one value")
 
 
-def precedes(op: str, x: Term, x_index: Term, y: Term, y_index: Term, dtype: str) -> Term:
+def precedes(share: Share, op: str, x: Term, x_index: Term, y: Term, y_index: Term, dtype: str) -> Term:
     """Does candidate x come before y in an argmax or argmin? NaN before numbers, else the extremum, then the lower index."""
     better: Callable[[Term, Term], Term] = tirx.GT if op == "argmax" else tirx.LT
     first = tirx.LT(x_index, y_index)
     if not is_float(dtype):
         return tirx.Or(better(x, y), tirx.And(tirx.EQ(x, y), first))
-    tie = tirx.Or(tirx.EQ(x, y), tirx.And(is_nan(x), is_nan(y)))
-    wins = tirx.Or(better(x, y), tirx.And(is_nan(x), tirx.EQ(y, y)))
+    tie = tirx.Or(tirx.EQ(x, y), tirx.And(is_nan(share, x), is_nan(share, y)))
+    wins = tirx.Or(better(x, y), tirx.And(is_nan(share, x), tirx.EQ(y, y)))
     return tirx.Or(wins, tirx.And(tie, first))
 
 
@@ -101,41 +102,41 @@ class State:
     def take(self, code: Builder, lane: Term, value: Term, position: Term, counts: Term | None = None) -> None:
         """One more term, at a position (row-major over the cols), where it counts."""
         if self.index is None:
-            value = cast(value, self.fold.dtype, self.dtype)
-            taken = combine(self.fold.op, self._get(lane), value, self.dtype)
+            value = cast(code.share, value, self.fold.dtype, self.dtype)
+            taken = combine(code.share, self.fold.op, self._get(lane), value, self.dtype)
             self._put(code, lane, taken if counts is None else tirx.Select(counts, taken, self._get(lane)))
             return
         held, held_index = self._held(code, lane)
-        value = code.bind("value", value)
+        value = code.hold("value", value)
         empty = tirx.EQ(held_index, tirx.const(NO_INDEX, INDEX_TYPE))
-        wins = tirx.Or(empty, precedes(self.fold.op, value, position, held, held_index, self.dtype))
+        wins = tirx.Or(empty, precedes(code.share, self.fold.op, value, position, held, held_index, self.dtype))
         wins = wins if counts is None else tirx.And(counts, wins)
         self._replace(code, lane, wins, (value, position), (held, held_index))
 
     def merge(self, code: Builder, lane: Term, other: Term) -> None:
         """The state of another lane joins this one."""
         if self.index is None:
-            self._put(code, lane, combine(self.fold.op, self._get(lane), self._get(other), self.dtype))
+            self._put(code, lane, combine(code.share, self.fold.op, self._get(lane), self._get(other), self.dtype))
             return
         held, held_index = self._held(code, lane)
         value, position = self._held(code, other)
         none = tirx.const(NO_INDEX, INDEX_TYPE)
-        before = precedes(self.fold.op, value, position, held, held_index, self.dtype)
+        before = precedes(code.share, self.fold.op, value, position, held, held_index, self.dtype)
         wins = tirx.And(tirx.Not(tirx.EQ(position, none)), tirx.Or(tirx.EQ(held_index, none), before))
         self._replace(code, lane, wins, (value, position), (held, held_index))
 
-    def result(self, lane: Term) -> Term:
+    def result(self, share: Share, lane: Term) -> Term:
         """The fold's value: the index for argmax and argmin."""
         if self.index is not None:
             return tirx.BufferLoad(self.index, [lane])
-        return cast(self._get(lane), self.dtype, self.fold.dtype)
+        return cast(share, self._get(lane), self.dtype, self.fold.dtype)
 
     def _held(self, code: Builder, lane: Term) -> tuple[Term, Term]:
         assert self.index is not None
-        return code.bind("held", self._get(lane)), code.bind("held_index", tirx.BufferLoad(self.index, [lane]))
+        return code.hold("held", self._get(lane)), code.hold("held_index", tirx.BufferLoad(self.index, [lane]))
 
     def _replace(self, code: Builder, lane: Term, wins: Term, new: tuple[Term, Term], held: tuple[Term, Term]) -> None:
-        wins = code.bind("wins", wins)
+        wins = code.hold("wins", wins)
         code.add(tirx.BufferStore(self.value, tirx.Select(wins, new[0], held[0]), [lane]))
         code.add(tirx.BufferStore(self.index, tirx.Select(wins, new[1], held[1]), [lane]))
 

@@ -7,7 +7,7 @@ A kernel is a C function: a pointer for every arg of the spec in order, then run
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tvm import tirx
 
@@ -48,9 +48,9 @@ def open_frame(spec: KernelSpec, functions: Mapping[str, Function]) -> Frame:
     pointers = {a.name: pointer(f"{a.name}_data", representation(a.dtype).storage) for a in spec.args}
     scalars = {s.name: tirx.Var(s.name, representation(s.dtype).compute) for s in spec.scalars}
     dims = {d: tirx.Var(d, INDEX_TYPE) for d in spec.dims}
-    scope = Scope({**scalars, **dims}, {}, functions, Facts(_bounds(spec)), {a.name: static_span(a) for a in spec.args})
-    buffers = {a.name: _declare(code, a, pointers[a.name], scope) for a in spec.args}
-    scope = Scope(scope.values, buffers, functions, scope.facts, scope.spans)
+    spans = {a.name: static_span(a) for a in spec.args}
+    scope = Scope({**scalars, **dims}, {}, functions, Facts(_bounds(spec)), code.share, spans)
+    scope = replace(scope, buffers={a.name: _declare(code, a, pointers[a.name], scope) for a in spec.args})
     return Frame(spec, code, scope, (*pointers.values(), *scalars.values(), *dims.values()))
 
 

@@ -55,9 +55,9 @@ def run_steps(code: Builder, steps: tuple[Step, ...], scope: Scope) -> Scope:
     for step in steps:
         match step:
             case Let(name=name, value=value):
-                scope = scope.with_values({name: code.bind(name, evaluate(value, scope))})
+                scope = scope.with_values({name: code.hold(name, evaluate(value, scope))})
             case Store(tensor=tensor, offset=offset, value=value, dtype=dtype):
-                code.add(store(scope.buffers[tensor], evaluate(offset, scope), evaluate(value, scope), dtype))
+                code.add(store(scope.share, scope.buffers[tensor], evaluate(offset, scope), evaluate(value, scope), dtype))
             case Fold():
                 raise TypeError("a fold stands only in a Reduce")
     return scope
@@ -80,7 +80,7 @@ def _reduce_row(frame: Frame, spec: Reduce, scope: Scope) -> None:
                     take(code, states[step.name], ZERO, position, inner)
                 else:
                     inner = run_steps(code, (step,), inner)
-        scope = scope.with_values({name: code.bind(name, s.result(ZERO)) for name, s in states.items()})
+        scope = scope.with_values({name: code.hold(name, s.result(code.share, ZERO)) for name, s in states.items()})
 
 
 def take(code: Builder, state: State, lane: Term, position: Term, scope: Scope) -> None:
@@ -92,7 +92,7 @@ def take(code: Builder, state: State, lane: Term, position: Term, scope: Scope) 
         return
     counts = conjunction([evaluate(w, scope) for w in fold.where])
     if is_total(fold.value, scope):
-        state.take(code, lane, evaluate(fold.value, scope), position, code.bind("counts", counts))
+        state.take(code, lane, evaluate(fold.value, scope), position, code.hold("counts", counts))
         return
     with code.when(counts):
         state.take(code, lane, evaluate(fold.value, scope), position)
@@ -116,7 +116,9 @@ def _contract(frame: Frame, spec: Contract) -> None:
         code.add(tirx.BufferStore(total, tirx.const(0, compute), [ZERO]))
         with ExitStack() as inner:
             point = enter(frame, inner, spec.k, scope)
-            product = tirx.Mul(*(cast(evaluate(e, point), spec.acc_dtype, held) for e in (spec.a, spec.b)))
+            product = tirx.Mul(*(cast(code.share, evaluate(e, point), spec.acc_dtype, held) for e in (spec.a, spec.b)))
             code.add(tirx.BufferStore(total, tirx.Add(tirx.BufferLoad(total, [ZERO]), product), [ZERO]))
-        scope = scope.with_values({spec.acc: code.bind(spec.acc, cast(tirx.BufferLoad(total, [ZERO]), held, spec.acc_dtype))})
+        scope = scope.with_values(
+            {spec.acc: code.hold(spec.acc, cast(code.share, tirx.BufferLoad(total, [ZERO]), held, spec.acc_dtype))}
+        )
         run_steps(code, spec.epilogue, scope)

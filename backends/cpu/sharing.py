@@ -1,20 +1,27 @@
 """Values that are used more than once.
 
 TensorIR's passes and code generator walk expressions as trees: a term that occurs twice is compiled twice, and nesting
-multiplies. A `Sharing` names such terms and wraps the result in `let`s.
+multiplies. A variable does not help, since the analyzer that the passes carry along puts its value back wherever it
+occurs. So what is shared is held in an array on the stack (`Builder.hold`), which LLVM turns into a register. Only where
+evaluation is lazy, and nothing may stand in front of the statement, do names go into the expression.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from tvm import tirx
 
 from uol.backends.cpu.dtypes import Term
 
+Share = Callable[[Term], Term]
+"""Gives a value a name: the term that stands for it from then on."""
 
-class Sharing:
-    """Names for terms within one expression.
 
-    >>> share = Sharing()
+class LocalNames:
+    """Names within one expression, for what must not be evaluated in front of the statement.
+
+    >>> share = LocalNames()
     >>> root = share(tirx.sqrt(x))
     >>> result = share.close(tirx.Add(root, root))        # let t = sqrt(x) in t + t
     """
@@ -23,7 +30,6 @@ class Sharing:
         self._bindings: list[tuple[Term, Term]] = []
 
     def __call__(self, value: Term) -> Term:
-        """A variable that stands for the value; the value itself where it is a variable or a literal."""
         variable, carrier, term = named("t", value)
         if variable is not None:
             self._bindings.append((variable, carrier))

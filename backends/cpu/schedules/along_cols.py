@@ -70,7 +70,7 @@ class _Row:
             filled |= {s.name for s in stage.steps if isinstance(s, Let)} & kept.keys()
             for state in states.values():
                 self._join(state)
-            scope = scope.with_values({name: code.bind(name, s.result(ZERO)) for name, s in states.items()})
+            scope = scope.with_values({name: code.hold(name, s.result(code.share, ZERO)) for name, s in states.items()})
 
     def _row_buffer(self, let: Let) -> Term:
         length = product([self.frame.extent(c.extent) for c in self.spec.cols])

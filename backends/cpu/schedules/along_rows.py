@@ -97,5 +97,5 @@ class _Block:
 
     def _lane_scope(self, lane: Term, scope: Scope) -> Scope:
         """What names stand for in one lane."""
-        known = {name: state.result(lane) for name, state in self.states.items()}
+        known = {name: state.result(self.frame.code.share, lane) for name, state in self.states.items()}
         return scope.with_values({**known, **self.values.at(lane), self.spec.rows[-1].name: self.start + lane})

@@ -1,0 +1,166 @@
+"""Scheduled reductions against the golden value: rows and cols of awkward sizes, folds, specials, empty reductions."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from cpu_cases import as_numbers, channels_last, graph_of, inputs_of, module_of, program_of, require_close, run_compiled, stored
+
+from uol.ir import interpret
+
+SHAPES = [(1, 1), (3, 7), (7, 16), (5, 33), (2, 255), (33, 256), (300, 130)]
+
+
+@pytest.mark.parametrize(("rows", "cols"), SHAPES)
+@pytest.mark.parametrize("special", [False, True])
+def test_softmax(rows: int, cols: int, special: bool) -> None:
+    program = program_of("softmax", ranks={"S": 1}, dims={"S": rows, "C": cols})
+    inputs = inputs_of(program, special=special)
+    golden = interpret(program, as_numbers(program, inputs))["y"]
+    require_close(run_compiled(graph_of(program), inputs)["y"], golden, "f32", 16, np.nan_to_num(golden))
+
+
+@pytest.mark.parametrize("dtype", ["f64", "f16", "bf16"])
+def test_softmax_of_other_types(dtype: str) -> None:
+    program = program_of("softmax", types={"T": dtype}, ranks={"S": 2}, dims={"S_0": 3, "S_1": 2, "C": 77})
+    inputs = inputs_of(program)
+    golden = interpret(program, as_numbers(program, inputs))["y"]
+    require_close(run_compiled(graph_of(program), inputs)["y"], golden, dtype, 80, golden)
+
+
+@pytest.mark.parametrize(("rows", "cols"), [(4, 0), (5, 100), (1, 100_001), (70, 1000)])
+def test_layer_norm(rows: int, cols: int) -> None:
+    program = program_of("layer_norm", ranks={"S": 1}, dims={"S": rows, "C": cols})
+    inputs = inputs_of(program)
+    golden = interpret(program, as_numbers(program, inputs), {"eps": 1e-5})["y"]
+    require_close(run_compiled(graph_of(program), inputs, {"eps": 1e-5})["y"], golden, "f32", 64, np.abs(golden) + 1)
+
+
+def test_a_long_row_is_cut_into_tasks() -> None:
+    program = program_of("softmax", ranks={"S": 1}, dims={"S": 1, "C": 300_000})
+    graph = graph_of(program)
+    (kernel,) = module_of(graph).kernels
+    assert "tasks a row" in kernel.schedule.describe()
+    inputs = inputs_of(program)
+    golden = interpret(program, as_numbers(program, inputs))["y"]
+    require_close(run_compiled(graph, inputs)["y"], golden, "f32", 64, golden)
+
+
+FOLDS = """
+op folds(x: f32[N, M], m: bool[N, M])
+    -> (total: f32[N], most: f32[N], least: f32[N], product: f32[N], some: bool[N], every: bool[N], first: i64[N], last: i64[N])
+    where M > 0 {
+  total[n]   = sum[j](x[n, j])
+  most[n]    = max[j](x[n, j])
+  least[n]   = min[j](x[n, j])
+  product[n] = prod[j](x[n, j])
+  some[n]    = any[j](m[n, j])
+  every[n]   = all[j](m[n, j])
+  first[n]   = argmax[j](x[n, j])
+  last[n]    = argmin[j](x[n, j])
+}
+"""
+
+
+@pytest.mark.parametrize("last", ["row-major", "rows innermost"])
+@pytest.mark.parametrize("cols", [1, 5, 64, 100])
+def test_every_fold_in_both_layouts(cols: int, last: str) -> None:
+    rows = 37
+    program = program_of(FOLDS, types={}, dims={"N": rows, "M": cols})
+    rng = np.random.default_rng(cols)
+    x = np.round(rng.standard_normal((rows, cols)) * 2).astype(np.float32)  # many ties
+    x[3, cols // 2] = np.nan
+    x[4, :] = np.inf
+    x[5, :] = -np.inf
+    x[6, cols // 3 :] = np.nan
+    m = rng.random((rows, cols)) < 0.9
+    m[7] = False
+    m[8] = True
+    layouts = {} if last == "row-major" else {"x": (1, rows), "m": (1, rows)}
+    result = run_compiled(graph_of(program, layouts), {"x": x, "m": m})
+    golden = interpret(program, {"x": x, "m": m})
+    for name in ("most", "least", "some", "every", "first", "last"):
+        np.testing.assert_array_equal(result[name], golden[name], name)
+    require_close(result["total"], golden["total"], "f32", cols, np.nan_to_num(np.abs(x), posinf=0).sum(1))
+    np.testing.assert_allclose(result["product"], golden["product"].astype(np.float32), rtol=1e-5)
+
+
+EMPTY = """
+op empty(x: T[N, M]) -> (total: T[N], product: T[N], most: T[N], least: T[N]) for T in (f32, i32) {
+  total[n] = sum[j](x[n, j])  product[n] = prod[j](x[n, j])  most[n] = max[j](x[n, j])  least[n] = min[j](x[n, j])
+}
+"""
+
+
+@pytest.mark.parametrize("dtype", ["f32", "i32"])
+def test_empty_reductions_give_identities(dtype: str) -> None:
+    program = program_of(EMPTY, types={"T": dtype}, dims={"N": 20, "M": 0})
+    result = run_compiled(graph_of(program), {"x": stored(np.zeros((20, 0)), dtype)})
+    lowest, highest = (-math.inf, math.inf) if dtype == "f32" else (-(2**31), 2**31 - 1)
+    for name, value in {"total": 0, "product": 1, "most": lowest, "least": highest}.items():
+        np.testing.assert_array_equal(result[name], np.full(20, value), name)
+
+
+MASKED = """
+op masked(x: f32[N, M]) -> (before: f32[N], best: f32[N], at: i64[N]) where M > 0 {
+  before[n] = sum[j <= n](x[n, j] * x[n, j])
+  best[n]   = max[j < M, j >= n - 3](x[n, j])
+  at[n]     = argmax[j](x[n, j])
+}
+"""
+
+
+def test_masked_reductions() -> None:
+    program = program_of(MASKED, types={}, dims={"N": 21, "M": 21})
+    inputs = inputs_of(program)
+    result = run_compiled(graph_of(program), inputs)
+    golden = interpret(program, inputs)
+    np.testing.assert_array_equal(result["at"], golden["at"])
+    np.testing.assert_array_equal(result["best"], golden["best"].astype(np.float32))
+    require_close(result["before"], golden["before"], "f32", 21, golden["before"])
+
+
+@pytest.mark.parametrize("layout", ["channels first", "channels last"])
+@pytest.mark.parametrize("channels", [3, 16, 70])
+@pytest.mark.parametrize("special", [False, True])
+def test_max_pool(channels: int, layout: str, special: bool) -> None:
+    dims = {"N": 2, "C": channels, "H": 9, "W": 8}
+    program = program_of("max_pool2d", dims=dims, attrs={"kernel": 3, "stride": 2, "pad": 1})
+    layouts = {"x": channels_last(2, channels, 9, 8), "y": channels_last(2, channels, 5, 4)}
+    inputs = inputs_of(program, special=special)
+    golden = interpret(program, inputs)["y"]
+    result = run_compiled(graph_of(program, layouts if layout == "channels last" else {}), inputs)["y"]
+    np.testing.assert_array_equal(result, golden.astype(np.float32))
+
+
+@pytest.mark.parametrize("layout", ["channels first", "channels last"])
+@pytest.mark.parametrize("dtype", ["f32", "bf16"])
+def test_average_pools(layout: str, dtype: str) -> None:
+    dims = {"N": 2, "C": 40, "H": 7, "W": 7}
+    program = program_of("global_avg_pool2d", types={"T": dtype}, dims=dims)
+    inputs = inputs_of(program)
+    golden = interpret(program, as_numbers(program, inputs))["y"]
+    layouts = {"x": channels_last(2, 40, 7, 7)} if layout == "channels last" else {}
+    require_close(run_compiled(graph_of(program, layouts), inputs)["y"], golden, dtype, 64, 2)
+
+
+STATISTICS = """
+op statistics(x: f32[N, C, H, W]) -> (mean: f32[C], var: f32[C], y: f32[N, C, H, W]) where N > 0, H > 0, W > 0 {
+  mean[c] = sum[n, h, w](x[n, c, h, w]) / (N*H*W)
+  var[c]  = sum[n, h, w]((x[n, c, h, w] - mean[c]) * (x[n, c, h, w] - mean[c])) / (N*H*W)
+  y[n, c, h, w] = (x[n, c, h, w] - mean[c]) / sqrt(var[c] + 0.00001)
+}
+"""
+
+
+@pytest.mark.parametrize("layout", ["channels first", "channels last"])
+def test_statistics_over_several_axes(layout: str) -> None:
+    program = program_of(STATISTICS, types={}, dims={"N": 3, "C": 50, "H": 6, "W": 7})
+    inputs = inputs_of(program)
+    golden = interpret(program, inputs)
+    strides = channels_last(3, 50, 6, 7)
+    result = run_compiled(graph_of(program, {"x": strides, "y": strides} if layout == "channels last" else {}), inputs)
+    for name in golden:
+        require_close(result[name], golden[name], "f32", 128, np.abs(golden[name]) + 1)
