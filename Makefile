@@ -12,7 +12,7 @@ ROOMS  := ir codegen backends ops conformance
 
 export TVM_NUM_THREADS ?= 2
 
-.PHONY: demo test soak lint types pytest packages environment clean
+.PHONY: demo test soak lint types pytest readme packages environment clean
 
 demo: environment
 	$(BIN)/uol doctor
@@ -31,6 +31,10 @@ pytest: environment
 
 soak: environment
 	$(BIN)/python -m pytest -m soak
+
+# The README's console blocks, as the commands print them now.
+readme: environment
+	$(BIN)/python tests/cli/readme_blocks.py
 
 environment: packages $(STAMP)
 

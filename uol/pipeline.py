@@ -66,12 +66,11 @@ def artifact_of(request: Request, module: Module, cache: DiskCache | None = None
     key = request.key("binary")
 
     def build() -> bytes:
-        import_tvm()
         artifact = request.target.backend.build(module)
         Dump.of(request).log(artifact.log)
         return pickle.dumps((artifact.binary, artifact.log))
 
-    binary, log = pickle.loads(cache.get_or_make(key, build))
+    binary, log = pickle.loads(build() if Dump.is_on() else cache.get_or_make(key, build))
     path = cache.materialise(key, ".bin", binary)
     return Artifact(module, binary, path, log)
 
