@@ -34,6 +34,10 @@ from uol.ir import nodes
 from uol.ir.nodes import Axis, Expr, Load, Program, Stage, Var
 
 
+Common = tuple[str, tuple[Arg, ...], tuple[nodes.Scalar, ...], tuple[str, ...], tuple[Expr, ...], str]
+"""The fields that every spec begins with."""
+
+
 def lower(program: Program, backend: Backend, layouts: Layouts | None = None) -> KernelGraph:
     """The kernels of a program for a machine.
 
@@ -51,7 +55,7 @@ def lower(program: Program, backend: Backend, layouts: Layouts | None = None) ->
     return KernelGraph(
         name=program.name,
         specs=legal,
-        args=tuple(lowering.arg(t.name) for role in ("in", "out") for t in program.by_role(role)),  # type: ignore[arg-type]
+        args=tuple(lowering.arg(t.name) for role in ("in", "out") for t in program.by_role(role)),
         workspaces=_workspaces(legal),
         scalars=program.scalars,
         dims=program.dims,
@@ -107,33 +111,25 @@ class Lowering:
         writer = _Writer(self, group, keep)
         steps = writer.steps()
         name = f"{self.program.name}_{suffix}" if suffix else self.program.name
-        common = dict(
-            name=name,
-            args=self.args(group, keep),
-            scalars=self._scalars(group),
-            dims=self.program.dims,
-            facts=self.program.facts,
-            source=self.program.text,
-        )
+        program = self.program
+        common = (name, self.args(group, keep), self._scalars(group), program.dims, program.facts, program.text)
         match group.kind:
             case "map":
-                return Map(**common, index=self._physical(group.rows, group, keep), steps=steps)  # type: ignore[arg-type]
+                return Map(*common, index=self._physical(group.rows, group, keep), steps=steps)
             case "reduce":
                 rows = self._physical(group.rows, group, keep)
-                return Reduce(**common, rows=rows, cols=group.cols, steps=steps)  # type: ignore[arg-type]
+                return Reduce(*common, rows=rows, cols=group.cols, steps=steps)
             case "contract":
-                return self._contract(group, keep, common, writer, steps)
+                return self._contract(group, common, writer, steps)
 
-    def _contract(
-        self, group: Group, keep: frozenset[str], common: Mapping[str, object], writer: _Writer, steps: tuple[Step, ...]
-    ) -> Contract:
+    def _contract(self, group: Group, common: Common, writer: _Writer, steps: tuple[Step, ...]) -> Contract:
         c = group.contraction
         assert c is not None
         a = writer.value(c.a)
         b = writer.value(c.b)
         stored = next((s for s in steps if isinstance(s, Store)), None)
         return Contract(
-            **common,  # type: ignore[arg-type]
+            *common,
             batch=c.batch,
             m=_by_stride(c.m, stored),
             n=_by_stride(c.n, stored),
