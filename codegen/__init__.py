@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from uol.codegen.pipeline import compile_graph as compile_graph
     from uol.codegen.lowering import lower as lower
+    from uol.codegen.pipeline import compile_graph as compile_graph
 
 __all__ = ["compile_graph", "lower"]
 

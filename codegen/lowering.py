@@ -33,7 +33,6 @@ from uol.codegen.traverse import substitute, variables, walk
 from uol.ir import nodes
 from uol.ir.nodes import Axis, Expr, Load, Program, Stage, Var
 
-
 Common = tuple[str, tuple[Arg, ...], tuple[nodes.Scalar, ...], tuple[str, ...], tuple[Expr, ...], str]
 """The fields that every spec begins with."""
 
