@@ -53,4 +53,4 @@ def kernel_of(spec: KernelSpec, schedule: AscendSchedule) -> Kernel | Overflow:
         case _:
             raise Unsupported(f"no kernel for a {type(small).__name__}")
     core = "aic" if isinstance(small, Contract) else "aiv"
-    return rendered(small, spec, kernel.names, kernel.builder.top, schedule, core, (schedule.describe(),))
+    return rendered(small, spec, kernel.names, kernel.builder.top, schedule, core)

@@ -1,6 +1,7 @@
 """Guards of a read as what a copy can do about them: a condition, and an interval of rows and of lanes.
 
-    low <= value < high,  value = slope * i + value(0)   ->   ceil((low - value(0)) / slope) <= i < ceil((high - value(0)) / slope)
+    low <= value < high,  value = slope * i + value(0)
+    ceil((low - value(0)) / slope) <= i < ceil((high - value(0)) / slope)
 """
 
 from __future__ import annotations
@@ -55,7 +56,8 @@ def clip_of(guards: Iterable[Guard], lane: str, row: str, origins: dict[str, Exp
         if len(axes) > 1 or not isinstance(guard, Within):
             return None
         slope = indices.slope(guard.value, axes[0])
-        if slope is None or slope <= 0 or any(b is not None and uses(Within(b, None, None), axes) for b in (guard.low, guard.high)):
+        bounds = [b for b in (guard.low, guard.high) if b is not None]
+        if slope is None or slope <= 0 or any(uses(Within(b, None, None), axes) for b in bounds):
             return None
         found[axes[0]].append(_interval(guard, slope, origins, indices))
     return Clip(indices.condition(uniform), tuple(found[lane]), tuple(found[row]) if row else ())

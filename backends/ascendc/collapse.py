@@ -100,11 +100,9 @@ def _walk_as_one(spec: KernelSpec, outer: Axis, inner: Axis) -> bool:
         wide, narrow = indices.slope(offset, outer.name), indices.slope(offset, inner.name)
         if wide is None or narrow is None or wide != narrow * extent(inner):
             return False
-    return all(not isinstance(s, Let) or len({outer.name, inner.name} & set(s.axes)) != 1 or _is_free(s, outer, inner) for s in steps_of(spec))
-
-
-def _is_free(step: Let, outer: Axis, inner: Axis) -> bool:
-    return not {outer.name, inner.name} & variables(step.value)
+    both = {outer.name, inner.name}
+    lets = [s for s in steps_of(spec) if isinstance(s, Let) and len(both & set(s.axes)) == 1]
+    return not any(both & variables(let.value) for let in lets)
 
 
 def _merged(spec: KernelSpec, outer: Axis, inner: Axis) -> KernelSpec:

@@ -151,24 +151,28 @@ class CubeKernel:
 
     def _base(self, operand: Operand) -> str:
         """The element at which the tile of an operand starts."""
-        starts: dict[str, Expr] = {}
-        for axes, step in ((self.spec.m, self.schedule.m), (self.spec.n, self.schedule.n), (self.spec.k, self.schedule.k)):
-            if axes:
-                starts[axes[-1].name] = ZERO if extent(axes[-1]) <= step and axes is not self.spec.k else Var(start_of(axes[-1].name))
+        starts = self._origins()
+        if self.spec.k:
+            starts[self.spec.k[-1].name] = Var(start_of(self.spec.k[-1].name))
         return self.indices.text(substituted(operand.read.offset, starts))
 
-    def _out(self, store: Store, c_l0: View) -> None:
-        builder = self.builder
+    def _origins(self) -> dict[str, Expr]:
+        """The first index of the tile of C along its axes."""
         starts: dict[str, Expr] = {}
         for axes, step in ((self.spec.m, self.schedule.m), (self.spec.n, self.schedule.n)):
             if axes:
                 starts[axes[-1].name] = ZERO if extent(axes[-1]) <= step else Var(start_of(axes[-1].name))
-        base = self.indices.text(substituted(store.offset, starts))
+        return starts
+
+    def _out(self, store: Store, c_l0: View) -> None:
+        builder = self.builder
+        base = self.indices.text(substituted(store.offset, self._origins()))
         pitch = self.indices.slope(store.offset, self.spec.m[-1].name) if self.spec.m else None
         builder.text(f"// line {store.line}")
         builder.text(f"FixpipeParamsV220 fixpipe(n_size, m_size, (m_size + 15) / 16 * 16, {pitch or 'n_size'}, false);")
         builder.text(f"fixpipe.quantPre = QuantMode_t::{QUANT[store.dtype]};")
-        call = f"Fixpipe<{C_OF[store.dtype]}, float, CFG_ROW_MAJOR>({self.names.tensors[store.tensor]}[{base}], {c_l0}, fixpipe);"
+        target = f"{self.names.tensors[store.tensor]}[{base}]"
+        call = f"Fixpipe<{C_OF[store.dtype]}, float, CFG_ROW_MAJOR>({target}, {c_l0}, fixpipe);"
         builder.emit("FIX", call, reads=(c_l0,))
 
 

@@ -32,12 +32,16 @@ COMPUTED = {"f16": "f32", "bf16": "f32", "f32": "f32", "i32": "i32", "i16": "i32
 SHORT_INTEGERS = ("i16", "i8", "u8")
 EXACT_IN_F32 = 2**24
 EXACT_QUOTIENTS = 2**22
-"""Below this, floor((x + 0.5) * (1 / c)) in f32 is the floored quotient of x by c: two roundings move it by less than 0.5 / c."""
+"""Below this, floor((x + 0.5) * (1 / c)) in f32 is the floored quotient: two roundings move it by less than 0.5 / c."""
 
 
 @dataclass(slots=True)
 class Evaluator:
-    """Evaluates expressions at one place of a kernel. `load` brings a read's lanes; `lets` holds the values of earlier steps."""
+    """Evaluates expressions at one place of a kernel.
+
+    load   brings a read's lanes
+    lets   values of earlier steps, by name
+    """
 
     unit: VectorUnit
     indices: Indices
@@ -58,10 +62,10 @@ class Evaluator:
             case Const(value=value, dtype=dtype):
                 return real(float(value)) if is_float(dtype) else Uniform(int_text(int(value)), dtype, int(value))
             case Var(name=name) if name in self.lets:
-                value = self.lets[name]
-                if not isinstance(value, Lanes | Uniform):
+                known = self.lets[name]
+                if not isinstance(known, Lanes | Uniform):
                     raise Unsupported(f"{name} is a condition")
-                return value
+                return known
             case Var(name=name, dtype=dtype) if dtype != INDEX:
                 return Uniform(self.indices.names[name], dtype)
             case Read():
@@ -121,7 +125,8 @@ class Evaluator:
         if value.dtype == dtype:
             return value
         if value.number is not None:
-            return real(float(value.number)) if is_float(dtype) else Uniform(int_text(int(value.number)), dtype, int(value.number))
+            number = value.number
+            return real(float(number)) if is_float(dtype) else Uniform(int_text(int(number)), dtype, int(number))
         if is_float(dtype) and is_float(value.dtype):
             return Uniform(value.text, dtype)
         if is_float(dtype):
@@ -190,8 +195,9 @@ class Evaluator:
     def _call(self, call: Call) -> Value:
         fn, dtype = call.fn, call.dtype
         values = [self.number(a) for a in call.args]
-        if all(isinstance(v, Uniform) for v in values) and (text := self._uniform(fn, [v for v in values if isinstance(v, Uniform)], dtype)):
-            return text
+        uniform = [v for v in values if isinstance(v, Uniform)]
+        if len(uniform) == len(values) and (found := self._uniform(fn, uniform, dtype)) is not None:
+            return found
         match fn, values:
             case "+" | "-" | "*" | "/", [a, b]:
                 return self._wrapped(self._arithmetic(fn, a, b, dtype), dtype)

@@ -79,14 +79,14 @@ def folded_value(at: Evaluator, step: Fold, span: Span) -> Lanes:
 def conditions(at: Evaluator, step: Fold) -> tuple[str, Mask | None]:
     """The conditions of a masked fold: C text of those that are uniform, and a mask of the others."""
     texts: list[str] = []
-    mask: Truth | None = None
+    mask: Mask | None = None
     for condition in step.where:
         truth = truth_of(at, condition)
         if isinstance(truth, Uniform):
             texts.append(truth.text)
             continue
         mask = truth if mask is None else at.unit.bits("And", mask, truth)
-    return " && ".join(texts), mask if isinstance(mask, Mask) else None
+    return " && ".join(texts), mask
 
 
 def masked(at: Evaluator, step: Fold, value: Lanes, mask: Mask | None) -> Lanes:
@@ -97,7 +97,9 @@ def masked(at: Evaluator, step: Fold, value: Lanes, mask: Mask | None) -> Lanes:
     return at.unit.select(mask_of(at, mask, value.span), value, identity(step.op, kind_of(step)))
 
 
-def fold_in(unit: VectorUnit, total: Accumulator, value: Lanes, index: Lanes | Uniform | None, count: str, mask: Mask | None = None) -> None:
+def fold_in(
+    unit: VectorUnit, total: Accumulator, value: Lanes, index: Lanes | Uniform | None, count: str, mask: Mask | None = None
+) -> None:
     """One more value (with its index): the accumulator is updated in its first `count` lanes."""
     acc = total.lanes
     value = unit.broadcast(value, acc.span).kept()

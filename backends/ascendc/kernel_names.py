@@ -8,9 +8,20 @@ from uol.backends.ascendc.frame import start_of
 from uol.backends.simt.names import kernel_symbol, legalise
 from uol.codegen.spec import KernelSpec
 
-OWN = frozenset(
-    ["task", "slot", "lanes", "rows", "elements", "padded", "i", "j", "ub", "pipe", "greater", "lesser", "ceil_div", "INFINITE", "NOT_A_NUMBER", "tile_m", "tile_n", "tile_k", "a_l1", "b_l1", "a_l0", "b_l0", "c_l0", "l1", "l0a", "l0b", "l0c", "mask", "t", "half", "float", "bfloat16_t", "AscendC", "GM_ADDR", "TPipe", "TBuf", "TPosition", "LocalTensor", "GlobalTensor", "SetFlag", "WaitFlag", "PipeBarrier", "HardEvent", "Add", "Sub", "Mul", "Div", "Max", "Min", "Adds", "Muls", "Maxs", "Mins", "Exp", "Ln", "Sqrt", "Rsqrt", "Reciprocal", "Abs", "Relu", "And", "Or", "Not", "Duplicate", "Copy", "Brcb", "Gather", "Cast", "Compare", "CompareScalar", "Select", "Mmad", "Fixpipe", "LoadData", "DataCopy", "DataCopyPad", "Fill", "GetBlockIdx", "GetBlockNum", "RoundMode", "CMPMODE", "SELMODE", "WholeReduceSum", "WholeReduceMax", "WholeReduceMin", "CreateVecIndex", "ShiftLeft", "ShiftRight", "ToBfloat16", "ToFloat"]
-)
+_DECLARED = """
+task slot lanes rows elements padded i j m_size n_size k_size k_start fixpipe pipe ub l1 l0a l0b l0c a_l1 b_l1 a_l0 b_l0 c_l0
+greater lesser ceil_div INFINITE NOT_A_NUMBER
+"""
+
+_ASCEND_C = """
+half bfloat16_t AscendC GM_ADDR TPipe TBuf TPosition LocalTensor GlobalTensor SetFlag WaitFlag PipeBarrier HardEvent Add Sub
+Mul Div Max Min Adds Muls Maxs Mins Exp Ln Sqrt Rsqrt Reciprocal Abs Relu And Or Not Duplicate Copy Brcb Gather Cast Compare
+CompareScalar Select Mmad Fixpipe LoadData DataCopy DataCopyPad Fill GetBlockIdx GetBlockNum RoundMode CMPMODE SELMODE
+WholeReduceSum WholeReduceMax WholeReduceMin CreateVecIndex ShiftLeft ShiftRight ToBfloat16 ToFloat Nd2NzParams MmadParams
+"""
+
+OWN = frozenset((_DECLARED + _ASCEND_C).split())
+"""What the op's names must not be."""
 
 
 @dataclass(frozen=True, slots=True)

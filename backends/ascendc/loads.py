@@ -77,7 +77,8 @@ class Loader:
     def _burst(self, read: Read, span: Span, lane: int, row: int) -> Burst:
         """The tile as it would be copied if its lanes were contiguous."""
         frame = self.frame
-        common = Burst(self.tensors[read.tensor], self.indices.text(substituted(read.offset, frame.origins())), read.dtype, "1", 1)
+        base = self.indices.text(substituted(read.offset, frame.origins()))
+        common = Burst(self.tensors[read.tensor], base, read.dtype, "1", 1)
         if span == UNIFORM:
             return common
         if span == ROWS:
@@ -144,9 +145,8 @@ class Loader:
         pitch = round_up(burst.max_rows, burst.block)
         staging = self._staging(read, pitch * round_up(burst.max_lanes, 64))
         self._prepare(read, staging, clip, covered=False)
-        turned = replace(
-            burst, lanes=burst.rows, max_lanes=burst.max_rows, rows=burst.lanes, max_rows=burst.max_lanes, row_stride=stride, pitch=pitch
-        )
+        turned = replace(burst, lanes=burst.rows, max_lanes=burst.max_rows, rows=burst.lanes, max_rows=burst.max_lanes)
+        turned = replace(turned, row_stride=stride, pitch=pitch)
         burst_in(self.unit.builder, staging, turned, Clip(clip.condition, clip.rows, clip.lanes), fill_of(read), padded=True)
         return staging, pitch * BYTES[read.dtype], BYTES[read.dtype]
 

@@ -114,7 +114,8 @@ def packed_form(contract: Contract, side: Side, dtype: str) -> Form:
         return "rows_k"
     if along_k and contract.k and extent(contract.k[-1]) >= 16:
         return "rows_k"
-    return "k_rows" if by_row and _smallest_stride(read, rows, indices) <= _smallest_stride(read, contract.k, indices) else "rows_k"
+    nearer = _smallest_stride(read, rows, indices) <= _smallest_stride(read, contract.k, indices)
+    return "k_rows" if by_row and nearer else "rows_k"
 
 
 def _smallest_stride(read: Read, axes: Sequence[Axis], indices: Indices) -> int:

@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from math import prod
 
-from uol.backends.ascendc.lane_folds import across
 from uol.backends.ascendc.collapse import values_of
 from uol.backends.ascendc.comparing import works_on_repeats
 from uol.backends.ascendc.evaluate import Evaluator
@@ -30,6 +29,7 @@ from uol.backends.ascendc.folds import (
 )
 from uol.backends.ascendc.frame import LANES, TILE, Frame
 from uol.backends.ascendc.indices import extent
+from uol.backends.ascendc.lane_folds import across
 from uol.backends.ascendc.machine import ceil_div
 from uol.backends.ascendc.schedules import VectorSchedule
 from uol.backends.ascendc.stores import store
@@ -52,7 +52,8 @@ def reduce_kernel(spec: Reduce, schedule: VectorSchedule) -> VectorKernel:
     kernel = VectorKernel(spec, schedule, frame_of(spec, schedule, axes, works_on_repeats(spec, schedule.lane)))
     if any(extent(a) == 0 for a in spec.rows):
         return kernel
-    check_index(prod(extent(a) for a in spec.cols))
+    columns = prod(extent(a) for a in spec.cols)
+    check_index(columns)
     if schedule.over == "rows":
         _over_rows(kernel, spec)
     elif _resident(kernel.frame, spec):
@@ -128,7 +129,7 @@ def _passes(
         def element(run: Pass = run, lets: tuple[Let, ...] = lets, totals: dict[str, Accumulator] = totals) -> None:
             _element_steps(kernel, spec, (*lets, *run.elements), totals)
 
-        if run.elements and prod(extent(a) for a in spec.cols):
+        if run.elements and all(extent(a) > 0 for a in spec.cols):
             columns(element)
         for fold in run.folds:
             kernel.lets[fold.name] = finish(kernel, totals[fold.name])

@@ -49,7 +49,7 @@ class KernelText:
 
 
 def rendered(
-    spec: KernelSpec, original: KernelSpec, names: KernelNames, program: Block, schedule: AscendSchedule, core: str, about: tuple[str, ...]
+    spec: KernelSpec, original: KernelSpec, names: KernelNames, program: Block, schedule: AscendSchedule, core: str
 ) -> Kernel | Overflow:
     """The kernel of a program. `original` is the spec as it was handed in, whose args are the kernel's parameters."""
     layout = memory_layout(program)
@@ -58,7 +58,7 @@ def rendered(
     params = _params(original)
     text = KernelText(
         name=names.symbol,
-        about=about,
+        about=(schedule.describe(),),
         signature=_signature(names, params),
         core=core,
         tensors=tuple(_tensor(a, names) for a in spec.args),
@@ -84,14 +84,18 @@ def _params(spec: KernelSpec) -> tuple[Param, ...]:
 
 
 def _signature(names: KernelNames, params: tuple[Param, ...]) -> tuple[str, ...]:
-    texts = [
-        f"GM_ADDR {names.parameters[p.name]}" if p.kind == "buffer" else f"{C_TYPE[p.dtype]} {names.variables[p.name]}" for p in params
-    ]
+    texts = [_declared(names, p) for p in params]
     head = f'extern "C" __global__ __aicore__ void {names.symbol}('
     line = f"{head}{', '.join(texts)}) {{"
     if len(line) <= WIDTH:
         return (line,)
     return (head, *(f"    {t}{',' if t is not texts[-1] else ') {'}" for t in texts))
+
+
+def _declared(names: KernelNames, param: Param) -> str:
+    if param.kind == "buffer":
+        return f"GM_ADDR {names.parameters[param.name]}"
+    return f"{C_TYPE[param.dtype]} {names.variables[param.name]}"
 
 
 def _tensor(arg: Arg, names: KernelNames) -> TensorRow:

@@ -7,7 +7,7 @@ from uol.codegen.backend import Capability
 
 CAPABILITY = Capability(
     lanes=64,  # of 32 bits, in one repeat of 256 bytes
-    scratch_bytes=dict(CAPACITY_BYTES),
+    scratch_bytes={str(memory): size for memory, size in CAPACITY_BYTES.items()},
     alignment_bytes=BLOCK_BYTES,
     max_grid=(65535, 1, 1),
     max_threads=1,

@@ -70,7 +70,8 @@ def _walks_evenly(spec: KernelSpec, axis: str) -> bool:
     """Can a tile have rows along the axis: is every read affine in it?"""
     indices = Indices.over(spec.axes, {})
     reads = [r for v in values(spec) for r in reads_of(v)]
-    return all(stride_of(r, axis, indices) is not None and not any(axis in variables(i.offset) for i in reads_of(r.offset)) for r in reads)
+    by_data = any(axis in variables(inner.offset) for r in reads for inner in reads_of(r.offset))
+    return not by_data and all(stride_of(r, axis, indices) is not None for r in reads)
 
 
 def row_candidates(spec: Reduce, cores: int) -> Iterator[VectorSchedule]:

@@ -67,7 +67,8 @@ def burst_in(builder: Builder, dst: View, burst: Burst, clip: Clip, fill: float 
         rows = _difference(row_high, row_low)
         target = dst.at(_sum(_times(row_low, burst.pitch), inner))
         source = _sum(burst.base, _times(row_low, burst.row_stride), start)
-        shape = f"DataCopyExtParams({rows}, {_bytes(length, burst)}, {_source_gap(length, burst)}, {_local_gap(left, length, burst)}, 0)"
+        gaps = f"{_source_gap(length, burst)}, {_local_gap(left, length, burst)}"
+        shape = f"DataCopyExtParams({rows}, {_bytes(length, burst)}, {gaps}, 0)"
         builder.emit("MTE2", f"DataCopyPad({target}, {burst.tensor}[{source}], {shape}, {padding});", writes=(target,))
 
 
@@ -81,7 +82,8 @@ def burst_out(builder: Builder, src: View, burst: Burst) -> None:
             shape = f"DataCopyExtParams(1, {_bytes(length, burst)}, 0, 0, 0)"
             builder.emit("MTE3", f"DataCopyPad({burst.tensor}[{target}], {source}, {shape});", reads=(source,))
         return
-    shape = f"DataCopyExtParams({burst.rows}, {_bytes(length, burst)}, {_local_gap('0', length, burst)}, {_source_gap(length, burst)}, 0)"
+    gaps = f"{_local_gap('0', length, burst)}, {_source_gap(length, burst)}"
+    shape = f"DataCopyExtParams({burst.rows}, {_bytes(length, burst)}, {gaps}, 0)"
     builder.emit("MTE3", f"DataCopyPad({burst.tensor}[{burst.base}], {src}, {shape});", reads=(src,))
 
 

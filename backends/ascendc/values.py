@@ -68,8 +68,8 @@ def float_text(value: float) -> str:
     if single in (np.inf, -np.inf):
         return float_text(float(single))
     scientific = abs(single) >= 1e7 or 0 < abs(single) < 1e-4
-    digits = np.format_float_scientific(single, unique=True, trim="0") if scientific else np.format_float_positional(single, unique=True, trim="0")
-    return f"{digits}f"
+    form = np.format_float_scientific if scientific else np.format_float_positional
+    return f"{form(single, unique=True, trim='0')}f"
 
 
 def int_text(value: int) -> str:

@@ -132,11 +132,8 @@ class VectorUnit:
         reads = (mask.view, a.view) + ((other.view,) if other is not None else ())
         second = str(other.view.of_type(kind)) if other is not None else b.text if isinstance(b, Uniform) else ""
         mode = "TENSOR_TENSOR" if other is not None else "TENSOR_SCALAR"
-        self.emit(
-            f"Select({dst.of_type(kind)}, {mask.view}, {a.view.of_type(kind)}, {second}, SELMODE::VSEL_{mode}_MODE, {self.count(a.span)});",
-            reads,
-            (dst,),
-        )
+        operands = f"{dst.of_type(kind)}, {mask.view}, {a.view.of_type(kind)}, {second}"
+        self.emit(f"Select({operands}, SELMODE::VSEL_{mode}_MODE, {self.count(a.span)});", reads, (dst,))
         return Lanes(dst, a.span)
 
     def broadcast(self, a: Lanes, span: Span) -> Lanes:
@@ -169,15 +166,15 @@ class VectorUnit:
         self.emit(f"Brcb({blocks}, {src}, {groups}, BrcbRepeatParams(1, 8));", (src,), (blocks,))
         for start, width in self._chunks():
             piece = dst.at(start, part=start)
-            self.emit(f"Copy({piece}, {blocks}, {width}, {frame.rows}, CopyRepeatParams(1, 0, {frame.pitch // 8}, 1));", (blocks,), (piece,))
+            params = f"CopyRepeatParams(1, 0, {frame.pitch // 8}, 1)"
+            self.emit(f"Copy({piece}, {blocks}, {width}, {frame.rows}, {params});", (blocks,), (piece,))
 
     def _spread_lanes(self, dst: View, src: View) -> None:
         frame = self.frame
         for start, width in self._chunks():
             piece = dst.at(start, part=start)
-            self.emit(
-                f"Copy({piece}, {src.at(start)}, {width}, {frame.rows}, CopyRepeatParams(1, 1, {frame.pitch // 8}, 0));", (src,), (piece,)
-            )
+            params = f"CopyRepeatParams(1, 1, {frame.pitch // 8}, 0)"
+            self.emit(f"Copy({piece}, {src.at(start)}, {width}, {frame.rows}, {params});", (src,), (piece,))
 
     def _chunks(self) -> list[tuple[str, int]]:
         """A row in pieces of one repeat: where each starts, and how many lanes it has."""

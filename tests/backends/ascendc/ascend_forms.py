@@ -1,4 +1,4 @@
-"""Texts with inputs and what they must give, for the vector unit and the cube: forms that the operator library does not have."""
+"""Texts with inputs and what they must give, for the vector unit and the cube: forms that the library does not have."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def folds() -> list[Form]:
             fold_form("prod", "f32", "f32", reals, lambda x: x.astype(np.float64).prod(1), "rows", 1e-4),
             fold_form("max", "i8", "i8", small.astype(np.int8), lambda x: x.max(1), "rows"),
             fold_form("min", "u8", "u8", small.astype(np.uint8), lambda x: x.min(1), "rows"),
-            fold_form("sum", "i32", "i32", large.astype(np.int32), lambda x: x.astype(np.int64).sum(1).astype(np.int32), "rows"),
+            fold_form("sum", "i32", "i32", large.astype(np.int32), lambda x: x.sum(1, dtype=np.int32), "rows"),
         ]
     return forms
 
@@ -132,13 +132,20 @@ def reductions() -> list[Form]:
         wide = i["x"].astype(np.float64)
         return (wide**2).sum(1) / np.sqrt(wide.sum(1) ** 2 + 0.5)
 
-    forms = [Form("tall", FOLD.format(t="f32", u="f32", fold="max"), {"x": tall}, lambda i: i["x"].max(1), {"R": 20000, "C": 1})]
+    def lower_left(i: Arrays) -> np.ndarray:
+        return np.tril(i["x"].astype(float)).sum(1)
+
+    def picked(i: Arrays) -> np.ndarray:
+        return i["x"].transpose(0, 2, 1, 3).reshape(3, 5, 24).argmax(-1)
+
+    largest = FOLD.format(t="f32", u="f32", fold="max")
+    forms = [Form("tall", largest, {"x": tall}, lambda i: i["x"].max(1), {"R": 20000, "C": 1})]
     for side in ("rows", "cols"):
         pick = over(side)
         forms += [
-            Form(f"masked-{side}", masked, {"x": x}, lambda i: np.tril(i["x"].astype(float)).sum(1), {"R": 6, "C": 300}, close=1e-5, pick=pick),
+            Form(f"masked-{side}", masked, {"x": x}, lower_left, {"R": 6, "C": 300}, close=1e-5, pick=pick),
             Form(f"statistics-{side}", norm, {"x": x}, normed, {"R": 6, "C": 300}, {"eps": 0.5}, 1e-3, pick=pick),
-            Form(f"pick-2-{side}", flat, {"x": four}, lambda i: i["x"].transpose(0, 2, 1, 3).reshape(3, 5, 24).argmax(-1), small, pick=pick),
+            Form(f"pick-2-{side}", flat, {"x": four}, picked, small, pick=pick),
             Form(f"sum-3-{side}", total, {"x": four}, lambda i: i["x"].sum((0, 1, 3)), small, close=1e-6, pick=pick),
         ]
     return forms
@@ -157,6 +164,7 @@ def elements() -> list[Form]:
     def clipped(i: Arrays) -> np.ndarray:
         return np.where(i["x"] > i["y"], np.minimum(i["x"], 1000), np.maximum(i["y"], -5))
 
+    short = "op f(x: i8[N]) -> (z: i8[N]) { z[n] = (x[n] + x[n]) * x[n] }"
     compare = "op f(x: i32[N], y: i32[N]) -> (z: i32[N]) { z[n] = select(x[n] > y[n], min(x[n], 1000), max(y[n], -5)) }"
     half = "op f(x: f16[N]) -> (z: f16[N]) { z[n] = select(x[n] > 0, x[n], x[n] * 0.5) }"
     rounds = "op f(x: f32[N]) -> (z: f32[N]) { z[n] = floor(x[n]) + ceil(x[n]) * 2 + round(x[n]) * 4 + abs(x[n]) }"
@@ -167,7 +175,7 @@ def elements() -> list[Form]:
 
     return [
         Form("wrap", "op f(x: i32[N]) -> (z: i32[N]) { z[n] = x[n] * x[n] - 7 * x[n] }", {"x": i32}, wrapped, {"N": 500}),
-        Form("short", "op f(x: i8[N]) -> (z: i8[N]) { z[n] = (x[n] + x[n]) * x[n] }", {"x": i8}, lambda i: (i["x"] + i["x"]) * i["x"], {"N": 500}),
+        Form("short", short, {"x": i8}, lambda i: (i["x"] + i["x"]) * i["x"], {"N": 500}),
         Form("compare-i32", compare, {"x": i32, "y": i32[::-1].copy()}, clipped, {"N": 500}),
         Form(
             "select",
@@ -190,12 +198,17 @@ def accesses() -> list[Form]:
     lookup = "op f(x: f32[N], at: i32[M]) -> (y: f32[M]) { y[m] = x[at[m]] else -1 }"
     upsample = "op f(x: f32[N, D]) -> (y: f32[2*N, D]) { y[i, d] = select(i % 2 == 0, x[i / 2, d], 0) }"
     shifted = "op f(x: f32[N, D]) -> (y: f32[N, D]) { y[n, d] = (x[(n - 4) / 2, d] else 0) + f32(n) + f32(d / 2) }"
-    leaky = "op f(x: f32[N, D]; slope: float = 0.1) -> (y: f32[N, D]) { y[n, d] = select(x[n, d] > 0, x[n, d], x[n, d] * slope) }"
+    leaky = """op f(x: f32[N, D]; slope: float = 0.1) -> (y: f32[N, D]) {
+  y[n, d] = select(x[n, d] > 0, x[n, d], x[n, d] * slope)
+}"""
     flags = "op f(x: f32[N, D]) -> (y: bool[N, D]) { y[n, d] = x[n, d] > 0 and x[n, d] < 1 or n == 3 }"
     turned = "op f(x: {t}[N, D]) -> (y: {t}[D, N]) {{ y[d, n] = x[n, d] }}"
     picked = "op f(x: f32[N, D]) -> (y: f32[N, (D - 1) / {s} + 1]) where D > 0 {{ y[n, d] = x[n, d*{s}] + 1 }}"
     around = "op f(x: f32[N]) -> (y: f32[N]) { y[n] = (x[n - 3] else 5) + (x[n + 2] else 7) + (x[2*n - 3] else 9) }"
-    both = "op f(x: f16[A, B, C]) -> (y: f16[A, C, B], z: f32[A, B, C]) { y[a, c, b] = x[a, b, c]  z[a, b, c] = f32(x[a, b, c]) }"
+    both = """op f(x: f16[A, B, C]) -> (y: f16[A, C, B], z: f32[A, B, C]) {
+  y[a, c, b] = x[a, b, c]
+  z[a, b, c] = f32(x[a, b, c])
+}"""
     dims = {"N": 9, "D": 5}
     many = RNG.standard_normal(5000).astype(np.float32)
     anywhere = RNG.integers(-9, 5009, 300).astype(np.int32)
@@ -218,6 +231,9 @@ def accesses() -> list[Form]:
         inner = np.where((rows >= 0)[:, None], i["x"][rows], np.float32(0))
         return inner + np.arange(9, dtype=np.float32)[:, None] + (np.arange(5) // 2).astype(np.float32)
 
+    def leaked(i: Arrays) -> np.ndarray:
+        return np.where(i["x"] > 0, i["x"], i["x"] * np.float32(0.25))
+
     def surrounded(i: Arrays) -> np.ndarray:
         x, n = i["x"], np.arange(len(i["x"]))
 
@@ -233,7 +249,7 @@ def accesses() -> list[Form]:
         Form("lookup", lookup, {"x": many, "at": anywhere}, looked_up, {"N": 5000, "M": 300}),
         Form("upsample", upsample, {"x": x}, upsampled, dims),
         Form("shifted", shifted, {"x": x}, moved, dims),
-        Form("leaky", leaky, {"x": x}, lambda i: np.where(i["x"] > 0, i["x"], i["x"] * np.float32(0.25)), dims, {"slope": 0.25}),
+        Form("leaky", leaky, {"x": x}, leaked, dims, {"slope": 0.25}),
         Form("flags", flags, {"x": x}, lambda i: ((i["x"] > 0) & (i["x"] < 1)) | (np.arange(9) == 3)[:, None], dims),
         Form("several", both, {"x": three}, lambda i: i["x"].transpose(0, 2, 1), {"A": 3, "B": 20, "C": 33}),
         Form("around", around, {"x": many}, surrounded, {"N": 5000}, close=1e-6),
@@ -257,14 +273,17 @@ def contractions() -> list[Form]:
         product = np.einsum("gmk,gnk->gmn", i["a"].astype(np.float64), i["b"].astype(np.float64))
         return product * np.exp(i["u"].astype(np.float64))[:, None] + np.exp(i["v"].astype(np.float64))
 
+    def multiplied_integers(i: Arrays) -> np.ndarray:
+        return i["a"].astype(np.int64) @ i["b"]
+
     left = RNG.integers(-128, 128, (33, 40)).astype(np.int8)
     right = RNG.integers(-128, 128, (40, 17)).astype(np.int8)
     integers = "op f(a: i8[M, K], b: i8[K, N]) -> (y: i32[M, N]) { y[m, n] = sum[k](acc(a[m, k]) * acc(b[k, n])) }"
     product = "op f(a: {t}[{left}], b: {t}[{right}]) -> (y: f32[M, N]) {{ y[m, n] = sum[k](acc(a[{i}]) * acc(b[{j}])) }}"
     mixed = "op f(a: f16[M, K], b: f32[K, N]) -> (y: f16[M, N]) { y[m, n] = f16(sum[k](acc(a[m, k]) * b[k, n])) }"
     forms = [
-        Form("batched", both, {"a": a, "b": b, "u": scale, "v": shift}, scaled, {"G": 2, "M": 70, "N": 67, "K": 19}, close=1e-4),
-        Form("integers", integers, {"a": left, "b": right}, lambda i: i["a"].astype(np.int64) @ i["b"], {"M": 33, "K": 40, "N": 17}),
+        Form("batched", both, {"a": a, "b": b, "u": scale, "v": shift}, scaled, dict(G=2, M=70, N=67, K=19), close=1e-4),
+        Form("integers", integers, {"a": left, "b": right}, multiplied_integers, dict(M=33, K=40, N=17)),
     ]
     for t, kind in (("f32", np.float32), ("f16", np.float16)):
         for size in ((40, 50, 300), (200, 130, 35)):
@@ -282,7 +301,7 @@ def contractions() -> list[Form]:
 
                     forms.append(Form(f"product-{t}-{i[0]}{j[0]}-{m}x{n}x{k}", text, {"a": x, "b": y}, multiplied, dims))
     u, v = RNG.integers(-4, 5, (20, 33)).astype(np.float16), RNG.integers(-4, 5, (33, 40)).astype(np.float32)
-    forms.append(Form("mixed", mixed, {"a": u, "b": v}, lambda i: i["a"].astype(np.float64) @ i["b"], {"M": 20, "N": 40, "K": 33}))
+    forms.append(Form("mixed", mixed, {"a": u, "b": v}, lambda i: i["a"].astype(np.float64) @ i["b"], dict(M=20, N=40, K=33)))
     return forms
 
 
