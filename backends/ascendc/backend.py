@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from uol.backends.ascendc import candidates
+from uol.backends.ascendc import candidates, runtime, toolchain
 from uol.backends.ascendc.assembly import assemble
 from uol.backends.ascendc.buffers import Overflow
 from uol.backends.ascendc.devices import DEFAULT_DEVICE, DEVICES
@@ -56,13 +56,14 @@ class AscendBackend:
         return assemble(graph, kernels, device)
 
     def build(self, module: Module) -> Artifact:
-        raise NotImplementedError
+        """A shared library by bisheng. Raises ToolchainError without CANN."""
+        return toolchain.build(module)
 
     def load(self, artifact: Artifact) -> Callable[..., None]:
-        raise NotImplementedError
+        return runtime.load(artifact)
 
     def doctor(self) -> tuple[ToolState, ...]:
-        return ()
+        return toolchain.states() + runtime.states()
 
 
 BACKEND = AscendBackend()

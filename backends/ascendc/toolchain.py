@@ -1,0 +1,60 @@
+"""From a module to a shared library: bisheng, Huawei's compiler, which comes with the CANN toolkit.
+
+Not run so far where this was written: no CANN toolkit was at hand. The command is the build line of the bundle.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from uol.backends.simt.diagnostics import refusal
+from uol.codegen.backend import Artifact, Module, ToolState
+from uol.ir.errors import ToolchainError
+
+HINT = "install Huawei's CANN toolkit (8.3 or later) and source its set_env.sh, which sets ASCEND_HOME_PATH"
+COST = "Ascend C kernels are checked in the twin, but not compiled or run"
+TIMEOUT_S = 600
+
+
+def bisheng() -> str | None:
+    """The compiler: on the path, or in the toolkit that ASCEND_HOME_PATH names."""
+    home = os.environ.get("ASCEND_HOME_PATH")
+    places = [str(Path(home) / part) for part in ("bin", "compiler/ccec_compiler/bin", "tools/bisheng_compiler/bin")] if home else []
+    return shutil.which("bisheng") or shutil.which("bisheng", path=os.pathsep.join(places))
+
+
+def build(module: Module) -> Artifact:
+    """The shared library with the C interface of the operator. Raises ToolchainError without a compiler, or where it refuses."""
+    compiler = bisheng()
+    if compiler is None:
+        raise ToolchainError("no Ascend C compiler (bisheng) was found", hint=HINT)
+    output = f"libuol_{module.graph.name}.so"
+    with tempfile.TemporaryDirectory(prefix="uol-") as folder:
+        for file in (module.device, *module.host):
+            (Path(folder) / file.name).write_text(file.text)
+        command = ["sh", "-c", module.build.replace("bisheng", f"'{compiler}'", 1)]
+        try:
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+        except subprocess.TimeoutExpired:
+            raise ToolchainError(f"bisheng did not finish in {TIMEOUT_S} s on {module.device.name}", hint=HINT) from None
+        if done.returncode != 0:
+            raise refusal("bisheng", module, done.stdout + done.stderr)
+        return Artifact(module, (Path(folder) / output).read_bytes(), None, (done.stdout + done.stderr).strip())
+
+
+def states() -> tuple[ToolState, ...]:
+    """bisheng, as `uol doctor` shows it."""
+    compiler = bisheng()
+    detail = f"{compiler}, version {_version(compiler)}" if compiler else "not found"
+    return (ToolState("bisheng", compiler is not None, detail, COST, HINT),)
+
+
+def _version(compiler: str) -> str:
+    done = subprocess.run([compiler, "--version"], capture_output=True, text=True, timeout=60, check=False)
+    found = re.search(r"version ([\w.]+)", done.stdout + done.stderr)
+    return found[1] if found else "unknown"
