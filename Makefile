@@ -40,7 +40,7 @@ environment: packages $(STAMP)
 
 $(STAMP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet -e ".[dev]"
+	$(BIN)/pip install --quiet --quiet -e ".[dev]"
 	touch $@
 
 # What pip cannot bring: a C++ compiler for the twin, and hipcc for AMD's texts. As root on Debian they are installed;

@@ -47,13 +47,15 @@ def counted(what: str, total: int) -> Iterator[Callable[[int, int], None]]:
 
 @contextmanager
 def staged() -> Iterator[Callable[[str, int, int], None]]:
-    """A progress bar for each stage of work that names what it is doing."""
+    """A progress bar for each stage of work that names what it is doing; a line a stage where there is no terminal."""
     with _progress() as progress:
         tasks: dict[str, TaskID] = {}
 
         def report(what: str, done: int, of: int) -> None:
             if what not in tasks:
                 tasks[what] = progress.add_task(what, total=of)
+                if progress.disable:
+                    print(f"{what} ...", file=sys.stderr, flush=True)
             progress.update(tasks[what], completed=done, total=of)
 
         yield report

@@ -6,7 +6,6 @@ check of the twin on.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -23,7 +22,7 @@ from uol.pipeline import program_of
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What a run gave: a comparison for each result, the twin's findings, and how long the run took."""
+    """What a run gave: a comparison and the mean of each result, and the twin's findings."""
 
     op: str
     target: str
@@ -32,7 +31,6 @@ class Trial:
     comparisons: Mapping[str, Comparison]
     findings: tuple[str, ...]
     means: Mapping[str, float]
-    time_s: float
 
     @property
     def passed(self) -> bool:
@@ -79,14 +77,12 @@ def try_compiled(compiled: Compiled, *, seed: int = 0, in_twin: bool | None = No
     buffers = {name: encode(array, dtypes[name]) for name, array in values.items()}
     scalars = dict(zip((s.name for s in compiled.module.graph.scalars), compiled.scalars({}), strict=True))
     twin = has_twin(compiled.request.target.name) if in_twin is None else in_twin
-    start = time.perf_counter()
     outputs, findings = _run_in_twin(compiled, buffers, scalars) if twin else (compiled.run(buffers), ())
-    time_s = time.perf_counter() - start
     admitted = enclose(program, values, scalars, contract(compiled.module.backend))
     comparisons = {t.name: compare_result(t, outputs.get(t.name), admitted) for t in program.by_role("out")}
     means = {name: float(decode(array, dtypes[name]).mean()) if array.size else 0.0 for name, array in outputs.items()}
     place = "in its twin" if twin else "run here"
-    return Trial(program.name, compiled.request.target.name, place, seed, comparisons, findings, means, time_s)
+    return Trial(program.name, compiled.request.target.name, place, seed, comparisons, findings, means)
 
 
 def _run_in_twin(
