@@ -48,3 +48,9 @@ def test_there_are_blocks_to_compare() -> None:
 )
 def test_the_comparison_has_teeth(shown: str, printed: str, same: bool) -> None:
     assert matches(shown, printed) is same
+
+
+def test_the_python_of_the_readme_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    exec(code, {})
+    assert "softmax_kernel" in capsys.readouterr().out
