@@ -6,13 +6,13 @@ extent in a step of the outer: a dense tensor is then a flat run, and a pointwis
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any, TypeVar
 
+from uol.backends.cpu.parts import accesses, coefficient, expressions, with_expressions
 from uol.codegen.index import ZERO, add, affine, mul, static
 from uol.codegen.spec import Contract, Fold, KernelSpec, Let, Map, Pack, Read, Reduce, Step, Store
-from uol.codegen.traverse import children, guard_operands, rewrite, substitute, variables, walk
+from uol.codegen.traverse import children, guard_operands, rewrite, substitute, variables
 from uol.ir.nodes import Axis, Const, Expr, Var
 
 S = TypeVar("S", bound=KernelSpec)
@@ -58,13 +58,6 @@ def _may_join(spec: KernelSpec, outer: Axis, inner: Axis) -> bool:
     )
 
 
-def coefficient(offset: Expr, axis: str) -> int:
-    """The constant stride of an affine offset along an axis."""
-    form = affine(offset)
-    assert form is not None
-    return form.coefficient(axis)
-
-
 def told_apart(expr: Expr) -> frozenset[str]:
     """The variables of an expression other than those of affine offsets: in values, guards, fills, quotients."""
     if isinstance(expr, Read):
@@ -74,43 +67,6 @@ def told_apart(expr: Expr) -> frozenset[str]:
     if isinstance(expr, Var):
         return frozenset((expr.name,))
     return frozenset().union(*(told_apart(child) for child in children(expr)))
-
-
-def accesses(spec: KernelSpec) -> Iterator[Read | Store]:
-    """Every read and store of a spec."""
-    for expr in expressions(spec):
-        yield from (node for node in walk(expr) if isinstance(node, Read))
-    yield from (step for step in steps_of(spec) if isinstance(step, Store))
-
-
-def expressions(spec: KernelSpec) -> Iterator[Expr]:
-    """Every value and condition of a spec, and the offsets of stores that are not affine."""
-    if isinstance(spec, Contract):
-        yield from (spec.a, spec.b)
-    for step in steps_of(spec):
-        yield step.value
-        if isinstance(step, Fold):
-            yield from step.where
-        if isinstance(step, Store) and affine(step.offset) is None:
-            yield step.offset
-
-
-def steps_of(spec: KernelSpec) -> tuple[Step, ...]:
-    """The steps of a spec; a contraction's are its epilogue."""
-    match spec:
-        case Map(steps=steps) | Pack(steps=steps) | Reduce(steps=steps) | Contract(epilogue=steps):
-            return steps
-    raise TypeError(f"{type(spec).__name__} has no steps")
-
-
-def with_expressions(spec: S, value: Callable[[Expr], Expr], step: Callable[[Step], Step]) -> S:
-    """The spec with every step, and a contraction's factors, replaced."""
-    changed: dict[str, Any] = {}
-    if isinstance(spec, Contract):
-        changed = {"a": value(spec.a), "b": value(spec.b), "epilogue": tuple(step(s) for s in spec.epilogue)}
-    else:
-        changed = {"steps": tuple(step(s) for s in steps_of(spec))}
-    return replace(spec, **changed)
 
 
 def _without(spec: S, name: str, joined: Axis | None) -> S:
@@ -136,11 +92,11 @@ def _without(spec: S, name: str, joined: Axis | None) -> S:
                 )
 
     spec = with_expressions(spec, value, step)
-    groups = {f.name: getattr(spec, f.name) for f in fields(spec) if f.name in GROUPS[type(spec)]}
-    return replace(
-        spec,
-        **{g: tuple(joined if a.name == into and joined else a for a in axes if a.name != name) for g, axes in groups.items()},
-    )
+    kept: dict[str, Any] = {}
+    for group in GROUPS[type(spec)]:
+        axes = (a for a in getattr(spec, group) if a.name != name)
+        kept[group] = tuple(joined if joined is not None and a.name == into else a for a in axes)
+    return replace(spec, **kept)
 
 
 def _drop(expr: Expr, name: str) -> Expr:

@@ -1,8 +1,8 @@
 """One C function that runs all kernels of an operator.
 
-    int32 uol_<op>_run(pointers of inputs and results, workspace, run-time attributes, dims)
+    int32 uol_<op>_run(pointers of inputs and results, workspace, run-time attributes)
 
-It returns 0, or -1 where a kernel failed. The workspace holds the buffers between kernels, each aligned to 256 bytes.
+It returns 0. The workspace holds the buffers between kernels, each aligned to 256 bytes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from tvm import tirx
 
 from uol.backends.abi.workspace import workspace_layout
 from uol.backends.cpu.builder import Builder, function, pointer
-from uol.backends.cpu.dtypes import INDEX_TYPE, Term, representation
+from uol.backends.cpu.dtypes import Term, representation
 from uol.codegen.backend import Kernel
 from uol.codegen.spec import KernelGraph
 
@@ -26,11 +26,10 @@ def entry_function(graph: KernelGraph, kernels: tuple[Kernel, ...]) -> Term:
     buffers = {a.name: pointer(a.name, "uint8") for a in graph.args}
     workspace = pointer("workspace", "uint8")
     scalars = {s.name: tirx.Var(s.name, representation(s.dtype).compute) for s in graph.scalars}
-    dims = {d: tirx.Var(d, INDEX_TYPE) for d in graph.dims}
     offsets = workspace_layout(graph.workspaces).offsets if graph.workspaces else {}
     places = {name: tirx.handle_add_byte_offset(workspace, offset) for name, offset in offsets.items()}
-    values = {**buffers, **places, **scalars, **dims}
+    values = {**buffers, **places, **scalars}
     for kernel in kernels:
         call = tirx.call_extern("int32", kernel.name, *(values[p.name] for p in kernel.params))
         code.add(tirx.Evaluate(call))
-    return function(entry_symbol(graph), [*buffers.values(), workspace, *scalars.values(), *dims.values()], code.body())
+    return function(entry_symbol(graph), [*buffers.values(), workspace, *scalars.values()], code.body())

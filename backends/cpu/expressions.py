@@ -134,7 +134,7 @@ def _operation(call: Call, args: list[Term], dtype: str, scope: Scope) -> Term:
     if len(args) > 2 and call.fn in ("and", "or", "+", "*", "min", "max"):  # associative: a chain
         inner = _operation(call, args[:-1], dtype, scope)
         return _operation(call, [inner, args[-1]], dtype, scope)
-    found = arith.binary(scope.share, call.fn, *args, dtype) if len(args) == 2 else None
+    found = arith.binary(scope.share, call.fn, args[0], args[1], dtype) if len(args) == 2 else None
     return scope.functions[call.fn](scope.share, *args) if found is None else found
 
 

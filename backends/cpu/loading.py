@@ -16,7 +16,6 @@ from uol.backends.cpu.workspace import WORKSPACES
 from uol.codegen.backend import Artifact
 from uol.codegen.spec import KernelGraph
 from uol.ir.errors import ResourceError
-from uol.ir.nodes import Var
 
 C_TYPES: dict[str, Any] = {"f64": ctypes.c_double, "f32": ctypes.c_float, "i64": ctypes.c_int64}
 
@@ -27,11 +26,8 @@ def load(artifact: Artifact) -> Callable[..., None]:
     library = open_library(artifact.binary, artifact.path)
     entry = getattr(library, f"uol_{graph.name}_run")
     count = len(graph.args)
-    entry.argtypes = (
-        [ctypes.c_void_p] * (count + 1) + [C_TYPES[s.dtype] for s in graph.scalars] + [ctypes.c_int64] * len(graph.dims)
-    )
+    entry.argtypes = [ctypes.c_void_p] * (count + 1) + [C_TYPES[s.dtype] for s in graph.scalars]
     entry.restype = ctypes.c_int32
-    places = _dim_places(graph)
     bytes_needed = workspace_layout(graph.workspaces).bytes if graph.workspaces else 0
 
     def call(*values: Any) -> None:
@@ -41,32 +37,18 @@ def load(artifact: Artifact) -> Callable[..., None]:
     def call_with_workspace(*values: Any) -> None:
         workspace = WORKSPACES.take(bytes_needed)
         try:
-            dims = [values[arg].shape[dim] for arg, dim in places]
-            if entry(*[address(v) for v in values[:count]], workspace.address, *values[count:], *dims):
+            if entry(*[address(v) for v in values[:count]], workspace.address, *values[count:]):
                 raise _failure(graph)
         finally:
             WORKSPACES.give(workspace)
 
-    return call_with_workspace if bytes_needed or places else call
+    return call_with_workspace if bytes_needed else call
 
 
 def address(value: Any) -> int:
     """The address of the first element of a torch tensor or numpy array."""
     pointer = getattr(value, "data_ptr", None)
     found: int = value.__array_interface__["data"][0] if pointer is None else pointer()
-    return found
-
-
-def _dim_places(graph: KernelGraph) -> list[tuple[int, int]]:
-    """(arg, dim) where the size of each symbolic dim can be read."""
-    found: list[tuple[int, int]] = []
-    for name in graph.dims:
-        places = [
-            (i, d) for i, a in enumerate(graph.args) for d, e in enumerate(a.shape) if isinstance(e, Var) and e.name == name
-        ]
-        if not places:
-            raise ResourceError(f"no tensor of {graph.name} has {name} as a dim", hint="give its value when compiling")
-        found.append(places[0])
     return found
 
 

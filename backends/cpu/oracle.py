@@ -34,7 +34,7 @@ def run(graph: KernelGraph, buffers: Mapping[str, Array], scalars: Mapping[str, 
     library = _compiled(graph)
     given = scalars or {}
     for number, spec in enumerate(graph.specs):
-        arguments = [ctypes.c_void_p(memory[a.name].ctypes.data) for a in spec.args]
+        arguments: list[Any] = [ctypes.c_void_p(memory[a.name].ctypes.data) for a in spec.args]
         arguments += [C_TYPES[s.dtype](given[s.name]) for s in spec.scalars]
         arguments += [ctypes.c_int64(dims[d]) for d in spec.dims]
         getattr(library, _symbol(spec.name, number))(*arguments)

@@ -12,7 +12,8 @@ from __future__ import annotations
 from dataclasses import replace
 from math import prod
 
-from uol.backends.cpu.collapse import accesses, coefficient, collapsed
+from uol.backends.cpu.collapse import collapsed
+from uol.backends.cpu.parts import accesses, coefficient
 from uol.backends.cpu.schedules.contraction import prefers_dot, the_read
 from uol.backends.cpu.schedules.work import size
 from uol.backends.cpu.source_dims import SourceDim, source_dims

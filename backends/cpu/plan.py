@@ -46,7 +46,7 @@ def plan_row(spec: Reduce) -> tuple[Stage, ...]:
 
 def _stage(steps: list[Step], lets: dict[str, Let], rows: set[str], order: tuple[Step, ...]) -> Stage:
     row_steps = tuple(s for s in steps if not isinstance(s, Fold) and not _is_element(s, rows))
-    wanted = [s for s in steps if isinstance(s, Fold) or (isinstance(s, Store) and _is_element(s, rows))]
+    wanted: list[Step] = [s for s in steps if isinstance(s, Fold) or (isinstance(s, Store) and _is_element(s, rows))]
     return Stage(row_steps, _with_lets(wanted, lets, order))
 
 

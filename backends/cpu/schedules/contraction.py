@@ -10,9 +10,10 @@ result and b are contiguous. Tiles are the parallel tasks; of the two operands, 
 
 from __future__ import annotations
 
-from uol.backends.cpu.collapse import coefficient, collapsed
+from uol.backends.cpu.collapse import collapsed
 from uol.backends.cpu.dtypes import Term, representation
 from uol.backends.cpu.host import Host
+from uol.backends.cpu.parts import coefficient
 from uol.backends.cpu.schedules.kinds import Dots, Tiles
 from uol.backends.cpu.schedules.work import size
 from uol.codegen.index import affine, static

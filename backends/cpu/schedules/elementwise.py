@@ -10,12 +10,13 @@ from __future__ import annotations
 from contextlib import ExitStack
 
 from uol.backends.cpu.builder import PARALLEL, SERIAL, index
-from uol.backends.cpu.collapse import accesses, coefficient, collapsed, steps_of
+from uol.backends.cpu.collapse import collapsed
 from uol.backends.cpu.dtypes import Term
 from uol.backends.cpu.expressions import Scope
 from uol.backends.cpu.fast_functions import FAST
 from uol.backends.cpu.frame import Frame, open_frame
 from uol.backends.cpu.host import Host
+from uol.backends.cpu.parts import accesses, coefficient, steps_of
 from uol.backends.cpu.plan import split_lets
 from uol.backends.cpu.primfunc import run_steps
 from uol.backends.cpu.schedules.kinds import TILE, Elementwise

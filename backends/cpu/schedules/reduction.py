@@ -8,9 +8,10 @@ Rows are the parallel tasks; where there are fewer rows than cores, the cols of 
 
 from __future__ import annotations
 
-from uol.backends.cpu.collapse import accesses, coefficient, collapsed
+from uol.backends.cpu.collapse import collapsed
 from uol.backends.cpu.dtypes import Term, representation
 from uol.backends.cpu.host import Host
+from uol.backends.cpu.parts import accesses, coefficient
 from uol.backends.cpu.plan import plan_row
 from uol.backends.cpu.schedules.kinds import Reduction
 from uol.backends.cpu.schedules.work import PARALLEL_FROM, cost, parallel_prefix, size, steps_cost

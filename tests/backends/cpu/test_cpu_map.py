@@ -109,7 +109,11 @@ def test_casts_by_rule_4(source: str) -> None:
 
 
 INTEGERS = """
-op divide(a: i32[N], b: i32[N]) -> (q: i32[N], r: i32[N], s: i32[N]) { q[n] = a[n] / b[n]  r[n] = a[n] % b[n]  s[n] = a[n] * b[n] + a[n] }
+op divide(a: i32[N], b: i32[N]) -> (q: i32[N], r: i32[N], s: i32[N]) {
+  q[n] = a[n] / b[n]
+  r[n] = a[n] % b[n]
+  s[n] = a[n] * b[n] + a[n]
+}
 """
 
 
