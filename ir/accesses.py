@@ -6,12 +6,12 @@ from uol.ir import calls, values
 from uol.ir.constants import cast_integer
 from uol.ir.environment import Scope
 from uol.ir.errors import BoundsError
-from uol.ir.integers import compare
 from uol.ir.lifting import lifted
 from uol.ir.nodes import Axis, Const, Expr, Load, Tensor, Var
 from uol.ir.render import show
 from uol.ir.report import at, closest, mismatch, some
 from uol.ir.syntax import Access, Name
+from uol.ir.terms import compare
 from uol.ir.types import DTYPES, INDEX, is_integer
 
 

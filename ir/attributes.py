@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from uol.ir import constants, syntax
 from uol.ir.environment import Environment
-from uol.ir.integers import COMPARISONS
 from uol.ir.nodes import Expr
 from uol.ir.report import mismatch
 from uol.ir.syntax import Access, Apply, Attribute, Binary, Name, Node, Op, Reduction
+from uol.ir.terms import COMPARISONS
 
 
 def compile_time(op: Op) -> frozenset[str]:

@@ -7,11 +7,11 @@ from uol.ir.attributes import default
 from uol.ir.binding import Argument, Binding, bind
 from uol.ir.environment import Environment, Scope
 from uol.ir.errors import ShapeError
-from uol.ir.integers import compare
 from uol.ir.nodes import Expr, Tensor
 from uol.ir.render import show
 from uol.ir.report import closest, mismatch, not_yet
 from uol.ir.syntax import Apply, Name, Node, Op
+from uol.ir.terms import compare
 from uol.ir.types import INDEX, is_float
 
 MAX_DEPTH = 16

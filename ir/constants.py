@@ -13,11 +13,11 @@ import numpy as np
 from uol.ir import syntax
 from uol.ir.environment import Environment
 from uol.ir.functions import FUNCTIONS
-from uol.ir.integers import COMPARISONS
 from uol.ir.nodes import Call, Const, Expr
 from uol.ir.report import closest, mismatch, not_yet, some
 from uol.ir.rounding import integer_range, round_to
 from uol.ir.syntax import Apply, Binary, Bool, Name, Node, Number, Unary
+from uol.ir.terms import COMPARISONS
 from uol.ir.types import DTYPES, INDEX, is_float, is_integer
 
 INDEX_LITERAL = "i32"

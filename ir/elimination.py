@@ -7,11 +7,12 @@ alone, and `d * (x / d)` lies between x - d + 1 and x. All steps are sound; none
 
 from __future__ import annotations
 
-from uol.ir import integers
-from uol.ir.integers import Poly, add, interval, multiply, scale, to_poly
+from uol.ir import conditions, integers
+from uol.ir.integers import add, interval, multiply, scale, to_poly
 from uol.ir.intervals import EVERYTHING
 from uol.ir.knowledge import Knowledge
 from uol.ir.nodes import Call, Const, Expr, Load, Var
+from uol.ir.terms import Monomial, Poly, Ranges, compare, idx
 from uol.ir.walk import substitute, variables, walk
 
 _MAX_STEPS = 40
@@ -70,13 +71,13 @@ class Elimination:
                     return None
                 quotient = Var(f"{name}/{len(self._equal)}")  # no name of a text has a slash
                 low = self._known.ranges.get(name, EVERYTHING).low
-                known = [integers.compare(">=", quotient, Const(0))] if low is not None and low >= 0 else []
-                return name, integers.idx("*", divisor, quotient), known
+                known = [compare(">=", quotient, Const(0))] if low is not None and low >= 0 else []
+                return name, idx("*", divisor, quotient), known
         return None
 
     def _end(self, condition: Expr) -> list[tuple[str, tuple[Poly, Poly]]]:
         """From `v < E` with v bounded below: the ends of v. The condition says E - v - 1 >= 0."""
-        poly = integers.at_least_zero(condition, self._known.ranges)
+        poly = conditions.at_least_zero(condition, self._known.ranges)
         out: list[tuple[str, tuple[Poly, Poly]]] = []
         for monomial, factor in (poly or {}).items():
             if factor != -1 or len(monomial) != 1 or not isinstance(monomial[0], Var):
@@ -92,7 +93,7 @@ class Elimination:
 class Bounds:
     """Bounds of polynomials where some variables have known ends and others only ranges."""
 
-    def __init__(self, ranges: integers.Ranges, ends: dict[str, tuple[Poly, Poly]]) -> None:
+    def __init__(self, ranges: Ranges, ends: dict[str, tuple[Poly, Poly]]) -> None:
         self._ranges = ranges
         self._ends = ends
 
@@ -155,14 +156,14 @@ class Bounds:
         match atom:
             case Call(fn="/", args=(x, d)) if not self._depends(d) and self._positive(d):
                 inner = self.bound(to_poly(x, self._ranges), upper=upper)
-                return None if inner is None else self._poly(integers.idx("/", integers.from_poly(inner), d))
+                return None if inner is None else self._poly(idx("/", integers.from_poly(inner), d))
             case Call(fn="%", args=(_, d)) if not self._depends(d) and self._positive(d):
-                return self._poly(integers.idx("-", d, Const(1))) if upper else {}
+                return self._poly(idx("-", d, Const(1))) if upper else {}
             case Call(fn="min" | "max" as fn, args=(a, b)):
                 left, right = (self.bound(to_poly(x, self._ranges), upper=upper) for x in (a, b))
                 if left is None or right is None:
                     return None
-                return self._poly(integers.idx(fn, integers.from_poly(left), integers.from_poly(right)))
+                return self._poly(idx(fn, integers.from_poly(left), integers.from_poly(right)))
         box = integers.atom_interval(atom, self._ranges)
         end = box.high if upper else box.low
         return None if end is None else ({(): end} if end else {})
@@ -213,14 +214,14 @@ class _Step:
         self.poly = poly
 
 
-def _without(monomial: integers.Monomial, name: str) -> integers.Monomial | None:
+def _without(monomial: Monomial, name: str) -> Monomial | None:
     for at, atom in enumerate(monomial):
         if isinstance(atom, Var) and atom.name == name:
             return monomial[:at] + monomial[at + 1 :]
     return None
 
 
-def _is_positive(divisor: Expr, ranges: integers.Ranges) -> bool:
+def _is_positive(divisor: Expr, ranges: Ranges) -> bool:
     low = interval(to_poly(divisor, ranges), ranges).low
     return low is not None and low > 0
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from uol.ir import syntax
 from uol.ir.errors import BoundsError, ShapeError
 from uol.ir.facts import Facts
-from uol.ir.integers import compare
 from uol.ir.library import Library
 from uol.ir.nodes import Axis, Const, Expr, Load, Stage, Tensor, Var
 from uol.ir.render import show
 from uol.ir.report import at, closest, mismatch
 from uol.ir.span import Span
 from uol.ir.syntax import Node, Op
+from uol.ir.terms import compare
 from uol.ir.types import DTYPES
 from uol.ir.walk import variables, walk
 

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from uol.ir import contraction
 from uol.ir.blocks import Block, whole
 from uol.ir.functions import FUNCTIONS
-from uol.ir.integers import COMPARISONS
 from uol.ir.nodes import Call, Const, Expr, Load, Reduce, Var
 from uol.ir.rounding import integer_range, round_to, wrap
+from uol.ir.terms import COMPARISONS
 from uol.ir.types import INDEX, is_float
 from uol.ir.walk import bound, children, variables
 

@@ -12,13 +12,13 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING
 
-from uol.ir import integers
+from uol.ir import conditions, integers
 from uol.ir.counterexample import refuted
 from uol.ir.elimination import Bounds, Elimination
-from uol.ir.integers import ONE, Poly
 from uol.ir.intervals import Interval
 from uol.ir.knowledge import Knowledge, is_integral
 from uol.ir.nodes import Call, Expr, Load, Var
+from uol.ir.terms import ONE, Poly, compare, idx
 from uol.ir.walk import substitute, variables, walk
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Facts:
         """Whether the condition follows for all values of its variables. False means: not proven."""
         if self._known.contradiction:
             return True
-        known = integers.decide(condition, self._known.ranges)
+        known = conditions.decide(condition, self._known.ranges)
         if known is not None:
             return known
         condition = integers.simplify(condition, self._known.ranges)
@@ -86,7 +86,7 @@ class Facts:
         """
         if any(axis in variables(node) for node in walk(expr) if isinstance(node, Load) or _is_cast(node)):
             return None
-        step = substitute(expr, {axis: integers.idx("+", Var(axis), ONE)})
+        step = substitute(expr, {axis: idx("+", Var(axis), ONE)})
         growth = integers.from_poly(integers.difference(step, expr, self._known.ranges))
         if axis in variables(growth) and not self._is_plain(growth):
             growth = self.simplify(growth)
@@ -108,7 +108,7 @@ class Facts:
     def _bound(self, expr: Expr, extents: Mapping[str, Expr], *, upper: bool) -> Expr | None:
         ranges = self._known.ranges
         ends: dict[str, tuple[Poly, Poly]] = {
-            name: ({}, integers.to_poly(integers.idx("-", extent, ONE), ranges)) for name, extent in extents.items()
+            name: ({}, integers.to_poly(idx("-", extent, ONE), ranges)) for name, extent in extents.items()
         }
         found = Bounds(ranges, ends).bound(integers.to_poly(expr, ranges), upper=upper)
         return None if found is None else integers.from_poly(found)
@@ -121,8 +121,8 @@ class Facts:
             case Call(fn="or", args=args):
                 return any(self.prove(a) for a in args)
             case Call(fn="==", args=(a, b)):
-                return self._eliminated(integers.compare(">=", a, b)) and self._eliminated(integers.compare("<=", a, b))
-        poly = integers.at_least_zero(condition, self._known.ranges)
+                return self._eliminated(compare(">=", a, b)) and self._eliminated(compare("<=", a, b))
+        poly = conditions.at_least_zero(condition, self._known.ranges)
         if poly is None:
             return False
         if self._elimination is None:
@@ -131,8 +131,8 @@ class Facts:
 
     def _refuted(self, condition: Expr) -> bool:
         """Whether the condition is false somewhere: its interval's end is attained, and no relation forbids it there."""
-        poly = integers.at_least_zero(condition, self._known.ranges)
-        if poly is None or not integers.attained(poly, self._known.ranges):
+        poly = conditions.at_least_zero(condition, self._known.ranges)
+        if poly is None or not conditions.attained(poly, self._known.ranges):
             return False
         names = variables(condition)
         return not any(names & variables(relation) for relation in self._known.relations)

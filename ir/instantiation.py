@@ -9,7 +9,6 @@ from uol.ir.attributes import compile_time, default
 from uol.ir.environment import Draft, Environment
 from uol.ir.errors import ShapeError
 from uol.ir.facts import Facts
-from uol.ir.integers import compare
 from uol.ir.knowledge import is_integral
 from uol.ir.library import Library
 from uol.ir.names import check_names
@@ -19,6 +18,7 @@ from uol.ir.printer import print_op, statement_lines
 from uol.ir.render import show
 from uol.ir.report import at, closest, mismatch
 from uol.ir.syntax import Name, Node, Op, below
+from uol.ir.terms import compare
 from uol.ir.types import DTYPES, INDEX
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from uol.ir import integers
-from uol.ir.integers import COMPARISONS, Poly
+from uol.ir import conditions, integers
 from uol.ir.intervals import EVERYTHING, Interval
 from uol.ir.nodes import Call, Const, Expr, Var
+from uol.ir.terms import COMPARISONS, Poly, Ranges
 from uol.ir.types import INDEX
 
 
@@ -57,7 +57,7 @@ class Knowledge:
             case Call(fn="==", args=(Var(name=name), Const(value=value))):
                 self._narrow(name, Interval(int(value), int(value)))
                 return
-        poly = integers.at_least_zero(condition, self.ranges)
+        poly = conditions.at_least_zero(condition, self.ranges)
         variable = None if poly is None else _only_variable(poly)
         if poly is None or variable is None:
             self.relations = (*self.relations, condition)
@@ -112,6 +112,6 @@ def _only_variable(poly: Poly) -> Var | None:
     return atom if isinstance(atom, Var) else None
 
 
-def _not_negative(atom: Expr, ranges: integers.Ranges) -> bool:
+def _not_negative(atom: Expr, ranges: Ranges) -> bool:
     low = integers.atom_interval(atom, ranges).low
     return low is not None and low >= 0

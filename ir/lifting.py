@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from uol.ir.integers import COMPARISONS
 from uol.ir.nodes import Call, Const, Expr, Load
 from uol.ir.rounding import integer_range
+from uol.ir.terms import COMPARISONS
 from uol.ir.types import DTYPES, INDEX, is_integer
 
 

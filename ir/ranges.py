@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from uol.ir import accesses, syntax
 from uol.ir.environment import Scope
-from uol.ir.integers import compare
 from uol.ir.nodes import Expr
 from uol.ir.render import show
 from uol.ir.report import mismatch
 from uol.ir.syntax import Access, Name, Node, Reduction
+from uol.ir.terms import compare
 
 
 @dataclass(frozen=True, slots=True)

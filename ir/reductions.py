@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from uol.ir import values
+from uol.ir import ranges, values
 from uol.ir.constants import cast_integer
 from uol.ir.environment import Scope
 from uol.ir.errors import BoundsError
-from uol.ir.integers import compare, idx
 from uol.ir.nodes import Axis, Const, Expr, Reduce, Var
-from uol.ir.ranges import extent_of, places
 from uol.ir.render import show
 from uol.ir.report import at, mismatch, not_yet
 from uol.ir.syntax import Binder, Reduction
+from uol.ir.terms import compare, idx
 from uol.ir.types import INDEX
 from uol.ir.walk import substitute
 
@@ -53,11 +52,12 @@ def _axes(scope: Scope, node: Reduction) -> dict[str, Axis]:
             raise mismatch(scope.op, binder, f"`{binder.relation}` does not bind an index", "use `select` in the body")
         if binder.name in axes:
             continue
-        extent = extent_of(scope, binder.name, [p for a in node.args for p in places(scope, a, binder.name) if p.firm])
+        standing = [p for a in node.args for p in ranges.places(scope, a, binder.name)]
+        extent = ranges.extent_of(scope, binder.name, [p for p in standing if p.firm])
         bounds = [b for b in node.binders if b.name == binder.name and b.bound is not None]
         extent = _bounded_extent(scope, extent, bounds, axes)
         if extent is None:
-            extent = extent_of(scope, binder.name, [p for a in node.args for p in places(scope, a, binder.name)])
+            extent = ranges.extent_of(scope, binder.name, standing)
         if extent is None:
             raise mismatch(
                 scope.op,

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from uol.ir import calls, constants, values
+from uol.ir import calls, constants, ranges, values
 from uol.ir.environment import Environment, Scope
-from uol.ir.integers import compare
 from uol.ir.nodes import Axis, Const, Expr, Role, Stage, Tensor
-from uol.ir.ranges import Place, extent_of, places
 from uol.ir.render import show
 from uol.ir.report import mismatch, not_yet, some
 from uol.ir.span import Span
 from uol.ir.syntax import Access, Apply, Name, Node, Param, Statement, Target, operands
+from uol.ir.terms import compare
 from uol.ir.types import INDEX
 
 
@@ -95,10 +94,10 @@ def _axes(scope: Scope, statement: Statement, target: Target, declared: Tensor |
     axes: dict[str, Axis] = {}
     for number, item in enumerate(target.index):
         assert isinstance(item, Name)
-        found = list(places(scope, statement.value, item.id))
+        found = list(ranges.places(scope, statement.value, item.id))
         if declared is not None:
-            found.insert(0, Place(declared.shape[number], item, True))
-        extent = extent_of(scope, item.id, found)
+            found.insert(0, ranges.Place(declared.shape[number], item, True))
+        extent = ranges.extent_of(scope, item.id, found)
         if extent is None:
             raise mismatch(
                 scope.op, item, f"nothing says how far `{item.id}` runs", "let it stand alone in an index of the right side"

@@ -12,12 +12,12 @@ from uol.ir import accesses, reductions, syntax
 from uol.ir.constants import cast_integer, constant, fold, is_condition, is_free, natural_type
 from uol.ir.environment import Scope
 from uol.ir.functions import FUNCTIONS
-from uol.ir.integers import COMPARISONS
 from uol.ir.knowledge import is_integral
 from uol.ir.names import CASTS
 from uol.ir.nodes import Call, Const, Expr, Var
 from uol.ir.report import closest, mismatch, not_yet, some
 from uol.ir.syntax import Access, Apply, Binary, Name, Node, Pack, Reduction, Unary
+from uol.ir.terms import COMPARISONS
 from uol.ir.types import DTYPES, INDEX, is_float, is_integer
 
 REDUCTIONS = ("sum", "prod", "max", "min", "any", "all", "argmax", "argmin", "topk", "sort", "argsort")

@@ -10,9 +10,9 @@ from integer_questions import evaluate, holds, points, random_question
 from random_ops import Case, typed_ops
 
 from uol.ir import BoundsError, Facts, Library, check, instantiate, parse
+from uol.ir.conditions import at_least_zero
 from uol.ir.counterexample import refuted
 from uol.ir.elimination import Elimination
-from uol.ir.integers import at_least_zero
 from uol.ir.knowledge import Knowledge
 from uol.ir.nodes import Axis, Call, Const, Expr, Load, Program, Reduce
 from uol.ir.render import show

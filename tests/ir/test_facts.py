@@ -3,10 +3,10 @@
 import pytest
 
 from uol.ir.facts import Facts
-from uol.ir.integers import compare, idx
 from uol.ir.intervals import Interval
 from uol.ir.nodes import Call, Const, Load, Var
 from uol.ir.render import show
+from uol.ir.terms import compare, idx
 
 i, j, n, m, s = map(Var, ("i", "j", "N", "M", "s"))
 

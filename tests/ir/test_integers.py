@@ -5,11 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from integer_questions import evaluate
 
-from uol.ir.integers import atom_interval, compare, decide, idx, interval, negate, simplify, to_poly
+from uol.ir.conditions import decide, negate
+from uol.ir.integers import atom_interval, interval, simplify, to_poly
 from uol.ir.intervals import EVERYTHING, Interval
 from uol.ir.nodes import Call, Const, Expr, Load, Var
 from uol.ir.parser import parse
 from uol.ir.render import show
+from uol.ir.terms import compare, idx
 
 RANGES = {"i": Interval(0, 5), "j": Interval(-3, 4), "n": Interval(1, None), "m": Interval(2, 2)}
 
