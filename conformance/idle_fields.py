@@ -65,6 +65,11 @@ def _whole_reduce(tokens: list[Token], fields: Fields) -> Fields:
     return idle + (_pick(fields, 5) if within_a_block else [])
 
 
+def _fill(tokens: list[Token], fields: Fields) -> Fields:
+    """repeatTimes, blockNum, dstGap, initValue."""
+    return _pick(fields, 2) if _is(tokens, fields, 0, "1") else []
+
+
 def _repeated(repeat: int, params: int, strides: slice) -> Callable[[list[Token], Fields], Fields]:
     """An instruction with its number of repeats in one field and a record of strides in another."""
 
@@ -83,6 +88,7 @@ def _rules() -> Iterator[tuple[str, Callable[[list[Token], Fields], Fields]]]:
     yield "DataCopyPadExtParams", _padding
     yield "LoadData2DParams", _load_2d
     yield "Nd2NzParams", _nd_to_nz
+    yield "InitConstValueParams", _fill
     for name in ("WholeReduceSum", "WholeReduceMax", "WholeReduceMin"):
         yield name, _whole_reduce
     yield "Brcb", _repeated(2, 3, slice(1, 2))

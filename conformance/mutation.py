@@ -36,21 +36,21 @@ TIMEOUT_S = 10.0
 _BATCH = 64
 
 GOLDEN_WORKLOADS = (
-    Workload("add", {"S": (3, 8363)}),
-    Workload("relu", {"S": (25089,)}),
+    Workload("add", {"S": (794625,)}),
+    Workload("relu", {"S": (794625,)}),
     Workload("softmax", {"S": (101,), "C": 333}),
-    Workload("linear_relu", {"S": (193,), "N": 65, "K": 45}),
+    Workload("linear_relu", {"S": (257,), "N": 97, "K": 261}),
     Workload(
         "conv2d",
-        {"N": 3, "C": 2, "H": 5, "W": 9, "O": 67, "D": 2, "R": 3, "S": 10},
+        {"N": 3, "C": 12, "H": 3, "W": 17, "O": 33, "D": 12, "R": 3, "S": 10},
         {"stride": 2, "pad_top": 4, "pad_bottom": 1, "pad_left": 11, "pad_right": 3},
     ),
     Workload(
         "max_pool2d",
-        {"N": 1, "C": 53, "H": 3, "W": 9},
+        {"N": 1, "C": 53, "H": 3, "W": 16},
         {
-            **{"kernel": 5, "kernel_w": 19, "stride_h": 1, "stride_w": 2},
-            **{"pad_top": 1, "pad_bottom": 4, "pad_left": 9, "pad_right": 9},
+            **{"kernel": 5, "kernel_w": 10, "stride_h": 1, "stride_w": 2},
+            **{"pad_top": 1, "pad_bottom": 4, "pad_left": 11, "pad_right": 3},
         },
     ),
 )

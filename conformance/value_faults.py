@@ -40,29 +40,30 @@ _COARSER = {"uol::f16": "uol::bf16", "f16": "bf16", "half": "bfloat16_t"}
 
 
 def shrunk_arrays(tokens: list[Token]) -> Iterator[Edit]:
-    """Each extent of each array that is declared, one smaller. (One larger only wastes memory.)"""
-    for first, last in _extents(tokens):
+    """Each extent of each array, and the size of each buffer, that is declared, one smaller: one element, or the 32 bytes
+    to which an on-chip buffer's size is rounded up. (One larger only wastes memory.)"""
+    for first, last, by in _extents(tokens):
         if first == last and tokens[first].kind == "int":
-            yield Edit(tokens[first].start, tokens[first].end, str(number(tokens[first]) - 1))
+            yield Edit(tokens[first].start, tokens[first].end, str(number(tokens[first]) - by))
         else:
-            yield Edit(tokens[last].end, tokens[last].end, " - 1")
+            yield Edit(tokens[last].end, tokens[last].end, f" - {by}")
 
 
-def _extents(tokens: list[Token]) -> list[tuple[int, int]]:
-    """First and last token of each extent of each array, and of the size of each buffer, that is declared."""
+def _extents(tokens: list[Token]) -> list[tuple[int, int, int]]:
+    """First and last token of each declared extent or size, and the unit that it counts in."""
     brackets = [p for p in range(2, len(tokens) - 2) if tokens[p].text == "[" and declares(tokens, p)]
     sizes = [
-        arguments(tokens, opening)[SIZED[token.text]]
+        (*arguments(tokens, opening)[SIZED[token.text]], 32 if token.text == "InitBuffer" else 1)
         for place, token in enumerate(tokens)
         if token.text in SIZED and (opening := opening_of(tokens, place)) is not None
     ]
-    return [(p + 1, partner(tokens, p) - 1) for p in brackets] + sizes
+    return [(p + 1, partner(tokens, p) - 1, 1) for p in brackets] + sizes
 
 
 def shifted_constants(tokens: list[Token]) -> Iterator[Edit]:
     """Each whole number in an expression, one more; a factor also one less. Extents, loop headers, comparisons' own
     shifts, flags and launch bounds have rules of their own."""
-    elsewhere = loop_headers(tokens) + _extents(tokens)
+    elsewhere = loop_headers(tokens) + [(first, last) for first, last, _ in _extents(tokens)]
     idle = idle_fields(tokens)
     for place, token in enumerate(tokens):
         has_own_rule = any(first <= place <= last for first, last in elsewhere)

@@ -191,7 +191,7 @@ def test_buffers_shrink_and_switches_turn() -> None:
 """
     assert lines(text, "extent") == {
         "gx.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(x), 99);",
-        "pipe.InitBuffer(ub, 255);",
+        "pipe.InitBuffer(ub, 224);",
         "LocalTensor<float> t = ub.GetWithOffset<float>(31, 128);",
     }
     assert lines(text, "copy") == {"LoadData(a, b, LoadData2DParams(0, 4, 1, 0, 0, true, 0));"}
