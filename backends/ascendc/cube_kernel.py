@@ -66,8 +66,9 @@ class CubeKernel:
         a_l0, b_l0 = self._buffer("a_l0", self.schedule.m, "L0A"), self._buffer("b_l0", self.schedule.n, "L0B")
         c_l0 = self.builder.buffer(Buffer("c_l0", "f32", self.schedule.m * self.schedule.n, "L0C"))
         tensors, depth = self.names.tensors, self.schedule.k
-        left = Side(a, tensors[a.read.tensor], self.dtype, a_l1, a_l0, self.schedule.m, depth, "m")
-        right = Side(b, tensors[b.read.tensor], self.dtype, b_l1, b_l0, self.schedule.n, depth, "n")
+        even = a.form == "k_rows" and self.dtype == "f32"
+        left = Side(a, tensors[a.read.tensor], self.dtype, a_l1, a_l0, self.schedule.m, depth, "m", even)
+        right = Side(b, tensors[b.read.tensor], self.dtype, b_l1, b_l0, self.schedule.n, depth, "n", even)
         self._fill_single_row(left)
         with self.builder.loop(task_header(task_count(axes)), "task"):
             declare_indices(self.builder, axes)
@@ -125,12 +126,11 @@ class CubeKernel:
             self.builder.text("PipeBarrier<PIPE_M>();")
         rows = self._rows(m)
         first = f"{start} == 0" if many else "true"
-        self.builder.emit(
-            "M",
-            f"Mmad({c_l0}, {left.l0}, {right.l0}, MmadParams({rows}, n_size, k_size, 0, false, {first}));",
-            reads=(left.l0, right.l0),
-            writes=(c_l0,),
-        )
+        self.builder.text(f"MmadParams mmad({rows}, n_size, k_size, 0, false, {first});")
+        if left.even_k:
+            self.builder.text("mmad.kDirectionAlign = true;")
+        call = f"Mmad({c_l0}, {left.l0}, {right.l0}, mmad);"
+        self.builder.emit("M", call, reads=(left.l0, right.l0), writes=(c_l0,))
 
     def _rows(self, m: int) -> str:
         """A tile of one row would be taken for a vector: it is multiplied as a whole fractal."""

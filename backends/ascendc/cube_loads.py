@@ -7,6 +7,8 @@ m1, n1, k1 of the current tile in fractals:
     L1, k_rows   NZ of [k, rows]: row/16 * (K/16) + k/16; of f32, one NZ of 16 rows after the other (squares of 16 x 16)
     L0A          m/16 * k1 + k/c0
     L0B          k/c0 * n1 + n/16
+
+f32 squares hold two fractals of k, so that an A that was turned has k1 rounded up to even (Mmad's kDirectionAlign).
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ class Side:
     rows: int
     k: int
     name: str
+    even_k: bool = False
 
     @property
     def c0(self) -> int:
@@ -54,11 +57,14 @@ class Side:
 
     @property
     def k_fractals(self) -> str:
-        return f"(k_size + {self.c0 - 1}) / {self.c0}"
+        return "(k_size + 15) / 16 * 2" if self.even_k else f"(k_size + {self.c0 - 1}) / {self.c0}"
 
 
 def load_left(builder: Builder, side: Side) -> None:
     """A's tile from L1 into L0A."""
+    if side.operand.form == "k_rows" and side.dtype == "f32":
+        _squares_to_l0a(builder, side)
+        return
     if side.operand.form == "rows_k":
         params = f"LoadData2DParams(i, {side.k_fractals}, {side.rows // FRACTAL}, 0, 0, false, 0)"
     else:
@@ -71,7 +77,7 @@ def load_left(builder: Builder, side: Side) -> None:
 def load_right(builder: Builder, side: Side) -> None:
     """B's tile from L1 into L0B."""
     if side.operand.form == "k_rows" and side.dtype == "f32":
-        _squares_to_l0(builder, side)
+        _squares_to_l0b(builder, side)
         return
     if side.operand.form == "rows_k":
         params = f"LoadData2DParams(i * {side.rows // FRACTAL}, {side.row_fractals}, 1, 0, 0, false, 0)"
@@ -85,12 +91,12 @@ def load_right(builder: Builder, side: Side) -> None:
 def to_l1(builder: Builder, side: Side, base: str, *, short: bool, many: bool) -> None:
     """A tile into L1. `short`: the last k tile ends within a fractal; `many`: there are several k tiles."""
     pitch = side.operand.pitch
+    if short and (side.operand.form == "k_rows" or side.even_k):
+        _zero(builder, side, many=many)
     if side.operand.form == "rows_k":
         params = f"Nd2NzParams(1, {side.size}, k_size, 0, {pitch}, {side.rows}, 1, 0)"
         builder.emit("MTE2", f"DataCopy({side.l1}, {side.tensor}[{base}], {params});", writes=(side.l1,))
         return
-    if short:
-        _zero(builder, side, many=many)
     if side.dtype == "f32":
         with builder.loop("for (int i = 0; i < (k_size + 15) / 16; ++i)", "i", runs=True):
             dst = side.l1.at(f"i * {FRACTAL * side.rows}", per="i")
@@ -102,14 +108,22 @@ def to_l1(builder: Builder, side: Side, base: str, *, short: bool, many: bool) -
 
 
 def _zero(builder: Builder, side: Side, *, many: bool) -> None:
-    """Rows of k beyond the last are not written by ND2NZ, and are multiplied: they must be zero."""
+    """What ND2NZ does not write of the last fractals of k is multiplied: it must be zero."""
     blocks = side.l1.buffer.slot_bytes // 32
     params = f"InitConstValueParams<{C_OF[side.dtype]}>(1, {blocks}, 0, {ZERO_OF[side.dtype]})"
     with builder.branch("k_size % 16 != 0" if many else ""):
         builder.emit("MTE2", f"Fill({side.l1}, {params});", writes=(side.l1,))
 
 
-def _squares_to_l0(builder: Builder, side: Side) -> None:
+def _squares_to_l0a(builder: Builder, side: Side) -> None:
+    """The same for A: a row of fractals gets the squares of one column."""
+    with builder.loop(f"for (int i = 0; i < {side.row_fractals}; ++i)", "i", runs=True):
+        dst = side.l0.at(f"i * ({side.k_fractals}) * {side.fractal}", per="i")
+        params = f"LoadData2dTransposeParams(i, (k_size + 15) / 16, {side.rows // FRACTAL}, 1, 0, 0)"
+        builder.emit("MTE1", f"LoadDataWithTranspose({dst}, {side.l1}, {params});", reads=(side.l1,), writes=(dst,))
+
+
+def _squares_to_l0b(builder: Builder, side: Side) -> None:
     """f32 with k down the rows: squares of 16 x 16 are turned, each into two fractals one row of fractals apart."""
     with builder.loop("for (int i = 0; i < (k_size + 15) / 16; ++i)", "i", runs=True):
         dst = side.l0.at(f"i * 2 * ({side.row_fractals}) * {side.fractal}", per="i")

@@ -9,7 +9,7 @@ from uol.backends.simt.names import kernel_symbol, legalise
 from uol.codegen.spec import KernelSpec
 
 _DECLARED = """
-task slot lanes rows elements padded i j m_size n_size k_size k_start fixpipe pipe ub l1 l0a l0b l0c a_l1 b_l1 a_l0 b_l0 c_l0
+task slot lanes rows elements padded i j m_size n_size k_size k_start mmad fixpipe pipe ub l1 l0a l0b l0c a_l1 b_l1 a_l0 b_l0 c_l0
 greater lesser ceil_div INFINITE NOT_A_NUMBER
 """
 

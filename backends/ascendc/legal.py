@@ -39,7 +39,7 @@ def legalised(spec: KernelSpec) -> tuple[KernelSpec, ...]:
     sides: tuple[Side, ...] = ("a", "b")
     for side in sides:
         if operand_of(small, side) is None:
-            pack, small = pack_operand(small, side, k_last=packed_form(small, side, dtype) == "rows_k", dtype=dtype)
+            pack, small = pack_operand(small, side, k_last=packed_form(small, side) == "rows_k", dtype=dtype)
             packs.append(pack)
     if converted_store(small) is not None:
         return (*packs, _joined(small))

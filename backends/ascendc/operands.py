@@ -38,6 +38,10 @@ class Operand:
     k: str
 
 
+LONG_RUN = 32
+"""Contiguous elements along k that make a copy along k worth while."""
+
+
 def read_of(factor: Expr) -> Read:
     return next(n for n in walk(factor) if isinstance(n, Read))
 
@@ -69,10 +73,10 @@ def operand_of(contract: Contract, side: Side) -> Operand | None:
         return None
     if not _one_run(read, rows, indices) and extent(rows[-1]) < SHORT_ROWS:
         return None
-    return _formed(read, rows, contract.k, indices, side)
+    return _formed(read, rows, contract.k, indices)
 
 
-def _formed(read: Read, rows: Sequence[Axis], ks: Sequence[Axis], indices: Indices, side: Side) -> Operand | None:
+def _formed(read: Read, rows: Sequence[Axis], ks: Sequence[Axis], indices: Indices) -> Operand | None:
     row, k = (axes[-1].name if axes else "" for axes in (rows, ks))
     row_step = stride_of(read, row, indices) if row else 0
     k_step = stride_of(read, k, indices) if k else 0
@@ -81,8 +85,7 @@ def _formed(read: Read, rows: Sequence[Axis], ks: Sequence[Axis], indices: Indic
         return None
     if (k_step == 1 or n_k == 1) and (n_rows == 1 or n_k <= row_step <= MAX_ND2NZ_PITCH):
         return Operand(read, "rows_k", row_step if n_rows > 1 else n_k, row, k)
-    transposable = read.dtype != "f32" or side == "b"
-    if transposable and (row_step == 1 or n_rows == 1) and n_rows <= k_step <= MAX_ND2NZ_PITCH:
+    if (row_step == 1 or n_rows == 1) and n_rows <= k_step <= MAX_ND2NZ_PITCH:
         return Operand(read, "k_rows", k_step, row, k)
     return None
 
@@ -103,21 +106,14 @@ def _one_run(read: Read, axes: Sequence[Axis], indices: Indices) -> bool:
     return True
 
 
-def packed_form(contract: Contract, side: Side, dtype: str) -> Form:
-    """The layout in which a copy of the operand is easiest to make: contiguous along whatever the source is."""
+def packed_form(contract: Contract, side: Side) -> Form:
+    """The layout in which a copy of the operand is easiest to make: along k where the source is contiguous there and long
+    enough for a burst, else along the rows (with whatever stride they have), else along k."""
     rows = contract.m if side == "a" else contract.n
     read = read_of(contract.a if side == "a" else contract.b)
     indices = Indices.over(contract.axes, {})
-    by_row = bool(rows) and stride_of(read, rows[-1].name, indices) not in (None, 0)
-    along_k = bool(contract.k) and stride_of(read, contract.k[-1].name, indices) == 1
-    if dtype == "f32" and side == "a":
+    if not contract.k or not rows:
         return "rows_k"
-    if along_k and contract.k and extent(contract.k[-1]) >= 16:
-        return "rows_k"
-    nearer = _smallest_stride(read, rows, indices) <= _smallest_stride(read, contract.k, indices)
-    return "k_rows" if by_row and nearer else "rows_k"
-
-
-def _smallest_stride(read: Read, axes: Sequence[Axis], indices: Indices) -> int:
-    strides = [s for a in axes if (s := stride_of(read, a.name, indices)) and extent(a) > 1]
-    return min(strides, default=2**62)
+    run = extent(contract.k[-1]) if stride_of(read, contract.k[-1].name, indices) == 1 else 0
+    across = extent(rows[-1]) if stride_of(read, rows[-1].name, indices) else 0
+    return "rows_k" if run >= min(LONG_RUN, across) else "k_rows"

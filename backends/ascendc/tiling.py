@@ -53,17 +53,28 @@ def tile_candidates(spec: KernelSpec, axes: Sequence[Axis], cores: int) -> Itera
     fair = max(ceil_div(total, max(cores, 1)), FEWEST_LANES)
     budget = min(LARGEST_TILE, round_up(fair, COMPARE_LANES))
     while budget >= SMALLEST_TILE:
-        if len(axes) == 1 or size > budget // 2 or not _walks_evenly(spec, axes[-2].name):
+        pitch = pitch_of(size, narrowest_bytes(spec))
+        row = _row_axis(spec, axes, budget // pitch) if size <= budget // 2 else None
+        if row is None:
             lanes = min(budget, max(size, 1))
             yield _schedule(axes, VectorSchedule(lane.name, lanes), cores)
         else:
-            row, pitch = axes[-2], pitch_of(size, narrowest_bytes(spec))
             rows = min(budget // pitch, MOST_ROWS, round_up(extent(row), 4)) // 4 * 4
             if rows >= 4:
                 yield _schedule(axes, VectorSchedule(lane.name, size, row.name, rows), cores)
             else:
                 yield _schedule(axes, VectorSchedule(lane.name, size), cores)
         budget //= 2
+
+
+def _row_axis(spec: KernelSpec, axes: Sequence[Axis], room: int) -> Axis | None:
+    """The axis that gives a tile its rows: the next one out, unless another fills the tile twice as well."""
+    found: Axis | None = None
+    for axis in reversed(axes[:-1]):
+        rows, best = min(extent(axis), room), 0 if found is None else min(extent(found), room)
+        if (found is None or rows >= 2 * best) and _walks_evenly(spec, axis.name):
+            found = axis
+    return found
 
 
 def _walks_evenly(spec: KernelSpec, axis: str) -> bool:
