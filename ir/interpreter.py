@@ -21,7 +21,7 @@ from uol.ir.types import is_float
 
 Array = NDArray[np.generic]
 
-MAX_ELEMENTS = 50_000_000
+MAX_ELEMENTS = 20_000_000
 """The largest space that is evaluated at once; beyond it a stage is cut along its outermost axes."""
 
 

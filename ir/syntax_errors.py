@@ -186,7 +186,7 @@ def _character(error: lark.UnexpectedCharacters, text: str, file: str) -> ParseE
     }
     if found.isdigit():
         return ParseError(
-            "a number runs into a name", span=span, text=text, hint="a name starts with a letter; write `2*x`, `1e-5`"
+            "a number runs into a name", span=span, text=text, hint="a name starts with a letter; write `2*x`, `1e-5`, `1.0`"
         )
     return ParseError(f"the character {found!r} has no meaning here", span=span, text=text, hint=hints.get(found))
 

@@ -180,7 +180,7 @@ SYNTAX = [
         2,
         10,
         "a number runs into a name",
-        "a name starts with a letter; write `2*x`, `1e-5`",
+        "a name starts with a letter; write `2*x`, `1e-5`, `1.0`",
     ),
     Case(
         HEAD + "{\n  y[i] = x[i] && x[i]\n}",

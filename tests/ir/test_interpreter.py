@@ -221,7 +221,7 @@ def test_large_spaces_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @settings(max_examples=120, deadline=None)
-@given(typed_ops(largest=5))
+@given(typed_ops(smallest=0, largest=5))
 def test_random_operators_against_the_scalar_reference(case: Case) -> None:
     op = parse(case.text)[0]
     program = instantiate(op, Library(), types={"T": case.dtype}, dims=case.dims)

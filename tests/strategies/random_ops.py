@@ -135,8 +135,9 @@ DIMS = ("N", "M", "K")
 
 
 @st.composite
-def typed_ops(draw: st.DrawFn, dtypes: tuple[str, ...] = ("f64", "f32", "f16"), largest: int = 7) -> Case:
-    """An operator of one to three local statements and a result, with its inputs."""
+def typed_ops(draw: st.DrawFn, dtypes: tuple[str, ...] = ("f64", "f32", "f16"), smallest: int = 1, largest: int = 7) -> Case:
+    """An operator of one to three local statements and a result, with its inputs. Dims run from `smallest` to `largest`;
+    results are finite where no dim is 0."""
     draft = _Draft(draw)
     dims = DIMS[: draw(st.integers(1, 3))]
     for name in ("x", "w", "v")[: draw(st.integers(1, 3))]:
@@ -159,7 +160,7 @@ def typed_ops(draw: st.DrawFn, dtypes: tuple[str, ...] = ("f64", "f32", "f16"), 
     text = f"op random({head}) -> (y: T[{shape}]) for T in (f64, f32, f16, bf16) {{\n"
     text += "\n".join((*draft.lines, last)) + "\n}"
     dtype = draw(st.sampled_from(dtypes))
-    sizes = {d: draw(st.integers(1, largest)) for d in dims}
+    sizes = {d: draw(st.integers(smallest, largest)) for d in dims}
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     return Case(text, dtype, sizes, {t.name: _values(rng, t, dtype, sizes) for t in inputs})
 
