@@ -2,6 +2,7 @@
 
 import pytest
 
+from uol.ir.errors import ToolchainError
 from uol.ir.facts import Facts
 from uol.ir.intervals import Interval
 from uol.ir.nodes import Call, Const, Load, Var
@@ -90,6 +91,17 @@ def test_large_constants_are_not_proven_wrongly() -> None:
     facts = Facts((compare(">=", n, Const(2)), compare(">=", m, Const(2))))
     assert not facts.prove(compare("<", product, Const(0)))
     assert facts.prove(compare(">", product, Const(0)))
+
+
+def test_a_build_without_z3_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    analyzer = pytest.importorskip("uol.ir.analyzer", reason="TVM is not installed")
+
+    class Without:
+        is_z3_enabled = False
+
+    monkeypatch.setattr(analyzer.sym, "Analyzer", Without)
+    with pytest.raises(ToolchainError, match="this build of TVM has no Z3"):
+        analyzer.Analyzer()
 
 
 def test_a_divisor_that_may_be_zero_proves_nothing() -> None:

@@ -58,6 +58,13 @@ for module in {modules!r}:
     assert loaded_after(code) == {"lark", "numpy"}
 
 
+def test_one_module_talks_to_tvm() -> None:
+    sources = {p.stem: p.read_text() for p in Path(uol.ir.__file__).parent.glob("*.py")}
+    assert [name for name, text in sources.items() if "import tvm" in text or "from tvm" in text] == ["analyzer"]
+    askers = [n for n, text in sources.items() if "from uol.ir.analyzer" in text or "import analyzer" in text]
+    assert askers == ["facts"]
+
+
 @pytest.mark.parametrize("name", uol.ir.__all__)
 def test_every_public_name_is_there(name: str) -> None:
     assert getattr(uol.ir, name) is not None
