@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from uol.backends.ascendc.buffers import Buffer, View
+from uol.backends.ascendc.buffers import SLOT, Buffer, View
 from uol.backends.ascendc.collapse import groups
 from uol.backends.ascendc.cube_loads import C_OF, ZERO_OF, Side, load_left, load_right, to_l1
 from uol.backends.ascendc.cube_tiling import inner_sizes
@@ -19,11 +19,11 @@ from uol.backends.ascendc.frame import start_of
 from uol.backends.ascendc.indices import Indices, extent
 from uol.backends.ascendc.kernel_names import KernelNames, kernel_names
 from uol.backends.ascendc.legal import converted_store
-from uol.backends.ascendc.machine import FRACTAL
+from uol.backends.ascendc.machine import FRACTAL, Memory, ceil_div
 from uol.backends.ascendc.operands import Operand, operand_of, operand_type
 from uol.backends.ascendc.program import Builder
 from uol.backends.ascendc.schedules import CubeSchedule
-from uol.backends.ascendc.tasks import TiledAxis, declare_indices, task_count, task_header
+from uol.backends.ascendc.tasks import TiledAxis, declare_indices, task_count, task_loop
 from uol.backends.ascendc.values import Unsupported
 from uol.backends.simt.fold_constants import substituted
 from uol.codegen.index import ZERO
@@ -62,19 +62,21 @@ class CubeKernel:
         a, b, target = operand_of(self.spec, "a"), operand_of(self.spec, "b"), converted_store(self.spec)
         if a is None or b is None or target is None:
             raise Unsupported("an operand or result that is not a pitch and contiguous runs")
-        a_l1, b_l1 = self._buffer("a_l1", self.schedule.m, "L1"), self._buffer("b_l1", self.schedule.n, "L1")
-        a_l0, b_l0 = self._buffer("a_l0", self.schedule.m, "L0A"), self._buffer("b_l0", self.schedule.n, "L0B")
+        slots = self._slots(task_count(axes))
+        a_l1, b_l1 = self._buffer("a_l1", self.schedule.m, "L1", slots), self._buffer("b_l1", self.schedule.n, "L1", slots)
+        a_l0, b_l0 = self._buffer("a_l0", self.schedule.m, "L0A", slots), self._buffer("b_l0", self.schedule.n, "L0B", slots)
         c_l0 = self.builder.buffer(Buffer("c_l0", "f32", self.schedule.m * self.schedule.n, "L0C"))
         tensors, depth = self.names.tensors, self.schedule.k
         even = a.form == "k_rows" and self.dtype == "f32"
         left = Side(a, tensors[a.read.tensor], self.dtype, a_l1, a_l0, self.schedule.m, depth, "m", even)
         right = Side(b, tensors[b.read.tensor], self.dtype, b_l1, b_l0, self.schedule.n, depth, "n", even)
         self._fill_single_row(left)
-        with self.builder.loop(task_header(task_count(axes)), "task"):
+        tasks, blocks = task_count(axes), self.schedule.blocks
+        with task_loop(self.builder, tasks, blocks, slotted=tasks > blocks and self.k_tiles == 1):
             declare_indices(self.builder, axes)
             self._sizes()
             self.builder.text(f"// line {self.spec.line}")
-            self._over_k(left, right, c_l0)
+            self._over_k(left, right, c_l0, tasks)
             self._out(target, c_l0)
 
     def _axes(self) -> list[TiledAxis]:
@@ -89,8 +91,8 @@ class CubeKernel:
     def _start(self, axis: Axis) -> str:
         return self.names.variables[start_of(axis.name)]
 
-    def _buffer(self, name: str, rows: int, memory: str) -> View:
-        return self.builder.buffer(Buffer(name, self.dtype, rows * self.schedule.k, memory, slots=2))  # type: ignore[arg-type]
+    def _buffer(self, name: str, rows: int, memory: Memory, slots: int) -> View:
+        return self.builder.buffer(Buffer(name, self.dtype, rows * self.schedule.k, memory, slots))
 
     def _sizes(self) -> None:
         for name, axes, step in (("m_size", self.spec.m, self.schedule.m), ("n_size", self.spec.n, self.schedule.n)):
@@ -104,20 +106,38 @@ class CubeKernel:
         else:
             self.builder.text(f"const int {name} = lesser({step}, {size} - {self._start(axis)});")
 
-    def _over_k(self, left: Side, right: Side, c_l0: View) -> None:
-        k = self.spec.k[-1] if self.spec.k else None
-        size = extent(k) if k is not None else 1
-        start = self._start(k) if k is not None else "k_start"
-        header = f"for (int {start} = 0; {start} < {size}; {start} += {self.schedule.k})"
+    @property
+    def k_tiles(self) -> int:
+        return ceil_div(inner_sizes(self.spec)[2], self.schedule.k)
+
+    def _slots(self, tasks: int) -> int:
+        """Two slots of L1 and L0 where a core has more than one k tile to go through."""
+        return 2 if self.k_tiles > 1 or tasks > self.schedule.blocks else 1
+
+    def _over_k(self, left: Side, right: Side, c_l0: View, tasks: int) -> None:
+        """One tile of C: all tiles of k, one after the other."""
+        if self.k_tiles == 1:
+            self._k_tile(left, right, c_l0, "0")
+            return
+        start, size, step = self._start(self.spec.k[-1]), extent(self.spec.k[-1]), self.schedule.k
+        header = f"for (int {start} = 0; {start} < {size}; {start} += {step})"
         with self.builder.loop(header, start, slotted=True, runs=True):
-            self._size("k_size", k, self.schedule.k)
-            short = size % self.schedule.k % FRACTAL != 0
-            many = size > self.schedule.k
-            for side in (left, right):
-                to_l1(self.builder, side, self._base(side.operand), short=short, many=many)
-            load_left(self.builder, left)
-            load_right(self.builder, right)
-            self._multiply(left, right, c_l0, start, many=many)
+            before = f"task / GetBlockNum() * {self.k_tiles} + " if tasks > self.schedule.blocks and self.k_tiles % 2 else ""
+            tile = f"{before}{start} / {step}"
+            self.builder.text(f"const int {SLOT} = {f'({tile})' if before else tile} % 2;")
+            self._k_tile(left, right, c_l0, start)
+
+    def _k_tile(self, left: Side, right: Side, c_l0: View, start: str) -> None:
+        """One tile of k: into L1, into L0, multiplied."""
+        size = inner_sizes(self.spec)[2]
+        self._size("k_size", self.spec.k[-1] if self.spec.k else None, self.schedule.k)
+        short = size % self.schedule.k % FRACTAL != 0
+        many = self.k_tiles > 1
+        for side in (left, right):
+            to_l1(self.builder, side, self._base(side.operand), short=short, many=many)
+        load_left(self.builder, left)
+        load_right(self.builder, right)
+        self._multiply(left, right, c_l0, start, many=many)
 
     def _multiply(self, left: Side, right: Side, c_l0: View, start: str, *, many: bool) -> None:
         m, n, _ = inner_sizes(self.spec)
@@ -143,17 +163,17 @@ class CubeKernel:
         m, _, _ = inner_sizes(self.spec)
         if not _has_single_row(m, self.schedule.m):
             return
-        for slot in range(2):
-            view = replace(left.l1, whole=True, offset=str(slot * left.l1.buffer.slot_elements) if slot else "")
-            blocks = left.l1.buffer.slot_bytes // 32
-            params = f"InitConstValueParams<{C_OF[self.dtype]}>(1, {blocks}, 0, {ZERO_OF[self.dtype]})"
-            self.builder.emit("MTE2", f"Fill({view}, {params});", writes=(replace(view, part=str(slot)),))
+        view = replace(left.l1, whole=True)
+        blocks = left.l1.buffer.bytes // 32
+        params = f"InitConstValueParams<{C_OF[self.dtype]}>(1, {blocks}, 0, {ZERO_OF[self.dtype]})"
+        self.builder.emit("MTE2", f"Fill({view}, {params});", writes=(view,))
 
     def _base(self, operand: Operand) -> str:
         """The element at which the tile of an operand starts."""
         starts = self._origins()
         if self.spec.k:
-            starts[self.spec.k[-1].name] = Var(start_of(self.spec.k[-1].name))
+            k = self.spec.k[-1].name
+            starts[k] = Var(start_of(k)) if self.k_tiles > 1 else ZERO
         return self.indices.text(substituted(operand.read.offset, starts))
 
     def _origins(self) -> dict[str, Expr]:

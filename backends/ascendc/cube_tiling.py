@@ -17,6 +17,8 @@ from uol.codegen.spec import Contract
 
 SIDES = (128, 64, 32, 16)
 GM_BYTES_PER_CYCLE = 73
+ROW_BYTES = 512
+"""Rows of a copy from global memory should be multiples of this (hardware constraints of the NPU architecture 2201)."""
 MACS_PER_CYCLE = {2: 4096, 4: 1024}
 
 
@@ -43,5 +45,6 @@ def cube_candidates(contract: Contract, dtype: str, cores: int) -> Iterator[Cube
 
 
 def _depth(side: int, size: int) -> int:
-    """The longest k tile of whole fractals with which two tiles of `side` rows fit L0A and L0B."""
-    return CAPACITY_BYTES["L0A"] // 2 // (side * size) // FRACTAL * FRACTAL
+    """The longest k tile of whole fractals with which two tiles of `side` rows fit L0A and L0B, but no longer than what makes
+    a good row of a copy."""
+    return min(CAPACITY_BYTES["L0A"] // 2 // (side * size) // FRACTAL * FRACTAL, ROW_BYTES // size)

@@ -65,7 +65,7 @@ class Frame:
         """Elements of a buffer for a value: room for whole repeats."""
         match len(span):
             case 0:
-                return COMPARE_LANES
+                return self.elements(span)[0]
             case 1 if "lane" in span:
                 return round_up(self.lanes if self.flat else self.pitch, COMPARE_LANES)
             case 1:

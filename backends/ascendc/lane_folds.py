@@ -1,6 +1,7 @@
 """Folds across lanes: n lanes to one value, as eight equal lanes.
 
-    lanes beyond whole repeats are folded into the first ones, whole repeats to one value each (WholeReduce*), and so on
+    lanes beyond whole repeats are folded into the first ones, whole repeats to one value each (WholeReduce*), and so on; the
+    last repeat is folded again and again, which makes equal lanes
 
 WholeReduceMax and Min are given numbers only: NaN is taken out, folded on its own by a sum (0 or NaN a lane), and added back.
 argmax: the least index among the lanes that hold the extremum, or among the NaN.
@@ -72,14 +73,15 @@ def reduced(unit: VectorUnit, op: str, values: Lanes, lanes: int) -> Lanes:
         if rest:
             tail = view.at(str(repeats * COMPARE_LANES))
             unit.emit(f"{PAIRWISE[op]}({view}, {view}, {tail}, {rest});", (view, tail), (view,))
-        partial = unit.new(UNIFORM, "f32", "partial") if repeats <= COMPARE_LANES else _room(unit, repeats)
-        _whole(unit, op, partial, view, COMPARE_LANES, repeats)
+        partial = unit.builder.buffer(Buffer("partial", "f32", repeats))
+        order = "" if op == "sum" else ", ReduceOrder::ORDER_ONLY_VALUE"
+        unit.emit(f"{WHOLE[op]}({partial}, {view}, {COMPARE_LANES}, {repeats}, 1, 1, 8{order});", (view,), (partial,))
         view, lanes = partial, repeats
-    single = _single(unit)
-    _whole(unit, op, single, view, lanes, 1)
-    spread = unit.new(UNIFORM, "f32", f"{op}_all")
-    unit.emit(f"Brcb({spread}, {single}, 1, BrcbRepeatParams(1, 8));", (single,), (spread,))
-    return Lanes(spread, UNIFORM)
+    result = unit.new(UNIFORM, "f32", f"{op}_all")
+    equal = unit.frame.elements(UNIFORM)[0]
+    order = "" if op == "sum" else ", ReduceOrder::ORDER_ONLY_VALUE"
+    unit.emit(f"{WHOLE[op]}({result}, {view}, {lanes}, {equal}, 1, 1, 0{order});", (view,), (result,))
+    return Lanes(result, UNIFORM)
 
 
 def _overwrites(lanes: int) -> bool:
@@ -93,23 +95,3 @@ def _halved(unit: VectorUnit, op: str, view: View, lanes: int) -> tuple[View, in
     upper = view.at(str(half))
     unit.emit(f"{PAIRWISE[op]}({view}, {view}, {upper}, {lanes - half});", (view, upper), (view,))
     return view, half
-
-
-def _whole(unit: VectorUnit, op: str, dst: View, src: View, mask: int, repeats: int) -> None:
-    order = "" if op == "sum" else ", ReduceOrder::ORDER_ONLY_VALUE"
-    unit.emit(f"{WHOLE[op]}({dst}, {src}, {mask}, {repeats}, 1, 1, 8{order});", (src,), (dst,))
-
-
-def _room(unit: VectorUnit, elements: int) -> View:
-    return unit.builder.buffer(Buffer("partial", "f32", (elements + 7) // 8 * 8))
-
-
-def _single(unit: VectorUnit) -> View:
-    """Eight lanes of which the first is to be spread; all of them have been written once."""
-    known = unit.builder.buffers.get("single")
-    if known is not None:
-        return known.view()
-    with unit.builder.prologue():
-        view = unit.builder.buffer(Buffer("single", "f32", 8))
-        unit.emit(f"Duplicate({view}, 0.0f, 8);", (), (view,))
-    return view

@@ -71,6 +71,7 @@ class Builder:
         self._stack = [self.top]
         self.buffers: dict[str, Buffer] = {}
         self._variables: dict[str, int] = {}
+        self._prologue_end = 0
 
     def buffer(self, buffer: Buffer) -> View:
         """Declares a buffer; a name that is taken gets a number."""
@@ -138,6 +139,7 @@ class Builder:
         finally:
             self._stack.pop()
             self.top.nodes[:0] = aside.nodes
+            self._prologue_end += len(aside.nodes)
 
     @contextmanager
     def prologue(self) -> Iterator[None]:
@@ -148,8 +150,8 @@ class Builder:
             yield
         finally:
             self._stack.pop()
-            at = next((i for i, n in enumerate(self.top.nodes) if isinstance(n, Loop)), len(self.top.nodes))
-            self.top.nodes[at:at] = aside.nodes
+            self.top.nodes[self._prologue_end : self._prologue_end] = aside.nodes
+            self._prologue_end += len(aside.nodes)
 
     @contextmanager
     def _inside(self, block: Block) -> Iterator[None]:

@@ -1,14 +1,16 @@
-"""The persistent loop of a kernel over its tiles: block b takes tiles b, b + blocks, b + 2 * blocks, ...
+"""The loop of a kernel over its tiles: block b takes tiles b, b + blocks, b + 2 * blocks, ...
 
     task -> (outer axes..., tile of the row axis, tile of the lane axis), the last running fastest
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
 
+from uol.backends.ascendc.buffers import SLOT
 from uol.backends.ascendc.machine import ceil_div
 from uol.backends.ascendc.program import Builder
 
@@ -31,8 +33,17 @@ def task_count(axes: Sequence[TiledAxis]) -> int:
     return prod(a.count for a in axes)
 
 
-def task_header(tasks: int) -> str:
-    return f"for (int task = GetBlockIdx(); task < {tasks}; task += GetBlockNum())"
+@contextmanager
+def task_loop(builder: Builder, tasks: int, blocks: int, *, slotted: bool = False) -> Iterator[None]:
+    """The loop over a core's tiles; a core that has one tile needs no loop. `slotted`: tiles alternate between two slots."""
+    if tasks <= blocks:
+        builder.text("const int task = GetBlockIdx();")
+        yield
+        return
+    with builder.loop(f"for (int task = GetBlockIdx(); task < {tasks}; task += GetBlockNum())", "task", slotted=slotted):
+        if slotted:
+            builder.text(f"const int {SLOT} = task / GetBlockNum() % 2;")
+        yield
 
 
 def declare_indices(builder: Builder, axes: Sequence[TiledAxis]) -> None:

@@ -48,10 +48,12 @@ def burst_in(builder: Builder, dst: View, burst: Burst, clip: Clip, fill: float 
     """Copies a tile into UB. `padded`: the filler up to the next block must be initialised too."""
     lane_low, lane_high = _bounds(builder, "lane", clip.lanes, burst.lanes)
     row_low, row_high = _bounds(builder, "row", clip.rows, burst.rows)
-    length = _elements(_difference(lane_high, lane_low), burst.step)
-    start = _times(lane_low, burst.step)
-    left = "0" if start == "0" else f"{_closed(start)} % {burst.block}"
-    inner = "0" if start == "0" else f"{_closed(start)} / {burst.block} * {burst.block}"
+    length, start, left = _elements(_difference(lane_high, lane_low), burst.step), _times(lane_low, burst.step), "0"
+    if clip.lanes:
+        start = builder.variable("first", start) if burst.step > 1 else start
+        length = builder.variable("count", length)
+        left = builder.variable("left", f"{_closed(start)} % {burst.block}") if start != "0" else "0"
+    inner = "0" if left == "0" else f"{start} - {left}"
     pads = bool(clip.lanes) or (padded and not _fills_blocks(length, burst.block))
     right = _right(left, length, burst.block) if pads else "0"
     value = element_text(burst.dtype, fill)

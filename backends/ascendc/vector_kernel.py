@@ -17,7 +17,7 @@ from uol.backends.ascendc.loads import Loader
 from uol.backends.ascendc.machine import round_up
 from uol.backends.ascendc.program import Builder
 from uol.backends.ascendc.schedules import VectorSchedule
-from uol.backends.ascendc.tasks import TiledAxis, declare_indices, declare_sizes, task_count, task_header
+from uol.backends.ascendc.tasks import TiledAxis, declare_indices, declare_sizes, task_count, task_loop
 from uol.backends.ascendc.values import Lanes, Truth, Value
 from uol.backends.ascendc.vector_unit import VectorUnit
 from uol.codegen.spec import KernelSpec, Let, Read
@@ -77,8 +77,9 @@ class VectorKernel:
     def task_loop(self, outer: Sequence[Axis]) -> Iterator[None]:
         """The loop over this core's tiles, indices and sizes of the tile declared."""
         axes = self.tasks(outer)
-        self.several_tiles = task_count(axes) > self.schedule.blocks
-        with self.builder.loop(task_header(task_count(axes)), "task", slotted=self.schedule.slots == 2):
+        tasks, blocks = task_count(axes), self.schedule.blocks
+        self.several_tiles = tasks > blocks
+        with task_loop(self.builder, tasks, blocks, slotted=self.schedule.slots == 2):
             declare_indices(self.builder, axes)
             self.declare_tile()
             yield
