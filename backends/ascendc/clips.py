@@ -69,7 +69,7 @@ def _interval(guard: Within, slope: int, origins: dict[str, Expr], indices: Indi
     def bound(limit: Expr | None) -> str | None:
         if limit is None:
             return None
-        gap = f"{indices.text(limit, 5)} - {_operand(indices.text(start, 6))}"
+        gap = indices.text(indices.difference(limit, start))
         return gap if slope == 1 else f"ceil_div({gap}, {slope})"
 
     return Interval(bound(guard.low), bound(guard.high))

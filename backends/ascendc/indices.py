@@ -15,7 +15,7 @@ from uol.codegen.spec import Guard, Holds, Read, Within
 from uol.codegen.traverse import guard_operands, variables
 from uol.ir.errors import ResourceError
 from uol.ir.integers import add as poly_sum
-from uol.ir.integers import interval, scale, to_poly
+from uol.ir.integers import difference, from_poly, interval, scale, to_poly
 from uol.ir.intervals import Interval
 from uol.ir.nodes import Axis, Call, Const, Expr, Var
 
@@ -106,6 +106,10 @@ class Indices:
                 case Holds(condition):
                     parts.append(self.text(condition, 3))
         return " && ".join(parts)
+
+    def difference(self, a: Expr, b: Expr) -> Expr:
+        """a - b, terms collected."""
+        return from_poly(difference(a, b, self.ranges))
 
     def interval(self, expr: Expr) -> Interval:
         return interval(to_poly(expr, self.ranges), self.ranges)

@@ -41,16 +41,12 @@ def load_by_element(unit: VectorUnit, indices: Indices, read: Read, dst: View, s
     element = f"{tensors[read.tensor]}.GetValue({named.text(here.offset)})"
     index = " + ".join(at) or str(ZERO.value)
 
+    if here.guard:
+        element = f"{named.condition(here.guard)} ? {element} : {element_text(read.dtype, fill_of(read))}"
+
     def body() -> None:
         target = dst.at("", per=loops[-1][0] if len(loops) == 1 else "")
-        if not here.guard:
-            builder.emit("S", f"{dst}.SetValue({index}, {element});", writes=(target,))
-            return
-        fill = element_text(read.dtype, fill_of(read))
-        with builder.branch(named.condition(here.guard)):
-            builder.emit("S", f"{dst}.SetValue({index}, {element});", writes=(target,))
-        with builder.branch(f"!({named.condition(here.guard)})"):
-            builder.emit("S", f"{dst}.SetValue({index}, {fill});", writes=(target,))
+        builder.emit("S", f"{dst}.SetValue({index}, {element});", writes=(target,))
 
     _nested(unit, loops, body)
 

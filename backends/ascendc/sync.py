@@ -202,6 +202,8 @@ class _Walk:
                 frame = self.frames[level]
                 last = max(n for n in range(mine[1]) if uses_pipe(frame.block.nodes[n], access.pipe))
                 self.plan.edges.append(Edge(frame.block, access.pipe, dst, last, mine[1]))
+                if mine[0] is not trace[-1][0]:
+                    raise _Changed  # a wait further out: what lies between is walked with it
                 self.learn(dst, frame.known[last][access.pipe])
                 return
         raise AssertionError("two accesses at one place")

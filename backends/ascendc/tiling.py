@@ -7,7 +7,7 @@ from math import prod
 
 from uol.backends.ascendc.collapse import values
 from uol.backends.ascendc.frame import COMPARE_LANES, Frame
-from uol.backends.ascendc.indices import Indices, extent, stride_of
+from uol.backends.ascendc.indices import Indices, extent, stride_of, uses
 from uol.backends.ascendc.machine import BYTES, ceil_div, round_up
 from uol.backends.ascendc.schedules import VectorSchedule
 from uol.backends.ascendc.vector_kernel import pitch_of
@@ -53,7 +53,7 @@ def tile_candidates(spec: KernelSpec, axes: Sequence[Axis], cores: int) -> Itera
     fair = max(ceil_div(total, max(cores, 1)), FEWEST_LANES)
     budget = min(LARGEST_TILE, round_up(fair, COMPARE_LANES))
     while budget >= SMALLEST_TILE:
-        pitch = pitch_of(size, narrowest_bytes(spec))
+        pitch = pitch_of(max(size, 1), narrowest_bytes(spec))
         row = _row_axis(spec, axes, budget // pitch) if size <= budget // 2 else None
         if row is None:
             lanes = min(budget, max(size, 1))
@@ -72,15 +72,17 @@ def _row_axis(spec: KernelSpec, axes: Sequence[Axis], room: int) -> Axis | None:
     found: Axis | None = None
     for axis in reversed(axes[:-1]):
         rows, best = min(extent(axis), room), 0 if found is None else min(extent(found), room)
-        if (found is None or rows >= 2 * best) and _walks_evenly(spec, axis.name):
+        if (found is None or rows >= 2 * best) and _walks_evenly(spec, axis.name, axes[-1].name):
             found = axis
     return found
 
 
-def _walks_evenly(spec: KernelSpec, axis: str) -> bool:
-    """Can a tile have rows along the axis: is every read affine in it?"""
+def _walks_evenly(spec: KernelSpec, axis: str, lane: str) -> bool:
+    """Can a tile have rows along the axis: is every read affine in it, and does no guard tie the row to the lane?"""
     indices = Indices.over(spec.axes, {})
     reads = [r for v in values(spec) for r in reads_of(v)]
+    if any(uses(g, (axis,)) and uses(g, (lane,)) for r in reads for g in r.guard):
+        return False
     by_data = any(axis in variables(inner.offset) for r in reads for inner in reads_of(r.offset))
     return not by_data and all(stride_of(r, axis, indices) is not None for r in reads)
 
