@@ -6,9 +6,7 @@ import math
 from collections.abc import Iterable
 
 from uol.ir import syntax
-
-LINE_WIDTH = 100
-"""A header longer than this is broken before `->`, `for` and `where`."""
+from uol.ir.line_breaks import LINE_WIDTH, broken
 
 _OR, _AND, _NOT, _COMPARE, _SUM, _PRODUCT, _UNARY, _ATOM = range(8)
 _LEVEL = {"or": _OR, "and": _AND, "+": _SUM, "-": _SUM, "*": _PRODUCT, "/": _PRODUCT, "%": _PRODUCT} | dict.fromkeys(
@@ -25,7 +23,7 @@ def print_op(op: syntax.Op) -> str:
       y[i] = max(x[i], 0)
     }
     """
-    return "\n".join((*_header(op), *_body(op), "}"))
+    return "\n".join((*_header(op), *(line for lines in _statements(op) for line in lines), "}"))
 
 
 def print_ops(ops: Iterable[syntax.Op]) -> str:
@@ -35,8 +33,9 @@ def print_ops(ops: Iterable[syntax.Op]) -> str:
 
 def statement_lines(op: syntax.Op) -> tuple[int, ...]:
     """The line of each statement in `print_op(op)`."""
+    lengths = [len(lines) for lines in _statements(op)]
     first = len(_header(op)) + 1
-    return tuple(range(first, first + len(op.body)))
+    return tuple(first + sum(lengths[:number]) for number in range(len(lengths)))
 
 
 def print_expr(expr: syntax.Expr | syntax.Pack) -> str:
@@ -54,16 +53,21 @@ def _header(op: syntax.Op) -> list[str]:
         parts.append("where " + ", ".join(map(print_expr, op.where)))
     parts[-1] += " {"
     one_line = " ".join(parts)
-    return [one_line] if len(one_line) <= LINE_WIDTH else [parts[0], *("    " + part for part in parts[1:])]
+    if len(one_line) <= LINE_WIDTH:
+        return [one_line]
+    first, *others = parts
+    clauses = [broken("    " + part, 10) for part in others]
+    return [*broken(first, len(f"op {op.name}(")), *(line for clause in clauses for line in clause)]
 
 
-def _body(op: syntax.Op) -> list[str]:
+def _statements(op: syntax.Op) -> list[list[str]]:
+    """The lines of each statement."""
     lines = [f"  {_statement(s)}" for s in op.body]
     for number, (statement, following) in enumerate(zip(op.body, op.body[1:], strict=False)):
         # `y[i] = N` before `(a[i], b[i]) = ...` would read as a call of N
         if len(following.targets) > 1 and _ends_in_name(statement.value):
             lines[number] += ";"
-    return lines
+    return [broken(line, 6) for line in lines]
 
 
 def _ends_in_name(expr: syntax.Expr) -> bool:

@@ -76,10 +76,17 @@ def _bounded_extent(scope: Scope, standing: Expr | None, bounds: list[Binder], i
         if binder.relation not in ("<", "<="):
             continue
         limit = _upper_limit(scope, binder, inner)
-        if limit is None or (extent is not None and not scope.facts.prove(compare("<=", limit, extent))):
+        if limit is None or (extent is not None and not _at_most(scope, limit, extent)):
             continue
         extent = limit
     return extent
+
+
+def _at_most(scope: Scope, limit: Expr, extent: Expr) -> bool:
+    """limit <= extent. Numbers are compared as such: where an outer index runs over nothing, anything can be proven."""
+    if isinstance(limit, Const) and isinstance(extent, Const):
+        return limit.value <= extent.value
+    return scope.facts.prove(compare("<=", limit, extent))
 
 
 def _upper_limit(scope: Scope, binder: Binder, inner: dict[str, Axis]) -> Expr | None:

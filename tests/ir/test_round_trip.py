@@ -26,13 +26,14 @@ def test_texts(op: Op) -> None:
 
 
 @pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
-def test_one_statement_a_line(op: Op) -> None:
+def test_a_statement_begins_its_line(op: Op) -> None:
     lines = print_op(op).splitlines()
     assert lines[0].startswith(f"op {op.name}(")
     assert lines[-1] == "}"
     for statement, line in zip(op.body, statement_lines(op), strict=True):
         assert lines[line - 1].startswith(f"  {statement.targets[0].tensor}[")
-    assert len(lines) == statement_lines(op)[-1] + 1
+    continued = lines[statement_lines(op)[-1] : -1]
+    assert all(line.startswith("      ") for line in continued)
 
 
 @settings(max_examples=100, deadline=None)
@@ -93,8 +94,19 @@ def test_a_long_header_is_broken() -> None:
     text = "op t(" + ", ".join(f"input_{n}: f32[N, M]" for n in range(8)) + ") -> (y: f32[N]) where N > 0 { y[i] = x[i] }"
     op = parse(text)[0]
     lines = print_op(op).splitlines()
-    assert [line.split()[0] for line in lines] == ["op", "->", "where", "y[i]", "}"]
-    assert statement_lines(op) == (4,)
+    assert [line.split()[0] for line in lines] == ["op", "input_4:", "->", "where", "y[i]", "}"]
+    assert lines[1].startswith("     input_4")
+    assert statement_lines(op) == (5,)
+    assert op == parse(print_op(op))[0]
+
+
+def test_a_long_statement_is_broken_where_little_stands_open() -> None:
+    terms = " + ".join(f"max(a_{n}[i], b_{n}[i])" for n in range(6))
+    op = parse(f"op t(x: f32[N]) -> (y: f32[N]) {{ y[i] = {terms} z[i] = y[i] }}")[0]
+    lines = print_op(op).splitlines()
+    assert [line.strip().split("(")[0] for line in lines] == ["op t", "y[i] = max", "+ max", "z[i] = y[i]", "}"]
+    assert statement_lines(op) == (2, 4)
+    assert op == parse(print_op(op))[0]
 
 
 def test_spans_do_not_compare() -> None:
