@@ -24,7 +24,7 @@ from uol.conformance.reductions import argument_of_extremum, flattened, fold
 from uol.ir.errors import UolError
 from uol.ir.nodes import Call, Const, Expr, Load, Program, Reduce, Stage, Var
 from uol.ir.rounding import round_to
-from uol.ir.types import DTYPES, is_float
+from uol.ir.types import DTYPES, INDEX, is_float
 
 _PIECE = 1 << 21
 """Elements of a reduction's body that are evaluated at a time."""
@@ -103,7 +103,7 @@ class _Evaluation:
     def _load(self, load: Load, frame: Frame) -> Enclosure:
         array = self.arrays[load.tensor]
         shape = array.value.shape
-        index = [self.value(i, frame).value for i in load.index]
+        index = [self._index(i, frame) for i in load.index]
         inside = self._all(load.guard, frame)
         if array.value.size == 0:
             assert load.fill is not None or 0 in frame.shape, "a load from an empty tensor"
@@ -121,6 +121,12 @@ class _Evaluation:
             return picked
         assert load.fill is not None
         return interval.choose(point(inside), picked, self.value(load.fill, frame))
+
+    def _index(self, expr: Expr, frame: Frame) -> Array:
+        place = self.value(expr, frame)
+        if not place.exact:
+            raise UolError("an index depends on rounding", hint="no kernel can be judged on it")
+        return place.value
 
     def _all(self, conditions: tuple[Expr, ...], frame: Frame) -> Array | None:
         """The conjunction of exact conditions; None where there are none."""
@@ -166,6 +172,8 @@ class _Evaluation:
         return rounded(exact, dtype, ulps, flush=owed.flushed_arithmetic)
 
     def _cast(self, x: Enclosure, source: str, target: str) -> Enclosure:
+        if target == INDEX:
+            return x.map(lambda a: a.astype(np.int64))
         if not is_float(target):
             return x.map(lambda a: np.asarray(round_to(a, target)))
         if not is_float(source):

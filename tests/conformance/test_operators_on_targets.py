@@ -1,4 +1,4 @@
-"""Every operator on every target, f32 and f16: a representative and two awkward workloads, in memory orders by turns.
+"""Every operator on every target, f32 and f16: two awkward workloads each, inputs and memory orders by turns.
 
 `make soak` takes all workloads, all kinds of inputs and all memory orders.
 """
