@@ -17,7 +17,7 @@ from uol.backends import registry
 from uol.conformance.sweep import cases_of, types_of
 from uol.conformance.twin_check import check
 from uol.conformance.verdict import Verdict
-from uol.ops.library import names
+from uol.ops.texts import names
 
 State = Literal["supported", "partly", "refused", "wrong"]
 """supported  every case passed

@@ -1,6 +1,6 @@
 """The operator library: one text for each operator, with its reference, inputs and workloads.
 
-    from uol.ops.library import library
+    from uol.ops.texts import library
     library().get("softmax")
 
 The names of operators themselves (`uol.ops.softmax`) are callables that the face supplies through `provide`; nothing is
@@ -29,6 +29,6 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    from uol.ops.library import names
+    from uol.ops.texts import names
 
     return sorted({"provide", *names()})

@@ -79,7 +79,7 @@ def exported(folder: Path) -> set[str]:
 
 
 def test_no_module_bears_the_name_of_a_public_function_or_of_an_operator() -> None:
-    from uol.ops.library import names
+    from uol.ops.texts import names
 
     operators = set(names())
     for folder in {path.parent for path in SOURCES}:

@@ -8,7 +8,7 @@ from functools import cache
 from uol.ir.errors import UolError
 from uol.ir.library import Library
 from uol.ir.syntax import Access, Apply, Node, Op, operands
-from uol.ops.library import library
+from uol.ops.texts import library
 from uol.suggest import nearest
 
 Reference = Callable[..., object]

@@ -15,7 +15,7 @@ from uol.conformance.interval import Array
 from uol.ir import Library, Program, instantiate, interpret, parse
 from uol.ir.syntax import Number, Op
 from uol.ops.inputs import kinds, make_inputs
-from uol.ops.library import library, names
+from uol.ops.texts import library, names
 from uol.ops.workloads import Workload, workloads_of
 
 

@@ -12,7 +12,7 @@ from uol.conformance.support import Cell, support_matrix
 from uol.conformance.sweep import CAST_PAIRS, cases_of, quick_cases, types_of
 from uol.conformance.twin_check import check, has_twin
 from uol.conformance.verdict import Case, Verdict
-from uol.ops.library import names
+from uol.ops.texts import names
 from uol.ops.workloads import Workload
 
 OPERATORS = tuple(n for n in names() if n != "cast")

@@ -10,7 +10,7 @@ import pytest
 from uol.ir import Program, instantiate, interpret
 from uol.ir.syntax import Number
 from uol.ops.inputs import kinds, make_inputs
-from uol.ops.library import library, names
+from uol.ops.texts import library, names
 from uol.ops.references import reference
 from uol.ops.workloads import Workload, workloads_of
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from uol.ir import check, instantiate, parse, print_op
-from uol.ops.library import TEXTS, library, names, text_of
+from uol.ops.texts import TEXTS, library, names, text_of
 from uol.ops.references import has_reference
 from uol.ops.workloads import Workload, workloads_of
 

@@ -17,7 +17,7 @@ from uol.conformance.verdict import Case, Verdict
 from uol.ir.errors import UolError
 from uol.ir.syntax import Op
 from uol.named_binding import bind_types
-from uol.ops.library import names as library_names
+from uol.ops.texts import names as library_names
 from uol.ops.workloads import Workload, workloads_of
 from uol.targets import resolve_targets
 

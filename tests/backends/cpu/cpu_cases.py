@@ -19,7 +19,7 @@ from uol.ir import Library, instantiate, parse
 from uol.ir.nodes import Program
 from uol.ir.rounding import round_to
 from uol.ir.types import DTYPES, is_float
-from uol.ops.library import library
+from uol.ops.texts import library
 
 HOST = BACKEND.devices["host"]
 Arrays = dict[str, np.ndarray]

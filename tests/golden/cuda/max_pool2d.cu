@@ -3,8 +3,9 @@
 //   2      -> (y: T[N, C, (H + 2 * pad - size) / stride + 1, (W + 2 * pad - size) / stride + 1])
 //   3      for T in (f64, f32, f16, bf16)
 //   4      where size > 0, stride > 0, pad >= 0, H + 2 * pad >= size, W + 2 * pad >= size {
-//   5    y[n, c, p, q] = max[r < size, s < size](x[n, c, p * stride + r - pad, q * stride + s - pad] else -inf)
-//   6  }
+//   5    y[n, c, p, q] = max[r < size, s < size](x[n, c, p * stride + r - pad,
+//   6        q * stride + s - pad] else -inf)
+//   7  }
 #include "uol_device.h"
 
 // 120 rows of 9, one row a thread

@@ -3,8 +3,9 @@
 //   2      -> (y: T[N, O, (H + 2 * pad - R) / stride + 1, (W + 2 * pad - S) / stride + 1])
 //   3      for T in (f64, f32, f16, bf16)
 //   4      where stride > 0, pad >= 0, H + 2 * pad >= R, W + 2 * pad >= S {
-//   5    y[n, o, p, q] = T(sum[c, r, s](acc(x[n, c, p * stride + r - pad, q * stride + s - pad] else 0) * acc(w[o, c, r, s])))
-//   6  }
+//   5    y[n, o, p, q] = T(sum[c, r, s](acc(x[n, c, p * stride + r - pad, q * stride + s - pad] else 0)
+//   6        * acc(w[o, c, r, s])))
+//   7  }
 #include "uol_device.h"
 
 // 5 x 126 x 27; tile 16 x 16 x 16, 2 x 2 a thread, 64 threads a block
