@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-_MODULES = ("inputs", "library", "references", "workloads")
+_MODULES = ("inputs", "references", "texts", "workloads")
 _providers: list[Callable[[str], object]] = []
 
 
