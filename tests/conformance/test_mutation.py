@@ -1,0 +1,100 @@
+"""Mutants of emitted kernels are judged: planted faults die, clean kernels are clean, and what lives must be explained."""
+
+from __future__ import annotations
+
+import pytest
+
+from uol.backends import registry
+from uol.conformance.mutation import (
+    GOLDEN_WORKLOADS,
+    Judged,
+    MutationReport,
+    Trial,
+    equivalent,
+    golden_cases,
+    judge_mutants,
+    kernel_name,
+)
+from uol.conformance.twin_check import has_twin
+from uol.conformance.verdict import Case
+from uol.ops.workloads import Workload
+
+TARGETS = [n for n in registry.names() if has_twin(n)]
+SMALL = {
+    "softmax": Workload("softmax", {"S": (5,), "C": 77}),
+    "linear_relu": Workload("linear_relu", {"S": (17,), "N": 19, "K": 21}),
+    "max_pool2d": Workload("max_pool2d", {"N": 1, "C": 3, "H": 7, "W": 9}, {"kernel": 3, "stride": 2, "pad": 1}),
+}
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("op", SMALL)
+def test_no_synchronisation_can_be_dropped(target: str, op: str) -> None:
+    report = judge_mutants([Case(op, target, "f32", SMALL[op])], keep=lambda m: m.kind == "sync")
+    alive = [f"{m.kernel}:{m.line}: {m.description}" for m in report.alive]
+    assert not alive
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_no_guard_can_be_dropped(target: str) -> None:
+    report = judge_mutants([Case("linear_relu", target, "f32", SMALL["linear_relu"])], keep=lambda m: m.kind == "guard")
+    assert not [m.description for m in report.alive]
+
+
+def test_fates_name_what_killed_a_mutant() -> None:
+    case = Case("linear_relu", "cuda", "f16", SMALL["linear_relu"])
+    report = judge_mutants([case], keep=lambda m: m.kind in ("cast", "sync"))
+    fates = {m.fate for m in report.mutants}
+    assert {"compiler", "findings", "contract"} >= fates
+    assert "findings" in fates
+    assert all(m.reason for m in report.mutants if m.fate != "survived")
+
+
+def test_a_kernel_that_breaks_its_contract_is_not_taken_for_clean() -> None:
+    trial = Trial.of(Case("relu", "cuda", "f32", Workload("relu", {"S": (65,)})))
+    text = trial.module.device.text
+    assert trial.counts["global_loads"] == 65
+    from uol.backends.twin import execute_many
+
+    (clean, broken) = execute_many([trial.job(text), trial.job(text.replace("0.0f", "0.5f"))])
+    assert trial.breach(clean) is None
+    assert trial.other_work(clean) is None
+    reason = trial.breach(broken)
+    assert reason is not None
+    assert "beyond the contract" in reason
+
+
+def test_a_report_counts_the_living() -> None:
+    def one(fate: str) -> Judged:
+        return Judged("cuda relu f32", "guard", fate, 1, "a => b", fate, "")  # type: ignore[arg-type]
+
+    report = MutationReport(tuple(map(one, ("findings", "contract", "equivalent", "survived"))))
+    assert report.rate == 0.5
+    assert [m.fate for m in report.unexplained] == ["survived"]
+    record = report.record()
+    assert record["fates"] == {"findings": 1, "contract": 1, "equivalent": 1, "survived": 1}
+    assert record["kernels"] == {"cuda relu f32": record["fates"]}
+
+
+def test_golden_kernels_are_the_six_operators_on_every_target_with_a_twin() -> None:
+    cases = golden_cases(TARGETS)
+    assert {c.op for c in cases} == {"add", "relu", "softmax", "linear_relu", "conv2d", "max_pool2d"}
+    assert len(cases) == len(TARGETS) * len(GOLDEN_WORKLOADS) * 2
+    assert kernel_name(cases[0]) == f"{TARGETS[0]} add f32"
+
+
+def test_proofs_of_equivalence_are_written_out() -> None:
+    kernels = {kernel_name(c) for c in golden_cases(TARGETS)}
+    for kernel, proofs in equivalent().items():
+        assert kernel in kernels
+        for key, reason in proofs.items():
+            assert len(key) == 12
+            assert len(reason) > 60, f"{kernel} {key}: a reason, not a word"
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("target", TARGETS)
+def test_at_most_two_in_a_hundred_live_and_each_is_proven_equivalent(target: str) -> None:
+    report = judge_mutants(golden_cases([target]))
+    assert not [f"{m.kernel} {m.key} {m.description}" for m in report.unexplained]
+    assert report.rate <= 0.02
