@@ -16,7 +16,7 @@ from uol.backends.cpu import arith
 from uol.backends.cpu.casts import cast
 from uol.backends.cpu.dtypes import INDEX_TYPE, Term, representation
 from uol.backends.cpu.exact_functions import Function
-from uol.backends.cpu.narrow import narrow, round_to, widen
+from uol.backends.cpu.narrow import pack, round_to, widen
 from uol.backends.cpu.sharing import LocalNames, Share
 from uol.codegen.spec import Guard, Read, Within
 from uol.codegen.traverse import walk
@@ -71,7 +71,7 @@ def store(share: Share, buffer: Term, offset: Term, value: Term, dtype: str) -> 
     if dtype == "bool":
         value = tirx.Select(value, tirx.const(1, "uint8"), tirx.const(0, "uint8"))
     elif to.is_narrow_float:
-        value = narrow(share, value, dtype)
+        value = pack(share, value, dtype)
     return tirx.BufferStore(buffer, value, [offset])
 
 

@@ -43,7 +43,7 @@ EXP2_TAIL = (
 )
 ATANH_TAIL = (0.6666666655238196, 0.4000012327307054, 0.2855067845804836, 0.23333973729373073)
 TANH_TAIL = (-0.33333283924895635, 0.13331491274362964, -0.053743497078668184, 0.02065058426752741, -0.005717041904692388)
-TANH_SPLIT = 0.6
+TANH_SPLIT, TANH_MAX = 0.6, 10.0
 ERF_TAIL = (
     0.12837916669219370,
     -0.37612634188234745,
@@ -97,6 +97,11 @@ def _clamp(share: Share, x: Term, low: float, high: float) -> Term:
     return tirx.Select(tirx.LT(x, _f(low)), _f(low), x)
 
 
+def _below(x: Term, high: float) -> Term:
+    """The lesser of both; NaN passes."""
+    return tirx.Select(tirx.GT(x, _f(high)), _f(high), x)
+
+
 def _scale(share: Share, mantissa: Term, exponent: Term) -> Term:
     """mantissa * 2**exponent in two steps, since 2**128 and 2**-149 are no normal numbers."""
     exponent = share(exponent)
@@ -107,12 +112,23 @@ def _scale(share: Share, mantissa: Term, exponent: Term) -> Term:
 
 
 def _exp(share: Share, x: Term) -> Term:
-    x = share(_clamp(share, x, EXP_MIN, EXP_MAX))
+    power, exponent = _power(share, share(_clamp(share, x, EXP_MIN, EXP_MAX)))
+    return _scale(share, power, exponent)
+
+
+def _exp_of_moderate(share: Share, x: Term) -> Term:
+    """e**x for |x| < 87: the power of two is a normal number."""
+    power, exponent = _power(share, share(x))
+    return tirx.Mul(power, _float((exponent + _i(127)) << _i(23)))
+
+
+def _power(share: Share, x: Term) -> tuple[Term, Term]:
+    """(e**r, n) with x = n ln 2 + r."""
     shifted = share(tirx.Add(tirx.Mul(x, _f(LOG2_E)), _f(ROUNDER)))
     n = share(tirx.Sub(shifted, _f(ROUNDER)))
     r = share(tirx.Sub(tirx.Sub(x, tirx.Mul(n, _f(LN2_HIGH))), tirx.Mul(n, _f(LN2_LOW))))
     power = tirx.Add(tirx.Add(tirx.Mul(tirx.Mul(_polynomial(EXP_TAIL, r), r), r), r), _f(1.0))
-    return _scale(share, power, _bits(shifted) - _i(ROUNDER_BITS))
+    return power, _bits(shifted) - _i(ROUNDER_BITS)
 
 
 def _exp2(share: Share, x: Term) -> Term:
@@ -149,7 +165,8 @@ def _tanh(share: Share, x: Term) -> Term:
     square = share(tirx.Mul(x, x))
     small = tirx.Add(tirx.Mul(tirx.Mul(_polynomial(TANH_TAIL, square), square), x), x)
     magnitude = share(tirx.abs(x))
-    grown = _exp(share, tirx.Add(magnitude, magnitude))
+    bounded = _below(magnitude, TANH_MAX)
+    grown = _exp_of_moderate(share, tirx.Add(bounded, bounded))
     large = tirx.Sub(_f(1.0), tirx.Div(_f(2.0), tirx.Add(grown, _f(1.0))))
     return tirx.Select(tirx.LT(magnitude, _f(TANH_SPLIT)), small, _with_sign(large, x))
 
@@ -159,8 +176,8 @@ def _erf(share: Share, x: Term) -> Term:
     square = share(tirx.Mul(x, x))
     small = tirx.Add(tirx.Mul(_polynomial(ERF_TAIL, square), x), x)
     magnitude = share(tirx.abs(x))
-    bounded = share(_clamp(share, magnitude, 0.0, ERF_MAX))
-    large = tirx.Sub(_f(1.0), _exp(share, _polynomial(ERFC_EXPONENT, bounded)))
+    bounded = share(_below(magnitude, ERF_MAX))
+    large = tirx.Sub(_f(1.0), _exp_of_moderate(share, _polynomial(ERFC_EXPONENT, bounded)))
     return tirx.Select(tirx.LT(magnitude, _f(ERF_SPLIT)), small, _with_sign(large, x))
 
 

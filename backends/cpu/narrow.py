@@ -29,6 +29,13 @@ def widen(share: Share, stored: Term, dtype: str) -> Term:
     raise ValueError(f"{dtype} is not a narrow float")
 
 
+def pack(share: Share, value: Term, dtype: str) -> Term:
+    """The stored form of a number of the type: nothing is left to round."""
+    if dtype == "bf16":
+        return tirx.Cast("uint16", _bits(value) >> _i32(16))
+    return narrow(share, value, dtype)
+
+
 def narrow(share: Share, value: Term, dtype: str) -> Term:
     """The stored form of the nearest number of the type."""
     match dtype:

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define MAX_THREADS 256
+#define STACK_BYTES (4 << 20)
 #define TASKS_PER_THREAD 32
 #define SPINS_BEFORE_YIELD 256
 #define YIELDS_BEFORE_SLEEP 400
@@ -143,6 +144,7 @@ static void start(void) {
   if (pool.threads > MAX_THREADS) pool.threads = MAX_THREADS;
   pthread_attr_init(&attributes);
   pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  pthread_attr_setstacksize(&attributes, STACK_BYTES);
   for (int thread = 1; thread < pool.threads; ++thread) {
     pthread_t handle;
     if (pthread_create(&handle, &attributes, worker, (void*)(intptr_t)thread)) {

@@ -18,8 +18,8 @@ from uol.backends.cpu.schedules.work import PARALLEL_FROM, cost, parallel_prefix
 from uol.codegen.index import affine, static
 from uol.codegen.spec import Let, Read, Reduce, Store
 
-ROW_BUFFER_BYTES = 32 * 1024
-"""What a row may keep on the stack between its passes: as much as a first-level cache holds."""
+ROW_BUFFER_BYTES = 256 * 1024
+"""What a row may keep on the stack between its passes: a part of a second-level cache, and of a thread's stack."""
 VECTORS = 4
 """Independent vectors of partial results, to cover the latency of an addition."""
 TASKS_PER_CORE = 8
