@@ -35,7 +35,7 @@ def test_no_synchronisation_can_be_dropped(target: str, op: str) -> None:
     assert not alive
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", ["cuda", "hip"])
 def test_no_guard_can_be_dropped(target: str) -> None:
     report = judge_mutants([Case("linear_relu", target, "f32", SMALL["linear_relu"])], keep=lambda m: m.kind == "guard")
     assert not [m.description for m in report.alive]
