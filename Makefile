@@ -27,7 +27,7 @@ types: environment build/typed
 	MYPYPATH=build/typed $(BIN)/mypy --strict -p uol
 
 pytest: environment
-	$(BIN)/python -m pytest -m "not soak"
+	$(BIN)/python -m pytest
 
 soak: environment
 	$(BIN)/python -m pytest -m soak
