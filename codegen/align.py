@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from uol.codegen.names import bound_axes, taken_names, unused
 from uol.codegen.traverse import rewrite, walk
 from uol.ir.nodes import Axis, Expr, Load, Program, Reduce, Stage, Var
 
 
 def align_axes(program: Program) -> Program:
-    """The same program with producers renamed after their (last) reader, so that kernels can join by name."""
-    stages = list(program.stages)
+    """The same program with producers renamed after a reader, the earliest last, so that kernels can join by name. Indices
+    that are called as a tensor is (a called operator's may be) are renamed first."""
+    taken = taken_names(program)
+    stages = [_apart(stage, program.tensors, taken) for stage in program.stages]
     place = {stage.name: i for i, stage in enumerate(stages)}
     for reader in range(len(stages) - 1, -1, -1):
+        indices = {a.name for a in (*stages[reader].axes, *bound_axes(stages[reader]))}
         for load in (node for node in walk(stages[reader].value) if isinstance(node, Load)):
             producer = place.get(load.tensor, reader)
             names = plain_indices(load)
-            if producer < reader and names is not None:
+            if producer < reader and names is not None and indices.issuperset(names):
                 wanted = dict(zip((a.name for a in stages[producer].axes), names, strict=True))
-                stages[producer] = rename_axes(stages[producer], wanted)
+                stages[producer] = rename_axes(stages[producer], wanted, taken)
     return replace(program, stages=tuple(stages))
+
+
+def _apart(stage: Stage, tensors: Iterable[str], taken: Iterable[str]) -> Stage:
+    names: dict[str, str] = {}
+    for axis in (*stage.axes, *bound_axes(stage)):
+        if axis.name in tensors and axis.name not in names:
+            names[axis.name] = unused(axis.name, (*taken, *names.values()))
+    return rename_axes(stage, names)
 
 
 def plain_indices(load: Load) -> tuple[str, ...] | None:
@@ -29,29 +41,19 @@ def plain_indices(load: Load) -> tuple[str, ...] | None:
     return tuple(names) if len(names) == len(load.index) == len(set(names)) else None
 
 
-def rename_axes(stage: Stage, names: Mapping[str, str]) -> Stage:
-    """The stage with axes (its own and reduced ones) renamed; whatever would be captured steps aside."""
+def rename_axes(stage: Stage, names: Mapping[str, str], avoid: Iterable[str] = ()) -> Stage:
+    """The stage with axes (its own and reduced ones) renamed; whatever would be captured steps aside, to a name that is
+    none of `avoid`."""
     wanted = {old: new for old, new in names.items() if old != new}
     if not wanted:
         return stage
-    taken = {a.name for a in stage.axes} | _bound(stage.value)
+    taken = {a.name for a in (*stage.axes, *bound_axes(stage))}
     mapping = dict(wanted)
     for name in sorted(taken - set(wanted)):
         if name in wanted.values():
-            mapping[name] = _unused(name, taken | set(mapping.values()))
+            mapping[name] = unused(name, (*taken, *mapping.values(), *avoid))
     axes = tuple(Axis(mapping.get(a.name, a.name), a.extent) for a in stage.axes)
     return replace(stage, axes=axes, value=_renamed(stage.value, mapping))
-
-
-def _bound(expr: Expr) -> set[str]:
-    return {a.name for node in walk(expr) if isinstance(node, Reduce) for a in node.axes}
-
-
-def _unused(stem: str, taken: set[str]) -> str:
-    number = 2
-    while f"{stem}{number}" in taken:
-        number += 1
-    return f"{stem}{number}"
 
 
 def _renamed(expr: Expr, mapping: Mapping[str, str]) -> Expr:

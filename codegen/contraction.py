@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from uol.codegen.access import conjuncts
 from uol.codegen.index import add, affine, mul, static
+from uol.codegen.names import unused
 from uol.codegen.traverse import rewrite, substitute, variables, walk
+from uol.ir.knowledge import is_integral
 from uol.ir.nodes import Axis, Call, Const, Expr, Load, Reduce, Stage, Var
 
 
@@ -25,16 +27,17 @@ class Contraction:
     split: Mapping[str, Expr] = field(default_factory=dict)
 
 
-def as_contraction(stage: Stage, inner: str | None) -> Contraction | None:
-    """The stage as a contraction, or None where it is not one. `inner`: the axis that the result is contiguous along."""
+def as_contraction(stage: Stage, inner: str | None, taken: Iterable[str] = ()) -> Contraction | None:
+    """The stage as a contraction, or None where it is not one. `inner`: the axis that the result is contiguous along;
+    `taken`: names that no new axis may have."""
     reduce_ = stage.value
     if not isinstance(reduce_, Reduce) or reduce_.op != "sum" or reduce_.where:
         return None
     factors = _factors(reduce_.body)
     if factors is None:
         return None
-    axes, split = _split_groups(stage.axes, factors)
-    a, b = (_divided(substitute(f, split)) for f in factors)
+    axes, split = _split_groups(stage.axes, factors, frozenset(taken))
+    a, b = (_divided(substitute(f, split), split) for f in factors)
     seen_a, seen_b = variables(a), variables(b)
     innermost = _innermost(inner, split)
     if innermost in seen_a - seen_b:
@@ -48,27 +51,42 @@ def as_contraction(stage: Stage, inner: str | None) -> Contraction | None:
 
 
 def _factors(body: Expr) -> tuple[Expr, Expr] | None:
-    """The two factors of a product, conditions of an enclosing `select(c, a*b, 0)` moved into the factor that knows
-    their indices."""
-    conditions: list[Expr] = []
-    while isinstance(body, Call) and body.fn == "select" and _is_zero(body.args[2]):
-        conditions += conjuncts(body.args[0])
-        body = body.args[1]
+    """The two factors of a product, each a read whose guards hold the conditions that it stands under.
+
+    A condition around the product, `select(c, a*b, 0)`, must be one of indices that both factors know: guarding one of
+    them would leave 0 * b, which is no 0 where b is infinite.
+    """
+    conditions, body = _stripped(body)
     if not (isinstance(body, Call) and body.fn == "*"):
         return None
-    a, b = body.args
-    if not (_is_one_load(a) and _is_one_load(b)):
-        return None
-    for condition in conditions:
-        if any(isinstance(node, Load) for node in walk(condition)):
+    factors: list[Expr] = []
+    for factor in body.args:
+        own, factor = _stripped(factor)
+        if not _is_one_load(factor) or not all(_is_of_indices(c) for c in (*own, *conditions)):
             return None
-        if variables(condition) <= variables(a) and _fills_with_zero(a):
-            a = _guarded(a, condition)
-        elif variables(condition) <= variables(b) and _fills_with_zero(b):
-            b = _guarded(b, condition)
-        else:
+        if not all(variables(c) <= variables(factor) for c in conditions):
             return None
+        if (own or conditions) and not _fills_with_zero(factor):
+            return None
+        factors.append(_guarded(factor, (*own, *conditions)))
+    a, b = factors
     return a, b
+
+
+def _stripped(expr: Expr) -> tuple[tuple[Expr, ...], Expr]:
+    """The conditions c of enclosing `select(c, expr, 0)`, and what they enclose; casts stay around it."""
+    match expr:
+        case Call(fn="select", args=(condition, value, other)) if _is_zero(other):
+            conditions, value = _stripped(value)
+            return (*conjuncts(condition), *conditions), value
+        case Call(fn="cast", args=(value,)):
+            conditions, value = _stripped(value)
+            return conditions, replace(expr, args=(value,))
+    return (), expr
+
+
+def _is_of_indices(condition: Expr) -> bool:
+    return is_integral(condition) and not any(isinstance(node, Load) for node in walk(condition))
 
 
 def _is_zero(expr: Expr | None) -> bool:
@@ -92,16 +110,18 @@ def _fills_with_zero(factor: Expr) -> bool:
     return isinstance(load, Load) and (load.fill is None or _is_zero(load.fill))
 
 
-def _guarded(factor: Expr, condition: Expr) -> Expr:
+def _guarded(factor: Expr, conditions: tuple[Expr, ...]) -> Expr:
     def rule(node: Expr) -> Expr | None:
         if not isinstance(node, Load):
             return None
-        return replace(node, guard=(*node.guard, condition), fill=node.fill or Const(0, node.dtype))
+        return replace(node, guard=(*node.guard, *conditions), fill=node.fill or Const(0, node.dtype))
 
-    return rewrite(factor, rule)
+    return rewrite(factor, rule) if conditions else factor
 
 
-def _split_groups(axes: tuple[Axis, ...], factors: tuple[Expr, Expr]) -> tuple[tuple[Axis, ...], dict[str, Expr]]:
+def _split_groups(
+    axes: tuple[Axis, ...], factors: tuple[Expr, Expr], taken: frozenset[str]
+) -> tuple[tuple[Axis, ...], dict[str, Expr]]:
     """An axis that one factor sees only as `axis / c` is split into its group and its place in the group, so that a
     grouped convolution is a batch of contractions."""
     split: dict[str, Expr] = {}
@@ -111,7 +131,7 @@ def _split_groups(axes: tuple[Axis, ...], factors: tuple[Expr, Expr]) -> tuple[t
         if width is None:
             result.append(axis)
             continue
-        group, place = f"{axis.name}_group", f"{axis.name}_in"
+        group, place = unused(f"{axis.name}_group", taken), unused(f"{axis.name}_in", taken)
         result += [Axis(group, Const((static(axis.extent) or 0) // width)), Axis(place, Const(width))]
         split[axis.name] = add(mul(Var(group), Const(width)), Var(place))
     return tuple(result), split
@@ -136,17 +156,14 @@ def _group_width(axis: Axis, factor: Expr) -> int | None:
     return width if width > 0 and extent % width == 0 else None
 
 
-def _divided(expr: Expr) -> Expr:
+def _divided(expr: Expr, split: Mapping[str, Expr]) -> Expr:
     """(group * c + place) / c is the group: the only division that a split leaves behind."""
-
-    def rule(node: Expr) -> Expr | None:
-        match node:
-            case Call(fn="/", args=(Call(fn="+", args=(Call(fn="*", args=(Var(name=g) as group, c)), Var(name=p))), d)):
-                if c == d and g.endswith("_group") and p == g.removesuffix("_group") + "_in":
-                    return group
-        return None
-
-    return rewrite(expr, rule)
+    groups: dict[Expr, Expr] = {}
+    for form in split.values():
+        match form:
+            case Call(args=(Call(args=(group, width)), _)):
+                groups[Call("/", (form, width), form.dtype)] = group
+    return rewrite(expr, groups.get)
 
 
 def _innermost(inner: str | None, split: Mapping[str, Expr]) -> str | None:

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from uol.codegen.index import static
+from uol.codegen.names import taken_names, unused
 from uol.codegen.traverse import rewrite, variables
 from uol.ir.nodes import Axis, Expr, Load, Program, Reduce, Stage, Tensor, Var
 
 
 def hoist_reductions(program: Program) -> Program:
-    """The same program with every inner reduction in a stage of its own, over the indices that it depends on."""
+    """The same program with every inner reduction in a stage of its own, over the indices that it depends on, and those
+    that run over nothing: what is inside of them is proven of no element, and must not run."""
     tensors = dict(program.tensors)
     stages: list[Stage] = []
-
-    def fresh(stem: str) -> str:
-        name, number = stem, 1
-        while name in tensors:
-            number += 1
-            name = f"{stem}{number}"
-        return name
+    taken = taken_names(program)
 
     def extract(stage: Stage, expr: Expr, scope: tuple[Axis, ...]) -> Expr:
         def rule(node: Expr) -> Expr | None:
@@ -26,8 +23,8 @@ def hoist_reductions(program: Program) -> Program:
                 return None
             inner = node_without_nested(stage, node, scope)
             free = variables(inner) - {a.name for a in inner.axes}
-            axes = tuple(a for a in scope if a.name in free)
-            name = fresh(f"{stage.name}_{node.op}")
+            axes = tuple(a for a in scope if a.name in free or static(a.extent) == 0)
+            name = unused(f"{stage.name}_{node.op}", (*taken, *tensors))
             tensors[name] = Tensor(name, node.dtype, tuple(a.extent for a in axes), "local")
             stages.append(Stage(name, axes, inner, node.dtype, stage.line, stage.span))
             return Load(name, tuple(Var(a.name) for a in axes), (), None, node.dtype)

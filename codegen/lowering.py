@@ -1,4 +1,4 @@
-"""From a program to kernel specs: hoist, align, partition, lay out, legalise."""
+"""From a program to kernel specs: prune, hoist, align, partition, lay out, legalise."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from uol.codegen.group import Group
 from uol.codegen.hoist import hoist_reductions
 from uol.codegen.index import physical_order, static
 from uol.codegen.layout import Layouts, assign_strides
+from uol.codegen.names import taken_names, unused
 from uol.codegen.partition import Partition
+from uol.codegen.prune import drop_unused
+from uol.codegen.rewrites import without_terms
 from uol.codegen.spec import (
     Arg,
     ArgRole,
@@ -46,11 +49,11 @@ def lower(program: Program, backend: Backend, layouts: Layouts | None = None) ->
 
     >>> graph = lower(program, backend, {"x": (0, 1), "y": (128, 1)})      # x broadcast over its first dim
     """
-    prepared = align_axes(hoist_reductions(program))
-    lowering = Lowering(prepared, assign_strides(prepared, layouts or {}))
+    prepared = align_axes(hoist_reductions(drop_unused(program)))
+    lowering = Lowering.of(prepared, layouts or {})
     groups = Partition(prepared, lowering.contraction, lambda g: backend.accepts(lowering.candidate(g))).run()
     specs = lowering.specs(groups)
-    legal = tuple(part for spec in specs for part in backend.legalise(spec))
+    legal = tuple(part for spec in specs for part in backend.legalise(_of_something(spec)))
     return KernelGraph(
         name=program.name,
         specs=legal,
@@ -62,8 +65,21 @@ def lower(program: Program, backend: Backend, layouts: Layouts | None = None) ->
     )
 
 
+def _of_something(spec: KernelSpec) -> KernelSpec:
+    """A contraction without a result is a map over nothing: its operands must not be touched (their accesses are proven of
+    no element), and an operand that another kernel copies first would be."""
+    if isinstance(spec, Contract) and any(static(a.extent) == 0 for a in spec.batch + spec.m + spec.n):
+        return without_terms(spec)
+    return spec
+
+
 def _storable(group: Group) -> frozenset[str]:
     return frozenset(s.name for s in group.stages if grouping.storable(group, s))
+
+
+def _suffix(group: Group, keep: frozenset[str]) -> str:
+    """What tells a kernel from the others: the reduction that it is around, else the first tensor that it stores."""
+    return group.anchor.name if group.cols else next(s.name for s in group.stages if s.name in keep)
 
 
 def _workspaces(specs: Sequence[KernelSpec]) -> tuple[Arg, ...]:
@@ -81,12 +97,18 @@ class Lowering:
 
     program: Program
     strides: Mapping[str, tuple[Expr, ...]]
+    taken: frozenset[str]
+    """Names that nothing new may have."""
+
+    @classmethod
+    def of(cls, program: Program, layouts: Layouts) -> Lowering:
+        return cls(program, assign_strides(program, layouts), taken_names(program))
 
     def contraction(self, stage: Stage) -> Contraction | None:
         """The stage as a contraction with n along the axis that its tensor is contiguous in."""
         order = physical_order([a.extent for a in stage.axes], self.strides[stage.name])
         wide = [d for d in order if static(stage.axes[d].extent) != 1] or list(order)
-        return as_contraction(stage, stage.axes[wide[-1]].name if wide else None)
+        return as_contraction(stage, stage.axes[wide[-1]].name if wide else None, self.taken)
 
     def specs(self, groups: Sequence[Group]) -> tuple[KernelSpec, ...]:
         """One spec a group; every tensor that leaves its group is stored by the first that makes it whole."""
@@ -99,7 +121,7 @@ class Lowering:
                 owners.setdefault(name, number)
         kept = [frozenset(n for n, owner in owners.items() if owner == number) for number in range(len(groups))]
         used = [(g, k) for g, k in zip(groups, kept, strict=True) if k]
-        return tuple(self.spec(g, k, g.anchor.name if len(used) > 1 else "") for g, k in used)
+        return tuple(self.spec(g, k, _suffix(g, k) if len(used) > 1 else "") for g, k in used)
 
     def candidate(self, group: Group) -> KernelSpec:
         """The spec that a group would become if its last stage were all that is stored."""
@@ -107,39 +129,51 @@ class Lowering:
 
     def spec(self, group: Group, keep: frozenset[str], suffix: str) -> KernelSpec:
         """The group as a spec that stores the tensors in `keep`."""
-        writer = _Writer(self, group, keep)
-        steps = writer.steps()
-        name = f"{self.program.name}_{suffix}" if suffix else self.program.name
-        program = self.program
-        common = (name, self.args(group, keep), self._scalars(group), program.dims, program.facts, program.text)
+        common = dict(
+            name=self._name(suffix, group),
+            args=self.args(group, keep),
+            scalars=self._scalars(group),
+            dims=self.program.dims,
+            facts=self.program.facts,
+            source=self.program.text,
+        )
+        rows = self._physical(group.rows, group, keep)
         match group.kind:
             case "map":
-                return Map(*common, index=self._physical(group.rows, group, keep), steps=steps)
+                return Map(**common, index=rows, steps=_Writer(self, group, keep, rows).steps())  # type: ignore[arg-type]
             case "reduce":
-                rows = self._physical(group.rows, group, keep)
-                return Reduce(*common, rows=rows, cols=group.cols, steps=steps)
+                steps = _Writer(self, group, keep, rows + group.cols).steps()
+                return Reduce(**common, rows=rows, cols=group.cols, steps=steps)  # type: ignore[arg-type]
             case "contract":
-                return self._contract(group, common, writer, steps)
+                return self._contract(group, keep, common)
 
-    def _contract(self, group: Group, common: Common, writer: _Writer, steps: tuple[Step, ...]) -> Contract:
+    def _contract(self, group: Group, keep: frozenset[str], common: Mapping[str, object]) -> Contract:
         c = group.contraction
         assert c is not None
-        a = writer.value(c.a)
-        b = writer.value(c.b)
-        stored = next((s for s in steps if isinstance(s, Store)), None)
+        draft = _Writer(self, group, keep, c.batch + c.m + c.n + c.k)
+        stored = next((s for s in draft.steps() if isinstance(s, Store)), None)
+        m, n, k = _by_stride(c.m, stored), _by_stride(c.n, stored), _by_read(c.k, draft.value(c.a))
+        writer = _Writer(self, group, keep, c.batch + m + n + k)
         return Contract(
-            *common,
+            **common,  # type: ignore[arg-type]
             batch=c.batch,
-            m=_by_stride(c.m, stored),
-            n=_by_stride(c.n, stored),
-            k=_by_read(c.k, a),
-            a=a,
-            b=b,
+            m=m,
+            n=n,
+            k=k,
+            a=writer.value(c.a),
+            b=writer.value(c.b),
             acc=writer.local(group.anchor.name),
             acc_dtype=group.anchor.dtype,
             line=group.anchor.line,
-            epilogue=steps,
+            epilogue=writer.steps(),
         )
+
+    def _name(self, suffix: str, group: Group) -> str:
+        """The kernel's name. Workspaces that a contraction may need are named after it, and no tensor is."""
+        name = f"{self.program.name}_{suffix}" if suffix else self.program.name
+        while group.kind == "contract" and any(n.startswith(f"{name}_") for n in self.taken):
+            name += "_kernel"
+        return name
 
     def _physical(self, axes: tuple[Axis, ...], group: Group, keep: frozenset[str]) -> tuple[Axis, ...]:
         """The axes in the order in which the first stored tensor over them lies in memory."""
@@ -174,6 +208,7 @@ class _Writer:
     lowering: Lowering
     group: Group
     keep: frozenset[str]
+    space: tuple[Axis, ...]
 
     def steps(self) -> tuple[Step, ...]:
         out: list[Step] = []
@@ -192,26 +227,24 @@ class _Writer:
 
     def store(self, stage: Stage, name: str, axes: tuple[str, ...]) -> Store:
         index = tuple(substitute(Var(a.name), self.split) for a in stage.axes)
-        over = tuple(a for a in self.space() if a.name in axes)
+        over = tuple(a for a in self.space if a.name in axes)
         offset, strides = self.accesses().offset(stage.name, index, over)
         return Store(stage.name, offset, strides, Var(name, stage.dtype), stage.dtype, axes, stage.line)
 
     def value(self, expr: Expr) -> Expr:
         """An expression of the program over the kernel's axes."""
         values = {s.name: Var(self.local(s.name), s.dtype) for s in self.group.stages}
-        return self.accesses().value(substitute(expr, self.split), self.space(), values)
+        return self.accesses().value(substitute(expr, self.split), self.space, values)
 
     def local(self, name: str) -> str:
         """The value of a tensor that is stored is not the buffer of that name."""
-        return f"{name}_value" if self.lowering.program.tensors[name].role != "local" or name in self.keep else name
+        if self.lowering.program.tensors[name].role == "local" and name not in self.keep:
+            return name
+        return unused(f"{name}_value", self.lowering.taken)
 
     def step_axes(self, stage: Stage) -> tuple[str, ...]:
         used = {n for a in stage.axes for n in variables(substitute(Var(a.name), self.split))}
-        return tuple(a.name for a in self.space() if a.name in used)
-
-    def space(self) -> tuple[Axis, ...]:
-        c = self.group.contraction
-        return c.batch + c.m + c.n + c.k if c is not None else self.group.rows + self.group.cols
+        return tuple(a.name for a in self.space if a.name in used)
 
     def accesses(self) -> Accesses:
         return Accesses(self.lowering.program.tensors, self.lowering.strides, self.lowering.program.facts)

@@ -41,16 +41,12 @@ class Partition:
 
     def place(self, stage: Stage) -> None:
         """A reduction anchors a new group; an elementwise stage floats."""
-        contraction = self.contraction(stage)
         if not isinstance(stage.value, Reduce):
             self.floating[stage.name] = stage
             return
-        if contraction is not None:
-            self.materialise_operands(stage, keep=frozenset())
-            adopted: tuple[Stage, ...] = ()
-        else:
-            adopted = self.adoptable(stage)
-            self.materialise_operands(stage, keep=frozenset(a.name for a in adopted))
+        contraction = self.contraction(stage)
+        adopted = self.adoptable(stage) if contraction is None else ()
+        self.materialise_operands(stage, adopted)
         self.groups.append(grouping.start(stage, adopted, contraction))
 
     def try_join(self, stage: Stage) -> bool:
@@ -75,33 +71,49 @@ class Partition:
         return max((made[load.tensor] for load in loads(stage) if load.tensor in made), default=-1)
 
     def adoptable(self, stage: Stage) -> tuple[Stage, ...]:
-        """The floating stages that the stage reads at their own indices, and theirs, producers first."""
+        """The floating stages that the stage reads at their own indices, and theirs, producers first; none that one of them
+        reads at other indices too, since a kernel holds one element of each."""
+        refused: set[str] = set()
+        while True:
+            found = self.within_reach(stage, refused)
+            reads = [load for s in (*found.values(), stage) for load in loads(s) if load.tensor in found]
+            elsewhere = {load.tensor for load in reads if not self.is_own(load)}
+            if not elsewhere:
+                return tuple(s for s in self.floating.values() if s.name in found)
+            refused |= elsewhere
+
+    def within_reach(self, stage: Stage, refused: set[str]) -> dict[str, Stage]:
+        """The floating stages at the end of reads at own indices, through others of them."""
         found: dict[str, Stage] = {}
-        for load in loads(stage):
-            producer = self.floating.get(load.tensor)
-            if producer is None or plain_indices(load) != tuple(a.name for a in producer.axes) or load.guard:
-                continue
-            for inner in (*self.adoptable(producer), producer):
-                found.setdefault(inner.name, inner)
-        return tuple(found.values())
+        pending = [stage]
+        while pending:
+            for load in loads(pending.pop()):
+                if load.tensor in self.floating and load.tensor not in (*found, *refused) and self.is_own(load):
+                    found[load.tensor] = self.floating[load.tensor]
+                    pending.append(found[load.tensor])
+        return found
+
+    def is_own(self, load: Load) -> bool:
+        """Is a floating stage read at its own indices?"""
+        own = tuple(a.name for a in self.floating[load.tensor].axes)
+        return plain_indices(load) == own and not load.guard
 
     def floats_elsewhere(self, stage: Stage, adopted: tuple[Stage, ...]) -> bool:
         """Does the stage (or what it adopts) read a floating stage that it cannot adopt?"""
         own = {a.name for a in adopted}
         return any(load.tensor in self.floating and load.tensor not in own for s in (*adopted, stage) for load in loads(s))
 
-    def materialise_operands(self, stage: Stage, keep: frozenset[str]) -> None:
-        """Put every floating operand that is not kept into memory before the stage runs."""
-        for load in loads(stage):
-            if load.tensor in self.floating and load.tensor not in keep:
+    def materialise_operands(self, stage: Stage, adopted: tuple[Stage, ...]) -> None:
+        """Put every floating stage into memory that the stage, or what it adopts, reads and that is not adopted."""
+        kept = {a.name for a in adopted}
+        for load in (load for s in (*adopted, stage) for load in loads(s)):
+            if load.tensor in self.floating and load.tensor not in kept:
                 self.materialise(self.floating[load.tensor])
 
     def materialise(self, stage: Stage) -> None:
         """Give a floating stage a kernel: the last map over the same axes, else one of its own."""
         adopted = self.adoptable(stage)
-        self.materialise_operands(stage, keep=frozenset(a.name for a in adopted))
-        for inner in adopted:
-            self.materialise_operands(inner, keep=frozenset(a.name for a in adopted))
+        self.materialise_operands(stage, adopted)
         self.floating.pop(stage.name, None)
         first = max((self.home(s) for s in (*adopted, stage)), default=-1)
         for number in range(max(first, 0), len(self.groups)):

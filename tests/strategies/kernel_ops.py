@@ -11,6 +11,7 @@ An integer is computed only from what is exact, since the admitted interval of a
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import prod
 from random import Random
@@ -22,7 +23,7 @@ FLOATS = ("f32", "f16", "bf16", "f64")
 INTEGERS = ("i32", "i64", "i8", "u8", "i16")
 SIZES = (1, 1, 2, 3, 4, 5, 7, 8, 9, 13, 16, 17, 33)
 POINTS = 2500
-"""How many points all dims of an operator may span together: it is run point by point."""
+"""How many points all dims of an operator may span together, and a reduction by two axes with its rows."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,13 @@ class Scope:
     def of(self, dim: str) -> list[str]:
         return [i for i, d in self.dims.items() if d == dim]
 
+    @contextmanager
+    def binding(self, bound: dict[str, str]) -> Iterator[Scope]:
+        """The scope of a reduction's body."""
+        inner = Scope({**self.dims, **bound}, self.plain - set(bound))
+        yield inner
+        self.plain |= inner.plain - set(bound)
+
 
 def kernel_cases(seeds: range, dtypes: tuple[str, ...] = FLOATS) -> Iterator[KernelCase]:
     """One case a seed."""
@@ -84,6 +92,7 @@ class _Draft:
     results: list[Tensor] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     dims: tuple[str, ...] = ()
+    sizes: dict[str, int] = field(default_factory=dict)
     attrs: dict[str, int | float] = field(default_factory=dict)
 
     # --- choices -------------------------------------------------------------------------------------------------------
@@ -103,7 +112,7 @@ class _Draft:
     def case(self, seed: int) -> KernelCase:
         rng = self.rng
         self.dims = ("N", "M", "K", "C")[: rng.choice((1, 2, 2, 3, 3, 3, 4))]
-        sizes = self.sizes()
+        self.sizes = self.some_sizes()
         self.attributes()
         for name in ("x", "w", "v")[: rng.randint(1, 3)]:
             self.add_input(name, self.some_dims(1, 3), "T")
@@ -122,26 +131,26 @@ class _Draft:
             head += "; " + ", ".join(f"{n}: {type(v).__name__}" for n, v in self.attrs.items())
         tail = ", ".join(f"{t.name}: {t.kind}[{', '.join(t.dims)}]" for t in self.results)
         text = "\n".join((f"op random{seed}({head}) -> ({tail}) for T in (f64, f32, f16, bf16) {{", *self.lines, "}"))
-        return self.finished(seed, text, sizes)
+        return self.finished(seed, text)
 
-    def finished(self, seed: int, text: str, sizes: dict[str, int]) -> KernelCase:
+    def finished(self, seed: int, text: str) -> KernelCase:
         special = self.chance(0.25)
         numbers = np.random.default_rng(self.rng.randrange(2**32))
         strides: dict[str, tuple[int, ...]] = {}
         inputs: dict[str, np.ndarray] = {}
         for t in self.inputs:
-            shape = tuple(sizes[d] for d in t.dims)
+            shape = tuple(self.sizes[d] for d in t.dims)
             layout = layout_of(self.rng, shape)
             inputs[t.name] = values_of(numbers, self.dtype if t.kind == "T" else t.kind, shape, layout, special)
             if layout is not None:
                 strides[t.name] = layout
         for t in self.results:
-            layout = result_layout_of(self.rng, tuple(sizes[d] for d in t.dims))
+            layout = result_layout_of(self.rng, tuple(self.sizes[d] for d in t.dims))
             if layout is not None:
                 strides[t.name] = layout
-        return KernelCase(seed, text, self.dtype, sizes, self.attrs, inputs, strides, special)
+        return KernelCase(seed, text, self.dtype, self.sizes, self.attrs, inputs, strides, special)
 
-    def sizes(self) -> dict[str, int]:
+    def some_sizes(self) -> dict[str, int]:
         sizes = {d: self.rng.choice(SIZES) for d in self.dims}
         while prod(sizes.values()) > POINTS:
             largest = max(sizes, key=lambda d: sizes[d])
@@ -221,11 +230,11 @@ class _Draft:
         """argmax or argmin over one or two axes."""
         over = self.some_dims(1, 2)
         dims = tuple(d for d in self.some_dims(0, 2) if d not in over)
-        scope = Scope({d.lower(): d for d in (*dims, *over)})
+        scope = Scope({d.lower(): d for d in dims})
         exact = self.chance(0.6)
-        sources = [t for t in self.inputs if t.kind == "T"]
-        body = self.read(self.rng.choice(sources), scope) if exact else self.number(scope, 1)
-        binders = ", ".join(d.lower() for d in over)
+        with scope.binding({d.lower(): d for d in over}) as inner:
+            body = self.read(self.some_exact(), inner) if exact else self.number(inner, 1)
+            binders = self.bounded({d.lower(): d for d in over}, inner)
         value = f"{self.one('argmax', 'argmin')}[{binders}]({body})"
         self.finish(name, dims, "i64", value, scope, exact, result)
 
@@ -274,17 +283,25 @@ class _Draft:
     def bind(self, scope: Scope, low: int = 1, high: int = 2) -> dict[str, str]:
         """Names for indices of a reduction, each over a dim."""
         bound: dict[str, str] = {}
+        points = prod(self.sizes[d] for d in scope.dims.values())
         for dim in self.some_dims(low, high):
+            points *= self.sizes[dim]
+            if bound and points > POINTS:
+                break
             own = dim.lower()
             bound[own if own not in scope.dims else f"{own}{len(scope.dims)}"] = dim
         return bound
 
     def plain_reduction(self, scope: Scope) -> str:
         bound = self.bind(scope)
-        inner = Scope({**scope.dims, **bound}, scope.plain)
         op = self.one("sum", "sum", "sum", "max", "min", "prod")
-        body = self.covering(self.number(inner, self.rng.randint(0, 2)), bound, inner)
+        with scope.binding(bound) as inner:
+            body = self.covering(self.number(inner, self.rng.randint(0, 2)), bound, inner)
         return f"{op}[{', '.join(bound)}]({body})"
+
+    def bounded(self, bound: dict[str, str], inner: Scope) -> str:
+        """Binders; one whose index stands nowhere alone says how far it runs."""
+        return ", ".join(i if i in inner.plain else f"{i} < {dim}" for i, dim in bound.items())
 
     def covering(self, body: str, bound: dict[str, str], inner: Scope) -> str:
         """The body with a plain place for every bound index."""
@@ -294,17 +311,12 @@ class _Draft:
     def product_reduction(self, scope: Scope) -> str:
         """sum(a * b): a contraction where the axes allow it."""
         bound = self.bind(scope)
-        inner = Scope({**scope.dims, **bound}, scope.plain)
-        a, b = (self.read_as_acc(self.some_tensor(inner, ("T", "T", "acc")), inner) for _ in range(2))
-        if self.chance(0.15):
-            condition = self.condition(inner, 0, True)
-            body = f"select({condition}, {a} * {b}, 0)"
-        else:
+        with scope.binding(bound) as inner:
+            a, b = (self.read_as_acc(self.some_tensor(inner, ("T", "T", "acc")), inner) for _ in range(2))
             body = f"{a} * {b}"
-        missing = [i for i in bound if i not in inner.plain]
-        if missing:  # what the indices run over stands in the binder
-            return f"sum[{', '.join(i if i not in missing else f'{i} < {bound[i]}' for i in bound)}]({body})"
-        return f"sum[{', '.join(bound)}]({body})"
+            if self.chance(0.15):
+                body = f"select({self.condition(inner, 0, True)}, {body}, 0)"
+            return f"sum[{self.bounded(bound, inner)}]({body})"
 
     def window_reduction(self, scope: Scope) -> str:
         width, step, stride, pad = (self.rng.randint(*r) for r in ((1, 3), (1, 2), (1, 2), (0, 2)))
@@ -328,9 +340,10 @@ class _Draft:
         if not scope.dims:
             return self.plain_reduction(scope)
         i = self.rng.choice(sorted(scope.dims))
-        inner = Scope({**scope.dims, "j": scope.dims[i]}, scope.plain)
-        bounds = self.one(f"j <= {i}", f"j < {i}", f"j > {i} - 2, j <= {i}", f"j >= {i}")
-        body = self.covering(self.number(inner, 0), {"j": scope.dims[i]}, inner)
+        j = f"j{len(scope.dims)}"
+        bounds = self.one(f"{j} <= {i}", f"{j} < {i}", f"{j} > {i} - 2, {j} <= {i}", f"{j} >= {i}")
+        with scope.binding({j: scope.dims[i]}) as inner:
+            body = self.covering(self.number(inner, 0), {j: scope.dims[i]}, inner)
         return f"{self.one('sum', 'sum', 'max', 'prod')}[{bounds}]({body})"
 
     def ragged_reduction(self, scope: Scope) -> str:
@@ -339,17 +352,18 @@ class _Draft:
         if not lengths:
             return self.product_reduction(scope)
         dim = self.rng.choice(self.dims)
-        inner = Scope({**scope.dims, "j": dim}, scope.plain)
         length = self.read(self.rng.choice(lengths), scope, plain=True)
-        body = self.covering(self.number(inner, 0), {"j": dim}, inner)
-        return f"sum[j < {length}]({body})"
+        j = f"j{len(scope.dims)}"
+        with scope.binding({j: dim}) as inner:
+            body = self.covering(self.number(inner, 0), {j: dim}, inner)
+        return f"sum[{j} < {length}]({body})"
 
     def nested_reduction(self, scope: Scope) -> str:
         """A reduction whose body holds another one."""
         bound = self.bind(scope, 1, 1)
-        inner = Scope({**scope.dims, **bound}, scope.plain)
-        deeper = self.plain_reduction(inner)
-        body = self.covering(f"{self.number(inner, 0)} * {deeper}", bound, inner)
+        with scope.binding(bound) as inner:
+            deeper = self.plain_reduction(inner)
+            body = self.covering(f"{self.number(inner, 0)} * {deeper}", bound, inner)
         return f"{self.one('sum', 'max')}[{', '.join(bound)}]({body})"
 
     def number(self, scope: Scope, depth: int) -> str:
@@ -471,9 +485,9 @@ class _Draft:
     def integer_value(self, scope: Scope, kind: str) -> str:
         if kind in ("i32", "i64") and self.chance(0.3):
             bound = self.bind(scope)
-            inner = Scope({**scope.dims, **bound}, scope.plain)
-            body = self.integer(inner, kind, 1)
-            binders = ", ".join(i if i in inner.plain else f"{i} < {d}" for i, d in bound.items())
+            with scope.binding(bound) as inner:
+                body = self.integer(inner, kind, 1)
+                binders = self.bounded(bound, inner)
             return f"{self.one('sum', 'max', 'min', 'prod')}[{binders}]({body})"
         return self.integer(scope, kind, self.rng.randint(0, 2))
 
@@ -518,9 +532,9 @@ class _Draft:
         if not self.chance(0.4):
             return self.condition(scope, self.rng.randint(0, 2), exact)
         bound = self.bind(scope, 1, 1)
-        inner = Scope({**scope.dims, **bound}, scope.plain)
-        body = self.condition(inner, 1, exact)
-        binders = ", ".join(i if i in inner.plain else f"{i} < {d}" for i, d in bound.items())
+        with scope.binding(bound) as inner:
+            body = self.condition(inner, 1, exact)
+            binders = self.bounded(bound, inner)
         return f"{self.one('any', 'all')}[{binders}]({body})"
 
     def condition(self, scope: Scope, depth: int, exact: bool) -> str:

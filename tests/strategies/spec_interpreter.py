@@ -1,192 +1,264 @@
-"""Runs kernel specs point by point on flat numpy buffers: slow, plain, and written from the docstrings of the specs."""
+"""Runs kernel specs over all points of their axes on flat numpy buffers: plain, and written from the docstrings of the specs.
+
+It is strict about what a spec promises: every access is in range wherever it may be evaluated (both arms of a `select`,
+terms that a mask drops), strides are those of the offset, nothing is read before it is stored, every element is stored
+once, a value varies over the axes of its step alone, and a name stands for one thing.
+"""
 
 from __future__ import annotations
 
-import itertools
-import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 
 from uol.codegen.index import static
-from uol.codegen.spec import Arg, Contract, Fold, Holds, KernelGraph, KernelSpec, Let, Map, Pack, Read, Reduce, Step, Store
+from uol.codegen.spec import (
+    Arg,
+    Contract,
+    Fold,
+    Guard,
+    Holds,
+    KernelGraph,
+    KernelSpec,
+    Let,
+    Read,
+    Step,
+    Store,
+)
+from uol.ir.functions import FUNCTIONS
 from uol.ir.nodes import Axis, Call, Const, Expr, Var
+from uol.ir.rounding import integer_range, round_to, wrap
+from uol.ir.types import INDEX, is_float
 
-FUNCTIONS = {
-    "+": lambda a, b: a + b,
-    "-": lambda a, b: a - b,
-    "*": lambda a, b: a * b,
-    "neg": lambda a: -a,
-    "<": lambda a, b: a < b,
-    "<=": lambda a, b: a <= b,
-    ">": lambda a, b: a > b,
-    ">=": lambda a, b: a >= b,
-    "==": lambda a, b: a == b,
-    "!=": lambda a, b: a != b,
-    "and": lambda a, b: a and b,
-    "or": lambda a, b: a or b,
-    "not": lambda a: not a,
-    "exp": lambda a: math.exp(a) if a < 709 else math.inf,
-    "sqrt": lambda a: math.sqrt(a) if a >= 0 else math.nan,
-    "tanh": math.tanh,
-    "erf": math.erf,
-    "abs": abs,
-    "max": lambda a, b: math.nan if a != a or b != b else max(a, b),
-    "min": lambda a, b: math.nan if a != a or b != b else min(a, b),
+Array = np.ndarray
+
+OPERATORS: dict[str, Callable] = {
+    "+": np.add,
+    "-": np.subtract,
+    "*": np.multiply,
+    "neg": np.negative,
+    "<": np.less,
+    "<=": np.less_equal,
+    ">": np.greater,
+    ">=": np.greater_equal,
+    "==": np.equal,
+    "!=": np.not_equal,
+    "and": np.logical_and,
+    "or": np.logical_or,
+    "not": np.logical_not,
 }
-IDENTITY = {"sum": 0.0, "prod": 1.0, "max": -math.inf, "min": math.inf, "any": False, "all": True}
+FOLDS: dict[str, Callable] = {
+    "sum": np.sum,
+    "prod": np.prod,
+    "max": np.max,
+    "min": np.min,
+    "any": np.any,
+    "all": np.all,
+}
 
 
-def value_of(arg: Arg) -> tuple[int, ...]:
-    return tuple(int(static(d) or 0) for d in arg.shape)
+def identity(op: str, dtype: str) -> float | int | bool:
+    """What an empty reduction gives."""
+    if op in ("max", "min"):
+        if is_float(dtype):
+            return -np.inf if op == "max" else np.inf
+        return integer_range(dtype)[0 if op == "max" else 1]
+    return {"sum": 0, "prod": 1, "any": False, "all": True}[op]
+
+
+def apply(fn: str, args: Sequence[Array], dtype: str) -> Array:
+    """A function or operator: floats in float64, integers wrapped to their type."""
+    if fn in ("/", "%") and not is_float(dtype):
+        by = np.where(args[1] == 0, 1, args[1])
+        result = np.where(args[1] == 0, 0, args[0] // by if fn == "/" else args[0] % by)
+    elif fn == "/":
+        result = np.divide(*args)
+    elif fn in OPERATORS:
+        result = np.asarray(OPERATORS[fn](*args))
+    else:
+        result = np.asarray(FUNCTIONS[fn].reference(*args))
+    return result if dtype in ("bool", INDEX) or is_float(dtype) else wrap(result.astype(np.int64), dtype)
+
+
+def cast(value: Array, dtype: str) -> Array:
+    """A cast; f32 and f64 values do not round."""
+    if dtype == INDEX:
+        return value.astype(np.int64)
+    return value.astype(np.float64) if dtype in ("f32", "f64") else np.asarray(round_to(value, dtype))
+
+
+def storage(dtype: str) -> type:
+    return np.float64 if is_float(dtype) else np.bool_ if dtype == "bool" else np.int64
+
+
+def sizes(exprs: Sequence[Expr]) -> tuple[int, ...]:
+    return tuple(int(static(d) or 0) for d in exprs)
 
 
 def span(arg: Arg) -> int:
-    shape = value_of(arg)
-    return 0 if 0 in shape else 1 + sum((d - 1) * int(static(s) or 0) for d, s in zip(shape, arg.strides, strict=True))
+    shape = sizes(arg.shape)
+    return 0 if 0 in shape else 1 + sum((d - 1) * s for d, s in zip(shape, sizes(arg.strides), strict=True))
 
 
-def flatten(array: np.ndarray, arg: Arg) -> np.ndarray:
-    """The array's elements at the places that the arg's strides give them."""
-    flat = np.zeros(span(arg))
-    for index in np.ndindex(*array.shape):
-        flat[sum(i * int(static(s) or 0) for i, s in zip(index, arg.strides, strict=True))] = array[index]
-    return flat
+def places(arg: Arg) -> Array:
+    """The offset of every element."""
+    shape = sizes(arg.shape)
+    grids = np.indices(shape)
+    return sum((g * s for g, s in zip(grids, sizes(arg.strides), strict=True)), np.zeros(shape, np.int64))
 
 
-def unflatten(flat: np.ndarray, arg: Arg) -> np.ndarray:
-    strides = [int(static(s) or 0) for s in arg.strides]
-    out = np.zeros(value_of(arg), flat.dtype)
-    for index in np.ndindex(*out.shape):
-        out[index] = flat[sum(i * s for i, s in zip(index, strides, strict=True))]
-    return out
-
-
-def run_graph(graph: KernelGraph, inputs: Mapping[str, np.ndarray], scalars: Mapping[str, float] | None = None) -> dict:
-    """The results of all kernels in order. A double store or an access out of range is an AssertionError."""
-    memory: dict[str, np.ndarray] = {}
+def run_graph(graph: KernelGraph, inputs: Mapping[str, Array], scalars: Mapping[str, float] | None = None) -> dict[str, Array]:
+    """The results of all kernels in order. A double store, an access out of range, a read of what no kernel has stored and
+    a result that is not stored as a whole are AssertionErrors."""
+    memory: dict[str, Array] = {}
+    known: dict[str, Array] = {}
     for arg in (*graph.args, *graph.workspaces):
-        memory[arg.name] = flatten(inputs[arg.name], arg) if arg.role == "in" else np.full(span(arg), np.nan)
-    for spec in graph.specs:
-        _Run(spec, memory, dict(scalars or {})).run()
-    return {a.name: unflatten(memory[a.name], a) for a in graph.args if a.role == "out"}
+        assert arg.name not in memory, f"two buffers are called {arg.name}"
+        memory[arg.name] = np.zeros(span(arg), storage(arg.dtype))
+        known[arg.name] = np.full(span(arg), arg.role == "in")
+        if arg.role == "in":
+            memory[arg.name][places(arg)] = inputs[arg.name]
+    assert len({spec.name for spec in graph.specs}) == len(graph.specs), "two kernels have one name"
+    with np.errstate(all="ignore"):
+        for spec in graph.specs:
+            _Run(spec, memory, known, scalars or {}).run()
+    for arg in graph.args:
+        assert known[arg.name][places(arg)].all(), f"{arg.name} is not stored as a whole"
+    return {a.name: memory[a.name][places(a)] for a in graph.args if a.role == "out"}
 
 
 class _Run:
-    def __init__(self, spec: KernelSpec, memory: dict[str, np.ndarray], scalars: dict[str, float]) -> None:
-        self.spec, self.memory, self.scalars = spec, memory, scalars
+    """One spec. Every value is an array that broadcasts over the spec's axes."""
+
+    def __init__(
+        self, spec: KernelSpec, memory: dict[str, Array], known: dict[str, Array], scalars: Mapping[str, float]
+    ) -> None:
+        self.spec, self.memory, self.known = spec, memory, known
+        self.axes: tuple[Axis, ...] = spec.axes
+        self.shape = sizes([a.extent for a in self.axes])
+        self.extents = self.shape
+        """How often the expression at hand is evaluated: its step's axes. Where one is empty, nothing is read."""
         self.written: set[tuple[str, int]] = set()
+        self.env: dict[str, Array] = {s.name: np.asarray(scalars[s.name], storage(s.dtype)) for s in spec.scalars}
+        for dim, axis in enumerate(self.axes):
+            self.env[axis.name] = np.arange(self.shape[dim]).reshape([-1 if d == dim else 1 for d in range(len(self.axes))])
+        self.steps: tuple[Step, ...] = spec.epilogue if isinstance(spec, Contract) else spec.steps  # type: ignore[attr-defined]
+        names = [s.name for s in self.steps if not isinstance(s, Store)]
+        names += [a.name for a in (*spec.axes, *spec.scalars, *spec.args)] + [*spec.dims]
+        assert len(set(names)) == len(names), f"{spec.name}: a name stands for two things: {sorted(names)}"
 
     def run(self) -> None:
-        match self.spec:
-            case Map(index=index, steps=steps) | Pack(index=index, steps=steps):
-                for env in self.points(index, self.scalars):
-                    self.steps(steps, env)
-            case Reduce(rows=rows, cols=cols, steps=steps):
-                for env in self.points(rows, self.scalars):
-                    self.row(steps, {a.name for a in rows}, cols, env)
-            case Contract() as c:
-                for env in self.points(c.batch + c.m + c.n, self.scalars):
-                    products = [self.eval(c.a, p) * self.eval(c.b, p) for p in self.points(c.k, env)]
-                    self.steps(c.epilogue, {**env, c.acc: float(sum(products))})
+        if isinstance(self.spec, Contract):
+            c = self.spec
+            product = apply("*", (self.eval(c.a), self.eval(c.b)), c.acc_dtype)
+            self.env[c.acc] = self.folded("sum", product, (), c.k, c.acc_dtype)
+        for step in self.steps:
+            own = self.spec.axes if isinstance(step, Fold) else [a for a in self.axes if a.name in step.axes]
+            self.extents = sizes([a.extent for a in own])
+            match step:
+                case Let(name=name, value=value, axes=axes):
+                    self.env[name] = self.over(self.eval(value), axes)
+                case Fold(name=name, op=op, value=value, where=where, dtype=dtype):
+                    cols = self.spec.cols  # type: ignore[attr-defined]
+                    self.env[name] = self.folded(op, self.eval(value), tuple(self.eval(w) for w in where), cols, dtype)
+                case Store():
+                    self.store(step)
 
-    def points(self, axes: tuple[Axis, ...], env: dict) -> list[dict]:
-        extents = [int(static(a.extent) or 0) for a in axes]
-        names = [a.name for a in axes]
-        return [{**env, **dict(zip(names, p, strict=True))} for p in itertools.product(*map(range, extents))]
+    def over(self, value: Array, axes: Sequence[str]) -> Array:
+        """The value, which varies over these axes alone, with their extents."""
+        shape = [n if a.name in axes else 1 for a, n in zip(self.axes, self.shape, strict=True)]
+        return np.broadcast_to(value, shape)
 
-    def steps(self, steps: tuple[Step, ...], env: dict) -> None:
-        for step in steps:
-            if isinstance(step, Let):
-                env[step.name] = self.eval(step.value, env)
-            else:
-                assert isinstance(step, Store)
-                self.store(step, env)
+    def folded(self, op: str, value: Array, where: tuple[Array, ...], cols: Sequence[Axis], dtype: str) -> Array:
+        """op over the cols: an array with one element along each of them."""
+        keep = np.broadcast_to(np.asarray(True), self.shape)
+        for condition in where:
+            keep = keep & condition
+        value = np.broadcast_to(value, self.shape)
+        over = tuple(d for d, a in enumerate(self.axes) if a in cols)
+        if op in ("argmax", "argmin"):
+            return self.place(value if op == "argmax" else -value, keep, over)
+        none = identity(op, dtype)
+        kept = np.where(keep, value, none)
+        result = FOLDS[op](kept, axis=over, keepdims=True, **({"initial": none} if op in ("max", "min") else {}))
+        return result if is_float(dtype) or dtype == "bool" else wrap(np.asarray(result, np.int64), dtype)
 
-    def row(self, steps: tuple[Step, ...], rows: set[str], cols: tuple[Axis, ...], env: dict) -> None:
-        element: list[Let] = []
-        for step in steps:
-            if isinstance(step, Fold):
-                env[step.name] = self.fold(step, element, cols, env)
-            elif set(step.axes) <= rows:
-                self.steps((step,), env)
-            elif isinstance(step, Let):
-                element.append(step)
-            else:
-                for point in self.points(cols, env):
-                    self.steps((*element, step), point)
+    def place(self, value: Array, keep: Array, over: tuple[int, ...]) -> Array:
+        """The linear index of the first NaN, else of the first greatest value."""
+        rows = [d for d in range(len(self.axes)) if d not in over]
+        flat = [np.transpose(a, (*rows, *over)).reshape(*(self.shape[d] for d in rows), -1) for a in (value, keep)]
+        out = np.zeros(flat[0].shape[:-1], np.int64)
+        for row in np.ndindex(*out.shape):
+            found = [(v != v, v, -n) for n, v in enumerate(flat[0][row]) if flat[1][row][n]]
+            nans = [f for f in found if f[0]]
+            out[row] = -(nans[0][2] if nans else max(found, key=lambda f: (f[1], f[2]))[2])
+        return out.reshape([1 if d in over else self.shape[d] for d in range(len(self.axes))])
 
-    def fold(self, step: Fold, element: list[Let], cols: tuple[Axis, ...], env: dict) -> float | int | bool:
-        values = []
-        for number, point in enumerate(self.points(cols, env)):
-            self.steps(tuple(element), point)
-            if all(self.eval(w, point) for w in step.where):
-                values.append((self.eval(step.value, point), number))
-        if step.op in ("argmax", "argmin"):
-            nans = [n for v, n in values if v != v]
-            best = (max if step.op == "argmax" else min)(v for v, _ in values if v == v) if not nans else None
-            return nans[0] if nans else next(n for v, n in values if v == best)
-        total = IDENTITY[step.op]
-        for v, _ in values:
-            fn = {"sum": "+", "prod": "*", "any": "or", "all": "and"}.get(step.op, step.op)
-            total = FUNCTIONS[fn](total, v)
-        return total
+    def store(self, step: Store) -> None:
+        offset = self.over(self.eval(step.offset), step.axes)
+        value = self.over(self.eval(step.value), step.axes)
+        self.check_strides(step.offset, step.strides, step.tensor)
+        flat = offset.reshape(-1)
+        assert ((flat >= 0) & (flat < len(self.memory[step.tensor]))).all(), f"{step.tensor} is stored out of range"
+        assert len(np.unique(flat)) == len(flat) and not {(step.tensor, i) for i in flat} & self.written, (
+            f"an element of {step.tensor} is stored twice"
+        )
+        self.written |= {(step.tensor, i) for i in flat}
+        self.memory[step.tensor][flat] = value.reshape(-1)
+        self.known[step.tensor][flat] = True
 
-    def store(self, step: Store, env: dict) -> None:
-        at = self.eval(step.offset, env)
-        assert (step.tensor, at) not in self.written, f"{step.tensor}[{at}] is stored twice"
-        assert 0 <= at < len(self.memory[step.tensor])
-        assert at == sum(env[n] * self.eval(s, env) for n, s in step.strides if s is not None) + self.base(step, env)
-        self.written.add((step.tensor, at))
-        self.memory[step.tensor][at] = self.eval(step.value, env)
-
-    def base(self, step: Store, env: dict) -> int:
-        zero = {**env, **{n: 0 for n, _ in step.strides}}
-        return int(self.eval(step.offset, zero))
-
-    def eval(self, e: Expr, env: dict):  # noqa: ANN201
+    def eval(self, e: Expr) -> Array:
         match e:
-            case Const(value=v):
-                return v
+            case Const(value=v, dtype=dtype):
+                return np.asarray(v, storage(dtype) if dtype != INDEX else np.int64)
             case Var(name=n):
-                return env[n]
+                return self.env[n]
             case Read():
-                return self.read(e, env)
+                return self.read(e)
             case Call(fn="select", args=(c, a, b)):
-                return self.eval(a, env) if self.eval(c, env) else self.eval(b, env)
-            case Call(fn="/", args=(a, b), dtype=dtype):
-                x, y = self.eval(a, env), self.eval(b, env)
-                if dtype.startswith(("f", "b")):
-                    return x / y if y else math.copysign(math.inf, x) if x else math.nan
-                return x // y if y else 0
-            case Call(fn="%", args=(a, b)):
-                x, y = self.eval(a, env), self.eval(b, env)
-                return x % y if y else 0
+                return np.where(self.eval(c), self.eval(a), self.eval(b))
             case Call(fn="cast", args=(a,), dtype=dtype):
-                v = self.eval(a, env)
-                return float(np.float16(v)) if dtype == "f16" else v
-            case Call(fn=fn, args=args):
-                return FUNCTIONS[fn](*(self.eval(a, env) for a in args))
+                return cast(self.eval(a), dtype)
+            case Call(fn=fn, args=args, dtype=dtype):
+                return apply(fn, [self.eval(a) for a in args], dtype)
         raise AssertionError(e)
 
-    def read(self, r: Read, env: dict):  # noqa: ANN201
+    def read(self, r: Read) -> Array:
+        assert r.tensor in {a.name for a in self.spec.args}, f"{r.tensor} is no arg of {self.spec.name}"
+        assert [n for n, _ in r.strides] == [a.name for a in self.axes if a.name in dict(r.strides)], "strides in order"
+        inside = np.asarray(True)
         for guard in r.guard:
-            if isinstance(guard, Holds):
-                ok = self.eval(guard.condition, env)
-            else:
-                v = self.eval(guard.value, env)
-                ok = (guard.low is None or v >= self.eval(guard.low, env)) and (
-                    guard.high is None or v < self.eval(guard.high, env)
-                )
-            if not ok:
-                assert r.fill is not None
-                return self.eval(r.fill, env)
-        at = self.eval(r.offset, env)
-        assert 0 <= at < len(self.memory[r.tensor]), f"{r.tensor}[{at}] is out of range"
-        for name, stride in r.strides:
-            if stride is not None and name in env:
-                moved = self.eval(r.offset, {**env, name: env[name] + 1})
-                assert moved - at == self.eval(stride, env), f"stride of {r.tensor} along {name}"
-        value = self.memory[r.tensor][at]
-        assert value == value or r.tensor in {a.name for a in self.spec.args if a.role == "in"}, "read before it was written"
-        return value
+            inside = inside & self.holds(guard)
+        at, data = self.eval(r.offset), self.memory[r.tensor]
+        if 0 in self.extents or not inside.any():
+            return np.asarray(0.0 if r.fill is None else self.eval(r.fill))
+        self.check_strides(r.offset, r.strides, r.tensor)
+        ok = ((at >= 0) & (at < len(data))) | ~inside
+        assert ok.all(), f"{r.tensor} is read out of range"
+        at = np.where(inside, at, 0)
+        assert (self.known[r.tensor][at] | ~inside).all(), f"{r.tensor} is read before it is stored"
+        return data[at] if r.fill is None else np.where(inside, data[at], self.eval(r.fill))
+
+    def holds(self, guard: Guard) -> Array:
+        if isinstance(guard, Holds):
+            return self.eval(guard.condition)
+        value, result = self.eval(guard.value), np.asarray(True)
+        if guard.low is not None:
+            result = result & (value >= self.eval(guard.low))
+        return result if guard.high is None else result & (value < self.eval(guard.high))
+
+    def check_strides(self, offset: Expr, strides: Sequence[tuple[str, Expr | None]], tensor: str) -> None:
+        at = self.eval(offset)
+        for name, stride in strides:
+            if stride is not None:
+                with self.moved(name):
+                    step = self.eval(offset) - at
+                assert (step == self.eval(stride)).all(), f"the stride of {tensor} along {name}"
+
+    @contextmanager
+    def moved(self, name: str) -> Iterator[None]:
+        before = self.env[name]
+        self.env[name] = before + 1
+        yield
+        self.env[name] = before

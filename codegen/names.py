@@ -1,0 +1,33 @@
+"""Names that code generation makes up: none is one that the program has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from uol.codegen.traverse import walk
+from uol.ir.nodes import Axis, Program, Reduce, Stage
+
+
+def taken_names(program: Program) -> frozenset[str]:
+    """Every tensor, attribute, dim and index of a program."""
+    axes = (a.name for s in program.stages for a in (*s.axes, *bound_axes(s)))
+    return frozenset((*program.tensors, *(s.name for s in program.scalars), *program.dims, *axes))
+
+
+def bound_axes(stage: Stage) -> tuple[Axis, ...]:
+    """The indices that reductions of a stage run over."""
+    return tuple(a for node in walk(stage.value) if isinstance(node, Reduce) for a in node.axes)
+
+
+def unused(stem: str, taken: Iterable[str]) -> str:
+    """The stem, numbered from 2 where it is taken.
+
+    >>> unused("y_sum", {"y_sum"})
+    'y_sum2'
+    """
+    known = frozenset(taken)
+    name, number = stem, 1
+    while name in known:
+        number += 1
+        name = f"{stem}{number}"
+    return name

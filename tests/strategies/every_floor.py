@@ -1,0 +1,162 @@
+"""One random operator on every floor: text, checker, interpreter, lowered specs, oracle, kernels. All must agree.
+
+Floats agree where both lie within the interval that the accuracy contract admits; integers, truth values and places of
+extrema agree exactly. Elements of which the contract says nothing (their rounding may overflow) are left out and counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from kernel_ops import KernelCase
+from spec_interpreter import run_graph
+
+from uol.backends.twin import Job, execute_many
+from uol.catalogue import catalogue
+from uol.codegen.lowering import lower
+from uol.codegen.spec import KernelSpec
+from uol.compiler import Compiled
+from uol.compiler import compile as compile_for
+from uol.conformance.arrangement import all_laid_out
+from uol.conformance.contracts import contract
+from uol.conformance.enclosure import Enclosed, enclose
+from uol.conformance.storage import encode
+from uol.conformance.twin_check import compare_result
+from uol.ir import instantiate, interpret, parse, print_op
+from uol.ir.errors import ResourceError, UolError
+from uol.ir.nodes import Program
+from uol.ir.syntax import Op
+from uol.ir.types import is_float
+
+
+class Disagreement(AssertionError):
+    """Two floors differ about an operator."""
+
+
+class AnyMachine:
+    """The part of a backend that lowering asks, of a machine that takes everything."""
+
+    def accepts(self, spec: KernelSpec) -> bool:
+        return True
+
+    def legalise(self, spec: KernelSpec) -> tuple[KernelSpec, ...]:
+        return (spec,)
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A case that the checker takes."""
+
+    case: KernelCase
+    op: Op
+    program: Program
+    scalars: Mapping[str, int | float]
+    buffers: Mapping[str, np.ndarray]
+
+    def admitted(self, target: str) -> Enclosed:
+        return enclose(self.program, self.case.inputs, self.scalars, contract(target))
+
+    def compiled(self, target: str) -> Compiled:
+        case = self.case
+        return compile_for(self.op, target, {"T": case.dtype}, case.dims, case.attrs, strides=case.strides)
+
+
+def ready(case: KernelCase) -> Ready | None:
+    """The case, or None where the checker refuses it (with a UolError that can print itself)."""
+    try:
+        (op,) = parse(case.text)
+        if parse(print_op(op))[0] != op:
+            raise Disagreement(f"print and parse\n{case}")
+        fixed = {n: v for n, v in case.attrs.items() if isinstance(v, int)}
+        program = instantiate(op, catalogue(), types={"T": case.dtype}, dims=case.dims, attrs=fixed)
+    except UolError as error:
+        if not str(error):
+            raise Disagreement(f"an error that says nothing\n{case}") from error
+        return None
+    scalars = {s.name: case.attrs[s.name] for s in program.scalars}
+    encoded = {t.name: encode(case.inputs[t.name], t.dtype) for t in program.by_role("in")}
+    return Ready(case, op, program, scalars, all_laid_out(encoded, case.strides))
+
+
+def meanings_agree(item: Ready) -> int:
+    """Interpreter against the contract, lowered specs against both. Gives how many elements were compared."""
+    case = item.case
+    admitted = item.admitted("cpu")
+    golden = interpret(item.program, case.inputs, item.scalars)
+    count = require(item, "interpreter", golden, admitted)
+    graph = lower(item.program, AnyMachine(), case.strides)  # type: ignore[arg-type]
+    try:
+        results = run_graph(graph, case.inputs, item.scalars)
+    except AssertionError as error:
+        raise Disagreement(f"specs: {error}\n{case}") from error
+    require(item, "specs", results, admitted)
+    return count
+
+
+def kernels_agree(item: Ready, target: str = "cpu") -> bool:
+    """The oracle and the kernels on this machine; False where the target refuses the operator and says why."""
+    from uol.backends.cpu import oracle
+
+    try:
+        compiled = item.compiled(target)
+    except ResourceError:
+        return False
+    admitted = item.admitted(target)
+    require_stored(item, f"oracle of {target}", oracle.run(compiled.module.graph, item.buffers, item.scalars), admitted)
+    if target == "cpu":
+        require_stored(item, target, compiled.run(item.buffers), admitted)
+    return True
+
+
+def twins_agree(items: Sequence[Ready], target: str) -> list[Disagreement]:
+    """The checked twin on every case that the target does not refuse: no findings, and results within the contract."""
+    compiled: list[tuple[Ready, Compiled]] = []
+    for item in items:
+        try:
+            compiled.append((item, item.compiled(target)))
+        except ResourceError:
+            continue
+    wrong: list[Disagreement] = []
+    runs = execute_many([Job(c.module, item.buffers, item.scalars) for item, c in compiled])
+    for (item, _), run in zip(compiled, runs, strict=True):
+        try:
+            if run.findings:
+                raise Disagreement(f"{target}: {run.findings[0]}\n{item.case}")
+            require_stored(item, target, run.outputs, item.admitted(target))
+        except Disagreement as error:
+            wrong.append(error)
+    return wrong
+
+
+def require(item: Ready, floor: str, results: Mapping[str, np.ndarray], admitted: Enclosed) -> int:
+    """Results as values."""
+    stored = {t.name: encode(results[t.name], t.dtype) for t in item.program.by_role("out")}
+    return require_stored(item, floor, stored, admitted)
+
+
+def require_stored(item: Ready, floor: str, results: Mapping[str, np.ndarray], admitted: Enclosed) -> int:
+    """Results as buffers hold them. Gives how many elements were compared."""
+    count = 0
+    for tensor in item.program.by_role("out"):
+        actual, owed = results[tensor.name], admitted
+        if actual.shape != admitted[tensor.name].value.shape:
+            raise Disagreement(f"{floor}: {tensor.name} has the shape {actual.shape}\n{item.case}")
+        if is_float(tensor.dtype):
+            known = said(admitted, tensor.name)
+            actual = actual[known]
+            owed = replace(admitted, results={tensor.name: admitted[tensor.name].map(lambda a, known=known: a[known])})
+        comparison = compare_result(tensor, actual, owed)
+        if not comparison.ok:
+            raise Disagreement(f"{floor}: {tensor.name}: {comparison.reason}\n{item.case}")
+        count += actual.size
+    return count
+
+
+def said(admitted: Enclosed, name: str) -> np.ndarray:
+    """The elements about which the contract says something."""
+    value, low, high = (np.asarray(getattr(admitted[name], side)) for side in ("value", "low", "high"))
+    unbounded = np.isinf(low) & np.isinf(high) & (low != high)
+    silent = (np.isnan(low) | np.isnan(high)) & ~np.isnan(value)
+    return ~(unbounded | silent)
