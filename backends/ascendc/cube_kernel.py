@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from uol.backends.ascendc.buffers import SLOT, Buffer, View
+from uol.backends.ascendc.buffers import Buffer, View
 from uol.backends.ascendc.collapse import groups
 from uol.backends.ascendc.cube_loads import C_OF, ZERO_OF, Side, load_left, load_right, to_l1
 from uol.backends.ascendc.cube_tiling import inner_sizes
@@ -76,7 +76,7 @@ class CubeKernel:
             declare_indices(self.builder, axes)
             self._sizes()
             self.builder.text(f"// line {self.spec.line}")
-            self._over_k(left, right, c_l0, tasks)
+            self._over_k(left, right, c_l0)
             self._out(target, c_l0)
 
     def _axes(self) -> list[TiledAxis]:
@@ -114,7 +114,7 @@ class CubeKernel:
         """Two slots of L1 and L0 where a core has more than one k tile to go through."""
         return 2 if self.k_tiles > 1 or tasks > self.schedule.blocks else 1
 
-    def _over_k(self, left: Side, right: Side, c_l0: View, tasks: int) -> None:
+    def _over_k(self, left: Side, right: Side, c_l0: View) -> None:
         """One tile of C: all tiles of k, one after the other."""
         if self.k_tiles == 1:
             self._k_tile(left, right, c_l0, "0")
@@ -122,9 +122,6 @@ class CubeKernel:
         start, size, step = self._start(self.spec.k[-1]), extent(self.spec.k[-1]), self.schedule.k
         header = f"for (int {start} = 0; {start} < {size}; {start} += {step})"
         with self.builder.loop(header, start, slotted=True, runs=True):
-            before = f"task / GetBlockNum() * {self.k_tiles} + " if tasks > self.schedule.blocks and self.k_tiles % 2 else ""
-            tile = f"{before}{start} / {step}"
-            self.builder.text(f"const int {SLOT} = {f'({tile})' if before else tile} % 2;")
             self._k_tile(left, right, c_l0, start)
 
     def _k_tile(self, left: Side, right: Side, c_l0: View, start: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from uol.backends.ascendc.buffers import SLOT
-from uol.backends.ascendc.program import Block, Branch, Instr, Loop, Text
+from uol.backends.ascendc.program import Block, Branch, Instr, Loop, Node, Text
 from uol.backends.ascendc.sync_plan import Edge, Plan, contains
 
 INDENT = "  "
@@ -20,11 +20,20 @@ def body_lines(program: Block, plan: Plan) -> tuple[str, ...]:
 def _top(program: Block, plan: Plan) -> Iterator[str]:
     for number, node in enumerate(program.nodes):
         held = [e for e in plan.carried() if e.event >= 0 and isinstance(node, Loop) and contains(node.body, e.block)]
+        if _has_slots(node):
+            yield f"int {SLOT} = 0;"
         for edge in held:
             yield from (_flag("SetFlag", edge, str(edge.event + i)) for i in range(edge.distance))
         yield from _node(program, number, plan)
         for edge in held:
             yield from (_flag("WaitFlag", edge, str(edge.event + i)) for i in range(edge.distance))
+
+
+def _has_slots(node: Node) -> bool:
+    """Is the node a loop that alternates between slots, or does it hold one?"""
+    if isinstance(node, Loop) and node.slotted:
+        return True
+    return isinstance(node, Loop | Branch) and any(_has_slots(n) for n in node.body.nodes)
 
 
 def _block(block: Block, plan: Plan) -> Iterator[str]:
@@ -40,9 +49,11 @@ def _node(block: Block, number: int, plan: Plan) -> Iterator[str]:
     match block.nodes[number]:
         case Instr(text=text) | Text(text=text):
             yield text
-        case Loop(header=header, body=body):
+        case Loop(header=header, body=body, slotted=slotted):
             yield f"{header} {{"
             yield from (INDENT + line for line in _block(body, plan))
+            if slotted:
+                yield f"{INDENT}{SLOT} = 1 - {SLOT};"
             yield "}"
         case Branch(condition=condition, body=body):
             yield f"if ({condition}) {{"

@@ -21,8 +21,8 @@ ROWS: Span = frozenset({"row"})
 LANES: Span = frozenset({"lane"})
 TILE: Span = frozenset({"row", "lane"})
 
-COMPARE_LANES = 64
-"""A Compare of f32 takes whole repeats of 256 bytes."""
+REPEAT_LANES = 64
+"""Lanes of f32 in a repeat of 256 bytes; buffers have room for whole repeats."""
 BROADCAST_LANES = 8
 """Brcb takes eight elements at a time."""
 
@@ -38,7 +38,7 @@ class Frame:
     lanes, rows   extents of a full tile
     pitch         elements from row to row
     lane_extent, row_extent   extents of the axes
-    compares      whether the kernel compares: then lane counts are padded to whole repeats
+    multiple      what numbers of lanes are rounded up to: a Compare takes whole repeats, 64 lanes of f32 or 128 of f16
     """
 
     lane: str
@@ -48,7 +48,7 @@ class Frame:
     rows: int = 1
     row_extent: int = 1
     pitch: int = 0
-    compares: bool = False
+    multiple: int = 1
 
     @property
     def flat(self) -> bool:
@@ -67,10 +67,15 @@ class Frame:
             case 0:
                 return self.elements(span)[0]
             case 1 if "lane" in span:
-                return round_up(self.lanes if self.flat else self.pitch, COMPARE_LANES)
+                return round_up(self.lanes if self.flat else self.pitch, self.room)
             case 1:
-                return round_up(self.rows, COMPARE_LANES)
-        return round_up(self.rows * self.pitch, COMPARE_LANES)
+                return round_up(self.rows, self.room)
+        return round_up(self.rows * self.pitch, self.room)
+
+    @property
+    def room(self) -> int:
+        """What the sizes of buffers are rounded up to."""
+        return max(self.multiple, REPEAT_LANES)
 
     def lane_counts(self) -> tuple[int, ...]:
         """How many lanes a tile may have: a full one, and the last."""
@@ -108,11 +113,11 @@ class Frame:
         """How many elements of a value are computed, for each size of tile; padding between rows counts."""
         match len(span):
             case 0:
-                return (COMPARE_LANES if self.compares else BROADCAST_LANES,)
+                return (BROADCAST_LANES,)
             case 1 if "lane" in span:
                 return tuple(self._padded(n) for n in self.lane_counts()) if self.flat else (self._padded(self.pitch),)
             case 1:
-                return (round_up(self.rows, COMPARE_LANES if self.compares else BROADCAST_LANES),)
+                return (round_up(self.rows, max(self.multiple, BROADCAST_LANES)),)
         return tuple(self._padded(n * self.pitch) for n in self.row_counts())
 
     def count(self, span: Span) -> str:
@@ -139,7 +144,7 @@ class Frame:
             case 0:  # Brcb spreads 16 and 32 bits over a whole repeat; other types stay as they are
                 return BYTES[dtype] in (2, 4) or self.elements(span)[0] <= block
             case 1 if "lane" in span and self.flat:
-                return all(self._padded(n) <= round_up(n, block) for n in self.lane_counts()) if self.compares else True
+                return self.multiple == 1 or all(self._padded(n) <= round_up(n, block) for n in self.lane_counts())
             case 1 if "lane" in span:
                 return self._padded(self.pitch) <= round_up(self.lanes, block)
             case 1:
@@ -148,7 +153,7 @@ class Frame:
         return full and all(self._padded(n * self.pitch) == n * self.pitch for n in self.row_counts())
 
     def _padded(self, count: int) -> int:
-        return round_up(count, COMPARE_LANES) if self.compares else count
+        return round_up(count, self.multiple)
 
 
 def _counts(tile: int, extent: int) -> tuple[int, ...]:

@@ -14,7 +14,7 @@ from math import inf
 from uol.backends.ascendc.buffers import Buffer, View
 from uol.backends.ascendc.extrema import is_number
 from uol.backends.ascendc.folds import CALLS, INDEXED, LOGICAL, Accumulator
-from uol.backends.ascendc.frame import COMPARE_LANES, LANES, UNIFORM
+from uol.backends.ascendc.frame import REPEAT_LANES, LANES, UNIFORM
 from uol.backends.ascendc.machine import MAX_REPEATS
 from uol.backends.ascendc.values import Lanes, Unsupported, real
 from uol.backends.ascendc.vector_unit import VectorUnit
@@ -65,17 +65,17 @@ def reduced(unit: VectorUnit, op: str, values: Lanes, lanes: int) -> Lanes:
     view = values.view
     if not values.spare and _overwrites(lanes):
         view = unit.copy(values, "work").view
-    while lanes > COMPARE_LANES:
-        repeats, rest = divmod(lanes, COMPARE_LANES)
+    while lanes > REPEAT_LANES:
+        repeats, rest = divmod(lanes, REPEAT_LANES)
         if repeats > MAX_REPEATS:
             view, lanes = _halved(unit, op, view, lanes)
             continue
         if rest:
-            tail = view.at(str(repeats * COMPARE_LANES))
+            tail = view.at(str(repeats * REPEAT_LANES))
             unit.emit(f"{PAIRWISE[op]}({view}, {view}, {tail}, {rest});", (view, tail), (view,))
         partial = unit.builder.buffer(Buffer("partial", "f32", repeats))
         order = "" if op == "sum" else ", ReduceOrder::ORDER_ONLY_VALUE"
-        unit.emit(f"{WHOLE[op]}({partial}, {view}, {COMPARE_LANES}, {repeats}, 1, 1, 8{order});", (view,), (partial,))
+        unit.emit(f"{WHOLE[op]}({partial}, {view}, {REPEAT_LANES}, {repeats}, 1, 1, 8{order});", (view,), (partial,))
         view, lanes = partial, repeats
     result = unit.new(UNIFORM, "f32", f"{op}_all")
     equal = unit.frame.elements(UNIFORM)[0]
@@ -86,12 +86,12 @@ def reduced(unit: VectorUnit, op: str, values: Lanes, lanes: int) -> Lanes:
 
 def _overwrites(lanes: int) -> bool:
     """Are lanes folded into others before a repeat of its own gives their value?"""
-    repeats, rest = divmod(lanes, COMPARE_LANES)
-    return lanes > COMPARE_LANES and (rest > 0 or repeats > MAX_REPEATS)
+    repeats, rest = divmod(lanes, REPEAT_LANES)
+    return lanes > REPEAT_LANES and (rest > 0 or repeats > MAX_REPEATS)
 
 
 def _halved(unit: VectorUnit, op: str, view: View, lanes: int) -> tuple[View, int]:
-    half = (lanes // 2 + COMPARE_LANES - 1) // COMPARE_LANES * COMPARE_LANES
+    half = (lanes // 2 + REPEAT_LANES - 1) // REPEAT_LANES * REPEAT_LANES
     upper = view.at(str(half))
     unit.emit(f"{PAIRWISE[op]}({view}, {view}, {upper}, {lanes - half});", (view, upper), (view,))
     return view, half

@@ -95,7 +95,7 @@ class Loader:
         elements = round_up(self.frame.capacity(span), burst.block)
         dst = self.unit.builder.buffer(Buffer(f"{self._stem(read)}_ub", read.dtype, elements, slots=self.slots))
         self._prepare(read, dst, clip, self.frame.covered(span, read.dtype))
-        exact = self.frame.flat and not self.frame.compares and span == LANES
+        exact = self.frame.flat and self.frame.multiple == 1 and span == LANES
         burst_in(self.unit.builder, dst, burst, clip, fill_of(read), padded=not exact)
         if span == UNIFORM:
             return lambda: self._replicated(read, dst)
@@ -143,7 +143,7 @@ class Loader:
     def _staged_by_rows(self, read: Read, burst: Burst, stride: int, clip: Clip) -> tuple[View, int, int]:
         """Bursts along the rows, one a lane."""
         pitch = round_up(burst.max_rows, burst.block)
-        staging = self._staging(read, pitch * round_up(burst.max_lanes, 64))
+        staging = self._staging(read, pitch * round_up(burst.max_lanes, self.frame.room))
         self._prepare(read, staging, clip, covered=False)
         turned = replace(burst, lanes=burst.rows, max_lanes=burst.max_rows, rows=burst.lanes, max_rows=burst.max_lanes)
         turned = replace(turned, row_stride=stride, pitch=pitch)
@@ -153,7 +153,7 @@ class Loader:
     def _staged_span(self, read: Read, burst: Burst, stride: int, clip: Clip) -> tuple[View, int, int]:
         """Whole spans, from the first lane's element to the last one's."""
         size = BYTES[read.dtype]
-        pitch = round_up(round_up(burst.max_lanes, 64) * stride, burst.block)
+        pitch = round_up(round_up(burst.max_lanes, self.frame.room) * stride, burst.block)
         staging = self._staging(read, pitch * burst.max_rows)
         self._prepare(read, staging, clip, covered=False)
         burst_in(self.unit.builder, staging, replace(burst, step=stride, pitch=pitch), clip, fill_of(read), padded=True)
@@ -161,7 +161,7 @@ class Loader:
 
     def _staged_blocks(self, read: Read, burst: Burst, stride: int, clip: Clip) -> tuple[View, int, int]:
         """One block a lane: bursts of one element."""
-        pitch = burst.block * round_up(burst.max_lanes, 64)
+        pitch = burst.block * round_up(burst.max_lanes, self.frame.room)
         staging = self._staging(read, pitch * burst.max_rows)
         self._prepare(read, staging, clip, covered=False)
         column = replace(

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import Counter
 
 from uol.backends.ascendc.collapse import values_of
-from uol.backends.ascendc.comparing import works_on_repeats
 from uol.backends.ascendc.frame import Frame
 from uol.backends.ascendc.indices import extent
 from uol.backends.ascendc.schedules import VectorSchedule
@@ -22,7 +21,7 @@ from uol.ir.nodes import Var
 
 def map_kernel(spec: Map | Pack, schedule: VectorSchedule) -> VectorKernel:
     """The kernel of a Map whose axes have been collapsed."""
-    frame: Frame = frame_of(spec, schedule, spec.index, works_on_repeats(spec, schedule.lane))
+    frame: Frame = frame_of(spec, schedule, spec.index)
     kernel = VectorKernel(spec, schedule, frame)
     outer = [a for a in spec.index if a.name not in (frame.lane, frame.row)]
     if any(extent(a) == 0 for a in spec.index):

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Sequence
 from math import prod
 
 from uol.backends.ascendc.collapse import values_of
-from uol.backends.ascendc.comparing import works_on_repeats
 from uol.backends.ascendc.evaluate import Evaluator
 from uol.backends.ascendc.folds import (
     INDEXED,
@@ -49,7 +48,7 @@ from uol.ir.nodes import Axis, Const, Expr, Var
 def reduce_kernel(spec: Reduce, schedule: VectorSchedule) -> VectorKernel:
     """The kernel of a Reduce whose axes have been collapsed."""
     axes = spec.rows if schedule.over == "rows" else spec.cols
-    kernel = VectorKernel(spec, schedule, frame_of(spec, schedule, axes, works_on_repeats(spec, schedule.lane)))
+    kernel = VectorKernel(spec, schedule, frame_of(spec, schedule, axes))
     if any(extent(a) == 0 for a in spec.rows):
         return kernel
     columns = prod(extent(a) for a in spec.cols)

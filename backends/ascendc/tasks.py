@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
 
-from uol.backends.ascendc.buffers import SLOT
 from uol.backends.ascendc.machine import ceil_div
 from uol.backends.ascendc.program import Builder
 
@@ -41,8 +40,6 @@ def task_loop(builder: Builder, tasks: int, blocks: int, *, slotted: bool = Fals
         yield
         return
     with builder.loop(f"for (int task = GetBlockIdx(); task < {tasks}; task += GetBlockNum())", "task", slotted=slotted):
-        if slotted:
-            builder.text(f"const int {SLOT} = task / GetBlockNum() % 2;")
         yield
 
 

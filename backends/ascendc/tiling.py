@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from math import prod
 
 from uol.backends.ascendc.collapse import values
-from uol.backends.ascendc.frame import COMPARE_LANES, Frame
+from uol.backends.ascendc.comparing import lane_multiple
+from uol.backends.ascendc.frame import REPEAT_LANES, Frame
 from uol.backends.ascendc.indices import Indices, extent, stride_of, uses
 from uol.backends.ascendc.machine import BYTES, ceil_div, round_up
 from uol.backends.ascendc.schedules import VectorSchedule
@@ -23,6 +24,8 @@ FEWEST_LANES = 512
 SMALLEST_TILE = 64
 SHORT_COLS = 16
 """Rows shorter than this are folded side by side, though their elements must be gathered."""
+ROW_GROUP = 8
+"""Rows come in groups: with the least pitch of 16, a group is a whole repeat of f16."""
 MOST_ROWS = 248
 """Repeats of an instruction that takes one a row, in groups of eight."""
 
@@ -31,14 +34,15 @@ def narrowest_bytes(spec: KernelSpec) -> int:
     return min((BYTES[a.dtype] for a in spec.args), default=4)
 
 
-def frame_of(spec: KernelSpec, schedule: VectorSchedule, axes: Sequence[Axis], comparing: bool) -> Frame:
+def frame_of(spec: KernelSpec, schedule: VectorSchedule, axes: Sequence[Axis]) -> Frame:
     """The frame of a schedule over the axes that its tile may use."""
     sizes = {a.name: extent(a) for a in axes}
+    multiple = lane_multiple(spec, schedule.lane, over_rows=schedule.over == "rows")
     if not schedule.row:
-        return Frame(schedule.lane, schedule.lanes, sizes.get(schedule.lane, 1), compares=comparing)
+        return Frame(schedule.lane, schedule.lanes, sizes.get(schedule.lane, 1), multiple=multiple)
     return Frame(
         schedule.lane, schedule.lanes, sizes[schedule.lane], schedule.row, schedule.rows, sizes[schedule.row],
-        pitch_of(schedule.lanes, narrowest_bytes(spec)), comparing,
+        pitch_of(schedule.lanes, narrowest_bytes(spec)), multiple,
     )  # fmt: skip
 
 
@@ -51,7 +55,7 @@ def tile_candidates(spec: KernelSpec, axes: Sequence[Axis], cores: int) -> Itera
     lane, size = axes[-1], extent(axes[-1])
     total = prod(extent(a) for a in axes)
     fair = max(ceil_div(total, max(cores, 1)), FEWEST_LANES)
-    budget = min(LARGEST_TILE, round_up(fair, COMPARE_LANES))
+    budget = min(LARGEST_TILE, round_up(fair, REPEAT_LANES))
     while budget >= SMALLEST_TILE:
         pitch = pitch_of(max(size, 1), narrowest_bytes(spec))
         row = _row_axis(spec, axes, budget // pitch) if size <= budget // 2 else None
@@ -59,8 +63,8 @@ def tile_candidates(spec: KernelSpec, axes: Sequence[Axis], cores: int) -> Itera
             lanes = min(budget, max(size, 1))
             yield _schedule(axes, VectorSchedule(lane.name, lanes), cores)
         else:
-            rows = min(budget // pitch, MOST_ROWS, round_up(extent(row), 4)) // 4 * 4
-            if rows >= 4:
+            rows = min(budget // pitch, MOST_ROWS, round_up(extent(row), ROW_GROUP)) // ROW_GROUP * ROW_GROUP
+            if rows >= ROW_GROUP:
                 yield _schedule(axes, VectorSchedule(lane.name, size, row.name, rows), cores)
             else:
                 yield _schedule(axes, VectorSchedule(lane.name, size), cores)
@@ -100,7 +104,7 @@ def row_candidates(spec: Reduce, cores: int) -> Iterator[VectorSchedule]:
         yield VectorSchedule(lane, lanes, over="cols", slots=slots, blocks=blocks)
         if slots == 2:
             yield VectorSchedule(lane, lanes, over="cols", blocks=blocks)
-        lanes = lanes // 2 // COMPARE_LANES * COMPARE_LANES
+        lanes = lanes // 2 // REPEAT_LANES * REPEAT_LANES
 
 
 def reduce_candidates(spec: Reduce, cores: int) -> Iterator[VectorSchedule]:
@@ -124,7 +128,7 @@ def _prefers_cols(spec: Reduce) -> bool:
     def direct(axis: Axis) -> bool:
         return all(stride_of(r, axis.name, indices) in (0, 1) for r in reads)
 
-    if direct(inner) and extent(inner) >= COMPARE_LANES:
+    if direct(inner) and extent(inner) >= REPEAT_LANES:
         return True
     if direct(row):
         return False

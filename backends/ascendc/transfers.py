@@ -55,7 +55,7 @@ def burst_in(builder: Builder, dst: View, burst: Burst, clip: Clip, fill: float 
         left = builder.variable("left", f"{_closed(start)} % {burst.block}") if start != "0" else "0"
     inner = "0" if left == "0" else f"{start} - {left}"
     pads = bool(clip.lanes) or (padded and not _fills_blocks(length, burst.block))
-    right = _right(left, length, burst.block) if pads else "0"
+    right = _right(left, length, burst.block) if clip.lanes else "0"
     value = element_text(burst.dtype, fill)
     padding = f"DataCopyPadExtParams<{C_TYPE[burst.dtype]}>({'true' if pads else 'false'}, {left}, {right}, {value})"
     with builder.branch(_condition(clip, lane_low, lane_high, row_low, row_high)):

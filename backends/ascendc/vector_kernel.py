@@ -91,8 +91,8 @@ class VectorKernel:
             declare_sizes(self.builder, "rows", frame.rows, frame.row_extent, self.start(frame.row))
             if len(frame.row_counts()) > 1:
                 self.builder.text(f"const int elements = rows * {frame.pitch};")
-                if frame.uses_padded(frozenset({"row", "lane"})):
-                    self.builder.text("const int padded = (elements + 63) / 64 * 64;")
+                if frame.uses_padded(TILE):
+                    self.declare_padded("elements")
         elif frame.lane and self.schedule.over == "rows":
             self.declare_lanes()
 
@@ -100,7 +100,12 @@ class VectorKernel:
         frame = self.frame
         declare_sizes(self.builder, "lanes", frame.lanes, frame.lane_extent, self.start(frame.lane))
         if len(frame.lane_counts()) > 1 and frame.uses_padded(LANES):
-            self.builder.text("const int padded = (lanes + 63) / 64 * 64;")
+            self.declare_padded("lanes")
+
+    def declare_padded(self, count: str) -> None:
+        """The count rounded up to what instructions take."""
+        multiple = self.frame.multiple
+        self.builder.text(f"const int padded = ({count} + {multiple - 1}) / {multiple} * {multiple};")
 
     def line(self, number: int) -> None:
         """A reference to the op's text."""

@@ -7,13 +7,13 @@ an operand that nobody else refers to, else into a new one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from uol.backends.ascendc.buffers import Buffer, View
-from uol.backends.ascendc.frame import TILE, UNIFORM, Frame, Span
+from uol.backends.ascendc.frame import LANES, TILE, UNIFORM, Frame, Span
 from uol.backends.ascendc.machine import BYTES, MAX_REPEATS, ceil_div
 from uol.backends.ascendc.program import Builder
-from uol.backends.ascendc.values import Lanes, Mask, Uniform, Unsupported, float_text
+from uol.backends.ascendc.values import Lanes, Mask, Uniform, Unsupported
 
 BLOCK_OF_F32 = 8
 REPEAT_OF_F32 = 64
@@ -21,11 +21,10 @@ REPEAT_OF_F32 = 64
 
 @dataclass(slots=True)
 class VectorUnit:
-    """Emits into a builder, for tiles of a frame. `out_name` names the next result's buffer."""
+    """Emits into a builder, for tiles of a frame."""
 
     builder: Builder
     frame: Frame
-    _constants: dict[tuple[float | int, Span], Lanes] = field(default_factory=dict)
 
     def new(self, span: Span, dtype: str, name: str = "t") -> View:
         """A buffer for a value."""
@@ -57,17 +56,8 @@ class VectorUnit:
 
     def duplicate(self, value: Uniform, span: Span, dtype: str, name: str = "t") -> Lanes:
         dst = self.new(span, dtype, name)
-        self.emit(f"Duplicate({dst}, {value.text}, {self.count(span)});", (), (dst,))
+        self.emit(f"Duplicate({dst}, {scalar_text(value, dtype)}, {self.count(span)});", (), (dst,))
         return Lanes(dst, span)
-
-    def constant(self, number: float | int, span: Span) -> Lanes:
-        """Lanes of one f32 constant, made once before all loops."""
-        if (number, span) not in self._constants:
-            with self.builder.prologue():
-                view = self.new(span, "f32", "constant")
-                self.emit(f"Duplicate({view}, {float_text(number)}, {self.frame.capacity(span)});", (), (view,))
-            self._constants[number, span] = Lanes(view, span, spare=False)
-        return self._constants[number, span]
 
     def copy(self, a: Lanes, name: str = "t") -> Lanes:
         """The same lanes in a buffer of their own."""
@@ -96,13 +86,16 @@ class VectorUnit:
 
     def compare(self, mode: str, a: Lanes, b: Lanes | Uniform) -> Mask:
         """Bits of a (mode) b."""
+        if a.span == UNIFORM and (not isinstance(b, Lanes) or b.span == UNIFORM):
+            a = self.broadcast(a, LANES)  # a Compare takes whole repeats
         if isinstance(b, Lanes):
             a, b = self.alike(a, b)
             dst = self.mask(a.span)
             self.emit(f"Compare({dst}, {a.view}, {b.view}, CMPMODE::{mode}, {self.count(a.span)});", (a.view, b.view), (dst,))
             return Mask(dst, a.span)
         dst = self.mask(a.span)
-        self.emit(f"CompareScalar({dst}, {a.view}, {b.text}, CMPMODE::{mode}, {self.count(a.span)});", (a.view,), (dst,))
+        number = scalar_text(b, a.dtype)
+        self.emit(f"CompareScalar({dst}, {a.view}, {number}, CMPMODE::{mode}, {self.count(a.span)});", (a.view,), (dst,))
         return Mask(dst, a.span)
 
     def mask(self, span: Span) -> View:
@@ -130,7 +123,7 @@ class VectorUnit:
         dst = a.view if a.spare else other.view if other is not None and other.spare else self.new(a.span, a.dtype)
         kind = "f16" if BYTES[a.dtype] == 2 else "f32"
         reads = (mask.view, a.view) + ((other.view,) if other is not None else ())
-        second = str(other.view.of_type(kind)) if other is not None else b.text if isinstance(b, Uniform) else ""
+        second = scalar_text(b, kind) if isinstance(b, Uniform) else str(b.view.of_type(kind))
         mode = "TENSOR_TENSOR" if other is not None else "TENSOR_SCALAR"
         operands = f"{dst.of_type(kind)}, {mask.view}, {a.view.of_type(kind)}, {second}"
         self.emit(f"Select({operands}, SELMODE::VSEL_{mode}_MODE, {self.count(a.span)});", reads, (dst,))
@@ -180,6 +173,11 @@ class VectorUnit:
         """A row in pieces of one repeat: where each starts, and how many lanes it has."""
         pitch = self.frame.pitch
         return [(str(s), min(REPEAT_OF_F32, pitch - s)) for s in range(0, pitch, REPEAT_OF_F32)]
+
+
+def scalar_text(value: Uniform, dtype: str) -> str:
+    """A uniform value as a scalar operand: of f16, a constant of its own type."""
+    return f"half({value.text})" if dtype == "f16" and value.dtype != "f16" else value.text
 
 
 assert MAX_REPEATS * REPEAT_OF_F32 >= 16000  # a uniform value spreads over a tile in one instruction
