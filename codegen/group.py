@@ -46,7 +46,8 @@ def start(stage: Stage, adopted: Iterable[Stage], contraction: Contraction | Non
 def join(group: Group, stage: Stage, adopted: Iterable[Stage], is_contraction: bool) -> Group | None:
     """The group with one more stage, or None where they do not fit.
 
-    A reduction joins where rows and cols are the same sets of axes. An elementwise stage joins a reduction over its
+    A reduction joins where rows and cols are the same sets of axes; one that gives the place of an extremum counts places
+    in the order of its cols, which must be the group's. An elementwise stage joins a reduction over its
     rows or over rows and cols, a map or contraction over all its axes. Whatever is read from inside the group is read
     at its own indices.
     """
@@ -56,7 +57,8 @@ def join(group: Group, stage: Stage, adopted: Iterable[Stage], is_contraction: b
             return None
         stage = _with_cols(stage, group.cols)
         assert isinstance(stage.value, Reduce)
-        fits = axis_set(stage.axes) == axis_set(group.rows) and axis_set(stage.value.axes) == axis_set(group.cols)
+        in_order = stage.value.op not in ("argmax", "argmin") or stage.value.axes == group.cols
+        fits = axis_set(stage.axes) == axis_set(group.rows) and axis_set(stage.value.axes) == axis_set(group.cols) and in_order
     else:
         group = _aligned(group, stage)
         fits = axis_set(stage.axes) in _full_spaces(group)

@@ -111,10 +111,13 @@ class Partition:
                 self.materialise(self.floating[load.tensor])
 
     def materialise(self, stage: Stage) -> None:
-        """Give a floating stage a kernel: the last map over the same axes, else one of its own."""
+        """Give a floating stage a kernel: one that computes all of it already, else the first map over the same axes from
+        which its operands are at hand, else one of its own."""
         adopted = self.adoptable(stage)
         self.materialise_operands(stage, adopted)
         self.floating.pop(stage.name, None)
+        if any(grouping.storable(g, s) for g in self.groups for s in g.stages if s.name == stage.name):
+            return
         first = max((self.home(s) for s in (*adopted, stage)), default=-1)
         for number in range(max(first, 0), len(self.groups)):
             if self.groups[number].kind == "map":

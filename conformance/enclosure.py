@@ -71,7 +71,9 @@ class _Evaluation:
         return Enclosed(results, self.scores)
 
     def value(self, expr: Expr, frame: Frame) -> Enclosure:
-        """An expression over a frame."""
+        """An expression over a frame. Over nothing there is nothing to evaluate: what is in it is proven of no element."""
+        if 0 in frame.shape:
+            return point(np.zeros(frame.shape, np.float64 if is_float(expr.type) else np.int64))
         match expr:
             case Const(value=number, dtype=dtype):
                 return self._constant(number, dtype, frame)
@@ -177,7 +179,8 @@ class _Evaluation:
         if not is_float(target):
             return x.map(lambda a: np.asarray(round_to(a, target)))
         if not is_float(source):
-            return rounded(x.map(lambda a: a.astype(np.float64)), target, 0.5)
+            exact = x.map(lambda a: a.astype(np.float64))
+            return rounded(exact, target, 0.5) if target in ("f64", "f32") else exact.map(lambda a: interval.nearest(a, target))
         if DTYPES[target].bits >= DTYPES[source].bits and DTYPES[source].bits >= 32:
             return x
         if target in ("f64", "f32"):

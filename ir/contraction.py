@@ -28,11 +28,15 @@ def factors(reduce: Reduce) -> tuple[Expr, Expr] | None:
     return None
 
 
-def contract(a: Array, b: Array, shape: tuple[int, ...], kept: int) -> Array:
-    """sum over the dimensions `kept` and beyond of a * b; both broadcast to `shape`, size 1 where they do not vary."""
+def contract(a: Array, b: Array, shape: tuple[int, ...], kept: int) -> Array | None:
+    """sum over the dimensions `kept` and beyond of a * b; both broadcast to `shape`, size 1 where they do not vary. None
+    where a factor would be summed on its own and one is not finite: sum(a) * b is inf where a sum of a * b is NaN."""
     rank = len(shape)
     a, b = (x.reshape((1,) * (rank - x.ndim) + x.shape) for x in (a, b))
     varies = [(a.shape[n] > 1, b.shape[n] > 1) for n in range(rank)]
+    apart = any(v != (True, True) for v in varies[kept:])
+    if apart and not (np.isfinite(a).all() and np.isfinite(b).all()):
+        return None
     batch = [n for n in range(kept) if varies[n] == (True, True)]
     rows = [n for n in range(kept) if varies[n] == (True, False)]
     columns = [n for n in range(kept) if varies[n] == (False, True)]

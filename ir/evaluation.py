@@ -92,7 +92,9 @@ class Evaluation:
         factors = contraction.factors(expr)
         if factors is not None:
             left, right = (self.value(f, inner) for f in factors)
-            return contraction.contract(left, right, inner.shape, len(block.names))
+            product = contraction.contract(left, right, inner.shape, len(block.names))
+            if product is not None:
+                return product
         body = self.value(expr.body, inner)
         keep = np.asarray(True)
         for condition in expr.where:

@@ -99,9 +99,11 @@ def _upper_limit(scope: Scope, binder: Binder, inner: dict[str, Axis]) -> Expr |
     if largest is None:
         return None
     limit = largest if binder.relation == "<" else scope.facts.simplify(idx("+", largest, Const(1)))
+    if isinstance(limit, Const):
+        return Const(max(int(limit.value), 0))
     if scope.facts.prove(compare(">=", limit, Const(0))):
         return limit
-    if not scope.has_index(bound) and not isinstance(limit, Const):
+    if not scope.has_index(bound):
         scope.env.require(compare(">=", limit, Const(0)), binder, f"`{binder.name}` runs up to {show(limit)}")
         return limit
     return scope.facts.simplify(idx("max", limit, Const(0)))

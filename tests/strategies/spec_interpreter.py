@@ -187,8 +187,9 @@ class _Run:
     def place(self, value: Array, keep: Array, over: tuple[int, ...]) -> Array:
         """The linear index of the first NaN, else of the first greatest value."""
         rows = [d for d in range(len(self.axes)) if d not in over]
-        flat = [np.transpose(a, (*rows, *over)).reshape(*(self.shape[d] for d in rows), -1) for a in (value, keep)]
-        out = np.zeros(flat[0].shape[:-1], np.int64)
+        out = np.zeros([self.shape[d] for d in rows], np.int64)
+        count = int(np.prod([self.shape[d] for d in over]))
+        flat = [np.transpose(a, (*rows, *over)).reshape(*out.shape, count) for a in (value, keep)]
         for row in np.ndindex(*out.shape):
             found = [(v != v, v, -n) for n, v in enumerate(flat[0][row]) if flat[1][row][n]]
             nans = [f for f in found if f[0]]
