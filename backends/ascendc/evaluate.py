@@ -14,6 +14,7 @@ from uol.backends.ascendc.casts import FLOATS, convert
 from uol.backends.ascendc.elementary import FUNCTIONS
 from uol.backends.ascendc.extrema import INTEGER_CALL, extremum
 from uol.backends.ascendc.frame import LANES, ROWS, Frame, Span
+from uol.backends.ascendc.halves import stays_half
 from uol.backends.ascendc.indices import Indices
 from uol.backends.ascendc.truth import as_number, mask_of, truth_of
 from uol.backends.ascendc.values import Lanes, Truth, Uniform, Unsupported, Value, int_text, real
@@ -139,12 +140,15 @@ class Evaluator:
         truth = truth_of(self, condition)
         if isinstance(truth, Uniform) and truth.number is not None:
             return self.number(a if truth.number else b)
-        yes, no = self.number(a), self.number(b)
+        half = stays_half(a) and stays_half(b)
+        yes, no = (self.value(e) if half else self.number(e) for e in (a, b))
         span = LANES
         for arm in (yes, no):
             span |= arm.span if isinstance(arm, Lanes) else LANES
+        if half and any(isinstance(arm, Lanes) and arm.span != self.frame.span(span) for arm in (yes, no)):
+            half, yes, no = False, self.computed(yes, a.type), self.computed(no, b.type)
         mask = mask_of(self, truth, span)
-        dtype = COMPUTED[a.type]
+        dtype = "f16" if half else COMPUTED[a.type]
         if isinstance(yes, Uniform) and isinstance(no, Lanes):
             return self.unit.select(self.unit.bits("Not", mask), self.unit.broadcast(no, mask.span), yes)
         return self.unit.select(mask, self.lanes(yes, dtype, mask.span), no)
@@ -194,7 +198,8 @@ class Evaluator:
 
     def _call(self, call: Call) -> Value:
         fn, dtype = call.fn, call.dtype
-        values = [self.number(a) for a in call.args]
+        half = stays_half(call)
+        values = [self.value(a) if half else self.number(a) for a in call.args]
         uniform = [v for v in values if isinstance(v, Uniform)]
         if len(uniform) == len(values) and (found := self._uniform(fn, uniform, dtype)) is not None:
             return found
@@ -204,6 +209,8 @@ class Evaluator:
             case "max" | "min", [a, b]:
                 if isinstance(a, Uniform) and isinstance(b, Uniform):
                     a = self.lanes(a, COMPUTED[dtype], frozenset())
+                if half and isinstance(a, Lanes) and isinstance(b, Lanes) and a.span != b.span:
+                    a, b = self.computed(a, dtype), self.computed(b, dtype)  # a broadcast moves 32 bits
                 return extremum(self.unit, fn, a, b)
             case "neg", [Lanes() as a]:
                 return self._wrapped(self.unit.unary("Muls", a, "-1.0f" if a.dtype == "f32" else "-1"), dtype)

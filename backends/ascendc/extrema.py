@@ -18,12 +18,12 @@ def extremum(unit: VectorUnit, fn: str, a: Value, b: Value) -> Lanes:
     if isinstance(a, Uniform):
         a, b = b, a
     assert isinstance(a, Lanes)
-    if a.dtype != "f32":
+    if a.dtype not in ("f32", "f16"):
         return _of_integers(unit, fn, a, b)
     if isinstance(b, Uniform) and b.number is not None and b.number == b.number:
         return _with_constant(unit, fn, a, b)
     if isinstance(b, Uniform):
-        b = unit.duplicate(b, a.span, "f32")
+        b = unit.duplicate(b, a.span, a.dtype)
     a, b = unit.alike(a, b)
     b = b.kept()
     a = a.kept()

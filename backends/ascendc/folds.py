@@ -13,6 +13,7 @@ from uol.backends.ascendc.casts import convert
 from uol.backends.ascendc.evaluate import COMPUTED, EXACT_IN_F32, Evaluator
 from uol.backends.ascendc.extrema import INTEGER_CALL, RELATION
 from uol.backends.ascendc.frame import Span
+from uol.backends.ascendc.halves import stays_half
 from uol.backends.ascendc.truth import mask_of, ones, truth_of
 from uol.backends.ascendc.values import Lanes, Mask, Truth, Uniform, Unsupported, Value, int_text, real
 from uol.backends.ascendc.vector_unit import VectorUnit
@@ -34,10 +35,12 @@ class Accumulator:
     index: Lanes | None = None
 
 
-def kind_of(step: Fold) -> str:
-    """The type in which a fold is computed."""
+def kind_of(step: Fold, over_rows: bool = False) -> str:
+    """The type in which a fold is computed. Over rows, an extremum of what is read in f16 stays there."""
     if step.op in LOGICAL:
         return "f32"
+    if over_rows and step.op in RELATION and stays_half(step.value):
+        return "f16"
     dtype = step.value.type if step.op in INDEXED else step.dtype
     if dtype not in COMPUTED:
         raise Unsupported(f"{step.op} of {dtype}: the vector unit has no arithmetic on it")
@@ -56,21 +59,19 @@ def identity(op: str, kind: str) -> Uniform:
     return real(IDENTITY[op])
 
 
-def begin(unit: VectorUnit, step: Fold, span: Span) -> Accumulator:
+def begin(unit: VectorUnit, step: Fold, span: Span, kind: str) -> Accumulator:
     """An accumulator that has folded nothing."""
-    kind = kind_of(step)
     lanes = unit.duplicate(identity(step.op, kind), span, kind, step.name).kept()
     if step.op not in INDEXED:
         return Accumulator(step.op, lanes)
     return Accumulator(step.op, lanes, unit.duplicate(real(0.0), span, "f32", f"{step.name}_index").kept())
 
 
-def folded_value(at: Evaluator, step: Fold, span: Span) -> Lanes:
-    """What is folded: lanes over at least a span, the identity where a condition over lanes does not hold."""
+def folded_value(at: Evaluator, step: Fold, span: Span, kind: str) -> Lanes:
+    """What is folded, in the fold's type: lanes over at least a span."""
     if step.op in LOGICAL:
         return ones(at, mask_of(at, truth_of(at, step.value), span))
-    kind = kind_of(step)
-    value: Value = at.number(step.value)
+    value: Value = at.value(step.value) if kind == "f16" else at.number(step.value)
     if isinstance(value, Lanes):
         value = convert(at.unit, value, kind)
     return at.lanes(value, kind, span)
@@ -94,7 +95,7 @@ def masked(at: Evaluator, step: Fold, value: Lanes, mask: Mask | None) -> Lanes:
     if mask is None:
         return value
     value = at.unit.broadcast(value, mask.span | value.span)
-    return at.unit.select(mask_of(at, mask, value.span), value, identity(step.op, kind_of(step)))
+    return at.unit.select(mask_of(at, mask, value.span), value, identity(step.op, value.dtype))
 
 
 def fold_in(
@@ -106,7 +107,7 @@ def fold_in(
     if total.op in INDEXED:
         assert total.index is not None and index is not None
         _fold_index(unit, total, value, index, count, mask)
-    elif total.op in CALLS or acc.dtype != "f32" or total.op in LOGICAL:
+    elif total.op in CALLS or acc.dtype not in ("f32", "f16") or total.op in LOGICAL:
         call = CALLS.get(total.op) or LOGICAL.get(total.op) or INTEGER_CALL[total.op]
         unit.emit(f"{call}({acc.view}, {acc.view}, {value.view}, {count});", (acc.view, value.view), (acc.view,))
     else:

@@ -113,7 +113,7 @@ class Frame:
         """How many elements of a value are computed, for each size of tile; padding between rows counts."""
         match len(span):
             case 0:
-                return (BROADCAST_LANES,)
+                return (BROADCAST_LANES if self.lane else max(self.multiple, BROADCAST_LANES),)
             case 1 if "lane" in span:
                 return tuple(self._padded(n) for n in self.lane_counts()) if self.flat else (self._padded(self.pitch),)
             case 1:

@@ -23,6 +23,7 @@ from uol.backends.ascendc.folds import (
     conditions,
     fold_in,
     folded_value,
+    kind_of,
     masked,
     result,
 )
@@ -121,7 +122,7 @@ def _passes(
         totals: dict[str, Accumulator] = {}
         for fold in run.folds:
             kernel.line(fold.line)
-            totals[fold.name] = begin(_whole_tile(kernel), fold, span)
+            totals[fold.name] = begin(_whole_tile(kernel), fold, span, _kind(kernel, fold))
         names = frozenset().union(*(variables(v) for s in run.elements for v in values_of(s)))
         lets = passes.needed(names)
 
@@ -169,7 +170,7 @@ def _element_steps(kernel: VectorKernel, spec: Reduce, steps: Sequence[Step], to
 def _fold(kernel: VectorKernel, at: Evaluator, spec: Reduce, step: Fold, total: Accumulator) -> None:
     frame = kernel.frame
     text, mask = conditions(at, step)
-    value = folded_value(at, step, total.lanes.span)
+    value = folded_value(at, step, total.lanes.span, _kind(kernel, step))
     if step.op not in INDEXED:
         value = masked(at, step, value, mask)
     flat = frame.flat
@@ -224,9 +225,13 @@ def _resident_fold(kernel: VectorKernel, at: Evaluator, step: Fold) -> Value | T
         mask = everywhere if mask is None else at.unit.bits("And", everywhere, mask)
     if mask is not None and step.op in INDEXED:
         raise Unsupported(f"{step.op} under a condition, across lanes")
-    value = masked(at, step, folded_value(at, step, LANES), mask)
+    value = masked(at, step, folded_value(at, step, LANES, kind_of(step)), mask)
     index = positions(kernel.unit, LANES) if step.op in INDEXED else None
     return _finish_across(kernel, Accumulator(step.op, value, index))
+
+
+def _kind(kernel: VectorKernel, step: Fold) -> str:
+    return kind_of(step, over_rows=kernel.schedule.over == "rows")
 
 
 def _uses(steps: Iterable[Step]) -> Counter[str]:

@@ -86,7 +86,7 @@ class VectorUnit:
 
     def compare(self, mode: str, a: Lanes, b: Lanes | Uniform) -> Mask:
         """Bits of a (mode) b."""
-        if a.span == UNIFORM and (not isinstance(b, Lanes) or b.span == UNIFORM):
+        if self.frame.lane and a.span == UNIFORM and (not isinstance(b, Lanes) or b.span == UNIFORM):
             a = self.broadcast(a, LANES)  # a Compare takes whole repeats
         if isinstance(b, Lanes):
             a, b = self.alike(a, b)
