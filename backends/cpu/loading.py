@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from uol.backends.abi.workspace import workspace_layout
+from uol.backends.cpu.address import address_of
 from uol.backends.cpu.library import open_library
 from uol.backends.cpu.workspace import WORKSPACES
 from uol.codegen.backend import Artifact
@@ -31,25 +32,18 @@ def load(artifact: Artifact) -> Callable[..., None]:
     bytes_needed = workspace_layout(graph.workspaces).bytes if graph.workspaces else 0
 
     def call(*values: Any) -> None:
-        if entry(*[address(v) for v in values[:count]], None, *values[count:]):
+        if entry(*[address_of(v) for v in values[:count]], None, *values[count:]):
             raise _failure(graph)
 
     def call_with_workspace(*values: Any) -> None:
         workspace = WORKSPACES.take(bytes_needed)
         try:
-            if entry(*[address(v) for v in values[:count]], workspace.address, *values[count:]):
+            if entry(*[address_of(v) for v in values[:count]], workspace.address, *values[count:]):
                 raise _failure(graph)
         finally:
             WORKSPACES.give(workspace)
 
     return call_with_workspace if bytes_needed else call
-
-
-def address(value: Any) -> int:
-    """The address of the first element of a torch tensor or numpy array."""
-    pointer = getattr(value, "data_ptr", None)
-    found: int = value.__array_interface__["data"][0] if pointer is None else pointer()
-    return found
 
 
 def _failure(graph: KernelGraph) -> ResourceError:

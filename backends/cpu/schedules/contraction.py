@@ -5,7 +5,7 @@
     dot     where b is contiguous along k and there are few rows: lanes hold partial sums along k
 
 Rows run along the innermost m axis (the pixels of a row of an image), vectors along the innermost n axis, where the
-result and b are contiguous. Tiles are the parallel tasks; of the two operands, the larger one is swept once.
+result and b are contiguous. Tiles are the parallel tasks, in an order that reads memory little: see `_block`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from uol.backends.cpu.host import Host
 from uol.backends.cpu.parts import coefficient
 from uol.backends.cpu.schedules.kinds import Dots, Tiles
 from uol.backends.cpu.schedules.work import size
+from uol.backends.cpu.span import static_span
 from uol.codegen.index import affine, static
 from uol.codegen.spec import Contract, Read
 from uol.codegen.traverse import walk
@@ -23,13 +24,16 @@ from uol.ir.nodes import Expr
 
 PARALLEL_FROM_PRODUCTS = 1 << 18
 """Multiply-adds from which a second thread pays: 256 k take a core some 5 us."""
-FEW_ROWS = 8
-"""Up to so many rows, b is read where it lies rather than packed: each element serves too few products."""
+FEW_ROWS, SOME_ROWS, LONG_K = 8, 128, 128
+"""Up to so many rows (the larger number where k is long), dot products on b where it lies beat tiles on a transposed
+copy of it."""
 DOT_COLUMNS = 4
 WAY_BYTES = 4096
 """Addresses that are this far apart share a set of the first-level cache (32 KB, 8 ways)."""
 WAYS = 8
 MOST_ROWS = 14
+KEPT_BYTES = 512 * 1024
+"""How much of an operand may count on staying in a second-level cache (1 MB on Zen 4, 1.25 to 2 MB on Intel's)."""
 
 
 def candidates(spec: Contract, host: Host) -> tuple[Tiles | Dots, ...]:
@@ -43,8 +47,25 @@ def candidates(spec: Contract, host: Host) -> tuple[Tiles | Dots, ...]:
         tile_rows = min(rows, 4)
         return (Dots(tile_rows, DOT_COLUMNS if tile_rows > 1 else 2 * DOT_COLUMNS, lanes, parallel),)
     tile_rows, vectors = _tile(flat, rows, lanes, host)
-    m_size, n_size = size(flat.m) or 1, size(flat.n) or 1
-    return (Tiles(tile_rows, vectors, lanes, "b" if m_size < n_size else "a", parallel),)
+    return (Tiles(tile_rows, vectors, lanes, _block(flat, tile_rows), parallel),)
+
+
+def _block(flat: Contract, tile_rows: int) -> int:
+    """Row tiles a block. A b that stays in cache as a whole may be read again for every row tile, so that a is read
+    once. Any other b is read once a block: as many tiles of a as stay in cache."""
+    if _bytes(flat, the_read(flat.b)) <= KEPT_BYTES:
+        return 1
+    outer = size(flat.m[:-1]) or 1
+    row_tiles = max(1, outer * -(-_extent(flat, "m") // tile_rows))
+    tile_bytes = max(1, _bytes(flat, the_read(flat.a)) // row_tiles)
+    return min(row_tiles, max(1, KEPT_BYTES // tile_bytes))
+
+
+def _bytes(flat: Contract, read: Read) -> int:
+    """The memory that an operand takes in one batch."""
+    batches = size(flat.batch) or 1
+    element = 8 if "64" in representation(read.dtype).storage else 4
+    return (static_span(flat.arg(read.tensor)) or 0) * element // batches
 
 
 def accumulator_bytes(spec: Contract) -> int:
@@ -87,7 +108,8 @@ def prefers_dot(flat: Contract) -> bool:
     inner = flat.k[-1].name
     along_k = coefficient(a.offset, inner) == 1 and coefficient(b.offset, inner) == 1
     along_n = not flat.n or coefficient(b.offset, flat.n[-1].name) == 1
-    return along_k and not along_n and (size(flat.m) or 1) <= FEW_ROWS
+    rows = SOME_ROWS if (static(flat.k[-1].extent) or 0) >= LONG_K else FEW_ROWS
+    return along_k and not along_n and (size(flat.m) or 1) <= rows
 
 
 def the_read(factor: Expr) -> Read:

@@ -51,19 +51,18 @@ class Reduction:
 
 @dataclass(frozen=True, slots=True)
 class Tiles:
-    """`rows` x `vectors` of `lanes` accumulators. `kept` names the operand that stays in cache while the other passes
-    by: the tasks run over the tiles of the other one innermost."""
+    """`rows` x `vectors` of `lanes` accumulators. `block` row tiles are done for one tile of columns before the next:
+    with 1, a tile of a is kept in cache while b passes by; with more, a tile of b and a block of a are kept."""
 
     rows: int
     vectors: int
     lanes: int
-    kept: Literal["a", "b"]
+    block: int
     parallel: bool
 
     def describe(self) -> str:
-        return (
-            f"tiles of {self.rows}x{self.vectors * self.lanes}, {self.kept} kept, {'parallel' if self.parallel else 'serial'}"
-        )
+        width = self.vectors * self.lanes
+        return f"tiles of {self.rows}x{width}, blocks of {self.block}, {'parallel' if self.parallel else 'serial'}"
 
 
 @dataclass(frozen=True, slots=True)

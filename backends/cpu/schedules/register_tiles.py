@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from math import prod
 
 from tvm import tirx
 
@@ -17,7 +18,7 @@ from uol.backends.cpu.lane_values import LaneValues
 from uol.backends.cpu.plan import split_lets
 from uol.backends.cpu.primfunc import enter, run_steps
 from uol.backends.cpu.schedules.kinds import Tiles
-from uol.backends.cpu.schedules.nest import enter_nest
+from uol.backends.cpu.schedules.nest import enter_nest, unflatten
 from uol.backends.cpu.vectorising import lane_loop, vectorises
 from uol.codegen.spec import Contract, Let
 from uol.ir.nodes import Axis, Const
@@ -31,14 +32,27 @@ def register_tiles(spec: Contract, schedule: Tiles) -> Term:
     frame = open_frame(spec, FAST)
     rows = Side.of(spec.m, schedule.rows)
     columns = Side.of(spec.n, schedule.vectors * schedule.lanes)
-    sides = (columns, rows) if schedule.kept == "b" else (rows, columns)
-    nest = spec.batch + tuple(a for side in sides for a in (*side.outer, side.tiles))
     with ExitStack() as loops:
-        scope = enter_nest(frame, loops, nest, len(nest) if schedule.parallel else 0, frame.scope)
+        scope = _enter_tiles(frame, loops, rows, columns, schedule)
         for row, height in rows.pieces(frame, scope):
             for column, width in columns.pieces(frame, scope):
                 Tile(frame, spec, schedule, (rows.axis, row, height), (columns.axis, column, width)).write(scope)
     return frame.close()
+
+
+def _enter_tiles(frame: Frame, loops: ExitStack, rows: Side, columns: Side, schedule: Tiles) -> Scope:
+    """Opens loops over all tiles: blocks of row tiles, column tiles, the row tiles of a block."""
+    assert isinstance(frame.spec, Contract)
+    count = rows.count
+    size = min(schedule.block, count)
+    blocks, within = Axis("block", Const(-(-count // size))), Axis("row_tile", Const(size))
+    nest = (*frame.spec.batch, blocks, *columns.outer, columns.tiles, within)
+    scope = enter_nest(frame, loops, nest, len(nest) if schedule.parallel else 0, frame.scope)
+    number = scope.values[blocks.name] * index(size) + scope.values[within.name]
+    if count % size:
+        loops.enter_context(frame.code.when(number < index(count)))
+    named = [(a.name, frame.extent(a.extent)) for a in (*rows.outer, rows.tiles)]
+    return scope.with_values(unflatten(frame, number, named))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +74,12 @@ class Side:
     @property
     def tiles(self) -> Axis:
         return Axis(f"{self.axis.name}_tile", Const(-(-self.extent // self.step)))
+
+    @property
+    def count(self) -> int:
+        """How many tiles there are, over the outer axes too."""
+        outer = (a.extent for a in self.outer)
+        return max(1, prod(int(e.value) for e in outer if isinstance(e, Const)) * -(-self.extent // self.step))
 
     def pieces(self, frame: Frame, scope: Scope) -> Iterator[tuple[Term, int]]:
         """(first index, length) of a tile: whole ones, then the last one. What is written for a piece is run for the

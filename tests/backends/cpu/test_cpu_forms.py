@@ -132,7 +132,7 @@ def test_small_work_is_not_parallel() -> None:
 
 def test_a_tile_beyond_the_registers_is_refused() -> None:
     (spec,) = convolution(64, 28, 128, 1)
-    refusal = BACKEND.check(spec, Tiles(16, 2, 16, "a", True))
+    refusal = BACKEND.check(spec, Tiles(16, 2, 16, 1, True))
     assert isinstance(refusal, Refusal)
     assert refusal.nearest == "tiles of 14x2 vectors"
 

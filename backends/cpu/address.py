@@ -1,0 +1,36 @@
+"""Where the elements of a torch tensor or numpy array lie.
+
+numpy tells by building a dict (2 us an array). An array object holds the address in its first field after Python's own
+(`PyArrayObject_fields.data`, part of numpy's C ABI since 1.7); it is read from there where a trial shows that it is so.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+import numpy as np
+
+_HEADER_BYTES = object.__basicsize__
+
+
+def _told(array: Any) -> int:
+    address: int = array.__array_interface__["data"][0]
+    return address
+
+
+def _read(array: Any) -> int:
+    return ctypes.c_void_p.from_address(id(array) + _HEADER_BYTES).value or 0
+
+
+_TRIALS = (np.zeros(3), np.zeros((4, 5), np.uint8)[1:, 2:], np.zeros(()))
+_FROM_NUMPY = _read if all(_read(t) == _told(t) for t in _TRIALS) else _told
+
+
+def address_of(value: Any) -> int:
+    """The address of the first element."""
+    if type(value) is np.ndarray:
+        return _FROM_NUMPY(value)
+    pointer = getattr(value, "data_ptr", None)
+    found: int = _told(value) if pointer is None else pointer()
+    return found
