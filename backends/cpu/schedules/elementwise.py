@@ -17,6 +17,7 @@ from uol.backends.cpu.fast_functions import FAST
 from uol.backends.cpu.frame import Frame, open_frame
 from uol.backends.cpu.host import Host
 from uol.backends.cpu.parts import accesses, coefficient, steps_of
+from uol.backends.cpu.peeling import Stretch, stretches
 from uol.backends.cpu.plan import split_lets
 from uol.backends.cpu.primfunc import run_steps
 from uol.backends.cpu.schedules.kinds import TILE, Elementwise
@@ -24,7 +25,7 @@ from uol.backends.cpu.schedules.nest import enter_nest
 from uol.backends.cpu.schedules.work import PARALLEL_FROM, parallel_prefix, size, steps_cost
 from uol.backends.cpu.vectorising import lane_loop
 from uol.codegen.index import affine, static
-from uol.codegen.spec import Map, Pack, Step, Store
+from uol.codegen.spec import Map, Pack, Store
 from uol.ir.nodes import Axis, Const
 
 TASKS_PER_CORE = 8
@@ -71,25 +72,26 @@ def scheduled(spec: Map | Pack, schedule: Elementwise) -> Term:
         hoisted, rest = split_lets(steps_of(flat), {inner.name})
         scope = run_steps(frame.code, hoisted, scope)
         kind = PARALLEL if schedule.parallel and not outer else SERIAL
-        _vectors(frame, inner, schedule.lanes, kind, rest, scope)
+        extent = frame.extent(inner.extent)
+        assert isinstance(extent, int)
+        for stretch in stretches(rest, inner.name, extent):
+            _vectors(frame, inner.name, schedule.lanes, kind, stretch, scope)
     return frame.close()
 
 
-def _vectors(frame: Frame, axis: Axis, lanes: int, kind: Term, steps: tuple[Step, ...], scope: Scope) -> None:
-    """The steps along an axis, a vector at a time, then the rest as one shorter vector."""
-    code = frame.code
-    extent = frame.extent(axis.extent)
-    whole = extent // lanes if isinstance(extent, int) else extent // index(lanes)
-    lane_kind = lane_loop(steps, (axis.name,), scope)
-    if not isinstance(whole, int) or whole:
-        with code.loop(f"{axis.name}_vector", whole, kind) as vector, code.loop("lane", lanes, lane_kind) as lane:
-            run_steps(code, steps, scope.with_values({axis.name: vector * index(lanes) + lane}))
-    done = whole * lanes if isinstance(whole, int) else whole * index(lanes)
-    rest = extent - done
-    if isinstance(rest, int) and rest == 0:
-        return
-    with code.loop("lane", rest, lane_kind if isinstance(rest, int) else SERIAL) as lane:
-        run_steps(code, steps, scope.with_values({axis.name: index(done) + lane}))
+def _vectors(frame: Frame, axis: str, lanes: int, kind: Term, stretch: Stretch, scope: Scope) -> None:
+    """The steps along a stretch of an axis, a vector at a time, then the rest as one shorter vector."""
+    code, steps = frame.code, stretch.steps
+    whole, rest = divmod(stretch.last - stretch.first, lanes)
+    lane_kind = lane_loop(steps, (axis,), scope)
+    if whole:
+        with code.loop(f"{axis}_vector", whole, kind) as vector, code.loop("lane", lanes, lane_kind) as lane:
+            place = vector * index(lanes) + lane + index(stretch.first)
+            run_steps(code, steps, scope.with_values({axis: place}))
+    if rest:
+        with code.loop("lane", rest, lane_kind) as lane:
+            place = lane + index(stretch.first + whole * lanes)
+            run_steps(code, steps, scope.with_values({axis: place}))
 
 
 def _tiled(frame: Frame, spec: Map | Pack, schedule: Elementwise) -> None:

@@ -11,13 +11,15 @@ from uol.backends.cpu.collapse import collapsed
 from uol.backends.cpu.host import Host
 from uol.backends.cpu.packing import packed
 from uol.backends.cpu.parts import accesses, coefficient
+from uol.backends.cpu.peeling import stretches
 from uol.backends.cpu.plan import plan_row
 from uol.backends.cpu.schedules.kinds import Tiles
 from uol.backends.cpu.scheduling import candidates
 from uol.backends.cpu.workspace import WorkspacePool
 from uol.codegen.backend import Refusal
 from uol.codegen.index import static
-from uol.codegen.spec import Contract, KernelSpec, Map, Pack, Reduce
+from uol.codegen.spec import Contract, KernelSpec, Map, Pack, Read, Reduce
+from uol.codegen.traverse import walk
 from uol.ir.nodes import Axis
 
 AVX512 = Host("znver4", 64, 32, 2)
@@ -101,6 +103,17 @@ def test_half_precision_operands_are_widened_once() -> None:
     specs = convolution(16, 14, 32, 3, pad=1, dtype="f16")
     assert [type(s) for s in specs] == [Pack, Pack, Contract]
     assert {a.dtype for a in specs[-1].args if a.role == "workspace"} == {"f32"}
+
+
+def test_padding_along_the_vectors_is_decided_by_stretches() -> None:
+    pack, *_ = graph_of(program_of("conv2d", dims=dict(N=1, C=4, H=8, W=20, O=16, D=4, R=3, S=3), attrs={"pad": 1})).specs
+    assert isinstance(pack, Pack)
+    inner = pack.index[-1]
+    parts = stretches(pack.steps, inner.name, 22)
+    assert [(p.first, p.last) for p in parts] == [(0, 1), (1, 21), (21, 22)]
+    reads = [[n for s in p.steps for n in walk(s.value) if isinstance(n, Read)] for p in parts]
+    assert [len(r) for r in reads] == [0, 1, 0]
+    assert [len(g.guard) for g in reads[1]] == [1]  # the rows of the image
 
 
 @pytest.mark.parametrize(("host", "rows", "lanes"), [(AVX512, 14, 16), (AVX2, 6, 8)])
