@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
+import cpu_cases
 import numpy as np
 import pytest
-from cpu_cases import as_numbers, graph_of, inputs_of, program_of, require_close, run_compiled
+from cpu_cases import BACKEND, as_numbers, graph_of, inputs_of, program_of, require_close, run_compiled
 
 from uol.backends.cpu import oracle
 from uol.backends.cpu.schedules import contraction, elementwise, reduction
@@ -151,6 +152,17 @@ def test_random_operators_with_every_loop_parallel(seed: int, monkeypatch: pytes
     monkeypatch.setattr(contraction, "PARALLEL_FROM_PRODUCTS", 0)
     monkeypatch.setattr(elementwise, "PARALLEL_FROM", 0)
     monkeypatch.setattr(reduction, "PARALLEL_FROM", 0)
+    require_right(seed)
+
+
+OTHERS = [name for name in BACKEND.devices if name != BACKEND.default_device]
+
+
+@pytest.mark.skipif(not OTHERS[0].startswith("x86-64"), reason="other processors cannot be tried on this one")
+@pytest.mark.parametrize("device", [name for name in OTHERS if name != "x86-64-v4"])
+@pytest.mark.parametrize("seed", range(200, 206))
+def test_random_operators_for_older_processors(device: str, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cpu_cases, "HOST", BACKEND.devices[device])
     require_right(seed)
 
 
