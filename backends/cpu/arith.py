@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 from tvm import tirx
 
 from uol.backends.cpu.dtypes import Term, integer_range, representation
 from uol.backends.cpu.sharing import Share
+from uol.ir.rounding import round_to
 from uol.ir.types import INDEX, is_float
 
 
 def constant(value: int | float | bool, dtype: str) -> Term:
-    """A literal of a type of the language; inf and nan are float values."""
-    return tirx.const(value, representation(dtype).compute)
+    """A literal of a type of the language; inf and nan are float values, and one of f16, bf16 or f8 is a number of it."""
+    kind = representation(dtype)
+    return tirx.const(round_to(value, dtype).item() if kind.is_narrow_float else value, kind.compute)
 
 
 def is_nan(share: Share, x: Term) -> Term:
@@ -79,7 +82,7 @@ def _is_positive(y: Term) -> bool:
     return isinstance(y, tirx.IntImm) and int(y.value) > 0
 
 
-_FOLDED: dict[str, Callable[[Term, Term], Term]] = {
+_FOLDED: dict[str, Callable[[Any, Any], Any]] = {
     "+": lambda x, y: x + y,
     "-": lambda x, y: x - y,
     "*": lambda x, y: x * y,
@@ -108,6 +111,8 @@ def binary(share: Share, fn: str, x: Term, y: Term, dtype: str) -> Term | None:
         return _TYPED[fn](share, x, y, dtype)
     if dtype == INDEX and fn in _FOLDED:
         return _FOLDED[fn](x, y)
+    if fn in _FOLDED and isinstance(x, tirx.IntImm) and isinstance(y, tirx.IntImm):
+        return _wrapped(_FOLDED[fn](int(x.value), int(y.value)), dtype)
     return _PLAIN[fn](x, y) if fn in _PLAIN else None
 
 
@@ -122,4 +127,12 @@ def negate(x: Term, dtype: str) -> Term:
     """-x. For floats a change of sign: 0 - x would turn -0 into 0."""
     if is_float(dtype):
         return tirx.Mul(x, constant(-1.0, dtype))
+    if isinstance(x, tirx.IntImm):
+        return _wrapped(-int(x.value), dtype)
     return tirx.Sub(constant(0, dtype), x)
+
+
+def _wrapped(value: int, dtype: str) -> Term:
+    """A literal modulo 2**bits. TVM folds one that leaves its type to an error."""
+    low, high = integer_range(dtype)
+    return constant((value - low) % (high - low + 1) + low, dtype)

@@ -53,9 +53,8 @@ def _may_join(spec: KernelSpec, outer: Axis, inner: Axis) -> bool:
     pair = {outer.name, inner.name}
     if any(pair & told_apart(expr) for expr in expressions(spec)):
         return False
-    return all(
-        coefficient(access.offset, outer.name) == extent * coefficient(access.offset, inner.name) for access in accesses(spec)
-    )
+    offsets = [access.offset for access in accesses(spec) if affine(access.offset) is not None]
+    return all(coefficient(offset, outer.name) == extent * coefficient(offset, inner.name) for offset in offsets)
 
 
 def told_apart(expr: Expr) -> frozenset[str]:
