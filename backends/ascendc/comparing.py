@@ -20,7 +20,7 @@ def lane_multiple(spec: KernelSpec, lane: str, *, over_rows: bool) -> int:
     """What the lanes of a tile must be padded to."""
     if _compares(spec):
         halves = any(isinstance(n, Read) and n.dtype == "f16" for v in values(spec) for n in walk(v))
-        return HALF_REPEAT_LANES if halves and over_rows else REPEAT_LANES
+        return HALF_REPEAT_LANES if halves and over_rows and lane else REPEAT_LANES
     indices = Indices.over(spec.axes, {})
     spread = any(indices.slope(s.offset, lane) not in (0, 1) for s in steps_of(spec) if isinstance(s, Store))
     return BROADCAST_LANES if spread else 1

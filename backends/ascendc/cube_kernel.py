@@ -41,12 +41,13 @@ class CubeKernel:
 
     spec: Contract
     schedule: CubeSchedule
-    builder: Builder = field(default_factory=Builder)
+    builder: Builder = field(init=False)
     names: KernelNames = field(init=False)
     indices: Indices = field(init=False)
 
     def __post_init__(self) -> None:
         self.names = kernel_names(self.spec)
+        self.builder = Builder(self.names.all())
         axes = [a for group in groups(self.spec) for a in group]
         self.indices = Indices.over(axes, {**self.names.variables, **self.names.tensors})
 
@@ -150,10 +151,12 @@ class CubeKernel:
         self.builder.emit("M", call, reads=(left.l0, right.l0), writes=(c_l0,))
 
     def _rows(self, m: int) -> str:
-        """A tile of one row would be taken for a vector: it is multiplied as a whole fractal."""
-        if not _has_single_row(m, self.schedule.m):
-            return "m_size"
-        return "16" if m == 1 else "(m_size == 1 ? 16 : m_size)"
+        """A tile of one row would be taken for a vector: such a kernel multiplies whole fractals."""
+        return self._whole_fractals() if _has_single_row(m, self.schedule.m) else "m_size"
+
+    def _whole_fractals(self) -> str:
+        """Rows of C's tile, up to whole fractals."""
+        return "16" if self.schedule.m == FRACTAL else "(m_size + 15) / 16 * 16"
 
     def _fill_single_row(self, left: Side) -> None:
         """The other rows of that fractal are multiplied too: they must hold something."""
@@ -186,7 +189,7 @@ class CubeKernel:
         base = self.indices.text(substituted(store.offset, self._origins()))
         pitch = self.indices.slope(store.offset, self.spec.m[-1].name) if self.spec.m else None
         builder.text(f"// line {store.line}")
-        builder.text(f"FixpipeParamsV220 fixpipe(n_size, m_size, (m_size + 15) / 16 * 16, {pitch or 'n_size'}, false);")
+        builder.text(f"FixpipeParamsV220 fixpipe(n_size, m_size, {self._whole_fractals()}, {pitch or 'n_size'}, false);")
         builder.text(f"fixpipe.quantPre = QuantMode_t::{QUANT[store.dtype]};")
         target = f"{self.names.tensors[store.tensor]}[{base}]"
         call = f"Fixpipe<{C_OF[store.dtype]}, float, CFG_ROW_MAJOR>({target}, {c_l0}, fixpipe);"

@@ -13,6 +13,7 @@ f32 squares hold two fractals of k, so that an A that was turned has k1 rounded 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from uol.backends.ascendc.buffers import View
@@ -53,7 +54,8 @@ class Side:
 
     @property
     def row_fractals(self) -> str:
-        return f"({self.size} + 15) / 16"
+        """Fractals along the rows of this tile, as C."""
+        return "1" if self.rows == FRACTAL else f"({self.size} + 15) / 16"
 
     @property
     def k_fractals(self) -> str:
@@ -61,31 +63,73 @@ class Side:
 
 
 def load_left(builder: Builder, side: Side) -> None:
-    """A's tile from L1 into L0A."""
-    if side.operand.form == "k_rows" and side.dtype == "f32":
-        _squares_to_l0a(builder, side)
-        return
-    if side.operand.form == "rows_k":
-        params = f"LoadData2DParams(i, {side.k_fractals}, {side.rows // FRACTAL}, 0, 0, false, 0)"
-    else:
-        params = f"LoadData2DParams(i * {side.k // FRACTAL}, {side.k_fractals}, 1, 0, 0, true, 0)"
-    with builder.loop(f"for (int i = 0; i < {side.row_fractals}; ++i)", "i", runs=True):
-        dst = side.l0.at(f"i * ({side.k_fractals}) * {side.fractal}", per="i")
-        builder.emit("MTE1", f"LoadData({dst}, {side.l1}, {params});", reads=(side.l1,), writes=(dst,))
+    """A's tile from L1 into L0A: a row of fractals at a time."""
+    tile = side.k // FRACTAL
+
+    def row(i: str) -> None:
+        dst = side.l0.at(times(i, f"({side.k_fractals}) * {side.fractal}"), per=i)
+        if side.operand.form == "rows_k":
+            load(dst, f"LoadData2DParams({i}, {side.k_fractals}, {side.rows // FRACTAL}, 0, 0, false, 0)")
+        elif side.dtype != "f32":
+            load(dst, f"LoadData2DParams({times(i, tile)}, {side.k_fractals}, 1, 0, 0, true, 0)")
+        else:  # squares of one column of the tile
+            turn(dst, f"LoadData2dTransposeParams({i}, (k_size + 15) / 16, {side.rows // FRACTAL}, 1, 0, 0)")
+
+    load, turn = _loads(builder, side)
+    _each(builder, side.row_fractals, row)
 
 
 def load_right(builder: Builder, side: Side) -> None:
-    """B's tile from L1 into L0B."""
+    """B's tile from L1 into L0B: a row of fractals, of one k, at a time; a tile of 16 columns has them all in one."""
+    load, turn = _loads(builder, side)
     if side.operand.form == "k_rows" and side.dtype == "f32":
-        _squares_to_l0b(builder, side)
+
+        def squares(i: str) -> None:  # each is turned into two fractals, one row of fractals apart
+            dst = side.l0.at(times(i, f"2 * ({side.row_fractals}) * {side.fractal}"), per=i)
+            start, apart = times(i, side.rows // FRACTAL), f"{side.row_fractals} - 1" if side.row_fractals != "1" else "0"
+            turn(dst, f"LoadData2dTransposeParams({start}, {side.row_fractals}, 1, 0, {apart}, 0)")
+
+        _each(builder, "(k_size + 15) / 16", squares)
         return
-    if side.operand.form == "rows_k":
-        params = f"LoadData2DParams(i * {side.rows // FRACTAL}, {side.row_fractals}, 1, 0, 0, false, 0)"
-    else:
-        params = f"LoadData2DParams(i, {side.row_fractals}, {side.k // FRACTAL}, 0, 0, true, 0)"
-    with builder.loop(f"for (int i = 0; i < {side.k_fractals}; ++i)", "i", runs=True):
-        dst = side.l0.at(f"i * ({side.row_fractals}) * {side.fractal}", per="i")
-        builder.emit("MTE1", f"LoadData({dst}, {side.l1}, {params});", reads=(side.l1,), writes=(dst,))
+    turned = side.operand.form == "k_rows"
+    if side.rows == FRACTAL:
+        load(side.l0, f"LoadData2DParams(0, {side.k_fractals}, 1, 0, 0, {'true' if turned else 'false'}, 0)")
+        return
+
+    def row(i: str) -> None:
+        dst = side.l0.at(times(i, f"({side.row_fractals}) * {side.fractal}"), per=i)
+        if turned:
+            load(dst, f"LoadData2DParams({i}, {side.row_fractals}, {side.k // FRACTAL}, 0, 0, true, 0)")
+        else:
+            load(dst, f"LoadData2DParams({times(i, side.rows // FRACTAL)}, {side.row_fractals}, 1, 0, 0, false, 0)")
+
+    _each(builder, side.k_fractals, row)
+
+
+Load = Callable[[View, str], None]
+
+
+def _loads(builder: Builder, side: Side) -> tuple[Load, Load]:
+    """LoadData and LoadDataWithTranspose from the side's tile in L1."""
+
+    def emit(call: str) -> Load:
+        return lambda dst, params: builder.emit("MTE1", f"{call}({dst}, {side.l1}, {params});", reads=(side.l1,), writes=(dst,))
+
+    return emit("LoadData"), emit("LoadDataWithTranspose")
+
+
+def _each(builder: Builder, count: str, body: Callable[[str], None]) -> None:
+    """The body for i = 0 .. count - 1."""
+    if count == "1":
+        body("0")
+        return
+    with builder.loop(f"for (int i = 0; i < {count}; ++i)", "i", runs=True):
+        body("i")
+
+
+def times(i: str, factor: int | str) -> str:
+    """i * factor, as C."""
+    return "0" if i == "0" else i if factor == 1 else f"{i} * {factor}"
 
 
 def to_l1(builder: Builder, side: Side, base: str, *, short: bool, many: bool) -> None:
@@ -113,19 +157,3 @@ def _zero(builder: Builder, side: Side, *, many: bool) -> None:
     params = f"InitConstValueParams<{C_OF[side.dtype]}>(1, {blocks}, 0, {ZERO_OF[side.dtype]})"
     with builder.branch("k_size % 16 != 0" if many else ""):
         builder.emit("MTE2", f"Fill({side.l1}, {params});", writes=(side.l1,))
-
-
-def _squares_to_l0a(builder: Builder, side: Side) -> None:
-    """The same for A: a row of fractals gets the squares of one column."""
-    with builder.loop(f"for (int i = 0; i < {side.row_fractals}; ++i)", "i", runs=True):
-        dst = side.l0.at(f"i * ({side.k_fractals}) * {side.fractal}", per="i")
-        params = f"LoadData2dTransposeParams(i, (k_size + 15) / 16, {side.rows // FRACTAL}, 1, 0, 0)"
-        builder.emit("MTE1", f"LoadDataWithTranspose({dst}, {side.l1}, {params});", reads=(side.l1,), writes=(dst,))
-
-
-def _squares_to_l0b(builder: Builder, side: Side) -> None:
-    """f32 with k down the rows: squares of 16 x 16 are turned, each into two fractals one row of fractals apart."""
-    with builder.loop("for (int i = 0; i < (k_size + 15) / 16; ++i)", "i", runs=True):
-        dst = side.l0.at(f"i * 2 * ({side.row_fractals}) * {side.fractal}", per="i")
-        params = f"LoadData2dTransposeParams(i * {side.rows // FRACTAL}, {side.row_fractals}, 1, 0, {side.row_fractals} - 1, 0)"
-        builder.emit("MTE1", f"LoadDataWithTranspose({dst}, {side.l1}, {params});", reads=(side.l1,), writes=(dst,))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from uol.backends.ascendc.casts import FLOATS, convert
 from uol.backends.ascendc.elementary import FUNCTIONS
 from uol.backends.ascendc.extrema import INTEGER_CALL, extremum
-from uol.backends.ascendc.frame import LANES, ROWS, Frame, Span
+from uol.backends.ascendc.frame import LANES, ROWS, TILE, Frame, Span
 from uol.backends.ascendc.halves import stays_half
 from uol.backends.ascendc.indices import Indices
 from uol.backends.ascendc.truth import as_number, mask_of, truth_of
@@ -145,13 +145,17 @@ class Evaluator:
         span = LANES
         for arm in (yes, no):
             span |= arm.span if isinstance(arm, Lanes) else LANES
-        if half and any(isinstance(arm, Lanes) and arm.span != self.frame.span(span) for arm in (yes, no)):
+        if half and not self._in_place(yes, no):
             half, yes, no = False, self.computed(yes, a.type), self.computed(no, b.type)
         mask = mask_of(self, truth, span)
         dtype = "f16" if half else COMPUTED[a.type]
         if isinstance(yes, Uniform) and isinstance(no, Lanes):
             return self.unit.select(self.unit.bits("Not", mask), self.unit.broadcast(no, mask.span), yes)
         return self.unit.select(mask, self.lanes(yes, dtype, mask.span), no)
+
+    def _in_place(self, *values: Value) -> bool:
+        """Do all lanes vary over the whole tile? Whatever has to be spread, or compared on its own, must be of 32 bits."""
+        return all(isinstance(v, Uniform) or v.span == self.frame.span(TILE) for v in values) and bool(self.frame.lane)
 
     def _index(self, expr: Expr) -> Value:
         """An index as a value: C text where it is uniform, else f32, which holds it exactly."""
@@ -209,8 +213,8 @@ class Evaluator:
             case "max" | "min", [a, b]:
                 if isinstance(a, Uniform) and isinstance(b, Uniform):
                     a = self.lanes(a, COMPUTED[dtype], frozenset())
-                if half and isinstance(a, Lanes) and isinstance(b, Lanes) and a.span != b.span:
-                    a, b = self.computed(a, dtype), self.computed(b, dtype)  # a broadcast moves 32 bits
+                if half and not self._in_place(a, b):
+                    a, b = self.computed(a, dtype), self.computed(b, dtype)
                 return extremum(self.unit, fn, a, b)
             case "neg", [Lanes() as a]:
                 return self._wrapped(self.unit.unary("Muls", a, "-1.0f" if a.dtype == "f32" else "-1"), dtype)

@@ -9,7 +9,7 @@ from uol.backends.simt.names import kernel_symbol, legalise
 from uol.codegen.spec import KernelSpec
 
 _DECLARED = """
-task slot lanes rows elements padded i j m_size n_size k_size k_start mmad fixpipe pipe ub l1 l0a l0b l0c a_l1 b_l1 a_l0 b_l0 c_l0
+task slot lanes rows elements padded i j m_size n_size k_size mmad fixpipe pipe ub l1 l0a l0b l0c a_l1 b_l1 a_l0 b_l0 c_l0
 greater lesser ceil_div INFINITE NOT_A_NUMBER
 """
 
@@ -36,6 +36,10 @@ class KernelNames:
     parameters: dict[str, str]
     tensors: dict[str, str]
     variables: dict[str, str]
+
+    def all(self) -> frozenset[str]:
+        """Every C name of the op in the kernel."""
+        return frozenset({self.symbol, *self.parameters.values(), *self.tensors.values(), *self.variables.values()})
 
 
 def kernel_names(spec: KernelSpec) -> KernelNames:

@@ -14,7 +14,7 @@ from math import inf
 from uol.backends.ascendc.buffers import Buffer, View
 from uol.backends.ascendc.extrema import is_number
 from uol.backends.ascendc.folds import CALLS, INDEXED, LOGICAL, Accumulator
-from uol.backends.ascendc.frame import REPEAT_LANES, LANES, UNIFORM
+from uol.backends.ascendc.frame import LANES, REPEAT_LANES, UNIFORM
 from uol.backends.ascendc.machine import MAX_REPEATS
 from uol.backends.ascendc.values import Lanes, Unsupported, real
 from uol.backends.ascendc.vector_unit import VectorUnit

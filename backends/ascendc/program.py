@@ -8,7 +8,7 @@ C text. Global memory takes no part: inputs are only read, and the pieces of res
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -64,20 +64,18 @@ Node = Instr | Text | Loop | Branch
 
 
 class Builder:
-    """Appends nodes at the place that the generator has reached."""
+    """Appends nodes at the place that the generator has reached. `taken` are C names that buffers and variables must not have."""
 
-    def __init__(self) -> None:
+    def __init__(self, taken: Iterable[str] = ()) -> None:
         self.top = Block()
+        self._taken = set(taken)
         self._stack = [self.top]
         self.buffers: dict[str, Buffer] = {}
-        self._variables: dict[str, int] = {}
         self._prologue_end = 0
 
     def buffer(self, buffer: Buffer) -> View:
         """Declares a buffer; a name that is taken gets a number."""
-        name, number = buffer.name, 2
-        while name in self.buffers:
-            name, number = f"{buffer.name}{number}", number + 1
+        name = self._unused(buffer.name)
         named = buffer if name == buffer.name else Buffer(name, buffer.dtype, buffer.elements, buffer.memory, buffer.slots)
         self.buffers[name] = named
         return named.view()
@@ -87,10 +85,16 @@ class Builder:
 
     def variable(self, name: str, text: str) -> str:
         """Declares an int; a name that is taken gets a number."""
-        self._variables[name] = number = self._variables.get(name, 0) + 1
-        own = name if number == 1 else f"{name}{number}"
+        own = self._unused(name)
         self.text(f"const int {own} = {text};")
         return own
+
+    def _unused(self, name: str) -> str:
+        candidate, number = name, 2
+        while candidate in self._taken:
+            candidate, number = f"{name}{number}", number + 1
+        self._taken.add(candidate)
+        return candidate
 
     def retarget(self, old: View, new: View) -> bool:
         """Lets the last instruction, if it made `old`, write `new` instead."""

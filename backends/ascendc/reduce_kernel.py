@@ -231,7 +231,7 @@ def _resident_fold(kernel: VectorKernel, at: Evaluator, step: Fold) -> Value | T
 
 
 def _kind(kernel: VectorKernel, step: Fold) -> str:
-    return kind_of(step, over_rows=kernel.schedule.over == "rows")
+    return kind_of(step, over_rows=kernel.schedule.over == "rows" and bool(kernel.frame.lane))
 
 
 def _uses(steps: Iterable[Step]) -> Counter[str]:

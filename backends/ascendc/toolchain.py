@@ -19,17 +19,18 @@ from uol.ir.errors import ToolchainError
 HINT = "install Huawei's CANN toolkit (8.3 or later) and source its set_env.sh, which sets ASCEND_HOME_PATH"
 COST = "Ascend C kernels are checked in the twin, but not compiled or run"
 TIMEOUT_S = 600
+TOOLKIT_FOLDERS = ("bin", "compiler/ccec_compiler/bin", "tools/bisheng_compiler/bin")
 
 
 def bisheng() -> str | None:
     """The compiler: on the path, or in the toolkit that ASCEND_HOME_PATH names."""
     home = os.environ.get("ASCEND_HOME_PATH")
-    places = [str(Path(home) / part) for part in ("bin", "compiler/ccec_compiler/bin", "tools/bisheng_compiler/bin")] if home else []
-    return shutil.which("bisheng") or shutil.which("bisheng", path=os.pathsep.join(places))
+    places = os.pathsep.join(str(Path(home) / part) for part in TOOLKIT_FOLDERS) if home else ""
+    return shutil.which("bisheng") or shutil.which("bisheng", path=places)
 
 
 def build(module: Module) -> Artifact:
-    """The shared library with the C interface of the operator. Raises ToolchainError without a compiler, or where it refuses."""
+    """The shared library with the C interface of the operator. Raises ToolchainError without a compiler, or its refusal."""
     compiler = bisheng()
     if compiler is None:
         raise ToolchainError("no Ascend C compiler (bisheng) was found", hint=HINT)

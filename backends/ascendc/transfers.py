@@ -52,8 +52,11 @@ def burst_in(builder: Builder, dst: View, burst: Burst, clip: Clip, fill: float 
     if clip.lanes:
         start = builder.variable("first", start) if burst.step > 1 else start
         length = builder.variable("count", length)
-        left = builder.variable("left", f"{_closed(start)} % {burst.block}") if start != "0" else "0"
-    inner = "0" if left == "0" else f"{start} - {left}"
+        if start != "0" and burst.longest > burst.block:
+            left = builder.variable("left", f"{_closed(start)} % {burst.block}")
+        else:
+            left = start  # a row is one block
+    inner = "0" if left == start else f"{start} - {left}"
     pads = bool(clip.lanes) or (padded and not _fills_blocks(length, burst.block))
     right = _right(left, length, burst.block) if clip.lanes else "0"
     value = element_text(burst.dtype, fill)
@@ -140,6 +143,8 @@ def _local_gap(left: str, length: str, burst: Burst) -> str:
     if burst.max_rows == 1:
         return "0"
     blocks = burst.pitch // burst.block
+    if blocks == 1:
+        return "0"
     if left == "0" and length.isdigit():
         return str(blocks - ceil_div(int(length), burst.block))
     taken = length if left == "0" else f"{left} + {length}"

@@ -44,7 +44,7 @@ class VectorKernel:
     spec: KernelSpec
     schedule: VectorSchedule
     frame: Frame
-    builder: Builder = field(default_factory=Builder)
+    builder: Builder = field(init=False)
     names: KernelNames = field(init=False)
     indices: Indices = field(init=False)
     unit: VectorUnit = field(init=False)
@@ -55,6 +55,7 @@ class VectorKernel:
 
     def __post_init__(self) -> None:
         self.names = kernel_names(self.spec)
+        self.builder = Builder(self.names.all())
         axes = [a for group in groups(self.spec) for a in group]
         self.indices = Indices.over(axes, {**self.names.variables, **self.names.tensors})
         self.unit = VectorUnit(self.builder, self.frame)
