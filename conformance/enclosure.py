@@ -64,8 +64,11 @@ class _Evaluation:
             if self.program.tensors[stage.name].role != "out":
                 self.arrays[stage.name] = _whole(self.value(stage.value, frame), frame)
                 continue
-            results[stage.name] = _whole(self.value(_without_last_cast(stage), frame), frame)
-            self.arrays[stage.name] = self._cast(results[stage.name], stage.dtype, stage.dtype)
+            exact = _without_last_cast(stage)
+            results[stage.name] = _whole(self.value(exact, frame), frame)
+            self.arrays[stage.name] = results[stage.name]
+            if exact is not stage.value:
+                self.arrays[stage.name] = self._cast(results[stage.name], exact.type, stage.dtype)
             if isinstance(stage.value, Reduce) and stage.value.op in ("argmax", "argmin"):
                 self.scores[stage.name] = self._scores(stage.value, frame)
         return Enclosed(results, self.scores)
@@ -91,7 +94,7 @@ class _Evaluation:
         if not is_float(dtype):
             return point(np.full((1,) * len(frame.ranges), number))
         exact = point(np.full((1,) * len(frame.ranges), float(number)))
-        return rounded(exact, DTYPES[dtype].accumulator, 0.5)
+        return rounded(rounded(exact, DTYPES[dtype].accumulator, 0.5), dtype, 0.5)
 
     def _variable(self, name: str, frame: Frame) -> Enclosure:
         indices = frame.indices(name)
@@ -152,7 +155,11 @@ class _Evaluation:
             return (interval.maximum if call.fn == "max" else interval.minimum)(*args)
         if not is_float(call.dtype):
             return point(_integer(call.fn, tuple(a.value for a in args), call.dtype))
-        return self._float(call.fn, args, DTYPES[call.dtype].accumulator)
+        return self._of_type(self._float(call.fn, args, DTYPES[call.dtype].accumulator), call.dtype)
+
+    def _of_type(self, x: Enclosure, dtype: str) -> Enclosure:
+        """A value of a narrow type that no cast has rounded: a kernel may keep it in the accumulator's type or round it."""
+        return x if DTYPES[dtype].accumulator == dtype else rounded(x, dtype, 0.5)
 
     def _float(self, fn: str, args: tuple[Enclosure, ...], dtype: str) -> Enclosure:
         owed = self.owed
