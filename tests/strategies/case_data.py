@@ -9,7 +9,7 @@ import numpy as np
 from uol.ir.rounding import integer_range, round_to
 from uol.ir.types import is_float
 
-SPECIAL = (np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0, 65504.0, 2.0**-20, 3e38)
+SPECIAL = (np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0, 65504.0, 2.0**-20, 3e4)
 """Values that a kernel may get wrong where a tame one hides it."""
 
 Strides = tuple[int, ...]

@@ -157,6 +157,6 @@ def require_stored(item: Ready, floor: str, results: Mapping[str, np.ndarray], a
 def said(admitted: Enclosed, name: str) -> np.ndarray:
     """The elements about which the contract says something."""
     value, low, high = (np.asarray(getattr(admitted[name], side)) for side in ("value", "low", "high"))
-    unbounded = np.isinf(low) & np.isinf(high) & (low != high)
+    unbounded = (np.isinf(low) | np.isinf(high)) & (low != high)
     silent = (np.isnan(low) | np.isnan(high)) & ~np.isnan(value)
     return ~(unbounded | silent)

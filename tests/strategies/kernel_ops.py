@@ -415,7 +415,10 @@ class _Draft:
     def narrow(self, scope: Scope) -> str:
         """An expression of type T: what is rounded is its result alone."""
         a, b = (self.read(self.some_tensor(scope, ("T",)), scope) for _ in range(2))
-        form = self.one("max({a}, 0)", "{a} * 2", "{a} + {b}", "select({a} > {b}, {a}, {b})", "-{a}", "abs({a})", "{a}")
+        form = self.one(
+            *("max({a}, 0)", "{a} * 2", "{a} + {b}", "select({a} > {b}, {a}, {b})", "-{a}", "abs({a})", "{a}"),
+            *("({a} + {b}) * 0.1", "exp(min({a} - {b}, 1))", "{a} / (1 + abs({b}))", "0.1"),
+        )
         return form.format(a=a, b=b)
 
     # --- reads -------------------------------------------------------------------------------------------------------------
