@@ -38,6 +38,8 @@ def _value(op: Op, attribute: Attribute, given: Mapping[str, int | float], earli
 
 def _typed(op: Op, attribute: Attribute, value: object) -> int | float:
     if attribute.type == "int" and isinstance(value, int) and not isinstance(value, bool):
+        if not -(2**63) <= value < 2**63:
+            raise ShapeError(f"{op.name}: the attribute {attribute.name} is {value}", hint="an int has 64 bits")
         return value
     if attribute.type == "float" and isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)

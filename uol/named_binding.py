@@ -8,6 +8,7 @@ order given: `softmax` over `T[*S, C]` takes `R=4096, C=1024`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import prod
 from operator import index
 from typing import SupportsIndex
 
@@ -20,6 +21,9 @@ from uol.suggest import nearest
 
 Size = int | Sequence[int]
 
+MOST = 2**63 - 1
+WIDEST_BYTES = 8
+
 
 def bind_names(
     op: Op, dtype: str | Mapping[str, str] | None, dims: Mapping[str, Size], attrs: Mapping[str, int | float]
@@ -30,7 +34,19 @@ def bind_names(
     packs, sizes = _bind_dims(op, dims)
     instance = Instance(op, types, sizes, packs, attributes)
     instance.require_where()
+    _require_addressable(instance)
     return instance
+
+
+def _require_addressable(instance: Instance) -> None:
+    """Raises ShapeError where a tensor's bytes are more than 64-bit offsets reach."""
+    for param in (*instance.op.params, *instance.op.results):
+        shape = instance.shape(param)
+        if prod(max(size, 1) for size in shape) * WIDEST_BYTES > MOST:
+            raise ShapeError(
+                f"{instance.op.name}: {param.name} of {'x'.join(map(str, shape))} elements is beyond 64-bit addresses",
+                hint="choose smaller sizes",
+            )
 
 
 def bind_types(op: Op, dtype: str | Mapping[str, str] | None) -> dict[str, str]:

@@ -43,6 +43,14 @@ BAD = {  # arguments -> message, how the help begins
     f"{CONV} stride=1.5": ("ShapeError: conv2d: the attribute stride is int, not 1.5", "write stride=2"),
     f"{CONV} groups=2": ("conv2d needs C == D * groups, but C = 3, D = 3, groups = 2", "the left side is 3, the right side"),
     f"{CONV} stride=0": ("ShapeError: conv2d needs stride_h > 0, but stride_h = 0", "the left side is 0"),
+    f"{CONV} pad={2**63}": (f"ShapeError: conv2d: the attribute pad is {2**63}", "an int has 64 bits"),
+    f"{CONV} pad={2**62}": (f"ShapeError: conv2d: y of 1x2x{2**63 + 3}x{2**63 + 3} elements is beyond", "choose smaller sizes"),
+    f"compile relu {TOY} --dims S={2**60}": (f"ShapeError: relu: x of {2**60} elements is beyond", "choose smaller sizes"),
+    f"compile relu {TOY} --dims S=0x{2**60}": (f"ShapeError: relu: x of 0x{2**60} elements is", "choose smaller sizes"),
+    "conform --op ,": ("UolError: no operator given: ','", "for example softmax"),
+    "conform --path ,": ("UolError: no path given: ','", "for example resnet50"),
+    f"conform --op relu --dtype , {TOY}": ("UolError: no dtype given: ','", "for example f32,f16"),
+    "conform --path resnet50 --dtype f12": ("TypeCheckError: a path is not checked in 'f12'", "--dtype is one of f64"),
     f"compile max_pool2d {TOY} --dims N=1,C=1,H=4,W=4": ("max_pool2d needs the attribute 'kernel'", "give it: kernel=3"),
 }
 
@@ -70,6 +78,8 @@ USAGE = {
     "list --no-such-option": "No such option: --no-such-option",
     "frobnicate": "No such command 'frobnicate'",
     "run relu --seed many": "Invalid value for '--seed'",
+    "run relu --seed -1": "Invalid value for '--seed'",
+    "conform --op relu --seed -1": "Invalid value for '--seed'",
     "show relu softmax": "unexpected extra argument",
 }
 
@@ -183,3 +193,26 @@ def test_a_defect_of_uol_is_no_bad_input(monkeypatch: pytest.MonkeyPatch) -> Non
     assert result.err == "uol failed: KeyError: 'x'\n  help: this is a defect; UOL_DEBUG=1 shows where\n"
     monkeypatch.setenv("UOL_DEBUG", "1")
     assert "Traceback" in uol("compile", "relu", "--target", "toy", "--dims", "S=4").err
+
+
+def test_arrays_that_memory_does_not_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    from uol.cli import trial
+
+    def make_inputs(*_: object) -> None:
+        raise MemoryError("Unable to allocate 74.5 GiB")
+
+    monkeypatch.setattr(trial, "make_inputs", make_inputs)
+    result = uol("run", "relu", "--target", "toy", "--dims", "S=4")
+    assert_refused(result.status, result.err)
+    assert result.err == (
+        "ResourceError: there is not enough memory: Unable to allocate 74.5 GiB\n  help: choose smaller --dims\n"
+    )
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"files": 3}', "\xff"])
+def test_a_manifest_that_is_none(text: str, tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text(text, encoding="latin-1")
+    result = uol("check", tmp_path)
+    assert_refused(result.status, result.err)
+    assert f"UolError: {tmp_path}/manifest.json is no manifest of a bundle" in result.err
+    assert "help: write the bundle anew" in result.err

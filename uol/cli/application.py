@@ -46,6 +46,9 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except MemoryError as error:
+        _report(error, f"ResourceError: there is not enough memory: {error}\n  help: choose smaller --dims")
+        sys.exit(BAD_INPUT)
     except Exception as error:  # noqa: BLE001 - the last handler of the process
         _report(error, f"uol failed: {type(error).__name__}: {error}\n  help: this is a defect; UOL_DEBUG=1 shows where")
         sys.exit(DEFECT)

@@ -18,6 +18,9 @@ from uol.ir.parser import parse
 
 DeviceOption = Annotated[bool, typer.Option("--device", help="Run on the device instead of in the twin.")]
 
+NOT_A_MANIFEST = (KeyError, ValueError, AttributeError, TypeError)
+"""What reading JSON of another form, or no JSON, raises."""
+
 
 def check(
     bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A folder that `uol compile -o` wrote.")],
@@ -28,13 +31,20 @@ def check(
     if not (bundle / "manifest.json").is_file():
         raise ResourceError(f"{str(bundle)!r} holds no manifest.json", hint="give a folder that `uol compile -o` wrote")
     with working(f"checking {bundle.name}"):
-        failures = check_files(bundle) or check_kernels(bundle, on_device=device)
+        failures = _check_files(bundle) or check_kernels(bundle, on_device=device)
     if as_json:
         print_json({"bundle": str(bundle), "passed": not failures, "failures": failures})
     else:
         print_text("\n".join(f"FAILED  {f}" for f in failures) or "passed  files, kernels")
     if failures:
         raise typer.Exit(1)
+
+
+def _check_files(folder: Path) -> list[str]:
+    try:
+        return check_files(folder)
+    except NOT_A_MANIFEST as error:
+        raise _no_manifest(folder, error) from error
 
 
 def check_kernels(folder: Path, *, on_device: bool = False) -> list[str]:
@@ -62,5 +72,10 @@ def _compiled_of(folder: Path) -> Compiled:
         return compile(
             manifest["op"], manifest["target"], manifest["types"], dims, manifest["attributes"], strides=strides
         )
-    except (KeyError, ValueError, AttributeError) as error:
-        raise UolError(f"{folder / 'manifest.json'} is no manifest of a bundle: {error!r}") from error
+    except NOT_A_MANIFEST as error:
+        raise _no_manifest(folder, error) from error
+
+
+def _no_manifest(folder: Path, error: Exception) -> UolError:
+    hint = "write the bundle anew with `uol compile -o`"
+    return UolError(f"{folder / 'manifest.json'} is no manifest of a bundle: {error!r}", hint=hint)

@@ -14,7 +14,7 @@ from uol.cli.options import JsonOption
 from uol.cli.output import counted, print_json, print_table, print_text
 from uol.conformance.paths.record import PathOptions
 from uol.conformance.verdict import Case, Verdict
-from uol.ir.errors import UolError
+from uol.ir.errors import TypeCheckError, UolError
 from uol.ir.syntax import Op
 from uol.named_binding import bind_types
 from uol.ops.texts import names as library_names
@@ -29,6 +29,9 @@ ReportOption = Annotated[Path, typer.Option("--report", help="Folder for report.
 WeightsOption = Annotated[Path | None, typer.Option("--weights", help="A state dict for the path; seeded weights else.")]
 ImageOption = Annotated[Path | None, typer.Option("--image", help="A picture for the path; scikit-learn's photograph else.")]
 
+PATH_DTYPES = ("f64", "f32", "f16", "bf16")
+"""What the layers of a path can be checked in: the types that the operators of the networks admit."""
+
 
 def conform(
     path: PathOption = "",
@@ -38,7 +41,7 @@ def conform(
     report: ReportOption = Path("report"),
     weights: WeightsOption = None,
     image: ImageOption = None,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of inputs and weights.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of inputs and weights.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Check operators (--op) or whole models (--path) on every target. Exit status 1 on a breach."""
@@ -46,8 +49,8 @@ def conform(
         raise UolError("say what to check", hint="either --path resnet50 or --op softmax,conv2d (or --op all)")
     targets = resolve_targets(target or ",".join(registry.names()))
     if path:
-        options = PathOptions(tuple(t.name for t in targets), weights, image, dtype, seed)
-        ok = conform_paths([p.strip() for p in path.split(",") if p.strip()], options, report, as_json)
+        options = PathOptions(tuple(t.name for t in targets), weights, image, _path_dtype(dtype), seed)
+        ok = conform_paths(_listed(path, "path", "resnet50"), options, report, as_json)
     else:
         ok = _conform_operators(op, [t.name for t in targets], dtype, seed, as_json)
     if not ok:
@@ -74,18 +77,32 @@ def _conform_operators(op: str, targets: list[str], dtype: str, seed: int, as_js
 
 
 def _operators(text: str) -> list[tuple[Op, tuple[Workload, ...]]]:
-    names = list(library_names()) if text.strip() == "all" else [n.strip() for n in text.split(",") if n.strip()]
+    names = list(library_names()) if text.strip() == "all" else _listed(text, "operator", "softmax,conv2d")
     return [(find_operator(name), workloads_of(name)) for name in names]
 
 
 def _dtypes(op: Op, text: str) -> list[str]:
     """The types of the checks; an operator with several type variables takes each for all of them."""
-    chosen = [t.strip() for t in text.split(",") if t.strip()]
+    chosen = _listed(text, "dtype", "f32,f16")
     variables = [s.variable for s in op.domain]
     typed = [",".join(f"{v}={t}" for v in variables) if len(variables) > 1 else t for t in chosen]
     for each in typed:
         bind_types(op, each)
     return typed
+
+
+def _path_dtype(text: str) -> str:
+    if text not in PATH_DTYPES:
+        raise TypeCheckError(f"a path is not checked in {text!r}", hint=f"--dtype is one of {', '.join(PATH_DTYPES)}")
+    return text
+
+
+def _listed(text: str, what: str, example: str) -> list[str]:
+    """The names between commas. Raises UolError for none: a check of nothing must not pass."""
+    names = [n.strip() for n in text.split(",") if n.strip()]
+    if not names:
+        raise UolError(f"no {what} given: {text!r}", hint=f"for example {example}")
+    return names
 
 
 def _print(verdicts: list[Verdict]) -> None:

@@ -12,4 +12,4 @@ DtypeOption = Annotated[str, typer.Option("--dtype", help="f32, f16, ...; for se
 DimsOption = Annotated[list[str], typer.Option("--dims", "-d", help="Sizes: N=1,C=64. A pack of dims: S=8x128; none: S=")]
 AttrsOption = Annotated[list[str], typer.Option("--attrs", "-a", help="Attributes: stride=2,pad=1.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-SeedOption = Annotated[int, typer.Option("--seed", help="Seed of the inputs.")]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of the inputs.")]
