@@ -93,9 +93,11 @@ def pack_operand(contract: Contract, side: Side, *, k_last: bool, dtype: str) ->
 def as_reduce(contract: Contract) -> Reduce:
     """The contraction as folds: rows are batch, m and n in the physical order of the result, cols are k."""
     axes = _physical(contract.batch + contract.m + contract.n, contract.epilogue)
-    product = Call("*", (contract.a, contract.b), contract.acc_dtype)
+    names = [a.name for a in axes + contract.k]
+    product = _strides_over(Call("*", (contract.a, contract.b), contract.acc_dtype), names)
     fold = Fold(contract.acc, "sum", product, contract.acc_dtype, (), contract.line)
-    return Reduce(**_common(contract), rows=axes, cols=contract.k, steps=(fold, *contract.epilogue))  # type: ignore[arg-type]
+    steps = (fold, *(_over(s, axes) for s in contract.epilogue))
+    return Reduce(**_common(contract), rows=axes, cols=contract.k, steps=steps)  # type: ignore[arg-type]
 
 
 def without_terms(contract: Contract) -> Map:

@@ -44,7 +44,8 @@ def assemble(graph: KernelGraph, kernels: tuple[Kernel, ...], device: Device) ->
         raise UolError(f"two kernels of {graph.name} have the same name: {', '.join(sorted(symbols))}")
     source = tuple(enumerate(graph.source.splitlines(), 1))
     text = "\n".join(k.text for k in kernels)
-    helpers = [line for name, line in HELPERS.items() if name in text]
+    wide = "int64_t task" in text
+    helpers = [line.replace("int ", "int64_t ") if wide else line for name, line in HELPERS.items() if name in text]
     device_file = SourceFile(
         f"{graph.name}.cpp",
         template("module.cpp.j2").render(op=graph.name, device=device, source=source, helpers=helpers, kernels=kernels),

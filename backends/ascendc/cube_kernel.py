@@ -16,7 +16,7 @@ from uol.backends.ascendc.collapse import groups
 from uol.backends.ascendc.cube_loads import C_OF, ZERO_OF, Side, load_left, load_right, to_l1
 from uol.backends.ascendc.cube_tiling import inner_sizes
 from uol.backends.ascendc.frame import start_of
-from uol.backends.ascendc.indices import Indices, extent
+from uol.backends.ascendc.indices import Indices, extent, index_type
 from uol.backends.ascendc.kernel_names import KernelNames, kernel_names
 from uol.backends.ascendc.legal import converted_store
 from uol.backends.ascendc.machine import FRACTAL, Memory, ceil_div
@@ -47,7 +47,7 @@ class CubeKernel:
 
     def __post_init__(self) -> None:
         self.names = kernel_names(self.spec)
-        self.builder = Builder(self.names.all())
+        self.builder = Builder(self.names.all(), index_type(self.spec))
         axes = [a for group in groups(self.spec) for a in group]
         self.indices = Indices.over(axes, {**self.names.variables, **self.names.tensors})
 
@@ -121,7 +121,7 @@ class CubeKernel:
             self._k_tile(left, right, c_l0, "0")
             return
         start, size, step = self._start(self.spec.k[-1]), extent(self.spec.k[-1]), self.schedule.k
-        header = f"for (int {start} = 0; {start} < {size}; {start} += {step})"
+        header = f"for ({self.builder.index} {start} = 0; {start} < {size}; {start} += {step})"
         with self.builder.loop(header, start, slotted=True, runs=True):
             self._k_tile(left, right, c_l0, start)
 

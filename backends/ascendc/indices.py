@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from uol.backends.simt.fold_constants import substituted
 from uol.codegen.index import ZERO, add, static
-from uol.codegen.spec import Guard, Holds, Read, Within
+from uol.codegen.spec import Arg, Guard, Holds, KernelSpec, Read, Within
 from uol.codegen.traverse import guard_operands, variables
 from uol.ir.errors import ResourceError
 from uol.ir.integers import add as poly_sum
@@ -22,6 +22,8 @@ from uol.ir.nodes import Axis, Call, Const, Expr, Var
 BINARY = {"or": 1, "and": 2, "==": 3, "!=": 3, "<": 4, "<=": 4, ">": 4, ">=": 4, "+": 5, "-": 5, "*": 6, "/": 6, "%": 6}
 C_OPERATOR = {"or": "||", "and": "&&"}
 UNARY = 7
+WIDE_ELEMENTS = 2**31 - 2**16
+"""Offsets within a tile are added to the offset of its first element."""
 
 
 def extent(axis: Axis) -> int:
@@ -31,6 +33,18 @@ def extent(axis: Axis) -> int:
         hint = "give the dims when compiling for Ascend, e.g. --dims C=1024"
         raise ResourceError(f"the extent of {axis.name} is symbolic", hint=hint)
     return value
+
+
+def span_of(arg: Arg) -> int:
+    """Elements from the first to the last of a buffer, ends included."""
+    shape = [static(d) or 0 for d in arg.shape]
+    strides = [static(s) or 0 for s in arg.strides]
+    return 0 if 0 in shape else 1 + sum((d - 1) * s for d, s in zip(shape, strides, strict=True))
+
+
+def index_type(spec: KernelSpec) -> str:
+    """The C type of a kernel's indices: int64_t where an offset may leave int."""
+    return "int64_t" if any(span_of(a) >= WIDE_ELEMENTS for a in spec.args) else "int"
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,7 +170,7 @@ class Loader:
         if burst.max_rows == 1:
             burst_in(self.unit.builder, staging, column, Clip(clip.condition, (), clip.lanes), fill_of(read), padded=True)
             return staging, BLOCK_BYTES, pitch * BYTES[read.dtype]
-        with self.unit.builder.loop(f"for (int i = 0; i < {burst.rows}; ++i)", "i", runs=True):
+        with self.unit.builder.loop(f"for ({self.unit.builder.index} i = 0; i < {burst.rows}; ++i)", "i", runs=True):
             held = Clip(clip.condition_with_rows("i"), (), clip.lanes)
             moved = replace(column, base=f"{column.base} + i * {burst.row_stride}")
             burst_in(self.unit.builder, staging.at(f"i * {pitch}", per="i"), moved, held, fill_of(read), padded=True)

@@ -64,10 +64,14 @@ Node = Instr | Text | Loop | Branch
 
 
 class Builder:
-    """Appends nodes at the place that the generator has reached. `taken` are C names that buffers and variables must not have."""
+    """Appends nodes at the place that the generator has reached.
 
-    def __init__(self, taken: Iterable[str] = ()) -> None:
+    `taken` are C names that buffers and variables must not have, `index` is
+    the C type of indices."""
+
+    def __init__(self, taken: Iterable[str] = (), index: str = "int") -> None:
         self.top = Block()
+        self.index = index
         self._taken = set(taken)
         self._stack = [self.top]
         self.buffers: dict[str, Buffer] = {}

@@ -92,7 +92,7 @@ def _tiles(kernel: VectorKernel, axis: Sequence[Axis], body: Callable[[], None])
         body()
         return
     start = kernel.start(frame.lane)
-    header = f"for (int {start} = 0; {start} < {frame.lane_extent}; {start} += {frame.lanes})"
+    header = f"for ({kernel.builder.index} {start} = 0; {start} < {frame.lane_extent}; {start} += {frame.lanes})"
     with kernel.builder.loop(header, start, runs=True):
         kernel.declare_lanes()
         body()
@@ -104,7 +104,7 @@ def _nested(kernel: VectorKernel, axes: Sequence[Axis], body: Callable[[], None]
         body()
         return
     name, count = kernel.names.variables[axes[0].name], extent(axes[0])
-    with kernel.builder.loop(f"for (int {name} = 0; {name} < {count}; ++{name})", name, runs=count > 0):
+    with kernel.builder.loop(f"for ({kernel.builder.index} {name} = 0; {name} < {count}; ++{name})", name, runs=count > 0):
         _nested(kernel, axes[1:], body)
 
 

@@ -11,6 +11,7 @@ import jinja2
 from uol.backends.ascendc.buffers import Overflow
 from uol.backends.ascendc.collapse import steps_of
 from uol.backends.ascendc.emission import body_lines
+from uol.backends.ascendc.indices import span_of
 from uol.backends.ascendc.kernel_names import KernelNames
 from uol.backends.ascendc.layout_of_memory import MemoryLayout, memory_layout
 from uol.backends.ascendc.machine import C_TYPE
@@ -18,7 +19,6 @@ from uol.backends.ascendc.program import Block
 from uol.backends.ascendc.schedules import AscendSchedule
 from uol.backends.ascendc.sync import synchronise
 from uol.codegen.backend import Footprint, Kernel, Launch, Param
-from uol.codegen.index import static
 from uol.codegen.spec import Arg, KernelSpec, Store
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -100,13 +100,6 @@ def _declared(names: KernelNames, param: Param) -> str:
 
 def _tensor(arg: Arg, names: KernelNames) -> TensorRow:
     return TensorRow(names.tensors[arg.name], C_TYPE[arg.dtype], names.parameters[arg.name], span_of(arg))
-
-
-def span_of(arg: Arg) -> int:
-    """Elements from the first to the last of a buffer, ends included."""
-    shape = [static(d) or 0 for d in arg.shape]
-    strides = [static(s) or 0 for s in arg.strides]
-    return 0 if 0 in shape else 1 + sum((d - 1) * s for d, s in zip(shape, strides, strict=True))
 
 
 @cache

@@ -57,5 +57,5 @@ def _nested(unit: VectorUnit, loops: list[tuple[str, str]], body: object) -> Non
         body()
         return
     name, count = loops[0]
-    with unit.builder.loop(f"for (int {name} = 0; {name} < {count}; ++{name})", name, runs=True):
+    with unit.builder.loop(f"for ({unit.builder.index} {name} = 0; {name} < {count}; ++{name})", name, runs=True):
         _nested(unit, loops[1:], body)

@@ -14,7 +14,7 @@ from uol.backends.ascendc.casts import convert
 from uol.backends.ascendc.evaluate import Evaluator
 from uol.backends.ascendc.frame import Span
 from uol.backends.ascendc.indices import Indices
-from uol.backends.ascendc.machine import BLOCK_BYTES, BYTES, ceil_div
+from uol.backends.ascendc.machine import BLOCK_BYTES, BYTES, MAX_REPEATS, ceil_div
 from uol.backends.ascendc.transfers import Burst, burst_out
 from uol.backends.ascendc.truth import as_number, truth_of
 from uol.backends.ascendc.values import Lanes, Uniform, Unsupported
@@ -95,6 +95,8 @@ def _spread_out(kernel: VectorKernel, lanes: Lanes, burst: Burst, stride: int) -
     if BYTES[lanes.dtype] not in (2, 4):
         raise Unsupported(f"a store of {lanes.dtype} with a stride")
     groups = ceil_div(burst.max_lanes, 8)
+    if groups > MAX_REPEATS:
+        raise Unsupported(f"{burst.max_lanes} lanes to store one by one: Brcb spreads {8 * MAX_REPEATS}")
     block = BLOCK_BYTES // BYTES[lanes.dtype]
     blocks = kernel.builder.buffer(Buffer("lane_blocks", lanes.dtype, groups * 8 * block))
 
@@ -108,5 +110,5 @@ def _spread_out(kernel: VectorKernel, lanes: Lanes, burst: Burst, stride: int) -
     if burst.max_rows == 1:
         one(lanes.view, burst.base)
         return
-    with kernel.builder.loop(f"for (int i = 0; i < {burst.rows}; ++i)", "i", runs=True):
+    with kernel.builder.loop(f"for ({kernel.builder.index} i = 0; i < {burst.rows}; ++i)", "i", runs=True):
         one(lanes.view.at(f"i * {burst.pitch}"), f"{burst.base} + i * {burst.row_stride}")

@@ -36,10 +36,11 @@ def task_count(axes: Sequence[TiledAxis]) -> int:
 def task_loop(builder: Builder, tasks: int, blocks: int, *, slotted: bool = False) -> Iterator[None]:
     """The loop over a core's tiles; a core that has one tile needs no loop. `slotted`: tiles alternate between two slots."""
     if tasks <= blocks:
-        builder.text("const int task = GetBlockIdx();")
+        builder.text(f"const {builder.index} task = GetBlockIdx();")
         yield
         return
-    with builder.loop(f"for (int task = GetBlockIdx(); task < {tasks}; task += GetBlockNum())", "task", slotted=slotted):
+    header = f"for ({builder.index} task = GetBlockIdx(); task < {tasks}; task += GetBlockNum())"
+    with builder.loop(header, "task", slotted=slotted):
         yield
 
 
@@ -54,7 +55,7 @@ def declare_indices(builder: Builder, axes: Sequence[TiledAxis]) -> None:
         text = "task" if inner == 1 else f"task / {inner}"
         if any(a.count > 1 for a in axes[:place]):
             text += f" % {axis.count}"
-        builder.text(f"const int {axis.variable} = {text}{f' * {axis.step}' if axis.step > 1 else ''};")
+        builder.text(f"const {builder.index} {axis.variable} = {text}{f' * {axis.step}' if axis.step > 1 else ''};")
 
 
 def declare_sizes(builder: Builder, name: str, step: int, extent: int, start: str) -> None:

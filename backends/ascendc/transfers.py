@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from uol.backends.ascendc.buffers import View
 from uol.backends.ascendc.clips import Clip, Interval
 from uol.backends.ascendc.fills import element_text
-from uol.backends.ascendc.machine import BLOCK_BYTES, BYTES, C_TYPE, ceil_div
+from uol.backends.ascendc.machine import BLOCK_BYTES, BYTES, C_TYPE, MAX_BURSTS, MAX_GAP_BYTES, ceil_div
 from uol.backends.ascendc.program import Builder
+from uol.backends.ascendc.values import Unsupported
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +44,19 @@ class Burst:
     def longest(self) -> int:
         return (self.max_lanes - 1) * self.step + 1 if self.max_lanes else 0
 
+    @property
+    def one_by_one(self) -> bool:
+        """Must the rows be copied each on its own? Where they overlap, or lie further apart than a gap can say."""
+        if self.max_rows == 1:
+            return False
+        return self.row_stride < self.longest or self.row_stride * BYTES[self.dtype] > MAX_GAP_BYTES
+
 
 def burst_in(builder: Builder, dst: View, burst: Burst, clip: Clip, fill: float | int, padded: bool) -> None:
     """Copies a tile into UB. `padded`: the filler up to the next block must be initialised too."""
     lane_low, lane_high = _bounds(builder, "lane", clip.lanes, burst.lanes)
     row_low, row_high = _bounds(builder, "row", clip.rows, burst.rows)
+    _check(burst)
     length, start, left = _elements(_difference(lane_high, lane_low), burst.step), _times(lane_low, burst.step), "0"
     if clip.lanes:
         start = builder.variable("first", start) if burst.step > 1 else start
@@ -62,8 +71,8 @@ def burst_in(builder: Builder, dst: View, burst: Burst, clip: Clip, fill: float 
     value = element_text(burst.dtype, fill)
     padding = f"DataCopyPadExtParams<{C_TYPE[burst.dtype]}>({'true' if pads else 'false'}, {left}, {right}, {value})"
     with builder.branch(_condition(clip, lane_low, lane_high, row_low, row_high)):
-        if burst.max_rows > 1 and burst.row_stride < burst.longest:
-            with builder.loop(f"for (int i = {row_low}; i < {row_high}; ++i)", "i"):
+        if burst.one_by_one:
+            with builder.loop(f"for ({builder.index} i = {row_low}; i < {row_high}; ++i)", "i"):
                 target = dst.at(_sum(f"i * {burst.pitch}", inner), per="i")
                 source = _sum(burst.base, _times("i", burst.row_stride), start)
                 shape = f"DataCopyExtParams(1, {_bytes(length, burst)}, 0, 0, 0)"
@@ -79,9 +88,10 @@ def burst_in(builder: Builder, dst: View, burst: Burst, clip: Clip, fill: float 
 
 def burst_out(builder: Builder, src: View, burst: Burst) -> None:
     """Copies a tile from UB to global memory: exactly its bytes."""
+    _check(burst)
     length = burst.lanes
-    if burst.max_rows > 1 and burst.row_stride < burst.longest:
-        with builder.loop(f"for (int i = 0; i < {burst.rows}; ++i)", "i"):
+    if burst.one_by_one:
+        with builder.loop(f"for ({builder.index} i = 0; i < {burst.rows}; ++i)", "i"):
             source = src.at(f"i * {burst.pitch}")
             target = _sum(burst.base, _times("i", burst.row_stride))
             shape = f"DataCopyExtParams(1, {_bytes(length, burst)}, 0, 0, 0)"
@@ -90,6 +100,11 @@ def burst_out(builder: Builder, src: View, burst: Burst) -> None:
     gaps = f"{_local_gap('0', length, burst)}, {_source_gap(length, burst)}"
     shape = f"DataCopyExtParams({burst.rows}, {_bytes(length, burst)}, {gaps}, 0)"
     builder.emit("MTE3", f"DataCopyPad({burst.tensor}[{burst.base}], {src}, {shape});", reads=(src,))
+
+
+def _check(burst: Burst) -> None:
+    if burst.max_rows > MAX_BURSTS:
+        raise Unsupported(f"{burst.max_rows} bursts in one copy: there may be {MAX_BURSTS}")
 
 
 def _bounds(builder: Builder, what: str, intervals: tuple[Interval, ...], count: str) -> tuple[str, str]:

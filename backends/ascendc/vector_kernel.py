@@ -11,7 +11,7 @@ from uol.backends.ascendc.casts import FLOATS, convert
 from uol.backends.ascendc.collapse import groups
 from uol.backends.ascendc.evaluate import Evaluator
 from uol.backends.ascendc.frame import LANES, ROWS, TILE, UNIFORM, Frame, Span, start_of
-from uol.backends.ascendc.indices import Indices, extent
+from uol.backends.ascendc.indices import Indices, extent, index_type
 from uol.backends.ascendc.kernel_names import KernelNames, kernel_names
 from uol.backends.ascendc.loads import Loader
 from uol.backends.ascendc.machine import round_up
@@ -55,7 +55,7 @@ class VectorKernel:
 
     def __post_init__(self) -> None:
         self.names = kernel_names(self.spec)
-        self.builder = Builder(self.names.all())
+        self.builder = Builder(self.names.all(), index_type(self.spec))
         axes = [a for group in groups(self.spec) for a in group]
         self.indices = Indices.over(axes, {**self.names.variables, **self.names.tensors})
         self.unit = VectorUnit(self.builder, self.frame)

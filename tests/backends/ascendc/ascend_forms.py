@@ -211,6 +211,7 @@ def accesses() -> list[Form]:
 }"""
     dims = {"N": 9, "D": 5}
     many = RNG.standard_normal(5000).astype(np.float32)
+    long = RNG.standard_normal((1, 3, 9000)).astype(np.float16)
     anywhere = RNG.integers(-9, 5009, 300).astype(np.int32)
 
     def gathered(i: Arrays) -> np.ndarray:
@@ -252,6 +253,7 @@ def accesses() -> list[Form]:
         Form("leaky", leaky, {"x": x}, leaked, dims, {"slope": 0.25}),
         Form("flags", flags, {"x": x}, lambda i: ((i["x"] > 0) & (i["x"] < 1)) | (np.arange(9) == 3)[:, None], dims),
         Form("several", both, {"x": three}, lambda i: i["x"].transpose(0, 2, 1), {"A": 3, "B": 20, "C": 33}),
+        Form("several-long", both, {"x": long}, lambda i: i["x"].transpose(0, 2, 1), {"A": 1, "B": 3, "C": 9000}),
         Form("around", around, {"x": many}, surrounded, {"N": 5000}, close=1e-6),
         Form("around-tiles", around, {"x": many}, surrounded, {"N": 5000}, close=1e-6, pick=tile(256)),
     ]

@@ -1,0 +1,115 @@
+"""Specs rewritten for machines that cannot do a fused form compute the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from middle import lowered
+from spec_interpreter import run_graph
+
+from uol.codegen.index import static
+from uol.codegen.rewrites import as_reduce, pack_operand, split_epilogue, without_terms
+from uol.codegen.spec import Arg, Contract, KernelGraph, KernelSpec, Map, Pack, Reduce, Store
+from uol.ir.nodes import Const
+
+LINEAR = """op linear(x: T[M, K], w: T[N, K], b: T[N]; slope: float = 0.5) -> (y: T[M, N]) for T in (f32, f16) {
+  a[m, n] = sum[k](acc(x[m, k]) * acc(w[n, k]))
+  y[m, n] = T(a[m, n] * slope + acc(b[n]))
+}"""
+CONV = """op conv(x: T[N, C, H, W], w: T[O, C, R, S]) -> (y: T[N, O, H, W]) for T in (f32, f16) where R == 3, S == 3 {
+  y[n, o, p, q] = T(sum[c, r, s](acc(x[n, c, p + r - 1, q + s - 1] else 0) * acc(w[o, c, r, s])))
+}"""
+SIZES = dict(N=2, C=3, H=4, W=5, O=4, R=3, S=3)
+LAST = {"x": (60, 1, 15, 3), "y": (80, 1, 20, 4)}
+
+GRAPHS: dict[str, Callable[[], KernelGraph]] = {
+    "linear": lambda: lowered(LINEAR, dims=dict(M=3, N=4, K=5)),
+    "turned": lambda: lowered(LINEAR, layouts={"x": (1, 3), "y": (1, 3)}, dims=dict(M=3, N=4, K=5)),
+    "conv": lambda: lowered(CONV, dims=SIZES),
+    "last": lambda: lowered(CONV, layouts=LAST, dims=SIZES),
+}
+
+
+def contract_of(graph: KernelGraph) -> Contract:
+    (spec,) = graph.specs
+    assert isinstance(spec, Contract)
+    return spec
+
+
+def inputs_of(graph: KernelGraph) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(1)
+    shapes = {a.name: [static(d) or 0 for d in a.shape] for a in graph.args if a.role == "in"}
+    return {name: rng.integers(-4, 5, shape).astype(float) for name, shape in shapes.items()}
+
+
+def with_specs(graph: KernelGraph, *specs: KernelSpec) -> KernelGraph:
+    workspaces: dict[str, Arg] = {a.name: a for s in specs for a in s.args if a.role == "workspace"}
+    return replace(graph, specs=specs, workspaces=tuple(workspaces.values()))
+
+
+def same(graph: KernelGraph, *specs: KernelSpec) -> None:
+    scalars = {"slope": 0.5}
+    expected = run_graph(graph, inputs_of(graph), scalars)
+    found = run_graph(with_specs(graph, *specs), inputs_of(graph), scalars)
+    assert expected.keys() == found.keys()
+    for name, value in expected.items():
+        assert np.array_equal(found[name], value)
+        assert np.abs(value).max() > 0
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_split_epilogue(name: str) -> None:
+    graph = GRAPHS[name]()
+    product, rest = split_epilogue(contract_of(graph))
+    assert isinstance(rest, Map)
+    assert [type(s) for s in product.epilogue] == [Store]
+    assert not {a.name for a in product.args} & {"b", "y"}
+    assert not product.scalars
+    assert not {a.name for a in rest.args} & {"x", "w"}
+    same(graph, product, rest)
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+@pytest.mark.parametrize("side", ["a", "b"])
+@pytest.mark.parametrize("k_last", [True, False])
+def test_pack_operand(name: str, side: str, k_last: bool) -> None:
+    graph = GRAPHS[name]()
+    pack, rest = pack_operand(contract_of(graph), side, k_last=k_last, dtype="f32")  # type: ignore[arg-type]
+    assert isinstance(pack, Pack)
+    (store,) = pack.steps
+    assert isinstance(store, Store)
+    assert [n for n, _ in store.strides] == [a.name for a in pack.index]
+    assert dict(store.strides)[pack.index[-1].name] == Const(1)
+    assert (pack.index[-1] in rest.k) is k_last
+    same(graph, pack, rest)
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_both_operands_and_the_epilogue(name: str) -> None:
+    graph = GRAPHS[name]()
+    pack_a, rest = pack_operand(contract_of(graph), "a", k_last=True, dtype="f32")
+    pack_b, rest = pack_operand(rest, "b", k_last=False, dtype="f32")
+    same(graph, pack_a, pack_b, *split_epilogue(rest))
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_as_reduce(name: str) -> None:
+    graph = GRAPHS[name]()
+    reduce_ = as_reduce(contract_of(graph))
+    assert isinstance(reduce_, Reduce)
+    same(graph, reduce_)
+
+
+def test_a_contraction_over_nothing_is_its_epilogue_at_zero() -> None:
+    graph = lowered(LINEAR, dims=dict(M=3, N=4, K=0))
+    rest = without_terms(contract_of(graph))
+    assert {a.name for a in rest.args} == {"b", "y"}
+    same(graph, rest)
+
+
+def test_a_map_runs_in_the_physical_order_of_its_result() -> None:
+    _, rest = split_epilogue(contract_of(GRAPHS["last"]()))
+    assert [a.name for a in rest.index] == ["n", "p", "q", "o"]
