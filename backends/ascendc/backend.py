@@ -42,7 +42,7 @@ class AscendBackend:
         except Unsupported as error:
             return Refusal(error.message)
         if isinstance(kernel, Overflow):
-            return Refusal(str(kernel))
+            return Refusal(str(kernel), candidates.nearest(spec, self.devices[self.default_device]))
         return kernel.footprint
 
     def render(self, spec: KernelSpec, schedule: Schedule) -> Kernel:

@@ -7,9 +7,10 @@ from functools import lru_cache
 
 from uol.backends.ascendc.buffers import Overflow
 from uol.backends.ascendc.collapse import collapsed
-from uol.backends.ascendc.cube_kernel import CubeKernel, cube_kernel
+from uol.backends.ascendc.cube_kernel import cube_kernel
 from uol.backends.ascendc.cube_tiling import cube_candidates
 from uol.backends.ascendc.devices import VECTOR_CORES_PER_CUBE_CORE
+from uol.backends.ascendc.machine import C_TYPE
 from uol.backends.ascendc.map_kernel import map_kernel
 from uol.backends.ascendc.operands import operand_type
 from uol.backends.ascendc.reduce_kernel import reduce_kernel
@@ -17,13 +18,17 @@ from uol.backends.ascendc.rendering import rendered
 from uol.backends.ascendc.schedules import AscendSchedule, CubeSchedule, VectorSchedule
 from uol.backends.ascendc.tiling import reduce_candidates, tile_candidates
 from uol.backends.ascendc.values import Unsupported
-from uol.backends.ascendc.vector_kernel import VectorKernel
 from uol.codegen.backend import Device, Kernel
 from uol.codegen.spec import Contract, KernelSpec, Map, Pack, Reduce
+
+CACHED_KERNELS = 512
 
 
 def schedules_of(spec: KernelSpec, device: Device) -> Iterator[AscendSchedule]:
     """Candidates, best first."""
+    if _unknown_types(spec):
+        yield VectorSchedule("", 1)  # the check says why there is no kernel
+        return
     small = collapsed(spec)
     cores = device.cores * VECTOR_CORES_PER_CUBE_CORE
     match small:
@@ -35,22 +40,37 @@ def schedules_of(spec: KernelSpec, device: Device) -> Iterator[AscendSchedule]:
             yield from cube_candidates(small, operand_type(small), device.cores)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=CACHED_KERNELS)
 def kernel_of(spec: KernelSpec, schedule: AscendSchedule) -> Kernel | Overflow:
-    """The kernel of a spec with a schedule."""
+    """The kernel of a spec with a schedule. Raises Unsupported where there can be none."""
+    if unknown := _unknown_types(spec):
+        raise Unsupported(f"no {' and no '.join(unknown)} on this machine")
     small = collapsed(spec)
-    kernel: VectorKernel | CubeKernel
-    match small:
-        case Map() | Pack():
-            assert isinstance(schedule, VectorSchedule)
-            kernel = map_kernel(small, schedule)
-        case Reduce():
-            assert isinstance(schedule, VectorSchedule)
-            kernel = reduce_kernel(small, schedule)
-        case Contract():
-            assert isinstance(schedule, CubeSchedule)
-            kernel = cube_kernel(small, schedule)
+    match small, schedule:
+        case Map() | Pack(), VectorSchedule():
+            vector = map_kernel(small, schedule)
+        case Reduce(), VectorSchedule():
+            vector = reduce_kernel(small, schedule)
+        case Contract(), CubeSchedule():
+            cube = cube_kernel(small, schedule)
+            return rendered(small, spec, cube.names, cube.builder.top, schedule, "aic")
         case _:
-            raise Unsupported(f"no kernel for a {type(small).__name__}")
-    core = "aic" if isinstance(small, Contract) else "aiv"
-    return rendered(small, spec, kernel.names, kernel.builder.top, schedule, core)
+            cores = "cube cores" if isinstance(small, Contract) else "vector cores"
+            raise Unsupported(f"a {type(small).__name__} runs on {cores}, not by a {type(schedule).__name__}")
+    return rendered(small, spec, vector.names, vector.builder.top, schedule, "aiv")
+
+
+def nearest(spec: KernelSpec, device: Device) -> str | None:
+    """The first candidate that fits, in words."""
+    for schedule in schedules_of(spec, device):
+        try:
+            fits = not isinstance(kernel_of(spec, schedule), Overflow)
+        except Unsupported:
+            continue
+        if fits:
+            return schedule.describe()
+    return None
+
+
+def _unknown_types(spec: KernelSpec) -> list[str]:
+    return sorted({a.dtype for a in spec.args} - C_TYPE.keys())
