@@ -102,9 +102,21 @@ def compile_units(sample: Order, units: tuple[Unit, ...], folder: Path) -> None:
     (folder / "glue.cpp").write_text(kind.glue(units))
     include = [f"-I{path}" for path in kind.include]
     run_compiler([kind.compiler, *kind.text_flags(sample.checked), "-I.", *include, "-c", "glue.cpp", "-o", "glue.o"], folder)
-    objects = [str(path) for path in runtime_objects(kind)]
-    run_compiler([kind.compiler, *kind.link_flags, "-o", "twin", "glue.o", *objects], folder)
+    link(kind, folder)
     (folder / "glue.o").unlink()
+
+
+def link(kind: TwinKind, folder: Path) -> None:
+    """`twin` from `glue.o` and the runtime. A runtime that was damaged since it was built is built anew."""
+    command = [kind.compiler, *kind.link_flags, "-o", "twin", "glue.o"]
+    objects = runtime_objects(kind)
+    try:
+        run_compiler([*command, *map(str, objects)], folder)
+    except CompileError:
+        if cache.intact(objects[0].parent):
+            raise
+        cache.drop(objects[0].parent)
+        run_compiler([*command, *map(str, runtime_objects(kind))], folder)
 
 
 def runtime_objects(kind: TwinKind) -> list[Path]:
@@ -121,6 +133,7 @@ def runtime_objects(kind: TwinKind) -> list[Path]:
     def fill(folder: Path) -> None:
         with ThreadPoolExecutor(COMPILERS) as pool:
             list(pool.map(lambda source: compile_one(source, folder), kind.runtime))
+        cache.seal(folder)
 
     cache.publish(place, fill)
     return [place / f"{source.stem}.o" for source in kind.runtime]

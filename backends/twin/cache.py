@@ -2,13 +2,14 @@
 
     exe/<id>/twin         an executable of several modules, beside their texts
     index/<key>           JSON: the executable's id and the module's slot in it
-    objects/<key>/*.o     a kind's runtime
+    objects/<key>/*.o     a kind's runtime, with the hash of each in `sums`
 
 Entries appear by one rename each, so that processes cannot see half of one, and the first of two equal ones stays.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -21,6 +22,7 @@ from uol.ir.errors import ResourceError
 
 MAX_EXECUTABLES = 2000
 """Beyond these the oldest quarter goes."""
+SUMS = "sums"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,30 @@ def remember(key: str, built: Built) -> None:
 def forget(key: str, built: Built) -> None:
     """Drop a module whose executable does not run (a damaged file), and the executable."""
     (cache_folder() / "index" / key).unlink(missing_ok=True)
-    shutil.rmtree(built.executable.parent, ignore_errors=True)
+    drop(built.executable.parent)
+
+
+def seal(folder: Path) -> None:
+    """Records what the folder's files hold, for `intact`."""
+    (folder / SUMS).write_text(json.dumps(_sums(folder)))
+
+
+def intact(folder: Path) -> bool:
+    """Do the files of a sealed folder hold what they held then?"""
+    try:
+        return bool(json.loads((folder / SUMS).read_text()) == _sums(folder))
+    except (OSError, ValueError):
+        return False
+
+
+def drop(folder: Path) -> None:
+    """Takes a folder away; another process may be doing the same."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sums(folder: Path) -> dict[str, str]:
+    files = sorted(p for p in folder.iterdir() if p.name != SUMS)
+    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
 
 def prune() -> None:

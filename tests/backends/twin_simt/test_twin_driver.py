@@ -6,6 +6,7 @@ import dataclasses
 import os
 import re
 import shutil
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -113,6 +114,14 @@ def test_a_damaged_executable_is_built_anew(fresh_cache: Path) -> None:
     (executable,) = fresh_cache.glob("exe/*/twin")
     executable.write_bytes(b"no program")
     assert np.array_equal(execute_many([job(twice())])[0].outputs["y"], 2 * X)
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.write_bytes(b"no object"), lambda path: path.unlink()])
+def test_a_damaged_runtime_is_built_anew(fresh_cache: Path, damage: Callable[[Path], None]) -> None:
+    damage(sorted(fresh_cache.glob("objects/*/*.o"))[0])
+    (run,) = execute_many([job(twice("3"))])
+    assert run.findings == ()
+    assert np.array_equal(run.outputs["y"], 3 * X)
 
 
 def test_damaged_index_entries_are_replaced(fresh_cache: Path) -> None:
