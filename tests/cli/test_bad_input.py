@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -216,3 +218,12 @@ def test_a_manifest_that_is_none(text: str, tmp_path: Path) -> None:
     assert_refused(result.status, result.err)
     assert f"UolError: {tmp_path}/manifest.json is no manifest of a bundle" in result.err
     assert "help: write the bundle anew" in result.err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_full_disk() -> None:
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "uol.cli", "list"]
+        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert_refused(result.returncode, result.stderr)
+    assert "ResourceError: [Errno 28] No space left on device" in result.stderr

@@ -46,6 +46,9 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:
+        _report(error, f"ResourceError: {error}\n  help: look at the disk and at the permissions of the folder")
+        sys.exit(BAD_INPUT)
     except MemoryError as error:
         _report(error, f"ResourceError: there is not enough memory: {error}\n  help: choose smaller --dims")
         sys.exit(BAD_INPUT)
