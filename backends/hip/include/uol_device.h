@@ -169,6 +169,14 @@ UOL_DEVICE float exp(float x) { return ::expf(x); }
 UOL_DEVICE double exp(double x) { return ::exp(x); }
 UOL_DEVICE float log(float x) { return ::logf(x); }
 UOL_DEVICE double log(double x) { return ::log(x); }
+UOL_DEVICE float exp2(float x) { return ::exp2f(x); }
+UOL_DEVICE double exp2(double x) { return ::exp2(x); }
+UOL_DEVICE float expm1(float x) { return ::expm1f(x); }
+UOL_DEVICE double expm1(double x) { return ::expm1(x); }
+UOL_DEVICE float log2(float x) { return ::log2f(x); }
+UOL_DEVICE double log2(double x) { return ::log2(x); }
+UOL_DEVICE float log1p(float x) { return ::log1pf(x); }
+UOL_DEVICE double log1p(double x) { return ::log1p(x); }
 UOL_DEVICE float sqrt(float x) { return ::sqrtf(x); }
 UOL_DEVICE double sqrt(double x) { return ::sqrt(x); }
 UOL_DEVICE float rsqrt(float x) { return ::rsqrtf(x); }
