@@ -9,12 +9,30 @@ from uol.backends.ascendc.program import Block, Branch, Instr, Loop, Node, Text
 from uol.backends.ascendc.sync_plan import Edge, Plan, contains
 
 INDENT = "  "
+WIDTH = 118
+BREAK = ", DataCopy"
+"""Where a long copy is broken: before DataCopyExtParams and DataCopyPadExtParams."""
 ALL_PIPES = "PipeBarrier<PIPE_ALL>();"
 
 
 def body_lines(program: Block, plan: Plan) -> tuple[str, ...]:
     """The statements of a kernel's body, one a line, indented from zero."""
-    return tuple(_top(program, plan))
+    return tuple(piece for line in _top(program, plan) for piece in _wrapped(line))
+
+
+def _wrapped(line: str) -> Iterator[str]:
+    """A copy's parameters on lines of their own where one line would be long."""
+    if len(line) <= WIDTH:
+        yield line
+        return
+    indent = " " * (len(line) - len(line.lstrip()) + 4)
+    head, *params = line.split(BREAK)
+    if not params:
+        yield line
+        return
+    yield f"{head},"
+    for number, param in enumerate(params):
+        yield f"{indent}{BREAK[2:]}{param}{',' if number < len(params) - 1 else ''}"
 
 
 def _top(program: Block, plan: Plan) -> Iterator[str]:

@@ -85,10 +85,9 @@ class Evaluator:
         """The value in the type in which values of its type are computed."""
         return self._once(self._numbers, expr, lambda: self.computed(self.value(expr), expr.type))
 
-    def step_value(self, expr: Expr, *, once: bool = False) -> Value | Truth:
-        """The value of a step, to be used by name; `once`: by one later step only."""
-        value = truth_of(self, expr) if expr.type == "bool" else self.value(expr)
-        return value.kept() if isinstance(value, Lanes) and not once else value
+    def step_value(self, expr: Expr) -> Value | Truth:
+        """The value of a step, to be used by name."""
+        return truth_of(self, expr) if expr.type == "bool" else self.value(expr)
 
     def _once(self, known: dict[Expr, Value], expr: Expr, make: Callable[[], Value]) -> Value:
         """What is made of a shared expression is made once."""

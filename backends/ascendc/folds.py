@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf
 
+from uol.backends.ascendc.buffers import Buffer
 from uol.backends.ascendc.casts import convert
 from uol.backends.ascendc.evaluate import COMPUTED, EXACT_IN_F32, Evaluator
 from uol.backends.ascendc.extrema import INTEGER_CALL, RELATION
@@ -16,7 +17,7 @@ from uol.backends.ascendc.frame import Span
 from uol.backends.ascendc.halves import stays_half
 from uol.backends.ascendc.truth import mask_of, ones, truth_of
 from uol.backends.ascendc.values import Lanes, Mask, Truth, Uniform, Unsupported, Value, int_text, real
-from uol.backends.ascendc.vector_unit import VectorUnit
+from uol.backends.ascendc.vector_unit import VectorUnit, scalar_text
 from uol.codegen.spec import Fold
 
 CALLS = {"sum": "Add", "prod": "Mul"}
@@ -59,12 +60,14 @@ def identity(op: str, kind: str) -> Uniform:
     return real(IDENTITY[op])
 
 
-def begin(unit: VectorUnit, step: Fold, span: Span, kind: str) -> Accumulator:
-    """An accumulator that has folded nothing."""
-    lanes = unit.duplicate(identity(step.op, kind), span, kind, step.name).kept()
+def begin(unit: VectorUnit, step: Fold, span: Span, kind: str, name: str) -> Accumulator:
+    """An accumulator that has folded nothing, in a buffer of the fold's name."""
+    view = unit.builder.buffer(Buffer(name, kind, unit.frame.capacity(span)), reserved=True)
+    unit.emit(f"Duplicate({view}, {scalar_text(identity(step.op, kind), kind)}, {unit.count(span)});", (), (view,))
+    lanes = Lanes(view, span, spare=False)
     if step.op not in INDEXED:
         return Accumulator(step.op, lanes)
-    return Accumulator(step.op, lanes, unit.duplicate(real(0.0), span, "f32", f"{step.name}_index").kept())
+    return Accumulator(step.op, lanes, unit.duplicate(real(0.0), span, "f32", f"{name}_index").kept())
 
 
 def folded_value(at: Evaluator, step: Fold, span: Span, kind: str) -> Lanes:

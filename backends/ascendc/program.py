@@ -77,9 +77,9 @@ class Builder:
         self.buffers: dict[str, Buffer] = {}
         self._prologue_end = 0
 
-    def buffer(self, buffer: Buffer) -> View:
-        """Declares a buffer; a name that is taken gets a number."""
-        name = self._unused(buffer.name)
+    def buffer(self, buffer: Buffer, *, reserved: bool = False) -> View:
+        """Declares a buffer; a name that is taken gets a number. `reserved`: the name was kept for this very value."""
+        name = buffer.name if reserved and buffer.name not in self.buffers else self._unused(buffer.name)
         named = buffer if name == buffer.name else Buffer(name, buffer.dtype, buffer.elements, buffer.memory, buffer.slots)
         self.buffers[name] = named
         return named.view()

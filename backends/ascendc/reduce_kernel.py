@@ -70,15 +70,22 @@ def _resident(frame: Frame, spec: Reduce) -> bool:
 def _over_rows(kernel: VectorKernel, spec: Reduce) -> None:
     frame = kernel.frame
     outer = [a for a in spec.rows if a.name not in (frame.lane, frame.row)]
-    with kernel.task_loop(outer):
-        _passes(kernel, spec, lambda body: _nested(kernel, spec.cols, body), _finish_lanes)
+    with kernel.task_loop(outer, slotted=not _several(spec.cols)):
+        _passes(kernel, spec, lambda body: _nested(kernel, spec.cols, body, slotted=_several(spec.cols)), _finish_lanes)
+
+
+def _several(axes: Sequence[Axis]) -> bool:
+    """Do the axes span more than one element?"""
+    return prod(extent(a) for a in axes) > 1
 
 
 def _tiled_row(kernel: VectorKernel, spec: Reduce) -> None:
     def columns(body: Callable[[], None]) -> None:
-        _nested(kernel, spec.cols[:-1], lambda: _tiles(kernel, spec.cols[-1:], body))
+        tiles = ceil_div(kernel.frame.lane_extent, max(kernel.frame.lanes, 1))
+        outer = spec.cols[:-1]
+        _nested(kernel, outer, lambda: _tiles(kernel, spec.cols[-1:], body), slotted=tiles == 1 and _several(outer))
 
-    with kernel.task_loop(spec.rows):
+    with kernel.task_loop(spec.rows, slotted=False):
         _passes(kernel, spec, columns, _finish_across)
 
 
@@ -93,19 +100,22 @@ def _tiles(kernel: VectorKernel, axis: Sequence[Axis], body: Callable[[], None])
         return
     start = kernel.start(frame.lane)
     header = f"for ({kernel.builder.index} {start} = 0; {start} < {frame.lane_extent}; {start} += {frame.lanes})"
-    with kernel.builder.loop(header, start, runs=True):
+    alternates = kernel.schedule.slots == 2
+    with kernel.builder.loop(header, start, slotted=alternates, runs=True), kernel.alternating(alternates):
         kernel.declare_lanes()
         body()
 
 
-def _nested(kernel: VectorKernel, axes: Sequence[Axis], body: Callable[[], None]) -> None:
-    """Loops over axes, index by index."""
+def _nested(kernel: VectorKernel, axes: Sequence[Axis], body: Callable[[], None], *, slotted: bool) -> None:
+    """Loops over axes, index by index. `slotted`: the innermost alternates between the slots of a double-buffered schedule."""
     if not axes:
         body()
         return
     name, count = kernel.names.variables[axes[0].name], extent(axes[0])
-    with kernel.builder.loop(f"for ({kernel.builder.index} {name} = 0; {name} < {count}; ++{name})", name, runs=count > 0):
-        _nested(kernel, axes[1:], body)
+    alternates = slotted and kernel.schedule.slots == 2 and len(axes) == 1
+    header = f"for ({kernel.builder.index} {name} = 0; {name} < {count}; ++{name})"
+    with kernel.builder.loop(header, name, slotted=alternates, runs=count > 0), kernel.alternating(alternates):
+        _nested(kernel, axes[1:], body, slotted=slotted)
 
 
 def _passes(
@@ -122,7 +132,7 @@ def _passes(
         totals: dict[str, Accumulator] = {}
         for fold in run.folds:
             kernel.line(fold.line)
-            totals[fold.name] = begin(_whole_tile(kernel), fold, span, _kind(kernel, fold))
+            totals[fold.name] = begin(_whole_tile(kernel), fold, span, _kind(kernel, fold), kernel.names.variables[fold.name])
         names = frozenset().union(*(variables(v) for s in run.elements for v in values_of(s)))
         lets = passes.needed(names)
 
@@ -132,7 +142,7 @@ def _passes(
         if run.elements and all(extent(a) > 0 for a in spec.cols):
             columns(element)
         for fold in run.folds:
-            kernel.lets[fold.name] = finish(kernel, totals[fold.name])
+            kernel.lets[fold.name] = _named(kernel, fold, finish(kernel, totals[fold.name]))
         _row_steps(kernel, run.row_steps)
 
 
@@ -150,7 +160,14 @@ def _finish_lanes(kernel: VectorKernel, total: Accumulator) -> Value | Truth:
 def _finish_across(kernel: VectorKernel, total: Accumulator) -> Value | Truth:
     unit = _whole_tile(kernel)
     lanes = across(unit, total, kernel.frame.lanes)
-    return result(unit, Accumulator(total.op, lanes)) if total.op in LOGICAL else lanes.kept()
+    return result(unit, Accumulator(total.op, lanes)) if total.op in LOGICAL else lanes
+
+
+def _named(kernel: VectorKernel, step: Fold, value: Value | Truth) -> Value | Truth:
+    """The result of a fold, in a buffer of its name."""
+    if not isinstance(value, Lanes):
+        return value
+    return (kernel.named(value, kernel.names.variables[step.name]) if value.spare else value).kept()
 
 
 def _element_steps(kernel: VectorKernel, spec: Reduce, steps: Sequence[Step], totals: dict[str, Accumulator]) -> None:
@@ -213,7 +230,7 @@ def _resident_row(kernel: VectorKernel, spec: Reduce) -> None:
                 case Let():
                     kernel.let(at, step, once=uses[step.name] == 1)
                 case Fold():
-                    kernel.lets[step.name] = _resident_fold(kernel, at, step)
+                    kernel.lets[step.name] = _named(kernel, step, _resident_fold(kernel, at, step))
                 case Store():
                     store(kernel, at, step)
 

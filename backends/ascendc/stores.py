@@ -57,10 +57,10 @@ def _stored(kernel: VectorKernel, at: Evaluator, step: Store, span: Span) -> Lan
         if isinstance(found, Uniform):
             found = _uniform(at, found, value.type, span)
         lanes = convert(at.unit, _spread(at, found, span), dtype)
-    if not lanes.spare or kernel.schedule.slots == 1:
+    if not lanes.spare or kernel.slots == 1:
         return lanes
     name = f"{kernel.names.parameters[step.tensor]}_ub"
-    out = kernel.builder.buffer(Buffer(name, lanes.dtype, lanes.view.buffer.elements, slots=kernel.schedule.slots))
+    out = kernel.builder.buffer(Buffer(name, lanes.dtype, lanes.view.buffer.elements, slots=kernel.slots))
     return Lanes(out, lanes.span) if kernel.builder.retarget(lanes.view, out) else lanes
 
 

@@ -281,13 +281,15 @@ class _Walk:
                 cell.writes, cell.reads = [access], []
 
 
-def _slotted(block: Block) -> Block | None:
+def _slotted(block: Block) -> list[Block]:
+    """The bodies of all loops that alternate between slots."""
+    found: list[Block] = []
     for node in block.nodes:
         if isinstance(node, Loop) and node.slotted:
-            return node.body
-        if isinstance(node, Loop | Branch) and (found := _slotted(node.body)) is not None:
-            return found
-    return None
+            found.append(node.body)
+        if isinstance(node, Loop | Branch):
+            found += _slotted(node.body)
+    return found
 
 
 def _cells(program: Block, addresses: Mapping[str, int]) -> dict[Buffer, tuple[tuple[int, ...], ...]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from uol.backends.ascendc.machine import EVENT_IDS, Pipe
@@ -57,12 +57,13 @@ class Plan:
     def carried(self) -> list[Edge]:
         return [e for e in self.edges if e.distance]
 
-    def number(self, slotted: Block | None) -> None:
-        """Event ids, in order of the waits. Flags of the double-buffered loop take one id a slot: a source pipe may run
-        one iteration ahead of the pipe that waits."""
+    def number(self, slotted: Sequence[Block]) -> None:
+        """Event ids, in order of the waits. Flags of double-buffered loops take one id a slot: a source pipe may run one
+        iteration ahead of the pipe that waits."""
         used: dict[str, int] = {}
         for edge in self.edges:
-            edge.ids = 2 if edge.distance == 2 or (edge.block is slotted and not edge.distance) else 1
+            alternates = any(edge.block is block for block in slotted)
+            edge.ids = 2 if edge.distance == 2 or (alternates and not edge.distance) else 1
             first = used.get(edge.name, 0)
             if first + edge.ids > EVENT_IDS:
                 edge.event = -1

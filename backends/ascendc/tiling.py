@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from math import prod
 
 from uol.backends.ascendc.collapse import values
@@ -100,16 +101,16 @@ def row_candidates(spec: Reduce, cores: int) -> Iterator[VectorSchedule]:
     blocks = max(1, min(cores, rows))
     lanes = min(LARGEST_TILE, max(size, 1))
     while lanes >= 1:
-        slots = 2 if rows > blocks and lanes >= size else 1
-        yield VectorSchedule(lane, lanes, over="cols", slots=slots, blocks=blocks)
-        if slots == 2:
-            yield VectorSchedule(lane, lanes, over="cols", blocks=blocks)
+        alternates = rows > blocks if lanes >= size and len(spec.cols) == 1 else True
+        yield VectorSchedule(lane, lanes, over="cols", slots=2 if alternates else 1, blocks=blocks)
         lanes = lanes // 2 // REPEAT_LANES * REPEAT_LANES
 
 
 def reduce_candidates(spec: Reduce, cores: int) -> Iterator[VectorSchedule]:
     """Lanes along what is contiguous: the cols where they are long, else the rows."""
     first, second = row_candidates(spec, cores), tile_candidates(spec, spec.rows, cores)
+    if prod(extent(a) for a in spec.cols) > 1:
+        second = (replace(s, slots=2) for s in second)
     if not _prefers_cols(spec):
         first, second = second, first
     yield from first

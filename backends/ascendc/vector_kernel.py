@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from uol.backends.ascendc.buffers import Buffer
 from uol.backends.ascendc.casts import FLOATS, convert
 from uol.backends.ascendc.collapse import groups
 from uol.backends.ascendc.evaluate import Evaluator
@@ -52,6 +53,8 @@ class VectorKernel:
     lets: dict[str, Value | Truth] = field(default_factory=dict)
     invariant: dict[Read, Lanes] = field(default_factory=dict)
     several_tiles: bool = False
+    slots: int = 1
+    """Slots of what is loaded and stored at this place: 2 within a loop that alternates between them."""
 
     def __post_init__(self) -> None:
         self.names = kernel_names(self.spec)
@@ -59,7 +62,7 @@ class VectorKernel:
         axes = [a for group in groups(self.spec) for a in group]
         self.indices = Indices.over(axes, {**self.names.variables, **self.names.tensors})
         self.unit = VectorUnit(self.builder, self.frame)
-        self.loader = Loader(self.unit, self.indices, self.names.tensors, self.schedule.slots)
+        self.loader = Loader(self.unit, self.indices, self.names.tensors)
 
     def tasks(self, outer: Sequence[Axis]) -> list[TiledAxis]:
         """The task loop's axes: those outside of the tile, then the tile's."""
@@ -75,15 +78,25 @@ class VectorKernel:
         return self.names.variables[start_of(axis)]
 
     @contextmanager
-    def task_loop(self, outer: Sequence[Axis]) -> Iterator[None]:
-        """The loop over this core's tiles, indices and sizes of the tile declared."""
+    def task_loop(self, outer: Sequence[Axis], *, slotted: bool = True) -> Iterator[None]:
+        """The loop over this core's tiles, indices and sizes of the tile declared. `slotted`: tiles alternate between the
+        slots of a double-buffered schedule; else a loop within them does."""
         axes = self.tasks(outer)
         tasks, blocks = task_count(axes), self.schedule.blocks
         self.several_tiles = tasks > blocks
-        with task_loop(self.builder, tasks, blocks, slotted=self.schedule.slots == 2):
+        alternates = slotted and self.schedule.slots == 2
+        with task_loop(self.builder, tasks, blocks, slotted=alternates), self.alternating(alternates):
             declare_indices(self.builder, axes)
             self.declare_tile()
             yield
+
+    @contextmanager
+    def alternating(self, active: bool) -> Iterator[None]:
+        """The body of a loop that alternates between slots (or does not)."""
+        before = self.slots
+        self.slots = self.loader.slots = 2 if active else before
+        yield
+        self.slots = self.loader.slots = before
 
     def declare_tile(self) -> None:
         """Sizes of this tile, where the last one along an axis is smaller."""
@@ -149,7 +162,21 @@ class VectorKernel:
 
     def let(self, at: Evaluator, step: Let, *, once: bool = False) -> None:
         """Binds the value of a step; `once`: one later step uses it, at the same place."""
-        self.lets[step.name] = at.step_value(step.value, once=once)
+        value = at.step_value(step.value)
+        if isinstance(value, Lanes) and value.spare:
+            value = self.named(value, self.names.variables[step.name])
+        self.lets[step.name] = value if once or not isinstance(value, Lanes) else value.kept()
+
+    def named(self, value: Lanes, name: str) -> Lanes:
+        """The value in a buffer of its step's name, where its last instruction can write there."""
+        own = Buffer(name, value.dtype, value.view.buffer.elements)
+        if name in self.builder.buffers or value.view.buffer.slots > 1:
+            return value
+        view = self.builder.buffer(own, reserved=True)
+        if self.builder.retarget(value.view, view):
+            return Lanes(view, value.span)
+        self.builder.buffers.pop(name)
+        return value
 
     def tile_span(self, axes: Iterable[str]) -> Span:
         """Over which of the tile's axes a step that varies over some axes varies."""
