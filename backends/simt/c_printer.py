@@ -171,7 +171,8 @@ class Printer:
         if source.type == dtype:
             return self.stored(source)
         if source.type in EXACT_SOURCES:
-            return f"uol::{dtype}({self.value(source)})"
+            text = self.value(source)
+            return f"uol::{dtype}({text})" if is_float(source.type) else f"uol::{dtype}(float({text}))"
         return f"uol::cast<uol::{dtype}>({self.value(source)})"
 
     def _zero(self, dtype: str) -> str:
