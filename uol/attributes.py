@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Integral, Real
 
 from uol.dim_arithmetic import value_of
 from uol.ir.errors import ShapeError
@@ -37,11 +38,12 @@ def _value(op: Op, attribute: Attribute, given: Mapping[str, int | float], earli
 
 
 def _typed(op: Op, attribute: Attribute, value: object) -> int | float:
-    if attribute.type == "int" and isinstance(value, int) and not isinstance(value, bool):
-        if not -(2**63) <= value < 2**63:
-            raise ShapeError(f"{op.name}: the attribute {attribute.name} is {value}", hint="an int has 64 bits")
-        return value
-    if attribute.type == "float" and isinstance(value, int | float) and not isinstance(value, bool):
+    if attribute.type == "int" and isinstance(value, Integral) and not isinstance(value, bool):
+        number = int(value)
+        if not -(2**63) <= number < 2**63:
+            raise ShapeError(f"{op.name}: the attribute {attribute.name} is {number}", hint="an int has 64 bits")
+        return number
+    if attribute.type == "float" and isinstance(value, Real) and not isinstance(value, bool):
         return float(value)
     raise ShapeError(
         f"{op.name}: the attribute {attribute.name} is {attribute.type}, not {value!r}",

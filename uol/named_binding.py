@@ -69,8 +69,12 @@ def bind_types(op: Op, dtype: str | Mapping[str, str] | None) -> dict[str, str]:
 
 
 def _named_types(op: Op, dtype: str | Mapping[str, str] | None, variables: tuple[str, ...]) -> dict[str, str]:
+    if dtype is None:
+        return dict.fromkeys(variables, "f32")
+    if isinstance(dtype, Mapping):
+        return dict(dtype)
     if not isinstance(dtype, str):
-        return dict(dtype) if dtype is not None else dict.fromkeys(variables, "f32")
+        raise TypeCheckError(f"{op.name}: {dtype!r} is no name of a type", hint=f"the names are {', '.join(DTYPES)}")
     if "=" not in dtype:
         return dict.fromkeys(variables, dtype.strip())
     pairs = [part.split("=", 1) for part in dtype.split(",") if part.strip()]

@@ -12,13 +12,14 @@ from uol.compiler import Compiled
 from uol.instance import Instance
 from uol.ir.errors import ShapeError, TypeCheckError, UolError
 from uol.ir.syntax import Op, Pack
-from uol.layouts import Sizes, canonical, is_dense, result_strides, row_major
+from uol.layouts import Sizes, canonical, result_strides, row_major
 from uol.pipeline import module_of
 from uol.recompile import RecompileWatch
 from uol.request import Request
 from uol.suggest import nearest
 from uol.targets import resolve_target
 from uol.tensor_binding import bind_tensors
+from uol.torch_out import given_outs, require_fit, require_no_gradient, require_one_device, writable_in_place
 from uol.torch_schema import NAMES, TORCH_TYPES, type_options
 
 Tensor = torch.Tensor
@@ -68,8 +69,8 @@ class TorchOperator:
         plain = cast(Options, options)
         expected = self._prepared(inputs, plain, None).results
         for out, (size, _, dtype) in zip(outs, expected, strict=True):
-            self._require_fit(out, size, dtype)
-        direct = [is_dense(o.shape, o.stride()) and not any(_overlap(o, x) for x in inputs) for o in outs]
+            require_fit(self.op.name, out, size, dtype)
+        direct = [writable_in_place(out, (*inputs, *outs[:n], *outs[n + 1 :])) for n, out in enumerate(outs)]
         targets = [o if d else torch.empty(o.shape, dtype=o.dtype) for o, d in zip(outs, direct, strict=True)]
         self._prepared(inputs, plain, tuple(t.stride() for t in targets)).run(inputs, targets)
         for out, target, is_direct in zip(outs, targets, direct, strict=True):
@@ -97,8 +98,10 @@ class TorchOperator:
         def call(*inputs: Tensor | int | float, out: Tensor | Sequence[Tensor] | None = None, **options: object) -> object:
             tensors = self._tensors(inputs)
             self._require_known(options)
-            if out is not None:
-                outs = (out,) if isinstance(out, Tensor) else tuple(out)
+            outs = given_outs(self.op, out)
+            require_one_device(self.op.name, dict(zip((*self.names, *self._out_names()), (*tensors, *outs), strict=False)))
+            if outs:
+                require_no_gradient(self.op.name, (*tensors, *outs))
                 into(*tensors, **options, **dict(zip(self._out_names(), outs, strict=True)))
                 return out
             if torch.is_grad_enabled() and any(x.requires_grad for x in tensors):
@@ -167,12 +170,6 @@ class TorchOperator:
     def _out_names(self) -> list[str]:
         return [f"out{i or ''}" for i in range(len(self.op.results))]
 
-    def _require_fit(self, out: Tensor, size: Sizes, dtype: torch.dtype) -> None:
-        if tuple(out.shape) != size:
-            raise ShapeError(f"{self.op.name}: out has the shape {list(out.shape)}, the result has {list(size)}")
-        if out.dtype != dtype:
-            raise TypeCheckError(f"{self.op.name}: out is {out.dtype}, the result is {dtype}")
-
 
 class _NoGradient(torch.autograd.Function):
     """Stands where the gradient would be, and says that there is none."""
@@ -210,16 +207,3 @@ def _full_size(instance: Instance, name: str, x: Tensor) -> Sizes | None:
         return None
     size = instance.shape(param)
     return None if size == tuple(x.shape) else size
-
-
-def _overlap(a: Tensor, b: Tensor) -> bool:
-    """Do two tensors share bytes (taking all between their first and last element)?"""
-    if not a.numel() or not b.numel():
-        return False
-    (a_start, a_end), (b_start, b_end) = _span(a), _span(b)
-    return a_start < b_end and b_start < a_end
-
-
-def _span(x: Tensor) -> tuple[int, int]:
-    last = sum((size - 1) * stride for size, stride in zip(x.shape, x.stride(), strict=True))
-    return x.data_ptr(), x.data_ptr() + (last + 1) * x.element_size()

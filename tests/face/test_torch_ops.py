@@ -11,6 +11,7 @@ import torch
 import uol
 from uol import torch_bridge, torch_call
 from uol.recompile import LIMIT, RecompileWarning, RecompileWatch
+from uol.torch_out import writable_in_place
 
 F = torch.nn.functional
 
@@ -111,6 +112,16 @@ def test_out_may_be_an_input_or_overlap_one() -> None:
     assert torch.equal(line[1:], expected)
 
 
+def test_outs_that_overlap_are_written_one_after_the_other() -> None:
+    room = torch.empty(6)
+    assert not writable_in_place(room[:4], (room[2:],))
+    assert writable_in_place(room[:3], (room[3:],))
+    two = uol.op("op first_and_double(x: f32[N]) -> (a: f32[N], b: f32[N]) { a[n] = x[n] b[n] = x[n] + x[n] }")
+    x = seeded(4)
+    two(x, out=(room[:4], room[2:]))
+    assert torch.equal(room, torch.cat((x[:2], 2 * x)))
+
+
 def test_the_registered_operator_is_well_formed() -> None:
     x = seeded(4, 6)
     for overload, arguments, options in (
@@ -169,6 +180,11 @@ BAD = {
     ),
     "relu: out has the shape [4], the result has [3]": lambda: uol.ops.relu(seeded(3), out=torch.empty(4)),
     "relu: out is torch.float16, the result is torch.float32": lambda: uol.ops.relu(X, out=torch.empty(3, 4).half()),
+    "relu: out is a PyTorch tensor": lambda: uol.ops.relu(X, out=3),
+    "softmax: out is a PyTorch tensor": lambda: uol.ops.softmax(X, out=(torch.empty(3, 4), torch.empty(3, 4))),
+    "relu: x is on cpu, but out is on meta": lambda: uol.ops.relu(X, out=torch.empty(3, 4, device="meta")),
+    "add: a is on meta, but b is on cpu": lambda: uol.ops.add(X.to("meta"), X),
+    "relu: no gradient goes through out=": lambda: uol.ops.relu(X.clone().requires_grad_(), out=torch.empty(3, 4)),
     "argmax needs C > 0, but C = 0": lambda: uol.ops.argmax(torch.empty(3, 0)),
 }
 

@@ -1,0 +1,64 @@
+"""`out=`: what may be given, and where a kernel can write at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from uol.ir.errors import ShapeError, TypeCheckError, UolError
+from uol.ir.syntax import Op
+from uol.layouts import Sizes, is_dense
+
+
+def given_outs(op: Op, out: object) -> tuple[Tensor, ...]:
+    """The tensors of `out=`, one a result; none where it was not given. Raises TypeCheckError for anything else."""
+    if out is None:
+        return ()
+    outs = (out,) if isinstance(out, Tensor) else tuple(out) if isinstance(out, Sequence) else ()
+    wanted = len(op.results)
+    if len(outs) != wanted or not all(isinstance(o, Tensor) for o in outs):
+        raise TypeCheckError(f"{op.name}: out is {'a PyTorch tensor' if wanted == 1 else f'{wanted} PyTorch tensors'}")
+    return outs
+
+
+def require_one_device(op: str, tensors: Mapping[str, Tensor]) -> None:
+    """Raises TypeCheckError where tensors lie on several: PyTorch lets one without data ("meta") pass, and computes nothing."""
+    first, *others = tensors
+    for name in others:
+        if tensors[name].device != tensors[first].device:
+            where = f"{first} is on {tensors[first].device}, but {name} is on {tensors[name].device}"
+            raise TypeCheckError(f"{op}: {where}", hint="move them to one device")
+
+
+def require_no_gradient(op: str, tensors: Sequence[Tensor]) -> None:
+    """Raises UolError where a gradient would have to go through `out=`, as PyTorch does."""
+    if torch.is_grad_enabled() and any(x.requires_grad for x in tensors):
+        raise UolError(f"{op}: no gradient goes through out=", hint="call it within torch.no_grad()")
+
+
+def require_fit(op: str, out: Tensor, size: Sizes, dtype: torch.dtype) -> None:
+    """Raises ShapeError or TypeCheckError where `out` is not what the result is."""
+    if tuple(out.shape) != size:
+        raise ShapeError(f"{op}: out has the shape {list(out.shape)}, the result has {list(size)}")
+    if out.dtype != dtype:
+        raise TypeCheckError(f"{op}: out is {out.dtype}, the result is {dtype}")
+
+
+def writable_in_place(out: Tensor, others: Sequence[Tensor]) -> bool:
+    """Can a kernel write here: no gaps, and nothing that it reads or writes besides?"""
+    return is_dense(out.shape, out.stride()) and not any(_overlap(out, x) for x in others)
+
+
+def _overlap(a: Tensor, b: Tensor) -> bool:
+    """Do two tensors share bytes (taking all between their first and last element)?"""
+    if not a.numel() or not b.numel():
+        return False
+    (a_start, a_end), (b_start, b_end) = _span(a), _span(b)
+    return a_start < b_end and b_start < a_end
+
+
+def _span(x: Tensor) -> tuple[int, int]:
+    last = sum((size - 1) * stride for size, stride in zip(x.shape, x.stride(), strict=True))
+    return x.data_ptr(), x.data_ptr() + (last + 1) * x.element_size()
