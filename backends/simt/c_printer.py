@@ -42,6 +42,9 @@ BINARY = {
 EXACT_IN_HALF = frozenset({"max", "min", "neg", "abs", "select", "floor", "ceil", "round"})
 """Functions whose result is a half wherever their operands are: nothing to round."""
 
+EXACT_IN_SHORT = frozenset({"max", "min", "select"})
+"""Operations on short integers that do not leave their range; the negative of the least does, and so does its size."""
+
 EXACT_SOURCES = HALVES | SHORT_INTEGERS | {"f32", "bool"}
 """Types that float holds exactly, so that a conversion to half by way of float rounds once."""
 
@@ -89,7 +92,7 @@ class Printer:
                 return self._cast(expr, level)
             case Call(dtype=dtype, fn=fn) if dtype in HALVES and fn not in EXACT_IN_HALF:
                 return f"float(uol::{dtype}({self._call(expr, 0)}))"
-            case Call(dtype=dtype) if dtype in SHORT_INTEGERS and expr.fn not in EXACT_IN_HALF:
+            case Call(dtype=dtype) if dtype in SHORT_INTEGERS and expr.fn not in EXACT_IN_SHORT:
                 return f"int(({STORAGE[dtype]})({self._call(expr, 0)}))"
             case Call():
                 return self._call(expr, level)
