@@ -36,9 +36,11 @@ def _wrapped(line: str) -> Iterator[str]:
 
 
 def _top(program: Block, plan: Plan) -> Iterator[str]:
+    declared = False
     for number, node in enumerate(program.nodes):
         held = [e for e in plan.carried() if e.event >= 0 and isinstance(node, Loop) and contains(node.body, e.block)]
-        if _has_slots(node):
+        if _has_slots(node) and not declared:
+            declared = True
             yield f"int {SLOT} = 0;"
         for edge in held:
             yield from (_flag("SetFlag", edge, str(edge.event + i)) for i in range(edge.distance))

@@ -68,7 +68,7 @@ def synchronise(program: Block, addresses: Mapping[str, int]) -> Plan:
     cells = _cells(program, addresses)
     while True:
         try:
-            _Walk(program, plan, cells).run()
+            _walk(program, plan, cells)
         except _Changed:
             continue
         _prune(program, plan, cells)
@@ -89,28 +89,33 @@ def _prune(program: Block, plan: Plan, cells: Mapping[Buffer, tuple[tuple[int, .
 def _holds(program: Block, plan: Plan, cells: Mapping[Buffer, tuple[tuple[int, ...], ...]]) -> bool:
     """Does the plan order everything as it is?"""
     try:
-        _Walk(program, plan, cells, frozen=True).run()
+        _walk(program, plan, cells, frozen=True)
     except _Changed:
         return False
     return True
 
 
+def _walk(
+    program: Block, plan: Plan, cells: Mapping[Buffer, tuple[tuple[int, ...], ...]], *, frozen: bool = False
+) -> None:
+    """Walks the program. How often loops run is not known, and so neither is the slot that is in use after one: both are
+    tried. Raises _Changed where the plan grew (or would have to, if it is `frozen`)."""
+    for slot in range(2 if _slotted(program) else 1):
+        _Walk(program, plan, cells, slot, frozen=frozen).block(program, 0)
+
+
 class _Walk:
     def __init__(
-        self, program: Block, plan: Plan, cells: Mapping[Buffer, tuple[tuple[int, ...], ...]], *, frozen: bool = False
+        self, program: Block, plan: Plan, cells: Mapping[Buffer, tuple[tuple[int, ...], ...]], slot: int, *, frozen: bool
     ) -> None:
-        self.frozen = frozen
+        self.frozen, self.slot = frozen, slot
         self.program, self.plan, self.cells = program, plan, cells
         self.memory: dict[int, _Cell] = {}
         self.time: Clock = dict.fromkeys(PIPES, 0)
         self.clock: dict[Pipe, Clock] = {p: dict.fromkeys(PIPES, 0) for p in PIPES}
         self.frames: list[_Frame] = []
         self.flags: dict[int, list[Clock]] = {}
-        self.slot = 0
         self.loop_of: dict[int, str] = {}
-
-    def run(self) -> None:
-        self.block(self.program, 0)
 
     def block(self, block: Block, iteration: int) -> None:
         frame = _Frame(block, iteration)
