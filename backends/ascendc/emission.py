@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from uol.backends.ascendc.buffers import SLOT
@@ -10,8 +11,8 @@ from uol.backends.ascendc.sync_plan import Edge, Plan, contains
 
 INDENT = "  "
 WIDTH = 118
-BREAK = ", DataCopy"
-"""Where a long copy is broken: before DataCopyExtParams and DataCopyPadExtParams."""
+BREAK = re.compile(r", (?=[A-Z]\w*Params[(<])")
+"""Where a long statement is broken: before its parameter structs."""
 ALL_PIPES = "PipeBarrier<PIPE_ALL>();"
 
 
@@ -26,13 +27,9 @@ def _wrapped(line: str) -> Iterator[str]:
         yield line
         return
     indent = " " * (len(line) - len(line.lstrip()) + 4)
-    head, *params = line.split(BREAK)
-    if not params:
-        yield line
-        return
-    yield f"{head},"
-    for number, param in enumerate(params):
-        yield f"{indent}{BREAK[2:]}{param}{',' if number < len(params) - 1 else ''}"
+    head, *params = BREAK.split(line)
+    pieces = [head, *(indent + p for p in params)]
+    yield from (piece + ("," if piece is not pieces[-1] else "") for piece in pieces)
 
 
 def _top(program: Block, plan: Plan) -> Iterator[str]:

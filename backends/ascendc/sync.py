@@ -77,9 +77,11 @@ def synchronise(program: Block, addresses: Mapping[str, int]) -> Plan:
 
 
 def _prune(program: Block, plan: Plan, cells: Mapping[Buffer, tuple[tuple[int, ...], ...]]) -> None:
-    """Drops flags before the loops that a flag over a back-edge of the same pipes, set beforehand, makes superfluous."""
+    """Drops flags that other flags make superfluous: flags over back-edges whose order comes about by way of a third pipe,
+    and flags before the loops of which one over a back-edge of the same pipes, set beforehand, takes care."""
     pairs = {(e.src, e.dst) for e in plan.carried()}
-    for edge in [e for e in plan.edges if e.block is program and (e.src, e.dst) in pairs]:
+    early = [e for e in plan.edges if e.block is program and (e.src, e.dst) in pairs and not e.distance]
+    for edge in plan.carried() + early:
         place = plan.edges.index(edge)
         plan.edges.remove(edge)
         if not _holds(program, plan, cells):

@@ -28,8 +28,6 @@ extern "C" __global__ __aicore__ void conv2d_pack_b_kernel(GM_ADDR x, GM_ADDR co
   LocalTensor<float> x_ub = ub.GetWithOffset<float>(512, 0);
 
   int slot = 0;
-  SetFlag<HardEvent::MTE2_V>(0);
-  SetFlag<HardEvent::MTE2_V>(1);
   SetFlag<HardEvent::MTE3_V>(0);
   SetFlag<HardEvent::MTE3_V>(1);
   for (int task = GetBlockIdx(); task < 288; task += GetBlockNum()) {
@@ -37,7 +35,6 @@ extern "C" __global__ __aicore__ void conv2d_pack_b_kernel(GM_ADDR x, GM_ADDR co
     const int r = task / 6 % 3;
     const int s = task / 2 % 3;
     const int n = task % 2;
-    WaitFlag<HardEvent::MTE2_V>(slot);
     WaitFlag<HardEvent::MTE3_V>(slot);
     Duplicate(x_ub[slot * 256], 0.0f, 256);
     SetFlag<HardEvent::V_MTE2>(slot);
@@ -54,7 +51,6 @@ extern "C" __global__ __aicore__ void conv2d_pack_b_kernel(GM_ADDR x, GM_ADDR co
           DataCopyPadExtParams<float>(true, left, -(left + count) & 7, 0.0f));
     }
     SetFlag<HardEvent::MTE2_MTE3>(slot);
-    SetFlag<HardEvent::MTE2_V>(slot);
     // line 5
     WaitFlag<HardEvent::MTE2_MTE3>(slot);
     DataCopyPad(conv2d_packed_b_gm[(((c * 3 + r) * 3 + s) * 2 + n) * 196], x_ub[slot * 256],
@@ -62,8 +58,6 @@ extern "C" __global__ __aicore__ void conv2d_pack_b_kernel(GM_ADDR x, GM_ADDR co
     SetFlag<HardEvent::MTE3_V>(slot);
     slot = 1 - slot;
   }
-  WaitFlag<HardEvent::MTE2_V>(0);
-  WaitFlag<HardEvent::MTE2_V>(1);
   WaitFlag<HardEvent::MTE3_V>(0);
   WaitFlag<HardEvent::MTE3_V>(1);
 }
@@ -110,16 +104,19 @@ extern "C" __global__ __aicore__ void conv2d_kernel(GM_ADDR w, GM_ADDR y, GM_ADD
     WaitFlag<HardEvent::MTE1_MTE2>(slot);
     DataCopy(a_l1[slot * 4096], w_gm[c_r_s_start], Nd2NzParams(1, m_size, k_size, 0, 144, 32, 1, 0));
     for (int i = 0; i < (k_size + 15) / 16; ++i) {
-      DataCopy(b_l1[slot * 4096 + i * 512], conv2d_packed_b_gm[(c_r_s_start * 2 + n) * 196 + p_q_start + i * 6272], Nd2NzParams(1, lesser(16, k_size - i * 16), n_size, 0, 392, 16, 1, 0));
+      DataCopy(b_l1[slot * 4096 + i * 512], conv2d_packed_b_gm[(c_r_s_start * 2 + n) * 196 + p_q_start + i * 6272],
+          Nd2NzParams(1, lesser(16, k_size - i * 16), n_size, 0, 392, 16, 1, 0));
     }
     SetFlag<HardEvent::MTE2_MTE1>(slot);
     WaitFlag<HardEvent::MTE2_MTE1>(slot);
     WaitFlag<HardEvent::M_MTE1>(slot);
     for (int i = 0; i < (m_size + 15) / 16; ++i) {
-      LoadData(a_l0[slot * 4096 + i * ((k_size + 7) / 8) * 128], a_l1[slot * 4096], LoadData2DParams(i, (k_size + 7) / 8, 2, 0, 0, false, 0));
+      LoadData(a_l0[slot * 4096 + i * ((k_size + 7) / 8) * 128], a_l1[slot * 4096],
+          LoadData2DParams(i, (k_size + 7) / 8, 2, 0, 0, false, 0));
     }
     for (int i = 0; i < (k_size + 15) / 16; ++i) {
-      LoadDataWithTranspose(b_l0[slot * 4096 + i * 2 * ((n_size + 15) / 16) * 128], b_l1[slot * 4096], LoadData2dTransposeParams(i * 2, (n_size + 15) / 16, 1, 0, (n_size + 15) / 16 - 1, 0));
+      LoadDataWithTranspose(b_l0[slot * 4096 + i * 2 * ((n_size + 15) / 16) * 128], b_l1[slot * 4096],
+          LoadData2dTransposeParams(i * 2, (n_size + 15) / 16, 1, 0, (n_size + 15) / 16 - 1, 0));
     }
     SetFlag<HardEvent::MTE1_M>(slot);
     SetFlag<HardEvent::MTE1_MTE2>(slot);

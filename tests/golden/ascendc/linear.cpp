@@ -55,10 +55,12 @@ extern "C" __global__ __aicore__ void linear_product_kernel(GM_ADDR x, GM_ADDR w
     WaitFlag<HardEvent::MTE2_MTE1>(slot);
     WaitFlag<HardEvent::M_MTE1>(slot);
     for (int i = 0; i < (m_size + 15) / 16; ++i) {
-      LoadData(a_l0[slot * 16384 + i * ((k_size + 15) / 16) * 256], a_l1[slot * 16384], LoadData2DParams(i, (k_size + 15) / 16, 8, 0, 0, false, 0));
+      LoadData(a_l0[slot * 16384 + i * ((k_size + 15) / 16) * 256], a_l1[slot * 16384],
+          LoadData2DParams(i, (k_size + 15) / 16, 8, 0, 0, false, 0));
     }
     for (int i = 0; i < (k_size + 15) / 16; ++i) {
-      LoadData(b_l0[slot * 8192 + i * ((n_size + 15) / 16) * 256], b_l1[slot * 8192], LoadData2DParams(i * 4, (n_size + 15) / 16, 1, 0, 0, false, 0));
+      LoadData(b_l0[slot * 8192 + i * ((n_size + 15) / 16) * 256], b_l1[slot * 8192],
+          LoadData2DParams(i * 4, (n_size + 15) / 16, 1, 0, 0, false, 0));
     }
     SetFlag<HardEvent::MTE1_M>(slot);
     SetFlag<HardEvent::MTE1_MTE2>(slot);
