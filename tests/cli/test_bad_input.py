@@ -118,6 +118,12 @@ def test_a_text_that_is_no_text(tmp_path: Path) -> None:
     assert "it is not UTF-8 text" in result.err
 
 
+def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
+    file = tmp_path / "marked.uol"
+    file.write_text("op marked(x: f32[N]) -> (y: f32[N]) { y[i] = x[i] }\n", encoding="utf-8-sig")
+    assert uol("show", file).status == 0
+
+
 def test_a_name_of_the_library_cannot_be_taken(tmp_path: Path) -> None:
     file = tmp_path / "relu.uol"
     file.write_text("op relu(x: f32[N]) -> (y: f32[N]) { y[i] = x[i] }\n")

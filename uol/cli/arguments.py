@@ -18,7 +18,7 @@ def read_operator(name: str) -> Op:
         return find_operator(name)
     path = Path(name)
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8-sig")  # editors on Windows begin a text with a byte order mark
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ResourceError(f"cannot read {name!r}: {reason}", hint="give the path of a .uol text") from error
