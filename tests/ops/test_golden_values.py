@@ -10,8 +10,8 @@ import pytest
 from uol.ir import Program, instantiate, interpret
 from uol.ir.syntax import Number
 from uol.ops.inputs import kinds, make_inputs
-from uol.ops.texts import library, names
 from uol.ops.references import reference
+from uol.ops.texts import library, names
 from uol.ops.workloads import Workload, workloads_of
 
 # The two differ by the order of their float64 sums only; the longest has 4097 terms.

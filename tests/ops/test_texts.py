@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from uol.ir import check, instantiate, parse, print_op
-from uol.ops.texts import TEXTS, library, names, text_of
 from uol.ops.references import has_reference
+from uol.ops.texts import TEXTS, library, names, text_of
 from uol.ops.workloads import Workload, workloads_of
 
 REQUIRED = {
