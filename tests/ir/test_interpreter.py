@@ -228,3 +228,11 @@ def test_random_operators_against_the_scalar_reference(case: Case) -> None:
     found = interpret(program, case.inputs)["y"]
     expected = scalar_reference.run(op, case.dtype, case.dims, case.inputs)["y"]
     np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
+
+
+def test_sums_of_infinite_products_are_those_of_their_terms() -> None:
+    """inf * 3 - inf is NaN, though inf * (3 - 1) is inf: a factor is not taken out of a sum."""
+    op = parse("op f(x: f64[N], w: f64[M]) -> (y: f64[M]) { y[m] = sum[n](x[n] * w[m]) }")[0]
+    program = instantiate(op, Library(), types={}, dims={"N": 2, "M": 3})
+    found = interpret(program, {"x": np.array([3.0, -1.0]), "w": np.array([1.0, np.inf, 0.0])})["y"]
+    np.testing.assert_array_equal(found, [2.0, np.nan, 0.0])
