@@ -15,7 +15,7 @@ from pathlib import Path
 from uol.codegen.backend import Backend
 
 _GENERATOR = ("uol.ir", "uol.codegen", "uol.backends")
-_SOURCES = frozenset({".py", ".lark", ".j2", ".h", ".toml", ".cpp", ".inc"})
+_SOURCES = frozenset({".py", ".lark", ".j2", ".h", ".toml", ".c", ".cpp", ".inc"})
 _NOT_GENERATOR = frozenset({"twin", "__pycache__"})
 _TOOLS = ("apache-tvm", "apache-tvm-ffi", "lark", "jinja2", "numpy")
 _FLAGS = ("TVM_NUM_THREADS", "UOL_NUM_THREADS", "UOL_CPU")
@@ -25,7 +25,7 @@ _FLAGS = ("TVM_NUM_THREADS", "UOL_NUM_THREADS", "UOL_CPU")
 def generator_hash() -> str:
     """sha256 over every source that takes part in making a kernel; a change of one of them is a new key."""
     digest = hashlib.sha256()
-    for name, file in sorted(_generator_files()):
+    for name, file in sorted(generator_files()):
         digest.update(name.encode() + b"\0" + file.read_bytes() + b"\0")
     return digest.hexdigest()
 
@@ -67,7 +67,7 @@ def flags() -> dict[str, str]:
     return {"cores": str(cores)} | {name: os.environ[name] for name in _FLAGS if name in os.environ}
 
 
-def _generator_files() -> Iterator[tuple[str, Path]]:
+def generator_files() -> Iterator[tuple[str, Path]]:
     """Names that do not depend on where the package lies, and files."""
     for file in Path(__file__).parent.glob("*.py"):
         yield f"uol/{file.name}", file

@@ -142,3 +142,13 @@ def test_processes_may_compile_the_same_at_once(own_cache: Path) -> None:
 
 def test_the_toy_is_rebuilt_where_its_own_source_changes(toy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert fingerprint.backend_hash(ToyBackend()) != fingerprint.backend_hash(resolve_target("cuda").backend)
+
+
+def test_every_source_that_makes_kernels_counts_in_the_key() -> None:
+    counted = {name for name, _ in fingerprint.generator_files()}
+    root = Path(fingerprint.__file__).parents[1]
+    for room in ("ir", "codegen", "backends"):
+        for file in (root / room).rglob("*"):
+            inside = file.relative_to(root / room)
+            if file.is_file() and file.suffix not in (".md", ".pyc") and "twin" not in inside.parts:
+                assert f"uol.{room}/{inside}" in counted
