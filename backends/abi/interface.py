@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
-import jinja2
-
 from uol.backends.abi.workspace import WorkspaceLayout, static_extent, workspace_layout
+from uol.backends.template_folder import template_of
 from uol.codegen.backend import SourceFile
 from uol.codegen.spec import Arg, KernelGraph
 from uol.ir.types import DTYPES, is_float
 
 HERE = Path(__file__).parent
+TEMPLATES = HERE / "templates"
 ABI_HEADER = "uol_abi.h"
 
 
@@ -69,13 +68,13 @@ def abi_header() -> SourceFile:
 
 def op_header(graph: KernelGraph) -> SourceFile:
     """`uol_<op>.h`: the three functions of an operator, for callers in C and C++."""
-    return SourceFile(f"uol_{graph.name}.h", _template("op_header.h.j2").render(interface=interface_of(graph)))
+    return SourceFile(f"uol_{graph.name}.h", template_of(TEMPLATES, "op_header.h.j2").render(interface=interface_of(graph)))
 
 
 def call_checks(graph: KernelGraph) -> str:
     """The part of a launcher that is the same on every target: expected shapes, `check_call`,
     the workspace and message functions."""
-    return _template("call_checks.j2").render(interface=interface_of(graph))
+    return template_of(TEMPLATES, "call_checks.j2").render(interface=interface_of(graph))
 
 
 def _tensor(arg: Arg) -> TensorRow:
@@ -88,19 +87,3 @@ def _tensor(arg: Arg) -> TensorRow:
         strides=tuple(static_extent(s) for s in arg.strides),
         role="in" if arg.role == "in" else "out",
     )
-
-
-@cache
-def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE / "templates"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
-    )
-
-
-def _template(name: str) -> jinja2.Template:
-    return _environment().get_template(name)

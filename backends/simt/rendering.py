@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 
 import jinja2
@@ -16,6 +15,7 @@ from uol.backends.simt.schedules import BlockPerRow, Elements, SimtSchedule, Thr
 from uol.backends.simt.steps import steps_of, stored_directly, with_steps
 from uol.backends.simt.target import Target
 from uol.backends.simt.unit_axes import without_unit_axes
+from uol.backends.template_folder import template_of
 from uol.codegen.backend import Kernel, Refusal
 from uol.codegen.spec import Contract, KernelSpec, Map, Pack, Reduce
 from uol.ir.errors import ResourceError
@@ -54,18 +54,6 @@ def _plan(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> tuple[str
     raise ResourceError(f"{spec.name}: no kernel for {schedule}")
 
 
-@cache
-def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
-    )
-
-
 def template(name: str) -> jinja2.Template:
     """A template of this folder. A name that its data lacks is an error."""
-    return _environment().get_template(name)
+    return template_of(TEMPLATES, name)
