@@ -18,9 +18,10 @@ from uol.backends.cpu.schedules.kinds import Dots, Tiles
 from uol.backends.cpu.schedules.work import size
 from uol.backends.cpu.span import static_span
 from uol.codegen.index import affine, static
-from uol.codegen.spec import Contract, Read
+from uol.codegen.spec import Contract, Read, Store
 from uol.codegen.traverse import walk
 from uol.ir.nodes import Expr
+from uol.ir.types import DTYPES
 
 PARALLEL_FROM_PRODUCTS = 1 << 18
 """Multiply-adds from which a second thread pays: 256 k take a core some 5 us."""
@@ -47,7 +48,9 @@ def candidates(spec: Contract, host: Host) -> tuple[Tiles | Dots, ...]:
         tile_rows = min(rows, 4)
         return (Dots(tile_rows, DOT_COLUMNS if tile_rows > 1 else 2 * DOT_COLUMNS, lanes, parallel),)
     tile_rows, vectors = _tile(flat, rows, lanes, host)
-    return (Tiles(tile_rows, vectors, lanes, _block(flat, tile_rows), parallel),)
+    block = _block(flat, tile_rows)
+    prefetch_results = any(_bytes(flat, access) > KEPT_BYTES for access in epilogue_rows(flat))
+    return (Tiles(tile_rows, vectors, lanes, block, parallel, block > 1 and _b_is_far(flat), prefetch_results),)
 
 
 def _block(flat: Contract, tile_rows: int) -> int:
@@ -61,11 +64,31 @@ def _block(flat: Contract, tile_rows: int) -> int:
     return min(row_tiles, max(1, KEPT_BYTES // tile_bytes))
 
 
-def _bytes(flat: Contract, read: Read) -> int:
+def _b_is_far(flat: Contract) -> bool:
+    """Weights in [k, n] order are read in short runs, far apart: what the processor does not foresee."""
+    read = the_read(flat.b)
+    return (
+        bool(flat.n) and not read.guard and affine(read.offset) is not None and coefficient(read.offset, flat.n[-1].name) == 1
+    )
+
+
+def epilogue_rows(spec: Contract) -> tuple[Read | Store, ...]:
+    """What the epilogue reads and writes for every row and column, contiguous along the columns."""
+    if not spec.m or not spec.n:
+        return ()
+    m, n = spec.m[-1].name, spec.n[-1].name
+    found: list[Read | Store] = [
+        node for step in spec.epilogue for node in walk(step.value) if isinstance(node, Read) and not node.guard
+    ]
+    found += [step for step in spec.epilogue if isinstance(step, Store)]
+    flat = [access for access in found if affine(access.offset) is not None]
+    return tuple(a for a in flat if coefficient(a.offset, n) == 1 and coefficient(a.offset, m) > 0)
+
+
+def _bytes(flat: Contract, access: Read | Store) -> int:
     """The memory that an operand takes in one batch."""
     batches = size(flat.batch) or 1
-    element = 8 if "64" in representation(read.dtype).storage else 4
-    return (static_span(flat.arg(read.tensor)) or 0) * element // batches
+    return (static_span(flat.arg(access.tensor)) or 0) * DTYPES[access.dtype].bytes // batches
 
 
 def accumulator_bytes(spec: Contract) -> int:

@@ -52,17 +52,22 @@ class Reduction:
 @dataclass(frozen=True, slots=True)
 class Tiles:
     """`rows` x `vectors` of `lanes` accumulators. `block` row tiles are done for one tile of columns before the next:
-    with 1, a tile of a is kept in cache while b passes by; with more, a tile of b and a block of a are kept."""
+    with 1, a tile of a is kept in cache while b passes by; with more, a tile of b and a block of a are kept. The tile
+    of b that comes next, and what the epilogue reads and writes, may be fetched meanwhile."""
 
     rows: int
     vectors: int
     lanes: int
     block: int
     parallel: bool
+    prefetch_b: bool = False
+    prefetch_results: bool = False
 
     def describe(self) -> str:
         width = self.vectors * self.lanes
-        return f"tiles of {self.rows}x{width}, blocks of {self.block}, {'parallel' if self.parallel else 'serial'}"
+        ahead = [what for what, is_fetched in (("b", self.prefetch_b), ("results", self.prefetch_results)) if is_fetched]
+        fetched = f", {' and '.join(ahead)} prefetched" if ahead else ""
+        return f"tiles of {self.rows}x{width}, blocks of {self.block}{fetched}, {'parallel' if self.parallel else 'serial'}"
 
 
 @dataclass(frozen=True, slots=True)

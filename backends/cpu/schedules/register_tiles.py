@@ -17,12 +17,15 @@ from uol.backends.cpu.frame import Frame, open_frame
 from uol.backends.cpu.lane_values import LaneValues
 from uol.backends.cpu.plan import split_lets
 from uol.backends.cpu.primfunc import enter, run_steps
+from uol.backends.cpu.schedules.contraction import accumulator_bytes, epilogue_rows, the_read
+from uol.backends.cpu.schedules.fetching import CACHE_LINE_BYTES, prefetch
 from uol.backends.cpu.schedules.kinds import Tiles
 from uol.backends.cpu.schedules.nest import enter_nest, unflatten
 from uol.backends.cpu.vectorising import lane_loop, vectorises
 from uol.codegen.spec import Contract, Let
 from uol.ir.nodes import Axis, Const
 
+ZERO = index(0)
 NOWHERE = Axis("", Const(1))
 """Stands for the rows or columns of a product that has one only."""
 
@@ -116,8 +119,12 @@ class Tile:
         for row, column in self._elements(True):
             place = row * index(width) + column
             code.add(tirx.BufferStore(total, tirx.const(0, compute), [place]))
+        if self.schedule.prefetch_results:
+            self._prefetch_results(scope)
         with ExitStack() as loops:
             point = enter(self.frame, loops, spec.k, scope)
+            if self.schedule.prefetch_b:
+                self._prefetch_b(point)
             varying = {self.columns[0].name}
             vector = vectorises(spec.a, varying, point) and vectorises(spec.b, varying, point)
             for row, column in self._elements(vector):
@@ -126,6 +133,22 @@ class Tile:
                 product = tirx.Mul(evaluate(spec.a, here), evaluate(spec.b, here))
                 code.add(tirx.BufferStore(total, tirx.Add(tirx.BufferLoad(total, [place]), product), [place]))
         self._epilogue(scope, total)
+
+    def _prefetch_b(self, point: Scope) -> None:
+        """Asks for the cache lines of b that the next tile of columns has at this step of k."""
+        width = self.columns[2]
+        prefetch(self.frame, the_read(self.spec.b), [self._at(point, ZERO, index(c + width)) for c in self._line_starts()])
+
+    def _prefetch_results(self, scope: Scope) -> None:
+        """Asks for the cache lines that the epilogue reads and writes, row by row, while the products are summed."""
+        for access in epilogue_rows(self.spec):
+            with self.frame.code.loop("row", self.rows[2], UNROLLED) as row:
+                prefetch(self.frame, access, [self._at(scope, row, index(c)) for c in self._line_starts()])
+
+    def _line_starts(self) -> list[int]:
+        """Columns of the tile of which each lies in another cache line, and the last: it may lie in one more."""
+        width = self.columns[2]
+        return [*range(0, width, CACHE_LINE_BYTES // accumulator_bytes(self.spec)), width - 1]
 
     def _epilogue(self, scope: Scope, total: Term) -> None:
         """Lets that are the same for all rows are evaluated once."""

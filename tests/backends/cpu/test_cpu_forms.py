@@ -132,6 +132,13 @@ def test_rows_that_share_a_set_of_the_cache_come_in_lower_tiles() -> None:
     assert schedule.rows == 7
 
 
+def test_what_is_far_is_asked_for_ahead() -> None:
+    large, small = convolution(512, 7, 2048, 1)[-1], convolution(64, 14, 64, 1)[-1]
+    assert "b prefetched" in candidates(large, AVX512)[0].describe()
+    assert "prefetched" not in candidates(small, AVX512)[0].describe()
+    assert "results prefetched" in candidates(convolution(64, 56, 256, 1)[-1], AVX512)[0].describe()
+
+
 def test_one_core_gets_no_parallel_loop() -> None:
     spec = only_spec("relu", ranks={"S": 1}, dims={"S": 1_000_000})
     assert "parallel" in candidates(spec, AVX512)[0].describe()
