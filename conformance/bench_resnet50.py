@@ -10,6 +10,9 @@ import argparse
 import json
 import os
 import sys
+from statistics import median
+
+from uol.conformance.paths.timing import low_decile
 
 
 def main() -> int:
@@ -18,26 +21,29 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=30, help="rounds of all three in turn (default 30)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args()
-    times = measure(max(3, options.rounds))
-    ours, best = times["uol"], min(us for name, us in times.items() if name != "uol")
+    samples = measure(max(3, options.rounds))
+    medians = {name: median(us) / 1e3 for name, us in samples.items()}
+    deciles = {name: low_decile(us) / 1e3 for name, us in samples.items()}
+    ours, best = medians["uol"], min(ms for name, ms in medians.items() if name != "uol")
     if options.json:
-        print(json.dumps({"milliseconds": {name: us / 1e3 for name, us in times.items()}, "ratio": best / ours}))
+        print(json.dumps({"median_ms": medians, "low_decile_ms": deciles, "ratio": best / ours, "load": os.getloadavg()[0]}))
     else:
-        for name, us in times.items():
-            print(f"{name:32} {us / 1e3:8.1f} ms")
-        print(f"{'faster PyTorch / uol':32} {best / ours:8.2f}")
+        print(f"{'':32} {'median':>8} {'low decile':>11}")
+        for name in samples:
+            print(f"{name:32} {medians[name]:8.1f} {deciles[name]:11.1f}  ms")
+        print(f"{'faster PyTorch / uol':32} {best / ours:8.2f}   (load of the machine {os.getloadavg()[0]:.1f})")
     return 0 if ours <= best else 1
 
 
-def measure(rounds: int) -> dict[str, float]:
-    """Median microseconds of each. PyTorch uses as many threads as there are cores for this process, as uol does."""
+def measure(rounds: int) -> dict[str, list[float]]:
+    """Microseconds of each, round by round. PyTorch uses as many threads as this process has cores, as uol does."""
     import torch
 
     from uol.conformance.paths.cpu_network import build_network
     from uol.conformance.paths.record import PathOptions
     from uol.conformance.paths.reference_network import eager_network
     from uol.conformance.paths.resnet50 import Subject, local_target
-    from uol.conformance.paths.timing import interleaved_us
+    from uol.conformance.paths.timing import samples_us
 
     torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
     subject = Subject.of(PathOptions())
@@ -47,7 +53,7 @@ def measure(rounds: int) -> dict[str, float]:
         "PyTorch eager": eager_network(subject.network, subject.image, channels_last=False),
         "PyTorch eager, channels-last": eager_network(subject.network, subject.image, channels_last=True),
     }
-    return interleaved_us(actions, rounds=rounds, warm_up=3)
+    return samples_us(actions, rounds=rounds, warm_up=3)
 
 
 if __name__ == "__main__":

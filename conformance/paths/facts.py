@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Sequence
 from importlib import metadata
@@ -20,7 +21,7 @@ def facts(options: PathOptions, targets: Sequence[Target]) -> dict[str, str]:
         "picture": options.image.name if options.image else 'scikit-learn\'s photograph "china.jpg", the middle 224 x 224',
         "weights": options.weights.name if options.weights else f"seeded ({options.seed}); statistics of the picture",
         "element type on the twins": options.dtype,
-        "processor": f"{_processor()}, {_cores()} cores",
+        "processor": f"{_processor()}, {_cores()} cores, load {_load()} when the path began",
         "versions": ", ".join(f"{name} {_version(name)}" for name in _PACKAGES) + f", Python {platform.python_version()}",
     }
 
@@ -40,7 +41,10 @@ def _processor() -> str:
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
-def _cores() -> int:
-    import os
+def _load() -> str:
+    """Processes that want a core, on average over the last minute: above the number of cores, times say little."""
+    return f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
 
+
+def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -63,6 +63,7 @@ def conform(options: PathOptions, progress: Progress) -> PathReport:
     started = time.perf_counter()
     targets = [resolve_target(name) for name in options.targets or registry.names()]
     targets.sort(key=lambda t: has_twin(t.backend.name))  # this machine first: the twins' inputs come from its run
+    known = facts(options, targets)
     progress("photograph and weights", 0, 1)
     subject = Subject.of(options)
     progress("photograph and weights", 1, 1)
@@ -76,8 +77,7 @@ def conform(options: PathOptions, progress: Progress) -> PathReport:
     layers: list[LayerResult] = []
     for target in targets:
         layers += _layers(network, subject, cases, target, progress)
-    found = facts(options, targets) | _times(network, subject)
-    return PathReport("resnet50", checks, tuple(layers), found, time.perf_counter() - started)
+    return PathReport("resnet50", checks, tuple(layers), known | _times(network, subject), time.perf_counter() - started)
 
 
 def local_target() -> Target:
