@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from uol.backends.ascendc.casts import FLOATS, convert
 from uol.backends.ascendc.elementary import FUNCTIONS
 from uol.backends.ascendc.extrema import INTEGER_CALL, extremum
-from uol.backends.ascendc.frame import LANES, ROWS, TILE, Frame, Span
+from uol.backends.ascendc.frame import LANES, ROWS, TILE, UNIFORM, Frame, Span
 from uol.backends.ascendc.halves import stays_half
 from uol.backends.ascendc.indices import Indices
 from uol.backends.ascendc.truth import as_number, mask_of, truth_of
-from uol.backends.ascendc.values import Lanes, Truth, Uniform, Unsupported, Value, int_text, real
+from uol.backends.ascendc.values import Lanes, Mask, Truth, Uniform, Unsupported, Value, int_text, real
 from uol.backends.ascendc.vector_unit import VectorUnit
 from uol.backends.ascendc.words import positions
 from uol.backends.simt.fold_constants import substituted
@@ -141,9 +141,9 @@ class Evaluator:
             return self.number(a if truth.number else b)
         half = stays_half(a) and stays_half(b)
         yes, no = (self.value(e) if half else self.number(e) for e in (a, b))
-        span = LANES
+        span = truth.span if isinstance(truth, Mask) else UNIFORM
         for arm in (yes, no):
-            span |= arm.span if isinstance(arm, Lanes) else LANES
+            span |= arm.span if isinstance(arm, Lanes) else UNIFORM
         if half and not self._in_place(yes, no):
             half, yes, no = False, self.computed(yes, a.type), self.computed(no, b.type)
         mask = mask_of(self, truth, span)

@@ -98,7 +98,7 @@ class Frame:
 
     def full(self) -> Frame:
         """A frame whose every tile is a full one: for what is computed outside of the loop over tiles."""
-        lanes = self.lane_extent if self.whole(self.lane) else self.lanes
+        lanes = self.lane_extent if self.whole(self.lane) and self.lane_extent else self.lanes
         rows = self.row_extent if self.whole(self.row) else self.rows
         return replace(self, lane_extent=lanes, row_extent=rows)
 

@@ -76,6 +76,8 @@ def _spread(at: Evaluator, value: Lanes, span: Span) -> Lanes:
     """Spread while it is 32 bits wide: that is what a broadcast moves."""
     if value.span == span:
         return value
+    if not value.span <= span:
+        raise Unsupported("a stored value that varies over more lanes than its result")
     if BYTES[value.dtype] != 4:
         value = convert(at.unit, value, "f32")
     return at.unit.broadcast(value, span)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from uol.backends.ascendc.casts import convert
-from uol.backends.ascendc.frame import LANES, Span
+from uol.backends.ascendc.frame import UNIFORM, Span
 from uol.backends.ascendc.values import Lanes, Mask, Truth, Uniform, Unsupported, Value, real
 from uol.codegen.spec import Read
 from uol.codegen.traverse import variables
@@ -53,7 +53,7 @@ def mask_of(at: Evaluator, truth: Truth, span: Span) -> Mask:
     span = at.frame.span(span)
     view = at.unit.mask(span)
     words = view.of_type("u16")
-    count = at.frame.capacity(span) // 16
+    count = view.buffer.elements // 2
     at.unit.emit(f"Duplicate({words}, uint16_t({truth.text} ? 0xffff : 0), {count});", (), (view,))
     return Mask(view, span)
 
@@ -90,7 +90,7 @@ def _as_truth(at: Evaluator, value: Value | Truth) -> Truth:
 def _joined(at: Evaluator, fn: str, a: Truth, b: Truth) -> Truth:
     if isinstance(a, Uniform) and isinstance(b, Uniform):
         return Uniform(f"({a.text} {'&&' if fn == 'and' else '||'} {b.text})", "bool")
-    span = (a.span if isinstance(a, Mask) else LANES) | (b.span if isinstance(b, Mask) else LANES)
+    span = (a.span if isinstance(a, Mask) else UNIFORM) | (b.span if isinstance(b, Mask) else UNIFORM)
     return at.unit.bits(BITS[fn], mask_of(at, a, span), mask_of(at, b, span))
 
 

@@ -85,21 +85,25 @@ class VectorUnit:
         return Lanes(dst, a.span)
 
     def compare(self, mode: str, a: Lanes, b: Lanes | Uniform) -> Mask:
-        """Bits of a (mode) b."""
-        if self.frame.lane and a.span == UNIFORM and (not isinstance(b, Lanes) or b.span == UNIFORM):
-            a = self.broadcast(a, LANES)  # a Compare takes whole repeats
+        """Bits of a (mode) b. A Compare takes whole repeats: uniform values are spread over the lanes first, and the first
+        bits of what comes out are theirs."""
         if isinstance(b, Lanes):
             a, b = self.alike(a, b)
-            dst = self.mask(a.span)
-            self.emit(f"Compare({dst}, {a.view}, {b.view}, CMPMODE::{mode}, {self.count(a.span)});", (a.view, b.view), (dst,))
-            return Mask(dst, a.span)
+        span = a.span
+        if self.frame.lane and span == UNIFORM:
+            a = self.broadcast(a, LANES)
+            b = self.broadcast(b, LANES) if isinstance(b, Lanes) else b
         dst = self.mask(a.span)
-        number = scalar_text(b, a.dtype)
-        self.emit(f"CompareScalar({dst}, {a.view}, {number}, CMPMODE::{mode}, {self.count(a.span)});", (a.view,), (dst,))
-        return Mask(dst, a.span)
+        if isinstance(b, Lanes):
+            self.emit(f"Compare({dst}, {a.view}, {b.view}, CMPMODE::{mode}, {self.count(a.span)});", (a.view, b.view), (dst,))
+        else:
+            number = scalar_text(b, a.dtype)
+            self.emit(f"CompareScalar({dst}, {a.view}, {number}, CMPMODE::{mode}, {self.count(a.span)});", (a.view,), (dst,))
+        return Mask(dst, span)
 
     def mask(self, span: Span) -> View:
-        return self.builder.buffer(Buffer("mask", "u8", self.frame.capacity(span) // 8))
+        """A buffer for bits, at least of one repeat."""
+        return self.builder.buffer(Buffer("mask", "u8", max(self.frame.capacity(span), self.frame.room) // 8))
 
     def bits(self, call: str, *masks: Mask) -> Mask:
         """And, Or, Not of masks, 16 lanes an element."""
@@ -108,7 +112,7 @@ class VectorUnit:
         words = [m.view.of_type("u16") for m in masks]
         sources = ", ".join(str(w) for w in words)
         count = self.count(span)
-        elements = str(int(count) // 16) if count.isdigit() else f"{count} / 16"
+        elements = str(ceil_div(int(count), 16)) if count.isdigit() else f"{count} / 16"
         self.emit(f"{call}({dst.of_type('u16')}, {sources}, {elements});", tuple(m.view for m in masks), (dst,))
         return Mask(dst, span)
 
@@ -116,9 +120,8 @@ class VectorUnit:
         """a where the bit is set, else b. Bits are moved as they are, whatever the type."""
         if isinstance(b, Lanes):
             a, b = self.alike(a, b)
-        a = self.broadcast(a, mask.span | a.span)
         if mask.span != a.span:
-            raise Unsupported("a condition that varies over fewer lanes than its values")
+            raise Unsupported("a condition and values that vary over different lanes")
         other = b if isinstance(b, Lanes) else None
         dst = a.view if a.spare else other.view if other is not None and other.spare else self.new(a.span, a.dtype)
         kind = "f16" if BYTES[a.dtype] == 2 else "f32"
