@@ -28,7 +28,7 @@ FLAGS = ("-O2", "-shared", "-fPIC", "-pthread")
 def parallel_launch() -> ctypes.c_void_p:
     """The address of the function that runs parallel loops (TVM calls its signature TVMBackendParallelLaunch)."""
     compiler = c_compiler()
-    if compiler is None:
+    if compiler is None:  # TVM's own pool
         return _tvm_launch()
     library = ctypes.CDLL(str(_built(compiler)))
     library.uol_set_threads(core_count())
@@ -49,20 +49,26 @@ def cache_folder() -> Path:
 
 
 def _built(compiler: str) -> Path:
-    """The pool as a library, built unless the cache folder holds it."""
+    """The pool as a library, built unless the cache folder holds it; in a temporary folder where that cannot be written."""
     key = hashlib.sha256(SOURCE.read_bytes() + " ".join(FLAGS).encode()).hexdigest()[:16]
     target = cache_folder() / "cpu" / f"uol_threads_{key}.so"
     if target.exists():
         return target
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        return _build(compiler, target)
     except OSError:
-        target = Path(tempfile.mkdtemp(prefix="uol-")) / target.name
-    with tempfile.TemporaryDirectory(prefix="uol-", dir=target.parent) as folder:
+        return _build(compiler, Path(tempfile.mkdtemp(prefix="uol-")) / target.name)
+
+
+def _build(compiler: str, target: Path) -> Path:
+    with tempfile.TemporaryDirectory(prefix=".uol-", dir=target.parent) as folder:
         result = Path(folder) / target.name
         done = subprocess.run([compiler, *FLAGS, "-o", str(result), str(SOURCE)], capture_output=True, text=True)
         if done.returncode:
-            raise ToolchainError(f"{compiler} refused the thread pool: {done.stderr.strip()}")
+            raise ToolchainError(
+                f"{compiler} refused the thread pool: {done.stderr.strip()}", hint="install a working gcc or clang"
+            )
         result.replace(target)  # atomic: another process may do the same
     return target
 
