@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from uol.backends.abi.workspace import workspace_layout
-from uol.backends.cpu.address import address_of
+from uol.backends.cpu.address import addresses
 from uol.backends.cpu.library import open_library
 from uol.backends.cpu.workspace import WORKSPACES
 from uol.codegen.backend import Artifact
@@ -32,13 +32,13 @@ def load(artifact: Artifact) -> Callable[..., None]:
     bytes_needed = workspace_layout(graph.workspaces).bytes if graph.workspaces else 0
 
     def call(*values: Any) -> None:
-        if entry(*[address_of(v) for v in values[:count]], None, *values[count:]):
+        if entry(*addresses(values[:count]), None, *values[count:]):
             raise _failure(graph)
 
     def call_with_workspace(*values: Any) -> None:
         workspace = WORKSPACES.take(bytes_needed)
         try:
-            if entry(*[address_of(v) for v in values[:count]], workspace.address, *values[count:]):
+            if entry(*addresses(values[:count]), workspace.address, *values[count:]):
                 raise _failure(graph)
         finally:
             WORKSPACES.give(workspace)
