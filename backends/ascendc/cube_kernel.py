@@ -166,7 +166,7 @@ class CubeKernel:
         view = replace(left.l1, whole=True)
         blocks = left.l1.buffer.bytes // 32
         params = f"InitConstValueParams<{C_OF[self.dtype]}>(1, {blocks}, 0, {ZERO_OF[self.dtype]})"
-        self.builder.emit("MTE2", f"Fill({view}, {params});", writes=(view,))
+        self.builder.emit("MTE2", f"InitConstValue({view}, {params});", writes=(view,))
 
     def _base(self, operand: Operand) -> str:
         """The element at which the tile of an operand starts."""

@@ -156,4 +156,4 @@ def _zero(builder: Builder, side: Side, *, many: bool) -> None:
     blocks = side.l1.buffer.slot_bytes // 32
     params = f"InitConstValueParams<{C_OF[side.dtype]}>(1, {blocks}, 0, {ZERO_OF[side.dtype]})"
     with builder.branch("k_size % 16 != 0" if many else ""):
-        builder.emit("MTE2", f"Fill({side.l1}, {params});", writes=(side.l1,))
+        builder.emit("MTE2", f"InitConstValue({side.l1}, {params});", writes=(side.l1,))

@@ -16,7 +16,7 @@ greater lesser ceil_div INFINITE NOT_A_NUMBER
 _ASCEND_C = """
 half bfloat16_t AscendC GM_ADDR TPipe TBuf TPosition LocalTensor GlobalTensor SetFlag WaitFlag PipeBarrier HardEvent Add Sub
 Mul Div Max Min Adds Muls Maxs Mins Exp Ln Sqrt Rsqrt Reciprocal Abs Relu And Or Not Duplicate Copy Brcb Gather Cast Compare
-CompareScalar Select Mmad Fixpipe LoadData DataCopy DataCopyPad Fill GetBlockIdx GetBlockNum RoundMode CMPMODE SELMODE
+CompareScalar Select Mmad Fixpipe LoadData DataCopy DataCopyPad InitConstValue GetBlockIdx GetBlockNum RoundMode CMPMODE SELMODE
 WholeReduceSum WholeReduceMax WholeReduceMin CreateVecIndex ShiftLeft ShiftRight ToBfloat16 ToFloat Nd2NzParams MmadParams
 """
 
