@@ -19,13 +19,12 @@ from uol.conformance.arrangement import all_laid_out, repeated, strides_of
 from uol.conformance.comparison import Comparison, compare, compare_picks
 from uol.conformance.contracts import contract
 from uol.conformance.enclosure import Enclosed, enclose
-from uol.conformance.interval import Array, Enclosure
+from uol.conformance.interval import Array
+from uol.conformance.recentring import around
 from uol.conformance.storage import encode
 from uol.conformance.verdict import Case, Status, Verdict
 from uol.ir.errors import ResourceError, UolError
 from uol.ir.nodes import Program, Tensor
-from uol.ir.rounding import round_to
-from uol.ir.types import is_float
 from uol.named_binding import bind_names
 from uol.ops.inputs import make_inputs
 from uol.ops.references import has_reference, reference
@@ -111,10 +110,12 @@ def _check_batch(cases: Sequence[Case]) -> list[Verdict]:
         except Exception as error:  # a defect of the compiler: the other cases are still worth their verdicts
             verdicts[number] = Verdict(case, "failed", f"{type(error).__name__}: {error}")
     for number, outcome in zip(ready, _outcomes(list(ready.values())), strict=True):
-        if isinstance(outcome, UolError):
-            verdicts[number] = Verdict(cases[number], "failed", str(outcome))
-        else:
+        try:
+            if isinstance(outcome, UolError):
+                raise outcome
             verdicts[number] = judge(ready[number], outcome)
+        except UolError as error:
+            verdicts[number] = Verdict(cases[number], "failed", str(error))
     return [verdicts[number] for number in range(len(cases))]
 
 
@@ -176,29 +177,24 @@ def compare_result(tensor: Tensor, actual: Array | None, admitted: Enclosed) -> 
 
 
 def _reference(prepared: Prepared, outcome: Outcome, admitted: Enclosed) -> Comparison | None:
-    """The result against PyTorch's in float64, within the same interval around that."""
+    """The result against PyTorch's in float64, within an interval of the same width around that."""
     case, program = prepared.case, prepared.program
     if not has_reference(case.op):
         return None
-    independent = reference(case.op, prepared.values, case.workload.attrs)
-    for tensor in program.by_role("out"):
-        if tensor.name in admitted.scores:
-            comparison = compare_result(tensor, outcome.outputs.get(tensor.name), admitted)
-        else:
-            actual = outcome.outputs.get(tensor.name)
-            around = _around(independent[tensor.name], admitted.results[tensor.name], tensor)
-            comparison = Comparison(False, "no result", 0) if actual is None else compare(actual, around, tensor.dtype)
+    results = program.by_role("out")
+    independent = reference(case.op, prepared.values, case.workload.attrs, results=tuple(t.name for t in results))
+    for tensor in results:
+        moved = _moved(tensor, independent[tensor.name], admitted)
+        comparison = compare_result(tensor, outcome.outputs.get(tensor.name), moved)
         if not comparison.ok:
             return comparison
     return comparison
 
 
-def _around(value: Array, owed: Enclosure, tensor: Tensor) -> Enclosure:
-    """The admitted interval with another value in it; a reference that is not in it widens nothing."""
-    if not is_float(tensor.dtype):
-        rounded = round_to(value, tensor.dtype)
-        return Enclosure(rounded, rounded, rounded)
-    return Enclosure(value, owed.low, owed.high)
+def _moved(tensor: Tensor, value: Array, admitted: Enclosed) -> Enclosed:
+    """What is admitted around another value of one result."""
+    owed = admitted.results[tensor.name]
+    return Enclosed({tensor.name: around(value, owed, tensor.dtype)}, admitted.scores)
 
 
 def _status(

@@ -20,8 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uol.ir.errors import UolError
-from uol.ir.nodes import Const, Program, Tensor
+from uol.ir.nodes import Const, Load, Program, Tensor
 from uol.ir.types import is_float
+from uol.ir.walk import walk
 
 Kind = Literal["exact", "random", "steep", "lone", "special"]
 Array = NDArray[np.generic]
@@ -57,9 +58,13 @@ def make_inputs(program: Program, kind: Kind, seed: int = 0) -> dict[str, Array]
     if kind not in get_args(Kind):
         raise UolError(f"no kind of inputs {kind!r}", hint=f"one of {', '.join(get_args(Kind))}")
     generator = np.random.Generator(np.random.Philox(seed))
+    places = _indexed_extents(program)
     few = kind == "lone" and program.name in CONTRACTIONS
     inputs = {
-        t.name: _values(t, _ask(program.name, t.name), "random" if few else kind, generator) for t in program.by_role("in")
+        t.name: _places(t, places[t.name], generator)
+        if t.name in places
+        else _values(t, _ask(program.name, t.name), "random" if few else kind, generator)
+        for t in program.by_role("in")
     }
     if few:
         first = next(iter(inputs.values())).reshape(-1)
@@ -152,3 +157,23 @@ def _integers(dtype: str, shape: tuple[int, ...], kind: Kind, generator: np.rand
         chosen = generator.choice(np.array([v for v in INTEGERS if low <= v < high]), size=shape)
         values = np.where(generator.random(shape) < 0.4, chosen, values)
     return values
+
+
+def _indexed_extents(program: Program) -> dict[str, int]:
+    """The integer inputs that serve as an index, with the extent of the dim that they index."""
+    extents: dict[str, int] = {}
+    for load in (node for stage in program.stages for node in walk(stage.value) if isinstance(node, Load)):
+        for index, extent in zip(load.index, program.tensors[load.tensor].shape, strict=True):
+            for inner in (node for node in walk(index) if isinstance(node, Load)):
+                if isinstance(extent, Const):
+                    extents.setdefault(inner.tensor, int(extent.value))
+    return extents
+
+
+def _places(tensor: Tensor, extent: int, generator: np.random.Generator) -> Array:
+    """Indices: mostly in range; now and then one just outside on either side, or far outside."""
+    shape, bits = static_shape(tensor), int(tensor.dtype[1:])
+    low, high = (0, 2**bits - 1) if tensor.dtype.startswith("u") else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+    inside = generator.integers(0, max(1, min(extent, high + 1)), size=shape, dtype=np.int64)
+    outside = generator.choice(np.array([v for v in (-1, extent, low, high) if low <= v <= high]), size=shape)
+    return np.where(generator.random(shape) < 0.2, outside, inside)

@@ -6,7 +6,7 @@ the caller gave them. It computes in float64, or in float32 where it is asked to
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,21 +23,37 @@ _Inputs = Mapping[str, "torch.Tensor"]
 _Reference = Callable[[_Inputs, Attributes], "torch.Tensor"]
 
 
-def reference(op: str, inputs: Mapping[str, Array], attrs: Attributes, *, precision: str = "f64") -> dict[str, Array]:
-    """The operator's results by PyTorch, in `precision` ("f64" or "f32").
+Registered = Callable[..., object]
+"""A user's reference: takes the inputs as tensors and the attributes by keyword; gives a tensor, or one a result."""
+
+_registered: dict[str, Registered] = {}
+
+
+def register_reference(op: str, function: Registered) -> None:
+    """Take a reference in for an operator that is not of the library."""
+    _registered[op] = function
+
+
+def reference(
+    op: str, inputs: Mapping[str, Array], attrs: Attributes, *, precision: str = "f64", results: Sequence[str] = ("y",)
+) -> dict[str, Array]:
+    """The operator's results by PyTorch, in `precision` ("f64" or "f32"); `results` are their names.
 
     >>> reference("relu", {"x": np.array([-1.0, 2.0])}, {})["y"]
     array([0., 2.])
     """
     import torch
 
-    if op not in _REFERENCES:
+    if not has_reference(op):
         raise UolError(f"no reference for operator {op!r}", hint="give one: `uol.op(text, reference=...)`")
     dtype = torch.float32 if precision == "f32" else torch.float64
     tensors = {name: _tensor(array, dtype) for name, array in inputs.items()}
     with torch.no_grad():
-        result: Array = _REFERENCES[op](tensors, attrs).numpy()
-    return {"y": result}
+        given = _REFERENCES[op](tensors, attrs) if op in _REFERENCES else _registered[op](*tensors.values(), **attrs)
+    each = given if isinstance(given, tuple | list) else (given,)
+    if len(each) != len(results) or not all(isinstance(result, torch.Tensor) for result in each):
+        raise UolError(f"the reference of {op!r} must give a tensor for each of: {', '.join(results)}")
+    return {name: result.numpy() for name, result in zip(results, each, strict=True)}
 
 
 def _tensor(array: Array, dtype: torch.dtype) -> torch.Tensor:
@@ -49,7 +65,7 @@ def _tensor(array: Array, dtype: torch.dtype) -> torch.Tensor:
 
 def has_reference(op: str) -> bool:
     """Is there a reference for this operator?"""
-    return op in _REFERENCES
+    return op in _REFERENCES or op in _registered
 
 
 def _elementwise(name: str) -> _Reference:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 
 from uol.ir.errors import UolError
@@ -10,10 +9,6 @@ from uol.ir.library import Library
 from uol.ir.syntax import Access, Apply, Node, Op, operands
 from uol.ops.texts import library
 from uol.suggest import nearest
-
-Reference = Callable[..., object]
-
-_references: dict[str, Reference] = {}
 
 
 @cache
@@ -31,16 +26,9 @@ def find_operator(name: str) -> Op:
     return op
 
 
-def add_operator(op: Op, reference: Reference | None = None) -> None:
+def add_operator(op: Op) -> None:
     """Takes an operator in. Raises TypeCheckError where another operator has its name."""
     catalogue().add(op)
-    if reference is not None:
-        _references[op.name] = reference
-
-
-def reference_of(name: str) -> Reference | None:
-    """The reference that was registered with an operator."""
-    return _references.get(name)
 
 
 def callees(op: Op) -> tuple[Op, ...]:

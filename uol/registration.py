@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-from uol.catalogue import Reference, add_operator, catalogue
+from uol.catalogue import add_operator, catalogue
 from uol.ir.errors import ParseError
 from uol.ir.library import Library
 from uol.ir.parser import parse
 from uol.ir.syntax import Op
+from uol.ops.references import Registered, register_reference
 from uol.without_torch import import_tvm
 
 
@@ -27,10 +28,11 @@ class Operator:
         return f"<uol operator {self.op.name}>"
 
 
-def op(text: str, reference: Reference | None = None, *, file: str = "<uol.op>") -> Operator:
+def op(text: str, reference: Registered | None = None, *, file: str = "<uol.op>") -> Operator:
     """Registers the operators of a text: for `uol.compile`, as `uol.ops.<name>`, and as `torch.ops.uol.<name>`.
 
-    `reference` computes what the last operator of the text should give, for conformance. Returns that operator. A text
+    `reference` computes what the last operator of the text should give, from PyTorch tensors in float64 and the
+    attributes by keyword: conformance compares with it. Returns that operator. A text
     with an error registers nothing. Raises ParseError, TypeCheckError or BoundsError, with the place and the cause.
 
     >>> twice = op("op twice(x: T[*S]) -> (y: T[*S]) for T in (f64, f32) { y[*s] = x[*s] + x[*s] }")
@@ -45,7 +47,9 @@ def op(text: str, reference: Reference | None = None, *, file: str = "<uol.op>")
     for each in parsed:
         check(each, library)
     for each in parsed:
-        add_operator(each, reference if each is parsed[-1] else None)
+        add_operator(each)
+    if reference is not None:
+        register_reference(parsed[-1].name, reference)
     if "uol.torch_bridge" in sys.modules or "torch" in sys.modules:
         import_module("uol.torch_bridge").define_all()
     return Operator(parsed[-1])

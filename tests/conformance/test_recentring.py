@@ -1,0 +1,42 @@
+"""The owed interval moves with the value that it is owed around."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from uol.conformance.comparison import compare
+from uol.conformance.interval import Enclosure
+from uol.conformance.recentring import around
+
+GOLDEN = np.array([1.0, 2.0, np.inf, np.nan])
+OWED = Enclosure(GOLDEN, np.array([0.999, 2.0, np.inf, np.nan]), np.array([1.001, 2.0, np.inf, np.nan]))
+ACTUAL = np.array([1.0005, 2.0, np.inf, np.nan], np.float32)
+
+
+def test_around_the_golden_value_it_is_the_owed_interval() -> None:
+    moved = around(GOLDEN, OWED, "f32")
+    np.testing.assert_allclose(moved.low, OWED.low, rtol=1e-14)
+    np.testing.assert_allclose(moved.high, OWED.high, rtol=1e-14)
+    assert compare(ACTUAL, moved, "f32").ok
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [[1.1, 2.0, np.inf, np.nan], [1.0, 2.5, np.inf, np.nan], [1.0, 2.0, 7.0, np.nan], [1.0, 2.0, -np.inf, np.nan],
+     [1.0, 2.0, np.inf, 0.0], [np.nan, 2.0, np.inf, np.nan]],
+)  # fmt: skip
+def test_a_result_beside_another_reference_is_a_breach(reference: list[float]) -> None:
+    assert not compare(ACTUAL, around(np.array(reference), OWED, "f32"), "f32").ok
+
+
+def test_float64_owes_the_reference_its_own_error() -> None:
+    owed = Enclosure(np.array([1.0]), np.array([1.0 - 2e-16]), np.array([1.0 + 2e-16]))
+    moved = around(np.array([1.0 + 3e-16]), owed, "f64")
+    assert compare(np.array([1.0]), moved, "f64").ok
+    assert not compare(np.array([1.0 - 1e-14]), moved, "f64").ok
+
+
+def test_integers_are_those_of_the_reference() -> None:
+    owed = Enclosure(np.array([3]), np.array([3]), np.array([3]))
+    assert not compare(np.array([3], np.int32), around(np.array([4]), owed, "i32"), "i32").ok
