@@ -41,11 +41,11 @@ GOLDEN_WORKLOADS = (
     Workload("add", {"S": (794625,)}),
     Workload("relu", {"S": (794625,)}),
     Workload("softmax", {"S": (101,), "C": 333}),
-    Workload("linear_relu", {"S": (257,), "N": 97, "K": 261}),
+    Workload("linear_relu", {"S": (257,), "N": 97, "K": 517}),
     Workload(
         "conv2d",
-        {"N": 5, "C": 12, "H": 6, "W": 11, "O": 97, "D": 12, "R": 3, "S": 10},
-        {"stride": 2, "pad_top": 3, "pad_bottom": 0, "pad_left": 11, "pad_right": 2},
+        {"N": 3, "C": 18, "H": 12, "W": 10, "O": 97, "D": 18, "R": 3, "S": 10},
+        {"stride": 2, "pad_top": 3, "pad_bottom": 0, "pad_left": 11, "pad_right": 1},
     ),
     Workload(
         "max_pool2d",

@@ -14,6 +14,7 @@ from uol.conformance.enclosure import Enclosed, enclose
 from uol.conformance.interval import Array, Enclosure
 from uol.conformance.paths.network import Placed
 from uol.conformance.paths.record import LayerResult, Status
+from uol.conformance.recentring import around
 from uol.ir.nodes import Program
 from uol.ir.rounding import round_to
 from uol.ops.references import reference
@@ -77,7 +78,7 @@ class LayerCase:
         if output is None:
             return self.failure(target, "failed", "no result")
         golden = compare(output, owed, self.dtype)
-        independent = compare(output, Enclosure(self.pytorch(), owed.low, owed.high), self.dtype)
+        independent = compare(output, around(self.pytorch(), owed, self.dtype), self.dtype)
         status, reason = _status(golden, independent, findings)
         return LayerResult(
             target=target,
