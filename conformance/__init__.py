@@ -1,9 +1,17 @@
 """Does a target compute what the text means? Contracts, comparators, checks in the twin, mutants, and the model paths.
 
-    contracts.toml, contracts.py     what accuracy is owed, as data
-    interval.py, enclosure.py        the values that a contract admits for a program on given inputs
-    comparison.py                    the comparators, and what they report
-    twin_check.py, support.py        one operator on one target; the matrix of all of them
-    mutate.py, mutation.py           faults put into emitted kernels, and which of them the twin lets pass
-    paths/                           whole models
+    contracts.toml, contracts.py     what accuracy is owed, as data; dual.py for whole networks
+    interval.py, functions.py,
+    reductions.py, contraction.py,
+    frame.py, enclosure.py           the values that a contract admits for a program on given inputs
+    comparison.py, storage.py        the comparators, and what buffers hold
+    twin_check.py, verdict.py,
+    arrangement.py, recentring.py    one operator on one target, in some order of memory
+    sweep.py, support.py             all cases of all operators; the matrix of what is supported
+    mutate.py, control_faults.py,
+    value_faults.py, fault_places.py,
+    idle_fields.py, source_tokens.py faults put into emitted kernels
+    mutation.py,
+    equivalent_mutants.toml          which of them the twin lets pass, and why they compute the same
+    paths/, bench_resnet50.py        whole models
 """
