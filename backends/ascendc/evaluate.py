@@ -131,7 +131,7 @@ class Evaluator:
             return Uniform(value.text, dtype)
         if is_float(dtype):
             return Uniform(f"static_cast<float>({value.text})", dtype)
-        if dtype == "i32" and value.dtype == INDEX:
+        if dtype == "i32" and value.dtype in (INDEX, "i64"):
             return Uniform(f"static_cast<int32_t>({value.text})", dtype)
         if dtype in ("i32", "i64") and not is_float(value.dtype):
             return Uniform(value.text, dtype)

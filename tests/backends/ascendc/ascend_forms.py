@@ -307,4 +307,11 @@ def contractions() -> list[Form]:
     return forms
 
 
-FORMS = (*folds(), *reductions(), *elements(), *accesses(), *contractions())
+def attributes() -> list[Form]:
+    """Run-time attributes as values: 64-bit integers where lanes have 32 bits."""
+    text = "op f(x: i32[N]; k: int = 3) -> (y: i32[N]) { y[i] = x[i] * 2 + k }"
+    x = RNG.integers(-100, 100, 37).astype(np.int32)
+    return [Form("integer attribute", text, {"x": x}, lambda i: i["x"] * 2 - 7, {"N": 37}, {"k": -7})]
+
+
+FORMS = (*folds(), *reductions(), *elements(), *accesses(), *contractions(), *attributes())
