@@ -19,6 +19,7 @@ from uol.backends.simt.ranges import NATURAL, Ranges
 from uol.codegen.spec import Guard, Holds, Read, Within
 from uol.ir.errors import UolError
 from uol.ir.nodes import Call, Const, Expr, Var
+from uol.ir.rounding import integer_range
 from uol.ir.types import INDEX, is_float, is_integer
 
 TERNARY, OR, AND, EQUALITY, RELATION, ADDITIVE, MULTIPLICATIVE, UNARY, PRIMARY = range(1, 10)
@@ -152,7 +153,7 @@ class Printer:
     def _cast(self, call: Call, level: int) -> str:
         (source,) = call.args
         target = call.dtype
-        if source.type == target or (source.type == INDEX and self.index_type == self.ctype(target)):
+        if source.type == target or (source.type == INDEX and self._is_index_as_it_is(source, target)):
             return self.value(source, level)
         if target in HALVES:
             return f"float({self._to_half(source, target)})"
@@ -167,14 +168,30 @@ class Printer:
         ctype = self.ctype(target)
         if " " in ctype:
             return _group(f"({ctype}){self.value(source, UNARY)}", UNARY, level)
-        return f"{ctype}({self.value(source)})"
+        return f"{ctype}({self._operand(source)})"
+
+    def _is_index_as_it_is(self, source: Expr, target: str) -> bool:
+        """Is an index of that type already? A short integer is held as an int, but wraps."""
+        if self.index_type != self.ctype(target):
+            return False
+        if target not in SHORT_INTEGERS:
+            return True
+        low, high = integer_range(target)
+        found = self.proofs.ranges.of(source)
+        return found.low is not None and found.high is not None and low <= found.low and found.high <= high
+
+    def _operand(self, source: Expr) -> str:
+        """What a conversion converts. (`float(int(q[i]))` could be read as the type of a function.)"""
+        if isinstance(source, Read) and source.type in SHORT_INTEGERS:
+            return self._read(source, 0, stored=True)
+        return self.value(source)
 
     def _to_half(self, source: Expr, dtype: str) -> str:
         """Rounded once: by way of float only from types that float holds."""
         if source.type == dtype:
             return self.stored(source)
         if source.type in EXACT_SOURCES:
-            text = self.value(source)
+            text = self._operand(source)
             return f"uol::{dtype}({text})" if is_float(source.type) else f"uol::{dtype}(float({text}))"
         return f"uol::cast<uol::{dtype}>({self.value(source)})"
 

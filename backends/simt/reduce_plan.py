@@ -76,7 +76,7 @@ def plan_reduce(spec: Reduce, schedule: RowSchedule, target: Target) -> ReducePl
     rows, columns = count_of(spec.rows), count_of(spec.cols)
     blocks = rows if by_block else -(-rows // threads)
     index = index_type(spec, [blocks if by_block else blocks * threads, columns + threads])
-    names = legalise(spec, ["row", "col", "thread", *(f"scratch{n}" for n in range(len(steps_of(spec))))])
+    names = legalise(spec, ["row", "col", "thread", "scratch", *(f"scratch{n}" for n in range(len(steps_of(spec))))])
     row = Counter.over(spec.rows, ROW)
     spec = replace(spec, steps=tuple(row.shortened(s) for s in spec.steps))
     if by_block:

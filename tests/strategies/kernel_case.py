@@ -38,7 +38,7 @@ def renamed(case: KernelCase, rng: Random) -> KernelCase:
     """The same operator with awkward names for some of its tensors, attributes and dims (and with a dim, its indices)."""
     own = re.compile(r"[xwvq]|at|on|[ty]\d?|e_\w|[NMKC]|alpha")
     words = sorted({w for w in re.findall(r"[A-Za-z_]\w*", case.text) if own.fullmatch(w)})
-    old = rng.sample(words, min(len(words), rng.randint(1, 4)))
+    old = sorted(rng.sample(words, min(len(words), rng.randint(1, 4))))  # dims first: an index is renamed with its dim
     new = dict(zip(old, rng.sample(AWKWARD, len(old)), strict=True))
     text = case.text
     for word, name in new.items():

@@ -44,6 +44,20 @@ def test_the_negative_of_a_short_integer_wraps_before_it_is_compared() -> None:
     assert (found["y"].tolist(), found["z"].tolist()) == ([0, 9, 6], [-128, 5, 5])
 
 
+def test_an_index_wraps_where_it_becomes_a_short_integer() -> None:
+    text = "op short_index(x: f32[N]) -> (y: i8[N], z: u8[N]) { y[n] = abs(i8(n))\n z[n] = u8(n) / 2 }"
+    found = run(text, "cuda", {"N": 300}, "f32", x=np.zeros(300, np.float32))
+    n = np.arange(300)
+    assert found["y"].tolist() == np.abs(n.astype(np.int8)).tolist()
+    assert found["z"].tolist() == (n.astype(np.uint8) // 2).tolist()
+
+
+def test_a_tensor_called_as_what_a_kernel_declares() -> None:
+    text = "op declared(scratch: f32[N, row]) -> (y: f32[N]) { y[n] = sum[r < row](scratch[n, r]) }"
+    found = run(text, "cuda", {"N": 3, "row": 700}, "f32", scratch=np.ones((3, 700), np.float32))
+    assert found["y"].tolist() == [700, 700, 700]
+
+
 @pytest.mark.parametrize("dtype", ["f32", "f64"])
 def test_the_rarer_functions_meet_their_bounds(dtype: str) -> None:
     x = np.concatenate([np.linspace(-4, 4, 57), [0.0, 2.0**-30, np.inf, np.nan]])
