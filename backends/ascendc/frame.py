@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from uol.backends.ascendc.machine import BLOCK_BYTES, BYTES, round_up
+from uol.backends.ascendc.machine import BLOCK_BYTES, BYTES, REPEAT_BYTES, round_up
 from uol.codegen.index import ZERO
 from uol.ir.nodes import Expr, Var
 
@@ -21,8 +21,8 @@ ROWS: Span = frozenset({"row"})
 LANES: Span = frozenset({"lane"})
 TILE: Span = frozenset({"row", "lane"})
 
-REPEAT_LANES = 64
-"""Lanes of f32 in a repeat of 256 bytes; buffers have room for whole repeats."""
+REPEAT_LANES = REPEAT_BYTES // BYTES["f32"]
+"""Lanes of f32 in a repeat; buffers have room for whole repeats."""
 BROADCAST_LANES = 8
 """Brcb takes eight elements at a time."""
 

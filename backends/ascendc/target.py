@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from uol.backends.ascendc.machine import BLOCK_BYTES, CAPACITY_BYTES
+from uol.backends.ascendc.machine import BLOCK_BYTES, BYTES, CAPACITY_BYTES, REPEAT_BYTES
 from uol.codegen.backend import Capability
 
 CAPABILITY = Capability(
-    lanes=64,  # of 32 bits, in one repeat of 256 bytes
+    lanes=REPEAT_BYTES // BYTES["f32"],  # of 32 bits, in one repeat
     scratch_bytes={str(memory): size for memory, size in CAPACITY_BYTES.items()},
     alignment_bytes=BLOCK_BYTES,
     max_grid=(65535, 1, 1),
