@@ -158,13 +158,15 @@ def _over(step: Step, axes: Sequence[Axis]) -> Step:
 
 
 def _strides_over(expr: Expr, names: Sequence[str]) -> Expr:
-    """The expression with each read's strides along the axes of the spec, in their order."""
+    """The expression with each read's strides along the axes of the spec, in their order; reads within reads alike."""
 
     def rule(node: Expr) -> Expr | None:
         if not isinstance(node, Read):
             return None
+        inner = rewrite(node, lambda n: None if n is node else rule(n))
+        assert isinstance(inner, Read)
         strides = dict(node.strides)
-        return replace(node, strides=tuple((n, strides[n]) for n in names if n in strides))
+        return replace(inner, strides=tuple((n, strides[n]) for n in names if n in strides))
 
     return rewrite(expr, rule)
 

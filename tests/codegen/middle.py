@@ -38,13 +38,21 @@ def lowered(
     return lower(program_of(text, **given), Anything(accepts), layouts or {})  # type: ignore[arg-type]
 
 
-def run(text: str, inputs: Mapping[str, Any] | None = None, scalars: Mapping[str, float] | None = None, **given: Any) -> None:
+def run(
+    text: str,
+    inputs: Mapping[str, Any] | None = None,
+    scalars: Mapping[str, float] | None = None,
+    legalise: Callable[[KernelSpec], tuple[KernelSpec, ...]] = lambda spec: (spec,),
+    **given: Any,
+) -> None:
     """Lowered specs, run over all their points with every promise of a spec checked, give the golden value."""
     program = program_of(text, **given)
     rng = np.random.default_rng(0)
     made = {t.name: rng.integers(-3, 4, sizes(t.shape)) for t in program.by_role("in")}
     values = {**made, **{n: np.asarray(v, np.float64) for n, v in (inputs or {}).items()}}
-    graph = lower(program, Anything(lambda spec: True), {})  # type: ignore[arg-type]
+    machine = Anything(lambda spec: True)
+    machine.legalise = legalise  # type: ignore[method-assign]
+    graph = lower(program, machine, {})  # type: ignore[arg-type]
     golden, got = interpret(program, values, scalars or {}), run_graph(graph, values, scalars or {})
     for name, want in golden.items():
         np.testing.assert_allclose(got[name], want, rtol=1e-12, atol=1e-12)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from middle import lowered, run
 
+from uol.codegen.rewrites import split_epilogue
 from uol.codegen.spec import Fold, Map, Reduce
 
 ELSEWHERE_TOO = """op f(x: T[N, M]) -> (y: T[N]) for T in (f32, f64) {
@@ -125,6 +126,14 @@ def test_a_product_under_a_condition_is_absent_where_it_does_not_hold(value: flo
     x, w = np.ones((4, 5)), np.ones((3, 5))
     w[1, 4] = value
     run(text, {"x": x, "w": w}, dims=SIZES, types={"T": "f64"})
+
+
+def test_an_epilogue_that_gathers_reads_along_the_axes_of_its_own_kernel() -> None:
+    text = """op f(x: T[N, K], w: T[M, K], v: T[N, M], at: i32[M, N]) -> (y: T[N, M]) for T in (f32, f64) {
+      y[n, m] = sum[k](x[n, k] * w[m, k]) + (v[n, at[m, n]] else 0)
+    }"""
+    at = np.arange(12).reshape(3, 4) % 5 - 1
+    run(text, {"at": at}, legalise=split_epilogue, dims=SIZES, types={"T": "f64"})
 
 
 def test_a_condition_on_a_factor_is_its_guard() -> None:

@@ -6,7 +6,7 @@ extrema agree exactly. Elements of which the contract says nothing (their roundi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +16,8 @@ from spec_interpreter import run_graph
 from uol.backends.twin import Job, execute_many
 from uol.catalogue import catalogue
 from uol.codegen.lowering import lower
-from uol.codegen.spec import KernelSpec
+from uol.codegen.rewrites import as_reduce, pack_operand, split_epilogue
+from uol.codegen.spec import Contract, KernelSpec, Reduce
 from uol.compiler import Compiled
 from uol.compiler import compile as compile_for
 from uol.conformance.arrangement import all_laid_out
@@ -35,14 +36,40 @@ class Disagreement(AssertionError):
     """Two floors differ about an operator."""
 
 
-class AnyMachine:
-    """The part of a backend that lowering asks, of a machine that takes everything."""
+@dataclass(frozen=True)
+class Machine:
+    """The part of a backend that lowering asks: what may be fused, and what becomes of a contraction."""
 
-    def accepts(self, spec: KernelSpec) -> bool:
-        return True
+    name: str
+    accepts: Callable[[KernelSpec], bool] = lambda spec: True
+    contractions: Callable[[Contract], tuple[KernelSpec, ...]] = lambda spec: (spec,)
 
     def legalise(self, spec: KernelSpec) -> tuple[KernelSpec, ...]:
-        return (spec,)
+        return self.contractions(spec) if isinstance(spec, Contract) else (spec,)
+
+
+def packed(spec: Contract, k_last: bool) -> tuple[KernelSpec, ...]:
+    """Both operands through workspaces of the accumulator's type."""
+    first, contract = pack_operand(spec, "a", k_last=k_last, dtype=spec.acc_dtype)
+    second, contract = pack_operand(contract, "b", k_last=k_last, dtype=spec.acc_dtype)
+    return first, second, contract
+
+
+def is_small(spec: KernelSpec) -> bool:
+    """At most one value, and its store."""
+    steps = spec.epilogue if isinstance(spec, Contract) else spec.steps  # type: ignore[attr-defined]
+    return len(steps) <= 2
+
+
+MACHINES = (
+    Machine("takes everything"),
+    Machine("fuses little", is_small),
+    Machine("fuses maps alone", lambda spec: not isinstance(spec, Contract | Reduce)),
+    Machine("has bare products", contractions=split_epilogue),
+    Machine("has no products", contractions=lambda spec: (as_reduce(spec),)),
+    Machine("packs rows", contractions=lambda spec: packed(spec, True)),
+    Machine("packs cols", contractions=lambda spec: packed(spec, False)),
+)
 
 
 @dataclass(frozen=True)
@@ -86,12 +113,17 @@ def meanings_agree(item: Ready) -> int:
     admitted = item.admitted("cpu")
     golden = interpret(item.program, case.inputs, item.scalars)
     count = require(item, "interpreter", golden, admitted)
-    graph = lower(item.program, AnyMachine(), case.strides)  # type: ignore[arg-type]
-    try:
-        results = run_graph(graph, case.inputs, item.scalars)
-    except AssertionError as error:
-        raise Disagreement(f"specs: {error}\n{case}") from error
-    require(item, "specs", results, admitted)
+    done: set[tuple[KernelSpec, ...]] = set()
+    for machine in MACHINES:
+        graph = lower(item.program, machine, case.strides)  # type: ignore[arg-type]
+        if graph.specs in done:
+            continue
+        done.add(graph.specs)
+        try:
+            results = run_graph(graph, case.inputs, item.scalars)
+        except AssertionError as error:
+            raise Disagreement(f"specs of a machine that {machine.name}: {error}\n{case}") from error
+        require(item, f"specs of a machine that {machine.name}", results, admitted)
     return count
 
 
@@ -110,15 +142,27 @@ def kernels_agree(item: Ready, target: str = "cpu") -> bool:
     return True
 
 
-def twins_agree(items: Sequence[Ready], target: str) -> list[Disagreement]:
-    """The checked twin on every case that the target does not refuse: no findings, and results within the contract."""
+@dataclass(frozen=True)
+class TwinRuns:
+    """How many operators ran in a twin, how many the target refused, and what was wrong."""
+
+    ran: int
+    refused: int
+    wrong: tuple[Exception, ...]
+
+
+def twins_agree(items: Sequence[Ready], target: str) -> TwinRuns:
+    """The checked twin on every case that the target does not refuse: no findings, and results within the contract. What
+    the compiler raises, other than a refusal that says why, is wrong too."""
     compiled: list[tuple[Ready, Compiled]] = []
+    wrong: list[Exception] = []
     for item in items:
         try:
             compiled.append((item, item.compiled(target)))
         except ResourceError:
             continue
-    wrong: list[Disagreement] = []
+        except Exception as error:  # the others are still worth a run
+            wrong.append(Disagreement(f"{target}: {type(error).__name__}: {error}\n{item.case}"))
     runs = execute_many([Job(c.module, item.buffers, item.scalars) for item, c in compiled])
     for (item, _), run in zip(compiled, runs, strict=True):
         try:
@@ -127,7 +171,7 @@ def twins_agree(items: Sequence[Ready], target: str) -> list[Disagreement]:
             require_stored(item, target, run.outputs, item.admitted(target))
         except Disagreement as error:
             wrong.append(error)
-    return wrong
+    return TwinRuns(len(compiled), len(items) - len(compiled), tuple(wrong))
 
 
 def require(item: Ready, floor: str, results: Mapping[str, np.ndarray], admitted: Enclosed) -> int:
