@@ -46,7 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def summary(report: MutationReport) -> str:
     """How many mutants there are, how many live, and how many of those are not proven equivalent."""
-    return f"{len(report.mutants):5} mutants, {len(report.alive):3} live ({report.rate:.1%}), {len(report.unexplained):3} unproven"
+    alive, unproven = len(report.alive), len(report.unexplained)
+    return f"{len(report.mutants):5} mutants, {alive:3} live ({report.rate:.1%}), {unproven:3} unproven"
 
 
 if __name__ == "__main__":
