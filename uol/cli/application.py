@@ -39,14 +39,18 @@ app.command("doctor")(doctor_command.doctor)
 def main() -> None:
     """The `uol` program. Ends the process with an exit status."""
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()  # here, where a full disk still has a handler
     except UolError as error:
         _report(error, str(error))
         sys.exit(BAD_INPUT)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         sys.exit(0)
     except OSError as error:
+        _drop_output()
         _report(error, f"ResourceError: {error}\n  help: look at the disk and at the permissions of the folder")
         sys.exit(BAD_INPUT)
     except MemoryError as error:
@@ -55,6 +59,14 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001 - the last handler of the process
         _report(error, f"uol failed: {type(error).__name__}: {error}\n  help: this is a defect; UOL_DEBUG=1 shows where")
         sys.exit(DEFECT)
+
+
+def _drop_output() -> None:
+    """What standard output cannot take is not tried again when the process ends."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _report(error: Exception, message: str) -> None:
