@@ -44,15 +44,15 @@ GOLDEN_WORKLOADS = (
     Workload("linear_relu", {"S": (257,), "N": 97, "K": 517}),
     Workload(
         "conv2d",
-        {"N": 3, "C": 18, "H": 12, "W": 10, "O": 97, "D": 18, "R": 3, "S": 10},
-        {"stride": 2, "pad_top": 3, "pad_bottom": 0, "pad_left": 11, "pad_right": 1},
+        {"N": 3, "C": 12, "H": 8, "W": 13, "O": 97, "D": 12, "R": 3, "S": 16},
+        {"stride": 2, "pad_top": 3, "pad_bottom": 0, "pad_left": 17, "pad_right": 4},
     ),
     Workload(
         "max_pool2d",
         {"N": 1, "C": 53, "H": 2, "W": 11},
         {
-            **{"kernel": 2, "kernel_w": 14, "stride": 1, "stride_w": 2},
-            **{"pad_top": 1, "pad_bottom": 0, "pad_left": 11, "pad_right": 2},
+            **{"kernel": 2, "kernel_w": 15, "stride": 1, "stride_w": 2},
+            **{"pad_top": 1, "pad_bottom": 0, "pad_left": 10, "pad_right": 2},
         },
     ),
 )

@@ -164,4 +164,4 @@ def _is_quantity(tokens: list[Token], first: int, last: int) -> bool:
     inner = tokens[first : last + 1]
     plain = all(t.kind in ("name", "int") or t.text in ("+", "-", "*", "/", "%", "(", ")", "::") for t in inner)
     names = [t.text for t in inner if t.kind == "name"]
-    return plain and bool(names) and not any(n in ("true", "false") for n in names) and len(inner) > 1
+    return plain and bool(names) and not _INFINITIES & set(names) and not _OPPOSITE.keys() & set(names) and len(inner) > 1
