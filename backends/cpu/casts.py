@@ -24,7 +24,20 @@ def cast(share: Share, value: Term, source: str, target: str) -> Term:
     to = representation(target).compute
     if source == "bool":
         return tirx.Select(value, tirx.const(1, to), tirx.const(0, to))
-    return tirx.Cast(to, value)
+    return tirx.Cast(to, _wrapped(value, source, target))
+
+
+def _wrapped(value: Term, source: str, target: str) -> Term:
+    """An integer modulo 2**bits of the target, as that. A cast alone wraps too, and LLVM drops the rest; but TVM refuses the
+    cast of a literal that is out of range, which an index becomes where a loop is unrolled."""
+    low, high = integer_range(target)
+    source_low, source_high = integer_range(source)
+    if low <= source_low and source_high <= high:
+        return value
+    wide = "int64" if source_high >= 2**31 else "int32"
+    rest = tirx.Cast(wide, value) & tirx.const(high - low, wide)
+    sign = tirx.const(-low, wide)
+    return rest if low == 0 else (rest ^ sign) - sign
 
 
 def _to_float(share: Share, value: Term, source: str, target: str) -> Term:

@@ -26,6 +26,14 @@ def test_literals_of_unsigned_types_wrap() -> None:
     assert run(text, {"N": 2}, x=np.array([0, 3], np.uint8)).tolist() == [255, 255]
 
 
+def test_an_index_wraps_where_it_becomes_a_short_integer() -> None:
+    """The last index of 257 stands outside of the vector loop, as a literal."""
+    text = "op short_index(x: f32[N]) -> (y: i8[N]) { y[n] = i8(n) + i8(u8(n)) + i8(i32(n * 1000)) }"
+    n = np.arange(257)
+    wanted = n.astype(np.int8) + n.astype(np.int8) + (n * 1000).astype(np.int8)
+    assert run(text, {"N": 257}, x=np.zeros(257, np.float32)).tolist() == wanted.tolist()
+
+
 def test_axes_join_beside_accesses_through_data() -> None:
     text = """op beside_data(x: f32[N, M], at: i32[K], v: f32[K]) -> (y: f32[N, M]) {
       y[n, m] = x[n, m] + (v[at[at[0] else 0] else 0] else 7)
