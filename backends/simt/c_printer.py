@@ -188,8 +188,14 @@ class Printer:
 
     def _to_half(self, source: Expr, dtype: str) -> str:
         """Rounded once: by way of float only from types that float holds."""
+        match source:
+            case Call(fn="cast", dtype="f32", args=(value,)) if value.type == dtype:
+                source = value  # widened and rounded again: as it was
         if source.type == dtype:
             return self.stored(source)
+        if isinstance(source, Read) and source.type in EXACT_SOURCES:  # `float(uol::f16(x[i]))` could be the type of a function
+            text = self._operand(source)
+            return f"uol::cast<uol::{dtype}>({text if is_float(source.type) else f'float({text})'})"
         if source.type in EXACT_SOURCES:
             text = self._operand(source)
             return f"uol::{dtype}({text})" if is_float(source.type) else f"uol::{dtype}(float({text}))"

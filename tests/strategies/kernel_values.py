@@ -9,6 +9,9 @@ from kernel_draft import INTEGERS, Draft, Scope
 POINTS = 2500
 """How many points all dims of an operator may span together, and a reduction by two axes with its rows."""
 
+FACTORS = 16
+"""How many factors a product of floats has: of many, one order overflows where another does not."""
+
 
 class Values(Draft):
     """A draft that writes expressions. An integer is computed only from what is exact, since the admitted interval of a
@@ -53,7 +56,8 @@ class Values(Draft):
 
     def plain_reduction(self, scope: Scope) -> str:
         bound = self.bind(scope)
-        op = self.one("sum", "sum", "sum", "max", "min", "prod")
+        few = prod(self.sizes[d] for d in bound.values()) <= FACTORS
+        op = self.one("sum", "sum", "sum", "max", "min", "prod" if few else "max")
         with scope.binding(bound) as inner:
             body = self.covering(self.number(inner, self.rng.randint(0, 2)), bound, inner)
         return f"{op}[{', '.join(bound)}]({body})"
@@ -103,7 +107,7 @@ class Values(Draft):
         bounds = self.one(f"{j} <= {i}", f"{j} < {i}", f"{j} > {i} - 2, {j} <= {i}", f"{j} >= {i}")
         with scope.binding({j: scope.dims[i]}) as inner:
             body = self.covering(self.number(inner, 0), {j: scope.dims[i]}, inner)
-        return f"{self.one('sum', 'sum', 'max', 'prod')}[{bounds}]({body})"
+        return f"{self.one('sum', 'sum', 'max', 'prod' if self.sizes[scope.dims[i]] <= FACTORS else 'min')}[{bounds}]({body})"
 
     def ragged_reduction(self, scope: Scope) -> str:
         """As many terms as an integer says."""

@@ -52,6 +52,17 @@ def test_an_index_wraps_where_it_becomes_a_short_integer() -> None:
     assert found["z"].tolist() == (n.astype(np.uint8) // 2).tolist()
 
 
+@pytest.mark.parametrize("value", ["f32(f16(x[n]))", "f32(f16(f32(h[n])))", "f32(f16(q[n]))", "f32(q[n])"])
+def test_a_comparison_that_begins_with_conversions(value: str) -> None:
+    """`(float(uol::f16(x[n])) < ...` begins like the type of a function that takes an array."""
+    text = f"""op conversions(x: f32[N], h: f16[N], q: i16[N]) -> (y: f32[N]) {{
+      y[n] = x[n] * select({value} < x[n] + 1, {value}, 0)
+    }}"""
+    x = np.array([1.0, 2.0, 3.0], np.float32)
+    found = run(text, "cuda", {"N": 3}, "f32", x=x, h=x.astype(np.float16), q=x.astype(np.int16))
+    assert found["y"].tolist() == [1, 4, 9]
+
+
 def test_a_tensor_called_as_what_a_kernel_declares() -> None:
     text = "op declared(scratch: f32[N, row]) -> (y: f32[N]) { y[n] = sum[r < row](scratch[n, r]) }"
     found = run(text, "cuda", {"N": 3, "row": 700}, "f32", scratch=np.ones((3, 700), np.float32))
