@@ -55,6 +55,8 @@ class Loader:
         clip = clip_of(read.guard, frame.lane, frame.row, origins, self.indices)
         if lane is None or row is None or lane < 0 or row < 0 or clip is None or _filled_sideways(clip, lane, row):
             return self._by_element(read, span)
+        if span == UNIFORM and BYTES[read.dtype] == 8:  # no instruction makes equal lanes of it
+            return self._by_element(read, span)
         if span == ROWS:  # the rows are the lanes of such a load
             clip = Clip(clip.condition, clip.rows, ())
         burst = self._burst(read, span, lane, row)
@@ -110,12 +112,13 @@ class Loader:
                 fill_buffer(self.unit.builder, replace(dst, whole=True), 0)
 
     def _replicated(self, read: Read, dst: View) -> Lanes:
-        """One element as eight equal lanes."""
-        if BYTES[dst.dtype] not in (2, 4):
-            return Lanes(dst, UNIFORM, spare=False)
+        """One element as eight equal lanes. Brcb moves 2 or 4 bytes: a byte goes by way of half, which holds it exactly."""
+        if BYTES[dst.dtype] == 1:
+            dst = self.unit.cast(Lanes(dst, UNIFORM, spare=False), "f16", "NONE").view
         spread = self.unit.builder.buffer(Buffer(f"{self._stem(read)}_all", dst.dtype, 8 * BLOCK_BYTES // BYTES[dst.dtype]))
         self.unit.emit(f"Brcb({spread}, {dst}, 1, BrcbRepeatParams(1, 8));", (dst,), (spread,))
-        return Lanes(spread, UNIFORM, spare=False)
+        lanes = Lanes(spread, UNIFORM, spare=False)
+        return lanes if BYTES[read.dtype] > 1 else self.unit.cast(lanes, "i8" if read.dtype == "i8" else "u8", "RINT").kept()
 
     def _strided(self, read: Read, burst: Burst, stride: int, clip: Clip, span: Span) -> Callable[[], Lanes]:
         size = BYTES[read.dtype]

@@ -50,8 +50,9 @@ def _stored(kernel: VectorKernel, at: Evaluator, step: Store, span: Span) -> Lan
     """The value as lanes of the result's type, in a buffer of its own where it is double-buffered."""
     value, dtype = step.value, step.dtype
     if value.type == "bool":
-        number = as_number(at, truth_of(at, value), "u8" if dtype == "bool" else dtype)
-        lanes = number if isinstance(number, Lanes) else at.lanes(number, "u8", span)
+        number = as_number(at, truth_of(at, value), "f32")
+        wide = number if isinstance(number, Lanes) else at.lanes(number, "f32", span)
+        lanes = convert(at.unit, _spread(at, wide, span), "u8" if dtype == "bool" else dtype)
     else:
         found = at.value(value)
         if isinstance(found, Uniform):

@@ -117,7 +117,9 @@ class VectorUnit:
         return Mask(dst, span)
 
     def select(self, mask: Mask, a: Lanes, b: Lanes | Uniform) -> Lanes:
-        """a where the bit is set, else b. Bits are moved as they are, whatever the type."""
+        """a where the bit is set, else b. Bits are moved as they are, whatever the type; a scalar is one of floats."""
+        if isinstance(b, Uniform) and a.dtype not in ("f16", "f32"):
+            b = self.duplicate(b, a.span, a.dtype)
         if isinstance(b, Lanes):
             a, b = self.alike(a, b)
         if mask.span != a.span:
