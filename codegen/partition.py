@@ -45,9 +45,14 @@ class Partition:
             self.floating[stage.name] = stage
             return
         contraction = self.contraction(stage)
-        adopted = self.adoptable(stage) if contraction is None else ()
+        adopted = self.acceptable(stage) if contraction is None else ()
         self.materialise_operands(stage, adopted)
         self.groups.append(grouping.start(stage, adopted, contraction))
+
+    def acceptable(self, stage: Stage) -> tuple[Stage, ...]:
+        """What a kernel around the stage adopts: everything at hand, or nothing where the machine refuses that."""
+        adopted = self.adoptable(stage)
+        return adopted if adopted and self.accepts(grouping.start(stage, adopted, None)) else ()
 
     def try_join(self, stage: Stage) -> bool:
         """Join the earliest group from which all operands are at hand."""
@@ -113,7 +118,7 @@ class Partition:
     def materialise(self, stage: Stage) -> None:
         """Give a floating stage a kernel: one that computes all of it already, else the first map over the same axes from
         which its operands are at hand, else one of its own."""
-        adopted = self.adoptable(stage)
+        adopted = self.acceptable(stage)
         self.materialise_operands(stage, adopted)
         self.floating.pop(stage.name, None)
         if any(grouping.storable(g, s) for g in self.groups for s in g.stages if s.name == stage.name):

@@ -7,14 +7,18 @@ from collections.abc import Callable, Iterable, Mapping
 from uol.backends.ascendc import candidates, runtime, toolchain
 from uol.backends.ascendc.assembly import assemble
 from uol.backends.ascendc.buffers import Overflow
+from uol.backends.ascendc.collapse import steps_of, values
 from uol.backends.ascendc.devices import DEFAULT_DEVICE, DEVICES
 from uol.backends.ascendc.legal import legalised
 from uol.backends.ascendc.schedules import AscendSchedule
 from uol.backends.ascendc.target import CAPABILITY
 from uol.backends.ascendc.values import Unsupported
 from uol.codegen.backend import Artifact, Capability, Device, Footprint, Kernel, Module, Refusal, Schedule, ToolState
-from uol.codegen.spec import KernelGraph, KernelSpec
+from uol.codegen.spec import KernelGraph, KernelSpec, Store
+from uol.codegen.traverse import variables, walk
 from uol.ir.errors import ResourceError
+from uol.ir.nodes import Call
+from uol.ir.types import INDEX
 
 
 class AscendBackend:
@@ -26,7 +30,11 @@ class AscendBackend:
     default_device: str = DEFAULT_DEVICE
 
     def accepts(self, spec: KernelSpec) -> bool:
-        return True
+        """The scalar unit makes addresses, the vector unit values: an index that the kernel itself computes is refused, and
+        goes through memory."""
+        made = {s.name for s in steps_of(spec) if not isinstance(s, Store)}
+        indices = (n for v in values(spec) for n in walk(v) if isinstance(n, Call) and n.fn == "cast" and n.dtype == INDEX)
+        return not any(variables(index) & made for index in indices)
 
     def legalise(self, spec: KernelSpec) -> tuple[KernelSpec, ...]:
         return legalised(spec)

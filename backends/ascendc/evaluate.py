@@ -119,6 +119,8 @@ class Evaluator:
         value = self.value(source)
         if isinstance(value, Uniform):
             return self._cast_uniform(value, dtype)
+        if source.type == INDEX and not is_float(dtype):
+            value = convert(self.unit, value, "i32")  # an index is held as f32, but wraps as an integer
         return convert(self.unit, value, dtype)
 
     def _cast_uniform(self, value: Uniform, dtype: str) -> Value:
@@ -209,6 +211,8 @@ class Evaluator:
         if len(uniform) == len(values) and (found := self._uniform(fn, uniform, dtype)) is not None:
             return found
         match fn, values:
+            case _ if dtype not in COMPUTED:
+                raise Unsupported(f"arithmetic on {dtype}: the vector unit has none")
             case "+" | "-" | "*" | "/", [a, b]:
                 return self._wrapped(self._arithmetic(fn, a, b, dtype), dtype)
             case "max" | "min", [a, b]:

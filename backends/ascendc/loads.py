@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from uol.backends.ascendc.buffers import Buffer, View
 from uol.backends.ascendc.clips import Clip, clip_of
 from uol.backends.ascendc.fills import fill_buffer, fill_of
-from uol.backends.ascendc.frame import LANES, ROWS, TILE, UNIFORM, Frame, Span
+from uol.backends.ascendc.frame import LANES, ROWS, UNIFORM, Frame, Span
 from uol.backends.ascendc.indices import Indices, stride_of, uses
 from uol.backends.ascendc.machine import BLOCK_BYTES, BYTES, MAX_BURSTS, round_up
 from uol.backends.ascendc.scalar_loads import load_by_element
@@ -183,7 +183,6 @@ class Loader:
         return self.unit.builder.buffer(Buffer(f"{self._stem(read)}_staging", read.dtype, elements, slots=self.slots))
 
     def _by_element(self, read: Read, span: Span) -> Callable[[], Lanes]:
-        span = span or (LANES if self.frame.flat else TILE)
         elements = round_up(self.frame.capacity(span), BLOCK_BYTES // BYTES[read.dtype])
         dst = self.unit.builder.buffer(Buffer(f"{self._stem(read)}_ub", read.dtype, elements, slots=self.slots))
         self._prepare(read, dst, Clip("", (), ()), covered=False)

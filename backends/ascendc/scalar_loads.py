@@ -5,7 +5,7 @@ Elements are moved, never computed with: the scalar unit has no arithmetic on ha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from uol.backends.ascendc.buffers import View
 from uol.backends.ascendc.fills import element_text, fill_of
@@ -13,16 +13,18 @@ from uol.backends.ascendc.frame import Span
 from uol.backends.ascendc.indices import Indices
 from uol.backends.ascendc.vector_unit import VectorUnit
 from uol.backends.simt.fold_constants import substituted
-from uol.codegen.index import ZERO, add
+from uol.codegen.index import add
 from uol.codegen.spec import Read
 from uol.ir.nodes import Expr, Var
 
 ROW, LANE = "i", "j"
 """The loop variables within a tile."""
+EQUAL_LANES = 8
+"""How many lanes a value that is the same for a whole tile has."""
 
 
 def load_by_element(unit: VectorUnit, indices: Indices, read: Read, dst: View, span: Span, tensors: Mapping[str, str]) -> None:
-    """dst[row * pitch + lane] = the read at every row and lane of the tile."""
+    """dst[row * pitch + lane] = the read at every row and lane of the tile; equal lanes where neither changes it."""
     frame, builder = unit.frame, unit.builder
     place: dict[str, Expr] = dict(frame.origins())
     loops: list[tuple[str, str]] = []
@@ -35,12 +37,14 @@ def load_by_element(unit: VectorUnit, indices: Indices, read: Read, dst: View, s
         place[frame.lane] = add(frame.origin(frame.lane), Var(LANE))
         loops.append((LANE, frame.lanes_text()))
         at.append(LANE)
+    if not loops:
+        loops.append((LANE, str(EQUAL_LANES)))
+        at.append(LANE)
     named = Indices({**indices.names, ROW: ROW, LANE: LANE}, indices.ranges)
     here = substituted(read, place)
     assert isinstance(here, Read)
     element = f"{tensors[read.tensor]}.GetValue({named.text(here.offset)})"
-    index = " + ".join(at) or str(ZERO.value)
-
+    index = " + ".join(at)
     if here.guard:
         element = f"{named.condition(here.guard)} ? {element} : {element_text(read.dtype, fill_of(read))}"
 
@@ -51,8 +55,7 @@ def load_by_element(unit: VectorUnit, indices: Indices, read: Read, dst: View, s
     _nested(unit, loops, body)
 
 
-def _nested(unit: VectorUnit, loops: list[tuple[str, str]], body: object) -> None:
-    assert callable(body)
+def _nested(unit: VectorUnit, loops: list[tuple[str, str]], body: Callable[[], None]) -> None:
     if not loops:
         body()
         return

@@ -22,8 +22,7 @@ from uol.backends.ascendc.tasks import TiledAxis, declare_indices, declare_sizes
 from uol.backends.ascendc.values import Lanes, Truth, Value
 from uol.backends.ascendc.vector_unit import VectorUnit
 from uol.codegen.spec import KernelSpec, Let, Read
-from uol.codegen.spec import reads as reads_of
-from uol.codegen.traverse import guard_operands, variables, walk
+from uol.codegen.traverse import children, variables, walk
 from uol.ir.nodes import Axis, Expr
 
 FLAT_PITCH = 64
@@ -128,13 +127,11 @@ class VectorKernel:
 
     def evaluator(self, expressions: Iterable[Expr]) -> Evaluator:
         """Starts everything that the expressions read, then gives what evaluates them at this place."""
+        expressions = tuple(expressions)
         counts = Counter(n for e in expressions for n in walk(e))
-        reads = [n for n in counts if isinstance(n, Read)]
-        nested = {inner for read in reads for n in (read.offset, *guard_operands(read.guard)) for inner in reads_of(n)}
         started: dict[Read, Callable[[], Lanes]] = {}
-        for read in reads:
-            if read not in nested:
-                started[read] = self.hoisted(read) if self.is_invariant(read) else self.loader.fetch(read)
+        for read in dict.fromkeys(r for e in expressions for r in _values_read(e)):
+            started[read] = self.hoisted(read) if self.is_invariant(read) else self.loader.fetch(read)
         loaded: dict[Read, Lanes] = {}
 
         def lanes_of(read: Read) -> Lanes:
@@ -187,3 +184,15 @@ class VectorKernel:
         if self.frame.row in named:
             span |= ROWS
         return span
+
+
+def _values_read(expr: Expr) -> Iterator[Read]:
+    """The reads whose values an expression needs as lanes: not those within the address and guards of another, which the
+    scalar unit makes."""
+    if isinstance(expr, Read):
+        yield expr
+        operands: tuple[Expr, ...] = () if expr.fill is None else (expr.fill,)
+    else:
+        operands = children(expr)
+    for operand in operands:
+        yield from _values_read(operand)
