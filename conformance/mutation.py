@@ -44,8 +44,8 @@ GOLDEN_WORKLOADS = (
     Workload("linear_relu", {"S": (257,), "N": 97, "K": 517}),
     Workload(
         "conv2d",
-        {"N": 3, "C": 12, "H": 8, "W": 13, "O": 97, "D": 12, "R": 3, "S": 16},
-        {"stride": 2, "pad_top": 3, "pad_bottom": 0, "pad_left": 17, "pad_right": 4},
+        {"N": 3, "C": 12, "H": 9, "W": 13, "O": 97, "D": 12, "R": 3, "S": 16},
+        {"stride": 2, "pad_top": 2, "pad_bottom": 0, "pad_left": 17, "pad_right": 4},
     ),
     Workload(
         "max_pool2d",
