@@ -9,7 +9,7 @@ import pytest
 from middle import lowered, run
 
 from uol.codegen.rewrites import split_epilogue
-from uol.codegen.spec import Fold, Map, Reduce
+from uol.codegen.spec import Fold, KernelSpec, Let, Map, Reduce
 
 ELSEWHERE_TOO = """op f(x: T[N, M]) -> (y: T[N]) for T in (f32, f64) {
   t[n, m] = exp(x[n, m])
@@ -154,3 +154,15 @@ def test_a_condition_on_summed_indices_guards_both_factors() -> None:
     w = np.ones((3, 5))
     w[1, 1] = np.inf
     run(text, {"w": w}, dims=SIZES, types={"T": "f64"})
+
+
+def test_a_machine_is_asked_before_a_reduction_adopts_its_operands() -> None:
+    text = "op f(x: T[N, M]) -> (y: T[N]) for T in (f32, f64) { t[n, m] = exp(x[n, m])\n y[n] = sum[m](t[n, m]) }"
+
+    def takes_bare_folds(spec: KernelSpec) -> bool:
+        return not (isinstance(spec, Reduce) and any(s.name == "t" for s in spec.steps if isinstance(s, Let)))
+
+    assert [type(s) for s in lowered(text, dims={"N": 4, "M": 3}).specs] == [Reduce]
+    graph = lowered(text, dims={"N": 4, "M": 3}, accepts=takes_bare_folds)
+    assert [type(s) for s in graph.specs] == [Map, Reduce]
+    assert [w.name for w in graph.workspaces] == ["t"]
