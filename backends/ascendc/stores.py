@@ -79,7 +79,9 @@ def _spread(at: Evaluator, value: Lanes, span: Span) -> Lanes:
         return value
     if not value.span <= span:
         raise Unsupported("a stored value that varies over more lanes than its result")
-    if BYTES[value.dtype] != 4:
+    if BYTES[value.dtype] > 4:
+        raise Unsupported(f"a broadcast of {value.dtype}")
+    if BYTES[value.dtype] < 4:
         value = convert(at.unit, value, "f32")
     return at.unit.broadcast(value, span)
 

@@ -15,6 +15,7 @@ from tvm import tirx
 
 from uol.backends.cpu.dtypes import Term, integer_range, representation
 from uol.backends.cpu.sharing import Share
+from uol.backends.cpu.wrapping import wrapping
 from uol.ir.rounding import round_to
 from uol.ir.types import INDEX, is_float
 
@@ -63,7 +64,7 @@ def floor_divide(share: Share, x: Term, y: Term, dtype: str) -> Term:
         return tirx.Select(tirx.EQ(y, zero), zero, quotient)
     unsafe = tirx.Or(tirx.EQ(y, zero), tirx.EQ(y, constant(-1, dtype)))
     quotient = tirx.FloorDiv(x, tirx.Select(unsafe, one, y))
-    return tirx.Select(unsafe, tirx.Select(tirx.EQ(y, zero), zero, tirx.Sub(zero, x)), quotient)
+    return tirx.Select(unsafe, tirx.Select(tirx.EQ(y, zero), zero, negate(share, x, dtype)), quotient)
 
 
 def floor_modulo(share: Share, x: Term, y: Term, dtype: str) -> Term:
@@ -113,6 +114,8 @@ def binary(share: Share, fn: str, x: Term, y: Term, dtype: str) -> Term | None:
         return _FOLDED[fn](x, y)
     if fn in _FOLDED and isinstance(x, tirx.IntImm) and isinstance(y, tirx.IntImm):
         return _wrapped(_FOLDED[fn](int(x.value), int(y.value)), dtype)
+    if fn in _FOLDED and not is_float(dtype):
+        return wrapping(share, fn, x, y, dtype)
     return _PLAIN[fn](x, y) if fn in _PLAIN else None
 
 
@@ -123,13 +126,19 @@ def _divide(x: Term, y: Term) -> Term:
     return tirx.Div(x, y)
 
 
-def negate(x: Term, dtype: str) -> Term:
+def negate(share: Share, x: Term, dtype: str) -> Term:
     """-x. For floats a change of sign: 0 - x would turn -0 into 0."""
     if is_float(dtype):
         return tirx.Mul(x, constant(-1.0, dtype))
     if isinstance(x, tirx.IntImm):
         return _wrapped(-int(x.value), dtype)
-    return tirx.Sub(constant(0, dtype), x)
+    return wrapping(share, "-", constant(0, dtype), x, dtype)
+
+
+def absolute(share: Share, x: Term, dtype: str) -> Term:
+    """|x| of an integer; the least one stays."""
+    x = share(x)
+    return tirx.Select(tirx.LT(x, constant(0, dtype)), negate(share, x, dtype), x)
 
 
 def _wrapped(value: int, dtype: str) -> Term:

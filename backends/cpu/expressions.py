@@ -22,7 +22,7 @@ from uol.codegen.spec import Guard, Read, Within
 from uol.codegen.traverse import walk
 from uol.ir.facts import Facts
 from uol.ir.nodes import Call, Const, Expr, Var
-from uol.ir.types import INDEX
+from uol.ir.types import INDEX, is_float
 
 EXACT_RESULTS = ("neg", "max", "min", "abs", "floor", "ceil", "round")
 """Operations whose result needs no rounding where the operands are numbers of the type."""
@@ -124,7 +124,9 @@ def _call(call: Call, scope: Scope) -> Term:
         case "not":
             return tirx.Not(args[0])
         case "neg":
-            return arith.negate(args[0], types[0])
+            return arith.negate(scope.share, args[0], types[0])
+        case "abs" if not is_float(types[0]):
+            return arith.absolute(scope.share, args[0], types[0])
     if call.dtype == INDEX:  # any integer type may index
         args, types = [_as_index(scope, a, t) for a, t in zip(args, types, strict=True)], [INDEX] * len(args)
     return _rounded(scope, _operation(call, args, types[0], scope), call)

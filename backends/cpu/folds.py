@@ -18,6 +18,7 @@ from uol.backends.cpu.builder import Builder
 from uol.backends.cpu.casts import cast
 from uol.backends.cpu.dtypes import INDEX_TYPE, Term, integer_range, representation
 from uol.backends.cpu.sharing import Share
+from uol.backends.cpu.wrapping import wrapping
 from uol.codegen.spec import Fold
 from uol.ir.types import is_float
 
@@ -48,9 +49,9 @@ def combine(share: Share, op: str, x: Term, y: Term, dtype: str) -> Term:
     """Two partial results as one."""
     match op:
         case "sum":
-            return tirx.Add(x, y)
+            return tirx.Add(x, y) if is_float(dtype) else wrapping(share, "+", x, y, dtype)
         case "prod":
-            return tirx.Mul(x, y)
+            return tirx.Mul(x, y) if is_float(dtype) else wrapping(share, "*", x, y, dtype)
         case "max":
             return arith.maximum(share, x, y, dtype)
         case "min":

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+from uol.backends.cpu import oracle
 from uol.compiler import compile as compile_for
-from uol.conformance.storage import decode
-from uol.ir import parse
+from uol.conformance.storage import STORAGE, decode
+from uol.ir import Library, instantiate, interpret, parse
+from uol.ir.rounding import integer_range
 
 
 def run(text: str, dims: dict[str, int], dtype: str = "f32", **arrays: np.ndarray) -> np.ndarray:
@@ -32,6 +35,34 @@ def test_an_index_wraps_where_it_becomes_a_short_integer() -> None:
     n = np.arange(257)
     wanted = n.astype(np.int8) + n.astype(np.int8) + (n * 1000).astype(np.int8)
     assert run(text, {"N": 257}, x=np.zeros(257, np.float32)).tolist() == wanted.tolist()
+
+
+WRAPPING = """op wrapping(a: T[N], b: T[N]) -> (y: bool[N], z: T[N], w: bool[N], u: T[N], v: T[N], p: T[N], s: T[], q: T[])
+    for T in (i32, i64, i8) {
+  y[n] = a[n] + 1 > a[n]
+  z[n] = abs(a[n])
+  w[n] = abs(a[n]) >= 0 and -a[n] != a[n]
+  u[n] = a[n]*2 / 2
+  v[n] = max(a[n] + b[n], a[n]) - a[n]
+  p[n] = a[n] * b[n] - b[n]
+  s[] = T(sum[n](acc(a[n] + b[n])))
+  q[] = T(prod[n](acc(a[n] - 3)))
+}"""
+
+
+@pytest.mark.parametrize("dtype", ["i32", "i64", "i8"])
+def test_integers_wrap_and_nothing_is_concluded_from_their_not_doing_so(dtype: str) -> None:
+    (op,) = parse(WRAPPING)
+    low, high = integer_range(dtype)
+    a = np.array([high, low, 5, high // 2 + 1, high, low, 0, high, -7, 2**30 % high, -1, low] * 3)
+    b = np.array([1, 1, 1, 1, 1, -1, 2, high, low, high // 3, low, low] * 3)
+    arrays = {"a": a.astype(STORAGE[dtype]), "b": b.astype(STORAGE[dtype])}
+    program = instantiate(op, Library(), types={"T": dtype}, dims={"N": 36})
+    compiled = compile_for(op, "cpu", dtype, {"N": 36})
+    kernels, plain = compiled.run(arrays), oracle.run(compiled.module.graph, arrays)
+    for name, golden in interpret(program, {"a": a, "b": b}).items():
+        np.testing.assert_array_equal(kernels[name], golden, name)
+        np.testing.assert_array_equal(plain[name], golden, name)
 
 
 def test_axes_join_beside_accesses_through_data() -> None:
