@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from uol.backends.ascendc import candidates, runtime, toolchain
 from uol.backends.ascendc.assembly import assemble
 from uol.backends.ascendc.buffers import Overflow
-from uol.backends.ascendc.collapse import steps_of, values
+from uol.backends.ascendc.collapse import values
 from uol.backends.ascendc.devices import DEFAULT_DEVICE, DEVICES
 from uol.backends.ascendc.legal import legalised
 from uol.backends.ascendc.schedules import AscendSchedule
@@ -15,6 +15,7 @@ from uol.backends.ascendc.target import CAPABILITY
 from uol.backends.ascendc.values import Unsupported
 from uol.codegen.backend import Artifact, Capability, Device, Footprint, Kernel, Module, Refusal, Schedule, ToolState
 from uol.codegen.spec import KernelGraph, KernelSpec, Store
+from uol.codegen.steps import steps_of
 from uol.codegen.traverse import variables, walk
 from uol.ir.errors import ResourceError
 from uol.ir.nodes import Call

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from uol.backends.ascendc.indices import Indices, uses
-from uol.backends.simt.fold_constants import substituted
+from uol.codegen.fold_constants import substituted
 from uol.codegen.spec import Guard, Within
 from uol.ir.nodes import Expr
 

@@ -1,7 +1,7 @@
 """Neighbouring axes that every access walks as one become one axis: x[n, c, h, w] of a dense tensor is x[i].
 
 Two axes a, b (b inside a) merge where each read and store has stride(a) == stride(b) * extent(b) and no guard or value
-depends on either. Axes of extent 1 go first (`uol.backends.simt.unit_axes`).
+depends on either. Axes of extent 1 go first (`uol.codegen.unit_axes`).
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from uol.backends.ascendc.indices import Indices, extent
-from uol.backends.simt.fold_constants import substituted
-from uol.backends.simt.unit_axes import without_unit_axes
+from uol.codegen.fold_constants import substituted
 from uol.codegen.index import ZERO
 from uol.codegen.spec import Contract, Fold, KernelSpec, Let, Map, Pack, Read, Reduce, Step, Store
+from uol.codegen.steps import steps_of
 from uol.codegen.traverse import guard_operands, rewrite, variables, walk
+from uol.codegen.unit_axes import without_unit_axes
 from uol.ir.intervals import Interval
 from uol.ir.nodes import Axis, Const, Expr, Var
 
@@ -36,13 +37,6 @@ def groups(spec: KernelSpec) -> tuple[tuple[Axis, ...], ...]:
             return (rows, cols)
         case Contract(batch=batch, m=m, n=n, k=k):
             return (batch, m, n, k)
-    return ()
-
-
-def steps_of(spec: KernelSpec) -> tuple[Step, ...]:
-    match spec:
-        case Map(steps=steps) | Pack(steps=steps) | Reduce(steps=steps) | Contract(epilogue=steps):
-            return steps
     return ()
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from uol.backends.ascendc.collapse import steps_of, values
+from uol.backends.ascendc.collapse import values
 from uol.backends.ascendc.elementary import COMPARING
 from uol.backends.ascendc.frame import BROADCAST_LANES, REPEAT_LANES
 from uol.backends.ascendc.indices import Indices
 from uol.backends.ascendc.truth import MODES
 from uol.codegen.spec import Fold, KernelSpec, Read, Store
+from uol.codegen.steps import steps_of
 from uol.codegen.traverse import walk
 from uol.ir.nodes import Call, Expr
 

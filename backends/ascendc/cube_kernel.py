@@ -25,7 +25,7 @@ from uol.backends.ascendc.program import Builder
 from uol.backends.ascendc.schedules import CubeSchedule
 from uol.backends.ascendc.tasks import TiledAxis, declare_indices, task_count, task_loop
 from uol.backends.ascendc.values import Unsupported
-from uol.backends.simt.fold_constants import substituted
+from uol.codegen.fold_constants import substituted
 from uol.codegen.index import ZERO
 from uol.codegen.spec import Contract, Store
 from uol.ir.nodes import Axis, Expr, Var

@@ -20,7 +20,7 @@ from uol.backends.ascendc.truth import as_number, mask_of, truth_of
 from uol.backends.ascendc.values import Lanes, Mask, Truth, Uniform, Unsupported, Value, int_text, real
 from uol.backends.ascendc.vector_unit import VectorUnit
 from uol.backends.ascendc.words import positions
-from uol.backends.simt.fold_constants import substituted
+from uol.codegen.fold_constants import substituted
 from uol.codegen.index import static
 from uol.codegen.spec import Read
 from uol.codegen.traverse import variables

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from uol.backends.simt.fold_constants import substituted
+from uol.codegen.fold_constants import substituted
 from uol.codegen.index import ZERO, add, static
 from uol.codegen.spec import Arg, Guard, Holds, KernelSpec, Read, Within
 from uol.codegen.traverse import guard_operands, variables

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from uol.backends.ascendc.frame import start_of
-from uol.backends.simt.names import kernel_symbol, legalise
+from uol.backends.c_names import kernel_symbol, legalise
 from uol.codegen.spec import KernelSpec
 
 _DECLARED = """

@@ -26,7 +26,7 @@ from uol.backends.ascendc.transfers import Burst, burst_in
 from uol.backends.ascendc.values import Lanes
 from uol.backends.ascendc.vector_unit import VectorUnit
 from uol.backends.ascendc.words import offset_table
-from uol.backends.simt.fold_constants import substituted
+from uol.codegen.fold_constants import substituted
 from uol.codegen.spec import Read
 
 SPAN_BYTES = 64

@@ -39,7 +39,7 @@ from uol.backends.ascendc.values import Lanes, Truth, Uniform, Unsupported, Valu
 from uol.backends.ascendc.vector_kernel import VectorKernel
 from uol.backends.ascendc.vector_unit import VectorUnit
 from uol.backends.ascendc.words import positions
-from uol.backends.simt.passes import Pass, passes_of
+from uol.codegen.column_passes import Pass, passes_of
 from uol.codegen.index import add, mul
 from uol.codegen.spec import Fold, Let, Reduce, Step, Store
 from uol.codegen.traverse import variables, walk

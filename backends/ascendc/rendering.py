@@ -9,7 +9,6 @@ from pathlib import Path
 import jinja2
 
 from uol.backends.ascendc.buffers import Overflow
-from uol.backends.ascendc.collapse import steps_of
 from uol.backends.ascendc.emission import body_lines
 from uol.backends.ascendc.indices import span_of
 from uol.backends.ascendc.kernel_names import KernelNames
@@ -20,6 +19,7 @@ from uol.backends.ascendc.schedules import AscendSchedule
 from uol.backends.ascendc.sync import synchronise
 from uol.codegen.backend import Footprint, Kernel, Launch, Param
 from uol.codegen.spec import Arg, KernelSpec, Store
+from uol.codegen.steps import steps_of
 
 TEMPLATES = Path(__file__).parent / "templates"
 WIDTH = 118

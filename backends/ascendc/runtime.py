@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from uol.backends.abi.arguments import device_address, span_bytes
 from uol.backends.abi.workspace import static_extent, workspace_layout
-from uol.backends.simt.loading import device_address, span_bytes
 from uol.codegen.backend import Artifact, ToolState
 from uol.codegen.spec import Arg, KernelGraph
 from uol.ir.errors import ShapeError, ToolchainError

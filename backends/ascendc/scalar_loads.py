@@ -12,7 +12,7 @@ from uol.backends.ascendc.fills import element_text, fill_of
 from uol.backends.ascendc.frame import Span
 from uol.backends.ascendc.indices import Indices
 from uol.backends.ascendc.vector_unit import VectorUnit
-from uol.backends.simt.fold_constants import substituted
+from uol.codegen.fold_constants import substituted
 from uol.codegen.index import add
 from uol.codegen.spec import Read
 from uol.ir.nodes import Expr, Var

@@ -19,7 +19,7 @@ from uol.backends.ascendc.transfers import Burst, burst_out
 from uol.backends.ascendc.truth import as_number, truth_of
 from uol.backends.ascendc.values import Lanes, Uniform, Unsupported
 from uol.backends.ascendc.vector_kernel import VectorKernel
-from uol.backends.simt.fold_constants import substituted
+from uol.codegen.fold_constants import substituted
 from uol.codegen.spec import Store
 
 

@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from uol.backends.simt.diagnostics import refusal
+from uol.backends.diagnostics import refusal
 from uol.codegen.backend import Artifact, Module, ToolState
 from uol.ir.errors import ToolchainError
 

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from uol.backends.cuda import nvrtc
-from uol.backends.simt.diagnostics import refusal
+from uol.backends.diagnostics import refusal
 from uol.codegen.backend import Artifact, Device, Module, ToolState
 from uol.ir.errors import ToolchainError
 

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from uol.backends.simt.diagnostics import refusal
+from uol.backends.diagnostics import refusal
 from uol.codegen.backend import Artifact, Device, Module, ToolState
 from uol.ir.errors import ToolchainError
 

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
+from uol.backends.c_names import Names
 from uol.backends.simt.c_types import COMPUTE, HALVES, SHORT_INTEGERS, STORAGE, WIDE_INTEGERS
 from uol.backends.simt.literals import literal
-from uol.backends.simt.names import Names
 from uol.backends.simt.proofs import Proofs
 from uol.backends.simt.ranges import NATURAL, Ranges
 from uol.codegen.spec import Guard, Holds, Read, Within

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from uol.backends.c_names import kernel_symbol, legalise
 from uol.backends.simt.c_printer import Printer
 from uol.backends.simt.epilogue import EpiloguePlan, plan_epilogue
 from uol.backends.simt.flat import Counter, count_of
-from uol.backends.simt.fold_constants import folded
 from uol.backends.simt.index_width import index_type
 from uol.backends.simt.literals import literal
-from uol.backends.simt.names import kernel_symbol, legalise
 from uol.backends.simt.operand import OperandPlan, Side, pitch, plan_operand, tile_names, unit_stride_is_k
 from uol.backends.simt.proofs import Proofs
 from uol.backends.simt.schedules import Tile
 from uol.backends.simt.scope import Scope
 from uol.backends.simt.signatures import Signature, signature
-from uol.backends.simt.steps import steps_of, used_variables
 from uol.backends.simt.target import Target
 from uol.codegen.backend import Launch
+from uol.codegen.fold_constants import folded
 from uol.codegen.spec import Contract
+from uol.codegen.steps import steps_of, used_variables
 from uol.codegen.traverse import variables
 from uol.ir.nodes import Call, Const, Expr, Var
 from uol.ir.types import DTYPES, INDEX, is_float

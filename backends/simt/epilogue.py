@@ -9,8 +9,8 @@ from uol.backends.simt.c_printer import Printer
 from uol.backends.simt.flat import Counter
 from uol.backends.simt.schedules import Tile
 from uol.backends.simt.scope import Scope
-from uol.backends.simt.steps import used_variables
 from uol.codegen.spec import Contract, Let, Step, Store
+from uol.codegen.steps import used_variables
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from math import prod
 
 from uol.backends.abi.workspace import static_extent
 from uol.backends.simt.c_printer import Printer
-from uol.backends.simt.fold_constants import folded, substituted
+from uol.codegen.fold_constants import folded, substituted
 from uol.codegen.index import ZERO, add, dense_strides, mul, size
 from uol.codegen.spec import Fold, Let, Read, Step, Store
 from uol.codegen.traverse import rewrite

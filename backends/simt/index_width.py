@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from uol.backends.simt.ranges import Ranges, fits_int, join
-from uol.backends.simt.steps import expressions
 from uol.codegen.spec import KernelSpec, Read
+from uol.codegen.steps import expressions
 from uol.codegen.traverse import children, guard_operands
 from uol.ir.intervals import Interval
 from uol.ir.nodes import Expr

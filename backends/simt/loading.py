@@ -10,12 +10,12 @@ import ctypes
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from uol.backends.abi.workspace import WorkspaceLayout, static_extent, workspace_layout
+from uol.backends.abi.arguments import device_address, span_bytes
+from uol.backends.abi.workspace import WorkspaceLayout, workspace_layout
 from uol.backends.simt.driver_api import Driver, Value
 from uol.codegen.backend import Artifact, Kernel, Param
 from uol.codegen.spec import Arg, KernelGraph
 from uol.ir.errors import ShapeError
-from uol.ir.types import DTYPES
 
 SCALARS: dict[str, Callable[[float], Value]] = {
     "f64": ctypes.c_double,
@@ -84,23 +84,3 @@ class Loaded:
         finally:
             for _, _, address in staged:
                 self.driver.free(address)
-
-
-def device_address(argument: object) -> int | None:
-    """The address of device memory; None for an array of the host."""
-    if isinstance(argument, int):
-        return argument
-    pointer = getattr(argument, "data_ptr", None)
-    if pointer is not None:
-        return int(pointer())
-    interface = getattr(argument, "__cuda_array_interface__", None)
-    return int(interface["data"][0]) if interface is not None else None
-
-
-def span_bytes(arg: Arg) -> int:
-    """Bytes from the first element of a buffer to its last."""
-    shape = [static_extent(d) for d in arg.shape]
-    if 0 in shape:
-        return 0
-    last = sum((d - 1) * static_extent(s) for d, s in zip(shape, arg.strides, strict=True))
-    return (last + 1) * DTYPES[arg.dtype].bytes

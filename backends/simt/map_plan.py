@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from uol.backends.c_names import kernel_symbol, legalise
 from uol.backends.simt.c_printer import Printer
 from uol.backends.simt.flat import Counter, count_of
 from uol.backends.simt.index_width import index_type
-from uol.backends.simt.names import kernel_symbol, legalise
 from uol.backends.simt.proofs import Proofs
 from uol.backends.simt.schedules import Elements
 from uol.backends.simt.scope import Scope
 from uol.backends.simt.signatures import Signature, signature
-from uol.backends.simt.steps import used_variables
 from uol.backends.simt.target import Target
 from uol.codegen.backend import Launch
 from uol.codegen.spec import Let, Map, Pack, Store
+from uol.codegen.steps import used_variables
 
 COUNTERS = ("i", "element")
 """Names of the flat counter; the second where the op has an `i` of its own."""

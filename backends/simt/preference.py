@@ -8,9 +8,9 @@ from uol.backends.simt.contract_plan import grid_of
 from uol.backends.simt.flat import count_of
 from uol.backends.simt.operand import smallest_stride
 from uol.backends.simt.schedules import BlockPerRow, Elements, SimtSchedule, ThreadPerRow, Tile
-from uol.backends.simt.steps import expressions
 from uol.codegen.backend import Device
 from uol.codegen.spec import Contract, KernelSpec, Map, Pack, Reduce, reads
+from uol.codegen.steps import expressions
 
 THREADS = 256
 """A block that fills every SIMT machine: several fit a core at any register use below 64 a thread."""

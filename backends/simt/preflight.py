@@ -6,11 +6,11 @@ from uol.backends.simt.c_types import COMPUTE, COMPUTE_BYTES
 from uol.backends.simt.contract_plan import grid_of, tile_bytes
 from uol.backends.simt.flat import count_of
 from uol.backends.simt.folds import PICKS
-from uol.backends.simt.passes import passes_of
 from uol.backends.simt.preference import TILES
 from uol.backends.simt.schedules import BlockPerRow, Elements, SimtSchedule, ThreadPerRow, Tile
 from uol.backends.simt.target import Target
 from uol.codegen.backend import Footprint, Refusal
+from uol.codegen.column_passes import passes_of
 from uol.codegen.index import static
 from uol.codegen.spec import Contract, KernelSpec, Map, Pack, Reduce
 

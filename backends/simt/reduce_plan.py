@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from uol.backends.c_names import kernel_symbol, legalise
 from uol.backends.simt.c_printer import Printer
 from uol.backends.simt.flat import Counter, count_of
 from uol.backends.simt.folds import FoldText, fold_text, take
 from uol.backends.simt.index_width import index_type
-from uol.backends.simt.names import kernel_symbol, legalise
-from uol.backends.simt.passes import Pass, Passes, passes_of
 from uol.backends.simt.proofs import Proofs
 from uol.backends.simt.schedules import BlockPerRow, RowSchedule
 from uol.backends.simt.scope import Scope
 from uol.backends.simt.signatures import Signature, signature
-from uol.backends.simt.steps import steps_of, used_variables
 from uol.backends.simt.target import Target
 from uol.codegen.backend import Launch
+from uol.codegen.column_passes import Pass, Passes, passes_of
 from uol.codegen.index import ZERO, add, mul, static
 from uol.codegen.spec import Fold, Let, Reduce, Store
+from uol.codegen.steps import steps_of, used_variables
 from uol.codegen.traverse import variables
 from uol.ir.nodes import Axis, Expr, Var
 

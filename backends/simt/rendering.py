@@ -6,18 +6,18 @@ from pathlib import Path
 
 import jinja2
 
+from uol.backends.c_names import kernel_symbol
 from uol.backends.simt.contract_plan import ContractPlan, plan_contract
 from uol.backends.simt.map_plan import MapPlan, plan_map
-from uol.backends.simt.names import kernel_symbol
 from uol.backends.simt.preflight import check
 from uol.backends.simt.reduce_plan import ReducePlan, plan_reduce
 from uol.backends.simt.schedules import BlockPerRow, Elements, SimtSchedule, ThreadPerRow, Tile
-from uol.backends.simt.steps import steps_of, stored_directly, with_steps
 from uol.backends.simt.target import Target
-from uol.backends.simt.unit_axes import without_unit_axes
 from uol.backends.template_folder import template_of
 from uol.codegen.backend import Kernel, Refusal
 from uol.codegen.spec import Contract, KernelSpec, Map, Pack, Reduce
+from uol.codegen.steps import steps_of, stored_directly, with_steps
+from uol.codegen.unit_axes import without_unit_axes
 from uol.ir.errors import ResourceError
 
 TEMPLATES = Path(__file__).parent / "templates"

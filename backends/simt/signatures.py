@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from uol.backends.c_names import Names
 from uol.backends.simt.c_types import COMPUTE, STORAGE
-from uol.backends.simt.names import Names
-from uol.backends.simt.steps import steps_of
 from uol.codegen.backend import Param
 from uol.codegen.spec import KernelSpec, Store
+from uol.codegen.steps import steps_of
 
 WIDTH = 118
 

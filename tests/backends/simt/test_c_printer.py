@@ -6,9 +6,9 @@ import math
 
 import pytest
 
+from uol.backends.c_names import Names
 from uol.backends.simt.c_printer import Printer
 from uol.backends.simt.literals import literal
-from uol.backends.simt.names import Names
 from uol.backends.simt.proofs import Proofs, in_range
 from uol.backends.simt.ranges import Ranges
 from uol.codegen.spec import Holds, Read, Within

@@ -9,7 +9,7 @@ import pytest
 from simt_cases import Case, module_of
 
 from uol.backends import registry
-from uol.backends.simt.diagnostics import refusal
+from uol.backends.diagnostics import refusal
 from uol.backends.simt.driver_api import Driver, DriverNames
 from uol.backends.simt.loading import Loaded
 from uol.codegen.backend import Artifact, Module

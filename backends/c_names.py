@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from uol.backends.simt.reserved import RESERVED
-from uol.backends.simt.steps import steps_of
+from uol.backends.c_reserved import RESERVED
 from uol.codegen.spec import Contract, Fold, KernelSpec, Let
+from uol.codegen.steps import steps_of
 
 KERNEL_SUFFIX = "_kernel"
 """Ops are called exp, round, div: as bare symbols they would clash with the C library's functions."""

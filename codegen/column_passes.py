@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from uol.backends.simt.steps import step_expressions
 from uol.codegen.spec import Fold, Let, Reduce, Step, Store
+from uol.codegen.steps import step_expressions
 from uol.codegen.traverse import variables
 
 

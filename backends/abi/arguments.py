@@ -1,0 +1,27 @@
+"""What a caller hands to a loaded operator: where its buffers lie, and how many bytes they span."""
+
+from __future__ import annotations
+
+from uol.backends.abi.workspace import static_extent
+from uol.codegen.spec import Arg
+from uol.ir.types import DTYPES
+
+
+def device_address(argument: object) -> int | None:
+    """The address of device memory; None for an array of the host."""
+    if isinstance(argument, int):
+        return argument
+    pointer = getattr(argument, "data_ptr", None)
+    if pointer is not None:
+        return int(pointer())
+    interface = getattr(argument, "__cuda_array_interface__", None)
+    return int(interface["data"][0]) if interface is not None else None
+
+
+def span_bytes(arg: Arg) -> int:
+    """Bytes from the first element of a buffer to its last."""
+    shape = [static_extent(d) for d in arg.shape]
+    if 0 in shape:
+        return 0
+    last = sum((d - 1) * static_extent(s) for d, s in zip(shape, arg.strides, strict=True))
+    return (last + 1) * DTYPES[arg.dtype].bytes
