@@ -1,7 +1,7 @@
 """Bundles: for each target a folder with everything that is shipped.
 
     build/softmax-cuda-a100/
-      softmax.cu uol_device.h        the kernels and what they include
+      softmax.cu uol_device.h ...    the kernels and what they include
       uol_softmax.h uol_abi.h ...    the C interface, the same for every target, and the host launcher
       build.sh                       the vendor's build line
       manifest.json                  what it is and how it was made

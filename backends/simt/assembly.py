@@ -14,6 +14,9 @@ from uol.codegen.spec import KernelGraph
 from uol.ir.errors import UolError
 
 DEVICE_HEADER = "uol_device.h"
+COMMON_HEADER = "uol_device_common.h"
+INCLUDE = Path(__file__).parent / "include"
+"""The folder of what the device headers share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +31,8 @@ class LaunchText:
     empty: bool
 
 
-def assemble(graph: KernelGraph, kernels: tuple[Kernel, ...], device: Device, target: Target, device_header: Path) -> Module:
-    """Device file first: what the vendor's compiler and the twin take."""
+def assemble(graph: KernelGraph, kernels: tuple[Kernel, ...], device: Device, target: Target, include: Path) -> Module:
+    """Device file first: what the vendor's compiler and the twin take. `include` holds the target's device header."""
     symbols = [k.name for k in kernels]
     if len(set(symbols)) != len(symbols):
         raise UolError(f"two kernels of {graph.name} have the same name: {', '.join(sorted(symbols))}")
@@ -51,7 +54,8 @@ def assemble(graph: KernelGraph, kernels: tuple[Kernel, ...], device: Device, ta
         SourceFile(f"{graph.name}_host{target.suffix}", host),
         op_header(graph),
         abi_header(),
-        SourceFile(DEVICE_HEADER, device_header.read_text()),
+        SourceFile(DEVICE_HEADER, (include / DEVICE_HEADER).read_text()),
+        SourceFile(COMMON_HEADER, (INCLUDE / COMMON_HEADER).read_text()),
     )
     return Module(target.name, device.name, graph, kernels, device_file, files, build)
 

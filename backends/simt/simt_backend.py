@@ -44,7 +44,7 @@ class SimtBackend:
         return rendering.render(spec, _own(schedule), self.target)
 
     def assemble(self, graph: KernelGraph, kernels: tuple[Kernel, ...], device: Device) -> Module:
-        return assembly.assemble(graph, kernels, device, self.target, self._include / assembly.DEVICE_HEADER)
+        return assembly.assemble(graph, kernels, device, self.target, self._include)
 
 
 def _own(schedule: Schedule) -> SimtSchedule:

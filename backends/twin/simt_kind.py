@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from uol.backends.simt.assembly import INCLUDE as SHARED
 from uol.backends.twin.kind import TwinKind, Unit
 
 HERE = Path(__file__).parent
 INCLUDE = HERE / "simt" / "include"
 RUNTIME = HERE / "simt" / "runtime"
 COMMON = HERE / "common"
+HEADERS = (INCLUDE, SHARED, RUNTIME, COMMON)
 
 PARTS = ("main", "signals", "schedule", "fibre", "memory", "shared", "check", "vector_access")
 SOURCES = (
@@ -53,9 +55,9 @@ def kind_with_warps(name: str, warp_width: int) -> TwinKind:
         text_flags=lambda checked: (*TEXT, warp, *(CHECKED if checked else ("-O3",))),
         runtime_flags=(*LANGUAGE, "-O2", warp),
         link_flags=("-no-pie",),
-        include=(INCLUDE, COMMON),
+        include=(INCLUDE, SHARED, COMMON),
         runtime=SOURCES,
-        headers=(Path(__file__), *sorted(INCLUDE.glob("*.h")), *sorted(RUNTIME.glob("*.h")), *sorted(COMMON.glob("*.h"))),
+        headers=(Path(__file__), *(header for folder in HEADERS for header in sorted(folder.glob("*.h")))),
         glue=glue,
     )
 

@@ -1,9 +1,10 @@
-"""The three copies of uol_device.h: one interface, accepted by the compilers they are for."""
+"""uol_device.h of each machine, and the part that they share: accepted by the compilers they are for."""
 
 from __future__ import annotations
 
 import ctypes
 import os
+import re
 import shutil
 import subprocess
 from importlib import util
@@ -19,7 +20,7 @@ HEADERS = {
     "hip": BACKENDS / "hip" / "include" / "uol_device.h",
     "twin": BACKENDS / "twin" / "simt" / "include" / "uol_device.h",
 }
-MARK = "// ---- the same in every uol_device.h"
+COMMON = BACKENDS / "simt" / "include" / "uol_device_common.h"
 
 EVERYTHING = """#include "uol_device.h"
 
@@ -69,23 +70,35 @@ extern "C" __global__ void __launch_bounds__(256) everything(
 """
 
 
-def parts(target: str) -> tuple[str, str]:
-    own, mark, shared = HEADERS[target].read_text().partition(MARK)
-    assert mark
-    return own, shared
+def included(header: Path) -> list[str]:
+    return re.findall(r"^#include (\S+)$", header.read_text(), re.MULTILINE)
 
 
-def test_the_marked_part_is_one_text() -> None:
-    assert parts("cuda")[1] == parts("hip")[1] == parts("twin")[1]
+def definitions(header: Path) -> set[str]:
+    """The functions and types that a header defines."""
+    return set(re.findall(r"^(?:template .*)?(?:UOL_DEVICE [^(=]*?|struct )(\w+)(?= [{]|[(])", header.read_text(), re.MULTILINE))
 
 
-def test_the_cuda_header_includes_nothing() -> None:
-    assert "#include" not in HEADERS["cuda"].read_text()
+def test_every_device_header_ends_with_the_common_one() -> None:
+    assert all(header.read_text().endswith('\n#include "uol_device_common.h"\n') for header in HEADERS.values())
+
+
+def test_the_cuda_header_needs_none_of_a_toolkit() -> None:
+    assert included(HEADERS["cuda"]) == ['"uol_device_common.h"']
+    assert included(COMMON) == []
+
+
+def test_what_is_common_is_defined_once() -> None:
+    """No function or type of the common header has a definition in a machine's own."""
+    defined = definitions(COMMON)
+    assert {"cast", "sigmoid", "Pick", "f16", "block_fold", "load_vector", "Sum"} <= defined
+    for header in HEADERS.values():
+        assert definitions(header) & defined <= {"shuffle_xor"}  # which has an overload for picks
 
 
 def test_the_warp_width_is_the_machine_s() -> None:
-    assert "constexpr int warp_width = 32;" in parts("cuda")[0]
-    assert "constexpr int warp_width = 64;" in parts("hip")[0]
+    assert "constexpr int warp_width = 32;" in HEADERS["cuda"].read_text()
+    assert "constexpr int warp_width = 64;" in HEADERS["hip"].read_text()
 
 
 def compile_with(command: list[str], tmp_path: Path, suffix: str, environment: dict[str, str] | None = None) -> None:
@@ -101,20 +114,22 @@ def compile_with(command: list[str], tmp_path: Path, suffix: str, environment: d
     assert (tmp_path / "everything.out").stat().st_size > 0
 
 
+def include(target: str) -> list[str]:
+    return [f"-I{HEADERS[target].parent}", f"-I{COMMON.parent}"]
+
+
 def test_nvcc_accepts_the_cuda_header(tmp_path: Path) -> None:
     nvcc = shutil.which("nvcc")
     if nvcc is None:
         pytest.skip("nvcc is not installed")
-    include = f"-I{HEADERS['cuda'].parent}"
-    compile_with([nvcc, "-arch=sm_80", "-cubin", "-Werror=all-warnings", include], tmp_path, "cu")
+    compile_with([nvcc, "-arch=sm_80", "-cubin", "-Werror=all-warnings", *include("cuda")], tmp_path, "cu")
 
 
 def test_hipcc_accepts_the_hip_header(tmp_path: Path) -> None:
     hipcc = shutil.which("hipcc")
     if hipcc is None:
         pytest.skip("hipcc is not installed")
-    include = f"-I{HEADERS['hip'].parent}"
-    command = [hipcc, "--offload-arch=gfx90a", "--cuda-device-only", "-c", "-Wall", include]
+    command = [hipcc, "--offload-arch=gfx90a", "--cuda-device-only", "-c", "-Wall", *include("hip")]
     compile_with(command, tmp_path, "hip", {"HIP_PLATFORM": "amd"})
 
 
@@ -133,10 +148,10 @@ def test_nvrtc_accepts_the_cuda_header() -> None:
         pytest.skip("the package nvidia-cuda-nvrtc is not installed")
     program = ctypes.c_void_p()
     source = EVERYTHING.encode()
-    header, name = ctypes.c_char_p(HEADERS["cuda"].read_bytes()), ctypes.c_char_p(b"uol_device.h")
-    created = library.nvrtcCreateProgram(
-        ctypes.byref(program), source, b"everything.cu", 1, ctypes.byref(header), ctypes.byref(name)
-    )
+    files = (HEADERS["cuda"], COMMON)
+    texts = (ctypes.c_char_p * 2)(*(file.read_bytes() for file in files))
+    names = (ctypes.c_char_p * 2)(*(file.name.encode() for file in files))
+    created = library.nvrtcCreateProgram(ctypes.byref(program), source, b"everything.cu", 2, texts, names)
     assert created == 0
     status = library.nvrtcCompileProgram(program, 1, (ctypes.c_char_p * 1)(b"--gpu-architecture=sm_80"))
     size = ctypes.c_size_t()

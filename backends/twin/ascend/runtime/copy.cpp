@@ -59,13 +59,20 @@ void check_count(const Instruction& instruction, int count) {
   if (count > 4095) report(kind::copy_limit, instruction.site(), "%s: blockCount %d is above 4095", instruction.name(), count);
 }
 
-void check_pad(const Instruction& instruction, const AscendC::DataCopyExtParams& p, int element) {
-  check_count(instruction, uint16_t{p.blockCount});
-  if (uint32_t{p.blockLen} > 2097151)
-    report(kind::copy_limit, instruction.site(), "%s: blockLen %u is above 2097151", instruction.name(), uint32_t{p.blockLen});
-  if (uint32_t{p.blockLen} % element != 0)
+// Documented ranges of DataCopyPad. What the card does beyond them is not documented, so that nothing is copied then.
+bool check_pad(const Instruction& instruction, const AscendC::DataCopyExtParams& p, std::uint32_t local_gap, int element) {
+  const unsigned count = uint16_t{p.blockCount}, bytes = uint32_t{p.blockLen};
+  if (bytes % element != 0)
     report(kind::copy_size, instruction.site(), "%s: blockLen %u is in bytes and must be a multiple of %d", instruction.name(),
-           uint32_t{p.blockLen}, element);
+           bytes, element);
+  const auto outside = [&](const char* name, unsigned value, unsigned low, unsigned high) {
+    if (value >= low && value <= high) return false;
+    report(kind::copy_limit, instruction.site(), "%s: %s %u is outside of %u..%u", instruction.name(), name, value, low, high);
+    return true;
+  };
+  const bool wrong_count = outside("blockCount", count, 1, 4095), wrong_length = outside("blockLen", bytes, 1, 2097151);
+  const bool wrong_gap = outside("the gap in UB", local_gap, 0, 65535);
+  return !wrong_count && !wrong_length && !wrong_gap;
 }
 
 }  // namespace
@@ -119,13 +126,12 @@ void copy_bias(Local dst, Local src, int64_t bytes, Site site) {
 void copy_pad_in(Local dst, Global src, int element, const AscendC::DataCopyExtParams& p, Padding padding, Site site) {
   Instruction instruction(PIPE_MTE2, "DataCopyPad", site);
   if (!destination(instruction, dst)) return;
-  check_pad(instruction, p, element);
+  if (!check_pad(instruction, p, uint32_t{p.dstStride}, element)) return;
   const std::int64_t left = padding.left * element, right = padding.right * element, bytes = uint32_t{p.blockLen};
   if (left > block || right > block)
     instruction.report_at(kind::copy_limit, "leftPadding and rightPadding may take 32 bytes each");
   if (padding.enabled && element == 8 && padding.bits != 0)
     instruction.report_at(kind::copy_limit, "the padding value of 64-bit types must be 0");
-  if (bytes == 0) return;
   const std::int64_t row_bytes = round_up(left + bytes + right),
                      pitch = row_bytes + std::int64_t{uint32_t{p.dstStride}} * block;
   for (std::int64_t row = 0; row < uint16_t{p.blockCount}; ++row) {
@@ -140,9 +146,8 @@ void copy_pad_in(Local dst, Global src, int element, const AscendC::DataCopyExtP
 void copy_pad_out(Global dst, Local src, Type type, const AscendC::DataCopyExtParams& p, Site site) {
   Instruction instruction(PIPE_MTE3, "DataCopyPad", site);
   if (!source(instruction, src)) return;
-  check_pad(instruction, p, bytes_of(type));
+  if (!check_pad(instruction, p, uint32_t{p.srcStride}, bytes_of(type))) return;
   const std::int64_t bytes = uint32_t{p.blockLen};
-  if (bytes == 0) return;
   const std::int64_t pitch = round_up(bytes) + std::int64_t{uint32_t{p.srcStride}} * block;
   for (std::int64_t row = 0; row < uint16_t{p.blockCount}; ++row)
     row_out(instruction, dst, row * (bytes + uint32_t{p.dstStride}), src, row * pitch, bytes, type);

@@ -14,6 +14,7 @@ void check(const Instruction& instruction, const AscendC::Nd2NzParams& p) {
   if (uint16_t{p.ndNum} > 4095) instruction.report_at(kind::nd2nz_limit, "ndNum is above 4095");
   if (rows > 16384 || pitch > 16384 || step > 16384)
     instruction.report_at(kind::nd2nz_limit, "nValue, dstNzC0Stride and dstNzNStride are at most 16384");
+  if (uint16_t{p.srcDValue} == 0) instruction.report_at(kind::nd2nz_limit, "srcDValue is at least 1");
   if (pitch == 0 || step == 0) instruction.report_at(kind::nd2nz_limit, "dstNzC0Stride and dstNzNStride are at least 1");
   if (uint16_t{p.dValue} > 0 && rows > 0 && (rows - 1) * step + 1 > pitch)
     report(kind::nd2nz_limit, instruction.site(),

@@ -23,6 +23,7 @@ QuantMode_t needed(Type dst) {
 
 bool check(const Instruction& instruction, Type dst, Type src, bool row_major, const AscendC::FixpipeParamsV220& p) {
   const int n = uint16_t{p.nSize}, m = uint16_t{p.mSize};
+  if (n < 1 || m < 1) instruction.report_at(kind::fixpipe_limit, "nSize and mSize are at least 1");
   if (n > 4095) instruction.report_at(kind::fixpipe_limit, "nSize is at most 4095");
   if (row_major && m > 8192) instruction.report_at(kind::fixpipe_limit, "mSize is at most 8192 for row-major results");
   if (!row_major && n % 16 != 0) instruction.report_at(kind::fixpipe_limit, "nSize must be a multiple of 16 for NZ results");

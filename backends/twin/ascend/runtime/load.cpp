@@ -35,6 +35,7 @@ void load_data(Local dst, Local src, Type type, const AscendC::LoadData2DParams&
   Instruction instruction(PIPE_MTE1, "LoadData", site);
   if (!operands(instruction, dst, src)) return;
   const int element = bytes_of(type);
+  if (uint8_t{p.repeatTimes} == 0) return instruction.report_at(kind::load_limit, "repeatTimes is at least 1");
   if (p.ifTranspose && element != 2)
     return instruction.report_at(kind::load_limit, "ifTranspose is for 16-bit types: use LoadDataWithTranspose");
   if (uint8_t{p.addrMode} != 0) return instruction.report_at(kind::load_limit, "the twin runs addrMode 0 only");

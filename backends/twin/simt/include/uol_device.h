@@ -21,8 +21,6 @@ UOL_DEVICE unsigned short bf16_bits(float value) {
   return static_cast<unsigned short>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
 }
 
-UOL_DEVICE int thread_index() { return threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z); }
-
 UOL_DEVICE void block_barrier(int line, int part) { uol_twin::barrier(line, part); }
 UOL_DEVICE void warp_barrier(int line = __builtin_LINE()) { uol_twin::warp_barrier(line); }
 
@@ -35,256 +33,22 @@ template <class T> UOL_DEVICE T shuffle_xor(T value, int mask, int line = __buil
   return value;
 }
 
-// `n` elements in one access. It is checked as one, so that alignment is that of the whole vector.
-template <class T, int n> struct alignas(sizeof(T) * n) Vector { T at[n]; };
-template <int n, class T> UOL_DEVICE Vector<T, n> load_vector(const T* from) {
-  static_assert(sizeof(T) * n <= 16, "at most 16 bytes");
-  if constexpr (sizeof(T) * n == 2) return __builtin_bit_cast(Vector<T, n>, uol_twin::load2(from));
-  else if constexpr (sizeof(T) * n == 4) return __builtin_bit_cast(Vector<T, n>, uol_twin::load4(from));
-  else if constexpr (sizeof(T) * n == 8) return __builtin_bit_cast(Vector<T, n>, uol_twin::load8(from));
-  else if constexpr (sizeof(T) * n == 16) return __builtin_bit_cast(Vector<T, n>, uol_twin::load16(from));
-  else return {{*from}};
+// One access of up to 16 bytes. It is checked as one, so that alignment is that of the whole.
+template <class V> UOL_DEVICE V load_whole(const void* from) {
+  if constexpr (sizeof(V) == 2) return __builtin_bit_cast(V, uol_twin::load2(from));
+  else if constexpr (sizeof(V) == 4) return __builtin_bit_cast(V, uol_twin::load4(from));
+  else if constexpr (sizeof(V) == 8) return __builtin_bit_cast(V, uol_twin::load8(from));
+  else if constexpr (sizeof(V) == 16) return __builtin_bit_cast(V, uol_twin::load16(from));
+  else return *static_cast<const V*>(from);
 }
-template <int n, class T> UOL_DEVICE void store_vector(T* to, const Vector<T, n>& value) {
-  static_assert(sizeof(T) * n <= 16, "at most 16 bytes");
-  if constexpr (sizeof(T) * n == 2) uol_twin::store2(to, __builtin_bit_cast(unsigned short, value));
-  else if constexpr (sizeof(T) * n == 4) uol_twin::store4(to, __builtin_bit_cast(unsigned, value));
-  else if constexpr (sizeof(T) * n == 8) uol_twin::store8(to, __builtin_bit_cast(unsigned long long, value));
-  else if constexpr (sizeof(T) * n == 16) uol_twin::store16(to, __builtin_bit_cast(uol_twin::Pair, value));
-  else *to = value.at[0];
-}
-
-// ---- the same in every uol_device.h, from here to the end ----------------------------------------------------------
-
-// Half-precision storage: explicit conversions, rounded to nearest even; arithmetic is done in float.
-struct f16 {
-  unsigned short bits;
-  f16() = default;
-  UOL_DEVICE explicit f16(float value) : bits(f16_bits(value)) {}
-  UOL_DEVICE explicit f16(double value);
-  UOL_DEVICE explicit operator float() const { return f16_value(bits); }
-  UOL_DEVICE explicit operator double() const { return f16_value(bits); }
-};
-
-struct bf16 {
-  unsigned short bits;
-  bf16() = default;
-  UOL_DEVICE explicit bf16(float value) : bits(bf16_bits(value)) {}
-  UOL_DEVICE explicit bf16(double value);
-  UOL_DEVICE explicit operator float() const { return from_bits(static_cast<unsigned>(bits) << 16); }
-  UOL_DEVICE explicit operator double() const { return from_bits(static_cast<unsigned>(bits) << 16); }
-};
-
-template <class A, class B> inline constexpr bool same = false;
-template <class A> inline constexpr bool same<A, A> = true;
-template <class T> inline constexpr bool is_real = same<T, float> || same<T, double>;
-template <class T> inline constexpr bool is_half = same<T, f16> || same<T, bf16>;
-
-template <class T> struct Limits;
-template <> struct Limits<signed char> { static constexpr signed char low = -128, high = 127; };
-template <> struct Limits<unsigned char> { static constexpr unsigned char low = 0, high = 255; };
-template <> struct Limits<short> { static constexpr short low = -32768, high = 32767; };
-template <> struct Limits<int> { static constexpr int low = -2147483647 - 1, high = 2147483647; };
-template <> struct Limits<long long> {
-  static constexpr long long low = -9223372036854775807LL - 1, high = 9223372036854775807LL;
-};
-
-template <class T> UOL_DEVICE T infinity() {
-  if constexpr (same<T, double>) return from_bits(0x7ff0000000000000ULL);
-  else return from_bits(0x7f800000u);
-}
-template <class T> UOL_DEVICE T nan() {
-  if constexpr (same<T, double>) return from_bits(0x7ff8000000000000ULL);
-  else return from_bits(0x7fc00000u);
-}
-// The least and greatest value of a type: what max and min start from.
-template <class T> UOL_DEVICE T lowest() {
-  if constexpr (is_real<T>) return -infinity<T>();
-  else return Limits<T>::low;
-}
-template <class T> UOL_DEVICE T highest() {
-  if constexpr (is_real<T>) return infinity<T>();
-  else return Limits<T>::high;
-}
-
-// A value rounded to odd: rounding the result once more, to a shorter format, rounds the value itself correctly.
-UOL_DEVICE float odd_float(double value) {
-  float near = static_cast<float>(value);
-  if (value != value || static_cast<double>(near) == value) return near;
-  unsigned bits = to_bits(near);
-  const bool beyond = (near > 0) == (static_cast<double>(near) > value) && (near != 0);
-  if (beyond) bits -= 1;
-  return from_bits(bits | 1u);
-}
-UOL_DEVICE float odd_float(long long value) {
-  const unsigned long long magnitude = value < 0 ? 0ULL - static_cast<unsigned long long>(value) : value;
-  unsigned long long head = magnitude;
-  float scale = 1.0f;
-  while (head >> 24) {
-    head = (head >> 1) | (head & 1);
-    scale *= 2.0f;
-  }
-  return (value < 0 ? -1.0f : 1.0f) * static_cast<float>(head) * scale;
-}
-UOL_DEVICE f16::f16(double value) : bits(f16_bits(odd_float(value))) {}
-UOL_DEVICE bf16::bf16(double value) : bits(bf16_bits(odd_float(value))) {}
-
-// Float to integer: truncates, saturates, NaN gives 0.
-template <class To, class From> UOL_DEVICE To saturate(From value) {
-  constexpr To low = Limits<To>::low, high = Limits<To>::high;
-  if (value != value) return 0;
-  if (value <= static_cast<From>(low)) return low;
-  if (value >= static_cast<From>(high)) return high;
-  return static_cast<To>(value);
-}
-
-// The casts of the language: to a shorter float rounds to nearest even, float to integer saturates, integers wrap.
-template <class To, class From> UOL_DEVICE To cast(From value) {
-  if constexpr (same<To, From>) return value;
-  else if constexpr (is_half<From>) return cast<To>(static_cast<float>(value));
-  else if constexpr (same<To, bool>) return value != 0;
-  else if constexpr (is_half<To> && is_real<From>) return To(value);
-  else if constexpr (is_half<To>) return To(odd_float(static_cast<long long>(value)));
-  else if constexpr (is_real<From> && !is_real<To>) return saturate<To>(value);
-  else return static_cast<To>(value);
-}
-
-// NaN-propagating for floats: a comparison with NaN is false, so a NaN `b` falls through and a NaN `a` is asked for.
-template <class T> UOL_DEVICE T max(T a, T b) { return (a > b || a != a) ? a : b; }
-template <class T> UOL_DEVICE T min(T a, T b) { return (a < b || a != a) ? a : b; }
-
-// Floored division; by zero gives 0; the one overflow (lowest / -1) wraps.
-template <class T> UOL_DEVICE T floor_div(T a, T b) {
-  static_assert(same<T, int> || same<T, long long>, "int or long long");
-  if (b == 0) return 0;
-  if (b == -1) return static_cast<T>(0ULL - static_cast<unsigned long long>(a));
-  const T quotient = a / b;
-  return quotient - ((a % b != 0) && ((a < 0) != (b < 0)));
-}
-template <class T> UOL_DEVICE T floor_mod(T a, T b) {
-  static_assert(same<T, int> || same<T, long long>, "int or long long");
-  if (b == 0 || b == -1) return 0;
-  const T rest = a % b;
-  return rest != 0 && ((rest < 0) != (b < 0)) ? rest + b : rest;
-}
-
-UOL_DEVICE float exp(float x) { return ::expf(x); }
-UOL_DEVICE double exp(double x) { return ::exp(x); }
-UOL_DEVICE float log(float x) { return ::logf(x); }
-UOL_DEVICE double log(double x) { return ::log(x); }
-UOL_DEVICE float exp2(float x) { return ::exp2f(x); }
-UOL_DEVICE double exp2(double x) { return ::exp2(x); }
-UOL_DEVICE float expm1(float x) { return ::expm1f(x); }
-UOL_DEVICE double expm1(double x) { return ::expm1(x); }
-UOL_DEVICE float log2(float x) { return ::log2f(x); }
-UOL_DEVICE double log2(double x) { return ::log2(x); }
-UOL_DEVICE float log1p(float x) { return ::log1pf(x); }
-UOL_DEVICE double log1p(double x) { return ::log1p(x); }
-UOL_DEVICE float sqrt(float x) { return ::sqrtf(x); }
-UOL_DEVICE double sqrt(double x) { return ::sqrt(x); }
-UOL_DEVICE float rsqrt(float x) { return ::rsqrtf(x); }
-UOL_DEVICE double rsqrt(double x) { return ::rsqrt(x); }
-UOL_DEVICE float tanh(float x) { return ::tanhf(x); }
-UOL_DEVICE double tanh(double x) { return ::tanh(x); }
-UOL_DEVICE float erf(float x) { return ::erff(x); }
-UOL_DEVICE double erf(double x) { return ::erf(x); }
-UOL_DEVICE float sin(float x) { return ::sinf(x); }
-UOL_DEVICE double sin(double x) { return ::sin(x); }
-UOL_DEVICE float cos(float x) { return ::cosf(x); }
-UOL_DEVICE double cos(double x) { return ::cos(x); }
-UOL_DEVICE float pow(float x, float y) { return ::powf(x, y); }
-UOL_DEVICE double pow(double x, double y) { return ::pow(x, y); }
-UOL_DEVICE float floor(float x) { return ::floorf(x); }
-UOL_DEVICE double floor(double x) { return ::floor(x); }
-UOL_DEVICE float ceil(float x) { return ::ceilf(x); }
-UOL_DEVICE double ceil(double x) { return ::ceil(x); }
-UOL_DEVICE float round(float x) { return ::rintf(x); }
-UOL_DEVICE double round(double x) { return ::rint(x); }
-UOL_DEVICE float abs(float x) { return ::fabsf(x); }
-UOL_DEVICE double abs(double x) { return ::fabs(x); }
-UOL_DEVICE int abs(int x) { return x < 0 ? static_cast<int>(0u - static_cast<unsigned>(x)) : x; }
-UOL_DEVICE long long abs(long long x) { return x < 0 ? static_cast<long long>(0ULL - static_cast<unsigned long long>(x)) : x; }
-// 1 / (1 + e^-x), without overflow on either side.
-template <class T> UOL_DEVICE T sigmoid(T x) {
-  const T e = exp(-abs(x));
-  return (x >= 0 ? T(1) : e) / (T(1) + e);
-}
-
-// A candidate of argmax or argmin.
-template <class T, class I = long long> struct Pick {
-  T value;
-  I index;
-};
-// The first NaN, else the extremum with the smallest index.
-template <class T, class I> UOL_DEVICE Pick<T, I> pick_max(Pick<T, I> a, Pick<T, I> b) {
-  const bool nan_a = a.value != a.value, nan_b = b.value != b.value, level = nan_a ? nan_b : a.value == b.value;
-  if (level) return b.index < a.index ? b : a;
-  return nan_a || (!nan_b && a.value > b.value) ? a : b;
-}
-template <class T, class I> UOL_DEVICE Pick<T, I> pick_min(Pick<T, I> a, Pick<T, I> b) {
-  const bool nan_a = a.value != a.value, nan_b = b.value != b.value, level = nan_a ? nan_b : a.value == b.value;
-  if (level) return b.index < a.index ? b : a;
-  return nan_a || (!nan_b && a.value < b.value) ? a : b;
-}
-template <class T, class I> UOL_DEVICE Pick<T, I> shuffle_xor(Pick<T, I> v, int mask, int line = __builtin_LINE()) {
-  return {shuffle_xor(v.value, mask, line), shuffle_xor(v.index, mask, line)};
-}
-
-struct Sum { template <class T> UOL_DEVICE T operator()(T a, T b) const { return a + b; } };
-struct Prod { template <class T> UOL_DEVICE T operator()(T a, T b) const { return a * b; } };
-struct Max { template <class T> UOL_DEVICE T operator()(T a, T b) const { return uol::max(a, b); } };
-struct Min { template <class T> UOL_DEVICE T operator()(T a, T b) const { return uol::min(a, b); } };
-struct Any { UOL_DEVICE bool operator()(bool a, bool b) const { return a || b; } };
-struct All { UOL_DEVICE bool operator()(bool a, bool b) const { return a && b; } };
-struct ArgMax { template <class P> UOL_DEVICE P operator()(P a, P b) const { return pick_max(a, b); } };
-struct ArgMin { template <class P> UOL_DEVICE P operator()(P a, P b) const { return pick_min(a, b); } };
-
-// Fold over groups of `width` neighbouring lanes (a power of two within a warp); every lane gets its group's value.
-template <int width, class T, class Step> UOL_DEVICE T group_fold(T value, Step step, int line = __builtin_LINE()) {
-  static_assert(width > 0 && width <= warp_width && (width & (width - 1)) == 0, "a power of two within a warp");
-  for (int mask = width / 2; mask > 0; mask /= 2) value = step(value, shuffle_xor(value, mask, line));
-  return value;
-}
-// Fold over a block of `threads`; every thread gets the value. `scratch`: shared, one element a warp; free afterwards.
-template <int threads, class T, class Step>
-UOL_DEVICE T block_fold(T value, T* scratch, Step step, int line = __builtin_LINE()) {
-  static_assert(threads % warp_width == 0, "whole warps");
-  value = group_fold<warp_width>(value, step, line);
-  if constexpr (threads == warp_width) return value;
-  const int thread = thread_index();
-  if (thread % warp_width == 0) scratch[thread / warp_width] = value;
-  block_barrier(line, 1);
-  value = scratch[0];
-  for (int warp = 1; warp < threads / warp_width; ++warp) value = step(value, scratch[warp]);
-  block_barrier(line, 2);
-  return value;
-}
-
-template <int threads, class T> UOL_DEVICE T block_sum(T value, T* scratch, int line = __builtin_LINE()) {
-  return block_fold<threads>(value, scratch, Sum{}, line);
-}
-template <int threads, class T> UOL_DEVICE T block_prod(T value, T* scratch, int line = __builtin_LINE()) {
-  return block_fold<threads>(value, scratch, Prod{}, line);
-}
-template <int threads, class T> UOL_DEVICE T block_max(T value, T* scratch, int line = __builtin_LINE()) {
-  return block_fold<threads>(value, scratch, Max{}, line);
-}
-template <int threads, class T> UOL_DEVICE T block_min(T value, T* scratch, int line = __builtin_LINE()) {
-  return block_fold<threads>(value, scratch, Min{}, line);
-}
-template <int threads> UOL_DEVICE bool block_any(bool value, bool* scratch, int line = __builtin_LINE()) {
-  return block_fold<threads>(value, scratch, Any{}, line);
-}
-template <int threads> UOL_DEVICE bool block_all(bool value, bool* scratch, int line = __builtin_LINE()) {
-  return block_fold<threads>(value, scratch, All{}, line);
-}
-template <int threads, class T, class I>
-UOL_DEVICE Pick<T, I> block_argmax(T value, I index, Pick<T, I>* scratch, int line = __builtin_LINE()) {
-  return block_fold<threads>(Pick<T, I>{value, index}, scratch, ArgMax{}, line);
-}
-template <int threads, class T, class I>
-UOL_DEVICE Pick<T, I> block_argmin(T value, I index, Pick<T, I>* scratch, int line = __builtin_LINE()) {
-  return block_fold<threads>(Pick<T, I>{value, index}, scratch, ArgMin{}, line);
+template <class V> UOL_DEVICE void store_whole(void* to, const V& value) {
+  if constexpr (sizeof(V) == 2) uol_twin::store2(to, __builtin_bit_cast(unsigned short, value));
+  else if constexpr (sizeof(V) == 4) uol_twin::store4(to, __builtin_bit_cast(unsigned, value));
+  else if constexpr (sizeof(V) == 8) uol_twin::store8(to, __builtin_bit_cast(unsigned long long, value));
+  else if constexpr (sizeof(V) == 16) uol_twin::store16(to, __builtin_bit_cast(uol_twin::Pair, value));
+  else *static_cast<V*>(to) = value;
 }
 
 }  // namespace uol
+
+#include "uol_device_common.h"
