@@ -8,6 +8,7 @@
     twin_check.py, verdict.py,
     arrangement.py, recentring.py    one operator on one target, in some order of memory
     sweep.py, support.py             all cases of all operators; the matrix of what is supported
+    default_workloads.py             sizes for operators that the library does not know
     mutate.py, control_faults.py,
     value_faults.py, fault_places.py,
     idle_fields.py, source_tokens.py faults put into emitted kernels

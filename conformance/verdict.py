@@ -9,6 +9,7 @@ from typing import Literal
 from uol.conformance.arrangement import Arrangement
 from uol.conformance.comparison import Comparison
 from uol.ops.inputs import Kind
+from uol.ops.references import has_reference
 from uol.ops.workloads import Workload
 
 Status = Literal["pass", "breach", "findings", "refused", "failed"]
@@ -70,6 +71,7 @@ class Verdict:
             "status": self.status,
             "reason": self.reason,
             **{name: None if c is None else asdict(c) for name, c in compared.items()},
+            "independent_reference": has_reference(self.case.op),
             "findings": list(self.findings),
             "kernels": self.kernels,
             "counts": dict(self.counts),

@@ -57,6 +57,11 @@ def workloads_of(op: str) -> tuple[Workload, ...]:
     return _all()[op]
 
 
+def has_workloads(op: str) -> bool:
+    """Is this an operator of the library, whose workloads are written down?"""
+    return op in _all()
+
+
 @cache
 def _all() -> dict[str, tuple[Workload, ...]]:
     groups = tomllib.loads(files("uol.ops").joinpath("workloads.toml").read_text(encoding="utf-8"))

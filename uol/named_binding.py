@@ -83,12 +83,16 @@ def _named_types(op: Op, dtype: str | Mapping[str, str] | None, variables: tuple
     return {name.strip(): chosen.strip() for name, chosen in pairs}
 
 
-def _bind_dims(op: Op, dims: Mapping[str, Size]) -> tuple[dict[str, tuple[int, ...]], dict[str, int]]:
-    pack_names = list(dict.fromkeys(d.id for p in op.params for d in p.dims if isinstance(d, Pack)))
+def free_dims(op: Op) -> tuple[list[str], list[str]]:
+    """What a call must give sizes: the names of the packs, and of the dims beside them."""
+    packs = list(dict.fromkeys(d.id for p in op.params for d in p.dims if isinstance(d, Pack)))
     attributes = {a.name for a in op.attributes}
     free = [n for p in op.params for d in p.dims if not isinstance(d, Pack) for n in names_of(d)]
-    dim_names = [n for n in dict.fromkeys(free) if n not in attributes]
+    return packs, [n for n in dict.fromkeys(free) if n not in attributes]
 
+
+def _bind_dims(op: Op, dims: Mapping[str, Size]) -> tuple[dict[str, tuple[int, ...]], dict[str, int]]:
+    pack_names, dim_names = free_dims(op)
     packs: dict[str, tuple[int, ...]] = {}
     sizes: dict[str, int] = {}
     unknown: dict[str, Size] = {}

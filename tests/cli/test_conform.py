@@ -39,6 +39,33 @@ def test_operators_as_json(toy: str) -> None:
     assert {"workload", "golden", "reference", "oracle"} <= records[0].keys()
 
 
+ROWS = "op {name}(x: T[*S, C]) -> (y: T[*S]) for T in (f64, f32) {{ y[*s] = T(sum[c](acc(x[*s, c]))) }}"
+
+
+def test_a_text_is_an_operator(toy: str, tmp_path: Path) -> None:
+    file = tmp_path / "own.uol"
+    file.write_text(ROWS.format(name="rows_of_own"))
+    result = uol("conform", "--op", f"relu,{file}", "--target", "toy")
+    assert result.status == 0, result.out + result.err
+    rows = [line.split() for line in result.out.splitlines()]
+    assert [row[:4] for row in rows[1:3]] == [["relu", "toy:host", "f32", "12/12"], ["rows_of_own", "toy:host", "f32", "6/6"]]
+    said = "rows_of_own: no reference of its own, so it was compared with the golden interpreter alone"
+    assert result.out.splitlines()[3:] == [said]
+    records = json.loads(uol("conform", "--op", f"relu,{file}", "--target", "toy", "--json").out)
+    assert {(r["op"], r["independent_reference"]) for r in records} == {("relu", True), ("rows_of_own", False)}
+
+
+def test_a_text_that_a_target_gets_wrong_is_a_breach(toy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import toy_backend
+
+    monkeypatch.setitem(toy_backend.FOLDS, "sum", ("np.prod", 1))
+    file = tmp_path / "wrong.uol"
+    file.write_text(ROWS.format(name="rows_gone_wrong"))
+    result = uol("conform", "--op", file, "--target", "toy")
+    assert result.status == 1
+    assert "breach: golden: beyond the contract" in result.out
+
+
 class OnePath:
     """A path with one layer on two targets."""
 
@@ -84,6 +111,7 @@ BAD = {
     "conform": "UolError: say what to check",
     "conform --op relu --path resnet50": "UolError: say what to check",
     "conform --op softmx": "UolError: unknown operator 'softmx'",
+    "conform --op absent.uol": "ResourceError: cannot read 'absent.uol': No such file or directory",
     "conform --path resnet51": "UolError: unknown path 'resnet51'",
     "conform --op relu --target tpu": "UolError: unknown target 'tpu'",
     "conform --op relu --dtype f31": "TypeCheckError: relu cannot be of the unknown type 'f31' for T",

@@ -8,21 +8,23 @@ from typing import Annotated
 import typer
 
 from uol.backends import registry
-from uol.catalogue import find_operator
+from uol.cli.arguments import read_operator
 from uol.cli.conform_paths import conform_paths
 from uol.cli.options import JsonOption
 from uol.cli.output import counted, print_json, print_table, print_text
+from uol.conformance.default_workloads import default_workloads
 from uol.conformance.paths.record import PathOptions
 from uol.conformance.verdict import Case, Verdict
 from uol.ir.errors import TypeCheckError, UolError
 from uol.ir.syntax import Op
 from uol.named_binding import bind_types
+from uol.ops.references import has_reference
 from uol.ops.texts import names as library_names
-from uol.ops.workloads import Workload, workloads_of
+from uol.ops.workloads import Workload, has_workloads, workloads_of
 from uol.targets import resolve_targets
 
 PathOption = Annotated[str, typer.Option("--path", help="Model paths: resnet50.")]
-OpOption = Annotated[str, typer.Option("--op", help="Operators: softmax,conv2d; all for every one that has workloads.")]
+OpOption = Annotated[str, typer.Option("--op", help="Operators: softmax,own.uol; all for the whole library.")]
 TargetsOption = Annotated[str, typer.Option("--target", "-t", help="Targets; all where nothing is said.")]
 DtypesOption = Annotated[str, typer.Option("--dtype", help="Types of the checks: f32,f16.")]
 ReportOption = Annotated[Path, typer.Option("--report", help="Folder for report.json and report.html.")]
@@ -78,7 +80,8 @@ def _conform_operators(op: str, targets: list[str], dtype: str, seed: int, as_js
 
 def _operators(text: str) -> list[tuple[Op, tuple[Workload, ...]]]:
     names = list(library_names()) if text.strip() == "all" else _listed(text, "operator", "softmax,conv2d")
-    return [(find_operator(name), workloads_of(name)) for name in names]
+    operators = {op.name: op for op in map(read_operator, names)}
+    return [(op, workloads_of(name) if has_workloads(name) else default_workloads(op)) for name, op in operators.items()]
 
 
 def _dtypes(op: Op, text: str) -> list[str]:
@@ -115,6 +118,9 @@ def _print(verdicts: list[Verdict]) -> None:
         share = max((v.golden.share for v in group if v.golden is not None), default=0.0)
         rows.append((*key, f"{passed}/{len(group)}", f"{share:.1%}", "" if passed == len(group) else "FAILED"))
     print_table(("operator", "target", "dtype", "passed", "worst share of what is admitted", ""), rows)
+    for name in dict.fromkeys(v.case.op for v in verdicts):
+        if not has_reference(name):
+            print_text(f"{name}: no reference of its own, so it was compared with the golden interpreter alone")
     for v in verdicts:
         if not v.ok:
             print_text(f"\n{v.case}\n  {v.status}: {v.reason}")
