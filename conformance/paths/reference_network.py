@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uol.conformance.paths.network import Layer
-from uol.ir.errors import ResourceError, ShapeError, ToolchainError
+from uol.conformance.paths.weights import load_weights
+from uol.ir.errors import ToolchainError
 
 if TYPE_CHECKING:
     import torch
@@ -31,7 +32,7 @@ def load_network(weights: Path | None, seed: int, image: NDArray[np.float32]) ->
     if weights is None:
         _seed(network, seed, torch.from_numpy(image))
     else:
-        _load(network, weights)
+        load_weights(network, weights, "ResNet-50")
     prepared: torch.nn.Module = network.requires_grad_(False).eval()
     return prepared
 
@@ -137,16 +138,3 @@ def _seed(network: Any, seed: int, image: torch.Tensor) -> None:
             torch.nn.init.zeros_(module.bias)
     with torch.no_grad():
         network.train()(image)
-
-
-def _load(network: Any, path: Path) -> None:
-    import torch
-
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises what its unpickler does
-        raise ResourceError(f"{path} cannot be read as a state dict: {error}") from error
-    try:
-        network.load_state_dict(state)
-    except (RuntimeError, TypeError) as error:
-        raise ShapeError(f"{path} is no state dict of ResNet-50: {str(error).splitlines()[0]}") from error

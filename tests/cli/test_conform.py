@@ -116,7 +116,8 @@ BAD = {
     "conform --op relu --target tpu": "UolError: unknown target 'tpu'",
     "conform --op relu --dtype f31": "TypeCheckError: relu cannot be of the unknown type 'f31' for T",
     "conform --path resnet50 --report file/report": "ResourceError: the report cannot be written to 'file/report'",
-    "conform --path resnet50 --weights absent.pt": "absent.pt",
+    "conform --path resnet50 --weights absent.pt": "ResourceError: cannot read the weights 'absent.pt': No such file",
+    "conform --path resnet50 --weights file": "TypeCheckError: file is of another format than torch.save's",
     "conform --path resnet50 --image absent.png": "absent.png",
 }
 
