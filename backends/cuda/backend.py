@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from uol.backends.cuda import driver, toolchain
@@ -18,17 +17,14 @@ class CudaBackend(SimtBackend):
     """NVIDIA devices of compute capability 8.0 and later."""
 
     def __init__(self) -> None:
-        super().__init__(TARGET, DEVICES, DEFAULT, INCLUDE)
+        super().__init__(TARGET, DEVICES, DEFAULT, INCLUDE, driver.SOURCE)
 
     def build(self, module: Module) -> Artifact:
         """A cubin, and PTX beside it: by NVRTC in this process where it is installed, else by nvcc."""
         return toolchain.build(module, self.devices[module.device_name])
 
-    def load(self, artifact: Artifact) -> Callable[..., None]:
-        return driver.load(artifact)
-
     def doctor(self) -> tuple[ToolState, ...]:
-        return toolchain.states() + driver.states()
+        return (*toolchain.states(), self.driver.state())
 
 
 BACKEND = CudaBackend()

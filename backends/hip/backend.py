@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from uol.backends.hip import driver, toolchain
@@ -18,17 +17,14 @@ class HipBackend(SimtBackend):
     """AMD devices of the CDNA2 generation."""
 
     def __init__(self) -> None:
-        super().__init__(TARGET, DEVICES, DEFAULT, INCLUDE)
+        super().__init__(TARGET, DEVICES, DEFAULT, INCLUDE, driver.SOURCE)
 
     def build(self, module: Module) -> Artifact:
         """A code object, by hipcc."""
         return toolchain.build(module, self.devices[module.device_name])
 
-    def load(self, artifact: Artifact) -> Callable[..., None]:
-        return driver.load(artifact)
-
     def doctor(self) -> tuple[ToolState, ...]:
-        return toolchain.states() + driver.states()
+        return (*toolchain.states(), self.driver.state())
 
 
 BACKEND = HipBackend()

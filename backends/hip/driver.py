@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import ctypes
-from functools import cache
+from collections.abc import Callable
 
-from uol.backends.simt.driver_api import Driver, DriverNames
-from uol.backends.simt.loading import Loaded
-from uol.codegen.backend import Artifact, ToolState
+from uol.backends.simt.driver_api import DriverNames, DriverSource
 from uol.ir.errors import ToolchainError
 
 HINT = "install AMD's driver and ROCm on a machine with a GPU; without one, run the kernel in the twin"
@@ -26,46 +24,20 @@ NAMES = DriverNames(
 )
 
 
-def load(artifact: Artifact) -> Loaded:
-    """The module on the current device. Raises ToolchainError where there is none."""
-    return Loaded(artifact, _driver())
-
-
-@cache
-def _driver() -> Driver:
-    library = _library()
-    if library is None:
-        raise ToolchainError("no HIP runtime was found: kernels can be built here, not run", hint=HINT)
+def start(library: ctypes.CDLL) -> Callable[[], None]:
+    """Asks for a device. A thread's current device is device 0 from the start: there is nothing to activate."""
     library.hipGetErrorString.restype = ctypes.c_char_p
     count = ctypes.c_int()
     status = library.hipGetDeviceCount(ctypes.byref(count))
     if status != 0 or count.value == 0:
-        detail = _explain(library, status) if status else "no device"
+        detail = explain(library, status) if status else "no device"
         raise ToolchainError(f"the HIP runtime has no device: {detail}", hint=HINT)
-    # The thread's current device is device 0 from the start: nothing to activate.
-    return Driver("HIP", library, NAMES, lambda: None, lambda status: _explain(library, status))
+    return lambda: None
 
 
-@cache
-def _library() -> ctypes.CDLL | None:
-    for name in LIBRARIES:
-        try:
-            return ctypes.CDLL(name)
-        except OSError:
-            continue
-    return None
-
-
-def _explain(library: ctypes.CDLL, status: int) -> str:
+def explain(library: ctypes.CDLL, status: int) -> str:
     text: bytes = library.hipGetErrorString(status)
     return text.decode()
 
 
-def states() -> tuple[ToolState, ...]:
-    """The runtime, as `uol doctor` shows it."""
-    try:
-        _driver()
-        found, detail = True, "libamdhip64, with a device"
-    except ToolchainError as error:
-        found, detail = False, error.message
-    return (ToolState("HIP device", found, detail, "HIP kernels run in the twin, not on a device", HINT),)
+SOURCE = DriverSource("HIP", "HIP runtime", LIBRARIES, NAMES, start, explain, HINT)

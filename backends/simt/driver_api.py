@@ -5,8 +5,9 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
-from uol.codegen.backend import Launch
+from uol.codegen.backend import Launch, ToolState
 from uol.ir.errors import ToolchainError
 
 Value = ctypes.c_void_p | ctypes.c_double | ctypes.c_float | ctypes.c_longlong
@@ -82,3 +83,55 @@ class Driver:
         status: int = getattr(self.library, name)(*arguments)
         if status != 0:
             raise ToolchainError(f"{name} failed on the {self.vendor} device: {self.explain(status)}")
+
+
+@dataclass(frozen=True, slots=True)
+class DriverSource:
+    """Where a vendor's driver comes from and how it is woken.
+
+    software    what must be installed: "CUDA driver"
+    libraries   names to try, in order
+    start       readies an opened library and gives what makes a device current for a thread; raises ToolchainError
+                where there is no device
+    explain     names a status
+    """
+
+    vendor: str
+    software: str
+    libraries: tuple[str, ...]
+    names: DriverNames
+    start: Callable[[ctypes.CDLL], Callable[[], None]]
+    explain: Callable[[ctypes.CDLL, int], str]
+    hint: str
+
+    def open(self) -> Driver:
+        """The driver, opened once a process. Raises ToolchainError where it or its device is missing."""
+        return _open(self)
+
+    def find(self) -> ctypes.CDLL | None:
+        """The first of its libraries that is installed."""
+        for name in self.libraries:
+            try:
+                return ctypes.CDLL(name)
+            except OSError:
+                continue
+        return None
+
+    def state(self) -> ToolState:
+        """The driver, as `uol doctor` shows it."""
+        try:
+            self.open()
+            found, detail = True, f"{self.libraries[0]}, with a device"
+        except ToolchainError as error:
+            found, detail = False, error.message
+        cost = f"{self.vendor} kernels run in the twin, not on a device"
+        return ToolState(f"{self.vendor} device", found, detail, cost, self.hint)
+
+
+@cache
+def _open(source: DriverSource) -> Driver:
+    library = source.find()
+    if library is None:
+        raise ToolchainError(f"no {source.software} was found: kernels can be built here, not run", hint=source.hint)
+    activate = source.start(library)
+    return Driver(source.vendor, library, source.names, activate, lambda status: source.explain(library, status))

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from uol.backends.simt import assembly, preference, preflight, rendering
+from uol.backends.simt.driver_api import DriverSource
+from uol.backends.simt.loading import Loaded
 from uol.backends.simt.schedules import BlockPerRow, Elements, SimtSchedule, ThreadPerRow, Tile
 from uol.backends.simt.target import Target
-from uol.codegen.backend import Capability, Device, Footprint, Kernel, Module, Refusal, Schedule
+from uol.codegen.backend import Artifact, Capability, Device, Footprint, Kernel, Module, Refusal, Schedule
 from uol.codegen.spec import Contract, KernelGraph, KernelSpec, Map, Pack, Reduce
 from uol.ir.errors import UolError
 
 
 class SimtBackend:
-    """A target with threads, blocks and shared memory. Subclasses add its compiler, loader and tools."""
+    """A target with threads, blocks and shared memory. Subclasses add its compiler and tools."""
 
-    def __init__(self, target: Target, devices: Mapping[str, Device], default_device: str, include: Path) -> None:
+    def __init__(
+        self, target: Target, devices: Mapping[str, Device], default_device: str, include: Path, driver: DriverSource
+    ) -> None:
         self.target = target
         self.name: str = target.name
         self.capability: Capability = target.capability
         self.devices: Mapping[str, Device] = devices
         self.default_device: str = default_device
+        self.driver = driver
         self._include = include
 
     def accepts(self, spec: KernelSpec) -> bool:
@@ -45,6 +50,10 @@ class SimtBackend:
 
     def assemble(self, graph: KernelGraph, kernels: tuple[Kernel, ...], device: Device) -> Module:
         return assembly.assemble(graph, kernels, device, self.target, self._include)
+
+    def load(self, artifact: Artifact) -> Callable[..., None]:
+        """The module on the current device. Raises ToolchainError where there is none."""
+        return Loaded(artifact, self.driver.open())
 
 
 def _own(schedule: Schedule) -> SimtSchedule:

@@ -101,13 +101,11 @@ def test_without_a_compiler_the_error_says_what_to_install(monkeypatch: pytest.M
     assert states["nvcc"].cost_if_absent
 
 
-def test_without_a_driver_loading_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(driver, "_library", lambda: None)
-    driver._driver.cache_clear()
-    with pytest.raises(ToolchainError, match="kernels can be built here, not run"):
-        driver.load(None)  # type: ignore[arg-type]
-    assert not driver.states()[0].found
-    driver._driver.cache_clear()
+def test_without_a_driver_loading_says_so() -> None:
+    absent = replace(driver.SOURCE, libraries=("libabsent.so",))
+    with pytest.raises(ToolchainError, match="no CUDA driver was found: kernels can be built here, not run"):
+        absent.open()
+    assert not absent.state().found
 
 
 class Tensor(ctypes.Structure):
@@ -180,7 +178,7 @@ def test_the_launcher_checks_attributes_and_names_its_workspace(launcher: ctypes
 
 @needs_nvcc
 def test_a_launch_without_a_device_fails_and_says_so(tmp_path: Path) -> None:
-    if driver.states()[0].found:
+    if driver.SOURCE.state().found:
         pytest.skip("a CUDA device is present: the launch would succeed on memory that is none")
     module = module_of(Case("relu", {"S": 8}, rank=1), "cuda")
     for file in (module.device, *module.host):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from simt_cases import Case, module_of
 
 from uol.backends import registry
 from uol.backends.diagnostics import refusal
-from uol.backends.simt.driver_api import Driver, DriverNames
+from uol.backends.simt.driver_api import Driver, DriverNames, DriverSource
 from uol.backends.simt.loading import Loaded
 from uol.codegen.backend import Artifact, Module
 from uol.ir.errors import ShapeError, ToolchainError, UolError
@@ -125,6 +126,22 @@ NAMES = DriverNames("load", "function", "launch", "allocate", "free", "copy", "c
 def loaded(module: Module, library: Recorder) -> Loaded:
     driver = Driver("test", library, NAMES, lambda: None, lambda status: f"status {status}")  # type: ignore[arg-type]
     return Loaded(Artifact(module, b"code", None, ""), driver)
+
+
+def test_a_driver_is_the_first_library_that_there_is_and_is_started_once() -> None:
+    started: list[ctypes.CDLL] = []
+
+    def start(library: ctypes.CDLL) -> Callable[[], None]:
+        started.append(library)
+        return lambda: None
+
+    libraries = ("libabsent.so", "libc.so.6")
+    source = DriverSource("test", "test driver", libraries, NAMES, start, lambda _, status: f"status {status}", "none")
+    driver = source.open()
+    assert source.open() is driver
+    assert started == [driver.library]
+    assert driver.explain(3) == "status 3"
+    assert source.state().found
 
 
 def test_host_arrays_are_copied_there_and_back() -> None:

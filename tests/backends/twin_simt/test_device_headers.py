@@ -76,7 +76,7 @@ def included(header: Path) -> list[str]:
 
 def definitions(header: Path) -> set[str]:
     """The functions and types that a header defines."""
-    return set(re.findall(r"^(?:template .*)?(?:UOL_DEVICE [^(=]*?|struct )(\w+)(?= [{]|[(])", header.read_text(), re.MULTILINE))
+    return set(re.findall(r"(?m)^(?:template .*)?(?:UOL_DEVICE [^(=]*?|struct )(\w+)(?= [{]|[(])", header.read_text()))
 
 
 def test_every_device_header_ends_with_the_common_one() -> None:
