@@ -58,6 +58,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["arrows"] = lambda shape: shape.replace("->", "\N{RIGHTWARDS ARROW}")  # "->" may break after the dash
+    environment.filters["percent"] = lambda share: f"{share:.1%}"
     environment.filters["short"] = lambda x: f"{x:.2g}"
     environment.filters["time"] = lambda us: f"{us / 1e3:.2f}" if us >= 1000 else f"{us / 1e3:.3f}"
     return environment

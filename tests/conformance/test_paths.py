@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -174,6 +175,25 @@ def test_the_report_is_one_page_without_references() -> None:
     assert "golden: &lt;NaN&gt; &amp; more" in text
     assert "no such tile" in text
     assert "2.40" in text  # PyTorch's time over ours
+
+
+def test_every_table_of_the_report_scrolls_by_itself() -> None:
+    text = page_of(report())
+    assert text.count("<table") == text.count('<div class="wide"><table') == 4
+
+
+def test_what_a_result_has_is_shown_and_no_more() -> None:
+    text = page_of(report())
+    assert text.count('<span class="share">') == 2  # the refused one was never compared
+    assert text.count("25.0%") == 4  # and once a target that was judged
+    assert "1x2 \N{RIGHTWARDS ARROW} 1x2" in text
+    assert "->" not in text
+
+
+def test_without_times_there_is_no_table_of_times() -> None:
+    untimed = replace(report(), layers=tuple(replace(layer, time_us=0.0) for layer in report().layers))
+    assert "beside PyTorch eager" in page_of(report())
+    assert "beside PyTorch eager" not in page_of(untimed)
 
 
 def test_the_report_is_written_whole(tmp_path: Path) -> None:
