@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from uol.backends.abi.workspace import static_extent
 from uol.codegen.spec import Arg
+from uol.ir.errors import ShapeError
 from uol.ir.types import DTYPES
 
 
@@ -16,6 +19,14 @@ def device_address(argument: object) -> int | None:
         return int(pointer())
     interface = getattr(argument, "__cuda_array_interface__", None)
     return int(interface["data"][0]) if interface is not None else None
+
+
+def host_address(name: str, argument: object) -> int:
+    """The address of a numpy array's first element. Raises ShapeError for anything else."""
+    if not isinstance(argument, np.ndarray):
+        kinds = "device memory (an address, or an object with data_ptr()) or a numpy array"
+        raise ShapeError(f"{name} is a {type(argument).__name__}, which has no address", hint=f"pass {kinds}")
+    return int(argument.ctypes.data)
 
 
 def span_bytes(arg: Arg) -> int:

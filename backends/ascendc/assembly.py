@@ -12,8 +12,9 @@ from uol.codegen.spec import KernelGraph
 from uol.ir.errors import UolError
 
 BUILD = (
-    "bisheng --npu-arch={architecture} -O2 -std=c++17 -xasc -fPIC -shared -I$ASCEND_HOME_PATH/include "
-    "-L$ASCEND_HOME_PATH/lib64 {op}_host.cpp -o libuol_{op}.so -lascendcl -lruntime -lplatform -ltiling_api -lc_sec -ldl -lm"
+    "bisheng --npu-arch={architecture} -O2 -std=c++17 -xasc -fPIC -shared "
+    '"-I${{ASCEND_HOME_PATH:?set it to the CANN toolkit, e.g. by sourcing set_env.sh}}/include" "-L$ASCEND_HOME_PATH/lib64" '
+    "{op}_host.cpp -o libuol_{op}.so -lascendcl -lruntime -lplatform -ltiling_api -lc_sec -ldl -lm"
 )
 """The line that works with CANN 8.3 and later (bisheng's -xasc; tile-ai/tilelang-ascend, tilelang/jit/adapter/libgen.py)."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import jinja2
@@ -17,6 +16,7 @@ from uol.backends.ascendc.machine import C_TYPE
 from uol.backends.ascendc.program import Block
 from uol.backends.ascendc.schedules import AscendSchedule
 from uol.backends.ascendc.sync import synchronise
+from uol.backends.template_folder import template_of
 from uol.codegen.backend import Footprint, Kernel, Launch, Param
 from uol.codegen.spec import Arg, KernelSpec, Store
 from uol.codegen.steps import steps_of
@@ -102,17 +102,6 @@ def _tensor(arg: Arg, names: KernelNames) -> TensorRow:
     return TensorRow(names.tensors[arg.name], C_TYPE[arg.dtype], names.parameters[arg.name], span_of(arg))
 
 
-@cache
-def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
-    )
-
-
 def template(name: str) -> jinja2.Template:
-    return _environment().get_template(name)
+    """A template of this backend."""
+    return template_of(TEMPLATES, name)

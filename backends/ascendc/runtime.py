@@ -13,12 +13,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import SupportsFloat, SupportsInt
 
-from uol.backends.abi.arguments import device_address, span_bytes
+from uol.backends.abi.arguments import device_address, host_address, span_bytes
 from uol.backends.abi.workspace import static_extent, workspace_layout
 from uol.codegen.backend import Artifact, ToolState
 from uol.codegen.spec import Arg, KernelGraph
 from uol.ir.errors import ShapeError, ToolchainError
+from uol.ir.nodes import Scalar
 from uol.ir.types import DTYPES, is_float
 
 HINT = "install CANN's driver and runtime on a machine with an Ascend 910B; without one, run the kernel in the twin"
@@ -101,7 +103,7 @@ class Loaded:
             names = [a.name for a in args] + [s.name for s in scalars]
             raise ShapeError(f"{self.graph.name} takes {len(names)} arguments: {', '.join(names)}")
         given = dict(zip((s.name for s in scalars), arguments[len(args) :], strict=True))
-        attrs = (Attr * len(scalars))(*(_attr(s.dtype, given[s.name]) for s in scalars))
+        attrs = (Attr * len(scalars))(*(attr_of(s, given[s.name]) for s in scalars))
         with self._on_device(arguments[: len(args)], stream) as addresses:
             tensors = (Tensor * len(args))(*map(_tensor, args, addresses))
             workspace = ctypes.c_void_p(self.workspace), ctypes.c_int64(self.workspace_bytes)
@@ -119,7 +121,7 @@ class Loaded:
             for arg, argument in zip(self.graph.args, arguments, strict=True):
                 address = device_address(argument)
                 if address is None:
-                    host = argument.ctypes.data  # type: ignore[attr-defined]
+                    host = host_address(arg.name, argument)
                     address = self.runtime.allocate(span_bytes(arg))
                     staged.append((arg, host, address))
                     self.runtime.copy(address, host, span_bytes(arg), TO_DEVICE)
@@ -191,7 +193,10 @@ def _tensor(arg: Arg, address: int) -> Tensor:
     return Tensor(address, shape, strides, len(arg.shape), DTYPE_CODES[arg.dtype])
 
 
-def _attr(dtype: str, value: object) -> Attr:
-    if is_float(dtype):
-        return Attr(0, AttrValue(f=float(value)))  # type: ignore[arg-type]
-    return Attr(1, AttrValue(i=int(value)))  # type: ignore[call-overload]
+def attr_of(scalar: Scalar, value: object) -> Attr:
+    """A run-time attribute as the C interface takes it. Raises ShapeError where it is no number."""
+    if is_float(scalar.dtype) and isinstance(value, SupportsFloat):
+        return Attr(0, AttrValue(f=float(value)))
+    if not is_float(scalar.dtype) and isinstance(value, SupportsInt):
+        return Attr(1, AttrValue(i=int(value)))
+    raise ShapeError(f"{scalar.name} is a {type(value).__name__}", hint=f"pass a number that {scalar.dtype} holds")

@@ -6,20 +6,18 @@ compiler but the system's: neither TVM nor LLVM.
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
-
-import jinja2
 
 from uol.backends.abi.interface import abi_header, call_checks, op_header
 from uol.backends.cpu.host import host
 from uol.backends.cpu.runtime import SOURCE as THREADS_SOURCE
+from uol.backends.template_folder import template_of
 from uol.codegen.backend import Device, Kernel, Module, SourceFile
 from uol.codegen.spec import KernelGraph
 from uol.ir.errors import UolError
 from uol.ir.types import is_float
 
-HERE = Path(__file__).parent
+TEMPLATES = Path(__file__).parent / "templates"
 C_SCALARS = {"f64": "double", "f32": "float", "i64": "int64_t"}
 
 
@@ -38,7 +36,7 @@ def assemble(name: str, graph: KernelGraph, kernels: tuple[Kernel, ...], device:
     build = (
         f"cc -O2 -shared -fPIC -pthread -o libuol_{graph.name}.so {kernels_file} {graph.name}_host.cpp {THREADS_SOURCE.name}"
     )
-    launcher = _template("host_file.j2").render(
+    launcher = template_of(TEMPLATES, "host_file.j2").render(
         op=graph.name,
         build=build,
         kernels_file=kernels_file,
@@ -72,19 +70,3 @@ def _tensor_ir(graph: KernelGraph, kernels: tuple[Kernel, ...]) -> str:
 
 def _attributes(graph: KernelGraph) -> list[str]:
     return [f"({C_SCALARS[s.dtype]})attrs[{i}].value.{'f' if is_float(s.dtype) else 'i'}" for i, s in enumerate(graph.scalars)]
-
-
-@cache
-def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE / "templates"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
-    )
-
-
-def _template(name: str) -> jinja2.Template:
-    return _environment().get_template(name)

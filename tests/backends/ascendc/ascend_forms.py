@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from uol.backends import registry
+from uol.backends.ascendc.schedules import VectorSchedule
 from uol.backends.twin.record import Job
 from uol.codegen.backend import Module, Refusal, Schedule
 from uol.codegen.lowering import lower
@@ -65,7 +66,7 @@ def over(what: str) -> Pick:
 
 def tile(lanes: int, rows: int = 1) -> Pick:
     """The tile of vector kernels."""
-    return lambda spec, schedule: (schedule.lanes, schedule.rows) == (lanes, rows)  # type: ignore[attr-defined]
+    return lambda spec, schedule: isinstance(schedule, VectorSchedule) and (schedule.lanes, schedule.rows) == (lanes, rows)
 
 
 def with_nan(x: np.ndarray) -> np.ndarray:

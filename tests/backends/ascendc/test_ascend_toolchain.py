@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import stat
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -13,9 +16,10 @@ from simt_cases import Case, module_of
 
 from uol.backends import registry
 from uol.backends.ascendc import runtime, toolchain
-from uol.backends.ascendc.runtime import Attr, Loaded, Runtime, Tensor, opened
+from uol.backends.ascendc.runtime import Attr, Loaded, Runtime, Tensor, attr_of, opened
 from uol.codegen.backend import Module
 from uol.ir.errors import ShapeError, ToolchainError
+from uol.ir.nodes import Scalar
 
 BACKEND = registry.get("ascendc")
 SOFTMAX = Case("softmax", {"S": 5, "C": 257}, "f16", rank=1)
@@ -74,6 +78,22 @@ def test_a_refusal_comes_back_at_the_line_of_the_op(module: Module, bisheng: Cal
     assert "e[*s, c] = exp(" in str(error.value)
 
 
+def test_a_bundle_whose_toolkit_is_not_set_up_says_so(module: Module, tmp_path: Path) -> None:
+    surroundings = {name: value for name, value in os.environ.items() if name != "ASCEND_HOME_PATH"}
+    script = f"set -eu\n{module.build}\n"
+    done = subprocess.run(["sh", "-c", script], env=surroundings, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "ASCEND_HOME_PATH: set it to the CANN toolkit, e.g. by sourcing set_env.sh" in done.stderr
+
+
+def test_a_toolkit_may_lie_in_a_folder_with_a_space(module: Module, tmp_path: Path) -> None:
+    home = tmp_path / "my cann"
+    script = f'bisheng() {{ for word; do echo "$word"; done; }}\n{module.build}\n'
+    surroundings = {**os.environ, "ASCEND_HOME_PATH": str(home)}
+    done = subprocess.run(["sh", "-c", script], env=surroundings, capture_output=True, text=True, check=True)
+    assert {f"-I{home}/include", f"-L{home}/lib64"} <= set(done.stdout.splitlines())
+
+
 def test_doctor_names_what_is_missing_and_what_it_costs() -> None:
     states = {s.name: s for s in BACKEND.doctor()}
     assert set(states) == {"bisheng", "Ascend device"}
@@ -99,10 +119,10 @@ class Recorder:
             raise AttributeError(name)
         return call
 
-    def do_aclrtMalloc(self, address: object, size: ctypes.c_size_t, policy: int) -> int:
+    def do_aclrtMalloc(self, address: Any, size: ctypes.c_size_t, policy: int) -> int:
         block = ctypes.create_string_buffer(size.value)
         self.memory[ctypes.addressof(block)] = block
-        ctypes.cast(address, ctypes.POINTER(ctypes.c_void_p))[0] = ctypes.addressof(block)  # type: ignore[arg-type]
+        ctypes.cast(address, ctypes.POINTER(ctypes.c_void_p))[0] = ctypes.addressof(block)
         return 0
 
     def do_aclrtFree(self, address: ctypes.c_void_p) -> int:
@@ -114,25 +134,29 @@ class Recorder:
         ctypes.memmove(to, source, size.value)
         return 0 if room.value >= size.value else 1
 
-    def do_aclrtGetDeviceSatMode(self, mode: object) -> int:
-        ctypes.cast(mode, ctypes.POINTER(ctypes.c_int))[0] = 0 if self.saturates else 1  # type: ignore[arg-type]
+    def do_aclrtGetDeviceSatMode(self, mode: Any) -> int:
+        ctypes.cast(mode, ctypes.POINTER(ctypes.c_int))[0] = 0 if self.saturates else 1
         return 0
+
+
+def runtime_of(recorder: Recorder) -> Runtime:
+    return Runtime(cast(ctypes.CDLL, recorder))
 
 
 def test_a_call_passes_the_c_interface_what_the_operator_expects() -> None:
     module, recorder = module_of(LINEAR, "ascendc"), Recorder()
     seen: dict[str, object] = {}
 
-    def operator(stream: object, workspace: object, size: object, tensors: object, n: object, *attrs: object) -> int:
-        rows = [tensors[i] for i in range(n.value)]  # type: ignore[index, attr-defined]
+    def operator(stream: object, workspace: object, size: Any, tensors: Any, n: Any, *attrs: object) -> int:
+        rows = [tensors[i] for i in range(n.value)]
         seen["shapes"] = [[t.shape[d] for d in range(t.ndim)] for t in rows]
         seen["strides"] = [[t.strides[d] for d in range(t.ndim)] for t in rows]
         seen["dtypes"] = [t.dtype for t in rows]
-        seen["workspace"] = size.value  # type: ignore[attr-defined]
+        seen["workspace"] = size.value
         ctypes.memset(rows[-1].data, 7, 33 * 65 * 2)
         return 0
 
-    loaded = Loaded(module.graph, Runtime(recorder), operator)  # type: ignore[arg-type]
+    loaded = Loaded(module.graph, runtime_of(recorder), operator)
     arrays = [np.zeros(shape, np.float16) for shape in ((33, 17), (65, 17), (65,), (33, 65))]
     loaded(*arrays)
     assert seen["shapes"] == [[33, 17], [65, 17], [65], [33, 65]]
@@ -147,15 +171,17 @@ def test_a_call_passes_the_c_interface_what_the_operator_expects() -> None:
 
 def test_a_refused_call_is_an_error() -> None:
     module = module_of(SOFTMAX, "ascendc")
-    loaded = Loaded(module.graph, Runtime(Recorder()), lambda *a: 5)  # type: ignore[arg-type]
+    loaded = Loaded(module.graph, runtime_of(Recorder()), lambda *a: 5)
     with pytest.raises(ToolchainError, match="softmax refused the call with code 5"):
         loaded(np.zeros((5, 257), np.float16), np.zeros((5, 257), np.float16))
 
 
 def test_a_device_that_saturates_is_refused() -> None:
-    assert opened(Runtime(Recorder())).library.calls == ["aclInit", "aclrtSetDevice", "aclrtGetDeviceSatMode"]  # type: ignore[arg-type]
+    library = Recorder()
+    opened(runtime_of(library))
+    assert library.calls == ["aclInit", "aclrtSetDevice", "aclrtGetDeviceSatMode"]
     with pytest.raises(ToolchainError, match="saturation mode"):
-        opened(Runtime(Recorder(saturates=True)))  # type: ignore[arg-type]
+        opened(runtime_of(Recorder(saturates=True)))
 
 
 def test_structures_are_those_of_the_header() -> None:
@@ -175,3 +201,16 @@ def test_the_host_file_launches_every_kernel_in_order() -> None:
     first = f"{tensors}, static_cast<uint8_t*>(workspace) + 0"
     assert launches[0] == f"linear_product_kernel<<<{module.kernels[0].launch.grid[0]}, nullptr, stream>>>({first});"
     assert '#include "linear.cpp"' in host
+
+
+def test_what_has_no_address_or_is_no_number_is_an_error() -> None:
+    module = module_of(SOFTMAX, "ascendc")
+    loaded = Loaded(module.graph, runtime_of(Recorder()), lambda *a: 0)
+    with pytest.raises(ShapeError, match="x is a list, which has no address") as error:
+        loaded([1.0], np.zeros((5, 257), np.float16))
+    assert "numpy array" in str(error.value.hint)
+    attribute = Scalar("alpha", "f32")
+    with pytest.raises(ShapeError, match="alpha is a list"):
+        attr_of(attribute, [1.0])
+    assert attr_of(attribute, np.float32(2)).value.f == 2.0
+    assert attr_of(Scalar("n", "i64"), np.int32(7)).value.i == 7
