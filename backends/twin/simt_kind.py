@@ -14,7 +14,7 @@ RUNTIME = HERE / "simt" / "runtime"
 COMMON = HERE / "common"
 HEADERS = (INCLUDE, SHARED, RUNTIME, COMMON)
 
-PARTS = ("main", "signals", "schedule", "fibre", "memory", "shared", "check", "vector_access")
+PARTS = ("main", "signals", "schedule", "fibre", "memory", "shared", "banks", "check", "vector_access")
 SOURCES = (
     *(RUNTIME / f"{part}.cpp" for part in PARTS),
     COMMON / "uol_job.cpp",

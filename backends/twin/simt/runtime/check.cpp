@@ -2,6 +2,7 @@
 // -fsanitize=thread calls. libtsan is never linked; these are the entry points.
 #include "check.h"
 
+#include "banks.h"
 #include "memory.h"
 #include "state.h"
 #include "uol_report.h"
@@ -204,6 +205,7 @@ template <unsigned bytes, bool write> inline void check(const void* pointer, con
   constexpr int size = __builtin_ctz(bytes);
   if (access.address - shared_begin < shared_bytes) {
     ++traffic.shared[write][size];
+    note_shared(access.address - shared_begin, write, size, pc);
     if (access.address % bytes) [[unlikely]] report_misaligned(access);
     return shared_access<bytes>(access.address - shared_begin, access);
   }

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <vector>
 
+#include "banks.h"
 #include "check.h"
 #include "memory.h"
 #include "state.h"
@@ -40,6 +41,8 @@ void report_counts() {
     count_accesses("global_stores", "global_store_bytes", traffic.global[true]);
     count_accesses("shared_loads", "shared_load_bytes", traffic.shared[false]);
     count_accesses("shared_stores", "shared_store_bytes", traffic.shared[true]);
+    uol_report::count("shared_load_transactions", static_cast<std::int64_t>(shared_transactions[false]));
+    uol_report::count("shared_store_transactions", static_cast<std::int64_t>(shared_transactions[true]));
   }
   uol_report::count("barriers", static_cast<std::int64_t>(counts.barriers));
   uol_report::count("shuffles", static_cast<std::int64_t>(counts.shuffles));
@@ -116,6 +119,7 @@ int main(int argc, char** argv) {
   checked = job.header->checked;
   make_buffers(job, checked);
   make_stacks();
+  make_notes();
   find_shared_arrays();
   catch_signals(job.header->timeout_ms);
   for (std::int64_t i = 0; i < job.header->launches; ++i) {

@@ -1,5 +1,7 @@
 // Runs the lanes of a block in turn, and what they wait for: barriers, warp barriers, shuffles.
+#include "banks.h"
 #include "fibre.h"
+#include "main.h"
 #include "state.h"
 #include "uol_report.h"
 
@@ -94,6 +96,7 @@ void open_barrier() {
                     block.threads - block.alive, block.threads);
   block.arrived = 0;
   ++counts.barriers;
+  if (checked) tally_shared();
   now.interval += one_interval;
   for (unsigned w = 0; w < block.warps; ++w)
     if (block.warp[w].alive) make_ready(block.warp[w], block.warp[w].alive);
@@ -165,7 +168,7 @@ void place_lanes(Index3 size) {
   Index3 index{0, 0, 0};
   for (unsigned number = 0; number < block.threads; ++number) {
     Warp& warp = block.warp[number / warp_width];
-    block.lanes[number] = {nullptr, index, number, number % warp_width, &warp, 0, 0, 0};
+    block.lanes[number] = {nullptr, index, number, number % warp_width, &warp, 0, 0, 0, 0};
     if (++index.x < size.x) continue;
     index.x = 0;
     if (++index.y < size.y) continue;
@@ -218,6 +221,7 @@ void run_block(Index3 index, Index3 size, void (*call)(const Arg*), const Arg* a
   become(first);
   uol_switch(&main_stack, stack);
   running = nullptr;
+  if (checked) tally_shared();
 }
 
 }  // namespace uol_twin

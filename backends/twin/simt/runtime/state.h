@@ -21,6 +21,7 @@ struct Lane {
   Warp* warp;
   std::uint64_t sent, received;  // of the shuffle that it takes part in
   int source;                    // the lane that the shuffle reads
+  unsigned noted;                // shared accesses since the last barrier, see banks.h
 };
 
 // Sets of lanes are bit masks.
