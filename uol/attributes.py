@@ -11,7 +11,7 @@ from uol.ir.syntax import Attribute, Op
 from uol.suggest import nearest
 
 
-def bind_attributes(op: Op, given: Mapping[str, int | float]) -> dict[str, int | float]:
+def bind_attributes(op: Op, given: Mapping[str, object]) -> dict[str, int | float]:
     """Every attribute of `op`. Raises ShapeError for one that is unknown, missing, or of the wrong type."""
     known = [a.name for a in op.attributes]
     for name in given:
@@ -24,9 +24,9 @@ def bind_attributes(op: Op, given: Mapping[str, int | float]) -> dict[str, int |
     return values
 
 
-def _value(op: Op, attribute: Attribute, given: Mapping[str, int | float], earlier: Mapping[str, int | float]) -> int | float:
+def _value(op: Op, attribute: Attribute, given: Mapping[str, object], earlier: Mapping[str, int | float]) -> int | float:
     if attribute.name in given:
-        return _typed(op, attribute, given[attribute.name])
+        return typed_attribute(op, attribute, given[attribute.name])
     if attribute.default is None:
         raise ShapeError(
             f"{op.name} needs the attribute {attribute.name!r}",
@@ -34,10 +34,11 @@ def _value(op: Op, attribute: Attribute, given: Mapping[str, int | float], earli
             text=op.source,
             hint=f"give it: {attribute.name}={'3' if attribute.type == 'int' else '0.5'}",
         )
-    return _typed(op, attribute, value_of(attribute.default, earlier, {}, op.source))
+    return typed_attribute(op, attribute, value_of(attribute.default, earlier, {}, op.source))
 
 
-def _typed(op: Op, attribute: Attribute, value: object) -> int | float:
+def typed_attribute(op: Op, attribute: Attribute, value: object) -> int | float:
+    """The value as a number of the attribute's type. Raises ShapeError where it is none."""
     if attribute.type == "int" and isinstance(value, Integral) and not isinstance(value, bool):
         number = int(value)
         if not -(2**63) <= number < 2**63:

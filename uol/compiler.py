@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from os import PathLike
 from pathlib import Path
 
 from uol.arrays import Array, by_name, by_position, empty_result, require_fit
+from uol.attributes import typed_attribute
 from uol.catalogue import find_operator
 from uol.codegen.backend import Module
 from uol.codegen.spec import Arg
+from uol.expected import require_kind, require_names
 from uol.explain import Explanation
 from uol.ir.errors import ShapeError
 from uol.ir.syntax import Op
 from uol.layouts import checked_strides
 from uol.named_binding import Size, bind_names
 from uol.pipeline import artifact_of, module_of
+from uol.registration import Operator
 from uol.request import Request, Strides
 from uol.targets import resolve_target
 
@@ -42,13 +46,14 @@ class Compiled:
         """What fused, how tensors lie, which schedule; `print` it."""
         return Explanation(self.module)
 
-    def bundle(self, path: str | Path) -> Path:
+    def bundle(self, path: str | PathLike[str]) -> Path:
         """Writes the files to ship into a new folder below `path`, whole or not at all; gives that folder.
 
         Raises ResourceError where the place cannot be written.
         """
         from uol.bundle import write_bundles
 
+        require_kind(path, (str, PathLike), "path", "a folder's path", 'write bundle("build")')
         return write_bundles([self], Path(path))[0]
 
     def run(self, buffers: Mapping[str, Array], **attributes: int | float) -> dict[str, Array]:
@@ -58,6 +63,7 @@ class Compiled:
         device is missing.
         """
         graph = self.module.graph
+        require_names(buffers, "the argument of run", 'write run({"x": array, ...})')
         arrays = by_name(graph.name, self.inputs, buffers)
         for arg in self.inputs:
             require_fit(graph.name, arg, arrays[arg.name])
@@ -83,12 +89,14 @@ class Compiled:
             if name not in names:
                 hint = f"its run-time attributes are {', '.join(names) or 'none'}; others are compiled in"
                 raise ShapeError(f"{self.module.graph.name} has no attribute {name!r}", hint=hint)
-        known = {**self.request.instance.attrs, **attributes}
+        op = self.request.instance.op
+        given = {a.name: typed_attribute(op, a, attributes[a.name]) for a in op.attributes if a.name in attributes}
+        known = {**self.request.instance.attrs, **given}
         return tuple(known[name] for name in names)
 
 
 def compile(
-    op: str | Op,
+    op: str | Op | Operator,
     target: str = "cpu",
     dtype: str | Mapping[str, str] | None = None,
     dims: Mapping[str, Size] | None = None,
@@ -98,7 +106,7 @@ def compile(
 ) -> Compiled:
     """An operator compiled for a target: its text, and a function of numpy arrays.
 
-    op       a name, or an operator that was parsed
+    op       a name, what `uol.op` gave, or an operator that was parsed
     target   `backend` or `backend:device`: "cpu", "cuda", "hip:mi250x"
     dtype    for every type variable ("f16"), or one by one ({"T": "f16", "U": "f32"}); f32 where nothing is said
     dims     sizes by name; a pack `*S` takes a tuple
@@ -110,7 +118,20 @@ def compile(
     >>> k = compile("softmax", "cuda", "f16", {"S": 4096, "C": 1024})
     >>> print(k.source)
     """
-    resolved = resolve_target(target)
-    instance = bind_names(find_operator(op) if isinstance(op, str) else op, dtype, dims or {}, attrs or {})
-    request = Request(instance, resolved, checked_strides(instance, strides or {}))
+    operator = _operator(op)
+    resolved = resolve_target(require_kind(target, str, "target", "a name", 'write target="hip:mi250x"'))
+    sizes = {} if dims is None else require_names(dims, "dims", 'write dims={"C": 64}')
+    attributes = {} if attrs is None else require_names(attrs, "attrs", 'write attrs={"stride": 2}')
+    layouts = {} if strides is None else require_names(strides, "strides", 'write strides={"x": (64, 1)}')
+    instance = bind_names(operator, dtype, sizes, attributes)
+    request = Request(instance, resolved, checked_strides(instance, layouts))
     return Compiled(request, module_of(request))
+
+
+def _operator(op: object) -> Op:
+    match op:
+        case str():
+            return find_operator(op)
+        case Operator():
+            return op.op
+    return require_kind(op, Op, "op", "an operator or its name", 'give a name ("softmax"), or what uol.op(text) gave')

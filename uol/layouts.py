@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from uol.instance import Instance
+from uol.expected import require_kind
+from uol.instance import MOST, WIDEST_BYTES, Instance
 from uol.ir.errors import ShapeError
 
 Sizes = tuple[int, ...]
@@ -55,21 +56,26 @@ def is_dense(sizes: Sequence[int], strides: Sequence[int]) -> bool:
     return True
 
 
-def checked_strides(instance: Instance, given: Mapping[str, Sequence[int]]) -> dict[str, Sizes]:
+def checked_strides(instance: Instance, given: Mapping[str, object]) -> dict[str, Sizes]:
     """Strides by tensor name, as a user names them. Raises ShapeError for those that no tensor can have."""
     op = instance.op
     params = {p.name: p for p in (*op.params, *op.results)}
-    for name, strides in given.items():
+    checked: dict[str, Sizes] = {}
+    for name, each in given.items():
         if name not in params:
             raise ShapeError(f"{op.name} has no tensor {name!r}", hint=f"its tensors are {', '.join(params)}")
+        strides = require_kind(each, Sequence, f"strides[{name!r}]", "a tuple", 'write strides={"x": (64, 1)}')
         sizes = instance.shape(params[name])
         if len(strides) != len(sizes):
             raise ShapeError(f"{op.name}: {name} has {len(sizes)} dims, its layout {len(strides)} strides")
         if any(not isinstance(s, int) or s < 0 for s in strides):
             raise ShapeError(f"{op.name}: the strides {tuple(strides)} of {name} are not whole numbers of 0 or more")
+        if sum((max(size, 1) - 1) * s for size, s in zip(sizes, strides, strict=True)) * WIDEST_BYTES > MOST:
+            raise ShapeError(f"{op.name}: the strides {tuple(strides)} of {name} are beyond 64-bit addresses")
         if params[name] in op.results and not is_dense(sizes, strides):
             raise ShapeError(f"{op.name}: the result {name} must be dense, its strides {tuple(strides)} leave gaps")
-    return {name: tuple(strides) for name, strides in given.items()}
+        checked[name] = tuple(strides)
+    return checked
 
 
 def _dense(sizes: Sequence[int], order: Iterable[int]) -> Sizes:

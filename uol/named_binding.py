@@ -8,11 +8,10 @@ order given: `softmax` over `T[*S, C]` takes `R=4096, C=1024`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import prod
 from operator import index
-from typing import SupportsIndex
 
 from uol.attributes import bind_attributes
+from uol.expected import shown
 from uol.instance import Instance, names_of
 from uol.ir.errors import ShapeError, TypeCheckError
 from uol.ir.syntax import Op, Pack
@@ -21,12 +20,9 @@ from uol.suggest import nearest
 
 Size = int | Sequence[int]
 
-MOST = 2**63 - 1
-WIDEST_BYTES = 8
-
 
 def bind_names(
-    op: Op, dtype: str | Mapping[str, str] | None, dims: Mapping[str, Size], attrs: Mapping[str, int | float]
+    op: Op, dtype: str | Mapping[str, str] | None, dims: Mapping[str, object], attrs: Mapping[str, object]
 ) -> Instance:
     """The operator at these types, dims and attributes. Raises TypeCheckError or ShapeError, saying what would fit."""
     types = bind_types(op, dtype)
@@ -34,19 +30,8 @@ def bind_names(
     packs, sizes = _bind_dims(op, dims)
     instance = Instance(op, types, sizes, packs, attributes)
     instance.require_where()
-    _require_addressable(instance)
+    instance.require_addressable()
     return instance
-
-
-def _require_addressable(instance: Instance) -> None:
-    """Raises ShapeError where a tensor's bytes are more than 64-bit offsets reach."""
-    for param in (*instance.op.params, *instance.op.results):
-        shape = instance.shape(param)
-        if prod(max(size, 1) for size in shape) * WIDEST_BYTES > MOST:
-            raise ShapeError(
-                f"{instance.op.name}: {param.name} of {'x'.join(map(str, shape))} elements is beyond 64-bit addresses",
-                hint="choose smaller sizes",
-            )
 
 
 def bind_types(op: Op, dtype: str | Mapping[str, str] | None) -> dict[str, str]:
@@ -91,11 +76,11 @@ def free_dims(op: Op) -> tuple[list[str], list[str]]:
     return packs, [n for n in dict.fromkeys(free) if n not in attributes]
 
 
-def _bind_dims(op: Op, dims: Mapping[str, Size]) -> tuple[dict[str, tuple[int, ...]], dict[str, int]]:
+def _bind_dims(op: Op, dims: Mapping[str, object]) -> tuple[dict[str, tuple[int, ...]], dict[str, int]]:
     pack_names, dim_names = free_dims(op)
     packs: dict[str, tuple[int, ...]] = {}
     sizes: dict[str, int] = {}
-    unknown: dict[str, Size] = {}
+    unknown: dict[str, object] = {}
     for name, size in dims.items():
         if name in dim_names:
             sizes[name] = _size(op, name, size)
@@ -114,7 +99,7 @@ def _bind_dims(op: Op, dims: Mapping[str, Size]) -> tuple[dict[str, tuple[int, .
     return packs, sizes
 
 
-def _numbered(op: Op, pack: str, unknown: dict[str, Size]) -> dict[str, tuple[int, ...]]:
+def _numbered(op: Op, pack: str, unknown: dict[str, object]) -> dict[str, tuple[int, ...]]:
     """The sizes S_0, S_1, ... of a pack, taken out of `unknown`; nothing where there are none."""
     found: list[int] = []
     while f"{pack}_{len(found)}" in unknown:
@@ -129,7 +114,7 @@ def _is_typo(name: str, dim_names: Sequence[str], sizes: Mapping[str, int]) -> b
 
 
 def _require_all(
-    op: Op, dim_names: Sequence[str], sizes: Mapping[str, int], unbound: Sequence[str], unknown: Mapping[str, Size]
+    op: Op, dim_names: Sequence[str], sizes: Mapping[str, int], unbound: Sequence[str], unknown: Mapping[str, object]
 ) -> None:
     wanted = ", ".join([*dim_names, *(f"*{p}" for p in unbound)])
     if unknown:
@@ -148,13 +133,19 @@ def _require_all(
         )
 
 
-def _sizes(op: Op, name: str, size: Size) -> tuple[int, ...]:
-    return tuple(_size(op, name, s) for s in size) if isinstance(size, Sequence) else (_size(op, name, size),)
+def _sizes(op: Op, name: str, size: object) -> tuple[int, ...]:
+    if isinstance(size, Sequence) and not isinstance(size, str | bytes):
+        return tuple(_size(op, name, s) for s in size)
+    return (_size(op, name, size),)
 
 
 def _size(op: Op, name: str, size: object) -> int:
-    if isinstance(size, bool) or not isinstance(size, SupportsIndex):
-        raise ShapeError(f"{op.name}: the size of {name} is {size!r}, not a whole number", hint=f"write {name}=64")
-    if index(size) < 0:
+    try:
+        number = index(size)  # type: ignore[arg-type]
+    except TypeError:
+        number = None
+    if number is None or isinstance(size, bool):
+        raise ShapeError(f"{op.name}: the size of {name} is {shown(size)}, not a whole number", hint=f"write {name}=64")
+    if number < 0:
         raise ShapeError(f"{op.name}: the size of {name} is {size}", hint="a size is 0 or more")
-    return index(size)
+    return number

@@ -6,7 +6,8 @@ import sys
 from importlib import import_module
 
 from uol.catalogue import add_operator, catalogue
-from uol.ir.errors import ParseError
+from uol.expected import require_kind, shown
+from uol.ir.errors import ParseError, UolError
 from uol.ir.library import Library
 from uol.ir.parser import parse
 from uol.ir.syntax import Op
@@ -37,6 +38,10 @@ def op(text: str, reference: Registered | None = None, *, file: str = "<uol.op>"
 
     >>> twice = op("op twice(x: T[*S]) -> (y: T[*S]) for T in (f64, f32) { y[*s] = x[*s] + x[*s] }")
     """
+    require_kind(text, str, "text", "the text of an operator", 'write uol.op("op ...")')
+    require_kind(file, str, "file", "a name", 'write file="mine.uol"')
+    if reference is not None and not callable(reference):
+        raise UolError(f"reference is {shown(reference)}, not a function", hint="give a function of PyTorch tensors")
     parsed = parse(text, file)
     if not parsed:
         raise ParseError("the text holds no operator", hint="write: op name(x: f32[N]) -> (y: f32[N]) { y[i] = x[i] }")

@@ -38,6 +38,7 @@ def bind_tensors(
     for param in op.params:
         _compare(instance, param, tuple(shapes[param.name]))
     instance.require_where()
+    instance.require_addressable()
     return instance
 
 
