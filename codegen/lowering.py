@@ -16,6 +16,7 @@ from uol.codegen.index import physical_order, static
 from uol.codegen.layout import Layouts, assign_strides
 from uol.codegen.names import taken_names, unused
 from uol.codegen.partition import Partition
+from uol.codegen.plain import as_reductions
 from uol.codegen.prune import drop_unused
 from uol.codegen.rewrites import without_terms
 from uol.codegen.spec import (
@@ -49,7 +50,7 @@ def lower(program: Program, backend: Backend, layouts: Layouts | None = None) ->
 
     >>> graph = lower(program, backend, {"x": (0, 1), "y": (128, 1)})      # x broadcast over its first dim
     """
-    prepared = align_axes(hoist_reductions(drop_unused(program)))
+    prepared = align_axes(hoist_reductions(as_reductions(drop_unused(program))))
     lowering = Lowering.of(prepared, layouts or {})
     groups = Partition(prepared, lowering.contraction, lambda g: backend.accepts(lowering.candidate(g))).run()
     specs = lowering.specs(groups)

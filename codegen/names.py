@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from uol.codegen.traverse import walk
-from uol.ir.nodes import Axis, Program, Reduce, Stage
+from uol.ir.nodes import Axis, Program, Stage
+from uol.ir.walk import axes_of
 
 
 def taken_names(program: Program) -> frozenset[str]:
@@ -15,8 +16,8 @@ def taken_names(program: Program) -> frozenset[str]:
 
 
 def bound_axes(stage: Stage) -> tuple[Axis, ...]:
-    """The indices that reductions of a stage run over."""
-    return tuple(a for node in walk(stage.value) if isinstance(node, Reduce) for a in node.axes)
+    """The indices that reductions and sorts of a stage run over."""
+    return tuple(a for node in walk(stage.value) for a in axes_of(node))
 
 
 def unused(stem: str, taken: Iterable[str]) -> str:

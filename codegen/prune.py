@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from uol.codegen.traverse import walk
-from uol.ir.nodes import Load, Program, Stage
+from uol.ir.nodes import Load, Program, Scatter, Stage
 
 
 def drop_unused(program: Program) -> Program:
@@ -15,5 +15,6 @@ def drop_unused(program: Program) -> Program:
     for stage in reversed(program.stages):
         if stage.name in needed:
             kept.append(stage)
-            needed |= {node.tensor for node in walk(stage.value) if isinstance(node, Load)}
+            parts = (stage.value, *stage.target, *stage.guard) if isinstance(stage, Scatter) else (stage.value,)
+            needed |= {node.tensor for part in parts for node in walk(part) if isinstance(node, Load)}
     return replace(program, stages=tuple(reversed(kept)))

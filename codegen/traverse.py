@@ -7,20 +7,14 @@ from dataclasses import replace
 
 from uol.codegen.spec import Guard, Holds, Read, Within
 from uol.ir.nodes import Axis, Call, Expr, Load, Reduce, Var
+from uol.ir.walk import children as operands
 
 
 def children(expr: Expr) -> tuple[Expr, ...]:
     """The direct operands of a node, guards and fills included."""
-    match expr:
-        case Call(args=args):
-            return args
-        case Load(index=index, guard=guard, fill=fill):
-            return index + guard + ((fill,) if fill is not None else ())
-        case Reduce(body=body, where=where):
-            return (body, *where)
-        case Read(offset=offset, guard=guards, fill=fill):
-            return (offset, *guard_operands(guards), *((fill,) if fill is not None else ()))
-    return ()
+    if isinstance(expr, Read):
+        return (expr.offset, *guard_operands(expr.guard), *((expr.fill,) if expr.fill is not None else ()))
+    return operands(expr)
 
 
 def guard_operands(guards: tuple[Guard, ...]) -> tuple[Expr, ...]:

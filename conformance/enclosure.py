@@ -23,6 +23,7 @@ from uol.conformance.interval import Array, Enclosure, point, rounded
 from uol.conformance.reductions import argument_of_extremum, flattened, fold
 from uol.ir.errors import UolError
 from uol.ir.nodes import Call, Const, Expr, Load, Program, Reduce, Stage, Var
+from uol.ir.randomness import random_bits
 from uol.ir.rounding import round_to
 from uol.ir.types import DTYPES, INDEX, is_float
 
@@ -147,6 +148,8 @@ class _Evaluation:
         args = tuple(self.value(a, frame) for a in call.args)
         if call.fn == "cast":
             return self._cast(args[0], call.args[0].type, call.dtype)
+        if call.fn == "random_bits":
+            return point(random_bits(args[0].value, args[1].value))
         if call.fn in _LOGIC:
             return _logic(call.fn, args)
         if call.fn == "select":

@@ -13,6 +13,7 @@ from uol.ir.report import at, closest, mismatch, some
 from uol.ir.syntax import Access, Name
 from uol.ir.terms import compare
 from uol.ir.types import DTYPES, INDEX, is_integer
+from uol.ir.walk import walk
 
 
 def load(scope: Scope, node: Access, want: str | None) -> Expr:
@@ -37,7 +38,7 @@ def load(scope: Scope, node: Access, want: str | None) -> Expr:
 def tensor_of(scope: Scope, node: Access) -> Tensor:
     """The tensor that an access reads; the call of an operator is inlined."""
     if not isinstance(node.tensor, Name):
-        return calls.inline(scope, node.tensor)
+        return calls.single(scope, node.tensor)
     name = node.tensor.id
     if name not in scope.env.tensors:
         known = (*scope.env.tensors,)
@@ -73,8 +74,8 @@ def _guards(scope: Scope, node: Access, tensor: Tensor, dim: int, index: Expr) -
     if isinstance(index, Var) and Axis(index.name, extent) in scope.axes.values():
         return []
     guards: list[Expr] = []
-    for side in (compare(">=", index, Const(0)), compare("<", index, extent)):
-        if scope.facts.prove(side):
+    for side in sides(index, extent):
+        if proven(scope, index, side):
             continue
         if node.fill is None and not _holds_on_path(scope, side):
             if scope.has_index(side):
@@ -83,6 +84,20 @@ def _guards(scope: Scope, node: Access, tensor: Tensor, dim: int, index: Expr) -
             continue
         guards.append(side)
     return guards
+
+
+def sides(index: Expr, extent: Expr) -> tuple[Expr, Expr]:
+    """0 <= index and index < extent."""
+    return compare(">=", index, Const(0)), compare("<", index, extent)
+
+
+def proven(scope: Scope, index: Expr, side: Expr) -> bool:
+    """Whether a side holds at every point. Values that are places of an order, or of an extremum, have a known range."""
+    limits = scope.env.draft.limits
+    read = [n for n in walk(index) if isinstance(n, Load) and n.tensor in limits]
+    known = [s for load in read for s in sides(cast_integer(load, INDEX), limits[load.tensor])]
+    with scope.facts.scope(*known):
+        return scope.facts.prove(side)
 
 
 def _holds_on_path(scope: Scope, side: Expr) -> bool:

@@ -35,6 +35,12 @@ class Block:
         """The block with further indices inside."""
         return Block(self.names + names, self.starts + (0,) * len(names), self.stops + extents)
 
+    def without(self, name: str) -> Block:
+        """The block with one index left out."""
+        at = self.names.index(name)
+        rest = [t[:at] + t[at + 1 :] for t in (self.starts, self.stops)]
+        return Block(self.names[:at] + self.names[at + 1 :], rest[0], rest[1])
+
     def split(self) -> tuple[Block, Block] | None:
         """Two halves along the first index that has more than one value; None where there is none."""
         for at, (start, stop) in enumerate(zip(self.starts, self.stops, strict=True)):

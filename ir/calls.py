@@ -8,8 +8,10 @@ from uol.ir.binding import Argument, Binding, bind
 from uol.ir.environment import Environment, Scope
 from uol.ir.errors import ShapeError
 from uol.ir.nodes import Expr, Tensor
+from uol.ir.printer import print_expr
+from uol.ir.promises import is_promise, promises
 from uol.ir.render import show
-from uol.ir.report import closest, mismatch, not_yet
+from uol.ir.report import closest, mismatch
 from uol.ir.syntax import Apply, Name, Node, Op
 from uol.ir.terms import compare
 from uol.ir.types import INDEX, is_float
@@ -17,15 +19,29 @@ from uol.ir.types import INDEX, is_float
 MAX_DEPTH = 16
 
 
-def inline(scope: Scope, call: Apply) -> Tensor:
-    """The result of a call: its stages go before the statement that calls. The same call twice is made once."""
+def inline(scope: Scope, call: Apply) -> tuple[Tensor, ...]:
+    """The results of a call: its stages go before the statement that calls. The same call twice is made once."""
     env = scope.env
     if call not in env.results:
         env.results[call] = _inline(scope, call)
     return env.results[call]
 
 
-def _inline(scope: Scope, call: Apply) -> Tensor:
+def single(scope: Scope, call: Apply) -> Tensor:
+    """The result of a call that has one."""
+    results = inline(scope, call)
+    if len(results) > 1:
+        targets = ", ".join(f"{r}[...]" for r in "abcdefgh"[: len(results)])
+        raise mismatch(
+            scope.op,
+            call,
+            f"`{call.fn}` has {len(results)} results",
+            f"bind them in order, in a statement of their own: `({targets}) = {call.fn}(...)`",
+        )
+    return results[0]
+
+
+def _inline(scope: Scope, call: Apply) -> tuple[Tensor, ...]:
     env = scope.env
     op = _callee(scope, call)
     tensors = [_argument(scope, a) for a in call.args]
@@ -54,8 +70,6 @@ def _callee(scope: Scope, call: Apply) -> Op:
         raise mismatch(scope.op, call, f"operators do not call themselves: {chain}")
     if len(scope.env.calls) > MAX_DEPTH:
         raise mismatch(scope.op, call, f"calls are nested more than {MAX_DEPTH} deep")
-    if len(op.results) > 1:
-        raise not_yet(scope.op, call, f"a call of `{op.name}`, which has several results")
     return op
 
 
@@ -66,7 +80,7 @@ def _argument(scope: Scope, arg: Node) -> Tensor:
         case Name(id=name):
             raise mismatch(scope.op, arg, f"unknown tensor `{name}`", closest(name, scope.env.tensors))
         case Apply():
-            return inline(scope, arg)
+            return single(scope, arg)
     raise mismatch(
         scope.op, arg, "an operator takes whole tensors", "name the tensor without its indices; attributes follow a `;`"
     )
@@ -111,7 +125,17 @@ def _require(scope: Scope, call: Apply, inner: Environment, binding: Binding) ->
             call,
             f"`{param}` of `{inner.op.name}` needs a dim of {show(wanted)}, it is {show(extent)}",
         )
+    for name in promises(inner.op):
+        if inner.tensors[name].name not in scope.env.draft.sorted:
+            raise mismatch(
+                scope.op,
+                call,
+                f"`{inner.op.name}` needs `{name}` to be sorted, and nothing says so",
+                f"add `where sorted({_passed(call, inner.op, name)})`, or sort it",
+            )
     for clause in inner.op.where:
+        if is_promise(clause):
+            continue
         with scope.facts.scope(*conditions):
             condition = constants.constant(inner, clause, "bool")
         scope.env.require(condition, call, f"`{inner.op.name}` needs `{show(condition)}`")
@@ -119,12 +143,17 @@ def _require(scope: Scope, call: Apply, inner: Environment, binding: Binding) ->
     return conditions
 
 
-def _stages(scope: Scope, inner: Environment) -> Tensor:
+def _passed(call: Apply, op: Op, name: str) -> str:
+    """What a call passes for a parameter, as it is written."""
+    return print_expr(call.args[[p.name for p in op.params].index(name)])
+
+
+def _stages(scope: Scope, inner: Environment) -> tuple[Tensor, ...]:
     op, draft = inner.op, scope.env.draft
-    result = op.results[0]
-    name = draft.unique(f"{op.name}_{result.name}")
-    inner.tensors[result.name] = draft.add(statements.declare(inner, result, name, "local"))
+    for result in op.results:
+        name = draft.unique(f"{op.name}_{result.name}")
+        inner.tensors[result.name] = draft.add(statements.declare(inner, result, name, "local"))
     count = len(op.body)
     names = {t.tensor: f"{op.name}_{t.tensor}" for s in op.body for t in s.targets}
     statements.run(inner, [scope.line] * count, [scope.span] * count, names)
-    return inner.tensors[result.name]
+    return tuple(inner.tensors[r.name] for r in op.results)

@@ -14,7 +14,7 @@ from uol.ir import syntax
 from uol.ir.environment import Environment
 from uol.ir.functions import FUNCTIONS
 from uol.ir.nodes import Call, Const, Expr
-from uol.ir.report import closest, mismatch, not_yet, some
+from uol.ir.report import closest, mismatch, some
 from uol.ir.rounding import integer_range, round_to
 from uol.ir.syntax import Apply, Binary, Bool, Name, Node, Number, Unary
 from uol.ir.terms import COMPARISONS
@@ -92,8 +92,8 @@ def constant(env: Environment, node: Node, dtype: str) -> Expr:
             return fold("select", (chosen, constant(env, a, dtype), constant(env, b, dtype)), dtype)
         case Apply(fn=fn) if fn in FUNCTIONS:
             return _function(env, node, fn, dtype)
-        case Apply(fn="sorted" | "random_bits" as fn):
-            raise not_yet(env.op, node, f"`{fn}`")
+        case Apply(fn="sorted"):
+            raise mismatch(env.op, node, "`sorted` is a clause of `where` of its own", "write `where sorted(i), ...`")
     raise mismatch(env.op, node, "a literal, a dim or an attribute is needed here")
 
 

@@ -30,6 +30,8 @@ class Draft:
         self.tensors: dict[str, Tensor] = {}
         self.stages: list[Stage] = []
         self.checks: list[Expr] = []
+        self.limits: dict[str, Expr] = {}  # tensors whose elements are known to lie in 0 <= value < limit
+        self.sorted: list[str] = []  # tensors whose elements are promised, or made, to be in ascending order
         self.reserved: set[str] = set()  # names that an axis or a local may not take: dims and scalars of the program
 
     def unique(self, wish: str) -> str:
@@ -55,7 +57,7 @@ class Environment:
     dims: dict[str, Expr] = field(default_factory=dict)
     attributes: dict[str, Expr] = field(default_factory=dict)
     tensors: dict[str, Tensor] = field(default_factory=dict)
-    results: dict[syntax.Apply, Tensor] = field(default_factory=dict)
+    results: dict[syntax.Apply, tuple[Tensor, ...]] = field(default_factory=dict)
     calls: tuple[str, ...] = ()
 
     @property
@@ -70,6 +72,10 @@ class Environment:
         raise mismatch(
             self.op, node, f"unknown type `{name}`", closest(name, (*DTYPES, *self.types)) or f"types are {', '.join(DTYPES)}"
         )
+
+    def names_other_than_index(self, name: str) -> bool:
+        """Whether a name stands for a dim, an attribute or a tensor."""
+        return name in self.dims or name in self.attributes or name in self.tensors
 
     def is_float_attribute(self, name: str) -> bool:
         attribute = self.op.attribute(name)

@@ -57,3 +57,7 @@ class ResourceError(UolError):
 
 class ToolchainError(UolError):
     """A vendor's tool that is missing or that refused the text."""
+
+
+class MissingToolError(ToolchainError):
+    """A vendor's tool that is not there: a state of the machine, which some callers can do without."""

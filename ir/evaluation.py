@@ -13,15 +13,14 @@ from numpy.typing import NDArray
 from uol.ir import contraction
 from uol.ir.blocks import Block, whole
 from uol.ir.functions import FUNCTIONS
-from uol.ir.nodes import Call, Const, Expr, Load, Reduce, Var
+from uol.ir.nodes import Call, Const, Expr, Load, Order, Reduce, Var
+from uol.ir.randomness import random_bits
 from uol.ir.rounding import integer_range, round_to, wrap
 from uol.ir.terms import COMPARISONS
-from uol.ir.types import INDEX, is_float
+from uol.ir.types import INDEX, NARROW, is_float
 from uol.ir.walk import bound, children, variables
 
 Array = NDArray[Any]
-
-ROUNDING = ("f16", "bf16", "f8e4m3", "f8e5m2")
 
 
 def storage(dtype: str) -> type[np.generic]:
@@ -57,10 +56,14 @@ class Evaluation:
                 return self.load(expr, block)
             case Reduce():
                 return self.reduce(expr, block)
+            case Order():
+                return self.order(expr, block)
             case Call(fn="select", args=(c, a, b)):
                 return np.where(self.value(c, block), self.value(a, block), self.value(b, block))
             case Call(fn="cast", args=(a,), dtype=dtype):
                 return cast(self.value(a, block), dtype)
+            case Call(fn="random_bits", args=(seed, counter)):
+                return random_bits(self.value(seed, block), self.value(counter, block))
             case Call(fn=fn, args=args, dtype=dtype):
                 return apply(fn, [self.value(a, block) for a in args], dtype)
         raise AssertionError(f"no rule for {type(expr).__name__}")
@@ -106,8 +109,19 @@ class Evaluation:
         body, keep = np.broadcast_to(body, full), np.broadcast_to(keep, full)
         return fold(expr.op, body.reshape(*full[:rank], -1), keep.reshape(*full[:rank], -1), expr.dtype)
 
+    def order(self, expr: Order, block: Block) -> Array:
+        """The places of a sort: the whole axis is sorted for every row, and the block's part of the order taken."""
+        rows = block.without(expr.place.name)
+        inner = rows.extend((expr.axis.name,), (self.integer(expr.axis.extent),))
+        body = np.broadcast_to(self.value(expr.body, inner), inner.shape)
+        at = block.names.index(expr.place.name)
+        return np.moveaxis(sorted_places(body, expr.descending)[..., block.slices[at]], -1, at)
+
     def elements(self, expr: Expr, block: Block) -> int:
         """The largest array that evaluating over the block builds."""
+        if isinstance(expr, Order):
+            rows = block.without(expr.place.name)
+            return self.elements(expr.body, rows.extend((expr.axis.name,), (self.integer(expr.axis.extent),)))
         if not isinstance(expr, Reduce):
             used = variables(expr) - bound(expr)
             own = prod(n for name, n in zip(block.names, block.shape, strict=True) if name in used)
@@ -133,7 +147,7 @@ def cast(value: Array, dtype: str) -> Array:
     """Rule 4, with f32 and f64 left as they are (rule 3)."""
     if dtype == INDEX:
         return value.astype(np.int64)
-    if is_float(dtype) and dtype not in ROUNDING:
+    if is_float(dtype) and dtype not in NARROW:
         return value.astype(np.float64)
     return round_to(value, dtype)
 
@@ -169,6 +183,15 @@ def fold(op: str, body: Array, keep: Array, dtype: str) -> Array:
         case "all":
             return np.asarray(body.all(-1))
     return _first_extremum(body, keep, op == "argmax")
+
+
+def sorted_places(body: Array, descending: bool) -> Array:
+    """Where the elements of the last dimension stood before they were sorted, stably. NaN is greater than every number."""
+    if not descending:
+        return np.argsort(body, axis=-1, kind="stable")
+    # Descending and stable: the ascending order of the reversed row, reversed.
+    last = body.shape[-1] - 1
+    return np.asarray(last - np.argsort(body[..., ::-1], axis=-1, kind="stable")[..., ::-1])
 
 
 def _first_extremum(body: Array, keep: Array, largest: bool) -> Array:

@@ -15,6 +15,7 @@ from uol.ir.names import check_names
 from uol.ir.nodes import Const, Expr, Program, Scalar, Var
 from uol.ir.packs import expand_packs
 from uol.ir.printer import print_op, statement_lines
+from uol.ir.promises import is_promise, promises
 from uol.ir.render import show
 from uol.ir.report import at, closest, mismatch
 from uol.ir.syntax import Name, Node, Op, below
@@ -70,9 +71,10 @@ def dim_names(op: Op, ranks: Mapping[str, int] | None = None) -> tuple[str, ...]
 def _program(env: Environment, op: Op, scalars: tuple[Scalar, ...], symbols: tuple[str, ...], known: list[Expr]) -> Program:
     draft, expanded = env.draft, env.op
     clauses: list[Expr] = []
+    draft.sorted += promises(expanded)
     for clause in expanded.where:
         with draft.facts.scope(*clauses):
-            clauses += _where(env, clause)
+            clauses += [] if is_promise(clause) else _where(env, clause)
     with draft.facts.scope(*clauses):
         for param in expanded.params:
             env.tensors[param.name] = draft.add(statements.declare(env, param, param.name, "in"))
@@ -89,6 +91,7 @@ def _program(env: Environment, op: Op, scalars: tuple[Scalar, ...], symbols: tup
         (*known, *(c for c in clauses if is_integral(c))),
         (*draft.checks, *(c for c in clauses if not is_integral(c))),
         print_op(op),
+        tuple(draft.sorted),
     )
 
 

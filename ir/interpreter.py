@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from uol.ir.blocks import Block, whole
 from uol.ir.errors import ShapeError
 from uol.ir.evaluation import Evaluation, storage
-from uol.ir.nodes import Call, Expr, Program, Stage
-from uol.ir.rounding import round_to
+from uol.ir.nodes import Call, Expr, Program, Scatter, Stage
+from uol.ir.rounding import round_to, wrap
 from uol.ir.types import is_float
 
 Array = NDArray[np.generic]
@@ -53,7 +53,10 @@ def interpret(
     results: dict[str, Array] = {}
     with np.errstate(all="ignore"):
         for stage in program.stages:
-            results[stage.name] = _run(evaluation, stage, stage.value)
+            if isinstance(stage, Scatter):
+                results[stage.name] = _scatter(evaluation, program, stage)
+            else:
+                results[stage.name] = _run(evaluation, stage, stage.value)
     return {t.name: results[t.name] for t in program.by_role("out")}
 
 
@@ -79,6 +82,32 @@ def _run(evaluation: Evaluation, stage: Stage, value: Expr) -> Array:
     _fill(evaluation, exact, whole(names, extents), out)
     evaluation.memory[stage.name] = round_to(out, stage.dtype) if exact is not value else out
     return out.astype(storage(stage.dtype)) if exact is not value else out
+
+
+def _scatter(evaluation: Evaluation, program: Program, stage: Scatter) -> Array:
+    """Zeros, and every value that has a place added there; integers wrap."""
+    shape = tuple(evaluation.integer(d) for d in program.tensors[stage.name].shape)
+    out = np.zeros(shape, storage(stage.dtype))
+    extents = tuple(evaluation.integer(a.extent) for a in stage.axes)
+    _add(evaluation, stage, whole(tuple(a.name for a in stage.axes), extents), out)
+    evaluation.memory[stage.name] = out = out if is_float(stage.dtype) else wrap(out, stage.dtype)
+    return out
+
+
+def _add(evaluation: Evaluation, stage: Scatter, block: Block, out: Array) -> None:
+    """Adds the values of a block of the axes, in parts where it would be too large."""
+    if 0 in block.shape:
+        return
+    parts = block.split() if evaluation.elements(stage.value, block) > MAX_ELEMENTS else None
+    if parts is not None:
+        for part in parts:
+            _add(evaluation, stage, part, out)
+        return
+    inside = np.broadcast_to(np.asarray(True), block.shape)
+    for condition in stage.guard:
+        inside = inside & evaluation.value(condition, block)
+    at = tuple(np.broadcast_to(evaluation.value(t, block), block.shape)[inside] for t in stage.target)
+    np.add.at(out, at, np.broadcast_to(evaluation.value(stage.value, block), block.shape)[inside])
 
 
 def _fill(evaluation: Evaluation, value: Expr, block: Block, out: Array) -> None:

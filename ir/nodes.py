@@ -1,7 +1,7 @@
 """The typed program: what an operator means once its types, ranks, dims and compile-time attributes are fixed.
 
-    Program = tensors + stages;  Stage: name[axes] = value
-    Expr    = Const | Var | Call | Load | Reduce          (code generation adds `Read` in place of `Load`)
+    Program = tensors + stages;  Stage: name[axes] = value;  Scatter: name[target] += value
+    Expr    = Const | Var | Call | Load | Reduce | Order  (code generation adds `Read` in place of `Load`)
 
 Index expressions have dtype "idx" and are unbounded integers; `/` and `%` on them floor. All nodes are frozen and
 compare by structure; spans do not take part in the comparison.
@@ -68,7 +68,8 @@ class Load(Expr):
     """`tensor[index]`, or `fill` where one of the `guard` conditions (bool, over indices and dims) is false.
 
     An access whose every dim was proven in range has no guard and no fill. An index may hold another `Load`
-    (data-dependent), never without a guard for it.
+    (data-dependent): with a guard for it, unless that tensor holds places of an `Order` or of an extremum, whose range
+    is known.
     """
 
     tensor: str
@@ -104,6 +105,22 @@ class Reduce(Expr):
 
 
 @dataclass(frozen=True, slots=True)
+class Order(Expr):
+    """The index along `axis` of the element that stands at `place` once the values of `body` are sorted.
+
+    Ascending or descending; equal values keep their order, and NaN is greater than every number (rule 6). Only ever the
+    whole value of a stage, where `place` is its index that the body does not depend on.
+    """
+
+    axis: Axis
+    body: Expr
+    place: Var
+    descending: bool
+    dtype: str
+    span: Span | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Tensor:
     name: str
     dtype: str
@@ -132,12 +149,24 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
+class Scatter(Stage):
+    """`name[target] += value` at every point of `axes` where the `guard` holds; the tensor starts at 0.
+
+    The order of the additions is not specified (rule 14). Targets whose range was proven have no guard.
+    """
+
+    target: tuple[Expr, ...] = ()
+    guard: tuple[Expr, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Program:
     """A checked operator at fixed types and ranks.
 
     dims      names that stayed symbolic (empty when every dim was given)
     facts     bool expressions over the symbolic dims that the proofs assumed (dims >= 0, the `where` clause)
     checks    obligations without a loop index that were not proven: to be checked at the call (ShapeError)
+    sorted    inputs whose values are promised to be in ascending order
     text      the printed op, for header comments
     """
 
@@ -149,6 +178,7 @@ class Program:
     facts: tuple[Expr, ...]
     checks: tuple[Expr, ...]
     text: str
+    sorted: tuple[str, ...] = ()
 
     def by_role(self, role: Role) -> tuple[Tensor, ...]:
         """The tensors of one role, in the order of the signature (locals: in the order of the statements)."""

@@ -13,7 +13,7 @@ from uol.ir.environment import Scope
 from uol.ir.nodes import Expr
 from uol.ir.render import show
 from uol.ir.report import mismatch
-from uol.ir.syntax import Access, Name, Node, Reduction
+from uol.ir.syntax import Access, Apply, Name, Node, Reduction
 from uol.ir.terms import compare
 
 
@@ -37,6 +37,19 @@ def places(scope: Scope, node: Node, name: str) -> Iterator[Place]:
                 yield Place(extent, item, node.fill is None)
     for operand in syntax.operands(node):
         yield from places(scope, operand, name)
+
+
+def indices(scope: Scope, node: Node, hidden: frozenset[str] = frozenset()) -> Iterator[str]:
+    """The indices that stand in an expression, in order, but those that its reductions bind."""
+    if isinstance(node, Reduction):
+        hidden = hidden | {b.name for b in node.binders}
+    if isinstance(node, Name) and not (node.id in hidden or scope.env.names_other_than_index(node.id)):
+        yield node.id
+    parts: tuple[Node, ...] = syntax.operands(node)
+    if isinstance(node, Access) and isinstance(node.tensor, Apply):
+        parts = parts[1:]  # the call's arguments are whole tensors
+    for part in parts:
+        yield from indices(scope, part, hidden)
 
 
 def extent_of(scope: Scope, name: str, found: list[Place]) -> Expr | None:

@@ -8,19 +8,22 @@ from uol.ir.environment import Scope
 from uol.ir.errors import BoundsError
 from uol.ir.nodes import Axis, Const, Expr, Reduce, Var
 from uol.ir.render import show
-from uol.ir.report import at, mismatch, not_yet
+from uol.ir.report import at, mismatch
 from uol.ir.syntax import Binder, Reduction
 from uol.ir.terms import compare, idx
-from uol.ir.types import INDEX
+from uol.ir.types import INDEX, NARROW
 from uol.ir.walk import substitute
-
-NARROW = ("f16", "bf16", "f8e4m3", "f8e5m2")
 
 
 def reduction(scope: Scope, node: Reduction, want: str | None) -> Expr:
     """`op[binders](body)`."""
     if node.op in ("topk", "sort", "argsort"):
-        raise not_yet(scope.op, node, f"`{node.op}`")
+        raise mismatch(
+            scope.op,
+            node,
+            f"`{node.op}` stands alone on the right side of a statement",
+            f"write `a[...] = {node.op}[...](...)`",
+        )
     if len(node.args) != 1:
         raise mismatch(scope.op, node, f"`{node.op}` takes one argument, not {len(node.args)}")
     axes = _axes(scope, node)

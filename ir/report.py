@@ -23,11 +23,6 @@ def mismatch(op: Op, node: Node, message: str, hint: str | None = None) -> TypeC
     return at(TypeCheckError, op, node, message, hint)
 
 
-def not_yet(op: Op, node: Node, what: str) -> TypeCheckError:
-    """For what the grammar takes and this version does not do."""
-    return at(TypeCheckError, op, node, f"{what}: not in this version yet")
-
-
 def some(number: int, noun: str, plural: str | None = None) -> str:
     """`1 dim`, `2 dims`."""
     return f"{number} {noun if number == 1 else plural or noun + 's'}"

@@ -42,6 +42,9 @@ DTYPES: dict[str, DTypeInfo] = {
     )
 }
 
+NARROW = ("f16", "bf16", "f8e4m3", "f8e5m2")
+"""Floats that a cast rounds to where it stands (rule 3), and that nothing is summed in (rule 2)."""
+
 INDEX = "idx"
 """The type of dims, indices and whatever is computed from them where an index stands: an unbounded integer.
 As a value it is `i64` (rule 1) and must be cast."""

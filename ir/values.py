@@ -15,7 +15,7 @@ from uol.ir.functions import FUNCTIONS
 from uol.ir.knowledge import is_integral
 from uol.ir.names import CASTS
 from uol.ir.nodes import Call, Const, Expr, Var
-from uol.ir.report import closest, mismatch, not_yet, some
+from uol.ir.report import closest, mismatch, some
 from uol.ir.syntax import Access, Apply, Binary, Name, Node, Pack, Reduction, Unary
 from uol.ir.terms import COMPARISONS
 from uol.ir.types import DTYPES, INDEX, is_float, is_integer
@@ -156,6 +156,8 @@ def _apply(scope: Scope, node: Apply, want: str | None) -> Expr:
         return _select(scope, node, want)
     if node.fn in FUNCTIONS:
         return _function(scope, node, want)
+    if node.fn == "random_bits":
+        return _random_bits(scope, node)
     raise _unknown_function(scope, node)
 
 
@@ -203,6 +205,20 @@ def _function(scope: Scope, node: Apply, want: str | None) -> Expr:
     return out
 
 
+def _random_bits(scope: Scope, node: Apply) -> Expr:
+    """Both arguments are integers, as i64; the value is an i32 (rule 18)."""
+    args = []
+    for arg, what in zip(_arguments(scope, node, 2), ("seed", "counter"), strict=True):
+        if is_free(scope.env, arg):
+            args.append(constant(scope.env, arg, "i64"))
+            continue
+        found = value(scope, arg, None)
+        if not is_integer(found.type):
+            raise mismatch(scope.op, arg, f"the {what} of `random_bits` is an integer, not {found.type}")
+        args.append(cast_integer(scope.facts.simplify(found) if found.type == INDEX else found, "i64"))
+    return Call("random_bits", tuple(args), "i32", node.span)
+
+
 def _arguments(scope: Scope, node: Apply, count: int) -> list[syntax.Expr]:
     if node.keywords:
         raise mismatch(scope.op, node.keywords[0], f"`{node.fn}` has no attributes")
@@ -213,8 +229,6 @@ def _arguments(scope: Scope, node: Apply, count: int) -> list[syntax.Expr]:
 
 
 def _unknown_function(scope: Scope, node: Apply) -> Exception:
-    if node.fn == "random_bits":
-        return not_yet(scope.op, node, "`random_bits`")
     if node.fn in ("count", "flat", "sorted"):
         return mismatch(scope.op, node, f"`{node.fn}` cannot stand here")
     if node.fn in REDUCTIONS:
@@ -225,5 +239,5 @@ def _unknown_function(scope: Scope, node: Apply) -> Exception:
         )
     if node.fn in scope.env.tensors:
         return mismatch(scope.op, node, f"`{node.fn}` is a tensor", f"index it with brackets: `{node.fn}[...]`")
-    known = (*FUNCTIONS, *CASTS, "select", *scope.env.types, *(op.name for op in scope.env.draft.library))
+    known = (*FUNCTIONS, *CASTS, "select", "random_bits", *scope.env.types, *(op.name for op in scope.env.draft.library))
     return mismatch(scope.op, node, f"unknown function `{node.fn}`", closest(node.fn, known))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from uol.ir.nodes import Axis, Call, Expr, Load, Reduce, Var
+from uol.ir.nodes import Axis, Call, Expr, Load, Order, Reduce, Var
 
 
 def children(expr: Expr) -> tuple[Expr, ...]:
@@ -17,6 +17,8 @@ def children(expr: Expr) -> tuple[Expr, ...]:
             return index + guard + ((fill,) if fill is not None else ())
         case Reduce(body=body, where=where):
             return (body, *where)
+        case Order(body=body, place=place):
+            return (body, place)
     return ()
 
 
@@ -33,8 +35,18 @@ def variables(expr: Expr) -> frozenset[str]:
 
 
 def bound(expr: Expr) -> frozenset[str]:
-    """The names of the axes that reductions within an expression bind."""
-    return frozenset(a.name for e in walk(expr) if isinstance(e, Reduce) for a in e.axes)
+    """The names of the axes that reductions and sorts within an expression bind."""
+    return frozenset(a.name for e in walk(expr) for a in axes_of(e))
+
+
+def axes_of(expr: Expr) -> tuple[Axis, ...]:
+    """The axes that a node itself binds."""
+    match expr:
+        case Reduce(axes=axes):
+            return axes
+        case Order(axis=axis):
+            return (axis,)
+    return ()
 
 
 def substitute(expr: Expr, values: Mapping[str, Expr]) -> Expr:
@@ -58,4 +70,9 @@ def substitute(expr: Expr, values: Mapping[str, Expr]) -> Expr:
                 body=substitute(body, values),
                 where=tuple(substitute(w, values) for w in where),
             )
+        case Order(axis=axis, body=body, place=place):
+            at = substitute(place, values)
+            assert isinstance(at, Var), "the place of an order is an index of its stage"
+            axis = Axis(axis.name, substitute(axis.extent, values))
+            return replace(expr, axis=axis, body=substitute(body, values), place=at)
     return expr

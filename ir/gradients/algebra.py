@@ -1,0 +1,153 @@
+"""Sums of products of opaque factors: cotangents, in a form in which equal terms meet and units vanish.
+
+    Sum = products;  Product = coefficient * factor**power * ...
+
+A factor is any surface expression that is not itself a product, a quotient, a negation or a number. Coefficients are
+exact fractions. The order of factors is that in which they came, so that a text reads as it was derived.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import reduce
+from math import isinf
+
+from uol.ir.syntax import Binary, Expr, Number, Unary
+
+Factors = tuple[tuple[Expr, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """coefficient * factors, each with a power that is not 0."""
+
+    coefficient: Fraction
+    factors: Factors
+
+    def times(self, other: Product) -> Product:
+        powers = dict(self.factors)
+        for factor, power in other.factors:
+            powers[factor] = powers.get(factor, 0) + power
+        return Product(self.coefficient * other.coefficient, tuple((f, p) for f, p in powers.items() if p))
+
+    def inverse(self) -> Product:
+        return Product(1 / self.coefficient, tuple((f, -p) for f, p in self.factors))
+
+    def scaled(self, by: Fraction) -> Product:
+        return Product(self.coefficient * by, self.factors)
+
+    def holds(self, other: Product) -> bool:
+        """Whether `other` divides this product without a sign of a power changing."""
+        powers = dict(self.factors)
+        return all(powers.get(f, 0) * p >= p * p for f, p in other.factors)
+
+
+Sum = tuple[Product, ...]
+
+
+def product_of(expr: Expr) -> Product:
+    """An expression of floats as one product."""
+    match expr:
+        case Number(value=value) if not isinf(value) and value:
+            return Product(Fraction(str(value)), ())
+        case Unary(op="neg", arg=arg):
+            return product_of(arg).scaled(Fraction(-1))
+        case Binary(op="*", left=left, right=right):
+            return product_of(left).times(product_of(right))
+        case Binary(op="/", left=left, right=right):
+            return product_of(left).times(product_of(right).inverse())
+    return Product(Fraction(1), ((expr, 1),))
+
+
+def sum_of(expr: Expr) -> Sum:
+    """An expression as a sum of one product; nothing where it is 0."""
+    return () if is_zero(expr) else (product_of(expr),)
+
+
+def is_zero(expr: Expr) -> bool:
+    return isinstance(expr, Number) and expr.value == 0
+
+
+def add(*sums: Sum) -> Sum:
+    """The products together; those of equal factors are one."""
+    merged: dict[frozenset[tuple[Expr, int]], Product] = {}
+    for product in (p for each in sums for p in each):
+        key = frozenset(product.factors)
+        known = merged.get(key)
+        merged[key] = product if known is None else Product(known.coefficient + product.coefficient, known.factors)
+    return tuple(p for p in merged.values() if p.coefficient)
+
+
+def multiply(each: Sum, by: Product) -> Sum:
+    return add(tuple(p.times(by) for p in each)) if by.coefficient else ()
+
+
+def to_expr(products: Sum) -> Expr:
+    """The sum as an expression, what its products have in common taken out."""
+    if not products:
+        return Number(0)
+    if len(products) == 1:
+        return product_expr(products[0])
+    common = common_part(products)
+    rest = sorted((p.times(common.inverse()) for p in products), key=lambda p: p.coefficient < 0)
+    if rest[0].coefficient < 0:
+        common, rest = common.scaled(Fraction(-1)), [p.scaled(Fraction(-1)) for p in rest]
+    return product_expr(common, _plain_sum(rest))
+
+
+def common_part(products: Sum) -> Product:
+    """What divides every product; the coefficient, where all have the same but for its sign."""
+    shared = [(f, _least(p, [dict(q.factors).get(f, 0) for q in products])) for f, p in products[0].factors]
+    sizes = {abs(p.coefficient) for p in products}
+    return Product(sizes.pop() if len(sizes) == 1 else Fraction(1), tuple((f, p) for f, p in shared if p))
+
+
+def _least(power: int, powers: Iterable[int]) -> int:
+    """The power that all have in common: of one sign, the least in size."""
+    sign = 1 if power > 0 else -1
+    return sign * max(0, min(sign * p for p in powers))
+
+
+def _plain_sum(products: list[Product]) -> Expr:
+    out = product_expr(products[0])
+    for product in products[1:]:
+        negative = product.coefficient < 0
+        out = Binary("-" if negative else "+", out, product_expr(product.scaled(Fraction(-1)) if negative else product))
+    return out
+
+
+def product_expr(product: Product, inner: Expr | None = None) -> Expr:
+    """coefficient * numerators * inner / (denominators)."""
+    size = abs(product.coefficient)
+    above = [f for f, p in product.factors for _ in range(p)]
+    below = [f for f, p in product.factors for _ in range(-p)]
+    if inner is not None:
+        above.append(inner)
+    top, bottom = _number(size)
+    above = ([Number(top)] if top != 1 or not above else []) + above
+    below = ([Number(bottom)] if bottom != 1 else []) + below
+    if product.coefficient < 0:
+        above[0] = Unary("neg", above[0])
+    out = _chain(above)
+    return Binary("/", out, _chain(below)) if below else out
+
+
+def _chain(factors: list[Expr]) -> Expr:
+    return reduce(lambda a, b: Binary("*", a, b), factors)
+
+
+def _number(size: Fraction) -> tuple[int | float, int]:
+    """A fraction as a number over an integer: a decimal stays one, a third becomes 1 and 3."""
+    if size.denominator == 1:
+        return size.numerator, 1
+    twos_and_fives = size.denominator
+    for prime in (2, 5):
+        while twos_and_fives % prime == 0:
+            twos_and_fives //= prime
+    return (float(size), 1) if twos_and_fives == 1 else (size.numerator, size.denominator)
+
+
+def powers_of(product: Product) -> Mapping[Expr, int]:
+    return dict(product.factors)

@@ -1,0 +1,142 @@
+"""Types and extents of a text whose type variables are not bound: what a gradient's casts and bounds are made of.
+
+A type is a name of the text (`T`, `f32`), `acc(T)` where that differs from T for some T of its set, "idx", "bool", or
+None for what has no type of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from uol.ir.functions import FUNCTIONS
+from uol.ir.gradients.substitution import Item
+from uol.ir.syntax import (
+    Access,
+    Apply,
+    Binary,
+    Bool,
+    Expr,
+    Name,
+    Node,
+    Op,
+    Pack,
+    Param,
+    Reduction,
+    Statement,
+    Unary,
+    operands,
+)
+from uol.ir.terms import COMPARISONS
+from uol.ir.types import DTYPES, INDEX
+
+Dims = tuple[Item, ...]
+
+
+@dataclass(slots=True)
+class Types:
+    """The type variables of an operator with their sets, and the tensors that are known so far."""
+
+    sets: Mapping[str, tuple[str, ...]]
+    tensors: dict[str, str] = field(default_factory=dict)
+    dims: dict[str, Dims] = field(default_factory=dict)
+
+    def is_float(self, dtype: str | None) -> bool:
+        if dtype is None:
+            return False
+        inner = dtype.removeprefix("acc(").removesuffix(")")
+        return all(DTYPES[t].kind == "float" for t in self.sets.get(inner, (inner,)) if t in DTYPES) and dtype != INDEX
+
+    def accumulator(self, dtype: str) -> str:
+        """What `acc` casts to."""
+        if dtype.startswith("acc("):
+            return dtype
+        if dtype in DTYPES:
+            return DTYPES[dtype].accumulator
+        wide = all(DTYPES[t].accumulator == t for t in self.sets[dtype])
+        return dtype if wide else f"acc({dtype})"
+
+    def cast(self, expr: Expr, source: str, target: str) -> Expr:
+        """`expr` of type `source` as a `target`. From one variable's accumulator to another's there is no word in the
+        language but through the variable."""
+        if source == target:
+            return expr
+        if self.accumulator(source) == target:
+            return Apply("acc", (expr,))
+        if target.startswith("acc("):
+            return Apply("acc", (Apply(target[4:-1], (expr,)),))
+        return Apply(target, (expr,))
+
+    def of(self, node: Node) -> str | None:
+        """The type of an expression."""
+        match node:
+            case Bool() | Unary(op="not"):
+                return "bool"
+            case Binary(op=op) if op in COMPARISONS or op in ("and", "or"):
+                return "bool"
+            case Unary() | Binary():
+                return self.common(operands(node))
+            case Apply(fn="acc", args=(arg,)):
+                inner = self.of(arg)
+                return None if inner is None else self.accumulator("i64" if inner == INDEX else inner)
+            case Apply(fn=fn) if fn in DTYPES or fn in self.sets:
+                return fn
+            case Apply(fn="select", args=(_, a, b)):
+                return self.common((a, b))
+            case Apply(fn=fn, args=args) if fn in FUNCTIONS:
+                return self.common(args)
+            case Access(tensor=Name(id=name)):
+                return self.tensors.get(name)
+            case Reduction(op="argmax" | "argmin" | "argsort"):
+                return "i64"
+            case Reduction(args=args):
+                return self.of(args[0])
+        return None
+
+    def common(self, parts: tuple[Node, ...]) -> str | None:
+        return next((t for t in map(self.of, parts) if t is not None), None)
+
+    def declare(self, param: Param) -> None:
+        self.tensors[param.name] = param.type
+        self.dims[param.name] = param.dims
+
+
+def float_types(op: Op) -> Op:
+    """The operator with every type variable that can be a float restricted to floats."""
+    domain = []
+    for type_set in op.domain:
+        floats = tuple(t for t in type_set.types if t in DTYPES and DTYPES[t].kind == "float")
+        domain.append(replace(type_set, types=floats) if floats else type_set)
+    return replace(op, domain=tuple(domain))
+
+
+def standing(node: Node, index: Item) -> Iterator[tuple[str, int, bool]]:
+    """Where an index stands alone: the tensor, the number of the dim, and whether without an `else`."""
+    if isinstance(node, Reduction) and any((b.name, b.pack) == (index.id, isinstance(index, Pack)) for b in node.binders):  # type: ignore[union-attr]
+        return
+    if isinstance(node, Access) and isinstance(node.tensor, Name):
+        for number, item in enumerate(node.index):
+            if item == index:
+                yield node.tensor.id, number, node.fill is None
+    for operand in operands(node):
+        yield from standing(operand, index)
+
+
+def extent_in(types: Types, nodes: tuple[Node, ...], index: Item, *, firm: bool = False) -> Item | None:
+    """The dim over which an index runs where it stands alone in the expressions; an `else` counts where nothing else does."""
+    places = [p for n in nodes for p in standing(n, index) if p[0] in types.dims and p[1] < len(types.dims[p[0]])]
+    counted = [p for p in places if p[2]] or ([] if firm else places)
+    return types.dims[counted[0][0]][counted[0][1]] if counted else None
+
+
+def local_dims(types: Types, statement: Statement) -> Dims | None:
+    """The dims of a local, from where the indices of its target stand alone; None where one does not."""
+    found = [extent_in(types, (statement.value,), item) for item in statement.targets[0].index]
+    return tuple(d for d in found if d is not None) if None not in found else None
+
+
+def index_free(expr: Expr, indices: frozenset[str]) -> bool:
+    """Whether an expression uses none of the indices."""
+    from uol.ir.gradients.substitution import free_keys
+
+    return not free_keys(expr) & indices

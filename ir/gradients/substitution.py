@@ -1,0 +1,149 @@
+"""Names of indices and tensors exchanged in surface expressions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import TypeAlias
+
+from uol.ir.syntax import Access, Apply, Binary, Binder, Expr, Name, Node, Pack, Reduction, Unary, below
+
+Item: TypeAlias = Expr | Pack
+Exchange: TypeAlias = Callable[[Node], "Expr | None"]
+
+
+def index_key(item: Item) -> str:
+    """How an index is called in a mapping: `c`, or `*s` for a pack."""
+    assert isinstance(item, Name | Pack)
+    return f"*{item.id}" if isinstance(item, Pack) else item.id
+
+
+def substitute(expr: Expr, values: Mapping[str, Item]) -> Expr:
+    """The expression with free names (`c`) and packs (`*s`) exchanged; bound names are renamed where they would catch one."""
+    return _Substitution(values).expr(expr)
+
+
+def free_keys(node: Node) -> frozenset[str]:
+    """The names and packs (`*s`) that an expression uses and does not bind; tensors and called operators left out."""
+    return frozenset(_free(node))
+
+
+def _free(node: Node) -> Iterator[str]:
+    match node:
+        case Name(id=name):
+            yield name
+        case Pack(id=name):
+            yield f"*{name}"
+        case Reduction(binders=binders, args=args):
+            bound = {binder_key(b) for b in binders}
+            inner = (*args, *(b.bound for b in binders if b.bound is not None))
+            yield from (k for n in inner for k in _free(n) if k not in bound)
+        case Access(tensor=tensor, index=index, fill=fill):
+            inner_nodes: tuple[Node, ...] = (*index, *((fill,) if fill is not None else ()))
+            if isinstance(tensor, Apply):
+                inner_nodes += tuple(k.value for k in tensor.keywords)
+            yield from (k for n in inner_nodes for k in _free(n))
+        case Unary(arg=arg):
+            yield from _free(arg)
+        case Binary(left=left, right=right):
+            yield from _free(left)
+            yield from _free(right)
+        case Apply(args=arguments, keywords=keywords):
+            yield from (k for n in (*arguments, *(k.value for k in keywords)) for k in _free(n))
+
+
+def binder_key(binder: Binder) -> str:
+    return f"*{binder.name}" if binder.pack else binder.name
+
+
+def tensors_in(node: Node) -> frozenset[str]:
+    """The tensors that an expression reads."""
+    return frozenset(n.tensor.id for n in below(node) if isinstance(n, Access) and isinstance(n.tensor, Name))
+
+
+class _Substitution:
+    def __init__(self, values: Mapping[str, Item]) -> None:
+        self.values = {k: v for k, v in values.items() if k != ("*" + v.id if isinstance(v, Pack) else getattr(v, "id", None))}
+        self.caught = frozenset(k for v in self.values.values() for k in free_keys(v))
+
+    def item(self, item: Item) -> Item:
+        if isinstance(item, Pack):
+            return self.values.get(f"*{item.id}", item)
+        return self.expr(item)
+
+    def expr(self, expr: Expr) -> Expr:
+        if not self.values:
+            return expr
+        match expr:
+            case Name(id=name):
+                found = self.values.get(name, expr)
+                assert not isinstance(found, Pack)
+                return found
+            case Unary(arg=arg):
+                return replace(expr, arg=self.expr(arg))
+            case Binary(left=left, right=right):
+                return replace(expr, left=self.expr(left), right=self.expr(right))
+            case Apply():
+                return self.apply(expr)
+            case Access(tensor=tensor, index=index, fill=fill):
+                base = self.apply(tensor) if isinstance(tensor, Apply) else tensor
+                moved = tuple(self.item(i) for i in index)
+                return replace(expr, tensor=base, index=moved, fill=None if fill is None else self.expr(fill))
+            case Reduction():
+                return self.reduction(expr)
+        return expr
+
+    def apply(self, call: Apply) -> Apply:
+        keywords = tuple(replace(k, value=self.expr(k.value)) for k in call.keywords)
+        if any(isinstance(a, Name) and a.id in self.values for a in call.args) and call.keywords:
+            return replace(call, keywords=keywords)
+        return replace(call, args=tuple(self.item(a) for a in call.args), keywords=keywords)
+
+    def reduction(self, node: Reduction) -> Reduction:
+        bound = [binder_key(b) for b in node.binders]
+        inner: dict[str, Item] = {k: v for k, v in self.values.items() if k not in bound}
+        taken = self.caught | free_keys(node) | set(bound)
+        for binder in node.binders:
+            if binder_key(binder) in self.caught and binder_key(binder) not in inner:
+                fresh = fresh_name(binder.name, {k.lstrip("*") for k in taken})
+                taken |= {fresh}
+                inner[binder_key(binder)] = Pack(fresh) if binder.pack else Name(fresh)
+        deeper = _Substitution(inner)
+        return replace(
+            node, binders=tuple(deeper.binder(b, inner) for b in node.binders), args=tuple(deeper.expr(a) for a in node.args)
+        )
+
+    def binder(self, binder: Binder, inner: Mapping[str, Item]) -> Binder:
+        renamed = inner.get(binder_key(binder))
+        name = renamed.id if isinstance(renamed, Name | Pack) else binder.name
+        return replace(binder, name=name, bound=None if binder.bound is None else self.expr(binder.bound))
+
+
+def fresh_name(wish: str, taken: set[str] | frozenset[str]) -> str:
+    """`wish`, or `wish_2`, `wish_3`, ..."""
+    name, number = wish, 2
+    while name in taken:
+        name, number = f"{wish}_{number}", number + 1
+    return name
+
+
+def exchange(expr: Expr, rule: Exchange) -> Expr:
+    """The expression with every node for which `rule` gives another one exchanged, outermost first."""
+    found = rule(expr)
+    if found is not None:
+        return found
+    match expr:
+        case Unary(arg=arg):
+            return replace(expr, arg=exchange(arg, rule))
+        case Binary(left=left, right=right):
+            return replace(expr, left=exchange(left, rule), right=exchange(right, rule))
+        case Apply(args=args, keywords=keywords):
+            moved = tuple(a if isinstance(a, Pack) else exchange(a, rule) for a in args)
+            return replace(expr, args=moved, keywords=tuple(replace(k, value=exchange(k.value, rule)) for k in keywords))
+        case Access(index=index, fill=fill):
+            items = tuple(i if isinstance(i, Pack) else exchange(i, rule) for i in index)
+            return replace(expr, index=items, fill=None if fill is None else exchange(fill, rule))
+        case Reduction(binders=binders, args=args):
+            bounds = tuple(replace(b, bound=None if b.bound is None else exchange(b.bound, rule)) for b in binders)
+            return replace(expr, binders=bounds, args=tuple(exchange(a, rule) for a in args))
+    return expr

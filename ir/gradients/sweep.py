@@ -1,0 +1,266 @@
+"""One statement in reverse: from the cotangent of its value to those of the tensors that it reads.
+
+    y = f(u, v)        du += dy * df/du        (products and quotients keep their factors, for the algebra to meet)
+    select(c, a, b)    da += select(c, dy, 0): the other arm's cotangent is absent
+    sum[r](u)          du[r] += dy             prod[r](u)   du[r] += dy * the product of the others
+    max[r](u)          du[r] += dy where r is the first extremum, as argmax says
+    cast               the cotangent is cast to the argument's type
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Protocol
+
+from uol.ir.functions import FUNCTIONS
+from uol.ir.gradients.algebra import Product, multiply, product_of, sum_of, to_expr
+from uol.ir.gradients.cotangent import Cotangent, Index
+from uol.ir.gradients.derivatives import derivative, is_flat
+from uol.ir.gradients.inference import Types, extent_in
+from uol.ir.gradients.substitution import binder_key, exchange, fresh_name, free_keys, index_key, substitute
+from uol.ir.syntax import Access, Apply, Binary, Binder, Expr, Name, Node, Number, Pack, Reduction, Unary, below
+from uol.ir.types import DTYPES
+
+Scope = tuple[Index, ...]
+
+
+class Sink(Protocol):
+    """Takes what a sweep finds."""
+
+    types: Types
+
+    def contribute(self, access: Access, cotangent: Cotangent, scope: Scope) -> None:
+        """A term of the cotangent of the tensor that is read."""
+
+    def is_active(self, tensor: str) -> bool:
+        """Whether anybody asks for this tensor's cotangent."""
+
+    def named(self, wish: str, cotangent: Cotangent, scope: Scope) -> Cotangent:
+        """The same, as the read of a local that a statement of its own defines."""
+
+    def named_value(self, wish: str, value: Expr, dtype: str, scope: Scope) -> Expr:
+        """A value that is needed beside the forward's own, as the read of a local."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a statement's value is called once it has run: `read`, as a `dtype`."""
+
+    value: Expr
+    read: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """`known` are expressions of the statement whose value a tensor holds; `simplify` is the algebra's last word."""
+
+    sink: Sink
+    target: str
+    known: tuple[Known, ...]
+    simplify: Callable[[Product], Product]
+
+    def visit(self, node: Expr, cotangent: Cotangent, scope: Scope) -> None:
+        """Hands every float read below the node its term."""
+        if not cotangent.sum or not self.is_active(node):
+            return
+        match node:
+            case Access():
+                self.sink.contribute(node, cotangent, scope)
+            case Unary(op="neg", arg=arg):
+                self.visit(arg, replace(cotangent, sum=multiply(cotangent.sum, Product(Fraction(-1), ()))), scope)
+            case Binary(op="+" | "-" as op, left=left, right=right):
+                self.visit(left, cotangent, scope)
+                self.visit(right if op == "+" else Unary("neg", right), cotangent, scope)
+            case Binary(op="*", left=left, right=right):
+                self.visit(left, self.times(cotangent, self.value(right)), scope)
+                self.visit(right, self.times(cotangent, self.value(left)), scope)
+            case Binary(op="/", left=left, right=right):
+                self.visit(left, self.times(cotangent, Binary("/", Number(1), self.value(right))), scope)
+                slope = Binary("/", Unary("neg", self.value(node)), self.value(right))
+                self.visit(right, self.times(cotangent, slope), scope)
+            case Apply():
+                self.apply(node, cotangent, scope)
+            case Reduction():
+                self.reduction(node, cotangent, scope)
+
+    def is_active(self, node: Node) -> bool:
+        """Whether a float that is asked for is read below, outside of indices and conditions."""
+        return any(
+            isinstance(n, Access) and isinstance(n.tensor, Name) and self.sink.is_active(n.tensor.id) for n in below(node)
+        )
+
+    def value(self, node: Expr) -> Expr:
+        """The value of a node; a tensor that holds it is read instead."""
+
+        def rule(n: Node) -> Expr | None:
+            return next((k.read for k in self.known if k.value == n), None)
+
+        return exchange(node, rule)
+
+    def times(self, cotangent: Cotangent, factor: Expr) -> Cotangent:
+        factors = sum_of(factor)
+        if not factors:
+            return replace(cotangent, sum=())
+        by = factors[0]
+        return replace(cotangent, sum=tuple(self.simplify(p) for p in multiply(cotangent.sum, by)))
+
+    def apply(self, node: Apply, cotangent: Cotangent, scope: Scope) -> None:
+        types = self.sink.types
+        args = [a for a in node.args if not isinstance(a, Pack)]
+        if node.fn == "select":
+            condition, a, b = args
+            chosen = self.value(condition)
+            self.visit(a, self.only(cotangent, chosen, first=True), scope)
+            self.visit(b, self.only(cotangent, chosen, first=False), scope)
+        elif node.fn in FUNCTIONS:
+            self.function(node, args, cotangent, scope)
+        elif node.fn == "acc" or node.fn in DTYPES or node.fn in types.sets:
+            source = types.of(args[0])
+            if source is None or not types.is_float(source):
+                return
+            self.visit(args[0], self.cast(cotangent, source), scope)
+
+    def cast(self, cotangent: Cotangent, target: str) -> Cotangent:
+        if cotangent.type == target:
+            return cotangent
+        cast = self.sink.types.cast(to_expr(cotangent.sum), cotangent.type, target)
+        return Cotangent(target, (product_of(cast),))
+
+    def only(self, cotangent: Cotangent, condition: Expr, *, first: bool) -> Cotangent:
+        """The cotangent where the arm was taken; factors without an index of the condition stay outside."""
+        value = to_expr(cotangent.sum)
+        arms = (value, Number(0)) if first else (Number(0), value)
+        return replace(cotangent, sum=(product_of(Apply("select", (condition, *arms))),))
+
+    def function(self, node: Apply, args: list[Expr], cotangent: Cotangent, scope: Scope) -> None:
+        if is_flat(node.fn):
+            return
+        if node.fn in ("max", "min"):
+            self.choice(node, args, cotangent, scope)
+            return
+        values = {"y": self.value(node), **{n: self.value(a) for n, a in zip("ab", args, strict=False)}}
+        for number, arg in enumerate(args):
+            if self.is_active(arg):
+                self.visit(arg, self.times(cotangent, substitute(derivative(node.fn, number), values)), scope)
+
+    def choice(self, node: Apply, args: list[Expr], cotangent: Cotangent, scope: Scope) -> None:
+        """max and min: a literal beside a value keeps the cotangent where they are equal (rule 8)."""
+        *others, last = args
+        if len(others) > 1:
+            node = replace(node, args=(replace(node, args=tuple(others)), last))
+        first = node.args[0]
+        assert not isinstance(first, Pack)
+        above, below_ = (">", "<") if node.fn == "max" else ("<", ">")
+        held = self.value(node)
+        for arg, other, relation in ((first, last, above), (last, first, above)):
+            if not self.is_active(arg):
+                continue
+            if self.sink.types.of(other) is None:
+                chosen = held if held != node else self.value(arg)
+                self.visit(arg, self.only(cotangent, Binary(relation, chosen, other), first=True), scope)
+                continue
+            a, b = self.value(arg), self.value(other)
+            half = Apply("select", (Binary("==", a, b), Binary("*", Number(0.5), to_expr(cotangent.sum)), Number(0)))
+            share = Apply("select", (Binary(relation, a, b), to_expr(cotangent.sum), half))
+            self.visit(arg, replace(cotangent, sum=(product_of(share),)), scope)
+
+    def reduction(self, node: Reduction, cotangent: Cotangent, scope: Scope) -> None:
+        body = node.args[0]
+        inner = (*scope, *self.indices(node))
+        if node.op == "sum":
+            self.visit(body, self.at_reduction(cotangent, scope), inner)
+        elif node.op == "prod":
+            others = product_of(self.other_factors(node))
+            self.visit(body, replace(cotangent, sum=multiply(cotangent.sum, others)), inner)
+        elif node.op in ("max", "min"):
+            self.extremum(node, cotangent, scope, inner)
+
+    def at_reduction(self, cotangent: Cotangent, scope: Scope) -> Cotangent:
+        """A reduction's terms read its cotangent once each: it has a name where it is more than a read or two."""
+        plain = len(cotangent.sum) == 1 and all(
+            is_plain_read(f) or not free_keys(f) & {i.key for i in scope} for f, _ in cotangent.sum[0].factors
+        )
+        return cotangent if plain else self.sink.named(f"d{self.target}", cotangent, scope)
+
+    def indices(self, node: Reduction) -> tuple[Index, ...]:
+        """The indices that a reduction binds. A constant upper bound is the extent where the index stands nowhere alone."""
+        found: dict[str, Index] = {}
+        bound = {binder_key(b) for b in node.binders}
+        for binder in node.binders:
+            key = binder_key(binder)
+            item = Index(key, None, True).item
+            if key not in found:
+                found[key] = Index(key, extent_in(self.sink.types, node.args, item, firm=True), True)
+            if binder.bound is None or binder.relation is None:
+                continue
+            index = found[key]
+            if index.extent is None and binder.relation in ("<", "<=") and not free_keys(binder.bound) & bound:
+                one_more = binder.bound if binder.relation == "<" else Binary("+", binder.bound, Number(1))
+                found[key] = replace(index, extent=one_more)
+            else:
+                found[key] = replace(index, conditions=(*index.conditions, (binder.relation, binder.bound)))
+        for key, index in found.items():
+            if index.extent is None:
+                found[key] = replace(index, extent=extent_in(self.sink.types, node.args, index.item))
+        return tuple(found.values())
+
+    def other_factors(self, node: Reduction) -> Expr:
+        """prod over the others: no division, so that one factor may be 0."""
+        taken = set(free_keys(node)) | {k for b in node.binders for k in (binder_key(b),)}
+        names = {k.lstrip("*") for k in taken} | set(self.sink.types.tensors)
+        fresh: dict[str, Name | Pack] = {}
+        same: Expr | None = None
+        for binder in node.binders:
+            other = fresh_name(f"{binder.name}_other", names)
+            fresh[binder_key(binder)] = Pack(other) if binder.pack else Name(other)
+            here = _position(binder, Name(binder.name) if not binder.pack else Pack(binder.name))
+            there = _position(binder, fresh[binder_key(binder)])
+            equal = Binary("==", there, here)
+            same = equal if same is None else Binary("and", same, equal)
+        assert same is not None
+        body = substitute(self.value(node.args[0]), fresh)
+        binders = tuple(
+            replace(b, name=fresh[binder_key(b)].id, bound=None if b.bound is None else substitute(b.bound, fresh))
+            for b in node.binders
+        )
+        return replace(node, binders=binders, args=(Apply("select", (same, Number(1), body)),))
+
+    def extremum(self, node: Reduction, cotangent: Cotangent, scope: Scope, inner: Scope) -> None:
+        found = replace(node, op=f"arg{node.op}", args=tuple(self.value(a) for a in node.args))
+        at = self.sink.named_value("at", found, "i64", scope)
+        extents = {i.key: i.extent for i in inner if i.bound}
+        place = linear_position(node, extents)
+        self.visit(node.args[0], self.only(cotangent, Binary("==", at, place), first=True), inner)
+
+
+def is_plain_read(expr: Expr) -> bool:
+    """`x[i, j]`, or a cast of it."""
+    while isinstance(expr, Apply) and len(expr.args) == 1 and expr.fn not in FUNCTIONS and not isinstance(expr.args[0], Pack):
+        expr = expr.args[0]
+    return isinstance(expr, Access)
+
+
+def _position(binder: Binder, item: Name | Pack) -> Expr:
+    return item if isinstance(item, Name) else Apply("flat", (item,))
+
+
+def linear_position(node: Reduction, extents: dict[str, Expr | Pack | None]) -> Expr:
+    """The row-major linear index over what a reduction binds."""
+    out: Expr | None = None
+    seen: list[str] = []
+    for binder in node.binders:
+        key = binder_key(binder)
+        if key in seen:
+            continue
+        seen.append(key)
+        extent = extents[key]
+        size: Expr = Apply("count", (extent,)) if isinstance(extent, Pack) else extent  # type: ignore[assignment]
+        here = _position(binder, Pack(binder.name) if binder.pack else Name(binder.name))
+        out = here if out is None else Binary("+", Binary("*", out, size), here)
+    assert out is not None
+    return out
+
+
+__all__ = ["Known", "Scope", "Sink", "Sweep", "index_key", "is_plain_read"]
