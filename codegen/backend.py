@@ -125,6 +125,7 @@ class Module:
     device   the file that the vendor's compiler and the twin take: every kernel, in launch order
     host     further files: the launcher with the C ABI, headers that the text includes
     build    the vendor's build line, as a user would type it
+    products names of the binaries that a bundle carries where the vendor's compiler is there: keys of `Artifact.files`
     """
 
     backend: str
@@ -134,6 +135,7 @@ class Module:
     device: SourceFile
     host: tuple[SourceFile, ...]
     build: str
+    products: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

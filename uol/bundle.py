@@ -4,6 +4,7 @@
       softmax.cu uol_device.h ...    the kernels and what they include
       uol_softmax.h uol_abi.h ...    the C interface, the same for every target, and the host launcher
       build.sh                       the vendor's build line
+      softmax.cubin softmax.ptx      binaries, of targets that ship some, where the vendor's compiler was there
       manifest.json                  what it is and how it was made
       selftest.py                    checks the files, and the kernels against the operator's meaning
 
@@ -22,8 +23,9 @@ from pathlib import Path
 
 from uol import bundle_selftest
 from uol.compiler import Compiled
-from uol.ir.errors import ResourceError
+from uol.ir.errors import MissingToolError, ResourceError
 from uol.manifest import Json, manifest
+from uol.pipeline import artifact_of
 
 MANIFEST = "manifest.json"
 
@@ -57,22 +59,35 @@ def bundle_name(compiled: Compiled) -> str:
     return f"{compiled.module.graph.name}-{compiled.request.target.name.replace(':', '-')}"
 
 
-def _contents(compiled: Compiled, conformance: Json | None) -> dict[str, str]:
+def _contents(compiled: Compiled, conformance: Json | None) -> dict[str, bytes]:
     module = compiled.module
-    files = {file.name: file.text for file in (module.device, *module.host)}
+    texts = {file.name: file.text for file in (module.device, *module.host)}
     what = f"{module.graph.name} for {module.backend}:{module.device_name}"
-    files["build.sh"] = f"#!/bin/sh\n# Builds {what}.\nset -eu\n{module.build}\n"
-    files["selftest.py"] = Path(bundle_selftest.__file__).read_text()
-    hashes = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in sorted(files.items())}
-    files[MANIFEST] = json.dumps(manifest(compiled, hashes, conformance), indent=2) + "\n"
-    return files
+    texts["build.sh"] = f"#!/bin/sh\n# Builds {what}.\nset -eu\n{module.build}\n"
+    texts["selftest.py"] = Path(bundle_selftest.__file__).read_text()
+    binaries = _binaries(compiled)
+    files = {name: text.encode() for name, text in texts.items()} | binaries
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
+    record = manifest(compiled, hashes, conformance, sorted(binaries))
+    return files | {MANIFEST: (json.dumps(record, indent=2) + "\n").encode()}
 
 
-def _write_files(folder: Path, files: Mapping[str, str]) -> None:
-    for name, text in files.items():
+def _binaries(compiled: Compiled) -> dict[str, bytes]:
+    """What the target's compiler makes of the text and a bundle carries; nothing where that compiler is missing."""
+    if not compiled.module.products:
+        return {}
+    try:
+        files = artifact_of(compiled.request, compiled.module).files
+    except MissingToolError:
+        return {}
+    return {name: files[name] for name in compiled.module.products}
+
+
+def _write_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    for name, content in files.items():
         file = folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
+        file.write_bytes(content)
         if file.suffix == ".sh":
             file.chmod(0o755)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from uol import fingerprint
@@ -21,8 +21,9 @@ __all__ = ["Json", "manifest"]
 FORMAT = 1
 
 
-def manifest(compiled: Compiled, files: Mapping[str, str], conformance: Json | None) -> Json:
-    """The manifest as JSON. `files` holds the sha256 of each file; the content hash is over all of them.
+def manifest(compiled: Compiled, files: Mapping[str, str], conformance: Json | None, binaries: Sequence[str]) -> Json:
+    """The manifest as JSON. `files` holds the sha256 of each file, the content hash is over all of them; `binaries` names
+    those that the target's compiler made.
 
     The same request and the same generator give the same manifest: it holds no time and no path.
     """
@@ -45,6 +46,7 @@ def manifest(compiled: Compiled, files: Mapping[str, str], conformance: Json | N
         "workspace_bytes": workspace_layout(module.graph.workspaces).bytes,
         "kernels": [kernel_json(k) for k in module.kernels],
         "build": module.build,
+        "binaries": list(binaries),
         "files": dict(files),
         "content_hash": hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest(),
         "generator": fingerprint.generator_hash(),

@@ -68,9 +68,9 @@ def artifact_of(request: Request, module: Module, cache: DiskCache | None = None
     def build() -> bytes:
         artifact = request.target.backend.build(module)
         Dump.of(request).log(artifact.log)
-        return pickle.dumps((artifact.binary, artifact.log))
+        return pickle.dumps((artifact.binary, artifact.log, dict(artifact.files)))
 
-    binary, log = pickle.loads(build() if Dump.is_on() else cache.get_or_make(key, build))
+    binary, log, files = pickle.loads(build() if Dump.is_on() else cache.get_or_make(key, build))
     path = cache.materialise(key, ".bin", binary)
-    return Artifact(module, binary, path, log)
+    return Artifact(module, binary, path, log, files)
 

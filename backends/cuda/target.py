@@ -8,6 +8,9 @@ from uol.codegen.backend import Capability
 
 DTYPES = frozenset({"f64", "f32", "f16", "bf16", "i64", "i32", "i16", "i8", "u8", "bool"})
 
+CUBIN, PTX = ".cubin", ".ptx"
+"""A binary for one architecture, and the text that a driver compiles for those that come later."""
+
 TARGET = Target(
     name="cuda",
     suffix=".cu",
@@ -27,4 +30,5 @@ TARGET = Target(
         success="cudaSuccess",
         build="nvcc -arch={architecture} -O3 -std=c++17 -shared -Xcompiler -fPIC -o libuol_{op}.so {op}_host.cu",
     ),
+    products=(CUBIN, PTX),
 )

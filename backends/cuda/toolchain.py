@@ -9,9 +9,10 @@ import tempfile
 from pathlib import Path
 
 from uol.backends.cuda import nvrtc
+from uol.backends.cuda.target import CUBIN, PTX
 from uol.backends.diagnostics import refusal
 from uol.codegen.backend import Artifact, Device, Module, ToolState
-from uol.ir.errors import ToolchainError
+from uol.ir.errors import MissingToolError
 
 STANDARD = "c++17"
 PIP_HINT = "pip install nvidia-cuda-nvrtc, or install the CUDA toolkit"
@@ -19,12 +20,12 @@ TIMEOUT_S = 300
 
 
 def build(module: Module, device: Device) -> Artifact:
-    """The module's device text as a cubin. PTX lies beside it in `Artifact.files`, for devices that come later."""
+    """The module's device text as a cubin. `Artifact.files` holds it, and PTX beside it, for devices that come later."""
     if nvrtc.library() is not None:
         return _with_nvrtc(module, device)
     if nvcc := shutil.which("nvcc"):
         return _with_nvcc(module, device, nvcc)
-    raise ToolchainError("no CUDA compiler was found", hint=PIP_HINT)
+    raise MissingToolError("no CUDA compiler was found", hint=PIP_HINT)
 
 
 def _with_nvrtc(module: Module, device: Device) -> Artifact:
@@ -33,7 +34,7 @@ def _with_nvrtc(module: Module, device: Device) -> Artifact:
     compiled = nvrtc.compile_text(module.device.name, module.device.text, headers, options)
     if not compiled.cubin:
         raise refusal("NVRTC", module, compiled.log)
-    return Artifact(module, compiled.cubin, None, compiled.log, {f"{module.graph.name}.ptx": compiled.ptx})
+    return _artifact(module, compiled.cubin, compiled.ptx, compiled.log)
 
 
 def _with_nvcc(module: Module, device: Device, nvcc: str) -> Artifact:
@@ -43,7 +44,12 @@ def _with_nvcc(module: Module, device: Device, nvcc: str) -> Artifact:
         command = [nvcc, f"-arch={device.architecture}", f"-std={STANDARD}", "-O3"]
         cubin, log = _run([*command, "-cubin", "-o", "out.cubin", module.device.name], folder, module, "out.cubin")
         ptx, _ = _run([*command, "-ptx", "-o", "out.ptx", module.device.name], folder, module, "out.ptx")
-    return Artifact(module, cubin, None, log, {f"{module.graph.name}.ptx": ptx})
+    return _artifact(module, cubin, ptx, log)
+
+
+def _artifact(module: Module, cubin: bytes, ptx: bytes, log: str) -> Artifact:
+    name = module.graph.name
+    return Artifact(module, cubin, None, log, {name + CUBIN: cubin, name + PTX: ptx})
 
 
 def _run(command: list[str], folder: str, module: Module, output: str) -> tuple[bytes, str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from uol.backends.diagnostics import refusal
 from uol.codegen.backend import Artifact, Device, Module, ToolState
-from uol.ir.errors import ToolchainError
+from uol.ir.errors import MissingToolError
 
 STANDARD = "c++17"
 HINT = "install ROCm, or Debian's package hipcc"
@@ -22,7 +22,7 @@ def build(module: Module, device: Device) -> Artifact:
     """The module's device text as a code object for the device's architecture."""
     hipcc = shutil.which("hipcc")
     if hipcc is None:
-        raise ToolchainError("hipcc was not found", hint=HINT)
+        raise MissingToolError("hipcc was not found", hint=HINT)
     with tempfile.TemporaryDirectory(prefix="uol-") as folder:
         for file in (module.device, *module.host):
             (Path(folder) / file.name).write_text(file.text)

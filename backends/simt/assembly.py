@@ -57,7 +57,8 @@ def assemble(graph: KernelGraph, kernels: tuple[Kernel, ...], device: Device, ta
         SourceFile(DEVICE_HEADER, (include / DEVICE_HEADER).read_text()),
         SourceFile(COMMON_HEADER, (INCLUDE / COMMON_HEADER).read_text()),
     )
-    return Module(target.name, device.name, graph, kernels, device_file, files, build)
+    products = tuple(graph.name + suffix for suffix in target.products)
+    return Module(target.name, device.name, graph, kernels, device_file, files, build, products)
 
 
 def _launch(graph: KernelGraph, kernel: Kernel) -> LaunchText:

@@ -21,7 +21,8 @@ class HostRuntime:
 @dataclass(frozen=True, slots=True)
 class Target:
     """`max_blocks(threads)` is bounded by `capability.max_grid[0]` and, where there is a limit, by `max_work_items`
-    threads in all. `shared_bytes` is what a block may declare statically."""
+    threads in all. `shared_bytes` is what a block may declare statically. `products` are the suffixes of the binaries that
+    a bundle carries."""
 
     name: str
     suffix: str
@@ -29,6 +30,7 @@ class Target:
     shared_bytes: int
     host: HostRuntime
     max_work_items: int | None = None
+    products: tuple[str, ...] = ()
 
     def max_blocks(self, threads: int) -> int:
         most = self.capability.max_grid[0]

@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,8 +16,9 @@ from toy_backend import ToyBackend
 
 import uol
 from uol.bundle import write_bundles
-from uol.codegen.backend import Module, SourceFile
-from uol.ir.errors import ResourceError
+from uol.codegen.backend import Artifact, Device, Kernel, Module, SourceFile
+from uol.codegen.spec import KernelGraph
+from uol.ir.errors import MissingToolError, ResourceError, ToolchainError
 
 pytestmark = pytest.mark.usefixtures("toy", "own_cache")
 
@@ -86,6 +88,51 @@ def test_several_targets_are_written_together(tmp_path: Path) -> None:
     folders = write_bundles(both, tmp_path / "build", {"toy:host": {"passed": True}})
     assert [f.name for f in folders] == ["layer_norm-toy-host", "relu-toy-host"]
     assert json.loads((folders[0] / "manifest.json").read_text())["conformance"] == {"passed": True}
+
+
+def with_products(monkeypatch: pytest.MonkeyPatch, build: Callable[[ToyBackend, Module], Artifact]) -> None:
+    """The toy's bundles carry a binary, which `build` makes."""
+
+    def assemble(self: ToyBackend, graph: KernelGraph, kernels: tuple[Kernel, ...], device: Device) -> Module:
+        return replace(original(self, graph, kernels, device), products=(f"{graph.name}.obj",))
+
+    original = ToyBackend.assemble
+    monkeypatch.setattr(ToyBackend, "assemble", assemble)
+    monkeypatch.setattr(ToyBackend, "build", build)
+
+
+def test_a_bundle_carries_what_the_compiler_makes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = bytes(range(256))
+    files = {"layer_norm.obj": content, "layer_norm.lst": b"not shipped"}
+    with_products(monkeypatch, lambda self, module: Artifact(module, b"", None, "", files))
+    folder = compiled().bundle(tmp_path)
+    assert (folder / "layer_norm.obj").read_bytes() == content
+    assert not (folder / "layer_norm.lst").exists()
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["binaries"] == ["layer_norm.obj"]
+    assert manifest["files"]["layer_norm.obj"] == hashlib.sha256(content).hexdigest()
+    (folder / "layer_norm.obj").write_bytes(content[::-1])
+    assert selftest(folder).stdout == "FAILED  layer_norm.obj was changed\n"
+
+
+def test_without_the_compiler_a_bundle_carries_text_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def build(self: ToyBackend, module: Module) -> Artifact:
+        raise MissingToolError("toycc was not found")
+
+    with_products(monkeypatch, build)
+    folder = compiled().bundle(tmp_path)
+    assert json.loads((folder / "manifest.json").read_text())["binaries"] == []
+    assert not (folder / "layer_norm.obj").exists()
+
+
+def test_a_text_that_the_compiler_refuses_is_not_shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def build(self: ToyBackend, module: Module) -> Artifact:
+        raise ToolchainError("toycc refused the text")
+
+    with_products(monkeypatch, build)
+    with pytest.raises(ToolchainError, match="refused"):
+        compiled().bundle(tmp_path / "build")
+    assert not (tmp_path / "build").exists()
 
 
 def selftest(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:

@@ -14,6 +14,7 @@ from toy_backend import ToyBackend
 import uol
 from uol import fingerprint, pipeline
 from uol.catalogue import callees, find_operator
+from uol.codegen.backend import Artifact, Module
 from uol.ir.parser import parse
 from uol.ir.printer import print_op
 from uol.named_binding import bind_names
@@ -51,6 +52,23 @@ def test_a_corrupt_cache_is_made_anew(toy: str, own_cache: Path, monkeypatch: py
     generated = count_runs(monkeypatch)
     assert uol.compile("softmax", toy, "f32", SOFTMAX).module == first.module
     assert generated == ["softmax"]
+
+
+def test_further_products_of_the_compiler_come_from_the_cache_too(
+    toy: str, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built: list[str] = []
+
+    def build(self: ToyBackend, module: Module) -> Artifact:
+        built.append(module.graph.name)
+        return Artifact(module, b"binary", None, "a remark", {"softmax.listing": b"\0listing"})
+
+    monkeypatch.setattr(ToyBackend, "build", build)
+    kernel = uol.compile("softmax", toy, "f32", SOFTMAX)
+    first, second = (pipeline.artifact_of(kernel.request, kernel.module) for _ in range(2))
+    assert built == ["softmax"]
+    assert (second.binary, second.log, second.files) == (b"binary", "a remark", {"softmax.listing": b"\0listing"})
+    assert first == second
 
 
 def keys(toy: str) -> dict[str, str]:

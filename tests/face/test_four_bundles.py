@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import re
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 import uol
+from uol.backends import registry
 from uol.bundle import write_bundles
 
 DIMS = {"N": 1, "C": 8, "H": 9, "W": 9, "O": 4, "D": 8, "R": 3, "S": 3}
@@ -40,8 +42,22 @@ def test_the_c_interface_is_one(bundles: dict[str, Path]) -> None:
 
 def test_every_source_shows_the_printed_operator(bundles: dict[str, Path]) -> None:
     for target, folder in bundles.items():
-        sources = [f.read_text() for f in folder.iterdir() if f.name.startswith("conv2d_bias")]
+        binaries = json.loads((folder / "manifest.json").read_text())["binaries"]
+        files = [f for f in folder.iterdir() if f.name.startswith("conv2d_bias") and f.name not in binaries]
+        sources = [f.read_text() for f in files]
         assert any("op conv2d_bias(x: T[N, C, H, W], w: T[O, D, R, S], b: T[O];" in s for s in sources), target
+
+
+def test_the_cuda_bundle_carries_a_cubin_and_ptx(bundles: dict[str, Path]) -> None:
+    if not any(tool.found for tool in registry.get("cuda").doctor() if tool.name in ("NVRTC", "nvcc")):
+        pytest.skip("neither NVRTC nor nvcc is installed")
+    folder = bundles["cuda"]
+    names = ["conv2d_bias.cubin", "conv2d_bias.ptx"]
+    assert json.loads((folder / "manifest.json").read_text())["binaries"] == names
+    assert (folder / names[0]).read_bytes().startswith(b"\x7fELF")
+    ptx = (folder / names[1]).read_text()
+    assert ".target sm_80" in ptx
+    assert ".visible .entry conv2d_bias_kernel(" in ptx
 
 
 @pytest.mark.parametrize("target", COMPILERS)
