@@ -23,6 +23,8 @@ HELPERS = {
     "NOT_A_NUMBER": 'constexpr float NOT_A_NUMBER = __builtin_nanf("");',
     "lesser": "__aicore__ inline int lesser(int a, int b) { return a < b ? a : b; }",
     "greater": "__aicore__ inline int greater(int a, int b) { return a > b ? a : b; }",
+    "floor_div": "__aicore__ inline int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b < 0 ? 1 : 0); }",
+    "floor_mod": "__aicore__ inline int64_t floor_mod(int64_t a, int64_t b) { return a % b < 0 ? a % b + b : a % b; }",
     "ceil_div": "__aicore__ inline int ceil_div(int a, int b) { return (a + b - 1) / b; }",
 }
 """What kernels may use beside Ascend C, by name; a module has those that its kernels name. ceil_div rounds a negative
@@ -42,7 +44,8 @@ def assemble(graph: KernelGraph, kernels: tuple[Kernel, ...], device: Device) ->
     """The device file is what the vendor's compiler and the twin take; the host file includes it."""
     symbols = [k.name for k in kernels]
     if len(set(symbols)) != len(symbols):
-        raise UolError(f"two kernels of {graph.name} have the same name: {', '.join(sorted(symbols))}")
+        listed = ", ".join(sorted(symbols))
+        raise UolError(f"two kernels of {graph.name} have the same name: {listed}", hint="give one of the tensors another name")
     source = tuple(enumerate(graph.source.splitlines(), 1))
     text = "\n".join(k.text for k in kernels)
     wide = "int64_t task" in text

@@ -21,6 +21,8 @@ from uol.ir.errors import ResourceError
 from uol.ir.nodes import Call
 from uol.ir.types import INDEX
 
+NOTHING_FITS = "no tile of this kernel fits: split the operator in two, or make its innermost axis shorter"
+
 
 class AscendBackend:
     """Huawei Ascend 910B: vector kernels on AIV, contractions on AIC."""
@@ -49,16 +51,17 @@ class AscendBackend:
         try:
             kernel = candidates.kernel_of(spec, schedule)
         except Unsupported as error:
-            return Refusal(error.message)
+            return Refusal(error.message, error.hint)
         if isinstance(kernel, Overflow):
-            return Refusal(str(kernel), candidates.nearest(spec, self.devices[self.default_device]))
+            return Refusal(str(kernel), candidates.nearest(spec, self.devices[self.default_device]) or NOTHING_FITS)
         return kernel.footprint
 
     def render(self, spec: KernelSpec, schedule: Schedule) -> Kernel:
         assert isinstance(schedule, AscendSchedule)
         kernel = candidates.kernel_of(spec, schedule)
         if isinstance(kernel, Overflow):
-            raise ResourceError(str(kernel))
+            nearest = candidates.nearest(spec, self.devices[self.default_device])
+            raise ResourceError(str(kernel), hint=nearest or NOTHING_FITS)
         return kernel
 
     def assemble(self, graph: KernelGraph, kernels: tuple[Kernel, ...], device: Device) -> Module:

@@ -44,7 +44,9 @@ def schedules_of(spec: KernelSpec, device: Device) -> Iterator[AscendSchedule]:
 def kernel_of(spec: KernelSpec, schedule: AscendSchedule) -> Kernel | Overflow:
     """The kernel of a spec with a schedule. Raises Unsupported where there can be none."""
     if unknown := _unknown_types(spec):
-        raise Unsupported(f"no {' and no '.join(unknown)} on this machine")
+        raise Unsupported(
+            f"no {' and no '.join(unknown)} on this machine", "use f32, f16, bf16 or integers, or another target, such as cpu"
+        )
     small = collapsed(spec)
     match small, schedule:
         case Map() | Pack(), VectorSchedule():
@@ -56,7 +58,10 @@ def kernel_of(spec: KernelSpec, schedule: AscendSchedule) -> Kernel | Overflow:
             return rendered(small, spec, cube.names, cube.builder.top, schedule, "aic")
         case _:
             cores = "cube cores" if isinstance(small, Contract) else "vector cores"
-            raise Unsupported(f"a {type(small).__name__} runs on {cores}, not by a {type(schedule).__name__}")
+            raise Unsupported(
+                f"a {type(small).__name__} runs on {cores}, not by a {type(schedule).__name__}",
+                "take one of the backend's schedules",
+            )
     return rendered(small, spec, vector.names, vector.builder.top, schedule, "aiv")
 
 

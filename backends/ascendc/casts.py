@@ -47,7 +47,7 @@ def _to_integer(unit: VectorUnit, value: Lanes, dtype: str) -> Lanes:
     if dtype in ("i64", "i32", "i16"):
         return unit.cast(value, dtype, "TRUNC")
     if dtype not in BYTE_RANGE:
-        raise Unsupported(f"a cast from float to {dtype}")
+        raise Unsupported(f"a cast from a float to {dtype}: there is no such instruction", "cast to i64, i32, i16, i8 or u8")
     low, high = BYTE_RANGE[dtype]
     word = unit.cast(value, "i16", "TRUNC")
     clamped = unit.unary("Mins", unit.unary("Maxs", word, f"int16_t({low})"), f"int16_t({high})")
@@ -64,7 +64,7 @@ def _integer_to_f32(unit: VectorUnit, value: Lanes) -> Lanes:
             return unit.cast(value, "f32", "NONE")
         case "i8" | "u8" | "bool":
             return unit.cast(unit.cast(value, "f16", "NONE"), "f32", "NONE")
-    raise Unsupported(f"a cast from {value.dtype} to float")
+    raise Unsupported(f"a cast from {value.dtype} to a float: there is no such instruction", "cast to i32 first")
 
 
 def _between_integers(unit: VectorUnit, value: Lanes, dtype: str) -> Lanes:
@@ -88,7 +88,7 @@ def _between_integers(unit: VectorUnit, value: Lanes, dtype: str) -> Lanes:
     if source == "i32":
         word = low_halves(unit, value, "i16")
         return word if dtype == "i16" else _wrap_to_byte(unit, word, dtype)
-    raise Unsupported(f"a cast from {source} to {dtype}")
+    raise Unsupported(f"a cast from {source} to {dtype}: there is no such instruction", "cast by way of i32 or f32")
 
 
 def _byte_to_word(unit: VectorUnit, value: Lanes) -> Lanes:
@@ -104,7 +104,7 @@ def _wrap_to_byte(unit: VectorUnit, word: Lanes, dtype: str) -> Lanes:
     if dtype == "i8":
         up = unit.unary("ShiftLeft", word, "int16_t(8)")
         return _word_to_byte(unit, unit.unary("ShiftRight", up, "int16_t(8)"), dtype)
-    raise Unsupported(f"a cast to {dtype}")
+    raise Unsupported(f"a cast to {dtype}: there is no such instruction", "cast to i8, u8 or i16")
 
 
 def _word_to_byte(unit: VectorUnit, word: Lanes, dtype: str) -> Lanes:

@@ -19,14 +19,15 @@ from uol.backends.ascendc.frame import start_of
 from uol.backends.ascendc.indices import Indices, extent, index_type
 from uol.backends.ascendc.kernel_names import KernelNames, kernel_names
 from uol.backends.ascendc.legal import converted_store
-from uol.backends.ascendc.machine import FRACTAL, Memory, ceil_div
-from uol.backends.ascendc.operands import Operand, operand_of, operand_type
+from uol.backends.ascendc.machine import FRACTAL, MAX_ND2NZ_PITCH, Memory, ceil_div
+from uol.backends.ascendc.operands import Operand, largest_pitch, operand_of, operand_type, read_of
 from uol.backends.ascendc.program import Builder
 from uol.backends.ascendc.schedules import CubeSchedule
 from uol.backends.ascendc.tasks import TiledAxis, declare_indices, task_count, task_loop
 from uol.backends.ascendc.values import Unsupported
 from uol.codegen.fold_constants import substituted
 from uol.codegen.index import ZERO
+from uol.codegen.rewrites import Side as OperandSide
 from uol.codegen.spec import Contract, Store
 from uol.ir.nodes import Axis, Expr, Var
 
@@ -62,7 +63,7 @@ class CubeKernel:
             return
         a, b, target = operand_of(self.spec, "a"), operand_of(self.spec, "b"), converted_store(self.spec)
         if a is None or b is None or target is None:
-            raise Unsupported("an operand or result that is not a pitch and contiguous runs")
+            raise self._misfit(("a", a), ("b", b))
         slots = self._slots(task_count(axes))
         a_l1, b_l1 = self._buffer("a_l1", self.schedule.m, "L1", slots), self._buffer("b_l1", self.schedule.n, "L1", slots)
         a_l0, b_l0 = self._buffer("a_l0", self.schedule.m, "L0A", slots), self._buffer("b_l0", self.schedule.n, "L0B", slots)
@@ -79,6 +80,26 @@ class CubeKernel:
             self.builder.text(f"// line {self.spec.line}")
             self._over_k(left, right, c_l0)
             self._out(target, c_l0)
+
+    def _misfit(self, *operands: tuple[OperandSide, Operand | None]) -> Unsupported:
+        """Why the cube cannot fetch an operand, or store the result."""
+        for side, operand in operands:
+            if operand is not None:
+                continue
+            read = read_of(self.spec.a if side == "a" else self.spec.b)
+            pitch = largest_pitch(self.spec, side)
+            if pitch > MAX_ND2NZ_PITCH:
+                return Unsupported(
+                    f"the rows of {read.tensor} lie {pitch} elements apart: a copy to fractals takes at most {MAX_ND2NZ_PITCH}",
+                    "split the axis along which the rows are so long, and sum or join the parts",
+                )
+            return Unsupported(
+                f"{read.tensor} is not rows of contiguous elements, a constant distance apart",
+                "copy it to a dense tensor first",
+            )
+        return Unsupported(
+            "the result is not rows of contiguous elements, a constant distance apart", "give the result a dense layout"
+        )
 
     def _axes(self) -> list[TiledAxis]:
         """The task loop: batch, outer m and n, then the tiles."""
@@ -211,4 +232,3 @@ def _fractals(size: int, tile: int) -> int:
 
 def _has_single_row(size: int, tile: int) -> bool:
     return size == 1 or (size > tile and size % tile == 1)
-

@@ -17,7 +17,7 @@ from uol.backends.ascendc.frame import LANES, ROWS, TILE, UNIFORM, Frame, Span
 from uol.backends.ascendc.halves import stays_half
 from uol.backends.ascendc.indices import Indices
 from uol.backends.ascendc.truth import as_number, mask_of, truth_of
-from uol.backends.ascendc.values import Lanes, Mask, Truth, Uniform, Unsupported, Value, int_text, real
+from uol.backends.ascendc.values import ELSEWHERE, Lanes, Mask, Truth, Uniform, Unsupported, Value, int_text, real
 from uol.backends.ascendc.vector_unit import VectorUnit
 from uol.backends.ascendc.words import positions
 from uol.codegen.fold_constants import substituted
@@ -25,6 +25,7 @@ from uol.codegen.index import static
 from uol.codegen.spec import Read
 from uol.codegen.traverse import variables
 from uol.ir.nodes import Call, Const, Expr, Var
+from uol.ir.render import show
 from uol.ir.types import INDEX, is_float
 
 ARITHMETIC = {"+": "Add", "-": "Sub", "*": "Mul", "/": "Div"}
@@ -65,7 +66,9 @@ class Evaluator:
             case Var(name=name) if name in self.lets:
                 known = self.lets[name]
                 if not isinstance(known, Lanes | Uniform):
-                    raise Unsupported(f"{name} is a condition")
+                    raise Unsupported(
+                        f"{name} is a condition, which is a bit a lane", "make it a number where it is used: `select(c, 1, 0)`"
+                    )
                 return known
             case Var(name=name, dtype=dtype) if dtype != INDEX:
                 return Uniform(self.indices.names[name], dtype)
@@ -79,7 +82,7 @@ class Evaluator:
             return self._index(expr)
         if isinstance(expr, Call):
             return self._once(self._values, expr, lambda: self._call(expr))
-        raise Unsupported(f"no instructions for {expr}")
+        raise Unsupported(f"no instructions for `{show(expr)}`", ELSEWHERE)
 
     def number(self, expr: Expr) -> Value:
         """The value in the type in which values of its type are computed."""
@@ -102,7 +105,9 @@ class Evaluator:
         if isinstance(value, Uniform):
             return value
         if dtype not in COMPUTED:
-            raise Unsupported(f"arithmetic on {dtype}: the vector unit has none")
+            raise Unsupported(
+                f"arithmetic on {dtype}: the vector unit has none", f"compute in {'f32' if dtype == 'f64' else 'i32 or f32'}"
+            )
         return convert(self.unit, value, COMPUTED[dtype])
 
     def lanes(self, value: Value, dtype: str, span: Span) -> Lanes:
@@ -115,7 +120,7 @@ class Evaluator:
         if source.type == "bool":
             return as_number(self, truth_of(self, source), dtype)
         if dtype == "bool":
-            raise Unsupported("a value of a condition is needed as lanes")
+            raise Unsupported("a condition is needed as a number, and is a bit a lane", "use `select(c, 1, 0)`")
         value = self.value(source)
         if isinstance(value, Uniform):
             return self._cast_uniform(value, dtype)
@@ -137,7 +142,9 @@ class Evaluator:
             return Uniform(f"static_cast<int32_t>({value.text})", dtype)
         if dtype in ("i32", "i64") and not is_float(value.dtype):
             return Uniform(value.text, dtype)
-        raise Unsupported(f"a cast of an attribute from {value.dtype} to {dtype}")
+        raise Unsupported(
+            f"a cast of an attribute from {value.dtype} to {dtype} in the kernel", f"pass the attribute as {dtype}"
+        )
 
     def _select(self, condition: Expr, a: Expr, b: Expr) -> Value:
         truth = truth_of(self, condition)
@@ -168,7 +175,10 @@ class Evaluator:
             return Uniform(self.indices.text(expr), INDEX, static(expr))
         bounds = self.indices.interval(expr)
         if bounds.low is None or bounds.high is None or max(-bounds.low, bounds.high) >= EXACT_QUOTIENTS:
-            raise Unsupported("an index of the lanes as a value beyond what f32 holds exactly")
+            raise Unsupported(
+                f"the index `{show(expr)}` as a value: it may pass {EXACT_QUOTIENTS}, the most that f32 divides exactly",
+                "split the axis, or pass the indices as a tensor",
+            )
         slopes = [self.indices.slope(expr, n) for n, _ in moving]
         if None in slopes:
             return self._index_call(expr)
@@ -193,7 +203,9 @@ class Evaluator:
                 return self.unit.binary("Sub", dividend, whole)
             case Call(fn="+" | "-" | "*" as fn, args=(a, b)):
                 return self._arithmetic(fn, self._index_operand(a), self._index_operand(b), "f32")
-        raise Unsupported(f"an index of the lanes as a value: {expr}")
+        raise Unsupported(
+            f"the index `{show(expr)}` as a value: lanes have +, -, *, / and % only", "pass the indices as a tensor"
+        )
 
     def _index_operand(self, expr: Expr) -> Value:
         value = self._index(expr)
@@ -212,7 +224,10 @@ class Evaluator:
             return found
         match fn, values:
             case _ if dtype not in COMPUTED:
-                raise Unsupported(f"arithmetic on {dtype}: the vector unit has none")
+                raise Unsupported(
+                    f"arithmetic on {dtype}: the vector unit has none",
+                    f"compute in {'f32' if dtype == 'f64' else 'i32 or f32'}",
+                )
             case "+" | "-" | "*" | "/", [a, b]:
                 return self._wrapped(self._arithmetic(fn, a, b, dtype), dtype)
             case "max" | "min", [a, b]:
@@ -228,7 +243,7 @@ class Evaluator:
             case "abs", [Lanes() as a]:
                 negative = self.unit.unary("Muls", a.kept(), "-1")
                 return self._wrapped(self.unit.binary(INTEGER_CALL["max"], negative, a), dtype)
-        raise Unsupported(f"{fn} on {dtype}: no instruction sequence of known accuracy")
+        raise Unsupported(f"{fn} on {dtype}: no instruction sequence of known accuracy", ELSEWHERE)
 
     def _uniform(self, fn: str, values: list[Uniform], dtype: str) -> Uniform | None:
         """Sums, differences and products of uniform values: the scalar unit rounds them as the vector unit would."""
@@ -241,7 +256,9 @@ class Evaluator:
     def _arithmetic(self, fn: str, a: Value, b: Value, dtype: str) -> Lanes:
         kind = COMPUTED.get(dtype, dtype)
         if fn == "/" and kind not in FLOATS:
-            raise Unsupported("division of integers: the vector unit has none")
+            raise Unsupported(
+                "division of integers: the vector unit has none", "divide as f32 where that is exact, or " + ELSEWHERE
+            )
         if isinstance(a, Uniform) and isinstance(b, Uniform):
             a = self.lanes(a, kind, frozenset())
         if isinstance(b, Uniform) and fn in ("+", "-", "*") and isinstance(a, Lanes):

@@ -29,7 +29,10 @@ def fill_of(read: Read) -> float | int:
     if not read.guard:
         return 0
     if not isinstance(read.fill, Const):
-        raise Unsupported("a fill that is not a constant")
+        raise Unsupported(
+            f"a fill of {read.tensor} that is computed: copies fill with a constant",
+            "use a constant after `else`, and `select`",
+        )
     return read.fill.value
 
 
@@ -43,7 +46,7 @@ def fill_buffer(builder: Builder, view: View, number: float | int) -> None:
         _duplicate(builder, view, "u16", byte * 257, count // 2)
     elif size == 8:
         if number:
-            raise Unsupported("a fill of 64 bits other than zero")
+            raise Unsupported("a fill of 64 bits other than zero: copies pad i64 with 0 only", "use `else 0`, or i32")
         _duplicate(builder, view, "i32", 0, count * 2)
     else:
         _duplicate(builder, view, view.dtype, number, count)

@@ -6,6 +6,7 @@ index (exact in f32 below 2**24): a value replaces the kept one where it is grea
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import inf
 
@@ -44,11 +45,13 @@ def kind_of(step: Fold, over_rows: bool = False) -> str:
         return "f16"
     dtype = step.value.type if step.op in INDEXED else step.dtype
     if dtype not in COMPUTED:
-        raise Unsupported(f"{step.op} of {dtype}: the vector unit has no arithmetic on it")
+        raise Unsupported(f"{step.op} of {dtype}: the vector unit has no arithmetic on it", "fold as i32 or f32")
     if step.op not in INDEXED:
         return COMPUTED[dtype]
     if dtype == "i32":
-        raise Unsupported(f"{step.op} of {dtype}: not exact in f32")
+        raise Unsupported(
+            f"{step.op} of {dtype}: compared as f32, which does not hold every {dtype}", "fold an f32 or a 16-bit integer"
+        )
     return "f32"
 
 
@@ -141,9 +144,14 @@ def _select_into(unit: VectorUnit, dst: Lanes, mask: Mask, a: Lanes, b: Lanes, c
     )
 
 
-def check_index(count: int) -> None:
-    if count >= EXACT_IN_F32:
-        raise Unsupported("an argmax over more elements than f32 counts exactly")
+def check_index(folds: Iterable[Fold], count: int) -> None:
+    """Positions are counted in f32. Raises Unsupported where a fold asks for one beyond what f32 holds."""
+    for op in (f.op for f in folds if f.op in INDEXED):
+        if count >= EXACT_IN_F32:
+            raise Unsupported(
+                f"{op} over {count} elements: positions are counted in f32, exact below {EXACT_IN_F32}",
+                f"fold parts of fewer than {EXACT_IN_F32} elements, and their results",
+            )
 
 
 def result(unit: VectorUnit, total: Accumulator) -> Value | Truth:
@@ -151,5 +159,3 @@ def result(unit: VectorUnit, total: Accumulator) -> Value | Truth:
     if total.op in LOGICAL:
         return unit.compare("NE", total.lanes, real(0.0))
     return total.index if total.index is not None else total.lanes
-
-

@@ -28,8 +28,8 @@ BROADCAST_LANES = 8
 
 
 def start_of(axis: str) -> str:
-    """The variable that holds the first index of a tile along an axis."""
-    return f"{axis}_start"
+    """The variable that holds the first index of a tile along an axis; no name of an op has a dot."""
+    return f"{axis}.start"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from uol.backends.ascendc.frame import start_of
+from uol.backends.ascendc.values import Unsupported
 from uol.codegen.fold_constants import substituted
 from uol.codegen.index import ZERO, add, static
 from uol.codegen.spec import Arg, Guard, Holds, KernelSpec, Read, Within
@@ -18,10 +20,13 @@ from uol.ir.integers import add as poly_sum
 from uol.ir.integers import difference, from_poly, interval, scale, to_poly
 from uol.ir.intervals import Interval
 from uol.ir.nodes import Axis, Call, Const, Expr, Var
+from uol.ir.render import show
 
 BINARY = {"or": 1, "and": 2, "==": 3, "!=": 3, "<": 4, "<=": 4, ">": 4, ">=": 4, "+": 5, "-": 5, "*": 6, "/": 6, "%": 6}
 C_OPERATOR = {"or": "||", "and": "&&"}
 UNARY = 7
+FLOORED = {"/": "floor_div", "%": "floor_mod"}
+"""Helpers of the emitted text, for a dividend that may be negative and a positive divisor."""
 WIDE_ELEMENTS = 2**31 - 2**16
 """Offsets within a tile are added to the offset of its first element."""
 
@@ -56,7 +61,9 @@ class Indices:
 
     @staticmethod
     def over(axes: Iterable[Axis], names: Mapping[str, str]) -> Indices:
-        return Indices(names, {a.name: Interval(0, max(extent(a) - 1, 0)) for a in axes})
+        """`names` as given; every axis, and the start of every tile along one, is below the axis's extent."""
+        bounds = {a.name: Interval(0, max(extent(a) - 1, 0)) for a in axes}
+        return Indices(names, {**bounds, **{start_of(name): bound for name, bound in bounds.items()}})
 
     def text(self, expr: Expr, level: int = 0) -> str:
         """The expression as C; in parentheses if it binds looser than `level`."""
@@ -83,7 +90,9 @@ class Indices:
                 return self._floor(fn, a, b)
             case Call(fn=fn, args=(a, b)) if fn in BINARY:
                 return self._binary(fn, a, b, level)
-        raise ResourceError(f"no scalar text for {expr}")
+        raise Unsupported(
+            f"no scalar instructions for the index `{show(expr)}`", "compute it beforehand and pass it as a tensor"
+        )
 
     def _binary(self, fn: str, a: Expr, b: Expr, level: int) -> str:
         own = BINARY[fn]
@@ -94,10 +103,11 @@ class Indices:
         return f"({text})" if own < level else text
 
     def _floor(self, fn: str, a: Expr, b: Expr) -> str:
-        """C truncates; a divisor here is positive. Shifted by a multiple of it, the dividend is not negative."""
+        """C truncates; a divisor here is positive. Shifted by a multiple of it, the dividend is not negative; where nothing
+        is known of it (it is read from memory), a helper looks at its sign."""
         low, divisor = self.interval(a).low, static(b)
-        if low is None or divisor is None or divisor <= 0:
-            raise ResourceError(f"a division by {self.text(b)} of an index that may be negative")
+        if low is None or low <= -WIDE_ELEMENTS or divisor is None or divisor <= 0:
+            return f"{FLOORED[fn]}({self.text(a)}, {self.text(b)})"
         turns = -(low // divisor)
         shifted = f"({self.text(a, 5)} + {turns * divisor})"
         return f"({shifted} / {divisor} - {turns})" if fn == "/" else f"({shifted} % {divisor})"
@@ -153,4 +163,3 @@ def stride_of(read: Read, axis: str, indices: Indices) -> int | None:
     if stated is not None and (value := static(stated)) is not None:
         return value
     return indices.slope(read.offset, axis)
-

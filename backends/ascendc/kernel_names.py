@@ -10,7 +10,7 @@ from uol.codegen.spec import KernelSpec
 
 _DECLARED = """
 task slot lanes rows elements padded i j m_size n_size k_size mmad fixpipe pipe ub l1 l0a l0b l0c a_l1 b_l1 a_l0 b_l0 c_l0
-greater lesser ceil_div INFINITE NOT_A_NUMBER
+greater lesser ceil_div floor_div floor_mod INFINITE NOT_A_NUMBER
 """
 
 _ASCEND_C = """
@@ -46,7 +46,7 @@ def kernel_names(spec: KernelSpec) -> KernelNames:
     """Legal, distinct names for everything that a spec names."""
     names = legalise(spec, OWN)
     starts = [start_of(a.name) for a in spec.axes]
-    tensors = [f"{names.tensor(a.name)}_gm" for a in spec.args]
+    tensors = [f"{names.tensor(a.name)}.gm" for a in spec.args]
     full = names.with_locals([*starts, *tensors])
     return KernelNames(
         symbol=kernel_symbol(spec),

@@ -31,12 +31,17 @@ def across(unit: VectorUnit, total: Accumulator, lanes: int) -> Lanes:
     if total.op in INDEXED:
         return _index_across(unit, total, lanes)
     if total.lanes.dtype != "f32":
-        raise Unsupported(f"{total.op} of {total.lanes.dtype} across lanes")
+        raise Unsupported(
+            f"{total.op} of {total.lanes.dtype} across lanes: the vector unit reduces f32 only",
+            "fold as f32, or along an axis that is not the last",
+        )
     if total.op in LOGICAL:
         return reduced(unit, LOGICAL[total.op].lower(), total.lanes, lanes)
     if total.op in CALLS:
         if total.op not in WHOLE:
-            raise Unsupported(f"{total.op} across lanes")
+            raise Unsupported(
+                f"{total.op} across lanes: the vector unit has no such reduction", "fold along an axis that is not the last"
+            )
         return reduced(unit, total.op, total.lanes, lanes)
     values = total.lanes.kept()
     numbers = is_number(unit, values)

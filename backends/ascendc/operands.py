@@ -90,6 +90,14 @@ def _formed(read: Read, rows: Sequence[Axis], ks: Sequence[Axis], indices: Indic
     return None
 
 
+def largest_pitch(contract: Contract, side: Side) -> int:
+    """The distance of neighbouring rows, in elements, along which an operand has the larger one; 0 where it is not constant."""
+    rows = contract.m if side == "a" else contract.n
+    read, indices = read_of(contract.a if side == "a" else contract.b), Indices.over(contract.axes, {})
+    ends = [axes[-1] for axes in (rows, contract.k) if axes and extent(axes[-1]) > 1]
+    return max((stride_of(read, a.name, indices) or 0 for a in ends), default=0)
+
+
 def _size(axes: Sequence[Axis]) -> int:
     total = 1
     for axis in axes:
@@ -108,7 +116,8 @@ def _one_run(read: Read, axes: Sequence[Axis], indices: Indices) -> bool:
 
 def packed_form(contract: Contract, side: Side) -> Form:
     """The layout in which a copy of the operand is easiest to make: along k where the source is contiguous there and long
-    enough for a burst, else along the rows (with whatever stride they have), else along k."""
+    enough for a burst, else along the rows (with whatever stride they have), else along k. A pitch beyond what ND2NZ takes is
+    avoided where the other layout has a smaller one."""
     rows = contract.m if side == "a" else contract.n
     read = read_of(contract.a if side == "a" else contract.b)
     indices = Indices.over(contract.axes, {})
@@ -116,4 +125,7 @@ def packed_form(contract: Contract, side: Side) -> Form:
         return "rows_k"
     run = extent(contract.k[-1]) if stride_of(read, contract.k[-1].name, indices) == 1 else 0
     across = extent(rows[-1]) if stride_of(read, rows[-1].name, indices) else 0
-    return "rows_k" if run >= min(LONG_RUN, across) else "k_rows"
+    liked: Form = "rows_k" if run >= min(LONG_RUN, across) else "k_rows"
+    pitches: dict[Form, int] = {"rows_k": _size(contract.k), "k_rows": _size(rows)}
+    other: Form = "k_rows" if liked == "rows_k" else "rows_k"
+    return other if pitches[liked] > MAX_ND2NZ_PITCH >= pitches[other] else liked

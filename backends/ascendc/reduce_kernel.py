@@ -52,8 +52,7 @@ def reduce_kernel(spec: Reduce, schedule: VectorSchedule) -> VectorKernel:
     kernel = VectorKernel(spec, schedule, frame_of(spec, schedule, axes))
     if any(extent(a) == 0 for a in spec.rows):
         return kernel
-    columns = prod(extent(a) for a in spec.cols)
-    check_index(columns)
+    check_index((s for s in spec.steps if isinstance(s, Fold)), prod(extent(a) for a in spec.cols))
     if schedule.over == "rows":
         _over_rows(kernel, spec)
     elif _resident(kernel.frame, spec):
@@ -241,7 +240,9 @@ def _resident_fold(kernel: VectorKernel, at: Evaluator, step: Fold) -> Value | T
         everywhere = mask_of(at, Uniform(f"({text})", "bool"), LANES)
         mask = everywhere if mask is None else at.unit.bits("And", everywhere, mask)
     if mask is not None and step.op in INDEXED:
-        raise Unsupported(f"{step.op} under a condition, across lanes")
+        raise Unsupported(
+            f"{step.op} under a condition, across lanes: positions of excluded lanes would count", "fold `select(c, x, -inf)`"
+        )
     value = masked(at, step, folded_value(at, step, LANES, kind_of(step)), mask)
     index = positions(kernel.unit, LANES) if step.op in INDEXED else None
     return _finish_across(kernel, Accumulator(step.op, value, index))

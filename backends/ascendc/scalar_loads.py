@@ -15,10 +15,11 @@ from uol.backends.ascendc.vector_unit import VectorUnit
 from uol.codegen.fold_constants import substituted
 from uol.codegen.index import add
 from uol.codegen.spec import Read
+from uol.ir.intervals import Interval
 from uol.ir.nodes import Expr, Var
 
 ROW, LANE = "i", "j"
-"""The loop variables within a tile."""
+"""The loop variables within a tile, in C; in expressions they are in brackets, so that no axis of an op is called so."""
 EQUAL_LANES = 8
 """How many lanes a value that is the same for a whole tile has."""
 
@@ -30,17 +31,18 @@ def load_by_element(unit: VectorUnit, indices: Indices, read: Read, dst: View, s
     loops: list[tuple[str, str]] = []
     at: list[str] = []
     if "row" in span and frame.row:
-        place[frame.row] = add(frame.origin(frame.row), Var(ROW))
+        place[frame.row] = add(frame.origin(frame.row), Var(f"<{ROW}>"))
         loops.append((ROW, frame.rows_text()))
         at.append(f"{ROW} * {frame.pitch}" if "lane" in span else ROW)
     if "lane" in span:
-        place[frame.lane] = add(frame.origin(frame.lane), Var(LANE))
+        place[frame.lane] = add(frame.origin(frame.lane), Var(f"<{LANE}>"))
         loops.append((LANE, frame.lanes_text()))
         at.append(LANE)
     if not loops:
         loops.append((LANE, str(EQUAL_LANES)))
         at.append(LANE)
-    named = Indices({**indices.names, ROW: ROW, LANE: LANE}, indices.ranges)
+    within = {f"<{ROW}>": Interval(0, max(frame.rows - 1, 0)), f"<{LANE}>": Interval(0, max(frame.lanes - 1, 0))}
+    named = Indices({**indices.names, **{name: name[1:-1] for name in within}}, {**indices.ranges, **within})
     here = substituted(read, place)
     assert isinstance(here, Read)
     element = f"{tensors[read.tensor]}.GetValue({named.text(here.offset)})"

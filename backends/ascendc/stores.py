@@ -78,9 +78,11 @@ def _spread(at: Evaluator, value: Lanes, span: Span) -> Lanes:
     if value.span == span:
         return value
     if not value.span <= span:
-        raise Unsupported("a stored value that varies over more lanes than its result")
+        raise Unsupported("a stored value that varies over more axes than its result", "fold the value first")
     if BYTES[value.dtype] > 4:
-        raise Unsupported(f"a broadcast of {value.dtype}")
+        raise Unsupported(
+            f"a broadcast of {value.dtype}: the vector unit spreads 16 and 32 bits", "cast the source to i32, or store i32"
+        )
     if BYTES[value.dtype] < 4:
         value = convert(at.unit, value, "f32")
     return at.unit.broadcast(value, span)
@@ -91,17 +93,26 @@ def _stride(step: Store, axis: str, indices: Indices) -> int:
         return 0
     slope = indices.slope(step.offset, axis)
     if slope is None or slope < 0:
-        raise Unsupported(f"a store of {step.tensor} that is not affine in {axis}")
+        raise Unsupported(
+            f"a store of {step.tensor} whose place does not grow evenly with {axis}",
+            "store in the order of the result's own axes",
+        )
     return slope
 
 
 def _spread_out(kernel: VectorKernel, lanes: Lanes, burst: Burst, stride: int) -> None:
     """One block a lane, one burst a block."""
     if BYTES[lanes.dtype] not in (2, 4):
-        raise Unsupported(f"a store of {lanes.dtype} with a stride")
+        raise Unsupported(
+            f"a store of {lanes.dtype} with a stride: only 16 and 32 bits are spread",
+            "give the result a layout whose last axis is contiguous",
+        )
     groups = ceil_div(burst.max_lanes, 8)
     if groups > MAX_REPEATS:
-        raise Unsupported(f"{burst.max_lanes} lanes to store one by one: Brcb spreads {8 * MAX_REPEATS}")
+        raise Unsupported(
+            f"{burst.max_lanes} lanes to store one by one: Brcb spreads {8 * MAX_REPEATS}",
+            f"a tile of at most {8 * MAX_REPEATS} lanes",
+        )
     block = BLOCK_BYTES // BYTES[lanes.dtype]
     blocks = kernel.builder.buffer(Buffer("lane_blocks", lanes.dtype, groups * 8 * block))
 

@@ -104,7 +104,9 @@ def burst_out(builder: Builder, src: View, burst: Burst) -> None:
 
 def _check(burst: Burst) -> None:
     if burst.max_rows > MAX_BURSTS:
-        raise Unsupported(f"{burst.max_rows} bursts in one copy: there may be {MAX_BURSTS}")
+        raise Unsupported(
+            f"{burst.max_rows} bursts in one copy: there may be {MAX_BURSTS}", f"a tile of at most {MAX_BURSTS} rows"
+        )
 
 
 def _bounds(builder: Builder, what: str, intervals: tuple[Interval, ...], count: str) -> tuple[str, str]:

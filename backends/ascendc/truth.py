@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from uol.backends.ascendc.casts import convert
 from uol.backends.ascendc.frame import UNIFORM, Span
-from uol.backends.ascendc.values import Lanes, Mask, Truth, Uniform, Unsupported, Value, real
+from uol.backends.ascendc.values import ELSEWHERE, Lanes, Mask, Truth, Uniform, Unsupported, Value, real
 from uol.codegen.spec import Read
 from uol.codegen.traverse import variables
 from uol.ir.nodes import Call, Const, Expr, Var
+from uol.ir.render import show
 from uol.ir.types import INDEX
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def truth_of(at: Evaluator, expr: Expr) -> Truth:
             return _joined(at, fn, truth_of(at, a), truth_of(at, b))
         case Call(fn=fn, args=(a, b)) if fn in MODES:
             return _compared(at, fn, a, b)
-    raise Unsupported(f"no instructions for the condition {expr}")
+    raise Unsupported(f"no instructions for the condition `{show(expr)}`", ELSEWHERE)
 
 
 def mask_of(at: Evaluator, truth: Truth, span: Span) -> Mask:

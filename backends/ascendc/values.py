@@ -12,7 +12,11 @@ from uol.ir.errors import ResourceError
 
 
 class Unsupported(ResourceError):
-    """The vector unit has no instruction sequence for this; the spec is refused."""
+    """The machine has no instruction sequence for this, or a limit is passed; the spec is refused. `hint` says what would be
+    right."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message, hint=hint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,9 @@ class Uniform:
 
 Value = Lanes | Uniform
 Truth = Mask | Uniform
+
+ELSEWHERE = "run this operator on a target that has it, such as cpu"
+"""What to do about a refusal where the text of the op has no other way to say the same."""
 
 
 def real(value: float) -> Uniform:

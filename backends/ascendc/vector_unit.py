@@ -123,7 +123,10 @@ class VectorUnit:
         if isinstance(b, Lanes):
             a, b = self.alike(a, b)
         if mask.span != a.span:
-            raise Unsupported("a condition and values that vary over different lanes")
+            raise Unsupported(
+                "a select whose condition and values vary over different axes",
+                "make both vary alike, e.g. by adding 0 * the other",
+            )
         other = b if isinstance(b, Lanes) else None
         dst = a.view if a.spare else other.view if other is not None and other.spare else self.new(a.span, a.dtype)
         kind = "f16" if BYTES[a.dtype] == 2 else "f32"
@@ -140,7 +143,7 @@ class VectorUnit:
         if a.span == span:
             return a
         if BYTES[a.dtype] != 4:
-            raise Unsupported(f"a broadcast of {a.dtype}")
+            raise Unsupported(f"a broadcast of {a.dtype}: the vector unit spreads 32 bits", "cast to f32 or i32 first")
         dst = self.new(span, a.dtype)
         if a.span == UNIFORM:
             self._spread_uniform(dst, a.view, span)

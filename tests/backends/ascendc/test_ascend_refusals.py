@@ -43,6 +43,51 @@ def test_what_the_machine_cannot_do(text: str, reason: str) -> None:
         choose(spec, BACKEND, DEVICE)
     assert reason in error.value.message
     assert "ascendc:910b2" in error.value.message
+    assert error.value.hint
+
+
+PRODUCT = "op f(x: f32[M, K], w: f32[K, N]) -> (y: f32[M, N]) { y[m, n] = sum[k](x[m, k] * w[k, n]) }"
+ARGMAX = "op f(x: f32[R, C]) -> (y: i32[R]) where C > 0 { y[r] = i32(argmax[c](x[r, c])) }"
+SOFTMAX = """op f(x: f32[R, C]) -> (y: f32[R, C]) where C > 0 {
+  hi[r] = max[c](x[r, c])
+  e[r, c] = exp(x[r, c] - hi[r])
+  z[r] = sum[c](e[r, c])
+  y[r, c] = e[r, c] / z[r]
+}"""
+
+
+@pytest.mark.parametrize(
+    ("text", "sizes", "reason", "hint"),
+    [
+        (PRODUCT, {"M": 3, "K": 70000, "N": 70000}, "elements apart: a copy to fractals takes at most 65535", "split the axis"),
+        (ARGMAX, {"R": 2, "C": 2**24}, "argmax over 16777216 elements: positions are counted in f32", "fewer than 16777216"),
+        ("op f(x: f32[N]) -> (y: f32[N]) { y[n] = x[n] + f32(n * n) }", {"N": 4000}, "the index `n * n` as", "split the axis"),
+    ],
+    ids=["a pitch", "an argmax", "an index"],
+)  # fmt: skip
+def test_a_limit_is_named_for_what_it_is(text: str, sizes: dict[str, int], reason: str, hint: str) -> None:
+    kernels = specs(text, **sizes)
+    with pytest.raises(ResourceError) as error:
+        choose(kernels[-1], BACKEND, DEVICE)
+    assert reason in error.value.message
+    assert hint in str(error.value.hint)
+    assert "  help: " in str(error.value)
+
+
+def test_a_long_softmax_has_no_argmax_to_refuse() -> None:
+    (spec,) = specs(SOFTMAX, R=2, C=3_000_000_000)
+    text = BACKEND.render(spec, choose(spec, BACKEND, DEVICE)).text
+    assert "c_start < 3000000000" in text
+    assert "for (int64_t c_start" in text
+
+
+def test_an_operand_with_long_rows_is_packed_the_other_way() -> None:
+    rng = np.random.default_rng(0)
+    x, w = rng.normal(size=(3, 5)).astype(np.float32), rng.normal(size=(5, 70000)).astype(np.float32)
+    form = Form("long rows", PRODUCT, {"x": x, "w": w}, lambda i: i["x"], {"M": 3, "K": 5, "N": 70000})
+    (run,) = execute_many([job_of(form)])
+    assert not run.findings, run.findings
+    assert np.allclose(run.outputs["y"], x @ w, atol=1e-5)
 
 
 def test_a_tile_that_does_not_fit_is_refused_with_the_nearest_that_does() -> None:
