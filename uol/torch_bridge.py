@@ -1,6 +1,6 @@
 """Operators as PyTorch operators: `uol.ops.<name>`, `torch.ops.uol.<name>`.
 
-Every operator of the catalogue is defined with a schema, an implementation for the CPU, a fake one for tracing, and an
+Every operator of the catalogue is defined with a schema, an implementation, a fake one for tracing, and an
 `out` overload. `Library.impl` costs a third of `torch.library.custom_op` at each call.
 """
 
@@ -45,8 +45,9 @@ def _define(op: Op) -> TorchOperator:
     plain, with_out = schemas(op)
     _library.define(plain)
     _library.define(with_out)
-    _library.impl(op.name, own.compute, "CPU")
-    _library.impl(f"{op.name}.out", own.compute_into, "CPU")
+    for key in ("CPU", "CompositeExplicitAutograd"):  # the second for any other device: `torch_devices` knows which run
+        _library.impl(op.name, own.compute, key)
+        _library.impl(f"{op.name}.out", own.compute_into, key)
     torch.library.register_fake(f"uol::{op.name}", own.fake, lib=_library)
     torch.library.register_fake(f"uol::{op.name}.out", own.fake_into, lib=_library)
     return own

@@ -10,6 +10,7 @@ from torch import Tensor
 from uol.ir.errors import ShapeError, TypeCheckError, UolError
 from uol.ir.syntax import Op
 from uol.layouts import Sizes, is_dense
+from uol.torch_gradient import wants_derivative
 
 
 def given_outs(op: Op, out: object) -> tuple[Tensor, ...]:
@@ -34,7 +35,7 @@ def require_one_device(op: str, tensors: Mapping[str, Tensor]) -> None:
 
 def require_no_gradient(op: str, tensors: Sequence[Tensor]) -> None:
     """Raises UolError where a gradient would have to go through `out=`, as PyTorch does."""
-    if torch.is_grad_enabled() and any(x.requires_grad for x in tensors):
+    if wants_derivative(tensors):
         raise UolError(f"{op}: no gradient goes through out=", hint="call it within torch.no_grad()")
 
 

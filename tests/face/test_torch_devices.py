@@ -1,0 +1,70 @@
+"""Tensors on other devices: which backend is theirs, and a clear refusal where its kernels are not run yet."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+import uol
+from uol import torch_devices
+from uol.backends import registry
+
+pytestmark = pytest.mark.usefixtures("own_cache")
+
+NOT_YET = "relu: tensors on cuda are not run on yet, though there are kernels for cuda"
+NO_BACKEND = "relu: no backend is for tensors on mps"
+
+
+class Elsewhere(torch.Tensor):
+    """A tensor that says it is on a device which is not there."""
+
+    @classmethod
+    def __torch_dispatch__(cls, *_: object) -> object:
+        raise AssertionError("the test is of what lies below")
+
+
+def on(device: str) -> torch.Tensor:
+    return torch.Tensor._make_wrapper_subclass(Elsewhere, (3,), dtype=torch.float32, device=device)
+
+
+@pytest.mark.parametrize(("device", "message"), [("cuda", NOT_YET), ("mps", NO_BACKEND)])
+@pytest.mark.parametrize("way", ["uol.ops", "torch.ops", "with a gradient", "out="])
+def test_a_tensor_elsewhere_is_refused(way: str, device: str, message: str) -> None:
+    x = on(device)
+    calls = {
+        "uol.ops": lambda: uol.ops.relu(x),
+        "torch.ops": lambda: torch.ops.uol.relu(x),
+        "with a gradient": lambda: uol.ops.relu(x.requires_grad_()),
+        "out=": lambda: uol.ops.relu(x, out=on(device)),
+    }
+    uol.ops.relu(torch.ones(3))  # a kernel for the same shape on the CPU is not the one
+    with torch._C._DisableTorchDispatch(), pytest.raises(uol.UolError) as raised:
+        calls[way]()
+    assert raised.value.message == message
+    assert "write x.cpu()" in (raised.value.hint or "")
+
+
+def test_every_device_type_has_a_backend_that_there_is() -> None:
+    assert set(torch_devices.BACKENDS.values()) <= set(registry.names())
+    assert torch_devices.BACKENDS["npu"] == "ascendc"
+    assert torch_devices.BACKENDS["cuda"] == ("cuda" if torch.version.hip is None else "hip")
+    assert set(torch_devices.BACKENDS) >= torch_devices.RUNNING
+
+
+def test_a_device_type_that_is_named_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch_devices, "RUNNING", frozenset({"cpu", "npu"}))
+    device = SimpleNamespace(type="npu")  # torch knows the name when torch_npu is imported
+    assert torch_devices.target_of("relu", device).backend.name == "ascendc"  # type: ignore[arg-type]
+
+
+def test_tensors_without_data_go_through_the_fake() -> None:
+    meta = uol.ops.add(torch.empty(2, 3, device="meta"), 2.0)
+    assert (meta.device.type, meta.shape) == ("meta", (2, 3))
+    out = torch.empty(3, device="meta")
+    assert uol.ops.relu(torch.empty(3, device="meta"), out=out) is out
+    with FakeTensorMode():
+        fake = uol.ops.softmax(torch.empty(2, 3, device="cuda"))
+    assert (fake.device.type, fake.shape) == ("cuda", (2, 3))

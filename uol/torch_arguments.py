@@ -1,0 +1,100 @@
+"""The arguments of `uol.ops.<name>`: tensors and numbers, attributes and types, and what is said of anything else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+import torch
+
+from uol.attributes import typed_attribute
+from uol.expected import shown
+from uol.ir.errors import ShapeError, TypeCheckError
+from uol.ir.syntax import Attribute, Op
+from uol.suggest import nearest
+from uol.torch_schema import NAMES, TORCH_TYPES, type_options
+
+Tensor = torch.Tensor
+SYMBOLIC = (torch.SymInt, torch.SymFloat, torch.SymBool)
+NUMBERS = (bool, int, float, *SYMBOLIC)
+
+
+def tensors_of(op: Op, inputs: Sequence[object]) -> list[Tensor]:
+    """The inputs, numbers as tensors of no dims and of the type of the first tensor."""
+    names = [p.name for p in op.params]
+    if len(inputs) != len(names):
+        raise ShapeError(f"{op.name} takes {len(names)} tensors, not {len(inputs)}", hint=", ".join(names))
+    like = next((x for x in inputs if isinstance(x, Tensor)), None)
+    if like is None:
+        raise TypeCheckError(f"{op.name} takes PyTorch tensors", hint="for numpy arrays there is uol.compile")
+    return [_tensor(op.name, name, x, like) for name, x in zip(names, inputs, strict=True)]
+
+
+def options_of(op: Op, given: Mapping[str, object]) -> dict[str, object]:
+    """The attributes and types of a call. Raises ShapeError or TypeCheckError for one that is unknown, missing or wrong."""
+    types = type_options(op)
+    attributes = {a.name: a for a in op.attributes}
+    known = [*types, *attributes]
+    options: dict[str, object] = {}
+    for name, value in given.items():
+        if name not in known:
+            hint = nearest(name, known) or f"its attributes are {', '.join(known) or 'none'}"
+            raise ShapeError(f"{op.name} has no attribute {name!r}", hint=hint)
+        if value is not None:
+            options[name] = _dtype(op, name, value) if name in types else _number(op, attributes[name], value)
+    for name in (*types, *(a.name for a in op.attributes if a.default is None)):
+        if name not in options:
+            raise ShapeError(f"{op.name} needs {name!r}", hint=f"write uol.ops.{op.name}(..., {name}=...)")
+    return options
+
+
+def type_name(op: Op, name: str, dtype: torch.dtype) -> str:
+    """A type of PyTorch by its name in the language."""
+    if dtype not in NAMES:
+        raise TypeCheckError(f"{op.name}: {name} is {dtype}, which is no type of the language", hint=", ".join(TORCH_TYPES))
+    return NAMES[dtype]
+
+
+def require_strided(op: Op, name: str, x: Tensor) -> None:
+    """Raises TypeCheckError for a tensor whose elements do not lie at strides."""
+    if x.layout is not torch.strided:
+        raise TypeCheckError(f"{op.name}: {name} is a tensor of the layout {x.layout}", hint=f"write {name}.to_dense()")
+
+
+def _tensor(op: str, name: str, x: object, like: Tensor) -> Tensor:
+    if isinstance(x, Tensor):
+        if x.is_nested:
+            raise TypeCheckError(f"{op}: {name} is a nested tensor", hint="give its parts one by one, or padded")
+        return x
+    if not _is_number(x):
+        raise TypeCheckError(f"{op}: {name} is {shown(x)}, not a tensor or a number", hint=f"write torch.as_tensor({name})")
+    whole = not like.dtype.is_floating_point and not like.dtype.is_complex
+    if whole and isinstance(x, float):
+        hint = "nothing is rounded silently: give a whole number, or cast the tensors"
+        raise TypeCheckError(f"{op}: {name} is {x!r}, the tensors are {like.dtype}", hint=hint)
+    try:
+        return torch.tensor(x, dtype=like.dtype, device=like.device)
+    except (RuntimeError, OverflowError, ValueError) as error:
+        raise TypeCheckError(f"{op}: {name} is {x!r}, which no {like.dtype} is", hint="give a smaller number") from error
+
+
+def _is_number(x: object) -> bool:
+    """Of Python, of PyTorch's traces (the second line is not for its tracer's eyes), or of numpy."""
+    if isinstance(x, NUMBERS):
+        return True
+    return hasattr(type(x), "__float__") and getattr(x, "ndim", None) in (None, 0)
+
+
+def _number(op: Op, attribute: Attribute, value: object) -> int | float:
+    if isinstance(value, SYMBOLIC):
+        return cast(int, value)
+    return typed_attribute(op, attribute, value)
+
+
+def _dtype(op: Op, name: str, value: object) -> torch.dtype:
+    if not isinstance(value, torch.dtype):
+        known = TORCH_TYPES.get(value) if isinstance(value, str) else None
+        hint = f"write {name}={known or 'torch.float16'}"
+        raise TypeCheckError(f"{op.name}: {name} is {shown(value)}, not a torch.dtype", hint=hint)
+    type_name(op, name, value)
+    return value

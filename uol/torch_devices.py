@@ -1,0 +1,34 @@
+"""Devices of PyTorch and the backends whose kernels run there.
+
+This is the one place that knows both: a loader for another device type is named in `RUNNING`, and its tensors run.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from uol.ir.errors import UolError
+from uol.targets import Target, resolve_target
+
+BACKENDS = {
+    "cpu": "cpu",
+    "cuda": "cuda" if torch.version.hip is None else "hip",  # PyTorch calls AMD's devices "cuda", too
+    "hip": "hip",
+    "npu": "ascendc",
+}
+"""Backend by the type of PyTorch's device."""
+
+RUNNING = frozenset({"cpu"})
+"""The device types whose tensors are run on. Tensors without data (meta, fake) never come to a kernel."""
+
+
+def target_of(op: str, device: torch.device) -> Target:
+    """The target whose kernels run on tensors of this device. Raises UolError where there is none."""
+    backend = BACKENDS.get(device.type)
+    if backend is None:
+        known = ", ".join(BACKENDS)
+        raise UolError(f"{op}: no backend is for tensors on {device}", hint=f"the device types are {known}; write x.cpu()")
+    if device.type not in RUNNING:
+        hint = f"write x.cpu(), or ship the kernel: `uol compile {op} --target {backend} -o DIR`"
+        raise UolError(f"{op}: tensors on {device} are not run on yet, though there are kernels for {backend}", hint=hint)
+    return resolve_target(backend)
