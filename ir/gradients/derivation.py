@@ -2,30 +2,29 @@
 
     op f(x: T[*S], ...) -> (y: T[*S])     op f_grad(x, ..., y, dy: T[*S]) -> (dx: T[*S], ...)
 
-Saved: inputs and results of the forward, and of these only what the gradient reads (or whose dims it names).
-Recomputed: every intermediate, by the forward's own statements. A cotangent has its value's type; several terms add up in
-the accumulator before one cast. The gradient of a gradient is derived the same way.
+Saved: inputs and results of the forward, and of these only what the gradient reads, or whose dims it names.
+Recomputed: every intermediate that is read, by the forward's own statement. A cotangent has its value's type; several
+terms add up in the accumulator before one cast. The gradient of a gradient is derived in the same way.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
-from uol.ir.functions import FUNCTIONS
-from uol.ir.gradients.algebra import add, product_of, to_expr
+from uol.ir.gradients.algebra import Product, Sum, add, product_of, to_expr
 from uol.ir.gradients.cotangent import Cotangent, Index
 from uol.ir.gradients.gathering import gather
 from uol.ir.gradients.inference import Types, extent_in, float_types
+from uol.ir.gradients.invariance import stabilisers
 from uol.ir.gradients.naming import Names
-from uol.ir.gradients.rewriting import Rewriting, known_values
+from uol.ir.gradients.rewriting import Rewriting, known_values, saved_products
 from uol.ir.gradients.sharing import share
 from uol.ir.gradients.signature import assemble
 from uol.ir.gradients.substitution import Item, index_key, tensors_in
 from uol.ir.gradients.sweep import Sweep
 from uol.ir.library import Library
 from uol.ir.report import closest, mismatch
-from uol.ir.syntax import Access, Apply, Expr, Name, Number, Op, Param, Statement, Target, below
+from uol.ir.syntax import Access, Expr, Name, Number, Op, Pack, Param, Reduction, Statement, Target, below
 
 
 def gradient(op: Op, library: Library, wrt: Sequence[str] | None = None) -> Op:
@@ -44,6 +43,8 @@ def gradient(op: Op, library: Library, wrt: Sequence[str] | None = None) -> Op:
 
 
 class _Derivation:
+    """`terms` are the cotangents found so far, by tensor, over the indices in `targets`."""
+
     def __init__(self, op: Op, library: Library, wrt: Sequence[str] | None) -> None:
         self.op = op
         self.types = Types({t.variable: t.types for t in op.domain})
@@ -51,29 +52,31 @@ class _Derivation:
         for param in (*op.params, *op.results):
             self.types.declare(param)
         self.wrt = self._inputs(wrt)
-        self.active = self._active()
+        self.active = self._active() - stabilisers(op.body, frozenset(r.name for r in op.results), frozenset(self.types.sets))
+        self.rewriting = Rewriting(saved_products(op, self.types))
         self.targets: dict[str, tuple[Item, ...]] = {}
         self.terms: dict[str, list[Cotangent]] = {}
-        self.derived: list[Statement] = []
-        self.recomputed: list[Statement] = []  # values beside the forward's own
+        self.statements: list[Statement] = []
 
     def run(self) -> Op:
         op = self.op
         seeds = {r.name: self.names.fresh(f"d{r.name}") for r in op.results if self.types.is_float(r.type)}
         cotangents = tuple(Param(seeds[r.name], r.type, r.dims) for r in op.results if r.name in seeds)
-        for cotangent in cotangents:
-            self.types.declare(cotangent)
+        for param in cotangents:
+            self.types.declare(param)
         for statement in reversed(op.body):
             self.reverse(statement, seeds)
-        results = []
-        for param in op.params:
-            if param.name in self.wrt:
-                name = self.names.fresh(f"d{param.name}")
-                results.append(Param(name, param.type, param.dims))
-                self.types.declare(results[-1])
-                self.define(name, self.target_of(param.name), self.total(param.name, param.type), param.type)
-        body = share(self.forward(), self.derived, self.types, self.names)
-        return assemble(op, cotangents, tuple(results), body)
+        results = tuple(self.result(p) for p in op.params if p.name in self.wrt)
+        forward = [s for s in op.body if not any(t.tensor in seeds for t in s.targets)]
+        body = share(forward, self.statements, frozenset(r.name for r in results), self.types, self.names)
+        return assemble(op, cotangents, results, body)
+
+    def result(self, param: Param) -> Param:
+        """`dx`, and the statement that defines it."""
+        out = Param(self.names.fresh(f"d{param.name}"), param.type, param.dims)
+        self.types.declare(out)
+        self.define(out.name, self.target_of(param.name), self.total(param.name), param.type)
+        return out
 
     # --- what is asked for ----------------------------------------------------------------------------------------------
 
@@ -104,7 +107,7 @@ class _Derivation:
     def is_active(self, tensor: str) -> bool:
         return tensor in self.active
 
-    # --- statements -----------------------------------------------------------------------------------------------------
+    # --- statements in reverse ------------------------------------------------------------------------------------------
 
     def reverse(self, statement: Statement, seeds: dict[str, str]) -> None:
         (target,) = statement.targets
@@ -116,47 +119,80 @@ class _Derivation:
         if name in seeds:
             seed = Access(Name(seeds[name]), target.index)
             self.terms.setdefault(name, []).insert(0, Cotangent(dtype, (product_of(seed),)))
-        total = self.total(name, dtype)
+        total = self.total(name)
         if not total.sum:
             return
-        scope = tuple(
-            Index(index_key(i), e, False) for i, e in zip(target.index, self.types.dims[name], strict=True)  # type: ignore[arg-type]
-        )
-        total = self.carried(name, total, statement.value, scope)
-        rewriting = Rewriting(known_values(statement, self.types, name in seeds))
-        Sweep(self, name, rewriting.known, rewriting.simplify).visit(statement.value, total, scope)
+        dims = self.types.dims[name]
+        scope = tuple(Index(index_key(i), e, False) for i, e in zip(target.index, dims, strict=True))
+        wish = "du" if name in seeds else f"d{name}"
+        sweep = Sweep(self, wish, known_values(statement, self.types, name in seeds), self.rewriting)
+        total = self.narrowed(total, dtype)
+        sweep.visit(statement.value, self.carried(name, total, statement.value, scope), scope)
+
+    def total(self, name: str) -> Cotangent:
+        """The terms of a tensor's cotangent, added in the accumulator."""
+        terms = [t for t in self.terms.get(name, []) if t.sum]
+        if len(terms) == 1:
+            return terms[0]
+        wide = self.types.accumulator(self.types.tensors[name])
+        return Cotangent(wide, add(*(self.narrowed(t, wide).sum for t in terms)))
+
+    def narrowed(self, cotangent: Cotangent, dtype: str) -> Cotangent:
+        """The cotangent in the type of its value."""
+        if cotangent.type == dtype or not cotangent.sum:
+            return Cotangent(dtype, cotangent.sum)
+        return Cotangent(dtype, (product_of(self.types.cast(to_expr(cotangent.sum), cotangent.type, dtype)),))
 
     def carried(self, name: str, total: Cotangent, value: Expr, scope: tuple[Index, ...]) -> Cotangent:
         """The cotangent of a statement, with a name where it is long and read more than once."""
         reads = sum(isinstance(n, Access) and isinstance(n.tensor, Name) and n.tensor.id in self.active for n in below(value))
         if len(total.sum) > 1 and reads > 1:
             return self.named(f"d{name}", total, scope)
-        return replace(total, sum=tuple(self.hoisted(p, scope) for p in total.sum))
+        return Cotangent(total.type, self.hoisted(total.sum, scope))
 
-    def hoisted(self, product: Product, scope: tuple[Index, ...]) -> Product:
-        """A product whose sums are reads of locals."""
-        factors = tuple(
-            (self.named_value(sum_name(f), f, self.types.of(f) or "", scope) if isinstance(f, Reduction) else f, p)
-            for f, p in product.factors
-        )
-        return replace(product, factors=factors)
+    def hoisted(self, products: Sum, scope: tuple[Index, ...]) -> Sum:
+        """The products with their sums as reads of locals."""
+
+        def read(factor: Expr) -> Expr:
+            if not isinstance(factor, Reduction):
+                return factor
+            return self.named_value("dot" if "*" in str(factor.args) else "total", factor, self.types.of(factor) or "", scope)
+
+        return tuple(Product(p.coefficient, tuple((read(f), q) for f, q in p.factors)) for p in products)
 
     # --- the sink of a sweep --------------------------------------------------------------------------------------------
 
     def contribute(self, access: Access, cotangent: Cotangent, scope: tuple[Index, ...]) -> None:
         assert isinstance(access.tensor, Name)
-        name = access.tensor.id
-        dtype = self.types.tensors[name]
-        target = self.target_of(name, access)
-        self.terms.setdefault(name, []).append(
-            gather(access, cotangent, scope, target, self.types.dims[name], self.types, self.names)
-        )
-        assert dtype == cotangent.type, (dtype, cotangent.type)
+        if not self.is_active(access.tensor.id):
+            return
+        target = self.target_of(access.tensor.id, access)
+        self.terms.setdefault(access.tensor.id, []).append(gather(access, cotangent, scope, target, self.types))
+
+    def target_of(self, tensor: str, access: Access | None = None) -> tuple[Item, ...]:
+        """The indices over which a tensor's cotangent is written: those of its first plain read, else of its dims."""
+        if tensor not in self.targets:
+            items: list[Item] = []
+            for number, dim in enumerate(self.types.dims[tensor]):
+                read = access.index[number] if access is not None else None
+                plain = isinstance(read, Name | Pack) and read not in items
+                used = {i.id for i in items if isinstance(i, Name)}
+                items.append(read if plain and read is not None else self.names.index_of(dim, used))
+            self.targets[tensor] = tuple(items)
+        return self.targets[tensor]
 
     def named(self, wish: str, cotangent: Cotangent, scope: tuple[Index, ...]) -> Cotangent:
+        read = self.named_value(wish, to_expr(cotangent.sum), cotangent.type, scope)
+        return Cotangent(cotangent.type, (product_of(read),))
+
+    def named_value(self, wish: str, value: Expr, dtype: str, scope: tuple[Index, ...]) -> Expr:
         name = self.names.fresh(wish)
         index = tuple(i.item for i in scope)
-        self.define(name, index, cotangent, cotangent.type)
-        self.types.tensors[name] = cotangent.type
-        self.types.dims[name] = tuple(i.extent for i in scope)  # type: ignore[misc]
-        return Cotangent(cotangent.type, (product_of(Access(Name(name), index)),))
+        self.types.tensors[name] = dtype
+        self.types.dims[name] = tuple(Number(0) if i.extent is None else i.extent for i in scope)
+        self.statements.append(Statement((Target(name, index),), "=", value))
+        return Access(Name(name), index)
+
+    def define(self, name: str, index: tuple[Item, ...], cotangent: Cotangent, dtype: str) -> None:
+        value = to_expr(self.narrowed(cotangent, dtype).sum)
+        self.statements.append(Statement((Target(name, index),), "=", value))

@@ -1,15 +1,14 @@
 """One statement in reverse: from the cotangent of its value to those of the tensors that it reads.
 
-    y = f(u, v)        du += dy * df/du        (products and quotients keep their factors, for the algebra to meet)
-    select(c, a, b)    da += select(c, dy, 0): the other arm's cotangent is absent
-    sum[r](u)          du[r] += dy             prod[r](u)   du[r] += dy * the product of the others
-    max[r](u)          du[r] += dy where r is the first extremum, as argmax says
-    cast               the cotangent is cast to the argument's type
+y = f(u, v)        du += dy * df/du        (products and quotients keep their factors, for the algebra to meet)
+select(c, a, b)    da += select(c, dy, 0): the other arm's cotangent is absent
+sum[r](u)          du[r] += dy             prod[r](u)   du[r] += dy * the product of the others
+max[r](u)          du[r] += dy where r is the first extremum, as argmax says
+cast               the cotangent is cast to the argument's type
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Protocol
@@ -19,7 +18,8 @@ from uol.ir.gradients.algebra import Product, multiply, product_of, sum_of, to_e
 from uol.ir.gradients.cotangent import Cotangent, Index
 from uol.ir.gradients.derivatives import derivative, is_flat
 from uol.ir.gradients.inference import Types, extent_in
-from uol.ir.gradients.substitution import binder_key, exchange, fresh_name, free_keys, index_key, substitute
+from uol.ir.gradients.rewriting import Known, Rewriting
+from uol.ir.gradients.substitution import binder_key, exchange, free_keys, fresh_name, substitute
 from uol.ir.syntax import Access, Apply, Binary, Binder, Expr, Name, Node, Number, Pack, Reduction, Unary, below
 from uol.ir.types import DTYPES
 
@@ -45,21 +45,13 @@ class Sink(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What a statement's value is called once it has run: `read`, as a `dtype`."""
-
-    value: Expr
-    read: Expr
-
-
-@dataclass(frozen=True, slots=True)
 class Sweep:
-    """`known` are expressions of the statement whose value a tensor holds; `simplify` is the algebra's last word."""
+    """`known` are expressions of the statement whose value a tensor holds."""
 
     sink: Sink
-    target: str
+    wish: str
     known: tuple[Known, ...]
-    simplify: Callable[[Product], Product]
+    rewriting: Rewriting
 
     def visit(self, node: Expr, cotangent: Cotangent, scope: Scope) -> None:
         """Hands every float read below the node its term."""
@@ -67,10 +59,12 @@ class Sweep:
             return
         match node:
             case Access():
-                self.sink.contribute(node, cotangent, scope)
+                self.sink.contribute(node, self.finished(cotangent), scope)
             case Unary(op="neg", arg=arg):
                 self.visit(arg, replace(cotangent, sum=multiply(cotangent.sum, Product(Fraction(-1), ()))), scope)
             case Binary(op="+" | "-" as op, left=left, right=right):
+                if self.is_active(left) and self.is_active(right):
+                    cotangent = self.read_once(cotangent, scope)
                 self.visit(left, cotangent, scope)
                 self.visit(right if op == "+" else Unary("neg", right), cotangent, scope)
             case Binary(op="*", left=left, right=right):
@@ -78,7 +72,8 @@ class Sweep:
                 self.visit(right, self.times(cotangent, self.value(left)), scope)
             case Binary(op="/", left=left, right=right):
                 self.visit(left, self.times(cotangent, Binary("/", Number(1), self.value(right))), scope)
-                slope = Binary("/", Unary("neg", self.value(node)), self.value(right))
+                below_ = self.value(right)
+                slope = Binary("/", Unary("neg", self.value(left)), Binary("*", below_, below_))
                 self.visit(right, self.times(cotangent, slope), scope)
             case Apply():
                 self.apply(node, cotangent, scope)
@@ -104,7 +99,7 @@ class Sweep:
         if not factors:
             return replace(cotangent, sum=())
         by = factors[0]
-        return replace(cotangent, sum=tuple(self.simplify(p) for p in multiply(cotangent.sum, by)))
+        return replace(cotangent, sum=tuple(self.rewriting.bounded(p) for p in multiply(cotangent.sum, by)))
 
     def apply(self, node: Apply, cotangent: Cotangent, scope: Scope) -> None:
         types = self.sink.types
@@ -120,17 +115,22 @@ class Sweep:
             source = types.of(args[0])
             if source is None or not types.is_float(source):
                 return
-            self.visit(args[0], self.cast(cotangent, source), scope)
+            # what a read adds to its tensor's cotangent stays in the accumulator: that is rounded once, when it is complete
+            wide = isinstance(args[0], Access) and cotangent.type == types.accumulator(source)
+            self.visit(args[0], cotangent if wide else self.cast(cotangent, source), scope)
 
     def cast(self, cotangent: Cotangent, target: str) -> Cotangent:
         if cotangent.type == target:
             return cotangent
-        cast = self.sink.types.cast(to_expr(cotangent.sum), cotangent.type, target)
+        cast = self.sink.types.cast(self.expr(cotangent), cotangent.type, target)
         return Cotangent(target, (product_of(cast),))
+
+    def expr(self, cotangent: Cotangent) -> Expr:
+        return to_expr(self.rewriting.held(cotangent.sum))
 
     def only(self, cotangent: Cotangent, condition: Expr, *, first: bool) -> Cotangent:
         """The cotangent where the arm was taken; factors without an index of the condition stay outside."""
-        value = to_expr(cotangent.sum)
+        value = self.expr(cotangent)
         arms = (value, Number(0)) if first else (Number(0), value)
         return replace(cotangent, sum=(product_of(Apply("select", (condition, *arms))),))
 
@@ -162,27 +162,36 @@ class Sweep:
                 self.visit(arg, self.only(cotangent, Binary(relation, chosen, other), first=True), scope)
                 continue
             a, b = self.value(arg), self.value(other)
-            half = Apply("select", (Binary("==", a, b), Binary("*", Number(0.5), to_expr(cotangent.sum)), Number(0)))
-            share = Apply("select", (Binary(relation, a, b), to_expr(cotangent.sum), half))
+            half = Apply("select", (Binary("==", a, b), Binary("*", Number(0.5), self.expr(cotangent)), Number(0)))
+            share = Apply("select", (Binary(relation, a, b), self.expr(cotangent), half))
             self.visit(arg, replace(cotangent, sum=(product_of(share),)), scope)
 
     def reduction(self, node: Reduction, cotangent: Cotangent, scope: Scope) -> None:
         body = node.args[0]
         inner = (*scope, *self.indices(node))
         if node.op == "sum":
-            self.visit(body, self.at_reduction(cotangent, scope), inner)
+            self.visit(body, self.at_reduction(body, cotangent, scope), inner)
         elif node.op == "prod":
             others = product_of(self.other_factors(node))
             self.visit(body, replace(cotangent, sum=multiply(cotangent.sum, others)), inner)
         elif node.op in ("max", "min"):
             self.extremum(node, cotangent, scope, inner)
 
-    def at_reduction(self, cotangent: Cotangent, scope: Scope) -> Cotangent:
-        """A reduction's terms read its cotangent once each: it has a name where it is more than a read or two."""
-        plain = len(cotangent.sum) == 1 and all(
-            is_plain_read(f) or not free_keys(f) & {i.key for i in scope} for f, _ in cotangent.sum[0].factors
-        )
-        return cotangent if plain else self.sink.named(f"d{self.target}", cotangent, scope)
+    def at_reduction(self, body: Expr, cotangent: Cotangent, scope: Scope) -> Cotangent:
+        """The terms of a contraction read its cotangent as one factor."""
+        indexed = [f for p in cotangent.sum for f, _ in p.factors if free_keys(f) & {i.key for i in scope}]
+        plain = len(cotangent.sum) == 1 and all(map(is_plain_read, indexed))
+        if plain and (len(indexed) <= 1 or not isinstance(body, Binary) or body.op != "*"):
+            return cotangent
+        return self.sink.named(self.wish, self.finished(cotangent), scope)
+
+    def read_once(self, cotangent: Cotangent, scope: Scope) -> Cotangent:
+        """The cotangent with a name, where it is a choice that two terms would make anew."""
+        choices = [f for p in cotangent.sum for f, _ in p.factors if isinstance(f, Apply) and f.fn == "select"]
+        return self.sink.named(self.wish, self.finished(cotangent), scope) if choices else cotangent
+
+    def finished(self, cotangent: Cotangent) -> Cotangent:
+        return replace(cotangent, sum=self.rewriting.held(cotangent.sum))
 
     def indices(self, node: Reduction) -> tuple[Index, ...]:
         """The indices that a reduction binds. A constant upper bound is the extent where the index stands nowhere alone."""
@@ -261,6 +270,3 @@ def linear_position(node: Reduction, extents: dict[str, Expr | Pack | None]) -> 
         out = here if out is None else Binary("+", Binary("*", out, size), here)
     assert out is not None
     return out
-
-
-__all__ = ["Known", "Scope", "Sink", "Sweep", "index_key", "is_plain_read"]

@@ -1,0 +1,88 @@
+"""What the algebra may replace: a product whose value a tensor holds, and an exponential over one plus itself.
+
+e / z          ->  y              where the statement said y = e / z
+e / (1 + e)    ->  1 - 1/(1 + e)  which has a value where e overflows
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from uol.ir.gradients.algebra import Product, Sum, add, product_of, to_expr
+from uol.ir.gradients.inference import Types
+from uol.ir.syntax import Access, Apply, Binary, Expr, Name, Number, Op, Statement
+from uol.ir.types import DTYPES
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a statement's value is called once it has run: `read`, as a `dtype`."""
+
+    value: Expr
+    read: Expr
+
+
+def known_values(statement: Statement, types: Types, is_result: bool) -> tuple[Known, ...]:
+    """The value of a statement, and what stands in its last cast, as the read of its target. A result is read as it was
+    rounded: that is what is saved."""
+    target = statement.targets[0]
+    read = Access(Name(target.tensor), target.index)
+    value, dtype = statement.value, types.tensors[target.tensor]
+    found = [Known(value, read)]
+    if is_result and isinstance(value, Apply) and (value.fn in DTYPES or value.fn in types.sets):
+        (inner,) = value.args
+        inner_type = types.of(inner)
+        if inner_type is not None and types.is_float(inner_type) and types.accumulator(dtype) == inner_type:
+            found.append(Known(inner, types.cast(read, dtype, inner_type)))  # type: ignore[arg-type]
+    return tuple(k for k in found if not isinstance(k.value, Access | Number))
+
+
+@dataclass(frozen=True, slots=True)
+class Rewriting:
+    """`saved` are the products that results hold, with their reads."""
+
+    saved: tuple[tuple[Product, Expr], ...]
+
+    def held(self, products: Sum) -> Sum:
+        """With every product that a result holds as a read of it. The last step: before it, quotients must meet."""
+        return add(tuple(self._held(p) for p in products))
+
+    def _held(self, product: Product) -> Product:
+        for whole, read in self.saved:
+            while product.holds(whole):
+                product = product.times(whole.inverse()).times(product_of(read))
+        return product
+
+    def bounded(self, product: Product) -> Product:
+        """e**k * (c + e)**-n with the quotients e/(c + e) as 1 - c/(c + e)."""
+        for factor, power in product.factors:
+            parts = _constant_and_power(factor) if power < 0 else None
+            if parts is None:
+                continue
+            quotient = product_of(Binary("/", parts[1], factor))
+            rest = self.held((product_of(Binary("/", parts[0], factor)),))
+            complement = Binary("-", Number(1), to_expr(rest))
+            while product.holds(quotient):
+                product = product.times(quotient.inverse()).times(product_of(complement))
+        return product
+
+
+def _constant_and_power(expr: Expr) -> tuple[Expr, Expr] | None:
+    match expr:
+        case Binary(op="+", left=Number() as constant, right=Apply(fn="exp" | "exp2") as power):
+            return constant, power
+        case Binary(op="+", left=Apply(fn="exp" | "exp2") as power, right=Number() as constant):
+            return constant, power
+    return None
+
+
+def saved_products(op: Op, types: Types) -> tuple[tuple[Product, Expr], ...]:
+    """The results that are products or quotients, so that their value may be read where those factors meet."""
+    found = []
+    for statement in op.body:
+        if any(t.tensor == r.name for t in statement.targets for r in op.results) and len(statement.targets) == 1:
+            for known in known_values(statement, types, True)[-1:]:
+                whole = product_of(known.value)
+                if whole.factors and whole.factors != ((known.value, 1),) and statement.op == "=":
+                    found.append((whole, known.read))
+    return tuple(found)

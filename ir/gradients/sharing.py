@@ -1,0 +1,129 @@
+"""The last pass: what a gradient's statements have in common gets a name; a local that is read once, where its indices
+are those of the statement, loses its own."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from uol.ir.functions import FUNCTIONS
+from uol.ir.gradients.inference import Types
+from uol.ir.gradients.naming import Names
+from uol.ir.gradients.substitution import exchange, free_keys, tensors_in
+from uol.ir.syntax import Access, Apply, Binary, Expr, Name, Node, Pack, Reduction, Statement, Target, below, operands
+
+CHEAP = ("max", "min", "abs", "floor", "ceil", "round")
+WISHES = {"sqrt": "root", "exp": "e", "log": "logarithm", "tanh": "t", "erf": "phi", "sin": "sine", "cos": "cosine"}
+
+
+def share(
+    forward: Sequence[Statement], derived: Sequence[Statement], results: frozenset[str], types: Types, names: Names
+) -> tuple[Statement, ...]:
+    """The body of a gradient: of the forward's statements those that are needed, then the derived ones."""
+    body = needed((*forward, *derived), results)
+    body = inlined(body, {s.targets[0].tensor for s in derived} - results)
+    while (found := _repeated(body)) is not None:
+        body = _named(body, found, types, names)
+    return body
+
+
+def needed(body: Sequence[Statement], results: frozenset[str]) -> tuple[Statement, ...]:
+    """The statements that the results depend on, in order."""
+    wanted = set(results)
+    kept: list[Statement] = []
+    for statement in reversed(body):
+        if any(t.tensor in wanted for t in statement.targets):
+            kept.insert(0, statement)
+            wanted |= tensors_in(statement.value)
+            wanted |= {n for t in statement.targets for i in t.index for n in tensors_in(i)}
+    return tuple(kept)
+
+
+def inlined(body: tuple[Statement, ...], locals_: set[str]) -> tuple[Statement, ...]:
+    """Without those locals that one statement reads once, at its own indices and outside of its reductions."""
+    reads = Counter(name for s in body for name in _reads(s))
+    for statement in body:
+        target = statement.targets[0]
+        if target.tensor not in locals_ or reads[target.tensor] != 1 or statement.op != "=":
+            continue
+        reader = next(s for s in body if target.tensor in tensors_in(s.value))
+        read = Access(Name(target.tensor), target.index)
+        if len(reader.targets) > 1 or set(reader.targets[0].index) != set(target.index) or not _outside(reader.value, read):
+            continue
+        moved = replace(reader, value=_exchanged(reader.value, read, statement.value))
+        return inlined(tuple(moved if s is reader else s for s in body if s is not statement), locals_)
+    return body
+
+
+def _exchanged(value: Expr, old: Expr, new: Expr) -> Expr:
+    return exchange(value, lambda n: new if n == old else None)
+
+
+def _reads(statement: Statement) -> Iterator[str]:
+    nodes = (statement.value, *(i for t in statement.targets for i in t.index))
+    accesses = (n.tensor for each in nodes for n in below(each) if isinstance(n, Access))
+    return (base.id for base in accesses if isinstance(base, Name))
+
+
+def _outside(node: Node, read: Access) -> bool:
+    """Whether the read stands outside of reductions."""
+    if node == read:
+        return True
+    return not isinstance(node, Reduction) and any(_outside(n, read) for n in operands(node))
+
+
+def _repeated(body: tuple[Statement, ...]) -> Expr | None:
+    """The largest expression with a built-in function in it that occurs twice, and whose indices say how far they run."""
+    count: Counter[Expr] = Counter()
+    for statement in body:
+        count.update(n for n in below(statement.value) if isinstance(n, Apply | Binary) and _is_dear(n))
+    twice = [e for e, n in count.items() if n > 1 and _axes(e, body) is not None]
+    return max(twice, key=lambda e: sum(1 for _ in below(e)), default=None)
+
+
+def _is_dear(node: Expr) -> bool:
+    """A value that is worth a name: a float with a built-in function in it, read at plain indices only."""
+    if isinstance(node, Apply) and node.fn not in FUNCTIONS or isinstance(node, Binary) and node.op not in ("+", "-", "*", "/"):
+        return False
+    parts = tuple(below(node))
+    reads = [n for n in parts if isinstance(n, Access)]
+    plain = all(
+        n.fill is None and isinstance(n.tensor, Name) and all(isinstance(i, Name | Pack) for i in n.index) for n in reads
+    )
+    calls = any(isinstance(n, Apply) and n.fn in FUNCTIONS and n.fn not in CHEAP for n in parts)
+    return calls and bool(reads) and plain and not any(isinstance(n, Reduction) for n in parts)
+
+
+def _axes(expr: Expr, body: tuple[Statement, ...]) -> tuple[Name | Pack, ...] | None:
+    """The indices of an expression; None where one of them stands nowhere alone."""
+    indices = {i for s in body for t in s.targets for i in t.index}
+    indices |= {Pack(b.name) if b.pack else Name(b.name) for n in _nodes(body) if isinstance(n, Reduction) for b in n.binders}
+    ordered = dict.fromkeys(i for n in below(expr) if isinstance(n, Access) for i in n.index)
+    used = [i for i in ordered if i in indices and isinstance(i, Name | Pack)]
+    stray = {Name(k) if not k.startswith("*") else Pack(k[1:]) for k in free_keys(expr)} & indices - set(used)
+    return None if stray else tuple(used)
+
+
+def _nodes(body: tuple[Statement, ...]) -> Iterator[Node]:
+    return (n for s in body for n in below(s.value))
+
+
+def _named(body: tuple[Statement, ...], value: Expr, types: Types, names: Names) -> tuple[Statement, ...]:
+    """The value defined before its first use, or where a statement defines it already, and read from there on."""
+    axes = _axes(value, body)
+    assert axes is not None
+    uses = [n for n, s in enumerate(body) if any(n == value for n in below(s.value))]
+    first = body[uses[0]]
+    if first.value == value and len(first.targets) == 1 and first.op == "=":
+        definition, rest = first, body[uses[0] + 1 :]
+        start = body[: uses[0]]
+    else:
+        wish = WISHES.get(value.fn, "u") if isinstance(value, Apply) else "u"
+        target = Target(names.fresh(wish), axes)
+        types.tensors[target.tensor] = types.of(value) or ""
+        definition, rest, start = Statement((target,), "=", value), body[uses[0] :], body[: uses[0]]
+    target = definition.targets[0]
+    read = Access(Name(target.tensor), target.index)
+    later = tuple(replace(s, value=_exchanged(s.value, value, read)) for s in rest)
+    return (*start, definition, *later)
