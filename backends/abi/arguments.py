@@ -29,6 +29,14 @@ def host_address(name: str, argument: object) -> int:
     return int(argument.ctypes.data)
 
 
+def number(name: str, argument: object) -> int | float:
+    """A run-time attribute: a number of Python or numpy. Raises ShapeError for anything else."""
+    value: object = argument.item() if isinstance(argument, np.generic) else argument
+    if not isinstance(value, int | float):
+        raise ShapeError(f"{name} is a {type(argument).__name__}, not a number", hint="pass an int or a float")
+    return value
+
+
 def span_bytes(arg: Arg) -> int:
     """Bytes from the first element of a buffer to its last."""
     shape = [static_extent(d) for d in arg.shape]

@@ -1,4 +1,4 @@
-"""The HIP backend."""
+"""The HIP backend: AMD devices of the CDNA2 generation."""
 
 from __future__ import annotations
 
@@ -7,24 +7,13 @@ from pathlib import Path
 from uol.backends.hip import driver, toolchain
 from uol.backends.hip.devices import DEFAULT, DEVICES
 from uol.backends.hip.target import TARGET
-from uol.backends.simt.simt_backend import SimtBackend
-from uol.codegen.backend import Artifact, Module, ToolState
+from uol.backends.simt.simt_backend import SimtBackend, Toolchain
 
-INCLUDE = Path(__file__).parent / "include"
-
-
-class HipBackend(SimtBackend):
-    """AMD devices of the CDNA2 generation."""
-
-    def __init__(self) -> None:
-        super().__init__(TARGET, DEVICES, DEFAULT, INCLUDE, driver.SOURCE)
-
-    def build(self, module: Module) -> Artifact:
-        """A code object, by hipcc."""
-        return toolchain.build(module, self.devices[module.device_name])
-
-    def doctor(self) -> tuple[ToolState, ...]:
-        return (*toolchain.states(), self.driver.state())
-
-
-BACKEND = HipBackend()
+BACKEND = SimtBackend(
+    TARGET,
+    DEVICES,
+    DEFAULT,
+    include=Path(__file__).parent / "include",
+    toolchain=Toolchain(toolchain.build, toolchain.states),
+    driver=driver.SOURCE,
+)

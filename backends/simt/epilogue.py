@@ -9,7 +9,7 @@ from uol.backends.simt.c_printer import Printer
 from uol.backends.simt.flat import Counter
 from uol.backends.simt.schedules import Tile
 from uol.backends.simt.scope import Scope
-from uol.codegen.spec import Contract, Let, Step, Store
+from uol.codegen.spec import Contract, Let, Step
 from uol.codegen.steps import used_variables
 
 
@@ -71,7 +71,7 @@ def plan_epilogue(spec: Contract, m: Counter, n: Counter, tile: Tile, printer: P
         outer, inner, places = along_m, along_n, m_first
 
     scope = Scope(printer.bound(**{spec.acc: f"{printer.names.variable(spec.acc)}[mi][ni]"}))
-    _write(places.before, scope)
+    scope.write(places.before)
     needed = used_variables(spec.epilogue)
     outer_scope = _within(scope, outer, needed, places.outer)
     inner_scope = _within(outer_scope, inner, needed, places.inner)
@@ -103,17 +103,8 @@ def _within(scope: Scope, side: _Side, needed: frozenset[str], steps: Sequence[S
     inner = scope.inner()
     for line in side.counter.declarations(inner.printer, needed):
         inner.add(line)
-    _write(steps, inner)
+    inner.write(steps)
     return inner
-
-
-def _write(steps: Sequence[Step], scope: Scope) -> None:
-    for step in steps:
-        match step:
-            case Let():
-                scope.let(step)
-            case Store():
-                scope.store(step)
 
 
 def _level(side: _Side, scope: Scope) -> Level:

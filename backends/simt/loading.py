@@ -10,7 +10,7 @@ import ctypes
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from uol.backends.abi.arguments import device_address, span_bytes
+from uol.backends.abi.arguments import device_address, host_address, number, span_bytes
 from uol.backends.abi.workspace import WorkspaceLayout, workspace_layout
 from uol.backends.simt.driver_api import Driver, Value
 from uol.codegen.backend import Artifact, Kernel, Param
@@ -55,7 +55,7 @@ class Loaded:
 
     def _argument(self, param: Param, buffers: dict[str, int], scalars: dict[str, object]) -> Value:
         if param.kind == "scalar":
-            return SCALARS[param.dtype](scalars[param.name])  # type: ignore[arg-type]
+            return SCALARS[param.dtype](number(param.name, scalars[param.name]))
         address = buffers.get(param.name)
         if address is None:
             address = self.workspace + self.layout.offsets[param.name]
@@ -70,7 +70,7 @@ class Loaded:
             for arg, argument in zip(self.graph.args, arguments, strict=True):
                 address = device_address(argument)
                 if address is None:
-                    host = argument.ctypes.data  # type: ignore[attr-defined]
+                    host = host_address(arg.name, argument)
                     address = self.driver.allocate(span_bytes(arg))
                     staged.append((arg, host, address))
                     self.driver.to_device(address, host, span_bytes(arg))

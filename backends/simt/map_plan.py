@@ -14,7 +14,7 @@ from uol.backends.simt.scope import Scope
 from uol.backends.simt.signatures import Signature, signature
 from uol.backends.simt.target import Target
 from uol.codegen.backend import Launch
-from uol.codegen.spec import Let, Map, Pack, Store
+from uol.codegen.spec import Map, Pack
 from uol.codegen.steps import used_variables
 
 COUNTERS = ("i", "element")
@@ -55,12 +55,7 @@ def plan_map(spec: Map | Pack, schedule: Elements, target: Target) -> MapPlan:
     scope = Scope(printer)
     for line in counter.declarations(printer, used_variables(steps)):
         scope.add(line)
-    for step in steps:
-        match step:
-            case Let():
-                scope.let(step)
-            case Store():
-                scope.store(step)
+    scope.write(steps)
 
     wide = "" if index == "int" else f"({index})"
     return MapPlan(

@@ -189,12 +189,7 @@ class _Writer:
 
     def _row_steps(self, steps: tuple[Let | Store, ...]) -> tuple[str, ...]:
         first = len(self.row_scope.lines)
-        for step in steps:
-            match step:
-                case Let():
-                    self.row_scope.let(step)
-                case Store():
-                    self.row_scope.store(step, "if (threadIdx.x == 0) " if self.block is not None else "")
+        self.row_scope.write(steps, "if (threadIdx.x == 0) " if self.block is not None else "")
         return tuple(self.row_scope.lines[first:])
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from uol.backends.simt.c_printer import Printer
-from uol.codegen.spec import Holds, Let, Read, Store, Within, reads
+from uol.codegen.spec import Holds, Let, Read, Step, Store, Within, reads
 from uol.codegen.traverse import rewrite
 from uol.ir.nodes import Const, Expr, Var
 
@@ -52,6 +52,15 @@ class Scope:
         value = self.positioned(step.value)
         target = f"{self.printer.names.tensor(step.tensor)}[{self.printer.value(step.offset)}]"
         self.add(f"{prefix}{target} = {self.printer.stored(value)};", step.line)
+
+    def write(self, steps: Iterable[Step], store_prefix: str = "") -> None:
+        """The steps, in order. A fold is none of one scope: it has a beginning, a loop and an end."""
+        for step in steps:
+            match step:
+                case Let():
+                    self.let(step)
+                case Store():
+                    self.store(step, store_prefix)
 
     def expression(self, expr: Expr) -> str:
         """C text of a value, after statements for the positions it reads at."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from uol.backends.simt import assembly, preference, preflight, rendering
@@ -10,22 +11,38 @@ from uol.backends.simt.driver_api import DriverSource
 from uol.backends.simt.loading import Loaded
 from uol.backends.simt.schedules import BlockPerRow, Elements, SimtSchedule, ThreadPerRow, Tile
 from uol.backends.simt.target import Target
-from uol.codegen.backend import Artifact, Capability, Device, Footprint, Kernel, Module, Refusal, Schedule
+from uol.codegen.backend import Artifact, Capability, Device, Footprint, Kernel, Module, Refusal, Schedule, ToolState
 from uol.codegen.spec import Contract, KernelGraph, KernelSpec, Map, Pack, Reduce
 from uol.ir.errors import UolError
 
 
+@dataclass(frozen=True, slots=True)
+class Toolchain:
+    """A vendor's compiler: `build` takes a module and the device that it is for, `states` is what `uol doctor` shows."""
+
+    build: Callable[[Module, Device], Artifact]
+    states: Callable[[], tuple[ToolState, ...]]
+
+
 class SimtBackend:
-    """A target with threads, blocks and shared memory. Subclasses add its compiler and tools."""
+    """A target with threads, blocks and shared memory. `include` holds its device header."""
 
     def __init__(
-        self, target: Target, devices: Mapping[str, Device], default_device: str, include: Path, driver: DriverSource
+        self,
+        target: Target,
+        devices: Mapping[str, Device],
+        default_device: str,
+        *,
+        include: Path,
+        toolchain: Toolchain,
+        driver: DriverSource,
     ) -> None:
         self.target = target
         self.name: str = target.name
         self.capability: Capability = target.capability
         self.devices: Mapping[str, Device] = devices
         self.default_device: str = default_device
+        self.toolchain = toolchain
         self.driver = driver
         self._include = include
 
@@ -51,9 +68,16 @@ class SimtBackend:
     def assemble(self, graph: KernelGraph, kernels: tuple[Kernel, ...], device: Device) -> Module:
         return assembly.assemble(graph, kernels, device, self.target, self._include)
 
+    def build(self, module: Module) -> Artifact:
+        """The module as the device's binary. Raises ToolchainError where the compiler is missing or refuses the text."""
+        return self.toolchain.build(module, self.devices[module.device_name])
+
     def load(self, artifact: Artifact) -> Callable[..., None]:
         """The module on the current device. Raises ToolchainError where there is none."""
         return Loaded(artifact, self.driver.open())
+
+    def doctor(self) -> tuple[ToolState, ...]:
+        return (*self.toolchain.states(), self.driver.state())
 
 
 def _own(schedule: Schedule) -> SimtSchedule:

@@ -22,7 +22,8 @@ UOL_DEVICE float f16_value(unsigned short bits) {
   asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(bits));
   return value;
 }
-UOL_DEVICE unsigned short bf16_bits(float value) {  // cvt.rn.bf16.f32: sm_80 and later
+#define UOL_CONVERTS_BF16  // cvt.rn.bf16.f32: sm_80 and later
+UOL_DEVICE unsigned short bf16_bits(float value) {
   unsigned short bits;
   asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(bits) : "f"(value));
   return bits;

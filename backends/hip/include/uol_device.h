@@ -15,12 +15,6 @@ UOL_DEVICE double from_bits(unsigned long long bits) { return __longlong_as_doub
 
 UOL_DEVICE unsigned short f16_bits(float value) { return __builtin_bit_cast(unsigned short, static_cast<_Float16>(value)); }
 UOL_DEVICE float f16_value(unsigned short bits) { return static_cast<float>(__builtin_bit_cast(_Float16, bits)); }
-// gfx90a has no bf16 conversion: round to nearest even by adding half of the last place; NaN stays NaN.
-UOL_DEVICE unsigned short bf16_bits(float value) {
-  const unsigned bits = to_bits(value);
-  if (value != value) return static_cast<unsigned short>((bits >> 16) | 0x40u);
-  return static_cast<unsigned short>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
-}
 
 // `line` and `part` tell barriers apart in the checked twin; on a device they vanish.
 UOL_DEVICE void block_barrier(int, int) { __syncthreads(); }

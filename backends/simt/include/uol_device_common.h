@@ -3,7 +3,8 @@
 //
 //   UOL_DEVICE                                              the qualifiers of a function of the device
 //   warp_width                                              lanes
-//   to_bits from_bits f16_bits f16_value bf16_bits          bit patterns, rounded to nearest even
+//   to_bits from_bits f16_bits f16_value                    bit patterns, rounded to nearest even
+//   UOL_CONVERTS_BF16 bf16_bits                             the same, where the machine has the instruction
 //   block_barrier(line, part) warp_barrier()                `line` and `part` tell barriers apart in the checked twin
 //   shuffle_xor(value, mask, line)                          the value of the lane whose number differs by `mask`
 //   load_whole<V>(from) store_whole(to, value)              one access of up to 16 bytes, at a multiple of its size
@@ -25,6 +26,15 @@ template <int n, class T> UOL_DEVICE void store_vector(T* to, const Vector<T, n>
   static_assert(sizeof(T) * n <= 16, "at most 16 bytes");
   store_whole(to, value);
 }
+
+#ifndef UOL_CONVERTS_BF16
+// Rounds to nearest even by adding half of the last place; NaN stays NaN.
+UOL_DEVICE unsigned short bf16_bits(float value) {
+  const unsigned bits = to_bits(value);
+  if (value != value) return static_cast<unsigned short>((bits >> 16) | 0x40u);
+  return static_cast<unsigned short>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
+}
+#endif
 
 // Half-precision storage: explicit conversions, rounded to nearest even; arithmetic is done in float.
 struct f16 {

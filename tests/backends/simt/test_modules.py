@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
+from typing import cast
 
 import numpy as np
 import pytest
 from simt_cases import Case, module_of
 
 from uol.backends import registry
+from uol.backends.abi.arguments import number
 from uol.backends.diagnostics import refusal
 from uol.backends.simt.driver_api import Driver, DriverNames, DriverSource
 from uol.backends.simt.loading import Loaded
@@ -94,15 +96,16 @@ class Recorder:
         self.calls.append(("function", name))
         return 0
 
-    def launch(self, function: object, *arguments: object) -> int:
-        shape = tuple(a.value for a in arguments[:7])  # type: ignore[attr-defined]
+    def launch(self, function: object, *arguments: ctypes.c_uint) -> int:
+        shape = tuple(a.value for a in arguments[:7])
         self.calls.append(("launch", shape))
         return 0
 
-    def allocate(self, address: object, size: ctypes.c_size_t) -> int:
+    def allocate(self, address: ctypes.c_void_p, size: ctypes.c_size_t) -> int:
         block = ctypes.create_string_buffer(size.value)
         self.memory[ctypes.addressof(block)] = block
-        ctypes.cast(address, ctypes.POINTER(ctypes.c_void_p))[0] = ctypes.addressof(block)  # type: ignore[arg-type, assignment]
+        pointer = ctypes.c_void_p(ctypes.addressof(block))
+        ctypes.memmove(address, ctypes.byref(pointer), ctypes.sizeof(pointer))
         self.calls.append(("allocate", size.value))
         return 0
 
@@ -124,7 +127,7 @@ NAMES = DriverNames("load", "function", "launch", "allocate", "free", "copy", "c
 
 
 def loaded(module: Module, library: Recorder) -> Loaded:
-    driver = Driver("test", library, NAMES, lambda: None, lambda status: f"status {status}")  # type: ignore[arg-type]
+    driver = Driver("test", cast(ctypes.CDLL, library), NAMES, lambda: None, lambda status: f"status {status}")
     return Loaded(Artifact(module, b"code", None, ""), driver)
 
 
@@ -171,6 +174,14 @@ def test_an_empty_grid_is_not_launched() -> None:
 def test_a_wrong_number_of_arguments_is_an_error() -> None:
     with pytest.raises(ShapeError, match="softmax takes 2 arguments: x, y"):
         loaded(module_of(SOFTMAX, "cuda"), Recorder())(1)
+
+
+def test_what_is_neither_memory_nor_a_number_is_an_error() -> None:
+    with pytest.raises(ShapeError, match="x is a list, which has no address"):
+        loaded(module_of(SOFTMAX, "cuda"), Recorder())([1.0], 8192)
+    with pytest.raises(ShapeError, match="eps is a str, not a number"):
+        number("eps", "tiny")
+    assert [number("eps", value) for value in (3, 0.5, np.float32(0.5), np.int64(2**53 + 1))] == [3, 0.5, 0.5, 2**53 + 1]
 
 
 def test_a_driver_that_refuses_is_a_toolchain_error() -> None:

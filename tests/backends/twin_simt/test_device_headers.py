@@ -93,7 +93,8 @@ def test_what_is_common_is_defined_once() -> None:
     defined = definitions(COMMON)
     assert {"cast", "sigmoid", "Pick", "f16", "block_fold", "load_vector", "Sum"} <= defined
     for header in HEADERS.values():
-        assert definitions(header) & defined <= {"shuffle_xor"}  # which has an overload for picks
+        # `shuffle_xor` has an overload for picks, and a machine may convert bf16 itself
+        assert definitions(header) & defined <= {"shuffle_xor", "bf16_bits"}
 
 
 def test_the_warp_width_is_the_machine_s() -> None:

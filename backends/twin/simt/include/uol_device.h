@@ -15,11 +15,6 @@ UOL_DEVICE double from_bits(unsigned long long bits) { return __builtin_bit_cast
 
 UOL_DEVICE unsigned short f16_bits(float value) { return __builtin_bit_cast(unsigned short, static_cast<_Float16>(value)); }
 UOL_DEVICE float f16_value(unsigned short bits) { return static_cast<float>(__builtin_bit_cast(_Float16, bits)); }
-UOL_DEVICE unsigned short bf16_bits(float value) {
-  const unsigned bits = to_bits(value);
-  if (value != value) return static_cast<unsigned short>((bits >> 16) | 0x40u);
-  return static_cast<unsigned short>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
-}
 
 UOL_DEVICE void block_barrier(int line, int part) { uol_twin::barrier(line, part); }
 UOL_DEVICE void warp_barrier(int line = __builtin_LINE()) { uol_twin::warp_barrier(line); }
