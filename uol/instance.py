@@ -10,15 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import prod
 
+from uol.addresses import require_addressable
 from uol.dim_arithmetic import Value, value_of
 from uol.ir.errors import ShapeError
 from uol.ir.printer import print_expr
 from uol.ir.syntax import Binary, Expr, Name, Node, Op, Pack, Param, operands
-
-MOST = 2**63 - 1
-WIDEST_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +66,8 @@ class Instance:
         """Raises ShapeError where a tensor's bytes are more than 64-bit offsets reach. Symbolic sizes are left alone."""
         for param in (*self.op.params, *self.op.results):
             shape = self.shape(param)
-            if all(type(size) is int for size in shape) and prod(max(size, 1) for size in shape) * WIDEST_BYTES > MOST:
-                raise ShapeError(
-                    f"{self.op.name}: {param.name} of {'x'.join(map(str, shape))} elements is beyond 64-bit addresses",
-                    hint="choose smaller sizes",
-                )
+            if all(type(size) is int for size in shape):
+                require_addressable(self.op.name, param.name, shape)
 
     def describe(self, expr: Expr) -> str:
         """`"H = 3, pad = 0, R = 7"`: the names of an expression with their values."""

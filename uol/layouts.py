@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from uol.addresses import MOST, WIDEST_BYTES
 from uol.expected import require_kind
-from uol.instance import MOST, WIDEST_BYTES, Instance
+from uol.instance import Instance
 from uol.ir.errors import ShapeError
 
 Sizes = tuple[int, ...]

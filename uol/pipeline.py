@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pickle
 
+from uol.addresses import require_addressable_program, require_addressable_workspace
 from uol.cache import DiskCache, default_root
 from uol.catalogue import catalogue
 from uol.codegen.backend import Artifact, Module
@@ -53,8 +54,10 @@ def generate(request: Request) -> Module:
 
     dump = Dump.of(request)
     dump.program(program)
+    require_addressable_program(program)
     graph = lower(program, request.target.backend, request.layouts)
     dump.graph(graph)
+    require_addressable_workspace(graph)
     module = compile_graph(graph, request.target.backend, request.target.device)
     dump.module(module)
     return module
@@ -73,4 +76,3 @@ def artifact_of(request: Request, module: Module, cache: DiskCache | None = None
     binary, log, files = pickle.loads(build() if Dump.is_on() else cache.get_or_make(key, build))
     path = cache.materialise(key, ".bin", binary)
     return Artifact(module, binary, path, log, files)
-

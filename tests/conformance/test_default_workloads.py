@@ -15,8 +15,8 @@ from uol.named_binding import bind_names
 TEXTS = {
     "no dims": "op fixed(x: f32[3, 5]) -> (y: f32[3]) { y[i] = sum[j](x[i, j]) }",
     "one dim": "op total(x: f32[N]) -> (y: f32[]) { y[] = sum[n](x[n]) }",
-    "a pack": "op twice_each(x: T[*S, C]) -> (y: T[*S, C]) for T in (f16,) { y[*s, c] = x[*s, c] + x[*s, c] }",
-    "a clause": "op folded(x: f32[C, N]) -> (y: f32[D]) where C == D * 3 { y[d] = x[d * 3, 0] else 0 }",
+    "a pack": "op twice_each(x: T[*S, C]) -> (y: T[*S, C]) for T in (f16, f32) { y[*s, c] = x[*s, c] + x[*s, c] }",
+    "a clause": "op folded(x: f32[C], w: f32[D]) -> (y: f32[D]) where C == D * 3 { y[d] = x[d * 3] * w[d] }",
     "an attribute": "op shifted(x: f32[N]; by: int) -> (y: f32[N]) where by > 1 { y[n] = x[n + by] else 0 }",
     "a large dim": "op wide(x: f32[100000, N]) -> (y: f32[N]) { y[n] = x[0, n] }",
 }
@@ -38,13 +38,13 @@ def test_packs_have_several_ranks() -> None:
     assert {len(w.dims["S"]) for w in default_workloads(find_operator("softmax"))} == {0, 1, 2, 3}  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("what", ["no dims", "one dim", "an attribute", "a large dim"])
+@pytest.mark.parametrize("what", TEXTS)
 def test_dims_and_attributes_that_are_open_are_drawn(what: str) -> None:
     (op,) = parse(TEXTS[what])
     workloads = default_workloads(op)
     assert len(workloads) == (1 if what == "no dims" else 6)
     for workload in workloads:
-        assert set(workload.dims.values()) <= set(SIZES)
+        assert set(workload.flat_dims.values()) <= set(SIZES)
         assert workload.attrs.keys() == {a.name for a in op.attributes}
         bind_names(op, None, workload.dims, workload.attrs)
 
