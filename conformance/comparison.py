@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uol.conformance.interval import Array, Enclosure, Floats, nearest, point, smallest_normal, ulp
+from uol.conformance.ordering import Ordered
 from uol.conformance.storage import STORAGE, decode
 from uol.ir.types import is_float
 
@@ -71,6 +72,23 @@ def compare_picks(actual: Array, golden: Array, scores: Enclosure, dtype: str) -
     wrong = np.where(fuzzy, ~(high >= scores.low.max(-1)), picks != golden)
     if wrong.any():
         return _failed("not the first of the largest scores", picks, golden, wrong)
+    return Comparison(True, "", picks.size)
+
+
+def compare_order(actual: Array, golden: Array, ordered: Ordered, dtype: str) -> Comparison:
+    """Places of a sort, judged by the values that they picked; no element may stand at two places of a row."""
+    fault = _form(actual, golden.shape, dtype)
+    if fault is not None:
+        return fault
+    if actual.size == 0:
+        return Comparison(True, "", 0)
+    picks, candidates = decode(actual, dtype), ordered.body.value.shape[-1]
+    outside = (picks < 0) | (picks >= candidates)
+    if outside.any():
+        return _failed("a place outside the row", picks, golden, outside)
+    wrong = ordered.wrong(picks, golden)
+    if wrong.any():
+        return _failed("not in order", picks, golden, wrong)
     return Comparison(True, "", picks.size)
 
 

@@ -17,15 +17,17 @@ import numpy as np
 from uol.conformance import interval
 from uol.conformance.contraction import contract_factors, split_product
 from uol.conformance.contracts import Contract, unit_roundoff
-from uol.conformance.frame import Frame
+from uol.conformance.frame import Frame, extent_of
 from uol.conformance.functions import on_intervals
 from uol.conformance.interval import Array, Enclosure, point, rounded
-from uol.conformance.reductions import argument_of_extremum, flattened, fold
+from uol.conformance.ordering import Ordered
+from uol.conformance.reductions import argument_of_extremum, flattened, fold, scatter
 from uol.ir.errors import UolError
-from uol.ir.nodes import Call, Const, Expr, Load, Program, Reduce, Stage, Var
+from uol.ir.nodes import Call, Const, Expr, Load, Order, Program, Reduce, Scatter, Stage, Var
 from uol.ir.randomness import random_bits
 from uol.ir.rounding import round_to
 from uol.ir.types import DTYPES, INDEX, is_float
+from uol.ir.walk import substitute
 
 _PIECE = 1 << 21
 """Elements of a reduction's body that are evaluated at a time."""
@@ -34,10 +36,12 @@ _PIECE = 1 << 21
 @dataclass(frozen=True, slots=True)
 class Enclosed:
     """The admitted values of every result; for a result that is the place of an extremum, also the scores it was picked
-    from, with the candidates of each element in the last dimension."""
+    from, with the candidates of each element in the last dimension; for one that holds the places of a sort, what was
+    sorted."""
 
     results: dict[str, Enclosure]
     scores: dict[str, Enclosure]
+    orders: dict[str, Ordered] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Enclosure:
         return self.results[name]
@@ -55,6 +59,7 @@ class _Evaluation:
     scalars: Mapping[str, float | int]
     arrays: dict[str, Enclosure] = field(default_factory=dict)
     scores: dict[str, Enclosure] = field(default_factory=dict)
+    orders: dict[str, tuple[Order, Ordered]] = field(default_factory=dict)
 
     def run(self, inputs: Mapping[str, Array]) -> Enclosed:
         results: dict[str, Enclosure] = {}
@@ -62,6 +67,11 @@ class _Evaluation:
             self.arrays[tensor.name] = self._as_read(point(inputs[tensor.name]), tensor.dtype)
         for stage in self.program.stages:
             frame = Frame.of(stage.axes)
+            if isinstance(stage, Scatter):
+                self.arrays[stage.name] = results[stage.name] = self._scatter(stage, frame)
+                continue
+            if isinstance(stage.value, Order):
+                self.orders[stage.name] = stage.value, self._ordered(stage.value, frame)
             if self.program.tensors[stage.name].role != "out":
                 self.arrays[stage.name] = _whole(self.value(stage.value, frame), frame)
                 continue
@@ -72,7 +82,7 @@ class _Evaluation:
                 self.arrays[stage.name] = self._cast(results[stage.name], exact.type, stage.dtype)
             if isinstance(stage.value, Reduce) and stage.value.op in ("argmax", "argmin"):
                 self.scores[stage.name] = self._scores(stage.value, frame)
-        return Enclosed(results, self.scores)
+        return Enclosed(results, self.scores, {name: ordered for name, (_, ordered) in self.orders.items()})
 
     def value(self, expr: Expr, frame: Frame) -> Enclosure:
         """An expression over a frame. Over nothing there is nothing to evaluate: what is in it is proven of no element."""
@@ -87,6 +97,8 @@ class _Evaluation:
                 return self._load(expr, frame)
             case Reduce():
                 return self._reduce(expr, frame)
+            case Order():
+                return self._order(expr, frame)
             case Call():
                 return self._call(expr, frame)
         raise UolError(f"no golden value for {type(expr).__name__}")
@@ -107,6 +119,9 @@ class _Evaluation:
         return self._constant(self.scalars[name], scalar.dtype, frame)
 
     def _load(self, load: Load, frame: Frame) -> Enclosure:
+        ordered = self._from_order(load, frame)
+        if ordered is not None:
+            return ordered
         array = self.arrays[load.tensor]
         shape = array.value.shape
         index = [self._index(i, frame) for i in load.index]
@@ -230,6 +245,45 @@ class _Evaluation:
         result = fold(expr.op, body, keep, len(frame.ranges), expr.dtype, growth)
         if is_float(expr.dtype) and expr.op in ("sum", "prod"):
             return rounded(result, DTYPES[expr.dtype].accumulator, self.owed.arithmetic, flush=self.owed.flushed_arithmetic)
+        return result
+
+    def _ordered(self, order: Order, frame: Frame) -> Ordered:
+        rows = frame.without(order.place.name)
+        inner = rows + Frame.of((order.axis,))
+        place = [r.name for r in frame.ranges].index(order.place.name)
+        return Ordered(_whole(self.value(order.body, inner), inner), order.descending, place)
+
+    def _order(self, order: Order, frame: Frame) -> Enclosure:
+        ordered = self._ordered(order, frame)
+        return point(ordered.places(frame.shape[ordered.place]))
+
+    def _from_order(self, load: Load, frame: Frame) -> Enclosure | None:
+        """The values of a sort, read from where its places say: what may stand there, whatever the places are."""
+        for place in load.index:
+            match place:
+                case Call(fn="cast", args=(Load(tensor=name, index=at),)) if name in self.orders:
+                    order, ordered = self.orders[name]
+                    axes = [r.name for r in frame.ranges]
+                    same = substitute(order.body, {order.axis.name: place}) == load
+                    if same and [getattr(i, "name", None) for i in at] == axes:
+                        return ordered.values(frame.shape[ordered.place])
+        return None
+
+    def _scatter(self, stage: Scatter, frame: Frame) -> Enclosure:
+        """Sums by place. The error of a sum grows with the number of terms that its element gets."""
+        shape = tuple(extent_of(d) for d in self.program.tensors[stage.name].shape)
+        if 0 in frame.shape:
+            return point(np.zeros(shape, np.float64 if is_float(stage.dtype) else np.int64))
+        inside = np.ones(frame.shape, bool)
+        guard = self._all(stage.guard, frame)
+        if guard is not None:
+            inside = inside & guard
+        at = tuple(np.broadcast_to(self._index(t, frame), frame.shape)[inside] for t in stage.target)
+        terms = _whole(self.value(stage.value, frame), frame).map(lambda a: a[inside])
+        growth = self.owed.growth["sum"] * unit_roundoff(stage.dtype) if is_float(stage.dtype) else 0.0
+        result = scatter(terms, at, shape, stage.dtype, growth)
+        if is_float(stage.dtype):
+            return rounded(result, DTYPES[stage.dtype].accumulator, self.owed.arithmetic, flush=self.owed.flushed_arithmetic)
         return result
 
     def _scores(self, expr: Reduce, frame: Frame) -> Enclosure:

@@ -39,6 +39,10 @@ class Frame:
     def __add__(self, other: Frame) -> Frame:
         return Frame(self.ranges + other.ranges)
 
+    def without(self, name: str) -> Frame:
+        """The frame with one range left out."""
+        return Frame(tuple(r for r in self.ranges if r.name != name))
+
     @property
     def shape(self) -> tuple[int, ...]:
         return tuple(r.size for r in self.ranges)

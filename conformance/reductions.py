@@ -62,7 +62,24 @@ def _sum(terms: Enclosure, dtype: str, growth: float) -> Enclosure:
         return hull(value, np.sum(terms.low, axis=-1) - error, np.sum(terms.high, axis=-1) + error)
 
 
-def spread(growth: float, steps: int, magnitude: Floats, dtype: str) -> Floats:
+def scatter(terms: Enclosure, at: tuple[Array, ...], shape: tuple[int, ...], dtype: str, growth: float) -> Enclosure:
+    """Zeros of that shape with every term added at its place. A sum's error grows with the number of its own terms."""
+    if not is_float(dtype):
+        integers = np.zeros(shape, np.int64)
+        np.add.at(integers, at, terms.value)
+        return point(_wrapped(integers, dtype))
+    value, low, high, magnitude, count = (np.zeros(shape, np.float64) for _ in range(5))
+    with np.errstate(all="ignore"):
+        largest = np.maximum(np.abs(terms.low), np.abs(terms.high))
+        for total, part in ((value, terms.value), (low, terms.low), (high, terms.high), (magnitude, largest), (count, 1.0)):
+            np.add.at(total, at, part)
+        if terms.exact and sums_exactly(granule(terms.value), magnitude, dtype):
+            return point(value)
+        error = spread(growth, np.maximum(count - 1, 0), magnitude, dtype)
+        return hull(value, low - error, high + error)
+
+
+def spread(growth: float, steps: int | Floats, magnitude: Floats, dtype: str) -> Floats:
     """The error of `steps` additions; in f64 twice, because the golden sum has rounded too. Infinite sums have none."""
     error = growth * steps * magnitude * (2.0 if dtype == "f64" else 1.0)
     return np.where(np.isfinite(error), error, 0.0)

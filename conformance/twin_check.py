@@ -16,7 +16,7 @@ from uol.backends.twin import Job, TwinRun, execute_many, kind_of
 from uol.catalogue import find_operator
 from uol.compiler import Compiled
 from uol.conformance.arrangement import all_laid_out, repeated, strides_of
-from uol.conformance.comparison import Comparison, compare, compare_picks
+from uol.conformance.comparison import Comparison, compare, compare_order, compare_picks
 from uol.conformance.contracts import contract
 from uol.conformance.enclosure import Enclosed, enclose
 from uol.conformance.interval import Array
@@ -173,6 +173,8 @@ def compare_result(tensor: Tensor, actual: Array | None, admitted: Enclosed) -> 
     owed = admitted.results[tensor.name]
     if tensor.name in admitted.scores:
         return compare_picks(actual, owed.value, admitted.scores[tensor.name], tensor.dtype)
+    if tensor.name in admitted.orders:
+        return compare_order(actual, owed.value, admitted.orders[tensor.name], tensor.dtype)
     return compare(actual, owed, tensor.dtype)
 
 
@@ -194,7 +196,7 @@ def _reference(prepared: Prepared, outcome: Outcome, admitted: Enclosed) -> Comp
 def _moved(tensor: Tensor, value: Array, admitted: Enclosed) -> Enclosed:
     """What is admitted around another value of one result."""
     owed = admitted.results[tensor.name]
-    return Enclosed({tensor.name: around(value, owed, tensor.dtype)}, admitted.scores)
+    return Enclosed({tensor.name: around(value, owed, tensor.dtype)}, admitted.scores, admitted.orders)
 
 
 def _status(
