@@ -241,7 +241,8 @@ def _resident_fold(kernel: VectorKernel, at: Evaluator, step: Fold) -> Value | T
         mask = everywhere if mask is None else at.unit.bits("And", everywhere, mask)
     if mask is not None and step.op in INDEXED:
         raise Unsupported(
-            f"{step.op} under a condition, across lanes: positions of excluded lanes would count", "fold `select(c, x, -inf)`"
+            f"{step.op} under a condition, across lanes: positions of excluded lanes would count",
+            "fold a `select` whose other arm never wins: -inf for argmax, inf for argmin",
         )
     value = masked(at, step, folded_value(at, step, LANES, kind_of(step)), mask)
     index = positions(kernel.unit, LANES) if step.op in INDEXED else None

@@ -125,7 +125,7 @@ class VectorUnit:
         if mask.span != a.span:
             raise Unsupported(
                 "a select whose condition and values vary over different axes",
-                "make both vary alike, e.g. by adding 0 * the other",
+                "store the one that varies over fewer axes to a tensor first",
             )
         other = b if isinstance(b, Lanes) else None
         dst = a.view if a.spare else other.view if other is not None and other.spare else self.new(a.span, a.dtype)
