@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from uol.conformance.interval import Array, Enclosure, Floats, nearest, point, smallest_normal, ulp
 from uol.conformance.ordering import Ordered
-from uol.conformance.storage import STORAGE, decode
+from uol.ir.storage import STORAGE, decode
 from uol.ir.types import is_float
 
 

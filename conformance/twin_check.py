@@ -21,10 +21,10 @@ from uol.conformance.contracts import contract
 from uol.conformance.enclosure import Enclosed, enclose
 from uol.conformance.interval import Array
 from uol.conformance.recentring import around
-from uol.conformance.storage import encode
 from uol.conformance.verdict import Case, Status, Verdict
 from uol.ir.errors import ResourceError, UolError
 from uol.ir.nodes import Program, Tensor
+from uol.ir.storage import encode
 from uol.named_binding import bind_names
 from uol.ops.inputs import make_inputs
 from uol.ops.references import has_reference, reference

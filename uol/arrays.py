@@ -1,7 +1,4 @@
-"""numpy arrays as the buffers of a compiled operator: checks, and results to be filled.
-
-f16 is float16; bf16 has no numpy type and is carried as its bit patterns, uint16.
-"""
+"""numpy arrays as the buffers of a compiled operator: checks, and results to be filled."""
 
 from __future__ import annotations
 
@@ -13,23 +10,11 @@ from numpy.typing import NDArray
 
 from uol.codegen.spec import Arg
 from uol.ir.errors import ShapeError
+from uol.ir.storage import STORAGE
 from uol.static_sizes import static_sizes
 from uol.suggest import nearest
 
 Array = NDArray[np.generic]
-
-NUMPY_TYPES: Mapping[str, str] = {
-    "f64": "float64",
-    "f32": "float32",
-    "f16": "float16",
-    "bf16": "uint16",
-    "i64": "int64",
-    "i32": "int32",
-    "i16": "int16",
-    "i8": "int8",
-    "u8": "uint8",
-    "bool": "bool",
-}
 
 
 def by_position(op: str, args: tuple[Arg, ...], arrays: tuple[Array, ...]) -> dict[str, Array]:
@@ -54,7 +39,7 @@ def by_name(op: str, args: tuple[Arg, ...], given: Mapping[str, Array]) -> dict[
 
 def require_fit(op: str, arg: Arg, array: Array) -> None:
     """Raises ShapeError where an array is not of the type, shape or strides that the kernel was made for."""
-    wanted, shape = np.dtype(NUMPY_TYPES[arg.dtype]), static_sizes(arg.shape)
+    wanted, shape = np.dtype(STORAGE[arg.dtype]), static_sizes(arg.shape)
     if not isinstance(array, np.ndarray):
         raise ShapeError(f"{op}: {arg.name} is a {type(array).__name__}, not a numpy array", hint="write np.asarray(...)")
     if array.dtype != wanted:
@@ -74,7 +59,7 @@ def require_fit(op: str, arg: Arg, array: Array) -> None:
 def empty_result(arg: Arg) -> Array:
     """An array for a result, in the layout that the kernel writes."""
     shape, strides = static_sizes(arg.shape), static_sizes(arg.strides)
-    dtype = np.dtype(NUMPY_TYPES[arg.dtype])
+    dtype = np.dtype(STORAGE[arg.dtype])
     flat = np.empty(prod(shape), dtype)
     if not flat.size:
         return flat.reshape(shape)

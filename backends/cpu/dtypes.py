@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from uol.ir.types import DTYPES, INDEX
 
 Term = Any
@@ -24,7 +22,6 @@ INDEX_TYPE = "int64"
 class Representation:
     storage: str
     compute: str
-    numpy: type[np.generic]
 
     @property
     def is_narrow_float(self) -> bool:
@@ -33,24 +30,24 @@ class Representation:
 
 
 _REPRESENTATIONS = {
-    "f64": Representation("float64", "float64", np.float64),
-    "f32": Representation("float32", "float32", np.float32),
-    "f16": Representation("float16", "float32", np.float16),
-    "bf16": Representation("uint16", "float32", np.uint16),
-    "f8e4m3": Representation("uint8", "float32", np.uint8),
-    "f8e5m2": Representation("uint8", "float32", np.uint8),
-    "i64": Representation("int64", "int64", np.int64),
-    "i32": Representation("int32", "int32", np.int32),
-    "i16": Representation("int16", "int16", np.int16),
-    "i8": Representation("int8", "int8", np.int8),
-    "u8": Representation("uint8", "uint8", np.uint8),
-    "bool": Representation("uint8", "bool", np.bool_),
-    INDEX: Representation(INDEX_TYPE, INDEX_TYPE, np.int64),
+    "f64": Representation("float64", "float64"),
+    "f32": Representation("float32", "float32"),
+    "f16": Representation("float16", "float32"),
+    "bf16": Representation("uint16", "float32"),
+    "f8e4m3": Representation("uint8", "float32"),
+    "f8e5m2": Representation("uint8", "float32"),
+    "i64": Representation("int64", "int64"),
+    "i32": Representation("int32", "int32"),
+    "i16": Representation("int16", "int16"),
+    "i8": Representation("int8", "int8"),
+    "u8": Representation("uint8", "uint8"),
+    "bool": Representation("uint8", "bool"),
+    INDEX: Representation(INDEX_TYPE, INDEX_TYPE),
 }
 
 
 def representation(dtype: str) -> Representation:
-    """storage, compute and numpy types of a type of the language."""
+    """Storage and compute types of a type of the language."""
     return _REPRESENTATIONS[dtype]
 
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from uol.backends.cpu.dtypes import representation
 from uol.backends.cpu.span import span_of
 from uol.ir.errors import ShapeError
+from uol.ir.storage import STORAGE
 
 Array = NDArray[np.generic]
 
@@ -17,7 +17,7 @@ Array = NDArray[np.generic]
 def flat_buffer(name: str, array: Array, dtype: str, shape: Sequence[int], strides: Sequence[int]) -> Array:
     """The array's elements where a kernel expects them. An array of the right type that lies so already is not copied;
     a one-dimensional one of the buffer's length is taken as the memory itself."""
-    expected = np.dtype(representation(dtype).numpy)
+    expected = np.dtype(STORAGE[dtype])
     span = span_of(shape, strides)
     if array.dtype != expected:
         raise ShapeError(f"{name} must be {expected} to hold {dtype}, not {array.dtype}")

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from uol.backends.cpu.dtypes import representation
 from uol.backends.cpu.library import open_library
 from uol.backends.cpu.marshal import Array, flat_buffer, strided
 from uol.backends.cpu.span import span_of
@@ -22,6 +21,7 @@ from uol.codegen.spec import Arg, KernelGraph
 from uol.codegen.traverse import substitute
 from uol.ir.errors import ShapeError
 from uol.ir.nodes import Const, Expr, Var
+from uol.ir.storage import STORAGE
 
 C_TYPES: dict[str, Any] = {"f64": ctypes.c_double, "f32": ctypes.c_float, "i64": ctypes.c_int64}
 CACHED_GRAPHS = 256
@@ -62,7 +62,7 @@ def _memory(arg: Arg, buffers: Mapping[str, Array], dims: Mapping[str, int]) -> 
     shape, strides = _values(arg.shape, dims), _values(arg.strides, dims)
     if arg.role == "in":
         return flat_buffer(arg.name, buffers[arg.name], arg.dtype, shape, strides)
-    return np.zeros(max(1, span_of(shape, strides)), representation(arg.dtype).numpy)
+    return np.zeros(max(1, span_of(shape, strides)), STORAGE[arg.dtype])
 
 
 def _values(exprs: tuple[Expr, ...], dims: Mapping[str, int]) -> tuple[int, ...]:

@@ -11,26 +11,12 @@ from uol.backends.twin.record import Array
 from uol.codegen.spec import Arg
 from uol.ir.errors import ShapeError
 from uol.ir.nodes import Call, Const, Expr, Var
-
-ELEMENT_TYPES = {
-    "f64": np.float64,
-    "f32": np.float32,
-    "f16": np.float16,
-    "bf16": np.uint16,
-    "f8e4m3": np.uint8,
-    "f8e5m2": np.uint8,
-    "i64": np.int64,
-    "i32": np.int32,
-    "i16": np.int16,
-    "i8": np.int8,
-    "u8": np.uint8,
-    "bool": np.bool_,
-}
+from uol.ir.storage import STORAGE
 
 
 def element_type(dtype: str) -> np.dtype[np.generic]:
-    """The numpy type of an element; types that numpy lacks are unsigned bit patterns."""
-    return np.dtype(ELEMENT_TYPES[dtype])
+    """The numpy type of an element."""
+    return np.dtype(STORAGE[dtype])
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from uol.compiler import Compiled
 from uol.conformance.arrangement import Strides, all_laid_out
 from uol.conformance.paths.layer_checks import LayerCase
 from uol.conformance.paths.record import LayerResult
-from uol.conformance.storage import encode
 from uol.ir.errors import ResourceError, UolError
+from uol.ir.storage import encode
 from uol.layouts import channels_last
 from uol.pipeline import module_of, program_of
 from uol.targets import Target

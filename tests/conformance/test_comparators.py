@@ -7,7 +7,7 @@ import pytest
 
 from uol.conformance.comparison import Comparison, compare, compare_picks, same
 from uol.conformance.interval import Enclosure, point
-from uol.conformance.storage import decode, encode
+from uol.ir.storage import decode, encode
 
 GOLDEN = np.array([1.0, -2.0, 0.0, 3.0e-3])
 

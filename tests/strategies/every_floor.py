@@ -23,11 +23,11 @@ from uol.compiler import compile as compile_for
 from uol.conformance.arrangement import all_laid_out
 from uol.conformance.contracts import contract
 from uol.conformance.enclosure import Enclosed, enclose
-from uol.conformance.storage import encode
 from uol.conformance.twin_check import compare_result
 from uol.ir import instantiate, interpret, parse, print_op
 from uol.ir.errors import ResourceError, UolError
 from uol.ir.nodes import Program
+from uol.ir.storage import encode
 from uol.ir.syntax import Op
 from uol.ir.types import is_float
 

@@ -79,7 +79,7 @@ def kernel_graph(case: Case, backend: Backend) -> KernelGraph:
     if case.channels_last:
         for tensor in program.tensors.values():
             if len(tensor.shape) == 4 and tensor.role in ("in", "out"):
-                _, c, h, w = (int(d.value) for d in tensor.shape)  # type: ignore[attr-defined]
+                _, c, h, w = (static(d) or 0 for d in tensor.shape)
                 layouts[tensor.name] = (c * h * w, 1, w * c, c)
     return lower(program, backend, {**layouts, **case.strides})
 

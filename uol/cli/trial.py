@@ -13,9 +13,9 @@ from uol.compiler import Compiled
 from uol.conformance.comparison import Comparison
 from uol.conformance.contracts import contract
 from uol.conformance.enclosure import enclose
-from uol.conformance.storage import decode, encode
 from uol.conformance.twin_check import compare_result, has_twin
 from uol.explain import Json
+from uol.ir.storage import decode, encode
 from uol.ops.inputs import Array, make_inputs
 from uol.pipeline import program_of
 

@@ -7,9 +7,9 @@ import pytest
 
 from uol.backends.cpu import oracle
 from uol.compiler import compile as compile_for
-from uol.conformance.storage import STORAGE, decode
 from uol.ir import Library, instantiate, interpret, parse
 from uol.ir.rounding import integer_range
+from uol.ir.storage import STORAGE, decode
 
 
 def run(text: str, dims: dict[str, int], dtype: str = "f32", **arrays: np.ndarray) -> np.ndarray:
