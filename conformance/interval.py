@@ -102,8 +102,8 @@ def nearest(values: Floats, dtype: str) -> Floats:
 def ulp(values: Floats, dtype: str) -> Floats:
     """The spacing of `dtype`'s numbers at |values|, the subnormal spacing near zero; 0 at infinities and NaN."""
     finite = np.where(np.isfinite(values), values, 0.0)
-    exponent = np.frexp(finite)[1] - 1
     minimum = _minimum_exponent(dtype)
+    exponent = np.where(finite == 0, minimum, np.frexp(finite)[1] - 1)  # frexp gives 0 the exponent of 1/2
     return np.where(np.isfinite(values), np.ldexp(DTYPES[dtype].epsilon, np.maximum(exponent, minimum)), 0.0)
 
 

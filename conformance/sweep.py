@@ -17,9 +17,19 @@ CAST_PAIRS = (
 """The casts that are checked: between the floats, and over the edges of the integers."""
 
 
+INTEGERS = ("i32", "i8", "u8", "i64")
+"""What operators on integers alone are checked in."""
+
+
 def types_of(op: str, dtypes: Sequence[str]) -> tuple[str, ...]:
-    """An operator's types as cases name them: one for all its tensors, or a pair for a cast."""
-    return CAST_PAIRS if len(find_operator(op).domain) > 1 else tuple(dtypes)
+    """An operator's types as cases name them: those of `dtypes` that it admits, integers where it admits no other, a pair
+    for a cast, and one for all where its tensors have types of their own."""
+    domain = find_operator(op).domain
+    if len(domain) > 1:
+        return CAST_PAIRS
+    if not domain:
+        return tuple(dtypes[:1])
+    return tuple(t for t in dtypes if t in domain[0].types) or tuple(t for t in INTEGERS if t in domain[0].types)
 
 
 def cases_of(op: str, target: str, dtype: str) -> tuple[Case, ...]:

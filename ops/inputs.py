@@ -5,24 +5,27 @@
     random    standard normal values: rounding, cancellation, growth of error
     steep     rows with one element at 300 (the last, the first, at a power of two), and rows at -300: an exponential
               overflows where the maximum missed it, and an extremum stands where a loop could lose it
-    lone      random rows with one NaN, at the places where `steep` has its 300; in contractions two NaN in the first input,
-              the last element and one in the middle: they must reach the results that they are terms of, and no other
+    lone      random rows with one NaN, at the places where `steep` has its 300; for operators that are not checked on `steep`,
+              as contractions, two NaN in the first input, the last element and one in the middle: they must reach the
+              results that they are terms of, and no other
     special   random values mixed with zeros of both signs, infinities, NaN, subnormals, halves and the largest values
 
-All arrays are float64 (or int64) and hold values that the tensor's type represents.
+All arrays are float64 (or int64, or bool) and hold values that the tensor's type represents.
 """
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from collections.abc import Iterator
+from typing import Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from uol.ir.errors import UolError
-from uol.ir.nodes import Const, Load, Program, Tensor
+from uol.ir.nodes import Const, Expr, Load, Program, Scatter, Tensor
 from uol.ir.types import is_float
 from uol.ir.walk import walk
+from uol.ops.workloads import cases_of
 
 Kind = Literal["exact", "random", "steep", "lone", "special"]
 Array = NDArray[np.generic]
@@ -39,18 +42,8 @@ INTEGERS = (
 )
 """The edges of the integer types, and of the integers that f32 and f64 hold."""
 
-SPECIAL_OPS = frozenset(
-    ("relu", "gelu", "silu", "sigmoid", "tanh", "exp", "add", "sub", "mul", "div", "cast", "softmax", "argmax", "max_pool2d")
-)
-"""The operators whose texts decide what infinities and NaN give, whatever the order of their terms."""
-
-CONTRACTIONS = frozenset(
-    (
-        *("linear", "linear_relu", "matmul", "conv2d", "conv2d_bias"),
-        *("conv2d_bn", "conv2d_bn_relu", "conv2d_bn_add_relu"),
-    )
-)
-"""The operators in which few NaN say more than many: each reaches whole rows of the result."""
+Ask = Literal["any", "positive", "nonzero", "unit", "above_minus_one"]
+"""What the values of an input must be: of any sign; above 0; not 0; between 0 and 1; above -1."""
 
 
 def make_inputs(program: Program, kind: Kind, seed: int = 0) -> dict[str, Array]:
@@ -59,13 +52,15 @@ def make_inputs(program: Program, kind: Kind, seed: int = 0) -> dict[str, Array]
         raise UolError(f"no kind of inputs {kind!r}", hint=f"one of {', '.join(get_args(Kind))}")
     generator = np.random.Generator(np.random.Philox(seed))
     places = _indexed_extents(program)
-    few = kind == "lone" and program.name in CONTRACTIONS
+    few = kind == "lone" and "lone" in kinds(program.name) and "steep" not in kinds(program.name)
     inputs = {
         t.name: _places(t, places[t.name], generator)
         if t.name in places
         else _values(t, _ask(program.name, t.name), "random" if few else kind, generator)
         for t in program.by_role("in")
     }
+    for name in program.sorted:
+        inputs[name] = np.sort(inputs[name])
     if few:
         first = next(iter(inputs.values())).reshape(-1)
         first[[first.size // 2, -1] if first.size else []] = np.nan
@@ -74,9 +69,8 @@ def make_inputs(program: Program, kind: Kind, seed: int = 0) -> dict[str, Array]
 
 def kinds(op: str) -> tuple[Kind, ...]:
     """The kinds of inputs that an operator is checked on."""
-    if op in SPECIAL_OPS:
-        return ("exact", "random", "steep", "lone", "special")
-    return ("exact", "random", "lone") if op in CONTRACTIONS else ("exact", "random")
+    cases = cases_of(op)
+    return ("exact", "random") if cases is None else cast(tuple[Kind, ...], cases.inputs)
 
 
 def static_shape(tensor: Tensor) -> tuple[int, ...]:
@@ -87,14 +81,16 @@ def static_shape(tensor: Tensor) -> tuple[int, ...]:
     return tuple(int(extent) for extent in extents)
 
 
-def _ask(op: str, tensor: str) -> Literal["any", "positive", "nonzero"]:
+def _ask(op: str, tensor: str) -> Ask:
     """What a tensor's values must be for the operator to have a finite value."""
-    if tensor == "var":
-        return "positive"
-    return "nonzero" if (op, tensor) == ("div", "b") else "any"
+    cases = cases_of(op)
+    ask = "any" if cases is None else cases.values.get(tensor, "any")
+    if ask not in get_args(Ask):
+        raise UolError(f"no values {ask!r} for {tensor} of {op}", hint=f"one of {', '.join(get_args(Ask))}")
+    return cast(Ask, ask)
 
 
-def _values(tensor: Tensor, ask: str, kind: Kind, generator: np.random.Generator) -> Array:
+def _values(tensor: Tensor, ask: Ask, kind: Kind, generator: np.random.Generator) -> Array:
     from uol.ir.rounding import round_to
 
     shape = static_shape(tensor)
@@ -112,18 +108,27 @@ def _values(tensor: Tensor, ask: str, kind: Kind, generator: np.random.Generator
     return rounded
 
 
-def _exact(shape: tuple[int, ...], ask: str, generator: np.random.Generator) -> NDArray[np.float64]:
-    if ask == "any":
-        return generator.integers(-3, 4, size=shape).astype(np.float64)
+def _exact(shape: tuple[int, ...], ask: Ask, generator: np.random.Generator) -> NDArray[np.float64]:
+    if ask in ("any", "above_minus_one"):
+        return generator.integers(-3 if ask == "any" else 0, 4, size=shape).astype(np.float64)
+    if ask == "unit":
+        return np.asarray(generator.choice(np.array([0.25, 0.5, 0.75]), size=shape))
     signs = np.where((ask == "nonzero") & (generator.random(shape) < 0.5), -1.0, 1.0)
     return np.asarray(signs * generator.choice(np.array([0.25, 1.0, 4.0]), size=shape))
 
 
-def _random(shape: tuple[int, ...], ask: str, generator: np.random.Generator) -> NDArray[np.float64]:
+def _random(shape: tuple[int, ...], ask: Ask, generator: np.random.Generator) -> NDArray[np.float64]:
     values = generator.standard_normal(shape)
-    if ask == "positive":
-        return np.asarray(np.abs(values) + 0.25)
-    return np.asarray(values + np.copysign(0.125, values) if ask == "nonzero" else values)
+    match ask:
+        case "positive":
+            return np.asarray(np.abs(values) + 0.25)
+        case "nonzero":
+            return np.asarray(values + np.copysign(0.125, values))
+        case "unit":
+            return np.asarray(1.0 / (1.0 + np.exp(-values)))
+        case "above_minus_one":
+            return np.asarray(np.abs(values) - 0.75)
+    return np.asarray(values)
 
 
 def _spikes(shape: tuple[int, ...]) -> NDArray[np.bool_]:
@@ -148,6 +153,8 @@ def _rows(shape: tuple[int, ...], every: int) -> NDArray[np.bool_]:
 
 
 def _integers(dtype: str, shape: tuple[int, ...], kind: Kind, generator: np.random.Generator) -> Array:
+    if dtype == "bool":
+        return generator.random(shape) < 0.5
     bits = int(dtype[1:])
     low, high = (0, 2**bits) if dtype.startswith("u") else (-(2 ** (bits - 1)), 2 ** (bits - 1))
     if kind == "exact":
@@ -162,12 +169,20 @@ def _integers(dtype: str, shape: tuple[int, ...], kind: Kind, generator: np.rand
 def _indexed_extents(program: Program) -> dict[str, int]:
     """The integer inputs that serve as an index, with the extent of the dim that they index."""
     extents: dict[str, int] = {}
-    for load in (node for stage in program.stages for node in walk(stage.value) if isinstance(node, Load)):
-        for index, extent in zip(load.index, program.tensors[load.tensor].shape, strict=True):
+    for tensor, indices in _accesses(program):
+        for index, extent in zip(indices, program.tensors[tensor].shape, strict=True):
             for inner in (node for node in walk(index) if isinstance(node, Load)):
                 if isinstance(extent, Const):
                     extents.setdefault(inner.tensor, int(extent.value))
     return extents
+
+
+def _accesses(program: Program) -> Iterator[tuple[str, tuple[Expr, ...]]]:
+    """Every tensor that is read or added to, with its indices."""
+    for stage in program.stages:
+        yield from ((node.tensor, node.index) for node in walk(stage.value) if isinstance(node, Load))
+        if isinstance(stage, Scatter):
+            yield stage.name, stage.target
 
 
 def _places(tensor: Tensor, extent: int, generator: np.random.Generator) -> Array:

@@ -1,33 +1,107 @@
-"""The library of operators: the `.uol` texts beside this file, parsed when they are first asked for."""
+"""The library of operators: the `.uol` texts beside this file, each parsed when an operator of it is first asked for.
+
+A family is one text, `norm.uol`; the references of its operators are in `references/norm.py`, the cases that they are
+checked on in `cases/norm.toml`.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from uol.ir import Library
+from uol.ir.library import Library
+from uol.ir.syntax import Op
 
-TEXTS = ("elementwise.uol", "linear.uol", "conv.uol", "conv_bn.uol", "norm.uol", "pool.uol", "reduce.uol")
+FAMILIES = (
+    *("activation", "piecewise", "unary", "integral", "binary", "comparison"),
+    *("reduce", "statistics", "exponential", "norm", "group"),
+    *("products", "conv", "conv_bn", "pool"),
+)
+
+_OPERATOR = re.compile(r"^op (\w+)\(", re.MULTILINE)
+
+
+class TextLibrary(Library):
+    """The operators of texts that are parsed one by one, as they are needed."""
+
+    def __init__(self, families: Mapping[str, str]) -> None:
+        super().__init__()
+        self._order = tuple(families)
+        self._families = dict(families)  # operator -> family, for those that are not parsed yet
+
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """The families whose texts no one has asked for."""
+        return tuple(dict.fromkeys(self._families.values()))
+
+    def copy(self) -> TextLibrary:
+        """A library of its own with the same operators; what is added to it does not show here."""
+        other = TextLibrary(self._families)
+        other._order = self._order
+        for op in super().__iter__():
+            other.add(op)
+        return other
+
+    def get(self, name: str) -> Op | None:
+        """The operator of that name, or None."""
+        if name in self._families:
+            self._read(self._families[name])
+        return super().get(name)
+
+    def add(self, op: Op) -> None:
+        """Takes an operator in. A name may be given again only to an equal operator."""
+        self.get(op.name)
+        super().add(op)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._families or super().__contains__(name)
+
+    def __iter__(self) -> Iterator[Op]:
+        """In the order of the texts; what was added comes last."""
+        for family in self.unread:
+            self._read(family)
+        parsed = {op.name: op for op in super().__iter__()}
+        return iter([parsed[name] for name in dict.fromkeys((*self._order, *parsed))])
+
+    def __len__(self) -> int:
+        return len(self._families) + super().__len__()
+
+    def _read(self, family: str) -> None:
+        self._families = {name: other for name, other in self._families.items() if other != family}
+        for op in _parsed(family):
+            super().add(op)
 
 
 @cache
-def library() -> Library:
-    """All operators of the library. Callers that add operators of their own copy it first: `Library(library().ops())`."""
-    from uol.ir import Library, parse
-
-    return Library([op for name in TEXTS for op in parse(text_of(name), name)])
+def library() -> TextLibrary:
+    """All operators of the library. Callers that add operators of their own copy it first: `library().copy()`."""
+    return TextLibrary(_families())
 
 
-def text_of(name: str) -> str:
-    """The source of one of `TEXTS`."""
-    return files("uol.ops").joinpath(name).read_text(encoding="utf-8")
+def text_of(family: str) -> str:
+    """The source of one of `FAMILIES`."""
+    return files("uol.ops").joinpath(f"{family}.uol").read_text(encoding="utf-8")
 
 
-@cache
 def names() -> tuple[str, ...]:
     """The names of the library's operators, in the order of their texts."""
+    return tuple(_families())
+
+
+def family_of(op: str) -> str | None:
+    """The family of an operator; None for one that is not of the library."""
+    return _families().get(op)
+
+
+@cache
+def _families() -> dict[str, str]:
+    return {name: family for family in FAMILIES for name in _OPERATOR.findall(text_of(family))}
+
+
+@cache
+def _parsed(family: str) -> tuple[Op, ...]:
     from uol.ir import parse
 
-    return tuple(op.name for name in TEXTS for op in parse(text_of(name), name))
+    return parse(text_of(family), f"{family}.uol")

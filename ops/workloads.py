@@ -1,4 +1,16 @@
-"""The shapes at which each operator is checked, read from workloads.toml."""
+"""The shapes at which each operator is checked, read from `cases/<family>.toml` when they are first asked for.
+
+A file holds groups of operators that have their cases in common:
+
+    [rows]
+    ops = ["softmax", "log_softmax"]
+    inputs = ["exact", "random", "steep"]     # kinds of inputs; exact and random where nothing is said
+    values = { var = "positive" }             # what an input's values must be; anything where nothing is said
+    cases = [{ S = [64], C = 256 }, { S = [], C = 7, eps = 0.5 }]
+
+The first case is representative, the others are awkward. Upper-case names are dims (a list stands for a pack of any rank),
+lower-case names attributes.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +19,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 from uol.ir.errors import UolError
+from uol.ops.texts import family_of, names
 
 Extent = int | tuple[int, ...]
 
@@ -50,26 +64,44 @@ class Workload:
         return f"{self.op}[{', '.join([*sizes, *(f'{name}={value}' for name, value in self.attrs.items())])}]"
 
 
+@dataclass(frozen=True, slots=True)
+class Cases:
+    """What an operator is checked on: workloads, kinds of inputs, and what the values of an input must be."""
+
+    workloads: tuple[Workload, ...]
+    inputs: tuple[str, ...]
+    values: Mapping[str, str]
+
+
 def workloads_of(op: str) -> tuple[Workload, ...]:
     """The workloads of an operator, the representative one first."""
-    if op not in _all():
-        raise UolError(f"no workloads for operator {op!r}", hint=f"there are workloads for: {', '.join(_all())}")
-    return _all()[op]
+    found = cases_of(op)
+    if found is None:
+        raise UolError(f"no workloads for operator {op!r}", hint=f"there are workloads for: {', '.join(names())}")
+    return found.workloads
 
 
 def has_workloads(op: str) -> bool:
     """Is this an operator of the library, whose workloads are written down?"""
-    return op in _all()
+    return cases_of(op) is not None
+
+
+def cases_of(op: str) -> Cases | None:
+    """The cases of an operator of the library; None for any other."""
+    family = family_of(op)
+    return None if family is None else _family(family).get(op)
 
 
 @cache
-def _all() -> dict[str, tuple[Workload, ...]]:
-    groups = tomllib.loads(files("uol.ops").joinpath("workloads.toml").read_text(encoding="utf-8"))
-    return {
-        op: tuple(_workload(op, case, "awkward" if number else "representative") for number, case in enumerate(group["cases"]))
-        for group in groups.values()
-        for op in group["ops"]
-    }
+def _family(family: str) -> dict[str, Cases]:
+    groups = tomllib.loads(files("uol.ops").joinpath("cases", f"{family}.toml").read_text(encoding="utf-8"))
+    return {op: _cases(op, group) for group in groups.values() for op in group["ops"]}
+
+
+def _cases(op: str, group: Mapping[str, Any]) -> Cases:
+    notes = ("representative", *("awkward",) * (len(group["cases"]) - 1))
+    workloads = tuple(_workload(op, case, note) for case, note in zip(group["cases"], notes, strict=True))
+    return Cases(workloads, tuple(group.get("inputs", ("exact", "random"))), group.get("values", {}))
 
 
 def _workload(op: str, case: Mapping[str, int | float | list[int]], note: str) -> Workload:

@@ -14,7 +14,7 @@ from uol.suggest import nearest
 @cache
 def catalogue() -> Library:
     """The operators by name. One object a process, which `add_operator` extends."""
-    return Library(library())
+    return library().copy()
 
 
 def find_operator(name: str) -> Op:

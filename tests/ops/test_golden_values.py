@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from uol.ir import Program, instantiate, interpret
-from uol.ir.syntax import Number
+from uol.named_binding import bind_names
 from uol.ops.inputs import kinds, make_inputs
 from uol.ops.references import reference
 from uol.ops.texts import library, names
@@ -21,7 +21,7 @@ RELATIVE, ABSOLUTE = 1e-11, 1e-12
 def program_of(workload: Workload, dtype: str, result: str | None = None) -> Program:
     op = library().get(workload.op)
     assert op is not None
-    types = {t.variable: dtype for t in op.domain}
+    types = {t.variable: dtype if dtype in t.types else t.types[0] for t in op.domain}
     if result is not None:
         types["U"] = result
     return instantiate(op, library(), types=types, ranks=workload.ranks, dims=workload.flat_dims, attrs=workload.attrs)
@@ -30,20 +30,24 @@ def program_of(workload: Workload, dtype: str, result: str | None = None) -> Pro
 def scalars_of(program: Program, workload: Workload) -> Mapping[str, float]:
     op = library().get(workload.op)
     assert op is not None
-    defaults = {a.name: a.default.value for a in op.attributes if isinstance(a.default, Number)}
-    return {s.name: workload.attrs.get(s.name, defaults[s.name]) for s in program.scalars if s.name in defaults}
+    types = {t.variable: t.types[0] for t in op.domain}
+    attrs = bind_names(op, types, workload.dims, workload.attrs).attrs
+    return {s.name: attrs[s.name] for s in program.scalars}
 
 
 @pytest.mark.parametrize("name", names())
 def test_the_interpreter_gives_what_pytorch_gives(name: str) -> None:
     for workload in workloads_of(name):
         program = program_of(workload, "f64")
+        results = tuple(t.name for t in program.by_role("out"))
         for kind in kinds(name):
             inputs = make_inputs(program, kind, seed=1)
-            golden = interpret(program, inputs, scalars_of(program, workload))["y"]
-            expected = reference(name, inputs, workload.attrs)["y"]
-            assert golden.shape == expected.shape, str(workload)
-            np.testing.assert_allclose(golden, expected, RELATIVE, ABSOLUTE, equal_nan=True, err_msg=f"{workload} on {kind}")
+            golden = interpret(program, inputs, scalars_of(program, workload))
+            expected = reference(name, inputs, workload.attrs, results=results)
+            for result in results:
+                assert golden[result].shape == expected[result].shape, str(workload)
+                told = f"{result} of {workload} on {kind}"
+                np.testing.assert_allclose(golden[result], expected[result], RELATIVE, ABSOLUTE, equal_nan=True, err_msg=told)
 
 
 @pytest.mark.parametrize("name", ["conv2d", "softmax", "gelu", "linear"])

@@ -1,0 +1,78 @@
+"""What each operator should give, computed by PyTorch: independent of the texts, of the interpreter and of every kernel.
+
+A family's references are the table `REFERENCES` of the module of its name. A reference takes the operator's inputs as
+tensors in their order, float64 (or float32, where it is asked to; or int64, or bool) and already rounded to their types,
+and the attributes that the caller gave by keyword; it gives a tensor, or one for each result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uol.ir.errors import UolError
+from uol.ops.texts import family_of
+
+if TYPE_CHECKING:
+    import torch
+
+Array = NDArray[np.generic]
+Attributes = Mapping[str, int | float]
+Reference = Callable[..., object]
+
+Registered = Reference
+"""A user's reference: takes the inputs as tensors and the attributes by keyword; gives a tensor, or one a result."""
+
+_registered: dict[str, Registered] = {}
+
+
+def register_reference(op: str, function: Registered) -> None:
+    """Take a reference in for an operator that is not of the library."""
+    _registered[op] = function
+
+
+def has_reference(op: str) -> bool:
+    """Is there a reference for this operator? Every one of the library has one."""
+    return family_of(op) is not None or op in _registered
+
+
+def reference(
+    op: str, inputs: Mapping[str, Array], attrs: Attributes, *, precision: str = "f64", results: Sequence[str] = ("y",)
+) -> dict[str, Array]:
+    """The operator's results by PyTorch, in `precision` ("f64" or "f32"); `results` are their names.
+
+    >>> reference("relu", {"x": np.array([-1.0, 2.0])}, {})["y"]
+    array([0., 2.])
+    """
+    import torch
+
+    function = _function(op)
+    dtype = torch.float32 if precision == "f32" else torch.float64
+    tensors = [_tensor(array, dtype) for array in inputs.values()]
+    with torch.no_grad():
+        given = function(*tensors, **attrs)
+    each = given if isinstance(given, tuple | list) else (given,)
+    if len(each) != len(results) or not all(isinstance(result, torch.Tensor) for result in each):
+        raise UolError(f"the reference of {op!r} must give a tensor for each of: {', '.join(results)}")
+    return {name: result.numpy() for name, result in zip(results, each, strict=True)}
+
+
+def _function(op: str) -> Reference:
+    family = family_of(op)
+    if family is None and op not in _registered:
+        raise UolError(f"no reference for operator {op!r}", hint="give one: `uol.op(text, reference=...)`")
+    if family is None:
+        return _registered[op]
+    table: Mapping[str, Reference] = import_module(f"uol.ops.references.{family}").REFERENCES
+    return table[op]
+
+
+def _tensor(array: Array, dtype: torch.dtype) -> torch.Tensor:
+    import torch
+
+    tensor = torch.from_numpy(np.array(array, order="C"))
+    return tensor.to(dtype) if tensor.is_floating_point() else tensor
