@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from importlib.resources import files
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from uol.conformance.paths.record import LayerResult, PathReport
 from uol.ir.errors import ResourceError
+from uol.json_text import json_text
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -23,7 +23,7 @@ def write_report(report: PathReport, folder: Path) -> tuple[Path, Path]:
     page, data = folder / "report.html", folder / "report.json"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _write(data, json.dumps(report.record(), indent=1, default=str) + "\n")
+        _write(data, json_text(report.record(), indent=1) + "\n")
         _write(page, page_of(report))
     except OSError as error:
         message = f"the report cannot be written to {folder}: {error.strerror}"

@@ -1,7 +1,8 @@
 """`uol`: the command line.
 
 Exit status: 0 done, 1 a check failed, 2 bad input (or a tool or folder that cannot be used), 70 a defect of uol itself.
-Errors go to standard error; `UOL_DEBUG=1` shows the traceback behind them.
+Errors go to standard error; `UOL_DEBUG=1` shows the traceback behind them. With `--json` standard output holds one JSON
+value in every case: what the command found, or `{"error": {...}}`.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ import traceback
 import typer
 
 from uol.cli import check_command, compile_commands, conform_command, doctor_command, library_commands, run_command
-from uol.ir.errors import UolError
+from uol.cli.failures import failure_of
+from uol.cli.output import print_json
 
-BAD_INPUT = 2
-DEFECT = 70
+INTERRUPTED = 130
+"""128 and the number of the signal, as shells count."""
 
 app = typer.Typer(
     name="uol",
@@ -38,27 +40,28 @@ app.command("doctor")(doctor_command.doctor)
 
 def main() -> None:
     """The `uol` program. Ends the process with an exit status."""
+    as_json = "--json" in sys.argv[1:]
     try:
         try:
-            app()
+            status = app(standalone_mode=not as_json)
         finally:
             sys.stdout.flush()  # here, where a full disk still has a handler
-    except UolError as error:
-        _report(error, str(error))
-        sys.exit(BAD_INPUT)
+        sys.exit(status or 0)
     except BrokenPipeError:
         _drop_output()
         sys.exit(0)
-    except OSError as error:
-        _drop_output()
-        _report(error, f"ResourceError: {error}\n  help: look at the disk and at the permissions of the folder")
-        sys.exit(BAD_INPUT)
-    except MemoryError as error:
-        _report(error, f"ResourceError: there is not enough memory: {error}\n  help: choose smaller --dims")
-        sys.exit(BAD_INPUT)
+    except (typer.Abort, KeyboardInterrupt):
+        sys.exit(INTERRUPTED)
     except Exception as error:  # noqa: BLE001 - the last handler of the process
-        _report(error, f"uol failed: {type(error).__name__}: {error}\n  help: this is a defect; UOL_DEBUG=1 shows where")
-        sys.exit(DEFECT)
+        if isinstance(error, OSError):
+            _drop_output()
+        if os.environ.get("UOL_DEBUG"):
+            traceback.print_exception(error)
+        failure = failure_of(error)
+        print(failure.text, file=sys.stderr)
+        if as_json:
+            print_json(failure.as_json())
+        sys.exit(failure.status)
 
 
 def _drop_output() -> None:
@@ -67,9 +70,3 @@ def _drop_output() -> None:
         sys.stdout.flush()
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _report(error: Exception, message: str) -> None:
-    if os.environ.get("UOL_DEBUG"):
-        traceback.print_exception(error)
-    print(message, file=sys.stderr)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,6 +9,8 @@ from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+from uol.json_text import json_text
 
 Item = TypeVar("Item")
 
@@ -20,7 +21,7 @@ def print_text(text: str) -> None:
 
 
 def print_json(value: object) -> None:
-    print_text(json.dumps(value, indent=2))
+    print_text(json_text(value))
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
