@@ -7,6 +7,7 @@ expressions.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from uol.ir import syntax
@@ -60,9 +61,11 @@ def bind(op: Op, arguments: Sequence[Argument]) -> Binding:
         if isinstance(dim, Name) and dim.id not in attributes:
             dims.setdefault(dim.id, extent)
     for dim, extent, _ in pairs:
-        found = None if isinstance(dim, Pack) else _solve(dim, extent, set(dims) | attributes)
+        if isinstance(dim, Pack) or not isinstance(extent, Const):
+            continue
+        found = solve(dim, int(extent.value), set(dims) | attributes)
         if found is not None:
-            dims.setdefault(*found)
+            dims.setdefault(found[0], Const(found[1]))
     equations = tuple((d, e, p) for d, e, p in pairs if not isinstance(d, Pack) and not _is_definition(d, e, dims))
     return Binding(types, ranks, dims, equations, expanded)
 
@@ -101,15 +104,15 @@ def _ranks(op: Op, arguments: Sequence[Argument]) -> dict[str, int]:
     return ranks
 
 
-def _solve(dim: syntax.Expr, extent: Expr, known: set[str]) -> tuple[str, Expr] | None:
-    """The one unknown of `k*C + c == extent`, where the extent is a constant."""
+def solve(dim: syntax.Expr, extent: int, known: AbstractSet[str]) -> tuple[str, int] | None:
+    """The name and the value of the one unknown of `k*C + c == extent`; None where there is not one, or no whole one."""
     unknown = {n.id for n in _names(dim)} - known
-    if len(unknown) != 1 or not isinstance(extent, Const):
+    if len(unknown) != 1:
         return None
     linear = _linear(dim)
-    if linear is None or not linear[0] or (int(extent.value) - linear[1]) % linear[0]:
+    if linear is None or not linear[0] or (extent - linear[1]) % linear[0]:
         return None
-    return unknown.pop(), Const((int(extent.value) - linear[1]) // linear[0])
+    return unknown.pop(), (extent - linear[1]) // linear[0]
 
 
 def _linear(dim: syntax.Expr) -> tuple[int, int] | None:

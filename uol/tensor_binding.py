@@ -6,14 +6,15 @@ compared. The dims of a pack broadcast: `add(x: [8, 1, 3], y: [5, 3])` is over `
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from uol.attributes import bind_attributes
-from uol.instance import Instance
+from uol.instance import Instance, names_of
+from uol.ir.binding import solve
 from uol.ir.errors import ShapeError, TypeCheckError
 from uol.ir.printer import print_expr
-from uol.ir.syntax import Name, Op, Pack, Param
+from uol.ir.syntax import Expr, Name, Op, Pack, Param
 from uol.ir.types import DTYPES
 
 Shape = Sequence[int]
@@ -34,6 +35,8 @@ def bind_tensors(
     sizes = _Sizes(op)
     for param in op.params:
         sizes.take(param, tuple(shapes[param.name]))
+    for param in op.params:
+        sizes.solve(param, tuple(shapes[param.name]))
     instance = Instance(op, types, sizes.dims, sizes.packs, bind_attributes(op, attrs))
     for param in op.params:
         _compare(instance, param, tuple(shapes[param.name]))
@@ -95,16 +98,26 @@ class _Sizes:
                 f"{self.op.name}: {param.name} has {len(shape)} dims, the operator takes {wanted}",
                 hint=f"{param.name}[{', '.join(map(print_expr, param.dims))}]",
             )
-        place = 0
-        for dim in param.dims:
+        for dim, sizes in _by_dim(param, shape):
             if isinstance(dim, Pack):
-                rank = len(shape) - fixed
-                self._broadcast(param, dim.id, shape[place : place + rank])
-                place += rank
+                self._broadcast(param, dim.id, sizes)
+            elif isinstance(dim, Name) and self.op.attribute(dim.id) is None:
+                self._bind(param, dim.id, sizes[0])
+
+    def solve(self, param: Param, shape: tuple[int, ...]) -> None:
+        """Names that stand in no dim alone: C of `2*C`."""
+        known = {*self.dims, *(a.name for a in self.op.attributes)}
+        for dim, sizes in _by_dim(param, shape):
+            if isinstance(dim, Pack):
                 continue
-            if isinstance(dim, Name) and self.op.attribute(dim.id) is None:
-                self._bind(param, dim.id, shape[place])
-            place += 1
+            found = solve(dim, sizes[0], known)
+            if found is not None:
+                self._bind(param, *found)
+            elif unknown := [n for n in names_of(dim) if n not in known]:
+                raise ShapeError(
+                    f"{self.op.name}: {param.name} has size {sizes[0]} along {print_expr(dim)}, for no whole {unknown[0]}",
+                    hint=f"{param.name}[{', '.join(map(print_expr, param.dims))}]",
+                )
 
     def _bind(self, param: Param, name: str, size: int) -> None:
         known = self.dims.setdefault(name, size)
@@ -132,12 +145,23 @@ def _broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...] | None
     return tuple(y if x == 1 else x for x, y in zip(wide_a, wide_b, strict=True))
 
 
+def _by_dim(param: Param, shape: tuple[int, ...]) -> Iterator[tuple[Expr | Pack, tuple[int, ...]]]:
+    """Each dim of a parameter with its size, a pack with all of its sizes."""
+    rank = len(shape) - sum(not isinstance(d, Pack) for d in param.dims)
+    place = 0
+    for dim in param.dims:
+        width = rank if isinstance(dim, Pack) else 1
+        yield dim, shape[place : place + width]
+        place += width
+
+
 def _compare(instance: Instance, param: Param, shape: tuple[int, ...]) -> None:
     """Dims that are expressions, now that every name is known."""
-    if any(isinstance(d, Pack) for d in param.dims):
-        return
-    for dim, have, want in zip(param.dims, shape, instance.shape(param), strict=True):
-        if have != want and not isinstance(dim, Pack):
+    for dim, sizes in _by_dim(param, shape):
+        if isinstance(dim, Pack):
+            continue
+        (have,), want = sizes, instance.value(dim)
+        if have != want:
             raise ShapeError(
                 f"{instance.op.name}: {param.name} has size {have} along {print_expr(dim)}, which is {want}",
                 hint=instance.describe(dim),
