@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from uol.codegen import group as grouping
-from uol.codegen.access import Accesses
 from uol.codegen.align import align_axes
 from uol.codegen.backend import Backend
 from uol.codegen.contraction import Contraction, as_contraction
@@ -14,7 +13,7 @@ from uol.codegen.group import Group
 from uol.codegen.hoist import hoist_reductions
 from uol.codegen.index import physical_order, static
 from uol.codegen.layout import Layouts, assign_strides
-from uol.codegen.names import taken_names, unused
+from uol.codegen.names import taken_names
 from uol.codegen.partition import Partition
 from uol.codegen.plain import as_reductions
 from uol.codegen.prune import drop_unused
@@ -23,17 +22,15 @@ from uol.codegen.spec import (
     Arg,
     ArgRole,
     Contract,
-    Fold,
     KernelGraph,
     KernelSpec,
-    Let,
     Map,
     Read,
     Reduce,
-    Step,
     Store,
 )
-from uol.codegen.traverse import substitute, variables, walk
+from uol.codegen.step_writer import StepWriter
+from uol.codegen.traverse import variables, walk
 from uol.ir import nodes
 from uol.ir.nodes import Axis, Expr, Load, Program, Stage, Var
 
@@ -141,20 +138,24 @@ class Lowering:
         rows = self._physical(group.rows, group, keep)
         match group.kind:
             case "map":
-                return Map(**common, index=rows, steps=_Writer(self, group, keep, rows).steps())  # type: ignore[arg-type]
+                return Map(**common, index=rows, steps=self.writer(group, keep, rows).steps())  # type: ignore[arg-type]
             case "reduce":
-                steps = _Writer(self, group, keep, rows + group.cols).steps()
+                steps = self.writer(group, keep, rows + group.cols).steps()
                 return Reduce(**common, rows=rows, cols=group.cols, steps=steps)  # type: ignore[arg-type]
             case "contract":
                 return self._contract(group, keep, common)
 
+    def writer(self, group: Group, keep: frozenset[str], space: tuple[Axis, ...]) -> StepWriter:
+        """What writes the steps of a group over the axes of its kernel."""
+        return StepWriter(self.program, self.strides, self.taken, group, keep, space)
+
     def _contract(self, group: Group, keep: frozenset[str], common: Mapping[str, object]) -> Contract:
         c = group.contraction
         assert c is not None
-        draft = _Writer(self, group, keep, c.batch + c.m + c.n + c.k)
+        draft = self.writer(group, keep, c.batch + c.m + c.n + c.k)
         stored = next((s for s in draft.steps() if isinstance(s, Store)), None)
         m, n, k = _by_stride(c.m, stored), _by_stride(c.n, stored), _by_read(c.k, draft.value(c.a))
-        writer = _Writer(self, group, keep, c.batch + m + n + k)
+        writer = self.writer(group, keep, c.batch + m + n + k)
         return Contract(
             **common,  # type: ignore[arg-type]
             batch=c.batch,
@@ -200,60 +201,6 @@ class Lowering:
     def _scalars(self, group: Group) -> tuple[nodes.Scalar, ...]:
         used = frozenset().union(*(variables(s.value) for s in group.stages))
         return tuple(s for s in self.program.scalars if s.name in used)
-
-
-@dataclass(slots=True)
-class _Writer:
-    """Writes the steps of one group."""
-
-    lowering: Lowering
-    group: Group
-    keep: frozenset[str]
-    space: tuple[Axis, ...]
-
-    def steps(self) -> tuple[Step, ...]:
-        out: list[Step] = []
-        for stage in self.group.stages:
-            name = self.local(stage.name)
-            axes = self.step_axes(stage)
-            if isinstance(stage.value, nodes.Reduce):
-                if self.group.kind != "contract":
-                    where = tuple(self.value(w) for w in stage.value.where)
-                    out.append(Fold(name, stage.value.op, self.value(stage.value.body), stage.dtype, where, stage.line))
-            else:
-                out.append(Let(name, self.value(stage.value), stage.dtype, axes, stage.line))
-            if stage.name in self.keep:
-                out.append(self.store(stage, name, axes))
-        return tuple(out)
-
-    def store(self, stage: Stage, name: str, axes: tuple[str, ...]) -> Store:
-        index = tuple(substitute(Var(a.name), self.split) for a in stage.axes)
-        over = tuple(a for a in self.space if a.name in axes)
-        offset, strides = self.accesses().offset(stage.name, index, over)
-        return Store(stage.name, offset, strides, Var(name, stage.dtype), stage.dtype, axes, stage.line)
-
-    def value(self, expr: Expr) -> Expr:
-        """An expression of the program over the kernel's axes."""
-        values = {s.name: Var(self.local(s.name), s.dtype) for s in self.group.stages}
-        return self.accesses().value(substitute(expr, self.split), self.space, values)
-
-    def local(self, name: str) -> str:
-        """The value of a tensor that is stored is not the buffer of that name."""
-        if self.lowering.program.tensors[name].role == "local" and name not in self.keep:
-            return name
-        return unused(f"{name}_value", self.lowering.taken)
-
-    def step_axes(self, stage: Stage) -> tuple[str, ...]:
-        used = {n for a in stage.axes for n in variables(substitute(Var(a.name), self.split))}
-        return tuple(a.name for a in self.space if a.name in used)
-
-    def accesses(self) -> Accesses:
-        return Accesses(self.lowering.program.tensors, self.lowering.strides, self.lowering.program.facts)
-
-    @property
-    def split(self) -> Mapping[str, Expr]:
-        c = self.group.contraction
-        return c.split if c is not None else {}
 
 
 def _by_stride(axes: tuple[Axis, ...], store: Store | None) -> tuple[Axis, ...]:

@@ -1,0 +1,71 @@
+"""The steps of a kernel from the statements of its group: lets, folds and stores over the kernel's axes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from uol.codegen.access import Accesses
+from uol.codegen.group import Group
+from uol.codegen.names import unused
+from uol.codegen.spec import Fold, Let, Step, Store
+from uol.codegen.traverse import substitute, variables
+from uol.ir import nodes
+from uol.ir.nodes import Axis, Expr, Program, Stage, Var
+
+
+@dataclass(frozen=True, slots=True)
+class StepWriter:
+    """Writes the steps of one group. `keep` names the tensors that it stores, `taken` what no new name may be, `space` the
+    axes of the kernel in order."""
+
+    program: Program
+    strides: Mapping[str, tuple[Expr, ...]]
+    taken: frozenset[str]
+    group: Group
+    keep: frozenset[str]
+    space: tuple[Axis, ...]
+
+    def steps(self) -> tuple[Step, ...]:
+        out: list[Step] = []
+        for stage in self.group.stages:
+            name = self.local(stage.name)
+            axes = self.step_axes(stage)
+            if isinstance(stage.value, nodes.Reduce):
+                if self.group.kind != "contract":
+                    where = tuple(self.value(w) for w in stage.value.where)
+                    out.append(Fold(name, stage.value.op, self.value(stage.value.body), stage.dtype, where, stage.line))
+            else:
+                out.append(Let(name, self.value(stage.value), stage.dtype, axes, stage.line))
+            if stage.name in self.keep:
+                out.append(self.store(stage, name, axes))
+        return tuple(out)
+
+    def store(self, stage: Stage, name: str, axes: tuple[str, ...]) -> Store:
+        index = tuple(substitute(Var(a.name), self.split) for a in stage.axes)
+        over = tuple(a for a in self.space if a.name in axes)
+        offset, strides = self.accesses().offset(stage.name, index, over)
+        return Store(stage.name, offset, strides, Var(name, stage.dtype), stage.dtype, axes, stage.line)
+
+    def value(self, expr: Expr) -> Expr:
+        """An expression of the program over the kernel's axes."""
+        values = {s.name: Var(self.local(s.name), s.dtype) for s in self.group.stages}
+        return self.accesses().value(substitute(expr, self.split), self.space, values)
+
+    def local(self, name: str) -> str:
+        """The value of a tensor that is stored is not the buffer of that name."""
+        if self.program.tensors[name].role == "local" and name not in self.keep:
+            return name
+        return unused(f"{name}_value", self.taken)
+
+    def step_axes(self, stage: Stage) -> tuple[str, ...]:
+        used = {n for a in stage.axes for n in variables(substitute(Var(a.name), self.split))}
+        return tuple(a.name for a in self.space if a.name in used)
+
+    def accesses(self) -> Accesses:
+        return Accesses(self.program.tensors, self.strides, self.program.facts)
+
+    @property
+    def split(self) -> Mapping[str, Expr]:
+        c = self.group.contraction
+        return c.split if c is not None else {}
