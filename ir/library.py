@@ -8,17 +8,35 @@ from uol.ir.errors import TypeCheckError
 from uol.ir.syntax import Op
 
 
+GRADIENT = "_grad"
+
+
 class Library:
     """The operators that a text may call, by name."""
 
     def __init__(self, ops: Iterable[Op] = ()) -> None:
         self._ops: dict[str, Op] = {}
+        self._gradients: dict[str, Op] = {}
         for op in ops:
             self.add(op)
 
     def get(self, name: str) -> Op | None:
-        """The operator of that name, or None."""
-        return self._ops.get(name)
+        """The operator of that name, or None. `f_grad` is the gradient of f, derived when it is first asked for, unless it
+        was added as a text of its own."""
+        found = self._ops.get(name)
+        if found is None and name.endswith(GRADIENT):
+            return self._gradient(name)
+        return found
+
+    def _gradient(self, name: str) -> Op | None:
+        if name not in self._gradients:
+            forward = self.get(name.removesuffix(GRADIENT))
+            if forward is None:
+                return None
+            from uol.ir.gradients import gradient
+
+            self._gradients[name] = gradient(forward, self)
+        return self._gradients[name]
 
     def add(self, op: Op) -> None:
         """Takes an operator in. A name may be given again only to an equal operator."""

@@ -1,45 +1,183 @@
 """The term that a read receives, as a sum over the indices that the read does not fix.
 
-y[axes] = ... x[I(axes, r)] ...   gives   dx[j] += sum over all (axes, r) with I(axes, r) = j of the cotangent there
+    y[axes] = ... x[I(axes, r)] ...   gives   dx[j] += sum over all (axes, r) with I(axes, r) = j of the cotangent there
+
+Where the solved indices may leave their ranges, the reads that they stand alone in vanish there (`else 0`), or the whole
+term stands in a `select`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from uol.ir.gradients.algebra import Product, add, product_expr, product_of, to_expr
+from uol.ir.gradients.algebra import Product, Sum, add, product_expr, product_of, to_expr
 from uol.ir.gradients.cotangent import Cotangent, Index
+from uol.ir.gradients.guards import Guarded, guarded
 from uol.ir.gradients.inference import Types, extent_in
+from uol.ir.gradients.integer_text import minus, plus
+from uol.ir.gradients.inversion import Inverse, invert
+from uol.ir.gradients.naming import Names
 from uol.ir.gradients.substitution import Item, free_keys, index_key, substitute
-from uol.ir.syntax import Access, Binder, Expr, Name, Pack, Reduction
+from uol.ir.syntax import Access, Apply, Binary, Binder, Expr, Name, Node, Number, Pack, Reduction, below
+
+FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
-def gather(access: Access, cotangent: Cotangent, scope: Sequence[Index], target: Sequence[Item], types: Types) -> Cotangent:
-    """The cotangent as a function of the target's indices."""
-    values: dict[str, Item] = {}
-    for item, place in zip(access.index, target, strict=True):
-        values[index_key(item)] = place
-    products = tuple(Product(p.coefficient, tuple((substitute(f, values), q) for f, q in p.factors)) for p in cotangent.sum)
-    free = [i for i in scope if i.key not in values]
-    if not free:
-        return replace(cotangent, sum=add(products))
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A read, the cotangent of what it read, and the indices around it."""
+
+    access: Access
+    cotangent: Cotangent
+    scope: tuple[Index, ...]
+
+
+def gather(term: Term, element: Sequence[Item], dims: Sequence[Item], types: Types, names: Names) -> Cotangent | None:
+    """The term over the indices of the element; None where its index map has no inverse."""
+    term = in_names_of(term, element, names)
+    inverse = invert(term.access.index, element, dims, term.scope, names)
+    if inverse is None:
+        return None
+    masks = _masks(term.scope, inverse)
+    guard = guarded(term.cotangent.sum, term.scope, inverse, types)
+    conditions = [*masks.conditions, *inverse.conditions, *guard.conditions]
+    products = _moved(guard, inverse)
+    cotangent = replace(term.cotangent, sum=products)
+    if not masks.free:
+        return replace(cotangent, sum=_under(conditions, add(products)))
     wide = types.accumulator(cotangent.type)
     if wide != cotangent.type:
         products = (product_of(types.cast(to_expr(products), cotangent.type, wide)),)
-    return Cotangent(wide, tuple(summed(p, free, types) for p in products))
+    return Cotangent(wide, tuple(summed(p, masks.free, conditions, types) for p in products))
 
 
-def summed(product: Product, free: Sequence[Index], types: Types) -> Product:
-    """sum[free](product), the factors that do not depend on the indices outside."""
+def in_names_of(term: Term, element: Sequence[Item], names: Names) -> Term:
+    """The term with the element's names where its read has plain indices, and none of them elsewhere."""
+    keys = [index_key(e) for e in element]
+    known = {i.key for i in term.scope}
+    moved: dict[str, Item] = {}
+    for item, place in zip(term.access.index, element, strict=True):
+        key = f"*{item.id}" if isinstance(item, Pack) else item.id if isinstance(item, Name) else ""
+        if key in known and key not in moved:
+            moved[key] = place
+    freed = [k for k in moved if k not in keys]
+    used = {k.lstrip("*") for k in (*keys, *known)}
+    for index in term.scope:
+        if index.key in moved or index.key not in keys:
+            continue
+        same_kind = [k for k in freed if k.startswith("*") == index.key.startswith("*")]
+        if same_kind:
+            freed.remove(same_kind[0])
+            moved[index.key] = Index(same_kind[0], None, True).item
+            continue
+        name = names.index("ijklmabcdefg", used)
+        used.add(name)
+        moved[index.key] = Pack(name) if index.key.startswith("*") else Name(name)
+    changed = {k: v for k, v in moved.items() if index_key(v) != k}
+    return renamed(term, changed) if changed else term
+
+
+def renamed(term: Term, values: Mapping[str, Item]) -> Term:
+    scope = tuple(
+        replace(
+            i,
+            key=index_key(values[i.key]) if i.key in values else i.key,
+            conditions=tuple((r, substitute(b, values)) for r, b in i.conditions),
+        )
+        for i in term.scope
+    )
+    products = tuple(
+        Product(p.coefficient, tuple((substitute(f, values), q) for f, q in p.factors)) for p in term.cotangent.sum
+    )
+    index = tuple(values.get(f"*{i.id}", i) if isinstance(i, Pack) else substitute(i, values) for i in term.access.index)
+    return Term(replace(term.access, index=index), replace(term.cotangent, sum=products), scope)
+
+
+@dataclass(frozen=True, slots=True)
+class _Masks:
+    free: list[Index]
+    conditions: list[Expr]
+
+
+def _masks(scope: Sequence[Index], inverse: Inverse) -> _Masks:
+    """What the bounds of the scope's indices say of the free ones: a bound of such an index where it can be one."""
+    free = {i.key: replace(i, conditions=()) for i in inverse.free}
+    conditions: list[Expr] = []
+    for index in scope:
+        for relation, bound in index.conditions:
+            here: Item = inverse.values.get(index.key, index.item)
+            there = substitute(bound, inverse.values)
+            assert not isinstance(here, Pack)
+            if index.key in free:
+                free[index.key] = _bounded(free[index.key], relation, there)
+            elif isinstance(bound, Name) and bound.id in free and relation in FLIPPED:
+                free[bound.id] = _bounded(free[bound.id], FLIPPED[relation], here)
+            elif (moved := _shifted(bound, here, free)) is not None and relation in FLIPPED:
+                free[moved[0]] = _bounded(free[moved[0]], FLIPPED[relation], moved[1])
+            else:
+                conditions.append(Binary(relation, here, there))
+    return _Masks(list(free.values()), conditions)
+
+
+def _shifted(bound: Expr, here: Expr, free: Mapping[str, Index]) -> tuple[str, Expr] | None:
+    """`here rel i + k` as a bound of i: here - k."""
+    match bound:
+        case Binary(op="+", left=Name(id=name), right=rest) if name in free and not free_keys(rest) & set(free):
+            return name, minus(here, rest)
+        case Binary(op="-", left=Name(id=name), right=rest) if name in free and not free_keys(rest) & set(free):
+            return name, plus(here, rest)
+    return None
+
+
+def _bounded(index: Index, relation: str, bound: Expr) -> Index:
+    return replace(index, conditions=(*index.conditions, (relation, bound)))
+
+
+def _moved(guard: Guarded, inverse: Inverse) -> Sum:
+    return tuple(
+        Product(p.coefficient, tuple((substitute(f, inverse.values), q) for f, q in p.factors)) for p in guard.products
+    )
+
+
+def _under(conditions: Sequence[Expr], products: Sum) -> Sum:
+    if not conditions or not products:
+        return products
+    return (product_of(chosen(conditions, to_expr(products))),)
+
+
+def chosen(conditions: Sequence[Expr], value: Expr) -> Expr:
+    """`select(all conditions, value, 0)`; a choice within joins them, where its condition needs none of the others."""
+    match value:
+        case Apply(fn="select", args=(inner, arm, Number(value=0))) if _stands_alone(inner) and not isinstance(arm, Pack):
+            return chosen((*conditions, inner), arm)  # type: ignore[arg-type]
+    whole = conditions[0]
+    for condition in conditions[1:]:
+        whole = Binary("and", whole, condition)
+    return Apply("select", (whole, value, Number(0)))
+
+
+def _stands_alone(condition: Node) -> bool:
+    """Whether every read of a condition is in range wherever it is made."""
+    reads = [n for n in below(condition) if isinstance(n, Access)]
+    return all(r.fill is not None or all(isinstance(i, Name | Pack) for i in r.index) for r in reads)
+
+
+def summed(product: Product, free: Sequence[Index], conditions: Sequence[Expr], types: Types) -> Product:
+    """sum[free](product), the factors that do not depend on the free indices outside. Where conditions do not either,
+    nothing is added in vain: the sum as a whole stands under them."""
     keys = {i.key for i in free}
+    within = [c for c in conditions if free_keys(c) & keys]
+    without = [c for c in conditions if not free_keys(c) & keys]
     inside = tuple((f, p) for f, p in product.factors if free_keys(f) & keys)
     outside = tuple((f, p) for f, p in product.factors if not free_keys(f) & keys)
     body = product_expr(Product(Fraction(1), inside))
+    if within:
+        body = chosen(within, body)
     binders = tuple(b for i in free for b in bind(i, body, types))
-    total = Reduction("sum", binders, (body,))
-    return Product(product.coefficient, outside).times(product_of(total))
+    total = Product(product.coefficient, outside).times(product_of(Reduction("sum", binders, (body,))))
+    return _under(without, (total,))[0]
 
 
 def bind(index: Index, body: Expr, types: Types) -> tuple[Binder, ...]:
@@ -47,7 +185,6 @@ def bind(index: Index, body: Expr, types: Types) -> tuple[Binder, ...]:
     item = index.item
     if isinstance(item, Pack):
         return (Binder(item.id, pack=True),)
-    assert isinstance(item, Name)
     bounds = tuple(Binder(item.id, relation, bound) for relation, bound in index.conditions)
     if extent_in(types, (body,), item, firm=True) == index.extent:
         return bounds or (Binder(item.id),)

@@ -19,6 +19,7 @@ from uol.ir.syntax import (
     Expr,
     Name,
     Node,
+    Number,
     Op,
     Pack,
     Param,
@@ -61,6 +62,9 @@ class Types:
         language but through the variable."""
         if source == target:
             return expr
+        match expr:
+            case Apply(fn="select", args=(condition, a, Number(value=0) as zero)) if not isinstance(a, Pack):
+                return Apply("select", (condition, self.cast(a, source, target), zero))
         if self.accumulator(source) == target:
             return Apply("acc", (expr,))
         if target.startswith("acc("):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from uol.ir.gradients.substitution import Item, fresh_name
 from uol.ir.names import RESERVED
@@ -14,24 +14,46 @@ class Names:
 
     def __init__(self, op: Op) -> None:
         self.taken = set(_names(op)) | RESERVED | {op.name, f"{op.name}_grad"}
+        self.indices = set(_indices(op))
 
     def fresh(self, wish: str) -> str:
         name = fresh_name(wish, self.taken)
         self.taken.add(name)
         return name
 
-    def index_of(self, dim: Item, used: set[str]) -> Name | Pack:
-        """An index for a dim that no plain index of the text runs over: the dim's letter in lower case, or one before it.
-        An index name of another statement may serve again; `used` are those of this tensor."""
+    def index(self, wishes: Iterable[str], used: Collection[str]) -> str:
+        """An index name that is not `used`; one that another statement has may serve again."""
+        wishes = tuple(wishes)
+        free = (w for w in wishes if w not in used and (w not in self.taken or w in self.indices))
+        name = next(free, None) or fresh_name(wishes[0], self.taken | set(used))
+        self.taken.add(name)
+        self.indices.add(name)
+        return name
+
+    def index_of(self, dim: Item, used: Collection[str]) -> Name | Pack:
+        """An index for a dim that no plain index of the text runs over: its letter in lower case, or one before it."""
         if isinstance(dim, Pack):
-            return Pack(self.fresh(dim.id.lower()))
+            return Pack(self.index([dim.id.lower()], used))
         wish = dim.id.lower() if isinstance(dim, Name) and dim.id.lower() != dim.id else "i"
         letters = [wish] if len(wish) > 1 else [chr(c) for c in range(ord(wish), ord("a") - 1, -1)]
-        for letter in letters:
-            if letter not in used and letter not in self.taken:
-                self.taken.add(letter)
-                return Name(letter)
-        return Name(self.fresh(wish))
+        return Name(self.index(letters, used))
+
+
+def _indices(op: Op) -> Iterator[str]:
+    """The names that are indices in the text: of targets and of reductions."""
+    for statement in op.body:
+        plain = (i for t in statement.targets for i in t.index if isinstance(i, Name | Pack))
+        yield from (i.id for i in plain if statement.op == "=")
+        if statement.op == "+=":
+            other = {d for p in (*op.params, *op.results) for n in p.dims for d in _leaves(n)} | {a.name for a in op.attributes}
+            nodes = (statement.value, *(i for t in statement.targets for i in t.index))
+            yield from (leaf for n in nodes for leaf in _leaves(n) if leaf not in other)
+        yield from (b.name for n in below(statement.value) if isinstance(n, Reduction) for b in n.binders)
+
+
+def _leaves(node: Node) -> Iterator[str]:
+    """Names and packs below, tensors left out."""
+    return (n.id for n in below(node) if isinstance(n, Name | Pack))
 
 
 def _names(op: Op) -> Iterator[str]:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from uol.ir.functions import FUNCTIONS
 from uol.ir.gradients.inference import Types
 from uol.ir.gradients.naming import Names
-from uol.ir.gradients.substitution import exchange, free_keys, tensors_in
+from uol.ir.gradients.substitution import arguments_of, exchange, free_keys, tensors_of
 from uol.ir.syntax import Access, Apply, Binary, Expr, Name, Node, Pack, Reduction, Statement, Target, below, operands
 
 CHEAP = ("max", "min", "abs", "floor", "ceil", "round")
@@ -35,8 +35,7 @@ def needed(body: Sequence[Statement], results: frozenset[str]) -> tuple[Statemen
     for statement in reversed(body):
         if any(t.tensor in wanted for t in statement.targets):
             kept.insert(0, statement)
-            wanted |= tensors_in(statement.value)
-            wanted |= {n for t in statement.targets for i in t.index for n in tensors_in(i)}
+            wanted |= tensors_of(statement)
     return tuple(kept)
 
 
@@ -45,9 +44,9 @@ def inlined(body: tuple[Statement, ...], locals_: set[str]) -> tuple[Statement, 
     reads = Counter(name for s in body for name in _reads(s))
     for statement in body:
         target = statement.targets[0]
-        if target.tensor not in locals_ or reads[target.tensor] != 1 or statement.op != "=":
+        if target.tensor not in locals_ or reads[target.tensor] != 1 or statement.op != "=" or _is_call(statement):
             continue
-        reader = next(s for s in body if target.tensor in tensors_in(s.value))
+        reader = next(s for s in body if target.tensor in tensors_of(s))
         read = Access(Name(target.tensor), target.index)
         if len(reader.targets) > 1 or set(reader.targets[0].index) != set(target.index) or not _outside(reader.value, read):
             continue
@@ -56,14 +55,24 @@ def inlined(body: tuple[Statement, ...], locals_: set[str]) -> tuple[Statement, 
     return body
 
 
+def _is_call(statement: Statement) -> bool:
+    value = statement.value
+    return len(statement.targets) > 1 or isinstance(value, Access) and isinstance(value.tensor, Apply)
+
+
 def _exchanged(value: Expr, old: Expr, new: Expr) -> Expr:
     return exchange(value, lambda n: new if n == old else None)
 
 
 def _reads(statement: Statement) -> Iterator[str]:
+    """The tensors that a statement reads, once for each read."""
     nodes = (statement.value, *(i for t in statement.targets for i in t.index))
-    accesses = (n.tensor for each in nodes for n in below(each) if isinstance(n, Access))
-    return (base.id for base in accesses if isinstance(base, Name))
+    bases = [n.tensor for each in nodes for n in below(each) if isinstance(n, Access)]
+    calls = [b for b in bases if isinstance(b, Apply)]
+    if isinstance(statement.value, Apply) and len(statement.targets) > 1:
+        calls.append(statement.value)
+    yield from (base.id for base in bases if isinstance(base, Name))
+    yield from (name for call in calls for name in arguments_of(call))
 
 
 def _outside(node: Node, read: Access) -> bool:

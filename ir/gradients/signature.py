@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from uol.ir.gradients.substitution import tensors_in
+from uol.ir.gradients.substitution import tensors_of
 from uol.ir.syntax import Apply, Attribute, Expr, Name, Node, Op, Pack, Param, Statement, below
 
 
 def assemble(op: Op, cotangents: tuple[Param, ...], results: tuple[Param, ...], body: tuple[Statement, ...]) -> Op:
     """`<op>_grad` with the inputs and results of the forward that are needed, then the cotangents. An input is needed
     where it is read, or where it alone says how large a dim or which type a result is."""
-    read = frozenset(t for s in body for t in tensors_in(s.value))
-    read |= frozenset(n.id for s in body for t in s.targets for i in t.index for n in below(i) if isinstance(n, Name))
+    read = frozenset(t for s in body for t in tensors_of(s))
     candidates = (*op.params, *op.results)
     kept = [p for p in (*candidates, *cotangents) if p.name in read]
     attributes = _attributes(op, [*_nodes(kept), *_nodes(results), *_body_nodes(body)])

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TypeAlias
 
-from uol.ir.syntax import Access, Apply, Binary, Binder, Expr, Name, Node, Pack, Reduction, Unary, below
+from uol.ir.syntax import Access, Apply, Binary, Binder, Expr, Name, Node, Pack, Reduction, Statement, Unary, below
 
 Item: TypeAlias = Expr | Pack
 Exchange: TypeAlias = Callable[[Node], "Expr | None"]
@@ -52,13 +52,39 @@ def _free(node: Node) -> Iterator[str]:
             yield from (k for n in (*arguments, *(k.value for k in keywords)) for k in _free(n))
 
 
+def key_item(key: str) -> Name | Pack:
+    """The index that a key names."""
+    return Pack(key[1:]) if key.startswith("*") else Name(key)
+
+
+def loose_keys(statement: Statement, indices: frozenset[str]) -> tuple[str, ...]:
+    """The indices of a statement that no reduction binds, in the order in which they stand."""
+    nodes: list[Node] = [i for t in statement.targets for i in t.index]
+    return tuple(dict.fromkeys(k for n in (*nodes, statement.value) for k in _free(n) if k in indices))
+
+
 def binder_key(binder: Binder) -> str:
     return f"*{binder.name}" if binder.pack else binder.name
 
 
 def tensors_in(node: Node) -> frozenset[str]:
-    """The tensors that an expression reads."""
-    return frozenset(n.tensor.id for n in below(node) if isinstance(n, Access) and isinstance(n.tensor, Name))
+    """The tensors that an expression reads, or passes to an operator."""
+    reads = [n.tensor for n in below(node) if isinstance(n, Access)]
+    passed = (name for base in reads if isinstance(base, Apply) for name in arguments_of(base))
+    return frozenset(base.id for base in reads if isinstance(base, Name)) | frozenset(passed)
+
+
+def arguments_of(call: Apply) -> frozenset[str]:
+    """The tensors that the call of an operator takes."""
+    inner = (arguments_of(a) for a in call.args if isinstance(a, Apply))
+    return frozenset(a.id for a in call.args if isinstance(a, Name)).union(*inner)
+
+
+def tensors_of(statement: Statement) -> frozenset[str]:
+    """The tensors that a statement reads."""
+    value = statement.value
+    passed = arguments_of(value) if isinstance(value, Apply) and len(statement.targets) > 1 else frozenset()
+    return tensors_in(value).union(passed, *(tensors_in(i) for t in statement.targets for i in t.index))
 
 
 class _Substitution:

@@ -43,6 +43,9 @@ class Sink(Protocol):
     def named_value(self, wish: str, value: Expr, dtype: str, scope: Scope) -> Expr:
         """A value that is needed beside the forward's own, as the read of a local."""
 
+    def anchored(self, value: Expr, reduction: Reduction, scope: Scope) -> Expr:
+        """The value, such that a local made of its reduction says how far its indices run."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
@@ -95,11 +98,19 @@ class Sweep:
         return exchange(node, rule)
 
     def times(self, cotangent: Cotangent, factor: Expr) -> Cotangent:
+        if isinstance(factor, Apply) and factor.fn == "select":
+            return self.chosen(cotangent, factor)
         factors = sum_of(factor)
         if not factors:
             return replace(cotangent, sum=())
         by = factors[0]
         return replace(cotangent, sum=tuple(self.rewriting.bounded(p) for p in multiply(cotangent.sum, by)))
+
+    def chosen(self, cotangent: Cotangent, factor: Apply) -> Cotangent:
+        """The cotangent times a choice, as a choice of products: a choice of numbers alone has no type."""
+        condition, *arms = factor.args
+        values = [self.expr(self.times(cotangent, a)) for a in arms if not isinstance(a, Pack)]
+        return replace(cotangent, sum=(product_of(Apply("select", (condition, *values))),))
 
     def apply(self, node: Apply, cotangent: Cotangent, scope: Scope) -> None:
         types = self.sink.types
@@ -237,7 +248,8 @@ class Sweep:
         return replace(node, binders=binders, args=(Apply("select", (same, Number(1), body)),))
 
     def extremum(self, node: Reduction, cotangent: Cotangent, scope: Scope, inner: Scope) -> None:
-        found = replace(node, op=f"arg{node.op}", args=tuple(self.value(a) for a in node.args))
+        body = self.sink.anchored(self.value(node.args[0]), node, scope)
+        found = replace(node, op=f"arg{node.op}", args=(body,))
         at = self.sink.named_value("at", found, "i64", scope)
         extents = {i.key: i.extent for i in inner if i.bound}
         place = linear_position(node, extents)

@@ -1,0 +1,87 @@
+"""Solved indices that may lie out of range: what keeps the reads at them in bounds and their terms out of the sum."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from uol.ir.gradients.algebra import Product, Sum
+from uol.ir.gradients.cotangent import Index
+from uol.ir.gradients.inference import Types
+from uol.ir.gradients.inversion import Inverse
+from uol.ir.gradients.substitution import free_keys
+from uol.ir.syntax import Access, Apply, Binary, Expr, Name, Number, Pack
+
+
+@dataclass(frozen=True, slots=True)
+class Guarded:
+    """Products before the substitution, with `else 0` where a read may lie outside; conditions after it."""
+
+    products: Sum
+    conditions: tuple[Expr, ...]
+
+
+def guarded(products: Sum, scope: Sequence[Index], inverse: Inverse, types: Types) -> Guarded:
+    """Every doubtful index is covered in each product by a factor that vanishes outside, or by conditions."""
+    doubtful = frozenset(inverse.doubtful)
+    if not doubtful:
+        return Guarded(products, ())
+    extents = {i.key: i.extent for i in scope}
+    covered = doubtful
+    vanishing = True
+    for product in products:
+        own: set[str] = set()
+        for factor, power in product.factors:
+            if not free_keys(factor) & doubtful:
+                continue
+            found = _covered(factor, doubtful, extents, types)
+            vanishing = vanishing and found is not None and power > 0
+            own |= found or set()
+        covered = covered & own
+    if not vanishing:
+        return Guarded(products, _ranges(doubtful, extents, inverse))
+    safe = tuple(Product(p.coefficient, tuple((_with_else(f, doubtful), q) for f, q in p.factors)) for p in products)
+    return Guarded(safe, _ranges(doubtful - covered, extents, inverse))
+
+
+def _covered(factor: Expr, doubtful: frozenset[str], extents: dict[str, object], types: Types) -> set[str] | None:
+    """The indices outside of whose range the factor is 0 once its reads have an `else 0`; None where it may be no number."""
+    match factor:
+        case Access(tensor=Name(id=name), index=index, fill=fill):
+            if fill is not None and fill != Number(0):
+                return None
+            dims = types.dims.get(name, ())
+            pairs = zip(index, dims, strict=False)
+            return {i.id for i, d in pairs if isinstance(i, Name) and i.id in doubtful and d == extents[i.id]}
+        case Apply(fn="select", args=(_, a, b)) if not isinstance(a, Pack) and not isinstance(b, Pack):
+            arms = [_covered(x, doubtful, extents, types) for x in (a, b) if x != Number(0)]
+            return None if None in arms or not arms else set.intersection(*(x for x in arms if x is not None))
+        case Apply(fn=fn, args=(arg,)) if not isinstance(arg, Pack) and (fn == "acc" or fn in types.sets):
+            return _covered(arg, doubtful, extents, types)
+        case Binary(op="*", left=left, right=right):
+            sides = [_covered(x, doubtful, extents, types) for x in (left, right) if free_keys(x) & doubtful]
+            return None if None in sides else set().union(*(x for x in sides if x is not None))
+    return None
+
+
+def _with_else(expr: Expr, doubtful: frozenset[str]) -> Expr:
+    """Every read at a doubtful index, in conditions too, with an `else 0`."""
+    from uol.ir.gradients.substitution import exchange
+
+    def rule(node: Expr) -> Expr | None:
+        if isinstance(node, Access) and node.fill is None and any(free_keys(i) & doubtful for i in node.index):
+            return replace(node, fill=Number(0))
+        return None
+
+    return exchange(expr, rule)  # type: ignore[arg-type]
+
+
+def _ranges(keys: frozenset[str], extents: dict[str, object], inverse: Inverse) -> tuple[Expr, ...]:
+    out: list[Expr] = []
+    for key in sorted(keys):
+        value, extent = inverse.values[key], extents[key]
+        assert not isinstance(value, Pack) and not isinstance(extent, Pack)
+        if key not in inverse.not_below:
+            out.append(Binary(">=", value, Number(0)))
+        out.append(Binary("<", value, extent))  # type: ignore[arg-type]
+    return tuple(out)

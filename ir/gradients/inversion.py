@@ -1,0 +1,174 @@
+"""The inverse of an index map: which indices of a statement read a given element of a tensor.
+
+    x[n, c]                          n, c are the element's own
+    x[p + r - pad]         = h       p = h + pad - r                                    for all r
+    x[p*stride + r - pad]  = h       r = (h + pad) % stride + stride*t, p = (h + pad)/stride - t
+    x[p*stride + r*dilation - pad]   p = (h + pad - r*dilation)/stride  where that divides
+    x[o/Q*D + c]           = m       c = m % D, o = m/D*Q + t             where c runs over D
+    x[h/2]                 = j       h = j*2 + t,  t < 2
+    x[(i + k) % N]         = j       i = (j - k) % N                       where i runs over N
+
+The second line of a strided window reaches exactly the pairs (p, r) that meet at h: no product with a zero is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from uol.ir.gradients.cotangent import Index
+from uol.ir.gradients.integer_text import minus, plus, quotient, remainder, times
+from uol.ir.gradients.linear_form import Linear, Term, linear_form, opposite, subtract
+from uol.ir.gradients.naming import Names
+from uol.ir.gradients.substitution import Item, free_keys, substitute
+from uol.ir.syntax import Binary, Expr, Name, Number, Pack
+
+
+@dataclass(slots=True)
+class Inverse:
+    """values      of the indices that the element fixes, over the element's indices and the free ones
+    free        indices that it does not fix, new ones among them
+    conditions  under which the free ones read it at all
+    doubtful    indices whose value may lie out of their range; of those in `not_below`, only above
+    """
+
+    values: dict[str, Item] = field(default_factory=dict)
+    free: list[Index] = field(default_factory=list)
+    conditions: list[Expr] = field(default_factory=list)
+    doubtful: set[str] = field(default_factory=set)
+    not_below: set[str] = field(default_factory=set)
+
+
+def invert(
+    index: Sequence[Item], element: Sequence[Item], dims: Sequence[Item], scope: Sequence[Index], names: Names
+) -> Inverse | None:
+    """None where the map has no inverse that a text could say, as where an index is data. The scope's names and those of
+    the element are apart."""
+    return _Inversion(scope, names).run(index, element, dims)
+
+
+class _Inversion:
+    def __init__(self, scope: Sequence[Index], names: Names) -> None:
+        self.scope: dict[str, Index] = {i.key: i for i in scope}
+        self.names = names
+        self.out = Inverse()
+
+    def run(self, index: Sequence[Item], element: Sequence[Item], dims: Sequence[Item]) -> Inverse | None:
+        pending: list[tuple[Expr, Expr]] = []
+        for item, place, dim in zip(index, element, dims, strict=True):
+            key = f"*{item.id}" if isinstance(item, Pack) else item.id if isinstance(item, Name) else ""
+            if key in self.scope and key not in self.out.values:
+                self.out.values[key] = place
+                if self.scope[key].extent != dim:
+                    self.out.doubtful.add(key)
+                    self.out.not_below.add(key)
+            elif isinstance(item, Pack) or isinstance(place, Pack):
+                return None
+            else:
+                pending.append((item, place))
+        if not all(self.equation(item, place) for item, place in pending):
+            return None
+        self.out.free += [i for k, i in self.scope.items() if k not in self.out.values]
+        self.settle()
+        return self.out
+
+    def settle(self) -> None:
+        """Values over the element and the free indices alone."""
+        for _ in self.out.values:
+            self.out.values = {
+                k: v if isinstance(v, Pack) else substitute(v, self.out.values) for k, v in self.out.values.items()
+            }
+        self.out.conditions = [substitute(c, self.out.values) for c in self.out.conditions]
+
+    def unknown(self) -> frozenset[str]:
+        return frozenset(self.scope) - set(self.out.values)
+
+    def equation(self, expr: Expr, value: Expr) -> bool:
+        """Solves `expr = value` for one index or two; False where there is no way."""
+        form = linear_form(substitute(expr, self.out.values), self.unknown())
+        if form is None:
+            return False
+        if not form.terms:
+            self.out.conditions.append(
+                Binary("==", subtract(Number(0), Linear((), tuple((-s, e) for s, e in form.rest))), value)
+            )
+            return True
+        pair = self.pair(form)
+        if pair is not None:
+            return self.two(form, *pair, value)
+        term = self.best(form)
+        others = Linear(tuple(t for t in form.terms if t is not term), form.rest)
+        found = subtract(value, others) if term.sign > 0 else opposite(value, others)
+        if not term.is_unit:
+            self.out.conditions.append(Binary("==", remainder(found, term.coefficient), Number(0)))
+            found = quotient(found, term.coefficient)
+        return self.assign(term.atom, found)
+
+    def pair(self, form: Linear) -> tuple[Term, Term] | None:
+        """A term with a coefficient, and a unit term that fills its gaps: together they are solved by residues."""
+        scaled = [t for t in form.terms if not t.is_unit and t.sign > 0]
+        units = [t for t in form.terms if t.is_unit and t.sign > 0 and isinstance(t.atom, Name)]
+        for large in scaled:
+            for small in units:
+                if self.extent(small) == large.coefficient:
+                    return large, small
+        if any(t.is_unit and not self.is_bound(t) for t in form.terms):
+            return None
+        usable = [t for t in units if self.extent(t) is not None and not isinstance(self.extent(t), Pack)]
+        return (scaled[0], usable[0]) if scaled and usable else None
+
+    def two(self, form: Linear, large: Term, small: Term, value: Expr) -> bool:
+        others = Linear(tuple(t for t in form.terms if t not in (large, small)), form.rest)
+        rest, step = subtract(value, others), large.coefficient
+        extent = self.extent(small)
+        assert isinstance(small.atom, Name) and extent is not None and not isinstance(extent, Pack)
+        first, place = remainder(rest, step), quotient(rest, step)
+        if extent == step:
+            self.out.values[small.atom.id] = first
+            return self.assign(large.atom, place)
+        turn = self.new_index(quotient(minus(plus(extent, step), Number(1)), step))
+        self.out.values[small.atom.id] = plus(first, times(step, turn))
+        self.out.doubtful.add(small.atom.id)
+        self.out.not_below.add(small.atom.id)
+        return self.assign(large.atom, minus(place, turn))
+
+    def best(self, form: Linear) -> Term:
+        """The term to solve for: an axis before a bound index, a unit before a multiple."""
+        return min(form.terms, key=lambda t: (not t.is_unit, self.is_bound(t)))
+
+    def is_bound(self, term: Term) -> bool:
+        return any(self.scope[k].bound for k in free_keys(term.atom) if k in self.scope)
+
+    def extent(self, term: Term) -> Item | None:
+        return self.scope[term.atom.id].extent if isinstance(term.atom, Name) else None
+
+    def assign(self, atom: Expr, value: Expr) -> bool:
+        match atom:
+            case Name(id=name):
+                self.out.values[name] = value
+                self.out.doubtful.add(name)
+                return True
+            case Binary(op="/", left=inner, right=divisor):
+                turn = self.new_index(divisor)
+                return self.equation(inner, plus(times(value, divisor), turn))
+            case Binary(op="%", left=inner, right=divisor):
+                return self.rolled(inner, divisor, value)
+        return False
+
+    def rolled(self, inner: Expr, divisor: Expr, value: Expr) -> bool:
+        """(i + k) % N = value, where i runs over N."""
+        form = linear_form(inner, self.unknown())
+        if form is None or len(form.terms) != 1:
+            return False
+        (term,) = form.terms
+        if not isinstance(term.atom, Name) or not term.is_unit or self.extent(term) != divisor:
+            return False
+        rest = Linear((), form.rest)
+        found = subtract(value, rest) if term.sign > 0 else opposite(value, rest)
+        self.out.values[term.atom.id] = remainder(found, divisor)
+        return True
+
+    def new_index(self, extent: Expr) -> Name:
+        name = self.names.index(("t", "u", "v"), {k.lstrip("*") for k in self.scope} | {i.key for i in self.out.free})
+        self.out.free.append(Index(name, extent, True))
+        return Name(name)

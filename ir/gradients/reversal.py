@@ -1,0 +1,287 @@
+"""The statements of an operator in reverse, each from the cotangents of its targets to those of what it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from uol.ir.gradients.algebra import Product, Sum, add, product_of, to_expr
+from uol.ir.gradients.backward_call import Roles, arguments, statement_of
+from uol.ir.gradients.callees import call_of, callee
+from uol.ir.gradients.cotangent import Cotangent, Index
+from uol.ir.gradients.gathering import Term, gather
+from uol.ir.gradients.inference import Types, extent_in
+from uol.ir.gradients.invariance import stabilisers
+from uol.ir.gradients.learning import is_order, learn
+from uol.ir.gradients.naming import Names
+from uol.ir.gradients.rewriting import Rewriting, known_values, saved_products
+from uol.ir.gradients.scattering import scattered
+from uol.ir.gradients.substitution import Item, index_key, key_item, loose_keys, substitute, tensors_in
+from uol.ir.gradients.sweep import Sweep, is_plain_read
+from uol.ir.library import Library
+from uol.ir.syntax import Access, Apply, Bool, Expr, Name, Number, Op, Pack, Reduction, Statement, Target, below
+
+
+class Reversal:
+    """forward     the statements that may be recomputed
+    statements  the derived ones, in order
+    terms       the cotangents found so far, by tensor, over the indices in `elements`
+    """
+
+    def __init__(
+        self,
+        op: Op,
+        library: Library,
+        types: Types,
+        names: Names,
+        seeds: dict[str, str],
+        asked: tuple[str, ...],
+        gradient_of: Callable[[Op], tuple[Op, Roles]],
+    ) -> None:
+        self.op, self.library, self.types, self.names, self.seeds = op, library, types, names, seeds
+        self.gradient_of = gradient_of
+        results = frozenset(r.name for r in op.results)
+        for number, statement in enumerate(op.body):
+            if call_of(statement) is None:
+                learn(types, statement, op.body[number + 1 :])
+        self.active = _active(op, types, asked) - stabilisers(op.body, results, frozenset(types.sets))
+        self.rewriting = Rewriting(saved_products(op, types))
+        self.forward = [s for s in op.body if not any(t.tensor in results for t in s.targets)]
+        self.statements: list[Statement] = []
+        self.terms: dict[str, list[Cotangent]] = {}
+        self.elements: dict[str, tuple[Item, ...]] = {}
+        self.totals: dict[str, Cotangent] = {}
+
+    def run(self) -> None:
+        for statement in reversed(self.op.body):
+            if not any(t.tensor in self.active for t in statement.targets):
+                continue
+            if call_of(statement) is not None:
+                self.call(statement)
+            elif is_order(statement):
+                self.order(statement)
+            elif statement.op == "+=":
+                self.scatter(statement)
+            else:
+                self.plain(statement)
+
+    # --- kinds of statements --------------------------------------------------------------------------------------------
+
+    def plain(self, statement: Statement) -> None:
+        target = statement.targets[0]
+        total, scope = self.complete(target)
+        if total.sum:
+            carried = self.carried(target.tensor, total, statement.value, scope)
+            self.sweep(statement, target.tensor).visit(statement.value, carried, scope)
+
+    def order(self, statement: Statement) -> None:
+        """v[n, k] = score[n, at[n, k]]: the values go back through their places."""
+        node, target = statement.value, statement.targets[0]
+        assert isinstance(node, Reduction)
+        if node.op == "argsort":
+            return
+        total, scope = self.complete(target)
+        if total.sum:
+            place = self.place(statement, node, target)
+            body = substitute(node.args[0], {node.binders[0].name: place})
+            self.sweep(statement, target.tensor).visit(body, self.plain_cotangent(target.tensor, total, scope), scope)
+
+    def place(self, statement: Statement, node: Reduction, target: Target) -> Access:
+        """The places of a sorting statement; found once more where the forward did not keep them."""
+        if len(statement.targets) == 2:
+            return Access(Name(statement.targets[1].tensor), target.index)
+        at = Target(self.names.fresh("at"), target.index)
+        value: Statement = Statement((at,), "=", Reduction("argsort", node.binders, node.args))
+        if node.op == "topk":
+            value = Statement((Target(self.names.fresh(f"{target.tensor}_values"), target.index), at), "=", node)
+        self.types.tensors[at.tensor], self.types.dims[at.tensor] = "i64", self.types.dims[target.tensor]
+        self.statements.append(value)
+        return Access(Name(at.tensor), target.index)
+
+    def scatter(self, statement: Statement) -> None:
+        """y[at[n], d] += v: every term reads the cotangent of where it went."""
+        (target,) = statement.targets
+        if target.tensor not in self.totals:
+            element = self.element(target.tensor)
+            total, scope = self.complete(Target(target.tensor, element))
+            self.totals[target.tensor] = self.named(f"d{target.tensor}", total, scope) if total.sum else total
+        total = self.totals[target.tensor]
+        if not total.sum:
+            return
+        (whole,) = [f for f, _ in total.sum[0].factors]
+        assert isinstance(whole, Access)
+        plain = all(isinstance(i, Name | Pack) for i in target.index)
+        read = Access(whole.tensor, target.index, None if plain else Number(0))
+        keys = loose_keys(statement, self.indices())
+        extents = [extent_in(self.types, (statement.value, read), key_item(k)) for k in keys]
+        scope = tuple(Index(k, e, False) for k, e in zip(keys, extents, strict=True))
+        cotangent = Cotangent(total.type, (product_of(read),))
+        Sweep(self, f"d{target.tensor}", (), self.rewriting).visit(statement.value, cotangent, scope)
+
+    def call(self, statement: Statement) -> None:
+        """The callee's gradient gives the terms of all tensors that were passed."""
+        call = call_of(statement)
+        assert call is not None
+        found = callee(self.op, call, self.library)
+        backward, roles = self.gradient_of(found)
+        results = {r.name: t.tensor for r, t in zip(found.results, statement.targets, strict=True)}
+        cotangents = {}
+        for result, target in zip(found.results, statement.targets, strict=True):
+            if result.name in roles.cotangents:
+                cotangents[result.name] = self.cotangent_tensor(target)
+        made: list[tuple[str, tuple[Item, ...]]] = []
+        owners = {name: param for param, name in roles.gradients.items()}
+        passed = {p.name: a.id for p, a in zip(found.params, call.args, strict=True) if isinstance(a, Name)}
+        for result in backward.results:
+            tensor = passed[owners[result.name]]
+            name, element = self.names.fresh(f"d{tensor}_part"), self.element(tensor)
+            self.types.tensors[name], self.types.dims[name] = self.types.tensors[tensor], self.types.dims[tensor]
+            made.append((name, element))
+            if tensor in self.active:
+                part = product_of(Access(Name(name), element))
+                self.terms.setdefault(tensor, []).append(Cotangent(self.types.tensors[tensor], (part,)))
+        args = arguments(found, backward, roles, call, results, cotangents)
+        self.statements.append(statement_of(backward, args, call, tuple(made)))
+
+    def cotangent_tensor(self, target: Target) -> str:
+        """The tensor that holds the cotangent of a target, zeros where it has none."""
+        total, scope = self.complete(target)
+        if len(total.sum) == 1 and total.sum[0].coefficient == 1 and len(total.sum[0].factors) == 1:
+            factor, power = total.sum[0].factors[0]
+            if isinstance(factor, Access) and isinstance(factor.tensor, Name) and factor.index == target.index and power == 1:
+                return factor.tensor.id
+        value = to_expr(total.sum)
+        read = self.types.cast(Access(Name(target.tensor), target.index), self.types.tensors[target.tensor], total.type)
+        anchored = Apply("select", (Bool(True), value, read))
+        made = self.named_value(f"d{target.tensor}", anchored, total.type, scope)
+        assert isinstance(made, Access) and isinstance(made.tensor, Name)
+        return made.tensor.id
+
+    # --- cotangents -----------------------------------------------------------------------------------------------------
+
+    def complete(self, target: Target) -> tuple[Cotangent, tuple[Index, ...]]:
+        """The cotangent of a target in its type, and the indices that it stands under."""
+        name = target.tensor
+        self.elements.setdefault(name, target.index)
+        dtype = self.types.tensors[name]
+        scope = tuple(Index(index_key(i), e, False) for i, e in zip(target.index, self.types.dims[name], strict=True))
+        self.seed = Access(Name(self.seeds[name]), target.index) if name in self.seeds else None
+        if self.seed is not None:
+            self.terms.setdefault(name, []).insert(0, Cotangent(dtype, (product_of(self.seed),)))
+        return self.narrowed(self.total(name), dtype), scope
+
+    def total(self, name: str) -> Cotangent:
+        """The terms of a tensor's cotangent, added in the accumulator."""
+        terms = [t for t in self.terms.get(name, []) if t.sum]
+        if len(terms) == 1:
+            return terms[0]
+        wide = self.types.accumulator(self.types.tensors[name])
+        return Cotangent(wide, add(*(self.narrowed(t, wide).sum for t in terms)))
+
+    def narrowed(self, cotangent: Cotangent, dtype: str) -> Cotangent:
+        """The cotangent in another type: that of its value, or the accumulator."""
+        if cotangent.type == dtype or not cotangent.sum:
+            return Cotangent(dtype, cotangent.sum)
+        return Cotangent(dtype, (product_of(self.types.cast(to_expr(cotangent.sum), cotangent.type, dtype)),))
+
+    def carried(self, name: str, total: Cotangent, value: Expr, scope: tuple[Index, ...]) -> Cotangent:
+        """The cotangent of a statement, with a name where it is long and read more than once."""
+        reads = sum(isinstance(n, Access) and isinstance(n.tensor, Name) and n.tensor.id in self.active for n in below(value))
+        if len(total.sum) > 1 and reads > 1:
+            return self.named(f"d{name}", total, scope)
+        return Cotangent(total.type, self.hoisted(total.sum, scope))
+
+    def plain_cotangent(self, name: str, total: Cotangent, scope: tuple[Index, ...]) -> Cotangent:
+        """A cotangent that is a read, or is made one."""
+        plain = len(total.sum) == 1 and all(is_plain_read(f) for f, _ in total.sum[0].factors)
+        return total if plain else self.named(f"d{name}", total, scope)
+
+    def hoisted(self, products: Sum, scope: tuple[Index, ...]) -> Sum:
+        """The products with their sums as reads of locals."""
+
+        def read(factor: Expr) -> Expr:
+            if not isinstance(factor, Reduction):
+                return factor
+            wish = "dot" if any(isinstance(n, Access) for n in below(factor)) and _is_dot(factor) else "total"
+            return self.named_value(wish, factor, self.types.of(factor) or "", scope)
+
+        return tuple(Product(p.coefficient, tuple((read(f), q) for f, q in p.factors)) for p in products)
+
+    def sweep(self, statement: Statement, name: str) -> Sweep:
+        is_result = name in self.seeds
+        known = known_values(statement, self.types, is_result) if len(statement.targets) == 1 else ()
+        return Sweep(self, "du" if is_result else f"d{name}", known, self.rewriting)
+
+    # --- the sink of a sweep --------------------------------------------------------------------------------------------
+
+    def is_active(self, tensor: str) -> bool:
+        return tensor in self.active
+
+    def contribute(self, access: Access, cotangent: Cotangent, scope: tuple[Index, ...]) -> None:
+        assert isinstance(access.tensor, Name)
+        name = access.tensor.id
+        if name not in self.active:
+            return
+        term = Term(access, cotangent, scope)
+        found = gather(term, self.element(name, access), self.types.dims[name], self.types, self.names)
+        if found is None:
+            statement, found = scattered(term, self.element(name), self.types, self.names, f"d{name}_sum")
+            self.statements.append(statement)
+        self.terms.setdefault(name, []).append(found)
+
+    def element(self, tensor: str, access: Access | None = None) -> tuple[Item, ...]:
+        """The indices over which a tensor's cotangent is written: those of its first plain read, else of its dims."""
+        if tensor not in self.elements:
+            items: list[Item] = []
+            for number, dim in enumerate(self.types.dims[tensor]):
+                read = access.index[number] if access is not None else None
+                plain = isinstance(read, Name | Pack) and read not in items and index_key(read) in self.indices()
+                used = {i.id for i in items if isinstance(i, Name | Pack)}
+                items.append(read if plain and read is not None else self.names.index_of(dim, used))
+            self.elements[tensor] = tuple(items)
+        return self.elements[tensor]
+
+    def indices(self) -> frozenset[str]:
+        """The names that are indices somewhere, and the packs that are."""
+        return frozenset(self.names.indices) | {f"*{n}" for n in self.names.indices}
+
+    def named(self, wish: str, cotangent: Cotangent, scope: tuple[Index, ...]) -> Cotangent:
+        read = self.named_value(wish, to_expr(cotangent.sum), cotangent.type, scope)
+        return Cotangent(cotangent.type, (product_of(read),))
+
+    def named_value(self, wish: str, value: Expr, dtype: str, scope: tuple[Index, ...]) -> Expr:
+        name = self.names.fresh(wish)
+        index = tuple(i.item for i in scope)
+        self.types.tensors[name] = dtype
+        self.types.dims[name] = tuple(Number(0) if i.extent is None else i.extent for i in scope)
+        self.statements.append(Statement((Target(name, index),), "=", value))
+        return Access(Name(name), index)
+
+    def anchored(self, value: Expr, reduction: Reduction, scope: tuple[Index, ...]) -> Expr:
+        """The value itself where every index of the scope stands alone in it; else `select(true, value, dy[scope])`."""
+        if all(extent_in(self.types, (reduction,), i.item) == i.extent for i in scope):
+            return value
+        dtype = self.types.of(value)
+        seed = self.seed
+        assert dtype is not None and seed is not None and isinstance(seed.tensor, Name)
+        return Apply("select", (Bool(True), value, self.types.cast(seed, self.types.tensors[seed.tensor.id], dtype)))
+
+    def define(self, name: str, index: tuple[Item, ...], cotangent: Cotangent, dtype: str) -> None:
+        value = to_expr(self.narrowed(cotangent, dtype).sum)
+        self.statements.append(Statement((Target(name, index),), "=", value))
+
+
+def _active(op: Op, types: Types, asked: tuple[str, ...]) -> frozenset[str]:
+    """The tensors through which a result depends on an input that is asked for."""
+    reached = set(asked)
+    for statement in op.body:
+        call = call_of(statement)
+        passed = {a.id for a in call.args if isinstance(a, Name)} if call is not None else set()
+        if (tensors_in(statement.value) | passed) & reached:
+            reached |= {t.tensor for t in statement.targets if types.is_float(types.tensors[t.tensor])}
+    return frozenset(reached)
+
+
+def _is_dot(node: Reduction) -> bool:
+    from uol.ir.syntax import Binary
+
+    return isinstance(node.args[0], Binary) and node.args[0].op == "*"
