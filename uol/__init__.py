@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         TypeCheckError,
         UolError,
     )
+    from uol.ir.expression_handles import fn
     from uol.registration import op
 
 __version__ = "0.1.0"
@@ -33,6 +34,7 @@ _HOME = {
     "compile": "uol.compiler",
     "Compiled": "uol.compiler",
     "op": "uol.registration",
+    "fn": "uol.ir.expression_handles",
     "UolError": "uol.ir.errors",
     "ParseError": "uol.ir.errors",
     "TypeCheckError": "uol.ir.errors",
@@ -54,6 +56,7 @@ __all__ = [
     "UolError",
     "__version__",
     "compile",
+    "fn",
     "op",
     "ops",
 ]

@@ -1,17 +1,21 @@
-"""Operators from a user's text."""
+"""Operators from a user's text, or from a function that builds the same."""
 
 from __future__ import annotations
 
 import sys
 from importlib import import_module
+from types import FunctionType
+from typing import cast
 
 from uol.catalogue import add_operator, catalogue
 from uol.expected import require_kind, shown
+from uol.ir.construction import Definition, build
 from uol.ir.errors import ParseError, UolError
 from uol.ir.library import Library
 from uol.ir.parser import parse
+from uol.ir.printer import print_op
 from uol.ir.syntax import Op
-from uol.ops.references import Registered, register_reference
+from uol.ops.references import Reference, register_reference
 from uol.without_torch import import_tvm
 
 
@@ -29,20 +33,31 @@ class Operator:
         return f"<uol operator {self.op.name}>"
 
 
-def op(text: str, reference: Registered | None = None, *, file: str = "<uol.op>") -> Operator:
+def op(text: str | Definition, reference: Reference | None = None, *, file: str = "<uol.op>") -> Operator:
     """Registers the operators of a text: for `uol.compile`, as `uol.ops.<name>`, and as `torch.ops.uol.<name>`.
+
+    In place of a text a function may build the operator (`uol.ir.construction`): `op` is then its decorator.
 
     `reference` computes what the last operator of the text should give, from PyTorch tensors in float64 and the
     attributes by keyword: conformance compares with it. Returns that operator. A text
     with an error registers nothing. Raises ParseError, TypeCheckError or BoundsError, with the place and the cause.
 
     >>> twice = op("op twice(x: T[*S]) -> (y: T[*S]) for T in (f64, f32) { y[*s] = x[*s] + x[*s] }")
+    >>> from uol import fn
+    >>> @op
+    ... def thrice(op):
+    ...     S, s = op.names("*S *s")
+    ...     x, y = op.input("x", fn.f32[S]), op.result("y", fn.f32[S])
+    ...     y[s] = fn.exp(x[s]) * 3
     """
-    require_kind(text, str, "text", "the text of an operator", 'write uol.op("op ...")')
     require_kind(file, str, "file", "a name", 'write file="mine.uol"')
+    if isinstance(text, FunctionType):
+        built = build(text)
+        text, file = print_op(built), built.span.file
+    require_kind(text, str, "text", "the text of an operator", 'write uol.op("op ...")')
     if reference is not None and not callable(reference):
         raise UolError(f"reference is {shown(reference)}, not a function", hint="give a function of PyTorch tensors")
-    parsed = parse(text, file)
+    parsed = parse(cast(str, text), file)
     if not parsed:
         raise ParseError("the text holds no operator", hint="write: op name(x: f32[N]) -> (y: f32[N]) { y[i] = x[i] }")
     import_tvm()
