@@ -17,8 +17,8 @@ SOFTMAX = f"compile softmax {TOY} --dims S=4"
 WHOLE = "not a whole number"
 
 BAD = {  # arguments -> message, how the help begins
-    "compile softmx": ("UolError: unknown operator 'softmx'", "did you mean softmax?"),
-    "run softmx": ("UolError: unknown operator 'softmx'", "did you mean softmax?"),
+    "compile softmx": ("UolError: unknown operator 'softmx'", "did you mean softmax"),
+    "run softmx": ("UolError: unknown operator 'softmx'", "did you mean softmax"),
     "show nothing_like_it": ("UolError: unknown operator 'nothing_like_it'", "`uol list` shows the operators"),
     "show missing.uol": ("ResourceError: cannot read 'missing.uol': No such file or directory", "give the path of a .uol text"),
     "check nowhere": ("ResourceError: 'nowhere' holds no manifest.json", "give a folder that `uol compile -o` wrote"),

@@ -70,7 +70,7 @@ WHOLE = "not a whole number"
 S4 = {"S": 4}
 
 BAD = [  # operator, dims, attributes, dtype, error, message, how the hint begins
-    ("softmx", {}, {}, "f32", UolError, "unknown operator 'softmx'", "did you mean softmax?"),
+    ("softmx", {}, {}, "f32", UolError, "unknown operator 'softmx'", "did you mean softmax"),
     ("qqq", {}, {}, "f32", UolError, "unknown operator 'qqq'", "`uol list` shows the operators"),
     ("softmax", S4, {}, "f32", ShapeError, "softmax needs a size for C", "its dims are C; for example C=64"),
     ("softmax", {"C": 4}, {}, "f32", ShapeError, "softmax needs the sizes of *S", "write S=64 for one dim, S=8x128 for two"),
