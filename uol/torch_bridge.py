@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
+from typing import Any
 
 import torch
 
 from uol.catalogue import catalogue, find_operator
 from uol.ir.syntax import Op
 from uol.torch_call import TorchOperator
+from uol.torch_gradient import Gradient, call, register
 from uol.torch_schema import schemas
 
 _library = torch.library.Library("uol", "DEF")
@@ -40,16 +42,29 @@ def operator(name: str) -> Callable[..., object]:
     return _defined[name].function()
 
 
+def gradient_function(op: Op) -> Callable[..., Any]:
+    """A gradient operator as a function of tensors; defined now, where PyTorch does not know it."""
+    if op.name not in _defined:
+        _defined[op.name] = _define(op)
+    gradient = _defined[op.name].gradient
+
+    def function(*inputs: torch.Tensor, **options: Any) -> Any:
+        return call(gradient, inputs, options)
+
+    return function
+
+
 def _define(op: Op) -> TorchOperator:
-    own = TorchOperator(op)
     plain, with_out = schemas(op)
     _library.define(plain)
     _library.define(with_out)
+    own = TorchOperator(op, Gradient(op, gradient_function))
     for key in ("CPU", "CompositeExplicitAutograd"):  # the second for any other device: `torch_devices` knows which run
         _library.impl(op.name, own.compute, key)
         _library.impl(f"{op.name}.out", own.compute_into, key)
     torch.library.register_fake(f"uol::{op.name}", own.fake, lib=_library)
     torch.library.register_fake(f"uol::{op.name}.out", own.fake_into, lib=_library)
+    register(own.gradient, _library)
     return own
 
 

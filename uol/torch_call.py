@@ -18,7 +18,8 @@ from uol.request import Request
 from uol.tensor_binding import bind_tensors
 from uol.torch_arguments import options_of, require_strided, tensors_of, type_name
 from uol.torch_devices import target_of
-from uol.torch_gradient import wants_derivative, without_gradient
+from uol.torch_gradient import Gradient, require_backward
+from uol.torch_gradient import call as call_differentiably
 from uol.torch_out import given_outs, require_fit, require_no_gradient, require_one_device, writable_in_place
 from uol.torch_schema import TORCH_TYPES, type_options
 
@@ -45,8 +46,9 @@ class Prepared:
 class TorchOperator:
     """What PyTorch's dispatcher calls. Kernels are kept by the exact shapes, strides and types of the inputs."""
 
-    def __init__(self, op: Op) -> None:
+    def __init__(self, op: Op, gradient: Gradient) -> None:
         self.op = op
+        self.gradient = gradient
         self.names = tuple(p.name for p in op.params)
         self.options = type_options(op)
         self.prepared: dict[object, Prepared] = {}
@@ -89,8 +91,7 @@ class TorchOperator:
 
     def function(self) -> Callable[..., object]:
         """`uol.ops.<name>`: the PyTorch operator with numbers taken as tensors, and `out=`."""
-        packet = getattr(torch.ops.uol, self.op.name)
-        plain, into = packet.default, packet.out
+        into = getattr(torch.ops.uol, self.op.name).out
 
         def call(*inputs: Tensor | int | float, out: Tensor | Sequence[Tensor] | None = None, **options: object) -> object:
             tensors = tensors_of(self.op, inputs)
@@ -101,11 +102,8 @@ class TorchOperator:
                 require_no_gradient(self.op.name, (*tensors, *outs))
                 into(*tensors, **chosen, **dict(zip(self._out_names(), outs, strict=True)))
                 return out
-            if wants_derivative(tensors):
-                with torch.no_grad():
-                    result = plain(*tensors, **chosen)
-                return without_gradient(self.op.name, result, tensors)
-            return plain(*tensors, **chosen)
+            require_backward(self.op.name, tensors)
+            return call_differentiably(self.gradient, tensors, chosen)
 
         call.__name__ = call.__qualname__ = self.op.name
         call.__doc__ = f"The operator {self.op.name} on PyTorch tensors; its text: `uol show {self.op.name}`."

@@ -1,4 +1,4 @@
-"""A derivative that is not there is said, never guessed: backward, forward, functional, traced, batched."""
+"""Gradients of uol.ops in PyTorch: every way that PyTorch takes one, and what is said where there is none."""
 
 from __future__ import annotations
 
@@ -6,68 +6,139 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from torch.autograd import forward_ad
+from torch.autograd import forward_ad, gradcheck, gradgradcheck
 
 import uol
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
-X = torch.tensor([-1.0, 2.0, 3.0])
+X = torch.tensor([[-1.0, 2.0, 3.0], [0.5, -0.25, 4.0]], dtype=torch.float64)
+EXPECTED = torch.func.grad(lambda x: torch.softmax(x, 1).square().sum())(X)
 
 
 def total(x: torch.Tensor) -> torch.Tensor:
-    result = uol.ops.relu(x)
+    result = uol.ops.softmax(x)
     assert isinstance(result, torch.Tensor)
-    return result.sum()
+    return result.square().sum()
 
 
 def leaf() -> torch.Tensor:
     return X.clone().requires_grad_()
 
 
-def dual() -> object:
-    with forward_ad.dual_level():
-        return total(forward_ad.make_dual(X, X))
+def by_backward(function: Callable[[torch.Tensor], torch.Tensor] = total) -> torch.Tensor:
+    x = leaf()
+    function(x).backward()
+    assert x.grad is not None
+    return x.grad
 
 
-WAYS: dict[str, Callable[[], object]] = {
-    "backward": lambda: total(leaf()).backward(),
-    "autograd.grad": lambda: torch.autograd.grad(total(x := leaf()), x),
+WAYS: dict[str, Callable[[], torch.Tensor]] = {
+    "backward": by_backward,
+    "autograd.grad": lambda: torch.autograd.grad(total(x := leaf()), x)[0],
     "func.grad": lambda: torch.func.grad(total)(X),
-    "func.vjp": lambda: torch.func.vjp(total, X)[1](torch.tensor(1.0)),
-    "func.jvp": lambda: torch.func.jvp(total, (X,), (X,)),
+    "func.vjp": lambda: torch.func.vjp(total, X)[1](torch.tensor(1.0, dtype=torch.float64))[0],
     "jacrev": lambda: torch.func.jacrev(total)(X),
-    "jacfwd": lambda: torch.func.jacfwd(total)(X),
-    "hessian": lambda: torch.func.hessian(total)(X),
-    "forward mode": dual,
-    "per sample": lambda: torch.func.vmap(torch.func.grad(total))(X.expand(2, 3)),
-    "torch.compile": lambda: torch.compile(total, backend="aot_eager")(leaf()).backward(),
+    "per sample": lambda: torch.func.vmap(torch.func.grad(lambda row: total(row[None])))(X),
+    "torch.compile": lambda: by_backward(torch.compile(total, backend="aot_eager", fullgraph=True)),
 }
 
 
 @pytest.mark.filterwarnings("ignore:There is a performance drop")
 @pytest.mark.parametrize("way", WAYS)
-def test_there_is_no_gradient_yet(way: str) -> None:
+def test_every_way_gives_the_gradient(way: str) -> None:
+    torch.testing.assert_close(WAYS[way](), EXPECTED)
+
+
+def forward_mode() -> object:
+    with forward_ad.dual_level():
+        return total(forward_ad.make_dual(X, X))
+
+
+@pytest.mark.parametrize(
+    "way",
+    [forward_mode, lambda: torch.func.jvp(total, (X,), (X,)), lambda: torch.func.jacfwd(total)(X)],
+    ids=["dual", "func.jvp", "jacfwd"],
+)
+@pytest.mark.filterwarnings("ignore:There is a performance drop")
+def test_there_is_no_forward_mode(way: Callable[[], object]) -> None:
     with pytest.raises(uol.UolError) as raised:
-        WAYS[way]()
-    assert raised.value.message == "relu has no gradient yet"
+        way()
+    assert raised.value.message == "softmax has no forward-mode derivative"
     assert raised.value.hint is not None
-    assert "torch.no_grad()" in raised.value.hint
-    assert "x.detach()" in raised.value.hint
+    assert "torch.func.grad" in raised.value.hint
 
 
-def test_what_the_hint_says_works() -> None:
+@pytest.mark.filterwarnings("ignore:There is a performance drop")
+def test_second_derivatives() -> None:
+    torch.testing.assert_close(
+        torch.func.jacrev(torch.func.jacrev(total))(X),
+        torch.func.hessian(lambda x: torch.softmax(x, 1).square().sum())(X),
+    )
+    x = leaf()
+    assert gradcheck(uol.ops.softmax, (x,)) and gradgradcheck(uol.ops.softmax, (x,))
+
+
+def random(*shape: int) -> torch.Tensor:
+    return torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(sum(shape))).requires_grad_()
+
+
+def test_what_needs_no_gradient_is_not_computed() -> None:
+    x, w = random(1, 4, 6, 7), random(6, 2, 3, 2)
+
+    def conv(x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+        result = uol.ops.conv2d(x, w, stride_h=2, pad=1, groups=2, dilation_w=2)
+        assert isinstance(result, torch.Tensor)
+        return result
+
+    assert gradcheck(conv, (x, w)) and gradcheck(lambda x: conv(x, w.detach()), (x,))
+    assert gradcheck(lambda w: conv(x.detach(), w), (w,)) and gradgradcheck(conv, (x, w))
+
+
+def test_an_input_that_was_broadcast_gets_the_sum() -> None:
+    x, y, z = random(2, 3), random(3), random(2, 1)
+    assert gradcheck(uol.ops.mul, (x, y)) and gradcheck(uol.ops.mul, (z, x)) and gradcheck(uol.ops.add, (y, z))
+
+
+def test_discrete_results_have_no_gradient() -> None:
+    at = uol.ops.argmax(leaf())
+    assert isinstance(at, torch.Tensor)
+    assert not at.requires_grad
+
+
+def test_attributes_and_types_reach_the_gradient() -> None:
+    x, gamma, beta = random(4, 5), random(5), random(5)
+
+    def norm(*tensors: torch.Tensor) -> torch.Tensor:
+        result = uol.ops.layer_norm(*tensors, eps=0.5)
+        assert isinstance(result, torch.Tensor)
+        return result
+
+    assert gradcheck(norm, (x, gamma, beta))
+    half = torch.ones(3, requires_grad=True)
+    cast = uol.ops.cast(half, dtype=torch.float16)
+    assert isinstance(cast, torch.Tensor)
+    cast.sum().backward()
+    assert half.grad is not None and half.grad.dtype is torch.float32
+
+
+def test_without_gradient_nothing_is_kept() -> None:
     with torch.no_grad():
-        assert not uol.ops.relu(leaf()).requires_grad
-    assert not uol.ops.relu(leaf().detach()).requires_grad
+        assert not total(leaf()).requires_grad
+    assert not total(X).requires_grad
+    assert total(leaf()).requires_grad
 
 
-def test_a_result_without_a_derivative_is_free() -> None:
-    assert not uol.ops.argmax(leaf()).requires_grad
+SAMPLES = {
+    "relu": ((random(3, 4),), {}),
+    "softmax": ((random(3, 4),), {}),
+    "linear": ((random(3, 4), random(2, 4), random(2)), {}),
+    "conv2d": ((random(1, 4, 6, 7), random(6, 2, 3, 2)), {"stride": 2, "pad": 1, "groups": 2}),
+}
 
 
-def test_other_inputs_keep_their_gradients() -> None:
-    x, y = leaf(), leaf()
-    loss = total(x).detach() * y.sum()
-    loss.backward()
-    assert torch.equal(y.grad, torch.full((3,), 5.0))
+@pytest.mark.parametrize("name", SAMPLES)
+def test_pytorch_finds_nothing_wrong(name: str) -> None:
+    tensors, options = SAMPLES[name]
+    inputs = tuple(t.detach().float().requires_grad_() for t in tensors)
+    torch.library.opcheck(getattr(torch.ops.uol, name).default, inputs, options)

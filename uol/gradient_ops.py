@@ -1,0 +1,51 @@
+"""The gradient operators of an operator: derived from its text when they are first asked for.
+
+    conv2d_grad(x, w, dy) -> (dx, dw)        with respect to every float input
+    conv2d_grad_w(x, dy) -> (dw)             with respect to those that need it
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache
+
+from uol.catalogue import catalogue
+from uol.ir.gradients import gradient
+from uol.ir.syntax import Op
+from uol.ir.types import is_float
+
+
+@dataclass(frozen=True, slots=True)
+class GradientOp:
+    """`op` gives one cotangent for each of `wrt`, from what `sources` names: inputs and results of the forward by their
+    names, and the cotangent of a result as `("d", result)`."""
+
+    op: Op
+    wrt: tuple[str, ...]
+    sources: tuple[tuple[str, str], ...]
+
+
+def float_inputs(op: Op) -> tuple[str, ...]:
+    """The inputs that may have a gradient: those whose type is a float in every case of the operator's domain."""
+    sets = {t.variable: t.types for t in op.domain}
+    return tuple(p.name for p in op.params if any(map(is_float, sets.get(p.type, (p.type,)))))
+
+
+@cache
+def gradient_op(op: Op, wrt: tuple[str, ...]) -> GradientOp:
+    """The gradient operator with respect to some inputs. Raises UolError where there is none."""
+    found = gradient(op, catalogue(), wrt)
+    if wrt != float_inputs(op):
+        found = replace(found, name=f"{found.name}_{'_'.join(wrt)}")
+    return GradientOp(found, wrt, tuple(_source(op, p.name) for p in found.params))
+
+
+def _source(op: Op, name: str) -> tuple[str, str]:
+    for kind, params in (("input", op.params), ("result", op.results)):
+        if any(p.name == name for p in params):
+            return kind, name
+    # A cotangent is called d<result>, numbered where the text has that name already.
+    fitting = [r.name for r in op.results if name == f"d{r.name}" or name.startswith(f"d{r.name}_")]
+    assert fitting, f"{name} of the gradient of {op.name} is nothing of the operator's"
+    return "cotangent", max(fitting, key=len)
+
