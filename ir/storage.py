@@ -76,7 +76,7 @@ def f8_values(dtype: str) -> NDArray[np.float64]:
         values[(patterns & 0x7F) == 0x7F] = np.nan
     else:
         values[exponent == 31] = np.where(fraction[exponent == 31] == 0, np.inf, np.nan)
-    return np.where(patterns < 128, values, -values)
+    return np.asarray(np.where(patterns < 128, values, -values), np.float64)
 
 
 def _bits_of_f8(exact: NDArray[np.float64], dtype: str) -> Array:

@@ -17,6 +17,7 @@ from uol.backends.cpu.casts import cast
 from uol.backends.cpu.dtypes import INDEX_TYPE, Term, representation
 from uol.backends.cpu.exact_functions import Function
 from uol.backends.cpu.narrow import pack, round_to, widen
+from uol.backends.cpu.randomness import random_bits
 from uol.backends.cpu.sharing import LocalNames, Share
 from uol.codegen.spec import Guard, Read, Within
 from uol.codegen.traverse import walk
@@ -127,6 +128,8 @@ def _call(call: Call, scope: Scope) -> Term:
             return arith.negate(scope.share, args[0], types[0])
         case "abs" if not is_float(types[0]):
             return arith.absolute(scope.share, args[0], types[0])
+        case "random_bits":
+            return random_bits(scope.share, *args)
     if call.dtype == INDEX:  # any integer type may index
         args, types = [_as_index(scope, a, t) for a, t in zip(args, types, strict=True)], [INDEX] * len(args)
     return _rounded(scope, _operation(call, args, types[0], scope), call)

@@ -3,10 +3,11 @@ compute capability (8.0 and 9.0)."""
 
 from __future__ import annotations
 
+from uol.backends.simt.c_types import STORAGE
 from uol.backends.simt.target import HostRuntime, Target
 from uol.codegen.backend import Capability
 
-DTYPES = frozenset({"f64", "f32", "f16", "bf16", "i64", "i32", "i16", "i8", "u8", "bool"})
+DTYPES = frozenset(STORAGE)
 
 CUBIN, PTX = ".cubin", ".ptx"
 """A binary for one architecture, and the text that a driver compiles for those that come later."""

@@ -3,10 +3,11 @@ at most 2**32 - 1 threads along an axis); CDNA2 instruction set architecture (64
 
 from __future__ import annotations
 
+from uol.backends.simt.c_types import STORAGE
 from uol.backends.simt.target import HostRuntime, Target
 from uol.codegen.backend import Capability
 
-DTYPES = frozenset({"f64", "f32", "f16", "bf16", "i64", "i32", "i16", "i8", "u8", "bool"})
+DTYPES = frozenset(STORAGE)
 
 TARGET = Target(
     name="hip",

@@ -14,9 +14,9 @@ from uol.codegen.spec import KernelGraph
 from uol.ir.errors import UolError
 
 DEVICE_HEADER = "uol_device.h"
-COMMON_HEADER = "uol_device_common.h"
 INCLUDE = Path(__file__).parent / "include"
 """The folder of what the device headers share."""
+SHARED_HEADERS = ("uol_device_common.h", "uol_device_storage.h", "uol_device_random.h")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def assemble(graph: KernelGraph, kernels: tuple[Kernel, ...], device: Device, ta
         op_header(graph),
         abi_header(),
         SourceFile(DEVICE_HEADER, (include / DEVICE_HEADER).read_text()),
-        SourceFile(COMMON_HEADER, (INCLUDE / COMMON_HEADER).read_text()),
+        *(SourceFile(name, (INCLUDE / name).read_text()) for name in SHARED_HEADERS),
     )
     products = tuple(graph.name + suffix for suffix in target.products)
     return Module(target.name, device.name, graph, kernels, device_file, files, build, products)

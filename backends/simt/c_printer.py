@@ -1,6 +1,6 @@
 """Typed expressions as C.
 
-Half types are computed in float: an operation of type f16 converts its operands, computes, and rounds where the result
+Narrow floats are computed in float: an operation of type f16 converts its operands, computes, and rounds where the result
 may not be exact in f16. Integers wrap, so i32 and i64 arithmetic goes through unsigned. Index arithmetic is plain: the
 kernel's index type was chosen to hold all of it.
 """
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from uol.backends.c_names import Names
-from uol.backends.simt.c_types import COMPUTE, HALVES, SHORT_INTEGERS, STORAGE, WIDE_INTEGERS
+from uol.backends.simt.c_types import COMPUTE, SHORT_INTEGERS, STORAGE, WIDE_INTEGERS
 from uol.backends.simt.literals import literal
 from uol.backends.simt.proofs import Proofs
 from uol.backends.simt.ranges import NATURAL, Ranges
@@ -20,7 +20,7 @@ from uol.codegen.spec import Guard, Holds, Read, Within
 from uol.ir.errors import UolError
 from uol.ir.nodes import Call, Const, Expr, Var
 from uol.ir.rounding import integer_range
-from uol.ir.types import INDEX, is_float, is_integer
+from uol.ir.types import INDEX, NARROW, is_float, is_integer
 
 TERNARY, OR, AND, EQUALITY, RELATION, ADDITIVE, MULTIPLICATIVE, UNARY, PRIMARY = range(1, 10)
 """Precedence of C's operators, loosest first."""
@@ -40,14 +40,14 @@ BINARY = {
     "/": ("/", MULTIPLICATIVE),
 }
 
-EXACT_IN_HALF = frozenset({"max", "min", "neg", "abs", "select", "floor", "ceil", "round"})
-"""Functions whose result is a half wherever their operands are: nothing to round."""
+EXACT_IN_NARROW = frozenset({"max", "min", "neg", "abs", "select", "floor", "ceil", "round"})
+"""Functions whose result is of the type wherever their operands are: nothing to round."""
 
 EXACT_IN_SHORT = frozenset({"max", "min", "select"})
 """Operations on short integers that do not leave their range; the negative of the least does, and so does its size."""
 
-EXACT_SOURCES = HALVES | SHORT_INTEGERS | {"f32", "bool"}
-"""Types that float holds exactly, so that a conversion to half by way of float rounds once."""
+EXACT_SOURCES = {*NARROW} | SHORT_INTEGERS | {"f32", "bool"}
+"""Types that float holds exactly, so that a conversion to a narrow one by way of it rounds once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class Printer:
                 return self._read(expr, level, stored=False)
             case Call(fn="cast"):
                 return self._cast(expr, level)
-            case Call(dtype=dtype, fn=fn) if dtype in HALVES and fn not in EXACT_IN_HALF:
+            case Call(dtype=dtype, fn=fn) if dtype in NARROW and fn not in EXACT_IN_NARROW:
                 return f"float(uol::{dtype}({self._call(expr, 0)}))"
             case Call(dtype=dtype) if dtype in SHORT_INTEGERS and expr.fn not in EXACT_IN_SHORT:
                 return f"int(({STORAGE[dtype]})({self._call(expr, 0)}))"
@@ -101,7 +101,7 @@ class Printer:
 
     def stored(self, expr: Expr, level: int = 0) -> str:
         """The expression in its storage type, as it is written to memory. Short integers convert where they are written."""
-        if expr.type not in HALVES:
+        if expr.type not in NARROW:
             return self._short_call(expr, level) or self.value(expr, level)
         match expr:
             case Read():
@@ -110,7 +110,7 @@ class Printer:
                 arms = f"{self.where([Holds(condition)]).stored(a, OR)} : {self.stored(b, TERNARY)}"
                 return _group(f"{self.value(condition, OR)} ? {arms}", TERNARY, level)
             case Call(fn="cast", args=(source,)):
-                return self._to_half(source, expr.dtype)
+                return self._to_narrow(source, expr.dtype)
             case Call():
                 return f"uol::{expr.dtype}({self._call(expr, 0)})"
         return f"uol::{expr.type}({self.value(expr)})"
@@ -155,8 +155,8 @@ class Printer:
         target = call.dtype
         if source.type == target or (source.type == INDEX and self._is_index_as_it_is(source, target)):
             return self.value(source, level)
-        if target in HALVES:
-            return f"float({self._to_half(source, target)})"
+        if target in NARROW:
+            return f"float({self._to_narrow(source, target)})"
         if is_integer(target) and is_float(source.type):
             return _to_compute(f"uol::cast<{STORAGE[target]}>({self.value(source)})", target)
         if target == "bool":
@@ -186,7 +186,7 @@ class Printer:
             return self._read(source, 0, stored=True)
         return self.value(source)
 
-    def _to_half(self, source: Expr, dtype: str) -> str:
+    def _to_narrow(self, source: Expr, dtype: str) -> str:
         """Rounded once: by way of float only from types that float holds."""
         match source:
             case Call(fn="cast", dtype="f32", args=(value,)) if value.type == dtype:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from uol.ir.types import NARROW
+
 STORAGE = {
     "f64": "double",
     "f32": "float",
     "f16": "uol::f16",
     "bf16": "uol::bf16",
+    "f8e4m3": "uol::f8e4m3",
+    "f8e5m2": "uol::f8e5m2",
     "i64": "long long",
     "i32": "int",
     "i16": "short",
@@ -16,12 +20,11 @@ STORAGE = {
 }
 """The type of an element in memory."""
 
-COMPUTE = STORAGE | {"f16": "float", "bf16": "float", "i16": "int", "i8": "int", "u8": "int"}
-"""The type of a local variable: half types are computed in float, short integers in int, and rounded or wrapped where
+COMPUTE = STORAGE | {t: "float" for t in NARROW} | {"i16": "int", "i8": "int", "u8": "int"}
+"""The type of a local variable: narrow floats are computed in float, short integers in int, and rounded or wrapped where
 the language says so."""
 
 COMPUTE_BYTES = {"double": 8, "float": 4, "long long": 8, "int": 4, "bool": 1}
 
-HALVES = frozenset({"f16", "bf16"})
 SHORT_INTEGERS = frozenset({"i16", "i8", "u8"})
 WIDE_INTEGERS = frozenset({"i32", "i64"})

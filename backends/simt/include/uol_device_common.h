@@ -12,6 +12,9 @@
 // It needs no header of a compiler: nvcc, NVRTC, hipcc and g++ know every name in it.
 #pragma once
 
+#include "uol_device_random.h"
+#include "uol_device_storage.h"
+
 namespace uol {
 
 UOL_DEVICE int thread_index() { return threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z); }
@@ -27,38 +30,10 @@ template <int n, class T> UOL_DEVICE void store_vector(T* to, const Vector<T, n>
   store_whole(to, value);
 }
 
-#ifndef UOL_CONVERTS_BF16
-// Rounds to nearest even by adding half of the last place; NaN stays NaN.
-UOL_DEVICE unsigned short bf16_bits(float value) {
-  const unsigned bits = to_bits(value);
-  if (value != value) return static_cast<unsigned short>((bits >> 16) | 0x40u);
-  return static_cast<unsigned short>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
-}
-#endif
-
-// Half-precision storage: explicit conversions, rounded to nearest even; arithmetic is done in float.
-struct f16 {
-  unsigned short bits;
-  f16() = default;
-  UOL_DEVICE explicit f16(float value) : bits(f16_bits(value)) {}
-  UOL_DEVICE explicit f16(double value);
-  UOL_DEVICE explicit operator float() const { return f16_value(bits); }
-  UOL_DEVICE explicit operator double() const { return f16_value(bits); }
-};
-
-struct bf16 {
-  unsigned short bits;
-  bf16() = default;
-  UOL_DEVICE explicit bf16(float value) : bits(bf16_bits(value)) {}
-  UOL_DEVICE explicit bf16(double value);
-  UOL_DEVICE explicit operator float() const { return from_bits(static_cast<unsigned>(bits) << 16); }
-  UOL_DEVICE explicit operator double() const { return from_bits(static_cast<unsigned>(bits) << 16); }
-};
-
 template <class A, class B> inline constexpr bool same = false;
 template <class A> inline constexpr bool same<A, A> = true;
 template <class T> inline constexpr bool is_real = same<T, float> || same<T, double>;
-template <class T> inline constexpr bool is_half = same<T, f16> || same<T, bf16>;
+template <class T> inline constexpr bool is_narrow = same<T, f16> || same<T, bf16> || same<T, f8e4m3> || same<T, f8e5m2>;
 
 template <class T> struct Limits;
 template <> struct Limits<signed char> { static constexpr signed char low = -128, high = 127; };
@@ -87,28 +62,6 @@ template <class T> UOL_DEVICE T highest() {
   else return Limits<T>::high;
 }
 
-// A value rounded to odd: rounding the result once more, to a shorter format, rounds the value itself correctly.
-UOL_DEVICE float odd_float(double value) {
-  float near = static_cast<float>(value);
-  if (value != value || static_cast<double>(near) == value) return near;
-  unsigned bits = to_bits(near);
-  const bool beyond = (near > 0) == (static_cast<double>(near) > value) && (near != 0);
-  if (beyond) bits -= 1;
-  return from_bits(bits | 1u);
-}
-UOL_DEVICE float odd_float(long long value) {
-  const unsigned long long magnitude = value < 0 ? 0ULL - static_cast<unsigned long long>(value) : value;
-  unsigned long long head = magnitude;
-  float scale = 1.0f;
-  while (head >> 24) {
-    head = (head >> 1) | (head & 1);
-    scale *= 2.0f;
-  }
-  return (value < 0 ? -1.0f : 1.0f) * static_cast<float>(head) * scale;
-}
-UOL_DEVICE f16::f16(double value) : bits(f16_bits(odd_float(value))) {}
-UOL_DEVICE bf16::bf16(double value) : bits(bf16_bits(odd_float(value))) {}
-
 // Float to integer: truncates, saturates, NaN gives 0.
 template <class To, class From> UOL_DEVICE To saturate(From value) {
   constexpr To low = Limits<To>::low, high = Limits<To>::high;
@@ -121,10 +74,10 @@ template <class To, class From> UOL_DEVICE To saturate(From value) {
 // The casts of the language: to a shorter float rounds to nearest even, float to integer saturates, integers wrap.
 template <class To, class From> UOL_DEVICE To cast(From value) {
   if constexpr (same<To, From>) return value;
-  else if constexpr (is_half<From>) return cast<To>(static_cast<float>(value));
+  else if constexpr (is_narrow<From>) return cast<To>(static_cast<float>(value));
   else if constexpr (same<To, bool>) return value != 0;
-  else if constexpr (is_half<To> && is_real<From>) return To(value);
-  else if constexpr (is_half<To>) return To(odd_float(static_cast<long long>(value)));
+  else if constexpr (is_narrow<To> && is_real<From>) return To(value);
+  else if constexpr (is_narrow<To>) return To(odd_float(static_cast<long long>(value)));
   else if constexpr (is_real<From> && !is_real<To>) return saturate<To>(value);
   else return static_cast<To>(value);
 }

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from uol.backends.cpu.backend import BACKEND
-from uol.backends.cpu.dtypes import representation
 from uol.backends.cpu.marshal import flat_buffer, strided
 from uol.backends.cpu.span import span_of, static_values
 from uol.codegen.backend import Module
@@ -18,6 +17,7 @@ from uol.codegen.spec import Arg, KernelGraph
 from uol.ir import Library, instantiate, parse
 from uol.ir.nodes import Program
 from uol.ir.rounding import round_to
+from uol.ir.storage import STORAGE, decode, encode
 from uol.ir.types import DTYPES, is_float
 from uol.ops.texts import library
 
@@ -61,22 +61,7 @@ def _memory(arg: Arg, inputs: Arrays) -> np.ndarray:
     if arg.role == "in":
         return flat_buffer(arg.name, inputs[arg.name], arg.dtype, shape, strides)
     poison = np.full(max(1, span_of(shape, strides)) * DTYPES[arg.dtype].bytes, 0xA5, np.uint8)
-    return poison.view(representation(arg.dtype).numpy)
-
-
-def stored(values: np.ndarray, dtype: str) -> np.ndarray:
-    """Numbers as a buffer of the type: bf16 and f8 as bit patterns."""
-    rounded = round_to(values, dtype)
-    if dtype == "bf16":
-        return (rounded.astype(np.float32).view(np.uint32) >> 16).astype(np.uint16)
-    return rounded.astype(representation(dtype).numpy)
-
-
-def numbers(array: np.ndarray, dtype: str) -> np.ndarray:
-    """What a buffer holds, as float64 or int64."""
-    if dtype == "bf16":
-        return (array.astype(np.uint32) << 16).view(np.float32).astype(np.float64)
-    return array.astype(np.float64 if is_float(dtype) else np.int64)
+    return poison.view(STORAGE[arg.dtype])
 
 
 def inputs_of(program: Program, seed: int = 0, special: bool = False) -> Arrays:
@@ -92,20 +77,20 @@ def inputs_of(program: Program, seed: int = 0, special: bool = False) -> Arrays:
         if special and values.size > 3:
             values.reshape(-1)[values.size // 2] = np.nan
             values.reshape(-1)[values.size // 3] = np.inf
-        found[tensor.name] = stored(values, tensor.dtype)
+        found[tensor.name] = encode(values, tensor.dtype)
     return found
 
 
 def as_numbers(program: Program, inputs: Arrays) -> Arrays:
     """Inputs as the interpreter takes them."""
-    return {t.name: numbers(inputs[t.name], t.dtype) for t in program.by_role("in")}
+    return {t.name: decode(inputs[t.name], t.dtype) for t in program.by_role("in")}
 
 
 def require_close(
     actual: np.ndarray, golden: np.ndarray, dtype: str, terms: float, magnitude: float | np.ndarray = 1.0
 ) -> None:
     """|error| <= terms * eps of the accumulator * magnitude + half an ulp of the type. NaN and infinities must agree."""
-    values = numbers(actual, dtype)
+    values = decode(actual, dtype)
     assert values.shape == golden.shape
     if not is_float(dtype):
         np.testing.assert_array_equal(values, golden)

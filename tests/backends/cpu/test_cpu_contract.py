@@ -12,7 +12,6 @@ from cpu_cases import (
     graph_of,
     inputs_of,
     module_of,
-    numbers,
     program_of,
     require_close,
     run_compiled,
@@ -22,6 +21,7 @@ from cpu_cases import (
 from uol.codegen.spec import Contract, Pack
 from uol.ir import interpret
 from uol.ir.nodes import Program
+from uol.ir.storage import decode
 
 Layouts = dict[str, tuple[int, ...]]
 
@@ -162,5 +162,5 @@ def test_norm_residual_and_relu_ride_along(dtype: str, outputs: int) -> None:
     graph = graph_of(program, layouts)
     assert sum(isinstance(s, Contract) for s in graph.specs) == 1
     assert all(isinstance(s, Contract | Pack) for s in graph.specs)
-    magnitude = np.abs(numbers(inputs["z"], dtype)) + 8 * np.sqrt(72)
+    magnitude = np.abs(decode(inputs["z"], dtype)) + 8 * np.sqrt(72)
     require_close(run_compiled(graph, inputs, {"eps": 1e-5})["y"], golden, dtype, 32, magnitude)

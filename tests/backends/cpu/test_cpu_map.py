@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from cpu_cases import as_numbers, graph_of, inputs_of, numbers, program_of, require_close, run_compiled, stored
+from cpu_cases import as_numbers, graph_of, inputs_of, program_of, require_close, run_compiled
 
 from uol.ir import interpret
 from uol.ir.rounding import round_to
+from uol.ir.storage import decode, encode
 
 SIZES = {"f64": (7, 33), "f32": (0, 1, 7, 16, 33, 257, 70_001), "f16": (33, 257), "bf16": (1, 70_001)}
 
@@ -37,7 +38,7 @@ def test_functions_within_kernels(dtype: str) -> None:
     inputs = inputs_of(program, special=True)
     golden = interpret(program, as_numbers(program, inputs))
     result = run_compiled(graph_of(program), inputs)
-    x = np.nan_to_num(np.abs(numbers(inputs["x"], dtype)))
+    x = np.nan_to_num(np.abs(decode(inputs["x"], dtype)))
     for name, values in golden.items():
         require_close(result[name], values, dtype, 8, np.abs(values) + (x if name == "gelu" else 0))
 
@@ -101,11 +102,11 @@ CASTS = "op casts(x: S[N]) -> ({results}) for S in ({types}) {{ {statements} }}"
 
 @pytest.mark.parametrize("source", TYPES)
 def test_casts_by_rule_4(source: str) -> None:
-    given = stored(EDGES, source) if source in FLOATS else stored(WHOLE, source)
+    given = encode(EDGES, source) if source in FLOATS else encode(WHOLE, source)
     program = program_of(CASTS, types={"S": source}, dims={"N": given.size})
     result = run_compiled(graph_of(program), {"x": given})
     for target in TYPES:
-        np.testing.assert_array_equal(numbers(result[f"{target}_"], target), round_to(numbers(given, source), target), target)
+        np.testing.assert_array_equal(decode(result[f"{target}_"], target), round_to(decode(given, source), target), target)
 
 
 INTEGERS = """

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cpu_cases import as_numbers, channels_last, graph_of, inputs_of, program_of, require_close, stored, weights_last
+from cpu_cases import as_numbers, channels_last, graph_of, inputs_of, program_of, require_close, weights_last
 
 from uol.backends.cpu import oracle
 from uol.ir import interpret
 from uol.ir.errors import ShapeError
+from uol.ir.storage import encode
 
 CASES: dict[str, dict[str, Any]] = {
     "relu": {"ranks": {"S": 2}, "dims": {"S_0": 3, "S_1": 5}},
@@ -61,7 +62,7 @@ def test_an_array_that_lies_as_the_kernel_wants_is_the_memory_itself() -> None:
 
 def test_special_numbers_pass() -> None:
     program = program_of("softmax", ranks={"S": 1}, dims={"S": 4, "C": 9})
-    x = stored(np.random.default_rng(0).standard_normal((4, 9)), "f32")
+    x = encode(np.random.default_rng(0).standard_normal((4, 9)), "f32")
     x[0, 3], x[1, 4], x[2, :] = np.nan, -np.inf, -np.inf
     golden = interpret(program, {"x": x})["y"]
     np.testing.assert_allclose(oracle.run(graph_of(program), {"x": x})["y"], golden, rtol=1e-6)

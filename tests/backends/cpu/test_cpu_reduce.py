@@ -6,9 +6,10 @@ import math
 
 import numpy as np
 import pytest
-from cpu_cases import as_numbers, channels_last, graph_of, inputs_of, module_of, program_of, require_close, run_compiled, stored
+from cpu_cases import as_numbers, channels_last, graph_of, inputs_of, module_of, program_of, require_close, run_compiled
 
 from uol.ir import interpret
+from uol.ir.storage import encode
 
 SHAPES = [(1, 1), (3, 7), (7, 16), (5, 33), (2, 255), (33, 256), (300, 130)]
 
@@ -97,7 +98,7 @@ op empty(x: T[N, M]) -> (total: T[N], product: T[N], most: T[N], least: T[N]) fo
 @pytest.mark.parametrize("dtype", ["f32", "i32"])
 def test_empty_reductions_give_identities(dtype: str) -> None:
     program = program_of(EMPTY, types={"T": dtype}, dims={"N": 20, "M": 0})
-    result = run_compiled(graph_of(program), {"x": stored(np.zeros((20, 0)), dtype)})
+    result = run_compiled(graph_of(program), {"x": encode(np.zeros((20, 0)), dtype)})
     lowest, highest = (-math.inf, math.inf) if dtype == "f32" else (-(2**31), 2**31 - 1)
     for name, value in {"total": 0, "product": 1, "most": lowest, "least": highest}.items():
         np.testing.assert_array_equal(result[name], np.full(20, value), name)

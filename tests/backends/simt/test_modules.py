@@ -27,6 +27,7 @@ def test_files(target: str, suffix: str) -> None:
     module = module_of(SOFTMAX, target)
     assert module.device.name == f"softmax{suffix}"
     headers = ["uol_softmax.h", "uol_abi.h", "uol_device.h", "uol_device_common.h"]
+    headers += ["uol_device_storage.h", "uol_device_random.h"]
     assert [f.name for f in module.host] == [f"softmax_host{suffix}", *headers]
     assert module.build.endswith(f"softmax_host{suffix}")
     lines = module.device.text.splitlines()

@@ -3,69 +3,19 @@
 from __future__ import annotations
 
 import math
-import shutil
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hand_written import MACHINES, dense, module
+from device_maps import Mapped, cuda_include, run_all
 from numpy.typing import NDArray
 
-from uol.backends.twin import Job, execute_many
-from uol.codegen.backend import Launch
+from uol.backends.simt.c_types import STORAGE
 
 Array = NDArray[np.generic]
-C_TYPES = {
-    "f64": "double",
-    "f32": "float",
-    "f16": "uol::f16",
-    "bf16": "uol::bf16",
-    "i64": "long long",
-    "i32": "int",
-    "i16": "short",
-    "i8": "signed char",
-    "u8": "unsigned char",
-    "bool": "bool",
-}
 RNG = np.random.default_rng(11)
 PATTERNS = np.arange(65536, dtype=np.uint16)
-
-
-@dataclass(frozen=True)
-class Mapped:
-    """y[i] = expression of a = x[i] and b = z[i]; one array is given for both where there is no z."""
-
-    expression: str
-    source: str
-    target: str
-    x: Array
-    z: Array | None = None
-
-
-def run_all(cases: list[Mapped]) -> list[Array]:
-    """The results of many maps, from one compiler run."""
-    jobs = []
-    for case in cases:
-        n = len(case.x)
-        c, d = C_TYPES[case.source], C_TYPES[case.target]
-        text = f"""#include "uol_device.h"
-extern "C" __global__ void kernel(const {c}* x, const {c}* z, {d}* y)
-{{
-  const int i = blockIdx.x * 256 + threadIdx.x;
-  if (i >= {n}) return;
-  const {c} a = x[i], b = z[i];
-  y[i] = {case.expression};
-}}
-"""
-        args = (dense("x", case.source, (n,), "in"), dense("z", case.source, (n,), "in"), dense("y", case.target, (n,), "out"))
-        built = module("cuda", text, args, {"kernel": Launch((-(-n // 256), 1, 1), (256, 1, 1))})
-        z = case.x if case.z is None else case.z
-        jobs.append(Job(built, {"x": case.x, "z": z}, {}, checked=n < 5000, capability=MACHINES["cuda"]))
-    runs = execute_many(jobs)
-    assert not [str(f) for r in runs for f in r.findings]
-    return [r.outputs["y"] for r in runs]
 
 
 def samples(bits: int, exponent: int) -> NDArray[np.float32]:
@@ -139,12 +89,6 @@ int main(int, char** argv) {
 """
 
 
-def cuda_include() -> Path | None:
-    nvcc = shutil.which("nvcc")
-    folders = [Path("/usr/local/cuda/include")] + ([Path(nvcc).resolve().parent.parent / "include"] if nvcc else [])
-    return next((f for f in folders if (f / "cuda_fp16.h").exists()), None)
-
-
 def test_half_conversions_equal_those_of_cuda_fp16(tmp_path: Path) -> None:
     include = cuda_include()
     if include is None:
@@ -186,8 +130,8 @@ def truncated(x: Array, dtype: str) -> NDArray[np.int64]:
 def test_casts_follow_the_language() -> None:
     targets = ("i64", "i32", "i16", "i8", "u8")
     floats = EDGES.astype(np.float32)
-    results = run_all([Mapped(f"uol::cast<{C_TYPES[t]}>(a)", "f32", t, floats) for t in targets])
-    doubles = run_all([Mapped(f"uol::cast<{C_TYPES[t]}>(a)", "f64", t, EDGES) for t in targets])
+    results = run_all([Mapped(f"uol::cast<{STORAGE[t]}>(a)", "f32", t, floats) for t in targets])
+    doubles = run_all([Mapped(f"uol::cast<{STORAGE[t]}>(a)", "f64", t, EDGES) for t in targets])
     for target, single, double in zip(targets, results, doubles, strict=True):
         assert np.array_equal(single.astype(np.int64), truncated(floats, target)), target
         assert np.array_equal(double.astype(np.int64), truncated(EDGES, target)), target

@@ -20,13 +20,14 @@ HEADERS = {
     "hip": BACKENDS / "hip" / "include" / "uol_device.h",
     "twin": BACKENDS / "twin" / "simt" / "include" / "uol_device.h",
 }
-COMMON = BACKENDS / "simt" / "include" / "uol_device_common.h"
+SHARED = {p.stem: p for p in sorted((BACKENDS / "simt" / "include").glob("*.h"))}
+COMMON = SHARED["uol_device_common"]
 
 EVERYTHING = """#include "uol_device.h"
 
 extern "C" __global__ void __launch_bounds__(256) everything(
     const float* x, uol::f16* h, uol::bf16* b, double* d, int* i, long long* l, short* s, signed char* c, unsigned char* u,
-    bool* f)
+    bool* f, uol::f8e4m3* e, uol::f8e5m2* g)
 {
   __shared__ float sums[256 / uol::warp_width];
   __shared__ double wide[256 / uol::warp_width];
@@ -58,6 +59,10 @@ extern "C" __global__ void __launch_bounds__(256) everything(
   h[t] = uol::cast<uol::f16>(v);
   h[t] = uol::f16(w);
   b[t] = uol::cast<uol::bf16>(l[t]);
+  e[t] = uol::f8e4m3(v);
+  e[t] = uol::cast<uol::f8e4m3>(uol::f8e5m2(w));
+  g[t] = uol::f8e5m2(float(e[t]) + float(g[t]));
+  i[t] += uol::random_bits(l[t], t);
   s[t] = uol::cast<short>(v);
   c[t] = uol::cast<signed char>(b[t]);
   u[t] = uol::cast<unsigned char>(w);
@@ -65,6 +70,8 @@ extern "C" __global__ void __launch_bounds__(256) everything(
   four.at[0] = uol::lowest<float>();
   uol::store_vector<4>(more + 4 * (t % 64), four);
   uol::store_vector<8>(h + 8 * t, uol::load_vector<8>(&tile[t % 16][8]));
+  uol::store_vector<16>(e + 16 * t, uol::load_vector<16>(e));
+  uol::store_vector<2>(g + 2 * t, uol::load_vector<2>(g));
   uol::warp_barrier();
 }
 """
@@ -85,13 +92,17 @@ def test_every_device_header_ends_with_the_common_one() -> None:
 
 def test_the_cuda_header_needs_none_of_a_toolkit() -> None:
     assert included(HEADERS["cuda"]) == ['"uol_device_common.h"']
-    assert included(COMMON) == []
+    ours = {f'"{file.name}"' for file in SHARED.values()}
+    assert ours == {'"uol_device_common.h"', *included(COMMON)}
+    assert all(included(file) == [] for file in SHARED.values() if file != COMMON)
 
 
 def test_what_is_common_is_defined_once() -> None:
     """No function or type of the common header has a definition in a machine's own."""
-    defined = definitions(COMMON)
-    assert {"cast", "sigmoid", "Pick", "f16", "block_fold", "load_vector", "Sum"} <= defined
+    each = [definitions(file) for file in SHARED.values()]
+    defined = set().union(*each)
+    assert len(defined) == sum(map(len, each))
+    assert {"cast", "sigmoid", "Pick", "f16", "f8e5m2", "random_bits", "block_fold", "load_vector", "Sum"} <= defined
     for header in HEADERS.values():
         # `shuffle_xor` has an overload for picks, and a machine may convert bf16 itself
         assert definitions(header) & defined <= {"shuffle_xor", "bf16_bits"}
@@ -149,10 +160,10 @@ def test_nvrtc_accepts_the_cuda_header() -> None:
         pytest.skip("the package nvidia-cuda-nvrtc is not installed")
     program = ctypes.c_void_p()
     source = EVERYTHING.encode()
-    files = (HEADERS["cuda"], COMMON)
-    texts = (ctypes.c_char_p * 2)(*(file.read_bytes() for file in files))
-    names = (ctypes.c_char_p * 2)(*(file.name.encode() for file in files))
-    created = library.nvrtcCreateProgram(ctypes.byref(program), source, b"everything.cu", 2, texts, names)
+    files = (HEADERS["cuda"], *SHARED.values())
+    texts = (ctypes.c_char_p * len(files))(*(file.read_bytes() for file in files))
+    names = (ctypes.c_char_p * len(files))(*(file.name.encode() for file in files))
+    created = library.nvrtcCreateProgram(ctypes.byref(program), source, b"everything.cu", len(files), texts, names)
     assert created == 0
     status = library.nvrtcCompileProgram(program, 1, (ctypes.c_char_p * 1)(b"--gpu-architecture=sm_80"))
     size = ctypes.c_size_t()
