@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from uol.codegen.names import bound_axes, taken_names, unused
-from uol.codegen.traverse import rewrite, walk
-from uol.ir.nodes import Axis, Expr, Load, Program, Reduce, Stage, Var
+from uol.codegen.traverse import rewrite, stage_expressions, walk
+from uol.ir.nodes import Axis, Expr, Load, Order, Program, Reduce, Scatter, Stage, Var
 
 
 def align_axes(program: Program) -> Program:
@@ -15,10 +15,10 @@ def align_axes(program: Program) -> Program:
     that are called as a tensor is (a called operator's may be) are renamed first."""
     taken = taken_names(program)
     stages = [_apart(stage, program.tensors, taken) for stage in program.stages]
-    place = {stage.name: i for i, stage in enumerate(stages)}
+    place = {stage.name: i for i, stage in enumerate(stages) if not isinstance(stage, Scatter)}
     for reader in range(len(stages) - 1, -1, -1):
         indices = {a.name for a in (*stages[reader].axes, *bound_axes(stages[reader]))}
-        for load in (node for node in walk(stages[reader].value) if isinstance(node, Load)):
+        for load in (node for part in stage_expressions(stages[reader]) for node in walk(part) if isinstance(node, Load)):
             producer = place.get(load.tensor, reader)
             names = plain_indices(load)
             if producer < reader and names is not None and indices.issuperset(names):
@@ -53,7 +53,11 @@ def rename_axes(stage: Stage, names: Mapping[str, str], avoid: Iterable[str] = (
         if name in wanted.values():
             mapping[name] = unused(name, (*taken, *mapping.values(), *avoid))
     axes = tuple(Axis(mapping.get(a.name, a.name), a.extent) for a in stage.axes)
-    return replace(stage, axes=axes, value=_renamed(stage.value, mapping))
+    value = _renamed(stage.value, mapping)
+    if isinstance(stage, Scatter):
+        target, guard = (tuple(_renamed(e, mapping) for e in part) for part in (stage.target, stage.guard))
+        return replace(stage, axes=axes, value=value, target=target, guard=guard)
+    return replace(stage, axes=axes, value=value)
 
 
 def _renamed(expr: Expr, mapping: Mapping[str, str]) -> Expr:
@@ -68,6 +72,10 @@ def _renamed(expr: Expr, mapping: Mapping[str, str]) -> Expr:
                     body=_renamed(node.body, mapping),
                     where=tuple(_renamed(w, mapping) for w in node.where),
                 )
+            case Order(axis=axis):
+                inner_order = replace(node, axis=Axis(mapping.get(axis.name, axis.name), axis.extent))
+                place = replace(node.place, name=mapping.get(node.place.name, node.place.name))
+                return replace(inner_order, body=_renamed(node.body, mapping), place=place)
         return None
 
     return rewrite(expr, rule)

@@ -25,6 +25,7 @@ class Capability:
     max_threads         largest block; 1 where there are no threads
     dtypes              element types that kernels may hold
     matrix_shapes       (m, n, k, operand dtype, accumulator dtype) of matrix instructions that kernels use
+    kinds               which of the specs Scan, Scatter and Select the machine takes; the others become reductions
     """
 
     lanes: int
@@ -34,6 +35,7 @@ class Capability:
     max_threads: int
     dtypes: frozenset[str]
     matrix_shapes: tuple[tuple[int, int, int, str, str], ...] = ()
+    kinds: frozenset[type[KernelSpec]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

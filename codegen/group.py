@@ -8,16 +8,17 @@ from typing import Literal
 
 from uol.codegen.align import plain_indices, rename_axes
 from uol.codegen.contraction import Contraction
-from uol.codegen.traverse import walk
-from uol.ir.nodes import Axis, Load, Reduce, Stage
+from uol.codegen.scans import Running
+from uol.codegen.traverse import stage_expressions, walk
+from uol.ir.nodes import Axis, Load, Order, Reduce, Scatter, Stage
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
     """Stages that one kernel computes, producers first. `rows` are the anchor's axes, `cols` the ones that it reduces;
-    a map has no cols, a contraction knows its factors."""
+    a map has no cols, a contraction knows its factors; those of a select are what its anchor orders."""
 
-    kind: Literal["map", "reduce", "contract"]
+    kind: Literal["map", "reduce", "contract", "scan", "scatter", "select"]
     stages: tuple[Stage, ...]
     rows: tuple[Axis, ...]
     cols: tuple[Axis, ...] = ()
@@ -29,13 +30,24 @@ class Group:
 
     @property
     def anchor(self) -> Stage:
-        """The stage that gave the group its rows: its first reduction, or its first stage."""
-        return next((s for s in self.stages if isinstance(s.value, Reduce)), self.stages[0])
+        """The stage that gave the group its rows: its first reduction, scan, scatter or order, else its first stage."""
+        return next((s for s in self.stages if is_anchor(s)), self.stages[0])
+
+
+def is_anchor(stage: Stage) -> bool:
+    """Does the stage more than compute each element on its own?"""
+    return isinstance(stage, Scatter) or isinstance(stage.value, Reduce | Running | Order)
 
 
 def start(stage: Stage, adopted: Iterable[Stage], contraction: Contraction | None) -> Group:
     """A group around one stage."""
     stages = (*adopted, stage)
+    if isinstance(stage, Scatter):
+        return Group("scatter", stages, stage.axes)
+    if isinstance(stage.value, Running):
+        return Group("scan", stages, stage.axes)
+    if isinstance(stage.value, Order):
+        return Group("select", stages, stage.axes, (stage.value.axis,))
     if contraction is not None:
         return Group("contract", stages, stage.axes, contraction.k, contraction)
     if isinstance(stage.value, Reduce):
@@ -48,11 +60,16 @@ def join(group: Group, stage: Stage, adopted: Iterable[Stage], is_contraction: b
 
     A reduction joins where rows and cols are the same sets of axes; one that gives the place of an extremum counts places
     in the order of its cols, which must be the group's. An elementwise stage joins a reduction over its
-    rows or over rows and cols, a map or contraction over all its axes. Whatever is read from inside the group is read
+    rows or over rows and cols, a map, contraction, scan or select over all its axes, and a scan another one in the same
+    direction. A scatter takes nothing. Whatever is read from inside the group is read
     at its own indices.
     """
     new = [a for a in adopted if a.name not in group.names]
-    if isinstance(stage.value, Reduce):
+    if group.kind == "scatter" or isinstance(stage, Scatter) or isinstance(stage.value, Order):
+        return None
+    if isinstance(stage.value, Running):
+        fits = axis_set(stage.axes) == axis_set(group.rows) and _runs_with(group.anchor, stage.value)
+    elif isinstance(stage.value, Reduce):
         if group.kind != "reduce" or is_contraction:
             return None
         stage = _with_cols(stage, group.cols)
@@ -69,8 +86,17 @@ def join(group: Group, stage: Stage, adopted: Iterable[Stage], is_contraction: b
     return joined if reads_own_indices(joined) else None
 
 
+def _runs_with(anchor: Stage, scan: Running) -> bool:
+    first = anchor.value
+    if not isinstance(first, Running):
+        return False
+    return (first.along.name, first.reverse, first.exclusive) == (scan.along.name, scan.reverse, scan.exclusive)
+
+
 def storable(group: Group, stage: Stage) -> bool:
-    """Does the kernel visit every element of the stage exactly once?"""
+    """Does the kernel visit every element of the stage exactly once? A scatter stores what it adds to alone."""
+    if group.kind == "scatter":
+        return isinstance(stage, Scatter)
     return axis_set(stage.axes) in _full_spaces(group)
 
 
@@ -81,7 +107,8 @@ def axis_set(axes: Iterable[Axis]) -> frozenset[Axis]:
 def reads_own_indices(group: Group) -> bool:
     """Every access to a tensor of the group is at the axes of its stage."""
     made = {s.name: tuple(a.name for a in s.axes) for s in group.stages}
-    loads = (node for s in group.stages for node in walk(s.value) if isinstance(node, Load) and node.tensor in made)
+    parts = (e for s in group.stages for e in stage_expressions(s))
+    loads = (node for e in parts for node in walk(e) if isinstance(node, Load) and node.tensor in made)
     return all(plain_indices(load) == made[load.tensor] and not load.guard for load in loads)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from uol.codegen.index import static
 from uol.codegen.names import taken_names, unused
 from uol.codegen.traverse import rewrite, variables
-from uol.ir.nodes import Axis, Expr, Load, Program, Reduce, Stage, Tensor, Var
+from uol.ir.nodes import Axis, Expr, Load, Program, Reduce, Scatter, Stage, Tensor, Var
 
 
 def hoist_reductions(program: Program) -> Program:
@@ -38,6 +38,10 @@ def hoist_reductions(program: Program) -> Program:
 
     for stage in program.stages:
         root = stage.value
+        if isinstance(stage, Scatter):
+            target, guard = (tuple(extract(stage, e, stage.axes) for e in part) for part in (stage.target, stage.guard))
+            stages.append(replace(stage, value=extract(stage, root, stage.axes), target=target, guard=guard))
+            continue
         if isinstance(root, Reduce):
             value: Expr = node_without_nested(stage, root, stage.axes)
         else:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from uol.codegen.index import dense_strides, physical_order
 from uol.ir.errors import ShapeError
-from uol.ir.nodes import Const, Expr, Program, Stage
+from uol.ir.nodes import Const, Expr, Program, Scatter, Stage
 
 Layouts = Mapping[str, Sequence[int]]
 """Element strides by tensor name; a tensor that is not named is row-major."""
@@ -26,14 +26,15 @@ def assign_strides(program: Program, layouts: Layouts) -> dict[str, tuple[Expr, 
     ranks = _axis_ranks(program, strides)
     for stage in program.stages:
         if stage.name not in strides:
-            shape = tuple(a.extent for a in stage.axes)
-            strides[stage.name] = dense_strides(shape, _ranked_order(stage, ranks))
+            shape = program.tensors[stage.name].shape
+            order = None if isinstance(stage, Scatter) else _ranked_order(stage, ranks)
+            strides[stage.name] = dense_strides(shape, order)
     return strides
 
 
 def _axis_ranks(program: Program, strides: Mapping[str, tuple[Expr, ...]]) -> dict[str, int]:
     """The physical place of every axis of the first result with the most dims."""
-    results = [s for s in program.stages if program.tensors[s.name].role == "out"]
+    results = [s for s in program.stages if program.tensors[s.name].role == "out" and not isinstance(s, Scatter)]
     if not results:
         return {}
     widest = max(results, key=lambda s: len(s.axes))

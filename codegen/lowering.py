@@ -18,6 +18,7 @@ from uol.codegen.partition import Partition
 from uol.codegen.plain import as_reductions
 from uol.codegen.prune import drop_unused
 from uol.codegen.rewrites import without_terms
+from uol.codegen.scans import Running, as_scans
 from uol.codegen.spec import (
     Arg,
     ArgRole,
@@ -27,10 +28,13 @@ from uol.codegen.spec import (
     Map,
     Read,
     Reduce,
+    Scan,
+    Scatter,
+    Select,
     Store,
 )
 from uol.codegen.step_writer import StepWriter
-from uol.codegen.traverse import variables, walk
+from uol.codegen.traverse import stage_expressions, variables, walk
 from uol.ir import nodes
 from uol.ir.nodes import Axis, Expr, Load, Program, Stage, Var
 
@@ -42,12 +46,12 @@ def lower(program: Program, backend: Backend, layouts: Layouts | None = None) ->
     """The kernels of a program for a machine.
 
     `layouts` gives the element strides of inputs and results by name (default row-major); a result's must be dense in
-    some order of its dims. What may share a kernel is asked of `backend.accepts`; what a spec becomes there, of
-    `backend.legalise`.
+    some order of its dims. Which statements have kernels of their own kind is asked of `backend.capability.kinds`, what may
+    share a kernel of `backend.accepts`, what a spec becomes there of `backend.legalise`.
 
     >>> graph = lower(program, backend, {"x": (0, 1), "y": (128, 1)})      # x broadcast over its first dim
     """
-    prepared = align_axes(hoist_reductions(as_reductions(drop_unused(program))))
+    prepared = _prepared(program, backend.capability.kinds)
     lowering = Lowering.of(prepared, layouts or {})
     groups = Partition(prepared, lowering.contraction, lambda g: backend.accepts(lowering.candidate(g))).run()
     specs = lowering.specs(groups)
@@ -63,6 +67,13 @@ def lower(program: Program, backend: Backend, layouts: Layouts | None = None) ->
     )
 
 
+def _prepared(program: Program, kinds: frozenset[type[KernelSpec]]) -> Program:
+    """The program with one reduction a stage, and nothing that a machine with these kinds of kernels has no kernel for."""
+    plain = as_reductions(drop_unused(program), scatters=Scatter not in kinds, orders=Select not in kinds)
+    flat = hoist_reductions(plain)
+    return align_axes(as_scans(flat) if Scan in kinds else flat)
+
+
 def _of_something(spec: KernelSpec) -> KernelSpec:
     """A contraction without a result is a map over nothing: its operands must not be touched (their accesses are proven of
     no element), and an operand that another kernel copies first would be."""
@@ -71,13 +82,19 @@ def _of_something(spec: KernelSpec) -> KernelSpec:
     return spec
 
 
+def _read(group: Group) -> set[str]:
+    """The tensors that the stages of a group read."""
+    parts = (e for s in group.stages for e in stage_expressions(s))
+    return {load.tensor for e in parts for load in walk(e) if isinstance(load, Load)}
+
+
 def _storable(group: Group) -> frozenset[str]:
     return frozenset(s.name for s in group.stages if grouping.storable(group, s))
 
 
 def _suffix(group: Group, keep: frozenset[str]) -> str:
     """What tells a kernel from the others: the reduction that it is around, else the first tensor that it stores."""
-    return group.anchor.name if group.cols else next(s.name for s in group.stages if s.name in keep)
+    return group.anchor.name if group.kind != "map" else next(s.name for s in group.stages if s.name in keep)
 
 
 def _workspaces(specs: Sequence[KernelSpec]) -> tuple[Arg, ...]:
@@ -104,6 +121,8 @@ class Lowering:
 
     def contraction(self, stage: Stage) -> Contraction | None:
         """The stage as a contraction with n along the axis that its tensor is contiguous in."""
+        if not isinstance(stage.value, nodes.Reduce) or isinstance(stage, nodes.Scatter):
+            return None
         order = physical_order([a.extent for a in stage.axes], self.strides[stage.name])
         wide = [d for d in order if static(stage.axes[d].extent) != 1] or list(order)
         return as_contraction(stage, stage.axes[wide[-1]].name if wide else None, self.taken)
@@ -112,7 +131,7 @@ class Lowering:
         """One spec a group; every tensor that leaves its group is stored by the first that makes it whole."""
         outside = {t.name for t in self.program.by_role("out")}
         for group in groups:
-            outside |= {load.tensor for s in group.stages for load in walk(s.value) if isinstance(load, Load)} - group.names
+            outside |= _read(group) - group.names
         owners: dict[str, int] = {}
         for number, group in enumerate(groups):
             for name in _storable(group) & outside:
@@ -144,6 +163,44 @@ class Lowering:
                 return Reduce(**common, rows=rows, cols=group.cols, steps=steps)  # type: ignore[arg-type]
             case "contract":
                 return self._contract(group, keep, common)
+            case "scan":
+                return self._scan(group, keep, common)
+            case "scatter":
+                return self._scatter(group, keep, common)
+            case "select":
+                return self._select(group, keep, common)
+
+    def _scan(self, group: Group, keep: frozenset[str], common: Mapping[str, object]) -> Scan:
+        scan = group.anchor.value
+        assert isinstance(scan, Running)
+        along = next(a for a in group.rows if a.name == scan.along.name)
+        rows = tuple(a for a in self._physical(group.rows, group, keep) if a != along)
+        steps = self.writer(group, keep, (*rows, along)).steps()
+        return Scan(**common, rows=rows, along=along, reverse=scan.reverse, exclusive=scan.exclusive, steps=steps)  # type: ignore[arg-type]
+
+    def _scatter(self, group: Group, keep: frozenset[str], common: Mapping[str, object]) -> Scatter:
+        writer = self.writer(group, keep, group.rows)
+        place, guard, add = writer.addition()
+        return Scatter(**common, index=group.rows, steps=writer.steps(), place=place, guard=guard, add=add)  # type: ignore[arg-type]
+
+    def _select(self, group: Group, keep: frozenset[str], common: Mapping[str, object]) -> Select:
+        order = group.anchor.value
+        assert isinstance(order, nodes.Order)
+        place = next(a for a in group.rows if a.name == order.place.name)
+        rows = tuple(a for a in self._physical(group.rows, group, keep) if a != place)
+        writer = self.writer(group, keep, (*rows, order.axis, place))
+        return Select(
+            **common,  # type: ignore[arg-type]
+            rows=rows,
+            col=order.axis,
+            place=place,
+            key=writer.value(order.body),
+            descending=order.descending,
+            at=writer.local(group.anchor.name),
+            at_dtype=group.anchor.dtype,
+            line=group.anchor.line,
+            steps=writer.steps(),
+        )
 
     def writer(self, group: Group, keep: frozenset[str], space: tuple[Axis, ...]) -> StepWriter:
         """What writes the steps of a group over the axes of its kernel."""
@@ -171,9 +228,9 @@ class Lowering:
         )
 
     def _name(self, suffix: str, group: Group) -> str:
-        """The kernel's name. Workspaces that a contraction may need are named after it, and no tensor is."""
+        """The kernel's name. Workspaces that a contraction or an order may need are named after it, and no tensor is."""
         name = f"{self.program.name}_{suffix}" if suffix else self.program.name
-        while group.kind == "contract" and any(n.startswith(f"{name}_") for n in self.taken):
+        while group.kind in ("contract", "select") and any(n.startswith(f"{name}_") for n in self.taken):
             name += "_kernel"
         return name
 
@@ -188,7 +245,7 @@ class Lowering:
 
     def args(self, group: Group, keep: frozenset[str]) -> tuple[Arg, ...]:
         """The buffers of a kernel: inputs, results, workspaces, each in the order of the program."""
-        read = {n.tensor for s in group.stages for n in walk(s.value) if isinstance(n, Load)} - group.names
+        read = _read(group) - group.names
         names = [n for n in self.program.tensors if n in read | keep]
         args = [self.arg(n) for n in names]
         return tuple(a for role in ("in", "out", "workspace") for a in args if a.role == role)
@@ -199,7 +256,7 @@ class Lowering:
         return Arg(name, tensor.dtype, tensor.shape, self.strides[name], role)
 
     def _scalars(self, group: Group) -> tuple[nodes.Scalar, ...]:
-        used = frozenset().union(*(variables(s.value) for s in group.stages))
+        used = frozenset().union(*(variables(e) for s in group.stages for e in stage_expressions(s)))
         return tuple(s for s in self.program.scalars if s.name in used)
 
 

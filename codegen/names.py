@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from uol.codegen.traverse import walk
+from uol.codegen.traverse import stage_expressions, walk
 from uol.ir.nodes import Axis, Program, Stage
 from uol.ir.walk import axes_of
 
@@ -17,7 +17,7 @@ def taken_names(program: Program) -> frozenset[str]:
 
 def bound_axes(stage: Stage) -> tuple[Axis, ...]:
     """The indices that reductions and sorts of a stage run over."""
-    return tuple(a for node in walk(stage.value) for a in axes_of(node))
+    return tuple(a for part in stage_expressions(stage) for node in walk(part) for a in axes_of(node))
 
 
 def unused(stem: str, taken: Iterable[str]) -> str:

@@ -1,8 +1,8 @@
 """Which stages become one kernel.
 
-Reductions anchor kernels. An elementwise stage follows the last kernel that makes one of its operands, and joins it if
-the machine accepts the joined kernel; one that depends on inputs alone floats: every kernel that reads it at its own
-indices adopts (recomputes) it, and whoever reads it at other indices finds it in memory.
+Reductions, scans, scatters and orders anchor kernels. An elementwise stage follows the last kernel that makes one of its
+operands, and joins it if the machine accepts the joined kernel; one that depends on inputs alone floats: every kernel that
+reads it at its own indices adopts (recomputes) it, and whoever reads it at other indices finds it in memory.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from uol.codegen import group as grouping
 from uol.codegen.align import plain_indices
 from uol.codegen.contraction import Contraction
 from uol.codegen.group import Group
-from uol.codegen.traverse import walk
-from uol.ir.nodes import Load, Program, Reduce, Stage
+from uol.codegen.scans import Running
+from uol.codegen.traverse import stage_expressions, walk
+from uol.ir.nodes import Load, Order, Program, Scatter, Stage
 
 
 @dataclass(slots=True)
@@ -40,8 +41,8 @@ class Partition:
         return tuple(self.groups)
 
     def place(self, stage: Stage) -> None:
-        """A reduction anchors a new group; an elementwise stage floats."""
-        if not isinstance(stage.value, Reduce):
+        """A reduction, scan, scatter or order anchors a new group; an elementwise stage floats."""
+        if not grouping.is_anchor(stage):
             self.floating[stage.name] = stage
             return
         contraction = self.contraction(stage)
@@ -50,15 +51,20 @@ class Partition:
         self.groups.append(grouping.start(stage, adopted, contraction))
 
     def acceptable(self, stage: Stage) -> tuple[Stage, ...]:
-        """What a kernel around the stage adopts: everything at hand, or nothing where the machine refuses that."""
+        """What a kernel around the stage adopts: everything at hand, or nothing where the machine refuses that. An order adopts
+        nothing, since its values are read again where it has put them; a scan what lies along all of it."""
+        if isinstance(stage.value, Order):
+            return ()
         adopted = self.adoptable(stage)
+        if isinstance(stage.value, Running) and any(not set(a.axes) <= set(stage.axes) for a in adopted):
+            return ()
         return adopted if adopted and self.accepts(grouping.start(stage, adopted, None)) else ()
 
     def try_join(self, stage: Stage) -> bool:
         """Join the earliest group from which all operands are at hand."""
         adopted = self.adoptable(stage)
         first = max((self.home(s) for s in (*adopted, stage)), default=-1)
-        if first < 0 and not isinstance(stage.value, Reduce):
+        if isinstance(stage, Scatter) or isinstance(stage.value, Order) or (first < 0 and not grouping.is_anchor(stage)):
             return False
         if self.floats_elsewhere(stage, adopted):
             return False
@@ -135,4 +141,4 @@ class Partition:
 
 def loads(stage: Stage) -> list[Load]:
     """Every access of a stage, those within indices included."""
-    return [node for node in walk(stage.value) if isinstance(node, Load)]
+    return [node for part in stage_expressions(stage) for node in walk(part) if isinstance(node, Load)]

@@ -16,28 +16,32 @@ from uol.ir.types import is_float
 from uol.ir.walk import substitute
 
 
-def as_reductions(program: Program) -> Program:
-    """The same program with nothing but elementwise stages and reductions."""
-    if not any(isinstance(s, Scatter) or isinstance(s.value, Order) for s in program.stages):
-        return program
-    return _Plain(program, dict(program.tensors), set(taken_names(program))).run()
+def as_reductions(program: Program, *, scatters: bool = True, orders: bool = True) -> Program:
+    """The same program with its scatters and its orders, or one kind of them, as elementwise stages and reductions."""
+    plain = _Plain(program, scatters, orders, dict(program.tensors), set(taken_names(program)))
+    return plain.run() if any(plain.changes(s) for s in program.stages) else program
 
 
 @dataclass(slots=True)
 class _Plain:
     program: Program
+    scatters: bool
+    orders: bool
     tensors: dict[str, Tensor]
     taken: set[str]
     stages: list[Stage] = field(default_factory=list)
 
+    def changes(self, stage: Stage) -> bool:
+        return self.scatters and isinstance(stage, Scatter) or self.orders and isinstance(stage.value, Order)
+
     def run(self) -> Program:
         for stage in self.program.stages:
-            if isinstance(stage, Scatter):
+            if not self.changes(stage):
+                self.stages.append(stage)
+            elif isinstance(stage, Scatter):
                 self.stages.append(self.gather(stage))
             elif isinstance(stage.value, Order):
                 self.stages += self.count(stage, stage.value)
-            else:
-                self.stages.append(stage)
         return replace(self.program, tensors=self.tensors, stages=tuple(self.stages))
 
     def name(self, stem: str) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from uol.codegen.traverse import walk
-from uol.ir.nodes import Load, Program, Scatter, Stage
+from uol.codegen.traverse import stage_expressions, walk
+from uol.ir.nodes import Load, Program, Stage
 
 
 def drop_unused(program: Program) -> Program:
@@ -15,6 +15,5 @@ def drop_unused(program: Program) -> Program:
     for stage in reversed(program.stages):
         if stage.name in needed:
             kept.append(stage)
-            parts = (stage.value, *stage.target, *stage.guard) if isinstance(stage, Scatter) else (stage.value,)
-            needed |= {node.tensor for part in parts for node in walk(part) if isinstance(node, Load)}
+            needed |= {node.tensor for part in stage_expressions(stage) for node in walk(part) if isinstance(node, Load)}
     return replace(program, stages=tuple(reversed(kept)))

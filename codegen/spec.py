@@ -8,6 +8,11 @@ live in the renderers, extents in the spec.
     Reduce    rows x cols: folds over the cols, then row and element steps
     Contract  acc[batch, m, n] = sum over k of a[batch, m, k] * b[batch, n, k], then an epilogue
     Pack      y[axes] = one read: a copy into another layout
+    Scan      running folds along one axis, for each of rows
+    Scatter   y[place(index)] += value(index)
+    Select    the order of a row's elements, or its first places
+
+The last three are asked for by `Capability.kinds`: a machine that does not name them gets maps and reductions instead.
 """
 
 from __future__ import annotations
@@ -199,6 +204,64 @@ class Pack(KernelSpec):
     @property
     def axes(self) -> tuple[Axis, ...]:
         return self.index
+
+
+@dataclass(frozen=True, slots=True)
+class Scan(KernelSpec):
+    """Running folds along `along` for each of `rows`. A Fold's name is, at each position, its op over the values at the
+    positions up to this one (`reverse`: from this one on); with `exclusive` this one does not count, and the value at the
+    last position (`reverse`: the first) is not evaluated. An index that argmax or argmin give is one along the axis. Lets
+    and Stores are over the same axes, or over rows alone (a Let), and may use the folds' names."""
+
+    rows: tuple[Axis, ...]
+    along: Axis
+    reverse: bool
+    exclusive: bool
+    steps: tuple[Step, ...]
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        return (*self.rows, self.along)
+
+
+@dataclass(frozen=True, slots=True)
+class Scatter(KernelSpec):
+    """The tensor that `add` names starts at 0; at every point of `index` where `guard` holds, `add.value` is added to its
+    element at `add.offset`. Points may share an element; the order of the additions is not specified. `place` is the
+    element's index along each dim of the tensor: where it is an axis alone, points that differ in that axis share nothing.
+    `steps` are Lets."""
+
+    index: tuple[Axis, ...]
+    steps: tuple[Step, ...]
+    place: tuple[Expr, ...]
+    guard: tuple[Guard, ...]
+    add: Store
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        return self.index
+
+
+@dataclass(frozen=True, slots=True)
+class Select(KernelSpec):
+    """For each of `rows`, the elements along `col` in the order of `key` (a value over rows and col): `at`, of type
+    `at_dtype`, is the index along `col` of the element that stands at `place`. Equal keys keep their order, NaN is greater
+    than every number. `place` runs over as many elements as are asked for. `steps` (Let, Store) are over rows and place and
+    use `at`, in offsets too."""
+
+    rows: tuple[Axis, ...]
+    col: Axis
+    place: Axis
+    key: Expr
+    descending: bool
+    at: str
+    at_dtype: str
+    line: int
+    steps: tuple[Step, ...]
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        return (*self.rows, self.col, self.place)
 
 
 @dataclass(frozen=True, slots=True)

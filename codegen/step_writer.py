@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from uol.codegen.access import Accesses
+from uol.codegen.access import Accesses, classify
 from uol.codegen.group import Group
 from uol.codegen.names import unused
-from uol.codegen.spec import Fold, Let, Step, Store
+from uol.codegen.scans import Running
+from uol.codegen.spec import Fold, Guard, Let, Step, Store
 from uol.codegen.traverse import substitute, variables
 from uol.ir import nodes
 from uol.ir.nodes import Axis, Expr, Program, Stage, Var
@@ -31,11 +32,15 @@ class StepWriter:
         for stage in self.group.stages:
             name = self.local(stage.name)
             axes = self.step_axes(stage)
-            if isinstance(stage.value, nodes.Reduce):
+            if isinstance(stage, nodes.Scatter):
+                continue
+            if isinstance(stage.value, Running):
+                out.append(Fold(name, stage.value.op, self.value(stage.value.body), stage.dtype, (), stage.line))
+            elif isinstance(stage.value, nodes.Reduce):
                 if self.group.kind != "contract":
                     where = tuple(self.value(w) for w in stage.value.where)
                     out.append(Fold(name, stage.value.op, self.value(stage.value.body), stage.dtype, where, stage.line))
-            else:
+            elif not isinstance(stage.value, nodes.Order):
                 out.append(Let(name, self.value(stage.value), stage.dtype, axes, stage.line))
             if stage.name in self.keep:
                 out.append(self.store(stage, name, axes))
@@ -46,6 +51,16 @@ class StepWriter:
         over = tuple(a for a in self.space if a.name in axes)
         offset, strides = self.accesses().offset(stage.name, index, over)
         return Store(stage.name, offset, strides, Var(name, stage.dtype), stage.dtype, axes, stage.line)
+
+    def addition(self) -> tuple[tuple[Expr, ...], tuple[Guard, ...], Store]:
+        """Where the scatter of a group adds along each dim, when, and what."""
+        stage = self.group.anchor
+        assert isinstance(stage, nodes.Scatter)
+        place = tuple(self.value(t) for t in stage.target)
+        guard = classify(tuple(self.value(g) for g in stage.guard), {a.name for a in self.space})
+        offset, strides = self.accesses().offset(stage.name, place, self.space)
+        axes = tuple(a.name for a in self.space)
+        return place, guard, Store(stage.name, offset, strides, self.value(stage.value), stage.dtype, axes, stage.line)
 
     def value(self, expr: Expr) -> Expr:
         """An expression of the program over the kernel's axes."""

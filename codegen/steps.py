@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from uol.codegen.spec import Contract, Fold, KernelSpec, Let, Map, Pack, Reduce, Step, Store
-from uol.codegen.traverse import variables, walk
+from uol.codegen.spec import Contract, Fold, KernelSpec, Let, Map, Pack, Reduce, Scan, Scatter, Select, Step, Store
+from uol.codegen.traverse import guard_operands, variables, walk
 from uol.ir.nodes import Expr, Var
 
 
@@ -16,6 +16,10 @@ def steps_of(spec: KernelSpec) -> tuple[Step, ...]:
     match spec:
         case Map(steps=steps) | Pack(steps=steps) | Reduce(steps=steps) | Contract(epilogue=steps):
             return steps
+        case Scan(steps=steps) | Select(steps=steps):
+            return steps
+        case Scatter(steps=steps, add=add):
+            return (*steps, add)
     return ()
 
 
@@ -34,6 +38,10 @@ def expressions(spec: KernelSpec) -> Iterator[Expr]:
     if isinstance(spec, Contract):
         yield spec.a
         yield spec.b
+    if isinstance(spec, Select):
+        yield spec.key
+    if isinstance(spec, Scatter):
+        yield from (*spec.place, *guard_operands(spec.guard))
     for step in steps_of(spec):
         yield from step_expressions(step)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
+from uol.codegen.scans import Running
 from uol.codegen.spec import Guard, Holds, Read, Within
-from uol.ir.nodes import Axis, Call, Expr, Load, Reduce, Var
+from uol.ir.nodes import Axis, Call, Expr, Load, Order, Reduce, Scatter, Stage, Var
 from uol.ir.walk import children as operands
 
 
@@ -14,7 +15,14 @@ def children(expr: Expr) -> tuple[Expr, ...]:
     """The direct operands of a node, guards and fills included."""
     if isinstance(expr, Read):
         return (expr.offset, *guard_operands(expr.guard), *((expr.fill,) if expr.fill is not None else ()))
+    if isinstance(expr, Running):
+        return expr.along, expr.body
     return operands(expr)
+
+
+def stage_expressions(stage: Stage) -> tuple[Expr, ...]:
+    """What a stage evaluates: its value; of a scatter, where it goes and when, too."""
+    return (stage.value, *stage.target, *stage.guard) if isinstance(stage, Scatter) else (stage.value,)
 
 
 def guard_operands(guards: tuple[Guard, ...]) -> tuple[Expr, ...]:
@@ -55,6 +63,10 @@ def rewrite(expr: Expr, rule: Callable[[Expr], Expr | None]) -> Expr:
         case Reduce(axes=axes, body=body, where=where):
             bounds = tuple(Axis(a.name, go(a.extent)) for a in axes)
             return replace(expr, axes=bounds, body=go(body), where=tuple(go(w) for w in where))
+        case Order(axis=axis, body=body, place=place):
+            return replace(expr, axis=Axis(axis.name, go(axis.extent)), body=go(body), place=_still(go(place)))
+        case Running(along=along, body=body):
+            return replace(expr, along=_still(go(along)), body=go(body))
         case Read(offset=offset, strides=strides, guard=guards, fill=fill):
             return replace(
                 expr,
@@ -64,6 +76,11 @@ def rewrite(expr: Expr, rule: Callable[[Expr], Expr | None]) -> Expr:
                 fill=maybe(fill),
             )
     return expr
+
+
+def _still(index: Expr) -> Var:
+    assert isinstance(index, Var), "what a stage is ordered or summed along is an index of it"
+    return index
 
 
 def rewrite_guard(guard: Guard, go: Callable[[Expr], Expr]) -> Guard:

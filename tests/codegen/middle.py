@@ -6,19 +6,22 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from spec_interpreter import run_graph, sizes
+from spec_interpreter import capability_of, run_graph, sizes
 
 from uol.codegen.lowering import lower
-from uol.codegen.spec import KernelGraph, KernelSpec
+from uol.codegen.spec import KernelGraph, KernelSpec, Scan, Scatter, Select
 from uol.ir import Library, instantiate, interpret, parse
 from uol.ir.nodes import Program
+
+EVERY_KIND: frozenset[type[KernelSpec]] = frozenset({Scan, Scatter, Select})
 
 
 class Anything:
     """The part of a backend that lowering asks."""
 
-    def __init__(self, accepts: Callable[[KernelSpec], bool]) -> None:
+    def __init__(self, accepts: Callable[[KernelSpec], bool], kinds: frozenset[type[KernelSpec]] = frozenset()) -> None:
         self.accepts = accepts
+        self.capability = capability_of(kinds)
 
     def legalise(self, spec: KernelSpec) -> tuple[KernelSpec, ...]:
         return (spec,)
@@ -33,9 +36,10 @@ def lowered(
     text: str,
     layouts: dict[str, tuple[int, ...]] | None = None,
     accepts: Callable[[KernelSpec], bool] = lambda spec: True,
+    kinds: frozenset[type[KernelSpec]] = frozenset(),
     **given: Any,
 ) -> KernelGraph:
-    return lower(program_of(text, **given), Anything(accepts), layouts or {})  # type: ignore[arg-type]
+    return lower(program_of(text, **given), Anything(accepts, kinds), layouts or {})  # type: ignore[arg-type]
 
 
 def run(
@@ -43,6 +47,7 @@ def run(
     inputs: Mapping[str, Any] | None = None,
     scalars: Mapping[str, float] | None = None,
     legalise: Callable[[KernelSpec], tuple[KernelSpec, ...]] = lambda spec: (spec,),
+    kinds: frozenset[type[KernelSpec]] = frozenset(),
     **given: Any,
 ) -> None:
     """Lowered specs, run over all their points with every promise of a spec checked, give the golden value."""
@@ -50,7 +55,7 @@ def run(
     rng = np.random.default_rng(0)
     made = {t.name: rng.integers(-3, 4, sizes(t.shape)) for t in program.by_role("in")}
     values = {**made, **{n: np.asarray(v, np.float64) for n, v in (inputs or {}).items()}}
-    machine = Anything(lambda spec: True)
+    machine = Anything(lambda spec: True, kinds)
     machine.legalise = legalise  # type: ignore[method-assign]
     graph = lower(program, machine, {})  # type: ignore[arg-type]
     golden, got = interpret(program, values, scalars or {}), run_graph(graph, values, scalars or {})

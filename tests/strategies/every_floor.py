@@ -11,13 +11,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from kernel_ops import KernelCase
-from spec_interpreter import run_graph
+from spec_interpreter import capability_of, run_graph
 
 from uol.backends.twin import Job, execute_many
 from uol.catalogue import catalogue
+from uol.codegen.backend import Capability
 from uol.codegen.lowering import lower
 from uol.codegen.rewrites import as_reduce, pack_operand, split_epilogue
-from uol.codegen.spec import Contract, KernelSpec, Reduce
+from uol.codegen.spec import Contract, KernelSpec, Reduce, Scan, Scatter, Select
+from uol.codegen.steps import steps_of
 from uol.compiler import Compiled
 from uol.compiler import compile as compile_for
 from uol.conformance.arrangement import all_laid_out
@@ -43,6 +45,11 @@ class Machine:
     name: str
     accepts: Callable[[KernelSpec], bool] = lambda spec: True
     contractions: Callable[[Contract], tuple[KernelSpec, ...]] = lambda spec: (spec,)
+    kinds: frozenset[type[KernelSpec]] = frozenset()
+
+    @property
+    def capability(self) -> Capability:
+        return capability_of(self.kinds)
 
     def legalise(self, spec: KernelSpec) -> tuple[KernelSpec, ...]:
         return self.contractions(spec) if isinstance(spec, Contract) else (spec,)
@@ -57,13 +64,14 @@ def packed(spec: Contract, k_last: bool) -> tuple[KernelSpec, ...]:
 
 def is_small(spec: KernelSpec) -> bool:
     """At most one value, and its store."""
-    steps = spec.epilogue if isinstance(spec, Contract) else spec.steps  # type: ignore[attr-defined]
-    return len(steps) <= 2
+    return len(steps_of(spec)) <= 2
 
 
+EVERY_KIND = frozenset({Scan, Scatter, Select})
 MACHINES = (
-    Machine("takes everything"),
-    Machine("fuses little", is_small),
+    Machine("takes everything", kinds=EVERY_KIND),
+    Machine("takes everything but scans, scatters and sorts"),
+    Machine("fuses little", is_small, kinds=EVERY_KIND),
     Machine("fuses maps alone", lambda spec: not isinstance(spec, Contract | Reduce)),
     Machine("has bare products", contractions=split_epilogue),
     Machine("has no products", contractions=lambda spec: (as_reduce(spec),)),

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from uol.codegen.backend import Capability
 from uol.codegen.index import static
 from uol.codegen.spec import (
     Arg,
@@ -23,15 +24,25 @@ from uol.codegen.spec import (
     KernelSpec,
     Let,
     Read,
+    Scan,
+    Scatter,
+    Select,
     Step,
     Store,
 )
+from uol.codegen.steps import steps_of
 from uol.ir.functions import FUNCTIONS
 from uol.ir.nodes import Axis, Call, Const, Expr, Var
 from uol.ir.rounding import integer_range, round_to, wrap
-from uol.ir.types import INDEX, is_float
+from uol.ir.types import DTYPES, INDEX, is_float
 
 Array = np.ndarray
+
+
+def capability_of(kinds: frozenset[type[KernelSpec]]) -> Capability:
+    """Of a machine of which lowering asks nothing but which kinds of kernels it takes."""
+    return Capability(1, {}, 1, (1, 1, 1), 1, frozenset(DTYPES), kinds=kinds)
+
 
 OPERATORS: dict[str, Callable] = {
     "+": np.add,
@@ -143,8 +154,8 @@ class _Run:
         self.env: dict[str, Array] = {s.name: np.asarray(scalars[s.name], storage(s.dtype)) for s in spec.scalars}
         for dim, axis in enumerate(self.axes):
             self.env[axis.name] = np.arange(self.shape[dim]).reshape([-1 if d == dim else 1 for d in range(len(self.axes))])
-        self.steps: tuple[Step, ...] = spec.epilogue if isinstance(spec, Contract) else spec.steps  # type: ignore[attr-defined]
-        names = [s.name for s in self.steps if not isinstance(s, Store)]
+        self.steps: tuple[Step, ...] = spec.steps if isinstance(spec, Scatter) else steps_of(spec)
+        names = [s.name for s in self.steps if not isinstance(s, Store)] + ([spec.at] if isinstance(spec, Select) else [])
         names += [a.name for a in (*spec.axes, *spec.scalars, *spec.args)] + [*spec.dims]
         assert len(set(names)) == len(names), f"{spec.name}: a name stands for two things: {sorted(names)}"
 
@@ -153,17 +164,93 @@ class _Run:
             c = self.spec
             product = apply("*", (self.eval(c.a), self.eval(c.b)), c.acc_dtype)
             self.env[c.acc] = self.folded("sum", product, (), c.k, c.acc_dtype)
+        if isinstance(self.spec, Select):
+            self.env[self.spec.at] = self.chosen(self.spec)
         for step in self.steps:
             own = self.spec.axes if isinstance(step, Fold) else [a for a in self.axes if a.name in step.axes]
             self.extents = sizes([a.extent for a in own])
             match step:
                 case Let(name=name, value=value, axes=axes):
                     self.env[name] = self.over(self.eval(value), axes)
+                case Fold(name=name) if isinstance(self.spec, Scan):
+                    self.env[name] = self.running(self.spec, step)
                 case Fold(name=name, op=op, value=value, where=where, dtype=dtype):
                     cols = self.spec.cols  # type: ignore[attr-defined]
                     self.env[name] = self.folded(op, self.eval(value), tuple(self.eval(w) for w in where), cols, dtype)
                 case Store():
                     self.store(step)
+        if isinstance(self.spec, Scatter):
+            self.extents = self.shape
+            self.scatter(self.spec)
+
+    def running(self, spec: Scan, fold: Fold) -> Array:
+        """At every position, the fold over those on its side."""
+        count = self.shape[-1]
+        last = 0 if spec.reverse else count - 1
+        used = [i for i in range(count) if not (spec.exclusive and i == last)]
+        terms: dict[int, Array] = {}
+        whole, (before, extents) = self.env[spec.along.name], (self.shape, self.extents)
+        for i in used:
+            self.env[spec.along.name] = np.full([1] * len(self.axes), i)
+            self.shape = self.extents = (*before[:-1], 1)
+            lets = {s.name: self.env[s.name] for s in self.steps if not isinstance(s, Store) and s.name in self.env}
+            self.env |= {name: value[..., i : i + 1] if value.shape[-1] > 1 else value for name, value in lets.items()}
+            terms[i] = np.broadcast_to(self.eval(fold.value), self.shape)[..., 0]
+            self.env |= lets
+        self.env[spec.along.name], self.shape, self.extents = whole, before, extents
+        out = np.zeros(self.shape, storage(fold.dtype))
+        for i in range(count):
+            side = [j for j in used if (j > i if spec.reverse else j < i) or (j == i and not spec.exclusive)]
+            out[..., i] = self.combined(fold, [(j, terms[j]) for j in side])
+        return out
+
+    def combined(self, fold: Fold, terms: list[tuple[int, Array]]) -> Array:
+        if not terms:
+            return np.full(self.shape[:-1], 0 if fold.op in ("argmax", "argmin") else identity(fold.op, fold.dtype))
+        stacked = np.stack([value for _, value in terms], -1)
+        if fold.op in ("argmax", "argmin"):
+            out = np.zeros(stacked.shape[:-1], np.int64)
+            for row in np.ndindex(*out.shape):
+                found = [(v != v, v if fold.op == "argmax" else -v, -j) for (j, _), v in zip(terms, stacked[row], strict=True)]
+                nans = [f for f in found if f[0]]
+                out[row] = -(nans[0][2] if nans else max(found, key=lambda f: (f[1], f[2]))[2])
+            return out
+        result = FOLDS[fold.op](stacked, axis=-1)
+        return result if is_float(fold.dtype) or fold.dtype == "bool" else wrap(np.asarray(result, np.int64), fold.dtype)
+
+    def chosen(self, spec: Select) -> Array:
+        """By counting, for each element, how many stand before it."""
+        rows, count, wanted = self.shape[:-2], self.shape[-2], self.shape[-1]
+        self.extents = self.shape[:-1]
+        key = np.broadcast_to(self.eval(spec.key), (*rows, count, 1))[..., 0]
+        out = np.full((*rows, 1, wanted), -1)
+        for row in np.ndindex(*rows):
+            values = [float("inf") if v != v else v for v in key[row].tolist()]
+            ranked = [((1 if v != v else 0), w) for v, w in zip(key[row].tolist(), values, strict=True)]
+            for e, mine in enumerate(ranked):
+                other = [(r > mine if spec.descending else r < mine) or (r == mine and j < e) for j, r in enumerate(ranked)]
+                if sum(other) < wanted:
+                    out[(*row, 0, sum(other))] = e
+        return out
+
+    def scatter(self, spec: Scatter) -> None:
+        """Zeros, and one addition after another."""
+        arg = spec.arg(spec.add.tensor)
+        inside = np.broadcast_to(np.asarray(True), self.shape)
+        for guard in spec.guard:
+            inside = inside & self.holds(guard)
+        place = [np.broadcast_to(self.eval(p), self.shape) for p in spec.place]
+        offset, value = (np.broadcast_to(self.eval(e), self.shape) for e in (spec.add.offset, spec.add.value))
+        self.memory[arg.name][places(arg)] = 0
+        self.known[arg.name][places(arg)] = True
+        for point in np.ndindex(*self.shape):
+            if not inside[point]:
+                continue
+            at = [int(p[point]) for p in place]
+            assert all(0 <= i < n for i, n in zip(at, sizes(arg.shape), strict=True)), f"{arg.name} is added to out of range"
+            assert offset[point] == sum(i * s for i, s in zip(at, sizes(arg.strides), strict=True)), "offset and place differ"
+            total = self.memory[arg.name][offset[point]] + value[point]
+            self.memory[arg.name][offset[point]] = total if is_float(arg.dtype) else wrap(np.asarray(total), arg.dtype)
 
     def over(self, value: Array, axes: Sequence[str]) -> Array:
         """The value, which varies over these axes alone, with their extents."""
