@@ -64,7 +64,11 @@ __all__ = [
 
 def _operator(name: str) -> object:
     """The PyTorch operator behind `uol.ops.<name>`; torch is loaded here, and only for a name that there is."""
-    if import_module("uol.catalogue").catalogue().get(name) is None:
+    from uol.ops.variadic import VARIADIC
+
+    if name in VARIADIC:
+        return import_module("uol.torch_variadic").FACES[name]
+    if not import_module("uol.catalogue").is_known(name):
         raise AttributeError(f"module 'uol.ops' has no operator {name!r}")
     return import_module("uol.torch_bridge").operator(name)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import cast
 
 from uol.ir.errors import UolError
 from uol.ir.library import Library
 from uol.ir.syntax import Access, Apply, Node, Op, operands
 from uol.ops.texts import library
+from uol.ops.variadic import generated
 from uol.suggest import nearest
 
 
@@ -18,12 +20,21 @@ def catalogue() -> Library:
 
 
 def find_operator(name: str) -> Op:
-    """The operator of that name. Raises UolError with the nearest names for any other."""
-    op = catalogue().get(name)
-    if op is None:
+    """The operator of that name, which may be generated (`concat_3`). Raises UolError with the nearest names for any other."""
+    if not is_known(name):
         names = [known.name for known in catalogue()]
         raise UolError(f"unknown operator {name!r}", hint=nearest(name, names) or "`uol list` shows the operators")
-    return op
+    return cast(Op, catalogue().get(name))
+
+
+def is_known(name: str) -> bool:
+    """Whether there is an operator of that name; one of a variadic family is made now."""
+    if catalogue().get(name) is None:
+        made = generated(name)
+        if made is None:
+            return False
+        add_operator(made)
+    return True
 
 
 def add_operator(op: Op) -> None:

@@ -8,15 +8,19 @@ from uol.cli.options import JsonOption, OpArgument
 from uol.cli.output import print_json, print_table, print_text
 from uol.ir.printer import print_expr, print_op
 from uol.ir.syntax import Attribute, Op, Param
+from uol.ops.variadic import VARIADIC
 
 
 def list_operators(as_json: JsonOption = False) -> None:
     """List the operators of the library."""
     ops = sorted(catalogue(), key=lambda op: op.name)
     if as_json:
-        print_json([_summary(op) for op in ops])
-    else:
-        print_table(("operator", "inputs", "results", "attributes", "types"), (_row(op) for op in ops))
+        families = [{"name": v.name, "generated": v.pattern, "meaning": v.meaning} for v in VARIADIC.values()]
+        print_json([*map(_summary, ops), *families])
+        return
+    print_table(("operator", "inputs", "results", "attributes", "types"), (_row(op) for op in ops))
+    print_text("")
+    print_table(("generated", "by name", "meaning"), ((v.name, v.pattern, v.meaning) for v in VARIADIC.values()))
 
 
 def show(op: OpArgument, as_json: JsonOption = False) -> None:

@@ -1,0 +1,199 @@
+"""Operators of any number of inputs (rule 19 of the language): each number, or equation, is a text of its own.
+
+    concat_3                 op concat_3(x0: T[N0, *S], x1: T[N1, *S], x2: T[N2, *S]) -> (y: T[N0 + N1 + N2, *S]) ...
+    stack_2                  op stack_2(x0: T[*S], x1: T[*S]) -> (y: T[2, *S]) ...
+    einsum_bij_bjk_bik       op einsum_bij_bjk_bik(left: T[B, I, J], right: T[B, J, K]) -> (y: T[B, I, K]) ...
+
+The name says all that the text depends on, so that `generated(name)` gives the operator wherever a name is known.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from uol.ir.errors import ParseError, ShapeError
+from uol.ir.syntax import Op
+from uol.ops.references import register_reference
+
+MOST_INPUTS = 8
+"""The most tensors that one text joins: its selects are nested as deep, and have to be read. More are joined in groups."""
+
+_ANY_TYPE = "T in (f64, f32, f16, bf16, i64, i32, i16, i8, u8, bool)"
+_NUMBERED = re.compile(r"(concat|stack)_([1-9]\d?)")
+_EINSUM = re.compile(r"einsum_((?:[A-Za-z]+|0)(?:_(?:[A-Za-z]+|0)){1,2})")
+
+
+@dataclass(frozen=True, slots=True)
+class Variadic:
+    """A family of generated operators: how their names look, and what they compute."""
+
+    name: str
+    pattern: str
+    meaning: str
+
+
+VARIADIC: Mapping[str, Variadic] = {
+    each.name: each
+    for each in (
+        Variadic("concat", f"concat_2 ... concat_{MOST_INPUTS}", "tensors one after the other along a dim"),
+        Variadic("stack", f"stack_2 ... stack_{MOST_INPUTS}", "tensors along a new dim"),
+        Variadic("einsum", "einsum_ij_jk_ik, ...", "a sum of products of one or two tensors, by letters"),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Equation:
+    """`"bij,bjk->bik"`: the letters of each operand, and of the result."""
+
+    operands: tuple[str, ...]
+    result: str
+
+    @property
+    def name(self) -> str:
+        """The operator's name; 0 stands for no letters."""
+        return "_".join(("einsum", *(part or "0" for part in (*self.operands, self.result))))
+
+    @property
+    def summed(self) -> str:
+        """The letters that the result lacks, each once."""
+        return "".join(letter for letter in dict.fromkeys("".join(self.operands)) if letter not in self.result)
+
+
+def generated(name: str) -> Op | None:
+    """The operator of that name, made from its text, with its reference; None for a name of no family."""
+    numbered, letters = _NUMBERED.fullmatch(name), _EINSUM.fullmatch(name)
+    if numbered is not None and int(numbered[2]) <= MOST_INPUTS:
+        return _joined(numbered[1], int(numbered[2]))
+    if letters is not None:
+        *operands, result = ("" if part == "0" else part for part in letters[1].split("_"))
+        return _einsum(Equation(tuple(operands), result))
+    return None
+
+
+def equation_of(text: str) -> Equation:
+    """The parts of an equation as `torch.einsum` takes it; without `->` the result has the letters that stand once, in
+    alphabetical order. Raises ParseError where it is none, or is beyond two operands.
+
+    >>> equation_of("ij,jk").result
+    'ik'
+    """
+    left, arrow, result = text.replace(" ", "").partition("->")
+    operands = tuple(left.split(","))
+    if len(operands) > 2:
+        hint = "multiply two at a time: the order decides the cost"
+        raise ParseError(f"einsum {text!r} has {len(operands)} operands, it takes one or two", hint=hint)
+    strange = "".join(dict.fromkeys(c for c in "".join((*operands, result)) if not (c.isascii() and c.isalpha())))
+    if strange:
+        hint = "an equation is letters, one or two operands, and a result: bij,bjk->bik"
+        raise ParseError(f"einsum {text!r} has {strange!r} among its letters", hint=hint)
+    letters = "".join(operands)
+    if not arrow:
+        result = "".join(sorted(letter for letter in dict.fromkeys(letters) if letters.count(letter) == 1))
+    for letter in result:
+        if letter not in letters:
+            raise ParseError(
+                f"einsum {text!r}: the result has {letter!r}, no operand does", hint="every letter is some operand's"
+            )
+        if result.count(letter) > 1:
+            raise ParseError(f"einsum {text!r}: the result has {letter!r} twice", hint="a result has each letter once")
+    return Equation(operands, result)
+
+
+def require_number(family: str, number: int) -> None:
+    """Raises ShapeError for no tensors at all."""
+    if number < 1:
+        raise ShapeError(f"{family} of no tensors", hint="give one or more: nothing else says type and shape")
+
+
+def _joined(family: str, number: int) -> Op | None:
+    text = _concat_text(number) if family == "concat" else _stack_text(number)
+    return _made(f"{family}_{number}", text, _concatenated if family == "concat" else _stacked)
+
+
+def _concat_text(number: int) -> str:
+    inputs = ", ".join(f"x{k}: T[N{k}, *S]" for k in range(number))
+    ends = [" + ".join(f"N{j}" for j in range(k + 1)) for k in range(number)]
+    # a bare n would have to run over N0 alone (rule 10)
+    starts = ["n" if number == 1 else "n - 0", *(" - ".join(["n", *(f"N{j}" for j in range(k))]) for k in range(1, number))]
+    parts = [f"x{k}[{start}, *s]" for k, start in enumerate(starts)]
+    value = _choice([f"n < {end}" for end in ends], parts)
+    return f"op concat_{number}({inputs}) -> (y: T[{ends[-1]}, *S]) for {_ANY_TYPE} {{ y[n, *s] = {value} }}"
+
+
+def _stack_text(number: int) -> str:
+    inputs = ", ".join(f"x{k}: T[*S]" for k in range(number))
+    value = _choice([f"k == {k}" for k in range(number)], [f"x{k}[*s]" for k in range(number)])
+    return f"op stack_{number}({inputs}) -> (y: T[{number}, *S]) for {_ANY_TYPE} {{ y[k, *s] = {value} }}"
+
+
+def _choice(conditions: Sequence[str], values: Sequence[str]) -> str:
+    """The value of the first condition that holds; the last one has none left to ask."""
+    text = values[-1]
+    for condition, value in zip(reversed(conditions[:-1]), reversed(values[:-1]), strict=True):
+        text = f"select({condition}, {value}, {text})"
+    return text
+
+
+def _einsum(equation: Equation) -> Op | None:
+    letters = "".join(equation.operands)
+    if any(letter not in letters or equation.result.count(letter) > 1 for letter in equation.result):
+        return None
+    names = ("left", "right") if len(equation.operands) == 2 else ("x",) if "x" not in letters else ("operand",)
+    variable = "T" if "t" not in letters else "Real"
+    result = "y" if "y" not in letters else "result"
+    inputs = ", ".join(
+        f"{name}: {variable}[{', '.join(map(_dim, part))}]" for name, part in zip(names, equation.operands, strict=True)
+    )
+    reads = [f"{name}[{', '.join(map(_index, part))}]" for name, part in zip(names, equation.operands, strict=True)]
+    value = reads[0]
+    if equation.summed or len(reads) > 1:
+        product = " * ".join(f"acc({read})" for read in reads)
+        total = f"sum[{', '.join(map(_index, equation.summed))}]({product})" if equation.summed else product
+        value = f"{variable}({total})"
+    shape, at = (", ".join(map(each, equation.result)) for each in (_dim, _index))
+    head = f"op {equation.name}({inputs}) -> ({result}: {variable}[{shape}]) for {variable} in (f64, f32, f16, bf16, i64, i32)"
+    return _made(equation.name, f"{head} {{ {result}[{at}] = {value} }}", _einsum_reference(equation))
+
+
+def _dim(letter: str) -> str:
+    """The dim of a letter: `J` of j, `JJ` of J."""
+    return letter.upper() if letter.islower() else letter * 2
+
+
+def _index(letter: str) -> str:
+    """The index of a letter: `j` of j, `jj` of J."""
+    return letter if letter.islower() else letter.lower() * 2
+
+
+def _made(name: str, text: str, reference: Callable[..., object]) -> Op:
+    from uol.ir.parser import parse
+    from uol.ir.printer import print_op
+
+    (op,) = parse(text)
+    (op,) = parse(print_op(op), f"<{name}>")  # so that positions are those of the text that is shown
+    register_reference(name, reference)
+    return op
+
+
+def _concatenated(*tensors: object) -> object:
+    import torch
+
+    return torch.cat(tensors)  # type: ignore[arg-type]
+
+
+def _stacked(*tensors: object) -> object:
+    import torch
+
+    return torch.stack(tensors)  # type: ignore[arg-type]
+
+
+def _einsum_reference(equation: Equation) -> Callable[..., object]:
+    def reference(*operands: object) -> object:
+        import torch
+
+        return torch.einsum(f"{','.join(equation.operands)}->{equation.result}", *operands)
+
+    return reference

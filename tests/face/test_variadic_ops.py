@@ -1,0 +1,142 @@
+"""`uol.ops.concat`, `stack`, `einsum`: against PyTorch's, and what is refused."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import uol
+from uol.catalogue import find_operator
+from uol.ops.references import has_reference
+from uol.ops.variadic import MOST_INPUTS
+
+
+def seeded(*size: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    return torch.randn(size, generator=torch.Generator().manual_seed(sum(size)), dtype=torch.float64).to(dtype)
+
+
+CONCATS = {
+    "two": ([(2, 3), (2, 1)], 1),
+    "the last of three dims": ([(2, 3, 4), (2, 3, 1), (2, 3, 2)], -1),
+    "an empty one": ([(2, 3), (0, 3), (1, 3)], 0),
+    "one alone": ([(2, 3)], 1),
+    "no other dims": ([(3,), (4,)], 0),
+    "more than one text takes": ([(1, 2)] * (MOST_INPUTS + 3), 0),
+}
+
+
+@pytest.mark.parametrize("case", CONCATS)
+def test_concat(case: str) -> None:
+    sizes, dim = CONCATS[case]
+    tensors = [seeded(*size) + number for number, size in enumerate(sizes)]
+    assert torch.equal(uol.ops.concat(tensors, dim=dim), torch.cat(tensors, dim))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.int64, torch.uint8, torch.bool])
+def test_concat_copies_every_type(dtype: torch.dtype) -> None:
+    a, b = (seeded(3, 4) > 0).to(dtype), (seeded(2, 4) > 0).to(dtype)
+    assert torch.equal(uol.ops.concat([a, b]), torch.cat([a, b]))
+
+
+def test_concat_and_stack_read_any_strides() -> None:
+    a, b = seeded(4, 6)[::2, ::3], seeded(2, 2).t()
+    assert torch.equal(uol.ops.concat([a, b, a.expand(2, 2)], dim=1), torch.cat([a, b, a], 1))
+    assert torch.equal(uol.ops.stack([a, b], dim=1), torch.stack([a, b], 1))
+
+
+@pytest.mark.parametrize("dim", [-3, 0, 1, 2])
+def test_stack(dim: int) -> None:
+    tensors = [seeded(2, 3) + k for k in range(MOST_INPUTS + 1 if dim == 0 else 3)]
+    assert torch.equal(uol.ops.stack(tensors, dim), torch.stack(tensors, dim))
+
+
+EINSUMS = {
+    "bij,bjk->bik": [(2, 3, 4), (2, 4, 5)],
+    "ij,kj": [(2, 3), (4, 3)],
+    "ij->ji": [(2, 3)],
+    "ii->i": [(3, 3)],
+    "ii": [(3, 3)],
+    "ijk->k": [(2, 3, 4)],
+    "i,j->ij": [(2,), (3,)],
+    ",i->i": [(), (3,)],
+    "bhqd,bhkd->bhqk": [(2, 2, 3, 4), (2, 2, 5, 4)],
+    "tY,yT->tT": [(2, 3), (4, 5)],
+    "xy, y -> x": [(2, 3), (3,)],
+    "aab,bc->ca": [(2, 2, 3), (3, 4)],
+    "ij,jk->ik": [(2, 0), (0, 3)],
+    "ij,ij->": [(2, 3), (2, 3)],
+}
+
+
+@pytest.mark.parametrize("equation", EINSUMS)
+def test_einsum(equation: str) -> None:
+    operands = [seeded(*size, dtype=torch.float64) for size in EINSUMS[equation]]
+    torch.testing.assert_close(uol.ops.einsum(equation, *operands), torch.einsum(equation, *operands))
+
+
+def test_einsum_reads_any_strides_and_rounds_once() -> None:
+    a, b = seeded(6, 8, dtype=torch.float16)[::2, ::2], seeded(5, 4, dtype=torch.float16).t()
+    exact = torch.einsum("ij,jk->ik", a.double(), b.double())
+    torch.testing.assert_close(uol.ops.einsum("ij,jk->ik", a, b).double(), exact, rtol=2.0**-10, atol=1e-3)
+
+
+def test_gradients_go_through() -> None:
+    a, b = (seeded(2, 3, dtype=torch.float64).requires_grad_() for _ in range(2))
+    assert torch.autograd.gradcheck(lambda a, b: uol.ops.concat([a, b], dim=1), (a, b))
+    assert torch.autograd.gradcheck(lambda a, b: uol.ops.stack([a, b], dim=1), (a, b))
+    assert torch.autograd.gradcheck(lambda a, b: uol.ops.einsum("ij,kj->ik", a, b), (a, b))
+
+
+def test_one_text_serves_all_dims_and_is_known_by_its_name() -> None:
+    uol.ops.einsum("ij,jk->ik", seeded(2, 3), seeded(3, 4))
+    assert torch.equal(
+        uol.ops.einsum_ij_jk_ik(seeded(2, 3), seeded(3, 1)), torch.ops.uol.einsum_ij_jk_ik(seeded(2, 3), seeded(3, 1))
+    )
+    assert find_operator("einsum_ij_jk_ik") is find_operator("einsum_ij_jk_ik")
+    assert has_reference("einsum_ij_jk_ik")
+    assert (
+        "T(sum[j](acc(left[i, j]) * acc(right[j, k])))"
+        in uol.compile("einsum_ij_jk_ik", "cuda", dims=dict(I=2, J=3, K=4)).source
+    )
+
+
+def test_under_torch_compile() -> None:
+    def model(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return uol.ops.einsum("ij,kj->ik", uol.ops.concat([a, b], dim=1) + 1, uol.ops.concat([a, b], dim=1))
+
+    a, b = seeded(2, 3), seeded(2, 1)
+    compiled = torch.compile(model, backend="eager", fullgraph=True)
+    assert torch.equal(compiled(a, b), model(a, b))
+
+
+REFUSED = {
+    "item 1 is \\[4\\] and item 0 is \\[3\\] in all dims but 1": lambda: uol.ops.concat([seeded(3, 2), seeded(4, 2)], dim=1),
+    "item 1 is \\[1\\] and item 0 is \\[3\\] in all dims but 1": lambda: uol.ops.concat([seeded(3, 2), seeded(1, 2)], dim=1),
+    "concat of no tensors": lambda: uol.ops.concat([]),
+    "concat takes a list of tensors": lambda: uol.ops.concat(seeded(3)),
+    "concat: item 1 is 2.0, not a tensor": lambda: uol.ops.concat([seeded(3), 2.0]),
+    "concat: dim is 2\n  help: it is one of -2 to 1": lambda: uol.ops.concat([seeded(3, 2)], dim=2),
+    "the tensors have no dims; stack gives them one": lambda: uol.ops.concat([seeded(), seeded()]),
+    "x0 is f32, but x1 is f16": lambda: uol.ops.concat([seeded(3), seeded(3, dtype=torch.float16)]),
+    "stack: item 1 is \\[2, 1\\] and item 0 is \\[2, 2\\] in every dim": lambda: uol.ops.stack([seeded(2, 2), seeded(2, 1)]),
+    "has 3 operands, it takes one or two": lambda: uol.ops.einsum("i,j,k->ijk", seeded(2), seeded(2), seeded(2)),
+    "has '.' among its letters": lambda: uol.ops.einsum("...i->i", seeded(2)),
+    "the result has 'k', no operand does": lambda: uol.ops.einsum("ij->ik", seeded(2, 2)),
+    "the result has 'i' twice": lambda: uol.ops.einsum("i->ii", seeded(2)),
+    "takes 2 tensors, not 1": lambda: uol.ops.einsum("i,i->", seeded(2)),
+    "J is 3 in left, but 2 in right": lambda: uol.ops.einsum("ij,jk->ik", seeded(2, 3), seeded(2, 2)),
+    "left has 1 dims, the operator takes 2": lambda: uol.ops.einsum("ij,jk->ik", seeded(2), seeded(2, 2)),
+    "einsum: the equation is 3": lambda: uol.ops.einsum(3, seeded(2)),
+}
+
+
+@pytest.mark.parametrize("message", REFUSED)
+def test_what_does_not_fit_is_refused(message: str) -> None:
+    with pytest.raises(uol.UolError, match=message):
+        REFUSED[message]()
+
+
+def test_names_of_no_family_are_unknown() -> None:
+    for name in ("concat_0", f"concat_{MOST_INPUTS + 1}", "einsum_ij_ik", "einsum_i_i_i_i", "einsum_i_jj", "stack_x"):
+        with pytest.raises(AttributeError):
+            getattr(uol.ops, name)

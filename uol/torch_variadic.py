@@ -1,0 +1,107 @@
+"""`uol.ops.concat`, `stack` and `einsum` on PyTorch tensors: the generated operator for their number, or equation.
+
+The texts join along the first dim; along any other one the tensors are seen with that dim in front, which copies nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from uol.expected import shown
+from uol.ir.errors import ShapeError, TypeCheckError
+from uol.ops.variadic import MOST_INPUTS, equation_of, require_number
+
+
+def concat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """y[.., n, ..] = the tensors one after the other along `dim`; they agree in all other dims. See `uol show concat_2`.
+
+    Raises ShapeError where they do not, TypeCheckError for anything but tensors of one type.
+
+    >>> concat([torch.zeros(2, 3), torch.ones(2, 1)], dim=1).shape
+    torch.Size([2, 4])
+    """
+    given = _tensors("concat", tensors)
+    at = _place("concat", dim, given[0].dim())
+    _require_equal("concat", [tuple(x.shape[:at]) + tuple(x.shape[at + 1 :]) for x in given], f"in all dims but {at}")
+    return _in_groups("concat", [x.movedim(at, 0) for x in given]).movedim(0, at)
+
+
+def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """y[.., k, ..] = tensors[k], along a new dim at `dim`; the shapes are equal. See `uol show stack_2`."""
+    given = _tensors("stack", tensors)
+    at = _place("stack", dim, given[0].dim() + 1)
+    _require_equal("stack", [tuple(x.shape) for x in given], "in every dim")
+    parts = [given[k : k + MOST_INPUTS] for k in range(0, len(given), MOST_INPUTS)]
+    return _in_groups("concat", [_call(f"stack_{len(part)}", part) for part in parts]).movedim(0, at)
+
+
+def einsum(equation: str, *operands: Tensor) -> Tensor:
+    """y[i, k] = sum[j](a[i, j] * b[j, k]) for "ij,jk->ik": one or two tensors, any letters, a letter's sizes equal.
+
+    A letter that stands twice in an operand is its diagonal; one that the result lacks is summed over. Raises ParseError
+    for what is no equation, ShapeError for sizes that do not agree. The text: `uol show einsum_ij_jk_ik`.
+    """
+    if not isinstance(equation, str):
+        raise TypeCheckError(f"einsum: the equation is {shown(equation)}", hint='write einsum("ij,jk->ik", a, b)')
+    parsed = equation_of(equation)
+    given = _tensors("einsum", operands)
+    if len(given) != len(parsed.operands):
+        raise ShapeError(f"einsum {equation!r} takes {len(parsed.operands)} tensors, not {len(given)}")
+    return _call(parsed.name, given)
+
+
+FACES: Mapping[str, Callable[..., Tensor]] = {"concat": concat, "stack": stack, "einsum": einsum}
+
+
+def _in_groups(family: str, tensors: list[Tensor]) -> Tensor:
+    """Joined along the first dim, as many at a time as one text takes."""
+    while len(tensors) > 1:
+        groups = [tensors[k : k + MOST_INPUTS] for k in range(0, len(tensors), MOST_INPUTS)]
+        tensors = [group[0] if len(group) == 1 else _call(f"{family}_{len(group)}", group) for group in groups]
+    return tensors[0]
+
+
+def _call(name: str, tensors: Sequence[Tensor]) -> Tensor:
+    if torch.compiler.is_compiling() and _is_defined(name):  # a trace takes PyTorch's own function, not a closure made anew
+        traced: Tensor = getattr(torch.ops.uol, name)(*tensors)
+        return traced
+    result: Tensor = _operator(name)(*tensors)
+    return result
+
+
+def _operator(name: str) -> Any:
+    return import_module("uol.torch_bridge").operator(name)
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]  # done once, outside of what is traced
+def _is_defined(name: str) -> bool:
+    return _operator(name) is not None
+
+
+def _tensors(family: str, given: object) -> list[Tensor]:
+    if isinstance(given, Tensor) or not isinstance(given, Sequence):
+        raise TypeCheckError(f"{family} takes a list of tensors, not {shown(given)}", hint=f"write uol.ops.{family}([a, b])")
+    require_number(family, len(given))
+    for number, x in enumerate(given):
+        if not isinstance(x, Tensor):
+            raise TypeCheckError(f"{family}: item {number} is {shown(x)}, not a tensor")
+    return list(given)
+
+
+def _place(family: str, dim: object, rank: int) -> int:
+    if not isinstance(dim, int) or not -rank <= dim < rank:
+        reach = f"one of {-rank} to {rank - 1}" if rank else "none: the tensors have no dims; stack gives them one"
+        raise ShapeError(f"{family}: dim is {shown(dim)}", hint=f"it is {reach}")
+    return dim % rank
+
+
+def _require_equal(family: str, shapes: Sequence[tuple[int, ...]], where: str) -> None:
+    for number, shape in enumerate(shapes):
+        if shape != shapes[0]:
+            message = f"{family}: item {number} is {list(shape)} and item 0 is {list(shapes[0])} {where}"
+            raise ShapeError(message, hint="they must be equal; nothing is broadcast here")
