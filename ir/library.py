@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from uol.ir.errors import TypeCheckError
 from uol.ir.syntax import Op
 
-
 GRADIENT = "_grad"
 
 

@@ -16,11 +16,11 @@ from uol.ir.gradients.algebra import Product, Sum, add, product_expr, product_of
 from uol.ir.gradients.cotangent import Cotangent, Index
 from uol.ir.gradients.guards import Guarded, guarded
 from uol.ir.gradients.inference import Types, extent_in
-from uol.ir.gradients.integer_text import minus, plus
+from uol.ir.gradients.integer_text import minus, plus, shorter, simplified
 from uol.ir.gradients.inversion import Inverse, invert
 from uol.ir.gradients.naming import Names
 from uol.ir.gradients.substitution import Item, free_keys, index_key, substitute
-from uol.ir.syntax import Access, Apply, Binary, Binder, Expr, Name, Node, Number, Pack, Reduction, below
+from uol.ir.syntax import Access, Apply, Binary, Binder, Bool, Expr, Name, Node, Number, Pack, Reduction, below
 
 FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
@@ -34,16 +34,32 @@ class Term:
     scope: tuple[Index, ...]
 
 
-def gather(term: Term, element: Sequence[Item], dims: Sequence[Item], types: Types, names: Names) -> Cotangent | None:
-    """The term over the indices of the element; None where its index map has no inverse."""
+def gather(
+    term: Term, element: Sequence[Item], dims: Sequence[Item], types: Types, names: Names, *, searching: bool = False
+) -> Cotangent | None:
+    """The term over the indices of the element; None where its index map has no inverse. `searching` asks every index
+    whether it reads the element. Strides beside dilations have two forms: the better one is for dilations of 1."""
     term = in_names_of(term, element, names)
-    inverse = invert(term.access.index, element, dims, term.scope, names)
+    index = term.access.index
+    inverse = invert(index, element, dims, term.scope, names, searching=searching)
     if inverse is None:
         return None
+    general = _over(inverse, term, element, dims, types)
+    units = tuple(dict.fromkeys(s for s in inverse.steps if not free_keys(s) & {i.key for i in term.scope}))
+    better = invert(index, element, dims, term.scope, names, units, searching=searching) if units else None
+    if better is None or better.steps:
+        return general
+    undilated = _over(better, term, element, dims, types)
+    whole = conjunction([Binary("==", u, Number(1)) for u in units])
+    arms = (types.cast(to_expr(c.sum), c.type, general.type) for c in (undilated, general))
+    return Cotangent(general.type, (product_of(Apply("select", (whole, *arms))),))
+
+
+def _over(inverse: Inverse, term: Term, element: Sequence[Item], dims: Sequence[Item], types: Types) -> Cotangent:
     masks = _masks(term.scope, inverse)
     guard = guarded(term.cotangent.sum, term.scope, inverse, types)
     conditions = [*masks.conditions, *inverse.conditions, *guard.conditions]
-    products = _moved(guard, inverse)
+    masks, conditions, products = _settled(masks, conditions, _moved(guard, inverse), element, dims)
     cotangent = replace(term.cotangent, sum=products)
     if not masks.free:
         return replace(cotangent, sum=_under(conditions, add(products)))
@@ -135,6 +151,76 @@ def _bounded(index: Index, relation: str, bound: Expr) -> Index:
     return replace(index, conditions=(*index.conditions, (relation, bound)))
 
 
+def _settled(
+    masks: _Masks, conditions: Sequence[Expr], products: Sum, element: Sequence[Item], dims: Sequence[Item]
+) -> tuple[_Masks, list[Expr], Sum]:
+    """Indices and conditions shortened; an index that a condition makes 0 is 0 everywhere."""
+    pairs = [(i, d) for i, d in zip(element, dims, strict=True) if isinstance(i, Name)]
+    pairs += [(i.item, i.extent) for i in masks.free if isinstance(i.item, Name) and i.extent is not None]
+    extents = {i.id: d for i, d in pairs if not isinstance(d, Pack)}
+    masks, loose = _bounds(masks, extents)
+    conditions = [simplified(c, extents) for c in (*conditions, *loose)]
+    products = tuple(Product(p.coefficient, tuple((simplified(f, extents), q) for f, q in p.factors)) for p in products)
+    keys = {i.key for i in masks.free}
+    for index in masks.free:
+        value = _fixed(index, keys, conditions, products, extents)
+        if value is not None:
+            at: dict[str, Item] = {index.key: value}
+            rest = _Masks([i for i in masks.free if i is not index], masks.conditions)
+            moved = tuple(Product(p.coefficient, tuple((substitute(f, at), q) for f, q in p.factors)) for p in products)
+            return _settled(rest, [substitute(c, at) for c in conditions], moved, element, dims)
+    return masks, [c for c in conditions if c != Bool(True)], products
+
+
+def _bounds(masks: _Masks, extents: Mapping[str, Expr]) -> tuple[_Masks, list[Expr]]:
+    """The bounds of the free indices shortened, those that do not bound one by the others as conditions; indices that
+    bound others come first."""
+    free: list[Index] = []
+    loose: list[Expr] = []
+    for index in masks.free:
+        kept: list[tuple[str, Expr]] = []
+        for relation, bound in index.conditions:
+            short = simplified(shorter(bound, extents), extents)
+            if index.key in free_keys(short) and isinstance(index.item, Name):
+                loose.append(Binary(relation, index.item, short))
+            else:
+                kept.append((relation, short))
+        free.append(replace(index, conditions=tuple(kept)))
+    keys = {i.key for i in free}
+    free.sort(key=lambda i: any(free_keys(b) & keys for _, b in i.conditions))
+    return _Masks(free, masks.conditions), loose
+
+
+def _fixed(index: Index, keys: set[str], conditions: Sequence[Expr], products: Sum, extents: Mapping[str, Expr]) -> Expr | None:
+    """The one value of a free index at which anything is added, where a condition says so: 0, or an index of its range."""
+    item = index.item
+    if index.conditions or isinstance(item, Pack):
+        return None
+    values: list[Expr] = [Number(0), *(Name(k) for k, e in extents.items() if e == index.extent and k not in keys)]
+    for value in values:
+        for equation in (Binary("==", item, value), Binary("==", value, item)):
+            added_there = all(any(_vanishes_unless(f, equation) for f, q in p.factors if q > 0) for p in products)
+            if equation in conditions or (added_there and products):
+                return value
+    return None
+
+
+def _vanishes_unless(factor: Expr, condition: Expr) -> bool:
+    match factor:
+        case Apply(fn="select", args=(whole, _, Number(value=0))) if not isinstance(whole, Pack):
+            return condition in _parts(whole)
+        case Apply(fn="acc", args=(inner,)) if not isinstance(inner, Pack):
+            return _vanishes_unless(inner, condition)
+    return False
+
+
+def _parts(condition: Expr) -> tuple[Expr, ...]:
+    match condition:
+        case Binary(op="and", left=left, right=right):
+            return _parts(left) + _parts(right)
+    return (condition,)
+
+
 def _moved(guard: Guarded, inverse: Inverse) -> Sum:
     return tuple(
         Product(p.coefficient, tuple((substitute(f, inverse.values), q) for f, q in p.factors)) for p in guard.products
@@ -152,10 +238,14 @@ def chosen(conditions: Sequence[Expr], value: Expr) -> Expr:
     match value:
         case Apply(fn="select", args=(inner, arm, Number(value=0))) if _stands_alone(inner) and not isinstance(arm, Pack):
             return chosen((*conditions, inner), arm)  # type: ignore[arg-type]
+    return Apply("select", (conjunction(conditions), value, Number(0)))
+
+
+def conjunction(conditions: Sequence[Expr]) -> Expr:
     whole = conditions[0]
     for condition in conditions[1:]:
         whole = Binary("and", whole, condition)
-    return Apply("select", (whole, value, Number(0)))
+    return whole
 
 
 def _stands_alone(condition: Node) -> bool:
@@ -185,8 +275,8 @@ def bind(index: Index, body: Expr, types: Types) -> tuple[Binder, ...]:
     item = index.item
     if isinstance(item, Pack):
         return (Binder(item.id, pack=True),)
-    bounds = tuple(Binder(item.id, relation, bound) for relation, bound in index.conditions)
-    if extent_in(types, (body,), item, firm=True) == index.extent:
+    bounds = tuple(Binder(item.id, relation, bound) for relation, bound in index.conditions if bound != index.extent)
+    if index.extent is None or extent_in(types, (body,), item, firm=True) == index.extent:
         return bounds or (Binder(item.id),)
-    assert index.extent is not None and not isinstance(index.extent, Pack)
+    assert not isinstance(index.extent, Pack)
     return (Binder(item.id, "<", index.extent), *bounds)

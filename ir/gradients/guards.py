@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from uol.ir.gradients.algebra import Product, Sum
 from uol.ir.gradients.cotangent import Index
 from uol.ir.gradients.inference import Types
 from uol.ir.gradients.inversion import Inverse
-from uol.ir.gradients.substitution import free_keys
-from uol.ir.syntax import Access, Apply, Binary, Expr, Name, Number, Pack
+from uol.ir.gradients.substitution import Item, exchange, free_keys
+from uol.ir.syntax import Access, Apply, Binary, Expr, Name, Node, Number, Pack
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def guarded(products: Sum, scope: Sequence[Index], inverse: Inverse, types: Type
     return Guarded(safe, _ranges(doubtful - covered, extents, inverse))
 
 
-def _covered(factor: Expr, doubtful: frozenset[str], extents: dict[str, object], types: Types) -> set[str] | None:
+def _covered(factor: Expr, doubtful: frozenset[str], extents: Mapping[str, Item | None], types: Types) -> set[str] | None:
     """The indices outside of whose range the factor is 0 once its reads have an `else 0`; None where it may be no number."""
     match factor:
         case Access(tensor=Name(id=name), index=index, fill=fill):
@@ -66,22 +66,22 @@ def _covered(factor: Expr, doubtful: frozenset[str], extents: dict[str, object],
 
 def _with_else(expr: Expr, doubtful: frozenset[str]) -> Expr:
     """Every read at a doubtful index, in conditions too, with an `else 0`."""
-    from uol.ir.gradients.substitution import exchange
 
-    def rule(node: Expr) -> Expr | None:
+    def rule(node: Node) -> Expr | None:
         if isinstance(node, Access) and node.fill is None and any(free_keys(i) & doubtful for i in node.index):
             return replace(node, fill=Number(0))
         return None
 
-    return exchange(expr, rule)  # type: ignore[arg-type]
+    return exchange(expr, rule)
 
 
-def _ranges(keys: frozenset[str], extents: dict[str, object], inverse: Inverse) -> tuple[Expr, ...]:
+def _ranges(keys: frozenset[str], extents: Mapping[str, Item | None], inverse: Inverse) -> tuple[Expr, ...]:
     out: list[Expr] = []
     for key in sorted(keys):
         value, extent = inverse.values[key], extents[key]
         assert not isinstance(value, Pack) and not isinstance(extent, Pack)
         if key not in inverse.not_below:
             out.append(Binary(">=", value, Number(0)))
-        out.append(Binary("<", value, extent))  # type: ignore[arg-type]
+        if extent is not None:  # else a condition of the index bounds it
+            out.append(Binary("<", value, extent))
     return tuple(out)

@@ -65,6 +65,8 @@ class Types:
         match expr:
             case Apply(fn="select", args=(condition, a, Number(value=0) as zero)) if not isinstance(a, Pack):
                 return Apply("select", (condition, self.cast(a, source, target), zero))
+            case Apply(fn="acc", args=(arg,)) if not isinstance(arg, Pack) and self.of(arg) == target:
+                return arg
         if self.accumulator(source) == target:
             return Apply("acc", (expr,))
         if target.startswith("acc("):

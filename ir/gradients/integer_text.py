@@ -1,8 +1,19 @@
-"""Integer expressions of dims and indices, folded where their parts are numbers."""
+"""Integer expressions of dims and indices: as sums of products of names, in which equal terms meet.
+
+(l*stride + t - pad + k + pad - k) % stride == 0      becomes      t == 0, where t runs over stride
+"""
 
 from __future__ import annotations
 
-from uol.ir.syntax import Binary, Expr, Number, Unary
+from collections.abc import Iterator, Mapping
+
+from uol.ir.gradients.substitution import exchange
+from uol.ir.syntax import Access, Apply, Binary, Bool, Expr, Name, Node, Number, Pack, Reduction, Unary, below
+
+COMPARED = ("==", "<", "<=", ">", ">=")
+
+Poly = dict[tuple[Expr, ...], int]
+"""Products of factors, sorted by how they print, with their coefficients."""
 
 
 def plus(a: Expr, b: Expr) -> Expr:
@@ -60,3 +71,166 @@ def remainder(a: Expr, b: Expr) -> Expr:
 
 def _number(value: int | float) -> Expr:
     return Number(value) if value >= 0 else Unary("neg", Number(-value))
+
+
+def simplified(expr: Expr, extents: Mapping[str, Expr]) -> Expr:
+    """The indices and conditions in an expression, shortened where terms cancel; `extents` are those of the indices."""
+
+    def rule(node: Node) -> Expr | None:
+        match node:
+            case Access(tensor=tensor, index=index, fill=fill):
+                moved = tuple(i if isinstance(i, Pack) else shorter(i, extents) for i in index)
+                return Access(tensor, moved, fill, span=node.span)
+            case Binary(op=op, left=left, right=right) if op in COMPARED and is_integer(left) and is_integer(right):
+                return _comparison(op, shorter(left, extents), shorter(right, extents), extents)
+            case Binary(op="and", left=left, right=right):
+                return _both(simplified(left, extents), simplified(right, extents))
+            case Apply(fn="select", args=(condition, a, b)) if not any(isinstance(x, Pack) for x in node.args):
+                return _select(*(simplified(x, extents) for x in (condition, a, b)))  # type: ignore[arg-type]
+        return None
+
+    return exchange(expr, rule)
+
+
+def is_integer(expr: Expr) -> bool:
+    """Whether an expression is made of names, integers and integer arithmetic: an index, by its form."""
+    return all(
+        isinstance(n, Name | Binary | Unary) or (isinstance(n, Number) and isinstance(n.value, int)) for n in below(expr)
+    )
+
+
+def shorter(expr: Expr, extents: Mapping[str, Expr]) -> Expr:
+    """An integer expression with equal terms taken together, where that makes it shorter."""
+    match expr:
+        case Binary(op="%", left=left, right=right):
+            return _remainder(shorter(left, extents), shorter(right, extents), extents)
+        case Binary(op="/", left=left, right=right):
+            return _quotient(shorter(left, extents), shorter(right, extents), extents)
+    if any(isinstance(n, Apply | Reduction | Access) for n in below(expr)):
+        return expr
+    flat = from_poly(_whole(poly_of(expr, extents), extents))
+    return flat if _size(flat) < _size(expr) else expr
+
+
+def _whole(poly: Poly, extents: Mapping[str, Expr]) -> Poly:
+    """x/m*m + x%m as x."""
+    for monomial, c in poly.items():
+        for factor in monomial:
+            if not isinstance(factor, Binary) or factor.op != "/":
+                continue
+            rest = list(monomial)
+            rest.remove(factor)
+            left = (Binary("%", factor.left, factor.right),)
+            if poly_of(factor.right, extents) == {tuple(rest): 1} and poly.get(left) == c:
+                others = {m: k for m, k in poly.items() if m not in (monomial, left)}
+                for m, k in poly_of(factor.left, extents).items():
+                    others[m] = others.get(m, 0) + c * k
+                return _whole({m: k for m, k in others.items() if k}, extents)
+    return poly
+
+
+def _size(expr: Expr) -> int:
+    return sum(1 for _ in below(expr))
+
+
+def poly_of(expr: Expr, extents: Mapping[str, Expr]) -> Poly:
+    match expr:
+        case Number(value=int(value)):
+            return {(): value} if value else {}
+        case Unary(op="neg", arg=arg):
+            return {m: -c for m, c in poly_of(arg, extents).items()}
+        case Binary(op="+" | "-" as op, left=left, right=right):
+            out = dict(poly_of(left, extents))
+            for monomial, c in poly_of(right, extents).items():
+                out[monomial] = out.get(monomial, 0) + (c if op == "+" else -c)
+            return {m: c for m, c in out.items() if c}
+        case Binary(op="*", left=left, right=right):
+            product: Poly = {}
+            for (a, x), (b, y) in _pairs(poly_of(left, extents), poly_of(right, extents)):
+                key = tuple(sorted((*a, *b), key=repr))
+                product[key] = product.get(key, 0) + x * y
+            return {m: c for m, c in product.items() if c}
+        case Binary(op="/" | "%"):
+            short = shorter(expr, extents)
+            return poly_of(short, extents) if short != expr else {(expr,): 1}
+    return {(expr,): 1}
+
+
+def _pairs(a: Poly, b: Poly) -> Iterator[tuple[tuple[tuple[Expr, ...], int], tuple[tuple[Expr, ...], int]]]:
+    return ((x, y) for x in a.items() for y in b.items())
+
+
+def from_poly(poly: Poly) -> Expr:
+    out: Expr = Number(0)
+    for monomial, c in sorted(poly.items(), key=lambda item: (item[1] < 0, not item[0])):
+        term: Expr = Number(abs(c))
+        for factor in monomial:
+            term = times(factor, term) if isinstance(term, Number) else times(term, factor)
+        out = plus(out, term) if c > 0 else minus(out, term)
+    return out
+
+
+def _split(left: Expr, right: Expr, extents: Mapping[str, Expr]) -> tuple[Poly, Poly]:
+    """What a divisor divides, divided by it, and the rest."""
+    divisor = poly_of(right, extents)
+    whole: Poly = {}
+    rest: Poly = {}
+    (single,) = divisor.items() if len(divisor) == 1 else ((None, 0),)
+    for monomial, c in poly_of(left, extents).items():
+        factors = list(monomial)
+        exact = single[0] is not None and c % single[1] == 0 and all(f in factors for f in single[0])
+        if exact:
+            for factor in single[0] or ():
+                factors.remove(factor)
+            whole[tuple(factors)] = c // single[1]
+        else:
+            rest[monomial] = c
+    return whole, rest
+
+
+def _remainder(left: Expr, right: Expr, extents: Mapping[str, Expr]) -> Expr:
+    whole, rest = _split(left, right, extents)
+    if _lies_below(rest, right, extents):
+        return from_poly(rest)
+    return remainder(from_poly(rest) if whole else left, right)
+
+
+def _quotient(left: Expr, right: Expr, extents: Mapping[str, Expr]) -> Expr:
+    whole, rest = _split(left, right, extents)
+    if whole and _lies_below(rest, right, extents):
+        return from_poly(whole)
+    return quotient(left, right)
+
+
+def _lies_below(poly: Poly, bound: Expr, extents: Mapping[str, Expr]) -> bool:
+    """Whether it is 0, or an index that runs up to the bound."""
+    if not poly:
+        return True
+    (monomial, c), *others = poly.items()
+    single = not others and c == 1 and len(monomial) == 1 and isinstance(monomial[0], Name)
+    return single and extents.get(getattr(monomial[0], "id", "")) == bound
+
+
+def _comparison(op: str, left: Expr, right: Expr, extents: Mapping[str, Expr]) -> Expr:
+    """Decided where the sides differ by an index, which is never below 0, or by less."""
+    gap = poly_of(minus(left, right), extents)
+    never_below = all(c > 0 and all(isinstance(f, Name) and f.id in extents for f in m) for m, c in gap.items() if m)
+    if not gap and op in ("==", "<=", ">="):
+        return Bool(True)
+    if op == "<" and isinstance(left, Name) and extents.get(left.id) == right:
+        return Bool(True)
+    if never_below and gap.get((), 0) >= 0 and op in ("<", ">="):
+        return Bool(op == ">=")
+    return Binary(op, left, right)
+
+
+def _both(left: Expr, right: Expr) -> Expr:
+    if Bool(False) in (left, right):
+        return Bool(False)
+    return right if left == Bool(True) else left if right == Bool(True) else Binary("and", left, right)
+
+
+def _select(condition: Expr, a: Expr, b: Expr) -> Expr:
+    if isinstance(condition, Bool):
+        return a if condition.value else b
+    return Apply("select", (condition, a, b))

@@ -14,11 +14,11 @@ The second line of a strided window reaches exactly the pairs (p, r) that meet a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from uol.ir.gradients.cotangent import Index
 from uol.ir.gradients.integer_text import minus, plus, quotient, remainder, times
-from uol.ir.gradients.linear_form import Linear, Term, linear_form, opposite, subtract
+from uol.ir.gradients.linear_form import ONE, Linear, Term, linear_form, opposite, subtract
 from uol.ir.gradients.naming import Names
 from uol.ir.gradients.substitution import Item, free_keys, substitute
 from uol.ir.syntax import Binary, Expr, Name, Number, Pack
@@ -30,6 +30,7 @@ class Inverse:
     free        indices that it does not fix, new ones among them
     conditions  under which the free ones read it at all
     doubtful    indices whose value may lie out of their range; of those in `not_below`, only above
+    steps       coefficients of bound indices: where they are 1, residues would do better
     """
 
     values: dict[str, Item] = field(default_factory=dict)
@@ -37,23 +38,35 @@ class Inverse:
     conditions: list[Expr] = field(default_factory=list)
     doubtful: set[str] = field(default_factory=set)
     not_below: set[str] = field(default_factory=set)
+    steps: list[Expr] = field(default_factory=list)
 
 
 def invert(
-    index: Sequence[Item], element: Sequence[Item], dims: Sequence[Item], scope: Sequence[Index], names: Names
+    index: Sequence[Item],
+    element: Sequence[Item],
+    dims: Sequence[Item],
+    scope: Sequence[Index],
+    names: Names,
+    units: Sequence[Expr] = (),
+    *,
+    searching: bool = False,
 ) -> Inverse | None:
-    """None where the map has no inverse that a text could say, as where an index is data. The scope's names and those of
-    the element are apart."""
-    return _Inversion(scope, names).run(index, element, dims)
+    """None where the map has no inverse that a text could say, as where an index is data; or, if `searching`, what reads
+    the element is found by asking every index. `units` are coefficients that are taken to be 1. The scope's names and those
+    of the element are apart."""
+    return _Inversion(scope, names, units, searching).run(index, element, dims)
 
 
 class _Inversion:
-    def __init__(self, scope: Sequence[Index], names: Names) -> None:
+    def __init__(self, scope: Sequence[Index], names: Names, units: Sequence[Expr], searching: bool) -> None:
+        self.units, self.searching = units, searching
         self.scope: dict[str, Index] = {i.key: i for i in scope}
         self.names = names
+        self.used: set[str] = set()
         self.out = Inverse()
 
     def run(self, index: Sequence[Item], element: Sequence[Item], dims: Sequence[Item]) -> Inverse | None:
+        self.used = {i.id for i in element if isinstance(i, Name | Pack)} | {k.lstrip("*") for k in self.scope}
         pending: list[tuple[Expr, Expr]] = []
         for item, place, dim in zip(index, element, dims, strict=True):
             key = f"*{item.id}" if isinstance(item, Pack) else item.id if isinstance(item, Name) else ""
@@ -66,8 +79,12 @@ class _Inversion:
                 return None
             else:
                 pending.append((item, place))
-        if not all(self.equation(item, place) for item, place in pending):
-            return None
+        for item, place in pending:
+            if self.equation(item, place):
+                continue
+            if not self.searching:
+                return None
+            self.out.conditions.append(Binary("==", item, place))
         self.out.free += [i for k, i in self.scope.items() if k not in self.out.values]
         self.settle()
         return self.out
@@ -88,10 +105,9 @@ class _Inversion:
         form = linear_form(substitute(expr, self.out.values), self.unknown())
         if form is None:
             return False
+        form = Linear(tuple(replace(t, coefficient=ONE) if t.coefficient in self.units else t for t in form.terms), form.rest)
         if not form.terms:
-            self.out.conditions.append(
-                Binary("==", subtract(Number(0), Linear((), tuple((-s, e) for s, e in form.rest))), value)
-            )
+            self.out.conditions.append(Binary("==", opposite(Number(0), form), value))
             return True
         pair = self.pair(form)
         if pair is not None:
@@ -101,46 +117,66 @@ class _Inversion:
         found = subtract(value, others) if term.sign > 0 else opposite(value, others)
         if not term.is_unit:
             self.out.conditions.append(Binary("==", remainder(found, term.coefficient), Number(0)))
+            self.out.steps += [t.coefficient for t in others.terms if self.is_bound(t) and not t.is_unit]
             found = quotient(found, term.coefficient)
         return self.assign(term.atom, found)
 
     def pair(self, form: Linear) -> tuple[Term, Term] | None:
         """A term with a coefficient, and a unit term that fills its gaps: together they are solved by residues."""
         scaled = [t for t in form.terms if not t.is_unit and t.sign > 0]
-        units = [t for t in form.terms if t.is_unit and t.sign > 0 and isinstance(t.atom, Name)]
+        units = [t for t in form.terms if t.is_unit and t.sign > 0]
         for large in scaled:
             for small in units:
                 if self.extent(small) == large.coefficient:
                     return large, small
         if any(t.is_unit and not self.is_bound(t) for t in form.terms):
             return None
-        usable = [t for t in units if self.extent(t) is not None and not isinstance(self.extent(t), Pack)]
+        usable = [t for t in units if isinstance(t.atom, Name) and isinstance(self.extent(t), Expr)]
         return (scaled[0], usable[0]) if scaled and usable else None
 
     def two(self, form: Linear, large: Term, small: Term, value: Expr) -> bool:
         others = Linear(tuple(t for t in form.terms if t not in (large, small)), form.rest)
         rest, step = subtract(value, others), large.coefficient
         extent = self.extent(small)
-        assert isinstance(small.atom, Name) and extent is not None and not isinstance(extent, Pack)
         first, place = remainder(rest, step), quotient(rest, step)
         if extent == step:
-            self.out.values[small.atom.id] = first
-            return self.assign(large.atom, place)
+            return self.exact(small.atom, first) and self.assign(large.atom, place)
+        assert isinstance(small.atom, Name) and extent is not None and not isinstance(extent, Pack)
         turn = self.new_index(quotient(minus(plus(extent, step), Number(1)), step))
         self.out.values[small.atom.id] = plus(first, times(step, turn))
         self.out.doubtful.add(small.atom.id)
         self.out.not_below.add(small.atom.id)
         return self.assign(large.atom, minus(place, turn))
 
+    def exact(self, atom: Expr, value: Expr) -> bool:
+        """An atom that has a value in its range."""
+        if not isinstance(atom, Name):
+            return self.assign(atom, value)
+        self.out.values[atom.id] = value
+        return True
+
     def best(self, form: Linear) -> Term:
-        """The term to solve for: an axis before a bound index, a unit before a multiple."""
-        return min(form.terms, key=lambda t: (not t.is_unit, self.is_bound(t)))
+        """The term to solve for: a unit before a multiple, what has one solution before what has to be tried, an axis
+        before a bound index."""
+        return min(form.terms, key=lambda t: (not t.is_unit, not self.is_single(t.atom), self.is_bound(t)))
+
+    def is_single(self, atom: Expr) -> bool:
+        """Whether an atom can be solved for without a condition."""
+        if isinstance(atom, Name):
+            return True
+        inner = linear_form(atom.left, self.unknown()) if isinstance(atom, Binary) else None
+        return inner is not None and any(t.is_unit for t in inner.terms)
 
     def is_bound(self, term: Term) -> bool:
         return any(self.scope[k].bound for k in free_keys(term.atom) if k in self.scope)
 
     def extent(self, term: Term) -> Item | None:
-        return self.scope[term.atom.id].extent if isinstance(term.atom, Name) else None
+        match term.atom:
+            case Name(id=name):
+                return self.scope[name].extent
+            case Binary(op="%", right=divisor):
+                return divisor
+        return None
 
     def assign(self, atom: Expr, value: Expr) -> bool:
         match atom:
@@ -156,19 +192,27 @@ class _Inversion:
         return False
 
     def rolled(self, inner: Expr, divisor: Expr, value: Expr) -> bool:
-        """(i + k) % N = value, where i runs over N."""
+        """(i + k) % m = value: i is (value - k) % m, and every m-th from there on."""
         form = linear_form(inner, self.unknown())
         if form is None or len(form.terms) != 1:
             return False
         (term,) = form.terms
-        if not isinstance(term.atom, Name) or not term.is_unit or self.extent(term) != divisor:
+        extent = self.extent(term)
+        if not isinstance(term.atom, Name) or not term.is_unit or extent is None or isinstance(extent, Pack):
             return False
         rest = Linear((), form.rest)
-        found = subtract(value, rest) if term.sign > 0 else opposite(value, rest)
-        self.out.values[term.atom.id] = remainder(found, divisor)
+        found = remainder(subtract(value, rest) if term.sign > 0 else opposite(value, rest), divisor)
+        name = term.atom.id
+        if extent != divisor:
+            turn = self.new_index(quotient(minus(plus(extent, divisor), Number(1)), divisor))
+            found = plus(found, times(divisor, turn))
+            self.out.doubtful.add(name)
+            self.out.not_below.add(name)
+        self.out.values[name] = found
         return True
 
     def new_index(self, extent: Expr) -> Name:
-        name = self.names.index(("t", "u", "v"), {k.lstrip("*") for k in self.scope} | {i.key for i in self.out.free})
+        name = self.names.index(("t", "u", "v"), self.used)
+        self.used.add(name)
         self.out.free.append(Index(name, extent, True))
         return Name(name)

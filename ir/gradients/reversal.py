@@ -103,7 +103,8 @@ class Reversal:
         if target.tensor not in self.totals:
             element = self.element(target.tensor)
             total, scope = self.complete(Target(target.tensor, element))
-            self.totals[target.tensor] = self.named(f"d{target.tensor}", total, scope) if total.sum else total
+            bare = len(total.sum) == 1 and _bare(total.sum[0], element)
+            self.totals[target.tensor] = total if bare or not total.sum else self.named(f"d{target.tensor}", total, scope)
         total = self.totals[target.tensor]
         if not total.sum:
             return
@@ -145,13 +146,13 @@ class Reversal:
     def cotangent_tensor(self, target: Target) -> str:
         """The tensor that holds the cotangent of a target, zeros where it has none."""
         total, scope = self.complete(target)
-        if len(total.sum) == 1 and total.sum[0].coefficient == 1 and len(total.sum[0].factors) == 1:
-            factor, power = total.sum[0].factors[0]
-            if isinstance(factor, Access) and isinstance(factor.tensor, Name) and factor.index == target.index and power == 1:
-                return factor.tensor.id
+        if len(total.sum) == 1 and _bare(total.sum[0], target.index):
+            (read, _) = total.sum[0].factors[0]
+            assert isinstance(read, Access) and isinstance(read.tensor, Name)
+            return read.tensor.id
         value = to_expr(total.sum)
-        read = self.types.cast(Access(Name(target.tensor), target.index), self.types.tensors[target.tensor], total.type)
-        anchored = Apply("select", (Bool(True), value, read))
+        anchor = self.types.cast(Access(Name(target.tensor), target.index), self.types.tensors[target.tensor], total.type)
+        anchored = Apply("select", (Bool(True), value, anchor))
         made = self.named_value(f"d{target.tensor}", anchored, total.type, scope)
         assert isinstance(made, Access) and isinstance(made.tensor, Name)
         return made.tensor.id
@@ -222,10 +223,14 @@ class Reversal:
         if name not in self.active:
             return
         term = Term(access, cotangent, scope)
-        found = gather(term, self.element(name, access), self.types.dims[name], self.types, self.names)
+        element, dims = self.element(name, access), self.types.dims[name]
+        found = gather(term, element, dims, self.types, self.names)
+        if found is None and (sum_ := scattered(term, element, self.types, self.names, f"d{name}_sum")) is not None:
+            self.statements.append(sum_[0])
+            found = sum_[1]
         if found is None:
-            statement, found = scattered(term, self.element(name), self.types, self.names, f"d{name}_sum")
-            self.statements.append(statement)
+            found = gather(term, element, dims, self.types, self.names, searching=True)
+        assert found is not None
         self.terms.setdefault(name, []).append(found)
 
     def element(self, tensor: str, access: Access | None = None) -> tuple[Item, ...]:
@@ -279,6 +284,14 @@ def _active(op: Op, types: Types, asked: tuple[str, ...]) -> frozenset[str]:
         if (tensors_in(statement.value) | passed) & reached:
             reached |= {t.tensor for t in statement.targets if types.is_float(types.tensors[t.tensor])}
     return frozenset(reached)
+
+
+def _bare(product: Product, index: tuple[Item, ...]) -> bool:
+    """Whether a product is a tensor, read at just these indices."""
+    if product.coefficient != 1 or len(product.factors) != 1 or product.factors[0][1] != 1:
+        return False
+    factor = product.factors[0][0]
+    return isinstance(factor, Access) and isinstance(factor.tensor, Name) and factor.index == index and factor.fill is None
 
 
 def _is_dot(node: Reduction) -> bool:

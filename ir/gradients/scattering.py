@@ -16,8 +16,9 @@ from uol.ir.gradients.substitution import Item
 from uol.ir.syntax import Access, Binary, Expr, Name, Pack, Statement, Target
 
 
-def scattered(term: Term, element: Sequence[Item], types: Types, names: Names, wish: str) -> tuple[Statement, Cotangent]:
-    """The statement that adds the terms up, and the read of its sum at the element."""
+def scattered(term: Term, element: Sequence[Item], types: Types, names: Names, wish: str) -> tuple[Statement, Cotangent] | None:
+    """The statement that adds the terms up, and the read of its sum at the element. None where the statement would not say
+    how far one of its indices runs."""
     cotangent, access = term.cotangent, term.access
     wide = types.accumulator(cotangent.type)
     value = to_expr(cotangent.sum)
@@ -29,6 +30,8 @@ def scattered(term: Term, element: Sequence[Item], types: Types, names: Names, w
     standing = (value, Access(Name(""), access.index))
     for index in term.scope:
         stands = extent_in(types, standing, index.item) == index.extent
+        if extent_in(types, standing, index.item) is None:
+            return None
         if not stands and isinstance(index.item, Name) and index.extent is not None and not isinstance(index.extent, Pack):
             conditions.append(Binary("<", index.item, index.extent))
     if conditions:

@@ -179,7 +179,7 @@ class Sweep:
 
     def reduction(self, node: Reduction, cotangent: Cotangent, scope: Scope) -> None:
         body = node.args[0]
-        inner = (*scope, *self.indices(node))
+        inner = (*scope, *self.indices(node, scope))
         if node.op == "sum":
             self.visit(body, self.at_reduction(body, cotangent, scope), inner)
         elif node.op == "prod":
@@ -204,10 +204,11 @@ class Sweep:
     def finished(self, cotangent: Cotangent) -> Cotangent:
         return replace(cotangent, sum=self.rewriting.held(cotangent.sum))
 
-    def indices(self, node: Reduction) -> tuple[Index, ...]:
-        """The indices that a reduction binds. A constant upper bound is the extent where the index stands nowhere alone."""
+    def indices(self, node: Reduction, scope: Scope) -> tuple[Index, ...]:
+        """The indices that a reduction binds. A constant upper bound is the extent where the index stands nowhere alone; one
+        that depends on other indices is a condition."""
         found: dict[str, Index] = {}
-        bound = {binder_key(b) for b in node.binders}
+        bound = {binder_key(b) for b in node.binders} | {i.key for i in scope}
         for binder in node.binders:
             key = binder_key(binder)
             item = Index(key, None, True).item
@@ -248,12 +249,38 @@ class Sweep:
         return replace(node, binders=binders, args=(Apply("select", (same, Number(1), body)),))
 
     def extremum(self, node: Reduction, cotangent: Cotangent, scope: Scope, inner: Scope) -> None:
-        body = self.sink.anchored(self.value(node.args[0]), node, scope)
-        found = replace(node, op=f"arg{node.op}", args=(body,))
-        at = self.sink.named_value("at", found, "i64", scope)
-        extents = {i.key: i.extent for i in inner if i.bound}
-        place = linear_position(node, extents)
-        self.visit(node.args[0], self.only(cotangent, Binary("==", at, place), first=True), inner)
+        """The cotangent goes to the first extremum."""
+        own = [i for i in inner if i.bound and i not in scope]
+        if len(own) > 1 and any(i.conditions for i in own):
+            here = self.places_one_by_one(node, scope)
+        else:
+            at = self.sink.named_value("at", self.place(replace(node, args=(self.value(node.args[0]),)), scope), "i64", scope)
+            here = Binary("==", at, linear_position(node, {i.key: i.extent for i in own}))
+        self.visit(node.args[0], self.only(cotangent, here, first=True), inner)
+
+    def place(self, node: Reduction, scope: Scope) -> Expr:
+        """The place of the extremum: argmax for max."""
+        body = self.sink.anchored(node.args[0], node, scope)
+        return replace(node, op=f"arg{node.op}", args=(body,))
+
+    def places_one_by_one(self, node: Reduction, scope: Scope) -> Expr:
+        """The row of the extremum, then its place in that row: the linear place in a window with bounds of its own would
+        depend on how wide a bound is found to be."""
+        body = self.value(node.args[0])
+        found: Expr | None = None
+        names = list(dict.fromkeys(b.name for b in node.binders))
+        binders = node.binders
+        for name in names:
+            first = tuple(b for b in binders if b.name == name)
+            rest = tuple(b for b in binders if b.name != name)
+            row = replace(node, binders=rest, args=(body,)) if rest else body
+            at = self.sink.named_value(f"at_{name}", self.place(replace(node, binders=first, args=(row,)), scope), "i64", scope)
+            body = substitute(body, {name: at})
+            binders = tuple(replace(b, bound=None if b.bound is None else substitute(b.bound, {name: at})) for b in rest)
+            here = Binary("==", at, Name(name))
+            found = here if found is None else Binary("and", found, here)
+        assert found is not None
+        return found
 
 
 def is_plain_read(expr: Expr) -> bool:
