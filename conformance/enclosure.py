@@ -107,6 +107,8 @@ class _Evaluation:
         if not is_float(dtype):
             return point(np.full((1,) * len(frame.ranges), number))
         exact = point(np.full((1,) * len(frame.ranges), float(number)))
+        if dtype == "f64":
+            return exact
         return rounded(rounded(exact, DTYPES[dtype].accumulator, 0.5), dtype, 0.5)
 
     def _variable(self, name: str, frame: Frame) -> Enclosure:

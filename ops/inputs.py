@@ -42,8 +42,8 @@ INTEGERS = (
 )
 """The edges of the integer types, and of the integers that f32 and f64 hold."""
 
-Ask = Literal["any", "positive", "nonzero", "unit", "above_minus_one"]
-"""What the values of an input must be: of any sign; above 0; not 0; between 0 and 1; above -1."""
+Ask = Literal["any", "positive", "nonzero", "unit", "above_minus_one", "few"]
+"""What the values of an input must be: of any sign; above 0; not 0; between 0 and 1; above -1; integers from -1 to 8."""
 
 
 def make_inputs(program: Program, kind: Kind, seed: int = 0) -> dict[str, Array]:
@@ -95,7 +95,7 @@ def _values(tensor: Tensor, ask: Ask, kind: Kind, generator: np.random.Generator
 
     shape = static_shape(tensor)
     if not is_float(tensor.dtype):
-        return _integers(tensor.dtype, shape, kind, generator)
+        return generator.integers(-1, 9, size=shape) if ask == "few" else _integers(tensor.dtype, shape, kind, generator)
     values = _exact(shape, ask, generator) if kind == "exact" else _random(shape, ask, generator)
     if kind == "steep":
         values = np.where(_rows(shape, 9), values - 300.0, values + 300.0 * _spikes(shape))

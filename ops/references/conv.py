@@ -22,4 +22,8 @@ def convolution(rank: int) -> Callable[..., Tensor]:
     return apply
 
 
-REFERENCES: Mapping[str, Callable[..., object]] = {"conv2d": convolution(2), "conv2d_bias": convolution(2)}
+REFERENCES: Mapping[str, Callable[..., object]] = {
+    "conv1d": convolution(1),
+    "conv2d": convolution(2),
+    "conv2d_bias": convolution(2),
+}

@@ -18,7 +18,7 @@ def max_pool(rank: int) -> Callable[..., Tensor]:
     """The maximum over windows of the last `rank` dims."""
 
     def apply(x: Tensor, *, kernel: int, dilation: int = 1, **attrs: int) -> Tensor:
-        window = each_axis({**attrs, "kernel": kernel}, "kernel", kernel, rank)
+        window = each_axis(attrs, "kernel", kernel, rank)
         stride = each_axis(attrs, "stride", kernel, rank)
         return _MAXIMA[rank](padded(x, attrs, -torch.inf, rank), window, stride, dilation=dilation)
 
@@ -29,13 +29,15 @@ def avg_pool(rank: int) -> Callable[..., Tensor]:
     """The average over windows of the last `rank` dims; padding counts."""
 
     def apply(x: Tensor, *, kernel: int, **attrs: int) -> Tensor:
-        window = each_axis({**attrs, "kernel": kernel}, "kernel", kernel, rank)
+        window = each_axis(attrs, "kernel", kernel, rank)
         return _AVERAGES[rank](padded(x, attrs, 0.0, rank), window, each_axis(attrs, "stride", kernel, rank))
 
     return apply
 
 
 REFERENCES: Mapping[str, Callable[..., object]] = {
+    "max_pool1d": max_pool(1),
+    "avg_pool1d": avg_pool(1),
     "max_pool2d": max_pool(2),
     "avg_pool2d": avg_pool(2),
     "global_avg_pool2d": lambda x: x.mean((2, 3)),

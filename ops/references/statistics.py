@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.nn import functional
 
 
-def moment(name: str) -> Callable[..., object]:
-    """PyTorch's `var`, `std` or `var_mean` over the last dim."""
-    return lambda x, correction=1: getattr(torch, name)(x, dim=-1, correction=correction)
+def var(x: Tensor, correction: int = 1) -> Tensor:
+    """By hand: PyTorch's own warns where there are no rows."""
+    return (x - x.mean(-1, keepdim=True)).square().sum(-1) / (x.shape[-1] - correction)
 
 
 def norm_of(p: float) -> Callable[[Tensor], Tensor]:
@@ -20,7 +20,9 @@ def norm_of(p: float) -> Callable[[Tensor], Tensor]:
 
 
 REFERENCES: Mapping[str, Callable[..., object]] = {
-    **{name: moment(name) for name in ("var", "std", "var_mean")},
+    "var": var,
+    "std": lambda x, correction=1: var(x, correction).sqrt(),
+    "var_mean": lambda x, correction=1: (var(x, correction), x.mean(-1)),
     "l1_norm": norm_of(1.0),
     "l2_norm": norm_of(2.0),
     "max_norm": norm_of(torch.inf),

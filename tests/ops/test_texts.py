@@ -15,7 +15,13 @@ from uol.ops.references import has_reference, reference
 from uol.ops.texts import FAMILIES, family_of, library, names, text_of
 from uol.ops.workloads import Workload, workloads_of
 
-LONGEST = 25
+ON_ACCUMULATORS = frozenset(("upsample_fraction",))
+"""Operators that others call on values that are accumulators already."""
+
+NEVER_EMPTY = frozenset(n for n in names() if n.endswith("_loss") or "cross_entropy" in n or n in ("kl_div",))
+"""Means over all elements, which are not defined over none."""
+
+LONGEST = 27
 """Lines of a printed text: what fits on a slide."""
 
 
@@ -86,7 +92,7 @@ def test_library_texts_admit_f64_and_the_half_types(name: str) -> None:
     assert op is not None
     for types in op.domain:
         floats = {t for t in types.types if is_float(t)}
-        assert floats in (set(), {"f64", "f32", "f16", "bf16"})
+        assert floats in (set(), {"f64", "f32", "f16", "bf16"}) or name in ON_ACCUMULATORS
 
 
 @pytest.mark.parametrize("name", names())
@@ -96,7 +102,7 @@ def test_an_operator_has_a_reference_and_workloads(name: str) -> None:
     found = workloads_of(name)
     assert found[0].note == "representative"
     assert len(found) >= 5
-    assert any(0 in sizes(w) for w in found), "no empty workload"
+    assert any(0 in sizes(w) for w in found) or name in NEVER_EMPTY, "no empty workload"
     assert any(set(sizes(w)) & {7, 17, 33} for w in found)
 
 

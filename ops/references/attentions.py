@@ -1,0 +1,30 @@
+"""Attention."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+from torch import Tensor
+from torch.nn import functional
+
+
+def shared(q: Tensor, k: Tensor) -> Tensor:
+    """Keys or values for every head of the queries."""
+    return k.repeat_interleave(q.shape[1] // max(k.shape[1], 1), 1)
+
+
+def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, causal: bool = False) -> Tensor:
+    """softmax(q @ k.T / sqrt(D)) @ v, 0 where a query sees no key."""
+    if 0 in (*q.shape, *k.shape, *v.shape):
+        return q.new_zeros(*q.shape[:-1], v.shape[-1])
+    return functional.scaled_dot_product_attention(q, shared(q, k), shared(q, v), mask, is_causal=causal)
+
+
+REFERENCES: Mapping[str, Callable[..., object]] = {
+    "attention": attention,
+    "causal_attention": lambda q, k, v: attention(q, k, v, causal=True),
+    "masked_attention": lambda q, k, v, mask: attention(q, k, v, mask[:, None]),
+    "biased_attention": lambda q, k, v, bias: attention(q, k, v, bias),
+    "attention_scores": lambda q, k: q @ shared(q, k).mT / math.sqrt(q.shape[-1]),
+}

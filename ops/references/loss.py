@@ -1,0 +1,21 @@
+"""Losses between two tensors of one shape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch.nn import functional
+
+REFERENCES: Mapping[str, Callable[..., object]] = {
+    "l1_loss": functional.l1_loss,
+    "mse_loss": functional.mse_loss,
+    "huber_loss": lambda x, t, delta=1.0: functional.huber_loss(x, t, delta=delta),
+    "smooth_l1_loss": lambda x, t, beta=1.0: functional.smooth_l1_loss(x, t, beta=beta),
+    "binary_cross_entropy": functional.binary_cross_entropy,
+    "binary_cross_entropy_with_logits": functional.binary_cross_entropy_with_logits,
+    "kl_div": lambda x, t: functional.kl_div(x, t, reduction="sum") / x.numel(),
+    "poisson_nll_loss": functional.poisson_nll_loss,
+    "soft_margin_loss": functional.soft_margin_loss,
+    "hinge_embedding_loss": lambda x, t, margin=1.0: functional.hinge_embedding_loss(x, torch.where(t > 0, 1.0, -1.0), margin),
+}
