@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cache
 
 from uol.catalogue import catalogue
 from uol.ir.gradients import gradient
@@ -17,12 +16,12 @@ from uol.ir.types import is_float
 
 @dataclass(frozen=True, slots=True)
 class GradientOp:
-    """`op` gives one cotangent for each of `wrt`, from what `sources` names: inputs and results of the forward by their
-    names, and the cotangent of a result as `("d", result)`."""
+    """`op` gives one cotangent for each of `wrt`. Its inputs are, in order, what `sources` says: the n-th "input" or
+    "result" of the forward, or the "cotangent" of its n-th result."""
 
     op: Op
     wrt: tuple[str, ...]
-    sources: tuple[tuple[str, str], ...]
+    sources: tuple[tuple[str, int], ...]
 
 
 def float_inputs(op: Op) -> tuple[str, ...]:
@@ -31,7 +30,6 @@ def float_inputs(op: Op) -> tuple[str, ...]:
     return tuple(p.name for p in op.params if any(map(is_float, sets.get(p.type, (p.type,)))))
 
 
-@cache
 def gradient_op(op: Op, wrt: tuple[str, ...]) -> GradientOp:
     """The gradient operator with respect to some inputs. Raises UolError where there is none."""
     found = gradient(op, catalogue(), wrt)
@@ -40,12 +38,13 @@ def gradient_op(op: Op, wrt: tuple[str, ...]) -> GradientOp:
     return GradientOp(found, wrt, tuple(_source(op, p.name) for p in found.params))
 
 
-def _source(op: Op, name: str) -> tuple[str, str]:
+def _source(op: Op, name: str) -> tuple[str, int]:
     for kind, params in (("input", op.params), ("result", op.results)):
-        if any(p.name == name for p in params):
-            return kind, name
+        names = [p.name for p in params]
+        if name in names:
+            return kind, names.index(name)
     # A cotangent is called d<result>, numbered where the text has that name already.
-    fitting = [r.name for r in op.results if name == f"d{r.name}" or name.startswith(f"d{r.name}_")]
+    results = [r.name for r in op.results]
+    fitting = [r for r in results if name == f"d{r}" or name.startswith(f"d{r}_")]
     assert fitting, f"{name} of the gradient of {op.name} is nothing of the operator's"
-    return "cotangent", max(fitting, key=len)
-
+    return "cotangent", results.index(max(fitting, key=len))

@@ -15,7 +15,7 @@ import torch
 from uol.catalogue import catalogue, find_operator
 from uol.ir.syntax import Op
 from uol.torch_call import TorchOperator
-from uol.torch_gradient import Gradient, call, register
+from uol.torch_gradient import call, register
 from uol.torch_schema import schemas
 
 _library = torch.library.Library("uol", "DEF")
@@ -58,7 +58,7 @@ def _define(op: Op) -> TorchOperator:
     plain, with_out = schemas(op)
     _library.define(plain)
     _library.define(with_out)
-    own = TorchOperator(op, Gradient(op, gradient_function))
+    own = TorchOperator(op, gradient_function)
     for key in ("CPU", "CompositeExplicitAutograd"):  # the second for any other device: `torch_devices` knows which run
         _library.impl(op.name, own.compute, key)
         _library.impl(f"{op.name}.out", own.compute_into, key)

@@ -18,7 +18,8 @@ from uol.request import Request
 from uol.tensor_binding import bind_tensors
 from uol.torch_arguments import options_of, require_strided, tensors_of, type_name
 from uol.torch_devices import target_of
-from uol.torch_gradient import Gradient, require_backward
+from uol.torch_eager import is_eager
+from uol.torch_gradient import Define, Gradient, record_eagerly, require_backward
 from uol.torch_gradient import call as call_differentiably
 from uol.torch_out import given_outs, require_fit, require_no_gradient, require_one_device, writable_in_place
 from uol.torch_schema import TORCH_TYPES, type_options
@@ -46,9 +47,9 @@ class Prepared:
 class TorchOperator:
     """What PyTorch's dispatcher calls. Kernels are kept by the exact shapes, strides and types of the inputs."""
 
-    def __init__(self, op: Op, gradient: Gradient) -> None:
+    def __init__(self, op: Op, define_gradient: Define) -> None:
         self.op = op
-        self.gradient = gradient
+        self.gradient = Gradient(op, self.compute, define_gradient)
         self.names = tuple(p.name for p in op.params)
         self.options = type_options(op)
         self.prepared: dict[object, Prepared] = {}
@@ -57,8 +58,8 @@ class TorchOperator:
     def compute(self, *inputs: Tensor, **options: int | float | torch.dtype | None) -> Result:
         """New tensors with the results."""
         prepared = self._prepared(inputs, options, None)
-        device = inputs[0].device
-        outs = [torch.empty_strided(size, stride, dtype=dtype, device=device) for size, stride, dtype in prepared.results]
+        new = inputs[0].new_empty_strided
+        outs = [new(size, stride, dtype=dtype) for size, stride, dtype in prepared.results]
         prepared.run(inputs, outs)
         return outs[0] if len(outs) == 1 else tuple(outs)
 
@@ -92,8 +93,15 @@ class TorchOperator:
     def function(self) -> Callable[..., object]:
         """`uol.ops.<name>`: the PyTorch operator with numbers taken as tensors, and `out=`."""
         into = getattr(torch.ops.uol, self.op.name).out
+        needs_options = any(a.default is None for a in self.op.attributes) or bool(self.options)
+        arity = -1 if needs_options else len(self.names)
 
         def call(*inputs: Tensor | int | float, out: Tensor | Sequence[Tensor] | None = None, **options: object) -> object:
+            if out is None and not options and len(inputs) == arity and is_eager(inputs):
+                given = cast(Sequence[Tensor], inputs)
+                if torch.is_grad_enabled() and any([x.requires_grad for x in given]):
+                    return record_eagerly(self.gradient, given)
+                return self.compute(*given)
             tensors = tensors_of(self.op, inputs)
             chosen = options_of(self.op, options)
             outs = given_outs(self.op, out)

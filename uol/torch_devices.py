@@ -6,6 +6,7 @@ This is the one place that knows both: a loader for another device type is named
 from __future__ import annotations
 
 import torch
+from torch._subclasses.fake_tensor import FakeTensor
 
 from uol.ir.errors import UolError
 from uol.targets import Target, resolve_target
@@ -32,3 +33,10 @@ def target_of(op: str, device: torch.device) -> Target:
         hint = f"write x.cpu(), or ship the kernel: `uol compile {op} --target {backend} -o DIR`"
         raise UolError(f"{op}: tensors on {device} are not run on yet, though there are kernels for {backend}", hint=hint)
     return resolve_target(backend)
+
+
+def require_running(op: str, x: torch.Tensor) -> None:
+    """Raises UolError for a tensor with data on a device that is not run on. (Autograd would take it to a device's guard
+    that PyTorch may not have, and end the process.)"""
+    if x.device.type not in RUNNING and not x.is_meta and not isinstance(x, FakeTensor):
+        target_of(op, x.device)
