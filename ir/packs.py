@@ -132,11 +132,25 @@ class _Expansion:
         for target in statement.targets:
             self.learn(target.tensor, target.index, target)
         self.learn_all(statement.value)
+        self.learn_from_calls(statement)
         for target in statement.targets:
             if target.tensor not in self.tensors:
                 self.tensors[target.tensor] = self.signature(target.index, self.index_packs)
         targets = tuple(replace(t, index=self.index(t.index)) for t in statement.targets)
         return replace(statement, targets=targets, value=self.expr(statement.value))
+
+    def learn_from_calls(self, statement: syntax.Statement) -> None:
+        """The results of a call run over the pack of the tensors that it is passed, where those have one."""
+        nodes = tuple(syntax.below(statement.value))
+        calls = [n.tensor for n in nodes if isinstance(n, Access) and isinstance(n.tensor, Apply)]
+        if isinstance(statement.value, Apply) and len(statement.targets) > 1:
+            calls.append(statement.value)
+        passed = {self.tensors[a.id].pack for c in calls for a in c.args if isinstance(a, Name) and a.id in self.tensors}
+        packs = [p for p in passed if p is not None]
+        items = (*nodes, *(i for t in statement.targets for i in t.index))
+        for item in (n for n in items if isinstance(n, Pack)):
+            if len(packs) == 1:
+                self.index_packs.setdefault(item.id, packs[0])
 
     def learn_all(self, node: Node) -> None:
         if isinstance(node, Access) and isinstance(node.tensor, Name):

@@ -16,6 +16,7 @@ from uol.ir.gradients.backward_call import Roles, roles_by_name
 from uol.ir.gradients.callees import calls_apart
 from uol.ir.gradients.inference import Types, float_types
 from uol.ir.gradients.naming import Names
+from uol.ir.gradients.nesting import reductions_apart
 from uol.ir.gradients.reversal import Reversal
 from uol.ir.gradients.sharing import share
 from uol.ir.gradients.signature import assemble
@@ -54,7 +55,7 @@ def derive(op: Op, library: Library, wrt: Sequence[str] | None = None) -> Derive
     for param in (*op.params, *op.results):
         types.declare(param)
     asked = _inputs(op, types, wrt)
-    op = calls_apart(op, library, types, names)
+    op = reductions_apart(calls_apart(op, library, types, names), types, names)
     seeds = {r.name: names.fresh(f"d{r.name}") for r in op.results if types.is_float(r.type)}
     cotangents = tuple(Param(seeds[r.name], r.type, r.dims) for r in op.results if r.name in seeds)
     for param in cotangents:

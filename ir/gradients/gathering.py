@@ -55,6 +55,13 @@ def gather(
     return Cotangent(general.type, (product_of(Apply("select", (whole, *arms))),))
 
 
+def is_awkward(term: Term, element: Sequence[Item], dims: Sequence[Item], types: Types, names: Names) -> bool:
+    """Whether the inverse would put the whole term under conditions, for want of a factor that vanishes by itself."""
+    term = in_names_of(term, element, names)
+    inverse = invert(term.access.index, element, dims, term.scope, names)
+    return inverse is not None and guarded(term.cotangent.sum, term.scope, inverse, types).whole
+
+
 def _over(inverse: Inverse, term: Term, element: Sequence[Item], dims: Sequence[Item], types: Types) -> Cotangent:
     masks = _masks(term.scope, inverse)
     guard = guarded(term.cotangent.sum, term.scope, inverse, types)

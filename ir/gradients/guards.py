@@ -15,10 +15,12 @@ from uol.ir.syntax import Access, Apply, Binary, Expr, Name, Node, Number, Pack
 
 @dataclass(frozen=True, slots=True)
 class Guarded:
-    """Products before the substitution, with `else 0` where a read may lie outside; conditions after it."""
+    """Products before the substitution, with `else 0` where a read may lie outside; conditions after it. `whole` says
+    that the term as a whole stands under them, because no factor of it vanishes by itself."""
 
     products: Sum
     conditions: tuple[Expr, ...]
+    whole: bool = False
 
 
 def guarded(products: Sum, scope: Sequence[Index], inverse: Inverse, types: Types) -> Guarded:
@@ -39,7 +41,7 @@ def guarded(products: Sum, scope: Sequence[Index], inverse: Inverse, types: Type
             own |= found or set()
         covered = covered & own
     if not vanishing:
-        return Guarded(products, _ranges(doubtful, extents, inverse))
+        return Guarded(products, _ranges(doubtful, extents, inverse), whole=True)
     safe = tuple(Product(p.coefficient, tuple((_with_else(f, doubtful), q) for f, q in p.factors)) for p in products)
     return Guarded(safe, _ranges(doubtful - covered, extents, inverse))
 

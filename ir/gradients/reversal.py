@@ -8,14 +8,14 @@ from uol.ir.gradients.algebra import Product, Sum, add, product_of, to_expr
 from uol.ir.gradients.backward_call import Roles, arguments, statement_of
 from uol.ir.gradients.callees import call_of, callee
 from uol.ir.gradients.cotangent import Cotangent, Index
-from uol.ir.gradients.gathering import Term, gather
+from uol.ir.gradients.gathering import Term, gather, is_awkward
 from uol.ir.gradients.inference import Types, extent_in
 from uol.ir.gradients.invariance import stabilisers
 from uol.ir.gradients.learning import is_order, learn
 from uol.ir.gradients.naming import Names
 from uol.ir.gradients.rewriting import Rewriting, known_values, saved_products
 from uol.ir.gradients.scattering import scattered
-from uol.ir.gradients.substitution import Item, index_key, key_item, loose_keys, substitute, tensors_in
+from uol.ir.gradients.substitution import Item, free_keys, index_key, key_item, loose_keys, substitute, tensors_in
 from uol.ir.gradients.sweep import Sweep, is_plain_read
 from uol.ir.library import Library
 from uol.ir.syntax import Access, Apply, Bool, Expr, Name, Number, Op, Pack, Reduction, Statement, Target, below
@@ -224,6 +224,10 @@ class Reversal:
             return
         term = Term(access, cotangent, scope)
         element, dims = self.element(name, access), self.types.dims[name]
+        own = tuple(i for i in scope if not i.bound)
+        used = frozenset(k for p in cotangent.sum for f, _ in p.factors for k in free_keys(f))
+        if not used & {i.key for i in scope if i.bound} and is_awkward(term, element, dims, self.types, self.names):
+            term = Term(access, self.named("part", cotangent, own), scope)
         found = gather(term, element, dims, self.types, self.names)
         if found is None and (sum_ := scattered(term, element, self.types, self.names, f"d{name}_sum")) is not None:
             self.statements.append(sum_[0])

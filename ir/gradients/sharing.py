@@ -23,6 +23,7 @@ def share(
     """The body of a gradient: of the forward's statements those that are needed, then the derived ones."""
     body = needed((*forward, *derived), results)
     body = inlined(body, {s.targets[0].tensor for s in derived} - results)
+    body = without_copies(body)
     while (found := _repeated(body)) is not None:
         body = _named(body, found, types, names)
     return body
@@ -64,6 +65,20 @@ def _exchanged(value: Expr, old: Expr, new: Expr) -> Expr:
     return exchange(value, lambda n: new if n == old else None)
 
 
+def without_copies(body: tuple[Statement, ...]) -> tuple[Statement, ...]:
+    """A sum that is only copied is made where the copy goes: `dx_sum[at[n]] += v; dx[i] = dx_sum[i]` is `dx[at[n]] += v`."""
+    reads = Counter(name for s in body for name in _reads(s))
+    for statement in body:
+        target, value = statement.targets[0], statement.value
+        if not isinstance(value, Access) or not isinstance(value.tensor, Name) or value.fill is not None:
+            continue
+        made = [s for s in body if any(t.tensor == value.tensor.id for t in s.targets)]
+        if value.index == target.index and made and reads[value.tensor.id] == 1 and all(s.op == "+=" for s in made):
+            moved = {id(s): replace(s, targets=(replace(s.targets[0], tensor=target.tensor),)) for s in made}
+            return without_copies(tuple(moved.get(id(s), s) for s in body if s is not statement))
+    return body
+
+
 def _reads(statement: Statement) -> Iterator[str]:
     """The tensors that a statement reads, once for each read."""
     nodes = (statement.value, *(i for t in statement.targets for i in t.index))
@@ -85,33 +100,48 @@ def _outside(node: Node, read: Access) -> bool:
 def _repeated(body: tuple[Statement, ...]) -> Expr | None:
     """The largest expression with a built-in function in it that occurs twice, and whose indices say how far they run."""
     count: Counter[Expr] = Counter()
+    always: set[Node] = set()
     for statement in body:
-        count.update(n for n in below(statement.value) if isinstance(n, Apply | Binary) and _is_dear(n))
-    twice = [e for e, n in count.items() if n > 1 and _axes(e, body) is not None]
+        count.update(n for n in below(statement.value) if isinstance(n, Apply | Binary | Reduction) and _is_dear(n))
+        always |= set(_unconditional(statement.value))
+    twice = [e for e, n in count.items() if n > 1 and _axes(e, body) is not None and (e in always or _is_plain(e))]
     return max(twice, key=lambda e: sum(1 for _ in below(e)), default=None)
 
 
 def _is_dear(node: Expr) -> bool:
-    """A value that is worth a name: a float with a built-in function in it, read at plain indices only."""
-    if isinstance(node, Apply) and node.fn not in FUNCTIONS or isinstance(node, Binary) and node.op not in ("+", "-", "*", "/"):
-        return False
+    """A value that is worth a name: a float with a built-in function or a reduction in it."""
+    match node:
+        case Apply(fn=fn) if fn not in FUNCTIONS:
+            return False
+        case Binary(op=op) if op not in ("+", "-", "*", "/"):
+            return False
     parts = tuple(below(node))
-    reads = [n for n in parts if isinstance(n, Access)]
-    plain = all(
-        n.fill is None and isinstance(n.tensor, Name) and all(isinstance(i, Name | Pack) for i in n.index) for n in reads
-    )
-    calls = any(isinstance(n, Apply) and n.fn in FUNCTIONS and n.fn not in CHEAP for n in parts)
-    return calls and bool(reads) and plain and not any(isinstance(n, Reduction) for n in parts)
+    calls = any(isinstance(n, Apply) and n.fn in FUNCTIONS and n.fn not in CHEAP or isinstance(n, Reduction) for n in parts)
+    return calls and any(isinstance(n, Access) for n in parts)
+
+
+def _is_plain(node: Node) -> bool:
+    """Whether its reads are in range wherever they are made."""
+    reads = [n for n in below(node) if isinstance(n, Access)]
+    return all(n.fill is not None or all(isinstance(i, Name | Pack) for i in n.index) for n in reads)
+
+
+def _unconditional(node: Node) -> Iterator[Node]:
+    """What is evaluated whatever a `select` chooses."""
+    yield node
+    inner = operands(node)[:1] if isinstance(node, Apply) and node.fn == "select" else operands(node)
+    for operand in inner:
+        yield from _unconditional(operand)
 
 
 def _axes(expr: Expr, body: tuple[Statement, ...]) -> tuple[Name | Pack, ...] | None:
     """The indices of an expression; None where one of them stands nowhere alone."""
     indices = {i for s in body for t in s.targets for i in t.index}
     indices |= {Pack(b.name) if b.pack else Name(b.name) for n in _nodes(body) if isinstance(n, Reduction) for b in n.binders}
+    free = {Name(k) if not k.startswith("*") else Pack(k[1:]) for k in free_keys(expr)} & indices
     ordered = dict.fromkeys(i for n in below(expr) if isinstance(n, Access) for i in n.index)
-    used = [i for i in ordered if i in indices and isinstance(i, Name | Pack)]
-    stray = {Name(k) if not k.startswith("*") else Pack(k[1:]) for k in free_keys(expr)} & indices - set(used)
-    return None if stray else tuple(used)
+    used = [i for i in ordered if i in free and isinstance(i, Name | Pack)]
+    return tuple(used) if free == set(used) else None
 
 
 def _nodes(body: tuple[Statement, ...]) -> Iterator[Node]:
