@@ -25,9 +25,16 @@ HELPERS = {
     "greater": "__aicore__ inline int greater(int a, int b) { return a > b ? a : b; }",
     "floor_div": "__aicore__ inline int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b < 0 ? 1 : 0); }",
     "floor_mod": "__aicore__ inline int64_t floor_mod(int64_t a, int64_t b) { return a % b < 0 ? a % b + b : a % b; }",
+    "threefry_key": """\
+__aicore__ inline int32_t threefry_key(int64_t seed, int word, int added) {
+  const uint32_t low = static_cast<uint32_t>(seed), high = static_cast<uint32_t>(seed >> 32);
+  const uint32_t key = word == 0 ? low : word == 1 ? high : low ^ high ^ 0x1bd11bdau;
+  return static_cast<int32_t>(key + static_cast<uint32_t>(added));
+}""",
     "ceil_div": "__aicore__ inline int ceil_div(int a, int b) { return (a + b - 1) / b; }",
 }
-"""What kernels may use beside Ascend C, by name; a module has those that its kernels name. ceil_div rounds a negative
+"""What kernels may use beside Ascend C, by name; a module has those that its kernels name. threefry_key is a word of the key
+schedule of `random_bits` (the third is the xor of both and a constant of Threefry), plus what its round adds. ceil_div rounds a negative
 quotient towards zero: its users clamp at zero."""
 
 

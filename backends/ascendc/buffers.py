@@ -68,7 +68,7 @@ class View:
         return replace(self, offset=" + ".join(terms), per=per or self.per, part=part or self.part)
 
     def of_type(self, dtype: str) -> View:
-        return self if dtype == self.dtype else replace(self, cast=dtype)
+        return replace(self, cast="" if dtype == self.buffer.dtype else dtype)
 
     @property
     def dtype(self) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from uol.backends.ascendc.values import Lanes, Unsupported
 from uol.backends.ascendc.vector_unit import VectorUnit
-from uol.backends.ascendc.words import low_halves
+from uol.backends.ascendc.words import halves
 
 FLOATS = ("f32", "f16", "bf16")
 BYTE_RANGE = {"i8": (-128, 127), "u8": (0, 255)}
@@ -71,7 +71,7 @@ def _between_integers(unit: VectorUnit, value: Lanes, dtype: str) -> Lanes:
     """By way of i32: narrower sources are exact there, wider ones are cut to their low half."""
     source = value.dtype
     if source == "i64":
-        return _between_integers(unit, low_halves(unit, value, "i32"), dtype)
+        return _between_integers(unit, halves(unit, value, "i32"), dtype)
     if dtype == "i64":
         return unit.cast(_between_integers(unit, value, "i32"), "i64", "NONE")
     if source in BYTE_RANGE and dtype in BYTE_RANGE:
@@ -86,7 +86,7 @@ def _between_integers(unit: VectorUnit, value: Lanes, dtype: str) -> Lanes:
     if source == "i32" and dtype == "i32":
         return value
     if source == "i32":
-        word = low_halves(unit, value, "i16")
+        word = halves(unit, value, "i16")
         return word if dtype == "i16" else _wrap_to_byte(unit, word, dtype)
     raise Unsupported(f"a cast from {source} to {dtype}: there is no such instruction", "cast by way of i32 or f32")
 

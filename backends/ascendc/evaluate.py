@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from uol.backends.ascendc.casts import FLOATS, convert
+from uol.backends.ascendc.casts import convert
 from uol.backends.ascendc.elementary import FUNCTIONS
 from uol.backends.ascendc.extrema import INTEGER_CALL, extremum
 from uol.backends.ascendc.frame import LANES, ROWS, TILE, UNIFORM, Frame, Span
 from uol.backends.ascendc.halves import stays_half
 from uol.backends.ascendc.indices import Indices
+from uol.backends.ascendc.integer_division import divided
+from uol.backends.ascendc.randomness import random_bits
 from uol.backends.ascendc.truth import as_number, mask_of, truth_of
 from uol.backends.ascendc.values import ELSEWHERE, Lanes, Mask, Truth, Uniform, Unsupported, Value, int_text, real
 from uol.backends.ascendc.vector_unit import VectorUnit
@@ -78,6 +80,8 @@ class Evaluator:
                 return self._once(self._values, expr, lambda: self._cast(a, expr.dtype))
             case Call(fn="select", args=(c, a, b)):
                 return self._select(c, a, b)
+            case Call(fn="random_bits", args=(seed, counter)):
+                return self._once(self._values, expr, lambda: random_bits(self, seed, counter))
         if expr.type == INDEX:
             return self._index(expr)
         if isinstance(expr, Call):
@@ -228,6 +232,9 @@ class Evaluator:
                     f"arithmetic on {dtype}: the vector unit has none",
                     f"compute in {'f32' if dtype == 'f64' else 'i32 or f32'}",
                 )
+            case "/" | "%", [a, b] if not is_float(dtype):
+                dividend = a if isinstance(a, Lanes) else self.lanes(a, "i32", b.span if isinstance(b, Lanes) else UNIFORM)
+                return self._wrapped(divided(self.unit, fn, dividend, b), dtype)
             case "+" | "-" | "*" | "/", [a, b]:
                 return self._wrapped(self._arithmetic(fn, a, b, dtype), dtype)
             case "max" | "min", [a, b]:
@@ -255,10 +262,6 @@ class Evaluator:
 
     def _arithmetic(self, fn: str, a: Value, b: Value, dtype: str) -> Lanes:
         kind = COMPUTED.get(dtype, dtype)
-        if fn == "/" and kind not in FLOATS:
-            raise Unsupported(
-                "division of integers: the vector unit has none", "divide as f32 where that is exact, or " + ELSEWHERE
-            )
         if isinstance(a, Uniform) and isinstance(b, Uniform):
             a = self.lanes(a, kind, frozenset())
         if isinstance(b, Uniform) and fn in ("+", "-", "*") and isinstance(a, Lanes):

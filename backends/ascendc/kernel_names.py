@@ -9,8 +9,8 @@ from uol.backends.c_names import kernel_symbol, legalise
 from uol.codegen.spec import KernelSpec
 
 _DECLARED = """
-task slot lanes rows elements padded i j m_size n_size k_size mmad fixpipe pipe ub l1 l0a l0b l0c a_l1 b_l1 a_l0 b_l0 c_l0
-greater lesser ceil_div floor_div floor_mod INFINITE NOT_A_NUMBER
+task slot group lanes rows elements padded i j m_size n_size k_size mmad fixpipe pipe ub l1 l0a l0b l0c a_l1 b_l1 a_l0 b_l0 c_l0
+greater lesser ceil_div floor_div floor_mod threefry_key INFINITE NOT_A_NUMBER
 """
 
 _ASCEND_C = """

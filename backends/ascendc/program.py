@@ -87,10 +87,10 @@ class Builder:
     def emit(self, pipe: Pipe, text: str, *, reads: tuple[View, ...] = (), writes: tuple[View, ...] = ()) -> None:
         self._stack[-1].nodes.append(Instr(pipe, text, reads, writes))
 
-    def variable(self, name: str, text: str) -> str:
-        """Declares an int; a name that is taken gets a number."""
+    def variable(self, name: str, text: str, ctype: str = "int") -> str:
+        """Declares an integer; a name that is taken gets a number."""
         own = self._unused(name)
-        self.text(f"const int {own} = {text};")
+        self.text(f"const {ctype} {own} = {text};")
         return own
 
     def _unused(self, name: str) -> str:

@@ -23,7 +23,7 @@ from uol.backends.ascendc.values import Lanes, Truth, Value
 from uol.backends.ascendc.vector_unit import VectorUnit
 from uol.codegen.spec import KernelSpec, Let, Read
 from uol.codegen.traverse import children, variables, walk
-from uol.ir.nodes import Axis, Expr
+from uol.ir.nodes import Axis, Call, Expr
 
 FLAT_PITCH = 64
 NARROW_PITCH = 16
@@ -192,6 +192,8 @@ def _values_read(expr: Expr) -> Iterator[Read]:
     if isinstance(expr, Read):
         yield expr
         operands: tuple[Expr, ...] = () if expr.fill is None else (expr.fill,)
+    elif isinstance(expr, Call) and expr.fn == "random_bits":
+        operands = expr.args[1:]  # the seed is the scalar unit's
     else:
         operands = children(expr)
     for operand in operands:

@@ -24,22 +24,23 @@ def offset_table(unit: VectorUnit, step_bytes: int, span: Span) -> View:
     return table
 
 
-def low_halves(unit: VectorUnit, value: Lanes, dtype: str) -> Lanes:
-    """The low half of each word: integers wrap (memory is little-endian)."""
+def halves(unit: VectorUnit, value: Lanes, dtype: str, *, upper: bool = False) -> Lanes:
+    """The low half of each word, which is how integers wrap, or the upper one (memory is little-endian)."""
     table = offset_table(unit, BYTES[value.dtype], value.span)
     dst = unit.new(value.span, dtype)
     source = value.view.of_type(dtype)
-    unit.emit(f"Gather({dst}, {source}, {table}, 0, {unit.count(value.span)});", (value.view, table), (dst,))
+    first = BYTES[dtype] if upper else 0
+    unit.emit(f"Gather({dst}, {source}, {table}, {first}, {unit.count(value.span)});", (value.view, table), (dst,))
     return Lanes(dst, value.span)
 
 
-def positions(unit: VectorUnit, span: Span) -> Lanes:
-    """0, 1, 2, ... over the lanes or the rows of a tile, in f32; made once before all loops."""
+def positions(unit: VectorUnit, span: Span, dtype: str = "f32") -> Lanes:
+    """0, 1, 2, ... over the lanes or the rows of a tile, in f32 or i32; made once before all loops."""
     elements = unit.frame.capacity(span)
-    name = "lane_positions" if "lane" in span else "row_positions"
+    name = ("lane" if "lane" in span else "row") + ("_positions" if dtype == "f32" else "_numbers")
     if name in unit.builder.buffers:
         return Lanes(unit.builder.buffers[name].view(), span, spare=False)
     with unit.builder.first():
-        view = unit.builder.buffer(Buffer(name, "f32", elements))
-        unit.emit(f"CreateVecIndex({view}, 0.0f, {elements});", (), (view,))
+        view = unit.builder.buffer(Buffer(name, dtype, elements))
+        unit.emit(f"CreateVecIndex({view}, {'0.0f' if dtype == 'f32' else '0'}, {elements});", (), (view,))
     return Lanes(view, span, spare=False)
