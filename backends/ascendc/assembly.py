@@ -34,8 +34,8 @@ __aicore__ inline int32_t threefry_key(int64_t seed, int word, int added) {
     "ceil_div": "__aicore__ inline int ceil_div(int a, int b) { return (a + b - 1) / b; }",
 }
 """What kernels may use beside Ascend C, by name; a module has those that its kernels name. threefry_key is a word of the key
-schedule of `random_bits` (the third is the xor of both and a constant of Threefry), plus what its round adds. ceil_div rounds a negative
-quotient towards zero: its users clamp at zero."""
+schedule of `random_bits` (the third is the xor of both and a constant of Threefry), plus what its round adds. ceil_div
+rounds a negative quotient towards zero: its users clamp at zero."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,10 +123,7 @@ def _index_words(at: Evaluator, counter: Expr) -> Lanes | Uniform:
     for (_, span), slope in zip(moving, slopes, strict=True):
         steps = positions(at.unit, span, "i32")
         steps = steps if slope == 1 else at.unit.unary("Muls", steps, int_text(slope or 0))
-        if isinstance(total, Uniform):
-            total = at.unit.unary("Adds", steps, total.text)
-        else:
-            total = at.unit.binary("Add", total, steps)
+        total = at.unit.binary("Add", total, steps) if isinstance(total, Lanes) else at.unit.unary("Adds", steps, total.text)
     return total
 
 
