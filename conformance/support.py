@@ -14,9 +14,14 @@ from pathlib import Path
 from typing import Literal
 
 from uol.backends import registry
+from uol.catalogue import find_operator
 from uol.conformance.sweep import cases_of, types_of
 from uol.conformance.twin_check import check
 from uol.conformance.verdict import Verdict
+from uol.gradient_ops import float_inputs
+from uol.ir.library import GRADIENT
+from uol.ir.syntax import Op, Param
+from uol.ir.types import is_float
 from uol.ops.texts import names
 
 State = Literal["supported", "partly", "refused", "wrong"]
@@ -60,19 +65,34 @@ def _cell(key: tuple[str, str, str], group: Sequence[Verdict]) -> Cell:
     return Cell(*key, state, passed, len(group), share, reasons)
 
 
+def differentiable(ops: Iterable[str]) -> list[str]:
+    """The gradients of those operators that have one: from a float to a float."""
+    found = map(find_operator, ops)
+    return [f"{op.name}{GRADIENT}" for op in found if float_inputs(op) and any(_may_be_float(op, r) for r in op.results)]
+
+
+def _may_be_float(op: Op, param: Param) -> bool:
+    sets = {t.variable: t.types for t in op.domain}
+    return any(map(is_float, sets.get(param.type, (param.type,))))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the cases and writes the matrix as JSON. Exit status 1 where a cell is wrong."""
     parser = argparse.ArgumentParser(prog="python -m uol.conformance.support", description=__doc__)
     parser.add_argument("--op", default=",".join(names()), help="operators, by commas")
     parser.add_argument("--target", default=",".join(registry.names()), help="targets, by commas")
     parser.add_argument("--dtype", default="f32,f16,bf16", help="types, by commas")
+    parser.add_argument("--gradients", action="store_true", help="the gradients of the operators, in their place")
+    parser.add_argument("--first", action="store_true", help="on the representative workload alone, on random inputs")
     parser.add_argument("-o", "--output", type=Path, help="the file; standard output else")
     options = parser.parse_args(arguments)
     verdicts: list[Verdict] = []
-    for op in options.op.split(","):
+    chosen = options.op.split(",")
+    for op in differentiable(chosen) if options.gradients else chosen:
         for target in options.target.split(","):
             for dtype in types_of(op, options.dtype.split(",")):
-                verdicts += check(cases_of(op, target, dtype))
+                cases = cases_of(op, target, dtype)
+                verdicts += check(tuple(c for c in cases if c.inputs == "random")[:1] if options.first else cases)
                 print(_line(support_matrix(verdicts)[-1]), file=sys.stderr, flush=True)
     cells = support_matrix(verdicts)
     text = json.dumps([asdict(c) for c in cells], indent=1) + "\n"

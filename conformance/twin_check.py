@@ -19,15 +19,16 @@ from uol.conformance.arrangement import all_laid_out, repeated, strides_of
 from uol.conformance.comparison import Comparison, compare, compare_order, compare_picks
 from uol.conformance.contracts import contract
 from uol.conformance.enclosure import Enclosed, enclose
+from uol.conformance.gradient_cases import compare_with_autograd, fitting, gradient_inputs
 from uol.conformance.interval import Array
 from uol.conformance.recentring import around
 from uol.conformance.verdict import Case, Status, Verdict
 from uol.ir.errors import ResourceError, UolError
 from uol.ir.nodes import Program, Tensor
 from uol.ir.storage import encode
-from uol.named_binding import bind_names
 from uol.ops.inputs import make_inputs
 from uol.ops.references import has_reference, reference
+from uol.ops.references.gradients import forward_of
 from uol.pipeline import module_of, program_of
 from uol.request import Request
 from uol.targets import resolve_target
@@ -73,12 +74,13 @@ def check(cases: Sequence[Case], progress: Progress | None = None) -> list[Verdi
 
 def prepare(case: Case) -> Prepared:
     """Program, kernels and inputs of a case. Raises what the compiler raises."""
-    instance = bind_names(find_operator(case.op), case.dtype, case.workload.dims, case.workload.attrs)
+    instance, forward = fitting(find_operator(case.op), case), forward_of(case.op)
     target = resolve_target(case.target)
     program = program_of(Request(instance, target))
     strides = strides_of(program, case.arrangement)
     request = Request(instance, target, strides)
-    values = {n: repeated(v, strides.get(n)) for n, v in make_inputs(program, case.inputs, case.seed).items()}
+    made = make_inputs(program, case.inputs, case.seed) if forward is None else gradient_inputs(case, forward, program)
+    values = {n: repeated(v, strides.get(n)) for n, v in made.items()}
     encoded = {t.name: encode(values[t.name], t.dtype) for t in program.by_role("in")}
     scalars = {s.name: instance.attrs[s.name] for s in program.scalars}
     compiled = Compiled(request, module_of(request))
@@ -185,6 +187,8 @@ def _reference(prepared: Prepared, outcome: Outcome, admitted: Enclosed) -> Comp
         return None
     results = program.by_role("out")
     independent = reference(case.op, prepared.values, case.workload.attrs, results=tuple(t.name for t in results))
+    if forward_of(case.op) is not None:
+        return compare_with_autograd(outcome.outputs, independent, results)
     for tensor in results:
         moved = _moved(tensor, independent[tensor.name], admitted)
         comparison = compare_result(tensor, outcome.outputs.get(tensor.name), moved)

@@ -16,12 +16,13 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 from uol.ir.errors import UolError
+from uol.ir.library import GRADIENT
 from uol.ops.texts import family_of, names
 
 Extent = int | tuple[int, ...]
@@ -87,9 +88,17 @@ def has_workloads(op: str) -> bool:
 
 
 def cases_of(op: str) -> Cases | None:
-    """The cases of an operator of the library; None for any other."""
+    """The cases of an operator of the library, or of its gradient, which is checked on the same; None for any other."""
     family = family_of(op)
-    return None if family is None else _family(family).get(op)
+    if family is not None:
+        return _family(family).get(op)
+    forward = cases_of(op.removesuffix(GRADIENT)) if op.endswith(GRADIENT) else None
+    return None if forward is None else _of_gradient(op, forward)
+
+
+def _of_gradient(op: str, forward: Cases) -> Cases:
+    workloads = tuple(replace(w, op=op) for w in forward.workloads)
+    return Cases(workloads, ("exact", "random"), forward.values)
 
 
 @cache

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uol.ir.errors import UolError
+from uol.ops.references.gradients import by_autograd, forward_of
 from uol.ops.texts import family_of
 
 if TYPE_CHECKING:
@@ -36,8 +37,8 @@ def register_reference(op: str, function: Registered) -> None:
 
 
 def has_reference(op: str) -> bool:
-    """Is there a reference for this operator? Every one of the library has one."""
-    return family_of(op) is not None or op in _registered
+    """Is there a reference for this operator? Every one of the library has one, and so has its gradient."""
+    return family_of(op) is not None or op in _registered or forward_of(op) is not None
 
 
 def reference(
@@ -50,11 +51,14 @@ def reference(
     """
     import torch
 
-    function = _function(op)
     dtype = torch.float32 if precision == "f32" else torch.float64
-    tensors = [_tensor(array, dtype) for array in inputs.values()]
+    tensors = {name: _tensor(array, dtype) for name, array in inputs.items()}
+    forward = forward_of(op)
     with torch.no_grad():
-        given = function(*tensors, **attrs)
+        if forward is not None:
+            given: object = by_autograd(forward, _function(forward.name), tensors, attrs)
+        else:
+            given = _function(op)(*tensors.values(), **attrs)
     each = given if isinstance(given, tuple | list) else (given,)
     if len(each) != len(results) or not all(isinstance(result, torch.Tensor) for result in each):
         raise UolError(f"the reference of {op!r} must give a tensor for each of: {', '.join(results)}")

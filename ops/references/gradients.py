@@ -1,0 +1,66 @@
+"""What the gradient of an operator should give: PyTorch's autograd on the operator's reference, in float64."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from uol.ir.library import GRADIENT
+from uol.ir.syntax import Op
+from uol.ops.texts import library
+
+if TYPE_CHECKING:
+    import torch
+
+Formula = Callable[..., Any]
+
+
+def forward_of(name: str) -> Op | None:
+    """The operator of the library whose gradient `f_grad` is; None where the name is no gradient's."""
+    if name in library() or not name.endswith(GRADIENT):
+        return None
+    return library().get(name.removesuffix(GRADIENT))
+
+
+def by_autograd(
+    forward: Op, function: Formula, inputs: Mapping[str, torch.Tensor], attrs: Mapping[str, int | float]
+) -> tuple[torch.Tensor, ...]:
+    """A cotangent for each float input, in order. `inputs` holds the forward's inputs by name, and the cotangents of its
+    results as `d<result>`; one that is missing is zero."""
+    import torch
+
+    tensors = [inputs[p.name].detach() for p in forward.params]
+    floats = [t.requires_grad_() for t in tensors if t.is_floating_point()]
+    with torch.enable_grad():
+        given = _differentiable(forward.name, function)(*tensors, **attrs)
+    results: Sequence[torch.Tensor] = given if isinstance(given, tuple | list) else (given,)
+    pairs = [
+        (y, inputs[f"d{r.name}"])
+        for r, y in zip(forward.results, results, strict=True)
+        if y.requires_grad and f"d{r.name}" in inputs
+    ]
+    if not pairs:
+        return tuple(torch.zeros_like(t) for t in floats)
+    found = torch.autograd.grad([y for y, _ in pairs], floats, [dy for _, dy in pairs], allow_unused=True)
+    return tuple(torch.zeros_like(t) if g is None else g for t, g in zip(floats, found, strict=True))
+
+
+def _differentiable(name: str, function: Formula) -> Formula:
+    """The reference, or its formula where PyTorch has no gradient for some input: inference statistics have none there."""
+    return partial(_normalised, name) if name == "batch_norm" or name.startswith("conv2d_bn") else function
+
+
+def _normalised(
+    name: str, x: torch.Tensor, *rest: torch.Tensor, eps: float = 1e-5, stride: int = 1, pad: int = 0
+) -> torch.Tensor:
+    """Batch norm of inference as it is written, after a convolution, before a sum and a relu, as the name says."""
+    import torch
+
+    if name != "batch_norm":
+        w, *rest = rest  # type: ignore[assignment]  # a list for a tuple
+        x = torch.nn.functional.conv2d(x, w, stride=stride, padding=pad)
+    gamma, beta, mean, var = (v.reshape(-1, *(1,) * (x.dim() - 2)) for v in rest[:4])
+    y = (x - mean) / (var + eps).sqrt() * gamma + beta
+    y = y + rest[4] if "add" in name else y
+    return y.relu() if name.endswith("relu") else y
