@@ -81,9 +81,10 @@ def _toward(edge: Floats, dtype: str, ulps: float, sign: float) -> Floats:
     outer: Floats = np.minimum(edge, near) if sign < 0 else np.maximum(edge, near)
     if ulps <= 0.5 and dtype != "f64":
         return outer
-    # In f64 the golden value has rounding errors of its own; hence twice the bound.
+    # In f64 the golden value has rounding errors of its own; hence twice the bound. A result of 0 is exact.
     moved = edge + sign * (2.0 if dtype == "f64" else 1.0) * ulps * ulp(edge, dtype)
-    whole = np.isfinite(edge) & ((near != edge) | (ulps > 0.5) | (dtype == "f64"))
+    inexact = edge != 0 if dtype == "f64" else near != edge
+    whole = np.isfinite(edge) & (inexact | (ulps > 0.5))
     with np.errstate(invalid="ignore"):
         return np.where(whole, np.minimum(outer, moved) if sign < 0 else np.maximum(outer, moved), outer)
 

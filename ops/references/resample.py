@@ -9,21 +9,31 @@ from torch import Tensor
 from torch.nn import functional
 
 
-def resize(mode: str) -> Callable[..., Tensor]:
+def nearest(x: Tensor, **sizes: int) -> Tensor:
     """PyTorch's `interpolate` to the sizes that are given, outermost first."""
-    order = ("out_d", "out_h", "out_w")
-    return lambda x, **sizes: functional.interpolate(x, [sizes[n] for n in order if n in sizes], mode=mode)
+    return functional.interpolate(x, [sizes[n] for n in ("out_d", "out_h", "out_w") if n in sizes], mode="nearest")
+
+
+def centres(size: int, length: int) -> Tensor:
+    """Where the centre of each result lies among the pixels, in units of 1 / (2 * length)."""
+    return ((2 * torch.arange(length) + 1) * size - length).clamp(0, 2 * length * (size - 1))
+
+
+def hats(x: Tensor, size: int, length: int) -> Tensor:
+    """What each pixel adds to each result: a matrix [length, size]. Exact numerators, so that f64 can be judged, too."""
+    distance = (centres(size, length)[:, None] - 2 * length * torch.arange(size)).abs()
+    return (2 * length - distance).clamp(min=0).to(x.dtype) / (2 * length)
 
 
 def fraction(like: Tensor, size: int, length: int) -> Tensor:
-    """How far the centre of each result lies beyond the pixel before it."""
-    centre = (torch.arange(length, dtype=like.dtype) + 0.5) * size / length - 0.5
-    return centre.clamp(min=0.0).frac()
+    """How far the centre of each result lies beyond the pixel before it, the last pixel's repeated beyond the end."""
+    centre = ((2 * torch.arange(length) + 1) * size - length).clamp(min=0)
+    return centre.remainder(2 * length).to(like.dtype) / (2 * length)
 
 
 REFERENCES: Mapping[str, Callable[..., object]] = {
-    **{f"upsample_nearest{rank}d": resize("nearest") for rank in (1, 2, 3)},
+    **{f"upsample_nearest{rank}d": nearest for rank in (1, 2, 3)},
     "upsample_fraction": fraction,
-    "upsample_linear1d": resize("linear"),
-    "upsample_bilinear2d": resize("bilinear"),
+    "upsample_linear1d": lambda x, out_w: x @ hats(x, x.shape[2], out_w).T,
+    "upsample_bilinear2d": lambda x, out_h, out_w: hats(x, x.shape[2], out_h) @ x @ hats(x, x.shape[3], out_w).T,
 }

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pytest
+import torch
 
 from uol.ir import Program, instantiate, interpret
 from uol.named_binding import bind_names
@@ -115,3 +116,12 @@ def test_special_inputs_hold_what_they_say() -> None:
     assert (x == -np.inf).any()
     assert (np.signbit(x) & (x == 0)).any()
     assert ((x != 0) & (np.abs(x) < 2.0**-126)).any()
+
+
+@pytest.mark.parametrize(("name", "mode"), [("upsample_linear1d", "linear"), ("upsample_bilinear2d", "bilinear")])
+def test_references_of_resampling_are_pytorchs(name: str, mode: str) -> None:
+    """Their weights are exact, PyTorch's are rounded."""
+    for workload in workloads_of(name):
+        x = make_inputs(program_of(workload, "f64"), "random", seed=4)["x"]
+        expected = torch.nn.functional.interpolate(torch.from_numpy(x), list(workload.attrs.values()), mode=mode)
+        np.testing.assert_allclose(reference(name, {"x": x}, workload.attrs)["y"], expected, 1e-12, 1e-13)
