@@ -19,6 +19,7 @@ FAMILIES = (
     *("reduce", "statistics", "exponential", "norm", "group"),
     *("products", "conv", "conv_3d", "conv_bn", "conv_transpose", "conv_transpose_3d", "pool", "pool3d", "adaptive"),
     *("resample", "padding", "rearrange", "indexing", "running", "attentions", "transformer", "loss", "classes"),
+    *("optimiser", "running_norm"),
 )
 
 _OPERATOR = re.compile(r"^op (\w+)\(", re.MULTILINE)

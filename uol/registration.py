@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from importlib import import_module
 from types import FunctionType
 from typing import cast
 
 from uol.catalogue import add_operator, catalogue
-from uol.expected import require_kind, shown
+from uol.expected import require_kind, require_names, shown
+from uol.ir.aliasing import check_aliases
 from uol.ir.construction import Definition, build
 from uol.ir.errors import ParseError, UolError
 from uol.ir.library import Library
 from uol.ir.parser import parse
 from uol.ir.printer import print_op
 from uol.ir.syntax import Op
+from uol.ops.aliasing import register_aliases
 from uol.ops.references import Reference, register_reference
 from uol.without_torch import import_tvm
 
@@ -29,18 +32,29 @@ class Operator:
     def __call__(self, *args: object, **kwargs: object) -> object:
         return import_module("uol.torch_bridge").operator(self.op.name)(*args, **kwargs)
 
+    def in_place(self, *args: object, **kwargs: object) -> object:
+        """The operator on tensors of which those that it has aliases for are overwritten."""
+        return import_module("uol.torch_in_place").in_place_function(self.op.name)(*args, **kwargs)
+
     def __repr__(self) -> str:
         return f"<uol operator {self.op.name}>"
 
 
-def op(text: str | Definition, reference: Reference | None = None, *, file: str = "<uol.op>") -> Operator:
+def op(
+    text: str | Definition,
+    reference: Reference | None = None,
+    *,
+    aliases: Mapping[str, str] | None = None,
+    file: str = "<uol.op>",
+) -> Operator:
     """Registers the operators of a text: for `uol.compile`, as `uol.ops.<name>`, and as `torch.ops.uol.<name>`.
 
     In place of a text a function may build the operator (`uol.ir.construction`): `op` is then its decorator.
 
     `reference` computes what the last operator of the text should give, from PyTorch tensors in float64 and the
-    attributes by keyword: conformance compares with it. Returns that operator. A text
-    with an error registers nothing. Raises ParseError, TypeCheckError or BoundsError, with the place and the cause.
+    attributes by keyword: conformance compares with it. `aliases` gives results by the inputs that they may overwrite:
+    `uol.ops.<name>_`, which is `.in_place` of what is returned, does so. Returns that operator. A text with an error
+    registers nothing. Raises ParseError, TypeCheckError or BoundsError, with the place and the cause.
 
     >>> twice = op("op twice(x: T[*S]) -> (y: T[*S]) for T in (f64, f32) { y[*s] = x[*s] + x[*s] }")
     >>> from uol import fn
@@ -66,8 +80,13 @@ def op(text: str | Definition, reference: Reference | None = None, *, file: str 
     library = Library([*catalogue(), *parsed])
     for each in parsed:
         check(each, library)
+    if aliases is not None:
+        require_names(aliases, "aliases", 'write aliases={"running_mean": "new_mean"}')
+        check_aliases(parsed[-1], aliases)
     for each in parsed:
         add_operator(each)
+    if aliases is not None:
+        register_aliases(parsed[-1].name, aliases)
     if reference is not None:
         register_reference(parsed[-1].name, reference)
     if "uol.torch_bridge" in sys.modules or "torch" in sys.modules:

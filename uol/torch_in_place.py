@@ -1,0 +1,213 @@
+"""Aliasing operators in PyTorch (rule 15 of the language): `uol.ops.<name>_` overwrites inputs with results.
+
+    sgd_(Tensor(a0!) p, Tensor g, *, float lr, float weight_decay=0.0) -> ()
+    batch_norm_training_(Tensor x, ..., Tensor(a3!) running_mean, Tensor(a4!) running_var, ...) -> Tensor
+
+PyTorch sees which inputs are mutated; what is given back are the other results. The kernel writes in place where its graph
+shows that each element is read before it is written and by nobody afterwards; else new tensors are made and copied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, cast
+
+import torch
+
+from uol import torch_bridge
+from uol.catalogue import find_operator
+from uol.codegen.in_place import writes_in_place
+from uol.compiler import Compiled
+from uol.ir.errors import ShapeError, UolError
+from uol.ir.syntax import Op
+from uol.layouts import Sizes, canonical, is_dense, result_strides, row_major
+from uol.ops.aliasing import aliases_of
+from uol.pipeline import module_of
+from uol.request import Request
+from uol.tensor_binding import bind_tensors
+from uol.torch_arguments import options_of, require_strided, tensors_of, type_name
+from uol.torch_devices import target_of
+from uol.torch_out import require_one_device, writable_in_place
+from uol.torch_schema import TORCH_TYPES, schemas
+
+Tensor = torch.Tensor
+Result = Tensor | tuple[Tensor, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A kernel for tensors of given shapes, types and strides. `sources`: for each result the input that it overwrites, or
+    None; `fresh`: size, strides and type of the others. `call` is None where the results must be copied."""
+
+    call: Callable[..., None] | None
+    scalars: tuple[int | float, ...] = ()
+    sources: tuple[int | None, ...] = ()
+    fresh: tuple[tuple[Sizes, Sizes, torch.dtype], ...] = ()
+
+
+@dataclass(slots=True)
+class InPlaceOperator:
+    """What PyTorch's dispatcher calls for `<name>_`."""
+
+    op: Op
+    aliases: Mapping[str, str]
+    prepared: dict[object, Prepared] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.op.name + "_"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(p.name for p in self.op.params)
+
+    @property
+    def mutated(self) -> tuple[int, ...]:
+        """The places of the inputs that are overwritten."""
+        return tuple(n for n, name in enumerate(self.names) if name in self.aliases)
+
+    @property
+    def sources(self) -> tuple[int | None, ...]:
+        """For each result the place of the input that it overwrites; None for one that is new."""
+        place = {result: self.names.index(name) for name, result in self.aliases.items()}
+        return tuple(place.get(r.name) for r in self.op.results)
+
+    def schema(self) -> str:
+        """The functional schema of the operator, its overwritten inputs marked, the results that they take left out."""
+        text, _ = schemas(self.op)
+        head, _, tail = text.partition("(")
+        arguments = tail.rpartition(" -> ")[0].removesuffix(")")
+        for number in self.mutated:
+            plain = f"Tensor {self.names[number]}"
+            items = [f"Tensor(a{number}!) {self.names[number]}" if a == plain else a for a in arguments.split(", ")]
+            arguments = ", ".join(items)
+        new = ", ".join("Tensor" for source in self.sources if source is None)
+        return f"{head}_({arguments}) -> {new if new == 'Tensor' else f'({new})'}"
+
+    def compute(self, *inputs: Tensor, **options: Any) -> Result:
+        """The new results; the others lie where their inputs lay."""
+        key = (inputs[0].device, *[(x.dtype, x.shape, x.stride()) for x in inputs], *options.items())
+        prepared = self.prepared.get(key)
+        if prepared is None:
+            prepared = self.prepared[key] = self._prepare(inputs, options)
+        if prepared.call is None or not self._apart(inputs):
+            return self._copied(getattr(torch.ops.uol, self.op.name)(*inputs, **options), inputs)
+        fresh = [inputs[0].new_empty_strided(size, stride, dtype=dtype) for size, stride, dtype in prepared.fresh]
+        new = iter(fresh)
+        outs = [next(new) if source is None else inputs[source] for source in prepared.sources]
+        prepared.call(*inputs, *outs, *prepared.scalars)
+        torch.autograd.graph.increment_version([inputs[n] for n in self.mutated])
+        return _given(fresh)
+
+    def fake(self, *inputs: Tensor, **options: Any) -> Result:
+        """Empty new results, without a kernel."""
+        found = torch_bridge.defined()[self.op.name].fake(*inputs, **options)
+        results = (found,) if isinstance(found, Tensor) else found
+        return _given([r for r, source in zip(results, self.sources, strict=True) if source is None])
+
+    def differentiably(self, inputs: Sequence[Tensor], options: Mapping[str, Any]) -> Result:
+        """The new results with their gradient: by the pure operator, whose other results are copied."""
+        for n in self.mutated:
+            if inputs[n].requires_grad:
+                hint = "call it within torch.no_grad(), as optimisers do, or on a tensor that needs no gradient"
+                raise UolError(f"{self.name}: {self.names[n]} needs a gradient and cannot be overwritten", hint=hint)
+        results = getattr(torch.ops.uol, self.op.name)(*inputs, **options)
+        with torch.no_grad():
+            return self._copied(results, inputs)
+
+    def function(self) -> Callable[..., Result]:
+        """`uol.ops.<name>_`."""
+        packet = getattr(torch.ops.uol, self.name)
+
+        def call(*inputs: Tensor, **options: object) -> Result:
+            tensors = tensors_of(self.op, inputs)
+            for n in self.mutated:
+                if tensors[n] is not inputs[n]:
+                    raise UolError(f"{self.name}: {self.names[n]} is overwritten, and {inputs[n]!r} is no tensor")
+            require_one_device(self.name, dict(zip(self.names, tensors, strict=True)))
+            return cast(Result, packet(*tensors, **options_of(self.op, options)))
+
+        call.__name__ = call.__qualname__ = self.name
+        call.__doc__ = f"The operator {self.op.name}, overwriting {', '.join(self.aliases)}; `uol show {self.op.name}`."
+        return call
+
+    def _apart(self, inputs: Sequence[Tensor]) -> bool:
+        """Does no overwritten tensor share memory with another one, and does each fill its own?"""
+        return all(writable_in_place(inputs[n], (*inputs[:n], *inputs[n + 1 :])) for n in self.mutated)
+
+    def _copied(self, found: Tensor | Sequence[Tensor], inputs: Sequence[Tensor]) -> Result:
+        results = (found,) if isinstance(found, Tensor) else tuple(found)
+        for result, source in zip(results, self.sources, strict=True):
+            if source is not None:
+                inputs[source].copy_(result)
+        return _given([r for r, source in zip(results, self.sources, strict=True) if source is None])
+
+    def _prepare(self, inputs: Sequence[Tensor], options: Mapping[str, Any]) -> Prepared:
+        for name, x in zip(self.names, inputs, strict=True):
+            require_strided(self.op, name, x)
+        shapes = {name: tuple(x.shape) for name, x in zip(self.names, inputs, strict=True)}
+        dtypes = {name: type_name(self.op, name, x.dtype) for name, x in zip(self.names, inputs, strict=True)}
+        instance = bind_tensors(self.op, shapes, dtypes, {k: v for k, v in options.items() if v is not None})
+        full = {p.name: instance.shape(p) for p in (*self.op.params, *self.op.results)}
+        for n in self.mutated:
+            name = self.names[n]
+            if full[name] != shapes[name]:
+                message = f"{self.name}: {name} is {list(shapes[name])} and would become {list(full[name])}"
+                raise ShapeError(message, hint="what is overwritten is not broadcast")
+        if any(full[name] != shape for name, shape in shapes.items()) or not all(
+            is_dense(inputs[n].shape, inputs[n].stride()) for n in self.mutated
+        ):
+            return Prepared(None)
+        strides = {n: canonical(x.shape, x.stride()) for n, x in zip(self.names, inputs, strict=True)}
+        laid_out = [(shapes[n], strides[n]) for n in self.names]
+        taken = {result: name for name, result in self.aliases.items()}
+        for r in self.op.results:
+            strides[r.name] = strides[taken[r.name]] if r.name in taken else result_strides(full[r.name], laid_out)
+        layouts = {n: s for n, s in strides.items() if s != row_major(full[n])}
+        request = Request(instance, target_of(self.name, inputs[0].device), layouts)
+        compiled = Compiled(request, module_of(request))
+        if not all(writes_in_place(compiled.module.graph, name, result) for name, result in self.aliases.items()):
+            return Prepared(None)
+        new = [r for r in self.op.results if r.name not in taken]
+        fresh = tuple((full[r.name], strides[r.name], TORCH_TYPES[instance.dtype(r)]) for r in new)
+        return Prepared(compiled.loaded, compiled.scalars({}), self.sources, fresh)
+
+
+@cache
+def in_place_operator(name: str) -> InPlaceOperator:
+    """The aliasing operator behind `<name>_`, made known to PyTorch. Raises UolError where `name` overwrites nothing."""
+    op = find_operator(name)
+    aliases = aliases_of(name)
+    if not aliases:
+        raise UolError(f"{name} overwrites nothing", hint="register it with uol.op(text, aliases={input: result})")
+    torch_bridge.operator(name)
+    own = InPlaceOperator(op, aliases)
+    _library.define(own.schema())
+    for key in ("CPU", "CompositeExplicitAutograd"):
+        _library.impl(own.name, own.compute, key)
+    torch.library.register_fake(f"uol::{own.name}", own.fake, lib=_library)
+    overload = getattr(torch.ops.uol, own.name).default
+
+    def recorded(keyset: Any, *inputs: Tensor, **options: Any) -> Result:
+        if torch.is_grad_enabled() and any(x.requires_grad for x in inputs):
+            return own.differentiably(inputs, options)
+        with torch._C._AutoDispatchBelowAutograd():
+            return cast(Result, overload.redispatch(keyset & torch._C._after_autograd_keyset, *inputs, **options))
+
+    _library.impl(own.name, recorded, "Autograd", with_keyset=True)
+    return own
+
+
+@cache
+def in_place_function(name: str) -> Callable[..., Result]:
+    """The function behind `uol.ops.<name>_`."""
+    return in_place_operator(name).function()
+
+
+_library = torch.library.Library("uol", "FRAGMENT")
+
+
+def _given(results: Sequence[Tensor]) -> Result:
+    return None if not results else results[0] if len(results) == 1 else tuple(results)
