@@ -1,6 +1,6 @@
 """The console blocks of the README. `python tests/cli/readme_blocks.py` (or `make readme`) writes them anew.
 
-A block that leaves lines out (`...`) is kept as it is.
+A block that leaves lines out (`...`) is kept as it is. The table of the library's operators is written anew, too.
 """
 
 from __future__ import annotations
@@ -13,12 +13,21 @@ import tempfile
 from pathlib import Path
 
 PATH = Path(__file__).parent.parent.parent / "README.md"
+LIBRARY = re.compile(r"(?<=<!-- the library -->\n).*?(?=<!-- end -->)", re.DOTALL)
 BLOCK = re.compile(r"```console\n\$ uol ([^\n]*)\n(.*?)```", re.DOTALL)
 
 
 def blocks(readme: str) -> list[tuple[str, str]]:
     """Commands, without `uol`, and what the README shows for them."""
     return BLOCK.findall(readme)
+
+
+def library_table() -> str:
+    """The operators of the library, family by family."""
+    from uol.ops.texts import FAMILIES, family_of, names
+
+    rows = [f"| `{f}.uol` | {', '.join(n for n in names() if family_of(n) == f)} |\n" for f in FAMILIES]
+    return "".join(("| text | operators |\n", "|---|---|\n", *rows))
 
 
 def plain(text: str) -> str:
@@ -54,7 +63,7 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        PATH.write_text(BLOCK.sub(renewed, readme))
+        PATH.write_text(LIBRARY.sub(lambda _: library_table(), BLOCK.sub(renewed, readme)))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from command_line import uol
-from readme_blocks import PATH, blocks, matches
+from readme_blocks import LIBRARY, PATH, blocks, library_table, matches
 
 README = PATH.read_text()
 
@@ -27,6 +27,10 @@ def test_a_command_prints_what_is_shown(command: str, shown: str, tmp_path: Path
     monkeypatch.chdir(tmp_path)
     result = uol(*shlex.split(command))
     assert matches(shown, result.out + result.err), f"`make readme` writes it anew:\n{result.out}{result.err}"
+
+
+def test_the_library_is_listed_whole() -> None:
+    assert LIBRARY.findall(README) == [library_table()], "`make readme` writes it anew"
 
 
 def test_there_are_blocks_to_compare() -> None:
