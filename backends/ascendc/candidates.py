@@ -18,6 +18,7 @@ from uol.backends.ascendc.rendering import rendered
 from uol.backends.ascendc.schedules import AscendSchedule, CubeSchedule, VectorSchedule
 from uol.backends.ascendc.tiling import reduce_candidates, tile_candidates
 from uol.backends.ascendc.values import Unsupported
+from uol.backends.ascendc.word_arithmetic import in_words
 from uol.codegen.backend import Device, Kernel
 from uol.codegen.spec import Contract, KernelSpec, Map, Pack, Reduce
 
@@ -29,7 +30,7 @@ def schedules_of(spec: KernelSpec, device: Device) -> Iterator[AscendSchedule]:
     if _unknown_types(spec):
         yield VectorSchedule("", 1)  # the check says why there is no kernel
         return
-    small = collapsed(spec)
+    small = in_words(collapsed(spec))
     cores = device.cores * VECTOR_CORES_PER_CUBE_CORE
     match small:
         case Map(index=index) | Pack(index=index):
@@ -47,7 +48,7 @@ def kernel_of(spec: KernelSpec, schedule: AscendSchedule) -> Kernel | Overflow:
         raise Unsupported(
             f"no {' and no '.join(unknown)} on this machine", "use f32, f16, bf16 or integers, or another target, such as cpu"
         )
-    small = collapsed(spec)
+    small = in_words(collapsed(spec))
     match small, schedule:
         case Map() | Pack(), VectorSchedule():
             vector = map_kernel(small, schedule)

@@ -109,9 +109,7 @@ class Evaluator:
         if isinstance(value, Uniform):
             return value
         if dtype not in COMPUTED:
-            raise Unsupported(
-                f"arithmetic on {dtype}: the vector unit has none", f"compute in {'f32' if dtype == 'f64' else 'i32 or f32'}"
-            )
+            raise _no_arithmetic(dtype)
         return convert(self.unit, value, COMPUTED[dtype])
 
     def lanes(self, value: Value, dtype: str, span: Span) -> Lanes:
@@ -228,10 +226,7 @@ class Evaluator:
             return found
         match fn, values:
             case _ if dtype not in COMPUTED:
-                raise Unsupported(
-                    f"arithmetic on {dtype}: the vector unit has none",
-                    f"compute in {'f32' if dtype == 'f64' else 'i32 or f32'}",
-                )
+                raise _no_arithmetic(dtype)
             case "/" | "%", [a, b] if not is_float(dtype):
                 dividend = a if isinstance(a, Lanes) else self.lanes(a, "i32", b.span if isinstance(b, Lanes) else UNIFORM)
                 return self._wrapped(divided(self.unit, fn, dividend, b), dtype)
@@ -280,6 +275,13 @@ class Evaluator:
 
     def _operand(self, value: Value, dtype: str, span: Span) -> Lanes:
         return value if isinstance(value, Lanes) else self.unit.duplicate(value, span, dtype)
+
+
+def _no_arithmetic(dtype: str) -> Unsupported:
+    if dtype == "i64":
+        reason = "arithmetic on i64 that may pass 32 bits: the vector unit has none"
+        return Unsupported(reason, "bound what is read (`x[n] % 1000`), or compute in i32 or f32")
+    return Unsupported(f"arithmetic on {dtype}: the vector unit has none", "compute in f32")
 
 
 def _negated(value: Uniform) -> str:

@@ -45,7 +45,8 @@ def kind_of(step: Fold, over_rows: bool = False) -> str:
         return "f16"
     dtype = step.value.type if step.op in INDEXED else step.dtype
     if dtype not in COMPUTED:
-        raise Unsupported(f"{step.op} of {dtype}: the vector unit has no arithmetic on it", "fold as i32 or f32")
+        large = " that may pass 32 bits" if dtype == "i64" else ""
+        raise Unsupported(f"{step.op} of {dtype}{large}: the vector unit has no arithmetic on it", "fold as i32 or f32")
     if step.op not in INDEXED:
         return COMPUTED[dtype]
     if dtype == "i32":

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from uol.backends.c_names import Names
+from uol.backends.ranges import NATURAL, Ranges
 from uol.backends.simt.c_types import COMPUTE, SHORT_INTEGERS, STORAGE, WIDE_INTEGERS
 from uol.backends.simt.literals import literal
 from uol.backends.simt.proofs import Proofs
-from uol.backends.simt.ranges import NATURAL, Ranges
 from uol.codegen.spec import Guard, Holds, Read, Within
 from uol.ir.errors import UolError
 from uol.ir.nodes import Call, Const, Expr, Var

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from uol.backends.simt.ranges import Ranges, fits_int, join
+from uol.backends.ranges import Ranges, fits_int, join
 from uol.codegen.spec import KernelSpec, Read
 from uol.codegen.steps import expressions
 from uol.codegen.traverse import children, guard_operands

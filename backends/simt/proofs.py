@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from uol.backends.simt.ranges import Ranges
+from uol.backends.ranges import Ranges
 from uol.codegen.index import ZERO
 from uol.codegen.spec import Guard, Holds, KernelSpec, Read, Within
 from uol.codegen.traverse import walk

@@ -7,10 +7,10 @@ import math
 import pytest
 
 from uol.backends.c_names import Names
+from uol.backends.ranges import Ranges
 from uol.backends.simt.c_printer import Printer
 from uol.backends.simt.literals import literal
 from uol.backends.simt.proofs import Proofs, in_range
-from uol.backends.simt.ranges import Ranges
 from uol.codegen.spec import Holds, Read, Within
 from uol.ir.nodes import Axis, Call, Const, Expr, Var
 

@@ -8,8 +8,8 @@ import pytest
 
 from uol.backends.c_names import kernel_symbol, legalise
 from uol.backends.c_reserved import RESERVED
+from uol.backends.ranges import Ranges
 from uol.backends.simt.index_width import index_type
-from uol.backends.simt.ranges import Ranges
 from uol.codegen.spec import Arg, Let, Map, Read, Store, Within
 from uol.ir.intervals import Interval
 from uol.ir.nodes import Axis, Call, Const, Expr, Var

@@ -1,4 +1,4 @@
-"""How large index expressions get, and which of them are never negative: intervals over a kernel's axes."""
+"""How large integer expressions get, and which of them are never negative: intervals over a kernel's axes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from uol.codegen.spec import Guard, Within
 from uol.ir.intervals import EVERYTHING, Interval
 from uol.ir.nodes import Axis, Call, Const, Expr, Var
 from uol.ir.rounding import integer_range
-from uol.ir.types import DTYPES
+from uol.ir.types import DTYPES, is_float, is_integer
 
 NATURAL = Interval(0, None)
 NEGATION = Interval(-1, -1)
@@ -61,24 +61,27 @@ class Ranges:
 
     def _of(self, expr: Expr) -> Interval:
         match expr:
-            case Const(value=value):
+            case Const(value=value, dtype=dtype) if not is_float(dtype):
                 return Interval(int(value), int(value))
             case Var(name=name, dtype=dtype):
                 return self.variables.get(name, type_range(dtype))
-            case Call(fn="neg", args=(a,)):
-                return self.of(a) * NEGATION
+            case Call(fn="neg", args=(a,), dtype=dtype):
+                return _unwrapped(self.of(a) * NEGATION, dtype)
+            case Call(fn="abs", args=(a,), dtype=dtype):
+                return _unwrapped(self.of(a).maximum(self.of(a) * NEGATION).meet(NATURAL), dtype)
             case Call(fn="select", args=(_, a, b)):
                 return self.of(a).union(self.of(b))
             case Call(fn="cast", args=(a,), dtype=dtype):
-                return self._cast(a, dtype)
-            case Call(fn=fn, args=(a, b), dtype="idx") if fn in RULES:
-                return RULES[fn](self.of(a), self.of(b))
+                return _unwrapped(self.of(a), dtype)
+            case Call(fn=fn, args=(a, b), dtype=dtype) if fn in RULES and is_integer(dtype):
+                return _unwrapped(RULES[fn](self.of(a), self.of(b)), dtype)
         return type_range(expr.type)
 
-    def _cast(self, source: Expr, dtype: str) -> Interval:
-        """A cast that changes no value keeps the interval; one that may wrap leaves only the type's."""
-        inner, own = self.of(source), type_range(dtype)
-        return inner if inner.meet(own) == inner else own
+
+def _unwrapped(exact: Interval, dtype: str) -> Interval:
+    """What is exact within a type is its value there; of what may wrap only the type's range is known."""
+    own = type_range(dtype)
+    return exact if exact.meet(own) == exact else own
 
 
 def type_range(dtype: str) -> Interval:
