@@ -118,6 +118,8 @@ def _check_batch(cases: Sequence[Case]) -> list[Verdict]:
             verdicts[number] = judge(ready[number], outcome)
         except UolError as error:
             verdicts[number] = Verdict(cases[number], "failed", str(error))
+        except Exception as error:  # a defect of a reference, or of ours: the other cases are still worth their verdicts
+            verdicts[number] = Verdict(cases[number], "failed", f"{type(error).__name__}: {error}")
     return [verdicts[number] for number in range(len(cases))]
 
 

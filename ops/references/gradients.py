@@ -48,7 +48,14 @@ def by_autograd(
 
 def _differentiable(name: str, function: Formula) -> Formula:
     """The reference, or its formula where PyTorch has no gradient for some input: inference statistics have none there."""
-    return partial(_normalised, name) if name == "batch_norm" or name.startswith("conv2d_bn") else function
+    if name == "batch_norm" or name.startswith("conv2d_bn"):
+        return partial(_normalised, name)
+    return _soft_margin if name == "soft_margin_loss" else function
+
+
+def _soft_margin(x: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """PyTorch has no gradient for the target."""
+    return (1 + (-target * x).exp()).log().mean()
 
 
 def _normalised(
