@@ -28,7 +28,7 @@ def adamw(
     """p and its moments after the step in which 1 - beta1**step is bias1; 1 stands for late ones."""
     beta2, eps = attrs.get("beta2", 0.999), attrs.get("eps", 1e-8)
     step = round(math.log(1 - bias1, beta1)) if bias1 < 1 else 10**6
-    state = {"step": torch.tensor(float(step - 1)), "exp_avg": m, "exp_avg_sq": v}
+    state = {"step": torch.tensor(float(step - 1), dtype=torch.float64), "exp_avg": m, "exp_avg_sq": v}
     options = {"lr": lr, "betas": (beta1, beta2), "eps": eps, "weight_decay": attrs.get("weight_decay", 1e-2)}
     new_p, _, new_m, new_v = _stepped(torch.optim.AdamW, p, g, state, **options)
     return new_p, new_m, new_v
@@ -37,15 +37,14 @@ def adamw(
 def _stepped(
     optimiser: Callable[..., torch.optim.Optimizer], p: Tensor, g: Tensor, state: Mapping[str, Tensor], **options: object
 ) -> tuple[Tensor, ...]:
-    """The parameter, then what its state has become."""
-    with torch.enable_grad():
-        parameter = p.clone().requires_grad_()
-        parameter.grad = g.clone()
-        stepper = optimiser([parameter], **options)
-        if state:
-            stepper.state[parameter] = {name: value.clone() for name, value in state.items()}
-        stepper.step()
-    return parameter.detach(), *(stepper.state[parameter][name] for name in state)
+    """The parameter, then what its state has become; both may be differentiated."""
+    parameter = p.clone()
+    parameter.grad = g.clone()
+    stepper = optimiser([parameter], differentiable=True, **options)
+    if state:
+        stepper.state[parameter] = {name: value.clone() for name, value in state.items()}
+    stepper.step()
+    return parameter, *(stepper.state[parameter][name] for name in state)
 
 
 REFERENCES: Mapping[str, Callable[..., object]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -14,9 +15,9 @@ def batch_norm_training(
     """The normalised values, and the running statistics after them."""
     if not x.shape[1]:  # no channels: PyTorch's own function fails there
         return x, mean, var
-    new_mean, new_var = mean.clone(), var.clone()
-    y = functional.batch_norm(x, new_mean, new_var, gamma, beta, training=True, momentum=momentum, eps=eps)
-    return y, new_mean, new_var
+    dims = [d for d in range(x.dim()) if d != 1]
+    y = functional.batch_norm(x, None, None, gamma, beta, training=True, eps=eps)
+    return y, torch.lerp(mean, x.mean(dims), momentum), torch.lerp(var, x.var(dims, correction=1), momentum)
 
 
 REFERENCES: Mapping[str, Callable[..., object]] = {"batch_norm_training": batch_norm_training}
