@@ -26,7 +26,9 @@ def types_of(op: str, dtypes: Sequence[str]) -> tuple[str, ...]:
     for a cast, and one for all where its tensors have types of their own."""
     domain = find_operator(op).domain
     if len(domain) > 1:
-        return CAST_PAIRS
+        admitted = {t.variable: t.types for t in domain}
+        pairs = [dict(part.split("=") for part in pair.split(",")) for pair in CAST_PAIRS]
+        return tuple(p for p, chosen in zip(CAST_PAIRS, pairs, strict=True) if all(d in admitted[v] for v, d in chosen.items()))
     if not domain:
         return tuple(dtypes[:1])
     return tuple(t for t in dtypes if t in domain[0].types) or tuple(t for t in INTEGERS if t in domain[0].types)
