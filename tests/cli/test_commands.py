@@ -149,3 +149,13 @@ def test_help_is_there_for_every_command() -> None:
         result = uol(command, "--help")
         assert result.status == 0
         assert "Usage" in result.out
+
+
+def test_functions_are_listed_with_domain_accuracy_and_derivative() -> None:
+    by_name = {f["name"]: f for f in json.loads(uol("functions", "--json").out)}
+    assert by_name["log"]["domain"] == "x >= 0; log(0) is -inf"
+    assert by_name["tanh"]["derivatives"] == ["1 - y * y"]
+    assert by_name["pow"]["arguments"] == len(by_name["pow"]["derivatives"]) == 2
+    lines = uol("functions").out.splitlines()
+    assert len(lines) == len(by_name) + 1
+    assert "erf(a)" in lines[12]

@@ -13,7 +13,15 @@ import traceback
 
 import typer
 
-from uol.cli import check_command, compile_commands, conform_command, doctor_command, library_commands, run_command
+from uol.cli import (
+    check_command,
+    compile_commands,
+    conform_command,
+    doctor_command,
+    functions_command,
+    library_commands,
+    run_command,
+)
 from uol.cli.failures import failure_of
 from uol.cli.output import print_json
 
@@ -30,6 +38,7 @@ app = typer.Typer(
 )
 app.command("list")(library_commands.list_operators)
 app.command("show")(library_commands.show)
+app.command("functions")(functions_command.functions)
 app.command("explain")(compile_commands.explain)
 app.command("compile")(compile_commands.compile_)
 app.command("run")(run_command.run)
