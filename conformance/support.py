@@ -22,7 +22,7 @@ from uol.gradient_ops import float_inputs
 from uol.ir.library import GRADIENT
 from uol.ir.syntax import Op, Param
 from uol.ir.types import is_float
-from uol.ops.texts import names
+from uol.ops.texts import family_of, names
 
 State = Literal["supported", "partly", "refused", "wrong"]
 """supported  every case passed
@@ -66,8 +66,8 @@ def _cell(key: tuple[str, str, str], group: Sequence[Verdict]) -> Cell:
 
 
 def differentiable(ops: Iterable[str]) -> list[str]:
-    """The gradients of those operators that have one: from a float to a float."""
-    found = map(find_operator, ops)
+    """The gradients of those operators that have one: from a float to a float. A step of an optimiser is never one."""
+    found = (find_operator(name) for name in ops if family_of(name) != "optimiser")
     return [f"{op.name}{GRADIENT}" for op in found if float_inputs(op) and any(_may_be_float(op, r) for r in op.results)]
 
 
