@@ -1,4 +1,4 @@
-"""Reductions that do not depend on all indices around them, each in a statement of its own.
+"""Reductions that do not depend on all indices around them, or stand beside others, each in a statement of its own.
 
     y[s, c] = x[s, c] / sum[k](x[s, k])      becomes      total[s] = sum[k](x[s, k]);  y[s, c] = x[s, c] / total[s]
 
@@ -36,12 +36,15 @@ def _apart(statement: Statement, types: Types, names: Names) -> list[Statement]:
     made: dict[Reduction, Expr] = {}
     indices = frozenset(names.indices) | {f"*{n}" for n in names.indices}
     around = frozenset(free_keys(statement.value) & indices)
+    several = _outermost(statement.value) > 1
 
     def rule(node: Node) -> Expr | None:
         if not isinstance(node, Reduction):
             return None
         axes = _axes(node, indices, types)
-        if node is statement.value or axes is None or set(axes) == around | _bound_around(statement.value, node):
+        if node is statement.value or axes is None:
+            return None
+        if set(axes) == around | _bound_around(statement.value, node) and not several:
             return None
         if node not in made:
             index = tuple(key_item(k) for k in axes)
@@ -53,6 +56,11 @@ def _apart(statement: Statement, types: Types, names: Names) -> list[Statement]:
 
     rest = replace(statement, value=exchange(statement.value, rule))
     return [*before, rest]
+
+
+def _outermost(node: Node) -> int:
+    """How many reductions stand in no other."""
+    return 1 if isinstance(node, Reduction) else sum(map(_outermost, operands(node)))
 
 
 def _axes(node: Reduction, indices: frozenset[str], types: Types) -> tuple[str, ...] | None:

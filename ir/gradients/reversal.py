@@ -15,7 +15,16 @@ from uol.ir.gradients.learning import is_order, learn
 from uol.ir.gradients.naming import Names
 from uol.ir.gradients.rewriting import Rewriting, known_values, saved_products
 from uol.ir.gradients.scattering import scattered
-from uol.ir.gradients.substitution import Item, free_keys, index_key, key_item, loose_keys, substitute, tensors_in
+from uol.ir.gradients.substitution import (
+    Item,
+    binding_apart,
+    free_keys,
+    index_key,
+    key_item,
+    loose_keys,
+    substitute,
+    tensors_in,
+)
 from uol.ir.gradients.sweep import Sweep, is_plain_read
 from uol.ir.library import Library
 from uol.ir.syntax import Access, Apply, Bool, Expr, Name, Number, Op, Pack, Reduction, Statement, Target, below
@@ -43,13 +52,34 @@ class Reversal:
         for number, statement in enumerate(op.body):
             if call_of(statement) is None:
                 learn(types, statement, op.body[number + 1 :])
-        self.active = _active(op, types, asked) - stabilisers(op.body, results, frozenset(types.sets))
+        self.active = self._active(asked) - stabilisers(op.body, results, frozenset(types.sets))
         self.rewriting = Rewriting(saved_products(op, types))
         self.forward = [s for s in op.body if not any(t.tensor in results for t in s.targets)]
         self.statements: list[Statement] = []
         self.terms: dict[str, list[Cotangent]] = {}
-        self.elements: dict[str, tuple[Item, ...]] = {}
+        self.elements: dict[str, tuple[Item, ...]] = {
+            t.tensor: t.index for s in op.body if s.op == "=" for t in s.targets if t.tensor not in results
+        }
         self.totals: dict[str, Cotangent] = {}
+        self.sums: dict[str, str] = {}
+
+    def _active(self, asked: tuple[str, ...]) -> frozenset[str]:
+        """The tensors through which a result depends on an input that is asked for."""
+        reached = set(asked)
+        for statement in self.op.body:
+            call = call_of(statement)
+            read = tensors_in(statement.value) if call is None else self.followed(call)
+            if read & reached:
+                reached |= {t.tensor for t in statement.targets if self.types.is_float(self.types.tensors[t.tensor])}
+        return frozenset(reached)
+
+    def followed(self, call: Apply) -> frozenset[str]:
+        """The tensors that are passed to a call, for whose values its gradient is not just 0."""
+        found = callee(self.op, call, self.library)
+        backward, roles = self.gradient_of(found)
+        passed = {p.name: a.id for p, a in zip(found.params, call.args, strict=True) if isinstance(a, Name)}
+        zero = {s.targets[0].tensor for s in backward.body if s.value == Number(0)}
+        return frozenset(passed[p] for p, name in roles.gradients.items() if name not in zero)
 
     def run(self) -> None:
         for statement in reversed(self.op.body):
@@ -168,7 +198,11 @@ class Reversal:
         self.seed = Access(Name(self.seeds[name]), target.index) if name in self.seeds else None
         if self.seed is not None:
             self.terms.setdefault(name, []).insert(0, Cotangent(dtype, (product_of(self.seed),)))
-        return self.narrowed(self.total(name), dtype), scope
+        total = self.narrowed(self.total(name), dtype)
+        if name in self.sums and total.sum:  # the scattered sum does not say how large it is, the tensor does
+            value = Apply("select", (Bool(True), to_expr(total.sum), Access(Name(name), target.index)))
+            total = Cotangent(dtype, (product_of(self.named_value(f"d{name}", value, dtype, scope)),))
+        return total, scope
 
     def total(self, name: str) -> Cotangent:
         """The terms of a tensor's cotangent, added in the accumulator."""
@@ -222,20 +256,32 @@ class Reversal:
         name = access.tensor.id
         if name not in self.active:
             return
-        term = Term(access, cotangent, scope)
+        term = Term(access, Cotangent(cotangent.type, _renamed(cotangent.sum, scope, self.names)), scope)
         element, dims = self.element(name, access), self.types.dims[name]
         own = tuple(i for i in scope if not i.bound)
         used = frozenset(k for p in cotangent.sum for f, _ in p.factors for k in free_keys(f))
         if not used & {i.key for i in scope if i.bound} and is_awkward(term, element, dims, self.types, self.names):
             term = Term(access, self.named("part", cotangent, own), scope)
         found = gather(term, element, dims, self.types, self.names)
-        if found is None and (sum_ := scattered(term, element, self.types, self.names, f"d{name}_sum")) is not None:
-            self.statements.append(sum_[0])
-            found = sum_[1]
+        if found is None:
+            found = self.scattered(term, element)
         if found is None:
             found = gather(term, element, dims, self.types, self.names, searching=True)
         assert found is not None
         self.terms.setdefault(name, []).append(found)
+
+    def scattered(self, term: Term, element: tuple[Item, ...]) -> Cotangent | None:
+        """The sum of what went elsewhere; all such terms of a tensor are added to one."""
+        assert isinstance(term.access.tensor, Name)
+        name = term.access.tensor.id
+        known = self.sums.get(name)
+        made = scattered(term, element, self.types, self.names, known or f"d{name}_sum", begun=known is not None)
+        if made is None:
+            return None
+        statement, read = made
+        self.sums[name] = statement.targets[0].tensor
+        self.statements.append(statement)
+        return read if known is None else Cotangent(read.type, ())
 
     def element(self, tensor: str, access: Access | None = None) -> tuple[Item, ...]:
         """The indices over which a tensor's cotangent is written: those of its first plain read, else of its dims."""
@@ -279,15 +325,10 @@ class Reversal:
         self.statements.append(Statement((Target(name, index),), "=", value))
 
 
-def _active(op: Op, types: Types, asked: tuple[str, ...]) -> frozenset[str]:
-    """The tensors through which a result depends on an input that is asked for."""
-    reached = set(asked)
-    for statement in op.body:
-        call = call_of(statement)
-        passed = {a.id for a in call.args if isinstance(a, Name)} if call is not None else set()
-        if (tensors_in(statement.value) | passed) & reached:
-            reached |= {t.tensor for t in statement.targets if types.is_float(types.tensors[t.tensor])}
-    return frozenset(reached)
+def _renamed(products: Sum, scope: tuple[Index, ...], names: Names) -> Sum:
+    """The products, no reduction within them binding an index of the scope."""
+    taken = frozenset(i.key.lstrip("*") for i in scope)
+    return tuple(Product(p.coefficient, tuple((binding_apart(f, taken, names), q) for f, q in p.factors)) for p in products)
 
 
 def _bare(product: Product, index: tuple[Item, ...]) -> bool:

@@ -1,4 +1,4 @@
-"""The term of a read whose index map has no inverse: every element that was read is added to where it stood.
+"""The term of a read whose index map has no inverse: every element that was read is added to where it stood:
 
 y[m, d] = x[src[m], d]      gives      dx_sum[src[m], d] += dy[m, d]
 """
@@ -16,9 +16,11 @@ from uol.ir.gradients.substitution import Item
 from uol.ir.syntax import Access, Binary, Expr, Name, Pack, Statement, Target
 
 
-def scattered(term: Term, element: Sequence[Item], types: Types, names: Names, wish: str) -> tuple[Statement, Cotangent] | None:
-    """The statement that adds the terms up, and the read of its sum at the element. None where the statement would not say
-    how far one of its indices runs."""
+def scattered(
+    term: Term, element: Sequence[Item], types: Types, names: Names, wish: str, *, begun: bool
+) -> tuple[Statement, Cotangent] | None:
+    """The statement that adds the terms up, and the read of its sum at the element. `begun`: `wish` is the name of a sum
+    that is added to already. None where the statement would not say how far one of its indices runs."""
     cotangent, access = term.cotangent, term.access
     wide = types.accumulator(cotangent.type)
     value = to_expr(cotangent.sum)
@@ -37,7 +39,7 @@ def scattered(term: Term, element: Sequence[Item], types: Types, names: Names, w
     if conditions:
         value = chosen(conditions, value)
     assert isinstance(access.tensor, Name)
-    name = names.fresh(wish)
+    name = wish if begun else names.fresh(wish)
     types.tensors[name], types.dims[name] = wide, types.dims[access.tensor.id]
     statement = Statement((Target(name, access.index),), "+=", value)
     return statement, Cotangent(wide, (product_of(Access(Name(name), tuple(element))),))

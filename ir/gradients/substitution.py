@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from uol.ir.syntax import Access, Apply, Binary, Binder, Expr, Name, Node, Pack, Reduction, Statement, Unary, below
 
@@ -143,6 +143,40 @@ class _Substitution:
         renamed = inner.get(binder_key(binder))
         name = renamed.id if isinstance(renamed, Name | Pack) else binder.name
         return replace(binder, name=name, bound=None if binder.bound is None else self.expr(binder.bound))
+
+
+class IndexNames(Protocol):
+    """Gives names of indices."""
+
+    def index(self, wishes: Iterable[str], used: Collection[str]) -> str:
+        """One that is not used."""
+
+
+def binding_apart(expr: Expr, taken: frozenset[str], names: IndexNames) -> Expr:
+    """The expression, with other names for what its reductions bind where those are taken."""
+
+    def rule(node: Node) -> Expr | None:
+        if not isinstance(node, Reduction) or not {b.name for b in node.binders} & taken:
+            return None
+        used = taken | {b.name for b in node.binders} | {k.lstrip("*") for k in free_keys(node)}
+        moved: dict[str, Item] = {}
+        for binder in node.binders:
+            if binder.name in taken and binder_key(binder) not in moved:
+                name = names.index("ijklmabcdefg", used)
+                used |= {name}
+                moved[binder_key(binder)] = Pack(name) if binder.pack else Name(name)
+        binders = tuple(
+            replace(
+                b,
+                name=getattr(moved.get(binder_key(b)), "id", b.name),
+                bound=None if b.bound is None else substitute(b.bound, moved),
+            )
+            for b in node.binders
+        )
+        inner = replace(node, binders=binders, args=tuple(substitute(a, moved) for a in node.args))
+        return replace(inner, args=tuple(exchange(a, rule) for a in inner.args))
+
+    return exchange(expr, rule)
 
 
 def fresh_name(wish: str, taken: set[str] | frozenset[str]) -> str:

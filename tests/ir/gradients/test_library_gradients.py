@@ -1,0 +1,98 @@
+"""The derived gradient of every operator of the library, against PyTorch's autograd and against differences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from gradient_runs import by_autograd, by_differences, derived, differentiable, direction, setting
+
+from uol.ir import check, parse, print_op
+from uol.ir.gradients import gradient
+from uol.ops.inputs import make_inputs
+from uol.ops.texts import library
+from uol.ops.workloads import Workload, workloads_of
+
+CONSTANTS_OF_F32 = ("hardsigmoid",)
+"""PyTorch's gradient multiplies by a sixth that was rounded to f32."""
+
+
+def case(name: str, workload: Workload):
+    op = library().get(name)
+    assert op is not None
+    at = setting(op, workload)
+    program = at.program(op, library())
+    inputs = make_inputs(program, "random", seed=3)
+    if name == "tan":
+        inputs = {"x": inputs["x"] * 0.3}  # away from the poles, where no difference is near the derivative
+    rng = np.random.default_rng(5)
+    shapes = [r.shape for r in at.run(op, library(), inputs).values() if r.dtype.kind == "f"]
+    return op, at, inputs, [rng.standard_normal(shape) for shape in shapes]
+
+
+def comparable(workload: Workload) -> bool:
+    """Whether PyTorch has this gradient: it fails on an empty pixel shuffle, and says 0 for the deviation of one value,
+    where the chain rule has 0/0."""
+    if workload.op == "pixel_shuffle":
+        return 0 not in workload.dims.values()
+    return workload.op not in ("std", "std_mean") or workload.dims["C"] != 1
+
+
+MANY_PROOFS = ("max_pool3d", "avg_pool3d", "conv3d", "conv_transpose2d", "conv_transpose3d")
+"""Operators whose windows take long to prove for all sizes at once; their smaller relatives stand for them."""
+MANY_PROOFS += ("adaptive_max_pool2d", "adaptive_avg_pool2d", "max_pool2d", "conv2d_bias", "conv2d_bn", "conv2d_bn_relu")
+
+
+def check_text(name: str) -> None:
+    op = library().get(name)
+    assert op is not None
+    text = gradient(op, library())
+    assert parse(print_op(text))[0] == text
+    check(text, library())
+
+
+@pytest.mark.parametrize("name", [n for n in differentiable() if n not in MANY_PROOFS])
+def test_a_gradient_is_a_text_that_passes_the_checker(name: str) -> None:
+    check_text(name)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("name", MANY_PROOFS)
+def test_a_gradient_of_many_windows_passes_the_checker(name: str) -> None:
+    check_text(name)
+
+
+def compare_with_autograd(name: str, workloads: Sequence[Workload]) -> None:
+    for workload in workloads:
+        if not comparable(workload):
+            continue
+        op, at, inputs, cotangents = case(name, workload)
+        found = derived(op, library(), at, inputs, cotangents)
+        expected = by_autograd(name, workload.attrs, inputs, cotangents)
+        for tensor, value in expected.items():
+            relative = 1e-7 if name in CONSTANTS_OF_F32 else 1e-9
+            np.testing.assert_allclose(found[tensor], value, relative, 1e-9, err_msg=f"d{tensor} of {workload}")
+
+
+@pytest.mark.parametrize("name", differentiable())
+def test_the_derived_gradient_is_that_of_autograd(name: str) -> None:
+    every = workloads_of(name)
+    chosen = dict.fromkeys((0, len(every) // 2, len(every) - 3, len(every) - 1))
+    compare_with_autograd(name, [every[n] for n in chosen if n >= 0])
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("name", differentiable())
+def test_the_derived_gradient_is_that_of_autograd_on_every_workload(name: str) -> None:
+    compare_with_autograd(name, workloads_of(name))
+
+
+@pytest.mark.parametrize("name", differentiable())
+def test_the_derived_gradient_is_the_limit_of_differences(name: str) -> None:
+    workload = workloads_of(name)[0]
+    op, at, inputs, cotangents = case(name, workload)
+    found = derived(op, library(), at, inputs, cotangents)
+    for tensor, slope in by_differences(op, library(), at, inputs, cotangents).items():
+        got = float((found[tensor] * direction(inputs[tensor].shape)).sum())
+        assert got == pytest.approx(slope, rel=1e-5, abs=1e-4), tensor
