@@ -68,6 +68,8 @@ def _operator(name: str) -> object:
 
     if name in VARIADIC:
         return import_module("uol.torch_variadic").FACES[name]
+    if name == "foreach":
+        return import_module("uol.torch_foreach")
     if name.endswith("_") and import_module("uol.ops.aliasing").aliases_of(name[:-1]):
         return import_module("uol.torch_in_place").in_place_function(name[:-1])
     if not import_module("uol.catalogue").is_known(name):

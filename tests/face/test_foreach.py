@@ -1,0 +1,152 @@
+"""`uol.ops.foreach`: the steps of torch.optim over lists of tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+import uol
+from uol import torch_foreach
+
+SIZES = ((33, 7), (5,), (), (7, 33), (0, 3), (2, 3, 4, 5))
+
+
+def seeded(number: int, *size: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    return torch.randn(size, generator=torch.Generator().manual_seed(number), dtype=torch.float64).to(dtype)
+
+
+def parameters(dtype: torch.dtype = torch.float32) -> list[torch.Tensor]:
+    made = [seeded(n, *size, dtype=dtype) for n, size in enumerate(SIZES)]
+    return [*made[:-1], made[-1].to(memory_format=torch.channels_last), seeded(9, 8, 6, dtype=dtype).t()]
+
+
+def gradients(step: int, params: list[torch.Tensor]) -> list[torch.Tensor]:
+    """Of the parameters' shapes; most lie as they do, the last one does not."""
+    return [torch.empty_like(p).copy_(seeded(n + 100 * step, *p.shape)) for n, p in enumerate(params[:-1])] + [
+        seeded(step, *params[-1].shape, dtype=params[-1].dtype)
+    ]
+
+
+def zeros(params: list[torch.Tensor]) -> list[torch.Tensor]:
+    return [torch.zeros_like(p) for p in params]
+
+
+def three_steps(
+    make: Callable[[list[torch.Tensor]], torch.optim.Optimizer], step: Callable[..., None], states: int, dtype: torch.dtype
+) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+    """The parameters after three steps of ours, and of PyTorch's optimiser."""
+    params, theirs = parameters(dtype), parameters(dtype)
+    state = [zeros(params) for _ in range(states)]
+    optimiser = make(theirs)
+    for number in (1, 2, 3):
+        step(number, params, gradients(number, params), *state)
+        for p, g in zip(theirs, gradients(number, theirs), strict=True):
+            p.grad = g
+        optimiser.step()
+    return params, theirs
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_sgd_with_momentum_is_pytorchs(nesterov: bool, dtype: torch.dtype) -> None:
+    options = {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.01, "nesterov": nesterov}
+    ours, theirs = three_steps(
+        lambda params: torch.optim.SGD(params, **options),  # type: ignore[arg-type]
+        lambda number, *lists: uol.ops.foreach.sgd_momentum_(*lists, **options),
+        1,
+        dtype,
+    )
+    torch.testing.assert_close(ours, theirs)
+
+
+@torch.no_grad()
+def test_plain_sgd_is_pytorchs() -> None:
+    ours, theirs = three_steps(
+        lambda params: torch.optim.SGD(params, lr=0.1, weight_decay=0.01),
+        lambda number, *lists: uol.ops.foreach.sgd_(*lists, lr=0.1, weight_decay=0.01),
+        0,
+        torch.float32,
+    )
+    torch.testing.assert_close(ours, theirs)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_adamw_is_pytorchs(dtype: torch.dtype) -> None:
+    ours, theirs = three_steps(
+        lambda params: torch.optim.AdamW(params, lr=0.01, betas=(0.8, 0.99), weight_decay=0.1),
+        lambda number, *lists: uol.ops.foreach.adamw_(*lists, step=number, lr=0.01, betas=(0.8, 0.99), weight_decay=0.1),
+        2,
+        dtype,
+    )
+    torch.testing.assert_close(ours, theirs)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("max_norm", [0.5, 1000.0])
+def test_clipping_is_pytorchs(max_norm: float) -> None:
+    grads, theirs = gradients(1, parameters()), parameters()
+    for p, g in zip(theirs, gradients(1, theirs), strict=True):
+        p.grad = g
+    want = torch.nn.utils.clip_grad_norm_(theirs, max_norm)
+    torch.testing.assert_close(uol.ops.foreach.clip_([*grads, None], max_norm=max_norm), want)
+    torch.testing.assert_close(grads, [p.grad for p in theirs])
+
+
+@torch.no_grad()
+def test_a_norm_that_is_not_finite_shows_in_every_gradient() -> None:
+    grads = [torch.tensor([1.0, torch.nan]), torch.ones(3)]
+    assert uol.ops.foreach.clip_(grads, max_norm=1.0).isnan()
+    assert all(g.isnan().all() for g in grads)
+    assert uol.ops.foreach.clip_([None], max_norm=1.0) == 0
+
+
+@torch.no_grad()
+def test_one_kernel_serves_every_shape_of_a_size_and_layout() -> None:
+    torch_foreach._flat.cache_clear()
+    params = [
+        torch.ones(6, 4),
+        torch.ones(24),
+        torch.ones(2, 3, 2, 2).to(memory_format=torch.channels_last),
+        torch.ones(4, 6).t(),
+    ]
+    where, versions = [p.data_ptr() for p in params], [p._version for p in params]
+    uol.ops.foreach.sgd_(params, [torch.full_like(p, 2.0) for p in params], lr=0.25)
+    assert torch_foreach._flat.cache_info().misses == 1
+    assert all(torch.equal(p, torch.full_like(p, 0.5)) for p in params)
+    assert [p.data_ptr() for p in params] == where
+    assert all(p._version > v for p, v in zip(params, versions, strict=True))
+
+
+@torch.no_grad()
+def test_awkward_positions_are_stepped_alike() -> None:
+    shared = torch.arange(8.0)
+    params = [shared[:4], torch.ones(3), torch.ones(2, 4)[:, ::2], torch.ones(2, dtype=torch.float16)]
+    grads = [shared[2:6].clone(), None, torch.ones(2, 2), torch.ones(2, dtype=torch.float16)]
+    overlapping = torch.arange(8.0)
+    want = [p if g is None else p - 0.5 * g for p, g in zip(params, grads, strict=True)]
+    uol.ops.foreach.sgd_(params, grads, lr=0.5)
+    assert all(torch.equal(p, w) for p, w in zip(params, want, strict=True))
+    uol.ops.foreach.sgd_([overlapping[:4]], [overlapping[2:6]], lr=0.5)
+    assert overlapping.tolist() == [-1.0, -0.5, 0.0, 0.5, 4.0, 5.0, 6.0, 7.0]
+
+
+REFUSED = {
+    "sgd_: there are 2 params, but 1 grads": lambda: uol.ops.foreach.sgd_([torch.ones(1)] * 2, [torch.ones(1)], lr=0.1),
+    "item 0 of params is None, not a tensor": lambda: uol.ops.foreach.sgd_([None], [torch.ones(1)], lr=0.1),
+    "item 0 of grads is 2.0, not a tensor": lambda: uol.ops.foreach.sgd_([torch.ones(1)], [2.0], lr=0.1),
+    "p needs a gradient and cannot be overwritten": lambda: uol.ops.foreach.sgd_(
+        [torch.ones(1, requires_grad=True)], [torch.ones(1)], lr=0.1
+    ),
+    "p is f32, but g is f64": lambda: uol.ops.foreach.sgd_([torch.ones(1)], [torch.ones(1).double()], lr=0.1),
+    "adamw_: step is 0": lambda: uol.ops.foreach.adamw_([], [], [], [], step=0),
+}
+
+
+@pytest.mark.parametrize("message", REFUSED)
+def test_what_does_not_fit_is_refused(message: str) -> None:
+    with pytest.raises(uol.UolError, match=message):
+        REFUSED[message]()
