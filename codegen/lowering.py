@@ -236,7 +236,7 @@ class Lowering:
 
     def _physical(self, axes: tuple[Axis, ...], group: Group, keep: frozenset[str]) -> tuple[Axis, ...]:
         """The axes in the order in which the first stored tensor over them lies in memory."""
-        for stage in group.stages:
+        for stage in group.stages if group.kind != "scatter" else ():
             if stage.name in keep and {a.name for a in stage.axes} >= {a.name for a in axes}:
                 order = physical_order([a.extent for a in stage.axes], self.strides[stage.name])
                 place = {stage.axes[d].name: i for i, d in enumerate(order)}

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from math import prod
 
 from uol.codegen.backend import Kernel, Module
-from uol.codegen.spec import Arg, Contract, Pack
+from uol.codegen.spec import Arg, Contract, Pack, Select
+from uol.codegen.steps import steps_of
 from uol.ir.types import DTYPES
 from uol.static_sizes import static_sizes
 from uol.typed_text import arg_lines, arg_text, spec_lines
@@ -87,9 +88,8 @@ def _results(kernel: Kernel) -> list[Arg]:
 
 def _lines(kernel: Kernel) -> list[int]:
     spec = kernel.spec
-    steps = getattr(spec, "steps", ()) or getattr(spec, "epilogue", ())
-    own = [spec.line] if isinstance(spec, Contract) else []
-    return sorted({*own, *(step.line for step in steps)})
+    own = [spec.line] if isinstance(spec, Contract | Select) else []
+    return sorted({*own, *(step.line for step in steps_of(spec))})
 
 
 def _what(kernel: Kernel) -> str:

@@ -20,6 +20,9 @@ from uol.codegen.spec import (
     Pack,
     Read,
     Reduce,
+    Scan,
+    Scatter,
+    Select,
     Step,
     Store,
     Within,
@@ -69,8 +72,17 @@ def spec_lines(spec: KernelSpec) -> list[str]:
             steps = [f"  {head}", *_step_lines(spec.epilogue, ())]
         case Reduce(cols=cols):
             steps = _step_lines(spec.steps, cols)
-        case Map() | Pack():
-            steps = _step_lines(spec.steps, ())
+        case Map() | Pack() | Scan():
+            steps = _step_lines(spec.steps, (spec.along,) if isinstance(spec, Scan) else ())
+        case Scatter(add=add):
+            conditions = [_within(g) if isinstance(g, Within) else _holds(g) for g in spec.guard]
+            inside = f" if {' and '.join(conditions)}" if conditions else ""
+            head = f"line {add.line:<3} {add.tensor}[{expr_text(add.offset)}] += {expr_text(add.value)}{inside}"
+            steps = [*_step_lines(spec.steps, ()), f"  {head}"]
+        case Select(line=line, at=at, key=key, col=col, place=place):
+            order = "largest" if spec.descending else "smallest"
+            head = f"line {line:<3} {at} = the {col.name} of the {place.name}-th {order} {expr_text(key)}"
+            steps = [f"  {head}", *_step_lines(spec.steps, ())]
         case _:
             steps = []
     return [f"{type(spec).__name__} {spec.name}: {_space(spec)}", *steps]
@@ -89,6 +101,9 @@ def _space(spec: KernelSpec) -> str:
             return "; ".join(f"{name} {axes_text(axes)}" for name, axes in named.items() if axes)
         case Reduce(rows=rows, cols=cols):
             return f"rows {axes_text(rows)}; cols {axes_text(cols)}"
+        case Scan(rows=rows, along=along, reverse=reverse, exclusive=exclusive):
+            ends = f"{'backwards' if reverse else 'forwards'}{', itself excluded' if exclusive else ''}"
+            return f"rows {axes_text(rows)}; {ends} along {axes_text((along,))}"
     return axes_text(spec.axes)
 
 

@@ -15,6 +15,7 @@ from uol.backends.cpu.loading import load
 from uol.backends.cpu.packing import packed
 from uol.backends.cpu.runtime import c_compiler
 from uol.backends.cpu.schedules.kinds import CpuSchedule, Tiles
+from uol.backends.cpu.scratch import with_scratch
 from uol.codegen.backend import (
     Artifact,
     Capability,
@@ -28,7 +29,7 @@ from uol.codegen.backend import (
     Schedule,
     ToolState,
 )
-from uol.codegen.spec import Contract, KernelGraph, KernelSpec, Map, Pack, Reduce, Store
+from uol.codegen.spec import Contract, KernelGraph, KernelSpec, Map, Pack, Reduce, Scan, Scatter, Select, Store
 from uol.ir.types import DTYPES
 
 CAPABILITY = Capability(
@@ -38,6 +39,7 @@ CAPABILITY = Capability(
     max_grid=(1, 1, 1),
     max_threads=1,
     dtypes=frozenset(DTYPES),
+    kinds=frozenset({Scan, Scatter, Select}),
 )
 KERNEL_SUFFIX = "_kernel"
 """Operators are called exp, round, tanh: as bare symbols they would be the C library's."""
@@ -53,9 +55,11 @@ class CpuBackend:
     default_device: str = "host"
 
     def accepts(self, spec: KernelSpec) -> bool:
-        return isinstance(spec, Map | Reduce | Contract | Pack)
+        return isinstance(spec, Map | Reduce | Contract | Pack | Scan | Scatter | Select)
 
     def legalise(self, spec: KernelSpec) -> tuple[KernelSpec, ...]:
+        if isinstance(spec, Select):
+            return (with_scratch(spec),)
         return packed(spec) if isinstance(spec, Contract) else (spec,)
 
     def schedules(self, spec: KernelSpec, device: Device) -> Iterable[Schedule]:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from uol.backends.cpu.parts import accesses, coefficient, expressions, with_expressions
 from uol.codegen.index import ZERO, add, affine, mul, static
-from uol.codegen.spec import Contract, Fold, KernelSpec, Let, Map, Pack, Read, Reduce, Step, Store
+from uol.codegen.spec import Contract, Fold, KernelSpec, Let, Map, Pack, Read, Reduce, Scan, Select, Step, Store
 from uol.codegen.traverse import children, guard_operands, rewrite, substitute, variables
 from uol.ir.nodes import Axis, Const, Expr, Var
 
@@ -22,13 +22,16 @@ GROUPS: dict[type[KernelSpec], tuple[str, ...]] = {
     Pack: ("index",),
     Reduce: ("rows", "cols"),
     Contract: ("batch", "m", "n", "k"),
+    Scan: ("rows",),
+    Select: ("rows",),
 }
 """The fields of a spec that hold axes, in which neighbours may join."""
 
 
 def collapsed(spec: S) -> S:
     """The spec without axes of extent 1, and with neighbouring axes joined wherever no access tells them apart."""
-    for axis in [a for a in spec.axes if static(a.extent) == 1]:
+    own = [a for group in GROUPS[type(spec)] for a in getattr(spec, group)]
+    for axis in [a for a in own if static(a.extent) == 1]:
         spec = _without(spec, axis.name, None)
     for group in GROUPS[type(spec)]:
         spec = _join_group(spec, group)

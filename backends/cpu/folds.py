@@ -114,13 +114,14 @@ class State:
         wins = wins if counts is None else tirx.And(counts, wins)
         self._replace(code, lane, wins, (value, position), (held, held_index))
 
-    def merge(self, code: Builder, lane: Term, other: Term) -> None:
-        """The state of another lane joins this one."""
+    def merge(self, code: Builder, lane: Term, other: Term, source: State | None = None) -> None:
+        """The state of another lane (of `source`, a state of the same fold) joins this one."""
+        source = source or self
         if self.index is None:
-            self._put(code, lane, combine(code.share, self.fold.op, self._get(lane), self._get(other), self.dtype))
+            self._put(code, lane, combine(code.share, self.fold.op, self._get(lane), source._get(other), self.dtype))
             return
         held, held_index = self._held(code, lane)
-        value, position = self._held(code, other)
+        value, position = source._held(code, other)
         none = tirx.const(NO_INDEX, INDEX_TYPE)
         before = precedes(code.share, self.fold.op, value, position, held, held_index, self.dtype)
         wins = tirx.And(tirx.Not(tirx.EQ(position, none)), tirx.Or(tirx.EQ(held_index, none), before))

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from uol.codegen.index import affine
-from uol.codegen.spec import Contract, Fold, KernelSpec, Map, Pack, Read, Reduce, Step, Store
-from uol.codegen.traverse import walk
+from uol.codegen.spec import Contract, Fold, KernelSpec, Map, Pack, Read, Reduce, Scan, Scatter, Select, Step, Store
+from uol.codegen.traverse import guard_operands, walk
 from uol.ir.nodes import Expr
 
 S = TypeVar("S", bound=KernelSpec)
@@ -32,6 +32,10 @@ def expressions(spec: KernelSpec) -> Iterator[Expr]:
     """Every value and condition of a spec, and the offsets of stores that are not affine."""
     if isinstance(spec, Contract):
         yield from (spec.a, spec.b)
+    if isinstance(spec, Select):
+        yield spec.key
+    if isinstance(spec, Scatter):
+        yield from (*spec.place, *guard_operands(spec.guard))
     for step in steps_of(spec):
         yield step.value
         if isinstance(step, Fold):
@@ -45,6 +49,10 @@ def steps_of(spec: KernelSpec) -> tuple[Step, ...]:
     match spec:
         case Map(steps=steps) | Pack(steps=steps) | Reduce(steps=steps) | Contract(epilogue=steps):
             return steps
+        case Scan(steps=steps) | Select(steps=steps):
+            return steps
+        case Scatter(steps=steps, add=add):
+            return (*steps, add)
     raise TypeError(f"{type(spec).__name__} has no steps")
 
 
@@ -53,6 +61,8 @@ def with_expressions(spec: S, value: Callable[[Expr], Expr], step: Callable[[Ste
     changed: dict[str, Any] = {}
     if isinstance(spec, Contract):
         changed = {"a": value(spec.a), "b": value(spec.b), "epilogue": tuple(step(s) for s in spec.epilogue)}
+    elif isinstance(spec, Select):
+        changed = {"key": value(spec.key), "steps": tuple(step(s) for s in spec.steps)}
     else:
         changed = {"steps": tuple(step(s) for s in steps_of(spec))}
     return replace(spec, **changed)

@@ -19,7 +19,7 @@ from uol.backends.cpu.expressions import Scope, conjunction, evaluate, is_total,
 from uol.backends.cpu.folds import State
 from uol.backends.cpu.frame import Frame, open_frame
 from uol.backends.cpu.plan import plan_row
-from uol.codegen.spec import Contract, Fold, KernelSpec, Let, Map, Pack, Reduce, Step, Store
+from uol.codegen.spec import Contract, Fold, KernelSpec, Let, Map, Pack, Reduce, Scan, Scatter, Select, Step, Store
 from uol.ir.nodes import Axis
 
 ZERO = index(0)
@@ -37,6 +37,10 @@ def unscheduled(spec: KernelSpec, functions: Mapping[str, Function] = EXACT) -> 
                 _reduce_row(frame, spec, enter(frame, loops, spec.rows, frame.scope))
         case Contract():
             _contract(frame, spec)
+        case Scan() | Scatter() | Select():
+            from uol.backends.cpu.index_loops import write_loops
+
+            write_loops(frame, spec)
         case _:
             raise TypeError(f"{type(spec).__name__} has no PrimFunc")
     return frame.close()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from uol.backends.cpu.dtypes import Term
 from uol.backends.cpu.host import Host
-from uol.backends.cpu.schedules.kinds import CpuSchedule, Dots, Elementwise, Loops, Reduction, Tiles
+from uol.backends.cpu.schedules.kinds import Additions, CpuSchedule, Dots, Elementwise, Loops, Order, Reduction, Sweep, Tiles
 from uol.codegen.index import static
-from uol.codegen.spec import Contract, KernelSpec, Map, Pack, Reduce
+from uol.codegen.spec import Contract, KernelSpec, Map, Pack, Reduce, Scan, Scatter, Select
 
 
 def candidates(spec: KernelSpec, host: Host) -> tuple[CpuSchedule, ...]:
     """Schedules of a spec, best first. Where an extent is an argument of the kernel, plain loops."""
-    from uol.backends.cpu.schedules import contraction, elementwise, reduction
+    from uol.backends.cpu.schedules import adding, contraction, elementwise, ordering, reduction, sweeping
 
     if any(static(a.extent) is None for a in spec.axes):
         return (Loops(),)
@@ -22,6 +22,12 @@ def candidates(spec: KernelSpec, host: Host) -> tuple[CpuSchedule, ...]:
             return (*reduction.candidates(spec, host), Loops())
         case Contract():
             return (*contraction.candidates(spec, host), Loops())
+        case Scan():
+            return (*sweeping.candidates(spec, host), Loops())
+        case Scatter():
+            return (*adding.candidates(spec, host), Loops())
+        case Select():
+            return (*ordering.candidates(spec, host), Loops())
     return ()
 
 
@@ -29,7 +35,7 @@ def primfunc(spec: KernelSpec, schedule: CpuSchedule) -> Term:
     """The scheduled kernel. Raises TypeError where the schedule is none of the spec's."""
     from uol.backends.cpu.fast_functions import FAST
     from uol.backends.cpu.primfunc import unscheduled
-    from uol.backends.cpu.schedules import contraction, elementwise, reduction
+    from uol.backends.cpu.schedules import adding, contraction, elementwise, ordering, reduction, sweeping
 
     match spec, schedule:
         case _, Loops():
@@ -40,4 +46,10 @@ def primfunc(spec: KernelSpec, schedule: CpuSchedule) -> Term:
             return reduction.scheduled(spec, schedule)
         case Contract(), (Tiles() | Dots()):
             return contraction.scheduled(spec, schedule)
+        case Scan(), Sweep():
+            return sweeping.scheduled(spec, schedule)
+        case Scatter(), Additions():
+            return adding.scheduled(spec, schedule)
+        case Select(), Order():
+            return ordering.scheduled(spec, schedule)
     raise TypeError(f"{type(schedule).__name__} does not schedule a {type(spec).__name__}")

@@ -83,4 +83,54 @@ class Dots:
         return f"{self.rows}x{self.columns} dot products of {self.lanes} lanes, {'parallel' if self.parallel else 'serial'}"
 
 
-CpuSchedule = Loops | Elementwise | Reduction | Tiles | Dots
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """A scan: `lanes` rows side by side, as a vector or as independent chains of additions; `parallel` leading row axes are
+    fused into tasks. With `tasks`, a row is cut into tasks x lanes chunks instead: the total of each chunk first, and from
+    those what each begins with."""
+
+    lanes: int
+    is_vector: bool
+    parallel: int
+    tasks: int = 0
+
+    def describe(self) -> str:
+        if self.tasks:
+            return f"rows in {self.tasks * self.lanes} chunks, {self.lanes} side by side"
+        lanes = f"{self.lanes} rows {'in a vector' if self.is_vector else 'side by side'}"
+        return f"{lanes}, {'parallel' if self.parallel else 'serial'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Additions:
+    """A scatter: `lanes` along `lane_axis`, which is cut into `pieces`; those and the axes `free` are the tasks. Points that
+    differ in one of these axes share no element, so that every element is added to by one task, in one order."""
+
+    lanes: int
+    lane_axis: str
+    pieces: int
+    free: tuple[str, ...]
+    parallel: bool
+
+    def describe(self) -> str:
+        along = f"{self.lanes} lanes along {self.lane_axis}" if self.lane_axis else "one addition after another"
+        return f"{along}, {'parallel' if self.parallel else 'serial'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The order of a row: with `digits`, of all its elements, byte by byte of the key; else of the first places alone, by
+    insertion. `parallel` leading row axes are fused into tasks; with `slots`, rows share so many parts of a workspace."""
+
+    digits: bool
+    lanes: int
+    parallel: int
+    slots: int = 0
+
+    def describe(self) -> str:
+        how = "sorted by digits" if self.digits else "inserted among the first"
+        tasks = "parallel" if self.parallel or self.slots > 1 else "serial"
+        return f"{how}, {tasks}{f', {self.slots} parts of a workspace' if self.slots else ''}"
+
+
+CpuSchedule = Loops | Elementwise | Reduction | Tiles | Dots | Sweep | Additions | Order
