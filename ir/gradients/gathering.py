@@ -269,12 +269,29 @@ def summed(product: Product, free: Sequence[Index], conditions: Sequence[Expr], 
     without = [c for c in conditions if not free_keys(c) & keys]
     inside = tuple((f, p) for f, p in product.factors if free_keys(f) & keys)
     outside = tuple((f, p) for f, p in product.factors if not free_keys(f) & keys)
+    idle = [i for i in free if _is_idle(i, free, (*(f for f, _ in inside), *within))]
+    for index in idle:  # the same term, as often as the index runs
+        outside = Product(Fraction(1), outside).times(product_of(_size(index.extent))).factors
+    free = [i for i in free if i not in idle]
     body = product_expr(Product(Fraction(1), inside))
     if within:
         body = chosen(within, body)
+    if not free:
+        return _under(without, (Product(product.coefficient, outside),))[0]
     binders = tuple(b for i in free for b in bind(i, body, types))
     total = Product(product.coefficient, outside).times(product_of(Reduction("sum", binders, (body,))))
     return _under(without, (total,))[0]
+
+
+def _is_idle(index: Index, free: Sequence[Index], parts: Sequence[Expr]) -> bool:
+    """Whether nothing depends on an index, and its range is known."""
+    used = {k for p in parts for k in free_keys(p)} | {k for i in free for _, b in i.conditions for k in free_keys(b)}
+    return index.extent is not None and not index.conditions and index.key not in used
+
+
+def _size(extent: Item | None) -> Expr:
+    assert extent is not None
+    return Apply("count", (extent,)) if isinstance(extent, Pack) else extent
 
 
 def bind(index: Index, body: Expr, types: Types) -> tuple[Binder, ...]:

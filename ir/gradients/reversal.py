@@ -62,6 +62,7 @@ class Reversal:
         }
         self.totals: dict[str, Cotangent] = {}
         self.sums: dict[str, str] = {}
+        self.anchor: Access | None = None  # a tensor over the indices of the statement at hand
 
     def _active(self, asked: tuple[str, ...]) -> frozenset[str]:
         """The tensors through which a result depends on an input that is asked for."""
@@ -180,10 +181,8 @@ class Reversal:
             (read, _) = total.sum[0].factors[0]
             assert isinstance(read, Access) and isinstance(read.tensor, Name)
             return read.tensor.id
-        value = to_expr(total.sum)
-        anchor = self.types.cast(Access(Name(target.tensor), target.index), self.types.tensors[target.tensor], total.type)
-        anchored = Apply("select", (Bool(True), value, anchor))
-        made = self.named_value(f"d{target.tensor}", anchored, total.type, scope)
+        value = self.beside(to_expr(total.sum), total.type)
+        made = self.named_value(f"d{target.tensor}", value, total.type, scope)
         assert isinstance(made, Access) and isinstance(made.tensor, Name)
         return made.tensor.id
 
@@ -195,12 +194,12 @@ class Reversal:
         self.elements.setdefault(name, target.index)
         dtype = self.types.tensors[name]
         scope = tuple(Index(index_key(i), e, False) for i, e in zip(target.index, self.types.dims[name], strict=True))
-        self.seed = Access(Name(self.seeds[name]), target.index) if name in self.seeds else None
-        if self.seed is not None:
-            self.terms.setdefault(name, []).insert(0, Cotangent(dtype, (product_of(self.seed),)))
+        self.anchor = Access(Name(self.seeds.get(name, name)), target.index)
+        if name in self.seeds:
+            self.terms.setdefault(name, []).insert(0, Cotangent(dtype, (product_of(self.anchor),)))
         total = self.narrowed(self.total(name), dtype)
         if name in self.sums and total.sum:  # the scattered sum does not say how large it is, the tensor does
-            value = Apply("select", (Bool(True), to_expr(total.sum), Access(Name(name), target.index)))
+            value = self.beside(to_expr(total.sum), dtype)
             total = Cotangent(dtype, (product_of(self.named_value(f"d{name}", value, dtype, scope)),))
         return total, scope
 
@@ -306,19 +305,26 @@ class Reversal:
     def named_value(self, wish: str, value: Expr, dtype: str, scope: tuple[Index, ...]) -> Expr:
         name = self.names.fresh(wish)
         index = tuple(i.item for i in scope)
+        stands = all(extent_in(self.types, (value,), i.item) is not None for i in scope)
+        value = value if stands else self.beside(value, dtype)
         self.types.tensors[name] = dtype
         self.types.dims[name] = tuple(Number(0) if i.extent is None else i.extent for i in scope)
         self.statements.append(Statement((Target(name, index),), "=", value))
         return Access(Name(name), index)
 
     def anchored(self, value: Expr, reduction: Reduction, scope: tuple[Index, ...]) -> Expr:
-        """The value itself where every index of the scope stands alone in it; else `select(true, value, dy[scope])`."""
-        if all(extent_in(self.types, (reduction,), i.item) == i.extent for i in scope):
-            return value
-        dtype = self.types.of(value)
-        seed = self.seed
-        assert dtype is not None and seed is not None and isinstance(seed.tensor, Name)
-        return Apply("select", (Bool(True), value, self.types.cast(seed, self.types.tensors[seed.tensor.id], dtype)))
+        """The value, such that its reduction alone says how far the indices of the scope run."""
+        return value if self.is_sized(reduction, scope) else self.beside(value, self.types.of(value) or "")
+
+    def is_sized(self, value: Expr, scope: tuple[Index, ...]) -> bool:
+        """Whether every index of the scope stands alone in the value, over its own extent."""
+        return all(extent_in(self.types, (value,), i.item) == i.extent for i in scope)
+
+    def beside(self, value: Expr, dtype: str) -> Expr:
+        """`select(true, value, y[n, c])`: the value, over the indices of the statement at hand."""
+        assert self.anchor is not None and isinstance(self.anchor.tensor, Name)
+        other = self.types.cast(self.anchor, self.types.tensors[self.anchor.tensor.id], dtype)
+        return Apply("select", (Bool(True), value, other))
 
     def define(self, name: str, index: tuple[Item, ...], cotangent: Cotangent, dtype: str) -> None:
         value = to_expr(self.narrowed(cotangent, dtype).sum)
