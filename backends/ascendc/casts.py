@@ -12,11 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from uol.backends.ascendc.f8 import F8, narrowed, widened
 from uol.backends.ascendc.values import Lanes, Unsupported
 from uol.backends.ascendc.vector_unit import VectorUnit
 from uol.backends.ascendc.words import halves
 
-FLOATS = ("f32", "f16", "bf16")
+FLOATS = ("f32", "f16", "bf16", *F8)
 BYTE_RANGE = {"i8": (-128, 127), "u8": (0, 255)}
 
 Rule = Callable[[VectorUnit, Lanes], Lanes]
@@ -39,8 +40,16 @@ def convert(unit: VectorUnit, value: Lanes, dtype: str) -> Lanes:
 def _between_floats(unit: VectorUnit, value: Lanes, dtype: str) -> Lanes:
     if value.dtype == dtype:
         return value
-    wide = value if value.dtype == "f32" else unit.cast(value, "f32", "NONE")
+    wide = _to_f32(unit, value)
+    if dtype in F8:
+        return narrowed(unit, wide, dtype)
     return wide if dtype == "f32" else unit.cast(wide, dtype, "RINT")
+
+
+def _to_f32(unit: VectorUnit, value: Lanes) -> Lanes:
+    if value.dtype in F8:
+        return widened(unit, value)
+    return value if value.dtype == "f32" else unit.cast(value, "f32", "NONE")
 
 
 def _to_integer(unit: VectorUnit, value: Lanes, dtype: str) -> Lanes:

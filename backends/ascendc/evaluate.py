@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from uol.backends.ascendc.casts import convert
+from uol.backends.ascendc.casts import FLOATS, convert
 from uol.backends.ascendc.elementary import FUNCTIONS
 from uol.backends.ascendc.extrema import INTEGER_CALL, extremum
+from uol.backends.ascendc.f8 import F8
 from uol.backends.ascendc.frame import LANES, ROWS, TILE, UNIFORM, Frame, Span
 from uol.backends.ascendc.halves import stays_half
 from uol.backends.ascendc.indices import Indices
@@ -31,7 +32,7 @@ from uol.ir.render import show
 from uol.ir.types import INDEX, is_float
 
 ARITHMETIC = {"+": "Add", "-": "Sub", "*": "Mul", "/": "Div"}
-COMPUTED = {"f16": "f32", "bf16": "f32", "f32": "f32", "i32": "i32", "i16": "i32", "i8": "i32", "u8": "i32"}
+COMPUTED = {**dict.fromkeys(FLOATS, "f32"), "i32": "i32", "i16": "i32", "i8": "i32", "u8": "i32"}
 """The type in which values of a type are computed; others can only be cast and moved."""
 SHORT_INTEGERS = ("i16", "i8", "u8")
 EXACT_IN_F32 = 2**24
@@ -133,6 +134,9 @@ class Evaluator:
     def _cast_uniform(self, value: Uniform, dtype: str) -> Value:
         if value.dtype == dtype:
             return value
+        if dtype in F8:
+            wide = value if is_float(value.dtype) else Uniform(f"static_cast<float>({value.text})", "f32")
+            return convert(self.unit, self.lanes(wide, "f32", UNIFORM), dtype)  # rounded: no text of the scalar unit's is
         if value.number is not None:
             number = value.number
             return real(float(number)) if is_float(dtype) else Uniform(int_text(int(number)), dtype, int(number))

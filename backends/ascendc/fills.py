@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from uol.backends.ascendc.buffers import View
 from uol.backends.ascendc.machine import BYTES, C_TYPE
 from uol.backends.ascendc.program import Builder
 from uol.backends.ascendc.values import Unsupported, float_text, int_text
 from uol.codegen.spec import Read
 from uol.ir.nodes import Const
+from uol.ir.storage import encode
 
 
 def element_text(dtype: str, number: float | int) -> str:
     """A constant as an element of a type: 0.5f, half(0.5f), int16_t(7)."""
     match dtype:
+        case "f8e4m3" | "f8e5m2":
+            return f"uint8_t({_byte(dtype, number)})"
         case "f32":
             return float_text(float(number))
         case "bf16":
@@ -36,13 +41,18 @@ def fill_of(read: Read) -> float | int:
     return read.fill.value
 
 
+def _byte(dtype: str, number: float | int) -> int:
+    """A constant of a type of one byte, as its bits."""
+    return int(encode(np.asarray(number), dtype).view(np.uint8))
+
+
 def fill_buffer(builder: Builder, view: View, number: float | int) -> None:
     """Duplicate over the whole view. Duplicate knows 16 and 32 bits: bytes go two at a time, long words by their halves."""
     size = BYTES[view.dtype]
     slots = view.buffer.slots if view.whole else 1
     count = view.buffer.slot_elements * slots
     if size == 1:
-        byte = int(number) & 0xFF
+        byte = _byte(view.dtype, number)
         _duplicate(builder, view, "u16", byte * 257, count // 2)
     elif size == 8:
         if number:

@@ -118,7 +118,8 @@ class Loader:
         spread = self.unit.builder.buffer(Buffer(f"{self._stem(read)}_all", dst.dtype, 8 * BLOCK_BYTES // BYTES[dst.dtype]))
         self.unit.emit(f"Brcb({spread}, {dst}, 1, BrcbRepeatParams(1, 8));", (dst,), (spread,))
         lanes = Lanes(spread, UNIFORM, spare=False)
-        return lanes if BYTES[read.dtype] > 1 else self.unit.cast(lanes, "i8" if read.dtype == "i8" else "u8", "RINT").kept()
+        byte = "u8" if read.dtype == "bool" else read.dtype
+        return lanes if BYTES[read.dtype] > 1 else self.unit.cast(lanes, byte, "RINT").kept()
 
     def _strided(self, read: Read, burst: Burst, stride: int, clip: Clip, span: Span) -> Callable[[], Lanes]:
         size = BYTES[read.dtype]

@@ -39,14 +39,16 @@ EVENT_IDS = 6
 
 BYTES: dict[str, int] = {
     "f32": 4, "f16": 2, "bf16": 2, "i64": 8, "i32": 4, "i16": 2, "i8": 1, "u8": 1, "bool": 1,
-    "u16": 2, "u32": 4,
+    "f8e4m3": 1, "f8e5m2": 1, "u16": 2, "u32": 4,
 }  # fmt: skip
 
 C_TYPE: dict[str, str] = {
     "f32": "float", "f16": "half", "bf16": "bfloat16_t", "i64": "int64_t", "i32": "int32_t", "i16": "int16_t",
-    "i8": "int8_t", "u8": "uint8_t", "bool": "uint8_t", "u16": "uint16_t", "u32": "uint32_t",
+    "i8": "int8_t", "u8": "uint8_t", "bool": "uint8_t", "f8e4m3": "uint8_t", "f8e5m2": "uint8_t",
+    "u16": "uint16_t", "u32": "uint32_t",
 }  # fmt: skip
-"""Element types of the language, and the bit types that masks and offset tables need, as Ascend C names them."""
+"""Element types of the language (those of f8 as bit patterns), and the bit types that masks and offset tables need, as Ascend
+C names them."""
 
 
 def ceil_div(value: int, divisor: int) -> int:

@@ -11,6 +11,6 @@ CAPABILITY = Capability(
     alignment_bytes=BLOCK_BYTES,
     max_grid=(65535, 1, 1),
     max_threads=1,
-    dtypes=frozenset({"f32", "f16", "bf16", "i64", "i32", "i16", "i8", "u8", "bool"}),
+    dtypes=frozenset({"f32", "f16", "bf16", "f8e4m3", "f8e5m2", "i64", "i32", "i16", "i8", "u8", "bool"}),
     matrix_shapes=((16, 16, 16, "f16", "f32"), (16, 16, 16, "bf16", "f32"), (16, 16, 4, "f32", "f32")),
 )
