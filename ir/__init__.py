@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from uol.ir.checker import check as check
     from uol.ir.errors import BoundsError as BoundsError
+    from uol.ir.errors import DataError as DataError
     from uol.ir.errors import ParseError as ParseError
     from uol.ir.errors import ResourceError as ResourceError
     from uol.ir.errors import ShapeError as ShapeError
@@ -39,7 +40,17 @@ _HOMES = {
     "print_ops": "printer",
     "Op": "syntax",
     **dict.fromkeys(
-        ("UolError", "ParseError", "TypeCheckError", "BoundsError", "ShapeError", "ResourceError", "ToolchainError"), "errors"
+        (
+            "UolError",
+            "ParseError",
+            "TypeCheckError",
+            "BoundsError",
+            "ShapeError",
+            "DataError",
+            "ResourceError",
+            "ToolchainError",
+        ),
+        "errors",
     ),
 }
 

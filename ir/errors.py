@@ -51,6 +51,10 @@ class ShapeError(UolError):
     """Tensors, dims or attributes of a call that do not fit the operator."""
 
 
+class DataError(UolError):
+    """Values that break a rule which is not asked after outside of checked mode."""
+
+
 class ResourceError(UolError):
     """A kernel that does not fit the machine, or a file or folder that cannot be used."""
 

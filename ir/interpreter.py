@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uol.ir.blocks import Block, whole
+from uol.ir.checked import CheckedEvaluation, check_promises
 from uol.ir.errors import ShapeError
 from uol.ir.evaluation import Evaluation, storage
 from uol.ir.nodes import Call, Expr, Program, Scatter, Stage
@@ -30,17 +31,20 @@ def interpret(
     inputs: Mapping[str, np.ndarray],
     scalars: Mapping[str, float | int] | None = None,
     dims: Mapping[str, int] | None = None,
+    *,
+    checked: bool = False,
 ) -> dict[str, np.ndarray]:
     """The results by name, as float64, int64 or bool arrays of the logical shape.
 
     `inputs` are rounded to their types first; `dims` gives the dims that stayed symbolic. Raises ShapeError where an
-    input is missing or has another shape, or where a fact or check of the program does not hold.
+    input is missing or has another shape, or where a fact or check of the program does not hold; with `checked`
+    DataError where values break a rule that is else not asked after (`uol.ir.checked`).
     """
     given: dict[str, float | int] = {**(dims or {})}
     types = {s.name: s.dtype for s in program.scalars}
     for name, value in (scalars or {}).items():
         given[name] = round_to(value, types[name]).item() if name in types else value
-    evaluation = Evaluation(given, {})
+    evaluation = CheckedEvaluation(given, {}, program) if checked else Evaluation(given, {})
     _check(program, given, evaluation)
     for tensor in program.by_role("in"):
         if tensor.name not in inputs:
@@ -50,9 +54,13 @@ def interpret(
         if array.shape != shape:
             raise ShapeError(f"`{tensor.name}` of `{program.name}` has the shape {shape}, not {array.shape}")
         evaluation.memory[tensor.name] = round_to(array, tensor.dtype)
+    if checked:
+        check_promises(program, evaluation.memory)
     results: dict[str, Array] = {}
     with np.errstate(all="ignore"):
         for stage in program.stages:
+            if isinstance(evaluation, CheckedEvaluation):
+                evaluation.stage = stage
             if isinstance(stage, Scatter):
                 results[stage.name] = _scatter(evaluation, program, stage)
             else:
@@ -106,6 +114,8 @@ def _add(evaluation: Evaluation, stage: Scatter, block: Block, out: Array) -> No
     inside = np.broadcast_to(np.asarray(True), block.shape)
     for condition in stage.guard:
         inside = inside & evaluation.value(condition, block)
+    if isinstance(evaluation, CheckedEvaluation):
+        evaluation.require_targets(stage, inside, block)
     at = tuple(np.broadcast_to(evaluation.value(t, block), block.shape)[inside] for t in stage.target)
     np.add.at(out, at, np.broadcast_to(evaluation.value(stage.value, block), block.shape)[inside])
 

@@ -1,0 +1,124 @@
+"""Checked mode: values that break a rule are errors that name operator, line and index."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from uol.ir import Library, Program, instantiate, interpret, parse
+from uol.ir.checked import needs_checks
+from uol.ir.errors import DataError
+
+OPS = parse("""
+op quotient(a: i32[N], b: i32[N]) -> (q: i32[N], r: i32[N]) {
+  q[n] = a[n] / b[n]
+  r[n] = a[n] % b[n]
+}
+op guarded(a: i32[N], b: i32[N]) -> (q: i32[N]) { q[n] = select(b[n] != 0, a[n] / b[n], -1) }
+op nested(a: i32[N], b: i32[M]) -> (q: i32[N]) {
+  q[n] = select(a[n] > 0, sum[m](select(b[m] > 0, a[n] / (b[m] - a[n]), 0)), 0)
+}
+op masked(a: i32[N]) -> (q: i32[N]) { q[n] = sum[m < n](a[n] / a[m]) }
+op added(x: f32[N, D], at: i32[N]; S: int) -> (y: f32[S, D]) where S > 0 { y[at[n], d] += x[n, d] }
+op grouped(x: f32[N], group: i32[N]) -> (y: f32[N]) where sorted(group) { y[n] = x[n] }
+op gathered(x: f32[N], at: i32[M]) -> (y: f32[M]) { y[m] = x[at[m]] else -1 }
+op best(x: f32[N, C]) -> (y: f32[N]) where C > 0 { at[n] = i32(argmax[c](x[n, c]))
+  y[n] = x[n, at[n]] }
+op halves(x: f32[N]) -> (y: f32[N]) { y[n] = x[n / 2] / 2 }
+""")
+LIBRARY = Library(OPS)
+
+
+def run(name: str, *arrays: Any, checked: bool = True, **attrs: int) -> dict[str, np.ndarray]:
+    op = LIBRARY.get(name)
+    assert op is not None
+    inputs = {p.name: np.asarray(a) for p, a in zip(op.params, arrays, strict=True)}
+    sizes = {d.id: s for p in op.params for d, s in zip(p.dims, inputs[p.name].shape, strict=True)}  # type: ignore[union-attr]
+    return interpret(instantiate(op, LIBRARY, types={}, dims=sizes, attrs=attrs), inputs, checked=checked)
+
+
+BROKEN = {
+    "an integer divided by zero": (
+        ("quotient", [4, 5, 6], [1, 2, 0]),
+        "`quotient`, line 2: `/` of integers divides by `b[n]`, which is 0 at n = 2",
+    ),
+    "a zero in the arm that is chosen": (
+        ("nested", [-1, 3, 3], [0, 1, 3]),
+        "`nested`, line 2: `/` of integers divides by `b[m] - a[n]`, which is 0 at n = 1, m = 2",
+    ),
+    "a term of a bounded sum": (
+        ("masked", [1, 0, 3]),
+        "`masked`, line 2: `/` of integers divides by `a[m]`, which is 0 at n = 2, m = 1",
+    ),
+    "a target beyond": (
+        ("added", np.ones((3, 2)), [0, 1, 4]),
+        "`added`, line 2: the target `y[at[n], d]` lies outside at n = 2, d = 0, being 4, 0",
+    ),
+    "a target below zero": (
+        ("added", np.ones((3, 2)), [0, -1, 1]),
+        "`added`, line 2: the target `y[at[n], d]` lies outside at n = 1, d = 0, being -1, 0",
+    ),
+    "a promise": (
+        ("grouped", [1.0, 2.0, 3.0], [0, 4, 3]),
+        "`grouped` needs `sorted(group)`, but group[1] = 4 comes before group[2] = 3",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_what_breaks_a_rule_is_an_error_with_its_place(case: str) -> None:
+    (name, *arrays), message = BROKEN[case]
+    attrs = {"S": 3} if name == "added" else {}
+    run(name, *arrays, checked=False, **attrs)
+    with pytest.raises(DataError) as caught:
+        run(name, *arrays, **attrs)
+    assert caught.value.message == message
+    assert str(caught.value).startswith(f"<{name}>:{1 if name == 'grouped' else 2}:")
+    assert caught.value.hint
+
+
+SOUND = {
+    "the arm that is not chosen divides by zero": ("guarded", [4, 5], [0, 2]),
+    "so do terms that are left out, and arms in arms": ("nested", [-1, 3], [0, 1]),
+    "what stands beyond the bound of a sum": ("masked", [1, 2, 0]),
+    "all targets inside": ("added", np.ones((3, 2)), [0, 1, 2]),
+    "a promise that is kept, with equals": ("grouped", [1.0, 2.0, 3.0], [0, 4, 4]),
+    "a promise about nothing": ("grouped", [], np.zeros(0, int)),
+    "an index outside that an else gives a value": ("gathered", [1.0, 2.0], [0, 7, -1]),
+    "the place of an extremum": ("best", [[1.0, 3.0], [np.nan, 2.0]]),
+    "an index divided by a constant": ("halves", [1.0, 2.0, 3.0]),
+}
+
+
+@pytest.mark.parametrize("case", SOUND)
+def test_what_breaks_none_is_as_without_checks(case: str) -> None:
+    name, *arrays = SOUND[case]
+    attrs = {"S": 3} if name == "added" else {}
+    checked, plain = run(name, *arrays, **attrs), run(name, *arrays, checked=False, **attrs)
+    assert all(np.array_equal(checked[result], plain[result], equal_nan=True) for result in plain)
+
+
+def test_an_index_outside_that_nothing_admits_is_an_error() -> None:
+    """The checker refuses such a text; a program that a pass has spoiled is caught here."""
+    op = LIBRARY.get("gathered")
+    assert op is not None
+    program = instantiate(op, LIBRARY, types={}, dims={"N": 2, "M": 3})
+    spoiled = unguarded(program)
+    with pytest.raises(DataError, match=r"`gathered`, line 2: `x\[at\[m\]\]` lies outside: dim 0 is 2 at m = 1, being -1"):
+        interpret(spoiled, {"x": np.ones(2), "at": np.asarray([0, -1, 1])}, checked=True)
+
+
+def unguarded(program: Program) -> Program:
+    from dataclasses import replace
+
+    (stage,) = program.stages
+    return replace(program, stages=(replace(stage, value=replace(stage.value, guard=(), fill=None)),))  # type: ignore[call-arg]
+
+
+def test_only_programs_that_values_can_break_need_checks() -> None:
+    needed = {
+        op.name for op in OPS if needs_checks(instantiate(op, LIBRARY, types={}, attrs={"S": 3} if op.name == "added" else {}))
+    }
+    assert needed == {op.name for op in OPS} - {"halves"}
