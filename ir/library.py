@@ -20,8 +20,8 @@ class Library:
             self.add(op)
 
     def get(self, name: str) -> Op | None:
-        """The operator of that name, or None. `f_grad` is the gradient of f, derived when it is first asked for, unless it
-        was added as a text of its own."""
+        """The operator of that name, or None. `f_grad` is the gradient of f: the text that was added under that name, or
+        the derived one."""
         found = self._ops.get(name)
         if found is None and name.endswith(GRADIENT):
             return self._gradient(name)
@@ -30,9 +30,10 @@ class Library:
     def _gradient(self, name: str) -> Op | None:
         if name not in self._gradients:
             forward = self.get(name.removesuffix(GRADIENT))
-            if forward is None:
+            from uol.ir.gradients import gradient, has_gradient
+
+            if forward is None or not has_gradient(forward):
                 return None
-            from uol.ir.gradients import gradient
 
             self._gradients[name] = gradient(forward, self)
         return self._gradients[name]

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from uol.ir.gradients.derivation import gradient
+from uol.ir.gradients.derivation import gradient, has_gradient
 
-__all__ = ["gradient"]
+__all__ = ["gradient", "has_gradient"]

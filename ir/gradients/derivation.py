@@ -36,7 +36,7 @@ class Derived:
 def gradient(op: Op, library: Library, wrt: Sequence[str] | None = None) -> Op:
     """The gradient of an operator with respect to its float inputs, or to those named in `wrt`.
 
-    Raises TypeCheckError where an input is not of the operator, or not a float.
+    Raises TypeCheckError where an input is not of the operator, or not a float, and where there is no float to derive.
 
     >>> from uol.ir.parser import parse
     >>> from uol.ir.printer import print_op
@@ -48,8 +48,17 @@ def gradient(op: Op, library: Library, wrt: Sequence[str] | None = None) -> Op:
     return derive(op, library, wrt).op
 
 
+def has_gradient(op: Op) -> bool:
+    """Whether an operator goes from a float to a float."""
+    op = float_types(op)
+    types = Types({t.variable: t.types for t in op.domain})
+    return all(any(types.is_float(p.type) for p in params) for params in (op.params, op.results))
+
+
 def derive(op: Op, library: Library, wrt: Sequence[str] | None = None) -> Derived:
     """`gradient`, with the roles of its parts."""
+    if not has_gradient(op):
+        raise mismatch(op, op, f"`{op.name}` has no gradient", "a gradient goes from the float results to the float inputs")
     op = float_types(op)
     types, names = Types({t.variable: t.types for t in op.domain}), Names(op)
     for param in (*op.params, *op.results):

@@ -35,6 +35,16 @@ def test_show_prints_the_text() -> None:
     assert json.loads(uol("show", "relu", "--json").out)["text"] + "\n" == result.out
 
 
+def test_show_prints_the_text_of_the_gradient(tmp_path: Path) -> None:
+    assert uol("show", "softmax", "--grad").out.startswith("op softmax_grad(y: T[*S, C], dy: T[*S, C]) -> (dx: T[*S, C])")
+    file = tmp_path / "shown_square.uol"
+    file.write_text("op shown_square(x: f32[N]) -> (y: f32[N]) { y[i] = x[i] * x[i] }\n")
+    assert "dx[i] = 2 * dy[i] * x[i]" in uol("show", file, "--grad").out
+    refused = uol("show", "argmax", "--grad")
+    assert refused.status == 2
+    assert "`argmax` has no gradient" in refused.err
+
+
 def test_show_takes_a_file(tmp_path: Path) -> None:
     file = tmp_path / "shown.uol"
     file.write_text("op shown_twice(x: T[*S]) -> (y: T[*S]) for T in (f64, f32) { y[*s] = x[*s] + x[*s] }\n")

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from uol.catalogue import catalogue
 from uol.cli.arguments import read_operator
 from uol.cli.options import JsonOption, OpArgument
 from uol.cli.output import print_json, print_table, print_text
+from uol.ir.gradients import gradient
+from uol.ir.library import GRADIENT
 from uol.ir.printer import print_expr, print_op
 from uol.ir.syntax import Attribute, Op, Param
 from uol.ops.variadic import VARIADIC
+
+
+GradOption = Annotated[bool, typer.Option("--grad", help="Show the operator's gradient.")]
 
 
 def list_operators(as_json: JsonOption = False) -> None:
@@ -23,9 +32,11 @@ def list_operators(as_json: JsonOption = False) -> None:
     print_table(("generated", "by name", "meaning"), ((v.name, v.pattern, v.meaning) for v in VARIADIC.values()))
 
 
-def show(op: OpArgument, as_json: JsonOption = False) -> None:
-    """Show an operator's text."""
+def show(op: OpArgument, grad: GradOption = False, as_json: JsonOption = False) -> None:
+    """Show an operator's text, or that of its gradient."""
     operator = read_operator(op)
+    if grad:
+        operator = catalogue().get(operator.name + GRADIENT) or gradient(operator, catalogue())
     if as_json:
         print_json({**_summary(operator), "text": print_op(operator)})
     else:
