@@ -16,7 +16,6 @@ from uol.ir.printer import print_expr, print_op
 from uol.ir.syntax import Attribute, Op, Param
 from uol.ops.variadic import VARIADIC
 
-
 GradOption = Annotated[bool, typer.Option("--grad", help="Show the operator's gradient.")]
 
 
