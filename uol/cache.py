@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ from pathlib import Path
 from uol.ir.errors import ResourceError
 
 _MAGIC = b"uol-cache 1 "
+_WRITING = ".writing-"
+_ABANDONED_S = 3600.0
+"""A temporary file as old as this belongs to a process that was killed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,8 @@ class DiskCache:
     def _write(self, path: Path, content: bytes) -> None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
+            _sweep(path.parent)
+            handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=_WRITING)
             try:
                 with os.fdopen(handle, "wb") as file:
                     file.write(content)
@@ -129,3 +134,11 @@ class DiskCache:
             f"the cache folder {str(self.root)!r} cannot be written: {error.strerror or error}",
             hint="set UOL_CACHE_DIR to a folder that can be written",
         )
+
+
+def _sweep(folder: Path) -> None:
+    """Takes away what killed processes were writing."""
+    for left in folder.glob(f"{_WRITING}*"):
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > _ABANDONED_S:
+                left.unlink()

@@ -1,7 +1,9 @@
 """Nonsense gives a UolError or a result, never another exception."""
 
+import os
 import random
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +15,11 @@ from uol.ir import Library, UolError, check, instantiate, interpret, parse, prin
 from uol.ir.packs import pack_names
 from uol.ir.syntax import Op
 
-CORE = Path(__file__).parent / "texts" / "core.uol"
-LIBRARY = parse(CORE.read_text(), CORE.name)
+TEXTS = [Path(__file__).parent / "texts" / name for name in ("core.uol", "orders.uol")]
+LIBRARY = [op for text in TEXTS for op in parse(text.read_text(), text.name)]
 WORDS = (
     "op for in where else and or not uol 1 0 2 0.5 1e-6 inf true x y w N M T i j k f32 f16 i32 int float relu sum max argmax "
-    "topk select exp acc count flat ( ) [ ] { } , : ; = += -> + - * / % < <= > >= == != # *S *s"
+    "topk sort argsort sorted random_bits select exp acc count flat ( ) [ ] { } , : ; = += -> + - * / % < <= > >= == != # *S *s"
 )
 TOKENS = [*WORDS.split(" "), "\n"]
 HEADS = (
@@ -56,36 +58,65 @@ def accepted(action: Callable[[], None]) -> bool:
     return True
 
 
+def soup(rng: random.Random) -> str:
+    return rng.choice(HEADS) + " ".join(rng.choices(TOKENS, k=rng.randint(1, 25)))
+
+
+def mutated(rng: random.Random) -> str:
+    """One to three tokens of a good text dropped, doubled, exchanged or replaced: deeper than soup gets."""
+    tokens = print_op(rng.choice(LIBRARY)).replace("[", " [ ").replace("]", " ] ").replace("(", " ( ").split(" ")
+    for _ in range(rng.randint(1, 3)):
+        at = rng.randrange(len(tokens))
+        match rng.randrange(4):
+            case 0:
+                del tokens[at]
+            case 1:
+                tokens.insert(at, tokens[at])
+            case 2:
+                tokens[at] = rng.choice(tokens)
+            case 3:
+                tokens[at] = rng.choice(TOKENS)
+    return " ".join(tokens)
+
+
+def bytes_(rng: random.Random) -> str:
+    """Characters of any kind, or a good text with some of its characters exchanged."""
+    if rng.randrange(2):
+        return rng.randbytes(rng.randint(0, 60)).decode("latin-1")
+    text = list(print_op(rng.choice(LIBRARY)))
+    for _ in range(rng.randint(1, 4)):
+        text[rng.randrange(len(text))] = chr(rng.randrange(0x250))
+    return "".join(text)
+
+
+def refused(seed: int, count: int, make: Callable[[random.Random], str]) -> int:
+    """How many of `count` texts are refused."""
+    rng = random.Random(seed)
+    texts = [make(rng) for _ in range(count)]
+    return sum(not accepted(partial(attempt, text)) for text in texts)
+
+
 @pytest.mark.parametrize("block", range(4))
 def test_token_soup(block: int) -> None:
-    rng = random.Random(block)
-    refused = 0
-    for _ in range(150):
-        text = rng.choice(HEADS) + " ".join(rng.choices(TOKENS, k=rng.randint(1, 25)))
-        refused += not accepted(lambda text=text: attempt(text))
-    assert refused > 140
+    assert refused(block, 150, soup) > 140
 
 
 @pytest.mark.parametrize("block", range(4))
 def test_mutated_texts(block: int) -> None:
-    """One to three tokens of a good text dropped, doubled, exchanged or replaced: deeper than soup gets."""
-    rng = random.Random(100 + block)
-    refused = 0
-    for _ in range(60):
-        tokens = print_op(rng.choice(LIBRARY)).replace("[", " [ ").replace("]", " ] ").replace("(", " ( ").split(" ")
-        for _ in range(rng.randint(1, 3)):
-            at = rng.randrange(len(tokens))
-            match rng.randrange(4):
-                case 0:
-                    del tokens[at]
-                case 1:
-                    tokens.insert(at, tokens[at])
-                case 2:
-                    tokens[at] = rng.choice(tokens)
-                case 3:
-                    tokens[at] = rng.choice(TOKENS)
-        refused += not accepted(lambda tokens=tokens: attempt(" ".join(tokens)))
-    assert refused > 20
+    assert refused(100 + block, 60, mutated) > 20
+
+
+@pytest.mark.parametrize("block", range(2))
+def test_bytes(block: int) -> None:
+    assert refused(200 + block, 100, bytes_) > 60
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("block", range(20))
+def test_soak_of_the_parser_and_the_checker(block: int) -> None:
+    """100,000 texts in all."""
+    base = int(os.environ.get("UOL_SOAK_SEED", "0")) + 1000 * block
+    assert refused(base, 3000, soup) + refused(base + 1, 1500, bytes_) + refused(base + 2, 500, mutated) > 3500
 
 
 @settings(max_examples=150, deadline=None)
