@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING
 from uol import ops
 
 if TYPE_CHECKING:
+    from uol.checking import checked
     from uol.compiler import Compiled, compile
     from uol.ir.errors import (
         BoundsError,
+        DataError,
         ParseError,
         ResourceError,
         ShapeError,
@@ -34,12 +36,14 @@ _HOME = {
     "compile": "uol.compiler",
     "Compiled": "uol.compiler",
     "op": "uol.registration",
+    "checked": "uol.checking",
     "fn": "uol.ir.expression_handles",
     "UolError": "uol.ir.errors",
     "ParseError": "uol.ir.errors",
     "TypeCheckError": "uol.ir.errors",
     "BoundsError": "uol.ir.errors",
     "ShapeError": "uol.ir.errors",
+    "DataError": "uol.ir.errors",
     "ResourceError": "uol.ir.errors",
     "ToolchainError": "uol.ir.errors",
 }
@@ -48,6 +52,7 @@ _PACKAGES = ("ir", "codegen", "backends", "conformance")
 __all__ = [
     "BoundsError",
     "Compiled",
+    "DataError",
     "ParseError",
     "ResourceError",
     "ShapeError",
@@ -55,6 +60,7 @@ __all__ = [
     "TypeCheckError",
     "UolError",
     "__version__",
+    "checked",
     "compile",
     "fn",
     "op",

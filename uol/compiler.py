@@ -11,6 +11,7 @@ from pathlib import Path
 from uol.arrays import Array, by_name, by_position, empty_result, require_fit
 from uol.attributes import typed_attribute
 from uol.catalogue import find_operator
+from uol.checking import with_checks
 from uol.codegen.backend import Module
 from uol.codegen.spec import Arg
 from uol.expected import require_kind, require_names
@@ -79,8 +80,10 @@ class Compiled:
 
     @cached_property
     def loaded(self) -> Callable[..., None]:
-        """The callable on inputs, results and run-time attributes, in the operator's order, without checks."""
-        return self.request.target.backend.load(artifact_of(self.request, self.module))
+        """The callable on inputs, results and run-time attributes, in the operator's order. Nothing is checked but, in
+        checked mode, the values."""
+        kernel = self.request.target.backend.load(artifact_of(self.request, self.module))
+        return with_checks(kernel, self.request, self.module.graph)
 
     def scalars(self, attributes: Mapping[str, int | float]) -> tuple[int | float, ...]:
         """The run-time attributes in order: those given here, else those that were compiled with."""

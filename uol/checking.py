@@ -1,0 +1,91 @@
+"""Checked mode of calls: `with uol.checked():`, or `UOL_CHECKED=1` for a whole process.
+
+Before a kernel runs, the operator is evaluated by the interpreter, which raises DataError for values that break a rule:
+integers divided by zero, targets of scatters outside, promises of `where sorted(i)` that are not kept. It is slow, and
+meant for finding a mistake; operators that no value can break run as ever. It holds for all threads of the process.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uol.codegen.spec import KernelGraph
+from uol.ir.nodes import Program
+from uol.ir.storage import decode
+from uol.pipeline import program_of
+from uol.request import Request
+
+
+@dataclass(slots=True)
+class Mode:
+    """How many `with` blocks, and the environment, have asked for checks."""
+
+    depth: int
+
+
+MODE = Mode(int(os.environ.get("UOL_CHECKED", "") not in ("", "0")))
+
+
+@contextmanager
+def checked() -> Iterator[None]:
+    """Within it, calls of operators on the CPU are checked.
+
+    >>> with uol.checked():
+    ...     uol.ops.segment_sum(x, at, S=4)
+    DataError: `segment_sum`, line 2: the target `y[at[n], d]` lies outside at n = 7, d = 0, being 4, 0
+    """
+    MODE.depth += 1
+    try:
+        yield
+    finally:
+        MODE.depth -= 1
+
+
+def with_checks(kernel: Callable[..., None], request: Request, graph: KernelGraph) -> Callable[..., None]:
+    """The kernel, whose values are checked first wherever checked mode is on."""
+    checks = Checks(request, graph)
+
+    def call(*values: Any) -> None:
+        if MODE.depth:
+            checks.require(values)
+        kernel(*values)
+
+    return call
+
+
+@dataclass(slots=True)
+class Checks:
+    """The checks of one compiled operator; its program is made when it is first needed."""
+
+    request: Request
+    graph: KernelGraph
+    program: Program | None = None
+
+    def require(self, values: Sequence[Any]) -> None:
+        """`values`: inputs, results and run-time attributes, in order. Raises DataError where they break a rule."""
+        if self.program is None:
+            self.program = program_of(self.request)
+        from uol.ir.checked import needs_checks
+        from uol.ir.interpreter import interpret
+
+        if not needs_checks(self.program):
+            return
+        inputs = [a for a in self.graph.args if a.role == "in"]
+        arrays = {a.name: _values(v, a.dtype) for a, v in zip(inputs, values, strict=False)}
+        scalars = dict(zip((s.name for s in self.graph.scalars), values[len(self.graph.args) :], strict=True))
+        interpret(self.program, arrays, scalars, checked=True)
+
+
+def _values(tensor: Any, dtype: str) -> NDArray[Any]:
+    """What a PyTorch tensor or a numpy array holds, as float64, int64 or bool."""
+    if isinstance(tensor, np.ndarray):
+        return decode(tensor, dtype)
+    plain = tensor.detach()
+    return np.asarray((plain.double() if plain.is_floating_point() else plain).numpy())
