@@ -31,7 +31,8 @@ def test_a_statement_begins_its_line(op: Op) -> None:
     assert lines[0].startswith(f"op {op.name}(")
     assert lines[-1] == "}"
     for statement, line in zip(op.body, statement_lines(op), strict=True):
-        assert lines[line - 1].startswith(f"  {statement.targets[0].tensor}[")
+        bracket = "(" if len(statement.targets) > 1 else ""
+        assert lines[line - 1].startswith(f"  {bracket}{statement.targets[0].tensor}[")
     continued = lines[statement_lines(op)[-1] : -1]
     assert all(line.startswith("      ") for line in continued)
 
