@@ -7,7 +7,7 @@ and then the scan itself, every chunk on its own.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 
 from uol.backends.cpu.builder import PARALLEL, SERIAL, UNROLLED, VECTORIZED, index
@@ -34,6 +34,8 @@ CHAINS = 8
 """Independent additions in flight: four cycles of latency, two a cycle."""
 CHUNK_FROM = 64
 """The least length of a chunk."""
+LINE = 16
+"""The f32 elements of a cache line."""
 NOWHERE = Axis("", Const(1))
 """Stands for the rows of a scan that has one only."""
 
@@ -141,6 +143,11 @@ class _Block:
         advance(self.frame.code, self.spec.steps, states, lane, here, (self.spec, position, counts))
 
 
+def _spread(length: int) -> int:
+    """An odd number of cache lines: chunks that begin a multiple of 4 KB apart would share a set of the first-level cache."""
+    return length - (length - LINE) % (2 * LINE) if length >= 16 * LINE else length
+
+
 def place_of(frame: Frame, spec: Scan, number: Term) -> Term:
     """The position that is `number` steps from where the scan begins."""
     return index(frame.extent(spec.along.extent)) - index(1) - number if spec.reverse else number
@@ -158,59 +165,75 @@ class _Chunks:
         code, spec, count = self.frame.code, self.spec, self.schedule.tasks * self.schedule.lanes
         extent = self.frame.extent(spec.along.extent)
         assert isinstance(extent, int)
-        length = (extent - 1 if spec.exclusive else extent) // count
+        length = _spread((extent - 1 if spec.exclusive else extent) // count)
         folds = [s for s in spec.steps if isinstance(s, Fold)]
         totals = {f.name: State.declare(code, f, count, wide=True) for f in folds}
         begins = {f.name: State.declare(code, f, count + 1, wide=True) for f in folds}
-        self._in_tasks(length, scope, totals, None)
+        self._totals(length, scope, totals)
         for name, begin in begins.items():
             begin.clear(code, index(0))
             with code.loop("chunk", count) as chunk:
                 begin.clear(code, chunk + index(1))
                 begin.merge(code, chunk + index(1), chunk)
                 begin.merge(code, chunk + index(1), chunk, totals[name])
-        self._in_tasks(length, scope, None, begins)
+        self._scan(length, scope, begins)
         with code.loop("number", extent - count * length, start=count * length) as number:
             counts = number < index(extent - 1) if spec.exclusive else None
             self._at(begins, index(count), scope, number, counts)
 
-    def _in_tasks(
-        self, length: int, scope: Scope, totals: Mapping[str, State] | None, begins: Mapping[str, State] | None
-    ) -> None:
-        """All chunks: their totals, or the scan itself from where each begins. What a task counts with is its own."""
-        code, lanes = self.frame.code, self.schedule.lanes
-        with code.loop("task", self.schedule.tasks, PARALLEL if self.schedule.tasks > 1 else SERIAL) as task:
-            states = {s.name: State.declare(code, s, lanes, wide=True) for s in self.spec.steps if isinstance(s, Fold)}
-            for name, state in states.items():
-                with code.loop("lane", lanes, SERIAL) as lane:
+    def _totals(self, length: int, scope: Scope, totals: Mapping[str, State]) -> None:
+        """The fold over each chunk, in any order: lanes along it, joined by a halving tree."""
+        code = self.frame.code
+        steps = _before_folds(self.spec.steps)
+        kind = lane_loop(steps, (self.spec.along.name,), scope)
+        with self._tasks() as task, code.loop("one", self.schedule.lanes) as one:
+            chunk = code.bind("chunk", task * index(self.schedule.lanes) + one)
+            lowest = place_of(self.frame, self.spec, (chunk + index(1)) * index(length) - index(1))
+            first = code.bind("first", lowest if self.spec.reverse else chunk * index(length))
+            states = {name: State.declare(code, total.fold, LINE, wide=True) for name, total in totals.items()}
+            with code.loop("lane", LINE, VECTORIZED) as lane:
+                for state in states.values():
                     state.clear(code, lane)
-                    if begins is not None:
-                        state.merge(code, lane, task * index(lanes) + lane, begins[name])
+            for start, count, lanes in ((0, length // LINE, LINE), (length - length % LINE, 1, length % LINE)):
+                if count and lanes:
+                    with code.loop("number", count) as number, code.loop("lane", lanes, kind) as lane:
+                        at = first + index(start) + number * index(LINE) + lane
+                        self._count(steps, states, lane, scope.with_values({self.spec.along.name: at}), at)
+            for name, state in states.items():
+                lanes = LINE
+                while lanes > 1:
+                    lanes //= 2
+                    with code.loop("lane", lanes, VECTORIZED) as lane:
+                        state.merge(code, lane, lane + index(lanes))
+                totals[name].clear(code, chunk)
+                totals[name].merge(code, chunk, index(0), state)
+
+    def _count(self, steps: tuple[Step, ...], states: Mapping[str, State], lane: Term, scope: Scope, position: Term) -> None:
+        for step in steps:
+            if isinstance(step, Fold):
+                take(self.frame.code, states[step.name], lane, position, scope)
+            else:
+                scope = run_steps(self.frame.code, (step,), scope)
+
+    def _scan(self, length: int, scope: Scope, begins: Mapping[str, State]) -> None:
+        """Every chunk from where it begins, those of a task side by side. What a task counts with is its own."""
+        code, lanes = self.frame.code, self.schedule.lanes
+        with self._tasks() as task:
+            states = {name: State.declare(code, begin.fold, lanes, wide=True) for name, begin in begins.items()}
+            for name, state in states.items():
+                with code.loop("lane", lanes, UNROLLED) as lane:
+                    state.clear(code, lane)
+                    state.merge(code, lane, task * index(lanes) + lane, begins[name])
             with code.loop("number", length) as number, code.loop("lane", lanes, UNROLLED) as lane:
-                at = (task * index(lanes) + lane) * index(length) + number
-                if begins is not None:
-                    self._at(states, lane, scope, at, None)
-                else:
-                    self._total(states, lane, scope, at)
-            for name, total in (totals or {}).items():
-                with code.loop("lane", lanes, SERIAL) as lane:
-                    chunk = task * index(lanes) + lane
-                    total.clear(code, chunk)
-                    total.merge(code, chunk, lane, states[name])
+                self._at(states, lane, scope, (task * index(lanes) + lane) * index(length) + number, None)
+
+    def _tasks(self) -> AbstractContextManager[Term]:
+        return self.frame.code.loop("task", self.schedule.tasks, PARALLEL if self.schedule.tasks > 1 else SERIAL)
 
     def _at(self, states: Mapping[str, State], lane: Term, scope: Scope, number: Term, counts: Term | None) -> None:
         position = self.frame.code.bind("position", place_of(self.frame, self.spec, number))
         here = scope.with_values({self.spec.along.name: position})
         advance(self.frame.code, self.spec.steps, states, lane, here, (self.spec, position, counts))
-
-    def _total(self, states: Mapping[str, State], lane: Term, scope: Scope, number: Term) -> None:
-        position = self.frame.code.bind("position", place_of(self.frame, self.spec, number))
-        here = scope.with_values({self.spec.along.name: position})
-        for step in _before_folds(self.spec.steps):
-            if isinstance(step, Fold):
-                take(self.frame.code, states[step.name], lane, position, here)
-            else:
-                here = run_steps(self.frame.code, (step,), here)
 
 
 def _before_folds(steps: tuple[Step, ...]) -> tuple[Step, ...]:
