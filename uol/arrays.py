@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from uol.codegen.spec import Arg
 from uol.ir.errors import ShapeError
 from uol.ir.storage import STORAGE
+from uol.ir.types import is_float
 from uol.static_sizes import static_sizes
 from uol.suggest import nearest
 
@@ -43,8 +44,10 @@ def require_fit(op: str, arg: Arg, array: Array) -> None:
     if not isinstance(array, np.ndarray):
         raise ShapeError(f"{op}: {arg.name} is a {type(array).__name__}, not a numpy array", hint="write np.asarray(...)")
     if array.dtype != wanted:
-        hint = f"write {arg.name}.astype({str(wanted)!r})"
-        raise ShapeError(f"{op}: {arg.name} is {array.dtype}, the kernel takes {wanted}", hint=hint)
+        patterns = is_float(arg.dtype) and wanted.kind == "u"
+        hint = f"uol.ir.storage.encode({arg.name}, {arg.dtype!r})" if patterns else f"{arg.name}.astype({str(wanted)!r})"
+        kind = f"bit patterns of {arg.dtype}, {wanted}" if patterns else str(wanted)
+        raise ShapeError(f"{op}: {arg.name} is {array.dtype}, the kernel takes {kind}", hint=f"write {hint}")
     if array.shape != shape:
         hint = "compile for these dims"
         raise ShapeError(f"{op}: {arg.name} has the shape {array.shape}, the kernel takes {shape}", hint=hint)

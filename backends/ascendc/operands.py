@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from uol.backends.ascendc.f8 import F8
 from uol.backends.ascendc.indices import Indices, extent, stride_of
 from uol.backends.ascendc.machine import MAX_ND2NZ_PITCH
 from uol.codegen.rewrites import Side
@@ -53,9 +54,18 @@ def is_plain(factor: Expr, acc_dtype: str) -> bool:
     return isinstance(factor, Read) and factor.dtype in CUBE_TYPES
 
 
+def _fed_type(factor: Expr, acc_dtype: str) -> str:
+    if is_plain(factor, acc_dtype):
+        return read_of(factor).dtype
+    match factor:
+        case Call(fn="cast", args=(Read(dtype=dtype),)) if dtype in F8:
+            return "f16"
+    return factor.type
+
+
 def operand_type(contract: Contract) -> str:
-    """The type in which both operands enter the cube: their own where it is the same, else f32."""
-    types = {read_of(f).dtype if is_plain(f, contract.acc_dtype) else f.type for f in (contract.a, contract.b)}
+    """The type in which both operands enter the cube: their own where it is the same (f16 holds every f8), else f32."""
+    types = {_fed_type(f, contract.acc_dtype) for f in (contract.a, contract.b)}
     return types.pop() if len(types) == 1 and types <= set(CUBE_TYPES) else "f32"
 
 
