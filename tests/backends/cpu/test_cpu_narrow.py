@@ -83,3 +83,28 @@ def test_f16_arithmetic_rounds_after_every_operation() -> None:
     graph = graph_of(program_of(text, types={}, dims={"N": 2000}))
     for results in (run_compiled(graph, {"x": x, "y": y}), oracle.run(graph, {"x": x, "y": y})):
         np.testing.assert_array_equal(results["z"], expected)
+
+
+@pytest.mark.parametrize("target", ["f8e4m3", "f8e5m2"])
+def test_f8_of_other_types(target: str) -> None:
+    text = """op cast8(h: f16[N], b: bf16[N], l: i64[N], i: i32[N]) -> (y: T[N], z: T[N], v: T[N], w: T[N])
+        for T in (f8e4m3, f8e5m2) {
+      y[n] = T(h[n])
+      z[n] = T(b[n])
+      v[n] = T(l[n])
+      w[n] = T(i[n])
+    }"""
+    patterns = np.arange(65536, dtype=np.uint16)
+    near = np.arange(65536) * 5 - 160_000  # ties and overflow of both types
+    given = {"h": patterns.view(np.float16), "b": patterns, "l": near << np.arange(65536) % 3 * 20, "i": near.astype(np.int32)}
+    graph = graph_of(program_of(text, types={"T": target}, dims={"N": 65536}))
+    with np.errstate(invalid="ignore"):
+        values = {
+            "y": given["h"].astype(np.float64),
+            "z": meaning(patterns, "bf16"),
+            "v": given["l"].astype(np.float64),
+            "w": near * 1.0,
+        }
+        for results in (run_compiled(graph, given), oracle.run(graph, given)):
+            for name, value in values.items():
+                np.testing.assert_array_equal(meaning(results[name], target), round_to(value, target))
