@@ -2,7 +2,9 @@
 `typed_ops` that pass the checker, each with dims and inputs for a run.
 
 Typed operators are built statement by statement over a few named dims: elementwise maps, reductions, contractions,
-windows with `else`, masked sums, gathers. Values stay small, so that every backend's error bound is meaningful.
+windows with `else`, masked sums, gathers; with `whole` also bounded reductions in every direction, sorts, scatters, calls
+with several results and random bits (`random_indexing`). Values stay small, so that every backend's error bound is
+meaningful.
 """
 
 from __future__ import annotations
@@ -115,17 +117,19 @@ class Case:
 
 
 @dataclass
-class _Tensor:
+class Tensor:
     name: str
     axes: tuple[str, ...]  # dims by name; an index of a dim is its lower case
     dtype: str
 
 
 @dataclass
-class _Draft:
+class Draft:
     draw: st.DrawFn
-    tensors: list[_Tensor] = field(default_factory=list)
+    tensors: list[Tensor] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
+    sizes: dict[str, int] = field(default_factory=dict)
+    callees: list[str] = field(default_factory=list)
 
     def pick(self, *choices: str) -> str:
         return self.draw(st.sampled_from(choices))
@@ -135,45 +139,59 @@ DIMS = ("N", "M", "K")
 
 
 @st.composite
-def typed_ops(draw: st.DrawFn, dtypes: tuple[str, ...] = ("f64", "f32", "f16"), smallest: int = 1, largest: int = 7) -> Case:
+def typed_ops(
+    draw: st.DrawFn,
+    dtypes: tuple[str, ...] = ("f64", "f32", "f16"),
+    smallest: int = 1,
+    largest: int = 7,
+    whole: bool = False,
+) -> Case:
     """An operator of one to three local statements and a result, with its inputs. Dims run from `smallest` to `largest`;
-    results are finite where no dim is 0."""
-    draft = _Draft(draw)
+    results are finite where no dim is 0. With `whole`, statements of every form; the operator is the last of the text."""
+    draft = Draft(draw)
     dims = DIMS[: draw(st.integers(1, 3))]
+    if whole:
+        draft.sizes = {d: draw(st.integers(smallest, largest)) for d in dims}
     for name in ("x", "w", "v")[: draw(st.integers(1, 3))]:
         axes = tuple(d for d in dims if draw(st.booleans())) or dims[:1]
-        draft.tensors.append(_Tensor(name, axes, "T"))
+        draft.tensors.append(Tensor(name, axes, "T"))
     inputs = list(draft.tensors)
-    has_map = draw(st.booleans())
+    has_map = draw(st.booleans()) or whole
     if has_map:
-        draft.tensors.append(_Tensor("at", dims[:1], "i32"))
+        draft.tensors.append(Tensor("at", dims[:1], "i32"))
         inputs.append(draft.tensors[-1])
     for number in range(draw(st.integers(1, 3))):
-        _local(draft, f"t{number}", dims)
+        _local(draft, f"t{number}", dims, whole)
     result = draft.tensors[-1]
     head = ", ".join(f"{t.name}: {t.dtype}[{', '.join(t.axes)}]" for t in inputs)
     extra = [d for d in dims if not any(d in t.axes for t in inputs)]
     head += "".join(f", e{n}: T[{d}]" for n, d in enumerate(extra))
-    inputs += [_Tensor(f"e{n}", (d,), "T") for n, d in enumerate(extra)]
+    inputs += [Tensor(f"e{n}", (d,), "T") for n, d in enumerate(extra)]
     shape, index = ", ".join(result.axes), ", ".join(a.lower() for a in result.axes)
     last = f"  y[{index}] = T({result.name}[{index}])"
     text = f"op random({head}) -> (y: T[{shape}]) for T in (f64, f32, f16, bf16) {{\n"
     text += "\n".join((*draft.lines, last)) + "\n}"
     dtype = draw(st.sampled_from(dtypes))
-    sizes = {d: draw(st.integers(smallest, largest)) for d in dims}
+    sizes = draft.sizes or {d: draw(st.integers(smallest, largest)) for d in dims}
+    text = "\n".join((*draft.callees, text))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     return Case(text, dtype, sizes, {t.name: _values(rng, t, dtype, sizes) for t in inputs})
 
 
-def _values(rng: np.random.Generator, tensor: _Tensor, dtype: str, sizes: dict[str, int]) -> np.ndarray:
+def _values(rng: np.random.Generator, tensor: Tensor, dtype: str, sizes: dict[str, int]) -> np.ndarray:
     shape = tuple(sizes[d] for d in tensor.axes)
     if tensor.dtype == "i32":
         return rng.integers(-1, 8, shape)  # some outside of any dim
     return round_to(rng.uniform(-2, 2, shape), dtype)
 
 
-def _local(draft: _Draft, name: str, dims: tuple[str, ...]) -> None:
+def _local(draft: Draft, name: str, dims: tuple[str, ...], whole: bool) -> None:
     """One local statement; its value has the accumulator's type."""
+    if whole and draft.draw(st.integers(0, 9)) < 6:
+        from random_indexing import indexing_statement
+
+        if indexing_statement(draft, name):
+            return
     kind = draft.pick("map", "map", "sum", "extremum", "contract", "window", "masked", "gather", "select")
     build = {
         "map": _map,
@@ -187,29 +205,29 @@ def _local(draft: _Draft, name: str, dims: tuple[str, ...]) -> None:
     }[kind]
     axes, value = build(draft, dims)
     draft.lines.append(f"  {name}[{', '.join(a.lower() for a in axes)}] = {value}")
-    draft.tensors.append(_Tensor(name, axes, "acc"))
+    draft.tensors.append(Tensor(name, axes, "acc"))
 
 
-def _floats(draft: _Draft) -> list[_Tensor]:
+def floats(draft: Draft) -> list[Tensor]:
     return [t for t in draft.tensors if t.dtype != "i32"]
 
 
-def _read(draft: _Draft, tensor: _Tensor) -> str:
+def read(draft: Draft, tensor: Tensor) -> str:
     text = f"{tensor.name}[{', '.join(a.lower() for a in tensor.axes)}]"
     return f"acc({text})" if tensor.dtype == "T" else text
 
 
-def _tensor(draft: _Draft) -> _Tensor:
-    return draft.draw(st.sampled_from(_floats(draft)))
+def _tensor(draft: Draft) -> Tensor:
+    return draft.draw(st.sampled_from(floats(draft)))
 
 
-def _axes(*tensors: _Tensor) -> tuple[str, ...]:
+def _axes(*tensors: Tensor) -> tuple[str, ...]:
     return tuple(d for d in DIMS if any(d in t.axes for t in tensors))
 
 
-def _map(draft: _Draft, dims: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
+def _map(draft: Draft, dims: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
     a, b = _tensor(draft), _tensor(draft)
-    left, right = _read(draft, a), _read(draft, b)
+    left, right = read(draft, a), read(draft, b)
     form = draft.pick(
         "{a} + {b}",
         "{a} - {b} * 0.5",
@@ -225,66 +243,66 @@ def _map(draft: _Draft, dims: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
     return (_axes(a, b) if "{b}" in form else _axes(a)), form.format(a=left, b=right)
 
 
-def _sum(draft: _Draft, dims: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
+def _sum(draft: Draft, dims: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
     a = _tensor(draft)
     over = draft.draw(st.sampled_from(a.axes)) if a.axes else None
     if over is None:
-        return (), _read(draft, a)
+        return (), read(draft, a)
     rest = tuple(d for d in a.axes if d != over)
     scale = draft.pick("", " / (" + over + " + 1)", " * 0.25")
-    return rest, f"sum[{over.lower()}]({_read(draft, a)}){scale}"
+    return rest, f"sum[{over.lower()}]({read(draft, a)}){scale}"
 
 
-def _extremum(draft: _Draft, dims: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
+def _extremum(draft: Draft, dims: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
     a = _tensor(draft)
     if not a.axes:
-        return (), _read(draft, a)
+        return (), read(draft, a)
     over = draft.draw(st.sampled_from(a.axes))
-    return tuple(d for d in a.axes if d != over), f"{draft.pick('max', 'min')}[{over.lower()}]({_read(draft, a)})"
+    return tuple(d for d in a.axes if d != over), f"{draft.pick('max', 'min')}[{over.lower()}]({read(draft, a)})"
 
 
-def _contract(draft: _Draft, dims: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
+def _contract(draft: Draft, dims: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
     a, b = _tensor(draft), _tensor(draft)
     shared = [d for d in a.axes if d in b.axes]
     if not shared:
-        return _axes(a, b), f"{_read(draft, a)} * {_read(draft, b)}"
+        return _axes(a, b), f"{read(draft, a)} * {read(draft, b)}"
     over = draft.draw(st.sampled_from(shared))
     rest = tuple(d for d in _axes(a, b) if d != over)
-    return rest, f"sum[{over.lower()}]({_read(draft, a)} * {_read(draft, b)})"
+    return rest, f"sum[{over.lower()}]({read(draft, a)} * {read(draft, b)})"
 
 
-def _window(draft: _Draft, dims: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
+def _window(draft: Draft, dims: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
     """A sliding window along one dim, with padding."""
     a = _tensor(draft)
     if not a.axes:
-        return (), _read(draft, a)
+        return (), read(draft, a)
     along = draft.draw(st.sampled_from(a.axes))
     width, dilation = draft.draw(st.integers(1, 3)), draft.draw(st.integers(1, 2))
     items = [f"{d.lower()} + r*{dilation} - {width // 2}" if d == along else d.lower() for d in a.axes]
-    read = f"{a.name}[{', '.join(items)}] else "
+    padded = f"{a.name}[{', '.join(items)}] else "
     op, fill = draft.draw(st.sampled_from((("sum", "0"), ("max", "-inf"), ("min", "inf"))))
-    read = f"acc({read}{fill})" if a.dtype == "T" else read + fill
+    padded = f"acc({padded}{fill})" if a.dtype == "T" else padded + fill
     # a window may lie outside as a whole: keep infinities out of what follows
-    body = f"{op}[r < {width}]({read})"
+    body = f"{op}[r < {width}]({padded})"
     body = body if op == "sum" else f"max(min({body}, 100), -100)"
-    plain = f" + {_read(draft, a)} * 0"  # the window's own dim stands alone in a plain read
+    plain = f" + {read(draft, a)} * 0"  # the window's own dim stands alone in a plain read
     return a.axes, body + plain
 
 
-def _masked(draft: _Draft, dims: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
+def _masked(draft: Draft, dims: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
     """A running sum: the terms up to the index."""
     a = _tensor(draft)
     if not a.axes:
-        return (), _read(draft, a)
+        return (), read(draft, a)
     along = draft.draw(st.sampled_from(a.axes))
     i = along.lower()
     items = ", ".join("j" if d == along else d.lower() for d in a.axes)
     inner = f"acc({a.name}[{items}])" if a.dtype == "T" else f"{a.name}[{items}]"
     bounds = draft.pick(f"j <= {i}", f"j < {i}", f"j > {i} - 2, j <= {i}")
-    return a.axes, f"sum[{bounds}]({inner}) + {_read(draft, a)}"
+    return a.axes, f"sum[{bounds}]({inner}) + {read(draft, a)}"
 
 
-def _gather(draft: _Draft, dims: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
+def _gather(draft: Draft, dims: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
     """Rows picked by the i32 input, where there is one."""
     a = _tensor(draft)
     maps = [t for t in draft.tensors if t.dtype == "i32"]
@@ -294,13 +312,13 @@ def _gather(draft: _Draft, dims: tuple[str, ...]) -> tuple[tuple[str, ...], str]
     along = draft.draw(st.sampled_from(a.axes))
     items = ", ".join(f"at[{index}]" if d == along else d.lower() for d in a.axes)
     axes = tuple(d for d in DIMS if d in (*(d for d in a.axes if d != along), *maps[0].axes))
-    read = f"{a.name}[{items}] else 0"
-    value = f"acc({read})" if a.dtype == "T" else f"({read})"
+    found = f"{a.name}[{items}] else 0"
+    value = f"acc({found})" if a.dtype == "T" else f"({found})"
     return axes, value
 
 
-def _select(draft: _Draft, dims: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
+def _select(draft: Draft, dims: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
     a, b = _tensor(draft), _tensor(draft)
-    left, right = _read(draft, a), _read(draft, b)
+    left, right = read(draft, a), read(draft, b)
     form = draft.pick("select({a} > 0, {a}, {b})", "select({a} <= {b}, 1, {a} * 0.5)", "select(not ({a} < {b}), {b}, 0)")
     return _axes(a, b), form.format(a=left, b=right)

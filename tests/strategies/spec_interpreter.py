@@ -33,6 +33,7 @@ from uol.codegen.spec import (
 from uol.codegen.steps import steps_of
 from uol.ir.functions import FUNCTIONS
 from uol.ir.nodes import Axis, Call, Const, Expr, Var
+from uol.ir.randomness import random_bits
 from uol.ir.rounding import integer_range, round_to, wrap
 from uol.ir.types import DTYPES, INDEX, is_float
 
@@ -308,6 +309,8 @@ class _Run:
                 return np.where(self.eval(c), self.eval(a), self.eval(b))
             case Call(fn="cast", args=(a,), dtype=dtype):
                 return cast(self.eval(a), dtype)
+            case Call(fn="random_bits", args=(seed, counter)):
+                return random_bits(self.eval(seed), self.eval(counter))
             case Call(fn=fn, args=args, dtype=dtype):
                 return apply(fn, [self.eval(a) for a in args], dtype)
         raise AssertionError(e)
