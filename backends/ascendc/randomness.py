@@ -95,13 +95,15 @@ def _words(at: Evaluator, counter: Expr) -> tuple[Lanes, Lanes]:
     if isinstance(counter, Read) and counter.type == "i64":
         wide = at.lanes(at.value(counter), "i64", UNIFORM)
         return halves(unit, wide, "i32"), halves(unit, wide, "i32", upper=True)
+    if isinstance(counter, Const) or (isinstance(counter, Var) and counter.type == "i64" and counter.name not in at.lets):
+        text = f"{int(counter.value)}LL" if isinstance(counter, Const) else at.indices.text(counter)
+        low, high = (Uniform(f"static_cast<int32_t>({word})", "i32") for word in (text, f"({text} >> 32)"))
+        return at.lanes(low, "i32", UNIFORM).kept(), at.lanes(high, "i32", UNIFORM)
     if counter.type == "i64":
         raise Unsupported("a counter that is computed in i64: the vector unit has none", "count in i32, or by indices alone")
-    low = _index_words(at, counter) if counter.type == INDEX else at.number(counter)
-    if isinstance(low, Uniform):
-        low = at.lanes(low, "i32", UNIFORM)
-    low = low.kept()
-    return low, unit.unary("ShiftRight", low, SIGN)
+    found = _index_words(at, counter) if counter.type == INDEX else at.number(counter)
+    word = at.lanes(found, "i32", UNIFORM).kept()
+    return word, unit.unary("ShiftRight", word, SIGN)
 
 
 def _index_words(at: Evaluator, counter: Expr) -> Lanes | Uniform:

@@ -84,6 +84,23 @@ def test_random_bits_of_counters_that_are_read() -> None:
     np.testing.assert_array_equal(found["z"], random_bits(np.array(3), n // 3 - 9))
 
 
+def test_random_bits_of_one_number() -> None:
+    """A literal counter, an attribute, an axis that is no lane; and a single value."""
+    text = """op f(x: i32[N]; a: int) -> (y: i32[N], z: i32[N], s: i32[]) {
+      y[n] = random_bits(1, -5000000000)
+      z[n] = random_bits(a, a) + x[n]
+      s[] = random_bits(4, 0)
+    }"""
+    (op,) = parse(text)
+    for a in (-1, 2**40 + 3):
+        compiled = compile_for(op, "ascendc", None, {"N": 70}, {"a": a})
+        found = execute(compiled.module, {"x": np.zeros(70, np.int32)}, {"a": a})
+        assert not found.findings
+        assert (found.outputs["y"] == random_bits(np.array(1), np.array(-5000000000))).all()
+        assert (found.outputs["z"] == random_bits(np.array(a), np.array(a))).all()
+        assert found.outputs["s"] == random_bits(np.array(4), np.array(0))
+
+
 def test_random_bits_of_seeds_that_are_read() -> None:
     """Counters beyond what f32 holds, several tiles, a seed a row."""
     text = "op f(s: i64[M], x: f32[M, N]) -> (y: i32[M, N]) { y[m, n] = random_bits(s[m], m * N + n + 2000000000) }"
