@@ -29,6 +29,8 @@ class Library:
 
     def _gradient(self, name: str) -> Op | None:
         if name not in self._gradients:
+            self._override(name)
+        if name not in self._gradients:
             forward = self.get(name.removesuffix(GRADIENT))
             from uol.ir.gradients import gradient, has_gradient
 
@@ -37,6 +39,13 @@ class Library:
 
             self._gradients[name] = gradient(forward, self)
         return self._gradients[name]
+
+    def override(self, gradient: Op) -> None:
+        """Takes a text in the place of a derived gradient, `f_grad`. It is no operator of the library beside f."""
+        self._gradients[gradient.name] = gradient
+
+    def _override(self, name: str) -> None:
+        """A chance to bring in the text of a gradient before it is derived."""
 
     def add(self, op: Op) -> None:
         """Takes an operator in. A name may be given again only to an equal operator."""

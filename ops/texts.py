@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 
-from uol.ir.library import Library
+from uol.ir.library import GRADIENT, Library
 from uol.ir.syntax import Op
 
 FAMILIES = (
@@ -21,6 +21,9 @@ FAMILIES = (
     *("resample", "padding", "rearrange", "indexing", "running", "attentions", "transformer", "loss", "classes"),
     *("optimiser", "running_norm"),
 )
+
+GRADIENTS = "gradients"
+"""The text of the gradients that are written, in place of the derived ones."""
 
 _OPERATOR = re.compile(r"^op (\w+)\(", re.MULTILINE)
 
@@ -51,6 +54,12 @@ class TextLibrary(Library):
         if name in self._families:
             self._read(self._families[name])
         return super().get(name)
+
+    def _override(self, name: str) -> None:
+        """The gradients that are written, for operators of the library that no one has exchanged."""
+        for gradient in _parsed(GRADIENTS):
+            if gradient.name == name and name.removesuffix(GRADIENT) in self._order:
+                self.override(gradient)
 
     def add(self, op: Op) -> None:
         """Takes an operator in. A name may be given again only to an equal operator."""

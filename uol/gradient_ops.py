@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from uol.catalogue import catalogue
 from uol.ir.gradients import gradient
-from uol.ir.syntax import Op
+from uol.ir.library import GRADIENT
+from uol.ir.syntax import Name, Op, Param, Statement, below
 from uol.ir.types import is_float
 
 
@@ -32,10 +34,28 @@ def float_inputs(op: Op) -> tuple[str, ...]:
 
 def gradient_op(op: Op, wrt: tuple[str, ...]) -> GradientOp:
     """The gradient operator with respect to some inputs. Raises UolError where there is none."""
-    found = gradient(op, catalogue(), wrt)
-    if wrt != float_inputs(op):
+    whole = catalogue().get(f"{op.name}{GRADIENT}") if catalogue().get(op.name) == op else None
+    every = float_inputs(op)
+    if wrt == every:
+        found = whole or gradient(op, catalogue(), wrt)
+    elif whole is not None and whole != gradient(op, catalogue()):  # a text that is written
+        found = _with_results(whole, [r for r, name in zip(whole.results, every, strict=True) if name in wrt])
+    else:
+        found = gradient(op, catalogue(), wrt)
+    if wrt != every:
         found = replace(found, name=f"{found.name}_{'_'.join(wrt)}")
     return GradientOp(found, wrt, tuple(_source(op, p.name) for p in found.params))
+
+
+def _with_results(op: Op, results: Sequence[Param]) -> Op:
+    """The operator with these results alone, and the statements that they are made from."""
+    needed = {r.name for r in results}
+    body: list[Statement] = []
+    for statement in reversed(op.body):
+        if any(t.tensor in needed for t in statement.targets):
+            body.insert(0, statement)
+            needed |= {n.id for n in below(statement.value) if isinstance(n, Name)}
+    return replace(op, results=tuple(results), body=tuple(body))
 
 
 def _source(op: Op, name: str) -> tuple[str, int]:
