@@ -6,10 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from random_ops import Case, typed_ops
 
-from uol.ir import Library, Program, instantiate, interpret, parse
+from uol.ir import Library, Program, instantiate, interpret, parse, syntax
 from uol.ir.checked import needs_checks
 from uol.ir.errors import DataError
+from uol.ir.nodes import Scatter
 
 OPS = parse("""
 op quotient(a: i32[N], b: i32[N]) -> (q: i32[N], r: i32[N]) {
@@ -122,3 +126,88 @@ def test_only_programs_that_values_can_break_need_checks() -> None:
         op.name for op in OPS if needs_checks(instantiate(op, LIBRARY, types={}, attrs={"S": 3} if op.name == "added" else {}))
     }
     assert needed == {op.name for op in OPS} - {"halves"}
+
+
+@settings(max_examples=60, deadline=None)
+@given(typed_ops(smallest=0, largest=5, whole=True))
+def test_random_operators_are_as_without_checks_or_drop_what_lies_outside(case: Case) -> None:
+    ops = parse(case.text)
+    program = instantiate(ops[-1], Library(ops), types={"T": case.dtype}, dims=case.dims)
+    plain = interpret(program, case.inputs)
+    try:
+        checked = interpret(program, case.inputs, checked=True)
+    except DataError as error:
+        dropped, broken = any(isinstance(s, Scatter) and s.guard for s in program.stages), error.message
+    else:
+        dropped, broken = True, ""
+        for name, value in plain.items():
+            np.testing.assert_array_equal(checked[name], value)
+    assert dropped and (not broken or "lies outside" in broken)
+
+
+@st.composite
+def quotients(draw: st.DrawFn) -> str:
+    """A value of integer quotients in arms of selects and in masked sums, over i and j."""
+
+    def value(depth: int, bound: bool) -> str:
+        leaf = draw(st.sampled_from(("a[i]", "b[i]", "2") + (("c[j]",) if bound else ())))
+        kind = draw(st.sampled_from(("leaf", "quotient", "select", "sum"))) if depth else "leaf"
+        match kind:
+            case "quotient":
+                return f"({value(depth - 1, bound)} {draw(st.sampled_from('/%'))} {value(depth - 1, bound)})"
+            case "select":
+                a, b = value(depth - 1, bound), value(depth - 1, bound)
+                return f"select({value(0, bound)} {draw(st.sampled_from(('==', '<', '!=')))} {value(0, bound)}, {a}, {b})"
+            case "sum" if not bound:
+                return f"sum[j < M, j <= i]({value(depth - 1, True)})"
+        return leaf
+
+    return value(3, False)
+
+
+@settings(max_examples=60, deadline=None)
+@given(quotients(), st.integers(0, 2**32 - 1))
+def test_a_division_by_zero_is_an_error_exactly_where_it_is_evaluated(value: str, seed: int) -> None:
+    (op,) = parse(f"op f(a: i32[N], b: i32[N], c: i32[M]) -> (y: i32[N]) where M > 0 {{ y[i] = {value} }}")
+    rng = np.random.default_rng(seed)
+    inputs = {name: rng.integers(-1, 3, size) for name, size in (("a", 3), ("b", 3), ("c", 4))}
+    program = instantiate(op, Library(), types={}, dims={"N": 3, "M": 4})
+    try:
+        interpret(program, inputs, checked=True)
+        found = False
+    except DataError:
+        found = True
+    assert found == any(divides_by_zero(op.body[0].value, inputs, {"i": i}) for i in range(3))
+
+
+class Zero(Exception):
+    """A division by zero was evaluated."""
+
+
+def divides_by_zero(expr: syntax.Expr, inputs: dict[str, np.ndarray], at: dict[str, int]) -> bool:
+    """One point, by Python's own lazy evaluation."""
+    try:
+        scalar(expr, inputs, at)
+    except Zero:
+        return True
+    return False
+
+
+def scalar(expr: syntax.Node, inputs: dict[str, np.ndarray], at: dict[str, int]) -> int:
+    match expr:
+        case syntax.Number(value=number):
+            return int(number)
+        case syntax.Access(tensor=syntax.Name(id=name), index=(syntax.Name(id=index),)):
+            return int(inputs[name][at[index]])
+        case syntax.Apply(fn="select", args=(c, a, b)):
+            return scalar(a if scalar(c, inputs, at) else b, inputs, at)
+        case syntax.Reduction(args=(body,)):
+            return sum(scalar(body, inputs, {**at, "j": j}) for j in range(min(4, at["i"] + 1)))
+        case syntax.Binary(op=op, left=left, right=right):
+            a, b = scalar(left, inputs, at), scalar(right, inputs, at)
+            if op in "/%" and b == 0:
+                raise Zero
+            return {"/": lambda: a // b, "%": lambda: a % b, "==": lambda: a == b, "<": lambda: a < b, "!=": lambda: a != b}[
+                op
+            ]()
+    raise AssertionError(expr)
