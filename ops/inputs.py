@@ -59,7 +59,7 @@ def make_inputs(program: Program, kind: Kind, seed: int = 0) -> dict[str, Array]
         else _values(t, _ask(program.name, t.name), "random" if few else kind, generator)
         for t in program.by_role("in")
     }
-    for name in program.sorted:
+    for name in inputs.keys() & set(program.sorted):
         inputs[name] = np.sort(inputs[name])
     if few:
         first = next(iter(inputs.values())).reshape(-1)

@@ -20,6 +20,7 @@ FAMILIES = (
     *("products", "conv", "conv_3d", "conv_bn", "conv_transpose", "conv_transpose_3d", "pool", "pool3d", "adaptive"),
     *("resample", "padding", "rearrange", "indexing", "running", "attentions", "transformer", "loss", "classes"),
     *("optimiser", "running_norm"),
+    *("ordering", "scatter", "mixture", "random"),
 )
 
 GRADIENTS = "gradients"

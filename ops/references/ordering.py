@@ -1,0 +1,36 @@
+"""Orders of rows: stable, NaN greatest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def topk(x: Tensor, top: int) -> tuple[Tensor, Tensor]:
+    """The first of a stable order from the largest; PyTorch's own `topk` may give any of equal ones."""
+    values, places = torch.sort(x, dim=-1, descending=True, stable=True)
+    return values[..., :top], places[..., :top]
+
+
+def median(x: Tensor) -> Tensor:
+    """The lower of the two in the middle; NaN counts as greatest."""
+    return torch.sort(x, dim=-1).values[..., (x.shape[-1] - 1) // 2]
+
+
+def unique(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Distinct values in order and how often each stands, both filled up with 0, and how many there are."""
+    values, counts = torch.unique(x, return_counts=True)
+    fill = len(x) - len(values)
+    return functional.pad(values, (0, fill)), functional.pad(counts, (0, fill)), torch.tensor(len(values))
+
+
+REFERENCES: Mapping[str, Callable[..., object]] = {
+    "sort": lambda x: torch.sort(x, dim=-1).values,
+    "argsort": lambda x: torch.argsort(x, dim=-1, stable=True),
+    "topk": topk,
+    "median": median,
+    "unique": unique,
+}

@@ -1,0 +1,40 @@
+"""Randomness: Threefry-2x32-20, word by word."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+
+_MASK = 0xFFFFFFFF
+_ROTATIONS = (13, 15, 26, 6, 17, 29, 16, 24)
+
+
+def bits(seed: int, counter: int) -> int:
+    """The first word of Threefry-2x32 with twenty rounds (Salmon et al., SC 2011), as a signed number."""
+    keys = [seed & _MASK, seed >> 32 & _MASK]
+    keys.append(keys[0] ^ keys[1] ^ 0x1BD11BDA)
+    a, b = (counter & _MASK) + keys[0] & _MASK, (counter >> 32 & _MASK) + keys[1] & _MASK
+    for number in range(20):
+        a = a + b & _MASK
+        turn = _ROTATIONS[number % 8]
+        b = (b << turn & _MASK | b >> 32 - turn) ^ a
+        if number % 4 == 3:
+            step = number // 4 + 1
+            a, b = a + keys[step % 3] & _MASK, b + keys[(step + 1) % 3] + step & _MASK
+    return a - (a >> 31 << 32)
+
+
+def uniform(like: Tensor, seed: int) -> Tensor:
+    """Numbers in [0, 1), each from its place in row-major order."""
+    drawn = [bits(seed, place) * 2.0**-32 + 0.5 for place in range(like.numel())]
+    return torch.tensor(drawn, dtype=like.dtype).reshape(like.shape)
+
+
+def dropout(x: Tensor, seed: int, p: float = 0.5) -> Tensor:
+    """Each element dropped with probability p, the others scaled up."""
+    return torch.where(uniform(x, seed) >= p, x / (1 - p), 0.0)
+
+
+REFERENCES: Mapping[str, Callable[..., object]] = {"uniform": uniform, "dropout": dropout}
