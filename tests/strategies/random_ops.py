@@ -162,20 +162,24 @@ def typed_ops(
         inputs.append(draft.tensors[-1])
     for number in range(draw(st.integers(1, 3))):
         _local(draft, f"t{number}", dims, whole)
-    result = draft.tensors[-1]
+    results = [t for t in draft.tensors if t.dtype == "acc"] if whole else draft.tensors[-1:]
     head = ", ".join(f"{t.name}: {t.dtype}[{', '.join(t.axes)}]" for t in inputs)
     extra = [d for d in dims if not any(d in t.axes for t in inputs)]
     head += "".join(f", e{n}: T[{d}]" for n, d in enumerate(extra))
     inputs += [Tensor(f"e{n}", (d,), "T") for n, d in enumerate(extra)]
-    shape, index = ", ".join(result.axes), ", ".join(a.lower() for a in result.axes)
-    last = f"  y[{index}] = T({result.name}[{index}])"
-    text = f"op random({head}) -> (y: T[{shape}]) for T in (f64, f32, f16, bf16) {{\n"
-    text += "\n".join((*draft.lines, last)) + "\n}"
+    given = [(f"y{n if whole else ''}", t.name, t.axes) for n, t in enumerate(results)]
+    shapes = ", ".join(f"{y}: T[{', '.join(axes)}]" for y, _, axes in given)
+    last = [f"  {y}[{i}] = T({t}[{i}])" for y, t, axes in given for i in [", ".join(a.lower() for a in axes)]]
+    text = f"op random({head}) -> ({shapes}) for T in (f64, f32, f16, bf16) {{\n"
+    text += "\n".join((*draft.lines, *last)) + "\n}"
     dtype = draw(st.sampled_from(dtypes))
     sizes = draft.sizes or {d: draw(st.integers(smallest, largest)) for d in dims}
     text = "\n".join((*draft.callees, text))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    return Case(text, dtype, sizes, {t.name: _values(rng, t, dtype, sizes) for t in inputs})
+    values = {t.name: _values(rng, t, dtype, sizes) for t in inputs}
+    if whole and draw(st.booleans()):
+        values = {name: np.round(v * 2) / 2 if v.dtype.kind == "f" else v for name, v in values.items()}  # ties for sorts
+    return Case(text, dtype, sizes, values)
 
 
 def _values(rng: np.random.Generator, tensor: Tensor, dtype: str, sizes: dict[str, int]) -> np.ndarray:

@@ -30,7 +30,9 @@ from uol.ir.nodes import Axis, Const, Var
 
 
 def candidates(spec: Scatter, host: Host) -> tuple[Additions, ...]:
-    """One schedule."""
+    """One schedule; none where the length of the tensor is an argument."""
+    if static_span(spec.arg(spec.add.tensor)) is None:
+        return ()
     free = [a for a in spec.index if Var(a.name) in spec.place]
     lane = next((a for a in free if _feeds_lanes(spec, a)), None)
     others = tuple(a for a in free if a is not lane)
