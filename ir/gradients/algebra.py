@@ -14,7 +14,7 @@ from fractions import Fraction
 from functools import reduce
 from math import isinf
 
-from uol.ir.syntax import Binary, Expr, Number, Unary
+from uol.ir.syntax import Apply, Binary, Expr, Number, Unary
 
 Factors = tuple[tuple[Expr, int], ...]
 
@@ -86,6 +86,7 @@ def multiply(each: Sum, by: Product) -> Sum:
 
 def to_expr(products: Sum) -> Expr:
     """The sum as an expression, what its products have in common taken out."""
+    products = with_choices_joined(products)
     if not products:
         return Number(0)
     if len(products) == 1:
@@ -95,6 +96,37 @@ def to_expr(products: Sum) -> Expr:
     if rest[0].coefficient < 0:
         common, rest = common.scaled(Fraction(-1)), [p.scaled(Fraction(-1)) for p in rest]
     return product_expr(common, _plain_sum(rest))
+
+
+def with_choices_joined(products: Sum) -> Sum:
+    """select(c, a, 0) + select(c, 0, b) as select(c, a, b)."""
+    for n, first in enumerate(products):
+        for second in products[n + 1 :]:
+            joined = _joined(first, second)
+            if joined is not None:
+                return with_choices_joined(tuple(joined if p is first else p for p in products if p is not second))
+    return products
+
+
+def _joined(first: Product, second: Product) -> Product | None:
+    a, b = _choice(first), _choice(second)
+    if a is None or b is None or a[0] != b[0]:
+        return None
+    for (_, x, y), (_, v, w) in ((a, b), (b, a)):
+        if is_zero(y) and is_zero(v):
+            return Product(Fraction(1), ((Apply("select", (a[0], x, w)), 1),))
+    return None
+
+
+def _choice(product: Product) -> tuple[Expr, Expr, Expr] | None:
+    """Condition and arms of a product that is a choice, the coefficient in the arms."""
+    if len(product.factors) != 1 or product.factors[0][1] != 1:
+        return None
+    match product.factors[0][0]:
+        case Apply(fn="select", args=(condition, a, b)):
+            arms = (to_expr((product_of(x).scaled(product.coefficient),)) if not is_zero(x) else x for x in (a, b))  # type: ignore[arg-type]
+            return (condition, *arms)  # type: ignore[return-value]
+    return None
 
 
 def common_part(products: Sum) -> Product:

@@ -6,15 +6,43 @@ from dataclasses import dataclass
 
 from uol.ir.gradients.algebra import Sum
 from uol.ir.gradients.substitution import Item
-from uol.ir.syntax import Expr, Name, Pack
+from uol.ir.syntax import Access, Apply, Binary, Expr, Name, Node, Number, Pack, below
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An arm of a `select`, around what is differentiated: the first where `taken`, else the second."""
+
+    condition: Expr
+    taken: bool
+
+    def around(self, value: Expr) -> Expr:
+        """The value where the arm was taken, else 0. Conditions join, where the inner one needs none of the outer."""
+        match value:
+            case Apply(fn="select", args=(inner, arm, Number(value=0))) if self.taken and stands_alone(inner):
+                return Apply("select", (Binary("and", self.condition, inner), arm, Number(0)))  # type: ignore[arg-type]
+        zero = Number(0)
+        return Apply("select", (self.condition, value, zero) if self.taken else (self.condition, zero, value))
+
+
+def stands_alone(condition: Node) -> bool:
+    """Whether every read of a condition is in range wherever it is made."""
+    reads = [n for n in below(condition) if isinstance(n, Access)]
+    return all(r.fill is not None or all(isinstance(i, Name | Pack) for i in r.index) for r in reads)
 
 
 @dataclass(frozen=True, slots=True)
 class Cotangent:
-    """A sum of products of one type."""
+    """A sum of products of one type, under the choices of `path`, outermost first.
+
+    The choices go around the finished term, so that no factor of an arm that was not taken is ever multiplied. The first
+    `applied` of them are in the sum already: a local has been made of it.
+    """
 
     type: str
     sum: Sum
+    path: tuple[Choice, ...] = ()
+    applied: int = 0
 
 
 @dataclass(frozen=True, slots=True)

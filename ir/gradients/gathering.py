@@ -13,14 +13,14 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from uol.ir.gradients.algebra import Product, Sum, add, product_expr, product_of, to_expr
-from uol.ir.gradients.cotangent import Cotangent, Index
+from uol.ir.gradients.cotangent import Cotangent, Index, stands_alone
 from uol.ir.gradients.guards import Guarded, guarded
 from uol.ir.gradients.inference import Types, extent_in
 from uol.ir.gradients.integer_text import minus, plus, shorter, simplified
 from uol.ir.gradients.inversion import Inverse, invert
 from uol.ir.gradients.naming import Names
 from uol.ir.gradients.substitution import Item, free_keys, index_key, substitute
-from uol.ir.syntax import Access, Apply, Binary, Binder, Bool, Expr, Name, Node, Number, Pack, Reduction, below
+from uol.ir.syntax import Access, Apply, Binary, Binder, Bool, Expr, Name, Number, Pack, Reduction
 
 FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
@@ -243,7 +243,7 @@ def _under(conditions: Sequence[Expr], products: Sum) -> Sum:
 def chosen(conditions: Sequence[Expr], value: Expr) -> Expr:
     """`select(all conditions, value, 0)`; a choice within joins them, where its condition needs none of the others."""
     match value:
-        case Apply(fn="select", args=(inner, arm, Number(value=0))) if _stands_alone(inner) and not isinstance(arm, Pack):
+        case Apply(fn="select", args=(inner, arm, Number(value=0))) if stands_alone(inner) and not isinstance(arm, Pack):
             return chosen((*conditions, inner), arm)  # type: ignore[arg-type]
     return Apply("select", (conjunction(conditions), value, Number(0)))
 
@@ -253,12 +253,6 @@ def conjunction(conditions: Sequence[Expr]) -> Expr:
     for condition in conditions[1:]:
         whole = Binary("and", whole, condition)
     return whole
-
-
-def _stands_alone(condition: Node) -> bool:
-    """Whether every read of a condition is in range wherever it is made."""
-    reads = [n for n in below(condition) if isinstance(n, Access)]
-    return all(r.fill is not None or all(isinstance(i, Name | Pack) for i in r.index) for r in reads)
 
 
 def summed(product: Product, free: Sequence[Index], conditions: Sequence[Expr], types: Types) -> Product:

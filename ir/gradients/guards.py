@@ -42,7 +42,7 @@ def guarded(products: Sum, scope: Sequence[Index], inverse: Inverse, types: Type
         covered = covered & own
     if not vanishing:
         return Guarded(products, _ranges(doubtful, extents, inverse), whole=True)
-    safe = tuple(Product(p.coefficient, tuple((_with_else(f, doubtful), q) for f, q in p.factors)) for p in products)
+    safe = tuple(Product(p.coefficient, tuple((with_else(f, doubtful), q) for f, q in p.factors)) for p in products)
     return Guarded(safe, _ranges(doubtful - covered, extents, inverse))
 
 
@@ -66,7 +66,7 @@ def _covered(factor: Expr, doubtful: frozenset[str], extents: Mapping[str, Item 
     return None
 
 
-def _with_else(expr: Expr, doubtful: frozenset[str]) -> Expr:
+def with_else(expr: Expr, doubtful: frozenset[str]) -> Expr:
     """Every read at a doubtful index, in conditions too, with an `else 0`."""
 
     def rule(node: Node) -> Expr | None:

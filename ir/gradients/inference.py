@@ -65,6 +65,10 @@ class Types:
         match expr:
             case Apply(fn="select", args=(condition, a, Number(value=0) as zero)) if not isinstance(a, Pack):
                 return Apply("select", (condition, self.cast(a, source, target), zero))
+            case Apply(fn="select", args=(condition, Number(value=0) as zero, b)) if not isinstance(b, Pack):
+                return Apply("select", (condition, zero, self.cast(b, source, target)))
+            case Unary(op="neg", arg=Apply(fn="acc", args=(arg,))) if not isinstance(arg, Pack) and self.of(arg) == target:
+                return Unary("neg", arg)
             case Apply(fn="acc", args=(arg,)) if not isinstance(arg, Pack) and self.of(arg) == target:
                 return arg
         if self.accumulator(source) == target:

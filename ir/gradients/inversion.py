@@ -20,8 +20,8 @@ from uol.ir.gradients.cotangent import Index
 from uol.ir.gradients.integer_text import minus, plus, quotient, remainder, times
 from uol.ir.gradients.linear_form import ONE, Linear, Term, linear_form, opposite, subtract
 from uol.ir.gradients.naming import Names
-from uol.ir.gradients.substitution import Item, free_keys, substitute
-from uol.ir.syntax import Binary, Expr, Name, Number, Pack
+from uol.ir.gradients.substitution import Item, exchange, free_keys, substitute
+from uol.ir.syntax import Access, Apply, Binary, Expr, Name, Node, Number, Pack
 
 
 @dataclass(slots=True)
@@ -57,6 +57,11 @@ def invert(
     return _Inversion(scope, names, units, searching).run(index, element, dims)
 
 
+def _as_i64(node: Node) -> Expr | None:
+    """Data among indices, outside of an index: integers of any type are compared with an index as i64."""
+    return Apply("i64", (node,)) if isinstance(node, Access) else None
+
+
 class _Inversion:
     def __init__(self, scope: Sequence[Index], names: Names, units: Sequence[Expr], searching: bool) -> None:
         self.units, self.searching = units, searching
@@ -84,7 +89,7 @@ class _Inversion:
                 continue
             if not self.searching:
                 return None
-            self.out.conditions.append(Binary("==", item, place))
+            self.out.conditions.append(Binary("==", exchange(item, _as_i64), place))
         self.out.free += [i for k, i in self.scope.items() if k not in self.out.values]
         self.settle()
         return self.out

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from uol.ir.gradients.algebra import Product, Sum, add, product_of, to_expr
 from uol.ir.gradients.backward_call import Roles, arguments, statement_of
 from uol.ir.gradients.callees import call_of, callee
 from uol.ir.gradients.cotangent import Cotangent, Index
 from uol.ir.gradients.gathering import Term, gather, is_awkward
+from uol.ir.gradients.guards import with_else
 from uol.ir.gradients.inference import Types, extent_in
 from uol.ir.gradients.invariance import stabilisers
 from uol.ir.gradients.learning import is_order, learn
@@ -27,7 +29,7 @@ from uol.ir.gradients.substitution import (
 )
 from uol.ir.gradients.sweep import Sweep, is_plain_read
 from uol.ir.library import Library
-from uol.ir.syntax import Access, Apply, Bool, Expr, Name, Number, Op, Pack, Reduction, Statement, Target, below
+from uol.ir.syntax import Access, Apply, Binary, Bool, Expr, Name, Number, Op, Pack, Reduction, Statement, Target, below
 
 
 class Reversal:
@@ -54,7 +56,7 @@ class Reversal:
                 learn(types, statement, op.body[number + 1 :])
         self.active = self._active(asked) - stabilisers(op.body, results, frozenset(types.sets))
         self.rewriting = Rewriting(saved_products(op, types))
-        self.forward = [s for s in op.body if not any(t.tensor in results for t in s.targets)]
+        self.forward = [r for s in op.body if (r := self.recomputed(s, results)) is not None]
         self.statements: list[Statement] = []
         self.terms: dict[str, list[Cotangent]] = {}
         self.elements: dict[str, tuple[Item, ...]] = {
@@ -82,6 +84,23 @@ class Reversal:
         zero = {s.targets[0].tensor for s in backward.body if s.value == Number(0)}
         return frozenset(passed[p] for p, name in roles.gradients.items() if name not in zero)
 
+    def recomputed(self, statement: Statement, results: frozenset[str]) -> Statement | None:
+        """What gives the locals of a statement anew: values in an order by the places that were saved, the results of a
+        call beside new locals for those that were."""
+        saved = [t for t in statement.targets if t.tensor in results]
+        if not saved:
+            return statement
+        if len(saved) == len(statement.targets):
+            return None
+        value = statement.value
+        if isinstance(value, Reduction) and saved == [statement.targets[1]]:
+            place = Access(Name(saved[0].tensor), saved[0].index)
+            key = value.binders[0].name
+            body = substitute(with_else(value.args[0], frozenset((key,))), {key: place})
+            return Statement(statement.targets[:1], "=", body)
+        targets = tuple(replace(t, tensor=self.names.fresh(t.tensor)) if t in saved else t for t in statement.targets)
+        return replace(statement, targets=targets)
+
     def run(self) -> None:
         for statement in reversed(self.op.body):
             if not any(t.tensor in self.active for t in statement.targets):
@@ -99,7 +118,7 @@ class Reversal:
 
     def plain(self, statement: Statement) -> None:
         target = statement.targets[0]
-        total, scope = self.complete(target)
+        total, scope = self.complete(target, statement.value)
         if total.sum:
             carried = self.carried(target.tensor, total, statement.value, scope)
             self.sweep(statement, target.tensor).visit(statement.value, carried, scope)
@@ -112,11 +131,11 @@ class Reversal:
             return
         total, scope = self.complete(target)
         if total.sum:
-            place = self.place(statement, node, target)
+            place = self.order_place(statement, node, target)
             body = substitute(node.args[0], {node.binders[0].name: place})
             self.sweep(statement, target.tensor).visit(body, self.plain_cotangent(target.tensor, total, scope), scope)
 
-    def place(self, statement: Statement, node: Reduction, target: Target) -> Access:
+    def order_place(self, statement: Statement, node: Reduction, target: Target) -> Access:
         """The places of a sorting statement; found once more where the forward did not keep them."""
         if len(statement.targets) == 2:
             return Access(Name(statement.targets[1].tensor), target.index)
@@ -181,14 +200,14 @@ class Reversal:
             (read, _) = total.sum[0].factors[0]
             assert isinstance(read, Access) and isinstance(read.tensor, Name)
             return read.tensor.id
-        value = self.beside(to_expr(total.sum), total.type)
+        value = to_expr(total.sum) if total.sum else self.beside(Number(0), total.type)
         made = self.named_value(f"d{target.tensor}", value, total.type, scope)
         assert isinstance(made, Access) and isinstance(made.tensor, Name)
         return made.tensor.id
 
     # --- cotangents -----------------------------------------------------------------------------------------------------
 
-    def complete(self, target: Target) -> tuple[Cotangent, tuple[Index, ...]]:
+    def complete(self, target: Target, value: Expr | None = None) -> tuple[Cotangent, tuple[Index, ...]]:
         """The cotangent of a target in its type, and the indices that it stands under."""
         name = target.tensor
         self.elements.setdefault(name, target.index)
@@ -198,9 +217,10 @@ class Reversal:
         if name in self.seeds:
             self.terms.setdefault(name, []).insert(0, Cotangent(dtype, (product_of(self.anchor),)))
         total = self.narrowed(self.total(name), dtype)
-        if name in self.sums and total.sum:  # the scattered sum does not say how large it is, the tensor does
-            value = self.beside(to_expr(total.sum), dtype)
-            total = Cotangent(dtype, (product_of(self.named_value(f"d{name}", value, dtype, scope)),))
+        if name in self.sums and total.sum and not _is_contraction(value):
+            # a scattered sum does not say how large it is: the tensor does, or the other factor of a contraction
+            sized = self.beside(to_expr(total.sum), dtype)
+            total = Cotangent(dtype, (product_of(self.named_value(f"d{name}", sized, dtype, scope)),))
         return total, scope
 
     def total(self, name: str) -> Cotangent:
@@ -312,9 +332,18 @@ class Reversal:
         self.statements.append(Statement((Target(name, index),), "=", value))
         return Access(Name(name), index)
 
-    def anchored(self, value: Expr, reduction: Reduction, scope: tuple[Index, ...]) -> Expr:
-        """The value, such that its reduction alone says how far the indices of the scope run."""
-        return value if self.is_sized(reduction, scope) else self.beside(value, self.types.of(value) or "")
+    def place(self, extremum: Reduction, wish: str, scope: tuple[Index, ...]) -> Expr:
+        """argmax for max: the result that holds it, or a local."""
+        found = replace(extremum, op=f"arg{extremum.op}")
+        results = {r.name for r in self.op.results}
+        for statement in self.op.body:
+            target = statement.targets[0]
+            if statement.value == found and target.tensor in results and target.index == tuple(i.item for i in scope):
+                return Access(Name(target.tensor), target.index)
+        if not self.is_sized(found, scope):
+            (body,) = found.args
+            found = replace(found, args=(self.beside(body, self.types.of(body) or ""),))
+        return self.named_value(wish, found, "i64", scope)
 
     def is_sized(self, value: Expr, scope: tuple[Index, ...]) -> bool:
         """Whether every index of the scope stands alone in the value, over its own extent."""
@@ -345,7 +374,12 @@ def _bare(product: Product, index: tuple[Item, ...]) -> bool:
     return isinstance(factor, Access) and isinstance(factor.tensor, Name) and factor.index == index and factor.fill is None
 
 
-def _is_dot(node: Reduction) -> bool:
-    from uol.ir.syntax import Binary
+def _is_contraction(value: Expr | None) -> bool:
+    match value:
+        case Reduction(op="sum", args=(Binary(op="*", left=left, right=right),)):
+            return is_plain_read(left) and is_plain_read(right)
+    return False
 
+
+def _is_dot(node: Reduction) -> bool:
     return isinstance(node.args[0], Binary) and node.args[0].op == "*"

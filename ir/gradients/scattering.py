@@ -29,7 +29,7 @@ def scattered(
     conditions: list[Expr] = [
         Binary(relation, i.item, bound) for i in term.scope for relation, bound in i.conditions if not isinstance(i.item, Pack)
     ]
-    standing = (value, Access(Name(""), access.index))
+    standing = (value, Access(access.tensor, access.index))
     for index in term.scope:
         stands = extent_in(types, standing, index.item) == index.extent
         if extent_in(types, standing, index.item) is None:

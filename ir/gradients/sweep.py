@@ -15,7 +15,7 @@ from typing import Protocol
 
 from uol.ir.functions import FUNCTIONS
 from uol.ir.gradients.algebra import Product, multiply, product_of, sum_of, to_expr
-from uol.ir.gradients.cotangent import Cotangent, Index
+from uol.ir.gradients.cotangent import Choice, Cotangent, Index
 from uol.ir.gradients.derivatives import derivative, is_flat
 from uol.ir.gradients.inference import Types, extent_in
 from uol.ir.gradients.rewriting import Known, Rewriting
@@ -40,11 +40,8 @@ class Sink(Protocol):
     def named(self, wish: str, cotangent: Cotangent, scope: Scope) -> Cotangent:
         """The same, as the read of a local that a statement of its own defines."""
 
-    def named_value(self, wish: str, value: Expr, dtype: str, scope: Scope) -> Expr:
-        """A value that is needed beside the forward's own, as the read of a local."""
-
-    def anchored(self, value: Expr, reduction: Reduction, scope: Scope) -> Expr:
-        """The value, such that a local made of its reduction says how far its indices run."""
+    def place(self, extremum: Reduction, wish: str, scope: Scope) -> Expr:
+        """The place of an extremum, as the read of a tensor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +115,8 @@ class Sweep:
         if node.fn == "select":
             condition, a, b = args
             chosen = self.value(condition)
-            self.visit(a, self.only(cotangent, chosen, first=True), scope)
-            self.visit(b, self.only(cotangent, chosen, first=False), scope)
+            self.visit(a, self.only(cotangent, chosen), scope)
+            self.visit(b, self.only(cotangent, chosen, taken=False), scope)
         elif node.fn in FUNCTIONS:
             self.function(node, args, cotangent, scope)
         elif node.fn == "acc" or node.fn in DTYPES or node.fn in types.sets:
@@ -134,16 +131,14 @@ class Sweep:
         if cotangent.type == target:
             return cotangent
         cast = self.sink.types.cast(self.expr(cotangent), cotangent.type, target)
-        return Cotangent(target, (product_of(cast),))
+        return replace(cotangent, type=target, sum=(product_of(cast),))
 
     def expr(self, cotangent: Cotangent) -> Expr:
         return to_expr(self.rewriting.held(cotangent.sum))
 
-    def only(self, cotangent: Cotangent, condition: Expr, *, first: bool) -> Cotangent:
-        """The cotangent where the arm was taken; factors without an index of the condition stay outside."""
-        value = self.expr(cotangent)
-        arms = (value, Number(0)) if first else (Number(0), value)
-        return replace(cotangent, sum=(product_of(Apply("select", (condition, *arms))),))
+    def only(self, cotangent: Cotangent, condition: Expr, *, taken: bool = True) -> Cotangent:
+        """The cotangent where a condition holds, or where it does not."""
+        return replace(cotangent, path=(*cotangent.path, Choice(condition, taken)))
 
     def function(self, node: Apply, args: list[Expr], cotangent: Cotangent, scope: Scope) -> None:
         if is_flat(node.fn):
@@ -163,19 +158,20 @@ class Sweep:
             node = replace(node, args=(replace(node, args=tuple(others)), last))
         first = node.args[0]
         assert not isinstance(first, Pack)
-        above, below_ = (">", "<") if node.fn == "max" else ("<", ">")
+        above = ">" if node.fn == "max" else "<"
         held = self.value(node)
         for arg, other, relation in ((first, last, above), (last, first, above)):
             if not self.is_active(arg):
                 continue
             if self.sink.types.of(other) is None:
                 chosen = held if held != node else self.value(arg)
-                self.visit(arg, self.only(cotangent, Binary(relation, chosen, other), first=True), scope)
+                self.visit(arg, self.only(cotangent, Binary(relation, chosen, other)), scope)
                 continue
             a, b = self.value(arg), self.value(other)
-            half = Apply("select", (Binary("==", a, b), Binary("*", Number(0.5), self.expr(cotangent)), Number(0)))
-            share = Apply("select", (Binary(relation, a, b), self.expr(cotangent), half))
-            self.visit(arg, replace(cotangent, sum=(product_of(share),)), scope)
+            whole, half = self.expr(cotangent), self.expr(self.times(cotangent, Number(0.5)))
+            share = Apply("select", (Binary(relation, a, b), whole, half))
+            shared = replace(cotangent, sum=(product_of(share),))
+            self.visit(arg, self.only(shared, Binary(f"{relation}=", a, b)), scope)
 
     def reduction(self, node: Reduction, cotangent: Cotangent, scope: Scope) -> None:
         body = node.args[0]
@@ -192,17 +188,29 @@ class Sweep:
         """The terms of a contraction read its cotangent as one factor."""
         indexed = [f for p in cotangent.sum for f, _ in p.factors if free_keys(f) & {i.key for i in scope}]
         plain = len(cotangent.sum) == 1 and all(map(is_plain_read, indexed))
-        if plain and (len(indexed) <= 1 or not isinstance(body, Binary) or body.op != "*"):
+        product = isinstance(body, Binary) and body.op == "*"
+        if plain and not product or plain and len(indexed) <= 1 and cotangent.applied == len(cotangent.path):
             return cotangent
-        return self.sink.named(self.wish, self.finished(cotangent), scope)
+        return self.read_as_local(cotangent, scope)
 
     def read_once(self, cotangent: Cotangent, scope: Scope) -> Cotangent:
         """The cotangent with a name, where it is a choice that two terms would make anew."""
-        choices = [f for p in cotangent.sum for f, _ in p.factors if isinstance(f, Apply) and f.fn == "select"]
-        return self.sink.named(self.wish, self.finished(cotangent), scope) if choices else cotangent
+        return self.read_as_local(cotangent, scope) if cotangent.applied < len(cotangent.path) else cotangent
+
+    def read_as_local(self, cotangent: Cotangent, scope: Scope) -> Cotangent:
+        named = self.sink.named(self.wish, self.finished(cotangent), scope)
+        return replace(named, path=cotangent.path, applied=len(cotangent.path))
 
     def finished(self, cotangent: Cotangent) -> Cotangent:
-        return replace(cotangent, sum=self.rewriting.held(cotangent.sum))
+        """The cotangent with all its choices around it. One that was made before is not made again around mere reads."""
+        products = self.rewriting.held(cotangent.sum)
+        tame = all(power > 0 and is_tame(factor) for p in products for factor, power in p.factors)
+        if cotangent.path and not (tame and cotangent.applied == len(cotangent.path)):
+            value = to_expr(products)
+            for choice in reversed(cotangent.path):
+                value = choice.around(value)
+            products = (product_of(value),)
+        return Cotangent(cotangent.type, products)
 
     def indices(self, node: Reduction, scope: Scope) -> tuple[Index, ...]:
         """The indices that a reduction binds. A constant upper bound is the extent where the index stands nowhere alone; one
@@ -254,14 +262,9 @@ class Sweep:
         if len(own) > 1 and any(i.conditions for i in own):
             here = self.places_one_by_one(node, scope)
         else:
-            at = self.sink.named_value("at", self.place(replace(node, args=(self.value(node.args[0]),)), scope), "i64", scope)
+            at = self.sink.place(replace(node, args=(self.value(node.args[0]),)), "at", scope)
             here = Binary("==", at, linear_position(node, {i.key: i.extent for i in own}))
-        self.visit(node.args[0], self.only(cotangent, here, first=True), inner)
-
-    def place(self, node: Reduction, scope: Scope) -> Expr:
-        """The place of the extremum: argmax for max."""
-        body = self.sink.anchored(node.args[0], node, scope)
-        return replace(node, op=f"arg{node.op}", args=(body,))
+        self.visit(node.args[0], self.only(cotangent, here), inner)
 
     def places_one_by_one(self, node: Reduction, scope: Scope) -> Expr:
         """The row of the extremum, then its place in that row: the linear place in a window with bounds of its own would
@@ -274,7 +277,7 @@ class Sweep:
             first = tuple(b for b in binders if b.name == name)
             rest = tuple(b for b in binders if b.name != name)
             row = replace(node, binders=rest, args=(body,)) if rest else body
-            at = self.sink.named_value(f"at_{name}", self.place(replace(node, binders=first, args=(row,)), scope), "i64", scope)
+            at = self.sink.place(replace(node, binders=first, args=(row,)), f"at_{name}", scope)
             body = substitute(body, {name: at})
             binders = tuple(replace(b, bound=None if b.bound is None else substitute(b.bound, {name: at})) for b in rest)
             here = Binary("==", at, Name(name))
@@ -288,6 +291,14 @@ def is_plain_read(expr: Expr) -> bool:
     while isinstance(expr, Apply) and len(expr.args) == 1 and expr.fn not in FUNCTIONS and not isinstance(expr.args[0], Pack):
         expr = expr.args[0]
     return isinstance(expr, Access)
+
+
+def is_tame(expr: Expr) -> bool:
+    """A read, a number, a dim, or a sum of products of those: no value that is made by a function, and may be infinite
+    where it is not wanted."""
+    if isinstance(expr, Reduction) and expr.op == "sum":
+        return all(power > 0 and is_tame(factor) for factor, power in product_of(expr.args[0]).factors)
+    return is_plain_read(expr) or not any(isinstance(n, Access) for n in below(expr))
 
 
 def _position(binder: Binder, item: Name | Pack) -> Expr:

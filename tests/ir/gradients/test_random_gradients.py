@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from random_ops import Case, typed_ops
 
 from uol.ir import Library, check, instantiate, interpret, parse, print_op
@@ -66,4 +66,6 @@ def test_random_gradients_pass_the_checker_for_every_type(case: Case) -> None:
 @settings(max_examples=2000, deadline=None, suppress_health_check=list(HealthCheck))
 @given(typed_ops(dtypes=("f64",), smallest=0))
 def test_many_random_operators(case: Case) -> None:
+    # the place of an extremum over nothing does not exist, and is refused by name
+    assume(0 not in case.dims.values() or not ("max[" in case.text or "min[" in case.text))
     compare(case)
