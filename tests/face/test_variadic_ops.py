@@ -140,3 +140,11 @@ def test_names_of_no_family_are_unknown() -> None:
     for name in ("concat_0", f"concat_{MOST_INPUTS + 1}", "einsum_ij_ik", "einsum_i_i_i_i", "einsum_i_jj", "stack_x"):
         with pytest.raises(AttributeError):
             getattr(uol.ops, name)
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes"), [("concat_2", [(2, 3), (1, 3)]), ("stack_2", [(3,), (3,)]), ("einsum_ij_kj_ik", [(2, 3), (4, 3)])]
+)
+def test_pytorch_takes_generated_operators(name: str, sizes: list[tuple[int, ...]]) -> None:
+    assert getattr(uol.ops, name)
+    torch.library.opcheck(getattr(torch.ops.uol, name).default, tuple(seeded(*size).requires_grad_() for size in sizes))
