@@ -16,7 +16,7 @@ from uol.backends.ascendc.evaluate import COMPUTED, EXACT_IN_F32, Evaluator
 from uol.backends.ascendc.extrema import INTEGER_CALL, RELATION
 from uol.backends.ascendc.frame import Span
 from uol.backends.ascendc.halves import stays_half
-from uol.backends.ascendc.truth import mask_of, ones, truth_of
+from uol.backends.ascendc.truth import joined, mask_of, ones, truth_of
 from uol.backends.ascendc.values import Lanes, Mask, Truth, Uniform, Unsupported, Value, int_text, real
 from uol.backends.ascendc.vector_unit import VectorUnit, scalar_text
 from uol.codegen.spec import Fold
@@ -87,13 +87,14 @@ def folded_value(at: Evaluator, step: Fold, span: Span, kind: str) -> Lanes:
 def conditions(at: Evaluator, step: Fold) -> tuple[str, Mask | None]:
     """The conditions of a masked fold: C text of those that are uniform, and a mask of the others."""
     texts: list[str] = []
-    mask: Mask | None = None
+    mask: Truth | None = None
     for condition in step.where:
         truth = truth_of(at, condition)
         if isinstance(truth, Uniform):
             texts.append(truth.text)
             continue
-        mask = truth if mask is None else at.unit.bits("And", mask, truth)
+        mask = truth if mask is None else joined(at, "and", mask, truth)
+    assert not isinstance(mask, Uniform)
     return " && ".join(texts), mask
 
 

@@ -9,21 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from uol.backends.ascendc.buffers import View
-from uol.backends.ascendc.casts import convert
-from uol.backends.ascendc.frame import LANES, ROWS, UNIFORM, Span
-from uol.backends.ascendc.indices import Indices
-from uol.backends.ascendc.integer_division import SIGN
-from uol.backends.ascendc.values import Lanes, Uniform, Unsupported, int_text
+from uol.backends.ascendc.frame import Span
+from uol.backends.ascendc.long_words import words_of
+from uol.backends.ascendc.values import Lanes, Unsupported
 from uol.backends.ascendc.vector_unit import VectorUnit
-from uol.backends.ascendc.words import halves, positions
-from uol.codegen.fold_constants import substituted
 from uol.codegen.spec import Read
 from uol.codegen.traverse import variables, walk
 from uol.ir.nodes import Call, Const, Expr, Var
 from uol.ir.randomness import ROTATIONS, ROUNDS
-from uol.ir.render import show
-from uol.ir.rounding import integer_range
-from uol.ir.types import INDEX
 
 if TYPE_CHECKING:
     from uol.backends.ascendc.evaluate import Evaluator
@@ -35,7 +28,7 @@ GROUP = 4
 def random_bits(at: Evaluator, seed: Expr, counter: Expr) -> Lanes:
     """The bits of each lane, as i32."""
     key = at.unit.builder.variable("seed", _seed(at, seed), "int64_t")
-    low, high = _words(at, counter)
+    low, high = words_of(at, counter)
     span = low.span
     first = at.unit.unary("Adds", low, f"threefry_key({key}, 0, 0)")
     second = at.unit.unary("Adds", high, f"threefry_key({key}, 1, 0)")
@@ -85,51 +78,3 @@ def _seed(at: Evaluator, seed: Expr) -> str:
 
 def _is_computed(offset: Expr) -> bool:
     return any(isinstance(n, Read) for n in walk(offset))
-
-
-def _words(at: Evaluator, counter: Expr) -> tuple[Lanes, Lanes]:
-    """The low and the high word of each lane's counter. The high one of what fits a word is its sign."""
-    while isinstance(counter, Call) and counter.fn == "cast" and counter.dtype == "i64":
-        (counter,) = counter.args
-    unit = at.unit
-    if isinstance(counter, Read) and counter.type == "i64":
-        wide = at.lanes(at.value(counter), "i64", UNIFORM)
-        return halves(unit, wide, "i32"), halves(unit, wide, "i32", upper=True)
-    if isinstance(counter, Const) or (isinstance(counter, Var) and counter.type == "i64" and counter.name not in at.lets):
-        text = f"{int(counter.value)}LL" if isinstance(counter, Const) else at.indices.text(counter)
-        low, high = (Uniform(f"static_cast<int32_t>({word})", "i32") for word in (text, f"({text} >> 32)"))
-        return at.lanes(low, "i32", UNIFORM).kept(), at.lanes(high, "i32", UNIFORM)
-    if counter.type == "i64":
-        raise Unsupported("a counter that is computed in i64: the vector unit has none", "count in i32, or by indices alone")
-    found = _index_words(at, counter) if counter.type == INDEX else at.number(counter)
-    word = at.lanes(found, "i32", UNIFORM).kept()
-    return word, unit.unary("ShiftRight", word, SIGN)
-
-
-def _index_words(at: Evaluator, counter: Expr) -> Lanes | Uniform:
-    """An index as i32 lanes: start + step * lane, exact where it fits a word."""
-    bounds, (least, greatest) = at.indices.interval(counter), integer_range("i32")
-    if bounds.low is None or bounds.high is None or bounds.low < least or bounds.high > greatest:
-        raise Unsupported(
-            f"the counter `{show(counter)}` may pass 2**31, and the vector unit has no arithmetic on i64",
-            "count within an outer axis, and make that axis part of the seed",
-        )
-    moving = [(n, s) for n, s in ((at.frame.lane, LANES), (at.frame.row, ROWS)) if n and n in variables(counter)]
-    slopes = [_slope(at.indices, counter, n) for n, _ in moving]
-    if None in slopes:
-        value = at.value(counter)
-        return convert(at.unit, value, "i32") if isinstance(value, Lanes) else value
-    total: Lanes | Uniform = Uniform(
-        f"static_cast<int32_t>({at.indices.text(substituted(counter, at.frame.origins()))})", "i32"
-    )
-    for (_, span), slope in zip(moving, slopes, strict=True):
-        steps = positions(at.unit, span, "i32")
-        steps = steps if slope == 1 else at.unit.unary("Muls", steps, int_text(slope or 0))
-        total = at.unit.binary("Add", total, steps) if isinstance(total, Lanes) else at.unit.unary("Adds", steps, total.text)
-    return total
-
-
-def _slope(indices: Indices, expr: Expr, axis: str) -> int | None:
-    """What a step along the axis adds, where that is always the same, and fits a word."""
-    slope = indices.slope(expr, axis)
-    return slope if slope is not None and abs(slope) < 2**31 else None

@@ -189,6 +189,8 @@ def _fold(kernel: VectorKernel, at: Evaluator, spec: Reduce, step: Fold, total: 
     value = folded_value(at, step, total.lanes.span, _kind(kernel, step))
     if step.op not in INDEXED:
         value = masked(at, step, value, mask)
+    elif mask is not None:
+        mask = mask_of(at, mask, total.lanes.span)
     flat = frame.flat
     count = frame.lanes_text() if flat and kernel.schedule.over == "cols" else frame.count(total.lanes.span)
     index = _index_of(kernel, at, spec) if step.op in INDEXED else None
@@ -238,7 +240,7 @@ def _resident_fold(kernel: VectorKernel, at: Evaluator, step: Fold) -> Value | T
     text, mask = conditions(at, step)
     if text:
         everywhere = mask_of(at, Uniform(f"({text})", "bool"), LANES)
-        mask = everywhere if mask is None else at.unit.bits("And", everywhere, mask)
+        mask = everywhere if mask is None else at.unit.bits("And", everywhere, mask_of(at, mask, LANES))
     if mask is not None and step.op in INDEXED:
         raise Unsupported(
             f"{step.op} under a condition, across lanes: positions of excluded lanes would count",

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from uol.backends.ascendc.casts import convert
 from uol.backends.ascendc.frame import UNIFORM, Span
-from uol.backends.ascendc.values import ELSEWHERE, Lanes, Mask, Truth, Uniform, Unsupported, Value, real
+from uol.backends.ascendc.long_words import words_of
+from uol.backends.ascendc.values import ELSEWHERE, Lanes, Mask, Truth, Uniform, Unsupported, Value, int_text, real
 from uol.codegen.spec import Read
 from uol.codegen.traverse import variables
 from uol.ir.nodes import Call, Const, Expr, Var
@@ -41,7 +42,7 @@ def truth_of(at: Evaluator, expr: Expr) -> Truth:
             inner = truth_of(at, a)
             return at.unit.bits("Not", inner) if isinstance(inner, Mask) else Uniform(f"!({inner.text})", "bool")
         case Call(fn="and" | "or" as fn, args=(a, b)):
-            return _joined(at, fn, truth_of(at, a), truth_of(at, b))
+            return joined(at, fn, truth_of(at, a), truth_of(at, b))
         case Call(fn=fn, args=(a, b)) if fn in MODES:
             return _compared(at, fn, a, b)
     raise Unsupported(f"no instructions for the condition `{show(expr)}`", ELSEWHERE)
@@ -88,7 +89,8 @@ def _as_truth(at: Evaluator, value: Value | Truth) -> Truth:
     return at.unit.compare("NE", convert(at.unit, value, "f32"), real(0.0))
 
 
-def _joined(at: Evaluator, fn: str, a: Truth, b: Truth) -> Truth:
+def joined(at: Evaluator, fn: str, a: Truth, b: Truth) -> Truth:
+    """Both conditions, or either, over all axes that one of them varies over."""
     if isinstance(a, Uniform) and isinstance(b, Uniform):
         return Uniform(f"({a.text} {'&&' if fn == 'and' else '||'} {b.text})", "bool")
     span = (a.span if isinstance(a, Mask) else UNIFORM) | (b.span if isinstance(b, Mask) else UNIFORM)
@@ -98,6 +100,8 @@ def _joined(at: Evaluator, fn: str, a: Truth, b: Truth) -> Truth:
 def _compared(at: Evaluator, fn: str, a: Expr, b: Expr) -> Truth:
     if a.type == INDEX and not {at.frame.lane, at.frame.row} & (variables(a) | variables(b)):
         return Uniform(f"({at.indices.text(Call(fn, (a, b), 'bool'))})", "bool")
+    if a.type == "i64":
+        return _compared_longs(at, fn, a, b)
     x, y = (at.value(e) if e.type == INDEX else at.number(e) for e in (a, b))
     if isinstance(x, Uniform) and isinstance(y, Uniform):
         return Uniform(f"({x.text} {fn} {y.text})", "bool")
@@ -122,3 +126,17 @@ def _compared_integers(at: Evaluator, fn: str, x: Lanes, y: Value) -> Mask:
     lower, upper = (x, y) if fn in ("<=", ">") else (y, x)
     holds = at.unit.compare("EQ", at.unit.binary("Min", lower, upper), lower)  # lower <= upper
     return holds if fn in ("<=", ">=") else at.unit.bits("Not", holds)
+
+
+def _compared_longs(at: Evaluator, fn: str, a: Expr, b: Expr) -> Mask:
+    """By the high words, and where they are equal by the low ones."""
+    (x_low, x), (y_low, y) = words_of(at, a), words_of(at, b)
+    x, y = x.kept(), y.kept()
+    equal = _compared_integers(at, "==", x, y)
+    if fn in ("==", "!="):
+        both = at.unit.bits("And", equal, _compared_integers(at, "==", x_low, y_low))
+        return both if fn == "==" else at.unit.bits("Not", both)
+    strict = fn[0]
+    lows = (at.unit.unary("Adds", low, int_text(-(2**31))) for low in (x_low, y_low))  # unsigned, as it were
+    lower = at.unit.bits("And", equal, _compared_integers(at, fn, *lows))
+    return at.unit.bits("Or", _compared_integers(at, strict, x, y), lower)

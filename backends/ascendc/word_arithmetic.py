@@ -15,10 +15,11 @@ from uol.backends.ascendc.indices import extent
 from uol.backends.ascendc.truth import MODES
 from uol.backends.ranges import RULES, Ranges, fits_int
 from uol.codegen.spec import Fold, KernelSpec, Let, Read, Reduce, Step, Store
-from uol.codegen.steps import steps_of, with_steps
-from uol.codegen.traverse import rewrite
+from uol.codegen.steps import step_expressions, steps_of, with_steps
+from uol.codegen.traverse import rewrite, walk
 from uol.ir.intervals import Interval
 from uol.ir.nodes import Call, Const, Expr, Var
+from uol.ir.types import INDEX
 
 WIDE, WORD = "i64", "i32"
 OPERATIONS = frozenset({*RULES, "neg", "abs"})
@@ -28,16 +29,28 @@ POSITIONS = frozenset({"argmax", "argmin"})
 def in_words(spec: KernelSpec) -> KernelSpec:
     """The spec with i64 computed in i32 where that is the same."""
     steps = steps_of(spec)
-    if not any(WIDE in (s.dtype, s.value.type) or _has_wide(s.value) for s in steps):
+    if not any(_has_wide(e) for s in steps for e in step_expressions(s)):
         return spec
     words = _Words(Ranges.over(spec.axes), prod(extent(a) for a in spec.cols) if isinstance(spec, Reduce) else 1)
     return with_steps(spec, tuple(words.step(s) for s in steps))
 
 
 def _has_wide(expr: Expr) -> bool:
-    found: list[Expr] = []
-    rewrite(expr, lambda e: found.append(e) if e.type == WIDE else None)
-    return bool(found)
+    return any(n.type == WIDE for n in walk(expr))
+
+
+def _reads(expr: Expr) -> bool:
+    return any(isinstance(n, Read) for n in walk(expr))
+
+
+def _as_value(index: Expr) -> Expr | None:
+    """An index as an i64: data that stands for one, or what the axes make of it."""
+    match index:
+        case Call(fn="cast", args=(a,)) if a.type == WIDE:
+            return a
+        case Call(fn="cast", args=(a,)) if a.type != INDEX:
+            return Call("cast", (a,), WIDE)
+    return None if _reads(index) else Call("cast", (index,), WIDE)
 
 
 @dataclass(slots=True)
@@ -103,6 +116,10 @@ class _Words:
             case Call(fn=fn, args=(a, b)) if fn in MODES and a.type == WIDE:
                 x, y = self.word(a), self.word(b)
                 return None if x is None or y is None else replace(expr, args=(x, y))
+            case Call(fn=fn, args=(a, b)) if fn in MODES and a.type == INDEX and (_reads(a) or _reads(b)):
+                known = tuple(v for v in (_as_value(a), _as_value(b)) if v is not None)
+                compared = replace(expr, args=known)
+                return (self._rule(compared) or compared) if len(known) == 2 else None
             case Call(fn="cast", args=(a,)) if a.type == WIDE:
                 value = self.word(a)
                 return None if value is None else value if expr.dtype == WORD else replace(expr, args=(value,))

@@ -60,3 +60,29 @@ def test_what_fits_is_exact(text: str) -> None:
 def test_what_may_not_fit_is_refused(text: str) -> None:
     with pytest.raises(ResourceError, match="i64 that may pass 32 bits"):
         compile_for(parse(text)[0], "ascendc", None, {"N": 40})
+
+
+LIMITS = np.array(
+    [0, -1, 1, 2**31 - 1, 2**31, -(2**31), -(2**31) - 1, 2**32 - 1, 2**32, 2**32 + 1, -(2**32), 2**63 - 1, -(2**63)]
+)
+
+
+@pytest.mark.parametrize("relation", ["==", "!=", "<", "<=", ">", ">="])
+def test_longs_of_any_size_are_compared(relation: str) -> None:
+    a, b = (side.ravel() for side in np.meshgrid(LIMITS, LIMITS))
+    (op,) = parse(f"op f(a: i64[N], b: i64[N]) -> (y: bool[N]) {{ y[n] = a[n] {relation} b[n] }}")
+    found = execute(compile_for(op, "ascendc", None, {"N": len(a)}).module, {"a": a, "b": b})
+    assert not found.findings
+    expected = {"==": a == b, "!=": a != b, "<": a < b, "<=": a <= b, ">": a > b, ">=": a >= b}[relation]
+    np.testing.assert_array_equal(found.outputs["y"], expected)
+
+
+@pytest.mark.parametrize("dtype", ["i64", "i32"])
+def test_a_scatter_of_counts_has_conditions_over_both_axes(dtype: str) -> None:
+    """Those that are the same for all lanes, and one that is not, hold together."""
+    (op,) = parse(f"op f(at: {dtype}[M]; bins: int) -> (y: i64[bins]) where bins > 0 {{ y[at[m]] += 1 }}")
+    at = np.random.default_rng(0).integers(-2, 12, 33).astype(STORAGE[dtype])
+    at[0] = np.iinfo(at.dtype).max
+    found = execute(compile_for(op, "ascendc", None, {"M": 33}, {"bins": 9}).module, {"at": at})
+    assert not found.findings
+    np.testing.assert_array_equal(found.outputs["y"], np.bincount(at[(at >= 0) & (at < 9)], minlength=9))
