@@ -1,6 +1,7 @@
 """Operators of any number of inputs (rule 19 of the language): each number, or equation, is a text of its own.
 
     concat_3                 op concat_3(x0: T[N0, *S], x1: T[N1, *S], x2: T[N2, *S]) -> (y: T[N0 + N1 + N2, *S]) ...
+    concat_2_at_1            op concat_2_at_1(x0: T[D0, N0, *S], x1: T[D0, N1, *S]) -> (y: T[D0, N0 + N1, *S]) ...
     stack_2                  op stack_2(x0: T[*S], x1: T[*S]) -> (y: T[2, *S]) ...
     einsum_bij_bjk_bik       op einsum_bij_bjk_bik(left: T[B, I, J], right: T[B, J, K]) -> (y: T[B, I, K]) ...
 
@@ -21,7 +22,7 @@ MOST_INPUTS = 8
 """The most tensors that one text joins: its selects are nested as deep, and have to be read. More are joined in groups."""
 
 _ANY_TYPE = "T in (f64, f32, f16, bf16, i64, i32, i16, i8, u8, bool)"
-_NUMBERED = re.compile(r"(concat|stack)_([1-9]\d?)")
+_NUMBERED = re.compile(r"(concat|stack)_([1-9]\d?)(?:_at_([1-9]\d?))?")
 _EINSUM = re.compile(r"einsum_((?:[A-Za-z]+|0)(?:_(?:[A-Za-z]+|0)){1,2})")
 
 
@@ -37,8 +38,8 @@ class Variadic:
 VARIADIC: Mapping[str, Variadic] = {
     each.name: each
     for each in (
-        Variadic("concat", f"concat_2 ... concat_{MOST_INPUTS}", "tensors one after the other along a dim"),
-        Variadic("stack", f"stack_2 ... stack_{MOST_INPUTS}", "tensors along a new dim"),
+        Variadic("concat", f"concat_2 ... concat_{MOST_INPUTS}_at_9", "tensors one after the other along a dim"),
+        Variadic("stack", f"stack_2 ... stack_{MOST_INPUTS}_at_9", "tensors along a new dim"),
         Variadic("einsum", "einsum_ij_jk_ik, ...", "a sum of products of one or two tensors, by letters"),
     )
 }
@@ -66,7 +67,7 @@ def generated(name: str) -> Op | None:
     """The operator of that name, made from its text, with its reference; None for a name of no family."""
     numbered, letters = _NUMBERED.fullmatch(name), _EINSUM.fullmatch(name)
     if numbered is not None and int(numbered[2]) <= MOST_INPUTS:
-        return _joined(numbered[1], int(numbered[2]))
+        return _joined(numbered[1], int(numbered[2]), int(numbered[3] or 0))
     if letters is not None:
         *operands, result = ("" if part == "0" else part for part in letters[1].split("_"))
         return _einsum(Equation(tuple(operands), result))
@@ -108,25 +109,33 @@ def require_number(family: str, number: int) -> None:
         raise ShapeError(f"{family} of no tensors", hint="give one or more: nothing else says type and shape")
 
 
-def _joined(family: str, number: int) -> Op | None:
-    text = _concat_text(number) if family == "concat" else _stack_text(number)
-    return _made(f"{family}_{number}", text, _concatenated if family == "concat" else _stacked)
+def joined_name(family: str, number: int, dim: int) -> str:
+    """The operator that joins so many tensors along the dim of that place."""
+    return f"{family}_{number}" + (f"_at_{dim}" if dim else "")
 
 
-def _concat_text(number: int) -> str:
-    inputs = ", ".join(f"x{k}: T[N{k}, *S]" for k in range(number))
+def _joined(family: str, number: int, dim: int) -> Op:
+    name = joined_name(family, number, dim)
+    text = (_concat_text if family == "concat" else _stack_text)(name, number, dim)
+    return _made(name, text, _torch_function("cat" if family == "concat" else "stack", dim))
+
+
+def _concat_text(name: str, number: int, dim: int) -> str:
+    before, at = "".join(f"D{k}, " for k in range(dim)), "".join(f"d{k}, " for k in range(dim))
+    inputs = ", ".join(f"x{k}: T[{before}N{k}, *S]" for k in range(number))
     ends = [" + ".join(f"N{j}" for j in range(k + 1)) for k in range(number)]
     # a bare n would have to run over N0 alone (rule 10)
     starts = ["n" if number == 1 else "n - 0", *(" - ".join(["n", *(f"N{j}" for j in range(k))]) for k in range(1, number))]
-    parts = [f"x{k}[{start}, *s]" for k, start in enumerate(starts)]
+    parts = [f"x{k}[{at}{start}, *s]" for k, start in enumerate(starts)]
     value = _choice([f"n < {end}" for end in ends], parts)
-    return f"op concat_{number}({inputs}) -> (y: T[{ends[-1]}, *S]) for {_ANY_TYPE} {{ y[n, *s] = {value} }}"
+    return f"op {name}({inputs}) -> (y: T[{before}{ends[-1]}, *S]) for {_ANY_TYPE} {{ y[{at}n, *s] = {value} }}"
 
 
-def _stack_text(number: int) -> str:
-    inputs = ", ".join(f"x{k}: T[*S]" for k in range(number))
-    value = _choice([f"k == {k}" for k in range(number)], [f"x{k}[*s]" for k in range(number)])
-    return f"op stack_{number}({inputs}) -> (y: T[{number}, *S]) for {_ANY_TYPE} {{ y[k, *s] = {value} }}"
+def _stack_text(name: str, number: int, dim: int) -> str:
+    before, at = "".join(f"D{k}, " for k in range(dim)), "".join(f"d{k}, " for k in range(dim))
+    inputs = ", ".join(f"x{k}: T[{before}*S]" for k in range(number))
+    value = _choice([f"k == {k}" for k in range(number)], [f"x{k}[{at}*s]" for k in range(number)])
+    return f"op {name}({inputs}) -> (y: T[{before}{number}, *S]) for {_ANY_TYPE} {{ y[{at}k, *s] = {value} }}"
 
 
 def _choice(conditions: Sequence[str], values: Sequence[str]) -> str:
@@ -178,16 +187,14 @@ def _made(name: str, text: str, reference: Callable[..., object]) -> Op:
     return op
 
 
-def _concatenated(*tensors: object) -> object:
-    import torch
+def _torch_function(name: str, dim: int) -> Callable[..., object]:
+    def reference(*tensors: object) -> object:
+        import torch
 
-    return torch.cat(tensors)  # type: ignore[arg-type]
+        joined: object = getattr(torch, name)(tensors, dim)
+        return joined
 
-
-def _stacked(*tensors: object) -> object:
-    import torch
-
-    return torch.stack(tensors)  # type: ignore[arg-type]
+    return reference
 
 
 def _einsum_reference(equation: Equation) -> Callable[..., object]:

@@ -1,7 +1,4 @@
-"""`uol.ops.concat`, `stack` and `einsum` on PyTorch tensors: the generated operator for their number, or equation.
-
-The texts join along the first dim; along any other one the tensors are seen with that dim in front, which copies nothing.
-"""
+"""`uol.ops.concat`, `stack` and `einsum` on PyTorch tensors: the generated operator for their number, or equation."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ from torch import Tensor
 
 from uol.expected import shown
 from uol.ir.errors import ShapeError, TypeCheckError
-from uol.ops.variadic import MOST_INPUTS, equation_of, require_number
+from uol.ops.variadic import MOST_INPUTS, equation_of, joined_name, require_number
 
 
 def concat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
@@ -28,7 +25,7 @@ def concat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     given = _tensors("concat", tensors)
     at = _place("concat", dim, given[0].dim())
     _require_equal("concat", [tuple(x.shape[:at]) + tuple(x.shape[at + 1 :]) for x in given], f"in all dims but {at}")
-    return _in_groups("concat", [x.movedim(at, 0) for x in given]).movedim(0, at)
+    return _concatenated(given, at)
 
 
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
@@ -37,7 +34,8 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     at = _place("stack", dim, given[0].dim() + 1)
     _require_equal("stack", [tuple(x.shape) for x in given], "in every dim")
     parts = [given[k : k + MOST_INPUTS] for k in range(0, len(given), MOST_INPUTS)]
-    return _in_groups("concat", [_call(f"stack_{len(part)}", part) for part in parts]).movedim(0, at)
+    stacked = [_call(joined_name("stack", len(part), at), part) for part in parts]
+    return stacked[0] if len(stacked) == 1 else _concatenated(stacked, at)
 
 
 def einsum(equation: str, *operands: Tensor) -> Tensor:
@@ -58,11 +56,13 @@ def einsum(equation: str, *operands: Tensor) -> Tensor:
 FACES: Mapping[str, Callable[..., Tensor]] = {"concat": concat, "stack": stack, "einsum": einsum}
 
 
-def _in_groups(family: str, tensors: list[Tensor]) -> Tensor:
-    """Joined along the first dim, as many at a time as one text takes."""
+def _concatenated(tensors: list[Tensor], dim: int) -> Tensor:
+    """As many at a time as one text takes; one alone is copied."""
+    if len(tensors) == 1:
+        return _call(joined_name("concat", 1, dim), tensors)
     while len(tensors) > 1:
         groups = [tensors[k : k + MOST_INPUTS] for k in range(0, len(tensors), MOST_INPUTS)]
-        tensors = [group[0] if len(group) == 1 else _call(f"{family}_{len(group)}", group) for group in groups]
+        tensors = [g[0] if len(g) == 1 else _call(joined_name("concat", len(g), dim), g) for g in groups]
     return tensors[0]
 
 

@@ -38,6 +38,20 @@ def test_concat_copies_every_type(dtype: torch.dtype) -> None:
     assert torch.equal(uol.ops.concat([a, b]), torch.cat([a, b]))
 
 
+def test_one_tensor_alone_is_copied() -> None:
+    x = seeded(2, 3)
+    for y in (uol.ops.concat([x], dim=1), uol.ops.stack([x])[0]):
+        assert torch.equal(x, y) and x.data_ptr() != y.data_ptr()
+
+
+def test_results_lie_as_pytorchs_do() -> None:
+    a, b = seeded(2, 3, 4), seeded(2, 3, 4)
+    assert uol.ops.concat([a, b], dim=1).is_contiguous() and uol.ops.stack([a, b], dim=2).is_contiguous()
+    images = [seeded(2, 3, 4, 5).to(memory_format=torch.channels_last) for _ in range(2)]
+    joined = uol.ops.concat(images, dim=1)
+    assert torch.equal(joined, torch.cat(images, 1)) and joined.is_contiguous(memory_format=torch.channels_last)
+
+
 def test_concat_and_stack_read_any_strides() -> None:
     a, b = seeded(4, 6)[::2, ::3], seeded(2, 2).t()
     assert torch.equal(uol.ops.concat([a, b, a.expand(2, 2)], dim=1), torch.cat([a, b, a], 1))
@@ -137,13 +151,21 @@ def test_what_does_not_fit_is_refused(message: str) -> None:
 
 
 def test_names_of_no_family_are_unknown() -> None:
-    for name in ("concat_0", f"concat_{MOST_INPUTS + 1}", "einsum_ij_ik", "einsum_i_i_i_i", "einsum_i_jj", "stack_x"):
+    for name in (
+        "concat_0",
+        f"concat_{MOST_INPUTS + 1}",
+        "einsum_ij_ik",
+        "einsum_i_i_i_i",
+        "einsum_i_jj",
+        "stack_x",
+        "stack_2_at_0",
+    ):
         with pytest.raises(AttributeError):
             getattr(uol.ops, name)
 
 
 @pytest.mark.parametrize(
-    ("name", "sizes"), [("concat_2", [(2, 3), (1, 3)]), ("stack_2", [(3,), (3,)]), ("einsum_ij_kj_ik", [(2, 3), (4, 3)])]
+    ("name", "sizes"), [("concat_2_at_1", [(2, 3), (2, 1)]), ("stack_2", [(3,), (3,)]), ("einsum_ij_kj_ik", [(2, 3), (4, 3)])]
 )
 def test_pytorch_takes_generated_operators(name: str, sizes: list[tuple[int, ...]]) -> None:
     assert getattr(uol.ops, name)
