@@ -51,10 +51,15 @@ class TextLibrary(Library):
         return other
 
     def get(self, name: str) -> Op | None:
-        """The operator of that name, or None."""
+        """The operator of that name, which may be a generated one (`concat_3`), or None."""
         if name in self._families:
             self._read(self._families[name])
-        return super().get(name)
+        found = super().get(name)
+        if found is None:
+            from uol.ops.variadic import generated
+
+            return generated(name)
+        return found
 
     def _override(self, name: str) -> None:
         """The gradients that are written, for operators of the library that no one has exchanged."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from uol.ir.errors import ParseError, ShapeError
 from uol.ir.syntax import Op
@@ -63,6 +64,7 @@ class Equation:
         return "".join(letter for letter in dict.fromkeys("".join(self.operands)) if letter not in self.result)
 
 
+@cache
 def generated(name: str) -> Op | None:
     """The operator of that name, made from its text, with its reference; None for a name of no family."""
     numbered, letters = _NUMBERED.fullmatch(name), _EINSUM.fullmatch(name)

@@ -6,15 +6,14 @@ from functools import cache
 from typing import cast
 
 from uol.ir.errors import UolError
-from uol.ir.library import Library
 from uol.ir.syntax import Access, Apply, Node, Op, operands
-from uol.ops.texts import library
+from uol.ops.texts import TextLibrary, library
 from uol.ops.variadic import generated
 from uol.suggest import nearest
 
 
 @cache
-def catalogue() -> Library:
+def catalogue() -> TextLibrary:
     """The operators by name. One object a process, which `add_operator` extends."""
     return library().copy()
 
@@ -28,13 +27,11 @@ def find_operator(name: str) -> Op:
 
 
 def is_known(name: str) -> bool:
-    """Whether there is an operator of that name; one of a variadic family is made now."""
-    if catalogue().get(name) is None:
-        made = generated(name)
-        if made is None:
-            return False
+    """Whether there is an operator of that name; one of a variadic family is taken in now."""
+    made = generated(name)
+    if made is not None:
         add_operator(made)
-    return True
+    return catalogue().get(name) is not None
 
 
 def add_operator(op: Op) -> None:

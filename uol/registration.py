@@ -13,7 +13,6 @@ from uol.expected import require_kind, require_names, shown
 from uol.ir.aliasing import check_aliases
 from uol.ir.construction import Definition, build
 from uol.ir.errors import ParseError, UolError
-from uol.ir.library import Library
 from uol.ir.parser import parse
 from uol.ir.printer import print_op
 from uol.ir.syntax import Op
@@ -77,7 +76,9 @@ def op(
     import_tvm()
     from uol.ir.checker import check
 
-    library = Library([*catalogue(), *parsed])
+    library = catalogue().copy()
+    for each in parsed:
+        library.add(each)
     for each in parsed:
         check(each, library)
     if aliases is not None:

@@ -150,6 +150,15 @@ def test_what_does_not_fit_is_refused(message: str) -> None:
         REFUSED[message]()
 
 
+def test_a_text_calls_generated_operators() -> None:
+    text = "op joined_sums(a: T[N, D], b: T[M, D]) -> (y: T[N + M]) for T in (f64, f32) {\n"
+    text += "  y[n] = sum[d](concat_2(a, b)[n, d])\n}"
+    joined_sums = uol.op(text)
+    a, b = (seeded(*s, dtype=torch.float64).requires_grad_() for s in ((2, 3), (1, 3)))
+    torch.testing.assert_close(joined_sums(a, b), torch.cat([a, b]).sum(1))
+    assert torch.autograd.gradcheck(joined_sums, (a, b))
+
+
 def test_names_of_no_family_are_unknown() -> None:
     for name in (
         "concat_0",
