@@ -15,7 +15,7 @@ from uol.ir.gradients.inference import Types, extent_in
 from uol.ir.gradients.invariance import stabilisers
 from uol.ir.gradients.learning import is_order, learn
 from uol.ir.gradients.naming import Names
-from uol.ir.gradients.rewriting import Rewriting, known_values, saved_products
+from uol.ir.gradients.rewriting import Rewriting, centred_sums, known_values, saved_products
 from uol.ir.gradients.scattering import scattered
 from uol.ir.gradients.substitution import (
     Item,
@@ -55,7 +55,7 @@ class Reversal:
             if call_of(statement) is None:
                 learn(types, statement, op.body[number + 1 :])
         self.active = self._active(asked) - stabilisers(op.body, results, frozenset(types.sets))
-        self.rewriting = Rewriting(saved_products(op, types))
+        self.rewriting = Rewriting(saved_products(op, types), centred_sums(op, types))
         self.forward = [r for s in op.body if (r := self.recomputed(s, results)) is not None]
         self.statements: list[Statement] = []
         self.terms: dict[str, list[Cotangent]] = {}
@@ -227,9 +227,9 @@ class Reversal:
         """The terms of a tensor's cotangent, added in the accumulator."""
         terms = [t for t in self.terms.get(name, []) if t.sum]
         if len(terms) == 1:
-            return terms[0]
+            return Cotangent(terms[0].type, self.rewriting.held(terms[0].sum))
         wide = self.types.accumulator(self.types.tensors[name])
-        return Cotangent(wide, add(*(self.narrowed(t, wide).sum for t in terms)))
+        return Cotangent(wide, self.rewriting.held(add(*(self.narrowed(t, wide).sum for t in terms))))
 
     def narrowed(self, cotangent: Cotangent, dtype: str) -> Cotangent:
         """The cotangent in another type: that of its value, or the accumulator."""

@@ -1,4 +1,5 @@
-"""What the algebra may replace: a product whose value a tensor holds, and an exponential over one plus itself.
+"""What the algebra may replace: a product whose value a tensor holds, an exponential over one plus itself, and the sum of
+the distances from a mean.
 
 e / z          ->  y              where the statement said y = e / z
 e / (1 + e)    ->  1 - 1/(1 + e)  which has a value where e overflows
@@ -7,10 +8,11 @@ e / (1 + e)    ->  1 - 1/(1 + e)  which has a value where e overflows
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 from uol.ir.gradients.algebra import Product, Sum, add, product_of, to_expr
-from uol.ir.gradients.inference import Types
-from uol.ir.syntax import Access, Apply, Binary, Expr, Name, Number, Op, Statement
+from uol.ir.gradients.inference import Types, extent_in
+from uol.ir.syntax import Access, Apply, Binary, Binder, Expr, Name, Number, Op, Pack, Reduction, Statement
 from uol.ir.types import DTYPES
 
 
@@ -39,13 +41,15 @@ def known_values(statement: Statement, types: Types, is_result: bool) -> tuple[K
 
 @dataclass(frozen=True, slots=True)
 class Rewriting:
-    """`saved` are the products that results hold, with their reads."""
+    """`saved` are the products that results hold, with their reads; `centred` the sums that are 0."""
 
     saved: tuple[tuple[Product, Expr], ...]
+    centred: frozenset[Expr] = frozenset()
 
     def held(self, products: Sum) -> Sum:
         """With every product that a result holds as a read of it. The last step: before it, quotients must meet."""
-        return add(tuple(self._held(p) for p in products))
+        kept = (p for p in products if not any(f in self.centred for f, q in p.factors if q > 0))
+        return add(tuple(self._held(p) for p in kept))
 
     def _held(self, product: Product) -> Product:
         for whole, read in self.saved:
@@ -86,3 +90,29 @@ def saved_products(op: Op, types: Types) -> tuple[tuple[Product, Expr], ...]:
                 if whole.factors and whole.factors != ((known.value, 1),) and statement.op == "=":
                     found.append((whole, known.read))
     return tuple(found)
+
+
+def centred_sums(op: Op, types: Types) -> frozenset[Expr]:
+    """sum[c](x[s, c] - m[s]) for every statement m[s] = sum[c](x[s, c]) / C."""
+    found: set[Expr] = set()
+    for statement in op.body:
+        match statement:
+            case Statement(
+                targets=(target,), op="=", value=Binary(op="/", left=Reduction(op="sum", binders=binders, args=(x,)), right=n)
+            ):
+                size, given = _size(binders, x, types), product_of(n)
+                if size is not None and (size.coefficient, {*size.factors}) == (given.coefficient, {*given.factors}):
+                    distance = Binary("-", x, Access(Name(target.tensor), target.index))
+                    found.add(Reduction("sum", binders, (distance,)))
+    return frozenset(found)
+
+
+def _size(binders: tuple[Binder, ...], body: Expr, types: Types) -> Product | None:
+    """How many terms a reduction has, where its indices run over whole dims."""
+    out = Product(Fraction(1), ())
+    for binder in binders:
+        whole = extent_in(types, (body,), Pack(binder.name) if binder.pack else Name(binder.name), firm=True)
+        if binder.bound is not None or whole is None:
+            return None
+        out = out.times(product_of(Apply("count", (whole,)) if isinstance(whole, Pack) else whole))
+    return out
