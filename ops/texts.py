@@ -54,12 +54,12 @@ class TextLibrary(Library):
         """The operator of that name, which may be a generated one (`concat_3`), or None."""
         if name in self._families:
             self._read(self._families[name])
-        found = super().get(name)
-        if found is None:
-            from uol.ops.variadic import generated
+        return super().get(name) or self._generated(name)
 
-            return generated(name)
-        return found
+    def _generated(self, name: str) -> Op | None:
+        from uol.ops.variadic import generated  # which asks this module for the families
+
+        return generated(name)
 
     def _override(self, name: str) -> None:
         """The gradients that are written, for operators of the library that no one has exchanged."""
@@ -70,6 +70,7 @@ class TextLibrary(Library):
     def add(self, op: Op) -> None:
         """Takes an operator in. A name may be given again only to an equal operator."""
         self.get(op.name)
+        super().add(self._generated(op.name) or op)
         super().add(op)
 
     def __contains__(self, name: str) -> bool:

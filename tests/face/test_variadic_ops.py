@@ -159,6 +159,12 @@ def test_a_text_calls_generated_operators() -> None:
     assert torch.autograd.gradcheck(joined_sums, (a, b))
 
 
+def test_the_name_of_a_generated_operator_is_taken() -> None:
+    with pytest.raises(uol.TypeCheckError, match="the library has another operator `stack_5`"):
+        uol.op("op stack_5(x: f32[N]) -> (y: f32[N]) { y[n] = x[n] }")
+    assert len(find_operator("stack_5").params) == 5
+
+
 def test_names_of_no_family_are_unknown() -> None:
     for name in (
         "concat_0",
