@@ -32,6 +32,8 @@ from uol.ir.nodes import Axis, Const
 
 CHAINS = 8
 """Independent additions in flight: four cycles of latency, two a cycle."""
+CHUNK_CORES = 3
+"""Chunks whose places are not constants take LLVM twice as long (it gathers them), so that two cores win nothing."""
 CHUNK_FROM = 64
 """The least length of a chunk."""
 LINE = 16
@@ -45,7 +47,7 @@ def candidates(spec: Scan, host: Host) -> tuple[Sweep, ...]:
     flat = collapsed(spec)
     rows, length = size(flat.rows) or 0, static(flat.along.extent) or 0
     worthwhile = host.cores > 1 and rows * length * steps_cost(flat.steps) >= PARALLEL_FROM
-    tasks = 2 * host.cores if worthwhile else 1
+    tasks = 2 * host.cores if worthwhile and host.cores >= CHUNK_CORES else 1
     if rows < CHAINS and length // (tasks * CHAINS) >= CHUNK_FROM and _independent(flat):
         return (Sweep(CHAINS, False, 0, tasks),)
     inner = static(flat.rows[-1].extent) or 1 if flat.rows else 1
