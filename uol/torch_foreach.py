@@ -134,10 +134,12 @@ def _flat(name: str, dtype: str, count: int, attributes: tuple[tuple[str, int], 
 
 def _lie_alike(own: InPlaceOperator, tensors: Tensors) -> bool:
     """Are these dense tensors on the CPU, of one type, shape and strides, and apart from each other?"""
+    if any([x.layout is not torch.strided for x in tensors]):
+        return False
     first = tensors[0]
     size, stride, dtype = first.shape, first.stride(), first.dtype
     for x in tensors:
-        if not x.is_cpu or x.shape != size or x.stride() != stride or x.dtype is not dtype or x.layout is not torch.strided:
+        if not x.is_cpu or x.shape != size or x.stride() != stride or x.dtype is not dtype:
             return False
     if torch.is_grad_enabled() or dtype not in NAMES or not (first.is_contiguous() or is_dense(size, stride)):
         return False

@@ -6,8 +6,10 @@ import pytest
 import torch
 
 import uol
+from uol.catalogue import find_operator
+from uol.ir.aliasing import check_aliases
 from uol.ops.aliasing import aliases_of
-from uol.torch_in_place import in_place_operator
+from uol.torch_in_place import InPlaceOperator, in_place_operator
 
 F = torch.nn.functional
 
@@ -25,6 +27,33 @@ def test_a_step_is_written_where_the_parameter_lies() -> None:
     assert torch.equal(p, want) and p.data_ptr() == where and p._version > version
     (prepared,) = in_place_operator("sgd").prepared.values()
     assert prepared.call is not None  # by the kernel, not by a copy
+
+
+@pytest.mark.parametrize("count", [1, 7, 33, 1000, 70001])
+def test_every_element_is_stepped_once(count: int) -> None:
+    p, g, buf = seeded(count), seeded(count) + 1, seeded(count) - 1
+    want = uol.ops.sgd_momentum(p, g, buf, lr=0.1, nesterov=1)
+    uol.ops.sgd_momentum_(p, g, buf, lr=0.1, nesterov=1)
+    assert torch.equal(p, want[0]) and torch.equal(buf, want[1])
+
+
+ELEMENTWISE = ("relu", "gelu", "softplus", "exp", "round", "softmax", "layer_norm", "cumsum", "sort", "flip")
+
+
+@pytest.mark.parametrize("name", ELEMENTWISE)
+def test_what_the_text_admits_gives_the_same_in_place(name: str) -> None:
+    """Of every kind of operator: those that are refused read other elements."""
+    op = find_operator(name)
+    try:
+        check_aliases(op, {"x": op.results[0].name})
+    except uol.TypeCheckError:
+        assert name not in ("relu", "gelu", "softplus", "exp", "round")
+        return
+    assert name in ("relu", "gelu", "softplus", "exp", "round")
+    x = seeded(5, 33)
+    want = getattr(uol.ops, name)(x)
+    InPlaceOperator(op, {"x": "y"}).compute(x)
+    assert torch.equal(x, want)
 
 
 def test_batch_norm_follows_the_batch() -> None:
