@@ -12,7 +12,9 @@ from typing import Any
 
 import torch
 
+from uol import torch_autocast
 from uol.catalogue import catalogue, find_operator
+from uol.ir.library import GRADIENT
 from uol.ir.syntax import Op
 from uol.torch_call import TorchOperator
 from uol.torch_gradient import call, register
@@ -27,6 +29,8 @@ def define_all() -> None:
     for op in catalogue():
         if op.name not in _defined:
             _defined[op.name] = _define(op)
+            if not op.name.endswith(GRADIENT):  # the types of a gradient were settled by the forward
+                torch_autocast.register(_defined[op.name].gradient, _library)
 
 
 def defined() -> Mapping[str, TorchOperator]:

@@ -59,6 +59,11 @@ class TorchOperator:
         """New tensors with the results."""
         prepared = self._prepared(inputs, options, None)
         new = inputs[0].new_empty_strided
+        if len(prepared.results) == 1 and prepared.expand is None:  # what most calls are, in as few steps as can be
+            size, stride, dtype = prepared.results[0]
+            out = new(size, stride, dtype=dtype)
+            prepared.call(*inputs, out, *prepared.scalars)
+            return out
         outs = [new(size, stride, dtype=dtype) for size, stride, dtype in prepared.results]
         prepared.run(inputs, outs)
         return outs[0] if len(outs) == 1 else tuple(outs)
@@ -93,15 +98,18 @@ class TorchOperator:
     def function(self) -> Callable[..., object]:
         """`uol.ops.<name>`: the PyTorch operator with numbers taken as tensors, and `out=`."""
         into = getattr(torch.ops.uol, self.op.name).out
-        needs_options = any(a.default is None for a in self.op.attributes) or bool(self.options)
-        arity = -1 if needs_options else len(self.names)
+        arity = len(self.names)
+        known: dict[object, dict[str, object]] = {}  # the options of calls that were found right, as PyTorch takes them
 
         def call(*inputs: Tensor | int | float, out: Tensor | Sequence[Tensor] | None = None, **options: object) -> object:
-            if out is None and not options and len(inputs) == arity and is_eager(inputs):
+            if out is None and len(inputs) == arity and is_eager(inputs):
                 given = cast(Sequence[Tensor], inputs)
+                key = tuple([(name, value, type(value)) for name, value in options.items()]) if options else ()
+                if (chosen := known.get(key)) is None:
+                    chosen = known[key] = options_of(self.op, options)
                 if torch.is_grad_enabled() and any([x.requires_grad for x in given]):
-                    return record_eagerly(self.gradient, given)
-                return self.compute(*given)
+                    return record_eagerly(self.gradient, given, chosen)
+                return self.compute(*given, **cast(dict[str, float], chosen))
             tensors = tensors_of(self.op, inputs)
             chosen = options_of(self.op, options)
             outs = given_outs(self.op, out)

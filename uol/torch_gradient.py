@@ -14,6 +14,7 @@ from torch.autograd import forward_ad
 
 from uol.gradient_ops import GradientOp, float_inputs, gradient_op
 from uol.ir.errors import UolError
+from uol.ir.gradients import has_gradient
 from uol.ir.syntax import Op
 from uol.torch_devices import require_running
 from uol.torch_eager import is_eager
@@ -22,6 +23,7 @@ from uol.torch_schema import type_options
 Tensor = torch.Tensor
 Define = Callable[[Op], Callable[..., Any]]
 """Makes an operator known to PyTorch, where it is not yet, and gives it as a function."""
+Cast = Callable[[Sequence[Tensor]], Sequence[Tensor]]
 
 
 def wants_derivative(tensors: Sequence[Tensor]) -> bool:
@@ -39,9 +41,10 @@ class Gradient:
         self.overload = getattr(torch.ops.uol, op.name).default
         self.compute = compute
         self.define = define
+        self.autocast: Cast = lambda inputs: inputs  # the inputs as `torch.autocast` has them (`torch_autocast`)
         self.made: dict[tuple[bool, ...], GradientOp | None] = {}  # by which inputs need a gradient
         self.names = tuple(p.name for p in op.params)
-        self.differentiable = float_inputs(op)
+        self.differentiable = float_inputs(op) if has_gradient(op) else ()
 
     def save(self, ctx: Any, inputs: Sequence[Any], output: Any, options: Mapping[str, Any]) -> None:
         """Keeps what the gradient with respect to the inputs that need one reads, and no more."""
@@ -115,21 +118,23 @@ class _EagerFunction(torch.autograd.Function):
     """The same for plain tensors, in the older form, which takes half the time."""
 
     @staticmethod
-    def forward(ctx: Any, gradient: Gradient, *inputs: Tensor) -> Any:
+    def forward(ctx: Any, gradient: Gradient, options: Mapping[str, Any], *inputs: Tensor) -> Any:
         ctx.of = gradient
-        output = gradient.compute(*inputs)
-        gradient.save(ctx, inputs, output, {})
+        output = gradient.compute(*inputs, **options)
+        gradient.save(ctx, inputs, output, options)
         return output
 
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor | None) -> Any:
-        return None, *ctx.of.backward(ctx, *cotangents)
+        return None, None, *ctx.of.backward(ctx, *cotangents)
 
 
 def call(gradient: Gradient, inputs: Sequence[Tensor], options: Mapping[str, Any]) -> Any:
     """The operator on tensors. The transforms of `torch.func` have to be met before PyTorch's dispatcher is: below it
     they do not see the gradient."""
     if not torch.compiler.is_compiling() and _is_transformed():
+        if torch.is_autocast_enabled(inputs[0].device.type):
+            inputs = gradient.autocast(inputs)
         return record(gradient, inputs, options)
     return gradient.overload(*inputs, **options)
 
@@ -142,9 +147,9 @@ def _is_transformed() -> bool:
     return any(level.key() != torch._C._functorch.TransformType.Vmap for level in stack)
 
 
-def record_eagerly(gradient: Gradient, inputs: Sequence[Tensor]) -> Any:
+def record_eagerly(gradient: Gradient, inputs: Sequence[Tensor], options: Mapping[str, Any]) -> Any:
     """The operator on plain tensors (`is_eager`) of which one at least needs a gradient."""
-    return _EagerFunction.apply(gradient, *inputs)  # type: ignore[no-untyped-call]  # as PyTorch declares it
+    return _EagerFunction.apply(gradient, options, *inputs)  # type: ignore[no-untyped-call]  # as PyTorch declares it
 
 
 def record(gradient: Gradient, inputs: Sequence[Tensor], options: Mapping[str, Any]) -> Any:

@@ -1,0 +1,204 @@
+"""PyTorch's own samples (OpInfo) against our operators, at PyTorch's default tolerances, forward and gradient.
+
+    python -m uol.conformance.opinfo [--op softmax,conv2d] [--dtype f32,f64,f16,bf16]
+
+f32 and f64 are compared with PyTorch in the same type, gradients too, and f32 with f64 where that fails; f16 and bf16
+(forward, where OpInfo names them for the CPU) with PyTorch in f32 on the same values. A sample that our operator does not
+express is counted, with the reason. Exit status 1 where one fails.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tomllib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import torch
+
+from uol.catalogue import find_operator
+from uol.conformance import opinfo_forms, opinfo_layers
+from uol.conformance.opinfo_forms import Form, NotExpressed
+from uol.ir.errors import ShapeError
+from uol.ir.types import is_float
+from uol.ops.variadic import VARIADIC
+from uol.torch_schema import NAMES, TORCH_TYPES
+
+DIFFERENTIATED = (torch.float32, torch.float64)
+LOW = {torch.float16: torch.float32, torch.bfloat16: torch.float32}
+WIDER = {torch.float32: torch.float64}
+INTEGERS = ("i64", "i32", "i8")
+SHOWN = 5
+"""Failures of one OpInfo that are printed; all are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An OpInfo and our operator."""
+
+    opinfo: str
+    form: str
+    op: str
+
+    @property
+    def function(self) -> Form:
+        """The form as a function."""
+        found: Form = getattr(opinfo_forms, self.form, None) or getattr(opinfo_layers, self.form)
+        return found
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of the samples of one OpInfo."""
+
+    passed: int = 0
+    failed: list[str] = field(default_factory=list)
+    not_expressed: Counter[str] = field(default_factory=Counter)
+
+    def __str__(self) -> str:
+        return f"{self.passed:5} passed {len(self.failed):4} failed {self.not_expressed.total():5} not expressed"
+
+
+@cache
+def entries() -> tuple[Entry, ...]:
+    """The table."""
+    table = tomllib.loads(files("uol.conformance").joinpath("opinfo.toml").read_text(encoding="utf-8"))
+    return tuple(Entry(name, form, op) for form, names in table.items() for name, op in names.items())
+
+
+def types_of(entry: Entry, dtypes: Sequence[str]) -> Sequence[str]:
+    """The types in which an operator is compared: integers where its text admits no float."""
+    op = None if entry.op in VARIADIC or entry.form == "padded" else find_operator(entry.op)
+    floats = op is None or not op.domain or any(is_float(t) for t in op.domain[0].types)
+    return dtypes if floats else INTEGERS
+
+
+def check(entry: Entry, dtype: torch.dtype, most: int | None = None) -> Tally:
+    """All samples of an OpInfo in one type, or the first `most`."""
+    info, tally = _infos()[entry.opinfo], Tally()
+    if dtype not in info.supported_dtypes("cpu"):
+        return tally
+    differentiated = dtype in DIFFERENTIATED and info.supports_autograd and dtype in info.supported_backward_dtypes("cpu")
+    torch.manual_seed(0)
+    samples = info.sample_inputs("cpu", dtype, requires_grad=differentiated)
+    for number, sample in zip(range(most) if most else _all(), samples, strict=False):
+        where = f"{entry.opinfo} {NAMES[dtype]} sample {number}"
+        try:
+            _compare(info, entry, sample, differentiated)
+            tally.passed += 1
+        except NotExpressed as reason:
+            tally.not_expressed[str(reason)] += 1
+        except ShapeError as refusal:  # the operator's text says for which sizes it is
+            tally.not_expressed[f"{type(refusal).__name__}: {refusal.message}"] += 1
+        except Exception as error:
+            tally.failed.append(f"{where}: {sample.summary()}\n    {type(error).__name__}: {error}")
+    return tally
+
+
+def _all() -> Iterator[int]:
+    number = 0
+    while True:
+        yield number
+        number += 1
+
+
+@cache
+def _infos() -> Mapping[str, Any]:
+    from torch.testing._internal.common_methods_invocations import op_db
+
+    return {f"{info.name}/{info.variant_test_name}" if info.variant_test_name else info.name: info for info in op_db}
+
+
+def _compare(info: Any, entry: Entry, sample: Any, differentiated: bool) -> None:
+    arguments = (sample.input, *sample.args), dict(sample.kwargs)
+    found = _tensors(entry.function(entry.op, *arguments[0], **arguments[1]))
+    leaves = [x for x in _leaves(arguments) if x.requires_grad] if differentiated else []
+    try:
+        _require_close(found, info.op, _widened(arguments, LOW), leaves)
+    except AssertionError:
+        if not any(y.dtype is torch.float32 for y in found):
+            raise
+        # Where f32 loses digits in PyTorch as it does here, the two may differ by more: then the exact result decides.
+        _require_close(found, info.op, _widened(arguments, WIDER), leaves)
+
+
+def _require_close(found: Sequence[torch.Tensor], function: Any, arguments: Any, leaves: Sequence[torch.Tensor]) -> None:
+    expected = _tensors(function(*arguments[0], **arguments[1]))[: len(found)]
+    for ours, theirs in zip(found, expected, strict=True):
+        torch.testing.assert_close(ours, theirs.to(ours.dtype), equal_nan=True)
+    pairs = [(ours, theirs) for ours, theirs in zip(found, expected, strict=True) if theirs.requires_grad]
+    if pairs and leaves:
+        generator = torch.Generator().manual_seed(0)
+        cotangents = [torch.randn(o.shape, generator=generator, dtype=torch.float32) for o, _ in pairs]
+        wanted = _gradients([t for _, t in pairs], leaves, cotangents)
+        given = _gradients([o for o, _ in pairs], leaves, cotangents)
+        for a, b in zip(given, wanted, strict=True):
+            torch.testing.assert_close(a, b, equal_nan=True)
+
+
+def _gradients(results: Any, leaves: Any, cotangents: Any) -> list[torch.Tensor]:
+    typed = [c.to(y.dtype) for c, y in zip(cotangents, results, strict=True)]
+    found = torch.autograd.grad(results, leaves, typed, allow_unused=True, retain_graph=True)
+    return [torch.zeros_like(x) if g is None else g for x, g in zip(leaves, found, strict=True)]
+
+
+def _tensors(result: Any) -> tuple[torch.Tensor, ...]:
+    return (result,) if isinstance(result, torch.Tensor) else tuple(result)
+
+
+def _leaves(tree: Any) -> list[torch.Tensor]:
+    return [x for x in torch.utils._pytree.tree_leaves(tree) if isinstance(x, torch.Tensor)]
+
+
+def _widened(tree: Any, types: Mapping[torch.dtype, torch.dtype]) -> Any:
+    """Tensors of some types, and those types, as wider ones. A gradient goes through."""
+
+    def wide(x: Any) -> Any:
+        if isinstance(x, torch.Tensor):
+            return x.to(types[x.dtype]) if x.dtype in types else x
+        return types.get(x, x) if isinstance(x, torch.dtype) else x
+
+    return torch.utils._pytree.tree_map(wide, tree)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="python -m uol.conformance.opinfo", description=__doc__)
+    parser.add_argument("--op", help="names of OpInfo or of our operators, by commas; all else")
+    parser.add_argument("--dtype", default="f32,f64,f16,bf16", help="types, by commas")
+    options = parser.parse_args(arguments)
+    chosen = None if options.op is None else options.op.split(",")
+    whole, operators = Tally(), set()
+    for entry in entries():
+        if chosen is not None and entry.opinfo not in chosen and entry.op not in chosen:
+            continue
+        tally = Tally()
+        for dtype in types_of(entry, options.dtype.split(",")):
+            _add(tally, check(entry, TORCH_TYPES[dtype]))
+        print(f"{entry.opinfo:45} {entry.op:33} {tally}", flush=True)
+        for failure in tally.failed[:SHOWN]:
+            print(f"  failed: {failure}", flush=True)
+        if len(tally.failed) > SHOWN:
+            print(f"  failed: {len(tally.failed) - SHOWN} more", flush=True)
+        for reason, count in tally.not_expressed.most_common():
+            print(f"  not expressed, {count}: {reason}", flush=True)
+        _add(whole, tally)
+        if tally.passed:
+            operators.add(entry.op)
+    print(f"{f'{len(operators)} operators':79} {whole}")
+    return 0 if whole.passed and not whole.failed else 1
+
+
+def _add(total: Tally, more: Tally) -> None:
+    total.passed += more.passed
+    total.failed += more.failed
+    total.not_expressed += more.not_expressed
+
+
+if __name__ == "__main__":
+    sys.exit(main())
