@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from uol.ir.gradients.algebra import Product, Sum, add, product_of, to_expr
+from uol.ir.gradients.algebra import Product, Sum, product_of, to_expr
 from uol.ir.gradients.backward_call import Roles, arguments, statement_of
 from uol.ir.gradients.callees import call_of, callee
 from uol.ir.gradients.cotangent import Cotangent, Index
@@ -14,14 +14,14 @@ from uol.ir.gradients.guards import with_else
 from uol.ir.gradients.inference import Types, extent_in
 from uol.ir.gradients.invariance import stabilisers
 from uol.ir.gradients.learning import is_order, learn
+from uol.ir.gradients.ledger import Ledger, is_read_at
 from uol.ir.gradients.naming import Names
-from uol.ir.gradients.rewriting import Rewriting, centred_sums, known_values, saved_products
+from uol.ir.gradients.rewriting import known_values
 from uol.ir.gradients.scattering import scattered
 from uol.ir.gradients.substitution import (
     Item,
     binding_apart,
     free_keys,
-    index_key,
     key_item,
     loose_keys,
     substitute,
@@ -29,14 +29,11 @@ from uol.ir.gradients.substitution import (
 )
 from uol.ir.gradients.sweep import Sweep, is_plain_read
 from uol.ir.library import Library
-from uol.ir.syntax import Access, Apply, Binary, Bool, Expr, Name, Number, Op, Pack, Reduction, Statement, Target, below
+from uol.ir.syntax import Access, Apply, Binary, Expr, Name, Number, Op, Pack, Reduction, Statement, Target, below
 
 
-class Reversal:
-    """forward     the statements that may be recomputed
-    statements  the derived ones, in order
-    terms       the cotangents found so far, by tensor, over the indices in `elements`
-    """
+class Reversal(Ledger):
+    """`forward`: the statements that may be recomputed. `active`: the tensors whose cotangents anybody asks for."""
 
     def __init__(
         self,
@@ -48,23 +45,15 @@ class Reversal:
         asked: tuple[str, ...],
         gradient_of: Callable[[Op], tuple[Op, Roles]],
     ) -> None:
-        self.op, self.library, self.types, self.names, self.seeds = op, library, types, names, seeds
-        self.gradient_of = gradient_of
+        super().__init__(op, types, names, seeds)
+        self.library, self.gradient_of = library, gradient_of
         results = frozenset(r.name for r in op.results)
         for number, statement in enumerate(op.body):
             if call_of(statement) is None:
                 learn(types, statement, op.body[number + 1 :])
         self.active = self._active(asked) - stabilisers(op.body, results, frozenset(types.sets))
-        self.rewriting = Rewriting(saved_products(op, types), centred_sums(op, types))
         self.forward = [r for s in op.body if (r := self.recomputed(s, results)) is not None]
-        self.statements: list[Statement] = []
-        self.terms: dict[str, list[Cotangent]] = {}
-        self.elements: dict[str, tuple[Item, ...]] = {
-            t.tensor: t.index for s in op.body if s.op == "=" for t in s.targets if t.tensor not in results
-        }
         self.totals: dict[str, Cotangent] = {}
-        self.sums: dict[str, str] = {}
-        self.anchor: Access | None = None  # a tensor over the indices of the statement at hand
 
     def _active(self, asked: tuple[str, ...]) -> frozenset[str]:
         """The tensors through which a result depends on an input that is asked for."""
@@ -153,7 +142,7 @@ class Reversal:
         if target.tensor not in self.totals:
             element = self.element(target.tensor)
             total, scope = self.complete(Target(target.tensor, element))
-            bare = len(total.sum) == 1 and _bare(total.sum[0], element)
+            bare = is_read_at(total, element)
             self.totals[target.tensor] = total if bare or not total.sum else self.named(f"d{target.tensor}", total, scope)
         total = self.totals[target.tensor]
         if not total.sum:
@@ -165,6 +154,7 @@ class Reversal:
         keys = loose_keys(statement, self.indices())
         extents = [extent_in(self.types, (statement.value, read), key_item(k)) for k in keys]
         scope = tuple(Index(k, e, False) for k, e in zip(keys, extents, strict=True))
+        self.anchor = read
         cotangent = Cotangent(total.type, (product_of(read),))
         Sweep(self, f"d{target.tensor}", (), self.rewriting).visit(statement.value, cotangent, scope)
 
@@ -196,7 +186,7 @@ class Reversal:
     def cotangent_tensor(self, target: Target) -> str:
         """The tensor that holds the cotangent of a target, zeros where it has none."""
         total, scope = self.complete(target)
-        if len(total.sum) == 1 and _bare(total.sum[0], target.index):
+        if is_read_at(total, target.index):
             (read, _) = total.sum[0].factors[0]
             assert isinstance(read, Access) and isinstance(read.tensor, Name)
             return read.tensor.id
@@ -206,36 +196,6 @@ class Reversal:
         return made.tensor.id
 
     # --- cotangents -----------------------------------------------------------------------------------------------------
-
-    def complete(self, target: Target, value: Expr | None = None) -> tuple[Cotangent, tuple[Index, ...]]:
-        """The cotangent of a target in its type, and the indices that it stands under."""
-        name = target.tensor
-        self.elements.setdefault(name, target.index)
-        dtype = self.types.tensors[name]
-        scope = tuple(Index(index_key(i), e, False) for i, e in zip(target.index, self.types.dims[name], strict=True))
-        self.anchor = Access(Name(self.seeds.get(name, name)), target.index)
-        if name in self.seeds:
-            self.terms.setdefault(name, []).insert(0, Cotangent(dtype, (product_of(self.anchor),)))
-        total = self.narrowed(self.total(name), dtype)
-        if name in self.sums and total.sum and not _is_contraction(value):
-            # a scattered sum does not say how large it is: the tensor does, or the other factor of a contraction
-            sized = self.beside(to_expr(total.sum), dtype)
-            total = Cotangent(dtype, (product_of(self.named_value(f"d{name}", sized, dtype, scope)),))
-        return total, scope
-
-    def total(self, name: str) -> Cotangent:
-        """The terms of a tensor's cotangent, added in the accumulator."""
-        terms = [t for t in self.terms.get(name, []) if t.sum]
-        if len(terms) == 1:
-            return Cotangent(terms[0].type, self.rewriting.held(terms[0].sum))
-        wide = self.types.accumulator(self.types.tensors[name])
-        return Cotangent(wide, self.rewriting.held(add(*(self.narrowed(t, wide).sum for t in terms))))
-
-    def narrowed(self, cotangent: Cotangent, dtype: str) -> Cotangent:
-        """The cotangent in another type: that of its value, or the accumulator."""
-        if cotangent.type == dtype or not cotangent.sum:
-            return Cotangent(dtype, cotangent.sum)
-        return Cotangent(dtype, (product_of(self.types.cast(to_expr(cotangent.sum), cotangent.type, dtype)),))
 
     def carried(self, name: str, total: Cotangent, value: Expr, scope: tuple[Index, ...]) -> Cotangent:
         """The cotangent of a statement, with a name where it is long and read more than once."""
@@ -255,7 +215,8 @@ class Reversal:
         def read(factor: Expr) -> Expr:
             if not isinstance(factor, Reduction):
                 return factor
-            wish = "dot" if any(isinstance(n, Access) for n in below(factor)) and _is_dot(factor) else "total"
+            body = factor.args[0]
+            wish = "dot" if isinstance(body, Binary) and body.op == "*" else "total"
             return self.named_value(wish, factor, self.types.of(factor) or "", scope)
 
         return tuple(Product(p.coefficient, tuple((read(f), q) for f, q in p.factors)) for p in products)
@@ -302,36 +263,6 @@ class Reversal:
         self.statements.append(statement)
         return read if known is None else Cotangent(read.type, ())
 
-    def element(self, tensor: str, access: Access | None = None) -> tuple[Item, ...]:
-        """The indices over which a tensor's cotangent is written: those of its first plain read, else of its dims."""
-        if tensor not in self.elements:
-            items: list[Item] = []
-            for number, dim in enumerate(self.types.dims[tensor]):
-                read = access.index[number] if access is not None else None
-                plain = isinstance(read, Name | Pack) and read not in items and index_key(read) in self.indices()
-                used = {i.id for i in items if isinstance(i, Name | Pack)}
-                items.append(read if plain and read is not None else self.names.index_of(dim, used))
-            self.elements[tensor] = tuple(items)
-        return self.elements[tensor]
-
-    def indices(self) -> frozenset[str]:
-        """The names that are indices somewhere, and the packs that are."""
-        return frozenset(self.names.indices) | {f"*{n}" for n in self.names.indices}
-
-    def named(self, wish: str, cotangent: Cotangent, scope: tuple[Index, ...]) -> Cotangent:
-        read = self.named_value(wish, to_expr(cotangent.sum), cotangent.type, scope)
-        return Cotangent(cotangent.type, (product_of(read),))
-
-    def named_value(self, wish: str, value: Expr, dtype: str, scope: tuple[Index, ...]) -> Expr:
-        name = self.names.fresh(wish)
-        index = tuple(i.item for i in scope)
-        stands = all(extent_in(self.types, (value,), i.item) is not None for i in scope)
-        value = value if stands else self.beside(value, dtype)
-        self.types.tensors[name] = dtype
-        self.types.dims[name] = tuple(Number(0) if i.extent is None else i.extent for i in scope)
-        self.statements.append(Statement((Target(name, index),), "=", value))
-        return Access(Name(name), index)
-
     def place(self, extremum: Reduction, wish: str, scope: tuple[Index, ...]) -> Expr:
         """argmax for max: the result that holds it, or a local."""
         found = replace(extremum, op=f"arg{extremum.op}")
@@ -345,41 +276,8 @@ class Reversal:
             found = replace(found, args=(self.beside(body, self.types.of(body) or ""),))
         return self.named_value(wish, found, "i64", scope)
 
-    def is_sized(self, value: Expr, scope: tuple[Index, ...]) -> bool:
-        """Whether every index of the scope stands alone in the value, over its own extent."""
-        return all(extent_in(self.types, (value,), i.item) == i.extent for i in scope)
-
-    def beside(self, value: Expr, dtype: str) -> Expr:
-        """`select(true, value, y[n, c])`: the value, over the indices of the statement at hand."""
-        assert self.anchor is not None and isinstance(self.anchor.tensor, Name)
-        other = self.types.cast(self.anchor, self.types.tensors[self.anchor.tensor.id], dtype)
-        return Apply("select", (Bool(True), value, other))
-
-    def define(self, name: str, index: tuple[Item, ...], cotangent: Cotangent, dtype: str) -> None:
-        value = to_expr(self.narrowed(cotangent, dtype).sum)
-        self.statements.append(Statement((Target(name, index),), "=", value))
-
 
 def _renamed(products: Sum, scope: tuple[Index, ...], names: Names) -> Sum:
     """The products, no reduction within them binding an index of the scope."""
     taken = frozenset(i.key.lstrip("*") for i in scope)
     return tuple(Product(p.coefficient, tuple((binding_apart(f, taken, names), q) for f, q in p.factors)) for p in products)
-
-
-def _bare(product: Product, index: tuple[Item, ...]) -> bool:
-    """Whether a product is a tensor, read at just these indices."""
-    if product.coefficient != 1 or len(product.factors) != 1 or product.factors[0][1] != 1:
-        return False
-    factor = product.factors[0][0]
-    return isinstance(factor, Access) and isinstance(factor.tensor, Name) and factor.index == index and factor.fill is None
-
-
-def _is_contraction(value: Expr | None) -> bool:
-    match value:
-        case Reduction(op="sum", args=(Binary(op="*", left=left, right=right),)):
-            return is_plain_read(left) and is_plain_read(right)
-    return False
-
-
-def _is_dot(node: Reduction) -> bool:
-    return isinstance(node.args[0], Binary) and node.args[0].op == "*"
