@@ -24,6 +24,7 @@ def convolution(rank: int) -> Callable[..., Tensor]:
 
 REFERENCES: Mapping[str, Callable[..., object]] = {
     "conv1d": convolution(1),
+    "conv1d_bias": convolution(1),
     "conv2d": convolution(2),
     "conv2d_bias": convolution(2),
 }

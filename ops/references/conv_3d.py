@@ -1,4 +1,4 @@
-"""The convolution in three dimensions."""
+"""Convolutions in three dimensions."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from collections.abc import Callable, Mapping
 
 from uol.ops.references.conv import convolution
 
-REFERENCES: Mapping[str, Callable[..., object]] = {"conv3d": convolution(3)}
+REFERENCES: Mapping[str, Callable[..., object]] = {"conv3d": convolution(3), "conv3d_bias": convolution(3)}

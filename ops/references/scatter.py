@@ -14,9 +14,8 @@ def scatter_add(x: Tensor, at: Tensor, places: int) -> Tensor:
     return x.new_zeros(places, *x.shape[1:]).index_add_(0, at[inside], x[inside])
 
 
-def histogram(x: Tensor, bins: int, low: float = 0.0, high: float = 1.0) -> Tensor:
-    """How many lie in each of the equal parts of [low, high)."""
-    edges = torch.linspace(low, high, bins + 1, dtype=x.dtype)
+def histogram(x: Tensor, edges: Tensor) -> Tensor:
+    """How many lie between each edge, itself included, and the next."""
     return ((x[:, None] >= edges[:-1]) & (x[:, None] < edges[1:])).sum(0)
 
 
