@@ -15,23 +15,20 @@ def assemble(op: Op, cotangents: tuple[Param, ...], results: tuple[Param, ...], 
     read = frozenset(t for s in body for t in tensors_of(s))
     candidates = (*op.params, *op.results)
     kept = [p for p in (*candidates, *cotangents) if p.name in read]
-    attributes = _attributes(op, [*_nodes(kept), *_nodes(results), *_body_nodes(body)])
-    wanted = _dims([*_nodes(kept), *_nodes(results), *_body_nodes(body)]) & _dims(_nodes((*candidates, *cotangents)))
+    needed = [*_nodes(kept), *_nodes(results), *_body_nodes(body)]
+    wanted = _dims(needed) & _dims(_nodes((*candidates, *cotangents)))
     for param in (*cotangents, *candidates):  # a cotangent costs nothing: it is there anyway
         missing = wanted - _named_dims(kept)
         types_missing = {r.type for r in results} - {p.type for p in kept}
-        useful = _named_dims([param]) & missing or (param.type in types_missing and param in op.params)
-        if param not in kept and useful:
+        if param not in kept and (_named_dims([param]) & missing or (param.type in types_missing and param in op.params)):
             kept.append(param)
-    kept_params = tuple(p for p in (*candidates, *cotangents) if p in kept)
-    attributes = _attributes(op, [*_nodes(kept_params), *_nodes(results), *_body_nodes(body)])
-    known = _named_dims(kept_params) | {a.name for a in attributes}
-    where = tuple(w for w in op.where if _leaves(w) <= known | {p.name for p in kept_params})
-    attributes = _attributes(op, [*_nodes(kept_params), *_nodes(results), *_body_nodes(body), *where])
-    where = tuple(w for w in where if _leaves(w) <= known | {a.name for a in attributes} | {p.name for p in kept_params})
-    variables = {p.type for p in (*kept_params, *results)} | {n.fn for n in _calls(body)}
+    params = tuple(p for p in (*candidates, *cotangents) if p in kept)
+    attributes = _attributes(op, [*_nodes(params), *_nodes(results), *_body_nodes(body)])
+    known = _named_dims(params) | {a.name for a in attributes} | {p.name for p in params}
+    where = tuple(w for w in op.where if _leaves(w) <= known)
+    variables = {p.type for p in (*params, *results)} | {n.fn for n in _calls(body)}
     domain = tuple(t for t in op.domain if t.variable in variables)
-    return Op(f"{op.name}_grad", kept_params, attributes, results, domain, where, body)
+    return Op(f"{op.name}_grad", params, attributes, results, domain, where, body)
 
 
 def _nodes(params: Iterable[Param]) -> list[Node]:
