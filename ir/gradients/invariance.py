@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from uol.ir.gradients.substitution import Item, binder_key, index_key
-from uol.ir.syntax import Access, Apply, Binary, Expr, Name, Pack, Reduction, Statement, Unary, operands
+from uol.ir.syntax import Access, Apply, Binary, Expr, Name, Number, Pack, Reduction, Statement, Unary, operands
 from uol.ir.types import DTYPES
 
 
@@ -90,7 +90,7 @@ class _Study:
                 wanted = "shift" if fn == "exp" else "scale"
                 return Response("scale" if fn == "exp" else "shift", inner.by) if inner and inner.form == wanted else None
             case Apply(fn="select", args=(condition, a, b)):
-                return _same(self.of(a), self.of(b)) if not self.reads(condition) else None
+                return self.either(a, b) if not self.reads(condition) else None
             case Apply(fn=fn, args=(arg,)) if fn == "acc" or fn in self.casts or fn in DTYPES:
                 return self.of(arg)
             case Reduction(op=op, binders=binders, args=(arg,)):
@@ -100,6 +100,13 @@ class _Study:
                 wanted = "scale" if op == "sum" else "shift" if op in ("max", "min") else ""
                 return inner if inner is not None and inner.form == wanted else None
         return None
+
+    def either(self, a: Expr | Pack, b: Expr | Pack) -> Response | None:
+        """The response that both arms have; 0 grows by any factor."""
+        arms = [self.of(arm) for arm in (a, b) if arm != Number(0)]
+        if len(arms) == 1:
+            return arms[0] if arms[0] is not None and (arms[0].form == "scale" or not arms[0].by) else None
+        return arms[0] if arms and arms[0] == arms[1] else STAYS if not arms else None
 
     def read(self, name: str, index: tuple[Item, ...]) -> Response | None:
         defined, response = self.known[name]
@@ -120,7 +127,3 @@ def _product(a: Response | None, b: Response | None, sign: int) -> Response | No
         return None
     total = a.by + sign * b.by
     return Response("scale", total) if total else STAYS
-
-
-def _same(a: Response | None, b: Response | None) -> Response | None:
-    return a if a == b else None

@@ -217,7 +217,7 @@ class _Inversion:
         return True
 
     def new_index(self, extent: Expr) -> Name:
-        name = self.names.index(("t", "u", "v"), self.used)
+        name = self.names.index("tuvgfabemjkl", self.used)
         self.used.add(name)
         self.out.free.append(Index(name, extent, True))
         return Name(name)
