@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -16,8 +16,8 @@ from typing import Literal
 from uol.backends import registry
 from uol.catalogue import find_operator
 from uol.conformance.sweep import cases_of, types_of
-from uol.conformance.twin_check import check
-from uol.conformance.verdict import Verdict
+from uol.conformance.twin_check import BATCH, check
+from uol.conformance.verdict import Case, Verdict
 from uol.gradient_ops import float_inputs
 from uol.ir.library import GRADIENT
 from uol.ir.syntax import Op, Param
@@ -86,14 +86,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--first", action="store_true", help="on the representative workload alone, on random inputs")
     parser.add_argument("-o", "--output", type=Path, help="the file; standard output else")
     options = parser.parse_args(arguments)
-    verdicts: list[Verdict] = []
     chosen = options.op.split(",")
-    for op in differentiable(chosen) if options.gradients else chosen:
-        for target in options.target.split(","):
-            for dtype in types_of(op, options.dtype.split(",")):
-                cases = cases_of(op, target, dtype)
-                verdicts += check(tuple(c for c in cases if c.inputs == "random")[:1] if options.first else cases)
-                print(_line(support_matrix(verdicts)[-1]), file=sys.stderr, flush=True)
+    groups = [
+        _first(cases_of(op, target, dtype)) if options.first else cases_of(op, target, dtype)
+        for op in (differentiable(chosen) if options.gradients else chosen)
+        for target in options.target.split(",")
+        for dtype in types_of(op, options.dtype.split(","))
+    ]
+    verdicts: list[Verdict] = []
+    for group in _together(groups):
+        found = check(group)
+        for cell in support_matrix(found):
+            print(_line(cell), file=sys.stderr, flush=True)
+        verdicts += found
     cells = support_matrix(verdicts)
     text = json.dumps([asdict(c) for c in cells], indent=1) + "\n"
     if options.output is None:
@@ -101,6 +106,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         options.output.write_text(text, encoding="utf-8")
     return 1 if any(c.state == "wrong" for c in cells) else 0
+
+
+def _first(cases: Sequence[Case]) -> tuple[Case, ...]:
+    """The representative workload on random inputs."""
+    return tuple(c for c in cases if c.inputs == "random")[:1]
+
+
+def _together(groups: Iterable[Sequence[Case]]) -> Iterator[tuple[Case, ...]]:
+    """Whole groups, as many as a twin's compiler takes at once."""
+    pending: list[Case] = []
+    for group in groups:
+        if pending and len(pending) + len(group) > BATCH:
+            yield tuple(pending)
+            pending = []
+        pending += group
+    if pending:
+        yield tuple(pending)
 
 
 def _line(cell: Cell) -> str:

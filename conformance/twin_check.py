@@ -36,7 +36,7 @@ from uol.targets import resolve_target
 Progress = Callable[[int, int], None]
 """Called with the number of cases done and of all."""
 
-_BATCH = 48
+BATCH = 48
 """Cases whose kernels are compiled together."""
 
 
@@ -65,7 +65,7 @@ def check(cases: Sequence[Case], progress: Progress | None = None) -> list[Verdi
     """The verdict of every case, in order. Errors of the compiler are verdicts, not exceptions."""
     verdicts: list[Verdict] = []
     pending = iter(cases)
-    while batch := list(islice(pending, _BATCH)):
+    while batch := list(islice(pending, BATCH)):
         verdicts += _check_batch(batch)
         if progress is not None:
             progress(len(verdicts), len(cases))
