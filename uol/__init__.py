@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     )
     from uol.ir.expression_handles import fn
     from uol.registration import op
+    from uol.torch_freeze import freeze
+    from uol.torch_replace import replace
 
 __version__ = "0.1.0"
 
@@ -38,6 +40,8 @@ _HOME = {
     "op": "uol.registration",
     "checked": "uol.checking",
     "fn": "uol.ir.expression_handles",
+    "replace": "uol.torch_replace",
+    "freeze": "uol.torch_freeze",
     "UolError": "uol.ir.errors",
     "ParseError": "uol.ir.errors",
     "TypeCheckError": "uol.ir.errors",
@@ -63,8 +67,10 @@ __all__ = [
     "checked",
     "compile",
     "fn",
+    "freeze",
     "op",
     "ops",
+    "replace",
 ]
 
 

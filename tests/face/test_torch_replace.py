@@ -1,0 +1,178 @@
+"""uol.replace and uol.freeze: whole modules give what they gave, and what was left alone is named."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+import uol
+
+EIGHT = torch.linspace(-2, 2, 2 * 3 * 8 * 8).reshape(2, 3, 8, 8).sin()
+
+
+def require_equal(module: nn.Module, x: torch.Tensor, *, train: bool = True) -> Any:
+    """The module, swapped, gives the same results and gradients. Returns what was done."""
+    module.train(train)
+    own = copy.deepcopy(module)
+    done = uol.replace(own)
+    assert list(own.state_dict()) == list(module.state_dict())
+    wanted, found = module(x), own(x)
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+    cotangent = torch.linspace(-1, 1, wanted.numel()).reshape(wanted.shape)
+    wanted.backward(cotangent)
+    found.backward(cotangent)
+    for (name, a), b in zip(own.named_parameters(), module.parameters(), strict=True):
+        assert a.grad is not None and b.grad is not None, name
+        torch.testing.assert_close(a.grad, b.grad, rtol=1e-3, atol=1e-3 * max(float(b.grad.abs().max()), 1e-2))
+    for a, b in zip(own.buffers(), module.buffers(), strict=True):
+        torch.testing.assert_close(a, b)
+    return done
+
+
+def encoder() -> nn.Module:
+    torch.manual_seed(0)
+    layer = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True)
+    return nn.TransformerEncoder(layer, 1, enable_nested_tensor=False)
+
+
+def test_a_transformer_encoder() -> None:
+    x = torch.linspace(-1, 1, 2 * 5 * 8).reshape(2, 5, 8).sin()
+    done = require_equal(encoder(), x)
+    assert set(done.swapped.values()) == {"MultiheadAttention", "Linear", "LayerNorm"}
+    assert set(done.left.values()) == {"draws from PyTorch's random numbers"}
+    swapped = encoder().eval()
+    uol.replace(swapped)
+    mask = nn.Transformer.generate_square_subsequent_mask(5)
+    torch.testing.assert_close(swapped(x, mask=mask), encoder().eval()(x, mask=mask), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("train", [True, False])
+def test_layers_of_images(train: bool) -> None:
+    torch.manual_seed(0)
+    module = nn.Sequential(
+        *(nn.Conv2d(3, 4, (3, 2), stride=(2, 1), padding=(1, 0)), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.ConvTranspose2d(4, 2, 3, stride=2, output_padding=1), nn.GroupNorm(1, 2), nn.GELU(), nn.AdaptiveAvgPool2d(2)),
+        *(nn.Flatten(), nn.Linear(8, 5), nn.LogSoftmax(1)),
+    )
+    assert not require_equal(module, EIGHT, train=train).left
+
+
+def test_resnet18() -> None:
+    torchvision = pytest.importorskip("torchvision", reason="the reference network is torchvision's")
+    torch.manual_seed(0)
+    done = require_equal(torchvision.models.resnet18(num_classes=5), torch.randn(2, 3, 64, 64))
+    assert not done.left and len(done.swapped) == 52
+
+
+LEFT = {
+    "pads with 'reflect'": nn.Conv2d(1, 1, 3, padding=1, padding_mode="reflect"),
+    "rounds its size up": nn.MaxPool2d(2, ceil_mode=True),
+    "does not count its padding": nn.AvgPool2d(3, padding=1, count_include_pad=False),
+    "has padding_idx": nn.Embedding(4, 2, padding_idx=0),
+    "reduces by 'sum'": nn.MSELoss(reduction="sum"),
+    "no operator of uol is a LSTM": nn.LSTM(2, 2),
+}
+
+
+@pytest.mark.parametrize("reason", LEFT)
+def test_what_is_left_alone_is_said_with_the_reason(reason: str) -> None:
+    kind = type(LEFT[reason])
+    done = uol.replace(nn.ModuleDict({"inner": LEFT[reason]}))
+    assert done.left == {"inner": reason} and not done.swapped
+    assert type(LEFT[reason]) is kind
+    assert f"inner: {reason}" in str(done)
+
+
+def test_a_subclass_is_left_alone_and_a_swapped_layer_is_not_swapped_again() -> None:
+    class Own(nn.Linear):
+        pass
+
+    module = nn.Sequential(Own(2, 2), nn.ReLU())
+    assert "may compute something else" in uol.replace(module).left["0"]
+    assert uol.replace(module).left["1"] == "computes with uol already"
+
+
+def test_a_swapped_module_is_copied_pickled_and_compiled() -> None:
+    module = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.LayerNorm(3))
+    x = torch.linspace(-1, 1, 8).reshape(2, 4)
+    wanted = module(x)
+    uol.replace(module)
+    assert isinstance(module[0], nn.Linear)
+    torch.testing.assert_close(pickle.loads(pickle.dumps(module))(x), wanted)
+    torch.testing.assert_close(torch.compile(module, backend="aot_eager", fullgraph=True)(x), wanted)
+
+
+def test_no_module() -> None:
+    for function in (uol.replace, uol.freeze):
+        with pytest.raises(uol.UolError, match=r"takes a torch\.nn\.Module"):
+            function(torch.relu)  # type: ignore[arg-type]
+
+
+class Block(nn.Module):
+    """Every form that is fused, and one that is folded."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.first_norm = nn.Conv2d(3, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4)
+        self.second, self.second_norm = nn.Conv2d(4, 4, 1, bias=False), nn.BatchNorm2d(4)
+        self.third, self.third_norm = nn.Conv2d(4, 4, 1, bias=False), nn.BatchNorm2d(4)
+        self.grouped, self.grouped_norm = nn.Conv2d(4, 4, 3, groups=2), nn.BatchNorm2d(4)
+        self.head = nn.Sequential(nn.Linear(4, 6), nn.GELU(), nn.Linear(6, 3), nn.ReLU())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = torch.relu(self.first_norm(self.first(x)))
+        x = torch.relu(self.second_norm(self.second(x)) + x)
+        x = self.third_norm(self.third(x))
+        y: torch.Tensor = self.head(self.grouped_norm(self.grouped(x)).mean((2, 3)))
+        return y
+
+
+def block() -> Block:
+    torch.manual_seed(0)
+    module = Block()
+    for _ in range(2):
+        module(EIGHT)  # so that running statistics are some
+    return module.eval()
+
+
+def test_what_is_frozen_gives_the_same() -> None:
+    module = block()
+    frozen = uol.freeze(module)
+    forms = {"conv2d_bn": 1, "conv2d_bn_relu": 1, "conv2d_bn_add_relu": 1, "conv_bn in the weights": 1}
+    assert frozen.fused == {**forms, "linear_gelu": 1, "linear_relu": 1}
+    torch.testing.assert_close(frozen(EIGHT), module(EIGHT), rtol=1e-4, atol=1e-5)
+    assert all(p.requires_grad for p in module.parameters())
+
+
+def test_a_frozen_module_is_not_trained_and_does_not_change() -> None:
+    frozen = uol.freeze(nn.Sequential(nn.Linear(2, 2), nn.ReLU()))
+    frozen(torch.ones(1, 2))
+    frozen.eval()
+    with pytest.raises(uol.UolError, match="a frozen module is not trained"):
+        frozen.train()
+    with pytest.raises(uol.UolError, match="settled"):
+        frozen.load_state_dict({})
+    with torch.no_grad():
+        next(frozen.parameters()).mul_(2)
+    with pytest.raises(uol.UolError, match="was changed after the module was frozen"):
+        frozen(torch.ones(1, 2))
+
+
+def test_what_is_not_traced_is_said() -> None:
+    class Branching(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(2, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y: torch.Tensor = self.layer(x) if x.sum() > 0 else x
+            return y
+
+    frozen = uol.freeze(Branching())
+    assert frozen.unfused is not None and "torch.fx" in str(frozen)
+    assert frozen.replacement.swapped == {"layer": "Linear"}

@@ -1,0 +1,241 @@
+"""`uol.freeze`: a copy of a module for inference, with neighbours that are one kernel put together.
+
+    conv, batch norm                  conv2d_bn
+    conv, batch norm, relu            conv2d_bn_relu
+    conv, batch norm, + z, relu       conv2d_bn_add_relu
+    conv, batch norm                  folded into the weights, where the convolution is none of these (groups, dilation, bias)
+    linear, relu or gelu              linear_relu, linear_gelu
+
+The graph of the module is found by `torch.fx`; the other layers compute as `uol.replace` has them. The weights' memory layout
+stays: the CPU's kernels pack them at each call.
+"""
+
+from __future__ import annotations
+
+import copy
+import operator as python
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+import torch
+from torch import Tensor, fx, nn
+from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from uol.expected import shown
+from uol.ir.errors import TypeCheckError, UolError
+from uol.torch_bridge import operator
+from uol.torch_replace import Replacement, replace
+
+RELU: tuple[Any, ...] = (functional.relu, torch.relu, "relu", "relu_")
+GELU: tuple[Any, ...] = (functional.gelu,)
+ADD: tuple[Any, ...] = (python.add, python.iadd, torch.add, "add", "add_")
+
+
+class ConvNorm(nn.Module):
+    """A convolution, its batch norm, and perhaps a residual and relu."""
+
+    def __init__(self, conv: nn.Conv2d, norm: Any, form: str) -> None:
+        super().__init__()
+        self.function, self.form = operator(form), form
+        self.weight = conv.weight
+        size = norm.num_features
+        self.gamma = nn.Parameter(torch.ones(size) if norm.weight is None else norm.weight, requires_grad=False)
+        self.beta = nn.Parameter(torch.zeros(size) if norm.bias is None else norm.bias, requires_grad=False)
+        self.register_buffer("mean", norm.running_mean)
+        self.register_buffer("var", norm.running_var)
+        self.options = {"stride": conv.stride[0], "pad": conv.padding[0], "eps": norm.eps}
+
+    def forward(self, x: Tensor, *residual: Tensor) -> Any:
+        given = (self.weight, self.gamma, self.beta, self.mean, self.var)
+        return self.function(x, *given, *residual, **self.options)
+
+    def extra_repr(self) -> str:
+        return self.form
+
+
+class LinearActivated(nn.Module):
+    """A linear layer and its activation."""
+
+    def __init__(self, linear: nn.Linear, form: str) -> None:
+        super().__init__()
+        self.function, self.form = operator(form), form
+        self.weight = linear.weight
+        self.bias = nn.Parameter(torch.zeros(linear.out_features), requires_grad=False) if linear.bias is None else linear.bias
+
+    def forward(self, x: Tensor) -> Any:
+        return self.function(x, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        return self.form
+
+
+class Frozen(nn.Module):
+    """A module for inference alone. `fused`: how many kernels of each kind were put together; `replacement`: what became of
+    the other layers; `unfused`: why no graph was found, where none was."""
+
+    def __init__(self, body: nn.Module, fused: dict[str, int], replacement: Replacement, unfused: str | None) -> None:
+        super().__init__()
+        self.body, self.fused, self.replacement, self.unfused = body, fused, replacement, unfused
+        for tensor in self.parameters():
+            tensor.requires_grad_(False)
+        super().train(False)
+        self.versions = self._versions()
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        if not torch.compiler.is_compiling():
+            self._require_unchanged()
+        return self.body(*args, **kwargs)
+
+    def train(self, mode: bool = True) -> Frozen:
+        if mode:
+            raise UolError("a frozen module is not trained", hint="train the module that was frozen, then freeze it again")
+        return super().train(mode)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Frozen:
+        if requires_grad:
+            self.train()
+        return super().requires_grad_(requires_grad)
+
+    def load_state_dict(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise UolError("a frozen module's weights are settled", hint="load them into the module, then freeze it again")
+
+    def _versions(self) -> dict[str, tuple[int, int]]:
+        tensors = dict(self.named_parameters()) | dict(self.named_buffers())
+        return {name: (id(tensor), tensor._version) for name, tensor in tensors.items()}
+
+    def _require_unchanged(self) -> None:
+        now = self._versions()
+        if now != self.versions:
+            changed = next(name for name in {**now, **self.versions} if now.get(name) != self.versions.get(name))
+            hint = "change the module that was frozen, then freeze it again"
+            raise UolError(f"{changed.removeprefix('body.')} was changed after the module was frozen", hint=hint)
+        for name, tensor in self.named_parameters():
+            if tensor.requires_grad:
+                raise UolError(
+                    f"{name.removeprefix('body.')} of a frozen module wants a gradient", hint="train what was frozen"
+                )
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Frozen:
+        return Frozen(copy.deepcopy(self.body, memo), dict(self.fused), self.replacement, self.unfused)
+
+    def __str__(self) -> str:
+        lines = [f"{count} x {form}" for form, count in sorted(self.fused.items())]
+        return "\n".join([*lines, *([self.unfused] if self.unfused else []), str(self.replacement)])
+
+
+@dataclass(slots=True)
+class _Fusion:
+    """A traced module whose nodes are put together."""
+
+    graph: fx.GraphModule
+    count: dict[str, int] = field(default_factory=dict)
+
+    def run(self) -> None:
+        for node in list(self.graph.graph.nodes):
+            layer = self.layer(node)
+            if type(layer) is nn.BatchNorm2d or type(layer) in (nn.BatchNorm1d, nn.BatchNorm3d):
+                self._norm(node, layer)
+            elif type(layer) is nn.Linear:
+                self._linear(node, layer)
+        self.graph.graph.lint()
+        self.graph.delete_all_unused_submodules()
+        self.graph.recompile()
+
+    def layer(self, node: fx.Node) -> Any:
+        """The layer that a node calls."""
+        return self.graph.get_submodule(str(node.target)) if node.op == "call_module" else None
+
+    def _norm(self, node: fx.Node, norm: Any) -> None:
+        before = node.args[0]
+        conv: Any = self.layer(before) if isinstance(before, fx.Node) else None
+        if type(conv) not in (nn.Conv1d, nn.Conv2d, nn.Conv3d) or norm.running_mean is None:
+            return
+        assert isinstance(before, fx.Node)
+        if len(before.users) > 1 or self._is_shared(before) or self._is_shared(node):
+            return
+        if not _is_fused_form(conv):
+            self._put(before, fuse_conv_bn_eval(conv, norm), "conv_bn in the weights")
+            node.replace_all_uses_with(before)
+            self.graph.graph.erase_node(node)
+            return
+        last, form = node, "conv2d_bn"
+        residual: tuple[fx.Node, ...] = ()
+        after = self._only_user(node)
+        if after is not None and self._is(after, RELU, nn.ReLU):
+            last, form = after, "conv2d_bn_relu"
+        elif after is not None and (other := self._added(after, node)) is not None:
+            relu = self._only_user(after)
+            if relu is not None and self._is(relu, RELU, nn.ReLU):
+                last, form, residual = relu, "conv2d_bn_add_relu", (other,)
+        self._put(before, ConvNorm(conv, norm, form), form)
+        with self.graph.graph.inserting_before(last):
+            new = self.graph.graph.call_module(str(before.target), (before.args[0], *residual))
+        self._replace(last, new, [last, self._only_user(node) if last is not node else None, node, before])
+
+    def _linear(self, node: fx.Node, linear: nn.Linear) -> None:
+        after = self._only_user(node)
+        if after is None or self._is_shared(node):
+            return
+        exact = isinstance(self.layer(after), nn.GELU) and self.layer(after).approximate == "none"
+        exact = exact or (self._is(after, GELU) and "approximate" not in after.kwargs)
+        form = "linear_relu" if self._is(after, RELU, nn.ReLU) else "linear_gelu" if exact else None
+        if form is None:
+            return
+        self._put(node, LinearActivated(linear, form), form)
+        after.replace_all_uses_with(node)
+        self.graph.graph.erase_node(after)
+
+    def _put(self, node: fx.Node, layer: nn.Module, form: str) -> None:
+        self.graph.set_submodule(str(node.target), layer)
+        self.count[form] = self.count.get(form, 0) + 1
+
+    def _replace(self, last: fx.Node, new: fx.Node, old: list[fx.Node | None]) -> None:
+        last.replace_all_uses_with(new)
+        for node in dict.fromkeys(n for n in old if n is not None):
+            self.graph.graph.erase_node(node)
+
+    def _only_user(self, node: fx.Node) -> fx.Node | None:
+        return next(iter(node.users)) if len(node.users) == 1 else None
+
+    def _is_shared(self, node: fx.Node) -> bool:
+        return sum(n.op == "call_module" and n.target == node.target for n in self.graph.graph.nodes) > 1
+
+    def _is(self, node: fx.Node, functions: tuple[Any, ...], layer: type[nn.Module] | None = None) -> bool:
+        if node.op == "call_module":
+            return layer is not None and isinstance(self.layer(node), layer)
+        found: bool = node.target in functions
+        return found
+
+    def _added(self, node: fx.Node, term: fx.Node) -> fx.Node | None:
+        """What else a sum is of."""
+        if node.op == "call_module" or node.target not in ADD or len(node.args) != 2 or node.kwargs:
+            return None
+        other = next((a for a in node.args if a is not term), None)
+        return other if isinstance(other, fx.Node) else None
+
+
+def _is_fused_form(conv: Any) -> bool:
+    if type(conv) is not nn.Conv2d or conv.bias is not None or conv.groups != 1 or conv.padding_mode != "zeros":
+        return False
+    plain = isinstance(conv.padding, tuple) and len({*conv.padding}) == len({*conv.stride}) == 1
+    return plain and {*conv.dilation} == {1}
+
+
+def freeze(module: nn.Module) -> Frozen:
+    """A copy for inference; the module itself stays as it is. Raises TypeCheckError for what is no module."""
+    if not isinstance(module, nn.Module):
+        raise TypeCheckError(f"uol.freeze takes a torch.nn.Module, not {shown(module)}")
+    body = copy.deepcopy(module).eval()
+    for tensor in body.parameters():
+        tensor.requires_grad_(False)
+    count: dict[str, int] = {}
+    unfused = None
+    try:
+        fusion = _Fusion(fx.symbolic_trace(body))
+    except Exception as error:  # what a tracer cannot follow differs from module to module
+        unfused = f"nothing is fused: torch.fx does not trace the module ({type(error).__name__}: {error})"
+    else:
+        fusion.run()
+        body, count = fusion.graph, fusion.count
+    return Frozen(body, count, replace(body), unfused)

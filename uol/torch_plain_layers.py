@@ -1,0 +1,129 @@
+"""PyTorch's layers that are one operator and its attributes: activations, pools, losses. As `torch_layers`, each differs from
+its parent in `forward` alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor, nn
+
+from uol.torch_bridge import operator
+from uol.torch_layers import by_axis, padding
+
+ACTIVATIONS: dict[str, tuple[str, dict[str, str]]] = {
+    "ReLU": ("relu", {}),
+    "ReLU6": ("relu6", {}),
+    "LeakyReLU": ("leaky_relu", {"negative_slope": "negative_slope"}),
+    "ELU": ("elu", {"alpha": "alpha"}),
+    "CELU": ("celu", {"alpha": "alpha"}),
+    "SELU": ("selu", {}),
+    "SiLU": ("silu", {}),
+    "Mish": ("mish", {}),
+    "Softplus": ("softplus", {"beta": "beta", "threshold": "threshold"}),
+    "Softsign": ("softsign", {}),
+    "Sigmoid": ("sigmoid", {}),
+    "LogSigmoid": ("log_sigmoid", {}),
+    "Tanh": ("tanh", {}),
+    "Hardsigmoid": ("hardsigmoid", {}),
+    "Hardswish": ("hardswish", {}),
+    "Hardtanh": ("hardtanh", {"min_val": "min_val", "max_val": "max_val"}),
+    "Hardshrink": ("hardshrink", {"lambd": "lambd"}),
+    "Softshrink": ("softshrink", {"lambd": "lambd"}),
+    "Tanhshrink": ("tanhshrink", {}),
+    "Threshold": ("threshold", {"at_most": "threshold", "value": "value"}),
+}
+"""Our operator, and its attributes by those of the layer."""
+
+ALONG = {"Softmax": "softmax", "LogSoftmax": "log_softmax", "Softmin": "softmin", "GLU": "glu"}
+LOSSES: dict[str, tuple[str, dict[str, str]]] = {
+    "MSELoss": ("mse_loss", {}),
+    "L1Loss": ("l1_loss", {}),
+    "HuberLoss": ("huber_loss", {"delta": "delta"}),
+    "SmoothL1Loss": ("smooth_l1_loss", {"beta": "beta"}),
+    "BCELoss": ("binary_cross_entropy", {}),
+    "BCEWithLogitsLoss": ("binary_cross_entropy_with_logits", {}),
+    "KLDivLoss": ("kl_div", {}),
+    "NLLLoss": ("nll_loss", {"ignore_index": "ignore_index"}),
+}
+
+
+def _activation(function: Callable[..., Any], names: dict[str, str]) -> Callable[..., Any]:
+    def forward(self: Any, x: Tensor) -> Any:
+        return function(x, **{ours: float(getattr(self, theirs)) for ours, theirs in names.items()})
+
+    return forward
+
+
+def _along(function: Callable[..., Any]) -> Callable[..., Any]:
+    def forward(self: Any, x: Tensor) -> Any:
+        return function(x.movedim(self.dim, -1)).movedim(-1, self.dim)
+
+    return forward
+
+
+def _loss(function: Callable[..., Any], names: dict[str, str]) -> Callable[..., Any]:
+    def forward(self: Any, x: Tensor, target: Tensor) -> Any:
+        return function(x, target, **{ours: getattr(self, theirs) for ours, theirs in names.items()})
+
+    return forward
+
+
+def _gelu(exact: Callable[..., Any], by_tanh: Callable[..., Any]) -> Callable[..., Any]:
+    def forward(self: Any, x: Tensor) -> Any:
+        return exact(x) if self.approximate == "none" else by_tanh(x)
+
+    return forward
+
+
+def numbers(value: Any, rank: int) -> tuple[int, ...]:
+    """One number for each axis."""
+    return (value,) * rank if isinstance(value, int) else tuple(value) * (rank if len(tuple(value)) == 1 else 1)
+
+
+def _pool(function: Callable[..., Any], rank: int, dilated: bool) -> Callable[..., Any]:
+    def forward(self: Any, x: Tensor) -> Any:
+        if x.dim() == rank + 1:
+            return self.forward(x[None])[0]
+        options = {} if rank == 1 else {"kernel": 1}
+        options |= by_axis("kernel", numbers(self.kernel_size, rank), rank) | by_axis(
+            "stride", numbers(self.stride, rank), rank
+        )
+        options |= padding([p for p in numbers(self.padding, rank)[::-1] for _ in (0, 1)], rank)
+        return function(x, **options, **({"dilation": numbers(self.dilation, rank)[0]} if dilated else {}))
+
+    return forward
+
+
+def _adaptive(function: Callable[..., Any], rank: int) -> Callable[..., Any]:
+    def forward(self: Any, x: Tensor) -> Any:
+        if x.dim() == rank + 1:
+            return self.forward(x[None])[0]
+        given = (self.output_size,) * rank if isinstance(self.output_size, int | None) else self.output_size
+        wanted = [own if size is None else size for own, size in zip(x.shape[-rank:], given, strict=True)]
+        return function(x, **{f"out_{axis}": size for axis, size in zip(("h", "w")[-rank:], wanted, strict=True)})
+
+    return forward
+
+
+def _forwards() -> dict[str, Callable[..., Any]]:
+    made = {name: _activation(operator(op), names) for name, (op, names) in ACTIVATIONS.items()}
+    made |= {name: _along(operator(op)) for name, op in ALONG.items()}
+    made |= {name: _loss(operator(op), names) for name, (op, names) in LOSSES.items()}
+    made["GELU"] = _gelu(operator("gelu"), operator("gelu_tanh"))
+    for rank in (1, 2, 3):
+        made[f"MaxPool{rank}d"] = _pool(operator(f"max_pool{rank}d"), rank, dilated=True)
+        made[f"AvgPool{rank}d"] = _pool(operator(f"avg_pool{rank}d"), rank, dilated=False)
+    for kind in ("Avg", "Max"):
+        for rank in (1, 2):
+            made[f"Adaptive{kind}Pool{rank}d"] = _adaptive(operator(f"adaptive_{kind.lower()}_pool{rank}d"), rank)
+    return made
+
+
+PLAIN: dict[type[nn.Module], type[nn.Module]] = {
+    (parent := getattr(nn, name)): type(name, (parent,), {"forward": forward, "__module__": __name__})
+    for name, forward in _forwards().items()
+}
+"""The layer that takes the place of one of PyTorch's."""
+
+globals().update({layer.__name__: layer for layer in PLAIN.values()})  # where pickle looks for them

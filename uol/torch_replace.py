@@ -1,0 +1,170 @@
+"""`uol.replace`: the layers of an existing module compute with uol's operators, on the same parameters.
+
+A layer is not made anew: its class becomes one that differs in `forward` alone, so that `state_dict`, hooks, optimisers and
+references stay what they were. What a module's own `forward` calls as functions (`x + y`, `torch.flatten`) is no layer and
+stays PyTorch's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import nn
+from torch.nn import functional
+
+from uol import torch_layers as layers
+from uol.expected import shown
+from uol.ir.errors import TypeCheckError
+from uol.torch_bridge import operator
+from uol.torch_plain_layers import LOSSES, PLAIN, numbers
+
+Reason = str | None
+"""Why a layer is left alone; None where it is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """What `uol.replace` did to `module`: the layers that were swapped, by path, with the operators' layer; those that were
+    left alone, with the reason."""
+
+    module: nn.Module
+    swapped: dict[str, str] = field(default_factory=dict)
+    left: dict[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        lines = [f"{len(self.swapped)} layers compute with uol, {len(self.left)} were left alone"]
+        return "\n".join([*lines, *(f"  {path or '(the module itself)'}: {reason}" for path, reason in self.left.items())])
+
+
+def replace(module: nn.Module) -> Replacement:
+    """Swaps the operators of a module, in place. Raises TypeCheckError for what is no module.
+
+    >>> print(uol.replace(torchvision.models.resnet18()))
+    """
+    if not isinstance(module, nn.Module):
+        raise TypeCheckError(f"uol.replace takes a torch.nn.Module, not {shown(module)}")
+    done = Replacement(module)
+    _descend(module, "", done)
+    return done
+
+
+def _descend(module: nn.Module, path: str, done: Replacement) -> None:
+    found = _layer_of(type(module))
+    if found is None:
+        if type(module) in (nn.TransformerEncoder, nn.TransformerEncoderLayer):
+            _prepare_encoder(module)
+        for name, child in module.named_children():
+            _descend(child, f"{path}.{name}" if path else name, done)
+        if not list(module.children()) and not isinstance(module, HARMLESS):
+            done.left[path] = _unknown(module)
+        return
+    reason = _reason(module)
+    if reason is not None:
+        done.left[path] = reason
+        return
+    module.__class__ = found
+    done.swapped[path] = found.__name__
+
+
+HARMLESS = (nn.Identity, nn.Flatten, nn.Unflatten, nn.Sequential, nn.ModuleList, nn.ModuleDict)
+"""Modules that compute nothing."""
+
+
+def _unknown(module: nn.Module) -> str:
+    own = type(module)
+    if own in _made():
+        return "computes with uol already"
+    parent = next((t for t in own.__mro__[1:] if _layer_of(t) is not None), None)
+    if parent is not None:
+        return f"{own.__name__} is a subclass of {parent.__name__} and may compute something else"
+    if isinstance(module, nn.modules.dropout._DropoutNd):
+        return "draws from PyTorch's random numbers"
+    return f"no operator of uol is a {own.__name__}"
+
+
+def _made() -> set[type[nn.Module]]:
+    return {*PLAIN.values(), *LAYERS.values()}
+
+
+def _layer_of(parent: type[nn.Module]) -> type[nn.Module] | None:
+    return PLAIN.get(parent) or LAYERS.get(parent)
+
+
+LAYERS: dict[type[nn.Module], type[nn.Module]] = {
+    getattr(nn, name): getattr(layers, name)
+    for name in (
+        *("Linear", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"),
+        *("BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "LayerNorm", "RMSNorm", "GroupNorm"),
+        *("InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d", "Embedding", "PReLU", "CrossEntropyLoss", "MultiheadAttention"),
+    )
+}
+
+
+def _prepare_encoder(module: Any) -> None:
+    """PyTorch's fused inference goes past the layers: it is switched off, and activations that are functions are swapped."""
+    if type(module) is nn.TransformerEncoder:
+        module.enable_nested_tensor = module.use_nested_tensor = False
+        return
+    swaps: dict[Any, Callable[..., object]] = {functional.relu: operator("relu"), functional.gelu: operator("gelu")}
+    module.activation = swaps.get(module.activation, module.activation)
+    module.__class__ = layers.TransformerEncoderLayer
+
+
+def _reason(module: Any) -> Reason:
+    rules: list[tuple[tuple[str, ...], Callable[[Any], Reason]]] = [
+        (("Conv",), _conv),
+        (("MaxPool", "AvgPool"), _pool),
+        (("AdaptiveMax",), lambda m: "gives indices" if m.return_indices else None),
+        (("BatchNorm",), lambda m: None),
+        (("InstanceNorm",), lambda m: "uses running statistics" if m.track_running_stats else None),
+        (("Embedding",), _embedding),
+        (("Softmax", "LogSoftmax", "Softmin"), lambda m: "names no dim" if m.dim is None else None),
+        (("MultiheadAttention",), _attention),
+        ((*LOSSES, "CrossEntropyLoss"), _loss),
+    ]
+    name = type(module).__name__
+    return next((rule(module) for names, rule in rules if name.startswith(names)), None)
+
+
+def _conv(layer: Any) -> Reason:
+    if layer.padding_mode != "zeros":
+        return f"pads with {layer.padding_mode!r}"
+    one = type(layer) is not nn.ConvTranspose3d or len({*layer.dilation}) == len({*layer.output_padding}) == 1
+    return None if one else "has a dilation or an output padding for each axis"
+
+
+def _pool(layer: Any) -> Reason:
+    rank = int(type(layer).__name__[-2])
+    if layer.ceil_mode:
+        return "rounds its size up"
+    if getattr(layer, "return_indices", False):
+        return "gives indices"
+    if len({*numbers(getattr(layer, "dilation", 1), rank)}) > 1:
+        return "has a dilation for each axis"
+    if not getattr(layer, "count_include_pad", True) and any(numbers(layer.padding, rank)):
+        return "does not count its padding"
+    return "has a divisor of its own" if getattr(layer, "divisor_override", None) is not None else None
+
+
+def _embedding(layer: Any) -> Reason:
+    for option in ("padding_idx", "max_norm"):
+        if getattr(layer, option) is not None:
+            return f"has {option}"
+    return next((f"has {o}" for o in ("scale_grad_by_freq", "sparse") if getattr(layer, o)), None)
+
+
+def _attention(layer: Any) -> Reason:
+    if not layer._qkv_same_embed_dim:
+        return "has keys or values of another width"
+    return "adds rows to its keys" if layer.bias_k is not None or layer.add_zero_attn else None
+
+
+def _loss(layer: Any) -> Reason:
+    if layer.reduction != "mean":
+        return f"reduces by {layer.reduction!r}"
+    if getattr(layer, "log_target", False):
+        return "has a target in logarithms"
+    weighted = getattr(layer, "weight", None) is not None and type(layer) is not nn.CrossEntropyLoss
+    return "has weights" if weighted or getattr(layer, "pos_weight", None) is not None else None
