@@ -50,7 +50,27 @@ def _differentiable(name: str, function: Formula) -> Formula:
     """The reference, or its formula where PyTorch has no gradient for some input: inference statistics have none there."""
     if name == "batch_norm" or name.startswith("conv2d_bn"):
         return partial(_normalised, name)
-    return _soft_margin if name == "soft_margin_loss" else function
+    return _FORMULAS.get(name, function)
+
+
+def _weighted_nll(x: torch.Tensor, t: torch.Tensor, w: torch.Tensor, ignore_index: int = -100) -> torch.Tensor:
+    """PyTorch has no gradient for the weights of classes, here and in the next."""
+    rows, own = _counted(x, t, ignore_index)
+    return -(w[own] * rows.gather(1, own[:, None])[:, 0]).sum() / w[own].sum()
+
+
+def _weighted_cross_entropy(
+    x: torch.Tensor, t: torch.Tensor, w: torch.Tensor, ignore_index: int = -100, label_smoothing: float = 0.0
+) -> torch.Tensor:
+    rows, own = _counted(x.log_softmax(1), t, ignore_index)
+    right = -(w[own] * rows.gather(1, own[:, None])[:, 0]).sum()
+    even = -(w * rows).sum() / x.shape[1]
+    return ((1 - label_smoothing) * right + label_smoothing * even) / w[own].sum()
+
+
+def _counted(x: torch.Tensor, t: torch.Tensor, ignore_index: int) -> tuple[torch.Tensor, torch.Tensor]:
+    kept = (t != ignore_index) & (t >= 0) & (t < x.shape[1])
+    return x[kept], t[kept]
 
 
 def _soft_margin(x: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -71,3 +91,10 @@ def _normalised(
     y = (x - mean) / (var + eps).sqrt() * gamma + beta
     y = y + rest[4] if "add" in name else y
     return y.relu() if name.endswith("relu") else y
+
+
+_FORMULAS: Mapping[str, Formula] = {
+    "soft_margin_loss": _soft_margin,
+    "weighted_nll_loss": _weighted_nll,
+    "weighted_cross_entropy": _weighted_cross_entropy,
+}
