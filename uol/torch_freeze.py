@@ -199,13 +199,13 @@ class _Fusion:
         return next(iter(node.users)) if len(node.users) == 1 else None
 
     def _is_shared(self, node: fx.Node) -> bool:
-        return sum(n.op == "call_module" and n.target == node.target for n in self.graph.graph.nodes) > 1
+        calls = [n for n in self.graph.graph.nodes if n.op == "call_module" and n.target == node.target]
+        return len(calls) > 1
 
     def _is(self, node: fx.Node, functions: tuple[Any, ...], layer: type[nn.Module] | None = None) -> bool:
         if node.op == "call_module":
             return layer is not None and isinstance(self.layer(node), layer)
-        found: bool = node.target in functions
-        return found
+        return node.target in functions
 
     def _added(self, node: fx.Node, term: fx.Node) -> fx.Node | None:
         """What else a sum is of."""

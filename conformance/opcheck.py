@@ -1,0 +1,112 @@
+"""PyTorch's own check of custom operators (`torch.library.opcheck`) on every operator of the library and on its gradient.
+
+    python -m uol.conformance.opcheck [--op softmax,conv2d]
+
+Schema, autograd's registration, the fake implementation, and tracing with dynamic shapes, on the smallest of an operator's
+workloads, in f32 where it has that type. An operator's gradient is reached through it, and checked on its own. Exit status 1
+where one fails.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections.abc import Sequence
+
+import torch
+
+from uol.catalogue import catalogue
+from uol.gradient_ops import float_inputs, gradient_op
+from uol.ir import instantiate
+from uol.ir.gradients import has_gradient
+from uol.ir.library import GRADIENT
+from uol.ir.nodes import Program
+from uol.ir.syntax import Op
+from uol.ir.types import is_float
+from uol.named_binding import bind_names
+from uol.ops.inputs import make_inputs
+from uol.ops.texts import names
+from uol.ops.workloads import Workload, workloads_of
+from uol.torch_bridge import gradient_function
+from uol.torch_schema import TORCH_TYPES
+
+Case = tuple[tuple[torch.Tensor, ...], dict[str, int | float | torch.dtype]]
+TYPES = ("f32", "i64", "i32")
+"""The type that is checked: the first that an operator admits."""
+
+
+def smallest(op: str) -> Workload:
+    """The workload with the fewest elements, of those that hold any."""
+    full = [w for w in workloads_of(op) if 0 not in w.flat_dims.values()]
+    return min(full, key=lambda w: math.prod(w.flat_dims.values()))
+
+
+def case_of(op: Op) -> Case:
+    """Inputs and attributes of an operator at its smallest workload."""
+    workload = smallest(op.name)
+    domain = {t.variable: next(d for d in TYPES if d in t.types) for t in op.domain}
+    at = bind_names(op, domain or None, workload.dims, workload.attrs)
+    whole = {name: value for name, value in at.attrs.items() if isinstance(value, int)}
+    program = instantiate(op, catalogue(), types=at.types, ranks=at.ranks, dims=at.flat_dims, attrs=whole)
+    given = {p.type for p in op.params}
+    free = [t.variable for t in op.domain if t.variable not in given]
+    chosen = {"dtype" if len(free) == 1 else f"dtype_{v}": TORCH_TYPES[domain[v]] for v in free}
+    return _tensors(program, op), dict(workload.attrs) | chosen
+
+
+def _tensors(program: Program, op: Op) -> tuple[torch.Tensor, ...]:
+    inputs, types = make_inputs(program, "exact"), {t.name: t.dtype for t in program.by_role("in")}
+    made = [torch.tensor(inputs[p.name]).to(TORCH_TYPES[types[p.name]]) for p in op.params]
+    return tuple(x.requires_grad_(is_float(types[p.name])) for x, p in zip(made, op.params, strict=True))
+
+
+def check(name: str) -> tuple[str, ...]:
+    """Runs PyTorch's check on an operator and on its gradient. Returns what was found wrong."""
+    op = catalogue().get(name)
+    assert op is not None
+    inputs, options = case_of(op)
+    found = _opcheck(name, inputs, options)
+    if name.endswith(GRADIENT) or not has_gradient(op):
+        return found
+    gradient = gradient_op(op, float_inputs(op))
+    gradient_function(gradient.op)  # makes it known
+    with torch.no_grad():
+        results = getattr(torch.ops.uol, name)(*inputs, **options)
+    results = (results,) if isinstance(results, torch.Tensor) else results
+    parts = {"input": inputs, "result": results, "cotangent": [torch.ones_like(y) for y in results]}
+    arguments = tuple(parts[kind][at].detach().clone() for kind, at in gradient.sources)
+    known = {a.name for a in gradient.op.attributes}
+    return found + _opcheck(gradient.op.name, arguments, {n: v for n, v in options.items() if n in known})
+
+
+def _opcheck(name: str, inputs: tuple[torch.Tensor, ...], options: dict[str, int | float | torch.dtype]) -> tuple[str, ...]:
+    try:
+        results = torch.library.opcheck(getattr(torch.ops.uol, name).default, inputs, options, raise_exception=False)
+    except Exception as error:
+        return (f"{name}: {type(error).__name__}: {error}",)
+    return tuple(f"{name}: {test}: {result}" for test, result in results.items() if result != "SUCCESS")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="python -m uol.conformance.opcheck", description=__doc__)
+    parser.add_argument("--op", help="operators, by commas; the whole library else")
+    chosen = parser.parse_args(arguments).op
+    failed = 0
+    checked = sorted(names()) if chosen is None else chosen.split(",")
+    for name in checked:
+        try:
+            found = check(name)
+        except Exception as error:
+            found = (f"{name}: {type(error).__name__}: {error}",)
+        failed += bool(found)
+        print(f"{name:36} {'failed' if found else 'passed'}", flush=True)
+        for each in found:
+            print(f"  {each.strip().splitlines()[0][:400]}", flush=True)
+    print(f"{len(checked)} operators, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
