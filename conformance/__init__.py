@@ -15,4 +15,7 @@
     mutation.py, mutation_run.py,
     equivalent_mutants.toml          which of them the twin lets pass, and why they compute the same
     paths/, bench_resnet50.py        whole models
+    opinfo.py, opinfo.toml,
+    opinfo_forms.py, opinfo_layers.py  PyTorch's own samples, forward and gradient
+    opcheck.py, call_overhead.py     PyTorch's check of custom operators; what a call costs
 """

@@ -2,14 +2,16 @@
 
     python -m uol.conformance.opinfo [--op softmax,conv2d] [--dtype f32,f64,f16,bf16]
 
-f32 and f64 are compared with PyTorch in the same type, gradients too, and f32 with f64 where that fails; f16 and bf16
-(forward, where OpInfo names them for the CPU) with PyTorch in f32 on the same values. A sample that our operator does not
-express is counted, with the reason. Exit status 1 where one fails.
+f32 and f64 are compared with PyTorch in the same type, gradients too, and f32 with f64 where that fails; where f32 does not
+reach that tolerance, its error is compared with PyTorch's own, and the sample is counted as such. f16 and bf16 (forward, where
+OpInfo names them for the CPU) are compared with PyTorch in f32 on the same values. A sample that our operator does not express
+is counted, with the reason. Exit status 1 where one fails.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import tomllib
 from collections import Counter
@@ -33,6 +35,8 @@ DIFFERENTIATED = (torch.float32, torch.float64)
 LOW = {torch.float16: torch.float32, torch.bfloat16: torch.float32}
 WIDER = {torch.float32: torch.float64}
 INTEGERS = ("i64", "i32", "i8")
+RATIO = 5.0
+"""The largest error beside a partner's, at level 1 of the dual benchmark of Huawei's operator standard."""
 SHOWN = 5
 """Failures of one OpInfo that are printed; all are counted."""
 
@@ -57,11 +61,13 @@ class Tally:
     """What became of the samples of one OpInfo."""
 
     passed: int = 0
+    rounded: int = 0  # of those: by their error beside PyTorch's own
     failed: list[str] = field(default_factory=list)
     not_expressed: Counter[str] = field(default_factory=Counter)
 
     def __str__(self) -> str:
-        return f"{self.passed:5} passed {len(self.failed):4} failed {self.not_expressed.total():5} not expressed"
+        rounded = f" ({self.rounded} by PyTorch's own error)" if self.rounded else ""
+        return f"{self.passed:5} passed{rounded} {len(self.failed):4} failed {self.not_expressed.total():5} not expressed"
 
 
 @cache
@@ -89,7 +95,7 @@ def check(entry: Entry, dtype: torch.dtype, most: int | None = None) -> Tally:
     for number, sample in zip(range(most) if most else _all(), samples, strict=False):
         where = f"{entry.opinfo} {NAMES[dtype]} sample {number}"
         try:
-            _compare(info, entry, sample, differentiated)
+            tally.rounded += _compare(info, entry, sample, differentiated)
             tally.passed += 1
         except NotExpressed as reason:
             tally.not_expressed[str(reason)] += 1
@@ -114,7 +120,8 @@ def _infos() -> Mapping[str, Any]:
     return {f"{info.name}/{info.variant_test_name}" if info.variant_test_name else info.name: info for info in op_db}
 
 
-def _compare(info: Any, entry: Entry, sample: Any, differentiated: bool) -> None:
+def _compare(info: Any, entry: Entry, sample: Any, differentiated: bool) -> bool:
+    """Raises where a sample fails. Returns whether PyTorch's own error had to decide."""
     arguments = (sample.input, *sample.args), dict(sample.kwargs)
     found = _tensors(entry.function(entry.op, *arguments[0], **arguments[1]))
     leaves = [x for x in _leaves(arguments) if x.requires_grad] if differentiated else []
@@ -123,8 +130,35 @@ def _compare(info: Any, entry: Entry, sample: Any, differentiated: bool) -> None
     except AssertionError:
         if not any(y.dtype is torch.float32 for y in found):
             raise
-        # Where f32 loses digits in PyTorch as it does here, the two may differ by more: then the exact result decides.
-        _require_close(found, info.op, _widened(arguments, WIDER), leaves)
+        # Where f32 loses digits in PyTorch as it does here, the two may differ by more: then the exact result decides, and
+        # where even that is out of f32's reach, how far PyTorch itself is from it.
+        exact = _widened(arguments, WIDER)
+        try:
+            _require_close(found, info.op, exact, leaves)
+        except AssertionError:
+            if not _as_exact_as(found, info.op, arguments, exact, leaves):
+                raise
+            return True
+    return False
+
+
+def _as_exact_as(found: Sequence[torch.Tensor], function: Any, plain: Any, exact: Any, leaves: Sequence[torch.Tensor]) -> bool:
+    """Is the largest error of each result and gradient at most `RATIO` times PyTorch's?"""
+    theirs, golden = (_tensors(function(*given[0], **given[1]))[: len(found)] for given in (plain, exact))
+    triples = list(zip(found, theirs, golden, strict=True))
+    kept = [t for t in triples if t[1].requires_grad] if leaves else []
+    if kept:
+        cotangents = _cotangents([ours for ours, _, _ in kept])
+        triples += zip(*(_gradients(list(results), leaves, cotangents) for results in zip(*kept, strict=True)), strict=True)
+    return all(_error(ours, wanted) <= RATIO * _error(other, wanted) for ours, other, wanted in triples)
+
+
+def _error(found: torch.Tensor, wanted: torch.Tensor) -> float:
+    if not wanted.numel():
+        return 0.0
+    found, wanted = found.detach().double(), wanted.detach().double()
+    difference = float((found - wanted).abs().max())
+    return difference if math.isnan(difference) else max(difference, float(wanted.abs().max()) * 2.0**-24)  # half an ulp
 
 
 def _require_close(found: Sequence[torch.Tensor], function: Any, arguments: Any, leaves: Sequence[torch.Tensor]) -> None:
@@ -133,12 +167,16 @@ def _require_close(found: Sequence[torch.Tensor], function: Any, arguments: Any,
         torch.testing.assert_close(ours, theirs.to(ours.dtype), equal_nan=True)
     pairs = [(ours, theirs) for ours, theirs in zip(found, expected, strict=True) if theirs.requires_grad]
     if pairs and leaves:
-        generator = torch.Generator().manual_seed(0)
-        cotangents = [torch.randn(o.shape, generator=generator, dtype=torch.float32) for o, _ in pairs]
+        cotangents = _cotangents([ours for ours, _ in pairs])
         wanted = _gradients([t for _, t in pairs], leaves, cotangents)
         given = _gradients([o for o, _ in pairs], leaves, cotangents)
         for a, b in zip(given, wanted, strict=True):
             torch.testing.assert_close(a, b, equal_nan=True)
+
+
+def _cotangents(results: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    return [torch.randn(y.shape, generator=generator, dtype=torch.float32) for y in results]
 
 
 def _gradients(results: Any, leaves: Any, cotangents: Any) -> list[torch.Tensor]:
@@ -196,6 +234,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _add(total: Tally, more: Tally) -> None:
     total.passed += more.passed
+    total.rounded += more.rounded
     total.failed += more.failed
     total.not_expressed += more.not_expressed
 

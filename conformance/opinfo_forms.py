@@ -226,6 +226,9 @@ def transpose(name: str, x: Tensor, a: int, b: int) -> Any:
 
 def diff(name: str, x: Tensor, n: int = 1, dim: int = -1, prepend: Any = None, append: Any = None) -> Any:
     """Of neighbours, n times."""
+    require(n < 2 or x.dtype not in (torch.float16, torch.bfloat16), "several differences in a narrow type: each is rounded")
+    if n == 0:
+        return x.clone()
     given = [part for part in (prepend, x, append) if part is not None]
     x = torch.cat(given, dim) if len(given) > 1 else x
     for _ in range(n):

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from uol import ops
+from uol.catalogue import is_known
 from uol.conformance.opinfo_forms import apply, require
 from uol.torch_variadic import FACES
 
@@ -139,8 +140,8 @@ def conv(
             options |= {f"pad_{low}": total // 2, f"pad_{high}": total - total // 2}
     else:
         options |= _padding(0 if padding == "valid" else padding, rank)
-    if rank == 2 and bias is not None:
-        return _batched("conv2d_bias", x, rank, weight, bias, groups=groups, **options)
+    if bias is not None and is_known(f"{name}_bias"):
+        return _batched(f"{name}_bias", x, rank, weight, bias, groups=groups, **options)
     return _with_bias(_batched(name, x, rank, weight, groups=groups, **options), bias, rank)
 
 
@@ -223,15 +224,15 @@ def padded(name: str, x: Tensor, pad: Sequence[int], mode: str = "constant", val
     return apply(f"{name}{rank}d", x, **options, **({"value": value or 0.0} if name == "pad" else {}))
 
 
-def whole(name: str, x: Tensor, number: Any = None) -> Any:
+def whole(name: str, x: Tensor, number: Any = None, *, upscale_factor: Any = None, downscale_factor: Any = None) -> Any:
     """One number, which is the operator's one attribute."""
+    number = number or upscale_factor or downscale_factor
     if name in ("tril", "triu"):
         return apply(name, x, diagonal=number or 0)
-    attribute = "groups" if name == "channel_shuffle" else "factor"
     if name == "channel_shuffle":
         return apply(name, x, groups=number)
-    batch = x.reshape(-1, *x.shape[-3:])
-    found = apply(name, batch, **{attribute: number})
+    batch = x.reshape(torch.Size(x.shape[:-3]).numel(), *x.shape[-3:])
+    found = apply(name, batch, factor=number)
     return found.reshape(*x.shape[:-3], *found.shape[1:])
 
 
@@ -245,6 +246,7 @@ def gather(name: str, x: Tensor, dim: int, index: Tensor, *, sparse_grad: bool =
     """Along the last dim, where the others agree."""
     require(x.dim() and index.dim() == x.dim(), "a tensor of no dims")
     moved, at = x.movedim(dim, -1), index.movedim(dim, -1)
+    require(index.dtype is torch.int64, f"an index of type {index.dtype}")
     kept = tuple(slice(0, n) for n in at.shape[:-1])
     return apply(name, moved[kept], at).movedim(-1, dim)
 
@@ -255,8 +257,8 @@ def take(name: str, x: Tensor, index: Tensor) -> Any:
     return apply(name, flat, torch.where(index < 0, index + flat.numel(), index))
 
 
-def embedding(name: str, at: Tensor, weight: Tensor, padding_idx: Any = None, max_norm: Any = None, **options: Any) -> Any:
-    """Rows of a table. (OpInfo names the indices first.)"""
+def embedding(name: str, weight: Tensor, at: Tensor, padding_idx: Any = None, max_norm: Any = None, **options: Any) -> Any:
+    """Rows of a table. (OpInfo's samples begin with the table.)"""
     require(padding_idx is None, "padding_idx")
     require(max_norm is None, "max_norm")
     require(not options.get("scale_grad_by_freq"), "scale_grad_by_freq")
@@ -294,6 +296,8 @@ def pointwise_loss(name: str, *tensors: Tensor, reduction: str = "mean", **optio
         require(options.pop(option, None) is None, option)
     require(options.pop("log_input", True), "log_input=False")
     require(options.pop("p", 2) == 2, "p")
+    if name == "hinge_embedding_loss":
+        require(bool((tensors[1].abs() == 1).all()), "a target that is neither 1 nor -1")
     if name == "triplet_margin_loss":
         require("eps" not in options and all(x.dim() == 2 for x in tensors), "batches of another rank")
     if name == "poisson_nll_loss":

@@ -25,7 +25,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from uol.expected import shown
 from uol.ir.errors import TypeCheckError, UolError
 from uol.torch_bridge import operator
-from uol.torch_replace import Replacement, replace
+from uol.torch_replace import Replacement, replace, restore
 
 RELU: tuple[Any, ...] = (functional.relu, torch.relu, "relu", "relu_")
 GELU: tuple[Any, ...] = (functional.gelu,)
@@ -34,6 +34,8 @@ ADD: tuple[Any, ...] = (python.add, python.iadd, torch.add, "add", "add_")
 
 class ConvNorm(nn.Module):
     """A convolution, its batch norm, and perhaps a residual and relu."""
+
+    computes_with_uol = True
 
     def __init__(self, conv: nn.Conv2d, norm: Any, form: str) -> None:
         super().__init__()
@@ -56,6 +58,8 @@ class ConvNorm(nn.Module):
 
 class LinearActivated(nn.Module):
     """A linear layer and its activation."""
+
+    computes_with_uol = True
 
     def __init__(self, linear: nn.Linear, form: str) -> None:
         super().__init__()
@@ -227,6 +231,7 @@ def freeze(module: nn.Module) -> Frozen:
     if not isinstance(module, nn.Module):
         raise TypeCheckError(f"uol.freeze takes a torch.nn.Module, not {shown(module)}")
     body = copy.deepcopy(module).eval()
+    restore(body)  # where `uol.replace` was here before
     for tensor in body.parameters():
         tensor.requires_grad_(False)
     count: dict[str, int] = {}

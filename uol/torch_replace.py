@@ -50,7 +50,16 @@ def replace(module: nn.Module) -> Replacement:
     return done
 
 
+def restore(module: nn.Module) -> None:
+    """The layers that `replace` swapped as they were."""
+    parents = {own: parent for parent, own in (*PLAIN.items(), *LAYERS.items())}
+    for layer in module.modules():
+        layer.__class__ = parents.get(type(layer), type(layer))
+
+
 def _descend(module: nn.Module, path: str, done: Replacement) -> None:
+    if getattr(type(module), "computes_with_uol", False):
+        return
     found = _layer_of(type(module))
     if found is None:
         if type(module) in (nn.TransformerEncoder, nn.TransformerEncoderLayer):

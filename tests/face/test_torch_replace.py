@@ -147,6 +147,9 @@ def test_what_is_frozen_gives_the_same() -> None:
     assert frozen.fused == {**forms, "linear_gelu": 1, "linear_relu": 1}
     torch.testing.assert_close(frozen(EIGHT), module(EIGHT), rtol=1e-4, atol=1e-5)
     assert all(p.requires_grad for p in module.parameters())
+    assert not frozen.replacement.left
+    uol.replace(module)
+    assert uol.freeze(module).fused == frozen.fused
 
 
 def test_a_frozen_module_is_not_trained_and_does_not_change() -> None:
