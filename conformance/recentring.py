@@ -9,7 +9,8 @@ from uol.ir.rounding import round_to
 from uol.ir.types import DTYPES, is_float
 
 REFERENCE_ERROR = 2.0**-50
-"""What an independent computation in float64 may itself be off, relative to its value: a few of its ulps."""
+"""What an independent computation in float64 may itself be off, relative to its value: a few of its ulps. Where values cancel
+to an exact 0, as x - mean may, what it leaves in place of the 0 is relative to the largest value of the result."""
 
 
 def around(value: Array, owed: Enclosure, dtype: str) -> Enclosure:
@@ -26,7 +27,9 @@ def around(value: Array, owed: Enclosure, dtype: str) -> Enclosure:
     value, golden, low, high = (np.asarray(a, np.float64) for a in np.broadcast_arrays(value, owed.value, owed.low, owed.high))
     share = 2.0 if DTYPES[dtype].accumulator == "f64" else 1.0
     with np.errstate(invalid="ignore", over="ignore"):
-        slack = np.where(low == high, 0.0, REFERENCE_ERROR * np.abs(value))
+        largest = np.max(np.abs(value), where=np.isfinite(value), initial=0.0)
+        left = (low == 0.0) & (high == 0.0) & (np.abs(value) <= REFERENCE_ERROR * largest)
+        slack = np.where(left, np.abs(value), np.where(low == high, 0.0, REFERENCE_ERROR * np.abs(value)))
         below, above = share * (golden - low) + slack, share * (high - golden) + slack
         finite = np.isfinite(value) & np.isfinite(golden) & np.isfinite(below) & np.isfinite(above)
         held = (value >= low) & (value <= high) | np.isnan(value) & np.isnan(golden)

@@ -40,3 +40,11 @@ def test_float64_owes_the_reference_its_own_error() -> None:
 def test_integers_are_those_of_the_reference() -> None:
     owed = Enclosure(np.array([3]), np.array([3]), np.array([3]))
     assert not compare(np.array([3], np.int32), around(np.array([4]), owed, "i32"), "i32").ok
+
+
+def test_what_cancellation_leaves_in_place_of_an_exact_zero_is_no_value() -> None:
+    golden = np.array([0.0, 1.0, 0.0])
+    owed = Enclosure(golden, golden.copy(), golden.copy())
+    moved = around(np.array([1e-17, 1.0, 1e-12]), owed, "f32")
+    assert moved.low[0] <= 0.0 <= moved.high[0]
+    assert not moved.low[2] <= 0.0 <= moved.high[2]
