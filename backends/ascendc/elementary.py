@@ -7,8 +7,11 @@ used (2e-4 relative error). Coefficients: least-squares fits on Chebyshev nodes,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
+from uol.backends.ascendc.exponentials import exp2, expm1
+from uol.backends.ascendc.logarithms import log1p, log2
+from uol.backends.ascendc.polynomials import polynomial
 from uol.backends.ascendc.values import Lanes, real
 from uol.backends.ascendc.vector_unit import VectorUnit
 
@@ -23,16 +26,6 @@ ERF_TAIL = (0.0002070085, 1.1276274, 0.63726574, 0.10385638, -0.022189777, 0.003
 """-log(erfc(x)) in x, for 0.92 <= x <= 4: erf off by 1.3 ulp."""
 ERF_ONE = 4.0
 """From here on erf is 1 in f32."""
-
-
-def polynomial(unit: VectorUnit, coefficients: Sequence[float], x: Lanes) -> Lanes:
-    """sum of coefficients[i] * x**i by Horner's rule."""
-    x = x.kept()
-    value = unit.unary("Muls", x, real(coefficients[-1]).text)
-    for coefficient in coefficients[-2:0:-1]:
-        value = unit.unary("Adds", value, real(coefficient).text)
-        value = unit.binary("Mul", value, x)
-    return unit.unary("Adds", value, real(coefficients[0]).text)
 
 
 def reciprocal(unit: VectorUnit, x: Lanes) -> Lanes:
@@ -92,8 +85,12 @@ FUNCTIONS: Mapping[str, Callable[[VectorUnit, Lanes], Lanes]] = {
     "rsqrt": rsqrt,
     "tanh": tanh,
     "erf": erf,
+    "expm1": expm1,
+    "exp2": exp2,
+    "log1p": log1p,
+    "log2": log2,
 }
 """By name of the language's built-in; the others have no sequence of known accuracy yet."""
 
-COMPARING = frozenset({"tanh", "erf"})
+COMPARING = frozenset({"tanh", "erf", "expm1", "exp2", "log1p", "log2"})
 """Functions whose sequences compare."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from uol.backends.ascendc.values import Lanes, real
+from uol.backends.ascendc.values import Lanes, real, reinterpreted
 from uol.backends.ascendc.vector_unit import VectorUnit
 
 INFINITY_BITS = 0x7F800000
@@ -31,13 +31,13 @@ def widened(unit: VectorUnit, value: Lanes) -> Lanes:
     """Bytes as f32 lanes."""
     word = unit.cast(unit.cast(value, "f16", "NONE"), "i16", "RINT").kept()
     if value.dtype == "f8e5m2":
-        return unit.cast(_as(unit.unary("ShiftLeft", word, "int16_t(8)"), "f16"), "f32", "NONE")
+        return unit.cast(reinterpreted(unit.unary("ShiftLeft", word, "int16_t(8)"), "f16"), "f32", "NONE")
     sign = unit.unary("ShiftRight", word, "int16_t(7)").kept()
     magnitude = unit.binary("Sub", word, unit.unary("ShiftLeft", sign, "int16_t(7)")).kept()
     nan = unit.unary("ShiftRight", unit.unary("Adds", magnitude, "int16_t(1)"), "int16_t(7)")
     pattern = unit.binary("Add", unit.unary("ShiftLeft", magnitude, "int16_t(7)"), _times(unit, nan, 0x7E00 - 0x3F80))
     pattern = unit.binary("Add", pattern, unit.unary("ShiftLeft", sign, "int16_t(15)"))
-    return unit.unary("Muls", unit.cast(_as(pattern, "f16"), "f32", "NONE"), "256.0f")
+    return unit.unary("Muls", unit.cast(reinterpreted(pattern, "f16"), "f32", "NONE"), "256.0f")
 
 
 def _times(unit: VectorUnit, value: Lanes, factor: int) -> Lanes:
@@ -48,10 +48,10 @@ def narrowed(unit: VectorUnit, value: Lanes, dtype: str) -> Lanes:
     """f32 lanes as bytes."""
     form = F8[dtype]
     dropped = 23 - form.digits
-    bits = _as(value.kept(), "u32")
-    sign = _as(unit.unary("ShiftRight", bits, "uint32_t(31)"), "i32")
+    bits = reinterpreted(value.kept(), "u32")
+    sign = reinterpreted(unit.unary("ShiftRight", bits, "uint32_t(31)"), "i32")
     doubled = unit.unary("ShiftLeft", bits, "uint32_t(1)")
-    magnitude = _as(unit.unary("ShiftRight", doubled, "uint32_t(1)"), "i32").kept()
+    magnitude = reinterpreted(unit.unary("ShiftRight", doubled, "uint32_t(1)"), "i32").kept()
     nan = unit.unary("Mins", unit.unary("Maxs", unit.unary("Adds", magnitude, f"-{INFINITY_BITS}"), "0"), "1")
     finite = unit.unary("Mins", magnitude, str(INFINITY_BITS)).kept()
     code = unit.binary("Add", _normal(unit, finite, form, dropped), _subnormal(unit, finite, form, dropped))
@@ -68,8 +68,8 @@ def _least(form: _Format) -> int:
 def _normal(unit: VectorUnit, finite: Lanes, form: _Format, dropped: int) -> Lanes:
     """Half a unit less one is added, and the last kept bit for ties; of what is less than normal, the least normal number."""
     normal = unit.unary("Maxs", finite, str(_least(form))).kept()
-    last = unit.unary("ShiftLeft", _as(normal, "u32"), f"uint32_t({31 - dropped})")
-    odd = _as(unit.unary("ShiftRight", last, "uint32_t(31)"), "i32")
+    last = unit.unary("ShiftLeft", reinterpreted(normal, "u32"), f"uint32_t({31 - dropped})")
+    odd = reinterpreted(unit.unary("ShiftRight", last, "uint32_t(31)"), "i32")
     rounded = unit.unary("Adds", unit.binary("Add", odd, normal), str((1 << (dropped - 1)) - 1))
     code = unit.unary("Adds", unit.unary("ShiftRight", rounded, str(dropped)), f"-{(127 - form.bias) << form.digits}")
     return unit.unary("Mins", code, str(form.overflow))
@@ -77,12 +77,7 @@ def _normal(unit: VectorUnit, finite: Lanes, form: _Format, dropped: int) -> Lan
 
 def _subnormal(unit: VectorUnit, finite: Lanes, form: _Format, dropped: int) -> Lanes:
     """What is less than normal, in units of the least subnormal number, less the least normal one: the adder rounds."""
-    low = _as(unit.unary("Mins", finite, str(_least(form))), "f32")
+    low = reinterpreted(unit.unary("Mins", finite, str(_least(form))), "f32")
     exponent = 128 - form.bias + dropped
-    units = _as(unit.unary("Adds", low, real(2.0 ** (exponent - 127)).text), "i32")
+    units = reinterpreted(unit.unary("Adds", low, real(2.0 ** (exponent - 127)).text), "i32")
     return unit.unary("Adds", units, f"-{(exponent << 23) + (1 << form.digits)}")
-
-
-def _as(value: Lanes, dtype: str) -> Lanes:
-    """The same bits as another type of the same size."""
-    return Lanes(value.view.of_type(dtype), value.span, value.spare)

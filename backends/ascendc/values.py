@@ -53,6 +53,11 @@ class Uniform:
     number: float | int | None = None
 
 
+def reinterpreted(value: Lanes, dtype: str) -> Lanes:
+    """The same bits as another type of the same size."""
+    return Lanes(value.view.of_type(dtype), value.span, value.spare)
+
+
 Value = Lanes | Uniform
 Truth = Mask | Uniform
 
