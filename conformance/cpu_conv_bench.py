@@ -10,13 +10,12 @@ FILTER such as 3x3 or 1x1 picks lines.
 
 from __future__ import annotations
 
-import argparse
-import os
 import statistics
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+
+from uol.conformance.bench_options import bench_options
 
 ROUNDS = 6
 SECONDS_PER_ROUND = 0.08
@@ -129,23 +128,15 @@ def alternate(runs: Mapping[str, Run], clock: Callable[[], float]) -> dict[str, 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("filters", nargs="*", help="3x3, 1x1, 7x7: only these")
-    parser.add_argument("--one-core", action="store_true", help="CPU time of one thread")
-    options = parser.parse_args()
-    if options.one_core:
-        os.environ["UOL_NUM_THREADS"] = "1"
+    options = bench_options(__doc__ or "", "3x3, 1x1, 7x7: only these")
     import torch
 
-    if options.one_core:
-        torch.set_num_threads(1)
-    clock = time.process_time if options.one_core else time.perf_counter
     totals = dict.fromkeys(("conv", "eager", "uol"), 0.0)
     with torch.inference_mode():
         for case, count in resnet50_convolutions().items():
             if options.filters and f"{case.r}x{case.r}" not in options.filters:
                 continue
-            measured = alternate(contenders(case), clock)
+            measured = alternate(contenders(case), options.clock)
             shown = "  ".join(f"{name} {median:7.3f} / {low:7.3f}" for name, (median, low) in measured.items())
             ratio = measured["eager"][0] / measured["uol"][0]
             print(

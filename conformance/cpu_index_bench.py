@@ -9,13 +9,11 @@ sort picks lines.
 
 from __future__ import annotations
 
-import argparse
-import os
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from uol.conformance.bench_options import bench_options
 from uol.conformance.cpu_conv_bench import Run, alternate
 
 if TYPE_CHECKING:
@@ -96,22 +94,14 @@ def _pytorch(case: Case, x: torch.Tensor, at: torch.Tensor) -> Callable[[], tupl
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("filters", nargs="*", help="cumsum, topk, sort, scatter_add: only these")
-    parser.add_argument("--one-core", action="store_true", help="CPU time of one thread")
-    options = parser.parse_args()
-    if options.one_core:
-        os.environ["UOL_NUM_THREADS"] = "1"
+    options = bench_options(__doc__ or "", "cumsum, topk, sort, scatter_add: only these")
     import torch
 
-    if options.one_core:
-        torch.set_num_threads(1)
-    clock = time.process_time if options.one_core else time.perf_counter
     with torch.inference_mode():
         for case in CASES:
             if options.filters and case.kind not in options.filters:
                 continue
-            measured = alternate(contenders(case), clock)
+            measured = alternate(contenders(case), options.clock)
             shown = "  ".join(f"{name} {median:8.3f} / {low:8.3f}" for name, (median, low) in measured.items())
             ratio, low = (measured["torch"][i] / measured["uol"][i] for i in (0, 1))
             print(f"{case!s:28s} {shown} ms  {ratio:5.2f}x (least times {low:5.2f}x)", flush=True)

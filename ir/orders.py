@@ -173,10 +173,5 @@ def _axes(
             tensor = declared(target)
             if tensor is not None:
                 found.insert(0, ranges.Place(tensor.shape[number], target.index[number], True))
-        extent = ranges.extent_of(scope, item.id, found)
-        if extent is None:
-            raise mismatch(
-                scope.op, item, f"nothing says how far `{item.id}` runs", "let it stand alone in an index of the right side"
-            )
-        axes[item.id] = Axis(scope.axis_name(item.id), extent)
+        axes[item.id] = ranges.axis_of(scope, item, found)
     return axes

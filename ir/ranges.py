@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from uol.ir import accesses, syntax
 from uol.ir.environment import Scope
-from uol.ir.nodes import Expr
+from uol.ir.nodes import Axis, Expr
 from uol.ir.render import show
 from uol.ir.report import mismatch
 from uol.ir.syntax import Access, Apply, Name, Node, Reduction
@@ -69,6 +69,16 @@ def extent_of(scope: Scope, name: str, found: list[Place]) -> Expr | None:
                 f"add `where {show(first.extent)} == {show(other.extent)}`, or use two indices",
             )
     return first.extent
+
+
+def axis_of(scope: Scope, item: Name, found: list[Place]) -> Axis:
+    """The axis of an index of a target. Raises TypeCheckError where the places do not say how far it runs."""
+    extent = extent_of(scope, item.id, found)
+    if extent is None:
+        raise mismatch(
+            scope.op, item, f"nothing says how far `{item.id}` runs", "let it stand alone in an index of the right side"
+        )
+    return Axis(scope.axis_name(item.id), extent)
 
 
 def _equal(scope: Scope, a: Expr, b: Expr) -> bool:

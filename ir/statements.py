@@ -193,10 +193,5 @@ def _axes(scope: Scope, parts: Sequence[Node], target: Target, declared: Tensor 
         found = [p for part in parts for p in ranges.places(scope, part, item.id)]
         if declared is not None:
             found.insert(0, ranges.Place(declared.shape[number], item, True))
-        extent = ranges.extent_of(scope, item.id, found)
-        if extent is None:
-            raise mismatch(
-                scope.op, item, f"nothing says how far `{item.id}` runs", "let it stand alone in an index of the right side"
-            )
-        axes[item.id] = Axis(scope.axis_name(item.id), extent)
+        axes[item.id] = ranges.axis_of(scope, item, found)
     return axes

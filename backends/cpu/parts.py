@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from uol.codegen.index import affine
-from uol.codegen.spec import Contract, Fold, KernelSpec, Map, Pack, Read, Reduce, Scan, Scatter, Select, Step, Store
+from uol.codegen.spec import Contract, Fold, KernelSpec, Read, Scatter, Select, Step, Store
+from uol.codegen.steps import steps_of
 from uol.codegen.traverse import guard_operands, walk
 from uol.ir.nodes import Expr
 
@@ -42,18 +43,6 @@ def expressions(spec: KernelSpec) -> Iterator[Expr]:
             yield from step.where
         if isinstance(step, Store) and affine(step.offset) is None:
             yield step.offset
-
-
-def steps_of(spec: KernelSpec) -> tuple[Step, ...]:
-    """The steps of a spec; a contraction's are its epilogue."""
-    match spec:
-        case Map(steps=steps) | Pack(steps=steps) | Reduce(steps=steps) | Contract(epilogue=steps):
-            return steps
-        case Scan(steps=steps) | Select(steps=steps):
-            return steps
-        case Scatter(steps=steps, add=add):
-            return (*steps, add)
-    raise TypeError(f"{type(spec).__name__} has no steps")
 
 
 def with_expressions(spec: S, value: Callable[[Expr], Expr], step: Callable[[Step], Step]) -> S:

@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from uol.codegen.spec import Fold, Let, Reduce, Step, Store
+from uol.codegen.steps import step_expressions
 from uol.codegen.traverse import variables
-from uol.ir.nodes import Expr
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ def plan_row(spec: Reduce) -> tuple[Stage, ...]:
     level: dict[str, int] = {}  # how many passes must be over before a name is known
     due: list[list[Step]] = []
     for step in spec.steps:
-        passes = max((level.get(name, 0) for e in operands(step) for name in variables(e)), default=0)
+        passes = max((level.get(name, 0) for e in step_expressions(step) for name in variables(e)), default=0)
         while len(due) <= passes:
             due.append([])
         due[passes].append(step)
@@ -54,24 +54,13 @@ def _is_element(step: Step, rows: set[str]) -> bool:
     return not isinstance(step, Fold) and not set(step.axes) <= rows
 
 
-def operands(step: Step) -> tuple[Expr, ...]:
-    """The expressions of a step."""
-    match step:
-        case Let(value=value):
-            return (value,)
-        case Fold(value=value, where=where):
-            return (value, *where)
-        case Store(offset=offset, value=value):
-            return (offset, value)
-
-
 def _with_lets(wanted: list[Step], lets: dict[str, Let], order: tuple[Step, ...]) -> tuple[Step, ...]:
     """The wanted steps with the element lets that they need, directly or through others, in the spec's order."""
     needed: dict[str, Let] = {}
     pending: list[Step] = list(wanted)
     while pending:
         step = pending.pop()
-        for name in {n for e in operands(step) for n in variables(e)} & lets.keys() - needed.keys():
+        for name in {n for e in step_expressions(step) for n in variables(e)} & lets.keys() - needed.keys():
             needed[name] = lets[name]
             pending.append(lets[name])
     chosen = {id(s) for s in (*wanted, *needed.values())}

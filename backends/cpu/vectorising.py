@@ -13,8 +13,8 @@ from uol.backends.cpu.builder import SERIAL, VECTORIZED
 from uol.backends.cpu.dtypes import Term, representation
 from uol.backends.cpu.expressions import Scope, is_total
 from uol.backends.cpu.fast_functions import POLYNOMIALS
-from uol.backends.cpu.plan import operands
 from uol.codegen.spec import Fold, Let, Read, Step
+from uol.codegen.steps import step_expressions
 from uol.codegen.traverse import children, guard_operands, variables
 from uol.ir.nodes import Call, Expr
 
@@ -25,7 +25,7 @@ def lane_loop(steps: Iterable[Step], lane_axes: Iterable[str], scope: Scope) -> 
     """The kind of a loop over lanes of `lane_axes` that holds the steps."""
     varying = set(lane_axes)
     for step in steps:
-        if not all(vectorises(e, varying, scope) for e in operands(step)):
+        if not all(vectorises(e, varying, scope) for e in step_expressions(step)):
             return SERIAL
         if isinstance(step, Fold) and step.where and not is_total(step.value, scope):
             return SERIAL

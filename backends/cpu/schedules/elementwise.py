@@ -16,7 +16,7 @@ from uol.backends.cpu.expressions import Scope
 from uol.backends.cpu.fast_functions import FAST
 from uol.backends.cpu.frame import Frame, open_frame
 from uol.backends.cpu.host import Host
-from uol.backends.cpu.parts import accesses, coefficient, steps_of
+from uol.backends.cpu.parts import accesses, coefficient
 from uol.backends.cpu.peeling import Stretch, stretches
 from uol.backends.cpu.plan import split_lets
 from uol.backends.cpu.primfunc import run_steps
@@ -26,6 +26,7 @@ from uol.backends.cpu.schedules.work import PARALLEL_FROM, parallel_prefix, size
 from uol.backends.cpu.vectorising import lane_loop
 from uol.codegen.index import affine, static
 from uol.codegen.spec import Map, Pack, Store
+from uol.codegen.steps import steps_of
 from uol.ir.nodes import Axis, Const
 
 TASKS_PER_CORE = 8
