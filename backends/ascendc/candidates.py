@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from uol.backends.ascendc.buffers import Overflow
 from uol.backends.ascendc.collapse import collapsed
+from uol.backends.ascendc.computed_fills import with_fills_of_copies
 from uol.backends.ascendc.cube_kernel import cube_kernel
 from uol.backends.ascendc.cube_tiling import cube_candidates
 from uol.backends.ascendc.devices import VECTOR_CORES_PER_CUBE_CORE
@@ -30,7 +31,7 @@ def schedules_of(spec: KernelSpec, device: Device) -> Iterator[AscendSchedule]:
     if _unknown_types(spec):
         yield VectorSchedule("", 1)  # the check says why there is no kernel
         return
-    small = in_words(collapsed(spec))
+    small = in_words(collapsed(with_fills_of_copies(spec)))
     cores = device.cores * VECTOR_CORES_PER_CUBE_CORE
     match small:
         case Map(index=index) | Pack(index=index):
@@ -48,7 +49,7 @@ def kernel_of(spec: KernelSpec, schedule: AscendSchedule) -> Kernel | Overflow:
         raise Unsupported(
             f"no {' and no '.join(unknown)} on this machine", "use f32, f16, bf16 or integers, or another target, such as cpu"
         )
-    small = in_words(collapsed(spec))
+    small = in_words(collapsed(with_fills_of_copies(spec)))
     match small, schedule:
         case Map() | Pack(), VectorSchedule():
             vector = map_kernel(small, schedule)

@@ -209,9 +209,18 @@ class Evaluator:
                 return self.unit.binary("Sub", dividend, whole)
             case Call(fn="+" | "-" | "*" as fn, args=(a, b)):
                 return self._arithmetic(fn, self._index_operand(a), self._index_operand(b), "f32")
+            case Call(fn="max" | "min" as fn, args=(a, b)):  # no index is NaN
+                return self._index_extremum(fn, self._index_operand(a), self._index_operand(b))
         raise Unsupported(
-            f"the index `{show(expr)}` as a value: lanes have +, -, *, / and % only", "pass the indices as a tensor"
+            f"the index `{show(expr)}` as a value: lanes have +, -, *, /, %, max and min only", "pass the indices as a tensor"
         )
+
+    def _index_extremum(self, fn: str, a: Value, b: Value) -> Lanes:
+        call = INTEGER_CALL[fn]
+        if isinstance(a, Uniform):
+            a, b = b, a
+        lanes = self._as_f32(a)
+        return self.unit.unary(f"{call}s", lanes, b.text) if isinstance(b, Uniform) else self.unit.binary(call, lanes, b)
 
     def _index_operand(self, expr: Expr) -> Value:
         value = self._index(expr)

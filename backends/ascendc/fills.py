@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from uol.backends.ascendc.buffers import View
+from uol.backends.ascendc.computed_fills import attribute_of
 from uol.backends.ascendc.machine import BYTES, C_TYPE
 from uol.backends.ascendc.program import Builder
 from uol.backends.ascendc.values import Unsupported, float_text, int_text
@@ -12,9 +15,14 @@ from uol.codegen.spec import Read
 from uol.ir.nodes import Const
 from uol.ir.storage import encode
 
+Fill = float | int | str
+"""A constant, or the C text of an attribute of f32."""
 
-def element_text(dtype: str, number: float | int) -> str:
-    """A constant as an element of a type: 0.5f, half(0.5f), int16_t(7)."""
+
+def element_text(dtype: str, number: Fill) -> str:
+    """A fill as an element of a type: 0.5f, half(0.5f), int16_t(7), ToBfloat16(value)."""
+    if isinstance(number, str):
+        return {"f32": number, "f16": f"half({number})", "bf16": f"ToBfloat16({number})"}[dtype]
     match dtype:
         case "f8e4m3" | "f8e5m2":
             return f"uint8_t({_byte(dtype, number)})"
@@ -29,16 +37,18 @@ def element_text(dtype: str, number: float | int) -> str:
     return f"{C_TYPE[dtype]}({int_text(int(number))})"
 
 
-def fill_of(read: Read) -> float | int:
-    """The value of a read outside of its guards."""
+def fill_of(read: Read, names: Mapping[str, str]) -> Fill:
+    """The value of a read outside of its guards; `names` gives the C text of attributes."""
     if not read.guard:
         return 0
-    if not isinstance(read.fill, Const):
-        raise Unsupported(
-            f"a fill of {read.tensor} that is computed: copies fill with a constant",
-            "use a constant after `else`, and `select`",
-        )
-    return read.fill.value
+    if isinstance(read.fill, Const):
+        return read.fill.value
+    if (name := attribute_of(read, frozenset(names))) is not None:
+        return names[name]
+    raise Unsupported(
+        f"a fill of {read.tensor} that is computed: copies fill with a constant or an attribute",
+        "use a constant after `else`, and `select`",
+    )
 
 
 def _byte(dtype: str, number: float | int) -> int:
@@ -46,12 +56,12 @@ def _byte(dtype: str, number: float | int) -> int:
     return int(encode(np.asarray(number), dtype).view(np.uint8))
 
 
-def fill_buffer(builder: Builder, view: View, number: float | int) -> None:
+def fill_buffer(builder: Builder, view: View, number: Fill) -> None:
     """Duplicate over the whole view. Duplicate knows 16 and 32 bits: bytes go two at a time, long words by their halves."""
     size = BYTES[view.dtype]
     slots = view.buffer.slots if view.whole else 1
     count = view.buffer.slot_elements * slots
-    if size == 1:
+    if size == 1 and not isinstance(number, str):
         byte = _byte(view.dtype, number)
         _duplicate(builder, view, "u16", byte * 257, count // 2)
     elif size == 8:
@@ -62,5 +72,5 @@ def fill_buffer(builder: Builder, view: View, number: float | int) -> None:
         _duplicate(builder, view, view.dtype, number, count)
 
 
-def _duplicate(builder: Builder, view: View, dtype: str, number: float | int, count: int) -> None:
+def _duplicate(builder: Builder, view: View, dtype: str, number: Fill, count: int) -> None:
     builder.emit("V", f"Duplicate({view.of_type(dtype)}, {element_text(dtype, number)}, {count});", writes=(view,))

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 from uol.backends.ascendc.buffers import Buffer, View
 from uol.backends.ascendc.clips import Clip, clip_of
-from uol.backends.ascendc.fills import fill_buffer, fill_of
+from uol.backends.ascendc.fills import Fill, fill_buffer, fill_of
 from uol.backends.ascendc.frame import LANES, ROWS, UNIFORM, Frame, Span
 from uol.backends.ascendc.indices import Indices, stride_of, uses
 from uol.backends.ascendc.machine import BLOCK_BYTES, BYTES, MAX_BURSTS, round_up
@@ -98,15 +98,18 @@ class Loader:
         dst = self.unit.builder.buffer(Buffer(f"{self._stem(read)}_ub", read.dtype, elements, slots=self.slots))
         self._prepare(read, dst, clip, self.frame.covered(span, read.dtype))
         exact = self.frame.flat and self.frame.multiple == 1 and span == LANES
-        burst_in(self.unit.builder, dst, burst, clip, fill_of(read), padded=not exact)
+        burst_in(self.unit.builder, dst, burst, clip, self._fill(read), padded=not exact)
         if span == UNIFORM:
             return lambda: self._replicated(read, dst)
         return lambda: Lanes(dst, span, spare=False)
 
+    def _fill(self, read: Read) -> Fill:
+        return fill_of(read, self.indices.names)
+
     def _prepare(self, read: Read, dst: View, clip: Clip, covered: bool) -> None:
         """What the copy does not write: the fill each time where guards clip, anything initialised once for padding."""
         if clip.partial:
-            fill_buffer(self.unit.builder, dst, fill_of(read))
+            fill_buffer(self.unit.builder, dst, self._fill(read))
         elif not covered:
             with self.unit.builder.prologue():
                 fill_buffer(self.unit.builder, replace(dst, whole=True), 0)
@@ -151,7 +154,7 @@ class Loader:
         self._prepare(read, staging, clip, covered=False)
         turned = replace(burst, lanes=burst.rows, max_lanes=burst.max_rows, rows=burst.lanes, max_rows=burst.max_lanes)
         turned = replace(turned, row_stride=stride, pitch=pitch)
-        burst_in(self.unit.builder, staging, turned, Clip(clip.condition, clip.rows, clip.lanes), fill_of(read), padded=True)
+        burst_in(self.unit.builder, staging, turned, Clip(clip.condition, clip.rows, clip.lanes), self._fill(read), padded=True)
         return staging, pitch * BYTES[read.dtype], BYTES[read.dtype]
 
     def _staged_span(self, read: Read, burst: Burst, stride: int, clip: Clip) -> tuple[View, int, int]:
@@ -160,7 +163,7 @@ class Loader:
         pitch = round_up(round_up(burst.max_lanes, self.frame.room) * stride, burst.block)
         staging = self._staging(read, pitch * burst.max_rows)
         self._prepare(read, staging, clip, covered=False)
-        burst_in(self.unit.builder, staging, replace(burst, step=stride, pitch=pitch), clip, fill_of(read), padded=True)
+        burst_in(self.unit.builder, staging, replace(burst, step=stride, pitch=pitch), clip, self._fill(read), padded=True)
         return staging, stride * size, pitch * size
 
     def _staged_blocks(self, read: Read, burst: Burst, stride: int, clip: Clip) -> tuple[View, int, int]:
@@ -172,12 +175,12 @@ class Loader:
             burst, lanes="1", max_lanes=1, rows=burst.lanes, max_rows=burst.max_lanes, row_stride=stride, pitch=burst.block
         )
         if burst.max_rows == 1:
-            burst_in(self.unit.builder, staging, column, Clip(clip.condition, (), clip.lanes), fill_of(read), padded=True)
+            burst_in(self.unit.builder, staging, column, Clip(clip.condition, (), clip.lanes), self._fill(read), padded=True)
             return staging, BLOCK_BYTES, pitch * BYTES[read.dtype]
         with self.unit.builder.loop(f"for ({self.unit.builder.index} i = 0; i < {burst.rows}; ++i)", "i", runs=True):
             held = Clip(clip.condition_with_rows("i"), (), clip.lanes)
             moved = replace(column, base=f"{column.base} + i * {burst.row_stride}")
-            burst_in(self.unit.builder, staging.at(f"i * {pitch}", per="i"), moved, held, fill_of(read), padded=True)
+            burst_in(self.unit.builder, staging.at(f"i * {pitch}", per="i"), moved, held, self._fill(read), padded=True)
         return staging, BLOCK_BYTES, pitch * BYTES[read.dtype]
 
     def _staging(self, read: Read, elements: int) -> View:

@@ -48,7 +48,7 @@ def load_by_element(unit: VectorUnit, indices: Indices, read: Read, dst: View, s
     element = f"{tensors[read.tensor]}.GetValue({named.text(here.offset)})"
     index = " + ".join(at)
     if here.guard:
-        element = f"{named.condition(here.guard)} ? {element} : {element_text(read.dtype, fill_of(read))}"
+        element = f"{named.condition(here.guard)} ? {element} : {element_text(read.dtype, fill_of(read, indices.names))}"
 
     def body() -> None:
         target = dst.at("", per=loops[-1][0] if len(loops) == 1 else "")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from uol.backends.ascendc.buffers import View
 from uol.backends.ascendc.clips import Clip, Interval
-from uol.backends.ascendc.fills import element_text
+from uol.backends.ascendc.fills import Fill, element_text
 from uol.backends.ascendc.machine import BLOCK_BYTES, BYTES, C_TYPE, MAX_BURSTS, MAX_GAP_BYTES, ceil_div
 from uol.backends.ascendc.program import Builder
 from uol.backends.ascendc.values import Unsupported
@@ -52,7 +52,7 @@ class Burst:
         return self.row_stride < self.longest or self.row_stride * BYTES[self.dtype] > MAX_GAP_BYTES
 
 
-def burst_in(builder: Builder, dst: View, burst: Burst, clip: Clip, fill: float | int, padded: bool) -> None:
+def burst_in(builder: Builder, dst: View, burst: Burst, clip: Clip, fill: Fill, padded: bool) -> None:
     """Copies a tile into UB. `padded`: the filler up to the next block must be initialised too."""
     lane_low, lane_high = _bounds(builder, "lane", clip.lanes, burst.lanes)
     row_low, row_high = _bounds(builder, "row", clip.rows, burst.rows)

@@ -315,4 +315,48 @@ def attributes() -> list[Form]:
     return [Form("integer attribute", text, {"x": x}, lambda i: i["x"] * 2 - 7, {"N": 37}, {"k": -7})]
 
 
-FORMS = (*folds(), *reductions(), *elements(), *accesses(), *contractions(), *attributes())
+def fills() -> list[Form]:
+    """What a guarded read gives outside of its guards, where that is an attribute or computed; extrema of indices."""
+    x, w = RNG.standard_normal((7, 33)).astype(np.float32), RNG.standard_normal(38).astype(np.float32)
+    at = np.array([3, -1, 8, 32, 0, 99, -7, 4], np.int32)
+    dims = {"N": 7, "D": 33}
+
+    def padded(i: Arrays, value: object = 0.3) -> np.ndarray:
+        inner = i["x"].astype(np.float32)
+        y = np.broadcast_to(np.asarray(value, np.float32), (7, 38)).copy()
+        y[:, 2:35] = inner
+        return y.astype(i["x"].dtype)
+
+    def shifted(i: Arrays) -> np.ndarray:
+        outside = i["x"][:, -1:] * 2
+        return np.concatenate([outside, outside, i["x"][:, :-2]], 1)
+
+    def looked_up(i: Arrays) -> np.ndarray:
+        inside = (i["at"] >= 0) & (i["at"] < 33)
+        return np.where(inside, i["x"][:, np.where(inside, i["at"], 0)], np.arange(8))
+
+    def bounded(i: Arrays) -> np.ndarray:
+        d = np.arange(33)
+        return i["x"] + np.maximum(2 * d - 9, 0) % 7 + np.minimum(d, np.arange(7)[:, None])
+
+    pad = "op f(x: {t}[N, D]; value: float = 0.0) -> (y: {t}[N, D + 5]) {{ y[n, d] = x[n, d - 2] else value }}"
+    rows = "op f(x: f32[N, D], w: f32[E]) -> (y: f32[N, D + 5]) where E == D + 5 { y[n, d] = x[n, d - 2] else w[d] }"
+    steps = """op f(x: f32[N, D]) -> (y: f32[N, D]) where D > 0 {
+  t[n]    = x[n, D - 1] * 2
+  y[n, d] = x[n, d - 2] else t[n]
+}"""
+    looked = "op f(x: f32[N, D], at: i32[M]) -> (y: f32[N, M]) { y[n, m] = x[n, at[m]] else f32(m) }"
+    extrema = "op f(x: f32[N, D]) -> (y: f32[N, D]) { y[n, d] = x[n, d] + f32(max(2*d - 9, 0) % 7) + f32(min(d, n)) }"
+    value = {"value": 0.3}
+    return [
+        Form("fill-f32", pad.format(t="f32"), {"x": x}, padded, dims, value),
+        Form("fill-f16", pad.format(t="f16"), {"x": x.astype(np.float16)}, padded, dims, value),
+        Form("fill-nan", pad.format(t="f32"), {"x": x}, lambda i: padded(i, np.nan), dims, {"value": float("nan")}),
+        Form("fill-rows", rows, {"x": x, "w": w}, lambda i: padded(i, i["w"]), {**dims, "E": 38}),
+        Form("fill-steps", steps, {"x": x}, shifted, dims),
+        Form("fill-lookup", looked, {"x": x, "at": at}, looked_up, {**dims, "M": 8}),
+        Form("extrema-of-indices", extrema, {"x": x}, bounded, dims, close=1e-6),
+    ]
+
+
+FORMS = (*folds(), *reductions(), *elements(), *accesses(), *contractions(), *attributes(), *fills())
