@@ -31,11 +31,19 @@ __aicore__ inline int32_t threefry_key(int64_t seed, int word, int added) {
   const uint32_t key = word == 0 ? low : word == 1 ? high : low ^ high ^ 0x1bd11bdau;
   return static_cast<int32_t>(key + static_cast<uint32_t>(added));
 }""",
+    "two_over_pi": """\
+__aicore__ inline int32_t two_over_pi(int place) {
+  const uint32_t words[] = {0x00000000u, 0x0145f306u, 0xdc9c882au, 0x53f84eafu,
+                            0xa3ea69bbu, 0x81b6c52bu, 0x32788720u, 0x83fca2c7u};
+  const uint64_t pair = static_cast<uint64_t>(words[place / 32]) << 32 | words[place / 32 + 1];
+  return static_cast<int32_t>(pair >> (52 - place % 32) & 0xfff);
+}""",
     "ceil_div": "__aicore__ inline int ceil_div(int a, int b) { return (a + b - 1) / b; }",
 }
 """What kernels may use beside Ascend C, by name; a module has those that its kernels name. threefry_key is a word of the key
-schedule of `random_bits` (the third is the xor of both and a constant of Threefry), plus what its round adds. ceil_div
-rounds a negative quotient towards zero: its users clamp at zero."""
+schedule of `random_bits` (the third is the xor of both and a constant of Threefry), plus what its round adds. two_over_pi is
+twelve bits of 2/pi, behind 39 zeros. ceil_div rounds a negative quotient towards zero: its users clamp at
+zero."""
 
 
 @dataclass(frozen=True, slots=True)

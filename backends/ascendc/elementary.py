@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from uol.backends.ascendc.circular import cos, sin
 from uol.backends.ascendc.exponentials import exp2, expm1
 from uol.backends.ascendc.logarithms import log1p, log2
 from uol.backends.ascendc.polynomials import polynomial
@@ -89,8 +90,10 @@ FUNCTIONS: Mapping[str, Callable[[VectorUnit, Lanes], Lanes]] = {
     "exp2": exp2,
     "log1p": log1p,
     "log2": log2,
+    "sin": sin,
+    "cos": cos,
 }
 """By name of the language's built-in; the others have no sequence of known accuracy yet."""
 
-COMPARING = frozenset({"tanh", "erf", "expm1", "exp2", "log1p", "log2"})
+COMPARING = frozenset({"tanh", "erf", "expm1", "exp2", "log1p", "log2", "sin", "cos"})
 """Functions whose sequences compare."""

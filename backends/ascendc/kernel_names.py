@@ -10,7 +10,7 @@ from uol.codegen.spec import KernelSpec
 
 _DECLARED = """
 task slot group lanes rows elements padded i j m_size n_size k_size mmad fixpipe pipe ub l1 l0a l0b l0c a_l1 b_l1 a_l0 b_l0 c_l0
-greater lesser ceil_div floor_div floor_mod threefry_key INFINITE NOT_A_NUMBER
+greater lesser ceil_div floor_div floor_mod threefry_key two_over_pi place INFINITE NOT_A_NUMBER
 """
 
 _ASCEND_C = """

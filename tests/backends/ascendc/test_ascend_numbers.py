@@ -27,11 +27,15 @@ WIDE = np.concatenate([
     np.linspace(-1.1, 2.5, 16000),
     np.geomspace(1e-45, 3.4e38, 6000),
     -np.geomspace(1e-45, 3.4e38, 6000),
+    np.arange(1, 4000) * (math.pi / 4),
+    np.random.default_rng(0).integers(0, 0x7F800000, 20000).astype(np.int32).view(np.float32),
+    [16367173 * 2.0**72, 2.0**-14],
     [2.0**-24, -(2.0**-25), 0.5, 0.49999997, -0.5, 0.35, 1.0, -0.99999994, 1.4142135, 0.70710677, -126.5, 127.99999, 88.72283],
 ]).astype(np.float32)
-"""With subnormal numbers and huge ones, for functions that are made of bits."""
+"""With subnormal numbers and huge ones, for functions that are made of bits. 16367173 * 2**72 is the f32 that comes nearest
+to a multiple of pi/2."""
 
-BY_BITS = ("expm1", "exp2", "log1p", "log2")
+BY_BITS = ("expm1", "exp2", "log1p", "log2", "sin", "cos")
 FOUND = ("exp", "log", "sqrt", "rsqrt", "tanh", "erf", "abs", "floor", "ceil", "round", *BY_BITS)
 LEAST: Mapping[str, float] = {"log": 0.0, "sqrt": 0.0, "rsqrt": 0.0, "log2": 0.0, "log1p": -1.0}
 """Ends of domains, where the value is an infinity, or a zero."""
