@@ -35,7 +35,6 @@ def _llvm_module(functions: Sequence[Term], mcpu: str) -> Term:
     module = tvm.IRModule({str(f.attrs["global_symbol"]): f for f in functions})
     lowering = (
         transform.BindTarget(target),
-        transform.FlattenBuffer(),
         transform.VectorizeLoop(True),
         transform.UnrollLoop(),
         transform.ConvertSSA(),

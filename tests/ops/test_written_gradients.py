@@ -26,7 +26,8 @@ def test_it_agrees_with_the_derived_one(name: str) -> None:
     assert forward is not None
     derived, generator = gradient(forward, library()), np.random.default_rng(0)
     for workload in workloads_of(forward.name):
-        first = instantiate(forward, library(), types={"T": "f64"}, dims=workload.flat_dims)
+        whole = {"types": {"T": "f64"}, "dims": workload.flat_dims, "attrs": workload.attrs}
+        first = instantiate(forward, library(), **whole)  # type: ignore[arg-type]  # by name
         inputs = {
             t.name: generator.random(shape) < 0.5 if t.dtype == "bool" else generator.standard_normal(shape)
             for t in first.by_role("in")
@@ -35,7 +36,7 @@ def test_it_agrees_with_the_derived_one(name: str) -> None:
         inputs |= interpret(first, inputs)
         inputs["dy"] = generator.standard_normal(inputs["y"].shape)
         found = [
-            interpret(instantiate(op, Library(), types={"T": "f64"}, dims=workload.flat_dims), inputs)
+            interpret(instantiate(op, Library(), **whole), inputs)  # type: ignore[arg-type]
             for op in (WRITTEN[name], derived)
         ]
         for result in found[0]:
