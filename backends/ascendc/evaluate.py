@@ -18,6 +18,7 @@ from uol.backends.ascendc.frame import LANES, ROWS, TILE, UNIFORM, Frame, Span
 from uol.backends.ascendc.halves import stays_half
 from uol.backends.ascendc.indices import Indices
 from uol.backends.ascendc.integer_division import divided
+from uol.backends.ascendc.powers import power
 from uol.backends.ascendc.randomness import random_bits
 from uol.backends.ascendc.truth import as_number, mask_of, truth_of
 from uol.backends.ascendc.values import ELSEWHERE, Lanes, Mask, Truth, Uniform, Unsupported, Value, int_text, real
@@ -255,6 +256,8 @@ class Evaluator:
                 return self._wrapped(self.unit.unary("Muls", a, "-1.0f" if a.dtype == "f32" else "-1"), dtype)
             case _, [a] if fn in FUNCTIONS and is_float(dtype):
                 return FUNCTIONS[fn](self.unit, self.lanes(a, "f32", frozenset()))
+            case "pow", [a, b]:
+                return power(self.unit, self.lanes(a, "f32", UNIFORM), self.lanes(b, "f32", UNIFORM))
             case "abs", [Lanes() as a]:
                 negative = self.unit.unary("Muls", a.kept(), "-1")
                 return self._wrapped(self.unit.binary(INTEGER_CALL["max"], negative, a), dtype)

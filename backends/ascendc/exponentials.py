@@ -47,10 +47,16 @@ def expm1(unit: VectorUnit, x: Lanes) -> Lanes:
 
 
 def exp2(unit: VectorUnit, x: Lanes) -> Lanes:
-    """2**x. The power comes in two factors, so that a subnormal result is rounded once."""
+    """2**x."""
     bounded = clamped(unit, x, EXP2_LEAST, EXP2_GREATEST).kept()
     turns = unit.round(bounded, "RINT").kept()
-    rest = unit.binary("Sub", bounded, turns).kept()
+    return of_parts(unit, turns, unit.binary("Sub", bounded, turns))
+
+
+def of_parts(unit: VectorUnit, turns: Lanes, rest: Lanes) -> Lanes:
+    """2**(turns + rest), |rest| <= 0.5, turns whole and bounded. The power comes in two factors, so that a subnormal result is
+    rounded once."""
+    rest = rest.kept()
     value = unit.unary("Adds", unit.binary("Mul", polynomial(unit, EXP2_LINEAR, rest), rest), "1.0f")
     exponent = unit.cast(turns, "i32", "RINT").kept()
     first = unit.unary("ShiftRight", exponent, "1").kept()

@@ -36,14 +36,10 @@ LOG1P_TINY = 2.0**-25
 def log2(unit: VectorUnit, x: Lanes) -> Lanes:
     """The binary logarithm."""
     x = x.kept()
-    normal = unit.bits("Not", unit.compare("LT", x, real(LEAST_NORMAL)))
-    scaled = unit.select(normal, x, unit.unary("Muls", x, real(2.0**SUBNORMAL_SHIFT).text)).kept()
-    exponent = _exponent(unit, scaled).kept()
-    part = unit.unary("Adds", _scaled_down(unit, scaled, exponent), "-1.0f").kept()
+    part, whole = normalised(unit, x)
+    part = part.kept()
     value = unit.binary("Add", unit.binary("Mul", polynomial(unit, LOG2_EXCESS, part), part), part)
-    whole = unit.cast(exponent, "f32", "RINT").kept()
-    whole = unit.select(normal, whole, unit.unary("Adds", whole, real(-float(SUBNORMAL_SHIFT)).text))
-    return unit.select(_between(unit, x, 0.0), unit.binary("Add", value, whole), unit.unary("Ln", x))
+    return unit.select(between(unit, x, 0.0), unit.binary("Add", value, whole), unit.unary("Ln", x))
 
 
 def log1p(unit: VectorUnit, x: Lanes) -> Lanes:
@@ -61,7 +57,18 @@ def log1p(unit: VectorUnit, x: Lanes) -> Lanes:
     value = unit.binary("Add", value, unit.unary("Muls", whole, real(LN2_LOW).text))
     value = unit.binary("Add", value, part)
     value = unit.binary("Add", value, unit.unary("Muls", whole, real(LN2_HIGH).text))
-    return unit.select(tiny, x, unit.select(_between(unit, x, -1.0), value, unit.unary("Ln", shifted)))
+    return unit.select(tiny, x, unit.select(between(unit, x, -1.0), value, unit.unary("Ln", shifted)))
+
+
+def normalised(unit: VectorUnit, x: Lanes) -> tuple[Lanes, Lanes]:
+    """f and e in f32, where x = 2**e * (1 + f) is positive and finite."""
+    x = x.kept()
+    normal = unit.bits("Not", unit.compare("LT", x, real(LEAST_NORMAL)))
+    scaled = unit.select(normal, x, unit.unary("Muls", x, real(2.0**SUBNORMAL_SHIFT).text)).kept()
+    exponent = _exponent(unit, scaled).kept()
+    part = unit.unary("Adds", _scaled_down(unit, scaled, exponent), "-1.0f")
+    whole = unit.cast(exponent, "f32", "RINT").kept()
+    return part, unit.select(normal, whole, unit.unary("Adds", whole, real(-float(SUBNORMAL_SHIFT)).text))
 
 
 def _exponent(unit: VectorUnit, x: Lanes) -> Lanes:
@@ -76,6 +83,6 @@ def _scaled_down(unit: VectorUnit, x: Lanes, exponent: Lanes) -> Lanes:
     return reinterpreted(unit.binary("Sub", reinterpreted(x, "i32"), moved), "f32")
 
 
-def _between(unit: VectorUnit, x: Lanes, low: float) -> Mask:
+def between(unit: VectorUnit, x: Lanes, low: float) -> Mask:
     """Where low < x < infinity: not where x is NaN."""
     return unit.bits("And", unit.compare("GT", x, real(low)), unit.compare("LT", x, real(float("inf"))))

@@ -127,3 +127,59 @@ def test_narrow_types_are_rounded_once(name: str, dtype: str) -> None:
     digits, least = (10, -14) if dtype == "f16" else (7, -126)
     ulp = 2.0 ** (np.maximum(np.floor(np.log2(np.maximum(np.abs(exact[finite]), 1e-300))), least) - digits)
     assert np.max(np.abs(found[finite] - exact[finite]) / ulp) <= FUNCTIONS[name].ulp[dtype]
+
+
+def powers(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    text = "op f(x: f32[N], p: f32[N]) -> (y: f32[N]) { y[n] = pow(x[n], p[n]) }"
+    (run,) = execute_many([job_of(Form("pow", text, {"x": x, "p": y}, lambda i: i["x"], {"N": len(x)}))])
+    assert not run.findings, run.findings
+    return run.outputs["y"]
+
+
+def test_error_of_powers() -> None:
+    """Any base with results over the whole range, bases near 1 with large exponents, whole exponents of negative bases."""
+    rng, count = np.random.default_rng(1), 20000
+    anything = rng.integers(1, 0x7F800000, count).astype(np.int32).view(np.float32)
+    scaled = rng.uniform(-160, 140, count) / np.maximum(np.abs(np.log2(anything.astype(np.float64))), 1e-3)
+    near, large = 1 + rng.standard_normal(count) * 1e-3, rng.standard_normal(count) * 30000
+    x = np.concatenate([anything, near, rng.random(count) * 10, -rng.random(count) * 4]).astype(np.float32)
+    whole = np.round(rng.standard_normal(count) * 20)
+    y = np.concatenate([scaled, large, rng.standard_normal(count) * 9, whole]).astype(np.float32)
+    with np.errstate(all="ignore"):
+        exact = np.power(x.astype(np.float64), y.astype(np.float64))
+        rounded = exact.astype(np.float32)
+    found, finite = powers(x, y), np.isfinite(rounded)
+    np.testing.assert_array_equal(found[~finite], rounded[~finite])
+    exact = exact[finite]
+    ulp = np.spacing(np.maximum(np.abs(exact), 2.0**-126).astype(np.float32)).astype(np.float64)
+    assert np.max(np.abs(found[finite] - exact) / ulp) <= FUNCTIONS["pow"].ulp["f32"]
+
+
+def test_special_values_of_powers() -> None:
+    """Every pair of zeros, ones, infinities, NaN, halves, odd and even numbers, subnormal and huge ones of both signs."""
+    sizes = [0.0, 1.0, 0.5, 2.0, 3.0, 1e-40, 3.4e38, 2.0**23 + 1, 2.0**24 + 2, np.inf]
+    values = np.array([*sizes, *(-s for s in sizes), np.nan], np.float32)
+    x, y = (grid.ravel() for grid in np.meshgrid(values, values))
+    with np.errstate(all="ignore"):
+        exact = np.power(x.astype(np.float64), y.astype(np.float64)).astype(np.float32)
+    found = powers(x, y)
+    np.testing.assert_allclose(found, exact, rtol=1e-6)
+    numbers = ~np.isnan(exact)
+    np.testing.assert_array_equal(np.signbit(found[numbers]), np.signbit(exact[numbers]))
+
+
+@pytest.mark.parametrize("argument", ["w[m]", "x[n]", "p"])
+def test_functions_of_rows_lanes_and_attributes(argument: str) -> None:
+    """Values that vary over one of a tile's axes, or over none."""
+    terms = [f"{name}({argument})" for name in BY_BITS]
+    text = f"""op f(x: f32[N], w: f32[M]; p: float = 0.5) -> (y: f32[M, N]) {{
+  y[m, n] = x[n] * w[m] + pow({argument}, w[m]) + pow(x[n], {argument}) + {" + ".join(terms)}
+}}"""
+    x, w = np.linspace(0.5, 3, 37, dtype=np.float32), np.linspace(1, 2, 5, dtype=np.float32)
+    form = Form("spans", text, {"x": x, "w": w}, lambda i: i["x"], {"N": 37, "M": 5}, {"p": 0.75})
+    (run,) = execute_many([job_of(form)])
+    assert not run.findings, run.findings
+    wide, tall = x.astype(np.float64), w.astype(np.float64)[:, None]
+    a = {"w[m]": tall, "x[n]": wide, "p": np.float64(0.75)}[argument]
+    exact = wide * tall + a**tall + wide**a + sum(FUNCTIONS[name].reference(a) for name in BY_BITS)
+    np.testing.assert_allclose(run.outputs["y"], exact, rtol=2e-6)
