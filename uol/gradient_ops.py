@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from uol.catalogue import catalogue
+from uol.ir.errors import UolError
 from uol.ir.gradients import gradient
 from uol.ir.library import GRADIENT
 from uol.ir.syntax import Name, Op, Param, Statement, below
@@ -36,6 +37,9 @@ def gradient_op(op: Op, wrt: tuple[str, ...]) -> GradientOp:
     """The gradient operator with respect to some inputs. Raises UolError where there is none."""
     whole = catalogue().get(f"{op.name}{GRADIENT}") if catalogue().get(op.name) == op else None
     every = float_inputs(op)
+    if whole is not None and len(whole.results) != len(every):
+        message = f"{whole.name} has {len(whole.results)} results, {op.name} has {len(every)} float inputs"
+        raise UolError(message, hint=f"as the gradient of {op.name} it gives one for each of {', '.join(every)}")
     if wrt == every:
         found = whole or gradient(op, catalogue(), wrt)
     elif whole is not None and whole != gradient(op, catalogue()):  # a text that is written
@@ -66,5 +70,7 @@ def _source(op: Op, name: str) -> tuple[str, int]:
     # A cotangent is called d<result>, numbered where the text has that name already.
     results = [r.name for r in op.results]
     fitting = [r for r in results if name == f"d{r}" or name.startswith(f"d{r}_")]
-    assert fitting, f"{name} of the gradient of {op.name} is nothing of the operator's"
+    if not fitting:
+        known = ", ".join([*(p.name for p in op.params), *results, *(f"d{r}" for r in results)])
+        raise UolError(f"{op.name}{GRADIENT} reads {name!r}, which {op.name} does not have", hint=f"it may read {known}")
     return "cotangent", results.index(max(fitting, key=len))

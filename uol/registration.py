@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from types import FunctionType
 from typing import cast
@@ -28,10 +28,10 @@ class Operator:
         self.op = op
         self.__name__ = op.name
 
-    def __call__(self, *args: object, **kwargs: object) -> object:
+    def __call__(self, /, *args: object, **kwargs: object) -> object:
         return import_module("uol.torch_bridge").operator(self.op.name)(*args, **kwargs)
 
-    def in_place(self, *args: object, **kwargs: object) -> object:
+    def in_place(self, /, *args: object, **kwargs: object) -> object:
         """The operator on tensors of which those that it has aliases for are overwritten."""
         return import_module("uol.torch_in_place").in_place_function(self.op.name)(*args, **kwargs)
 
@@ -84,6 +84,7 @@ def op(
     if aliases is not None:
         require_names(aliases, "aliases", 'write aliases={"running_mean": "new_mean"}')
         check_aliases(parsed[-1], aliases)
+    _require_first(parsed)
     for each in parsed:
         add_operator(each)
     if aliases is not None:
@@ -93,3 +94,10 @@ def op(
     if "uol.torch_bridge" in sys.modules or "torch" in sys.modules:
         import_module("uol.torch_bridge").define_all()
     return Operator(parsed[-1])
+
+
+def _require_first(ops: Sequence[Op]) -> None:
+    """Raises UolError for the gradient of an operator that PyTorch has differentiated already."""
+    if "uol.torch_bridge" in sys.modules:
+        for each in ops:
+            import_module("uol.torch_bridge").require_first(each)

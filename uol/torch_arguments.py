@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import cast
+from typing import Any, cast
 
 import torch
 
@@ -16,6 +16,7 @@ from uol.torch_schema import NAMES, TORCH_TYPES, type_options
 
 Tensor = torch.Tensor
 SYMBOLIC = (torch.SymInt, torch.SymFloat, torch.SymBool)
+MOST_KEPT = 4096
 NUMBERS = (bool, int, float, *SYMBOLIC)
 
 
@@ -46,6 +47,18 @@ def options_of(op: Op, given: Mapping[str, object]) -> dict[str, object]:
         if name not in options:
             raise ShapeError(f"{op.name} needs {name!r}", hint=f"write uol.ops.{op.name}(..., {name}=...)")
     return options
+
+
+def exactly(options: Mapping[str, Any]) -> tuple[tuple[str, object], ...]:
+    """Attributes as a key: 0.0 and -0.0, which are equal, are two."""
+    return tuple([(name, value or str(value)) for name, value in options.items()])
+
+
+def remember(kept: dict[Any, Any], key: object, value: Any) -> None:
+    """Keeps a value by its key. A learning rate that never comes again must not fill the memory."""
+    if len(kept) >= MOST_KEPT:
+        kept.clear()
+    kept[key] = value
 
 
 def type_name(op: Op, name: str, dtype: torch.dtype) -> str:

@@ -14,6 +14,7 @@ import torch
 
 from uol import torch_autocast
 from uol.catalogue import catalogue, find_operator
+from uol.ir.errors import UolError
 from uol.ir.library import GRADIENT
 from uol.ir.syntax import Op
 from uol.torch_call import TorchOperator
@@ -22,13 +23,18 @@ from uol.torch_schema import schemas
 
 _library = torch.library.Library("uol", "DEF")
 _defined: dict[str, TorchOperator] = {}
+_refused: dict[str, str] = {}
 
 
 def define_all() -> None:
-    """Defines the operators that PyTorch does not know yet."""
+    """Defines the operators that PyTorch does not know yet. One that it refuses leaves the others alone."""
     for op in catalogue():
-        if op.name not in _defined:
-            _defined[op.name] = _define(op)
+        if op.name not in _defined and op.name not in _refused:
+            try:
+                _defined[op.name] = _define(op)
+            except RuntimeError as error:
+                _refused[op.name] = str(error).split(":")[0]
+                continue
             if not op.name.endswith(GRADIENT):  # the types of a gradient were settled by the forward
                 torch_autocast.register(_defined[op.name].gradient, _library)
 
@@ -43,7 +49,18 @@ def operator(name: str) -> Callable[..., object]:
     """The function behind `uol.ops.<name>`. Raises UolError for an unknown name."""
     find_operator(name)
     define_all()
+    if name in _refused:
+        message = f"PyTorch takes no operator {name}: {_refused[name]}"
+        raise UolError(message, hint="its inputs and attributes are called like words of PyTorch's schemas: rename them")
     return _defined[name].function()
+
+
+def require_first(op: Op) -> None:
+    """Raises UolError for the text of a gradient that comes after another one was derived, and called."""
+    forward = _defined.get(op.name.removesuffix(GRADIENT)) if op.name.endswith(GRADIENT) else None
+    if forward is not None and any(forward.gradient.made.values()) and catalogue().get(op.name) != op:
+        message = f"{op.name} comes too late: {forward.op.name} was differentiated by its derived gradient"
+        raise UolError(message, hint=f"register both in one text, or before the first backward of {forward.op.name}")
 
 
 def gradient_function(op: Op) -> Callable[..., Any]:

@@ -16,7 +16,7 @@ from uol.pipeline import module_of
 from uol.recompile import RecompileWatch
 from uol.request import Request
 from uol.tensor_binding import bind_tensors
-from uol.torch_arguments import options_of, require_strided, tensors_of, type_name
+from uol.torch_arguments import exactly, options_of, remember, require_strided, tensors_of, type_name
 from uol.torch_devices import target_of
 from uol.torch_eager import is_eager
 from uol.torch_gradient import Define, Gradient, record_eagerly, require_backward
@@ -53,9 +53,10 @@ class TorchOperator:
         self.names = tuple(p.name for p in op.params)
         self.options = type_options(op)
         self.prepared: dict[object, Prepared] = {}
+        self.known: dict[object, dict[str, object]] = {}  # the options of calls that were found right, as PyTorch takes them
         self.watch = RecompileWatch(op.name)
 
-    def compute(self, *inputs: Tensor, **options: int | float | torch.dtype | None) -> Result:
+    def compute(self, /, *inputs: Tensor, **options: int | float | torch.dtype | None) -> Result:
         """New tensors with the results."""
         prepared = self._prepared(inputs, options, None)
         new = inputs[0].new_empty_strided
@@ -68,7 +69,7 @@ class TorchOperator:
         prepared.run(inputs, outs)
         return outs[0] if len(outs) == 1 else tuple(outs)
 
-    def compute_into(self, *inputs: Tensor, **options: object) -> None:
+    def compute_into(self, /, *inputs: Tensor, **options: object) -> None:
         """The results in given tensors. What a kernel cannot write in place (overlap, gaps) is copied there."""
         outs = [cast(Tensor, options.pop(name)) for name in self._out_names()]
         plain = cast(Options, options)
@@ -79,10 +80,12 @@ class TorchOperator:
         targets = [o if d else torch.empty(o.shape, dtype=o.dtype, device=o.device) for o, d in zip(outs, direct, strict=True)]
         self._prepared(inputs, plain, tuple(t.stride() for t in targets)).run(inputs, targets)
         for out, target, is_direct in zip(outs, targets, direct, strict=True):
-            if not is_direct:
+            if is_direct:
+                torch.autograd.graph.increment_version(out)  # so that autograd knows where it was saved
+            else:
                 out.copy_(target)
 
-    def fake(self, *inputs: Tensor, **options: int | float | torch.dtype | None) -> Result:
+    def fake(self, /, *inputs: Tensor, **options: int | float | torch.dtype | None) -> Result:
         """Empty results of the right shape, type and layout, without a kernel."""
         instance = self._instance(inputs, options)
         laid_out = [(tuple(x.shape), tuple(x.stride())) for x in inputs]
@@ -92,21 +95,18 @@ class TorchOperator:
             outs.append(inputs[0].new_empty_strided(size, result_strides(size, laid_out), dtype=dtype))
         return outs[0] if len(outs) == 1 else tuple(outs)
 
-    def fake_into(self, *inputs: Tensor, **options: object) -> None:
+    def fake_into(self, /, *inputs: Tensor, **options: object) -> None:
         """Nothing: the results are there already."""
 
     def function(self) -> Callable[..., object]:
         """`uol.ops.<name>`: the PyTorch operator with numbers taken as tensors, and `out=`."""
         into = getattr(torch.ops.uol, self.op.name).out
         arity = len(self.names)
-        known: dict[object, dict[str, object]] = {}  # the options of calls that were found right, as PyTorch takes them
 
         def call(*inputs: Tensor | int | float, out: Tensor | Sequence[Tensor] | None = None, **options: object) -> object:
             if out is None and len(inputs) == arity and is_eager(inputs):
                 given = cast(Sequence[Tensor], inputs)
-                key = tuple([(name, value, type(value)) for name, value in options.items()]) if options else ()
-                if (chosen := known.get(key)) is None:
-                    chosen = known[key] = options_of(self.op, options)
+                chosen = self._options(options) if options or (none := self.known.get(())) is None else none
                 if torch.is_grad_enabled() and any([x.requires_grad for x in given]):
                     return record_eagerly(self.gradient, given, chosen)
                 return self.compute(*given, **cast(dict[str, float], chosen))
@@ -116,7 +116,11 @@ class TorchOperator:
             require_one_device(self.op.name, dict(zip((*self.names, *self._out_names()), (*tensors, *outs), strict=False)))
             if outs:
                 require_no_gradient(self.op.name, (*tensors, *outs))
-                into(*tensors, **chosen, **dict(zip(self._out_names(), outs, strict=True)))
+                plain = [torch.empty_like(o) if _is_negated(o) else o for o in outs]
+                into(*tensors, **chosen, **dict(zip(self._out_names(), plain, strict=True)))
+                for given_out, made in zip(outs, plain, strict=True):
+                    if made is not given_out:
+                        given_out.copy_(made)
                 return out
             require_backward(self.op.name, tensors)
             return call_differentiably(self.gradient, tensors, chosen)
@@ -126,11 +130,24 @@ class TorchOperator:
         return call
 
     def _prepared(self, inputs: Sequence[Tensor], options: Options, outs: tuple[Sizes, ...] | None) -> Prepared:
-        key = (inputs[0].device, *[(x.dtype, x.shape, x.stride()) for x in inputs], *options.items(), outs)
+        key = (inputs[0].device, *[(x.dtype, x.shape, x.stride()) for x in inputs], exactly(options) if options else (), outs)
         prepared = self.prepared.get(key)
         if prepared is None:
-            prepared = self.prepared[key] = self._prepare(inputs, options, outs)
+            prepared = self._prepare(inputs, options, outs)
+            remember(self.prepared, key, prepared)
         return prepared
+
+    def _options(self, options: Mapping[str, object]) -> dict[str, object]:
+        """`options_of`, once for equal ones."""
+        try:
+            key = (exactly(options), *map(type, options.values())) if options else ()
+            known = self.known.get(key)
+        except (TypeError, ValueError, RuntimeError):  # it has no hash or no truth, and is no number
+            return options_of(self.op, options)
+        if known is None:
+            known = options_of(self.op, options)
+            remember(self.known, key, known)
+        return known
 
     def _prepare(self, inputs: Sequence[Tensor], options: Options, outs: tuple[Sizes, ...] | None) -> Prepared:
         for name, x in zip(self.names, inputs, strict=True):
@@ -174,3 +191,8 @@ def _full_size(instance: Instance, name: str, x: Tensor) -> Sizes | None:
         return None
     size = instance.shape(param)
     return None if size == tuple(x.shape) else size
+
+
+def _is_negated(x: Tensor) -> bool:
+    """Is this a view that PyTorch negates as it is read? (A trace sees none, and may not ask.)"""
+    return not torch.compiler.is_compiling() and x.is_neg()

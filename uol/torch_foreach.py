@@ -134,7 +134,7 @@ def _flat(name: str, dtype: str, count: int, attributes: tuple[tuple[str, int], 
 
 def _lie_alike(own: InPlaceOperator, tensors: Tensors) -> bool:
     """Are these dense tensors on the CPU, of one type, shape and strides, and apart from each other?"""
-    if any([x.layout is not torch.strided for x in tensors]):
+    if any([x.layout is not torch.strided or x.is_neg() for x in tensors]):
         return False
     first = tensors[0]
     size, stride, dtype = first.shape, first.stride(), first.dtype

@@ -162,7 +162,7 @@ def register(gradient: Gradient, library: torch.library.Library) -> None:
     `torch.func`.)"""
     overload = gradient.overload
 
-    def recorded(keyset: Any, *inputs: Tensor, **options: Any) -> Any:
+    def recorded(keyset: Any, /, *inputs: Tensor, **options: Any) -> Any:
         if torch.is_grad_enabled() and any(x.requires_grad for x in inputs):
             require_running(gradient.op.name, inputs[0])
             return record(gradient, inputs, options)

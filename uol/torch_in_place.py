@@ -27,7 +27,7 @@ from uol.ops.aliasing import aliases_of
 from uol.pipeline import module_of
 from uol.request import Request
 from uol.tensor_binding import bind_tensors
-from uol.torch_arguments import options_of, require_strided, tensors_of, type_name
+from uol.torch_arguments import exactly, options_of, remember, require_strided, tensors_of, type_name
 from uol.torch_devices import target_of
 from uol.torch_out import require_one_device, writable_in_place
 from uol.torch_schema import TORCH_TYPES, schemas
@@ -86,12 +86,13 @@ class InPlaceOperator:
         new = ", ".join("Tensor" for source in self.sources if source is None)
         return f"{head}_({arguments}) -> {new if new == 'Tensor' else f'({new})'}"
 
-    def compute(self, *inputs: Tensor, **options: Any) -> Result:
+    def compute(self, /, *inputs: Tensor, **options: Any) -> Result:
         """The new results; the others lie where their inputs lay."""
-        key = (inputs[0].device, *[(x.dtype, x.shape, x.stride()) for x in inputs], *options.items())
+        key = (inputs[0].device, *[(x.dtype, x.shape, x.stride()) for x in inputs], exactly(options))
         prepared = self.prepared.get(key)
         if prepared is None:
-            prepared = self.prepared[key] = self._prepare(inputs, options)
+            prepared = self._prepare(inputs, options)
+            remember(self.prepared, key, prepared)
         if prepared.call is None or not self._apart(inputs):
             return self._copied(getattr(torch.ops.uol, self.op.name)(*inputs, **options), inputs)
         fresh = [inputs[0].new_empty_strided(size, stride, dtype=dtype) for size, stride, dtype in prepared.fresh]
@@ -101,7 +102,7 @@ class InPlaceOperator:
         torch.autograd.graph.increment_version([inputs[n] for n in self.mutated])
         return _given(fresh)
 
-    def fake(self, *inputs: Tensor, **options: Any) -> Result:
+    def fake(self, /, *inputs: Tensor, **options: Any) -> Result:
         """Empty new results, without a kernel."""
         found = torch_bridge.defined()[self.op.name].fake(*inputs, **options)
         results = (found,) if isinstance(found, Tensor) else found
@@ -127,6 +128,12 @@ class InPlaceOperator:
                 if tensors[n] is not inputs[n]:
                     raise UolError(f"{self.name}: {self.names[n]} is overwritten, and {inputs[n]!r} is no tensor")
             require_one_device(self.name, dict(zip(self.names, tensors, strict=True)))
+            if not torch.compiler.is_compiling() and any([tensors[n].is_neg() for n in self.mutated]):
+                plain = [x.resolve_neg() for x in tensors]  # PyTorch negates such a view as it is read
+                found = packet(*plain, **options_of(self.op, options))
+                for n in self.mutated:
+                    tensors[n].copy_(plain[n])
+                return cast(Result, found)
             return cast(Result, packet(*tensors, **options_of(self.op, options)))
 
         call.__name__ = call.__qualname__ = self.name
@@ -190,7 +197,7 @@ def in_place_operator(name: str) -> InPlaceOperator:
     torch.library.register_fake(f"uol::{own.name}", own.fake, lib=_library)
     overload = getattr(torch.ops.uol, own.name).default
 
-    def recorded(keyset: Any, *inputs: Tensor, **options: Any) -> Result:
+    def recorded(keyset: Any, /, *inputs: Tensor, **options: Any) -> Result:
         if torch.is_grad_enabled() and any(x.requires_grad for x in inputs):
             return own.differentiably(inputs, options)
         with torch._C._AutoDispatchBelowAutograd():

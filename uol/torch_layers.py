@@ -114,6 +114,8 @@ def _shift(bias: Tensor | None, like: Tensor, count: int) -> Tensor:
 class _BatchNorm:
     def forward(self: Any, x: Tensor) -> Any:
         self._check_input_dim(x)
+        if self.training and x.numel() == self.num_features:  # one value has no variance, which PyTorch says
+            return super().forward(x)  # type: ignore[misc]
         scale, shift = _scale(self.weight, x, self.num_features), _shift(self.bias, x, self.num_features)
         if not self.training and self.running_mean is not None:
             return _batch_norm(x, scale, shift, self.running_mean, self.running_var, eps=self.eps)
