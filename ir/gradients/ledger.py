@@ -78,19 +78,25 @@ class Ledger:
         """The names that are indices somewhere, and the packs that are."""
         return frozenset(self.names.indices) | {f"*{n}" for n in self.names.indices}
 
-    def named(self, wish: str, cotangent: Cotangent, scope: tuple[Index, ...]) -> Cotangent:
-        read = self.named_value(wish, to_expr(cotangent.sum), cotangent.type, scope)
+    def named(self, wish: str, cotangent: Cotangent, scope: tuple[Index, ...], near: Expr | None = None) -> Cotangent:
+        read = self.named_value(wish, to_expr(cotangent.sum), cotangent.type, scope, near)
         return Cotangent(cotangent.type, (product_of(read),))
 
-    def named_value(self, wish: str, value: Expr, dtype: str, scope: tuple[Index, ...]) -> Expr:
+    def named_value(self, wish: str, value: Expr, dtype: str, scope: tuple[Index, ...], near: Expr | None = None) -> Expr:
         name = self.names.fresh(wish)
         index = tuple(i.item for i in scope)
-        stands = all(extent_in(self.types, (value,), i.item) is not None for i in scope)
-        value = value if stands else self.beside(value, dtype)
+        if not self._stands(scope, value):
+            inside = near is not None and not self._stands(scope, value, self.anchor)  # indices that a reduction binds
+            value = Apply("select", (Bool(True), value, near)) if inside and near is not None else self.beside(value, dtype)
         self.types.tensors[name] = dtype
         self.types.dims[name] = tuple(Number(0) if i.extent is None else i.extent for i in scope)
         self.statements.append(Statement((Target(name, index),), "=", value))
         return Access(Name(name), index)
+
+    def _stands(self, scope: tuple[Index, ...], *values: Expr | None) -> bool:
+        """Whether every index of the scope stands alone in one of the values."""
+        nodes = tuple(v for v in values if v is not None)
+        return all(extent_in(self.types, nodes, i.item) is not None for i in scope)
 
     def is_sized(self, value: Expr, scope: tuple[Index, ...]) -> bool:
         """Whether every index of the scope stands alone in the value, over its own extent."""

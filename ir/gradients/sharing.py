@@ -11,9 +11,10 @@ from uol.ir.functions import FUNCTIONS
 from uol.ir.gradients.inference import Types
 from uol.ir.gradients.naming import Names
 from uol.ir.gradients.substitution import arguments_of, exchange, free_keys, tensors_of
-from uol.ir.syntax import Access, Apply, Binary, Expr, Name, Node, Pack, Reduction, Statement, Target, below, operands
+from uol.ir.syntax import Access, Apply, Binary, Expr, Name, Node, Number, Pack, Reduction, Statement, Target, below, operands
 
 CHEAP = ("max", "min", "abs", "floor", "ceil", "round")
+EVEN = (*CHEAP, "tanh", "erf", "sin", "cos", "acc", "select")
 WISHES = {"sqrt": "root", "exp": "e", "log": "logarithm", "tanh": "t", "erf": "phi", "sin": "sine", "cos": "cosine"}
 
 
@@ -103,8 +104,10 @@ def _repeated(body: tuple[Statement, ...]) -> Expr | None:
     always: set[Node] = set()
     for statement in body:
         count.update(n for n in below(statement.value) if isinstance(n, Apply | Binary | Reduction) and _is_dear(n))
-        always |= set(_unconditional(statement.value))
-    twice = [e for e, n in count.items() if n > 1 and _axes(e, body) is not None and (e in always or _is_plain(e))]
+        always |= _always(statement.value)
+    twice = [
+        e for e, n in count.items() if n > 1 and _axes(e, body) is not None and (e in always or _is_plain(e) and _is_even(e))
+    ]
     return max(twice, key=lambda e: sum(1 for _ in below(e)), default=None)
 
 
@@ -124,6 +127,27 @@ def _is_plain(node: Node) -> bool:
     """Whether its reads are in range wherever they are made."""
     reads = [n for n in below(node) if isinstance(n, Access)]
     return all(n.fill is not None or all(isinstance(i, Name | Pack) for i in n.index) for n in reads)
+
+
+def _is_even(node: Node) -> bool:
+    """Whether value and derivative are finite everywhere. A root of its own beside the choice that keeps its argument above 0
+    would make 0 * inf of the second derivative."""
+    parts = tuple(below(node))
+    steep = any(isinstance(n, Apply) and n.fn in FUNCTIONS and n.fn not in EVEN for n in parts)
+    return not steep and not any(isinstance(n, Binary) and n.op == "/" and not isinstance(n.right, Number) for n in parts)
+
+
+def _always(value: Node) -> set[Node]:
+    """What is evaluated whatever is chosen: outside of every choice, or where a condition holds and where it does not."""
+    found = set(_unconditional(value))
+    arms: dict[Node, tuple[set[Node], set[Node]]] = {}
+    for node in found:
+        match node:
+            case Apply(fn="select", args=(condition, a, b)):
+                taken, other = arms.setdefault(condition, (set(), set()))
+                taken |= set(_unconditional(a))
+                other |= set(_unconditional(b))
+    return found.union(*(taken & other for taken, other in arms.values()))
 
 
 def _unconditional(node: Node) -> Iterator[Node]:

@@ -37,8 +37,8 @@ class Sink(Protocol):
     def is_active(self, tensor: str) -> bool:
         """Whether anybody asks for this tensor's cotangent."""
 
-    def named(self, wish: str, cotangent: Cotangent, scope: Scope) -> Cotangent:
-        """The same, as the read of a local that a statement of its own defines."""
+    def named(self, wish: str, cotangent: Cotangent, scope: Scope, near: Expr) -> Cotangent:
+        """The same, as the read of a local that a statement of its own defines; `near` has the indices of the scope."""
 
     def place(self, extremum: Reduction, wish: str, scope: Scope) -> Expr:
         """The place of an extremum, as the read of a tensor."""
@@ -64,7 +64,7 @@ class Sweep:
                 self.visit(arg, replace(cotangent, sum=multiply(cotangent.sum, Product(Fraction(-1), ()))), scope)
             case Binary(op="+" | "-" as op, left=left, right=right):
                 if self.is_active(left) and self.is_active(right):
-                    cotangent = self.read_once(cotangent, scope)
+                    cotangent = self.read_once(node, cotangent, scope)
                 self.visit(left, cotangent, scope)
                 self.visit(right if op == "+" else Unary("neg", right), cotangent, scope)
             case Binary(op="*", left=left, right=right):
@@ -191,14 +191,14 @@ class Sweep:
         product = isinstance(body, Binary) and body.op == "*"
         if plain and not product or plain and len(indexed) <= 1 and cotangent.applied == len(cotangent.path):
             return cotangent
-        return self.read_as_local(cotangent, scope)
+        return self.read_as_local(body, cotangent, scope)
 
-    def read_once(self, cotangent: Cotangent, scope: Scope) -> Cotangent:
+    def read_once(self, node: Expr, cotangent: Cotangent, scope: Scope) -> Cotangent:
         """The cotangent with a name, where it is a choice that two terms would make anew."""
-        return self.read_as_local(cotangent, scope) if cotangent.applied < len(cotangent.path) else cotangent
+        return self.read_as_local(node, cotangent, scope) if cotangent.applied < len(cotangent.path) else cotangent
 
-    def read_as_local(self, cotangent: Cotangent, scope: Scope) -> Cotangent:
-        named = self.sink.named(self.wish, self.finished(cotangent), scope)
+    def read_as_local(self, node: Expr, cotangent: Cotangent, scope: Scope) -> Cotangent:
+        named = self.sink.named(self.wish, self.finished(cotangent), scope, self.value(node))
         return replace(named, path=cotangent.path, applied=len(cotangent.path))
 
     def finished(self, cotangent: Cotangent) -> Cotangent:

@@ -1,0 +1,48 @@
+"""Gradients where values are 0: parameters begin there, padding is it, absolute values and roots have their edges there."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from gradient_runs import by_autograd, derived, differentiable, setting
+
+import uol
+from uol.ops.inputs import make_inputs
+from uol.ops.texts import library
+from uol.ops.workloads import workloads_of
+
+OTHERWISE = {
+    **dict.fromkeys(("amax", "amin", "max_with_index", "min_with_index", "max_norm"), "the first of equal values has it all"),
+    **dict.fromkeys(("cummax", "cummin"), "the first of equal values has it all; in PyTorch the last"),
+    **dict.fromkeys(("sort", "median"), "equal values keep their order; PyTorch's need not"),
+    "clamp": "where a value equals a bound each has half, as torch.maximum has it, not torch.clamp",
+    "binary_cross_entropy": "PyTorch has a formula of its own, which is 0 where the derivative is 1 / n",
+    **dict.fromkeys(("hypot", "kl_div"), "NaN in PyTorch, 0 here"),
+    **dict.fromkeys(("weighted_nll_loss", "weighted_cross_entropy"), "weights that add up to 0: 0 / 0, in the gradient too"),
+    "gradient_norm": "the square root alone; what is differentiated is l2_norm",
+}
+"""Operators whose derivative at 0 is another one than PyTorch's."""
+
+
+@pytest.mark.parametrize("name", [n for n in differentiable() if n not in OTHERWISE])
+def test_the_gradient_at_zero_is_that_of_autograd(name: str) -> None:
+    op, ops, workload = library().get(name), library(), workloads_of(name)[-1]
+    assert op is not None
+    at = setting(op, workload)
+    made = make_inputs(at.program(op, ops), "random", seed=3)
+    inputs = {n: np.zeros_like(v) if v.dtype.kind == "f" else v for n, v in made.items()}
+    rng = np.random.default_rng(5)
+    cotangents = [rng.standard_normal(r.shape) for r in at.run(op, ops, inputs).values() if r.dtype.kind == "f"]
+    found, expected = derived(op, ops, at, inputs, cotangents), by_autograd(name, workload.attrs, inputs, cotangents)
+    for tensor, value in expected.items():
+        np.testing.assert_allclose(found[tensor], value, 1e-7, 1e-9, err_msg=f"d{tensor} of {workload}")
+
+
+@pytest.mark.parametrize("name", ["mish", "log_sigmoid", "softplus", "gelu", "silu"])
+def test_the_second_derivative_at_zero(name: str) -> None:
+    step = 1e-4
+    x = torch.tensor([0.0, step, -step], dtype=torch.float64, requires_grad=True)
+    (first,) = torch.autograd.grad(getattr(uol.ops, name)(x).sum(), x, create_graph=True)
+    (second,) = torch.autograd.grad(first.sum(), x)
+    assert abs(float(second[0].detach()) - float((first[1] - first[2]).detach()) / (2 * step)) < 1e-6
