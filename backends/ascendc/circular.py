@@ -108,11 +108,12 @@ def _gathered(unit: VectorUnit, table: View, offsets: View, like: Lanes, first: 
 
 
 def _bits_of_two_over_pi(unit: VectorUnit) -> View:
-    """Twelve bits of 2/pi from each place on, made once before all loops."""
+    """Twelve bits of 2/pi from each place on, made once before all loops, and after what CreateVecIndex makes: it sets flags
+    from the scalar to the vector unit of its own."""
     name = "bits_of_two_over_pi"
     if name in unit.builder.buffers:
         return unit.builder.buffers[name].view()
-    with unit.builder.first():
+    with unit.builder.prologue():
         table = unit.builder.buffer(Buffer(name, "i32", PLACES))
         with unit.builder.loop(f"for (int place = 0; place < {PLACES}; ++place)", "place", runs=True):
             unit.builder.emit("S", f"{table}.SetValue(place, two_over_pi(place));", writes=(table.at("", per="place"),))

@@ -183,3 +183,15 @@ def test_functions_of_rows_lanes_and_attributes(argument: str) -> None:
     a = {"w[m]": tall, "x[n]": wide, "p": np.float64(0.75)}[argument]
     exact = wide * tall + a**tall + wide**a + sum(FUNCTIONS[name].reference(a) for name in BY_BITS)
     np.testing.assert_allclose(run.outputs["y"], exact, rtol=2e-6)
+
+
+@pytest.mark.parametrize("step", [1, 2, 40])
+def test_a_sine_of_what_lies_apart(step: int) -> None:
+    """Tables of the scalar unit and of the vector unit in one kernel."""
+    text = "op f(x: f32[N, M]) -> (y: f32[N, M]) { y[n, m] = sin(x[n, m]) + cos(f32(m)) }"
+    x = np.linspace(-50, 50, 16 * 256, dtype=np.float32).reshape(16, 256)
+    form = Form("apart", text, {"x": x}, lambda i: i["x"], {"N": 16, "M": 256}, layouts={"x": (256 * step + 8, step)})
+    (run,) = execute_many([job_of(form)])
+    assert not run.findings, run.findings
+    exact = np.sin(x.astype(np.float64)) + np.cos(np.arange(256.0))
+    np.testing.assert_allclose(run.outputs["y"], exact, atol=3e-7)
