@@ -28,7 +28,7 @@ def around(value: Array, owed: Enclosure, dtype: str) -> Enclosure:
     share = 2.0 if DTYPES[dtype].accumulator == "f64" else 1.0
     with np.errstate(invalid="ignore", over="ignore"):
         largest = np.max(np.abs(value), where=np.isfinite(value), initial=0.0)
-        left = (low == 0.0) & (high == 0.0) & (np.abs(value) <= REFERENCE_ERROR * largest)
+        left = (golden == 0.0) & (np.abs(value) <= REFERENCE_ERROR * largest)
         slack = np.where(left, np.abs(value), np.where(low == high, 0.0, REFERENCE_ERROR * np.abs(value)))
         below, above = share * (golden - low) + slack, share * (high - golden) + slack
         finite = np.isfinite(value) & np.isfinite(golden) & np.isfinite(below) & np.isfinite(above)
