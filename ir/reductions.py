@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 from uol.ir import ranges, values
 from uol.ir.constants import cast_integer
 from uol.ir.environment import Scope
@@ -12,7 +14,7 @@ from uol.ir.report import at, mismatch
 from uol.ir.syntax import Binder, Reduction
 from uol.ir.terms import compare, idx
 from uol.ir.types import INDEX, NARROW
-from uol.ir.walk import substitute
+from uol.ir.walk import substitute, variables
 
 
 def reduction(scope: Scope, node: Reduction, want: str | None) -> Expr:
@@ -29,6 +31,7 @@ def reduction(scope: Scope, node: Reduction, want: str | None) -> Expr:
     axes = _axes(scope, node)
     with scope.indices(axes):
         where = _masks(scope, node, axes)
+        edges = _edges(scope, node, axes)
         with scope.under(*where):
             body = values.value(scope, node.args[0], None if node.op in ("argmax", "argmin") else want)
     if body.type == INDEX:
@@ -37,7 +40,7 @@ def reduction(scope: Scope, node: Reduction, want: str | None) -> Expr:
     if not axes:
         return body if node.op not in ("argmax", "argmin") else Const(0, "i64")
     if node.op in ("argmax", "argmin"):
-        _check_not_empty(scope, node, axes, where)
+        _check_not_empty(scope, node, axes, where, edges)
     dtype = "i64" if node.op in ("argmax", "argmin") else body.type
     return Reduce(node.op, tuple(axes.values()), body, dtype, where, node.span)
 
@@ -137,19 +140,41 @@ def _check_type(scope: Scope, node: Reduction, dtype: str) -> None:
         )
 
 
-def _check_not_empty(scope: Scope, node: Reduction, axes: dict[str, Axis], where: tuple[Expr, ...]) -> None:
-    """Rule 7: an argmax has something to choose from."""
+def _edges(scope: Scope, node: Reduction, axes: dict[str, Axis]) -> dict[str, list[Expr]]:
+    """The first or last value that each binder admits, and the outer indices that run as far, by axis."""
+    own = {a.name for a in axes.values()}
+    outer = [a for a in scope.axes.values() if a.name not in own]
+    found: dict[str, list[Expr]] = {a.name: [Var(o.name) for o in outer if o.extent == a.extent] for a in axes.values()}
+    for binder in node.binders if node.op in ("argmax", "argmin") else ():
+        if binder.bound is None or binder.relation is None:
+            continue
+        bound = values.index_value(scope, binder.bound)
+        if not variables(bound) & own:
+            step = {"<": -1, ">": 1}.get(binder.relation, 0)
+            found[axes[binder.name].name].append(scope.facts.simplify(idx("+", bound, Const(step))))
+    return found
+
+
+def _check_not_empty(
+    scope: Scope, node: Reduction, axes: dict[str, Axis], where: tuple[Expr, ...], edges: dict[str, list[Expr]]
+) -> None:
+    """Rule 7: an argmax has something to choose from: one place, at the ends of the axes or of the bounds, is always there."""
     for axis in axes.values():
         scope.env.require(
             compare(">", axis.extent, Const(0)), node, f"`{node.op}` over nothing: `{axis.name}` runs over {show(axis.extent)}"
         )
     if not where:
         return
-    first = {a.name: Const(0) for a in axes.values()}
-    last = {a.name: idx("-", a.extent, Const(1)) for a in axes.values()}
-    for corner in (first, last):
-        if all(scope.facts.prove(substitute(w, corner)) for w in where):
+    ends = [[Const(0), idx("-", a.extent, Const(1)), *edges[a.name]] for a in axes.values()]
+    for places in product(*ends):
+        given = dict(zip((a.name for a in axes.values()), places, strict=True))
+        inside = [c for a, p in zip(axes.values(), places, strict=True) if p in edges[a.name] for c in _within(p, a.extent)]
+        if all(scope.facts.prove(c) for c in (*inside, *(substitute(w, given) for w in where))):
             return
     raise at(
         BoundsError, scope.op, node, f"`{node.op}` over a window that may be empty", "choose bounds that always hold one index"
     )
+
+
+def _within(place: Expr, extent: Expr) -> tuple[Expr, Expr]:
+    return compare(">=", place, Const(0)), compare("<", place, extent)

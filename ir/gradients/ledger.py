@@ -22,13 +22,12 @@ class Ledger:
 
     def __init__(self, op: Op, types: Types, names: Names, seeds: dict[str, str]) -> None:
         self.op, self.types, self.names, self.seeds = op, types, names, seeds
-        results = {r.name for r in op.results}
         self.rewriting = Rewriting(saved_products(op, types), centred_sums(op, types))
         self.statements: list[Statement] = []
         self.terms: dict[str, list[Cotangent]] = {}
         self.sums: dict[str, str] = {}
         self.elements: dict[str, tuple[Item, ...]] = {
-            t.tensor: t.index for s in op.body if s.op == "=" for t in s.targets if t.tensor not in results
+            t.tensor: t.index for s in op.body if s.op == "=" for t in s.targets
         }
         self.anchor: Access | None = None
 

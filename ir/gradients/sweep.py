@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import reduce
 from typing import Protocol
 
 from uol.ir.functions import FUNCTIONS
@@ -60,6 +61,8 @@ class Sweep:
         match node:
             case Access():
                 self.sink.contribute(node, self.finished(cotangent), scope)
+                if node.fill is not None and self.is_active(node.fill):
+                    self.visit(node.fill, self.only(cotangent, self.inside(node), taken=False), scope)
             case Unary(op="neg", arg=arg):
                 self.visit(arg, replace(cotangent, sum=multiply(cotangent.sum, Product(Fraction(-1), ()))), scope)
             case Binary(op="+" | "-" as op, left=left, right=right):
@@ -79,6 +82,14 @@ class Sweep:
                 self.apply(node, cotangent, scope)
             case Reduction():
                 self.reduction(node, cotangent, scope)
+
+    def inside(self, node: Access) -> Expr:
+        """Whether a read with an `else` lies within its tensor."""
+        assert isinstance(node.tensor, Name)
+        pairs = zip(node.index, self.sink.types.dims[node.tensor.id], strict=True)
+        ends = [(i, d) for i, d in pairs if not isinstance(i, Pack) and not isinstance(d, Pack)]
+        sides = [side for i, d in ends for side in (Binary(">=", i, Number(0)), Binary("<", i, d))]
+        return reduce(lambda a, b: Binary("and", a, b), sides)
 
     def is_active(self, node: Node) -> bool:
         """Whether a float that is asked for is read below, outside of indices and conditions."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 import uol
@@ -28,3 +29,36 @@ def test_a_sum_within_a_maximum() -> None:
     rows = x.detach().reshape(2, 2).requires_grad_()
     assert torch.autograd.gradcheck(shifted, (rows, b))
     assert torch.autograd.gradgradcheck(shifted, (rows, b))
+
+
+def test_the_gradient_of_an_else_that_reads() -> None:
+    pairs = uol.op("""op pairs_or_last(x: f64[N], z: f64[M], at: i64[M]) -> (y: f64[M]) {
+      y[m] = (x[at[m]] else (x[at[m] - 1] else z[m] * z[m])) * z[m]
+    }""")
+    at = torch.tensor([0, 3, 4, 5, -1])
+    z = torch.linspace(-1, 2, 5, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda *tensors: pairs(*tensors, at), (x, z))
+    assert torch.autograd.gradgradcheck(lambda *tensors: pairs(*tensors, at), (x, z))
+
+
+@pytest.mark.parametrize(
+    ("results", "body"),
+    [
+        ("c: f64[N], y: f64[N]", "c[i] = sum[j <= i](x[j] * x[j])\n y[i] = c[N - 1 - i] * x[i]"),
+        ("c: f64[N], y: f64[N]", "c[i] = sum[j < i](x[j])\n y[i] = sum[j > i](c[j] * c[i])"),
+        ("m: f64[N], y: f64[N]", "m[i] = max[j > i - 3, j <= i](x[j] * x[j])\n y[i] = sum[j >= i](m[j] * x[j])"),
+        ("c: f64[N], d: f64[N], y: f64[N]", "c[i] = min[j >= i](x[j])\n d[i] = max[j <= i](c[j])\n y[i] = d[i] * x[i]"),
+    ],
+)
+def test_results_that_later_statements_read(results: str, body: str) -> None:
+    chain = uol.op(f"op chain_{len(body)}_{len(results)}(x: f64[N]) -> ({results}) {{ {body} }}")
+    assert torch.autograd.gradcheck(chain, (x,))
+    assert torch.autograd.gradgradcheck(chain, (x,))
+
+
+@pytest.mark.parametrize("window", ["j > i - w, j <= i", "j > i - w, j < i + w"])
+def test_the_gradient_of_a_running_maximum_over_any_window(window: str) -> None:
+    name = f"running_max_{len(window)}"
+    running = uol.op(f"op {name}(x: f64[N]; w: int = 2) -> (y: f64[N]) where w > 0 {{ y[i] = max[{window}](x[j]) }}")
+    assert torch.autograd.gradcheck(running, (x,))
+    assert torch.autograd.gradcheck(lambda t: running(t, w=1), (x,))
