@@ -38,7 +38,7 @@ def checked() -> Iterator[None]:
     """Within it, calls of operators on the CPU are checked.
 
     >>> with uol.checked():
-    ...     uol.ops.segment_sum(x, at, S=4)
+    ...     uol.ops.segment_sum(x, at, segments=4)
     DataError: `segment_sum`, line 2: the target `y[at[n], d]` lies outside at n = 7, d = 0, being 4, 0
     """
     MODE.depth += 1

@@ -12,7 +12,7 @@ is None is left alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -105,7 +105,9 @@ class _Flat:
 
 def _step(name: str, lists: Mapping[str, Gradients], options: Mapping[str, float]) -> None:
     """The operator at every position of the lists, which are its inputs in order."""
+    lists = {title: _listed(name, title, items) for title, items in lists.items()}
     _require_alike(name, lists)
+    options = {option: _number(name, option, value) for option, value in options.items()}
     own = in_place_operator(name)
     places = [source for source in own.sources if source is not None]
     whole = tuple((a.name, int(options[a.name])) for a in own.op.attributes if a.type == "int")
@@ -145,6 +147,19 @@ def _lie_alike(own: InPlaceOperator, tensors: Tensors) -> bool:
         return False
     span, at = first.numel() * first.element_size(), [x.data_ptr() for x in tensors]
     return all(abs(at[n] - other) >= span for n in own.mutated for k, other in enumerate(at) if k != n)
+
+
+def _listed(name: str, title: str, items: object) -> list[Tensor | None]:
+    if isinstance(items, Tensor) or not isinstance(items, Iterable):
+        raise TypeCheckError(f"{name}_: {title} is {shown(items)}, not a list of tensors", hint=f"write [{title}]")
+    return list(items)
+
+
+def _number(name: str, option: str, value: object) -> int | float:
+    try:
+        return value if isinstance(value, int) else float(value)  # type: ignore[arg-type]  # what is no number raises
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TypeCheckError(f"{name}_: {option} is {shown(value)}, not a number", hint=f"write {option}=0.1") from error
 
 
 def _require_alike(name: str, lists: Mapping[str, Gradients]) -> None:

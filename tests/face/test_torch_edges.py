@@ -115,3 +115,15 @@ def test_batch_norm_of_one_value_says_what_pytorch_says() -> None:
     uol.replace(layers)
     with pytest.raises(ValueError, match="more than 1 value"):
         layers(torch.randn(1, 4))
+
+
+def test_what_foreach_takes() -> None:
+    p, g = torch.ones(2), torch.ones(2)
+    with torch.no_grad():
+        ops.foreach.sgd_((x for x in [p]), iter([g]), lr=torch.tensor(0.25))
+        assert p.tolist() == [0.75, 0.75]
+        for lr in ("x", None, torch.ones(2)):
+            with pytest.raises(uol.UolError, match="lr is"):
+                ops.foreach.sgd_([p], [g], lr=lr)
+        with pytest.raises(uol.UolError, match="not a list of tensors"):
+            ops.foreach.sgd_(p, g, lr=0.1)
