@@ -110,6 +110,8 @@ def binary(share: Share, fn: str, x: Term, y: Term, dtype: str) -> Term | None:
         return _divide(x, y) if is_float(dtype) else floor_divide(share, x, y, dtype)
     if fn in _TYPED:
         return _TYPED[fn](share, x, y, dtype)
+    if dtype == "bool" and fn in ("==", "!="):  # LLVM's backend of TVM compares truths as floats, and fails
+        x, y = tirx.Cast("int8", x), tirx.Cast("int8", y)
     if dtype == INDEX and fn in _FOLDED:
         return _FOLDED[fn](x, y)
     if fn in _FOLDED and isinstance(x, tirx.IntImm) and isinstance(y, tirx.IntImm):
