@@ -157,11 +157,12 @@ def _axes(
     if node.op == "topk":
         length = scope.facts.simplify(constants.constant(scope.env, node.args[1], INDEX))
         scope.env.require(compare(">=", length, Const(0)), node.args[1], f"`topk` of {show(length)} elements")
+        is_number = isinstance(axis.extent, Const)  # a condition between numbers would help nobody
         scope.env.require(
             compare("<=", length, axis.extent),
             node.args[1],
             f"`topk` takes {show(length)} of {show(axis.extent)} elements",
-            f"add `where {show(axis.extent)} >= {show(length)}`",
+            f"give at least {show(length)}" if is_number else f"add `where {show(axis.extent)} >= {show(length)}`",
         )
     axes: dict[str, Axis] = {}
     for number, item in enumerate(statement.targets[0].index):

@@ -116,3 +116,12 @@ def test_the_extent_of_a_scatter_comes_from_its_reader() -> None:
     parts = [s for s in program.stages if isinstance(s, Scatter)]
     assert [program.tensors[p.name].shape[0].value for p in parts] == [4, 4]  # type: ignore[attr-defined]
     assert {p.dtype for p in parts} == {"f32"}
+
+
+def test_too_few_elements_are_told_in_words() -> None:
+    from uol.ir import Library, ShapeError, instantiate, parse
+
+    op = parse("op first_two(x: f32[M]) -> (v: f32[2]) { (v[k], p[k]) = topk[m](x[m], 2) }")[0]
+    with pytest.raises(ShapeError, match="takes 2 of 1 elements") as caught:
+        instantiate(op, Library(), types={}, ranks={}, dims={"M": 1}, attrs={})
+    assert "give at least 2" in str(caught.value)
