@@ -31,15 +31,13 @@ from uol.codegen.spec import (
     Scan,
     Scatter,
     Select,
+    SpecHead,
     Store,
 )
 from uol.codegen.step_writer import StepWriter
 from uol.codegen.traverse import stage_expressions, variables, walk
 from uol.ir import nodes
 from uol.ir.nodes import Axis, Expr, Load, Program, Stage, Var
-
-Common = tuple[str, tuple[Arg, ...], tuple[nodes.Scalar, ...], tuple[str, ...], tuple[Expr, ...], str]
-"""The fields that every spec begins with."""
 
 
 def lower(program: Program, backend: Backend, layouts: Layouts | None = None) -> KernelGraph:
@@ -146,7 +144,7 @@ class Lowering:
 
     def spec(self, group: Group, keep: frozenset[str], suffix: str) -> KernelSpec:
         """The group as a spec that stores the tensors in `keep`."""
-        common = dict(
+        head = SpecHead(
             name=self._name(suffix, group),
             args=self.args(group, keep),
             scalars=self._scalars(group),
@@ -157,40 +155,40 @@ class Lowering:
         rows = self._physical(group.rows, group, keep)
         match group.kind:
             case "map":
-                return Map(**common, index=rows, steps=self.writer(group, keep, rows).steps())  # type: ignore[arg-type]
+                return Map(**head, index=rows, steps=self.writer(group, keep, rows).steps())
             case "reduce":
                 steps = self.writer(group, keep, rows + group.cols).steps()
-                return Reduce(**common, rows=rows, cols=group.cols, steps=steps)  # type: ignore[arg-type]
+                return Reduce(**head, rows=rows, cols=group.cols, steps=steps)
             case "contract":
-                return self._contract(group, keep, common)
+                return self._contract(group, keep, head)
             case "scan":
-                return self._scan(group, keep, common)
+                return self._scan(group, keep, head)
             case "scatter":
-                return self._scatter(group, keep, common)
+                return self._scatter(group, keep, head)
             case "select":
-                return self._select(group, keep, common)
+                return self._select(group, keep, head)
 
-    def _scan(self, group: Group, keep: frozenset[str], common: Mapping[str, object]) -> Scan:
+    def _scan(self, group: Group, keep: frozenset[str], head: SpecHead) -> Scan:
         scan = group.anchor.value
         assert isinstance(scan, Running)
         along = next(a for a in group.rows if a.name == scan.along.name)
         rows = tuple(a for a in self._physical(group.rows, group, keep) if a != along)
         steps = self.writer(group, keep, (*rows, along)).steps()
-        return Scan(**common, rows=rows, along=along, reverse=scan.reverse, exclusive=scan.exclusive, steps=steps)  # type: ignore[arg-type]
+        return Scan(**head, rows=rows, along=along, reverse=scan.reverse, exclusive=scan.exclusive, steps=steps)
 
-    def _scatter(self, group: Group, keep: frozenset[str], common: Mapping[str, object]) -> Scatter:
+    def _scatter(self, group: Group, keep: frozenset[str], head: SpecHead) -> Scatter:
         writer = self.writer(group, keep, group.rows)
         place, guard, add = writer.addition()
-        return Scatter(**common, index=group.rows, steps=writer.steps(), place=place, guard=guard, add=add)  # type: ignore[arg-type]
+        return Scatter(**head, index=group.rows, steps=writer.steps(), place=place, guard=guard, add=add)
 
-    def _select(self, group: Group, keep: frozenset[str], common: Mapping[str, object]) -> Select:
+    def _select(self, group: Group, keep: frozenset[str], head: SpecHead) -> Select:
         order = group.anchor.value
         assert isinstance(order, nodes.Order)
         place = next(a for a in group.rows if a.name == order.place.name)
         rows = tuple(a for a in self._physical(group.rows, group, keep) if a != place)
         writer = self.writer(group, keep, (*rows, order.axis, place))
         return Select(
-            **common,  # type: ignore[arg-type]
+            **head,
             rows=rows,
             col=order.axis,
             place=place,
@@ -206,7 +204,7 @@ class Lowering:
         """What writes the steps of a group over the axes of its kernel."""
         return StepWriter(self.program, self.strides, self.taken, group, keep, space)
 
-    def _contract(self, group: Group, keep: frozenset[str], common: Mapping[str, object]) -> Contract:
+    def _contract(self, group: Group, keep: frozenset[str], head: SpecHead) -> Contract:
         c = group.contraction
         assert c is not None
         draft = self.writer(group, keep, c.batch + c.m + c.n + c.k)
@@ -214,7 +212,7 @@ class Lowering:
         m, n, k = _by_stride(c.m, stored), _by_stride(c.n, stored), _by_read(c.k, draft.value(c.a))
         writer = self.writer(group, keep, c.batch + m + n + k)
         return Contract(
-            **common,  # type: ignore[arg-type]
+            **head,
             batch=c.batch,
             m=m,
             n=n,
@@ -252,7 +250,7 @@ class Lowering:
 
     def arg(self, name: str) -> Arg:
         tensor = self.program.tensors[name]
-        role: ArgRole = "workspace" if tensor.role in ("local", "workspace") else tensor.role  # type: ignore[assignment]
+        role: ArgRole = "workspace" if tensor.role == "local" else tensor.role
         return Arg(name, tensor.dtype, tensor.shape, self.strides[name], role)
 
     def _scalars(self, group: Group) -> tuple[nodes.Scalar, ...]:

@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Literal
 
 from uol.codegen.index import dense_strides, flat_offset, static
-from uol.codegen.spec import Arg, Contract, Fold, KernelSpec, Map, Pack, Read, Reduce, Step, Store
+from uol.codegen.spec import Arg, Contract, Fold, KernelSpec, Map, Pack, Read, Reduce, Step, Store, head_of
 from uol.codegen.traverse import rewrite, substitute, variables, walk
 from uol.ir.nodes import Axis, Call, Const, Expr, Scalar, Var
 
@@ -97,7 +97,7 @@ def as_reduce(contract: Contract) -> Reduce:
     product = _strides_over(Call("*", (contract.a, contract.b), contract.acc_dtype), names)
     fold = Fold(contract.acc, "sum", product, contract.acc_dtype, (), contract.line)
     steps = (fold, *(_over(s, axes) for s in contract.epilogue))
-    return Reduce(**_common(contract), rows=axes, cols=contract.k, steps=steps)  # type: ignore[arg-type]
+    return Reduce(**head_of(contract), rows=axes, cols=contract.k, steps=steps)
 
 
 def without_terms(contract: Contract) -> Map:
@@ -106,18 +106,15 @@ def without_terms(contract: Contract) -> Map:
     zero = Const(0, contract.acc_dtype)
     steps = tuple(_over(_exchanged(s, contract.acc, zero), index) for s in contract.epilogue)
     values = tuple(s.value for s in steps)
-    common = {**_common(contract), "args": _used(contract, values, steps), "scalars": _scalars(contract, values)}
-    return Map(**common, index=index, steps=steps)  # type: ignore[arg-type]
+    head = head_of(contract)
+    head["args"], head["scalars"] = _used(contract, values, steps), _scalars(contract, values)
+    return Map(**head, index=index, steps=steps)
 
 
 def workspace_over(name: str, dtype: str, axes: Sequence[Axis]) -> Arg:
     """A dense buffer with one dim an axis."""
     shape = tuple(a.extent for a in axes)
     return Arg(name, dtype, shape, dense_strides(shape), "workspace")
-
-
-def _common(spec: KernelSpec) -> dict[str, object]:
-    return {n: getattr(spec, n) for n in ("name", "args", "scalars", "dims", "facts", "source")}
 
 
 def _place(arg: Arg, own: Sequence[Axis], axes: Sequence[Axis]) -> tuple[Expr, tuple[tuple[str, Expr | None], ...]]:

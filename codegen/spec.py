@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypedDict
 
 from uol.ir.nodes import Axis, Expr, Scalar
 
@@ -140,6 +140,22 @@ class KernelSpec:
 
     def arg(self, name: str) -> Arg:
         return next(a for a in self.args if a.name == name)
+
+
+class SpecHead(TypedDict):
+    """What every kind of spec begins with, by name: `Map(**head, ...)`."""
+
+    name: str
+    args: tuple[Arg, ...]
+    scalars: tuple[Scalar, ...]
+    dims: tuple[str, ...]
+    facts: tuple[Expr, ...]
+    source: str
+
+
+def head_of(spec: KernelSpec) -> SpecHead:
+    """The head of a spec, for one that is made from it."""
+    return SpecHead(name=spec.name, args=spec.args, scalars=spec.scalars, dims=spec.dims, facts=spec.facts, source=spec.source)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from uol.named_binding import bind_names
 from uol.ops.inputs import make_inputs
 from uol.ops.texts import names
 from uol.ops.workloads import Workload, workloads_of
-from uol.torch_bridge import gradient_function
+from uol.torch_bridge import gradient_function, operator
 from uol.torch_schema import TORCH_TYPES
 
 Case = tuple[tuple[torch.Tensor, ...], dict[str, int | float | torch.dtype]]
@@ -68,6 +68,7 @@ def check(name: str) -> tuple[str, ...]:
     op = catalogue().get(name)
     assert op is not None
     inputs, options = case_of(op)
+    operator(name)  # makes it known to PyTorch
     found = _opcheck(name, inputs, options)
     if name.endswith(GRADIENT) or not has_gradient(op):
         return found

@@ -18,10 +18,8 @@ from uol.catalogue import find_operator
 from uol.conformance.sweep import cases_of, types_of
 from uol.conformance.twin_check import BATCH, check
 from uol.conformance.verdict import Case, Verdict
-from uol.gradient_ops import float_inputs
+from uol.ir.gradients import has_gradient
 from uol.ir.library import GRADIENT
-from uol.ir.syntax import Op, Param
-from uol.ir.types import is_float
 from uol.ops.texts import family_of, names
 
 State = Literal["supported", "partly", "refused", "wrong"]
@@ -66,14 +64,8 @@ def _cell(key: tuple[str, str, str], group: Sequence[Verdict]) -> Cell:
 
 
 def differentiable(ops: Iterable[str]) -> list[str]:
-    """The gradients of those operators that have one: from a float to a float. A step of an optimiser is never one."""
-    found = (find_operator(name) for name in ops if family_of(name) != "optimiser")
-    return [f"{op.name}{GRADIENT}" for op in found if float_inputs(op) and any(_may_be_float(op, r) for r in op.results)]
-
-
-def _may_be_float(op: Op, param: Param) -> bool:
-    sets = {t.variable: t.types for t in op.domain}
-    return any(map(is_float, sets.get(param.type, (param.type,))))
+    """The gradients of those operators that have one. A step of an optimiser is never differentiated."""
+    return [f"{name}{GRADIENT}" for name in ops if family_of(name) != "optimiser" and has_gradient(find_operator(name))]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

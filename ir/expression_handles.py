@@ -46,7 +46,7 @@ class Handle:
     __lt__, __le__ = _binary("<"), _binary("<=")
     __gt__, __ge__ = _binary(">"), _binary(">=")
     __eq__, __ne__ = _binary("=="), _binary("!=")  # type: ignore[assignment]  # a comparison of the language, not of Python
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment]  # what compares to an expression belongs in no set
 
     def __neg__(self) -> Handle:
         return Handle(syntax.Unary("neg", expression_of(self)))

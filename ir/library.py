@@ -15,37 +15,27 @@ class Library:
 
     def __init__(self, ops: Iterable[Op] = ()) -> None:
         self._ops: dict[str, Op] = {}
-        self._gradients: dict[str, Op] = {}
+        self._derived: dict[str, Op] = {}
         for op in ops:
             self.add(op)
 
     def get(self, name: str) -> Op | None:
-        """The operator of that name, or None. `f_grad` is the gradient of f: the text that was added under that name, or
-        the derived one."""
-        found = self._ops.get(name)
-        if found is None and name.endswith(GRADIENT):
-            return self._gradient(name)
-        return found
+        """The operator of that name, or None. `f_grad` is the gradient of f: the text that is written for it, or the
+        derived one."""
+        return self._ops.get(name) or self.written_gradient(name) or self._derived_gradient(name)
 
-    def _gradient(self, name: str) -> Op | None:
-        if name not in self._gradients:
-            self._override(name)
-        if name not in self._gradients:
-            forward = self.get(name.removesuffix(GRADIENT))
+    def written_gradient(self, name: str) -> Op | None:
+        """The text that stands in the place of a derived gradient: one that was added under that name."""
+        return self._ops.get(name) if name.endswith(GRADIENT) else None
+
+    def _derived_gradient(self, name: str) -> Op | None:
+        if name not in self._derived and name.endswith(GRADIENT):
             from uol.ir.gradients import gradient, has_gradient
 
-            if forward is None or not has_gradient(forward):
-                return None
-
-            self._gradients[name] = gradient(forward, self)
-        return self._gradients[name]
-
-    def override(self, gradient: Op) -> None:
-        """Takes a text in the place of a derived gradient, `f_grad`. It is no operator of the library beside f."""
-        self._gradients[gradient.name] = gradient
-
-    def _override(self, name: str) -> None:
-        """A chance to bring in the text of a gradient before it is derived."""
+            forward = self.get(name.removesuffix(GRADIENT))
+            if forward is not None and has_gradient(forward):
+                self._derived[name] = gradient(forward, self)
+        return self._derived.get(name)
 
     def add(self, op: Op) -> None:
         """Takes an operator in. A name may be given again only to an equal operator."""

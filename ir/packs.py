@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from uol.ir import syntax
 from uol.ir.report import closest, mismatch
-from uol.ir.syntax import Access, Apply, Binary, Binder, Expr, Name, Node, Number, Op, Pack, Reduction, Unary
+from uol.ir.syntax import Access, Apply, Binary, Binder, Expr, Name, Node, Number, Op, Pack, Reduction
 
 
 def pack_names(op: Op) -> tuple[str, ...]:
@@ -205,20 +205,19 @@ class _Expansion:
         )
 
     def expr(self, expr: Expr) -> Expr:
-        match expr:
-            case Unary(arg=arg):
-                return replace(expr, arg=self.expr(arg))
-            case Binary(left=left, right=right):
-                return replace(expr, left=self.expr(left), right=self.expr(right))
+        return syntax.exchange(expr, self.written_out)
+
+    def written_out(self, node: Node) -> Expr | None:
+        match node:
             case Apply():
-                return self.apply(expr)
+                return self.apply(node)
             case Access(tensor=tensor, index=index, fill=fill):
                 base = self.call(tensor) if isinstance(tensor, Apply) else tensor
-                return replace(expr, tensor=base, index=self.index(index), fill=None if fill is None else self.expr(fill))
+                return replace(node, tensor=base, index=self.index(index), fill=None if fill is None else self.expr(fill))
             case Reduction(binders=binders, args=args):
                 expanded = tuple(b for binder in binders for b in self.binder(binder))
-                return replace(expr, binders=expanded, args=tuple(self.expr(a) for a in args))
-        return expr
+                return replace(node, binders=expanded, args=tuple(self.expr(a) for a in args))
+        return None
 
     def binder(self, binder: Binder) -> tuple[Binder, ...]:
         if binder.pack:

@@ -6,8 +6,8 @@ operator equals the one that was printed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from uol.ir.span import Span
@@ -114,6 +114,8 @@ class Reduction(Node):
 
 
 Expr: TypeAlias = Number | Bool | Name | Unary | Binary | Apply | Access | Reduction
+Exchange: TypeAlias = Callable[[Node], "Expr | None"]
+"""What stands for a node; None for itself, its operands looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,3 +201,25 @@ def operands(node: Node) -> tuple[Node, ...]:
         case Reduction(binders=binders, args=args):
             return (*(b.bound for b in binders if b.bound is not None), *args)
     return ()
+
+
+def exchange(expr: Expr, rule: Exchange) -> Expr:
+    """The expression with every node for which `rule` gives another one exchanged, outermost first."""
+    found = rule(expr)
+    if found is not None:
+        return found
+    match expr:
+        case Unary(arg=arg):
+            return replace(expr, arg=exchange(arg, rule))
+        case Binary(left=left, right=right):
+            return replace(expr, left=exchange(left, rule), right=exchange(right, rule))
+        case Apply(args=args, keywords=keywords):
+            moved = tuple(a if isinstance(a, Pack) else exchange(a, rule) for a in args)
+            return replace(expr, args=moved, keywords=tuple(replace(k, value=exchange(k.value, rule)) for k in keywords))
+        case Access(index=index, fill=fill):
+            items = tuple(i if isinstance(i, Pack) else exchange(i, rule) for i in index)
+            return replace(expr, index=items, fill=None if fill is None else exchange(fill, rule))
+        case Reduction(binders=binders, args=args):
+            bounds = tuple(replace(b, bound=None if b.bound is None else exchange(b.bound, rule)) for b in binders)
+            return replace(expr, binders=bounds, args=tuple(exchange(a, rule) for a in args))
+    return expr

@@ -23,9 +23,6 @@ FAMILIES = (
     *("ordering", "scatter", "mixture", "random"),
 )
 
-GRADIENTS = "gradients"
-"""The text of the gradients that are written, in place of the derived ones."""
-
 _OPERATOR = re.compile(r"^op (\w+)\(", re.MULTILINE)
 
 
@@ -41,6 +38,11 @@ class TextLibrary(Library):
     def unread(self) -> tuple[str, ...]:
         """The families whose texts no one has asked for."""
         return tuple(dict.fromkeys(self._families.values()))
+
+    @property
+    def added(self) -> tuple[Op, ...]:
+        """The operators that are of no text of the library."""
+        return tuple(op for name, op in self._ops.items() if name not in self._order)
 
     def copy(self) -> TextLibrary:
         """A library of its own with the same operators; what is added to it does not show here."""
@@ -61,11 +63,12 @@ class TextLibrary(Library):
 
         return generated(name)
 
-    def _override(self, name: str) -> None:
-        """The gradients that are written, for operators of the library that no one has exchanged."""
-        for gradient in _parsed(GRADIENTS):
-            if gradient.name == name and name.removesuffix(GRADIENT) in self._order:
-                self.override(gradient)
+    def written_gradient(self, name: str) -> Op | None:
+        """One that was added, else one of `gradients.uol`, where its forward is of the library."""
+        found = super().written_gradient(name)
+        if found is None and name.removesuffix(GRADIENT) in self._order:
+            found = written_gradients().get(name)
+        return found
 
     def add(self, op: Op) -> None:
         """Takes an operator in. A name may be given again only to an equal operator."""
@@ -111,6 +114,12 @@ def names() -> tuple[str, ...]:
 def family_of(op: str) -> str | None:
     """The family of an operator; None for one that is not of the library."""
     return _families().get(op)
+
+
+@cache
+def written_gradients() -> dict[str, Op]:
+    """The gradients of library operators that are written, in place of the derived ones, by name."""
+    return {op.name: op for op in _parsed("gradients")}
 
 
 @cache

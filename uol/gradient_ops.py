@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from uol.catalogue import catalogue
 from uol.ir.errors import UolError
 from uol.ir.gradients import gradient
+from uol.ir.gradients.substitution import tensors_of
 from uol.ir.library import GRADIENT
-from uol.ir.syntax import Name, Op, Param, Statement, below
+from uol.ir.syntax import Op, Param, Statement
 from uol.ir.types import is_float
 
 
@@ -28,24 +29,22 @@ class GradientOp:
 
 
 def float_inputs(op: Op) -> tuple[str, ...]:
-    """The inputs that may have a gradient: those whose type is a float in every case of the operator's domain."""
+    """The inputs that may have a gradient: those whose type is a float, or a variable that can be one."""
     sets = {t.variable: t.types for t in op.domain}
     return tuple(p.name for p in op.params if any(map(is_float, sets.get(p.type, (p.type,)))))
 
 
 def gradient_op(op: Op, wrt: tuple[str, ...]) -> GradientOp:
     """The gradient operator with respect to some inputs. Raises UolError where there is none."""
-    whole = catalogue().get(f"{op.name}{GRADIENT}") if catalogue().get(op.name) == op else None
     every = float_inputs(op)
-    if whole is not None and len(whole.results) != len(every):
-        message = f"{whole.name} has {len(whole.results)} results, {op.name} has {len(every)} float inputs"
-        raise UolError(message, hint=f"as the gradient of {op.name} it gives one for each of {', '.join(every)}")
-    if wrt == every:
-        found = whole or gradient(op, catalogue(), wrt)
-    elif whole is not None and whole != gradient(op, catalogue()):  # a text that is written
-        found = _with_results(whole, [r for r, name in zip(whole.results, every, strict=True) if name in wrt])
-    else:
+    written = catalogue().written_gradient(f"{op.name}{GRADIENT}") if catalogue().get(op.name) == op else None
+    if written is None:
         found = gradient(op, catalogue(), wrt)
+    elif len(written.results) != len(every):
+        message = f"{written.name} has {len(written.results)} results, {op.name} has {len(every)} float inputs"
+        raise UolError(message, hint=f"as the gradient of {op.name} it gives one for each of {', '.join(every)}")
+    else:
+        found = _with_results(written, [r for r, name in zip(written.results, every, strict=True) if name in wrt])
     if wrt != every:
         found = replace(found, name=f"{found.name}_{'_'.join(wrt)}")
     return GradientOp(found, wrt, tuple(_source(op, p.name) for p in found.params))
@@ -58,7 +57,7 @@ def _with_results(op: Op, results: Sequence[Param]) -> Op:
     for statement in reversed(op.body):
         if any(t.tensor in needed for t in statement.targets):
             body.insert(0, statement)
-            needed |= {n.id for n in below(statement.value) if isinstance(n, Name)}
+            needed |= tensors_of(statement)
     return replace(op, results=tuple(results), body=tuple(body))
 
 

@@ -92,7 +92,8 @@ def op(
     if reference is not None:
         register_reference(parsed[-1].name, reference)
     if "uol.torch_bridge" in sys.modules or "torch" in sys.modules:
-        import_module("uol.torch_bridge").define_all()
+        for each in parsed:
+            import_module("uol.torch_bridge").define(each)
     return Operator(parsed[-1])
 
 

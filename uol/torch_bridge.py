@@ -1,7 +1,9 @@
 """Operators as PyTorch operators: `uol.ops.<name>`, `torch.ops.uol.<name>`.
 
-Every operator of the catalogue is defined with a schema, an implementation, a fake one for tracing, and an
-`out` overload. `Library.impl` costs a third of `torch.library.custom_op` at each call.
+An operator is defined when it is first named, with a schema, an implementation, a fake one for tracing, and an `out`
+overload: to define the whole library takes most of a second, and its texts have to be read. `define_all` does that, for
+`torch.ops.uol.<name>` of operators that were never named (in a graph that another process has exported).
+`Library.impl` costs a third of `torch.library.custom_op` at each call.
 """
 
 from __future__ import annotations
@@ -29,14 +31,20 @@ _refused: dict[str, str] = {}
 def define_all() -> None:
     """Defines the operators that PyTorch does not know yet. One that it refuses leaves the others alone."""
     for op in catalogue():
-        if op.name not in _defined and op.name not in _refused:
-            try:
-                _defined[op.name] = _define(op)
-            except RuntimeError as error:
-                _refused[op.name] = str(error).split(":")[0]
-                continue
-            if not op.name.endswith(GRADIENT):  # the types of a gradient were settled by the forward
-                torch_autocast.register(_defined[op.name].gradient, _library)
+        define(op)
+
+
+def define(op: Op) -> None:
+    """Makes an operator known to PyTorch, where it is not yet. What PyTorch refuses, `operator` says."""
+    if op.name in _defined or op.name in _refused:
+        return
+    try:
+        _defined[op.name] = _define(op)
+    except RuntimeError as error:
+        _refused[op.name] = str(error).split(":")[0]
+        return
+    if not op.name.endswith(GRADIENT):  # the types of a gradient were settled by the forward
+        torch_autocast.register(_defined[op.name].gradient, _library)
 
 
 def defined() -> Mapping[str, TorchOperator]:
@@ -47,8 +55,7 @@ def defined() -> Mapping[str, TorchOperator]:
 @cache
 def operator(name: str) -> Callable[..., object]:
     """The function behind `uol.ops.<name>`. Raises UolError for an unknown name."""
-    find_operator(name)
-    define_all()
+    define(find_operator(name))
     if name in _refused:
         message = f"PyTorch takes no operator {name}: {_refused[name]}"
         raise UolError(message, hint="its inputs and attributes are called like words of PyTorch's schemas: rename them")
@@ -89,4 +96,5 @@ def _define(op: Op) -> TorchOperator:
     return own
 
 
-define_all()
+for _registered in catalogue().added:  # before PyTorch was there
+    define(_registered)

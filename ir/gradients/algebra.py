@@ -8,13 +8,13 @@ exact fractions. The order of factors is that in which they came, so that a text
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
 from math import isinf
 
-from uol.ir.syntax import Apply, Binary, Expr, Number, Unary
+from uol.ir.syntax import Apply, Binary, Expr, Number, Pack, Unary
 
 Factors = tuple[tuple[Expr, int], ...]
 
@@ -123,10 +123,15 @@ def _choice(product: Product) -> tuple[Expr, Expr, Expr] | None:
     if len(product.factors) != 1 or product.factors[0][1] != 1:
         return None
     match product.factors[0][0]:
-        case Apply(fn="select", args=(condition, a, b)):
-            arms = (to_expr((product_of(x).scaled(product.coefficient),)) if not is_zero(x) else x for x in (a, b))  # type: ignore[arg-type]
-            return (condition, *arms)  # type: ignore[return-value]
+        case Apply(fn="select", args=(condition, a, b)) if not (
+            isinstance(condition, Pack) or isinstance(a, Pack) or isinstance(b, Pack)
+        ):
+            return condition, _scaled_arm(a, product.coefficient), _scaled_arm(b, product.coefficient)
     return None
+
+
+def _scaled_arm(arm: Expr, by: Fraction) -> Expr:
+    return arm if is_zero(arm) else to_expr((product_of(arm).scaled(by),))
 
 
 def common_part(products: Sum) -> Product:
@@ -179,7 +184,3 @@ def _number(size: Fraction) -> tuple[int | float, int]:
         while twos_and_fives % prime == 0:
             twos_and_fives //= prime
     return (float(size), 1) if twos_and_fives == 1 else (size.numerator, size.denominator)
-
-
-def powers_of(product: Product) -> Mapping[Expr, int]:
-    return dict(product.factors)

@@ -12,10 +12,10 @@ from uol.ir.gradients.inference import Dims, Types
 from uol.ir.gradients.integer_text import times
 from uol.ir.gradients.learning import learn
 from uol.ir.gradients.naming import Names
-from uol.ir.gradients.substitution import Item, exchange
+from uol.ir.gradients.substitution import Item
 from uol.ir.library import Library
 from uol.ir.report import closest, mismatch
-from uol.ir.syntax import Access, Apply, Expr, Name, Node, Number, Op, Pack, Statement, Target
+from uol.ir.syntax import Access, Apply, Exchange, Expr, Name, Node, Number, Op, Pack, Statement, Target, exchange
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,5 +151,5 @@ def _apart(
     return [*before, statement]
 
 
-def _moved(index: Sequence[Item], rule: object) -> tuple[Item, ...]:
-    return tuple(i if isinstance(i, Pack) else exchange(i, rule) for i in index)  # type: ignore[arg-type]
+def _moved(index: Sequence[Item], rule: Exchange) -> tuple[Item, ...]:
+    return tuple(i if isinstance(i, Pack) else exchange(i, rule) for i in index)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from uol.ir.gradients.algebra import Sum
@@ -18,11 +19,25 @@ class Choice:
 
     def around(self, value: Expr) -> Expr:
         """The value where the arm was taken, else 0. Conditions join, where the inner one needs none of the outer."""
-        match value:
-            case Apply(fn="select", args=(inner, arm, Number(value=0))) if self.taken and stands_alone(inner):
-                return Apply("select", (Binary("and", self.condition, inner), arm, Number(0)))  # type: ignore[arg-type]
-        zero = Number(0)
-        return Apply("select", (self.condition, value, zero) if self.taken else (self.condition, zero, value))
+        if self.taken:
+            return chosen((self.condition,), value)
+        return Apply("select", (self.condition, Number(0), value))
+
+
+def chosen(conditions: Sequence[Expr], value: Expr) -> Expr:
+    """`select(all conditions, value, 0)`; a choice within joins them, where its condition needs none of the others."""
+    match value:
+        case Apply(fn="select", args=(inner, arm, Number(value=0))) if stands_alone(inner):
+            if not isinstance(inner, Pack) and not isinstance(arm, Pack):
+                return chosen((*conditions, inner), arm)
+    return Apply("select", (conjunction(conditions), value, Number(0)))
+
+
+def conjunction(conditions: Sequence[Expr]) -> Expr:
+    whole = conditions[0]
+    for condition in conditions[1:]:
+        whole = Binary("and", whole, condition)
+    return whole
 
 
 def stands_alone(condition: Node) -> bool:

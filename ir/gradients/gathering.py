@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from uol.ir.gradients.algebra import Product, Sum, add, product_expr, product_of, to_expr
-from uol.ir.gradients.cotangent import Cotangent, Index, stands_alone
+from uol.ir.gradients.cotangent import Cotangent, Index, chosen, conjunction
 from uol.ir.gradients.guards import Guarded, guarded
 from uol.ir.gradients.inference import Types, extent_in
 from uol.ir.gradients.integer_text import minus, plus, shorter, simplified
@@ -238,21 +238,6 @@ def _under(conditions: Sequence[Expr], products: Sum) -> Sum:
     if not conditions or not products:
         return products
     return (product_of(chosen(conditions, to_expr(products))),)
-
-
-def chosen(conditions: Sequence[Expr], value: Expr) -> Expr:
-    """`select(all conditions, value, 0)`; a choice within joins them, where its condition needs none of the others."""
-    match value:
-        case Apply(fn="select", args=(inner, arm, Number(value=0))) if stands_alone(inner) and not isinstance(arm, Pack):
-            return chosen((*conditions, inner), arm)  # type: ignore[arg-type]
-    return Apply("select", (conjunction(conditions), value, Number(0)))
-
-
-def conjunction(conditions: Sequence[Expr]) -> Expr:
-    whole = conditions[0]
-    for condition in conditions[1:]:
-        whole = Binary("and", whole, condition)
-    return whole
 
 
 def summed(product: Product, free: Sequence[Index], conditions: Sequence[Expr], types: Types) -> Product:

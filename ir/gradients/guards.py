@@ -9,8 +9,8 @@ from uol.ir.gradients.algebra import Product, Sum
 from uol.ir.gradients.cotangent import Index
 from uol.ir.gradients.inference import Types
 from uol.ir.gradients.inversion import Inverse
-from uol.ir.gradients.substitution import Item, exchange, free_keys
-from uol.ir.syntax import Access, Apply, Binary, Expr, Name, Node, Number, Pack
+from uol.ir.gradients.substitution import Item, free_keys
+from uol.ir.syntax import Access, Apply, Binary, Expr, Name, Node, Number, Pack, exchange
 
 
 @dataclass(frozen=True, slots=True)

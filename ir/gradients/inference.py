@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from uol.ir.functions import FUNCTIONS
-from uol.ir.gradients.substitution import Item
+from uol.ir.gradients.substitution import Item, binder_key, index_key
 from uol.ir.syntax import (
     Access,
     Apply,
@@ -24,7 +24,6 @@ from uol.ir.syntax import (
     Pack,
     Param,
     Reduction,
-    Statement,
     Unary,
     operands,
 )
@@ -122,7 +121,7 @@ def float_types(op: Op) -> Op:
 
 def standing(node: Node, index: Item) -> Iterator[tuple[str, int, bool]]:
     """Where an index stands alone: the tensor, the number of the dim, and whether without an `else`."""
-    if isinstance(node, Reduction) and any((b.name, b.pack) == (index.id, isinstance(index, Pack)) for b in node.binders):  # type: ignore[union-attr]
+    if isinstance(node, Reduction) and index_key(index) in map(binder_key, node.binders):
         return
     if isinstance(node, Access) and isinstance(node.tensor, Name):
         for number, item in enumerate(node.index):
@@ -137,16 +136,3 @@ def extent_in(types: Types, nodes: tuple[Node, ...], index: Item, *, firm: bool 
     places = [p for n in nodes for p in standing(n, index) if p[0] in types.dims and p[1] < len(types.dims[p[0]])]
     counted = [p for p in places if p[2]] or ([] if firm else places)
     return types.dims[counted[0][0]][counted[0][1]] if counted else None
-
-
-def local_dims(types: Types, statement: Statement) -> Dims | None:
-    """The dims of a local, from where the indices of its target stand alone; None where one does not."""
-    found = [extent_in(types, (statement.value,), item) for item in statement.targets[0].index]
-    return tuple(d for d in found if d is not None) if None not in found else None
-
-
-def index_free(expr: Expr, indices: frozenset[str]) -> bool:
-    """Whether an expression uses none of the indices."""
-    from uol.ir.gradients.substitution import free_keys
-
-    return not free_keys(expr) & indices

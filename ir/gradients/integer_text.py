@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from uol.ir.gradients.substitution import exchange
-from uol.ir.syntax import Access, Apply, Binary, Bool, Expr, Name, Node, Number, Pack, Reduction, Unary, below
+from uol.ir.syntax import Access, Apply, Binary, Bool, Expr, Name, Node, Number, Pack, Reduction, Unary, below, exchange
 
 COMPARED = ("==", "<", "<=", ">", ">=")
 
@@ -85,8 +84,9 @@ def simplified(expr: Expr, extents: Mapping[str, Expr]) -> Expr:
                 return _comparison(op, shorter(left, extents), shorter(right, extents), extents)
             case Binary(op="and", left=left, right=right):
                 return _both(simplified(left, extents), simplified(right, extents))
-            case Apply(fn="select", args=(condition, a, b)) if not any(isinstance(x, Pack) for x in node.args):
-                return _select(*(simplified(x, extents) for x in (condition, a, b)))  # type: ignore[arg-type]
+            case Apply(fn="select", args=args):
+                condition, a, b = (simplified(x, extents) for x in args if not isinstance(x, Pack))
+                return _select(condition, a, b)
         return None
 
     return exchange(expr, rule)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from uol.ir.gradients.substitution import Item, binder_key, index_key
-from uol.ir.syntax import Access, Apply, Binary, Expr, Name, Number, Pack, Reduction, Statement, Unary, operands
+from uol.ir.syntax import Access, Apply, Binary, Expr, Name, Node, Number, Pack, Reduction, Statement, Unary, operands
 from uol.ir.types import DTYPES
 
 
@@ -66,10 +66,10 @@ class _Study:
     def row_in(self, statement: Statement) -> bool:
         return all(item in statement.targets[0].index for item in self.row)
 
-    def reads(self, node: object) -> bool:
+    def reads(self, node: Node) -> bool:
         if isinstance(node, Access) and isinstance(node.tensor, Name) and node.tensor.id in self.known:
             return True
-        return any(map(self.reads, operands(node)))  # type: ignore[arg-type]
+        return any(map(self.reads, operands(node)))
 
     def of(self, node: Expr | Pack) -> Response | None:
         """How a value responds; None where in no such way."""

@@ -20,8 +20,8 @@ from uol.ir.gradients.cotangent import Index
 from uol.ir.gradients.integer_text import minus, plus, quotient, remainder, times
 from uol.ir.gradients.linear_form import ONE, Linear, Term, linear_form, opposite, subtract
 from uol.ir.gradients.naming import Names
-from uol.ir.gradients.substitution import Item, exchange, free_keys, substitute
-from uol.ir.syntax import Access, Apply, Binary, Expr, Name, Node, Number, Pack
+from uol.ir.gradients.substitution import Item, free_keys, substitute
+from uol.ir.syntax import Access, Apply, Binary, Expr, Name, Node, Number, Pack, exchange
 
 
 @dataclass(slots=True)

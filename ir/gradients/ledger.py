@@ -26,9 +26,7 @@ class Ledger:
         self.statements: list[Statement] = []
         self.terms: dict[str, list[Cotangent]] = {}
         self.sums: dict[str, str] = {}
-        self.elements: dict[str, tuple[Item, ...]] = {
-            t.tensor: t.index for s in op.body if s.op == "=" for t in s.targets
-        }
+        self.elements: dict[str, tuple[Item, ...]] = {t.tensor: t.index for s in op.body if s.op == "=" for t in s.targets}
         self.anchor: Access | None = None
 
     def complete(self, target: Target, value: Expr | None = None) -> tuple[Cotangent, tuple[Index, ...]]:

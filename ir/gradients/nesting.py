@@ -12,8 +12,8 @@ from dataclasses import replace
 from uol.ir.gradients.inference import Types, extent_in
 from uol.ir.gradients.learning import is_order, learn
 from uol.ir.gradients.naming import Names
-from uol.ir.gradients.substitution import binder_key, exchange, free_keys, key_item
-from uol.ir.syntax import Access, Apply, Expr, Name, Node, Op, Pack, Reduction, Statement, Target, below, operands
+from uol.ir.gradients.substitution import binder_key, free_keys, key_item
+from uol.ir.syntax import Access, Apply, Expr, Name, Node, Op, Pack, Reduction, Statement, Target, below, exchange, operands
 
 WISHES = {"sum": "total", "prod": "product", "max": "hi", "min": "lo"}
 

@@ -34,8 +34,9 @@ def known_values(statement: Statement, types: Types, is_result: bool) -> tuple[K
     if is_result and isinstance(value, Apply) and (value.fn in DTYPES or value.fn in types.sets):
         (inner,) = value.args
         inner_type = types.of(inner)
-        if inner_type is not None and types.is_float(inner_type) and types.accumulator(dtype) == inner_type:
-            found.append(Known(inner, types.cast(read, dtype, inner_type)))  # type: ignore[arg-type]
+        wide = inner_type is not None and types.is_float(inner_type) and types.accumulator(dtype) == inner_type
+        if wide and inner_type is not None and not isinstance(inner, Pack):
+            found.append(Known(inner, types.cast(read, dtype, inner_type)))
     return tuple(k for k in found if not isinstance(k.value, Access | Number))
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from uol.ir.gradients.algebra import product_of, to_expr
-from uol.ir.gradients.cotangent import Cotangent
-from uol.ir.gradients.gathering import Term, chosen
+from uol.ir.gradients.cotangent import Cotangent, chosen
+from uol.ir.gradients.gathering import Term
 from uol.ir.gradients.inference import Types, extent_in
 from uol.ir.gradients.naming import Names
 from uol.ir.gradients.substitution import Item

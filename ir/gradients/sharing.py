@@ -10,8 +10,23 @@ from dataclasses import replace
 from uol.ir.functions import FUNCTIONS
 from uol.ir.gradients.inference import Types
 from uol.ir.gradients.naming import Names
-from uol.ir.gradients.substitution import arguments_of, exchange, free_keys, tensors_of
-from uol.ir.syntax import Access, Apply, Binary, Expr, Name, Node, Number, Pack, Reduction, Statement, Target, below, operands
+from uol.ir.gradients.substitution import arguments_of, free_keys, tensors_of
+from uol.ir.syntax import (
+    Access,
+    Apply,
+    Binary,
+    Expr,
+    Name,
+    Node,
+    Number,
+    Pack,
+    Reduction,
+    Statement,
+    Target,
+    below,
+    exchange,
+    operands,
+)
 
 CHEAP = ("max", "min", "abs", "floor", "ceil", "round")
 EVEN = (*CHEAP, "tanh", "erf", "sin", "cos", "acc", "select")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Protocol, TypeAlias
 
-from uol.ir.syntax import Access, Apply, Binary, Binder, Expr, Name, Node, Pack, Reduction, Statement, Unary, below
+from uol.ir.syntax import Access, Apply, Binary, Binder, Expr, Name, Node, Pack, Reduction, Statement, Unary, below, exchange
 
 Item: TypeAlias = Expr | Pack
-Exchange: TypeAlias = Callable[[Node], "Expr | None"]
 
 
 def index_key(item: Item) -> str:
@@ -98,26 +97,23 @@ class _Substitution:
         return self.expr(item)
 
     def expr(self, expr: Expr) -> Expr:
-        if not self.values:
-            return expr
-        match expr:
+        return exchange(expr, self.rule) if self.values else expr
+
+    def rule(self, node: Node) -> Expr | None:
+        match node:
             case Name(id=name):
-                found = self.values.get(name, expr)
+                found = self.values.get(name, node)
                 assert not isinstance(found, Pack)
                 return found
-            case Unary(arg=arg):
-                return replace(expr, arg=self.expr(arg))
-            case Binary(left=left, right=right):
-                return replace(expr, left=self.expr(left), right=self.expr(right))
             case Apply():
-                return self.apply(expr)
+                return self.apply(node)
             case Access(tensor=tensor, index=index, fill=fill):
                 base = self.apply(tensor) if isinstance(tensor, Apply) else tensor
                 moved = tuple(self.item(i) for i in index)
-                return replace(expr, tensor=base, index=moved, fill=None if fill is None else self.expr(fill))
+                return replace(node, tensor=base, index=moved, fill=None if fill is None else self.expr(fill))
             case Reduction():
-                return self.reduction(expr)
-        return expr
+                return self.reduction(node)
+        return None
 
     def apply(self, call: Apply) -> Apply:
         keywords = tuple(replace(k, value=self.expr(k.value)) for k in call.keywords)
@@ -185,25 +181,3 @@ def fresh_name(wish: str, taken: set[str] | frozenset[str]) -> str:
     while name in taken:
         name, number = f"{wish}_{number}", number + 1
     return name
-
-
-def exchange(expr: Expr, rule: Exchange) -> Expr:
-    """The expression with every node for which `rule` gives another one exchanged, outermost first."""
-    found = rule(expr)
-    if found is not None:
-        return found
-    match expr:
-        case Unary(arg=arg):
-            return replace(expr, arg=exchange(arg, rule))
-        case Binary(left=left, right=right):
-            return replace(expr, left=exchange(left, rule), right=exchange(right, rule))
-        case Apply(args=args, keywords=keywords):
-            moved = tuple(a if isinstance(a, Pack) else exchange(a, rule) for a in args)
-            return replace(expr, args=moved, keywords=tuple(replace(k, value=exchange(k.value, rule)) for k in keywords))
-        case Access(index=index, fill=fill):
-            items = tuple(i if isinstance(i, Pack) else exchange(i, rule) for i in index)
-            return replace(expr, index=items, fill=None if fill is None else exchange(fill, rule))
-        case Reduction(binders=binders, args=args):
-            bounds = tuple(replace(b, bound=None if b.bound is None else exchange(b.bound, rule)) for b in binders)
-            return replace(expr, binders=bounds, args=tuple(exchange(a, rule) for a in args))
-    return expr

@@ -20,8 +20,8 @@ from uol.ir.gradients.cotangent import Choice, Cotangent, Index
 from uol.ir.gradients.derivatives import derivative, is_flat
 from uol.ir.gradients.inference import Types, extent_in
 from uol.ir.gradients.rewriting import Known, Rewriting
-from uol.ir.gradients.substitution import binder_key, exchange, free_keys, fresh_name, substitute
-from uol.ir.syntax import Access, Apply, Binary, Binder, Expr, Name, Node, Number, Pack, Reduction, Unary, below
+from uol.ir.gradients.substitution import binder_key, free_keys, fresh_name, substitute
+from uol.ir.syntax import Access, Apply, Binary, Binder, Expr, Name, Node, Number, Pack, Reduction, Unary, below, exchange
 from uol.ir.types import DTYPES
 
 Scope = tuple[Index, ...]
@@ -325,9 +325,13 @@ def linear_position(node: Reduction, extents: dict[str, Expr | Pack | None]) -> 
         if key in seen:
             continue
         seen.append(key)
-        extent = extents[key]
-        size: Expr = Apply("count", (extent,)) if isinstance(extent, Pack) else extent  # type: ignore[assignment]
         here = _position(binder, Pack(binder.name) if binder.pack else Name(binder.name))
-        out = here if out is None else Binary("+", Binary("*", out, size), here)
+        if out is None:  # the outermost has no place in units of another
+            out = here
+            continue
+        extent = extents[key]
+        assert extent is not None, f"nothing says how far {binder.name} runs"
+        size = Apply("count", (extent,)) if isinstance(extent, Pack) else extent
+        out = Binary("+", Binary("*", out, size), here)
     assert out is not None
     return out

@@ -56,16 +56,17 @@ def reference(
     forward = forward_of(op)
     with torch.no_grad():
         if forward is not None:
-            given: object = by_autograd(forward, _function(forward.name), tensors, attrs)
+            given: object = by_autograd(forward, tensors, attrs)
         else:
-            given = _function(op)(*tensors.values(), **attrs)
+            given = reference_function(op)(*tensors.values(), **attrs)
     each = given if isinstance(given, tuple | list) else (given,)
     if len(each) != len(results) or not all(isinstance(result, torch.Tensor) for result in each):
         raise UolError(f"the reference of {op!r} must give a tensor for each of: {', '.join(results)}")
     return {name: result.numpy() for name, result in zip(results, each, strict=True)}
 
 
-def _function(op: str) -> Reference:
+def reference_function(op: str) -> Reference:
+    """The reference of an operator, as a function of tensors. Raises UolError where there is none."""
     family = family_of(op)
     if family is None and op not in _registered:
         raise UolError(f"no reference for operator {op!r}", hint="give one: `uol.op(text, reference=...)`")

@@ -24,7 +24,7 @@ def forward_of(name: str) -> Op | None:
 
 
 def by_autograd(
-    forward: Op, function: Formula, inputs: Mapping[str, torch.Tensor], attrs: Mapping[str, int | float]
+    forward: Op, inputs: Mapping[str, torch.Tensor], attrs: Mapping[str, int | float]
 ) -> tuple[torch.Tensor, ...]:
     """A cotangent for each float input, in order. `inputs` holds the forward's inputs by name, and the cotangents of its
     results as `d<result>`; one that is missing is zero."""
@@ -33,7 +33,7 @@ def by_autograd(
     tensors = [inputs[p.name].detach() for p in forward.params]
     floats = [t.requires_grad_() for t in tensors if t.is_floating_point()]
     with torch.enable_grad():
-        given = _differentiable(forward.name, function)(*tensors, **attrs)
+        given = differentiable_reference(forward.name)(*tensors, **attrs)
     results: Sequence[torch.Tensor] = given if isinstance(given, tuple | list) else (given,)
     pairs = [
         (y, inputs[f"d{r.name}"])
@@ -46,11 +46,13 @@ def by_autograd(
     return tuple(torch.zeros_like(t) if g is None else g for t, g in zip(floats, found, strict=True))
 
 
-def _differentiable(name: str, function: Formula) -> Formula:
-    """The reference, or its formula where PyTorch has no gradient for some input: inference statistics have none there."""
+def differentiable_reference(name: str) -> Formula:
+    """The reference of an operator, or its formula where PyTorch has no gradient for some input."""
+    from uol.ops.references import reference_function
+
     if name == "batch_norm" or name.startswith("conv2d_bn"):
         return partial(_normalised, name)
-    return _FORMULAS.get(name, function)
+    return _FORMULAS.get(name) or reference_function(name)
 
 
 def _weighted_nll(x: torch.Tensor, t: torch.Tensor, w: torch.Tensor, ignore_index: int = -100) -> torch.Tensor:
@@ -81,7 +83,8 @@ def _soft_margin(x: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
 def _normalised(
     name: str, x: torch.Tensor, *rest: torch.Tensor, eps: float = 1e-5, stride: int = 1, pad: int = 0
 ) -> torch.Tensor:
-    """Batch norm of inference as it is written, after a convolution, before a sum and a relu, as the name says."""
+    """Batch norm of inference as it is written, after a convolution, before a sum and a relu, as the name says. PyTorch has
+    no gradient for its statistics."""
     import torch
 
     if name != "batch_norm":

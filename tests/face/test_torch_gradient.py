@@ -95,6 +95,22 @@ def test_what_needs_no_gradient_is_not_computed() -> None:
     assert gradcheck(lambda w: conv(x.detach(), w), (w,)) and gradgradcheck(conv, (x, w))
 
 
+@pytest.mark.parametrize("needed", [(0,), (1,), (2,), (0, 2), (0, 1, 2)])
+def test_a_written_gradient_gives_what_is_asked_for(needed: tuple[int, ...]) -> None:
+    tensors = [random(1, 4, 3, 5), random(1, 2, 6, 5), random(1, 2, 6, 7)]
+    given = [t if n in needed else t.detach() for n, t in enumerate(tensors)]
+    assert gradcheck(lambda *chosen: _attention(given, needed, chosen), [tensors[n] for n in needed])
+
+
+def _attention(given: list[torch.Tensor], needed: tuple[int, ...], chosen: tuple[torch.Tensor, ...]) -> torch.Tensor:
+    inputs = list(given)
+    for n, x in zip(needed, chosen, strict=True):
+        inputs[n] = x
+    result = uol.ops.attention(*inputs)
+    assert isinstance(result, torch.Tensor)
+    return result
+
+
 def test_an_input_that_was_broadcast_gets_the_sum() -> None:
     x, y, z = random(2, 3), random(3), random(2, 1)
     assert gradcheck(uol.ops.mul, (x, y)) and gradcheck(uol.ops.mul, (z, x)) and gradcheck(uol.ops.add, (y, z))
@@ -140,5 +156,6 @@ SAMPLES = {
 @pytest.mark.parametrize("name", SAMPLES)
 def test_pytorch_finds_nothing_wrong(name: str) -> None:
     tensors, options = SAMPLES[name]
+    assert callable(getattr(uol.ops, name))  # named, and so known to PyTorch
     inputs = tuple(t.detach().float().requires_grad_() for t in tensors)
     torch.library.opcheck(getattr(torch.ops.uol, name).default, inputs, options)

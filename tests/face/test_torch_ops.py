@@ -14,6 +14,7 @@ from uol.recompile import LIMIT, RecompileWarning, RecompileWatch
 from uol.torch_out import writable_in_place
 
 F = torch.nn.functional
+torch_bridge.define_all()
 
 
 @pytest.fixture(autouse=True)

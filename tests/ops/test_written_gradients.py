@@ -7,10 +7,10 @@ import pytest
 
 from uol.ir import Library, check, instantiate, interpret
 from uol.ir.gradients import gradient
-from uol.ops.texts import GRADIENTS, _parsed, library
+from uol.ops.texts import library, written_gradients
 from uol.ops.workloads import workloads_of
 
-WRITTEN = {op.name: op for op in _parsed(GRADIENTS)}
+WRITTEN = written_gradients()
 
 
 @pytest.mark.parametrize("name", WRITTEN)

@@ -5,19 +5,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from importlib import import_module
 
 import numpy as np
 import torch
 
 from uol.ir import Library, Op, Program, instantiate, interpret
-from uol.ir.gradients import gradient
+from uol.ir.gradients import gradient, has_gradient
 from uol.ir.instantiation import dim_names
 from uol.ir.packs import pack_names
 from uol.ir.types import DTYPES
 from uol.named_binding import bind_names
-from uol.ops.texts import family_of, library, names
+from uol.ops.references.gradients import by_autograd as autograd_of_reference
+from uol.ops.texts import library, names
 from uol.ops.workloads import Workload
 
 Arrays = dict[str, np.ndarray]
@@ -57,9 +56,8 @@ def is_float(op: Op, dtype: str) -> bool:
 
 
 def differentiable() -> list[str]:
-    """The operators of the library from a float to a float."""
-    ops = [op for name in names() if (op := library().get(name)) is not None]
-    return [o.name for o in ops if any(is_float(o, p.type) for p in o.params) and any(is_float(o, r.type) for r in o.results)]
+    """The operators of the library that have a gradient."""
+    return [name for name in names() if (op := library().get(name)) is not None and has_gradient(op)]
 
 
 def derived(op: Op, ops: Library, at: Setting, inputs: Arrays, cotangents: Sequence[np.ndarray]) -> Arrays:
@@ -84,44 +82,13 @@ def used(op: Op, text: Op, floats: list[str], cotangents: Sequence[np.ndarray]) 
     return [c for name, c in zip(floats, cotangents, strict=True) if any(k.startswith(f"d{name}") for k in kept)]
 
 
-def reference(name: str):
-    """The library's reference; where PyTorch has no gradient for all inputs, the formula."""
-    table = import_module(f"uol.ops.references.{family_of(name)}").REFERENCES
-    if name in ("cummax", "cummin"):
-        return lambda x: getattr(torch, name)(x, -1).values
-    if name == "soft_margin_loss":
-        return lambda x, t: torch.log1p(torch.exp(-t * x)).mean()
-    if name == "batch_norm" or name.startswith("conv2d_bn"):
-        return partial(normalised, name)
-    return table[name]
-
-
-def normalised(name: str, x: torch.Tensor, *rest: torch.Tensor, eps: float = 1e-5, stride: int = 1, pad: int = 0):
-    """Inference batch norm as written, with statistics that have a gradient; after a convolution, before a relu."""
-    if name != "batch_norm":
-        w, *rest = rest
-        x = torch.nn.functional.conv2d(x, w, stride=stride, padding=pad)
-    gamma, beta, mean, var = (v.reshape(-1, *(1,) * (x.dim() - 2)) for v in rest[:4])
-    y = (x - mean) / (var + eps).sqrt() * gamma + beta
-    y = y + rest[4] if "add" in name else y
-    return y.relu() if name.endswith("relu") else y
-
-
-CONSTANT_FOR_PYTORCH = {"weighted_nll_loss": ("w",), "weighted_cross_entropy": ("w",)}
-"""Inputs in which PyTorch's operator has no gradient."""
-
-
-def by_autograd(name: str, attrs: Mapping[str, float | int], inputs: Arrays, cotangents: Sequence[np.ndarray]) -> Arrays:
+def by_autograd(op: Op, attrs: Mapping[str, float | int], inputs: Arrays, cotangents: Sequence[np.ndarray]) -> Arrays:
     """dx by name of x, from PyTorch's autograd on the reference."""
-    tensors = {n: torch.from_numpy(np.array(a)) for n, a in inputs.items()}
-    constant = CONSTANT_FOR_PYTORCH.get(name, ())
-    floats = {n: t.requires_grad_() for n, t in tensors.items() if t.is_floating_point() and n not in constant}
-    given = reference(name)(*tensors.values(), **attrs)
-    results = [r for r in (given if isinstance(given, tuple | list) else (given,)) if r.is_floating_point()]
-    pairs = [(r, torch.from_numpy(c)) for r, c in zip(results, cotangents, strict=True) if r.requires_grad]
-    found = torch.autograd.grad([r for r, _ in pairs], list(floats.values()), [c for _, c in pairs], allow_unused=True)
-    each = zip(floats.items(), found, strict=True)
-    return {n: (torch.zeros_like(t) if g is None else g).detach().numpy() for (n, t), g in each}
+    floats = [r.name for r in op.results if is_float(op, r.type)]
+    given = {**inputs, **{f"d{name}": c for name, c in zip(floats, cotangents, strict=True)}}
+    found = autograd_of_reference(op, {n: torch.from_numpy(np.array(a)) for n, a in given.items()}, attrs)
+    params = [p.name for p in op.params if is_float(op, p.type)]
+    return {name: dx.detach().numpy() for name, dx in zip(params, found, strict=True)}
 
 
 def by_differences(op: Op, ops: Library, at: Setting, inputs: Arrays, cotangents: Sequence[np.ndarray]) -> dict[str, float]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from gradient_runs import CONSTANT_FOR_PYTORCH, differentiable, is_float, reference, setting
+from gradient_runs import differentiable, is_float, setting
 from test_library_gradients import comparable
 
 from uol.ir import Op, check, parse, print_op
 from uol.ir.gradients.derivation import derive
 from uol.ops.inputs import make_inputs
+from uol.ops.references.gradients import differentiable_reference
 from uol.ops.texts import library
 from uol.ops.workloads import Workload, workloads_of
 
@@ -25,7 +26,7 @@ def by_double_backward(name: str, op: Op, workload: Workload, inputs: dict, seed
     """d<second, dx>/dx by name of x, and d<second, dx>/ddy under the name of y."""
     tensors = {n: torch.from_numpy(np.array(a)) for n, a in inputs.items()}
     floats = {n: t.requires_grad_() for n, t in tensors.items() if t.is_floating_point()}
-    given = reference(name)(*tensors.values(), **workload.attrs)
+    given = differentiable_reference(name)(*tensors.values(), **workload.attrs)
     results = given if isinstance(given, tuple | list) else (given,)
     cotangents = [torch.from_numpy(s).requires_grad_() for s in seeds]
     first = torch.autograd.grad(results, list(floats.values()), cotangents, create_graph=True)
@@ -83,7 +84,7 @@ def test_the_gradient_of_a_gradient_is_a_text_that_passes_the_checker(name: str)
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("name", [n for n in differentiable() if n not in CONSTANT_FOR_PYTORCH])
+@pytest.mark.parametrize("name", differentiable())
 def test_every_gradient_can_be_differentiated(name: str) -> None:
     for workload in workloads_of(name):
         if comparable(workload) and 0 not in workload.flat_dims.values():

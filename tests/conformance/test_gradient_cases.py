@@ -1,0 +1,81 @@
+"""Gradients as cases: the comparison with autograd bites, and a gradient that is wrong is a breach."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from uol.catalogue import catalogue
+from uol.conformance.gradient_cases import compare_with_autograd, fitting, gradient_inputs
+from uol.conformance.sweep import cases_of
+from uol.conformance.twin_check import check
+from uol.conformance.verdict import Case
+from uol.ir import instantiate, parse
+from uol.ir.nodes import Const, Tensor
+from uol.ir.syntax import Op
+from uol.ops.references.gradients import forward_of
+from uol.ops.workloads import workloads_of
+
+DX = Tensor("dx", "f32", (Const(3),), "out")
+OWED = np.array([1.0, -2.0, 0.5])
+
+
+def ok(actual: object, owed: object = OWED) -> bool:
+    return compare_with_autograd({"dx": np.asarray(actual, np.float32)}, {"dx": np.asarray(owed)}, (DX,)).ok
+
+
+def test_what_autograd_gives_passes() -> None:
+    assert ok(OWED)
+    assert ok(OWED + 2e-6)  # 1.3e-6 of the largest
+
+
+@pytest.mark.parametrize(
+    "actual",
+    [OWED + [0, 0, 1e-5], -OWED, OWED[:2], [1.0, np.nan, 0.5], [1.0, np.inf, 0.5], np.zeros(3)],
+    ids=["beyond the tolerance", "other sign", "other shape", "NaN", "infinite", "nothing"],
+)
+def test_anything_else_is_a_breach(actual: object) -> None:
+    assert not ok(actual)
+
+
+def test_where_autograd_has_no_number_the_golden_value_judges() -> None:
+    assert ok([1.0, 7.0, 0.5], [1.0, np.nan, 0.5])
+    assert not ok([1.0, 7.0, 0.6], [1.0, np.nan, 0.5])
+
+
+def first_case(name: str, target: str = "cpu") -> Case:
+    return next(c for c in cases_of(name, target, "f64") if c.inputs == "random")
+
+
+def test_the_inputs_of_a_gradient_belong_together() -> None:
+    case = first_case("softmax_grad")
+    op, forward = catalogue().get("softmax_grad"), forward_of("softmax_grad")
+    assert op is not None and forward is not None
+    at = fitting(op, case)
+    made = gradient_inputs(case, forward, instantiate(op, catalogue(), types=at.types, ranks=at.ranks, dims=at.flat_dims))
+    np.testing.assert_allclose(made["y"].sum(-1), 1.0)
+    np.testing.assert_allclose(made["y"], np.exp(made["x"]) / np.exp(made["x"]).sum(-1, keepdims=True))
+
+
+def test_a_gradient_takes_from_its_forwards_workload_what_it_has() -> None:
+    (gradient,) = parse("op linear_grad(w: T[N, K], dy: T[*S, N]) -> (dx: T[*S, K]) for T in (f64, f32) "
+                        "{ dx[*s, k] = sum[n](acc(dy[*s, n]) * acc(w[n, k])) }")  # fmt: skip
+    case = replace(first_case("linear_grad"), workload=workloads_of("linear_grad")[0])
+    assert set(fitting(gradient, case).dims) == {"N", "K"}
+
+
+def test_a_wrong_gradient_is_a_breach(monkeypatch: pytest.MonkeyPatch) -> None:
+    (wrong,) = parse("op tanh_grad(y: T[*S], dy: T[*S]) -> (dx: T[*S]) for T in (f64, f32, f16, bf16) "
+                     "{ dx[*s] = T(acc(dy[*s]) * (1 - acc(y[*s]))) }")  # fmt: skip
+    library = type(catalogue())
+    real = library.written_gradient
+
+    def written(self: object, name: str) -> Op | None:
+        return wrong if name == "tanh_grad" else real(self, name)  # type: ignore[arg-type]  # it is a library
+
+    monkeypatch.setattr(library, "written_gradient", written)
+    (verdict,) = check([first_case("tanh_grad")])
+    assert verdict.status == "breach" and verdict.reason.startswith("reference: dx")
+    assert verdict.golden is not None and verdict.golden.ok  # the kernel does what the wrong text says
