@@ -89,7 +89,7 @@ def _product(terms: Enclosure, growth: float) -> Enclosure:
     count = terms.value.shape[-1]
     result = terms.map(lambda a: np.ones(a.shape[:-1]))
     for number in range(count):
-        result = multiply(result, terms.map(lambda a, n=number: a[..., n]))  # type: ignore[misc]
+        result = multiply(result, terms.map(lambda a, n=number: a[..., n]))  # type: ignore[misc]  # n is bound now
     margin = growth * count
     return hull(result.value, *(edge * (1 + sign * margin) for edge in (result.low, result.high) for sign in (-1, 1)))
 

@@ -141,7 +141,7 @@ def _sizes(op: Op, name: str, size: object) -> tuple[int, ...]:
 
 def _size(op: Op, name: str, size: object) -> int:
     try:
-        number = index(size)  # type: ignore[arg-type]
+        number = index(size)  # type: ignore[arg-type]  # what is no number raises
     except TypeError:
         number = None
     if number is None or isinstance(size, bool):

@@ -87,7 +87,7 @@ def clip_(grads: Gradients, *, max_norm: float) -> Tensor:
     norm = operator("gradient_norm")
     widest = max((g.dtype for g in present), key=lambda dtype: dtype.itemsize)
     with torch.no_grad():
-        total = norm(torch.stack([norm(g).to(widest) for g in present]))  # type: ignore[attr-defined]
+        total = norm(torch.stack([norm(g).to(widest) for g in present]))  # type: ignore[attr-defined]  # it has one result
     assert isinstance(total, Tensor)
     scale = max_norm / (float(total) + 1e-6)
     if not scale >= 1:  # also where it is NaN

@@ -80,7 +80,7 @@ class _ConvTranspose:
     def forward(self: Any, x: Tensor, output_size: Any = None) -> Any:
         rank = len(self.kernel_size)
         if output_size is not None:
-            return super().forward(x, output_size)  # type: ignore[misc]
+            return super().forward(x, output_size)  # type: ignore[misc]  # PyTorch's layer, beside which this one stands
         if x.dim() == rank + 1:
             return self.forward(x[None])[0]
         options = by_axis("stride", self.stride, rank) | padding([p for p in self.padding[::-1] for _ in (0, 1)], rank)
@@ -115,7 +115,7 @@ class _BatchNorm:
     def forward(self: Any, x: Tensor) -> Any:
         self._check_input_dim(x)
         if self.training and x.numel() == self.num_features:  # one value has no variance, which PyTorch says
-            return super().forward(x)  # type: ignore[misc]
+            return super().forward(x)  # type: ignore[misc]  # PyTorch's layer
         scale, shift = _scale(self.weight, x, self.num_features), _shift(self.bias, x, self.num_features)
         if not self.training and self.running_mean is not None:
             return _batch_norm(x, scale, shift, self.running_mean, self.running_var, eps=self.eps)

@@ -30,7 +30,7 @@ def assemble(name: str, graph: KernelGraph, kernels: tuple[Kernel, ...], device:
     symbols = [k.name for k in kernels]
     if len(set(symbols)) != len(symbols):
         raise UolError(f"two kernels of {graph.name} have the same name: {', '.join(sorted(symbols))}")
-    functions = [primfunc(k.spec, k.schedule).with_attr("global_symbol", k.name) for k in kernels]  # type: ignore[arg-type]
+    functions = [primfunc(k.spec, k.schedule).with_attr("global_symbol", k.name) for k in kernels]  # type: ignore[arg-type]  # our own
     text = assembly([*functions, entry_function(graph, kernels)], host(device.architecture).mcpu) + outside_names(kernels)
     kernels_file, tensor_ir_file = f"{graph.name}.s", f"{graph.name}.tir.py"
     build = (

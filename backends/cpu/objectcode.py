@@ -25,8 +25,8 @@ def assembly(functions: Sequence[Term], mcpu: str, form: str = "asm") -> str:
 
 
 def _llvm_module(functions: Sequence[Term], mcpu: str) -> Term:
-    """No pass that simplifies values runs here: TVM's simplifier knows neither NaN nor infinity. LLVM, which does, is
-    left to optimise."""
+    """No pass that simplifies runs here: TVM's simplifier knows neither NaN nor infinity, and FlattenBuffer's of indices
+    divides by zero in some quotients (buffers are flat already). LLVM is left to optimise."""
     os.environ.setdefault("TVM_NUM_THREADS", str(core_count()))  # read when TVM is imported
     import tvm
     from tvm.tirx import transform

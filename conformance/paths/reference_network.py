@@ -63,7 +63,7 @@ def eager_network(network: torch.nn.Module, image: NDArray[np.float32], *, chann
     import torch
 
     order = torch.channels_last if channels_last else torch.contiguous_format
-    own = copy.deepcopy(network).to(memory_format=order)  # type: ignore[call-overload]
+    own = copy.deepcopy(network).to(memory_format=order)  # type: ignore[call-overload]  # PyTorch's stubs lack it
     x = torch.from_numpy(image).to(memory_format=order)
 
     def call() -> object:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from uol.ir.gradients.algebra import add, product_of, to_expr
 from uol.ir.gradients.cotangent import Cotangent, Index
+from uol.ir.gradients.forms import is_plain_read
 from uol.ir.gradients.inference import Types, extent_in
 from uol.ir.gradients.naming import Names
 from uol.ir.gradients.rewriting import Rewriting, centred_sums, saved_products
 from uol.ir.gradients.substitution import Item, index_key
-from uol.ir.gradients.sweep import is_plain_read
 from uol.ir.syntax import Access, Apply, Binary, Bool, Expr, Name, Number, Op, Pack, Reduction, Statement, Target
 
 

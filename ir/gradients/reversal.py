@@ -9,6 +9,7 @@ from uol.ir.gradients.algebra import Product, Sum, product_of, to_expr
 from uol.ir.gradients.backward_call import Roles, arguments, statement_of
 from uol.ir.gradients.callees import call_of, callee
 from uol.ir.gradients.cotangent import Cotangent, Index
+from uol.ir.gradients.forms import is_plain_read
 from uol.ir.gradients.gathering import Term, gather, is_awkward
 from uol.ir.gradients.guards import with_else
 from uol.ir.gradients.inference import Types, extent_in
@@ -27,7 +28,7 @@ from uol.ir.gradients.substitution import (
     substitute,
     tensors_in,
 )
-from uol.ir.gradients.sweep import Sweep, is_plain_read
+from uol.ir.gradients.sweep import Sweep
 from uol.ir.library import Library
 from uol.ir.syntax import Access, Apply, Binary, Expr, Name, Number, Op, Pack, Reduction, Statement, Target, below
 

@@ -18,10 +18,11 @@ from uol.ir.functions import FUNCTIONS
 from uol.ir.gradients.algebra import Product, multiply, product_of, sum_of, to_expr
 from uol.ir.gradients.cotangent import Choice, Cotangent, Index
 from uol.ir.gradients.derivatives import derivative, is_flat
+from uol.ir.gradients.forms import is_plain_read, is_tame, linear_position, position
 from uol.ir.gradients.inference import Types, extent_in
 from uol.ir.gradients.rewriting import Known, Rewriting
-from uol.ir.gradients.substitution import binder_key, free_keys, fresh_name, substitute
-from uol.ir.syntax import Access, Apply, Binary, Binder, Expr, Name, Node, Number, Pack, Reduction, Unary, below, exchange
+from uol.ir.gradients.substitution import binder_key, free_keys, fresh_name, key_item, substitute
+from uol.ir.syntax import Access, Apply, Binary, Expr, Name, Node, Number, Pack, Reduction, Unary, below, exchange
 from uol.ir.types import DTYPES
 
 Scope = tuple[Index, ...]
@@ -255,8 +256,8 @@ class Sweep:
         for binder in node.binders:
             other = fresh_name(f"{binder.name}_other", names)
             fresh[binder_key(binder)] = Pack(other) if binder.pack else Name(other)
-            here = _position(binder, Name(binder.name) if not binder.pack else Pack(binder.name))
-            there = _position(binder, fresh[binder_key(binder)])
+            here = position(key_item(binder_key(binder)))
+            there = position(fresh[binder_key(binder)])
             equal = Binary("==", there, here)
             same = equal if same is None else Binary("and", same, equal)
         assert same is not None
@@ -295,43 +296,3 @@ class Sweep:
             found = here if found is None else Binary("and", found, here)
         assert found is not None
         return found
-
-
-def is_plain_read(expr: Expr) -> bool:
-    """`x[i, j]`, or a cast of it."""
-    while isinstance(expr, Apply) and len(expr.args) == 1 and expr.fn not in FUNCTIONS and not isinstance(expr.args[0], Pack):
-        expr = expr.args[0]
-    return isinstance(expr, Access)
-
-
-def is_tame(expr: Expr) -> bool:
-    """A read, a number, a dim, or a sum of products of those: no value that is made by a function, and may be infinite
-    where it is not wanted."""
-    if isinstance(expr, Reduction) and expr.op == "sum":
-        return all(power > 0 and is_tame(factor) for factor, power in product_of(expr.args[0]).factors)
-    return is_plain_read(expr) or not any(isinstance(n, Access) for n in below(expr))
-
-
-def _position(binder: Binder, item: Name | Pack) -> Expr:
-    return item if isinstance(item, Name) else Apply("flat", (item,))
-
-
-def linear_position(node: Reduction, extents: dict[str, Expr | Pack | None]) -> Expr:
-    """The row-major linear index over what a reduction binds."""
-    out: Expr | None = None
-    seen: list[str] = []
-    for binder in node.binders:
-        key = binder_key(binder)
-        if key in seen:
-            continue
-        seen.append(key)
-        here = _position(binder, Pack(binder.name) if binder.pack else Name(binder.name))
-        if out is None:  # the outermost has no place in units of another
-            out = here
-            continue
-        extent = extents[key]
-        assert extent is not None, f"nothing says how far {binder.name} runs"
-        size = Apply("count", (extent,)) if isinstance(extent, Pack) else extent
-        out = Binary("+", Binary("*", out, size), here)
-    assert out is not None
-    return out

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from spec_interpreter import run_graph
 
 from uol.codegen.index import static
 from uol.codegen.rewrites import as_reduce, pack_operand, split_epilogue, without_terms
-from uol.codegen.spec import Arg, Contract, KernelGraph, KernelSpec, Map, Pack, Reduce, Store
+from uol.codegen.spec import Arg, Contract, KernelGraph, KernelSpec, Map, Pack, Reduce, SpecHead, Store
 from uol.ir.nodes import Const
 
 LINEAR = """op linear(x: T[M, K], w: T[N, K], b: T[N]; slope: float = 0.5) -> (y: T[M, N]) for T in (f32, f16) {
@@ -113,3 +113,7 @@ def test_a_contraction_over_nothing_is_its_epilogue_at_zero() -> None:
 def test_a_map_runs_in_the_physical_order_of_its_result() -> None:
     _, rest = split_epilogue(contract_of(GRAPHS["last"]()))
     assert [a.name for a in rest.index] == ["n", "p", "q", "o"]
+
+
+def test_the_head_of_a_spec_is_every_field_that_specs_have_in_common() -> None:
+    assert set(SpecHead.__annotations__) == {f.name for f in fields(KernelSpec)}

@@ -44,7 +44,7 @@ def failure_of(error: Exception) -> Failure:
         case MemoryError():
             return _failure("ResourceError", f"there is not enough memory: {error}", "choose smaller --dims")
         case UsageError():
-            message = error.format_message()  # type: ignore[attr-defined]
+            message = error.format_message()  # type: ignore[attr-defined]  # of click's class, by its name
             return _failure("UsageError", message, "`uol --help` shows the commands, `uol COMMAND --help` their options")
     message, hint = f"{type(error).__name__}: {error}", "this is a defect; UOL_DEBUG=1 shows where"
     return Failure("Defect", message, hint, f"uol failed: {message}\n  help: {hint}", DEFECT)
