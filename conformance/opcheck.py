@@ -17,7 +17,7 @@ from collections.abc import Sequence
 import torch
 
 from uol.catalogue import catalogue
-from uol.gradient_ops import float_inputs, gradient_op
+from uol.gradient_ops import gradient_op
 from uol.ir import instantiate
 from uol.ir.gradients import has_gradient
 from uol.ir.library import GRADIENT
@@ -72,7 +72,7 @@ def check(name: str) -> tuple[str, ...]:
     found = _opcheck(name, inputs, options)
     if name.endswith(GRADIENT) or not has_gradient(op):
         return found
-    gradient = gradient_op(op, float_inputs(op))
+    gradient = gradient_op(op, op.float_inputs)
     gradient_function(gradient.op)  # makes it known
     with torch.no_grad():
         results = getattr(torch.ops.uol, name)(*inputs, **options)

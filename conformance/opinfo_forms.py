@@ -32,13 +32,12 @@ def require(holds: object, reason: str) -> None:
 def apply(name: str, *tensors: Any, **options: Any) -> Any:
     """Our operator, where the tensors' types are in its domain. A number becomes a tensor of the first one's type."""
     op = find_operator(name)
-    domain = {t.variable: t.types for t in op.domain}
     first = next((x.dtype for x in tensors if isinstance(x, Tensor)), torch.float32)
     types: dict[str, torch.dtype] = {}
     for param, x in zip(op.params, tensors, strict=False):
         if isinstance(x, Tensor):
             require(types.setdefault(param.type, x.dtype) == x.dtype, "tensors of several types")
-            require(NAMES.get(x.dtype) in domain.get(param.type, (param.type,)), f"{param.name} of type {x.dtype}")
+            require(NAMES.get(x.dtype) in op.types_of(param.type), f"{param.name} of type {x.dtype}")
         elif first in (torch.float16, torch.bfloat16):
             require(torch.tensor(x, dtype=first).item() == x, "a number that the tensors' type does not hold")
     return getattr(ops, name)(*tensors, **options)

@@ -32,8 +32,7 @@ def _promised(op: Op, clause: Apply) -> str:
             raise mismatch(op, clause, "`sorted` takes one input by its name", "write `where sorted(expert)`")
     if len(param.dims) != 1:
         raise mismatch(op, clause, f"`{name}` has {len(param.dims)} dims, `sorted` is for one")
-    types = next((t.types for t in op.domain if t.variable == param.type), (param.type,))
-    for dtype in types:
+    for dtype in op.types_of(param.type):
         if dtype in DTYPES and not is_integer(dtype):
             raise mismatch(op, clause, f"`sorted` is for integers, `{name}` is {dtype}")
     return name

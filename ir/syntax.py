@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from uol.ir.span import Span
+from uol.ir.types import is_float
 
 NOWHERE = Span("<none>", 0, 0, 0, 0)
 """The span of a node that no text holds."""
@@ -173,6 +174,15 @@ class Op(Node):
     where: tuple[Expr, ...]
     body: tuple[Statement, ...]
     source: str | None = field(default=None, compare=False, repr=False)
+
+    def types_of(self, name: str) -> tuple[str, ...]:
+        """The types that a type's name stands for: the set of a variable, else itself alone."""
+        return next((t.types for t in self.domain if t.variable == name), (name,))
+
+    @property
+    def float_inputs(self) -> tuple[str, ...]:
+        """The inputs whose type is a float, or a variable that can be one: those that may have a gradient."""
+        return tuple(p.name for p in self.params if any(map(is_float, self.types_of(p.type))))
 
     def attribute(self, name: str) -> Attribute | None:
         """The attribute of that name."""

@@ -14,7 +14,6 @@ from importlib.resources import files
 from typing import Literal, get_args
 
 from uol.ir.syntax import Access, Apply, Binary, Expr, Name, Op, Pack, Reduction, Statement, below
-from uol.ir.types import is_float
 
 Policy = Literal["low", "f32", "widest"]
 Find = Callable[[str], Op | None]
@@ -26,12 +25,12 @@ STEEP = frozenset({"exp", "exp2", "expm1", "log", "log2", "log1p", "pow", "rsqrt
 
 def policy_of(op: Op, find: Find) -> Policy:
     """The policy of an operator."""
-    return _table().get(op.name) or derived_policy(op, find)
+    return table().get(op.name) or derived_policy(op, find)
 
 
 def derived_policy(op: Op, find: Find) -> Policy:
     """The policy that the text alone gives."""
-    inputs = _float_inputs(op)
+    inputs = frozenset(op.float_inputs)
     if any(_is_contraction(sum_, s, inputs) for s in op.body for sum_ in _reductions(s)):
         return "low"
     found: set[Policy] = {"f32"} if any(_is_steep(s) for s in op.body) else set()
@@ -43,21 +42,12 @@ def derived_policy(op: Op, find: Find) -> Policy:
     return "low" if "low" in found else "f32" if "f32" in found else "widest"
 
 
+@cache
 def table() -> Mapping[str, Policy]:
     """What is written down: where PyTorch's policy is another than the text says."""
-    return _table()
-
-
-@cache
-def _table() -> Mapping[str, Policy]:
     groups = tomllib.loads(files("uol.ops").joinpath("autocast.toml").read_text(encoding="utf-8"))
     assert set(groups) <= set(get_args(Policy))
     return {op: policy for policy in get_args(Policy) for op in groups.get(policy, ())}
-
-
-def _float_inputs(op: Op) -> frozenset[str]:
-    sets = {t.variable: t.types for t in op.domain}
-    return frozenset(p.name for p in op.params if any(map(is_float, sets.get(p.type, (p.type,)))))
 
 
 def _reductions(statement: Statement) -> Iterator[Reduction]:

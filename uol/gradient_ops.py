@@ -15,7 +15,6 @@ from uol.ir.gradients import gradient
 from uol.ir.gradients.substitution import tensors_of
 from uol.ir.library import GRADIENT
 from uol.ir.syntax import Op, Param, Statement
-from uol.ir.types import is_float
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +27,9 @@ class GradientOp:
     sources: tuple[tuple[str, int], ...]
 
 
-def float_inputs(op: Op) -> tuple[str, ...]:
-    """The inputs that may have a gradient: those whose type is a float, or a variable that can be one."""
-    sets = {t.variable: t.types for t in op.domain}
-    return tuple(p.name for p in op.params if any(map(is_float, sets.get(p.type, (p.type,)))))
-
-
 def gradient_op(op: Op, wrt: tuple[str, ...]) -> GradientOp:
     """The gradient operator with respect to some inputs. Raises UolError where there is none."""
-    every = float_inputs(op)
+    every = op.float_inputs
     written = catalogue().written_gradient(f"{op.name}{GRADIENT}") if catalogue().get(op.name) == op else None
     if written is None:
         found = gradient(op, catalogue(), wrt)

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import torch
 from torch.autograd import forward_ad
 
-from uol.gradient_ops import GradientOp, float_inputs, gradient_op
+from uol.gradient_ops import GradientOp, gradient_op
 from uol.ir.errors import UolError
 from uol.ir.gradients import has_gradient
 from uol.ir.syntax import Op
@@ -44,7 +44,7 @@ class Gradient:
         self.autocast: Cast = lambda inputs: inputs  # the inputs as `torch.autocast` has them (`torch_autocast`)
         self.made: dict[tuple[bool, ...], GradientOp | None] = {}  # by which inputs need a gradient
         self.names = tuple(p.name for p in op.params)
-        self.differentiable = float_inputs(op) if has_gradient(op) else ()
+        self.differentiable = op.float_inputs if has_gradient(op) else ()
 
     def save(self, ctx: Any, inputs: Sequence[Any], output: Any, options: Mapping[str, Any]) -> None:
         """Keeps what the gradient with respect to the inputs that need one reads, and no more."""

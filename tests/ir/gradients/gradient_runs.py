@@ -51,8 +51,7 @@ def setting(op: Op, workload: Workload) -> Setting:
 
 
 def is_float(op: Op, dtype: str) -> bool:
-    sets = {t.variable: t.types for t in op.domain}
-    return any(DTYPES[t].kind == "float" for t in sets.get(dtype, (dtype,)))
+    return any(DTYPES[t].kind == "float" for t in op.types_of(dtype))
 
 
 def differentiable() -> list[str]:
