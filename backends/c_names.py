@@ -68,6 +68,8 @@ def _variables(spec: KernelSpec) -> list[str]:
     names = [s.name for s in spec.scalars] + list(spec.dims) + [a.name for a in spec.axes]
     if isinstance(spec, Contract):
         names.append(spec.acc)
+        if spec.segments is not None and spec.segments.over == "rows":
+            names.append(spec.segments.of)
     return names + [s.name for s in steps_of(spec) if isinstance(s, Let | Fold)]
 
 

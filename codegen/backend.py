@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
+from uol.codegen.segmented import Mode
 from uol.codegen.spec import KernelGraph, KernelSpec
 
 
@@ -26,6 +27,7 @@ class Capability:
     dtypes              element types that kernels may hold
     matrix_shapes       (m, n, k, operand dtype, accumulator dtype) of matrix instructions that kernels use
     kinds               which of the specs Scan, Scatter and Select the machine takes; the others become reductions
+    segments            which segments of a Contract it takes; the others become reductions, too
     """
 
     lanes: int
@@ -36,6 +38,7 @@ class Capability:
     dtypes: frozenset[str]
     matrix_shapes: tuple[tuple[int, int, int, str, str], ...] = ()
     kinds: frozenset[type[KernelSpec]] = frozenset()
+    segments: frozenset[Mode] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,13 +27,15 @@ class Contraction:
     split: Mapping[str, Expr] = field(default_factory=dict)
 
 
-def as_contraction(stage: Stage, inner: str | None, taken: Iterable[str] = ()) -> Contraction | None:
+def as_contraction(
+    stage: Stage, inner: str | None, taken: Iterable[str] = (), *, gathers: bool = False
+) -> Contraction | None:
     """The stage as a contraction, or None where it is not one. `inner`: the axis that the result is contiguous along;
-    `taken`: names that no new axis may have."""
+    `taken`: names that no new axis may have; `gathers`: a factor may be read at places that are data."""
     reduce_ = stage.value
     if not isinstance(reduce_, Reduce) or reduce_.op != "sum" or reduce_.where:
         return None
-    factors = _factors(reduce_.body)
+    factors = _factors(reduce_.body, gathers)
     if factors is None:
         return None
     axes, split = _split_groups(stage.axes, factors, frozenset(taken))
@@ -50,7 +52,7 @@ def as_contraction(stage: Stage, inner: str | None, taken: Iterable[str] = ()) -
     return Contraction(a, b, batch, m, n, reduce_.axes, split) if m and n else None
 
 
-def _factors(body: Expr) -> tuple[Expr, Expr] | None:
+def _factors(body: Expr, gathers: bool) -> tuple[Expr, Expr] | None:
     """The two factors of a product, each a read whose guards hold the conditions that it stands under.
 
     A condition around the product, `select(c, a*b, 0)`, must be one of indices that both factors know: guarding one of
@@ -62,7 +64,7 @@ def _factors(body: Expr) -> tuple[Expr, Expr] | None:
     factors: list[Expr] = []
     for factor in body.args:
         own, factor = _stripped(factor)
-        if not _is_one_load(factor) or not all(_is_of_indices(c) for c in (*own, *conditions)):
+        if not _is_one_load(factor, gathers) or not all(_is_of_indices(c) for c in (*own, *conditions)):
             return None
         if not all(variables(c) <= variables(factor) for c in conditions):
             return None
@@ -99,10 +101,10 @@ def _load_of(factor: Expr) -> Expr:
     return factor
 
 
-def _is_one_load(expr: Expr) -> bool:
-    """A load, perhaps cast; its indices hold no loads."""
+def _is_one_load(expr: Expr, gathers: bool) -> bool:
+    """A load, perhaps cast; its indices hold no loads, unless it may gather."""
     load = _load_of(expr)
-    return isinstance(load, Load) and sum(isinstance(node, Load) for node in walk(load)) == 1
+    return isinstance(load, Load) and (gathers or sum(isinstance(node, Load) for node in walk(load)) == 1)
 
 
 def _fills_with_zero(factor: Expr) -> bool:

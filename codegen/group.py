@@ -9,6 +9,7 @@ from typing import Literal
 from uol.codegen.align import plain_indices, rename_axes
 from uol.codegen.contraction import Contraction
 from uol.codegen.scans import Running
+from uol.codegen.segmented import Segmented
 from uol.codegen.traverse import stage_expressions, walk
 from uol.ir.nodes import Axis, Load, Order, Reduce, Scatter, Stage
 
@@ -36,7 +37,7 @@ class Group:
 
 def is_anchor(stage: Stage) -> bool:
     """Does the stage more than compute each element on its own?"""
-    return isinstance(stage, Scatter) or isinstance(stage.value, Reduce | Running | Order)
+    return isinstance(stage, Scatter) or isinstance(stage.value, Reduce | Running | Order | Segmented)
 
 
 def start(stage: Stage, adopted: Iterable[Stage], contraction: Contraction | None) -> Group:
@@ -69,6 +70,8 @@ def join(group: Group, stage: Stage, adopted: Iterable[Stage], is_contraction: b
         return None
     if isinstance(stage.value, Running):
         fits = axis_set(stage.axes) == axis_set(group.rows) and _runs_with(group.anchor, stage.value)
+    elif isinstance(stage.value, Segmented):
+        return None
     elif isinstance(stage.value, Reduce):
         if group.kind != "reduce" or is_contraction:
             return None

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from uol.codegen.index import static
 from uol.codegen.names import taken_names, unused
+from uol.codegen.segmented import Segmented
 from uol.codegen.traverse import rewrite, variables
 from uol.ir.nodes import Axis, Expr, Load, Program, Reduce, Scatter, Stage, Tensor, Var
 
@@ -38,6 +39,9 @@ def hoist_reductions(program: Program) -> Program:
 
     for stage in program.stages:
         root = stage.value
+        if isinstance(root, Segmented):  # a reduction at its root, and nothing within
+            stages.append(stage)
+            continue
         if isinstance(stage, Scatter):
             target, guard = (tuple(extract(stage, e, stage.axes) for e in part) for part in (stage.target, stage.guard))
             stages.append(replace(stage, value=extract(stage, root, stage.axes), target=target, guard=guard))

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from uol.codegen import group as grouping
 from uol.codegen.align import align_axes
-from uol.codegen.backend import Backend
-from uol.codegen.contraction import Contraction, as_contraction
+from uol.codegen.backend import Backend, Capability
+from uol.codegen.contraction import Contraction
 from uol.codegen.group import Group
 from uol.codegen.hoist import hoist_reductions
 from uol.codegen.index import physical_order, static
@@ -19,6 +19,9 @@ from uol.codegen.plain import as_reductions
 from uol.codegen.prune import drop_unused
 from uol.codegen.rewrites import without_terms
 from uol.codegen.scans import Running, as_scans
+from uol.codegen.scatter_sums import sum_before_scatters
+from uol.codegen.segmented import Segmented
+from uol.codegen.segments import as_segments, contraction_of
 from uol.codegen.spec import (
     Arg,
     ArgRole,
@@ -49,7 +52,7 @@ def lower(program: Program, backend: Backend, layouts: Layouts | None = None) ->
 
     >>> graph = lower(program, backend, {"x": (0, 1), "y": (128, 1)})      # x broadcast over its first dim
     """
-    prepared = _prepared(program, backend.capability.kinds)
+    prepared = _prepared(program, backend.capability)
     lowering = Lowering.of(prepared, layouts or {})
     groups = Partition(prepared, lowering.contraction, lambda g: backend.accepts(lowering.candidate(g))).run()
     specs = lowering.specs(groups)
@@ -65,9 +68,11 @@ def lower(program: Program, backend: Backend, layouts: Layouts | None = None) ->
     )
 
 
-def _prepared(program: Program, kinds: frozenset[type[KernelSpec]]) -> Program:
-    """The program with one reduction a stage, and nothing that a machine with these kinds of kernels has no kernel for."""
-    plain = as_reductions(drop_unused(program), scatters=Scatter not in kinds, orders=Select not in kinds)
+def _prepared(program: Program, machine: Capability) -> Program:
+    """The program with one reduction a stage, and nothing that the machine has no kernel for."""
+    grouped = as_segments(hoist_reductions(sum_before_scatters(drop_unused(program))), machine.segments)
+    kinds = machine.kinds
+    plain = as_reductions(grouped, scatters=Scatter not in kinds, orders=Select not in kinds)
     flat = hoist_reductions(plain)
     return align_axes(as_scans(flat) if Scan in kinds else flat)
 
@@ -119,11 +124,11 @@ class Lowering:
 
     def contraction(self, stage: Stage) -> Contraction | None:
         """The stage as a contraction with n along the axis that its tensor is contiguous in."""
-        if not isinstance(stage.value, nodes.Reduce) or isinstance(stage, nodes.Scatter):
+        if not isinstance(stage.value, nodes.Reduce | Segmented) or isinstance(stage, nodes.Scatter):
             return None
         order = physical_order([a.extent for a in stage.axes], self.strides[stage.name])
         wide = [d for d in order if static(stage.axes[d].extent) != 1] or list(order)
-        return as_contraction(stage, stage.axes[wide[-1]].name if wide else None, self.taken)
+        return contraction_of(stage, stage.axes[wide[-1]].name if wide else None, self.taken)
 
     def specs(self, groups: Sequence[Group]) -> tuple[KernelSpec, ...]:
         """One spec a group; every tensor that leaves its group is stored by the first that makes it whole."""
@@ -223,6 +228,7 @@ class Lowering:
             acc_dtype=group.anchor.dtype,
             line=group.anchor.line,
             epilogue=writer.steps(),
+            segments=writer.segments(),
         )
 
     def _name(self, suffix: str, group: Group) -> str:

@@ -86,8 +86,13 @@ def pack_operand(contract: Contract, side: Side, *, k_last: bool, dtype: str) ->
     if dtype != contract.acc_dtype:
         read = Call("cast", (read,), contract.acc_dtype)
     a, b = (read, contract.b) if side == "a" else (contract.a, read)
-    kept_args = _used(contract, (a, b, *(s.value for s in contract.epilogue)), contract.epilogue)
+    kept_args = _used(contract, (a, b, *segment_keys(contract), *(s.value for s in contract.epilogue)), contract.epilogue)
     return pack, replace(contract, args=_ordered((*kept_args, workspace)), a=a, b=b)
+
+
+def segment_keys(contract: Contract) -> tuple[Expr, ...]:
+    """What tells the segments of a contraction apart, where it has any."""
+    return () if contract.segments is None else (contract.segments.key,)
 
 
 def as_reduce(contract: Contract) -> Reduce:

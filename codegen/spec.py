@@ -6,13 +6,14 @@ live in the renderers, extents in the spec.
 
     Map       y[axes] = steps
     Reduce    rows x cols: folds over the cols, then row and element steps
-    Contract  acc[batch, m, n] = sum over k of a[batch, m, k] * b[batch, n, k], then an epilogue
+    Contract  acc[batch, m, n] = sum over k of a[batch, m, k] * b[batch, n, k], then an epilogue; in segments, too
     Pack      y[axes] = one read: a copy into another layout
     Scan      running folds along one axis, for each of rows
     Scatter   y[place(index)] += value(index)
     Select    the order of a row's elements, or its first places
 
-The last three are asked for by `Capability.kinds`: a machine that does not name them gets maps and reductions instead.
+The last three, and segments of a Contract, are asked for by `Capability`: a machine that does not name them gets maps and
+reductions instead.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, TypedDict
 
+from uol.codegen.segmented import Mode
 from uol.ir.nodes import Axis, Expr, Scalar
 
 ArgRole = Literal["in", "out", "workspace"]
@@ -187,11 +189,28 @@ class Reduce(KernelSpec):
 
 
 @dataclass(frozen=True, slots=True)
+class Segments:
+    """Rows or terms of a Contract that fall into segments by `key`, an index that is read from data and varies along the axis
+    `at` alone.
+
+    rows    `at` is the only axis of m; `of` is the segment of a row, whatever the key says, and b (which does not vary over
+            m) depends on it. Neighbouring rows are mostly of one segment; nothing goes wrong where they are not
+    terms   `at` is the only axis of k; `of` is an axis of batch, whose terms are those with that key. The keys ascend: where
+            they do not, what is summed is not specified, but nothing outside of the operands is touched
+    """
+
+    over: Mode
+    at: str
+    key: Expr
+    of: str
+
+
+@dataclass(frozen=True, slots=True)
 class Contract(KernelSpec):
     """acc[batch, m, n] = sum[k](a * b): `a` and `b` each hold exactly one Read, wrapped in casts; a varies over
     batch, m, k, b over batch, n, k, and the result's unit-stride axis is the last of n. `epilogue` steps (Let, Store)
     read `acc` by name over batch, m, n; a Let over fewer axes (a channel's scale) may be hoisted. m, n and k may hold
-    several axes (a convolution has m = n, p, q; n = o; k = r, s, c)."""
+    several axes (a convolution has m = n, p, q; n = o; k = r, s, c). With `segments`, see there."""
 
     batch: tuple[Axis, ...]
     m: tuple[Axis, ...]
@@ -203,6 +222,7 @@ class Contract(KernelSpec):
     acc_dtype: str
     line: int
     epilogue: tuple[Step, ...]
+    segments: Segments | None = None
 
     @property
     def axes(self) -> tuple[Axis, ...]:

@@ -9,7 +9,8 @@ from uol.codegen.access import Accesses, classify
 from uol.codegen.group import Group
 from uol.codegen.names import unused
 from uol.codegen.scans import Running
-from uol.codegen.spec import Fold, Guard, Let, Step, Store
+from uol.codegen.segmented import Segmented
+from uol.codegen.spec import Fold, Guard, Let, Segments, Step, Store
 from uol.codegen.traverse import substitute, variables
 from uol.ir import nodes
 from uol.ir.nodes import Axis, Expr, Program, Stage, Var
@@ -40,7 +41,7 @@ class StepWriter:
                 if self.group.kind != "contract":
                     where = tuple(self.value(w) for w in stage.value.where)
                     out.append(Fold(name, stage.value.op, self.value(stage.value.body), stage.dtype, where, stage.line))
-            elif not isinstance(stage.value, nodes.Order):
+            elif not isinstance(stage.value, nodes.Order | Segmented):
                 out.append(Let(name, self.value(stage.value), stage.dtype, axes, stage.line))
             if stage.name in self.keep:
                 out.append(self.store(stage, name, axes))
@@ -61,6 +62,13 @@ class StepWriter:
         offset, strides = self.accesses().offset(stage.name, place, self.space)
         axes = tuple(a.name for a in self.space)
         return place, guard, Store(stage.name, offset, strides, self.value(stage.value), stage.dtype, axes, stage.line)
+
+    def segments(self) -> Segments | None:
+        """The segments of the contraction that the group is around."""
+        found = self.group.anchor.value
+        if not isinstance(found, Segmented):
+            return None
+        return Segments(found.over, found.at.name, self.value(found.key), found.of.name)
 
     def value(self, expr: Expr) -> Expr:
         """An expression of the program over the kernel's axes."""

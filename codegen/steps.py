@@ -36,14 +36,18 @@ def step_expressions(step: Step) -> tuple[Expr, ...]:
 def expressions(spec: KernelSpec) -> Iterator[Expr]:
     """Every expression of a spec: values, conditions and store offsets."""
     if isinstance(spec, Contract):
-        yield spec.a
-        yield spec.b
+        yield from factors(spec)
     if isinstance(spec, Select):
         yield spec.key
     if isinstance(spec, Scatter):
         yield from (*spec.place, *guard_operands(spec.guard))
     for step in steps_of(spec):
         yield from step_expressions(step)
+
+
+def factors(spec: Contract) -> tuple[Expr, ...]:
+    """What is read before the epilogue: both operands, and the key of segments."""
+    return (spec.a, spec.b) if spec.segments is None else (spec.a, spec.b, spec.segments.key)
 
 
 def used_variables(steps: Iterable[Step]) -> frozenset[str]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from uol.codegen.scans import Running
+from uol.codegen.segmented import Segmented
 from uol.codegen.spec import Guard, Holds, Read, Within
 from uol.ir.nodes import Axis, Call, Expr, Load, Order, Reduce, Scatter, Stage, Var
 from uol.ir.walk import children as operands
@@ -17,6 +18,8 @@ def children(expr: Expr) -> tuple[Expr, ...]:
         return (expr.offset, *guard_operands(expr.guard), *((expr.fill,) if expr.fill is not None else ()))
     if isinstance(expr, Running):
         return expr.along, expr.body
+    if isinstance(expr, Segmented):
+        return expr.at, expr.key, expr.of, expr.value
     return operands(expr)
 
 
@@ -67,6 +70,10 @@ def rewrite(expr: Expr, rule: Callable[[Expr], Expr | None]) -> Expr:
             return replace(expr, axis=Axis(axis.name, go(axis.extent)), body=go(body), place=_still(go(place)))
         case Running(along=along, body=body):
             return replace(expr, along=_still(go(along)), body=go(body))
+        case Segmented(at=at, key=key, of=of, value=value):
+            inner = go(value)
+            assert isinstance(inner, Reduce)
+            return replace(expr, at=_still(go(at)), key=go(key), of=_still(go(of)), value=inner)
         case Read(offset=offset, strides=strides, guard=guards, fill=fill):
             return replace(
                 expr,

@@ -36,6 +36,7 @@ def without_unit_axes(spec: KernelSpec) -> KernelSpec:
                 a=_expr(spec.a, unit),
                 b=_expr(spec.b, unit),
                 epilogue=tuple(_step(s, unit) for s in spec.epilogue),
+                segments=None if spec.segments is None else replace(spec.segments, key=_expr(spec.segments.key, unit)),
             )
     return spec
 

@@ -22,6 +22,7 @@ from uol.codegen.spec import (
     Reduce,
     Scan,
     Scatter,
+    Segments,
     Select,
     Step,
     Store,
@@ -68,7 +69,7 @@ def spec_lines(spec: KernelSpec) -> list[str]:
     """What one kernel computes: its kind, axes, and a line a step."""
     match spec:
         case Contract(line=line, acc=acc, a=a, b=b, k=k):
-            head = f"line {line:<3} {acc} = sum over {axes_text(k)} of {expr_text(a)} * {expr_text(b)}"
+            head = f"line {line:<3} {acc} = sum over {axes_text(k)} of {expr_text(a)} * {expr_text(b)}{_segments(spec)}"
             steps = [f"  {head}", *_step_lines(spec.epilogue, ())]
         case Reduce(cols=cols):
             steps = _step_lines(spec.steps, cols)
@@ -105,6 +106,15 @@ def _space(spec: KernelSpec) -> str:
             ends = f"{'backwards' if reverse else 'forwards'}{', itself excluded' if exclusive else ''}"
             return f"rows {axes_text(rows)}; {ends} along {axes_text((along,))}"
     return axes_text(spec.axes)
+
+
+def _segments(spec: Contract) -> str:
+    match spec.segments:
+        case Segments(over="rows", of=of, key=key):
+            return f", where {of} = {expr_text(key)}"
+        case Segments(of=of, key=key):
+            return f", where {expr_text(key)} == {of}"
+    return ""
 
 
 def _step_lines(steps: Iterable[Step], cols: tuple[Axis, ...]) -> list[str]:

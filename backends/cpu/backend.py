@@ -40,6 +40,7 @@ CAPABILITY = Capability(
     max_threads=1,
     dtypes=frozenset(DTYPES),
     kinds=frozenset({Scan, Scatter, Select}),
+    segments=frozenset({"rows", "terms"}),
 )
 KERNEL_SUFFIX = "_kernel"
 """Operators are called exp, round, tanh: as bare symbols they would be the C library's."""

@@ -53,6 +53,8 @@ def _may_join(spec: KernelSpec, outer: Axis, inner: Axis) -> bool:
     extent = static(inner.extent)
     if extent is None or static(outer.extent) is None:
         return False
+    if isinstance(spec, Contract) and spec.segments is not None and spec.segments.of in (outer.name, inner.name):
+        return False
     pair = {outer.name, inner.name}
     if any(pair & told_apart(expr) for expr in expressions(spec)):
         return False

@@ -19,8 +19,9 @@ from uol.backends.cpu.schedules.work import size
 from uol.backends.cpu.source_dims import SourceDim, source_dims
 from uol.backends.cpu.span import static_span
 from uol.codegen.index import ZERO, add, affine, dense_strides, mul, static
+from uol.codegen.rewrites import Side, pack_operand
 from uol.codegen.spec import Arg, Contract, KernelSpec, Pack, Read, Store, Within
-from uol.codegen.traverse import rewrite
+from uol.codegen.traverse import rewrite, walk
 from uol.ir.nodes import Axis, Const, Expr, Var
 
 MOST_GROWTH = 4
@@ -35,12 +36,24 @@ def packed(spec: Contract) -> tuple[KernelSpec, ...]:
         return (spec,)
     packs: list[KernelSpec] = []
     contract = collapsed(spec)
-    for side in ("a", "b"):
+    sides: tuple[Side, Side] = ("a", "b")
+    for side in sides:
+        if _is_gathered(contract, side):
+            pack, contract = pack_operand(contract, side, k_last=side == "a", dtype=contract.acc_dtype)
+            packs.append(pack)
+            continue
         dims = _dims_to_copy(contract, side)
         if dims is not None:
             pack, contract = _copied(contract, side, dims)
             packs.append(pack)
     return (*packs, contract) if packs else (spec,)
+
+
+def _is_gathered(spec: Contract, side: Side) -> bool:
+    """Is an operand, of a size that is known, read at places that are data, more than a few times?"""
+    read = the_read(spec.a if side == "a" else spec.b)
+    data = any(isinstance(node, Read) and node != read for node in walk(read))
+    return data and (size(spec.n if side == "a" else spec.m) or 1) >= FEW_USES
 
 
 def _dims_to_copy(spec: Contract, side: str) -> tuple[SourceDim, ...] | None:

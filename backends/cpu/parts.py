@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from uol.codegen.index import affine
 from uol.codegen.spec import Contract, Fold, KernelSpec, Read, Scatter, Select, Step, Store
-from uol.codegen.steps import steps_of
+from uol.codegen.steps import factors, steps_of
 from uol.codegen.traverse import guard_operands, walk
 from uol.ir.nodes import Expr
 
@@ -32,7 +32,7 @@ def accesses(spec: KernelSpec) -> Iterator[Read | Store]:
 def expressions(spec: KernelSpec) -> Iterator[Expr]:
     """Every value and condition of a spec, and the offsets of stores that are not affine."""
     if isinstance(spec, Contract):
-        yield from (spec.a, spec.b)
+        yield from factors(spec)
     if isinstance(spec, Select):
         yield spec.key
     if isinstance(spec, Scatter):
@@ -50,6 +50,8 @@ def with_expressions(spec: S, value: Callable[[Expr], Expr], step: Callable[[Ste
     changed: dict[str, Any] = {}
     if isinstance(spec, Contract):
         changed = {"a": value(spec.a), "b": value(spec.b), "epilogue": tuple(step(s) for s in spec.epilogue)}
+        if spec.segments is not None:
+            changed["segments"] = replace(spec.segments, key=value(spec.segments.key))
     elif isinstance(spec, Select):
         changed = {"key": value(spec.key), "steps": tuple(step(s) for s in spec.steps)}
     else:

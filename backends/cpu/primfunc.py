@@ -118,8 +118,13 @@ def _contract(frame: Frame, spec: Contract) -> None:
         scope = enter(frame, loops, spec.batch + spec.m + spec.n, frame.scope)
         total = code.local(spec.acc, 1, compute)
         code.add(tirx.BufferStore(total, tirx.const(0, compute), [ZERO]))
+        if spec.segments is not None and spec.segments.over == "rows":
+            scope = scope.with_values({spec.segments.of: code.hold(spec.segments.of, evaluate(spec.segments.key, scope))})
         with ExitStack() as inner:
             point = enter(frame, inner, spec.k, scope)
+            if spec.segments is not None and spec.segments.over == "terms":
+                own = tirx.EQ(evaluate(spec.segments.key, point), point.values[spec.segments.of])
+                inner.enter_context(code.when(own))
             product = tirx.Mul(*(cast(code.share, evaluate(e, point), spec.acc_dtype, held) for e in (spec.a, spec.b)))
             code.add(tirx.BufferStore(total, tirx.Add(tirx.BufferLoad(total, [ZERO]), product), [ZERO]))
         scope = scope.with_values(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ class Anything:
 
     def __init__(self, accepts: Callable[[KernelSpec], bool], kinds: frozenset[type[KernelSpec]] = frozenset()) -> None:
         self.accepts = accepts
-        self.capability = capability_of(kinds)
+        self.capability = replace(capability_of(kinds), segments=frozenset({"rows", "terms"} if kinds else ()))
 
     def legalise(self, spec: KernelSpec) -> tuple[KernelSpec, ...]:
         return (spec,)

@@ -163,8 +163,13 @@ class _Run:
     def run(self) -> None:
         if isinstance(self.spec, Contract):
             c = self.spec
+            own: tuple[Array, ...] = ()
+            if c.segments is not None and c.segments.over == "rows":
+                self.env[c.segments.of] = self.eval(c.segments.key)
+            elif c.segments is not None:
+                own = (self.eval(c.segments.key) == self.env[c.segments.of],)
             product = apply("*", (self.eval(c.a), self.eval(c.b)), c.acc_dtype)
-            self.env[c.acc] = self.folded("sum", product, (), c.k, c.acc_dtype)
+            self.env[c.acc] = self.folded("sum", product, own, c.k, c.acc_dtype)
         if isinstance(self.spec, Select):
             self.env[self.spec.at] = self.chosen(self.spec)
         for step in self.steps:

@@ -33,13 +33,15 @@ WAY_BYTES = 4096
 """Addresses that are this far apart share a set of the first-level cache (32 KB, 8 ways)."""
 WAYS = 8
 MOST_ROWS = 14
+SEGMENT_ROWS = 8
+"""Rows of a tile that should be of one segment: 4 tokens of 64 go to one of 128 experts on average, 8 of 256."""
 KEPT_BYTES = 512 * 1024
 """How much of an operand may count on staying in a second-level cache (1 MB on Zen 4, 1.25 to 2 MB on Intel's)."""
 
 
 def candidates(spec: Contract, host: Host) -> tuple[Tiles | Dots, ...]:
     """Best first."""
-    flat = collapsed(spec)
+    flat = _at_hand(collapsed(spec))
     lanes = host.vector_bytes // accumulator_bytes(spec)
     rows = _extent(flat, "m")
     products = size(flat.axes)
@@ -51,6 +53,13 @@ def candidates(spec: Contract, host: Host) -> tuple[Tiles | Dots, ...]:
     block = _block(flat, tile_rows)
     prefetch_results = any(_bytes(flat, access) > KEPT_BYTES for access in epilogue_rows(flat))
     return (Tiles(tile_rows, vectors, lanes, block, parallel, block > 1 and _b_is_far(flat), prefetch_results),)
+
+
+def _at_hand(flat: Contract) -> Contract:
+    """What a tile of one segment computes."""
+    from uol.backends.cpu.schedules.segments import within_segments
+
+    return within_segments(flat) if flat.segments is not None and flat.segments.over == "rows" else flat
 
 
 def _block(flat: Contract, tile_rows: int) -> int:
@@ -110,6 +119,8 @@ def _tile(flat: Contract, rows: int, lanes: int, host: Host) -> tuple[int, int]:
     most = max(1, accumulators // vectors)
     if _rows_share_sets(flat):
         most = min(most, WAYS - 1)
+    if flat.segments is not None and flat.segments.over == "rows":
+        most = min(most, SEGMENT_ROWS)
     pieces = -(-rows // min(most, MOST_ROWS))
     return -(-rows // pieces), vectors
 
@@ -124,15 +135,19 @@ def _rows_share_sets(flat: Contract) -> bool:
 
 
 def prefers_dot(flat: Contract) -> bool:
-    """Few rows, and both operands contiguous along k where b is not along n. `flat` is collapsed."""
+    """Few rows, and both operands contiguous along k where b is not along n. `flat` is collapsed. The rows of a segment are
+    few, and its b is not worth a copy."""
+    flat = _at_hand(flat)
     a, b = the_read(flat.a), the_read(flat.b)
+    if flat.segments is not None and flat.segments.over == "terms":
+        return False
     if not flat.k or affine(a.offset) is None or affine(b.offset) is None or a.guard or b.guard:
         return False
     inner = flat.k[-1].name
     along_k = coefficient(a.offset, inner) == 1 and coefficient(b.offset, inner) == 1
     along_n = not flat.n or coefficient(b.offset, flat.n[-1].name) == 1
     rows = SOME_ROWS if (static(flat.k[-1].extent) or 0) >= LONG_K else FEW_ROWS
-    return along_k and not along_n and (size(flat.m) or 1) <= rows
+    return along_k and not along_n and (flat.segments is not None or (size(flat.m) or 1) <= rows)
 
 
 def the_read(factor: Expr) -> Read:

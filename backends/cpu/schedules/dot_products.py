@@ -19,6 +19,7 @@ from uol.backends.cpu.primfunc import enter, run_steps
 from uol.backends.cpu.schedules.kinds import Dots
 from uol.backends.cpu.schedules.nest import enter_nest
 from uol.backends.cpu.schedules.register_tiles import Side
+from uol.backends.cpu.schedules.segments import by_segment
 from uol.codegen.spec import Contract
 
 ZERO = index(0)
@@ -33,8 +34,9 @@ def dot_products(spec: Contract, schedule: Dots) -> Term:
         scope = enter_nest(frame, loops, nest, len(nest) if schedule.parallel else 0, frame.scope)
         for row, height in rows.pieces(frame, scope):
             for column, width in columns.pieces(frame, scope):
-                firsts = (rows.axis.name, row), (columns.axis.name, column)
-                _Block(frame, spec, schedule.lanes, firsts, (height, width)).write(scope)
+                for part, here, first, count in by_segment(frame, spec, scope, row, height):
+                    firsts = (rows.axis.name, first), (columns.axis.name, column)
+                    _Block(frame, part, schedule.lanes, firsts, (count, width)).write(here)
     return frame.close()
 
 

@@ -16,13 +16,14 @@ from uol.backends.cpu.fast_functions import FAST
 from uol.backends.cpu.frame import Frame, open_frame
 from uol.backends.cpu.lane_values import LaneValues
 from uol.backends.cpu.plan import split_lets
-from uol.backends.cpu.primfunc import enter, run_steps
-from uol.backends.cpu.schedules.contraction import accumulator_bytes, epilogue_rows, the_read
+from uol.backends.cpu.primfunc import run_steps
+from uol.backends.cpu.schedules.contraction import accumulator_bytes, epilogue_rows
 from uol.backends.cpu.schedules.fetching import CACHE_LINE_BYTES, prefetch
 from uol.backends.cpu.schedules.kinds import Tiles
 from uol.backends.cpu.schedules.nest import enter_nest, unflatten
+from uol.backends.cpu.schedules.segments import by_segment, terms
 from uol.backends.cpu.vectorising import lane_loop, vectorises
-from uol.codegen.spec import Contract, Let
+from uol.codegen.spec import Contract, Let, reads
 from uol.ir.nodes import Axis, Const
 
 ZERO = index(0)
@@ -39,7 +40,8 @@ def register_tiles(spec: Contract, schedule: Tiles) -> Term:
         scope = _enter_tiles(frame, loops, rows, columns, schedule)
         for row, height in rows.pieces(frame, scope):
             for column, width in columns.pieces(frame, scope):
-                Tile(frame, spec, schedule, (rows.axis, row, height), (columns.axis, column, width)).write(scope)
+                for part, here, first, count in by_segment(frame, spec, scope, row, height):
+                    Tile(frame, part, schedule, (rows.axis, first, count), (columns.axis, column, width)).write(here)
     return frame.close()
 
 
@@ -121,8 +123,7 @@ class Tile:
             code.add(tirx.BufferStore(total, tirx.const(0, compute), [place]))
         if self.schedule.prefetch_results:
             self._prefetch_results(scope)
-        with ExitStack() as loops:
-            point = enter(self.frame, loops, spec.k, scope)
+        with terms(self.frame, spec, scope) as point:
             if self.schedule.prefetch_b:
                 self._prefetch_b(point)
             varying = {self.columns[0].name}
@@ -137,7 +138,8 @@ class Tile:
     def _prefetch_b(self, point: Scope) -> None:
         """Asks for the cache lines of b that the next tile of columns has at this step of k."""
         width = self.columns[2]
-        prefetch(self.frame, the_read(self.spec.b), [self._at(point, ZERO, index(c + width)) for c in self._line_starts()])
+        for read in reads(self.spec.b):  # none where b is the fill of a segment that does not exist
+            prefetch(self.frame, read, [self._at(point, ZERO, index(c + width)) for c in self._line_starts()])
 
     def _prefetch_results(self, scope: Scope) -> None:
         """Asks for the cache lines that the epilogue reads and writes, row by row, while the products are summed."""
