@@ -4,6 +4,7 @@ compute capability (8.0 and 9.0)."""
 from __future__ import annotations
 
 from uol.backends.simt.c_types import STORAGE
+from uol.backends.simt.segments import SEGMENTS
 from uol.backends.simt.target import HostRuntime, Target
 from uol.codegen.backend import Capability
 
@@ -22,6 +23,7 @@ TARGET = Target(
         max_grid=(2**31 - 1, 65535, 65535),
         max_threads=1024,
         dtypes=DTYPES,
+        segments=SEGMENTS,
     ),
     shared_bytes=48 * 1024,
     host=HostRuntime(

@@ -4,6 +4,7 @@ at most 2**32 - 1 threads along an axis); CDNA2 instruction set architecture (64
 from __future__ import annotations
 
 from uol.backends.simt.c_types import STORAGE
+from uol.backends.simt.segments import SEGMENTS
 from uol.backends.simt.target import HostRuntime, Target
 from uol.codegen.backend import Capability
 
@@ -19,6 +20,7 @@ TARGET = Target(
         max_grid=(2**31 - 1, 65535, 65535),
         max_threads=1024,
         dtypes=DTYPES,
+        segments=SEGMENTS,
     ),
     shared_bytes=64 * 1024,
     host=HostRuntime(

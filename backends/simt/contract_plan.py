@@ -14,6 +14,7 @@ from uol.backends.simt.operand import OperandPlan, Side, pitch, plan_operand, ti
 from uol.backends.simt.proofs import Proofs
 from uol.backends.simt.schedules import Tile
 from uol.backends.simt.scope import Scope
+from uol.backends.simt.segments import RowSegments, declare_terms, plan_rows
 from uol.backends.simt.signatures import Signature, signature
 from uol.backends.simt.target import Target
 from uol.codegen.backend import Launch
@@ -25,13 +26,14 @@ from uol.ir.nodes import Call, Const, Expr, Var
 from uol.ir.types import DTYPES, INDEX, is_float
 
 LOCALS = ("mi", "ni", "slot", "m0", "n0", "k0", "step", "steps", "thread_m", "thread_n")
+SEGMENT_LOCALS = ("first", "last", "mine", "row", "begin", "end")
 BLOCK, LEFT, RIGHT = "$block", "$left", "$right"
 
 
 @dataclass(frozen=True, slots=True)
 class ContractPlan:
-    """What `contract.j2` reads. `steps` is how many k are left, where the last tile is not full; `accumulate` is the
-    innermost statement."""
+    """What `contract.j2` reads. The sum runs over k from `k_first` to `k_end`; `steps` is how many k are left, where the last
+    tile is not full; `accumulate` is the innermost statement."""
 
     title: str
     signature: Signature
@@ -41,8 +43,10 @@ class ContractPlan:
     origin_m: str
     origin_n: str
     batch: tuple[str, ...]
-    k_count: int
+    k_first: str
+    k_end: str
     steps: str | None
+    rows: RowSegments | None
     a: OperandPlan
     b: OperandPlan
     acc_ctype: str
@@ -83,7 +87,7 @@ def plan_contract(spec: Contract, tile: Tile, target: Target) -> ContractPlan:
     grid = grid_of(spec, tile)
     m_count, n_count, k_count = count_of(spec.m), count_of(spec.n), count_of(spec.k)
     index = index_type(spec, [grid.blocks, grid.m * tile.m, grid.n * tile.n, k_count + tile.k])
-    names = legalise(spec, LOCALS)
+    names = legalise(spec, LOCALS if spec.segments is None else LOCALS + SEGMENT_LOCALS)
     a_names, b_names = tile_names(spec)
     batch = Counter.over(spec.batch, "$batch")
     spec = replace(
@@ -101,6 +105,9 @@ def plan_contract(spec: Contract, tile: Tile, target: Target) -> ContractPlan:
     _declare_batch(spec, batch, grid, batch_scope)
     printer = batch_scope.printer
     m, n, k = counters
+    run = declare_terms(spec, k_count, batch_scope)
+    run_end = None if run is None else run.end
+    rows = plan_rows(spec, m_count, tile, printer)
     return ContractPlan(
         title=f"{m_count} x {n_count} x {k_count}{f', {grid.batch} times' if spec.batch else ''}; {tile.describe()}",
         signature=signature(spec, kernel_symbol(spec), names, tile.threads, index),
@@ -110,14 +117,16 @@ def plan_contract(spec: Contract, tile: Tile, target: Target) -> ContractPlan:
         origin_m=_block_part(printer, grid.n, grid.m if grid.batch != 1 else None, tile.m, grid.m),
         origin_n=_block_part(printer, 1, grid.n if grid.m * grid.batch != 1 else None, tile.n, grid.n),
         batch=tuple(batch_scope.lines),
-        k_count=k_count,
-        steps=_steps(k_count, tile, index),
-        a=plan_operand(spec, Side(spec.a, a_names, m, "m0", tile.m), k, tile.k, printer),
-        b=plan_operand(spec, Side(spec.b, b_names, n, "n0", tile.n), k, tile.k, printer),
+        k_first="0" if run is None else run.first,
+        k_end=str(k_count) if run is None else run.end,
+        steps=_steps(k_count, tile, index) if run is None else run.steps(tile.k, index),
+        rows=rows,
+        a=plan_operand(spec, Side(spec.a, a_names, m, "m0", tile.m), k, tile.k, printer, run_end),
+        b=plan_operand(spec, Side(spec.b, b_names, n, "n0", tile.n), k, tile.k, printer, run_end),
         acc_ctype=printer.ctype(spec.acc_dtype),
         acc=names.variable(spec.acc),
         line=spec.line,
-        accumulate=_accumulate(spec, printer, a_names[1], b_names[1]),
+        accumulate=("" if rows is None else "if (mine[mi]) ") + _accumulate(spec, printer, a_names[1], b_names[1]),
         epilogue=plan_epilogue(spec, m, n, tile, printer),
     )
 

@@ -49,7 +49,7 @@ class OperandPlan:
     outer_value: str
     k: str
     k_value: str
-    k_bound: int | None
+    k_bound: int | str | None
     ctype: str
     body: tuple[str, ...]
 
@@ -74,8 +74,10 @@ def pitch(tile: int, element_bytes: int, lanes_along_k: bool) -> int:
     return tile + max(2 * WORD_BYTES // element_bytes, 1) if lanes_along_k else tile
 
 
-def plan_operand(spec: Contract, side: Side, k: Counter, tile_k: int, printer: Printer) -> OperandPlan:
-    """The plan for one operand."""
+def plan_operand(
+    spec: Contract, side: Side, k: Counter, tile_k: int, printer: Printer, k_end: str | None = None
+) -> OperandPlan:
+    """The plan for one operand. `k_end`: where the sum ends, if not with the last k."""
     outer, tile = side.outer, side.tile
     along_k = unit_stride_is_k(side.factor, outer.axes, k.axes)
     inner = tile_k if along_k else tile
@@ -93,7 +95,7 @@ def plan_operand(spec: Contract, side: Side, k: Counter, tile_k: int, printer: P
         outer_value=f"uol::min({position}, {last})" if outer.count % tile else position,
         k=k_name,
         k_value=f"k0 + {k_at}",
-        k_bound=k.count if k.count % tile_k else None,
+        k_bound=k_end or (k.count if k.count % tile_k else None),
         ctype=printer.ctype(spec.acc_dtype),
         body=_body(side, k, printer, f"{array}[{k_at}][{outer_at}]", spec.line),
     )

@@ -62,6 +62,17 @@ template <class T> UOL_DEVICE T highest() {
   else return Limits<T>::high;
 }
 
+// The first of `count` keys in ascending order that is `key` or more; `count` where there is none.
+template <class Index, class Key> UOL_DEVICE Index lower_bound(const Key* keys, Index stride, Index count, Index key) {
+  Index low = 0, high = count;
+  while (low < high) {
+    const Index middle = low + (high - low) / 2;
+    if ((long long)keys[middle * stride] < (long long)key) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
 // Float to integer: truncates, saturates, NaN gives 0.
 template <class To, class From> UOL_DEVICE To saturate(From value) {
   constexpr To low = Limits<To>::low, high = Limits<To>::high;

@@ -258,7 +258,48 @@ def accesses() -> list[Form]:
     ]
 
 
-FORMS = (*folds(), masked(), statistics(), *pairs(), *contractions(), *elements(), *accesses())
+def segments() -> list[Form]:
+    """Rows of a key in any order, and terms of ascending keys, some of them outside; segments with nothing in them."""
+    x, w = RNG.integers(-4, 5, (70, 33)).astype(np.float32), RNG.integers(-4, 5, (6, 20, 33)).astype(np.float32)
+    z, scale = RNG.integers(-4, 5, (70, 20)).astype(np.float32), RNG.integers(1, 4, 6).astype(np.float32)
+    ascending = np.sort(RNG.integers(-1, 7, 70)).astype(np.int32)
+    ascending[ascending == 2] = 3
+    rows = "op f(x: f32[M, D], key: {i}[M], w: f32[E, C, D]) -> (y: f32[M, C]) where sorted(key) {{\
+ y[m, c] = sum[d](x[m, d] * w[key[m], c, d] else 0) }}"
+    terms = """op f(x: f32[M, D], z: f32[M, C], key: {i}[M], scale: f32[E]) -> (y: f32[E, C, D]) where sorted(key) {{
+  a[key[m], c, d] += x[m, d] * z[m, c]
+  y[e, c, d] = a[e, c, d] * scale[e]
+}}"""
+
+    def by_row(i: Arrays) -> np.ndarray:
+        inside = (i["key"] >= 0) & (i["key"] < len(i["w"]))
+        return np.einsum("md,mcd->mc", i["x"], np.where(inside[:, None, None], i["w"][np.where(inside, i["key"], 0)], 0))
+
+    def by_term(i: Arrays) -> np.ndarray:
+        own = i["key"] == np.arange(len(i["scale"]))[:, None]
+        return np.einsum("em,md,mc,e->ecd", own, i["x"], i["z"], i["scale"]).astype(np.float32)
+
+    def forms(dtype: str, keys: np.ndarray, name: str) -> list[Form]:
+        by = {"x": x, "key": keys.astype(np.int64 if dtype == "i64" else np.int32)}
+        dims = {"M": 70, "D": 33, "E": 6, "C": 20}
+        found = [Form(f"rows-{name}", rows.format(i=dtype), {**by, "w": w}, by_row, TILES, dims)]
+        if name != "shuffled":
+            found.append(Form(f"terms-{name}", terms.format(i=dtype), {**by, "z": z, "scale": scale}, by_term, TILES, dims))
+        return found
+
+    one = Form(
+        "one-row", rows.format(i="i32"), {"x": x[:1], "key": ascending[-9:-8], "w": w}, by_row, TILES[-1:],
+        {"M": 1, "D": 33, "E": 6, "C": 20},
+    )  # fmt: skip
+    one_term = Form(
+        "one-segment", terms.format(i="i32"), {"x": x[:5], "z": z[:5], "key": np.zeros(5, np.int32), "scale": scale[:1]},
+        by_term, TILES[-1:], {"M": 5, "D": 33, "E": 1, "C": 20},
+    )  # fmt: skip
+    shuffled = forms("i32", RNG.permutation(ascending), "shuffled")
+    return [*forms("i32", ascending, "i32"), *forms("i64", ascending, "i64"), *shuffled, one, one_term]
+
+
+FORMS = (*folds(), masked(), statistics(), *pairs(), *contractions(), *segments(), *elements(), *accesses())
 SCHEDULED = [(form, schedule) for form in FORMS for schedule in form.schedules]
 
 
