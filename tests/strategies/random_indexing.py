@@ -16,12 +16,19 @@ SPREAD = """op spread(x: T[A, B]) -> (top: T[A], away: T[A, B]) for T in (f64, f
 
 def indexing_statement(draft: Draft, name: str) -> bool:
     """Adds the lines of a local `name` of the accumulator's type, of a form that fits the draft; False where none does."""
-    forms = (_bounded, _bounded, _order, _order, _scatter, _scatter, _call, _random)
+    forms = (_bounded, _bounded, _order, _order, _scatter, _scatter, _call, _random, _groups, _outer)
     axes = draft.draw(st.sampled_from(forms))(draft, name)
     if axes is None:
         return False
     draft.tensors.append(Tensor(name, axes, "acc"))
     return True
+
+
+def segments_statement(draft: Draft, name: str) -> None:
+    """The same of a form that may be a contraction in segments."""
+    axes = draft.draw(st.sampled_from((_groups, _outer)))(draft, name)
+    if axes is not None:
+        draft.tensors.append(Tensor(name, axes, "acc"))
 
 
 def items(axes: tuple[str, ...], changed: dict[str, str] | None = None) -> str:
@@ -93,6 +100,49 @@ def _scatter(draft: Draft, name: str) -> tuple[str, ...] | None:
     axes = tuple(into if d == spread else d for d in a.axes)
     extra = tuple(d for d in other.axes if d not in axes)
     over = (*axes, *extra)
+    draft.lines.append(f"  {name}{items(over)} = {name}s{items(axes)} + {read(draft, other)}")
+    return over
+
+
+def _groups(draft: Draft, name: str) -> tuple[str, ...] | None:
+    """A product whose second operand is that of the row's key: in segments, where the keys are sorted."""
+    maps = [t for t in draft.tensors if t.dtype == "i32"]
+    if not maps:
+        return None
+    (spread,) = maps[0].axes
+    pairs = [(a, b, d) for a in floats(draft) if spread in a.axes for b in floats(draft) for d in b.axes if d != spread]
+    pairs = [(a, b, d) for a, b, d in pairs if d in a.axes and len(b.axes) > 1]
+    if not pairs:
+        return None
+    wide = [(a, b, d) for a, b, d in pairs if set(b.axes) - set(a.axes)]  # those whose columns are b's own
+    a, b, over = draft.draw(st.sampled_from(wide or pairs))
+    into = spread if spread in b.axes else draft.draw(st.sampled_from([d for d in b.axes if d != over]))
+    place = f"{b.name}{items(b.axes, {into: f'at[{spread.lower()}]'})} else 0"
+    other = f"acc({place})" if b.dtype == "T" else f"({place})"
+    rest = tuple(d for d in dict.fromkeys((*a.axes, *(d for d in b.axes if d != into))) if d != over)
+    draft.lines.append(f"  {name}{items(rest)} = sum[{over.lower()}]({read(draft, a)} * {other})")
+    return rest
+
+
+def _outer(draft: Draft, name: str) -> tuple[str, ...] | None:
+    """Sums of products by the integer input, read on at plain indices: the terms of a segment, where the keys are sorted."""
+    maps = [t for t in draft.tensors if t.dtype == "i32"]
+    if not maps:
+        return None
+    (spread,) = maps[0].axes
+    spreading = [t for t in floats(draft) if spread in t.axes]
+    if not spreading:
+        return None
+    a, b = (draft.draw(st.sampled_from(spreading)) for _ in range(2))
+    rest = tuple(d for d in dict.fromkeys((*a.axes, *b.axes)) if d != spread)
+    known = [(d, t) for t in floats(draft) for d in t.axes if d not in rest]
+    if not known:
+        return None
+    into, other = draft.draw(st.sampled_from(known))
+    target = f"{name}s{items((spread, *rest), {spread: f'at[{spread.lower()}]'})}"
+    draft.lines.append(f"  {target} += {read(draft, a)} * {read(draft, b)}")
+    axes = (into, *rest)
+    over = (*axes, *(d for d in other.axes if d not in axes))
     draft.lines.append(f"  {name}{items(over)} = {name}s{items(axes)} + {read(draft, other)}")
     return over
 

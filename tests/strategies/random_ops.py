@@ -152,7 +152,10 @@ def typed_ops(
     dims = DIMS[: draw(st.integers(1, 3))]
     if whole:
         draft.sizes = {d: draw(st.integers(smallest, largest)) for d in dims}
-    for name in ("x", "w", "v")[: draw(st.integers(1, 3))]:
+    has_segments = whole and len(dims) == 3 and draw(st.integers(0, 2)) == 0
+    if has_segments:  # operands of products whose rows or terms have a key
+        draft.tensors += [Tensor("x", dims[:2], "T"), Tensor("w", dims[::2], "T"), Tensor("v", dims, "T")]
+    for name in () if has_segments else ("x", "w", "v")[: draw(st.integers(1, 3))]:
         axes = tuple(d for d in dims if draw(st.booleans())) or dims[:1]
         draft.tensors.append(Tensor(name, axes, "T"))
     inputs = list(draft.tensors)
@@ -160,6 +163,10 @@ def typed_ops(
     if has_map:
         draft.tensors.append(Tensor("at", dims[:1], "i32"))
         inputs.append(draft.tensors[-1])
+    if has_segments:
+        from random_indexing import segments_statement
+
+        segments_statement(draft, "s")
     for number in range(draw(st.integers(1, 3))):
         _local(draft, f"t{number}", dims, whole)
     results = [t for t in draft.tensors if t.dtype == "acc"] if whole else draft.tensors[-1:]
@@ -170,13 +177,17 @@ def typed_ops(
     given = [(f"y{n if whole else ''}", t.name, t.axes) for n, t in enumerate(results)]
     shapes = ", ".join(f"{y}: T[{', '.join(axes)}]" for y, _, axes in given)
     last = [f"  {y}[{i}] = T({t}[{i}])" for y, t, axes in given for i in [", ".join(a.lower() for a in axes)]]
-    text = f"op random({head}) -> ({shapes}) for T in (f64, f32, f16, bf16) {{\n"
+    is_sorted = has_segments or (whole and draw(st.booleans()))
+    promise = " where sorted(at)" if is_sorted else ""
+    text = f"op random({head}) -> ({shapes}) for T in (f64, f32, f16, bf16){promise} {{\n"
     text += "\n".join((*draft.lines, *last)) + "\n}"
     dtype = draw(st.sampled_from(dtypes))
     sizes = draft.sizes or {d: draw(st.integers(smallest, largest)) for d in dims}
     text = "\n".join((*draft.callees, text))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     values = {t.name: _values(rng, t, dtype, sizes) for t in inputs}
+    if is_sorted:
+        values["at"] = np.sort(values["at"])
     if whole and draw(st.booleans()):
         values = {name: np.round(v * 2) / 2 if v.dtype.kind == "f" else v for name, v in values.items()}  # ties for sorts
     return Case(text, dtype, sizes, values)

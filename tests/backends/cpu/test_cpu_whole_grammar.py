@@ -20,7 +20,7 @@ from spec_interpreter import run_graph
 
 from uol.backends.cpu import oracle
 from uol.codegen.lowering import lower
-from uol.codegen.spec import Scan, Scatter, Select
+from uol.codegen.spec import Contract, Scan, Scatter, Segments, Select
 from uol.ir import Library, instantiate, interpret, parse, print_op
 from uol.ir.storage import encode
 
@@ -62,7 +62,7 @@ def agree(number: int, case: Case) -> set[type]:
     graph = graph_of(program)
     require_stored(item, "oracle", oracle.run(graph, buffers), admitted)
     require_stored(item, "kernels", run_compiled(graph, buffers), admitted)
-    return {type(spec) for spec in graph.specs}
+    return {Segments if isinstance(spec, Contract) and spec.segments is not None else type(spec) for spec in graph.specs}
 
 
 def block_agrees(number: int) -> set[type]:
