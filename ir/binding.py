@@ -16,6 +16,7 @@ from uol.ir.nodes import Const, Expr
 from uol.ir.packs import expand_packs
 from uol.ir.report import some
 from uol.ir.syntax import Binary, Name, Number, Op, Pack
+from uol.ir.types import resolved
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +80,11 @@ def _types(op: Op, arguments: Sequence[Argument]) -> dict[str, str]:
     sets = {t.variable: t.types for t in op.domain}
     types: dict[str, str] = {}
     for param, argument in zip(op.params, arguments, strict=True):
-        wanted = types.setdefault(param.type, argument.dtype) if param.type in sets else param.type
-        if wanted != argument.dtype:
+        if param.type in sets:
+            types.setdefault(param.type, argument.dtype)
+    for param, argument in zip(op.params, arguments, strict=True):
+        wanted = resolved(param.type, types)
+        if wanted != argument.dtype and wanted not in sets:
             raise _misfit(op, f"`{param.name}` of `{op.name}` is {wanted}, the tensor is {argument.dtype}", "cast the tensor")
         if param.type in sets and argument.dtype not in sets[param.type]:
             raise _misfit(op, f"`{op.name}` is not for {argument.dtype}", f"it is for {', '.join(sets[param.type])}")

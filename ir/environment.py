@@ -16,7 +16,7 @@ from uol.ir.report import at, closest, mismatch
 from uol.ir.span import Span
 from uol.ir.syntax import Node, Op
 from uol.ir.terms import compare
-from uol.ir.types import DTYPES
+from uol.ir.types import DTYPES, base_type, resolved
 from uol.ir.walk import variables, walk
 
 
@@ -66,7 +66,7 @@ class Environment:
 
     def dtype(self, name: str, node: Node) -> str:
         """The element type that a type's name or variable stands for."""
-        found = self.types.get(name, name)
+        found, name = resolved(name, self.types), base_type(name)
         if found in DTYPES:
             return found
         raise mismatch(

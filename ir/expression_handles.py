@@ -17,6 +17,7 @@ from typing import NoReturn, TypeAlias
 
 from uol.ir import syntax
 from uol.ir.errors import TypeCheckError
+from uol.ir.types import accumulator_of
 
 Operand: TypeAlias = "Handle | int | float | bool"
 Items: TypeAlias = "Operand | tuple[Operand, ...]"
@@ -106,6 +107,11 @@ class Word:
     """A function, reduction, type or operator by its name: called, or first indexed by dims or binders."""
 
     name: str
+
+    @property
+    def acc(self) -> Word:
+        """`acc(T)` of a type T: `T.acc[N, C]` declares a tensor in the accumulator's type."""
+        return Word(accumulator_of(self.name))
 
     def __call__(self, *args: Operand, **keywords: Operand) -> Handle:
         named = tuple(syntax.Keyword(name, expression_of(value)) for name, value in keywords.items())

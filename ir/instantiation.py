@@ -20,7 +20,7 @@ from uol.ir.render import show
 from uol.ir.report import at, closest, mismatch
 from uol.ir.syntax import Name, Node, Op, below
 from uol.ir.terms import compare
-from uol.ir.types import DTYPES, INDEX
+from uol.ir.types import DTYPES, INDEX, resolved
 
 
 def instantiate(
@@ -132,7 +132,7 @@ def _check_types(op: Op, types: Mapping[str, str]) -> None:
 
 
 def _scalar_type(op: Op, types: Mapping[str, str]) -> str:
-    return "f64" if any(types.get(p.type, p.type) == "f64" for p in (*op.params, *op.results)) else "f32"
+    return "f64" if any(resolved(p.type, types) == "f64" for p in (*op.params, *op.results)) else "f32"
 
 
 def _attributes(env: Environment, given: Mapping[str, int | float], defaults: bool) -> tuple[Scalar, ...]:

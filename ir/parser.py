@@ -14,6 +14,7 @@ from uol.ir import syntax
 from uol.ir.errors import ParseError
 from uol.ir.span import Span
 from uol.ir.syntax_errors import explain
+from uol.ir.types import accumulator_of
 
 LANGUAGE_VERSION = 1
 MAX_DEPTH = 64
@@ -98,8 +99,10 @@ class _Builder:
         )
 
     def param(self, tree: lark.Tree[lark.Token]) -> syntax.Param:
-        name, dtype = _tokens(tree)
-        return syntax.Param(str(name), str(dtype), self.dims(_trees(tree)), span=self.span(tree))
+        kind, *dims = _trees(tree)
+        *wide, dtype = map(str, _tokens(kind))
+        written = accumulator_of(dtype) if wide else dtype
+        return syntax.Param(str(_tokens(tree)[0]), written, self.dims(dims), span=self.span(tree))
 
     def attribute(self, tree: lark.Tree[lark.Token]) -> syntax.Attribute:
         name, kind = _tokens(tree)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from uol.ir.span import Span
-from uol.ir.types import is_float
+from uol.ir.types import base_type, is_float, resolved
 
 NOWHERE = Span("<none>", 0, 0, 0, 0)
 """The span of a node that no text holds."""
@@ -138,7 +138,7 @@ class Statement(Node):
 
 @dataclass(frozen=True, slots=True)
 class Param(Node):
-    """`x: T[N, C]`, an input or a result."""
+    """`x: T[N, C]`, an input or a result. `type` is a type, a variable, or `acc(T)`, the accumulator of either."""
 
     name: str
     type: str
@@ -176,8 +176,10 @@ class Op(Node):
     source: str | None = field(default=None, compare=False, repr=False)
 
     def types_of(self, name: str) -> tuple[str, ...]:
-        """The types that a type's name stands for: the set of a variable, else itself alone."""
-        return next((t.types for t in self.domain if t.variable == name), (name,))
+        """The types that a type's name stands for: those of a variable's set, else one alone."""
+        variable = base_type(name)
+        admitted = next((t.types for t in self.domain if t.variable == variable), (variable,))
+        return tuple(dict.fromkeys(resolved(name, {variable: t}) for t in admitted))
 
     @property
     def float_inputs(self) -> tuple[str, ...]:

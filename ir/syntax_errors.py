@@ -69,6 +69,12 @@ _BAD_EXAMPLES: dict[str, list[str]] = {
         "op f() -> (y: f32) {}",
         "op f() -> (y) {}",
     ],
+    "the accumulator's type is `acc` of one type or variable: `name: acc(T)[dims]`": [
+        "op f(x: acc[N]) -> (y: f32[]) {}",
+        "op f(x: acc(acc(T))[N]) -> (y: f32[]) {}",
+        "op f(x: acc()[N]) -> (y: f32[]) {}",
+        "op f(x: wide(T)[N]) -> (y: f32[]) {}",
+    ],
     "attributes stand after a `;`: `(x: T[N]; stride: int = 1)`": [
         "op f(x: f32[N], k: int = 1) -> (y: f32[N]) {}",
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -48,6 +49,26 @@ NARROW = ("f16", "bf16", "f8e4m3", "f8e5m2")
 INDEX = "idx"
 """The type of dims, indices and whatever is computed from them where an index stands: an unbounded integer.
 As a value it is `i64` (rule 1) and must be cast."""
+
+
+def accumulator_of(name: str) -> str:
+    """How a text says the type in which values of a type are added up: `acc(T)`."""
+    return f"acc({name})"
+
+
+def base_type(name: str) -> str:
+    """The type or variable in the name of a type: T of `T`, and of `acc(T)`, which does not say what T is."""
+    return name.removeprefix("acc(").removesuffix(")")
+
+
+def resolved(name: str, types: Mapping[str, str]) -> str:
+    """What the name of a type stands for where `types` binds the variables: `T`, `f32`, or `acc(T)`.
+
+    >>> resolved("acc(T)", {"T": "bf16"}), resolved("T", {"T": "bf16"}), resolved("f64", {})
+    ('f32', 'bf16', 'f64')
+    """
+    found = types.get(base_type(name), base_type(name))
+    return DTYPES[found].accumulator if base_type(name) != name and found in DTYPES else found
 
 
 def is_float(dtype: str) -> bool:

@@ -16,6 +16,7 @@ from uol.dim_arithmetic import Value, value_of
 from uol.ir.errors import ShapeError
 from uol.ir.printer import print_expr
 from uol.ir.syntax import Binary, Expr, Name, Node, Op, Pack, Param, operands
+from uol.ir.types import resolved
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Instance:
     attrs: Mapping[str, int | float]
 
     def dtype(self, param: Param) -> str:
-        return self.types.get(param.type, param.type)
+        return resolved(param.type, self.types)
 
     def shape(self, param: Param) -> tuple[int, ...]:
         """The sizes of a tensor. Raises ShapeError where one is negative."""

@@ -15,7 +15,7 @@ from uol.ir.binding import solve
 from uol.ir.errors import ShapeError, TypeCheckError
 from uol.ir.printer import print_expr
 from uol.ir.syntax import Expr, Name, Op, Pack, Param
-from uol.ir.types import DTYPES
+from uol.ir.types import resolved
 
 Shape = Sequence[int]
 
@@ -47,7 +47,7 @@ def bind_tensors(
 
 def result_type_variables(op: Op) -> tuple[str, ...]:
     """The type variables that no input has: a call must name them."""
-    bound = {p.type for p in op.params}
+    bound = {p.type for p in op.params}  # `acc(T)` does not say what T is
     return tuple(s.variable for s in op.domain if s.variable not in bound)
 
 
@@ -55,13 +55,8 @@ def _bind_types(op: Op, dtypes: Mapping[str, str], result_types: Mapping[str, st
     domain = {s.variable: s.types for s in op.domain}
     types: dict[str, str] = {}
     owner: dict[str, str] = {}
-    for param in op.params:
+    for param in (p for p in op.params if p.type in domain):
         dtype = dtypes[param.name]
-        if param.type in DTYPES:
-            if dtype != param.type:
-                message = f"{op.name}: {param.name} is {dtype}, the operator takes {param.type}"
-                raise TypeCheckError(message, hint="cast it first")
-            continue
         known = types.setdefault(param.type, dtype)
         first = owner.setdefault(param.type, param.name)
         if known != dtype:
@@ -77,6 +72,11 @@ def _bind_types(op: Op, dtypes: Mapping[str, str], result_types: Mapping[str, st
         if dtype not in domain[variable]:
             allowed = f"it is one of {', '.join(domain[variable])}"
             raise TypeCheckError(f"{op.name} does not admit {dtype} for {owner[variable]}", hint=allowed)
+    for param in (p for p in op.params if p.type not in domain):
+        dtype, wanted = dtypes[param.name], resolved(param.type, types)
+        if dtype != wanted:
+            message = f"{op.name}: {param.name} is {dtype}, the operator takes {wanted}"
+            raise TypeCheckError(message, hint="cast it first")
     return types
 
 

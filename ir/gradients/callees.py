@@ -16,6 +16,7 @@ from uol.ir.gradients.substitution import Item
 from uol.ir.library import Library
 from uol.ir.report import closest, mismatch
 from uol.ir.syntax import Access, Apply, Exchange, Expr, Name, Node, Number, Op, Pack, Statement, Target, exchange
+from uol.ir.types import base_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +64,14 @@ def results_of(found: Op, call: Apply, types: Types) -> tuple[Result, ...]:
         if given is not None:
             names[attribute.name] = given if given is not attribute.default else _resolved(given, names, packs)
     return tuple(
-        Result(f"{found.name}_{r.name}", variables.get(r.type, r.type), _dims(r.dims, names, packs)) for r in found.results
+        Result(f"{found.name}_{r.name}", _type(r.type, variables, types), _dims(r.dims, names, packs)) for r in found.results
     )
+
+
+def _type(declared: str, variables: Mapping[str, str], types: Types) -> str:
+    """A type of the callee in the words of the caller."""
+    found = variables.get(base_type(declared), base_type(declared))
+    return found if declared == base_type(declared) else types.accumulator(found)
 
 
 def _bind(dims: Dims, passed: Dims, names: dict[str, Expr], packs: dict[str, Dims]) -> None:

@@ -75,7 +75,7 @@ def derive(op: Op, library: Library, wrt: Sequence[str] | None = None) -> Derive
     results = tuple(Param(wanted[p.name], p.type, p.dims) for p in op.params if p.name in wanted)
     for param, name in zip(results, wanted, strict=True):
         types.declare(param)
-        reversal.define(param.name, reversal.element(name), reversal.total(name), param.type)
+        reversal.define(param.name, reversal.element(name), reversal.total(name), types.tensors[param.name])
     body = share(reversal.forward, reversal.statements, frozenset(wanted.values()), types, names)
     return Derived(assemble(op, cotangents, results, body), Roles(seeds, wanted))
 

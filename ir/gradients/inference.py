@@ -28,7 +28,7 @@ from uol.ir.syntax import (
     operands,
 )
 from uol.ir.terms import COMPARISONS
-from uol.ir.types import DTYPES, INDEX
+from uol.ir.types import DTYPES, INDEX, accumulator_of, base_type
 
 Dims = tuple[Item, ...]
 
@@ -44,17 +44,21 @@ class Types:
     def is_float(self, dtype: str | None) -> bool:
         if dtype is None:
             return False
-        inner = dtype.removeprefix("acc(").removesuffix(")")
-        return all(DTYPES[t].kind == "float" for t in self.sets.get(inner, (inner,)) if t in DTYPES) and dtype != INDEX
+        name = base_type(dtype)
+        return all(DTYPES[t].kind == "float" for t in self.sets.get(name, (name,)) if t in DTYPES) and dtype != INDEX
 
     def accumulator(self, dtype: str) -> str:
         """What `acc` casts to."""
-        if dtype.startswith("acc("):
+        if base_type(dtype) != dtype:
             return dtype
         if dtype in DTYPES:
             return DTYPES[dtype].accumulator
         wide = all(DTYPES[t].accumulator == t for t in self.sets[dtype])
-        return dtype if wide else f"acc({dtype})"
+        return dtype if wide else accumulator_of(dtype)
+
+    def canonical(self, dtype: str) -> str:
+        """The name by which a declared type goes here: `acc(T)` only where that differs from T."""
+        return dtype if base_type(dtype) == dtype else self.accumulator(base_type(dtype))
 
     def cast(self, expr: Expr, source: str, target: str) -> Expr:
         """`expr` of type `source` as a `target`. From one variable's accumulator to another's there is no word in the
@@ -72,8 +76,8 @@ class Types:
                 return arg
         if self.accumulator(source) == target:
             return Apply("acc", (expr,))
-        if target.startswith("acc("):
-            return Apply("acc", (Apply(target[4:-1], (expr,)),))
+        if base_type(target) != target:
+            return Apply("acc", (Apply(base_type(target), (expr,)),))
         return Apply(target, (expr,))
 
     def of(self, node: Node) -> str | None:
@@ -106,7 +110,7 @@ class Types:
         return next((t for t in map(self.of, parts) if t is not None), None)
 
     def declare(self, param: Param) -> None:
-        self.tensors[param.name] = param.type
+        self.tensors[param.name] = self.canonical(param.type)
         self.dims[param.name] = param.dims
 
 

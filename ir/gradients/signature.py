@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from uol.ir.gradients.substitution import tensors_of
 from uol.ir.syntax import Apply, Attribute, Expr, Name, Node, Op, Pack, Param, Statement, below
+from uol.ir.types import base_type
 
 
 def assemble(op: Op, cotangents: tuple[Param, ...], results: tuple[Param, ...], body: tuple[Statement, ...]) -> Op:
@@ -19,14 +20,14 @@ def assemble(op: Op, cotangents: tuple[Param, ...], results: tuple[Param, ...], 
     wanted = _dims(needed) & _dims(_nodes((*candidates, *cotangents)))
     for param in (*cotangents, *candidates):  # a cotangent costs nothing: it is there anyway
         missing = wanted - _named_dims(kept)
-        types_missing = {r.type for r in results} - {p.type for p in kept}
+        types_missing = {base_type(p.type) for p in (*results, *kept)} - {p.type for p in kept}
         if param not in kept and (_named_dims([param]) & missing or (param.type in types_missing and param in op.params)):
             kept.append(param)
     params = tuple(p for p in (*candidates, *cotangents) if p in kept)
     attributes = _attributes(op, [*_nodes(params), *_nodes(results), *_body_nodes(body)])
     known = _named_dims(params) | {a.name for a in attributes} | {p.name for p in params}
     where = tuple(w for w in op.where if _leaves(w) <= known)
-    variables = {p.type for p in (*params, *results)} | {n.fn for n in _calls(body)}
+    variables = {base_type(p.type) for p in (*params, *results)} | {n.fn for n in _calls(body)}
     domain = tuple(t for t in op.domain if t.variable in variables)
     return Op(f"{op.name}_grad", params, attributes, results, domain, where, body)
 

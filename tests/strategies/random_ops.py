@@ -83,7 +83,7 @@ def _reductions(inner: st.SearchStrategy[s.Expr]) -> st.SearchStrategy[s.Reducti
 def surface_ops() -> st.SearchStrategy[s.Op]:
     """Operators of any form: they print and parse, and most do not pass the checker."""
     exprs = surface_exprs()
-    params = st.builds(s.Param, names(), st.sampled_from(("T", "f32", "i32")), _dims(exprs))
+    params = st.builds(s.Param, names(), st.sampled_from(("T", "f32", "i32", "acc(T)")), _dims(exprs))
     attributes = st.builds(s.Attribute, names(), st.sampled_from(("int", "float")), st.one_of(st.none(), exprs))
     targets = st.builds(s.Target, names(), _dims(exprs))
     types = st.lists(st.sampled_from(FLOATS), min_size=1, max_size=3).map(tuple)
