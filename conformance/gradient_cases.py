@@ -1,7 +1,7 @@
 """The gradient of an operator as a case: inputs that belong together, and a comparison with PyTorch's autograd.
 
-A gradient reads results of the forward. They are made from the forward's inputs, so that a relation that the text relies
-on (a softmax adds up to one) holds.
+A gradient reads results of the forward, and what it saves. They are made from the forward's inputs, so that a relation that
+the text relies on (a softmax adds up to one) holds.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from uol.conformance.interval import Array
 from uol.conformance.verdict import Case
 from uol.instance import Instance
 from uol.ir import instantiate, interpret
+from uol.ir.library import SAVING
 from uol.ir.nodes import Program, Tensor
 from uol.ir.rounding import round_to
 from uol.ir.storage import decode
@@ -51,13 +52,17 @@ def _narrowed(op: Op, workload: Workload) -> Workload:
 
 def gradient_inputs(case: Case, forward: Op, program: Program) -> dict[str, Array]:
     """The inputs of a gradient, and those of its forward, by name; each rounded to its type."""
+    saving = catalogue().get(f"{forward.name}{SAVING}") or forward
+    saved = {r.name for r in saving.results} - {r.name for r in forward.results}
     at = bind_names(forward, case.dtype, case.workload.dims, case.workload.attrs)
     whole = {name: value for name, value in at.attrs.items() if isinstance(value, int)}
-    first = instantiate(forward, catalogue(), types=at.types, ranks=at.ranks, dims=at.flat_dims, attrs=whole)
+    first = instantiate(saving, catalogue(), types=at.types, ranks=at.ranks, dims=at.flat_dims, attrs=whole)
     inputs = make_inputs(first, case.inputs, case.seed)
     results = interpret(first, inputs, {s.name: at.attrs[s.name] for s in first.scalars})
     rounded = {t.name: round_to(results[t.name], t.dtype) for t in first.by_role("out")}
-    own = make_inputs(program, case.inputs, case.seed + 1)
+    # what is saved draws no numbers: the cotangents are those of a gradient that makes it again
+    tensors = {n: replace(t, role="local") if n in saved else t for n, t in program.tensors.items()}
+    own = make_inputs(replace(program, tensors=tensors), case.inputs, case.seed + 1)
     return {**own, **inputs, **rounded}
 
 

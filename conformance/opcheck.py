@@ -28,7 +28,7 @@ from uol.named_binding import bind_names
 from uol.ops.inputs import make_inputs
 from uol.ops.texts import names
 from uol.ops.workloads import Workload, workloads_of
-from uol.torch_bridge import gradient_function, operator
+from uol.torch_bridge import generated, operator
 from uol.torch_schema import TORCH_TYPES
 
 Case = tuple[tuple[torch.Tensor, ...], dict[str, int | float | torch.dtype]]
@@ -73,9 +73,10 @@ def check(name: str) -> tuple[str, ...]:
     if name.endswith(GRADIENT) or not has_gradient(op):
         return found
     gradient = gradient_op(op, op.float_inputs)
-    gradient_function(gradient.op)  # makes it known
+    for each in (gradient.op, gradient.forward):
+        generated(each)  # makes it known
     with torch.no_grad():
-        results = getattr(torch.ops.uol, name)(*inputs, **options)
+        results = getattr(torch.ops.uol, gradient.forward.name)(*inputs, **options)
     results = (results,) if isinstance(results, torch.Tensor) else results
     parts = {"input": inputs, "result": results, "cotangent": [torch.ones_like(y) for y in results]}
     arguments = tuple(parts[kind][at].detach().clone() for kind, at in gradient.sources)

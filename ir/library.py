@@ -8,6 +8,7 @@ from uol.ir.errors import TypeCheckError
 from uol.ir.syntax import Op
 
 GRADIENT = "_grad"
+SAVING = "_saving"
 
 
 class Library:
@@ -21,8 +22,8 @@ class Library:
 
     def get(self, name: str) -> Op | None:
         """The operator of that name, or None. `f_grad` is the gradient of f: the text that is written for it, or the
-        derived one."""
-        return self._ops.get(name) or self.written_gradient(name) or self._derived_gradient(name)
+        derived one. `f_saving` is f with what a written gradient reads beside inputs and results."""
+        return self._ops.get(name) or self.written_gradient(name) or self._derived_gradient(name) or self._saving(name)
 
     def written_gradient(self, name: str) -> Op | None:
         """The text that stands in the place of a derived gradient: one that was added under that name."""
@@ -36,6 +37,14 @@ class Library:
             if forward is not None and has_gradient(forward):
                 self._derived[name] = gradient(forward, self)
         return self._derived.get(name)
+
+    def _saving(self, name: str) -> Op | None:
+        forward = self.get(name.removesuffix(SAVING)) if name.endswith(SAVING) else None
+        if forward is None:
+            return None
+        from uol.ir.gradients.saving import saving_operator
+
+        return saving_operator(forward, self)
 
     def add(self, op: Op) -> None:
         """Takes an operator in. A name may be given again only to an equal operator."""

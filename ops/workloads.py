@@ -22,7 +22,7 @@ from importlib.resources import files
 from typing import Any
 
 from uol.ir.errors import UolError
-from uol.ir.library import GRADIENT
+from uol.ir.library import GRADIENT, SAVING
 from uol.ops.texts import family_of, names
 
 Extent = int | tuple[int, ...]
@@ -88,15 +88,17 @@ def has_workloads(op: str) -> bool:
 
 
 def cases_of(op: str) -> Cases | None:
-    """The cases of an operator of the library, or of its gradient, which is checked on the same; None for any other."""
+    """The cases of an operator of the library, or of one made from it (its gradient, what saves values for that), which is
+    checked on the same; None for any other."""
     family = family_of(op)
     if family is not None:
         return _family(family).get(op)
-    forward = cases_of(op.removesuffix(GRADIENT)) if op.endswith(GRADIENT) else None
-    return None if forward is None else _of_gradient(op, forward)
+    made = next((suffix for suffix in (GRADIENT, SAVING) if op.endswith(suffix)), None)
+    forward = None if made is None else cases_of(op.removesuffix(made))
+    return None if forward is None else _of_made(op, forward)
 
 
-def _of_gradient(op: str, forward: Cases) -> Cases:
+def _of_made(op: str, forward: Cases) -> Cases:
     workloads = tuple(replace(w, op=op) for w in forward.workloads)
     return Cases(workloads, ("exact", "random"), forward.values)
 

@@ -75,12 +75,14 @@ def op(
         raise ParseError("the text holds no operator", hint="write: op name(x: f32[N]) -> (y: f32[N]) { y[i] = x[i] }")
     import_tvm()
     from uol.ir.checker import check
+    from uol.ir.gradients.saving import check_written
 
     library = catalogue().copy()
     for each in parsed:
         library.add(each)
     for each in parsed:
         check(each, library)
+        check_written(each, library)
     if aliases is not None:
         require_names(aliases, "aliases", 'write aliases={"running_mean": "new_mean"}')
         check_aliases(parsed[-1], aliases)

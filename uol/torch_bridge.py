@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any
 
 import torch
 
@@ -20,7 +19,7 @@ from uol.ir.errors import UolError
 from uol.ir.library import GRADIENT
 from uol.ir.syntax import Op
 from uol.torch_call import TorchOperator
-from uol.torch_gradient import call, register
+from uol.torch_gradient import Gradient, register
 from uol.torch_schema import schemas
 
 _library = torch.library.Library("uol", "DEF")
@@ -70,23 +69,18 @@ def require_first(op: Op) -> None:
         raise UolError(message, hint=f"register both in one text, or before the first backward of {forward.op.name}")
 
 
-def gradient_function(op: Op) -> Callable[..., Any]:
-    """A gradient operator as a function of tensors; defined now, where PyTorch does not know it."""
+def generated(op: Op) -> Gradient:
+    """An operator that was made from another one's text, as autograd knows it; defined now, where PyTorch does not know it."""
     if op.name not in _defined:
         _defined[op.name] = _define(op)
-    gradient = _defined[op.name].gradient
-
-    def function(*inputs: torch.Tensor, **options: Any) -> Any:
-        return call(gradient, inputs, options)
-
-    return function
+    return _defined[op.name].gradient
 
 
 def _define(op: Op) -> TorchOperator:
     plain, with_out = schemas(op)
     _library.define(plain)
     _library.define(with_out)
-    own = TorchOperator(op, gradient_function)
+    own = TorchOperator(op, generated)
     for key in ("CPU", "CompositeExplicitAutograd"):  # the second for any other device: `torch_devices` knows which run
         _library.impl(op.name, own.compute, key)
         _library.impl(f"{op.name}.out", own.compute_into, key)

@@ -7,12 +7,13 @@ again. An input that was broadcast gets the sum over what it was broadcast to.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, NoReturn
 
 import torch
 from torch.autograd import forward_ad
 
-from uol.gradient_ops import GradientOp, gradient_op
+from uol.gradient_ops import Backward, GradientOp, backward_of, saving_of
 from uol.ir.errors import UolError
 from uol.ir.gradients import has_gradient
 from uol.ir.syntax import Op
@@ -21,8 +22,8 @@ from uol.torch_eager import is_eager
 from uol.torch_schema import type_options
 
 Tensor = torch.Tensor
-Define = Callable[[Op], Callable[..., Any]]
-"""Makes an operator known to PyTorch, where it is not yet, and gives it as a function."""
+Define = Callable[[Op], "Gradient"]
+"""Makes an operator known to PyTorch, where it is not yet, and gives what autograd asks of it."""
 Cast = Callable[[Sequence[Tensor]], Sequence[Tensor]]
 
 
@@ -42,7 +43,7 @@ class Gradient:
         self.compute = compute
         self.define = define
         self.autocast: Cast = lambda inputs: inputs  # the inputs as `torch.autocast` has them (`torch_autocast`)
-        self.made: dict[tuple[bool, ...], GradientOp | None] = {}  # by which inputs need a gradient
+        self.made: dict[tuple[bool, ...], Backward | None] = {}  # by which inputs need a gradient
         self.names = tuple(p.name for p in op.params)
         self.differentiable = op.float_inputs if has_gradient(op) else ()
 
@@ -52,36 +53,55 @@ class Gradient:
         ctx.options = options
         ctx.shapes = [x.shape for x in inputs]
         ctx.types = [x.dtype for x in inputs]
-        ctx.gradient = self.derived(inputs)
-        if ctx.gradient is not None:
+        ctx.way = self.derived(inputs)
+        if ctx.way is not None:
             present = {"input": inputs, "result": outputs}
-            ctx.save_for_backward(*[present[kind][at] for kind, at in ctx.gradient.sources if kind != "cotangent"])
+            ctx.save_for_backward(*[present[kind][at] for kind, at in ctx.way.kept])
+            if ctx.way.plain is not None:
+                ctx.set_materialize_grads(False)  # so that what is saved has no cotangent, but where one comes to it
+                ctx.results = [(y.shape, y.dtype) for y in outputs]
         if not all(y.is_floating_point() for y in outputs):
             ctx.mark_non_differentiable(*(y for y in outputs if not y.is_floating_point()))
 
-    def derived(self, inputs: Sequence[Tensor]) -> GradientOp | None:
-        """The gradient operator for the inputs that need one; None where none of them does."""
+    @cached_property
+    def saving(self) -> Gradient | None:
+        """The operator that runs in the place of this one where a gradient is recorded, so that it can be saved what the
+        gradient reads; None where this one gives all."""
+        found = saving_of(self.op)
+        return None if found is None else self.define(found)
+
+    def own(self, results: Sequence[Tensor]) -> Any:
+        """What `saving` has given, without what is saved."""
+        count = len(self.op.results)
+        return results[0] if count == 1 else tuple(results[:count])
+
+    def derived(self, inputs: Sequence[Tensor]) -> Backward | None:
+        """The gradient operators for the inputs that need one; None where none of them does."""
         if torch._C._are_functorch_transforms_active():  # what `vmap` has wrapped does not say whether it needs a gradient
             needed = tuple([x.is_floating_point() for x in inputs])
         else:
             needed = tuple([x.requires_grad for x in inputs])
         if needed not in self.made:
             wrt = tuple(n for n, need in zip(self.names, needed, strict=True) if need and n in self.differentiable)
-            self.made[needed] = gradient_op(self.op, wrt) if wrt else None
+            self.made[needed] = backward_of(self.op, wrt) if wrt else None
         return self.made[needed]
 
     def backward(self, ctx: Any, *cotangents: Tensor | None) -> tuple[Tensor | None, ...]:
         """One cotangent for each input, None where none is needed."""
-        gradient: GradientOp | None = ctx.gradient
-        if gradient is None:
+        way: Backward | None = ctx.way
+        if way is None or all(dy is None for dy in cotangents):
             return (None,) * len(self.names)
-        saved = iter(ctx.saved_tensors)
-        arguments = [cotangents[at] if kind == "cotangent" else next(saved) for kind, at in gradient.sources]
+        gradient = way.whole
+        if way.plain is not None:
+            gradient = way.plain if all(dy is None for dy in cotangents[way.results :]) else way.whole
+            cotangents = completed(cotangents, gradient, ctx.results)
+        present = dict(zip(way.kept, ctx.saved_tensors, strict=True))
+        arguments: list[Any] = [cotangents[s[1]] if s[0] == "cotangent" else present[s] for s in gradient.sources]
         known = {a.name for a in gradient.op.attributes}
         options = {name: value for name, value in ctx.options.items() if name in known}
         types = {p.type: dtype for p, dtype in zip(self.op.params, ctx.types, strict=True)}
         options |= {key: types[variable] for key, variable in type_options(gradient.op).items()}
-        found = self.define(gradient.op)(*arguments, **options)  # through `call`: it may be differentiated again
+        found = call(self.define(gradient.op), arguments, options)  # it may be differentiated again
         each = dict(zip(gradient.wrt, (found,) if isinstance(found, Tensor) else found, strict=True))
         return tuple(self.reduced(each.get(name), shape) for name, shape in zip(self.names, ctx.shapes, strict=True))
 
@@ -89,6 +109,16 @@ class Gradient:
     def reduced(found: Tensor | None, shape: torch.Size) -> Tensor | None:
         """The cotangent of an input that was broadcast."""
         return found if found is None or found.shape == shape else found.sum_to_size(shape)
+
+
+def completed(
+    cotangents: Sequence[Tensor | None], gradient: GradientOp, results: Sequence[tuple[torch.Size, torch.dtype]]
+) -> tuple[Tensor | None, ...]:
+    """The cotangents with zeros for those that a gradient reads and that are none: `results` are shapes and types."""
+    like = next(dy for dy in cotangents if dy is not None)
+    read = {at for kind, at in gradient.sources if kind == "cotangent"}
+    pairs = enumerate(zip(cotangents, results, strict=True))
+    return tuple(like.new_zeros(y[0], dtype=y[1]) if dy is None and at in read else dy for at, (dy, y) in pairs)
 
 
 class _Function(torch.autograd.Function):
@@ -149,12 +179,16 @@ def _is_transformed() -> bool:
 
 def record_eagerly(gradient: Gradient, inputs: Sequence[Tensor], options: Mapping[str, Any]) -> Any:
     """The operator on plain tensors (`is_eager`) of which one at least needs a gradient."""
-    return _EagerFunction.apply(gradient, options, *inputs)  # type: ignore[no-untyped-call]  # as PyTorch declares it
+    saving = gradient.saving
+    found = _EagerFunction.apply(saving or gradient, options, *inputs)  # type: ignore[no-untyped-call]  # as PyTorch declares it
+    return found if saving is None else gradient.own(found)
 
 
 def record(gradient: Gradient, inputs: Sequence[Tensor], options: Mapping[str, Any]) -> Any:
     """The operator on tensors of which one at least needs a gradient."""
-    return _Function.apply(gradient, options, *inputs)  # type: ignore[no-untyped-call]  # as PyTorch declares it
+    saving = gradient.saving
+    found = _Function.apply(saving or gradient, options, *inputs)  # type: ignore[no-untyped-call]  # as PyTorch declares it
+    return found if saving is None else gradient.own(found)
 
 
 def register(gradient: Gradient, library: torch.library.Library) -> None:

@@ -3,7 +3,8 @@
     op f(x: T[*S], ...) -> (y: T[*S])     op f_grad(x, ..., y, dy: T[*S]) -> (dx: T[*S], ...)
 
 Saved: inputs and results of the forward, and of these only what the gradient reads, or whose dims it names.
-Recomputed: every intermediate that is read, by the forward's own statement. A cotangent has its value's type; several
+Recomputed: every intermediate that is read, by the forward's own statement. (A written gradient may ask for one: `saving`.)
+A cotangent has its value's type; several
 terms add up in the accumulator before one cast. The gradient of a gradient is derived in the same way.
 """
 
@@ -18,6 +19,7 @@ from uol.ir.gradients.inference import Types, float_types
 from uol.ir.gradients.naming import Names
 from uol.ir.gradients.nesting import reductions_apart
 from uol.ir.gradients.reversal import Reversal
+from uol.ir.gradients.saving import with_saving_calls
 from uol.ir.gradients.sharing import share
 from uol.ir.gradients.signature import assemble
 from uol.ir.library import Library
@@ -64,7 +66,8 @@ def derive(op: Op, library: Library, wrt: Sequence[str] | None = None) -> Derive
     for param in (*op.params, *op.results):
         types.declare(param)
     asked = _inputs(op, types, wrt)
-    op = reductions_apart(calls_apart(op, library, types, names), types, names)
+    op = with_saving_calls(calls_apart(op, library, types, names), library, types, names)
+    op = reductions_apart(op, types, names)
     seeds = {r.name: names.fresh(f"d{r.name}") for r in op.results if types.is_float(r.type)}
     cotangents = tuple(Param(seeds[r.name], r.type, r.dims) for r in op.results if r.name in seeds)
     for param in cotangents:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from uol.ir.gradients.algebra import Product, Sum, product_of, to_expr
-from uol.ir.gradients.backward_call import Roles, arguments, statement_of
+from uol.ir.gradients.backward_call import Roles, arguments, roles_by_name, statement_of
 from uol.ir.gradients.callees import call_of, callee
 from uol.ir.gradients.cotangent import Cotangent, Index
 from uol.ir.gradients.forms import is_plain_read
@@ -18,6 +18,7 @@ from uol.ir.gradients.learning import is_order, learn
 from uol.ir.gradients.ledger import Ledger, is_read_at
 from uol.ir.gradients.naming import Names
 from uol.ir.gradients.rewriting import known_values
+from uol.ir.gradients.saving import plain_operator
 from uol.ir.gradients.scattering import scattered
 from uol.ir.gradients.substitution import (
     Item,
@@ -29,7 +30,7 @@ from uol.ir.gradients.substitution import (
     tensors_in,
 )
 from uol.ir.gradients.sweep import Sweep
-from uol.ir.library import Library
+from uol.ir.library import GRADIENT, Library
 from uol.ir.syntax import Access, Apply, Binary, Expr, Name, Number, Op, Pack, Reduction, Statement, Target, below
 
 
@@ -164,7 +165,7 @@ class Reversal(Ledger):
         call = call_of(statement)
         assert call is not None
         found = callee(self.op, call, self.library)
-        backward, roles = self.gradient_of(found)
+        backward, roles = self.backward_of(found, statement)
         results = {r.name: t.tensor for r, t in zip(found.results, statement.targets, strict=True)}
         cotangents = {}
         for result, target in zip(found.results, statement.targets, strict=True):
@@ -183,6 +184,18 @@ class Reversal(Ledger):
                 self.terms.setdefault(tensor, []).append(Cotangent(self.types.tensors[tensor], (part,)))
         args = arguments(found, backward, roles, call, results, cotangents)
         self.statements.append(statement_of(backward, args, call, tuple(made)))
+
+    def backward_of(self, found: Op, statement: Statement) -> tuple[Op, Roles]:
+        """The gradient of a callee: the written one that reads what is saved, where no cotangent comes to that."""
+        plain = plain_operator(found, self.library)
+        if plain is not None and not any(self.has_cotangent(t.tensor) for t in statement.targets[len(plain.results) :]):
+            written = self.library.written_gradient(f"{plain.name}{GRADIENT}")
+            assert written is not None
+            return written, roles_by_name(found, written)
+        return self.gradient_of(found)
+
+    def has_cotangent(self, tensor: str) -> bool:
+        return tensor in self.seeds or any(t.sum for t in self.terms.get(tensor, []))
 
     def cotangent_tensor(self, target: Target) -> str:
         """The tensor that holds the cotangent of a target, zeros where it has none."""

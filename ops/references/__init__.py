@@ -38,7 +38,8 @@ def register_reference(op: str, function: Registered) -> None:
 
 def has_reference(op: str) -> bool:
     """Is there a reference for this operator? Every one of the library has one, and so has its gradient."""
-    return family_of(op) is not None or op in _registered or forward_of(op) is not None
+    forward = forward_of(op)
+    return family_of(op) is not None or op in _registered or (forward is not None and has_reference(forward.name))
 
 
 def reference(

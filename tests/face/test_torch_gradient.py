@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch.autograd import forward_ad, gradcheck, gradgradcheck
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import uol
 
@@ -100,6 +101,98 @@ def test_a_written_gradient_gives_what_is_asked_for(needed: tuple[int, ...]) -> 
     tensors = [random(1, 4, 3, 5), random(1, 2, 6, 5), random(1, 2, 6, 7)]
     given = [t if n in needed else t.detach() for n, t in enumerate(tensors)]
     assert gradcheck(lambda *chosen: _attention(given, needed, chosen), [tensors[n] for n in needed])
+
+
+MASK = torch.tensor([[[1, 0, 1, 1, 0, 1], [0, 0, 0, 0, 0, 0], [0, 0, 0, 1, 0, 0]]]).bool()  # all, none, one of a row's keys
+ATTENTIONS: dict[str, Callable[..., object]] = {
+    "attention": uol.ops.attention,
+    "causal_attention": uol.ops.causal_attention,
+    "masked_attention": lambda q, k, v: uol.ops.masked_attention(q, k, v, MASK),
+    "biased_attention": lambda q, k, v: uol.ops.biased_attention(q, k, v, q[0, :, :, :1] * k[0, :1, None, :, 0]),
+}
+
+
+@pytest.mark.parametrize("name", ATTENTIONS)
+def test_attention_has_derivatives_of_every_order(name: str) -> None:
+    tensors = (random(1, 4, 3, 5), random(1, 2, 6, 5), random(1, 2, 6, 7))
+    assert gradcheck(ATTENTIONS[name], tensors) and gradgradcheck(ATTENTIONS[name], tensors)
+
+
+def sees(function: Callable[[], object]) -> list[str]:
+    """The operators of ours that PyTorch's dispatcher sees."""
+    names: list[str] = []
+
+    class Recorder(TorchDispatchMode):
+        def __torch_dispatch__(self, fn, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+            names.extend([fn.name().removeprefix("uol::")] if fn.namespace == "uol" else [])
+            return fn(*args, **(kwargs or {}))
+
+    with Recorder():
+        function()
+    return names
+
+
+def test_what_a_gradient_saves_is_computed_where_one_is_recorded() -> None:
+    tensors = (random(1, 4, 3, 5), random(1, 2, 6, 5), random(1, 2, 6, 7))
+    plain = tuple(t.detach() for t in tensors)
+
+    def loss(*inputs: torch.Tensor) -> torch.Tensor:
+        result = uol.ops.attention(*inputs)
+        assert isinstance(result, torch.Tensor)
+        return result.square().sum()
+
+    assert sees(lambda: loss(*plain)) == ["attention"]
+    assert sees(lambda: loss(*tensors).backward()) == ["attention_saving", "attention_grad"]
+    assert sees(lambda: torch.func.grad(loss)(*plain)) == ["attention_saving", "attention_grad"]
+    saved = [t.shape for t in uol.ops.attention(*tensors).grad_fn.saved_tensors]  # type: ignore[union-attr,attr-defined]
+    assert saved == [*(t.shape for t in tensors), (1, 4, 3, 7), (1, 4, 3)]
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_the_log_sum_exp_of_narrow_rows_is_kept_in_f32(dtype: torch.dtype) -> None:
+    q, k, v = (random(*s).detach().to(dtype).requires_grad_() for s in ((1, 4, 3, 5), (1, 2, 6, 5), (1, 2, 6, 7)))
+    y = uol.ops.attention(q, k, v)
+    assert isinstance(y, torch.Tensor) and y.grad_fn is not None
+    assert [t.dtype for t in y.grad_fn.saved_tensors] == [dtype] * 4 + [torch.float32]  # type: ignore[attr-defined]
+    y.square().sum().backward()
+    assert q.grad is not None and q.grad.dtype is dtype
+
+
+TRANSFORMS: dict[str, Callable[[Callable[..., torch.Tensor]], Callable[..., object]]] = {
+    "backward": lambda f: lambda *t: torch.autograd.grad(f(*(leaves := [x.clone().requires_grad_() for x in t])), leaves),
+    "torch.compile": lambda f: TRANSFORMS["backward"](torch.compile(f, backend="aot_eager", fullgraph=True)),
+    "dynamic shapes": lambda f: TRANSFORMS["backward"](torch.compile(f, backend="aot_eager", fullgraph=True, dynamic=True)),
+    "func.grad": lambda f: torch.func.grad(f, argnums=(0, 2)),
+    "jacrev twice": lambda f: torch.func.jacrev(torch.func.jacrev(f)),
+    "vmap of grad": lambda f: torch.func.vmap(torch.func.grad(lambda *t: f(*(x[None] for x in t)))),
+    "grad of vmap": lambda f: torch.func.grad(lambda *t: torch.func.vmap(lambda *t: f(*(x[None] for x in t)))(*t).sum()),
+}
+
+
+@pytest.mark.filterwarnings("ignore:There is a performance drop")
+@pytest.mark.parametrize("way", TRANSFORMS)
+def test_what_is_saved_goes_through_every_transform(way: str) -> None:
+    tensors = [random(*s).detach() for s in ((2, 2, 2, 3), (2, 2, 4, 3), (2, 2, 4, 3))]
+    ours = TRANSFORMS[way](lambda *t: uol.ops.attention(*t).square().sum())  # type: ignore[union-attr]  # a tensor
+    theirs = TRANSFORMS[way](lambda q, k, v: ((q @ k.mT / 3**0.5).softmax(-1) @ v).square().sum())
+    torch.testing.assert_close(ours(*tensors), theirs(*tensors))
+
+
+def test_a_users_gradient_may_save_what_it_asks_for() -> None:
+    uol.op(
+        """
+        op own_total(x: T[*S, C]) -> (y: T[*S], n: T[*S]) for T in (f64, f32) {
+          z[*s] = sum[c](exp(acc(x[*s, c])));  y[*s] = T(log(z[*s]));  n[*s] = T(sum[c](acc(x[*s, c])))
+        }
+        op own_total_grad(x: T[*S, C], z: acc(T)[*S], dy: T[*S], dn: T[*S]) -> (dx: T[*S, C]) for T in (f64, f32) {
+          dx[*s, c] = T(acc(dy[*s]) / z[*s] * exp(acc(x[*s, c])) + acc(dn[*s]))
+        }
+        """
+    )
+    for chosen in (lambda y, n: y, lambda y, n: n, lambda y, n: (y, n)):  # a cotangent that does not come is 0
+        x = random(3, 4)
+        assert gradcheck(lambda x, chosen=chosen: chosen(*uol.ops.own_total(x)), (x,))
+        assert gradgradcheck(lambda x, chosen=chosen: chosen(*uol.ops.own_total(x)), (x,))
 
 
 def _attention(given: list[torch.Tensor], needed: tuple[int, ...], chosen: tuple[torch.Tensor, ...]) -> torch.Tensor:
