@@ -113,14 +113,18 @@ def calls_apart(op: Op, library: Library, types: Types, names: Names) -> Op:
     """The operator with every call in a statement of its own; the same call twice is one. Learns the types on the way."""
     made: dict[Apply, str] = {}
     body: list[Statement] = []
-    for statement in op.body:
-        body += _apart(op, statement, library, types, names, made)
+    for number, statement in enumerate(op.body):
+        before, own = _apart(op, statement, library, types, names, made)
+        if call_of(own) is None:
+            learn(types, own, op.body[number + 1 :])  # what is only added to is as large as its later readers run
+        body += [*before, own]
     return replace(op, body=tuple(body))
 
 
 def _apart(
     op: Op, statement: Statement, library: Library, types: Types, names: Names, made: dict[Apply, str]
-) -> list[Statement]:
+) -> tuple[list[Statement], Statement]:
+    """The calls of a statement, and what is left of it."""
     before: list[Statement] = []
 
     def define(call: Apply) -> str:
@@ -152,10 +156,8 @@ def _apart(
         for target, result in zip(statement.targets, results_of(callee(op, flat, library), flat, types), strict=True):
             types.tensors.setdefault(target.tensor, result.type)
             types.dims.setdefault(target.tensor, result.dims)
-        return [*before, statement]
-    statement = replace(statement, value=exchange(statement.value, rule))
-    learn(types, statement)
-    return [*before, statement]
+        return before, statement
+    return before, replace(statement, value=exchange(statement.value, rule))
 
 
 def _moved(index: Sequence[Item], rule: Exchange) -> tuple[Item, ...]:
