@@ -27,14 +27,15 @@ def bits(seed: int, counter: int) -> int:
 
 
 def uniform(like: Tensor, seed: int) -> Tensor:
-    """Numbers in [0, 1), each from its place in row-major order."""
-    drawn = [bits(seed, place) * 2.0**-32 + 0.5 for place in range(like.numel())]
+    """Numbers in [0, 1) of 24 bits, each from its place in row-major order."""
+    drawn = [(bits(seed, place) >> 8) * 2.0**-24 + 0.5 for place in range(like.numel())]
     return torch.tensor(drawn, dtype=like.dtype).reshape(like.shape)
 
 
 def dropout(x: Tensor, seed: int, p: float = 0.5) -> Tensor:
     """Each element dropped with probability p, the others scaled up."""
-    return torch.where(uniform(x, seed) >= p, x / (1 - p), 0.0)
+    kept = uniform(x.double(), seed) >= p
+    return torch.where(kept, x / (1 - p), 0.0)
 
 
 REFERENCES: Mapping[str, Callable[..., object]] = {"uniform": uniform, "dropout": dropout}

@@ -1,0 +1,43 @@
+"""Randomness as a user has it: shares, ranges, the same numbers backward as forward."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import uol
+
+HIGHEST_BITS = {"seed": 57720, "place": 565}
+"""Where Threefry draws one of the 64 largest i32, which f32 would round up: found by search."""
+
+
+def test_the_numbers_are_uniform_and_below_1() -> None:
+    drawn = uol.ops.uniform(torch.empty(1000, 1000), seed=5)
+    assert 0 <= drawn.min() and drawn.max() < 1
+    assert abs(drawn.mean() - 0.5) < 1e-3 and abs(drawn.var() - 1 / 12) < 1e-3
+    highest = uol.ops.uniform(torch.empty(HIGHEST_BITS["place"] + 1), seed=HIGHEST_BITS["seed"])[-1]
+    assert highest == 1 - 2.0**-24
+
+
+@pytest.mark.parametrize("p", [0.0, 0.1, 0.5, 0.9])
+def test_a_share_is_dropped_and_the_rest_scaled(p: float) -> None:
+    x = torch.ones(500, 1000, requires_grad=True)
+    y = uol.ops.dropout(x, seed=7, p=p)
+    assert abs((y == 0).float().mean() - p) < 0.005
+    torch.testing.assert_close(y[y != 0], torch.full_like(y[y != 0], 1 / (1 - p)))
+    (dx,) = torch.autograd.grad(y.sum(), x)
+    assert torch.equal(dx, y.detach())
+
+
+def test_a_probability_of_1_drops_everything() -> None:
+    x = torch.ones(HIGHEST_BITS["place"] + 1, requires_grad=True)
+    y = uol.ops.dropout(x, seed=HIGHEST_BITS["seed"], p=1.0)
+    assert not y.any()
+    y.sum().backward()
+    assert x.grad is not None and not x.grad.any()
+
+
+def test_another_seed_drops_others() -> None:
+    x = torch.ones(100_000)
+    first, second = (uol.ops.dropout(x, seed=seed) != 0 for seed in (1, 2))
+    assert abs((first == second).float().mean() - 0.5) < 0.01
