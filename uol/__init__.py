@@ -76,8 +76,10 @@ __all__ = [
 
 def _operator(name: str) -> object:
     """The PyTorch operator behind `uol.ops.<name>`; torch is loaded here, and only for a name that there is."""
+    from uol.ops.other_names import ALIASES
     from uol.ops.variadic import VARIADIC
 
+    asked, name = name, ALIASES.get(name, name)
     if name in VARIADIC:
         return import_module("uol.torch_variadic").FACES[name]
     if name == "foreach":
@@ -85,7 +87,8 @@ def _operator(name: str) -> object:
     if name.endswith("_") and import_module("uol.ops.aliasing").aliases_of(name[:-1]):
         return import_module("uol.torch_in_place").in_place_function(name[:-1])
     if not import_module("uol.catalogue").is_known(name):
-        raise AttributeError(f"module 'uol.ops' has no operator {name!r}")
+        hint = import_module("uol.suggest").nearest_operator(asked, import_module("uol.catalogue").names())
+        raise AttributeError(f"module 'uol.ops' has no operator {asked!r}" + (f": {hint}" if hint else ""))
     return import_module("uol.torch_bridge").operator(name)
 
 

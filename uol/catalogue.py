@@ -8,8 +8,9 @@ from typing import cast
 from uol.ir.errors import UolError
 from uol.ir.syntax import Access, Apply, Node, Op, operands
 from uol.ops.texts import TextLibrary, library
-from uol.ops.variadic import generated
-from uol.suggest import nearest
+from uol.ops.texts import names as library_names
+from uol.ops.variadic import VARIADIC, generated
+from uol.suggest import nearest_operator
 
 
 @cache
@@ -21,9 +22,14 @@ def catalogue() -> TextLibrary:
 def find_operator(name: str) -> Op:
     """The operator of that name, which may be generated (`concat_3`). Raises UolError with the nearest names for any other."""
     if not is_known(name):
-        names = [known.name for known in catalogue()]
-        raise UolError(f"unknown operator {name!r}", hint=nearest(name, names) or "`uol list` shows the operators")
+        hint = nearest_operator(name, names()) or "`uol list` shows the operators"
+        raise UolError(f"unknown operator {name!r}", hint=hint)
     return cast(Op, catalogue().get(name))
+
+
+def names() -> list[str]:
+    """The names of all operators; those of the library without its texts."""
+    return sorted({*library_names(), *VARIADIC, *(op.name for op in catalogue().added)})
 
 
 def is_known(name: str) -> bool:

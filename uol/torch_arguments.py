@@ -21,14 +21,28 @@ NUMBERS = (bool, int, float, *SYMBOLIC)
 
 
 def tensors_of(op: Op, inputs: Sequence[object]) -> list[Tensor]:
-    """The inputs, numbers as tensors of no dims and of the type of the first tensor."""
+    """The inputs, numbers as tensors of no dims and of the type of their place: the one that the operator names, that of the
+    first tensor which must be of the same, or PyTorch's for such numbers."""
     names = [p.name for p in op.params]
     if len(inputs) != len(names):
         raise ShapeError(f"{op.name} takes {len(names)} tensors, not {len(inputs)}", hint=", ".join(names))
     like = next((x for x in inputs if isinstance(x, Tensor)), None)
     if like is None:
         raise TypeCheckError(f"{op.name} takes PyTorch tensors", hint="for numpy arrays there is uol.compile")
-    return [_tensor(op.name, name, x, like) for name, x in zip(names, inputs, strict=True)]
+    dtypes = {p.type: x.dtype for p, x in reversed(list(zip(op.params, inputs, strict=True))) if isinstance(x, Tensor)}
+    fractions = any(isinstance(x, float | torch.SymFloat) for x in inputs)
+    free = torch.get_default_dtype() if fractions else torch.int64
+    places = [TORCH_TYPES.get(p.type) or dtypes.get(p.type, free) for p in op.params]
+    return [_tensor(op.name, name, x, dtype, like) for name, x, dtype in zip(names, inputs, places, strict=True)]
+
+
+def in_order(op: Op, inputs: Sequence[object], options: dict[str, object]) -> list[object]:
+    """The inputs in the operator's order: those that were given by name are taken out of the options."""
+    by_name = [p.name for p in op.params[len(inputs) :]]
+    given = [name for name in by_name if name in options]
+    if given != by_name:  # which `tensors_of` says of those without a name
+        return list(inputs)
+    return [*inputs, *(options.pop(name) for name in given)]
 
 
 def options_of(op: Op, given: Mapping[str, object]) -> dict[str, object]:
@@ -74,21 +88,21 @@ def require_strided(op: Op, name: str, x: Tensor) -> None:
         raise TypeCheckError(f"{op.name}: {name} is a tensor of the layout {x.layout}", hint=f"write {name}.to_dense()")
 
 
-def _tensor(op: str, name: str, x: object, like: Tensor) -> Tensor:
+def _tensor(op: str, name: str, x: object, dtype: torch.dtype, like: Tensor) -> Tensor:
     if isinstance(x, Tensor):
         if x.is_nested:
             raise TypeCheckError(f"{op}: {name} is a nested tensor", hint="give its parts one by one, or padded")
         return x
     if not _is_number(x):
         raise TypeCheckError(f"{op}: {name} is {shown(x)}, not a tensor or a number", hint=f"write torch.as_tensor({name})")
-    whole = not like.dtype.is_floating_point and not like.dtype.is_complex
+    whole = not dtype.is_floating_point and not dtype.is_complex
     if whole and isinstance(x, float):
         hint = "nothing is rounded silently: give a whole number, or cast the tensors"
-        raise TypeCheckError(f"{op}: {name} is {x!r}, the tensors are {like.dtype}", hint=hint)
+        raise TypeCheckError(f"{op}: {name} is {x!r}, the tensors are {dtype}", hint=hint)
     try:
-        return torch.tensor(x, dtype=like.dtype, device=like.device)
+        return torch.tensor(x, dtype=dtype, device=like.device)
     except (RuntimeError, OverflowError, ValueError) as error:
-        raise TypeCheckError(f"{op}: {name} is {x!r}, which no {like.dtype} is", hint="give a smaller number") from error
+        raise TypeCheckError(f"{op}: {name} is {x!r}, which no {dtype} is", hint="give a smaller number") from error
 
 
 def _is_number(x: object) -> bool:

@@ -16,7 +16,7 @@ from uol.pipeline import module_of
 from uol.recompile import RecompileWatch
 from uol.request import Request
 from uol.tensor_binding import bind_tensors
-from uol.torch_arguments import exactly, options_of, remember, require_strided, tensors_of, type_name
+from uol.torch_arguments import exactly, in_order, options_of, remember, require_strided, tensors_of, type_name
 from uol.torch_devices import target_of
 from uol.torch_eager import is_eager
 from uol.torch_gradient import Define, Gradient, record_eagerly, require_backward
@@ -110,7 +110,7 @@ class TorchOperator:
                 if torch.is_grad_enabled() and any([x.requires_grad for x in given]):
                     return record_eagerly(self.gradient, given, chosen)
                 return self.compute(*given, **cast(dict[str, float], chosen))
-            tensors = tensors_of(self.op, inputs)
+            tensors = tensors_of(self.op, in_order(self.op, inputs, options))
             chosen = options_of(self.op, options)
             outs = given_outs(self.op, out)
             require_one_device(self.op.name, dict(zip((*self.names, *self._out_names()), (*tensors, *outs), strict=False)))

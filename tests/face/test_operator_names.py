@@ -1,0 +1,57 @@
+"""Names: PyTorch's for an operator that has another here, and what is said of one that there is not."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import torch
+
+import uol
+from uol.catalogue import find_operator, is_known
+from uol.ops.other_names import ALIASES, KIN
+
+
+@pytest.mark.parametrize(("theirs", "ours"), ALIASES.items())
+def test_an_alias_is_the_operator(theirs: str, ours: str) -> None:
+    assert getattr(uol.ops, theirs) is getattr(uol.ops, ours)
+
+
+def test_the_names_that_are_told_are_operators() -> None:
+    for name in re.findall(r"\w+", " ".join(KIN.values()).replace("foreach.", "")):
+        assert is_known(name) or hasattr(uol.ops.foreach, name), name
+    assert not [name for name in (*ALIASES, *KIN) if is_known(name)]
+
+
+HINTS = {
+    "pad": "here it is pad1d, pad2d, pad3d",
+    "max": "here it is amax, max_with_index, maximum",
+    "softmx": "did you mean softmax",
+}
+
+
+@pytest.mark.parametrize(("name", "hint"), HINTS.items())
+def test_an_unknown_name_is_told_the_known_ones(name: str, hint: str) -> None:
+    with pytest.raises(AttributeError, match=f"'uol.ops' has no operator '{name}': {hint}"):
+        getattr(uol.ops, name)
+    with pytest.raises(uol.UolError) as caught:
+        find_operator(name)
+    assert str(caught.value.hint).startswith(hint)
+
+
+def test_tensors_may_be_given_by_name() -> None:
+    x, w, b = torch.randn(3, 5), torch.randn(2, 5), torch.randn(2)
+    torch.testing.assert_close(uol.ops.linear(x, b=b, w=w), uol.ops.linear(x, w, b))
+    torch.testing.assert_close(uol.ops.clamp(x, low=0.0, high=0.5), x.clamp(0, 0.5))
+    with pytest.raises(uol.ShapeError, match="linear takes 3 tensors, not 2"):
+        uol.ops.linear(x, w)
+
+
+def test_a_number_has_the_type_of_its_place() -> None:
+    x = torch.tensor([-1.5, 2.5], dtype=torch.float64)
+    assert torch.equal(uol.ops.where(x > 0, x, 0.5), torch.where(x > 0, x, 0.5))
+    assert torch.equal(uol.ops.where(x > 0, 0.5, x), torch.where(x > 0, 0.5, x))
+    assert torch.equal(uol.ops.where(True, x, 0.5), x)
+    for a, b in ((1.0, 0.0), (1, 0)):
+        found, owed = uol.ops.where(x > 0, a, b), torch.where(x > 0, a, b)
+        assert found.dtype is owed.dtype and torch.equal(found, owed)
