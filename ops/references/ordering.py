@@ -16,8 +16,8 @@ def topk(x: Tensor, top: int) -> tuple[Tensor, Tensor]:
 
 
 def median(x: Tensor) -> Tensor:
-    """The lower of the two in the middle; NaN counts as greatest."""
-    return torch.sort(x, dim=-1).values[..., (x.shape[-1] - 1) // 2]
+    """The lower of the two in the middle; NaN where there is one."""
+    return torch.median(x, dim=-1).values
 
 
 def unique(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -15,8 +15,11 @@ def scatter_add(x: Tensor, at: Tensor, places: int) -> Tensor:
 
 
 def histogram(x: Tensor, edges: Tensor) -> Tensor:
-    """How many lie between each edge, itself included, and the next."""
-    return ((x[:, None] >= edges[:-1]) & (x[:, None] < edges[1:])).sum(0)
+    """How many lie between each edge, itself included, and the next, which the last bin includes too."""
+    inside = (x[:, None] >= edges[:-1]) & (x[:, None] < edges[1:])
+    if inside.shape[1]:
+        inside[:, -1] |= x == edges[-1]
+    return inside.sum(0)
 
 
 REFERENCES: Mapping[str, Callable[..., object]] = {
