@@ -1,8 +1,8 @@
 """What `torch.autocast` does to an operator's float inputs: `autocast.toml`, and else what the text says.
 
-    low      contractions: a sum over a product of two inputs of which one has an index of its own
-    f32      other sums and products over an index, and exponentials, logarithms and powers
-    widest   everything else: the widest type among the inputs
+low      contractions: a sum over a product of two inputs of which one has an index of its own
+f32      other sums and products over an index, and exponentials, logarithms and powers
+widest   everything else: the widest type among the inputs
 """
 
 from __future__ import annotations

@@ -23,9 +23,7 @@ def forward_of(name: str) -> Op | None:
     return library().get(name.removesuffix(GRADIENT))
 
 
-def by_autograd(
-    forward: Op, inputs: Mapping[str, torch.Tensor], attrs: Mapping[str, int | float]
-) -> tuple[torch.Tensor, ...]:
+def by_autograd(forward: Op, inputs: Mapping[str, torch.Tensor], attrs: Mapping[str, int | float]) -> tuple[torch.Tensor, ...]:
     """A cotangent for each float input, in order. `inputs` holds the forward's inputs by name, and the cotangents of its
     results as `d<result>`; one that is missing is zero."""
     import torch
@@ -97,6 +95,7 @@ def _normalised(
 
 
 _FORMULAS: Mapping[str, Formula] = {
+    "hardsigmoid": lambda x: (x + 3).clamp(0, 6) / 6,  # PyTorch's has a sixth that is rounded to f32, and no second gradient
     "soft_margin_loss": _soft_margin,
     "weighted_nll_loss": _weighted_nll,
     "weighted_cross_entropy": _weighted_cross_entropy,

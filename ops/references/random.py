@@ -34,8 +34,8 @@ def uniform(like: Tensor, seed: int) -> Tensor:
 
 def dropout(x: Tensor, seed: int, p: float = 0.5) -> Tensor:
     """Each element dropped with probability p, the others scaled up."""
-    kept = uniform(x.double(), seed) >= p
-    return torch.where(kept, x / (1 - p), 0.0)
+    kept = uniform(x.detach().double(), seed) >= p
+    return torch.where(kept, x / (1 - p) if p < 1 else 0 * x, 0.0)
 
 
 REFERENCES: Mapping[str, Callable[..., object]] = {"uniform": uniform, "dropout": dropout}

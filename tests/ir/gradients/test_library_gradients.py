@@ -14,9 +14,6 @@ from uol.ops.inputs import make_inputs
 from uol.ops.texts import library
 from uol.ops.workloads import Workload, workloads_of
 
-CONSTANTS_OF_F32 = ("hardsigmoid",)
-"""PyTorch's gradient multiplies by a sixth that was rounded to f32."""
-
 
 def case(name: str, workload: Workload):
     op = library().get(name)
@@ -78,8 +75,7 @@ def compare_with_autograd(name: str, workloads: Sequence[Workload]) -> None:
         found = derived(op, library(), at, inputs, cotangents)
         expected = by_autograd(op, workload.attrs, inputs, cotangents)
         for tensor, value in expected.items():
-            relative = 1e-7 if name in CONSTANTS_OF_F32 else 1e-9
-            np.testing.assert_allclose(found[tensor], value, relative, 1e-9, err_msg=f"d{tensor} of {workload}")
+            np.testing.assert_allclose(found[tensor], value, 1e-9, 1e-9, err_msg=f"d{tensor} of {workload}")
 
 
 @pytest.mark.parametrize("name", differentiable())

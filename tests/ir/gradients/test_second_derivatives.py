@@ -7,6 +7,7 @@ import pytest
 import torch
 from gradient_runs import differentiable, is_float, setting
 from test_library_gradients import comparable
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from uol.ir import Op, check, parse, print_op
 from uol.ir.gradients.derivation import derive
@@ -26,15 +27,25 @@ def by_double_backward(name: str, op: Op, workload: Workload, inputs: dict, seed
     """d<second, dx>/dx by name of x, and d<second, dx>/ddy under the name of y."""
     tensors = {n: torch.from_numpy(np.array(a)) for n, a in inputs.items()}
     floats = {n: t.requires_grad_() for n, t in tensors.items() if t.is_floating_point()}
-    given = differentiable_reference(name)(*tensors.values(), **workload.attrs)
+    with sdpa_kernel(SDPBackend.MATH):  # attention has a second derivative here alone
+        given = differentiable_reference(name)(*tensors.values(), **workload.attrs)
     results = given if isinstance(given, tuple | list) else (given,)
     cotangents = [torch.from_numpy(s).requires_grad_() for s in seeds]
-    first = torch.autograd.grad(results, list(floats.values()), cotangents, create_graph=True)
+    moving = [(y, c) for y, c in zip(results, cotangents, strict=True) if y.requires_grad]
+    first = through(moving, list(floats.values()), create_graph=True)
     kept = [(g, torch.from_numpy(second[n])) for n, g in zip(floats, first, strict=True) if g.requires_grad]
     names = [*floats, *(r.name for r in op.results)]
-    found = torch.autograd.grad([g for g, _ in kept], [*floats.values(), *cotangents], [s for _, s in kept], allow_unused=True)
-    every = zip(names, (*floats.values(), *cotangents), found, strict=True)
-    return {n: (torch.zeros_like(t) if g is None else g).detach().numpy() for n, t, g in every}
+    found = through(kept, [*floats.values(), *cotangents])
+    return {n: g.detach().numpy(force=True) for n, g in zip(names, found, strict=True)}
+
+
+def through(pairs: list, tensors: list[torch.Tensor], **options: bool) -> list[torch.Tensor]:
+    """The gradients of tensors for pairs of a result and its cotangent; 0 where nothing depends on one."""
+    if not pairs:
+        return [torch.zeros_like(t) for t in tensors]
+    results, cotangents = zip(*pairs, strict=True)
+    found = torch.autograd.grad(results, tensors, cotangents, allow_unused=True, **options)
+    return [torch.zeros_like(t) if g is None else g for t, g in zip(tensors, found, strict=True)]
 
 
 def derived_twice(op: Op, workload: Workload, inputs: dict, seeds: list, second: dict) -> dict:
@@ -43,15 +54,16 @@ def derived_twice(op: Op, workload: Workload, inputs: dict, seeds: list, second:
     once = derive(op, ops)
     twice = derive(once.op, ops)
     known = {**inputs, **at.run(op, ops, inputs)}
-    known |= {once.roles.cotangents[r.name]: s for r, s in zip(op.results, seeds, strict=True)}
+    floats = [r for r in op.results if r.name in once.roles.cotangents]
+    known |= {once.roles.cotangents[r.name]: s for r, s in zip(op.results, seeds, strict=True) if r in floats}
     known |= at.run(once.op, ops, known)
     known |= {twice.roles.cotangents[once.roles.gradients[n]]: second[n] for n in once.roles.gradients}
     found = at.run(twice.op, ops, known)
     by_input = {name: found[out] for name, out in twice.roles.gradients.items()}
-    through = [by_input.get(r.name, np.zeros_like(known[r.name])) for r in op.results]
-    back = at.run(once.op, ops, {**known, **dict(zip(once.roles.cotangents.values(), through, strict=True))})
+    passed_on = [by_input.get(r.name, np.zeros_like(known[r.name])) for r in floats]
+    back = at.run(once.op, ops, {**known, **dict(zip(once.roles.cotangents.values(), passed_on, strict=True))})
     out = {n: by_input.get(n, 0) + back[once.roles.gradients[n]] for n in once.roles.gradients}
-    return out | {r.name: by_input.get(once.roles.cotangents[r.name], np.zeros_like(known[r.name])) for r in op.results}
+    return out | {r.name: by_input.get(once.roles.cotangents[r.name], np.zeros_like(known[r.name])) for r in floats}
 
 
 def compare(name: str, workload: Workload) -> None:
