@@ -115,11 +115,10 @@ def numbers(value: Any, rank: int) -> tuple[int, ...]:
     return given * rank if len(given) == 1 else given
 
 
-def _by_axis(option: str, value: Any, rank: int, shared: bool = False) -> dict[str, int]:
+def _by_axis(option: str, value: Any, rank: int) -> dict[str, int]:
     given = numbers(value, rank)
-    if rank == 1 or (shared and len(set(given)) == 1):
+    if rank == 1:
         return {option: given[0]}
-    require(not shared, f"{option} of several values")
     return {f"{option}_{axis}": each for axis, each in zip(SPATIAL[-rank:], given, strict=True)}
 
 
@@ -151,9 +150,8 @@ def conv_transpose(
 ) -> Any:  # fmt: skip
     """As conv."""
     rank = weight.dim() - 2
-    shared = rank == 3
-    options = _by_axis("stride", stride, rank) | _by_axis("dilation", dilation, rank, shared)
-    options |= _padding(padding, rank) | _by_axis("output_pad", output_padding, rank, shared)
+    options = _by_axis("stride", stride, rank) | _by_axis("dilation", dilation, rank)
+    options |= _padding(padding, rank) | _by_axis("output_pad", output_padding, rank)
     return _with_bias(_batched(name, x, rank, weight, groups=groups, **options), bias, rank)
 
 
@@ -178,7 +176,7 @@ def max_pool(
     require(not ceil_mode, "ceil_mode")
     require(not return_indices, "indices")
     rank = int(name[-2])
-    options = {"dilation": _one("dilation", dilation, rank)} | _window(kernel_size, stride, padding, rank)
+    options = _by_axis("dilation", dilation, rank) | _window(kernel_size, stride, padding, rank)
     return _batched(name, x, rank, **options)
 
 
@@ -198,12 +196,6 @@ def _window(kernel: Any, stride: Any, padding: Any, rank: int) -> dict[str, int]
     steps = kernel if stride is None or stride == () or stride == [] else stride
     options = _by_axis("kernel", kernel, rank) | _by_axis("stride", steps, rank) | _padding(padding, rank)
     return options if rank == 1 else {"kernel": 1} | options
-
-
-def _one(option: str, value: Any, rank: int) -> int:
-    given = numbers(value, rank)
-    require(len(set(given)) == 1, f"{option} of several values")
-    return given[0]
 
 
 def adaptive_pool(name: str, x: Tensor, size: Any, return_indices: bool = False) -> Any:

@@ -22,6 +22,7 @@ _batch_norm, _batch_norm_train = operator("batch_norm"), operator("batch_norm_tr
 _layer_norm, _rms_norm = operator("layer_norm"), operator("rms_norm")
 _group_norm, _instance_norm = operator("group_norm"), operator("instance_norm")
 _embedding, _prelu = operator("embedding"), operator("prelu")
+_nll_loss, _weighted_nll_loss = operator("nll_loss"), operator("weighted_nll_loss")
 _cross_entropy, _weighted_cross_entropy = operator("cross_entropy"), operator("weighted_cross_entropy")
 
 
@@ -84,10 +85,7 @@ class _ConvTranspose:
         if x.dim() == rank + 1:
             return self.forward(x[None])[0]
         options = by_axis("stride", self.stride, rank) | padding([p for p in self.padding[::-1] for _ in (0, 1)], rank)
-        if rank == 3:  # one for all axes: `uol.replace` leaves others alone
-            options |= {"dilation": self.dilation[0], "output_pad": self.output_padding[0]}
-        else:
-            options |= by_axis("dilation", self.dilation, rank) | by_axis("output_pad", self.output_padding, rank)
+        options |= by_axis("dilation", self.dilation, rank) | by_axis("output_pad", self.output_padding, rank)
         return _with_bias(_transposed[rank](x, self.weight, groups=self.groups, **options), self.bias, rank)
 
 
@@ -196,14 +194,28 @@ class Embedding(nn.Embedding):
 
 class PReLU(nn.PReLU):
     def forward(self, x: Tensor) -> Any:
-        return _prelu(x, self.weight.reshape(-1, *[1] * (x.dim() - 2)) if x.dim() > 1 else self.weight)
+        found: Any = _prelu(x, self.weight.reshape(-1, *[1] * (x.dim() - 2)) if x.dim() > 1 else self.weight)
+        return found if x.dim() else found[0]
+
+
+def _rows(x: Tensor) -> Tensor:
+    """The scores of classes, dim 1 of x, as rows; a tensor of one dim is one row."""
+    return x[None] if x.dim() == 1 else x.movedim(1, -1).reshape(-1, x.shape[1])
+
+
+class NLLLoss(nn.NLLLoss):
+    def forward(self, x: Tensor, target: Tensor) -> Any:
+        rows, at = _rows(x), target.reshape(-1)
+        if self.weight is not None:
+            return _weighted_nll_loss(rows, at, self.weight, ignore_index=self.ignore_index)
+        return _nll_loss(rows, at, ignore_index=self.ignore_index)
 
 
 class CrossEntropyLoss(nn.CrossEntropyLoss):
     def forward(self, x: Tensor, target: Tensor) -> Any:
         if target.is_floating_point():
             return super().forward(x, target)
-        rows = x[None] if x.dim() == 1 else x.movedim(1, -1).reshape(-1, x.shape[1])
+        rows = _rows(x)
         options: dict[str, Any] = {"ignore_index": self.ignore_index, "label_smoothing": self.label_smoothing}
         if self.weight is not None:
             return _weighted_cross_entropy(rows, target.reshape(-1), self.weight, **options)

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from uol.torch_bridge import operator
-from uol.torch_layers import by_axis, padding
+from uol.torch_layers import AXES, by_axis, padding
 
 ACTIVATIONS: dict[str, tuple[str, dict[str, str]]] = {
     "ReLU": ("relu", {}),
@@ -44,7 +44,6 @@ LOSSES: dict[str, tuple[str, dict[str, str]]] = {
     "BCELoss": ("binary_cross_entropy", {}),
     "BCEWithLogitsLoss": ("binary_cross_entropy_with_logits", {}),
     "KLDivLoss": ("kl_div", {}),
-    "NLLLoss": ("nll_loss", {"ignore_index": "ignore_index"}),
 }
 
 
@@ -90,7 +89,8 @@ def _pool(function: Callable[..., Any], rank: int, dilated: bool) -> Callable[..
             "stride", numbers(self.stride, rank), rank
         )
         options |= padding([p for p in numbers(self.padding, rank)[::-1] for _ in (0, 1)], rank)
-        return function(x, **options, **({"dilation": numbers(self.dilation, rank)[0]} if dilated else {}))
+        options |= by_axis("dilation", numbers(self.dilation, rank), rank) if dilated else {}
+        return function(x, **options)
 
     return forward
 
@@ -101,7 +101,7 @@ def _adaptive(function: Callable[..., Any], rank: int) -> Callable[..., Any]:
             return self.forward(x[None])[0]
         given = (self.output_size,) * rank if isinstance(self.output_size, int | None) else self.output_size
         wanted = [own if size is None else size for own, size in zip(x.shape[-rank:], given, strict=True)]
-        return function(x, **{f"out_{axis}": size for axis, size in zip(("h", "w")[-rank:], wanted, strict=True)})
+        return function(x, **{f"out_{axis}": size for axis, size in zip(AXES[-rank:], wanted, strict=True)})
 
     return forward
 
@@ -114,8 +114,7 @@ def _forwards() -> dict[str, Callable[..., Any]]:
     for rank in (1, 2, 3):
         made[f"MaxPool{rank}d"] = _pool(operator(f"max_pool{rank}d"), rank, dilated=True)
         made[f"AvgPool{rank}d"] = _pool(operator(f"avg_pool{rank}d"), rank, dilated=False)
-    for kind in ("Avg", "Max"):
-        for rank in (1, 2):
+        for kind in ("Avg", "Max"):
             made[f"Adaptive{kind}Pool{rank}d"] = _adaptive(operator(f"adaptive_{kind.lower()}_pool{rank}d"), rank)
     return made
 

@@ -38,6 +38,9 @@ class Replacement:
         return "\n".join([*lines, *(f"  {path or '(the module itself)'}: {reason}" for path, reason in self.left.items())])
 
 
+CLASS_LOSSES = ("NLLLoss", "CrossEntropyLoss")
+
+
 def replace(module: nn.Module) -> Replacement:
     """Swaps the operators of a module, in place. Raises TypeCheckError for what is no module.
 
@@ -90,7 +93,7 @@ def _unknown(module: nn.Module) -> str:
         return f"{own.__name__} is a subclass of {parent.__name__} and may compute something else"
     if isinstance(module, nn.modules.dropout._DropoutNd):
         return "draws from PyTorch's random numbers"
-    return f"no operator of uol is a {own.__name__}"
+    return f"uol has no layer in the place of {own.__name__}"
 
 
 def _made() -> set[type[nn.Module]]:
@@ -106,7 +109,8 @@ LAYERS: dict[type[nn.Module], type[nn.Module]] = {
     for name in (
         *("Linear", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"),
         *("BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "LayerNorm", "RMSNorm", "GroupNorm"),
-        *("InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d", "Embedding", "PReLU", "CrossEntropyLoss", "MultiheadAttention"),
+        *("InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d", "Embedding", "PReLU", "MultiheadAttention"),
+        *CLASS_LOSSES,
     )
 }
 
@@ -131,17 +135,14 @@ def _reason(module: Any) -> Reason:
         (("Embedding",), _embedding),
         (("Softmax", "LogSoftmax", "Softmin"), lambda m: "names no dim" if m.dim is None else None),
         (("MultiheadAttention",), _attention),
-        ((*LOSSES, "CrossEntropyLoss"), _loss),
+        ((*LOSSES, *CLASS_LOSSES), _loss),
     ]
     name = type(module).__name__
     return next((rule(module) for names, rule in rules if name.startswith(names)), None)
 
 
 def _conv(layer: Any) -> Reason:
-    if layer.padding_mode != "zeros":
-        return f"pads with {layer.padding_mode!r}"
-    one = type(layer) is not nn.ConvTranspose3d or len({*layer.dilation}) == len({*layer.output_padding}) == 1
-    return None if one else "has a dilation or an output padding for each axis"
+    return f"pads with {layer.padding_mode!r}" if layer.padding_mode != "zeros" else None
 
 
 def _pool(layer: Any) -> Reason:
@@ -150,8 +151,6 @@ def _pool(layer: Any) -> Reason:
         return "rounds its size up"
     if getattr(layer, "return_indices", False):
         return "gives indices"
-    if len({*numbers(getattr(layer, "dilation", 1), rank)}) > 1:
-        return "has a dilation for each axis"
     if not getattr(layer, "count_include_pad", True) and any(numbers(layer.padding, rank)):
         return "does not count its padding"
     return "has a divisor of its own" if getattr(layer, "divisor_override", None) is not None else None
@@ -175,5 +174,5 @@ def _loss(layer: Any) -> Reason:
         return f"reduces by {layer.reduction!r}"
     if getattr(layer, "log_target", False):
         return "has a target in logarithms"
-    weighted = getattr(layer, "weight", None) is not None and type(layer) is not nn.CrossEntropyLoss
+    weighted = getattr(layer, "weight", None) is not None and type(layer).__name__ not in CLASS_LOSSES
     return "has weights" if weighted or getattr(layer, "pos_weight", None) is not None else None

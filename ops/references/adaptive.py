@@ -12,4 +12,5 @@ REFERENCES: Mapping[str, Callable[..., object]] = {
     "adaptive_avg_pool2d": lambda x, out_h, out_w: functional.adaptive_avg_pool2d(x, (out_h, out_w)),
     "adaptive_avg_pool3d": lambda x, out_d, out_h, out_w: functional.adaptive_avg_pool3d(x, (out_d, out_h, out_w)),
     "adaptive_max_pool2d": lambda x, out_h, out_w: functional.adaptive_max_pool2d(x, (out_h, out_w)),
+    "adaptive_max_pool3d": lambda x, out_d, out_h, out_w: functional.adaptive_max_pool3d(x, (out_d, out_h, out_w)),
 }

@@ -17,9 +17,9 @@ _AVERAGES = {1: functional.avg_pool1d, 2: functional.avg_pool2d, 3: functional.a
 def max_pool(rank: int) -> Callable[..., Tensor]:
     """The maximum over windows of the last `rank` dims."""
 
-    def apply(x: Tensor, *, kernel: int, dilation: int = 1, **attrs: int) -> Tensor:
+    def apply(x: Tensor, *, kernel: int, **attrs: int) -> Tensor:
         window = each_axis(attrs, "kernel", kernel, rank)
-        stride = each_axis(attrs, "stride", kernel, rank)
+        stride, dilation = each_axis(attrs, "stride", kernel, rank), each_axis(attrs, "dilation", 1, rank)
         return _MAXIMA[rank](padded(x, attrs, -torch.inf, rank), window, stride, dilation=dilation)
 
     return apply

@@ -13,7 +13,7 @@ HIGHEST_BITS = {"seed": 57720, "place": 565}
 
 def test_the_numbers_are_uniform_and_below_1() -> None:
     drawn = uol.ops.uniform(torch.empty(1000, 1000), seed=5)
-    assert 0 <= drawn.min() and drawn.max() < 1
+    assert drawn.min() >= 0 and drawn.max() < 1
     assert abs(drawn.mean() - 0.5) < 1e-3 and abs(drawn.var() - 1 / 12) < 1e-3
     highest = uol.ops.uniform(torch.empty(HIGHEST_BITS["place"] + 1), seed=HIGHEST_BITS["seed"])[-1]
     assert highest == 1 - 2.0**-24

@@ -75,7 +75,7 @@ LEFT = {
     "does not count its padding": nn.AvgPool2d(3, padding=1, count_include_pad=False),
     "has padding_idx": nn.Embedding(4, 2, padding_idx=0),
     "reduces by 'sum'": nn.MSELoss(reduction="sum"),
-    "no operator of uol is a LSTM": nn.LSTM(2, 2),
+    "uol has no layer in the place of LSTM": nn.LSTM(2, 2),
 }
 
 
