@@ -20,8 +20,8 @@ HALF_REPEAT_LANES = 2 * REPEAT_LANES
 def lane_multiple(spec: KernelSpec, lane: str, *, over_rows: bool) -> int:
     """What the lanes of a tile must be padded to."""
     if _compares(spec):
-        halves = any(isinstance(n, Read) and n.dtype == "f16" for v in values(spec) for n in walk(v))
-        return HALF_REPEAT_LANES if halves and over_rows and lane else REPEAT_LANES
+        halves = _takes_halves if over_rows else _compares_halves
+        return HALF_REPEAT_LANES if lane and any(halves(n) for v in values(spec) for n in walk(v)) else REPEAT_LANES
     indices = Indices.over(spec.axes, {})
     spread = any(indices.slope(s.offset, lane) not in (0, 1) for s in steps_of(spec) if isinstance(s, Store))
     return BROADCAST_LANES if spread else 1
@@ -32,6 +32,16 @@ def _compares(spec: KernelSpec) -> bool:
     if any(isinstance(s, Fold) and (s.op in COMPARING_FOLDS or s.where) for s in steps_of(spec)):
         return True
     return any(_is_logical(n) for v in values(spec) for n in walk(v))
+
+
+def _takes_halves(node: Expr) -> bool:
+    """Is this a value of f16, which a comparison may be made on?"""
+    return isinstance(node, Read) and node.dtype == "f16"
+
+
+def _compares_halves(node: Expr) -> bool:
+    """Are these values of f16 that are compared as they are? A fold across lanes takes all others as f32."""
+    return isinstance(node, Call) and _is_logical(node) and any(a.dtype == "f16" for a in node.args)
 
 
 def _is_logical(node: Expr) -> bool:

@@ -48,14 +48,17 @@ from uol.ir.nodes import Axis, Const, Expr, Var
 
 def reduce_kernel(spec: Reduce, schedule: VectorSchedule) -> VectorKernel:
     """The kernel of a Reduce whose axes have been collapsed."""
-    axes = spec.rows if schedule.over == "rows" else spec.cols
-    kernel = VectorKernel(spec, schedule, frame_of(spec, schedule, axes))
+    over_rows, empty = schedule.over == "rows", any(extent(a) == 0 for a in spec.cols)
+    frame = frame_of(spec, schedule, spec.rows if over_rows else spec.cols)
+    if empty and not over_rows:
+        frame = frame.full()  # the steps of a row work on lanes, though no tile of the cols does
+    kernel = VectorKernel(spec, schedule, frame)
     if any(extent(a) == 0 for a in spec.rows):
         return kernel
     check_index((s for s in spec.steps if isinstance(s, Fold)), prod(extent(a) for a in spec.cols))
-    if schedule.over == "rows":
+    if over_rows:
         _over_rows(kernel, spec)
-    elif _resident(kernel.frame, spec):
+    elif not empty and _resident(kernel.frame, spec):
         _resident_row(kernel, spec)
     else:
         _tiled_row(kernel, spec)

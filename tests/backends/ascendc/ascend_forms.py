@@ -128,10 +128,15 @@ def reductions() -> list[Form]:
     total = "op f(x: f32[A, B, C, D]) -> (y: f32[C]) { y[c] = sum[a, b, d](x[a, b, c, d]) }"
     small = {"A": 3, "B": 4, "C": 5, "D": 6}
     tall = RNG.standard_normal((20000, 1)).astype(np.float32)
+    halves = RNG.standard_normal(4).astype(np.float16)
+    positive = "op f(x: f16[N]) -> (y: f32[]) { y[] = sum[n](acc(max(x[n], 0)) * acc(x[n])) }"
 
     def normed(i: Arrays) -> np.ndarray:
         wide = i["x"].astype(np.float64)
         return (wide**2).sum(1) / np.sqrt(wide.sum(1) ** 2 + 0.5)
+
+    def squared(i: Arrays) -> np.ndarray:
+        return (np.maximum(i["x"], 0).astype(np.float64) ** 2).sum()
 
     def lower_left(i: Arrays) -> np.ndarray:
         return np.tril(i["x"].astype(float)).sum(1)
@@ -140,7 +145,10 @@ def reductions() -> list[Form]:
         return i["x"].transpose(0, 2, 1, 3).reshape(3, 5, 24).argmax(-1)
 
     largest = FOLD.format(t="f32", u="f32", fold="max")
-    forms = [Form("tall", largest, {"x": tall}, lambda i: i["x"].max(1), {"R": 20000, "C": 1})]
+    forms = [
+        Form("tall", largest, {"x": tall}, lambda i: i["x"].max(1), {"R": 20000, "C": 1}),
+        Form("halves", positive, {"x": halves}, squared, {"N": 4}, close=1e-3, pick=over("cols")),
+    ]
     for side in ("rows", "cols"):
         pick = over(side)
         forms += [

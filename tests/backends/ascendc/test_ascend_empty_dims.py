@@ -40,6 +40,9 @@ FORMS = [
              ones(np.float32, x=(r, c)), lambda i: i["x"].sum(1), {"R": r, "C": c})
         for r, c in ((0, 5), (5, 0), (0, 0))
     ),
+    Form("what stands beside a sum of nothing is compared",
+         "op f(x: f32[N]) -> (y: f32[]) { y[] = sum[n](x[n]) + min(x[1] else 0, x[0 - 1] else 1) }",
+         ones(np.float32, x=(0,)), lambda _: np.float32(0), {"N": 0}),
     *(
         Form(f"matmul {m}x{n}x{k}{more}", MATMUL.format(more=more), ones(np.float16, x=(m, k), w=(k, n)),
              lambda i, add=add: i["x"].astype("f4") @ i["w"].astype("f4") + add, {"M": m, "N": n, "K": k})
