@@ -36,7 +36,8 @@ def in_words(spec: KernelSpec) -> KernelSpec:
 
 
 def _has_wide(expr: Expr) -> bool:
-    return any(n.type == WIDE for n in walk(expr))
+    """Is there an i64, or data that is computed for an index, which is compared as one?"""
+    return any(n.type == WIDE or (isinstance(n, Call) and n.fn == "cast" and n.type == INDEX) for n in walk(expr))
 
 
 def _reads(expr: Expr) -> bool:

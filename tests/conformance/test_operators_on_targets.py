@@ -79,6 +79,22 @@ def test_every_case_of_every_operator(target: str, op: str) -> None:
     assert not [c for c in support_matrix(check(cases)) if c.state == "wrong"]
 
 
+@pytest.mark.parametrize("op", ["unique", "floor_divide", "histogram", "moe_permute", "dropout"])
+@pytest.mark.parametrize("target", [t for t in registry.names() if has_twin(t)])
+def test_a_target_takes_an_operator_in_some_type(target: str, op: str) -> None:
+    """Those that compute with integers, which are the ones that a machine may lack."""
+    dtypes = types_of(op, ("f32", "i32"))
+    assert check([Case(op, target, dtypes[0], workloads_of(op)[0])])[0].ok
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("op", names())
+@pytest.mark.parametrize("target", registry.names())
+def test_a_target_takes_every_operator_in_some_type(target: str, op: str) -> None:
+    dtypes = types_of(op, ("f32", "i32"))
+    assert any(v.ok for v in check([Case(op, target, dtype, workloads_of(op)[0]) for dtype in dtypes]))
+
+
 def test_a_check_goes_through_twin_reference_and_oracle() -> None:
     (verdict,) = check([Case("softmax", "cuda", "f16", Workload("softmax", {"S": (3,), "C": 33}), "exact")])
     assert verdict.ok, verdict.reason
