@@ -64,8 +64,8 @@ def operator(name: str) -> Callable[..., object]:
 def require_first(op: Op) -> None:
     """Raises UolError for the text of a gradient that comes after another one was derived, and called."""
     forward = _defined.get(op.name.removesuffix(GRADIENT)) if op.name.endswith(GRADIENT) else None
-    if forward is not None and any(forward.gradient.made.values()) and catalogue().get(op.name) != op:
-        message = f"{op.name} comes too late: {forward.op.name} was differentiated by its derived gradient"
+    if forward is not None and forward.gradient.is_settled and catalogue().get(op.name) != op:
+        message = f"{op.name} comes too late: {forward.op.name} was differentiated by the gradient that there was"
         raise UolError(message, hint=f"register both in one text, or before the first backward of {forward.op.name}")
 
 

@@ -70,6 +70,11 @@ class Gradient:
         found = saving_of(self.op)
         return None if found is None else self.define(found)
 
+    @property
+    def is_settled(self) -> bool:
+        """Has a gradient been recorded, by the text that there was for it?"""
+        return any(self.made.values()) or vars(self).get("saving") is not None
+
     def own(self, results: Sequence[Tensor]) -> Any:
         """What `saving` has given, without what is saved."""
         count = len(self.op.results)

@@ -94,20 +94,36 @@ def test_a_gradient_that_comes_after_it_was_derived() -> None:
     assert dx.tolist() == [7, 7]
 
 
-@pytest.mark.parametrize(
-    ("head", "body", "message"),
-    [
-        ("(z: f64[N]) -> (q: f64[N])", "q[n] = z[n]", "reads 'z'"),
-        ("(x: f64[N], dy: f64[N]) -> (dx: f64[N], e: f64[N])", "dx[n] = x[n] * dy[n]\n e[n] = x[n]", "has 2 results"),
-    ],
-)
-def test_a_gradient_that_does_not_fit(head: str, body: str, message: str) -> None:
-    name = f"misfit_{len(head)}"
-    own = uol.op(f"op {name}(x: f64[N]) -> (y: f64[N]) {{ y[n] = x[n] * x[n] }}\nop {name}_grad{head} {{ {body} }}")
-    del own
+def test_a_gradient_that_comes_after_a_saving_one_was_recorded() -> None:
+    forward = "op kept_square(x: f64[N]) -> (y: f64[N]) { u[n] = x[n] + x[n]; y[n] = x[n] * u[n] / 2 }"
+    uol.op(f"{forward} op kept_square_grad(u: f64[N], dy: f64[N]) -> (dx: f64[N]) {{ dx[n] = dy[n] * u[n] }}")
     x = torch.ones(2, dtype=torch.float64, requires_grad=True)
-    with pytest.raises(uol.UolError, match=message):
-        getattr(ops, name)(x).sum().backward()
+    ops.kept_square(x).sum().backward()
+    assert x.grad is not None and x.grad.tolist() == [2, 2]
+    q = torch.ones(1, 1, 2, 3, requires_grad=True)
+    ops.attention(q, q, q).sum().backward()
+    with pytest.raises(uol.UolError, match="comes too late"):
+        uol.op(
+            "op attention_grad(q: T[B, H, L, D], k: T[B, G, M, D], v: T[B, G, M, E], dy: T[B, H, L, E])"
+            " -> (dq: T[B, H, L, D], dk: T[B, G, M, D], dv: T[B, G, M, E]) for T in (f64, f32) {"
+            " dq[b, h, i, d] = q[b, h, i, d] dk[b, g, j, d] = k[b, g, j, d] dv[b, g, j, e] = v[b, g, j, e] }"
+        )
+
+
+def test_a_gradient_with_results_that_do_not_fit() -> None:
+    two = "op two_results_grad(x: f64[N], dy: f64[N]) -> (dx: f64[N], e: f64[N]) { dx[n] = x[n] * dy[n]; e[n] = x[n] }"
+    uol.op(f"op two_results(x: f64[N]) -> (y: f64[N]) {{ y[n] = x[n] * x[n] }}\n{two}")
+    x = torch.ones(2, dtype=torch.float64, requires_grad=True)
+    with pytest.raises(uol.UolError, match="has 2 results"):
+        ops.two_results(x).sum().backward()
+
+
+def test_a_gradient_that_reads_what_there_is_not_is_refused_at_once() -> None:
+    with pytest.raises(uol.UolError, match="`stray_grad` reads `z`, which `stray` does not have"):
+        uol.op(
+            "op stray(x: f64[N]) -> (y: f64[N]) { y[n] = x[n] * x[n] }\nop stray_grad(z: f64[N]) -> (q: f64[N]) { q[n] = z[n] }"
+        )
+    assert not hasattr(ops, "stray")  # a text with an error registers nothing
 
 
 def test_batch_norm_of_one_value_says_what_pytorch_says() -> None:
