@@ -16,6 +16,7 @@ from uol.pipeline import module_of
 from uol.recompile import RecompileWatch
 from uol.request import Request
 from uol.tensor_binding import bind_tensors
+from uol.torch_along import along, row_form
 from uol.torch_arguments import exactly, in_order, options_of, remember, require_strided, tensors_of, type_name
 from uol.torch_devices import target_of
 from uol.torch_eager import is_eager
@@ -99,11 +100,13 @@ class TorchOperator:
         """Nothing: the results are there already."""
 
     def function(self) -> Callable[..., object]:
-        """`uol.ops.<name>`: the PyTorch operator with numbers taken as tensors, and `out=`."""
+        """`uol.ops.<name>`: the PyTorch operator with numbers taken as tensors, `dim=` for operators of rows, and `out=`."""
         into = getattr(torch.ops.uol, self.op.name).out
-        arity = len(self.names)
+        arity, rows = len(self.names), row_form(self.op)
 
         def call(*inputs: Tensor | int | float, out: Tensor | Sequence[Tensor] | None = None, **options: object) -> object:
+            if options and rows is not None and ("dim" in options or "keepdim" in options):
+                return along(rows, call, inputs, options if out is None else {**options, "out": out})
             if out is None and len(inputs) == arity and is_eager(inputs):
                 given = cast(Sequence[Tensor], inputs)
                 chosen = self._options(options) if options or (none := self.known.get(())) is None else none

@@ -41,7 +41,7 @@ def _takes_halves(node: Expr) -> bool:
 
 def _compares_halves(node: Expr) -> bool:
     """Are these values of f16 that are compared as they are? A fold across lanes takes all others as f32."""
-    return isinstance(node, Call) and _is_logical(node) and any(a.dtype == "f16" for a in node.args)
+    return isinstance(node, Call) and _is_logical(node) and any(a.type == "f16" for a in node.args)
 
 
 def _is_logical(node: Expr) -> bool:

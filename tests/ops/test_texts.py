@@ -24,6 +24,9 @@ NEVER_EMPTY = frozenset(n for n in names() if n.endswith("_loss") or "cross_entr
 LONGEST = 27
 """Lines of a printed text: what fits on a slide."""
 
+LONGER = {"conv_transpose3d": 32}
+"""Two forms, and a stride, a dilation, two paddings and an output padding for each of three axes."""
+
 
 def test_the_library_is_what_its_texts_hold() -> None:
     assert [op.name for op in library()] == list(names())
@@ -69,7 +72,7 @@ def test_a_text_says_its_version_and_fits_a_page(family: str) -> None:
 def test_an_operator_fits_a_slide(name: str) -> None:
     op = library().get(name)
     assert op is not None
-    assert len(print_op(op).splitlines()) <= LONGEST
+    assert len(print_op(op).splitlines()) <= LONGER.get(name, LONGEST)
 
 
 @pytest.mark.parametrize("name", names())
