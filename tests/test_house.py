@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -114,3 +115,9 @@ def test_nothing_else_lies_at_the_top() -> None:
         "Makefile",
     }
     assert {name for name in top if not name.startswith(".")} <= allowed
+
+
+def test_no_two_test_files_have_one_name() -> None:
+    """pytest imports them by their names alone, and stops at the second."""
+    names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert not [name for name, count in names.items() if count > 1]
