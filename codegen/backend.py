@@ -26,7 +26,8 @@ class Capability:
     max_threads         largest block; 1 where there are no threads
     dtypes              element types that kernels may hold
     matrix_shapes       (m, n, k, operand dtype, accumulator dtype) of matrix instructions that kernels use
-    kinds               which of the specs Scan, Scatter and Select the machine takes; the others become reductions
+    kinds               which of the specs Attention, Scan, Scatter and Select the machine takes; the others become what
+                        every machine has
     segments            which segments of a Contract it takes; the others become reductions, too
     """
 

@@ -35,11 +35,11 @@ def as_contraction(
     reduce_ = stage.value
     if not isinstance(reduce_, Reduce) or reduce_.op != "sum" or reduce_.where:
         return None
-    factors = _factors(reduce_.body, gathers)
-    if factors is None:
+    product = factors(reduce_.body, gathers)
+    if product is None:
         return None
-    axes, split = _split_groups(stage.axes, factors, frozenset(taken))
-    a, b = (_divided(substitute(f, split), split) for f in factors)
+    axes, split = split_groups(stage.axes, product, frozenset(taken))
+    a, b = (_divided(substitute(f, split), split) for f in product)
     seen_a, seen_b = variables(a), variables(b)
     innermost = _innermost(inner, split)
     if innermost in seen_a - seen_b:
@@ -52,7 +52,7 @@ def as_contraction(
     return Contraction(a, b, batch, m, n, reduce_.axes, split) if m and n else None
 
 
-def _factors(body: Expr, gathers: bool) -> tuple[Expr, Expr] | None:
+def factors(body: Expr, gathers: bool = False) -> tuple[Expr, Expr] | None:
     """The two factors of a product, each a read whose guards hold the conditions that it stands under.
 
     A condition around the product, `select(c, a*b, 0)`, must be one of indices that both factors know: guarding one of
@@ -61,7 +61,7 @@ def _factors(body: Expr, gathers: bool) -> tuple[Expr, Expr] | None:
     conditions, body = _stripped(body)
     if not (isinstance(body, Call) and body.fn == "*"):
         return None
-    factors: list[Expr] = []
+    found: list[Expr] = []
     for factor in body.args:
         own, factor = _stripped(factor)
         if not _is_one_load(factor, gathers) or not all(_is_of_indices(c) for c in (*own, *conditions)):
@@ -70,8 +70,8 @@ def _factors(body: Expr, gathers: bool) -> tuple[Expr, Expr] | None:
             return None
         if (own or conditions) and not _fills_with_zero(factor):
             return None
-        factors.append(_guarded(factor, (*own, *conditions)))
-    a, b = factors
+        found.append(_guarded(factor, (*own, *conditions)))
+    a, b = found
     return a, b
 
 
@@ -121,15 +121,15 @@ def _guarded(factor: Expr, conditions: tuple[Expr, ...]) -> Expr:
     return rewrite(factor, rule) if conditions else factor
 
 
-def _split_groups(
-    axes: tuple[Axis, ...], factors: tuple[Expr, Expr], taken: frozenset[str]
+def split_groups(
+    axes: tuple[Axis, ...], product: tuple[Expr, Expr], taken: frozenset[str]
 ) -> tuple[tuple[Axis, ...], dict[str, Expr]]:
     """An axis that one factor sees only as `axis / c` is split into its group and its place in the group, so that a
     grouped convolution is a batch of contractions."""
     split: dict[str, Expr] = {}
     result: list[Axis] = []
     for axis in axes:
-        width = next((w for w in (_group_width(axis, f) for f in factors) if w is not None), None)
+        width = next((w for w in (_group_width(axis, f) for f in product) if w is not None), None)
         if width is None:
             result.append(axis)
             continue

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from uol.codegen.align import plain_indices, rename_axes
+from uol.codegen.attention_pattern import Pattern
 from uol.codegen.contraction import Contraction
 from uol.codegen.scans import Running
 from uol.codegen.segmented import Segmented
 from uol.codegen.traverse import stage_expressions, walk
-from uol.ir.nodes import Axis, Load, Order, Reduce, Scatter, Stage
+from uol.ir.nodes import Axis, Expr, Load, Order, Reduce, Scatter, Stage
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
     """Stages that one kernel computes, producers first. `rows` are the anchor's axes, `cols` the ones that it reduces;
-    a map has no cols, a contraction knows its factors; those of a select are what its anchor orders."""
+    a map has no cols, a contraction knows its factors; those of a select are what its anchor orders. An attention's stages are
+    its sums and folds, and what uses them; its rows are those that all of these have."""
 
-    kind: Literal["map", "reduce", "contract", "scan", "scatter", "select"]
+    kind: Literal["map", "reduce", "contract", "attention", "scan", "scatter", "select"]
     stages: tuple[Stage, ...]
     rows: tuple[Axis, ...]
     cols: tuple[Axis, ...] = ()
     contraction: Contraction | None = None
+    attention: Pattern | None = None
 
     @property
     def names(self) -> frozenset[str]:
@@ -33,6 +36,12 @@ class Group:
     def anchor(self) -> Stage:
         """The stage that gave the group its rows: its first reduction, scan, scatter or order, else its first stage."""
         return next((s for s in self.stages if is_anchor(s)), self.stages[0])
+
+
+def split_axes(group: Group) -> Mapping[str, Expr]:
+    """The axes of stages that a kernel has in two parts, as expressions of those."""
+    found = group.contraction or group.attention
+    return found.split if found is not None else {}
 
 
 def is_anchor(stage: Stage) -> bool:
@@ -56,14 +65,20 @@ def start(stage: Stage, adopted: Iterable[Stage], contraction: Contraction | Non
     return Group("map", stages, stage.axes)
 
 
+def start_attention(pattern: Pattern) -> Group:
+    """A group around an attention."""
+    first, widths = pattern.made[0], {a for s in pattern.sums for a in s.width}
+    return Group("attention", pattern.made, tuple(a for a in first.axes if a not in widths), (), None, pattern)
+
+
 def join(group: Group, stage: Stage, adopted: Iterable[Stage], is_contraction: bool) -> Group | None:
     """The group with one more stage, or None where they do not fit.
 
     A reduction joins where rows and cols are the same sets of axes; one that gives the place of an extremum counts places
     in the order of its cols, which must be the group's. An elementwise stage joins a reduction over its
-    rows or over rows and cols, a map, contraction, scan or select over all its axes, and a scan another one in the same
-    direction. A scatter takes nothing. Whatever is read from inside the group is read
-    at its own indices.
+    rows or over rows and cols, an attention over its rows or those and the width of a sum, a map, contraction, scan or select
+    over all its axes, and a scan another one in the same direction. A scatter takes nothing. Whatever is read from inside the
+    group is read at its own indices.
     """
     new = [a for a in adopted if a.name not in group.names]
     if group.kind == "scatter" or isinstance(stage, Scatter) or isinstance(stage.value, Order):
@@ -83,6 +98,8 @@ def join(group: Group, stage: Stage, adopted: Iterable[Stage], is_contraction: b
         group = _aligned(group, stage)
         fits = axis_set(stage.axes) in _full_spaces(group)
     space = axis_set(group.rows + group.cols) if group.kind == "reduce" else axis_set(group.rows)
+    if group.kind == "attention":
+        space = axis_set(stage.axes)
     if not fits or not all(axis_set(a.axes) <= space for a in new):
         return None
     joined = replace(group, stages=(*group.stages, *new, stage))
@@ -118,6 +135,8 @@ def reads_own_indices(group: Group) -> bool:
 def _full_spaces(group: Group) -> tuple[frozenset[Axis], ...]:
     if group.kind == "reduce":
         return axis_set(group.rows), axis_set(group.rows + group.cols)
+    if group.attention is not None:
+        return axis_set(group.rows), *(axis_set(group.rows + s.width) for s in group.attention.sums)
     return (axis_set(group.rows),)
 
 

@@ -6,7 +6,8 @@ element waits for the read, whatever the order of the elements, and of threads.
 
 from __future__ import annotations
 
-from uol.codegen.spec import Contract, Fold, KernelGraph, KernelSpec, Let, Map, Read, Reduce, Step, Store
+from uol.codegen.spec import Fold, KernelGraph, KernelSpec, Let, Map, Read, Reduce, Scatter, Step, Store
+from uol.codegen.steps import steps_of
 from uol.codegen.traverse import variables, walk
 from uol.ir.nodes import Expr
 
@@ -56,16 +57,13 @@ def _needed(store: Store, before: tuple[Step, ...]) -> frozenset[str]:
 
 
 def _stores(spec: KernelSpec, result: str) -> list[Store]:
-    return [s for s in _steps(spec) if isinstance(s, Store) and s.tensor == result]
+    steps = () if isinstance(spec, Scatter) else steps_of(spec)
+    return [s for s in steps if isinstance(s, Store) and s.tensor == result]
 
 
 def _reads(spec: KernelSpec, tensor: str) -> bool:
     """Does the kernel read the tensor? What it says of its arguments is enough for a yes."""
     return any(arg.name == tensor for arg in spec.args)
-
-
-def _steps(spec: KernelSpec) -> tuple[Step, ...]:
-    return tuple(getattr(spec, "epilogue" if isinstance(spec, Contract) else "steps", ()))
 
 
 def _reads_in(step: Step, tensor: str) -> list[Read]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from uol.codegen import group as grouping
 from uol.codegen.align import align_axes
+from uol.codegen.attention_pattern import Pattern
+from uol.codegen.attention_spec import attention_spec
+from uol.codegen.attentions import with_attentions
 from uol.codegen.backend import Backend, Capability
 from uol.codegen.contraction import Contraction
 from uol.codegen.group import Group
@@ -25,6 +28,7 @@ from uol.codegen.segments import as_segments, contraction_of
 from uol.codegen.spec import (
     Arg,
     ArgRole,
+    Attention,
     Contract,
     KernelGraph,
     KernelSpec,
@@ -54,7 +58,14 @@ def lower(program: Program, backend: Backend, layouts: Layouts | None = None) ->
     """
     prepared = _prepared(program, backend.capability)
     lowering = Lowering.of(prepared, layouts or {})
-    groups = Partition(prepared, lowering.contraction, lambda g: backend.accepts(lowering.candidate(g))).run()
+
+    def accepts(group: Group) -> bool:
+        return backend.accepts(lowering.candidate(group))
+
+    steps: tuple[Stage | Pattern, ...] = prepared.stages
+    if Attention in backend.capability.kinds:
+        steps = with_attentions(prepared, lambda pattern: accepts(grouping.start_attention(pattern)))
+    groups = Partition(prepared, steps, lowering.contraction, accepts).run()
     specs = lowering.specs(groups)
     legal = tuple(part for spec in specs for part in backend.legalise(_of_something(spec)))
     return KernelGraph(
@@ -87,6 +98,10 @@ def _of_something(spec: KernelSpec) -> KernelSpec:
 
 def _read(group: Group) -> set[str]:
     """The tensors that the stages of a group read."""
+    if group.attention is not None:
+        made = {s.name for s in group.attention.made}
+        rest = replace(group, stages=tuple(s for s in group.stages if s.name not in made), attention=None)
+        return _read(rest) | group.attention.outside | made
     parts = (e for s in group.stages for e in stage_expressions(s))
     return {load.tensor for e in parts for load in walk(e) if isinstance(load, Load)}
 
@@ -166,6 +181,8 @@ class Lowering:
                 return Reduce(**head, rows=rows, cols=group.cols, steps=steps)
             case "contract":
                 return self._contract(group, keep, head)
+            case "attention":
+                return attention_spec(group, self.writer(group, keep, ()), head)
             case "scan":
                 return self._scan(group, keep, head)
             case "scatter":
@@ -232,9 +249,9 @@ class Lowering:
         )
 
     def _name(self, suffix: str, group: Group) -> str:
-        """The kernel's name. Workspaces that a contraction or an order may need are named after it, and no tensor is."""
+        """The kernel's name. Workspaces that some kinds may need are named after it, and no tensor is."""
         name = f"{self.program.name}_{suffix}" if suffix else self.program.name
-        while group.kind in ("contract", "select") and any(n.startswith(f"{name}_") for n in self.taken):
+        while group.kind in ("contract", "attention", "select") and any(n.startswith(f"{name}_") for n in self.taken):
             name += "_kernel"
         return name
 

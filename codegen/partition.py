@@ -1,8 +1,9 @@
 """Which stages become one kernel.
 
-Reductions, scans, scatters and orders anchor kernels. An elementwise stage follows the last kernel that makes one of its
-operands, and joins it if the machine accepts the joined kernel; one that depends on inputs alone floats: every kernel that
-reads it at its own indices adopts (recomputes) it, and whoever reads it at other indices finds it in memory.
+Attentions are found beforehand; other reductions, scans, scatters and orders anchor kernels. An elementwise stage follows the
+last kernel that makes one of its operands, and joins it if the machine accepts the joined kernel; one that depends on inputs
+alone floats: every kernel that reads it at its own indices adopts (recomputes) it, and whoever reads it at other indices finds
+it in memory.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 
 from uol.codegen import group as grouping
 from uol.codegen.align import plain_indices
+from uol.codegen.attention_pattern import Pattern
 from uol.codegen.contraction import Contraction
 from uol.codegen.group import Group
 from uol.codegen.scans import Running
@@ -21,9 +23,11 @@ from uol.ir.nodes import Load, Order, Program, Scatter, Stage
 
 @dataclass(slots=True)
 class Partition:
-    """The state of one run: the groups so far and the stages that still float."""
+    """The state of one run over the steps of a program, its attentions among them: the groups so far and the stages that still
+    float."""
 
     program: Program
+    steps: tuple[Stage | Pattern, ...]
     contraction: Callable[[Stage], Contraction | None]
     accepts: Callable[[Group], bool]
     groups: list[Group] = field(default_factory=list)
@@ -31,14 +35,22 @@ class Partition:
 
     def run(self) -> tuple[Group, ...]:
         """Groups in launch order; every result is made by one of them."""
-        for stage in self.program.stages:
-            if not self.try_join(stage):
-                self.place(stage)
+        for step in self.steps:
+            if isinstance(step, Pattern):
+                self.begin(step)
+            elif not self.try_join(step):
+                self.place(step)
         made = {s.name for g in self.groups for s in g.stages if grouping.storable(g, s)}
         for stage in list(self.floating.values()):
             if self.program.tensors[stage.name].role == "out" and stage.name not in made:
                 self.materialise(stage)
         return tuple(self.groups)
+
+    def begin(self, pattern: Pattern) -> None:
+        """An attention is a group from the beginning; what it reads is in memory."""
+        for stage in [s for s in self.floating.values() if s.name in pattern.outside]:
+            self.materialise(stage)
+        self.groups.append(grouping.start_attention(pattern))
 
     def place(self, stage: Stage) -> None:
         """A reduction, scan, scatter or order anchors a new group; an elementwise stage floats."""

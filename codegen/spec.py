@@ -7,13 +7,14 @@ live in the renderers, extents in the spec.
     Map       y[axes] = steps
     Reduce    rows x cols: folds over the cols, then row and element steps
     Contract  acc[batch, m, n] = sum over k of a[batch, m, k] * b[batch, n, k], then an epilogue; in segments, too
+    Attention sums over cols of what becomes of inner products of rows with cols
     Pack      y[axes] = one read: a copy into another layout
     Scan      running folds along one axis, for each of rows
     Scatter   y[place(index)] += value(index)
     Select    the order of a row's elements, or its first places
 
-The last three, and segments of a Contract, are asked for by `Capability`: a machine that does not name them gets maps and
-reductions instead.
+Attention, Scan, Scatter, Select and the segments of a Contract are asked for by `Capability`: a machine that does not name
+them gets the others instead.
 """
 
 from __future__ import annotations
@@ -227,6 +228,68 @@ class Contract(KernelSpec):
     @property
     def axes(self) -> tuple[Axis, ...]:
         return self.batch + self.m + self.n + self.k
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """`name = sum over depth of a * b`, a value for each of an Attention's rows and cols. `a` varies over batch, rows and
+    depth, `b` over batch, cols and depth; each holds exactly one Read, wrapped in casts."""
+
+    name: str
+    depth: tuple[Axis, ...]
+    a: Expr
+    b: Expr
+    dtype: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Weighted:
+    """`name = sum over cols of weight * value`, a value for each of an Attention's rows and of width. `weight` is the name of
+    a Let over rows and cols; `value` varies over batch, cols and width, and holds exactly one Read, wrapped in casts."""
+
+    name: str
+    width: tuple[Axis, ...]
+    weight: str
+    value: Expr
+    dtype: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attention(KernelSpec):
+    """sum[cols](w(dots[rows, cols]) * value[cols, width]) for each of `batch` and `rows`, for every one of `sums`:
+
+        forward   s = q . k,               w = exp(s - hi),                      y = sum of w * v
+        dq        s = q . k, dp = dy . v,  w = exp(s - lse) * (dp - delta),      dq = sum of w * k
+        dk, dv    the same dots, their rows and cols exchanged; two weights,     dk = sum of w * q, dv = sum of p * dy
+
+    `steps` are Lets over batch, rows and cols that use the dots, and Folds over the cols ("sum", and one "max" at most).
+    `epilogue` steps (Let, Store) are over batch, rows and the width of one sum, or over batch and rows alone, and use sums
+    and folds. No value over rows and cols is stored.
+
+    Where there is a Fold of "max", `hi`, every weight and every other fold's value is a multiple of exp(t - hi), t being what
+    `hi` is the maximum of, or exactly 0 (under a `select`). So the cols may pass by in tiles: what was added up under a
+    smaller maximum is multiplied by exp(old - new). In a row whose `hi` stays at -inf every such exp is NaN."""
+
+    batch: tuple[Axis, ...]
+    rows: tuple[Axis, ...]
+    cols: tuple[Axis, ...]
+    dots: tuple[Dot, ...]
+    steps: tuple[Step, ...]
+    sums: tuple[Weighted, ...]
+    epilogue: tuple[Step, ...]
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        """A depth and a width may be one axis."""
+        inner = (a for part in (*(d.depth for d in self.dots), *(s.width for s in self.sums)) for a in part)
+        return tuple(dict.fromkeys((*self.batch, *self.rows, *self.cols, *inner)))
+
+    @property
+    def hi(self) -> Fold | None:
+        """The maximum that the weights are relative to."""
+        return next((s for s in self.steps if isinstance(s, Fold) and s.op == "max"), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from uol.codegen.access import Accesses, classify
-from uol.codegen.group import Group
+from uol.codegen.group import Group, split_axes
 from uol.codegen.names import unused
 from uol.codegen.scans import Running
 from uol.codegen.segmented import Segmented
@@ -38,7 +38,7 @@ class StepWriter:
             if isinstance(stage.value, Running):
                 out.append(Fold(name, stage.value.op, self.value(stage.value.body), stage.dtype, (), stage.line))
             elif isinstance(stage.value, nodes.Reduce):
-                if self.group.kind != "contract":
+                if self.group.kind not in ("contract", "attention"):
                     where = tuple(self.value(w) for w in stage.value.where)
                     out.append(Fold(name, stage.value.op, self.value(stage.value.body), stage.dtype, where, stage.line))
             elif not isinstance(stage.value, nodes.Order | Segmented):
@@ -72,7 +72,10 @@ class StepWriter:
 
     def value(self, expr: Expr) -> Expr:
         """An expression of the program over the kernel's axes."""
-        values = {s.name: Var(self.local(s.name), s.dtype) for s in self.group.stages}
+        made = {s.name: s.dtype for s in self.group.stages}
+        if self.group.attention is not None:
+            made |= {name: self.program.tensors[name].dtype for name in self.group.attention.scores}
+        values = {name: Var(self.local(name), dtype) for name, dtype in made.items()}
         return self.accesses().value(substitute(expr, self.split), self.space, values)
 
     def local(self, name: str) -> str:
@@ -90,5 +93,4 @@ class StepWriter:
 
     @property
     def split(self) -> Mapping[str, Expr]:
-        c = self.group.contraction
-        return c.split if c is not None else {}
+        return split_axes(self.group)

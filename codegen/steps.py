@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from uol.codegen.spec import Contract, Fold, KernelSpec, Let, Map, Pack, Reduce, Scan, Scatter, Select, Step, Store
+from uol.codegen.spec import Attention, Contract, Fold, KernelSpec, Let, Map, Pack, Reduce, Scan, Scatter, Select, Step, Store
 from uol.codegen.traverse import guard_operands, variables, walk
 from uol.ir.nodes import Expr, Var
 
@@ -14,6 +14,8 @@ from uol.ir.nodes import Expr, Var
 def steps_of(spec: KernelSpec) -> tuple[Step, ...]:
     """The steps of any kind of spec; of a Contract, its epilogue."""
     match spec:
+        case Attention(steps=steps, epilogue=epilogue):
+            return steps + epilogue
         case Map(steps=steps) | Pack(steps=steps) | Reduce(steps=steps) | Contract(epilogue=steps):
             return steps
         case Scan(steps=steps) | Select(steps=steps):
@@ -36,7 +38,11 @@ def step_expressions(step: Step) -> tuple[Expr, ...]:
 def expressions(spec: KernelSpec) -> Iterator[Expr]:
     """Every expression of a spec: values, conditions and store offsets."""
     if isinstance(spec, Contract):
-        yield from factors(spec)
+        yield from operands(spec)
+    if isinstance(spec, Attention):
+        for dot in spec.dots:
+            yield from (dot.a, dot.b)
+        yield from (s.value for s in spec.sums)
     if isinstance(spec, Select):
         yield spec.key
     if isinstance(spec, Scatter):
@@ -45,7 +51,7 @@ def expressions(spec: KernelSpec) -> Iterator[Expr]:
         yield from step_expressions(step)
 
 
-def factors(spec: Contract) -> tuple[Expr, ...]:
+def operands(spec: Contract) -> tuple[Expr, ...]:
     """What is read before the epilogue: both operands, and the key of segments."""
     return (spec.a, spec.b) if spec.segments is None else (spec.a, spec.b, spec.segments.key)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import prod
 
 from uol.codegen.backend import Kernel, Module
-from uol.codegen.spec import Arg, Contract, Pack, Select
+from uol.codegen.spec import Arg, Attention, Contract, Pack, Select
 from uol.codegen.steps import steps_of
 from uol.ir.types import DTYPES
 from uol.static_sizes import static_sizes
@@ -89,6 +89,8 @@ def _results(kernel: Kernel) -> list[Arg]:
 def _lines(kernel: Kernel) -> list[int]:
     spec = kernel.spec
     own = [spec.line] if isinstance(spec, Contract | Select) else []
+    if isinstance(spec, Attention):
+        own = [*(d.line for d in spec.dots), *(s.line for s in spec.sums)]
     return sorted({*own, *(step.line for step in steps_of(spec))})
 
 

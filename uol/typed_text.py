@@ -1,7 +1,7 @@
 """Programs and kernel specs as text, for people: `uol explain` and `UOL_DUMP`.
 
-    Reduce softmax: rows s < 4096; cols c < 1024
-      line 2  hi = max over c of f32(x[s*1024 + c])
+Reduce softmax: rows s < 4096; cols c < 1024
+  line 2  hi = max over c of f32(x[s*1024 + c])
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from uol.codegen.spec import (
     Arg,
+    Attention,
     Contract,
     Fold,
     Holds,
@@ -71,6 +72,8 @@ def spec_lines(spec: KernelSpec) -> list[str]:
         case Contract(line=line, acc=acc, a=a, b=b, k=k):
             head = f"line {line:<3} {acc} = sum over {axes_text(k)} of {expr_text(a)} * {expr_text(b)}{_segments(spec)}"
             steps = [f"  {head}", *_step_lines(spec.epilogue, ())]
+        case Attention():
+            steps = _attention_lines(spec)
         case Reduce(cols=cols):
             steps = _step_lines(spec.steps, cols)
         case Map() | Pack() | Scan():
@@ -100,6 +103,9 @@ def _space(spec: KernelSpec) -> str:
         case Contract(batch=batch, m=m, n=n, k=k):
             named = {"batch": batch, "m": m, "n": n, "k": k}
             return "; ".join(f"{name} {axes_text(axes)}" for name, axes in named.items() if axes)
+        case Attention(batch=batch, rows=rows, cols=cols):
+            named = {"batch": batch, "rows": rows, "cols": cols}
+            return "; ".join(f"{name} {axes_text(axes)}" for name, axes in named.items() if axes)
         case Reduce(rows=rows, cols=cols):
             return f"rows {axes_text(rows)}; cols {axes_text(cols)}"
         case Scan(rows=rows, along=along, reverse=reverse, exclusive=exclusive):
@@ -115,6 +121,16 @@ def _segments(spec: Contract) -> str:
         case Segments(of=of, key=key):
             return f", where {expr_text(key)} == {of}"
     return ""
+
+
+def _attention_lines(spec: Attention) -> list[str]:
+    """Dots, what becomes of them, sums over the cols, and what uses those."""
+    dots = [
+        f"  line {d.line:<3} {d.name} = sum over {axes_text(d.depth)} of {expr_text(d.a)} * {expr_text(d.b)}" for d in spec.dots
+    ]
+    over = ", ".join(a.name for a in spec.cols)
+    sums = [f"  line {s.line:<3} {s.name} = sum over {over} of {s.weight} * {expr_text(s.value)}" for s in spec.sums]
+    return [*dots, *_step_lines(spec.steps, spec.cols), *sums, *_step_lines(spec.epilogue, ())]
 
 
 def _step_lines(steps: Iterable[Step], cols: tuple[Axis, ...]) -> list[str]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from uol.backends.cpu.assembling import assemble, kernels_text
+from uol.backends.cpu.attention_packing import fits_strips, packed_attention
 from uol.backends.cpu.devices import devices
 from uol.backends.cpu.host import host
 from uol.backends.cpu.loading import load
@@ -29,7 +30,7 @@ from uol.codegen.backend import (
     Schedule,
     ToolState,
 )
-from uol.codegen.spec import Contract, KernelGraph, KernelSpec, Map, Pack, Reduce, Scan, Scatter, Select, Store
+from uol.codegen.spec import Attention, Contract, KernelGraph, KernelSpec, Map, Pack, Reduce, Scan, Scatter, Select, Store
 from uol.ir.types import DTYPES
 
 CAPABILITY = Capability(
@@ -39,7 +40,7 @@ CAPABILITY = Capability(
     max_grid=(1, 1, 1),
     max_threads=1,
     dtypes=frozenset(DTYPES),
-    kinds=frozenset({Scan, Scatter, Select}),
+    kinds=frozenset({Attention, Scan, Scatter, Select}),
     segments=frozenset({"rows", "terms"}),
 )
 KERNEL_SUFFIX = "_kernel"
@@ -56,11 +57,15 @@ class CpuBackend:
     default_device: str = "host"
 
     def accepts(self, spec: KernelSpec) -> bool:
+        if isinstance(spec, Attention):
+            return fits_strips(spec)
         return isinstance(spec, Map | Reduce | Contract | Pack | Scan | Scatter | Select)
 
     def legalise(self, spec: KernelSpec) -> tuple[KernelSpec, ...]:
         if isinstance(spec, Select):
             return (with_scratch(spec),)
+        if isinstance(spec, Attention):
+            return packed_attention(spec)
         return packed(spec) if isinstance(spec, Contract) else (spec,)
 
     def schedules(self, spec: KernelSpec, device: Device) -> Iterable[Schedule]:

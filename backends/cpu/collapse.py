@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from uol.backends.cpu.parts import accesses, coefficient, expressions, with_expressions
 from uol.codegen.index import ZERO, add, affine, mul, static
-from uol.codegen.spec import Contract, Fold, KernelSpec, Let, Map, Pack, Read, Reduce, Scan, Select, Step, Store
+from uol.codegen.spec import Attention, Contract, Fold, KernelSpec, Let, Map, Pack, Read, Reduce, Scan, Select, Step, Store
 from uol.codegen.traverse import children, guard_operands, rewrite, substitute, variables
 from uol.ir.nodes import Axis, Const, Expr, Var
 
@@ -22,6 +22,7 @@ GROUPS: dict[type[KernelSpec], tuple[str, ...]] = {
     Pack: ("index",),
     Reduce: ("rows", "cols"),
     Contract: ("batch", "m", "n", "k"),
+    Attention: ("batch", "rows", "cols"),
     Scan: ("rows",),
     Select: ("rows",),
 }

@@ -42,9 +42,9 @@ def packed(spec: Contract) -> tuple[KernelSpec, ...]:
             pack, contract = pack_operand(contract, side, k_last=side == "a", dtype=contract.acc_dtype)
             packs.append(pack)
             continue
-        dims = _dims_to_copy(contract, side)
+        dims = dims_to_copy(contract, side)
         if dims is not None:
-            pack, contract = _copied(contract, side, dims)
+            pack, contract = copied(contract, side, dims)
             packs.append(pack)
     return (*packs, contract) if packs else (spec,)
 
@@ -56,8 +56,8 @@ def _is_gathered(spec: Contract, side: Side) -> bool:
     return data and (size(spec.n if side == "a" else spec.m) or 1) >= FEW_USES
 
 
-def _dims_to_copy(spec: Contract, side: str) -> tuple[SourceDim, ...] | None:
-    """The dims of the copy, outermost first; None where the operand stays."""
+def dims_to_copy(spec: Contract, side: str) -> tuple[SourceDim, ...] | None:
+    """The dims of the copy of an operand, outermost first; None where it stays."""
     operand: Expr = spec.a if side == "a" else spec.b
     read = the_read(operand)
     uses = size(spec.n if side == "a" else spec.m) or 1
@@ -87,7 +87,8 @@ def _place(spec: Contract, side: str, dim: SourceDim) -> tuple[int, int]:
     return (2, max(i for i, a in enumerate(spec.n) if a.name in dim.axes))
 
 
-def _copied(spec: Contract, side: str, dims: tuple[SourceDim, ...]) -> tuple[Pack, Contract]:
+def copied(spec: Contract, side: str, dims: tuple[SourceDim, ...]) -> tuple[Pack, Contract]:
+    """The copy of an operand, and the contraction that reads it."""
     operand: Expr = spec.a if side == "a" else spec.b
     read = the_read(operand)
     name = f"{spec.name}_{side}"

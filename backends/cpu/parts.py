@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from uol.codegen.index import affine
-from uol.codegen.spec import Contract, Fold, KernelSpec, Read, Scatter, Select, Step, Store
-from uol.codegen.steps import factors, steps_of
+from uol.codegen.spec import Attention, Contract, Fold, KernelSpec, Read, Scatter, Select, Step, Store
+from uol.codegen.steps import operands, steps_of
 from uol.codegen.traverse import guard_operands, walk
 from uol.ir.nodes import Expr
 
@@ -32,7 +32,10 @@ def accesses(spec: KernelSpec) -> Iterator[Read | Store]:
 def expressions(spec: KernelSpec) -> Iterator[Expr]:
     """Every value and condition of a spec, and the offsets of stores that are not affine."""
     if isinstance(spec, Contract):
-        yield from factors(spec)
+        yield from operands(spec)
+    if isinstance(spec, Attention):
+        yield from (factor for dot in spec.dots for factor in (dot.a, dot.b))
+        yield from (total.value for total in spec.sums)
     if isinstance(spec, Select):
         yield spec.key
     if isinstance(spec, Scatter):
@@ -46,12 +49,19 @@ def expressions(spec: KernelSpec) -> Iterator[Expr]:
 
 
 def with_expressions(spec: S, value: Callable[[Expr], Expr], step: Callable[[Step], Step]) -> S:
-    """The spec with every step, and a contraction's factors, replaced."""
+    """The spec with every step, and the factors of its products, replaced."""
     changed: dict[str, Any] = {}
     if isinstance(spec, Contract):
         changed = {"a": value(spec.a), "b": value(spec.b), "epilogue": tuple(step(s) for s in spec.epilogue)}
         if spec.segments is not None:
             changed["segments"] = replace(spec.segments, key=value(spec.segments.key))
+    elif isinstance(spec, Attention):
+        changed = {
+            "dots": tuple(replace(d, a=value(d.a), b=value(d.b)) for d in spec.dots),
+            "steps": tuple(step(s) for s in spec.steps),
+            "sums": tuple(replace(t, value=value(t.value)) for t in spec.sums),
+            "epilogue": tuple(step(s) for s in spec.epilogue),
+        }
     elif isinstance(spec, Select):
         changed = {"key": value(spec.key), "steps": tuple(step(s) for s in spec.steps)}
     else:

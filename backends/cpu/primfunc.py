@@ -19,8 +19,24 @@ from uol.backends.cpu.expressions import Scope, conjunction, evaluate, is_total,
 from uol.backends.cpu.folds import State
 from uol.backends.cpu.frame import Frame, open_frame
 from uol.backends.cpu.plan import plan_row
-from uol.codegen.spec import Contract, Fold, KernelSpec, Let, Map, Pack, Reduce, Scan, Scatter, Select, Step, Store
-from uol.ir.nodes import Axis
+from uol.codegen.spec import (
+    Attention,
+    Contract,
+    Fold,
+    KernelSpec,
+    Let,
+    Map,
+    Pack,
+    Reduce,
+    Scan,
+    Scatter,
+    Segments,
+    Select,
+    Step,
+    Store,
+)
+from uol.ir.nodes import Axis, Expr, Var
+from uol.ir.terms import compare
 
 ZERO = index(0)
 
@@ -34,9 +50,13 @@ def unscheduled(spec: KernelSpec, functions: Mapping[str, Function] = EXACT) -> 
                 run_steps(frame.code, steps, enter(frame, loops, axes, frame.scope))
         case Reduce():
             with ExitStack() as loops:
-                _reduce_row(frame, spec, enter(frame, loops, spec.rows, frame.scope))
+                reduce_row(frame, spec, enter(frame, loops, spec.rows, frame.scope))
         case Contract():
             _contract(frame, spec)
+        case Attention():
+            from uol.backends.cpu.attention_loops import write_attention
+
+            write_attention(frame, spec)
         case Scan() | Scatter() | Select():
             from uol.backends.cpu.index_loops import write_loops
 
@@ -67,7 +87,8 @@ def run_steps(code: Builder, steps: tuple[Step, ...], scope: Scope) -> Scope:
     return scope
 
 
-def _reduce_row(frame: Frame, spec: Reduce, scope: Scope) -> None:
+def reduce_row(frame: Frame, spec: Reduce, scope: Scope) -> Scope:
+    """The steps at one row; the scope with its lets and folds."""
     code = frame.code
     for stage in plan_row(spec):
         scope = run_steps(code, stage.row_steps, scope)
@@ -85,6 +106,7 @@ def _reduce_row(frame: Frame, spec: Reduce, scope: Scope) -> None:
                 else:
                     inner = run_steps(code, (step,), inner)
         scope = scope.with_values({name: code.hold(name, s.result(code.share, ZERO)) for name, s in states.items()})
+    return scope
 
 
 def take(code: Builder, state: State, lane: Term, position: Term, scope: Scope) -> None:
@@ -111,23 +133,36 @@ def linear_index(frame: Frame, axes: tuple[Axis, ...], scope: Scope) -> Term:
 
 
 def _contract(frame: Frame, spec: Contract) -> None:
-    code = frame.code
-    held = "f64" if spec.acc_dtype == "f32" else spec.acc_dtype
-    compute = representation(held).compute
     with ExitStack() as loops:
         scope = enter(frame, loops, spec.batch + spec.m + spec.n, frame.scope)
-        total = code.local(spec.acc, 1, compute)
-        code.add(tirx.BufferStore(total, tirx.const(0, compute), [ZERO]))
-        if spec.segments is not None and spec.segments.over == "rows":
-            scope = scope.with_values({spec.segments.of: code.hold(spec.segments.of, evaluate(spec.segments.key, scope))})
-        with ExitStack() as inner:
-            point = enter(frame, inner, spec.k, scope)
-            if spec.segments is not None and spec.segments.over == "terms":
-                own = tirx.EQ(evaluate(spec.segments.key, point), point.values[spec.segments.of])
-                inner.enter_context(code.when(own))
-            product = tirx.Mul(*(cast(code.share, evaluate(e, point), spec.acc_dtype, held) for e in (spec.a, spec.b)))
-            code.add(tirx.BufferStore(total, tirx.Add(tirx.BufferLoad(total, [ZERO]), product), [ZERO]))
-        scope = scope.with_values(
-            {spec.acc: code.hold(spec.acc, cast(code.share, tirx.BufferLoad(total, [ZERO]), held, spec.acc_dtype))}
-        )
-        run_steps(code, spec.epilogue, scope)
+        where: tuple[Expr, ...] = ()
+        match spec.segments:
+            case Segments(over="rows", of=of, key=key):
+                scope = scope.with_values({of: frame.code.hold(of, evaluate(key, scope))})
+            case Segments(of=of, key=key):
+                where = (compare("==", key, Var(of)),)
+        acc = sum_of_products(frame, (spec.acc, spec.acc_dtype), spec.k, (spec.a, spec.b), scope, where)
+        run_steps(frame.code, spec.epilogue, scope.with_values({spec.acc: acc}))
+
+
+def sum_of_products(
+    frame: Frame,
+    total: tuple[str, str],
+    axes: tuple[Axis, ...],
+    product: tuple[Expr, Expr],
+    scope: Scope,
+    where: tuple[Expr, ...] = (),
+) -> Term:
+    """`total` (its name and type) = sum over the axes of a product, of the terms for which all of `where` hold."""
+    code, (name, dtype) = frame.code, total
+    held = "f64" if dtype == "f32" else dtype
+    compute = representation(held).compute
+    sums = code.local(name, 1, compute)
+    code.add(tirx.BufferStore(sums, tirx.const(0, compute), [ZERO]))
+    with ExitStack() as loops:
+        point = enter(frame, loops, axes, scope)
+        if where:
+            loops.enter_context(code.when(conjunction([evaluate(w, point) for w in where])))
+        term = tirx.Mul(*(cast(code.share, evaluate(e, point), dtype, held) for e in product))
+        code.add(tirx.BufferStore(sums, tirx.Add(tirx.BufferLoad(sums, [ZERO]), term), [ZERO]))
+    return code.hold(name, cast(code.share, tirx.BufferLoad(sums, [ZERO]), held, dtype))

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from uol.backends.cpu.dtypes import Term
 from uol.backends.cpu.host import Host
-from uol.backends.cpu.schedules.kinds import Additions, CpuSchedule, Dots, Elementwise, Loops, Order, Reduction, Sweep, Tiles
+from uol.backends.cpu.schedules.kinds import (
+    Additions,
+    CpuSchedule,
+    Dots,
+    Elementwise,
+    Loops,
+    Order,
+    Reduction,
+    Strips,
+    Sweep,
+    Tiles,
+)
 from uol.codegen.index import static
-from uol.codegen.spec import Contract, KernelSpec, Map, Pack, Reduce, Scan, Scatter, Select
+from uol.codegen.spec import Attention, Contract, KernelSpec, Map, Pack, Reduce, Scan, Scatter, Select
 
 
 def candidates(spec: KernelSpec, host: Host) -> tuple[CpuSchedule, ...]:
     """Schedules of a spec, best first. Where an extent is an argument of the kernel, plain loops."""
-    from uol.backends.cpu.schedules import adding, contraction, elementwise, ordering, reduction, sweeping
+    from uol.backends.cpu.schedules import adding, attending, contraction, elementwise, ordering, reduction, sweeping
 
     if any(static(a.extent) is None for a in spec.axes):
         return (Loops(),)
@@ -22,6 +33,8 @@ def candidates(spec: KernelSpec, host: Host) -> tuple[CpuSchedule, ...]:
             return (*reduction.candidates(spec, host), Loops())
         case Contract():
             return (*contraction.candidates(spec, host), Loops())
+        case Attention():
+            return (*attending.candidates(spec, host), Loops())
         case Scan():
             return (*sweeping.candidates(spec, host), Loops())
         case Scatter():
@@ -35,7 +48,7 @@ def primfunc(spec: KernelSpec, schedule: CpuSchedule) -> Term:
     """The scheduled kernel. Raises TypeError where the schedule is none of the spec's."""
     from uol.backends.cpu.fast_functions import FAST
     from uol.backends.cpu.primfunc import unscheduled
-    from uol.backends.cpu.schedules import adding, contraction, elementwise, ordering, reduction, sweeping
+    from uol.backends.cpu.schedules import adding, attending, contraction, elementwise, ordering, reduction, sweeping
 
     match spec, schedule:
         case _, Loops():
@@ -46,6 +59,8 @@ def primfunc(spec: KernelSpec, schedule: CpuSchedule) -> Term:
             return reduction.scheduled(spec, schedule)
         case Contract(), (Tiles() | Dots()):
             return contraction.scheduled(spec, schedule)
+        case Attention(), Strips():
+            return attending.scheduled(spec, schedule)
         case Scan(), Sweep():
             return sweeping.scheduled(spec, schedule)
         case Scatter(), Additions():

@@ -18,7 +18,7 @@ from uol.catalogue import catalogue
 from uol.codegen.backend import Capability
 from uol.codegen.lowering import lower
 from uol.codegen.rewrites import as_reduce, pack_operand, split_epilogue
-from uol.codegen.spec import Contract, KernelSpec, Reduce, Scan, Scatter, Select
+from uol.codegen.spec import Attention, Contract, KernelSpec, Reduce, Scan, Scatter, Select
 from uol.codegen.steps import steps_of
 from uol.compiler import Compiled
 from uol.compiler import compile as compile_for
@@ -67,7 +67,7 @@ def is_small(spec: KernelSpec) -> bool:
     return len(steps_of(spec)) <= 2
 
 
-EVERY_KIND = frozenset({Scan, Scatter, Select})
+EVERY_KIND = frozenset({Attention, Scan, Scatter, Select})
 MACHINES = (
     Machine("takes everything", kinds=EVERY_KIND),
     Machine("takes everything but scans, scatters and sorts"),

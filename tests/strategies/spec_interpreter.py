@@ -16,6 +16,7 @@ from uol.codegen.backend import Capability
 from uol.codegen.index import static
 from uol.codegen.spec import (
     Arg,
+    Attention,
     Contract,
     Fold,
     Guard,
@@ -157,6 +158,9 @@ class _Run:
             self.env[axis.name] = np.arange(self.shape[dim]).reshape([-1 if d == dim else 1 for d in range(len(self.axes))])
         self.steps: tuple[Step, ...] = spec.steps if isinstance(spec, Scatter) else steps_of(spec)
         names = [s.name for s in self.steps if not isinstance(s, Store)] + ([spec.at] if isinstance(spec, Select) else [])
+        if isinstance(spec, Attention):
+            names += [part.name for part in (*spec.dots, *spec.sums)]
+            self.steps = spec.epilogue
         names += [a.name for a in (*spec.axes, *spec.scalars, *spec.args)] + [*spec.dims]
         assert len(set(names)) == len(names), f"{spec.name}: a name stands for two things: {sorted(names)}"
 
@@ -170,6 +174,8 @@ class _Run:
                 own = (self.eval(c.segments.key) == self.env[c.segments.of],)
             product = apply("*", (self.eval(c.a), self.eval(c.b)), c.acc_dtype)
             self.env[c.acc] = self.folded("sum", product, own, c.k, c.acc_dtype)
+        if isinstance(self.spec, Attention):
+            self.attend(self.spec)
         if isinstance(self.spec, Select):
             self.env[self.spec.at] = self.chosen(self.spec)
         for step in self.steps:
@@ -188,6 +194,36 @@ class _Run:
         if isinstance(self.spec, Scatter):
             self.extents = self.shape
             self.scatter(self.spec)
+
+    def attend(self, spec: Attention) -> None:
+        """Dots, what becomes of them for every row and col, and the sums over the cols."""
+        row, pair = (*spec.batch, *spec.rows), (*spec.batch, *spec.rows, *spec.cols)
+        for dot in spec.dots:
+            self.require_axes(dot.a, (*row, *dot.depth))
+            self.require_axes(dot.b, (*spec.batch, *spec.cols, *dot.depth))
+            product = apply("*", (self.eval(dot.a), self.eval(dot.b)), dot.dtype)
+            self.env[dot.name] = self.within(self.folded("sum", product, (), dot.depth, dot.dtype), pair)
+        for step in spec.steps:
+            if isinstance(step, Let):
+                self.env[step.name] = self.over(self.eval(step.value), step.axes)
+                continue
+            assert isinstance(step, Fold)
+            assert step.op in ("max", "sum")
+            self.env[step.name] = self.within(self.folded(step.op, self.eval(step.value), (), spec.cols, step.dtype), row)
+        for total in spec.sums:
+            self.require_axes(total.value, (*spec.batch, *spec.cols, *total.width))
+            product = apply("*", (self.env[total.weight], self.eval(total.value)), total.dtype)
+            self.env[total.name] = self.within(self.folded("sum", product, (), spec.cols, total.dtype), (*row, *total.width))
+
+    def require_axes(self, factor: Expr, axes: Sequence[Axis]) -> None:
+        shape = np.shape(self.eval(factor))
+        own = {a.name for a in axes}
+        wide = [a.name for a, n in zip(self.axes, shape or [1] * len(self.axes), strict=True) if n > 1]
+        assert set(wide) <= own, f"a factor varies over {wide}"
+
+    def within(self, value: Array, axes: Sequence[Axis]) -> Array:
+        """The value, which is the same along all other axes, with one element along each of them."""
+        return value[tuple(slice(None) if a in axes else slice(0, 1) for a in self.axes)]
 
     def running(self, spec: Scan, fold: Fold) -> Array:
         """At every position, the fold over those on its side."""

@@ -29,12 +29,12 @@ def along_cols(spec: Reduce, schedule: Reduction) -> Term:
     frame = open_frame(spec, FAST)
     with ExitStack() as loops:
         scope = enter_nest(frame, loops, spec.rows, schedule.parallel, frame.scope)
-        _Row(frame, spec, schedule).run(scope)
+        Row(frame, spec, schedule).run(scope)
     return frame.close()
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class Row:
     """The work for one row."""
 
     frame: Frame
@@ -50,7 +50,8 @@ class _Row:
     def outer(self) -> tuple[Axis, ...]:
         return self.spec.cols[:-1]
 
-    def run(self, scope: Scope) -> None:
+    def run(self, scope: Scope) -> Scope:
+        """Writes it; the scope with the row's lets and folds."""
         code = self.frame.code
         kept = {s.name: self._row_buffer(s) for s in self.spec.steps if isinstance(s, Let) and s.name in self.schedule.keep}
         filled: set[str] = set()
@@ -71,6 +72,7 @@ class _Row:
             for state in states.values():
                 self._join(state)
             scope = scope.with_values({name: code.hold(name, s.result(code.share, ZERO)) for name, s in states.items()})
+        return scope
 
     def _row_buffer(self, let: Let) -> Term:
         length = product([self.frame.extent(c.extent) for c in self.spec.cols])

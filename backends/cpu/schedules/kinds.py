@@ -84,6 +84,23 @@ class Dots:
 
 
 @dataclass(frozen=True, slots=True)
+class Strips:
+    """An attention: `rows` rows with all their cols in a strip on the stack, whose rows are `pitch` elements apart; dots and
+    sums in tiles of rows x `vectors` of `lanes`, what is between them in `row_lanes` along the cols. Strips are the tasks."""
+
+    rows: int
+    pitch: int
+    vectors: int
+    lanes: int
+    row_lanes: int
+    parallel: bool
+
+    def describe(self) -> str:
+        tiles = f"tiles of {self.rows}x{self.vectors * self.lanes}"
+        return f"strips of {self.rows} rows, {tiles}, {'parallel' if self.parallel else 'serial'}"
+
+
+@dataclass(frozen=True, slots=True)
 class Sweep:
     """A scan: `lanes` rows side by side, as a vector or as independent chains of additions; `parallel` leading row axes are
     fused into tasks. With `tasks`, a row is cut into tasks x lanes chunks instead: the total of each chunk first, and from
@@ -133,4 +150,4 @@ class Order:
         return f"{how}, {tasks}{f', {self.slots} parts of a workspace' if self.slots else ''}"
 
 
-CpuSchedule = Loops | Elementwise | Reduction | Tiles | Dots | Sweep | Additions | Order
+CpuSchedule = Loops | Elementwise | Reduction | Tiles | Dots | Strips | Sweep | Additions | Order

@@ -33,7 +33,7 @@ def candidates(spec: Reduce, host: Host) -> tuple[Reduction, ...]:
     worthwhile = host.cores > 1 and (work is None or work >= PARALLEL_FROM)
     if _along_rows(flat):
         return (_along_rows_schedule(flat, host, worthwhile),)
-    lanes = _col_lanes(flat, host)
+    lanes = col_lanes(flat, host)
     few = rows is not None and rows < host.cores
     if worthwhile and few and lanes > 1:
         tasks = min(2 * host.cores, max(1, (cols or 1) // (4 * lanes)))
@@ -75,7 +75,7 @@ def _stores_rows(flat: Reduce, inner_row: str) -> bool:
     )
 
 
-def _col_lanes(flat: Reduce, host: Host) -> int:
+def col_lanes(flat: Reduce, host: Host) -> int:
     """Four vectors where the innermost col fills them twice, else what it fills."""
     extent = static(flat.cols[-1].extent) if flat.cols else 1
     if extent is None:

@@ -1,0 +1,91 @@
+"""What an attention reads, copied first: the operands of its products as those of contractions are. Nothing here needs TVM.
+
+dots   rows x depth times depth x cols
+sums   rows x cols times cols x width
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from uol.backends.cpu.collapse import collapsed
+from uol.backends.cpu.packing import copied, dims_to_copy
+from uol.backends.cpu.parts import accesses
+from uol.backends.cpu.schedules.work import size
+from uol.codegen.attention_parts import weights_of
+from uol.codegen.index import ZERO
+from uol.codegen.spec import Attention, Contract, Dot, KernelSpec, Pack, Read, SpecHead, Weighted, head_of
+from uol.codegen.traverse import rewrite
+from uol.ir.nodes import Axis, Expr
+from uol.ir.types import DTYPES
+
+FEW_ROWS = 8
+"""Below, a transposed copy of the cols' operand does not pay, and dot products of a contraction's kernel are the better way."""
+STRIP_BYTES = 512 * 1024
+"""What a strip may take of a thread's stack of 4 MB: half of a second-level cache."""
+
+
+def fits_strips(spec: Attention) -> bool:
+    """Does a row with all its cols fit on the stack, and are there rows enough?"""
+    rows, cols = size(spec.rows), size(spec.cols)
+    return rows is not None and cols is not None and rows >= FEW_ROWS and row_bytes(spec, cols) <= STRIP_BYTES
+
+
+def row_bytes(spec: Attention, pitch: int) -> int:
+    """Bytes of the dots and weights of a row. A weight takes the place of a dot."""
+    types = [d.dtype for d in spec.dots] + [w.dtype for w in weights_of(spec)][len(spec.dots) :]
+    return pitch * sum(DTYPES[t].bytes for t in types)
+
+
+def packed_attention(spec: Attention) -> tuple[KernelSpec, ...]:
+    """The attention, after the copies of its operands that pay."""
+    flat = collapsed(spec)
+    packs: list[Pack] = []
+    dots = tuple(_dot(flat, d, packs) for d in flat.dots)
+    sums = tuple(_sum(flat, s, packs) for s in flat.sums)
+    flat = replace(flat, dots=dots, sums=sums)
+    workspaces = {p.steps[0].tensor: p.arg(p.steps[0].tensor) for p in packs}  # type: ignore[union-attr]
+    used = {node.tensor for node in accesses(flat)}
+    args = (*(a for a in flat.args if a.name in used), *workspaces.values())
+    return (*packs, replace(flat, args=args)) if packs else (spec,)
+
+
+def _dot(spec: Attention, dot: Dot, packs: list[Pack]) -> Dot:
+    product = _contract(spec, dot.name, (spec.rows, spec.cols, dot.depth), (dot.a, dot.b))
+    for side in ("a", "b"):
+        product = _copied(product, side, packs)
+    return replace(dot, a=_over(spec, product.a), b=_over(spec, product.b))
+
+
+def _sum(spec: Attention, total: Weighted, packs: list[Pack]) -> Weighted:
+    weight = Read(total.weight, ZERO, (), (), None, total.dtype)
+    product = _contract(spec, total.name, (spec.rows, total.width, spec.cols), (weight, total.value))
+    return replace(total, value=_over(spec, _copied(product, "b", packs).b))
+
+
+def _contract(spec: Attention, name: str, axes: tuple[tuple[Axis, ...], ...], factors: tuple[Expr, Expr]) -> Contract:
+    m, n, k = axes
+    head = SpecHead(**{**head_of(spec), "name": f"{spec.name}_{name}"})
+    a, b = factors
+    return Contract(**head, batch=spec.batch, m=m, n=n, k=k, a=a, b=b, acc=name, acc_dtype=b.type, line=1, epilogue=())
+
+
+def _copied(product: Contract, side: str, packs: list[Pack]) -> Contract:
+    dims = dims_to_copy(product, side)
+    if dims is None:
+        return product
+    pack, after = copied(product, side, dims)
+    packs.append(pack)
+    return after
+
+
+def _over(spec: Attention, factor: Expr) -> Expr:
+    """The factor with the strides of its read along all axes of the spec."""
+
+    def rule(node: Expr) -> Expr | None:
+        if not isinstance(node, Read):
+            return None
+        known = dict(node.strides)
+        return replace(node, strides=tuple((a.name, known.get(a.name, ZERO)) for a in spec.axes))
+
+    return rewrite(factor, rule)

@@ -1,0 +1,80 @@
+"""Attention on the CPU: the oracle and the kernel in strips, within the accuracy contract."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from attention_cases import FORWARD, GRADIENTS, SIZES, attention_case
+from cpu_cases import BACKEND
+from every_floor import kernels_agree, ready
+
+from uol.backends.cpu import attention_packing
+from uol.backends.cpu.schedules import attending
+from uol.backends.cpu.schedules.kinds import Strips
+from uol.codegen.lowering import lower
+from uol.codegen.spec import Attention
+
+NAMES = (*FORWARD, *(f"{n}_by_lse" for n in GRADIENTS))
+
+
+@pytest.fixture
+def strips(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything in strips, and those in parallel."""
+    monkeypatch.setattr(attention_packing, "FEW_ROWS", 0)
+    monkeypatch.setattr(attending, "PARALLEL_FROM_PRODUCTS", 0)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("dtype", ["f32", "f64", "f16", "bf16"])
+@pytest.mark.usefixtures("strips")
+def test_types(name: str, dtype: str) -> None:
+    case = ready(attention_case(name, "odd", dtype))
+    assert case is not None
+    assert kernels_agree(case)
+    kernels = case.compiled("cpu").module.kernels
+    fused = [k for k in kernels if isinstance(k.spec, Attention)]
+    assert len(fused) == (1 if name in FORWARD else 2)
+    assert all(isinstance(k.schedule, Strips) for k in fused)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("sizes", SIZES)
+@pytest.mark.usefixtures("strips")
+def test_sizes(name: str, sizes: str) -> None:
+    case = ready(attention_case(name, sizes))
+    assert case is not None
+    assert kernels_agree(case)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("special", ["nan", "inf", "low"])
+@pytest.mark.usefixtures("strips")
+def test_special_values(name: str, special: str) -> None:
+    case = ready(attention_case(name, "wide", special=special))
+    assert case is not None
+    assert kernels_agree(case)
+
+
+def test_a_row_that_sees_nothing_is_0() -> None:
+    case = ready(attention_case("masked_attention", "odd"))
+    assert case is not None
+    y = case.compiled("cpu").run(case.buffers)["y"]
+    assert not y[:, :, ::3].any()
+    assert np.isfinite(y).all()
+
+
+def test_what_does_not_fit_the_stack_is_several_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = ready(attention_case("attention", "odd"))
+    assert case is not None
+    for bytes_of_a_strip, is_fused in ((37 * 4, True), (37 * 4 - 1, False)):
+        monkeypatch.setattr(attention_packing, "STRIP_BYTES", bytes_of_a_strip)
+        assert any(isinstance(s, Attention) for s in lower(case.program, BACKEND, {}).specs) == is_fused
+
+
+def test_a_few_rows_are_several_kernels() -> None:
+    case = ready(attention_case("causal_attention", "wide"))  # two heads of 7 rows share a key
+    assert case is not None
+    assert any(isinstance(s, Attention) for s in lower(case.program, BACKEND, {}).specs)
+    case = ready(attention_case("causal_attention", "one"))
+    assert case is not None
+    assert not any(isinstance(s, Attention) for s in lower(case.program, BACKEND, {}).specs)
