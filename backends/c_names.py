@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from uol.backends.c_reserved import RESERVED
-from uol.codegen.spec import Contract, Fold, KernelSpec, Let
+from uol.codegen.spec import Attention, Contract, Fold, KernelSpec, Let
 from uol.codegen.steps import steps_of
 
 KERNEL_SUFFIX = "_kernel"
@@ -70,6 +70,8 @@ def _variables(spec: KernelSpec) -> list[str]:
         names.append(spec.acc)
         if spec.segments is not None and spec.segments.over == "rows":
             names.append(spec.segments.of)
+    if isinstance(spec, Attention):
+        names += [d.name for d in spec.dots] + [s.name for s in spec.sums]
     return names + [s.name for s in steps_of(spec) if isinstance(s, Let | Fold)]
 
 

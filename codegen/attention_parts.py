@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from uol.codegen.spec import Attention, Let, Reduce, Step, Store, Weighted, head_of
+from uol.codegen.index import ZERO
+from uol.codegen.spec import Attention, Contract, Dot, Let, Read, Reduce, Step, Store, Weighted, head_of
 from uol.codegen.steps import used_variables
-from uol.ir.nodes import Axis, Var
+from uol.ir.nodes import Axis, Expr, Var
+
+Axes = tuple[Axis, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,35 @@ def width_parts(spec: Attention) -> tuple[WidthPart, ...]:
     """One part a width."""
     widths = dict.fromkeys(s.width for s in spec.sums)
     return tuple(WidthPart(w, tuple(s for s in spec.sums if s.width == w), _steps_over(spec, w)) for w in widths)
+
+
+def dot_product(spec: Attention, dot: Dot) -> Contract:
+    """A dot as a contraction of rows with cols."""
+    return _product(spec, dot, spec.cols, dot.depth, dot.a, dot.b)
+
+
+def weighted_product(spec: Attention, total: Weighted) -> Contract:
+    """A sum as a contraction of weights with cols: its `a` stands for the weight, which is in no memory."""
+    weight = Read(total.weight, ZERO, tuple((a.name, ZERO) for a in spec.axes), (), None, total.dtype)
+    return _product(spec, total, total.width, spec.cols, weight, total.value)
+
+
+def _product(spec: Attention, part: Dot | Weighted, n: Axes, k: Axes, a: Expr, b: Expr) -> Contract:
+    head = head_of(spec)
+    head["name"] = f"{spec.name}_{part.name}"
+    return Contract(
+        **head,
+        batch=spec.batch,
+        m=spec.rows,
+        n=n,
+        k=k,
+        a=a,
+        b=b,
+        acc=part.name,
+        acc_dtype=part.dtype,
+        line=part.line,
+        epilogue=(),
+    )
 
 
 def as_row(spec: Attention, stores: Sequence[Store]) -> Reduce:

@@ -6,14 +6,16 @@ from dataclasses import replace
 
 from uol.codegen.fold_constants import substituted
 from uol.codegen.index import ONE, ZERO
-from uol.codegen.spec import Contract, Fold, KernelSpec, Let, Map, Pack, Read, Reduce, Step, Store
+from uol.codegen.spec import Attention, Contract, Fold, KernelSpec, Let, Map, Pack, Read, Reduce, Step, Store
 from uol.codegen.traverse import rewrite
 from uol.ir.nodes import Axis, Expr
 
 
 def without_unit_axes(spec: KernelSpec) -> KernelSpec:
-    """The same kernel with every axis of extent 1 replaced by 0."""
-    unit = frozenset(a.name for a in spec.axes if a.extent == ONE)
+    """The same kernel with every axis of extent 1 replaced by 0; of an attention, those of its rows and cols: a width says
+    which steps are over it."""
+    axes = spec.batch + spec.rows + spec.cols if isinstance(spec, Attention) else spec.axes
+    unit = frozenset(a.name for a in axes if a.extent == ONE)
     if not unit:
         return spec
 
@@ -26,6 +28,17 @@ def without_unit_axes(spec: KernelSpec) -> KernelSpec:
         case Reduce():
             steps = tuple(_step(s, unit) for s in spec.steps)
             return replace(spec, rows=kept(spec.rows), cols=kept(spec.cols), steps=steps)
+        case Attention():
+            return replace(
+                spec,
+                batch=kept(spec.batch),
+                rows=kept(spec.rows),
+                cols=kept(spec.cols),
+                dots=tuple(replace(d, a=_expr(d.a, unit), b=_expr(d.b, unit)) for d in spec.dots),
+                steps=tuple(_step(s, unit) for s in spec.steps),
+                sums=tuple(replace(s, value=_expr(s.value, unit)) for s in spec.sums),
+                epilogue=tuple(_step(s, unit) for s in spec.epilogue),
+            )
         case Contract():
             return replace(
                 spec,

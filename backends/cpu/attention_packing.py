@@ -12,11 +12,11 @@ from uol.backends.cpu.collapse import collapsed
 from uol.backends.cpu.packing import copied, dims_to_copy
 from uol.backends.cpu.parts import accesses
 from uol.backends.cpu.schedules.work import size
-from uol.codegen.attention_parts import weights_of
+from uol.codegen.attention_parts import dot_product, weighted_product, weights_of
 from uol.codegen.index import ZERO
-from uol.codegen.spec import Attention, Contract, Dot, KernelSpec, Pack, Read, SpecHead, Weighted, head_of
+from uol.codegen.spec import Attention, Contract, Dot, KernelSpec, Pack, Read, Weighted
 from uol.codegen.traverse import rewrite
-from uol.ir.nodes import Axis, Expr
+from uol.ir.nodes import Expr
 from uol.ir.types import DTYPES
 
 FEW_ROWS = 8
@@ -51,23 +51,14 @@ def packed_attention(spec: Attention) -> tuple[KernelSpec, ...]:
 
 
 def _dot(spec: Attention, dot: Dot, packs: list[Pack]) -> Dot:
-    product = _contract(spec, dot.name, (spec.rows, spec.cols, dot.depth), (dot.a, dot.b))
+    product = dot_product(spec, dot)
     for side in ("a", "b"):
         product = _copied(product, side, packs)
     return replace(dot, a=_over(spec, product.a), b=_over(spec, product.b))
 
 
 def _sum(spec: Attention, total: Weighted, packs: list[Pack]) -> Weighted:
-    weight = Read(total.weight, ZERO, (), (), None, total.dtype)
-    product = _contract(spec, total.name, (spec.rows, total.width, spec.cols), (weight, total.value))
-    return replace(total, value=_over(spec, _copied(product, "b", packs).b))
-
-
-def _contract(spec: Attention, name: str, axes: tuple[tuple[Axis, ...], ...], factors: tuple[Expr, Expr]) -> Contract:
-    m, n, k = axes
-    head = SpecHead(**{**head_of(spec), "name": f"{spec.name}_{name}"})
-    a, b = factors
-    return Contract(**head, batch=spec.batch, m=m, n=n, k=k, a=a, b=b, acc=name, acc_dtype=b.type, line=1, epilogue=())
+    return replace(total, value=_over(spec, _copied(weighted_product(spec, total), "b", packs).b))
 
 
 def _copied(product: Contract, side: str, packs: list[Pack]) -> Contract:

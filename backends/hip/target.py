@@ -7,6 +7,7 @@ from uol.backends.simt.c_types import STORAGE
 from uol.backends.simt.segments import SEGMENTS
 from uol.backends.simt.target import HostRuntime, Target
 from uol.codegen.backend import Capability
+from uol.codegen.spec import Attention
 
 DTYPES = frozenset(STORAGE)
 
@@ -20,6 +21,7 @@ TARGET = Target(
         max_grid=(2**31 - 1, 65535, 65535),
         max_threads=1024,
         dtypes=DTYPES,
+        kinds=frozenset({Attention}),
         segments=SEGMENTS,
     ),
     shared_bytes=64 * 1024,

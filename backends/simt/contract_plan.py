@@ -20,7 +20,7 @@ from uol.backends.simt.target import Target
 from uol.codegen.backend import Launch
 from uol.codegen.fold_constants import folded
 from uol.codegen.spec import Contract
-from uol.codegen.steps import steps_of, used_variables
+from uol.codegen.steps import used_variables
 from uol.codegen.traverse import variables
 from uol.ir.nodes import Call, Const, Expr, Var
 from uol.ir.types import DTYPES, INDEX, is_float
@@ -102,7 +102,8 @@ def plan_contract(spec: Contract, tile: Tile, target: Target) -> ContractPlan:
     for counter in counters:
         printer = counter.known(printer)
     batch_scope = Scope(printer)
-    _declare_batch(spec, batch, grid, batch_scope)
+    needed = used_variables(spec.epilogue) | variables(spec.a) | variables(spec.b)
+    declare_batch(batch, grid.m * grid.n, needed, batch_scope)
     printer = batch_scope.printer
     m, n, k = counters
     run = declare_terms(spec, k_count, batch_scope)
@@ -114,8 +115,8 @@ def plan_contract(spec: Contract, tile: Tile, target: Target) -> ContractPlan:
         launch=Launch((grid.blocks, 1, 1), (tile.threads, 1, 1)),
         index_type=index,
         tile=tile,
-        origin_m=_block_part(printer, grid.n, grid.m if grid.batch != 1 else None, tile.m, grid.m),
-        origin_n=_block_part(printer, 1, grid.n if grid.m * grid.batch != 1 else None, tile.n, grid.n),
+        origin_m=block_part(printer, grid.n, grid.m if grid.batch != 1 else None, tile.m, grid.m),
+        origin_n=block_part(printer, 1, grid.n if grid.m * grid.batch != 1 else None, tile.n, grid.n),
         batch=tuple(batch_scope.lines),
         k_first="0" if run is None else run.first,
         k_end=str(k_count) if run is None else run.end,
@@ -138,19 +139,19 @@ def _steps(k_count: int, tile: Tile, index: str) -> str | None:
     return f"uol::min({literal(Const(tile.k), wide=index != 'int')}, {k_count} - k0)"
 
 
-def _declare_batch(spec: Contract, batch: Counter, grid: Grid, scope: Scope) -> None:
-    if not spec.batch:
+def declare_batch(batch: Counter, blocks: int, needed: frozenset[str], scope: Scope) -> None:
+    """The batch of a block, of which each has so many, and those of its axes that are needed."""
+    if not batch.axes:
         return
     scope.printer = batch.known(scope.printer)
-    value = folded(Call("/", (Var(BLOCK), Const(max(grid.m * grid.n, 1))), INDEX))
+    value = folded(Call("/", (Var(BLOCK), Const(max(blocks, 1))), INDEX))
     printer = scope.printer
     scope.add(f"const {printer.index_type} {printer.names.variable(batch.name)} = {_with_block(printer).value(value)};")
-    needed = used_variables(steps_of(spec)) | variables(spec.a) | variables(spec.b)
     for line in batch.declarations(printer, needed):
         scope.add(line)
 
 
-def _block_part(printer: Printer, inner: int, wrap: int | None, tile: int, count: int) -> str:
+def block_part(printer: Printer, inner: int, wrap: int | None, tile: int, count: int) -> str:
     """Where a block's tile starts: blockIdx.x / inner % wrap * tile."""
     if count <= 1:
         return "0"

@@ -21,8 +21,8 @@ WORD_BYTES = 4
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One operand of a product: `outer` counts m or n, whose first element in the block is `origin`; `names` are those
-    of the shared array and of the registers."""
+    """One operand of a product: `outer` counts m or n, whose first element in the block is `origin` (empty: 0); `names` are
+    those of the shared array and of the registers."""
 
     factor: Expr
     names: tuple[str, str]
@@ -84,7 +84,7 @@ def plan_operand(
     slow, fast = f"slot / {inner}", f"slot % {inner}"
     outer_at, k_at = (slow, fast) if along_k else (fast, slow)
     array, part, outer_name, k_name = (printer.names.variable(n) for n in (*side.names, outer.name, k.name))
-    position = f"{side.origin} + {outer_at}"
+    position = f"{side.origin} + {outer_at}" if side.origin else outer_at
     last = literal(Const(outer.count - 1), wide=printer.index_type != "int")
     return OperandPlan(
         array=array,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from uol.backends.simt.attention_tiles import row_blocks
 from uol.backends.simt.contract_plan import grid_of
 from uol.backends.simt.flat import count_of
 from uol.backends.simt.operand import smallest_stride
-from uol.backends.simt.schedules import BlockPerRow, Elements, SimtSchedule, ThreadPerRow, Tile
+from uol.backends.simt.schedules import BlockPerRow, Elements, RowTile, SimtSchedule, ThreadPerRow, Tile
 from uol.codegen.backend import Device
-from uol.codegen.spec import Contract, KernelSpec, Map, Pack, Reduce, reads
+from uol.codegen.spec import Attention, Contract, KernelSpec, Map, Pack, Reduce, reads
 from uol.codegen.steps import expressions
 
 THREADS = 256
@@ -27,6 +28,16 @@ TILES = (
 )
 
 
+ROW_TILES = (
+    RowTile(64, 64, 16, 4),
+    RowTile(64, 32, 16, 4),
+    RowTile(32, 32, 16, 2),
+    RowTile(16, 32, 16, 1),
+    RowTile(16, 16, 16, 1),
+    RowTile(4, 16, 16, 1),
+)
+
+
 def candidates(spec: KernelSpec, device: Device, lanes: int) -> Iterable[SimtSchedule]:
     """Every schedule that a spec may take on a device, in the order in which they are worth trying."""
     match spec:
@@ -36,6 +47,8 @@ def candidates(spec: KernelSpec, device: Device, lanes: int) -> Iterable[SimtSch
             return _rows(spec, device, lanes)
         case Contract():
             return sorted(TILES, key=lambda tile: _tile_time(spec, tile, device))
+        case Attention():
+            return sorted(ROW_TILES, key=lambda tile: _row_tile_time(spec, tile, device))
     return ()
 
 
@@ -69,6 +82,14 @@ def _tile_time(spec: Contract, tile: Tile, device: Device) -> float:
     waves = -(-grid_of(spec, tile).blocks // device.cores)
     products = tile.thread_m * tile.thread_n
     return waves * (products + tile.thread_m + tile.thread_n) * tile.threads
+
+
+def _row_tile_time(spec: Attention, tile: RowTile, device: Device) -> float:
+    """The same for the rows of an attention, which meet all cols."""
+    waves = -(-row_blocks(spec, tile) // device.cores)
+    products = tile.thread_rows * tile.thread_cols
+    tiles = -(-count_of(spec.cols) // tile.cols)
+    return waves * tiles * (products + tile.thread_rows + tile.thread_cols) * tile.threads
 
 
 def _power_of_two(number: int) -> int:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from uol.backends.simt.attention_tiles import accumulators, row_blocks, shared_bytes
 from uol.backends.simt.c_types import COMPUTE, COMPUTE_BYTES
 from uol.backends.simt.contract_plan import grid_of, tile_bytes
 from uol.backends.simt.flat import count_of
 from uol.backends.simt.folds import PICKS
-from uol.backends.simt.preference import TILES
-from uol.backends.simt.schedules import BlockPerRow, Elements, SimtSchedule, ThreadPerRow, Tile
+from uol.backends.simt.preference import ROW_TILES, TILES
+from uol.backends.simt.schedules import LANES_A_ROW, BlockPerRow, Elements, RowTile, SimtSchedule, ThreadPerRow, Tile
 from uol.backends.simt.target import Target
 from uol.codegen.backend import Footprint, Refusal
 from uol.codegen.column_passes import passes_of
 from uol.codegen.index import static
-from uol.codegen.spec import Contract, KernelSpec, Map, Pack, Reduce
+from uol.codegen.spec import Attention, Contract, KernelSpec, Map, Pack, Reduce
 
 REGISTERS_FOR_TILE = 128
 """Accumulators a thread may own: half of the 255 registers that a thread has (CUDA C++ Programming Guide, technical
@@ -36,6 +37,8 @@ def check(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> Footprint
             return _fitting(target, threads, count_of(rows), _scratch_bytes(spec, threads, target))
         case (Contract(), Tile()):
             return _tile(spec, schedule, target)
+        case (Attention(), RowTile()):
+            return _row_tile(spec, schedule, target)
     return Refusal(f"a {type(spec).__name__} kernel has no schedule {type(schedule).__name__}")
 
 
@@ -72,6 +75,30 @@ def _tile_defect(spec: Contract, tile: Tile, target: Target) -> str | None:
     needed = tile_bytes(spec, tile)
     if needed > target.shared_bytes:
         return f"tile {tile} in {spec.acc_dtype} takes {needed} bytes of shared memory; a block has {target.shared_bytes}"
+    return None
+
+
+def _row_tile(spec: Attention, tile: RowTile, target: Target) -> Footprint | Refusal:
+    reason = _row_tile_defect(spec, tile, target)
+    if reason is None:
+        return _fitting(target, tile.threads, row_blocks(spec, tile), shared_bytes(spec, tile))
+    legal = next((t for t in ROW_TILES if _row_tile_defect(spec, t, target) is None), None)
+    return Refusal(reason, None if legal is None else legal.describe())
+
+
+def _row_tile_defect(spec: Attention, tile: RowTile, target: Target) -> str | None:
+    if min(tile.rows, tile.cols, tile.k, tile.thread_rows) <= 0 or tile.rows % tile.thread_rows or tile.cols % LANES_A_ROW:
+        return f"{tile.thread_rows} rows a thread do not divide {tile.rows}, or {LANES_A_ROW} not {tile.cols} cols"
+    if tile.cols % tile.k:
+        return f"steps of {tile.k} do not divide a tile of {tile.cols} cols"
+    owned = accumulators(spec, tile)
+    if owned > REGISTERS_FOR_TILE:
+        return f"{owned} accumulators a thread are more than {REGISTERS_FOR_TILE}"
+    if tile.threads > target.capability.max_threads or tile.threads % target.capability.lanes:
+        return f"{tile.threads} threads are not a multiple of {target.capability.lanes} up to {target.capability.max_threads}"
+    needed = shared_bytes(spec, tile)
+    if needed > target.shared_bytes:
+        return f"{tile.rows} rows and {tile.cols} cols take {needed} bytes of shared memory; a block has {target.shared_bytes}"
     return None
 
 

@@ -7,19 +7,21 @@ from pathlib import Path
 import jinja2
 
 from uol.backends.c_names import kernel_symbol
+from uol.backends.simt.attention_plan import AttentionPlan, plan_attention
 from uol.backends.simt.contract_plan import ContractPlan, plan_contract
 from uol.backends.simt.map_plan import MapPlan, plan_map
 from uol.backends.simt.preflight import check
 from uol.backends.simt.reduce_plan import ReducePlan, plan_reduce
-from uol.backends.simt.schedules import BlockPerRow, Elements, SimtSchedule, ThreadPerRow, Tile
+from uol.backends.simt.schedules import BlockPerRow, Elements, RowTile, SimtSchedule, ThreadPerRow, Tile
 from uol.backends.simt.target import Target
 from uol.backends.template_folder import template_of
 from uol.codegen.backend import Kernel, Refusal
-from uol.codegen.spec import Contract, KernelSpec, Map, Pack, Reduce
+from uol.codegen.spec import Attention, Contract, KernelSpec, Map, Pack, Reduce
 from uol.codegen.steps import steps_of, stored_directly, with_steps
 from uol.codegen.unit_axes import without_unit_axes
 from uol.ir.errors import ResourceError
 
+Plan = MapPlan | ReducePlan | ContractPlan | AttentionPlan
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -42,7 +44,7 @@ def render(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> Kernel:
     )
 
 
-def _plan(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> tuple[str, MapPlan | ReducePlan | ContractPlan]:
+def _plan(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> tuple[str, Plan]:
     """The template of a kernel, and what it reads."""
     match spec, schedule:
         case (Map() | Pack(), Elements()):
@@ -51,6 +53,8 @@ def _plan(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> tuple[str
             return "reduce.j2", plan_reduce(spec, schedule, target)
         case (Contract(), Tile()):
             return "contract.j2", plan_contract(spec, schedule, target)
+        case (Attention(), RowTile()):
+            return "attention.j2", plan_attention(spec, schedule)
     raise ResourceError(f"{spec.name}: no kernel for {schedule}")
 
 

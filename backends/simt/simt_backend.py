@@ -9,10 +9,10 @@ from pathlib import Path
 from uol.backends.simt import assembly, preference, preflight, rendering
 from uol.backends.simt.driver_api import DriverSource
 from uol.backends.simt.loading import Loaded
-from uol.backends.simt.schedules import BlockPerRow, Elements, SimtSchedule, ThreadPerRow, Tile
+from uol.backends.simt.schedules import BlockPerRow, Elements, RowTile, SimtSchedule, ThreadPerRow, Tile
 from uol.backends.simt.target import Target
 from uol.codegen.backend import Artifact, Capability, Device, Footprint, Kernel, Module, Refusal, Schedule, ToolState
-from uol.codegen.spec import Contract, KernelGraph, KernelSpec, Map, Pack, Reduce
+from uol.codegen.spec import Attention, Contract, KernelGraph, KernelSpec, Map, Pack, Reduce
 from uol.ir.errors import UolError
 
 
@@ -47,7 +47,9 @@ class SimtBackend:
         self._include = include
 
     def accepts(self, spec: KernelSpec) -> bool:
-        """Every fused group may be one kernel: a thread can compute any epilogue."""
+        """Every fused group may be one kernel: a thread can compute any epilogue. An attention must fit the chip."""
+        if isinstance(spec, Attention):
+            return any(isinstance(self.check(spec, tile), Footprint) for tile in preference.ROW_TILES)
         if not isinstance(spec, Map | Pack | Reduce | Contract):
             return False
         return all(arg.dtype in self.capability.dtypes for arg in spec.args)
@@ -81,6 +83,6 @@ class SimtBackend:
 
 
 def _own(schedule: Schedule) -> SimtSchedule:
-    if isinstance(schedule, Elements | ThreadPerRow | BlockPerRow | Tile):
+    if isinstance(schedule, Elements | ThreadPerRow | BlockPerRow | Tile | RowTile):
         return schedule
     raise UolError(f"{schedule} is no schedule for a machine with threads")

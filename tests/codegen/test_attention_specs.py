@@ -120,8 +120,8 @@ def test_an_operand_may_be_made_by_another_kernel() -> None:
     run(text, dims=PLAIN, types={"T": "f64"}, kinds=EVERY_KIND)
 
 
-@pytest.mark.parametrize("special", ["", "nan", "inf", "low"])
-@pytest.mark.parametrize("name", [*FORWARD, *(f"{n}_by_lse" for n in GRADIENTS)])
+@pytest.mark.parametrize("special", ["", "nan", "inf", "low", "late"])
+@pytest.mark.parametrize("name", ["bare", *FORWARD, *(f"{n}_by_lse" for n in GRADIENTS)])
 def test_specs_mean_what_the_text_means(name: str, special: str) -> None:
     for sizes in SIZES if not special else ("wide",):
         if sizes not in ("whole", "tall"):  # the interpreter takes all axes at once

@@ -49,9 +49,22 @@ GRADIENTS = {
 }
 """What is an input beside the others, the score, and its weight, the log-sum-exp being known."""
 
+BARE = """op bare(q: T[B, H, L, D], k: T[B, G, M, D], v: T[B, G, M, E]) -> (y: T[B, H, L, E], hs: T[B, H, L], zs: T[B, H, L])
+    for T in (f64, f32, f16, bf16) where G > 0, H % G == 0 {{
+  s[b, h, i, j] = {score}
+  hi[b, h, i]   = max[j](s[b, h, i, j])
+  p[b, h, i, j] = exp(s[b, h, i, j] - hi[b, h, i])
+  y[b, h, i, e] = T(sum[j](p[b, h, i, j] * acc(v[b, h / (H/G), j, e])))
+  hs[b, h, i]   = T(hi[b, h, i])
+  zs[b, h, i]   = T(sum[j](p[b, h, i, j] * 2))
+}}"""
+"""Nothing is divided by the sum of the weights: what is wrong in one result alone is not hidden by another."""
+
 
 def text_of(name: str) -> str:
     """The operator's text; `name_by_lse` is its gradient from the log-sum-exp."""
+    if name == "bare":
+        return BARE.format(score=SCORE)
     form = GRADIENTS.get(name.removesuffix("_by_lse"))
     if not name.endswith("_by_lse") or form is None:
         return print_op(find_operator(name))
@@ -60,7 +73,8 @@ def text_of(name: str) -> str:
 
 
 def attention_case(name: str, sizes: str, dtype: str = "f32", special: str = "") -> KernelCase:
-    """`special`: "nan" or "inf" puts a few into q, k and v; "low" makes all scores of a row -inf."""
+    """`special`: "nan" or "inf" puts a few into q, k and v; "low" makes all scores of a row -inf, "late" those of the first
+    cols."""
     dims = dict(zip("BHGLMDE", SIZES[sizes], strict=True))
     rng = np.random.default_rng(len(name) + len(sizes))
     inputs = _inputs(dims, rng, special)
@@ -85,6 +99,9 @@ def _inputs(dims: dict[str, int], rng: np.random.Generator, special: str) -> dic
     if special == "low" and length and d:
         made["q"][:, :, : 1 + length // 2, 0] = -np.inf
         made["k"][..., 0] = np.abs(made["k"][..., 0])
+    if special == "late" and d:
+        made["q"][..., 0] = np.abs(made["q"][..., 0])
+        made["k"][:, :, : m // 2, 0] = -np.inf
     return made
 
 

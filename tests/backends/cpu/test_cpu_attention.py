@@ -46,8 +46,8 @@ def test_sizes(name: str, sizes: str) -> None:
     assert kernels_agree(case)
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("special", ["nan", "inf", "low"])
+@pytest.mark.parametrize("name", ["bare", *NAMES])
+@pytest.mark.parametrize("special", ["nan", "inf", "low", "late"])
 @pytest.mark.usefixtures("strips")
 def test_special_values(name: str, special: str) -> None:
     case = ready(attention_case(name, "wide", special=special))

@@ -1,0 +1,114 @@
+"""Attention on machines with threads: emitted kernels in the checked twin, without findings and within the contract."""
+
+from __future__ import annotations
+
+import pytest
+from attention_cases import FORWARD, GRADIENTS, SIZES, attention_case
+from every_floor import Ready, ready, require_stored
+
+from uol.backends import registry
+from uol.backends.simt import preference
+from uol.backends.simt.schedules import RowTile
+from uol.backends.simt.simt_backend import SimtBackend
+from uol.backends.twin import Job, execute_many
+from uol.catalogue import find_operator
+from uol.codegen.backend import Module, Refusal
+from uol.codegen.lowering import lower
+from uol.codegen.pipeline import compile_graph
+from uol.codegen.spec import Attention
+from uol.ir import Library, instantiate
+from uol.ir.errors import MissingToolError
+
+NAMES = (*FORWARD, *(f"{n}_by_lse" for n in GRADIENTS))
+TARGETS = pytest.mark.parametrize("target", ["cuda", "hip"])
+
+
+def backend(name: str) -> SimtBackend:
+    found = registry.get(name)
+    assert isinstance(found, SimtBackend)
+    return found
+
+
+def made(name: str, sizes: str, dtype: str = "f32", special: str = "") -> Ready:
+    case = ready(attention_case(name, sizes, dtype, special))
+    assert case is not None
+    return case
+
+
+def module_of(item: Ready, target: str) -> Module:
+    machine = backend(target)
+    return compile_graph(lower(item.program, machine, {}), machine, machine.devices[machine.default_device])
+
+
+def require_right(items: list[Ready], target: str) -> None:
+    """All in one twin."""
+    modules = [module_of(item, target) for item in items]
+    runs = execute_many([Job(m, item.buffers, item.scalars) for m, item in zip(modules, items, strict=True)])
+    for item, run in zip(items, runs, strict=True):
+        assert not run.findings, f"{run.findings[0]}\n{item.case}"
+        require_stored(item, target, run.outputs, item.admitted(target))
+
+
+@TARGETS
+@pytest.mark.parametrize("dtype", ["f32", "f16", "bf16", "f64"])
+def test_types(dtype: str, target: str) -> None:
+    items = [made(name, "odd", dtype) for name in ("bare", *NAMES)]
+    for item in items:
+        assert any(isinstance(k.spec, Attention) for k in module_of(item, target).kernels)
+    require_right(items, target)
+
+
+@TARGETS
+@pytest.mark.parametrize("name", ["attention", "masked_attention", "causal_attention_by_lse"])
+def test_sizes(name: str, target: str) -> None:
+    require_right([made(name, sizes) for sizes in SIZES], target)
+
+
+@TARGETS
+def test_special_values(target: str) -> None:
+    specials = ("nan", "inf", "low", "late")
+    require_right([made(name, "wide", special=special) for name in ("bare", *NAMES) for special in specials], target)
+
+
+@TARGETS
+@pytest.mark.parametrize("tile", preference.ROW_TILES, ids=str)
+def test_every_tile(tile: RowTile, target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preference, "ROW_TILES", (tile,))
+    items = [made(name, sizes) for name in ("masked_attention", "attention_by_lse") for sizes in ("odd", "tall", "whole")]
+    items += [made("bare", "wide", special=special) for special in ("low", "late")]
+    fused = [k for item in items for k in module_of(item, target).kernels if isinstance(k.spec, Attention)]
+    assert fused
+    assert {k.schedule for k in fused} == {tile}
+    require_right(items, target)
+
+
+def test_one_that_is_too_wide_for_a_block_is_several_kernels() -> None:
+    dims = dict(zip("BHGLMDE", SIZES["odd"], strict=True))
+    for width, is_fused in ((256, True), (4000, False)):
+        program = instantiate(find_operator("attention"), Library(), types={"T": "f32"}, dims={**dims, "E": width})
+        specs = lower(program, backend("cuda"), {}).specs
+        assert any(isinstance(s, Attention) for s in specs) == is_fused
+
+
+def test_a_tile_that_is_too_large_names_one_that_fits() -> None:
+    item = made("attention_by_lse", "odd", "f64")
+    spec = next(s for s in lower(item.program, backend("cuda"), {}).specs if isinstance(s, Attention))
+    refusal = backend("cuda").check(spec, RowTile(128, 64, 16, 8))
+    assert isinstance(refusal, Refusal)
+    assert "shared memory" in refusal.reason
+    assert refusal.nearest is not None
+    for defect, reason in ((RowTile(64, 64, 16, 3), "do not divide"), (RowTile(64, 64, 16, 32), "accumulators")):
+        refused = backend("cuda").check(spec, defect)
+        assert isinstance(refused, Refusal)
+        assert reason in refused.reason
+
+
+@TARGETS
+@pytest.mark.parametrize("dtype", ["f16", "f64"])
+def test_the_vendor_s_compiler_takes_it(dtype: str, target: str) -> None:
+    for name in ("masked_attention", "causal_attention_by_lse"):
+        try:
+            artifact = backend(target).build(module_of(made(name, "odd", dtype), target))
+        except MissingToolError as error:
+            pytest.skip(error.message)
+        assert artifact.binary
