@@ -10,19 +10,19 @@ read, so that one text gives dq (rows i, cols j) and dk (rows j, cols t and i, o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from uol.codegen.access import in_range
-from uol.codegen.contraction import factors, split_groups
+from uol.codegen.contraction import factors
 from uol.codegen.index import static
 from uol.codegen.names import taken_names, unused
 from uol.codegen.normaliser import follows_maximum, subtracts_from_exponent
 from uol.codegen.spec import Dot, Fold, Let, Weighted
-from uol.codegen.traverse import rewrite, substitute, variables, walk
+from uol.codegen.traverse import substitute, variables, walk
+from uol.codegen.weighted_sums import WeightedSum, simplified, weighted_sums
 from uol.ir.facts import Facts
-from uol.ir.nodes import Axis, Call, Expr, Load, Program, Reduce, Scatter, Stage, Var
-from uol.ir.types import INDEX
+from uol.ir.nodes import Axis, Expr, Load, Program, Reduce, Scatter, Stage, Var
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,6 @@ class Pattern:
 
     made     its sums and folds, as stages: what others may read
     scores   the dots and what becomes of them: tensors that are in no memory
-    outside  the tensors that it reads
     split    axes of stages that were split in two (heads that share a key), as expressions of the new ones
     """
 
@@ -43,8 +42,19 @@ class Pattern:
     sums: tuple[Weighted, ...]
     made: tuple[Stage, ...]
     scores: frozenset[str]
-    outside: frozenset[str]
     split: Mapping[str, Expr]
+
+    @property
+    def values(self) -> tuple[Expr, ...]:
+        """Everything that it evaluates."""
+        factors = (factor for d in self.dots for factor in (d.a, d.b))
+        return (*factors, *(s.value for s in self.steps), *(s.value for s in self.sums))
+
+    @property
+    def outside(self) -> frozenset[str]:
+        """The tensors that it reads from memory."""
+        known = {d.name for d in self.dots} | {s.name for s in self.steps}
+        return frozenset(load.tensor for value in self.values for load in _loads(value)) - known
 
     @property
     def axes(self) -> tuple[Axis, ...]:
@@ -60,10 +70,10 @@ class Pattern:
 def attention_around(program: Program, stage: Stage) -> Pattern | None:
     """The attention that a stage is a sum of, with all folds and further sums over the same rows and cols; or None."""
     taken = taken_names(program)
-    return next((p for s in _weighted_sums(stage, taken) if (p := _grown(program, stage, s, taken)) is not None), None)
+    return next((p for s in weighted_sums(stage, taken) if (p := _grown(program, stage, s, taken)) is not None), None)
 
 
-def _grown(program: Program, stage: Stage, first: _Sum, taken: frozenset[str]) -> Pattern | None:
+def _grown(program: Program, stage: Stage, first: WeightedSum, taken: frozenset[str]) -> Pattern | None:
     if not all(static(a.extent) for a in (*first.batch, *first.rows, *first.cols)):
         return None
     builder = _Builder.around(program, first, taken)
@@ -76,50 +86,13 @@ def _grown(program: Program, stage: Stage, first: _Sum, taken: frozenset[str]) -
     return builder.pattern()
 
 
-@dataclass(frozen=True, slots=True)
-class _Sum:
-    """A stage as a sum of weights over cols, by the axes that the factors see."""
-
-    weight: Load
-    value: Expr
-    batch: tuple[Axis, ...]
-    rows: tuple[Axis, ...]
-    cols: tuple[Axis, ...]
-    width: tuple[Axis, ...]
-    split: Mapping[str, Expr]
-
-
-def _weighted_sums(stage: Stage, taken: frozenset[str]) -> Iterator[_Sum]:
-    """The ways to read the stage so: either factor may be the weight."""
-    total = stage.value
-    if not isinstance(total, Reduce) or isinstance(stage, Scatter) or total.op != "sum" or total.where:
-        return
-    product = factors(total.body)
-    if product is None:
-        return
-    axes, split = split_groups(stage.axes, product, taken)
-    for weight, value in (product, product[::-1]):
-        if not isinstance(weight, Load) or weight.guard:
-            continue
-        facts = Facts(bound for a in (*axes, *total.axes) for bound in in_range(a))
-        weight, value = (_simplified(substitute(f, split), facts) for f in (weight, value))
-        assert isinstance(weight, Load)
-        seen, other = variables(weight), variables(value)
-        batch = tuple(a for a in axes if a.name in seen & other)
-        rows = tuple(a for a in axes if a.name in seen - other)
-        width = tuple(a for a in axes if a.name in other - seen)
-        known = {a.name for a in total.axes} <= seen & other and {a.name for a in axes} <= seen | other
-        if rows and width and total.axes and known:
-            yield _Sum(weight, value, batch, rows, total.axes, width, split)
-
-
 @dataclass(slots=True)
 class _Builder:
     """Takes in stages, producers first. `at`: the indices at which each was taken in."""
 
     stages: Mapping[str, Stage]
     taken: frozenset[str]
-    first: _Sum
+    first: WeightedSum
     facts: Facts
     dots: dict[str, Dot] = field(default_factory=dict)
     steps: dict[str, Let | Fold] = field(default_factory=dict)
@@ -129,17 +102,17 @@ class _Builder:
     scores: set[str] = field(default_factory=set)
 
     @staticmethod
-    def around(program: Program, first: _Sum, taken: frozenset[str]) -> _Builder:
+    def around(program: Program, first: WeightedSum, taken: frozenset[str]) -> _Builder:
         axes = (*first.batch, *first.rows, *first.cols, *first.width)
         facts = Facts((*program.facts, *(bound for a in axes for bound in in_range(a))))
         return _Builder({s.name: s for s in program.stages}, taken, first, facts)
 
-    def take_sum(self, stage: Stage, found: _Sum) -> bool:
+    def take_sum(self, stage: Stage, found: WeightedSum) -> bool:
         """A sum over the cols, if its weight becomes a value of rows and cols that a dot is behind."""
         names = {a.name: Var(b.name) for a, b in zip(found.cols, self.first.cols, strict=True)}
         weight, value = substitute(found.weight, names), substitute(found.value, names)
         assert isinstance(weight, Load)
-        if not all(static(a.extent) for a in found.width):
+        if not all(static(a.extent) and self._is_apart(a) for a in found.width):
             return False
         if not self.take(weight) or not isinstance(self.steps.get(weight.tensor), Let) or weight.tensor not in self.scores:
             return False
@@ -153,7 +126,7 @@ class _Builder:
         if variables(own) == _names(self.first.batch + self.first.rows):
             self.take(own)
             return
-        for found in _weighted_sums(stage, self.taken):
+        for found in weighted_sums(stage, self.taken):
             same = {(found.batch, found.rows), (self.first.batch, self.first.rows)}
             if len(same) == 1 and _extents(found.cols) == _extents(self.first.cols) and self.take_sum(stage, found):
                 return
@@ -213,7 +186,7 @@ class _Builder:
         if own != over or total.op not in ("max", "sum") or total.where or _extents(total.axes) != _extents(self.first.cols):
             return True
         names: dict[str, Expr] = {a.name: Var(b.name) for a, b in zip(total.axes, self.first.cols, strict=True)}
-        body = _simplified(substitute(substitute(total.body, names), self.first.split), self.facts)
+        body = simplified(substitute(substitute(total.body, names), self.first.split), self.facts)
         if not all(self.take(inner) for inner in _loads(body)):
             return False
         if self._is_of_scores(body):
@@ -230,8 +203,6 @@ class _Builder:
         rows, cols = _names(self.first.rows), _names(self.first.cols)
         if not dots or not subtracts_from_exponent(steps, rows, cols) or not follows_maximum(steps, [*self.sums.values()]):
             return None
-        values = (*(e for d in dots for e in (d.a, d.b)), *(s.value for s in steps), *(s.value for s in self.sums.values()))
-        known = {d.name for d in dots} | {s.name for s in steps}
         return Pattern(
             self.first.batch,
             self.first.rows,
@@ -241,7 +212,6 @@ class _Builder:
             tuple(self.sums.values()),
             tuple(sorted(self.made, key=lambda s: s.name not in self.sums)),
             frozenset(self.scores & needed),
-            frozenset(load.tensor for value in values for load in _loads(value)) - known,
             self.first.split,
         )
 
@@ -267,19 +237,16 @@ class _Builder:
         taken = {a.name for a in others} | {a.name for a in axes if same.get(a.name, a) != a}
         return tuple(replace(a, name=unused(a.name, self.taken)) if a.name in taken else a for a in axes)
 
+    def _is_apart(self, width: Axis) -> bool:
+        """Does the name of a width mean nothing else here?"""
+        inner = (a for part in (*(d.depth for d in self.dots.values()), *(s.width for s in self.sums.values())) for a in part)
+        others = _names((*self.first.batch, *self.first.rows, *self.first.cols))
+        return width.name not in others and all(a == width for a in inner if a.name == width.name)
+
     def _within(self, stage: Stage, load: Load, value: Expr) -> Expr:
         """A part of a stage at the indices of a load."""
         places: dict[str, Expr] = {a.name: i for a, i in zip(stage.axes, load.index, strict=True)}
-        return _simplified(substitute(value, places), self.facts)
-
-
-def _simplified(expr: Expr, facts: Facts) -> Expr:
-    """With quotients of indices in their simplest form: (g*2 + t) / 2 is g."""
-
-    def rule(node: Expr) -> Expr | None:
-        return facts.simplify(node) if isinstance(node, Call) and node.fn in ("/", "%") and node.dtype == INDEX else None
-
-    return rewrite(expr, rule)
+        return simplified(substitute(value, places), self.facts)
 
 
 def _loads(expr: Expr) -> list[Load]:

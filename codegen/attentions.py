@@ -24,12 +24,16 @@ def find_attentions(program: Program, accepts: Callable[[Pattern], bool]) -> tup
         if not any(stage.name in p.inside for p in found):
             pattern = attention_around(program, stage)
             found += [pattern] if pattern is not None and accepts(pattern) else []
-    while (kept := [p for p in found if _keeps_scores(program, p, found)]) != found:
-        found = kept
-    while found and in_order(program, found) is None:
-        found = found[:-1]
-        found = [p for p in found if _keeps_scores(program, p, found)]
+    found = _with_scores_of_their_own(program, found)
+    while in_order(program, found) is None:
+        found = _with_scores_of_their_own(program, found[:-1])
     return tuple(found)
+
+
+def _with_scores_of_their_own(program: Program, found: list[Pattern]) -> list[Pattern]:
+    """Without those whose scores something else reads, until none is left."""
+    kept = [p for p in found if _keeps_scores(program, p, found)]
+    return kept if len(kept) == len(found) else _with_scores_of_their_own(program, kept)
 
 
 def _keeps_scores(program: Program, pattern: Pattern, found: Sequence[Pattern]) -> bool:

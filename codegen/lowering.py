@@ -277,7 +277,9 @@ class Lowering:
         return Arg(name, tensor.dtype, tensor.shape, self.strides[name], role)
 
     def _scalars(self, group: Group) -> tuple[nodes.Scalar, ...]:
-        used = frozenset().union(*(variables(e) for s in group.stages for e in stage_expressions(s)))
+        parts = [e for s in group.stages for e in stage_expressions(s)]
+        parts += group.attention.values if group.attention is not None else ()
+        used = frozenset().union(*map(variables, parts))
         return tuple(s for s in self.program.scalars if s.name in used)
 
 

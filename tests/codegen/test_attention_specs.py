@@ -75,7 +75,7 @@ def test_scores_that_are_wanted_elsewhere_are_in_memory(body: str) -> None:
     [
         (SCORES + SOFTMAX + SUMS, ""),
         (SCORES + SOFTMAX + " y[b, i, e] = sum[j](v[b, j, e] * p[b, i, j]) / max(z[b, i], 1) ", ""),
-        (SCORES.replace("))", ")) * r[b, i] + c[b, j]") + SOFTMAX + SUMS, ", r: T[B, L], c: T[B, M]"),
+        (SCORES.replace(")", ") * r[b, i] + c[b, j]") + SOFTMAX + SUMS, ", r: T[B, L], c: T[B, M]"),
         (SCORES.replace(")", ") * (r[b, i] + c[b, j])") + SOFTMAX + SUMS, ", r: T[B, L], c: T[B, M]"),
         (SCORES + SOFTMAX + SUMS.replace("/", "* g[e] + x[b, i, e] /"), ", g: T[E], x: T[B, L, E]"),
         (SCORES + SOFTMAX + " w[b, j, e] = v[b, j, e] + 1 y[b, i, e] = sum[j](p[b, i, j] * w[b, j, e]) ", ""),
@@ -107,6 +107,24 @@ def test_the_log_sum_exp_is_stored_beside_the_result() -> None:
     text = written(SCORES + SOFTMAX + SUMS + " lse[b, i] = hi[b, i] + log(z[b, i]) ", results=", lse: T[B, L]")
     assert kinds_of(text, PLAIN) == [Attention]
     run(text, dims=PLAIN, types={"T": "f64"}, kinds=EVERY_KIND)
+
+
+def test_a_run_time_attribute_scales_the_scores() -> None:
+    text = written(SCORES.replace(")", ") * scale") + SOFTMAX + SUMS).replace(") -> ", "; scale: float = 1.0) -> ")
+    (spec,) = lowered(text, kinds=EVERY_KIND, dims=PLAIN).specs
+    assert isinstance(spec, Attention)
+    assert [s.name for s in spec.scalars] == ["scale"]
+    run(text, dims=PLAIN, types={"T": "f64"}, scalars={"scale": 0.5}, kinds=EVERY_KIND)
+
+
+@pytest.mark.parametrize("width", ["n", "d", "j"])
+def test_a_second_sum_may_have_an_index_of_any_name(width: str) -> None:
+    """`d` is the depth of the dots elsewhere, `j` the cols of the first sum."""
+    second = f" o[b, i, {width}] = sum[m](p[b, i, m] * w[b, m, {width}]) "
+    text = written(SCORES + SOFTMAX + SUMS + second, more=", w: T[B, M, N]", results=", o: T[B, L, N]")
+    dims = {**PLAIN, "N": 4}
+    assert kinds_of(text, dims) == [Attention]
+    run(text, dims=dims, types={"T": "f64"}, kinds=EVERY_KIND)
 
 
 def test_a_machine_may_refuse() -> None:

@@ -1,0 +1,59 @@
+"""Sums over cols of a weight of row and col times a value of col and width: what an attention ends in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from uol.codegen.access import in_range
+from uol.codegen.contraction import factors, split_groups
+from uol.codegen.traverse import rewrite, substitute, variables
+from uol.ir.facts import Facts
+from uol.ir.nodes import Axis, Call, Expr, Load, Reduce, Scatter, Stage
+from uol.ir.types import INDEX
+
+
+@dataclass(frozen=True, slots=True)
+class WeightedSum:
+    """A stage as a sum of weights over cols, by the axes that the factors see."""
+
+    weight: Load
+    value: Expr
+    batch: tuple[Axis, ...]
+    rows: tuple[Axis, ...]
+    cols: tuple[Axis, ...]
+    width: tuple[Axis, ...]
+    split: Mapping[str, Expr]
+
+
+def weighted_sums(stage: Stage, taken: frozenset[str]) -> Iterator[WeightedSum]:
+    """The ways to read the stage so: either factor may be the weight."""
+    total = stage.value
+    if not isinstance(total, Reduce) or isinstance(stage, Scatter) or total.op != "sum" or total.where:
+        return
+    product = factors(total.body)
+    if product is None:
+        return
+    axes, split = split_groups(stage.axes, product, taken)
+    for weight, value in (product, product[::-1]):
+        if not isinstance(weight, Load) or weight.guard:
+            continue
+        facts = Facts(bound for a in (*axes, *total.axes) for bound in in_range(a))
+        weight, value = (simplified(substitute(f, split), facts) for f in (weight, value))
+        assert isinstance(weight, Load)
+        seen, other = variables(weight), variables(value)
+        batch = tuple(a for a in axes if a.name in seen & other)
+        rows = tuple(a for a in axes if a.name in seen - other)
+        width = tuple(a for a in axes if a.name in other - seen)
+        known = {a.name for a in total.axes} <= seen & other and {a.name for a in axes} <= seen | other
+        if rows and width and total.axes and known:
+            yield WeightedSum(weight, value, batch, rows, total.axes, width, split)
+
+
+def simplified(expr: Expr, facts: Facts) -> Expr:
+    """With quotients of indices in their simplest form: (g*2 + t) / 2 is g."""
+
+    def rule(node: Expr) -> Expr | None:
+        return facts.simplify(node) if isinstance(node, Call) and node.fn in ("/", "%") and node.dtype == INDEX else None
+
+    return rewrite(expr, rule)
