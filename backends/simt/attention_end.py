@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from uol.backends.simt.attention_scores import Level, lost_name, lost_names
+from uol.backends.simt.attention_elements import Level, lost_name, lost_names
 from uol.backends.simt.attention_tiles import thread_width
 from uol.backends.simt.c_printer import Printer
 from uol.backends.simt.flat import Counter

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from uol.backends.c_names import kernel_symbol, legalise
+from uol.backends.simt.attention_elements import ScoresPlan, lost_names, plan_scores
 from uol.backends.simt.attention_end import EndPlan, plan_end
-from uol.backends.simt.attention_scores import ScoresPlan, lost_names, plan_scores
 from uol.backends.simt.attention_tiles import Operand, operands, row_blocks, thread_width, weight_pitch
 from uol.backends.simt.c_printer import Printer
 from uol.backends.simt.contract_plan import block_part, declare_batch
