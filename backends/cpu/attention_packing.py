@@ -14,7 +14,7 @@ from uol.backends.cpu.parts import accesses
 from uol.backends.cpu.schedules.work import size
 from uol.codegen.attention_parts import dot_product, weighted_product, weights_of
 from uol.codegen.index import ZERO
-from uol.codegen.spec import Attention, Contract, Dot, KernelSpec, Pack, Read, Weighted
+from uol.codegen.spec import Attention, Contract, Dot, KernelSpec, Pack, Read, Store, Weighted
 from uol.codegen.traverse import rewrite
 from uol.ir.nodes import Expr
 from uol.ir.types import DTYPES
@@ -44,9 +44,9 @@ def packed_attention(spec: Attention) -> tuple[KernelSpec, ...]:
     dots = tuple(_dot(flat, d, packs) for d in flat.dots)
     sums = tuple(_sum(flat, s, packs) for s in flat.sums)
     flat = replace(flat, dots=dots, sums=sums)
-    workspaces = {p.steps[0].tensor: p.arg(p.steps[0].tensor) for p in packs}  # type: ignore[union-attr]
+    copies = [p.arg(s.tensor) for p in packs for s in p.steps if isinstance(s, Store)]
     used = {node.tensor for node in accesses(flat)}
-    args = (*(a for a in flat.args if a.name in used), *workspaces.values())
+    args = (*(a for a in flat.args if a.name in used), *copies)
     return (*packs, replace(flat, args=args)) if packs else (spec,)
 
 
