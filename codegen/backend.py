@@ -29,6 +29,7 @@ class Capability:
     kinds               which of the specs Attention, Scan, Scatter and Select the machine takes; the others become what
                         every machine has
     segments            which segments of a Contract it takes; the others become reductions, too
+    symbolic_dims       may a dim be an argument of a kernel?
     """
 
     lanes: int
@@ -40,6 +41,7 @@ class Capability:
     matrix_shapes: tuple[tuple[int, int, int, str, str], ...] = ()
     kinds: frozenset[type[KernelSpec]] = frozenset()
     segments: frozenset[Mode] = frozenset()
+    symbolic_dims: bool = False
 
 
 @dataclass(frozen=True, slots=True)

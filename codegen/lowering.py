@@ -76,6 +76,7 @@ def lower(program: Program, backend: Backend, layouts: Layouts | None = None) ->
         scalars=program.scalars,
         dims=program.dims,
         source=program.text,
+        checks=program.checks,
     )
 
 

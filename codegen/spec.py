@@ -366,7 +366,7 @@ class Select(KernelSpec):
 @dataclass(frozen=True, slots=True)
 class KernelGraph:
     """The kernels of one operator, in launch order. `args` is the operator's signature (inputs, then results);
-    `workspaces` are the buffers between kernels."""
+    `workspaces` are the buffers between kernels; `checks` is what must hold of `dims` at a call."""
 
     name: str
     specs: tuple[KernelSpec, ...]
@@ -375,6 +375,7 @@ class KernelGraph:
     scalars: tuple[Scalar, ...]
     dims: tuple[str, ...]
     source: str
+    checks: tuple[Expr, ...] = ()
 
 
 def reads(expr: Expr) -> Iterator[Read]:

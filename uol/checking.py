@@ -69,7 +69,7 @@ class Checks:
     program: Program | None = None
 
     def require(self, values: Sequence[Any]) -> None:
-        """`values`: inputs, results and run-time attributes, in order. Raises DataError where they break a rule."""
+        """`values`: inputs, results, run-time attributes and symbolic dims, in order. Raises DataError where they break a rule."""
         if self.program is None:
             self.program = program_of(self.request)
         from uol.ir.checked import needs_checks
@@ -79,7 +79,8 @@ class Checks:
             return
         inputs = [a for a in self.graph.args if a.role == "in"]
         arrays = {a.name: _values(v, a.dtype) for a, v in zip(inputs, values, strict=False)}
-        scalars = dict(zip((s.name for s in self.graph.scalars), values[len(self.graph.args) :], strict=True))
+        numbers = (*(s.name for s in self.graph.scalars), *self.graph.dims)
+        scalars = dict(zip(numbers, values[len(self.graph.args) :], strict=True))
         interpret(self.program, arrays, scalars, checked=True)
 
 

@@ -32,7 +32,7 @@ def program_of(request: Request) -> Program:
         catalogue(),
         types=instance.types,
         ranks=instance.ranks,
-        dims=instance.flat_dims,
+        dims=request.dims,
         attrs=request.compile_time_attributes,
     )
 

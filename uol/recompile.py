@@ -1,4 +1,10 @@
-"""A warning, once, where an operator is compiled for one size after another: which dim changes."""
+"""Which dims of an operator change from call to call.
+
+A kernel that is made for its sizes can be 40 times as fast as one that takes them as arguments (a convolution; a sum over rows
+is as fast: `python -m uol.conformance.any_size`), and a model has few sizes. So a dim is a number in kernels at first, and
+becomes an argument with its ninth size, all else alike: from then on one kernel serves every size of it, and a warning says so
+once.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +20,7 @@ Others = tuple[str, frozenset[tuple[str, int]]]
 
 
 class RecompileWarning(UserWarning):
-    """An operator is compiled for one size after another."""
+    """An operator was compiled for one size after another."""
 
 
 @dataclass(slots=True)
@@ -25,21 +31,31 @@ class RecompileWatch:
     sizes: dict[Others, dict[int, None]] = field(default_factory=lambda: defaultdict(dict))
     warned: bool = False
 
-    def note(self, dims: Mapping[str, int]) -> None:
-        """A kernel is being compiled for these dims."""
+    def note(self, dims: Mapping[str, int], *, symbolic: bool) -> frozenset[str]:
+        """A kernel is wanted for these dims; those that have had more sizes than the limit. `symbolic`: has the target kernels
+        with dims as arguments?"""
+        varying: set[str] = set()
         for name, size in dims.items():
             others = frozenset(pair for pair in dims.items() if pair[0] != name)
             seen = self.sizes[name, others]
-            seen[size] = None
-            if len(seen) > LIMIT and not self.warned:
-                self._warn(name, list(seen))
+            if len(seen) <= LIMIT:
+                seen[size] = None
+            if len(seen) > LIMIT:
+                varying.add(name)
+                self._warn(name, list(seen), symbolic)
+        return frozenset(varying)
 
-    def _warn(self, name: str, sizes: list[int]) -> None:
+    def _warn(self, name: str, sizes: list[int], symbolic: bool) -> None:
+        if self.warned:
+            return
         self.warned = True
         last = ", ".join(map(str, sizes[-4:]))
+        advice = "Kernels are made for fixed sizes"
+        if symbolic:
+            advice = "One kernel serves all of them from now on; where it is too slow"
         warnings.warn(
-            f"uol.ops.{self.op} was compiled for {len(sizes)} sizes of {name} (the last ones {last}), all else alike. "
-            "Kernels are made for fixed sizes: pad to a few of them",
+            f"uol.ops.{self.op} was asked for {len(sizes)} sizes of {name} (the last ones {last}), all else alike. "
+            f"{advice}: pad to a few of them",
             RecompileWarning,
             stacklevel=4,
         )

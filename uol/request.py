@@ -17,11 +17,13 @@ Strides = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """`layouts` gives element strides of inputs and results by name; a tensor that is not named is row-major."""
+    """`layouts` gives element strides of inputs and results by name; a tensor that is not named is row-major. `free` names
+    the dims that are arguments of the kernels, whatever they are in the instance."""
 
     instance: Instance
     target: Target
     layouts: Mapping[str, Strides] = field(default_factory=dict)
+    free: frozenset[str] = frozenset()
 
     def key(self, stage: str) -> Key:
         """The cache key of one stage ("module": the text; "binary": what the target's compiler made of it).
@@ -35,7 +37,7 @@ class Request:
                 "op": print_op(instance.op),
                 "callees": [print_op(op) for op in callees(instance.op)],
                 "types": dict(instance.types),
-                "dims": instance.flat_dims,
+                "dims": self.dims,
                 "ranks": instance.ranks,
                 "attributes": self.compile_time_attributes,
                 "layouts": {name: list(strides) for name, strides in self.layouts.items()},
@@ -48,6 +50,11 @@ class Request:
                 "flags": fingerprint.flags(),
             }
         )
+
+    @property
+    def dims(self) -> dict[str, int]:
+        """The dims that kernels are made for."""
+        return {name: size for name, size in self.instance.flat_dims.items() if name not in self.free}
 
     @property
     def compile_time_attributes(self) -> dict[str, int]:

@@ -8,6 +8,7 @@ from typing import cast
 
 import torch
 
+from uol.any_size import KernelsOfAnySize
 from uol.compiler import Compiled
 from uol.instance import Instance
 from uol.ir.syntax import Op, Pack
@@ -56,6 +57,7 @@ class TorchOperator:
         self.prepared: dict[object, Prepared] = {}
         self.known: dict[object, dict[str, object]] = {}  # the options of calls that were found right, as PyTorch takes them
         self.watch = RecompileWatch(op.name)
+        self.any_size = KernelsOfAnySize()
 
     def compute(self, /, *inputs: Tensor, **options: int | float | torch.dtype | None) -> Result:
         """New tensors with the results."""
@@ -157,7 +159,7 @@ class TorchOperator:
             require_strided(self.op, name, x)
         target = target_of(self.op.name, inputs[0].device)
         instance = self._instance(inputs, options)
-        self.watch.note(instance.flat_dims)
+        varying = self.watch.note(instance.flat_dims, symbolic=target.backend.capability.symbolic_dims)
         full = [_full_size(instance, name, x) for name, x in zip(self.names, inputs, strict=True)]
         wide = [x if size is None else x.expand(size) for x, size in zip(inputs, full, strict=True)]
         strides = {n: canonical(x.shape, x.stride()) for n, x in zip(self.names, wide, strict=True)}
@@ -171,9 +173,10 @@ class TorchOperator:
         shapes |= {r.name: size for r, (size, _, _) in zip(self.op.results, results, strict=True)}
         layouts = {n: s for n, s in strides.items() if s != row_major(shapes[n])}
         request = Request(instance, target, layouts)
-        compiled = Compiled(request, module_of(request))
+        compiled = self.any_size.find(request, varying) or Compiled(request, module_of(request))
+        sizes = tuple(instance.flat_dims[d] for d in compiled.module.graph.dims)
         expand = tuple(full) if any(size is not None for size in full) else None
-        return Prepared(compiled.loaded, expand, tuple(results), compiled.scalars({}))
+        return Prepared(compiled.loaded, expand, tuple(results), (*compiled.scalars({}), *sizes))
 
     def _instance(self, inputs: Sequence[Tensor], options: Options) -> Instance:
         shapes = {name: tuple(x.shape) for name, x in zip(self.names, inputs, strict=True)}

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import prod
 
-from uol.codegen.index import static
+from uol.codegen.fold_constants import folded
+from uol.codegen.index import ZERO, add, mul, product, static
 from uol.codegen.spec import Arg
 from uol.ir.errors import ResourceError
-from uol.ir.nodes import Expr, Var
-from uol.ir.types import DTYPES
+from uol.ir.nodes import Call, Const, Expr, Var
+from uol.ir.types import DTYPES, INDEX
 
 ALIGNMENT_BYTES = 256
 """UOL_WORKSPACE_ALIGNMENT of `uol_abi.h`."""
@@ -33,6 +34,18 @@ def workspace_layout(workspaces: Iterable[Arg]) -> WorkspaceLayout:
         size_bytes = prod(static_extent(d) for d in arg.shape) * DTYPES[arg.dtype].bytes
         total += -(-size_bytes // ALIGNMENT_BYTES) * ALIGNMENT_BYTES
     return WorkspaceLayout(total, offsets)
+
+
+def symbolic_layout(workspaces: Iterable[Arg]) -> tuple[Mapping[str, Expr], Expr]:
+    """The same over symbolic dims: where each buffer starts, and how large the whole is, as expressions."""
+    total: Expr = ZERO
+    offsets: dict[str, Expr] = {}
+    for arg in workspaces:
+        offsets[arg.name] = total
+        size_bytes = mul(product(arg.shape), Const(DTYPES[arg.dtype].bytes))
+        blocks = folded(Call("/", (add(size_bytes, Const(ALIGNMENT_BYTES - 1)), Const(ALIGNMENT_BYTES)), INDEX))
+        total = add(total, mul(blocks, Const(ALIGNMENT_BYTES)))
+    return offsets, total
 
 
 def static_extent(expr: Expr) -> int:

@@ -36,6 +36,9 @@ def assemble(name: str, graph: KernelGraph, kernels: tuple[Kernel, ...], device:
     build = (
         f"cc -O2 -shared -fPIC -pthread -o libuol_{graph.name}.so {kernels_file} {graph.name}_host.cpp {THREADS_SOURCE.name}"
     )
+    tensor_ir = SourceFile(tensor_ir_file, _tensor_ir(graph, kernels))
+    if graph.dims:  # a caller in C knows sizes, and a bundle is made for them; in this process dims are arguments
+        return Module(name, device.name, graph, kernels, tensor_ir, (SourceFile(kernels_file, text),), build)
     launcher = template_of(TEMPLATES, "host_file.j2").render(
         op=graph.name,
         build=build,
@@ -54,7 +57,7 @@ def assemble(name: str, graph: KernelGraph, kernels: tuple[Kernel, ...], device:
         abi_header(),
         SourceFile(THREADS_SOURCE.name, THREADS_SOURCE.read_text()),
     )
-    return Module(name, device.name, graph, kernels, SourceFile(tensor_ir_file, _tensor_ir(graph, kernels)), files, build)
+    return Module(name, device.name, graph, kernels, tensor_ir, files, build)
 
 
 def kernels_text(module: Module) -> str:

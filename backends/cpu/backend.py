@@ -42,6 +42,7 @@ CAPABILITY = Capability(
     dtypes=frozenset(DTYPES),
     kinds=frozenset({Attention, Scan, Scatter, Select}),
     segments=frozenset({"rows", "terms"}),
+    symbolic_dims=True,
 )
 KERNEL_SUFFIX = "_kernel"
 """Operators are called exp, round, tanh: as bare symbols they would be the C library's."""

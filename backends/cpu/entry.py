@@ -1,6 +1,6 @@
 """One C function that runs all kernels of an operator.
 
-    int32 uol_<op>_run(pointers of inputs and results, workspace, run-time attributes)
+    int32 uol_<op>_run(pointers of inputs and results, workspace, run-time attributes, symbolic dims)
 
 It returns 0. The workspace holds the buffers between kernels, each aligned to 256 bytes.
 
@@ -13,11 +13,14 @@ from __future__ import annotations
 
 from tvm import tirx
 
-from uol.backends.abi.workspace import workspace_layout
+from uol.backends.abi.workspace import symbolic_layout
 from uol.backends.cpu.builder import Builder, function, pointer
-from uol.backends.cpu.dtypes import Term, representation
+from uol.backends.cpu.dtypes import INDEX_TYPE, Term, representation
+from uol.backends.cpu.exact_functions import EXACT
+from uol.backends.cpu.expressions import Scope, evaluate
 from uol.codegen.backend import Kernel
 from uol.codegen.spec import KernelGraph
+from uol.ir.facts import Facts
 
 
 def entry_symbol(graph: KernelGraph) -> str:
@@ -40,10 +43,12 @@ def entry_function(graph: KernelGraph, kernels: tuple[Kernel, ...]) -> Term:
     buffers = {a.name: pointer(a.name, "uint8") for a in graph.args}
     workspace = pointer("workspace", "uint8")
     scalars = {s.name: tirx.Var(s.name, representation(s.dtype).compute) for s in graph.scalars}
-    offsets = workspace_layout(graph.workspaces).offsets if graph.workspaces else {}
-    places = {name: tirx.handle_add_byte_offset(workspace, offset) for name, offset in offsets.items()}
-    values = {**buffers, **places, **scalars}
+    dims = {d: tirx.Var(d, INDEX_TYPE) for d in graph.dims}
+    offsets, _ = symbolic_layout(graph.workspaces)
+    scope = Scope(dims, {}, EXACT, Facts(()), code.share)
+    places = {name: tirx.handle_add_byte_offset(workspace, evaluate(offset, scope)) for name, offset in offsets.items()}
+    values = {**buffers, **places, **scalars, **dims}
     for kernel in kernels:
         call = tirx.call_extern("int32", outside_name(kernel), *(values[p.name] for p in kernel.params))
         code.add(tirx.Evaluate(call))
-    return function(entry_symbol(graph), [*buffers.values(), workspace, *scalars.values()], code.body())
+    return function(entry_symbol(graph), [*buffers.values(), workspace, *scalars.values(), *dims.values()], code.body())

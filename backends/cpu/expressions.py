@@ -88,10 +88,18 @@ def _read(read: Read, scope: Scope) -> Term:
     if not read.guard or read.fill is None:
         return load(scope.share, scope.buffers[read.tensor], evaluate(read.offset, scope), read.dtype)
     names = LocalNames()
-    inside = replace(scope, share=names)
+    inside = scope if _divides_by_argument(read.offset) else replace(scope, share=names)
     value = names.close(load(names, scope.buffers[read.tensor], evaluate(read.offset, inside), read.dtype))
     condition = conjunction([part for guard in read.guard for part in conditions(guard, scope)])
     return tirx.if_then_else(condition, value, evaluate_lazily(read.fill, scope))
+
+
+def _divides_by_argument(offset: Expr) -> bool:
+    """Does an index divide by what is no number? Such a quotient stands before the condition that it is read under: where both
+    its operands are the same for all lanes, LLVM 22 divides for the first lane alone, as if its condition held for all."""
+    nodes = list(walk(offset))
+    divides = any(isinstance(e, Call) and e.fn in ("/", "%") and not isinstance(e.args[1], Const) for e in nodes)
+    return divides and not any(isinstance(e, Read) for e in nodes)
 
 
 def conditions(guard: Guard, scope: Scope) -> list[Term]:

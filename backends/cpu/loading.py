@@ -10,11 +10,12 @@ import ctypes
 from collections.abc import Callable
 from typing import Any
 
-from uol.backends.abi.workspace import workspace_layout
+from uol.backends.abi.workspace import symbolic_layout
 from uol.backends.cpu.address import addresses
 from uol.backends.cpu.library import open_library
 from uol.backends.cpu.workspace import WORKSPACES
 from uol.codegen.backend import Artifact
+from uol.codegen.dim_values import value_at
 from uol.codegen.spec import KernelGraph
 from uol.ir.errors import ResourceError
 
@@ -22,14 +23,17 @@ C_TYPES: dict[str, Any] = {"f64": ctypes.c_double, "f32": ctypes.c_float, "i64":
 
 
 def load(artifact: Artifact) -> Callable[..., None]:
-    """A function of inputs, results and run-time attributes, in the order of the operator's text."""
+    """A function of inputs, results, run-time attributes and symbolic dims, in the order of the operator's text."""
     graph = artifact.module.graph
     library = open_library(artifact.binary, artifact.path)
     entry = getattr(library, f"uol_{graph.name}_run")
     count = len(graph.args)
     entry.argtypes = [ctypes.c_void_p] * (count + 1) + [C_TYPES[s.dtype] for s in graph.scalars]
+    entry.argtypes += [ctypes.c_int64] * len(graph.dims)
     entry.restype = ctypes.c_int32
-    bytes_needed = workspace_layout(graph.workspaces).bytes if graph.workspaces else 0
+    _, size = symbolic_layout(graph.workspaces)
+    bytes_needed = 0 if graph.dims else value_at(size, {})
+    first_dim = count + len(graph.scalars)
 
     def call(*values: Any) -> None:
         if entry(*addresses(values[:count]), None, *values[count:]):
@@ -43,6 +47,16 @@ def load(artifact: Artifact) -> Callable[..., None]:
         finally:
             WORKSPACES.give(workspace)
 
+    def call_of_any_size(*values: Any) -> None:
+        workspace = WORKSPACES.take(value_at(size, dict(zip(graph.dims, values[first_dim:], strict=True))))
+        try:
+            if entry(*addresses(values[:count]), workspace.address, *values[count:]):
+                raise _failure(graph)
+        finally:
+            WORKSPACES.give(workspace)
+
+    if graph.dims and graph.workspaces:
+        return call_of_any_size
     return call_with_workspace if bytes_needed else call
 
 

@@ -32,7 +32,7 @@ FEW_USES = 8
 
 def packed(spec: Contract) -> tuple[KernelSpec, ...]:
     """The contraction, after the copies of its operands that pay."""
-    if any(static(a.extent) in (None, 0) for a in spec.axes):
+    if any(static(a.extent) == 0 for a in spec.axes) or any(static(a.extent) is None for a in spec.n):
         return (spec,)
     packs: list[KernelSpec] = []
     contract = collapsed(spec)
@@ -53,15 +53,17 @@ def _is_gathered(spec: Contract, side: Side) -> bool:
     """Is an operand, of a size that is known, read at places that are data, more than a few times?"""
     read = the_read(spec.a if side == "a" else spec.b)
     data = any(isinstance(node, Read) and node != read for node in walk(read))
-    return data and (size(spec.n if side == "a" else spec.m) or 1) >= FEW_USES
+    return data and size(spec.axes) is not None and (size(spec.n if side == "a" else spec.m) or 1) >= FEW_USES
 
 
 def dims_to_copy(spec: Contract, side: str) -> tuple[SourceDim, ...] | None:
     """The dims of the copy of an operand, outermost first; None where it stays."""
     operand: Expr = spec.a if side == "a" else spec.b
     read = the_read(operand)
-    uses = size(spec.n if side == "a" else spec.m) or 1
-    if uses < FEW_USES or not (read.guard or _is_out_of_order(spec, side, read) or read.dtype != operand.type):
+    uses = size(spec.n if side == "a" else spec.m)
+    if uses is not None and uses < FEW_USES:
+        return None
+    if not (read.guard or _is_out_of_order(spec, side, read) or read.dtype != operand.type):
         return None
     dims = source_dims(read, spec.axes)
     span = static_span(spec.arg(read.tensor))

@@ -196,9 +196,9 @@ def test_a_recompile_storm_is_said_once_with_the_dim_that_changes() -> None:
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")
         for size in range(LIMIT + 5):
-            watch.note({"S": 8, "C": size})
+            assert watch.note({"S": 8, "C": size}, symbolic=False) == ({"C"} if size >= LIMIT else set())
     assert [w.category for w in seen] == [RecompileWarning]
-    assert "softmax was compiled for 9 sizes of C (the last ones 5, 6, 7, 8), all else alike." in str(seen[0].message)
+    assert "softmax was asked for 9 sizes of C (the last ones 5, 6, 7, 8), all else alike." in str(seen[0].message)
 
 
 def test_many_layers_are_no_storm() -> None:
@@ -206,7 +206,7 @@ def test_many_layers_are_no_storm() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for layer in range(4 * LIMIT):
-            watch.note({"C": 8 * layer, "O": 16 * layer, "H": 200 - layer})
+            assert not watch.note({"C": 8 * layer, "O": 16 * layer, "H": 200 - layer}, symbolic=True)
 
 
 def test_the_same_shapes_are_compiled_once() -> None:

@@ -43,6 +43,8 @@ def candidates(spec: Contract, host: Host) -> tuple[Tiles | Dots, ...]:
     """Best first."""
     flat = _at_hand(collapsed(spec))
     lanes = host.vector_bytes // accumulator_bytes(spec)
+    if any(static(a.extent) is None for a in flat.axes):
+        return (_tiles_of_any_size(flat, lanes, host),)
     rows = _extent(flat, "m")
     products = size(flat.axes)
     parallel = host.cores > 1 and (products is None or products >= PARALLEL_FROM_PRODUCTS)
@@ -53,6 +55,13 @@ def candidates(spec: Contract, host: Host) -> tuple[Tiles | Dots, ...]:
     block = _block(flat, tile_rows)
     prefetch_results = any(_bytes(flat, access) > KEPT_BYTES for access in epilogue_rows(flat))
     return (Tiles(tile_rows, vectors, lanes, block, parallel, block > 1 and _b_is_far(flat), prefetch_results),)
+
+
+def _tiles_of_any_size(flat: Contract, lanes: int, host: Host) -> Tiles:
+    """Tiles where some extent is an argument; one row at a time where the innermost rows are."""
+    rows = static(flat.m[-1].extent) if flat.m else 1
+    tile_rows, vectors = _tile(flat, rows or 1, lanes, host)
+    return Tiles(tile_rows, vectors, lanes, 1, host.cores > 1)
 
 
 def _at_hand(flat: Contract) -> Contract:
@@ -141,7 +150,7 @@ def prefers_dot(flat: Contract) -> bool:
     a, b = the_read(flat.a), the_read(flat.b)
     if flat.segments is not None and flat.segments.over == "terms":
         return False
-    if not flat.k or affine(a.offset) is None or affine(b.offset) is None or a.guard or b.guard:
+    if not flat.k or size(flat.axes) is None or affine(a.offset) is None or affine(b.offset) is None or a.guard or b.guard:
         return False
     inner = flat.k[-1].name
     along_k = coefficient(a.offset, inner) == 1 and coefficient(b.offset, inner) == 1

@@ -23,6 +23,7 @@ from uol.backends.cpu.schedules.kinds import Tiles
 from uol.backends.cpu.schedules.nest import enter_nest, unflatten
 from uol.backends.cpu.schedules.segments import by_segment, terms
 from uol.backends.cpu.vectorising import lane_loop, vectorises
+from uol.codegen.index import static
 from uol.codegen.spec import Contract, Let, reads
 from uol.ir.nodes import Axis, Const
 
@@ -49,6 +50,9 @@ def _enter_tiles(frame: Frame, loops: ExitStack, rows: Side, columns: Side, sche
     """Opens loops over all tiles: blocks of row tiles, column tiles, the row tiles of a block."""
     assert isinstance(frame.spec, Contract)
     count = rows.count
+    if count is None:
+        nest = (*frame.spec.batch, *rows.outer, rows.tiles, *columns.outer, columns.tiles)
+        return enter_nest(frame, loops, nest, len(nest) if schedule.parallel else 0, frame.scope)
     size = min(schedule.block, count)
     blocks, within = Axis("block", Const(-(-count // size))), Axis("row_tile", Const(size))
     nest = (*frame.spec.batch, blocks, *columns.outer, columns.tiles, within)
@@ -62,35 +66,39 @@ def _enter_tiles(frame: Frame, loops: ExitStack, rows: Side, columns: Side, sche
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """The m or the n axes: the innermost is cut into tiles of `step`, the `outer` ones are walked as they are."""
+    """The m or the n axes: the innermost is cut into tiles of `step`, the `outer` ones are walked as they are. One whose
+    extent is an argument is walked in steps of 1: no tile is cut short."""
 
     outer: tuple[Axis, ...]
     axis: Axis
-    extent: int
     step: int
 
     @staticmethod
     def of(axes: tuple[Axis, ...], step: int) -> Side:
         axis = axes[-1] if axes else NOWHERE
-        assert isinstance(axis.extent, Const)
-        extent = int(axis.extent.value)
-        return Side(axes[:-1], axis, extent, min(step, max(extent, 1)))
+        extent = static(axis.extent)
+        return Side(axes[:-1], axis, 1 if extent is None else min(step, max(extent, 1)))
 
     @property
     def tiles(self) -> Axis:
-        return Axis(f"{self.axis.name}_tile", Const(-(-self.extent // self.step)))
+        extent = static(self.axis.extent)
+        return Axis(f"{self.axis.name}_tile", self.axis.extent if extent is None else Const(-(-extent // self.step)))
 
     @property
-    def count(self) -> int:
-        """How many tiles there are, over the outer axes too."""
-        outer = (a.extent for a in self.outer)
-        return max(1, prod(int(e.value) for e in outer if isinstance(e, Const)) * -(-self.extent // self.step))
+    def count(self) -> int | None:
+        """How many tiles there are, over the outer axes too; None where that is not known."""
+        extents = [static(a.extent) for a in (*self.outer, self.tiles)]
+        return None if None in extents else max(1, prod(e for e in extents if e is not None))
 
     def pieces(self, frame: Frame, scope: Scope) -> Iterator[tuple[Term, int]]:
         """(first index, length) of a tile: whole ones, then the last one. What is written for a piece is run for the
         tiles of that length."""
         number = scope.values[self.tiles.name]
-        whole, rest = divmod(self.extent, self.step)
+        extent = static(self.axis.extent)
+        if extent is None:
+            yield number, 1
+            return
+        whole, rest = divmod(extent, self.step)
         with ExitStack() as condition:
             if whole and rest:
                 condition.enter_context(frame.code.when(number < index(whole)))

@@ -1,0 +1,78 @@
+"""What it costs that dims are arguments: the kernel of any size against the one that is made for its sizes, on the CPU.
+
+    python -m uol.conformance.any_size [--one-core] [FILTER ...]
+
+Each line is one operator: median and 10th percentile in ms, the two taking turns, and how many times as long the kernel of
+any size takes. A FILTER such as softmax picks lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from uol.any_size import KernelsOfAnySize
+from uol.arrays import empty_result
+from uol.catalogue import find_operator
+from uol.compiler import Compiled
+from uol.conformance.bench_options import bench_options
+from uol.conformance.cpu_conv_bench import Run, alternate
+from uol.ir.storage import encode
+from uol.named_binding import bind_names
+from uol.ops.inputs import make_inputs
+from uol.pipeline import module_of, program_of
+from uol.request import Request
+from uol.targets import resolve_target
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """An operator at sizes, of which `varying` are arguments."""
+
+    op: str
+    dims: Mapping[str, int]
+    varying: frozenset[str]
+    attrs: Mapping[str, int] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.op} {' '.join(f'{n}={s}' for n, s in self.dims.items())}, any {' '.join(sorted(self.varying))}"
+
+
+IMAGE = {"N": 2, "C": 16, "H": 28, "W": 28, "O": 16, "D": 16, "R": 3, "S": 3}
+CASES = (
+    Case("gelu", {"S": 100_000}, frozenset("S")),
+    Case("softmax", {"S": 400, "C": 1000}, frozenset("S")),
+    Case("layer_norm", {"S": 400, "C": 1000}, frozenset("S")),
+    Case("linear", {"S": 64, "K": 256, "N": 256}, frozenset("S")),
+    Case("conv2d", IMAGE, frozenset("N"), {"pad": 1}),
+    Case("cumsum", {"S": 64, "N": 1000}, frozenset("S")),
+)
+
+
+def runs(case: Case) -> tuple[Run, Run]:
+    """One call of the kernel for these sizes, and of that of any size."""
+    instance = bind_names(find_operator(case.op), "f32", case.dims, case.attrs)
+    request = Request(instance, resolve_target("cpu"))
+    fixed, free = Compiled(request, module_of(request)), KernelsOfAnySize().find(request, case.varying)
+    assert free is not None, f"{case}: there is no kernel of any size"
+    values = make_inputs(program_of(request), "random", 0)
+    buffers = [encode(values[a.name], a.dtype) for a in fixed.inputs]
+    buffers += [empty_result(a) for a in fixed.module.graph.args if a.role == "out"]
+    scalars = fixed.scalars({})
+    sizes = [instance.flat_dims[d] for d in free.module.graph.dims]
+    return lambda: fixed.loaded(*buffers, *scalars), lambda: free.loaded(*buffers, *scalars, *sizes)
+
+
+def main() -> None:
+    """The command."""
+    options = bench_options(__doc__ or "", "operators")
+    for case in CASES:
+        if not options.filters or any(f in str(case) for f in options.filters):
+            fixed, free = runs(case)
+            made, given = alternate({"fixed": fixed, "free": free}, options.clock).values()
+            times = f"fixed {made[0]:8.3f} / {made[1]:8.3f}   any {given[0]:8.3f} / {given[1]:8.3f}"
+            print(f"{case!s:60} {times}   x{given[0] / made[0]:.1f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,156 @@
+"""A dim that changes with every call becomes an argument: one kernel for all its sizes, right at each."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+import torch
+
+import uol
+from uol import recompile, torch_bridge, torch_call
+from uol.any_size import KernelsOfAnySize
+from uol.arrays import empty_result
+from uol.catalogue import find_operator
+from uol.compiler import Compiled
+from uol.conformance.sweep import types_of
+from uol.ir.storage import decode, encode
+from uol.named_binding import bind_names
+from uol.ops.inputs import make_inputs
+from uol.ops.texts import names
+from uol.ops.workloads import Workload, workloads_of
+from uol.pipeline import module_of, program_of
+from uol.recompile import RecompileWarning
+from uol.request import Request
+from uol.targets import resolve_target
+
+F = torch.nn.functional
+SIZES = (3, 5, 1, 0, 33, 64, 7)
+
+
+@pytest.fixture(autouse=True)
+def after_one_size(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(recompile, "LIMIT", 1)
+    torch_bridge.define_all()
+    for operator in torch_bridge.defined().values():
+        operator.prepared.clear()
+        monkeypatch.setattr(operator, "watch", recompile.RecompileWatch(operator.op.name))
+        operator.any_size.known.clear()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RecompileWarning)
+        yield
+
+
+@pytest.fixture
+def compiled(monkeypatch: pytest.MonkeyPatch) -> list[Request]:
+    """What is asked of the compiler with sizes that are numbers."""
+    asked: list[Request] = []
+    module_of = torch_call.module_of
+    monkeypatch.setattr(torch_call, "module_of", lambda request: asked.append(request) or module_of(request))
+    return asked
+
+
+def seeded(*size: int) -> torch.Tensor:
+    return torch.randn(size, generator=torch.Generator().manual_seed(sum(size)), dtype=torch.float64)
+
+
+CASES: dict[str, tuple[Callable[[int], tuple[torch.Tensor, ...]], Callable[..., torch.Tensor]]] = {
+    "gelu": (lambda n: (seeded(n, 6),), F.gelu),
+    "softmax": (lambda n: (seeded(n, 20),), lambda x: F.softmax(x, -1)),
+    "linear": (lambda n: (seeded(n, 17), seeded(9, 17), seeded(9)), F.linear),
+    "conv2d": (lambda n: (seeded(n, 3, 8, 9), seeded(4, 3, 3, 3)), F.conv2d),
+    "matmul": (lambda n: (seeded(6, n), seeded(n, 5)), torch.matmul),
+    "cumsum": (lambda n: (seeded(4, n),), lambda x: x.cumsum(-1)),
+    "sort": (lambda n: (seeded(4, n),), lambda x: x.sort(dim=-1, stable=True)[0]),
+    "embedding": (lambda n: (seeded(9, 4), torch.arange(n) % 9), lambda w, at: F.embedding(at, w)),
+    "attention": (
+        lambda n: (seeded(1, 2, n + 1, 8), seeded(1, 2, 9, 8), seeded(1, 2, 9, 8)),
+        lambda q, k, v: F.scaled_dot_product_attention(q, k, v),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_one_kernel_serves_every_size(name: str, compiled: list[Request]) -> None:
+    make, reference = CASES[name]
+    for size in SIZES:
+        found = getattr(uol.ops, name)(*make(size))
+        found = found[0] if isinstance(found, tuple) else found
+        torch.testing.assert_close(found, reference(*make(size)), rtol=1e-12, atol=1e-12)
+    assert len(compiled) == 1  # the first size; one more, with the dim as an argument, for all others
+    (kernel,) = torch_bridge.defined()[name].any_size.known.values()
+    assert kernel is not None
+    assert len(kernel.module.graph.dims) == 1
+
+
+def agrees(name: str, workload: Workload, kernels: KernelsOfAnySize) -> None:
+    """With every dim as an argument, the results are those of a kernel for the sizes."""
+    op = find_operator(name)
+    instance = bind_names(op, types_of(name, ("f32",))[0], workload.dims, workload.attrs)
+    request = Request(instance, resolve_target("cpu"))
+    free = kernels.find(request, frozenset(instance.flat_dims))
+    if free is None:
+        assert not instance.flat_dims, f"{name} has no kernel of any size"
+        return
+    fixed = Compiled(request, module_of(request))
+    values = make_inputs(program_of(request), "random", 0)
+    inputs = [encode(values[a.name], a.dtype) for a in fixed.inputs]
+    results = [a for a in fixed.module.graph.args if a.role == "out"]
+    ours, theirs = ([empty_result(a) for a in results] for _ in range(2))
+    fixed.loaded(*inputs, *theirs, *fixed.scalars({}))
+    free.loaded(*inputs, *ours, *free.scalars({}), *(instance.flat_dims[d] for d in free.module.graph.dims))
+    for arg, one, other in zip(results, ours, theirs, strict=True):
+        found, expected = decode(one, arg.dtype), decode(other, arg.dtype)
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4, err_msg=f"{workload}")
+
+
+@pytest.mark.parametrize("name", ["conv1d", "max_pool2d", "group_norm", "moe_expert", "topk", "cross_entropy", "flip"])
+def test_every_dim_at_once(name: str) -> None:
+    """The quotients of a grouped convolution's indices stand under the conditions of its padding."""
+    kernels = KernelsOfAnySize()
+    for workload in workloads_of(name):
+        agrees(name, workload, kernels)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("name", names())
+def test_every_dim_of_every_operator(name: str) -> None:
+    kernels = KernelsOfAnySize()
+    for workload in workloads_of(name):
+        agrees(name, workload, kernels)
+
+
+def test_gradients_and_attributes_take_part() -> None:
+    for size, slope in itertools.product(SIZES, (0.1, 0.3)):
+        x, other = seeded(size, 6).requires_grad_(), seeded(size, 6).requires_grad_()
+        scale, shift = torch.ones(6, dtype=torch.float64), torch.zeros(6, dtype=torch.float64)
+        uol.ops.layer_norm(uol.ops.leaky_relu(x, negative_slope=slope), scale, shift).square().sum().backward()
+        F.layer_norm(F.leaky_relu(other, slope), (6,)).square().sum().backward()
+        torch.testing.assert_close(x.grad, other.grad, rtol=1e-9, atol=1e-9)
+
+
+def test_another_layout_has_kernels_of_its_own(compiled: list[Request]) -> None:
+    for size in SIZES[:3]:
+        x = seeded(6, size).T
+        torch.testing.assert_close(uol.ops.softmax(x), F.softmax(x, -1))
+    assert len(compiled) == 2  # of one row, a column is a row
+
+
+def test_checked_mode_reads_the_sizes_of_the_call() -> None:
+    for size in (2, 3, 4):
+        x, at = seeded(size, 2), torch.zeros(size, dtype=torch.int64)
+        with uol.checked():
+            uol.ops.segment_sum(x, at, segments=1)
+            at[-1] = 5
+            with pytest.raises(uol.ir.errors.UolError, match=f"n = {size - 1}"):
+                uol.ops.segment_sum(x, at, segments=1)
+
+
+def test_a_condition_on_sizes_is_checked_at_each_call() -> None:
+    for size in (4, 6, 8):
+        uol.ops.pixel_shuffle(seeded(1, size * 4, 3, 3), factor=2)
+    with pytest.raises(uol.ir.errors.UolError):
+        uol.ops.pixel_shuffle(seeded(1, 7, 3, 3), factor=2)
