@@ -69,7 +69,7 @@ class Checks:
     program: Program | None = None
 
     def require(self, values: Sequence[Any]) -> None:
-        """`values`: inputs, results, run-time attributes and symbolic dims, in order. Raises DataError where they break a rule."""
+        """`values`: inputs, results, run-time attributes, symbolic dims, in order. Raises DataError where they break a rule."""
         if self.program is None:
             self.program = program_of(self.request)
         from uol.ir.checked import needs_checks

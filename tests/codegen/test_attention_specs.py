@@ -53,6 +53,20 @@ def test_gradients_from_the_log_sum_exp_are_two_kernels_and_a_row_sum(name: str)
     assert [len(dq.sums), len(dkv.sums)] == [1, 2]
 
 
+@pytest.mark.parametrize("name", FORWARD)
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_the_library_s_gradients_are_two_attentions(name: str, groups: int) -> None:
+    """Heads that share a key are further cols of its gradient; a head that has its own is one of the batch."""
+    text = text_of(f"{name}_grad")
+    dims = {n: v for n, v in {**DIMS, "G": groups}.items() if f"{n}" in text}
+    found = [s for s in lowered(text, kinds=EVERY_KIND, dims=dims).specs if isinstance(s, Attention)]
+    if name == "biased_attention":  # the gradient of the bias reads the scores as well
+        assert not found
+        return
+    assert [len(s.sums) for s in found] == [1, 2]
+    assert [a.name for a in found[1].cols] == (["i"] if groups == 4 else ["t", "i"])
+
+
 def test_gradients_that_sum_the_exponentials_themselves_wait_for_that() -> None:
     text = written(SCORES + SOFTMAX + " q2[b, i, j] = p[b, i, j] / z[b, i] y[b, i, e] = sum[j](q2[b, i, j] * v[b, j, e]) ")
     assert Attention not in kinds_of(text, PLAIN)
