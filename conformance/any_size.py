@@ -42,9 +42,11 @@ IMAGE = {"N": 2, "C": 16, "H": 28, "W": 28, "O": 16, "D": 16, "R": 3, "S": 3}
 CASES = (
     Case("gelu", {"S": 100_000}, frozenset("S")),
     Case("softmax", {"S": 400, "C": 1000}, frozenset("S")),
+    Case("softmax", {"S": 400, "C": 1000}, frozenset("C")),
     Case("layer_norm", {"S": 400, "C": 1000}, frozenset("S")),
     Case("linear", {"S": 64, "K": 256, "N": 256}, frozenset("S")),
     Case("conv2d", IMAGE, frozenset("N"), {"pad": 1}),
+    Case("conv2d", IMAGE, frozenset("W"), {"pad": 1}),
     Case("cumsum", {"S": 64, "N": 1000}, frozenset("S")),
 )
 

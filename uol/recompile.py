@@ -1,9 +1,9 @@
 """Which dims of an operator change from call to call.
 
-A kernel that is made for its sizes can be 40 times as fast as one that takes them as arguments (a convolution; a sum over rows
-is as fast: `python -m uol.conformance.any_size`), and a model has few sizes. So a dim is a number in kernels at first, and
-becomes an argument with its ninth size, all else alike: from then on one kernel serves every size of it, and a warning says so
-once.
+A kernel that is made for its sizes is faster than one that takes them as arguments: by little where rows or pictures vary in
+number, by far where the innermost dim of a contraction varies (`python -m uol.conformance.any_size`). And a model has few
+sizes. So a dim is a number in kernels at first, and becomes an argument with its ninth size, all else alike: from then on one
+kernel serves every size of it, and a warning says so once.
 """
 
 from __future__ import annotations

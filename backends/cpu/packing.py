@@ -32,7 +32,7 @@ FEW_USES = 8
 
 def packed(spec: Contract) -> tuple[KernelSpec, ...]:
     """The contraction, after the copies of its operands that pay."""
-    if any(static(a.extent) == 0 for a in spec.axes) or any(static(a.extent) is None for a in spec.n):
+    if any(static(a.extent) == 0 for a in spec.axes) or any(static(a.extent) is None for a in spec.n[-1:]):
         return (spec,)
     packs: list[KernelSpec] = []
     contract = collapsed(spec)
@@ -66,10 +66,16 @@ def dims_to_copy(spec: Contract, side: str) -> tuple[SourceDim, ...] | None:
     if not (read.guard or _is_out_of_order(spec, side, read) or read.dtype != operand.type):
         return None
     dims = source_dims(read, spec.axes)
-    span = static_span(spec.arg(read.tensor))
-    if dims is None or span is None or prod(d.extent for d in dims) > MOST_GROWTH * max(1, span):
+    if dims is None or _grows(spec, read, dims):
         return None
     return tuple(sorted(dims, key=lambda d: _place(spec, side, d)))
+
+
+def _grows(spec: Contract, read: Read, dims: tuple[SourceDim, ...]) -> bool:
+    """Is the copy much larger than what it is of? A size that is not known is a factor of both."""
+    arg = spec.arg(read.tensor)
+    span = prod(static(e) or 1 for e in arg.shape) if any(d.extent is None for d in dims) else static_span(arg)
+    return span is None or prod(1 if d.extent is None else d.extent for d in dims) > MOST_GROWTH * max(1, span)
 
 
 def _is_out_of_order(spec: Contract, side: str, read: Read) -> bool:
@@ -79,7 +85,10 @@ def _is_out_of_order(spec: Contract, side: str, read: Read) -> bool:
 
 
 def _place(spec: Contract, side: str, dim: SourceDim) -> tuple[int, int]:
-    """a keeps the order that it has; b goes by batch, k, n, with the innermost n last."""
+    """a keeps the order that it has; b goes by batch, k, n, with the innermost n last; outermost is a dim of any size, which
+    no stride depends on then."""
+    if dim.extent is None:
+        return (-1, 0)
     if side == "a":
         return (0, -dim.stride)
     groups = (spec.batch, spec.k, spec.n)
@@ -94,7 +103,8 @@ def copied(spec: Contract, side: str, dims: tuple[SourceDim, ...]) -> tuple[Pack
     operand: Expr = spec.a if side == "a" else spec.b
     read = the_read(operand)
     name = f"{spec.name}_{side}"
-    shape = tuple(Const(d.extent) for d in dims)
+    extents = {a.name: a.extent for a in spec.axes}
+    shape = tuple(extents[next(iter(d.axes))] if d.extent is None else Const(d.extent) for d in dims)
     workspace = Arg(name, operand.type, shape, dense_strides(shape), "workspace")
     index = tuple(Axis(f"{read.tensor}_{i}", e) for i, e in enumerate(shape))
     pack = _pack(spec, operand, read, dims, index, workspace)

@@ -16,13 +16,13 @@ from uol.ir.nodes import Axis, Const, Expr, Var
 
 @dataclass(frozen=True, slots=True)
 class SourceDim:
-    """`index` runs from 0 to extent - 1 over what is read. The tensor's own index is `index + least`; it is read where
-    low <= tensor's index < high. `stride` is in elements of the tensor; `constant` is what the tensor's index is where
-    all `axes` are 0."""
+    """`index` runs from 0 to extent - 1 over what is read; `extent` is None where it is an argument. The tensor's own index is
+    `index + least`; it is read where low <= tensor's index < high. `stride` is in elements of the tensor; `constant` is what
+    the tensor's index is where all `axes` are 0."""
 
     axes: frozenset[str]
     index: Expr
-    extent: int
+    extent: int | None
     stride: int
     least: int = 0
     constant: int = 0
@@ -31,7 +31,7 @@ class SourceDim:
 
 
 def source_dims(read: Read, axes: Sequence[Axis]) -> tuple[SourceDim, ...] | None:
-    """The dims, or None where the read is not of that form."""
+    """The dims, or None where the read is not of that form. One at most may be of any size, without a guard."""
     offset = affine(read.offset)
     extents = {a.name: static(a.extent) for a in axes}
     if offset is None:
@@ -44,12 +44,11 @@ def source_dims(read: Read, axes: Sequence[Axis]) -> tuple[SourceDim, ...] | Non
         dims.append(dim)
     taken = frozenset().union(*(d.axes for d in dims))
     for name, stride in offset.coefficients:
-        extent = extents.get(name)
-        if extent is None or stride < 0:
+        if name not in extents or stride < 0:
             return None
         if name not in taken:
-            dims.append(SourceDim(frozenset((name,)), Var(name), extent, stride))
-    return tuple(dims)
+            dims.append(SourceDim(frozenset((name,)), Var(name), extents[name], stride))
+    return tuple(dims) if sum(d.extent is None for d in dims) <= 1 else None
 
 
 def _guarded_dim(guard: Within, offset: Affine, extents: dict[str, int | None]) -> SourceDim | None:

@@ -87,14 +87,21 @@ def test_one_kernel_serves_every_size(name: str, compiled: list[Request]) -> Non
 
 
 def agrees(name: str, workload: Workload, kernels: KernelsOfAnySize) -> None:
-    """With every dim as an argument, the results are those of a kernel for the sizes."""
+    """With every dim as an argument, and with each of them, the results are those of a kernel for the sizes."""
     op = find_operator(name)
     instance = bind_names(op, types_of(name, ("f32",))[0], workload.dims, workload.attrs)
     request = Request(instance, resolve_target("cpu"))
-    free = kernels.find(request, frozenset(instance.flat_dims))
-    if free is None:
-        assert not instance.flat_dims, f"{name} has no kernel of any size"
-        return
+    dims = tuple(instance.flat_dims)
+    for varying in (dims, *((d,) for d in dims if len(dims) > 1)):
+        free = kernels.find(request, frozenset(varying))
+        if free is not None:
+            compare(request, free, f"{workload}, any {varying}")
+        else:  # fixed sizes need no proof for others
+            assert varying != dims or not dims, f"{name} has no kernel of any size"
+
+
+def compare(request: Request, free: Compiled, what: str) -> None:
+    instance = request.instance
     fixed = Compiled(request, module_of(request))
     values = make_inputs(program_of(request), "random", 0)
     inputs = [encode(values[a.name], a.dtype) for a in fixed.inputs]
@@ -104,14 +111,14 @@ def agrees(name: str, workload: Workload, kernels: KernelsOfAnySize) -> None:
     free.loaded(*inputs, *ours, *free.scalars({}), *(instance.flat_dims[d] for d in free.module.graph.dims))
     for arg, one, other in zip(results, ours, theirs, strict=True):
         found, expected = decode(one, arg.dtype), decode(other, arg.dtype)
-        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4, err_msg=f"{workload}")
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4, err_msg=what)
 
 
 @pytest.mark.parametrize("name", ["conv1d", "max_pool2d", "group_norm", "moe_expert", "topk", "cross_entropy", "flip"])
 def test_every_dim_at_once(name: str) -> None:
     """The quotients of a grouped convolution's indices stand under the conditions of its padding."""
     kernels = KernelsOfAnySize()
-    for workload in workloads_of(name):
+    for workload in workloads_of(name)[:4]:
         agrees(name, workload, kernels)
 
 
