@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import os
 import tempfile
+import weakref
+from _ctypes import dlclose
 from pathlib import Path
 
 from uol.backends.cpu.runtime import parallel_launch
@@ -15,13 +17,15 @@ LAUNCH_SLOT = "__TVMBackendParallelLaunch"
 
 
 def open_library(binary: bytes, path: Path | None = None) -> ctypes.CDLL:
-    """The library, loaded from `path` where it lies there already, with its parallel loops connected to the pool."""
+    """The library, loaded from `path` where it lies there already, with its parallel loops connected to the pool. It is
+    unloaded with the last function of it: a process may map some 65,000 segments (Linux, vm.max_map_count), five a library."""
     try:
         library = ctypes.CDLL(str(path)) if path is not None and path.exists() else _load(binary)
     except OSError as error:
         raise ResourceError(
             f"a compiled kernel could not be loaded: {error}", hint="clear the cache and compile again"
         ) from error
+    weakref.finalize(library, dlclose, library._handle).atexit = False
     try:
         slot = ctypes.c_void_p.in_dll(library, LAUNCH_SLOT)
     except ValueError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import subprocess
@@ -125,3 +126,22 @@ def test_kernels_named_like_library_functions_do_not_take_their_place() -> None:
     np.testing.assert_allclose(run_compiled(graph_of(program_of(text, types={}, dims={"N": 9})), {"x": x})["y"], np.exp(x))
     text = text.replace("expf", "exp_kernel").replace("op exp_kernel", "op exp2")
     np.testing.assert_allclose(run_compiled(graph_of(program_of(text, types={}, dims={"N": 9})), {"x": x})["y"], np.exp(x))
+
+
+def test_a_library_is_unloaded_with_its_last_function() -> None:
+    """A process that has run thousands of kernels has room for more."""
+    graph = graph_of(program_of("op twice(x: f32[N]) -> (y: f32[N]) { y[n] = x[n] + x[n] }", types={}, dims={"N": 5}))
+
+    def mapped() -> int:
+        return sum("uol-" in line for line in Path("/proc/self/maps").read_text().splitlines())
+
+    gc.collect()
+    before = mapped()
+    call = BACKEND.load(BACKEND.build(module_of(graph)))
+    assert mapped() > before
+    x, y = np.ones(5, np.float32), np.zeros(5, np.float32)
+    call(x, y)
+    assert (y == 2).all()
+    del call
+    gc.collect()
+    assert mapped() == before
