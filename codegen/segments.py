@@ -71,7 +71,8 @@ def _rows(stage: Stage, program: Program, taken: Collection[str]) -> Stage | Non
         if at.name not in own:
             continue
         of = Var(unused(f"{_tensor(key)}_of_{at.name}", taken))
-        inner = rewrite(value, lambda node, key=key, of=of: of if node == key else None)  # type: ignore[misc]  # bound at once
+        segment_of: dict[Expr, Expr] = {key: of}
+        inner = rewrite(value, segment_of.get)
         assert isinstance(inner, Reduce)
         found = replace(stage, value=Segmented("rows", at, key, of, inner, stage.dtype))
         if contraction_of(found, None, taken) is not None:
