@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from math import prod
 
 from uol.codegen.fold_constants import folded
 from uol.codegen.index import ZERO, add, mul, product, static
@@ -26,14 +25,13 @@ class WorkspaceLayout:
 
 
 def workspace_layout(workspaces: Iterable[Arg]) -> WorkspaceLayout:
-    """The buffers one after another, each aligned to 256 bytes."""
-    total = 0
-    offsets: dict[str, int] = {}
+    """The buffers one after another, each aligned to 256 bytes. Raises ResourceError where a size is symbolic."""
+    workspaces = tuple(workspaces)
     for arg in workspaces:
-        offsets[arg.name] = total
-        size_bytes = prod(static_extent(d) for d in arg.shape) * DTYPES[arg.dtype].bytes
-        total += -(-size_bytes // ALIGNMENT_BYTES) * ALIGNMENT_BYTES
-    return WorkspaceLayout(total, offsets)
+        for extent in arg.shape:
+            static_extent(extent)
+    offsets, total = symbolic_layout(workspaces)
+    return WorkspaceLayout(static_extent(total), {name: static_extent(offset) for name, offset in offsets.items()})
 
 
 def symbolic_layout(workspaces: Iterable[Arg]) -> tuple[Mapping[str, Expr], Expr]:
