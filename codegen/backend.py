@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from uol.codegen.segmented import Mode
 from uol.codegen.spec import KernelGraph, KernelSpec
@@ -211,4 +211,14 @@ class Backend(Protocol):
 
     def doctor(self) -> tuple[ToolState, ...]:
         """The tools of this target and their state."""
+        ...
+
+
+@runtime_checkable
+class ForeachBackend(Backend, Protocol):
+    """A target that runs an operator, whose dims are arguments, at many positions in one launch."""
+
+    def load_foreach(self, artifact: Artifact) -> Callable[..., None]:
+        """A callable on a table of addresses (a row a position: inputs, then results), a table of sizes (dims) and the
+        run-time attributes. Both tables are int64 and row-major. No position may read what another one writes."""
         ...

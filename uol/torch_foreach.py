@@ -4,27 +4,28 @@
         uol.ops.foreach.clip_(grads, max_norm=1.0)
         uol.ops.foreach.sgd_momentum_(params, grads, buffers, lr=0.1, momentum=0.9, nesterov=True)
 
-Foreach is a property of the call, not of a text: the texts are sgd, sgd_momentum, adamw (`uol show sgd`). On the CPU the
-tensors of a position that lie alike are flat to the kernel, so that one kernel serves every shape of their size, and is
-called without PyTorch's dispatcher in between. Elsewhere a position is a launch of its own, so far. A position whose gradient
-is None is left alone.
+Foreach is a property of the launch, not of a text: the texts are sgd, sgd_momentum, adamw (`uol show sgd`). On the CPU the
+tensors of a position that lie alike are flat to the kernel, whose length is an argument: one kernel serves every shape, and
+one launch all positions of a type, without PyTorch's dispatcher in between. Positions whose tensors lie otherwise or share
+memory, and those on other devices, are steps of their own. A position whose gradient is None is left alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from uol.compiler import compile
 from uol.expected import shown
+from uol.foreach_launch import ForeachKernel, are_apart, foreach_kernel, table_of
 from uol.ir.errors import ShapeError, TypeCheckError, UolError
 from uol.layouts import is_dense
 from uol.torch_bridge import operator
-from uol.torch_in_place import InPlaceOperator, in_place_function, in_place_operator
+from uol.torch_devices import target_of
+from uol.torch_in_place import in_place_function, in_place_operator
 from uol.torch_schema import NAMES
 
 Tensors = Sequence[Tensor]
@@ -95,14 +96,6 @@ def clip_(grads: Gradients, *, max_norm: float) -> Tensor:
     return total
 
 
-@dataclass(frozen=True, slots=True)
-class _Flat:
-    """A kernel over so many elements of a type, and the run-time attributes that it takes, in order."""
-
-    call: Callable[..., None]
-    scalars: tuple[str, ...]
-
-
 def _step(name: str, lists: Mapping[str, Gradients], options: Mapping[str, float]) -> None:
     """The operator at every position of the lists, which are its inputs in order."""
     lists = {title: _listed(name, title, items) for title, items in lists.items()}
@@ -111,31 +104,34 @@ def _step(name: str, lists: Mapping[str, Gradients], options: Mapping[str, float
     own = in_place_operator(name)
     places = [source for source in own.sources if source is not None]
     whole = tuple((a.name, int(options[a.name])) for a in own.op.attributes if a.type == "int")
-    overwritten: list[Tensor] = []
+    alike: dict[torch.dtype, list[list[Tensor]]] = {}
     for tensors in zip(*lists.values(), strict=True):
         given = [t for t in tensors if t is not None]
         if len(given) < len(tensors):
             continue
-        if not _lie_alike(own, given):
+        if _lie_alike(given):
+            alike.setdefault(given[0].dtype, []).append(given)
+        else:
             in_place_function(name)(*given, **options)
+    for dtype, positions in alike.items():
+        kernel = _kernel(name, NAMES[dtype], whole)
+        addresses, lengths = table_of([[x.data_ptr() for x in p] for p in positions]), table_of([p[0].numel() for p in positions])
+        if kernel is None or not are_apart(addresses, lengths, dtype.itemsize):
+            for given in positions:
+                in_place_function(name)(*given, **options)
             continue
-        flat = _flat(name, NAMES[given[0].dtype], given[0].numel(), whole)
-        outs = [given[source] for source in places]
-        flat.call(*given, *outs, *[options[s] for s in flat.scalars])
-        overwritten += outs
-    if overwritten:
-        torch.autograd.graph.increment_version(overwritten)
+        kernel.launch(np.hstack([addresses, addresses[:, places]]), lengths, dtype.itemsize, options)
+        torch.autograd.graph.increment_version([p[place] for p in positions for place in places])
 
 
 @cache
-def _flat(name: str, dtype: str, count: int, attributes: tuple[tuple[str, int], ...]) -> _Flat:
+def _kernel(name: str, dtype: str, attributes: tuple[tuple[str, int], ...]) -> ForeachKernel | None:
     required = {a.name: 0.0 for a in in_place_operator(name).op.attributes if a.default is None}
-    compiled = compile(name, "cpu", dtype, {"S": (count,)}, {**required, **dict(attributes)})
-    return _Flat(compiled.loaded, tuple(s.name for s in compiled.module.graph.scalars))
+    return foreach_kernel(name, target_of(name, torch.device("cpu")), dtype, {**required, **dict(attributes)})
 
 
-def _lie_alike(own: InPlaceOperator, tensors: Tensors) -> bool:
-    """Are these dense tensors on the CPU, of one type, shape and strides, and apart from each other?"""
+def _lie_alike(tensors: Tensors) -> bool:
+    """Are these dense tensors on the CPU, of one type, shape and strides?"""
     if any([x.layout is not torch.strided or x.is_neg() for x in tensors]):
         return False
     first = tensors[0]
@@ -143,10 +139,7 @@ def _lie_alike(own: InPlaceOperator, tensors: Tensors) -> bool:
     for x in tensors:
         if not x.is_cpu or x.shape != size or x.stride() != stride or x.dtype is not dtype:
             return False
-    if torch.is_grad_enabled() or dtype not in NAMES or not (first.is_contiguous() or is_dense(size, stride)):
-        return False
-    span, at = first.numel() * first.element_size(), [x.data_ptr() for x in tensors]
-    return all(abs(at[n] - other) >= span for n in own.mutated for k, other in enumerate(at) if k != n)
+    return not torch.is_grad_enabled() and dtype in NAMES and (first.is_contiguous() or is_dense(size, stride))
 
 
 def _listed(name: str, title: str, items: object) -> list[Tensor | None]:

@@ -24,6 +24,7 @@ C_SCALARS = {"f64": "double", "f32": "float", "i64": "int64_t"}
 def assemble(name: str, graph: KernelGraph, kernels: tuple[Kernel, ...], device: Device) -> Module:
     """The module of an operator. TensorIR first; the assembler text is the file that ends in `.s`."""
     from uol.backends.cpu.entry import entry_function, entry_symbol, outside_names
+    from uol.backends.cpu.foreach import foreach_functions
     from uol.backends.cpu.objectcode import assembly
     from uol.backends.cpu.scheduling import primfunc
 
@@ -31,7 +32,8 @@ def assemble(name: str, graph: KernelGraph, kernels: tuple[Kernel, ...], device:
     if len(set(symbols)) != len(symbols):
         raise UolError(f"two kernels of {graph.name} have the same name: {', '.join(sorted(symbols))}")
     functions = [primfunc(k.spec, k.schedule).with_attr("global_symbol", k.name) for k in kernels]  # type: ignore[arg-type]  # our own
-    text = assembly([*functions, entry_function(graph, kernels)], host(device.architecture).mcpu) + outside_names(kernels)
+    functions += [entry_function(graph, kernels), *foreach_functions(graph, kernels)]
+    text = assembly(functions, host(device.architecture).mcpu) + outside_names(kernels)
     kernels_file, tensor_ir_file = f"{graph.name}.s", f"{graph.name}.tir.py"
     build = (
         f"cc -O2 -shared -fPIC -pthread -o libuol_{graph.name}.so {kernels_file} {graph.name}_host.cpp {THREADS_SOURCE.name}"

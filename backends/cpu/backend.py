@@ -12,7 +12,7 @@ from uol.backends.cpu.assembling import assemble, kernels_text
 from uol.backends.cpu.attention_packing import fits_strips, packed_attention
 from uol.backends.cpu.devices import devices
 from uol.backends.cpu.host import host
-from uol.backends.cpu.loading import load
+from uol.backends.cpu.loading import load, load_foreach
 from uol.backends.cpu.packing import packed
 from uol.backends.cpu.runtime import c_compiler
 from uol.backends.cpu.schedules.kinds import CpuSchedule, Tiles
@@ -100,6 +100,9 @@ class CpuBackend:
 
     def load(self, artifact: Artifact) -> Callable[..., None]:
         return load(artifact)
+
+    def load_foreach(self, artifact: Artifact) -> Callable[..., None]:
+        return load_foreach(artifact)
 
     def doctor(self) -> tuple[ToolState, ...]:
         return (

@@ -27,6 +27,10 @@ def entry_symbol(graph: KernelGraph) -> str:
     return f"uol_{graph.name}_run"
 
 
+def foreach_symbol(graph: KernelGraph) -> str:
+    return f"uol_{graph.name}_foreach"
+
+
 def outside_name(kernel: Kernel) -> str:
     """The name by which the function calls a kernel."""
     return f"{kernel.name}_outside"

@@ -10,6 +10,9 @@ import ctypes
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from uol.backends.abi.workspace import symbolic_layout
 from uol.backends.cpu.address import addresses
 from uol.backends.cpu.library import open_library
@@ -58,6 +61,21 @@ def load(artifact: Artifact) -> Callable[..., None]:
     if graph.dims and graph.workspaces:
         return call_of_any_size
     return call_with_workspace if bytes_needed else call
+
+
+def load_foreach(artifact: Artifact) -> Callable[..., None]:
+    """A function of a table of addresses, a table of sizes (both int64, a row a position) and run-time attributes."""
+    graph = artifact.module.graph
+    entry = getattr(open_library(artifact.binary, artifact.path), f"uol_{graph.name}_foreach")
+    table = np.ctypeslib.ndpointer(np.int64, 2, flags="C_CONTIGUOUS")
+    entry.argtypes = [ctypes.c_int64, table, table, *(C_TYPES[s.dtype] for s in graph.scalars)]
+    entry.restype = ctypes.c_int32
+
+    def call(pointers: NDArray[np.int64], sizes: NDArray[np.int64], *scalars: float | int) -> None:
+        if entry(len(pointers), pointers, sizes, *scalars):
+            raise _failure(graph)
+
+    return call
 
 
 def _failure(graph: KernelGraph) -> ResourceError:

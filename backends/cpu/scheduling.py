@@ -21,12 +21,14 @@ from uol.codegen.spec import Attention, Contract, KernelSpec, Map, Pack, Reduce,
 
 
 def candidates(spec: KernelSpec, host: Host) -> tuple[CpuSchedule, ...]:
-    """Schedules of a spec, best first. Where an extent is an argument of the kernel, plain loops, but for rows of a reduction
-    and tiles of a product whose innermost columns are known."""
+    """Schedules of a spec, best first. Where an extent is an argument of the kernel, plain loops, but for elements on
+    their own, rows of a reduction, and tiles of a product whose innermost columns are known."""
     from uol.backends.cpu.schedules import adding, attending, contraction, elementwise, ordering, reduction, sweeping
 
     if any(static(a.extent) is None for a in spec.axes):
         match spec:
+            case Map() | Pack():
+                return (*elementwise.candidates(spec, host), Loops())
             case Reduce():
                 return (*reduction.candidates(spec, host), Loops())
             case Contract(segments=None, n=n) if all(static(a.extent) is not None for a in n[-1:]):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 
 import uol
-from uol import torch_foreach
+from uol.foreach_launch import CHUNK, ForeachKernel, are_apart, in_chunks
 
 SIZES = ((33, 7), (5,), (), (7, 33), (0, 3), (2, 3, 4, 5))
 
@@ -105,17 +106,22 @@ def test_a_norm_that_is_not_finite_shows_in_every_gradient() -> None:
 
 
 @torch.no_grad()
-def test_one_kernel_serves_every_shape_of_a_size_and_layout() -> None:
-    torch_foreach._flat.cache_clear()
+def test_one_launch_of_one_kernel_serves_every_shape_and_layout(monkeypatch: pytest.MonkeyPatch) -> None:
+    launches = []
+    launch = ForeachKernel.launch
+    monkeypatch.setattr(ForeachKernel, "launch", lambda *given: launches.append(given[0]) or launch(*given))
     params = [
         torch.ones(6, 4),
         torch.ones(24),
         torch.ones(2, 3, 2, 2).to(memory_format=torch.channels_last),
         torch.ones(4, 6).t(),
+        torch.ones(100_003),
+        torch.ones(0),
+        torch.ones(()),
     ]
     where, versions = [p.data_ptr() for p in params], [p._version for p in params]
     uol.ops.foreach.sgd_(params, [torch.full_like(p, 2.0) for p in params], lr=0.25)
-    assert torch_foreach._flat.cache_info().misses == 1
+    assert len(launches) == 1
     assert all(torch.equal(p, torch.full_like(p, 0.5)) for p in params)
     assert [p.data_ptr() for p in params] == where
     assert all(p._version > v for p, v in zip(params, versions, strict=True))
@@ -132,6 +138,36 @@ def test_awkward_positions_are_stepped_alike() -> None:
     assert all(torch.equal(p, w) for p, w in zip(params, want, strict=True))
     uol.ops.foreach.sgd_([overlapping[:4]], [overlapping[2:6]], lr=0.5)
     assert overlapping.tolist() == [-1.0, -0.5, 0.0, 0.5, 4.0, 5.0, 6.0, 7.0]
+
+
+@torch.no_grad()
+def test_types_are_launched_apart() -> None:
+    params = [torch.ones(5), torch.ones(5, dtype=torch.float64), torch.ones(5, dtype=torch.bfloat16), torch.ones(7)]
+    uol.ops.foreach.sgd_(params, [torch.full_like(p, 2.0) for p in params], lr=0.25)
+    assert all(torch.equal(p, torch.full_like(p, 0.5)) for p in params)
+
+
+@torch.no_grad()
+def test_a_parameter_that_stands_twice_is_stepped_twice() -> None:
+    weight, grad = torch.ones(40_000), torch.ones(40_000)
+    uol.ops.foreach.sgd_([weight, weight, weight[1:]], [grad, grad.clone(), grad[:-1].clone()], lr=0.25)
+    assert weight[0] == 0.5
+    assert torch.equal(weight[1:], torch.full((39_999,), 0.25))
+
+
+@pytest.mark.parametrize("lengths", [[0], [1], [CHUNK - 1], [CHUNK], [CHUNK + 1], [3, 0, 5 * CHUNK + 7, 2 * CHUNK]])
+def test_chunks_cover_every_element_once(lengths: list[int]) -> None:
+    starts = np.cumsum([0, *lengths[:-1]]) * 4
+    addresses, sizes = in_chunks(np.stack([starts, starts + 1_000_000], 1), np.array(lengths), 4)
+    covered = [place for (first, _), (size,) in zip(addresses, sizes, strict=True) for place in range(first, first + 4 * size, 4)]
+    assert covered == list(range(0, 4 * sum(lengths), 4))
+    assert (addresses[:, 1] - addresses[:, 0] == 1_000_000).all()
+
+
+def test_runs_that_share_a_byte_are_found() -> None:
+    assert are_apart(np.array([[0, 40], [80, 120]]), np.array([10, 10]), 4)
+    assert not are_apart(np.array([[0, 40], [79, 120]]), np.array([10, 10]), 4)
+    assert not are_apart(np.array([[0, 0]]), np.array([1]), 4)
 
 
 REFUSED = {

@@ -201,6 +201,27 @@ def test_a_recompile_storm_is_said_once_with_the_dim_that_changes() -> None:
     assert "softmax was asked for 9 sizes of C (the last ones 5, 6, 7, 8), all else alike." in str(seen[0].message)
 
 
+def test_two_dims_that_change_together_are_one_storm() -> None:
+    watch = RecompileWatch("attention")
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        for size in range(1, LIMIT + 5):
+            varying = {"S", "T"} if size > LIMIT else set()
+            assert watch.note({"B": 2, "S": size, "T": 2 * size, "D": 64}, symbolic=True) == varying
+        assert watch.note({"B": 2, "S": 3, "T": 6, "D": 64}, symbolic=True) == set()  # it has a kernel of its own
+        assert watch.note({"B": 3, "S": 20, "T": 40, "D": 64}, symbolic=True) == set()
+    assert "attention was asked for 9 sizes of S x T (the last ones 6x12, 7x14, 8x16, 9x18), all else" in str(seen[0].message)
+
+
+def test_a_grid_of_sizes_is_a_storm_of_the_dim_that_has_many() -> None:
+    watch = RecompileWatch("linear")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RecompileWarning)
+        found = [watch.note({"S": s, "K": k}, symbolic=True) for s in range(LIMIT + 1) for k in (64, 128)]
+    assert found[:-2] == [set()] * (2 * LIMIT)
+    assert found[-2:] == [{"S"}] * 2
+
+
 def test_many_layers_are_no_storm() -> None:
     watch = RecompileWatch("conv2d")
     with warnings.catch_warnings():

@@ -1,13 +1,16 @@
 """Map and Pack: every element on its own.
 
-After axes are joined, the innermost runs along the result; it is cut into vectors, and the rest is one shorter vector.
-The outer axes give the parallel tasks. A copy that turns rows into columns is done in square tiles, so that a cache line
+After axes are joined, the innermost runs along the result; it is cut into vectors, and the rest is one shorter vector (one
+element after another where the extent is an argument). The outer axes give the parallel tasks. A copy that turns rows into columns is done in square tiles, so that a cache line
 that was read for one row still holds the next ones.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import ExitStack
+
+from tvm import tirx
 
 from uol.backends.cpu.builder import PARALLEL, SERIAL, index
 from uol.backends.cpu.collapse import collapsed
@@ -21,11 +24,11 @@ from uol.backends.cpu.peeling import Stretch, stretches
 from uol.backends.cpu.plan import split_lets
 from uol.backends.cpu.primfunc import run_steps
 from uol.backends.cpu.schedules.kinds import TILE, Elementwise
-from uol.backends.cpu.schedules.nest import enter_nest
+from uol.backends.cpu.schedules.nest import enter_nest, product
 from uol.backends.cpu.schedules.work import PARALLEL_FROM, parallel_prefix, size, steps_cost
 from uol.backends.cpu.vectorising import lane_loop
 from uol.codegen.index import affine, static
-from uol.codegen.spec import Map, Pack, Store
+from uol.codegen.spec import Map, Pack, Step, Store
 from uol.codegen.steps import steps_of
 from uol.ir.nodes import Axis, Const
 
@@ -37,14 +40,14 @@ def candidates(spec: Map | Pack, host: Host) -> tuple[Elementwise, ...]:
     flat = collapsed(spec)
     count = size(flat.index)
     parallel = 0
-    if count is None or count * steps_cost(steps_of(flat)) >= PARALLEL_FROM and host.cores > 1:
+    if host.cores > 1 and (count is None or count * steps_cost(steps_of(flat)) >= PARALLEL_FROM):
         parallel = 1 if len(flat.index) == 1 else parallel_prefix(flat.index[:-1], TASKS_PER_CORE * host.cores)
     return (Elementwise(host.lanes, parallel, _tile_axis(flat)),)
 
 
 def _tile_axis(spec: Map | Pack) -> str:
-    """The axis other than the innermost along which a read has stride 1."""
-    if len(spec.index) < 2:
+    """The axis other than the innermost along which a read has stride 1. None where an extent is an argument."""
+    if len(spec.index) < 2 or size(spec.index) is None:
         return ""
     inner = spec.index[-1]
     for access in accesses(spec):
@@ -68,16 +71,42 @@ def scheduled(spec: Map | Pack, schedule: Elementwise) -> Term:
     if schedule.tile_axis:
         _tiled(frame, flat, schedule)
         return frame.close()
-    with ExitStack() as loops:
-        scope = enter_nest(frame, loops, outer, min(schedule.parallel, len(outer)), frame.scope)
-        hoisted, rest = split_lets(steps_of(flat), {inner.name})
-        scope = run_steps(frame.code, hoisted, scope)
-        kind = PARALLEL if schedule.parallel and not outer else SERIAL
-        extent = frame.extent(inner.extent)
-        assert isinstance(extent, int)
-        for stretch in stretches(rest, inner.name, extent):
-            _vectors(frame, inner.name, schedule.lanes, kind, stretch, scope)
+    for parallel in _parallel_if_large(frame, flat, schedule.parallel):
+        with ExitStack() as loops:
+            scope = enter_nest(frame, loops, outer, min(parallel, len(outer)), frame.scope)
+            hoisted, rest = split_lets(steps_of(flat), {inner.name})
+            scope = run_steps(frame.code, hoisted, scope)
+            _row(frame, inner, rest, schedule.lanes, PARALLEL if parallel and not outer else SERIAL, scope)
     return frame.close()
+
+
+def _parallel_if_large(frame: Frame, spec: Map | Pack, parallel: int) -> Iterator[int]:
+    """How many axes are fused into tasks, in the branch that this holds in: where the size is an argument, a kernel has the
+    parallel loop and the serial one."""
+    count = product([frame.extent(a.extent) for a in spec.index])
+    if isinstance(count, int) or not parallel:
+        yield parallel
+        return
+    work = count * index(steps_cost(steps_of(spec)))
+    with frame.code.when(work >= index(PARALLEL_FROM)):
+        yield parallel
+    with frame.code.when(work < index(PARALLEL_FROM)):
+        yield 0
+
+
+def _row(frame: Frame, inner: Axis, steps: tuple[Step, ...], lanes: int, kind: Term, scope: Scope) -> None:
+    """The steps along the innermost axis."""
+    extent = frame.extent(inner.extent)
+    if isinstance(extent, int):
+        for stretch in stretches(steps, inner.name, extent):
+            _vectors(frame, inner.name, lanes, kind, stretch, scope)
+        return
+    code, lane_kind = frame.code, lane_loop(steps, (inner.name,), scope)
+    whole, rest = tirx.FloorDiv(extent, index(lanes)), tirx.FloorMod(extent, index(lanes))
+    with code.loop(f"{inner.name}_vector", whole, kind) as vector, code.loop("lane", lanes, lane_kind) as lane:
+        run_steps(code, steps, scope.with_values({inner.name: vector * index(lanes) + lane}))
+    with code.loop(inner.name, rest) as place:
+        run_steps(code, steps, scope.with_values({inner.name: whole * index(lanes) + place}))
 
 
 def _vectors(frame: Frame, axis: str, lanes: int, kind: Term, stretch: Stretch, scope: Scope) -> None:
