@@ -8,13 +8,18 @@ of ours, and of PyTorch's fused kernels and its loop over tensors, taking turns.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from uol.conformance.bench_options import bench_options
 from uol.conformance.cpu_conv_bench import Run, alternate
 
+if TYPE_CHECKING:
+    from torch import Tensor
 
-def resnet50_shapes() -> list[tuple[int, ...]]:
+Shape = tuple[int, ...]
+
+
+def resnet50_shapes() -> list[Shape]:
     """The shapes of its parameters."""
     import torch
     import torchvision
@@ -23,39 +28,42 @@ def resnet50_shapes() -> list[tuple[int, ...]]:
         return [tuple(p.shape) for p in torchvision.models.resnet50(weights=None).parameters()]
 
 
-def sgd(shapes: list[tuple[int, ...]]) -> dict[str, Run]:
+def sgd(shapes: list[Shape]) -> dict[str, Run]:
     """SGD with momentum and weight decay."""
     import torch
 
-    import uol
+    from uol import torch_foreach
 
-    options = {"lr": 1e-6, "momentum": 0.9, "weight_decay": 1e-4}
     params, grads, buffers = ([torch.ones(s) for s in shapes] for _ in range(3))
-    ours = lambda: uol.ops.foreach.sgd_momentum_(params, grads, buffers, **options)  # noqa: E731
-    return {"uol": ours, **_theirs(lambda given, **how: torch.optim.SGD(given, **options, **how), shapes)}
+    return {
+        "uol": lambda: torch_foreach.sgd_momentum_(params, grads, buffers, lr=1e-6, weight_decay=1e-4),
+        "PyTorch fused": torch.optim.SGD(with_gradients(shapes), 1e-6, 0.9, weight_decay=1e-4, fused=True).step,
+        "PyTorch loop": torch.optim.SGD(with_gradients(shapes), 1e-6, 0.9, weight_decay=1e-4, foreach=False).step,
+    }
 
 
-def adamw(shapes: list[tuple[int, ...]]) -> dict[str, Run]:
+def adamw(shapes: list[Shape]) -> dict[str, Run]:
     """AdamW."""
     import torch
 
-    import uol
+    from uol import torch_foreach
 
     params, grads, means, squares = ([torch.ones(s) for s in shapes] for _ in range(4))
-    ours = lambda: uol.ops.foreach.adamw_(params, grads, means, squares, step=9, lr=1e-6)  # noqa: E731
-    return {"uol": ours, **_theirs(lambda given, **how: torch.optim.AdamW(given, lr=1e-6, **how), shapes)}
+    return {
+        "uol": lambda: torch_foreach.adamw_(params, grads, means, squares, step=9, lr=1e-6),
+        "PyTorch fused": torch.optim.AdamW(with_gradients(shapes), lr=1e-6, fused=True).step,
+        "PyTorch loop": torch.optim.AdamW(with_gradients(shapes), lr=1e-6, foreach=False).step,
+    }
 
 
-def _theirs(make: Callable[..., Run], shapes: list[tuple[int, ...]]) -> dict[str, Run]:
+def with_gradients(shapes: list[Shape]) -> list[Tensor]:
+    """Parameters whose gradients are there."""
     import torch
 
-    runs: dict[str, Run] = {}
-    for name, how in {"PyTorch fused": {"fused": True}, "PyTorch loop": {"foreach": False}}.items():
-        params = [torch.ones(s, requires_grad=True) for s in shapes]
-        for p in params:
-            p.grad = torch.ones_like(p)
-        runs[name] = make(params, **how).step  # type: ignore[attr-defined]  # an optimiser's
-    return runs
+    params = [torch.ones(s, requires_grad=True) for s in shapes]
+    for p in params:
+        p.grad = torch.ones_like(p)
+    return params
 
 
 def main() -> None:
@@ -63,7 +71,7 @@ def main() -> None:
     import torch
 
     options = bench_options(__doc__ or "", "lines")
-    lists = {"ResNet-50": resnet50_shapes(), "1000 of 64x64": [(64, 64)] * 1000}
+    lists: dict[str, list[Shape]] = {"ResNet-50": resnet50_shapes(), "1000 of 64x64": [(64, 64)] * 1000}
     for name, shapes in lists.items():
         for step in (sgd, adamw):
             title = f"{step.__name__} {name}"

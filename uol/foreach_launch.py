@@ -6,7 +6,7 @@ launched is a table with a row of addresses a chunk, and a table of lengths.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,7 +67,3 @@ def are_apart(addresses: Table, lengths: Table, element_bytes: int) -> bool:
     ends = addresses + (lengths * element_bytes)[:, None]
     order = np.argsort(addresses, axis=None)
     return bool((ends.ravel()[order][:-1] <= addresses.ravel()[order][1:]).all())
-
-
-def table_of(rows: Sequence[Sequence[int]]) -> Table:
-    return np.array(rows, np.int64)

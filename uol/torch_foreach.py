@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from uol.expected import shown
-from uol.foreach_launch import ForeachKernel, are_apart, foreach_kernel, table_of
+from uol.foreach_launch import ForeachKernel, are_apart, foreach_kernel
 from uol.ir.errors import ShapeError, TypeCheckError, UolError
 from uol.layouts import is_dense
 from uol.torch_bridge import operator
@@ -115,7 +115,8 @@ def _step(name: str, lists: Mapping[str, Gradients], options: Mapping[str, float
             in_place_function(name)(*given, **options)
     for dtype, positions in alike.items():
         kernel = _kernel(name, NAMES[dtype], whole)
-        addresses, lengths = table_of([[x.data_ptr() for x in p] for p in positions]), table_of([p[0].numel() for p in positions])
+        addresses = np.array([[x.data_ptr() for x in p] for p in positions], np.int64)
+        lengths = np.array([p[0].numel() for p in positions], np.int64)
         if kernel is None or not are_apart(addresses, lengths, dtype.itemsize):
             for given in positions:
                 in_place_function(name)(*given, **options)

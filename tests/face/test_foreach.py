@@ -159,7 +159,8 @@ def test_a_parameter_that_stands_twice_is_stepped_twice() -> None:
 def test_chunks_cover_every_element_once(lengths: list[int]) -> None:
     starts = np.cumsum([0, *lengths[:-1]]) * 4
     addresses, sizes = in_chunks(np.stack([starts, starts + 1_000_000], 1), np.array(lengths), 4)
-    covered = [place for (first, _), (size,) in zip(addresses, sizes, strict=True) for place in range(first, first + 4 * size, 4)]
+    pieces = zip(addresses[:, 0], sizes[:, 0], strict=True)
+    covered = [place for first, size in pieces for place in range(first, first + 4 * size, 4)]
     assert covered == list(range(0, 4 * sum(lengths), 4))
     assert (addresses[:, 1] - addresses[:, 0] == 1_000_000).all()
 

@@ -1,8 +1,8 @@
 """Map and Pack: every element on its own.
 
 After axes are joined, the innermost runs along the result; it is cut into vectors, and the rest is one shorter vector (one
-element after another where the extent is an argument). The outer axes give the parallel tasks. A copy that turns rows into columns is done in square tiles, so that a cache line
-that was read for one row still holds the next ones.
+element after another where the extent is an argument). The outer axes give the parallel tasks. A copy that turns rows into
+columns is done in square tiles, so that a cache line that was read for one row still holds the next ones.
 """
 
 from __future__ import annotations
