@@ -15,12 +15,12 @@ from tvm import tirx
 from uol.backends.cpu.builder import PARALLEL, SERIAL, index
 from uol.backends.cpu.collapse import collapsed
 from uol.backends.cpu.dtypes import Term
-from uol.backends.cpu.expressions import Scope
+from uol.backends.cpu.expressions import Scope, evaluate
 from uol.backends.cpu.fast_functions import FAST
 from uol.backends.cpu.frame import Frame, open_frame
 from uol.backends.cpu.host import Host
 from uol.backends.cpu.parts import accesses, coefficient
-from uol.backends.cpu.peeling import Stretch, stretches
+from uol.backends.cpu.peeling import stretches
 from uol.backends.cpu.plan import split_lets
 from uol.backends.cpu.primfunc import run_steps
 from uol.backends.cpu.schedules.kinds import TILE, Elementwise
@@ -95,33 +95,45 @@ def _parallel_if_large(frame: Frame, spec: Map | Pack, parallel: int) -> Iterato
 
 
 def _row(frame: Frame, inner: Axis, steps: tuple[Step, ...], lanes: int, kind: Term, scope: Scope) -> None:
-    """The steps along the innermost axis."""
-    extent = frame.extent(inner.extent)
-    if isinstance(extent, int):
-        for stretch in stretches(steps, inner.name, extent):
-            _vectors(frame, inner.name, lanes, kind, stretch, scope)
-        return
-    code, lane_kind = frame.code, lane_loop(steps, (inner.name,), scope)
-    whole, rest = tirx.FloorDiv(extent, index(lanes)), tirx.FloorMod(extent, index(lanes))
-    with code.loop(f"{inner.name}_vector", whole, kind) as vector, code.loop("lane", lanes, lane_kind) as lane:
-        run_steps(code, steps, scope.with_values({inner.name: vector * index(lanes) + lane}))
-    with code.loop(inner.name, rest) as place:
-        run_steps(code, steps, scope.with_values({inner.name: whole * index(lanes) + place}))
+    """The steps along the innermost axis, stretch by stretch."""
+    for stretch in stretches(steps, inner.name, inner.extent):
+        first, last = (evaluate(end, scope) if static(end) is None else static(end) for end in (stretch.first, stretch.last))
+        if isinstance(first, int) and isinstance(last, int):
+            _vectors(frame, inner.name, lanes, kind, (first, last, stretch.steps), scope)
+        else:
+            _vectors_of_any_number(frame, inner.name, lanes, kind, (index(first), index(last), stretch.steps), scope)
 
 
-def _vectors(frame: Frame, axis: str, lanes: int, kind: Term, stretch: Stretch, scope: Scope) -> None:
-    """The steps along a stretch of an axis, a vector at a time, then the rest as one shorter vector."""
-    code, steps = frame.code, stretch.steps
-    whole, rest = divmod(stretch.last - stretch.first, lanes)
+def _vectors(
+    frame: Frame, axis: str, lanes: int, kind: Term, stretch: tuple[int, int, tuple[Step, ...]], scope: Scope
+) -> None:
+    """The steps from the first index to the last, a vector at a time, then the rest as one shorter vector."""
+    code, (first, last, steps) = frame.code, stretch
+    whole, rest = divmod(last - first, lanes)
     lane_kind = lane_loop(steps, (axis,), scope)
     if whole:
         with code.loop(f"{axis}_vector", whole, kind) as vector, code.loop("lane", lanes, lane_kind) as lane:
-            place = vector * index(lanes) + lane + index(stretch.first)
+            place = vector * index(lanes) + lane + index(first)
             run_steps(code, steps, scope.with_values({axis: place}))
     if rest:
         with code.loop("lane", rest, lane_kind) as lane:
-            place = lane + index(stretch.first + whole * lanes)
+            place = lane + index(first + whole * lanes)
             run_steps(code, steps, scope.with_values({axis: place}))
+
+
+def _vectors_of_any_number(
+    frame: Frame, axis: str, lanes: int, kind: Term, stretch: tuple[Term, Term, tuple[Step, ...]], scope: Scope
+) -> None:
+    """The same where the ends are arguments: the rest is done one by one."""
+    code, (first, last, steps) = frame.code, stretch
+    first, count = code.bind("first", first), code.bind("count", last - first)
+    lane_kind = lane_loop(steps, (axis,), scope)
+    whole = code.bind("whole", tirx.FloorDiv(count, index(lanes)))
+    with code.loop(f"{axis}_vector", whole, kind) as vector, code.loop("lane", lanes, lane_kind) as lane:
+        run_steps(code, steps, scope.with_values({axis: first + vector * index(lanes) + lane}))
+    done = code.bind("done", first + whole * index(lanes))
+    with code.loop(axis, last - done) as place:
+        run_steps(code, steps, scope.with_values({axis: done + place}))
 
 
 def _tiled(frame: Frame, spec: Map | Pack, schedule: Elementwise) -> None:

@@ -26,11 +26,12 @@ def unflatten(frame: Frame, flat: Term, named: list[tuple[str, Extent]]) -> dict
     found: dict[str, Term] = {}
     for place, (name, extent) in enumerate(reversed(named)):
         last = place == len(named) - 1
-        if isinstance(extent, int) and extent == 1:
+        single = isinstance(extent, int) and extent <= 1  # of no index at all nothing is run
+        if single:
             found[name] = index(0)
         else:
             found[name] = frame.code.bind(name, flat if last else tirx.FloorMod(flat, index(extent)))
-        if not last and not (isinstance(extent, int) and extent == 1):
+        if not last and not single:
             flat = frame.code.bind("rest", tirx.FloorDiv(flat, index(extent)))
     return found
 

@@ -17,6 +17,7 @@ from uol.backends.cpu.schedules.kinds import Tiles
 from uol.backends.cpu.scheduling import candidates
 from uol.backends.cpu.workspace import WorkspacePool
 from uol.codegen.backend import Refusal
+from uol.codegen.dim_values import value_at
 from uol.codegen.index import static
 from uol.codegen.spec import Contract, KernelSpec, Map, Pack, Read, Reduce
 from uol.codegen.traverse import walk
@@ -109,11 +110,25 @@ def test_padding_along_the_vectors_is_decided_by_stretches() -> None:
     pack, *_ = graph_of(program_of("conv2d", dims=dict(N=1, C=4, H=8, W=20, O=16, D=4, R=3, S=3), attrs={"pad": 1})).specs
     assert isinstance(pack, Pack)
     inner = pack.index[-1]
-    parts = stretches(pack.steps, inner.name, 22)
-    assert [(p.first, p.last) for p in parts] == [(0, 1), (1, 21), (21, 22)]
+    parts = stretches(pack.steps, inner.name, inner.extent)
+    assert [(static(p.first), static(p.last)) for p in parts] == [(0, 1), (1, 21), (21, 22)]
     reads = [[n for s in p.steps for n in walk(s.value) if isinstance(n, Read)] for p in parts]
     assert [len(r) for r in reads] == [0, 1, 0]
     assert [len(g.guard) for g in reads[1]] == [1]  # the rows of the image
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 5, 40])
+def test_padding_of_a_width_that_is_an_argument_is_decided_by_stretches(size: int) -> None:
+    (spec,) = graph_of(program_of("pad1d", ranks={"S": 1}, dims={"S": 3}, attrs={"left": 2, "right": 3})).specs
+    assert isinstance(spec, Map)
+    inner = spec.index[-1]
+    assert static(inner.extent) is None
+    parts = stretches(spec.steps, inner.name, inner.extent)
+    dims = {name: size for name in spec.dims}
+    ends = [(value_at(p.first, dims), value_at(p.last, dims)) for p in parts]
+    assert ends == [(0, 2), (2, 2 + size), (2 + size, size + 5)]
+    reads = [[n for s in p.steps for n in walk(s.value) if isinstance(n, Read)] for p in parts]
+    assert [[n.guard for n in r] for r in reads] == [[], [()], []]
 
 
 @pytest.mark.parametrize(("host", "rows", "lanes"), [(AVX512, 14, 16), (AVX2, 6, 8)])
@@ -157,10 +172,11 @@ def test_a_tile_beyond_the_registers_is_refused() -> None:
     assert refusal.nearest == "tiles of 14x2 vectors"
 
 
-def test_symbolic_dims_get_plain_loops_and_become_arguments() -> None:
+def test_symbolic_dims_become_arguments() -> None:
     spec = only_spec("op twice(x: f32[N, M]) -> (y: f32[N, M]) { y[n, m] = x[n, m] + x[n, m] }", types={})
-    (schedule,) = candidates(spec, AVX512)
-    assert schedule.describe() == "plain loops"
+    schedule, plain = candidates(spec, AVX512)
+    assert schedule.describe() == "16 lanes along the result, parallel"
+    assert plain.describe() == "plain loops"
     assert [p.kind for p in BACKEND.render(spec, schedule).params] == ["buffer", "buffer", "dim", "dim"]
 
 
