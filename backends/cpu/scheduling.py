@@ -29,6 +29,8 @@ def candidates(spec: KernelSpec, host: Host) -> tuple[CpuSchedule, ...]:
         match spec:
             case Map() | Pack():
                 return (*elementwise.candidates(spec, host), Loops())
+            case Select():
+                return (*ordering.candidates(spec, host), Loops())
             case Reduce():
                 return (*reduction.candidates(spec, host), Loops())
             case Contract(segments=None, n=n) if all(static(a.extent) is not None for a in n[-1:]):

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from uol.backends.cpu.host import core_count
-from uol.codegen.index import dense_strides, static
+from uol.codegen.index import dense_strides, mul, static
+from uol.codegen.index import size as count_of
 from uol.codegen.spec import Arg, Select
 from uol.ir.nodes import Const
 from uol.ir.types import DTYPES, INDEX
@@ -38,15 +39,12 @@ def scratch_name(spec: Select) -> str:
 
 
 def slots(spec: Select) -> int:
-    """In how many parts of a workspace rows are ordered at once; 0 where the stack is enough, or sizes are arguments."""
-    length = static(spec.col.extent)
-    rows = [static(a.extent) for a in spec.rows]
-    if length is None or None in rows or not takes_digits(spec) or COPIES * length * key_bits(spec) // 8 <= STACK_BYTES:
+    """In how many parts of a workspace rows are ordered at once; 0 where the stack is enough. A length that is an argument
+    is taken to be long."""
+    length, rows = static(spec.col.extent), static(count_of(spec.rows))
+    if not takes_digits(spec) or (length is not None and COPIES * length * key_bits(spec) // 8 <= STACK_BYTES):
         return 0
-    count = 1
-    for extent in rows:
-        count *= extent or 0
-    return max(1, min(count, core_count()))
+    return core_count() if rows is None else max(1, min(rows, core_count()))
 
 
 def with_scratch(spec: Select) -> Select:
@@ -54,6 +52,6 @@ def with_scratch(spec: Select) -> Select:
     parts = slots(spec)
     if not parts:
         return spec
-    shape = (Const(parts), Const(COPIES * (static(spec.col.extent) or 0)))
+    shape = (Const(parts), mul(spec.col.extent, Const(COPIES)))
     scratch = Arg(scratch_name(spec), f"i{key_bits(spec)}", shape, dense_strides(shape), "workspace")
     return replace(spec, args=(*spec.args, scratch))

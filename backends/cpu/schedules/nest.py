@@ -21,6 +21,13 @@ def product(extents: list[Extent]) -> Extent:
     return total
 
 
+def split(extent: Extent, step: int) -> tuple[Extent, Extent]:
+    """(whole steps, what is left) of an extent."""
+    if isinstance(extent, int):
+        return divmod(extent, step)
+    return tirx.FloorDiv(extent, index(step)), tirx.FloorMod(extent, index(step))
+
+
 def unflatten(frame: Frame, flat: Term, named: list[tuple[str, Extent]]) -> dict[str, Term]:
     """The indices of a position in row-major order, each under its name."""
     found: dict[str, Term] = {}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from tvm import tirx
 
-from uol.backends.cpu.builder import PARALLEL, VECTORIZED, Builder, index
+from uol.backends.cpu.builder import PARALLEL, SERIAL, VECTORIZED, Builder, Extent, index
 from uol.backends.cpu.casts import cast
 from uol.backends.cpu.collapse import collapsed
 from uol.backends.cpu.dtypes import Term, representation
@@ -21,7 +21,7 @@ from uol.backends.cpu.frame import Frame, open_frame
 from uol.backends.cpu.host import Host
 from uol.backends.cpu.primfunc import run_steps
 from uol.backends.cpu.schedules.kinds import Order
-from uol.backends.cpu.schedules.nest import enter_nest, product, unflatten
+from uol.backends.cpu.schedules.nest import enter_nest, product, split, unflatten
 from uol.backends.cpu.schedules.work import PARALLEL_FROM, parallel_prefix, size
 from uol.backends.cpu.scratch import COPIES, key_bits, scratch_name, takes_digits
 from uol.backends.cpu.sharing import Share
@@ -43,8 +43,9 @@ ZERO = index(0)
 def candidates(spec: Select, host: Host) -> tuple[Order, ...]:
     """One schedule."""
     flat = collapsed(spec)
-    rows, length = size(flat.rows) or 0, static(flat.col.extent) or 0
-    parallel = host.cores > 1 and rows > 1 and rows * length * COST >= PARALLEL_FROM
+    rows, length = size(flat.rows), static(flat.col.extent)
+    large = rows is None or (rows > 1 and (length is None or rows * length * COST >= PARALLEL_FROM))
+    parallel = host.cores > 1 and large
     parts = next((static(a.shape[0]) or 0 for a in spec.args if a.name == scratch_name(spec)), 0)
     fused = parallel_prefix(flat.rows, TASKS_PER_CORE * host.cores) if parallel and not parts else 0
     return (Order(takes_digits(spec), host.lanes, fused, parts),)
@@ -62,8 +63,8 @@ def scheduled(spec: Select, schedule: Order) -> Term:
         scope = enter_nest(frame, loops, flat.rows, schedule.parallel, frame.scope)
         if not schedule.digits:
             row.insert(scope)
-        elif row.length:
-            row.sort(scope, frame.code.local("scratch", COPIES * row.length, row.held), ZERO)
+        elif length := static(flat.col.extent):
+            row.sort(scope, frame.code.local("scratch", COPIES * length, row.held), ZERO)
     return frame.close()
 
 
@@ -72,14 +73,13 @@ def _in_slots(frame: Frame, spec: Select, schedule: Order, row: _Row) -> None:
     code = frame.code
     named = [(a.name, frame.extent(a.extent)) for a in spec.rows]
     count = product([e for _, e in named])
-    assert isinstance(count, int)
-    turns = -(-count // schedule.slots)
+    turns, _ = split(count + (schedule.slots - 1), schedule.slots)
     with code.loop("slot", schedule.slots, PARALLEL) as slot, code.loop("turn", turns) as turn, ExitStack() as guard:
         number = code.bind("number", turn * index(schedule.slots) + slot)
-        if count % schedule.slots:
+        if not isinstance(count, int) or count % schedule.slots:
             guard.enter_context(code.when(number < index(count)))
         scope = frame.scope.with_values(unflatten(frame, number, named))
-        row.sort(scope, scope.buffers[scratch_name(spec)], slot * index(COPIES * row.length))
+        row.sort(scope, scope.buffers[scratch_name(spec)], slot * index(row.length * COPIES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +91,12 @@ class _Row:
     schedule: Order
 
     @property
-    def length(self) -> int:
-        return static(self.spec.col.extent) or 0
+    def length(self) -> Extent:
+        return self.frame.extent(self.spec.col.extent)
 
     @property
-    def wanted(self) -> int:
-        return static(self.spec.place.extent) or 0
+    def wanted(self) -> Extent:
+        return self.frame.extent(self.spec.place.extent)
 
     @property
     def held(self) -> str:
@@ -106,6 +106,7 @@ class _Row:
     def insert(self, scope: Scope) -> None:
         """The first places, in order at all times."""
         code, wanted = self.frame.code, self.wanted
+        assert isinstance(wanted, int)
         if not wanted:
             return
         keys, places = code.local("keys", wanted, self.held), code.local("places", wanted, self.held)
@@ -113,17 +114,17 @@ class _Row:
         self._fill(scope, block, ZERO, ZERO, wanted)
         with code.loop("element", wanted) as element:
             self._insert(keys, places, tirx.BufferLoad(block, [element]), element, element)
-        left = self.length - wanted
-        with code.loop("number", left // BLOCK) as number:
-            self._take(scope, keys, places, block, index(wanted) + number * index(BLOCK), BLOCK)
-        self._take(scope, keys, places, block, index(wanted + left - left % BLOCK), left % BLOCK)
+        blocks, left = split(self.length - wanted, BLOCK)
+        with code.loop("number", blocks) as number:
+            self._take(scope, (keys, places), block, index(wanted) + number * index(BLOCK), BLOCK)
+        self._take(scope, (keys, places), block, index(self.length - left), left)
         self._finish(scope, places, ZERO)
 
-    def _take(self, scope: Scope, keys: Term, places: Term, block: Term, start: Term, count: int) -> None:
+    def _take(self, scope: Scope, held: tuple[Term, Term], block: Term, start: Term, count: Extent) -> None:
         """So many more elements: few of them stand before the last that is held."""
-        if not count:
+        if isinstance(count, int) and not count:
             return
-        code, last = self.frame.code, index(self.wanted - 1)
+        (keys, places), code, last = held, self.frame.code, index(self.wanted - 1)
         self._fill(scope, block, ZERO, start, count)
         with code.loop("element", count) as element:
             key = tirx.BufferLoad(block, [element])
@@ -161,7 +162,7 @@ class _Row:
         with code.loop("vector", digits * DIGITS // 8) as vector, code.loop("lane", 8, VECTORIZED) as lane:
             self._put(counts, vector * index(8) + lane, ZERO)
         self._fill(scope, scratch, base, ZERO, length)
-        places = code.bind("places", base + index(2 * length))
+        places = code.bind("places", base + index(length * 2))
         with code.loop("element", length) as element:
             self._put(scratch, places + element, tirx.Cast(self.held, element))
             key = code.hold("key", tirx.BufferLoad(scratch, [base + element]))
@@ -199,15 +200,16 @@ class _Row:
                 self._put(counts, slot, to + index(1))
             self._put(from_, ZERO, index(length) - present)
 
-    def _fill(self, scope: Scope, array: Term, base: Term, start: Term, count: int) -> None:
+    def _fill(self, scope: Scope, array: Term, base: Term, start: Term, count: Extent) -> None:
         """`count` keys from `start` on, as integers, into the array."""
         code, lanes, col = self.frame.code, self.schedule.lanes, self.spec.col.name
         vector = vectorises(self.spec.key, {col}, scope)
-        for first, vectors, wide in ((0, count // lanes, lanes), (count - count % lanes, 1, count % lanes)):
-            if not vectors or not wide:
+        whole, rest = split(count, lanes)
+        for first, vectors, wide in ((0, whole, lanes), (count - rest, 1, rest)):
+            if 0 in [n for n in (vectors, wide) if isinstance(n, int)]:
                 continue
-            kind = {"kind": VECTORIZED} if vector else {}
-            with code.loop("vector", vectors) as number, code.loop("lane", wide, **kind) as lane:
+            kind = VECTORIZED if vector and isinstance(wide, int) else SERIAL
+            with code.loop("vector", vectors) as number, code.loop("lane", wide, kind) as lane:
                 at = index(first) + number * index(lanes) + lane
                 key = evaluate(self.spec.key, scope.with_values({col: start + at}))
                 self._put(array, base + at, _as_integer(code, key, self.spec, self.held))
