@@ -44,9 +44,10 @@ CASES = (
     Case("softmax", {"S": 400, "C": 1000}, frozenset("S")),
     Case("softmax", {"S": 400, "C": 1000}, frozenset("C")),
     Case("layer_norm", {"S": 400, "C": 1000}, frozenset("S")),
-    Case("linear", {"S": 64, "K": 256, "N": 256}, frozenset("S")),
-    Case("conv2d", IMAGE, frozenset("N"), {"pad": 1}),
-    Case("conv2d", IMAGE, frozenset("W"), {"pad": 1}),
+    *(Case("linear", {"S": 64, "K": 256, "N": 256}, frozenset(varying)) for varying in "SKN"),
+    *(Case("matmul", {"S": 1, "M": 64, "K": 256, "N": 256}, frozenset(varying)) for varying in ("M", "K", "N", "MKN")),
+    Case("matmul", {"S": 8, "M": 100, "K": 64, "N": 100}, frozenset("SMN")),
+    *(Case("conv2d", IMAGE, frozenset(varying), {"pad": 1}) for varying in ("N", "W", "HW", "NHW")),
     Case("cumsum", {"S": 64, "N": 1000}, frozenset("S")),
 )
 

@@ -21,20 +21,11 @@ from uol.codegen.spec import Attention, Contract, KernelSpec, Map, Pack, Reduce,
 
 
 def candidates(spec: KernelSpec, host: Host) -> tuple[CpuSchedule, ...]:
-    """Schedules of a spec, best first. Where an extent is an argument of the kernel, plain loops, but for elements on
-    their own, rows of a reduction, and tiles of a product whose innermost columns are known."""
+    """Schedules of a spec, best first. Where an extent is an argument of the kernel, plain loops for attentions, scatters and
+    products with segments."""
     from uol.backends.cpu.schedules import adding, attending, contraction, elementwise, ordering, reduction, sweeping
 
-    if any(static(a.extent) is None for a in spec.axes):
-        match spec:
-            case Map() | Pack():
-                return (*elementwise.candidates(spec, host), Loops())
-            case Select():
-                return (*ordering.candidates(spec, host), Loops())
-            case Reduce():
-                return (*reduction.candidates(spec, host), Loops())
-            case Contract(segments=None, n=n) if all(static(a.extent) is not None for a in n[-1:]):
-                return (*contraction.candidates(spec, host), Loops())
+    if any(static(a.extent) is None for a in spec.axes) and _needs_sizes(spec):
         return (Loops(),)
     match spec:
         case Map() | Pack():
@@ -52,6 +43,11 @@ def candidates(spec: KernelSpec, host: Host) -> tuple[CpuSchedule, ...]:
         case Select():
             return (*ordering.candidates(spec, host), Loops())
     return ()
+
+
+def _needs_sizes(spec: KernelSpec) -> bool:
+    """Are its schedules for extents that are numbers?"""
+    return isinstance(spec, Attention | Scatter) or (isinstance(spec, Contract) and spec.segments is not None)
 
 
 def primfunc(spec: KernelSpec, schedule: CpuSchedule) -> Term:

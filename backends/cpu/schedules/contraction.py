@@ -33,6 +33,9 @@ WAY_BYTES = 4096
 """Addresses that are this far apart share a set of the first-level cache (32 KB, 8 ways)."""
 WAYS = 8
 MOST_ROWS = 14
+ROWS_OF_ANY_NUMBER = 12
+"""Rows of a tile where their number is an argument: more would be too many for more sizes."""
+COLUMNS_OF_ANY_NUMBER = 1 << 10
 SEGMENT_ROWS = 8
 """Rows of a tile that should be of one segment: 4 tokens of 64 go to one of 128 experts on average, 8 of 256."""
 KEPT_BYTES = 512 * 1024
@@ -58,9 +61,9 @@ def candidates(spec: Contract, host: Host) -> tuple[Tiles | Dots, ...]:
 
 
 def _tiles_of_any_size(flat: Contract, lanes: int, host: Host) -> Tiles:
-    """Tiles where some extent is an argument; one row at a time where the innermost rows are."""
+    """Tiles where some extent is an argument."""
     rows = static(flat.m[-1].extent) if flat.m else 1
-    tile_rows, vectors = _tile(flat, rows or 1, lanes, host)
+    tile_rows, vectors = _tile(flat, ROWS_OF_ANY_NUMBER if rows is None else rows, lanes, host)
     return Tiles(tile_rows, vectors, lanes, 1, host.cores > 1)
 
 
@@ -121,7 +124,7 @@ def _extent(flat: Contract, group: str) -> int:
 
 def _tile(flat: Contract, rows: int, lanes: int, host: Host) -> tuple[int, int]:
     """The largest tile that the registers hold, cut evenly out of the rows."""
-    columns = _extent(flat, "n")
+    columns = COLUMNS_OF_ANY_NUMBER if any(static(a.extent) is None for a in flat.n[-1:]) else _extent(flat, "n")
     accumulators = host.vector_registers - 4  # vectors of b, and the broadcast element of a
     vectors = 8 if rows == 1 else 4 if rows <= 3 else 2
     vectors = max(1, min(vectors, -(-columns // lanes), accumulators))

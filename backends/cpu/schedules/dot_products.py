@@ -18,8 +18,8 @@ from uol.backends.cpu.frame import Frame, open_frame
 from uol.backends.cpu.primfunc import enter, run_steps
 from uol.backends.cpu.schedules.kinds import Dots
 from uol.backends.cpu.schedules.nest import enter_nest
-from uol.backends.cpu.schedules.register_tiles import Side
 from uol.backends.cpu.schedules.segments import by_segment
+from uol.backends.cpu.schedules.sides import Side
 from uol.codegen.spec import Contract
 
 ZERO = index(0)
@@ -28,7 +28,7 @@ ZERO = index(0)
 def dot_products(spec: Contract, schedule: Dots) -> Term:
     """The kernel as a PrimFunc. `spec` is collapsed."""
     frame = open_frame(spec, FAST)
-    rows, columns = Side.of(spec.m, schedule.rows), Side.of(spec.n, schedule.columns)
+    rows, columns = Side.of(spec.m, schedule.rows, 1), Side.of(spec.n, schedule.columns, 1)
     nest = spec.batch + (*columns.outer, columns.tiles, *rows.outer, rows.tiles)
     with ExitStack() as loops:
         scope = enter_nest(frame, loops, nest, len(nest) if schedule.parallel else 0, frame.scope)

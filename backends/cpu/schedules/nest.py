@@ -45,7 +45,7 @@ def unflatten(frame: Frame, flat: Term, named: list[tuple[str, Extent]]) -> dict
 
 def enter_nest(frame: Frame, loops: ExitStack, axes: tuple[Axis, ...], parallel: int, scope: Scope) -> Scope:
     """Opens loops over the axes, the first `parallel` of them as one parallel loop; the scope within."""
-    first = [(a.name, frame.extent(a.extent)) for a in axes[:parallel]]
+    first = [(a.name, _held(frame, a)) for a in axes[:parallel]]
     if first:
         name = "_".join(n for n, _ in first)
         flat = loops.enter_context(frame.code.loop(name, product([e for _, e in first]), PARALLEL))
@@ -54,3 +54,9 @@ def enter_nest(frame: Frame, loops: ExitStack, axes: tuple[Axis, ...], parallel:
         variable = loops.enter_context(frame.code.loop(axis.name, frame.extent(axis.extent)))
         scope = scope.with_values({axis.name: variable})
     return scope
+
+
+def _held(frame: Frame, axis: Axis) -> Extent:
+    """The extent of an axis, evaluated once."""
+    extent = frame.extent(axis.extent)
+    return extent if isinstance(extent, int) else frame.code.bind(f"{axis.name}_extent", extent)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from math import prod
 
 from tvm import tirx
 
@@ -22,21 +21,22 @@ from uol.backends.cpu.schedules.fetching import CACHE_LINE_BYTES, prefetch
 from uol.backends.cpu.schedules.kinds import Tiles
 from uol.backends.cpu.schedules.nest import enter_nest, unflatten
 from uol.backends.cpu.schedules.segments import by_segment, terms
+from uol.backends.cpu.schedules.sides import Side
 from uol.backends.cpu.vectorising import lane_loop, vectorises
-from uol.codegen.index import static
 from uol.codegen.spec import Contract, Let, reads
 from uol.ir.nodes import Axis, Const
 
 ZERO = index(0)
-NOWHERE = Axis("", Const(1))
-"""Stands for the rows or columns of a product that has one only."""
+FEW_ROWS = 4
+"""Rows of the smaller tiles where the number of rows is an argument: with two vectors a row, as many sums as two units for
+multiply-adds of four steps have under way."""
 
 
 def register_tiles(spec: Contract, schedule: Tiles) -> Term:
     """The kernel as a PrimFunc. `spec` is collapsed."""
     frame = open_frame(spec, FAST)
-    rows = Side.of(spec.m, schedule.rows)
-    columns = Side.of(spec.n, schedule.vectors * schedule.lanes)
+    rows = Side.of(spec.m, schedule.rows, FEW_ROWS, 1)
+    columns = Side.of(spec.n, schedule.vectors * schedule.lanes, schedule.lanes, schedule.lanes // 4, 1)
     with ExitStack() as loops:
         scope = _enter_tiles(frame, loops, rows, columns, schedule)
         for row, height in rows.pieces(frame, scope):
@@ -62,53 +62,6 @@ def _enter_tiles(frame: Frame, loops: ExitStack, rows: Side, columns: Side, sche
         loops.enter_context(frame.code.when(number < index(count)))
     named = [(a.name, frame.extent(a.extent)) for a in (*rows.outer, rows.tiles)]
     return scope.with_values(unflatten(frame, number, named))
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """The m or the n axes: the innermost is cut into tiles of `step`, the `outer` ones are walked as they are. One whose
-    extent is an argument is walked in steps of 1: no tile is cut short."""
-
-    outer: tuple[Axis, ...]
-    axis: Axis
-    step: int
-
-    @staticmethod
-    def of(axes: tuple[Axis, ...], step: int) -> Side:
-        axis = axes[-1] if axes else NOWHERE
-        extent = static(axis.extent)
-        return Side(axes[:-1], axis, 1 if extent is None else min(step, max(extent, 1)))
-
-    @property
-    def tiles(self) -> Axis:
-        extent = static(self.axis.extent)
-        return Axis(f"{self.axis.name}_tile", self.axis.extent if extent is None else Const(-(-extent // self.step)))
-
-    @property
-    def count(self) -> int | None:
-        """How many tiles there are, over the outer axes too; None where that is not known."""
-        extents = [static(a.extent) for a in (*self.outer, self.tiles)]
-        return None if None in extents else max(1, prod(e for e in extents if e is not None))
-
-    def pieces(self, frame: Frame, scope: Scope) -> Iterator[tuple[Term, int]]:
-        """(first index, length) of a tile: whole ones, then the last one. What is written for a piece is run for the
-        tiles of that length."""
-        number = scope.values[self.tiles.name]
-        extent = static(self.axis.extent)
-        if extent is None:
-            yield number, 1
-            return
-        whole, rest = divmod(extent, self.step)
-        with ExitStack() as condition:
-            if whole and rest:
-                condition.enter_context(frame.code.when(number < index(whole)))
-            if whole:
-                yield number * index(self.step), self.step
-        with ExitStack() as condition:
-            if whole and rest:
-                condition.enter_context(frame.code.when(number >= index(whole)))
-            if rest:
-                yield index(whole * self.step), rest
 
 
 @dataclass(frozen=True, slots=True)
