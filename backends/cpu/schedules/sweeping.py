@@ -23,12 +23,12 @@ from uol.backends.cpu.parts import coefficient
 from uol.backends.cpu.primfunc import enter, run_steps, take
 from uol.backends.cpu.schedules.kinds import Sweep
 from uol.backends.cpu.schedules.nest import enter_nest
+from uol.backends.cpu.schedules.sides import NOWHERE, Side
 from uol.backends.cpu.schedules.work import PARALLEL_FROM, size, steps_cost
 from uol.backends.cpu.vectorising import lane_loop
 from uol.codegen.index import affine, static
 from uol.codegen.spec import Fold, Let, Scan, Step, Store
 from uol.codegen.traverse import variables
-from uol.ir.nodes import Axis, Const
 
 CHAINS = 8
 """Independent additions in flight: four cycles of latency, two a cycle."""
@@ -38,24 +38,24 @@ CHUNK_FROM = 64
 """The least length of a chunk."""
 LINE = 16
 """The f32 elements of a cache line."""
-NOWHERE = Axis("", Const(1))
-"""Stands for the rows of a scan that has one only."""
 
 
 def candidates(spec: Scan, host: Host) -> tuple[Sweep, ...]:
     """Rows side by side, or chunks where rows are few."""
     flat = collapsed(spec)
-    rows, length = size(flat.rows) or 0, static(flat.along.extent) or 0
-    worthwhile = host.cores > 1 and rows * length * steps_cost(flat.steps) >= PARALLEL_FROM
+    rows, length = size(flat.rows), static(flat.along.extent)
+    large = None in (rows, length) or (rows or 0) * (length or 0) * steps_cost(flat.steps) >= PARALLEL_FROM
+    worthwhile = host.cores > 1 and large
     tasks = 2 * host.cores if worthwhile and host.cores >= CHUNK_CORES else 1
-    if rows < CHAINS and length // (tasks * CHAINS) >= CHUNK_FROM and _independent(flat):
+    is_long = length is not None and length // (tasks * CHAINS) >= CHUNK_FROM
+    if rows is not None and rows < CHAINS and is_long and _independent(flat):
         return (Sweep(CHAINS, False, 0, tasks),)
-    inner = static(flat.rows[-1].extent) or 1 if flat.rows else 1
+    inner = static(flat.rows[-1].extent) if flat.rows else 1
     is_vector = bool(flat.rows) and _stores_along(flat, flat.rows[-1].name)
     lanes = 2 * host.lanes if is_vector else CHAINS
-    while lanes > 1 and (lanes > inner or (worthwhile and rows // lanes < host.cores)):
+    while lanes > 1 and (lanes > (inner or lanes) or (worthwhile and rows is not None and rows // lanes < host.cores)):
         lanes //= 2
-    return (Sweep(max(lanes, 1), is_vector, len(flat.rows) if worthwhile else 0),)
+    return (Sweep(lanes, is_vector, len(flat.rows) if worthwhile else 0),)
 
 
 def _stores_along(flat: Scan, axis: str) -> bool:
@@ -90,26 +90,13 @@ def scheduled(spec: Scan, schedule: Sweep) -> Term:
 
 
 def _side_by_side(frame: Frame, spec: Scan, schedule: Sweep) -> None:
-    code = frame.code
     inner = spec.rows[-1] if spec.rows else NOWHERE
-    extent = frame.extent(inner.extent)
-    assert isinstance(extent, int)
-    whole, rest = divmod(extent, schedule.lanes)
-    blocks = Axis(f"{inner.name}_block", Const(whole + (rest > 0)))
-    nest = (*spec.rows[:-1], blocks)
+    rows = Side.of((inner,), schedule.lanes, 1)
+    nest = (*spec.rows[:-1], rows.tiles)
     with ExitStack() as loops:
         scope = enter_nest(frame, loops, nest, len(nest) if schedule.parallel else 0, frame.scope)
-        block = scope.values[blocks.name]
-        for lanes, start, condition in (
-            (schedule.lanes if whole else 0, block * index(schedule.lanes), block < index(whole) if rest else None),
-            (rest, index(whole * schedule.lanes), block >= index(whole) if whole else None),
-        ):
-            if not lanes:
-                continue
-            with ExitStack() as guard:
-                if condition is not None:
-                    guard.enter_context(code.when(condition))
-                _Block(frame, spec, inner.name, lanes, start, schedule.is_vector).run(scope)
+        for start, lanes in rows.pieces(frame, scope):
+            _Block(frame, spec, inner.name, lanes, start, schedule.is_vector).run(scope)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,18 +113,18 @@ class _Block:
     def run(self, scope: Scope) -> None:
         code, spec = self.frame.code, self.spec
         length = self.frame.extent(spec.along.extent)
-        assert isinstance(length, int)
         states = {s.name: State.declare(code, s, self.lanes, wide=True) for s in spec.steps if isinstance(s, Fold)}
         with code.loop("lane", self.lanes, VECTORIZED) as lane:
             for state in states.values():
                 state.clear(code, lane)
         kind = lane_loop(spec.steps, (self.row, *states), scope) if self.is_vector else UNROLLED
-        counted = length - 1 if spec.exclusive else length
-        with code.loop("number", max(counted, 0)) as number, code.loop("lane", self.lanes, kind) as lane:
+        last = index(length) - index(1)
+        counted = last if spec.exclusive else length  # a loop of -1 steps is none
+        with code.loop("number", counted) as number, code.loop("lane", self.lanes, kind) as lane:
             self._at(states, lane, scope, number, True)
-        if spec.exclusive and length:
-            with code.loop("lane", self.lanes, kind) as lane:
-                self._at(states, lane, scope, index(length - 1), False)
+        if spec.exclusive:
+            with code.when(last >= index(0)), code.loop("lane", self.lanes, kind) as lane:
+                self._at(states, lane, scope, last, False)
 
     def _at(self, states: Mapping[str, State], lane: Term, scope: Scope, number: Term, counts: bool) -> None:
         position = place_of(self.frame, self.spec, number)

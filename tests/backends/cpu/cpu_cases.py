@@ -11,6 +11,7 @@ from uol.backends.cpu.backend import BACKEND
 from uol.backends.cpu.marshal import flat_buffer, strided
 from uol.backends.cpu.span import span_of, static_values
 from uol.codegen.backend import Module
+from uol.codegen.dim_values import value_at
 from uol.codegen.lowering import lower
 from uol.codegen.pipeline import compile_graph
 from uol.codegen.spec import Arg, KernelGraph
@@ -41,23 +42,26 @@ def module_of(graph: KernelGraph) -> Module:
     return compile_graph(graph, BACKEND, HOST)
 
 
-def run_compiled(graph: KernelGraph, inputs: Arrays, scalars: Mapping[str, float | int] | None = None) -> Arrays:
+def run_compiled(
+    graph: KernelGraph,
+    inputs: Arrays,
+    scalars: Mapping[str, float | int] | None = None,
+    dims: Mapping[str, int] | None = None,
+) -> Arrays:
     """The results of the scheduled kernels, with memory laid out as the graph says."""
     call = BACKEND.load(BACKEND.build(module_of(graph)))
-    memory = {a.name: _memory(a, inputs) for a in graph.args}
-    call(*memory.values(), *((scalars or {})[s.name] for s in graph.scalars))
-    return {a.name: strided(memory[a.name], *sizes(a)) for a in graph.args if a.role == "out"}
+    known = dims or {}
+    memory = {a.name: _memory(a, inputs, known) for a in graph.args}
+    call(*memory.values(), *((scalars or {})[s.name] for s in graph.scalars), *(known[d] for d in graph.dims))
+    return {a.name: strided(memory[a.name], *sizes(a, known)) for a in graph.args if a.role == "out"}
 
 
-def sizes(arg: Arg) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    shape, strides = static_values(arg.shape), static_values(arg.strides)
-    assert shape is not None
-    assert strides is not None
-    return shape, strides
+def sizes(arg: Arg, dims: Mapping[str, int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    return tuple(value_at(e, dims) for e in arg.shape), tuple(value_at(e, dims) for e in arg.strides)
 
 
-def _memory(arg: Arg, inputs: Arrays) -> np.ndarray:
-    shape, strides = sizes(arg)
+def _memory(arg: Arg, inputs: Arrays, dims: Mapping[str, int]) -> np.ndarray:
+    shape, strides = sizes(arg, dims)
     if arg.role == "in":
         return flat_buffer(arg.name, inputs[arg.name], arg.dtype, shape, strides)
     poison = np.full(max(1, span_of(shape, strides)) * DTYPES[arg.dtype].bytes, 0xA5, np.uint8)
