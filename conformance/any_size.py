@@ -39,6 +39,7 @@ class Case:
 
 
 IMAGE = {"N": 2, "C": 16, "H": 28, "W": 28, "O": 16, "D": 16, "R": 3, "S": 3}
+HEADS = {"B": 2, "H": 4, "G": 4, "L": 128, "M": 128, "D": 64, "E": 64}
 CASES = (
     Case("gelu", {"S": 100_000}, frozenset("S")),
     Case("softmax", {"S": 400, "C": 1000}, frozenset("S")),
@@ -48,6 +49,12 @@ CASES = (
     *(Case("matmul", {"S": 1, "M": 64, "K": 256, "N": 256}, frozenset(varying)) for varying in ("M", "K", "N", "MKN")),
     Case("matmul", {"S": 8, "M": 100, "K": 64, "N": 100}, frozenset("SMN")),
     *(Case("conv2d", IMAGE, frozenset(varying), {"pad": 1}) for varying in ("N", "W", "HW", "NHW")),
+    Case("grouped_matmul", {"M": 256, "E": 8, "D": 64, "F": 64}, frozenset("M")),
+    Case("grouped_matmul_grad", {"M": 256, "E": 8, "D": 64, "F": 64}, frozenset("M")),
+    Case("attention", HEADS, frozenset("B")),
+    Case("attention", HEADS, frozenset("LM")),
+    Case("sort", {"S": 64, "C": 1000}, frozenset("C")),
+    Case("topk", {"S": 64, "C": 1000}, frozenset("S"), {"top": 8}),
     Case("cumsum", {"S": 64, "N": 1000}, frozenset("S")),
 )
 

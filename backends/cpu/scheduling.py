@@ -21,8 +21,7 @@ from uol.codegen.spec import Attention, Contract, KernelSpec, Map, Pack, Reduce,
 
 
 def candidates(spec: KernelSpec, host: Host) -> tuple[CpuSchedule, ...]:
-    """Schedules of a spec, best first. Where an extent is an argument of the kernel, plain loops for attentions, scatters and
-    products with segments."""
+    """Schedules of a spec, best first. Where an extent is an argument of the kernel, plain loops for attentions and scatters."""
     from uol.backends.cpu.schedules import adding, attending, contraction, elementwise, ordering, reduction, sweeping
 
     if any(static(a.extent) is None for a in spec.axes) and _needs_sizes(spec):
@@ -47,7 +46,7 @@ def candidates(spec: KernelSpec, host: Host) -> tuple[CpuSchedule, ...]:
 
 def _needs_sizes(spec: KernelSpec) -> bool:
     """Are its schedules for extents that are numbers?"""
-    return isinstance(spec, Attention | Scatter) or (isinstance(spec, Contract) and spec.segments is not None)
+    return isinstance(spec, Attention | Scatter)
 
 
 def primfunc(spec: KernelSpec, schedule: CpuSchedule) -> Term:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from tvm import tirx
 
 from uol.backends.cpu.builder import index
-from uol.backends.cpu.dtypes import Term
+from uol.backends.cpu.dtypes import INDEX_TYPE, Term
 from uol.backends.cpu.expressions import Scope, conditions, conjunction, evaluate
 from uol.backends.cpu.frame import Frame
 from uol.backends.cpu.schedules.nest import enter_nest
@@ -22,6 +22,8 @@ from uol.codegen.spec import Contract, Guard, Read, Segments
 from uol.codegen.traverse import guard_operands, rewrite, variables
 
 ZERO = index(0)
+HIGHEST_BIT = 47
+"""Of a number of terms: no address space holds more."""
 Part = tuple[Contract, Scope, Term, int]
 """Rows of one segment: what they compute, where it is evaluated, the first row, how many rows."""
 
@@ -104,11 +106,24 @@ def terms(frame: Frame, spec: Contract, scope: Scope) -> Iterator[Scope]:
             yield scope
             return
         (axis,) = spec.k
-        count = static(axis.extent)
-        assert count is not None
-        begin, end = (_first(frame, segments, scope, count, key) for key in (of, of + index(1)))
+        find = _first if static(axis.extent) is not None else _first_of_any_number
+        begin, end = (find(frame, segments, scope, frame.extent(axis.extent), key) for key in (of, of + index(1)))
         term = loops.enter_context(frame.code.loop(axis.name, end - begin, start=begin))
         yield scope.with_values({axis.name: term})
+
+
+def _first_of_any_number(frame: Frame, segments: Segments, scope: Scope, count: Term, key: Term) -> Term:
+    """The same where the count is an argument: from the highest place that there can be; none is read that there is not."""
+    code = frame.code
+    place = code.local("first", 1, INDEX_TYPE)
+    code.add(tirx.BufferStore(place, ZERO, [ZERO]))
+    with code.loop("bit", HIGHEST_BIT + 1) as bit:
+        here = tirx.BufferLoad(place, [ZERO])
+        further = code.hold("further", here + tirx.shift_left(index(1), index(HIGHEST_BIT) - bit))
+        with code.when(tirx.LE(further, count)):
+            before = tirx.LT(evaluate(segments.key, scope.with_values({segments.at: further - index(1)})), key)
+            code.add(tirx.BufferStore(place, tirx.Select(before, further, here), [ZERO]))
+    return code.hold("first", tirx.BufferLoad(place, [ZERO]))
 
 
 def _first(frame: Frame, segments: Segments, scope: Scope, count: int, key: Term) -> Term:
