@@ -21,7 +21,7 @@ from uol.codegen.spec import Attention, Contract, KernelSpec, Map, Pack, Reduce,
 
 
 def candidates(spec: KernelSpec, host: Host) -> tuple[CpuSchedule, ...]:
-    """Schedules of a spec, best first. Where an extent is an argument of the kernel, plain loops for attentions and scatters."""
+    """Schedules of a spec, best first. With an extent that is an argument, attentions and scatters are plain loops."""
     from uol.backends.cpu.schedules import adding, attending, contraction, elementwise, ordering, reduction, sweeping
 
     if any(static(a.extent) is None for a in spec.axes) and _needs_sizes(spec):
