@@ -1,20 +1,20 @@
 """Which dims of an operator change from call to call.
 
 A kernel that is made for its sizes is faster than one that takes them as arguments: by little where rows or pictures vary in
-number, by far where the innermost dim of a contraction varies (`python -m uol.conformance.any_size`). And a model has few
-sizes. So a dim is a number in kernels at first, and becomes an argument with its ninth size, all else alike: from then on one
-kernel serves every size of it, and a warning says so once. Two dims that change together count as one, as height and width
-of pictures do.
+number, by up to twice where inner dims of a contraction do (`python -m uol.conformance.any_size`). And the layers of a model
+are of few sizes. So a dim is a number in kernels at first, and becomes an argument with its fifth size, all else alike: from
+then on one kernel serves every size of it, and a warning says so once. Two dims that change together count as one, as height
+and width of pictures do.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-LIMIT = 8
+LIMIT = 4
 """Sizes of a dim, the others alike, before it looks like a dim that changes with every call."""
 
 TOGETHER = 2
@@ -30,17 +30,17 @@ class RecompileWarning(UserWarning):
 
 @dataclass(slots=True)
 class RecompileWatch:
-    """The dims that kernels of one operator were made for."""
+    """What kernels of one operator were made for: everything but the dims, and the dims."""
 
     op: str
-    made: deque[dict[str, int]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    made: deque[tuple[Hashable, dict[str, int]]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     warned: bool = False
 
-    def note(self, dims: Mapping[str, int], *, symbolic: bool) -> frozenset[str]:
+    def note(self, dims: Mapping[str, int], all_else: Hashable = None, *, symbolic: bool) -> frozenset[str]:
         """A kernel is wanted for these dims; those that are to be its arguments. `symbolic`: has the target such kernels?"""
         families: dict[frozenset[str], list[dict[str, int]]] = defaultdict(list)
-        for other in self.made:
-            if other.keys() == dims.keys():
+        for else_, other in self.made:
+            if else_ == all_else and other.keys() == dims.keys():
                 families[frozenset(name for name in dims if dims[name] != other[name])].append(other)
         varying: set[str] = set()
         for changed, members in families.items():
@@ -51,7 +51,7 @@ class RecompileWatch:
                 varying |= changed
                 self._warn(sorted(changed), [*sizes, tuple(dims[name] for name in sorted(changed))], symbolic)
         if not varying and frozenset() not in families:
-            self.made.append(dict(dims))
+            self.made.append((all_else, dict(dims)))
         return frozenset(varying)
 
     def _warn(self, names: list[str], sizes: list[tuple[int, ...]], symbolic: bool) -> None:

@@ -159,7 +159,6 @@ class TorchOperator:
             require_strided(self.op, name, x)
         target = target_of(self.op.name, inputs[0].device)
         instance = self._instance(inputs, options)
-        varying = self.watch.note(instance.flat_dims, symbolic=target.backend.capability.symbolic_dims)
         full = [_full_size(instance, name, x) for name, x in zip(self.names, inputs, strict=True)]
         wide = [x if size is None else x.expand(size) for x, size in zip(inputs, full, strict=True)]
         strides = {n: canonical(x.shape, x.stride()) for n, x in zip(self.names, wide, strict=True)}
@@ -173,6 +172,8 @@ class TorchOperator:
         shapes |= {r.name: size for r, (size, _, _) in zip(self.op.results, results, strict=True)}
         layouts = {n: s for n, s in strides.items() if s != row_major(shapes[n])}
         request = Request(instance, target, layouts)
+        all_else = (target.name, *sorted(instance.types.items()), *sorted(request.compile_time_attributes.items()))
+        varying = self.watch.note(instance.flat_dims, all_else, symbolic=target.backend.capability.symbolic_dims)
         compiled = self.any_size.find(request, varying) or Compiled(request, module_of(request))
         sizes = tuple(instance.flat_dims[d] for d in compiled.module.graph.dims)
         expand = tuple(full) if any(size is not None for size in full) else None
