@@ -16,6 +16,7 @@ from uol.codegen.group import Group
 from uol.codegen.hoist import hoist_reductions
 from uol.codegen.index import physical_order, static
 from uol.codegen.layout import Layouts, assign_strides
+from uol.codegen.linear import magnitude
 from uol.codegen.names import taken_names
 from uol.codegen.partition import Partition
 from uol.codegen.plain import as_reductions
@@ -44,7 +45,7 @@ from uol.codegen.spec import (
 from uol.codegen.step_writer import StepWriter
 from uol.codegen.traverse import stage_expressions, variables, walk
 from uol.ir import nodes
-from uol.ir.nodes import Axis, Expr, Load, Program, Stage, Var
+from uol.ir.nodes import Axis, Expr, Load, Program, Stage
 
 
 def lower(program: Program, backend: Backend, layouts: Layouts | None = None) -> KernelGraph:
@@ -289,16 +290,11 @@ def _by_stride(axes: tuple[Axis, ...], store: Store | None) -> tuple[Axis, ...]:
     if store is None:
         return axes
     strides = dict(store.strides)
-    return tuple(sorted(axes, key=lambda a: -(static(strides.get(a.name) or Var(a.name)) or 0)))
+    return tuple(sorted(axes, key=lambda a: magnitude(strides.get(a.name)), reverse=True))
 
 
 def _by_read(axes: tuple[Axis, ...], factor: Expr) -> tuple[Axis, ...]:
     """Axes from the largest stride of the factor's read to the smallest."""
     read = next(n for n in walk(factor) if isinstance(n, Read))
     strides = dict(read.strides)
-
-    def key(axis: Axis) -> int:
-        stride = strides[axis.name]
-        return -(static(stride) or 0) if stride is not None else 0
-
-    return tuple(sorted(axes, key=key))
+    return tuple(sorted(axes, key=lambda a: magnitude(strides[a.name]), reverse=True))

@@ -13,26 +13,31 @@ from dataclasses import replace
 from math import prod
 
 from uol.backends.cpu.collapse import collapsed
-from uol.backends.cpu.parts import accesses, coefficient
+from uol.backends.cpu.parts import accesses
 from uol.backends.cpu.schedules.contraction import prefers_dot, the_read
 from uol.backends.cpu.schedules.work import size
 from uol.backends.cpu.source_dims import SourceDim, source_dims
-from uol.backends.cpu.span import static_span
-from uol.codegen.index import ZERO, add, affine, dense_strides, mul, static
+from uol.backends.cpu.span import span_of
+from uol.codegen.dim_values import value_at
+from uol.codegen.index import ONE, ZERO, add, dense_strides, mul, static
+from uol.codegen.linear import linear, magnitude
 from uol.codegen.rewrites import Side, pack_operand
 from uol.codegen.spec import Arg, Contract, KernelSpec, Pack, Read, Store, Within
 from uol.codegen.traverse import rewrite, walk
-from uol.ir.nodes import Axis, Const, Expr, Var
+from uol.ir import integers
+from uol.ir.nodes import Axis, Expr, Var
 
 MOST_GROWTH = 4
 """A packed operand may be so many times as large as what it is read from; beyond that it is read where it lies."""
+TYPICAL_SIZE = 256
+"""What a dim that is an argument is taken to be where sizes are compared."""
 FEW_USES = 8
 """Products that an element must serve for a copy to pay."""
 
 
 def packed(spec: Contract) -> tuple[KernelSpec, ...]:
     """The contraction, after the copies of its operands that pay."""
-    if any(static(a.extent) == 0 for a in spec.axes) or any(static(a.extent) is None for a in spec.n[-1:]):
+    if any(static(a.extent) == 0 for a in spec.axes):
         return (spec,)
     packs: list[KernelSpec] = []
     contract = collapsed(spec)
@@ -65,37 +70,41 @@ def dims_to_copy(spec: Contract, side: str) -> tuple[SourceDim, ...] | None:
         return None
     if not (read.guard or _is_out_of_order(spec, side, read) or read.dtype != operand.type):
         return None
-    dims = source_dims(read, spec.axes)
+    dims = source_dims(read, spec.axes, spec.dims)
     if dims is None or _grows(spec, read, dims):
         return None
     return tuple(sorted(dims, key=lambda d: _place(spec, side, d)))
 
 
 def _grows(spec: Contract, read: Read, dims: tuple[SourceDim, ...]) -> bool:
-    """Is the copy much larger than what it is of? A size that is not known is a factor of both."""
+    """Is the copy much larger than what it is of?"""
+    sizes = dict.fromkeys(spec.dims, TYPICAL_SIZE)
     arg = spec.arg(read.tensor)
-    span = prod(static(e) or 1 for e in arg.shape) if any(d.extent is None for d in dims) else static_span(arg)
-    return span is None or prod(1 if d.extent is None else d.extent for d in dims) > MOST_GROWTH * max(1, span)
+    shape, strides = ([value_at(e, sizes) for e in exprs] for exprs in (arg.shape, arg.strides))
+    return prod(value_at(d.extent, sizes) for d in dims) > MOST_GROWTH * max(1, span_of(shape, strides))
 
 
 def _is_out_of_order(spec: Contract, side: str, read: Read) -> bool:
-    if side == "a" or not spec.n or affine(read.offset) is None or prefers_dot(spec):
+    if side == "a" or not spec.n or prefers_dot(spec):
         return False
-    return coefficient(read.offset, spec.n[-1].name) != 1
+    offset = linear(read.offset, [a.name for a in spec.axes])
+    return offset is not None and offset.factor(spec.n[-1].name) != ONE
 
 
-def _place(spec: Contract, side: str, dim: SourceDim) -> tuple[int, int]:
-    """a keeps the order that it has; b goes by batch, k, n, with the innermost n last; outermost is a dim of any size, which
-    no stride depends on then."""
-    if dim.extent is None:
-        return (-1, 0)
+def _place(spec: Contract, side: str, dim: SourceDim) -> tuple[int, int, int]:
+    """a keeps the order that it has; b goes by batch, k, n, with the innermost n last; outermost are dims of any size, which
+    no stride depends on then, but for one that tiles run along."""
+    degree, factor = magnitude(dim.stride)
+    along = spec.k if side == "a" else spec.n
+    if static(dim.extent) is None and not any(a.name in dim.axes for a in along[-1:]):
+        return (-1, -degree, -factor)
     if side == "a":
-        return (0, -dim.stride)
+        return (0, -degree, -factor)
     groups = (spec.batch, spec.k, spec.n)
     group = max(i for i, axes in enumerate(groups) for a in axes if a.name in dim.axes)
     if group < 2:
-        return (group, -dim.stride)
-    return (2, max(i for i, a in enumerate(spec.n) if a.name in dim.axes))
+        return (group, -degree, -factor)
+    return (2, max(i for i, a in enumerate(spec.n) if a.name in dim.axes), 0)
 
 
 def copied(spec: Contract, side: str, dims: tuple[SourceDim, ...]) -> tuple[Pack, Contract]:
@@ -103,15 +112,16 @@ def copied(spec: Contract, side: str, dims: tuple[SourceDim, ...]) -> tuple[Pack
     operand: Expr = spec.a if side == "a" else spec.b
     read = the_read(operand)
     name = f"{spec.name}_{side}"
-    extents = {a.name: a.extent for a in spec.axes}
-    shape = tuple(extents[next(iter(d.axes))] if d.extent is None else Const(d.extent) for d in dims)
+    shape = tuple(d.extent for d in dims)
     workspace = Arg(name, operand.type, shape, dense_strides(shape), "workspace")
     index = tuple(Axis(f"{read.tensor}_{i}", e) for i, e in enumerate(shape))
     pack = _pack(spec, operand, read, dims, index, workspace)
     offset: Expr = ZERO
     for dim, stride in zip(dims, workspace.strides, strict=True):
         offset = add(offset, mul(dim.index, stride))
-    strides = tuple((a.name, Const(coefficient(offset, a.name))) for a in spec.axes)
+    form = linear(offset, [a.name for a in spec.axes])
+    assert form is not None
+    strides = tuple((a.name, form.factor(a.name)) for a in spec.axes)
     fresh = Read(name, offset, strides, (), None, operand.type)
     contract = replace(spec, a=fresh) if side == "a" else replace(spec, b=fresh)
     used = {node.tensor for node in accesses(contract)}
@@ -122,16 +132,20 @@ def _pack(
     spec: Contract, operand: Expr, read: Read, dims: tuple[SourceDim, ...], index: tuple[Axis, ...], workspace: Arg
 ) -> Pack:
     """workspace[index] = the operand, its guards on the dims that they are about."""
-    form = affine(read.offset)
+    form = linear(read.offset, [a.name for a in spec.axes])
     assert form is not None
-    source: Expr = Const(form.constant - sum(d.stride * d.constant for d in dims))
+    first = form.constant
+    for dim in dims:
+        moved_by = integers.to_poly(mul(dim.stride, dim.constant), {})
+        first = integers.add(first, integers.scale(moved_by, -1))
+    source: Expr = integers.from_poly(first)
     guards: list[Within] = []
     for dim, axis in zip(dims, index, strict=True):
-        value = add(Var(axis.name), Const(dim.least))
-        source = add(source, mul(value, Const(dim.stride)))
+        value = add(Var(axis.name), dim.least)
+        source = add(source, mul(value, dim.stride))
         if dim.low is not None or dim.high is not None:
-            guards.append(Within(value, _const(dim.low), _const(dim.high)))
-    strides = tuple((a.name, Const(d.stride)) for a, d in zip(index, dims, strict=True))
+            guards.append(Within(value, dim.low, dim.high))
+    strides = tuple((a.name, d.stride) for a, d in zip(index, dims, strict=True))
     moved = Read(read.tensor, source, strides, tuple(guards), read.fill if guards else None, read.dtype)
     target: Expr = ZERO
     for axis, stride in zip(index, workspace.strides, strict=True):
@@ -151,7 +165,3 @@ def _pack(
         index=index,
         steps=(store,),
     )
-
-
-def _const(value: int | None) -> Const | None:
-    return None if value is None else Const(value)

@@ -6,74 +6,111 @@ by a stride of the tensor that its coefficients give away. Every other axis of t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from uol.codegen.index import Affine, add, affine, static
+from uol.codegen.index import ZERO, add, static
+from uol.codegen.linear import Linear, linear
 from uol.codegen.spec import Read, Within
-from uol.ir.nodes import Axis, Const, Expr, Var
+from uol.codegen.traverse import variables
+from uol.ir import integers
+from uol.ir.nodes import Axis, Call, Expr, Var
+from uol.ir.terms import Poly
+from uol.ir.types import INDEX
 
 
 @dataclass(frozen=True, slots=True)
 class SourceDim:
-    """`index` runs from 0 to extent - 1 over what is read; `extent` is None where it is an argument. The tensor's own index is
-    `index + least`; it is read where low <= tensor's index < high. `stride` is in elements of the tensor; `constant` is what
-    the tensor's index is where all `axes` are 0."""
+    """`index` runs from 0 to extent - 1 over what is read. The tensor's own index is `index + least`; it is read where
+    low <= tensor's index < high. `stride` is in elements of the tensor; `constant` is what the tensor's index is where all
+    `axes` are 0. All are expressions over dims that are arguments, numbers where there are none."""
 
     axes: frozenset[str]
     index: Expr
-    extent: int | None
-    stride: int
-    least: int = 0
-    constant: int = 0
-    low: int | None = None
-    high: int | None = None
+    extent: Expr
+    stride: Expr
+    least: Expr = ZERO
+    constant: Expr = ZERO
+    low: Expr | None = None
+    high: Expr | None = None
 
 
-def source_dims(read: Read, axes: Sequence[Axis]) -> tuple[SourceDim, ...] | None:
-    """The dims, or None where the read is not of that form. One at most may be of any size, without a guard."""
-    offset = affine(read.offset)
-    extents = {a.name: static(a.extent) for a in axes}
-    if offset is None:
+def source_dims(read: Read, axes: Sequence[Axis], arguments: Collection[str]) -> tuple[SourceDim, ...] | None:
+    """The dims, or None where the read is not of that form. `arguments` are the dims that have no number."""
+    extents = {a.name: a.extent for a in axes}
+    offset = linear(read.offset, extents)
+    if offset is None or not variables(read.offset) <= {*extents, *arguments}:
         return None
     dims: list[SourceDim] = []
     for guard in read.guard:
         dim = _guarded_dim(guard, offset, extents) if isinstance(guard, Within) else None
-        if dim is None or any(dim.axes & other.axes for other in dims):
+        if dim is None or any(dim.axes & other.axes for other in dims) or not _is_known(dim, arguments):
             return None
         dims.append(dim)
     taken = frozenset().union(*(d.axes for d in dims))
-    for name, stride in offset.coefficients:
-        if name not in extents or stride < 0:
+    for name in sorted(offset.factors):
+        if not _is_positive(offset.factors[name]):
             return None
         if name not in taken:
-            dims.append(SourceDim(frozenset((name,)), Var(name), extents[name], stride))
-    return tuple(dims) if sum(d.extent is None for d in dims) <= 1 else None
+            dims.append(SourceDim(frozenset((name,)), Var(name), extents[name], offset.factor(name)))
+    return tuple(dims)
 
 
-def _guarded_dim(guard: Within, offset: Affine, extents: dict[str, int | None]) -> SourceDim | None:
-    value = affine(guard.value)
-    bounds = [b for b in (guard.low, guard.high) if b is not None]
-    if value is None or not value.coefficients or any(static(b) is None for b in bounds):
+def _guarded_dim(guard: Within, offset: Linear, extents: Mapping[str, Expr]) -> SourceDim | None:
+    value = linear(guard.value, extents)
+    if value is None or not value.factors:
         return None
     least = greatest = value.constant
-    strides: set[int] = set()
-    for name, factor in value.coefficients:
-        extent = extents.get(name)
-        if not extent or offset.coefficient(name) % factor:
+    strides: list[Poly] = []
+    for name, poly in value.factors.items():
+        factor = static(integers.from_poly(poly))
+        stride = None if factor is None else _over(offset.factors.get(name, {}), factor)
+        if factor is None or stride is None or static(extents[name]) == 0:
             return None
-        ends = (0, factor * (extent - 1))
-        least, greatest = least + min(ends), greatest + max(ends)
-        strides.add(offset.coefficient(name) // factor)
-    if len(strides) != 1 or min(strides) <= 0:
+        last = integers.add(integers.to_poly(extents[name], {}), {(): -1})
+        if factor < 0:
+            least = integers.add(least, integers.scale(last, factor))
+        else:
+            greatest = integers.add(greatest, integers.scale(last, factor))
+        strides.append(stride)
+    if not _is_positive(strides[0]) or any(s != strides[0] for s in strides):
         return None
+    extent = integers.from_poly(integers.add(integers.add(greatest, integers.scale(least, -1)), {(): 1}))
+    if _may_be_negative(value, extents):
+        extent = Call("max", (extent, ZERO), INDEX)
     return SourceDim(
-        axes=frozenset(n for n, _ in value.coefficients),
-        index=add(guard.value, Const(-least)),
-        extent=greatest - least + 1,
-        stride=strides.pop(),
-        least=least,
-        constant=value.constant,
-        low=None if guard.low is None else static(guard.low),
-        high=None if guard.high is None else static(guard.high),
+        axes=frozenset(value.factors),
+        index=add(guard.value, integers.from_poly(integers.scale(least, -1))),
+        extent=extent,
+        stride=integers.from_poly(strides[0]),
+        least=integers.from_poly(least),
+        constant=integers.from_poly(value.constant),
+        low=guard.low,
+        high=guard.high,
     )
+
+
+def _over(poly: Poly, factor: int) -> Poly | None:
+    """A polynomial over a number that divides it."""
+    return None if any(c % factor for c in poly.values()) else {m: c // factor for m, c in poly.items()}
+
+
+def _is_positive(stride: Poly) -> bool:
+    """Strides are sums of products of dims: one that counts backwards has a minus in front."""
+    degree = max(map(len, stride), default=0)
+    return bool(stride) and all(c > 0 for m, c in stride.items() if len(m) == degree)
+
+
+def _is_known(dim: SourceDim, arguments: Collection[str]) -> bool:
+    """Do extent and bounds depend on dims alone?"""
+    parts = (dim.extent, dim.least, *(b for b in (dim.low, dim.high) if b is not None))
+    return all(variables(part) <= {*arguments} for part in parts)
+
+
+def _may_be_negative(value: Linear, extents: Mapping[str, Expr]) -> bool:
+    """Is there less than nothing to read where an extent that is an argument is 0?"""
+    least = 1
+    for name, poly in value.factors.items():
+        extent = static(extents[name])
+        least += abs(poly[()]) * ((0 if extent is None else extent) - 1)
+    return least < 0

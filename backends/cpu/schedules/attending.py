@@ -27,7 +27,8 @@ from uol.backends.cpu.schedules.contraction import MOST_ROWS, PARALLEL_FROM_PROD
 from uol.backends.cpu.schedules.kinds import Reduction, Strips, Tiles
 from uol.backends.cpu.schedules.nest import enter_nest
 from uol.backends.cpu.schedules.reduction import col_lanes
-from uol.backends.cpu.schedules.register_tiles import Side, Tile
+from uol.backends.cpu.schedules.register_tiles import Tile
+from uol.backends.cpu.schedules.sides import Side
 from uol.backends.cpu.schedules.work import size
 from uol.backends.cpu.strips import at_row, held, read_of, row_of, row_value, store_of
 from uol.codegen.access import in_range

@@ -17,10 +17,11 @@ from uol.backends.cpu.parts import coefficient
 from uol.backends.cpu.schedules.kinds import Dots, Tiles
 from uol.backends.cpu.schedules.work import size
 from uol.backends.cpu.span import static_span
-from uol.codegen.index import affine, static
+from uol.codegen.index import ONE, affine, static
+from uol.codegen.linear import linear
 from uol.codegen.spec import Contract, Read, Store
 from uol.codegen.traverse import walk
-from uol.ir.nodes import Expr
+from uol.ir.nodes import Axis, Expr
 from uol.ir.types import DTYPES
 
 PARALLEL_FROM_PRODUCTS = 1 << 18
@@ -35,6 +36,8 @@ WAYS = 8
 MOST_ROWS = 14
 ROWS_OF_ANY_NUMBER = 12
 """Rows of a tile where their number is an argument: more would be too many for more sizes."""
+ADDRESSED_ROWS = 6
+"""Rows that have an address each, of the 16 registers that the processor has for all."""
 COLUMNS_OF_ANY_NUMBER = 1 << 10
 SEGMENT_ROWS = 8
 """Rows of a tile that should be of one segment: 4 tokens of 64 go to one of 128 experts on average, 8 of 256."""
@@ -46,14 +49,14 @@ def candidates(spec: Contract, host: Host) -> tuple[Tiles | Dots, ...]:
     """Best first."""
     flat = _at_hand(collapsed(spec))
     lanes = host.vector_bytes // accumulator_bytes(spec)
-    if any(static(a.extent) is None for a in flat.axes):
-        return (_tiles_of_any_size(flat, lanes, host),)
     rows = _extent(flat, "m")
     products = size(flat.axes)
     parallel = host.cores > 1 and (products is None or products >= PARALLEL_FROM_PRODUCTS)
     if prefers_dot(flat):
         tile_rows = min(rows, 4)
         return (Dots(tile_rows, DOT_COLUMNS if tile_rows > 1 else 2 * DOT_COLUMNS, lanes, parallel),)
+    if products is None:
+        return (_tiles_of_any_size(flat, lanes, host),)
     tile_rows, vectors = _tile(flat, rows, lanes, host)
     block = _block(flat, tile_rows)
     prefetch_results = any(_bytes(flat, access) > KEPT_BYTES for access in epilogue_rows(flat))
@@ -126,11 +129,14 @@ def _tile(flat: Contract, rows: int, lanes: int, host: Host) -> tuple[int, int]:
     """The largest tile that the registers hold, cut evenly out of the rows."""
     columns = COLUMNS_OF_ANY_NUMBER if any(static(a.extent) is None for a in flat.n[-1:]) else _extent(flat, "n")
     accumulators = host.vector_registers - 4  # vectors of b, and the broadcast element of a
-    vectors = 8 if rows == 1 else 4 if rows <= 3 else 2
+    is_apart = _rows_lie_apart_by_argument(flat)
+    vectors = 8 if rows == 1 else 4 if rows <= 3 or is_apart else 2
     vectors = max(1, min(vectors, -(-columns // lanes), accumulators))
     most = max(1, accumulators // vectors)
     if _rows_share_sets(flat):
         most = min(most, WAYS - 1)
+    if is_apart and vectors > 2:
+        most = min(most, ADDRESSED_ROWS)
     if flat.segments is not None and flat.segments.over == "rows":
         most = min(most, SEGMENT_ROWS)
     pieces = -(-rows // min(most, MOST_ROWS))
@@ -146,20 +152,33 @@ def _rows_share_sets(flat: Contract) -> bool:
     return pitch > 0 and pitch % WAY_BYTES == 0
 
 
+def _rows_lie_apart_by_argument(flat: Contract) -> bool:
+    """Is the pitch of the rows no number? The address of each is in a register of its own then."""
+    offset = linear(the_read(flat.a).offset, [a.name for a in flat.axes])
+    return bool(flat.m) and offset is not None and static(offset.factor(flat.m[-1].name)) is None
+
+
 def prefers_dot(flat: Contract) -> bool:
     """Few rows, and both operands contiguous along k where b is not along n. `flat` is collapsed. The rows of a segment are
     few, and its b is not worth a copy."""
     flat = _at_hand(flat)
     a, b = the_read(flat.a), the_read(flat.b)
-    if flat.segments is not None and flat.segments.over == "terms":
+    if flat.segments is not None and (flat.segments.over == "terms" or size(flat.axes) is None):
         return False
-    if not flat.k or size(flat.axes) is None or affine(a.offset) is None or affine(b.offset) is None or a.guard or b.guard:
+    if not flat.k or size(flat.m) is None or a.guard or b.guard:
         return False
-    inner = flat.k[-1].name
-    along_k = coefficient(a.offset, inner) == 1 and coefficient(b.offset, inner) == 1
-    along_n = not flat.n or coefficient(b.offset, flat.n[-1].name) == 1
-    rows = SOME_ROWS if (static(flat.k[-1].extent) or 0) >= LONG_K else FEW_ROWS
+    inner = flat.k[-1]
+    along_k = _steps_by_one(flat, a, inner) and _steps_by_one(flat, b, inner)
+    along_n = not flat.n or _steps_by_one(flat, b, flat.n[-1])
+    length = static(inner.extent)
+    rows = SOME_ROWS if length is None or length >= LONG_K else FEW_ROWS
     return along_k and not along_n and (flat.segments is not None or (size(flat.m) or 1) <= rows)
+
+
+def _steps_by_one(flat: Contract, read: Read, axis: Axis) -> bool:
+    """Are neighbours along the axis neighbours in memory?"""
+    offset = linear(read.offset, [a.name for a in flat.axes])
+    return offset is not None and offset.factor(axis.name) == ONE
 
 
 def the_read(factor: Expr) -> Read:

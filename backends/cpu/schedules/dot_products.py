@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import reduce
 
 from tvm import tirx
 
@@ -20,15 +21,22 @@ from uol.backends.cpu.schedules.kinds import Dots
 from uol.backends.cpu.schedules.nest import enter_nest
 from uol.backends.cpu.schedules.segments import by_segment
 from uol.backends.cpu.schedules.sides import Side
+from uol.backends.cpu.schedules.work import size
+from uol.codegen.index import static
 from uol.codegen.spec import Contract
+from uol.ir.nodes import Axis
 
 ZERO = index(0)
+Sums = tuple[Term, int]
+"""An array of partial sums, and how many lanes each product has in it."""
 
 
 def dot_products(spec: Contract, schedule: Dots) -> Term:
     """The kernel as a PrimFunc. `spec` is collapsed."""
     frame = open_frame(spec, FAST)
-    rows, columns = Side.of(spec.m, schedule.rows, 1), Side.of(spec.n, schedule.columns, 1)
+    overlaps = size(spec.m + spec.n) is None
+    rows = Side.of(spec.m, schedule.rows, 1, overlaps=overlaps)
+    columns = Side.of(spec.n, schedule.columns, 1, overlaps=overlaps)
     nest = spec.batch + (*columns.outer, columns.tiles, *rows.outer, rows.tiles)
     with ExitStack() as loops:
         scope = enter_nest(frame, loops, nest, len(nest) if schedule.parallel else 0, frame.scope)
@@ -51,46 +59,69 @@ class _Block:
     shape: tuple[int, int]
 
     def write(self, scope: Scope) -> None:
-        code, spec, lanes = self.frame.code, self.spec, self.lanes
-        compute = representation(spec.acc_dtype).compute
-        height, width = self.shape
-        partial = code.local(spec.acc, height * width * lanes, compute)
-        with code.loop("product", height * width, UNROLLED) as product, code.loop("lane", lanes, VECTORIZED) as lane:
-            code.add(tirx.BufferStore(partial, tirx.const(0, compute), [product * index(lanes) + lane]))
-        inner = spec.k[-1]
-        extent = self.frame.extent(inner.extent)
-        assert isinstance(extent, int)
-        with ExitStack() as loops:
-            point = enter(self.frame, loops, spec.k[:-1], scope)
-            whole, rest = divmod(extent, lanes)
-            with code.loop(f"{inner.name}_vector", whole) as vector:
-                self._add(partial, point, inner.name, vector * index(lanes), lanes)
-            if rest:
-                self._add(partial, point, inner.name, index(whole * lanes), rest)
-        self._join(partial)
-        with code.loop("row", height) as row, code.loop("column", width) as column:
-            held = tirx.BufferLoad(partial, [(row * index(width) + column) * index(lanes)])
-            run_steps(code, spec.epilogue, self._at(scope, row, column).with_values({spec.acc: held}))
-
-    def _add(self, partial: Term, point: Scope, axis: str, first: Term, count: int) -> None:
-        """The products of `count` elements along k."""
         code, spec = self.frame.code, self.spec
+        inner = spec.k[-1]
+        with ExitStack() as loops:
+            sums = [self._sums(lanes) for lanes in self._lengths(inner)]
+            point = enter(self.frame, loops, spec.k[:-1], scope)
+            self._along(sums, point, inner)
+        for total in sums:
+            self._join(total)
+        with code.loop("row", self.shape[0]) as row, code.loop("column", self.shape[1]) as column:
+            place = row * index(self.shape[1]) + column
+            held = [tirx.BufferLoad(total, [place * index(lanes)]) for total, lanes in sums]
+            run_steps(code, spec.epilogue, self._at(scope, row, column).with_values({spec.acc: reduce(tirx.Add, held)}))
+
+    def _lengths(self, inner: Axis) -> tuple[int, ...]:
+        """Lanes along k: vectors alone, and one shorter vector at the end; where k is an argument, a few, then one."""
+        return (self.lanes,) if static(inner.extent) is not None else (self.lanes, self.lanes // 4, 1)
+
+    def _sums(self, lanes: int) -> Sums:
+        """Partial sums of all products, `lanes` each, at 0."""
+        code = self.frame.code
+        compute, products = representation(self.spec.acc_dtype).compute, self.shape[0] * self.shape[1]
+        partial = code.local(self.spec.acc, products * lanes, compute)
+        with code.loop("product", products, UNROLLED) as product, code.loop("lane", lanes, VECTORIZED) as lane:
+            code.add(tirx.BufferStore(partial, tirx.const(0, compute), [product * index(lanes) + lane]))
+        return partial, lanes
+
+    def _along(self, sums: list[Sums], point: Scope, inner: Axis) -> None:
+        """All products along k. Every length has sums of its own: an array that is read by one length stays in registers."""
+        code, extent = self.frame.code, self.frame.extent(inner.extent)
+        if isinstance(extent, int):
+            whole, rest = divmod(extent, self.lanes)
+            with code.loop(f"{inner.name}_vector", whole) as vector:
+                self._add(sums[0], point, inner.name, vector * index(self.lanes), self.lanes)
+            if rest:
+                self._add(sums[0], point, inner.name, index(whole * self.lanes), rest)
+            return
+        end, done = code.bind("end", extent), ZERO
+        for total, lanes in sums:
+            count = code.bind("count", tirx.FloorDiv(end - done, index(lanes)))
+            with code.loop(f"{inner.name}_vector", count) as vector:
+                self._add((total, lanes), point, inner.name, done + vector * index(lanes), lanes)
+            done = code.bind("done", done + count * index(lanes))
+
+    def _add(self, sums: Sums, point: Scope, axis: str, first: Term, count: int) -> None:
+        """The products of `count` elements along k."""
+        (partial, lanes), code, spec = sums, self.frame.code, self.spec
         height, width = self.shape
         with code.loop("row", height, UNROLLED) as row, code.loop("column", width, UNROLLED) as column:  # noqa: SIM117
             with code.loop("lane", count, VECTORIZED) as lane:
                 here = self._at(point, row, column).with_values({axis: first + lane})
-                place = (row * index(width) + column) * index(self.lanes) + lane
+                place = (row * index(width) + column) * index(lanes) + lane
                 product = tirx.Mul(evaluate(spec.a, here), evaluate(spec.b, here))
                 code.add(tirx.BufferStore(partial, tirx.Add(tirx.BufferLoad(partial, [place]), product), [place]))
 
-    def _join(self, partial: Term) -> None:
+    def _join(self, sums: Sums) -> None:
         """All lanes of a product into its first, by halves."""
-        code, width = self.frame.code, self.lanes
+        (partial, lanes), code = sums, self.frame.code
         with code.loop("product", self.shape[0] * self.shape[1], UNROLLED) as product:
+            width = lanes
             while width > 1:
                 width //= 2
                 with code.loop("lane", width, VECTORIZED) as lane:
-                    place = product * index(self.lanes) + lane
+                    place = product * index(lanes) + lane
                     other = tirx.BufferLoad(partial, [place + index(width)])
                     code.add(tirx.BufferStore(partial, tirx.Add(tirx.BufferLoad(partial, [place]), other), [place]))
 

@@ -22,6 +22,7 @@ from uol.backends.cpu.schedules.kinds import Tiles
 from uol.backends.cpu.schedules.nest import enter_nest, unflatten
 from uol.backends.cpu.schedules.segments import by_segment, terms
 from uol.backends.cpu.schedules.sides import Side
+from uol.backends.cpu.schedules.work import size
 from uol.backends.cpu.vectorising import lane_loop, vectorises
 from uol.codegen.spec import Contract, Let, reads
 from uol.ir.nodes import Axis, Const
@@ -35,8 +36,7 @@ multiply-adds of four steps have under way."""
 def register_tiles(spec: Contract, schedule: Tiles) -> Term:
     """The kernel as a PrimFunc. `spec` is collapsed."""
     frame = open_frame(spec, FAST)
-    rows = Side.of(spec.m, schedule.rows, FEW_ROWS, 1)
-    columns = Side.of(spec.n, schedule.vectors * schedule.lanes, schedule.lanes, schedule.lanes // 4, 1)
+    rows, columns = _sides(spec, schedule)
     with ExitStack() as loops:
         scope = _enter_tiles(frame, loops, rows, columns, schedule)
         for row, height in rows.pieces(frame, scope):
@@ -44,6 +44,16 @@ def register_tiles(spec: Contract, schedule: Tiles) -> Term:
                 for part, here, first, count in by_segment(frame, spec, scope, row, height):
                     Tile(frame, part, schedule, (rows.axis, first, count), (columns.axis, column, width)).write(here)
     return frame.close()
+
+
+def _sides(spec: Contract, schedule: Tiles) -> tuple[Side, Side]:
+    """Rows and columns. What is written grows with the product of their lengths, and takes as long to compile."""
+    overlaps = size(spec.m + spec.n) is None
+    few = (1,) if size(spec.n[-1:]) is None else (FEW_ROWS, 1)
+    rows = Side.of(spec.m, schedule.rows, *few, overlaps=overlaps)
+    lanes = schedule.lanes
+    columns = Side.of(spec.n, schedule.vectors * lanes, lanes, lanes // 4, 1, overlaps=overlaps)
+    return rows, columns
 
 
 def _enter_tiles(frame: Frame, loops: ExitStack, rows: Side, columns: Side, schedule: Tiles) -> Scope:

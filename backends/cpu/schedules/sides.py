@@ -1,8 +1,8 @@
 """One side of a tiled product, its m or its n axes, as tiles of the innermost.
 
-    a number     whole tiles, then one that is cut short
-    an argument  tiles of a few lengths, each written once: as long as fits, and the last one ends where the axis does. It
-                 overlaps the one before it; what both compute, from the same numbers in the same order, is the same
+a number     whole tiles, then one that is cut short
+an argument  tiles of a few lengths, each written once: as long as fits, and the last one ends where the axis does. It
+             overlaps the one before it; what both compute, from the same numbers in the same order, is the same
 """
 
 from __future__ import annotations
@@ -30,19 +30,21 @@ NOWHERE = Axis("", Const(1))
 @dataclass(frozen=True, slots=True)
 class Side:
     """The innermost `axis` is cut into tiles, the `outer` ones are walked as they are. `lengths` of tiles, descending: the
-    first where the extent is a number, any of them where it is an argument."""
+    first where the extent is a number, any of them where it is an argument. With `overlaps`, tiles of a number overlap, too,
+    rather than be cut short: where the other side has many lengths, they are not written twice."""
 
     outer: tuple[Axis, ...]
     axis: Axis
     lengths: tuple[int, ...]
+    overlaps: bool = False
 
     @staticmethod
-    def of(axes: tuple[Axis, ...], step: int, *smaller: int) -> Side:
+    def of(axes: tuple[Axis, ...], step: int, *smaller: int, overlaps: bool = False) -> Side:
         """Tiles of `step`, or of fewer where there are fewer: of an argument, `smaller` ones, of which the last is 1."""
         axis = axes[-1] if axes else NOWHERE
         extent = static(axis.extent)
         if extent is not None:
-            return Side(axes[:-1], axis, (min(step, max(extent, 1)),))
+            return Side(axes[:-1], axis, (min(step, max(extent, 1)),), overlaps)
         return Side(axes[:-1], axis, (step, *sorted({n for n in smaller if 0 < n < step}, reverse=True)))
 
     @property
@@ -67,6 +69,9 @@ class Side:
             return
         (step,) = self.lengths
         whole, rest = divmod(extent, step)
+        if rest and self.overlaps:
+            yield frame.code.hold("first", tirx.Min(number * index(step), index(extent - step))), step
+            return
         with ExitStack() as condition:
             if whole and rest:
                 condition.enter_context(frame.code.when(number < index(whole)))
@@ -91,13 +96,13 @@ class Side:
     def _pieces_of_any_size(self, frame: Frame, number: Term) -> Iterator[tuple[Term, int]]:
         """All tiles are of the greatest length that fits; the last one is of the least that reaches to the end."""
         code = frame.code
-        extent = code.bind("extent", index(frame.extent(self.axis.extent)))
+        extent = code.hold("extent", index(frame.extent(self.axis.extent)))
         longest = index(1)
         for length in reversed(self.lengths[:-1]):
             longest = tirx.Select(extent >= index(length), index(length), longest)
-        longest = code.bind("longest", longest)
-        start = code.bind("start", number * longest)
-        left = code.bind("left", tirx.Min(extent - start, longest))
+        longest = code.hold("longest", longest)
+        start = code.hold("start", number * longest)
+        left = code.hold("left", tirx.Min(extent - start, longest))
         for length, shorter in pairwise((*self.lengths, 0)):
             with code.when(tirx.And(left <= index(length), left > index(shorter))):
-                yield code.bind("first", tirx.Min(start, extent - index(length))), length
+                yield code.hold("first", tirx.Min(start, extent - index(length))), length
