@@ -8,18 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from uol.codegen.expression_text import axes_text, expr_text, guard_text
 from uol.codegen.spec import (
     Arg,
     Attention,
     Contract,
     Fold,
-    Holds,
     KernelGraph,
     KernelSpec,
     Let,
     Map,
     Pack,
-    Read,
     Reduce,
     Scan,
     Scatter,
@@ -27,23 +26,8 @@ from uol.codegen.spec import (
     Select,
     Step,
     Store,
-    Within,
 )
-from uol.ir.nodes import Axis, Call, Const, Expr, Load, Program, Var
-from uol.ir.nodes import Reduce as ReduceExpr
-
-_LEVEL = {"or": 1, "and": 2, "<": 4, "<=": 4, ">": 4, ">=": 4, "==": 4, "!=": 4, "+": 5, "-": 5, "*": 6, "/": 6, "%": 6}
-_ATOM = 9
-
-
-def expr_text(expr: Expr) -> str:
-    """One expression, as the language would write it."""
-    return _at_level(expr)[0]
-
-
-def axes_text(axes: Iterable[Axis]) -> str:
-    """`"n < 4, c < 64"`."""
-    return ", ".join(f"{a.name} < {expr_text(a.extent)}" for a in axes) or "none"
+from uol.ir.nodes import Axis, Program
 
 
 def program_text(program: Program) -> str:
@@ -79,7 +63,7 @@ def spec_lines(spec: KernelSpec) -> list[str]:
         case Map() | Pack() | Scan():
             steps = _step_lines(spec.steps, (spec.along,) if isinstance(spec, Scan) else ())
         case Scatter(add=add):
-            conditions = [_within(g) if isinstance(g, Within) else _holds(g) for g in spec.guard]
+            conditions = [guard_text(g) for g in spec.guard]
             inside = f" if {' and '.join(conditions)}" if conditions else ""
             head = f"line {add.line:<3} {add.tensor}[{expr_text(add.offset)}] += {expr_text(add.value)}{inside}"
             steps = [*_step_lines(spec.steps, ()), f"  {head}"]
@@ -146,52 +130,3 @@ def _step(step: Step, cols: tuple[Axis, ...]) -> str:
             return f"{name} = {op} over {', '.join(a.name for a in cols)} of {expr_text(value)}{condition}"
         case Store(tensor=tensor, offset=offset, value=value):
             return f"{tensor}[{expr_text(offset)}] = {expr_text(value)}"
-
-
-def _at_level(expr: Expr) -> tuple[str, int]:
-    match expr:
-        case Const(value=value):
-            return _literal(value), _ATOM
-        case Var(name=name):
-            return name, _ATOM
-        case Call(fn=fn, args=(left, right)) if fn in _LEVEL:
-            level = _LEVEL[fn]
-            return f"{_wrapped(left, level)} {fn} {_wrapped(right, level + 1)}", level
-        case Call(fn="neg", args=(arg,)):
-            return f"-{_wrapped(arg, 7)}", 7
-        case Call(fn="not", args=(arg,)):
-            return f"not {_wrapped(arg, 3)}", 3
-        case Call(fn=fn, args=args, dtype=dtype):
-            return f"{dtype if fn == 'cast' else fn}({', '.join(map(expr_text, args))})", _ATOM
-        case Load(tensor=tensor, index=index, guard=guard, fill=fill):
-            return f"{tensor}[{', '.join(map(expr_text, index))}]{_guarded([expr_text(g) for g in guard], fill)}", _ATOM
-        case Read(tensor=tensor, offset=offset, guard=guards, fill=fill):
-            conditions = [_within(g) if isinstance(g, Within) else _holds(g) for g in guards]
-            return f"{tensor}[{expr_text(offset)}]{_guarded(conditions, fill)}", _ATOM
-        case ReduceExpr(op=op, axes=axes, body=body, where=where):
-            binders = ", ".join([*(a.name for a in axes), *map(expr_text, where)])
-            return f"{op}[{binders}]({expr_text(body)})", _ATOM
-    return repr(expr), _ATOM
-
-
-def _wrapped(expr: Expr, level: int) -> str:
-    text, own = _at_level(expr)
-    return text if own >= level else f"({text})"
-
-
-def _literal(value: int | float | bool) -> str:
-    return str(value).lower() if isinstance(value, bool) else f"{value:.9g}" if isinstance(value, float) else str(value)
-
-
-def _guarded(conditions: list[str], fill: Expr | None) -> str:
-    return "" if fill is None else f" if {' and '.join(conditions)} else {expr_text(fill)}"
-
-
-def _within(guard: Within) -> str:
-    low = f"{expr_text(guard.low)} <= " if guard.low is not None else ""
-    high = f" < {expr_text(guard.high)}" if guard.high is not None else ""
-    return f"{low}{expr_text(guard.value)}{high}"
-
-
-def _holds(guard: Holds) -> str:
-    return expr_text(guard.condition)
