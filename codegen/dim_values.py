@@ -1,10 +1,11 @@
-"""Index expressions and conditions over symbolic dims as numbers, once the dims are known."""
+"""Index expressions and conditions over symbolic dims: which they are, and as numbers, once the dims are known."""
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
+from uol.codegen.traverse import variables
 from uol.ir.nodes import Call, Const, Expr, Var
 
 _FUNCTIONS: dict[str, Callable[..., int]] = {
@@ -26,6 +27,12 @@ _FUNCTIONS: dict[str, Callable[..., int]] = {
     "or": lambda a, b: a or b,
     "not": operator.not_,
 }
+
+
+def over_dims(conditions: Iterable[Expr], dims: Iterable[str]) -> tuple[Expr, ...]:
+    """The conditions that name nothing but dims (others are over run-time attributes, too), each once."""
+    known = frozenset(dims)
+    return tuple(c for c in dict.fromkeys(conditions) if variables(c) <= known)
 
 
 def value_at(expr: Expr, dims: Mapping[str, int]) -> int:

@@ -78,6 +78,7 @@ def lower(program: Program, backend: Backend, layouts: Layouts | None = None) ->
         dims=program.dims,
         source=program.text,
         checks=program.checks,
+        facts=program.facts,
     )
 
 

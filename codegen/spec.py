@@ -366,7 +366,8 @@ class Select(KernelSpec):
 @dataclass(frozen=True, slots=True)
 class KernelGraph:
     """The kernels of one operator, in launch order. `args` is the operator's signature (inputs, then results);
-    `workspaces` are the buffers between kernels; `checks` is what must hold of `dims` at a call."""
+    `workspaces` are the buffers between kernels. Of `dims` at a call must hold `facts`, which the proofs assumed (no dim is
+    negative, the `where` clause), and `checks`, which they left over."""
 
     name: str
     specs: tuple[KernelSpec, ...]
@@ -376,6 +377,7 @@ class KernelGraph:
     dims: tuple[str, ...]
     source: str
     checks: tuple[Expr, ...] = ()
+    facts: tuple[Expr, ...] = ()
 
 
 def reads(expr: Expr) -> Iterator[Read]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from uol.backends.abi.workspace import WorkspaceLayout, static_extent, workspace_layout
+from uol.backends.abi.sizes import DimRow, c_text, conditions, dim_rows
+from uol.backends.abi.workspace import symbolic_layout
 from uol.backends.template_folder import template_of
 from uol.codegen.backend import SourceFile
+from uol.codegen.expression_text import expr_text
 from uol.codegen.spec import Arg, KernelGraph
 from uol.ir.types import DTYPES, is_float
 
@@ -18,14 +21,16 @@ ABI_HEADER = "uol_abi.h"
 
 @dataclass(frozen=True, slots=True)
 class TensorRow:
-    """What the launcher expects of one tensor."""
+    """What the launcher expects of one tensor. Sizes and strides as people read them, and in C over `dims`."""
 
     name: str
     dtype: str
     code: str
     element_bytes: int
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
+    shape: tuple[str, ...]
+    strides: tuple[str, ...]
+    c_shape: tuple[str, ...]
+    c_strides: tuple[str, ...]
     role: str
 
 
@@ -37,27 +42,43 @@ class AttrRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Condition:
+    """What must hold of the sizes of a call."""
+
+    text: str
+    c_text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Interface:
-    """The C interface of an operator: what its templates read."""
+    """The C interface of an operator: what its templates read. `dims` are symbolic: sizes that the tensors of a call tell."""
 
     op: str
     source: tuple[str, ...]
     tensors: tuple[TensorRow, ...]
     attrs: tuple[AttrRow, ...]
-    workspace: WorkspaceLayout
+    dims: tuple[DimRow, ...]
+    conditions: tuple[Condition, ...]
+    workspace: str
+    c_workspace: str
 
 
 def interface_of(graph: KernelGraph) -> Interface:
     """The interface of an operator: tensors in the order of its text (inputs, then results), then run-time attributes."""
+    places = {name: f"dims[{i}]" for i, name in enumerate(graph.dims)}
+    _, workspace = symbolic_layout(graph.workspaces)
     return Interface(
         op=graph.name,
         source=tuple(graph.source.splitlines()),
-        tensors=tuple(_tensor(a) for a in graph.args),
+        tensors=tuple(_tensor(a, places) for a in graph.args),
         attrs=tuple(
             AttrRow(s.name, "a float", "UOL_ATTR_FLOAT") if is_float(s.dtype) else AttrRow(s.name, "an integer", "UOL_ATTR_INT")
             for s in graph.scalars
         ),
-        workspace=workspace_layout(graph.workspaces),
+        dims=dim_rows(graph),
+        conditions=tuple(Condition(expr_text(c), c_text(c, places)) for c in conditions(graph)),
+        workspace=expr_text(workspace),
+        c_workspace=c_text(workspace, places),
     )
 
 
@@ -77,13 +98,15 @@ def call_checks(graph: KernelGraph) -> str:
     return template_of(TEMPLATES, "call_checks.j2").render(interface=interface_of(graph))
 
 
-def _tensor(arg: Arg) -> TensorRow:
+def _tensor(arg: Arg, places: Mapping[str, str]) -> TensorRow:
     return TensorRow(
         name=arg.name,
         dtype=arg.dtype,
         code=f"UOL_{arg.dtype.upper()}",
         element_bytes=DTYPES[arg.dtype].bytes,
-        shape=tuple(static_extent(d) for d in arg.shape),
-        strides=tuple(static_extent(s) for s in arg.strides),
+        shape=tuple(map(expr_text, arg.shape)),
+        strides=tuple(map(expr_text, arg.strides)),
+        c_shape=tuple(c_text(d, places) for d in arg.shape),
+        c_strides=tuple(c_text(s, places) for s in arg.strides),
         role="in" if arg.role == "in" else "out",
     )

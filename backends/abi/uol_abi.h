@@ -10,6 +10,9 @@
    stream    the target's stream or queue; the call enqueues on it, allocates nothing and waits for nothing
    workspace device memory of at least uol_<op>_workspace(...) bytes, aligned to UOL_WORKSPACE_ALIGNMENT
 
+   Where an operator is free in some sizes, the shapes of its tensors tell them, and uol_<op>_workspace reads those: `data`
+   may still be NULL there. For tensors that it refuses it gives minus the code.
+
    0 is success; uol_<op>_message explains any other value. A refused call has launched nothing. */
 #ifndef UOL_ABI_H
 #define UOL_ABI_H
@@ -61,7 +64,8 @@ enum {
   UOL_BAD_ATTR_COUNT = 2,
   UOL_BAD_ATTR_KIND = 3,
   UOL_BAD_WORKSPACE = 4,
-  UOL_LAUNCH_FAILED = 5
+  UOL_LAUNCH_FAILED = 5,
+  UOL_BAD_SIZES = 6
 };
 enum { UOL_BAD_POINTER = 0, UOL_BAD_DTYPE = 1, UOL_BAD_NDIM = 2, UOL_BAD_SHAPE = 3, UOL_BAD_STRIDES = 4, UOL_REASONS = 5 };
 #define UOL_BAD_TENSOR(position, reason) (16 + (position) * UOL_REASONS + (reason))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from uol.backends.abi.interface import abi_header, call_checks, interface_of, op_header
+from uol.backends.abi.interface import abi_header, call_checks, op_header
+from uol.backends.abi.workspace import workspace_layout
 from uol.backends.ascendc.machine import C_TYPE
 from uol.backends.ascendc.rendering import template
 from uol.codegen.backend import Device, Kernel, Module, Param, SourceFile
@@ -89,4 +90,4 @@ def _argument(graph: KernelGraph, param: Param) -> str:
     names = [a.name for a in graph.args]
     if param.name in names:
         return f"static_cast<uint8_t*>(tensors[{names.index(param.name)}].data)"
-    return f"static_cast<uint8_t*>(workspace) + {interface_of(graph).workspace.offsets[param.name]}"
+    return f"static_cast<uint8_t*>(workspace) + {workspace_layout(graph.workspaces).offsets[param.name]}"

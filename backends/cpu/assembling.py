@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from uol.backends.abi.interface import abi_header, call_checks, op_header
+from uol.backends.abi.sizes import untold_dims
 from uol.backends.cpu.host import host
 from uol.backends.cpu.runtime import SOURCE as THREADS_SOURCE
 from uol.backends.template_folder import template_of
@@ -39,7 +40,7 @@ def assemble(name: str, graph: KernelGraph, kernels: tuple[Kernel, ...], device:
         f"cc -O2 -shared -fPIC -pthread -o libuol_{graph.name}.so {kernels_file} {graph.name}_host.cpp {THREADS_SOURCE.name}"
     )
     tensor_ir = SourceFile(tensor_ir_file, _tensor_ir(graph, kernels))
-    if graph.dims:  # a caller in C knows sizes, and a bundle is made for them; in this process dims are arguments
+    if untold_dims(graph):  # then there is no launcher; within this process dims are arguments
         return Module(name, device.name, graph, kernels, tensor_ir, (SourceFile(kernels_file, text),), build)
     launcher = template_of(TEMPLATES, "host_file.j2").render(
         op=graph.name,
@@ -49,8 +50,9 @@ def assemble(name: str, graph: KernelGraph, kernels: tuple[Kernel, ...], device:
         checks=call_checks(graph),
         entry=entry_symbol(graph),
         parallel="__TVMBackendParallelLaunch" in text,
-        signature=", ".join([*["void*"] * (len(graph.args) + 1), *(C_SCALARS[s.dtype] for s in graph.scalars)]),
-        arguments=", ".join([*(f"tensors[{i}].data" for i in range(len(graph.args))), "workspace", *_attributes(graph)]),
+        signature=", ".join(_signature(graph)),
+        arguments=", ".join(_arguments(graph)),
+        dims=len(graph.dims),
     )
     files = (
         SourceFile(kernels_file, text),
@@ -73,5 +75,12 @@ def _tensor_ir(graph: KernelGraph, kernels: tuple[Kernel, ...]) -> str:
     return "\n".join([*head, *(f"\n{k.text}" for k in kernels)])
 
 
-def _attributes(graph: KernelGraph) -> list[str]:
-    return [f"({C_SCALARS[s.dtype]})attrs[{i}].value.{'f' if is_float(s.dtype) else 'i'}" for i, s in enumerate(graph.scalars)]
+def _signature(graph: KernelGraph) -> list[str]:
+    return [*["void*"] * (len(graph.args) + 1), *(C_SCALARS[s.dtype] for s in graph.scalars), *["int64_t"] * len(graph.dims)]
+
+
+def _arguments(graph: KernelGraph) -> list[str]:
+    pointers = [f"tensors[{i}].data" for i in range(len(graph.args))]
+    fields = ["f" if is_float(s.dtype) else "i" for s in graph.scalars]
+    values = [f"({C_SCALARS[s.dtype]})attrs[{i}].value.{fields[i]}" for i, s in enumerate(graph.scalars)]
+    return [*pointers, "workspace", *values, *(f"dims[{i}]" for i in range(len(graph.dims)))]

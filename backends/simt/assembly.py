@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from uol.backends.abi.interface import abi_header, call_checks, interface_of, op_header
+from uol.backends.abi.interface import abi_header, call_checks, op_header
+from uol.backends.abi.workspace import workspace_layout
 from uol.backends.simt.c_types import COMPUTE, STORAGE
 from uol.backends.simt.rendering import template
 from uol.backends.simt.target import Target
@@ -82,5 +83,5 @@ def _argument(graph: KernelGraph, param: Param) -> str:
     names = [a.name for a in graph.args]
     if param.name in names:
         return f"{pointer}tensors[{names.index(param.name)}].data"
-    offset = interface_of(graph).workspace.offsets[param.name]
+    offset = workspace_layout(graph.workspaces).offsets[param.name]
     return f"{pointer}((char*)workspace + {offset})"
