@@ -12,7 +12,8 @@ from random import Random
 
 from uol.ir.errors import ShapeError
 from uol.ir.syntax import Attribute, Op
-from uol.named_binding import bind_names, free_dims
+from uol.named_binding import bind_names
+from uol.named_dims import free_dims
 from uol.ops.workloads import Extent, Workload
 
 SIZES = (1, 2, 3, 4, 5, 7, 8, 9, 12, 16, 17, 31, 33, 65)

@@ -22,7 +22,8 @@ from uol.ir.nodes import Program, Tensor
 from uol.ir.rounding import round_to
 from uol.ir.storage import decode
 from uol.ir.syntax import Op
-from uol.named_binding import bind_names, free_dims
+from uol.named_binding import bind_names
+from uol.named_dims import free_dims
 from uol.ops.inputs import make_inputs
 from uol.ops.references.gradients import forward_of
 from uol.ops.workloads import Workload

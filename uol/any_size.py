@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 
-from uol.codegen.dim_values import value_at
+from uol.codegen.dim_values import over_dims, value_at
 from uol.compiler import Compiled
 from uol.ir.errors import UolError
+from uol.open_instance import OpenInstance, opened
 from uol.pipeline import module_of
 from uol.request import Request
 
@@ -21,17 +22,21 @@ class KernelsOfAnySize:
     def find(self, request: Request, varying: frozenset[str]) -> Compiled | None:
         """The kernel with the dims `varying` as arguments. None where the target has no such kernels, tensors lie in another
         way than row-major (strides would be arguments, too), or something holds of these sizes alone."""
-        if not varying or request.layouts or not request.target.backend.capability.symbolic_dims:
-            return None
-        open_request = replace(request, free=varying)
         instance = request.instance
+        if isinstance(instance, OpenInstance) or not varying or request.layouts:
+            return None
+        if not request.target.backend.capability.symbolic_dims:
+            return None
+        open_request = replace(request, instance=opened(instance, varying))
         fixed = (instance.types, instance.ranks, open_request.dims, instance.attrs)
         key = (request.target.name, varying, *(tuple(sorted(part.items())) for part in fixed))
         if key not in self.known:
             self.known[key] = _compiled(open_request)
         found = self.known[key]
-        holds = found is not None and all(value_at(c, instance.flat_dims) for c in found.module.graph.checks)
-        return found if holds else None
+        if found is None:
+            return None
+        graph = found.module.graph
+        return found if all(value_at(c, instance.flat_dims) for c in over_dims(graph.checks, graph.dims)) else None
 
 
 def _compiled(request: Request) -> Compiled | None:

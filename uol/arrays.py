@@ -38,9 +38,9 @@ def by_name(op: str, args: tuple[Arg, ...], given: Mapping[str, Array]) -> dict[
     return {name: given[name] for name in names}
 
 
-def require_fit(op: str, arg: Arg, array: Array) -> None:
-    """Raises ShapeError where an array is not of the type, shape or strides that the kernel was made for."""
-    wanted, shape = np.dtype(STORAGE[arg.dtype]), static_sizes(arg.shape)
+def require_type(op: str, arg: Arg, array: Array) -> None:
+    """Raises ShapeError where an array is none, or not of the type that the kernel was made for."""
+    wanted = np.dtype(STORAGE[arg.dtype])
     if not isinstance(array, np.ndarray):
         raise ShapeError(f"{op}: {arg.name} is a {type(array).__name__}, not a numpy array", hint="write np.asarray(...)")
     if array.dtype != wanted:
@@ -48,6 +48,11 @@ def require_fit(op: str, arg: Arg, array: Array) -> None:
         hint = f"uol.ir.storage.encode({arg.name}, {arg.dtype!r})" if patterns else f"{arg.name}.astype({str(wanted)!r})"
         kind = f"bit patterns of {arg.dtype}, {wanted}" if patterns else str(wanted)
         raise ShapeError(f"{op}: {arg.name} is {array.dtype}, the kernel takes {kind}", hint=f"write {hint}")
+
+
+def require_fit(op: str, arg: Arg, array: Array) -> None:
+    """Raises ShapeError where an array is not of the shape or strides that the kernel was made for."""
+    shape = static_sizes(arg.shape)
     if array.shape != shape:
         hint = "compile for these dims"
         raise ShapeError(f"{op}: {arg.name} has the shape {array.shape}, the kernel takes {shape}", hint=hint)

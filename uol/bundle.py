@@ -22,8 +22,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from uol import bundle_selftest
+from uol.backends.abi.sizes import untold_dims
 from uol.compiler import Compiled
-from uol.ir.errors import MissingToolError, ResourceError
+from uol.ir.errors import MissingToolError, ResourceError, ShapeError
 from uol.manifest import Json, manifest
 from uol.pipeline import artifact_of
 
@@ -32,7 +33,10 @@ MANIFEST = "manifest.json"
 
 def write_bundles(compiled: Sequence[Compiled], path: Path, conformance: Mapping[str, Json] | None = None) -> list[Path]:
     """Writes one folder a target below `path` and gives the folders. `conformance` holds results by target, for the
-    manifests. Raises ResourceError where the place cannot be written or holds something else; then nothing is left.
+    manifests. Dims that are open are told by the shapes of the tensors that a caller in C passes.
+
+    Raises ResourceError where the place cannot be written or holds something else, ShapeError for an open dim that is no
+    tensor's size by itself; then nothing is left.
     """
     contents = [_contents(c, (conformance or {}).get(c.request.target.name)) for c in compiled]
     places = [path / bundle_name(c) for c in compiled]
@@ -61,6 +65,11 @@ def bundle_name(compiled: Compiled) -> str:
 
 def _contents(compiled: Compiled, conformance: Json | None) -> dict[str, bytes]:
     module = compiled.module
+    if untold := untold_dims(module.graph):
+        raise ShapeError(
+            f"{module.graph.name}: no tensor has {untold[0]} as a size by itself, so a caller in C cannot tell it",
+            hint=f"give it a size in a bundle, for example {untold[0]}=64",
+        )
     texts = {file.name: file.text for file in (module.device, *module.host)}
     what = f"{module.graph.name} for {module.backend}:{module.device_name}"
     texts["build.sh"] = f"#!/bin/sh\n# Builds {what}.\nset -eu\n{module.build}\n"

@@ -8,22 +8,25 @@ from functools import cached_property
 from os import PathLike
 from pathlib import Path
 
-from uol.arrays import Array, by_name, by_position, empty_result, require_fit
+from uol.arrays import Array, by_name, by_position
 from uol.attributes import typed_attribute
+from uol.buffers import buffers_of
 from uol.catalogue import find_operator
 from uol.checking import with_checks
 from uol.codegen.backend import Module
 from uol.codegen.spec import Arg
 from uol.expected import require_kind, require_names
 from uol.explain import Explanation
-from uol.ir.errors import ShapeError
+from uol.ir.errors import ShapeError, UolError
 from uol.ir.syntax import Op
 from uol.layouts import checked_strides
-from uol.named_binding import Size, bind_names
+from uol.named_binding import bind_open_names, missing_sizes
+from uol.named_dims import Size
+from uol.open_instance import OpenInstance
 from uol.pipeline import artifact_of, module_of
 from uol.registration import Operator
 from uol.request import Request, Strides
-from uol.targets import resolve_target
+from uol.targets import Target, resolve_target
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class Compiled:
 
     @property
     def inputs(self) -> tuple[Arg, ...]:
-        """The inputs in the order of the operator's text, with dtype, shape and strides."""
+        """The inputs in the order of the operator's text, with dtype, shape and strides (expressions where a dim is open)."""
         return tuple(a for a in self.module.graph.args if a.role == "in")
 
     def explain(self) -> Explanation:
@@ -58,19 +61,17 @@ class Compiled:
         return write_bundles([self], Path(path))[0]
 
     def run(self, buffers: Mapping[str, Array], **attributes: int | float) -> dict[str, Array]:
-        """The results by name, from numpy arrays by name. Run-time attributes may be given anew.
+        """The results by name, from numpy arrays by name. Run-time attributes may be given anew; dims that were left open have
+        the sizes that the arrays tell.
 
-        Raises ShapeError for arrays that the kernel was not made for, ToolchainError where the target's compiler or
-        device is missing.
+        Raises ShapeError for arrays that the kernel was not made for, or that do not agree, ToolchainError where the target's
+        compiler or device is missing.
         """
         graph = self.module.graph
         require_names(buffers, "the argument of run", 'write run({"x": array, ...})')
-        arrays = by_name(graph.name, self.inputs, buffers)
-        for arg in self.inputs:
-            require_fit(graph.name, arg, arrays[arg.name])
-        results = {a.name: empty_result(a) for a in graph.args if a.role == "out"}
-        self.loaded(*arrays.values(), *results.values(), *self.scalars(attributes))
-        return results
+        found = buffers_of(self.request.instance, graph, by_name(graph.name, self.inputs, buffers))
+        self.loaded(*found.inputs, *found.results.values(), *self.scalars(attributes), *found.sizes)
+        return dict(found.results)
 
     def __call__(self, *arrays: Array, **attributes: int | float) -> Array | tuple[Array, ...]:
         """The result (or results, in order) from numpy arrays in the order of the operator's text."""
@@ -80,8 +81,8 @@ class Compiled:
 
     @cached_property
     def loaded(self) -> Callable[..., None]:
-        """The callable on inputs, results and run-time attributes, in the operator's order. Nothing is checked but, in
-        checked mode, the values."""
+        """The callable on inputs, results, run-time attributes and the sizes of open dims, in the operator's order. Nothing is
+        checked but, in checked mode, the values."""
         kernel = self.request.target.backend.load(artifact_of(self.request, self.module))
         return with_checks(kernel, self.request, self.module.graph)
 
@@ -112,23 +113,47 @@ def compile(
     op       a name, what `uol.op` gave, or an operator that was parsed
     target   `backend` or `backend:device`: "cpu", "cuda", "hip:mi250x"
     dtype    for every type variable ("f16"), or one by one ({"T": "f16", "U": "f32"}); f32 where nothing is said
-    dims     sizes by name; a pack `*S` takes a tuple
+    dims     sizes by name; a pack `*S` takes a tuple. A dim that is left out, or None, is open: an argument of the kernels,
+             which are compiled once for all its sizes, where the target has such kernels (the CPU). A pack that is left
+             out has any number of dims; `(None, 64)` has two, the first one open
     attrs    attributes by name; the rest have their defaults
-    strides  element strides of inputs and results by name; row-major where nothing is said
+    strides  element strides of inputs and results by name; row-major where nothing is said, and where a dim is open
 
-    Raises UolError for an unknown operator or target, TypeCheckError for a dtype, ShapeError for dims and attributes.
+    Raises UolError for an unknown operator or target, TypeCheckError for a dtype, ShapeError for dims and attributes, for an
+    open dim on a target that needs every size, and for one that no input's shape tells. BoundsError where an access is not
+    in range for every size.
 
     >>> k = compile("softmax", "cuda", "f16", {"S": 4096, "C": 1024})
     >>> print(k.source)
+    >>> k = compile("softmax", dims={"C": 1024})        # k(x) for an x of any shape whose last dim is 1024
     """
     operator = _operator(op)
     resolved = resolve_target(require_kind(target, str, "target", "a name", 'write target="hip:mi250x"'))
     sizes = {} if dims is None else require_names(dims, "dims", 'write dims={"C": 64}')
     attributes = {} if attrs is None else require_names(attrs, "attrs", 'write attrs={"stride": 2}')
     layouts = {} if strides is None else require_names(strides, "strides", 'write strides={"x": (64, 1)}')
-    instance = bind_names(operator, dtype, sizes, attributes)
+    instance = bind_open_names(operator, dtype, sizes, attributes)
+    if isinstance(instance, OpenInstance):
+        return compile_open(instance, resolved, layouts)
     request = Request(instance, resolved, checked_strides(instance, layouts))
     return Compiled(request, module_of(request))
+
+
+def compile_open(instance: OpenInstance, target: Target, layouts: Mapping[str, object]) -> Compiled:
+    """An operator with open dims. Raises ShapeError where the target, or what else is asked for, needs every size."""
+    if not target.backend.capability.symbolic_dims:
+        raise missing_sizes(instance, f"kernels for {target.name} are made for their sizes")
+    if layouts:
+        raise missing_sizes(instance, "strides are numbers, so tensors that have them need every size")
+    instance.require_told()
+    request = Request(instance, target)
+    try:
+        return Compiled(request, module_of(request))
+    except UolError as error:
+        names = instance.open_dims
+        advice = f"it is asked of every size of {', '.join(names)}; give those for which it holds, for example {names[0]}=64"
+        error.hint = f"{error.hint}; {advice}" if error.hint else advice
+        raise
 
 
 def _operator(op: object) -> Op:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from math import prod
 
 from uol.codegen.backend import Kernel, Module
+from uol.codegen.fold_constants import folded
+from uol.codegen.index import ZERO, add, product
 from uol.codegen.spec import Arg, Attention, Contract, Pack, Select
 from uol.codegen.steps import steps_of
-from uol.ir.types import DTYPES
-from uol.static_sizes import static_sizes
+from uol.ir.nodes import Call, Const, Expr
+from uol.ir.types import DTYPES, INDEX
+from uol.static_sizes import size_json, size_text
 from uol.typed_text import arg_lines, arg_text, spec_lines
 
 Json = dict[str, object]
@@ -26,7 +29,7 @@ class Explanation:
         kernels = "one kernel" if len(module.kernels) == 1 else f"{len(module.kernels)} kernels"
         lines = [*_numbered(graph.source), "", f"{graph.name} on {module.backend}:{module.device_name}: {kernels}"]
         lines += arg_lines(graph.args)
-        lines += [f"  workspace {arg_text(arg)}  ({size_bytes(arg):,} bytes between kernels)" for arg in graph.workspaces]
+        lines += [f"  workspace {arg_text(a)}  ({size_text(size_bytes(a))} bytes between kernels)" for a in graph.workspaces]
         for number, kernel in enumerate(module.kernels, 1):
             lines += ["", f"{number}. {kernel.name}: {_what(kernel)}", *(f"  {line}" for line in spec_lines(kernel.spec))]
             lines += [f"  schedule  {kernel.schedule.describe()}", f"  launch    {_launch(kernel)}"]
@@ -40,7 +43,7 @@ class Explanation:
             "source": graph.source,
             "arguments": [arg_json(a) for a in graph.args],
             "workspaces": [arg_json(a) for a in graph.workspaces],
-            "packed_bytes": sum(size_bytes(a) for k in self.module.kernels if isinstance(k.spec, Pack) for a in _results(k)),
+            "packed_bytes": size_json(_sum(k for k in self.module.kernels if isinstance(k.spec, Pack))),
             "kernels": [kernel_json(k) for k in self.module.kernels],
             "build": self.module.build,
         }
@@ -65,20 +68,28 @@ def arg_json(arg: Arg) -> Json:
     return {
         "name": arg.name,
         "dtype": arg.dtype,
-        "shape": list(static_sizes(arg.shape)),
-        "strides": list(static_sizes(arg.strides)),
+        "shape": list(map(size_json, arg.shape)),
+        "strides": list(map(size_json, arg.strides)),
         "role": arg.role,
-        "bytes": size_bytes(arg),
+        "bytes": size_json(size_bytes(arg)),
     }
 
 
-def size_bytes(arg: Arg) -> int:
+def size_bytes(arg: Arg) -> Expr:
     """Bytes of a tensor's elements (each once, whatever its strides)."""
-    return prod(static_sizes(arg.shape)) * DTYPES[arg.dtype].bytes
+    return folded(Call("*", (product(arg.shape), Const(DTYPES[arg.dtype].bytes)), INDEX))
 
 
 def _numbered(source: str) -> list[str]:
     return [f"{number:4} | {line}" for number, line in enumerate(source.splitlines(), 1)]
+
+
+def _sum(kernels: Iterable[Kernel]) -> Expr:
+    """Bytes that kernels write."""
+    total: Expr = ZERO
+    for arg in (a for k in kernels for a in _results(k)):
+        total = add(total, size_bytes(arg))
+    return total
 
 
 def _results(kernel: Kernel) -> list[Arg]:
@@ -97,8 +108,7 @@ def _lines(kernel: Kernel) -> list[int]:
 def _what(kernel: Kernel) -> str:
     lines = _lines(kernel)
     if isinstance(kernel.spec, Pack):
-        moved = sum(size_bytes(a) for a in _results(kernel))
-        return f"copies {moved:,} bytes into the layout that a later kernel wants"
+        return f"copies {size_text(_sum([kernel]))} bytes into the layout that a later kernel wants"
     fused = "line " if len(lines) == 1 else f"{len(lines)} statements in one kernel, lines "
     return fused + ", ".join(map(str, lines))
 

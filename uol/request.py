@@ -1,4 +1,5 @@
-"""What is asked of the compiler: an operator at fixed types and dims, for a target, with its tensors laid out so."""
+"""What is asked of the compiler: an operator at fixed types and dims (some may be open), for a target, with its tensors laid
+out so."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from uol.cache import Key
 from uol.catalogue import callees
 from uol.instance import Instance
 from uol.ir.printer import print_op
+from uol.open_instance import OpenInstance
 from uol.targets import Target
 
 Strides = tuple[int, ...]
@@ -17,13 +19,12 @@ Strides = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """`layouts` gives element strides of inputs and results by name; a tensor that is not named is row-major. `free` names
-    the dims that are arguments of the kernels, whatever they are in the instance."""
+    """`layouts` gives element strides of inputs and results by name; a tensor that is not named is row-major. Dims that are
+    open in the instance are arguments of the kernels."""
 
-    instance: Instance
+    instance: Instance | OpenInstance
     target: Target
     layouts: Mapping[str, Strides] = field(default_factory=dict)
-    free: frozenset[str] = frozenset()
 
     def key(self, stage: str) -> Key:
         """The cache key of one stage ("module": the text; "binary": what the target's compiler made of it).
@@ -54,7 +55,7 @@ class Request:
     @property
     def dims(self) -> dict[str, int]:
         """The dims that kernels are made for."""
-        return {name: size for name, size in self.instance.flat_dims.items() if name not in self.free}
+        return self.instance.flat_dims
 
     @property
     def compile_time_attributes(self) -> dict[str, int]:

@@ -18,6 +18,8 @@ from uol.ir.syntax import Expr, Name, Op, Pack, Param
 from uol.ir.types import resolved
 
 Shape = Sequence[int]
+MADE_FOR = "the kernel"
+"""What has the sizes that are given beside the tensors."""
 
 
 def bind_tensors(
@@ -26,13 +28,15 @@ def bind_tensors(
     dtypes: Mapping[str, str],
     attrs: Mapping[str, int | float],
     result_types: Mapping[str, str] | None = None,
+    fixed: Mapping[str, int] | None = None,
 ) -> Instance:
-    """The operator at these inputs. `result_types` gives the type variables that no input has (the target of a cast).
+    """The operator at these inputs. `result_types` gives the type variables that no input has (the target of a cast), `fixed`
+    the dims that a kernel was made for.
 
     Raises TypeCheckError or ShapeError, naming both tensors where two do not fit together.
     """
     types = _bind_types(op, dtypes, result_types or {})
-    sizes = _Sizes(op)
+    sizes = _Sizes(op, dict(fixed or {}), owners=dict.fromkeys(fixed or {}, MADE_FOR))
     for param in op.params:
         sizes.take(param, tuple(shapes[param.name]))
     for param in op.params:
@@ -124,7 +128,8 @@ class _Sizes:
         first = self.owners.setdefault(name, param.name)
         if known != size:
             message = f"{self.op.name}: {name} is {known} in {first}, but {size} in {param.name}"
-            raise ShapeError(message, hint=f"{param.name}[{', '.join(map(print_expr, param.dims))}]")
+            advice = f"; compile for {name}={size}, or leave {name} open" if first == MADE_FOR else ""
+            raise ShapeError(message, hint=f"{param.name}[{', '.join(map(print_expr, param.dims))}]{advice}")
 
     def _broadcast(self, param: Param, name: str, sizes: tuple[int, ...]) -> None:
         known = self.packs.get(name)
