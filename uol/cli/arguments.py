@@ -8,7 +8,7 @@ from pathlib import Path
 from uol.catalogue import find_operator
 from uol.ir.errors import ResourceError, ShapeError
 from uol.ir.syntax import Op
-from uol.named_binding import Size
+from uol.named_dims import Size
 from uol.registration import op as register
 
 
@@ -26,7 +26,8 @@ def read_operator(name: str) -> Op:
 
 
 def read_dims(parts: list[str]) -> dict[str, Size]:
-    """`["N=1,C=64", "S=8x128"]` -> `{"N": 1, "C": 64, "S": (8, 128)}`; `S=` is a pack of no dims."""
+    """`["N=1,C=64", "S=8x128"]` -> `{"N": 1, "C": 64, "S": (8, 128)}`; `S=` is a pack of no dims, `S=_x64` one whose first
+    dim is open."""
     return {name: _size(name, text) for name, text in _pairs(parts, "dims", "N=1,C=64").items()}
 
 
@@ -51,7 +52,7 @@ def _pairs(parts: list[str], what: str, example: str) -> Mapping[str, str]:
 
 def _size(name: str, text: str) -> Size:
     try:
-        sizes = tuple(int(part) for part in text.split("x")) if text else ()
+        sizes = tuple(None if part == "_" else int(part) for part in text.split("x")) if text else ()
     except ValueError:
         hint = f"write {name}=64, or {name}=8x128 for a pack of dims"
         raise ShapeError(f"the size of {name} is {text!r}, not a whole number", hint=hint) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -13,10 +14,16 @@ from uol.catalogue import catalogue
 from uol.cli.options import JsonOption
 from uol.cli.output import print_json, print_text, working
 from uol.compiler import Compiled, compile
+from uol.instance import Instance
 from uol.ir.errors import ResourceError, UolError
 from uol.ir.parser import parse
+from uol.open_instance import OpenInstance
+from uol.sample_sizes import sample_instances
 
 DeviceOption = Annotated[bool, typer.Option("--device", help="Run on the device instead of in the twin.")]
+
+SAMPLES = 3
+"""Choices of sizes on which a kernel with open dims is run."""
 
 NOT_A_MANIFEST = (KeyError, ValueError, AttributeError, TypeError)
 """What reading JSON of another form, or no JSON, raises."""
@@ -55,8 +62,14 @@ def check_kernels(folder: Path, *, on_device: bool = False) -> list[str]:
     text = folder / compiled.module.device.name
     if not text.is_file() or text.read_text() != compiled.source:
         return [f"this uol does not generate the text of {text.name}: the bundle is of another version"]
-    trial = try_compiled(compiled, in_twin=False if on_device else None)
-    return [] if trial.passed else [trial.failure]
+    trials = [try_compiled(compiled, in_twin=False if on_device else None, instance=at) for at in _sizes_of(compiled)]
+    return [f"{trial.failure}{trial.at}" for trial in trials if not trial.passed]
+
+
+def _sizes_of(compiled: Compiled) -> list[Instance]:
+    """Where dims are open, some of the sizes that they may have."""
+    instance = compiled.request.instance
+    return list(islice(sample_instances(instance), SAMPLES)) if isinstance(instance, OpenInstance) else [instance]
 
 
 def _compiled_of(folder: Path) -> Compiled:
@@ -66,7 +79,7 @@ def _compiled_of(folder: Path) -> Compiled:
         for text in (*manifest["callees"], manifest["text"]):
             for op in parse(text, "manifest.json"):
                 catalogue().add(op)
-        packs = {name: tuple(sizes) for name, sizes in manifest["packs"].items()}
+        packs = {name: None if sizes is None else tuple(sizes) for name, sizes in manifest["packs"].items()}
         strides = {name: tuple(each) for name, each in manifest["layouts"].items()}
         dims = {**manifest["dims"], **packs}
         return compile(

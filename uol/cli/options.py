@@ -9,7 +9,8 @@ import typer
 OpArgument = Annotated[str, typer.Argument(metavar="OP", help="An operator of `uol list`, or a .uol file.")]
 TargetOption = Annotated[str, typer.Option("--target", "-t", help="backend or backend:device, for example cuda or hip:mi250x.")]
 DtypeOption = Annotated[str, typer.Option("--dtype", help="f32, f16, ...; for several type variables T=f16,U=f32.")]
-DimsOption = Annotated[list[str], typer.Option("--dims", "-d", help="Sizes: N=1,C=64. A pack of dims: S=8x128; none: S=")]
+DIMS_HELP = "Sizes: N=1,C=64. A pack of dims: S=8x128; none: S=. What is left out, or _, is open (CPU)."
+DimsOption = Annotated[list[str], typer.Option("--dims", "-d", help=DIMS_HELP)]
 AttrsOption = Annotated[list[str], typer.Option("--attrs", "-a", help="Attributes: stride=2,pad=1.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of the inputs.")]

@@ -7,7 +7,7 @@ check of the twin on.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from uol.compiler import Compiled
 from uol.conformance.comparison import Comparison
@@ -15,9 +15,12 @@ from uol.conformance.contracts import contract
 from uol.conformance.enclosure import enclose
 from uol.conformance.twin_check import compare_result, has_twin
 from uol.explain import Json
+from uol.instance import Instance
 from uol.ir.storage import decode, encode
+from uol.open_instance import OpenInstance
 from uol.ops.inputs import Array, make_inputs
 from uol.pipeline import program_of
+from uol.sample_sizes import sample_instances
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,12 @@ class Trial:
     comparisons: Mapping[str, Comparison]
     findings: tuple[str, ...]
     means: Mapping[str, float]
+    sizes: Mapping[str, int]
+
+    @property
+    def at(self) -> str:
+        """The sizes that open dims had; empty where none is open."""
+        return f", at {', '.join(f'{name} = {size}' for name, size in self.sizes.items())}" if self.sizes else ""
 
     @property
     def passed(self) -> bool:
@@ -49,6 +58,7 @@ class Trial:
             "target": self.target,
             "place": self.place,
             "seed": self.seed,
+            "sizes": dict(self.sizes),
             "passed": self.passed,
             "failure": self.failure,
             "results": results,
@@ -56,7 +66,7 @@ class Trial:
         }
 
     def __str__(self) -> str:
-        lines = [f"{self.op} on {self.target}, {self.place}, seed {self.seed}"]
+        lines = [f"{self.op} on {self.target}, {self.place}, seed {self.seed}{self.at}"]
         for name, c in self.comparisons.items():
             verdict = "within the contract" if c.ok else f"FAILED: {c.reason}"
             lines.append(f"  {name}: {c.elements:,} elements, mean {self.means[name]:.6g}: {verdict}")
@@ -66,12 +76,21 @@ class Trial:
         return "\n".join([*lines, *(f"  finding: {f}" for f in self.findings)])
 
 
-def try_compiled(compiled: Compiled, *, seed: int = 0, in_twin: bool | None = None) -> Trial:
-    """Runs on random inputs made from `seed`. `in_twin`: None lets the target decide.
+def try_compiled(
+    compiled: Compiled, *, seed: int = 0, in_twin: bool | None = None, instance: Instance | None = None
+) -> Trial:
+    """Runs on random inputs made from `seed`. `in_twin`: None lets the target decide. `instance` gives sizes to dims that are
+    open; where it does not, they have the first that the operator admits.
 
     Raises ToolchainError where a tool that the run needs is missing.
     """
-    program = program_of(compiled.request)
+    request = compiled.request
+    sizes: dict[str, int] = {}
+    if isinstance(request.instance, OpenInstance):
+        at = next(sample_instances(request.instance)) if instance is None else instance
+        sizes = {name: at.flat_dims[name] for name in request.instance.open_dims}
+        request = replace(request, instance=at)
+    program = program_of(request)
     values = make_inputs(program, "random", seed)
     dtypes = {t.name: t.dtype for t in program.tensors.values()}
     buffers = {name: encode(array, dtypes[name]) for name, array in values.items()}
@@ -82,7 +101,7 @@ def try_compiled(compiled: Compiled, *, seed: int = 0, in_twin: bool | None = No
     comparisons = {t.name: compare_result(t, outputs.get(t.name), admitted) for t in program.by_role("out")}
     means = {name: float(decode(array, dtypes[name]).mean()) if array.size else 0.0 for name, array in outputs.items()}
     place = "in its twin" if twin else "run here"
-    return Trial(program.name, compiled.request.target.name, place, seed, comparisons, findings, means)
+    return Trial(program.name, compiled.request.target.name, place, seed, comparisons, findings, means, sizes)
 
 
 def _run_in_twin(

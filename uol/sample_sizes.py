@@ -1,0 +1,53 @@
+"""Sizes for dims that are open, on which a kernel is tried: small ones that the operator admits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice, product
+
+from uol.instance import Instance
+from uol.ir.errors import ShapeError
+from uol.open_instance import OpenInstance, OpenSize
+
+SIZES = (7, 12, 33, 4, 64, 2, 1)
+"""Odd ones, one beyond a vector, and multiples of what sizes are often divided by."""
+
+ATTEMPTS = 2000
+
+
+def sample_instances(instance: OpenInstance) -> Iterator[Instance]:
+    """The operator at sizes that its `where` clause admits: first with one size for all that is open (as matrices and
+    channels that must agree want it), then with every choice of them. Raises ShapeError where none of them fit."""
+    known = [size for size in instance.flat_dims.values() if size]
+    candidates = tuple(dict.fromkeys((*SIZES, *known)))
+    count = len(instance.open_dims)
+    choices = (*((size,) * count for size in candidates), *islice(product(candidates, repeat=count), ATTEMPTS))
+    found = False
+    for choice in dict.fromkeys(choices):
+        at = _with_sizes(instance, iter(choice))
+        if _is_admitted(at):
+            found = True
+            yield at
+    if not found:
+        names = ", ".join(instance.open_dims)
+        hint = f"give sizes, for example {instance.open_dims[0]}=64"
+        raise ShapeError(f"{instance.op.name}: no sizes for {names} were found that the operator admits", hint=hint)
+
+
+def _with_sizes(instance: OpenInstance, sizes: Iterator[int]) -> Instance:
+    def closed(size: OpenSize) -> int:
+        return next(sizes) if size is None else size
+
+    dims = {name: closed(size) for name, size in instance.dims.items()}
+    packs = {name: tuple(map(closed, given if given is not None else (None,))) for name, given in instance.packs.items()}
+    return Instance(instance.op, instance.types, dims, packs, instance.attrs)
+
+
+def _is_admitted(instance: Instance) -> bool:
+    try:
+        instance.require_where()
+        for param in (*instance.op.params, *instance.op.results):
+            instance.shape(param)
+    except ShapeError:
+        return False
+    return True
