@@ -17,7 +17,7 @@ from uol.codegen.backend import Module
 from uol.codegen.spec import Arg
 from uol.expected import require_kind, require_names
 from uol.explain import Explanation
-from uol.ir.errors import ShapeError, UolError
+from uol.ir.errors import BoundsError, ResourceError, ShapeError
 from uol.ir.syntax import Op
 from uol.layouts import checked_strides
 from uol.named_binding import bind_open_names, missing_sizes
@@ -149,7 +149,7 @@ def compile_open(instance: OpenInstance, target: Target, layouts: Mapping[str, o
     request = Request(instance, target)
     try:
         return Compiled(request, module_of(request))
-    except UolError as error:
+    except (BoundsError, ShapeError, ResourceError) as error:
         names = instance.open_dims
         advice = f"it is asked of every size of {', '.join(names)}; give those for which it holds, for example {names[0]}=64"
         error.hint = f"{error.hint}; {advice}" if error.hint else advice

@@ -1,0 +1,192 @@
+"""A bundle whose dims are open: one library for all sizes, which the shapes of the tensors tell."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import uol
+
+pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler to build a bundle with")
+
+F = torch.nn.functional
+BAD_COUNT, BAD_WORKSPACE, BAD_SIZES = 1, 4, 6
+POINTER, NDIM, SHAPE, STRIDES = 0, 2, 3, 4
+
+
+def bad_tensor(position: int, reason: int) -> int:
+    """UOL_BAD_TENSOR of uol_abi.h."""
+    return 16 + position * 5 + reason
+
+
+class Tensor(ctypes.Structure):
+    """uol_tensor of uol_abi.h."""
+
+    _fields_ = (
+        ("data", ctypes.c_void_p),
+        ("shape", ctypes.POINTER(ctypes.c_int64)),
+        ("strides", ctypes.POINTER(ctypes.c_int64)),
+        ("ndim", ctypes.c_int32),
+        ("dtype", ctypes.c_int32),
+    )
+
+
+class Attribute(ctypes.Structure):
+    """uol_attr of uol_abi.h."""
+
+    _fields_ = (("kind", ctypes.c_int32), ("value", ctypes.c_double))
+
+
+class Library:
+    """The functions of a bundle that was built by its build.sh."""
+
+    def __init__(self, folder: Path, op: str, *attributes: float) -> None:
+        done = subprocess.run(["sh", "build.sh"], cwd=folder, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        functions = ctypes.CDLL(str(folder / f"libuol_{op}.so"))
+        self.function, self.size, self.text = (getattr(functions, f"uol_{op}{end}") for end in ("", "_workspace", "_message"))
+        self.size.restype, self.text.restype = ctypes.c_int64, ctypes.c_char_p
+        self.attributes = (Attribute * len(attributes))(*(Attribute(0, value) for value in attributes))
+
+    def workspace_bytes(self, tensors: Any) -> int:
+        return int(self.size(tensors, len(tensors), self.attributes, len(self.attributes)))
+
+    def call(self, tensors: Any, room: int) -> int:
+        memory = np.zeros(room + 256, np.uint8)
+        place = ctypes.c_void_p(memory.ctypes.data + -memory.ctypes.data % 256)
+        count = len(self.attributes)
+        return int(self.function(None, place, ctypes.c_int64(room), tensors, len(tensors), self.attributes, count))
+
+    def message(self, code: int) -> str:
+        return str(self.text(code).decode())
+
+
+def tensors(*arrays: np.ndarray) -> Any:
+    """Dense tensors of f32."""
+    rows = [Tensor(a.ctypes.data, (ctypes.c_int64 * a.ndim)(*a.shape), None, a.ndim, 1) for a in arrays]
+    return (Tensor * len(rows))(*rows)
+
+
+def seeded(*size: int) -> np.ndarray:
+    return np.random.default_rng(sum(size)).standard_normal(size).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def softmax(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Library]:
+    folder = uol.compile("softmax", dims={"C": 40}).bundle(tmp_path_factory.mktemp("build"))
+    return folder, Library(folder, "softmax")
+
+
+@pytest.fixture(scope="module")
+def group_norm(tmp_path_factory: pytest.TempPathFactory) -> Library:
+    """An operator with buffers between its kernels, a condition on its sizes, and a run-time attribute."""
+    kernel = uol.compile("group_norm", attrs={"groups": 2})
+    assert kernel.module.graph.workspaces
+    return Library(kernel.bundle(tmp_path_factory.mktemp("build")), "group_norm", 1e-5)
+
+
+def test_one_library_is_right_at_every_size(softmax: tuple[Path, Library]) -> None:
+    _, library = softmax
+    for rows in (3, 1, 0, 257):
+        x, y = seeded(rows, 40), np.zeros((rows, 40), np.float32)
+        assert library.workspace_bytes(tensors(x, y)) == 0
+        assert library.call(tensors(x, y), 0) == 0
+        np.testing.assert_allclose(y, F.softmax(torch.from_numpy(x), -1).numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_the_workspace_is_that_of_the_sizes(group_norm: Library) -> None:
+    sizes = []
+    for n, c, s in ((2, 4, 5), (1, 2, 2), (3, 6, 70)):
+        x, gamma, beta, y = seeded(n, c, s), seeded(c), seeded(c)[::-1].copy(), np.zeros((n, c, s), np.float32)
+        given = tensors(x, gamma, beta, y)
+        sizes.append(group_norm.workspace_bytes(given))
+        assert group_norm.call(given, sizes[-1]) == 0
+        expected = F.group_norm(torch.from_numpy(x), 2, *map(torch.from_numpy, (gamma, beta)))
+        np.testing.assert_allclose(y, expected.numpy(), rtol=1e-4, atol=1e-4)
+        assert group_norm.call(given, sizes[-1] - 1) == BAD_WORKSPACE
+    assert sizes[0] == sizes[1] < sizes[2]  # each buffer takes whole blocks of 256 bytes
+    assert sizes[2] % 256 == 0
+    assert sizes[2] >= 2 * 3 * 6 * 70 * 4
+
+
+def test_what_does_not_fit_is_refused(softmax: tuple[Path, Library], group_norm: Library) -> None:
+    _, library = softmax
+
+    def code(x: np.ndarray, y: np.ndarray) -> int:
+        return library.call(tensors(x, y), 0)
+
+    x = seeded(3, 40)
+    for wrong in (seeded(4, 40), seeded(3, 41), seeded(2, 40)):
+        assert code(x, wrong) == bad_tensor(1, SHAPE)
+    assert code(seeded(3, 41), seeded(3, 41)) == bad_tensor(0, SHAPE)
+    assert library.message(bad_tensor(0, SHAPE)) == "x must have the shape [S, 40]"
+    assert code(seeded(40), x) == bad_tensor(0, NDIM)
+    assert library.call(tensors(x), 0) == BAD_COUNT
+    odd = group_norm.workspace_bytes(tensors(seeded(2, 3, 5), seeded(3), seeded(3), seeded(2, 3, 5)))
+    assert odd == -BAD_SIZES
+    assert group_norm.message(BAD_SIZES).startswith("group_norm needs C % 2 == 0, C * S")
+
+
+def test_sizes_that_are_none_are_refused(softmax: tuple[Path, Library]) -> None:
+    _, library = softmax
+    given = tensors(seeded(3, 40), seeded(3, 40))
+    for size in (-1, 2**60, 2**63 - 1):
+        for tensor in given:
+            tensor.shape[0] = size
+        assert library.call(given, 0) == bad_tensor(0, SHAPE)
+        assert library.workspace_bytes(given) == -bad_tensor(0, SHAPE)
+    given[0].shape = None
+    assert library.call(given, 0) == bad_tensor(0, POINTER)
+
+
+def test_strides_are_those_of_the_sizes(softmax: tuple[Path, Library]) -> None:
+    _, library = softmax
+    x, y = seeded(40, 3), np.zeros((3, 40), np.float32)
+    given = tensors(x.T, y)
+    given[0].strides = (ctypes.c_int64 * 2)(1, 3)
+    assert library.call(given, 0) == bad_tensor(0, STRIDES)
+
+
+def test_the_header_says_what_is_open(softmax: tuple[Path, Library]) -> None:
+    folder, _ = softmax
+    header = (folder / "uol_softmax.h").read_text()
+    assert "     S  dim 0 of x\n" in header
+    assert "     0  in  x: f32[S, 40], strides [40, 1]\n" in header
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert (manifest["dims"], manifest["packs"]) == ({"C": 40}, {"S": None})
+    assert manifest["arguments"][0]["shape"] == ["S", 40]
+
+
+def test_the_self_test_runs_the_kernels_at_sizes_of_its_own(softmax: tuple[Path, Library]) -> None:
+    folder, _ = softmax
+    run = subprocess.run([sys.executable, "selftest.py"], cwd=folder, capture_output=True, text=True)
+    assert run.stdout == "passed  files\npassed  files, kernels\n", run.stderr
+    assert run.returncode == 0
+
+
+def test_the_self_test_sees_a_kernel_that_is_right_at_one_size_only(
+    softmax: tuple[Path, Library], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from uol.cli.check_command import check_kernels
+    from uol.compiler import Compiled
+
+    run = Compiled.run
+
+    def wrong(self: Compiled, buffers: dict, **attributes: float) -> dict:
+        found = run(self, buffers, **attributes)
+        found["y"][8:] = 0
+        return found
+
+    monkeypatch.setattr(Compiled, "run", wrong)
+    (failure,) = {f.split(":")[0] for f in check_kernels(softmax[0])}
+    assert failure == "y"
+    assert any(f.endswith("at S = 33") for f in check_kernels(softmax[0]))
