@@ -9,10 +9,16 @@ import pytest
 from command_line import uol
 
 from uol.catalogue import find_operator
+from uol.cli.trial import try_compiled
+from uol.compiler import compile
+from uol.conformance.sweep import types_of
+from uol.instance import Instance
 from uol.ir.errors import ShapeError
 from uol.ir.parser import parse
-from uol.named_binding import bind_open_names
+from uol.named_binding import bind_names, bind_open_names
 from uol.open_instance import OpenInstance
+from uol.ops.texts import names
+from uol.ops.workloads import Workload, workloads_of
 from uol.sample_sizes import sample_instances
 
 pytestmark = pytest.mark.usefixtures("toy")
@@ -43,6 +49,30 @@ def test_a_target_that_needs_every_size_says_so(tmp_path: Path) -> None:
         assert "ShapeError: softmax needs a size for C\n" in result.err
         assert "help: its dims are C; for example C=64; kernels for toy:host are made for their sizes" in result.err
         assert not (tmp_path / "build").exists()
+
+
+def agree(name: str, workload: Workload) -> None:
+    """With every dim open, packs flattened, the results at these sizes are within the contract."""
+    types = types_of(name, ("f32",))[0]
+    trial = try_compiled(compile(name, "cpu", types, attrs=workload.attrs), instance=at(name, types, workload))
+    assert trial.passed, f"{workload}: {trial.failure}"
+
+
+def at(name: str, types: dict[str, str], workload: Workload) -> Instance:
+    return bind_names(find_operator(name), types, workload.dims, workload.attrs)
+
+
+@pytest.mark.parametrize("name", ["argmax", "count_nonzero", "dropout", "embedding", "instance_norm", "l1_loss", "pad2d", "take"])
+def test_no_operator_can_tell_that_a_pack_is_flattened(name: str) -> None:
+    workload = next(w for w in workloads_of(name) if any(isinstance(size, tuple) and len(size) > 1 for size in w.dims.values()))
+    agree(name, workload)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("name", names())
+def test_every_operator_with_every_dim_open(name: str) -> None:
+    for workload in workloads_of(name):
+        agree(name, workload)
 
 
 def samples(name: str, dims: dict, attrs: dict) -> list[dict[str, int]]:

@@ -88,7 +88,8 @@ def try_compiled(
     sizes: dict[str, int] = {}
     if isinstance(request.instance, OpenInstance):
         at = next(sample_instances(request.instance)) if instance is None else instance
-        sizes = {name: at.flat_dims[name] for name in request.instance.open_dims}
+        seen = request.instance.seen_by_kernels(at).flat_dims
+        sizes = {name: seen[name] for name in request.instance.open_dims}
         request = replace(request, instance=at)
     program = program_of(request)
     values = make_inputs(program, "random", seed)
