@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from uol.catalogue import find_operator
 from uol.codegen.backend import ForeachBackend
-from uol.named_binding import bind_names
+from uol.named_binding import bind_open_names
 from uol.pipeline import artifact_of, module_of
 from uol.request import Request
 from uol.targets import Target
@@ -43,8 +43,7 @@ def foreach_kernel(name: str, target: Target, dtype: str, attributes: Mapping[st
     backend = target.backend
     if not isinstance(backend, ForeachBackend):
         return None
-    instance = bind_names(find_operator(name), dtype, {"S": (CHUNK,)}, attributes)
-    request = Request(instance, target, free=frozenset(instance.flat_dims))
+    request = Request(bind_open_names(find_operator(name), dtype, {}, attributes), target)
     module = module_of(request)
     return ForeachKernel(backend.load_foreach(artifact_of(request, module)), tuple(s.name for s in module.graph.scalars))
 
