@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -17,8 +18,8 @@ from uol.ir.counterexample import refuted
 from uol.ir.elimination import Bounds, Elimination
 from uol.ir.intervals import Interval
 from uol.ir.knowledge import Knowledge, is_integral
-from uol.ir.nodes import Call, Expr, Load, Var
-from uol.ir.terms import ONE, Poly, compare, idx
+from uol.ir.nodes import Call, Const, Expr, Load, Var
+from uol.ir.terms import ONE, ZERO, Poly, compare, idx
 from uol.ir.walk import substitute, variables, walk
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class Facts:
         expr = integers.simplify(expr, self._known.ranges)
         if not is_integral(expr) or self._is_plain(expr):
             return expr
+        expr = integers.simplify(self._without_small_quotients(expr), self._known.ranges)
         try:
             return integers.simplify(_analyzer().simplify(expr, self._known.conditions), self._known.ranges)
         except OverflowError:
@@ -112,6 +114,19 @@ class Facts:
         }
         found = Bounds(ranges, ends).bound(integers.to_poly(expr, ranges), upper=upper)
         return None if found is None else integers.from_poly(found)
+
+    def _without_small_quotients(self, expr: Expr) -> Expr:
+        """x / n is 0 and x % n is x where 0 <= x < n, whatever n is; the analyzer knows that of numbers n alone."""
+        if not isinstance(expr, Call):
+            return expr
+        args = tuple(self._without_small_quotients(a) for a in expr.args)
+        if expr.fn in ("/", "%") and not isinstance(args[1], Const) and self._is_small(*args):
+            return ZERO if expr.fn == "/" else args[0]
+        return replace(expr, args=args)
+
+    def _is_small(self, value: Expr, limit: Expr) -> bool:
+        """0 <= value < limit, by elimination alone: that is quick where the answer is no."""
+        return self._eliminated(compare(">=", value, ZERO)) and self._eliminated(compare("<", value, limit))
 
     def _eliminated(self, condition: Expr) -> bool:
         """Proven by eliminating the indices."""

@@ -13,6 +13,7 @@ Poly = dict[Monomial, int]
 Ranges = Mapping[str, Interval]
 
 COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
+ZERO = Const(0)
 ONE = Const(1)
 
 

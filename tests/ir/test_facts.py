@@ -107,3 +107,11 @@ def test_a_build_without_z3_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_divisor_that_may_be_zero_proves_nothing() -> None:
     facts = Facts((compare("==", idx("%", n, s), Const(0)), *nonnegative(n, s)))
     assert not facts.prove(compare("<", n, Const(100)))
+
+
+def test_a_quotient_of_what_is_less_than_its_divisor_is_nothing() -> None:
+    facts = Facts((*nonnegative(i), compare("<", i, n)))
+    assert facts.simplify(idx("+", idx("*", idx("/", i, n), m), j)) == j
+    assert facts.simplify(idx("%", i, n)) == i
+    for unlike in (idx("/", idx("+", i, Const(1)), n), idx("/", i, m), idx("/", j, n), idx("%", idx("*", i, Const(2)), n)):
+        assert show(facts.simplify(unlike)) == show(unlike)
