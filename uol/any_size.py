@@ -7,40 +7,63 @@ from dataclasses import dataclass, field, replace
 
 from uol.codegen.dim_values import over_dims, value_at
 from uol.compiler import Compiled
+from uol.instance import Instance
 from uol.ir.errors import UolError
-from uol.open_instance import OpenInstance, opened
+from uol.open_instance import opened
 from uol.pipeline import module_of
 from uol.request import Request
+
+Key = tuple[frozenset[str], Hashable]
+"""The dims that are arguments, and everything but their sizes."""
 
 
 @dataclass(slots=True)
 class KernelsOfAnySize:
-    """Those of one operator, by everything but the sizes that are arguments; None where there can be none."""
+    """Those of one operator; None where there can be none."""
 
-    known: dict[Hashable, Compiled | None] = field(default_factory=dict)
+    known: dict[Key, Compiled | None] = field(default_factory=dict)
+
+    def fitting(self, request: Request) -> Compiled | None:
+        """The oldest of those that are there already that serves these sizes: the same one for the same call."""
+        for varying in dict.fromkeys(varying for varying, _ in self.known):
+            found = self.known.get(_key(request, varying))
+            if found is not None and _holds(found, request):
+                return found
+        return None
 
     def find(self, request: Request, varying: frozenset[str]) -> Compiled | None:
-        """The kernel with the dims `varying` as arguments. None where the target has no such kernels, tensors lie in another
-        way than row-major (strides would be arguments, too), or something holds of these sizes alone."""
-        instance = request.instance
-        if isinstance(instance, OpenInstance) or not varying or request.layouts:
-            return None
-        if not request.target.backend.capability.symbolic_dims:
-            return None
-        open_request = replace(request, instance=opened(instance, varying))
-        fixed = (instance.types, instance.ranks, open_request.dims, instance.attrs)
-        key = (request.target.name, varying, *(tuple(sorted(part.items())) for part in fixed))
+        """The kernel with the dims `varying` as arguments, made if need be. None where not all is proven for all sizes, a
+        kernel needs to know one, or something holds of these sizes alone."""
+        key = _key(request, varying)
         if key not in self.known:
-            self.known[key] = _compiled(open_request)
+            self.known[key] = _compiled(request, varying)
         found = self.known[key]
-        if found is None:
-            return None
-        graph = found.module.graph
-        return found if all(value_at(c, instance.flat_dims) for c in over_dims(graph.checks, graph.dims)) else None
+        return found if found is not None and _holds(found, request) else None
 
 
-def _compiled(request: Request) -> Compiled | None:
+def takes_any_size(request: Request) -> bool:
+    """May dims be arguments at all? Not on every target, nor where tensors lie in another way than row-major: strides would be
+    arguments, too."""
+    return request.target.backend.capability.symbolic_dims and not request.layouts
+
+
+def _key(request: Request, varying: frozenset[str]) -> Key:
+    instance = request.instance
+    dims = {name: size for name, size in instance.flat_dims.items() if name not in varying}
+    parts = (instance.types, instance.ranks, dims, instance.attrs)
+    return varying, (request.target.name, *(tuple(sorted(part.items())) for part in parts))
+
+
+def _holds(kernel: Compiled, request: Request) -> bool:
+    """Do the conditions under which the accesses of a kernel are proven hold of these sizes?"""
+    graph = kernel.module.graph
+    return all(value_at(check, request.instance.flat_dims) for check in over_dims(graph.checks, graph.dims))
+
+
+def _compiled(request: Request, varying: frozenset[str]) -> Compiled | None:
+    assert isinstance(request.instance, Instance)
+    open_request = replace(request, instance=opened(request.instance, varying))
     try:
-        return Compiled(request, module_of(request))
-    except UolError:  # not every access is proven for all sizes, or a kernel needs to know one
+        return Compiled(open_request, module_of(open_request))
+    except UolError:
         return None

@@ -1,24 +1,22 @@
-"""Which dims of an operator change from call to call.
+"""Which sizes an operator was compiled for, one by one, and what changes between them.
 
-A kernel that is made for its sizes is faster than one that takes them as arguments: by little where rows or pictures vary in
-number, by up to twice where inner dims of a contraction do (`python -m uol.conformance.any_size`). And the layers of a model
-are of few sizes. So a dim is a number in kernels at first, and becomes an argument with its fifth size, all else alike: from
-then on one kernel serves every size of it, and a warning says so once. Two dims that change together count as one, as height
-and width of pictures do.
+A dim is a number in kernels at first, and becomes an argument with its second size (rule 16 of the language): from then on
+one kernel serves every size of it. That costs little (`python -m uol.conformance.any_size`). Where it cannot be, there is a
+kernel for every size, and a warning says so once.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections import defaultdict, deque
-from collections.abc import Hashable, Iterable, Mapping
+from collections import deque
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 
-LIMIT = 4
-"""Sizes of a dim, the others alike, before it looks like a dim that changes with every call."""
-
 TOGETHER = 2
-"""Dims that may change together. Layers of one model differ in more: in channels, filters, height and width."""
+"""Dims that may change together, as height and width do. What differs in more is another layer."""
+
+STORM = 8
+"""Kernels for one size after another before it is a storm."""
 
 REMEMBERED = 512
 """Kernels of fixed sizes, the latest ones, that a new size is compared with."""
@@ -30,50 +28,42 @@ class RecompileWarning(UserWarning):
 
 @dataclass(slots=True)
 class RecompileWatch:
-    """What kernels of one operator were made for: everything but the dims, and the dims."""
+    """What kernels of fixed sizes of one operator were made for: everything but the dims, and the dims."""
 
     op: str
     made: deque[tuple[Hashable, dict[str, int]]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     warned: bool = False
 
-    def note(self, dims: Mapping[str, int], all_else: Hashable = None, *, symbolic: bool) -> frozenset[str]:
-        """A kernel is wanted for these dims; those that are to be its arguments. `symbolic`: has the target such kernels?"""
-        families: dict[frozenset[str], list[dict[str, int]]] = defaultdict(list)
-        for else_, other in self.made:
-            if else_ == all_else and other.keys() == dims.keys():
-                families[frozenset(name for name in dims if dims[name] != other[name])].append(other)
-        varying: set[str] = set()
-        for changed, members in families.items():
-            if not 0 < len(changed) <= TOGETHER:
-                continue
-            sizes = _apart(tuple(m[name] for name in sorted(changed)) for m in members)
-            if len(sizes) >= LIMIT:
-                varying |= changed
-                self._warn(sorted(changed), [*sizes, tuple(dims[name] for name in sorted(changed))], symbolic)
-        if not varying and frozenset() not in families:
-            self.made.append((all_else, dict(dims)))
-        return frozenset(varying)
+    def has(self, dims: Mapping[str, int], all_else: Hashable = None) -> bool:
+        """Have these dims their own kernel?"""
+        return (all_else, dims) in self.made
 
-    def _warn(self, names: list[str], sizes: list[tuple[int, ...]], symbolic: bool) -> None:
-        if self.warned:
+    def varying(self, dims: Mapping[str, int], all_else: Hashable = None) -> frozenset[str]:
+        """The dims that have another size now, all else alike: as few as may be, none where too much is different."""
+        return min(self._changed(dims, all_else), key=len, default=frozenset())
+
+    def note(self, dims: Mapping[str, int], all_else: Hashable = None) -> None:
+        """A kernel is made for these dims."""
+        if self.has(dims, all_else):
             return
-        self.warned = True
-        last = ", ".join("x".join(map(str, size)) for size in sizes[-4:])
-        advice = "Kernels are made for fixed sizes"
-        if symbolic:
-            advice = "One kernel serves all of them from now on; where it is too slow"
+        changed = self._changed(dims, all_else)
+        self.made.append((all_else, dict(dims)))
+        for names in changed:
+            if not self.warned and changed.count(names) >= STORM:
+                self.warned = True
+                self._warn(sorted(names))
+
+    def _changed(self, dims: Mapping[str, int], all_else: Hashable) -> list[frozenset[str]]:
+        """In which dims these differ from those that kernels were made for, where that is in few."""
+        others = [other for else_, other in self.made if else_ == all_else and other.keys() == dims.keys()]
+        changed = [frozenset(name for name in dims if dims[name] != other[name]) for other in others]
+        return [names for names in changed if len(names) <= TOGETHER]
+
+    def _warn(self, names: list[str]) -> None:
+        last = ", ".join("x".join(str(dims[name]) for name in names) for _, dims in list(self.made)[-4:])
         warnings.warn(
-            f"uol.ops.{self.op} was asked for {len(sizes)} sizes of {' x '.join(names)} (the last ones {last}), all else "
-            f"alike. {advice}: pad to a few of them",
+            f"uol.ops.{self.op} was compiled for {STORM + 1} sizes of {' x '.join(names)} (the last ones {last}), all else "
+            "alike. Kernels are made for fixed sizes here: pad to a few of them",
             RecompileWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
-
-
-def _apart(sizes: Iterable[tuple[int, ...]]) -> list[tuple[int, ...]]:
-    """Those that differ in every dim from all that were taken before."""
-    taken: list[tuple[int, ...]] = []
-    for size in sizes:
-        if all(a != b for other in taken for a, b in zip(size, other, strict=True)):
-            taken.append(size)
-    return taken

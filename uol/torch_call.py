@@ -8,7 +8,7 @@ from typing import cast
 
 import torch
 
-from uol.any_size import KernelsOfAnySize
+from uol.any_size import KernelsOfAnySize, takes_any_size
 from uol.compiler import Compiled
 from uol.instance import Instance
 from uol.ir.syntax import Op, Pack
@@ -172,12 +172,24 @@ class TorchOperator:
         shapes |= {r.name: size for r, (size, _, _) in zip(self.op.results, results, strict=True)}
         layouts = {n: s for n, s in strides.items() if s != row_major(shapes[n])}
         request = Request(instance, target, layouts)
-        all_else = (target.name, *sorted(instance.types.items()), *sorted(request.compile_time_attributes.items()))
-        varying = self.watch.note(instance.flat_dims, all_else, symbolic=target.backend.capability.symbolic_dims)
-        compiled = self.any_size.find(request, varying) or Compiled(request, module_of(request))
+        compiled = self._compiled(request)
         sizes = tuple(instance.flat_dims[d] for d in compiled.module.graph.dims)
         expand = tuple(full) if any(size is not None for size in full) else None
         return Prepared(compiled.loaded, expand, tuple(results), (*compiled.scalars({}), *sizes))
+
+    def _compiled(self, request: Request) -> Compiled:
+        """The kernel for these sizes, or one for any: see `uol.recompile`."""
+        instance = request.instance
+        whole = request.compile_time_attributes
+        all_else = (request.target.name, tuple(request.layouts), *sorted(instance.types.items()), *sorted(whole.items()))
+        if takes_any_size(request) and not self.watch.has(instance.flat_dims, all_else):
+            found = self.any_size.fitting(request)
+            if found is None and (varying := self.watch.varying(instance.flat_dims, all_else)):
+                found = self.any_size.find(request, varying)
+            if found is not None:
+                return found
+        self.watch.note(instance.flat_dims, all_else)
+        return Compiled(request, module_of(request))
 
     def _instance(self, inputs: Sequence[Tensor], options: Options) -> Instance:
         shapes = {name: tuple(x.shape) for name, x in zip(self.names, inputs, strict=True)}

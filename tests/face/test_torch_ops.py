@@ -10,7 +10,7 @@ import torch
 
 import uol
 from uol import torch_bridge, torch_devices
-from uol.recompile import LIMIT, RecompileWarning, RecompileWatch
+from uol.recompile import STORM, RecompileWarning, RecompileWatch
 from uol.torch_out import writable_in_place
 
 F = torch.nn.functional
@@ -195,45 +195,41 @@ def test_a_recompile_storm_is_said_once_with_the_dim_that_changes() -> None:
     watch = RecompileWatch("softmax")
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")
-        for size in range(LIMIT + 5):
-            assert watch.note({"S": 8, "C": size}, symbolic=False) == ({"C"} if size >= LIMIT else set())
+        for size in range(STORM + 5):
+            for _ in range(2):
+                watch.note({"S": 8, "C": size})
     assert [w.category for w in seen] == [RecompileWarning]
-    assert "softmax was asked for 5 sizes of C (the last ones 1, 2, 3, 4), all else alike." in str(seen[0].message)
+    assert "softmax was compiled for 9 sizes of C (the last ones 5, 6, 7, 8), all else alike." in str(seen[0].message)
 
 
 def test_two_dims_that_change_together_are_one_storm() -> None:
     watch = RecompileWatch("attention")
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")
-        for size in range(1, LIMIT + 5):
-            varying = {"S", "T"} if size > LIMIT else set()
-            assert watch.note({"B": 2, "S": size, "T": 2 * size, "D": 64}, symbolic=True) == varying
-        assert watch.note({"B": 2, "S": 3, "T": 6, "D": 64}, symbolic=True) == set()  # it has a kernel of its own
-        assert watch.note({"B": 3, "S": 20, "T": 40, "D": 64}, symbolic=True) == set()
-    assert "attention was asked for 5 sizes of S x T (the last ones 2x4, 3x6, 4x8, 5x10), all else" in str(seen[0].message)
-
-
-def test_a_grid_of_sizes_is_a_storm_of_the_dim_that_has_many() -> None:
-    watch = RecompileWatch("linear")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RecompileWarning)
-        found = [watch.note({"S": s, "K": k}, symbolic=True) for s in range(LIMIT + 1) for k in (64, 128)]
-    assert found[:-2] == [set()] * (2 * LIMIT)
-    assert found[-2:] == [{"S"}] * 2
-
-
-def test_layers_of_other_strides_are_other_layers() -> None:
-    watch = RecompileWatch("conv2d")
-    for stride in range(3 * LIMIT):
-        assert not watch.note({"C": 8, "O": 16 * stride}, ("cpu", ("stride", stride)), symbolic=True)
+        for size in range(1, STORM + 5):
+            watch.note({"B": 2, "S": size, "T": 2 * size, "D": 64})
+    assert "attention was compiled for 9 sizes of S x T (the last ones 6x12, 7x14, 8x16, 9x18)" in str(seen[0].message)
 
 
 def test_many_layers_are_no_storm() -> None:
     watch = RecompileWatch("conv2d")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for layer in range(4 * LIMIT):
-            assert not watch.note({"C": 8 * layer, "O": 16 * layer, "H": 200 - layer}, symbolic=True)
+        for layer in range(4 * STORM):
+            watch.note({"C": 8 * layer, "O": 16 * layer, "H": 200 - layer})
+            watch.note({"C": 8, "O": 16, "H": 32}, ("cpu", ("stride", layer)))
+
+
+def test_a_dim_varies_from_its_second_size() -> None:
+    watch = RecompileWatch("linear")
+    watch.note({"S": 8, "K": 64, "N": 10})
+    assert watch.has({"S": 8, "K": 64, "N": 10})
+    assert watch.varying({"S": 9, "K": 64, "N": 10}) == {"S"}
+    assert watch.varying({"S": 9, "K": 65, "N": 10}) == {"S", "K"}
+    assert watch.varying({"S": 9, "K": 65, "N": 11}) == set()
+    assert watch.varying({"S": 9, "K": 64, "N": 10}, "another type") == set()
+    watch.note({"S": 9, "K": 65, "N": 11})
+    assert watch.varying({"S": 9, "K": 64, "N": 10}) == {"S"}  # not K and N, which another kernel has
 
 
 def test_the_same_shapes_are_compiled_once() -> None:
