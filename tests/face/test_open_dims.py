@@ -35,7 +35,12 @@ def test_a_pack_that_is_left_out_has_any_number_of_dims(rows: tuple[int, ...]) -
 
 Shapes = tuple[tuple[int, ...], ...]
 CASES: dict[str, tuple[dict, dict, tuple[Shapes, ...], Callable[..., torch.Tensor]]] = {
-    "matmul": ({}, {}, (((5, 7), (7, 3)), ((1, 1), (1, 1)), ((0, 4), (4, 2)), ((2, 0), (0, 3)), ((33, 65), (65, 40))), torch.matmul),
+    "matmul": (
+        {},
+        {},
+        (((5, 7), (7, 3)), ((1, 1), (1, 1)), ((0, 4), (4, 2)), ((2, 0), (0, 3)), ((33, 65), (65, 40))),
+        torch.matmul,
+    ),
     "linear": (
         {"K": 16},
         {},
