@@ -115,7 +115,8 @@ def compile(
     dtype    for every type variable ("f16"), or one by one ({"T": "f16", "U": "f32"}); f32 where nothing is said
     dims     sizes by name; a pack `*S` takes a tuple. A dim that is left out, or None, is open: an argument of the kernels,
              which are compiled once for all its sizes, where the target has such kernels (the CPU). A pack that is left
-             out has any number of dims; `(None, 64)` has two, the first one open
+             out has any number of dims; `(None, 64)` has two, the first one open. A dim that an equation of the `where`
+             clause gives (D of `C == D*groups`) has that size
     attrs    attributes by name; the rest have their defaults
     strides  element strides of inputs and results by name; row-major where nothing is said, and where a dim is open
 

@@ -12,6 +12,7 @@ from uol.ir.syntax import Op
 from uol.ir.types import DTYPES
 from uol.named_dims import name_dims
 from uol.open_instance import OpenInstance, OpenSize
+from uol.settled_dims import settled_dims
 
 
 def bind_names(
@@ -27,14 +28,15 @@ def bind_names(
 def bind_open_names(
     op: Op, dtype: str | Mapping[str, str] | None, dims: Mapping[str, object], attrs: Mapping[str, object]
 ) -> Instance | OpenInstance:
-    """As `bind_names`, for dims of which some may be left open."""
+    """As `bind_names`, for dims of which some may be left open. Those that an equation of the `where` clause gives are not."""
     types = bind_types(op, dtype)
     attributes = bind_attributes(op, attrs)
     named = name_dims(op, dims)
-    sizes = {name: size for name, size in named.dims.items() if size is not None}
+    settled = settled_dims(op, named.dims, attributes)
+    sizes = {name: size for name, size in settled.items() if size is not None}
     packs = {name: known for name, given in named.packs.items() if (known := _known(given)) is not None}
     if len(sizes) < len(named.dims) or len(packs) < len(named.packs):
-        return OpenInstance(op, types, named.dims, named.packs, attributes)
+        return OpenInstance(op, types, settled, named.packs, attributes)
     instance = Instance(op, types, sizes, packs, attributes)
     instance.require_where()
     instance.require_addressable()

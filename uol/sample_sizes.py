@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice, product
 
+from uol.codegen.dim_values import value_at
 from uol.instance import Instance
 from uol.ir.errors import ShapeError
+from uol.ir.nodes import Expr
 from uol.open_instance import OpenInstance, OpenSize
 
 SIZES = (7, 12, 33, 4, 64, 2, 1)
@@ -15,9 +17,12 @@ SIZES = (7, 12, 33, 4, 64, 2, 1)
 ATTEMPTS = 2000
 
 
-def sample_instances(instance: OpenInstance) -> Iterator[Instance]:
-    """The operator at sizes that its `where` clause admits: first with one size for all that is open (as matrices and
-    channels that must agree want it), then with every choice of them. Raises ShapeError where none of them fit."""
+def sample_instances(instance: OpenInstance, checks: Sequence[Expr] = ()) -> Iterator[Instance]:
+    """The operator at sizes that its `where` clause admits, and for which `checks` of its kernels hold: first with one size for
+    all that is open (as matrices and channels that must agree want it), then with every choice of them.
+
+    Raises ShapeError where none of them fit.
+    """
     known = [size for size in instance.flat_dims.values() if size]
     candidates = tuple(dict.fromkeys((*SIZES, *known)))
     count = len(instance.open_dims)
@@ -25,7 +30,7 @@ def sample_instances(instance: OpenInstance) -> Iterator[Instance]:
     found = False
     for choice in dict.fromkeys(choices):
         at = _with_sizes(instance, iter(choice))
-        if _is_admitted(at):
+        if _is_admitted(at) and all(value_at(c, instance.seen_by_kernels(at).flat_dims) for c in checks):
             found = True
             yield at
     if not found:

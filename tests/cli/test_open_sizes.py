@@ -88,6 +88,12 @@ def test_sizes_are_those_that_the_operator_admits() -> None:
     assert rotary and all(at["D"] == 2 * at["E"] for at in rotary)
 
 
+def test_sizes_are_those_for_which_the_checks_of_the_kernels_hold(tmp_path: Path) -> None:
+    file = tmp_path / "eleventh.uol"
+    file.write_text("op eleventh(x: f32[N]) -> (y: f32[N]) { y[i] = x[i] - x[10] }\n")
+    assert uol("run", file).out.startswith("eleventh on cpu:host, run here, seed 0, at N = 12\n")
+
+
 def test_where_no_size_is_found_it_is_said() -> None:
     (op,) = parse("op large(x: f32[N]) -> (y: f32[N]) where N > 1000 { y[i] = x[i] }")
     instance = bind_open_names(op, None, {}, {})

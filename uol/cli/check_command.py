@@ -14,11 +14,8 @@ from uol.catalogue import catalogue
 from uol.cli.options import JsonOption
 from uol.cli.output import print_json, print_text, working
 from uol.compiler import Compiled, compile
-from uol.instance import Instance
 from uol.ir.errors import ResourceError, UolError
 from uol.ir.parser import parse
-from uol.open_instance import OpenInstance
-from uol.sample_sizes import sample_instances
 
 DeviceOption = Annotated[bool, typer.Option("--device", help="Run on the device instead of in the twin.")]
 
@@ -56,20 +53,15 @@ def _check_files(folder: Path) -> list[str]:
 
 def check_kernels(folder: Path, *, on_device: bool = False) -> list[str]:
     """Runs the kernels of a bundle on seeded inputs, in the twin or on the device. Gives what is wrong."""
-    from uol.cli.trial import try_compiled
+    from uol.cli.trial import samples_of, try_compiled
 
     compiled = _compiled_of(folder)
     text = folder / compiled.module.device.name
     if not text.is_file() or text.read_text() != compiled.source:
         return [f"this uol does not generate the text of {text.name}: the bundle is of another version"]
-    trials = [try_compiled(compiled, in_twin=False if on_device else None, instance=at) for at in _sizes_of(compiled)]
+    in_twin = False if on_device else None
+    trials = [try_compiled(compiled, in_twin=in_twin, instance=at) for at in islice(samples_of(compiled), SAMPLES)]
     return [f"{trial.failure}{trial.at}" for trial in trials if not trial.passed]
-
-
-def _sizes_of(compiled: Compiled) -> list[Instance]:
-    """Where dims are open, some of the sizes that they may have."""
-    instance = compiled.request.instance
-    return list(islice(sample_instances(instance), SAMPLES)) if isinstance(instance, OpenInstance) else [instance]
 
 
 def _compiled_of(folder: Path) -> Compiled:

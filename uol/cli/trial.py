@@ -6,9 +6,10 @@ check of the twin on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from uol.codegen.dim_values import over_dims
 from uol.compiler import Compiled
 from uol.conformance.comparison import Comparison
 from uol.conformance.contracts import contract
@@ -76,6 +77,14 @@ class Trial:
         return "\n".join([*lines, *(f"  finding: {f}" for f in self.findings)])
 
 
+def samples_of(compiled: Compiled) -> Iterator[Instance]:
+    """Sizes on which to try: some for dims that are open, else those that it was compiled for."""
+    instance, graph = compiled.request.instance, compiled.module.graph
+    if isinstance(instance, OpenInstance):
+        return sample_instances(instance, over_dims(graph.checks, graph.dims))
+    return iter([instance])
+
+
 def try_compiled(
     compiled: Compiled, *, seed: int = 0, in_twin: bool | None = None, instance: Instance | None = None
 ) -> Trial:
@@ -87,7 +96,7 @@ def try_compiled(
     request = compiled.request
     sizes: dict[str, int] = {}
     if isinstance(request.instance, OpenInstance):
-        at = next(sample_instances(request.instance)) if instance is None else instance
+        at = next(samples_of(compiled)) if instance is None else instance
         seen = request.instance.seen_by_kernels(at).flat_dims
         sizes = {name: seen[name] for name in request.instance.open_dims}
         request = replace(request, instance=at)
