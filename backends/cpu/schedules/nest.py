@@ -33,14 +33,22 @@ def unflatten(frame: Frame, flat: Term, named: list[tuple[str, Extent]]) -> dict
     found: dict[str, Term] = {}
     for place, (name, extent) in enumerate(reversed(named)):
         last = place == len(named) - 1
-        single = isinstance(extent, int) and extent <= 1  # of no index at all nothing is run
-        if single:
+        if isinstance(extent, int) and extent <= 1:  # of no index at all nothing is run
             found[name] = index(0)
-        else:
-            found[name] = frame.code.bind(name, flat if last else tirx.FloorMod(flat, index(extent)))
-        if not last and not single:
-            flat = frame.code.bind("rest", tirx.FloorDiv(flat, index(extent)))
+            continue
+        quotient, rest = (flat, flat) if last else _divided(flat, extent)
+        found[name] = frame.code.bind(name, rest)
+        if not last:
+            flat = frame.code.bind("rest", quotient)
     return found
+
+
+def _divided(flat: Term, extent: Extent) -> tuple[Term, Term]:
+    """Quotient and rest; nothing is negative. TVM sees that of numbers alone: an argument would be rounded down by conditions
+    that take LLVM ten times as long as all else."""
+    if isinstance(extent, int):
+        return tirx.FloorDiv(flat, index(extent)), tirx.FloorMod(flat, index(extent))
+    return tirx.Div(flat, extent), tirx.Mod(flat, extent)
 
 
 def enter_nest(frame: Frame, loops: ExitStack, axes: tuple[Axis, ...], parallel: int, scope: Scope) -> Scope:

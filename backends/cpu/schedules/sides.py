@@ -1,8 +1,8 @@
 """One side of a tiled product, its m or its n axes, as tiles of the innermost.
 
-a number     whole tiles, then one that is cut short
-an argument  tiles of a few lengths, each written once: as long as fits, and the last one ends where the axis does. It
-             overlaps the one before it; what both compute, from the same numbers in the same order, is the same
+    a number     whole tiles, then one that is cut short
+    an argument  tiles of a few lengths, each written once: as long as fits, and the last one ends where the axis does. It
+                 overlaps the one before it; what both compute, from the same numbers in the same order, is the same
 """
 
 from __future__ import annotations
@@ -94,7 +94,8 @@ class Side:
         return count
 
     def _pieces_of_any_size(self, frame: Frame, number: Term) -> Iterator[tuple[Term, int]]:
-        """All tiles are of the greatest length that fits; the last one is of the least that reaches to the end."""
+        """All tiles are of the greatest length that fits; the last one is of the least that reaches to the end. Numbers are held
+        in memory, which LLVM undoes: TVM would take long to reason about them in all that is unrolled."""
         code = frame.code
         extent = code.hold("extent", index(frame.extent(self.axis.extent)))
         longest = index(1)
