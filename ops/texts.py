@@ -18,8 +18,8 @@ FAMILIES = (
     *("activation", "piecewise", "unary", "integral", "binary", "comparison"),
     *("reduce", "statistics", "exponential", "norm", "group"),
     *("products", "conv", "conv_3d", "conv_bn", "conv_transpose", "conv_transpose_3d", "pool", "pool3d", "adaptive"),
-    *("resample", "padding", "rearrange", "indexing", "running", "attentions", "transformer", "loss", "classes"),
-    *("optimiser", "running_norm"),
+    *("resample", "padding", "rearrange", "indexing", "running", "attentions", "transformer"),
+    *("loss", "loss_forms", "classes", "class_forms", "optimiser", "running_norm"),
     *("ordering", "scatter", "mixture", "random"),
 )
 
