@@ -168,34 +168,26 @@ def _batched(name: str, x: Tensor, rank: int, *more: Tensor, **options: Any) -> 
     return apply(name, x[None], *more, **options)[0]
 
 
-def max_pool(
-    name: str, x: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
-    ceil_mode: bool = False, return_indices: bool = False,
-) -> Any:  # fmt: skip
+def max_pool(name: str, x: Tensor, *given: Any, **named: Any) -> Any:
     """Without indices."""
-    require(not ceil_mode, "ceil_mode")
-    require(not return_indices, "indices")
-    rank = int(name[-2])
-    options = _by_axis("dilation", dilation, rank) | _window(kernel_size, stride, padding, rank)
-    return _batched(name, x, rank, **options)
+    order = ("kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices")
+    options = dict(zip(order, given, strict=False)) | named
+    require(not options.pop("return_indices", False), "indices")
+    return _pooled(name, x, options)
 
 
-def avg_pool(
-    name: str, x: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
-    count_include_pad: bool = True, divisor_override: int | None = None,
-) -> Any:  # fmt: skip
-    """The padding counts."""
-    rank = int(name[-2])
-    require(not ceil_mode, "ceil_mode")
-    require(count_include_pad or not any(numbers(padding, rank)), "count_include_pad=False")
-    require(divisor_override is None, "divisor_override")
-    return _batched(name, x, rank, **_window(kernel_size, stride, padding, rank))
+def avg_pool(name: str, x: Tensor, *given: Any, **named: Any) -> Any:
+    """By what counts."""
+    order = ("kernel_size", "stride", "padding", "ceil_mode", "count_include_pad", "divisor_override")
+    options = dict(zip(order, given, strict=False)) | named
+    require(options.pop("divisor_override", None) is None, "divisor_override")
+    return _pooled(name, x, options)
 
 
-def _window(kernel: Any, stride: Any, padding: Any, rank: int) -> dict[str, int]:
-    steps = kernel if stride is None or stride == () or stride == [] else stride
-    options = _by_axis("kernel", kernel, rank) | _by_axis("stride", steps, rank) | _padding(padding, rank)
-    return options if rank == 1 else {"kernel": 1} | options
+def _pooled(name: str, x: Tensor, options: dict[str, Any]) -> Any:
+    if options.get("stride") in ((), []):
+        del options["stride"]
+    return _batched(name, x, int(name[-2]), **options)
 
 
 def adaptive_pool(name: str, x: Tensor, size: Any, return_indices: bool = False) -> Any:
@@ -279,13 +271,10 @@ def attention(
     return apply("causal_attention" if is_causal else name, q, k, v)
 
 
-def pointwise_loss(name: str, *tensors: Tensor, reduction: str = "mean", **options: Any) -> Any:
-    """Means over all elements."""
-    require(reduction == "mean", f"reduction {reduction!r}")
+def pointwise_loss(name: str, *tensors: Tensor, **options: Any) -> Any:
+    """Of elements, or of rows."""
     for option, value in {"weight": None, "pos_weight": None, "log_target": False, "full": False, "swap": False}.items():
         require(options.pop(option, value) in (value,), option)
-    for option in ("size_average", "reduce"):
-        require(options.pop(option, None) is None, option)
     require(options.pop("log_input", True), "log_input=False")
     require(options.pop("p", 2) == 2, "p")
     if name == "hinge_embedding_loss":
@@ -296,20 +285,32 @@ def pointwise_loss(name: str, *tensors: Tensor, reduction: str = "mean", **optio
         options.pop("eps", None)
     if name in ("l1_loss", "mse_loss", "huber_loss", "smooth_l1_loss"):
         tensors = torch.broadcast_tensors(*tensors)
-    return apply(name, *tensors, **options)
+    return apply(name, *tensors, reduction=_reduction(options), **options)
 
 
 def class_loss(name: str, x: Tensor, t: Tensor, weight: Tensor | None = None, **options: Any) -> Any:
     """Over rows of classes; images are rows, one a pixel."""
-    reduction = options.pop("reduction", "mean")
-    require(reduction == "mean", f"reduction {reduction!r}")
+    options["reduction"] = _reduction(options)
     require(x.dim(), "a tensor of no dims")
+    shape = t.shape
     if t.is_floating_point():
         require(weight is None and not options.get("label_smoothing"), "weights or smoothing with probabilities")
         require(x.dim() > 1, "one row of probabilities")
         flat, probabilities = (y.movedim(1, -1).reshape(-1, y.shape[1]) for y in (x, t))
-        return apply("soft_cross_entropy", flat, probabilities)
-    flat = x[None] if x.dim() == 1 else x.movedim(1, -1).reshape(-1, x.shape[1])
-    if weight is not None:
-        return apply(f"weighted_{name}", flat, t.reshape(-1), weight, **options)
-    return apply(name, flat, t.reshape(-1), **options)
+        found = apply("soft_cross_entropy", flat, probabilities, reduction=options["reduction"])
+        shape = torch.Size((*t.shape[:1], *t.shape[2:]))
+    else:
+        flat = x[None] if x.dim() == 1 else x.movedim(1, -1).reshape(-1, x.shape[1])
+        weighted = () if weight is None else (weight,)
+        found = apply(f"weighted_{name}" if weighted else name, flat, t.reshape(-1), *weighted, **options)
+    return found.reshape(shape) if options["reduction"] == "none" else found
+
+
+def _reduction(options: dict[str, Any]) -> str:
+    """By the name, or by the two truth values that were before it."""
+    average, reduce, reduction = (options.pop(name, None) for name in ("size_average", "reduce", "reduction"))
+    if average is None and reduce is None:
+        return reduction or "mean"
+    if reduce is False:
+        return "none"
+    return "sum" if average is False else "mean"

@@ -17,8 +17,8 @@ from uol.ir.syntax import Op
 FAMILIES = (
     *("activation", "piecewise", "unary", "integral", "binary", "comparison"),
     *("reduce", "statistics", "exponential", "norm", "group"),
-    *("products", "conv", "conv_3d", "conv_bn", "conv_transpose", "conv_transpose_3d", "pool", "pool3d", "adaptive"),
-    *("resample", "padding", "rearrange", "indexing", "running", "attentions", "transformer"),
+    *("products", "conv", "conv_3d", "conv_bn", "conv_transpose", "conv_transpose_3d", "pool", "pool3d"),
+    *("pool_counted", "adaptive", "resample", "padding", "rearrange", "indexing", "running", "attentions", "transformer"),
     *("loss", "loss_forms", "classes", "class_forms", "optimiser", "running_norm"),
     *("ordering", "scatter", "mixture", "random"),
 )

@@ -19,6 +19,7 @@ from uol.ir.errors import UolError
 from uol.ir.library import GRADIENT
 from uol.ir.syntax import Op
 from uol.torch_call import TorchOperator
+from uol.torch_forms import with_forms
 from uol.torch_gradient import Gradient, register
 from uol.torch_schema import schemas
 
@@ -58,7 +59,7 @@ def operator(name: str) -> Callable[..., object]:
     if name in _refused:
         message = f"PyTorch takes no operator {name}: {_refused[name]}"
         raise UolError(message, hint="its inputs and attributes are called like words of PyTorch's schemas: rename them")
-    return _defined[name].function()
+    return with_forms(_defined[name].op, _defined[name].function(), operator)
 
 
 def require_first(op: Op) -> None:

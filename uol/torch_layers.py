@@ -205,21 +205,26 @@ def _rows(x: Tensor) -> Tensor:
 
 class NLLLoss(nn.NLLLoss):
     def forward(self, x: Tensor, target: Tensor) -> Any:
-        rows, at = _rows(x), target.reshape(-1)
+        options: dict[str, Any] = {"ignore_index": self.ignore_index, "reduction": self.reduction}
         if self.weight is not None:
-            return _weighted_nll_loss(rows, at, self.weight, ignore_index=self.ignore_index)
-        return _nll_loss(rows, at, ignore_index=self.ignore_index)
+            return _each(_weighted_nll_loss(_rows(x), target.reshape(-1), self.weight, **options), target)
+        return _each(_nll_loss(_rows(x), target.reshape(-1), **options), target)
+
+
+def _each(loss: Any, target: Tensor) -> Any:
+    """The losses of rows, where they were not reduced, in the target's shape."""
+    return loss.reshape(target.shape) if loss.dim() else loss
 
 
 class CrossEntropyLoss(nn.CrossEntropyLoss):
     def forward(self, x: Tensor, target: Tensor) -> Any:
         if target.is_floating_point():
             return super().forward(x, target)
-        rows = _rows(x)
-        options: dict[str, Any] = {"ignore_index": self.ignore_index, "label_smoothing": self.label_smoothing}
+        options: dict[str, Any] = {"ignore_index": self.ignore_index, "reduction": self.reduction}
+        options["label_smoothing"] = self.label_smoothing
         if self.weight is not None:
-            return _weighted_cross_entropy(rows, target.reshape(-1), self.weight, **options)
-        return _cross_entropy(rows, target.reshape(-1), **options)
+            return _each(_weighted_cross_entropy(_rows(x), target.reshape(-1), self.weight, **options), target)
+        return _each(_cross_entropy(_rows(x), target.reshape(-1), **options), target)
 
 
 class MultiheadAttention(nn.MultiheadAttention):

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from uol.torch_bridge import operator
-from uol.torch_layers import AXES, by_axis, padding
+from uol.torch_layers import AXES
 
 ACTIVATIONS: dict[str, tuple[str, dict[str, str]]] = {
     "ReLU": ("relu", {}),
@@ -36,6 +36,7 @@ ACTIVATIONS: dict[str, tuple[str, dict[str, str]]] = {
 """Our operator, and its attributes by those of the layer."""
 
 ALONG = {"Softmax": "softmax", "LogSoftmax": "log_softmax", "Softmin": "softmin", "GLU": "glu"}
+WINDOW = ("kernel_size", "stride", "padding", "ceil_mode")
 LOSSES: dict[str, tuple[str, dict[str, str]]] = {
     "MSELoss": ("mse_loss", {}),
     "L1Loss": ("l1_loss", {}),
@@ -63,7 +64,8 @@ def _along(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _loss(function: Callable[..., Any], names: dict[str, str]) -> Callable[..., Any]:
     def forward(self: Any, x: Tensor, target: Tensor) -> Any:
-        return function(x, target, **{ours: getattr(self, theirs) for ours, theirs in names.items()})
+        options = {ours: getattr(self, theirs) for ours, theirs in names.items()}
+        return function(x, target, reduction=self.reduction, **options)
 
     return forward
 
@@ -75,22 +77,11 @@ def _gelu(exact: Callable[..., Any], by_tanh: Callable[..., Any]) -> Callable[..
     return forward
 
 
-def numbers(value: Any, rank: int) -> tuple[int, ...]:
-    """One number for each axis."""
-    return (value,) * rank if isinstance(value, int) else tuple(value) * (rank if len(tuple(value)) == 1 else 1)
-
-
-def _pool(function: Callable[..., Any], rank: int, dilated: bool) -> Callable[..., Any]:
+def _pool(function: Callable[..., Any], rank: int, names: tuple[str, ...]) -> Callable[..., Any]:
     def forward(self: Any, x: Tensor) -> Any:
         if x.dim() == rank + 1:
             return self.forward(x[None])[0]
-        options = {} if rank == 1 else {"kernel": 1}
-        options |= by_axis("kernel", numbers(self.kernel_size, rank), rank) | by_axis(
-            "stride", numbers(self.stride, rank), rank
-        )
-        options |= padding([p for p in numbers(self.padding, rank)[::-1] for _ in (0, 1)], rank)
-        options |= by_axis("dilation", numbers(self.dilation, rank), rank) if dilated else {}
-        return function(x, **options)
+        return function(x, **{name: getattr(self, name) for name in names})
 
     return forward
 
@@ -112,8 +103,8 @@ def _forwards() -> dict[str, Callable[..., Any]]:
     made |= {name: _loss(operator(op), names) for name, (op, names) in LOSSES.items()}
     made["GELU"] = _gelu(operator("gelu"), operator("gelu_tanh"))
     for rank in (1, 2, 3):
-        made[f"MaxPool{rank}d"] = _pool(operator(f"max_pool{rank}d"), rank, dilated=True)
-        made[f"AvgPool{rank}d"] = _pool(operator(f"avg_pool{rank}d"), rank, dilated=False)
+        made[f"MaxPool{rank}d"] = _pool(operator(f"max_pool{rank}d"), rank, (*WINDOW, "dilation"))
+        made[f"AvgPool{rank}d"] = _pool(operator(f"avg_pool{rank}d"), rank, (*WINDOW, "count_include_pad"))
         for kind in ("Avg", "Max"):
             made[f"Adaptive{kind}Pool{rank}d"] = _adaptive(operator(f"adaptive_{kind.lower()}_pool{rank}d"), rank)
     return made

@@ -18,7 +18,7 @@ from uol import torch_layers as layers
 from uol.expected import shown
 from uol.ir.errors import TypeCheckError
 from uol.torch_bridge import operator
-from uol.torch_plain_layers import LOSSES, PLAIN, numbers
+from uol.torch_plain_layers import LOSSES, PLAIN
 
 Reason = str | None
 """Why a layer is left alone; None where it is not."""
@@ -146,13 +146,8 @@ def _conv(layer: Any) -> Reason:
 
 
 def _pool(layer: Any) -> Reason:
-    rank = int(type(layer).__name__[-2])
-    if layer.ceil_mode:
-        return "rounds its size up"
     if getattr(layer, "return_indices", False):
         return "gives indices"
-    if not getattr(layer, "count_include_pad", True) and any(numbers(layer.padding, rank)):
-        return "does not count its padding"
     return "has a divisor of its own" if getattr(layer, "divisor_override", None) is not None else None
 
 
@@ -170,8 +165,6 @@ def _attention(layer: Any) -> Reason:
 
 
 def _loss(layer: Any) -> Reason:
-    if layer.reduction != "mean":
-        return f"reduces by {layer.reduction!r}"
     if getattr(layer, "log_target", False):
         return "has a target in logarithms"
     weighted = getattr(layer, "weight", None) is not None and type(layer).__name__ not in CLASS_LOSSES

@@ -23,7 +23,7 @@ def by_class(loss: Loss) -> Loss:
 
 def ranking(a: Tensor, b: Tensor, t: Tensor, margin: float = 0.0, *, reduction: str) -> Tensor:
     """max(0, -t*(a - b) + margin), of any rank."""
-    each = torch.relu(-t * (a - b) + margin)
+    each = (-t * (a - b) + margin).clamp(min=0)
     return each if reduction == "none" else each.sum()
 
 

@@ -40,6 +40,6 @@ REFERENCES: Mapping[str, Callable[..., object]] = {
     "weighted_cross_entropy": cross_entropy,
     "soft_cross_entropy": functional.cross_entropy,
     "cross_entropy_rows": cross_entropy_rows,
-    "margin_ranking_loss": lambda a, b, t, margin=0.0: torch.relu(-t * (a - b) + margin).mean(),
+    "margin_ranking_loss": lambda a, b, t, margin=0.0: (-t * (a - b) + margin).clamp(min=0).mean(),
     "triplet_margin_loss": lambda anchor, near, far, margin=1.0: functional.triplet_margin_loss(anchor, near, far, margin),
 }

@@ -54,28 +54,42 @@ def differentiable_reference(name: str) -> Formula:
 
 
 def _weighted_nll(x: torch.Tensor, t: torch.Tensor, w: torch.Tensor, ignore_index: int = -100) -> torch.Tensor:
-    """PyTorch has no gradient for the weights of classes, here and in the next."""
-    rows, own = _counted(x, t, ignore_index)
-    return -(w[own] * rows.gather(1, own[:, None])[:, 0]).sum() / w[own].sum()
+    """For each row. PyTorch has no gradient for the weights of classes, here and in the next."""
+    kept, own = _counted(x, t, ignore_index)
+    return -kept * w[own] * x.gather(1, own[:, None])[:, 0]
 
 
 def _weighted_cross_entropy(
     x: torch.Tensor, t: torch.Tensor, w: torch.Tensor, ignore_index: int = -100, label_smoothing: float = 0.0
 ) -> torch.Tensor:
-    rows, own = _counted(x.log_softmax(1), t, ignore_index)
-    right = -(w[own] * rows.gather(1, own[:, None])[:, 0]).sum()
-    even = -(w * rows).sum() / x.shape[1]
-    return ((1 - label_smoothing) * right + label_smoothing * even) / w[own].sum()
+    kept, _ = _counted(x, t, ignore_index)
+    rows = x.log_softmax(1)
+    even = -kept * (w * rows).sum(1) / x.shape[1]
+    return (1 - label_smoothing) * _weighted_nll(rows, t, w, ignore_index) + label_smoothing * even
 
 
 def _counted(x: torch.Tensor, t: torch.Tensor, ignore_index: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Which rows count, as 0 and 1, and the class of each."""
     kept = (t != ignore_index) & (t >= 0) & (t < x.shape[1])
-    return x[kept], t[kept]
+    return kept.to(x.dtype), t * kept
+
+
+def _by_weight(each: Formula) -> Formula:
+    def mean(x: torch.Tensor, t: torch.Tensor, w: torch.Tensor, ignore_index: int = -100, **attrs: float) -> torch.Tensor:
+        kept, own = _counted(x, t, ignore_index)
+        found: torch.Tensor = each(x, t, w, ignore_index=ignore_index, **attrs).sum() / (kept * w[own]).sum()
+        return found
+
+    return mean
+
+
+def _summed(each: Formula) -> Formula:
+    return lambda *tensors, **attrs: each(*tensors, **attrs).sum()
 
 
 def _soft_margin(x: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """PyTorch has no gradient for the target."""
-    return (1 + (-target * x).exp()).log().mean()
+    """For each element. PyTorch has no gradient for the target."""
+    return (1 + (-target * x).exp()).log()
 
 
 def _normalised(
@@ -96,7 +110,13 @@ def _normalised(
 
 _FORMULAS: Mapping[str, Formula] = {
     "hardsigmoid": lambda x: (x + 3).clamp(0, 6) / 6,  # PyTorch's has a sixth that is rounded to f32, and no second gradient
-    "soft_margin_loss": _soft_margin,
-    "weighted_nll_loss": _weighted_nll,
-    "weighted_cross_entropy": _weighted_cross_entropy,
+    "soft_margin_loss": lambda x, t: _soft_margin(x, t).mean(),
+    "soft_margin_loss_each": _soft_margin,
+    "soft_margin_loss_sum": _summed(_soft_margin),
+    "weighted_nll_loss": _by_weight(_weighted_nll),
+    "weighted_nll_loss_each": _weighted_nll,
+    "weighted_nll_loss_sum": _summed(_weighted_nll),
+    "weighted_cross_entropy": _by_weight(_weighted_cross_entropy),
+    "weighted_cross_entropy_each": _weighted_cross_entropy,
+    "weighted_cross_entropy_sum": _summed(_weighted_cross_entropy),
 }

@@ -24,6 +24,7 @@ def classes(count: int, *shape: int) -> Tensor:
 
 
 WEIGHTS = torch.tensor([0.5, 1.0, 2.0, 0.25])
+REDUCTIONS = ("sum", "none")
 GROUPED = {"stride": (2, 1), "padding": (2, 0), "dilation": (1, 3), "groups": 2}
 VOLUME = {"stride": (2, 3, 1), "padding": (1, 0, 0), "output_padding": (1, 2, 0), "dilation": (1, 2, 3)}
 
@@ -56,6 +57,18 @@ CASES: list[tuple[nn.Module, list[tuple[Tensor, ...]]]] = [
     (nn.MaxPool3d((1, 2, 3), dilation=(1, 2, 1)), [(numbers(1, 2, 4, 5, 6),)]),
     (nn.AvgPool1d(3, 2, 1), [(numbers(2, 3, 9),)]),
     (nn.AvgPool2d((3, 2), padding=(1, 0)), [(numbers(2, 3, 9, 8),)]),
+    *(
+        (getattr(nn, f"{kind}Pool{rank}d")(kernel, 2, 1, ceil_mode=True), [(numbers(2, 3, *sizes[:rank]),)])
+        for kind in ("Max", "Avg")
+        for rank in (1, 2, 3)
+        for kernel in (2, 3)
+        for sizes in ((8, 7, 6), (7, 6, 5))
+    ),
+    (nn.MaxPool2d(3, (2, 3), dilation=(1, 2), ceil_mode=True), [(numbers(2, 3, 9, 8),), (numbers(2, 3, 8, 9),)]),
+    (nn.AvgPool1d(3, 2, 1, count_include_pad=False), [(numbers(2, 3, 9),), (numbers(3, 8),)]),
+    (nn.AvgPool2d((3, 2), padding=(1, 0), count_include_pad=False), [(numbers(2, 3, 9, 8),)]),
+    (nn.AvgPool2d((3, 2), 2, (0, 1), True, False), [(numbers(2, 3, 8, 9),), (numbers(3, 9, 8),)]),
+    (nn.AvgPool3d(2, 3, 1, True, False), [(numbers(1, 2, 4, 5, 6),)]),
     (nn.AvgPool3d(2), [(numbers(1, 2, 4, 5, 6),)]),
     *((getattr(nn, f"Adaptive{kind}Pool1d")(4), [(numbers(2, 3, 9),)]) for kind in ("Avg", "Max")),
     *((getattr(nn, f"Adaptive{kind}Pool2d")((None, 3)), [(numbers(2, 3, 9, 8),)]) for kind in ("Avg", "Max")),
@@ -80,6 +93,21 @@ CASES: list[tuple[nn.Module, list[tuple[Tensor, ...]]]] = [
         for kind in (nn.NLLLoss, nn.CrossEntropyLoss)
         for weight in (None, WEIGHTS)
         for shapes in ([((3, 4), (3,)), ((4,), ()), ((2, 4, 3), (2, 3)), ((2, 4, 3, 5), (2, 3, 5))],)
+    ),
+    *(
+        (kind(reduction=reduction), [(numbers(3, 4).sigmoid(), numbers(3, 4).cos().square())])
+        for kind in (nn.MSELoss, nn.L1Loss, nn.HuberLoss, nn.SmoothL1Loss, nn.BCELoss, nn.BCEWithLogitsLoss, nn.KLDivLoss)
+        for reduction in (*REDUCTIONS, *(("batchmean",) if kind is nn.KLDivLoss else ()))
+    ),
+    *(
+        (kind(weight, ignore_index=2, reduction=way), [(numbers(2, 4, 3), classes(4, 2, 3)), (numbers(4), classes(4))])
+        for kind in (nn.NLLLoss, nn.CrossEntropyLoss)
+        for weight in (None, WEIGHTS)
+        for way in REDUCTIONS
+    ),
+    *(
+        (nn.CrossEntropyLoss(WEIGHTS, label_smoothing=0.3, reduction=reduction), [(numbers(5, 4), classes(4, 5))])
+        for reduction in REDUCTIONS
     ),
     (nn.CrossEntropyLoss(label_smoothing=0.3), [(numbers(5, 4), classes(4, 5)), (numbers(5, 4), numbers(5, 4).softmax(1))]),
     (nn.MultiheadAttention(8, 2, batch_first=True), [(numbers(2, 5, 8), numbers(2, 7, 8), numbers(2, 7, 8).cos())]),

@@ -71,10 +71,10 @@ def test_resnet18() -> None:
 
 LEFT = {
     "pads with 'reflect'": nn.Conv2d(1, 1, 3, padding=1, padding_mode="reflect"),
-    "rounds its size up": nn.MaxPool2d(2, ceil_mode=True),
-    "does not count its padding": nn.AvgPool2d(3, padding=1, count_include_pad=False),
+    "gives indices": nn.MaxPool2d(2, return_indices=True),
+    "has a divisor of its own": nn.AvgPool2d(3, divisor_override=2),
     "has padding_idx": nn.Embedding(4, 2, padding_idx=0),
-    "reduces by 'sum'": nn.MSELoss(reduction="sum"),
+    "has a target in logarithms": nn.KLDivLoss(log_target=True),
     "uol has no layer in the place of LSTM": nn.LSTM(2, 2),
 }
 

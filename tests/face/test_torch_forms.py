@@ -1,0 +1,107 @@
+"""Options by which PyTorch chooses what are operators of their own here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch.nn import functional
+
+import uol
+
+X = torch.linspace(-2, 2, 12, dtype=torch.float64).reshape(3, 4).sin()
+T = torch.linspace(0.1, 0.9, 12, dtype=torch.float64).reshape(3, 4)
+
+
+def both(ours: Callable[..., Any], theirs: Callable[..., Any], *inputs: torch.Tensor, **options: Any) -> None:
+    """The results, and the gradients of the first input, are PyTorch's."""
+    runs = []
+    for function in (ours, theirs):
+        x = inputs[0].clone().requires_grad_()
+        y = function(x, *inputs[1:], **options)
+        runs.append((y.detach(), *torch.autograd.grad(y, x, torch.ones_like(y).cos() + y.detach())))
+    torch.testing.assert_close(runs[0], runs[1])
+
+
+REDUCTIONS = ("mean", "sum", "none")
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("name", ["mse_loss", "huber_loss", "kl_div", "binary_cross_entropy_with_logits", "poisson_nll_loss"])
+def test_a_loss_is_reduced_as_pytorchs(name: str, reduction: str) -> None:
+    both(getattr(uol.ops, name), getattr(functional, name), X, T, reduction=reduction)
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_a_loss_of_classes_is_reduced_as_pytorchs(reduction: str) -> None:
+    at = torch.tensor([1, -100, 3])
+    both(uol.ops.cross_entropy, functional.cross_entropy, X, at, reduction=reduction, label_smoothing=0.2)
+    both(uol.ops.soft_cross_entropy, functional.cross_entropy, X, T, reduction=reduction)
+
+
+def test_a_mean_over_a_batch() -> None:
+    both(uol.ops.kl_div, functional.kl_div, X, T, reduction="batchmean")
+
+
+def test_a_sum_over_nothing_is_0() -> None:
+    assert uol.ops.mse_loss(X[:0], T[:0], reduction="sum") == 0
+    assert uol.ops.mse_loss(X[:0], T[:0], reduction="none").shape == (0, 4)
+
+
+def test_a_reduction_is_traced() -> None:
+    def f(x: torch.Tensor) -> torch.Tensor:
+        return uol.ops.mse_loss(x, T, reduction="sum") * 2
+
+    torch.testing.assert_close(torch.compile(f, backend="aot_eager", fullgraph=True)(X), f(X))
+
+
+@pytest.mark.parametrize("reduction", ["median", 3, None, "batchmean"])
+def test_a_reduction_that_there_is_not(reduction: object) -> None:
+    with pytest.raises(uol.UolError, match=r"mse_loss: the reduction is") as caught:
+        uol.ops.mse_loss(X, T, reduction=reduction)
+    assert "'mean', 'sum', 'none'" in str(caught.value.hint)
+
+
+IMAGE = torch.linspace(-3, 3, 2 * 3 * 8 * 7, dtype=torch.float64).reshape(2, 3, 8, 7).sin()
+
+
+@pytest.mark.parametrize("options", [{}, {"ceil_mode": True}, {"stride": (3, 1)}, {"padding": (1, 0), "ceil_mode": True}])
+@pytest.mark.parametrize("kernel", [3, (2, 3)])
+def test_a_pool_takes_pytorchs_options(kernel: object, options: dict[str, Any]) -> None:
+    both(uol.ops.max_pool2d, functional.max_pool2d, IMAGE, kernel_size=kernel, dilation=(1, 2), **options)
+    for includes in (True, False):
+        given = {"kernel_size": kernel, "count_include_pad": includes, **options}
+        both(uol.ops.avg_pool2d, functional.avg_pool2d, IMAGE, **given)
+
+
+def test_a_last_window_begins_within_the_input_or_the_padding_before_it() -> None:
+    for size in range(3, 12):
+        for kernel, stride, padding in ((2, 3, 1), (3, 2, 1), (2, 5, 0), (4, 3, 2)):
+            options = {"kernel_size": kernel, "stride": stride, "padding": padding, "ceil_mode": True}
+            both(uol.ops.avg_pool1d, functional.avg_pool1d, IMAGE.reshape(2, -1)[:, None, :size], **options)
+
+
+def test_a_convolution_takes_a_number_for_each_axis() -> None:
+    w = torch.linspace(-1, 1, 4 * 3 * 3 * 2, dtype=torch.float64).reshape(4, 3, 3, 2)
+    options: dict[str, Any] = {"stride": (2, 1), "padding": [1, 2], "dilation": (1, 3)}
+    both(uol.ops.conv2d, functional.conv2d, IMAGE, w, **options)
+    back = {"stride": (2, 3), "padding": (1, 0), "output_padding": (1, 2)}
+    both(uol.ops.conv_transpose2d, functional.conv_transpose2d, IMAGE, w.transpose(0, 1).contiguous(), **back)
+    torch.testing.assert_close(uol.ops.conv2d(IMAGE, w, stride=2, pad=1), functional.conv2d(IMAGE, w, stride=2, padding=1))
+
+
+def test_windows_are_traced() -> None:
+    def f(x: torch.Tensor) -> torch.Tensor:
+        return uol.ops.avg_pool2d(x, kernel_size=(3, 2), stride=2, ceil_mode=True, count_include_pad=False) * 2
+
+    torch.testing.assert_close(torch.compile(f, backend="aot_eager", fullgraph=True)(IMAGE), f(IMAGE))
+
+
+def test_as_many_numbers_as_axes() -> None:
+    with pytest.raises(uol.UolError, match=r"max_pool2d: kernel is \(1, 2, 3\)") as caught:
+        uol.ops.max_pool2d(IMAGE, kernel_size=(1, 2, 3))
+    assert "one number, or 2" in str(caught.value.hint)
+    with pytest.raises(uol.UolError, match="conv2d has no attribute 'ceil_mode'"):
+        uol.ops.conv2d(IMAGE, torch.ones(1, 3, 1, 1).double(), ceil_mode=True)

@@ -1,0 +1,93 @@
+"""Options by which PyTorch chooses what are operators of their own here: `reduction=` of losses, windows that hang over.
+
+uol.ops.mse_loss(x, t, reduction="sum")     is     uol.ops.mse_loss_sum(x, t)
+uol.ops.mse_loss(x, t, reduction="none")    is     uol.ops.mse_loss_each(x, t)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor
+
+from uol import torch_windows as windows
+from uol.expected import shown
+from uol.ir.errors import TypeCheckError
+from uol.ir.syntax import Op
+from uol.ops.texts import family_of
+
+Call = Callable[..., Any]
+Operators = Callable[[str], Call]
+"""`uol.ops.<name>` by its name."""
+
+REDUCED = ("loss", "classes")
+"""The families whose operators are means, beside which `_each` and `_sum` stand."""
+
+
+def with_forms(op: Op, call: Call, operators: Operators) -> Call:
+    """The operator with the options of PyTorch that its text does not have; itself where there are none."""
+    if family_of(op.name) in REDUCED and family_of(f"{op.name}_sum") is not None:
+        return _reduced(op.name, call, operators)
+    if not windows.axes_of(op):
+        return call
+    windowed = _windowed(op, call)
+    if not any(a.name == "kernel" for a in op.attributes):
+        return windowed
+    return _pooled(op, windowed, operators(f"{op.name}_counted") if family_of(f"{op.name}_counted") else None)
+
+
+def _reduced(name: str, mean: Call, operators: Operators) -> Call:
+    forms = {"mean": mean, "sum": operators(f"{name}_sum"), "none": operators(f"{name}_each")}
+    if name == "kl_div":
+        forms["batchmean"] = _over_rows(forms["sum"])
+
+    def call(*inputs: object, reduction: str = "mean", **options: object) -> object:
+        chosen = forms.get(reduction) if isinstance(reduction, str) else None
+        if chosen is None:
+            message = f"{name}: the reduction is {shown(reduction)}"
+            raise TypeCheckError(message, hint=f"one of {', '.join(map(repr, forms))}")
+        return chosen(*inputs, **options)
+
+    return _named(call, mean)
+
+
+def _over_rows(total: Call) -> Call:
+    def call(x: Any, *inputs: object, **options: object) -> object:
+        found = total(x, *inputs, **options)
+        return found / x.shape[0] if x.dim() else found
+
+    return call
+
+
+def _windowed(op: Op, plain: Call) -> Call:
+    theirs = {name for name, ours in windows.NAMES.items() if any(a.name == ours for a in op.attributes)}
+
+    def call(*inputs: object, **options: object) -> object:
+        if options.keys() & theirs or any([isinstance(value, tuple | list) for value in options.values()]):
+            options = windows.by_axis(op, options)
+        return plain(*inputs, **options)
+
+    return _named(call, plain)
+
+
+def _pooled(op: Op, plain: Call, counted: Call | None) -> Call:
+    def call(*inputs: object, ceil_mode: bool = False, **options: Any) -> object:
+        includes_pad = options.pop("count_include_pad", True) if counted is not None else True
+        x = inputs[0] if inputs else options.get("x")
+        if not isinstance(x, Tensor) or (includes_pad and not ceil_mode):
+            return plain(*inputs, **options)
+        options = windows.by_axis(op, options)
+        wider = windows.rounded_up(op, x.shape, options) if ceil_mode else options
+        rim = windows.rim(op, options) if includes_pad else {}
+        if counted is None or windows.rim(op, wider) == (rim or windows.rim(op, {})):
+            return plain(*inputs, **wider)
+        return counted(*inputs, **wider, **rim)
+
+    return _named(call, plain)
+
+
+def _named(call: Call, like: Call) -> Call:
+    call.__name__ = call.__qualname__ = like.__name__
+    call.__doc__ = like.__doc__
+    return call
