@@ -35,6 +35,8 @@ from uol.torch_schema import NAMES, TORCH_TYPES
 DIFFERENTIATED = (torch.float32, torch.float64)
 LOW = {torch.float16: torch.float32, torch.bfloat16: torch.float32}
 WIDER = {torch.float32: torch.float64}
+FAMILIES = ("padded", "interpolated", "with_corners")
+"""Forms whose operator has the number of axes at the end of its name."""
 INTEGERS = ("i64", "i32", "i8")
 RATIO = 5.0
 """The largest error beside a partner's, at level 1 of the dual benchmark of Huawei's operator standard."""
@@ -80,7 +82,7 @@ def entries() -> tuple[Entry, ...]:
 
 def types_of(entry: Entry, dtypes: Sequence[str]) -> Sequence[str]:
     """The types in which an operator is compared: integers where its text admits no float."""
-    op = None if entry.op in VARIADIC or entry.form == "padded" else find_operator(entry.op)
+    op = None if entry.op in VARIADIC or entry.form in FAMILIES else find_operator(entry.op)
     floats = op is None or not op.domain or any(is_float(t) for t in op.domain[0].types)
     return dtypes if floats else INTEGERS
 

@@ -208,6 +208,24 @@ def padded(name: str, x: Tensor, pad: Sequence[int], mode: str = "constant", val
     return apply(f"{name}{rank}d", x, **options, **({"value": value or 0.0} if name == "pad" else {}))
 
 
+def interpolated(
+    name: str, x: Tensor, size: Any = None, scale_factor: Any = None, mode: str = "", align_corners: bool | None = None,
+    recompute_scale_factor: bool | None = None, antialias: bool = False,
+) -> Any:  # fmt: skip
+    """To a size."""
+    rank = x.dim() - 2
+    require(size is not None, "a factor")
+    require(hasattr(ops, f"{name}{rank}d"), f"{name}{rank}d")
+    sizes = {f"out_{axis}": n for axis, n in zip(SPATIAL[-rank:], numbers(size, rank), strict=True)}
+    options = {} if align_corners is None else {"align_corners": align_corners}
+    return apply(f"{name}{rank}d", x, **sizes, **options)
+
+
+def with_corners(name: str, x: Tensor, size: Any = None, scale_factor: Any = None) -> Any:
+    """The corner pixels stay corners."""
+    return interpolated(name, x, size, scale_factor, align_corners=True)
+
+
 def whole(name: str, x: Tensor, number: Any = None, *, upscale_factor: Any = None, downscale_factor: Any = None) -> Any:
     """One number, which is the operator's one attribute."""
     number = number or upscale_factor or downscale_factor

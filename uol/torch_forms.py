@@ -1,4 +1,5 @@
-"""Options by which PyTorch chooses what are operators of their own here: `reduction=` of losses, windows that hang over.
+"""Options by which PyTorch chooses what are operators of their own here: `reduction=` of losses, `align_corners=`,
+windows that hang over.
 
 uol.ops.mse_loss(x, t, reduction="sum")     is     uol.ops.mse_loss_sum(x, t)
 uol.ops.mse_loss(x, t, reduction="none")    is     uol.ops.mse_loss_each(x, t)
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from uol import torch_windows as windows
 from uol.expected import shown
-from uol.ir.errors import TypeCheckError
+from uol.ir.errors import ShapeError, TypeCheckError
 from uol.ir.syntax import Op
 from uol.ops.texts import family_of
 
@@ -29,6 +30,10 @@ def with_forms(op: Op, call: Call, operators: Operators) -> Call:
     """The operator with the options of PyTorch that its text does not have; itself where there are none."""
     if family_of(op.name) in REDUCED and family_of(f"{op.name}_sum") is not None:
         return _reduced(op.name, call, operators)
+    if family_of(f"{op.name}_corners") is not None:
+        return _aligned(call, operators(f"{op.name}_corners"))
+    if op.name == "dropout":
+        return _drawn(call)
     if not windows.axes_of(op):
         return call
     windowed = _windowed(op, call)
@@ -58,6 +63,22 @@ def _over_rows(total: Call) -> Call:
         return found / x.shape[0] if x.dim() else found
 
     return call
+
+
+def _aligned(centres: Call, corners: Call) -> Call:
+    def call(*inputs: object, align_corners: bool | None = None, **options: object) -> object:
+        return (corners if align_corners else centres)(*inputs, **options)
+
+    return _named(call, centres)
+
+
+def _drawn(plain: Call) -> Call:
+    def call(*inputs: object, p: Any = 0.5, **options: object) -> object:
+        if isinstance(p, int | float) and not 0 <= p <= 1:
+            raise ShapeError(f"dropout: p is {p!r}", hint="it is a probability, from 0 to 1")
+        return plain(*inputs, p=p, **options)
+
+    return _named(call, plain)
 
 
 def _windowed(op: Op, plain: Call) -> Call:

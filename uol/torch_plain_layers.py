@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from uol import torch_picture_layers as pictures
 from uol.torch_bridge import operator
 from uol.torch_layers import AXES
 
@@ -107,7 +108,7 @@ def _forwards() -> dict[str, Callable[..., Any]]:
         made[f"AvgPool{rank}d"] = _pool(operator(f"avg_pool{rank}d"), rank, (*WINDOW, "count_include_pad"))
         for kind in ("Avg", "Max"):
             made[f"Adaptive{kind}Pool{rank}d"] = _adaptive(operator(f"adaptive_{kind.lower()}_pool{rank}d"), rank)
-    return made
+    return made | pictures.forwards()
 
 
 PLAIN: dict[type[nn.Module], type[nn.Module]] = {

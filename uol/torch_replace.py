@@ -18,6 +18,7 @@ from uol import torch_layers as layers
 from uol.expected import shown
 from uol.ir.errors import TypeCheckError
 from uol.torch_bridge import operator
+from uol.torch_picture_layers import why_not_upsampled
 from uol.torch_plain_layers import LOSSES, PLAIN
 
 Reason = str | None
@@ -135,6 +136,8 @@ def _reason(module: Any) -> Reason:
         (("Embedding",), _embedding),
         (("Softmax", "LogSoftmax", "Softmin"), lambda m: "names no dim" if m.dim is None else None),
         (("MultiheadAttention",), _attention),
+        (("Upsampl",), why_not_upsampled),
+        (("Dropout",), lambda m: "writes over its input" if m.inplace else None),
         ((*LOSSES, *CLASS_LOSSES), _loss),
     ]
     name = type(module).__name__

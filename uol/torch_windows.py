@@ -77,7 +77,7 @@ def rounded_up(op: Op, sizes: Sequence[int], options: Options) -> Options:
 def padding_along(options: Options, axis: str) -> tuple[int, int]:
     """The padding before and behind."""
     first, last = EDGES[axis]
-    low = options.get(f"pad_{first}", options.get("pad", 0))
+    low: int = options.get(f"pad_{first}", options.get("pad", 0))
     return low, options.get(f"pad_{last}", low)
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from uol.ir.errors import UolError
+
 NATIVE = "native"
 """The architecture of the machine that compiles."""
 FALLBACK = {"x86_64": "x86-64-v3", "AMD64": "x86-64-v3"}
@@ -51,10 +53,13 @@ def host(architecture: str = NATIVE) -> Host:
 
 
 def core_count() -> int:
-    """How many threads kernels run on: UOL_NUM_THREADS, or the cores that this process may use."""
-    wanted = os.environ.get("UOL_NUM_THREADS", "")
-    if wanted.isdigit() and int(wanted) > 0:
+    """How many threads kernels run on: UOL_NUM_THREADS, or the cores that this process may use. Raises UolError where that is
+    no number of threads."""
+    wanted = os.environ.get("UOL_NUM_THREADS", "").strip()
+    if wanted.isdecimal() and int(wanted) > 0:
         return int(wanted)
+    if wanted:
+        raise UolError(f"UOL_NUM_THREADS is {wanted!r}", hint="it is a number of threads, 1 or more; unset, all cores are used")
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(allowed, _container_quota() or allowed))
 

@@ -25,6 +25,19 @@ def hats(x: Tensor, size: int, length: int) -> Tensor:
     return (2 * length - distance).clamp(min=0).to(x.dtype) / (2 * length)
 
 
+def corner_hats(x: Tensor, size: int, length: int) -> Tensor:
+    """As `hats`, where the corners stay corners."""
+    steps = max(length - 1, 1)
+    distance = (torch.arange(length)[:, None] * (size - 1) - steps * torch.arange(size)).abs()
+    return (steps - distance).clamp(min=0).to(x.dtype) / steps
+
+
+def corner_fraction(like: Tensor, size: int, length: int) -> Tensor:
+    """As `fraction`, where the corners stay corners."""
+    steps = max(length - 1, 1)
+    return (torch.arange(length) * (size - 1)).remainder(steps).to(like.dtype) / steps
+
+
 def fraction(like: Tensor, size: int, length: int) -> Tensor:
     """How far the centre of each result lies beyond the pixel before it, the last pixel's repeated beyond the end."""
     centre = ((2 * torch.arange(length) + 1) * size - length).clamp(min=0)
@@ -34,6 +47,11 @@ def fraction(like: Tensor, size: int, length: int) -> Tensor:
 REFERENCES: Mapping[str, Callable[..., object]] = {
     **{f"upsample_nearest{rank}d": nearest for rank in (1, 2, 3)},
     "upsample_fraction": fraction,
+    "upsample_corner_fraction": corner_fraction,
+    "upsample_linear1d_corners": lambda x, out_w: x @ corner_hats(x, x.shape[2], out_w).T,
+    "upsample_bilinear2d_corners": lambda x, out_h, out_w: (
+        corner_hats(x, x.shape[2], out_h) @ x @ corner_hats(x, x.shape[3], out_w).T
+    ),
     "upsample_linear1d": lambda x, out_w: x @ hats(x, x.shape[2], out_w).T,
     "upsample_bilinear2d": lambda x, out_h, out_w: hats(x, x.shape[2], out_h) @ x @ hats(x, x.shape[3], out_w).T,
 }

@@ -25,6 +25,7 @@ def classes(count: int, *shape: int) -> Tensor:
 
 WEIGHTS = torch.tensor([0.5, 1.0, 2.0, 0.25])
 REDUCTIONS = ("sum", "none")
+PADS = (("Zero",), ("Constant", 1.5), ("Reflection",), ("Replication",))
 GROUPED = {"stride": (2, 1), "padding": (2, 0), "dilation": (1, 3), "groups": 2}
 VOLUME = {"stride": (2, 3, 1), "padding": (1, 0, 0), "output_padding": (1, 2, 0), "dilation": (1, 2, 3)}
 
@@ -73,6 +74,20 @@ CASES: list[tuple[nn.Module, list[tuple[Tensor, ...]]]] = [
     *((getattr(nn, f"Adaptive{kind}Pool1d")(4), [(numbers(2, 3, 9),)]) for kind in ("Avg", "Max")),
     *((getattr(nn, f"Adaptive{kind}Pool2d")((None, 3)), [(numbers(2, 3, 9, 8),)]) for kind in ("Avg", "Max")),
     *((getattr(nn, f"Adaptive{kind}Pool3d")((2, None, 4)), [(numbers(2, 3, 5, 4, 6),)]) for kind in ("Avg", "Max")),
+    *((getattr(nn, f"{kind}Pad1d")((2, 1), *value), [(numbers(2, 3, 5),), (numbers(3, 5),)]) for kind, *value in PADS),
+    *((getattr(nn, f"{kind}Pad2d")((2, 1, 0, 3), *value), [(numbers(2, 3, 5, 4),)]) for kind, *value in PADS),
+    *((getattr(nn, f"{kind}Pad3d")((2, 1, 0, 3, 1, 2), *value), [(numbers(1, 2, 3, 5, 4),)]) for kind, *value in PADS[:2]),
+    (nn.CircularPad1d((2, 1)), [(numbers(2, 3, 5),)]),
+    (nn.PixelShuffle(2), [(numbers(2, 8, 3, 2),), (numbers(4, 3, 2),)]),
+    (nn.PixelUnshuffle(3), [(numbers(2, 2, 6, 3),), (numbers(2, 6, 3),)]),
+    (nn.Upsample(scale_factor=2), [(numbers(2, 3, 5),), (numbers(2, 3, 5, 4),), (numbers(1, 2, 3, 2, 4),)]),
+    (nn.Upsample((7, 3)), [(numbers(2, 3, 5, 4),)]),
+    *((nn.Upsample(7, mode="linear", align_corners=aligned), [(numbers(2, 3, 5),)]) for aligned in (True, False, None)),
+    *((nn.Upsample((7, 1), mode="bilinear", align_corners=aligned), [(numbers(2, 3, 5, 4),)]) for aligned in (True, False)),
+    (nn.Upsample(scale_factor=(3.0, 1.0), mode="bilinear", align_corners=True), [(numbers(2, 3, 5, 4),)]),
+    (nn.UpsamplingNearest2d(scale_factor=2), [(numbers(2, 3, 5, 4),)]),
+    (nn.UpsamplingBilinear2d((9, 2)), [(numbers(2, 3, 5, 4),)]),
+    (nn.Dropout(0.0), [(numbers(2, 3),)]),
     *((along(0), [(numbers(3, 4),)]) for along in (nn.Softmax, nn.LogSoftmax, nn.Softmin)),
     (nn.GLU(1), [(numbers(3, 4, 5),)]),
     (nn.GELU(), [(numbers(9),)]),

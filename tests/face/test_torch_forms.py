@@ -92,6 +92,25 @@ def test_a_convolution_takes_a_number_for_each_axis() -> None:
     torch.testing.assert_close(uol.ops.conv2d(IMAGE, w, stride=2, pad=1), functional.conv2d(IMAGE, w, stride=2, padding=1))
 
 
+@pytest.mark.parametrize("aligned", [True, False])
+def test_corners(aligned: bool) -> None:
+    def ours(x: torch.Tensor) -> torch.Tensor:
+        return uol.ops.upsample_bilinear2d(x, out_h=11, out_w=3, align_corners=aligned)
+
+    def theirs(x: torch.Tensor) -> torch.Tensor:
+        return functional.interpolate(x, (11, 3), mode="bilinear", align_corners=aligned)
+
+    both(ours, theirs, IMAGE)
+
+
+@pytest.mark.parametrize("p", [-0.1, 1.5, float("nan"), 2])
+def test_a_probability(p: float) -> None:
+    with pytest.raises(uol.UolError, match="dropout: p is") as caught:
+        uol.ops.dropout(X, seed=1, p=p)
+    assert "from 0 to 1" in str(caught.value.hint)
+    assert uol.ops.dropout(X, seed=1, p=0).equal(X) and not uol.ops.dropout(X, seed=1, p=1).any()
+
+
 def test_windows_are_traced() -> None:
     def f(x: torch.Tensor) -> torch.Tensor:
         return uol.ops.avg_pool2d(x, kernel_size=(3, 2), stride=2, ceil_mode=True, count_include_pad=False) * 2

@@ -43,8 +43,8 @@ def encoder() -> nn.Module:
 def test_a_transformer_encoder() -> None:
     x = torch.linspace(-1, 1, 2 * 5 * 8).reshape(2, 5, 8).sin()
     done = require_equal(encoder(), x)
-    assert set(done.swapped.values()) == {"MultiheadAttention", "Linear", "LayerNorm"}
-    assert set(done.left.values()) == {"draws from PyTorch's random numbers"}
+    assert set(done.swapped.values()) == {"MultiheadAttention", "Linear", "LayerNorm", "Dropout"}
+    assert not done.left
     swapped = encoder().eval()
     uol.replace(swapped)
     mask = nn.Transformer.generate_square_subsequent_mask(5)
@@ -73,6 +73,10 @@ LEFT = {
     "pads with 'reflect'": nn.Conv2d(1, 1, 3, padding=1, padding_mode="reflect"),
     "gives indices": nn.MaxPool2d(2, return_indices=True),
     "has a divisor of its own": nn.AvgPool2d(3, divisor_override=2),
+    "upsamples by 'bicubic'": nn.Upsample(4, mode="bicubic"),
+    "scales by no whole number": nn.Upsample(scale_factor=1.5),
+    "writes over its input": nn.Dropout(inplace=True),
+    "draws from PyTorch's random numbers": nn.Dropout2d(),
     "has padding_idx": nn.Embedding(4, 2, padding_idx=0),
     "has a target in logarithms": nn.KLDivLoss(log_target=True),
     "uol has no layer in the place of LSTM": nn.LSTM(2, 2),
@@ -86,6 +90,21 @@ def test_what_is_left_alone_is_said_with_the_reason(reason: str) -> None:
     assert done.left == {"inner": reason} and not done.swapped
     assert type(LEFT[reason]) is kind
     assert f"inner: {reason}" in str(done)
+
+
+def test_dropout_draws_its_seed_from_pytorch() -> None:
+    layer, x = nn.ModuleList([nn.Dropout(0.25)]), torch.ones(10000, requires_grad=True)
+    assert not uol.replace(layer).left
+    torch.manual_seed(0)
+    first, second = layer[0](x), layer[0](x)
+    torch.manual_seed(0)
+    torch.testing.assert_close(layer[0](x), first, rtol=0, atol=0)
+    assert not torch.equal(first, second)
+    assert {round(float(v), 5) for v in first.unique()} == {0.0, round(1 / 0.75, 5)}
+    assert abs(float((first == 0).float().mean()) - 0.25) < 0.02
+    first.sum().backward()
+    torch.testing.assert_close(x.grad, first.detach())
+    assert torch.equal(layer.eval()[0](x), x)
 
 
 def test_a_subclass_is_left_alone_and_a_swapped_layer_is_not_swapped_again() -> None:

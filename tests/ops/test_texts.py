@@ -15,7 +15,7 @@ from uol.ops.references import has_reference, reference
 from uol.ops.texts import FAMILIES, family_of, library, names, text_of
 from uol.ops.workloads import Workload, workloads_of
 
-ON_ACCUMULATORS = frozenset(("upsample_fraction", "window_count"))
+ON_ACCUMULATORS = frozenset(("upsample_fraction", "upsample_corner_fraction", "window_count"))
 """Operators that others call on values that are accumulators already."""
 
 NEVER_EMPTY = frozenset(n for n in names() if n.endswith("_loss") or "cross_entropy" in n or n in ("kl_div",))

@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 from cpu_cases import BACKEND, channels_last, graph_of, inputs_of, module_of, program_of, run_compiled, weights_last
 
+from uol.backends.cpu.host import core_count
 from uol.codegen.backend import Artifact
+from uol.ir.errors import UolError
 
 CONVOLUTION = {"dims": {"N": 1, "C": 16, "H": 20, "W": 20, "O": 48, "D": 16, "R": 3, "S": 3}, "attrs": {"pad": 1}}
 
@@ -145,3 +147,12 @@ def test_a_library_is_unloaded_with_its_last_function() -> None:
     del call
     gc.collect()
     assert mapped() == before
+
+
+@pytest.mark.parametrize("wanted", ["abc", "0", "-2", "1.5"])
+def test_a_number_of_threads_that_is_none(wanted: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UOL_NUM_THREADS", wanted)
+    with pytest.raises(UolError, match=f"UOL_NUM_THREADS is {wanted!r}"):
+        core_count()
+    monkeypatch.setenv("UOL_NUM_THREADS", "3")
+    assert core_count() == 3
