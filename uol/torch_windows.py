@@ -76,16 +76,19 @@ def rounded_up(op: Op, sizes: Sequence[int], options: Options) -> Options:
 
 def padding_along(options: Options, axis: str) -> tuple[int, int]:
     """The padding before and behind."""
-    first, last = EDGES[axis]
-    low: int = options.get(f"pad_{first}", options.get("pad", 0))
-    return low, options.get(f"pad_{last}", low)
+    first, behind = (f"pad_{edge}" for edge in EDGES[axis])
+    low = _first_of(options, (first, "pad"), 0)
+    return low, _first_of(options, (behind,), low)
 
 
 def along(options: Options, name: str, axis: str, default: int) -> int:
     """An option's number for an axis. A stride is by default what the coarser kernel is."""
-    coarse = options.get(name, options.get("kernel", default) if name == "stride" else default)
-    found: int = options.get(f"{name}_{axis}", coarse)
-    return found
+    coarser = (name, "kernel") if name == "stride" else (name,)
+    return _first_of(options, (f"{name}_{axis}", *coarser), default)
+
+
+def _first_of(options: Options, names: Sequence[str], default: int) -> int:
+    return next((options[name] for name in names if name in options), default)
 
 
 def rim(op: Op, options: Options) -> Options:
