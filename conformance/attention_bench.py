@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from uol.backends.cpu.backend import BACKEND
 from uol.catalogue import catalogue, find_operator
@@ -45,7 +46,8 @@ class Case:
         expected = self.pytorch()
         plain = replace(BACKEND, capability=replace(BACKEND.capability, kinds=frozenset(), segments=frozenset()))
         found: dict[str, Run] = {"PyTorch": self.pytorch}
-        for name, backend in {"one": BACKEND, "several": plain}.items():
+        machines: dict[str, Any] = {"one": BACKEND, "several": plain}
+        for name, backend in machines.items():
             instance = bind_names(find_operator(self.op), "f32", self.dims, {})
             program = instantiate(instance.op, catalogue(), types=instance.types, dims=instance.flat_dims, attrs={})
             module = compile_graph(lower(program, backend, {}), backend, backend.devices[backend.default_device])
@@ -68,16 +70,18 @@ def attention(queries_a_key: int, *, causal: bool) -> tuple[Case, Case]:
     dims = {**HEADS, "G": HEADS["H"] // queries_a_key}
     shapes = {"q": "BHLD", "k": "BGMD", "v": "BGME", "dy": "BHLE"}
     q, k, v, dy = (torch.randn([dims[d] for d in shape]) for shape in shapes.values())
-    options = {"is_causal": causal, "enable_gqa": queries_a_key > 1}
+    attend: Callable[..., Tensor] = partial(
+        torch.nn.functional.scaled_dot_product_attention, is_causal=causal, enable_gqa=queries_a_key > 1
+    )
     leaves = [x.clone().requires_grad_() for x in (q, k, v)]
     with torch.enable_grad():
-        y = torch.nn.functional.scaled_dot_product_attention(*leaves, **options)
+        y = attend(*leaves)
     scores = q @ k.repeat_interleave(queries_a_key, 1).transpose(2, 3) / HEADS["D"] ** 0.5
     lse = (scores.masked_fill(torch.ones_like(scores).triu(1) > 0, -torch.inf) if causal else scores).logsumexp(-1)
     name = "causal_attention" if causal else "attention"
     title = f"{name}{f', {queries_a_key} queries a key' if queries_a_key > 1 else ''}"
     return (
-        Case(title, name, dims, (q, k, v), lambda: [torch.nn.functional.scaled_dot_product_attention(q, k, v, **options)]),
+        Case(title, name, dims, (q, k, v), lambda: [attend(q, k, v)]),
         Case(
             f"{title}, grad", f"{name}_grad", dims, (q, k, v, y.detach(), lse, dy),
             lambda: torch.autograd.grad(y, leaves, dy, retain_graph=True),

@@ -11,6 +11,7 @@ from uol.instance import Instance
 from uol.ir.errors import UolError
 from uol.open_instance import opened
 from uol.pipeline import module_of
+from uol.recompile import are_few
 from uol.request import Request
 
 Key = tuple[frozenset[str], Hashable]
@@ -25,7 +26,10 @@ class KernelsOfAnySize:
 
     def fitting(self, request: Request) -> Compiled | None:
         """The oldest of those that are there already that serves these sizes: the same one for the same call."""
+        dims = request.instance.flat_dims
         for varying in dict.fromkeys(varying for varying, _ in self.known):
+            if not varying <= dims.keys() or are_few(dims, varying):
+                continue
             found = self.known.get(_key(request, varying))
             if found is not None and _holds(found, request):
                 return found

@@ -1,19 +1,23 @@
 """Which sizes an operator was compiled for, one by one, and what changes between them.
 
 A dim is a number in kernels at first, and becomes an argument with its second size (rule 16 of the language): from then on
-one kernel serves every size of it. That costs little (`python -m uol.conformance.any_size`). Where it cannot be, there is a
-kernel for every size, and a warning says so once.
+one kernel serves every size of it. That costs little (`python -m uol.conformance.any_size`), but for a dim of a few, where
+other loops are best: each of those sizes has a kernel of its own. Where a dim cannot be an argument, all sizes have, and a
+warning says so once.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections import deque
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 TOGETHER = 2
 """Dims that may change together, as height and width do. What differs in more is another layer."""
+
+FEW = 8
+"""Less is few: rows fewer than a register tile has, columns fewer than a vector."""
 
 STORM = 8
 """Kernels for one size after another before it is a storm."""
@@ -24,6 +28,11 @@ REMEMBERED = 512
 
 class RecompileWarning(UserWarning):
     """An operator was compiled for one size after another."""
+
+
+def are_few(dims: Mapping[str, int], names: Iterable[str]) -> bool:
+    """Is one of these dims small?"""
+    return any(dims[name] < FEW for name in names)
 
 
 @dataclass(slots=True)
@@ -39,8 +48,10 @@ class RecompileWatch:
         return (all_else, dims) in self.made
 
     def varying(self, dims: Mapping[str, int], all_else: Hashable = None) -> frozenset[str]:
-        """The dims that have another size now, all else alike: as few as may be, none where too much is different."""
-        return min(self._changed(dims, all_else), key=len, default=frozenset())
+        """The dims that have another size now, not a small one, all else alike: as few of them as may be; none where more is
+        different."""
+        changed = [names for names in self._changed(dims, all_else) if not are_few(dims, names)]
+        return min(changed, key=len, default=frozenset())
 
     def note(self, dims: Mapping[str, int], all_else: Hashable = None) -> None:
         """A kernel is made for these dims."""

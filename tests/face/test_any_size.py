@@ -31,6 +31,8 @@ SIZES = (3, 5, 1, 0, 33, 64, 7)
 
 @pytest.fixture(autouse=True)
 def no_kernel_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And no size is small."""
+    monkeypatch.setattr(recompile, "FEW", 0)
     torch_bridge.define_all()
     for operator in torch_bridge.defined().values():
         operator.prepared.clear()

@@ -228,6 +228,7 @@ def test_a_dim_varies_from_its_second_size() -> None:
     assert watch.varying({"S": 9, "K": 65, "N": 10}) == {"S", "K"}
     assert watch.varying({"S": 9, "K": 65, "N": 11}) == set()
     assert watch.varying({"S": 9, "K": 64, "N": 10}, "another type") == set()
+    assert watch.varying({"S": 7, "K": 64, "N": 10}) == set()  # so few have a kernel of their own
     watch.note({"S": 9, "K": 65, "N": 11})
     assert watch.varying({"S": 9, "K": 64, "N": 10}) == {"S"}  # not K and N, which another kernel has
 

@@ -94,8 +94,8 @@ class Side:
         return count
 
     def _pieces_of_any_size(self, frame: Frame, number: Term) -> Iterator[tuple[Term, int]]:
-        """All tiles are of the greatest length that fits; the last one is of the least that reaches to the end. Numbers are held
-        in memory, which LLVM undoes: TVM would reason about them in all that is unrolled."""
+        """All tiles are of the greatest length that fits; the last one is of the least that reaches to the end. Numbers are
+        held in memory, which LLVM undoes: TVM would reason about them in all that is unrolled."""
         code = frame.code
         extent = code.hold("extent", index(frame.extent(self.axis.extent)))
         longest = index(1)
