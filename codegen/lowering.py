@@ -16,7 +16,7 @@ from uol.codegen.group import Group
 from uol.codegen.hoist import hoist_reductions
 from uol.codegen.index import physical_order, static
 from uol.codegen.layout import Layouts, assign_strides
-from uol.codegen.linear import magnitude
+from uol.codegen.linear_forms import magnitude
 from uol.codegen.names import taken_names
 from uol.codegen.partition import Partition
 from uol.codegen.plain import as_reductions

@@ -20,7 +20,7 @@ from uol.backends.cpu.source_dims import SourceDim, source_dims
 from uol.backends.cpu.span import span_of
 from uol.codegen.dim_values import value_at
 from uol.codegen.index import ONE, ZERO, add, dense_strides, mul, static
-from uol.codegen.linear import linear, magnitude
+from uol.codegen.linear_forms import linear, magnitude
 from uol.codegen.rewrites import Side, pack_operand
 from uol.codegen.spec import Arg, Contract, KernelSpec, Pack, Read, Store, Within
 from uol.codegen.traverse import rewrite, walk

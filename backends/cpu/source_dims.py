@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from uol.codegen.index import ZERO, add, static
-from uol.codegen.linear import Linear, linear
+from uol.codegen.linear_forms import Linear, linear
 from uol.codegen.spec import Read, Within
 from uol.codegen.traverse import variables
 from uol.ir import integers

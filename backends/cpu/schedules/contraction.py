@@ -18,7 +18,7 @@ from uol.backends.cpu.schedules.kinds import Dots, Tiles
 from uol.backends.cpu.schedules.work import size
 from uol.backends.cpu.span import static_span
 from uol.codegen.index import ONE, affine, static
-from uol.codegen.linear import linear
+from uol.codegen.linear_forms import linear
 from uol.codegen.spec import Contract, Read, Store
 from uol.codegen.traverse import walk
 from uol.ir.nodes import Axis, Expr

@@ -17,8 +17,11 @@ OTHERWISE = {
     **dict.fromkeys(("cummax", "cummin"), "the first of equal values has it all; in PyTorch the last"),
     **dict.fromkeys(("sort", "median"), "equal values keep their order; PyTorch's need not"),
     "clamp": "where a value equals a bound each has half, as torch.maximum has it, not torch.clamp",
-    "binary_cross_entropy": "PyTorch has a formula of its own, which is 0 where the derivative is 1 / n",
-    **dict.fromkeys(("hypot", "kl_div"), "NaN in PyTorch, 0 here"),
+    **dict.fromkeys(
+        ("binary_cross_entropy", "binary_cross_entropy_each", "binary_cross_entropy_sum"),
+        "PyTorch has a formula of its own, which is 0 where the derivative is 1 / n",
+    ),
+    **dict.fromkeys(("hypot", "kl_div", "kl_div_each", "kl_div_sum"), "NaN in PyTorch, 0 here"),
     **dict.fromkeys(("weighted_nll_loss", "weighted_cross_entropy"), "weights that add up to 0: 0 / 0, in the gradient too"),
     "gradient_norm": "the square root alone; what is differentiated is l2_norm",
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from uol.codegen.index import add, mul
-from uol.codegen.linear import linear, magnitude
+from uol.codegen.linear_forms import linear, magnitude
 from uol.ir.nodes import Call, Const, Expr, Var
 
 ROW, COL, N, W = (Var(name) for name in "ijNW")
