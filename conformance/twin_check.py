@@ -19,6 +19,7 @@ from uol.conformance.arrangement import all_laid_out, repeated, strides_of
 from uol.conformance.comparison import Comparison, compare, compare_order, compare_picks
 from uol.conformance.contracts import contract
 from uol.conformance.enclosure import Enclosed, enclose
+from uol.conformance.fences import run_fenced
 from uol.conformance.gradient_cases import compare_with_autograd, fitting, gradient_inputs
 from uol.conformance.interval import Array
 from uol.conformance.recentring import around
@@ -133,7 +134,7 @@ def _outcomes(ready: Sequence[Prepared]) -> Iterator[Outcome | UolError]:
             yield of_run(runs[id(prepared)])
             continue
         try:
-            yield Outcome(prepared.compiled.run(prepared.buffers))
+            yield Outcome(*run_fenced(prepared.compiled, prepared.buffers))
         except UolError as error:
             yield error
 

@@ -14,6 +14,7 @@ from uol.compiler import Compiled
 from uol.conformance.comparison import Comparison
 from uol.conformance.contracts import contract
 from uol.conformance.enclosure import enclose
+from uol.conformance.fences import run_fenced
 from uol.conformance.twin_check import compare_result, has_twin
 from uol.explain import Json
 from uol.instance import Instance
@@ -106,7 +107,7 @@ def try_compiled(
     buffers = {name: encode(array, dtypes[name]) for name, array in values.items()}
     scalars = dict(zip((s.name for s in compiled.module.graph.scalars), compiled.scalars({}), strict=True))
     twin = has_twin(compiled.request.target.name) if in_twin is None else in_twin
-    outputs, findings = _run_in_twin(compiled, buffers, scalars) if twin else (compiled.run(buffers), ())
+    outputs, findings = _run_in_twin(compiled, buffers, scalars) if twin else run_fenced(compiled, buffers)
     admitted = enclose(program, values, scalars, contract(compiled.module.backend))
     comparisons = {t.name: compare_result(t, outputs.get(t.name), admitted) for t in program.by_role("out")}
     means = {name: float(decode(array, dtypes[name]).mean()) if array.size else 0.0 for name, array in outputs.items()}

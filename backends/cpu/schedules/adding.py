@@ -65,17 +65,23 @@ def scheduled(spec: Scatter, schedule: Additions) -> Term:
     free = tuple(a for a in spec.index if a.name in schedule.free)
     serial = tuple(a for a in spec.index if a.name not in (*schedule.free, schedule.lane_axis))
     lane_axis = next((a for a in spec.index if a.name == schedule.lane_axis), None)
-    pieces = Axis(f"{schedule.lane_axis}_piece", Const(schedule.pieces))
+    length = 0 if lane_axis is None else static(lane_axis.extent) or 0
+    width = _piece_width(length, schedule)
+    # rounding up to whole vectors can leave fewer pieces than were asked for: 48 in five pieces of 8 lanes are three of 16
+    pieces = Axis(f"{schedule.lane_axis}_piece", Const(-(-length // width)))
     nest = (*free, pieces) if lane_axis is not None else free
     with ExitStack() as loops:
         scope = enter_nest(frame, loops, nest, len(nest) if schedule.parallel else 0, frame.scope)
         if lane_axis is None:
             _points(frame, spec, serial, scope, None)
         else:
-            extent = static(lane_axis.extent) or 0
-            width = -(-extent // (schedule.pieces * schedule.lanes)) * schedule.lanes
             _pieces(frame, spec, serial, scope, (lane_axis, scope.values[pieces.name], width, schedule.lanes))
     return frame.close()
+
+
+def _piece_width(length: int, schedule: Additions) -> int:
+    """How much of the lanes' axis a task takes: whole vectors, so that only the last piece ends within one."""
+    return max(1, -(-length // (schedule.pieces * schedule.lanes))) * schedule.lanes
 
 
 def _clear(frame: Frame, spec: Scatter, schedule: Additions) -> None:
@@ -94,7 +100,7 @@ def _pieces(frame: Frame, spec: Scatter, serial: tuple[Axis, ...], scope: Scope,
     """All points of a piece of the lanes' axis: whole pieces, then the last, which may be shorter."""
     axis, number, width, lanes = piece
     extent = static(axis.extent) or 0
-    whole, rest = divmod(extent, width) if width else (0, 0)
+    whole, rest = divmod(extent, width)
     for length, start, condition in (
         (width if whole else 0, number * index(width), number < index(whole) if rest else None),
         (rest, index(whole * width), number >= index(whole) if whole else None),

@@ -15,6 +15,7 @@ from uol.codegen.dim_values import value_at
 from uol.codegen.lowering import lower
 from uol.codegen.pipeline import compile_graph
 from uol.codegen.spec import Arg, KernelGraph
+from uol.conformance.fences import fenced
 from uol.ir import Library, instantiate, parse
 from uol.ir.nodes import Program
 from uol.ir.rounding import round_to
@@ -48,11 +49,13 @@ def run_compiled(
     scalars: Mapping[str, float | int] | None = None,
     dims: Mapping[str, int] | None = None,
 ) -> Arrays:
-    """The results of the scheduled kernels, with memory laid out as the graph says."""
+    """The results of the scheduled kernels, with memory laid out as the graph says, before a page that nobody may touch."""
     call = BACKEND.load(BACKEND.build(module_of(graph)))
     known = dims or {}
-    memory = {a.name: _memory(a, inputs, known) for a in graph.args}
+    fences = {a.name: fenced(_memory(a, inputs, known), trap=True) for a in graph.args}
+    memory = {name: fence.array for name, fence in fences.items()}
     call(*memory.values(), *((scalars or {})[s.name] for s in graph.scalars), *(known[d] for d in graph.dims))
+    assert [name for name, fence in fences.items() if not fence.whole] == []
     return {a.name: strided(memory[a.name], *sizes(a, known)) for a in graph.args if a.role == "out"}
 
 

@@ -351,8 +351,7 @@ extern "C" __global__ void bug(const float* x, float* y, float* w)
         text="""#include "uol_device.h"
 static float deep(const float* x, int n)
 {
-  volatile float a[64] = {x[0]};
-  return n < 0 ? 0 : a[n % 64] + deep(x, n + 1);  // ! crash
+  volatile float a[64] = {x[0]}; return n < 0 ? 0 : a[n % 64] + deep(x, n + 1);  // ! crash
 }
 extern "C" __global__ void bug(const float* x, float* y, float* w)
 {

@@ -1,0 +1,44 @@
+"""Kernels as other machines get them: cut for other numbers of cores, with narrower vectors. An operator for each schedule.
+
+Every buffer has fences here: a task too many writes beside its own.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from uol.ops.texts import names
+
+SCHEDULES = (
+    *("add", "sum", "softmax", "layer_norm", "linear", "conv2d", "conv2d_bn_add_relu", "max_pool2d", "transpose"),
+    *("scatter_add", "cumsum", "cummax", "sort", "topk", "attention", "grouped_matmul", "dropout", "unique"),
+)
+CORES = (1, 3, 5, 16)
+"""Fewer and more than the parts of most axes, and numbers that divide none."""
+
+
+def checked(ops: str, cores: int, processor: str, *options: str) -> str:
+    """What is not supported where kernels are made for that many cores of that processor; LLVM names it."""
+    narrower = {"UOL_CPU": processor} if processor else {}
+    environment = {**os.environ, **narrower, "UOL_NUM_THREADS": str(cores), "TVM_NUM_THREADS": str(cores)}
+    command = [sys.executable, "-m", "uol.conformance.support", "--target", "cpu", "--dtype", "f32", "--op", ops, *options]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    return "" if done.returncode == 0 else f"exit {done.returncode}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
+
+
+@pytest.mark.parametrize(("cores", "processor"), [(5, ""), (16, "x86-64-v2")])
+def test_every_schedule(cores: int, processor: str) -> None:
+    assert checked(",".join(SCHEDULES), cores, processor, "--first") == ""
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("options", [(), ("--gradients",)])
+@pytest.mark.parametrize("cores", CORES)
+@pytest.mark.parametrize("processor", ["", "x86-64-v2"])
+@pytest.mark.parametrize("part", range(8))
+def test_every_operator(part: int, processor: str, cores: int, options: tuple[str, ...]) -> None:
+    assert checked(",".join(names()[part::8]), cores, processor, "--first", *options) == ""
