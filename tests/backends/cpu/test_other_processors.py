@@ -17,8 +17,8 @@ SCHEDULES = (
     *("add", "sum", "softmax", "layer_norm", "linear", "conv2d", "conv2d_bn_add_relu", "max_pool2d", "transpose"),
     *("scatter_add", "cumsum", "cummax", "sort", "topk", "attention", "grouped_matmul", "dropout", "unique"),
 )
-CORES = (1, 3, 5, 16)
-"""Fewer and more than the parts of most axes, and numbers that divide none."""
+PROCESSORS = ((1, ""), (3, ""), (5, ""), (5, "x86-64-v2"), (16, "x86-64-v2"))
+"""Cores, and the processor's name: fewer and more than the parts of most axes, and numbers that divide few."""
 
 
 def checked(ops: str, cores: int, processor: str, *options: str) -> str:
@@ -30,15 +30,14 @@ def checked(ops: str, cores: int, processor: str, *options: str) -> str:
     return "" if done.returncode == 0 else f"exit {done.returncode}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
 
 
-@pytest.mark.parametrize(("cores", "processor"), [(5, ""), (16, "x86-64-v2")])
+@pytest.mark.parametrize(("cores", "processor"), [PROCESSORS[2], PROCESSORS[4]])
 def test_every_schedule(cores: int, processor: str) -> None:
     assert checked(",".join(SCHEDULES), cores, processor, "--first") == ""
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("options", [(), ("--gradients",)])
-@pytest.mark.parametrize("cores", CORES)
-@pytest.mark.parametrize("processor", ["", "x86-64-v2"])
+@pytest.mark.parametrize(("cores", "processor"), PROCESSORS)
 @pytest.mark.parametrize("part", range(8))
-def test_every_operator(part: int, processor: str, cores: int, options: tuple[str, ...]) -> None:
+def test_every_operator(part: int, cores: int, processor: str, options: tuple[str, ...]) -> None:
     assert checked(",".join(names()[part::8]), cores, processor, "--first", *options) == ""
