@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from uol.ir import constants, syntax
 from uol.ir.environment import Environment
@@ -10,8 +11,10 @@ from uol.ir.nodes import Expr
 from uol.ir.report import mismatch
 from uol.ir.syntax import Access, Apply, Attribute, Binary, Name, Node, Op, Reduction
 from uol.ir.terms import COMPARISONS
+from uol.ir.types import DTYPES
 
 
+@lru_cache(maxsize=1024)
 def compile_time(op: Op) -> frozenset[str]:
     """The integer attributes that stand in a dim, an index, a bound, a condition on indices, or an operator's call.
 
@@ -23,7 +26,7 @@ def compile_time(op: Op) -> frozenset[str]:
     places += [a.default for a in op.attributes if a.type == "int" and a.default is not None]
     for statement in op.body:
         places += [i for t in statement.targets for i in t.index]
-        places += _structural(statement.value)
+        places += _structural(statement.value, VALUED | {t.variable for t in op.domain})
     return frozenset(n.id for place in places for n in _names(place) if n.id in integers)
 
 
@@ -40,7 +43,11 @@ def default(env: Environment, attribute: Attribute, dtype: str) -> Expr | None:
     return constants.constant(env, attribute.default, dtype)
 
 
-def _structural(node: Node) -> Iterator[syntax.Expr | syntax.Pack]:
+VALUED = frozenset({"acc", "random_bits", *DTYPES})
+"""Functions, beside the casts to a type variable, that make a value of what stands in them."""
+
+
+def _structural(node: Node, valued: frozenset[str]) -> Iterator[syntax.Expr | syntax.Pack]:
     match node:
         case Access(tensor=tensor, index=index):
             yield from index
@@ -49,10 +56,14 @@ def _structural(node: Node) -> Iterator[syntax.Expr | syntax.Pack]:
         case Reduction(binders=binders, args=args):
             yield from (b.bound for b in binders if b.bound is not None)
             yield from args[1:]
-        case Binary(op=op) if op in COMPARISONS and not any(isinstance(n, Access | Reduction) for n in syntax.below(node)):
+        case Binary(op=op) if op in COMPARISONS and not any(_is_value(n, valued) for n in syntax.below(node)):
             yield node
     for operand in syntax.operands(node):
-        yield from _structural(operand)
+        yield from _structural(operand, valued)
+
+
+def _is_value(node: Node, valued: frozenset[str]) -> bool:
+    return isinstance(node, Access | Reduction) or (isinstance(node, Apply) and node.fn in valued)
 
 
 def _names(node: Node) -> Iterator[Name]:

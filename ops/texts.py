@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
+from threading import RLock
 
 from uol.ir.library import GRADIENT, Library
 from uol.ir.syntax import Op
@@ -24,6 +25,9 @@ FAMILIES = (
 )
 
 _OPERATOR = re.compile(r"^op (\w+)\(", re.MULTILINE)
+
+
+READING = RLock()
 
 
 class TextLibrary(Library):
@@ -54,8 +58,9 @@ class TextLibrary(Library):
 
     def get(self, name: str) -> Op | None:
         """The operator of that name, which may be a generated one (`concat_3`), or None."""
-        if name in self._families:
-            self._read(self._families[name])
+        family = self._families.get(name)
+        if family is not None:
+            self._read(family)
         return super().get(name) or self._generated(name)
 
     def _generated(self, name: str) -> Op | None:
@@ -90,9 +95,10 @@ class TextLibrary(Library):
         return len(self._families) + super().__len__()
 
     def _read(self, family: str) -> None:
-        self._families = {name: other for name, other in self._families.items() if other != family}
-        for op in _parsed(family):
-            super().add(op)
+        with READING:  # a thread that finds a family gone finds its operators there
+            for op in _parsed(family):
+                super().add(op)
+            self._families = {name: other for name, other in self._families.items() if other != family}
 
 
 @cache

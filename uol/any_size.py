@@ -27,7 +27,7 @@ class KernelsOfAnySize:
     def fitting(self, request: Request) -> Compiled | None:
         """The oldest of those that are there already that serves these sizes: the same one for the same call."""
         dims = request.instance.flat_dims
-        for varying in dict.fromkeys(varying for varying, _ in self.known):
+        for varying in dict.fromkeys(varying for varying, _ in tuple(self.known)):
             if not varying <= dims.keys() or are_few(dims, varying):
                 continue
             found = self.known.get(_key(request, varying))
@@ -54,7 +54,7 @@ def takes_any_size(request: Request) -> bool:
 def _key(request: Request, varying: frozenset[str]) -> Key:
     instance = request.instance
     dims = {name: size for name, size in instance.flat_dims.items() if name not in varying}
-    parts = (instance.types, instance.ranks, dims, instance.attrs)
+    parts = (instance.types, instance.ranks, dims, request.compile_time_attributes)
     return varying, (request.target.name, *(tuple(sorted(part.items())) for part in parts))
 
 

@@ -45,7 +45,7 @@ class RecompileWatch:
 
     def has(self, dims: Mapping[str, int], all_else: Hashable = None) -> bool:
         """Have these dims their own kernel?"""
-        return (all_else, dims) in self.made
+        return (all_else, dims) in tuple(self.made)  # another thread may append
 
     def varying(self, dims: Mapping[str, int], all_else: Hashable = None) -> frozenset[str]:
         """The dims that have another size now, not a small one, all else alike: as few of them as may be; none where more is
@@ -66,12 +66,12 @@ class RecompileWatch:
 
     def _changed(self, dims: Mapping[str, int], all_else: Hashable) -> list[frozenset[str]]:
         """In which dims these differ from those that kernels were made for, where that is in few."""
-        others = [other for else_, other in self.made if else_ == all_else and other.keys() == dims.keys()]
+        others = [other for else_, other in tuple(self.made) if else_ == all_else and other.keys() == dims.keys()]
         changed = [frozenset(name for name in dims if dims[name] != other[name]) for other in others]
         return [names for names in changed if len(names) <= TOGETHER]
 
     def _warn(self, names: list[str]) -> None:
-        last = ", ".join("x".join(str(dims[name]) for name in names) for _, dims in list(self.made)[-4:])
+        last = ", ".join("x".join(str(dims[name]) for name in names) for _, dims in tuple(self.made)[-4:])
         warnings.warn(
             f"uol.ops.{self.op} was compiled for {STORM + 1} sizes of {' x '.join(names)} (the last ones {last}), all else "
             "alike. Kernels are made for fixed sizes here: pad to a few of them",

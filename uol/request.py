@@ -10,6 +10,7 @@ from uol import fingerprint
 from uol.cache import Key
 from uol.catalogue import callees
 from uol.instance import Instance
+from uol.ir.attributes import compile_time
 from uol.ir.printer import print_op
 from uol.open_instance import OpenInstance
 from uol.targets import Target
@@ -29,7 +30,8 @@ class Request:
     def key(self, stage: str) -> Key:
         """The cache key of one stage ("module": the text; "binary": what the target's compiler made of it).
 
-        Float attributes are arguments of a kernel and take no part; nor does anything that a kernel cannot depend on.
+        Attributes that are used as values alone are arguments of a kernel and take no part; nor does anything that a kernel
+        cannot depend on.
         """
         instance, target = self.instance, self.target
         return Key(
@@ -59,4 +61,6 @@ class Request:
 
     @property
     def compile_time_attributes(self) -> dict[str, int]:
-        return {name: value for name, value in self.instance.attrs.items() if isinstance(value, int)}
+        """Those that dims, indices and bounds are made of (rule 16); all others are arguments of a kernel."""
+        fixed = compile_time(self.instance.op)
+        return {name: int(value) for name, value in self.instance.attrs.items() if name in fixed}

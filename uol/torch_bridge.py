@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
+from threading import RLock
 
 import torch
 
@@ -24,6 +25,8 @@ from uol.torch_gradient import Gradient, register
 from uol.torch_schema import schemas
 
 _library = torch.library.Library("uol", "DEF")
+DEFINING = RLock()
+"""An operator is defined once, by whichever thread names it first."""
 _defined: dict[str, TorchOperator] = {}
 _refused: dict[str, str] = {}
 
@@ -36,15 +39,17 @@ def define_all() -> None:
 
 def define(op: Op) -> None:
     """Makes an operator known to PyTorch, where it is not yet. What PyTorch refuses, `operator` says."""
-    if op.name in _defined or op.name in _refused:
-        return
-    try:
-        _defined[op.name] = _define(op)
-    except RuntimeError as error:
-        _refused[op.name] = str(error).split(":")[0]
-        return
-    if not op.name.endswith(GRADIENT):  # the types of a gradient were settled by the forward
-        torch_autocast.register(_defined[op.name].gradient, _library)
+    with DEFINING:
+        if op.name in _defined or op.name in _refused:
+            return
+        try:
+            own = _define(op)
+        except RuntimeError as error:
+            _refused[op.name] = str(error).split(":")[0]
+            return
+        if not op.name.endswith(GRADIENT):  # the types of a gradient were settled by the forward
+            torch_autocast.register(own.gradient, _library)
+        _defined[op.name] = own
 
 
 def defined() -> Mapping[str, TorchOperator]:
@@ -72,9 +77,10 @@ def require_first(op: Op) -> None:
 
 def generated(op: Op) -> Gradient:
     """An operator that was made from another one's text, as autograd knows it; defined now, where PyTorch does not know it."""
-    if op.name not in _defined:
-        _defined[op.name] = _define(op)
-    return _defined[op.name].gradient
+    with DEFINING:
+        if op.name not in _defined:
+            _defined[op.name] = _define(op)
+        return _defined[op.name].gradient
 
 
 def _define(op: Op) -> TorchOperator:

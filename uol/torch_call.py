@@ -56,6 +56,7 @@ class TorchOperator:
         self.options = type_options(op)
         self.prepared: dict[object, Prepared] = {}
         self.known: dict[object, dict[str, object]] = {}  # the options of calls that were found right, as PyTorch takes them
+        self.fixed: dict[object, Compiled] = {}  # kernels of fixed sizes; attributes that are their arguments take no part
         self.watch = RecompileWatch(op.name)
         self.any_size = KernelsOfAnySize()
 
@@ -175,13 +176,17 @@ class TorchOperator:
         compiled = self._compiled(request)
         sizes = tuple(instance.flat_dims[d] for d in compiled.module.graph.dims)
         expand = tuple(full) if any(size is not None for size in full) else None
-        return Prepared(compiled.loaded, expand, tuple(results), (*compiled.scalars({}), *sizes))
+        scalars = tuple(instance.attrs[s.name] for s in compiled.module.graph.scalars)  # the kernel may be another call's
+        return Prepared(compiled.loaded, expand, tuple(results), (*scalars, *sizes))
 
     def _compiled(self, request: Request) -> Compiled:
         """The kernel for these sizes, or one for any: see `uol.recompile`."""
         instance = request.instance
         whole = request.compile_time_attributes
         all_else = (request.target.name, tuple(request.layouts), *sorted(instance.types.items()), *sorted(whole.items()))
+        fixed = (all_else, tuple(request.layouts.values()), tuple(instance.flat_dims.items()))
+        if fixed in self.fixed:
+            return self.fixed[fixed]
         if takes_any_size(request) and not self.watch.has(instance.flat_dims, all_else):
             found = self.any_size.fitting(request)
             if found is None and (varying := self.watch.varying(instance.flat_dims, all_else)):
@@ -189,7 +194,9 @@ class TorchOperator:
             if found is not None:
                 return found
         self.watch.note(instance.flat_dims, all_else)
-        return Compiled(request, module_of(request))
+        compiled = Compiled(request, module_of(request))
+        remember(self.fixed, fixed, compiled)
+        return compiled
 
     def _instance(self, inputs: Sequence[Tensor], options: Options) -> Instance:
         shapes = {name: tuple(x.shape) for name, x in zip(self.names, inputs, strict=True)}

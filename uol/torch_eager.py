@@ -11,15 +11,17 @@ PLAIN = (torch.Tensor, torch.nn.Parameter)
 
 
 def is_eager(inputs: Sequence[object]) -> bool:
-    """Tensors with data on the CPU, no views that PyTorch negates as they are read; and nobody who traces, transforms, casts,
-    or keeps a record of what is called.
+    """Tensors with data on the CPU, no views that PyTorch negates as they are read, no zeros without memory; and nobody who
+    traces, transforms, casts, or keeps a record of what is called.
 
     A call through the dispatcher to a kernel in Python takes several times what a small kernel does.
     """
     if torch.compiler.is_compiling():
         return False
     for x in inputs:
-        if type(x) not in PLAIN or not x.is_cpu or x.is_nested or x.is_neg():  # type: ignore[attr-defined]  # it is a tensor here
+        if type(x) not in PLAIN:
+            return False
+        if not x.is_cpu or x.is_nested or x.is_neg() or x._is_zerotensor():  # type: ignore[attr-defined]  # it is a tensor here
             return False
     return not (
         torch._C._are_functorch_transforms_active()

@@ -25,6 +25,7 @@ from uol.ir.errors import ShapeError, TypeCheckError, UolError
 from uol.layouts import is_dense
 from uol.torch_bridge import operator
 from uol.torch_devices import target_of
+from uol.torch_eager import is_eager
 from uol.torch_in_place import in_place_function, in_place_operator
 from uol.torch_schema import NAMES
 
@@ -51,7 +52,8 @@ def sgd_momentum_(
 
     The buffers start at zero; then this is torch.optim.SGD.
     """
-    options = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "nesterov": int(nesterov)}
+    options = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay}
+    options |= {"nesterov": int(_number("sgd_momentum", "nesterov", nesterov))}
     _step("sgd_momentum", {"params": params, "grads": grads, "buffers": buffers}, options)
 
 
@@ -70,10 +72,11 @@ def adamw_(
     """m = b1*m + (1-b1)*g; v = b2*v + (1-b2)*g*g; p = p*(1 - lr*weight_decay) - lr * m' / (sqrt(v') + eps), where m' and v'
     are m and v by 1 - b1**step and 1 - b2**step. The first step is 1; the moments start at zero; this is torch.optim.AdamW.
     """
-    if step < 1:
-        raise UolError(f"adamw_: step is {step}", hint="steps are counted from 1")
-    options = {"lr": lr, "beta1": betas[0], "beta2": betas[1], "eps": eps, "weight_decay": weight_decay}
-    options |= {"bias1": 1 - betas[0] ** step, "bias2": 1 - betas[1] ** step}
+    if isinstance(step, bool) or not isinstance(step, int) or step < 1:
+        raise UolError(f"adamw_: step is {shown(step)}", hint="steps are counted from 1")
+    beta1, beta2 = _pair("adamw", "betas", betas)
+    options = {"lr": lr, "beta1": beta1, "beta2": beta2, "eps": eps, "weight_decay": weight_decay}
+    options |= {"bias1": 1 - beta1**step, "bias2": 1 - beta2**step}
     _step("adamw", {"params": params, "grads": grads, "means": means, "squares": squares}, options)
 
 
@@ -82,7 +85,10 @@ def clip_(grads: Gradients, *, max_norm: float) -> Tensor:
 
     As torch.nn.utils.clip_grad_norm_; a norm that is not finite makes the gradients so.
     """
-    present = [g for g in grads if g is not None]
+    given = _listed("clip", "grads", grads)
+    _require_alike("clip", {"grads": given})
+    limit = _number("clip", "max_norm", max_norm)
+    present = [g for g in given if g is not None]
     if not present:
         return torch.zeros(())
     norm = operator("gradient_norm")
@@ -90,7 +96,7 @@ def clip_(grads: Gradients, *, max_norm: float) -> Tensor:
     with torch.no_grad():
         total = norm(torch.stack([norm(g).to(widest) for g in present]))  # type: ignore[attr-defined]  # it has one result
     assert isinstance(total, Tensor)
-    scale = max_norm / (float(total) + 1e-6)
+    scale = limit / (float(total) + 1e-6)
     if not scale >= 1:  # also where it is NaN
         _step("clip_gradient", {"grads": present}, {"scale": scale})
     return total
@@ -105,24 +111,24 @@ def _step(name: str, lists: Mapping[str, Gradients], options: Mapping[str, float
     places = [source for source in own.sources if source is not None]
     whole = tuple((a.name, int(options[a.name])) for a in own.op.attributes if a.type == "int")
     alike: dict[torch.dtype, list[list[Tensor]]] = {}
-    for tensors in zip(*lists.values(), strict=True):
-        given = [t for t in tensors if t is not None]
-        if len(given) < len(tensors):
-            continue
-        if _lie_alike(given):
+    positions = [[t for t in tensors if t is not None] for tensors in zip(*lists.values(), strict=True)]
+    positions = [given for given in positions if len(given) == len(lists)]
+    eager = is_eager([t for given in positions for t in given])
+    for given in positions:
+        if eager and _lie_alike(given):
             alike.setdefault(given[0].dtype, []).append(given)
         else:
             in_place_function(name)(*given, **options)
-    for dtype, positions in alike.items():
+    for dtype, similar in alike.items():
         kernel = _kernel(name, NAMES[dtype], whole)
-        addresses = np.array([[x.data_ptr() for x in p] for p in positions], np.int64)
-        lengths = np.array([p[0].numel() for p in positions], np.int64)
+        addresses = np.array([[x.data_ptr() for x in p] for p in similar], np.int64)
+        lengths = np.array([p[0].numel() for p in similar], np.int64)
         if kernel is None or not are_apart(addresses, lengths, dtype.itemsize):
-            for given in positions:
+            for given in similar:
                 in_place_function(name)(*given, **options)
             continue
         kernel.launch(np.hstack([addresses, addresses[:, places]]), lengths, dtype.itemsize, options)
-        torch.autograd.graph.increment_version([p[place] for p in positions for place in places])
+        torch.autograd.graph.increment_version([p[place] for p in similar for place in places])
 
 
 @cache
@@ -132,13 +138,13 @@ def _kernel(name: str, dtype: str, attributes: tuple[tuple[str, int], ...]) -> F
 
 
 def _lie_alike(tensors: Tensors) -> bool:
-    """Are these dense tensors on the CPU, of one type, shape and strides?"""
-    if any([x.layout is not torch.strided or x.is_neg() for x in tensors]):
+    """Are these dense tensors of one type, shape and strides, which PyTorch lets be overwritten?"""
+    if any([x.layout is not torch.strided for x in tensors]):
         return False
     first = tensors[0]
     size, stride, dtype = first.shape, first.stride(), first.dtype
     for x in tensors:
-        if not x.is_cpu or x.shape != size or x.stride() != stride or x.dtype is not dtype:
+        if x.shape != size or x.stride() != stride or x.dtype is not dtype:
             return False
     return not torch.is_grad_enabled() and dtype in NAMES and (first.is_contiguous() or is_dense(size, stride))
 
@@ -149,10 +155,17 @@ def _listed(name: str, title: str, items: object) -> list[Tensor | None]:
     return list(items)
 
 
-def _number(name: str, option: str, value: object) -> int | float:
+def _pair(name: str, option: str, values: object) -> tuple[float, float]:
+    if not isinstance(values, Sequence) or isinstance(values, str) or len(values) != 2:
+        raise TypeCheckError(f"{name}_: {option} is {shown(values)}, not two numbers", hint=f"write {option}=(0.9, 0.999)")
+    return _number(name, option, values[0]), _number(name, option, values[1])
+
+
+def _number(name: str, option: str, value: object) -> float:
     try:
-        return value if isinstance(value, int) else float(value)  # type: ignore[arg-type]  # what is no number raises
-    except (TypeError, ValueError, RuntimeError) as error:
+        number = float(value)  # type: ignore[arg-type]  # what is no number raises
+        return value if isinstance(value, int) else number
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise TypeCheckError(f"{name}_: {option} is {shown(value)}, not a number", hint=f"write {option}=0.1") from error
 
 

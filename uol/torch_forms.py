@@ -58,9 +58,11 @@ def _reduced(name: str, mean: Call, operators: Operators) -> Call:
 
 
 def _over_rows(total: Call) -> Call:
-    def call(x: Any, *inputs: object, **options: object) -> object:
-        found = total(x, *inputs, **options)
-        return found / x.shape[0] if x.dim() else found
+    def call(*inputs: object, **options: object) -> Any:
+        found: Any = total(*inputs, **options)
+        tensors = [x for name, x in (*enumerate(inputs), *options.items()) if isinstance(x, Tensor) and name != "out"]
+        rows = tensors[0].shape[0] if tensors[0].dim() else 1
+        return found / rows if options.get("out") is None else found.div_(rows)
 
     return call
 

@@ -6,8 +6,9 @@
     conv, batch norm                  folded into the weights, where the convolution is none of these (groups, dilation, bias)
     linear, relu or gelu              linear_relu, linear_gelu
 
-The graph of the module is found by `torch.fx`; the other layers compute as `uol.replace` has them. The weights' memory layout
-stays: the CPU's kernels pack them at each call.
+The graph of the module is found by `torch.fx`; the other layers compute as `uol.replace` has them. Neighbours are put together
+where nobody else reads what is between them, be it written over or not, and a residual is added where nothing is written over
+between the convolution and the sum. The weights' memory layout stays: the CPU's kernels pack them at each call.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ from uol.torch_replace import Replacement, replace, restore
 RELU: tuple[Any, ...] = (functional.relu, torch.relu, "relu", "relu_")
 GELU: tuple[Any, ...] = (functional.gelu,)
 ADD: tuple[Any, ...] = (python.add, python.iadd, torch.add, "add", "add_")
+WRITES = ("iadd", "isub", "imul", "itruediv", "ifloordiv", "imod", "ipow", "imatmul", "iand", "ior", "ixor")
+"""The functions of Python's `operator` that write over their first argument."""
 
 
 class ConvNorm(nn.Module):
@@ -128,6 +131,23 @@ class Frozen(nn.Module):
         return "\n".join([*lines, *([self.unfused] if self.unfused else []), str(self.replacement)])
 
 
+def _written(name: str) -> Any:
+    def write(self: Any, other: object) -> fx.Proxy:
+        return self.tracer.create_proxy("call_function", getattr(python, name), (self, other), {})  # type: ignore[no-any-return]
+
+    return write
+
+
+_Proxy = type("_Proxy", (fx.Proxy,), {f"__{name}__": _written(name) for name in WRITES})
+"""What stands for a tensor while a module is traced. `x += y` is what it is, where torch.fx has `x = x + y` in its place."""
+
+
+class _Tracer(fx.Tracer):
+    def proxy(self, node: fx.Node) -> fx.Proxy:
+        made: fx.Proxy = _Proxy(node, self)
+        return made
+
+
 @dataclass(slots=True)
 class _Fusion:
     """A traced module whose nodes are put together."""
@@ -170,10 +190,10 @@ class _Fusion:
             last, form = after, "conv2d_bn_relu"
         elif after is not None and (other := self._added(after, node)) is not None:
             relu = self._only_user(after)
-            if relu is not None and self._is(relu, RELU, nn.ReLU):
+            if relu is not None and self._is(relu, RELU, nn.ReLU) and not self._is_written(before, after, relu):
                 last, form, residual = relu, "conv2d_bn_add_relu", (other,)
         self._put(before, ConvNorm(conv, norm, form), form)
-        with self.graph.graph.inserting_before(last):
+        with self.graph.graph.inserting_before(last if residual else before):
             new = self.graph.graph.call_module(str(before.target), (before.args[0], *residual))
         self._replace(last, new, [last, self._only_user(node) if last is not node else None, node, before])
 
@@ -206,6 +226,15 @@ class _Fusion:
         calls = [n for n in self.graph.graph.nodes if n.op == "call_module" and n.target == node.target]
         return len(calls) > 1
 
+    def _is_written(self, first: fx.Node, *others: fx.Node) -> bool:
+        """May something be written over from `first` to the last of `others`, by none of them?"""
+        node = first.next
+        while node is not others[-1]:
+            if node not in others and (getattr(self.layer(node), "inplace", False) or _writes(node)):
+                return True
+            node = node.next
+        return False
+
     def _is(self, node: fx.Node, functions: tuple[Any, ...], layer: type[nn.Module] | None = None) -> bool:
         if node.op == "call_module":
             return layer is not None and isinstance(self.layer(node), layer)
@@ -215,8 +244,19 @@ class _Fusion:
         """What else a sum is of."""
         if node.op == "call_module" or node.target not in ADD or len(node.args) != 2 or node.kwargs:
             return None
+        if _writes(node) and node.args[0] is not term:  # over the other
+            return None
         other = next((a for a in node.args if a is not term), None)
         return other if isinstance(other, fx.Node) else None
+
+
+def _writes(node: fx.Node) -> bool:
+    """May a call of a function or a method write over what it is given? By its name, or by an `inplace` that is True."""
+    if node.op not in ("call_function", "call_method"):
+        return False
+    name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "_")
+    told = "out" in node.kwargs or bool(node.kwargs.get("inplace")) or any(a is True for a in node.args)
+    return told or name.endswith("_") or node.target in [getattr(python, name) for name in WRITES]
 
 
 def _is_fused_form(conv: Any) -> bool:
@@ -237,7 +277,7 @@ def freeze(module: nn.Module) -> Frozen:
     count: dict[str, int] = {}
     unfused = None
     try:
-        fusion = _Fusion(fx.symbolic_trace(body))
+        fusion = _Fusion(fx.GraphModule(body, _Tracer().trace(body)))
     except Exception as error:  # what a tracer cannot follow differs from module to module
         unfused = f"nothing is fused: torch.fx does not trace the module ({type(error).__name__}: {error})"
     else:

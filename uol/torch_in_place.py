@@ -190,6 +190,11 @@ def in_place_operator(name: str) -> InPlaceOperator:
     if not aliases:
         raise UolError(f"{name} overwrites nothing", hint="register it with uol.op(text, aliases={input: result})")
     torch_bridge.operator(name)
+    with torch_bridge.DEFINING:
+        return _made.get(name) or _define(name, op, aliases)
+
+
+def _define(name: str, op: Op, aliases: Mapping[str, str]) -> InPlaceOperator:
     own = InPlaceOperator(op, aliases)
     _library.define(own.schema())
     for key in ("CPU", "CompositeExplicitAutograd"):
@@ -204,6 +209,7 @@ def in_place_operator(name: str) -> InPlaceOperator:
             return cast(Result, overload.redispatch(keyset & torch._C._after_autograd_keyset, *inputs, **options))
 
     _library.impl(own.name, recorded, "Autograd", with_keyset=True)
+    _made[name] = own
     return own
 
 
@@ -214,6 +220,7 @@ def in_place_function(name: str) -> Callable[..., Result]:
 
 
 _library = torch.library.Library("uol", "FRAGMENT")
+_made: dict[str, InPlaceOperator] = {}
 
 
 def _given(results: Sequence[Tensor]) -> Result:

@@ -4,12 +4,13 @@ made one keeps its parameters, its buffers, its hooks and its name. `uol.replace
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from uol.torch_bridge import operator
+from uol.torch_takes import are_classes, are_indices, ends_in, of_one_float
 
 EDGES = (("front", "back"), ("top", "bottom"), ("left", "right"))
 AXES = ("d", "h", "w")
@@ -112,7 +113,7 @@ def _shift(bias: Tensor | None, like: Tensor, count: int) -> Tensor:
 class _BatchNorm:
     def forward(self: Any, x: Tensor) -> Any:
         self._check_input_dim(x)
-        if self.training and x.numel() == self.num_features:  # one value has no variance, which PyTorch says
+        if not self._takes(x):
             return super().forward(x)  # type: ignore[misc]  # PyTorch's layer
         scale, shift = _scale(self.weight, x, self.num_features), _shift(self.bias, x, self.num_features)
         if not self.training and self.running_mean is not None:
@@ -122,6 +123,13 @@ class _BatchNorm:
         if self.training and self.running_mean is not None:
             self._track(mean.detach(), var.detach(), x.numel() // self.num_features)
         return y
+
+    def _takes(self: Any, x: Tensor) -> bool:
+        """Is what is measured there? One value has no variance, which PyTorch says."""
+        stored = (self.weight, self.bias, self.running_mean, self.running_var)
+        measured = self.training or self.running_mean is None
+        enough = x.numel() > self.num_features or not measured
+        return enough and x.shape[1] == self.num_features and of_one_float(x, *stored)
 
     def _track(self: Any, mean: Tensor, var: Tensor, count: int) -> None:
         self.num_batches_tracked.add_(1)
@@ -144,6 +152,8 @@ class BatchNorm3d(_BatchNorm, nn.BatchNorm3d):
 
 class LayerNorm(nn.LayerNorm):
     def forward(self, x: Tensor) -> Any:
+        if not ends_in(x, self.normalized_shape) or not of_one_float(x, self.weight, self.bias):
+            return super().forward(x)
         count = torch.Size(self.normalized_shape).numel()
         rows = x.reshape(*x.shape[: x.dim() - len(self.normalized_shape)], count)
         found: Any = _layer_norm(rows, _scale(self.weight, x, count), _shift(self.bias, x, count), eps=self.eps)
@@ -152,9 +162,12 @@ class LayerNorm(nn.LayerNorm):
 
 class RMSNorm(nn.RMSNorm):
     def forward(self, x: Tensor) -> Any:
+        if not ends_in(x, self.normalized_shape) or not of_one_float(x, self.weight):
+            return super().forward(x)
         count = torch.Size(self.normalized_shape).numel()
         rows = x.reshape(*x.shape[: x.dim() - len(self.normalized_shape)], count)
-        eps = torch.finfo(x.dtype).eps if self.eps is None else self.eps
+        summed = torch.float64 if x.dtype is torch.float64 else torch.float32
+        eps = torch.finfo(summed).eps if self.eps is None else self.eps
         found: Any = _rms_norm(rows, _scale(self.weight, x, count), eps=eps)
         return found.reshape(x.shape)
 
@@ -162,6 +175,9 @@ class RMSNorm(nn.RMSNorm):
 class GroupNorm(nn.GroupNorm):
     def forward(self, x: Tensor) -> Any:
         count = self.num_channels
+        one_value = x.numel() <= self.num_groups  # which has no variance
+        if x.dim() < 2 or x.shape[1] != count or one_value or not of_one_float(x, self.weight, self.bias):
+            return super().forward(x)
         scale, shift = _scale(self.weight, x, count), _shift(self.bias, x, count)
         return _group_norm(x, scale, shift, groups=self.num_groups, eps=self.eps)
 
@@ -172,6 +188,9 @@ class _InstanceNorm:
         if x.dim() == self._get_no_batch_dim():
             return self.forward(x[None])[0]
         count = self.num_features
+        one_value = x.shape[2:].numel() < 2  # which has no variance
+        if x.shape[1] != count or one_value or not of_one_float(x, self.weight, self.bias):
+            return super().forward(x)  # type: ignore[misc]  # PyTorch's layer
         return _instance_norm(x, _scale(self.weight, x, count), _shift(self.bias, x, count), eps=self.eps)
 
 
@@ -189,11 +208,16 @@ class InstanceNorm3d(_InstanceNorm, nn.InstanceNorm3d):
 
 class Embedding(nn.Embedding):
     def forward(self, at: Tensor) -> Any:
+        if not are_indices(at, self.num_embeddings):
+            return super().forward(at)
         return _embedding(self.weight, at.long())
 
 
 class PReLU(nn.PReLU):
     def forward(self, x: Tensor) -> Any:
+        for_each = x.shape[1] if x.dim() > 1 else 1
+        if self.num_parameters not in (1, for_each) or not of_one_float(x, self.weight):
+            return super().forward(x)
         found: Any = _prelu(x, self.weight.reshape(-1, *[1] * (x.dim() - 2)) if x.dim() > 1 else self.weight)
         return found if x.dim() else found[0]
 
@@ -205,6 +229,8 @@ def _rows(x: Tensor) -> Tensor:
 
 class NLLLoss(nn.NLLLoss):
     def forward(self, x: Tensor, target: Tensor) -> Any:
+        if not are_classes(x, target, self.weight, self.ignore_index):
+            return super().forward(x, target)
         options: dict[str, Any] = {"ignore_index": self.ignore_index, "reduction": self.reduction}
         if self.weight is not None:
             return _each(_weighted_nll_loss(_rows(x), target.reshape(-1), self.weight, **options), target)
@@ -218,65 +244,10 @@ def _each(loss: Any, target: Tensor) -> Any:
 
 class CrossEntropyLoss(nn.CrossEntropyLoss):
     def forward(self, x: Tensor, target: Tensor) -> Any:
-        if target.is_floating_point():
+        if not are_classes(x, target, self.weight, self.ignore_index):  # probabilities, above all
             return super().forward(x, target)
         options: dict[str, Any] = {"ignore_index": self.ignore_index, "reduction": self.reduction}
         options["label_smoothing"] = self.label_smoothing
         if self.weight is not None:
             return _each(_weighted_cross_entropy(_rows(x), target.reshape(-1), self.weight, **options), target)
         return _each(_cross_entropy(_rows(x), target.reshape(-1), **options), target)
-
-
-class MultiheadAttention(nn.MultiheadAttention):
-    """PyTorch's own is taken where weights, dropout, or a mask for each batch is asked for."""
-
-    attention: ClassVar[Any] = staticmethod(operator("attention"))
-    biased: ClassVar[Any] = staticmethod(operator("biased_attention"))
-
-    def forward(
-        self, query: Tensor, key: Tensor, value: Tensor, key_padding_mask: Tensor | None = None, need_weights: bool = True,
-        attn_mask: Tensor | None = None, average_attn_weights: bool = True, is_causal: bool = False,
-    ) -> tuple[Tensor, Tensor | None]:  # fmt: skip
-        dropped = self.training and self.dropout > 0
-        if need_weights or dropped or key_padding_mask is not None or query.dim() != 3 or _per_batch(attn_mask):
-            return super().forward(
-                query, key, value, key_padding_mask, need_weights, attn_mask, average_attn_weights, is_causal
-            )
-        if not self.batch_first:
-            query, key, value = (x.transpose(0, 1) for x in (query, key, value))
-        q, k, v = (self._heads(x, n) for n, x in enumerate((query, key, value)))
-        if attn_mask is None:
-            found = self.attention(q, k, v)
-        else:
-            bias = attn_mask
-            if bias.dtype is torch.bool:
-                bias = torch.zeros_like(bias, dtype=q.dtype).masked_fill(bias, float("-inf"))
-            found = self.biased(q, k, v, bias.to(q.dtype).expand(self.num_heads, *bias.shape))
-        y = self.out_proj(found.transpose(1, 2).reshape(query.shape))
-        return (y if self.batch_first else y.transpose(0, 1)), None
-
-    def _heads(self, x: Tensor, part: int) -> Tensor:
-        own = slice(part * self.embed_dim, (part + 1) * self.embed_dim)
-        bias = x.new_zeros(self.embed_dim) if self.in_proj_bias is None else self.in_proj_bias[own]
-        projected: Any = _linear(x, self.in_proj_weight[own], bias)
-        split: Tensor = projected.reshape(*x.shape[:2], self.num_heads, self.head_dim).transpose(1, 2)
-        return split
-
-
-def _per_batch(mask: Tensor | None) -> bool:
-    return mask is not None and mask.dim() != 2
-
-
-class TransformerEncoderLayer(nn.TransformerEncoderLayer):
-    """Its two halves call the layers; the fused inference of PyTorch, which does not, is left out."""
-
-    def forward(
-        self, src: Tensor, src_mask: Tensor | None = None, src_key_padding_mask: Tensor | None = None, is_causal: bool = False
-    ) -> Tensor:
-        x = src
-        if self.norm_first:
-            x = x + self._sa_block(self.norm1(x), src_mask, src_key_padding_mask, is_causal=is_causal)
-            return x + self._ff_block(self.norm2(x))
-        x = self.norm1(x + self._sa_block(x, src_mask, src_key_padding_mask, is_causal=is_causal))
-        y: Tensor = self.norm2(x + self._ff_block(x))
-        return y

@@ -1,16 +1,22 @@
-"""PyTorch's layers that are one operator and its attributes: activations, pools, losses. As `torch_layers`, each differs from
-its parent in `forward` alone."""
+"""PyTorch's layers that are one operator and its attributes: activations, pools, losses. As in `torch_layers`, each differs
+from its parent in `forward` alone, and leaves to it what the operator does not take.
+
+An activation that is `inplace` writes over its input, as PyTorch's does: what reads that tensor afterwards, such as the sum of
+a pre-activation block, reads the activation. The operator's result is copied there; while gradients are recorded it computes
+on a copy, but for relu, whose gradient reads its result alone. The two copies are passes over memory, and no more."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from uol import torch_picture_layers as pictures
 from uol.torch_bridge import operator
 from uol.torch_layers import AXES
+from uol.torch_takes import are_pairs, of_one_float
 
 ACTIVATIONS: dict[str, tuple[str, dict[str, str]]] = {
     "ReLU": ("relu", {}),
@@ -49,21 +55,33 @@ LOSSES: dict[str, tuple[str, dict[str, str]]] = {
 }
 
 
-def _activation(function: Callable[..., Any], names: dict[str, str]) -> Callable[..., Any]:
+Forward = Callable[..., Any]
+KEEPS_RESULT = ("relu",)
+"""Activations whose gradient reads the result and not the input, which may be overwritten."""
+
+
+def _activation(op: str, names: dict[str, str]) -> Forward:
+    function: Forward = operator(op)
+    keeps_input = op not in KEEPS_RESULT
+
     def forward(self: Any, x: Tensor) -> Any:
-        return function(x, **{ours: float(getattr(self, theirs)) for ours, theirs in names.items()})
+        options = {ours: float(getattr(self, theirs)) for ours, theirs in names.items()}
+        if not getattr(self, "inplace", False):
+            return function(x, **options)
+        given = x.clone() if keeps_input and torch.is_grad_enabled() else x
+        return x.copy_(function(given, **options))
 
     return forward
 
 
-def _along(function: Callable[..., Any]) -> Callable[..., Any]:
+def _along(function: Forward) -> Forward:
     def forward(self: Any, x: Tensor) -> Any:
         return function(x.movedim(self.dim, -1)).movedim(-1, self.dim)
 
     return forward
 
 
-def _loss(function: Callable[..., Any], names: dict[str, str]) -> Callable[..., Any]:
+def _loss(function: Forward, names: dict[str, str]) -> Forward:
     def forward(self: Any, x: Tensor, target: Tensor) -> Any:
         options = {ours: getattr(self, theirs) for ours, theirs in names.items()}
         return function(x, target, reduction=self.reduction, **options)
@@ -71,14 +89,14 @@ def _loss(function: Callable[..., Any], names: dict[str, str]) -> Callable[..., 
     return forward
 
 
-def _gelu(exact: Callable[..., Any], by_tanh: Callable[..., Any]) -> Callable[..., Any]:
+def _gelu(exact: Forward, by_tanh: Forward) -> Forward:
     def forward(self: Any, x: Tensor) -> Any:
         return exact(x) if self.approximate == "none" else by_tanh(x)
 
     return forward
 
 
-def _pool(function: Callable[..., Any], rank: int, names: tuple[str, ...]) -> Callable[..., Any]:
+def _pool(function: Forward, rank: int, names: tuple[str, ...]) -> Forward:
     def forward(self: Any, x: Tensor) -> Any:
         if x.dim() == rank + 1:
             return self.forward(x[None])[0]
@@ -87,7 +105,7 @@ def _pool(function: Callable[..., Any], rank: int, names: tuple[str, ...]) -> Ca
     return forward
 
 
-def _adaptive(function: Callable[..., Any], rank: int) -> Callable[..., Any]:
+def _adaptive(function: Forward, rank: int) -> Forward:
     def forward(self: Any, x: Tensor) -> Any:
         if x.dim() == rank + 1:
             return self.forward(x[None])[0]
@@ -98,8 +116,8 @@ def _adaptive(function: Callable[..., Any], rank: int) -> Callable[..., Any]:
     return forward
 
 
-def _forwards() -> dict[str, Callable[..., Any]]:
-    made = {name: _activation(operator(op), names) for name, (op, names) in ACTIVATIONS.items()}
+def _forwards() -> dict[str, Forward]:
+    made = {name: _activation(op, names) for name, (op, names) in ACTIVATIONS.items()}
     made |= {name: _along(operator(op)) for name, op in ALONG.items()}
     made |= {name: _loss(operator(op), names) for name, (op, names) in LOSSES.items()}
     made["GELU"] = _gelu(operator("gelu"), operator("gelu_tanh"))
@@ -111,9 +129,29 @@ def _forwards() -> dict[str, Callable[..., Any]]:
     return made | pictures.forwards()
 
 
+def _taken(name: str) -> Callable[..., bool]:
+    """Does the operator take what the layer of this name is given?"""
+    if name in LOSSES:
+        return are_pairs
+    if name in ALONG:
+        return lambda x: x.dim() > 0 and of_one_float(x)
+    if "Pool" in name:
+        rank = int(name[-2])
+        return lambda x: x.dim() in (rank + 1, rank + 2) and of_one_float(x)
+    return of_one_float
+
+
+def _layer(parent: Any, forward: Forward) -> type[nn.Module]:
+    takes = _taken(parent.__name__)
+
+    def own(self: Any, *given: Tensor) -> Any:
+        return forward(self, *given) if takes(*given) else parent.forward(self, *given)
+
+    return type(parent.__name__, (parent,), {"forward": own, "__module__": __name__})
+
+
 PLAIN: dict[type[nn.Module], type[nn.Module]] = {
-    (parent := getattr(nn, name)): type(name, (parent,), {"forward": forward, "__module__": __name__})
-    for name, forward in _forwards().items()
+    (parent := getattr(nn, name)): _layer(parent, forward) for name, forward in _forwards().items()
 }
 """The layer that takes the place of one of PyTorch's."""
 

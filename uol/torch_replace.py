@@ -12,12 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from torch import nn
-from torch.nn import functional
 
+from uol import torch_attention_layers as attention
 from uol import torch_layers as layers
 from uol.expected import shown
 from uol.ir.errors import TypeCheckError
-from uol.torch_bridge import operator
 from uol.torch_picture_layers import why_not_upsampled
 from uol.torch_plain_layers import LOSSES, PLAIN
 
@@ -43,7 +42,8 @@ CLASS_LOSSES = ("NLLLoss", "CrossEntropyLoss")
 
 
 def replace(module: nn.Module) -> Replacement:
-    """Swaps the operators of a module, in place. Raises TypeCheckError for what is no module.
+    """Swaps the operators of a module, in place. Raises TypeCheckError for what is no module. An activation that is `inplace`
+    still writes over its input; what an operator does not take, the layer's parent computes or refuses.
 
     >>> print(uol.replace(torchvision.models.resnet18()))
     """
@@ -56,7 +56,7 @@ def replace(module: nn.Module) -> Replacement:
 
 def restore(module: nn.Module) -> None:
     """The layers that `replace` swapped as they were."""
-    parents = {own: parent for parent, own in (*PLAIN.items(), *LAYERS.items())}
+    parents = {own: parent for parent, own in (*PLAIN.items(), *LAYERS.items(), *ENCODERS.items())}
     for layer in module.modules():
         layer.__class__ = parents.get(type(layer), type(layer))
 
@@ -66,8 +66,8 @@ def _descend(module: nn.Module, path: str, done: Replacement) -> None:
         return
     found = _layer_of(type(module))
     if found is None:
-        if type(module) in (nn.TransformerEncoder, nn.TransformerEncoderLayer):
-            _prepare_encoder(module)
+        if type(module) in ENCODERS:
+            module.__class__ = ENCODERS[type(module)]
         for name, child in module.named_children():
             _descend(child, f"{path}.{name}" if path else name, done)
         if not list(module.children()) and not isinstance(module, HARMLESS):
@@ -110,20 +110,17 @@ LAYERS: dict[type[nn.Module], type[nn.Module]] = {
     for name in (
         *("Linear", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"),
         *("BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "LayerNorm", "RMSNorm", "GroupNorm"),
-        *("InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d", "Embedding", "PReLU", "MultiheadAttention"),
+        *("InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d", "Embedding", "PReLU"),
         *CLASS_LOSSES,
     )
+} | {nn.MultiheadAttention: attention.MultiheadAttention}
+
+
+ENCODERS: dict[type[nn.Module], type[nn.Module]] = {
+    nn.TransformerEncoder: attention.TransformerEncoder,
+    nn.TransformerEncoderLayer: attention.TransformerEncoderLayer,
 }
-
-
-def _prepare_encoder(module: Any) -> None:
-    """PyTorch's fused inference goes past the layers: it is switched off, and activations that are functions are swapped."""
-    if type(module) is nn.TransformerEncoder:
-        module.enable_nested_tensor = module.use_nested_tensor = False
-        return
-    swaps: dict[Any, Callable[..., object]] = {functional.relu: operator("relu"), functional.gelu: operator("gelu")}
-    module.activation = swaps.get(module.activation, module.activation)
-    module.__class__ = layers.TransformerEncoderLayer
+"""What is made of layers, and would go past them: PyTorch's fused inference is left out."""
 
 
 def _reason(module: Any) -> Reason:

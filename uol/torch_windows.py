@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 from uol.expected import shown
@@ -35,22 +36,40 @@ def axes_of(op: Op) -> tuple[str, ...]:
 
 
 def by_axis(op: Op, given: Options) -> Options:
-    """The options with our names, those that have a number for each axis by axis. Raises ShapeError for too few or many."""
-    axes, options = axes_of(op), {}
-    renamed = {NAMES.get(name, name): value for name, value in given.items() if value is not None}
-    if isinstance(renamed.get("kernel"), Sequence):
-        renamed.setdefault("stride", renamed["kernel"])
-    for name, value in renamed.items():
-        if isinstance(value, str) or not isinstance(value, Sequence):
-            options[name] = value
+    """The options with our names, those that have a number for each axis by axis; a number that was given for one axis goes
+    before one that was given for all. Raises ShapeError for too few or many, and for an option under both of its names."""
+    axes, options = axes_of(op), _renamed(op, given)
+    spread: Options = {}
+    numbers = {name: value for name, value in options.items() if not _is_list(value)}
+    if _is_list(options.get("kernel")):
+        options.setdefault("stride", options["kernel"])
+    for name, value in options.items():
+        if name in numbers:
             continue
         each = tuple(value) * (len(axes) if len(value) == 1 else 1)
-        if len(each) != len(axes):
+        if len(each) != len(axes) or None in each:
             raise ShapeError(f"{op.name}: {name} is {shown(value)}", hint=f"one number, or {len(axes)}")
-        options |= dict(zip(_finer(op, name, axes), each, strict=True))
+        spread |= dict(zip(_finer(op, name, axes), each, strict=True))
         if name == "kernel":
-            options["kernel"] = each[0]  # to which the finer ones would default
-    return options
+            spread["kernel"] = each[0]  # to which the finer ones would default
+    return spread | numbers
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str)
+
+
+def _renamed(op: Op, given: Options) -> Options:
+    found: Options = {}
+    for name, value in given.items():
+        if value is None:
+            continue
+        ours = NAMES.get(name, name)
+        if ours in found:
+            theirs = next(n for n, o in NAMES.items() if o == ours)
+            raise ShapeError(f"{op.name}: {theirs} and {ours} are one option, and both are given", hint=f"leave out {ours}")
+        found[ours] = value
+    return found
 
 
 def _finer(op: Op, name: str, axes: Sequence[str]) -> list[str]:
@@ -60,18 +79,27 @@ def _finer(op: Op, name: str, axes: Sequence[str]) -> list[str]:
 
 
 def rounded_up(op: Op, sizes: Sequence[int], options: Options) -> Options:
-    """The options with as much padding behind as a last window needs that begins within the input or the padding before it."""
+    """The options with as much padding behind as a last window needs that begins within the input or the padding before it;
+    as they are, where they are no windows, which the operator says."""
+    if not all(_is_whole(options[a.name]) for a in op.attributes if a.name in options):
+        return options
     found = dict(options)
     for axis, size in zip(reversed(axes_of(op)), reversed(sizes), strict=False):
         low, high = padding_along(options, axis)
         kernel = along(options, "kernel", axis, 1)
         stride, reach = along(options, "stride", axis, kernel), along(options, "dilation", axis, 1) * (kernel - 1) + 1
+        if stride < 1:
+            return options
         last = -(-(size + low + high - reach) // stride)  # the last window's number, rounded up
         if last * stride >= size + low:
             last -= 1
         first, behind = EDGES[axis]
         found |= {f"pad_{first}": low, f"pad_{behind}": max(high, last * stride + reach - size - low)}
     return found
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def padding_along(options: Options, axis: str) -> tuple[int, int]:

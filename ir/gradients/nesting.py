@@ -50,7 +50,7 @@ def _apart(statement: Statement, types: Types, names: Names) -> list[Statement]:
             index = tuple(key_item(k) for k in axes)
             local = Statement((Target(names.fresh(WISHES.get(node.op, "found")), index),), "=", node, span=statement.span)
             learn(types, local)
-            before.append(local)
+            before.extend(_apart(local, types, names))
             made[node] = Access(Name(local.targets[0].tensor), index)
         return made[node]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -78,10 +77,7 @@ def _counted(x: torch.Tensor, t: torch.Tensor, ignore_index: int) -> tuple[torch
 def _by_weight(each: Formula) -> Formula:
     def mean(x: torch.Tensor, t: torch.Tensor, w: torch.Tensor, ignore_index: int = -100, **attrs: float) -> torch.Tensor:
         kept, own = _counted(x, t, ignore_index)
-        total = (kept * w[own]).sum()
-        if total == 0:  # the quotient rule gives 0/0 in every place; autograd gives 0 where a sum has no terms
-            return (x.sum() + w.sum()) * math.nan
-        found: torch.Tensor = each(x, t, w, ignore_index=ignore_index, **attrs).sum() / total
+        found: torch.Tensor = each(x, t, w, ignore_index=ignore_index, **attrs).sum() / (kept * w[own]).sum()
         return found
 
     return mean

@@ -26,7 +26,7 @@ def test_a_fenced_array_is_the_same_array(shape: tuple[int, ...], trap: bool) ->
     for given in (array, array.T, np.broadcast_to(array, (2, *shape))):
         found = fenced(given, trap)
         np.testing.assert_array_equal(found.array, given)
-        assert stride_of(found.array) == stride_of(given)
+        assert not given.size or stride_of(found.array) == stride_of(given)
         assert found.whole
 
 

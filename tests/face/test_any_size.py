@@ -43,6 +43,7 @@ def no_kernel_known(monkeypatch: pytest.MonkeyPatch) -> None:
     torch_bridge.define_all()
     for operator in torch_bridge.defined().values():
         operator.prepared.clear()
+        operator.fixed.clear()
         monkeypatch.setattr(operator, "watch", recompile.RecompileWatch(operator.op.name))
         operator.any_size.known.clear()
 
@@ -187,3 +188,20 @@ def test_a_condition_on_sizes_is_checked_at_each_call() -> None:
         uol.ops.pixel_shuffle(seeded(1, size * 4, 3, 3), factor=2)
     with pytest.raises(uol.ir.errors.UolError):
         uol.ops.pixel_shuffle(seeded(1, 7, 3, 3), factor=2)
+
+
+def test_the_sign_of_a_zero_is_each_calls_own() -> None:
+    def edge(size: int, value: float) -> torch.Tensor:
+        return uol.ops.pad1d(torch.ones(1, 1, size), left=1, right=0, value=value)[0, 0, 0]
+
+    found = [edge(size, value) for size in (20, 21, 22) for value in (0.0, -0.0)]
+    assert torch.signbit(torch.stack(found)).tolist() == [False, True] * 3
+
+
+def test_attributes_that_are_values_alone_want_no_kernel_of_their_own(compiled: list[Request]) -> None:
+    x = seeded(40, 30).requires_grad_()
+    for seed in range(5):
+        uol.ops.dropout(x, seed=seed, p=0.1 * seed).sum().backward()
+    for ignored in range(4):
+        uol.ops.cross_entropy(x, torch.arange(40) % 30, ignore_index=ignored)
+    assert [request.instance.op.name for request in compiled] == ["dropout", "dropout_grad", "cross_entropy"]

@@ -187,3 +187,51 @@ REFUSED = {
 def test_what_does_not_fit_is_refused(message: str) -> None:
     with pytest.raises(uol.UolError, match=message):
         REFUSED[message]()
+
+
+@torch.no_grad()
+def test_tensors_without_memory_of_their_own_go_through_the_dispatcher() -> None:
+    from torch._subclasses import FakeTensorMode
+    from torch.testing._internal.two_tensor import TwoTensor
+
+    params = [TwoTensor(torch.ones(4), torch.full((4,), 2.0)), torch.ones(3)]
+    uol.ops.foreach.sgd_(params, [torch.ones(4), torch.ones(3)], lr=0.5)
+    assert torch.equal(params[0].a, torch.full((4,), 0.5))
+    assert torch.equal(params[0].b, torch.full((4,), 1.5))
+    assert torch.equal(params[1], torch.full((3,), 0.5))
+    with FakeTensorMode() as fake:
+        uol.ops.foreach.sgd_([fake.from_tensor(torch.ones(4))], [torch.ones(4)], lr=0.5)
+
+
+def test_a_step_that_is_traced_is_in_the_graph() -> None:
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    @torch.no_grad()
+    def step(p: torch.Tensor, g: torch.Tensor) -> torch.Tensor:
+        uol.ops.foreach.sgd_([p], [g], lr=0.5)
+        return p * 1
+
+    example = torch.ones(3)
+    graph = make_fx(step)(example, torch.ones(3))
+    assert torch.equal(graph(torch.full((3,), 5.0), torch.ones(3)), torch.full((3,), 4.5))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda f, p: f.clip_([1.0], max_norm=1.0),
+        lambda f, p: f.clip_(None, max_norm=1.0),
+        lambda f, p: f.clip_(p[0], max_norm=1.0),
+        lambda f, p: f.clip_(p, max_norm="a"),
+        lambda f, p: f.sgd_(p, p, lr=10**400),
+        lambda f, p: f.sgd_momentum_(p, p, p, lr=0.1, nesterov="no"),
+        lambda f, p: f.adamw_(p, p, p, p, step=1, betas=0.9),
+        lambda f, p: f.adamw_(p, p, p, p, step=1, betas=(0.9, 0.9, 0.9)),
+        lambda f, p: f.adamw_(p, p, p, p, step="1"),
+        lambda f, p: f.adamw_(p, p, p, p, step=1.5),
+    ],
+)
+def test_what_is_no_list_or_number_is_refused(call: Callable[..., object]) -> None:
+    with pytest.raises(uol.UolError):
+        call(uol.ops.foreach, [torch.ones(3)])

@@ -124,3 +124,58 @@ def test_as_many_numbers_as_axes() -> None:
     assert "one number, or 2" in str(caught.value.hint)
     with pytest.raises(uol.UolError, match="conv2d has no attribute 'ceil_mode'"):
         uol.ops.conv2d(IMAGE, torch.ones(1, 3, 1, 1).double(), ceil_mode=True)
+
+
+def test_a_number_for_one_axis_goes_before_one_for_all() -> None:
+    x = IMAGE[..., :7, :]
+    found = uol.ops.max_pool2d(x, kernel_size=(3, 3), stride_h=1, stride_w=2)
+    torch.testing.assert_close(found, functional.max_pool2d(x, 3, (1, 2)))
+    found = uol.ops.max_pool2d(x, stride_w=3, padding=(1, 1), pad_left=0, pad_right=1, kernel_size=[3, 3], ceil_mode=True)
+    wanted = functional.max_pool2d(functional.pad(x, (0, 1, 1, 1), value=float("-inf")), 3, 3, ceil_mode=True)
+    torch.testing.assert_close(found, wanted)
+
+
+@pytest.mark.parametrize("options", [{"kernel_size": 3, "kernel": 2}, {"kernel_size": 3, "padding": 1, "pad": 0}])
+def test_an_option_under_both_of_its_names(options: dict[str, Any]) -> None:
+    with pytest.raises(uol.ShapeError, match="(kernel_size and kernel|padding and pad) are one option, and both are given"):
+        uol.ops.max_pool2d(IMAGE, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"kernel_size": 2, "stride": 0}, "needs stride_h > 0"),
+        ({"kernel_size": 0}, "needs kernel_h > 0"),
+        ({"kernel_size": "2"}, "kernel is int, not '2'"),
+        ({"kernel_size": 2, "padding": (1, "1")}, "pad_left is int, not '1'"),
+        ({"kernel_size": 2, "padding": (1, None)}, r"pad is \(1, None\)"),
+    ],
+)
+def test_what_is_no_window_is_refused_however_it_is_rounded(options: dict[str, Any], message: str) -> None:
+    for more in ({}, {"ceil_mode": True}, {"ceil_mode": True, "count_include_pad": False}):
+        with pytest.raises(uol.ShapeError, match=message):
+            uol.ops.avg_pool2d(IMAGE, **options, **more)
+
+
+def test_the_mean_over_rows_of_a_divergence_fills_what_it_is_given() -> None:
+    x, t, out = torch.randn(4, 5).log_softmax(-1), torch.rand(4, 5), torch.empty(())
+    expected = functional.kl_div(x, t, reduction="batchmean")
+    torch.testing.assert_close(uol.ops.kl_div(x, t, reduction="batchmean", out=out), expected)
+    torch.testing.assert_close(out, expected)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("targets", [(-100, -100), (-100, 1)])
+@pytest.mark.parametrize("weights", [(), ((1.0, 2.0, 0.5),)])
+def test_rows_that_are_ignored_change_nothing(targets: tuple[int, ...], weights: tuple[Any, ...], smoothing: float) -> None:
+    """Not even where they hold an infinity, or where no row is left."""
+    t, w = torch.tensor(targets), [torch.tensor(each) for each in weights]
+    x = torch.tensor([[0.5, torch.inf, 1.0], [0.25, -1.0, 2.0]])
+    ours, theirs = x.clone().requires_grad_(), x.clone().requires_grad_()
+    loss = uol.ops.weighted_cross_entropy if w else uol.ops.cross_entropy
+    found = loss(ours, t, *w, label_smoothing=smoothing)
+    expected = functional.cross_entropy(theirs, t, *w, label_smoothing=smoothing)
+    found.backward()
+    expected.backward()
+    torch.testing.assert_close(found, expected, equal_nan=True)
+    torch.testing.assert_close(ours.grad, theirs.grad, equal_nan=True)

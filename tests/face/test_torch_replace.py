@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import pickle
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from torch import nn
 
 import uol
+from uol.torch_replace import restore
 
 EIGHT = torch.linspace(-2, 2, 2 * 3 * 8 * 8).reshape(2, 3, 8, 8).sin()
 
@@ -67,6 +69,29 @@ def test_resnet18() -> None:
     torch.manual_seed(0)
     done = require_equal(torchvision.models.resnet18(num_classes=5), torch.randn(2, 3, 64, 64))
     assert not done.left and len(done.swapped) == 52
+
+
+@pytest.mark.parametrize("activation", [nn.ReLU(), nn.GELU(), torch.relu, nn.functional.gelu])
+def test_an_encoder_is_saved_and_restored(activation: Any) -> None:
+    layer = nn.TransformerEncoderLayer(8, 2, 16, 0.0, activation, batch_first=True)
+    module = nn.TransformerEncoder(layer, 2).eval()
+    x = torch.linspace(-1, 1, 2 * 5 * 8).reshape(2, 5, 8).sin()
+    padded = torch.tensor([[False] * 5, [False] * 3 + [True] * 2])
+    types = [type(m) for m in module.modules()]
+    states = [{k: v for k, v in vars(m).items() if not k.startswith("_")} for m in module.modules()]
+    wanted, masked = module(x), module(x, src_key_padding_mask=padded)
+    uol.replace(module)
+    assert not module.use_nested_tensor
+    file = io.BytesIO()
+    torch.save(module, file)
+    file.seek(0)
+    for own in (module, torch.load(file, weights_only=False), copy.deepcopy(module)):
+        torch.testing.assert_close(own(x), wanted, rtol=1e-4, atol=1e-5)
+        own(x, src_key_padding_mask=padded)
+        restore(own)
+        assert [type(m) for m in own.modules()] == types
+        torch.testing.assert_close(own(x, src_key_padding_mask=padded), masked)
+    assert [{k: v for k, v in vars(m).items() if not k.startswith("_")} for m in module.modules()] == states
 
 
 LEFT = {
@@ -169,6 +194,40 @@ def test_what_is_frozen_gives_the_same() -> None:
     assert not frozen.replacement.left
     uol.replace(module)
     assert uol.freeze(module).fused == frozen.fused
+
+
+class Overwriting(nn.Module):
+    """Activations that write over what is read again: by the sum, and by the convolution that a residual would put off."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.first_norm = nn.Conv2d(3, 3, 1, bias=False), nn.BatchNorm2d(3)
+        self.second, self.second_norm = nn.Conv2d(3, 3, 1, bias=False), nn.BatchNorm2d(3)
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = x * 1
+        y = self.first_norm(self.first(x))
+        z = self.relu(x)
+        y = self.relu(y + z) + x
+        kept = y * 1
+        total = kept
+        total += self.second_norm(self.second(y))
+        return self.relu(total) + 2 * kept
+
+
+def test_what_is_written_over_is_frozen_as_it_was() -> None:
+    torch.manual_seed(0)
+    module = Overwriting().eval()
+    frozen = uol.freeze(module)
+    assert frozen.fused == {"conv2d_bn": 2}
+    torch.testing.assert_close(frozen(EIGHT), module(EIGHT), rtol=1e-4, atol=1e-5)
+
+
+def test_a_frozen_resnet_is_fused_throughout() -> None:
+    torchvision = pytest.importorskip("torchvision", reason="the reference network is torchvision's")
+    frozen = uol.freeze(torchvision.models.resnet18(num_classes=5))
+    assert frozen.fused == {"conv2d_bn_relu": 9, "conv2d_bn_add_relu": 8, "conv2d_bn": 3}
 
 
 def test_a_frozen_module_is_not_trained_and_does_not_change() -> None:

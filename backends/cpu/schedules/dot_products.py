@@ -74,7 +74,9 @@ class _Block:
 
     def _lengths(self, inner: Axis) -> tuple[int, ...]:
         """Lanes along k: vectors alone, and one shorter vector at the end; where k is an argument, a few, then one."""
-        return (self.lanes,) if static(inner.extent) is not None else (self.lanes, self.lanes // 4, 1)
+        if static(inner.extent) is not None:
+            return (self.lanes,)
+        return tuple(dict.fromkeys((self.lanes, max(1, self.lanes // 4), 1)))
 
     def _sums(self, lanes: int) -> Sums:
         """Partial sums of all products, `lanes` each, at 0."""

@@ -65,9 +65,11 @@ def sizes(arg: Arg, dims: Mapping[str, int]) -> tuple[tuple[int, ...], tuple[int
 
 def _memory(arg: Arg, inputs: Arrays, dims: Mapping[str, int]) -> np.ndarray:
     shape, strides = sizes(arg, dims)
+    if not span_of(shape, strides):
+        return np.empty(0, STORAGE[arg.dtype])
     if arg.role == "in":
         return flat_buffer(arg.name, inputs[arg.name], arg.dtype, shape, strides)
-    poison = np.full(max(1, span_of(shape, strides)) * DTYPES[arg.dtype].bytes, 0xA5, np.uint8)
+    poison = np.full(span_of(shape, strides) * DTYPES[arg.dtype].bytes, 0xA5, np.uint8)
     return poison.view(STORAGE[arg.dtype])
 
 

@@ -165,3 +165,15 @@ def test_statistics_over_several_axes(layout: str) -> None:
     result = run_compiled(graph_of(program, {"x": strides, "y": strides} if layout == "channels last" else {}), inputs)
     for name in golden:
         require_close(result[name], golden[name], "f32", 128, np.abs(golden[name]) + 1)
+
+
+def test_what_no_element_outside_lets_be_read_is_not_read() -> None:
+    """The inner sum has a kernel of its own, and reads x[i, 0, d], which is there only where some c is."""
+    head = "op f(x: T[N, C, D], w: T[K]) -> (y: T[N, D]) for T in (f32)"
+    text = head + " { y[i, d] = sum[c](x[i, c, d] + sum[k](w[k] * x[i, 0, d])) }"
+    graph = graph_of(program_of(text))
+    for c in (0, 1, 3):
+        rng = np.random.default_rng(c)
+        x, w = rng.standard_normal((2, c, 5)).astype(np.float32), rng.standard_normal(4).astype(np.float32)
+        found = run_compiled(graph, {"x": x, "w": w}, dims={"N": 2, "C": c, "D": 5, "K": 4})["y"]
+        np.testing.assert_allclose(found, (x + w.sum() * x[:, :1]).sum(1), rtol=1e-4, atol=1e-5)

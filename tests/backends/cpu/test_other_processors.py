@@ -35,6 +35,20 @@ def test_every_schedule(cores: int, processor: str) -> None:
     assert checked(",".join(SCHEDULES), cores, processor, "--first") == ""
 
 
+OPEN = """
+import torch, uol
+for k in (32, 33, 34, 8, 130):
+    x, w = torch.randn(1, k, dtype=torch.float64), torch.randn(16, k, dtype=torch.float64)
+    torch.testing.assert_close(uol.ops.linear(x, w, torch.zeros(16, dtype=torch.float64)), x @ w.T)
+"""
+
+
+def test_a_product_of_any_length_in_vectors_of_two() -> None:
+    environment = {**os.environ, "UOL_CPU": "x86-64-v2"}
+    done = subprocess.run([sys.executable, "-c", OPEN], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("options", [(), ("--gradients",)])
 @pytest.mark.parametrize(("cores", "processor"), PROCESSORS)

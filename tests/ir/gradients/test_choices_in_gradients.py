@@ -62,3 +62,20 @@ def test_the_gradient_of_a_running_maximum_over_any_window(window: str) -> None:
     running = uol.op(f"op {name}(x: f64[N]; w: int = 2) -> (y: f64[N]) where w > 0 {{ y[i] = max[{window}](x[j]) }}")
     assert torch.autograd.gradcheck(running, (x,))
     assert torch.autograd.gradcheck(lambda t: running(t, w=1), (x,))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "y[i, j] = exp(x[i, j] - max[k](x[i, k])) / sum[l](exp(x[i, l] - max[k](x[i, k])))",
+        "y[i, j] = x[i, j] - (log(sum[l](exp(x[i, l] - max[k](x[i, k])))) + max[k](x[i, k]))",
+        "y[i, j] = sum[l](x[i, l] * max[k](x[i, k])) * x[i, j] + min[l](x[i, l])",
+        "y[i, j] = sum[l](exp(x[i, l] * max[k](x[i, k] * x[i, l]))) + max[k](x[i, k]) * x[i, j]",
+    ],
+)
+def test_reductions_within_one_of_several(body: str) -> None:
+    number = sum(map(ord, body))
+    rows = uol.op(f"op rows_{number}(x: f64[N, M]) -> (y: f64[N, M]) where M > 0 {{ {body} }}")
+    values = torch.tensor([[1.5, -0.5, 0.25], [0.5, 0.75, -1.0]], dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(rows, (values,))
+    assert torch.autograd.gradgradcheck(rows, (values,))
