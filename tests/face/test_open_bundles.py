@@ -176,17 +176,18 @@ def test_the_self_test_runs_the_kernels_at_sizes_of_its_own(softmax: tuple[Path,
 def test_the_self_test_sees_a_kernel_that_is_right_at_one_size_only(
     softmax: tuple[Path, Library], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from uol.cli import trial
     from uol.cli.check_command import check_kernels
     from uol.compiler import Compiled
 
-    run = Compiled.run
+    run = trial.run_fenced
 
-    def wrong(self: Compiled, buffers: dict, **attributes: float) -> dict:
-        found = run(self, buffers, **attributes)
+    def wrong(compiled: Compiled, buffers: dict) -> tuple[dict, tuple[str, ...]]:
+        found, findings = run(compiled, buffers)
         found["y"][8:] = 0
-        return found
+        return found, findings
 
-    monkeypatch.setattr(Compiled, "run", wrong)
+    monkeypatch.setattr(trial, "run_fenced", wrong)
     (failure,) = {f.split(":")[0] for f in check_kernels(softmax[0])}
     assert failure == "y"
     assert any(f.endswith("at S = 33") for f in check_kernels(softmax[0]))
