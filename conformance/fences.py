@@ -65,13 +65,13 @@ def run_fenced(compiled: Compiled, buffers: Mapping[str, Array]) -> tuple[dict[s
     found = buffers_of(compiled.request.instance, graph, named)
     inputs = {name: fenced(array) for name, array in zip(named, found.inputs, strict=True)}
     results = {name: fenced(array) for name, array in found.results.items()}
-    given = [np.array(_memory_of(f.array)) for f in inputs.values()]
+    given = [_memory_of(f.array).tobytes() for f in inputs.values()]
     compiled.loaded(*(f.array for f in (*inputs.values(), *results.values())), *compiled.scalars({}), *found.sizes)
     beside = [f"wild-write: beside {name}" for name, f in (*inputs.items(), *results.items()) if not f.whole]
     changed = [
         f"wild-write: into the input {name}"
         for (name, f), before in zip(inputs.items(), given, strict=True)
-        if _memory_of(f.array).tobytes() != before.tobytes()
+        if _memory_of(f.array).tobytes() != before
     ]
     return {name: f.array for name, f in results.items()}, (*beside, *changed)
 

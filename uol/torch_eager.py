@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch.autograd import forward_ad
@@ -10,7 +11,7 @@ from torch.autograd import forward_ad
 PLAIN = (torch.Tensor, torch.nn.Parameter)
 
 
-def is_eager(inputs: Sequence[object]) -> bool:
+def is_eager(inputs: Sequence[Any]) -> bool:
     """Tensors with data on the CPU, no views that PyTorch negates as they are read, no zeros without memory; and nobody who
     traces, transforms, casts, or keeps a record of what is called.
 
@@ -21,7 +22,7 @@ def is_eager(inputs: Sequence[object]) -> bool:
     for x in inputs:
         if type(x) not in PLAIN:
             return False
-        if not x.is_cpu or x.is_nested or x.is_neg() or x._is_zerotensor():  # type: ignore[attr-defined]  # it is a tensor here
+        if not x.is_cpu or x.is_nested or x.is_neg() or x._is_zerotensor():
             return False
     return not (
         torch._C._are_functorch_transforms_active()

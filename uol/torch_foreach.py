@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -161,9 +162,9 @@ def _pair(name: str, option: str, values: object) -> tuple[float, float]:
     return _number(name, option, values[0]), _number(name, option, values[1])
 
 
-def _number(name: str, option: str, value: object) -> float:
+def _number(name: str, option: str, value: Any) -> float:
     try:
-        number = float(value)  # type: ignore[arg-type]  # what is no number raises
+        number = float(value)  # raises for what is no number
         return value if isinstance(value, int) else number
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise TypeCheckError(f"{name}_: {option} is {shown(value)}, not a number", hint=f"write {option}=0.1") from error

@@ -133,7 +133,8 @@ class Frozen(nn.Module):
 
 def _written(name: str) -> Any:
     def write(self: Any, other: object) -> fx.Proxy:
-        return self.tracer.create_proxy("call_function", getattr(python, name), (self, other), {})  # type: ignore[no-any-return]
+        made: fx.Proxy = self.tracer.create_proxy("call_function", getattr(python, name), (self, other), {})
+        return made
 
     return write
 

@@ -82,7 +82,8 @@ class _ConvTranspose:
     def forward(self: Any, x: Tensor, output_size: Any = None) -> Any:
         rank = len(self.kernel_size)
         if output_size is not None:
-            return super().forward(x, output_size)  # type: ignore[misc]  # PyTorch's layer, beside which this one stands
+            parent: Any = super()  # PyTorch's layer, beside which this one stands
+            return parent.forward(x, output_size)
         if x.dim() == rank + 1:
             return self.forward(x[None])[0]
         options = by_axis("stride", self.stride, rank) | padding([p for p in self.padding[::-1] for _ in (0, 1)], rank)
@@ -114,7 +115,8 @@ class _BatchNorm:
     def forward(self: Any, x: Tensor) -> Any:
         self._check_input_dim(x)
         if not self._takes(x):
-            return super().forward(x)  # type: ignore[misc]  # PyTorch's layer
+            parent: Any = super()  # PyTorch's layer, beside which this one stands
+            return parent.forward(x)
         scale, shift = _scale(self.weight, x, self.num_features), _shift(self.bias, x, self.num_features)
         if not self.training and self.running_mean is not None:
             return _batch_norm(x, scale, shift, self.running_mean, self.running_var, eps=self.eps)
@@ -190,7 +192,8 @@ class _InstanceNorm:
         count = self.num_features
         one_value = x.shape[2:].numel() < 2  # which has no variance
         if x.shape[1] != count or one_value or not of_one_float(x, self.weight, self.bias):
-            return super().forward(x)  # type: ignore[misc]  # PyTorch's layer
+            parent: Any = super()  # PyTorch's layer, beside which this one stands
+            return parent.forward(x)
         return _instance_norm(x, _scale(self.weight, x, count), _shift(self.bias, x, count), eps=self.eps)
 
 
