@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import torch
+from torch import is_grad_enabled
 
 from uol.any_size import KernelsOfAnySize, takes_any_size
 from uol.compiler import Compiled
@@ -24,26 +24,11 @@ from uol.torch_eager import is_eager
 from uol.torch_gradient import Define, Gradient, record_eagerly, require_backward
 from uol.torch_gradient import call as call_differentiably
 from uol.torch_out import given_outs, require_fit, require_no_gradient, require_one_device, writable_in_place
+from uol.torch_prepared import Prepared, Result, forms_of
 from uol.torch_schema import TORCH_TYPES, type_options
 
 Tensor = torch.Tensor
-Result = Tensor | tuple[Tensor, ...]
 Options = Mapping[str, int | float | torch.dtype | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A kernel for tensors of given shapes, types and strides."""
-
-    call: Callable[..., None]
-    expand: tuple[Sizes | None, ...] | None
-    results: tuple[tuple[Sizes, Sizes, torch.dtype], ...]
-    scalars: tuple[int | float, ...]
-
-    def run(self, inputs: Sequence[Tensor], outs: Sequence[Tensor]) -> None:
-        if self.expand is not None:
-            inputs = [x if size is None else x.expand(size) for x, size in zip(inputs, self.expand, strict=True)]
-        self.call(*inputs, *outs, *self.scalars)
 
 
 class TorchOperator:
@@ -51,7 +36,7 @@ class TorchOperator:
 
     def __init__(self, op: Op, define_gradient: Define) -> None:
         self.op = op
-        self.gradient = Gradient(op, self.compute, define_gradient)
+        self.gradient = Gradient(op, self.find, define_gradient)
         self.names = tuple(p.name for p in op.params)
         self.options = type_options(op)
         self.prepared: dict[object, Prepared] = {}
@@ -62,27 +47,18 @@ class TorchOperator:
 
     def compute(self, /, *inputs: Tensor, **options: int | float | torch.dtype | None) -> Result:
         """New tensors with the results."""
-        prepared = self._prepared(inputs, options, None)
-        new = inputs[0].new_empty_strided
-        if len(prepared.results) == 1 and prepared.expand is None:  # what most calls are, in as few steps as can be
-            size, stride, dtype = prepared.results[0]
-            out = new(size, stride, dtype=dtype)
-            prepared.call(*inputs, out, *prepared.scalars)
-            return out
-        outs = [new(size, stride, dtype=dtype) for size, stride, dtype in prepared.results]
-        prepared.run(inputs, outs)
-        return outs[0] if len(outs) == 1 else tuple(outs)
+        return self.find(inputs, options).new(inputs)
 
     def compute_into(self, /, *inputs: Tensor, **options: object) -> None:
         """The results in given tensors. What a kernel cannot write in place (overlap, gaps) is copied there."""
         outs = [cast(Tensor, options.pop(name)) for name in self._out_names()]
         plain = cast(Options, options)
-        expected = self._prepared(inputs, plain, None).results
+        expected = self.find(inputs, plain).results
         for out, (size, _, dtype) in zip(outs, expected, strict=True):
             require_fit(self.op.name, out, size, dtype)
         direct = [writable_in_place(out, (*inputs, *outs[:n], *outs[n + 1 :])) for n, out in enumerate(outs)]
         targets = [o if d else torch.empty(o.shape, dtype=o.dtype, device=o.device) for o, d in zip(outs, direct, strict=True)]
-        self._prepared(inputs, plain, tuple(t.stride() for t in targets)).run(inputs, targets)
+        self.find(inputs, plain, tuple(t.stride() for t in targets)).run(inputs, targets)
         for out, target, is_direct in zip(outs, targets, direct, strict=True):
             if is_direct:
                 torch.autograd.graph.increment_version(out)  # so that autograd knows where it was saved
@@ -102,6 +78,16 @@ class TorchOperator:
     def fake_into(self, /, *inputs: Tensor, **options: object) -> None:
         """Nothing: the results are there already."""
 
+    def call_eagerly(self, inputs: Sequence[Any], options: dict[str, Any]) -> object:
+        """The operator on plain tensors (`is_eager`), past PyTorch's dispatcher."""
+        known = self.known.get(()) if not options else None
+        chosen: Any = self._options(options) if known is None else known
+        if is_grad_enabled():
+            for x in inputs:
+                if x.requires_grad:
+                    return record_eagerly(self.gradient, inputs, chosen)
+        return self.find(inputs, chosen).new(inputs)
+
     def function(self) -> Callable[..., object]:
         """`uol.ops.<name>`: the PyTorch operator with numbers taken as tensors, `dim=` for operators of rows, and `out=`."""
         into = getattr(torch.ops.uol, self.op.name).out
@@ -111,11 +97,7 @@ class TorchOperator:
             if options and rows is not None and ("dim" in options or "keepdim" in options):
                 return along(rows, call, inputs, options if out is None else {**options, "out": out})
             if out is None and len(inputs) == arity and is_eager(inputs):
-                given = cast(Sequence[Tensor], inputs)
-                chosen = self._options(options) if options or (none := self.known.get(())) is None else none
-                if torch.is_grad_enabled() and any([x.requires_grad for x in given]):
-                    return record_eagerly(self.gradient, given, chosen)
-                return self.compute(*given, **cast(dict[str, float], chosen))
+                return self.call_eagerly(inputs, options)
             tensors = tensors_of(self.op, in_order(self.op, inputs, options))
             chosen = options_of(self.op, options)
             outs = given_outs(self.op, out)
@@ -135,8 +117,10 @@ class TorchOperator:
         call.__doc__ = f"The operator {self.op.name} on PyTorch tensors; its text: `uol show {self.op.name}`."
         return call
 
-    def _prepared(self, inputs: Sequence[Tensor], options: Options, outs: tuple[Sizes, ...] | None) -> Prepared:
-        key = (inputs[0].device, *[(x.dtype, x.shape, x.stride()) for x in inputs], exactly(options) if options else (), outs)
+    def find(self, inputs: Sequence[Tensor], options: Options, outs: tuple[Sizes, ...] | None = None) -> Prepared:
+        """The kernel for these inputs, and for results that lie so."""
+        place = inputs[0].is_cpu or inputs[0].device
+        key = (place, *[(x.dtype, x.shape, x.stride()) for x in inputs], exactly(options) if options else (), outs)
         prepared = self.prepared.get(key)
         if prepared is None:
             prepared = self._prepare(inputs, options, outs)
@@ -177,7 +161,9 @@ class TorchOperator:
         sizes = tuple(instance.flat_dims[d] for d in compiled.module.graph.dims)
         expand = tuple(full) if any(size is not None for size in full) else None
         scalars = tuple(instance.attrs[s.name] for s in compiled.module.graph.scalars)  # the kernel may be another call's
-        return Prepared(compiled.loaded, expand, tuple(results), (*scalars, *sizes))
+        forms = forms_of([(x.shape, x.dtype) for x in inputs], [(size, dtype) for size, _, dtype in results])
+        alike = results == [(shapes[self.names[0]], row_major(inputs[0].shape), inputs[0].dtype)] and inputs[0].is_contiguous()
+        return Prepared(compiled.loaded, forms, expand, tuple(results), alike, (*scalars, *sizes))
 
     def _compiled(self, request: Request) -> Compiled:
         """The kernel for these sizes, or one for any: see `uol.recompile`."""

@@ -6,7 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch._C import _are_functorch_transforms_active as transforms_are_active
+from torch._C import _is_any_autocast_enabled as is_autocast_on
+from torch._C import _len_torch_dispatch_stack as dispatch_modes
+from torch._C import _len_torch_function_stack as function_modes
+from torch._C._autograd import _profiler_enabled as is_profiled
 from torch.autograd import forward_ad
+from torch.compiler import is_compiling
 
 PLAIN = (torch.Tensor, torch.nn.Parameter)
 
@@ -17,18 +23,16 @@ def is_eager(inputs: Sequence[Any]) -> bool:
 
     A call through the dispatcher to a kernel in Python takes several times what a small kernel does.
     """
-    if torch.compiler.is_compiling():
+    if is_compiling():
         return False
     for x in inputs:
-        if type(x) not in PLAIN:
-            return False
-        if not x.is_cpu or x.is_nested or x.is_neg() or x._is_zerotensor():
+        if type(x) not in PLAIN or not x.is_cpu or x.is_nested or x.is_neg() or x._is_zerotensor():
             return False
     return not (
-        torch._C._are_functorch_transforms_active()
-        or torch._C._len_torch_dispatch_stack()
-        or torch._C._len_torch_function_stack()
-        or torch.is_autocast_enabled("cpu")
-        or torch._C._autograd._profiler_enabled()
-        or forward_ad._current_level >= 0
+        forward_ad._current_level >= 0
+        or transforms_are_active()
+        or dispatch_modes()
+        or function_modes()
+        or is_autocast_on()
+        or is_profiled()
     )

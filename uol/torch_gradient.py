@@ -7,6 +7,7 @@ again. An input that was broadcast gets the sum over what it was broadcast to.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NoReturn
 
@@ -17,13 +18,16 @@ from uol.gradient_ops import Backward, GradientOp, backward_of, saving_of
 from uol.ir.errors import UolError
 from uol.ir.gradients import has_gradient
 from uol.ir.syntax import Op
+from uol.layouts import Sizes
 from uol.torch_devices import require_running
 from uol.torch_eager import is_eager
+from uol.torch_prepared import Form, Forms, Prepared, forms_of
 from uol.torch_schema import type_options
 
 Tensor = torch.Tensor
 Define = Callable[[Op], "Gradient"]
 """Makes an operator known to PyTorch, where it is not yet, and gives what autograd asks of it."""
+Find = Callable[[Sequence[Tensor], Mapping[str, Any]], Prepared]
 Cast = Callable[[Sequence[Tensor]], Sequence[Tensor]]
 
 
@@ -34,34 +38,37 @@ def wants_derivative(tensors: Sequence[Tensor]) -> bool:
     return forward_ad._current_level >= 0 and any(forward_ad.unpack_dual(x).tangent is not None for x in tensors)
 
 
-class Gradient:
-    """What PyTorch's autograd asks of one operator. `compute` makes its results at once, past PyTorch's dispatcher."""
+@dataclass(frozen=True, slots=True)
+class Way:
+    """The way back for some of the inputs. `kept`: what it reads, by place among the inputs, followed by the results."""
 
-    def __init__(self, op: Op, compute: Callable[..., Any], define: Define) -> None:
+    back: Backward
+    kept: tuple[int, ...]
+
+
+class Gradient:
+    """What PyTorch's autograd asks of one operator. `find` gives its kernel for inputs and options, past PyTorch's
+    dispatcher."""
+
+    def __init__(self, op: Op, find: Find, define: Define) -> None:
         self.op = op
         self.overload = getattr(torch.ops.uol, op.name).default
-        self.compute = compute
+        self.find = find
         self.define = define
         self.autocast: Cast = lambda inputs: inputs  # the inputs as `torch.autocast` has them (`torch_autocast`)
-        self.made: dict[tuple[bool, ...], Backward | None] = {}  # by which inputs need a gradient
+        self.made: dict[tuple[bool, ...], Way | None] = {}  # by which inputs need a gradient
         self.names = tuple(p.name for p in op.params)
         self.differentiable = op.float_inputs if has_gradient(op) else ()
 
-    def save(self, ctx: Any, inputs: Sequence[Any], output: Any, options: Mapping[str, Any]) -> None:
-        """Keeps what the gradient with respect to the inputs that need one reads, and no more."""
-        outputs = (output,) if isinstance(output, Tensor) else output
-        ctx.options = options
-        ctx.shapes = [x.shape for x in inputs]
-        ctx.types = [x.dtype for x in inputs]
-        ctx.way = self.derived(inputs)
-        if ctx.way is not None:
-            present = {"input": inputs, "result": outputs}
-            ctx.save_for_backward(*[present[kind][at] for kind, at in ctx.way.kept])
-            if ctx.way.plain is not None:
+    def save(self, ctx: Any, way: Way | None, forms: Forms, options: Mapping[str, Any], tensors: Sequence[Any]) -> None:
+        """Keeps what the gradient reads, and no more. `tensors`: the inputs, and the results."""
+        ctx.of, ctx.call = self, (way, forms, options)
+        if way is not None:
+            ctx.save_for_backward(*[tensors[at] for at in way.kept])
+            if way.back.plain is not None:
                 ctx.set_materialize_grads(False)  # so that what is saved has no cotangent, but where one comes to it
-                ctx.results = [(y.shape, y.dtype) for y in outputs]
-        if not all(y.is_floating_point() for y in outputs):
-            ctx.mark_non_differentiable(*(y for y in outputs if not y.is_floating_point()))
+        if forms.whole:
+            ctx.mark_non_differentiable(*[tensors[len(forms.inputs) + at] for at in forms.whole])
 
     @cached_property
     def saving(self) -> Gradient | None:
@@ -80,44 +87,45 @@ class Gradient:
         count = len(self.op.results)
         return results[0] if count == 1 else tuple(results[:count])
 
-    def derived(self, inputs: Sequence[Tensor]) -> Backward | None:
-        """The gradient operators for the inputs that need one; None where none of them does."""
-        if torch._C._are_functorch_transforms_active():  # what `vmap` has wrapped does not say whether it needs a gradient
-            needed = tuple([x.is_floating_point() for x in inputs])
-        else:
-            needed = tuple([x.requires_grad for x in inputs])
+    def way(self, needed: tuple[bool, ...]) -> Way | None:
+        """The way back for the inputs that need a gradient; None where none of them does."""
         if needed not in self.made:
             wrt = tuple(n for n, need in zip(self.names, needed, strict=True) if need and n in self.differentiable)
-            self.made[needed] = backward_of(self.op, wrt) if wrt else None
+            self.made[needed] = self._way(backward_of(self.op, wrt)) if wrt else None
         return self.made[needed]
+
+    def _way(self, back: Backward) -> Way:
+        return Way(back, tuple([at + len(self.names) * (kind == "result") for kind, at in back.kept]))
 
     def backward(self, ctx: Any, *cotangents: Tensor | None) -> tuple[Tensor | None, ...]:
         """One cotangent for each input, None where none is needed."""
-        way: Backward | None = ctx.way
-        if way is None or all(dy is None for dy in cotangents):
+        recorded: tuple[Way | None, Forms, Mapping[str, Any]] = ctx.call
+        found_way, forms, given = recorded
+        if found_way is None or all(dy is None for dy in cotangents):
             return (None,) * len(self.names)
+        way = found_way.back
         gradient = way.whole
         if way.plain is not None:
             gradient = way.plain if all(dy is None for dy in cotangents[way.results :]) else way.whole
-            cotangents = completed(cotangents, gradient, ctx.results)
+            cotangents = completed(cotangents, gradient, forms.results)
         present = dict(zip(way.kept, ctx.saved_tensors, strict=True))
         arguments: list[Any] = [cotangents[s[1]] if s[0] == "cotangent" else present[s] for s in gradient.sources]
         known = {a.name for a in gradient.op.attributes}
-        options = {name: value for name, value in ctx.options.items() if name in known}
-        types = {p.type: dtype for p, dtype in zip(self.op.params, ctx.types, strict=True)}
+        options = {name: value for name, value in given.items() if name in known}
+        types = {p.type: dtype for p, (_, dtype) in zip(self.op.params, forms.inputs, strict=True)}
         options |= {key: types[variable] for key, variable in type_options(gradient.op).items()}
         found = call(self.define(gradient.op), arguments, options)  # it may be differentiated again
         each = dict(zip(gradient.wrt, (found,) if isinstance(found, Tensor) else found, strict=True))
-        return tuple(self.reduced(each.get(name), shape) for name, shape in zip(self.names, ctx.shapes, strict=True))
+        return tuple(self.reduced(each.get(name), shape) for name, (shape, _) in zip(self.names, forms.inputs, strict=True))
 
     @staticmethod
-    def reduced(found: Tensor | None, shape: torch.Size) -> Tensor | None:
+    def reduced(found: Tensor | None, shape: Sizes) -> Tensor | None:
         """The cotangent of an input that was broadcast."""
         return found if found is None or found.shape == shape else found.sum_to_size(shape)
 
 
 def completed(
-    cotangents: Sequence[Tensor | None], gradient: GradientOp, results: Sequence[tuple[torch.Size, torch.dtype]]
+    cotangents: Sequence[Tensor | None], gradient: GradientOp, results: Sequence[Form]
 ) -> tuple[Tensor | None, ...]:
     """The cotangents with zeros for those that a gradient reads and that are none: `results` are shapes and types."""
     like = next(dy for dy in cotangents if dy is not None)
@@ -133,12 +141,18 @@ class _Function(torch.autograd.Function):
 
     @staticmethod
     def forward(gradient: Gradient, options: Mapping[str, Any], *inputs: Tensor) -> Any:
-        return gradient.compute(*inputs, **options) if is_eager(inputs) else call(gradient, inputs, options)
+        return gradient.find(inputs, options).new(inputs) if is_eager(inputs) else call(gradient, inputs, options)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-        ctx.of = inputs[0]
-        ctx.of.save(ctx, inputs[2:], output, inputs[1])
+        gradient, options, *tensors = inputs
+        outputs = (output,) if isinstance(output, Tensor) else output
+        if torch._C._are_functorch_transforms_active():  # what `vmap` has wrapped does not say whether it needs a gradient
+            needed = tuple([x.is_floating_point() for x in tensors])
+        else:
+            needed = tuple([x.requires_grad for x in tensors])
+        forms = forms_of([(x.shape, x.dtype) for x in tensors], [(y.shape, y.dtype) for y in outputs])
+        gradient.save(ctx, gradient.way(needed), forms, options, (*tensors, *outputs))
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Tensor) -> NoReturn:
@@ -153,15 +167,20 @@ class _EagerFunction(torch.autograd.Function):
     """The same for plain tensors, in the older form, which takes half the time."""
 
     @staticmethod
-    def forward(ctx: Any, gradient: Gradient, options: Mapping[str, Any], *inputs: Tensor) -> Any:
-        ctx.of = gradient
-        output = gradient.compute(*inputs, **options)
-        gradient.save(ctx, inputs, output, options)
+    def forward(ctx: Any, gradient: Gradient, way: Way | None, options: Mapping[str, Any], *inputs: Tensor) -> Any:
+        prepared = gradient.find(inputs, options)
+        output = prepared.new(inputs)
+        outputs = (output,) if type(output) is Tensor else output
+        gradient.save(ctx, way, prepared.forms, options, (*inputs, *outputs))
         return output
 
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor | None) -> Any:
-        return None, None, *ctx.of.backward(ctx, *cotangents)
+        return None, None, None, *ctx.of.backward(ctx, *cotangents)
+
+
+_apply_eagerly: Callable[..., Any] = super(torch.autograd.Function, _EagerFunction).apply
+"""`_EagerFunction.apply` without what PyTorch looks for before it, which plain tensors outside transforms do not need."""
 
 
 def call(gradient: Gradient, inputs: Sequence[Tensor], options: Mapping[str, Any]) -> Any:
@@ -185,7 +204,9 @@ def _is_transformed() -> bool:
 def record_eagerly(gradient: Gradient, inputs: Sequence[Tensor], options: Mapping[str, Any]) -> Any:
     """The operator on plain tensors (`is_eager`) of which one at least needs a gradient."""
     saving = gradient.saving
-    found = _EagerFunction.apply(saving or gradient, options, *inputs)  # type: ignore[no-untyped-call]  # as PyTorch declares it
+    recorded = saving or gradient
+    way = recorded.way(tuple([x.requires_grad for x in inputs]))
+    found: Any = _apply_eagerly(recorded, way, options, *inputs)
     return found if saving is None else gradient.own(found)
 
 
