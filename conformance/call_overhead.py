@@ -52,9 +52,11 @@ def measure() -> tuple[Measured, ...]:
     rows = torch.randn(4, 16)
     functional = torch.nn.functional
     relu, softmax, layer_norm, leaky_relu, add = map(operator, ("relu", "softmax", "layer_norm", "leaky_relu", "add"))
+    y, z, dy = relu(recorded), torch.relu(recorded), torch.ones(16)
     cases: list[tuple[str, Call, Call, float | None]] = [
         ("relu", lambda: relu(x), lambda: torch.relu(x), 6),
         ("relu, gradient recorded", lambda: relu(recorded), lambda: torch.relu(recorded), 15),
+        ("relu, backward", lambda: y.backward(dy, True), lambda: z.backward(dy, True), None),
         ("softmax", lambda: softmax(rows), lambda: torch.softmax(rows, -1), None),
         (
             "layer_norm(eps=...)",

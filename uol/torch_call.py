@@ -22,7 +22,6 @@ from uol.torch_arguments import exactly, in_order, options_of, remember, require
 from uol.torch_devices import target_of
 from uol.torch_eager import is_eager
 from uol.torch_gradient import Define, Gradient, record_eagerly, require_backward
-from uol.torch_gradient import call as call_differentiably
 from uol.torch_out import given_outs, require_fit, require_no_gradient, require_one_device, writable_in_place
 from uol.torch_prepared import Prepared, Result, forms_of
 from uol.torch_schema import TORCH_TYPES, type_options
@@ -111,7 +110,7 @@ class TorchOperator:
                         given_out.copy_(made)
                 return out
             require_backward(self.op.name, tensors)
-            return call_differentiably(self.gradient, tensors, chosen)
+            return self.gradient.call(tensors, chosen)
 
         call.__name__ = call.__qualname__ = self.op.name
         call.__doc__ = f"The operator {self.op.name} on PyTorch tensors; its text: `uol show {self.op.name}`."

@@ -7,22 +7,20 @@ again. An input that was broadcast gets the sum over what it was broadcast to.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NoReturn
 
 import torch
 from torch.autograd import forward_ad
 
-from uol.gradient_ops import Backward, GradientOp, backward_of, saving_of
+from uol.gradient_ops import backward_of, saving_of
 from uol.ir.errors import UolError
 from uol.ir.gradients import has_gradient
 from uol.ir.syntax import Op
-from uol.layouts import Sizes
 from uol.torch_devices import require_running
 from uol.torch_eager import is_eager
-from uol.torch_prepared import Form, Forms, Prepared, forms_of
-from uol.torch_schema import type_options
+from uol.torch_prepared import Forms, Prepared, forms_of
+from uol.torch_way_back import Way
 
 Tensor = torch.Tensor
 Define = Callable[[Op], "Gradient"]
@@ -36,14 +34,6 @@ def wants_derivative(tensors: Sequence[Tensor]) -> bool:
     if torch.is_grad_enabled() and any(x.requires_grad for x in tensors):
         return True
     return forward_ad._current_level >= 0 and any(forward_ad.unpack_dual(x).tangent is not None for x in tensors)
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """The way back for some of the inputs. `kept`: what it reads, by place among the inputs, followed by the results."""
-
-    back: Backward
-    kept: tuple[int, ...]
 
 
 class Gradient:
@@ -62,10 +52,10 @@ class Gradient:
 
     def save(self, ctx: Any, way: Way | None, forms: Forms, options: Mapping[str, Any], tensors: Sequence[Any]) -> None:
         """Keeps what the gradient reads, and no more. `tensors`: the inputs, and the results."""
-        ctx.of, ctx.call = self, (way, forms, options)
+        ctx.way, ctx.call = way, (forms, options)
         if way is not None:
             ctx.save_for_backward(*[tensors[at] for at in way.kept])
-            if way.back.plain is not None:
+            if way.is_saving:
                 ctx.set_materialize_grads(False)  # so that what is saved has no cotangent, but where one comes to it
         if forms.whole:
             ctx.mark_non_differentiable(*[tensors[len(forms.inputs) + at] for at in forms.whole])
@@ -91,47 +81,26 @@ class Gradient:
         """The way back for the inputs that need a gradient; None where none of them does."""
         if needed not in self.made:
             wrt = tuple(n for n, need in zip(self.names, needed, strict=True) if need and n in self.differentiable)
-            self.made[needed] = self._way(backward_of(self.op, wrt)) if wrt else None
+            self.made[needed] = Way(self.op, backward_of(self.op, wrt), self.define) if wrt else None
         return self.made[needed]
 
-    def _way(self, back: Backward) -> Way:
-        return Way(back, tuple([at + len(self.names) * (kind == "result") for kind, at in back.kept]))
-
-    def backward(self, ctx: Any, *cotangents: Tensor | None) -> tuple[Tensor | None, ...]:
-        """One cotangent for each input, None where none is needed."""
-        recorded: tuple[Way | None, Forms, Mapping[str, Any]] = ctx.call
-        found_way, forms, given = recorded
-        if found_way is None or all(dy is None for dy in cotangents):
-            return (None,) * len(self.names)
-        way = found_way.back
-        gradient = way.whole
-        if way.plain is not None:
-            gradient = way.plain if all(dy is None for dy in cotangents[way.results :]) else way.whole
-            cotangents = completed(cotangents, gradient, forms.results)
-        present = dict(zip(way.kept, ctx.saved_tensors, strict=True))
-        arguments: list[Any] = [cotangents[s[1]] if s[0] == "cotangent" else present[s] for s in gradient.sources]
-        known = {a.name for a in gradient.op.attributes}
-        options = {name: value for name, value in given.items() if name in known}
-        types = {p.type: dtype for p, (_, dtype) in zip(self.op.params, forms.inputs, strict=True)}
-        options |= {key: types[variable] for key, variable in type_options(gradient.op).items()}
-        found = call(self.define(gradient.op), arguments, options)  # it may be differentiated again
-        each = dict(zip(gradient.wrt, (found,) if isinstance(found, Tensor) else found, strict=True))
-        return tuple(self.reduced(each.get(name), shape) for name, (shape, _) in zip(self.names, forms.inputs, strict=True))
-
-    @staticmethod
-    def reduced(found: Tensor | None, shape: Sizes) -> Tensor | None:
-        """The cotangent of an input that was broadcast."""
-        return found if found is None or found.shape == shape else found.sum_to_size(shape)
+    def call(self, inputs: Sequence[Tensor], options: Mapping[str, Any]) -> Any:
+        """The operator on tensors. The transforms of `torch.func` have to be met before PyTorch's dispatcher is: below it
+        they do not see the gradient."""
+        if not torch.compiler.is_compiling() and _is_transformed():
+            if torch.is_autocast_enabled(inputs[0].device.type):
+                inputs = self.autocast(inputs)
+            return record(self, inputs, options)
+        return self.overload(*inputs, **options)
 
 
-def completed(
-    cotangents: Sequence[Tensor | None], gradient: GradientOp, results: Sequence[Form]
-) -> tuple[Tensor | None, ...]:
-    """The cotangents with zeros for those that a gradient reads and that are none: `results` are shapes and types."""
-    like = next(dy for dy in cotangents if dy is not None)
-    read = {at for kind, at in gradient.sources if kind == "cotangent"}
-    pairs = enumerate(zip(cotangents, results, strict=True))
-    return tuple(like.new_zeros(y[0], dtype=y[1]) if dy is None and at in read else dy for at, (dy, y) in pairs)
+def _back(ctx: Any, cotangents: Sequence[Tensor | None]) -> Sequence[Tensor | None]:
+    """The cotangents of the inputs, from those of the results; None where none is needed."""
+    forms, options = ctx.call
+    if ctx.way is None or all([dy is None for dy in cotangents]):
+        return (None,) * len(forms.inputs)
+    found: Sequence[Tensor | None] = ctx.way(cotangents, ctx.saved_tensors, forms, options)
+    return found
 
 
 class _Function(torch.autograd.Function):
@@ -141,11 +110,12 @@ class _Function(torch.autograd.Function):
 
     @staticmethod
     def forward(gradient: Gradient, options: Mapping[str, Any], *inputs: Tensor) -> Any:
-        return gradient.find(inputs, options).new(inputs) if is_eager(inputs) else call(gradient, inputs, options)
+        return gradient.find(inputs, options).new(inputs) if is_eager(inputs) else gradient.call(inputs, options)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
         gradient, options, *tensors = inputs
+        ctx.of = gradient
         outputs = (output,) if isinstance(output, Tensor) else output
         if torch._C._are_functorch_transforms_active():  # what `vmap` has wrapped does not say whether it needs a gradient
             needed = tuple([x.is_floating_point() for x in tensors])
@@ -160,7 +130,7 @@ class _Function(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor | None) -> Any:
-        return None, None, *ctx.of.backward(ctx, *cotangents)
+        return None, None, *_back(ctx, cotangents)
 
 
 class _EagerFunction(torch.autograd.Function):
@@ -176,21 +146,11 @@ class _EagerFunction(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor | None) -> Any:
-        return None, None, None, *ctx.of.backward(ctx, *cotangents)
+        return None, None, None, *_back(ctx, cotangents)
 
 
 _apply_eagerly: Callable[..., Any] = super(torch.autograd.Function, _EagerFunction).apply
 """`_EagerFunction.apply` without what PyTorch looks for before it, which plain tensors outside transforms do not need."""
-
-
-def call(gradient: Gradient, inputs: Sequence[Tensor], options: Mapping[str, Any]) -> Any:
-    """The operator on tensors. The transforms of `torch.func` have to be met before PyTorch's dispatcher is: below it
-    they do not see the gradient."""
-    if not torch.compiler.is_compiling() and _is_transformed():
-        if torch.is_autocast_enabled(inputs[0].device.type):
-            inputs = gradient.autocast(inputs)
-        return record(gradient, inputs, options)
-    return gradient.overload(*inputs, **options)
 
 
 def _is_transformed() -> bool:
