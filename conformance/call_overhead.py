@@ -12,6 +12,7 @@ import sys
 import timeit
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 
@@ -52,7 +53,7 @@ def measure() -> tuple[Measured, ...]:
     rows = torch.randn(4, 16)
     functional = torch.nn.functional
     relu, softmax, layer_norm, leaky_relu, add = map(operator, ("relu", "softmax", "layer_norm", "leaky_relu", "add"))
-    y, z, dy = relu(recorded), torch.relu(recorded), torch.ones(16)
+    y, z, dy = cast(torch.Tensor, relu(recorded)), torch.relu(recorded), torch.ones(16)
     cases: list[tuple[str, Call, Call, float | None]] = [
         ("relu", lambda: relu(x), lambda: torch.relu(x), 6),
         ("relu, gradient recorded", lambda: relu(recorded), lambda: torch.relu(recorded), 15),
