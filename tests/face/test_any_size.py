@@ -128,7 +128,7 @@ def _largest(values: np.ndarray) -> float:
 def test_every_dim_at_once(name: str) -> None:
     """The quotients of a grouped convolution's indices stand under the conditions of its padding."""
     kernels = KernelsOfAnySize()
-    for workload in workloads_of(name)[:4]:
+    for workload in workloads_of(name)[:2]:
         agrees(name, workload, kernels)
 
 

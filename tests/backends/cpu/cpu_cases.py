@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -50,13 +50,22 @@ def run_compiled(
     dims: Mapping[str, int] | None = None,
 ) -> Arrays:
     """The results of the scheduled kernels, with memory laid out as the graph says, before a page that nobody may touch."""
+    return runner(graph)(inputs, scalars, dims)
+
+
+def runner(graph: KernelGraph) -> Callable[..., Arrays]:
+    """`run_compiled` of a graph, compiled once."""
     call = BACKEND.load(BACKEND.build(module_of(graph)))
-    known = dims or {}
-    fences = {a.name: fenced(_memory(a, inputs, known), trap=True) for a in graph.args}
-    memory = {name: fence.array for name, fence in fences.items()}
-    call(*memory.values(), *((scalars or {})[s.name] for s in graph.scalars), *(known[d] for d in graph.dims))
-    assert [name for name, fence in fences.items() if not fence.whole] == []
-    return {a.name: strided(memory[a.name], *sizes(a, known)) for a in graph.args if a.role == "out"}
+
+    def run(inputs: Arrays, scalars: Mapping[str, float | int] | None = None, dims: Mapping[str, int] | None = None) -> Arrays:
+        known = dims or {}
+        fences = {a.name: fenced(_memory(a, inputs, known), trap=True) for a in graph.args}
+        memory = {name: fence.array for name, fence in fences.items()}
+        call(*memory.values(), *((scalars or {})[s.name] for s in graph.scalars), *(known[d] for d in graph.dims))
+        assert [name for name, fence in fences.items() if not fence.whole] == []
+        return {a.name: strided(memory[a.name], *sizes(a, known)) for a in graph.args if a.role == "out"}
+
+    return run
 
 
 def sizes(arg: Arg, dims: Mapping[str, int]) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -7,6 +7,7 @@ import pytest
 from attention_cases import FORWARD, GRADIENTS, SIZES, attention_case
 from cpu_cases import BACKEND
 from every_floor import kernels_agree, ready
+from turns import by_turns
 
 from uol.backends.cpu import attention_packing
 from uol.backends.cpu.schedules import attending
@@ -24,8 +25,7 @@ def strips(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attending, "PARALLEL_FROM_PRODUCTS", 0)
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("dtype", ["f32", "f64", "f16", "bf16"])
+@pytest.mark.parametrize(("name", "dtype"), by_turns(2, NAMES, ["f32", "f64", "f16", "bf16"]))
 @pytest.mark.usefixtures("strips")
 def test_types(name: str, dtype: str) -> None:
     case = ready(attention_case(name, "odd", dtype))
@@ -37,8 +37,7 @@ def test_types(name: str, dtype: str) -> None:
     assert all(isinstance(k.schedule, Strips) for k in fused)
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("sizes", SIZES)
+@pytest.mark.parametrize(("name", "sizes"), by_turns(2, NAMES, list(SIZES)))
 @pytest.mark.usefixtures("strips")
 def test_sizes(name: str, sizes: str) -> None:
     case = ready(attention_case(name, sizes))

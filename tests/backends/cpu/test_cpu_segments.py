@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from cpu_cases import as_numbers, graph_of, program_of, require_close, run_compiled
+from turns import by_turns
 
 from uol.backends.cpu import oracle
 from uol.codegen.spec import Contract
@@ -62,10 +63,11 @@ def inputs_of(sizes: Mapping[str, int], rng: np.random.Generator, integers: bool
     return {"w": numbers(e, c, d), "z": numbers(n, d), "src": rng.integers(-1, n + 1, m)}
 
 
-@pytest.mark.parametrize("dtype", ["f64", "f32", "f16", "bf16", "i32"])
-@pytest.mark.parametrize("sizes", SIZES, ids=str)
-@pytest.mark.parametrize("text", [ROWS, ACROSS, TERMS], ids=["rows", "across", "terms"])
-def test_segments(text: str, sizes: dict[str, int], dtype: str) -> None:
+@pytest.mark.parametrize(
+    ("form", "sizes", "dtype"), by_turns(2, ["rows", "across", "terms"], SIZES, ["f64", "f32", "f16", "bf16", "i32"]), ids=str
+)
+def test_segments(form: str, sizes: dict[str, int], dtype: str) -> None:
+    text = {"rows": ROWS, "across": ACROSS, "terms": TERMS}[form]
     rng = np.random.default_rng(sum(sizes.values()))
     values = inputs_of(sizes, rng, dtype == "i32")
     rows = (sizes["N"], sizes["D"]) if text is ROWS else (sizes["M"], sizes["C"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from attention_cases import FORWARD, GRADIENTS, SIZES, attention_case
 from every_floor import Ready, ready, require_stored
+from turns import by_turns
 
 from uol.backends import registry
 from uol.backends.simt import preference
@@ -70,8 +71,7 @@ def test_special_values(target: str) -> None:
     require_right([made(name, "wide", special=special) for name in ("bare", *NAMES) for special in specials], target)
 
 
-@TARGETS
-@pytest.mark.parametrize("tile", preference.ROW_TILES, ids=str)
+@pytest.mark.parametrize(("tile", "target"), by_turns(2, preference.ROW_TILES, ["cuda", "hip"]), ids=str)
 def test_every_tile(tile: RowTile, target: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preference, "ROW_TILES", (tile,))
     items = [made(name, sizes) for name in ("masked_attention", "attention_by_lse") for sizes in ("odd", "tall", "whole")]

@@ -1,0 +1,23 @@
+"""Cases by turns: a part of a product of parameters in the suite, the rest of it in the soak."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+
+def by_turns(every: int, *axes: Sequence[Any]) -> list[Any]:
+    """For `pytest.mark.parametrize`: all combinations of the values of some axes. One in `every`, along the diagonals, is for
+    `make test`, where each value of an axis meets one in `every` of another; the others are for `make soak`.
+
+    >>> [case.values for case in by_turns(2, "ab", (1, 2, 3)) if not case.marks]
+    [('a', 1), ('a', 3), ('b', 2)]
+    """
+    numbered = itertools.product(*map(enumerate, axes))
+    return [
+        pytest.param(*[value for _, value in case], marks=() if sum(n for n, _ in case) % every == 0 else pytest.mark.soak)
+        for case in numbered
+    ]
