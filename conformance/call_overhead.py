@@ -16,7 +16,7 @@ from typing import cast
 
 import torch
 
-from uol.torch_bridge import operator
+from uol.pytorch.bridge import operator
 
 Call = Callable[[], object]
 

@@ -32,11 +32,11 @@ def sgd(shapes: list[Shape]) -> dict[str, Run]:
     """SGD with momentum and weight decay."""
     import torch
 
-    from uol import torch_foreach
+    from uol.pytorch import foreach
 
     params, grads, buffers = ([torch.ones(s) for s in shapes] for _ in range(3))
     return {
-        "uol": lambda: torch_foreach.sgd_momentum_(params, grads, buffers, lr=1e-6, weight_decay=1e-4),
+        "uol": lambda: foreach.sgd_momentum_(params, grads, buffers, lr=1e-6, weight_decay=1e-4),
         "PyTorch fused": torch.optim.SGD(with_gradients(shapes), 1e-6, 0.9, weight_decay=1e-4, fused=True).step,
         "PyTorch loop": torch.optim.SGD(with_gradients(shapes), 1e-6, 0.9, weight_decay=1e-4, foreach=False).step,
     }
@@ -46,11 +46,11 @@ def adamw(shapes: list[Shape]) -> dict[str, Run]:
     """AdamW."""
     import torch
 
-    from uol import torch_foreach
+    from uol.pytorch import foreach
 
     params, grads, means, squares = ([torch.ones(s) for s in shapes] for _ in range(4))
     return {
-        "uol": lambda: torch_foreach.adamw_(params, grads, means, squares, step=9, lr=1e-6),
+        "uol": lambda: foreach.adamw_(params, grads, means, squares, step=9, lr=1e-6),
         "PyTorch fused": torch.optim.AdamW(with_gradients(shapes), lr=1e-6, fused=True).step,
         "PyTorch loop": torch.optim.AdamW(with_gradients(shapes), lr=1e-6, foreach=False).step,
     }

@@ -28,8 +28,8 @@ from uol.named_binding import bind_names
 from uol.ops.inputs import make_inputs
 from uol.ops.texts import names
 from uol.ops.workloads import Workload, workloads_of
-from uol.torch_bridge import generated, operator
-from uol.torch_schema import TORCH_TYPES
+from uol.pytorch.bridge import generated, operator
+from uol.pytorch.schema import TORCH_TYPES
 
 Case = tuple[tuple[torch.Tensor, ...], dict[str, int | float | torch.dtype]]
 TYPES = ("f32", "i64", "i32")

@@ -30,7 +30,7 @@ from uol.conformance.opinfo_forms import Form, NotExpressed
 from uol.ir.errors import ShapeError
 from uol.ir.types import is_float
 from uol.ops.variadic import VARIADIC
-from uol.torch_schema import NAMES, TORCH_TYPES
+from uol.pytorch.schema import NAMES, TORCH_TYPES
 
 DIFFERENTIATED = (torch.float32, torch.float64)
 LOW = {torch.float16: torch.float32, torch.bfloat16: torch.float32}

@@ -13,7 +13,7 @@ import torch
 
 from uol import ops
 from uol.catalogue import find_operator
-from uol.torch_schema import NAMES
+from uol.pytorch.schema import NAMES
 
 Tensor = torch.Tensor
 Form = Callable[..., Any]

@@ -11,7 +11,7 @@ import torch
 from uol import ops
 from uol.catalogue import is_known
 from uol.conformance.opinfo_forms import apply, require
-from uol.torch_variadic import FACES
+from uol.pytorch.variadic import FACES
 
 Tensor = torch.Tensor
 SPATIAL = ("d", "h", "w")

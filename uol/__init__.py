@@ -28,9 +28,9 @@ if TYPE_CHECKING:
         UolError,
     )
     from uol.ir.expression_handles import fn
+    from uol.pytorch.freeze import freeze
+    from uol.pytorch.replace import replace
     from uol.registration import op
-    from uol.torch_freeze import freeze
-    from uol.torch_replace import replace
 
 __version__ = "0.1.0"
 
@@ -40,8 +40,8 @@ _HOME = {
     "op": "uol.registration",
     "checked": "uol.checking",
     "fn": "uol.ir.expression_handles",
-    "replace": "uol.torch_replace",
-    "freeze": "uol.torch_freeze",
+    "replace": "uol.pytorch.replace",
+    "freeze": "uol.pytorch.freeze",
     "UolError": "uol.ir.errors",
     "ParseError": "uol.ir.errors",
     "TypeCheckError": "uol.ir.errors",
@@ -51,7 +51,7 @@ _HOME = {
     "ResourceError": "uol.ir.errors",
     "ToolchainError": "uol.ir.errors",
 }
-_PACKAGES = ("ir", "codegen", "backends", "conformance")
+_PACKAGES = ("ir", "codegen", "backends", "conformance", "pytorch")
 
 __all__ = [
     "BoundsError",
@@ -81,15 +81,15 @@ def _operator(name: str) -> object:
 
     asked, name = name, ALIASES.get(name, name)
     if name in VARIADIC:
-        return import_module("uol.torch_variadic").FACES[name]
+        return import_module("uol.pytorch.variadic").FACES[name]
     if name == "foreach":
-        return import_module("uol.torch_foreach")
+        return import_module("uol.pytorch.foreach")
     if name.endswith("_") and import_module("uol.ops.aliasing").aliases_of(name[:-1]):
-        return import_module("uol.torch_in_place").in_place_function(name[:-1])
+        return import_module("uol.pytorch.in_place").in_place_function(name[:-1])
     if not import_module("uol.catalogue").is_known(name):
         hint = import_module("uol.suggest").nearest_operator(asked, import_module("uol.catalogue").names())
         raise AttributeError(f"module 'uol.ops' has no operator {asked!r}" + (f": {hint}" if hint else ""))
-    return import_module("uol.torch_bridge").operator(name)
+    return import_module("uol.pytorch.bridge").operator(name)
 
 
 ops.provide(_operator)

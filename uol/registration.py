@@ -29,11 +29,11 @@ class Operator:
         self.__name__ = op.name
 
     def __call__(self, /, *args: object, **kwargs: object) -> object:
-        return import_module("uol.torch_bridge").operator(self.op.name)(*args, **kwargs)
+        return import_module("uol.pytorch.bridge").operator(self.op.name)(*args, **kwargs)
 
     def in_place(self, /, *args: object, **kwargs: object) -> object:
         """The operator on tensors of which those that it has aliases for are overwritten."""
-        return import_module("uol.torch_in_place").in_place_function(self.op.name)(*args, **kwargs)
+        return import_module("uol.pytorch.in_place").in_place_function(self.op.name)(*args, **kwargs)
 
     def __repr__(self) -> str:
         return f"<uol operator {self.op.name}>"
@@ -93,14 +93,14 @@ def op(
         register_aliases(parsed[-1].name, aliases)
     if reference is not None:
         register_reference(parsed[-1].name, reference)
-    if "uol.torch_bridge" in sys.modules or "torch" in sys.modules:
+    if "uol.pytorch.bridge" in sys.modules or "torch" in sys.modules:
         for each in parsed:
-            import_module("uol.torch_bridge").define(each)
+            import_module("uol.pytorch.bridge").define(each)
     return Operator(parsed[-1])
 
 
 def _require_first(ops: Sequence[Op]) -> None:
     """Raises UolError for the gradient of an operator that PyTorch has differentiated already."""
-    if "uol.torch_bridge" in sys.modules:
+    if "uol.pytorch.bridge" in sys.modules:
         for each in ops:
-            import_module("uol.torch_bridge").require_first(each)
+            import_module("uol.pytorch.bridge").require_first(each)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import uol
-from uol import recompile, torch_bridge, torch_call
+from uol import recompile
 from uol.any_size import KernelsOfAnySize
 from uol.arrays import empty_result
 from uol.catalogue import find_operator
@@ -26,6 +26,7 @@ from uol.ops.references.gradients import forward_of
 from uol.ops.texts import family_of, names
 from uol.ops.workloads import Workload, workloads_of
 from uol.pipeline import module_of, program_of
+from uol.pytorch import bridge, call
 from uol.request import Request
 from uol.targets import resolve_target
 
@@ -40,8 +41,8 @@ SIZES = (3, 5, 1, 0, 33, 64, 7)
 def no_kernel_known(monkeypatch: pytest.MonkeyPatch) -> None:
     """And no size is small."""
     monkeypatch.setattr(recompile, "FEW", 0)
-    torch_bridge.define_all()
-    for operator in torch_bridge.defined().values():
+    bridge.define_all()
+    for operator in bridge.defined().values():
         operator.prepared.clear()
         operator.fixed.clear()
         monkeypatch.setattr(operator, "watch", recompile.RecompileWatch(operator.op.name))
@@ -52,8 +53,8 @@ def no_kernel_known(monkeypatch: pytest.MonkeyPatch) -> None:
 def compiled(monkeypatch: pytest.MonkeyPatch) -> list[Request]:
     """What is asked of the compiler with sizes that are numbers."""
     asked: list[Request] = []
-    module_of = torch_call.module_of
-    monkeypatch.setattr(torch_call, "module_of", lambda request: asked.append(request) or module_of(request))
+    module_of = call.module_of
+    monkeypatch.setattr(call, "module_of", lambda request: asked.append(request) or module_of(request))
     return asked
 
 
@@ -85,7 +86,7 @@ def test_one_kernel_serves_every_size(name: str, compiled: list[Request]) -> Non
         found = found[0] if isinstance(found, tuple) else found
         torch.testing.assert_close(found, reference(*make(size)), rtol=1e-12, atol=1e-12)
     assert len(compiled) == 1  # the first size; one more, with the dim as an argument, for all others
-    (kernel,) = torch_bridge.defined()[name].any_size.known.values()
+    (kernel,) = bridge.defined()[name].any_size.known.values()
     assert kernel is not None
     assert len(kernel.module.graph.dims) == 1
 

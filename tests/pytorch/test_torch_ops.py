@@ -9,18 +9,18 @@ import pytest
 import torch
 
 import uol
-from uol import torch_bridge, torch_devices
+from uol.pytorch import bridge, devices
+from uol.pytorch.out import writable_in_place
 from uol.recompile import STORM, RecompileWarning, RecompileWatch
-from uol.torch_out import writable_in_place
 
 F = torch.nn.functional
-torch_bridge.define_all()
+bridge.define_all()
 
 
 @pytest.fixture(autouse=True)
 def on_the_toy_target(toy: str, own_cache: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setitem(torch_devices.BACKENDS, "cpu", toy)
-    operators = torch_bridge.defined().values()
+    monkeypatch.setitem(devices.BACKENDS, "cpu", toy)
+    operators = bridge.defined().values()
     kept = [dict(o.prepared) for o in operators]
     for operator in operators:
         operator.prepared.clear()
@@ -151,7 +151,7 @@ def test_tracing_makes_no_kernel() -> None:
     y = torch.ops.uol.max_pool2d(x, kernel=3, stride=2)
     assert (tuple(y.shape), y.device.type) == ((3, 8, 3, 3), "meta")
     assert y.is_contiguous(memory_format=torch.channels_last)
-    assert not torch_bridge.defined()["max_pool2d"].prepared
+    assert not bridge.defined()["max_pool2d"].prepared
 
 
 X = seeded(3, 4)
@@ -234,7 +234,7 @@ def test_a_dim_varies_from_its_second_size() -> None:
 
 
 def test_the_same_shapes_are_compiled_once() -> None:
-    operator = torch_bridge.defined()["gelu"]
+    operator = bridge.defined()["gelu"]
     for _ in range(3):
         uol.ops.gelu(seeded(3, 5))
     assert len(operator.prepared) == 1

@@ -9,7 +9,7 @@ import uol
 from uol.catalogue import find_operator
 from uol.ir.aliasing import check_aliases
 from uol.ops.aliasing import aliases_of
-from uol.torch_in_place import InPlaceOperator, in_place_operator
+from uol.pytorch.in_place import InPlaceOperator, in_place_operator
 
 F = torch.nn.functional
 

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from uol.torch_bridge import operator
-from uol.torch_takes import are_classes, are_indices, ends_in, of_one_float
+from uol.pytorch.bridge import operator
+from uol.pytorch.takes import are_classes, are_indices, ends_in, of_one_float
 
 EDGES = (("front", "back"), ("top", "bottom"), ("left", "right"))
 AXES = ("d", "h", "w")

@@ -11,8 +11,8 @@ from uol.attributes import typed_attribute
 from uol.expected import shown
 from uol.ir.errors import ShapeError, TypeCheckError
 from uol.ir.syntax import Attribute, Op
+from uol.pytorch.schema import NAMES, TORCH_TYPES, type_options
 from uol.suggest import nearest
-from uol.torch_schema import NAMES, TORCH_TYPES, type_options
 
 Tensor = torch.Tensor
 SYMBOLIC = (torch.SymInt, torch.SymFloat, torch.SymBool)

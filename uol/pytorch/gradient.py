@@ -17,10 +17,10 @@ from uol.gradient_ops import backward_of, saving_of
 from uol.ir.errors import UolError
 from uol.ir.gradients import has_gradient
 from uol.ir.syntax import Op
-from uol.torch_devices import require_running
-from uol.torch_eager import is_eager
-from uol.torch_prepared import Forms, Prepared, forms_of
-from uol.torch_way_back import Way
+from uol.pytorch.devices import require_running
+from uol.pytorch.eager import is_eager
+from uol.pytorch.prepared import Forms, Prepared, forms_of
+from uol.pytorch.way_back import Way
 
 Tensor = torch.Tensor
 Define = Callable[[Op], "Gradient"]
@@ -45,7 +45,7 @@ class Gradient:
         self.overload = getattr(torch.ops.uol, op.name).default
         self.find = find
         self.define = define
-        self.autocast: Cast = lambda inputs: inputs  # the inputs as `torch.autocast` has them (`torch_autocast`)
+        self.autocast: Cast = lambda inputs: inputs  # the inputs as `torch.autocast` has them (`autocast`)
         self.made: dict[tuple[bool, ...], Way | None] = {}  # by which inputs need a gradient
         self.names = tuple(p.name for p in op.params)
         self.differentiable = op.float_inputs if has_gradient(op) else ()

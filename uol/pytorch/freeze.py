@@ -25,8 +25,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from uol.expected import shown
 from uol.ir.errors import TypeCheckError, UolError
-from uol.torch_bridge import operator
-from uol.torch_replace import Replacement, replace, restore
+from uol.pytorch.bridge import operator
+from uol.pytorch.replace import Replacement, replace, restore
 
 RELU: tuple[Any, ...] = (functional.relu, torch.relu, "relu", "relu_")
 GELU: tuple[Any, ...] = (functional.gelu,)

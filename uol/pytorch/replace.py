@@ -13,12 +13,12 @@ from typing import Any
 
 from torch import nn
 
-from uol import torch_attention_layers as attention
-from uol import torch_layers as layers
 from uol.expected import shown
 from uol.ir.errors import TypeCheckError
-from uol.torch_picture_layers import why_not_upsampled
-from uol.torch_plain_layers import LOSSES, PLAIN
+from uol.pytorch import attention_layers as attention
+from uol.pytorch import layers
+from uol.pytorch.picture_layers import why_not_upsampled
+from uol.pytorch.plain_layers import LOSSES, PLAIN
 
 Reason = str | None
 """Why a layer is left alone; None where it is not."""

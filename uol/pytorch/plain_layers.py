@@ -1,4 +1,4 @@
-"""PyTorch's layers that are one operator and its attributes: activations, pools, losses. As in `torch_layers`, each differs
+"""PyTorch's layers that are one operator and its attributes: activations, pools, losses. As in `layers`, each differs
 from its parent in `forward` alone, and leaves to it what the operator does not take.
 
 An activation that is `inplace` writes over its input, as PyTorch's does: what reads that tensor afterwards, such as the sum of
@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from uol import torch_picture_layers as pictures
-from uol.torch_bridge import operator
-from uol.torch_layers import AXES
-from uol.torch_takes import are_pairs, of_one_float
+from uol.pytorch import picture_layers as pictures
+from uol.pytorch.bridge import operator
+from uol.pytorch.layers import AXES
+from uol.pytorch.takes import are_pairs, of_one_float
 
 ACTIVATIONS: dict[str, tuple[str, dict[str, str]]] = {
     "ReLU": ("relu", {}),

@@ -1,4 +1,4 @@
-"""What takes the place of PyTorch's attention and of the encoder around it. As in `torch_layers`, each class differs from its
+"""What takes the place of PyTorch's attention and of the encoder around it. As in `layers`, each class differs from its
 parent in what it computes alone."""
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from uol.torch_bridge import operator
-from uol.torch_takes import of_one_float
+from uol.pytorch.bridge import operator
+from uol.pytorch.takes import of_one_float
 
 _linear = operator("linear")
 _functions: dict[Any, Callable[..., Any]] = {functional.relu: operator("relu"), functional.gelu: operator("gelu")}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from uol.torch_eager import PLAIN
+from uol.pytorch.eager import PLAIN
 
 FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 

@@ -11,9 +11,9 @@ import torch
 from uol.gradient_ops import Backward, GradientOp
 from uol.ir.syntax import Op
 from uol.layouts import Sizes
-from uol.torch_eager import is_eager
-from uol.torch_prepared import Form, Forms, Prepared
-from uol.torch_schema import type_options
+from uol.pytorch.eager import is_eager
+from uol.pytorch.prepared import Form, Forms, Prepared
+from uol.pytorch.schema import type_options
 
 Tensor = torch.Tensor
 

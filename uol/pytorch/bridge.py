@@ -14,15 +14,15 @@ from threading import RLock
 
 import torch
 
-from uol import torch_autocast
 from uol.catalogue import catalogue, find_operator
 from uol.ir.errors import UolError
 from uol.ir.library import GRADIENT
 from uol.ir.syntax import Op
-from uol.torch_call import TorchOperator
-from uol.torch_forms import with_forms
-from uol.torch_gradient import Gradient, register
-from uol.torch_schema import schemas
+from uol.pytorch import autocast
+from uol.pytorch.call import TorchOperator
+from uol.pytorch.forms import with_forms
+from uol.pytorch.gradient import Gradient, register
+from uol.pytorch.schema import schemas
 
 _library = torch.library.Library("uol", "DEF")
 DEFINING = RLock()
@@ -48,7 +48,7 @@ def define(op: Op) -> None:
             _refused[op.name] = str(error).split(":")[0]
             return
         if not op.name.endswith(GRADIENT):  # the types of a gradient were settled by the forward
-            torch_autocast.register(own.gradient, _library)
+            autocast.register(own.gradient, _library)
         _defined[op.name] = own
 
 
@@ -88,7 +88,7 @@ def _define(op: Op) -> TorchOperator:
     _library.define(plain)
     _library.define(with_out)
     own = TorchOperator(op, generated)
-    for key in ("CPU", "CompositeExplicitAutograd"):  # the second for any other device: `torch_devices` knows which run
+    for key in ("CPU", "CompositeExplicitAutograd"):  # the second for any other device: `devices` knows which run
         _library.impl(op.name, own.compute, key)
         _library.impl(f"{op.name}.out", own.compute_into, key)
     torch.library.register_fake(f"uol::{op.name}", own.fake, lib=_library)

@@ -75,7 +75,7 @@ def _call(name: str, tensors: Sequence[Tensor]) -> Tensor:
 
 
 def _operator(name: str) -> Any:
-    return import_module("uol.torch_bridge").operator(name)
+    return import_module("uol.pytorch.bridge").operator(name)
 
 
 @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]  # done once, outside of what is traced

@@ -14,17 +14,17 @@ from uol.instance import Instance
 from uol.ir.syntax import Op, Pack
 from uol.layouts import Sizes, canonical, result_strides, row_major
 from uol.pipeline import module_of
+from uol.pytorch.along import along, row_form
+from uol.pytorch.arguments import exactly, in_order, options_of, remember, require_strided, tensors_of, type_name
+from uol.pytorch.devices import target_of
+from uol.pytorch.eager import is_eager
+from uol.pytorch.gradient import Define, Gradient, record_eagerly, require_backward
+from uol.pytorch.out import given_outs, require_fit, require_no_gradient, require_one_device, writable_in_place
+from uol.pytorch.prepared import Prepared, Result, forms_of
+from uol.pytorch.schema import TORCH_TYPES, type_options
 from uol.recompile import RecompileWatch
 from uol.request import Request
 from uol.tensor_binding import bind_tensors
-from uol.torch_along import along, row_form
-from uol.torch_arguments import exactly, in_order, options_of, remember, require_strided, tensors_of, type_name
-from uol.torch_devices import target_of
-from uol.torch_eager import is_eager
-from uol.torch_gradient import Define, Gradient, record_eagerly, require_backward
-from uol.torch_out import given_outs, require_fit, require_no_gradient, require_one_device, writable_in_place
-from uol.torch_prepared import Prepared, Result, forms_of
-from uol.torch_schema import TORCH_TYPES, type_options
 
 Tensor = torch.Tensor
 Options = Mapping[str, int | float | torch.dtype | None]

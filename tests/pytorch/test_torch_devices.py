@@ -9,8 +9,8 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 import uol
-from uol import torch_devices
 from uol.backends import registry
+from uol.pytorch import devices
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
@@ -48,16 +48,16 @@ def test_a_tensor_elsewhere_is_refused(way: str, device: str, message: str) -> N
 
 
 def test_every_device_type_has_a_backend_that_there_is() -> None:
-    assert set(torch_devices.BACKENDS.values()) <= set(registry.names())
-    assert torch_devices.BACKENDS["npu"] == "ascendc"
-    assert torch_devices.BACKENDS["cuda"] == ("cuda" if torch.version.hip is None else "hip")
-    assert set(torch_devices.BACKENDS) >= torch_devices.RUNNING
+    assert set(devices.BACKENDS.values()) <= set(registry.names())
+    assert devices.BACKENDS["npu"] == "ascendc"
+    assert devices.BACKENDS["cuda"] == ("cuda" if torch.version.hip is None else "hip")
+    assert set(devices.BACKENDS) >= devices.RUNNING
 
 
 def test_a_device_type_that_is_named_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch_devices, "RUNNING", frozenset({"cpu", "npu"}))
+    monkeypatch.setattr(devices, "RUNNING", frozenset({"cpu", "npu"}))
     device = SimpleNamespace(type="npu")  # torch knows the name when torch_npu is imported
-    assert torch_devices.target_of("relu", device).backend.name == "ascendc"  # type: ignore[arg-type]
+    assert devices.target_of("relu", device).backend.name == "ascendc"  # type: ignore[arg-type]
 
 
 def test_tensors_without_data_go_through_the_fake() -> None:

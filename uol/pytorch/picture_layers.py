@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from uol.torch_bridge import operator
-from uol.torch_layers import AXES, EDGES
+from uol.pytorch.bridge import operator
+from uol.pytorch.layers import AXES, EDGES
 
 Forward = Callable[..., Any]
 

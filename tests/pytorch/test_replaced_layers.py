@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 import uol
-from uol.torch_plain_layers import PLAIN
-from uol.torch_replace import LAYERS
+from uol.pytorch.plain_layers import PLAIN
+from uol.pytorch.replace import LAYERS
 
 
 def numbers(*shape: int) -> Tensor:

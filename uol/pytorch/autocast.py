@@ -14,8 +14,8 @@ import torch
 from uol.catalogue import catalogue
 from uol.ir.syntax import Op
 from uol.ops.autocast import policy_of
-from uol.torch_gradient import Cast, Gradient
-from uol.torch_schema import TORCH_TYPES
+from uol.pytorch.gradient import Cast, Gradient
+from uol.pytorch.schema import TORCH_TYPES
 
 Tensor = torch.Tensor
 KEYS = {"cpu": "AutocastCPU", "cuda": "AutocastCUDA"}

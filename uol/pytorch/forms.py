@@ -12,11 +12,11 @@ from typing import Any
 
 from torch import Tensor
 
-from uol import torch_windows as windows
 from uol.expected import shown
 from uol.ir.errors import ShapeError, TypeCheckError
 from uol.ir.syntax import Op
 from uol.ops.texts import family_of
+from uol.pytorch import windows
 
 Call = Callable[..., Any]
 Operators = Callable[[str], Call]

@@ -17,7 +17,7 @@ from torch import Tensor
 from uol.expected import shown
 from uol.ir.errors import ShapeError
 from uol.ir.syntax import Op, Pack, Param
-from uol.torch_arguments import in_order
+from uol.pytorch.arguments import in_order
 
 OPTIONS = ("dim", "keepdim")
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import uol
-from uol.torch_arguments import MOST_KEPT, remember
+from uol.pytorch.arguments import MOST_KEPT, remember
 
 ops = uol.ops
 

@@ -16,7 +16,6 @@ from typing import Any, cast
 
 import torch
 
-from uol import torch_bridge
 from uol.catalogue import find_operator
 from uol.codegen.in_place import writes_in_place
 from uol.compiler import Compiled
@@ -25,12 +24,13 @@ from uol.ir.syntax import Op
 from uol.layouts import Sizes, canonical, is_dense, result_strides, row_major
 from uol.ops.aliasing import aliases_of
 from uol.pipeline import module_of
+from uol.pytorch import bridge
+from uol.pytorch.arguments import exactly, options_of, remember, require_strided, tensors_of, type_name
+from uol.pytorch.devices import target_of
+from uol.pytorch.out import require_one_device, writable_in_place
+from uol.pytorch.schema import TORCH_TYPES, schemas
 from uol.request import Request
 from uol.tensor_binding import bind_tensors
-from uol.torch_arguments import exactly, options_of, remember, require_strided, tensors_of, type_name
-from uol.torch_devices import target_of
-from uol.torch_out import require_one_device, writable_in_place
-from uol.torch_schema import TORCH_TYPES, schemas
 
 Tensor = torch.Tensor
 Result = Tensor | tuple[Tensor, ...] | None
@@ -104,7 +104,7 @@ class InPlaceOperator:
 
     def fake(self, /, *inputs: Tensor, **options: Any) -> Result:
         """Empty new results, without a kernel."""
-        found = torch_bridge.defined()[self.op.name].fake(*inputs, **options)
+        found = bridge.defined()[self.op.name].fake(*inputs, **options)
         results = (found,) if isinstance(found, Tensor) else found
         return _given([r for r, source in zip(results, self.sources, strict=True) if source is None])
 
@@ -189,8 +189,8 @@ def in_place_operator(name: str) -> InPlaceOperator:
     aliases = aliases_of(name)
     if not aliases:
         raise UolError(f"{name} overwrites nothing", hint="register it with uol.op(text, aliases={input: result})")
-    torch_bridge.operator(name)
-    with torch_bridge.DEFINING:
+    bridge.operator(name)
+    with bridge.DEFINING:
         return _made.get(name) or _define(name, op, aliases)
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from uol.ir.errors import ShapeError, TypeCheckError, UolError
 from uol.ir.syntax import Op
 from uol.layouts import Sizes, is_dense
-from uol.torch_gradient import wants_derivative
+from uol.pytorch.gradient import wants_derivative
 
 
 def given_outs(op: Op, out: object) -> tuple[Tensor, ...]:

@@ -24,11 +24,11 @@ from uol.expected import shown
 from uol.foreach_launch import ForeachKernel, are_apart, foreach_kernel
 from uol.ir.errors import ShapeError, TypeCheckError, UolError
 from uol.layouts import is_dense
-from uol.torch_bridge import operator
-from uol.torch_devices import target_of
-from uol.torch_eager import is_eager
-from uol.torch_in_place import in_place_function, in_place_operator
-from uol.torch_schema import NAMES
+from uol.pytorch.bridge import operator
+from uol.pytorch.devices import target_of
+from uol.pytorch.eager import is_eager
+from uol.pytorch.in_place import in_place_function, in_place_operator
+from uol.pytorch.schema import NAMES
 
 Tensors = Sequence[Tensor]
 Gradients = Sequence[Tensor | None]
