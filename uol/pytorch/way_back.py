@@ -73,20 +73,19 @@ class Way:
         return self._step(self.back.whole)
 
     @cached_property
-    def plain(self) -> Step | None:
-        """For those of the plain operator, where this one gives more than it (`Backward`)."""
-        return None if self.back.plain is None else self._step(self.back.plain)
+    def plain(self) -> Step:
+        """For those of the plain operator, where this one gives more than it (`is_saving`; see `Backward`)."""
+        assert self.back.plain is not None
+        return self._step(self.back.plain)
 
     def __call__(
         self, cotangents: Sequence[Tensor | None], kept: Sequence[Tensor], forms: Forms, given: Mapping[str, Any]
     ) -> list[Tensor | None]:
         """One cotangent for each input, None where none is asked for."""
-        step = self.whole
-        if self.plain is not None:
-            if all(dy is None for dy in cotangents[self.back.results :]):
-                step = self.plain
-            cotangents = completed(cotangents, step.read, forms.results)
-        return step(cotangents, kept, forms, given)
+        if not self.is_saving:
+            return self.whole(cotangents, kept, forms, given)
+        step = self.plain if all(dy is None for dy in cotangents[self.back.results :]) else self.whole
+        return step(completed(cotangents, step.read, forms.results), kept, forms, given)
 
     def _step(self, gradient: GradientOp) -> Step:
         return Step(gradient, self.op, self.back.kept, self.define(gradient.op))
