@@ -1,6 +1,7 @@
-# Two commands do everything on a fresh machine:
+# On a fresh machine:
 #   make demo    environment, install, and the main job: ResNet-50 on the CPU and on every target's twin
 #   make test    environment, install, ruff, mypy strict, pytest
+#   make soak    long random testing, which `make test` has a sample of
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   := .venv
