@@ -113,7 +113,8 @@ def compare(request: Request, free: Compiled, what: str, values: dict[str, np.nd
     results = [a for a in fixed.module.graph.args if a.role == "out"]
     ours, theirs = ([empty_result(a) for a in results] for _ in range(2))
     fixed.loaded(*inputs, *theirs, *fixed.scalars({}))
-    free.loaded(*inputs, *ours, *free.scalars({}), *(instance.flat_dims[d] for d in free.module.graph.dims))
+    numbers = [instance.attrs[s.name] for s in free.module.graph.scalars]  # the kernel may be another call's
+    free.loaded(*inputs, *ours, *numbers, *(instance.flat_dims[d] for d in free.module.graph.dims))
     for arg, one, other in zip(results, ours, theirs, strict=True):
         found, expected = decode(one, arg.dtype), decode(other, arg.dtype)
         near = TOLERANCE.get(arg.dtype, 0.0)
