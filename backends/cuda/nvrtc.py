@@ -30,6 +30,8 @@ def library() -> ctypes.CDLL | None:
     """The NVRTC that can be found: the PyPI package's, a toolkit's, the system's."""
     for path in _candidates():
         try:
+            for builtins in _builtins_beside(path):
+                ctypes.CDLL(builtins)
             found = ctypes.CDLL(path)
         except OSError:
             continue
@@ -77,6 +79,13 @@ def _candidates() -> list[str]:
     if system := find_library("nvrtc"):
         paths.append(system)
     return paths
+
+
+def _builtins_beside(path: str) -> list[str]:
+    """A library that NVRTC opens by its bare name. That of 13.0, which PyTorch 2.13 asks for, is found so only by a process
+    that has loaded it."""
+    folder = Path(path).parent
+    return [str(p) for p in sorted(folder.glob("libnvrtc-builtins.so*"))] if folder.is_absolute() else []
 
 
 def _bytes(found: ctypes.CDLL, what: str, program: ctypes.c_void_p) -> bytes:

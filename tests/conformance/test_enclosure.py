@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from turns import by_turns
 
 from uol.conformance.comparison import compare
 from uol.conformance.contracts import contract
@@ -40,7 +41,7 @@ def admitted(workload: Workload, dtype: str, kind: str, seed: int = 1) -> tuple[
     return program, inputs, enclose(program, inputs, scalars, contract("a target without overrides"))
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", by_turns(2, names()))
 def test_the_value_is_the_interpreters_and_lies_within(name: str) -> None:
     """On the representative workload and on the last, in both types on inputs of either kind by turns."""
     first, *_, last = workloads_of(name)

@@ -24,7 +24,7 @@ CORE = (
 )
 OTHERS = tuple(n for n in names() if n not in CORE and n != "cast")
 HOSTS = tuple(t for t in registry.names() if not has_twin(t))
-SAMPLE = 16
+SAMPLE = 24
 """One in so many of the other operators is tried in a twin."""
 
 

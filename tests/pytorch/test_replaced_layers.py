@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from turns import by_turns
 
 import uol
 from uol.pytorch.plain_layers import PLAIN
@@ -146,8 +147,11 @@ def run(layer: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Any, list[Tensor 
     return y, list(torch.autograd.grad(y, wanted, torch.ones_like(y).cos() + y.detach(), allow_unused=True))
 
 
-@pytest.mark.parametrize("number", range(len(CASES)), ids=[f"{type(layer).__name__}-{n}" for n, (layer, _) in enumerate(CASES)])
-@pytest.mark.parametrize("train", [True, False])
+@pytest.mark.parametrize(
+    ("number", "train"),
+    by_turns(2, range(len(CASES)), [True, False]),
+    ids=[f"{type(layer).__name__}-{n}-{mode}" for n, (layer, _) in enumerate(CASES) for mode in ("train", "eval")],
+)
 def test_a_swapped_layer_gives_what_it_gave(number: int, train: bool) -> None:
     layer, every = CASES[number]
     for inputs in every:

@@ -45,8 +45,7 @@ def test_sizes(name: str, sizes: str) -> None:
     assert kernels_agree(case)
 
 
-@pytest.mark.parametrize("name", ["bare", *NAMES])
-@pytest.mark.parametrize("special", ["nan", "inf", "low", "late"])
+@pytest.mark.parametrize(("name", "special"), by_turns(2, ["bare", *NAMES], ["nan", "inf", "low", "late"]))
 @pytest.mark.usefixtures("strips")
 def test_special_values(name: str, special: str) -> None:
     case = ready(attention_case(name, "wide", special=special))

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from cpu_cases import as_numbers, graph_of, module_of, program_of, require_close, run_compiled, runner
+from turns import by_turns
 
 from uol.backends.cpu import oracle
 from uol.backends.cpu.schedules import adding, ordering, sweeping
@@ -151,8 +152,7 @@ def keys(dtype: str, shape: tuple[int, int]) -> np.ndarray:
     return x
 
 
-@pytest.mark.parametrize("sizes", [(7, 9, 4), (3, 600, 32), (3, 400, 40)])
-@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize(("dtype", "sizes"), by_turns(2, TYPES, [(7, 9, 4), (3, 600, 32), (3, 400, 40)]))
 def test_orders_of_every_type(dtype: str, sizes: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ordering, "PARALLEL_FROM", 100)
     rows, length, wanted = sizes

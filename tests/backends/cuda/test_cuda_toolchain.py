@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import shutil
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -76,6 +77,16 @@ def test_a_refused_text_names_the_line_of_the_op() -> None:
     assert caught.value.span is not None
     assert caught.value.span.line == 3
     assert "expp" in caught.value.message
+
+
+@needs_nvrtc
+@pytest.mark.skipif(not sum(map(nvrtc._builtins_beside, nvrtc._candidates()), []), reason="no NVRTC has its builtins beside it")
+def test_nvrtc_has_its_builtins_in_a_process_without_pytorch() -> None:
+    program = (
+        "from uol.backends.cuda import nvrtc; nvrtc.library(); print('libnvrtc-builtins' in open('/proc/self/maps').read())"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True"]
 
 
 @needs_nvcc

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 from gradient_runs import by_autograd, by_differences, derived, differentiable, direction, setting
+from turns import by_turns
 
 from uol.ir import check, parse, print_op
 from uol.ir.gradients import gradient
@@ -87,7 +88,7 @@ def test_the_derived_gradient_is_that_of_autograd_on_every_workload(name: str) -
     compare_with_autograd(name, workloads_of(name))
 
 
-@pytest.mark.parametrize("name", differentiable())
+@pytest.mark.parametrize("name", by_turns(2, differentiable()))
 def test_the_derived_gradient_is_the_limit_of_differences(name: str) -> None:
     workload = workloads_of(name)[0]
     op, at, inputs, cotangents = case(name, workload)
