@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from simt_cases import Case, conv, image, module_of
+from turns import by_turns
 
 from uol.backends import registry
 from uol.backends.hip import driver
@@ -29,7 +30,7 @@ CASES = [
 
 
 @needs_hipcc
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("case", by_turns(2, CASES), ids=str)
 def test_hipcc_takes_the_text(case: Case) -> None:
     artifact = registry.get("hip").build(module_of(case, "hip"))
     assert b"gfx90a" in artifact.binary

@@ -104,8 +104,7 @@ def test_a_tile_that_is_too_large_names_one_that_fits() -> None:
         assert reason in refused.reason
 
 
-@TARGETS
-@pytest.mark.parametrize("dtype", ["f16", "f64"])
+@pytest.mark.parametrize(("dtype", "target"), by_turns(2, ["f16", "f64"], ["cuda", "hip"]))
 def test_the_vendor_s_compiler_takes_it(dtype: str, target: str) -> None:
     for name in ("masked_attention", "causal_attention_by_lse"):
         try:
