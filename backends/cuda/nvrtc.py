@@ -30,7 +30,7 @@ def library() -> ctypes.CDLL | None:
     """The NVRTC that can be found: the PyPI package's, a toolkit's, the system's."""
     for path in _candidates():
         try:
-            for builtins in _builtins_beside(path):
+            for builtins in builtins_beside(path):
                 ctypes.CDLL(builtins)
             found = ctypes.CDLL(path)
         except OSError:
@@ -81,7 +81,7 @@ def _candidates() -> list[str]:
     return paths
 
 
-def _builtins_beside(path: str) -> list[str]:
+def builtins_beside(path: str) -> list[str]:
     """A library that NVRTC opens by its bare name. That of 13.0, which PyTorch 2.13 asks for, is found so only by a process
     that has loaded it."""
     folder = Path(path).parent

@@ -78,6 +78,15 @@ def test_a_target_takes_an_operator_in_some_type(target: str, op: str) -> None:
     assert check([Case(op, target, dtypes[0], workloads_of(op)[0])])[0].ok
 
 
+@pytest.mark.soak
+@pytest.mark.parametrize("op", names())
+@pytest.mark.parametrize("target", registry.names())
+def test_a_target_takes_every_operator_in_some_type(target: str, op: str) -> None:
+    """`support` lists what is refused; here nothing is refused in every type."""
+    dtypes = types_of(op, ("f32", "i32"))
+    assert any(v.ok for v in check([Case(op, target, dtype, workloads_of(op)[0]) for dtype in dtypes]))
+
+
 def test_a_check_goes_through_twin_reference_and_oracle() -> None:
     (verdict,) = check([Case("softmax", "cuda", "f16", Workload("softmax", {"S": (3,), "C": 33}), "exact")])
     assert verdict.ok, verdict.reason

@@ -143,3 +143,16 @@ def test_what_foreach_takes() -> None:
                 ops.foreach.sgd_([p], [g], lr=lr)
         with pytest.raises(uol.UolError, match="not a list of tensors"):
             ops.foreach.sgd_(p, g, lr=0.1)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [((1, 16), (4, 16)), ((1,), (4,)), ((1, 3, 4), (5, 3, 4)), ((1, 1), (1, 9)), ((1, 0), (3, 0))]
+)
+def test_a_first_input_that_is_broadcast_does_not_say_how_large_the_result_is(
+    first: tuple[int, ...], second: tuple[int, ...]
+) -> None:
+    x, y = torch.randn(first, requires_grad=True), torch.randn(second)
+    found = uol.ops.add(x, y)
+    torch.testing.assert_close(found, x + y)
+    assert found.untyped_storage().nbytes() >= 4 * found.numel()
+    torch.testing.assert_close(uol.ops.add(x.detach(), y), (x + y).detach())

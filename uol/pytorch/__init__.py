@@ -8,5 +8,5 @@
     replace     puts operators into the layers of a module (`layers`, `plain_layers`, `attention_layers`, `picture_layers`);
                 `freeze` makes one for inference
 
-PyTorch is loaded with the files of this folder, and by nothing outside it but tests and conformance.
+PyTorch is loaded with the files of this folder. Outside it, what needs it compares with it: `ops/references`, conformance.
 """

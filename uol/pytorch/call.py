@@ -52,8 +52,8 @@ class TorchOperator:
         """The results in given tensors. What a kernel cannot write in place (overlap, gaps) is copied there."""
         outs = [cast(Tensor, options.pop(name)) for name in self._out_names()]
         plain = cast(Options, options)
-        expected = self.find(inputs, plain).results
-        for out, (size, _, dtype) in zip(outs, expected, strict=True):
+        expected = self.find(inputs, plain).forms.results
+        for out, (size, dtype) in zip(outs, expected, strict=True):
             require_fit(self.op.name, out, size, dtype)
         direct = [writable_in_place(out, (*inputs, *outs[:n], *outs[n + 1 :])) for n, out in enumerate(outs)]
         targets = [o if d else torch.empty(o.shape, dtype=o.dtype, device=o.device) for o, d in zip(outs, direct, strict=True)]
@@ -147,22 +147,22 @@ class TorchOperator:
         wide = [x if size is None else x.expand(size) for x, size in zip(inputs, full, strict=True)]
         strides = {n: canonical(x.shape, x.stride()) for n, x in zip(self.names, wide, strict=True)}
         laid_out = [(tuple(x.shape), strides[n]) for n, x in zip(self.names, wide, strict=True)]
-        results = []
-        for number, result in enumerate(self.op.results):
-            size = instance.shape(result)
+        results = [(instance.shape(r), TORCH_TYPES[instance.dtype(r)]) for r in self.op.results]
+        for number, (result, (size, _)) in enumerate(zip(self.op.results, results, strict=True)):
             strides[result.name] = result_strides(size, laid_out) if outs is None else canonical(size, outs[number])
-            results.append((size, strides[result.name], TORCH_TYPES[instance.dtype(result)]))
         shapes = {n: tuple(x.shape) for n, x in zip(self.names, wide, strict=True)}
-        shapes |= {r.name: size for r, (size, _, _) in zip(self.op.results, results, strict=True)}
+        shapes |= {r.name: size for r, (size, _) in zip(self.op.results, results, strict=True)}
         layouts = {n: s for n, s in strides.items() if s != row_major(shapes[n])}
         request = Request(instance, target, layouts)
         compiled = self._compiled(request)
         sizes = tuple(instance.flat_dims[d] for d in compiled.module.graph.dims)
         expand = tuple(full) if any(size is not None for size in full) else None
         scalars = tuple(instance.attrs[s.name] for s in compiled.module.graph.scalars)  # the kernel may be another call's
-        forms = forms_of([(x.shape, x.dtype) for x in inputs], [(size, dtype) for size, _, dtype in results])
-        alike = results == [(shapes[self.names[0]], row_major(inputs[0].shape), inputs[0].dtype)] and inputs[0].is_contiguous()
-        return Prepared(compiled.loaded, forms, expand, tuple(results), alike, (*scalars, *sizes))
+        forms = forms_of([(tuple(x.shape), x.dtype) for x in inputs], results)
+        laid = tuple(strides[r.name] for r in self.op.results)
+        first = inputs[0]  # itself, not what it is broadcast to
+        alike = forms.results == forms.inputs[:1] and laid == (row_major(first.shape),) and first.is_contiguous()
+        return Prepared(compiled.loaded, forms, expand, laid, alike, (*scalars, *sizes))
 
     def _compiled(self, request: Request) -> Compiled:
         """The kernel for these sizes, or one for any: see `uol.recompile`."""

@@ -38,7 +38,7 @@ class Prepared:
     forms    of inputs and results
     expand   the sizes that inputs are broadcast to, None for one that has its size; None where all have. A kernel reads a
              broadcast input where it lies: it is the checks (`uol.checked`) that want it at its full size
-    results  size, strides and type of each
+    strides  of the results
     alike    there is one result, and it lies as the first input does
     scalars  run-time attributes and sizes of dims, which the kernel takes after the tensors
     """
@@ -46,7 +46,7 @@ class Prepared:
     call: Callable[..., None]
     forms: Forms
     expand: tuple[Sizes | None, ...] | None
-    results: tuple[tuple[Sizes, Sizes, torch.dtype], ...]
+    strides: tuple[Sizes, ...]
     alike: bool
     scalars: tuple[int | float, ...]
 
@@ -56,7 +56,8 @@ class Prepared:
             outs = [torch.empty_like(inputs[0])]
         else:
             like = inputs[0].new_empty_strided
-            outs = [like(size, stride, dtype=dtype) for size, stride, dtype in self.results]
+            pairs = zip(self.forms.results, self.strides, strict=True)
+            outs = [like(size, strides, dtype=dtype) for (size, dtype), strides in pairs]
         self.run(inputs, outs)
         return outs[0] if len(outs) == 1 else tuple(outs)
 

@@ -49,7 +49,7 @@ class Step:
         options = {name: value for name, value in given.items() if name in self.attributes}
         for key, at in self.types:
             options[key] = forms.inputs[at][1]
-        if is_eager(arguments) and not torch.is_grad_enabled():
+        if not torch.is_grad_enabled() and is_eager(arguments):
             found = self.callee.find(arguments, options).new(arguments)
         else:
             found = self.callee.call(arguments, options)

@@ -50,11 +50,9 @@ def require_right(items: list[Ready], target: str) -> None:
         require_stored(item, target, run.outputs, item.admitted(target))
 
 
-@TARGETS
-@pytest.mark.parametrize("dtype", ["f32", "f16", "bf16", "f64"])
-def test_types(dtype: str, target: str) -> None:
-    names = ("bare", *NAMES)[target == "hip" :: 2]  # the other half runs on the other target
-    items = [made(name, "odd", dtype) for name in names]
+@pytest.mark.parametrize(("half", "dtype", "target"), by_turns(2, [0, 1], ["f32", "f16", "bf16", "f64"], ["cuda", "hip"]))
+def test_types(half: int, dtype: str, target: str) -> None:
+    items = [made(name, "odd", dtype) for name in ("bare", *NAMES)[half::2]]
     for item in items:
         assert any(isinstance(k.spec, Attention) for k in module_of(item, target).kernels)
     require_right(items, target)
