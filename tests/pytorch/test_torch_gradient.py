@@ -40,6 +40,8 @@ WAYS: dict[str, Callable[[], torch.Tensor]] = {
     "autograd.grad": lambda: torch.autograd.grad(total(x := leaf()), x)[0],
     "func.grad": lambda: torch.func.grad(total)(X),
     "func.vjp": lambda: torch.func.vjp(total, X)[1](torch.tensor(1.0, dtype=torch.float64))[0],
+    "jacobian": lambda: torch.autograd.functional.jacobian(total, X),
+    "jacobian, all at once": lambda: torch.autograd.functional.jacobian(total, X, vectorize=True),
     "jacrev": lambda: torch.func.jacrev(total)(X),
     "per sample": lambda: torch.func.vmap(torch.func.grad(lambda row: total(row[None])))(X),
     "torch.compile": lambda: by_backward(torch.compile(total, backend="aot_eager", fullgraph=True)),

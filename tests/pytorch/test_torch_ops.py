@@ -161,7 +161,7 @@ BAD = {
     "relu does not admit i32 for x": lambda: uol.ops.relu(X.int()),
     "relu: x is torch.complex64, which is no type of the language": lambda: uol.ops.relu(X.to(torch.complex64)),
     "relu takes 1 tensors, not 2": lambda: uol.ops.relu(X, X),
-    "relu takes PyTorch tensors": lambda: uol.ops.relu(3),
+    "relu takes PyTorch tensors, not 3": lambda: uol.ops.relu(3),
     "relu has no attribute 'alpha'": lambda: uol.ops.relu(X, alpha=2),
     "max_pool2d needs 'kernel'": lambda: uol.ops.max_pool2d(seeded(1, 1, 4, 4)),
     "cast needs 'dtype'": lambda: uol.ops.cast(X),

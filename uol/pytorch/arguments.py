@@ -28,7 +28,9 @@ def tensors_of(op: Op, inputs: Sequence[object]) -> list[Tensor]:
         raise ShapeError(f"{op.name} takes {len(names)} tensors, not {len(inputs)}", hint=", ".join(names))
     like = next((x for x in inputs if isinstance(x, Tensor)), None)
     if like is None:
-        raise TypeCheckError(f"{op.name} takes PyTorch tensors", hint="for numpy arrays there is uol.compile")
+        is_traced = any(isinstance(x, torch.fx.Proxy) for x in inputs)
+        hint = "torch.export and make_fx trace with tensors" if is_traced else "for numpy arrays there is uol.compile"
+        raise TypeCheckError(f"{op.name} takes PyTorch tensors, not {', '.join(map(shown, inputs))}", hint=hint)
     dtypes = {p.type: x.dtype for p, x in reversed(list(zip(op.params, inputs, strict=True))) if isinstance(x, Tensor)}
     fractions = any(isinstance(x, float | torch.SymFloat) for x in inputs)
     free = torch.get_default_dtype() if fractions else torch.int64
@@ -82,16 +84,17 @@ def type_name(op: Op, name: str, dtype: torch.dtype) -> str:
     return NAMES[dtype]
 
 
-def require_strided(op: Op, name: str, x: Tensor) -> None:
+def require_strided(op: str, name: str, x: Tensor) -> None:
     """Raises TypeCheckError for a tensor whose elements do not lie at strides."""
     if x.layout is not torch.strided:
-        raise TypeCheckError(f"{op.name}: {name} is a tensor of the layout {x.layout}", hint=f"write {name}.to_dense()")
+        raise TypeCheckError(f"{op}: {name} is a tensor of the layout {x.layout}", hint=f"write {name}.to_dense()")
 
 
 def _tensor(op: str, name: str, x: object, dtype: torch.dtype, like: Tensor) -> Tensor:
     if isinstance(x, Tensor):
         if x.is_nested:
             raise TypeCheckError(f"{op}: {name} is a nested tensor", hint="give its parts one by one, or padded")
+        require_strided(op, name, x)
         return x
     if not _is_number(x):
         raise TypeCheckError(f"{op}: {name} is {shown(x)}, not a tensor or a number", hint=f"write torch.as_tensor({name})")

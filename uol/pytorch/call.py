@@ -140,7 +140,7 @@ class TorchOperator:
 
     def _prepare(self, inputs: Sequence[Tensor], options: Options, outs: tuple[Sizes, ...] | None) -> Prepared:
         for name, x in zip(self.names, inputs, strict=True):
-            require_strided(self.op, name, x)
+            require_strided(self.op.name, name, x)
         target = target_of(self.op.name, inputs[0].device)
         instance = self._instance(inputs, options)
         full = [_full_size(instance, name, x) for name, x in zip(self.names, inputs, strict=True)]

@@ -153,7 +153,7 @@ class InPlaceOperator:
 
     def _prepare(self, inputs: Sequence[Tensor], options: Mapping[str, Any]) -> Prepared:
         for name, x in zip(self.names, inputs, strict=True):
-            require_strided(self.op, name, x)
+            require_strided(self.op.name, name, x)
         shapes = {name: tuple(x.shape) for name, x in zip(self.names, inputs, strict=True)}
         dtypes = {name: type_name(self.op, name, x.dtype) for name, x in zip(self.names, inputs, strict=True)}
         instance = bind_tensors(self.op, shapes, dtypes, {k: v for k, v in options.items() if v is not None})

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from uol.pytorch.eager import PLAIN
+from uol.pytorch.eager import has_numbers
 
 FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 
@@ -46,10 +46,3 @@ def are_indices(at: Tensor, count: int) -> bool:
         return True
     low, high = torch.aminmax(at)
     return bool(low >= 0) and bool(high < count)
-
-
-def has_numbers(x: Tensor) -> bool:
-    """May one ask a tensor on the CPU for its values? In a trace, and below `torch.func`, there are none."""
-    if torch.compiler.is_compiling() or type(x) not in PLAIN or not x.is_cpu:
-        return False
-    return not (torch._C._are_functorch_transforms_active() or torch._C._len_torch_dispatch_stack())
