@@ -37,6 +37,8 @@ UNSAFE = {
     "y[i] = x[i] * 2\n m[] = sum[i](y[i] * g[i])\n z[i] = x[i] / m[] }",
     "a reduction over what it writes": "op f(x: f32[N, M]) -> (y: f32[N, M]) {\n"
     "m[i] = max[j](x[i, j])\n y[i, j] = x[i, j] - m[i] }",
+    "a contraction, whose last tiles may compute an element twice": "op f(x: f32[N, N], g: f32[N, N]) -> (y: f32[N, N]) {\n"
+    "y[i, j] = x[i, j] + sum[k](g[i, k] * g[k, j]) }",
     "transposed": "op f(x: f32[N, N]) -> (y: f32[N, N]) { y[i, j] = x[j, i] }",
 }
 
