@@ -37,7 +37,7 @@ Result = Tensor | tuple[Tensor, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedInPlace:
     """A kernel for tensors of given shapes, types and strides. `sources`: for each result the input that it overwrites, or
     None; `fresh`: size, strides and type of the others. `call` is None where the results must be copied."""
 
@@ -53,7 +53,7 @@ class InPlaceOperator:
 
     op: Op
     aliases: Mapping[str, str]
-    prepared: dict[object, Prepared] = field(default_factory=dict)
+    prepared: dict[object, PreparedInPlace] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -151,7 +151,7 @@ class InPlaceOperator:
                 inputs[source].copy_(result)
         return _given([r for r, source in zip(results, self.sources, strict=True) if source is None])
 
-    def _prepare(self, inputs: Sequence[Tensor], options: Mapping[str, Any]) -> Prepared:
+    def _prepare(self, inputs: Sequence[Tensor], options: Mapping[str, Any]) -> PreparedInPlace:
         for name, x in zip(self.names, inputs, strict=True):
             require_strided(self.op.name, name, x)
         shapes = {name: tuple(x.shape) for name, x in zip(self.names, inputs, strict=True)}
@@ -166,7 +166,7 @@ class InPlaceOperator:
         if any(full[name] != shape for name, shape in shapes.items()) or not all(
             is_dense(inputs[n].shape, inputs[n].stride()) for n in self.mutated
         ):
-            return Prepared(None)
+            return PreparedInPlace(None)
         strides = {n: canonical(x.shape, x.stride()) for n, x in zip(self.names, inputs, strict=True)}
         laid_out = [(shapes[n], strides[n]) for n in self.names]
         taken = {result: name for name, result in self.aliases.items()}
@@ -176,10 +176,10 @@ class InPlaceOperator:
         request = Request(instance, target_of(self.name, inputs[0].device), layouts)
         compiled = Compiled(request, module_of(request))
         if not all(writes_in_place(compiled.module.graph, name, result) for name, result in self.aliases.items()):
-            return Prepared(None)
+            return PreparedInPlace(None)
         new = [r for r in self.op.results if r.name not in taken]
         fresh = tuple((full[r.name], strides[r.name], TORCH_TYPES[instance.dtype(r)]) for r in new)
-        return Prepared(compiled.loaded, compiled.scalars({}), self.sources, fresh)
+        return PreparedInPlace(compiled.loaded, compiled.scalars({}), self.sources, fresh)
 
 
 @cache
