@@ -7,7 +7,7 @@ from uol.ir.attributes import default
 from uol.ir.binding import Argument, Binding, bind
 from uol.ir.environment import Environment, Scope
 from uol.ir.errors import ShapeError
-from uol.ir.nodes import Expr, Tensor
+from uol.ir.nodes import Const, Expr, Tensor
 from uol.ir.printer import print_expr
 from uol.ir.promises import is_promise, promises
 from uol.ir.render import show
@@ -138,7 +138,9 @@ def _require(scope: Scope, call: Apply, inner: Environment, binding: Binding) ->
             continue
         with scope.facts.scope(*conditions):
             condition = constants.constant(inner, clause, "bool")
-        scope.env.require(condition, call, f"`{inner.op.name}` needs `{show(condition)}`")
+        is_known = isinstance(condition, Const)  # no more than true or false
+        needed = f"`{print_expr(clause)}`, but {inner.values_in(clause)}" if is_known else f"`{show(condition)}`"
+        scope.env.require(condition, call, f"`{inner.op.name}` needs {needed}")
         conditions.append(condition)
     return conditions
 

@@ -77,6 +77,12 @@ class Environment:
         """Whether a name stands for a dim, an attribute or a tensor."""
         return name in self.dims or name in self.attributes or name in self.tensors
 
+    def values_in(self, clause: Node) -> str:
+        """What the dims and attributes that a clause names are: `C = 64, D = 32`."""
+        names = dict.fromkeys(n.id for n in syntax.below(clause) if isinstance(n, syntax.Name))
+        values = {name: self.dims.get(name, self.attributes.get(name)) for name in names}
+        return ", ".join(f"{name} = {show(value)}" for name, value in values.items() if value is not None)
+
     def is_float_attribute(self, name: str) -> bool:
         attribute = self.op.attribute(name)
         return attribute is not None and attribute.type == "float"

@@ -16,7 +16,6 @@ from uol.ir.nodes import Const, Expr, Program, Scalar, Var
 from uol.ir.packs import expand_packs
 from uol.ir.printer import print_op, statement_lines
 from uol.ir.promises import is_promise, promises
-from uol.ir.render import show
 from uol.ir.report import at, closest, mismatch
 from uol.ir.syntax import Name, Node, Op, below
 from uol.ir.terms import compare
@@ -103,9 +102,7 @@ def _where(env: Environment, clause: Node) -> list[Expr]:
     if isinstance(condition, Const) and condition.value:
         return []
     if isinstance(condition, Const):
-        values = {n.id: env.dims.get(n.id, env.attributes.get(n.id)) for n in _names(clause)}
-        shown = ", ".join(f"{name} = {show(value)}" for name, value in values.items() if value is not None)
-        raise at(ShapeError, env.op, clause, f"the `where` clause of `{env.op.name}` does not hold: {shown}")
+        raise at(ShapeError, env.op, clause, f"the `where` clause of `{env.op.name}` does not hold: {env.values_in(clause)}")
     return [condition]
 
 
