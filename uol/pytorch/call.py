@@ -119,7 +119,11 @@ class TorchOperator:
     def find(self, inputs: Sequence[Tensor], options: Options, outs: tuple[Sizes, ...] | None = None) -> Prepared:
         """The kernel for these inputs, and for results that lie so."""
         place = inputs[0].is_cpu or inputs[0].device
-        key = (place, *[(x.dtype, x.shape, x.stride()) for x in inputs], exactly(options) if options else (), outs)
+        try:
+            key = (place, *[(x.dtype, x.shape, x.stride()) for x in inputs], exactly(options) if options else (), outs)
+        except RuntimeError:  # PyTorch's, for a layout without strides
+            self._require_strided(inputs)
+            raise
         prepared = self.prepared.get(key)
         if prepared is None:
             prepared = self._prepare(inputs, options, outs)
@@ -139,8 +143,7 @@ class TorchOperator:
         return known
 
     def _prepare(self, inputs: Sequence[Tensor], options: Options, outs: tuple[Sizes, ...] | None) -> Prepared:
-        for name, x in zip(self.names, inputs, strict=True):
-            require_strided(self.op.name, name, x)
+        self._require_strided(inputs)
         target = target_of(self.op.name, inputs[0].device)
         instance = self._instance(inputs, options)
         full = [_full_size(instance, name, x) for name, x in zip(self.names, inputs, strict=True)]
@@ -190,6 +193,10 @@ class TorchOperator:
         chosen = {self.options[k]: type_name(self.op, k, dtype) for k, dtype in named.items()}
         attributes = {k: cast(float, v) for k, v in options.items() if v is not None and k not in self.options}
         return bind_tensors(self.op, shapes, dtypes, attributes, chosen)
+
+    def _require_strided(self, inputs: Sequence[Tensor]) -> None:
+        for name, x in zip(self.names, inputs, strict=True):
+            require_strided(self.op.name, name, x)
 
     def _out_names(self) -> list[str]:
         return [f"out{i or ''}" for i in range(len(self.op.results))]

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any, Protocol
 
 import torch
+from torch._C._functorch import is_legacy_batchedtensor as is_batch
 
 from uol.gradient_ops import Backward, GradientOp
 from uol.ir.syntax import Op
@@ -49,7 +50,7 @@ class Step:
         options = {name: value for name, value in given.items() if name in self.attributes}
         for key, at in self.types:
             options[key] = forms.inputs[at][1]
-        if not torch.is_grad_enabled() and is_eager(arguments):
+        if not torch.is_grad_enabled() and is_eager(arguments) and not any(map(is_batch, arguments)):  # `is_grads_batched`
             found = self.callee.find(arguments, options).new(arguments)
         else:
             found = self.callee.call(arguments, options)
