@@ -18,6 +18,7 @@ from uol.ops.inputs import make_inputs
 from uol.ops.references.gradients import differentiable_reference
 from uol.ops.texts import library, names
 from uol.ops.workloads import Workload, workloads_of
+from uol.pytorch.schema import TORCH_TYPES
 
 Sizes = tuple[int, ...]
 
@@ -29,7 +30,6 @@ def own(param: Param) -> int | None:
 
 BROADCAST = [name for name in names() if sum(own(p) is not None for p in find_operator(name).params) > 1]
 """Operators with several inputs over `*S`."""
-TYPES = {"f64": torch.float64, "i64": torch.int64, "i32": torch.int32, "bool": torch.bool}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Drawn:
         program = instantiate(op, library(), types=types, ranks={"S": len(whole)}, dims=dims, attrs=workload.attrs)
         values, inputs, parts = make_inputs(program, "random", seed), {}, []
         for param, tensor in zip(op.params, program.by_role("in"), strict=True):
-            x, behind = torch.as_tensor(values[param.name]).to(TYPES[tensor.dtype]), own(param)
+            x, behind = torch.as_tensor(values[param.name]).to(TORCH_TYPES[tensor.dtype]), own(param)
             if behind is not None:
                 for axis in range(len(whole)):
                     x = x.narrow(axis, 0, min(1, x.shape[axis])) if rng.random() < 0.4 else x

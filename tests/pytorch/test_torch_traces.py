@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 from collections.abc import Callable
 from typing import Any
@@ -61,7 +62,7 @@ def test_a_replaced_module_is_traced() -> None:
     plain = nn.Sequential(
         nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(16, 5), nn.LayerNorm(5)
     ).eval()
-    module = nn.Sequential(*plain).eval()
+    module = copy.deepcopy(plain)
     uol.replace(module)
     traced, x = torch.jit.trace(module, torch.randn(2, 3, 4, 4)), torch.randn(2, 3, 4, 4)
     torch.testing.assert_close(traced(x), plain(x))
