@@ -8,17 +8,13 @@ from __future__ import annotations
 import pickle
 
 from uol.addresses import require_addressable_program, require_addressable_workspace
-from uol.cache import DiskCache, default_root
+from uol.backends.disk_cache import DiskCache, open_cache
 from uol.catalogue import catalogue
 from uol.codegen.backend import Artifact, Module
 from uol.dump import Dump
 from uol.ir.nodes import Program
 from uol.request import Request
 from uol.without_torch import import_tvm
-
-
-def open_cache() -> DiskCache:
-    return DiskCache(default_root())
 
 
 def program_of(request: Request) -> Program:

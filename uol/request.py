@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from uol import fingerprint
-from uol.cache import Key
+from uol.backends.disk_cache import Key
 from uol.catalogue import callees
 from uol.instance import Instance
 from uol.ir.attributes import compile_time

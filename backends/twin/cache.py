@@ -1,4 +1,4 @@
-"""The folder of built twins: `$UOL_CACHE_DIR/twin`, by default `~/.cache/uol/twin`.
+"""The folder of built twins: `twin` in the cache folder (`backends/cache_folder.py`).
 
     exe/<id>/twin         an executable of several modules, beside their texts
     index/<key>           JSON: the executable's id and the module's slot in it
@@ -9,6 +9,7 @@ Entries appear by one rename each, so that processes cannot see half of one, and
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -18,7 +19,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from uol.ir.errors import ResourceError
+from uol.backends.cache_folder import VARIABLE, make_folder
+from uol.backends.cache_folder import cache_folder as shared_folder
+from uol.backends.disk_errors import unwritable
 
 MAX_EXECUTABLES = 2000
 """Beyond these the oldest quarter goes."""
@@ -36,15 +39,14 @@ class Built:
 
 def cache_folder() -> Path:
     """The twin's folder, made if absent. Raises ResourceError where it cannot be written."""
-    root = Path(os.environ.get("UOL_CACHE_DIR") or Path.home() / ".cache" / "uol")
-    folder = root / "twin"
+    folder = shared_folder() / "twin"
     try:
         for part in ("exe", "index", "objects"):
-            (folder / part).mkdir(parents=True, exist_ok=True)
+            make_folder(folder / part)
+            if not os.access(folder / part, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
-        raise ResourceError(f"the cache folder {folder} cannot be made: {error.strerror}", hint="set UOL_CACHE_DIR") from error
-    if not os.access(folder, os.W_OK):
-        raise ResourceError(f"the cache folder {folder} is not writable", hint="set UOL_CACHE_DIR to a folder that is")
+        raise unwritable("the cache folder", folder, error, VARIABLE) from error
     return folder
 
 

@@ -21,6 +21,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from uol.backends.cache_folder import VARIABLE, cache_folder, make_folder
+from uol.backends.disk_errors import unwritable
 from uol.ir.errors import ResourceError
 
 _MAGIC = b"uol-cache 1 "
@@ -41,13 +43,9 @@ class Key:
         return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def default_root() -> Path:
-    """`$UOL_CACHE_DIR`, else `~/.cache/uol` (or below `$XDG_CACHE_HOME`)."""
-    chosen = os.environ.get("UOL_CACHE_DIR")
-    if chosen:
-        return Path(chosen).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "uol"
+def open_cache() -> DiskCache:
+    """The cache of this user, or of this process alone where the folder may not be trusted."""
+    return DiskCache(cache_folder())
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +96,7 @@ class DiskCache:
 
     def _write(self, path: Path, content: bytes) -> None:
         try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_folder(path.parent)
             _sweep(path.parent)
             handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=_WRITING)
             try:
@@ -116,7 +114,7 @@ class DiskCache:
     def _lock(self, key: Key) -> Iterator[None]:
         path = self._entry(key).with_suffix(".lock")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_folder(path.parent)
             handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise self._unusable(error) from error
@@ -130,10 +128,7 @@ class DiskCache:
             os.close(handle)
 
     def _unusable(self, error: OSError) -> ResourceError:
-        return ResourceError(
-            f"the cache folder {str(self.root)!r} cannot be written: {error.strerror or error}",
-            hint="set UOL_CACHE_DIR to a folder that can be written",
-        )
+        return unwritable("the cache folder", self.root, error, VARIABLE)
 
 
 def _sweep(folder: Path) -> None:
