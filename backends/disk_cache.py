@@ -20,15 +20,20 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from uol.backends.cache_folder import VARIABLE, cache_folder, make_folder
 from uol.backends.disk_errors import unwritable
+from uol.backends.records import RecordError, Records
 from uol.ir.errors import ResourceError
 
 _MAGIC = b"uol-cache 1 "
 _WRITING = ".writing-"
 _ABANDONED_S = 3600.0
 """A temporary file as old as this belongs to a process that was killed."""
+
+
+Kept = TypeVar("Kept")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +60,12 @@ class DiskCache:
     root: Path
 
     def get(self, key: Key) -> bytes | None:
-        """The payload of an entry; None when it is absent, cut or corrupt."""
+        """The payload of an entry; None when it is absent, cut, corrupt, or another user's."""
         try:
-            data = self._entry(key).read_bytes()
+            with open(self._entry(key), "rb") as file:
+                if os.fstat(file.fileno()).st_uid != os.geteuid():
+                    return None
+                data = file.read()
         except OSError:
             return None
         header, newline, payload = data.partition(b"\n")
@@ -80,6 +88,16 @@ class DiskCache:
                 payload = make()
                 self.put(key, payload)
         return payload
+
+    def record(self, key: Key, records: Records[Kept], make: Callable[[], Kept]) -> Kept:
+        """As `get_or_make`, for a value that is kept as a record. An entry that holds no such record counts as absent."""
+        payload = self.get_or_make(key, lambda: records.encode(make()))
+        try:
+            return records.decode(payload)
+        except RecordError:
+            value = make()
+            self.put(key, records.encode(value))
+            return value
 
     def materialise(self, key: Key, suffix: str, content: bytes) -> Path:
         """A file beside the entry with exactly this content, for what can only be loaded from disk."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import cast
 
 from uol.ir.errors import UolError
 from uol.ir.syntax import Access, Apply, Node, Op, operands
@@ -21,10 +20,13 @@ def catalogue() -> TextLibrary:
 
 def find_operator(name: str) -> Op:
     """The operator of that name, which may be generated (`concat_3`). Raises UolError with the nearest names for any other."""
-    if not is_known(name):
+    found = catalogue().get(name)
+    if found is None:
         hint = nearest_operator(name, names()) or "`uol list` shows the operators"
         raise UolError(f"unknown operator {name!r}", hint=hint)
-    return cast(Op, catalogue().get(name))
+    if found == generated(name):
+        add_operator(found)  # from here on it is listed
+    return found
 
 
 def names() -> list[str]:
@@ -33,10 +35,7 @@ def names() -> list[str]:
 
 
 def is_known(name: str) -> bool:
-    """Whether there is an operator of that name; one of a variadic family is taken in now."""
-    made = generated(name)
-    if made is not None:
-        add_operator(made)
+    """Whether there is an operator of that name, of a variadic family too. Nothing is taken in."""
     return catalogue().get(name) is not None
 
 

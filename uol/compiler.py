@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from uol.arrays import Array, by_name, by_position
 from uol.attributes import typed_attribute
@@ -16,7 +17,6 @@ from uol.checking import with_checks
 from uol.codegen.backend import Module
 from uol.codegen.spec import Arg
 from uol.expected import require_kind, require_names
-from uol.explain import Explanation
 from uol.ir.errors import BoundsError, ResourceError, ShapeError
 from uol.ir.syntax import Op
 from uol.layouts import checked_strides
@@ -27,6 +27,9 @@ from uol.pipeline import artifact_of, module_of
 from uol.registration import Operator
 from uol.request import Request, Strides
 from uol.targets import Target, resolve_target
+
+if TYPE_CHECKING:
+    from uol.explain import Explanation
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,8 @@ class Compiled:
 
     def explain(self) -> Explanation:
         """What fused, how tensors lie, which schedule; `print` it."""
+        from uol.explain import Explanation
+
         return Explanation(self.module)
 
     def bundle(self, path: str | PathLike[str]) -> Path:

@@ -6,19 +6,20 @@ import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from types import FunctionType
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from uol.catalogue import add_operator, catalogue
 from uol.expected import require_kind, require_names, shown
 from uol.ir.aliasing import check_aliases
-from uol.ir.construction import Definition, build
 from uol.ir.errors import ParseError, UolError
-from uol.ir.parser import parse
 from uol.ir.printer import print_op
 from uol.ir.syntax import Op
 from uol.ops.aliasing import register_aliases
 from uol.ops.references import Reference, register_reference
 from uol.without_torch import import_tvm
+
+if TYPE_CHECKING:
+    from uol.ir.construction import Definition
 
 
 class Operator:
@@ -63,6 +64,9 @@ def op(
     ...     x, y = op.input("x", fn.f32[S]), op.result("y", fn.f32[S])
     ...     y[s] = fn.exp(x[s]) * 3
     """
+    from uol.ir.construction import build
+    from uol.ir.parser import parse
+
     require_kind(file, str, "file", "a name", 'write file="mine.uol"')
     if isinstance(text, FunctionType):
         built = build(text)
