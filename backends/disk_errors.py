@@ -56,12 +56,20 @@ def build_folder() -> Iterator[Path]:
         except UolError as error:
             if not is_full(folder, str(error)):
                 raise
-            raise no_room(_TEMPORARY, tempfile.gettempdir(), "TMPDIR", os.strerror(errno.ENOSPC)) from error
+            raise no_room(_TEMPORARY, _full_one(), "TMPDIR", os.strerror(errno.ENOSPC)) from error
 
 
 def no_temporary_folder(error: OSError) -> ResourceError:
     """The error for what the system says of the folder that `tempfile` takes, or of all that it could take."""
     return unwritable(_TEMPORARY, tempfile.tempdir or os.environ.get("TMPDIR") or "/tmp", error, "TMPDIR")
+
+
+def _full_one() -> str:
+    """The temporary folder that a tool has found full: where this one's is taken from, or what the environment names (Python
+    takes another one where nothing can be written, tools do not)."""
+    own = tempfile.gettempdir()
+    named = os.environ.get("TMPDIR", own)
+    return named if is_full(named) and not is_full(own) else own
 
 
 def is_full(folder: str | os.PathLike[str], said: str = "") -> bool:

@@ -21,7 +21,8 @@ from pathlib import Path
 
 from uol.backends.cache_folder import VARIABLE, make_folder
 from uol.backends.cache_folder import cache_folder as shared_folder
-from uol.backends.disk_errors import unwritable
+from uol.backends.disk_errors import no_room, unwritable
+from uol.ir.errors import ResourceError
 
 MAX_EXECUTABLES = 2000
 """Beyond these the oldest quarter goes."""
@@ -54,9 +55,15 @@ def publish(place: Path, fill: Callable[[Path], None]) -> Path:
     """Fill a fresh folder and rename it to `place`; when another process was first, its folder stays."""
     if place.exists():
         return place
-    fresh = Path(tempfile.mkdtemp(prefix="new-", dir=place.parent))
     try:
-        fill(fresh)
+        fresh = Path(tempfile.mkdtemp(prefix="new-", dir=place.parent))
+    except OSError as error:
+        raise unwritable("the cache folder", place.parent, error, VARIABLE) from error
+    try:
+        try:
+            fill(fresh)
+        except OSError as error:
+            raise unwritable("the cache folder", place.parent, error, VARIABLE) from error
         try:
             fresh.rename(place)
         except OSError:
@@ -65,6 +72,11 @@ def publish(place: Path, fill: Callable[[Path], None]) -> Path:
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     return place
+
+
+def full() -> ResourceError:
+    """The error for a compiler that found no room."""
+    return no_room("the cache folder", str(cache_folder()), VARIABLE, os.strerror(errno.ENOSPC))
 
 
 def find(key: str) -> Built | None:
@@ -82,9 +94,12 @@ def remember(key: str, built: Built) -> None:
     """Enter a module in the index."""
     index = cache_folder() / "index"
     entry = {"exe": built.executable.parent.name, "slot": built.slot, "text": built.text}
-    with tempfile.NamedTemporaryFile("w", dir=index, prefix="new-", delete=False) as file:
-        json.dump(entry, file)
-    os.replace(file.name, index / key)
+    try:
+        with tempfile.NamedTemporaryFile("w", dir=index, prefix="new-", delete=False) as file:
+            json.dump(entry, file)
+        os.replace(file.name, index / key)
+    except OSError as error:
+        raise unwritable("the cache folder", index, error, VARIABLE) from error
 
 
 def forget(key: str, built: Built) -> None:
