@@ -23,7 +23,7 @@ def unwritable(what: str, folder: str | os.PathLike[str], error: OSError, variab
     names it."""
     place = os.fspath(folder)
     if error.errno in _NO_ROOM:
-        return no_room(what, place, variable, error.strerror)
+        return no_room(what, place, variable, error.strerror or str(error))
     return ResourceError(
         f"{what} {place!r} cannot be written: {error.strerror or error}",
         hint=f"set {variable} to a folder that can be written",

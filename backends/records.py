@@ -253,7 +253,7 @@ def _name(of: type) -> str:
 
 @cache
 def _field_names(of: type) -> tuple[str, ...]:
-    fields = dataclasses.fields(of)  # type: ignore[arg-type]  # asked of dataclasses alone
+    fields = dataclasses.fields(of)
     if not all(field.init for field in fields):
         raise TypeError(f"{of.__name__} has a field that its constructor does not take")
     return tuple(field.name for field in fields)

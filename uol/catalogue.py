@@ -44,13 +44,13 @@ def add_operator(op: Op) -> None:
     catalogue().add(op)
 
 
-def callees(op: Op) -> tuple[Op, ...]:
-    """The operators that `op` calls, directly and through others, each once."""
+def callees(op: Op, within: TextLibrary | None = None) -> tuple[Op, ...]:
+    """The operators that `op` calls, directly and through others, each once: the catalogue's, or another library's."""
     found: dict[str, Op] = {}
     pending = [op]
     while pending:
         for name in _called_names(pending.pop()):
-            callee = catalogue().get(name)
+            callee = (catalogue() if within is None else within).get(name)
             if callee is not None and name not in found and name != op.name:
                 found[name] = callee
                 pending.append(callee)

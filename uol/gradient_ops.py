@@ -8,7 +8,6 @@ A written gradient may read what the forward computes on its way: then `<op>_sav
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -16,6 +15,7 @@ from uol import fingerprint
 from uol.backends.disk_cache import Key, open_cache
 from uol.backends.records import Records
 from uol.catalogue import callees, catalogue
+from uol.checked_texts import digest_of
 from uol.ir.errors import ResourceError, UolError
 from uol.ir.library import GRADIENT, SAVING
 from uol.ir.syntax import Op, Param, Statement
@@ -33,7 +33,6 @@ class GradientOp:
 
 
 GRADIENTS = Records(GradientOp)
-_OP = Records(Op)
 
 
 def gradient_op(op: Op, wrt: tuple[str, ...]) -> GradientOp:
@@ -57,7 +56,7 @@ def _key(stage: str, op: Op, written: Op | None, wrt: tuple[str, ...] = ()) -> K
     called = [*callees(op), *(callees(written) if written is not None else ())]
     gradients = [catalogue().written_gradient(f"{each.name}{GRADIENT}") for each in called]
     taken = [each for each in (op, written, *called, *gradients) if each is not None]
-    digests = [hashlib.sha256(_OP.encode(each)).hexdigest() for each in taken]
+    digests = [digest_of(each) for each in taken]
     return Key(
         {
             "stage": stage,
