@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from uol.backends.disk_errors import is_full
 from uol.backends.twin import cache
 from uol.backends.twin.cache import Built
 from uol.backends.twin.kind import TwinKind, Unit
@@ -148,8 +147,6 @@ def run_compiler(command: list[str], folder: Path) -> None:
             f"the twin needs a C++ compiler, and {command[0]!r} is not there", hint="install g++ (Debian: apt install g++)"
         ) from error
     if result.returncode != 0:
-        if is_full(folder, result.stderr):
-            raise cache.full()
         raise CompileError(result.stderr)
 
 

@@ -2,9 +2,10 @@
 
     exe/<id>/twin         an executable of several modules, beside their texts
     index/<key>           JSON: the executable's id and the module's slot in it
-    objects/<key>/*.o     a kind's runtime, with the hash of each in `sums`
+    objects/<key>/*.o     a kind's runtime
 
-Entries appear by one rename each, so that processes cannot see half of one, and the first of two equal ones stays.
+Each folder holds the hashes of its files, in `sums`: what was damaged since is made anew. Entries appear by one rename each, so
+that processes cannot see half of one, and the first of two equal ones stays.
 """
 
 from __future__ import annotations
@@ -21,8 +22,7 @@ from pathlib import Path
 
 from uol.backends.cache_folder import VARIABLE, make_folder
 from uol.backends.cache_folder import cache_folder as shared_folder
-from uol.backends.disk_errors import no_room, unwritable
-from uol.ir.errors import ResourceError
+from uol.backends.disk_errors import unwritable
 
 MAX_EXECUTABLES = 2000
 """Beyond these the oldest quarter goes."""
@@ -52,18 +52,15 @@ def cache_folder() -> Path:
 
 
 def publish(place: Path, fill: Callable[[Path], None]) -> Path:
-    """Fill a fresh folder and rename it to `place`; when another process was first, its folder stays."""
-    if place.exists():
+    """Fill a fresh folder and rename it to `place`, unless one is there that holds what it held when it was made. When another
+    process was first, its folder stays."""
+    if intact(place):
         return place
+    drop(place)
+    fresh = Path(tempfile.mkdtemp(prefix="new-", dir=place.parent))
     try:
-        fresh = Path(tempfile.mkdtemp(prefix="new-", dir=place.parent))
-    except OSError as error:
-        raise unwritable("the cache folder", place.parent, error, VARIABLE) from error
-    try:
-        try:
-            fill(fresh)
-        except OSError as error:
-            raise unwritable("the cache folder", place.parent, error, VARIABLE) from error
+        fill(fresh)
+        seal(fresh)
         try:
             fresh.rename(place)
         except OSError:
@@ -74,32 +71,25 @@ def publish(place: Path, fill: Callable[[Path], None]) -> Path:
     return place
 
 
-def full() -> ResourceError:
-    """The error for a compiler that found no room."""
-    return no_room("the cache folder", str(cache_folder()), VARIABLE, os.strerror(errno.ENOSPC))
-
-
 def find(key: str) -> Built | None:
-    """The executable that holds a module, if one is there."""
+    """The executable that holds a module, if one is there, and undamaged."""
     folder = cache_folder()
     try:
         entry = json.loads((folder / "index" / key).read_text())
         built = Built(folder / "exe" / entry["exe"] / "twin", int(entry["slot"]), str(entry["text"]))
+        whole = entry["sum"] == _sum(built) and built.executable.is_file()
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return built if built.executable.is_file() else None
+    return built if whole and intact(built.executable.parent) else None
 
 
 def remember(key: str, built: Built) -> None:
     """Enter a module in the index."""
     index = cache_folder() / "index"
-    entry = {"exe": built.executable.parent.name, "slot": built.slot, "text": built.text}
-    try:
-        with tempfile.NamedTemporaryFile("w", dir=index, prefix="new-", delete=False) as file:
-            json.dump(entry, file)
-        os.replace(file.name, index / key)
-    except OSError as error:
-        raise unwritable("the cache folder", index, error, VARIABLE) from error
+    entry = {"exe": built.executable.parent.name, "slot": built.slot, "text": built.text, "sum": _sum(built)}
+    with tempfile.NamedTemporaryFile("w", dir=index, prefix="new-", delete=False) as file:
+        json.dump(entry, file)
+    os.replace(file.name, index / key)
 
 
 def forget(key: str, built: Built) -> None:
@@ -127,8 +117,14 @@ def drop(folder: Path) -> None:
 
 
 def _sums(folder: Path) -> dict[str, str]:
-    files = sorted(p for p in folder.iterdir() if p.name != SUMS)
-    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != SUMS)
+    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+
+
+def _sum(built: Built) -> str:
+    """Of what the index says of a module, for an entry may be damaged, too."""
+    said = f"{built.executable.parent.name} {built.slot} {built.text}"
+    return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
 def prune() -> None:

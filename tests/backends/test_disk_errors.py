@@ -16,7 +16,6 @@ from uol.backends.cpu import objectcode, runtime
 from uol.backends.disk_cache import DiskCache, Key
 from uol.backends.disk_errors import build_folder, is_full
 from uol.backends.shared_library import load_bytes
-from uol.backends.twin.build import run_compiler
 from uol.ir.errors import ResourceError, ToolchainError
 
 SAID = "Fatal error: can't write 3 bytes to section .text of kernels.o: No space left on device"
@@ -104,12 +103,6 @@ def test_the_vendors_compilers(
     with pytest.raises(ResourceError) as caught:
         kernel.request.target.backend.build(kernel.module)
     assert is_said(caught.value, temporary, "TMPDIR")
-
-
-def test_the_twin_s_compiler(tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ResourceError) as caught:
-        run_compiler([tool_that_fails(tmp_path, "g++", monkeypatch)], tmp_path)
-    assert is_said(caught.value, str(own_cache / "twin"), "UOL_CACHE_DIR")
 
 
 def test_the_cache(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
