@@ -57,8 +57,8 @@ def cache_folder() -> Path:
     if (str(chosen), reason) not in _warned:
         _warned.add((str(chosen), reason))
         warnings.warn(
-            f"the cache folder {str(chosen)!r} is not used: {reason}. What is compiled is kept for this process alone: set "
-            f"{VARIABLE} to a folder that is yours and that nobody else may write (mode 700), or remove this one",
+            f"the cache folder {str(chosen)!r} is not used: {reason}. What is compiled is kept for this process alone; set "
+            f"{VARIABLE} to a folder that is yours and that nobody else may write (mode 700)",
             CacheWarning,
             stacklevel=2,
         )

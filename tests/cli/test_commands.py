@@ -145,6 +145,16 @@ def test_doctor_shows_every_target() -> None:
     assert json.loads(uol("doctor", "--json").out)["cache"]["writable"] is True
 
 
+def test_doctor_says_why_a_cache_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+    monkeypatch.setenv("UOL_CACHE_DIR", str(tmp_path / "open"))
+    state = "not used: other users may write it (mode 777) (set UOL_CACHE_DIR)"
+    assert state in " ".join(uol("doctor").out.split())
+    said = json.loads(uol("doctor", "--json").out)["cache"]
+    assert said == {"folder": str(tmp_path / "open"), "writable": False, "state": state}
+
+
 def test_dump_keeps_every_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UOL_DUMP", str(tmp_path / "dump"))
     uol("compile", *SOFTMAX)

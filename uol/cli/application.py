@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+import warnings
 
 import typer
 
@@ -50,6 +51,7 @@ app.command("doctor")(doctor_command.doctor)
 def main() -> None:
     """The `uol` program. Ends the process with an exit status."""
     as_json = "--json" in sys.argv[1:]
+    warnings.formatwarning = lambda message, *place, **line: f"warning: {message}\n"  # no line of uol's own is to blame
     try:
         try:
             status = app(standalone_mode=not as_json)

@@ -33,7 +33,7 @@ def _as_json(state: ToolState) -> dict[str, object]:
 
 def _cache() -> dict[str, object]:
     state, folder = _cache_row()
-    return {"folder": folder, "writable": state == "writable"}
+    return {"folder": folder, "writable": state == "writable", "state": state}
 
 
 def _cache_row() -> tuple[str, str]:
