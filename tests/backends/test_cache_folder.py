@@ -87,7 +87,7 @@ def as_another_user(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_folder_that_others_can_write_is_not_used(mode: int, own_cache: Path) -> None:
     own_cache.mkdir()
     own_cache.chmod(mode)
-    with pytest.warns(CacheWarning, match=f"users may write it .mode {mode:o}.*UOL_CACHE_DIR to a folder that is yours") as seen:
+    with pytest.warns(CacheWarning, match=f"may write it .mode {mode:o}.*UOL_CACHE_DIR to a folder that is yours") as seen:
         folder = cache_folder()
     assert len(seen) == 1
     assert own_cache not in (folder, *folder.parents)
