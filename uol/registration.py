@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from types import FunctionType
-from typing import cast
+from typing import Any, cast
 
 from uol.catalogue import add_operator, catalogue
 from uol.expected import require_kind, require_names, shown
@@ -28,7 +28,7 @@ class Operator:
         self.op = op
         self.__name__ = op.name
 
-    def __call__(self, /, *args: object, **kwargs: object) -> object:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:  # how many results there are is the text's to say
         return import_module("uol.pytorch.bridge").operator(self.op.name)(*args, **kwargs)
 
     def in_place(self, /, *args: object, **kwargs: object) -> object:

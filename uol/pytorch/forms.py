@@ -28,23 +28,49 @@ REDUCED = ("loss", "classes")
 
 def with_forms(op: Op, call: Call, operators: Operators) -> Call:
     """The operator with the options of PyTorch that its text does not have; itself where there are none."""
-    if family_of(op.name) in REDUCED and family_of(f"{op.name}_sum") is not None:
-        return _reduced(op.name, call, operators)
-    if family_of(f"{op.name}_corners") is not None:
+    if is_mean(op):
+        return _reduced(op, call, operators)
+    if has_corners(op):
         return _aligned(call, operators(f"{op.name}_corners"))
     if op.name == "dropout":
         return _drawn(call)
     if not windows.axes_of(op):
         return call
     windowed = _windowed(op, call)
-    if not any(a.name == "kernel" for a in op.attributes):
+    if not is_pool(op):
         return windowed
-    return _pooled(op, windowed, operators(f"{op.name}_counted") if family_of(f"{op.name}_counted") else None)
+    return _pooled(op, windowed, operators(f"{op.name}_counted") if is_counted(op) else None)
 
 
-def _reduced(name: str, mean: Call, operators: Operators) -> Call:
+def is_mean(op: Op) -> bool:
+    """Does `reduction=` choose among this loss, its sum and its elements?"""
+    return family_of(op.name) in REDUCED and family_of(f"{op.name}_sum") is not None
+
+
+def reductions_of(op: Op) -> tuple[str, ...]:
+    """What `reduction=` may be, for an operator that `is_mean`."""
+    return ("mean", "sum", "none", *(("batchmean",) if op.name == "kl_div" else ()))
+
+
+def has_corners(op: Op) -> bool:
+    """Does `align_corners=` choose among two texts?"""
+    return family_of(f"{op.name}_corners") is not None
+
+
+def is_pool(op: Op) -> bool:
+    """Do windows of an attribute's size move over the input, which `ceil_mode=` may round up?"""
+    return bool(windows.axes_of(op)) and any(a.name == "kernel" for a in op.attributes)
+
+
+def is_counted(op: Op) -> bool:
+    """Does `count_include_pad=` choose among two texts?"""
+    return family_of(f"{op.name}_counted") is not None
+
+
+def _reduced(op: Op, mean: Call, operators: Operators) -> Call:
+    name = op.name
     forms = {"mean": mean, "sum": operators(f"{name}_sum"), "none": operators(f"{name}_each")}
-    if name == "kl_div":
+    if "batchmean" in reductions_of(op):
         forms["batchmean"] = _over_rows(forms["sum"])
 
     def call(*inputs: object, reduction: str = "mean", **options: object) -> object:
