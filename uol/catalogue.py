@@ -7,6 +7,7 @@ from typing import cast
 
 from uol.ir.errors import UolError
 from uol.ir.syntax import Access, Apply, Node, Op, operands
+from uol.ops.other_names import ALIASES
 from uol.ops.texts import TextLibrary, library
 from uol.ops.texts import names as library_names
 from uol.ops.variadic import VARIADIC, generated
@@ -22,9 +23,15 @@ def catalogue() -> TextLibrary:
 def find_operator(name: str) -> Op:
     """The operator of that name, which may be generated (`concat_3`). Raises UolError with the nearest names for any other."""
     if not is_known(name):
-        hint = nearest_operator(name, names()) or "`uol list` shows the operators"
+        hint = _family(name) or nearest_operator(name, names()) or "`uol list` shows the operators"
         raise UolError(f"unknown operator {name!r}", hint=hint)
     return cast(Op, catalogue().get(name))
+
+
+def _family(name: str) -> str | None:
+    """What is said of the name of a family, which is no operator's."""
+    meant = VARIADIC.get(ALIASES.get(name, name))
+    return f"there is an operator for each number of inputs, or equation: {meant.pattern}" if meant else None
 
 
 def names() -> list[str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from uol.arrays import Array, by_name, by_position
 from uol.attributes import typed_attribute
@@ -28,13 +29,23 @@ from uol.registration import Operator
 from uol.request import Request, Strides
 from uol.targets import Target, resolve_target
 
+if TYPE_CHECKING:
+    from uol.named_binding import TypeName
+
 
 @dataclass(frozen=True)
 class Compiled:
     """An operator compiled for a target. Calling it runs it; the target's compiler is needed only then."""
 
     request: Request
-    module: Module = field(repr=False)
+    module: Module
+
+    def __repr__(self) -> str:
+        instance = self.request.instance
+        sizes = [*instance.dims.items(), *((f"*{name}", each and list(each)) for name, each in instance.packs.items())]
+        known = [f"{name}={'_' if size is None else size}" for name, size in sizes]
+        said = ", ".join([*(f"{name}={dtype}" for name, dtype in instance.types.items()), *known])
+        return f"<{self.module.graph.name} for {self.request.target.name}: {said}>"
 
     @property
     def source(self) -> str:
@@ -102,7 +113,7 @@ class Compiled:
 def compile(
     op: str | Op | Operator,
     target: str = "cpu",
-    dtype: str | Mapping[str, str] | None = None,
+    dtype: TypeName | Mapping[str, TypeName] | None = None,
     dims: Mapping[str, Size] | None = None,
     attrs: Mapping[str, int | float] | None = None,
     *,
@@ -112,7 +123,8 @@ def compile(
 
     op       a name, what `uol.op` gave, or an operator that was parsed
     target   `backend` or `backend:device`: "cpu", "cuda", "hip:mi250x"
-    dtype    for every type variable ("f16"), or one by one ({"T": "f16", "U": "f32"}); f32 where nothing is said
+    dtype    for every type variable ("f16"), or one by one ({"T": "f16", "U": "f32"}); f32 where nothing is said. The types and
+             names of numpy and PyTorch are taken, too ("float16", torch.float16)
     dims     sizes by name; a pack `*S` takes a tuple. A dim that is left out, or None, is open: an argument of the kernels,
              which are compiled once for all its sizes, where the target has such kernels (the CPU). A pack that is left
              out has any number of dims; `(None, 64)` has two, the first one open. A dim that an equation of the `where`

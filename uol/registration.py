@@ -22,11 +22,16 @@ from uol.without_torch import import_tvm
 
 
 class Operator:
-    """An operator as a function of PyTorch tensors; torch is loaded at the first call."""
+    """An operator as a function of PyTorch tensors; torch is loaded at the first call. Where it is unpickled, its text is
+    registered anew, with what it may overwrite, without its reference."""
 
-    def __init__(self, op: Op) -> None:
+    def __init__(self, op: Op, texts: tuple[Op, ...] = (), aliases: Mapping[str, str] | None = None) -> None:
         self.op = op
         self.__name__ = op.name
+        self._texts, self._aliases = texts or (op,), aliases
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _registered, ("\n".join(map(print_op, self._texts)), self._aliases, self.op.span.file)
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:  # how many results there are is the text's to say
         return import_module("uol.pytorch.bridge").operator(self.op.name)(*args, **kwargs)
@@ -96,7 +101,11 @@ def op(
     if "uol.pytorch.bridge" in sys.modules or "torch" in sys.modules:
         for each in parsed:
             import_module("uol.pytorch.bridge").define(each)
-    return Operator(parsed[-1])
+    return Operator(parsed[-1], parsed, aliases)
+
+
+def _registered(text: str, aliases: Mapping[str, str] | None, file: str) -> Operator:
+    return op(text, aliases=aliases, file=file)
 
 
 def _require_first(ops: Sequence[Op]) -> None:

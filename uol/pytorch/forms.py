@@ -24,6 +24,12 @@ Operators = Callable[[str], Call]
 
 REDUCED = ("loss", "classes")
 """The families whose operators are means, beside which `_each` and `_sum` stand."""
+OVER_ROWS = frozenset({"kl_div"})
+"""The losses whose sum PyTorch also divides by the number of rows, as `reduction="batchmean"`."""
+PROBABILITIES = {"dropout": "p"}
+"""The attribute that is a probability, by operator."""
+CHANNELS = {"prelu": 1}
+"""The input, by its place, that has a value for each channel (dim 1 of the first input), where the text broadcasts."""
 
 
 def with_forms(op: Op, call: Call, operators: Operators) -> Call:
@@ -32,8 +38,10 @@ def with_forms(op: Op, call: Call, operators: Operators) -> Call:
         return _reduced(op, call, operators)
     if has_corners(op):
         return _aligned(call, operators(f"{op.name}_corners"))
-    if op.name == "dropout":
-        return _drawn(call)
+    if op.name in PROBABILITIES:
+        return _drawn(op, call)
+    if op.name in CHANNELS:
+        return _by_channel(op, call)
     if not windows.axes_of(op):
         return call
     windowed = _windowed(op, call)
@@ -49,7 +57,7 @@ def is_mean(op: Op) -> bool:
 
 def reductions_of(op: Op) -> tuple[str, ...]:
     """What `reduction=` may be, for an operator that `is_mean`."""
-    return ("mean", "sum", "none", *(("batchmean",) if op.name == "kl_div" else ()))
+    return ("mean", "sum", "none", *(("batchmean",) if op.name in OVER_ROWS else ()))
 
 
 def has_corners(op: Op) -> bool:
@@ -100,11 +108,28 @@ def _aligned(centres: Call, corners: Call) -> Call:
     return _named(call, centres)
 
 
-def _drawn(plain: Call) -> Call:
-    def call(*inputs: object, p: Any = 0.5, **options: object) -> object:
+def _drawn(op: Op, plain: Call) -> Call:
+    name = PROBABILITIES[op.name]
+
+    def call(*inputs: object, **options: object) -> object:
+        p = options.get(name)
         if isinstance(p, int | float) and not 0 <= p <= 1:
-            raise ShapeError(f"dropout: p is {p!r}", hint="it is a probability, from 0 to 1")
-        return plain(*inputs, p=p, **options)
+            raise ShapeError(f"{op.name}: {name} is {p!r}", hint="it is a probability, from 0 to 1")
+        return plain(*inputs, **options)
+
+    return _named(call, plain)
+
+
+def _by_channel(op: Op, plain: Call) -> Call:
+    names, place = [p.name for p in op.params], CHANNELS[op.name]
+
+    def call(*inputs: Any, **options: Any) -> object:
+        given = dict(zip(names, inputs, strict=False)) | options
+        x, each = given.get(names[0]), given.get(names[place])
+        if isinstance(x, Tensor) and isinstance(each, Tensor) and each.dim() == 1 and x.dim() > 2:
+            given[names[place]] = each.reshape(-1, *[1] * (x.dim() - 2))
+            return plain(**given)
+        return plain(*inputs, **options)
 
     return _named(call, plain)
 
@@ -138,5 +163,6 @@ def _pooled(op: Op, plain: Call, counted: Call | None) -> Call:
 
 def _named(call: Call, like: Call) -> Call:
     call.__name__ = call.__qualname__ = like.__name__
+    call.__module__ = like.__module__
     call.__doc__ = like.__doc__
     return call

@@ -137,6 +137,7 @@ class InPlaceOperator:
             return cast(Result, packet(*tensors, **options_of(self.op, options)))
 
         call.__name__ = call.__qualname__ = self.name
+        call.__module__ = "uol.ops"  # where pickle finds it
         call.__doc__ = f"The operator {self.op.name}, overwriting {', '.join(self.aliases)}; `uol show {self.op.name}`."
         return call
 

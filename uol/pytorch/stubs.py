@@ -9,6 +9,7 @@ program registers is not in it: `uol.op` returns a function of its own.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import isfinite
 
 from uol.ir.library import GRADIENT
 from uol.ir.syntax import Attribute, Number, Op, Unary
@@ -95,17 +96,13 @@ def _attributes(op: Op) -> dict[str, str]:
 
 def _default(attribute: Attribute, kind: str, *, optional: bool) -> str:
     match attribute.default:
-        case Number(value=value):
-            return f" = {_literal(value)}"
-        case Unary(op="neg", arg=Number(value=value)):
-            return f" = -{_literal(value)}"
+        case Number(value=value) if isfinite(value):
+            return f" = {value!r}"
+        case Unary(op="neg", arg=Number(value=value)) if isfinite(value):
+            return f" = -{value!r}"
         case None if not optional:
             return ""
     return " = None" if kind == "_Sizes" else " | None = None"
-
-
-def _literal(value: int | float) -> str:
-    return "..." if value == float("inf") else repr(value)
 
 
 def _chosen(op: Op) -> dict[str, str]:
