@@ -9,6 +9,7 @@ Everything here is loaded when it is first used: `import uol` and `import uol.ir
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -93,6 +94,8 @@ def _operator(name: str) -> object:
 
 
 ops.provide(_operator)
+if "torch" in sys.modules:  # so that `torch.ops.uol.<name>` finds what it names, in a graph that was exported elsewhere
+    import_module("uol.pytorch.namespace")
 
 
 def __getattr__(name: str) -> object:
