@@ -50,9 +50,9 @@ class Library:
         """Takes an operator in. A name may be given again only to an equal operator."""
         known = self._ops.get(op.name)
         if known is not None and known != op:
-            raise TypeCheckError(
-                f"the library has another operator `{op.name}`", span=op.span, text=op.source, hint="rename it"
-            )
+            message = f"the library has another operator `{op.name}`, and a name keeps its meaning in a process"
+            hint = f"rename it, {op.name}_2 for example; what was recorded with the other one may still need it"
+            raise TypeCheckError(message, span=op.span, text=op.source, hint=hint)
         self._ops[op.name] = op
 
     def __contains__(self, name: str) -> bool:
