@@ -14,7 +14,7 @@ from fractions import Fraction
 
 from uol.ir.gradients.algebra import Product, Sum, add, product_expr, product_of, to_expr
 from uol.ir.gradients.cotangent import Cotangent, Index, chosen, conjunction
-from uol.ir.gradients.guards import Guarded, guarded
+from uol.ir.gradients.guards import guarded
 from uol.ir.gradients.inference import Types, extent_in
 from uol.ir.gradients.integer_text import minus, plus, shorter, simplified
 from uol.ir.gradients.inversion import Inverse, invert
@@ -66,7 +66,7 @@ def _over(inverse: Inverse, term: Term, element: Sequence[Item], dims: Sequence[
     masks = _masks(term.scope, inverse)
     guard = guarded(term.cotangent.sum, term.scope, inverse, types)
     conditions = [*masks.conditions, *inverse.conditions, *guard.conditions]
-    masks, conditions, products = _settled(masks, conditions, _moved(guard, inverse), element, dims)
+    masks, conditions, products = _settled(masks, conditions, _placed(guard.products, inverse.values), element, dims)
     cotangent = replace(term.cotangent, sum=products)
     if not masks.free:
         return replace(cotangent, sum=_under(conditions, add(products)))
@@ -111,9 +111,7 @@ def renamed(term: Term, values: Mapping[str, Item]) -> Term:
         )
         for i in term.scope
     )
-    products = tuple(
-        Product(p.coefficient, tuple((substitute(f, values), q) for f, q in p.factors)) for p in term.cotangent.sum
-    )
+    products = _placed(term.cotangent.sum, values)
     index = tuple(values.get(f"*{i.id}", i) if isinstance(i, Pack) else substitute(i, values) for i in term.access.index)
     return Term(replace(term.access, index=index), replace(term.cotangent, sum=products), scope)
 
@@ -167,15 +165,14 @@ def _settled(
     extents = {i.id: d for i, d in pairs if not isinstance(d, Pack)}
     masks, loose = _bounds(masks, extents)
     conditions = [simplified(c, extents) for c in (*conditions, *loose)]
-    products = tuple(Product(p.coefficient, tuple((simplified(f, extents), q) for f, q in p.factors)) for p in products)
+    products = tuple(p.mapped(lambda f: simplified(f, extents)) for p in products)
     keys = {i.key for i in masks.free}
     for index in masks.free:
         value = _fixed(index, keys, conditions, products, extents)
         if value is not None:
             at: dict[str, Item] = {index.key: value}
             rest = _Masks([i for i in masks.free if i is not index], masks.conditions)
-            moved = tuple(Product(p.coefficient, tuple((substitute(f, at), q) for f, q in p.factors)) for p in products)
-            return _settled(rest, [substitute(c, at) for c in conditions], moved, element, dims)
+            return _settled(rest, [substitute(c, at) for c in conditions], _placed(products, at), element, dims)
     return masks, [c for c in conditions if c != Bool(True)], products
 
 
@@ -228,10 +225,8 @@ def _parts(condition: Expr) -> tuple[Expr, ...]:
     return (condition,)
 
 
-def _moved(guard: Guarded, inverse: Inverse) -> Sum:
-    return tuple(
-        Product(p.coefficient, tuple((substitute(f, inverse.values), q) for f, q in p.factors)) for p in guard.products
-    )
+def _placed(products: Sum, values: Mapping[str, Item]) -> Sum:
+    return tuple(p.mapped(lambda f: substitute(f, values)) for p in products)
 
 
 def _under(conditions: Sequence[Expr], products: Sum) -> Sum:

@@ -219,6 +219,8 @@ def _comparison(op: str, left: Expr, right: Expr, extents: Mapping[str, Expr]) -
         return Bool(True)
     if op == "<" and isinstance(left, Name) and extents.get(left.id) == right:
         return Bool(True)
+    if isinstance(left, Binary) and left.op == "%" and (op, right) in ((">=", Number(0)), ("<", left.right)):
+        return Bool(True)
     if never_below and gap.get((), 0) >= 0 and op in ("<", ">="):
         return Bool(op == ">=")
     return Binary(op, left, right)

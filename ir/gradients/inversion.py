@@ -197,7 +197,7 @@ class _Inversion:
         return False
 
     def rolled(self, inner: Expr, divisor: Expr, value: Expr) -> bool:
-        """(i + k) % m = value: i is (value - k) % m, and every m-th from there on."""
+        """(i + k) % m = value: i is (value - k) % m, and every m-th from there on, where value is a remainder of m at all."""
         form = linear_form(inner, self.unknown())
         if form is None or len(form.terms) != 1:
             return False
@@ -205,6 +205,7 @@ class _Inversion:
         extent = self.extent(term)
         if not isinstance(term.atom, Name) or not term.is_unit or extent is None or isinstance(extent, Pack):
             return False
+        self.out.conditions += [Binary(">=", value, Number(0)), Binary("<", value, divisor)]
         rest = Linear((), form.rest)
         found = remainder(subtract(value, rest) if term.sign > 0 else opposite(value, rest), divisor)
         name = term.atom.id
