@@ -41,12 +41,12 @@ def gather(
     whether it reads the element. Strides beside dilations have two forms: the better one is for dilations of 1."""
     term = in_names_of(term, element, names)
     index = term.access.index
-    inverse = invert(index, element, dims, term.scope, names, searching=searching)
+    inverse = invert(index, element, dims, term.scope, names, types.signs, searching=searching)
     if inverse is None:
         return None
     general = _over(inverse, term, element, dims, types)
     units = tuple(dict.fromkeys(s for s in inverse.steps if not free_keys(s) & {i.key for i in term.scope}))
-    better = invert(index, element, dims, term.scope, names, units, searching=searching) if units else None
+    better = invert(index, element, dims, term.scope, names, types.signs, units, searching=searching) if units else None
     if better is None or better.steps:
         return general
     undilated = _over(better, term, element, dims, types)
@@ -58,7 +58,7 @@ def gather(
 def is_awkward(term: Term, element: Sequence[Item], dims: Sequence[Item], types: Types, names: Names) -> bool:
     """Whether the inverse would put the whole term under conditions, for want of a factor that vanishes by itself."""
     term = in_names_of(term, element, names)
-    inverse = invert(term.access.index, element, dims, term.scope, names)
+    inverse = invert(term.access.index, element, dims, term.scope, names, types.signs)
     return inverse is not None and guarded(term.cotangent.sum, term.scope, inverse, types).whole
 
 

@@ -269,7 +269,7 @@ class Reversal(Ledger):
         assert isinstance(term.access.tensor, Name)
         name = term.access.tensor.id
         known = self.sums.get(name)
-        made = scattered(term, element, self.types, self.names, known or f"d{name}_sum", begun=known is not None)
+        made = scattered(term, element, self, known or f"d{name}_sum", begun=known is not None)
         if made is None:
             return None
         statement, read = made
@@ -285,9 +285,6 @@ class Reversal(Ledger):
             target = statement.targets[0]
             if statement.value == found and target.tensor in results and target.index == tuple(i.item for i in scope):
                 return Access(Name(target.tensor), target.index)
-        if not self.is_sized(found, scope):
-            (body,) = found.args
-            found = replace(found, args=(self.beside(body, self.types.of(body) or ""),))
         return self.named_value(wish, found, "i64", scope)
 
 
