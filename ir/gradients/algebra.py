@@ -31,7 +31,9 @@ class Product:
 
     def mapped(self, rule: Callable[[Expr], Expr]) -> Product:
         """The product of what `rule` makes of the factors: those that it makes equal are one, with their powers added."""
-        return Product(self.coefficient, _collected(tuple((rule(f), p) for f, p in self.factors)))
+        factors = tuple((rule(f), p) for f, p in self.factors)
+        vanishes = any(is_zero(f) and p > 0 for f, p in factors)
+        return Product(Fraction(0), ()) if vanishes else Product(self.coefficient, _collected(factors))
 
     def inverse(self) -> Product:
         return Product(1 / self.coefficient, tuple((f, -p) for f, p in self.factors))

@@ -165,7 +165,7 @@ def _settled(
     extents = {i.id: d for i, d in pairs if not isinstance(d, Pack)}
     masks, loose = _bounds(masks, extents)
     conditions = [simplified(c, extents) for c in (*conditions, *loose)]
-    products = tuple(p.mapped(lambda f: simplified(f, extents)) for p in products)
+    products = add(tuple(p.mapped(lambda f: simplified(f, extents)) for p in products))
     keys = {i.key for i in masks.free}
     for index in masks.free:
         value = _fixed(index, keys, conditions, products, extents)
@@ -242,18 +242,18 @@ def summed(product: Product, free: Sequence[Index], conditions: Sequence[Expr], 
     within = [c for c in conditions if free_keys(c) & keys]
     without = [c for c in conditions if not free_keys(c) & keys]
     inside = tuple((f, p) for f, p in product.factors if free_keys(f) & keys)
-    outside = tuple((f, p) for f, p in product.factors if not free_keys(f) & keys)
+    outside = Product(product.coefficient, tuple((f, p) for f, p in product.factors if not free_keys(f) & keys))
     idle = [i for i in free if _is_idle(i, free, (*(f for f, _ in inside), *within))]
     for index in idle:  # the same term, as often as the index runs
-        outside = Product(Fraction(1), outside).times(product_of(_size(index.extent))).factors
+        outside = outside.times(product_of(_size(index.extent)))
     free = [i for i in free if i not in idle]
     body = product_expr(Product(Fraction(1), inside))
     if within:
         body = chosen(within, body)
     if not free:
-        return _under(without, (Product(product.coefficient, outside),))[0]
+        return _under(without, (outside,))[0]
     binders = tuple(b for i in free for b in bind(i, body, types))
-    total = Product(product.coefficient, outside).times(product_of(Reduction("sum", binders, (body,))))
+    total = outside.times(product_of(Reduction("sum", binders, (body,))))
     return _under(without, (total,))[0]
 
 

@@ -263,4 +263,6 @@ def _both(left: Expr, right: Expr) -> Expr:
 def _select(condition: Expr, a: Expr, b: Expr) -> Expr:
     if isinstance(condition, Bool):
         return a if condition.value else b
+    if a == b == Number(0):
+        return a
     return Apply("select", (condition, a, b))
