@@ -21,6 +21,7 @@ from uol.backends.twin.kind import kind_of
 from uol.backends.twin.limits import launch_limits, scratch_limits
 from uol.backends.twin.record import Array, Finding, Job, TwinRun
 from uol.backends.twin.report import read_report
+from uol.backends.twin.reuse import reuses_of
 from uol.codegen.backend import Capability, Module
 from uol.ir.errors import ResourceError
 
@@ -93,7 +94,9 @@ def run_executable(job: Job, built: Built) -> TwinRun:
         if report is None:
             return failed(job, (death(status),), log)
         limits = scratch_limits(job.module, capability_of(job), report.sizes)
-        return TwinRun(written.outputs(), (*limits, *report.findings), report.counts, log)
+        buffers = kind_of(job.module.backend).double_buffers(job.module.device.text) if job.checked else ()
+        reuses = reuses_of(job.module, buffers, report.refills)
+        return TwinRun(written.outputs(), (*limits, *report.findings), report.counts, log, reuses)
 
 
 def memory_folder(job: Job) -> str | None:
