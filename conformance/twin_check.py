@@ -78,7 +78,7 @@ def prepare(case: Case) -> Prepared:
     instance, forward = fitting(find_operator(case.op), case), forward_of(case.op)
     target = resolve_target(case.target)
     program = program_of(Request(instance, target))
-    strides = strides_of(program, case.arrangement)
+    strides = strides_of(program, case.arrangement, instance.op)
     request = Request(instance, target, strides)
     made = make_inputs(program, case.inputs, case.seed) if forward is None else gradient_inputs(case, forward, program)
     values = {n: repeated(v, strides.get(n)) for n, v in made.items()}

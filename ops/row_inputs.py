@@ -80,13 +80,21 @@ def row_values(
     generator: np.random.Generator,
 ) -> Floats:
     """Values of an input whose rows lie along `dims`, not yet rounded to its type."""
-    kept = tuple(d for d in range(len(shape)) if d not in dims)
-    order = kept + dims
-    rows, columns = prod(shape[d] for d in kept), prod(shape[d] for d in dims)
+    rows, columns = rows_and_columns(shape, dims)
     if rows * columns == 0:
         return np.zeros(shape)
     turns = np.arange(rows) + turn.start
-    table = _MAKERS[kind](Rows(turn.number, turn.count, turns, columns, dtype, generator))
+    return from_rows(_MAKERS[kind](Rows(turn.number, turn.count, turns, columns, dtype, generator)), shape, dims)
+
+
+def rows_and_columns(shape: tuple[int, ...], dims: tuple[int, ...]) -> tuple[int, int]:
+    """How many rows along `dims` a tensor has, and of how many elements."""
+    return prod(n for d, n in enumerate(shape) if d not in dims), prod(shape[d] for d in dims)
+
+
+def from_rows(table: Floats, shape: tuple[int, ...], dims: tuple[int, ...]) -> Floats:
+    """The tensor whose rows along `dims` are those of a table."""
+    order = (*(d for d in range(len(shape)) if d not in dims), *dims)
     return np.transpose(table.reshape([shape[d] for d in order]), np.argsort(order)).copy()
 
 
