@@ -78,7 +78,7 @@ def prepare(case: Case) -> Prepared:
     instance, forward = fitting(find_operator(case.op), case), forward_of(case.op)
     target = resolve_target(case.target)
     program = program_of(Request(instance, target))
-    strides = strides_of(program, case.arrangement)
+    strides = strides_of(program, case.arrangement, instance.op)
     request = Request(instance, target, strides)
     made = make_inputs(program, case.inputs, case.seed) if forward is None else gradient_inputs(case, forward, program)
     values = {n: repeated(v, strides.get(n)) for n, v in made.items()}
@@ -112,7 +112,7 @@ def _check_batch(cases: Sequence[Case]) -> list[Verdict]:
             verdicts[number] = Verdict(case, "failed", str(error))
         except Exception as error:  # a defect of the compiler: the other cases are still worth their verdicts
             verdicts[number] = Verdict(case, "failed", f"{type(error).__name__}: {error}")
-    for number, outcome in zip(ready, _outcomes(list(ready.values())), strict=True):
+    for number, outcome in zip(ready, outcomes(list(ready.values())), strict=True):
         try:
             if isinstance(outcome, UolError):
                 raise outcome
@@ -124,7 +124,7 @@ def _check_batch(cases: Sequence[Case]) -> list[Verdict]:
     return [verdicts[number] for number in range(len(cases))]
 
 
-def _outcomes(ready: Sequence[Prepared]) -> Iterator[Outcome | UolError]:
+def outcomes(ready: Sequence[Prepared]) -> Iterator[Outcome | UolError]:
     """Runs everything: what has a twin in one go, the rest on this machine."""
     in_twin = [p for p in ready if has_twin(p.case.target)]
     jobs = [Job(p.compiled.module, p.buffers, p.scalars) for p in in_twin]
