@@ -1,0 +1,99 @@
+"""One random text, tried: its derived gradients against the oracle's."""
+
+from __future__ import annotations
+
+import re
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from uol.conformance.autograd.oracle import gradients
+from uol.conformance.derived_gradients import Arrays, derivatives, first_and_second
+from uol.conformance.random_texts.texts import RandomText
+from uol.ir import Library, Op, Program, UolError, check, instantiate, interpret, parse
+from uol.ir.instantiation import dim_names
+from uol.ir.types import is_float
+
+State = Literal["right", "wrong", "refused", "no text", "not finite"]
+"""`no text`: the text itself breaks a rule of the language, which random ones may; `not finite`: the oracle has an infinity
+or NaN, where two right formulas may differ."""
+
+TOLERANCE = 1e-9
+"""Relative to the largest value of a tensor. Both sides compute in float64, by formulas that differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`reason` is the first difference, or the message of what was refused; `order` of the derivative that it is about, 0 for
+    the operator itself."""
+
+    state: State
+    reason: str = ""
+    order: int = 0
+
+
+def tried(text: str, dims: Mapping[str, int], inputs: Arrays, seed: int = 0) -> Outcome:
+    """The last operator of a text, in float64, on inputs; cotangents are drawn."""
+    try:
+        ops = parse(text)
+        op, library = ops[-1], Library(ops)
+        check(op, library)
+        forward = _instance(op, library, dims)
+    except UolError as error:
+        return Outcome("no text", error.message)
+    try:
+        return _compared(op, library, dims, forward, inputs, seed)
+    except UolError as error:
+        return Outcome("refused", f"{type(error).__name__}: {error.message}")
+    except Exception:
+        return Outcome("wrong", traceback.format_exc())
+
+
+def trial(text: RandomText) -> Outcome:
+    """The same of a random text."""
+    return tried(text.text, text.dims, text.inputs, text.seed)
+
+
+def general(message: str) -> str:
+    """A message without the names and numbers of its text, by which refusals are counted."""
+    return re.sub(r"\d+", "0", re.sub(r"`[^`]*`", "`_`", message))
+
+
+def _instance(op: Op, library: Library, dims: Mapping[str, int]) -> Program:
+    return instantiate(op, library, types={t.variable: "f64" for t in op.domain}, dims={d: dims[d] for d in dim_names(op)})
+
+
+def _compared(op: Op, library: Library, dims: Mapping[str, int], forward: Program, inputs: Arrays, seed: int) -> Outcome:
+    rng = np.random.default_rng(seed)
+    given = {t.name: inputs[t.name] for t in forward.by_role("in")}
+    results = interpret(forward, given)
+    cotangents = {t.name: rng.standard_normal(results[t.name].shape) for t in forward.by_role("out")}
+    directions = {t.name: rng.standard_normal(given[t.name].shape) for t in forward.by_role("in") if is_float(t.dtype)}
+    owed = gradients(forward, given, cotangents, directions)
+    every = (owed.results, owed.first, owed.second)
+    if not all(np.isfinite(array).all() for arrays in every for array in arrays.values()):
+        return Outcome("not finite")
+    derived = derivatives(op, library, lambda each: _instance(each, library, dims))
+    first, second = first_and_second(derived, given, cotangents, directions)
+    for order, (found, expected) in enumerate(zip((results, first, second), every, strict=True)):
+        reason = difference(found, expected)
+        if reason:
+            return Outcome("wrong", reason, order)
+    return Outcome("right")
+
+
+def difference(found: Arrays, expected: Arrays, tolerance: float = TOLERANCE) -> str:
+    """The first difference, as text; empty where there is none. A NaN is a difference."""
+    for name, owed in expected.items():
+        value = np.asarray(found[name])
+        if value.shape != owed.shape:
+            return f"{name} has the shape {value.shape}, not {owed.shape}"
+        admitted = tolerance * max(1.0, float(np.max(np.abs(owed), initial=0.0)))
+        wrong = ~(np.abs(value - owed) <= admitted)
+        if wrong.any():
+            place = tuple(int(i) for i in np.argwhere(wrong)[0])
+            return f"{name}{list(place)} is {value[place]}, autograd gives {owed[place]}"
+    return ""
