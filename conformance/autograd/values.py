@@ -8,7 +8,7 @@ integers floor, and are 0 for a divisor of 0; a cast to a narrow type rounds, an
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -77,9 +77,8 @@ class Evaluation:
         """An advanced index where the read lies inside, and its `else` at the other points."""
         if not expr.guard:
             return self.element(expr, points)
-        inside = self.holds(expr.guard, points)
         assert expr.fill is not None
-        return self.either(inside, expr, expr.fill, points)
+        return self.either(self.holds(expr.guard, points), replace(expr, guard=(), fill=None), expr.fill, points)
 
     def element(self, expr: Load, points: Points) -> Tensor:
         """The read itself, at points where it lies inside."""
@@ -99,14 +98,8 @@ class Evaluation:
         is_other = torch.ones(points.count, dtype=torch.bool)
         is_other[first] = False
         second = is_other.nonzero()[:, 0]
-        parts: list[tuple[Tensor, Tensor]] = []
-        for kept, expr in ((first, a), (second, b)):
-            if len(kept) or not points.count:
-                there = points.at(kept)
-                is_read = isinstance(expr, Load) and expr is a
-                found = self.element(expr, there) if is_read else self.value(expr, there)  # type: ignore[arg-type]
-                parts.append((kept, found))
-        return merged(points.count, parts)
+        parts = [(kept, self.value(expr, points.at(kept))) for kept, expr in ((first, a), (second, b)) if len(kept)]
+        return merged(points.count, parts) if parts else self.value(b, points)
 
     def extremum(self, fn: str, a: Expr, b: Expr, points: Points) -> Tensor:
         """Of two values."""
