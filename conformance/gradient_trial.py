@@ -12,9 +12,11 @@ import numpy as np
 
 from uol.conformance.autograd.oracle import gradients
 from uol.conformance.derived_gradients import Arrays, derivatives, first_and_second
-from uol.conformance.random_texts.texts import RandomText
+from uol.conformance.random_texts.texts import RandomText, random_texts
+from uol.conformance.shrinking import shrunk
 from uol.ir import Library, Op, Program, UolError, check, instantiate, interpret, parse
 from uol.ir.instantiation import dim_names
+from uol.ir.syntax import Name
 from uol.ir.types import is_float
 
 State = Literal["right", "wrong", "refused", "no text", "not finite"]
@@ -35,6 +37,23 @@ class Outcome:
     order: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A random text and what came of it. Equal numbers give equal trials."""
+
+    text: RandomText
+    outcome: Outcome
+
+
+def trial(number: int) -> Trial:
+    """The first text of that number that passes the checker and has finite gradients, tried."""
+    for text in random_texts(number):
+        outcome = tried(text.text, text.dims, text.inputs, number)
+        if outcome.state not in ("no text", "not finite"):
+            return Trial(text, outcome)
+    raise AssertionError("there is no end to random texts")
+
+
 def tried(text: str, dims: Mapping[str, int], inputs: Arrays, seed: int = 0) -> Outcome:
     """The last operator of a text, in float64, on inputs; cotangents are drawn."""
     try:
@@ -52,9 +71,32 @@ def tried(text: str, dims: Mapping[str, int], inputs: Arrays, seed: int = 0) -> 
         return Outcome("wrong", traceback.format_exc())
 
 
-def trial(text: RandomText) -> Outcome:
-    """The same of a random text."""
-    return tried(text.text, text.dims, text.inputs, text.seed)
+def smallest(found: Trial) -> Trial:
+    """The smallest text of which the same can be said: a difference, a crash, or a refusal in the same words."""
+
+    def shows(text: str, dims: Mapping[str, int]) -> bool:
+        return _kind(_again(text, dims, found)) == _kind(found.outcome)
+
+    small = shrunk(found.text.text, found.text.dims, shows)
+    text = RandomText(found.text.number, small.text, small.dims, _cut(small.text, small.dims, found.text))
+    return Trial(text, _again(small.text, small.dims, found))
+
+
+def _again(text: str, dims: Mapping[str, int], found: Trial) -> Outcome:
+    return tried(text, dims, _cut(text, dims, found.text), found.text.number)
+
+
+def _cut(text: str, dims: Mapping[str, int], whole: RandomText) -> Arrays:
+    """The inputs at sizes that are no larger."""
+    params = parse(text)[-1].params
+    sizes = {p.name: tuple(slice(dims[d.id]) for d in p.dims if isinstance(d, Name)) for p in params}
+    return {name: whole.inputs[name][cut] for name, cut in sizes.items()}
+
+
+def _kind(outcome: Outcome) -> tuple[str, ...]:
+    if outcome.state == "wrong":
+        return "wrong", "crash" if outcome.reason.startswith("Traceback") else "value"
+    return outcome.state, general(outcome.reason)
 
 
 def general(message: str) -> str:

@@ -193,13 +193,17 @@ class Op(Node):
 
 def below(node: Node) -> Iterator[Node]:
     """The node and all its sub-nodes, parents first."""
-    yield node
-    for operand in operands(node):
-        yield from below(operand)
+    pending = [node]
+    while pending:
+        found = pending.pop()
+        yield found
+        pending += operands(found)[::-1]
 
 
 def operands(node: Node) -> tuple[Node, ...]:
     """The direct sub-nodes of an expression, binders and keywords left out but their expressions kept."""
+    if isinstance(node, Name | Number | Pack):
+        return ()
     match node:
         case Unary(arg=arg):
             return (arg,)

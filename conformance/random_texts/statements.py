@@ -10,14 +10,14 @@ INDEX = {"N": "i", "M": "j", "K": "k"}
 """The index of a target that runs over each dim."""
 
 HELPERS = {
-    "spread": """op spread(x: T[A, B]) -> (top: T[A], away: T[A, B]) for T in (f64, f32) {
+    "spread": """op random_spread(x: T[A, B]) -> (top: T[A], away: T[A, B]) for T in (f64, f32) {
   top[a] = max[b](x[a, b])
   away[a, b] = x[a, b] * x[a, b] - top[a]
 }""",
-    "soft": """op soft(x: T[A]) -> (y: T[A]) for T in (f64, f32) {
+    "soft": """op random_soft(x: T[A]) -> (y: T[A]) for T in (f64, f32) {
   y[a] = exp(min(x[a], 3)) / (1 + sum[b](exp(min(x[b], 3))))
 }""",
-    "shifted": """op shifted(x: T[A], w: T[A]; by: int = 1) -> (y: T[A]) for T in (f64, f32) {
+    "shifted": """op random_shifted(x: T[A], w: T[A]; by: int = 1) -> (y: T[A]) for T in (f64, f32) {
   y[a] = (x[a - by] else 0) * w[a]
 }""",
 }
@@ -137,14 +137,14 @@ def _call(draft: Draft, name: str) -> Tensor | None:
     if helper == "spread" and square:
         tensor = draft.pick(square)
         index = over(tensor.dims)
-        draft.lines.append(f"({name}a[{INDEX[tensor.dims[0]]}], {name}b[{index}]) = spread({tensor.name})")
+        draft.lines.append(f"({name}a[{INDEX[tensor.dims[0]]}], {name}b[{index}]) = random_spread({tensor.name})")
         away = f"acc({name}b[{index}])" if draft.wide else f"{name}b[{index}]"
         top = f"{name}a[{INDEX[tensor.dims[0]]}]"
         draft.lines.append(f"{name}[{index}] = {away} * {f'acc({top})' if draft.wide else top}")
     elif helper != "spread" and flat:
         tensor = draft.pick(flat)
         others = [t for t in flat if t.dims == tensor.dims]
-        call = f"soft({tensor.name})" if helper == "soft" else f"shifted({tensor.name}, {draft.pick(others).name}; by=2)"
+        call = f"random_soft({tensor.name})" if helper == "soft" else f"random_shifted({tensor.name}, {draft.pick(others).name}; by=2)"
         index = INDEX[tensor.dims[0]]
         read = f"acc({call}[{index}])" if draft.wide else f"{call}[{index}]"
         draft.lines.append(f"{name}[{index}] = {read} * {draft.cast(tensor, f'{tensor.name}[{index}]')}")
