@@ -197,13 +197,11 @@ def below(node: Node) -> Iterator[Node]:
     while pending:
         found = pending.pop()
         yield found
-        pending += operands(found)[::-1]
+        pending.extend(reversed(operands(found)))
 
 
 def operands(node: Node) -> tuple[Node, ...]:
     """The direct sub-nodes of an expression, binders and keywords left out but their expressions kept."""
-    if isinstance(node, Name | Number | Pack):
-        return ()
     match node:
         case Unary(arg=arg):
             return (arg,)

@@ -14,7 +14,7 @@ from fractions import Fraction
 
 from uol.ir.gradients.algebra import Product, Sum, add, product_expr, product_of, to_expr
 from uol.ir.gradients.cotangent import Cotangent, Index, chosen, conjunction
-from uol.ir.gradients.guards import Guarded, guarded
+from uol.ir.gradients.guards import guarded
 from uol.ir.gradients.inference import Types, extent_in
 from uol.ir.gradients.integer_text import minus, plus, shorter, simplified
 from uol.ir.gradients.inversion import Inverse, invert
@@ -41,12 +41,12 @@ def gather(
     whether it reads the element. Strides beside dilations have two forms: the better one is for dilations of 1."""
     term = in_names_of(term, element, names)
     index = term.access.index
-    inverse = invert(index, element, dims, term.scope, names, searching=searching)
+    inverse = invert(index, element, dims, term.scope, names, types.signs, searching=searching)
     if inverse is None:
         return None
     general = _over(inverse, term, element, dims, types)
     units = tuple(dict.fromkeys(s for s in inverse.steps if not free_keys(s) & {i.key for i in term.scope}))
-    better = invert(index, element, dims, term.scope, names, units, searching=searching) if units else None
+    better = invert(index, element, dims, term.scope, names, types.signs, units, searching=searching) if units else None
     if better is None or better.steps:
         return general
     undilated = _over(better, term, element, dims, types)
@@ -58,7 +58,7 @@ def gather(
 def is_awkward(term: Term, element: Sequence[Item], dims: Sequence[Item], types: Types, names: Names) -> bool:
     """Whether the inverse would put the whole term under conditions, for want of a factor that vanishes by itself."""
     term = in_names_of(term, element, names)
-    inverse = invert(term.access.index, element, dims, term.scope, names)
+    inverse = invert(term.access.index, element, dims, term.scope, names, types.signs)
     return inverse is not None and guarded(term.cotangent.sum, term.scope, inverse, types).whole
 
 
@@ -66,7 +66,7 @@ def _over(inverse: Inverse, term: Term, element: Sequence[Item], dims: Sequence[
     masks = _masks(term.scope, inverse)
     guard = guarded(term.cotangent.sum, term.scope, inverse, types)
     conditions = [*masks.conditions, *inverse.conditions, *guard.conditions]
-    masks, conditions, products = _settled(masks, conditions, _moved(guard, inverse), element, dims)
+    masks, conditions, products = _settled(masks, conditions, _placed(guard.products, inverse.values), element, dims)
     cotangent = replace(term.cotangent, sum=products)
     if not masks.free:
         return replace(cotangent, sum=_under(conditions, add(products)))
@@ -111,9 +111,7 @@ def renamed(term: Term, values: Mapping[str, Item]) -> Term:
         )
         for i in term.scope
     )
-    products = tuple(
-        Product(p.coefficient, tuple((substitute(f, values), q) for f, q in p.factors)) for p in term.cotangent.sum
-    )
+    products = _placed(term.cotangent.sum, values)
     index = tuple(values.get(f"*{i.id}", i) if isinstance(i, Pack) else substitute(i, values) for i in term.access.index)
     return Term(replace(term.access, index=index), replace(term.cotangent, sum=products), scope)
 
@@ -167,15 +165,14 @@ def _settled(
     extents = {i.id: d for i, d in pairs if not isinstance(d, Pack)}
     masks, loose = _bounds(masks, extents)
     conditions = [simplified(c, extents) for c in (*conditions, *loose)]
-    products = tuple(Product(p.coefficient, tuple((simplified(f, extents), q) for f, q in p.factors)) for p in products)
+    products = add(tuple(p.mapped(lambda f: simplified(f, extents)) for p in products))
     keys = {i.key for i in masks.free}
     for index in masks.free:
         value = _fixed(index, keys, conditions, products, extents)
         if value is not None:
             at: dict[str, Item] = {index.key: value}
             rest = _Masks([i for i in masks.free if i is not index], masks.conditions)
-            moved = tuple(Product(p.coefficient, tuple((substitute(f, at), q) for f, q in p.factors)) for p in products)
-            return _settled(rest, [substitute(c, at) for c in conditions], moved, element, dims)
+            return _settled(rest, [substitute(c, at) for c in conditions], _placed(products, at), element, dims)
     return masks, [c for c in conditions if c != Bool(True)], products
 
 
@@ -228,10 +225,8 @@ def _parts(condition: Expr) -> tuple[Expr, ...]:
     return (condition,)
 
 
-def _moved(guard: Guarded, inverse: Inverse) -> Sum:
-    return tuple(
-        Product(p.coefficient, tuple((substitute(f, inverse.values), q) for f, q in p.factors)) for p in guard.products
-    )
+def _placed(products: Sum, values: Mapping[str, Item]) -> Sum:
+    return tuple(p.mapped(lambda f: substitute(f, values)) for p in products)
 
 
 def _under(conditions: Sequence[Expr], products: Sum) -> Sum:
@@ -247,18 +242,18 @@ def summed(product: Product, free: Sequence[Index], conditions: Sequence[Expr], 
     within = [c for c in conditions if free_keys(c) & keys]
     without = [c for c in conditions if not free_keys(c) & keys]
     inside = tuple((f, p) for f, p in product.factors if free_keys(f) & keys)
-    outside = tuple((f, p) for f, p in product.factors if not free_keys(f) & keys)
+    outside = Product(product.coefficient, tuple((f, p) for f, p in product.factors if not free_keys(f) & keys))
     idle = [i for i in free if _is_idle(i, free, (*(f for f, _ in inside), *within))]
     for index in idle:  # the same term, as often as the index runs
-        outside = Product(Fraction(1), outside).times(product_of(_size(index.extent))).factors
+        outside = outside.times(product_of(_size(index.extent)))
     free = [i for i in free if i not in idle]
     body = product_expr(Product(Fraction(1), inside))
     if within:
         body = chosen(within, body)
     if not free:
-        return _under(without, (Product(product.coefficient, outside),))[0]
+        return _under(without, (outside,))[0]
     binders = tuple(b for i in free for b in bind(i, body, types))
-    total = Product(product.coefficient, outside).times(product_of(Reduction("sum", binders, (body,))))
+    total = outside.times(product_of(Reduction("sum", binders, (body,))))
     return _under(without, (total,))[0]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from uol.ir.gradients.algebra import Product, Sum
+from uol.ir.gradients.algebra import Sum
 from uol.ir.gradients.cotangent import Index
 from uol.ir.gradients.inference import Types
 from uol.ir.gradients.inversion import Inverse
@@ -42,7 +42,7 @@ def guarded(products: Sum, scope: Sequence[Index], inverse: Inverse, types: Type
         covered = covered & own
     if not vanishing:
         return Guarded(products, _ranges(doubtful, extents, inverse), whole=True)
-    safe = tuple(Product(p.coefficient, tuple((with_else(f, doubtful), q) for f, q in p.factors)) for p in products)
+    safe = tuple(p.mapped(lambda f: with_else(f, doubtful)) for p in products)
     return Guarded(safe, _ranges(doubtful - covered, extents, inverse))
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from uol.ir.functions import FUNCTIONS
+from uol.ir.gradients.signs import Signs
 from uol.ir.gradients.substitution import Item, binder_key, index_key
 from uol.ir.syntax import (
     Access,
@@ -35,11 +36,12 @@ Dims = tuple[Item, ...]
 
 @dataclass(slots=True)
 class Types:
-    """The type variables of an operator with their sets, and the tensors that are known so far."""
+    """The type variables of an operator with their sets, the tensors that are known so far, and what is known of the dims."""
 
     sets: Mapping[str, tuple[str, ...]]
     tensors: dict[str, str] = field(default_factory=dict)
     dims: dict[str, Dims] = field(default_factory=dict)
+    signs: Signs = field(default_factory=Signs)
 
     def is_float(self, dtype: str | None) -> bool:
         if dtype is None:

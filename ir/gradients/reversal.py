@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from uol.ir.gradients.algebra import Product, Sum, product_of, to_expr
+from uol.ir.gradients.algebra import Sum, product_of, to_expr
 from uol.ir.gradients.backward_call import Roles, arguments, roles_by_name, statement_of
 from uol.ir.gradients.callees import call_of, callee
 from uol.ir.gradients.cotangent import Cotangent, Index
@@ -233,7 +233,7 @@ class Reversal(Ledger):
             wish = "dot" if isinstance(body, Binary) and body.op == "*" else "total"
             return self.named_value(wish, factor, self.types.of(factor) or "", scope)
 
-        return tuple(Product(p.coefficient, tuple((read(f), q) for f, q in p.factors)) for p in products)
+        return tuple(p.mapped(read) for p in products)
 
     def sweep(self, statement: Statement, name: str) -> Sweep:
         is_result = name in self.seeds
@@ -269,7 +269,7 @@ class Reversal(Ledger):
         assert isinstance(term.access.tensor, Name)
         name = term.access.tensor.id
         known = self.sums.get(name)
-        made = scattered(term, element, self.types, self.names, known or f"d{name}_sum", begun=known is not None)
+        made = scattered(term, element, self, known or f"d{name}_sum", begun=known is not None)
         if made is None:
             return None
         statement, read = made
@@ -285,13 +285,10 @@ class Reversal(Ledger):
             target = statement.targets[0]
             if statement.value == found and target.tensor in results and target.index == tuple(i.item for i in scope):
                 return Access(Name(target.tensor), target.index)
-        if not self.is_sized(found, scope):
-            (body,) = found.args
-            found = replace(found, args=(self.beside(body, self.types.of(body) or ""),))
         return self.named_value(wish, found, "i64", scope)
 
 
 def _renamed(products: Sum, scope: tuple[Index, ...], names: Names) -> Sum:
     """The products, no reduction within them binding an index of the scope."""
     taken = frozenset(i.key.lstrip("*") for i in scope)
-    return tuple(Product(p.coefficient, tuple((binding_apart(f, taken, names), q) for f, q in p.factors)) for p in products)
+    return tuple(p.mapped(lambda f: binding_apart(f, taken, names)) for p in products)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from uol.ir.functions import FUNCTIONS
 from uol.ir.gradients.inference import Types
 from uol.ir.gradients.naming import Names
-from uol.ir.gradients.substitution import arguments_of, free_keys, tensors_of
+from uol.ir.gradients.substitution import Item, arguments_of, free_keys, tensors_of
 from uol.ir.syntax import (
     Access,
     Apply,
@@ -120,8 +120,9 @@ def _repeated(body: tuple[Statement, ...]) -> Expr | None:
     for statement in body:
         count.update(n for n in below(statement.value) if isinstance(n, Apply | Binary | Reduction) and _is_dear(n))
         always |= _always(statement.value)
+    indices = _indices(body)
     twice = [
-        e for e, n in count.items() if n > 1 and _axes(e, body) is not None and (e in always or _is_plain(e) and _is_even(e))
+        e for e, n in count.items() if n > 1 and (e in always or _is_plain(e) and _is_even(e)) and _axes(e, indices) is not None
     ]
     return max(twice, key=lambda e: sum(1 for _ in below(e)), default=None)
 
@@ -173,10 +174,14 @@ def _unconditional(node: Node) -> Iterator[Node]:
         yield from _unconditional(operand)
 
 
-def _axes(expr: Expr, body: tuple[Statement, ...]) -> tuple[Name | Pack, ...] | None:
-    """The indices of an expression; None where one of them stands nowhere alone."""
+def _indices(body: tuple[Statement, ...]) -> frozenset[Item]:
     indices = {i for s in body for t in s.targets for i in t.index}
     indices |= {Pack(b.name) if b.pack else Name(b.name) for n in _nodes(body) if isinstance(n, Reduction) for b in n.binders}
+    return frozenset(indices)
+
+
+def _axes(expr: Expr, indices: frozenset[Item]) -> tuple[Name | Pack, ...] | None:
+    """The indices of an expression; None where one of them stands nowhere alone."""
     free = {Name(k) if not k.startswith("*") else Pack(k[1:]) for k in free_keys(expr)} & indices
     ordered = dict.fromkeys(i for n in below(expr) if isinstance(n, Access) for i in n.index)
     used = [i for i in ordered if i in free and isinstance(i, Name | Pack)]
@@ -189,7 +194,7 @@ def _nodes(body: tuple[Statement, ...]) -> Iterator[Node]:
 
 def _named(body: tuple[Statement, ...], value: Expr, types: Types, names: Names) -> tuple[Statement, ...]:
     """The value defined before its first use, or where a statement defines it already, and read from there on."""
-    axes = _axes(value, body)
+    axes = _axes(value, _indices(body))
     assert axes is not None
     uses = [n for n, s in enumerate(body) if any(n == value for n in below(s.value))]
     first = body[uses[0]]

@@ -20,6 +20,7 @@ from uol.ir.gradients.cotangent import Choice, Cotangent, Index
 from uol.ir.gradients.derivatives import derivative, is_flat
 from uol.ir.gradients.forms import is_plain_read, is_tame, linear_position, position
 from uol.ir.gradients.inference import Types, extent_in
+from uol.ir.gradients.integer_text import greatest, plus, shorter
 from uol.ir.gradients.rewriting import Known, Rewriting
 from uol.ir.gradients.substitution import binder_key, free_keys, fresh_name, key_item, substitute
 from uol.ir.syntax import Access, Apply, Binary, Expr, Name, Node, Number, Pack, Reduction, Unary, below, exchange
@@ -245,7 +246,20 @@ class Sweep:
         for key, index in found.items():
             if index.extent is None:
                 found[key] = replace(index, extent=extent_in(self.sink.types, node.args, index.item))
+            if found[key].extent is None:
+                found[key] = self.widest(index, (*scope, *found.values()))
         return tuple(found.values())
+
+    def widest(self, index: Index, around: Scope) -> Index:
+        """The index with the greatest value that its bounds admit as its extent: what runs up to outer indices alone."""
+        extents = {i.key: i.extent for i in around if i.extent is not None and not isinstance(i.extent, Pack)}
+        for relation, bound in index.conditions:
+            end = greatest(bound, extents) if relation in ("<", "<=") else None
+            if end is not None:
+                end = shorter(end if relation == "<" else plus(end, Number(1)), extents)
+                never_below = self.sink.types.signs.hold((Binary(">=", end, Number(0)),), {})
+                return replace(index, extent=end if never_below else Apply("max", (end, Number(0))))
+        return index
 
     def other_factors(self, node: Reduction) -> Expr:
         """prod over the others: no division, so that one factor may be 0."""
