@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from uol.ir import Library, Op, Program, interpret
 from uol.ir.gradients import has_gradient
-from uol.ir.gradients.backward_call import Roles
+from uol.ir.gradients.backward_call import Roles, roles_by_name
 from uol.ir.gradients.derivation import derive
 
 Array = NDArray[np.generic]
@@ -38,44 +38,54 @@ class Backward:
 
 @dataclass(frozen=True, slots=True)
 class Derivatives:
-    """An operator with its gradient and the gradient of that; None where the gradient has no float to derive by."""
+    """An operator with its gradient and the gradient of that, which is None where the gradient has no float to derive by.
+    `through` is the gradient that the second derivative takes from results of the operator to its inputs."""
 
     forward: Program
     once: Backward
     twice: Backward | None
+    through: Backward
 
 
-def derivatives(op: Op, library: Library, instance: Instance, first: tuple[Op, Roles] | None = None) -> Derivatives:
-    """Derives twice, and instantiates; `first` is a gradient that is written. Raises UolError where one is refused."""
-    once = _backward(op, library, instance, first)
-    return Derivatives(instance(op), once, _backward(once.op, library, instance) if has_gradient(once.op) else None)
+def derivatives(op: Op, library: Library, instance: Instance) -> Derivatives:
+    """Derives twice, and instantiates. Raises UolError where a gradient is refused."""
+    once = _derived(op, library, instance)
+    return Derivatives(instance(op), once, _second(once, library, instance), once)
 
 
-def _backward(op: Op, library: Library, instance: Instance, given: tuple[Op, Roles] | None = None) -> Backward:
-    if given is None:
-        derived = derive(op, library)
-        given = derived.op, derived.roles
-    return Backward(given[0], instance(given[0]), given[1])
+def written_derivatives(saving: Op, gradient: Op, library: Library, instance: Instance) -> Derivatives:
+    """The same with a first gradient that is written, and what it is recorded with: the operator that saves what it reads."""
+    once = Backward(gradient, instance(gradient), roles_by_name(saving, gradient))
+    return Derivatives(instance(saving), once, _second(once, library, instance), _derived(saving, library, instance))
+
+
+def _derived(op: Op, library: Library, instance: Instance) -> Backward:
+    derived = derive(op, library)
+    return Backward(derived.op, instance(derived.op), derived.roles)
+
+
+def _second(once: Backward, library: Library, instance: Instance) -> Backward | None:
+    return _derived(once.op, library, instance) if has_gradient(once.op) else None
 
 
 def first_and_second(
-    derived: Derivatives, inputs: Arrays, cotangents: Arrays, directions: Arrays, run: Run = interpret
+    found: Derivatives, inputs: Arrays, cotangents: Arrays, directions: Arrays, run: Run = interpret
 ) -> tuple[Arrays, Arrays]:
     """The first gradient by input; the second by input, and by result for its cotangent. `cotangents` are by result,
     `directions` by input."""
-    once, twice = derived.once, derived.twice
-    known = {**inputs, **_run(run, derived.forward, inputs)}
-    seeds = {name: cotangents[result] for result, name in once.roles.cotangents.items()}
-    found = _run(run, once.program, {**known, **seeds})
-    first = {name: found[out] for name, out in once.roles.gradients.items()}
+    once, twice, through = found.once, found.twice, found.through
+    known = {**inputs, **_run(run, found.forward, inputs)}
+    known |= {name: cotangents[result] for result, name in once.roles.cotangents.items()}
+    dx = _run(run, once.program, known)
+    first = {name: dx[out] for name, out in once.roles.gradients.items()}
     if twice is None:
         return first, {name: np.zeros_like(array) for name, array in {**first, **cotangents}.items()}
     again = {c: directions[name] for name, out in once.roles.gradients.items() if (c := twice.roles.cotangents.get(out))}
-    found = _run(run, twice.program, {**known, **seeds, **found, **again})
-    by = {name: found[out] for name, out in twice.roles.gradients.items()}
-    passed = {seed: by.get(result, np.zeros_like(cotangents[result])) for result, seed in once.roles.cotangents.items()}
-    back = _run(run, once.program, {**known, **passed})
-    second = {name: by.get(name, 0) + back[out] for name, out in once.roles.gradients.items()}
+    made = _run(run, twice.program, {**known, **dx, **again})
+    by = {name: made[out] for name, out in twice.roles.gradients.items()}
+    passed = {c: by.get(result, np.zeros_like(known[result])) for result, c in through.roles.cotangents.items()}
+    back = _run(run, through.program, {**known, **passed})
+    second = {name: by.get(name, 0) + back[out] for name, out in through.roles.gradients.items()}
     return first, second | {
         result: by.get(once.roles.cotangents.get(result, ""), np.zeros_like(array)) for result, array in cotangents.items()
     }

@@ -78,9 +78,9 @@ def gradients(program: Program, inputs: Arrays, cotangents: Arrays, directions: 
     again = [(dx, torch.tensor(directions[name])) for name, dx in zip(floats, first, strict=True)]
     second = _through(again, [*floats.values(), *seeds.values()])
     return Gradients(
-        {name: y.detach().numpy() for name, y in results.items()},
-        {name: dx.detach().numpy() for name, dx in zip(floats, first, strict=True)},
-        {name: d.detach().numpy() for name, d in zip((*floats, *seeds), second, strict=True)},
+        {name: y.numpy(force=True) for name, y in results.items()},
+        {name: dx.numpy(force=True) for name, dx in zip(floats, first, strict=True)},
+        {name: d.numpy(force=True) for name, d in zip((*floats, *seeds), second, strict=True)},
     )
 
 
