@@ -97,8 +97,7 @@ def _simpler(node: Node) -> Iterator[Expr]:
             if node.fill != Number(0):
                 yield replace(node, fill=Number(0))
         return
-    for operand in operands(node):
-        yield operand  # type: ignore[misc]  # an operand of an expression is one
+    yield from (operand for operand in operands(node) if isinstance(operand, Expr))
 
 
 def _loosened(binders: tuple[Binder, ...], binder: Binder) -> tuple[Binder, ...]:

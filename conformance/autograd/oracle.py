@@ -1,11 +1,11 @@
 """A program in PyTorch: its results, its gradient, and the gradient of that.
 
-    y = f(x)      dx = (dy, df/dx)      and the gradient of (ddx, dx) by x and by dy
+y = f(x)      dx = (dy, df/dx)      and the gradient of (ddx, dx) by x and by dy
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,10 +16,10 @@ from torch import Tensor
 from uol.conformance.autograd.points import box, spread
 from uol.conformance.autograd.values import Evaluation, storage, wrapped
 from uol.ir.nodes import Program, Scatter, Stage
-from uol.ir.types import is_float
 
 Arrays = Mapping[str, NDArray[np.generic]]
 Scalars = Mapping[str, float | int]
+Function = Callable[[dict[str, Tensor]], Mapping[str, Tensor]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,11 @@ class Gradients:
     results: Arrays
     first: Arrays
     second: Arrays
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether there is no infinity and no NaN anywhere: where there is one, two right formulas may differ."""
+        return all(np.isfinite(array).all() for found in (self.results, self.first, self.second) for array in found.values())
 
 
 def evaluate(
@@ -66,15 +71,21 @@ def _stage(evaluation: Evaluation, program: Program, stage: Stage) -> Tensor:
     return wrapped(zeros.flatten().index_add(0, place, values).reshape(shape), stage.dtype)
 
 
-def gradients(program: Program, inputs: Arrays, cotangents: Arrays, directions: Arrays, scalars: Scalars | None = None) -> Gradients:
+def gradients(
+    program: Program, inputs: Arrays, cotangents: Arrays, directions: Arrays, scalars: Scalars | None = None
+) -> Gradients:
     """Of a program without symbolic dims. `cotangents` are those of its float results, `directions` those of the first
     gradient, by input: what is differentiated the second time is the sum of the directions times the first gradient."""
-    tensors = {t.name: _tensor(inputs[t.name], t.dtype) for t in program.by_role("in")}
-    floats = {t.name: tensors[t.name].requires_grad_() for t in program.by_role("in") if is_float(t.dtype)}
-    seeds = {t.name: torch.tensor(cotangents[t.name]).requires_grad_() for t in program.by_role("out") if is_float(t.dtype)}
-    results = evaluate(program, tensors, scalars)
-    pairs = [(results[name], seed) for name, seed in seeds.items()]
-    first = _through(pairs, list(floats.values()))
+    return gradients_of(lambda tensors: evaluate(program, tensors, scalars), inputs, cotangents, directions)
+
+
+def gradients_of(function: Function, inputs: Arrays, cotangents: Arrays, directions: Arrays) -> Gradients:
+    """The same of any function of tensors by name, to results by name."""
+    tensors = {name: torch.tensor(array) for name, array in inputs.items()}
+    floats = {name: tensor.requires_grad_() for name, tensor in tensors.items() if tensor.is_floating_point()}
+    seeds = {name: torch.tensor(array).requires_grad_() for name, array in cotangents.items()}
+    results = function(tensors)
+    first = _through([(results[name], seed) for name, seed in seeds.items()], list(floats.values()))
     again = [(dx, torch.tensor(directions[name])) for name, dx in zip(floats, first, strict=True)]
     second = _through(again, [*floats.values(), *seeds.values()])
     return Gradients(
@@ -85,7 +96,7 @@ def gradients(program: Program, inputs: Arrays, cotangents: Arrays, directions: 
 
 
 def _through(pairs: Sequence[tuple[Tensor, Tensor]], tensors: Sequence[Tensor]) -> list[Tensor]:
-    """The gradients by tensors of the sum of results times cotangents, themselves differentiable; 0 where none depends on one."""
+    """The gradients by tensors of the sum of results times cotangents, differentiable again; 0 where none depends on one."""
     moving = [(y, dy) for y, dy in pairs if y.requires_grad]
     if not moving:
         return [torch.zeros_like(t) for t in tensors]
@@ -93,6 +104,3 @@ def _through(pairs: Sequence[tuple[Tensor, Tensor]], tensors: Sequence[Tensor]) 
     found = torch.autograd.grad(results, tensors, cotangents, create_graph=True, allow_unused=True)
     return [torch.zeros_like(t) if g is None else g for t, g in zip(tensors, found, strict=True)]
 
-
-def _tensor(array: NDArray[np.generic], dtype: str) -> Tensor:
-    return torch.tensor(np.asarray(array), dtype=storage(dtype))

@@ -212,4 +212,4 @@ FUNCTIONS: Mapping[str, Callable[..., Tensor]] = {
     "ceil": torch.ceil,
     "round": torch.round,
 }
-"""PyTorch's function for each function of the language; `max`, `min`, `select`, casts and random bits have rules of their own."""
+"""PyTorch's function for each of the language; `max`, `min`, `select`, casts and random bits have rules of their own."""

@@ -87,7 +87,7 @@ def _scatter(draft: Draft, name: str) -> Tensor | None:
     items = [target, INDEX[kept]] if kept and kept != dim else [target]
     dims = (dim, kept) if kept and kept != dim else (dim,)
     term = draft.pick((value(draft, scope, 1), value(draft, scope, 0)))
-    term = draft.pick((f"{term} * {draft.cast(source, aligned(draft, source, scope))}",) * 2 + (f"{term} + {draft.cast(source, aligned(draft, source, scope))}",))
+    term = f"{term} {draft.pick(('*', '*', '+'))} {draft.cast(source, aligned(draft, source, scope))}"
     draft.lines.append(f"{name}s[{', '.join(items)}] += {term}")
     rest = (*dims, *(d for d in into.dims if d not in dims))
     others = [t for t in known if kept and kept in t.dims and all(d in rest for d in t.dims)]
@@ -143,8 +143,9 @@ def _call(draft: Draft, name: str) -> Tensor | None:
         draft.lines.append(f"{name}[{index}] = {away} * {f'acc({top})' if draft.wide else top}")
     elif helper != "spread" and flat:
         tensor = draft.pick(flat)
-        others = [t for t in flat if t.dims == tensor.dims]
-        call = f"random_soft({tensor.name})" if helper == "soft" else f"random_shifted({tensor.name}, {draft.pick(others).name}; by=2)"
+        other = draft.pick([t for t in flat if t.dims == tensor.dims])
+        arguments = tensor.name if helper == "soft" else f"{tensor.name}, {other.name}; by=2"
+        call = f"random_{helper}({arguments})"
         index = INDEX[tensor.dims[0]]
         read = f"acc({call}[{index}])" if draft.wide else f"{call}[{index}]"
         draft.lines.append(f"{name}[{index}] = {read} * {draft.cast(tensor, f'{tensor.name}[{index}]')}")
