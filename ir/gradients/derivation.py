@@ -20,6 +20,7 @@ from uol.ir.gradients.naming import Names
 from uol.ir.gradients.nesting import reductions_apart
 from uol.ir.gradients.reversal import Reversal
 from uol.ir.gradients.saving import with_saving_calls
+from uol.ir.gradients.scattered_sizes import with_sizes
 from uol.ir.gradients.sharing import share
 from uol.ir.gradients.signature import assemble
 from uol.ir.gradients.signs import Signs
@@ -83,7 +84,8 @@ def derive(op: Op, library: Library, wrt: Sequence[str] | None = None) -> Derive
         types.declare(param)
         reversal.define(param.name, reversal.element(name), reversal.total(name), types.tensors[param.name])
     derived = [_without_shadows(s, names) for s in reversal.statements]
-    body = share(reversal.forward, derived, frozenset(wanted.values()), types, names)
+    found = frozenset(wanted.values())
+    body = with_sizes(share(reversal.forward, derived, found, types, names), found, reversal)
     return Derived(assemble(op, cotangents, results, body), Roles(seeds, wanted))
 
 

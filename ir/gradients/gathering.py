@@ -14,10 +14,10 @@ from fractions import Fraction
 
 from uol.ir.gradients.algebra import Product, Sum, add, product_expr, product_of, to_expr
 from uol.ir.gradients.cotangent import Cotangent, Index, chosen, conjunction
-from uol.ir.gradients.guards import guarded
+from uol.ir.gradients.guards import data_with_else, divides_by, guarded
 from uol.ir.gradients.inference import Types, extent_in
 from uol.ir.gradients.integer_text import minus, plus, shorter, simplified
-from uol.ir.gradients.inversion import Inverse, invert
+from uol.ir.gradients.inversion import Inverse, Search, invert
 from uol.ir.gradients.naming import Names
 from uol.ir.gradients.substitution import Item, free_keys, index_key, substitute
 from uol.ir.syntax import Access, Apply, Binary, Binder, Bool, Expr, Name, Number, Pack, Reduction
@@ -35,18 +35,20 @@ class Term:
 
 
 def gather(
-    term: Term, element: Sequence[Item], dims: Sequence[Item], types: Types, names: Names, *, searching: bool = False
+    term: Term, element: Sequence[Item], dims: Sequence[Item], types: Types, names: Names, search: Search = "none"
 ) -> Cotangent | None:
-    """The term over the indices of the element; None where its index map has no inverse. `searching` asks every index
+    """The term over the indices of the element; None where its index map has no inverse. A `search` asks every index
     whether it reads the element. Strides beside dilations have two forms: the better one is for dilations of 1."""
     term = in_names_of(term, element, names)
     index = term.access.index
-    inverse = invert(index, element, dims, term.scope, names, types.signs, searching=searching)
-    if inverse is None:
+    inverse = invert(index, element, dims, term.scope, names, types.signs, search=search)
+    bounds = (b for i in term.scope for _, b in i.conditions)
+    factors = (f for p in term.cotangent.sum for f, _ in p.factors)
+    if inverse is None or divides_by((*(i for i in index if not isinstance(i, Pack)), *bounds, *factors), inverse.doubtful):
         return None
     general = _over(inverse, term, element, dims, types)
     units = tuple(dict.fromkeys(s for s in inverse.steps if not free_keys(s) & {i.key for i in term.scope}))
-    better = invert(index, element, dims, term.scope, names, types.signs, units, searching=searching) if units else None
+    better = invert(index, element, dims, term.scope, names, types.signs, units, search=search) if units else None
     if better is None or better.steps:
         return general
     undilated = _over(better, term, element, dims, types)
@@ -65,7 +67,7 @@ def is_awkward(term: Term, element: Sequence[Item], dims: Sequence[Item], types:
 def _over(inverse: Inverse, term: Term, element: Sequence[Item], dims: Sequence[Item], types: Types) -> Cotangent:
     masks = _masks(term.scope, inverse)
     guard = guarded(term.cotangent.sum, term.scope, inverse, types)
-    conditions = [*masks.conditions, *inverse.conditions, *guard.conditions]
+    conditions = [*masks.conditions, *map(data_with_else, inverse.conditions), *guard.conditions]
     masks, conditions, products = _settled(masks, conditions, _placed(guard.products, inverse.values), element, dims)
     cotangent = replace(term.cotangent, sum=products)
     if not masks.free:
@@ -107,7 +109,7 @@ def renamed(term: Term, values: Mapping[str, Item]) -> Term:
         replace(
             i,
             key=index_key(values[i.key]) if i.key in values else i.key,
-            conditions=tuple((r, substitute(b, values)) for r, b in i.conditions),
+            conditions=_bounds_at(i, values).conditions,
         )
         for i in term.scope
     )
@@ -171,9 +173,13 @@ def _settled(
         value = _fixed(index, keys, conditions, products, extents)
         if value is not None:
             at: dict[str, Item] = {index.key: value}
-            rest = _Masks([i for i in masks.free if i is not index], masks.conditions)
+            rest = _Masks([_bounds_at(i, at) for i in masks.free if i is not index], masks.conditions)
             return _settled(rest, [substitute(c, at) for c in conditions], _placed(products, at), element, dims)
     return masks, [c for c in conditions if c != Bool(True)], products
+
+
+def _bounds_at(index: Index, values: Mapping[str, Item]) -> Index:
+    return replace(index, conditions=tuple((r, substitute(b, values)) for r, b in index.conditions))
 
 
 def _bounds(masks: _Masks, extents: Mapping[str, Expr]) -> tuple[_Masks, list[Expr]]:
@@ -260,7 +266,8 @@ def summed(product: Product, free: Sequence[Index], conditions: Sequence[Expr], 
 def _is_idle(index: Index, free: Sequence[Index], parts: Sequence[Expr]) -> bool:
     """Whether nothing depends on an index, and its range is known."""
     used = {k for p in parts for k in free_keys(p)} | {k for i in free for _, b in i.conditions for k in free_keys(b)}
-    return index.extent is not None and not index.conditions and index.key not in used
+    whole = all(c == ("<", index.extent) for c in index.conditions)
+    return index.extent is not None and whole and index.key not in used
 
 
 def _size(extent: Item | None) -> Expr:

@@ -15,14 +15,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from uol.ir.gradients.cotangent import Index
+from uol.ir.gradients.forms import as_i64
 from uol.ir.gradients.integer_text import minus, plus, quotient, remainder, times
 from uol.ir.gradients.linear_form import ONE, Linear, Term, linear_form, negated, opposite, subtract
 from uol.ir.gradients.naming import Names
 from uol.ir.gradients.signs import Signs
 from uol.ir.gradients.substitution import Item, free_keys, substitute
-from uol.ir.syntax import Access, Apply, Binary, Expr, Name, Node, Number, Pack, exchange
+from uol.ir.syntax import Binary, Expr, Name, Number, Pack
+
+Search = Literal["none", "what is left", "everywhere"]
+"""Whether the indices that cannot be solved for, or all of them, are asked one by one whether they read the element."""
 
 
 @dataclass(slots=True)
@@ -56,24 +61,19 @@ def invert(
     signs: Signs,
     units: Sequence[Expr] = (),
     *,
-    searching: bool = False,
+    search: Search = "none",
 ) -> Inverse | None:
-    """None where the map has no inverse that a text could say, as where an index is data; or, if `searching`, what reads
-    the element is found by asking every index. `units` are coefficients that are taken to be 1. The scope's names and those
-    of the element are apart."""
-    return _Inversion(scope, names, signs, units, searching).run(index, element, dims)
-
-
-def _as_i64(node: Node) -> Expr | None:
-    """Data among indices, outside of an index: integers of any type are compared with an index as i64."""
-    return Apply("i64", (node,)) if isinstance(node, Access) else None
+    """None where the map has no inverse that a text could say, as where an index is data; or, with a `search`, what
+    reads the element is found by asking every index. `units` are coefficients that are taken to be 1. The scope's names
+    and those of the element are apart."""
+    return _Inversion(scope, names, signs, units, search).run(index, element, dims)
 
 
 class _Inversion:
     def __init__(
-        self, scope: Sequence[Index], names: Names, signs: Signs, units: Sequence[Expr], searching: bool
+        self, scope: Sequence[Index], names: Names, signs: Signs, units: Sequence[Expr], search: Search
     ) -> None:
-        self.signs, self.units, self.searching = signs, units, searching
+        self.signs, self.units, self.search = signs, units, search
         self.scope: dict[str, Index] = {i.key: i for i in scope}
         self.names = names
         self.used: set[str] = set()
@@ -86,7 +86,8 @@ class _Inversion:
         pending: list[tuple[Expr, Expr]] = []
         for item, place, dim in zip(index, element, dims, strict=True):
             key = f"*{item.id}" if isinstance(item, Pack) else item.id if isinstance(item, Name) else ""
-            if key in self.scope and key not in self.out.values:
+            free = key in self.scope and key not in self.out.values
+            if free and (self.search != "everywhere" or self.scope[key].extent == dim):
                 self.out.values[key] = place
                 if self.scope[key].extent != dim:
                     self.out.doubtful.add(key)
@@ -96,11 +97,11 @@ class _Inversion:
             else:
                 pending.append((item, place))
         for item, place in pending:
-            if self.equation(item, place):
+            if self.search != "everywhere" and self.equation(item, place):
                 continue
-            if not self.searching:
+            if self.search == "none":
                 return None
-            self.out.conditions.append(Binary("==", exchange(item, _as_i64), place))
+            self.out.conditions.append(Binary("==", as_i64(item), place))
         self.out.free += [i for k, i in self.scope.items() if k not in self.out.values]
         self.settle()
         return self.out

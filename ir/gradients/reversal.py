@@ -14,6 +14,7 @@ from uol.ir.gradients.gathering import Term, gather, is_awkward
 from uol.ir.gradients.guards import with_else
 from uol.ir.gradients.inference import Types, extent_in
 from uol.ir.gradients.invariance import stabilisers
+from uol.ir.gradients.inversion import Search
 from uol.ir.gradients.learning import is_order, learn
 from uol.ir.gradients.ledger import Ledger, is_read_at
 from uol.ir.gradients.naming import Names
@@ -259,8 +260,9 @@ class Reversal(Ledger):
         found = gather(term, element, dims, self.types, self.names)
         if found is None:
             found = self.scattered(term, element)
-        if found is None:
-            found = gather(term, element, dims, self.types, self.names, searching=True)
+        searches: tuple[Search, ...] = ("what is left", "everywhere")
+        for search in searches:
+            found = found or gather(term, element, dims, self.types, self.names, search)
         assert found is not None
         self.terms.setdefault(name, []).append(found)
 

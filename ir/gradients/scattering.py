@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from uol.ir.gradients.algebra import product_of, to_expr
 from uol.ir.gradients.cotangent import Cotangent, chosen
 from uol.ir.gradients.gathering import Term
+from uol.ir.gradients.guards import data_with_else
 from uol.ir.gradients.ledger import Ledger
 from uol.ir.gradients.substitution import Item
 from uol.ir.syntax import Access, Apply, Binary, Bool, Expr, Name, Pack, Statement, Target
@@ -39,5 +40,6 @@ def scattered(
     assert isinstance(access.tensor, Name)
     name = wish if begun else ledger.names.fresh(wish)
     types.tensors[name], types.dims[name] = wide, types.dims[access.tensor.id]
-    statement = Statement((Target(name, access.index),), "+=", value)
+    index = tuple(i if isinstance(i, Pack) else data_with_else(i) for i in access.index)
+    statement = Statement((Target(name, index),), "+=", value)
     return statement, Cotangent(wide, (product_of(Access(Name(name), tuple(element))),))

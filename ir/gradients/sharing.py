@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from uol.ir.functions import FUNCTIONS
-from uol.ir.gradients.inference import Types
+from uol.ir.gradients.inference import Types, extent_in
 from uol.ir.gradients.naming import Names
 from uol.ir.gradients.substitution import Item, arguments_of, free_keys, tensors_of
 from uol.ir.syntax import (
@@ -205,6 +205,7 @@ def _named(body: tuple[Statement, ...], value: Expr, types: Types, names: Names)
         wish = WISHES.get(value.fn, "u") if isinstance(value, Apply) else "u"
         target = Target(names.fresh(wish), axes)
         types.tensors[target.tensor] = types.of(value) or ""
+        types.dims[target.tensor] = tuple(e for i in axes if (e := extent_in(types, (value,), i)) is not None)
         definition, rest, start = Statement((target,), "=", value), body[uses[0] :], body[: uses[0]]
     target = definition.targets[0]
     read = Access(Name(target.tensor), target.index)
