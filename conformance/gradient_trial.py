@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from uol.conformance.autograd.oracle import gradients
+from uol.conformance.autograd.oracle import Gradients, gradients
 from uol.conformance.derived_gradients import Arrays, derivatives, first_and_second
 from uol.conformance.random_texts.texts import RandomText, random_texts
 from uol.conformance.shrinking import shrunk
@@ -104,24 +104,40 @@ def general(message: str) -> str:
     return re.sub(r"\d+", "0", re.sub(r"`[^`]*`", "`_`", message))
 
 
+def instance_of(text: str, dims: Mapping[str, int]) -> Program:
+    """The last operator of a text at sizes, in float64."""
+    ops = parse(text)
+    return _instance(ops[-1], Library(ops), dims)
+
+
 def _instance(op: Op, library: Library, dims: Mapping[str, int]) -> Program:
     return instantiate(op, library, types={t.variable: "f64" for t in op.domain}, dims={d: dims[d] for d in dim_names(op)})
 
 
 def _compared(op: Op, library: Library, dims: Mapping[str, int], forward: Program, inputs: Arrays, seed: int) -> Outcome:
-    rng = np.random.default_rng(seed)
     given = {t.name: inputs[t.name] for t in forward.by_role("in")}
     results = interpret(forward, given)
-    cotangents = {t.name: rng.standard_normal(results[t.name].shape) for t in forward.by_role("out")}
-    directions = {t.name: rng.standard_normal(given[t.name].shape) for t in forward.by_role("in") if is_float(t.dtype)}
+    cotangents, directions = drawn(forward, results, given, seed)
     owed = gradients(forward, given, cotangents, directions)
-    every = (owed.results, owed.first, owed.second)
     if not owed.is_finite:
         return Outcome("not finite")
     derived = derivatives(op, library, lambda each: _instance(each, library, dims))
-    first, second = first_and_second(derived, given, cotangents, directions)
-    for order, (found, expected) in enumerate(zip((results, first, second), every, strict=True)):
-        reason = difference(found, expected)
+    return judged(Gradients(results, *first_and_second(derived, given, cotangents, directions)), owed)
+
+
+def drawn(forward: Program, results: Arrays, inputs: Arrays, seed: int) -> tuple[Arrays, Arrays]:
+    """Cotangents by result, and directions of the second derivative by input, for what is a float."""
+    rng = np.random.default_rng(seed)
+    outs, ins = ([t.name for t in forward.by_role(role) if is_float(t.dtype)] for role in ("out", "in"))
+    cotangents = {name: rng.standard_normal(results[name].shape) for name in outs}
+    return cotangents, {name: rng.standard_normal(inputs[name].shape) for name in ins}
+
+
+def judged(found: Gradients, owed: Gradients, tolerance: float = TOLERANCE) -> Outcome:
+    """Right, or wrong at the first difference: in the results, the gradient, the second gradient."""
+    pairs = ((found.results, owed.results), (found.first, owed.first), (found.second, owed.second))
+    for order, (actual, expected) in enumerate(pairs):
+        reason = difference(actual, expected, tolerance)
         if reason:
             return Outcome("wrong", reason, order)
     return Outcome("right")

@@ -16,11 +16,9 @@ from collections.abc import Sequence
 from math import prod
 from time import perf_counter
 
-import numpy as np
-
-from uol.conformance.autograd.oracle import gradients
+from uol.conformance.autograd.oracle import Gradients, gradients
 from uol.conformance.derived_gradients import Arrays, derivatives, first_and_second, written_derivatives
-from uol.conformance.gradient_trial import TOLERANCE, Outcome, difference
+from uol.conformance.gradient_trial import TOLERANCE, Outcome, drawn, judged
 from uol.ir import Op, Program, UolError, instantiate, interpret
 from uol.ir.gradients import has_gradient
 from uol.ir.instantiation import dim_names
@@ -85,10 +83,7 @@ def library_trial(workload: Workload, kind: Kind = "random", seed: int = 0) -> O
     forward = case.instance(case.op)
     inputs = make_inputs(forward, kind, seed)
     results = case.run(forward, inputs)
-    rng = np.random.default_rng(seed)
-    outs, ins = forward.by_role("out"), forward.by_role("in")
-    cotangents = {t.name: rng.standard_normal(results[t.name].shape) for t in outs if is_float(t.dtype)}
-    directions = {t.name: rng.standard_normal(inputs[t.name].shape) for t in ins if is_float(t.dtype)}
+    cotangents, directions = drawn(forward, results, inputs, seed)
     owed = gradients(forward, inputs, cotangents, directions, {s.name: case.attrs[s.name] for s in forward.scalars})
     if not owed.is_finite:
         return Outcome("not finite")
@@ -102,12 +97,10 @@ def library_trial(workload: Workload, kind: Kind = "random", seed: int = 0) -> O
     except UolError as error:
         return Outcome("refused", f"{type(error).__name__}: {error.message}")
     for way in ways:
-        first, second = first_and_second(way, inputs, cotangents, directions, case.run)
-        pairs = ((results, owed.results), (first, owed.first), (second, owed.second))
-        for order, (found, expected) in enumerate(pairs):
-            reason = difference(found, expected, tolerance)
-            if reason:
-                return Outcome("wrong", reason, order)
+        found = Gradients(results, *first_and_second(way, inputs, cotangents, directions, case.run))
+        outcome = judged(found, owed, tolerance)
+        if outcome.state == "wrong":
+            return outcome
     return Outcome("right")
 
 

@@ -103,4 +103,3 @@ def _through(pairs: Sequence[tuple[Tensor, Tensor]], tensors: Sequence[Tensor]) 
     results, cotangents = zip(*moving, strict=True)
     found = torch.autograd.grad(results, tensors, cotangents, create_graph=True, allow_unused=True)
     return [torch.zeros_like(t) if g is None else g for t, g in zip(tensors, found, strict=True)]
-
