@@ -115,7 +115,7 @@ def _outside(node: Node, read: Access) -> bool:
 
 def _repeated(body: tuple[Statement, ...], types: Types, names: Names) -> Expr | None:
     """The largest expression with a built-in function in it that occurs twice, and whose indices say how far they run."""
-    indices = frozenset(names.indices) | {f"*{n}" for n in names.indices}
+    indices = _indices(body, names)
     count: Counter[Expr] = Counter()
     always: set[Node] = set()
     for statement in body:
@@ -179,6 +179,13 @@ def _unconditional(node: Node) -> Iterator[Node]:
         yield from _unconditional(operand)
 
 
+def _indices(body: tuple[Statement, ...], names: Names) -> frozenset[str]:
+    """Everything that is an index in the body."""
+    bound = (b.name for s in body for n in below(s.value) if isinstance(n, Reduction) for b in n.binders)
+    every = names.indices.union(bound)
+    return frozenset(every) | {f"*{n}" for n in every}
+
+
 def _axes(expr: Expr, indices: frozenset[str], types: Types) -> tuple[Name | Pack, ...] | None:
     """The indices of an expression; None where one of them stands nowhere alone without an `else`, so that where the expression
     occurs it may run over different dims."""
@@ -191,7 +198,7 @@ def _axes(expr: Expr, indices: frozenset[str], types: Types) -> tuple[Name | Pac
 
 def _named(body: tuple[Statement, ...], value: Expr, types: Types, names: Names) -> tuple[Statement, ...]:
     """The value defined before its first use, or where a statement defines it already, and read from there on."""
-    axes = _axes(value, frozenset(names.indices) | {f"*{n}" for n in names.indices}, types)
+    axes = _axes(value, _indices(body, names), types)
     assert axes is not None
     uses = [n for n, s in enumerate(body) if any(n == value for n in below(s.value))]
     first = body[uses[0]]
