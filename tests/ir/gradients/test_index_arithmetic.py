@@ -33,25 +33,30 @@ REPEATED_TERMS = (
 NESTED = (
     "c: T[N, M], v: T[N]) -> (y: T[M]", "y[j] = min[i]((c[i, j] + v[i] + (v[i/2] else 0)) * v[i]) * c[0, j]",
     "a: T[M], v: T[N]) -> (y: T[M]", "y[j] = sum[i](min[l <= i](tanh(a[j]) * v[l]) * v[i])",
-    "a: T[M], v: T[N]) -> (y: T[M]", "y[j] = sum[i](v[i] * max(max[l < i, k < 2](v[l] * a[j] + T(k) * v[i]), -1))",
+    "a: T[M], v: T[N]) -> (y: T[M]",
+    "y[j] = sum[i](v[i] * max(max[l < i, k < 2](v[l] * a[j] + T(k) * v[i]), -1))",
     "x: T[N]) -> (y: T[N]", "y[i] = sin(max(max[l < i](x[l] * x[i]), -2)) + min(min[l > i](x[l / 2] * x[l]), 2) * x[i]",
     "x: T[N], b: T[M]) -> (y: T[N]", "y[i] = prod[l < 3](x[i] + (b[i / 3 + i + l] else 0.5))",
     "x: T[N]) -> (y: T[N]", "y[i] = sum[l <= i](x[(i - l) / 2 + l / 3] else 0)",
-    "x: T[N], b: T[M]) -> (y: T[N]", "t[i] = sum[l, k < 3](x[l] * (x[i] else 0) * (b[l / 2 + k] else 1))  y[i] = sum[l <= i](t[l / 2] * x[i - l])",
-    "x: T[N], w: T[N, K]) -> (y: T[N]", "s[i, k] = max[p > i - 2, p <= i](w[p, k] * x[i])  y[i] = prod[k](s[N - 1 - i, k])",
+    "x: T[N], b: T[M]) -> (y: T[N]",
+    "t[i] = sum[l, k < 3](x[l] * (x[i] else 0) * (b[l / 2 + k] else 1))  y[i] = sum[l <= i](t[l / 2] * x[i - l])",
+    "x: T[N], w: T[N, K]) -> (y: T[N]",
+    "s[i, k] = max[p > i - 2, p <= i](w[p, k] * x[i])  y[i] = prod[k](s[N - 1 - i, k])",
 )  # fmt: skip
 NO_INVERSE = (
     "x: T[N]) -> (y: T[N]", "y[i] = x[i/3 + i] else 0",
     "x: T[N], b: T[M]) -> (y: T[N]", "y[i] = (x[3*i + i - 1] else 0.5) * (b[(i * 2 + i / 2) % 4] else 0)",
     "x: T[N, M]) -> (y: T[N, M]", "y[i, j] = (x[i, i * j] else 0) + (x[(i + j) / (j + 1), j] else 0)",
-    "x: T[N], at: i32[N]) -> (y: T[N]", "y[i] = select(i < N - 1, x[at[i + 1]] else 0, 2) * (x[at[i] + i] else x[i])",
+    "x: T[N], at: i32[N]) -> (y: T[N]",
+    "y[i] = select(i < N - 1, x[at[i + 1]] else 0, 2) * (x[at[i] + i] else x[i])",
     "x: T[N], at: i32[N]) -> (y: T[N]", "t[at[i] + i] += x[i] * x[i]  y[i] = t[i] * (t[i / 2] else 0) * x[at[i]] else 1",
 )  # fmt: skip
 CHOICES = (
     "b: T[N, M]) -> (y: T[N, M]", "y[j, k] = tanh(select(j != 3, b[j, k] - 2, select(b[j, k] > 0.1, 0.5, 2))) * b[j, k]",
     "x: T[N, M]) -> (y: T[N]", "s[i, j] = select(i == j, 2, sum[c](x[i, c] * x[j, c]))  y[i] = sum[j](s[i, j])",
     "x: T[N]) -> (y: T[N]", "y[i] = select(i + 1 > i, x[i] * x[i], select(i < i, x[i], 3)) * select(x[i] > 0, 1, 2)",
-    "x: T[N]) -> (y: T[N]", "t[i] = select(x[i] > 0, x[i], 0.5)  y[i] = sum[l](select(l < i, t[l] * t[i], select(t[l] < 1, 1, 2)))",
+    "x: T[N]) -> (y: T[N]",
+    "t[i] = select(x[i] > 0, x[i], 0.5)  y[i] = sum[l](select(l < i, t[l] * t[i], select(t[l] < 1, 1, 2)))",
 )  # fmt: skip
 
 
