@@ -193,10 +193,12 @@ def _select(scope: Scope, node: Apply, want: str | None) -> Expr:
     """Lazy: each arm is typed and proven under its condition (rule 8)."""
     test, *arms = _arguments(scope, node, 3)
     chosen = condition(scope, test)
-    holds = (chosen, Call("not", (chosen,), "bool"))
+    # part by part: what a conjunction is simplified to may not show every part to the proofs
+    taken = tuple(condition(scope, part) for part in parts) if len(parts := _conjuncts(test)) > 1 else (chosen,)
+    holds = (taken, (Call("not", (chosen,), "bool"),))
 
     def evaluate(n: int, type_: str | None) -> Expr:
-        with scope.under(holds[n]):
+        with scope.under(*holds[n]):
             return value(scope, arms[n], type_)
 
     typed = _typed(scope, arms, want, evaluate)
@@ -204,6 +206,14 @@ def _select(scope: Scope, node: Apply, want: str | None) -> Expr:
     if isinstance(chosen, Const):
         return a if chosen.value else b
     return Call("select", (chosen, a, b), a.type, node.span)
+
+
+def _conjuncts(node: Node) -> tuple[Node, ...]:
+    """The parts of a condition that all hold where it does."""
+    match node:
+        case Binary(op="and", left=left, right=right):
+            return (*_conjuncts(left), *_conjuncts(right))
+    return (node,)
 
 
 def _function(scope: Scope, node: Apply, want: str | None) -> Expr:

@@ -27,7 +27,7 @@ from uol.ir.gradients.signs import Signs
 from uol.ir.gradients.substitution import loose_keys, without_shadows
 from uol.ir.library import Library
 from uol.ir.report import closest, mismatch
-from uol.ir.syntax import Op, Param, Statement
+from uol.ir.syntax import Op, Param, Reduction, Statement, below
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +90,12 @@ def derive(op: Op, library: Library, wrt: Sequence[str] | None = None) -> Derive
 
 
 def _without_shadows(statement: Statement, names: Names) -> Statement:
-    """The statement, with every reduction binding indices of its own."""
+    """The statement, with every reduction binding indices of its own, whose names are nothing else's."""
     indices = frozenset(names.indices) | {f"*{n}" for n in names.indices}
-    around = frozenset(k.lstrip("*") for k in loose_keys(statement, indices))
-    return replace(statement, value=without_shadows(statement.value, around, names))
+    around = frozenset(k.lstrip("*") for k in loose_keys(statement, indices)) | (names.taken - names.indices)
+    value = without_shadows(statement.value, around, names)
+    names.bind(b.name for n in below(value) if isinstance(n, Reduction) for b in n.binders)
+    return replace(statement, value=value)
 
 
 def _inputs(op: Op, types: Types, wrt: Sequence[str] | None) -> tuple[str, ...]:

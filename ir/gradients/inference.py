@@ -138,7 +138,11 @@ def standing(node: Node, index: Item) -> Iterator[tuple[str, int, bool]]:
 
 
 def extent_in(types: Types, nodes: tuple[Node, ...], index: Item, *, firm: bool = False) -> Item | None:
-    """The dim over which an index runs where it stands alone in the expressions; an `else` counts where nothing else does."""
+    """The dim over which an index runs where it stands alone in the expressions; an `else` counts where nothing else does, and
+    several that do not agree count for nothing."""
     places = [p for n in nodes for p in standing(n, index) if p[0] in types.dims and p[1] < len(types.dims[p[0]])]
-    counted = [p for p in places if p[2]] or ([] if firm else places)
-    return types.dims[counted[0][0]][counted[0][1]] if counted else None
+    counted = [p for p in places if p[2]]
+    if counted:
+        return types.dims[counted[0][0]][counted[0][1]]
+    loose = list(dict.fromkeys(types.dims[tensor][number] for tensor, number, _ in places))
+    return loose[0] if len(loose) == 1 and not firm else None
