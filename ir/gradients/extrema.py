@@ -35,7 +35,7 @@ class Extremum:
         """The condition on the bound indices that the extremum stands there."""
         if len(self.own) > 1 and any(i.conditions for i in self.own):
             return self.one_by_one()
-        at = self.place(self.never_empty(self.node), "at")
+        at = self.placed(self.node, "at")
         return Binary("==", at, linear_position(self.node, {i.key: i.extent for i in self.own}))
 
     def one_by_one(self) -> Expr:
@@ -47,7 +47,7 @@ class Extremum:
             first = tuple(b for b in binders if b.name == name)
             rest = tuple(b for b in binders if b.name != name)
             row = replace(self.node, binders=rest, args=(body,)) if rest else body
-            at = self.place(self.never_empty(replace(self.node, binders=first, args=(row,))), f"at_{name}")
+            at = self.placed(replace(self.node, binders=first, args=(row,)), f"at_{name}")
             if not isinstance(at, Access):  # the place of a local is known to lie inside
                 body = with_else(body, frozenset((name,)))
             body = substitute(body, {name: at})
@@ -55,16 +55,21 @@ class Extremum:
             found.append(Binary("==", at, Name(name)))
         return conjunction(found)
 
-    def never_empty(self, node: Reduction) -> Reduction:
+    def placed(self, node: Reduction, wish: str) -> Expr:
+        """The place as the read of a local, or as a value: that may be evaluated where the indices around it do not run."""
+        at = self.place(self.never_empty(node, certain=False), wish)
+        return at if isinstance(at, Access) else self.place(self.never_empty(node, certain=True), wish)
+
+    def never_empty(self, node: Reduction, *, certain: bool) -> Reduction:
         """The reduction, over all of its range and with the identity outside of its bounds, unless these are known to hold
-        an index wherever it is evaluated."""
+        an index for all values of the indices around it; or, where `certain`, whatever is known."""
         index = next(i for i in self.own if i.key == node.binders[0].name or i.key == f"*{node.binders[0].name}")
         bounds = [(b.relation, b.bound) for b in node.binders if b.relation is not None and b.bound is not None]
         if index.extent is None or isinstance(index.item, Pack) or isinstance(index.extent, Pack):
             return node
         if not bounds or (len(bounds) == len(node.binders) == 1 and bounds[0] == ("<", index.extent)):
             return node
-        if self.holds_an_index(bounds, index.extent):
+        if not certain and self.holds_an_index(bounds, index.extent):
             return node
         (body,) = node.args
         identity: Expr = Unary("neg", Number(inf)) if node.op == "max" else Number(inf)

@@ -14,7 +14,7 @@ from fractions import Fraction
 
 from uol.ir.gradients.algebra import Product, Sum, add, product_expr, product_of, to_expr
 from uol.ir.gradients.cotangent import Cotangent, Index, chosen, conjunction
-from uol.ir.gradients.guards import data_with_else, divides_by, guarded
+from uol.ir.gradients.guards import data_with_else, divides_by, guarded, without_ranges
 from uol.ir.gradients.inference import Types, extent_in
 from uol.ir.gradients.integer_text import minus, plus, shorter, simplified
 from uol.ir.gradients.inversion import Inverse, Search, invert
@@ -69,6 +69,11 @@ def _over(inverse: Inverse, term: Term, element: Sequence[Item], dims: Sequence[
     guard = guarded(term.cotangent.sum, term.scope, inverse, types)
     conditions = [*masks.conditions, *map(data_with_else, inverse.conditions), *guard.conditions]
     masks, conditions, products = _settled(masks, conditions, _placed(guard.products, inverse.values), element, dims)
+    if guard.whole:
+        pairs = zip(element, dims, strict=True)
+        extents = {e.id: d for e, d in pairs if isinstance(e, Name)} | {i.key: i.extent for i in masks.free}
+        products = tuple(p.mapped(lambda f: without_ranges(f, extents, types)) for p in products)
+        conditions = [without_ranges(c, extents, types) for c in conditions]
     cotangent = replace(term.cotangent, sum=products)
     if not masks.free:
         return replace(cotangent, sum=_under(conditions, add(products)))

@@ -78,6 +78,20 @@ def with_else(expr: Expr, doubtful: frozenset[str]) -> Expr:
     return exchange(expr, rule)
 
 
+def without_ranges(expr: Expr, extents: Mapping[str, Item | None], types: Types) -> Expr:
+    """With an `else 0` at every read of a dim that is not the range of the plain index there: a condition around the read says
+    that it lies inside, but without an `else` it would say how far the index runs."""
+
+    def rule(node: Node) -> Expr | None:
+        if not isinstance(node, Access) or not isinstance(node.tensor, Name) or node.fill is not None:
+            return None
+        pairs = zip(node.index, types.dims.get(node.tensor.id, ()), strict=False)
+        elsewhere = any(isinstance(i, Name) and extents.get(i.id, d) != d for i, d in pairs)
+        return replace(node, fill=Number(0)) if elsewhere else None
+
+    return exchange(expr, rule)
+
+
 def data_with_else(expr: Expr) -> Expr:
     """An index that is data, read where the term may be absent: 0 outside, where nothing but 0 is added."""
 

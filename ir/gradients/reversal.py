@@ -217,14 +217,14 @@ class Reversal(Ledger):
         reads = sum(isinstance(n, Access) and isinstance(n.tensor, Name) and n.tensor.id in self.active for n in below(value))
         if len(total.sum) > 1 and reads > 1:
             return self.named(f"d{name}", total, scope)
-        return Cotangent(total.type, self.hoisted(total.sum, scope))
+        return Cotangent(total.type, self.hoisted(total.sum, total.type, scope))
 
     def plain_cotangent(self, name: str, total: Cotangent, scope: tuple[Index, ...]) -> Cotangent:
         """A cotangent that is a read, or is made one."""
         plain = len(total.sum) == 1 and all(is_plain_read(f) for f, _ in total.sum[0].factors)
         return total if plain else self.named(f"d{name}", total, scope)
 
-    def hoisted(self, products: Sum, scope: tuple[Index, ...]) -> Sum:
+    def hoisted(self, products: Sum, dtype: str, scope: tuple[Index, ...]) -> Sum:
         """The products with their sums as reads of locals."""
 
         def read(factor: Expr) -> Expr:
@@ -232,7 +232,7 @@ class Reversal(Ledger):
                 return factor
             body = factor.args[0]
             wish = "dot" if isinstance(body, Binary) and body.op == "*" else "total"
-            return self.named_value(wish, factor, self.types.of(factor) or "", scope)
+            return self.named_value(wish, factor, self.types.of(factor) or dtype, scope)
 
         return tuple(p.mapped(read) for p in products)
 
@@ -287,7 +287,8 @@ class Reversal(Ledger):
             target = statement.targets[0]
             if statement.value == found and target.tensor in results and target.index == tuple(i.item for i in scope):
                 return Access(Name(target.tensor), target.index)
-        return self.named_value(wish, found, "i64", scope)
+        used = free_keys(found)
+        return self.named_value(wish, found, "i64", tuple(i for i in scope if i.key in used))
 
 
 def _renamed(products: Sum, scope: tuple[Index, ...], names: Names) -> Sum:

@@ -12,10 +12,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from uol.ir.gradients.cotangent import Index
-from uol.ir.gradients.inference import Dims, Types, extent_in
+from uol.ir.gradients.learning import scattered_dims
 from uol.ir.gradients.ledger import Ledger
-from uol.ir.gradients.substitution import Item
-from uol.ir.syntax import Access, Apply, Bool, Expr, Name, Node, Pack, Statement, Target, below, exchange
+from uol.ir.syntax import Access, Apply, Bool, Expr, Name, Node, Pack, Statement, Target, exchange
 
 
 def with_sizes(body: Sequence[Statement], results: frozenset[str], ledger: Ledger) -> tuple[Statement, ...]:
@@ -27,41 +26,11 @@ def with_sizes(body: Sequence[Statement], results: frozenset[str], ledger: Ledge
         statement = out[number]
         (name, *_) = (t.tensor for t in statement.targets)
         begun = statement.op == "+=" and name not in known and name not in results
-        if begun and _dims(ledger.types, known, results, statement, out[number + 1 :]) != ledger.types.dims[name]:
+        if begun and scattered_dims(ledger.types, statement, out[number + 1 :], known, results) != ledger.types.dims[name]:
             out = _sized(out, name, ledger)
         known |= {t.tensor for t in statement.targets}
         number += 1
     return tuple(out)
-
-
-def _dims(types: Types, known: set[str], results: frozenset[str], statement: Statement, later: Sequence[Statement]) -> Dims:
-    """The dims that the readers give a tensor that is added to: the first that says so, by a result or a known tensor."""
-    (target,) = statement.targets
-    found: list[Item] = []
-    for place, item in enumerate(target.index):
-        reads = (_read_extent(types, known, results, s, target.tensor, place) for s in later)
-        extent = next((e for e in reads if e is not None), None)
-        if extent is None:
-            parts = (statement.value, *(i for i in target.index if not isinstance(i, Pack)))
-            extent = extent_in(types, parts, item) if isinstance(item, Name | Pack) else None
-        found.append(extent if extent is not None else Bool(False))
-    return tuple(found)
-
-
-def _read_extent(
-    types: Types, known: set[str], results: frozenset[str], reader: Statement, tensor: str, place: int
-) -> Item | None:
-    reads = [n for n in below(reader.value) if isinstance(n, Access) and isinstance(n.tensor, Name)]
-    for read in reads:
-        item = read.index[place] if read.tensor == Name(tensor) else None
-        if not isinstance(item, Name | Pack):
-            continue
-        given = [(t.index, types.dims[t.tensor]) for t in reader.targets if t.tensor in results]
-        given += [(r.index, types.dims[r.tensor.id]) for r in reads if isinstance(r.tensor, Name) and r.tensor.id in known]
-        for index, dims in given:
-            if item in index:
-                return dims[index.index(item)]
-    return None
 
 
 def _sized(body: list[Statement], name: str, ledger: Ledger) -> list[Statement]:
