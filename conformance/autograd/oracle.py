@@ -85,7 +85,7 @@ def gradients_of(function: Function, inputs: Arrays, cotangents: Arrays, directi
     floats = {name: tensor.requires_grad_() for name, tensor in tensors.items() if tensor.is_floating_point()}
     seeds = {name: torch.tensor(array).requires_grad_() for name, array in cotangents.items()}
     results = function(tensors)
-    first = _through([(results[name], seed) for name, seed in seeds.items()], list(floats.values()))
+    first = _through([(results[name], seed) for name, seed in seeds.items()], list(floats.values()), create_graph=True)
     again = [(dx, torch.tensor(directions[name])) for name, dx in zip(floats, first, strict=True)]
     second = _through(again, [*floats.values(), *seeds.values()])
     return Gradients(
@@ -95,11 +95,11 @@ def gradients_of(function: Function, inputs: Arrays, cotangents: Arrays, directi
     )
 
 
-def _through(pairs: Sequence[tuple[Tensor, Tensor]], tensors: Sequence[Tensor]) -> list[Tensor]:
-    """The gradients by tensors of the sum of results times cotangents, differentiable again; 0 where none depends on one."""
+def _through(pairs: Sequence[tuple[Tensor, Tensor]], tensors: Sequence[Tensor], create_graph: bool = False) -> list[Tensor]:
+    """The gradients by tensors of the sum of results times cotangents; 0 where none depends on one."""
     moving = [(y, dy) for y, dy in pairs if y.requires_grad]
     if not moving:
         return [torch.zeros_like(t) for t in tensors]
     results, cotangents = zip(*moving, strict=True)
-    found = torch.autograd.grad(results, tensors, cotangents, create_graph=True, allow_unused=True)
+    found = torch.autograd.grad(results, tensors, cotangents, create_graph=create_graph, allow_unused=True)
     return [torch.zeros_like(t) if g is None else g for t, g in zip(tensors, found, strict=True)]

@@ -1,8 +1,8 @@
 """ResNet-50 on a photograph: whole on the CPU, every distinct layer with its real inputs on every target.
 
-CPU        56 operators in a row, f32; the logits against torchvision's network in float64 and float32; every distinct
-           layer against its golden value and PyTorch, and its time beside PyTorch's eager one
-others     in the twin, with all checks: every distinct layer at its real size, on the activations of the CPU's run
+    CPU        56 operators in a row, f32; the logits against torchvision's network in float64 and float32; every distinct
+               layer against its golden value and PyTorch, and its time beside PyTorch's eager one
+    others     in the twin, with all checks: every distinct layer at its real size, on the activations of the CPU's run
 """
 
 from __future__ import annotations

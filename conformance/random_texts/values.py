@@ -10,7 +10,7 @@ FUNCTIONS = (
     *("log(2 + {a} * {a})", "rsqrt(1 + abs({a}))", "pow(1.5 + abs({a}), 0.5)", "max({a}, 0)", "min({a}, 1)", "-{a}"),
     *("max({a}, 0.25) * 2", "1 / (2 + abs({a}))", "expm1(min({a}, 1))", "floor({a}) + {a}", "pow({a}, 2)"),
 )
-OUTER = {"product": 26, "sum": 14, "quotient": 5, "function": 15, "select": 18, "reduction": 22, "extremum": 6, "read": 14}
+OUTER = {"product": 26, "sum": 14, "quotient": 5, "function": 15, "select": 18, "reduction": 26, "extremum": 6, "read": 14}
 """Forms of a value, with weights; the last is what is left at depth 0."""
 BOUNDS = ("{l} <= {i}", "{l} < {i}", "{l} >= {i}", "{l} > {i}", "{l} > {i} - 2, {l} <= {i}", "{l} >= {i}, {l} < {i} + 2")
 
@@ -77,9 +77,20 @@ def product(draft: Draft, scope: Scope, depth: int) -> str:
         return f"{value(draft, scope, depth - 1)} * {value(draft, scope, depth - 1)}"
     tensor = draft.pick(draft.floats())
     factors = [read(draft, tensor, scope, draft.pick((True, False, None))) for _ in range(draft.pick((2, 2, 3)))]
+    if draft.chance(0.5):
+        factors[1:] += _twice(draft, tensor, scope)
     if draft.chance(0.3):
         factors.append(value(draft, scope, depth - 1))
     return " * ".join(factors)
+
+
+def _twice(draft: Draft, tensor: Tensor, scope: Scope) -> list[str]:
+    """The same element, read with an `else` that it does not need, and without."""
+    items = [indices.inside(draft, dim, scope) for dim in tensor.dims]
+    if None in items or not items:
+        return []
+    text = f"{tensor.name}[{', '.join(map(str, items))}]"
+    return [draft.cast(tensor, text), draft.cast(tensor, f"{text} else 0")]
 
 
 def choice(draft: Draft, scope: Scope, depth: int) -> str:
@@ -145,7 +156,9 @@ def reduction(draft: Draft, scope: Scope, depth: int) -> str:
 
 
 def over_body(draft: Draft, op: str, scope: Scope, depth: int) -> str:
-    """What is reduced: a product in most extrema."""
+    """What is reduced: a product in most extrema, a reduction again at times."""
+    if depth > 1 and draft.chance(0.2):
+        return reduction(draft, scope, depth - 1)
     if op in ("max", "min") and draft.chance(0.6):
         return product(draft, scope, depth - 1)
     if op == "prod":
