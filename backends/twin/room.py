@@ -12,21 +12,26 @@ from uol.codegen.backend import Module
 from uol.ir.errors import ResourceError
 
 
-def ensure_room(module: Module, scalars: Mapping[str, float | int], *, checked: bool = True) -> None:
+ROLES = {"in": "input", "out": "result", "workspace": "workspace"}
+
+
+def ensure_room(module: Module, scalars: Mapping[str, float | int], *, checked: bool = True, beside: int = 0) -> None:
     """Raises ResourceError for a module that takes more memory in the twin than is free, or that has a buffer larger than the
-    twin can hold. `scalars` holds the sizes that are open in the module."""
+    twin can hold. `scalars` holds the sizes that are open in the module, `beside` is what the caller needs beside the run, in
+    bytes an element of inputs and results."""
     buffers = _buffers(module, scalars)
     largest = max(buffers, key=lambda b: b.bytes, default=None)
     limit = kind_of(module.backend).largest_buffer
     if largest is not None and largest.bytes > limit:
-        message = f"{largest.role} {largest.name!r} takes {_said(largest.bytes)}; the twin holds {_said(limit)} a buffer"
+        message = f"the {ROLES[largest.role]} {largest.name!r} takes {_said(largest.bytes)}; the twin holds {_said(limit)} a buffer"
         raise ResourceError(f"{module.graph.name} cannot run in the twin: {message}", hint="give it smaller sizes")
     needed, free = needed_bytes(module, scalars, checked=checked), free_memory_bytes()
+    needed += beside * sum(b.span for b in buffers if b.role != "workspace")
     if free is not None and needed > free:
         of_largest = "" if largest is None else f", of which {_said(largest.bytes)} are {largest.name!r}"
-        hint = "give it smaller sizes" + ("; without checks it needs less" if checked else "")
-        message = f"{module.graph.name} needs {_said(needed)} of memory in the twin{of_largest}; {_said(free)} are free"
-        raise ResourceError(message, hint=hint)
+        and_beside = " and to judge its results" if beside else ""
+        message = f"{module.graph.name} needs {_said(needed)} of memory in the twin{and_beside}{of_largest}; {_said(free)} are free"
+        raise ResourceError(message, hint="give it smaller sizes")
 
 
 def needed_bytes(module: Module, scalars: Mapping[str, float | int], *, checked: bool) -> int:
