@@ -4,7 +4,8 @@
 
 The k loop alternates between two slots of L1 and L0, so that copies, loads and products of different k tiles overlap. K
 padding is zero: ND2NZ fills the last column block, and where k runs down the rows the tile is filled before a short copy.
-Layouts and strides: facts on the 910B, sections 5 and 6.
+Layouts and strides: asc-devkit, docs/zh/api/SIMD-API, "matrix computation (ISASI)": the fractal formats, and the pages
+of LoadData, Mmad and Fixpipe.
 """
 
 from __future__ import annotations

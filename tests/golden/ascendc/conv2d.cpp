@@ -97,8 +97,8 @@ extern "C" __global__ __aicore__ void conv2d_kernel(GM_ADDR w, GM_ADDR y, GM_ADD
   int slot = 0;
   SetFlag<HardEvent::MTE1_MTE2>(0);
   SetFlag<HardEvent::MTE1_MTE2>(1);
-  SetFlag<HardEvent::M_MTE1>(0);
-  SetFlag<HardEvent::M_MTE1>(1);
+  SetFlag<HardEvent::M_MTE1>(3);
+  SetFlag<HardEvent::M_MTE1>(4);
   for (int c_r_s_start = 0; c_r_s_start < 144; c_r_s_start += 128) {
     const int k_size = lesser(128, 144 - c_r_s_start);
     WaitFlag<HardEvent::MTE1_MTE2>(slot);
@@ -109,7 +109,7 @@ extern "C" __global__ __aicore__ void conv2d_kernel(GM_ADDR w, GM_ADDR y, GM_ADD
     }
     SetFlag<HardEvent::MTE2_MTE1>(slot);
     WaitFlag<HardEvent::MTE2_MTE1>(slot);
-    WaitFlag<HardEvent::M_MTE1>(slot);
+    WaitFlag<HardEvent::M_MTE1>(slot + 3);
     for (int i = 0; i < (m_size + 15) / 16; ++i) {
       LoadData(a_l0[slot * 4096 + i * ((k_size + 7) / 8) * 128], a_l1[slot * 4096],
           LoadData2DParams(i, (k_size + 7) / 8, 2, 0, 0, false, 0));
@@ -124,14 +124,14 @@ extern "C" __global__ __aicore__ void conv2d_kernel(GM_ADDR w, GM_ADDR y, GM_ADD
     MmadParams mmad(m_size, n_size, k_size, 0, false, c_r_s_start == 0);
     WaitFlag<HardEvent::MTE1_M>(slot);
     Mmad(c_l0, a_l0[slot * 4096], b_l0[slot * 4096], mmad);
-    SetFlag<HardEvent::M_MTE1>(slot);
+    SetFlag<HardEvent::M_MTE1>(slot + 3);
     slot = 1 - slot;
   }
   SetFlag<HardEvent::M_FIX>(0);
   WaitFlag<HardEvent::MTE1_MTE2>(0);
   WaitFlag<HardEvent::MTE1_MTE2>(1);
-  WaitFlag<HardEvent::M_MTE1>(0);
-  WaitFlag<HardEvent::M_MTE1>(1);
+  WaitFlag<HardEvent::M_MTE1>(3);
+  WaitFlag<HardEvent::M_MTE1>(4);
   // line 5
   FixpipeParamsV220 fixpipe(n_size, m_size, (m_size + 15) / 16 * 16, 196, false);
   fixpipe.quantPre = QuantMode_t::NoQuant;

@@ -29,7 +29,13 @@ void declare_task(KernelMetaType type, Site site) {
            state.cube ? "AIC" : "AIV");
 }
 void declare_state() { state.has_state = true; }
-void declare_pipe() { state.has_state = true; }
+void declare_pipe(Site site) {
+  state.has_state = true;
+  if (state.cube) state.pipes.reserve(site);
+}
+void destroy_pipe(Site site) {
+  if (state.cube) state.pipes.release(site);
+}
 bool is_cube() { return state.cube; }
 int64_t block_index() { return state.block; }
 int64_t block_count() { return state.blocks; }
