@@ -162,6 +162,8 @@ class Reversal(Ledger):
 
     def call(self, statement: Statement) -> None:
         """The callee's gradient gives the terms of all tensors that were passed."""
+        if not any(self.has_cotangent(t.tensor) for t in statement.targets):
+            return
         call = call_of(statement)
         assert call is not None
         found = callee(self.op, call, self.library)
