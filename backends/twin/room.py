@@ -11,7 +11,6 @@ from uol.backends.twin.machine import free_memory_bytes
 from uol.codegen.backend import Module
 from uol.ir.errors import ResourceError
 
-
 ROLES = {"in": "input", "out": "result", "workspace": "workspace"}
 
 
@@ -23,15 +22,16 @@ def ensure_room(module: Module, scalars: Mapping[str, float | int], *, checked: 
     largest = max(buffers, key=lambda b: b.bytes, default=None)
     limit = kind_of(module.backend).largest_buffer
     if largest is not None and largest.bytes > limit:
-        message = f"the {ROLES[largest.role]} {largest.name!r} takes {_said(largest.bytes)}; the twin holds {_said(limit)} a buffer"
-        raise ResourceError(f"{module.graph.name} cannot run in the twin: {message}", hint="give it smaller sizes")
+        what = f"the {ROLES[largest.role]} {largest.name!r} takes {_said(largest.bytes)}"
+        message = f"{module.graph.name} cannot run in the twin: {what}; the twin holds {_said(limit)} a buffer"
+        raise ResourceError(message, hint="give it smaller sizes")
     needed, free = needed_bytes(module, scalars, checked=checked), free_memory_bytes()
     needed += beside * sum(b.span for b in buffers if b.role != "workspace")
     if free is not None and needed > free:
         of_largest = "" if largest is None else f", of which {_said(largest.bytes)} are {largest.name!r}"
         and_beside = " and to judge its results" if beside else ""
-        message = f"{module.graph.name} needs {_said(needed)} of memory in the twin{and_beside}{of_largest}; {_said(free)} are free"
-        raise ResourceError(message, hint="give it smaller sizes")
+        message = f"{module.graph.name} needs {_said(needed)} of memory in the twin{and_beside}{of_largest}"
+        raise ResourceError(f"{message}; {_said(free)} are free", hint="give it smaller sizes")
 
 
 def needed_bytes(module: Module, scalars: Mapping[str, float | int], *, checked: bool) -> int:
