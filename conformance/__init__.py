@@ -11,8 +11,9 @@
     default_workloads.py             sizes for operators that the library does not know
     mutate.py, control_faults.py,
     value_faults.py, fault_places.py,
-    idle_fields.py, source_tokens.py faults put into emitted kernels
-    mutation.py, mutation_run.py,
+    idle_fields.py                   faults put into emitted kernels
+    golden.py, mutation.py,
+    mutation_run.py,
     equivalent_mutants.toml          which of them the twin lets pass, and why they compute the same
     paths/, bench_resnet50.py        whole models
     opinfo.py, opinfo.toml,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from uol.backends.twin import Job, TwinRun, execute_many, kind_of
+from uol.backends.twin import Job, TwinRun, ensure_room, execute_many, kind_of
 from uol.catalogue import find_operator
 from uol.compiler import Compiled
 from uol.conformance.arrangement import all_laid_out, repeated, strides_of
@@ -80,11 +80,13 @@ def prepare(case: Case) -> Prepared:
     program = program_of(Request(instance, target))
     strides = strides_of(program, case.arrangement, instance.op)
     request = Request(instance, target, strides)
+    compiled = Compiled(request, module_of(request))
+    scalars = {s.name: instance.attrs[s.name] for s in program.scalars}
+    if has_twin(case.target):
+        ensure_room(compiled.module, scalars)
     made = make_inputs(program, case.inputs, case.seed) if forward is None else gradient_inputs(case, forward, program)
     values = {n: repeated(v, strides.get(n)) for n, v in made.items()}
     encoded = {t.name: encode(values[t.name], t.dtype) for t in program.by_role("in")}
-    scalars = {s.name: instance.attrs[s.name] for s in program.scalars}
-    compiled = Compiled(request, module_of(request))
     return Prepared(case, compiled, program, values, all_laid_out(encoded, strides), scalars)
 
 
