@@ -176,6 +176,8 @@ class Backend(Protocol):
     capability: Capability
     devices: Mapping[str, Device]
     default_device: str
+    schedule_kinds: tuple[type, ...]
+    """The types of its schedules: what a module that comes from a file may hold."""
 
     def accepts(self, spec: KernelSpec) -> bool:
         """May this candidate (a whole fused group, written as a spec) be one kernel here?"""
@@ -207,6 +209,16 @@ class Backend(Protocol):
 
     def load(self, artifact: Artifact) -> Callable[..., None]:
         """A callable on the operator's buffers (inputs, then results), where the device is present."""
+        ...
+
+    def machine(self) -> Mapping[str, str]:
+        """What its kernels depend on, of the machine that makes them, by name: nothing where they are made for another one.
+        It stands in the key of every text and binary, so no tool is run."""
+        ...
+
+    def build_tools(self) -> Mapping[str, str]:
+        """Which builds of the tools `build` would run are installed (`uol.backends.tool_identity`), by name. It stands in the
+        key of every binary, so no tool is run."""
         ...
 
     def doctor(self) -> tuple[ToolState, ...]:

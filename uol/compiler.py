@@ -17,7 +17,6 @@ from uol.checking import with_checks
 from uol.codegen.backend import Module
 from uol.codegen.spec import Arg
 from uol.expected import require_kind, require_names
-from uol.explain import Explanation
 from uol.ir.errors import BoundsError, ResourceError, ShapeError
 from uol.ir.syntax import Op
 from uol.layouts import checked_strides
@@ -30,6 +29,7 @@ from uol.request import Request, Strides
 from uol.targets import Target, resolve_target
 
 if TYPE_CHECKING:
+    from uol.explain import Explanation
     from uol.named_binding import TypeName
 
 
@@ -59,6 +59,8 @@ class Compiled:
 
     def explain(self) -> Explanation:
         """What fused, how tensors lie, which schedule; `print` it."""
+        from uol.explain import Explanation
+
         return Explanation(self.module)
 
     def bundle(self, path: str | PathLike[str]) -> Path:

@@ -6,19 +6,21 @@ import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from types import FunctionType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from uol.catalogue import add_operator, catalogue
+from uol.checked_texts import require_right
 from uol.expected import require_kind, require_names, shown
 from uol.ir.aliasing import check_aliases
-from uol.ir.construction import Definition, build
 from uol.ir.errors import ParseError, UolError
-from uol.ir.parser import parse
 from uol.ir.printer import print_op
 from uol.ir.syntax import Op
 from uol.ops.aliasing import register_aliases
 from uol.ops.references import Reference, register_reference
-from uol.without_torch import import_tvm
+from uol.ops.trees import trees_of
+
+if TYPE_CHECKING:
+    from uol.ir.construction import Definition
 
 
 class Operator:
@@ -70,24 +72,20 @@ def op(
     """
     require_kind(file, str, "file", "a name", 'write file="mine.uol"')
     if isinstance(text, FunctionType):
+        from uol.ir.construction import build
+
         built = build(text)
         text, file = print_op(built), built.span.file
     require_kind(text, str, "text", "the text of an operator", 'write uol.op("op ...")')
     if reference is not None and not callable(reference):
         raise UolError(f"reference is {shown(reference)}, not a function", hint="give a function of PyTorch tensors")
-    parsed = parse(cast(str, text), file)
+    parsed = tuple(trees_of(cast(str, text), file).values())
     if not parsed:
         raise ParseError("the text holds no operator", hint="write: op name(x: f32[N]) -> (y: f32[N]) { y[i] = x[i] }")
-    import_tvm()
-    from uol.ir.checker import check
-    from uol.ir.gradients.saving import check_written
-
     library = catalogue().copy()
     for each in parsed:
         library.add(each)
-    for each in parsed:
-        check(each, library)
-        check_written(each, library)
+    require_right(parsed, library)
     if aliases is not None:
         require_names(aliases, "aliases", 'write aliases={"running_mean": "new_mean"}')
         check_aliases(parsed[-1], aliases)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import get_args
 
 from uol.backends.ascendc import candidates, runtime, toolchain
 from uol.backends.ascendc.assembly import assemble
@@ -31,6 +32,7 @@ class AscendBackend:
     capability: Capability = CAPABILITY
     devices: Mapping[str, Device] = DEVICES
     default_device: str = DEFAULT_DEVICE
+    schedule_kinds: tuple[type, ...] = get_args(AscendSchedule)
 
     def accepts(self, spec: KernelSpec) -> bool:
         """The scalar unit makes addresses, the vector unit values: an index that the kernel itself computes is refused, and
@@ -73,6 +75,12 @@ class AscendBackend:
 
     def load(self, artifact: Artifact) -> Callable[..., None]:
         return runtime.load(artifact)
+
+    def machine(self) -> Mapping[str, str]:
+        return {}
+
+    def build_tools(self) -> Mapping[str, str]:
+        return toolchain.identities()
 
     def doctor(self) -> tuple[ToolState, ...]:
         return toolchain.states() + runtime.states()

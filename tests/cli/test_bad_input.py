@@ -151,6 +151,13 @@ def test_a_run_that_is_too_large_for_the_twin() -> None:
     assert "of memory in the twin and to judge its results, of which 3725.3 GiB are 'x'" in result.err
 
 
+def test_more_dims_than_an_array_may_have() -> None:
+    result = uol("run", "relu", "--dims", f"S={'x'.join('1' * 87)}")
+    assert_refused(result.status, result.err)
+    assert "ShapeError: relu: x has 87 dims, and a numpy array 64 at most" in result.err
+    assert "help: put dims together to have 64 or fewer; PyTorch tensors, in `uol.ops.relu`, may have more" in result.err
+
+
 def test_an_output_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("kept")
     result = uol("compile", "relu", "--target", "toy", "--dims", "S=4", "-o", tmp_path / "file")
