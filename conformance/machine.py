@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from uol.backends.cpu.host import core_count
+from uol.backends.cpu.host import usable_cores
 from uol.conformance.twin_check import has_twin
 
 _PACKAGES = ("uol", "apache-tvm", "torch", "torchvision", "numpy", "scikit-learn")
@@ -43,7 +43,7 @@ def places(targets: Iterable[str]) -> tuple[Place, ...]:
 def machine_facts() -> dict[str, str]:
     """Facts by name, in the order in which a report shows them."""
     return {
-        "processor": f"{_processor()}, {core_count()} cores, load {load()} at the beginning",
+        "processor": f"{_processor()}, {usable_cores()} cores, load {load()} at the beginning",
         "versions": ", ".join(f"{name} {_version(name)}" for name in _PACKAGES) + f", Python {platform.python_version()}",
     }
 

@@ -12,7 +12,7 @@ from uol.conformance.verdict import Case
 from uol.ir.errors import TypeCheckError, UolError
 from uol.ir.gradients import has_gradient
 from uol.ir.library import GRADIENT
-from uol.ir.types import DTYPES
+from uol.ir.types import DTYPES, type_named
 from uol.ops.texts import family_of
 
 QUICK = (
@@ -63,7 +63,7 @@ class Plan:
 def plan(selection: Selection) -> Plan:
     """The cases of a selection. Raises TypeCheckError for a type that there is not, UolError where no case is left: a check
     of nothing must not pass."""
-    _require_types(selection.dtypes)
+    selection = replace(selection, dtypes=tuple(dict.fromkeys(map(_known_type, selection.dtypes))))
     ops, left_out = _operators(selection)
     groups: list[tuple[Case, ...]] = []
     for op in ops:
@@ -84,10 +84,12 @@ def differentiable(ops: Sequence[str]) -> list[str]:
     return [f"{name}{GRADIENT}" for name in ops if _no_gradient(name) is None]
 
 
-def _require_types(dtypes: Sequence[str]) -> None:
-    for dtype in dtypes:
-        if dtype not in DTYPES:
-            raise TypeCheckError(f"unknown type {dtype!r}", hint=f"the types are {', '.join(DTYPES)}")
+def _known_type(name: str) -> str:
+    """The type by the library's own name. Raises TypeCheckError for a type that there is not."""
+    dtype = type_named(name)
+    if dtype not in DTYPES:
+        raise TypeCheckError(f"unknown type {name!r}", hint=f"the types are {', '.join(DTYPES)}")
+    return dtype
 
 
 def _operators(selection: Selection) -> tuple[list[str], list[LeftOut]]:

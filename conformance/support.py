@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from uol.backends import registry
-from uol.backends.cpu.host import core_count
+from uol.backends.cpu.host import usable_cores
 from uol.conformance.matrix import Cell, support_matrix
 from uol.conformance.selection import Selection, plan
 from uol.conformance.verdict import Verdict
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--dtype", default="f32,f16,bf16", help="types, by commas")
     parser.add_argument("--gradients", action="store_true", help="the gradients of the operators, in their place")
     parser.add_argument("--first", action="store_true", help="on the representative workload alone, on random inputs")
-    parser.add_argument("-j", "--jobs", type=int, default=core_count(), help="processes; the cores that may be used else")
+    parser.add_argument("-j", "--jobs", type=int, default=usable_cores(), help="processes; the cores that may be used else")
     parser.add_argument("-o", "--output", type=Path, help="the file; standard output else")
     options = parser.parse_args(arguments)
     ops, targets, dtypes = (tuple(text.split(",")) for text in (options.op, options.target, options.dtype))

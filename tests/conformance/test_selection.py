@@ -50,6 +50,11 @@ def test_gradients_in_their_operators_place() -> None:
     ]
 
 
+def test_types_have_the_names_of_numpy_and_pytorch() -> None:
+    found = plan(Selection(("relu",), ("cpu",), ("float16", "f16", "float32"), first=True))
+    assert [case.dtype for case in found.cases] == ["f16", "f32"]
+
+
 def test_a_seed_is_every_cases() -> None:
     assert {case.seed for case in plan(Selection(("relu",), ("cpu",), seed=7)).cases} == {7}
 

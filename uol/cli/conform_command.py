@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from uol.backends import registry
-from uol.backends.cpu.host import core_count
+from uol.backends.cpu.host import usable_cores
 from uol.cli.arguments import listed
 from uol.cli.conform_operators import OperatorOptions, conform_operators
 from uol.cli.conform_paths import conform_paths
@@ -79,7 +79,7 @@ def conform(
             raise UolError("say what to check", hint="either --path resnet50 or --op softmax,conv2d (or --op all)")
     imported = tuple(name for module in modules for name in import_operators(module))  # which may register targets, too
     targets = tuple(t.name for t in resolve_targets(target or ",".join(registry.names())))
-    jobs = jobs or core_count()
+    jobs = jobs or usable_cores()
     if path:
         options = PathOptions(targets, weights, image, _path_dtype(dtype), seed, jobs)
         ok = conform_paths(listed(path, "path", "resnet50"), options, report or Path("report"), as_json)
