@@ -60,6 +60,11 @@ def core_count() -> int:
         return int(wanted)
     if wanted:
         raise UolError(f"UOL_NUM_THREADS is {wanted!r}", hint="it is a number of threads, 1 or more; unset, all cores are used")
+    return usable_cores()
+
+
+def usable_cores() -> int:
+    """The cores that this process may use: its affinity, and its container's quota."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(allowed, _container_quota() or allowed))
 

@@ -29,7 +29,7 @@ BAD = {  # arguments -> message, how the help begins
     f"compile relu {TOY} --dims S=4 --dtype f31": ("relu cannot be of the unknown type 'f31' for T", "T is one of f64, f32,"),
     f"compile relu {TOY} --dims S=4 --dtype i8": ("TypeCheckError: relu does not admit 'i8' for T", "T is one of f64"),
     f"compile relu {TOY}": ("ShapeError: relu needs the sizes of *S", "write S=64 for one dim"),
-    f"compile relu {TOY} --dims S=33554432": ("ResourceError: relu does not fit toy:host: 33554432", "at most 16777216"),
+    f"compile relu {TOY} --dims S=33554432": ("RefusalError: relu does not fit toy:host: 33554432", "at most 16777216"),
     f"explain relu {TOY} --dims S=x": (f"ShapeError: the size of S is 'x', {WHOLE}", "write S=64"),
     SOFTMAX: ("ShapeError: softmax needs a size for C", "its dims are C"),
     f"{SOFTMAX},C=-2": ("ShapeError: softmax: the size of C is -2", "a size is 0 or more"),
