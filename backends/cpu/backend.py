@@ -8,10 +8,10 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from uol.backends.cpu.assembling import assemble, kernels_text
+from uol.backends.cpu.assembling import assemble, kernels_file, kernels_text
 from uol.backends.cpu.attention_packing import fits_strips, packed_attention
 from uol.backends.cpu.devices import devices
-from uol.backends.cpu.host import host
+from uol.backends.cpu.host import NATIVE, PROCESSOR, THREADS, host
 from uol.backends.cpu.loading import load, load_foreach
 from uol.backends.cpu.packing import packed
 from uol.backends.cpu.runtime import c_compiler
@@ -97,6 +97,20 @@ class CpuBackend:
 
         binary, log = linked(kernels_text(module))
         return Artifact(module, binary, None, log)
+
+    def environment(self, device: Device) -> Mapping[str, str]:
+        """The processor, where the device is the machine's own, and the number of threads that kernels are cut for."""
+        found = host(device.architecture)
+        processor = {PROCESSOR: found.mcpu} if device.architecture == NATIVE else {}
+        return processor | {THREADS: str(found.cores)}
+
+    def refusal(self, environment: Mapping[str, str]) -> str:
+        """Kernels for another processor do not run here, those that are cut for other numbers of threads do."""
+        other = environment.get(PROCESSOR)
+        return f"they are for the processor {other}, this one is {host().mcpu}" if other else ""
+
+    def kernels_file(self, module: Module) -> str:
+        return kernels_file(module).name
 
     def load(self, artifact: Artifact) -> Callable[..., None]:
         return load(artifact)
