@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from uol import fingerprint
 from uol.bundle.held import Held, State
-from uol.bundle.manifest import generator_hash, manifest_text
+from uol.bundle.manifest import manifest_text
 from uol.bundle.selftest import content_hash
 from uol.explain import Json
 
@@ -23,9 +23,9 @@ SELF_HELD = frozenset({"files", "content_hash", "generator", "tools", "conforman
 LONGEST = 60
 
 
-def other_version(record: Json, strangers: tuple[str, ...]) -> str:
-    """Why a bundle is of another version; empty where it is of this one."""
-    if record.get("generator") != generator_hash():
+def other_version(record: Json, generator: str, strangers: tuple[str, ...]) -> str:
+    """Why a bundle is of another version; empty where it is of this one. `generator` is the hash of this one's sources."""
+    if record.get("generator") != generator:
         return "its generator's sources are not those of this uol"
     tools = record.get("tools")
     here = fingerprint.tool_versions()

@@ -16,7 +16,7 @@ from uol.bundle.binaries import hold_binary, hold_library
 from uol.bundle.contents import Binaries, binaries_of
 from uol.bundle.fields import hold_fields, hold_manifest_text, other_version
 from uol.bundle.held import Held
-from uol.bundle.manifest import manifest
+from uol.bundle.manifest import generator_hash, manifest
 from uol.bundle.reading import Found, read_bundle
 from uol.bundle.regenerate import Regenerated, regenerated
 from uol.bundle.selftest import MANIFEST, check_files, hash_of, library
@@ -82,7 +82,7 @@ class _Holding:
     def __init__(self, found: Found, anew: Regenerated, edited: bool) -> None:
         self.found, self.anew, self.edited = found, anew, edited
         self.record = found.record
-        self.version = other_version(self.record, anew.strangers)
+        self.version = other_version(self.record, generator_hash(anew.compiled.request.target.backend), anew.strangers)
         self.by_hash = {held.name: held for held in _by_hash(found)}
         self.own = kernels_file(anew.compiled)
         self.texts = dict(anew.texts)

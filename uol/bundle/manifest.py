@@ -11,7 +11,7 @@ from uol import fingerprint
 from uol.backends.abi.workspace import symbolic_layout
 from uol.bundle.selftest import content_hash
 from uol.catalogue import callees
-from uol.codegen.backend import HostBackend, Kernel
+from uol.codegen.backend import Backend, HostBackend, Kernel
 from uol.compiler import Compiled
 from uol.explain import Json, arg_json, kernel_json
 from uol.ir.printer import print_op
@@ -56,7 +56,7 @@ def manifest(compiled: Compiled, files: Mapping[str, str], binaries: list[str], 
         "binaries": binaries,
         "compiler": compiler or None,
         "files": dict(sorted(files.items())),
-        "generator": generator_hash(),
+        "generator": generator_hash(request.target.backend),
         "tools": fingerprint.tool_versions(),
         "conformance": conformance,
     }
@@ -89,10 +89,15 @@ def environment_of(target: Target) -> dict[str, str]:
     return dict(backend.environment(target.device))
 
 
-@cache
-def generator_hash() -> str:
+def generator_hash(backend: Backend) -> str:
     """sha256 over the sources that make a bundle: those that make its kernels, and this package."""
-    digest = hashlib.sha256(fingerprint.generator_hash().encode())
+    parts = (fingerprint.generator_hash(), fingerprint.backend_hash(backend), _package_hash())
+    return hashlib.sha256("".join(parts).encode()).hexdigest()
+
+
+@cache
+def _package_hash() -> str:
+    digest = hashlib.sha256()
     for file in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
     return digest.hexdigest()

@@ -35,7 +35,7 @@ def write_bundles(compiled: Sequence[Compiled], path: Path, conformance: Mapping
         with tempfile.TemporaryDirectory(dir=path, prefix=".writing-") as scratch:
             for place, files in zip(places, contents, strict=True):
                 _write_files(Path(scratch) / place.name, files)
-            for place in places:
+            for place in dict.fromkeys(places):
                 _move(Path(scratch) / place.name, place, Path(scratch))
     except OSError as error:
         with suppress(OSError):

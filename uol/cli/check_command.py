@@ -44,7 +44,7 @@ def check(
     with working(f"checking {bundle.name}"), hold(bundle, edited=edited) as found:
         held = list(found.held)
         if not any_failed(held):
-            held += _hold_kernels(found, on_device=device)
+            held += hold_kernels(found, on_device=device)
     failed, unverified = any_failed(held), any(h.state == "unverified" for h in held)
     passed = not failed and (allow_unverified or not unverified)
     if as_json:
@@ -55,7 +55,7 @@ def check(
         raise typer.Exit(1)
 
 
-def _hold_kernels(bundle: Bundle, *, on_device: bool) -> list[Held]:
+def hold_kernels(bundle: Bundle, *, on_device: bool = False) -> list[Held]:
     """Runs the kernels on seeded inputs, in the twin or on the device: those that uol generates, which the bundle's are byte by
     byte, or the bundle's own."""
     if bundle.anew is None:
