@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from uol.backends.cpu.assembling import assemble, kernels_file, kernels_text
+from uol.backends.cpu.assembling import assemble, kernels_text
 from uol.backends.cpu.attention_packing import fits_strips, packed_attention
 from uol.backends.cpu.devices import devices
 from uol.backends.cpu.host import NATIVE, PROCESSOR, THREADS, host
@@ -110,6 +110,8 @@ class CpuBackend:
         return f"they are for the processor {other}, this one is {host().mcpu}" if other else ""
 
     def kernels_file(self, module: Module) -> str:
+        from uol.backends.cpu.assembling import kernels_file
+
         return kernels_file(module).name
 
     def load(self, artifact: Artifact) -> Callable[..., None]:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from uol.bundle.edit import record_edit
 from uol.bundle.held import Held, any_failed
 from uol.bundle.hold import Bundle, hold
 from uol.cli.options import JsonOption
 from uol.cli.output import print_json, print_text, working
 from uol.explain import Json
-from uol.ir.errors import ToolchainError
+from uol.ir.errors import ToolchainError, UolError
 from uol.sample_sizes import samples_of
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ DeviceOption = Annotated[bool, typer.Option("--device", help="Run on the device 
 EditedOption = Annotated[
     bool,
     typer.Option("--edited", help="Kernels may differ from what uol generates: run them on every kind of inputs instead."),
+]
+RecordOption = Annotated[
+    bool, typer.Option("--record", help="With --edited: first write the hashes, launcher and binaries of the edited kernels.")
 ]
 AllowOption = Annotated[
     bool, typer.Option("--allow-unverified", help="Exit 0 where all that can be checked here holds, and something cannot be.")
@@ -36,11 +40,16 @@ def check(
     bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A folder that `uol compile -o` wrote.")],
     device: DeviceOption = False,
     edited: EditedOption = False,
+    record: RecordOption = False,
     allow_unverified: AllowOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Check a bundle: write it anew and compare every file and every field, then run its kernels. Exit 1 on a failure, and
     where something cannot be checked here."""
+    if record and not edited:
+        raise UolError("--record is for kernels that were edited", hint="give --edited, too")
+    if record:
+        record_edit(bundle)
     with working(f"checking {bundle.name}"), hold(bundle, edited=edited) as found:
         held = list(found.held)
         if not any_failed(held):
@@ -61,11 +70,15 @@ def hold_kernels(bundle: Bundle, *, on_device: bool = False) -> list[Held]:
     if bundle.anew is None:
         return []
     if bundle.anew.elsewhere:
-        return [Held("kernels", "kernels", "unverified", f"they do not run here: {bundle.anew.elsewhere}")]
+        return _not_run(bundle, bundle.anew.elsewhere)
     try:
         return _hold_shipped(bundle, on_device) if bundle.shipped is not None else _hold_generated(bundle, on_device)
     except ToolchainError as error:
-        return [Held("kernels", "kernels", "unverified", f"they do not run here: {error.message}")]
+        return _not_run(bundle, error.message)
+
+
+def _not_run(bundle: Bundle, why: str) -> list[Held]:
+    return [Held("kernels", "kernels", "unverified", f"they do not run here: {why}"), *_hold_record(bundle, None)]
 
 
 def _hold_shipped(bundle: Bundle, on_device: bool) -> list[Held]:
@@ -74,8 +87,8 @@ def _hold_shipped(bundle: Bundle, on_device: bool) -> list[Held]:
     whose = f"of another version ({bundle.version})" if bundle.version else "edited"
     if failures := shipped_failures(bundle, on_device=on_device):
         return [Held("kernels", "kernels", "wrong", f"{whose}: {failure}") for failure in failures]
-    inputs = ", ".join(kinds_of(bundle))
-    return [Held("kernels", "kernels", "ok", f"{whose}: they compute what the operator means, on {inputs} inputs")]
+    right = f"{whose}: they compute what the operator means, on {', '.join(kinds_of(bundle))} inputs"
+    return [Held("kernels", "kernels", "ok", right), *_hold_record(bundle, None)]
 
 
 def _hold_generated(bundle: Bundle, on_device: bool) -> list[Held]:
@@ -90,13 +103,15 @@ def _hold_generated(bundle: Bundle, on_device: bool) -> list[Held]:
     return [*(wrong or [right]), *_hold_record(bundle, trials[0])]
 
 
-def _hold_record(bundle: Bundle, trial: Trial) -> list[Held]:
-    """The manifest's `conformance`, against the same run here."""
+def _hold_record(bundle: Bundle, trial: Trial | None) -> list[Held]:
+    """The manifest's `conformance`, against the same run here; None where the kernels that uol generates were not run."""
     from uol.cli.trial import same_outcome
 
     record = bundle.found.record["conformance"]
     if record is None:
         return [Held("field", "conformance", "ok", "no run is recorded")]
+    if trial is None:
+        return [Held("field", "conformance", "unverified", "the kernels that it tells of were not run here")]
     if not same_outcome(record, trial):
         return [Held("field", "conformance", "changed", "a run here has another outcome")]
     if record != trial.as_json_text():
