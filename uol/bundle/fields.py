@@ -118,6 +118,10 @@ def _difference(found: object, expected: object, place: str = "") -> str:
     if isinstance(found, list) and isinstance(expected, list) and len(found) == len(expected):
         number = next(n for n, pair in enumerate(zip(found, expected, strict=True)) if not _same(*pair))
         return _difference(found[number], expected[number], f"{place}[{number}]")
+    if isinstance(found, str) and isinstance(expected, str) and min(len(found), len(expected)) > LONGEST:
+        number = next((n for n, pair in enumerate(zip(found, expected, strict=False)) if pair[0] != pair[1]), 0)
+        start = max(0, number - LONGEST // 4)
+        found, expected = f"...{found[start:]}", f"...{expected[start:]}"
     return f"{f'{place} ' if place else 'it '}is {_shown(found)}, uol writes {_shown(expected)}"
 
 
