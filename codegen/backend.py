@@ -223,8 +223,9 @@ class HostBackend(Backend, Protocol):
         """The environment variables under which any machine generates the text that this one generates."""
         ...
 
-    def refusal(self, environment: Mapping[str, str]) -> str:
-        """Why this machine does not run what was generated under these variables, beside its own; empty where it does."""
+    def refusal(self, device: Device, environment: Mapping[str, str]) -> str:
+        """Why this machine does not run what was generated for the device under these variables, beside its own; empty where
+        it does."""
         ...
 
     def kernels_file(self, module: Module) -> str:

@@ -31,7 +31,7 @@ from uol.conformance.fences import run_fenced
 from uol.conformance.interval import Array
 from uol.conformance.twin_check import compare_result, has_twin
 from uol.instance import Instance
-from uol.ir.errors import UolError
+from uol.ir.errors import MissingToolError, ToolchainError, UolError
 from uol.ir.nodes import Program
 from uol.ir.storage import encode
 from uol.open_instance import OpenInstance
@@ -129,7 +129,7 @@ def _in_a_process(folder: Path, on_device: bool) -> tuple[str, ...]:
         return (f"the process that ran them died ({signal.Signals(-done.returncode).name})",)
     if done.returncode:
         last = done.stderr.strip().splitlines()
-        raise UolError(f"the kernels of {folder.name} were not run: {last[-1] if last else 'no message'}")
+        raise ToolchainError(last[-1] if last else f"exit status {done.returncode}")
     return tuple(json.loads(done.stdout.splitlines()[-1]))
 
 
@@ -143,7 +143,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if any_failed(bundle.held) or bundle.anew is None or bundle.shipped is None:
             print("its files do not hold", file=sys.stderr)
             return 1
-        print(json.dumps(list(_here(_shipped(bundle.anew.compiled, bundle.shipped)))))
+        try:
+            wrong = list(_here(_shipped(bundle.anew.compiled, bundle.shipped)))
+        except MissingToolError as error:
+            print(error.message, file=sys.stderr)
+            return 1
+        except UolError as error:
+            wrong = [error.message]
+    print(json.dumps(wrong))
     return 0
 
 

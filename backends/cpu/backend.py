@@ -104,10 +104,12 @@ class CpuBackend:
         processor = {PROCESSOR: found.mcpu} if device.architecture == NATIVE else {}
         return processor | {THREADS: str(found.cores)}
 
-    def refusal(self, environment: Mapping[str, str]) -> str:
-        """Kernels for another processor do not run here, those that are cut for other numbers of threads do."""
-        other = environment.get(PROCESSOR)
-        return f"they are for the processor {other}, this one is {host().mcpu}" if other else ""
+    def refusal(self, device: Device, environment: Mapping[str, str]) -> str:
+        """Kernels for another processor, or with wider vectors, do not run here; those that are cut for other numbers of
+        threads do."""
+        other, here = environment.get(PROCESSOR, device.architecture), host()
+        wider = host(device.architecture).vector_bytes > here.vector_bytes
+        return f"they are for the processor {other}, this one is {here.mcpu}" if PROCESSOR in environment or wider else ""
 
     def kernels_file(self, module: Module) -> str:
         from uol.backends.cpu.assembling import kernels_file

@@ -26,9 +26,12 @@ def record_edit(folder: Path) -> tuple[str, ...]:
     found = read_bundle(folder)
     with regenerated(found.record) as anew:
         files, record = _following(found, anew)
+        stale = set(anew.compiled.module.products) - files.keys()  # of the kernels that were there before
     try:
         for name, content in (*files.items(), (MANIFEST, manifest_text(record).encode())):
             _replace(folder / name, content)
+        for name in found.files.keys() & stale:
+            (folder / name).unlink()
     except OSError as error:
         raise ResourceError(f"cannot write {str(folder)!r}: {error.strerror}", hint="make the folder writable") from error
     return tuple(files)
@@ -45,8 +48,7 @@ def _following(found: Found, anew: Regenerated) -> tuple[dict[str, bytes], dict[
     files = launcher_texts(anew.compiled, module) | dict(made.files)
     recorded = found.record.get("files")
     hashes = {**(recorded if isinstance(recorded, dict) else {}), own: hash_of(kernels)}
-    gone = found.record.get("binaries")
-    kept = {name: digest for name, digest in hashes.items() if not isinstance(gone, list) or name not in gone}
+    kept = {name: digest for name, digest in hashes.items() if name not in module.products}
     hashes = kept | {name: hash_of(content) for name, content in files.items()}
     record = dict(found.record) | {"binaries": sorted(made.files), "compiler": made.compiler or None, "conformance": None}
     return files, sealed(record | {"files": dict(sorted(hashes.items()))})

@@ -69,7 +69,7 @@ def hold(folder: Path, *, edited: bool = False) -> Iterator[Bundle]:
 
 def _by_hash(found: Found) -> Iterator[Held]:
     """The files whose hashes do not hold. What they are beside that is not asked: any text has some hash."""
-    wrong = check_files(found.folder, found.record)
+    wrong = check_files(found.files, found.record)
     for name, state in wrong.items():
         if name != MANIFEST:
             plain = found.files.get(name, b"") is not None
@@ -88,6 +88,7 @@ class _Holding:
         self.texts = dict(anew.texts)
         self.module = anew.compiled.module
         self.made = Binaries({})
+        self.own_text: dict[str, bytes] = {}
 
     def bundle(self) -> Bundle:
         problems = [] if self.by_hash or not self._has_own_kernels() else list(self._take_shipped())
@@ -118,6 +119,7 @@ class _Holding:
             yield Held("kernels", "kernels", "changed", f"they cannot be run: {error}")
             return
         self.module, self.texts = module, self.texts | launchers
+        self.own_text = {self.own: content}
 
     def _build(self) -> Iterator[Held]:
         try:
@@ -137,8 +139,7 @@ class _Holding:
         if name in self.module.products:
             return self._softened(hold_binary(name, content, self.made, self.record))
         if name == library(self.anew.compiled.module.build):
-            texts = self.texts | {self.own: self.found.files.get(self.own) or b""}
-            return self._softened(hold_library(name, content, self.module, texts))
+            return self._softened(hold_library(name, content, self.module, self.texts | self.own_text))
         if self.version:
             return Held("file", name, "unverified", f"this uol writes no such file; {self.version}")
         return Held("file", name, "added", "uol writes no such file")

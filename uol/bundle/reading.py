@@ -9,7 +9,7 @@ from pathlib import Path
 
 from uol.bundle.contents import MANIFEST
 from uol.bundle.manifest import FORMAT
-from uol.bundle.selftest import files_in
+from uol.bundle.selftest import read_files
 from uol.explain import Json
 from uol.ir.errors import ResourceError, UolError
 
@@ -36,8 +36,7 @@ def read_bundle(folder: Path) -> Found:
         raise ResourceError(f"{str(folder)!r} holds no {MANIFEST}", hint="give a folder that `uol compile -o` wrote")
     content = file.read_bytes()
     record = _record(file, content)
-    files = {name: None if path is None else path.read_bytes() for name, path in files_in(folder).items()}
-    return Found(folder, record, content, files)
+    return Found(folder, record, content, read_files(folder))
 
 
 def _record(file: Path, content: bytes) -> Json:

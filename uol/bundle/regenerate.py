@@ -48,8 +48,8 @@ def regenerated(record: Json) -> Iterator[Regenerated]:
         environment = _environment(record)
     except NOT_OF_THIS_FORM as error:
         raise not_of_this_form(error) from error
-    backend = resolve_target(cast(str, record["target"])).backend
-    elsewhere = backend.refusal(environment) if isinstance(backend, HostBackend) else ""
+    target = resolve_target(cast(str, record["target"]))
+    elsewhere = target.backend.refusal(target.device, environment) if isinstance(target.backend, HostBackend) else ""
     strangers = tuple(op.name for op in ops if (own := library().get(op.name)) is not None and own != op)
     with _set(environment), substituted(ops):
         try:

@@ -25,29 +25,27 @@ from pathlib import Path  # noqa: E402
 MANIFEST = "manifest.json"
 
 
-def check_files(folder: Path, record: Mapping[str, object]) -> dict[str, str]:
+def check_files(files: Mapping[str, bytes | None], record: Mapping[str, object]) -> dict[str, str]:
     """What is wrong with the files, by name; nothing where they are as they were written. The library that the build line
-    makes is none of them."""
+    makes is none of them. `files` is what `read_files` gives."""
     recorded = record.get("files")
     hashes = recorded if isinstance(recorded, dict) else {}
-    found = files_in(folder)
-    wrong = {name: "missing" for name in hashes if name not in found}
-    for name, path in found.items():
+    wrong = {name: "missing" for name in hashes if name not in files}
+    for name, content in files.items():
         if name not in hashes and name != library(str(record.get("build", ""))):
             wrong[name] = "added"
-        elif name in hashes and (path is None or hash_of(path.read_bytes()) != hashes[name]):
+        elif name in hashes and (content is None or hash_of(content) != hashes[name]):
             wrong[name] = "changed"
     if record.get("content_hash") != content_hash(record):
         wrong[MANIFEST] = "changed"
     return dict(sorted(wrong.items()))
 
 
-def files_in(folder: Path) -> dict[str, Path | None]:
+def read_files(folder: Path) -> dict[str, bytes | None]:
     """Every file below the folder but the manifest; None for a link and whatever else is no plain file."""
     paths = sorted(path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
-    plain = {path: path if path.is_file() and not path.is_symlink() else None for path in paths}
-    named = {path.relative_to(folder).as_posix(): found for path, found in plain.items()}
-    return {name: found for name, found in named.items() if name != MANIFEST}
+    named = {path.relative_to(folder).as_posix(): path for path in paths if path != folder / MANIFEST}
+    return {name: path.read_bytes() if path.is_file() and not path.is_symlink() else None for name, path in named.items()}
 
 
 def hash_of(content: bytes) -> str:
@@ -74,7 +72,7 @@ def main() -> int:
     folder = Path(__file__).resolve().parent
     try:
         record = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        wrong = check_files(folder, record)
+        wrong = check_files(read_files(folder), record)
     except (OSError, ValueError, AttributeError, RecursionError) as error:
         print(f"{folder / MANIFEST} is no manifest of a bundle: {error}", file=sys.stderr)
         return 2
