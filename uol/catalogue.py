@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 
 from uol.ir.errors import UolError
@@ -49,6 +51,13 @@ def is_known(name: str) -> bool:
 def add_operator(op: Op) -> None:
     """Takes an operator in. Raises TypeCheckError where another operator has its name."""
     catalogue().add(op)
+
+
+@contextmanager
+def substituted(ops: Iterable[Op]) -> Iterator[None]:
+    """Within, the catalogue has these operators under their names, whatever it had; then it is as it was."""
+    with catalogue().substituting(ops):
+        yield
 
 
 def callees(op: Op, within: TextLibrary | None = None) -> tuple[Op, ...]:

@@ -20,6 +20,7 @@ from uol.expected import require_kind, require_names
 from uol.ir.errors import BoundsError, ResourceError, ShapeError
 from uol.ir.syntax import Op
 from uol.layouts import checked_strides
+from uol.memory_demand import warn_of_demand
 from uol.named_binding import bind_open_names, missing_sizes
 from uol.named_dims import Size
 from uol.open_instance import OpenInstance
@@ -136,7 +137,7 @@ def compile(
 
     Raises UolError for an unknown operator or target, TypeCheckError for a dtype, ShapeError for dims and attributes, for an
     open dim on a target that needs every size, and for one that no input's shape tells. BoundsError where an access is not
-    in range for every size.
+    in range for every size. Warns (MemoryDemandWarning) where the device's memory does not hold tensors and workspace.
 
     >>> k = compile("softmax", "cuda", "f16", {"S": 4096, "C": 1024})
     >>> print(k.source)
@@ -151,7 +152,9 @@ def compile(
     if isinstance(instance, OpenInstance):
         return compile_open(instance, resolved, layouts)
     request = Request(instance, resolved, checked_strides(instance, layouts))
-    return Compiled(request, module_of(request))
+    module = module_of(request)
+    warn_of_demand(module, resolved.device)
+    return Compiled(request, module)
 
 
 def compile_open(instance: OpenInstance, target: Target, layouts: Mapping[str, object]) -> Compiled:
