@@ -9,13 +9,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from uol.backends.twin.locals import declarations
+from uol.backends.twin.source_tokens import Token, partner, template_end
 from uol.conformance.control_faults import SYNCHRONISATION
-from uol.conformance.fault_places import Edit, arguments, declares, loop_headers, number, opening_of
+from uol.conformance.fault_places import Edit, arguments, calls, declares, loop_headers, number, opening_of
 from uol.conformance.idle_fields import idle_fields
-from uol.conformance.source_tokens import Token, partner, template_end
 
 SIZED = {"SetGlobalBuffer": 1, "InitBuffer": 1, "GetWithOffset": 0}
 """Calls that declare a buffer, and which argument is its size."""
+
+FILLS = frozenset(("Duplicate", "InitConstValue", "Fill"))
+"""Instructions that give a tensor a value."""
 
 COPIES = frozenset(("DataCopy", "DataCopyPad", "LoadData", "LoadDataWithTranspose", "Mmad", "Fixpipe", "Copy"))
 PARAMETER_RECORDS = re.compile(r"\w*Params(V220)?$")
@@ -117,7 +121,7 @@ def _conversion(tokens: list[Token], place: int) -> tuple[int, int, str] | None:
 
 def changed_initial_values(tokens: list[Token]) -> Iterator[Edit]:
     """Each float literal: 0 becomes 1, any other moves by one; each infinity becomes 0; `= {}` becomes `= {1}`; a whole
-    number that starts a variable is a constant's fault already."""
+    number that starts a variable is a constant's fault already. Dropped values have a rule of their own."""
     idle = idle_fields(tokens)
     for place, token in enumerate(tokens):
         if place in idle:
@@ -134,6 +138,14 @@ def changed_initial_values(tokens: list[Token]) -> Iterator[Edit]:
             if close is not None and tokens[close + 1].text == "(":
                 first = place - 2 if tokens[place - 1].text == "::" else place
                 yield Edit(*_signed(tokens, first, tokens[partner(tokens, close + 1)].end), "0")
+
+
+def dropped_initial_values(tokens: list[Token]) -> Iterator[Edit]:
+    """Each initial value of a variable, and each fill of an on-chip tensor, dropped."""
+    for found in declarations(tokens):
+        if found.value is not None:
+            yield Edit(tokens[found.last].end, tokens[found.value[1]].end, "")
+    yield from (Edit(tokens[place].start, tokens[end].end, ";") for _, place, end in calls(tokens, FILLS))
 
 
 def _signed(tokens: list[Token], first: int, end: int) -> tuple[int, int]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 
 from uol.ir.errors import UolError
 from uol.ir.syntax import Access, Apply, Node, Op, operands
+from uol.ops.other_names import ALIASES
 from uol.ops.texts import TextLibrary, library
 from uol.ops.texts import names as library_names
 from uol.ops.variadic import VARIADIC, generated
@@ -22,11 +25,17 @@ def find_operator(name: str) -> Op:
     """The operator of that name, which may be generated (`concat_3`). Raises UolError with the nearest names for any other."""
     found = catalogue().get(name)
     if found is None:
-        hint = nearest_operator(name, names()) or "`uol list` shows the operators"
+        hint = _family(name) or nearest_operator(name, names()) or "`uol list` shows the operators"
         raise UolError(f"unknown operator {name!r}", hint=hint)
     if found == generated(name):
         add_operator(found)  # from here on it is listed
     return found
+
+
+def _family(name: str) -> str | None:
+    """What is said of the name of a family, which is no operator's."""
+    meant = VARIADIC.get(ALIASES.get(name, name))
+    return f"there is an operator for each number of inputs, or equation: {meant.pattern}" if meant else None
 
 
 def names() -> list[str]:
@@ -42,6 +51,13 @@ def is_known(name: str) -> bool:
 def add_operator(op: Op) -> None:
     """Takes an operator in. Raises TypeCheckError where another operator has its name."""
     catalogue().add(op)
+
+
+@contextmanager
+def substituted(ops: Iterable[Op]) -> Iterator[None]:
+    """Within, the catalogue has these operators under their names, whatever it had; then it is as it was."""
+    with catalogue().substituting(ops):
+        yield
 
 
 def callees(op: Op, within: TextLibrary | None = None) -> tuple[Op, ...]:

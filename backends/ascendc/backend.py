@@ -18,7 +18,7 @@ from uol.codegen.backend import Artifact, Capability, Device, Footprint, Kernel,
 from uol.codegen.spec import KernelGraph, KernelSpec, Store
 from uol.codegen.steps import steps_of
 from uol.codegen.traverse import variables, walk
-from uol.ir.errors import ResourceError
+from uol.ir.errors import RefusalError
 from uol.ir.nodes import Call
 from uol.ir.types import INDEX
 
@@ -63,7 +63,7 @@ class AscendBackend:
         kernel = candidates.kernel_of(spec, schedule)
         if isinstance(kernel, Overflow):
             nearest = candidates.nearest(spec, self.devices[self.default_device])
-            raise ResourceError(str(kernel), hint=nearest or NOTHING_FITS)
+            raise RefusalError(str(kernel), hint=nearest or NOTHING_FITS)
         return kernel
 
     def assemble(self, graph: KernelGraph, kernels: tuple[Kernel, ...], device: Device) -> Module:

@@ -4,8 +4,8 @@
     float -> integer  truncates and saturates, NaN to 0
     integer -> integer wraps, integer -> float to nearest even
 
-The vector unit converts between few pairs of types; the others are chains whose inner steps are exact (facts: Cast pairs of
-dav_c220, kernel_operator_vec_vconv_impl.h). Integers wrap by taking the low half of each word with Gather or And.
+The vector unit converts between few pairs of types; the others are chains whose inner steps are exact (the pairs: asc-devkit,
+impl/basic_api/dav_c220/kernel_operator_vec_vconv_impl.h). Integers wrap by taking the low half of each word with Gather or And.
 """
 
 from __future__ import annotations

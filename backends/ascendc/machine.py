@@ -1,6 +1,7 @@
 """The 910B as the generator sees it: memories, alignments, limits of instructions, names of element types.
 
-Sources: CANN documentation (asc-devkit, docs/zh/api and docs/zh/guide) as gathered in the project's facts on Ascend C.
+Sources: asc-devkit, docs/zh/guide, "NPU architecture version 2201" (memories) and "static tensor programming" (what of them is
+reserved); docs/zh/api/SIMD-API, the pages of DataCopy, DataCopyPad, SetFlag and WaitFlag.
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ MAX_ND2NZ_PITCH = 65535
 FRACTAL = 16
 EVENT_IDS = 6
 """Event ids 0..5 for every pair of pipes; 6 and 7 may be taken by the framework."""
+FIRST_EVENT_ID: dict[str, int] = {"M_MTE1": 3}
+"""Pairs of pipes whose first ids are TPipe's on an AIC core: it sets them when it is made and waits for them when it is
+destroyed (asc-devkit, impl/basic_api/kernel_tpipe_impl.h, TPipe::Init and TPipe::DestroyWithoutPipeAll)."""
 
 BYTES: dict[str, int] = {
     "f32": 4, "f16": 2, "bf16": 2, "i64": 8, "i32": 4, "i16": 2, "i8": 1, "u8": 1, "bool": 1,

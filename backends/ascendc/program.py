@@ -8,6 +8,7 @@ C text. Global memory takes no part: inputs are only read, and the pieces of res
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -104,9 +105,13 @@ class Builder:
         """Lets the last instruction, if it made `old`, write `new` instead."""
         nodes = self._stack[-1].nodes
         last = nodes[-1] if nodes else None
-        if not isinstance(last, Instr) or last.pipe != "V" or last.writes != (old,) or f"({old}, " not in last.text:
+        if not isinstance(last, Instr) or last.pipe != "V" or last.writes != (old,):
             return False
-        nodes[-1] = Instr(last.pipe, last.text.replace(f"({old}, ", f"({new}, ", 1), last.reads, (new,))
+        first = re.compile(rf"\({re.escape(str(old))}(?=, |\.ReinterpretCast<)")
+        text, found = first.subn(lambda _: f"({new}", last.text, count=1)
+        if not found:
+            return False
+        nodes[-1] = Instr(last.pipe, text, last.reads, (new,))
         if not any(old in (*n.reads, *n.writes) for n in nodes if isinstance(n, Instr)):
             self.buffers.pop(old.buffer.name, None)
         return True

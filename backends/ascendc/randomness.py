@@ -46,11 +46,9 @@ def random_bits(at: Evaluator, seed: Expr, counter: Expr) -> Lanes:
 
 def _round(unit: VectorUnit, first: View, second: View, spare: View, rotation: str, span: Span) -> None:
     """first += second; second = rotated(second) ^ first."""
-    count = unit.count(span)
 
     def call(name: str, dst: View, *operands: View, by: str = "") -> None:
-        texts = ", ".join([str(dst), *map(str, operands), *([by] if by else [])])
-        unit.emit(f"{name}({texts}, {count});", operands, (dst,))
+        unit.lanewise(name, dst, *operands, span=span, argument=by)
 
     bits, moved = second.of_type("u32"), spare.of_type("u32")
     call("Add", first, first, second)

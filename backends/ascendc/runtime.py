@@ -22,7 +22,7 @@ from uol.ir.errors import ShapeError, ToolchainError
 from uol.ir.nodes import Scalar
 from uol.ir.types import DTYPES, is_float
 
-HINT = "install CANN's driver and runtime on a machine with an Ascend 910B; without one, run the kernel in the twin"
+HINT = "install CANN's driver and runtime where an Ascend 910B is; without one, `uol run OP --twin` runs the text on this CPU"
 COST = "Ascend C kernels run in the twin, not on a device"
 HUGE_PAGES_FIRST = 0
 TO_DEVICE, TO_HOST = 1, 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from uol.backends.ascendc.machine import EVENT_IDS, Pipe
+from uol.backends.ascendc.machine import EVENT_IDS, FIRST_EVENT_ID, Pipe
 from uol.backends.ascendc.program import Block, Branch, Instr, Loop
 
 
@@ -64,7 +64,7 @@ class Plan:
         for edge in self.edges:
             alternates = any(edge.block is block for block in slotted)
             edge.ids = 2 if edge.distance == 2 or (alternates and not edge.distance) else 1
-            first = used.get(edge.name, 0)
+            first = used.get(edge.name, FIRST_EVENT_ID.get(edge.name, 0))
             if first + edge.ids > EVENT_IDS:
                 edge.event = -1
                 continue

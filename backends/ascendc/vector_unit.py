@@ -11,12 +11,15 @@ from dataclasses import dataclass
 
 from uol.backends.ascendc.buffers import Buffer, View
 from uol.backends.ascendc.frame import LANES, TILE, UNIFORM, Frame, Span
-from uol.backends.ascendc.machine import BYTES, MAX_REPEATS, ceil_div
+from uol.backends.ascendc.machine import BLOCK_BYTES, BYTES, MAX_REPEATS, ceil_div, round_up
 from uol.backends.ascendc.program import Builder
 from uol.backends.ascendc.values import Lanes, Mask, Uniform, Unsupported
 
 BLOCK_OF_F32 = 8
 REPEAT_OF_F32 = 64
+BITWISE = frozenset({"And", "Or"})
+"""Instructions on 16 bits (asc-devkit, And.md and Or.md). Their count forms take 32-bit tensors too, cast them to int16_t and
+leave the count as it is, so that half of the elements stay untouched (dav_c220/kernel_operator_vec_binary_impl.h)."""
 
 
 @dataclass(slots=True)
@@ -27,8 +30,8 @@ class VectorUnit:
     frame: Frame
 
     def new(self, span: Span, dtype: str, name: str = "t") -> View:
-        """A buffer for a value."""
-        return self.builder.buffer(Buffer(name, dtype, self.frame.capacity(span)))
+        """A buffer for a value: whole blocks, which is what the vendor's debug builds ask of a source of DataCopyPad."""
+        return self.builder.buffer(Buffer(name, dtype, round_up(self.frame.capacity(span), BLOCK_BYTES // BYTES[dtype])))
 
     def emit(self, text: str, reads: tuple[View, ...], writes: tuple[View, ...]) -> None:
         self.builder.emit("V", text, reads=reads, writes=writes)
@@ -47,8 +50,17 @@ class VectorUnit:
         """call(dst, a, b, count): same type, lane by lane, after both have been spread over the wider span."""
         a, b = self.alike(a, b)
         dst = a.view if a.spare else b.view if b.spare else self.new(a.span, a.dtype)
-        self.emit(f"{call}({dst}, {a.view}, {b.view}, {self.count(a.span)});", (a.view, b.view), (dst,))
+        self.lanewise(call, dst, a.view, b.view, span=a.span)
         return Lanes(dst, a.span)
+
+    def lanewise(self, call: str, dst: View, *operands: View, span: Span, argument: str = "") -> None:
+        """call(dst, operands...[, argument], count), whatever the buffers. And and Or see each 32 bits as two elements."""
+        views, count = [dst, *operands], self.count(span)
+        if call in BITWISE and BYTES[dst.dtype] > BYTES["u16"]:
+            halves = BYTES[dst.dtype] // BYTES["u16"]
+            views, count = [v.of_type("u16") for v in views], times(count, halves)
+        arguments = [*map(str, views), *([argument] if argument else []), count]
+        self.emit(f"{call}({', '.join(arguments)});", operands, (dst,))
 
     def alike(self, a: Lanes, b: Lanes) -> tuple[Lanes, Lanes]:
         span = a.span | b.span
@@ -181,6 +193,11 @@ class VectorUnit:
         """A row in pieces of one repeat: where each starts, and how many lanes it has."""
         pitch = self.frame.pitch
         return [(str(s), min(REPEAT_OF_F32, pitch - s)) for s in range(0, pitch, REPEAT_OF_F32)]
+
+
+def times(count: str, factor: int) -> str:
+    """C text of a count, a number or a variable, times a factor."""
+    return str(int(count) * factor) if count.isdigit() else f"{count} * {factor}"
 
 
 def scalar_text(value: Uniform, dtype: str) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import get_args
 
 from uol.backends.cpu.devices import devices
-from uol.backends.cpu.host import core_count, host
+from uol.backends.cpu.host import NATIVE, PROCESSOR, THREADS, core_count, host
 from uol.backends.cpu.loading import load, load_foreach
 from uol.backends.cpu.runtime import c_compiler
 from uol.backends.cpu.schedules.kinds import CpuSchedule, Tiles
@@ -109,6 +109,24 @@ class CpuBackend:
         binary, log = linked(kernels_text(module))
         return Artifact(module, binary, None, log)
 
+    def environment(self, device: Device) -> Mapping[str, str]:
+        """The processor, where the device is the machine's own, and the number of threads that kernels are cut for."""
+        found = host(device.architecture)
+        processor = {PROCESSOR: found.mcpu} if device.architecture == NATIVE else {}
+        return processor | {THREADS: str(found.cores)}
+
+    def refusal(self, device: Device, environment: Mapping[str, str]) -> str:
+        """Kernels for another processor, or with wider vectors, do not run here; those that are cut for other numbers of
+        threads do."""
+        other, here = environment.get(PROCESSOR, device.architecture), host()
+        wider = host(device.architecture).vector_bytes > here.vector_bytes
+        return f"they are for the processor {other}, this one is {here.mcpu}" if PROCESSOR in environment or wider else ""
+
+    def kernels_file(self, module: Module) -> str:
+        from uol.backends.cpu.assembling import kernels_file
+
+        return kernels_file(module).name
+
     def load(self, artifact: Artifact) -> Callable[..., None]:
         return load(artifact)
 
@@ -116,7 +134,7 @@ class CpuBackend:
         return load_foreach(artifact)
 
     def machine(self) -> Mapping[str, str]:
-        return {"processor": processor(), "architecture": os.environ.get("UOL_CPU", ""), "threads": str(core_count())}
+        return {"processor": processor(), "architecture": os.environ.get(PROCESSOR, ""), "threads": str(core_count())}
 
     def build_tools(self) -> Mapping[str, str]:
         return {name: tool(name) for name in ("as", "ld")}

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from uol.backends.cpu.dtypes import Term
 from uol.backends.cpu.host import core_count
 from uol.backends.disk_errors import build_folder
-from uol.ir.errors import ToolchainError
+from uol.ir.errors import MissingToolError, ToolchainError
 
 LIBRARY_FLAGS = ("-shared", "-Bsymbolic")
 """A kernel's calls of its neighbours are its own, whatever else the process has loaded."""
@@ -68,7 +68,7 @@ def linked(text: str) -> tuple[bytes, str]:
 def _run(tool: str, *arguments: str) -> str:
     path = shutil.which(tool)
     if path is None:
-        raise ToolchainError(f"`{tool}` was not found; CPU kernels need an assembler and a linker", hint="install binutils")
+        raise MissingToolError(f"`{tool}` was not found; CPU kernels need an assembler and a linker", hint="install binutils")
     done = subprocess.run([path, *arguments], capture_output=True, text=True)
     if done.returncode:
         raise ToolchainError(f"{tool} refused a kernel: {done.stderr.strip()}", hint="install a newer binutils (2.35 or later)")

@@ -36,7 +36,7 @@ def _with_nvrtc(module: Module, device: Device) -> Artifact:
     compiled = nvrtc.compile_text(module.device.name, module.device.text, headers, options)
     if not compiled.cubin:
         raise refusal("NVRTC", module, compiled.log)
-    return _artifact(module, compiled.cubin, compiled.ptx, compiled.log)
+    return _artifact(module, compiled.cubin, compiled.ptx, compiled.log, f"NVRTC {nvrtc.version()}")
 
 
 def _with_nvcc(module: Module, device: Device, nvcc: str) -> Artifact:
@@ -46,12 +46,12 @@ def _with_nvcc(module: Module, device: Device, nvcc: str) -> Artifact:
         command = [nvcc, f"-arch={device.architecture}", f"-std={STANDARD}", "-O3"]
         cubin, log = _run([*command, "-cubin", "-o", "out.cubin", module.device.name], folder, module, "out.cubin")
         ptx, _ = _run([*command, "-ptx", "-o", "out.ptx", module.device.name], folder, module, "out.ptx")
-    return _artifact(module, cubin, ptx, log)
+    return _artifact(module, cubin, ptx, log, f"nvcc {_nvcc_version(nvcc)}")
 
 
-def _artifact(module: Module, cubin: bytes, ptx: bytes, log: str) -> Artifact:
+def _artifact(module: Module, cubin: bytes, ptx: bytes, log: str, compiler: str) -> Artifact:
     name = module.graph.name
-    return Artifact(module, cubin, None, log, {name + CUBIN: cubin, name + PTX: ptx})
+    return Artifact(module, cubin, None, log, {name + CUBIN: cubin, name + PTX: ptx}, compiler)
 
 
 def _run(command: list[str], folder: Path, module: Module, output: str) -> tuple[bytes, str]:

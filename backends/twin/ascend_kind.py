@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from uol.backends.twin.arrays import Placed
+from uol.backends.twin.ascend_buffers import double_buffers
 from uol.backends.twin.kind import TwinKind, Unit
+from uol.codegen.backend import Kernel
 
 HERE = Path(__file__).parent
 INCLUDE = HERE / "ascend" / "include"
@@ -26,7 +29,7 @@ RUNTIME_FLAGS = ("-std=c++20", "-O3", "-march=native", "-ffp-contract=off", "-fn
 def glue(units: tuple[Unit, ...]) -> str:
     """C++ that includes each text in a namespace of its own and lists its kernels. Kernels have C linkage, so they are
     renamed, or two texts could not hold the same kernel."""
-    parts = ['#include "kernel_operator.h"', '#include "ascend/launch.h"']
+    parts = ['#include "kernel_operator.h"', '#include "ascend/launch.h"', '#include "uol_locals.h"']
     table = []
     for unit in units:
         space = f"uol_m{unit.slot}"
@@ -43,9 +46,19 @@ def glue(units: tuple[Unit, ...]) -> str:
     return "\n".join(parts)
 
 
+def loops_by_grid(kernel: Kernel) -> bool:
+    """Block b of such a kernel takes tiles b, b + n, b + 2n, ... where n is what GetBlockNum gives."""
+    return "GetBlockNum()" in kernel.text
+
+
 def headers() -> tuple[Path, ...]:
     folders = (INCLUDE, INCLUDE / "ascend", RUNTIME, COMMON)
     return (Path(__file__), *(header for folder in folders for header in sorted(folder.glob("*.h"))))
+
+
+def held_bytes(buffer: Placed, checked: bool) -> int:
+    """Workspaces, the others are in the job's file; a byte an element, and in checked runs a `GlobalCell` of 28 (global.h)."""
+    return (buffer.bytes if buffer.role == "workspace" else 0) + buffer.span * (29 if checked else 1)
 
 
 KIND = TwinKind(
@@ -58,4 +71,7 @@ KIND = TwinKind(
     runtime=(*sorted(RUNTIME.glob("*.cpp")), COMMON / "uol_job.cpp", COMMON / "uol_report.cpp"),
     headers=headers(),
     glue=glue,
+    loops_by_grid=loops_by_grid,
+    double_buffers=double_buffers,
+    held_bytes=held_bytes,
 )

@@ -173,7 +173,7 @@ extern "C" __global__ __aicore__ void matmul(GM_ADDR a, GM_ADDR b, GM_ADDR c, in
   bg.SetGlobalBuffer((__gm__ half*)b, (uint64_t)K * N);
   cg.SetGlobalBuffer((__gm__ half*)c, (uint64_t)M * N);
   SetFlag<HardEvent::MTE1_MTE2>(0);
-  SetFlag<HardEvent::M_MTE1>(0);
+  SetFlag<HardEvent::M_MTE1>(3);
   for (int k0 = 0; k0 < K; k0 += k_tile) {
     const int k = K - k0 < k_tile ? K - k0 : k_tile, k1 = (k + 15) / 16;
     WaitFlag<HardEvent::MTE1_MTE2>(0);
@@ -183,7 +183,7 @@ extern "C" __global__ __aicore__ void matmul(GM_ADDR a, GM_ADDR b, GM_ADDR c, in
     DataCopy(b1, bg[(uint64_t)k0 * N], Nd2NzParams(1, k, N, 0, N, k1 * 16, 1, 0));
     SetFlag<HardEvent::MTE2_MTE1>(0);
     WaitFlag<HardEvent::MTE2_MTE1>(0);
-    WaitFlag<HardEvent::M_MTE1>(0);
+    WaitFlag<HardEvent::M_MTE1>(3);
     for (int m = 0; m < m1; ++m) {
       LoadData2DParams load;
       load.startIndex = m;
@@ -208,10 +208,10 @@ extern "C" __global__ __aicore__ void matmul(GM_ADDR a, GM_ADDR b, GM_ADDR c, in
     mmad.k = k;
     mmad.cmatrixInitVal = k0 == 0;
     Mmad(acc, a2, b2, mmad);  // M has waited for MTE1, and MTE1 for the Mmad before: no PipeBarrier<PIPE_M>
-    SetFlag<HardEvent::M_MTE1>(0);
+    SetFlag<HardEvent::M_MTE1>(3);
   }
   WaitFlag<HardEvent::MTE1_MTE2>(0);
-  WaitFlag<HardEvent::M_MTE1>(0);
+  WaitFlag<HardEvent::M_MTE1>(3);
   SetFlag<HardEvent::M_FIX>(0);
   WaitFlag<HardEvent::M_FIX>(0);
   FixpipeParamsV220 fix;

@@ -92,6 +92,12 @@ def read(path: Path) -> list[Planted]:
     return [planted(*section.split("\n", 1)) for section in sections]
 
 
+def marks(text: str) -> set[tuple[str, int]]:
+    """Kinds and lines of the findings that a text's marks promise."""
+    found = ((number, re.search(r"// ! (.*)$", line)) for number, line in enumerate(text.splitlines(), 1))
+    return {(kind, number) for number, mark in found if mark for kind in mark[1].split(", ")}
+
+
 def planted(head: str, body: str) -> Planted:
     name, setup, *blocks = (part.strip() for part in head.split("|"))
     for phrase in sorted(PHRASES, key=len, reverse=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from ascend_bench import FLOATS, LANES, NUMPY_TYPES, bench, results, values
+from ascend_bench import FLOATS, LANES, NUMPY_TYPES, bench, results, results_and_findings, values
 
 from uol.backends.twin.record import Array
 
@@ -123,10 +123,22 @@ def test_bits() -> None:
     x, y = values("i16", 10), values("i16", 11)
     i, j = values("i32", 10), values("i32", 11)
     made = [bench("i16", f"{op}(r, a, b, 256)", x, y) for op in ("And", "Or")]
-    made += [bench("i16", "Not(r, a, 256)", x), bench("i32", "And(r, a, b, 256)", i, j)]
+    made += [bench("i16", "Not(r, a, 256)", x)]
+    words = "r.ReinterpretCast<uint16_t>(), a.ReinterpretCast<uint16_t>(), b.ReinterpretCast<uint16_t>(), 512"
+    made += [bench("i32", f"And({words})", i, j)]
     got = results(made)
     for array, expected in zip(got, (x & y, x | y, ~x, i & j), strict=True):
         np.testing.assert_array_equal(array, expected)
+
+
+def test_bits_of_words_in_the_count_form() -> None:
+    """The library casts to int16_t and keeps the count: the upper half of the elements stays as it was."""
+    i, j, before = values("i32", 10), values("i32", 11), values("i32", 12)
+    calls = {"And": np.bitwise_and, "Or": np.bitwise_or}
+    made = [bench("i32", f"{call}(r, a, b, 256)", i, j, start=before) for call in calls]
+    for (got, findings), function in zip(results_and_findings(made), calls.values(), strict=True):
+        np.testing.assert_array_equal(got, np.concatenate([function(i, j)[:128], before[128:]]))
+        assert [f.kind for f in findings] == ["bit-width"]
 
 
 COMPARISONS = {"LT": np.less, "GT": np.greater, "EQ": np.equal, "LE": np.less_equal, "GE": np.greater_equal, "NE": np.not_equal}

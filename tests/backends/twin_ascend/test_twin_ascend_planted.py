@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ascend_modules import dense, job, module
-from ascend_planted import PLANTED, Planted
+from ascend_planted import PLANTED, Planted, marks
 
 from uol.backends.twin import Job, TwinRun, execute_many
 
@@ -19,10 +19,7 @@ ROOT = Path(__file__).parents[3]
 
 def expected(bug: Planted) -> set[tuple[str, int]]:
     """What the text's marks promise."""
-    marks = ((number, re.search(r"// ! (.*)$", line)) for number, line in enumerate(bug.text.splitlines(), 1))
-    return {(kind, number) for number, mark in marks if mark for kind in mark[1].split(", ")} | WITHOUT_MARK.get(
-        bug.name, set()
-    )
+    return marks(bug.text) | WITHOUT_MARK.get(bug.name, set())
 
 
 def job_of(bug: Planted) -> Job:

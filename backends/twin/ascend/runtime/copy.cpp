@@ -75,6 +75,16 @@ bool check_pad(const Instruction& instruction, const AscendC::DataCopyExtParams&
   return !wrong_count && !wrong_length && !wrong_gap;
 }
 
+// Rows leave UB by their bytes, but debug builds ask for a tensor of whole blocks (CheckDataCopyPadTensorSizeOverflow in
+// asc-devkit's kernel_check_data_copy_overflow.h).
+void check_source(const Instruction& instruction, const Local& src, std::int64_t bytes) {
+  if (src.end - src.offset >= bytes) return;
+  report(kind::copy_source, instruction.site(),
+         "%s: the source tensor has %lld bytes from here on, its blocks of 32 B take %lld: debug builds refuse it; declare whole "
+         "blocks",
+         instruction.name(), static_cast<long long>(src.end - src.offset), static_cast<long long>(bytes));
+}
+
 }  // namespace
 
 void copy_in(Local dst, Global src, int element, int64_t count, Site site) {
@@ -149,6 +159,7 @@ void copy_pad_out(Global dst, Local src, Type type, const AscendC::DataCopyExtPa
   if (!check_pad(instruction, p, uint32_t{p.srcStride}, bytes_of(type))) return;
   const std::int64_t bytes = uint32_t{p.blockLen};
   const std::int64_t pitch = round_up(bytes) + std::int64_t{uint32_t{p.srcStride}} * block;
+  check_source(instruction, src, (uint16_t{p.blockCount} - 1) * pitch + round_up(bytes));
   for (std::int64_t row = 0; row < uint16_t{p.blockCount}; ++row)
     row_out(instruction, dst, row * (bytes + uint32_t{p.dstStride}), src, row * pitch, bytes, type);
 }

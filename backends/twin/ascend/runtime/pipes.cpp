@@ -58,6 +58,9 @@ static_assert(sizeof events / sizeof events[0] == static_cast<int>(Event::FIX_FI
 
 const EventRow& row(Event event) { return events[static_cast<int>(event)]; }
 
+constexpr int tpipe_ids = 3;
+constexpr char tpipe_rule[] = "TPipe sets M_MTE1 ids 0, 1 and 2 when it is made and waits for them when it is destroyed: use ids 3 to 5";
+
 }  // namespace
 
 const char* pipe_name(int pipe) {
@@ -102,10 +105,12 @@ bool Pipes::check_id(Event event, std::int32_t id, Site site) const {
 void Pipes::set_flag(Event event, std::int32_t id, Site site) {
   if (!check_id(event, id, site)) return;
   Flag& flag = flags_[static_cast<int>(event)][id];
-  if (flag.set)
+  if (flag.set && flag.of_tpipe)
+    report(kind::flag_tpipe, site, "SetFlag<%s>(%d): %s", row(event).name, id, tpipe_rule);
+  else if (flag.set)
     report(kind::flag_set_twice, site, "SetFlag<%s>(%d) while it is still set from line %d: undefined, may hang",
            row(event).name, id, flag.line);
-  flag = {true, site.line, after(row(event).source)};
+  flag = {true, site.line, after(row(event).source), false};
   ++state.counts.flags;
 }
 
@@ -116,8 +121,33 @@ void Pipes::wait_flag(Event event, std::int32_t id, Site site) {
     report(kind::flag_wait_unset, site, "WaitFlag<%s>(%d) with no SetFlag before it: the core hangs", row(event).name, id);
     return;
   }
+  if (flag.of_tpipe) report(kind::flag_tpipe, site, "WaitFlag<%s>(%d) of what it has not set: %s", row(event).name, id, tpipe_rule);
   flag.set = false;
   learn(row(event).destination, flag.known);
+}
+
+void Pipes::hand_over(Event event, const char* function, Site site) {
+  Flag& flag = flags_[static_cast<int>(event)][0];
+  if (flag.set)
+    report(kind::flag_set_twice, site, "%s takes %s id 0 (FetchEventID), which is still set from line %d", function,
+           row(event).name, flag.line);
+  flag.set = false;
+  learn(row(event).destination, after(row(event).source));
+  ++state.counts.flags;
+}
+
+void Pipes::reserve(Site site) {
+  for (int id = 0; id < tpipe_ids; ++id)
+    flags_[static_cast<int>(Event::M_MTE1)][id] = {true, site.line, after(PIPE_M), true};
+}
+
+void Pipes::release(Site site) {
+  for (int id = 0; id < tpipe_ids; ++id) {
+    Flag& flag = flags_[static_cast<int>(Event::M_MTE1)][id];
+    if (!flag.set)
+      report(kind::flag_tpipe, site, "~TPipe waits for M_MTE1 id %d, which the kernel has taken: the core hangs; %s", id, tpipe_rule);
+    flag.set = false;
+  }
 }
 
 void Pipes::barrier(pipe_t pipe, Site site) {

@@ -37,6 +37,14 @@ class Pipes {
   void wait_flag(AscendC::HardEvent event, std::int32_t id, Site site);
   void barrier(pipe_t pipe, Site site);
 
+  // What a library function does inside: set and wait, with id 0, the first that FetchEventID finds free.
+  void hand_over(AscendC::HardEvent event, const char* function, Site site);
+
+  // TPipe's flags on an AIC core: M_MTE1 ids 0, 1 and 2 are set by TPipe::Init and waited for by TPipe::Destroy
+  // (asc-devkit, impl/basic_api/kernel_tpipe_impl.h).
+  void reserve(Site site);
+  void release(Site site);
+
   // Findings for flags that are still set when a block ends.
   void finish();
 
@@ -48,6 +56,7 @@ class Pipes {
     bool set = false;
     int line = 0;
     Known known;
+    bool of_tpipe = false;
   };
   Known after(pipe_t pipe) const;
   void learn(pipe_t pipe, const Known& known);

@@ -77,12 +77,6 @@ bool check_tmp(Instruction& instruction, const Local& tmp, std::int64_t elements
   return instruction.writes(tmp, 0, bytes);
 }
 
-// The library waits for V on the scalar unit, writes dst[0] from there, and hands it to V and MTE3.
-void hand_over(HardEvent event, Site site) {
-  state.pipes.set_flag(event, 0, site);
-  state.pipes.wait_flag(event, 0, site);
-}
-
 std::vector<float> lanes_of(const Instruction& instruction, const Local& src, std::int64_t from, std::int64_t count,
                             Type type) {
   const int size = bytes_of(type);
@@ -130,10 +124,16 @@ bool read_repeat(Instruction& instruction, const Local& src, const Mask& mask, s
   return true;
 }
 
-bool check_repeats(const Instruction& instruction, std::int64_t repeats, const Mask& mask, Type type, const Local& src) {
+bool check_repeats(const Instruction& instruction, std::int64_t repeats, const Mask& mask, ReduceStride stride, Type type,
+                   const Local& src) {
   if (repeats < 0 || repeats > 255)
     report(kind::repeat_limit, instruction.site(), "%s: repeatTime %lld is outside 0..255", instruction.name(),
            static_cast<long long>(repeats));
+  for (const std::int64_t step : {stride.dst_repeat, stride.src_block, stride.src_repeat}) {
+    if (step < 0 || step > 65535)
+      report(kind::overflow, instruction.site(), "%s: a stride of %lld: the instruction takes 16 bits of it", instruction.name(),
+             static_cast<long long>(step));
+  }
   const std::uint64_t most = 256 / bytes_of(type);
   if (mask.count && (mask.bits[0] == 0 || mask.bits[0] > most))
     report(kind::mask, instruction.site(), "%s: mask must be 1..%llu lanes", instruction.name(),
@@ -169,10 +169,11 @@ void reduce(Reduction kind, Type type, Local dst, Local src, Local tmp, int64_t 
     ++state.counts.vector_instructions;
     state.counts.reduce += count;
   }
-  hand_over(HardEvent::V_S, site);
+  // The library waits for V on the scalar unit, writes dst[0] from there, and hands it to V and MTE3.
+  state.pipes.hand_over(HardEvent::V_S, name, site);
   write_result(dst, type, value, at, index, name, site);
-  hand_over(HardEvent::S_V, site);
-  hand_over(HardEvent::S_MTE3, site);
+  state.pipes.hand_over(HardEvent::S_V, name, site);
+  state.pipes.hand_over(HardEvent::S_MTE3, name, site);
 }
 
 void reduce_repeat(Reduction kind, Type type, Local dst, Local src, Mask mask, int64_t repeats, ReduceStride stride,
@@ -181,7 +182,7 @@ void reduce_repeat(Reduction kind, Type type, Local dst, Local src, Mask mask, i
   const int size = bytes_of(type);
   const bool pair = order == ReduceOrder::ORDER_VALUE_INDEX || order == ReduceOrder::ORDER_INDEX_VALUE;
   const int unit = pair ? 2 * size : order == ReduceOrder::ORDER_ONLY_INDEX ? 4 : size;
-  if (!check_repeats(instruction, repeats, mask, type, src) || !instruction.in(dst, Memory::ub, "dst") ||
+  if (!check_repeats(instruction, repeats, mask, stride, type, src) || !instruction.in(dst, Memory::ub, "dst") ||
       !instruction.aligned(dst, unit, "dst"))
     return;
   ++state.counts.vector_instructions;
@@ -208,7 +209,7 @@ void reduce_block(Reduction kind, Type type, Local dst, Local src, Mask mask, in
   Instruction instruction(PIPE_V, name_of(kind, "BlockReduceSum", "BlockReduceMax", "BlockReduceMin"), site);
   const int size = bytes_of(type);
   const std::int64_t per_block = 32 / size;
-  if (!check_repeats(instruction, repeats, mask, type, src) || !instruction.in(dst, Memory::ub, "dst") ||
+  if (!check_repeats(instruction, repeats, mask, stride, type, src) || !instruction.in(dst, Memory::ub, "dst") ||
       !instruction.aligned(dst, 8 * size, "dst"))
     return;
   ++state.counts.vector_instructions;
@@ -234,7 +235,7 @@ void reduce_block(Reduction kind, Type type, Local dst, Local src, Mask mask, in
 void reduce_pair(Type type, Local dst, Local src, Mask mask, int64_t repeats, ReduceStride stride, Site site) {
   Instruction instruction(PIPE_V, "PairReduceSum", site);
   const int size = bytes_of(type);
-  if (!check_repeats(instruction, repeats, mask, type, src) || !instruction.in(dst, Memory::ub, "dst") ||
+  if (!check_repeats(instruction, repeats, mask, stride, type, src) || !instruction.in(dst, Memory::ub, "dst") ||
       !instruction.aligned(dst, 32, "dst"))
     return;
   ++state.counts.vector_instructions;

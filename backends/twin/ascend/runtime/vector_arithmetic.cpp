@@ -3,6 +3,7 @@
 #include <type_traits>
 
 #include "elements.h"
+#include "kinds.h"
 #include "numbers.h"
 #include "vector.h"
 
@@ -202,6 +203,13 @@ void vector_unary(Op op, Type type, Local dst, Local src, Scalar scalar, const L
 
 void vector_binary(Op op, Type dst_type, Type type, Local dst, Local src0, Local src1, const Lanes& lanes, Site site) {
   Vector vector(op_name(op), site, chains(op, type));
+  // kernel_operator_vec_binary_impl.h of dav_c220 casts And's and Or's operands to int16_t and takes the count as it is.
+  if ((op == Op::bit_and || op == Op::bit_or) && bytes_of(type) == 4) {
+    vector.instruction.report_at(kind::bit_width,
+                                 "works on `count` elements of 16 bits, so that half of these of 32 stay untouched: "
+                                 "ReinterpretCast<uint16_t>() and twice the count");
+    dst_type = type = Type::u16;
+  }
   const Sizes sizes{bytes_of(dst_type), bytes_of(type), bytes_of(type)};
   if (!vector.ready(lanes, sizes, dst, &src0, &src1)) return;
   const bool accumulates = op == Op::mul_add_dst;

@@ -84,7 +84,9 @@ void vector_brcb(Type type, Local dst, Local src, int repeats, Stride stride, Si
   state.counts.move += repeats * 256 / size;
 }
 
-// The library writes the first block from the scalar unit, hands over with S_V id 0, and adds up the rest on V.
+// The library writes the first block from the scalar unit, hands over with S_V id 0, and adds up the rest on V, with a barrier
+// after each instruction but the one for what is left of the last repeat
+// (asc-devkit, dav_c220/kernel_operator_vec_createvecindex_impl.h).
 void vector_index(Type type, Local dst, Scalar start, int64_t count, Site site) {
   const int size = bytes_of(type);
   const std::int64_t first = std::min<std::int64_t>(count, 32 / size);
@@ -94,14 +96,16 @@ void vector_index(Type type, Local dst, Scalar start, int64_t count, Site site) 
     for (std::int64_t i = 0; i < first; ++i) store_index(scalar.data(dst, i * size), type, start, i);
     state.counts.scalar_writes += first;
   }
-  state.pipes.set_flag(AscendC::HardEvent::S_V, 0, site);
-  state.pipes.wait_flag(AscendC::HardEvent::S_V, 0, site);
-  Instruction vector(PIPE_V, "CreateVecIndex", site);
-  if (count > first) {
-    if (!vector.writes(dst, first * size, (count - first) * size)) return;
-    for (std::int64_t i = first; i < count; ++i) store_index(vector.data(dst, i * size), type, start, i);
-  }
-  state.pipes.barrier(PIPE_V, site);
+  state.pipes.hand_over(AscendC::HardEvent::S_V, "CreateVecIndex", site);
+  const std::int64_t per_repeat = 256 / size, whole = count <= per_repeat ? count : count / per_repeat * per_repeat;
+  const auto add_up = [&](std::int64_t from, std::int64_t end) {
+    Instruction vector(PIPE_V, "CreateVecIndex", site);
+    if (from == end || !vector.writes(dst, from * size, (end - from) * size)) return;
+    for (std::int64_t i = from; i < end; ++i) store_index(vector.data(dst, i * size), type, start, i);
+  };
+  add_up(first, whole);
+  if (count > first) state.pipes.barrier(PIPE_V, site);
+  add_up(whole, count);
   ++state.counts.vector_instructions;
   state.counts.move += count;
 }

@@ -73,7 +73,8 @@ inline Lanes repeated(Mask mask, uint32_t repeats, const AscendC::BinaryRepeatPa
 // Setup and identity.
 void declare_task(KernelMetaType type, Site site);
 void declare_state();
-void declare_pipe();
+void declare_pipe(Site site);
+void destroy_pipe(Site site);
 int64_t allocate(Memory memory, int64_t bytes, Site site);
 bool is_cube();
 int64_t block_index();

@@ -136,7 +136,10 @@ class TBuf {
 
 class TPipe {
  public:
-  TPipe() { twin::declare_pipe(); }
+  explicit TPipe(Site site = Site::here()) : site_(site) { twin::declare_pipe(site); }
+  ~TPipe() { twin::destroy_pipe(site_); }
+  TPipe(const TPipe&) = delete;
+  TPipe& operator=(const TPipe&) = delete;
   template <TPosition position>
   bool InitBuffer(TBuf<position>& buffer, twin::Narrow<uint32_t> bytes, Site site = Site::here()) {
     const int64_t rounded = (int64_t{uint32_t{bytes}} + 31) / 32 * 32;
@@ -144,6 +147,9 @@ class TPipe {
     buffer.bytes_ = rounded;
     return true;
   }
+
+ private:
+  Site site_;
 };
 
 }  // namespace AscendC
