@@ -176,8 +176,9 @@ class _Inversion:
         if term.coefficient in self.units:
             return replace(term, coefficient=ONE)
         opposite_ = negated(term.coefficient)
-        known = term.is_unit or not self.signs.is_positive(opposite_, self.extents)
-        return term if known else replace(term, sign=-term.sign, coefficient=opposite_)
+        if self.signs.is_positive(term.coefficient, self.extents) or not self.signs.is_positive(opposite_, self.extents):
+            return term
+        return replace(term, sign=-term.sign, coefficient=opposite_)
 
     def can_be_solved(self, term: Term, form: Linear, value: Expr) -> bool:
         """Whether a term is divided by what is above 0, and what it is solved for stands nowhere else."""
