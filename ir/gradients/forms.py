@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from uol.ir.functions import FUNCTIONS
 from uol.ir.gradients.algebra import product_of
@@ -17,12 +17,13 @@ def is_plain_read(expr: Expr) -> bool:
     return isinstance(expr, Access)
 
 
-def is_tame(expr: Expr) -> bool:
+def is_tame(expr: Expr, inside: Callable[[Access], bool]) -> bool:
     """A read, a number, a dim, or a sum of products of those: no value that is made by a function, and may be infinite
-    where it is not wanted, and no read that may lie outside there."""
+    where it is not wanted, and no read that may not be `inside` its tensor there."""
     if isinstance(expr, Reduction) and expr.op == "sum":
-        return all(power > 0 and is_tame(factor) for factor, power in product_of(expr.args[0]).factors)
-    return (is_plain_read(expr) and stands_alone(expr)) or not any(isinstance(n, Access) for n in below(expr))
+        return all(power > 0 and is_tame(factor, inside) for factor, power in product_of(expr.args[0]).factors)
+    reads = [n for n in below(expr) if isinstance(n, Access)]
+    return not reads or (is_plain_read(expr) and all(stands_alone(r) or inside(r) for r in reads))
 
 
 def stands_alone(condition: Node) -> bool:

@@ -6,6 +6,7 @@
     x[p*stride + r*dilation - pad]   p = (h + pad - r*dilation)/stride  where that divides
     x[o/Q*D + c]           = m       c = m % D, o = m/D*Q + t             where c runs over D
     x[h/2]                 = j       h = j*2 + t,  t < 2
+    x[h%2*H + h/2]         = j       h = (j - t*H)*2 + t,  t < 2
     x[(i + k) % N]         = j       i = (j - k) % N                       where i runs over N
 
 The second line of a strided window reaches exactly the pairs (p, r) that meet at h: no product with a zero is made.
@@ -133,6 +134,8 @@ class _Inversion:
         if not form.terms:
             self.out.conditions.append(Binary("==", opposite(Number(0), form), value))
             return True
+        if self.split(form, value):
+            return True
         usable = [t for t in form.terms if self.can_be_solved(t, form, value)]
         pair = self.pair(form)
         if pair is not None and all(t in usable for t in pair):
@@ -148,13 +151,34 @@ class _Inversion:
             found = quotient(found, term.coefficient)
         return self.assign(term.atom, found)
 
+    def split(self, form: Linear, value: Expr) -> bool:
+        """`i/m * a + i%m * b = value`: for every remainder t, i is (value - t*b)/a * m + t."""
+        for term in form.terms:
+            match term.atom:
+                case Binary(op="/", left=Name(id=name), right=divisor) if name in self.unknown():
+                    remaining = Binary("%", Name(name), divisor)
+                case _:
+                    continue
+            parts = [t for t in form.terms if t.atom == remaining]
+            rest = [t for t in form.terms if t is not term and t not in parts]
+            elsewhere = frozenset(k for t in rest for k in free_keys(t.atom)) | free_keys(divisor) | free_keys(value)
+            if not parts or name in elsewhere or not (term.is_unit and term.sign > 0):
+                continue
+            turn = self.new_index(divisor)
+            others = Linear(tuple(replace(t, atom=turn) if t in parts else t for t in form.terms if t is not term), form.rest)
+            self.out.values[name] = plus(times(subtract(value, others), divisor), turn)
+            self.out.doubtful.add(name)
+            return True
+        return False
+
     def oriented(self, term: Term) -> Term:
         """The term with a coefficient above 0, where its sign is known."""
         if term.coefficient in self.units:
             return replace(term, coefficient=ONE)
         opposite_ = negated(term.coefficient)
-        known = term.is_unit or not self.signs.is_positive(opposite_, self.extents)
-        return term if known else replace(term, sign=-term.sign, coefficient=opposite_)
+        if self.signs.is_positive(term.coefficient, self.extents) or not self.signs.is_positive(opposite_, self.extents):
+            return term
+        return replace(term, sign=-term.sign, coefficient=opposite_)
 
     def can_be_solved(self, term: Term, form: Linear, value: Expr) -> bool:
         """Whether a term is divided by what is above 0, and what it is solved for stands nowhere else."""

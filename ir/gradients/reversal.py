@@ -290,6 +290,10 @@ class Reversal(Ledger):
             if statement.value == found and target.tensor in results and target.index == tuple(i.item for i in scope):
                 return Access(Name(target.tensor), target.index)
         used = free_keys(found)
+        (body,) = found.args
+        if self.missing((found,), scope) and self.anchor is not None and not self.missing((found, self.anchor), scope):
+            found = replace(found, args=(self.beside(body, self.types.of(body) or ""),))
+            return self.named_value(wish, found, "i64", scope)
         return self.named_value(wish, found, "i64", tuple(i for i in scope if i.key in used))
 
 

@@ -63,7 +63,7 @@ class Sweep:
             return
         match node:
             case Access():
-                self.sink.contribute(node, self.finished(cotangent), scope)
+                self.sink.contribute(node, self.finished(cotangent, scope), scope)
                 if node.fill is not None and self.is_active(node.fill):
                     self.visit(node.fill, self.only(cotangent, self.inside(node), taken=False), scope)
             case Unary(op="neg", arg=arg):
@@ -93,6 +93,16 @@ class Sweep:
         ends = [(compared(i), d) for i, d in pairs if not isinstance(i, Pack) and not isinstance(d, Pack)]
         sides = [side for i, d in ends for side in (Binary(">=", i, Number(0)), Binary("<", i, d))]
         return reduce(lambda a, b: Binary("and", a, b), sides)
+
+    def lies_inside(self, read: Access, scope: Scope) -> bool:
+        """Whether a read is known to lie inside for all values of the indices of a scope, whatever is chosen around it."""
+        if not isinstance(read.tensor, Name):
+            return False
+        pairs = zip(read.index, self.sink.types.dims.get(read.tensor.id, ()), strict=False)
+        ends = [(i, d) for i, d in pairs if not isinstance(i, Pack) and not isinstance(d, Pack)]
+        extents = {i.key: i.extent for i in scope if not isinstance(i.item, Pack)}
+        sides = (side for i, d in ends for side in (Binary(">=", i, Number(0)), Binary("<", i, d)))
+        return self.sink.types.signs.hold(sides, extents)
 
     def is_active(self, node: Node) -> bool:
         """Whether a float that is asked for is read below, outside of indices and conditions."""
@@ -212,14 +222,16 @@ class Sweep:
         return self.read_as_local(node, cotangent, scope) if cotangent.applied < len(cotangent.path) else cotangent
 
     def read_as_local(self, node: Expr, cotangent: Cotangent, scope: Scope) -> Cotangent:
-        named = self.sink.named(self.wish, self.finished(cotangent), scope, self.value(node))
+        named = self.sink.named(self.wish, self.finished(cotangent, scope), scope, self.value(node))
         return replace(named, path=cotangent.path, applied=len(cotangent.path))
 
-    def finished(self, cotangent: Cotangent) -> Cotangent:
+    def finished(self, cotangent: Cotangent, scope: Scope) -> Cotangent:
         """The cotangent with all its choices around it. One that was made before is not made again around mere reads."""
         products = self.rewriting.held(cotangent.sum)
-        tame = all(power > 0 and is_tame(factor) for p in products for factor, power in p.factors)
-        if cotangent.path and not (tame and cotangent.applied == len(cotangent.path)):
+        applied = cotangent.applied == len(cotangent.path)
+        factors = [f for p in products for f in p.factors] if applied else []
+        tame = all(power > 0 and is_tame(factor, lambda read: self.lies_inside(read, scope)) for factor, power in factors)
+        if cotangent.path and not (applied and tame):
             value = to_expr(products)
             for choice in reversed(cotangent.path):
                 value = choice.around(value)
