@@ -18,5 +18,10 @@
     paths/, bench_resnet50.py        whole models
     opinfo.py, opinfo.toml,
     opinfo_forms.py, opinfo_layers.py  PyTorch's own samples, forward and gradient
+    autograd/, derived_gradients.py,
+    library_gradients.py             gradients of the library against PyTorch's autograd on the texts
+    random_texts/, gradient_trial.py,
+    kernel_gradients.py,
+    shrinking.py, gradient_soak.py   the same of random texts; the smallest text that fails
     opcheck.py, call_overhead.py     PyTorch's check of custom operators; what a call costs
 """

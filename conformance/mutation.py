@@ -118,7 +118,7 @@ class Trial:
     def of(case: Case) -> Trial:
         """Raises UolError where the kernel as it was emitted has a finding, or breaks its contract."""
         prepared = prepare(case)
-        owed = contract(case.target.partition(":")[0])
+        owed = contract(case.target.partition(":")[0], case.op)
         trial = Trial(prepared, enclose(prepared.program, prepared.values, prepared.scalars, owed))
         (run,) = execute_many([trial.job(trial.module.device.text)])
         fault = str(run.findings[0]) if run.findings else trial.breach(run)

@@ -193,9 +193,11 @@ class Op(Node):
 
 def below(node: Node) -> Iterator[Node]:
     """The node and all its sub-nodes, parents first."""
-    yield node
-    for operand in operands(node):
-        yield from below(operand)
+    pending = [node]
+    while pending:
+        found = pending.pop()
+        yield found
+        pending.extend(reversed(operands(found)))
 
 
 def operands(node: Node) -> tuple[Node, ...]:

@@ -25,10 +25,11 @@ from numpy.typing import NDArray
 
 from uol.ir.errors import UolError
 from uol.ir.nodes import Const, Expr, Load, Program, Scatter, Tensor
+from uol.ir.storage import require_dims
 from uol.ir.types import is_float
 from uol.ir.walk import walk
 from uol.ops.reduced_dims import reduced_dims
-from uol.ops.row_inputs import EVERYWHERE, RowKind, row_values
+from uol.ops.row_inputs import EVERYWHERE, RowKind, Turn, row_values
 from uol.ops.workloads import cases_of
 
 Kind = Literal["exact", "random", "steep", "lone", "special", RowKind]
@@ -46,18 +47,22 @@ INTEGERS = (
 )
 """The edges of the integer types, and of the integers that f32 and f64 hold."""
 
-Ask = Literal["any", "positive", "nonzero", "unit", "above_minus_one", "few"]
-"""What the values of an input must be: of any sign; above 0; not 0; between 0 and 1; above -1; integers from -1 to 8."""
+Ask = Literal["any", "positive", "nonzero", "unit", "above_minus_one", "few", "ascending"]
+"""What the values of an input must be: of any sign; above 0; not 0; between 0 and 1; above -1; integers from -1 to 8; each at
+least as large as the one before."""
 
 
 def make_inputs(program: Program, kind: Kind, seed: int = 0) -> dict[str, Array]:
-    """Values for every input of a program whose dims are given, the same on every machine for one seed."""
+    """Values for every input of a program whose dims are given, the same on every machine for one seed. Raises ShapeError
+    where a tensor of the program has more dims than an array may have."""
     if kind not in get_args(Kind):
         raise UolError(f"no kind of inputs {kind!r}", hint=f"one of {', '.join(get_args(Kind))}")
+    for tensor in program.tensors.values():
+        require_dims(program.name, tensor.name, len(tensor.shape))
     generator = np.random.Generator(np.random.Philox(seed))
     places = _indexed_extents(program)
     few = kind == "lone" and "lone" in kinds(program.name) and "steep" not in kinds(program.name)
-    by_rows = _by_rows(program, kind)
+    by_rows = _by_rows(program, kind, int(generator.integers(0, 64))) if kind in get_args(RowKind) else {}
     inputs: dict[str, Array] = {}
     for t in program.by_role("in"):
         ask = _ask(program.name, t.name)
@@ -67,8 +72,9 @@ def make_inputs(program: Program, kind: Kind, seed: int = 0) -> dict[str, Array]
             inputs[t.name] = _row_values(t, ask, cast(RowKind, kind), *by_rows[t.name], generator)
         else:
             inputs[t.name] = _values(t, ask, "random" if few else kind, generator)
-    for name in inputs.keys() & set(program.sorted):
-        inputs[name] = np.sort(inputs[name])
+    for name in inputs:
+        if name in program.sorted or _ask(program.name, name) == "ascending":
+            inputs[name] = np.sort(inputs[name])
     if few:
         first = next(iter(inputs.values())).reshape(-1)
         first[[first.size // 2, -1] if first.size else []] = np.nan
@@ -81,16 +87,14 @@ def kinds(op: str) -> tuple[Kind, ...]:
     return ("exact", "random") if cases is None else cast(tuple[Kind, ...], cases.inputs)
 
 
-def _by_rows(program: Program, kind: Kind) -> dict[str, tuple[tuple[int, int], tuple[int, ...]]]:
-    """The inputs that a kind makes row by row: which of them each is, of how many, and the dims that its rows lie along."""
-    if kind not in get_args(RowKind):
-        return {}
+def _by_rows(program: Program, kind: Kind, start: int) -> dict[str, tuple[Turn, tuple[int, ...]]]:
+    """The inputs that a kind makes row by row, each with its turn and the dims that its rows lie along."""
     dims = reduced_dims(program)
     floats = [t for t in program.by_role("in") if is_float(t.dtype)]
     reduced = [t for t in floats if t.name in dims]
     chosen = floats if kind in EVERYWHERE or not reduced else reduced
     last = {t.name: (len(t.shape) - 1,) if t.shape else () for t in chosen}
-    return {t.name: ((number, len(chosen)), dims.get(t.name, last[t.name])) for number, t in enumerate(chosen)}
+    return {t.name: (Turn(number, len(chosen), start), dims.get(t.name, last[t.name])) for number, t in enumerate(chosen)}
 
 
 def static_shape(tensor: Tensor) -> tuple[int, ...]:
@@ -129,11 +133,11 @@ def _values(tensor: Tensor, ask: Ask, kind: Kind, generator: np.random.Generator
 
 
 def _row_values(
-    tensor: Tensor, ask: Ask, kind: RowKind, place: tuple[int, int], dims: tuple[int, ...], generator: np.random.Generator
+    tensor: Tensor, ask: Ask, kind: RowKind, turn: Turn, dims: tuple[int, ...], generator: np.random.Generator
 ) -> Array:
     from uol.ir.rounding import round_to
 
-    values = row_values(kind, place, static_shape(tensor), dims, tensor.dtype, generator)
+    values = row_values(kind, turn, static_shape(tensor), dims, tensor.dtype, generator)
     rounded: Array = round_to(_asked(values, ask), tensor.dtype)
     return _asked(rounded, ask)
 
@@ -153,7 +157,7 @@ def _asked(values: Array, ask: Ask) -> Array:
 
 
 def _exact(shape: tuple[int, ...], ask: Ask, generator: np.random.Generator) -> NDArray[np.float64]:
-    if ask in ("any", "above_minus_one"):
+    if ask in ("any", "above_minus_one", "ascending"):
         return generator.integers(-3 if ask == "any" else 0, 4, size=shape).astype(np.float64)
     if ask == "unit":
         return np.asarray(generator.choice(np.array([0.25, 0.5, 0.75]), size=shape))

@@ -1,8 +1,8 @@
 """The dims of an operator's inputs that its reductions, scans, sorts and scatters run over: what a row of an input is.
 
-    softmax(x: T[*S, C])             the last dim
-    batch_norm_stats(x: T[N, C, *S]) all but the channels
-    matmul(a: T[N, K], b: T[K, M])   the last dim of a, the first of b
+softmax(x: T[*S, C])             the last dim
+batch_norm_stats(x: T[N, C, *S]) all but the channels
+matmul(a: T[N, K], b: T[K, M])   the last dim of a, the first of b
 """
 
 from __future__ import annotations

@@ -44,6 +44,15 @@ ARMS = (0.0, -0.0, 0.5, -0.5, 1.0, -1.0, 1.5, 3.0, -3.0, 6.0, 20.0)
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """The `number`-th of `count` inputs that are of a kind, and where the turns of its rows start."""
+
+    number: int
+    count: int
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
 class Rows:
     """The rows of one input that are to be made: it is the `number`-th of `count` inputs of this kind; `turns` counts rows."""
 
@@ -63,17 +72,29 @@ class Rows:
 
 
 def row_values(
-    kind: RowKind, place: tuple[int, int], shape: tuple[int, ...], dims: tuple[int, ...], dtype: str, generator: np.random.Generator
+    kind: RowKind,
+    turn: Turn,
+    shape: tuple[int, ...],
+    dims: tuple[int, ...],
+    dtype: str,
+    generator: np.random.Generator,
 ) -> Floats:
-    """Values of an input, at `place` (number, of how many) among those that are of this kind, whose rows lie along `dims`;
-    not yet rounded to its type."""
-    kept = tuple(d for d in range(len(shape)) if d not in dims)
-    order = kept + dims
-    rows, columns = prod(shape[d] for d in kept), prod(shape[d] for d in dims)
+    """Values of an input whose rows lie along `dims`, not yet rounded to its type."""
+    rows, columns = rows_and_columns(shape, dims)
     if rows * columns == 0:
         return np.zeros(shape)
-    turns = np.arange(rows) + int(generator.integers(0, 64))
-    table = _MAKERS[kind](Rows(*place, turns, columns, dtype, generator))
+    turns = np.arange(rows) + turn.start
+    return from_rows(_MAKERS[kind](Rows(turn.number, turn.count, turns, columns, dtype, generator)), shape, dims)
+
+
+def rows_and_columns(shape: tuple[int, ...], dims: tuple[int, ...]) -> tuple[int, int]:
+    """How many rows along `dims` a tensor has, and of how many elements."""
+    return prod(n for d, n in enumerate(shape) if d not in dims), prod(shape[d] for d in dims)
+
+
+def from_rows(table: Floats, shape: tuple[int, ...], dims: tuple[int, ...]) -> Floats:
+    """The tensor whose rows along `dims` are those of a table."""
+    order = (*(d for d in range(len(shape)) if d not in dims), *dims)
     return np.transpose(table.reshape([shape[d] for d in order]), np.argsort(order)).copy()
 
 
@@ -89,7 +110,7 @@ def _faint(rows: Rows) -> Floats:
 def _offset(rows: Rows) -> Floats:
     grain = max(512 * DTYPES[rows.dtype].epsilon, 2.0**-4)
     noise = grain * rows.generator.integers(-4, 5, size=rows.size)
-    return np.where((rows.turns + rows.number) % 2 == 0, 1000.0, -1000.0)[:, None] + noise
+    return np.where(rows.turns % 2 == 0, 1000.0, -1000.0)[:, None] + noise
 
 
 def _negative(rows: Rows) -> Floats:
@@ -114,7 +135,7 @@ def _ties(rows: Rows) -> Floats:
 def _infinite(rows: Rows) -> Floats:
     table, chosen = rows.normal(), rows.generator.random(len(rows.turns)) < 0.6
     for row in np.flatnonzero(chosen | (rows.count == 1)):
-        for place, value in _patterns(rows.columns)[rows.turns[row] % PATTERNS]:
+        for place, value in _patterns(rows.columns)[(rows.turns[row] + 4 * rows.number) % PATTERNS]:
             table[row, place] = value
     return table
 

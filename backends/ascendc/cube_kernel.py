@@ -75,7 +75,8 @@ class CubeKernel:
         right = Side(b, tensors[b.read.tensor], self.dtype, b_l1, b_l0, self.schedule.n, depth, "n", even)
         self._fill_single_row(left)
         tasks, blocks = task_count(axes), self.schedule.blocks
-        with task_loop(self.builder, tasks, blocks, slotted=tasks > blocks and self.k_tiles == 1):
+        alternates = tasks > blocks and self.k_tiles == 1
+        with task_loop(self.builder, tasks, blocks, double_buffered=slots == 2, slotted=alternates):
             declare_indices(self.builder, axes)
             self._sizes()
             self.builder.text(f"// line {self.spec.line}")
@@ -149,15 +150,23 @@ class CubeKernel:
 
     def _k_tile(self, left: Side, right: Side, c_l0: View, start: str) -> None:
         """One tile of k: into L1, into L0, multiplied."""
-        size = inner_sizes(self.spec)[2]
         self._size("k_size", self.spec.k[-1] if self.spec.k else None, self.schedule.k)
-        short = size % self.schedule.k % FRACTAL != 0
-        many = self.k_tiles > 1
         for side in (left, right):
-            to_l1(self.builder, side, self._base(side.operand), short=short, many=many)
+            to_l1(self.builder, side, self._base(side.operand), self._zeroed(side))
         load_left(self.builder, left)
         load_right(self.builder, right)
-        self._multiply(left, right, c_l0, start, many=many)
+        self._multiply(left, right, c_l0, start, many=self.k_tiles > 1)
+
+    def _zeroed(self, side: Side) -> str | None:
+        """When a tile's slot must be zero before the copy: where the copy leaves out K padding, and where a last tile of one
+        row is multiplied as a whole fractal, whose other rows an earlier tile has left."""
+        m, _, k = inner_sizes(self.spec)
+        conditions = []
+        if k % self.schedule.k % FRACTAL != 0 and (side.operand.form == "k_rows" or side.even_k):
+            conditions.append("k_size % 16 != 0" if self.k_tiles > 1 else "")
+        if side.name == "m" and m > 1 and _has_single_row(m, self.schedule.m):
+            conditions.append("m_size == 1")
+        return None if not conditions else "" if "" in conditions else " || ".join(conditions)
 
     def _multiply(self, left: Side, right: Side, c_l0: View, start: str, *, many: bool) -> None:
         m, n, _ = inner_sizes(self.spec)
@@ -181,9 +190,8 @@ class CubeKernel:
         return "16" if self.schedule.m == FRACTAL else "(m_size + 15) / 16 * 16"
 
     def _fill_single_row(self, left: Side) -> None:
-        """The other rows of that fractal are multiplied too: they must hold something."""
-        m, _, _ = inner_sizes(self.spec)
-        if not _has_single_row(m, self.schedule.m):
+        """Where no tile has more than one row, the other rows of that fractal, which are multiplied too, are zeroed once."""
+        if inner_sizes(self.spec)[0] != 1:
             return
         view = replace(left.l1, whole=True)
         blocks = left.l1.buffer.bytes // 32

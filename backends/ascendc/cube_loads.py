@@ -132,11 +132,11 @@ def times(i: str, factor: int | str) -> str:
     return "0" if i == "0" else i if factor == 1 else f"{i} * {factor}"
 
 
-def to_l1(builder: Builder, side: Side, base: str, *, short: bool, many: bool) -> None:
-    """A tile into L1. `short`: the last k tile ends within a fractal; `many`: there are several k tiles."""
+def to_l1(builder: Builder, side: Side, base: str, zeroed: str | None) -> None:
+    """A tile into L1. `zeroed`: the condition under which the slot is zeroed first, empty for always; None for never."""
     pitch = side.operand.pitch
-    if short and (side.operand.form == "k_rows" or side.even_k):
-        _zero(builder, side, many=many)
+    if zeroed is not None:
+        _zero(builder, side, zeroed)
     if side.operand.form == "rows_k":
         params = f"Nd2NzParams(1, {side.size}, k_size, 0, {pitch}, {side.rows}, 1, 0)"
         builder.emit("MTE2", f"DataCopy({side.l1}, {side.tensor}[{base}], {params});", writes=(side.l1,))
@@ -151,9 +151,9 @@ def to_l1(builder: Builder, side: Side, base: str, *, short: bool, many: bool) -
     builder.emit("MTE2", f"DataCopy({side.l1}, {side.tensor}[{base}], {params});", writes=(side.l1,))
 
 
-def _zero(builder: Builder, side: Side, *, many: bool) -> None:
-    """What ND2NZ does not write of the last fractals of k is multiplied: it must be zero."""
+def _zero(builder: Builder, side: Side, condition: str) -> None:
+    """What ND2NZ does not write of the last fractals is multiplied: it must be zero."""
     blocks = side.l1.buffer.slot_bytes // 32
     params = f"InitConstValueParams<{C_OF[side.dtype]}>(1, {blocks}, 0, {ZERO_OF[side.dtype]})"
-    with builder.branch("k_size % 16 != 0" if many else ""):
+    with builder.branch(condition):
         builder.emit("MTE2", f"InitConstValue({side.l1}, {params});", writes=(side.l1,))

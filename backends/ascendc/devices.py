@@ -1,8 +1,9 @@
 """The 910B products. All are dav-c220; they differ in cores, clock and memory.
 
-Cores and clocks: the platform_config .ini files of CANN (Ascend910B1.ini to Ascend910B4.ini), and PTO-ISA's attention cost model
-(kernels/manual/common/flash_atten, fa_cost_model.py). A launcher asks the runtime for the number of cores and never relies on
-this table. Bandwidth: the vendor's 1600 to 1800 GB/s, lower end; half of it on B4.
+Cores, clocks, memory: the platform_config .ini files of CANN (Ascend910B1.ini to Ascend910B4.ini), and PTO-ISA's attention cost
+model (kernels/manual/common/flash_atten, fa_cost_model.py). A kernel of one kind of core may be launched with more blocks than
+there are cores: a table that is wrong costs time, not results. Bandwidth: the vendor's 1600 to 1800 GB/s, lower end; half of it
+on B4.
 
 The default is the 910B2: it is the part of the Atlas 800T A2 on which most published measurements were taken, which the
 performance model needs; B1 differs from it by 3 % in clock and in nothing that a kernel's text depends on.

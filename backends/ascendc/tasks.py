@@ -33,9 +33,12 @@ def task_count(axes: Sequence[TiledAxis]) -> int:
 
 
 @contextmanager
-def task_loop(builder: Builder, tasks: int, blocks: int, *, slotted: bool = False) -> Iterator[None]:
-    """The loop over a core's tiles; a core that has one tile needs no loop. `slotted`: tiles alternate between two slots."""
-    if tasks <= blocks:
+def task_loop(
+    builder: Builder, tasks: int, blocks: int, *, double_buffered: bool = False, slotted: bool = False
+) -> Iterator[None]:
+    """The loop over a core's tiles; a core that has one tile needs no loop. A `double_buffered` kernel loops even so, that it
+    may be launched on fewer cores than it is laid out for. `slotted`: tiles alternate between two slots."""
+    if tasks <= (1 if double_buffered else blocks):
         builder.text(f"const {builder.index} task = GetBlockIdx();")
         yield
         return

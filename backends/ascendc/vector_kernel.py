@@ -83,8 +83,10 @@ class VectorKernel:
         axes = self.tasks(outer)
         tasks, blocks = task_count(axes), self.schedule.blocks
         self.several_tiles = tasks > blocks
-        alternates = slotted and self.schedule.slots == 2
-        with task_loop(self.builder, tasks, blocks, slotted=alternates), self.alternating(alternates):
+        double_buffered = self.schedule.slots == 2
+        alternates = slotted and double_buffered
+        loop = task_loop(self.builder, tasks, blocks, double_buffered=double_buffered, slotted=alternates)
+        with loop, self.alternating(alternates):
             declare_indices(self.builder, axes)
             self.declare_tile()
             yield

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from uol.backends.twin.arrays import Placed
+from uol.backends.twin.ascend_buffers import double_buffers
 from uol.backends.twin.kind import TwinKind, Unit
+from uol.codegen.backend import Kernel
 
 HERE = Path(__file__).parent
 INCLUDE = HERE / "ascend" / "include"
@@ -44,6 +46,11 @@ def glue(units: tuple[Unit, ...]) -> str:
     return "\n".join(parts)
 
 
+def loops_by_grid(kernel: Kernel) -> bool:
+    """Block b of such a kernel takes tiles b, b + n, b + 2n, ... where n is what GetBlockNum gives."""
+    return "GetBlockNum()" in kernel.text
+
+
 def headers() -> tuple[Path, ...]:
     folders = (INCLUDE, INCLUDE / "ascend", RUNTIME, COMMON)
     return (Path(__file__), *(header for folder in folders for header in sorted(folder.glob("*.h"))))
@@ -64,5 +71,7 @@ KIND = TwinKind(
     runtime=(*sorted(RUNTIME.glob("*.cpp")), COMMON / "uol_job.cpp", COMMON / "uol_report.cpp"),
     headers=headers(),
     glue=glue,
+    loops_by_grid=loops_by_grid,
+    double_buffers=double_buffers,
     held_bytes=held_bytes,
 )

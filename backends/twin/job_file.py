@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from uol.backends.twin.arrays import Placed, element_type, flatten, place, unflatten
+from uol.backends.twin.kind import kind_of
 from uol.backends.twin.record import Array, Job
 from uol.codegen.backend import Kernel, Param
 from uol.ir.errors import ShapeError
@@ -50,8 +51,8 @@ def write_job(job: Job, slot: int, path: Path, poisoned: int) -> JobFile:
     for index, kernel in enumerate(job.module.kernels):
         first = len(args)
         args += [pack_arg(param, kernel, number, job.scalars) for param in kernel.params]
-        launch = kernel.launch
-        launches.append(LAUNCH.pack(index, *launch.grid, *launch.block, launch.shared_bytes, first, len(kernel.params)))
+        grid, launch = grid_of(kernel, job), kernel.launch
+        launches.append(LAUNCH.pack(index, *grid, *launch.block, launch.shared_bytes, first, len(kernel.params)))
     offsets = []
     end = HEADER.size + len(placed) * BUFFER.size + len(launches) * LAUNCH.size + len(args) * ARG.size
     for p in placed:
@@ -72,6 +73,14 @@ def write_job(job: Job, slot: int, path: Path, poisoned: int) -> JobFile:
                 file.seek(offset)
                 file.write(flatten(input_of(job, p), p).data)
     return JobFile(path, tuple((p, offset) for p, offset in zip(placed, offsets, strict=True) if p.role == "out"))
+
+
+def grid_of(kernel: Kernel, job: Job) -> tuple[int, int, int]:
+    """The blocks that are run: few of a kernel that loops over its tiles, whatever their number."""
+    grid, most = kernel.launch.grid, job.most_blocks
+    if most is None or not kind_of(job.module.backend).loops_by_grid(kernel):
+        return grid
+    return (min(grid[0], most), *grid[1:])
 
 
 def input_of(job: Job, placed: Placed) -> Array:

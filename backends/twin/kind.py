@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from uol.backends.twin.arrays import Placed
-from uol.codegen.backend import Module
+from uol.backends.twin.reuse import DoubleBuffer
+from uol.codegen.backend import Kernel, Module
 from uol.ir.errors import UolError
 
 
@@ -33,6 +34,8 @@ class TwinKind:
     runtime         the runtime's sources; they hold `main` (see common/uol_job.h) and are linked with every glue
     headers         every header that texts and runtime see, and the kind's own module: part of the cache's key
     glue            the C++ text that includes the units' texts and lists their kernels for the runtime
+    loops_by_grid   does a kernel loop over its tiles by the number of blocks of its launch, so that any number will do?
+    double_buffers  the double buffers of a text
     held_bytes      memory that a buffer takes in the process, by `checked`: itself, and what is noted of its elements
     largest_buffer  bytes
     """
@@ -47,6 +50,8 @@ class TwinKind:
     headers: tuple[Path, ...]
     glue: Callable[[tuple[Unit, ...]], str]
     held_bytes: Callable[[Placed, bool], int]
+    loops_by_grid: Callable[[Kernel], bool] = lambda kernel: False
+    double_buffers: Callable[[str], tuple[DoubleBuffer, ...]] = lambda text: ()
     largest_buffer: int = 2**62
 
 

@@ -41,6 +41,8 @@ class Job:
     checked      with all checks; without, the kernels run at full speed and only crashes and limits are findings
     timeout_s    wall-clock limit of the run, compilation not counted; beyond it the finding is `timeout`
     capability   the machine's limits; None: those of the module's backend
+    most_blocks  how many blocks a kernel gets that loops over its tiles by the number of blocks that it finds at its launch, so
+                 that each has many tiles and uses its buffers again and again; None: as many as its launch record says
     """
 
     module: Module
@@ -49,14 +51,19 @@ class Job:
     checked: bool = True
     timeout_s: float = 120.0
     capability: Capability | None = None
+    most_blocks: int | None = 3
 
 
 @dataclass(frozen=True, slots=True)
 class TwinRun:
     """What a run gave: results by name in their logical shape (f16 as float16, bf16 as uint16 bit patterns), findings,
-    counts of what was executed (see the README), and whatever the compiler and the kernels' process printed."""
+    counts of what was executed (see the README), and whatever the compiler and the kernels' process printed.
+
+    reuses   how often the slots of double buffers were filled again, by "kernel.buffer" (`reuse`); none in unchecked runs
+    """
 
     outputs: dict[str, Array]
     findings: tuple[Finding, ...]
     counts: dict[str, int]
     log: str
+    reuses: Mapping[str, int] = field(default_factory=dict)

@@ -10,6 +10,7 @@ from typing import TypedDict
 
 from uol.backends.twin.cache import Built
 from uol.backends.twin.record import Finding, Job
+from uol.backends.twin.reuse import Refill
 
 
 class RawFinding(TypedDict):
@@ -27,21 +28,31 @@ class RawSize(TypedDict):
     bytes: int
 
 
+class RawRefill(TypedDict):
+    launch: int
+    memory: str
+    begin: int
+    end: int
+    times: int
+
+
 class Raw(TypedDict):
     """The report as `common/uol_report.cpp` writes it."""
 
     findings: list[RawFinding]
     counts: dict[str, int]
     sizes: list[RawSize]
+    refills: list[RawRefill]
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`sizes`: on-chip bytes by (launch, memory), as the process found them."""
+    """`sizes`: on-chip bytes by (launch, memory), as the process found them; `refills`: those that were filled again."""
 
     findings: tuple[Finding, ...]
     counts: dict[str, int]
     sizes: dict[tuple[int, str], int]
+    refills: tuple[Refill, ...]
 
 
 def read_report(path: Path, job: Job, built: Built) -> Report | None:
@@ -63,7 +74,7 @@ def read_report(path: Path, job: Job, built: Built) -> Report | None:
         for f in raw["findings"]
     ]
     sizes = {(s["launch"], s["name"]): s["bytes"] for s in raw["sizes"]}
-    return Report(merge(findings), raw["counts"], sizes)
+    return Report(merge(findings), raw["counts"], sizes, tuple(Refill(**r) for r in raw["refills"]))
 
 
 def merge(findings: list[Finding]) -> tuple[Finding, ...]:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from uol.backends.twin.locals import ALL, NONE, Local, open_locals
 from uol.backends.twin.machine import Budget, free_memory_bytes, processors
 from uol.backends.twin.record import Array, Finding, Job, TwinRun
 from uol.backends.twin.report import read_report
+from uol.backends.twin.reuse import reuses_of
 from uol.backends.twin.room import ensure_room, needed_bytes
 from uol.codegen.backend import Capability, Module
 from uol.ir.errors import ResourceError
@@ -97,7 +99,7 @@ def run_all(job: Job, built: Built) -> TwinRun:
         return run
     found = [(v, difference(run_executable(job, built, number), other)) for number, v in enumerate(variables)]
     guilty = [(v, d) for v, d in found if d is not None] or [(v, "the results differ") for v in variables]
-    return TwinRun(run.outputs, (*run.findings, *(uninitialised(job, v, d) for v, d in guilty)), run.counts, run.log)
+    return replace(run, findings=(*run.findings, *(uninitialised(job, v, d) for v, d in guilty)))
 
 
 def difference(run: TwinRun, other: TwinRun) -> str | None:
@@ -135,7 +137,9 @@ def run_executable(job: Job, built: Built, poisoned: int) -> TwinRun:
         if report is None:
             return failed(job, (death(status, log),), log)
         limits = scratch_limits(job.module, capability_of(job), report.sizes)
-        return TwinRun(written.outputs(), (*limits, *report.findings), report.counts, log)
+        buffers = kind_of(job.module.backend).double_buffers(job.module.device.text) if job.checked else ()
+        reuses = reuses_of(job.module, buffers, report.refills)
+        return TwinRun(written.outputs(), (*limits, *report.findings), report.counts, log, reuses)
 
 
 def run_process(command: list[str], timeout_s: float) -> tuple[int | None, str]:

@@ -42,7 +42,7 @@ def _apart(statement: Statement, types: Types, names: Names) -> list[Statement]:
         if not isinstance(node, Reduction):
             return None
         axes = _axes(node, indices, types)
-        if node is statement.value or axes is None:
+        if node is statement.value or axes is None or types.of(node) is None:
             return None
         if set(axes) == around | _bound_around(statement.value, node) and not several:
             return None

@@ -175,6 +175,23 @@ def binding_apart(expr: Expr, taken: frozenset[str], names: IndexNames) -> Expr:
     return exchange(expr, rule)
 
 
+def without_shadows(expr: Expr, around: frozenset[str], names: IndexNames) -> Expr:
+    """The expression, with other names for what a reduction binds where a reduction around it, or the statement (`around`),
+    has that index already."""
+
+    def rule(node: Node) -> Expr | None:
+        if not isinstance(node, Reduction):
+            return None
+        apart = binding_apart(node, around, names) if {b.name for b in node.binders} & around else node
+        assert isinstance(apart, Reduction)
+        inner = around | {b.name for b in apart.binders}
+        bounds = (None if b.bound is None else without_shadows(b.bound, inner, names) for b in apart.binders)
+        binders = tuple(replace(b, bound=bound) for b, bound in zip(apart.binders, bounds, strict=True))
+        return replace(apart, binders=binders, args=tuple(without_shadows(a, inner, names) for a in apart.args))
+
+    return exchange(expr, rule)
+
+
 def fresh_name(wish: str, taken: set[str] | frozenset[str]) -> str:
     """`wish`, or `wish_2`, `wish_3`, ..."""
     name, number = wish, 2

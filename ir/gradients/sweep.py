@@ -18,8 +18,10 @@ from uol.ir.functions import FUNCTIONS
 from uol.ir.gradients.algebra import Product, multiply, product_of, sum_of, to_expr
 from uol.ir.gradients.cotangent import Choice, Cotangent, Index
 from uol.ir.gradients.derivatives import derivative, is_flat
-from uol.ir.gradients.forms import is_plain_read, is_tame, linear_position, position
+from uol.ir.gradients.extrema import Extremum
+from uol.ir.gradients.forms import compared, is_plain_read, is_tame, position
 from uol.ir.gradients.inference import Types, extent_in
+from uol.ir.gradients.integer_text import greatest, plus, shorter
 from uol.ir.gradients.rewriting import Known, Rewriting
 from uol.ir.gradients.substitution import binder_key, free_keys, fresh_name, key_item, substitute
 from uol.ir.syntax import Access, Apply, Binary, Expr, Name, Node, Number, Pack, Reduction, Unary, below, exchange
@@ -88,7 +90,7 @@ class Sweep:
         """Whether a read with an `else` lies within its tensor."""
         assert isinstance(node.tensor, Name)
         pairs = zip(node.index, self.sink.types.dims[node.tensor.id], strict=True)
-        ends = [(i, d) for i, d in pairs if not isinstance(i, Pack) and not isinstance(d, Pack)]
+        ends = [(compared(i), d) for i, d in pairs if not isinstance(i, Pack) and not isinstance(d, Pack)]
         sides = [side for i, d in ends for side in (Binary(">=", i, Number(0)), Binary("<", i, d))]
         return reduce(lambda a, b: Binary("and", a, b), sides)
 
@@ -245,7 +247,20 @@ class Sweep:
         for key, index in found.items():
             if index.extent is None:
                 found[key] = replace(index, extent=extent_in(self.sink.types, node.args, index.item))
+            if found[key].extent is None:
+                found[key] = self.widest(index, (*scope, *found.values()))
         return tuple(found.values())
+
+    def widest(self, index: Index, around: Scope) -> Index:
+        """The index with the greatest value that its bounds admit as its extent: what runs up to outer indices alone."""
+        extents = {i.key: i.extent for i in around if i.extent is not None and not isinstance(i.extent, Pack)}
+        for relation, bound in index.conditions:
+            end = greatest(bound, extents) if relation in ("<", "<=") else None
+            if end is not None:
+                end = shorter(end if relation == "<" else plus(end, Number(1)), extents)
+                never_below = self.sink.types.signs.hold((Binary(">=", end, Number(0)),), {})
+                return replace(index, extent=end if never_below else Apply("max", (end, Number(0))))
+        return index
 
     def other_factors(self, node: Reduction) -> Expr:
         """prod over the others: no division, so that one factor may be 0."""
@@ -270,29 +285,6 @@ class Sweep:
 
     def extremum(self, node: Reduction, cotangent: Cotangent, scope: Scope, inner: Scope) -> None:
         """The cotangent goes to the first extremum."""
-        own = [i for i in inner if i.bound and i not in scope]
-        if len(own) > 1 and any(i.conditions for i in own):
-            here = self.places_one_by_one(node, scope)
-        else:
-            at = self.sink.place(replace(node, args=(self.value(node.args[0]),)), "at", scope)
-            here = Binary("==", at, linear_position(node, {i.key: i.extent for i in own}))
-        self.visit(node.args[0], self.only(cotangent, here), inner)
-
-    def places_one_by_one(self, node: Reduction, scope: Scope) -> Expr:
-        """The row of the extremum, then its place in that row: the linear place in a window with bounds of its own would
-        depend on how wide a bound is found to be."""
-        body = self.value(node.args[0])
-        found: Expr | None = None
-        names = list(dict.fromkeys(b.name for b in node.binders))
-        binders = node.binders
-        for name in names:
-            first = tuple(b for b in binders if b.name == name)
-            rest = tuple(b for b in binders if b.name != name)
-            row = replace(node, binders=rest, args=(body,)) if rest else body
-            at = self.sink.place(replace(node, binders=first, args=(row,)), f"at_{name}", scope)
-            body = substitute(body, {name: at})
-            binders = tuple(replace(b, bound=None if b.bound is None else substitute(b.bound, {name: at})) for b in rest)
-            here = Binary("==", at, Name(name))
-            found = here if found is None else Binary("and", found, here)
-        assert found is not None
-        return found
+        whole = replace(node, args=(self.value(node.args[0]),))
+        found = Extremum(whole, inner[len(scope) :], scope, self.sink.types, lambda n, wish: self.sink.place(n, wish, scope))
+        self.visit(node.args[0], self.only(cotangent, found.here()), inner)

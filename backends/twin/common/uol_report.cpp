@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 #include <tuple>
+#include <vector>
 
 namespace uol_report {
 namespace {
@@ -21,6 +22,13 @@ std::map<Key, Entry> findings;
 std::map<std::string, std::int64_t> counts;
 std::map<std::pair<int, std::string>, std::int64_t> sizes;
 int current = 0;
+
+struct Refill {
+  int launch;
+  const char* memory;
+  std::int64_t begin, end, times;
+};
+std::vector<Refill> refilled;
 
 void write_string(std::FILE* file, const std::string& text) {
   std::fputc('"', file);
@@ -51,6 +59,10 @@ void count(const char* name, std::int64_t number) { counts[name] += number; }
 
 void size(const char* name, std::int64_t bytes) { sizes[{current, name}] = bytes; }
 
+void refills(const char* memory, std::int64_t begin, std::int64_t end, std::int64_t times) {
+  refilled.push_back({current, memory, begin, end, times});
+}
+
 void write(const char* path) {
   std::FILE* file = std::fopen(path, "w");
   if (!file) return;
@@ -76,6 +88,13 @@ void write(const char* path) {
   for (const auto& [key, bytes] : sizes) {
     std::fprintf(file, "%s{\"launch\": %d, \"name\": \"%s\", \"bytes\": %lld}", separator, key.first, key.second.c_str(),
                  static_cast<long long>(bytes));
+    separator = ", ";
+  }
+  std::fputs("],\n\"refills\": [", file);
+  separator = "";
+  for (const Refill& r : refilled) {
+    std::fprintf(file, "%s{\"launch\": %d, \"memory\": \"%s\", \"begin\": %lld, \"end\": %lld, \"times\": %lld}", separator, r.launch,
+                 r.memory, static_cast<long long>(r.begin), static_cast<long long>(r.end), static_cast<long long>(r.times));
     separator = ", ";
   }
   std::fputs("]}\n", file);

@@ -1,5 +1,6 @@
 // Findings and counts of a run, written as JSON for report.py:
-//   {"findings": [{"kind", "launch", "line", "pc", "count", "message"}...], "counts": {name: number}, "shared_bytes": {...}}
+//   {"findings": [{"kind", "launch", "line", "pc", "count", "message"}...], "counts": {name: number},
+//    "sizes": [{"launch", "name", "bytes"}...], "refills": [{"launch", "memory", "begin", "end", "times"}...]}
 #pragma once
 
 #include <cstdint>
@@ -20,6 +21,9 @@ void count(const char* name, std::int64_t number);
 
 // Notes an on-chip size of the current launch, for the driver's limits.
 void size(const char* name, std::int64_t bytes);
+
+// Notes how often bytes [begin, end) of an on-chip memory were filled again in the current launch.
+void refills(const char* memory, std::int64_t begin, std::int64_t end, std::int64_t times);
 
 // Findings from now on belong to this launch.
 void begin_launch(int launch);

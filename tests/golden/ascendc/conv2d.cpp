@@ -88,53 +88,58 @@ extern "C" __global__ __aicore__ void conv2d_kernel(GM_ADDR w, GM_ADDR y, GM_ADD
   LocalTensor<float> b_l0 = l0b.GetWithOffset<float>(8192, 0);
   LocalTensor<float> c_l0 = l0c.GetWithOffset<float>(1024, 0);
 
-  const int task = GetBlockIdx();
-  const int n = task / 7;
-  const int p_q_start = task % 7 * 32;
-  const int m_size = 32;
-  const int n_size = lesser(32, 196 - p_q_start);
-  // line 5
   int slot = 0;
   SetFlag<HardEvent::MTE1_MTE2>(0);
   SetFlag<HardEvent::MTE1_MTE2>(1);
   SetFlag<HardEvent::M_MTE1>(3);
   SetFlag<HardEvent::M_MTE1>(4);
-  for (int c_r_s_start = 0; c_r_s_start < 144; c_r_s_start += 128) {
-    const int k_size = lesser(128, 144 - c_r_s_start);
-    WaitFlag<HardEvent::MTE1_MTE2>(slot);
-    DataCopy(a_l1[slot * 4096], w_gm[c_r_s_start], Nd2NzParams(1, m_size, k_size, 0, 144, 32, 1, 0));
-    for (int i = 0; i < (k_size + 15) / 16; ++i) {
-      DataCopy(b_l1[slot * 4096 + i * 512], conv2d_packed_b_gm[(c_r_s_start * 2 + n) * 196 + p_q_start + i * 6272],
-          Nd2NzParams(1, lesser(16, k_size - i * 16), n_size, 0, 392, 16, 1, 0));
+  SetFlag<HardEvent::FIX_M>(0);
+  for (int task = GetBlockIdx(); task < 14; task += GetBlockNum()) {
+    const int n = task / 7;
+    const int p_q_start = task % 7 * 32;
+    const int m_size = 32;
+    const int n_size = lesser(32, 196 - p_q_start);
+    // line 5
+    WaitFlag<HardEvent::FIX_M>(0);
+    for (int c_r_s_start = 0; c_r_s_start < 144; c_r_s_start += 128) {
+      const int k_size = lesser(128, 144 - c_r_s_start);
+      WaitFlag<HardEvent::MTE1_MTE2>(slot);
+      DataCopy(a_l1[slot * 4096], w_gm[c_r_s_start], Nd2NzParams(1, m_size, k_size, 0, 144, 32, 1, 0));
+      for (int i = 0; i < (k_size + 15) / 16; ++i) {
+        DataCopy(b_l1[slot * 4096 + i * 512], conv2d_packed_b_gm[(c_r_s_start * 2 + n) * 196 + p_q_start + i * 6272],
+            Nd2NzParams(1, lesser(16, k_size - i * 16), n_size, 0, 392, 16, 1, 0));
+      }
+      SetFlag<HardEvent::MTE2_MTE1>(slot);
+      WaitFlag<HardEvent::MTE2_MTE1>(slot);
+      WaitFlag<HardEvent::M_MTE1>(slot + 3);
+      for (int i = 0; i < (m_size + 15) / 16; ++i) {
+        LoadData(a_l0[slot * 4096 + i * ((k_size + 7) / 8) * 128], a_l1[slot * 4096],
+            LoadData2DParams(i, (k_size + 7) / 8, 2, 0, 0, false, 0));
+      }
+      for (int i = 0; i < (k_size + 15) / 16; ++i) {
+        LoadDataWithTranspose(b_l0[slot * 4096 + i * 2 * ((n_size + 15) / 16) * 128], b_l1[slot * 4096],
+            LoadData2dTransposeParams(i * 2, (n_size + 15) / 16, 1, 0, (n_size + 15) / 16 - 1, 0));
+      }
+      SetFlag<HardEvent::MTE1_M>(slot);
+      SetFlag<HardEvent::MTE1_MTE2>(slot);
+      PipeBarrier<PIPE_M>();
+      MmadParams mmad(m_size, n_size, k_size, 0, false, c_r_s_start == 0);
+      WaitFlag<HardEvent::MTE1_M>(slot);
+      Mmad(c_l0, a_l0[slot * 4096], b_l0[slot * 4096], mmad);
+      SetFlag<HardEvent::M_MTE1>(slot + 3);
+      slot = 1 - slot;
     }
-    SetFlag<HardEvent::MTE2_MTE1>(slot);
-    WaitFlag<HardEvent::MTE2_MTE1>(slot);
-    WaitFlag<HardEvent::M_MTE1>(slot + 3);
-    for (int i = 0; i < (m_size + 15) / 16; ++i) {
-      LoadData(a_l0[slot * 4096 + i * ((k_size + 7) / 8) * 128], a_l1[slot * 4096],
-          LoadData2DParams(i, (k_size + 7) / 8, 2, 0, 0, false, 0));
-    }
-    for (int i = 0; i < (k_size + 15) / 16; ++i) {
-      LoadDataWithTranspose(b_l0[slot * 4096 + i * 2 * ((n_size + 15) / 16) * 128], b_l1[slot * 4096],
-          LoadData2dTransposeParams(i * 2, (n_size + 15) / 16, 1, 0, (n_size + 15) / 16 - 1, 0));
-    }
-    SetFlag<HardEvent::MTE1_M>(slot);
-    SetFlag<HardEvent::MTE1_MTE2>(slot);
-    PipeBarrier<PIPE_M>();
-    MmadParams mmad(m_size, n_size, k_size, 0, false, c_r_s_start == 0);
-    WaitFlag<HardEvent::MTE1_M>(slot);
-    Mmad(c_l0, a_l0[slot * 4096], b_l0[slot * 4096], mmad);
-    SetFlag<HardEvent::M_MTE1>(slot + 3);
-    slot = 1 - slot;
+    SetFlag<HardEvent::M_FIX>(0);
+    // line 5
+    FixpipeParamsV220 fixpipe(n_size, m_size, (m_size + 15) / 16 * 16, 196, false);
+    fixpipe.quantPre = QuantMode_t::NoQuant;
+    WaitFlag<HardEvent::M_FIX>(0);
+    Fixpipe<float, float, CFG_ROW_MAJOR>(y_gm[n * 6272 + p_q_start], c_l0, fixpipe);
+    SetFlag<HardEvent::FIX_M>(0);
   }
-  SetFlag<HardEvent::M_FIX>(0);
   WaitFlag<HardEvent::MTE1_MTE2>(0);
   WaitFlag<HardEvent::MTE1_MTE2>(1);
   WaitFlag<HardEvent::M_MTE1>(3);
   WaitFlag<HardEvent::M_MTE1>(4);
-  // line 5
-  FixpipeParamsV220 fixpipe(n_size, m_size, (m_size + 15) / 16 * 16, 196, false);
-  fixpipe.quantPre = QuantMode_t::NoQuant;
-  WaitFlag<HardEvent::M_FIX>(0);
-  Fixpipe<float, float, CFG_ROW_MAJOR>(y_gm[n * 6272 + p_q_start], c_l0, fixpipe);
+  WaitFlag<HardEvent::FIX_M>(0);
 }

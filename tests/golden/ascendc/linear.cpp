@@ -35,51 +35,56 @@ extern "C" __global__ __aicore__ void linear_product_kernel(GM_ADDR x, GM_ADDR w
   LocalTensor<half> b_l0 = l0b.GetWithOffset<half>(16384, 0);
   LocalTensor<float> c_l0 = l0c.GetWithOffset<float>(8192, 0);
 
-  const int task = GetBlockIdx();
-  const int s_start = task / 5 * 128;
-  const int n_start = task % 5 * 64;
-  const int m_size = lesser(128, 330 - s_start);
-  const int n_size = lesser(64, 300 - n_start);
-  // line 2
   int slot = 0;
   SetFlag<HardEvent::MTE1_MTE2>(0);
   SetFlag<HardEvent::MTE1_MTE2>(1);
   SetFlag<HardEvent::M_MTE1>(3);
   SetFlag<HardEvent::M_MTE1>(4);
-  for (int k_start = 0; k_start < 1000; k_start += 128) {
-    const int k_size = lesser(128, 1000 - k_start);
-    WaitFlag<HardEvent::MTE1_MTE2>(slot);
-    DataCopy(a_l1[slot * 16384], x_gm[s_start * 1000 + k_start], Nd2NzParams(1, m_size, k_size, 0, 1000, 128, 1, 0));
-    DataCopy(b_l1[slot * 8192], w_gm[n_start * 1000 + k_start], Nd2NzParams(1, n_size, k_size, 0, 1000, 64, 1, 0));
-    SetFlag<HardEvent::MTE2_MTE1>(slot);
-    WaitFlag<HardEvent::MTE2_MTE1>(slot);
-    WaitFlag<HardEvent::M_MTE1>(slot + 3);
-    for (int i = 0; i < (m_size + 15) / 16; ++i) {
-      LoadData(a_l0[slot * 16384 + i * ((k_size + 15) / 16) * 256], a_l1[slot * 16384],
-          LoadData2DParams(i, (k_size + 15) / 16, 8, 0, 0, false, 0));
+  SetFlag<HardEvent::FIX_M>(0);
+  for (int task = GetBlockIdx(); task < 15; task += GetBlockNum()) {
+    const int s_start = task / 5 * 128;
+    const int n_start = task % 5 * 64;
+    const int m_size = lesser(128, 330 - s_start);
+    const int n_size = lesser(64, 300 - n_start);
+    // line 2
+    WaitFlag<HardEvent::FIX_M>(0);
+    for (int k_start = 0; k_start < 1000; k_start += 128) {
+      const int k_size = lesser(128, 1000 - k_start);
+      WaitFlag<HardEvent::MTE1_MTE2>(slot);
+      DataCopy(a_l1[slot * 16384], x_gm[s_start * 1000 + k_start], Nd2NzParams(1, m_size, k_size, 0, 1000, 128, 1, 0));
+      DataCopy(b_l1[slot * 8192], w_gm[n_start * 1000 + k_start], Nd2NzParams(1, n_size, k_size, 0, 1000, 64, 1, 0));
+      SetFlag<HardEvent::MTE2_MTE1>(slot);
+      WaitFlag<HardEvent::MTE2_MTE1>(slot);
+      WaitFlag<HardEvent::M_MTE1>(slot + 3);
+      for (int i = 0; i < (m_size + 15) / 16; ++i) {
+        LoadData(a_l0[slot * 16384 + i * ((k_size + 15) / 16) * 256], a_l1[slot * 16384],
+            LoadData2DParams(i, (k_size + 15) / 16, 8, 0, 0, false, 0));
+      }
+      for (int i = 0; i < (k_size + 15) / 16; ++i) {
+        LoadData(b_l0[slot * 8192 + i * ((n_size + 15) / 16) * 256], b_l1[slot * 8192],
+            LoadData2DParams(i * 4, (n_size + 15) / 16, 1, 0, 0, false, 0));
+      }
+      SetFlag<HardEvent::MTE1_M>(slot);
+      SetFlag<HardEvent::MTE1_MTE2>(slot);
+      MmadParams mmad(m_size, n_size, k_size, 0, false, k_start == 0);
+      WaitFlag<HardEvent::MTE1_M>(slot);
+      Mmad(c_l0, a_l0[slot * 16384], b_l0[slot * 8192], mmad);
+      SetFlag<HardEvent::M_MTE1>(slot + 3);
+      slot = 1 - slot;
     }
-    for (int i = 0; i < (k_size + 15) / 16; ++i) {
-      LoadData(b_l0[slot * 8192 + i * ((n_size + 15) / 16) * 256], b_l1[slot * 8192],
-          LoadData2DParams(i * 4, (n_size + 15) / 16, 1, 0, 0, false, 0));
-    }
-    SetFlag<HardEvent::MTE1_M>(slot);
-    SetFlag<HardEvent::MTE1_MTE2>(slot);
-    MmadParams mmad(m_size, n_size, k_size, 0, false, k_start == 0);
-    WaitFlag<HardEvent::MTE1_M>(slot);
-    Mmad(c_l0, a_l0[slot * 16384], b_l0[slot * 8192], mmad);
-    SetFlag<HardEvent::M_MTE1>(slot + 3);
-    slot = 1 - slot;
+    SetFlag<HardEvent::M_FIX>(0);
+    // line 2
+    FixpipeParamsV220 fixpipe(n_size, m_size, (m_size + 15) / 16 * 16, 300, false);
+    fixpipe.quantPre = QuantMode_t::NoQuant;
+    WaitFlag<HardEvent::M_FIX>(0);
+    Fixpipe<float, float, CFG_ROW_MAJOR>(linear_product_gm[s_start * 300 + n_start], c_l0, fixpipe);
+    SetFlag<HardEvent::FIX_M>(0);
   }
-  SetFlag<HardEvent::M_FIX>(0);
   WaitFlag<HardEvent::MTE1_MTE2>(0);
   WaitFlag<HardEvent::MTE1_MTE2>(1);
   WaitFlag<HardEvent::M_MTE1>(3);
   WaitFlag<HardEvent::M_MTE1>(4);
-  // line 2
-  FixpipeParamsV220 fixpipe(n_size, m_size, (m_size + 15) / 16 * 16, 300, false);
-  fixpipe.quantPre = QuantMode_t::NoQuant;
-  WaitFlag<HardEvent::M_FIX>(0);
-  Fixpipe<float, float, CFG_ROW_MAJOR>(linear_product_gm[s_start * 300 + n_start], c_l0, fixpipe);
+  WaitFlag<HardEvent::FIX_M>(0);
 }
 
 // linear_kernel

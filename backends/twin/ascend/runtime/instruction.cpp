@@ -105,6 +105,7 @@ bool Instruction::reads(const Local& view, std::int64_t offset, std::int64_t byt
   for (std::int64_t at = begin / cell_bytes; at * cell_bytes < end; ++at) {
     Cell& cell = scratch.cells[at];
     check(scratch, cell, at * cell_bytes, false);
+    scratch.handovers[at].touch(static_cast<std::int8_t>(pipe_));
     if (cell.read[pipe_] != clock_) cell.read_before = std::exchange(cell.read[pipe_], clock_);
     cell.read_line = site_.line;
   }
@@ -121,6 +122,7 @@ bool Instruction::writes(const Local& view, std::int64_t offset, std::int64_t by
     Cell& cell = scratch.cells[at];
     check(scratch, cell, at * cell_bytes, true);
     if (write_once_ && cell.writer == pipe_ && cell.write == clock_) report_at(kind::overlap, "writes a place twice");
+    scratch.handovers[at].touch(static_cast<std::int8_t>(pipe_));
     cell = Cell{};
     cell.write = clock_;
     cell.writer = pipe_;

@@ -86,12 +86,23 @@ void end_block() {
   ++state.counts.blocks;
 }
 
+// Runs of cells that were filled again equally often.
+void report_refills(Scratch& memory) {
+  memory.reset();
+  const auto& refills = memory.most_refills;
+  for (std::size_t begin = 0, end; begin < refills.size(); begin = end) {
+    for (end = begin + 1; end < refills.size() && refills[end] == refills[begin];) ++end;
+    if (refills[begin]) uol_report::refills(memory.name, begin * cell_bytes, end * cell_bytes, refills[begin]);
+  }
+}
+
 void launch(const Kernel& kernel, int blocks, const std::vector<Argument>& arguments) {
   state.cube = std::strcmp(kernel.core, "aic") == 0;
   state.blocks = blocks;
   state.global.begin_launch();
   ++state.counts.launches;
   std::int64_t used[6] = {};
+  for (Scratch& memory : state.memories) memory.begin_launch();
   for (int block = 0; block < blocks; ++block) {
     begin_block(block);
     kernel.run(arguments.data());
@@ -101,6 +112,7 @@ void launch(const Kernel& kernel, int blocks, const std::vector<Argument>& argum
   for (int m = 0; m < 6; ++m) {
     if (used[m]) uol_report::size(state.memories[m].name, used[m]);
   }
+  for (Scratch& memory : state.memories) report_refills(memory);
 }
 
 void run(const uol_job::Job& job) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "kinds.h"
 #include "state.h"
@@ -22,11 +23,20 @@ Scratch::Scratch(const char* name, std::int64_t capacity, std::int64_t budget, s
       high(capacity),
       data(capacity),
       written(capacity),
-      cells(capacity / cell_bytes) {
+      cells(capacity / cell_bytes),
+      handovers(capacity / cell_bytes),
+      most_refills(capacity / cell_bytes) {
   reset();
 }
 
+void Scratch::begin_launch() {
+  reset();
+  std::fill(most_refills.begin(), most_refills.end(), 0);
+}
+
 void Scratch::reset() {
+  for (std::int64_t cell = 0; cell * cell_bytes < high; ++cell)
+    most_refills[cell] = std::max(most_refills[cell], std::exchange(handovers[cell], {}).refills());
   std::memset(data.data(), poison, high);
   std::memset(written.data(), 0, high);
   std::fill(cells.begin(), cells.begin() + (high + cell_bytes - 1) / cell_bytes, Cell{});

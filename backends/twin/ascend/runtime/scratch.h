@@ -19,6 +19,18 @@ struct Cell {
   std::uint8_t writer = 0;
 };
 
+// How often the pipe that touches a cell changed in a block. A buffer that one pipe fills and another empties changes hands
+// twice a tile; the first tile brings one change, or two where something else initialised the buffer.
+struct Handovers {
+  std::uint32_t count = 0;
+  std::int8_t pipe = -1;
+  void touch(std::int8_t now) {
+    count += pipe >= 0 && pipe != now;
+    pipe = now;
+  }
+  std::uint32_t refills() const { return count ? (count - 1) / 2 : 0; }
+};
+
 struct Scratch {
   const char* name;
   std::int64_t capacity;   // bytes of the memory
@@ -28,9 +40,12 @@ struct Scratch {
   std::int64_t high = 0;  // bytes below were touched since the last reset
   std::vector<std::uint8_t> data, written;
   std::vector<Cell> cells;
+  std::vector<Handovers> handovers;
+  std::vector<std::uint32_t> most_refills;  // of each cell, in a block of the launch
 
   Scratch(const char* name, std::int64_t capacity, std::int64_t budget, std::int64_t alignment);
   void reset();
+  void begin_launch();
   void touch(std::int64_t end) {
     if (end > high) high = end;
   }
