@@ -5,7 +5,7 @@
 //   4      where G > 0, H % G == 0 {
 //   5    s[b, h, i, j] = sum[d](acc(q[b, h, i, d]) * acc(k[b, h / (H / G), j, d])) / sqrt(D)
 //   6    hi[b, h, i] = max[j](s[b, h, i, j])
-//   7    p[b, h, i, j] = exp(s[b, h, i, j] - hi[b, h, i])
+//   7    p[b, h, i, j] = select(s[b, h, i, j] == -inf, 0, exp(s[b, h, i, j] - hi[b, h, i]))
 //   8    z[b, h, i] = sum[j](p[b, h, i, j])
 //   9    lse[b, h, i] = hi[b, h, i] + log(z[b, h, i])
 //  10    y[b, h, i, e] = T(sum[j](p[b, h, i, j] * acc(v[b, h / (H / G), j, e])) / max(z[b, h, i], 1))
@@ -91,7 +91,7 @@ extern "C" __global__ void __launch_bounds__(64) attention_kernel(
         const int j = col0 + thread_col + ci * 16;
         if (j >= 97) continue;
         const float s = s_sum[ri][ci] / 6.0827627f;  // line 5
-        const float p = uol::exp(s - hi[ri]);  // line 7
+        const float p = s == -uol::infinity<float>() ? 0.0f : uol::exp(s - hi[ri]);  // line 7
         p_lost[ri] += unseen ? p : 0.0f;
         z[ri] += unseen ? 0.0f : p;  // line 8
         p_tile[thread_row + ri * 4][thread_col + ci * 16] = unseen ? 0.0f : p;
