@@ -65,7 +65,12 @@ GOLDEN = (
     Golden(Workload("matmul", {"S": (), "M": 97, "N": 113, "K": 773}), ("f16",)),
     Golden(Workload("layer_norm", {"S": (101,), "C": 333}), ("f16",)),
     Golden(Workload("cumsum", {"S": (5,), "N": 333}), ("f32",)),
-    Golden(Workload("attention", _ATTENTION), ("f16",)),
+    Golden(
+        # As many rows as it takes for a thread to own several.
+        Workload("attention", {"B": 4, "H": 8, "G": 2, "L": 261, "M": 65, "D": 17, "E": 19}),
+        ("f16",),
+        Workload("attention", _ATTENTION),
+    ),
     Golden(Workload("attention_grad", _ATTENTION), ("f16",)),
     Golden(Workload("grouped_matmul", {"M": 97, "D": 69, "E": 3, "F": 53}), ("f16",)),
     Golden(Workload("scatter_add", {"N": 133, "D": 101}, {"places": 97}), ("f32",)),
