@@ -155,8 +155,10 @@ def outcomes(ready: Sequence[Prepared]) -> Iterator[Outcome | UolError]:
 
 
 def of_run(run: TwinRun) -> Outcome:
-    """A run in the twin as an outcome."""
-    return Outcome(run.outputs, tuple(map(str, run.findings)), run.counts)
+    """A run in the twin as an outcome. Its counts say, of a machine with double buffers, how often the least used one of them
+    was filled again."""
+    least = {"least_reuse": min(run.reuses.values())} if run.reuses else {}
+    return Outcome(run.outputs, tuple(map(str, run.findings)), {**run.counts, **least})
 
 
 def has_twin(target: str) -> bool:
