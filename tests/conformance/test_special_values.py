@@ -1,4 +1,4 @@
-"""Operators at infinities, NaN, zeros, subnormals and the largest values are as PyTorch's functions, or the table says why not."""
+"""At infinities, NaN, zeros, subnormals and the largest values operators are as PyTorch's, or the table says why not."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from uol.conformance.special_values import differences, explained
 from uol.ops.texts import names
 
 FIXED = ("logsumexp", "logcumsumexp", "masked_softmax", "cross_entropy_each", "hypot", "lerp", "kl_div_each")
-SEVENTH = 7
+SAMPLE = 12
 """One operator in so many is for `make test`."""
 
 
@@ -23,7 +23,7 @@ def unexplained(op: str, kernels: bool = False) -> list[str]:
     return [str(d) for d in differences(op, kernels) if (d.op, d.ours, d.theirs) not in explained()]
 
 
-@pytest.mark.parametrize("op", by_turns(SEVENTH, names()))
+@pytest.mark.parametrize("op", by_turns(SAMPLE, names()))
 def test_an_operator_gives_what_pytorch_gives(op: str) -> None:
     assert not unexplained(op)
 
@@ -42,7 +42,7 @@ def test_every_kernel_of_this_machine_does(op: str) -> None:
 EXPLAINED = sorted({op for op, _, _ in explained()})
 
 
-@pytest.mark.parametrize("op", by_turns(SEVENTH, EXPLAINED))
+@pytest.mark.parametrize("op", by_turns(SAMPLE, EXPLAINED))
 def test_what_is_explained_is_so(op: str) -> None:
     found = {(d.op, d.ours, d.theirs) for d in differences(op)}
     assert {key for key in explained() if key[0] == op} <= found
