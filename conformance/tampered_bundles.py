@@ -18,11 +18,13 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from uol.backends import registry
 from uol.bundle import write_bundles
+from uol.bundle.elf import loaded
 from uol.bundle.hold import hold
 from uol.bundle.manifest import manifest_text, sealed
 from uol.bundle.selftest import MANIFEST, hash_of, library
@@ -58,11 +60,11 @@ def tamperings(folder: Path) -> Iterator[Tampering]:
     built = library(record["build"])
     for corrected in (False, True):
         for name in sorted(contents(folder).keys() - {MANIFEST}):
-            yield Tampering(name, "changed", corrected, lambda at, name=name: change_file(at / name))  # type: ignore[misc]
+            yield Tampering(name, "changed", corrected, partial(change_file, name))
             if name != built:  # which nobody misses: it is made by whoever gets the bundle
-                yield Tampering(name, "missing", corrected, lambda at, name=name: (at / name).unlink())  # type: ignore[misc]
+                yield Tampering(name, "missing", corrected, partial(take_file, name))
         for name in sorted({f"another{Path(name).suffix}" for name in record["files"]}):
-            yield Tampering(name, "added", corrected, lambda at, name=name: add_file(at / name))  # type: ignore[misc]
+            yield Tampering(name, "added", corrected, partial(add_file, name))
         yield from _of_fields(record, corrected)
 
 
@@ -70,20 +72,19 @@ def _of_fields(record: dict[str, Any], corrected: bool) -> Iterator[Tampering]:
     own = {"content_hash"} if corrected else set()  # correcting undoes it
     for name in (n for n in record if n not in own):
         if not (corrected and name == "files"):
-            yield _field(name, "changed", corrected, lambda r, name=name: r.update({name: changed(r[name])}))
-            yield _field(name, "missing", corrected, lambda r, name=name: r.pop(name))
-    yield _field("files", "emptied", False, lambda r: r.update(files={}))
-    yield _field("another_field", "added", corrected, lambda r: r.update(another_field=1))
+            yield _field(name, "changed", corrected, record | {name: changed(record[name])})
+            yield _field(name, "missing", corrected, {other: value for other, value in record.items() if other != name})
+    yield _field("files", "emptied", False, record | {"files": {}})
+    yield _field("another_field", "added", corrected, record | {"another_field": 1})
 
 
-def _field(name: str, how: str, corrected: bool, edit: Callable[[dict[str, Any]], object]) -> Tampering:
-    def act(folder: Path) -> None:
-        file = folder / MANIFEST
-        record = json.loads(file.read_text())
-        edit(record)
-        file.write_text(manifest_text(record))
+def _field(name: str, how: str, corrected: bool, record: dict[str, Any]) -> Tampering:
+    """The manifest with other fields."""
+    return Tampering(f"manifest {name}", how, corrected, partial(write_manifest, record))
 
-    return Tampering(f"manifest {name}", how, corrected, act)
+
+def write_manifest(record: dict[str, Any], folder: Path) -> None:
+    (folder / MANIFEST).write_text(manifest_text(record))
 
 
 def changed(value: Any) -> Any:
@@ -105,16 +106,19 @@ def changed(value: Any) -> Any:
     return {"another": 1}
 
 
-def change_file(path: Path) -> None:
+def change_file(name: str, folder: Path) -> None:
     """One byte: of a binary in the middle of its code, of a text in a word of its last half."""
-    content = bytearray(path.read_bytes())
+    content = (folder / name).read_bytes()
     place = _in_code(content) if content.startswith(b"\x7fELF") else _in_text(content)
-    content[place] ^= 1
-    path.write_bytes(bytes(content))
+    (folder / name).write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
 
 
-def add_file(path: Path) -> None:
-    path.write_text("// nobody asked for this\n")
+def take_file(name: str, folder: Path) -> None:
+    (folder / name).unlink()
+
+
+def add_file(name: str, folder: Path) -> None:
+    (folder / name).write_text("// nobody asked for this\n")
 
 
 def correct_hashes(folder: Path) -> None:
@@ -136,9 +140,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def _in_code(content: bytes) -> int:
     """A byte of the longest segment that is loaded and executed; the middle of a file without segments."""
-    from uol.bundle.elf import loaded
-
-    segments = loaded(bytes(content)) or ()
+    segments = loaded(content) or ()
     code = max((s.content for s in segments if s.what == "code"), key=len, default=b"")
     return content.index(code) + len(code) // 2 if code else len(content) // 2
 

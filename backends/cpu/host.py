@@ -35,7 +35,8 @@ class Host:
 
 
 def host(architecture: str = NATIVE) -> Host:
-    """The processor of that name, as TVM's LLVM sees it. UOL_CPU says what `native` is."""
+    """The processor of that name, as TVM's LLVM sees it. UOL_CPU says what `native` is. Raises UolError where LLVM does not
+    know it."""
     return _host(architecture, os.environ.get(PROCESSOR, ""), core_count())
 
 
@@ -46,6 +47,9 @@ def _host(architecture: str, native: str, cores: int) -> Host:
     def ask(question: str, *args: object) -> object:
         return tvm.get_global_func(f"target.{question}")(*args)
 
+    known = list(tvm.get_global_func("target.llvm_get_cpu_archlist")(tvm.target.Target({"kind": "llvm"})))
+    if native and native not in map(str, known):
+        raise UolError(f"{PROCESSOR} is {native!r}", hint="it is a processor's name in LLVM, for example x86-64-v3")
     mcpu = architecture
     if architecture == NATIVE:
         found = native or str(ask("llvm_get_system_cpu"))

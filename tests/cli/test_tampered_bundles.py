@@ -21,6 +21,8 @@ from uol.conformance.tampered_bundles import Tampering, contents, tamperings
 from uol.ir.errors import UolError
 
 TARGETS = ("ascendc", "cpu", "cuda", "hip")
+LINKED = ("cpu", "cuda")
+"""Targets whose libraries are linked here: of links that are the same every time, and of those that are not."""
 
 
 @dataclass
@@ -39,7 +41,8 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Written
         compiled = uol.compile("softmax", target, "f32", {"S": 5, "C": 33})
         (plain,) = write_bundles([compiled], tmp_path_factory.mktemp("plain"))
         built = Path(shutil.copytree(plain, tmp_path_factory.mktemp("built") / plain.name))
-        subprocess.run(["sh", "build.sh"], cwd=built, capture_output=True, check=False)
+        if target in LINKED:
+            subprocess.run(["sh", "build.sh"], cwd=built, capture_output=True, check=False)
         return Written(plain, built, list(tamperings(built)))
 
     return make
@@ -85,7 +88,7 @@ def test_every_tampering_is_found(target: str, written: Callable[[str], Written]
     assert missed == ["manifest conformance changed, hash corrected"]  # which a run finds: below
 
 
-@pytest.mark.parametrize("target", ["cpu", "cuda"])
+@pytest.mark.parametrize("target", LINKED)
 def test_a_library_that_was_built_there_is_held_by_what_is_loaded(
     target: str, written: Callable[[str], Written], tmp_path: Path
 ) -> None:

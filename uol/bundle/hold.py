@@ -3,6 +3,9 @@
 Hashes that hold prove nothing, for whoever changes a file can change its hash: every text is compared byte by byte with the
 one that is generated here, every binary with one that is built here from the generated text, every field of the manifest with
 the one that is written here. Nothing of the bundle is run, and its build line is not believed: uol's own is.
+
+What nobody can find without a signature: a bundle that is in every byte what uol writes for another request, and one whose
+manifest says that no binary was made, or no run recorded, though some were.
 """
 
 from __future__ import annotations

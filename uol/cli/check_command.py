@@ -134,7 +134,8 @@ def _lines(held: list[Held], passed: bool) -> list[str]:
     lines += [f"ran  kernels: {h.what}" for h in held if h.part == "kernels" and h.state == "ok" and lines]
     if passed:
         files, fields = (sum(h.part == part for h in held) for part in ("file", "field"))
-        lines.append(f"passed  {files} files, {fields} fields of the manifest, kernels")
+        ran = "kernels" if any(h.part == "kernels" and h.state == "ok" for h in held) else "no kernel was run"
+        lines.append(f"passed  {files} files, {fields} fields of the manifest, {ran}")
     return lines
 
 
