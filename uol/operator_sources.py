@@ -38,7 +38,7 @@ def registered_names() -> tuple[str, ...]:
 
 
 def import_operators(module: str) -> tuple[str, ...]:
-    """Imports a module, by name (the working folder is looked in first) or by the path of its file; gives the operators that
+    """Imports a module, by name (the working folder is looked in, too) or by the path of its file; gives the operators that
     it registers. Raises UolError where it cannot be imported."""
     before = set(registered_names())
     try:
@@ -66,7 +66,7 @@ def operators_of_file(name: str) -> tuple[Op, ...]:
 def _import(module: str) -> ModuleType:
     folder = str(Path(module).resolve().parent) if module.endswith(".py") else str(Path.cwd())
     if folder not in sys.path:
-        sys.path.insert(0, folder)  # as `python own.py` and `python -m own` have it: modules beside it are found
+        sys.path.append(folder)  # modules beside it are found; last, so that no file there stands for an installed module
     if not module.endswith(".py"):
         return import_module(module)
     path = Path(module).resolve()

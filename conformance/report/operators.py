@@ -55,7 +55,8 @@ class OperatorReport:
         """`"1,160 passed, 0 failed, 4 refused; left out: 12 types that an operator does not admit"`."""
         text = ", ".join(f"{count:,} {state}" for state, count in self.totals.items())
         types, ops = (sum(bool(each.dtype) == typed for each in self.left_out) for typed in (True, False))
-        left = [f"{types} types that an operator does not admit"] * bool(types) + [f"{ops} operators"] * bool(ops)
+        left = [f"{_counted(types, 'type')} that an operator does not admit"] * bool(types)
+        left += [_counted(ops, "operator")] * bool(ops)
         return f"{text}; left out: {' and '.join(left)}" if left else text
 
     @property
@@ -104,3 +105,7 @@ class OperatorReport:
             "agreement": [{**asdict(each), "said": each.said} for each in worst_of(self.agreements)],
             "cases": [verdict.record() for verdict in self.verdicts],
         }
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -85,6 +85,29 @@ def test_a_kernel_that_is_wrong_fails_beside_one_that_is_right(toy: str, monkeyp
     assert all(rows[key][0] == "1/1" for key in (("relu", "cpu:host"), ("neg", "toy:host"), ("neg", "cpu:host")))
 
 
+def test_a_fault_in_a_vendors_text_fails_and_the_others_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sum over a block is not taken: each thread divides by its own."""
+    from dataclasses import replace
+
+    from uol.codegen import pipeline
+
+    whole = pipeline.compile_graph
+
+    def faulty(graph, backend, device):  # type: ignore[no-untyped-def]
+        module = whole(graph, backend, device)
+        text = module.device.text.replace("uol::block_sum<256>(z, scratch)", "z")
+        return replace(module, device=replace(module.device, text=text)) if backend.name == "cuda" else module
+
+    monkeypatch.setenv("UOL_DUMP", str(tmp_path / "dump"))  # every stage is run, nothing is cached
+    monkeypatch.setattr(pipeline, "compile_graph", faulty)
+    result = uol("conform", "--op", "softmax,relu", "--target", "cuda,cpu", "--first", "--report", tmp_path / "report")
+    assert result.status == 1, result.out + result.err
+    found = states(tmp_path / "report")
+    assert found.pop(("softmax", "cuda:a100", "f32")) == "failed"
+    assert set(found.values()) == {"passed"}
+    assert "softmax[S=64, C=256] on random inputs\n  breach: golden: beyond the contract" in result.out
+
+
 @pytest.mark.usefixtures("own_cache")
 def test_a_file_has_all_its_operators_and_a_name_chooses(toy: str, tmp_path: Path) -> None:
     file = tmp_path / "two.uol"

@@ -68,7 +68,7 @@ def test_the_schema_refuses_other_forms(change: dict[str, object], tmp_path: Pat
 def test_states_and_totals() -> None:
     report = operators()
     assert report.totals == {"passed": 1, "failed": 2, "refused": 1}
-    assert report.summary == "1 passed, 2 failed, 1 refused; left out: 1 types that an operator does not admit"
+    assert report.summary == "1 passed, 2 failed, 1 refused; left out: 1 type that an operator does not admit"
     assert not report.ok
     assert replace(report, verdicts=(report.verdicts[0], report.verdicts[3])).ok
     assert replace(report.verdicts[3], reason="").state == "failed"  # a refusal that says nothing is none

@@ -52,7 +52,7 @@ def test_labels_have_targets_that_there_are(workflow: dict[Any, Any]) -> None:
 
 def test_what_is_installed_is_this_project(workflow: dict[Any, Any]) -> None:
     (install,) = (s for s in steps(workflow, "emulated") if s.get("name") == INSTALL)
-    assert install["run"].splitlines()[-1] == "python -m pip install ."
+    assert install["run"].splitlines()[-1] == "python -m pip install -e ."
 
 
 def test_the_steps_of_the_first_job_run(workflow: dict[Any, Any], tmp_path: Path) -> None:
