@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from uol.conformance.random_texts.draft import STEP
 from uol.ir.syntax import Access, Apply, Binary, Expr, Name, Node, Op, Pack, Reduction, Statement, below, operands
 
 CONSTRUCTS = (
     *("remainder in an index", "quotient in an index", "nested index arithmetic", "reversal", "sum of two indices"),
     *("unguarded reads of one tensor in a product", "guarded reads of one tensor in a product"),
     *("guarded and unguarded reads of one tensor in a product", "select on data", "select on indices"),
-    *("nested reductions with a bound", "scatter", "gather by data", "extremum of a product"),
+    *("nested reductions with a bound", "scatter", "gather by data", "extremum of a product", "attribute in an index"),
 )
 """What a text can hold that gradients have gone wrong on: each is in at least one text of twenty."""
 
@@ -43,6 +44,8 @@ def _of_index(item: Expr | Pack) -> Iterator[str]:
     nodes = tuple(below(item))
     if any(isinstance(n, Access) for n in nodes):
         yield "gather by data"
+    if Name(STEP) in nodes:
+        yield "attribute in an index"
     for node in nodes:
         if not isinstance(node, Binary):
             continue
@@ -61,7 +64,7 @@ def _of_index(item: Expr | Pack) -> Iterator[str]:
 
 def _has_index(node: Node) -> bool:
     """Whether an index stands there: dims have upper-case names in random texts."""
-    return any(isinstance(n, Name) and n.id.islower() for n in below(node))
+    return any(isinstance(n, Name) and n.id.islower() and n.id != STEP for n in below(node))
 
 
 def _factors(node: Node) -> Iterator[Node]:

@@ -13,6 +13,8 @@ Scope = dict[str, str]
 
 FRESH = "lpqrtuvw"
 """Names of the indices that reductions bind, the outermost first."""
+STEP = "s"
+"""The name of the integer attribute that some texts have: a step in indices, of a sign that `where` says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +29,12 @@ class Tensor:
 @dataclass(slots=True)
 class Draft:
     """`sizes` has every dim; `least` the sizes that reads ask of them, for the `where` clause; `lines` the statements.
-    With `wide` a read of T stands in `acc`, and results are cast."""
+    With `wide` a read of T stands in `acc`, and results are cast. `step` is the value of the attribute, 0 for none."""
 
     rng: random.Random
     sizes: dict[str, int]
     wide: bool
+    step: int
     tensors: list[Tensor] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     least: dict[str, int] = field(default_factory=dict)

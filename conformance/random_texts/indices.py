@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uol.conformance.random_texts.draft import Draft, Scope
+from uol.conformance.random_texts.draft import STEP, Draft, Scope
 
 PROVEN = {"plain": 44, "reversed": 10, "quotient": 8, "remainder": 12, "clamped": 6, "reversed quotient": 4, "end": 3}
 """Forms that lie inside for every size, with weights."""
@@ -55,6 +55,8 @@ def anywhere(draft: Draft, dim: str, scope: Scope) -> str:
     near = own if draft.chance(0.7) else names
     a, b, c = draft.pick(near), draft.pick(names), draft.pick((1, 1, 2, 3))
     by, modulus = draft.pick((2, 3)), draft.pick((2, 3, 5))
+    if draft.step and draft.chance(0.4):
+        return draft.pick(_stepped(draft.step > 0, dim, a, b, c))
     match draft.forms(FREE):
         case "shifted":
             return draft.pick((f"{a} + {c}", f"{a} - {c}"))
@@ -81,6 +83,14 @@ def anywhere(draft: Draft, dim: str, scope: Scope) -> str:
         case "quotient of sum":
             return draft.pick((f"({a} + {b}) / {by}", f"({a} + {c}) / {by}", f"({by} * {a} + {b}) / {modulus}"))
     return data(draft, dim, scope) or f"{a} + {c}"
+
+
+def _stepped(is_positive: bool, dim: str, a: str, b: str, c: int) -> tuple[str, ...]:
+    """Forms with the attribute, of which a divisor is above 0."""
+    if not is_positive:
+        return f"{dim} - 1 + {STEP} * {a}", f"{a} * {STEP} + {b} + {c}", f"{a} + {STEP}", f"{a} - {STEP}"
+    windows = f"{a} * {STEP}", f"{a} * {STEP} + {b} - {c}", f"{b} * {STEP} + {a}", f"{dim} - {STEP} * {a}"
+    return *windows, f"{a} + {STEP} - {c}", f"({a} + {c}) / {STEP}", f"{a} % {STEP} + {b}", f"({a} + {b} - {c}) / {STEP}"
 
 
 def data(draft: Draft, dim: str, scope: Scope) -> str | None:

@@ -10,7 +10,7 @@ from itertools import count
 import numpy as np
 from numpy.typing import NDArray
 
-from uol.conformance.random_texts.draft import Draft, Tensor
+from uol.conformance.random_texts.draft import STEP, Draft, Tensor
 from uol.conformance.random_texts.statements import over, statement
 from uol.ir import Op, parse
 from uol.ir.syntax import Name
@@ -53,7 +53,8 @@ def random_inputs(op: Op, dims: Mapping[str, int], seed: int) -> dict[str, NDArr
 
 def _random_text(number: int, rng: random.Random) -> RandomText:
     dims = DIMS[: rng.choice((1, 2, 2, 3))]
-    draft = Draft(rng, {d: rng.randint(1, LARGEST) for d in dims}, rng.random() < 0.2)
+    sizes = {d: rng.randint(1, LARGEST) for d in dims}
+    draft = Draft(rng, sizes, rng.random() < 0.2, rng.choice((1, 2, 3, -1, -2)) if rng.random() < 0.3 else 0)
     inputs = _inputs(draft, dims)
     draft.tensors += inputs
     made = [_target(draft, f"t{n}", dims) for n in range(rng.choice((0, 1, 1, 2)))]
@@ -66,9 +67,12 @@ def _random_text(number: int, rng: random.Random) -> RandomText:
     declared.append(f"{'z' if draft.wide else 'y'}: T[{', '.join(last.dims)}]")
     head = ", ".join(f"{t.name}: {'i32' if t.kind == 'index' else 'T'}[{', '.join(t.dims)}]" for t in inputs)
     types = "f64, f32, f16" if draft.wide and not draft.callees else "f64, f32"
-    where = ", ".join(f"{d} >= {n}" for d, n in draft.least.items())
-    text = f"op random_{number}({head}) -> ({', '.join(declared)}) for T in ({types})" + (f" where {where}" if where else "")
-    text += " {\n" + "".join(f"  {line}\n" for line in lines) + "}"
+    where = [f"{d} >= {n}" for d, n in draft.least.items()]
+    if draft.step:
+        head += f"; {STEP}: int = {draft.step}"
+        where.append(f"{STEP} > 0" if draft.step > 0 else f"{STEP} < 0")
+    text = f"op random_{number}({head}) -> ({', '.join(declared)}) for T in ({types})"
+    text += (f" where {', '.join(where)}" if where else "") + " {\n" + "".join(f"  {line}\n" for line in lines) + "}"
     text = "\n".join((*draft.callees.values(), text))
     return RandomText(number, text, draft.sizes, random_inputs(parse(text)[-1], draft.sizes, rng.getrandbits(32)))
 
