@@ -83,8 +83,8 @@ def apply(source: str, edit: Edit) -> str:
 
 
 def _describe(source: str, mutated: str, edit: Edit) -> str:
-    """What was dropped, or the line before and after; for a value, too, which alone would not say whose it was."""
-    if all(not e.replacement.strip(" ;") and source[e.start : e.end].lstrip()[:1] != "=" for e in (edit, *edit.others)):
+    """The statements that were dropped, or the line before and after."""
+    if all(e.replacement == ";" for e in (edit, *edit.others)):
         return ", ".join(f"{' '.join(source[e.start : e.end].split())} dropped" for e in (edit, *edit.others))
     line = source.count("\n", 0, edit.start)
     return f"{source.splitlines()[line].strip()}  =>  {mutated.splitlines()[line].strip()}"

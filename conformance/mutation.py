@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatchcase
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from typing import Literal
 
@@ -89,14 +89,17 @@ class MutationReport:
 def judge_mutants(
     cases: Sequence[Case], progress: Progress | None = None, keep: Callable[[Mutant], bool] = lambda mutant: True
 ) -> MutationReport:
-    """Judges the mutants of every case's kernels that `keep` admits. Raises UolError where a clean kernel is not clean."""
+    """Judges the mutants of every case's kernels that `keep` admits, on as many kinds of inputs as it takes.
+
+    Raises UolError where a clean kernel is not clean.
+    """
     judged: list[Judged] = []
     for case in cases:
-        trials = [Trial.of(replace(case, inputs=kind)) for kind in kinds(case.op)]
-        found = [m for m in mutants(trials[0].module.device.text) if keep(m)]
+        trials = [cache(partial(Trial.of, replace(case, inputs=kind))) for kind in kinds(case.op)]
+        found = [m for m in mutants(trials[0]().module.device.text) if keep(m)]
         done = 0
         for batch in _batches(found):
-            judged += judge_batch(trials, batch)
+            judged += judge_batch(case, trials, batch)
             done += len(batch)
             if progress is not None:
                 progress(kernel_name(case), done, len(found))
@@ -115,7 +118,7 @@ class Trial:
     def of(case: Case) -> Trial:
         """Raises UolError where the kernel as it was emitted has a finding, or breaks its contract."""
         prepared = prepare(case)
-        owed = contract(case.target.partition(":")[0])
+        owed = contract(case.target.partition(":")[0], case.op)
         trial = Trial(prepared, enclose(prepared.program, prepared.values, prepared.scalars, owed))
         (run,) = execute_many([trial.job(trial.module.device.text)])
         fault = str(run.findings[0]) if run.findings else trial.breach(run)
@@ -147,14 +150,16 @@ class Trial:
         return ", ".join(f"{n} {self.counts.get(n, 0)} -> {run.counts.get(n, 0)}" for n in changed) or None
 
 
-def judge_batch(trials: Sequence[Trial], batch: Sequence[Mutant]) -> list[Judged]:
+def judge_batch(case: Case, trials: Sequence[Callable[[], Trial]], batch: Sequence[Mutant]) -> list[Judged]:
     """The fate of some mutants: each kind of inputs is tried on those that the kinds before left alive. Counts are looked
     at last: they kill only what computes the same on every kind."""
-    case = trials[0].prepared.case
     fates: dict[str, tuple[Fate, str]] = {}
     work: dict[str, str] = {}
-    for trial in trials:
+    for make in trials:
         living = [m for m in batch if m.key not in fates]
+        if not living:
+            break
+        trial = make()
         for mutant, run in zip(living, execute_many([trial.job(m.text) for m in living]), strict=True):
             fate = _killed(trial, run)
             if fate is not None:

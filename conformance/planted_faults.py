@@ -95,6 +95,12 @@ def _planted(fault: Fault, case: Case) -> Prepared:
     return replace(right, compiled=Compiled(request, module))
 
 
+def _is_in_kernel(fault: Fault, target: str, dtype: str) -> bool:
+    """Does a target's kernel hold what a fault replaces?"""
+    right = prepare(Case(fault.op, target, dtype, workloads_of(fault.op)[0]))
+    return fault.text in right.compiled.module.device.text
+
+
 def _edited(module: Module, fault: Fault) -> Module:
     return replace(module, device=replace(module.device, text=_replaced(module.device.text, fault)))
 
@@ -116,8 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     missed = 0
     for target in options.target.split(","):
-        edits = has_twin(target) and target != "ascendc"
-        chosen = [f for f in faults() if f.where == "text" or edits]
+        chosen = [f for f in faults() if f.where == "text" or has_twin(target) and _is_in_kernel(f, target, options.dtype)]
         reasons = breaches(chosen, target, options.dtype)
         for fault, reason in zip(chosen, reasons, strict=True):
             print(f"{target:8} {fault.found_by:9} {fault}, in its {fault.where}: {reason or 'MISSED'}", flush=True)

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from itertools import product
+from typing import Any
 
 import numpy as np
 
@@ -72,11 +73,11 @@ class Difference:
 
 def explained() -> Mapping[tuple[str, str, str], str]:
     """The reasons of special_values.toml, by operator and classes."""
-    return {(op, d["ours"], d["theirs"]): d["reason"] for d in _table() for op in d["ops"]}
+    return {(op, d["ours"], d["theirs"]): " ".join(d["reason"].split()) for d in _table() for op in d["ops"]}
 
 
 @cache
-def _table() -> tuple[dict[str, object], ...]:
+def _table() -> tuple[dict[str, Any], ...]:
     text = files("uol.conformance").joinpath("special_values.toml").read_text(encoding="utf-8")
     return tuple(tomllib.loads(text)["difference"])
 

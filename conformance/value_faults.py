@@ -17,6 +17,10 @@ from uol.conformance.idle_fields import idle_fields
 
 SIZED = {"SetGlobalBuffer": 1, "InitBuffer": 1, "GetWithOffset": 0}
 """Calls that declare a buffer, and which argument is its size."""
+BLOCK_BYTES = 32
+"""To which an on-chip buffer's size is rounded up."""
+LANES = 64
+"""To which the rows of a view are rounded up: a vector instruction's, in f32."""
 
 FILLS = frozenset(("Duplicate", "InitConstValue", "Fill"))
 """Instructions that give a tensor a value."""
@@ -44,8 +48,8 @@ _COARSER = {"uol::f16": "uol::bf16", "f16": "bf16", "half": "bfloat16_t"}
 
 
 def shrunk_arrays(tokens: list[Token]) -> Iterator[Edit]:
-    """Each extent of each array, and the size of each buffer, that is declared, one smaller: one element, or the 32 bytes
-    to which an on-chip buffer's size is rounded up. (One larger only wastes memory.)"""
+    """Each extent of each array, and the size of each buffer, that is declared, smaller by one of the units that it is made of:
+    an element, a block, or the lanes of a vector instruction. (One larger only wastes memory.)"""
     for first, last, by in _extents(tokens):
         if first == last and tokens[first].kind == "int":
             yield Edit(tokens[first].start, tokens[first].end, str(number(tokens[first]) - by))
@@ -57,11 +61,19 @@ def _extents(tokens: list[Token]) -> list[tuple[int, int, int]]:
     """First and last token of each declared extent or size, and the unit that it counts in."""
     brackets = [p for p in range(2, len(tokens) - 2) if tokens[p].text == "[" and declares(tokens, p)]
     sizes = [
-        (*arguments(tokens, opening)[SIZED[token.text]], 32 if token.text == "InitBuffer" else 1)
+        (token.text, *arguments(tokens, opening)[SIZED[token.text]])
         for place, token in enumerate(tokens)
         if token.text in SIZED and (opening := opening_of(tokens, place)) is not None
     ]
-    return [(p + 1, partner(tokens, p) - 1, 1) for p in brackets] + sizes
+    return [(p + 1, partner(tokens, p) - 1, 1) for p in brackets] + [(a, b, _unit(tokens[a], name)) for name, a, b in sizes]
+
+
+def _unit(size: Token, call: str) -> int:
+    """What the size of a buffer is a multiple of, as far as the text shows it."""
+    if call == "InitBuffer":
+        return BLOCK_BYTES
+    padded = call == "GetWithOffset" and size.kind == "int" and number(size) > LANES and number(size) % LANES == 0
+    return LANES if padded else 1
 
 
 def shifted_constants(tokens: list[Token]) -> Iterator[Edit]:

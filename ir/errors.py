@@ -66,6 +66,10 @@ class ResourceError(UolError):
     """A kernel that does not fit the machine, or a file or folder that cannot be used."""
 
 
+class RefusalError(ResourceError):
+    """A target has no kernel for this; the message is the reason that its backend gives."""
+
+
 class ToolchainError(UolError):
     """A vendor's tool that is missing or that refused the text."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from uol.ir.errors import TypeCheckError
 from uol.ir.syntax import Op
@@ -54,6 +55,25 @@ class Library:
             hint = f"rename it, {op.name}_2 for example; what was recorded with the other one may still need it"
             raise TypeCheckError(message, span=op.span, text=op.source, hint=hint)
         self._ops[op.name] = op
+
+    @contextmanager
+    def substituting(self, ops: Iterable[Op]) -> Iterator[None]:
+        """Within, these operators stand under their names, whatever stood there."""
+        new = {op.name: op for op in ops}
+        for name in new:
+            self.get(name)  # reads the text that holds it, which adds it
+        kept, derived = {name: self._ops.get(name) for name in new}, self._derived
+        self._ops |= new
+        self._derived = {}
+        try:
+            yield
+        finally:
+            self._derived = derived
+            for name, op in kept.items():
+                if op is None:
+                    del self._ops[name]
+                else:
+                    self._ops[name] = op
 
     def __contains__(self, name: str) -> bool:
         return name in self._ops

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from uol.ir.errors import UolError
 from uol.ir.nodes import Const, Expr, Load, Program, Scatter, Tensor
+from uol.ir.storage import require_dims
 from uol.ir.types import is_float
 from uol.ir.walk import walk
 from uol.ops.reduced_dims import reduced_dims
@@ -52,9 +53,12 @@ least as large as the one before."""
 
 
 def make_inputs(program: Program, kind: Kind, seed: int = 0) -> dict[str, Array]:
-    """Values for every input of a program whose dims are given, the same on every machine for one seed."""
+    """Values for every input of a program whose dims are given, the same on every machine for one seed. Raises ShapeError
+    where a tensor of the program has more dims than an array may have."""
     if kind not in get_args(Kind):
         raise UolError(f"no kind of inputs {kind!r}", hint=f"one of {', '.join(get_args(Kind))}")
+    for tensor in program.tensors.values():
+        require_dims(program.name, tensor.name, len(tensor.shape))
     generator = np.random.Generator(np.random.Philox(seed))
     places = _indexed_extents(program)
     few = kind == "lone" and "lone" in kinds(program.name) and "steep" not in kinds(program.name)

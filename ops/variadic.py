@@ -226,11 +226,11 @@ def _index(letter: str) -> str:
 
 
 def _made(name: str, text: str, reference: Callable[..., object]) -> Op:
-    from uol.ir.parser import parse
     from uol.ir.printer import print_op
+    from uol.ops.trees import trees_of
 
-    (op,) = parse(text)
-    (op,) = parse(print_op(op), f"<{name}>")  # so that positions are those of the text that is shown
+    op = trees_of(text)[name]
+    op = trees_of(print_op(op), f"<{name}>")[name]  # so that positions are those of the text that is shown
     register_reference(name, reference)
     return op
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         BoundsError,
         DataError,
         ParseError,
+        RefusalError,
         ResourceError,
         ShapeError,
         ToolchainError,
@@ -49,6 +50,7 @@ _HOME = {
     "BoundsError": "uol.ir.errors",
     "ShapeError": "uol.ir.errors",
     "DataError": "uol.ir.errors",
+    "RefusalError": "uol.ir.errors",
     "ResourceError": "uol.ir.errors",
     "ToolchainError": "uol.ir.errors",
 }
@@ -59,6 +61,7 @@ __all__ = [
     "Compiled",
     "DataError",
     "ParseError",
+    "RefusalError",
     "ResourceError",
     "ShapeError",
     "ToolchainError",

@@ -54,10 +54,10 @@ def with_checks(kernel: Callable[..., None], request: Request, graph: KernelGrap
     """The kernel, whose values are checked first wherever checked mode is on."""
     checks = Checks(request, graph)
 
-    def call(*values: Any) -> None:
+    def call(*values: Any, **launch: Any) -> None:  # `stream=`, where the device has streams
         if MODE.depth:
             checks.require(values)
-        kernel(*values)
+        kernel(*values, **launch)
 
     return call
 

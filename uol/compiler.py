@@ -17,10 +17,10 @@ from uol.checking import with_checks
 from uol.codegen.backend import Module
 from uol.codegen.spec import Arg
 from uol.expected import require_kind, require_names
-from uol.explain import Explanation
 from uol.ir.errors import BoundsError, ResourceError, ShapeError
 from uol.ir.syntax import Op
 from uol.layouts import checked_strides
+from uol.memory_demand import warn_of_demand
 from uol.named_binding import bind_open_names, missing_sizes
 from uol.named_dims import Size
 from uol.open_instance import OpenInstance
@@ -30,6 +30,7 @@ from uol.request import Request, Strides
 from uol.targets import Target, resolve_target
 
 if TYPE_CHECKING:
+    from uol.explain import Explanation
     from uol.named_binding import TypeName
 
 
@@ -59,6 +60,8 @@ class Compiled:
 
     def explain(self) -> Explanation:
         """What fused, how tensors lie, which schedule; `print` it."""
+        from uol.explain import Explanation
+
         return Explanation(self.module)
 
     def bundle(self, path: str | PathLike[str]) -> Path:
@@ -134,7 +137,7 @@ def compile(
 
     Raises UolError for an unknown operator or target, TypeCheckError for a dtype, ShapeError for dims and attributes, for an
     open dim on a target that needs every size, and for one that no input's shape tells. BoundsError where an access is not
-    in range for every size.
+    in range for every size. Warns (MemoryDemandWarning) where the device's memory does not hold tensors and workspace.
 
     >>> k = compile("softmax", "cuda", "f16", {"S": 4096, "C": 1024})
     >>> print(k.source)
@@ -149,7 +152,9 @@ def compile(
     if isinstance(instance, OpenInstance):
         return compile_open(instance, resolved, layouts)
     request = Request(instance, resolved, checked_strides(instance, layouts))
-    return Compiled(request, module_of(request))
+    module = module_of(request)
+    warn_of_demand(module, resolved.device)
+    return Compiled(request, module)
 
 
 def compile_open(instance: OpenInstance, target: Target, layouts: Mapping[str, object]) -> Compiled:

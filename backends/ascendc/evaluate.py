@@ -77,7 +77,7 @@ class Evaluator:
             case Var(name=name, dtype=dtype) if dtype != INDEX:
                 return Uniform(self.indices.names[name], dtype)
             case Read():
-                return self.load(expr)
+                return self._once(self._values, expr, lambda: self.load(expr))
             case Call(fn="cast", args=(a,)):
                 return self._once(self._values, expr, lambda: self._cast(a, expr.dtype))
             case Call(fn="select", args=(c, a, b)):

@@ -149,7 +149,7 @@ def _passes(
 
 
 def _whole_tile(kernel: VectorKernel) -> VectorUnit:
-    """The vector unit for accumulators: a fold across lanes works on full tiles, whatever the last tile of a row holds."""
+    """The vector unit for what outlives a tile: a fold across lanes works on full ones, whatever a row's last tile holds."""
     if kernel.schedule.over == "rows":
         return kernel.unit
     return VectorUnit(kernel.builder, kernel.frame.full())
@@ -211,10 +211,11 @@ def _index_of(kernel: VectorKernel, at: Evaluator, spec: Reduce) -> Lanes | Unif
 
 
 def _row_steps(kernel: VectorKernel, steps: Iterable[Let | Store]) -> None:
+    """The steps of a row, before, between and after the loops over its tiles: no tile's size is declared there."""
     steps = tuple(steps)
     if not steps:
         return
-    at = kernel.evaluator(v for s in steps for v in values_of(s))
+    at = kernel.evaluator((v for s in steps for v in values_of(s)), _whole_tile(kernel))
     for step in steps:
         kernel.line(step.line)
         if isinstance(step, Let):

@@ -26,7 +26,6 @@ from uol.codegen.spec import Store
 def store(kernel: VectorKernel, at: Evaluator, step: Store) -> None:
     """tensor[offset] = value over the tile."""
     span = kernel.frame.span(kernel.tile_span(step.axes))
-    lanes = _stored(kernel, at, step, span)
     lane, row = (_stride(step, axis, kernel.indices) for axis in (kernel.frame.lane, kernel.frame.row))
     frame = kernel.frame
     base = kernel.indices.text(substituted(step.offset, frame.origins()))
@@ -40,14 +39,16 @@ def store(kernel: VectorKernel, at: Evaluator, step: Store) -> None:
     elif "row" in span:
         burst = replace(burst, lanes=frame.rows_text(), max_lanes=frame.rows)
         stride = row
-    if stride == 1 or burst.max_lanes == 1:
+    direct = stride == 1 or burst.max_lanes == 1
+    lanes = _stored(kernel, at, step, span, copied=direct)
+    if direct:
         burst_out(kernel.builder, lanes.view, burst)
     else:
         _spread_out(kernel, lanes, burst, stride)
 
 
-def _stored(kernel: VectorKernel, at: Evaluator, step: Store, span: Span) -> Lanes:
-    """The value as lanes of the result's type, in a buffer of its own where it is double-buffered."""
+def _stored(kernel: VectorKernel, at: Evaluator, step: Store, span: Span, *, copied: bool) -> Lanes:
+    """The value as lanes of the result's type; where it is `copied` from there, in a double buffer of its own."""
     value, dtype = step.value, step.dtype
     if value.type == "bool":
         number = as_number(at, truth_of(at, value), "f32")
@@ -58,7 +59,7 @@ def _stored(kernel: VectorKernel, at: Evaluator, step: Store, span: Span) -> Lan
         if isinstance(found, Uniform):
             found = _uniform(at, found, value.type, span)
         lanes = convert(at.unit, _spread(at, found, span), dtype)
-    if not lanes.spare or kernel.slots == 1:
+    if not copied or not lanes.spare or kernel.slots == 1:
         return lanes
     name = f"{kernel.names.parameters[step.tensor]}_ub"
     out = kernel.builder.buffer(Buffer(name, lanes.dtype, lanes.view.buffer.elements, slots=kernel.slots))

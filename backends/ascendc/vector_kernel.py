@@ -127,8 +127,9 @@ class VectorKernel:
         if self.builder.last_text() != (text := f"// line {number}"):
             self.builder.text(text)
 
-    def evaluator(self, expressions: Iterable[Expr]) -> Evaluator:
-        """Starts everything that the expressions read, then gives what evaluates them at this place."""
+    def evaluator(self, expressions: Iterable[Expr], unit: VectorUnit | None = None) -> Evaluator:
+        """Starts everything that the expressions read, then gives what evaluates them at this place, on a vector unit of its
+        own where the sizes of this kernel's tiles are not known there."""
         expressions = tuple(expressions)
         counts = Counter(n for e in expressions for n in walk(e))
         started: dict[Read, Callable[[], Lanes]] = {}
@@ -141,7 +142,8 @@ class VectorKernel:
                 loaded[read] = started[read]()
             return loaded[read]
 
-        return Evaluator(self.unit, self.indices, lanes_of, self.lets, frozenset(e for e, n in counts.items() if n > 1))
+        shared = frozenset(e for e, n in counts.items() if n > 1)
+        return Evaluator(unit or self.unit, self.indices, lanes_of, self.lets, shared)
 
     def is_invariant(self, read: Read) -> bool:
         """Does every tile of a core read the same elements? Those are loaded once, before the loop over tiles."""

@@ -157,7 +157,14 @@ def _least(power: int, powers: Iterable[int]) -> int:
     return sign * max(0, min(sign * p for p in powers))
 
 
+TERMS = 16
+"""How many terms of a sum stand side by side; more are sums of sums, for a text is only so deep."""
+
+
 def _plain_sum(products: list[Product]) -> Expr:
+    if len(products) > TERMS:
+        parts = [_plain_sum(products[n : n + TERMS]) for n in range(0, len(products), TERMS)]
+        return reduce(lambda a, b: Binary("+", a, b), parts)
     out = product_expr(products[0])
     for product in products[1:]:
         negative = product.coefficient < 0

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from uol.ir.gradients.backward_call import Roles, roles_by_name
 from uol.ir.gradients.callees import calls_apart
-from uol.ir.gradients.inference import Types, float_types
+from uol.ir.gradients.inference import Types, float_types, has_gradient
 from uol.ir.gradients.naming import Names
 from uol.ir.gradients.nesting import reductions_apart
 from uol.ir.gradients.reversal import Reversal
@@ -51,13 +51,6 @@ def gradient(op: Op, library: Library, wrt: Sequence[str] | None = None) -> Op:
     }
     """
     return derive(op, library, wrt).op
-
-
-def has_gradient(op: Op) -> bool:
-    """Whether an operator goes from a float to a float."""
-    op = float_types(op)
-    types = Types({t.variable: t.types for t in op.domain})
-    return all(any(types.is_float(p.type) for p in params) for params in (op.params, op.results))
 
 
 def derive(op: Op, library: Library, wrt: Sequence[str] | None = None) -> Derived:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 
 from uol.ir.functions import FUNCTIONS
 from uol.ir.gradients.algebra import product_of
 from uol.ir.gradients.substitution import Item, binder_key, key_item
 from uol.ir.syntax import Access, Apply, Binary, Expr, Name, Node, Pack, Reduction, below, exchange
+
+LONG = 150
+"""How many nodes an expression has that is long: more than any in the gradients of the library."""
 
 
 def is_plain_read(expr: Expr) -> bool:
@@ -30,6 +34,11 @@ def stands_alone(condition: Node) -> bool:
     """Whether every read of an expression is in range wherever it is made."""
     reads = [n for n in below(condition) if isinstance(n, Access)]
     return all(r.fill is not None or all(isinstance(i, Name | Pack) for i in r.index) for r in reads)
+
+
+def is_long(exprs: Iterable[Expr]) -> bool:
+    """Whether expressions are worth a name before they are written down several times."""
+    return next(islice((n for e in exprs for n in below(e)), LONG, None), None) is not None
 
 
 def compared(index: Expr) -> Expr:

@@ -125,6 +125,13 @@ def float_types(op: Op) -> Op:
     return replace(op, domain=tuple(domain))
 
 
+def has_gradient(op: Op) -> bool:
+    """Whether an operator goes from a float to a float."""
+    op = float_types(op)
+    types = Types({t.variable: t.types for t in op.domain})
+    return all(any(types.is_float(p.type) for p in params) for params in (op.params, op.results))
+
+
 def standing(node: Node, index: Item) -> Iterator[tuple[str, int, bool]]:
     """Where an index stands alone: the tensor, the number of the dim, and whether without an `else`."""
     if isinstance(node, Reduction) and index_key(index) in map(binder_key, node.binders):

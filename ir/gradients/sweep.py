@@ -19,7 +19,7 @@ from uol.ir.gradients.algebra import Product, multiply, product_of, sum_of, to_e
 from uol.ir.gradients.cotangent import Choice, Cotangent, Index
 from uol.ir.gradients.derivatives import derivative, is_flat
 from uol.ir.gradients.extrema import Extremum
-from uol.ir.gradients.forms import compared, is_plain_read, is_tame, position
+from uol.ir.gradients.forms import compared, is_long, is_plain_read, is_tame, position
 from uol.ir.gradients.inference import Types, extent_in
 from uol.ir.gradients.integer_text import greatest, plus, shorter
 from uol.ir.gradients.rewriting import Known, Rewriting
@@ -61,6 +61,8 @@ class Sweep:
         """Hands every float read below the node its term."""
         if not cotangent.sum or not self.is_active(node):
             return
+        if not isinstance(node, Access) and is_long(f for p in cotangent.sum for f, _ in p.factors):
+            cotangent = self.read_as_local(node, cotangent, scope)
         match node:
             case Access():
                 self.sink.contribute(node, self.finished(cotangent, scope), scope)

@@ -12,7 +12,7 @@ _ROTATIONS = (13, 15, 26, 6, 17, 29, 16, 24)
 
 
 def bits(seed: int, counter: Tensor) -> Tensor:
-    """For each counter (i64) the first word of Threefry-2x32 with twenty rounds (Salmon et al., SC 2011), as a signed number."""
+    """For each counter (i64) the first word of Threefry-2x32 with twenty rounds (Salmon et al., SC 2011), as a signed one."""
     keys = [seed & _MASK, seed >> 32 & _MASK]
     keys.append(keys[0] ^ keys[1] ^ 0x1BD11BDA)
     a, b = (counter & _MASK) + keys[0] & _MASK, (counter >> 32 & _MASK) + keys[1] & _MASK

@@ -207,6 +207,9 @@ def test_buffers_shrink_and_switches_turn() -> None:
         "pipe.InitBuffer(ub, 224);",
         "LocalTensor<float> t = ub.GetWithOffset<float>(31, 128);",
     }
+    assert lines("void k() { LocalTensor<float> t = ub.GetWithOffset<float>(384, 128); }", "extent") == {
+        "void k() { LocalTensor<float> t = ub.GetWithOffset<float>(320, 128); }"
+    }
     assert lines(text, "copy") == {"LoadData(a, b, LoadData2DParams(0, 4, 1, 0, 0, true, 0));"}
     constants = lines(text, "constant")
     assert "LoadData(a, b, LoadData2DParams(0, 4, 2, 0, 0, false, 0));" in constants

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import uol
-from uol.checking import MODE
+from uol.checking import MODE, with_checks
 
 TEXT = """
 op checked_quotient(a: i32[N], b: i32[N]) -> (q: i32[N]) { q[n] = a[n] / b[n] }
@@ -98,6 +98,19 @@ def test_compiled_operators_are_checked_too() -> None:
     assert kernel(a, b).tolist() == [0, 5]
     with uol.checked(), pytest.raises(uol.DataError, match="at n = 0"):
         kernel(a, b)
+
+
+def test_what_a_device_takes_beside_the_arguments_is_passed_on() -> None:
+    kernel = uol.compile("checked_quotient", "cuda", dims={"N": 2})
+    calls: list[tuple[tuple[object, ...], dict[str, object]]] = []
+    call = with_checks(lambda *values, **launch: calls.append((values, launch)), kernel.request, kernel.module.graph)
+    a, b, q = (np.ones(2, np.int32) for _ in range(3))
+    call(a, b, q, stream=7)
+    with uol.checked():
+        call(a, b, q, stream=8)
+        with pytest.raises(uol.DataError):
+            call(a, np.zeros(2, np.int32), q, stream=9)
+    assert [launch for _, launch in calls] == [{"stream": 7}, {"stream": 8}]
 
 
 @pytest.mark.parametrize(("value", "raised"), [("1", True), ("0", False), ("", False)])

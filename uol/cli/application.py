@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+import warnings
 from typing import Annotated
 
 import typer
@@ -69,7 +70,9 @@ def main() -> None:
     as_json = "--json" in sys.argv[1:]
     try:
         try:
-            status = app(standalone_mode=not as_json)
+            with warnings.catch_warnings():
+                warnings.showwarning = _show_warning
+                status = app(standalone_mode=not as_json)
         finally:
             sys.stdout.flush()  # here, where a full disk still has a handler
         sys.exit(status or 0)
@@ -88,6 +91,11 @@ def main() -> None:
         if as_json:
             print_json(failure.as_json())
         sys.exit(failure.status)
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    """A warning is for whoever typed the command: where it was raised tells them nothing."""
+    print(f"warning: {message}", file=sys.stderr)
 
 
 def _drop_output() -> None:

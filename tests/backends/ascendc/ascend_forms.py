@@ -129,6 +129,11 @@ def reductions() -> list[Form]:
     small = {"A": 3, "B": 4, "C": 5, "D": 6}
     tall = RNG.standard_normal((20000, 1)).astype(np.float32)
     halves = RNG.standard_normal(4).astype(np.float16)
+    long, signs = np.arange(27000).reshape(3, 9000).astype(np.float32) % 7, np.array([1, -1, 0], np.float32)
+    chosen = """op f(x: f32[R, C], v: f32[R]) -> (y: f32[R]) {
+  s[r] = sum[c](x[r, c])
+  y[r] = select(v[r] > 0, s[r], select(v[r] < 0, 0 - s[r], 5))
+}"""
     positive = "op f(x: f16[N]) -> (y: f32[]) { y[] = sum[n](acc(max(x[n], 0)) * acc(x[n])) }"
 
     def normed(i: Arrays) -> np.ndarray:
@@ -144,9 +149,13 @@ def reductions() -> list[Form]:
     def picked(i: Arrays) -> np.ndarray:
         return i["x"].transpose(0, 2, 1, 3).reshape(3, 5, 24).argmax(-1)
 
+    def decided(i: Arrays) -> np.ndarray:
+        return np.where(i["v"] == 0, 5, i["v"] * i["x"].sum(1))
+
     largest = FOLD.format(t="f32", u="f32", fold="max")
     forms = [
         Form("tall", largest, {"x": tall}, lambda i: i["x"].max(1), {"R": 20000, "C": 1}),
+        Form("conditions-of-a-long-row", chosen, {"x": long, "v": signs}, decided, {"R": 3, "C": 9000}),
         Form("halves", positive, {"x": halves}, squared, {"N": 4}, close=1e-3, pick=over("cols")),
     ]
     for side in ("rows", "cols"):

@@ -5,7 +5,7 @@
 //   4      where G > 0, H % G == 0 {
 //   5    s[b, h, i, j] = sum[d](acc(q[b, h, i, d]) * acc(k[b, h / (H / G), j, d])) / sqrt(D)
 //   6    hi[b, h, i] = max[j](s[b, h, i, j])
-//   7    p[b, h, i, j] = exp(s[b, h, i, j] - hi[b, h, i])
+//   7    p[b, h, i, j] = select(s[b, h, i, j] == -inf, 0, exp(s[b, h, i, j] - hi[b, h, i]))
 //   8    z[b, h, i] = sum[j](p[b, h, i, j])
 //   9    lse[b, h, i] = hi[b, h, i] + log(z[b, h, i])
 //  10    y[b, h, i, e] = T(sum[j](p[b, h, i, j] * acc(v[b, h / (H / G), j, e])) / max(z[b, h, i], 1))
@@ -122,7 +122,7 @@ extern "C" __global__ __aicore__ void attention_hi_kernel(GM_ADDR s, GM_ADDR p, 
 
   TPipe pipe;
   TBuf<TPosition::VECCALC> ub;
-  pipe.InitBuffer(ub, 2048);
+  pipe.InitBuffer(ub, 2080);
   LocalTensor<float> s_ub = ub.GetWithOffset<float>(256, 0);
   LocalTensor<uint8_t> mask = ub.GetWithOffset<uint8_t>(16, 1024);
   LocalTensor<float> nan_or_zero = ub.GetWithOffset<float>(128, 1056);
@@ -131,12 +131,14 @@ extern "C" __global__ __aicore__ void attention_hi_kernel(GM_ADDR s, GM_ADDR p, 
   LocalTensor<float> t = ub.GetWithOffset<float>(128, 1088);
   LocalTensor<float> partial2 = ub.GetWithOffset<float>(1, 1024);
   LocalTensor<float> max_all = ub.GetWithOffset<float>(8, 1088);
-  LocalTensor<float> hi = ub.GetWithOffset<float>(8, 1024);
-  LocalTensor<float> t2 = ub.GetWithOffset<float>(128, 1536);
-  LocalTensor<float> p_value = ub.GetWithOffset<float>(128, 1024);
-  LocalTensor<float> work = ub.GetWithOffset<float>(128, 1536);
-  LocalTensor<float> partial3 = ub.GetWithOffset<float>(1, 1024);
-  LocalTensor<float> z_value = ub.GetWithOffset<float>(8, 1056);
+  LocalTensor<float> hi = ub.GetWithOffset<float>(8, 1568);
+  LocalTensor<uint8_t> mask2 = ub.GetWithOffset<uint8_t>(16, 1536);
+  LocalTensor<float> t2 = ub.GetWithOffset<float>(128, 1024);
+  LocalTensor<uint8_t> mask3 = ub.GetWithOffset<uint8_t>(16, 2048);
+  LocalTensor<float> p_value = ub.GetWithOffset<float>(128, 1536);
+  LocalTensor<float> work = ub.GetWithOffset<float>(128, 1024);
+  LocalTensor<float> partial3 = ub.GetWithOffset<float>(1, 1536);
+  LocalTensor<float> z_value = ub.GetWithOffset<float>(8, 1024);
 
   Duplicate(s_ub, 0.0f, 256);
   int slot = 0;
@@ -152,9 +154,8 @@ extern "C" __global__ __aicore__ void attention_hi_kernel(GM_ADDR s, GM_ADDR p, 
     SetFlag<HardEvent::MTE2_V>(slot);
     // line 6
     WaitFlag<HardEvent::MTE2_V>(slot);
-    PipeBarrier<PIPE_V>();
-    Compare(mask, s_ub[slot * 128], s_ub[slot * 128], CMPMODE::EQ, 128);
     WaitFlag<HardEvent::MTE3_V>(2);
+    Compare(mask, s_ub[slot * 128], s_ub[slot * 128], CMPMODE::EQ, 128);
     Duplicate(nan_or_zero, 0.0f, 128);
     PipeBarrier<PIPE_V>();
     Select(nan_or_zero, mask, nan_or_zero, s_ub[slot * 128], SELMODE::VSEL_TENSOR_TENSOR_MODE, 128);
@@ -175,13 +176,17 @@ extern "C" __global__ __aicore__ void attention_hi_kernel(GM_ADDR s, GM_ADDR p, 
     PipeBarrier<PIPE_V>();
     Add(hi, max_all, sum_all, 8);
     // line 7
+    CompareScalar(mask2, s_ub[slot * 128], -INFINITE, CMPMODE::EQ, 128);
     PipeBarrier<PIPE_V>();
     Copy(t2, hi, 64, 2, CopyRepeatParams(1, 0, 8, 0));
     PipeBarrier<PIPE_V>();
     Sub(t2, s_ub[slot * 128], t2, 128);
     SetFlag<HardEvent::V_MTE2>(slot);
     PipeBarrier<PIPE_V>();
-    Exp(p_value, t2, 128);
+    Exp(t2, t2, 128);
+    Not(mask3.ReinterpretCast<uint16_t>(), mask2.ReinterpretCast<uint16_t>(), 8);
+    PipeBarrier<PIPE_V>();
+    Select(p_value, mask3, t2, 0.0f, SELMODE::VSEL_TENSOR_SCALAR_MODE, 128);
     SetFlag<HardEvent::V_MTE3>(slot);
     WaitFlag<HardEvent::V_MTE3>(slot);
     DataCopyPad(p_gm[h_i * 97], p_value, DataCopyExtParams(1, 388, 0, 0, 0));

@@ -5,7 +5,7 @@
 //   4      for T in (f64, f32, f16, bf16)
 //   5      where G > 0, H % G == 0 {
 //   6    s[b, h, i, j] = sum[d](acc(q[b, h, i, d]) * acc(k[b, h / (H / G), j, d])) / sqrt(D)
-//   7    p[b, h, i, j] = exp(s[b, h, i, j] - lse[b, h, i])
+//   7    p[b, h, i, j] = select(s[b, h, i, j] == -inf, 0, exp(s[b, h, i, j] - lse[b, h, i]))
 //   8    delta[b, h, i] = sum[e](acc(dy[b, h, i, e]) * acc(y[b, h, i, e]))
 //   9    dp[b, h, i, j] = sum[e](acc(dy[b, h, i, e]) * acc(v[b, h / (H / G), j, e]))
 //  10    ds[b, h, i, j] = p[b, h, i, j] * (dp[b, h, i, j] - delta[b, h, i])
@@ -19,6 +19,7 @@
 
 using namespace AscendC;
 
+constexpr float INFINITE = __builtin_inff();
 __aicore__ inline int lesser(int a, int b) { return a < b ? a : b; }
 
 // attention_grad_s_sum_product_kernel
@@ -96,15 +97,18 @@ extern "C" __global__ __aicore__ void attention_grad_s_sum_kernel(
 
   TPipe pipe;
   TBuf<TPosition::VECCALC> ub;
-  pipe.InitBuffer(ub, 3392);
+  pipe.InitBuffer(ub, 3424);
   LocalTensor<float> attention_grad_s_sum_product_ub = ub.GetWithOffset<float>(256, 0);
   LocalTensor<float> lse_ub = ub.GetWithOffset<float>(16, 2048);
   LocalTensor<float> t = ub.GetWithOffset<float>(128, 2624);
   LocalTensor<float> s = ub.GetWithOffset<float>(128, 2112);
-  LocalTensor<float> lse_all = ub.GetWithOffset<float>(64, 3136);
-  LocalTensor<float> t2 = ub.GetWithOffset<float>(128, 2624);
+  LocalTensor<uint8_t> mask = ub.GetWithOffset<uint8_t>(16, 2624);
+  LocalTensor<float> lse_all = ub.GetWithOffset<float>(64, 3168);
+  LocalTensor<float> t2 = ub.GetWithOffset<float>(128, 2656);
+  LocalTensor<uint8_t> mask2 = ub.GetWithOffset<uint8_t>(16, 2112);
   LocalTensor<float> p_ub = ub.GetWithOffset<float>(256, 1024);
 
+  Duplicate(attention_grad_s_sum_product_ub, 0.0f, 256);
   int slot = 0;
   SetFlag<HardEvent::V_MTE2>(0);
   SetFlag<HardEvent::V_MTE2>(1);
@@ -115,26 +119,32 @@ extern "C" __global__ __aicore__ void attention_grad_s_sum_kernel(
     WaitFlag<HardEvent::V_MTE2>(slot);
     DataCopyPad(attention_grad_s_sum_product_ub[slot * 128], attention_grad_s_sum_product_gm[h_i * 97],
         DataCopyExtParams(1, 388, 0, 0, 0),
-        DataCopyPadExtParams<float>(false, 0, 0, 0.0f));
+        DataCopyPadExtParams<float>(true, 0, 0, 0.0f));
     DataCopyPad(lse_ub[slot * 8], lse_gm[h_i],
         DataCopyExtParams(1, 4, 0, 0, 0),
         DataCopyPadExtParams<float>(true, 0, 0, 0.0f));
     SetFlag<HardEvent::MTE2_V>(slot);
     // line 6
-    Duplicate(t, 6.0827627f, 97);
+    PipeBarrier<PIPE_V>();
+    Duplicate(t, 6.0827627f, 128);
     WaitFlag<HardEvent::MTE2_V>(slot);
     PipeBarrier<PIPE_V>();
-    Div(s, attention_grad_s_sum_product_ub[slot * 128], t, 97);
+    Div(s, attention_grad_s_sum_product_ub[slot * 128], t, 128);
     // line 7
+    PipeBarrier<PIPE_V>();
+    CompareScalar(mask, s, -INFINITE, CMPMODE::EQ, 128);
     Brcb(lse_all, lse_ub[slot * 8], 1, BrcbRepeatParams(1, 8));
     SetFlag<HardEvent::V_MTE2>(slot);
     PipeBarrier<PIPE_V>();
     Copy(t2, lse_all, 64, 2, CopyRepeatParams(1, 0, 8, 0));
     PipeBarrier<PIPE_V>();
-    Sub(s, s, t2, 97);
+    Sub(t2, s, t2, 128);
+    PipeBarrier<PIPE_V>();
+    Exp(t2, t2, 128);
+    Not(mask2.ReinterpretCast<uint16_t>(), mask.ReinterpretCast<uint16_t>(), 8);
     WaitFlag<HardEvent::MTE3_V>(slot);
     PipeBarrier<PIPE_V>();
-    Exp(p_ub[slot * 128], s, 97);
+    Select(p_ub[slot * 128], mask2, t2, 0.0f, SELMODE::VSEL_TENSOR_SCALAR_MODE, 128);
     SetFlag<HardEvent::V_MTE3>(slot);
     WaitFlag<HardEvent::V_MTE3>(slot);
     DataCopyPad(p_gm[h_i * 97], p_ub[slot * 128], DataCopyExtParams(1, 388, 0, 0, 0));
@@ -523,67 +533,70 @@ extern "C" __global__ __aicore__ void attention_grad_dk_sum_product_kernel(
   LocalTensor<float> b_l0 = l0b.GetWithOffset<float>(4096, 0);
   LocalTensor<float> c_l0 = l0c.GetWithOffset<float>(256, 0);
 
-  InitConstValue(a_l1, InitConstValueParams<float>(1, 512, 0, 0.0f));
-  const int task = GetBlockIdx();
-  const int j_start = task / 3 * 16;
-  const int d_start = task % 3 * 16;
-  const int m_size = lesser(16, 97 - j_start);
-  const int n_size = lesser(16, 37 - d_start);
-  // line 12
   int slot = 0;
   SetFlag<HardEvent::MTE1_MTE2>(0);
   SetFlag<HardEvent::MTE1_MTE2>(1);
   SetFlag<HardEvent::M_MTE1>(3);
   SetFlag<HardEvent::M_MTE1>(4);
-  PipeBarrier<PIPE_MTE2>();
-  for (int t_i_start = 0; t_i_start < 134; t_i_start += 128) {
-    const int k_size = lesser(128, 134 - t_i_start);
-    WaitFlag<HardEvent::MTE1_MTE2>(slot);
-    if (k_size % 16 != 0) {
-      InitConstValue(a_l1[slot * 2048], InitConstValueParams<float>(1, 256, 0, 0.0f));
+  SetFlag<HardEvent::FIX_M>(0);
+  for (int task = GetBlockIdx(); task < 21; task += GetBlockNum()) {
+    const int j_start = task / 3 * 16;
+    const int d_start = task % 3 * 16;
+    const int m_size = lesser(16, 97 - j_start);
+    const int n_size = lesser(16, 37 - d_start);
+    // line 12
+    WaitFlag<HardEvent::FIX_M>(0);
+    for (int t_i_start = 0; t_i_start < 134; t_i_start += 128) {
+      const int k_size = lesser(128, 134 - t_i_start);
+      WaitFlag<HardEvent::MTE1_MTE2>(slot);
+      if (k_size % 16 != 0 || m_size == 1) {
+        InitConstValue(a_l1[slot * 2048], InitConstValueParams<float>(1, 256, 0, 0.0f));
+      }
+      PipeBarrier<PIPE_MTE2>();
+      for (int i = 0; i < (k_size + 15) / 16; ++i) {
+        DataCopy(a_l1[slot * 2048 + i * 256], ds_gm[t_i_start * 97 + j_start + i * 1552],
+            Nd2NzParams(1, lesser(16, k_size - i * 16), m_size, 0, 97, 16, 1, 0));
+      }
+      if (k_size % 16 != 0) {
+        InitConstValue(b_l1[slot * 2048], InitConstValueParams<float>(1, 256, 0, 0.0f));
+      }
+      PipeBarrier<PIPE_MTE2>();
+      for (int i = 0; i < (k_size + 15) / 16; ++i) {
+        DataCopy(b_l1[slot * 2048 + i * 256], attention_grad_dk_sum_packed_b_gm[t_i_start * 37 + d_start + i * 592],
+            Nd2NzParams(1, lesser(16, k_size - i * 16), n_size, 0, 37, 16, 1, 0));
+      }
+      SetFlag<HardEvent::MTE2_MTE1>(slot);
+      WaitFlag<HardEvent::MTE2_MTE1>(slot);
+      WaitFlag<HardEvent::M_MTE1>(slot + 3);
+      LoadDataWithTranspose(a_l0[slot * 2048], a_l1[slot * 2048],
+          LoadData2dTransposeParams(0, (k_size + 15) / 16, 1, 1, 0, 0));
+      for (int i = 0; i < (k_size + 15) / 16; ++i) {
+        LoadDataWithTranspose(b_l0[slot * 2048 + i * 2 * (1) * 128], b_l1[slot * 2048],
+            LoadData2dTransposeParams(i, 1, 1, 0, 0, 0));
+      }
+      SetFlag<HardEvent::MTE1_M>(slot);
+      SetFlag<HardEvent::MTE1_MTE2>(slot);
+      PipeBarrier<PIPE_M>();
+      MmadParams mmad(16, n_size, k_size, 0, false, t_i_start == 0);
+      mmad.kDirectionAlign = true;
+      WaitFlag<HardEvent::MTE1_M>(slot);
+      Mmad(c_l0, a_l0[slot * 2048], b_l0[slot * 2048], mmad);
+      SetFlag<HardEvent::M_MTE1>(slot + 3);
+      slot = 1 - slot;
     }
-    PipeBarrier<PIPE_MTE2>();
-    for (int i = 0; i < (k_size + 15) / 16; ++i) {
-      DataCopy(a_l1[slot * 2048 + i * 256], ds_gm[t_i_start * 97 + j_start + i * 1552],
-          Nd2NzParams(1, lesser(16, k_size - i * 16), m_size, 0, 97, 16, 1, 0));
-    }
-    if (k_size % 16 != 0) {
-      InitConstValue(b_l1[slot * 2048], InitConstValueParams<float>(1, 256, 0, 0.0f));
-    }
-    PipeBarrier<PIPE_MTE2>();
-    for (int i = 0; i < (k_size + 15) / 16; ++i) {
-      DataCopy(b_l1[slot * 2048 + i * 256], attention_grad_dk_sum_packed_b_gm[t_i_start * 37 + d_start + i * 592],
-          Nd2NzParams(1, lesser(16, k_size - i * 16), n_size, 0, 37, 16, 1, 0));
-    }
-    SetFlag<HardEvent::MTE2_MTE1>(slot);
-    WaitFlag<HardEvent::MTE2_MTE1>(slot);
-    WaitFlag<HardEvent::M_MTE1>(slot + 3);
-    LoadDataWithTranspose(a_l0[slot * 2048], a_l1[slot * 2048],
-        LoadData2dTransposeParams(0, (k_size + 15) / 16, 1, 1, 0, 0));
-    for (int i = 0; i < (k_size + 15) / 16; ++i) {
-      LoadDataWithTranspose(b_l0[slot * 2048 + i * 2 * (1) * 128], b_l1[slot * 2048],
-          LoadData2dTransposeParams(i, 1, 1, 0, 0, 0));
-    }
-    SetFlag<HardEvent::MTE1_M>(slot);
-    SetFlag<HardEvent::MTE1_MTE2>(slot);
-    PipeBarrier<PIPE_M>();
-    MmadParams mmad(16, n_size, k_size, 0, false, t_i_start == 0);
-    mmad.kDirectionAlign = true;
-    WaitFlag<HardEvent::MTE1_M>(slot);
-    Mmad(c_l0, a_l0[slot * 2048], b_l0[slot * 2048], mmad);
-    SetFlag<HardEvent::M_MTE1>(slot + 3);
-    slot = 1 - slot;
+    SetFlag<HardEvent::M_FIX>(0);
+    // line 12
+    FixpipeParamsV220 fixpipe(n_size, m_size, 16, 37, false);
+    fixpipe.quantPre = QuantMode_t::NoQuant;
+    WaitFlag<HardEvent::M_FIX>(0);
+    Fixpipe<float, float, CFG_ROW_MAJOR>(attention_grad_dk_sum_product_gm[j_start * 37 + d_start], c_l0, fixpipe);
+    SetFlag<HardEvent::FIX_M>(0);
   }
-  SetFlag<HardEvent::M_FIX>(0);
   WaitFlag<HardEvent::MTE1_MTE2>(0);
   WaitFlag<HardEvent::MTE1_MTE2>(1);
   WaitFlag<HardEvent::M_MTE1>(3);
   WaitFlag<HardEvent::M_MTE1>(4);
-  // line 12
-  FixpipeParamsV220 fixpipe(n_size, m_size, 16, 37, false);
-  fixpipe.quantPre = QuantMode_t::NoQuant;
-  WaitFlag<HardEvent::M_FIX>(0);
-  Fixpipe<float, float, CFG_ROW_MAJOR>(attention_grad_dk_sum_product_gm[j_start * 37 + d_start], c_l0, fixpipe);
+  WaitFlag<HardEvent::FIX_M>(0);
 }
 
 // attention_grad_dk_sum_kernel
@@ -684,65 +697,68 @@ extern "C" __global__ __aicore__ void attention_grad_dv_sum_kernel(
   LocalTensor<float> b_l0 = l0b.GetWithOffset<float>(4096, 0);
   LocalTensor<float> c_l0 = l0c.GetWithOffset<float>(256, 0);
 
-  InitConstValue(a_l1, InitConstValueParams<float>(1, 512, 0, 0.0f));
-  const int task = GetBlockIdx();
-  const int j_start = task / 3 * 16;
-  const int e_start = task % 3 * 16;
-  const int m_size = lesser(16, 97 - j_start);
-  const int n_size = lesser(16, 35 - e_start);
-  // line 14
   int slot = 0;
   SetFlag<HardEvent::MTE1_MTE2>(0);
   SetFlag<HardEvent::MTE1_MTE2>(1);
   SetFlag<HardEvent::M_MTE1>(3);
   SetFlag<HardEvent::M_MTE1>(4);
-  PipeBarrier<PIPE_MTE2>();
-  for (int t_i_start = 0; t_i_start < 134; t_i_start += 128) {
-    const int k_size = lesser(128, 134 - t_i_start);
-    WaitFlag<HardEvent::MTE1_MTE2>(slot);
-    if (k_size % 16 != 0) {
-      InitConstValue(a_l1[slot * 2048], InitConstValueParams<float>(1, 256, 0, 0.0f));
+  SetFlag<HardEvent::FIX_M>(0);
+  for (int task = GetBlockIdx(); task < 21; task += GetBlockNum()) {
+    const int j_start = task / 3 * 16;
+    const int e_start = task % 3 * 16;
+    const int m_size = lesser(16, 97 - j_start);
+    const int n_size = lesser(16, 35 - e_start);
+    // line 14
+    WaitFlag<HardEvent::FIX_M>(0);
+    for (int t_i_start = 0; t_i_start < 134; t_i_start += 128) {
+      const int k_size = lesser(128, 134 - t_i_start);
+      WaitFlag<HardEvent::MTE1_MTE2>(slot);
+      if (k_size % 16 != 0 || m_size == 1) {
+        InitConstValue(a_l1[slot * 2048], InitConstValueParams<float>(1, 256, 0, 0.0f));
+      }
+      PipeBarrier<PIPE_MTE2>();
+      for (int i = 0; i < (k_size + 15) / 16; ++i) {
+        DataCopy(a_l1[slot * 2048 + i * 256], p_gm[t_i_start * 97 + j_start + i * 1552],
+            Nd2NzParams(1, lesser(16, k_size - i * 16), m_size, 0, 97, 16, 1, 0));
+      }
+      if (k_size % 16 != 0) {
+        InitConstValue(b_l1[slot * 2048], InitConstValueParams<float>(1, 256, 0, 0.0f));
+      }
+      PipeBarrier<PIPE_MTE2>();
+      for (int i = 0; i < (k_size + 15) / 16; ++i) {
+        DataCopy(b_l1[slot * 2048 + i * 256], attention_grad_dv_sum_packed_b_gm[t_i_start * 35 + e_start + i * 560],
+            Nd2NzParams(1, lesser(16, k_size - i * 16), n_size, 0, 35, 16, 1, 0));
+      }
+      SetFlag<HardEvent::MTE2_MTE1>(slot);
+      WaitFlag<HardEvent::MTE2_MTE1>(slot);
+      WaitFlag<HardEvent::M_MTE1>(slot + 3);
+      LoadDataWithTranspose(a_l0[slot * 2048], a_l1[slot * 2048],
+          LoadData2dTransposeParams(0, (k_size + 15) / 16, 1, 1, 0, 0));
+      for (int i = 0; i < (k_size + 15) / 16; ++i) {
+        LoadDataWithTranspose(b_l0[slot * 2048 + i * 2 * (1) * 128], b_l1[slot * 2048],
+            LoadData2dTransposeParams(i, 1, 1, 0, 0, 0));
+      }
+      SetFlag<HardEvent::MTE1_M>(slot);
+      SetFlag<HardEvent::MTE1_MTE2>(slot);
+      PipeBarrier<PIPE_M>();
+      MmadParams mmad(16, n_size, k_size, 0, false, t_i_start == 0);
+      mmad.kDirectionAlign = true;
+      WaitFlag<HardEvent::MTE1_M>(slot);
+      Mmad(c_l0, a_l0[slot * 2048], b_l0[slot * 2048], mmad);
+      SetFlag<HardEvent::M_MTE1>(slot + 3);
+      slot = 1 - slot;
     }
-    PipeBarrier<PIPE_MTE2>();
-    for (int i = 0; i < (k_size + 15) / 16; ++i) {
-      DataCopy(a_l1[slot * 2048 + i * 256], p_gm[t_i_start * 97 + j_start + i * 1552],
-          Nd2NzParams(1, lesser(16, k_size - i * 16), m_size, 0, 97, 16, 1, 0));
-    }
-    if (k_size % 16 != 0) {
-      InitConstValue(b_l1[slot * 2048], InitConstValueParams<float>(1, 256, 0, 0.0f));
-    }
-    PipeBarrier<PIPE_MTE2>();
-    for (int i = 0; i < (k_size + 15) / 16; ++i) {
-      DataCopy(b_l1[slot * 2048 + i * 256], attention_grad_dv_sum_packed_b_gm[t_i_start * 35 + e_start + i * 560],
-          Nd2NzParams(1, lesser(16, k_size - i * 16), n_size, 0, 35, 16, 1, 0));
-    }
-    SetFlag<HardEvent::MTE2_MTE1>(slot);
-    WaitFlag<HardEvent::MTE2_MTE1>(slot);
-    WaitFlag<HardEvent::M_MTE1>(slot + 3);
-    LoadDataWithTranspose(a_l0[slot * 2048], a_l1[slot * 2048],
-        LoadData2dTransposeParams(0, (k_size + 15) / 16, 1, 1, 0, 0));
-    for (int i = 0; i < (k_size + 15) / 16; ++i) {
-      LoadDataWithTranspose(b_l0[slot * 2048 + i * 2 * (1) * 128], b_l1[slot * 2048],
-          LoadData2dTransposeParams(i, 1, 1, 0, 0, 0));
-    }
-    SetFlag<HardEvent::MTE1_M>(slot);
-    SetFlag<HardEvent::MTE1_MTE2>(slot);
-    PipeBarrier<PIPE_M>();
-    MmadParams mmad(16, n_size, k_size, 0, false, t_i_start == 0);
-    mmad.kDirectionAlign = true;
-    WaitFlag<HardEvent::MTE1_M>(slot);
-    Mmad(c_l0, a_l0[slot * 2048], b_l0[slot * 2048], mmad);
-    SetFlag<HardEvent::M_MTE1>(slot + 3);
-    slot = 1 - slot;
+    SetFlag<HardEvent::M_FIX>(0);
+    // line 14
+    FixpipeParamsV220 fixpipe(n_size, m_size, 16, 35, false);
+    fixpipe.quantPre = QuantMode_t::F322F16;
+    WaitFlag<HardEvent::M_FIX>(0);
+    Fixpipe<half, float, CFG_ROW_MAJOR>(dv_gm[j_start * 35 + e_start], c_l0, fixpipe);
+    SetFlag<HardEvent::FIX_M>(0);
   }
-  SetFlag<HardEvent::M_FIX>(0);
   WaitFlag<HardEvent::MTE1_MTE2>(0);
   WaitFlag<HardEvent::MTE1_MTE2>(1);
   WaitFlag<HardEvent::M_MTE1>(3);
   WaitFlag<HardEvent::M_MTE1>(4);
-  // line 14
-  FixpipeParamsV220 fixpipe(n_size, m_size, 16, 35, false);
-  fixpipe.quantPre = QuantMode_t::F322F16;
-  WaitFlag<HardEvent::M_FIX>(0);
-  Fixpipe<half, float, CFG_ROW_MAJOR>(dv_gm[j_start * 35 + e_start], c_l0, fixpipe);
+  WaitFlag<HardEvent::FIX_M>(0);
 }

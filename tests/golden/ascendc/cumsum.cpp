@@ -8,58 +8,58 @@ using namespace AscendC;
 
 
 // cumsum_kernel
-//   vector cores 48, tile 165 of j, lanes are folded, double-buffered
+//   vector cores 48, tile 333 of j, lanes are folded, double-buffered
 extern "C" __global__ __aicore__ void cumsum_kernel(GM_ADDR x, GM_ADDR y) {
   KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AIV_ONLY);
   GlobalTensor<float> x_gm;
-  x_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(x), 16665);
+  x_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(x), 1665);
   GlobalTensor<float> y_gm;
-  y_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(y), 16665);
+  y_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(y), 1665);
 
   TPipe pipe;
   TBuf<TPosition::VECCALC> ub;
-  pipe.InitBuffer(ub, 3104);
-  LocalTensor<float> lane_positions = ub.GetWithOffset<float>(192, 0);
-  LocalTensor<float> x_ub = ub.GetWithOffset<float>(384, 768);
-  LocalTensor<float> t = ub.GetWithOffset<float>(192, 2304);
-  LocalTensor<uint8_t> mask = ub.GetWithOffset<uint8_t>(24, 3072);
-  LocalTensor<float> t2 = ub.GetWithOffset<float>(192, 2304);
-  LocalTensor<float> partial = ub.GetWithOffset<float>(2, 3072);
-  LocalTensor<float> y_value = ub.GetWithOffset<float>(8, 2304);
+  pipe.InitBuffer(ub, 6208);
+  LocalTensor<float> lane_positions = ub.GetWithOffset<float>(384, 0);
+  LocalTensor<float> x_ub = ub.GetWithOffset<float>(768, 1536);
+  LocalTensor<float> t = ub.GetWithOffset<float>(384, 4608);
+  LocalTensor<uint8_t> mask = ub.GetWithOffset<uint8_t>(48, 6144);
+  LocalTensor<float> t2 = ub.GetWithOffset<float>(384, 4608);
+  LocalTensor<float> partial = ub.GetWithOffset<float>(5, 6144);
+  LocalTensor<float> y_value = ub.GetWithOffset<float>(8, 4608);
 
-  CreateVecIndex(lane_positions, 0.0f, 192);
-  Duplicate(x_ub, 0.0f, 384);
+  CreateVecIndex(lane_positions, 0.0f, 384);
+  Duplicate(x_ub, 0.0f, 768);
   int slot = 0;
   SetFlag<HardEvent::MTE3_V>(0);
   SetFlag<HardEvent::V_MTE2>(0);
   SetFlag<HardEvent::V_MTE2>(1);
   PipeBarrier<PIPE_V>();
-  for (int task = GetBlockIdx(); task < 16665; task += GetBlockNum()) {
-    const int s = task / 165;
-    const int i_ = task % 165;
+  for (int task = GetBlockIdx(); task < 1665; task += GetBlockNum()) {
+    const int s = task / 333;
+    const int i_ = task % 333;
     WaitFlag<HardEvent::V_MTE2>(slot);
-    DataCopyPad(x_ub[slot * 192], x_gm[s * 165],
-        DataCopyExtParams(1, 660, 0, 0, 0),
+    DataCopyPad(x_ub[slot * 384], x_gm[s * 333],
+        DataCopyExtParams(1, 1332, 0, 0, 0),
         DataCopyPadExtParams<float>(true, 0, 0, 0.0f));
     SetFlag<HardEvent::MTE2_V>(slot);
     // line 2
     WaitFlag<HardEvent::MTE3_V>(0);
-    Adds(t, lane_positions, static_cast<float>(0), 192);
+    Adds(t, lane_positions, static_cast<float>(0), 384);
     PipeBarrier<PIPE_V>();
-    CompareScalar(mask, t, static_cast<float>(i_), CMPMODE::LE, 192);
+    CompareScalar(mask, t, static_cast<float>(i_), CMPMODE::LE, 384);
     WaitFlag<HardEvent::MTE2_V>(slot);
     PipeBarrier<PIPE_V>();
-    Select(t2, mask, x_ub[slot * 192], 0.0f, SELMODE::VSEL_TENSOR_SCALAR_MODE, 192);
+    Select(t2, mask, x_ub[slot * 384], 0.0f, SELMODE::VSEL_TENSOR_SCALAR_MODE, 384);
     SetFlag<HardEvent::V_MTE2>(slot);
     PipeBarrier<PIPE_V>();
-    Add(t2, t2, t2[128], 37);
+    Add(t2, t2, t2[320], 13);
     PipeBarrier<PIPE_V>();
-    WholeReduceSum(partial, t2, 64, 2, 1, 1, 8);
+    WholeReduceSum(partial, t2, 64, 5, 1, 1, 8);
     PipeBarrier<PIPE_V>();
-    WholeReduceSum(y_value, partial, 2, 8, 1, 1, 0);
+    WholeReduceSum(y_value, partial, 5, 8, 1, 1, 0);
     SetFlag<HardEvent::V_MTE3>(slot);
     WaitFlag<HardEvent::V_MTE3>(slot);
-    DataCopyPad(y_gm[s * 165 + i_], y_value, DataCopyExtParams(1, 4, 0, 0, 0));
+    DataCopyPad(y_gm[s * 333 + i_], y_value, DataCopyExtParams(1, 4, 0, 0, 0));
     SetFlag<HardEvent::MTE3_V>(0);
     slot = 1 - slot;
   }

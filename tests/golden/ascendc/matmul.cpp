@@ -13,11 +13,11 @@ __aicore__ inline int lesser(int a, int b) { return a < b ? a : b; }
 extern "C" __global__ __aicore__ void matmul_kernel(GM_ADDR a, GM_ADDR b, GM_ADDR y) {
   KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AIC_ONLY);
   GlobalTensor<half> a_gm;
-  a_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(a), 50149);
+  a_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(a), 74981);
   GlobalTensor<half> b_gm;
-  b_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(b), 52217);
+  b_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(b), 87349);
   GlobalTensor<half> y_gm;
-  y_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(y), 9797);
+  y_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(y), 10961);
 
   TPipe pipe;
   TBuf<TPosition::A1> l1;
@@ -34,56 +34,63 @@ extern "C" __global__ __aicore__ void matmul_kernel(GM_ADDR a, GM_ADDR b, GM_ADD
   LocalTensor<half> b_l0 = l0b.GetWithOffset<half>(16384, 0);
   LocalTensor<float> c_l0 = l0c.GetWithOffset<float>(1024, 0);
 
-  InitConstValue(a_l1, InitConstValueParams<half>(1, 1024, 0, half(0.0f)));
-  const int task = GetBlockIdx();
-  const int m_start = task / 4 * 32;
-  const int n_start = task % 4 * 32;
-  const int m_size = lesser(32, 97 - m_start);
-  const int n_size = lesser(32, 101 - n_start);
-  // line 2
   int slot = 0;
   SetFlag<HardEvent::MTE1_MTE2>(0);
   SetFlag<HardEvent::MTE1_MTE2>(1);
   SetFlag<HardEvent::M_MTE1>(3);
   SetFlag<HardEvent::M_MTE1>(4);
-  PipeBarrier<PIPE_MTE2>();
-  for (int k_start = 0; k_start < 517; k_start += 256) {
-    const int k_size = lesser(256, 517 - k_start);
-    WaitFlag<HardEvent::MTE1_MTE2>(slot);
-    DataCopy(a_l1[slot * 8192], a_gm[m_start * 517 + k_start], Nd2NzParams(1, m_size, k_size, 0, 517, 32, 1, 0));
-    if (k_size % 16 != 0) {
-      InitConstValue(b_l1[slot * 8192], InitConstValueParams<half>(1, 512, 0, half(0.0f)));
+  SetFlag<HardEvent::FIX_M>(0);
+  for (int task = GetBlockIdx(); task < 16; task += GetBlockNum()) {
+    const int m_start = task / 4 * 32;
+    const int n_start = task % 4 * 32;
+    const int m_size = lesser(32, 97 - m_start);
+    const int n_size = lesser(32, 113 - n_start);
+    // line 2
+    WaitFlag<HardEvent::FIX_M>(0);
+    for (int k_start = 0; k_start < 773; k_start += 256) {
+      const int k_size = lesser(256, 773 - k_start);
+      WaitFlag<HardEvent::MTE1_MTE2>(slot);
+      if (m_size == 1) {
+        InitConstValue(a_l1[slot * 8192], InitConstValueParams<half>(1, 512, 0, half(0.0f)));
+      }
+      PipeBarrier<PIPE_MTE2>();
+      DataCopy(a_l1[slot * 8192], a_gm[m_start * 773 + k_start], Nd2NzParams(1, m_size, k_size, 0, 773, 32, 1, 0));
+      if (k_size % 16 != 0) {
+        InitConstValue(b_l1[slot * 8192], InitConstValueParams<half>(1, 512, 0, half(0.0f)));
+      }
+      PipeBarrier<PIPE_MTE2>();
+      DataCopy(b_l1[slot * 8192], b_gm[k_start * 113 + n_start], Nd2NzParams(1, k_size, n_size, 0, 113, 256, 1, 0));
+      SetFlag<HardEvent::MTE2_MTE1>(slot);
+      WaitFlag<HardEvent::MTE2_MTE1>(slot);
+      WaitFlag<HardEvent::M_MTE1>(slot + 3);
+      for (int i = 0; i < (m_size + 15) / 16; ++i) {
+        LoadData(a_l0[slot * 8192 + i * ((k_size + 15) / 16) * 256], a_l1[slot * 8192],
+            LoadData2DParams(i, (k_size + 15) / 16, 2, 0, 0, false, 0));
+      }
+      for (int i = 0; i < (k_size + 15) / 16; ++i) {
+        LoadData(b_l0[slot * 8192 + i * ((n_size + 15) / 16) * 256], b_l1[slot * 8192],
+            LoadData2DParams(i, (n_size + 15) / 16, 16, 0, 0, true, 0));
+      }
+      SetFlag<HardEvent::MTE1_M>(slot);
+      SetFlag<HardEvent::MTE1_MTE2>(slot);
+      PipeBarrier<PIPE_M>();
+      MmadParams mmad((m_size + 15) / 16 * 16, n_size, k_size, 0, false, k_start == 0);
+      WaitFlag<HardEvent::MTE1_M>(slot);
+      Mmad(c_l0, a_l0[slot * 8192], b_l0[slot * 8192], mmad);
+      SetFlag<HardEvent::M_MTE1>(slot + 3);
+      slot = 1 - slot;
     }
-    PipeBarrier<PIPE_MTE2>();
-    DataCopy(b_l1[slot * 8192], b_gm[k_start * 101 + n_start], Nd2NzParams(1, k_size, n_size, 0, 101, 256, 1, 0));
-    SetFlag<HardEvent::MTE2_MTE1>(slot);
-    WaitFlag<HardEvent::MTE2_MTE1>(slot);
-    WaitFlag<HardEvent::M_MTE1>(slot + 3);
-    for (int i = 0; i < (m_size + 15) / 16; ++i) {
-      LoadData(a_l0[slot * 8192 + i * ((k_size + 15) / 16) * 256], a_l1[slot * 8192],
-          LoadData2DParams(i, (k_size + 15) / 16, 2, 0, 0, false, 0));
-    }
-    for (int i = 0; i < (k_size + 15) / 16; ++i) {
-      LoadData(b_l0[slot * 8192 + i * ((n_size + 15) / 16) * 256], b_l1[slot * 8192],
-          LoadData2DParams(i, (n_size + 15) / 16, 16, 0, 0, true, 0));
-    }
-    SetFlag<HardEvent::MTE1_M>(slot);
-    SetFlag<HardEvent::MTE1_MTE2>(slot);
-    PipeBarrier<PIPE_M>();
-    MmadParams mmad((m_size + 15) / 16 * 16, n_size, k_size, 0, false, k_start == 0);
-    WaitFlag<HardEvent::MTE1_M>(slot);
-    Mmad(c_l0, a_l0[slot * 8192], b_l0[slot * 8192], mmad);
-    SetFlag<HardEvent::M_MTE1>(slot + 3);
-    slot = 1 - slot;
+    SetFlag<HardEvent::M_FIX>(0);
+    // line 2
+    FixpipeParamsV220 fixpipe(n_size, m_size, (m_size + 15) / 16 * 16, 113, false);
+    fixpipe.quantPre = QuantMode_t::F322F16;
+    WaitFlag<HardEvent::M_FIX>(0);
+    Fixpipe<half, float, CFG_ROW_MAJOR>(y_gm[m_start * 113 + n_start], c_l0, fixpipe);
+    SetFlag<HardEvent::FIX_M>(0);
   }
-  SetFlag<HardEvent::M_FIX>(0);
   WaitFlag<HardEvent::MTE1_MTE2>(0);
   WaitFlag<HardEvent::MTE1_MTE2>(1);
   WaitFlag<HardEvent::M_MTE1>(3);
   WaitFlag<HardEvent::M_MTE1>(4);
-  // line 2
-  FixpipeParamsV220 fixpipe(n_size, m_size, (m_size + 15) / 16 * 16, 101, false);
-  fixpipe.quantPre = QuantMode_t::F322F16;
-  WaitFlag<HardEvent::M_FIX>(0);
-  Fixpipe<half, float, CFG_ROW_MAJOR>(y_gm[m_start * 101 + n_start], c_l0, fixpipe);
+  WaitFlag<HardEvent::FIX_M>(0);
 }

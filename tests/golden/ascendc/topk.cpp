@@ -187,60 +187,66 @@ extern "C" __global__ __aicore__ void topk_at_sum_kernel(GM_ADDR at, GM_ADDR at_
   LocalTensor<uint8_t> mask = ub.GetWithOffset<uint8_t>(64, 8704);
   LocalTensor<int32_t> t4 = ub.GetWithOffset<int32_t>(512, 6656);
   LocalTensor<int32_t> t5 = ub.GetWithOffset<int32_t>(512, 8768);
-  LocalTensor<int64_t> at_sum_i64 = ub.GetWithOffset<int64_t>(512, 0);
+  LocalTensor<int64_t> at_sum_i64 = ub.GetWithOffset<int64_t>(512, 6656);
 
   CreateVecIndex(lane_positions, 0.0f, 64);
   CreateVecIndex(every_32_bytes.ReinterpretCast<int32_t>(), 0, 64);
   PipeBarrier<PIPE_V>();
   Muls(every_32_bytes.ReinterpretCast<int32_t>(), every_32_bytes.ReinterpretCast<int32_t>(), 32, 64);
   Duplicate(at_rank_staging, 0, 1024);
-  const int task = GetBlockIdx();
-  const int s_start = task * 32;
-  const int rows = lesser(32, 101 - s_start);
-  const int elements = rows * 16;
-  const int padded = (elements + 63) / 64 * 64;
-  // line 5
-  Duplicate(at_sum, 0, padded);
   int slot = 0;
   SetFlag<HardEvent::V_MTE2>(0);
   SetFlag<HardEvent::V_MTE2>(1);
-  for (int c = 0; c < 131; ++c) {
-    WaitFlag<HardEvent::V_MTE2>(slot);
-    DataCopyPad(at_rank_staging[slot * 512], at_rank_gm[s_start * 131 + c],
-        DataCopyExtParams(rows, 4, 520, 0, 0),
-        DataCopyPadExtParams<int32_t>(true, 0, 0, 0));
-    SetFlag<HardEvent::MTE2_V>(slot);
+  SetFlag<HardEvent::MTE3_V>(0);
+  for (int task = GetBlockIdx(); task < 4; task += GetBlockNum()) {
+    const int s_start = task * 32;
+    const int rows = lesser(32, 101 - s_start);
+    const int elements = rows * 16;
+    const int padded = (elements + 63) / 64 * 64;
     // line 5
-    WaitFlag<HardEvent::MTE2_V>(slot);
     PipeBarrier<PIPE_V>();
-    Gather(at_rank_lanes, at_rank_staging[slot * 512], every_32_bytes, 0, 64);
-    SetFlag<HardEvent::V_MTE2>(slot);
-    Adds(t, lane_positions, static_cast<float>(0), 64);
+    Duplicate(at_sum, 0, padded);
+    WaitFlag<HardEvent::MTE3_V>(0);
+    for (int c = 0; c < 131; ++c) {
+      WaitFlag<HardEvent::V_MTE2>(slot);
+      DataCopyPad(at_rank_staging[slot * 512], at_rank_gm[s_start * 131 + c],
+          DataCopyExtParams(rows, 4, 520, 0, 0),
+          DataCopyPadExtParams<int32_t>(true, 0, 0, 0));
+      SetFlag<HardEvent::MTE2_V>(slot);
+      // line 5
+      WaitFlag<HardEvent::MTE2_V>(slot);
+      PipeBarrier<PIPE_V>();
+      Gather(at_rank_lanes, at_rank_staging[slot * 512], every_32_bytes, 0, 64);
+      SetFlag<HardEvent::V_MTE2>(slot);
+      Adds(t, lane_positions, static_cast<float>(0), 64);
+      PipeBarrier<PIPE_V>();
+      Cast(t_i32, t, RoundMode::CAST_TRUNC, 64);
+      PipeBarrier<PIPE_V>();
+      Brcb(blocks, at_rank_lanes, 4, BrcbRepeatParams(1, 8));
+      PipeBarrier<PIPE_V>();
+      Copy(t2, blocks, 16, 32, CopyRepeatParams(1, 0, 2, 1));
+      Copy(t3, t_i32, 16, 32, CopyRepeatParams(1, 1, 2, 0));
+      PipeBarrier<PIPE_V>();
+      Compare(mask, t2, t3, CMPMODE::EQ, padded);
+      Duplicate(t4, static_cast<int32_t>(c), padded);
+      PipeBarrier<PIPE_V>();
+      Duplicate(t5, 0, padded);
+      PipeBarrier<PIPE_V>();
+      Select(t4.ReinterpretCast<float>(), mask, t4.ReinterpretCast<float>(), t5.ReinterpretCast<float>(), SELMODE::VSEL_TENSOR_TENSOR_MODE, padded);
+      PipeBarrier<PIPE_V>();
+      Add(at_sum, at_sum, t4, padded);
+      slot = 1 - slot;
+    }
     PipeBarrier<PIPE_V>();
-    Cast(t_i32, t, RoundMode::CAST_TRUNC, 64);
-    PipeBarrier<PIPE_V>();
-    Brcb(blocks, at_rank_lanes, 4, BrcbRepeatParams(1, 8));
-    PipeBarrier<PIPE_V>();
-    Copy(t2, blocks, 16, 32, CopyRepeatParams(1, 0, 2, 1));
-    Copy(t3, t_i32, 16, 32, CopyRepeatParams(1, 1, 2, 0));
-    PipeBarrier<PIPE_V>();
-    Compare(mask, t2, t3, CMPMODE::EQ, padded);
-    Duplicate(t4, static_cast<int32_t>(c), padded);
-    PipeBarrier<PIPE_V>();
-    Duplicate(t5, 0, padded);
-    PipeBarrier<PIPE_V>();
-    Select(t4.ReinterpretCast<float>(), mask, t4.ReinterpretCast<float>(), t5.ReinterpretCast<float>(), SELMODE::VSEL_TENSOR_TENSOR_MODE, padded);
-    PipeBarrier<PIPE_V>();
-    Add(at_sum, at_sum, t4, padded);
-    slot = 1 - slot;
+    Cast(at_sum_i64, at_sum, RoundMode::CAST_NONE, padded);
+    SetFlag<HardEvent::V_MTE3>(0);
+    WaitFlag<HardEvent::V_MTE3>(0);
+    DataCopyPad(at_gm[s_start * 5], at_sum_i64, DataCopyExtParams(rows, 40, 2, 0, 0));
+    SetFlag<HardEvent::MTE3_V>(0);
   }
   WaitFlag<HardEvent::V_MTE2>(0);
   WaitFlag<HardEvent::V_MTE2>(1);
-  PipeBarrier<PIPE_V>();
-  Cast(at_sum_i64, at_sum, RoundMode::CAST_NONE, padded);
-  SetFlag<HardEvent::V_MTE3>(0);
-  WaitFlag<HardEvent::V_MTE3>(0);
-  DataCopyPad(at_gm[s_start * 5], at_sum_i64, DataCopyExtParams(rows, 40, 2, 0, 0));
+  WaitFlag<HardEvent::MTE3_V>(0);
 }
 
 // topk_y_kernel

@@ -5,7 +5,7 @@
 //   4      for T in (f64, f32, f16, bf16)
 //   5      where G > 0, H % G == 0 {
 //   6    s[b, h, i, j] = sum[d](acc(q[b, h, i, d]) * acc(k[b, h / (H / G), j, d])) / sqrt(D)
-//   7    p[b, h, i, j] = exp(s[b, h, i, j] - lse[b, h, i])
+//   7    p[b, h, i, j] = select(s[b, h, i, j] == -inf, 0, exp(s[b, h, i, j] - lse[b, h, i]))
 //   8    delta[b, h, i] = sum[e](acc(dy[b, h, i, e]) * acc(y[b, h, i, e]))
 //   9    dp[b, h, i, j] = sum[e](acc(dy[b, h, i, e]) * acc(v[b, h / (H / G), j, e]))
 //  10    ds[b, h, i, j] = p[b, h, i, j] * (dp[b, h, i, j] - delta[b, h, i])
@@ -132,7 +132,7 @@ extern "C" __global__ void __launch_bounds__(64) attention_grad_dq_sum_kernel(
         const int j = col0 + thread_col + ci * 16;
         if (j >= 97) continue;
         const float s = s_sum[ri][ci] / 6.0827627f;  // line 6
-        const float p = uol::exp(s - lse[at_row]);  // line 7
+        const float p = s == -uol::infinity<float>() ? 0.0f : uol::exp(s - lse[at_row]);  // line 7
         const float ds = p * (dp[ri][ci] - delta[at_row]);  // line 10
         ds_tile[thread_row + ri * 4][thread_col + ci * 16] = ds;
       }
@@ -279,7 +279,7 @@ extern "C" __global__ void __launch_bounds__(64) attention_grad_dk_sum_kernel(
         const int at_col = col0 + thread_col + ci * 16;
         if (at_col >= 134) continue;
         const float s = s_sum[ri][ci] / 6.0827627f;  // line 6
-        const float p = uol::exp(s - lse[at_col]);  // line 7
+        const float p = s == -uol::infinity<float>() ? 0.0f : uol::exp(s - lse[at_col]);  // line 7
         const float ds = p * (dp[ri][ci] - delta[at_col]);  // line 10
         p_tile[thread_row + ri * 4][thread_col + ci * 16] = p;
         ds_tile[thread_row + ri * 4][thread_col + ci * 16] = ds;

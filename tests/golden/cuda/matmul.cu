@@ -4,7 +4,7 @@
 //   3  }
 #include "uol_device.h"
 
-// 97 x 101 x 517; tile 16 x 16 x 16, 2 x 2 a thread, 64 threads a block
+// 97 x 113 x 773; tile 16 x 16 x 16, 2 x 2 a thread, 64 threads a block
 extern "C" __global__ void __launch_bounds__(64) matmul_kernel(
     const uol::f16* __restrict__ a,
     const uol::f16* __restrict__ b,
@@ -12,26 +12,26 @@ extern "C" __global__ void __launch_bounds__(64) matmul_kernel(
 {
   __shared__ float a_tile[16][18];
   __shared__ float b_tile[16][16];
-  const int m0 = blockIdx.x / 7 * 16;
-  const int n0 = blockIdx.x % 7 * 16;
+  const int m0 = blockIdx.x / 8 * 16;
+  const int n0 = blockIdx.x % 8 * 16;
   const int thread_m = threadIdx.x / 8;
   const int thread_n = threadIdx.x % 8;
   float y_sum[2][2] = {};  // line 2
-  for (int k0 = 0; k0 < 517; k0 += 16) {
+  for (int k0 = 0; k0 < 773; k0 += 16) {
     for (int slot = threadIdx.x; slot < 16 * 16; slot += 64) {
       const int m = uol::min(m0 + slot / 16, 96);
       const int k = k0 + slot % 16;
-      if (k >= 517) continue;
-      a_tile[slot % 16][slot / 16] = float(a[m * 517 + k]);  // line 2
+      if (k >= 773) continue;
+      a_tile[slot % 16][slot / 16] = float(a[m * 773 + k]);  // line 2
     }
     for (int slot = threadIdx.x; slot < 16 * 16; slot += 64) {
-      const int n = uol::min(n0 + slot % 16, 100);
+      const int n = uol::min(n0 + slot % 16, 112);
       const int k = k0 + slot / 16;
-      if (k >= 517) continue;
-      b_tile[slot / 16][slot % 16] = float(b[k * 101 + n]);  // line 2
+      if (k >= 773) continue;
+      b_tile[slot / 16][slot % 16] = float(b[k * 113 + n]);  // line 2
     }
     __syncthreads();
-    const int steps = uol::min(16, 517 - k0);
+    const int steps = uol::min(16, 773 - k0);
     for (int step = 0; step < steps; ++step) {
       float a_part[2];
       float b_part[2];
@@ -52,12 +52,12 @@ extern "C" __global__ void __launch_bounds__(64) matmul_kernel(
 #pragma unroll
   for (int ni = 0; ni < 2; ++ni) {
     const int n = n0 + thread_n + ni * 8;
-    if (n >= 101) continue;
+    if (n >= 113) continue;
 #pragma unroll
     for (int mi = 0; mi < 2; ++mi) {
       const int m = m0 + thread_m + mi * 8;
       if (m >= 97) continue;
-      y[m * 101 + n] = uol::f16(y_sum[mi][ni]);  // line 2
+      y[m * 113 + n] = uol::f16(y_sum[mi][ni]);  // line 2
     }
   }
 }

@@ -5,14 +5,14 @@
 //   4      where G > 0, H % G == 0 {
 //   5    s[b, h, i, j] = sum[d](acc(q[b, h, i, d]) * acc(k[b, h / (H / G), j, d])) / sqrt(D)
 //   6    hi[b, h, i] = max[j](s[b, h, i, j])
-//   7    p[b, h, i, j] = exp(s[b, h, i, j] - hi[b, h, i])
+//   7    p[b, h, i, j] = select(s[b, h, i, j] == -inf, 0, exp(s[b, h, i, j] - hi[b, h, i]))
 //   8    z[b, h, i] = sum[j](p[b, h, i, j])
 //   9    lse[b, h, i] = hi[b, h, i] + log(z[b, h, i])
 //  10    y[b, h, i, e] = T(sum[j](p[b, h, i, j] * acc(v[b, h / (H / G), j, e])) / max(z[b, h, i], 1))
 //  11  }
 #include "uol_device.h"
 
-// 134 rows x 97 cols; 4 rows a block, cols in tiles of 16, 1 x 1 a thread, 64 threads a block
+// 1044 rows x 65 cols, 8 times; 4 rows a block, cols in tiles of 16, 1 x 1 a thread, 64 threads a block
 extern "C" __global__ void __launch_bounds__(64) attention_kernel(
     const uol::f16* __restrict__ q,
     const uol::f16* __restrict__ k,
@@ -21,34 +21,35 @@ extern "C" __global__ void __launch_bounds__(64) attention_kernel(
 {
   __shared__ float q_tile[16][6];
   __shared__ float k_tile[16][18];
-  __shared__ float v_tile[16][48];
+  __shared__ float v_tile[16][32];
   __shared__ float p_tile[4][16];
-  const int row0 = blockIdx.x * 4;
+  const int row0 = blockIdx.x % 261 * 4;
+  const int batch = blockIdx.x / 261;
   const int thread_row = threadIdx.x / 16;
   const int thread_col = threadIdx.x % 16;
   float hi[1];  // line 6
   float z[1] = {};  // line 8
   float p_lost[1] = {};
-  float y_sum[1][3] = {};  // line 10
+  float y_sum[1][2] = {};  // line 10
 #pragma unroll
   for (int ri = 0; ri < 1; ++ri) hi[ri] = -uol::infinity<float>();
-  for (int col0 = 0; col0 < 97; col0 += 16) {
+  for (int col0 = 0; col0 < 65; col0 += 16) {
     float s_sum[1][1] = {};  // line 5
-    for (int k0 = 0; k0 < 37; k0 += 16) {
+    for (int k0 = 0; k0 < 17; k0 += 16) {
       for (int slot = threadIdx.x; slot < 4 * 16; slot += 64) {
-        const int at_row = uol::min(row0 + slot / 16, 133);
+        const int at_row = row0 + slot / 16;
         const int d = k0 + slot % 16;
-        if (d >= 37) continue;
-        q_tile[slot % 16][slot / 16] = float(q[d + at_row * 37]);  // line 5
+        if (d >= 17) continue;
+        q_tile[slot % 16][slot / 16] = float(q[d + batch * 17748 + at_row * 17]);  // line 5
       }
       for (int slot = threadIdx.x; slot < 16 * 16; slot += 64) {
-        const int j = uol::min(col0 + slot / 16, 96);
+        const int j = uol::min(col0 + slot / 16, 64);
         const int d = k0 + slot % 16;
-        if (d >= 37) continue;
-        k_tile[slot % 16][slot / 16] = float(k[j * 37 + d]);  // line 5
+        if (d >= 17) continue;
+        k_tile[slot % 16][slot / 16] = float(k[j * 17 + d + batch * 1105]);  // line 5
       }
       __syncthreads();
-      const int steps = uol::min(16, 37 - k0);
+      const int steps = uol::min(16, 17 - k0);
       for (int step = 0; step < steps; ++step) {
         float q_part[1];
 #pragma unroll
@@ -70,13 +71,13 @@ extern "C" __global__ void __launch_bounds__(64) attention_kernel(
     }
 #pragma unroll
     for (int ri = 0; ri < 1; ++ri) {
-      const int at_row = uol::min(row0 + thread_row + ri * 4, 133);
+      const int at_row = row0 + thread_row + ri * 4;
       float highest = hi[ri];
 #pragma unroll
       for (int ci = 0; ci < 1; ++ci) {
         const int j = col0 + thread_col + ci * 16;
-        if (j >= 97) continue;
-        const float s = s_sum[ri][ci] / 6.0827627f;  // line 5
+        if (j >= 65) continue;
+        const float s = s_sum[ri][ci] / 4.1231055f;  // line 5
         highest = uol::max(highest, s);  // line 6
       }
       highest = uol::group_fold<16>(highest, uol::Max{});
@@ -85,38 +86,38 @@ extern "C" __global__ void __launch_bounds__(64) attention_kernel(
       const bool unseen = highest == -uol::infinity<float>();  // nothing to be relative to, so far
       z[ri] *= scale;
 #pragma unroll
-      for (int wi = 0; wi < 3; ++wi) y_sum[ri][wi] *= scale;
+      for (int wi = 0; wi < 2; ++wi) y_sum[ri][wi] *= scale;
 #pragma unroll
       for (int ci = 0; ci < 1; ++ci) {
         const int j = col0 + thread_col + ci * 16;
-        if (j >= 97) continue;
-        const float s = s_sum[ri][ci] / 6.0827627f;  // line 5
-        const float p = uol::exp(s - hi[ri]);  // line 7
+        if (j >= 65) continue;
+        const float s = s_sum[ri][ci] / 4.1231055f;  // line 5
+        const float p = s == -uol::infinity<float>() ? 0.0f : uol::exp(s - hi[ri]);  // line 7
         p_lost[ri] += unseen ? p : 0.0f;
         z[ri] += unseen ? 0.0f : p;  // line 8
         p_tile[thread_row + ri * 4][thread_col + ci * 16] = unseen ? 0.0f : p;
       }
     }
-    const int col_end = uol::min(col0 + 16, 97);
+    const int col_end = uol::min(col0 + 16, 65);
     for (int k0 = col0; k0 < col_end; k0 += 16) {
-      for (int slot = threadIdx.x; slot < 48 * 16; slot += 64) {
-        const int e = uol::min(slot % 48, 34);
-        const int j = k0 + slot / 48;
-        if (j >= 97) continue;
-        v_tile[slot / 48][slot % 48] = float(v[j * 35 + e]);  // line 10
+      for (int slot = threadIdx.x; slot < 32 * 16; slot += 64) {
+        const int e = uol::min(slot % 32, 18);
+        const int j = k0 + slot / 32;
+        if (j >= 65) continue;
+        v_tile[slot / 32][slot % 32] = float(v[j * 19 + e + batch * 1235]);  // line 10
       }
       __syncthreads();
-      const int steps = uol::min(16, 97 - k0);
+      const int steps = uol::min(16, 65 - k0);
       for (int step = 0; step < steps; ++step) {
-        float v_part[3];
+        float v_part[2];
 #pragma unroll
-        for (int wi = 0; wi < 3; ++wi)
+        for (int wi = 0; wi < 2; ++wi)
           v_part[wi] = v_tile[step][thread_col + wi * 16];
 #pragma unroll
         for (int ri = 0; ri < 1; ++ri) {
           const float left = p_tile[thread_row + ri * 4][k0 - col0 + step];
 #pragma unroll
-          for (int wi = 0; wi < 3; ++wi)
+          for (int wi = 0; wi < 2; ++wi)
             y_sum[ri][wi] += left * v_part[wi];
         }
       }
@@ -130,15 +131,14 @@ extern "C" __global__ void __launch_bounds__(64) attention_kernel(
     if (hi[ri] == -uol::infinity<float>()) {
       z[ri] += p_lost[ri];
 #pragma unroll
-      for (int wi = 0; wi < 3; ++wi) y_sum[ri][wi] += p_lost[ri];
+      for (int wi = 0; wi < 2; ++wi) y_sum[ri][wi] += p_lost[ri];
     }
     const int at_row = row0 + thread_row + ri * 4;
-    if (at_row >= 134) continue;
 #pragma unroll
-    for (int wi = 0; wi < 3; ++wi) {
+    for (int wi = 0; wi < 2; ++wi) {
       const int e = thread_col + wi * 16;
-      if (e >= 35) continue;
-      y[e + at_row * 35] = uol::f16(y_sum[ri][wi] / uol::max(z[ri], 1.0f));  // line 10
+      if (e >= 19) continue;
+      y[e + batch * 19836 + at_row * 19] = uol::f16(y_sum[ri][wi] / uol::max(z[ri], 1.0f));  // line 10
     }
   }
 }

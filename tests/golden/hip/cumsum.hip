@@ -4,17 +4,17 @@
 //   3  }
 #include "uol_device.h"
 
-// 16665 rows of 165, one row a block of 256 threads
+// 1665 rows of 333, one row a block of 256 threads
 extern "C" __global__ void __launch_bounds__(256) cumsum_kernel(const float* __restrict__ x, float* __restrict__ y)
 {
   __shared__ float scratch[256 / uol::warp_width];
   const int row = blockIdx.x;
-  const int s = row / 165;
-  const int i = row % 165;
+  const int s = row / 333;
+  const int i = row % 333;
   float y_value = 0.0f;  // line 2
-  for (int j = threadIdx.x; j < 165; j += 256) {
+  for (int j = threadIdx.x; j < 333; j += 256) {
     if (j <= i) {
-      y_value += x[s * 165 + j];  // line 2
+      y_value += x[s * 333 + j];  // line 2
     }
   }
   y_value = uol::block_sum<256>(y_value, scratch);

@@ -7,18 +7,18 @@
 //   6  }
 #include "uol_device.h"
 
-// 13231 rows of 131, one row a block of 256 threads
+// 1305 rows of 261, one row a block of 256 threads
 extern "C" __global__ void __launch_bounds__(256) topk_at_rank_kernel(
     const uol::f16* __restrict__ x,
     int* __restrict__ at_rank)
 {
   __shared__ int scratch[256 / uol::warp_width];
   const int row = blockIdx.x;
-  const int s = row / 131;
-  const int c = row % 131;
+  const int s = row / 261;
+  const int c = row % 261;
   int at_rank_value = 0;  // line 5
-  for (int c_other = threadIdx.x; c_other < 131; c_other += 256) {
-    if ((float(x[row]) < float(x[s * 131 + c_other]) || (float(x[s * 131 + c_other]) != float(x[s * 131 + c_other]) && float(x[row]) == float(x[row])) || (!(float(x[s * 131 + c_other]) < float(x[row]) || (float(x[row]) != float(x[row]) && float(x[s * 131 + c_other]) == float(x[s * 131 + c_other]))) && c_other < c))) {
+  for (int c_other = threadIdx.x; c_other < 261; c_other += 256) {
+    if ((float(x[row]) < float(x[s * 261 + c_other]) || (float(x[s * 261 + c_other]) != float(x[s * 261 + c_other]) && float(x[row]) == float(x[row])) || (!(float(x[s * 261 + c_other]) < float(x[row]) || (float(x[row]) != float(x[row]) && float(x[s * 261 + c_other]) == float(x[s * 261 + c_other]))) && c_other < c))) {
       at_rank_value = (int)((unsigned)at_rank_value + 1u);  // line 5
     }
   }
@@ -26,7 +26,7 @@ extern "C" __global__ void __launch_bounds__(256) topk_at_rank_kernel(
   if (threadIdx.x == 0) at_rank[row] = at_rank_value;  // line 5
 }
 
-// 505 rows of 131, one row a block of 256 threads
+// 25 rows of 261, one row a block of 256 threads
 extern "C" __global__ void __launch_bounds__(256) topk_at_sum_kernel(
     const uol::f16* __restrict__ x,
     uol::f16* __restrict__ y,
@@ -38,13 +38,13 @@ extern "C" __global__ void __launch_bounds__(256) topk_at_sum_kernel(
   const long long s = row / 5;
   const long long k = row % 5;
   int at_sum = 0;  // line 5
-  for (long long c = threadIdx.x; c < 131; c += 256) {
-    if (at_rank[s * 131 + c] == int(k)) {
+  for (long long c = threadIdx.x; c < 261; c += 256) {
+    if (at_rank[s * 261 + c] == int(k)) {
       at_sum = (int)((unsigned)at_sum + (unsigned)int(c));  // line 5
     }
   }
   at_sum = uol::block_sum<256>(at_sum, scratch);
   const long long at_value = (long long)at_sum;  // line 5
   if (threadIdx.x == 0) at[row] = at_value;  // line 5
-  if (threadIdx.x == 0) y[row] = x[s * 131 + at_value];  // line 5
+  if (threadIdx.x == 0) y[row] = x[s * 261 + at_value];  // line 5
 }
