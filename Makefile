@@ -13,7 +13,7 @@ ROOMS  := ir codegen backends ops conformance
 
 export TVM_NUM_THREADS ?= 2
 
-.PHONY: demo test soak lint types pytest readme packages environment clean
+.PHONY: demo test soak lint types pytest readme stubs packages environment clean
 
 demo: environment
 	$(BIN)/uol doctor
@@ -28,6 +28,7 @@ lint: environment
 
 types: environment build/typed
 	MYPYPATH=build/typed $(BIN)/mypy --strict -p uol
+	MYPYPATH=build/typed $(BIN)/mypy --strict tests/pytorch/typed/right_calls.py tests/pytorch/typed/wrong_calls.py
 
 pytest: environment
 	$(BIN)/python -m pytest
@@ -38,6 +39,11 @@ soak: environment
 # The README's console blocks, as the commands print them now.
 readme: environment
 	$(BIN)/python tests/cli/readme_blocks.py
+
+# What a type checker sees of uol.ops, from the texts.
+stubs: environment
+	$(BIN)/python -m uol.pytorch.stubs > build/operators.pyi
+	mv build/operators.pyi ops/__init__.pyi
 
 environment: packages $(STAMP)
 

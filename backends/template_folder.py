@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import jinja2
+if TYPE_CHECKING:
+    import jinja2
 
 
 def template_of(folder: Path, name: str) -> jinja2.Template:
@@ -15,6 +17,8 @@ def template_of(folder: Path, name: str) -> jinja2.Template:
 
 @cache
 def _environment(folder: Path) -> jinja2.Environment:
+    import jinja2  # a kernel from the cache needs no template
+
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder),
         undefined=jinja2.StrictUndefined,

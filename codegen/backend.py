@@ -149,13 +149,14 @@ class Module:
 @dataclass(frozen=True, slots=True)
 class Artifact:
     """A built module: the binary, where it lies (if on disk), and what the compiler said. `files` holds further products
-    by file name, for example PTX beside a cubin."""
+    by file name, for example PTX beside a cubin; `compiler` is the compiler's name and version."""
 
     module: Module
     binary: bytes
     path: Path | None
     log: str
     files: Mapping[str, bytes] = field(default_factory=dict)
+    compiler: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +177,8 @@ class Backend(Protocol):
     capability: Capability
     devices: Mapping[str, Device]
     default_device: str
+    schedule_kinds: tuple[type, ...]
+    """The types of its schedules: what a module that comes from a file may hold."""
 
     def accepts(self, spec: KernelSpec) -> bool:
         """May this candidate (a whole fused group, written as a spec) be one kernel here?"""
@@ -209,8 +212,36 @@ class Backend(Protocol):
         """A callable on the operator's buffers (inputs, then results), where the device is present."""
         ...
 
+    def machine(self) -> Mapping[str, str]:
+        """What its kernels depend on, of the machine that makes them, by name: nothing where they are made for another one.
+        It stands in the key of every text and binary, so no tool is run."""
+        ...
+
+    def build_tools(self) -> Mapping[str, str]:
+        """Which builds of the tools `build` would run are installed (`uol.backends.tool_identity`), by name. It stands in the
+        key of every binary, so no tool is run."""
+        ...
+
     def doctor(self) -> tuple[ToolState, ...]:
         """The tools of this target and their state."""
+        ...
+
+
+@runtime_checkable
+class HostBackend(Backend, Protocol):
+    """A target that runs on the machine that compiles, and whose texts depend on it."""
+
+    def environment(self, device: Device) -> Mapping[str, str]:
+        """The environment variables under which any machine generates the text that this one generates."""
+        ...
+
+    def refusal(self, device: Device, environment: Mapping[str, str]) -> str:
+        """Why this machine does not run what was generated for the device under these variables, beside its own; empty where
+        it does."""
+        ...
+
+    def kernels_file(self, module: Module) -> str:
+        """The name of the file that is built and run, where `Module.device` is what one reads."""
         ...
 
 

@@ -11,11 +11,17 @@
     default_workloads.py             sizes for operators that the library does not know
     mutate.py, control_faults.py,
     value_faults.py, fault_places.py,
-    idle_fields.py, source_tokens.py faults put into emitted kernels
-    mutation.py, mutation_run.py,
+    idle_fields.py                   faults put into emitted kernels
+    golden.py, mutation.py,
+    mutation_run.py,
     equivalent_mutants.toml          which of them the twin lets pass, and why they compute the same
     paths/, bench_resnet50.py        whole models
     opinfo.py, opinfo.toml,
     opinfo_forms.py, opinfo_layers.py  PyTorch's own samples, forward and gradient
+    autograd/, derived_gradients.py,
+    library_gradients.py             gradients of the library against PyTorch's autograd on the texts
+    random_texts/, gradient_trial.py,
+    kernel_gradients.py,
+    shrinking.py, gradient_soak.py   the same of random texts; the smallest text that fails
     opcheck.py, call_overhead.py     PyTorch's check of custom operators; what a call costs
 """

@@ -10,6 +10,7 @@ import numpy as np
 from uol.conformance.interval import Array
 from uol.ir.errors import UolError
 from uol.ir.nodes import Program
+from uol.ir.syntax import Op
 from uol.layouts import channels_last, row_major
 from uol.ops.inputs import static_shape
 
@@ -17,11 +18,11 @@ Arrangement = Literal["row-major", "channels-last", "gaps", "broadcast"]
 Strides = tuple[int, ...]
 
 
-def strides_of(program: Program, arrangement: Arrangement) -> dict[str, Strides]:
-    """Element strides of the tensors that do not lie row-major.
+def strides_of(program: Program, arrangement: Arrangement, op: Op) -> dict[str, Strides]:
+    """Element strides of the tensors that do not lie row-major. `op` is what the program was made of.
 
-    channels-last   every activation of four dims [N, C, H, W] has contiguous channels, every filter [O, C, R, S] (the
-                    input `w`) contiguous O
+    channels-last   every activation of four dims [N, C, H, W] has contiguous channels, every filter [O, C, R, S] (an input
+                    whose first dim is not that of the first result, the batch) contiguous O
     gaps            inputs have other elements between theirs, and rows further apart than they are long
     broadcast       the last input repeats along its first dim (stride 0)
     """
@@ -31,13 +32,24 @@ def strides_of(program: Program, arrangement: Arrangement) -> dict[str, Strides]
         case "row-major":
             return {}
         case "channels-last":
-            return {n: filter_last(s) if n == "w" else channels_last(s) for n, s in (inputs | results).items() if len(s) == 4}
+            four = {n: s for n, s in (inputs | results).items() if len(s) == 4}
+            return {n: filter_last(s) if n in filters(op) else channels_last(s) for n, s in four.items()}
         case "gaps":
             return {name: _with_gaps(shape) for name, shape in inputs.items() if shape}
         case "broadcast":
             name, shape = list(inputs.items())[-1]
             return {name: (0, *row_major(shape)[1:])} if shape else {}
     raise UolError(f"no arrangement {arrangement!r}")
+
+
+def filters(op: Op) -> frozenset[str]:
+    """The inputs of four dims whose first is not that of the first result, which is the batch.
+
+    >>> sorted(filters(find_operator("conv2d_bn_add_relu")))
+    ['w']
+    """
+    batch = op.results[0].dims[:1]
+    return frozenset(p.name for p in op.params if len(p.dims) == 4 and p.dims[:1] != batch)
 
 
 def filter_last(shape: tuple[int, ...]) -> Strides:

@@ -21,7 +21,7 @@ from typing import Literal
 
 from uol.catalogue import find_operator
 from uol.conformance.gradient_cases import fitting
-from uol.conformance.support import differentiable
+from uol.conformance.selection import differentiable
 from uol.conformance.sweep import types_of
 from uol.conformance.verdict import Case
 from uol.ir.errors import MissingToolError, ResourceError, UolError

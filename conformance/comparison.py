@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import floor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +24,11 @@ class Comparison:
     max_abs    largest |result - golden|
     max_rel    largest error relative to |golden|, over the normal numbers of the result's type
     max_ulp    largest error in units in the last place of the result's type
-    share      largest error as a share of what is admitted: above 1 is a breach
+    share      largest error as a share of what is admitted: above 1 is a breach. An element that is the golden value,
+               rounded to the type, has no share: nothing nearer can be held
     scale      largest |golden|, infinities left out
     worst      where the largest share is
+    note       what else is to be said of a result that is right
     """
 
     ok: bool
@@ -37,11 +40,29 @@ class Comparison:
     share: float = 0.0
     scale: float = 0.0
     worst: tuple[int, ...] = ()
+    note: str = ""
 
     @property
     def scaled(self) -> float:
         """The largest error relative to the largest value."""
         return self.max_abs / self.scale if self.scale else self.max_abs
+
+    @property
+    def nearness(self) -> str:
+        """How near a result is that is within the contract: equal to the golden value; that value rounded to the type; one of
+        the two numbers of the type beside it; else its error as a share of what is admitted."""
+        if self.note:
+            return self.note
+        if self.share == 0:
+            return "equal" if self.max_abs == 0 else "correctly rounded"
+        if 0 < self.max_ulp < 1:
+            return "faithfully rounded"
+        return "at its bound" if self.share == 1 else f"{floor(1000 * self.share) / 10:.1f}%"
+
+    @property
+    def said(self) -> str:
+        """`nearness`, where nothing beside it says what a share is of."""
+        return f"{self.nearness} of what is admitted" if self.nearness.endswith("%") else self.nearness
 
 
 def compare(actual: Array, admitted: Enclosure, dtype: str) -> Comparison:
@@ -72,7 +93,7 @@ def compare_picks(actual: Array, golden: Array, scores: Enclosure, dtype: str) -
     wrong = np.where(fuzzy, ~(high >= scores.low.max(-1)), picks != golden)
     if wrong.any():
         return _failed("not the first of the largest scores", picks, golden, wrong)
-    return Comparison(True, "", picks.size)
+    return _picked(picks, golden)
 
 
 def compare_order(actual: Array, golden: Array, ordered: Ordered, dtype: str) -> Comparison:
@@ -89,7 +110,13 @@ def compare_order(actual: Array, golden: Array, ordered: Ordered, dtype: str) ->
     wrong = ordered.wrong(picks, golden)
     if wrong.any():
         return _failed("not in order", picks, golden, wrong)
-    return Comparison(True, "", picks.size)
+    return _picked(picks, golden)
+
+
+def _picked(picks: Array, golden: Array) -> Comparison:
+    """Places that are right, though they need not be the golden ones."""
+    others = int((picks != golden).sum())
+    return Comparison(True, "", picks.size, note=f"{others} other places, as good" if others else "")
 
 
 def same(actual: Array, expected: Array, dtype: str, ulps: float = 0.0) -> Comparison:
@@ -140,11 +167,12 @@ def _floats(actual: Array, admitted: Enclosure, dtype: str) -> Comparison:
 def _figures(values: Floats, golden: Floats, low: Floats, high: Floats, dtype: str) -> Comparison:
     """The errors of a result, infinities that agree left out."""
     with np.errstate(all="ignore"):
-        agrees = (values == golden) | (np.isinf(values) & (values == nearest(golden, dtype)))
+        rounded = values == nearest(golden, dtype)
+        agrees = (values == golden) | (np.isinf(values) & rounded)
         error = np.where(agrees, 0.0, np.abs(values - golden))
         error = np.where(np.isnan(golden) & np.isnan(values), 0.0, error)
         allowed = np.where(values > golden, high - golden, golden - low)
-        share = np.where(error == 0, 0.0, error / allowed)
+        share = np.where((error == 0) | rounded, 0.0, error / allowed)
         size = np.abs(golden)
         relative = np.where((size >= smallest_normal(dtype)) & np.isfinite(golden), error / size, 0.0)
         spacing = ulp(golden, dtype)

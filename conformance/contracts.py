@@ -6,10 +6,12 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 from uol.ir.errors import UolError
 from uol.ir.functions import FUNCTIONS
 from uol.ir.types import DTYPES
+from uol.ops.accuracy import contract_of
 
 Section = dict[str, float | bool]
 
@@ -42,14 +44,13 @@ class Contract:
         return FUNCTIONS[function].ulp[dtype]
 
 
-@cache
-def contract(target: str) -> Contract:
-    """The contract of a target; a target without overrides owes the common one."""
-    table = tomllib.loads(files("uol.conformance").joinpath("contracts.toml").read_text(encoding="utf-8"))
-    own = table["targets"].get(target, {})
+def contract(target: str, op: str = "") -> Contract:
+    """The contract of a target, with what an operator was registered with; a target without overrides owes the common one."""
+    table = _table()
+    own, registered = table["targets"].get(target, {}), contract_of(op)
 
     def section(name: str) -> Section:
-        return {**table[name], **own.get(name, {})}
+        return {**table[name], **own.get(name, {}), **registered.get(name, {})}
 
     rounding, subnormals = section("rounding"), section("subnormals")
     return Contract(
@@ -61,6 +62,11 @@ def contract(target: str) -> Contract:
         flushed_functions=bool(subnormals["functions"]),
         flushed_arithmetic=bool(subnormals["arithmetic"]),
     )
+
+
+@cache
+def _table() -> dict[str, Any]:
+    return tomllib.loads(files("uol.conformance").joinpath("contracts.toml").read_text(encoding="utf-8"))
 
 
 def unit_roundoff(dtype: str) -> float:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from uol.backends.twin.source_tokens import Token, partner
 from uol.conformance.fault_places import (
     BOUNDARIES,
     RELATIONS,
@@ -19,7 +20,6 @@ from uol.conformance.fault_places import (
     operand_start,
     top_level,
 )
-from uol.conformance.source_tokens import Token, partner
 
 SYNCHRONISATION = frozenset(
     (

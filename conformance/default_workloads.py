@@ -7,14 +7,17 @@ A dim that a clause ties to another (`C == D*groups`) is found by drawing again,
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from math import prod
 from random import Random
 
+from uol.catalogue import find_operator
 from uol.ir.errors import ShapeError
 from uol.ir.syntax import Attribute, Op
 from uol.named_binding import bind_names
 from uol.named_dims import free_dims
-from uol.ops.workloads import Extent, Workload
+from uol.ops.references.gradients import forward_of
+from uol.ops.workloads import Extent, Workload, cases_of
 
 SIZES = (1, 2, 3, 4, 5, 7, 8, 9, 12, 16, 17, 31, 33, 65)
 """Around the widths of vectors and warps, and what divides nothing."""
@@ -25,6 +28,17 @@ RANKS = (1, 2, 0, 3, 1)
 DRAWS = 4000
 LARGEST = (1 << 14, 1 << 24)
 """Elements of the largest tensor: what a twin runs in a moment, or, where nothing so small fits, what it runs at all."""
+
+
+def workloads_for(op: str) -> tuple[Workload, ...]:
+    """The workloads of any operator, the representative one first: those that are written for it or that it was registered
+    with, else drawn ones; a gradient has its forward's. Raises ShapeError where no small sizes fit."""
+    known, forward = cases_of(op), forward_of(op)
+    if known is not None:
+        return known.workloads
+    if forward is not None:
+        return tuple(replace(w, op=op) for w in default_workloads(forward))
+    return default_workloads(find_operator(op))
 
 
 def default_workloads(op: Op) -> tuple[Workload, ...]:

@@ -54,6 +54,11 @@ def dual_benchmark(actual: Floats, partner: Floats, golden: Floats, dtype: str, 
     return Dual(ok, ratios[0], ratios[1], ratios[2], f"{level}: {shown}")
 
 
+def has_small_value(dtype: str) -> bool:
+    """Is the type one whose errors the benchmark compares?"""
+    return dtype in _table()["dual"]["small_value"]
+
+
 def _figures(values: Floats, golden: Floats, small: float) -> tuple[float, float, float]:
     relative = np.abs(values - golden) / np.maximum(np.abs(golden), small)
     return float(relative.max()), float(relative.mean()), float(np.sqrt(np.mean(relative**2)))

@@ -13,7 +13,7 @@ import numpy as np
 
 from uol.catalogue import catalogue
 from uol.conformance.comparison import Comparison
-from uol.conformance.interval import Array
+from uol.conformance.interval import Array, ulp
 from uol.conformance.verdict import Case
 from uol.instance import Instance
 from uol.ir import instantiate, interpret
@@ -70,8 +70,9 @@ def gradient_inputs(case: Case, forward: Op, program: Program) -> dict[str, Arra
 def compare_with_autograd(
     actual: Mapping[str, Array], expected: Mapping[str, Array], results: tuple[Tensor, ...]
 ) -> Comparison:
-    """Every cotangent within PyTorch's tolerance of autograd's, relative to the largest of them. Where autograd itself has no
-    finite number (0/0 at a kink, or beyond f16 where it computes in f64) the golden value alone judges."""
+    """Every cotangent within PyTorch's tolerance of autograd's, relative to the largest of them, and within the smallest number
+    of its type. Where autograd itself has no finite number (0/0 at a kink, or beyond f16 where it computes in f64) the golden
+    value alone judges."""
     worst = Comparison(True, "", 0)
     for tensor in results:
         value, owed = decode(actual[tensor.name], tensor.dtype), np.asarray(expected[tensor.name])
@@ -81,7 +82,7 @@ def compare_with_autograd(
         scale = float(np.max(np.abs(owed[finite]), initial=0.0))
         error = np.where(finite, np.abs(value - owed), 0.0)
         largest = float(np.max(error, initial=0.0))
-        admitted = TOLERANCE[tensor.dtype] * max(1.0, scale)
+        admitted = TOLERANCE[tensor.dtype] * scale + float(ulp(np.zeros(()), tensor.dtype))
         wrong, share = ~(error <= admitted), largest / admitted
         if wrong.any():
             place = tuple(int(i) for i in np.argwhere(wrong)[0])

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from uol.backends.twin.source_tokens import Token
 from uol.conformance.fault_places import arguments, opening_of
-from uol.conformance.source_tokens import Token
 
 Fields = list[tuple[int, int]]
 """First and last token of each argument."""

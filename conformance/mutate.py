@@ -8,6 +8,7 @@
     constant     a pitch, stride, padding, offset or count off by one
     cast         a conversion dropped, or rounded differently
     initial      an initial value changed: 0 to 1, an infinity to 0
+    dropped      an initial value, or the fill of an on-chip tensor, dropped
     copy         a parameter of a copy, matrix load or store instruction off by one
 
 The rules know C++ and the names of the vendors' instructions, nothing of any generator. Comments, strings, includes and
@@ -20,9 +21,9 @@ import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from uol.backends.twin.source_tokens import Token, tokenize
 from uol.conformance import control_faults, value_faults
 from uol.conformance.fault_places import Edit
-from uol.conformance.source_tokens import Token, tokenize
 
 Rule = Callable[[list[Token]], Iterator[Edit]]
 
@@ -35,6 +36,7 @@ RULES: dict[str, Rule] = {
     "constant": value_faults.shifted_constants,
     "cast": value_faults.changed_casts,
     "initial": value_faults.changed_initial_values,
+    "dropped": value_faults.dropped_initial_values,
     "copy": value_faults.shifted_copy_parameters,
 }
 
@@ -81,8 +83,8 @@ def apply(source: str, edit: Edit) -> str:
 
 
 def _describe(source: str, mutated: str, edit: Edit) -> str:
-    """What was dropped, or the line before and after."""
-    if all(not e.replacement.strip(" ;") for e in (edit, *edit.others)):
+    """The statements that were dropped, or the line before and after."""
+    if all(e.replacement == ";" for e in (edit, *edit.others)):
         return ", ".join(f"{' '.join(source[e.start : e.end].split())} dropped" for e in (edit, *edit.others))
     line = source.count("\n", 0, edit.start)
     return f"{source.splitlines()[line].strip()}  =>  {mutated.splitlines()[line].strip()}"

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatchcase
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from typing import Literal
 
@@ -25,7 +25,6 @@ from uol.conformance.twin_check import Prepared, compare_result, prepare
 from uol.conformance.verdict import Case
 from uol.ir.errors import UolError
 from uol.ops.inputs import kinds
-from uol.ops.workloads import Workload
 
 Fate = Literal["compiler", "findings", "contract", "timeout", "counts", "equivalent", "survived"]
 """compiler, findings, contract, timeout: what killed it; counts: it computes the same, and does other work than the clean
@@ -36,29 +35,6 @@ Progress = Callable[[str, int, int], None]
 
 TIMEOUT_S = 10.0
 _BATCH = 64
-
-GOLDEN_WORKLOADS = (
-    Workload("add", {"S": (794625,)}),
-    Workload("relu", {"S": (794625,)}),
-    Workload("softmax", {"S": (101,), "C": 333}),
-    Workload("linear_relu", {"S": (257,), "N": 97, "K": 517}),
-    Workload(
-        "conv2d",
-        {"N": 3, "C": 12, "H": 9, "W": 13, "O": 97, "D": 12, "R": 3, "S": 16},
-        {"stride": 2, "pad_top": 2, "pad_bottom": 0, "pad_left": 17, "pad_right": 4},
-    ),
-    Workload(
-        "max_pool2d",
-        {"N": 1, "C": 53, "H": 2, "W": 11},
-        {
-            **{"kernel": 2, "kernel_w": 15, "stride": 1, "stride_w": 2},
-            **{"pad_top": 1, "pad_bottom": 0, "pad_left": 10, "pad_right": 2},
-        },
-    ),
-)
-"""The six first operators, at sizes that leave no fault without effect: more tiles than a machine has cores, so that each
-core goes round its loop more than once; a last tile of one element; windows that lie outside the picture, beside it, and
-more than a block of 32 bytes within its padding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,22 +86,20 @@ class MutationReport:
         return {name: dict(Counter(fate for n, fate in pairs if n == name)) for name in dict.fromkeys(n for n, _ in pairs)}
 
 
-def golden_cases(targets: Sequence[str], dtypes: Sequence[str] = ("f32", "f16")) -> tuple[Case, ...]:
-    """The kernels whose mutants are judged."""
-    return tuple(Case(w.op, target, dtype, w, "random") for target in targets for w in GOLDEN_WORKLOADS for dtype in dtypes)
-
-
 def judge_mutants(
     cases: Sequence[Case], progress: Progress | None = None, keep: Callable[[Mutant], bool] = lambda mutant: True
 ) -> MutationReport:
-    """Judges the mutants of every case's kernels that `keep` admits. Raises UolError where a clean kernel is not clean."""
+    """Judges the mutants of every case's kernels that `keep` admits, on as many kinds of inputs as it takes.
+
+    Raises UolError where a clean kernel is not clean.
+    """
     judged: list[Judged] = []
     for case in cases:
-        trials = [Trial.of(replace(case, inputs=kind)) for kind in kinds(case.op)]
-        found = [m for m in mutants(trials[0].module.device.text) if keep(m)]
+        trials = [cache(partial(Trial.of, replace(case, inputs=kind))) for kind in kinds(case.op)]
+        found = [m for m in mutants(trials[0]().module.device.text) if keep(m)]
         done = 0
         for batch in _batches(found):
-            judged += judge_batch(trials, batch)
+            judged += judge_batch(case, trials, batch)
             done += len(batch)
             if progress is not None:
                 progress(kernel_name(case), done, len(found))
@@ -144,7 +118,7 @@ class Trial:
     def of(case: Case) -> Trial:
         """Raises UolError where the kernel as it was emitted has a finding, or breaks its contract."""
         prepared = prepare(case)
-        owed = contract(case.target.partition(":")[0])
+        owed = contract(case.target.partition(":")[0], case.op)
         trial = Trial(prepared, enclose(prepared.program, prepared.values, prepared.scalars, owed))
         (run,) = execute_many([trial.job(trial.module.device.text)])
         fault = str(run.findings[0]) if run.findings else trial.breach(run)
@@ -176,14 +150,16 @@ class Trial:
         return ", ".join(f"{n} {self.counts.get(n, 0)} -> {run.counts.get(n, 0)}" for n in changed) or None
 
 
-def judge_batch(trials: Sequence[Trial], batch: Sequence[Mutant]) -> list[Judged]:
+def judge_batch(case: Case, trials: Sequence[Callable[[], Trial]], batch: Sequence[Mutant]) -> list[Judged]:
     """The fate of some mutants: each kind of inputs is tried on those that the kinds before left alive. Counts are looked
     at last: they kill only what computes the same on every kind."""
-    case = trials[0].prepared.case
     fates: dict[str, tuple[Fate, str]] = {}
     work: dict[str, str] = {}
-    for trial in trials:
+    for make in trials:
         living = [m for m in batch if m.key not in fates]
+        if not living:
+            break
+        trial = make()
         for mutant, run in zip(living, execute_many([trial.job(m.text) for m in living]), strict=True):
             fate = _killed(trial, run)
             if fate is not None:

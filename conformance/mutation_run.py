@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from uol.backends import registry
-from uol.conformance.mutation import Judged, MutationReport, golden_cases, judge_mutants, kernel_name
+from uol.conformance.golden import golden_cases
+from uol.conformance.mutation import Judged, MutationReport, judge_mutants, kernel_name
 from uol.conformance.twin_check import has_twin
 
 ADMITTED_RATE = 0.02

@@ -16,7 +16,8 @@ to an exact 0, as x - mean may, what it leaves in place of the 0 is relative to 
 def around(value: Array, owed: Enclosure, dtype: str) -> Enclosure:
     """[value - (golden - low), value + (high - golden)]: as much room as around the golden value.
 
-    Where the kernel computes in float64 like the reference, the reference's own error is owed the same room again. What
+    Where the kernel computes in float64 like the reference, the reference's own error is owed the same room again; where the
+    golden value is exact, the reference may be off it by its own error, and the golden value is admitted, too. What
     is not finite in either is admitted where the golden value's own interval holds it. Other types are exact.
     """
     if not is_float(dtype):
@@ -29,7 +30,9 @@ def around(value: Array, owed: Enclosure, dtype: str) -> Enclosure:
     with np.errstate(invalid="ignore", over="ignore"):
         largest = np.max(np.abs(value), where=np.isfinite(value), initial=0.0)
         left = (golden == 0.0) & (np.abs(value) <= REFERENCE_ERROR * largest)
-        slack = np.where(left, np.abs(value), np.where(low == high, 0.0, REFERENCE_ERROR * np.abs(value)))
+        own = REFERENCE_ERROR * np.abs(value)
+        apart = np.abs(value - golden)
+        slack = np.where(left, np.abs(value), np.where(low != high, own, np.where(apart <= own, apart, 0.0)))
         below, above = share * (golden - low) + slack, share * (high - golden) + slack
         finite = np.isfinite(value) & np.isfinite(golden) & np.isfinite(below) & np.isfinite(above)
         held = (value >= low) & (value <= high) | np.isnan(value) & np.isnan(golden)

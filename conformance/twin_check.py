@@ -12,23 +12,22 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from uol.backends.twin import Job, TwinRun, execute_many, kind_of
+from uol.backends.twin import Job, TwinRun, ensure_room, execute_many, kind_of
 from uol.catalogue import find_operator
 from uol.compiler import Compiled
 from uol.conformance.arrangement import all_laid_out, repeated, strides_of
 from uol.conformance.comparison import Comparison, compare, compare_order, compare_picks
-from uol.conformance.contracts import contract
-from uol.conformance.enclosure import Enclosed, enclose
+from uol.conformance.enclosure import Enclosed
 from uol.conformance.fences import run_fenced
 from uol.conformance.gradient_cases import compare_with_autograd, fitting, gradient_inputs
 from uol.conformance.interval import Array
 from uol.conformance.recentring import around
+from uol.conformance.truth import Truth, subject
 from uol.conformance.verdict import Case, Status, Verdict
-from uol.ir.errors import ResourceError, UolError
+from uol.ir.errors import RefusalError, UolError
 from uol.ir.nodes import Program, Tensor
 from uol.ir.storage import encode
 from uol.ops.inputs import make_inputs
-from uol.ops.references import has_reference, reference
 from uol.ops.references.gradients import forward_of
 from uol.pipeline import module_of, program_of
 from uol.request import Request
@@ -62,12 +61,22 @@ class Outcome:
     counts: Mapping[str, int] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A case with its verdict, and what was run; nothing of that where it was not."""
+
+    verdict: Verdict
+    prepared: Prepared | None = None
+    outcome: Outcome | None = None
+    truth: Truth | None = None
+
+
 def check(cases: Sequence[Case], progress: Progress | None = None) -> list[Verdict]:
     """The verdict of every case, in order. Errors of the compiler are verdicts, not exceptions."""
     verdicts: list[Verdict] = []
     pending = iter(cases)
     while batch := list(islice(pending, BATCH)):
-        verdicts += _check_batch(batch)
+        verdicts += (e.verdict for e in examine(batch))
         if progress is not None:
             progress(len(verdicts), len(cases))
     return verdicts
@@ -78,53 +87,59 @@ def prepare(case: Case) -> Prepared:
     instance, forward = fitting(find_operator(case.op), case), forward_of(case.op)
     target = resolve_target(case.target)
     program = program_of(Request(instance, target))
-    strides = strides_of(program, case.arrangement)
+    strides = strides_of(program, case.arrangement, instance.op)
     request = Request(instance, target, strides)
+    compiled = Compiled(request, module_of(request))
+    scalars = {s.name: instance.attrs[s.name] for s in program.scalars}
+    if has_twin(case.target):
+        ensure_room(compiled.module, scalars)
     made = make_inputs(program, case.inputs, case.seed) if forward is None else gradient_inputs(case, forward, program)
     values = {n: repeated(v, strides.get(n)) for n, v in made.items()}
     encoded = {t.name: encode(values[t.name], t.dtype) for t in program.by_role("in")}
-    scalars = {s.name: instance.attrs[s.name] for s in program.scalars}
-    compiled = Compiled(request, module_of(request))
     return Prepared(case, compiled, program, values, all_laid_out(encoded, strides), scalars)
 
 
-def judge(prepared: Prepared, outcome: Outcome) -> Verdict:
+def judge(prepared: Prepared, outcome: Outcome, truth: Truth) -> Verdict:
     """The verdict on what a run gave."""
     case, program = prepared.case, prepared.program
-    admitted = enclose(program, prepared.values, prepared.scalars, contract(case.target.partition(":")[0]))
+    admitted = truth.admitted(prepared)
     golden = _all_results(program, outcome.outputs, admitted)
-    oracle = _all_results(program, _oracle(prepared), admitted)
-    independent = _reference(prepared, outcome, admitted)
+    oracle = _all_results(program, truth.oracle(prepared), admitted)
+    independent = _reference(prepared, outcome, admitted, truth.reference(prepared))
     status, reason = _status(golden, independent, oracle, outcome.findings)
     kernels, counts = len(prepared.compiled.module.kernels), outcome.counts or {}
     return Verdict(case, status, reason, golden, independent, oracle, outcome.findings, kernels, counts)
 
 
-def _check_batch(cases: Sequence[Case]) -> list[Verdict]:
+def examine(cases: Sequence[Case]) -> list[Examined]:
+    """Cases whose kernels are compiled together, each with its verdict. What is true of a case is computed once for all the
+    targets that it stands here with."""
     ready: dict[int, Prepared] = {}
-    verdicts: dict[int, Verdict] = {}
+    found: dict[int, Examined] = {}
+    truths: dict[str, Truth] = {}
     for number, case in enumerate(cases):
         try:
             ready[number] = prepare(case)
-        except ResourceError as error:
-            verdicts[number] = Verdict(case, "refused", error.message)
-        except UolError as error:
-            verdicts[number] = Verdict(case, "failed", str(error))
+        except RefusalError as error:
+            found[number] = Examined(Verdict(case, "refused", error.message))
         except Exception as error:  # a defect of the compiler: the other cases are still worth their verdicts
-            verdicts[number] = Verdict(case, "failed", f"{type(error).__name__}: {error}")
-    for number, outcome in zip(ready, _outcomes(list(ready.values())), strict=True):
+            found[number] = Examined(_failed(case, error))
+    for number, outcome in zip(ready, outcomes(list(ready.values())), strict=True):
+        prepared, truth = ready[number], truths.setdefault(subject(cases[number]), Truth())
         try:
             if isinstance(outcome, UolError):
                 raise outcome
-            verdicts[number] = judge(ready[number], outcome)
-        except UolError as error:
-            verdicts[number] = Verdict(cases[number], "failed", str(error))
+            found[number] = Examined(judge(prepared, outcome, truth), prepared, outcome, truth)
         except Exception as error:  # a defect of a reference, or of ours: the other cases are still worth their verdicts
-            verdicts[number] = Verdict(cases[number], "failed", f"{type(error).__name__}: {error}")
-    return [verdicts[number] for number in range(len(cases))]
+            found[number] = Examined(_failed(prepared.case, error))
+    return [found[number] for number in range(len(cases))]
 
 
-def _outcomes(ready: Sequence[Prepared]) -> Iterator[Outcome | UolError]:
+def _failed(case: Case, error: Exception) -> Verdict:
+    return Verdict(case, "failed", str(error) if isinstance(error, UolError) else f"{type(error).__name__}: {error}")
+
+
+def outcomes(ready: Sequence[Prepared]) -> Iterator[Outcome | UolError]:
     """Runs everything: what has a twin in one go, the rest on this machine."""
     in_twin = [p for p in ready if has_twin(p.case.target)]
     jobs = [Job(p.compiled.module, p.buffers, p.scalars) for p in in_twin]
@@ -155,13 +170,6 @@ def has_twin(target: str) -> bool:
     return True
 
 
-def _oracle(prepared: Prepared) -> Mapping[str, Array]:
-    """The kernel specs as unscheduled loops, through LLVM."""
-    from uol.backends.cpu import oracle
-
-    return oracle.run(prepared.compiled.module.graph, prepared.buffers, prepared.scalars)
-
-
 def _all_results(program: Program, outputs: Mapping[str, Array], admitted: Enclosed) -> Comparison:
     """All results of an operator as one comparison: the first that fails, else the one nearest to its bound."""
     found = []
@@ -185,13 +193,14 @@ def compare_result(tensor: Tensor, actual: Array | None, admitted: Enclosed) -> 
     return compare(actual, owed, tensor.dtype)
 
 
-def _reference(prepared: Prepared, outcome: Outcome, admitted: Enclosed) -> Comparison | None:
+def _reference(
+    prepared: Prepared, outcome: Outcome, admitted: Enclosed, independent: Mapping[str, Array] | None
+) -> Comparison | None:
     """The result against PyTorch's in float64, within an interval of the same width around that."""
     case, program = prepared.case, prepared.program
-    if not has_reference(case.op):
+    if independent is None:
         return None
     results = program.by_role("out")
-    independent = reference(case.op, prepared.values, case.workload.attrs, results=tuple(t.name for t in results))
     if forward_of(case.op) is not None:
         return compare_with_autograd(outcome.outputs, independent, results)
     for tensor in results:

@@ -9,13 +9,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from uol.backends.twin.locals import declarations
+from uol.backends.twin.source_tokens import Token, partner, template_end
 from uol.conformance.control_faults import SYNCHRONISATION
-from uol.conformance.fault_places import Edit, arguments, declares, loop_headers, number, opening_of
+from uol.conformance.fault_places import Edit, arguments, calls, declares, loop_headers, number, opening_of
 from uol.conformance.idle_fields import idle_fields
-from uol.conformance.source_tokens import Token, partner, template_end
 
 SIZED = {"SetGlobalBuffer": 1, "InitBuffer": 1, "GetWithOffset": 0}
 """Calls that declare a buffer, and which argument is its size."""
+BLOCK_BYTES = 32
+"""To which an on-chip buffer's size is rounded up."""
+LANES = 64
+"""To which the rows of a view are rounded up: a vector instruction's, in f32."""
+
+FILLS = frozenset(("Duplicate", "InitConstValue", "Fill"))
+"""Instructions that give a tensor a value."""
 
 COPIES = frozenset(("DataCopy", "DataCopyPad", "LoadData", "LoadDataWithTranspose", "Mmad", "Fixpipe", "Copy"))
 PARAMETER_RECORDS = re.compile(r"\w*Params(V220)?$")
@@ -40,8 +48,8 @@ _COARSER = {"uol::f16": "uol::bf16", "f16": "bf16", "half": "bfloat16_t"}
 
 
 def shrunk_arrays(tokens: list[Token]) -> Iterator[Edit]:
-    """Each extent of each array, and the size of each buffer, that is declared, one smaller: one element, or the 32 bytes
-    to which an on-chip buffer's size is rounded up. (One larger only wastes memory.)"""
+    """Each extent of each array, and the size of each buffer, that is declared, smaller by one of the units that it is made of:
+    an element, a block, or the lanes of a vector instruction. (One larger only wastes memory.)"""
     for first, last, by in _extents(tokens):
         if first == last and tokens[first].kind == "int":
             yield Edit(tokens[first].start, tokens[first].end, str(number(tokens[first]) - by))
@@ -53,11 +61,19 @@ def _extents(tokens: list[Token]) -> list[tuple[int, int, int]]:
     """First and last token of each declared extent or size, and the unit that it counts in."""
     brackets = [p for p in range(2, len(tokens) - 2) if tokens[p].text == "[" and declares(tokens, p)]
     sizes = [
-        (*arguments(tokens, opening)[SIZED[token.text]], 32 if token.text == "InitBuffer" else 1)
+        (token.text, *arguments(tokens, opening)[SIZED[token.text]])
         for place, token in enumerate(tokens)
         if token.text in SIZED and (opening := opening_of(tokens, place)) is not None
     ]
-    return [(p + 1, partner(tokens, p) - 1, 1) for p in brackets] + sizes
+    return [(p + 1, partner(tokens, p) - 1, 1) for p in brackets] + [(a, b, _unit(tokens[a], name)) for name, a, b in sizes]
+
+
+def _unit(size: Token, call: str) -> int:
+    """What the size of a buffer is a multiple of, as far as the text shows it."""
+    if call == "InitBuffer":
+        return BLOCK_BYTES
+    padded = call == "GetWithOffset" and size.kind == "int" and number(size) > LANES and number(size) % LANES == 0
+    return LANES if padded else 1
 
 
 def shifted_constants(tokens: list[Token]) -> Iterator[Edit]:
@@ -117,7 +133,7 @@ def _conversion(tokens: list[Token], place: int) -> tuple[int, int, str] | None:
 
 def changed_initial_values(tokens: list[Token]) -> Iterator[Edit]:
     """Each float literal: 0 becomes 1, any other moves by one; each infinity becomes 0; `= {}` becomes `= {1}`; a whole
-    number that starts a variable is a constant's fault already."""
+    number that starts a variable is a constant's fault already. Dropped values have a rule of their own."""
     idle = idle_fields(tokens)
     for place, token in enumerate(tokens):
         if place in idle:
@@ -134,6 +150,14 @@ def changed_initial_values(tokens: list[Token]) -> Iterator[Edit]:
             if close is not None and tokens[close + 1].text == "(":
                 first = place - 2 if tokens[place - 1].text == "::" else place
                 yield Edit(*_signed(tokens, first, tokens[partner(tokens, close + 1)].end), "0")
+
+
+def dropped_initial_values(tokens: list[Token]) -> Iterator[Edit]:
+    """Each initial value of a variable, and each fill of an on-chip tensor, dropped."""
+    for found in declarations(tokens):
+        if found.value is not None:
+            yield Edit(tokens[found.last].end, tokens[found.value[1]].end, "")
+    yield from (Edit(tokens[place].start, tokens[end].end, ";") for _, place, end in calls(tokens, FILLS))
 
 
 def _signed(tokens: list[Token], first: int, end: int) -> tuple[int, int]:

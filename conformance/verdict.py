@@ -20,6 +20,10 @@ refused   the target has no kernel for it, and says why
 failed    the compiler, or the run, raised an error"""
 
 
+State = Literal["passed", "failed", "refused"]
+"""What a status amounts to: a refusal with its reason is no failure; a breach, a finding and an error are."""
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """One operator on one target: types ("f16", or "T=f32,U=f16"), workload, kind and seed of its inputs, memory layout."""
@@ -32,9 +36,19 @@ class Case:
     arrangement: Arrangement = "row-major"
     seed: int = 0
 
-    def __str__(self) -> str:
+    @property
+    def subject(self) -> str:
+        """`"softmax f16"`."""
+        return f"{self.op} {self.dtype}"
+
+    @property
+    def setting(self) -> str:
+        """All but target and types: `"softmax[S=3, C=33] on random inputs, gaps"`."""
         layout = "" if self.arrangement == "row-major" else f", {self.arrangement}"
-        return f"{self.target} {self.dtype} {self.workload} on {self.inputs} inputs{layout}"
+        return f"{self.workload} on {self.inputs} inputs{layout}"
+
+    def __str__(self) -> str:
+        return f"{self.target} {self.dtype} {self.setting}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +71,11 @@ class Verdict:
         """Is there a kernel, and is it right?"""
         return self.status == "pass"
 
+    @property
+    def state(self) -> State:
+        """Passed, refused or failed."""
+        return "passed" if self.ok else "refused" if self.status == "refused" and self.reason else "failed"
+
     def record(self) -> dict[str, object]:
         """As plain data, for JSON."""
         compared = {name: getattr(self, name) for name in ("golden", "reference", "oracle")}
@@ -68,6 +87,7 @@ class Verdict:
             "inputs": self.case.inputs,
             "arrangement": self.case.arrangement,
             "seed": self.case.seed,
+            "state": self.state,
             "status": self.status,
             "reason": self.reason,
             **{name: None if c is None else asdict(c) for name, c in compared.items()},

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from uol.ir import calls, values
 from uol.ir.constants import cast_integer
 from uol.ir.environment import Scope
-from uol.ir.errors import BoundsError
+from uol.ir.errors import BoundsError, TypeCheckError
 from uol.ir.lifting import lifted
 from uol.ir.nodes import Axis, Const, Expr, Load, Tensor, Var
 from uol.ir.render import show
 from uol.ir.report import at, closest, mismatch, some
-from uol.ir.syntax import Access, Name
+from uol.ir.syntax import Access, Name, Node, Statement, below
 from uol.ir.terms import compare
 from uol.ir.types import DTYPES, INDEX, is_integer
 from uol.ir.walk import walk
@@ -52,11 +54,44 @@ def tensor_of(scope: Scope, node: Access) -> Tensor:
         if kind:
             raise mismatch(scope.op, node.tensor, f"`{name}` is {kind}, not a tensor")
         if any(name == t.tensor for s in scope.op.body for t in s.targets):
-            raise mismatch(
-                scope.op, node.tensor, f"`{name}` is read before the statement that defines it", "reorder the statements"
-            )
+            raise _read_too_early(scope, node.tensor, node)
         raise mismatch(scope.op, node.tensor, f"unknown tensor `{name}`", closest(name, known))
     return scope.env.tensors[name]
+
+
+def _read_too_early(scope: Scope, name: Name, node: Access) -> TypeCheckError:
+    """The error of a read before its tensor is defined: the order of the statements may be to blame, or there is none."""
+    body = scope.op.body
+    reader = next((s for s in body if any(n is node for part in _parts(s) for n in below(part))), None)
+    made = reader.targets[0].tensor if reader is not None else ""
+    if name.id == made:
+        return mismatch(
+            scope.op,
+            name,
+            f"`{name.id}` is read in the statement that defines it",
+            f"a statement reads what others define; a running reduction is `{name.id}[t] = sum[s <= t](...)`, or `max`, `prod`",
+        )
+    if made and made in _needed_for(name.id, body):
+        hint = "no statement can come first: write one of them without the other"
+        return mismatch(scope.op, name, f"`{made}` and `{name.id}` are each defined by the other", hint)
+    return mismatch(scope.op, name, f"`{name.id}` is read before the statement that defines it", "reorder the statements")
+
+
+def _parts(statement: Statement) -> tuple[Node, ...]:
+    return (statement.value, *(i for t in statement.targets for i in t.index))
+
+
+def _needed_for(tensor: str, body: Sequence[Statement]) -> frozenset[str]:
+    """The tensors that a tensor is computed from."""
+    found: set[str] = set()
+    pending = [tensor]
+    while pending:
+        name = pending.pop()
+        parts = [p for s in body if any(t.tensor == name for t in s.targets) for p in _parts(s)]
+        read = {n.tensor.id for p in parts for n in below(p) if isinstance(n, Access) and isinstance(n.tensor, Name)}
+        pending += read - found
+        found |= read
+    return frozenset(found)
 
 
 def base_name(node: Access) -> str:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from uol.ir import constants, syntax
-from uol.ir.environment import Environment
+from uol.ir import syntax
 from uol.ir.nodes import Expr
 from uol.ir.report import mismatch
 from uol.ir.syntax import Access, Apply, Attribute, Binary, Name, Node, Op, Reduction
 from uol.ir.terms import COMPARISONS
 from uol.ir.types import DTYPES
+
+if TYPE_CHECKING:
+    from uol.ir.environment import Environment
 
 
 @lru_cache(maxsize=1024)
@@ -33,6 +36,8 @@ def compile_time(op: Op) -> frozenset[str]:
 def default(env: Environment, attribute: Attribute, dtype: str) -> Expr | None:
     """The value of an attribute that a call leaves out, over the attributes before it (those that `env` holds); None
     where it has no default."""
+    from uol.ir import constants  # which loads what proves integer facts
+
     if attribute.type not in ("int", "float"):
         raise mismatch(env.op, attribute, f"an attribute is `int` or `float`, not `{attribute.type}`")
     if attribute.default is None:

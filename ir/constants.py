@@ -16,7 +16,7 @@ from uol.ir.functions import FUNCTIONS
 from uol.ir.nodes import Call, Const, Expr
 from uol.ir.report import closest, mismatch, some
 from uol.ir.rounding import integer_range, round_to
-from uol.ir.syntax import Apply, Binary, Bool, Name, Node, Number, Unary
+from uol.ir.syntax import Apply, Binary, Bool, Name, Node, Number, Reduction, Unary
 from uol.ir.terms import COMPARISONS
 from uol.ir.types import DTYPES, INDEX, is_float, is_integer
 
@@ -36,6 +36,22 @@ def is_free(env: Environment, node: Node) -> bool:
             return all(is_free(env, n) for n in syntax.operands(node))
         case Apply(fn=fn, keywords=()) if fn in FUNCTIONS or fn == "select":
             return all(is_free(env, n) for n in syntax.operands(node))
+    return False
+
+
+def takes_type(env: Environment, node: Node) -> bool:
+    """Whether an expression has no type of its own: a free one, a choice between such, or what is computed of them."""
+    if is_free(env, node):
+        return True
+    match node:
+        case Unary(op="neg", arg=arg) | Reduction(op="sum" | "prod" | "max" | "min", args=(arg,)):
+            return takes_type(env, arg)
+        case Binary(op="+" | "-" | "*" | "/" | "%", left=left, right=right):
+            return takes_type(env, left) and takes_type(env, right)
+        case Apply(fn="select", args=(_, a, b)):
+            return not is_condition(node) and takes_type(env, a) and takes_type(env, b)
+        case Apply(fn=fn, args=args, keywords=()) if fn in FUNCTIONS:
+            return all(takes_type(env, a) for a in args)
     return False
 
 

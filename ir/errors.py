@@ -9,7 +9,8 @@ class UolError(Exception):
     """Base of every error that uol raises for a user's mistake or a machine's limit.
 
     `message` says what is wrong and why, `hint` what would be right, `span` where; `text` is the source the span
-    points into. `str(error)` is the whole report, with the line and a caret.
+    points into. `str(error)` is all of that, with the line and a caret; `report` has the kind of the error, too, which
+    Python's own tracebacks put before it.
     """
 
     def __init__(self, message: str, *, span: Span | None = None, text: str | None = None, hint: str | None = None) -> None:
@@ -20,9 +21,15 @@ class UolError(Exception):
         super().__init__(message)
 
     def __str__(self) -> str:
-        parts = [
-            f"{self.span}: {type(self).__name__}: {self.message}" if self.span else f"{type(self).__name__}: {self.message}"
-        ]
+        return self._told(self.message)
+
+    @property
+    def report(self) -> str:
+        """What the command line prints."""
+        return self._told(f"{type(self).__name__}: {self.message}")
+
+    def _told(self, message: str) -> str:
+        parts = [f"{self.span}: {message}" if self.span else message]
         if self.span and self.text is not None:
             lines = self.text.splitlines()
             if 0 < self.span.line <= len(lines):
@@ -57,6 +64,10 @@ class DataError(UolError):
 
 class ResourceError(UolError):
     """A kernel that does not fit the machine, or a file or folder that cannot be used."""
+
+
+class RefusalError(ResourceError):
+    """A target has no kernel for this; the message is the reason that its backend gives."""
 
 
 class ToolchainError(UolError):

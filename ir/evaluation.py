@@ -18,7 +18,7 @@ from uol.ir.randomness import random_bits
 from uol.ir.rounding import integer_range, round_to, wrap
 from uol.ir.terms import COMPARISONS
 from uol.ir.types import INDEX, NARROW, is_float
-from uol.ir.walk import bound, children, variables
+from uol.ir.walk import axes_of, bound, children, variables, walk
 
 Array = NDArray[Any]
 
@@ -116,6 +116,15 @@ class Evaluation:
         body = np.broadcast_to(self.value(expr.body, inner), inner.shape)
         at = block.names.index(expr.place.name)
         return np.moveaxis(sorted_places(body, expr.descending)[..., block.slices[at]], -1, at)
+
+    def fits(self, expr: Expr, block: Block, most: int) -> bool:
+        """Whether evaluating over the block builds no array of more elements. The box of all axes is looked at first: it holds
+        every array, and costs little to know."""
+        box = prod(block.shape)
+        for node in walk(expr):
+            for axis in axes_of(node):
+                box *= max(self.integer(axis.extent), 1)
+        return box <= most or self.elements(expr, block) <= most
 
     def elements(self, expr: Expr, block: Block) -> int:
         """The largest array that evaluating over the block builds."""

@@ -56,8 +56,8 @@ class Facts:
         if self._known.contradiction:
             return True
         known = conditions.decide(condition, self._known.ranges)
-        if known is not None:
-            return known
+        if known is not None:  # where the ranges forbid a relation, nothing is ever evaluated, and everything follows
+            return known or any(conditions.decide(r, self._known.ranges) is False for r in self._known.relations)
         condition = integers.simplify(condition, self._known.ranges)
         if condition in self._known.conditions:
             return True

@@ -106,7 +106,7 @@ def _add(evaluation: Evaluation, stage: Scatter, block: Block, out: Array) -> No
     """Adds the values of a block of the axes, in parts where it would be too large."""
     if 0 in block.shape:
         return
-    parts = block.split() if evaluation.elements(stage.value, block) > MAX_ELEMENTS else None
+    parts = None if evaluation.fits(stage.value, block, MAX_ELEMENTS) else block.split()
     if parts is not None:
         for part in parts:
             _add(evaluation, stage, part, out)
@@ -124,7 +124,7 @@ def _fill(evaluation: Evaluation, value: Expr, block: Block, out: Array) -> None
     """Evaluates over a block of the axes, in parts where it would be too large."""
     if 0 in block.shape:
         return
-    parts = block.split() if evaluation.elements(value, block) > MAX_ELEMENTS else None
+    parts = None if evaluation.fits(value, block, MAX_ELEMENTS) else block.split()
     if parts is None:
         out[block.slices] = np.broadcast_to(evaluation.value(value, block), block.shape)
         return

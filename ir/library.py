@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from uol.ir.errors import TypeCheckError
 from uol.ir.syntax import Op
@@ -50,10 +51,29 @@ class Library:
         """Takes an operator in. A name may be given again only to an equal operator."""
         known = self._ops.get(op.name)
         if known is not None and known != op:
-            raise TypeCheckError(
-                f"the library has another operator `{op.name}`", span=op.span, text=op.source, hint="rename it"
-            )
+            message = f"the library has another operator `{op.name}`, and a name keeps its meaning in a process"
+            hint = f"rename it, {op.name}_2 for example; what was recorded with the other one may still need it"
+            raise TypeCheckError(message, span=op.span, text=op.source, hint=hint)
         self._ops[op.name] = op
+
+    @contextmanager
+    def substituting(self, ops: Iterable[Op]) -> Iterator[None]:
+        """Within, these operators stand under their names, whatever stood there."""
+        new = {op.name: op for op in ops}
+        for name in new:
+            self.get(name)  # reads the text that holds it, which adds it
+        kept, derived = {name: self._ops.get(name) for name in new}, self._derived
+        self._ops |= new
+        self._derived = {}
+        try:
+            yield
+        finally:
+            self._derived = derived
+            for name, op in kept.items():
+                if op is None:
+                    del self._ops[name]
+                else:
+                    self._ops[name] = op
 
     def __contains__(self, name: str) -> bool:
         return name in self._ops

@@ -76,7 +76,11 @@ def axis_of(scope: Scope, item: Name, found: list[Place]) -> Axis:
     extent = extent_of(scope, item.id, found)
     if extent is None:
         raise mismatch(
-            scope.op, item, f"nothing says how far `{item.id}` runs", "let it stand alone in an index of the right side"
+            scope.op,
+            item,
+            f"nothing says how far `{item.id}` runs",
+            "let it stand alone in an index of the right side; where none is read, in an arm that is never taken:"
+            f" `select(true, ..., x[{item.id}])`",
         )
     return Axis(scope.axis_name(item.id), extent)
 

@@ -78,7 +78,8 @@ def _axes(scope: Scope, statement: Statement, target: Target, shape: tuple[Expr,
             found += ranges.places(scope, part, name)
         extent = ranges.extent_of(scope, name, found)
         if extent is None:
-            raise mismatch(scope.op, statement, f"nothing says how far `{name}` runs", "let it stand alone in an index")
+            hint = f"let it stand alone in an index, or in an arm that is never taken: `select(true, ..., x[{name}])`"
+            raise mismatch(scope.op, statement, f"nothing says how far `{name}` runs", hint)
         axes[name] = Axis(scope.axis_name(name), extent)
     return axes
 

@@ -143,14 +143,17 @@ class _Body:
 
 
 def _learn_limit(scope: Scope, tensor: Tensor, value: Expr) -> None:
-    """The place of an extremum lies within the axes that were searched."""
+    """The place of an extremum lies within the axes that were searched; so does a copy of it."""
     while isinstance(value, Call) and value.fn == "cast" and is_integer(value.dtype) and value.dtype in orders.PLACES:
         value = value.args[0]
+    limits = scope.env.draft.limits
+    if isinstance(value, Load) and value.tensor in limits and not value.guard:
+        limits[tensor.name] = limits[value.tensor]
     if isinstance(value, Reduce) and value.op in ("argmax", "argmin"):
         extent: Expr = Const(1)
         for axis in value.axes:
             extent = idx("*", extent, axis.extent)
-        scope.env.draft.limits[tensor.name] = scope.facts.simplify(extent)
+        limits[tensor.name] = scope.facts.simplify(extent)
 
 
 def _inline_calls(scope: Scope, node: Node) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from uol.ir.errors import UolError
+from uol.ir.errors import ShapeError, UolError
 from uol.ir.rounding import round_to
 from uol.ir.types import DTYPES, is_float
 
@@ -32,6 +32,24 @@ STORAGE: dict[str, type[np.generic]] = {
     "bool": np.bool_,
 }
 """The numpy type of a buffer's elements."""
+
+
+@cache
+def most_dims() -> int:
+    """How many dims an array may have: 64 in numpy 2, 32 in numpy 1."""
+    try:
+        return np.empty((1,) * 64).ndim
+    except ValueError:
+        return 32
+
+
+def require_dims(op: str, name: str, count: int) -> None:
+    """Raises ShapeError for a tensor that no numpy array can be."""
+    if count > most_dims():
+        raise ShapeError(
+            f"{op}: {name} has {count} dims, and a numpy array {most_dims()} at most",
+            hint=f"put dims together to have {most_dims()} or fewer; PyTorch tensors, in `uol.ops.{op}`, may have more",
+        )
 
 
 def encode(values: Array, dtype: str) -> Array:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from uol.ir.span import Span
 from uol.ir.types import base_type, is_float, resolved
@@ -193,45 +193,61 @@ class Op(Node):
 
 def below(node: Node) -> Iterator[Node]:
     """The node and all its sub-nodes, parents first."""
-    yield node
-    for operand in operands(node):
-        yield from below(operand)
+    pending = [node]
+    while pending:
+        found = pending.pop()
+        yield found
+        pending.extend(reversed(operands(found)))
 
 
 def operands(node: Node) -> tuple[Node, ...]:
     """The direct sub-nodes of an expression, binders and keywords left out but their expressions kept."""
-    match node:
-        case Unary(arg=arg):
-            return (arg,)
-        case Binary(left=left, right=right):
-            return (left, right)
-        case Apply(args=args, keywords=keywords):
-            return (*args, *(k.value for k in keywords))
-        case Access(tensor=tensor, index=index, fill=fill):
-            base = (tensor,) if isinstance(tensor, Apply) else ()
-            return (*base, *index, *((fill,) if fill is not None else ()))
-        case Reduction(binders=binders, args=args):
-            return (*(b.bound for b in binders if b.bound is not None), *args)
-    return ()
+    parts = _OPERANDS.get(type(node))
+    return () if parts is None else parts(node)
+
+
+def _of_access(node: Access) -> tuple[Node, ...]:
+    base = (node.tensor,) if isinstance(node.tensor, Apply) else ()
+    return (*base, *node.index) if node.fill is None else (*base, *node.index, node.fill)
+
+
+_OPERANDS: dict[type[Node], Callable[[Any], tuple[Node, ...]]] = {
+    Unary: lambda n: (n.arg,),
+    Binary: lambda n: (n.left, n.right),
+    Apply: lambda n: (*n.args, *(k.value for k in n.keywords)) if n.keywords else n.args,
+    Access: _of_access,
+    Reduction: lambda n: (*(b.bound for b in n.binders if b.bound is not None), *n.args),
+}
 
 
 def exchange(expr: Expr, rule: Exchange) -> Expr:
-    """The expression with every node for which `rule` gives another one exchanged, outermost first."""
+    """The expression with every node for which `rule` gives another one exchanged, outermost first; what has none in it stays
+    the same object."""
     found = rule(expr)
     if found is not None:
         return found
     match expr:
         case Unary(arg=arg):
-            return replace(expr, arg=exchange(arg, rule))
+            inner = exchange(arg, rule)
+            return expr if inner is arg else replace(expr, arg=inner)
         case Binary(left=left, right=right):
-            return replace(expr, left=exchange(left, rule), right=exchange(right, rule))
+            a, b = exchange(left, rule), exchange(right, rule)
+            return expr if a is left and b is right else replace(expr, left=a, right=b)
         case Apply(args=args, keywords=keywords):
-            moved = tuple(a if isinstance(a, Pack) else exchange(a, rule) for a in args)
-            return replace(expr, args=moved, keywords=tuple(replace(k, value=exchange(k.value, rule)) for k in keywords))
+            moved = _each(args, rule)
+            given = tuple(replace(k, value=exchange(k.value, rule)) for k in keywords)
+            return expr if moved is args and not keywords else replace(expr, args=moved, keywords=given)
         case Access(index=index, fill=fill):
-            items = tuple(i if isinstance(i, Pack) else exchange(i, rule) for i in index)
-            return replace(expr, index=items, fill=None if fill is None else exchange(fill, rule))
+            items = _each(index, rule)
+            outside = None if fill is None else exchange(fill, rule)
+            return expr if items is index and outside is fill else replace(expr, index=items, fill=outside)
         case Reduction(binders=binders, args=args):
             bounds = tuple(replace(b, bound=None if b.bound is None else exchange(b.bound, rule)) for b in binders)
             return replace(expr, binders=bounds, args=tuple(exchange(a, rule) for a in args))
     return expr
+
+
+def _each(items: tuple[Expr | Pack, ...], rule: Exchange) -> tuple[Expr | Pack, ...]:
+    """The items exchanged; the same tuple where none is."""
+    moved = tuple(i if isinstance(i, Pack) else exchange(i, rule) for i in items)
+    return items if all(a is b for a, b in zip(moved, items, strict=True)) else moved

@@ -43,6 +43,34 @@ DTYPES: dict[str, DTypeInfo] = {
     )
 }
 
+OTHER_NAMES: dict[str, str] = {
+    "float64": "f64",
+    "float32": "f32",
+    "float16": "f16",
+    "bfloat16": "bf16",
+    "float8_e4m3fn": "f8e4m3",
+    "float8_e5m2": "f8e5m2",
+    "int64": "i64",
+    "int32": "i32",
+    "int16": "i16",
+    "int8": "i8",
+    "uint8": "u8",
+}
+"""What numpy and PyTorch call a type of the language."""
+
+
+def type_named(value: object) -> str:
+    """The language's name of a type that is given by it, by numpy's or PyTorch's name, or by a type of theirs; a name that
+    is none of these as it is.
+
+    >>> type_named("float16"), type_named(numpy.int8), type_named(torch.bfloat16), type_named("f32")
+    ('f16', 'i8', 'bf16', 'f32')
+    """
+    text = value if isinstance(value, str) else getattr(value, "name", None) or getattr(value, "__name__", None) or str(value)
+    name = text.strip().removeprefix("torch.")
+    return OTHER_NAMES.get(name, name)
+
+
 NARROW = ("f16", "bf16", "f8e4m3", "f8e5m2")
 """Floats that a cast rounds to where it stands (rule 3), and that nothing is summed in (rule 2)."""
 

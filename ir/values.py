@@ -6,10 +6,10 @@ literal, a dim, an attribute) follows it; any other value keeps its type, and th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from uol.ir import accesses, reductions, syntax
-from uol.ir.constants import cast_integer, constant, fold, is_condition, is_free, natural_type
+from uol.ir.constants import cast_integer, constant, fold, is_condition, is_free, natural_type, takes_type
 from uol.ir.environment import Scope
 from uol.ir.functions import FUNCTIONS
 from uol.ir.knowledge import is_integral
@@ -75,8 +75,20 @@ def condition(scope: Scope, node: Node) -> Expr:
 
 def unify(scope: Scope, node: Node, parts: Sequence[Node], want: str | None, what: str) -> tuple[Expr, ...]:
     """The parts in one type: that of those which have one, else the one that the place asks for."""
-    typed = {n: value(scope, part, want) for n, part in enumerate(parts) if not is_free(scope.env, part)}
+    typed = _typed(scope, parts, want, lambda n, type_: value(scope, parts[n], type_))
     return _in_one_type(scope, node, parts, typed, want, what)
+
+
+def _typed(
+    scope: Scope, parts: Sequence[Node], want: str | None, evaluate: Callable[[int, str | None], Expr]
+) -> dict[int, Expr]:
+    """The parts that are not free, by number: a choice between numbers takes the type of what stands beside it."""
+    typed: dict[int, Expr] = {}
+    counted = [n for n, part in enumerate(parts) if not is_free(scope.env, part)]
+    for n in sorted(counted, key=lambda n: takes_type(scope.env, parts[n])):
+        beside = next((e.type for e in typed.values()), want) if takes_type(scope.env, parts[n]) else want
+        typed[n] = evaluate(n, beside)
+    return dict(sorted(typed.items()))
 
 
 def _in_one_type(
@@ -131,7 +143,7 @@ def _binary(scope: Scope, node: Binary, op: str, want: str | None) -> Expr:
 
 def _compared(scope: Scope, node: Node, parts: Sequence[Node], free: str | None) -> tuple[Expr, ...]:
     """Both sides of a comparison; an i64 beside an index is compared as an index, so that the proofs can use it."""
-    typed = {n: value(scope, p, None) for n, p in enumerate(parts) if not is_free(scope.env, p)}
+    typed = _typed(scope, parts, free, lambda n, type_: value(scope, parts[n], type_))
     if {e.type for e in typed.values()} == {INDEX, "i64"}:
         typed = {n: cast_integer(e, INDEX) for n, e in typed.items()}
     args = _in_one_type(scope, node, parts, typed, free, "a comparison")
@@ -181,15 +193,27 @@ def _select(scope: Scope, node: Apply, want: str | None) -> Expr:
     """Lazy: each arm is typed and proven under its condition (rule 8)."""
     test, *arms = _arguments(scope, node, 3)
     chosen = condition(scope, test)
-    typed: dict[int, Expr] = {}
-    for n, (arm, holds) in enumerate(zip(arms, (chosen, Call("not", (chosen,), "bool")), strict=True)):
-        if not is_free(scope.env, arm):
-            with scope.under(holds):
-                typed[n] = value(scope, arm, want)
+    # part by part: what a conjunction is simplified to may not show every part to the proofs
+    taken = tuple(condition(scope, part) for part in parts) if len(parts := _conjuncts(test)) > 1 else (chosen,)
+    holds = (taken, (Call("not", (chosen,), "bool"),))
+
+    def evaluate(n: int, type_: str | None) -> Expr:
+        with scope.under(*holds[n]):
+            return value(scope, arms[n], type_)
+
+    typed = _typed(scope, arms, want, evaluate)
     a, b = _in_one_type(scope, node, arms, typed, want, "`select`")
     if isinstance(chosen, Const):
         return a if chosen.value else b
     return Call("select", (chosen, a, b), a.type, node.span)
+
+
+def _conjuncts(node: Node) -> tuple[Node, ...]:
+    """The parts of a condition that all hold where it does."""
+    match node:
+        case Binary(op="and", left=left, right=right):
+            return (*_conjuncts(left), *_conjuncts(right))
+    return (node,)
 
 
 def _function(scope: Scope, node: Apply, want: str | None) -> Expr:

@@ -10,6 +10,8 @@
               results that they are terms of, and no other
     special   random values mixed with zeros of both signs, infinities, NaN, subnormals, halves and the largest values
 
+and those that are made row by row: constant, faint, offset, negative, large, ties, infinite (`row_inputs`).
+
 All arrays are float64 (or int64, or bool) and hold values that the tensor's type represents.
 """
 
@@ -23,11 +25,14 @@ from numpy.typing import NDArray
 
 from uol.ir.errors import UolError
 from uol.ir.nodes import Const, Expr, Load, Program, Scatter, Tensor
+from uol.ir.storage import require_dims
 from uol.ir.types import is_float
 from uol.ir.walk import walk
+from uol.ops.reduced_dims import reduced_dims
+from uol.ops.row_inputs import EVERYWHERE, RowKind, Turn, row_values
 from uol.ops.workloads import cases_of
 
-Kind = Literal["exact", "random", "steep", "lone", "special"]
+Kind = Literal["exact", "random", "steep", "lone", "special", RowKind]
 Array = NDArray[np.generic]
 
 SPECIAL = (
@@ -42,25 +47,34 @@ INTEGERS = (
 )
 """The edges of the integer types, and of the integers that f32 and f64 hold."""
 
-Ask = Literal["any", "positive", "nonzero", "unit", "above_minus_one", "few"]
-"""What the values of an input must be: of any sign; above 0; not 0; between 0 and 1; above -1; integers from -1 to 8."""
+Ask = Literal["any", "positive", "nonzero", "unit", "above_minus_one", "few", "ascending"]
+"""What the values of an input must be: of any sign; above 0; not 0; between 0 and 1; above -1; integers from -1 to 8; each at
+least as large as the one before."""
 
 
 def make_inputs(program: Program, kind: Kind, seed: int = 0) -> dict[str, Array]:
-    """Values for every input of a program whose dims are given, the same on every machine for one seed."""
+    """Values for every input of a program whose dims are given, the same on every machine for one seed. Raises ShapeError
+    where a tensor of the program has more dims than an array may have."""
     if kind not in get_args(Kind):
         raise UolError(f"no kind of inputs {kind!r}", hint=f"one of {', '.join(get_args(Kind))}")
+    for tensor in program.tensors.values():
+        require_dims(program.name, tensor.name, len(tensor.shape))
     generator = np.random.Generator(np.random.Philox(seed))
     places = _indexed_extents(program)
     few = kind == "lone" and "lone" in kinds(program.name) and "steep" not in kinds(program.name)
-    inputs = {
-        t.name: _places(t, places[t.name], generator)
-        if t.name in places
-        else _values(t, _ask(program.name, t.name), "random" if few else kind, generator)
-        for t in program.by_role("in")
-    }
-    for name in inputs.keys() & set(program.sorted):
-        inputs[name] = np.sort(inputs[name])
+    by_rows = _by_rows(program, kind, int(generator.integers(0, 64))) if kind in get_args(RowKind) else {}
+    inputs: dict[str, Array] = {}
+    for t in program.by_role("in"):
+        ask = _ask(program.name, t.name)
+        if t.name in places:
+            inputs[t.name] = _places(t, places[t.name], generator)
+        elif t.name in by_rows:
+            inputs[t.name] = _row_values(t, ask, cast(RowKind, kind), *by_rows[t.name], generator)
+        else:
+            inputs[t.name] = _values(t, ask, "random" if few else kind, generator)
+    for name in inputs:
+        if name in program.sorted or _ask(program.name, name) == "ascending":
+            inputs[name] = np.sort(inputs[name])
     if few:
         first = next(iter(inputs.values())).reshape(-1)
         first[[first.size // 2, -1] if first.size else []] = np.nan
@@ -71,6 +85,16 @@ def kinds(op: str) -> tuple[Kind, ...]:
     """The kinds of inputs that an operator is checked on."""
     cases = cases_of(op)
     return ("exact", "random") if cases is None else cast(tuple[Kind, ...], cases.inputs)
+
+
+def _by_rows(program: Program, kind: Kind, start: int) -> dict[str, tuple[Turn, tuple[int, ...]]]:
+    """The inputs that a kind makes row by row, each with its turn and the dims that its rows lie along."""
+    dims = reduced_dims(program)
+    floats = [t for t in program.by_role("in") if is_float(t.dtype)]
+    reduced = [t for t in floats if t.name in dims]
+    chosen = floats if kind in EVERYWHERE or not reduced else reduced
+    last = {t.name: (len(t.shape) - 1,) if t.shape else () for t in chosen}
+    return {t.name: (Turn(number, len(chosen), start), dims.get(t.name, last[t.name])) for number, t in enumerate(chosen)}
 
 
 def static_shape(tensor: Tensor) -> tuple[int, ...]:
@@ -108,8 +132,32 @@ def _values(tensor: Tensor, ask: Ask, kind: Kind, generator: np.random.Generator
     return rounded
 
 
+def _row_values(
+    tensor: Tensor, ask: Ask, kind: RowKind, turn: Turn, dims: tuple[int, ...], generator: np.random.Generator
+) -> Array:
+    from uol.ir.rounding import round_to
+
+    values = row_values(kind, turn, static_shape(tensor), dims, tensor.dtype, generator)
+    rounded: Array = round_to(_asked(values, ask), tensor.dtype)
+    return _asked(rounded, ask)
+
+
+def _asked(values: Array, ask: Ask) -> Array:
+    """The nearest values of those that are asked for, or their negatives; infinities and NaN stay."""
+    match ask:
+        case "positive":
+            return np.where(values == 0, 1.0, np.abs(values))
+        case "nonzero":
+            return np.where(values == 0, 1.0, values)
+        case "unit":
+            return np.where(np.isfinite(values), np.clip(np.abs(values), 0.0, 1.0), values)
+        case "above_minus_one":
+            return np.where(values <= -1, -values, values)
+    return values
+
+
 def _exact(shape: tuple[int, ...], ask: Ask, generator: np.random.Generator) -> NDArray[np.float64]:
-    if ask in ("any", "above_minus_one"):
+    if ask in ("any", "above_minus_one", "ascending"):
         return generator.integers(-3 if ask == "any" else 0, 4, size=shape).astype(np.float64)
     if ask == "unit":
         return np.asarray(generator.choice(np.array([0.25, 0.5, 0.75]), size=shape))
@@ -157,7 +205,7 @@ def _integers(dtype: str, shape: tuple[int, ...], kind: Kind, generator: np.rand
         return generator.random(shape) < 0.5
     bits = int(dtype[1:])
     low, high = (0, 2**bits) if dtype.startswith("u") else (-(2 ** (bits - 1)), 2 ** (bits - 1))
-    if kind == "exact":
+    if kind in ("exact", "constant", "ties"):
         low, high = max(low, -3), min(high, 4)
     values = generator.integers(low, high, size=shape, dtype=np.int64)
     if kind == "special":

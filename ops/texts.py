@@ -1,4 +1,4 @@
-"""The library of operators: the `.uol` texts beside this file, each parsed when an operator of it is first asked for.
+"""The library of operators: the `.uol` texts beside this file, each read when an operator of it is first asked for.
 
 A family is one text, `norm.uol`; the references of its operators are in `references/norm.py`, the cases that they are
 checked on in `cases/norm.toml`.
@@ -14,6 +14,7 @@ from threading import RLock
 
 from uol.ir.library import GRADIENT, Library
 from uol.ir.syntax import Op
+from uol.ops.trees import trees_of
 
 FAMILIES = (
     *("activation", "piecewise", "unary", "integral", "binary", "comparison"),
@@ -24,6 +25,8 @@ FAMILIES = (
     *("ordering", "scatter", "mixture", "random"),
 )
 
+GRADIENTS = "gradients"
+"""The text with the gradients that are written."""
 _OPERATOR = re.compile(r"^op (\w+)\(", re.MULTILINE)
 
 
@@ -31,17 +34,17 @@ READING = RLock()
 
 
 class TextLibrary(Library):
-    """The operators of texts that are parsed one by one, as they are needed."""
+    """The operators of texts, each taken from its text when it is first needed."""
 
     def __init__(self, families: Mapping[str, str]) -> None:
         super().__init__()
         self._order = tuple(families)
-        self._families = dict(families)  # operator -> family, for those that are not parsed yet
+        self._families = dict(families)  # operator -> family, for those that no one has asked for
 
     @property
     def unread(self) -> tuple[str, ...]:
-        """The families whose texts no one has asked for."""
-        return tuple(dict.fromkeys(self._families.values()))
+        """The operators that no one has asked for."""
+        return tuple(self._families)
 
     @property
     def added(self) -> tuple[Op, ...]:
@@ -58,9 +61,8 @@ class TextLibrary(Library):
 
     def get(self, name: str) -> Op | None:
         """The operator of that name, which may be a generated one (`concat_3`), or None."""
-        family = self._families.get(name)
-        if family is not None:
-            self._read(family)
+        if name in self._families:
+            self._read(name)
         return super().get(name) or self._generated(name)
 
     def _generated(self, name: str) -> Op | None:
@@ -72,7 +74,7 @@ class TextLibrary(Library):
         """One that was added, else one of `gradients.uol`, where its forward is of the library."""
         found = super().written_gradient(name)
         if found is None and name.removesuffix(GRADIENT) in self._order:
-            found = written_gradients().get(name)
+            found = _trees(GRADIENTS).get(name)
         return found
 
     def add(self, op: Op) -> None:
@@ -86,19 +88,20 @@ class TextLibrary(Library):
 
     def __iter__(self) -> Iterator[Op]:
         """In the order of the texts; what was added comes last."""
-        for family in self.unread:
-            self._read(family)
+        for name in self.unread:
+            self._read(name)
         parsed = {op.name: op for op in super().__iter__()}
         return iter([parsed[name] for name in dict.fromkeys((*self._order, *parsed))])
 
     def __len__(self) -> int:
         return len(self._families) + super().__len__()
 
-    def _read(self, family: str) -> None:
-        with READING:  # a thread that finds a family gone finds its operators there
-            for op in _parsed(family):
-                super().add(op)
-            self._families = {name: other for name, other in self._families.items() if other != family}
+    def _read(self, name: str) -> None:
+        with READING:  # a thread that finds a name gone finds its operator there
+            family = self._families.get(name)
+            if family is not None:
+                super().add(_trees(family)[name])
+                self._families = {other: of for other, of in self._families.items() if other != name}
 
 
 @cache
@@ -125,7 +128,7 @@ def family_of(op: str) -> str | None:
 @cache
 def written_gradients() -> dict[str, Op]:
     """The gradients of library operators that are written, in place of the derived ones, by name."""
-    return {op.name: op for op in _parsed("gradients")}
+    return dict(_trees(GRADIENTS))
 
 
 @cache
@@ -134,7 +137,5 @@ def _families() -> dict[str, str]:
 
 
 @cache
-def _parsed(family: str) -> tuple[Op, ...]:
-    from uol.ir import parse
-
-    return parse(text_of(family), f"{family}.uol")
+def _trees(family: str) -> Mapping[str, Op]:
+    return trees_of(text_of(family), f"{family}.uol")

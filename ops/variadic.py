@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from string import ascii_lowercase, ascii_uppercase
 
 from uol.ir.errors import ParseError, ShapeError
 from uol.ir.syntax import Op
@@ -105,6 +106,51 @@ def equation_of(text: str) -> Equation:
     return Equation(operands, result)
 
 
+@dataclass(frozen=True, slots=True)
+class SpeltOut:
+    """An equation whose dims all have letters. `unnamed`: for each operand where `...` stood, and for how many dims; empty
+    where it stood nowhere."""
+
+    equation: str
+    unnamed: tuple[tuple[int, int], ...] = ()
+
+
+def spelt_out(text: str, ranks: Sequence[int]) -> SpeltOut:
+    """`"...ij,...jk->...ik"` for operands of so many dims: letters that nobody uses in the place of `...`, from the last one
+    on, so that dims that meet have one. Without `->` they come first. Raises ParseError where a `...` is one too many, stands
+    in the result alone, or has no dims to stand for.
+
+    >>> spelt_out("...i->...", [3]).equation
+    'ABi->AB'
+    """
+    if "..." not in text:
+        return SpeltOut(text)
+    left, arrow, result = text.replace(" ", "").partition("->")
+    operands = left.split(",")
+    if any(part.count("...") > 1 for part in (*operands, result)):
+        raise ParseError(f"einsum {text!r} has `...` twice in one place", hint="once in an operand, once in the result")
+    if "..." not in left:
+        raise ParseError(f"einsum {text!r} has `...` in the result alone", hint="it stands for dims of operands")
+    named = [len(part.replace("...", "")) for part in operands]
+    counts = [rank - own if "..." in part else 0 for part, rank, own in zip(operands, ranks, named, strict=False)]
+    short = next((n for n, count in enumerate(counts) if count < 0), None)
+    if short is not None:
+        message = f"einsum {text!r}: operand {short} has {ranks[short]} dims, and {named[short]} letters"
+        raise ParseError(message, hint="`...` stands for the dims that have no letter")
+    free = [letter for letter in ascii_uppercase + ascii_lowercase if letter not in text]
+    most = max(counts)
+    if most > len(free):
+        raise ParseError(f"einsum {text!r} has more dims than there are letters", hint="flatten some of them")
+    letters = free[:most]
+    parts = [part.replace("...", "".join(letters[most - n :])) for part, n in zip(operands, counts, strict=False)]
+    if not arrow:
+        own = "".join(operands).replace(".", "")
+        result = "..." + "".join(sorted(letter for letter in dict.fromkeys(own) if own.count(letter) == 1))
+    equation = f"{','.join(parts)}->{result.replace('...', ''.join(letters))}"
+    places = [max(part.find("..."), 0) for part in operands]
+    return SpeltOut(equation, tuple(zip(places, counts, strict=False)) if most else ())
+
+
 def require_number(family: str, number: int) -> None:
     """Raises ShapeError for no tensors at all."""
     if number < 1:
@@ -180,11 +226,11 @@ def _index(letter: str) -> str:
 
 
 def _made(name: str, text: str, reference: Callable[..., object]) -> Op:
-    from uol.ir.parser import parse
     from uol.ir.printer import print_op
+    from uol.ops.trees import trees_of
 
-    (op,) = parse(text)
-    (op,) = parse(print_op(op), f"<{name}>")  # so that positions are those of the text that is shown
+    op = trees_of(text)[name]
+    op = trees_of(print_op(op), f"<{name}>")[name]  # so that positions are those of the text that is shown
     register_reference(name, reference)
     return op
 

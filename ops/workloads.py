@@ -1,4 +1,5 @@
-"""The shapes at which each operator is checked, read from `cases/<family>.toml` when they are first asked for.
+"""The shapes at which each operator is checked, read from `cases/<family>.toml` when they are first asked for. A user's
+operator is registered with its own.
 
 A file holds groups of operators that have their cases in common:
 
@@ -23,7 +24,7 @@ from typing import Any
 
 from uol.ir.errors import UolError
 from uol.ir.library import GRADIENT, SAVING
-from uol.ops.texts import family_of, names
+from uol.ops.texts import family_of
 
 Extent = int | tuple[int, ...]
 
@@ -74,28 +75,33 @@ class Cases:
     values: Mapping[str, str]
 
 
+_registered: dict[str, Cases] = {}
+
+
 def workloads_of(op: str) -> tuple[Workload, ...]:
     """The workloads of an operator, the representative one first."""
     found = cases_of(op)
     if found is None:
-        raise UolError(f"no workloads for operator {op!r}", hint=f"there are workloads for: {', '.join(names())}")
+        raise UolError(f"no workloads for operator {op!r}", hint="give it some: `uol.op(text, cases=[...])`")
     return found.workloads
 
 
-def has_workloads(op: str) -> bool:
-    """Is this an operator of the library, whose workloads are written down?"""
-    return cases_of(op) is not None
-
-
 def cases_of(op: str) -> Cases | None:
-    """The cases of an operator of the library, or of one made from it (its gradient, what saves values for that), which is
-    checked on the same; None for any other."""
+    """The cases of an operator of the library or of one that was registered with some, or of one made from it (its gradient,
+    what saves values for that), which is checked on the same; None for any other."""
     family = family_of(op)
     if family is not None:
         return _family(family).get(op)
+    if op in _registered:
+        return _registered[op]
     made = next((suffix for suffix in (GRADIENT, SAVING) if op.endswith(suffix)), None)
     forward = None if made is None else cases_of(op.removesuffix(made))
     return None if forward is None else _of_made(op, forward)
+
+
+def register_cases(op: str, cases: Cases) -> None:
+    """Takes in the cases of an operator that is not of the library."""
+    _registered[op] = cases
 
 
 def _of_made(op: str, forward: Cases) -> Cases:
@@ -106,20 +112,21 @@ def _of_made(op: str, forward: Cases) -> Cases:
 @cache
 def _family(family: str) -> dict[str, Cases]:
     groups = tomllib.loads(files("uol.ops").joinpath("cases", f"{family}.toml").read_text(encoding="utf-8"))
-    return {op: _cases(op, group) for group in groups.values() for op in group["ops"]}
+    return {op: read_cases(op, group) for group in groups.values() for op in group["ops"]}
 
 
-def _cases(op: str, group: Mapping[str, Any]) -> Cases:
+def read_cases(op: str, group: Mapping[str, Any]) -> Cases:
+    """The cases of an operator of a group: of a file's, or of the one that `uol.op(text, cases=...)` was given."""
     notes = ("representative", *("awkward",) * (len(group["cases"]) - 1))
     workloads = tuple(_workload(op, case, note) for case, note in zip(group["cases"], notes, strict=True))
     return Cases(workloads, tuple(group.get("inputs", ("exact", "random"))), group.get("values", {}))
 
 
-def _workload(op: str, case: Mapping[str, int | float | list[int]], note: str) -> Workload:
+def _workload(op: str, case: Mapping[str, int | float | list[int] | tuple[int, ...]], note: str) -> Workload:
     dims: dict[str, Extent] = {}
     attrs: dict[str, int | float] = {}
     for name, value in case.items():
-        if isinstance(value, list):
+        if isinstance(value, list | tuple):
             dims[name] = tuple(value)
         elif name.isupper() and isinstance(value, int):
             dims[name] = value

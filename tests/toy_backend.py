@@ -65,6 +65,7 @@ class ToyBackend:
     )
     devices: Mapping[str, Device] = field(default_factory=lambda: {"host": Device("host", "python", 1, 1000, 1 << 30, 1.0)})
     default_device: str = "host"
+    schedule_kinds: tuple[type, ...] = (Whole,)
 
     def accepts(self, spec: KernelSpec) -> bool:
         return not isinstance(spec, Contract)
@@ -99,6 +100,12 @@ class ToyBackend:
 
     def load(self, artifact: Artifact) -> Callable[..., None]:
         return Loaded(artifact.module)
+
+    def machine(self) -> Mapping[str, str]:
+        return {}
+
+    def build_tools(self) -> Mapping[str, str]:
+        return {"numpy": np.__version__}
 
     def doctor(self) -> tuple[ToolState, ...]:
         return (ToolState("numpy", True, np.__version__, "nothing runs", "pip install numpy"),)

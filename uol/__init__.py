@@ -9,6 +9,7 @@ Everything here is loaded when it is first used: `import uol` and `import uol.ir
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
         BoundsError,
         DataError,
         ParseError,
+        RefusalError,
         ResourceError,
         ShapeError,
         ToolchainError,
@@ -48,6 +50,7 @@ _HOME = {
     "BoundsError": "uol.ir.errors",
     "ShapeError": "uol.ir.errors",
     "DataError": "uol.ir.errors",
+    "RefusalError": "uol.ir.errors",
     "ResourceError": "uol.ir.errors",
     "ToolchainError": "uol.ir.errors",
 }
@@ -58,6 +61,7 @@ __all__ = [
     "Compiled",
     "DataError",
     "ParseError",
+    "RefusalError",
     "ResourceError",
     "ShapeError",
     "ToolchainError",
@@ -93,6 +97,8 @@ def _operator(name: str) -> object:
 
 
 ops.provide(_operator)
+if "torch" in sys.modules:  # so that `torch.ops.uol.<name>` finds what it names, in a graph that was exported elsewhere
+    import_module("uol.pytorch.namespace")
 
 
 def __getattr__(name: str) -> object:

@@ -12,6 +12,7 @@ from uol.codegen.spec import Arg, KernelGraph
 from uol.instance import Instance
 from uol.ir.errors import ShapeError
 from uol.ir.nodes import Const, Expr
+from uol.ir.storage import require_dims
 from uol.layouts import row_major
 from uol.open_instance import OpenInstance
 
@@ -29,6 +30,8 @@ def buffers_of(instance: Instance | OpenInstance, graph: KernelGraph, arrays: Ma
     """`arrays`: the inputs by name, in order. Raises ShapeError for those that the kernels were not made for."""
     inputs = [a for a in graph.args if a.role == "in"]
     results = [a for a in graph.args if a.role == "out"]
+    for arg in results:
+        require_dims(graph.name, arg.name, len(arg.shape))
     if isinstance(instance, OpenInstance):
         return _of_any_size(instance, graph, inputs, results, arrays)
     for arg in inputs:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
-from typing import cast
 
 from uol.ir.errors import UolError
 from uol.ir.syntax import Access, Apply, Node, Op, operands
+from uol.ops.other_names import ALIASES
 from uol.ops.texts import TextLibrary, library
 from uol.ops.texts import names as library_names
 from uol.ops.variadic import VARIADIC, generated
@@ -21,10 +23,19 @@ def catalogue() -> TextLibrary:
 
 def find_operator(name: str) -> Op:
     """The operator of that name, which may be generated (`concat_3`). Raises UolError with the nearest names for any other."""
-    if not is_known(name):
-        hint = nearest_operator(name, names()) or "`uol list` shows the operators"
+    found = catalogue().get(name)
+    if found is None:
+        hint = _family(name) or nearest_operator(name, names()) or "`uol list` shows the operators"
         raise UolError(f"unknown operator {name!r}", hint=hint)
-    return cast(Op, catalogue().get(name))
+    if found == generated(name):
+        add_operator(found)  # from here on it is listed
+    return found
+
+
+def _family(name: str) -> str | None:
+    """What is said of the name of a family, which is no operator's."""
+    meant = VARIADIC.get(ALIASES.get(name, name))
+    return f"there is an operator for each number of inputs, or equation: {meant.pattern}" if meant else None
 
 
 def names() -> list[str]:
@@ -33,10 +44,7 @@ def names() -> list[str]:
 
 
 def is_known(name: str) -> bool:
-    """Whether there is an operator of that name; one of a variadic family is taken in now."""
-    made = generated(name)
-    if made is not None:
-        add_operator(made)
+    """Whether there is an operator of that name, of a variadic family too. Nothing is taken in."""
     return catalogue().get(name) is not None
 
 
@@ -45,13 +53,20 @@ def add_operator(op: Op) -> None:
     catalogue().add(op)
 
 
-def callees(op: Op) -> tuple[Op, ...]:
-    """The operators that `op` calls, directly and through others, each once."""
+@contextmanager
+def substituted(ops: Iterable[Op]) -> Iterator[None]:
+    """Within, the catalogue has these operators under their names, whatever it had; then it is as it was."""
+    with catalogue().substituting(ops):
+        yield
+
+
+def callees(op: Op, within: TextLibrary | None = None) -> tuple[Op, ...]:
+    """The operators that `op` calls, directly and through others, each once: the catalogue's, or another library's."""
     found: dict[str, Op] = {}
     pending = [op]
     while pending:
         for name in _called_names(pending.pop()):
-            callee = catalogue().get(name)
+            callee = (catalogue() if within is None else within).get(name)
             if callee is not None and name not in found and name != op.name:
                 found[name] = callee
                 pending.append(callee)

@@ -1,8 +1,9 @@
 """Checked mode of calls: `with uol.checked():`, or `UOL_CHECKED=1` for a whole process.
 
 Before a kernel runs, the operator is evaluated by the interpreter, which raises DataError for values that break a rule:
-integers divided by zero, targets of scatters outside, promises of `where sorted(i)` that are not kept. It is slow, and
-meant for finding a mistake; operators that no value can break run as ever. It holds for all threads of the process.
+integers divided by zero, targets of scatters outside, promises of `where sorted(i)` that are not kept, and indices outside
+of what PyTorch would not read either (`uol.ops.indices`). It is slow, and meant for finding a mistake; operators that no value
+can break run as ever. It holds for all threads of the process.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from uol.codegen.spec import KernelGraph
 from uol.ir.nodes import Program
 from uol.ir.storage import decode
+from uol.ops.indices import require_inside
 from uol.pipeline import program_of
 from uol.request import Request
 
@@ -52,10 +54,10 @@ def with_checks(kernel: Callable[..., None], request: Request, graph: KernelGrap
     """The kernel, whose values are checked first wherever checked mode is on."""
     checks = Checks(request, graph)
 
-    def call(*values: Any) -> None:
+    def call(*values: Any, **launch: Any) -> None:  # `stream=`, where the device has streams
         if MODE.depth:
             checks.require(values)
-        kernel(*values)
+        kernel(*values, **launch)
 
     return call
 
@@ -81,6 +83,7 @@ class Checks:
         arrays = {a.name: _values(v, a.dtype) for a, v in zip(inputs, values, strict=False)}
         numbers = (*(s.name for s in self.graph.scalars), *self.graph.dims)
         scalars = dict(zip(numbers, values[len(self.graph.args) :], strict=True))
+        require_inside(self.program.name, arrays)
         interpret(self.program, arrays, scalars, checked=True)
 
 

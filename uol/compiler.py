@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from uol.arrays import Array, by_name, by_position
 from uol.attributes import typed_attribute
@@ -16,10 +17,10 @@ from uol.checking import with_checks
 from uol.codegen.backend import Module
 from uol.codegen.spec import Arg
 from uol.expected import require_kind, require_names
-from uol.explain import Explanation
 from uol.ir.errors import BoundsError, ResourceError, ShapeError
 from uol.ir.syntax import Op
 from uol.layouts import checked_strides
+from uol.memory_demand import warn_of_demand
 from uol.named_binding import bind_open_names, missing_sizes
 from uol.named_dims import Size
 from uol.open_instance import OpenInstance
@@ -28,13 +29,24 @@ from uol.registration import Operator
 from uol.request import Request, Strides
 from uol.targets import Target, resolve_target
 
+if TYPE_CHECKING:
+    from uol.explain import Explanation
+    from uol.named_binding import TypeName
+
 
 @dataclass(frozen=True)
 class Compiled:
     """An operator compiled for a target. Calling it runs it; the target's compiler is needed only then."""
 
     request: Request
-    module: Module = field(repr=False)
+    module: Module
+
+    def __repr__(self) -> str:
+        instance = self.request.instance
+        sizes = [*instance.dims.items(), *((f"*{name}", each and list(each)) for name, each in instance.packs.items())]
+        known = [f"{name}={'_' if size is None else size}" for name, size in sizes]
+        said = ", ".join([*(f"{name}={dtype}" for name, dtype in instance.types.items()), *known])
+        return f"<{self.module.graph.name} for {self.request.target.name}: {said}>"
 
     @property
     def source(self) -> str:
@@ -48,6 +60,8 @@ class Compiled:
 
     def explain(self) -> Explanation:
         """What fused, how tensors lie, which schedule; `print` it."""
+        from uol.explain import Explanation
+
         return Explanation(self.module)
 
     def bundle(self, path: str | PathLike[str]) -> Path:
@@ -102,7 +116,7 @@ class Compiled:
 def compile(
     op: str | Op | Operator,
     target: str = "cpu",
-    dtype: str | Mapping[str, str] | None = None,
+    dtype: TypeName | Mapping[str, TypeName] | None = None,
     dims: Mapping[str, Size] | None = None,
     attrs: Mapping[str, int | float] | None = None,
     *,
@@ -112,7 +126,8 @@ def compile(
 
     op       a name, what `uol.op` gave, or an operator that was parsed
     target   `backend` or `backend:device`: "cpu", "cuda", "hip:mi250x"
-    dtype    for every type variable ("f16"), or one by one ({"T": "f16", "U": "f32"}); f32 where nothing is said
+    dtype    for every type variable ("f16"), or one by one ({"T": "f16", "U": "f32"}); f32 where nothing is said. The types and
+             names of numpy and PyTorch are taken, too ("float16", torch.float16)
     dims     sizes by name; a pack `*S` takes a tuple. A dim that is left out, or None, is open: an argument of the kernels,
              which are compiled once for all its sizes, where the target has such kernels (the CPU). A pack that is left
              out has any number of dims; `(None, 64)` has two, the first one open. A dim that an equation of the `where`
@@ -122,7 +137,7 @@ def compile(
 
     Raises UolError for an unknown operator or target, TypeCheckError for a dtype, ShapeError for dims and attributes, for an
     open dim on a target that needs every size, and for one that no input's shape tells. BoundsError where an access is not
-    in range for every size.
+    in range for every size. Warns (MemoryDemandWarning) where the device's memory does not hold tensors and workspace.
 
     >>> k = compile("softmax", "cuda", "f16", {"S": 4096, "C": 1024})
     >>> print(k.source)
@@ -137,7 +152,9 @@ def compile(
     if isinstance(instance, OpenInstance):
         return compile_open(instance, resolved, layouts)
     request = Request(instance, resolved, checked_strides(instance, layouts))
-    return Compiled(request, module_of(request))
+    module = module_of(request)
+    warn_of_demand(module, resolved.device)
+    return Compiled(request, module)
 
 
 def compile_open(instance: OpenInstance, target: Target, layouts: Mapping[str, object]) -> Compiled:

@@ -14,7 +14,6 @@ from uol.codegen.spec import KernelGraph
 from uol.ir.errors import ResourceError
 from uol.ir.nodes import Program
 from uol.request import Request
-from uol.typed_text import graph_text, program_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +34,18 @@ class Dump:
         return Dump(Path(os.environ["UOL_DUMP"]) / name)
 
     def program(self, program: Program) -> None:
+        if self.folder is None:
+            return
+        from uol.typed_text import program_text
+
         self._write("1-op.uol", program.text + "\n")
         self._write("2-program.txt", program_text(program))
 
     def graph(self, graph: KernelGraph) -> None:
+        if self.folder is None:
+            return
+        from uol.typed_text import graph_text
+
         self._write("3-kernels.txt", graph_text(graph))
 
     def module(self, module: Module) -> None:

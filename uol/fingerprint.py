@@ -1,33 +1,41 @@
-"""What a compiled kernel depends on besides its operator: the generator's sources, tool versions, the CPU, flags."""
+"""What a compiled kernel depends on besides its request: the generator's sources, and the versions of what it is made with."""
 
 from __future__ import annotations
 
 import hashlib
 import inspect
-import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import metadata
-from importlib.util import find_spec
 from pathlib import Path
 
+from uol.backends.source_files import PACKAGES, hash_of, package_files
 from uol.codegen.backend import Backend
 
-_GENERATOR = ("uol.ir", "uol.codegen", "uol.backends")
-_SOURCES = frozenset({".py", ".lark", ".j2", ".h", ".toml", ".c", ".cpp", ".inc"})
-_NOT_GENERATOR = frozenset({"twin", "__pycache__"})
-_TOOLS = ("apache-tvm", "apache-tvm-ffi", "lark", "jinja2", "numpy")
-_FLAGS = ("TVM_NUM_THREADS", "UOL_NUM_THREADS", "UOL_CPU")
+NO_PART: Mapping[str, str] = {
+    "uol/cli": "it asks for kernels; what it asks for is the request",
+    "uol/pytorch": "it asks for kernels; what it asks for is the request",
+    "uol/ops": "what a kernel takes of it, the operator's text and those that it calls, stands in the key",
+    "uol/conformance": "it looks at kernels that are made",
+    "uol/backends/twin": "it runs texts that are made; its executables have keys of their own",
+}
+"""Folders of the package that take no part in making a kernel, and why. All others do, with every file."""
+_TOOLS = ("lark", "jinja2", "numpy")
+_BUILDS = ("apache-tvm", "apache-tvm-ffi")
 
 
 @cache
 def generator_hash() -> str:
     """sha256 over every source that takes part in making a kernel; a change of one of them is a new key."""
-    digest = hashlib.sha256()
-    for name, file in sorted(generator_files()):
-        digest.update(name.encode() + b"\0" + file.read_bytes() + b"\0")
-    return digest.hexdigest()
+    return hash_of(generator_files())
+
+
+def generator_files() -> Iterator[tuple[str, Path]]:
+    """Names that do not depend on where the package lies, and files: all of the package but those of `NO_PART`."""
+    for name, file in package_files(*PACKAGES):
+        if not any(name.startswith(f"{folder}/") for folder in NO_PART):
+            yield name, file
 
 
 def backend_hash(backend: Backend) -> str:
@@ -43,41 +51,10 @@ def _class_hash(kind: type) -> str:
 
 @cache
 def tool_versions() -> dict[str, str]:
-    """The packages that take part, by version: `{"apache-tvm": "0.27.0", ...}`, and uol itself."""
+    """The packages that take part, by version: `{"apache-tvm": "0.27.0 5f3a90c2b1d7e846", ...}`, and uol itself. The digits
+    tell builds of one version apart: they are of the list of the package's files with their hashes. LLVM is in TVM's."""
     versions = {"uol": _version("uol"), "python": platform.python_version()}
-    return versions | {name: _version(name) for name in _TOOLS}
-
-
-@cache
-def cpu() -> str:
-    """Model and instruction sets of this machine's CPU: a kernel built for AVX-512 must not run without."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return f"{platform.machine()} {platform.processor()}"
-    fields = dict(line.split(":", 1) for line in reversed(lines) if ":" in line)
-    named = {key.strip(): value.strip() for key, value in fields.items()}
-    flags = " ".join(sorted(named.get("flags", named.get("Features", "")).split()))
-    return f"{platform.machine()} {named.get('model name', '')} {hashlib.sha256(flags.encode()).hexdigest()[:16]}"
-
-
-def flags() -> dict[str, str]:
-    """The environment variables that change what is generated, and the cores that this process may use."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return {"cores": str(cores)} | {name: os.environ[name] for name in _FLAGS if name in os.environ}
-
-
-def generator_files() -> Iterator[tuple[str, Path]]:
-    """Names that do not depend on where the package lies, and files."""
-    for file in Path(__file__).parent.glob("*.py"):
-        yield f"uol/{file.name}", file
-    for package in _GENERATOR:
-        spec = find_spec(package)
-        for root in (spec.submodule_search_locations or ()) if spec else ():
-            for file in Path(root).rglob("*"):
-                inside = file.relative_to(root)
-                if file.suffix in _SOURCES and not _NOT_GENERATOR & set(inside.parts):
-                    yield f"{package}/{inside}", file
+    return versions | {name: _version(name) for name in _TOOLS} | {name: _build(name) for name in _BUILDS}
 
 
 def _version(name: str) -> str:
@@ -85,3 +62,14 @@ def _version(name: str) -> str:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return "absent"
+
+
+def _build(name: str) -> str:
+    try:
+        found = metadata.distribution(name)
+    except metadata.PackageNotFoundError:
+        return "absent"
+    files = (found.read_text("RECORD") or "").splitlines()
+    hashed = sorted(line for line in files if ",sha256=" in line)  # the others came after the installation
+    digest = hashlib.sha256("\n".join(hashed).encode()).hexdigest()
+    return f"{found.version} {digest[:16]}"

@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from uol.catalogue import catalogue
-from uol.ir.errors import UolError
-from uol.ir.gradients import gradient
-from uol.ir.gradients.saving import cotangent_of, plain_operator, saving, saving_operator
-from uol.ir.gradients.substitution import tensors_of
-from uol.ir.library import GRADIENT
+from uol import fingerprint
+from uol.backends.disk_cache import Key, open_cache
+from uol.backends.records import Records
+from uol.catalogue import callees, catalogue
+from uol.checked_texts import digest_of
+from uol.ir.errors import ResourceError, UolError
+from uol.ir.library import GRADIENT, SAVING
 from uol.ir.syntax import Op, Param, Statement
 
 
@@ -31,10 +32,49 @@ class GradientOp:
     sources: tuple[tuple[str, int], ...]
 
 
+GRADIENTS = Records(GradientOp)
+
+
 def gradient_op(op: Op, wrt: tuple[str, ...]) -> GradientOp:
-    """The gradient operator with respect to some inputs. Raises UolError where there is none."""
+    """The gradient operator with respect to some inputs, which is kept in the cache folder. Raises UolError where there is
+    none."""
+    written = _written(op)
+    key = _key("gradient", op, written, wrt)
+    try:
+        return open_cache().record(key, GRADIENTS, lambda: _gradient_op(op, written, wrt))
+    except ResourceError:  # the folder cannot be written
+        return _gradient_op(op, written, wrt)
+
+
+def _written(op: Op) -> Op | None:
+    """The text that is written for the gradient of an operator, which must be the catalogue's."""
+    return catalogue().written_gradient(f"{op.name}{GRADIENT}") if catalogue().get(op.name) == op else None
+
+
+def _key(stage: str, op: Op, written: Op | None, wrt: tuple[str, ...] = ()) -> Key:
+    """Everything that a derivation depends on: the operators with their positions, which stand in its messages and spans."""
+    called = [*callees(op), *(callees(written) if written is not None else ())]
+    gradients = [catalogue().written_gradient(f"{each.name}{GRADIENT}") for each in called]
+    taken = [each for each in (op, written, *called, *gradients) if each is not None]
+    digests = [digest_of(each) for each in taken]
+    return Key(
+        {
+            "stage": stage,
+            "op": op.name,
+            "wrt": wrt,
+            "written": written is not None,
+            "ops": digests,
+            "generator": fingerprint.generator_hash(),
+            "tools": fingerprint.tool_versions(),
+        }
+    )
+
+
+def _gradient_op(op: Op, written: Op | None, wrt: tuple[str, ...]) -> GradientOp:
+    from uol.ir.gradients import gradient
+    from uol.ir.gradients.saving import saving
+
     every = op.float_inputs
-    written = catalogue().written_gradient(f"{op.name}{GRADIENT}") if catalogue().get(op.name) == op else None
     forward = op if written is None else saving(op, written, catalogue()) or op
     if written is None:
         found = gradient(op, catalogue(), wrt)
@@ -62,7 +102,7 @@ class Backward:
 
 def backward_of(op: Op, wrt: tuple[str, ...]) -> Backward:
     """The ways back through an operator, with respect to some inputs."""
-    forward = plain_operator(op, catalogue())
+    forward = _plain_operator(op)
     plain = None if forward is None else gradient_op(forward, wrt)
     whole = gradient_op(op, wrt)
     read = [source for each in (plain, whole) if each is not None for source in each.sources]
@@ -71,12 +111,26 @@ def backward_of(op: Op, wrt: tuple[str, ...]) -> Backward:
 
 
 def saving_of(op: Op) -> Op | None:
-    """The operator that runs in the place of another one whose gradient is recorded."""
-    return saving_operator(op, catalogue()) if catalogue().get(op.name) == op else None
+    """The operator that runs in the place of another one whose gradient is recorded; None where that runs itself."""
+    written = _written(op)
+    if written is None:
+        return None
+    forward = gradient_op(op, op.float_inputs).forward
+    return None if forward == op else forward
+
+
+def _plain_operator(op: Op) -> Op | None:
+    if not op.name.endswith(SAVING):
+        return None
+    from uol.ir.gradients.saving import plain_operator
+
+    return plain_operator(op, catalogue())
 
 
 def _with_results(op: Op, results: Sequence[Param]) -> Op:
     """The operator with these results alone, and the statements that they are made from."""
+    from uol.ir.gradients.substitution import tensors_of
+
     needed = {r.name for r in results}
     body: list[Statement] = []
     for statement in reversed(op.body):
@@ -87,6 +141,8 @@ def _with_results(op: Op, results: Sequence[Param]) -> Op:
 
 
 def _source(op: Op, name: str) -> tuple[str, int]:
+    from uol.ir.gradients.saving import cotangent_of
+
     for kind, params in (("input", op.params), ("result", op.results)):
         names = [p.name for p in params]
         if name in names:

@@ -12,15 +12,16 @@ def json_text(value: object, indent: int = 2) -> str:
     >>> json_text({"max_abs": math.inf}, indent=0)
     '{\\n"max_abs": "inf"\\n}'
     """
-    return json.dumps(_finite(value), indent=indent, allow_nan=False, default=str)
+    return json.dumps(finite_json(value), indent=indent, allow_nan=False, default=str)
 
 
-def _finite(value: object) -> object:
+def finite_json(value: object) -> object:
+    """The value with lists for tuples, and texts for the numbers that JSON has not."""
     match value:
         case float() if not math.isfinite(value):
             return str(float(value))
         case dict():
-            return {key: _finite(each) for key, each in value.items()}
+            return {key: finite_json(each) for key, each in value.items()}
         case list() | tuple():
-            return [_finite(each) for each in value]
+            return [finite_json(each) for each in value]
     return value

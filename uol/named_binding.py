@@ -4,19 +4,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from uol.attributes import bind_attributes
 from uol.instance import Instance
 from uol.ir.errors import ShapeError, TypeCheckError
 from uol.ir.syntax import Op
-from uol.ir.types import DTYPES
+from uol.ir.types import DTYPES, type_named
 from uol.named_dims import name_dims
 from uol.open_instance import OpenInstance, OpenSize
 from uol.settled_dims import settled_dims
 
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    TypeName = str | torch.dtype | np.dtype[Any] | type[np.generic]
+    """A type of the language by its name ("f16"), or by numpy's or PyTorch's ("float16", torch.float16)."""
+
 
 def bind_names(
-    op: Op, dtype: str | Mapping[str, str] | None, dims: Mapping[str, object], attrs: Mapping[str, object]
+    op: Op, dtype: TypeName | Mapping[str, TypeName] | None, dims: Mapping[str, object], attrs: Mapping[str, object]
 ) -> Instance:
     """The operator at these types, dims and attributes. Raises TypeCheckError or ShapeError, saying what would fit."""
     bound = bind_open_names(op, dtype, dims, attrs)
@@ -26,7 +34,7 @@ def bind_names(
 
 
 def bind_open_names(
-    op: Op, dtype: str | Mapping[str, str] | None, dims: Mapping[str, object], attrs: Mapping[str, object]
+    op: Op, dtype: TypeName | Mapping[str, TypeName] | None, dims: Mapping[str, object], attrs: Mapping[str, object]
 ) -> Instance | OpenInstance:
     """As `bind_names`, for dims of which some may be left open. Those that an equation of the `where` clause gives are not."""
     types = bind_types(op, dtype)
@@ -63,7 +71,7 @@ def _known(sizes: tuple[OpenSize, ...] | None) -> tuple[int, ...] | None:
     return tuple(known) if sizes is not None and len(known) == len(sizes) else None
 
 
-def bind_types(op: Op, dtype: str | Mapping[str, str] | None) -> dict[str, str]:
+def bind_types(op: Op, dtype: TypeName | Mapping[str, TypeName] | None) -> dict[str, str]:
     """A dtype for each type variable: one name for all of them, or one a variable (`"T=f16,U=f32"`)."""
     domain = {s.variable: s.types for s in op.domain}
     given = _named_types(op, dtype, tuple(domain))
@@ -82,16 +90,14 @@ def bind_types(op: Op, dtype: str | Mapping[str, str] | None) -> dict[str, str]:
     return given
 
 
-def _named_types(op: Op, dtype: str | Mapping[str, str] | None, variables: tuple[str, ...]) -> dict[str, str]:
+def _named_types(op: Op, dtype: TypeName | Mapping[str, TypeName] | None, variables: tuple[str, ...]) -> dict[str, str]:
     if dtype is None:
         return dict.fromkeys(variables, "f32")
     if isinstance(dtype, Mapping):
-        return dict(dtype)
-    if not isinstance(dtype, str):
-        raise TypeCheckError(f"{op.name}: {dtype!r} is no name of a type", hint=f"the names are {', '.join(DTYPES)}")
-    if "=" not in dtype:
-        return dict.fromkeys(variables, dtype.strip())
+        return {name: type_named(chosen) for name, chosen in dtype.items()}
+    if not isinstance(dtype, str) or "=" not in dtype:
+        return dict.fromkeys(variables, type_named(dtype))
     pairs = [part.split("=", 1) for part in dtype.split(",") if part.strip()]
     if any(len(pair) != 2 for pair in pairs):
         raise TypeCheckError(f"cannot read the dtypes {dtype!r} of {op.name}", hint='write "f16", or "T=f16,U=f32"')
-    return {name.strip(): chosen.strip() for name, chosen in pairs}
+    return {name.strip(): type_named(chosen) for name, chosen in pairs}

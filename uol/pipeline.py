@@ -5,20 +5,31 @@ A request that the cache holds is answered without TVM's compiler and without th
 
 from __future__ import annotations
 
-import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
 
 from uol.addresses import require_addressable_program, require_addressable_workspace
-from uol.cache import DiskCache, default_root
+from uol.backends.disk_cache import DiskCache, open_cache
+from uol.backends.records import Records
 from uol.catalogue import catalogue
-from uol.codegen.backend import Artifact, Module
+from uol.codegen.backend import Artifact, Module, Schedule
 from uol.dump import Dump
 from uol.ir.nodes import Program
 from uol.request import Request
 from uol.without_torch import import_tvm
 
 
-def open_cache() -> DiskCache:
-    return DiskCache(default_root())
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What a target's compiler has made of a module, as it is kept."""
+
+    binary: bytes
+    log: str
+    files: Mapping[str, bytes]
+
+
+BUILT = Records(Built)
 
 
 def program_of(request: Request) -> Program:
@@ -41,9 +52,8 @@ def module_of(request: Request, cache: DiskCache | None = None) -> Module:
     """The emitted text of a request, with its launch records."""
     if Dump.is_on():  # every stage is wanted, so every stage is run
         return generate(request)
-    payload = (cache or open_cache()).get_or_make(request.key("module"), lambda: pickle.dumps(generate(request)))
-    module: Module = pickle.loads(payload)
-    return module
+    records = _modules(tuple(request.target.backend.schedule_kinds))
+    return (cache or open_cache()).record(request.key("module"), records, lambda: generate(request))
 
 
 def generate(request: Request) -> Module:
@@ -68,11 +78,17 @@ def artifact_of(request: Request, module: Module, cache: DiskCache | None = None
     cache = cache or open_cache()
     key = request.key("binary")
 
-    def build() -> bytes:
+    def build() -> Built:
         artifact = request.target.backend.build(module)
         Dump.of(request).log(artifact.log)
-        return pickle.dumps((artifact.binary, artifact.log, dict(artifact.files)))
+        return Built(artifact.binary, artifact.log, dict(artifact.files))
 
-    binary, log, files = pickle.loads(build() if Dump.is_on() else cache.get_or_make(key, build))
-    path = cache.materialise(key, ".bin", binary)
-    return Artifact(module, binary, path, log, files)
+    built = build() if Dump.is_on() else cache.record(key, BUILT, build)
+    path = cache.materialise(key, ".bin", built.binary)
+    return Artifact(module, built.binary, path, built.log, built.files)
+
+
+@cache
+def _modules(schedule_kinds: tuple[type, ...]) -> Records[Module]:
+    """How modules of a backend with these schedules are kept."""
+    return Records(Module, {Schedule: schedule_kinds})

@@ -62,16 +62,21 @@ class RecompileWatch:
         for names in changed:
             if not self.warned and changed.count(names) >= STORM:
                 self.warned = True
-                self._warn(sorted(names))
+                self._warn(sorted(names), all_else)
 
     def _changed(self, dims: Mapping[str, int], all_else: Hashable) -> list[frozenset[str]]:
         """In which dims these differ from those that kernels were made for, where that is in few."""
-        others = [other for else_, other in tuple(self.made) if else_ == all_else and other.keys() == dims.keys()]
+        others = [other for other in self._alike(all_else) if other.keys() == dims.keys()]
         changed = [frozenset(name for name in dims if dims[name] != other[name]) for other in others]
         return [names for names in changed if len(names) <= TOGETHER]
 
-    def _warn(self, names: list[str]) -> None:
-        last = ", ".join("x".join(str(dims[name]) for name in names) for _, dims in tuple(self.made)[-4:])
+    def _alike(self, all_else: Hashable) -> list[dict[str, int]]:
+        """The dims of the kernels that everything else is alike of; of another rank they have other names."""
+        return [dims for else_, dims in tuple(self.made) if else_ == all_else]
+
+    def _warn(self, names: list[str], all_else: Hashable) -> None:
+        sizes = [[dims[name] for name in names] for dims in self._alike(all_else) if dims.keys() >= set(names)]
+        last = ", ".join("x".join(map(str, each)) for each in sizes[-4:])
         warnings.warn(
             f"uol.ops.{self.op} was compiled for {STORM + 1} sizes of {' x '.join(names)} (the last ones {last}), all else "
             "alike. Kernels are made for fixed sizes here: pad to a few of them",

@@ -3,32 +3,44 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from importlib import import_module
 from types import FunctionType
-from typing import cast
+from typing import TYPE_CHECKING, Any, cast
 
 from uol.catalogue import add_operator, catalogue
+from uol.checked_texts import require_right
 from uol.expected import require_kind, require_names, shown
 from uol.ir.aliasing import check_aliases
-from uol.ir.construction import Definition, build
 from uol.ir.errors import ParseError, UolError
-from uol.ir.parser import parse
 from uol.ir.printer import print_op
 from uol.ir.syntax import Op
+from uol.ops.accuracy import Section, check_contract, register_contract
 from uol.ops.aliasing import register_aliases
 from uol.ops.references import Reference, register_reference
-from uol.without_torch import import_tvm
+from uol.ops.references.gradients import register_forward
+from uol.ops.trees import trees_of
+from uol.ops.workloads import register_cases
+from uol.registered_cases import cases_for
+
+if TYPE_CHECKING:
+    from uol.ir.construction import Definition
 
 
 class Operator:
-    """An operator as a function of PyTorch tensors; torch is loaded at the first call."""
+    """An operator as a function of PyTorch tensors; torch is loaded at the first call. Where it is unpickled, its text is
+    registered anew, with what it may overwrite, without its reference."""
 
-    def __init__(self, op: Op) -> None:
+    def __init__(self, op: Op, texts: tuple[Op, ...] = (), aliases: Mapping[str, str] | None = None) -> None:
         self.op = op
         self.__name__ = op.name
+        self._texts, self._aliases = texts or (op,), aliases
 
-    def __call__(self, /, *args: object, **kwargs: object) -> object:
+    def __reduce__(self) -> tuple[object, ...]:
+        return _registered, ("\n".join(map(print_op, self._texts)), self._aliases, self.op.span.file)
+
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:  # how many results there are is the text's to say
         return import_module("uol.pytorch.bridge").operator(self.op.name)(*args, **kwargs)
 
     def in_place(self, /, *args: object, **kwargs: object) -> object:
@@ -44,6 +56,8 @@ def op(
     reference: Reference | None = None,
     *,
     aliases: Mapping[str, str] | None = None,
+    cases: Sequence[Mapping[str, object]] | Mapping[str, object] | None = None,
+    contract: Mapping[str, Section] | None = None,
     file: str = "<uol.op>",
 ) -> Operator:
     """Registers the operators of a text: for `uol.compile`, as `uol.ops.<name>`, and as `torch.ops.uol.<name>`.
@@ -52,8 +66,10 @@ def op(
 
     `reference` computes what the last operator of the text should give, from PyTorch tensors in float64 and the
     attributes by keyword: conformance compares with it. `aliases` gives results by the inputs that they may overwrite:
-    `uol.ops.<name>_`, which is `.in_place` of what is returned, does so. Returns that operator. A text with an error
-    registers nothing. Raises ParseError, TypeCheckError or BoundsError, with the place and the cause.
+    `uol.ops.<name>_`, which is `.in_place` of what is returned, does so. `cases` are the sizes and attributes at which
+    conformance checks it (sizes that it draws, where nothing is said), `contract` bounds that differ from the common ones,
+    in ulp (`uol.ops.accuracy`). All of them are the last operator's, which is returned. A text with an error registers
+    nothing. Raises ParseError, TypeCheckError or BoundsError, with the place and the cause.
 
     >>> twice = op("op twice(x: T[*S]) -> (y: T[*S]) for T in (f64, f32) { y[*s] = x[*s] + x[*s] }")
     >>> from uol import fn
@@ -62,41 +78,56 @@ def op(
     ...     S, s = op.names("*S *s")
     ...     x, y = op.input("x", fn.f32[S]), op.result("y", fn.f32[S])
     ...     y[s] = fn.exp(x[s]) * 3
+    >>> half = op("op half(x: f32[N]) -> (y: f32[N]) { y[n] = x[n] / 2 }", cases=[{"N": 7}, {"N": 4096}],
+    ...           contract={"rounding": {"division": 1.0}})
     """
     require_kind(file, str, "file", "a name", 'write file="mine.uol"')
     if isinstance(text, FunctionType):
+        from uol.ir.construction import build
+
         built = build(text)
         text, file = print_op(built), built.span.file
     require_kind(text, str, "text", "the text of an operator", 'write uol.op("op ...")')
     if reference is not None and not callable(reference):
         raise UolError(f"reference is {shown(reference)}, not a function", hint="give a function of PyTorch tensors")
-    parsed = parse(cast(str, text), file)
+    parsed = tuple(trees_of(cast(str, text), file).values())
     if not parsed:
         raise ParseError("the text holds no operator", hint="write: op name(x: f32[N]) -> (y: f32[N]) { y[i] = x[i] }")
-    import_tvm()
-    from uol.ir.checker import check
-    from uol.ir.gradients.saving import check_written
-
     library = catalogue().copy()
     for each in parsed:
         library.add(each)
-    for each in parsed:
-        check(each, library)
-        check_written(each, library)
-    if aliases is not None:
-        require_names(aliases, "aliases", 'write aliases={"running_mean": "new_mean"}')
-        check_aliases(parsed[-1], aliases)
+    require_right(parsed, library)
+    with_it = list(_checked(parsed[-1], aliases, cases, contract))
     _require_first(parsed)
     for each in parsed:
         add_operator(each)
-    if aliases is not None:
-        register_aliases(parsed[-1].name, aliases)
+        register_forward(each)
+    for take_in in with_it:
+        take_in()
     if reference is not None:
         register_reference(parsed[-1].name, reference)
     if "uol.pytorch.bridge" in sys.modules or "torch" in sys.modules:
         for each in parsed:
             import_module("uol.pytorch.bridge").define(each)
-    return Operator(parsed[-1])
+    return Operator(parsed[-1], parsed, aliases)
+
+
+def _registered(text: str, aliases: Mapping[str, str] | None, file: str) -> Operator:
+    return op(text, aliases=aliases, file=file)
+
+
+def _checked(op: Op, aliases: object, cases: object, contract: object) -> Iterator[Callable[[], None]]:
+    """What is registered beside a text: checked here, taken in by the calls that are given."""
+    if aliases is not None:
+        named = cast(Mapping[str, str], require_names(aliases, "aliases", 'write aliases={"running_mean": "new_mean"}'))
+        check_aliases(op, named)
+        yield partial(register_aliases, op.name, named)
+    if cases is not None:
+        yield partial(register_cases, op.name, cases_for(op, cases))
+    if contract is not None:
+        bounds = require_names(contract, "contract", 'write contract={"functions": {"exp": 4.0}}')
+        check_contract(op.name, bounds)
+        yield partial(register_contract, op.name, cast(Mapping[str, Section], bounds))
 
 
 def _require_first(ops: Sequence[Op]) -> None:

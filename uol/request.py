@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from uol import fingerprint
-from uol.cache import Key
+from uol.backends.disk_cache import Key
 from uol.catalogue import callees
 from uol.instance import Instance
 from uol.ir.attributes import compile_time
@@ -16,6 +17,8 @@ from uol.open_instance import OpenInstance
 from uol.targets import Target
 
 Strides = tuple[int, ...]
+Stage = Literal["module", "binary"]
+BINARY: Stage = "binary"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +30,14 @@ class Request:
     target: Target
     layouts: Mapping[str, Strides] = field(default_factory=dict)
 
-    def key(self, stage: str) -> Key:
+    def key(self, stage: Stage) -> Key:
         """The cache key of one stage ("module": the text; "binary": what the target's compiler made of it).
 
         Attributes that are used as values alone are arguments of a kernel and take no part; nor does anything that a kernel
-        cannot depend on.
+        cannot depend on. The schedule is the generator's choice, by what stands here.
         """
         instance, target = self.instance, self.target
+        tools = {"build tools": dict(target.backend.build_tools())} if stage == BINARY else {}
         return Key(
             {
                 "stage": stage,
@@ -45,12 +49,11 @@ class Request:
                 "attributes": self.compile_time_attributes,
                 "layouts": {name: list(strides) for name, strides in self.layouts.items()},
                 "target": target.name,
-                "schedule": "chosen by the model",
                 "generator": fingerprint.generator_hash(),
                 "backend": fingerprint.backend_hash(target.backend),
                 "tools": fingerprint.tool_versions(),
-                "cpu": fingerprint.cpu(),
-                "flags": fingerprint.flags(),
+                "machine": dict(target.backend.machine()),
+                **tools,
             }
         )
 

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import islice, product
+from typing import TYPE_CHECKING
 
-from uol.codegen.dim_values import value_at
+from uol.codegen.dim_values import over_dims, value_at
 from uol.instance import Instance
 from uol.ir.errors import ShapeError
 from uol.ir.nodes import Expr
 from uol.open_instance import OpenInstance, OpenSize
 
+if TYPE_CHECKING:
+    from uol.compiler import Compiled
+
 SIZES = (7, 12, 33, 4, 64, 2, 1)
 """Odd ones, one beyond a vector, and multiples of what sizes are often divided by."""
 
 ATTEMPTS = 2000
+
+
+def samples_of(compiled: Compiled) -> Iterator[Instance]:
+    """Sizes on which to try: some for dims that are open, else those that it was compiled for."""
+    instance, graph = compiled.request.instance, compiled.module.graph
+    if isinstance(instance, OpenInstance):
+        return sample_instances(instance, over_dims(graph.checks, graph.dims))
+    return iter([instance])
 
 
 def sample_instances(instance: OpenInstance, checks: Sequence[Expr] = ()) -> Iterator[Instance]:

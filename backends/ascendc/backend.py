@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import get_args
 
 from uol.backends.ascendc import candidates, runtime, toolchain
 from uol.backends.ascendc.assembly import assemble
@@ -17,7 +18,7 @@ from uol.codegen.backend import Artifact, Capability, Device, Footprint, Kernel,
 from uol.codegen.spec import KernelGraph, KernelSpec, Store
 from uol.codegen.steps import steps_of
 from uol.codegen.traverse import variables, walk
-from uol.ir.errors import ResourceError
+from uol.ir.errors import RefusalError
 from uol.ir.nodes import Call
 from uol.ir.types import INDEX
 
@@ -31,6 +32,7 @@ class AscendBackend:
     capability: Capability = CAPABILITY
     devices: Mapping[str, Device] = DEVICES
     default_device: str = DEFAULT_DEVICE
+    schedule_kinds: tuple[type, ...] = get_args(AscendSchedule)
 
     def accepts(self, spec: KernelSpec) -> bool:
         """The scalar unit makes addresses, the vector unit values: an index that the kernel itself computes is refused, and
@@ -61,7 +63,7 @@ class AscendBackend:
         kernel = candidates.kernel_of(spec, schedule)
         if isinstance(kernel, Overflow):
             nearest = candidates.nearest(spec, self.devices[self.default_device])
-            raise ResourceError(str(kernel), hint=nearest or NOTHING_FITS)
+            raise RefusalError(str(kernel), hint=nearest or NOTHING_FITS)
         return kernel
 
     def assemble(self, graph: KernelGraph, kernels: tuple[Kernel, ...], device: Device) -> Module:
@@ -73,6 +75,12 @@ class AscendBackend:
 
     def load(self, artifact: Artifact) -> Callable[..., None]:
         return runtime.load(artifact)
+
+    def machine(self) -> Mapping[str, str]:
+        return {}
+
+    def build_tools(self) -> Mapping[str, str]:
+        return toolchain.identities()
 
     def doctor(self) -> tuple[ToolState, ...]:
         return toolchain.states() + runtime.states()

@@ -15,7 +15,7 @@ from uol.codegen.fold_constants import substituted
 from uol.codegen.index import ZERO, add, static
 from uol.codegen.spec import Arg, Guard, Holds, KernelSpec, Read, Within
 from uol.codegen.traverse import guard_operands, variables
-from uol.ir.errors import ResourceError
+from uol.ir.errors import RefusalError
 from uol.ir.integers import add as poly_sum
 from uol.ir.integers import difference, from_poly, interval, scale, to_poly
 from uol.ir.intervals import Interval
@@ -32,11 +32,11 @@ WIDE_ELEMENTS = 2**31 - 2**16
 
 
 def extent(axis: Axis) -> int:
-    """The extent of an axis. Raises ResourceError where it is symbolic."""
+    """The extent of an axis. Raises RefusalError where it is symbolic."""
     value = static(axis.extent)
     if value is None:
         hint = "give the dims when compiling for Ascend, e.g. --dims C=1024"
-        raise ResourceError(f"the extent of {axis.name} is symbolic", hint=hint)
+        raise RefusalError(f"the extent of {axis.name} is symbolic", hint=hint)
     return value
 
 

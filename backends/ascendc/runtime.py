@@ -7,23 +7,22 @@ hardware. Calls and constants: CANN's aclrt reference (acl_rt.h).
 from __future__ import annotations
 
 import ctypes
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import SupportsFloat, SupportsInt
 
 from uol.backends.abi.arguments import device_address, host_address, span_bytes
 from uol.backends.abi.workspace import static_extent, workspace_layout
+from uol.backends.shared_library import load_bytes
 from uol.codegen.backend import Artifact, ToolState
 from uol.codegen.spec import Arg, KernelGraph
 from uol.ir.errors import ShapeError, ToolchainError
 from uol.ir.nodes import Scalar
 from uol.ir.types import DTYPES, is_float
 
-HINT = "install CANN's driver and runtime on a machine with an Ascend 910B; without one, run the kernel in the twin"
+HINT = "install CANN's driver and runtime where an Ascend 910B is; without one, `uol run OP --twin` runs the text on this CPU"
 COST = "Ascend C kernels run in the twin, not on a device"
 HUGE_PAGES_FIRST = 0
 TO_DEVICE, TO_HOST = 1, 2
@@ -141,13 +140,7 @@ def load(artifact: Artifact) -> Loaded:
     """The operator on the current device. Raises ToolchainError where there is none."""
     runtime = _runtime()
     graph = artifact.module.graph
-    with tempfile.NamedTemporaryFile(prefix=f"uol-{graph.name}-", suffix=".so", delete=False) as file:
-        file.write(artifact.binary)
-    try:
-        library = ctypes.CDLL(file.name)
-    finally:
-        Path(file.name).unlink()
-    return Loaded(graph, runtime, getattr(library, f"uol_{graph.name}"))
+    return Loaded(graph, runtime, getattr(load_bytes(artifact.binary), f"uol_{graph.name}"))
 
 
 def states() -> tuple[ToolState, ...]:

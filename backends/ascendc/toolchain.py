@@ -9,10 +9,11 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
 from uol.backends.diagnostics import refusal
+from uol.backends.disk_errors import build_folder
+from uol.backends.tool_identity import identities_of, identity_of
 from uol.codegen.backend import Artifact, Module, ToolState
 from uol.ir.errors import ToolchainError
 
@@ -35,9 +36,9 @@ def build(module: Module) -> Artifact:
     if compiler is None:
         raise ToolchainError("no Ascend C compiler (bisheng) was found", hint=HINT)
     output = f"libuol_{module.graph.name}.so"
-    with tempfile.TemporaryDirectory(prefix="uol-") as folder:
+    with build_folder() as folder:
         for file in (module.device, *module.host):
-            (Path(folder) / file.name).write_text(file.text)
+            (folder / file.name).write_text(file.text)
         command = ["sh", "-c", module.build.replace("bisheng", f"'{compiler}'", 1)]
         try:
             done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
@@ -45,7 +46,14 @@ def build(module: Module) -> Artifact:
             raise ToolchainError(f"bisheng did not finish in {TIMEOUT_S} s on {module.device.name}", hint=HINT) from None
         if done.returncode != 0:
             raise refusal("bisheng", module, done.stdout + done.stderr)
-        return Artifact(module, (Path(folder) / output).read_bytes(), None, (done.stdout + done.stderr).strip())
+        return Artifact(module, (folder / output).read_bytes(), None, (done.stdout + done.stderr).strip())
+
+
+def identities() -> dict[str, str]:
+    """bisheng, and the versions of the toolkit whose headers and libraries it takes."""
+    home = os.environ.get("ASCEND_HOME_PATH", "")
+    versions = [str(p) for name in ("version.*", "*/version.info") for p in sorted(Path(home).glob(name))] if home else []
+    return {"bisheng": identity_of(bisheng()), "toolkit": f"{home} {identities_of(versions)}"}
 
 
 def states() -> tuple[ToolState, ...]:

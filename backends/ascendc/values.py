@@ -8,10 +8,10 @@ import numpy as np
 
 from uol.backends.ascendc.buffers import View
 from uol.backends.ascendc.frame import Span
-from uol.ir.errors import ResourceError
+from uol.ir.errors import RefusalError
 
 
-class Unsupported(ResourceError):
+class Unsupported(RefusalError):
     """The machine has no instruction sequence for this, or a limit is passed; the spec is refused. `hint` says what would be
     right."""
 

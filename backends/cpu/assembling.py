@@ -64,9 +64,13 @@ def assemble(name: str, graph: KernelGraph, kernels: tuple[Kernel, ...], device:
     return Module(name, device.name, graph, kernels, tensor_ir, files, build)
 
 
-def kernels_text(module: Module) -> str:
+def kernels_file(module: Module) -> SourceFile:
     """The assembler text of a module."""
-    return next(f.text for f in module.host if f.name.endswith(".s"))
+    return next(f for f in module.host if f.name.endswith(".s"))
+
+
+def kernels_text(module: Module) -> str:
+    return kernels_file(module).text
 
 
 def _tensor_ir(graph: KernelGraph, kernels: tuple[Kernel, ...]) -> str:

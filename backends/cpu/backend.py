@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import get_args
 
-from uol.backends.cpu.assembling import assemble, kernels_text
-from uol.backends.cpu.attention_packing import fits_strips, packed_attention
 from uol.backends.cpu.devices import devices
-from uol.backends.cpu.host import host
+from uol.backends.cpu.host import NATIVE, PROCESSOR, THREADS, core_count, host
 from uol.backends.cpu.loading import load, load_foreach
-from uol.backends.cpu.packing import packed
 from uol.backends.cpu.runtime import c_compiler
 from uol.backends.cpu.schedules.kinds import CpuSchedule, Tiles
-from uol.backends.cpu.scratch import with_scratch
+from uol.backends.processor import processor
+from uol.backends.tool_identity import tool
 from uol.codegen.backend import (
     Artifact,
     Capability,
@@ -50,19 +50,27 @@ KERNEL_SUFFIX = "_kernel"
 
 @dataclass(frozen=True, slots=True)
 class CpuBackend:
-    """Kernels through TensorIR and LLVM."""
+    """Kernels through TensorIR and LLVM. What makes them is loaded when one is made: a process that finds all it needs in the
+    cache loads none of it."""
 
     name: str = "cpu"
     capability: Capability = CAPABILITY
     devices: Mapping[str, Device] = field(default_factory=devices)
     default_device: str = "host"
+    schedule_kinds: tuple[type, ...] = get_args(CpuSchedule)
 
     def accepts(self, spec: KernelSpec) -> bool:
         if isinstance(spec, Attention):
+            from uol.backends.cpu.attention_packing import fits_strips
+
             return fits_strips(spec)
         return isinstance(spec, Map | Reduce | Contract | Pack | Scan | Scatter | Select)
 
     def legalise(self, spec: KernelSpec) -> tuple[KernelSpec, ...]:
+        from uol.backends.cpu.attention_packing import packed_attention
+        from uol.backends.cpu.packing import packed
+        from uol.backends.cpu.scratch import with_scratch
+
         if isinstance(spec, Select):
             return (with_scratch(spec),)
         if isinstance(spec, Attention):
@@ -90,19 +98,46 @@ class CpuBackend:
         return Kernel(symbol, text, _params(spec), Launch((1, 1, 1), (1, 1, 1)), Footprint(), schedule, spec)
 
     def assemble(self, graph: KernelGraph, kernels: tuple[Kernel, ...], device: Device) -> Module:
+        from uol.backends.cpu.assembling import assemble
+
         return assemble(self.name, graph, kernels, device)
 
     def build(self, module: Module) -> Artifact:
+        from uol.backends.cpu.assembling import kernels_text
         from uol.backends.cpu.objectcode import linked
 
         binary, log = linked(kernels_text(module))
         return Artifact(module, binary, None, log)
+
+    def environment(self, device: Device) -> Mapping[str, str]:
+        """The processor, where the device is the machine's own, and the number of threads that kernels are cut for."""
+        found = host(device.architecture)
+        processor = {PROCESSOR: found.mcpu} if device.architecture == NATIVE else {}
+        return processor | {THREADS: str(found.cores)}
+
+    def refusal(self, device: Device, environment: Mapping[str, str]) -> str:
+        """Kernels for another processor, or with wider vectors, do not run here; those that are cut for other numbers of
+        threads do."""
+        other, here = environment.get(PROCESSOR, device.architecture), host()
+        wider = host(device.architecture).vector_bytes > here.vector_bytes
+        return f"they are for the processor {other}, this one is {here.mcpu}" if PROCESSOR in environment or wider else ""
+
+    def kernels_file(self, module: Module) -> str:
+        from uol.backends.cpu.assembling import kernels_file
+
+        return kernels_file(module).name
 
     def load(self, artifact: Artifact) -> Callable[..., None]:
         return load(artifact)
 
     def load_foreach(self, artifact: Artifact) -> Callable[..., None]:
         return load_foreach(artifact)
+
+    def machine(self) -> Mapping[str, str]:
+        return {"processor": processor(), "architecture": os.environ.get(PROCESSOR, ""), "threads": str(core_count())}
+
+    def build_tools(self) -> Mapping[str, str]:
+        return {name: tool(name) for name in ("as", "ld")}
 
     def doctor(self) -> tuple[ToolState, ...]:
         return (

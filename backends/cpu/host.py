@@ -12,6 +12,8 @@ from uol.ir.errors import UolError
 
 NATIVE = "native"
 """The architecture of the machine that compiles."""
+PROCESSOR, THREADS = "UOL_CPU", "UOL_NUM_THREADS"
+"""The environment variables that say what `native` is, and how many threads kernels are cut for and run on."""
 FALLBACK = {"x86_64": "x86-64-v3", "AMD64": "x86-64-v3"}
 """For a processor that LLVM does not know: any with AVX2."""
 
@@ -32,34 +34,47 @@ class Host:
         return self.vector_bytes // 4
 
 
-@cache
 def host(architecture: str = NATIVE) -> Host:
-    """The processor of that name, as TVM's LLVM sees it. UOL_CPU says what `native` is."""
+    """The processor of that name, as TVM's LLVM sees it. UOL_CPU says what `native` is. Raises UolError where LLVM does not
+    know it."""
+    return _host(architecture, os.environ.get(PROCESSOR, ""), core_count())
+
+
+@cache
+def _host(architecture: str, native: str, cores: int) -> Host:
     import tvm
 
     def ask(question: str, *args: object) -> object:
         return tvm.get_global_func(f"target.{question}")(*args)
 
+    known = list(tvm.get_global_func("target.llvm_get_cpu_archlist")(tvm.target.Target({"kind": "llvm"})))
+    if native and native not in map(str, known):
+        raise UolError(f"{PROCESSOR} is {native!r}", hint="it is a processor's name in LLVM, for example x86-64-v3")
     mcpu = architecture
     if architecture == NATIVE:
-        found = os.environ.get("UOL_CPU") or str(ask("llvm_get_system_cpu"))
+        found = native or str(ask("llvm_get_system_cpu"))
         mcpu = FALLBACK.get(platform.machine(), found) if found == "generic" else found
     target = tvm.target.Target({"kind": "llvm", "mcpu": mcpu})
     wide = bool(ask("llvm_cpu_has_feature", "avx512f", target))
     vector_bytes = 64 if wide else 32 if ask("llvm_cpu_has_feature", "avx2", target) else 16
     # SSE and AVX2 have 16 vector registers; AVX-512 and NEON have 32
     registers = 16 if platform.machine() in FALLBACK and not wide else 32
-    return Host(mcpu, vector_bytes, registers, core_count())
+    return Host(mcpu, vector_bytes, registers, cores)
 
 
 def core_count() -> int:
     """How many threads kernels run on: UOL_NUM_THREADS, or the cores that this process may use. Raises UolError where that is
     no number of threads."""
-    wanted = os.environ.get("UOL_NUM_THREADS", "").strip()
+    wanted = os.environ.get(THREADS, "").strip()
     if wanted.isdecimal() and int(wanted) > 0:
         return int(wanted)
     if wanted:
-        raise UolError(f"UOL_NUM_THREADS is {wanted!r}", hint="it is a number of threads, 1 or more; unset, all cores are used")
+        raise UolError(f"{THREADS} is {wanted!r}", hint="it is a number of threads, 1 or more; unset, all cores are used")
+    return usable_cores()
+
+
+def usable_cores() -> int:
+    """The cores that this process may use: its affinity, and its container's quota."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(allowed, _container_quota() or allowed))
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ctypes
-import os
-import tempfile
 import weakref
 from _ctypes import dlclose
 from pathlib import Path
 
 from uol.backends.cpu.runtime import parallel_launch
+from uol.backends.shared_library import load_bytes
 from uol.ir.errors import ResourceError
 
 LAUNCH_SLOT = "__TVMBackendParallelLaunch"
@@ -20,7 +19,7 @@ def open_library(binary: bytes, path: Path | None = None) -> ctypes.CDLL:
     """The library, loaded from `path` where it lies there already, with its parallel loops connected to the pool. It is
     unloaded with the last function of it: a process may map some 65,000 segments (Linux, vm.max_map_count), five a library."""
     try:
-        library = ctypes.CDLL(str(path)) if path is not None and path.exists() else _load(binary)
+        library = ctypes.CDLL(str(path)) if path is not None and path.exists() else load_bytes(binary)
     except OSError as error:
         raise ResourceError(
             f"a compiled kernel could not be loaded: {error}", hint="clear the cache and compile again"
@@ -32,14 +31,3 @@ def open_library(binary: bytes, path: Path | None = None) -> ctypes.CDLL:
         return library
     slot.value = parallel_launch().value
     return library
-
-
-def _load(binary: bytes) -> ctypes.CDLL:
-    """Loads from a file that is gone as soon as it is mapped."""
-    handle, name = tempfile.mkstemp(prefix="uol-", suffix=".so")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(binary)
-        return ctypes.CDLL(name)
-    finally:
-        os.unlink(name)

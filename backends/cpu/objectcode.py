@@ -6,13 +6,12 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
 from uol.backends.cpu.dtypes import Term
 from uol.backends.cpu.host import core_count
-from uol.ir.errors import ToolchainError
+from uol.backends.disk_errors import build_folder
+from uol.ir.errors import MissingToolError, ToolchainError
 
 LIBRARY_FLAGS = ("-shared", "-Bsymbolic")
 """A kernel's calls of its neighbours are its own, whatever else the process has loaded."""
@@ -58,8 +57,8 @@ def _without_debug_sections(text: str) -> str:
 
 def linked(text: str) -> tuple[bytes, str]:
     """(shared library, what the tools said) of assembler text. Raises ToolchainError where a tool is missing or refuses it."""
-    with tempfile.TemporaryDirectory(prefix="uol-") as folder:
-        source, code, library = (Path(folder) / name for name in ("kernels.s", "kernels.o", "kernels.so"))
+    with build_folder() as folder:
+        source, code, library = (folder / name for name in ("kernels.s", "kernels.o", "kernels.so"))
         source.write_text(text)
         log = _run("as", "-o", str(code), str(source))
         log += _run("ld", *LIBRARY_FLAGS, "-o", str(library), str(code))
@@ -69,7 +68,7 @@ def linked(text: str) -> tuple[bytes, str]:
 def _run(tool: str, *arguments: str) -> str:
     path = shutil.which(tool)
     if path is None:
-        raise ToolchainError(f"`{tool}` was not found; CPU kernels need an assembler and a linker", hint="install binutils")
+        raise MissingToolError(f"`{tool}` was not found; CPU kernels need an assembler and a linker", hint="install binutils")
     done = subprocess.run([path, *arguments], capture_output=True, text=True)
     if done.returncode:
         raise ToolchainError(f"{tool} refused a kernel: {done.stderr.strip()}", hint="install a newer binutils (2.35 or later)")

@@ -7,17 +7,20 @@ own pool does the work.
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import importlib.util
 import os
+import platform
 import shutil
 import subprocess
-import tempfile
 from functools import cache
 from pathlib import Path
 
 from uol.backends.cpu.host import core_count
-from uol.ir.errors import ToolchainError
+from uol.backends.disk_cache import Key, open_cache
+from uol.backends.disk_errors import build_folder
+from uol.backends.shared_library import load_bytes
+from uol.backends.tool_identity import identity_of
+from uol.ir.errors import ResourceError, ToolchainError
 
 SOURCE = Path(__file__).parent / "uol_threads.c"
 COMPILERS = ("cc", "gcc", "clang")
@@ -30,7 +33,7 @@ def parallel_launch() -> ctypes.c_void_p:
     compiler = c_compiler()
     if compiler is None:  # TVM's own pool
         return _tvm_launch()
-    library = ctypes.CDLL(str(_built(compiler)))
+    library = _pool(compiler)
     library.uol_set_threads(core_count())
     return ctypes.cast(library.uol_parallel_launch, ctypes.c_void_p)
 
@@ -40,37 +43,27 @@ def c_compiler() -> str | None:
     return next((path for name in COMPILERS if (path := shutil.which(name))), None)
 
 
-def cache_folder() -> Path:
-    """UOL_CACHE_DIR, or `uol` in the user's cache folder."""
-    named = os.environ.get("UOL_CACHE_DIR")
-    if named:
-        return Path(named)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "uol"
-
-
-def _built(compiler: str) -> Path:
-    """The pool as a library, built unless the cache folder holds it; in a temporary folder where that cannot be written."""
-    key = hashlib.sha256(SOURCE.read_bytes() + " ".join(FLAGS).encode()).hexdigest()[:16]
-    target = cache_folder() / "cpu" / f"uol_threads_{key}.so"
-    if target.exists():
-        return target
+def _pool(compiler: str) -> ctypes.CDLL:
+    """The pool as a library, built unless the cache holds it whole; where the cache cannot be written, for this process."""
+    parts = {"stage": "thread pool", "source": SOURCE.read_text(), "flags": FLAGS, "compiler": identity_of(compiler)}
+    key = Key({**parts, "machine": platform.machine()})
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        return _build(compiler, target)
-    except OSError:
-        return _build(compiler, Path(tempfile.mkdtemp(prefix="uol-")) / target.name)
+        cache = open_cache()
+        binary = cache.get_or_make(key, lambda: _built(compiler))
+        return ctypes.CDLL(str(cache.materialise(key, ".so", binary)))
+    except ResourceError:
+        return load_bytes(_built(compiler))
 
 
-def _build(compiler: str, target: Path) -> Path:
-    with tempfile.TemporaryDirectory(prefix=".uol-", dir=target.parent) as folder:
-        result = Path(folder) / target.name
+def _built(compiler: str) -> bytes:
+    with build_folder() as folder:
+        result = folder / "threads.so"
         done = subprocess.run([compiler, *FLAGS, "-o", str(result), str(SOURCE)], capture_output=True, text=True)
         if done.returncode:
             raise ToolchainError(
                 f"{compiler} refused the thread pool: {done.stderr.strip()}", hint="install a working gcc or clang"
             )
-        result.replace(target)  # atomic: another process may do the same
-    return target
+        return result.read_bytes()
 
 
 def _tvm_launch() -> ctypes.c_void_p:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from uol.backends.simt.driver_api import DriverNames, DriverSource
 from uol.ir.errors import ToolchainError
 
-HINT = "install NVIDIA's driver on a machine with a GPU; without one, run the kernel in the twin"
+HINT = "install NVIDIA's driver on a machine with a GPU; without one, `uol run OP --twin` runs the text on this CPU"
 
 # CUDA Driver API reference; the _v2 calls take 64-bit addresses
 NAMES = DriverNames(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from ctypes.util import find_library
 from dataclasses import dataclass
 from functools import cache
@@ -70,15 +70,19 @@ def compile_text(name: str, text: str, headers: Mapping[str, str], options: Sequ
         found.nvrtcDestroyProgram(ctypes.byref(program))
 
 
-def _candidates() -> list[str]:
+def installed() -> list[str]:
+    """The files of NVRTC where PyPI's package or a toolkit puts them, those first that are looked at first."""
     paths: list[str] = []
     spec = importlib.util.find_spec("nvidia")
     for root in (spec.submodule_search_locations or []) if spec else []:
         paths += [str(p) for p in sorted(Path(root).glob("*/lib/libnvrtc.so*"), reverse=True)]
-    paths += [str(p) for p in sorted(Path("/usr/local/cuda/lib64").glob("libnvrtc.so*"), reverse=True)]
+    return paths + [str(p) for p in sorted(Path("/usr/local/cuda/lib64").glob("libnvrtc.so*"), reverse=True)]
+
+
+def _candidates() -> Iterator[str]:
+    yield from installed()
     if system := find_library("nvrtc"):
-        paths.append(system)
-    return paths
+        yield system
 
 
 def builtins_beside(path: str) -> list[str]:

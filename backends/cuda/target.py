@@ -14,12 +14,15 @@ DTYPES = frozenset(STORAGE)
 CUBIN, PTX = ".cubin", ".ptx"
 """A binary for one architecture, and the text that a driver compiles for those that come later."""
 
+STATIC_SHARED_BYTES = 48 * 1024
+"""What a block's arrays of a size known to the compiler may take together; more is for dynamic ones."""
+
 TARGET = Target(
     name="cuda",
     suffix=".cu",
     capability=Capability(
         lanes=32,
-        scratch_bytes={"shared": 163 * 1024},
+        scratch_bytes={"shared": 163 * 1024, "static shared": STATIC_SHARED_BYTES},
         alignment_bytes=16,
         max_grid=(2**31 - 1, 65535, 65535),
         max_threads=1024,
@@ -27,7 +30,7 @@ TARGET = Target(
         kinds=frozenset({Attention}),
         segments=SEGMENTS,
     ),
-    shared_bytes=48 * 1024,
+    shared_bytes=STATIC_SHARED_BYTES,
     host=HostRuntime(
         include="cuda_runtime.h",
         stream="cudaStream_t",

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
 from uol.backends.cuda import nvrtc
 from uol.backends.cuda.target import CUBIN, PTX
 from uol.backends.diagnostics import refusal
+from uol.backends.disk_errors import build_folder
+from uol.backends.tool_identity import ABSENT, identities_of, identity_of, programs_of
 from uol.codegen.backend import Artifact, Device, Module, ToolState
 from uol.ir.errors import MissingToolError
 
@@ -34,29 +36,44 @@ def _with_nvrtc(module: Module, device: Device) -> Artifact:
     compiled = nvrtc.compile_text(module.device.name, module.device.text, headers, options)
     if not compiled.cubin:
         raise refusal("NVRTC", module, compiled.log)
-    return _artifact(module, compiled.cubin, compiled.ptx, compiled.log)
+    return _artifact(module, compiled.cubin, compiled.ptx, compiled.log, f"NVRTC {nvrtc.version()}")
 
 
 def _with_nvcc(module: Module, device: Device, nvcc: str) -> Artifact:
-    with tempfile.TemporaryDirectory(prefix="uol-") as folder:
+    with build_folder() as folder:
         for file in (module.device, *module.host):
-            (Path(folder) / file.name).write_text(file.text)
+            (folder / file.name).write_text(file.text)
         command = [nvcc, f"-arch={device.architecture}", f"-std={STANDARD}", "-O3"]
         cubin, log = _run([*command, "-cubin", "-o", "out.cubin", module.device.name], folder, module, "out.cubin")
         ptx, _ = _run([*command, "-ptx", "-o", "out.ptx", module.device.name], folder, module, "out.ptx")
-    return _artifact(module, cubin, ptx, log)
+    return _artifact(module, cubin, ptx, log, f"nvcc {_nvcc_version(nvcc)}")
 
 
-def _artifact(module: Module, cubin: bytes, ptx: bytes, log: str) -> Artifact:
+def _artifact(module: Module, cubin: bytes, ptx: bytes, log: str, compiler: str) -> Artifact:
     name = module.graph.name
-    return Artifact(module, cubin, None, log, {name + CUBIN: cubin, name + PTX: ptx})
+    return Artifact(module, cubin, None, log, {name + CUBIN: cubin, name + PTX: ptx}, compiler)
 
 
-def _run(command: list[str], folder: str, module: Module, output: str) -> tuple[bytes, str]:
+def _run(command: list[str], folder: Path, module: Module, output: str) -> tuple[bytes, str]:
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     if done.returncode != 0:
         raise refusal("nvcc", module, done.stdout + done.stderr)
-    return (Path(folder) / output).read_bytes(), (done.stdout + done.stderr).strip()
+    return (folder / output).read_bytes(), (done.stdout + done.stderr).strip()
+
+
+def identities() -> dict[str, str]:
+    """NVRTC, else nvcc with what it runs; of what the system's loader would find, the list that it looks into."""
+    if found := nvrtc.installed():
+        return {"NVRTC": identities_of(found)}
+    return {"libraries": identity_of("/etc/ld.so.cache"), "nvcc": _nvcc_identity(shutil.which("nvcc"))}
+
+
+def _nvcc_identity(nvcc: str | None) -> str:
+    if nvcc is None:
+        return ABSENT
+    folders = {Path(program).parent for program in (os.path.realpath(nvcc), *programs_of(nvcc))}
+    parts = ("nvcc", "ptxas", "cudafe++", "../nvvm/bin/cicc")
+    return identities_of([nvcc, *(str(folder / part) for folder in sorted(folders) for part in parts)])
 
 
 def states() -> tuple[ToolState, ...]:

@@ -14,6 +14,6 @@ BACKEND = SimtBackend(
     DEVICES,
     DEFAULT,
     include=Path(__file__).parent / "include",
-    toolchain=Toolchain(toolchain.build, toolchain.states),
+    toolchain=Toolchain(toolchain.build, toolchain.states, toolchain.identities),
     driver=driver.SOURCE,
 )

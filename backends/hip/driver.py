@@ -8,7 +8,7 @@ from collections.abc import Callable
 from uol.backends.simt.driver_api import DriverNames, DriverSource
 from uol.ir.errors import ToolchainError
 
-HINT = "install AMD's driver and ROCm on a machine with a GPU; without one, run the kernel in the twin"
+HINT = "install AMD's driver and ROCm on a machine with a GPU; without one, `uol run OP --twin` runs the text on this CPU"
 LIBRARIES = ("libamdhip64.so", "libamdhip64.so.7", "libamdhip64.so.6", "libamdhip64.so.5")
 
 # HIP runtime API reference, module management and memory management

@@ -6,16 +6,18 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
 from uol.backends.diagnostics import refusal
+from uol.backends.disk_errors import build_folder
+from uol.backends.tool_identity import ABSENT, identities_of
 from uol.codegen.backend import Artifact, Device, Module, ToolState
 from uol.ir.errors import MissingToolError
 
 STANDARD = "c++17"
 HINT = "install ROCm, or Debian's package hipcc"
 TIMEOUT_S = 300
+VARIABLES = ("HIP_CLANG_PATH", "HIP_PATH", "ROCM_PATH", "HIP_USE_PERL_SCRIPTS")
 
 
 def build(module: Module, device: Device) -> Artifact:
@@ -23,10 +25,10 @@ def build(module: Module, device: Device) -> Artifact:
     hipcc = shutil.which("hipcc")
     if hipcc is None:
         raise MissingToolError("hipcc was not found", hint=HINT)
-    with tempfile.TemporaryDirectory(prefix="uol-") as folder:
+    with build_folder() as folder:
         for file in (module.device, *module.host):
-            (Path(folder) / file.name).write_text(file.text)
-        output = Path(folder) / "out.co"
+            (folder / file.name).write_text(file.text)
+        output = folder / "out.co"
         command = [hipcc, "--genco", f"--offload-arch={device.architecture}", f"-std={STANDARD}", "-O3", "-o", output.name]
         done = _run([*command, module.device.name], folder)
         log = (done.stdout + done.stderr).strip()
@@ -35,10 +37,23 @@ def build(module: Module, device: Device) -> Artifact:
         return Artifact(module, output.read_bytes(), None, log)
 
 
-def _run(command: list[str], folder: str | None = None) -> subprocess.CompletedProcess[str]:
+def _run(command: list[str], folder: Path | None = None) -> subprocess.CompletedProcess[str]:
     """hipcc takes NVIDIA's platform wherever it finds nvcc, unless it is told otherwise."""
     environment = {**os.environ, "HIP_PLATFORM": "amd"}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+
+
+def identities() -> dict[str, str]:
+    """hipcc, the scripts that it is made of, and every clang that it may run, which it finds by these variables."""
+    hipcc = shutil.which("hipcc")
+    if hipcc is None:
+        return {"hipcc": ABSENT}
+    found = Path(hipcc).resolve().parent
+    named = {name: os.environ.get(name, "") for name in VARIABLES}
+    roots = [named["HIP_CLANG_PATH"], f"{named['ROCM_PATH'] or '/opt/rocm'}/llvm/bin", str(found), "/usr/bin"]
+    compilers = {str(p.resolve()) for root in roots if root for p in Path(root).glob("clang++*")}
+    parts = [hipcc, *map(str, sorted(found.glob("hipcc.*"))), str(found / "hipvars.pm")]
+    return {**named, "hipcc": identities_of(parts), "clang": identities_of(sorted(compilers))}
 
 
 def states() -> tuple[ToolState, ...]:

@@ -19,17 +19,17 @@ from uol.codegen.backend import Kernel, Refusal
 from uol.codegen.spec import Attention, Contract, KernelSpec, Map, Pack, Reduce
 from uol.codegen.steps import steps_of, stored_directly, with_steps
 from uol.codegen.unit_axes import without_unit_axes
-from uol.ir.errors import ResourceError
+from uol.ir.errors import RefusalError, ResourceError
 
 Plan = MapPlan | ReducePlan | ContractPlan | AttentionPlan
 TEMPLATES = Path(__file__).parent / "templates"
 
 
 def render(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> Kernel:
-    """The kernel's text and its launch record. Raises ResourceError where `check` refuses."""
+    """The kernel's text and its launch record. Raises RefusalError where `check` refuses."""
     outcome = check(spec, schedule, target)
     if isinstance(outcome, Refusal):
-        raise ResourceError(f"{spec.name}: {outcome.reason}", hint=outcome.nearest)
+        raise RefusalError(f"{spec.name}: {outcome.reason}", hint=outcome.nearest)
     tidy = without_unit_axes(spec)
     tidy = with_steps(tidy, stored_directly(steps_of(tidy)))
     name, plan = _plan(tidy, schedule, target)

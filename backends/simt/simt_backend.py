@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from uol.backends.simt import assembly, preference, preflight, rendering
 from uol.backends.simt.driver_api import DriverSource
@@ -18,10 +19,12 @@ from uol.ir.errors import UolError
 
 @dataclass(frozen=True, slots=True)
 class Toolchain:
-    """A vendor's compiler: `build` takes a module and the device that it is for, `states` is what `uol doctor` shows."""
+    """A vendor's compiler: `build` takes a module and the device that it is for, `states` is what `uol doctor` shows,
+    `identities` says which builds of the tools are installed, without running them."""
 
     build: Callable[[Module, Device], Artifact]
     states: Callable[[], tuple[ToolState, ...]]
+    identities: Callable[[], Mapping[str, str]]
 
 
 class SimtBackend:
@@ -42,6 +45,7 @@ class SimtBackend:
         self.capability: Capability = target.capability
         self.devices: Mapping[str, Device] = devices
         self.default_device: str = default_device
+        self.schedule_kinds: tuple[type, ...] = get_args(SimtSchedule)
         self.toolchain = toolchain
         self.driver = driver
         self._include = include
@@ -77,6 +81,12 @@ class SimtBackend:
     def load(self, artifact: Artifact) -> Callable[..., None]:
         """The module on the current device. Raises ToolchainError where there is none."""
         return Loaded(artifact, self.driver.open())
+
+    def machine(self) -> Mapping[str, str]:
+        return {}
+
+    def build_tools(self) -> Mapping[str, str]:
+        return self.toolchain.identities()
 
     def doctor(self) -> tuple[ToolState, ...]:
         return (*self.toolchain.states(), self.driver.state())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from uol.backends.twin.arrays import Placed
 from uol.backends.twin.ascend_buffers import double_buffers
 from uol.backends.twin.kind import TwinKind, Unit
 from uol.codegen.backend import Kernel
@@ -28,7 +29,7 @@ RUNTIME_FLAGS = ("-std=c++20", "-O3", "-march=native", "-ffp-contract=off", "-fn
 def glue(units: tuple[Unit, ...]) -> str:
     """C++ that includes each text in a namespace of its own and lists its kernels. Kernels have C linkage, so they are
     renamed, or two texts could not hold the same kernel."""
-    parts = ['#include "kernel_operator.h"', '#include "ascend/launch.h"']
+    parts = ['#include "kernel_operator.h"', '#include "ascend/launch.h"', '#include "uol_locals.h"']
     table = []
     for unit in units:
         space = f"uol_m{unit.slot}"
@@ -55,6 +56,11 @@ def headers() -> tuple[Path, ...]:
     return (Path(__file__), *(header for folder in folders for header in sorted(folder.glob("*.h"))))
 
 
+def held_bytes(buffer: Placed, checked: bool) -> int:
+    """Workspaces, the others are in the job's file; a byte an element, and in checked runs a `GlobalCell` of 28 (global.h)."""
+    return (buffer.bytes if buffer.role == "workspace" else 0) + buffer.span * (29 if checked else 1)
+
+
 KIND = TwinKind(
     name="ascendc",
     compiler="g++",
@@ -67,4 +73,5 @@ KIND = TwinKind(
     glue=glue,
     loops_by_grid=loops_by_grid,
     double_buffers=double_buffers,
+    held_bytes=held_bytes,
 )

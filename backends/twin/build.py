@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import hashlib
+import os
 import platform
 import re
 import subprocess
@@ -14,14 +16,19 @@ from pathlib import Path
 
 from uol.backends.twin import cache
 from uol.backends.twin.cache import Built
+from uol.backends.twin.folders import sweep_unfinished
 from uol.backends.twin.kind import TwinKind, Unit
+from uol.backends.twin.locals import filled
+from uol.backends.twin.machine import processors
 from uol.backends.twin.record import Finding
 from uol.codegen.backend import Module
-from uol.ir.errors import ToolchainError
+from uol.ir.errors import ResourceError, ToolchainError
 
 BATCH = 16
 """Modules in one compiler run: starting the compiler costs as much as a few kernels."""
-COMPILERS = 2
+
+
+NO_SPACE = os.strerror(errno.ENOSPC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +47,10 @@ def order(kind: TwinKind, module: Module, checked: bool) -> Order:
 
 
 def build_modules(orders: Sequence[Order]) -> dict[str, Built | Finding]:
-    """The executables of modules by key, compiled where the cache has none; a text that does not compile is a finding."""
+    """The executables of modules by key, compiled where the cache has none; a text that does not compile is a finding.
+
+    Raises ToolchainError without a compiler, ResourceError without room for its files.
+    """
     built: dict[str, Built | Finding] = {}
     missing: dict[str, Order] = {}
     for item in orders:
@@ -52,13 +62,22 @@ def build_modules(orders: Sequence[Order]) -> dict[str, Built | Finding]:
     batches = list(split_batches(list(missing.values())))
     if not batches:
         return built
-    cache.prune()
-    for item in {(i.kind.name): i for i in missing.values()}.values():
-        runtime_objects(item.kind)
-    with ThreadPoolExecutor(COMPILERS) as pool:
-        for result in pool.map(build_batch, batches):
-            built |= result
+    try:
+        sweep_unfinished(cache.cache_folder())
+        cache.prune()
+        for item in {(i.kind.name): i for i in missing.values()}.values():
+            runtime_objects(item.kind)
+        with ThreadPoolExecutor(processors()) as pool:
+            for result in pool.map(build_batch, batches):
+                built |= result
+    except OSError as error:
+        raise no_room(f"the twin cannot be built in {cache.cache_folder()}: {error.strerror}") from error
     return built
+
+
+def no_room(message: str) -> ResourceError:
+    """The error of a folder that is full, or cannot be written."""
+    return ResourceError(message, hint="make room there, or set UOL_CACHE_DIR and TMPDIR to folders with more room")
 
 
 def split_batches(orders: list[Order]) -> Iterable[list[Order]]:
@@ -67,7 +86,7 @@ def split_batches(orders: list[Order]) -> Iterable[list[Order]]:
     for item in orders:
         groups.setdefault((item.kind.name, item.checked), []).append(item)
     for group in groups.values():
-        runs = max(-(-len(group) // BATCH), min(COMPILERS, len(group) // 4), 1)
+        runs = max(-(-len(group) // BATCH), min(processors(), len(group) // 4), 1)
         for start in range(runs):
             yield group[start::runs]
 
@@ -98,7 +117,7 @@ def compile_units(sample: Order, units: tuple[Unit, ...], folder: Path) -> None:
     for unit in units:
         path = folder / unit.include
         path.parent.mkdir()
-        path.write_text(unit.module.device.text)
+        path.write_text(filled(unit.module.device.text) if sample.checked else unit.module.device.text)
     (folder / "glue.cpp").write_text(kind.glue(units))
     include = [f"-I{path}" for path in kind.include]
     run_compiler([kind.compiler, *kind.text_flags(sample.checked), "-I.", *include, "-c", "glue.cpp", "-o", "glue.o"], folder)
@@ -131,7 +150,7 @@ def runtime_objects(kind: TwinKind) -> list[Path]:
             raise ToolchainError(f"{kind.compiler} cannot build the twin's runtime:\n{error}") from error
 
     def fill(folder: Path) -> None:
-        with ThreadPoolExecutor(COMPILERS) as pool:
+        with ThreadPoolExecutor(processors()) as pool:
             list(pool.map(lambda source: compile_one(source, folder), kind.runtime))
         cache.seal(folder)
 
@@ -146,8 +165,12 @@ def run_compiler(command: list[str], folder: Path) -> None:
         raise ToolchainError(
             f"the twin needs a C++ compiler, and {command[0]!r} is not there", hint="install g++ (Debian: apt install g++)"
         ) from error
-    if result.returncode != 0:
-        raise CompileError(result.stderr)
+    if result.returncode == 0:
+        return
+    full = next((line for line in result.stderr.splitlines() if NO_SPACE in line), None)
+    if full is not None:
+        raise no_room(f"{command[0]} cannot build the twin in {cache.cache_folder()}: {full.strip()}")
+    raise CompileError(result.stderr)
 
 
 def finding_of(error: CompileError, unit: Unit) -> Finding:
@@ -169,8 +192,8 @@ def fingerprint(kind: TwinKind) -> str:
     """Everything but the texts that decides what an executable does: sources, flags, compiler, processor."""
     flags = (*kind.text_flags(True), "|", *kind.text_flags(False), "|", *kind.runtime_flags, "|", *kind.link_flags)
     files = [path.name + "\n" + path.read_text() for path in (*kind.runtime, *kind.headers)]
-    glue = Path(__file__).with_name("build.py").read_text() + kind.glue(())
-    return digest((kind.name, *flags, *files, glue, compiler_version(kind.compiler), processor()))
+    driver = [Path(__file__).with_name(name).read_text() for name in ("build.py", "locals.py", "source_tokens.py")]
+    return digest((kind.name, *flags, *files, *driver, kind.glue(()), compiler_version(kind.compiler), processor()))
 
 
 @functools.cache

@@ -1,14 +1,16 @@
-"""The folder of built twins: `$UOL_CACHE_DIR/twin`, by default `~/.cache/uol/twin`.
+"""The folder of built twins: `twin` in the cache folder (`backends/cache_folder.py`).
 
     exe/<id>/twin         an executable of several modules, beside their texts
     index/<key>           JSON: the executable's id and the module's slot in it
-    objects/<key>/*.o     a kind's runtime, with the hash of each in `sums`
+    objects/<key>/*.o     a kind's runtime
 
-Entries appear by one rename each, so that processes cannot see half of one, and the first of two equal ones stays.
+Each folder holds the hashes of its files, in `sums`: what was damaged since is made anew. Entries appear by one rename each, so
+that processes cannot see half of one, and the first of two equal ones stays.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -18,7 +20,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from uol.ir.errors import ResourceError
+from uol.backends.cache_folder import VARIABLE, make_folder
+from uol.backends.cache_folder import cache_folder as shared_folder
+from uol.backends.disk_errors import unwritable
 
 MAX_EXECUTABLES = 2000
 """Beyond these the oldest quarter goes."""
@@ -36,25 +40,27 @@ class Built:
 
 def cache_folder() -> Path:
     """The twin's folder, made if absent. Raises ResourceError where it cannot be written."""
-    root = Path(os.environ.get("UOL_CACHE_DIR") or Path.home() / ".cache" / "uol")
-    folder = root / "twin"
+    folder = shared_folder() / "twin"
     try:
         for part in ("exe", "index", "objects"):
-            (folder / part).mkdir(parents=True, exist_ok=True)
+            make_folder(folder / part)
+            if not os.access(folder / part, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
-        raise ResourceError(f"the cache folder {folder} cannot be made: {error.strerror}", hint="set UOL_CACHE_DIR") from error
-    if not os.access(folder, os.W_OK):
-        raise ResourceError(f"the cache folder {folder} is not writable", hint="set UOL_CACHE_DIR to a folder that is")
+        raise unwritable("the cache folder", folder, error, VARIABLE) from error
     return folder
 
 
 def publish(place: Path, fill: Callable[[Path], None]) -> Path:
-    """Fill a fresh folder and rename it to `place`; when another process was first, its folder stays."""
-    if place.exists():
+    """Fill a fresh folder and rename it to `place`, unless one is there that holds what it held when it was made. When another
+    process was first, its folder stays."""
+    if intact(place):
         return place
+    drop(place)
     fresh = Path(tempfile.mkdtemp(prefix="new-", dir=place.parent))
     try:
         fill(fresh)
+        seal(fresh)
         try:
             fresh.rename(place)
         except OSError:
@@ -66,20 +72,21 @@ def publish(place: Path, fill: Callable[[Path], None]) -> Path:
 
 
 def find(key: str) -> Built | None:
-    """The executable that holds a module, if one is there."""
+    """The executable that holds a module, if one is there, and undamaged."""
     folder = cache_folder()
     try:
         entry = json.loads((folder / "index" / key).read_text())
         built = Built(folder / "exe" / entry["exe"] / "twin", int(entry["slot"]), str(entry["text"]))
+        whole = entry["sum"] == _sum(built) and built.executable.is_file()
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return built if built.executable.is_file() else None
+    return built if whole and intact(built.executable.parent) else None
 
 
 def remember(key: str, built: Built) -> None:
     """Enter a module in the index."""
     index = cache_folder() / "index"
-    entry = {"exe": built.executable.parent.name, "slot": built.slot, "text": built.text}
+    entry = {"exe": built.executable.parent.name, "slot": built.slot, "text": built.text, "sum": _sum(built)}
     with tempfile.NamedTemporaryFile("w", dir=index, prefix="new-", delete=False) as file:
         json.dump(entry, file)
     os.replace(file.name, index / key)
@@ -110,8 +117,14 @@ def drop(folder: Path) -> None:
 
 
 def _sums(folder: Path) -> dict[str, str]:
-    files = sorted(p for p in folder.iterdir() if p.name != SUMS)
-    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != SUMS)
+    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+
+
+def _sum(built: Built) -> str:
+    """Of what the index says of a module, for an entry may be damaged, too."""
+    said = f"{built.executable.parent.name} {built.slot} {built.text}"
+    return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
 def prune() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +18,7 @@ from uol.codegen.backend import Kernel, Param
 from uol.ir.errors import ShapeError
 
 ROLES = {"in": 0, "out": 1, "workspace": 2}
-HEADER = struct.Struct("<8s6q")
+HEADER = struct.Struct("<8s7q")
 BUFFER = struct.Struct("<4q32s")
 LAUNCH = struct.Struct("<10q")
 ARG = struct.Struct("<qdq")
@@ -36,8 +38,11 @@ class JobFile:
         return {placed.name: unflatten(data[offset : offset + placed.bytes], placed) for placed, offset in self.results}
 
 
-def write_job(job: Job, slot: int, path: Path) -> JobFile:
-    """Write a job for the module at `slot` of an executable. Raises ShapeError when its buffers do not fit the module."""
+def write_job(job: Job, slot: int, path: Path, poisoned: int) -> JobFile:
+    """Write a job for the module at `slot` of an executable; `poisoned` as in `locals.py`.
+
+    Raises ShapeError when its buffers do not fit the module.
+    """
     graph = job.module.graph
     placed = [place(arg, job.scalars) for arg in (*graph.args, *graph.workspaces)]
     number = {p.name: i for i, p in enumerate(placed)}
@@ -54,20 +59,19 @@ def write_job(job: Job, slot: int, path: Path) -> JobFile:
         end = -(-end // ALIGNMENT) * ALIGNMENT
         offsets.append(end)
         end += 0 if p.role == "workspace" else p.bytes
-    header = HEADER.pack(
-        b"UOLJOB1\n", slot, job.checked, max(1, int(job.timeout_s * 1000)), len(placed), len(launches), len(args)
-    )
+    timeout_ms = max(1, int(job.timeout_s * 1000))
+    header = HEADER.pack(b"UOLJOB1\n", slot, job.checked, timeout_ms, poisoned, len(placed), len(launches), len(args))
     records = [
         BUFFER.pack(offset, p.bytes, element_type(p.dtype).itemsize, ROLES[p.role], p.name.encode()[:31])
         for p, offset in zip(placed, offsets, strict=True)
     ]
     with path.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, max(end, 1))  # a full folder is an error here, and not a crash of the process
         file.write(b"".join([header, *records, *launches, *args]))
         for p, offset in zip(placed, offsets, strict=True):
             if p.role == "in":
                 file.seek(offset)
                 file.write(flatten(input_of(job, p), p).data)
-        file.truncate(max(end, 1))
     return JobFile(path, tuple((p, offset) for p, offset in zip(placed, offsets, strict=True) if p.role == "out"))
 
 
@@ -93,6 +97,20 @@ def pack_arg(param: Param, kernel: Kernel, number: Mapping[str, int], scalars: M
         return ARG.pack(number[param.name], 0.0, 0)
     if param.name not in scalars:
         raise ShapeError(f"the {param.kind} {param.name!r} of the kernel {kernel.name} is missing", hint="give it in `scalars`")
-    value = scalars[param.name]
-    finite = np.isfinite(value)
-    return ARG.pack(-1, float(value), int(value) if finite else 0)
+    return ARG.pack(-1, _real(scalars[param.name]), _integer(scalars[param.name]))
+
+
+def _real(value: float | int) -> float:
+    """The value as a float; an integer beyond all floats is infinite."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
+def _integer(value: float | int) -> int:
+    """The value as an i64, as the language casts it: truncated and saturated, NaN is 0."""
+    if value != value:
+        return 0
+    low, high = -(2**63), 2**63 - 1
+    return low if value <= low else high if value >= high else int(value)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from uol.backends.twin.arrays import Placed
 from uol.backends.twin.reuse import DoubleBuffer
 from uol.codegen.backend import Kernel, Module
 from uol.ir.errors import UolError
@@ -35,6 +36,8 @@ class TwinKind:
     glue            the C++ text that includes the units' texts and lists their kernels for the runtime
     loops_by_grid   does a kernel loop over its tiles by the number of blocks of its launch, so that any number will do?
     double_buffers  the double buffers of a text
+    held_bytes      memory that a buffer takes in the process, by `checked`: itself, and what is noted of its elements
+    largest_buffer  bytes
     """
 
     name: str
@@ -46,8 +49,10 @@ class TwinKind:
     runtime: tuple[Path, ...]
     headers: tuple[Path, ...]
     glue: Callable[[tuple[Unit, ...]], str]
+    held_bytes: Callable[[Placed, bool], int]
     loops_by_grid: Callable[[Kernel], bool] = lambda kernel: False
     double_buffers: Callable[[str], tuple[DoubleBuffer, ...]] = lambda text: ()
+    largest_buffer: int = 2**62
 
 
 KINDS: dict[str, str] = {

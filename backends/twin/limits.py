@@ -51,3 +51,23 @@ def line_of(kernel: Kernel, module: Module) -> int:
     """The line of the text that begins a kernel."""
     match = re.search(signature(kernel), module.device.text)
     return module.device.text.count("\n", 0, match.end()) + 1 if match else 0
+
+
+def linkage(module: Module) -> Iterator[Finding]:
+    """Kernels that no launcher would find: a loader looks for a name with C linkage, of a function for the device."""
+    text = re.sub(r"//[^\n]*|/\*.*?\*/", lambda m: re.sub(r"[^\n]", " ", m[0]), module.device.text, flags=re.DOTALL)
+    defined = " ".join(re.findall(r"^\s*#\s*define\b.*$", text, re.MULTILINE))
+    for kernel in module.kernels:
+        match = re.search(signature(kernel), text)
+        if match is None:
+            yield Finding("not-a-kernel", f"the text has no function {kernel.name}", kernel.name, 0)
+            continue
+        head = text[: match.start()]
+        declaration = head[max(head.rfind(mark) for mark in (";", "}", "{")) + 1 :]
+        in_block = re.findall(r'extern\s+"C"\s*\{', head)
+        declaration += defined  # a macro may stand for either
+        missing = [] if "__global__" in declaration else ["`__global__`: it cannot be launched"]
+        if not re.search(r'extern\s+"C"', declaration) and not in_block:
+            missing.append('`extern "C"`: its symbol is not its name, and no loader finds it')
+        for reason in missing:
+            yield Finding("not-a-kernel", f"{kernel.name} is declared without {reason}", kernel.name, line_of(kernel, module))

@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 import subprocess
-import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 
-from uol.backends.twin import cache
+from uol.backends.twin import cache, folders
 from uol.backends.twin.arrays import element_type, place
 from uol.backends.twin.build import Order, build_modules, order
 from uol.backends.twin.cache import Built
 from uol.backends.twin.job_file import write_job
 from uol.backends.twin.kind import kind_of
-from uol.backends.twin.limits import launch_limits, scratch_limits
+from uol.backends.twin.limits import launch_limits, linkage, scratch_limits
+from uol.backends.twin.locals import ALL, NONE, Local, open_locals
+from uol.backends.twin.machine import Budget, free_memory_bytes, processors
 from uol.backends.twin.record import Array, Finding, Job, TwinRun
 from uol.backends.twin.report import read_report
 from uol.backends.twin.reuse import reuses_of
+from uol.backends.twin.room import ensure_room, needed_bytes
 from uol.codegen.backend import Capability, Module
 from uol.ir.errors import ResourceError
 
 GRACE_S = 10.0
 """How long after its own time limit a process may still take to report."""
-MEMORY = "/dev/shm"
-"""A folder that is in memory, where the system has one."""
-PROCESSES = 2
-"""Jobs that run at once, each in a process of its own with one thread."""
 
 
 def execute(
@@ -38,21 +35,30 @@ def execute(
 ) -> TwinRun:
     """Run all kernels of a module, in order, as a process of its own; see `Job` and `TwinRun`.
 
-    Raises ShapeError for buffers that do not fit the module, ToolchainError without a C++ compiler.
+    Raises ShapeError for buffers that do not fit the module, ResourceError for a run that the machine has no room for,
+    ToolchainError without a C++ compiler.
     """
     return execute_many([Job(module, buffers, scalars or {}, checked)])[0]
 
 
 def execute_many(jobs: Sequence[Job]) -> list[TwinRun]:
-    """Run many jobs; those that need compiling are compiled in as few compiler runs as sensible."""
-    refused = [tuple(launch_limits(job.module, capability_of(job))) for job in jobs]
+    """Run many jobs; those that need compiling are compiled in as few compiler runs as sensible. As many run at once as there
+    are processors and memory for."""
+    folders.sweep()
+    for job in jobs:
+        ensure_room(job.module, job.scalars, checked=job.checked)
+    refused = [(*launch_limits(job.module, capability_of(job)), *linkage(job.module)) for job in jobs]
     orders = [order(kind_of(job.module.backend), job.module, job.checked) for job in jobs]
     built = build_modules([item for item, findings in zip(orders, refused, strict=True) if not findings])
+    memory = Budget(free_memory_bytes() or 2**62)
 
     def run(job: Job, item: Order, findings: tuple[Finding, ...]) -> TwinRun:
-        return failed(job, findings, "") if findings else run_job(job, item, built[item.key])
+        if findings:
+            return failed(job, findings, "")
+        with memory.of(needed_bytes(job.module, job.scalars, checked=job.checked)):
+            return run_job(job, item, built[item.key])
 
-    with ThreadPoolExecutor(PROCESSES) as pool:
+    with ThreadPoolExecutor(processors()) as pool:
         return list(pool.map(run, jobs, orders, refused))
 
 
@@ -70,43 +76,70 @@ def run_job(job: Job, item: Order, built: Built | Finding) -> TwinRun:
     if isinstance(built, Finding):
         return failed(job, (built,), "")
     try:
-        return run_executable(job, built)
+        return run_all(job, built)
     except NotStarted:
         cache.forget(item.key, built)
     again = build_modules([item])[item.key]
-    return failed(job, (again,), "") if isinstance(again, Finding) else run_executable(job, again)
+    return failed(job, (again,), "") if isinstance(again, Finding) else run_all(job, again)
 
 
 class NotStarted(Exception):
     """The system refuses to run an executable."""
 
 
-def run_executable(job: Job, built: Built) -> TwinRun:
-    with tempfile.TemporaryDirectory(prefix="uol-twin-", dir=memory_folder(job)) as folder:
+def run_all(job: Job, built: Built) -> TwinRun:
+    """A run, and where the text leaves local variables open, a second one with other garbage in them. Where the two differ, a
+    finding for each variable that makes the difference."""
+    variables = open_locals(job.module.device.text) if job.checked else ()
+    run = run_executable(job, built, ALL)
+    if not variables:
+        return run
+    other = run_executable(job, built, NONE)
+    if difference(run, other) is None:
+        return run
+    found = [(v, difference(run_executable(job, built, number), other)) for number, v in enumerate(variables)]
+    guilty = [(v, d) for v, d in found if d is not None] or [(v, "the results differ") for v in variables]
+    return replace(run, findings=(*run.findings, *(uninitialised(job, v, d) for v, d in guilty)))
+
+
+def difference(run: TwinRun, other: TwinRun) -> str | None:
+    """How two runs differ in their results or findings; None where they do not."""
+    for name, result in run.outputs.items():
+        before, after = (np.ascontiguousarray(r.outputs[name]).reshape(-1) for r in (other, run))
+        bytes_of = [a.view(np.uint8).reshape(a.size, -1) for a in (before, after)]
+        changed = np.flatnonzero((bytes_of[0] != bytes_of[1]).any(axis=1)) if result.size else ()
+        if len(changed):
+            first = changed[0]
+            return f"element {first} of `{name}` is {after[first]}, not {before[first]}"
+    seen, known = ({(f.kind, f.line) for f in r.findings} for r in (run, other))
+    return None if seen == known else "there are other findings: " + ", ".join(sorted({kind for kind, _ in seen ^ known}))
+
+
+def uninitialised(job: Job, variable: Local, what: str) -> Finding:
+    """The finding of a local variable that is used before it has a value."""
+    kernel = next((k.name for k in job.module.kernels if k.name == variable.function), "")
+    message = f"`{variable.name}` is used before it has a value: with other bytes in it, {what}"
+    return Finding("uninitialised-local", message, kernel, variable.line)
+
+
+def run_executable(job: Job, built: Built, poisoned: int) -> TwinRun:
+    """One process. `poisoned`: see `locals.py`."""
+    size = sum(place(arg, job.scalars).bytes for arg in job.module.graph.args)
+    with folders.run_folder(size) as folder:
         try:
-            written = write_job(job, built.slot, Path(folder) / "job")
+            written = write_job(job, built.slot, folder / "job", poisoned)
         except OSError as error:
-            hint = "set TMPDIR to a folder with more room"
-            raise ResourceError(f"the twin's buffers cannot be written to {folder}: {error.strerror}", hint=hint) from error
-        report_path = Path(folder) / "report"
+            message = f"the twin's {size} bytes of buffers cannot be written to {folder}: {error.strerror}"
+            raise ResourceError(message, hint=folders.HINT) from error
+        report_path = folder / "report"
         status, log = run_process([str(built.executable), str(written.path), str(report_path)], job.timeout_s + GRACE_S)
         report = read_report(report_path, job, built)
         if report is None:
-            return failed(job, (death(status),), log)
+            return failed(job, (death(status, log),), log)
         limits = scratch_limits(job.module, capability_of(job), report.sizes)
         buffers = kind_of(job.module.backend).double_buffers(job.module.device.text) if job.checked else ()
         reuses = reuses_of(job.module, buffers, report.refills)
         return TwinRun(written.outputs(), (*limits, *report.findings), report.counts, log, reuses)
-
-
-def memory_folder(job: Job) -> str | None:
-    """Job files go to memory where there is ample room, else to the usual place."""
-    needed = sum(place(arg, job.scalars).bytes for arg in job.module.graph.args)
-    try:
-        free = shutil.disk_usage(MEMORY).free
-    except OSError:
-        return None
-    return MEMORY if free > 4 * needed + 2**24 else None
 
 
 def run_process(command: list[str], timeout_s: float) -> tuple[int | None, str]:
@@ -122,12 +155,15 @@ def run_process(command: list[str], timeout_s: float) -> tuple[int | None, str]:
     return result.returncode, result.stdout.decode(errors="replace")
 
 
-def death(status: int | None) -> Finding:
+def death(status: int | None, log: str) -> Finding:
     """The finding of a process that could not even report."""
     if status is None:
         return Finding("timeout", "the process did not end", "", 0)
     how = f"signal {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
-    return Finding("crash", f"the process died without a report ({how})", "", 0)
+    if status == -signal.SIGKILL:
+        how += ": something else ended it, as a rule the system, when it ran out of memory"
+    said = f": {log.strip().splitlines()[-1]}" if log.strip() else ""
+    return Finding("crash", f"the process died without a report ({how}){said}", "", 0)
 
 
 def failed(job: Job, findings: tuple[Finding, ...], log: str) -> TwinRun:

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from uol.backends.simt.assembly import INCLUDE as SHARED
+from uol.backends.twin.arrays import Placed
 from uol.backends.twin.kind import TwinKind, Unit
 
 HERE = Path(__file__).parent
@@ -59,7 +60,14 @@ def kind_with_warps(name: str, warp_width: int) -> TwinKind:
         runtime=SOURCES,
         headers=(Path(__file__), *(header for folder in HEADERS for header in sorted(folder.glob("*.h")))),
         glue=glue,
+        held_bytes=held_bytes,
+        largest_buffer=2**32,  # a quarter of its slot of addresses, memory.cpp
     )
+
+
+def held_bytes(buffer: Placed, checked: bool) -> int:
+    """A copy of every buffer; in checked runs a `Cell` of 16 bytes an element that may be written (memory.h)."""
+    return buffer.bytes + (16 * buffer.span if checked and buffer.role != "in" else 0)
 
 
 DYNAMIC = re.compile(r"\bextern\s+__shared__\s+(?:(?:__align__|alignas)\(\d+\)\s*)?([\w:][\w:\s]*?)\s*\b(\w+)\s*\[\s*\]\s*;")
@@ -69,7 +77,7 @@ DYNAMIC = re.compile(r"\bextern\s+__shared__\s+(?:(?:__align__|alignas)\(\d+\)\s
 def glue(units: tuple[Unit, ...]) -> str:
     """C++ that includes each text in a namespace of its own and lists its kernels. What has C linkage, kernels and
     dynamic shared arrays, is renamed, or texts would share it."""
-    parts = ['#include "uol_glue.h"', '#include "uol_device.h"']
+    parts = ['#include "uol_glue.h"', '#include "uol_locals.h"', '#include "uol_device.h"']
     table = []
     for unit in units:
         space = f"uol_m{unit.slot}"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from uol.arrays import empty_result
 from uol.compiler import Compiled
-from uol.conformance.arrangement import Strides, filter_last, laid_out
+from uol.conformance.arrangement import Strides, filter_last, filters, laid_out
 from uol.conformance.paths.network import Placed
 from uol.layouts import channels_last
 from uol.pipeline import module_of
@@ -78,7 +78,8 @@ def build_network(
 def layouts(placed: Placed) -> dict[str, Strides]:
     """Channels-last activations; filters with contiguous output channels."""
     four = {name: shape for name, shape in placed.shapes.items() if len(shape) == 4}
-    return {name: filter_last(shape) if name == "w" else channels_last(shape) for name, shape in four.items()}
+    found = filters(placed.instance.op)
+    return {name: filter_last(shape) if name in found else channels_last(shape) for name, shape in four.items()}
 
 
 def _step(placed: Placed, request: Request, inputs: Mapping[str, Array]) -> Step:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from uol.compiler import Compiled
+from uol.conformance.agreement import Agreement, Run, Subject, agreements
 from uol.conformance.comparison import Comparison, compare
 from uol.conformance.contracts import contract
 from uol.conformance.enclosure import Enclosed, enclose
@@ -34,6 +35,7 @@ class LayerCase:
     values: Mapping[str, Array]
     _admitted: dict[str, Enclosed] = field(default_factory=dict)
     _pytorch: Array | None = None
+    _runs: list[Run] = field(default_factory=list)
 
     @staticmethod
     def of(placed: Placed, names: tuple[str, ...], dtype: str, inputs: Mapping[str, Array]) -> LayerCase:
@@ -49,7 +51,7 @@ class LayerCase:
 
     def admitted(self, program: Program, target: str) -> Enclosure:
         """What the target's contract admits for the result."""
-        owed = contract(target)
+        owed = contract(target, self.placed.layer.op)
         key = repr(replace(owed, target=""))
         if key not in self._admitted:
             self._admitted[key] = enclose(program, self.values, self.scalars(program), owed)
@@ -77,6 +79,8 @@ class LayerCase:
         owed = self.admitted(program_of(compiled.request), target)
         if output is None:
             return self.failure(target, "failed", "no result")
+        if not findings:
+            self._runs.append(Run(compiled.request.target.backend.name, output))
         golden = compare(output, owed, self.dtype)
         independent = compare(output, around(self.pytorch(), owed, self.dtype), self.dtype)
         status, reason = _status(golden, independent, findings)
@@ -93,6 +97,12 @@ class LayerCase:
             findings=findings,
             counts=dict(counts or {}),
         )
+
+    def agreements(self) -> Iterator[Agreement]:
+        """How the targets agree that were judged, each pair."""
+        subject = Subject(self.placed.layer.op, self.dtype, f"{self.placed.layer.op} {self.placed.description}")
+        for owed in list(self._admitted.values())[:1]:
+            yield from agreements(subject, owed["y"].value, self.dtype, self._runs)
 
     def failure(self, target: str, status: Status, reason: str) -> LayerResult:
         """The verdict where there is no result."""

@@ -7,7 +7,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
+from uol.conformance.agreement import Agreement, Pair, by_operator, by_type
 from uol.conformance.comparison import Comparison
+from uol.conformance.machine import Place, places
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, and how many steps of it are done and of all."""
@@ -22,6 +24,7 @@ class PathOptions:
     image     a picture, or None for the photograph that scikit-learn ships
     dtype     element type of the layers on the twins; the CPU runs the whole network in f32
     seed      of the weights
+    jobs      twins that run at once
     """
 
     targets: tuple[str, ...] = ()
@@ -29,6 +32,7 @@ class PathOptions:
     image: Path | None = None
     dtype: str = "f32"
     seed: int = 0
+    jobs: int = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ class LayerResult:
     golden          against the golden value, within the contract
     pytorch         against PyTorch in float64, within the same interval
     share           see Comparison: the error as a share of what the contract admits
-    time_us         median of the kernels, and of PyTorch eager beside them; 0 where nothing was timed
+    time_us         of all its layers in one pass over the network, and of PyTorch eager's; 0 where nothing was timed
     """
 
     target: str
@@ -79,16 +83,38 @@ class PathReport:
     layers: tuple[LayerResult, ...]
     facts: Mapping[str, str]
     seconds: float
+    agreements: tuple[Agreement, ...] = ()
 
     @property
     def ok(self) -> bool:
-        """Did every check and every layer on every target pass?"""
-        return all(c.ok for c in self.checks) and all(layer.ok for layer in self.layers)
+        """Did every check and every layer on every target pass that was not refused with a reason?"""
+        refused = all(layer.ok or (layer.status == "refused" and layer.reason) for layer in self.layers)
+        return all(c.ok for c in self.checks) and refused
 
     @property
     def targets(self) -> tuple[str, ...]:
         """The targets in the order in which they were checked."""
         return tuple(dict.fromkeys(layer.target for layer in self.layers))
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """What ran where."""
+        return places(self.targets)
+
+    @property
+    def pairs(self) -> tuple[Pair, ...]:
+        """How the targets agree."""
+        return by_type(self.agreements)
+
+    @property
+    def total_us(self) -> float:
+        """The whole network in the pass that the layers' times are of."""
+        return sum(layer.time_us for layer in self.layers)
+
+    @property
+    def pytorch_total_us(self) -> float:
+        """The same of PyTorch eager."""
+        return sum(layer.pytorch_us for layer in self.layers)
 
     def of(self, target: str) -> tuple[LayerResult, ...]:
         """The layers of one target."""
@@ -97,12 +123,17 @@ class PathReport:
     def record(self) -> dict[str, object]:
         """As plain data, for JSON."""
         return {
+            "kind": "path",
             "path": self.path,
             "ok": self.ok,
             "seconds": round(self.seconds, 1),
+            "places": [place.record() for place in self.places],
             "facts": dict(self.facts),
             "checks": [asdict(c) for c in self.checks],
+            "total_us": self.total_us,
+            "pytorch_total_us": self.pytorch_total_us,
             "layers": [{**asdict(layer), "ok": layer.ok} for layer in self.layers],
+            "agreement": [pair.record() for pair in by_operator(self.agreements)],
         }
 
 

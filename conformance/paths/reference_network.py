@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,21 +74,34 @@ def eager_network(network: torch.nn.Module, image: NDArray[np.float32], *, chann
     return call
 
 
-def eager_layer(layer: Layer, inputs: Mapping[str, Array], state: Mapping[str, NDArray[np.float32]]) -> Callable[[], object]:
-    """A layer as eager PyTorch computes it: one call for each part, in place where torchvision's network is in place.
-    Activations are the given arrays, in their memory format; filters are channels-last."""
+def eager_steps(
+    layers: Sequence[Layer], state: Mapping[str, NDArray[np.float32]], image: NDArray[np.float32]
+) -> dict[str, Callable[[], torch.Tensor]]:
+    """A network as eager PyTorch computes it, layer by layer, by the layers' names: one call for each part, in place where
+    torchvision's network is in place; picture, activations and filters are channels-last. A step takes the results of those
+    before it, so they are called in order; what no later step reads is freed, as it is in a module's forward."""
     import torch
 
-    tensors = {param: torch.from_numpy(array) for param, array in inputs.items()}
-    if tensors.get("w") is not None and tensors["w"].dim() == 4:
-        tensors["w"] = torch.from_numpy(state[layer.inputs["w"]]).to(memory_format=torch.channels_last)
-    compute = _eager(layer.op, tensors, layer.attrs)
+    def channels_last(array: NDArray[np.float32]) -> torch.Tensor:
+        tensor = torch.from_numpy(array)
+        return tensor.to(memory_format=torch.channels_last) if tensor.dim() == 4 else tensor
 
-    def call() -> object:
+    read = {tensor for layer in layers for tensor in layer.inputs.values()}
+    fixed = {name: channels_last(array) for name, array in state.items() if name in read}
+    results: dict[str, torch.Tensor] = {"image": channels_last(image)}
+    last_reader = {tensor: layer.name for layer in layers for tensor in layer.inputs.values()}
+
+    def step(layer: Layer) -> torch.Tensor:
         with torch.inference_mode():
-            return compute()
+            tensors = {param: results[t] if t in results else fixed[t] for param, t in layer.inputs.items()}
+            result = _eager(layer.op, tensors, layer.attrs)()
+        for tensor in layer.inputs.values():
+            if tensor != "image" and last_reader[tensor] == layer.name:
+                results.pop(tensor, None)
+        results[layer.name] = result
+        return result
 
-    return call
+    return {layer.name: partial(step, layer) for layer in layers}
 
 
 def _eager(op: str, tensors: Tensors, attrs: Mapping[str, int]) -> Callable[[], torch.Tensor]:

@@ -1,7 +1,7 @@
 """ResNet-50 on a photograph: whole on the CPU, every distinct layer with its real inputs on every target.
 
     CPU        56 operators in a row, f32; the logits against torchvision's network in float64 and float32; every distinct
-               layer against its golden value and PyTorch, and its time beside PyTorch's eager one
+               layer against its golden value and PyTorch; the times of all layers in one pass, beside PyTorch's eager ones
     others     in the twin, with all checks: every distinct layer at its real size, on the activations of the CPU's run
 """
 
@@ -17,14 +17,15 @@ from numpy.typing import NDArray
 
 from uol.backends import registry
 from uol.conformance.dual import dual_benchmark
+from uol.conformance.machine import load
 from uol.conformance.paths import reference_network
-from uol.conformance.paths.cpu_network import CpuNetwork, Step, build_network
+from uol.conformance.paths.cpu_network import CpuNetwork, build_network
 from uol.conformance.paths.facts import facts
 from uol.conformance.paths.layer_checks import LayerCase
 from uol.conformance.paths.network import Placed, distinct, place, resnet50
 from uol.conformance.paths.photograph import photograph
 from uol.conformance.paths.record import Check, LayerResult, PathOptions, PathReport, Progress
-from uol.conformance.paths.timing import interleaved_us
+from uol.conformance.paths.timing import pass_us
 from uol.conformance.paths.twin_layers import check_layers
 from uol.conformance.twin_check import has_twin
 from uol.ir.errors import UolError
@@ -33,9 +34,7 @@ from uol.targets import Target, resolve_target
 if TYPE_CHECKING:
     import torch
 
-TIMING_ROUNDS = 15
-TIMING_BUDGET_S = 0.4
-WHOLE_ROUNDS = 7
+TIMING_ROUNDS = 11
 TOP = 5
 
 
@@ -76,8 +75,11 @@ def conform(options: PathOptions, progress: Progress) -> PathReport:
     cases = [_case(network, each, names, options.dtype) for each, names in distinct(subject.placed)]
     layers: list[LayerResult] = []
     for target in targets:
-        layers += _layers(network, subject, cases, target, progress)
-    return PathReport("resnet50", checks, tuple(layers), known | _times(network, subject), time.perf_counter() - started)
+        layers += _layers(network, subject, cases, target, progress, options.jobs)
+    layers = _timed(network, subject, layers)  # when all else is done: a quiet machine
+    agreements = tuple(a for case in cases for a in case.agreements())
+    report = PathReport("resnet50", checks, tuple(layers), known, time.perf_counter() - started, agreements)
+    return replace(report, facts={**known, **_whole(report)})
 
 
 def local_target() -> Target:
@@ -94,25 +96,17 @@ def _case(network: CpuNetwork, placed: Placed, names: tuple[str, ...], dtype: st
 
 
 def _layers(
-    network: CpuNetwork, subject: Subject, cases: Sequence[LayerCase], target: Target, progress: Progress
+    network: CpuNetwork, subject: Subject, cases: Sequence[LayerCase], target: Target, progress: Progress, jobs: int
 ) -> Iterator[LayerResult]:
     name = target.backend.name
     if has_twin(name):
-        yield from check_layers(cases, target, lambda n: progress(f"layers on {name}", n, len(cases)))
+        yield from check_layers(cases, target, lambda n: progress(f"layers on {name}", n, len(cases)), jobs)
         return
     for number, case in enumerate(cases, 1):
         step = network.step(case.names[0])
         alike = case if case.dtype == "f32" else LayerCase.of(case.placed, case.names, "f32", step.inputs)
-        yield _on_this_machine(step, alike, subject)
+        yield alike.judge(step.compiled, step.result)
         progress(f"layers on {name}", number, len(cases))
-
-
-def _on_this_machine(step: Step, case: LayerCase, subject: Subject) -> LayerResult:
-    """A layer of the CPU's network: its result, and its time beside PyTorch's."""
-    verdict = case.judge(step.compiled, step.result)
-    eager = reference_network.eager_layer(step.placed.layer, step.inputs, subject.state)
-    times = interleaved_us({"uol": step.call, "pytorch": eager}, rounds=TIMING_ROUNDS, budget_s=TIMING_BUDGET_S)
-    return replace(verdict, time_us=times["uol"], pytorch_us=times["pytorch"])
 
 
 def _end_to_end(subject: Subject, result: NDArray[np.float64]) -> Iterator[Check]:
@@ -131,8 +125,27 @@ def _end_to_end(subject: Subject, result: NDArray[np.float64]) -> Iterator[Check
     yield Check("the logits tell classes apart", bool(spread > 1e-2), f"standard deviation {spread:.3g}")
 
 
-def _times(network: CpuNetwork, subject: Subject) -> dict[str, str]:
-    """The whole network beside PyTorch's eager one."""
-    eager = reference_network.eager_network(subject.network, subject.image, channels_last=True)
-    times = interleaved_us({"uol": network.run, "PyTorch eager, channels-last": eager}, rounds=WHOLE_ROUNDS)
-    return {"whole network on the CPU": "; ".join(f"{name} {us / 1e3:.1f} ms" for name, us in times.items())}
+def _whole(report: PathReport) -> dict[str, str]:
+    """The whole network's times: the sums of its layers'."""
+    if not report.total_us:
+        return {}
+    ours, theirs = (f"{us / 1e3:.1f} ms" for us in (report.total_us, report.pytorch_total_us))
+    how = f"the sums of the layers, in the quietest of {TIMING_ROUNDS} passes each; load {load()} then"
+    return {"whole network on this machine": f"uol {ours}, PyTorch eager {theirs}: {how}"}
+
+
+def _timed(network: CpuNetwork, subject: Subject, layers: Sequence[LayerResult]) -> list[LayerResult]:
+    """This machine's layers with their times in one pass over the network, and PyTorch eager's beside them."""
+    steps = {step.placed.layer.name: step.call for step in network.steps}
+    eager = reference_network.eager_steps([step.placed.layer for step in network.steps], subject.state, subject.image)
+    times = pass_us({"uol": steps, "pytorch": eager}, rounds=TIMING_ROUNDS)
+    return [
+        layer
+        if has_twin(layer.target)
+        else replace(
+            layer,
+            time_us=sum(times["uol"][name] for name in layer.layers),
+            pytorch_us=sum(times["pytorch"][name] for name in layer.layers),
+        )
+        for layer in layers
+    ]

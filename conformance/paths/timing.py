@@ -1,17 +1,11 @@
-"""Times of two things beside each other: A B A B, so that a change of clock or load meets both."""
+"""Times of things beside each other: A B A B, so that a change of clock or load meets all."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from statistics import median
 
 Action = Callable[[], object]
-
-
-def interleaved_us(actions: Mapping[str, Action], *, rounds: int, warm_up: int = 2, budget_s: float = 1e9) -> dict[str, float]:
-    """The median time of each action in microseconds; see `samples_us`."""
-    return {n: median(t) for n, t in samples_us(actions, rounds=rounds, warm_up=warm_up, budget_s=budget_s).items()}
 
 
 def low_decile(times: Sequence[float]) -> float:
@@ -39,3 +33,23 @@ def samples_us(
         if number >= 2 and time.perf_counter() > end:
             break
     return times
+
+
+def pass_us(networks: Mapping[str, Mapping[str, Action]], *, rounds: int, warm_up: int = 2) -> dict[str, dict[str, float]]:
+    """The times of the steps of whole passes, in microseconds, by network and step: all steps of a network in order, by one
+    clock that goes on from step to step, so that they add up to the pass. Of each network's `rounds` passes the one is given
+    that was disturbed least, by its total; the networks take turns.
+    """
+    passes: dict[str, list[dict[str, float]]] = {name: [] for name in networks}
+    for number in range(warm_up + rounds):
+        for name, steps in networks.items():
+            times: dict[str, float] = {}
+            last = time.perf_counter()
+            for step, action in steps.items():
+                action()
+                now = time.perf_counter()
+                times[step] = (now - last) * 1e6
+                last = now
+            if number >= warm_up:
+                passes[name].append(times)
+    return {name: min(found, key=lambda times: sum(times.values())) for name, found in passes.items()}

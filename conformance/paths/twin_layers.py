@@ -1,6 +1,6 @@
 """The distinct layers of a network in a target's twin: kernels emitted, run with all checks, judged.
 
-Kernels are made one after the other; runs, which are processes of their own, go on two at a time.
+Kernels are made one after the other; runs, which are processes of their own, go on several at a time.
 """
 
 from __future__ import annotations
@@ -14,13 +14,12 @@ from uol.compiler import Compiled
 from uol.conformance.arrangement import Strides, all_laid_out
 from uol.conformance.paths.layer_checks import LayerCase
 from uol.conformance.paths.record import LayerResult
-from uol.ir.errors import ResourceError, UolError
+from uol.ir.errors import RefusalError, UolError
 from uol.ir.storage import encode
 from uol.layouts import channels_last
 from uol.pipeline import module_of, program_of
 from uol.targets import Target
 
-WORKERS = 2
 TIMEOUT_S = 240.0
 
 
@@ -33,10 +32,12 @@ class Ready:
     job: Job
 
 
-def check_layers(cases: Sequence[LayerCase], target: Target, done: Callable[[int], None]) -> Iterator[LayerResult]:
+def check_layers(
+    cases: Sequence[LayerCase], target: Target, done: Callable[[int], None], jobs: int = 2
+) -> Iterator[LayerResult]:
     """The verdict on every layer in the twin of `target`, in order; `done` is called with the number of verdicts."""
     made = [make(case, target) for case in cases]
-    with ThreadPoolExecutor(WORKERS) as pool:
+    with ThreadPoolExecutor(jobs) as pool:
         verdicts = pool.map(run, made)
         for number, verdict in enumerate(verdicts, 1):
             yield verdict
@@ -55,7 +56,7 @@ def make(case: LayerCase, target: Target) -> Ready | LayerResult:
     try:
         compiled = Compiled(request, module_of(request))
         program = program_of(request)
-    except ResourceError as error:
+    except RefusalError as error:
         return case.failure(target.backend.name, "refused", error.message)
     except UolError as error:
         return case.failure(target.backend.name, "failed", str(error))

@@ -8,7 +8,7 @@ exact fractions. The order of factors is that in which they came, so that a text
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
@@ -21,16 +21,19 @@ Factors = tuple[tuple[Expr, int], ...]
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """coefficient * factors, each with a power that is not 0."""
+    """coefficient * factors, each of them once, with a power that is not 0."""
 
     coefficient: Fraction
     factors: Factors
 
     def times(self, other: Product) -> Product:
-        powers = dict(self.factors)
-        for factor, power in other.factors:
-            powers[factor] = powers.get(factor, 0) + power
-        return Product(self.coefficient * other.coefficient, tuple((f, p) for f, p in powers.items() if p))
+        return Product(self.coefficient * other.coefficient, _collected((*self.factors, *other.factors)))
+
+    def mapped(self, rule: Callable[[Expr], Expr]) -> Product:
+        """The product of what `rule` makes of the factors: those that it makes equal are one, with their powers added."""
+        factors = tuple((rule(f), p) for f, p in self.factors)
+        vanishes = any(is_zero(f) and p > 0 for f, p in factors)
+        return Product(Fraction(0), ()) if vanishes else Product(self.coefficient, _collected(factors))
 
     def inverse(self) -> Product:
         return Product(1 / self.coefficient, tuple((f, -p) for f, p in self.factors))
@@ -42,6 +45,13 @@ class Product:
         """Whether `other` divides this product without a sign of a power changing."""
         powers = dict(self.factors)
         return all(powers.get(f, 0) * p >= p * p for f, p in other.factors)
+
+
+def _collected(factors: Factors) -> Factors:
+    powers: dict[Expr, int] = {}
+    for factor, power in factors:
+        powers[factor] = powers.get(factor, 0) + power
+    return tuple((f, p) for f, p in powers.items() if p)
 
 
 Sum = tuple[Product, ...]

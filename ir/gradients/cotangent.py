@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from uol.ir.gradients.algebra import Sum
+from uol.ir.gradients.forms import stands_alone
 from uol.ir.gradients.substitution import Item
-from uol.ir.syntax import Access, Apply, Binary, Expr, Name, Node, Number, Pack, below
+from uol.ir.syntax import Apply, Binary, Expr, Name, Number, Pack
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +39,6 @@ def conjunction(conditions: Sequence[Expr]) -> Expr:
     for condition in conditions[1:]:
         whole = Binary("and", whole, condition)
     return whole
-
-
-def stands_alone(condition: Node) -> bool:
-    """Whether every read of a condition is in range wherever it is made."""
-    reads = [n for n in below(condition) if isinstance(n, Access)]
-    return all(r.fill is not None or all(isinstance(i, Name | Pack) for i in r.index) for r in reads)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,20 +11,23 @@ terms add up in the accumulator before one cast. The gradient of a gradient is d
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from uol.ir.gradients.backward_call import Roles, roles_by_name
 from uol.ir.gradients.callees import calls_apart
-from uol.ir.gradients.inference import Types, float_types
+from uol.ir.gradients.inference import Types, float_types, has_gradient
 from uol.ir.gradients.naming import Names
 from uol.ir.gradients.nesting import reductions_apart
 from uol.ir.gradients.reversal import Reversal
 from uol.ir.gradients.saving import with_saving_calls
+from uol.ir.gradients.scattered_sizes import with_sizes
 from uol.ir.gradients.sharing import share
 from uol.ir.gradients.signature import assemble
+from uol.ir.gradients.signs import Signs
+from uol.ir.gradients.substitution import loose_keys, without_shadows
 from uol.ir.library import Library
 from uol.ir.report import closest, mismatch
-from uol.ir.syntax import Op, Param
+from uol.ir.syntax import Op, Param, Reduction, Statement, below
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +53,13 @@ def gradient(op: Op, library: Library, wrt: Sequence[str] | None = None) -> Op:
     return derive(op, library, wrt).op
 
 
-def has_gradient(op: Op) -> bool:
-    """Whether an operator goes from a float to a float."""
-    op = float_types(op)
-    types = Types({t.variable: t.types for t in op.domain})
-    return all(any(types.is_float(p.type) for p in params) for params in (op.params, op.results))
-
-
 def derive(op: Op, library: Library, wrt: Sequence[str] | None = None) -> Derived:
     """`gradient`, with the roles of its parts."""
     if not has_gradient(op):
         raise mismatch(op, op, f"`{op.name}` has no gradient", "a gradient goes from the float results to the float inputs")
     op = float_types(op)
-    types, names = Types({t.variable: t.types for t in op.domain}), Names(op)
+    dims = (d for p in (*op.params, *op.results) for d in p.dims)
+    types, names = Types({t.variable: t.types for t in op.domain}, signs=Signs(dims, op.where)), Names(op)
     for param in (*op.params, *op.results):
         types.declare(param)
     asked = _inputs(op, types, wrt)
@@ -79,8 +76,19 @@ def derive(op: Op, library: Library, wrt: Sequence[str] | None = None) -> Derive
     for param, name in zip(results, wanted, strict=True):
         types.declare(param)
         reversal.define(param.name, reversal.element(name), reversal.total(name), types.tensors[param.name])
-    body = share(reversal.forward, reversal.statements, frozenset(wanted.values()), types, names)
+    derived = [_without_shadows(s, names) for s in reversal.statements]
+    found = frozenset(wanted.values())
+    body = with_sizes(share(reversal.forward, derived, found, types, names), found, reversal)
     return Derived(assemble(op, cotangents, results, body), Roles(seeds, wanted))
+
+
+def _without_shadows(statement: Statement, names: Names) -> Statement:
+    """The statement, with every reduction binding indices of its own, whose names are nothing else's."""
+    indices = frozenset(names.indices) | {f"*{n}" for n in names.indices}
+    around = frozenset(k.lstrip("*") for k in loose_keys(statement, indices)) | (names.taken - names.indices)
+    value = without_shadows(statement.value, around, names)
+    names.bind(b.name for n in below(value) if isinstance(n, Reduction) for b in n.binders)
+    return replace(statement, value=value)
 
 
 def _inputs(op: Op, types: Types, wrt: Sequence[str] | None) -> tuple[str, ...]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from uol.ir.functions import FUNCTIONS
 from uol.ir.gradients.algebra import product_of
 from uol.ir.gradients.substitution import Item, binder_key, key_item
-from uol.ir.syntax import Access, Apply, Binary, Expr, Name, Pack, Reduction, below
+from uol.ir.syntax import Access, Apply, Binary, Expr, Name, Node, Pack, Reduction, below, exchange
 
 
 def is_plain_read(expr: Expr) -> bool:
@@ -17,12 +17,29 @@ def is_plain_read(expr: Expr) -> bool:
     return isinstance(expr, Access)
 
 
-def is_tame(expr: Expr) -> bool:
+def is_tame(expr: Expr, inside: Callable[[Access], bool]) -> bool:
     """A read, a number, a dim, or a sum of products of those: no value that is made by a function, and may be infinite
-    where it is not wanted."""
+    where it is not wanted, and no read that may not be `inside` its tensor there."""
     if isinstance(expr, Reduction) and expr.op == "sum":
-        return all(power > 0 and is_tame(factor) for factor, power in product_of(expr.args[0]).factors)
-    return is_plain_read(expr) or not any(isinstance(n, Access) for n in below(expr))
+        return all(power > 0 and is_tame(factor, inside) for factor, power in product_of(expr.args[0]).factors)
+    reads = [n for n in below(expr) if isinstance(n, Access)]
+    return not reads or (is_plain_read(expr) and all(stands_alone(r) or inside(r) for r in reads))
+
+
+def stands_alone(condition: Node) -> bool:
+    """Whether every read of an expression is in range wherever it is made."""
+    reads = [n for n in below(condition) if isinstance(n, Access)]
+    return all(r.fill is not None or all(isinstance(i, Name | Pack) for i in r.index) for r in reads)
+
+
+def compared(index: Expr) -> Expr:
+    """An index as a comparison takes it: data of any integer type that is computed with, as i64."""
+    return index if isinstance(index, Access) else as_i64(index)
+
+
+def as_i64(index: Expr) -> Expr:
+    """An index, with the data in it as i64, as it is compared with an index."""
+    return exchange(index, lambda n: Apply("i64", (n,)) if isinstance(n, Access) else None)
 
 
 def position(index: Name | Pack) -> Expr:

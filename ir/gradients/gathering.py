@@ -14,10 +14,10 @@ from fractions import Fraction
 
 from uol.ir.gradients.algebra import Product, Sum, add, product_expr, product_of, to_expr
 from uol.ir.gradients.cotangent import Cotangent, Index, chosen, conjunction
-from uol.ir.gradients.guards import Guarded, guarded
+from uol.ir.gradients.guards import data_with_else, divides_by, guarded, without_ranges
 from uol.ir.gradients.inference import Types, extent_in
 from uol.ir.gradients.integer_text import minus, plus, shorter, simplified
-from uol.ir.gradients.inversion import Inverse, invert
+from uol.ir.gradients.inversion import Inverse, Search, invert
 from uol.ir.gradients.naming import Names
 from uol.ir.gradients.substitution import Item, free_keys, index_key, substitute
 from uol.ir.syntax import Access, Apply, Binary, Binder, Bool, Expr, Name, Number, Pack, Reduction
@@ -35,18 +35,20 @@ class Term:
 
 
 def gather(
-    term: Term, element: Sequence[Item], dims: Sequence[Item], types: Types, names: Names, *, searching: bool = False
+    term: Term, element: Sequence[Item], dims: Sequence[Item], types: Types, names: Names, search: Search = "none"
 ) -> Cotangent | None:
-    """The term over the indices of the element; None where its index map has no inverse. `searching` asks every index
+    """The term over the indices of the element; None where its index map has no inverse. A `search` asks every index
     whether it reads the element. Strides beside dilations have two forms: the better one is for dilations of 1."""
     term = in_names_of(term, element, names)
     index = term.access.index
-    inverse = invert(index, element, dims, term.scope, names, searching=searching)
-    if inverse is None:
+    inverse = invert(index, element, dims, term.scope, names, types.signs, search=search)
+    bounds = (b for i in term.scope for _, b in i.conditions)
+    factors = (f for p in term.cotangent.sum for f, _ in p.factors)
+    if inverse is None or divides_by((*(i for i in index if not isinstance(i, Pack)), *bounds, *factors), inverse.doubtful):
         return None
     general = _over(inverse, term, element, dims, types)
     units = tuple(dict.fromkeys(s for s in inverse.steps if not free_keys(s) & {i.key for i in term.scope}))
-    better = invert(index, element, dims, term.scope, names, units, searching=searching) if units else None
+    better = invert(index, element, dims, term.scope, names, types.signs, units, search=search) if units else None
     if better is None or better.steps:
         return general
     undilated = _over(better, term, element, dims, types)
@@ -58,15 +60,20 @@ def gather(
 def is_awkward(term: Term, element: Sequence[Item], dims: Sequence[Item], types: Types, names: Names) -> bool:
     """Whether the inverse would put the whole term under conditions, for want of a factor that vanishes by itself."""
     term = in_names_of(term, element, names)
-    inverse = invert(term.access.index, element, dims, term.scope, names)
+    inverse = invert(term.access.index, element, dims, term.scope, names, types.signs)
     return inverse is not None and guarded(term.cotangent.sum, term.scope, inverse, types).whole
 
 
 def _over(inverse: Inverse, term: Term, element: Sequence[Item], dims: Sequence[Item], types: Types) -> Cotangent:
     masks = _masks(term.scope, inverse)
     guard = guarded(term.cotangent.sum, term.scope, inverse, types)
-    conditions = [*masks.conditions, *inverse.conditions, *guard.conditions]
-    masks, conditions, products = _settled(masks, conditions, _moved(guard, inverse), element, dims)
+    conditions = [*masks.conditions, *map(data_with_else, inverse.conditions), *guard.conditions]
+    masks, conditions, products = _settled(masks, conditions, _placed(guard.products, inverse.values), element, dims)
+    if guard.whole:
+        pairs = zip(element, dims, strict=True)
+        extents = {e.id: d for e, d in pairs if isinstance(e, Name)} | {i.key: i.extent for i in masks.free}
+        products = tuple(p.mapped(lambda f: without_ranges(f, extents, types)) for p in products)
+        conditions = [without_ranges(c, extents, types) for c in conditions]
     cotangent = replace(term.cotangent, sum=products)
     if not masks.free:
         return replace(cotangent, sum=_under(conditions, add(products)))
@@ -107,13 +114,11 @@ def renamed(term: Term, values: Mapping[str, Item]) -> Term:
         replace(
             i,
             key=index_key(values[i.key]) if i.key in values else i.key,
-            conditions=tuple((r, substitute(b, values)) for r, b in i.conditions),
+            conditions=_bounds_at(i, values).conditions,
         )
         for i in term.scope
     )
-    products = tuple(
-        Product(p.coefficient, tuple((substitute(f, values), q) for f, q in p.factors)) for p in term.cotangent.sum
-    )
+    products = _placed(term.cotangent.sum, values)
     index = tuple(values.get(f"*{i.id}", i) if isinstance(i, Pack) else substitute(i, values) for i in term.access.index)
     return Term(replace(term.access, index=index), replace(term.cotangent, sum=products), scope)
 
@@ -167,16 +172,19 @@ def _settled(
     extents = {i.id: d for i, d in pairs if not isinstance(d, Pack)}
     masks, loose = _bounds(masks, extents)
     conditions = [simplified(c, extents) for c in (*conditions, *loose)]
-    products = tuple(Product(p.coefficient, tuple((simplified(f, extents), q) for f, q in p.factors)) for p in products)
+    products = add(tuple(p.mapped(lambda f: simplified(f, extents)) for p in products))
     keys = {i.key for i in masks.free}
     for index in masks.free:
         value = _fixed(index, keys, conditions, products, extents)
         if value is not None:
             at: dict[str, Item] = {index.key: value}
-            rest = _Masks([i for i in masks.free if i is not index], masks.conditions)
-            moved = tuple(Product(p.coefficient, tuple((substitute(f, at), q) for f, q in p.factors)) for p in products)
-            return _settled(rest, [substitute(c, at) for c in conditions], moved, element, dims)
+            rest = _Masks([_bounds_at(i, at) for i in masks.free if i is not index], masks.conditions)
+            return _settled(rest, [substitute(c, at) for c in conditions], _placed(products, at), element, dims)
     return masks, [c for c in conditions if c != Bool(True)], products
+
+
+def _bounds_at(index: Index, values: Mapping[str, Item]) -> Index:
+    return replace(index, conditions=tuple((r, substitute(b, values)) for r, b in index.conditions))
 
 
 def _bounds(masks: _Masks, extents: Mapping[str, Expr]) -> tuple[_Masks, list[Expr]]:
@@ -228,10 +236,8 @@ def _parts(condition: Expr) -> tuple[Expr, ...]:
     return (condition,)
 
 
-def _moved(guard: Guarded, inverse: Inverse) -> Sum:
-    return tuple(
-        Product(p.coefficient, tuple((substitute(f, inverse.values), q) for f, q in p.factors)) for p in guard.products
-    )
+def _placed(products: Sum, values: Mapping[str, Item]) -> Sum:
+    return tuple(p.mapped(lambda f: substitute(f, values)) for p in products)
 
 
 def _under(conditions: Sequence[Expr], products: Sum) -> Sum:
@@ -247,25 +253,26 @@ def summed(product: Product, free: Sequence[Index], conditions: Sequence[Expr], 
     within = [c for c in conditions if free_keys(c) & keys]
     without = [c for c in conditions if not free_keys(c) & keys]
     inside = tuple((f, p) for f, p in product.factors if free_keys(f) & keys)
-    outside = tuple((f, p) for f, p in product.factors if not free_keys(f) & keys)
+    outside = Product(product.coefficient, tuple((f, p) for f, p in product.factors if not free_keys(f) & keys))
     idle = [i for i in free if _is_idle(i, free, (*(f for f, _ in inside), *within))]
     for index in idle:  # the same term, as often as the index runs
-        outside = Product(Fraction(1), outside).times(product_of(_size(index.extent))).factors
+        outside = outside.times(product_of(_size(index.extent)))
     free = [i for i in free if i not in idle]
     body = product_expr(Product(Fraction(1), inside))
     if within:
         body = chosen(within, body)
     if not free:
-        return _under(without, (Product(product.coefficient, outside),))[0]
+        return _under(without, (outside,))[0]
     binders = tuple(b for i in free for b in bind(i, body, types))
-    total = Product(product.coefficient, outside).times(product_of(Reduction("sum", binders, (body,))))
+    total = outside.times(product_of(Reduction("sum", binders, (body,))))
     return _under(without, (total,))[0]
 
 
 def _is_idle(index: Index, free: Sequence[Index], parts: Sequence[Expr]) -> bool:
     """Whether nothing depends on an index, and its range is known."""
     used = {k for p in parts for k in free_keys(p)} | {k for i in free for _, b in i.conditions for k in free_keys(b)}
-    return index.extent is not None and not index.conditions and index.key not in used
+    whole = all(c == ("<", index.extent) for c in index.conditions)
+    return index.extent is not None and whole and index.key not in used
 
 
 def _size(extent: Item | None) -> Expr:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from uol.ir.gradients.algebra import Product, Sum
+from uol.ir.gradients.algebra import Sum
 from uol.ir.gradients.cotangent import Index
 from uol.ir.gradients.inference import Types
+from uol.ir.gradients.integer_text import is_integer
 from uol.ir.gradients.inversion import Inverse
 from uol.ir.gradients.substitution import Item, free_keys
-from uol.ir.syntax import Access, Apply, Binary, Expr, Name, Node, Number, Pack, exchange
+from uol.ir.syntax import Access, Apply, Binary, Expr, Name, Node, Number, Pack, below, exchange
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ def guarded(products: Sum, scope: Sequence[Index], inverse: Inverse, types: Type
         covered = covered & own
     if not vanishing:
         return Guarded(products, _ranges(doubtful, extents, inverse), whole=True)
-    safe = tuple(Product(p.coefficient, tuple((with_else(f, doubtful), q) for f, q in p.factors)) for p in products)
+    safe = tuple(p.mapped(lambda f: with_else(f, doubtful)) for p in products)
     return Guarded(safe, _ranges(doubtful - covered, extents, inverse))
 
 
@@ -75,6 +76,40 @@ def with_else(expr: Expr, doubtful: frozenset[str]) -> Expr:
         return None
 
     return exchange(expr, rule)
+
+
+def without_ranges(expr: Expr, extents: Mapping[str, Item | None], types: Types) -> Expr:
+    """With an `else 0` at every read of a dim that is not the range of the plain index there: a condition around the read says
+    that it lies inside, but without an `else` it would say how far the index runs."""
+
+    def rule(node: Node) -> Expr | None:
+        if not isinstance(node, Access) or not isinstance(node.tensor, Name) or node.fill is not None:
+            return None
+        pairs = zip(node.index, types.dims.get(node.tensor.id, ()), strict=False)
+        elsewhere = any(isinstance(i, Name) and extents.get(i.id, d) != d for i, d in pairs)
+        return replace(node, fill=Number(0)) if elsewhere else None
+
+    return exchange(expr, rule)
+
+
+def data_with_else(expr: Expr) -> Expr:
+    """An index that is data, read where the term may be absent: 0 outside, where nothing but 0 is added."""
+
+    def rule(node: Node) -> Expr | None:
+        if isinstance(node, Access) and node.fill is None and not all(isinstance(i, Name | Pack) for i in node.index):
+            return replace(node, fill=Number(0))
+        return None
+
+    return exchange(expr, rule)
+
+
+def divides_by(exprs: Iterable[Expr], doubtful: Collection[str]) -> bool:
+    """Whether an index or a comparison divides by an index that may lie outside of its range: that has no sign there."""
+    return any(
+        isinstance(n, Binary) and n.op in ("/", "%") and is_integer(n.right) and not free_keys(n.right).isdisjoint(doubtful)
+        for e in exprs
+        for n in below(e)
+    )
 
 
 def _ranges(keys: frozenset[str], extents: Mapping[str, Item | None], inverse: Inverse) -> tuple[Expr, ...]:

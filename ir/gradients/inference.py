@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from uol.ir.functions import FUNCTIONS
+from uol.ir.gradients.signs import Signs
 from uol.ir.gradients.substitution import Item, binder_key, index_key
 from uol.ir.syntax import (
     Access,
@@ -35,11 +36,12 @@ Dims = tuple[Item, ...]
 
 @dataclass(slots=True)
 class Types:
-    """The type variables of an operator with their sets, and the tensors that are known so far."""
+    """The type variables of an operator with their sets, the tensors that are known so far, and what is known of the dims."""
 
     sets: Mapping[str, tuple[str, ...]]
     tensors: dict[str, str] = field(default_factory=dict)
     dims: dict[str, Dims] = field(default_factory=dict)
+    signs: Signs = field(default_factory=Signs)
 
     def is_float(self, dtype: str | None) -> bool:
         if dtype is None:
@@ -123,6 +125,13 @@ def float_types(op: Op) -> Op:
     return replace(op, domain=tuple(domain))
 
 
+def has_gradient(op: Op) -> bool:
+    """Whether an operator goes from a float to a float."""
+    op = float_types(op)
+    types = Types({t.variable: t.types for t in op.domain})
+    return all(any(types.is_float(p.type) for p in params) for params in (op.params, op.results))
+
+
 def standing(node: Node, index: Item) -> Iterator[tuple[str, int, bool]]:
     """Where an index stands alone: the tensor, the number of the dim, and whether without an `else`."""
     if isinstance(node, Reduction) and index_key(index) in map(binder_key, node.binders):
@@ -136,7 +145,11 @@ def standing(node: Node, index: Item) -> Iterator[tuple[str, int, bool]]:
 
 
 def extent_in(types: Types, nodes: tuple[Node, ...], index: Item, *, firm: bool = False) -> Item | None:
-    """The dim over which an index runs where it stands alone in the expressions; an `else` counts where nothing else does."""
+    """The dim over which an index runs where it stands alone in the expressions; an `else` counts where nothing else does, and
+    several that do not agree count for nothing."""
     places = [p for n in nodes for p in standing(n, index) if p[0] in types.dims and p[1] < len(types.dims[p[0]])]
-    counted = [p for p in places if p[2]] or ([] if firm else places)
-    return types.dims[counted[0][0]][counted[0][1]] if counted else None
+    counted = [p for p in places if p[2]]
+    if counted:
+        return types.dims[counted[0][0]][counted[0][1]]
+    loose = list(dict.fromkeys(types.dims[tensor][number] for tensor, number, _ in places))
+    return loose[0] if len(loose) == 1 and not firm else None

@@ -72,6 +72,34 @@ def _number(value: int | float) -> Expr:
     return Number(value) if value >= 0 else Unary("neg", Number(-value))
 
 
+def greatest(expr: Expr, extents: Mapping[str, Expr]) -> Expr | None:
+    """An upper bound of an integer expression over indices that run from 0 up to their extents; None where it is not seen."""
+    return _end(expr, extents, upper=True)
+
+
+def _end(expr: Expr, extents: Mapping[str, Expr], *, upper: bool) -> Expr | None:
+    if not any(isinstance(n, Name) and n.id in extents for n in below(expr)):
+        return expr
+    match expr:
+        case Name(id=name):
+            return minus(extents[name], Number(1)) if upper else Number(0)
+        case Binary(op="+" | "-" as op, left=left, right=right):
+            a = _end(left, extents, upper=upper)
+            b = _end(right, extents, upper=upper == (op == "+"))
+            return None if a is None or b is None else plus(a, b) if op == "+" else minus(a, b)
+        case Binary(op="*" | "/" as op, left=left, right=Number(value=int(value)) as right) if value > 0:
+            a = _end(left, extents, upper=upper)
+            return None if a is None else times(a, right) if op == "*" else quotient(a, right)
+        case Binary(op="*", left=Number(value=int(value)) as left, right=right) if value > 0:
+            b = _end(right, extents, upper=upper)
+            return None if b is None else times(left, b)
+        case Binary(op="%", right=right) if upper:
+            return minus(right, Number(1)) if _end(right, extents, upper=True) == right else None
+        case Binary(op="%"):
+            return Number(0)
+    return None
+
+
 def simplified(expr: Expr, extents: Mapping[str, Expr]) -> Expr:
     """The indices and conditions in an expression, shortened where terms cancel; `extents` are those of the indices."""
 
@@ -219,6 +247,8 @@ def _comparison(op: str, left: Expr, right: Expr, extents: Mapping[str, Expr]) -
         return Bool(True)
     if op == "<" and isinstance(left, Name) and extents.get(left.id) == right:
         return Bool(True)
+    if isinstance(left, Binary) and left.op == "%" and (op, right) in ((">=", Number(0)), ("<", left.right)):
+        return Bool(True)
     if never_below and gap.get((), 0) >= 0 and op in ("<", ">="):
         return Bool(op == ">=")
     return Binary(op, left, right)
@@ -233,4 +263,6 @@ def _both(left: Expr, right: Expr) -> Expr:
 def _select(condition: Expr, a: Expr, b: Expr) -> Expr:
     if isinstance(condition, Bool):
         return a if condition.value else b
+    if a == b == Number(0):
+        return a
     return Apply("select", (condition, a, b))

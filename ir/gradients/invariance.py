@@ -2,7 +2,8 @@
 
 Where hi grows by d, every value responds: it stays, it grows by k*d, or it grows by the factor exp(k*d). A sum of terms
 that grow by one factor grows by it, exp turns the one response into the other and log turns it back. An extremum is a
-stabiliser where all results stay: its cotangent is exactly 0, and is not computed.
+stabiliser where all results stay: its cotangent is exactly 0, and is not computed. So is an extremum in whose place a constant
+stands where it is infinite, as in log-sum-exp.
 """
 
 from __future__ import annotations
@@ -28,17 +29,25 @@ STAYS = Response("shift", 0)
 
 
 def stabilisers(body: Sequence[Statement], results: frozenset[str], casts: frozenset[str]) -> frozenset[str]:
-    """The tensors that a maximum or minimum defines and on which no result depends."""
+    """The tensors that a maximum or minimum defines, or its finite part, and on which no result depends."""
     found = set()
     for number, statement in enumerate(body):
         if len(statement.targets) > 1 or statement.op != "=" or statement.targets[0].tensor in results:
             continue
-        if isinstance(statement.value, Reduction) and statement.value.op in ("max", "min"):
+        if _may_stabilise(statement.value):
             target = statement.targets[0]
             study = _Study(target.index, {target.tensor: (target.index, Response("shift", 1))}, casts)
             if study.all_stay(body[number + 1 :], results):
                 found.add(target.tensor)
     return frozenset(found)
+
+
+def _may_stabilise(value: Expr) -> bool:
+    """A maximum or minimum, or `select(abs(hi) == inf, 0, hi)`: one where it is finite, and a constant elsewhere."""
+    match value:
+        case Reduction(op="max" | "min") | Apply(fn="select", args=(_, Number(), Access())):
+            return True
+    return False
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@
     x[p*stride + r*dilation - pad]   p = (h + pad - r*dilation)/stride  where that divides
     x[o/Q*D + c]           = m       c = m % D, o = m/D*Q + t             where c runs over D
     x[h/2]                 = j       h = j*2 + t,  t < 2
+    x[h%2*H + h/2]         = j       h = (j - t*H)*2 + t,  t < 2
     x[(i + k) % N]         = j       i = (j - k) % N                       where i runs over N
 
 The second line of a strided window reaches exactly the pairs (p, r) that meet at h: no product with a zero is made.
@@ -15,13 +16,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from uol.ir.gradients.cotangent import Index
+from uol.ir.gradients.forms import as_i64
 from uol.ir.gradients.integer_text import minus, plus, quotient, remainder, times
-from uol.ir.gradients.linear_form import ONE, Linear, Term, linear_form, opposite, subtract
+from uol.ir.gradients.linear_form import ONE, Linear, Term, linear_form, negated, opposite, subtract
 from uol.ir.gradients.naming import Names
+from uol.ir.gradients.signs import Signs
 from uol.ir.gradients.substitution import Item, free_keys, substitute
-from uol.ir.syntax import Access, Apply, Binary, Expr, Name, Node, Number, Pack, exchange
+from uol.ir.syntax import Binary, Expr, Name, Number, Pack
+
+Search = Literal["none", "what is left", "everywhere"]
+"""Whether the indices that cannot be solved for, or all of them, are asked one by one whether they read the element."""
 
 
 @dataclass(slots=True)
@@ -40,6 +47,11 @@ class Inverse:
     not_below: set[str] = field(default_factory=set)
     steps: list[Expr] = field(default_factory=list)
 
+    def copy(self) -> Inverse:
+        return Inverse(
+            dict(self.values), [*self.free], [*self.conditions], set(self.doubtful), set(self.not_below), [*self.steps]
+        )
+
 
 def invert(
     index: Sequence[Item],
@@ -47,24 +59,22 @@ def invert(
     dims: Sequence[Item],
     scope: Sequence[Index],
     names: Names,
+    signs: Signs,
     units: Sequence[Expr] = (),
     *,
-    searching: bool = False,
+    search: Search = "none",
 ) -> Inverse | None:
-    """None where the map has no inverse that a text could say, as where an index is data; or, if `searching`, what reads
-    the element is found by asking every index. `units` are coefficients that are taken to be 1. The scope's names and those
-    of the element are apart."""
-    return _Inversion(scope, names, units, searching).run(index, element, dims)
-
-
-def _as_i64(node: Node) -> Expr | None:
-    """Data among indices, outside of an index: integers of any type are compared with an index as i64."""
-    return Apply("i64", (node,)) if isinstance(node, Access) else None
+    """None where the map has no inverse that a text could say, as where an index is data; or, with a `search`, what
+    reads the element is found by asking every index. `units` are coefficients that are taken to be 1. The scope's names
+    and those of the element are apart."""
+    return _Inversion(scope, names, signs, units, search).run(index, element, dims)
 
 
 class _Inversion:
-    def __init__(self, scope: Sequence[Index], names: Names, units: Sequence[Expr], searching: bool) -> None:
-        self.units, self.searching = units, searching
+    def __init__(
+        self, scope: Sequence[Index], names: Names, signs: Signs, units: Sequence[Expr], search: Search
+    ) -> None:
+        self.signs, self.units, self.search = signs, units, search
         self.scope: dict[str, Index] = {i.key: i for i in scope}
         self.names = names
         self.used: set[str] = set()
@@ -72,10 +82,13 @@ class _Inversion:
 
     def run(self, index: Sequence[Item], element: Sequence[Item], dims: Sequence[Item]) -> Inverse | None:
         self.used = {i.id for i in element if isinstance(i, Name | Pack)} | {k.lstrip("*") for k in self.scope}
+        pairs = [(e.id, d) for e, d in zip(element, dims, strict=True) if isinstance(e, Name)]
+        self.extents = dict(pairs) | {k: i.extent for k, i in self.scope.items() if not k.startswith("*")}
         pending: list[tuple[Expr, Expr]] = []
         for item, place, dim in zip(index, element, dims, strict=True):
             key = f"*{item.id}" if isinstance(item, Pack) else item.id if isinstance(item, Name) else ""
-            if key in self.scope and key not in self.out.values:
+            free = key in self.scope and key not in self.out.values
+            if free and (self.search != "everywhere" or self.scope[key].extent == dim):
                 self.out.values[key] = place
                 if self.scope[key].extent != dim:
                     self.out.doubtful.add(key)
@@ -85,11 +98,11 @@ class _Inversion:
             else:
                 pending.append((item, place))
         for item, place in pending:
-            if self.equation(item, place):
+            if self.search != "everywhere" and self.equation(item, place):
                 continue
-            if not self.searching:
+            if self.search == "none":
                 return None
-            self.out.conditions.append(Binary("==", exchange(item, _as_i64), place))
+            self.out.conditions.append(Binary("==", as_i64(item), place))
         self.out.free += [i for k, i in self.scope.items() if k not in self.out.values]
         self.settle()
         return self.out
@@ -106,18 +119,30 @@ class _Inversion:
         return frozenset(self.scope) - set(self.out.values)
 
     def equation(self, expr: Expr, value: Expr) -> bool:
-        """Solves `expr = value` for one index or two; False where there is no way."""
+        """Solves `expr = value` for one index or two; False where there is no way, and nothing is solved then."""
+        before = self.out.copy()
+        if not self.solved(expr, value):
+            self.out = before
+            return False
+        return True
+
+    def solved(self, expr: Expr, value: Expr) -> bool:
         form = linear_form(substitute(expr, self.out.values), self.unknown())
         if form is None:
             return False
-        form = Linear(tuple(replace(t, coefficient=ONE) if t.coefficient in self.units else t for t in form.terms), form.rest)
+        form = Linear(tuple(map(self.oriented, form.terms)), form.rest)
         if not form.terms:
             self.out.conditions.append(Binary("==", opposite(Number(0), form), value))
             return True
+        if self.split(form, value):
+            return True
+        usable = [t for t in form.terms if self.can_be_solved(t, form, value)]
         pair = self.pair(form)
-        if pair is not None:
+        if pair is not None and all(t in usable for t in pair):
             return self.two(form, *pair, value)
-        term = self.best(form)
+        if not usable:
+            return False
+        term = self.best(usable)
         others = Linear(tuple(t for t in form.terms if t is not term), form.rest)
         found = subtract(value, others) if term.sign > 0 else opposite(value, others)
         if not term.is_unit:
@@ -125,6 +150,41 @@ class _Inversion:
             self.out.steps += [t.coefficient for t in others.terms if self.is_bound(t) and not t.is_unit]
             found = quotient(found, term.coefficient)
         return self.assign(term.atom, found)
+
+    def split(self, form: Linear, value: Expr) -> bool:
+        """`i/m * a + i%m * b = value`: for every remainder t, i is (value - t*b)/a * m + t."""
+        for term in form.terms:
+            match term.atom:
+                case Binary(op="/", left=Name(id=name), right=divisor) if name in self.unknown():
+                    remaining = Binary("%", Name(name), divisor)
+                case _:
+                    continue
+            parts = [t for t in form.terms if t.atom == remaining]
+            rest = [t for t in form.terms if t is not term and t not in parts]
+            elsewhere = frozenset(k for t in rest for k in free_keys(t.atom)) | free_keys(divisor) | free_keys(value)
+            if not parts or name in elsewhere or not (term.is_unit and term.sign > 0):
+                continue
+            turn = self.new_index(divisor)
+            others = Linear(tuple(replace(t, atom=turn) if t in parts else t for t in form.terms if t is not term), form.rest)
+            self.out.values[name] = plus(times(subtract(value, others), divisor), turn)
+            self.out.doubtful.add(name)
+            return True
+        return False
+
+    def oriented(self, term: Term) -> Term:
+        """The term with a coefficient above 0, where its sign is known."""
+        if term.coefficient in self.units:
+            return replace(term, coefficient=ONE)
+        opposite_ = negated(term.coefficient)
+        if self.signs.is_positive(term.coefficient, self.extents) or not self.signs.is_positive(opposite_, self.extents):
+            return term
+        return replace(term, sign=-term.sign, coefficient=opposite_)
+
+    def can_be_solved(self, term: Term, form: Linear, value: Expr) -> bool:
+        """Whether a term is divided by what is above 0, and what it is solved for stands nowhere else."""
+        own = free_keys(term.atom) & self.unknown()
+        elsewhere = frozenset(k for t in form.terms if t is not term for k in free_keys(t.atom)) | free_keys(value)
+        return not own & elsewhere and (term.is_unit or self.signs.is_positive(term.coefficient, self.extents))
 
     def pair(self, form: Linear) -> tuple[Term, Term] | None:
         """A term with a coefficient, and a unit term that fills its gaps: together they are solved by residues."""
@@ -160,10 +220,10 @@ class _Inversion:
         self.out.values[atom.id] = value
         return True
 
-    def best(self, form: Linear) -> Term:
+    def best(self, terms: Sequence[Term]) -> Term:
         """The term to solve for: a unit before a multiple, what has one solution before what has to be tried, an axis
         before a bound index."""
-        return min(form.terms, key=lambda t: (not t.is_unit, not self.is_single(t.atom), self.is_bound(t)))
+        return min(terms, key=lambda t: (not t.is_unit, not self.is_single(t.atom), self.is_bound(t)))
 
     def is_single(self, atom: Expr) -> bool:
         """Whether an atom can be solved for without a condition."""
@@ -197,7 +257,7 @@ class _Inversion:
         return False
 
     def rolled(self, inner: Expr, divisor: Expr, value: Expr) -> bool:
-        """(i + k) % m = value: i is (value - k) % m, and every m-th from there on."""
+        """(i + k) % m = value: i is (value - k) % m, and every m-th from there on, where value is a remainder of m at all."""
         form = linear_form(inner, self.unknown())
         if form is None or len(form.terms) != 1:
             return False
@@ -205,6 +265,7 @@ class _Inversion:
         extent = self.extent(term)
         if not isinstance(term.atom, Name) or not term.is_unit or extent is None or isinstance(extent, Pack):
             return False
+        self.out.conditions += [Binary(">=", value, Number(0)), Binary("<", value, divisor)]
         rest = Linear((), form.rest)
         found = remainder(subtract(value, rest) if term.sign > 0 else opposite(value, rest), divisor)
         name = term.atom.id

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from uol.ir.gradients.inference import Dims, Types, extent_in
 from uol.ir.gradients.substitution import Item
-from uol.ir.syntax import Access, Name, Number, Reduction, Statement, below
+from uol.ir.syntax import Access, Name, Number, Pack, Reduction, Statement, below
 
 ORDERS = ("topk", "sort", "argsort")
 
@@ -32,7 +32,9 @@ def learn(types: Types, statement: Statement, later: Sequence[Statement] = ()) -
     if target.tensor in types.dims:
         return
     if statement.op == "+=":
-        types.dims[target.tensor] = _scattered_dims(types, target.tensor, len(target.index), later)
+        defined = {t.tensor for s in later for t in s.targets}
+        dims = scattered_dims(types, statement, later, types.dims.keys() - defined, types.dims.keys() & defined)
+        types.dims[target.tensor] = tuple(d if d is not None else Number(0) for d in dims)
         return
     found = [extent_in(types, (value,), item) for item in target.index]
     types.dims[target.tensor] = tuple(d if d is not None else Number(0) for d in found)
@@ -46,23 +48,34 @@ def _order_dims(types: Types, value: Reduction, index: tuple[Item, ...]) -> Dims
     return tuple(d if d is not None else Number(0) for d in found)
 
 
-def _scattered_dims(types: Types, tensor: str, rank: int, later: Sequence[Statement]) -> Dims:
-    """A scattered local is as large as the indices that read it run."""
-    found: list[Item] = [Number(0)] * rank
-    for statement in later:
-        for node in below(statement.value):
-            if not isinstance(node, Access) or node.tensor != Name(tensor):
-                continue
-            for place, item in enumerate(node.index):
-                extent = _reader_extent(types, statement, item)
-                if extent is not None and found[place] == Number(0):
-                    found[place] = extent
+def scattered_dims(
+    types: Types, statement: Statement, later: Sequence[Statement], known: Collection[str], results: Collection[str]
+) -> tuple[Item | None, ...]:
+    """The dims of a tensor that is only added to, as the checker finds them: those of the first plain index that reads it,
+    by a result there or by another tensor that is `known` when it is added to; else of a plain index of the target."""
+    (target,) = statement.targets
+    found: list[Item | None] = []
+    for place, item in enumerate(target.index):
+        reads = (_read_extent(types, known, results, s, target.tensor, place) for s in later)
+        extent = next((e for e in reads if e is not None), None)
+        if extent is None and isinstance(item, Name | Pack):
+            parts = (statement.value, *(i for i in target.index if not isinstance(i, Pack)))
+            extent = extent_in(types, parts, item)
+        found.append(extent)
     return tuple(found)
 
 
-def _reader_extent(types: Types, statement: Statement, item: Item) -> Item | None:
-    for target in statement.targets:
-        dims = types.dims.get(target.tensor)
-        if dims is not None and item in target.index:
-            return dims[target.index.index(item)]
-    return extent_in(types, (statement.value,), item)
+def _read_extent(
+    types: Types, known: Collection[str], results: Collection[str], reader: Statement, tensor: str, place: int
+) -> Item | None:
+    reads = [n for n in below(reader.value) if isinstance(n, Access) and isinstance(n.tensor, Name)]
+    for read in reads:
+        item = read.index[place] if read.tensor == Name(tensor) else None
+        if not isinstance(item, Name | Pack):
+            continue
+        given = [(t.index, types.dims[t.tensor]) for t in reader.targets if t.tensor in results]
+        given += [(r.index, types.dims[r.tensor.id]) for r in reads if isinstance(r.tensor, Name) and r.tensor.id in known]
+        for index, dims in given:
+            if item in index:
+                return dims[index.index(item)]
+    return None

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from uol.ir.gradients.algebra import add, product_of, to_expr
 from uol.ir.gradients.cotangent import Cotangent, Index
 from uol.ir.gradients.forms import is_plain_read
 from uol.ir.gradients.inference import Types, extent_in
 from uol.ir.gradients.naming import Names
 from uol.ir.gradients.rewriting import Rewriting, centred_sums, saved_products
-from uol.ir.gradients.substitution import Item, index_key
+from uol.ir.gradients.substitution import Item, free_keys, index_key
 from uol.ir.syntax import Access, Apply, Binary, Bool, Expr, Name, Number, Op, Pack, Reduction, Statement, Target
 
 
@@ -80,24 +82,63 @@ class Ledger:
         return Cotangent(cotangent.type, (product_of(read),))
 
     def named_value(self, wish: str, value: Expr, dtype: str, scope: tuple[Index, ...], near: Expr | None = None) -> Expr:
+        """The value as the read of a local; the value itself where nothing could say how large the local is."""
+        sized = self.sized(value, dtype, scope, near)
+        if sized is None:
+            return value
         name = self.names.fresh(wish)
         index = tuple(i.item for i in scope)
-        if not self._stands(scope, value):
-            inside = near is not None and not self._stands(scope, value, self.anchor)  # indices that a reduction binds
-            value = Apply("select", (Bool(True), value, near)) if inside and near is not None else self.beside(value, dtype)
         self.types.tensors[name] = dtype
-        self.types.dims[name] = tuple(Number(0) if i.extent is None else i.extent for i in scope)
-        self.statements.append(Statement((Target(name, index),), "=", value))
+        self.types.dims[name] = tuple(i.extent for i in scope if i.extent is not None)
+        self.statements.append(Statement((Target(name, index),), "=", sized))
         return Access(Name(name), index)
 
-    def _stands(self, scope: tuple[Index, ...], *values: Expr | None) -> bool:
-        """Whether every index of the scope stands alone in one of the values."""
-        nodes = tuple(v for v in values if v is not None)
-        return all(extent_in(self.types, nodes, i.item) is not None for i in scope)
+    def sized(self, value: Expr, dtype: str, scope: tuple[Index, ...], near: Expr | None = None) -> Expr | None:
+        """`select(true, value, other)`, where every index of the scope stands alone in one of the two, over its own extent;
+        None where no such other is found."""
+        missing = self.missing((value,), scope)
+        if not missing and self.types.of(value) is not None:
+            return value
+        keys = {i.key for i in scope}
+        fits = self.anchor is not None and free_keys(self.anchor) & self.indices() <= keys
+        if self.anchor is not None and fits and not self.missing((value, self.anchor), scope):
+            return self.beside(value, dtype)
+        other = self.standing_in(missing or scope, dtype)
+        if other is None and near is not None and free_keys(near) & self.indices() <= keys:
+            other = near if not self.missing((value, near), scope) else None
+        return None if other is None else Apply("select", (Bool(True), value, other))
 
-    def is_sized(self, value: Expr, scope: tuple[Index, ...]) -> bool:
-        """Whether every index of the scope stands alone in the value, over its own extent."""
-        return all(extent_in(self.types, (value,), i.item) == i.extent for i in scope)
+    def missing(self, values: tuple[Expr, ...], scope: Sequence[Index]) -> tuple[Index, ...]:
+        """The indices of the scope that stand alone in none of the values, or over another extent."""
+        return tuple(i for i in scope if i.extent is None or extent_in(self.types, values, i.item) != i.extent)
+
+    def standing_in(self, indices: Sequence[Index], dtype: str) -> Expr | None:
+        """A sum of reads of inputs, results and their cotangents in which the indices stand alone, each over its extent."""
+        found: Expr | None = None
+        pending = list(indices)
+        known = (*self.seeds.values(), *(p.name for p in (*self.op.params, *self.op.results)))
+        while pending:
+            reads = [(self.read_over(name, pending), name) for name in known]
+            (read, covered), name = max(reads, key=lambda r: len(r[0][1]))
+            if not covered:
+                return None
+            pending = [i for i in pending if i not in covered]
+            value = self.types.cast(read, self.types.tensors[name], dtype)
+            found = value if found is None else Binary("+", found, value)
+        return found
+
+    def read_over(self, name: str, indices: Sequence[Index]) -> tuple[Access, tuple[Index, ...]]:
+        """A read of a tensor at those indices that run over its dims, and at 0 elsewhere; and these indices."""
+        covered: list[Index] = []
+        items: list[Item] = []
+        for dim in self.types.dims[name]:
+            fitting = [i for i in indices if i.extent == dim and i not in covered]
+            covered += fitting[:1]
+            items.append(fitting[0].item if fitting else Number(0))
+            if not fitting and isinstance(dim, Pack):
+                covered, items = [], []
+                break
+        return Access(Name(name), tuple(items)), tuple(covered)
 
     def beside(self, value: Expr, dtype: str) -> Expr:
         """`select(true, value, y[n, c])`: the value, over the indices of the statement at hand."""

@@ -62,10 +62,22 @@ def _negative(form: Linear | None) -> Linear | None:
     return Linear(tuple(replace(t, sign=-t.sign) for t in form.terms), tuple((-s, e) for s, e in form.rest))
 
 
-def _merged(form: Linear) -> Linear | None:
-    """Every atom once: an index that stands twice is solved for by nobody."""
-    atoms = [t.atom for t in form.terms]
-    return form if len(set(atoms)) == len(atoms) else None
+def _merged(form: Linear) -> Linear:
+    """Every atom once, its coefficients added."""
+    terms: dict[Expr, Term] = {}
+    for term in form.terms:
+        known = terms.get(term.atom)
+        if known is None:
+            terms[term.atom] = term
+            continue
+        joined = plus if known.sign == term.sign else minus
+        terms[term.atom] = replace(known, coefficient=joined(known.coefficient, term.coefficient))
+    return Linear(tuple(t for t in terms.values() if t.coefficient != Number(0)), form.rest)
+
+
+def negated(expr: Expr) -> Expr:
+    """-expr"""
+    return expr.arg if isinstance(expr, Unary) else minus(Number(0), expr)
 
 
 def subtract(value: Expr, form: Linear) -> Expr:

@@ -30,6 +30,12 @@ class Names:
         self.indices.add(name)
         return name
 
+    def bind(self, indices: Iterable[str]) -> None:
+        """Takes in indices that were named elsewhere."""
+        for name in indices:
+            self.taken.add(name)
+            self.indices.add(name)
+
     def index_of(self, dim: Item, used: Collection[str]) -> Name | Pack:
         """An index for a dim that no plain index of the text runs over: its letter in lower case, or one before it."""
         if isinstance(dim, Pack):

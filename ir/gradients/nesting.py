@@ -12,7 +12,7 @@ from dataclasses import replace
 from uol.ir.gradients.inference import Types, extent_in
 from uol.ir.gradients.learning import is_order, learn
 from uol.ir.gradients.naming import Names
-from uol.ir.gradients.substitution import binder_key, free_keys, key_item
+from uol.ir.gradients.substitution import Item, binder_key, free_keys, key_item
 from uol.ir.syntax import Access, Apply, Expr, Name, Node, Op, Pack, Reduction, Statement, Target, below, exchange, operands
 
 WISHES = {"sum": "total", "prod": "product", "max": "hi", "min": "lo"}
@@ -41,8 +41,8 @@ def _apart(statement: Statement, types: Types, names: Names) -> list[Statement]:
     def rule(node: Node) -> Expr | None:
         if not isinstance(node, Reduction):
             return None
-        axes = _axes(node, indices, types)
-        if node is statement.value or axes is None:
+        axes = _axes(node, statement, indices, types)
+        if node is statement.value or axes is None or types.of(node) is None:
             return None
         if set(axes) == around | _bound_around(statement.value, node) and not several:
             return None
@@ -63,17 +63,29 @@ def _outermost(node: Node) -> int:
     return 1 if isinstance(node, Reduction) else sum(map(_outermost, operands(node)))
 
 
-def _axes(node: Reduction, indices: frozenset[str], types: Types) -> tuple[str, ...] | None:
+def _axes(node: Reduction, statement: Statement, indices: frozenset[str], types: Types) -> tuple[str, ...] | None:
     """The free indices of a reduction in the order in which they are read; None where one of them, or a read, does not say
-    by itself how far it reaches."""
+    by itself how far it reaches in the statement."""
     reads = [n for n in below(node) if isinstance(n, Access)]
     if not all(r.fill is not None or all(isinstance(i, Name | Pack) for i in r.index) for r in reads):
         return None
     free = free_keys(node) & indices
     ordered = dict.fromkeys(_key(i) for r in reads for i in r.index if isinstance(i, Name | Pack))
     axes = tuple(k for k in ordered if k in free)
-    known = all(extent_in(types, (node,), key_item(k)) is not None for k in axes)
+    known = all(_runs_as_far(node, statement, key_item(k), types) for k in axes)
     return axes if known and set(axes) == free else None
+
+
+def _runs_as_far(node: Reduction, statement: Statement, item: Name | Pack, types: Types) -> bool:
+    """Whether an index has a range in the reduction alone, and the one that it has in the statement."""
+    if extent_in(types, (node,), item, firm=True) is not None:
+        return True
+    target = statement.targets[0]
+    if item in target.index and target.tensor in types.dims:
+        whole: Item | None = types.dims[target.tensor][target.index.index(item)]
+    else:
+        whole = extent_in(types, (statement.value,), item)
+    return whole is not None and extent_in(types, (node,), item) == whole
 
 
 def _key(item: Name | Pack) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from uol.ir.gradients.algebra import Product, Sum, product_of, to_expr
+from uol.ir.gradients.algebra import Sum, product_of, to_expr
 from uol.ir.gradients.backward_call import Roles, arguments, roles_by_name, statement_of
 from uol.ir.gradients.callees import call_of, callee
 from uol.ir.gradients.cotangent import Cotangent, Index
@@ -14,6 +14,7 @@ from uol.ir.gradients.gathering import Term, gather, is_awkward
 from uol.ir.gradients.guards import with_else
 from uol.ir.gradients.inference import Types, extent_in
 from uol.ir.gradients.invariance import stabilisers
+from uol.ir.gradients.inversion import Search
 from uol.ir.gradients.learning import is_order, learn
 from uol.ir.gradients.ledger import Ledger, is_read_at
 from uol.ir.gradients.naming import Names
@@ -162,6 +163,8 @@ class Reversal(Ledger):
 
     def call(self, statement: Statement) -> None:
         """The callee's gradient gives the terms of all tensors that were passed."""
+        if not any(self.has_cotangent(t.tensor) for t in statement.targets):
+            return
         call = call_of(statement)
         assert call is not None
         found = callee(self.op, call, self.library)
@@ -216,14 +219,14 @@ class Reversal(Ledger):
         reads = sum(isinstance(n, Access) and isinstance(n.tensor, Name) and n.tensor.id in self.active for n in below(value))
         if len(total.sum) > 1 and reads > 1:
             return self.named(f"d{name}", total, scope)
-        return Cotangent(total.type, self.hoisted(total.sum, scope))
+        return Cotangent(total.type, self.hoisted(total.sum, total.type, scope))
 
     def plain_cotangent(self, name: str, total: Cotangent, scope: tuple[Index, ...]) -> Cotangent:
         """A cotangent that is a read, or is made one."""
         plain = len(total.sum) == 1 and all(is_plain_read(f) for f, _ in total.sum[0].factors)
         return total if plain else self.named(f"d{name}", total, scope)
 
-    def hoisted(self, products: Sum, scope: tuple[Index, ...]) -> Sum:
+    def hoisted(self, products: Sum, dtype: str, scope: tuple[Index, ...]) -> Sum:
         """The products with their sums as reads of locals."""
 
         def read(factor: Expr) -> Expr:
@@ -231,9 +234,9 @@ class Reversal(Ledger):
                 return factor
             body = factor.args[0]
             wish = "dot" if isinstance(body, Binary) and body.op == "*" else "total"
-            return self.named_value(wish, factor, self.types.of(factor) or "", scope)
+            return self.named_value(wish, factor, self.types.of(factor) or dtype, scope)
 
-        return tuple(Product(p.coefficient, tuple((read(f), q) for f, q in p.factors)) for p in products)
+        return tuple(p.mapped(read) for p in products)
 
     def sweep(self, statement: Statement, name: str) -> Sweep:
         is_result = name in self.seeds
@@ -259,8 +262,9 @@ class Reversal(Ledger):
         found = gather(term, element, dims, self.types, self.names)
         if found is None:
             found = self.scattered(term, element)
-        if found is None:
-            found = gather(term, element, dims, self.types, self.names, searching=True)
+        searches: tuple[Search, ...] = ("what is left", "everywhere")
+        for search in searches:
+            found = found or gather(term, element, dims, self.types, self.names, search)
         assert found is not None
         self.terms.setdefault(name, []).append(found)
 
@@ -269,7 +273,7 @@ class Reversal(Ledger):
         assert isinstance(term.access.tensor, Name)
         name = term.access.tensor.id
         known = self.sums.get(name)
-        made = scattered(term, element, self.types, self.names, known or f"d{name}_sum", begun=known is not None)
+        made = scattered(term, element, self, known or f"d{name}_sum", begun=known is not None)
         if made is None:
             return None
         statement, read = made
@@ -285,13 +289,15 @@ class Reversal(Ledger):
             target = statement.targets[0]
             if statement.value == found and target.tensor in results and target.index == tuple(i.item for i in scope):
                 return Access(Name(target.tensor), target.index)
-        if not self.is_sized(found, scope):
-            (body,) = found.args
+        used = free_keys(found)
+        (body,) = found.args
+        if self.missing((found,), scope) and self.anchor is not None and not self.missing((found, self.anchor), scope):
             found = replace(found, args=(self.beside(body, self.types.of(body) or ""),))
-        return self.named_value(wish, found, "i64", scope)
+            return self.named_value(wish, found, "i64", scope)
+        return self.named_value(wish, found, "i64", tuple(i for i in scope if i.key in used))
 
 
 def _renamed(products: Sum, scope: tuple[Index, ...], names: Names) -> Sum:
     """The products, no reduction within them binding an index of the scope."""
     taken = frozenset(i.key.lstrip("*") for i in scope)
-    return tuple(Product(p.coefficient, tuple((binding_apart(f, taken, names), q) for f, q in p.factors)) for p in products)
+    return tuple(p.mapped(lambda f: binding_apart(f, taken, names)) for p in products)

@@ -10,18 +10,18 @@ from collections.abc import Sequence
 from uol.ir.gradients.algebra import product_of, to_expr
 from uol.ir.gradients.cotangent import Cotangent, chosen
 from uol.ir.gradients.gathering import Term
-from uol.ir.gradients.inference import Types, extent_in
-from uol.ir.gradients.naming import Names
+from uol.ir.gradients.guards import data_with_else
+from uol.ir.gradients.ledger import Ledger
 from uol.ir.gradients.substitution import Item
-from uol.ir.syntax import Access, Binary, Expr, Name, Pack, Statement, Target
+from uol.ir.syntax import Access, Apply, Binary, Bool, Expr, Name, Pack, Statement, Target
 
 
 def scattered(
-    term: Term, element: Sequence[Item], types: Types, names: Names, wish: str, *, begun: bool
+    term: Term, element: Sequence[Item], ledger: Ledger, wish: str, *, begun: bool
 ) -> tuple[Statement, Cotangent] | None:
     """The statement that adds the terms up, and the read of its sum at the element. `begun`: `wish` is the name of a sum
     that is added to already. None where the statement would not say how far one of its indices runs."""
-    cotangent, access = term.cotangent, term.access
+    cotangent, access, types = term.cotangent, term.access, ledger.types
     wide = types.accumulator(cotangent.type)
     value = to_expr(cotangent.sum)
     if wide != cotangent.type:
@@ -29,17 +29,17 @@ def scattered(
     conditions: list[Expr] = [
         Binary(relation, i.item, bound) for i in term.scope for relation, bound in i.conditions if not isinstance(i.item, Pack)
     ]
-    standing = (value, Access(access.tensor, access.index))
-    for index in term.scope:
-        stands = extent_in(types, standing, index.item) == index.extent
-        if extent_in(types, standing, index.item) is None:
-            return None
-        if not stands and isinstance(index.item, Name) and index.extent is not None and not isinstance(index.extent, Pack):
-            conditions.append(Binary("<", index.item, index.extent))
     if conditions:
         value = chosen(conditions, value)
+    missing = ledger.missing((value, Access(access.tensor, access.index)), term.scope)
+    if missing:
+        other = ledger.standing_in(missing, wide)
+        if other is None:
+            return None
+        value = Apply("select", (Bool(True), value, other))
     assert isinstance(access.tensor, Name)
-    name = wish if begun else names.fresh(wish)
+    name = wish if begun else ledger.names.fresh(wish)
     types.tensors[name], types.dims[name] = wide, types.dims[access.tensor.id]
-    statement = Statement((Target(name, access.index),), "+=", value)
+    index = tuple(i if isinstance(i, Pack) else data_with_else(i) for i in access.index)
+    statement = Statement((Target(name, index),), "+=", value)
     return statement, Cotangent(wide, (product_of(Access(Name(name), tuple(element))),))

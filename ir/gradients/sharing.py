@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from uol.ir.functions import FUNCTIONS
-from uol.ir.gradients.inference import Types
+from uol.ir.gradients.inference import Types, extent_in
 from uol.ir.gradients.naming import Names
-from uol.ir.gradients.substitution import arguments_of, free_keys, tensors_of
+from uol.ir.gradients.substitution import arguments_of, free_keys, index_key, tensors_of
 from uol.ir.syntax import (
     Access,
     Apply,
@@ -40,7 +40,7 @@ def share(
     body = needed((*forward, *derived), results)
     body = inlined(body, {s.targets[0].tensor for s in derived} - results)
     body = without_copies(body)
-    while (found := _repeated(body)) is not None:
+    while (found := _repeated(body, types, names)) is not None:
         body = _named(body, found, types, names)
     return body
 
@@ -113,15 +113,18 @@ def _outside(node: Node, read: Access) -> bool:
     return not isinstance(node, Reduction) and any(_outside(n, read) for n in operands(node))
 
 
-def _repeated(body: tuple[Statement, ...]) -> Expr | None:
+def _repeated(body: tuple[Statement, ...], types: Types, names: Names) -> Expr | None:
     """The largest expression with a built-in function in it that occurs twice, and whose indices say how far they run."""
+    indices = _indices(body, names)
     count: Counter[Expr] = Counter()
     always: set[Node] = set()
     for statement in body:
         count.update(n for n in below(statement.value) if isinstance(n, Apply | Binary | Reduction) and _is_dear(n))
         always |= _always(statement.value)
     twice = [
-        e for e, n in count.items() if n > 1 and _axes(e, body) is not None and (e in always or _is_plain(e) and _is_even(e))
+        e
+        for e, n in count.items()
+        if n > 1 and (e in always or _is_plain(e) and _is_even(e, indices)) and _axes(e, indices, types) is not None
     ]
     return max(twice, key=lambda e: sum(1 for _ in below(e)), default=None)
 
@@ -144,10 +147,13 @@ def _is_plain(node: Node) -> bool:
     return all(n.fill is not None or all(isinstance(i, Name | Pack) for i in n.index) for n in reads)
 
 
-def _is_even(node: Node) -> bool:
+def _is_even(node: Node, indices: frozenset[str]) -> bool:
     """Whether value and derivative are finite everywhere. A root of its own beside the choice that keeps its argument above 0
-    would make 0 * inf of the second derivative."""
+    would make 0 * inf of the second derivative, and so would an extremum over a window that is empty for some indices."""
     parts = tuple(below(node))
+    windows = (b.bound for n in parts if isinstance(n, Reduction) and n.op in ("max", "min") for b in n.binders)
+    if any(bound is not None and free_keys(bound) & indices for bound in windows):
+        return False
     steep = any(isinstance(n, Apply) and n.fn in FUNCTIONS and n.fn not in EVEN for n in parts)
     return not steep and not any(isinstance(n, Binary) and n.op == "/" and not isinstance(n.right, Number) for n in parts)
 
@@ -173,23 +179,26 @@ def _unconditional(node: Node) -> Iterator[Node]:
         yield from _unconditional(operand)
 
 
-def _axes(expr: Expr, body: tuple[Statement, ...]) -> tuple[Name | Pack, ...] | None:
-    """The indices of an expression; None where one of them stands nowhere alone."""
-    indices = {i for s in body for t in s.targets for i in t.index}
-    indices |= {Pack(b.name) if b.pack else Name(b.name) for n in _nodes(body) if isinstance(n, Reduction) for b in n.binders}
-    free = {Name(k) if not k.startswith("*") else Pack(k[1:]) for k in free_keys(expr)} & indices
-    ordered = dict.fromkeys(i for n in below(expr) if isinstance(n, Access) for i in n.index)
-    used = [i for i in ordered if i in free and isinstance(i, Name | Pack)]
-    return tuple(used) if free == set(used) else None
+def _indices(body: tuple[Statement, ...], names: Names) -> frozenset[str]:
+    """Everything that is an index in the body."""
+    bound = (b.name for s in body for n in below(s.value) if isinstance(n, Reduction) for b in n.binders)
+    every = names.indices.union(bound)
+    return frozenset(every) | {f"*{n}" for n in every}
 
 
-def _nodes(body: tuple[Statement, ...]) -> Iterator[Node]:
-    return (n for s in body for n in below(s.value))
+def _axes(expr: Expr, indices: frozenset[str], types: Types) -> tuple[Name | Pack, ...] | None:
+    """The indices of an expression; None where one of them stands nowhere alone without an `else`, so that where the expression
+    occurs it may run over different dims."""
+    free = free_keys(expr) & indices
+    ordered = dict.fromkeys(i for n in below(expr) if isinstance(n, Access) for i in n.index if isinstance(i, Name | Pack))
+    axes = tuple(i for i in ordered if index_key(i) in free)
+    known = all(extent_in(types, (expr,), i, firm=True) is not None for i in axes)
+    return axes if known and len(axes) == len(free) else None
 
 
 def _named(body: tuple[Statement, ...], value: Expr, types: Types, names: Names) -> tuple[Statement, ...]:
     """The value defined before its first use, or where a statement defines it already, and read from there on."""
-    axes = _axes(value, body)
+    axes = _axes(value, _indices(body, names), types)
     assert axes is not None
     uses = [n for n, s in enumerate(body) if any(n == value for n in below(s.value))]
     first = body[uses[0]]
@@ -200,6 +209,7 @@ def _named(body: tuple[Statement, ...], value: Expr, types: Types, names: Names)
         wish = WISHES.get(value.fn, "u") if isinstance(value, Apply) else "u"
         target = Target(names.fresh(wish), axes)
         types.tensors[target.tensor] = types.of(value) or ""
+        types.dims[target.tensor] = tuple(e for i in axes if (e := extent_in(types, (value,), i)) is not None)
         definition, rest, start = Statement((target,), "=", value), body[uses[0] :], body[: uses[0]]
     target = definition.targets[0]
     read = Access(Name(target.tensor), target.index)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Protocol, TypeAlias
 
-from uol.ir.syntax import Access, Apply, Binary, Binder, Expr, Name, Node, Pack, Reduction, Statement, Unary, below, exchange
+from uol.ir.syntax import Access, Apply, Binder, Expr, Name, Node, Pack, Reduction, Statement, below, exchange, operands
 
 Item: TypeAlias = Expr | Pack
 
@@ -27,28 +27,26 @@ def free_keys(node: Node) -> frozenset[str]:
     return frozenset(_free(node))
 
 
-def _free(node: Node) -> Iterator[str]:
-    match node:
-        case Name(id=name):
-            yield name
-        case Pack(id=name):
-            yield f"*{name}"
-        case Reduction(binders=binders, args=args):
-            bound = {binder_key(b) for b in binders}
-            inner = (*args, *(b.bound for b in binders if b.bound is not None))
-            yield from (k for n in inner for k in _free(n) if k not in bound)
-        case Access(tensor=tensor, index=index, fill=fill):
-            inner_nodes: tuple[Node, ...] = (*index, *((fill,) if fill is not None else ()))
-            if isinstance(tensor, Apply):
-                inner_nodes += tuple(k.value for k in tensor.keywords)
-            yield from (k for n in inner_nodes for k in _free(n))
-        case Unary(arg=arg):
-            yield from _free(arg)
-        case Binary(left=left, right=right):
-            yield from _free(left)
-            yield from _free(right)
-        case Apply(args=arguments, keywords=keywords):
-            yield from (k for n in (*arguments, *(k.value for k in keywords)) for k in _free(n))
+def _free(node: Node) -> list[str]:
+    """The same, in the order in which they stand."""
+    found: list[str] = []
+    _collect(node, frozenset(), found)
+    return found
+
+
+def _collect(node: Node, bound: frozenset[str], found: list[str]) -> None:
+    if isinstance(node, Name | Pack):
+        key = node.id if isinstance(node, Name) else f"*{node.id}"
+        if key not in bound:
+            found.append(key)
+        return
+    if isinstance(node, Reduction):
+        bound = bound | {binder_key(b) for b in node.binders}
+    inner = operands(node)
+    if isinstance(node, Access) and isinstance(node.tensor, Apply):  # the tensors that are passed to a call are no names
+        inner = (*inner[1:], *(k.value for k in node.tensor.keywords))
+    for operand in inner:
+        _collect(operand, bound, found)
 
 
 def key_item(key: str) -> Name | Pack:
@@ -171,6 +169,23 @@ def binding_apart(expr: Expr, taken: frozenset[str], names: IndexNames) -> Expr:
         )
         inner = replace(node, binders=binders, args=tuple(substitute(a, moved) for a in node.args))
         return replace(inner, args=tuple(exchange(a, rule) for a in inner.args))
+
+    return exchange(expr, rule)
+
+
+def without_shadows(expr: Expr, around: frozenset[str], names: IndexNames) -> Expr:
+    """The expression, with other names for what a reduction binds where a reduction around it, or the statement (`around`),
+    has that index already."""
+
+    def rule(node: Node) -> Expr | None:
+        if not isinstance(node, Reduction):
+            return None
+        apart = binding_apart(node, around, names) if {b.name for b in node.binders} & around else node
+        assert isinstance(apart, Reduction)
+        inner = around | {b.name for b in apart.binders}
+        bounds = (None if b.bound is None else without_shadows(b.bound, inner, names) for b in apart.binders)
+        binders = tuple(replace(b, bound=bound) for b, bound in zip(apart.binders, bounds, strict=True))
+        return replace(apart, binders=binders, args=tuple(without_shadows(a, inner, names) for a in apart.args))
 
     return exchange(expr, rule)
 

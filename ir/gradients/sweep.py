@@ -18,8 +18,10 @@ from uol.ir.functions import FUNCTIONS
 from uol.ir.gradients.algebra import Product, multiply, product_of, sum_of, to_expr
 from uol.ir.gradients.cotangent import Choice, Cotangent, Index
 from uol.ir.gradients.derivatives import derivative, is_flat
-from uol.ir.gradients.forms import is_plain_read, is_tame, linear_position, position
+from uol.ir.gradients.extrema import Extremum
+from uol.ir.gradients.forms import compared, is_plain_read, is_tame, position
 from uol.ir.gradients.inference import Types, extent_in
+from uol.ir.gradients.integer_text import greatest, plus, shorter
 from uol.ir.gradients.rewriting import Known, Rewriting
 from uol.ir.gradients.substitution import binder_key, free_keys, fresh_name, key_item, substitute
 from uol.ir.syntax import Access, Apply, Binary, Expr, Name, Node, Number, Pack, Reduction, Unary, below, exchange
@@ -61,7 +63,7 @@ class Sweep:
             return
         match node:
             case Access():
-                self.sink.contribute(node, self.finished(cotangent), scope)
+                self.sink.contribute(node, self.finished(cotangent, scope), scope)
                 if node.fill is not None and self.is_active(node.fill):
                     self.visit(node.fill, self.only(cotangent, self.inside(node), taken=False), scope)
             case Unary(op="neg", arg=arg):
@@ -88,9 +90,19 @@ class Sweep:
         """Whether a read with an `else` lies within its tensor."""
         assert isinstance(node.tensor, Name)
         pairs = zip(node.index, self.sink.types.dims[node.tensor.id], strict=True)
-        ends = [(i, d) for i, d in pairs if not isinstance(i, Pack) and not isinstance(d, Pack)]
+        ends = [(compared(i), d) for i, d in pairs if not isinstance(i, Pack) and not isinstance(d, Pack)]
         sides = [side for i, d in ends for side in (Binary(">=", i, Number(0)), Binary("<", i, d))]
         return reduce(lambda a, b: Binary("and", a, b), sides)
+
+    def lies_inside(self, read: Access, scope: Scope) -> bool:
+        """Whether a read is known to lie inside for all values of the indices of a scope, whatever is chosen around it."""
+        if not isinstance(read.tensor, Name):
+            return False
+        pairs = zip(read.index, self.sink.types.dims.get(read.tensor.id, ()), strict=False)
+        ends = [(i, d) for i, d in pairs if not isinstance(i, Pack) and not isinstance(d, Pack)]
+        extents = {i.key: i.extent for i in scope if not isinstance(i.item, Pack)}
+        sides = (side for i, d in ends for side in (Binary(">=", i, Number(0)), Binary("<", i, d)))
+        return self.sink.types.signs.hold(sides, extents)
 
     def is_active(self, node: Node) -> bool:
         """Whether a float that is asked for is read below, outside of indices and conditions."""
@@ -210,14 +222,16 @@ class Sweep:
         return self.read_as_local(node, cotangent, scope) if cotangent.applied < len(cotangent.path) else cotangent
 
     def read_as_local(self, node: Expr, cotangent: Cotangent, scope: Scope) -> Cotangent:
-        named = self.sink.named(self.wish, self.finished(cotangent), scope, self.value(node))
+        named = self.sink.named(self.wish, self.finished(cotangent, scope), scope, self.value(node))
         return replace(named, path=cotangent.path, applied=len(cotangent.path))
 
-    def finished(self, cotangent: Cotangent) -> Cotangent:
+    def finished(self, cotangent: Cotangent, scope: Scope) -> Cotangent:
         """The cotangent with all its choices around it. One that was made before is not made again around mere reads."""
         products = self.rewriting.held(cotangent.sum)
-        tame = all(power > 0 and is_tame(factor) for p in products for factor, power in p.factors)
-        if cotangent.path and not (tame and cotangent.applied == len(cotangent.path)):
+        applied = cotangent.applied == len(cotangent.path)
+        factors = [f for p in products for f in p.factors] if applied else []
+        tame = all(power > 0 and is_tame(factor, lambda read: self.lies_inside(read, scope)) for factor, power in factors)
+        if cotangent.path and not (applied and tame):
             value = to_expr(products)
             for choice in reversed(cotangent.path):
                 value = choice.around(value)
@@ -245,7 +259,20 @@ class Sweep:
         for key, index in found.items():
             if index.extent is None:
                 found[key] = replace(index, extent=extent_in(self.sink.types, node.args, index.item))
+            if found[key].extent is None:
+                found[key] = self.widest(index, (*scope, *found.values()))
         return tuple(found.values())
+
+    def widest(self, index: Index, around: Scope) -> Index:
+        """The index with the greatest value that its bounds admit as its extent: what runs up to outer indices alone."""
+        extents = {i.key: i.extent for i in around if i.extent is not None and not isinstance(i.extent, Pack)}
+        for relation, bound in index.conditions:
+            end = greatest(bound, extents) if relation in ("<", "<=") else None
+            if end is not None:
+                end = shorter(end if relation == "<" else plus(end, Number(1)), extents)
+                never_below = self.sink.types.signs.hold((Binary(">=", end, Number(0)),), {})
+                return replace(index, extent=end if never_below else Apply("max", (end, Number(0))))
+        return index
 
     def other_factors(self, node: Reduction) -> Expr:
         """prod over the others: no division, so that one factor may be 0."""
@@ -270,29 +297,6 @@ class Sweep:
 
     def extremum(self, node: Reduction, cotangent: Cotangent, scope: Scope, inner: Scope) -> None:
         """The cotangent goes to the first extremum."""
-        own = [i for i in inner if i.bound and i not in scope]
-        if len(own) > 1 and any(i.conditions for i in own):
-            here = self.places_one_by_one(node, scope)
-        else:
-            at = self.sink.place(replace(node, args=(self.value(node.args[0]),)), "at", scope)
-            here = Binary("==", at, linear_position(node, {i.key: i.extent for i in own}))
-        self.visit(node.args[0], self.only(cotangent, here), inner)
-
-    def places_one_by_one(self, node: Reduction, scope: Scope) -> Expr:
-        """The row of the extremum, then its place in that row: the linear place in a window with bounds of its own would
-        depend on how wide a bound is found to be."""
-        body = self.value(node.args[0])
-        found: Expr | None = None
-        names = list(dict.fromkeys(b.name for b in node.binders))
-        binders = node.binders
-        for name in names:
-            first = tuple(b for b in binders if b.name == name)
-            rest = tuple(b for b in binders if b.name != name)
-            row = replace(node, binders=rest, args=(body,)) if rest else body
-            at = self.sink.place(replace(node, binders=first, args=(row,)), f"at_{name}", scope)
-            body = substitute(body, {name: at})
-            binders = tuple(replace(b, bound=None if b.bound is None else substitute(b.bound, {name: at})) for b in rest)
-            here = Binary("==", at, Name(name))
-            found = here if found is None else Binary("and", found, here)
-        assert found is not None
-        return found
+        whole = replace(node, args=(self.value(node.args[0]),))
+        found = Extremum(whole, inner[len(scope) :], scope, self.sink.types, lambda n, wish: self.sink.place(n, wish, scope))
+        self.visit(node.args[0], self.only(cotangent, found.here()), inner)

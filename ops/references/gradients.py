@@ -16,11 +16,20 @@ if TYPE_CHECKING:
 Formula = Callable[..., Any]
 
 
+_registered: dict[str, Op] = {}
+
+
+def register_forward(op: Op) -> None:
+    """Takes in a user's operator, so that its gradient is known as such."""
+    _registered[op.name] = op
+
+
 def forward_of(name: str) -> Op | None:
-    """The operator of the library whose gradient `f_grad` is; None where the name is no gradient's."""
+    """The operator whose gradient `f_grad` is; None where the name is no gradient's."""
     if name in library() or not name.endswith(GRADIENT):
         return None
-    return library().get(name.removesuffix(GRADIENT))
+    forward = name.removesuffix(GRADIENT)
+    return _registered.get(forward) or library().get(forward)
 
 
 def by_autograd(forward: Op, inputs: Mapping[str, torch.Tensor], attrs: Mapping[str, int | float]) -> tuple[torch.Tensor, ...]:

@@ -40,7 +40,7 @@ def index_fill(x: Tensor, at: Tensor, value: float) -> Tensor:
 
 def segment_mean(x: Tensor, at: Tensor, segments: int) -> Tensor:
     """The mean of the rows of each segment; 0 where there are none."""
-    return torch.stack([x[at == g].mean(0).nan_to_num(0.0) for g in range(segments)])
+    return torch.stack([x[at == g].sum(0) / max(int((at == g).sum()), 1) for g in range(segments)])
 
 
 REFERENCES: Mapping[str, Callable[..., object]] = {

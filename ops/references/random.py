@@ -11,8 +11,8 @@ _MASK = 0xFFFFFFFF
 _ROTATIONS = (13, 15, 26, 6, 17, 29, 16, 24)
 
 
-def bits(seed: int, counter: int) -> int:
-    """The first word of Threefry-2x32 with twenty rounds (Salmon et al., SC 2011), as a signed number."""
+def bits(seed: int, counter: Tensor) -> Tensor:
+    """For each counter (i64) the first word of Threefry-2x32 with twenty rounds (Salmon et al., SC 2011), as a signed one."""
     keys = [seed & _MASK, seed >> 32 & _MASK]
     keys.append(keys[0] ^ keys[1] ^ 0x1BD11BDA)
     a, b = (counter & _MASK) + keys[0] & _MASK, (counter >> 32 & _MASK) + keys[1] & _MASK
@@ -28,8 +28,8 @@ def bits(seed: int, counter: int) -> int:
 
 def uniform(like: Tensor, seed: int) -> Tensor:
     """Numbers in [0, 1) of 24 bits, each from its place in row-major order."""
-    drawn = [(bits(seed, place) >> 8) * 2.0**-24 + 0.5 for place in range(like.numel())]
-    return torch.tensor(drawn, dtype=like.dtype).reshape(like.shape)
+    drawn = (bits(seed, torch.arange(like.numel())) >> 8) * 2.0**-24 + 0.5
+    return drawn.to(like.dtype).reshape(like.shape)
 
 
 def dropout(x: Tensor, seed: int, p: float = 0.5) -> Tensor:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -17,7 +16,8 @@ def batch_norm_training(
         return x, mean, var
     dims = [d for d in range(x.dim()) if d != 1]
     y = functional.batch_norm(x, None, None, gamma, beta, training=True, eps=eps)
-    return y, torch.lerp(mean, x.mean(dims), momentum), torch.lerp(var, x.var(dims, correction=1), momentum)
+    new_mean = (1 - momentum) * mean + momentum * x.mean(dims)  # lerp takes a difference, which infinities have none of
+    return y, new_mean, (1 - momentum) * var + momentum * x.var(dims, correction=1)
 
 
 REFERENCES: Mapping[str, Callable[..., object]] = {"batch_norm_training": batch_norm_training}

@@ -24,7 +24,7 @@ def rotary_embedding_pairs(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
 
 def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
     """The mean of the tokens that count; 0 where none does."""
-    return (x * mask[..., None]).sum(1) / mask.sum(1).clamp(min=1)[:, None]
+    return x.masked_fill(~mask[..., None], 0.0).sum(1) / mask.sum(1).clamp(min=1)[:, None]
 
 
 def add_layer_norm(x: Tensor, residual: Tensor, gamma: Tensor, beta: Tensor, eps: float = 1e-5) -> Tensor:

@@ -29,7 +29,7 @@ BAD = {  # arguments -> message, how the help begins
     f"compile relu {TOY} --dims S=4 --dtype f31": ("relu cannot be of the unknown type 'f31' for T", "T is one of f64, f32,"),
     f"compile relu {TOY} --dims S=4 --dtype i8": ("TypeCheckError: relu does not admit 'i8' for T", "T is one of f64"),
     f"compile relu {TOY}": ("ShapeError: relu needs the sizes of *S", "write S=64 for one dim"),
-    f"compile relu {TOY} --dims S=33554432": ("ResourceError: relu does not fit toy:host: 33554432", "at most 16777216"),
+    f"compile relu {TOY} --dims S=33554432": ("RefusalError: relu does not fit toy:host: 33554432", "at most 16777216"),
     f"explain relu {TOY} --dims S=x": (f"ShapeError: the size of S is 'x', {WHOLE}", "write S=64"),
     SOFTMAX: ("ShapeError: softmax needs a size for C", "its dims are C"),
     f"{SOFTMAX},C=-2": ("ShapeError: softmax: the size of C is -2", "a size is 0 or more"),
@@ -140,6 +140,22 @@ def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monk
     assert f"ResourceError: the cache folder '{tmp_path}/file/cache' cannot be written: Not a directory" in result.err
     assert "help: set UOL_CACHE_DIR to a folder that can be written" in result.err
     assert not (tmp_path / "build").exists()
+
+
+def test_a_run_that_is_too_large_for_the_twin() -> None:
+    result = uol("run", "relu", "--target", "cuda", "--dims", "S=2000000000", "--twin")
+    assert_refused(result.status, result.err)
+    assert "the input 'x' takes 7.5 GiB; the twin holds 4.0 GiB a buffer" in result.err
+    result = uol("run", "softmax", "--target", "ascendc", "--dims", "S=1000000,C=1000000", "--twin")
+    assert_refused(result.status, result.err)
+    assert "of memory in the twin and to judge its results, of which 3725.3 GiB are 'x'" in result.err
+
+
+def test_more_dims_than_an_array_may_have() -> None:
+    result = uol("run", "relu", "--dims", f"S={'x'.join('1' * 87)}")
+    assert_refused(result.status, result.err)
+    assert "ShapeError: relu: x has 87 dims, and a numpy array 64 at most" in result.err
+    assert "help: put dims together to have 64 or fewer; PyTorch tensors, in `uol.ops.relu`, may have more" in result.err
 
 
 def test_an_output_that_cannot_be_written(tmp_path: Path) -> None:

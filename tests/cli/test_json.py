@@ -102,9 +102,10 @@ def test_a_failed_check_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     value = strict(result.out)
     assert isinstance(value, dict)
     assert value["passed"] is False
-    records = strict(uol("conform", "--op", "softmax", "--target", "toy", "--json").out)
-    assert isinstance(records, list)
-    assert {r["status"] for r in records} >= {"breach"}
+    report = strict(uol("conform", "--op", "softmax", "--target", "toy", "--first", "--json").out)
+    assert isinstance(report, dict)
+    assert report["ok"] is False
+    assert {case["status"] for case in report["cases"]} == {"breach"}
 
 
 def test_a_defect_is_json_too(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from uol.conformance.twin_check import check
 from uol.conformance.verdict import Case
 from uol.ir import instantiate, parse
 from uol.ir.nodes import Const, Tensor
+from uol.ir.storage import encode
 from uol.ir.syntax import Op
 from uol.ops.references.gradients import forward_of
 from uol.ops.workloads import workloads_of
@@ -38,6 +39,15 @@ def test_what_autograd_gives_passes() -> None:
 )
 def test_anything_else_is_a_breach(actual: object) -> None:
     assert not ok(actual)
+
+
+@pytest.mark.parametrize("dtype", ["f32", "bf16"])
+def test_a_gradient_of_zeros_is_zero(dtype: str) -> None:
+    """The tolerance is relative to what autograd gives, not to 1."""
+    tensor = replace(DX, dtype=dtype)
+    for value, passes in ((0.0, True), (1e-6, False), (1e-2, False)):
+        actual = {"dx": encode(np.array([0.0, value, 0.0]), dtype)}
+        assert compare_with_autograd(actual, {"dx": np.zeros(3)}, (tensor,)).ok == passes
 
 
 def test_where_autograd_has_no_number_the_golden_value_judges() -> None:

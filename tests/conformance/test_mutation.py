@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from fnmatch import fnmatchcase
 
 import pytest
 
 from uol.backends import registry
+from uol.conformance.golden import GOLDEN, golden_cases
+from uol.conformance.mutate import Mutant, mutants
 from uol.conformance.mutation import (
-    GOLDEN_WORKLOADS,
     Judged,
     MutationReport,
     Proof,
     Trial,
-    golden_cases,
     judge_mutants,
     kernel_name,
     proofs,
 )
-from uol.conformance.twin_check import has_twin
+from uol.conformance.twin_check import has_twin, prepare
 from uol.conformance.verdict import Case
 from uol.ops.workloads import Workload
 
@@ -43,6 +44,45 @@ def test_no_synchronisation_can_be_dropped(target: str, op: str) -> None:
 def test_no_guard_can_be_dropped(target: str) -> None:
     report = judge_mutants([Case("linear_relu", target, "f32", SMALL["linear_relu"])], keep=lambda m: m.kind == "guard")
     assert not [m.description for m in report.alive]
+
+
+ACCUMULATING = [
+    c for c in golden_cases(["cuda", "hip"], ["f16", "f32"]) if c.op in ("matmul", "layer_norm", "cumsum", "attention")
+]
+
+
+@pytest.mark.parametrize("case", ACCUMULATING, ids=kernel_name)
+def test_a_dropped_value_of_an_accumulator_is_a_finding_that_names_it(case: Case) -> None:
+    accumulates = re.compile(r"^float (\w*(?:sum|value|z|hi|m)\w*)\S* = .*  =>  float \1[^=]*;")
+    report = judge_mutants([case], keep=lambda m: m.kind == "dropped" and accumulates.match(m.description) is not None)
+    assert report.mutants
+    for mutant in report.mutants:
+        name = re.match(accumulates, mutant.description)
+        assert name is not None
+        assert mutant.fate == "findings", mutant
+        assert f"uninitialised-local: `{name[1]}` is used before it has a value" in mutant.reason
+
+
+def a_few(case: Case) -> Callable[[Mutant], bool]:
+    """Admits every so-many-th mutant of a case, three or four."""
+    seen = 0
+    step = len(list(mutants(prepare(case).compiled.module.device.text))) // 3
+
+    def admit(_: Mutant) -> bool:
+        nonlocal seen
+        seen += 1
+        return seen % step == 0
+
+    return admit
+
+
+@pytest.mark.parametrize("number", range(len(GOLDEN)), ids=lambda n: GOLDEN[n].op)
+def test_a_sample_of_the_golden_kernels_mutants_dies(number: int) -> None:
+    golden, target = GOLDEN[number], TARGETS[number % len(TARGETS)]
+    case = next(c for c in golden_cases([target]) if c.op == golden.op)
+    report = judge_mutants([case], keep=a_few(case))
+    assert len(report.mutants) in (3, 4)
+    assert not [f"{m.kernel}:{m.line}: {m.description}" for m in report.unexplained]
 
 
 def test_fates_name_what_killed_a_mutant() -> None:
@@ -80,11 +120,12 @@ def test_a_report_counts_the_living() -> None:
     assert record["kernels"] == {"cuda relu f32": record["fates"]}
 
 
-def test_golden_kernels_are_the_six_operators_on_every_target_with_a_twin() -> None:
+def test_golden_kernels_are_mutated_on_every_target_with_a_twin() -> None:
     cases = golden_cases(TARGETS)
-    assert {c.op for c in cases} == {"add", "relu", "softmax", "linear_relu", "conv2d", "max_pool2d"}
-    assert len(cases) == len(TARGETS) * len(GOLDEN_WORKLOADS) * 2
+    assert len(cases) == len(TARGETS) * sum(len(golden.dtypes) for golden in GOLDEN)
     assert kernel_name(cases[0]) == f"{TARGETS[0]} add f32"
+    assert {c.dtype for c in golden_cases(TARGETS, ["f16"])} == {"f16"}
+    assert {c.op for c in golden_cases(TARGETS, ["f32"])} < {c.op for c in cases}
 
 
 def test_proofs_of_equivalence_are_written_out_and_narrow() -> None:

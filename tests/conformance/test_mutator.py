@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from uol.backends.twin.source_tokens import tokenize
 from uol.conformance.mutate import RULES, Mutant, mutants
-from uol.conformance.source_tokens import tokenize
 
 SIMT = """\
 // y = softmax(x): if (a < b) __syncthreads(); in a comment stays
@@ -170,6 +170,19 @@ def test_initial_values_change() -> None:
     assert "Duplicate(z, 1.0f, 64);" in lines(ASCEND, "initial")
 
 
+def test_initial_values_are_dropped() -> None:
+    assert lines(SIMT, "dropped") == {
+        "float hi;",
+        "float z;",
+        "for (int c; c < 1000; c += 256) {",
+        "for (int k; k < 64; k += 16) {",
+    }
+    assert [m.description for m in of(SIMT, "dropped")][2] == "float z = 0.0f;  =>  float z;"
+    assert [m.description for m in of(ASCEND, "dropped")] == ["Duplicate(z, 0.0f, 64); dropped"]
+    text = "void k() {\n  const int n = 3;\n  float sum[2][3] = {};\n  int slot = 0, other = n;\n}\n"
+    assert lines(text, "dropped") == {"float sum[2][3];", "int slot, other = n;", "int slot = 0, other;"}
+
+
 def test_copies_move_and_idle_fields_do_not() -> None:
     assert lines(ASCEND, "copy") == {
         "DataCopyPad(a, gx, DataCopyExtParams{1, rows * 4 + 1, 0, 0, 0}, DataCopyPadExtParams<float>{false, 0, 0, 0.0f});"
@@ -193,6 +206,9 @@ def test_buffers_shrink_and_switches_turn() -> None:
         "gx.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(x), 99);",
         "pipe.InitBuffer(ub, 224);",
         "LocalTensor<float> t = ub.GetWithOffset<float>(31, 128);",
+    }
+    assert lines("void k() { LocalTensor<float> t = ub.GetWithOffset<float>(384, 128); }", "extent") == {
+        "void k() { LocalTensor<float> t = ub.GetWithOffset<float>(320, 128); }"
     }
     assert lines(text, "copy") == {"LoadData(a, b, LoadData2DParams(0, 4, 1, 0, 0, true, 0));"}
     constants = lines(text, "constant")
@@ -220,7 +236,7 @@ def test_a_key_does_not_change_when_other_lines_do() -> None:
     assert len({m.key for m in of(twice, "sync")}) == 2
 
 
-@pytest.mark.parametrize("text", ["a<b>(c)", "x = \"quoted (\"; // )\n", "#define A (\nb"])
+@pytest.mark.parametrize("text", ["a<b>(c)", 'x = "quoted ("; // )\n', "#define A (\nb"])
 def test_tokens_leave_strings_comments_and_directives_out(text: str) -> None:
     brackets = [t.text for t in tokenize(text) if t.text in "()"]
     assert brackets.count("(") == brackets.count(")")

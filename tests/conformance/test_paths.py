@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from uol.backends import registry
+from uol.conformance.agreement import Run, Subject, agreements
 from uol.conformance.comparison import Comparison
 from uol.conformance.dual import dual_benchmark
 from uol.conformance.paths import path_named
@@ -20,10 +22,12 @@ from uol.conformance.paths.layer_checks import LayerCase
 from uol.conformance.paths.network import Layer, Placed, distinct, place, resnet50
 from uol.conformance.paths.photograph import photograph
 from uol.conformance.paths.record import Check, LayerResult, PathReport
-from uol.conformance.paths.report_page import page_of, write_report
+from uol.conformance.paths.reference_network import eager_steps
 from uol.conformance.paths.resnet50 import local_target
-from uol.conformance.paths.timing import interleaved_us
+from uol.conformance.paths.timing import pass_us, samples_us
 from uol.conformance.paths.twin_layers import check_layers
+from uol.conformance.report.files import write_report
+from uol.conformance.report.page import page_of
 from uol.conformance.twin_check import has_twin
 from uol.ir.errors import ResourceError, UolError
 from uol.targets import resolve_target
@@ -139,12 +143,15 @@ def test_layers_in_a_twin(target: str, block: tuple[tuple[Placed, ...], dict[str
 
 def report() -> PathReport:
     good = Comparison(True, "", 10, max_abs=1e-6, max_rel=1e-6, max_ulp=3.0, share=0.25, scale=2.0)
+    subject = Subject("relu", "f32", "relu 1x2 -> 1x2")
+    runs = [Run("cpu", np.float32([1, 2])), Run("cuda", np.float32([1, 3]))]
+    between = tuple(agreements(subject, np.array([1.0, 2.0]), "f32", runs))
     layers = (
         LayerResult("cpu", "relu", ("a", "b"), "1x2 -> 1x2", ("Map",), "pass", "", good, good, (), 12.5, 30.0),
         LayerResult("cuda", "relu", ("a", "b"), "1x2 -> 1x2", ("Map",), "breach", "golden: <NaN> & more", good, good),
         LayerResult("hip", "relu", ("a", "b"), "1x2 -> 1x2", (), "refused", "no such tile"),
     )
-    return PathReport("resnet50", (Check("logits", True, "fine"),), layers, {"picture": "a <photograph>"}, 12.0)
+    return PathReport("resnet50", (Check("logits", True, "fine"),), layers, {"picture": "a <photograph>"}, 12.0, between)
 
 
 class Page(HTMLParser):
@@ -179,7 +186,7 @@ def test_the_report_is_one_page_without_references() -> None:
 
 def test_every_table_of_the_report_scrolls_by_itself() -> None:
     text = page_of(report())
-    assert text.count("<table") == text.count('<div class="wide"><table') == 4
+    assert text.count("<table") == text.count('<div class="wide"><table') == 5
 
 
 def test_what_a_result_has_is_shown_and_no_more() -> None:
@@ -190,6 +197,23 @@ def test_what_a_result_has_is_shown_and_no_more() -> None:
     assert "->" not in text
 
 
+def test_the_page_says_what_ran_where_and_how_targets_agree() -> None:
+    text = page_of(report())
+    top = text[: text.index("The whole network")]
+    assert "<li>cpu: run here, on this CPU</li>" in top
+    assert "<li>cuda: emulated, no silicon: the emitted text in the twin on this CPU</li>" in top
+    assert "<td>cpu, cuda</td><td>f32</td>" in text
+    assert '<td class="number">0.5</td>' in text  # 3 and 2, of 2
+
+
+def test_the_times_of_the_page_add_up() -> None:
+    """Rows of several layers are sums; the last row is the sum of the rows."""
+    text = page_of(report())
+    assert "all 2 layers" in text
+    assert report().total_us == 12.5
+    assert text.count('<td class="number">0.013</td>') == 2 == text.count('<td class="number">0.030</td>')
+
+
 def test_without_times_there_is_no_table_of_times() -> None:
     untimed = replace(report(), layers=tuple(replace(layer, time_us=0.0) for layer in report().layers))
     assert "beside PyTorch eager" in page_of(report())
@@ -197,12 +221,12 @@ def test_without_times_there_is_no_table_of_times() -> None:
 
 
 def test_the_report_is_written_whole(tmp_path: Path) -> None:
-    page, data = write_report(report(), tmp_path / "deep" / "folder")
-    assert page.read_text().startswith("<!DOCTYPE html>")
-    found = json.loads(data.read_text())
+    written = write_report(report(), tmp_path / "deep" / "folder")
+    assert written.page.read_text().startswith("<!DOCTYPE html>")
+    found = json.loads(written.data.read_text())
     assert found["ok"] is False
     assert [layer["status"] for layer in found["layers"]] == ["pass", "breach", "refused"]
-    assert sorted(p.name for p in page.parent.iterdir()) == ["report.html", "report.json"]
+    assert sorted(p.name for p in written.page.parent.iterdir()) == ["junit.xml", "report.html", "report.json"]
 
 
 def test_a_report_that_cannot_be_written_says_so(tmp_path: Path) -> None:
@@ -242,6 +266,30 @@ def test_the_dual_benchmark_refuses_what_is_not_finite() -> None:
 
 def test_times_are_taken_in_turn() -> None:
     order: list[str] = []
-    times = interleaved_us({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, rounds=4, warm_up=1)
+    times = samples_us({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, rounds=4, warm_up=1)
     assert order == ["a", "b", *("a", "b") * 4]
     assert set(times) == {"a", "b"}
+
+
+def test_a_pass_takes_the_steps_in_order_and_the_networks_in_turn() -> None:
+    order: list[str] = []
+    steps = {name: {step: partial(order.append, f"{name}{step}") for step in ("1", "2")} for name in ("ours", "theirs")}
+    times = pass_us(steps, rounds=3, warm_up=1)
+    assert order == ["ours1", "ours2", "theirs1", "theirs2"] * 4
+    assert [list(found) for found in times.values()] == [["1", "2"], ["1", "2"]]
+
+
+def test_a_pass_is_one_that_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the totals 30, 6 and 7 the least is 6: its own steps are given, not the least of each."""
+    clock = iter([0.0, 10.0, 30.0, *(0.0, 1.0, 6.0), *(0.0, 5.0, 7.0)])
+    monkeypatch.setattr("uol.conformance.paths.timing.time.perf_counter", lambda: next(clock))
+    times = pass_us({"ours": {"a": lambda: None, "b": lambda: None}}, rounds=3, warm_up=0)
+    assert times == {"ours": {"a": 1e6, "b": 5e6}}
+
+
+def test_pytorchs_steps_are_the_network(block: tuple[tuple[Placed, ...], dict[str, np.ndarray], np.ndarray]) -> None:
+    placed, state, image = block
+    ours = build_network(placed, state, image, local_target())
+    ours.run()
+    for name, step in eager_steps([p.layer for p in placed], state, image).items():
+        torch.testing.assert_close(step(), torch.from_numpy(np.array(ours.step(name).result)), rtol=1e-3, atol=1e-3)

@@ -48,3 +48,12 @@ def test_what_cancellation_leaves_in_place_of_an_exact_zero_is_no_value() -> Non
     moved = around(np.array([1e-17, 1.0, 1e-12]), owed, "f32")
     assert moved.low[0] <= 0.0 <= moved.high[0]
     assert not moved.low[2] <= 0.0 <= moved.high[2]
+
+
+def test_a_reference_beside_an_exact_value_by_its_own_rounding_admits_that_value() -> None:
+    """1000.25 is halfway between two numbers of f16: what lies a little above it is nearer to the next."""
+    golden = np.array([1000.25])
+    actual = np.array([1000.0], np.float16)
+    owed = Enclosure(golden, golden.copy(), golden.copy())
+    assert compare(actual, around(golden + 1.1e-13, owed, "f16"), "f16").ok
+    assert not compare(actual, around(golden + 1e-11, owed, "f16"), "f16").ok

@@ -6,10 +6,15 @@ import pytest
 import torch
 
 import uol
+from uol.catalogue import find_operator, is_known
+from uol.conformance.contracts import contract
+from uol.conformance.default_workloads import workloads_for
+from uol.conformance.sweep import cases_of
 from uol.conformance.twin_check import check
 from uol.conformance.verdict import Case
 from uol.ir import Library, instantiate, parse
-from uol.ops.inputs import make_inputs
+from uol.ir.errors import ShapeError, UolError
+from uol.ops.inputs import kinds, make_inputs
 from uol.ops.workloads import Workload
 
 GATHER = """op {name}(x: T[N, D], at: i32[M]) -> (y: T[M, D]) for T in (f32, f16) {{ y[m, d] = x[at[m], d] else 1 }}"""
@@ -44,3 +49,65 @@ def test_a_reference_of_another_form_is_an_error() -> None:
     (verdict,) = check([Case("gather_none", "cuda", "f32", Workload("gather_none", {"N": 5, "D": 3, "M": 4}))])
     assert verdict.status == "failed"
     assert "must give a tensor for each of: y" in verdict.reason
+
+
+POWER = "op {name}(x: T[N], y: T[N]) -> (z: T[N]) for T in (f32, f16) {{ z[n] = T(exp(acc(x[n])) / acc(y[n])) }}"
+
+
+def test_cases_and_a_contract_come_with_a_registration() -> None:
+    cases = {"cases": [{"N": 5}, {"N": 40}], "inputs": ["exact", "random"], "values": {"y": "positive"}}
+    uol.op(POWER.format(name="power_of_own"), cases=cases, contract={"functions": {"exp": 9.0}, "rounding": {"division": 2}})
+    assert [w.dims for w in workloads_for("power_of_own")] == [{"N": 5}, {"N": 40}]
+    assert kinds("power_of_own") == ("exact", "random")
+    program = instantiate(find_operator("power_of_own"), Library(), types={"T": "f32"}, dims={"N": 40})
+    assert make_inputs(program, "random")["y"].min() > 0
+    for target in ("cuda", "ascendc"):
+        assert contract(target, "power_of_own").functions["exp"] == 9.0
+        assert contract(target, "power_of_own").division == 2.0
+        assert contract(target, "power_of_own_grad") == contract(target, "power_of_own")
+        assert "exp" not in contract(target).functions
+
+
+@pytest.mark.parametrize(("bound", "status"), [(1e5, "pass"), (None, "breach")])
+def test_a_contract_of_ones_own_decides(bound: float | None, status: str) -> None:
+    """The reference is off by 2^-10: beyond what f32 owes, within 1e5 ulp of the exponential."""
+    name = f"power_{status}"
+    owed = None if bound is None else {"functions": {"exp": bound}}
+    cases = {"cases": [{"N": 40}], "values": {"y": "positive"}}
+    uol.op(POWER.format(name=name), reference=lambda x, y: x.exp() / y * (1 + 2**-10), cases=cases, contract=owed)
+    (case,) = (c for c in cases_of(name, "cpu", "f32") if c.inputs == "random" and c.arrangement == "row-major")
+    assert check([case])[0].status == status
+
+
+BAD = [
+    ({"cases": [{"M": 3}]}, ShapeError, "has no dim 'M'"),
+    ({"cases": [{"N": -1}]}, ShapeError, "the size of N is -1"),
+    ({"cases": []}, UolError, "there are no cases"),
+    ({"cases": [3]}, UolError, "a case is 3, not a dict"),
+    ({"cases": {"cases": [{"N": 3}], "values": {"w": "positive"}}}, UolError, "has no input 'w'"),
+    ({"cases": {"cases": [{"N": 3}], "values": {"y": "large"}}}, UolError, "no values 'large' for y"),
+    ({"cases": {"cases": [{"N": 3}], "inputs": ["odd"]}}, UolError, "no kind of inputs 'odd'"),
+    ({"contract": {"speed": {}}}, UolError, "no section 'speed'"),
+    ({"contract": {"functions": {"gamma": 1.0}}}, UolError, "no entry 'gamma'"),
+    ({"contract": {"functions": {"exp": -1.0}}}, UolError, "bounds no error"),
+    ({"contract": {"rounding": {"division": float("nan")}}}, UolError, "bounds no error"),
+    ({"contract": {"subnormals": {"functions": 1}}}, UolError, "write True or False"),
+]
+
+
+@pytest.mark.parametrize(("given", "error", "message"), BAD, ids=lambda value: value if isinstance(value, str) else "")
+def test_cases_and_contracts_that_cannot_be_register_nothing(given: dict, error: type[UolError], message: str) -> None:
+    with pytest.raises(UolError) as caught:
+        uol.op(POWER.format(name="power_of_none"), **given)
+    assert isinstance(caught.value, error)
+    assert message in f"{caught.value.message} {caught.value.hint}"
+    assert not is_known("power_of_none")
+
+
+def test_the_gradient_of_a_registered_operator_is_held_to_autograd() -> None:
+    for name, factor, status in (("cubed_right", 1.0, "pass"), ("cubed_wrong", 1.01, "breach")):
+        text = f"op {name}(x: T[N]) -> (y: T[N]) for T in (f64, f32) {{ y[n] = x[n] * x[n] * x[n] }}"
+        uol.op(text, reference=lambda x, factor=factor: factor * x**3, cases=[{"N": 7}])
+        (verdict, *_) = check([c for c in cases_of(f"{name}_grad", "cpu", "f32") if c.inputs == "random"])
+        assert verdict.status == status, verdict.reason
+        assert verdict.reference is not None

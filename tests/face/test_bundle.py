@@ -64,11 +64,44 @@ def test_the_same_request_gives_the_same_bytes(tmp_path: Path) -> None:
     assert files_of(compiled(S=4, C=7).bundle(tmp_path / "c")) != first
 
 
-def test_a_bundle_takes_the_place_of_an_older_one(tmp_path: Path) -> None:
-    compiled(S=2, C=2).bundle(tmp_path)
+def names_in(folder: Path) -> set[str]:
+    return {p.name for p in folder.iterdir() if p.name != "cache"}
+
+
+def test_a_bundle_takes_the_place_of_one_for_the_same_request(tmp_path: Path) -> None:
     folder = compiled().bundle(tmp_path)
-    assert json.loads((folder / "manifest.json").read_text())["dims"] == {"C": 6}
-    assert [p.name for p in tmp_path.iterdir() if p.name != "cache"] == ["layer_norm-toy-host"]
+    (folder / "manifest.json").write_text(json.dumps(json.loads((folder / "manifest.json").read_text())))
+    before = files_of(folder)
+    assert compiled().bundle(tmp_path) == folder
+    assert files_of(folder) != before
+    assert names_in(tmp_path) == {"layer_norm-toy-host"}
+
+
+def test_another_size_type_or_attribute_goes_beside(tmp_path: Path) -> None:
+    first = compiled().bundle(tmp_path)
+    before = files_of(first)
+    others = [
+        compiled(S=2, C=2),
+        uol.compile("layer_norm", "toy", "f64", {"S": 4, "C": 6}),
+        uol.compile("layer_norm", "toy", "f32", {"S": 4, "C": 6}, {"eps": 0.5}),
+        uol.compile("layer_norm", "toy", "f32", {"S": 4, "C": 6}, {"eps": 0.25}),
+    ]
+    names = [each.bundle(tmp_path).name for each in others]
+    assert names == [
+        "layer_norm-toy-host-f32-C2-S2",
+        "layer_norm-toy-host-f64-C6-S4",
+        "layer_norm-toy-host-f32-C6-S4",
+        "layer_norm-toy-host-f32-C6-S4-eps0.25",
+    ]
+    assert files_of(first) == before
+    assert [each.bundle(tmp_path).name for each in (compiled(), *others)] == [first.name, *names]
+    assert names_in(tmp_path) == {first.name, *names}
+
+
+def test_two_sizes_that_are_written_together_do_not_meet(tmp_path: Path) -> None:
+    folders = write_bundles([compiled(), compiled(S=2, C=2), compiled()], tmp_path)
+    assert [f.name for f in folders] == ["layer_norm-toy-host", "layer_norm-toy-host-f32-C2-S2", "layer_norm-toy-host"]
+    assert json.loads((folders[0] / "manifest.json").read_text())["dims"] == {"C": 6}
 
 
 def test_what_fails_in_the_middle_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,5 +190,5 @@ def test_the_self_test_needs_no_uol_for_the_files(tmp_path: Path) -> None:
 @pytest.mark.skipif(shutil.which("g++") is None, reason="the twin needs g++")
 def test_the_self_test_runs_the_kernels(tmp_path: Path) -> None:
     run = selftest(uol.compile("softmax", "cuda", "f16", {"S": 3, "C": 33}).bundle(tmp_path))
-    assert run.stdout == "passed  files\npassed  files, kernels\n", run.stderr
+    assert run.stdout == "passed  files\npassed  12 files, 25 fields of the manifest, kernels\n", run.stderr
     assert run.returncode == 0

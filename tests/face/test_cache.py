@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from uol.cache import DiskCache, Key, default_root
+from uol.backends.cache_folder import chosen_folder
+from uol.backends.disk_cache import DiskCache, Key
 from uol.ir.errors import ResourceError
 
 KEY = Key({"op": "relu", "dims": {"N": 4}, "target": "cuda:a100"})
@@ -131,9 +132,9 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 def test_the_folder_is_chosen_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UOL_CACHE_DIR", "/somewhere/else")
-    assert default_root() == Path("/somewhere/else")
+    assert chosen_folder() == Path("/somewhere/else")
     monkeypatch.delenv("UOL_CACHE_DIR")
     monkeypatch.setenv("XDG_CACHE_HOME", "/xdg")
-    assert default_root() == Path("/xdg/uol")
+    assert chosen_folder() == Path("/xdg/uol")
     monkeypatch.delenv("XDG_CACHE_HOME")
-    assert default_root() == Path(os.path.expanduser("~/.cache/uol"))
+    assert chosen_folder() == Path(os.path.expanduser("~/.cache/uol"))

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import uol
-from uol.checking import MODE
+from uol.checking import MODE, with_checks
 
 TEXT = """
 op checked_quotient(a: i32[N], b: i32[N]) -> (q: i32[N]) { q[n] = a[n] / b[n] }
@@ -61,6 +61,30 @@ def test_a_broken_promise(dtype: torch.dtype) -> None:
             uol.ops.checked_groups(x, group, scale=2.0)
 
 
+@pytest.mark.parametrize(("op", "shape"), [("embedding", (3, 2)), ("index_select", (3, 2)), ("take", (3,)), ("gather", (2, 3))])
+def test_an_index_that_pytorch_would_not_read(op: str, shape: tuple[int, ...]) -> None:
+    x, at = torch.ones(shape), torch.tensor([[0, 2], [1, 3]])
+    at = at if op in ("embedding", "take", "gather") else at[1]
+    function = getattr(uol.ops, op)
+    assert function(x, at).sum() > 0  # reads 0
+    with uol.checked():
+        message = rf"`{op}`: at\[.*1\] = 3 lies outside of dim {1 if op == 'gather' else 0} of [wx], which is 3"
+        with pytest.raises(uol.DataError, match=message):
+            function(x, at)
+        with pytest.raises(uol.DataError, match="= -1 lies outside"):
+            function(x, torch.where(at == 3, -1, at))
+        assert function(x, at.clamp(max=2)).sum() == function(x, at.clamp(max=2)).numel()
+
+
+def test_indices_are_inputs_of_operators_and_index_a_dim() -> None:
+    from uol.ops import indices, texts
+
+    for op in indices._table():
+        params = {p.name: p for p in texts.library().get(op).params}  # type: ignore[union-attr]
+        for name, (tensor, dim) in indices.indexed_dims(op).items():
+            assert params[name].type in ("i64", "i32") and params[tensor].dims[dim]
+
+
 def test_other_operators_run_as_ever() -> None:
     x = torch.randn(2, 3, generator=torch.Generator().manual_seed(0)).requires_grad_()
     with uol.checked():
@@ -74,6 +98,19 @@ def test_compiled_operators_are_checked_too() -> None:
     assert kernel(a, b).tolist() == [0, 5]
     with uol.checked(), pytest.raises(uol.DataError, match="at n = 0"):
         kernel(a, b)
+
+
+def test_what_a_device_takes_beside_the_arguments_is_passed_on() -> None:
+    kernel = uol.compile("checked_quotient", "cuda", dims={"N": 2})
+    calls: list[tuple[tuple[object, ...], dict[str, object]]] = []
+    call = with_checks(lambda *values, **launch: calls.append((values, launch)), kernel.request, kernel.module.graph)
+    a, b, q = (np.ones(2, np.int32) for _ in range(3))
+    call(a, b, q, stream=7)
+    with uol.checked():
+        call(a, b, q, stream=8)
+        with pytest.raises(uol.DataError):
+            call(a, np.zeros(2, np.int32), q, stream=9)
+    assert [launch for _, launch in calls] == [{"stream": 7}, {"stream": 8}]
 
 
 @pytest.mark.parametrize(("value", "raised"), [("1", True), ("0", False), ("", False)])

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import uol
-from uol.catalogue import find_operator, is_known
+from uol.catalogue import find_operator, is_known, names
 from uol.ops.other_names import ALIASES, KIN
 
 
@@ -21,6 +21,16 @@ def test_the_names_that_are_told_are_operators() -> None:
     for name in re.findall(r"\w+", " ".join(KIN.values()).replace("foreach.", "")):
         assert is_known(name) or hasattr(uol.ops.foreach, name), name
     assert not [name for name in (*ALIASES, *KIN) if is_known(name)]
+
+
+def test_to_ask_for_a_name_takes_nothing_in() -> None:
+    before = names()
+    assert is_known("stack_7")
+    assert is_known("softmax")
+    assert not is_known("no_such_operator")
+    assert names() == before
+    assert find_operator("stack_7").name == "stack_7"
+    assert names() == sorted([*before, "stack_7"])
 
 
 HINTS = {

@@ -43,7 +43,7 @@ def assert_reported(error: UolError, case: Case) -> None:
     assert (error.span.line, error.span.column) == (case.line, case.column)
     assert error.message == case.message
     assert error.hint == case.hint
-    report = str(error).splitlines()
+    report = error.report.splitlines()
     assert report[0] == f"<text>:{case.line}:{case.column}: {case.kind.__name__}: {case.message}"
     if case.text:
         assert report[1] == "  " + case.text.splitlines()[case.line - 1]
@@ -77,7 +77,7 @@ def test_deep_nesting_is_an_error_and_not_a_crash() -> None:
 
 
 def test_an_error_names_its_file() -> None:
-    with pytest.raises(ParseError, match=r"^ops/f.uol:1:1: ParseError: found `f`"):
+    with pytest.raises(ParseError, match=r"^ops/f.uol:1:1: found `f`"):
         parse("f", "ops/f.uol")
 
 

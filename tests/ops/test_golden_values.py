@@ -17,6 +17,8 @@ from uol.ops.workloads import Workload, workloads_of
 
 # The two differ by the order of their float64 sums only; the longest has 4097 terms.
 RELATIVE, ABSOLUTE = 1e-11, 1e-12
+NEAR_A_THOUSAND = 1e-10
+"""On `offset`: a mean of numbers near 1000 is off by some units of 2^-43, and what is left of it is divided by 1/16 or so."""
 
 
 def program_of(workload: Workload, dtype: str, result: str | None = None) -> Program:
@@ -48,7 +50,8 @@ def test_the_interpreter_gives_what_pytorch_gives(name: str) -> None:
             for result in results:
                 assert golden[result].shape == expected[result].shape, str(workload)
                 told = f"{result} of {workload} on {kind}"
-                np.testing.assert_allclose(golden[result], expected[result], RELATIVE, ABSOLUTE, equal_nan=True, err_msg=told)
+                absolute = NEAR_A_THOUSAND if kind == "offset" else ABSOLUTE
+                np.testing.assert_allclose(golden[result], expected[result], RELATIVE, absolute, equal_nan=True, err_msg=told)
 
 
 @pytest.mark.parametrize("name", ["conv2d", "softmax", "gelu", "linear"])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from uol.ir import Library, check, instantiate, interpret, print_op
+from uol.ir import check, instantiate, interpret, print_op
 from uol.ir.gradients import gradient
 from uol.ir.library import SAVING
 from uol.ops.texts import library, written_gradients
@@ -35,7 +35,7 @@ def test_it_agrees_with_the_derived_one(name: str) -> None:
     saving = library().get(f"{forward.name}{SAVING}") or forward
     derived, generator = gradient(forward, library()), np.random.default_rng(0)
     for workload in workloads_of(forward.name):
-        whole = {"types": {"T": "f64"}, "dims": workload.flat_dims, "attrs": workload.attrs}
+        whole = {"types": {"T": "f64"}, "ranks": workload.ranks, "dims": workload.flat_dims, "attrs": workload.attrs}
         first = instantiate(forward, library(), **whole)  # type: ignore[arg-type]  # by name
         inputs = {
             t.name: mask(generator, shape) if t.dtype == "bool" else generator.standard_normal(shape)
@@ -45,7 +45,7 @@ def test_it_agrees_with_the_derived_one(name: str) -> None:
         inputs |= interpret(instantiate(saving, library(), **whole), inputs)  # type: ignore[arg-type]
         inputs["dy"] = generator.standard_normal(inputs["y"].shape)
         found = [
-            interpret(instantiate(op, Library(), **whole), inputs)  # type: ignore[arg-type]
+            interpret(instantiate(op, library(), **whole), inputs)  # type: ignore[arg-type]
             for op in (WRITTEN[name], derived)
         ]
         for result in found[0]:

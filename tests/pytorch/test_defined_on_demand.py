@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 CODE = """
 import torch, uol
@@ -13,9 +14,12 @@ assert set(bridge.defined()) == {"demand_early"}, set(bridge.defined())
 f = torch.compile(lambda x: uol.ops.softmax(uol.ops.relu(x)).sum(), backend="eager", fullgraph=True)
 f(torch.ones(2, 3))  # named for the first time in what is traced
 assert {"softmax", "relu"} <= set(bridge.defined()) and "conv2d" not in bridge.defined()
-assert "conv" in uol.catalogue.catalogue().unread
+assert "conv2d" in uol.catalogue.catalogue().unread
 late = uol.op("op demand_late(x: f32[N]) -> (y: f32[N]) { y[n] = x[n] }")
 assert torch.equal(torch.ops.uol.demand_late(torch.ones(2)), torch.ones(2))
+assert not hasattr(torch.ops.uol, "nonsense") and "layer_norm" not in bridge.defined()
+torch.ops.uol.layer_norm, torch.ops.uol.layer_norm_grad, torch.ops.uol.sgd_
+assert {"layer_norm", "sgd"} <= set(bridge.defined())
 bridge.define_all()
 assert torch.ops.uol.conv2d(torch.ones(1, 1, 2, 2, device="meta"), torch.ones(1, 1, 1, 1, device="meta")).shape == (1, 1, 2, 2)
 """
@@ -24,3 +28,25 @@ assert torch.ops.uol.conv2d(torch.ones(1, 1, 2, 2, device="meta"), torch.ones(1,
 def test_an_operator_is_defined_when_it_is_named() -> None:
     done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+EXPORT = """
+import torch, uol
+class Gated(torch.nn.Module):
+    def forward(self, x):
+        return uol.ops.gelu(uol.ops.softmax(x))
+torch.export.save(torch.export.export(Gated(), (torch.ones(2, 3),)), {path!r})
+"""
+LOAD = """
+import torch, uol
+x = torch.ones(2, 3)
+found = torch.export.load({path!r}).module()(x)
+assert torch.allclose(found, torch.nn.functional.gelu(x.softmax(-1)))
+"""
+
+
+def test_what_one_process_exports_another_one_loads(tmp_path: Path) -> None:
+    for code in (EXPORT, LOAD):
+        text = code.format(path=str(tmp_path / "gated.pt2"))
+        done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr

@@ -129,7 +129,7 @@ def test_a_user_registers_aliases() -> None:
 
 def test_what_reads_other_elements_is_refused_and_not_registered() -> None:
     text = "op shifted(x: f32[N]) -> (y: f32[N]) { y[i] = x[i] + (x[i - 1] else 0) }"
-    with pytest.raises(uol.TypeCheckError, match=r"<uol.op>:1:55: TypeCheckError: `x` cannot be overwritten by `y`"):
+    with pytest.raises(uol.TypeCheckError, match=r"<uol.op>:1:55: `x` cannot be overwritten by `y`"):
         uol.op(text, aliases={"x": "y"})
     with pytest.raises(AttributeError):
         _ = uol.ops.shifted

@@ -211,6 +211,19 @@ def test_two_dims_that_change_together_are_one_storm() -> None:
     assert "attention was compiled for 9 sizes of S x T (the last ones 6x12, 7x14, 8x16, 9x18)" in str(seen[0].message)
 
 
+def test_a_storm_beside_calls_of_another_rank() -> None:
+    """Dims of a pack have other names in another rank."""
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        for n in range(9):
+            if n == 8:
+                uol.ops.selu(torch.randn(7))
+            x = torch.randn(10 + n, 5)
+            torch.testing.assert_close(uol.ops.selu(x.T), F.selu(x.T))
+    (storm,) = [str(w.message) for w in seen if w.category is RecompileWarning]
+    assert "uol.ops.selu was compiled for 9 sizes of S_1 (the last ones 15, 16, 17, 18), all else alike." in storm
+
+
 def test_many_layers_are_no_storm() -> None:
     watch = RecompileWatch("conv2d")
     with warnings.catch_warnings():

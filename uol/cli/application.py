@@ -10,9 +10,12 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+import warnings
+from typing import Annotated
 
 import typer
 
+from uol import __version__
 from uol.cli import (
     check_command,
     compile_commands,
@@ -23,7 +26,7 @@ from uol.cli import (
     run_command,
 )
 from uol.cli.failures import failure_of
-from uol.cli.output import print_json
+from uol.cli.output import print_json, print_text
 
 INTERRUPTED = 130
 """128 and the number of the signal, as shells count."""
@@ -32,10 +35,25 @@ app = typer.Typer(
     name="uol",
     help="One operator text; kernels for CUDA, HIP, Ascend C and the CPU.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print_text(f"uol {__version__}")
+        raise typer.Exit
+
+
+_VERSION = typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version of uol and end.")
+
+
+@app.callback()
+def options(version: Annotated[bool, _VERSION] = False) -> None:
+    """One operator text; kernels for CUDA, HIP, Ascend C and the CPU."""
+
+
 app.command("list")(library_commands.list_operators)
 app.command("show")(library_commands.show)
 app.command("functions")(functions_command.functions)
@@ -52,7 +70,9 @@ def main() -> None:
     as_json = "--json" in sys.argv[1:]
     try:
         try:
-            status = app(standalone_mode=not as_json)
+            with warnings.catch_warnings():
+                warnings.showwarning = _show_warning
+                status = app(standalone_mode=not as_json)
         finally:
             sys.stdout.flush()  # here, where a full disk still has a handler
         sys.exit(status or 0)
@@ -71,6 +91,11 @@ def main() -> None:
         if as_json:
             print_json(failure.as_json())
         sys.exit(failure.status)
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    """A warning is for whoever typed the command: where it was raised tells them nothing."""
+    print(f"warning: {message}", file=sys.stderr)
 
 
 def _drop_output() -> None:

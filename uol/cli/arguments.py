@@ -2,27 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 from uol.catalogue import find_operator
-from uol.ir.errors import ResourceError, ShapeError
+from uol.ir.errors import ShapeError, UolError
 from uol.ir.syntax import Op
 from uol.named_dims import Size
-from uol.registration import op as register
+from uol.operator_sources import import_operators, operators_of_file
+from uol.suggest import nearest
 
 
-def read_operator(name: str) -> Op:
-    """A library operator by name, or the last operator of a `.uol` file."""
-    if not name.endswith(".uol"):
-        return find_operator(name)
-    path = Path(name)
-    try:
-        text = path.read_text(encoding="utf-8-sig")  # editors on Windows begin a text with a byte order mark
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ResourceError(f"cannot read {name!r}: {reason}", hint="give the path of a .uol text") from error
-    return register(text, file=str(path)).op
+def read_operator(name: str, modules: Sequence[str] = ()) -> Op:
+    """One operator: by name, after `modules` are imported; the last of a `.uol` file; or `FILE.uol:op`."""
+    for module in modules:
+        import_operators(module)
+    return read_operators(name)[-1]
+
+
+def read_operators(name: str) -> tuple[Op, ...]:
+    """The operators of a name: one of the catalogue, all of a `.uol` file, or the one that `FILE.uol:op` names."""
+    file, one = file_of(name)
+    if file is None:
+        return (find_operator(name),)
+    found = operators_of_file(file)
+    if one is None:
+        return found
+    chosen = [op for op in found if op.name == one]
+    if not chosen:
+        names = [op.name for op in found]
+        raise UolError(f"{file} has no operator {one!r}", hint=nearest(one, names) or f"its operators are {', '.join(names)}")
+    return tuple(chosen)
+
+
+def file_of(name: str) -> tuple[str | None, str | None]:
+    """`"own.uol:relu"` -> the file and the operator; no file for the name of an operator, no operator for all of a file."""
+    if name.endswith(".uol"):
+        return name, None
+    file, colon, one = name.rpartition(":")
+    return (file, one) if colon and file.endswith(".uol") else (None, None)
+
+
+def listed(text: str, what: str, example: str) -> list[str]:
+    """The names between commas. Raises UolError for none: a check of nothing must not pass."""
+    names = [n.strip() for n in text.split(",") if n.strip()]
+    if not names:
+        raise UolError(f"no {what} given: {text!r}", hint=f"for example {example}")
+    return names
 
 
 def read_dims(parts: list[str]) -> dict[str, Size]:

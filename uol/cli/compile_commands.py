@@ -9,9 +9,10 @@ import typer
 
 from uol.bundle import write_bundles
 from uol.cli.arguments import read_attributes, read_dims, read_operator
-from uol.cli.options import AttrsOption, DimsOption, DtypeOption, JsonOption, OpArgument
+from uol.cli.options import AttrsOption, DimsOption, DtypeOption, ImportOption, JsonOption, OpArgument
 from uol.cli.output import print_json, print_table, print_text, track
 from uol.compiler import Compiled, compile
+from uol.ir.syntax import Op
 from uol.targets import resolve_targets
 
 TargetsOption = Annotated[str, typer.Option("--target", "-t", help="One or several: cpu,cuda,hip:mi250x,ascendc.")]
@@ -27,10 +28,11 @@ def compile_(
     attrs: AttrsOption = [],  # noqa: B006
     output: OutOption = None,
     check: CheckOption = False,
+    modules: ImportOption = [],  # noqa: B006
     as_json: JsonOption = False,
 ) -> None:
     """Compile an operator: print its text, or write a bundle for each target with -o."""
-    compiled = _compile_all(op, target, dtype, dims, attrs)
+    compiled = _compile_all(read_operator(op, modules), target, dtype, dims, attrs)
     results = {}
     if check:
         from uol.cli.trial import try_compiled
@@ -51,10 +53,11 @@ def explain(
     dims: DimsOption = [],  # noqa: B006
     attrs: AttrsOption = [],  # noqa: B006
     source: Annotated[bool, typer.Option("--source", help="Print the emitted text, too.")] = False,
+    modules: ImportOption = [],  # noqa: B006
     as_json: JsonOption = False,
 ) -> None:
     """Say why the kernels are what they are: what fused, layouts, schedules, launches."""
-    compiled = _compile_all(op, target, dtype, dims, attrs)
+    compiled = _compile_all(read_operator(op, modules), target, dtype, dims, attrs)
     if as_json:
         shown = [c.explain().as_json() | ({"text": c.source} if source else {}) for c in compiled]
         print_json(shown)
@@ -63,8 +66,7 @@ def explain(
         print_text(f"{each.explain()}\n{each.source}" if source else str(each.explain()))
 
 
-def _compile_all(op: str, target: str, dtype: str, dims: list[str], attrs: list[str]) -> list[Compiled]:
-    operator = read_operator(op)
+def _compile_all(operator: Op, target: str, dtype: str, dims: list[str], attrs: list[str]) -> list[Compiled]:
     sizes, attributes = read_dims(dims), read_attributes(attrs)
     targets = resolve_targets(target)
     return [compile(operator, t.name, dtype, sizes, attributes) for t in track(targets, f"compiling {operator.name}")]

@@ -8,28 +8,39 @@ from typing import Annotated
 import typer
 
 from uol.backends import registry
-from uol.cli.arguments import read_operator
+from uol.backends.cpu.host import usable_cores
+from uol.cli.arguments import listed
+from uol.cli.conform_operators import OperatorOptions, conform_operators
 from uol.cli.conform_paths import conform_paths
-from uol.cli.options import JsonOption
-from uol.cli.output import counted, print_json, print_table, print_text
-from uol.conformance.default_workloads import default_workloads
+from uol.cli.options import ImportOption, JsonOption
 from uol.conformance.paths.record import PathOptions
-from uol.conformance.verdict import Case, Verdict
 from uol.ir.errors import TypeCheckError, UolError
-from uol.ir.syntax import Op
-from uol.named_binding import bind_types
-from uol.ops.references import has_reference
-from uol.ops.texts import names as library_names
-from uol.ops.workloads import Workload, has_workloads, workloads_of
+from uol.operator_sources import import_operators
 from uol.targets import resolve_targets
 
 PathOption = Annotated[str, typer.Option("--path", help="Model paths: resnet50.")]
-OpOption = Annotated[str, typer.Option("--op", help="Operators: softmax,own.uol; all for the whole library.")]
+OpOption = Annotated[
+    str,
+    typer.Option("--op", help="Operators: softmax,own.uol,own.uol:relu; all for the library and what is imported."),
+]
 TargetsOption = Annotated[str, typer.Option("--target", "-t", help="Targets; all where nothing is said.")]
-DtypesOption = Annotated[str, typer.Option("--dtype", help="Types of the checks: f32,f16.")]
-ReportOption = Annotated[Path, typer.Option("--report", help="Folder for report.json and report.html.")]
+DtypesOption = Annotated[
+    str,
+    typer.Option("--dtype", help="Types of the checks: f32,f16. Operators on integers alone are checked in those."),
+]
+ReportOption = Annotated[
+    Path | None,
+    typer.Option("--report", help="Folder for report.html, report.json and junit.xml; for a path, `report` if not given."),
+]
 WeightsOption = Annotated[Path | None, typer.Option("--weights", help="A state dict for the path; seeded weights else.")]
 ImageOption = Annotated[Path | None, typer.Option("--image", help="A picture for the path; scikit-learn's photograph else.")]
+FirstOption = Annotated[bool, typer.Option("--first", help="The first case of each operator alone, on random inputs.")]
+QuickOption = Annotated[
+    bool,
+    typer.Option("--quick", help="As --first; without --op, or of all, a dozen operators with every kind of kernel."),
+]
+GradientsOption = Annotated[bool, typer.Option("--gradients", help="The gradients of the operators, in their place.")]
+JobsOption = Annotated[int, typer.Option("--jobs", "-j", min=0, help="Processes; 0: as many as cores that may be used.")]
 
 PATH_DTYPES = ("f64", "f32", "f16", "bf16")
 """What the layers of a path can be checked in: the types that the operators of the networks admit."""
@@ -40,87 +51,55 @@ def conform(
     op: OpOption = "",
     target: TargetsOption = "",
     dtype: DtypesOption = "f32",
-    report: ReportOption = Path("report"),
+    first: FirstOption = False,
+    quick: QuickOption = False,
+    gradients: GradientsOption = False,
+    modules: ImportOption = [],  # noqa: B006 - typer's way to say "none"
+    report: ReportOption = None,
     weights: WeightsOption = None,
     image: ImageOption = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of inputs and weights.")] = 0,
+    jobs: JobsOption = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Check operators (--op) or whole models (--path) on every target. Exit status 1 on a breach."""
-    if bool(path) == bool(op):
-        raise UolError("say what to check", hint="either --path resnet50 or --op softmax,conv2d (or --op all)")
-    targets = resolve_targets(target or ",".join(registry.names()))
+    """Check operators (--op) or whole models (--path) on every target; a vendor's text runs in its twin.
+
+    A case passed, failed (beyond its contract, a finding of the twin, or an error), or was refused: its target has no
+    kernel for it, and says why. A type that an operator does not admit is left out, and counted.
+
+    Exit status: 0 all passed or were refused with a reason, 1 a check failed, 2 bad input (or a tool or folder that cannot
+    be used, or nothing to check).
+    """
     if path:
-        options = PathOptions(tuple(t.name for t in targets), weights, image, _path_dtype(dtype), seed)
-        ok = conform_paths(_listed(path, "path", "resnet50"), options, report, as_json)
+        of_operators = {"--op": op, "--first": first, "--quick": quick, "--gradients": gradients, "--import": modules}
+        _refuse_beside("--path", of_operators)
     else:
-        ok = _conform_operators(op, [t.name for t in targets], dtype, seed, as_json)
+        _refuse_beside("--op", {"--weights": weights, "--image": image})
+        if not (op or modules or quick):
+            raise UolError("say what to check", hint="either --path resnet50 or --op softmax,conv2d (or --op all)")
+    imported = tuple(name for module in modules for name in import_operators(module))  # which may register targets, too
+    targets = tuple(t.name for t in resolve_targets(target or ",".join(registry.names())))
+    jobs = jobs or usable_cores()
+    if path:
+        options = PathOptions(targets, weights, image, _path_dtype(dtype), seed, jobs)
+        ok = conform_paths(listed(path, "path", "resnet50"), options, report or Path("report"), as_json)
+    else:
+        dtypes = tuple(dict.fromkeys(listed(dtype, "dtype", "f32,f16")))
+        operators = OperatorOptions(op, targets, dtypes, first, quick, gradients, tuple(modules), imported, seed, jobs)
+        ok = conform_operators(operators, report, as_json)
     if not ok:
         raise typer.Exit(1)
 
 
-def _conform_operators(op: str, targets: list[str], dtype: str, seed: int, as_json: bool) -> bool:
-    from uol.conformance.twin_check import check
-
-    cases = [
-        Case(operator.name, target, each, workload, seed=seed)
-        for operator, workloads in _operators(op)
-        for target in targets
-        for each in _dtypes(operator, dtype)
-        for workload in workloads
-    ]
-    with counted("checking", len(cases)) as progress:
-        verdicts = check(cases, progress)
-    if as_json:
-        print_json([v.record() for v in verdicts])
-    else:
-        _print(verdicts)
-    return all(v.ok for v in verdicts)
-
-
-def _operators(text: str) -> list[tuple[Op, tuple[Workload, ...]]]:
-    names = list(library_names()) if text.strip() == "all" else _listed(text, "operator", "softmax,conv2d")
-    operators = {op.name: op for op in map(read_operator, names)}
-    return [(op, workloads_of(name) if has_workloads(name) else default_workloads(op)) for name, op in operators.items()]
-
-
-def _dtypes(op: Op, text: str) -> list[str]:
-    """The types of the checks; an operator with several type variables takes each for all of them."""
-    chosen = _listed(text, "dtype", "f32,f16")
-    variables = [s.variable for s in op.domain]
-    typed = [",".join(f"{v}={t}" for v in variables) if len(variables) > 1 else t for t in chosen]
-    for each in typed:
-        bind_types(op, each)
-    return typed
+def _refuse_beside(chosen: str, others: dict[str, object]) -> None:
+    """What would be ignored is an error."""
+    for name, value in others.items():
+        if value:
+            hint = "operators and model paths are checked one at a time"
+            raise UolError(f"{name} says nothing beside {chosen}", hint=hint)
 
 
 def _path_dtype(text: str) -> str:
     if text not in PATH_DTYPES:
         raise TypeCheckError(f"a path is not checked in {text!r}", hint=f"--dtype is one of {', '.join(PATH_DTYPES)}")
     return text
-
-
-def _listed(text: str, what: str, example: str) -> list[str]:
-    """The names between commas. Raises UolError for none: a check of nothing must not pass."""
-    names = [n.strip() for n in text.split(",") if n.strip()]
-    if not names:
-        raise UolError(f"no {what} given: {text!r}", hint=f"for example {example}")
-    return names
-
-
-def _print(verdicts: list[Verdict]) -> None:
-    groups: dict[tuple[str, str, str], list[Verdict]] = {}
-    for v in verdicts:
-        groups.setdefault((v.case.op, v.case.target, v.case.dtype), []).append(v)
-    rows = []
-    for key, group in groups.items():
-        passed = sum(v.ok for v in group)
-        share = max((v.golden.share for v in group if v.golden is not None), default=0.0)
-        rows.append((*key, f"{passed}/{len(group)}", f"{share:.1%}", "" if passed == len(group) else "FAILED"))
-    print_table(("operator", "target", "dtype", "passed", "worst share of what is admitted", ""), rows)
-    for name in dict.fromkeys(v.case.op for v in verdicts):
-        if not has_reference(name):
-            print_text(f"{name}: no reference of its own, so it was compared with the golden interpreter alone")
-    for v in verdicts:
-        if not v.ok:
-            print_text(f"\n{v.case}\n  {v.status}: {v.reason}")

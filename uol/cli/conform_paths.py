@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from uol.cli.output import print_json, print_table, print_text, staged
 from uol.conformance.paths import path_named
 from uol.conformance.paths.record import LayerResult, PathOptions, PathReport
-from uol.conformance.paths.report_page import write_report
-from uol.ir.errors import ResourceError
+from uol.conformance.report.files import require_writable, write_report
 
 
 def conform_paths(names: Sequence[str], options: PathOptions, folder: Path, as_json: bool) -> bool:
@@ -18,39 +16,34 @@ def conform_paths(names: Sequence[str], options: PathOptions, folder: Path, as_j
     modules = [path_named(name) for name in names]
     places = [folder if len(names) == 1 else folder / name for name in names]
     for place in places:
-        _require_writable(place)
+        require_writable(place)
     reports = []
     for module, place in zip(modules, places, strict=True):
         with staged() as progress:
             report = module.conform(options, progress)
-        page, _ = write_report(report, place)
+        written = write_report(report, place)
         reports.append(report)
         if not as_json:
             _print(report)
-            print_text(f"report: {page}")
+            print_text(f"report: {written.page}")
     if as_json:
         print_json([r.record() for r in reports])
     return all(r.ok for r in reports)
 
 
-def _require_writable(folder: Path) -> None:
-    """Before minutes of work, not after."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError as error:
-        message = f"the report cannot be written to {str(folder)!r}: {error.strerror or error}"
-        raise ResourceError(message, hint="choose another folder with --report") from error
-
-
 def _print(report: PathReport) -> None:
-    print_text("For each target: kernels, and the worst error as a share of what the contract admits.\n")
+    for place in report.places:
+        print_text(str(place))
+    print_text("\nFor each target: kernels, and the worst error as a share of what the contract admits.\n")
     columns = ("operator", "shape", "layers", *report.targets, "ms", "PyTorch's ms")
-    print_table(columns, [_row(layer, report) for layer in _distinct(report)])
+    rows = [_row(layer, report) for layer in _distinct(report)]
+    print_table(columns, [*rows, _total(report)] if report.total_us else rows)
     print_text("")
     for result in report.layers:
         if not result.ok:
             print_text(f"{result.target} {result.op} {result.shape}\n  {result.status}: {result.reason}")
+    for pair in report.pairs:
+        print_text(str(pair))
     for name, value in report.facts.items():
         print_text(f"{name}: {value}")
     for check in report.checks:
@@ -61,6 +54,12 @@ def _print(report: PathReport) -> None:
 def _distinct(report: PathReport) -> list[LayerResult]:
     """One result for each distinct layer, in the order of the network."""
     return list({result.layers: result for result in reversed(report.layers)}.values())[::-1]
+
+
+def _total(report: PathReport) -> tuple[str, ...]:
+    layers = {layer.layers for layer in report.layers}
+    times = (f"{us / 1e3:.2f}" for us in (report.total_us, report.pytorch_total_us))
+    return ("all", "", str(sum(map(len, layers))), *("" for _ in report.targets), *times)
 
 
 def _row(layer: LayerResult, report: PathReport) -> tuple[str, ...]:
@@ -76,5 +75,6 @@ def _cell(result: LayerResult | None) -> str:
         return ""
     if not result.ok:
         return result.status.upper()
-    worst = max((c.share for c in (result.golden, result.pytorch) if c is not None), default=0.0)
-    return f"{len(result.kernels)}: {worst:.1%}"
+    compared = [c for c in (result.golden, result.pytorch) if c is not None]
+    worst = max(compared, key=lambda c: (c.share, c.max_ulp), default=None)
+    return f"{len(result.kernels)}: {worst.nearness if worst is not None else ''}"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from uol.backends import registry
-from uol.cache import default_root
+from uol.backends.cache_folder import chosen_folder, distrust
 from uol.cli.options import JsonOption
 from uol.cli.output import print_json, print_table, print_text
 from uol.codegen.backend import ToolState
@@ -32,11 +33,13 @@ def _as_json(state: ToolState) -> dict[str, object]:
 
 def _cache() -> dict[str, object]:
     state, folder = _cache_row()
-    return {"folder": folder, "writable": state == "writable"}
+    return {"folder": folder, "writable": state == "writable", "state": state}
 
 
 def _cache_row() -> tuple[str, str]:
-    root = default_root()
+    root = chosen_folder()
     existing = next(p for p in (root, *root.parents) if p.exists())
+    if existing == root and (reason := distrust(Path(os.path.realpath(root)))) is not None:
+        return f"not used: {reason} (set UOL_CACHE_DIR)", str(root)
     writable = existing.is_dir() and os.access(existing, os.W_OK)
     return ("writable" if writable else "not writable (set UOL_CACHE_DIR)"), str(root)

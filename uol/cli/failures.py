@@ -38,7 +38,7 @@ def failure_of(error: Exception) -> Failure:
     """Any exception of a command; one that no user can be the cause of is a defect of uol."""
     match error:
         case UolError():
-            return Failure(type(error).__name__, error.message, error.hint, str(error), span=error.span)
+            return Failure(type(error).__name__, error.message, error.hint, error.report, span=error.span)
         case OSError():
             return _failure("ResourceError", str(error), "look at the disk and at the permissions of the folder")
         case MemoryError():

@@ -7,20 +7,23 @@ from typing import Annotated
 import typer
 
 from uol.catalogue import catalogue
-from uol.cli.arguments import read_operator
-from uol.cli.options import JsonOption, OpArgument
+from uol.cli.arguments import read_operators
+from uol.cli.options import ImportOption, JsonOption, OpArgument
 from uol.cli.output import print_json, print_table, print_text
 from uol.ir.gradients import gradient
 from uol.ir.library import GRADIENT
 from uol.ir.printer import print_expr, print_op
 from uol.ir.syntax import Attribute, Op, Param
+from uol.operator_sources import import_operators
 from uol.ops.variadic import VARIADIC
 
 GradOption = Annotated[bool, typer.Option("--grad", help="Show the operator's gradient.")]
 
 
-def list_operators(as_json: JsonOption = False) -> None:
-    """List the operators of the library."""
+def list_operators(modules: ImportOption = [], as_json: JsonOption = False) -> None:  # noqa: B006 - typer's way to say "none"
+    """List the operators of the library, and those of the modules that are imported."""
+    for module in modules:
+        import_operators(module)
     ops = sorted(catalogue(), key=lambda op: op.name)
     if as_json:
         families = [{"name": v.name, "generated": v.pattern, "meaning": v.meaning} for v in VARIADIC.values()]
@@ -31,15 +34,25 @@ def list_operators(as_json: JsonOption = False) -> None:
     print_table(("generated", "by name", "meaning"), ((v.name, v.pattern, v.meaning) for v in VARIADIC.values()))
 
 
-def show(op: OpArgument, grad: GradOption = False, as_json: JsonOption = False) -> None:
-    """Show an operator's text, or that of its gradient."""
-    operator = read_operator(op)
-    if grad:
-        operator = catalogue().get(operator.name + GRADIENT) or gradient(operator, catalogue())
+def show(
+    op: OpArgument,
+    grad: GradOption = False,
+    modules: ImportOption = [],  # noqa: B006
+    as_json: JsonOption = False,
+) -> None:
+    """Show an operator's text, or that of its gradient; of a file, the texts of all its operators."""
+    for module in modules:
+        import_operators(module)
+    found = [_gradient_of(operator) if grad else operator for operator in read_operators(op)]
     if as_json:
-        print_json({**_summary(operator), "text": print_op(operator)})
+        shown = [{**_summary(operator), "text": print_op(operator)} for operator in found]
+        print_json(shown if len(shown) > 1 else shown[0])
     else:
-        print_text(print_op(operator))
+        print_text("\n".join(map(print_op, found)))
+
+
+def _gradient_of(op: Op) -> Op:
+    return catalogue().get(op.name + GRADIENT) or gradient(op, catalogue())
 
 
 def _row(op: Op) -> tuple[str, ...]:

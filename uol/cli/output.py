@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
@@ -13,6 +14,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from uol.json_text import json_text
 
 Item = TypeVar("Item")
+
+LINE_EVERY_S = 5.0
+"""Seconds between two lines of progress where there is no terminal."""
 
 
 def print_text(text: str) -> None:
@@ -39,11 +43,21 @@ def track(items: Sequence[Item], what: str) -> Iterator[Item]:
 
 
 @contextmanager
-def counted(what: str, total: int) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar for work that reports how many steps are done, and of how many."""
+def counted(what: str, total: int) -> Iterator[Callable[[int, int, str], None]]:
+    """A progress bar for work that reports how many steps are done, of how many, and what is to be said of them; without a
+    terminal a line now and then, and one at the end."""
     with _progress() as progress:
         task = progress.add_task(what, total=total)
-        yield lambda done, of: progress.update(task, completed=done, total=of)
+        said = time.monotonic()
+
+        def report(done: int, of: int, note: str) -> None:
+            nonlocal said
+            progress.update(task, completed=done, total=of, description=f"{what}: {note}" if note else what)
+            if progress.disable and (done == of or time.monotonic() - said >= LINE_EVERY_S):
+                said = time.monotonic()
+                print(f"{what}: {done:,} of {of:,}{', ' if note else ''}{note}", file=sys.stderr, flush=True)
+
+        yield report
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from uol.cli.arguments import read_attributes, read_dims, read_operator
-from uol.cli.options import AttrsOption, DimsOption, DtypeOption, JsonOption, OpArgument, SeedOption, TargetOption
+from uol.cli.options import AttrsOption, DimsOption, DtypeOption, ImportOption, JsonOption, OpArgument, SeedOption, TargetOption
 from uol.cli.output import print_json, print_text, working
 from uol.compiler import compile
 
@@ -20,12 +20,13 @@ def run(
     attrs: AttrsOption = [],  # noqa: B006
     seed: SeedOption = 0,
     twin: Annotated[bool, typer.Option("--twin", help="Run the emitted text in the twin, with every check.")] = False,
+    modules: ImportOption = [],  # noqa: B006
     as_json: JsonOption = False,
 ) -> None:
     """Run an operator on seeded random inputs and compare it with its golden value. Exit 1 where it is not within bounds."""
     from uol.cli.trial import try_compiled
 
-    compiled = compile(read_operator(op), target, dtype, read_dims(dims), read_attributes(attrs))
+    compiled = compile(read_operator(op, modules), target, dtype, read_dims(dims), read_attributes(attrs))
     with working(f"running {compiled.module.graph.name}"):
         trial = try_compiled(compiled, seed=seed, in_twin=twin)
     if as_json:

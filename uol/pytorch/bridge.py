@@ -1,8 +1,7 @@
 """Operators as PyTorch operators: `uol.ops.<name>`, `torch.ops.uol.<name>`.
 
 An operator is defined when it is first named, with a schema, an implementation, a fake one for tracing, and an `out`
-overload: to define the whole library takes most of a second, and its texts have to be read. `define_all` does that, for
-`torch.ops.uol.<name>` of operators that were never named (in a graph that another process has exported).
+overload: to define the whole library takes most of a second, and its texts have to be read. `define_all` does that.
 `Library.impl` costs a third of `torch.library.custom_op` at each call.
 """
 
@@ -22,6 +21,7 @@ from uol.pytorch import autocast
 from uol.pytorch.call import TorchOperator
 from uol.pytorch.forms import with_forms
 from uol.pytorch.gradient import Gradient, register
+from uol.pytorch.namespace import UNDERWAY
 from uol.pytorch.schema import schemas
 
 _library = torch.library.Library("uol", "DEF")
@@ -85,8 +85,12 @@ def generated(op: Op) -> Gradient:
 
 def _define(op: Op) -> TorchOperator:
     plain, with_out = schemas(op)
-    _library.define(plain)
-    _library.define(with_out)
+    UNDERWAY.add(op.name)
+    try:
+        _library.define(plain)
+        _library.define(with_out)
+    finally:
+        UNDERWAY.discard(op.name)
     own = TorchOperator(op, generated)
     for key in ("CPU", "CompositeExplicitAutograd"):  # the second for any other device: `devices` knows which run
         _library.impl(op.name, own.compute, key)

@@ -19,7 +19,7 @@ from uol.pytorch.arguments import exactly, in_order, options_of, remember, requi
 from uol.pytorch.devices import target_of
 from uol.pytorch.eager import is_eager
 from uol.pytorch.gradient import Define, Gradient, record_eagerly, require_backward
-from uol.pytorch.out import given_outs, require_fit, require_no_gradient, require_one_device, writable_in_place
+from uol.pytorch.out import given_outs, require_apart, require_fit, require_no_gradient, require_one_device, writable_in_place
 from uol.pytorch.prepared import Prepared, Result, forms_of
 from uol.pytorch.schema import TORCH_TYPES, type_options
 from uol.recompile import RecompileWatch
@@ -55,6 +55,7 @@ class TorchOperator:
         expected = self.find(inputs, plain).forms.results
         for out, (size, dtype) in zip(outs, expected, strict=True):
             require_fit(self.op.name, out, size, dtype)
+        require_apart(self.op.name, outs)
         direct = [writable_in_place(out, (*inputs, *outs[:n], *outs[n + 1 :])) for n, out in enumerate(outs)]
         targets = [o if d else torch.empty(o.shape, dtype=o.dtype, device=o.device) for o, d in zip(outs, direct, strict=True)]
         self.find(inputs, plain, tuple(t.stride() for t in targets)).run(inputs, targets)
@@ -113,6 +114,7 @@ class TorchOperator:
             return self.gradient.call(tensors, chosen)
 
         call.__name__ = call.__qualname__ = self.op.name
+        call.__module__ = "uol.ops"  # where pickle finds it
         call.__doc__ = f"The operator {self.op.name} on PyTorch tensors; its text: `uol show {self.op.name}`."
         return call
 

@@ -24,27 +24,61 @@ Operators = Callable[[str], Call]
 
 REDUCED = ("loss", "classes")
 """The families whose operators are means, beside which `_each` and `_sum` stand."""
+OVER_ROWS = frozenset({"kl_div"})
+"""The losses whose sum PyTorch also divides by the number of rows, as `reduction="batchmean"`."""
+PROBABILITIES = {"dropout": "p"}
+"""The attribute that is a probability, by operator."""
+CHANNELS = {"prelu": 1}
+"""The input, by its place, that has a value for each channel (dim 1 of the first input), where the text broadcasts."""
 
 
 def with_forms(op: Op, call: Call, operators: Operators) -> Call:
     """The operator with the options of PyTorch that its text does not have; itself where there are none."""
-    if family_of(op.name) in REDUCED and family_of(f"{op.name}_sum") is not None:
-        return _reduced(op.name, call, operators)
-    if family_of(f"{op.name}_corners") is not None:
+    if is_mean(op):
+        return _reduced(op, call, operators)
+    if has_corners(op):
         return _aligned(call, operators(f"{op.name}_corners"))
-    if op.name == "dropout":
-        return _drawn(call)
+    if op.name in PROBABILITIES:
+        return _drawn(op, call)
+    if op.name in CHANNELS:
+        return _by_channel(op, call)
     if not windows.axes_of(op):
         return call
     windowed = _windowed(op, call)
-    if not any(a.name == "kernel" for a in op.attributes):
+    if not is_pool(op):
         return windowed
-    return _pooled(op, windowed, operators(f"{op.name}_counted") if family_of(f"{op.name}_counted") else None)
+    return _pooled(op, windowed, operators(f"{op.name}_counted") if is_counted(op) else None)
 
 
-def _reduced(name: str, mean: Call, operators: Operators) -> Call:
+def is_mean(op: Op) -> bool:
+    """Does `reduction=` choose among this loss, its sum and its elements?"""
+    return family_of(op.name) in REDUCED and family_of(f"{op.name}_sum") is not None
+
+
+def reductions_of(op: Op) -> tuple[str, ...]:
+    """What `reduction=` may be, for an operator that `is_mean`."""
+    return ("mean", "sum", "none", *(("batchmean",) if op.name in OVER_ROWS else ()))
+
+
+def has_corners(op: Op) -> bool:
+    """Does `align_corners=` choose among two texts?"""
+    return family_of(f"{op.name}_corners") is not None
+
+
+def is_pool(op: Op) -> bool:
+    """Do windows of an attribute's size move over the input, which `ceil_mode=` may round up?"""
+    return bool(windows.axes_of(op)) and any(a.name == "kernel" for a in op.attributes)
+
+
+def is_counted(op: Op) -> bool:
+    """Does `count_include_pad=` choose among two texts?"""
+    return family_of(f"{op.name}_counted") is not None
+
+
+def _reduced(op: Op, mean: Call, operators: Operators) -> Call:
+    name = op.name
     forms = {"mean": mean, "sum": operators(f"{name}_sum"), "none": operators(f"{name}_each")}
-    if name == "kl_div":
+    if "batchmean" in reductions_of(op):
         forms["batchmean"] = _over_rows(forms["sum"])
 
     def call(*inputs: object, reduction: str = "mean", **options: object) -> object:
@@ -74,11 +108,28 @@ def _aligned(centres: Call, corners: Call) -> Call:
     return _named(call, centres)
 
 
-def _drawn(plain: Call) -> Call:
-    def call(*inputs: object, p: Any = 0.5, **options: object) -> object:
+def _drawn(op: Op, plain: Call) -> Call:
+    name = PROBABILITIES[op.name]
+
+    def call(*inputs: object, **options: object) -> object:
+        p = options.get(name)
         if isinstance(p, int | float) and not 0 <= p <= 1:
-            raise ShapeError(f"dropout: p is {p!r}", hint="it is a probability, from 0 to 1")
-        return plain(*inputs, p=p, **options)
+            raise ShapeError(f"{op.name}: {name} is {p!r}", hint="it is a probability, from 0 to 1")
+        return plain(*inputs, **options)
+
+    return _named(call, plain)
+
+
+def _by_channel(op: Op, plain: Call) -> Call:
+    names, place = [p.name for p in op.params], CHANNELS[op.name]
+
+    def call(*inputs: Any, **options: Any) -> object:
+        given = dict(zip(names, inputs, strict=False)) | options
+        x, each = given.get(names[0]), given.get(names[place])
+        if isinstance(x, Tensor) and isinstance(each, Tensor) and each.dim() == 1 and x.dim() > 2:
+            given[names[place]] = each.reshape(-1, *[1] * (x.dim() - 2))
+            return plain(**given)
+        return plain(*inputs, **options)
 
     return _named(call, plain)
 
@@ -112,5 +163,6 @@ def _pooled(op: Op, plain: Call, counted: Call | None) -> Call:
 
 def _named(call: Call, like: Call) -> Call:
     call.__name__ = call.__qualname__ = like.__name__
+    call.__module__ = like.__module__
     call.__doc__ = like.__doc__
     return call

@@ -36,24 +36,35 @@ WRITES = ("iadd", "isub", "imul", "itruediv", "ifloordiv", "imod", "ipow", "imat
 
 
 class ConvNorm(nn.Module):
-    """A convolution, its batch norm, and perhaps a residual and relu."""
+    """A convolution, its batch norm, and perhaps a residual and relu. `overwritten`: the sum takes the place of its first
+    term, whose type it keeps."""
 
     computes_with_uol = True
 
-    def __init__(self, conv: nn.Conv2d, norm: Any, form: str) -> None:
+    def __init__(self, conv: nn.Conv2d, norm: Any, form: str, *, overwritten: bool = False) -> None:
         super().__init__()
-        self.function, self.form = operator(form), form
+        self.function, self.form, self.overwritten = operator(form), form, overwritten
         self.weight = conv.weight
-        size = norm.num_features
-        self.gamma = nn.Parameter(torch.ones(size) if norm.weight is None else norm.weight, requires_grad=False)
-        self.beta = nn.Parameter(torch.zeros(size) if norm.bias is None else norm.bias, requires_grad=False)
+        size, weight = norm.num_features, conv.weight
+        self.gamma = nn.Parameter(weight.new_ones(size) if norm.weight is None else norm.weight, requires_grad=False)
+        self.beta = nn.Parameter(weight.new_zeros(size) if norm.bias is None else norm.bias, requires_grad=False)
         self.register_buffer("mean", norm.running_mean)
         self.register_buffer("var", norm.running_var)
         self.options = {"stride": conv.stride[0], "pad": conv.padding[0], "eps": norm.eps}
 
     def forward(self, x: Tensor, *residual: Tensor) -> Any:
         given = (self.weight, self.gamma, self.beta, self.mean, self.var)
+        if residual and not self._takes(x, *residual):
+            y: Any = operator("conv2d_bn")(x, *given, **self.options)
+            total = y.add_(*residual) if self.overwritten else y + residual[0]
+            return total.relu()
         return self.function(x, *given, *residual, **self.options)
+
+    def _takes(self, x: Tensor, residual: Tensor) -> bool:
+        """Is the residual as large as the result, and of its type? PyTorch's sum broadcasts and promotes."""
+        stride, pad = self.options["stride"], self.options["pad"]
+        windows = [(n + 2 * pad - r) // stride + 1 for n, r in zip(x.shape[2:], self.weight.shape[2:], strict=False)]
+        return residual.shape == (x.shape[0], self.weight.shape[0], *windows) and residual.dtype is x.dtype
 
     def extra_repr(self) -> str:
         return self.form
@@ -68,7 +79,9 @@ class LinearActivated(nn.Module):
         super().__init__()
         self.function, self.form = operator(form), form
         self.weight = linear.weight
-        self.bias = nn.Parameter(torch.zeros(linear.out_features), requires_grad=False) if linear.bias is None else linear.bias
+        self.bias = linear.bias
+        if linear.bias is None:
+            self.bias = nn.Parameter(linear.weight.new_zeros(linear.out_features), requires_grad=False)
 
     def forward(self, x: Tensor) -> Any:
         return self.function(x, self.weight, self.bias)
@@ -122,6 +135,10 @@ class Frozen(nn.Module):
                 raise UolError(
                     f"{name.removeprefix('body.')} of a frozen module wants a gradient", hint="train what was frozen"
                 )
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)  # type: ignore[no-untyped-call]  # PyTorch's
+        self.versions = self._versions()  # which count by the tensors of a process
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Frozen:
         return Frozen(copy.deepcopy(self.body, memo), dict(self.fused), self.replacement, self.unfused)
@@ -193,7 +210,8 @@ class _Fusion:
             relu = self._only_user(after)
             if relu is not None and self._is(relu, RELU, nn.ReLU) and not self._is_written(before, after, relu):
                 last, form, residual = relu, "conv2d_bn_add_relu", (other,)
-        self._put(before, ConvNorm(conv, norm, form), form)
+        overwritten = bool(residual) and after is not None and _writes(after)
+        self._put(before, ConvNorm(conv, norm, form, overwritten=overwritten), form)
         with self.graph.graph.inserting_before(last if residual else before):
             new = self.graph.graph.call_module(str(before.target), (before.args[0], *residual))
         self._replace(last, new, [last, self._only_user(node) if last is not node else None, node, before])

@@ -39,6 +39,12 @@ def require_no_gradient(op: str, tensors: Sequence[Tensor]) -> None:
         raise UolError(f"{op}: no gradient goes through out=", hint="call it within torch.no_grad()")
 
 
+def require_apart(op: str, outs: Sequence[Tensor]) -> None:
+    """Raises TypeCheckError where two results would be written to the same memory."""
+    if any(_overlap(a, b) for n, a in enumerate(outs) for b in outs[:n]):
+        raise TypeCheckError(f"{op}: tensors of out share memory", hint="give each result a tensor of its own")
+
+
 def require_fit(op: str, out: Tensor, size: Sizes, dtype: torch.dtype) -> None:
     """Raises ShapeError or TypeCheckError where `out` is not what the result is."""
     if tuple(out.shape) != size:

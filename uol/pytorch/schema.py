@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from math import isfinite
+
 import torch
 
 from uol.ir.syntax import Attribute, Number, Op, Unary
@@ -51,8 +53,8 @@ def _attribute(attribute: Attribute) -> str:
     match attribute.default:
         case None:
             return f"{kind} {attribute.name}"
-        case Number(value=value):
+        case Number(value=value) if isfinite(value):
             return f"{kind} {attribute.name}={value!r}"
-        case Unary(op="neg", arg=Number(value=value)):
+        case Unary(op="neg", arg=Number(value=value)) if isfinite(value):
             return f"{kind} {attribute.name}=-{value!r}"
-    return f"{kind}? {attribute.name}=None"  # computed from other attributes
+    return f"{kind}? {attribute.name}=None"  # computed from other attributes, or no number of a schema

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from uol.expected import shown
 from uol.ir.errors import ShapeError, TypeCheckError
-from uol.ops.variadic import MOST_INPUTS, equation_of, joined_name, require_number
+from uol.ops.variadic import MOST_INPUTS, equation_of, joined_name, require_number, spelt_out
 
 
 def concat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
@@ -41,16 +41,32 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 def einsum(equation: str, *operands: Tensor) -> Tensor:
     """y[i, k] = sum[j](a[i, j] * b[j, k]) for "ij,jk->ik": one or two tensors, any letters, a letter's sizes equal.
 
-    A letter that stands twice in an operand is its diagonal; one that the result lacks is summed over. Raises ParseError
-    for what is no equation, ShapeError for sizes that do not agree. The text: `uol show einsum_ij_jk_ik`.
+    A letter that stands twice in an operand is its diagonal; one that the result lacks is summed over. `...` is the dims that
+    have no letter, which broadcast. Raises ParseError for what is no equation, ShapeError for sizes that do not agree. The
+    text: `uol show einsum_ij_jk_ik`.
     """
     if not isinstance(equation, str):
         raise TypeCheckError(f"einsum: the equation is {shown(equation)}", hint='write einsum("ij,jk->ik", a, b)')
-    parsed = equation_of(equation)
     given = _tensors("einsum", operands)
+    spelt = spelt_out(equation, [x.dim() for x in given])
+    parsed = equation_of(spelt.equation)
     if len(given) != len(parsed.operands):
         raise ShapeError(f"einsum {equation!r} takes {len(parsed.operands)} tensors, not {len(given)}")
-    return _call(parsed.name, given)
+    return _call(parsed.name, _broadcast(equation, spelt.unnamed, given) if spelt.unnamed else given)
+
+
+def _broadcast(equation: str, unnamed: Sequence[tuple[int, int]], given: Sequence[Tensor]) -> list[Tensor]:
+    """The tensors with equal sizes along the dims that `...` stands for: `unnamed` gives where they begin, and how many."""
+    parts = [x.shape[at : at + count] for x, (at, count) in zip(given, unnamed, strict=True)]
+    try:
+        wide = torch.broadcast_shapes(*parts)
+    except RuntimeError as error:
+        found = " and ".join(str(list(part)) for part in parts)
+        raise ShapeError(f"einsum {equation!r}: `...` is {found}", hint="these sizes broadcast, as PyTorch's do") from error
+    return [
+        x.expand((*x.shape[:at], *wide[len(wide) - count :], *x.shape[at + count :]))
+        for x, (at, count) in zip(given, unnamed, strict=True)
+    ]
 
 
 FACES: Mapping[str, Callable[..., Tensor]] = {"concat": concat, "stack": stack, "einsum": einsum}

@@ -55,6 +55,12 @@ def by_axis(op: Op, given: Options) -> Options:
     return spread | numbers
 
 
+def with_axes(op: Op) -> frozenset[str]:
+    """The attributes that take a number for each axis."""
+    axes, known = axes_of(op), {a.name for a in op.attributes}
+    return frozenset(name for name in known if axes and known.issuperset(_finer(op, name, axes)))
+
+
 def _is_list(value: object) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, str)
 

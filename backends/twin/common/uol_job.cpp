@@ -1,5 +1,7 @@
 #include "uol_job.h"
 
+#include "uol_locals.h"
+
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -8,6 +10,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+
+long long uol_locals::poisoned;
 
 namespace uol_job {
 
@@ -27,6 +31,7 @@ Job open_job(const char* path) {
   Job job;
   job.bytes = static_cast<char*>(map);
   job.header = reinterpret_cast<const JobHeader*>(job.bytes);
+  uol_locals::poisoned = job.header->poisoned;
   job.buffers = reinterpret_cast<const JobBuffer*>(job.header + 1);
   job.launches = reinterpret_cast<const JobLaunch*>(job.buffers + job.header->buffers);
   job.args = reinterpret_cast<const JobArg*>(job.launches + job.header->launches);

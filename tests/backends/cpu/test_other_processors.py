@@ -11,6 +11,8 @@ import sys
 
 import pytest
 
+from uol.backends.cpu.host import host
+from uol.ir.errors import UolError
 from uol.ops.texts import names
 
 SCHEDULES = (
@@ -56,3 +58,9 @@ def test_a_product_of_any_length_in_vectors_of_two() -> None:
 @pytest.mark.parametrize("part", range(8))
 def test_every_operator(part: int, cores: int, processor: str, options: tuple[str, ...]) -> None:
     assert checked(",".join(names()[part::8]), cores, processor, "--first", *options) == ""
+
+
+def test_a_processor_that_llvm_does_not_know_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UOL_CPU", "znver5x")
+    with pytest.raises(UolError, match="UOL_CPU is 'znver5x'"):
+        host()

@@ -425,5 +425,135 @@ extern "C" __global__ void bug(const float* x, float* y, float* w)  // ! limit-s
 }
 """,
     ),
+    Planted(
+        "80 KB in arrays of a size that is known to the compiler",
+        "",
+        LAUNCH,
+        """#include "uol_device.h"
+extern "C" __global__ void bug(const float* x, float* y, float* w)  // ! limit-shared
+{
+  __shared__ float s[256][80];
+  const int t = threadIdx.x;
+  s[t][0] = x[t];
+  __syncthreads();
+  y[blockIdx.x * 256 + t] = s[255 - t][0];
+}
+""",
+    ),
+    Planted(
+        "an accumulator without a value",
+        """
+  float sum;  // ! uninitialised-local
+  for (int k = 0; k < 3; ++k) sum += x[i] * k;
+  y[i] = sum;
+""",
+    ),
+    Planted(
+        "accumulators without a value",
+        """
+  float part[2];
+  float sum[2][3];  // ! uninitialised-local
+  for (int k = 0; k < 4; ++k) {
+    for (int a = 0; a < 2; ++a)
+      part[a] = x[i] + a;
+    for (int a = 0; a < 2; ++a)
+      for (int b = 0; b < 3; ++b)
+        sum[a][b] += part[a] * b;
+  }
+  y[i] = sum[0][1] + sum[1][2];
+""",
+    ),
+    Planted(
+        "an array that is filled but for its last element",
+        """
+  float part[3];  // ! uninitialised-local
+  for (int a = 0; a < 2; ++a)
+    part[a] = x[i] + a;
+  y[i] = part[0] + part[2];
+""",
+    ),
+    Planted(
+        "a maximum and a minimum of integers without a value",
+        """
+  int least, most;  // ! uninitialised-local
+  for (int k = 0; k < 3; ++k) {
+    const int v = int(x[i]) * k - 600;
+    least = uol::min(least, v);
+    most = uol::max(most, v);
+  }
+  y[i] = float(most - least);
+""",
+    ),
+    Planted(
+        "a pick without a value",
+        """
+  uol::Pick<float, int> best;  // ! uninitialised-local
+  for (int k = 0; k < 3; ++k) best = uol::pick_max(best, uol::Pick<float, int>{x[i] * k, k});
+  y[i] = best.value + best.index;
+""",
+    ),
+    Planted(
+        "a value on one path only",
+        """
+  float v;  // ! uninitialised-local
+  if (t < 255) v = x[i];
+  y[i] = v;
+""",
+    ),
+    Planted(
+        "a loop without a start",
+        """
+  float sum = 0;
+  for (int k; k < 3; ++k) sum += k;  // ! uninitialised-local
+  y[i] = sum;
+""",
+    ),
+    Planted(
+        "values that are used only where they are set",
+        """
+  float v;
+  bool odd;
+  double wide[4];
+  if (t % 2) v = x[i], odd = true;
+  else odd = false;
+  for (int k = 3; k >= 0; --k) wide[k] = k;
+  y[i] = odd ? v + wide[t % 4] : 0;
+""",
+    ),
+    Planted(
+        "no C linkage",
+        "",
+        LAUNCH,
+        """#include "uol_device.h"
+__global__ void bug(const float* x, float* y, float* w)  // ! not-a-kernel
+{
+  y[blockIdx.x * 256 + threadIdx.x] = 1;
+}
+""",
+    ),
+    Planted(
+        "no kernel",
+        "",
+        LAUNCH,
+        """#include "uol_device.h"
+extern "C" void bug(const float* x, float* y, float* w)  // ! not-a-kernel
+{
+  y[blockIdx.x * 256 + threadIdx.x] = 1;
+}
+""",
+    ),
+    Planted(
+        "kernels of one block of C linkage",
+        "",
+        LAUNCH,
+        """#include "uol_device.h"
+extern "C" {
+__global__ void bug(const float* x, float* y, float* w)
+{
+  y[blockIdx.x * 256 + threadIdx.x] = 1;
+}
+}
+""",
+    ),
     Planted("a text that is no C++", "  y[i] = x[i] +;  // ! compile-error"),
 ]

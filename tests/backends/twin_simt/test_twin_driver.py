@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import re
 import shutil
@@ -124,6 +125,24 @@ def test_a_damaged_runtime_is_built_anew(fresh_cache: Path, damage: Callable[[Pa
     assert np.array_equal(run.outputs["y"], 3 * X)
 
 
+def test_another_executable_in_the_place_of_one_is_not_run(fresh_cache: Path) -> None:
+    for factor in ("2", "7"):
+        execute_many([job(twice(factor))])
+    one, other = fresh_cache.glob("exe/*/twin")
+    one.write_bytes(other.read_bytes())  # it starts, and computes something else
+    for factor in (2, 7):
+        assert np.array_equal(execute_many([job(twice(str(factor)))])[0].outputs["y"], factor * X)
+
+
+def test_an_index_entry_that_names_another_slot_is_not_followed(fresh_cache: Path) -> None:
+    execute_many([job(twice("2")), job(twice("7"))])
+    for entry in fresh_cache.glob("index/*"):
+        said = json.loads(entry.read_text())
+        entry.write_text(json.dumps({**said, "slot": 1 - said["slot"]}))
+    for factor in (2, 7):
+        assert np.array_equal(execute_many([job(twice(str(factor)))])[0].outputs["y"], factor * X)
+
+
 def test_damaged_index_entries_are_replaced(fresh_cache: Path) -> None:
     execute_many([job(twice())])
     (entry,) = fresh_cache.glob("index/*")
@@ -236,7 +255,7 @@ def test_a_missing_compiler_is_said(fresh_cache: Path, monkeypatch: pytest.Monke
 def test_an_unusable_cache_folder_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("UOL_CACHE_DIR", str(tmp_path / "file"))
-    with pytest.raises(ResourceError, match="cannot be made") as error:
+    with pytest.raises(ResourceError, match="cannot be written: Not a directory") as error:
         execute_many([job(twice())])
     assert "UOL_CACHE_DIR" in (error.value.hint or "")
 

@@ -176,6 +176,7 @@ void fill(Local dst, int element, int repeats, int blocks, int gap, uint64_t bit
   for (std::int64_t repeat = 0; repeat < repeats; ++repeat) {
     const std::int64_t start = repeat * (blocks + gap) * unit, bytes = blocks * unit;
     if (!instruction.writes(dst, start, bytes)) return;
+    state.counts.fills += bytes;
     for (std::int64_t at = 0; at < bytes; at += element) std::memcpy(instruction.data(dst, start + at), &bits, element);
   }
 }

@@ -19,6 +19,7 @@ void write_counts(const Counts& c) {
       {"l1_l0a_bytes", c.l1_l0a},
       {"l1_l0b_bytes", c.l1_l0b},
       {"l1_bt_bytes", c.l1_bt},
+      {"fill_bytes", c.fills},
       {"copies", c.copies},
       {"vector_instructions", c.vector_instructions},
       {"vector_add_elements", c.add},

@@ -5,7 +5,7 @@
 namespace twin {
 
 struct Counts {
-  std::int64_t gm_ub = 0, gm_l1 = 0, ub_gm = 0, l0c_gm = 0, l1_l0a = 0, l1_l0b = 0, l1_bt = 0;  // bytes
+  std::int64_t gm_ub = 0, gm_l1 = 0, ub_gm = 0, l0c_gm = 0, l1_l0a = 0, l1_l0b = 0, l1_bt = 0, fills = 0;  // bytes
   std::int64_t copies = 0, vector_instructions = 0, cube_macs = 0, mmads = 0;
   std::int64_t scalar_reads = 0, scalar_writes = 0, flags = 0, barriers = 0, blocks = 0, launches = 0;
   // elements by class of vector instruction

@@ -74,7 +74,9 @@ void run_launch(const uol_job::JobLaunch& launch, const Module& module) {
   std::vector<Arg> args;
   for (const auto* arg = job.args + launch.first_arg; arg < job.args + launch.first_arg + launch.args; ++arg)
     args.push_back({arg->buffer < 0 ? nullptr : reinterpret_cast<void*>(buffers[arg->buffer].begin), arg->real, arg->integer});
-  uol_report::size("shared", static_cast<std::int64_t>(open_shared(kernel.symbol, module.space, launch.shared_bytes)));
+  const auto fixed = static_cast<std::int64_t>(open_shared(kernel.symbol, module.space, launch.shared_bytes));
+  uol_report::size("static shared", fixed);
+  uol_report::size("shared", fixed + launch.shared_bytes);
   const auto index = [](const std::int64_t(&from)[3]) {
     return Index3{static_cast<unsigned>(from[0]), static_cast<unsigned>(from[1]), static_cast<unsigned>(from[2])};
   };

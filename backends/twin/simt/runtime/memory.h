@@ -62,7 +62,7 @@ const SharedArray* shared_array_near(std::uintptr_t address);
 // Finds all shared arrays in the executable's symbol table.
 void find_shared_arrays();
 // Makes a kernel's arrays, poisoned, the accessible ones: those of the function itself and of its module's helpers.
-// Gives their static and dynamic bytes.
+// Gives the bytes of the static ones.
 std::size_t open_shared(const char* kernel_symbol, const char* module_namespace, std::size_t dynamic_bytes);
 
 // Zeroed pages that cost nothing until they are touched; ends the process when there are none.

@@ -114,19 +114,19 @@ std::size_t open_shared(const char* kernel_symbol, const char* module_namespace,
   const std::string of_module = "_" + std::string(module_namespace);  // the glue has renamed dynamic arrays to end so
   for (const SharedArray& array : opened) set_cells(array.begin, array.bytes, foreign);
   opened.clear();
-  std::size_t total = dynamic_bytes;
+  std::size_t fixed = 0;
   for (Owned& owned : arrays) {
     owned.array.dynamic =
         !begins_with(owned.symbol, "_ZZ") && (ends_with(owned.symbol, of_module) || ends_with(owned.symbol, of_module + "E"));
     if (!owned.array.dynamic && !begins_with(owned.symbol, of_kernel) && !begins_with(owned.symbol, of_helper)) continue;
     SharedArray array = owned.array;
     if (array.dynamic) array.bytes = array.bytes < dynamic_bytes ? array.bytes : dynamic_bytes;
-    else total += array.bytes;
+    else fixed += array.bytes;
     set_cells(array.begin, array.bytes, unwritten);
     std::memset(reinterpret_cast<void*>(array.begin), 0xff, array.bytes);
     opened.push_back(array);
   }
-  return total;
+  return fixed;
 }
 
 const SharedArray* shared_array_near(std::uintptr_t address) {

@@ -20,13 +20,20 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
+from uol.backends.cache_folder import VARIABLE, cache_folder, make_folder
+from uol.backends.disk_errors import unwritable
+from uol.backends.records import RecordError, Records
 from uol.ir.errors import ResourceError
 
 _MAGIC = b"uol-cache 1 "
 _WRITING = ".writing-"
 _ABANDONED_S = 3600.0
 """A temporary file as old as this belongs to a process that was killed."""
+
+
+Kept = TypeVar("Kept")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +48,9 @@ class Key:
         return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def default_root() -> Path:
-    """`$UOL_CACHE_DIR`, else `~/.cache/uol` (or below `$XDG_CACHE_HOME`)."""
-    chosen = os.environ.get("UOL_CACHE_DIR")
-    if chosen:
-        return Path(chosen).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "uol"
+def open_cache() -> DiskCache:
+    """The cache of this user, or of this process alone where the folder may not be trusted."""
+    return DiskCache(cache_folder())
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +60,12 @@ class DiskCache:
     root: Path
 
     def get(self, key: Key) -> bytes | None:
-        """The payload of an entry; None when it is absent, cut or corrupt."""
+        """The payload of an entry; None when it is absent, cut, corrupt, or another user's."""
         try:
-            data = self._entry(key).read_bytes()
+            with open(self._entry(key), "rb") as file:
+                if os.fstat(file.fileno()).st_uid != os.geteuid():
+                    return None
+                data = file.read()
         except OSError:
             return None
         header, newline, payload = data.partition(b"\n")
@@ -83,6 +89,16 @@ class DiskCache:
                 self.put(key, payload)
         return payload
 
+    def record(self, key: Key, records: Records[Kept], make: Callable[[], Kept]) -> Kept:
+        """As `get_or_make`, for a value that is kept as a record. An entry that holds no such record counts as absent."""
+        payload = self.get_or_make(key, lambda: records.encode(make()))
+        try:
+            return records.decode(payload)
+        except RecordError:
+            value = make()
+            self.put(key, records.encode(value))
+            return value
+
     def materialise(self, key: Key, suffix: str, content: bytes) -> Path:
         """A file beside the entry with exactly this content, for what can only be loaded from disk."""
         path = self._entry(key).with_suffix(suffix)
@@ -98,7 +114,7 @@ class DiskCache:
 
     def _write(self, path: Path, content: bytes) -> None:
         try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_folder(path.parent)
             _sweep(path.parent)
             handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=_WRITING)
             try:
@@ -116,7 +132,7 @@ class DiskCache:
     def _lock(self, key: Key) -> Iterator[None]:
         path = self._entry(key).with_suffix(".lock")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_folder(path.parent)
             handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise self._unusable(error) from error
@@ -130,10 +146,7 @@ class DiskCache:
             os.close(handle)
 
     def _unusable(self, error: OSError) -> ResourceError:
-        return ResourceError(
-            f"the cache folder {str(self.root)!r} cannot be written: {error.strerror or error}",
-            hint="set UOL_CACHE_DIR to a folder that can be written",
-        )
+        return unwritable("the cache folder", self.root, error, VARIABLE)
 
 
 def _sweep(folder: Path) -> None:

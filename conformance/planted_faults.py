@@ -1,0 +1,135 @@
+"""Do the inputs bite? Faults of numerics planted in operators, each held against the right operator's contract.
+
+    python -m uol.conformance.planted_faults [--target cpu,cuda] [--dtype f32]
+
+For every fault of planted_faults.toml: the altered text compiled for the target and run on the kind of inputs that should find
+it, judged as `support` judges; and likewise emitted kernels that were edited, in the twin. Exit status 1 where one passes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal, cast
+
+from uol.backends import registry
+from uol.catalogue import find_operator
+from uol.codegen.backend import Module
+from uol.compiler import Compiled
+from uol.conformance.contracts import contract
+from uol.conformance.enclosure import enclose
+from uol.conformance.twin_check import Outcome, Prepared, compare_result, has_twin, outcomes, prepare
+from uol.conformance.verdict import Case
+from uol.ir.errors import UolError
+from uol.ir.parser import parse
+from uol.ir.printer import print_op
+from uol.ir.syntax import Op
+from uol.ops.inputs import Kind
+from uol.ops.workloads import workloads_of
+from uol.pipeline import module_of
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """`text` of an operator, or of its emitted kernel, replaced by `planted`; `found_by` is a kind of inputs on which it
+    breaks the contract, and where `unseen` holds, random inputs keep it."""
+
+    op: str
+    fault: str
+    text: str
+    planted: str
+    found_by: Kind
+    unseen: bool = False
+    where: Literal["text", "kernel"] = "text"
+
+    def __str__(self) -> str:
+        return f"{self.op}: {self.fault}"
+
+
+@cache
+def faults() -> tuple[Fault, ...]:
+    """The faults of planted_faults.toml."""
+    table = tomllib.loads(files("uol.conformance").joinpath("planted_faults.toml").read_text(encoding="utf-8"))
+    texts, kernels = cast(list[dict[str, Any]], table["fault"]), cast(list[dict[str, Any]], table["kernel"])
+    return (*(Fault(**each) for each in texts), *(Fault(**each, where="kernel") for each in kernels))
+
+
+def breaches(chosen: Sequence[Fault], target: str, dtype: str, kind: Kind | None = None) -> list[str]:
+    """What is wrong with each operator that has a fault in it, on the kind that finds it, or all on another kind; empty where
+    the fault is missed."""
+    cases = [Case(f.op, target, dtype, workloads_of(f.op)[0], kind or f.found_by) for f in chosen]
+    ready = [_planted(fault, case) for fault, case in zip(chosen, cases, strict=True)]
+    return [_breach(prepared, outcome) for prepared, outcome in zip(ready, outcomes(ready), strict=True)]
+
+
+def _breach(prepared: Prepared, outcome: Outcome | UolError) -> str:
+    if isinstance(outcome, UolError):
+        raise outcome
+    owed = contract(prepared.case.target.partition(":")[0])
+    admitted = enclose(prepared.program, prepared.values, prepared.scalars, owed)
+    compared = [compare_result(t, outcome.outputs.get(t.name), admitted) for t in prepared.program.by_role("out")]
+    return next((c.reason for c in compared if not c.ok), "")
+
+
+def altered(fault: Fault) -> Op:
+    """The operator with the fault in its text."""
+    (op,) = parse(_replaced(print_op(find_operator(fault.op)), fault), f"<{fault}>")
+    return op
+
+
+def _planted(fault: Fault, case: Case) -> Prepared:
+    """A case with the faulty kernels in place of the right ones; what is admitted stays the right operator's."""
+    right = prepare(case)
+    request = right.compiled.request
+    if fault.where == "text":
+        request = replace(request, instance=replace(request.instance, op=altered(fault)))
+    module = module_of(request)
+    if fault.where == "kernel":
+        module = _edited(module, fault)
+    return replace(right, compiled=Compiled(request, module))
+
+
+def _is_in_kernel(fault: Fault, target: str, dtype: str) -> bool:
+    """Does a target's kernel hold what a fault replaces?"""
+    right = prepare(Case(fault.op, target, dtype, workloads_of(fault.op)[0]))
+    return fault.text in right.compiled.module.device.text
+
+
+def _edited(module: Module, fault: Fault) -> Module:
+    return replace(module, device=replace(module.device, text=_replaced(module.device.text, fault)))
+
+
+def _replaced(source: str, fault: Fault) -> str:
+    """The source with every occurrence replaced; how it is broken into lines does not count."""
+    pattern = re.sub(r"(\\\s)+", r"\\s+", re.escape(fault.text))
+    found, count = re.subn(pattern, lambda _: fault.planted, source)
+    if not count:
+        raise UolError(f"{fault}: `{fault.text}` is not in the {fault.where} of {fault.op}")
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="python -m uol.conformance.planted_faults", description=__doc__)
+    parser.add_argument("--target", default=",".join(registry.names()), help="targets, by commas")
+    parser.add_argument("--dtype", default="f32", help="the type")
+    options = parser.parse_args(arguments)
+    missed = 0
+    for target in options.target.split(","):
+        chosen = [f for f in faults() if f.where == "text" or has_twin(target) and _is_in_kernel(f, target, options.dtype)]
+        reasons = breaches(chosen, target, options.dtype)
+        for fault, reason in zip(chosen, reasons, strict=True):
+            print(f"{target:8} {fault.found_by:9} {fault}, in its {fault.where}: {reason or 'MISSED'}", flush=True)
+        missed += reasons.count("")
+        print(f"{target}: {len(reasons) - reasons.count('')} of {len(reasons)} found")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

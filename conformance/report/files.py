@@ -1,0 +1,68 @@
+"""A report's files: report.html, report.json, junit.xml. The JSON is of the form that `report.schema.json` describes."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import cast
+
+from uol.conformance.paths.record import PathReport
+from uol.conformance.report.junit import junit_of
+from uol.conformance.report.operators import OperatorReport
+from uol.conformance.report.page import page_of
+from uol.ir.errors import ResourceError
+from uol.json_text import json_text
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Where a report's files are."""
+
+    page: Path
+    data: Path
+    junit: Path
+
+
+def write_report(report: PathReport | OperatorReport, folder: Path) -> Written:
+    """Writes the three files into `folder`, each whole or not at all. Raises ResourceError where it cannot."""
+    written = Written(folder / "report.html", folder / "report.json", folder / "junit.xml")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _write(written.data, json_text(report.record(), indent=1) + "\n")
+        _write(written.junit, junit_of(report))
+        _write(written.page, page_of(report))
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    return written
+
+
+def require_writable(folder: Path) -> None:
+    """Before minutes of work, not after. Raises ResourceError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+
+
+def schema() -> dict[str, object]:
+    """The JSON schema (draft 2020-12) of report.json."""
+    text = files("uol.conformance.report").joinpath("report.schema.json").read_text(encoding="utf-8")
+    return cast(dict[str, object], json.loads(text))
+
+
+def _unwritable(folder: Path, error: OSError) -> ResourceError:
+    message = f"the report cannot be written to {str(folder)!r}: {error.strerror or error}"
+    return ResourceError(message, hint="choose another folder with --report")
+
+
+def _write(path: Path, text: str) -> None:
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.chmod(name, 0o644)
+    os.replace(name, path)

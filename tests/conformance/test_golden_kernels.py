@@ -1,0 +1,51 @@
+"""The golden kernels beside the first six: their text is as reviewed, and what it computes in the checked twin is what the
+golden value, the unscheduled specs and PyTorch in float64 say.
+
+`pytest tests/conformance/test_golden_kernels.py --update-golden` writes the files anew.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from uol.backends import registry
+from uol.conformance.golden import GOLDEN, golden_cases
+from uol.conformance.twin_check import check, has_twin, prepare
+from uol.conformance.verdict import Case
+
+FOLDER = Path(__file__).parents[1] / "golden"
+FIRST = ("add", "relu", "softmax", "linear_relu", "conv2d", "max_pool2d")
+"""Kept at smaller sizes, by the tests of their backends."""
+TARGETS = [n for n in registry.names() if has_twin(n)]
+CASES = [c for c in golden_cases(TARGETS) if c.op not in FIRST]
+
+
+def test_every_kind_of_kernel_is_there() -> None:
+    assert {g.op for g in GOLDEN} - set(FIRST) == {
+        *("matmul", "layer_norm", "cumsum", "attention", "attention_grad"),
+        *("grouped_matmul", "scatter_add", "topk", "dropout"),
+    }
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda c: f"{c.target}-{c.op}")
+def test_text_is_as_reviewed(case: Case, update_golden: bool) -> None:
+    device = prepare(case).compiled.module.device
+    file = FOLDER / case.target / device.name
+    if update_golden:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(device.text)
+    assert device.text == file.read_text(), f"{file} differs; --update-golden writes it anew"
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_it_computes_what_golden_value_oracle_and_pytorch_say(target: str) -> None:
+    verdicts = check([c for c in CASES if c.target == target])
+    assert len(verdicts) == len(GOLDEN) - len(FIRST)
+    for verdict in verdicts:
+        assert verdict.ok, f"{verdict.case}: {verdict.reason}"
+        assert verdict.golden is not None and verdict.golden.ok
+        assert verdict.oracle is not None and verdict.oracle.ok
+        assert verdict.reference is not None and verdict.reference.ok
+        assert verdict.golden.elements == verdict.reference.elements

@@ -1,0 +1,122 @@
+"""Derived gradients against PyTorch's autograd on the texts: a sample of what the commands try. `make soak` takes 2,000 texts
+more, from where UOL_SOAK_SEED says, and every operator; 20,000 are for the command."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from turns import by_turns
+
+from uol.conformance import gradient_soak
+from uol.conformance.gradient_trial import Outcome, Trial, general, smallest, trial
+from uol.conformance.library_gradients import differentiable, library_trial, workloads
+from uol.conformance.random_texts.constructs import CONSTRUCTS, constructs
+from uol.conformance.random_texts.texts import random_texts
+from uol.ir import parse
+from uol.ir.gradients.algebra import Product
+from uol.ir.gradients.inversion import _Inversion
+
+SAMPLE = range(96)
+"""The numbers that `make test` tries."""
+AT_ONCE = 8
+FINDERS = {"bound": 14, "factors": 81}
+"""Numbers of the sample that find each planted fault."""
+
+
+@pytest.mark.parametrize("first", SAMPLE[::AT_ONCE])
+def test_random_texts_have_the_gradients_of_autograd(first: int) -> None:
+    found = gradient_soak.trials(range(first, first + AT_ONCE), kernels=16)
+    assert not [gradient_soak.shown(t) for t in found if t.outcome.state == "wrong"]
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("block", range(20))
+def test_many_random_texts(block: int) -> None:
+    first = int(os.environ.get("UOL_SOAK_SEED", "100000")) + 100 * block
+    found = gradient_soak.trials(range(first, first + 100), kernels=20)
+    assert not [gradient_soak.shown(t) for t in found if t.outcome.state == "wrong"]
+
+
+@pytest.mark.parametrize("name", by_turns(4, differentiable()))
+def test_an_operator_of_the_library_has_the_gradients_of_autograd(name: str) -> None:
+    for kind in ("random", "exact"):
+        outcome = library_trial(workloads(name, 1000)[-1], kind)  # type: ignore[arg-type]  # one of the kinds
+        assert outcome.state in ("right", "not finite"), outcome
+
+
+def test_each_construct_is_in_one_text_of_twenty() -> None:
+    count = 400
+    held = Counter(name for n in range(count) for name in constructs(parse(next(random_texts(n)).text)[-1]))
+    assert not [name for name in CONSTRUCTS if held[name] < 0.05 * count]
+
+
+def rolled_without_its_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """(i + k) % m = value solved as if every value were a remainder of m."""
+    rolled: Callable[..., bool] = _Inversion.rolled
+
+    def rolled_anywhere(self: _Inversion, *args: object) -> bool:
+        known = list(self.out.conditions)
+        found = rolled(self, *args)
+        self.out.conditions = known
+        return found
+
+    monkeypatch.setattr(_Inversion, "rolled", rolled_anywhere)
+
+
+def equal_factors_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Factors that a rule makes equal stay two, and a product of several knows each by its last power."""
+
+    def mapped(self: Product, rule: Callable) -> Product:
+        return Product(self.coefficient, tuple((rule(f), p) for f, p in self.factors))
+
+    def times(self: Product, other: Product) -> Product:
+        powers = dict(self.factors)
+        for factor, power in other.factors:
+            powers[factor] = powers.get(factor, 0) + power
+        return Product(self.coefficient * other.coefficient, tuple((f, p) for f, p in powers.items() if p))
+
+    monkeypatch.setattr(Product, "mapped", mapped)
+    monkeypatch.setattr(Product, "times", times)
+
+
+@pytest.mark.parametrize(
+    ("fault", "plant"), [("bound", rolled_without_its_bound), ("factors", equal_factors_kept_apart)], ids=["bound", "factors"]
+)
+def test_the_sample_finds_a_planted_fault(fault: str, plant: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert FINDERS[fault] in SAMPLE and trial(FINDERS[fault]).outcome.state == "right"
+    plant(monkeypatch)
+    assert trial(FINDERS[fault]).outcome.state == "wrong"
+
+
+def test_a_wrong_text_is_made_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    rolled_without_its_bound(monkeypatch)
+    whole = trial(FINDERS["bound"])
+    small = smallest(whole)
+    assert small.outcome.state == "wrong" and len(small.text.text) < len(whole.text.text)
+    assert "%" in small.text.text and "autograd gives" in gradient_soak.shown(small)
+
+
+def made_up(state: str, reason: str = "") -> Trial:
+    return Trial(next(random_texts(0)), Outcome(state, reason))  # type: ignore[arg-type]  # one of the states
+
+
+def test_the_exit_status_and_the_summary(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(gradient_soak, "CONSTRUCTS", ())
+    found = [made_up("right")] * 399 + [made_up("refused", "TypeCheckError: nothing says how far `l` runs at 3")]
+    for last, status in ((found[0], 0), (found[-1], 0), (made_up("wrong", "y[0] is 1"), 1)):
+        monkeypatch.setattr(gradient_soak, "in_order", lambda *args, last=last: [*found, last])
+        assert gradient_soak.main(["--count", "401"]) == status
+    shown = capsys.readouterr().out
+    assert "refused     2: TypeCheckError: nothing says how far `_` runs at 0" in shown and "y[0] is 1" in shown
+    assert gradient_soak.falls_short([*found, *found[-1:] * 2]) and not gradient_soak.falls_short(found)
+
+
+def test_equal_numbers_give_equal_texts() -> None:
+    one, other = next(random_texts(7)), next(random_texts(7))
+    assert one.text == other.text and one.dims == other.dims
+    assert all(np.array_equal(one.inputs[name], other.inputs[name]) for name in one.inputs)
+    assert general("`x` over 3") == general("`yy` over 17")

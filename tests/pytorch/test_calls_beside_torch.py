@@ -1,0 +1,73 @@
+"""Calls that PyTorch takes, or refuses, in a way of its own: what `uol.ops` does is the same."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import uol
+
+
+def test_a_slope_is_of_a_channel() -> None:
+    x, slope = torch.randn(2, 3, 3), torch.randn(3)
+    torch.testing.assert_close(uol.ops.prelu(x, slope), torch.nn.functional.prelu(x, slope))
+    torch.testing.assert_close(uol.ops.prelu(x, slope=slope[:1]), torch.nn.functional.prelu(x, slope[:1]))
+    with pytest.raises(uol.ShapeError, match="prelu"):
+        uol.ops.prelu(torch.randn(2, 4, 3), slope)
+
+
+def test_results_share_no_memory() -> None:
+    x, v = torch.randn(3, 4), torch.empty(6)
+    for out in ((v[:3], v[:3]), (v[:3], v[2:5])):
+        with pytest.raises(uol.TypeCheckError, match="var_mean: tensors of out share memory"):
+            uol.ops.var_mean(x, out=out)
+    uol.ops.var_mean(x, out=(v[:3], v[3:]))
+    torch.testing.assert_close(v[:3], x.var(-1))
+
+
+def test_a_default_may_be_infinite() -> None:
+    clipped = uol.op(
+        "op clipped(x: T[*S]; low: float = -inf, high: float = inf) -> (y: T[*S]) for T in (f64, f32) "
+        "{ y[*s] = min(max(x[*s], low), high) }"
+    )
+    x = torch.randn(5)
+    assert torch.equal(clipped(x), x)
+    assert torch.equal(clipped(x, low=0.0), x.clamp(min=0))
+    assert torch.equal(clipped(x, low=-float("inf"), high=0.5), x.clamp(max=0.5))
+
+
+def test_dims_without_a_letter_broadcast() -> None:
+    cases = (
+        ("...ij,...jk->...ik", (2, 3, 4), (2, 4, 5)),
+        ("...ij,jk->...ik", (6, 2, 3, 4), (4, 5)),
+        ("...ij,...jk", (6, 1, 3, 4), (2, 4, 5)),
+        ("b...i,b...i->b...", (2, 5, 3), (2, 1, 3)),
+        ("...,...->...", (2, 5, 3), (5, 3)),
+        ("i...->...", (2, 3)),
+        ("...i->i", (2, 5, 3)),
+        ("...->...", ()),
+    )
+    for equation, *shapes in cases:
+        operands = [torch.randn(shape, dtype=torch.float64, requires_grad=True) for shape in shapes]
+        wanted, found = torch.einsum(equation, *operands), uol.ops.einsum(equation, *operands)
+        torch.testing.assert_close(found, wanted)
+        cotangent = torch.randn_like(wanted)
+        torch.testing.assert_close(
+            torch.autograd.grad(found, operands, cotangent), torch.autograd.grad(wanted, operands, cotangent)
+        )
+
+
+@pytest.mark.parametrize(
+    ("equation", "shapes", "message"),
+    [
+        ("...i...->i", [(2, 3)], "`...` twice in one place"),
+        ("ij->...i", [(2, 3)], "`...` in the result alone"),
+        ("...ij,jk->ik", [(4,), (4, 5)], "operand 0 has 1 dims, and 2 letters"),
+        ("...i,...i->...", [(2, 3), (4, 3)], "`...` is [2] and [4]"),
+    ],
+)
+def test_dims_without_a_letter_that_do_not_fit(equation: str, shapes: list[tuple[int, ...]], message: str) -> None:
+    with pytest.raises(uol.UolError) as raised:
+        uol.ops.einsum(equation, *map(torch.ones, shapes))
+    assert message in str(raised.value)
+    assert raised.value.hint

@@ -1,0 +1,49 @@
+"""A frozen module keeps the types of its weights, and adds what PyTorch's sum adds."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+import uol
+
+
+class Residual(nn.Module):
+    def __init__(self, *, in_place: bool) -> None:
+        super().__init__()
+        self.conv, self.norm, self.in_place = nn.Conv2d(3, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4), in_place
+
+    def forward(self, x: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+        y = self.norm(self.conv(x))
+        if self.in_place:
+            y += z
+            return y.relu()
+        return (y + z).relu()
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+def test_what_a_layer_lacks_is_of_the_type_of_its_weights(dtype: torch.dtype) -> None:
+    convolution = (nn.Conv2d(3, 4, 3, bias=False), nn.BatchNorm2d(4, affine=False), nn.ReLU())
+    linear = (nn.Flatten(), nn.Linear(16, 4, bias=False), nn.ReLU())
+    module = nn.Sequential(*convolution, *linear).to(dtype).eval()
+    frozen = uol.freeze(module)
+    assert frozen.fused == {"conv2d_bn_relu": 1, "linear_relu": 1}
+    x = torch.randn(2, 3, 4, 4).to(dtype)
+    torch.testing.assert_close(frozen(x), copy.deepcopy(module)(x))
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+@pytest.mark.parametrize(
+    "z",
+    [torch.randn(2, 4, 5, 5), torch.randn(1, 4, 1, 1), torch.randn(5), torch.tensor(2.0), torch.randn(2, 4, 5, 5).double()],
+    ids=["whole", "by channel", "by column", "one", "f64"],
+)
+def test_a_residual_is_added_as_pytorch_adds_it(z: torch.Tensor, in_place: bool) -> None:
+    module = Residual(in_place=in_place).eval()
+    frozen = uol.freeze(module)
+    assert frozen.fused == {"conv2d_bn_add_relu": 1}
+    x = torch.randn(2, 3, 5, 5)
+    torch.testing.assert_close(frozen(x, z), module(x, z), rtol=1e-5, atol=1e-5)  # convolved in f32, whatever the sum is of

@@ -1,0 +1,117 @@
+"""`uol conform --op`: operators, printed as a row each and written as a report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from uol.cli.arguments import file_of, listed, read_operators
+from uol.cli.output import counted, print_json, print_table, print_text
+from uol.conformance.machine import machine_facts
+from uol.conformance.report.files import require_writable, write_report
+from uol.conformance.report.operators import OperatorReport
+from uol.conformance.selection import QUICK, Plan, Selection, plan
+from uol.conformance.verdict import Verdict
+from uol.conformance.workers import gather
+from uol.ir.errors import UolError
+from uol.operator_sources import OperatorSources, registered_names
+from uol.ops.texts import names as library_names
+
+SHOWN = 20
+"""Failures that are printed whole; a report has all."""
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorOptions:
+    """What `uol conform` was asked for operators; `imported` are those that the modules register."""
+
+    op: str
+    targets: tuple[str, ...]
+    dtypes: tuple[str, ...]
+    first: bool
+    quick: bool
+    gradients: bool
+    modules: tuple[str, ...]
+    imported: tuple[str, ...]
+    seed: int
+    jobs: int
+
+
+def conform_operators(options: OperatorOptions, folder: Path | None, as_json: bool) -> bool:
+    """Checks, prints, and writes a report where there is a folder for one. Was nothing wrong?"""
+    started = time.perf_counter()
+    if folder is not None:
+        require_writable(folder)
+    ops, files = _chosen(options)
+    first = options.first or options.quick
+    planned = plan(Selection(ops, options.targets, options.dtypes, first, options.gradients, options.seed))
+    facts = {"selection": _selection(options, planned), **machine_facts()}
+    with counted("checking", len(planned.cases)) as progress:
+        state = {"failed": 0, "refused": 0, "done": 0}
+
+        def report(verdicts: Sequence[Verdict]) -> None:
+            state["done"] += len(verdicts)
+            for name in ("failed", "refused"):
+                state[name] += sum(v.state == name for v in verdicts)
+            progress(state["done"], len(planned.cases), f"{state['failed']} failed, {state['refused']} refused")
+
+        evidence = gather(planned.groups, OperatorSources(options.modules, files), options.jobs, report)
+    seconds = time.perf_counter() - started
+    found = OperatorReport(options.targets, evidence.verdicts, evidence.agreements, planned.left_out, facts, seconds)
+    written = None if folder is None else write_report(found, folder)
+    if as_json:
+        print_json(found.record())
+    else:
+        _print(found)
+        if written is not None:
+            print_text(f"report: {written.page}")
+    return found.ok
+
+
+def _chosen(options: OperatorOptions) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The operators by name, and the files that they are read from. Without --op those of the modules are taken."""
+    text = options.op.strip()
+    if not text and options.modules and not options.imported:
+        raise UolError(f"{', '.join(options.modules)}: no operator is registered there", hint="name operators with --op, too")
+    if not text:
+        return options.imported or QUICK, ()
+    if text == "all":
+        return tuple(dict.fromkeys((*(QUICK if options.quick else library_names()), *registered_names()))), ()
+    parts = listed(text, "operator", "softmax,conv2d")
+    ops = tuple(dict.fromkeys(op.name for part in parts for op in read_operators(part)))
+    return ops, tuple(dict.fromkeys(file for part in parts if (file := file_of(part)[0]) is not None))
+
+
+def _selection(options: OperatorOptions, planned: Plan) -> str:
+    ops = len({case.op for case in planned.cases})
+    what = "the first case of each" if options.first or options.quick else "every workload, kind of inputs and memory order"
+    kind = "gradients" if options.gradients else "operators"
+    return f"{ops} {kind} in {', '.join(options.dtypes)}: {what}; seed {options.seed}; {len(planned.cases):,} cases"
+
+
+def _print(report: OperatorReport) -> None:
+    print_table(("operator", "target", "dtype", "passed", "nearest to its bound", ""), _rows(report))
+    print_text("")
+    for op in report.without_reference:
+        print_text(f"{op}: no reference of its own, so it was compared with the golden interpreter alone")
+    for op, bounds in report.own_contracts.items():
+        print_text(f"{op}: has a contract of its own: {bounds}")
+    for (target, reason), verdicts in report.refusals.items():
+        print_text(f"refused on {target}: {', '.join(dict.fromkeys(v.case.subject for v in verdicts))}: {reason}")
+    for verdict in report.failures[:SHOWN]:
+        print_text(f"\n{verdict.case}\n  {verdict.status}: {verdict.reason}")
+    if len(report.failures) > SHOWN:
+        print_text(f"\nand {len(report.failures) - SHOWN} more: --report DIR writes all")
+    for pair in report.pairs:
+        print_text(str(pair))
+    for place in report.places:
+        print_text(str(place))
+    print_text(f"{'passed' if report.ok else 'FAILED'} in {report.seconds:.0f} s: {report.summary}")
+
+
+def _rows(report: OperatorReport) -> Iterator[tuple[str, ...]]:
+    for cell in report.cells:
+        state = {"supported": "", "wrong": "FAILED", "partly": "partly refused"}.get(cell.state, cell.state)
+        yield cell.op, cell.target, cell.dtype, f"{cell.passed}/{cell.cases}", cell.said, state

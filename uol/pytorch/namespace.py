@@ -1,0 +1,54 @@
+"""`torch.ops.uol`: an operator is made known to PyTorch when it is first looked up there, by name, as `uol.ops.<name>` does.
+
+So a graph that another process has exported finds its operators: `import uol` arranges it where PyTorch is loaded, as does
+`import uol.pytorch.namespace` anywhere.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import torch
+
+from uol.ir.errors import UolError
+
+_Namespace: Any = type(torch.ops.uol)
+
+
+UNDERWAY: set[str] = set()
+"""The names that are being defined: PyTorch looks for them on its way, and is to find nothing."""
+
+
+class _OnDemand(_Namespace):  # type: ignore[misc]  # PyTorch's class has no public name
+    """The namespace with one more thing tried before a name is refused."""
+
+    __module__ = _Namespace.__module__  # by which PyTorch names the operators in what it exports
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            if not _defined(name):
+                raise
+            return super().__getattr__(name)
+
+
+def _defined(name: str) -> bool:
+    """Makes the operator of that name known. False where there is none."""
+    if name.startswith("__") or name in UNDERWAY:
+        return False
+    overwriting = name.removesuffix("_")
+    try:
+        if overwriting != name and import_module("uol.ops.aliasing").aliases_of(overwriting):
+            import_module("uol.pytorch.in_place").in_place_function(overwriting)
+        elif import_module("uol.catalogue").is_known(name):
+            import_module("uol.pytorch.bridge").operator(name)
+        else:
+            return False
+    except UolError:  # what PyTorch does not take
+        return False
+    return True
+
+
+torch.ops.uol.__class__ = _OnDemand

@@ -1,0 +1,131 @@
+"""The types of `uol.ops.<name>` for a type checker: a function for each operator and each gradient, from the texts.
+
+    def softmax(x: _Input, *, dim: int = -1, out: Tensor | None = None) -> Tensor: ...
+
+`python -m uol.pytorch.stubs` prints what `ops/__init__.pyi` holds; a test holds the file against it. An operator that a
+program registers is not in it: `uol.op` returns a function of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from math import isfinite
+
+from uol.ir.library import GRADIENT
+from uol.ir.syntax import Attribute, Number, Op, Unary
+from uol.ops.aliasing import aliases_of
+from uol.ops.other_names import ALIASES
+from uol.ops.texts import library
+from uol.pytorch import windows
+from uol.pytorch.along import row_form
+from uol.pytorch.forms import has_corners, is_counted, is_mean, is_pool, reductions_of
+from uol.pytorch.schema import type_options
+
+_HEAD = '''\
+"""The operators of `uol.ops` as a type checker sees them. Generated: `python -m uol.pytorch.stubs > ops/__init__.pyi`."""
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from uol.pytorch import foreach as foreach
+from uol.pytorch.variadic import concat as concat
+from uol.pytorch.variadic import einsum as einsum
+from uol.pytorch.variadic import stack as stack
+
+_Input = Tensor | float
+"""A number stands for a tensor of no dims; one input at least is a tensor."""
+_Sizes = int | Sequence[int] | None
+"""One number for all axes, or one for each."""
+
+def provide(callable_of: Callable[[str], object]) -> None: ...
+'''
+
+
+def stub_text() -> str:
+    """The stub file: head, operators in the order of the texts, each followed by its gradient and its in-place form."""
+    own = library().copy()
+    lines = [line for op in library() for line in _operator(op, own.get(op.name + GRADIENT))]
+    names = [f"{alias} = {name}" for alias, name in sorted(ALIASES.items())]
+    return "\n".join([_HEAD, *lines, "", *names]) + "\n"
+
+
+def _operator(op: Op, gradient: Op | None) -> Iterator[str]:
+    yield _function(op)
+    if gradient is not None:
+        yield _function(gradient)
+    aliases = aliases_of(op.name)
+    if aliases:
+        inputs = [f"{p.name}: {'Tensor' if p.name in aliases else '_Input'}" for p in op.params]
+        options = [f"{name}: {kind}" for name, kind in _attributes(op).items()]
+        given = ", ".join([*inputs, "/", *(["*", *options] if options else [])])
+        yield f"def {op.name}_({given}) -> {_results(len(op.results) - len(aliases))}: ..."
+
+
+def _function(op: Op) -> str:
+    inputs = [f"{p.name}: _Input" for p in op.params]
+    options = {**_types(op), **_attributes(op), **_chosen(op), **_rows(op)}
+    options["out"] = "Tensor | None = None" if len(op.results) == 1 else "Sequence[Tensor] | None = None"
+    given = ", ".join([*inputs, "*", *(f"{name}: {kind}" for name, kind in options.items())])
+    return f"def {op.name}({given}) -> {_results(len(op.results))}: ..."
+
+
+def _results(number: int) -> str:
+    if number == 0:
+        return "None"
+    return "Tensor" if number == 1 else f"tuple[{', '.join(['Tensor'] * number)}]"
+
+
+def _types(op: Op) -> Mapping[str, str]:
+    return {name: "torch.dtype" for name in type_options(op)}
+
+
+def _attributes(op: Op) -> dict[str, str]:
+    """The attributes by name, with those that PyTorch calls otherwise. A default that is computed from others is None."""
+    listed = windows.with_axes(op)
+    found: dict[str, str] = {}
+    for attribute in op.attributes:
+        kind = "_Sizes" if attribute.name in listed else attribute.type
+        theirs = [name for name, ours in windows.NAMES.items() if ours == attribute.name and windows.axes_of(op)]
+        found[attribute.name] = kind + _default(attribute, kind, optional=bool(theirs))
+        found |= {name: "_Sizes = None" for name in theirs}
+    return found
+
+
+def _default(attribute: Attribute, kind: str, *, optional: bool) -> str:
+    match attribute.default:
+        case Number(value=value) if isfinite(value):
+            return f" = {value!r}"
+        case Unary(op="neg", arg=Number(value=value)) if isfinite(value):
+            return f" = -{value!r}"
+        case None if not optional:
+            return ""
+    return " = None" if kind == "_Sizes" else " | None = None"
+
+
+def _chosen(op: Op) -> dict[str, str]:
+    """The options that choose among texts."""
+    found: dict[str, str] = {}
+    if is_mean(op):
+        found["reduction"] = f"Literal[{', '.join(map(repr, reductions_of(op)))}] = 'mean'".replace("'", '"')
+    if has_corners(op):
+        found["align_corners"] = "bool | None = None"
+    if is_pool(op):
+        found["ceil_mode"] = "bool = False"
+        found |= {"count_include_pad": "bool = True"} if is_counted(op) else {}
+    return found
+
+
+def _rows(op: Op) -> dict[str, str]:
+    form = row_form(op)
+    if form is None:
+        return {}
+    if all(form.reduces):
+        return {"dim": "int | Sequence[int] | None = -1", "keepdim": "bool = False"}
+    return {"dim": "int = -1"}
+
+
+if __name__ == "__main__":
+    print(stub_text(), end="")
