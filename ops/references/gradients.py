@@ -92,6 +92,12 @@ def _soft_margin(x: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     return (1 + (-target * x).exp()).log()
 
 
+def _hardsigmoid(x: torch.Tensor) -> torch.Tensor:
+    """PyTorch's has a sixth that is rounded to f32, and no second gradient. At -3 and 3 the gradient is 0."""
+    inside = (x > -3) & (x < 3)
+    return inside * ((x + 3) / 6) + (x >= 3)
+
+
 def _normalised(
     name: str, x: torch.Tensor, *rest: torch.Tensor, eps: float = 1e-5, stride: int = 1, pad: int = 0
 ) -> torch.Tensor:
@@ -109,7 +115,8 @@ def _normalised(
 
 
 _FORMULAS: Mapping[str, Formula] = {
-    "hardsigmoid": lambda x: (x + 3).clamp(0, 6) / 6,  # PyTorch's has a sixth that is rounded to f32, and no second gradient
+    "hardsigmoid": _hardsigmoid,
+    "clamp": lambda x, low, high: x.maximum(low).minimum(high),  # at a tie both get half; of clamp, x gets all
     "soft_margin_loss": lambda x, t: _soft_margin(x, t).mean(),
     "soft_margin_loss_each": _soft_margin,
     "soft_margin_loss_sum": _summed(_soft_margin),

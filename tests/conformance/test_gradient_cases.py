@@ -55,6 +55,13 @@ def test_where_autograd_has_no_number_the_golden_value_judges() -> None:
     assert not ok([1.0, 7.0, 0.6], [1.0, np.nan, 0.5])
 
 
+def test_what_autograd_gives_beyond_the_type_is_infinite() -> None:
+    tensor = replace(DX, dtype="f16")
+    owed = np.array([1.0, -66545.5, 2.0])  # f16 ends at 65504
+    assert compare_with_autograd({"dx": encode(owed, "f16")}, {"dx": owed}, (tensor,)).ok
+    assert not compare_with_autograd({"dx": encode(owed[::-1].copy(), "f16")}, {"dx": owed}, (tensor,)).ok
+
+
 def first_case(name: str, target: str = "cpu") -> Case:
     return next(c for c in cases_of(name, target, "f64") if c.inputs == "random")
 
