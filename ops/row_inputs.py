@@ -18,6 +18,10 @@ take turns, and the turns start where the seed says.
               functions change arms (1, 3, 6, 20)
     infinite  an infinity of either sign or NaN as the first, the last or the middle element, two that meet, whole rows of
               infinities, all but the last: one element of a row decides, and its place must not
+    paired    rows of 256 in patterns of signs, in the second input the same patterns as in the first: the product of two rows
+              peaks where they are a pair, far enough for an exponential to overflow where the maximum missed that column
+    unseen    of two inputs that are multiplied, rows of the first whose product with every row of the second is -inf, and rows
+              of the second whose product with every row of the first is: queries that see no key, keys that nobody sees
 """
 
 from __future__ import annotations
@@ -32,7 +36,7 @@ from numpy.typing import NDArray
 
 from uol.ir.types import DTYPES
 
-RowKind = Literal["constant", "faint", "offset", "negative", "large", "ties", "infinite"]
+RowKind = Literal["constant", "faint", "offset", "negative", "large", "ties", "infinite", "paired", "unseen"]
 Floats = NDArray[np.float64]
 
 EVERYWHERE = frozenset(("large", "ties"))
@@ -140,6 +144,25 @@ def _infinite(rows: Rows) -> Floats:
     return table
 
 
+def _paired(rows: Rows) -> Floats:
+    if rows.number > 1:
+        return rows.normal()
+    signs = np.random.Generator(np.random.Philox(0)).choice((-256.0, 256.0), size=(PAIRS, rows.columns))
+    return np.asarray(signs[rows.turns % PAIRS])
+
+
+def _unseen(rows: Rows) -> Floats:
+    table = rows.normal()
+    if rows.number > 1 or rows.count == 1:
+        return table
+    table[:, :2] = np.abs(table[:, :2]) + 0.25
+    first = rows.number == 0
+    chosen = rows.turns % (3 if first else 5) == 0
+    if first or rows.columns > 1:  # in different columns: two infinities that meet would be one of the other sign
+        table[chosen, 0 if first else 1] = -np.inf
+    return table
+
+
 def _patterns(columns: int) -> tuple[tuple[tuple[int | slice, float], ...], ...]:
     """What each of `PATTERNS` rows holds beside numbers: places and what stands there."""
     last = columns - 1
@@ -155,6 +178,8 @@ def _patterns(columns: int) -> tuple[tuple[tuple[int | slice, float], ...], ...]
 
 
 PATTERNS = 15
+PAIRS = 97
+"""Patterns of signs: as many as the golden kernels of attention have keys, so that each of them is a query's peak."""
 
 _MAKERS: dict[str, Callable[[Rows], Floats]] = {
     "constant": _constant,
@@ -164,4 +189,6 @@ _MAKERS: dict[str, Callable[[Rows], Floats]] = {
     "large": _large,
     "ties": _ties,
     "infinite": _infinite,
+    "paired": _paired,
+    "unseen": _unseen,
 }
