@@ -104,13 +104,13 @@ def _constant(rows: Rows) -> Floats:
 
 
 def _faint(rows: Rows) -> Floats:
-    return rows.normal() * np.array(SCALES)[rows.turns % len(SCALES)][:, None]
+    return np.asarray(rows.normal() * np.array(SCALES)[rows.turns % len(SCALES)][:, None])
 
 
 def _offset(rows: Rows) -> Floats:
     grain = max(512 * DTYPES[rows.dtype].epsilon, 2.0**-4)
     noise = grain * rows.generator.integers(-4, 5, size=rows.size)
-    return np.where(rows.turns % 2 == 0, 1000.0, -1000.0)[:, None] + noise
+    return np.asarray(np.where(rows.turns % 2 == 0, 1000.0, -1000.0)[:, None] + noise)
 
 
 def _negative(rows: Rows) -> Floats:
@@ -125,7 +125,7 @@ def _negative(rows: Rows) -> Floats:
 
 def _large(rows: Rows) -> Floats:
     powers = (6, 10, 13) if rows.dtype.startswith(("f16", "f8")) else (6, 10, 13, 20, 36)
-    return rows.normal() * np.ldexp(1.0, rows.generator.choice(np.array(powers), size=rows.size))
+    return np.asarray(rows.normal() * np.ldexp(1.0, rows.generator.choice(np.array(powers), size=rows.size)))
 
 
 def _ties(rows: Rows) -> Floats:
