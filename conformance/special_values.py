@@ -96,7 +96,7 @@ def differences(op: str, kernels: bool = False) -> list[Difference]:
         for inputs, largest in special_inputs(program):
             theirs = pytorchs(op, inputs, workload, tuple(t.name for t in results))
             with np.errstate(all="ignore"):
-                given = [interpret(program, inputs, scalars)]
+                given: list[Mapping[str, Array]] = [interpret(program, inputs, scalars)]
             if compiled is not None and not largest:
                 given.append(_run(compiled, program, inputs))
             for ours, result in product(given, results):

@@ -139,11 +139,10 @@ def _row_values(
     from uol.ir.rounding import round_to
 
     values = row_values(kind, turn, static_shape(tensor), dims, tensor.dtype, generator)
-    rounded: Array = round_to(_asked(values, ask), tensor.dtype)
-    return _asked(rounded, ask)
+    return _asked(np.asarray(round_to(_asked(values, ask), tensor.dtype), np.float64), ask)
 
 
-def _asked(values: Array, ask: Ask) -> Array:
+def _asked(values: NDArray[np.float64], ask: Ask) -> NDArray[np.float64]:
     """The nearest values of those that are asked for, or their negatives; infinities and NaN stay."""
     match ask:
         case "positive":

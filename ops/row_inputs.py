@@ -7,9 +7,9 @@ take turns, and the turns start where the seed says.
               What `eps` keeps finite
     faint     normal values times 2^-8, 2^-10, 2^-14, 2^-27, 2^-40: a variance about as large as `eps`, and a norm; whether
               `eps` is there, and inside the root
-    offset    1000 or -1000 with noise of a few units in the last place or sixteenths: a variance by E[x^2] - mu^2 cancels,
-              an exponential without a shift overflows. Sums of such rows are exact in the accumulator, so that what an
-              operator owes there is as narrow as elsewhere
+    offset    1000 or -1000 with noise of a few units in the last place, or of a quarter: a variance by E[x^2] - mu^2
+              cancels, an exponential without a shift overflows. Sums of such rows are exact in f32, so that what an operator
+              owes there is as narrow as elsewhere
     negative  every score below 0, near to 0 in one row and below -1000 in the next: a maximum that starts at 0. Of several
               inputs that are reduced the first is negative and the second positive, so that their products are negative
     large     normal values times 2^6, 2^10, 2^13 (in types that hold it 2^20 and 2^36 as well), element by element: what
@@ -108,13 +108,15 @@ def _constant(rows: Rows) -> Floats:
 
 
 def _faint(rows: Rows) -> Floats:
-    return rows.normal() * np.array(SCALES)[rows.turns % len(SCALES)][:, None]
+    return np.asarray(rows.normal() * np.array(SCALES)[rows.turns % len(SCALES)][:, None])
 
 
 def _offset(rows: Rows) -> Floats:
-    grain = max(512 * DTYPES[rows.dtype].epsilon, 2.0**-4)
-    noise = grain * rows.generator.integers(-4, 5, size=rows.size)
-    return np.where(rows.turns % 2 == 0, 1000.0, -1000.0)[:, None] + noise
+    grain, most = max(512 * DTYPES[rows.dtype].epsilon, 2.0**-4), 4
+    if rows.dtype == "f64":  # whose squares of sixteenths are exact
+        grain, most = 2.0**-30, 2**28
+    noise = grain * rows.generator.integers(-most, most + 1, size=rows.size)
+    return np.asarray(np.where(rows.turns % 2 == 0, 1000.0, -1000.0)[:, None] + noise)
 
 
 def _negative(rows: Rows) -> Floats:
@@ -129,7 +131,7 @@ def _negative(rows: Rows) -> Floats:
 
 def _large(rows: Rows) -> Floats:
     powers = (6, 10, 13) if rows.dtype.startswith(("f16", "f8")) else (6, 10, 13, 20, 36)
-    return rows.normal() * np.ldexp(1.0, rows.generator.choice(np.array(powers), size=rows.size))
+    return np.asarray(rows.normal() * np.ldexp(1.0, rows.generator.choice(np.array(powers), size=rows.size)))
 
 
 def _ties(rows: Rows) -> Floats:
