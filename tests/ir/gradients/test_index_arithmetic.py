@@ -53,6 +53,8 @@ NO_INVERSE = (
     "x: T[N, M]) -> (y: T[N, M]", "y[i, j] = (x[i, i * j] else 0) + (x[(i + j) / (j + 1), j] else 0)",
     "x: T[N], at: i32[N]) -> (y: T[N]",
     "y[i] = select(i < N - 1, x[at[i + 1]] else 0, 2) * (x[at[i] + i] else x[i])",
+    "x: T[M], v: T[N], at: i32[N]) -> (y: T[N]",
+    "t[at[i], j] += (x[j] else 2) * v[i]  u[k, i] = t[k, i] * v[k] * v[i]  y[i] = sum[j](u[i, j])",
     "x: T[N], at: i32[N]) -> (y: T[N]", "t[at[i] + i] += x[i] * x[i]  y[i] = t[i] * (t[i / 2] else 0) * x[at[i]] else 1",
 )  # fmt: skip
 CHOICES = (
@@ -102,9 +104,10 @@ def compare_twice(op: Op, **attrs: int) -> None:
     compare(*compare(op, inputs, **attrs), **attrs)
 
 
-@pytest.mark.parametrize(
-    "text", texts((*REMAINDERS, *EQUAL_FACTORS, *REPEATED_TERMS, *NESTED, *BEYOND_THE_DIM, *NO_INVERSE, *CHOICES)), ids=lambda t: t.split("{")[1]
-)
+ALL = (*REMAINDERS, *EQUAL_FACTORS, *REPEATED_TERMS, *NESTED, *BEYOND_THE_DIM, *NO_INVERSE, *CHOICES)
+
+
+@pytest.mark.parametrize("text", texts(ALL), ids=lambda t: t.split("{")[1])
 def test_slopes(text: str) -> None:
     compare_twice(parse(text)[0])
 
