@@ -15,7 +15,6 @@ from uol.ir.report import at, closest, mismatch, some
 from uol.ir.syntax import Access, Name, Node, Statement, below
 from uol.ir.terms import compare
 from uol.ir.types import DTYPES, INDEX, is_integer
-from uol.ir.walk import walk
 
 
 def load(scope: Scope, node: Access, want: str | None) -> Expr:
@@ -128,10 +127,7 @@ def sides(index: Expr, extent: Expr) -> tuple[Expr, Expr]:
 
 def proven(scope: Scope, index: Expr, side: Expr) -> bool:
     """Whether a side holds at every point. Values that are places of an order, or of an extremum, have a known range."""
-    limits = scope.env.draft.limits
-    read = [n for n in walk(index) if isinstance(n, Load) and n.tensor in limits]
-    known = [s for load in read for s in sides(cast_integer(load, INDEX), limits[load.tensor])]
-    with scope.facts.scope(*known):
+    with scope.facts.scope(*scope.env.limits_in(index)):
         return scope.facts.prove(side)
 
 

@@ -10,13 +10,13 @@ from uol.ir import syntax
 from uol.ir.errors import BoundsError, ShapeError
 from uol.ir.facts import Facts
 from uol.ir.library import Library
-from uol.ir.nodes import Axis, Const, Expr, Load, Stage, Tensor, Var
+from uol.ir.nodes import Axis, Call, Const, Expr, Load, Stage, Tensor, Var
 from uol.ir.render import show
 from uol.ir.report import at, closest, mismatch
 from uol.ir.span import Span
 from uol.ir.syntax import Node, Op
 from uol.ir.terms import compare
-from uol.ir.types import DTYPES, base_type, resolved
+from uol.ir.types import DTYPES, INDEX, base_type, resolved
 from uol.ir.walk import variables, walk
 
 
@@ -97,9 +97,21 @@ class Environment:
         if condition not in self.draft.checks:
             self.draft.checks.append(condition)
 
+    def limits_in(self, expr: Expr) -> list[Expr]:
+        """What is known of the places that an expression reads: those of an order, or of an extremum, have a range."""
+        limits = self.draft.limits
+        found: list[Expr] = []
+        for node in walk(expr):
+            if isinstance(node, Load) and node.tensor in limits:
+                place = Call("cast", (node,), INDEX)
+                found += [compare(">=", place, Const(0)), compare("<", place, limits[node.tensor])]
+        return found
+
     def positive_divisor(self, divisor: Expr, node: Node) -> None:
         """Rule 9: a divisor in a dim or an index is proven positive."""
-        if not self.facts.prove(compare(">", divisor, Const(0))):
+        with self.facts.scope(*self.limits_in(divisor)):
+            known = self.facts.prove(compare(">", divisor, Const(0)))
+        if not known:
             raise at(
                 BoundsError,
                 self.op,

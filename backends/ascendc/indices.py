@@ -21,6 +21,7 @@ from uol.ir.integers import difference, from_poly, interval, scale, to_poly
 from uol.ir.intervals import Interval
 from uol.ir.nodes import Axis, Call, Const, Expr, Var
 from uol.ir.render import show
+from uol.ir.types import INDEX
 
 BINARY = {"or": 1, "and": 2, "==": 3, "!=": 3, "<": 4, "<=": 4, ">": 4, ">=": 4, "+": 5, "-": 5, "*": 6, "/": 6, "%": 6}
 C_OPERATOR = {"or": "||", "and": "&&"}
@@ -77,8 +78,8 @@ class Indices:
                 return self._element(expr)
             case Call(fn="cast", args=(inner,)):
                 return self.text(inner, level)
-            case Call(fn="neg", args=(a,)):
-                return f"-{self.text(a, UNARY + 1)}"
+            case Call(fn="neg", args=(a,), dtype=dtype):
+                return f"-{self._operand(a, UNARY + 1, dtype)}"
             case Call(fn="not", args=(a,)):
                 return f"!({self.text(a)})"
             case Call(fn="min" | "max" as fn, args=(a, b)):
@@ -88,18 +89,26 @@ class Indices:
                 return f"({self.text(c)} ? {self.text(a)} : {self.text(b)})"
             case Call(fn="/" | "%" as fn, args=(a, b)) if not self.natural(a):
                 return self._floor(fn, a, b)
-            case Call(fn=fn, args=(a, b)) if fn in BINARY:
-                return self._binary(fn, a, b, level)
+            case Call(fn=fn, args=(a, b), dtype=dtype) if fn in BINARY:
+                return self._binary(fn, a, b, level, dtype)
         raise Unsupported(
             f"no scalar instructions for the index `{show(expr)}`", "compute it beforehand and pass it as a tensor"
         )
 
-    def _binary(self, fn: str, a: Expr, b: Expr, level: int) -> str:
+    def _operand(self, expr: Expr, level: int, dtype: str) -> str:
+        """An operand of index arithmetic: data is widened, for what is computed of it may leave its type."""
+        inner = expr.args[0] if isinstance(expr, Call) and expr.fn == "cast" else expr
+        if dtype == INDEX and isinstance(inner, Read) and inner.dtype != "i64":
+            return f"static_cast<int64_t>({self.text(inner)})"
+        return self.text(expr, level)
+
+    def _binary(self, fn: str, a: Expr, b: Expr, level: int, dtype: str) -> str:
         own = BINARY[fn]
         if fn == "+" and isinstance(b, Const) and b.value < 0:
             fn, b = "-", Const(-int(b.value))
         tight = fn in ("-", "/", "%", "<", "<=", ">", ">=")
-        text = f"{self.text(a, own)} {C_OPERATOR.get(fn, fn)} {self.text(b, own + 1 if tight or fn == '*' else own)}"
+        right = self._operand(b, own + 1 if tight or fn == "*" else own, dtype)
+        text = f"{self._operand(a, own, dtype)} {C_OPERATOR.get(fn, fn)} {right}"
         return f"({text})" if own < level else text
 
     def _floor(self, fn: str, a: Expr, b: Expr) -> str:

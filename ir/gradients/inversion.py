@@ -76,14 +76,15 @@ class _Inversion:
     ) -> None:
         self.signs, self.units, self.search = signs, units, search
         self.scope: dict[str, Index] = {i.key: i for i in scope}
+        self.extents: dict[str, Item | None] = {}
         self.names = names
         self.used: set[str] = set()
         self.out = Inverse()
 
     def run(self, index: Sequence[Item], element: Sequence[Item], dims: Sequence[Item]) -> Inverse | None:
         self.used = {i.id for i in element if isinstance(i, Name | Pack)} | {k.lstrip("*") for k in self.scope}
-        pairs = [(e.id, d) for e, d in zip(element, dims, strict=True) if isinstance(e, Name)]
-        self.extents = dict(pairs) | {k: i.extent for k, i in self.scope.items() if not k.startswith("*")}
+        self.extents = {k: i.extent for k, i in self.scope.items() if not k.startswith("*")}
+        self.extents |= {e.id: d for e, d in zip(element, dims, strict=True) if isinstance(e, Name)}
         pending: list[tuple[Expr, Expr]] = []
         for item, place, dim in zip(index, element, dims, strict=True):
             key = f"*{item.id}" if isinstance(item, Pack) else item.id if isinstance(item, Name) else ""

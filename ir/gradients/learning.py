@@ -33,8 +33,8 @@ def learn(types: Types, statement: Statement, later: Sequence[Statement] = ()) -
         return
     if statement.op == "+=":
         defined = {t.tensor for s in later for t in s.targets}
-        dims = scattered_dims(types, statement, later, types.dims.keys() - defined, types.dims.keys() & defined)
-        types.dims[target.tensor] = tuple(d if d is not None else Number(0) for d in dims)
+        read = scattered_dims(types, statement, later, types.dims.keys() - defined, types.dims.keys() & defined)
+        types.dims[target.tensor] = tuple(d if d is not None else Number(0) for d in read)
         return
     found = [extent_in(types, (value,), item) for item in target.index]
     types.dims[target.tensor] = tuple(d if d is not None else Number(0) for d in found)
