@@ -93,6 +93,9 @@ def _end(expr: Expr, extents: Mapping[str, Expr], *, upper: bool) -> Expr | None
         case Binary(op="*", left=Number(value=int(value)) as left, right=right) if value > 0:
             b = _end(right, extents, upper=upper)
             return None if b is None else times(left, b)
+        case Apply(fn="max" | "min" as fn, args=(left, right)) if not isinstance(left, Pack) and not isinstance(right, Pack):
+            a, b = _end(left, extents, upper=upper), _end(right, extents, upper=upper)
+            return None if a is None or b is None else Apply(fn, (a, b))
         case Binary(op="%", right=right) if upper:
             return minus(right, Number(1)) if _end(right, extents, upper=True) == right else None
         case Binary(op="%"):

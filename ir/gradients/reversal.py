@@ -32,6 +32,7 @@ from uol.ir.gradients.substitution import (
 )
 from uol.ir.gradients.sweep import Sweep
 from uol.ir.library import GRADIENT, Library
+from uol.ir.report import mismatch
 from uol.ir.syntax import Access, Apply, Binary, Expr, Name, Number, Op, Pack, Reduction, Statement, Target, below
 
 
@@ -155,7 +156,8 @@ class Reversal(Ledger):
         plain = all(isinstance(i, Name | Pack) for i in target.index)
         read = Access(whole.tensor, target.index, None if plain else Number(0))
         keys = loose_keys(statement, self.indices())
-        extents = [extent_in(self.types, (statement.value, read), key_item(k)) for k in keys]
+        declared = dict(zip(target.index, self.types.dims[target.tensor], strict=True))
+        extents = [declared.get(key_item(k)) or extent_in(self.types, (statement.value, read), key_item(k)) for k in keys]
         scope = tuple(Index(k, e, False) for k, e in zip(keys, extents, strict=True))
         self.anchor = read
         cotangent = Cotangent(total.type, (product_of(read),))
@@ -265,7 +267,9 @@ class Reversal(Ledger):
         searches: tuple[Search, ...] = ("what is left", "everywhere")
         for search in searches:
             found = found or gather(term, element, dims, self.types, self.names, search)
-        assert found is not None
+        if found is None:
+            message = f"the gradient of this read of `{name}` cannot be written: no text says which indices read an element"
+            raise mismatch(self.op, access, message, "read it in a statement of its own, at plain indices")
         self.terms.setdefault(name, []).append(found)
 
     def scattered(self, term: Term, element: tuple[Item, ...]) -> Cotangent | None:

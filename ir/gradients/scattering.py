@@ -13,7 +13,7 @@ from uol.ir.gradients.gathering import Term
 from uol.ir.gradients.guards import data_with_else
 from uol.ir.gradients.ledger import Ledger
 from uol.ir.gradients.substitution import Item
-from uol.ir.syntax import Access, Apply, Binary, Bool, Expr, Name, Pack, Statement, Target
+from uol.ir.syntax import Access, Apply, Binary, Bool, Expr, Name, Number, Pack, Statement, Target
 
 
 def scattered(
@@ -40,6 +40,12 @@ def scattered(
     assert isinstance(access.tensor, Name)
     name = wish if begun else ledger.names.fresh(wish)
     types.tensors[name], types.dims[name] = wide, types.dims[access.tensor.id]
-    index = tuple(i if isinstance(i, Pack) else data_with_else(i) for i in access.index)
-    statement = Statement((Target(name, index),), "+=", value)
+    extents = {i.item: i.extent for i in term.scope}
+    index: list[Item] = []
+    for item, dim in zip(access.index, types.dims[access.tensor.id], strict=True):
+        if isinstance(item, Name) and extents.get(item, dim) != dim:
+            index.append(Binary("+", item, Number(0)))  # alone it would run over this dim
+        else:
+            index.append(item if isinstance(item, Pack) else data_with_else(item))
+    statement = Statement((Target(name, tuple(index)),), "+=", value)
     return statement, Cotangent(wide, (product_of(Access(Name(name), tuple(element))),))

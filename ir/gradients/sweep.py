@@ -259,10 +259,10 @@ class Sweep:
             else:
                 found[key] = replace(index, conditions=(*index.conditions, (binder.relation, binder.bound)))
         for key, index in found.items():
-            if index.extent is None:
+            if index.extent is None and any(r in ("<", "<=") for r, _ in index.conditions):
+                found[key] = self.widest(index, (*scope, *found.values()))  # a bound counts before a read with an `else`
+            elif index.extent is None:
                 found[key] = replace(index, extent=extent_in(self.sink.types, node.args, index.item))
-            if found[key].extent is None:
-                found[key] = self.widest(index, (*scope, *found.values()))
         return tuple(found.values())
 
     def widest(self, index: Index, around: Scope) -> Index:

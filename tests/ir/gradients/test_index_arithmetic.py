@@ -43,12 +43,18 @@ NESTED = (
     "x: T[N], w: T[N, K]) -> (y: T[N]",
     "s[i, k] = max[p > i - 2, p <= i](w[p, k] * x[i])  y[i] = prod[k](s[N - 1 - i, k])",
 )  # fmt: skip
+BEYOND_THE_DIM = (
+    "x: T[N, K], v: T[N]) -> (y: T[N]", "y[i] = max[l >= i, l < i + 2](x[i, l] else 0) * v[i]",
+    "x: T[K], v: T[N]) -> (y: T[N]", "y[i] = prod[l < max(i, 2)]((x[l] else 2) * v[i]) + sum[l < i + 2]((x[l] else 2) * v[i])",
+)  # fmt: skip
 NO_INVERSE = (
     "x: T[N]) -> (y: T[N]", "y[i] = x[i/3 + i] else 0",
     "x: T[N], b: T[M]) -> (y: T[N]", "y[i] = (x[3*i + i - 1] else 0.5) * (b[(i * 2 + i / 2) % 4] else 0)",
     "x: T[N, M]) -> (y: T[N, M]", "y[i, j] = (x[i, i * j] else 0) + (x[(i + j) / (j + 1), j] else 0)",
     "x: T[N], at: i32[N]) -> (y: T[N]",
     "y[i] = select(i < N - 1, x[at[i + 1]] else 0, 2) * (x[at[i] + i] else x[i])",
+    "x: T[M], v: T[N], at: i32[N]) -> (y: T[N]",
+    "t[at[i], j] += (x[j] else 2) * v[i]  u[k, i] = t[k, i] * v[k] * v[i]  y[i] = sum[j](u[i, j])",
     "x: T[N], at: i32[N]) -> (y: T[N]", "t[at[i] + i] += x[i] * x[i]  y[i] = t[i] * (t[i / 2] else 0) * x[at[i]] else 1",
 )  # fmt: skip
 CHOICES = (
@@ -98,9 +104,10 @@ def compare_twice(op: Op, **attrs: int) -> None:
     compare(*compare(op, inputs, **attrs), **attrs)
 
 
-@pytest.mark.parametrize(
-    "text", texts((*REMAINDERS, *EQUAL_FACTORS, *REPEATED_TERMS, *NESTED, *NO_INVERSE, *CHOICES)), ids=lambda t: t.split("{")[1]
-)
+ALL = (*REMAINDERS, *EQUAL_FACTORS, *REPEATED_TERMS, *NESTED, *BEYOND_THE_DIM, *NO_INVERSE, *CHOICES)
+
+
+@pytest.mark.parametrize("text", texts(ALL), ids=lambda t: t.split("{")[1])
 def test_slopes(text: str) -> None:
     compare_twice(parse(text)[0])
 
