@@ -201,9 +201,16 @@ def _bounds(masks: _Masks, extents: Mapping[str, Expr]) -> tuple[_Masks, list[Ex
             else:
                 kept.append((relation, short))
         free.append(replace(index, conditions=tuple(kept)))
-    keys = {i.key for i in free}
-    free.sort(key=lambda i: any(free_keys(b) & keys for _, b in i.conditions))
-    return _Masks(free, masks.conditions), loose
+    ordered: list[Index] = []
+    while free:
+        keys = {i.key for i in free}
+        ready = [i for i in free if not any(free_keys(b) & keys for _, b in i.conditions)]
+        if not ready:  # they bound each other: one of them runs freely
+            loose += [Binary(r, free[0].item, b) for r, b in free[0].conditions if not isinstance(free[0].item, Pack)]
+            ready, free = [replace(free[0], conditions=())], free[1:]
+        ordered += ready
+        free = [i for i in free if i not in ready]
+    return _Masks(ordered, masks.conditions), loose
 
 
 def _fixed(index: Index, keys: set[str], conditions: Sequence[Expr], products: Sum, extents: Mapping[str, Expr]) -> Expr | None:
