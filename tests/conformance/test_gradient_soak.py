@@ -20,7 +20,7 @@ from uol.ir import parse
 from uol.ir.gradients.algebra import Product
 from uol.ir.gradients.inversion import _Inversion
 
-SAMPLE = range(96)
+SAMPLE = range(80)
 """The numbers that `make test` tries."""
 AT_ONCE = 8
 FINDERS = {"bound": 30, "factors": 37}
