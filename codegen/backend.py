@@ -171,7 +171,7 @@ class ToolState:
 
 
 class Backend(Protocol):
-    """A hardware target. See `design.md`, section 3."""
+    """A hardware target: what it can hold, which kernels it has, how they are built and loaded."""
 
     name: str
     capability: Capability

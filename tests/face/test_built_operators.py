@@ -33,7 +33,7 @@ def test_an_error_of_a_built_operator_points_into_its_printed_text() -> None:
         x, y = op.input("x", fn.f32[N]), op.result("y", fn.f32[N])
         y[i] = x[i + 1]
 
-    with pytest.raises(uol.BoundsError, match=r"<reaches_out>:2:12: BoundsError") as caught:
+    with pytest.raises(uol.BoundsError, match=r"<reaches_out>:2:12: cannot prove") as caught:
         uol.op(reaches_out)
     assert caught.value.text == print_op(uol.op("op reached(x: f32[N]) -> (y: f32[N]) { y[i] = x[i] }").op).replace(
         "reached", "reaches_out"

@@ -41,7 +41,7 @@ def require_no_gradient(op: str, tensors: Sequence[Tensor]) -> None:
 
 def require_apart(op: str, outs: Sequence[Tensor]) -> None:
     """Raises TypeCheckError where two results would be written to the same memory."""
-    if any(_overlap(a, b) for n, a in enumerate(outs) for b in outs[:n]):
+    if any(_overlap(a, b) and _share(a, b) for n, a in enumerate(outs) for b in outs[:n]):
         raise TypeCheckError(f"{op}: tensors of out share memory", hint="give each result a tensor of its own")
 
 
@@ -64,6 +64,22 @@ def _overlap(a: Tensor, b: Tensor) -> bool:
         return False
     (a_start, a_end), (b_start, b_end) = _span(a), _span(b)
     return a_start < b_end and b_start < a_end
+
+
+def _share(a: Tensor, b: Tensor) -> bool:
+    """Have two tensors an element in common? Those of different sizes are taken to, where their spans overlap."""
+    if a.element_size() != b.element_size():
+        return True
+    found = torch.isin(_addresses(a), _addresses(b))
+    return bool(found.any())
+
+
+def _addresses(x: Tensor) -> Tensor:
+    """Where the elements lie, in bytes."""
+    places = torch.zeros((), dtype=torch.int64)
+    for size, stride in zip(x.shape, x.stride(), strict=True):
+        places = places[..., None] + torch.arange(size) * stride
+    return x.data_ptr() + places.flatten() * x.element_size()
 
 
 def _span(x: Tensor) -> tuple[int, int]:
