@@ -107,7 +107,7 @@ def difference(run: TwinRun, other: TwinRun) -> str | None:
     for name, result in run.outputs.items():
         before, after = (np.ascontiguousarray(r.outputs[name]).reshape(-1) for r in (other, run))
         bytes_of = [a.view(np.uint8).reshape(a.size, -1) for a in (before, after)]
-        changed = np.flatnonzero((bytes_of[0] != bytes_of[1]).any(axis=1)) if result.size else ()
+        changed = np.flatnonzero((bytes_of[0] != bytes_of[1]).any(axis=1)) if result.size else np.empty(0, np.int64)
         if len(changed):
             first = changed[0]
             return f"element {first} of `{name}` is {after[first]}, not {before[first]}"
