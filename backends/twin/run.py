@@ -134,7 +134,8 @@ def run_executable(job: Job, built: Built, poisoned: int) -> TwinRun:
             message = f"the twin's {size} bytes of buffers cannot be written to {folder}: {error.strerror}"
             raise ResourceError(message, hint=folders.HINT) from error
         report_path = folder / "report"
-        status, log = run_process([str(built.executable), str(written.path), str(report_path)], SLOWEST * job.timeout_s + GRACE_S)
+        command = [str(built.executable), str(written.path), str(report_path)]
+        status, log = run_process(command, SLOWEST * job.timeout_s + GRACE_S)
         report = read_report(report_path, job, built)
         if report is None:
             return failed(job, (death(status, log),), log)
