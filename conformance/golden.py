@@ -66,8 +66,8 @@ GOLDEN = (
     Golden(Workload("layer_norm", {"S": (101,), "C": 333}), ("f16",)),
     Golden(Workload("cumsum", {"S": (5,), "N": 333}), ("f32",)),
     Golden(
-        # As many rows as it takes for a thread to own several.
-        Workload("attention", {"B": 4, "H": 8, "G": 2, "L": 261, "M": 81, "D": 17, "E": 19}),
+        # As many rows as it takes for a thread to own several; a D whose root is whole, so that maxima differ by exactly 1.
+        Workload("attention", {"B": 4, "H": 8, "G": 2, "L": 261, "M": 81, "D": 25, "E": 19}),
         ("f16",),
         Workload("attention", _ATTENTION),
     ),

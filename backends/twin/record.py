@@ -39,7 +39,7 @@ class Job:
     """One run of a module: its inputs by name (logical shape; bf16 as uint16 bit patterns), its scalars and dims.
 
     checked      with all checks; without, the kernels run at full speed and only crashes and limits are findings
-    timeout_s    wall-clock limit of the run, compilation not counted; beyond it the finding is `timeout`
+    timeout_s    limit of the processor time of the run, compilation not counted; beyond it the finding is `timeout`
     capability   the machine's limits; None: those of the module's backend
     most_blocks  how many blocks a kernel gets that loops over its tiles by the number of blocks that it finds at its launch, so
                  that each has many tiles and uses its buffers again and again; None: as many as its launch record says

@@ -28,6 +28,8 @@ from uol.ir.errors import ResourceError
 
 GRACE_S = 10.0
 """How long after its own time limit a process may still take to report."""
+SLOWEST = 50
+"""How many times its processor time a process may take: a machine may be busy with other things."""
 
 
 def execute(
@@ -132,7 +134,8 @@ def run_executable(job: Job, built: Built, poisoned: int) -> TwinRun:
             message = f"the twin's {size} bytes of buffers cannot be written to {folder}: {error.strerror}"
             raise ResourceError(message, hint=folders.HINT) from error
         report_path = folder / "report"
-        status, log = run_process([str(built.executable), str(written.path), str(report_path)], job.timeout_s + GRACE_S)
+        command = [str(built.executable), str(written.path), str(report_path)]
+        status, log = run_process(command, SLOWEST * job.timeout_s + GRACE_S)
         report = read_report(report_path, job, built)
         if report is None:
             return failed(job, (death(status, log),), log)

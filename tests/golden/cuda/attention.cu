@@ -35,21 +35,21 @@ extern "C" __global__ void __launch_bounds__(256) attention_kernel(
   for (int ri = 0; ri < 2; ++ri) hi[ri] = -uol::infinity<float>();
   for (int col0 = 0; col0 < 81; col0 += 32) {
     float s_sum[2][2] = {};  // line 5
-    for (int k0 = 0; k0 < 17; k0 += 16) {
+    for (int k0 = 0; k0 < 25; k0 += 16) {
       for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
         const int at_row = uol::min(row0 + slot / 16, 1043);
         const int d = k0 + slot % 16;
-        if (d >= 17) continue;
-        q_tile[slot % 16][slot / 16] = float(q[d + batch * 17748 + at_row * 17]);  // line 5
+        if (d >= 25) continue;
+        q_tile[slot % 16][slot / 16] = float(q[d + batch * 26100 + at_row * 25]);  // line 5
       }
       for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
         const int j = uol::min(col0 + slot / 16, 80);
         const int d = k0 + slot % 16;
-        if (d >= 17) continue;
-        k_tile[slot % 16][slot / 16] = float(k[j * 17 + d + batch * 1377]);  // line 5
+        if (d >= 25) continue;
+        k_tile[slot % 16][slot / 16] = float(k[j * 25 + d + batch * 2025]);  // line 5
       }
       __syncthreads();
-      const int steps = uol::min(16, 17 - k0);
+      const int steps = uol::min(16, 25 - k0);
       for (int step = 0; step < steps; ++step) {
         float q_part[2];
 #pragma unroll
@@ -77,7 +77,7 @@ extern "C" __global__ void __launch_bounds__(256) attention_kernel(
       for (int ci = 0; ci < 2; ++ci) {
         const int j = col0 + thread_col + ci * 16;
         if (j >= 81) continue;
-        const float s = s_sum[ri][ci] / 4.1231055f;  // line 5
+        const float s = s_sum[ri][ci] / 5.0f;  // line 5
         highest = uol::max(highest, s);  // line 6
       }
       highest = uol::group_fold<16>(highest, uol::Max{});
@@ -91,7 +91,7 @@ extern "C" __global__ void __launch_bounds__(256) attention_kernel(
       for (int ci = 0; ci < 2; ++ci) {
         const int j = col0 + thread_col + ci * 16;
         if (j >= 81) continue;
-        const float s = s_sum[ri][ci] / 4.1231055f;  // line 5
+        const float s = s_sum[ri][ci] / 5.0f;  // line 5
         const float p = s == -uol::infinity<float>() ? 0.0f : uol::exp(s - hi[ri]);  // line 7
         p_lost[ri] += unseen ? p : 0.0f;
         z[ri] += unseen ? 0.0f : p;  // line 8

@@ -53,7 +53,7 @@ void die(const char* kind, const char* what) {
 }
 
 void on_signal(int number) {
-  if (number == SIGALRM) die(kind::timeout, "the kernel ran beyond its time");
+  if (number == SIGPROF) die(kind::timeout, "the kernel ran beyond its time");
   die(kind::crash, number == SIGFPE ? "integer division by zero" : "the kernel crashed");
 }
 
@@ -64,9 +64,9 @@ void watch(std::int64_t timeout_ms) {
   struct sigaction action = {};
   action.sa_handler = on_signal;
   action.sa_flags = SA_ONSTACK;
-  for (const int number : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGALRM}) sigaction(number, &action, nullptr);
+  for (const int number : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGPROF}) sigaction(number, &action, nullptr);
   const itimerval limit{{0, 0}, {timeout_ms / 1000, timeout_ms % 1000 * 1000}};
-  setitimer(ITIMER_REAL, &limit, nullptr);
+  setitimer(ITIMER_PROF, &limit, nullptr);
 }
 
 void begin_block(int block) {
