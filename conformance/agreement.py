@@ -116,39 +116,67 @@ def _ratio(a: Floats, b: Floats, golden: Floats, dtype: str, targets: tuple[str,
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """What all results of one pair of targets in one type amount to: the worst of each figure, and where it is."""
+    """What the results of one pair of targets amount to: how many there are and are equal, the agreement with the worst ratio,
+    and the one with the largest difference."""
 
     pair: tuple[str, str]
-    dtype: str
     results: int
     equal: int
     ratio: Agreement
     difference: Agreement
 
+    @property
+    def said(self) -> str:
+        """`"equal"`, or how far apart, and the ratio of the errors."""
+        ratio = f", ratio of errors {self.ratio.ratio:.2g}" if self.ratio.less_exact else ""
+        return f"{self.difference.said}{ratio}"
 
-def pairs_of(found: Iterable[Agreement]) -> tuple[Pair, ...]:
-    """The table of pairs and types."""
-    groups: dict[tuple[tuple[str, str], str], list[Agreement]] = {}
-    for each in found:
-        groups.setdefault((each.pair, each.dtype), []).append(each)
+    def __str__(self) -> str:
+        apart = "" if self.equal == self.results else f"; the others up to {self.said}"
+        return f"{' and '.join(self.pair)} in {self.ratio.dtype}: {self.equal:,} of {self.results:,} results equal{apart}"
+
+    def record(self) -> dict[str, object]:
+        """As plain data, for JSON."""
+        ratio, difference = self.ratio, self.difference
+        return {
+            "op": ratio.op,
+            "types": ratio.types,
+            "pair": list(self.pair),
+            "results": self.results,
+            "equal": self.equal,
+            "ratio": ratio.ratio,
+            "less_exact": ratio.less_exact,
+            "ratio_case": ratio.case,
+            "difference": difference.difference,
+            "relative": difference.relative,
+            "differing": difference.differing,
+            "elements": difference.elements,
+            "difference_case": difference.case,
+            "said": self.said,
+        }
+
+
+def by_type(found: Iterable[Agreement]) -> tuple[Pair, ...]:
+    """One for each pair and type of results."""
+    return _pairs((each.dtype, each) for each in found)
+
+
+def by_operator(found: Iterable[Agreement]) -> tuple[Pair, ...]:
+    """One for each pair, operator and its types."""
+    return _pairs((f"{each.op} {each.types}", each) for each in found)
+
+
+def _pairs(found: Iterable[tuple[str, Agreement]]) -> tuple[Pair, ...]:
+    groups: dict[tuple[str, tuple[str, str]], list[Agreement]] = {}
+    for key, each in found:
+        groups.setdefault((key, each.pair), []).append(each)
     return tuple(
         Pair(
             pair,
-            dtype,
             len(group),
-            sum(a.differing == 0 for a in group),
-            max(group, key=lambda a: a.ratio),
-            max(group, key=lambda a: a.relative),
+            sum(each.differing == 0 for each in group),
+            max(group, key=lambda each: each.ratio),
+            max(group, key=lambda each: (each.relative, each.differing)),
         )
-        for (pair, dtype), group in groups.items()
+        for (_, pair), group in groups.items()
     )
-
-
-def worst_of(found: Iterable[Agreement]) -> tuple[Agreement, ...]:
-    """For each operator, its types and each pair the agreement that is least one: by its difference, then by its ratio."""
-    worst: dict[tuple[str, str, tuple[str, str]], Agreement] = {}
-    for each in found:
-        key = (each.op, each.types, each.pair)
-        if key not in worst or (each.relative, each.ratio) > (worst[key].relative, worst[key].ratio):
-            worst[key] = each
-    return tuple(worst.values())

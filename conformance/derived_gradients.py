@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from uol.ir.gradients import has_gradient
 from uol.ir.gradients.backward_call import Roles, roles_by_name
 from uol.ir.gradients.derivation import derive
 
-Array = NDArray[np.generic]
+Array = NDArray[Any]
 Arrays = Mapping[str, Array]
 Instance = Callable[[Op], Program]
 """An operator at the types, ranks, dims and attributes of a case."""

@@ -18,6 +18,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import partial
 from multiprocessing import get_context
+from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
 from time import perf_counter
 
 import torch
@@ -87,7 +88,9 @@ def summary(found: Sequence[Trial], seconds: float) -> str:
     states, held = Counter(t.outcome.state for t in found), held_by(found)
     refused = [t for t in found if t.outcome.state == "refused"]
     within = held_by(refused)
-    lines = [f"{len(found)} texts in {seconds:.0f} s: {states['right']} right, {states['wrong']} wrong, {len(refused)} refused"]
+    used = sum(getrusage(who).ru_utime for who in (RUSAGE_SELF, RUSAGE_CHILDREN))
+    counted = f"{len(found)} texts in {seconds:.0f} s ({used:.0f} s of processors)"
+    lines = [f"{counted}: {states['right']} right, {states['wrong']} wrong, {len(refused)} refused"]
     messages = Counter(general(t.outcome.reason) for t in refused)
     lines += [f"  refused {count:5}: {message}" for message, count in messages.most_common()]
     lines.append(f"{'construct':62} {'texts':>7} {'refused':>7}")

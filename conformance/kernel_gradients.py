@@ -27,7 +27,7 @@ def kernel_trial(text: RandomText) -> Outcome:
     def by_kernels(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         given = [tensors[p.name] if is_float(p.dtype) else tensors[p.name].to(torch.int32) for p in forward.by_role("in")]
         found = run(*given)
-        return dict(zip(owed.results, found if isinstance(found, tuple) else (found,), strict=True))  # type: ignore[arg-type]
+        return dict(zip(owed.results, found if isinstance(found, tuple) else (found,), strict=True))
 
     try:
         return judged(gradients_of(by_kernels, inputs, cotangents, directions), owed)

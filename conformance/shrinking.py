@@ -80,8 +80,11 @@ def _nodes(statement: Statement) -> Iterator[Node]:
 def _values(value: Expr) -> Iterator[Expr]:
     """The value with one node put simpler: an operand in its place, an `else` or a bound left out."""
     for node in below(value):
-        for simpler in _simpler(node):
-            yield exchange(value, lambda n, node=node, simpler=simpler: simpler if n is node else None)
+        yield from (_with(value, node, simpler) for simpler in _simpler(node))
+
+
+def _with(value: Expr, node: Node, simpler: Expr) -> Expr:
+    return exchange(value, lambda n: simpler if n is node else None)
 
 
 def _simpler(node: Node) -> Iterator[Expr]:

@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from uol.ir.errors import DataError
 
 
-def require_inside(op: str, inputs: Mapping[str, NDArray[np.generic]]) -> None:
+def require_inside(op: str, inputs: Mapping[str, NDArray[Any]]) -> None:
     """Raises DataError where an index of an operator lies outside of the dim that it indexes.
 
     >>> require_inside("embedding", {"w": np.zeros((3, 2)), "at": np.array([0, 3])})

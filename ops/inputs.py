@@ -10,7 +10,8 @@
               results that they are terms of, and no other
     special   random values mixed with zeros of both signs, infinities, NaN, subnormals, halves and the largest values
 
-and those that are made row by row: constant, faint, offset, negative, large, ties, infinite (`row_inputs`).
+and those that are made row by row: constant, faint, offset, negative, large, ties, infinite, paired, unseen
+(`row_inputs`).
 
 All arrays are float64 (or int64, or bool) and hold values that the tensor's type represents.
 """
@@ -138,11 +139,10 @@ def _row_values(
     from uol.ir.rounding import round_to
 
     values = row_values(kind, turn, static_shape(tensor), dims, tensor.dtype, generator)
-    rounded: Array = round_to(_asked(values, ask), tensor.dtype)
-    return _asked(rounded, ask)
+    return _asked(np.asarray(round_to(_asked(values, ask), tensor.dtype), np.float64), ask)
 
 
-def _asked(values: Array, ask: Ask) -> Array:
+def _asked(values: NDArray[np.float64], ask: Ask) -> NDArray[np.float64]:
     """The nearest values of those that are asked for, or their negatives; infinities and NaN stay."""
     match ask:
         case "positive":

@@ -7,9 +7,9 @@ take turns, and the turns start where the seed says.
               What `eps` keeps finite
     faint     normal values times 2^-8, 2^-10, 2^-14, 2^-27, 2^-40: a variance about as large as `eps`, and a norm; whether
               `eps` is there, and inside the root
-    offset    1000 or -1000 with noise of a few units in the last place or sixteenths: a variance by E[x^2] - mu^2 cancels,
-              an exponential without a shift overflows. Sums of such rows are exact in the accumulator, so that what an
-              operator owes there is as narrow as elsewhere
+    offset    1000 or -1000 with noise of a few units in the last place, or of a quarter: a variance by E[x^2] - mu^2
+              cancels, an exponential without a shift overflows. Sums of such rows are exact in f32, so that what an operator
+              owes there is as narrow as elsewhere
     negative  every score below 0, near to 0 in one row and below -1000 in the next: a maximum that starts at 0. Of several
               inputs that are reduced the first is negative and the second positive, so that their products are negative
     large     normal values times 2^6, 2^10, 2^13 (in types that hold it 2^20 and 2^36 as well), element by element: what
@@ -18,6 +18,10 @@ take turns, and the turns start where the seed says.
               functions change arms (1, 3, 6, 20)
     infinite  an infinity of either sign or NaN as the first, the last or the middle element, two that meet, whole rows of
               infinities, all but the last: one element of a row decides, and its place must not
+    paired    rows of 256 in patterns of signs, in the second input the same patterns as in the first: the product of two rows
+              peaks where they are a pair, far enough for an exponential to overflow where the maximum missed that column
+    unseen    of two inputs that are multiplied, rows of the first whose product with every row of the second is -inf, and rows
+              of the second whose product with every row of the first is: queries that see no key, keys that nobody sees
 """
 
 from __future__ import annotations
@@ -32,7 +36,7 @@ from numpy.typing import NDArray
 
 from uol.ir.types import DTYPES
 
-RowKind = Literal["constant", "faint", "offset", "negative", "large", "ties", "infinite"]
+RowKind = Literal["constant", "faint", "offset", "negative", "large", "ties", "infinite", "paired", "unseen"]
 Floats = NDArray[np.float64]
 
 EVERYWHERE = frozenset(("large", "ties"))
@@ -104,13 +108,15 @@ def _constant(rows: Rows) -> Floats:
 
 
 def _faint(rows: Rows) -> Floats:
-    return rows.normal() * np.array(SCALES)[rows.turns % len(SCALES)][:, None]
+    return np.asarray(rows.normal() * np.array(SCALES)[rows.turns % len(SCALES)][:, None])
 
 
 def _offset(rows: Rows) -> Floats:
-    grain = max(512 * DTYPES[rows.dtype].epsilon, 2.0**-4)
-    noise = grain * rows.generator.integers(-4, 5, size=rows.size)
-    return np.where(rows.turns % 2 == 0, 1000.0, -1000.0)[:, None] + noise
+    grain, most = max(512 * DTYPES[rows.dtype].epsilon, 2.0**-4), 4
+    if rows.dtype == "f64":  # whose squares of sixteenths are exact
+        grain, most = 2.0**-30, 2**28
+    noise = grain * rows.generator.integers(-most, most + 1, size=rows.size)
+    return np.asarray(np.where(rows.turns % 2 == 0, 1000.0, -1000.0)[:, None] + noise)
 
 
 def _negative(rows: Rows) -> Floats:
@@ -125,7 +131,7 @@ def _negative(rows: Rows) -> Floats:
 
 def _large(rows: Rows) -> Floats:
     powers = (6, 10, 13) if rows.dtype.startswith(("f16", "f8")) else (6, 10, 13, 20, 36)
-    return rows.normal() * np.ldexp(1.0, rows.generator.choice(np.array(powers), size=rows.size))
+    return np.asarray(rows.normal() * np.ldexp(1.0, rows.generator.choice(np.array(powers), size=rows.size)))
 
 
 def _ties(rows: Rows) -> Floats:
@@ -137,6 +143,25 @@ def _infinite(rows: Rows) -> Floats:
     for row in np.flatnonzero(chosen | (rows.count == 1)):
         for place, value in _patterns(rows.columns)[(rows.turns[row] + 4 * rows.number) % PATTERNS]:
             table[row, place] = value
+    return table
+
+
+def _paired(rows: Rows) -> Floats:
+    if rows.number > 1:
+        return rows.normal()
+    signs = np.random.Generator(np.random.Philox(0)).choice((-256.0, 256.0), size=(PAIRS, rows.columns))
+    return np.asarray(signs[rows.turns % PAIRS])
+
+
+def _unseen(rows: Rows) -> Floats:
+    table = rows.normal()
+    if rows.number > 1 or rows.count == 1:
+        return table
+    table[:, :2] = np.abs(table[:, :2]) + 0.25
+    first = rows.number == 0
+    chosen = rows.turns % (3 if first else 5) == 0
+    if first or rows.columns > 1:  # in different columns: two infinities that meet would be one of the other sign
+        table[chosen, 0 if first else 1] = -np.inf
     return table
 
 
@@ -155,6 +180,8 @@ def _patterns(columns: int) -> tuple[tuple[tuple[int | slice, float], ...], ...]
 
 
 PATTERNS = 15
+PAIRS = 97
+"""Patterns of signs: as many as the golden kernels of attention have keys, so that each of them is a query's peak."""
 
 _MAKERS: dict[str, Callable[[Rows], Floats]] = {
     "constant": _constant,
@@ -164,4 +191,6 @@ _MAKERS: dict[str, Callable[[Rows], Floats]] = {
     "large": _large,
     "ties": _ties,
     "infinite": _infinite,
+    "paired": _paired,
+    "unseen": _unseen,
 }

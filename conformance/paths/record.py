@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
-from uol.conformance.agreement import Agreement, Pair, pairs_of
+from uol.conformance.agreement import Agreement, Pair, by_operator, by_type
 from uol.conformance.comparison import Comparison
 from uol.conformance.machine import Place, places
 
@@ -104,7 +104,7 @@ class PathReport:
     @property
     def pairs(self) -> tuple[Pair, ...]:
         """How the targets agree."""
-        return pairs_of(self.agreements)
+        return by_type(self.agreements)
 
     @property
     def total_us(self) -> float:
@@ -133,7 +133,7 @@ class PathReport:
             "total_us": self.total_us,
             "pytorch_total_us": self.pytorch_total_us,
             "layers": [{**asdict(layer), "ok": layer.ok} for layer in self.layers],
-            "agreement": [{**asdict(each), "said": each.said} for each in self.agreements],
+            "agreement": [pair.record() for pair in by_operator(self.agreements)],
         }
 
 

@@ -6,8 +6,8 @@ from uol.conformance.random_texts import indices
 from uol.conformance.random_texts.draft import FRESH, Draft, Scope, Tensor
 
 FUNCTIONS = (
-    *("tanh({a})", "sin({a})", "cos({a})", "abs({a})", "erf({a})", "exp(min({a}, 2))", "exp(-{a} * {a})", "sqrt(1 + abs({a}))"),
-    *("log(2 + {a} * {a})", "rsqrt(1 + abs({a}))", "pow(1.5 + abs({a}), 0.5)", "max({a}, 0)", "min({a}, 1)", "-{a}"),
+    *("tanh({a})", "sin({a})", "cos({a})", "abs({a})", "erf({a})", "exp(min({a}, 2))", "exp(-abs({a}))", "sqrt(1 + abs({a}))"),
+    *("log(2 + abs({a}))", "rsqrt(1 + abs({a}))", "pow(1.5 + abs({a}), 0.5)", "max({a}, 0)", "min({a}, 1)", "-{a}"),
     *("max({a}, 0.25) * 2", "1 / (2 + abs({a}))", "expm1(min({a}, 1))", "floor({a}) + {a}", "pow({a}, 2)"),
 )
 OUTER = {"product": 26, "sum": 14, "quotient": 5, "function": 15, "select": 18, "reduction": 26, "extremum": 6, "read": 14}

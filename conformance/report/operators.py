@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from uol.conformance.agreement import Agreement, Pair, pairs_of, worst_of
+from uol.conformance.agreement import Agreement, Pair, by_operator, by_type
 from uol.conformance.machine import Place, places
 from uol.conformance.matrix import Cell, support_matrix
 from uol.conformance.selection import LeftOut
@@ -69,7 +69,7 @@ class OperatorReport:
 
     @property
     def pairs(self) -> tuple[Pair, ...]:
-        return pairs_of(self.agreements)
+        return by_type(self.agreements)
 
     @property
     def operators(self) -> tuple[str, ...]:
@@ -102,7 +102,7 @@ class OperatorReport:
             "without_reference": list(self.without_reference),
             "own_contracts": self.own_contracts,
             "matrix": [asdict(cell) for cell in self.cells],
-            "agreement": [{**asdict(each), "said": each.said} for each in worst_of(self.agreements)],
+            "agreement": [pair.record() for pair in by_operator(self.agreements)],
             "cases": [verdict.record() for verdict in self.verdicts],
         }
 

@@ -6,7 +6,7 @@ from collections import Counter
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from uol.conformance.agreement import Agreement, worst_of
+from uol.conformance.agreement import Pair, by_operator
 from uol.conformance.matrix import Cell
 from uol.conformance.paths.record import LayerResult, PathReport
 from uol.conformance.report.operators import OperatorReport
@@ -32,11 +32,11 @@ def _matrix(report: OperatorReport) -> dict[tuple[str, str], dict[str, Cell]]:
     return rows
 
 
-def _between(report: OperatorReport) -> dict[tuple[str, str], list[Agreement]]:
+def _between(report: OperatorReport) -> dict[tuple[str, str], list[Pair]]:
     """How the targets agree on each operator and type."""
-    rows: dict[tuple[str, str], list[Agreement]] = {}
-    for each in worst_of(report.agreements):
-        rows.setdefault((each.op, each.types), []).append(each)
+    rows: dict[tuple[str, str], list[Pair]] = {}
+    for each in by_operator(report.agreements):
+        rows.setdefault((each.ratio.op, each.ratio.types), []).append(each)
     return rows
 
 

@@ -58,18 +58,32 @@ def needed(body: Sequence[Statement], results: frozenset[str]) -> tuple[Statemen
 
 def inlined(body: tuple[Statement, ...], locals_: set[str]) -> tuple[Statement, ...]:
     """Without those locals that one statement reads once, at its own indices and outside of its reductions."""
-    reads = Counter(name for s in body for name in _reads(s))
-    for statement in body:
-        target = statement.targets[0]
-        if target.tensor not in locals_ or reads[target.tensor] != 1 or statement.op != "=" or _is_call(statement):
+    left = list(body)
+    reads = [Counter(_reads(s)) for s in left]
+    number = 0
+    while number < len(left):
+        target = left[number].targets[0]
+        readers = [n for n, found in enumerate(reads) if found[target.tensor]]
+        once = target.tensor in locals_ and len(readers) == 1 and reads[readers[0]][target.tensor] == 1
+        moved = _within(left[readers[0]], left[number]) if once else None
+        if moved is None:
+            number += 1
             continue
-        reader = next(s for s in body if target.tensor in tensors_of(s))
-        read = Access(Name(target.tensor), target.index)
-        if len(reader.targets) > 1 or set(reader.targets[0].index) != set(target.index) or not _outside(reader.value, read):
-            continue
-        moved = replace(reader, value=_exchanged(reader.value, read, statement.value))
-        return inlined(tuple(moved if s is reader else s for s in body if s is not statement), locals_)
-    return body
+        left[readers[0]], reads[readers[0]] = moved, Counter(_reads(moved))
+        del left[number], reads[number]
+        number = 0
+    return tuple(left)
+
+
+def _within(reader: Statement, statement: Statement) -> Statement | None:
+    """The reader of a local with the local's value in its place; None where that cannot stand there."""
+    target = statement.targets[0]
+    if statement.op != "=" or _is_call(statement) or len(reader.targets) > 1:
+        return None
+    read = Access(Name(target.tensor), target.index)
+    if set(reader.targets[0].index) != set(target.index) or not _outside(reader.value, read):
+        return None
+    return replace(reader, value=_exchanged(reader.value, read, statement.value))
 
 
 def _is_call(statement: Statement) -> bool:

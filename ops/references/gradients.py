@@ -118,7 +118,10 @@ def _normalised(
 
 
 _FORMULAS: Mapping[str, Formula] = {
-    "hardsigmoid": lambda x: (x + 3).clamp(0, 6) / 6,  # PyTorch's has a sixth that is rounded to f32, and no second gradient
+    # clamp gives a tie with a bound to x alone; maximum and minimum share it, as the text does
+    "clamp": lambda x, low, high: x.maximum(low).minimum(high),
+    # PyTorch's has a sixth that is rounded to f32, and no second gradient; as its, this one has 0 at both kinks
+    "hardsigmoid": lambda x: (6 - (6 - (x + 3).relu()).relu()) / 6,
     "soft_margin_loss": lambda x, t: _soft_margin(x, t).mean(),
     "soft_margin_loss_each": _soft_margin,
     "soft_margin_loss_sum": _summed(_soft_margin),

@@ -28,7 +28,7 @@ def unique(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 REFERENCES: Mapping[str, Callable[..., object]] = {
-    "sort": lambda x: torch.sort(x, dim=-1).values,
+    "sort": lambda x: torch.sort(x, dim=-1, stable=True).values,
     "argsort": lambda x: torch.argsort(x, dim=-1, stable=True),
     "topk": topk,
     "median": median,

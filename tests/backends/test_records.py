@@ -222,3 +222,15 @@ def test_a_text_that_was_parsed_is_not_parsed_again(own_cache: Path, monkeypatch
     assert {name: shape(op) for name, op in trees.trees_of(text, "exponential.uol").items()} == expected
     monkeypatch.setattr(trees, "_parsed", lambda text, file: pytest.fail("it was parsed"))
     assert {name: shape(op) for name, op in trees.trees_of(text, "exponential.uol").items()} == expected
+
+
+@pytest.mark.parametrize(("text", "file"), [("op f(x: f32[N]) -> (y: f32[N]) { y[n] = x[n] * 2 }", "a"), (None, "b")])
+def test_another_text_or_file_has_other_trees(text: str | None, file: str, own_cache: Path) -> None:
+    from uol.ops.trees import trees_of
+
+    first = "op f(x: f32[N]) -> (y: f32[N]) { y[n] = x[n] + 1 }"
+    before = trees_of(first, "a")["f"]
+    after = trees_of(text or first, file)["f"]
+    assert shape(after) != shape(before)
+    assert (after == before) == (text is None)
+    assert shape(trees_of(first, "a")["f"]) == shape(before)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from uol.conformance.agreement import Run, Subject, agreements, pairs_of, worst_of
+from uol.conformance.agreement import Run, Subject, agreements, by_operator, by_type
 
 SUBJECT = Subject("relu", "f32", "relu[S=2]")
 GOLDEN = np.array([1.0, 2.0])
@@ -58,10 +58,22 @@ def test_the_table_has_the_worst_of_each_pair_and_type() -> None:
     same = between(GOLDEN, "f32", np.float32([1, 2]), np.float32([1, 2]))
     apart = between(GOLDEN, "f32", np.float32([1, 2]), np.float32([1, 2.5]))
     whole = between(np.array([3, 4]), "i64", np.int64([3, 4]), np.int64([3, 4]))
-    (floats, integers) = pairs_of([*same, *apart, *whole])
-    assert (floats.pair, floats.dtype, floats.results, floats.equal) == (("cuda", "hip"), "f32", 2, 1)
+    (floats, integers) = by_type([*same, *apart, *whole])
+    assert (floats.pair, floats.results, floats.equal) == (("cuda", "hip"), 2, 1)
     assert floats.difference.relative == 0.25
     assert floats.ratio.ratio == pytest.approx(0.25 / 2**-24)
-    assert (integers.dtype, integers.equal) == ("i64", 1)
-    (worst,) = worst_of([*same, *apart, *whole])
-    assert worst.relative == 0.25
+    assert (integers.ratio.dtype, integers.equal) == ("i64", 1)
+    assert str(integers) == "cuda and hip in i64: 1 of 1 results equal"
+    said = "cuda and hip in f32: 1 of 2 results equal; the others up to 0.25 of the largest value, ratio of errors "
+    assert str(floats).startswith(said)
+
+
+def test_an_operator_has_its_worst_ratio_and_its_largest_difference() -> None:
+    """Of two cases one has the larger ratio, the other the larger difference."""
+    ratio = between(GOLDEN, "f32", np.float32([1, 2]), np.float32([1 + 2**-10, 2]))
+    difference = between(GOLDEN, "f32", np.float32([1.5, 2]), np.float32([1, 2.5]))
+    (found,) = by_operator([*ratio, *difference])
+    assert found.ratio is ratio[0]
+    assert found.difference is difference[0]
+    assert found.record()["relative"] == 0.25
+    assert found.said == "0.25 of the largest value, ratio of errors 1.6e+04"

@@ -49,3 +49,4 @@ def test_it_computes_what_golden_value_oracle_and_pytorch_say(target: str) -> No
         assert verdict.oracle is not None and verdict.oracle.ok
         assert verdict.reference is not None and verdict.reference.ok
         assert verdict.golden.elements == verdict.reference.elements
+        assert verdict.counts.get("least_reuse", 3) >= 3, "double buffers that are hardly used again"

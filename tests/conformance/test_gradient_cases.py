@@ -55,6 +55,18 @@ def test_where_autograd_has_no_number_the_golden_value_judges() -> None:
     assert not ok([1.0, 7.0, 0.6], [1.0, np.nan, 0.5])
 
 
+def test_beyond_the_type_the_golden_value_judges() -> None:
+    """Autograd computes in f64: what f16 cannot hold is no number of its to compare with."""
+    half = Tensor("dx", "f16", (Const(2),), "out")
+
+    def passes(value: float, owed: float) -> bool:
+        actual, expected = np.array([1.0, value], np.float16), np.array([1.0, owed])
+        return compare_with_autograd({"dx": actual}, {"dx": expected}, (half,)).ok
+
+    assert passes(-np.inf, -66545.5)
+    assert not passes(-np.inf, -65000.0)
+
+
 def first_case(name: str, target: str = "cpu") -> Case:
     return next(c for c in cases_of(name, target, "f64") if c.inputs == "random")
 

@@ -15,15 +15,15 @@ from uol.conformance import gradient_soak
 from uol.conformance.gradient_trial import Outcome, Trial, general, smallest, trial
 from uol.conformance.library_gradients import differentiable, library_trial, workloads
 from uol.conformance.random_texts.constructs import CONSTRUCTS, constructs
-from uol.conformance.random_texts.texts import random_texts
+from uol.conformance.random_texts.texts import RandomText, random_texts
 from uol.ir import parse
 from uol.ir.gradients.algebra import Product
 from uol.ir.gradients.inversion import _Inversion
 
-SAMPLE = range(96)
+SAMPLE = range(80)
 """The numbers that `make test` tries."""
 AT_ONCE = 8
-FINDERS = {"bound": 14, "factors": 81}
+FINDERS = {"bound": 30, "factors": 37}
 """Numbers of the sample that find each planted fault."""
 
 
@@ -49,7 +49,7 @@ def test_an_operator_of_the_library_has_the_gradients_of_autograd(name: str) -> 
 
 
 def test_each_construct_is_in_one_text_of_twenty() -> None:
-    count = 400
+    count = 250
     held = Counter(name for n in range(count) for name in constructs(parse(next(random_texts(n)).text)[-1]))
     assert not [name for name in CONSTRUCTS if held[name] < 0.05 * count]
 
@@ -101,7 +101,8 @@ def test_a_wrong_text_is_made_small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def made_up(state: str, reason: str = "") -> Trial:
-    return Trial(next(random_texts(0)), Outcome(state, reason))  # type: ignore[arg-type]  # one of the states
+    text = RandomText(0, "op small(x: f64[N]) -> (y: f64[N]) { y[i] = x[i] }", {"N": 1}, {})
+    return Trial(text, Outcome(state, reason))  # type: ignore[arg-type]  # one of the states
 
 
 def test_the_exit_status_and_the_summary(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

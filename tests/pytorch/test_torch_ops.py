@@ -222,6 +222,12 @@ def test_a_storm_beside_calls_of_another_rank() -> None:
             torch.testing.assert_close(uol.ops.selu(x.T), F.selu(x.T))
     (storm,) = [str(w.message) for w in seen if w.category is RecompileWarning]
     assert "uol.ops.selu was compiled for 9 sizes of S_1 (the last ones 15, 16, 17, 18), all else alike." in storm
+    watch = RecompileWatch("selu")
+    for n in range(8):
+        watch.note({"S_0": 5, "S_1": 10 + n})
+    watch.note({"S": 7})
+    with pytest.warns(RecompileWarning, match=r"of S_1 \(the last ones 15, 16, 17, 18\)"):
+        watch.note({"S_0": 5, "S_1": 18})
 
 
 def test_many_layers_are_no_storm() -> None:

@@ -104,6 +104,8 @@ def _print(report: OperatorReport) -> None:
         print_text(f"\n{verdict.case}\n  {verdict.status}: {verdict.reason}")
     if len(report.failures) > SHOWN:
         print_text(f"\nand {len(report.failures) - SHOWN} more: --report DIR writes all")
+    for pair in report.pairs:
+        print_text(str(pair))
     for place in report.places:
         print_text(str(place))
     print_text(f"{'passed' if report.ok else 'FAILED'} in {report.seconds:.0f} s: {report.summary}")

@@ -43,10 +43,7 @@ def _print(report: PathReport) -> None:
         if not result.ok:
             print_text(f"{result.target} {result.op} {result.shape}\n  {result.status}: {result.reason}")
     for pair in report.pairs:
-        print_text(
-            f"{' and '.join(pair.pair)} in {pair.dtype}: ratio of errors at most {pair.ratio.ratio:.2g}, "
-            f"difference at most {pair.difference.relative:.2g} of the largest value"
-        )
+        print_text(str(pair))
     for name, value in report.facts.items():
         print_text(f"{name}: {value}")
     for check in report.checks:

@@ -22,7 +22,7 @@ FEWEST = 3
 SLOTTED = [case for case in CASES if case.op != "relu"]
 """The golden kernels with double buffers: relu's tiles are no more than there are cores."""
 ORDINARY = Case("softmax", {"S": 50, "C": 257}, "f16", rank=1)
-"""Fifty rows over 48 cores: on two of them a slot is used, on none is one used twice."""
+"""Fifty rows over 48 cores: two of them take two rows, one in each slot; no slot is used twice."""
 PIPE = {
     "MTE2": r"DataCopy\w*\((?!\w+_gm\b)|InitConstValue",
     "MTE3": r"DataCopyPad\(\w+_gm\b",

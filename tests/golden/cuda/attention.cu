@@ -12,7 +12,7 @@
 //  11  }
 #include "uol_device.h"
 
-// 1044 rows x 65 cols, 8 times; 32 rows a block, cols in tiles of 32, 2 x 2 a thread, 256 threads a block
+// 1044 rows x 81 cols, 8 times; 32 rows a block, cols in tiles of 32, 2 x 2 a thread, 256 threads a block
 extern "C" __global__ void __launch_bounds__(256) attention_kernel(
     const uol::f16* __restrict__ q,
     const uol::f16* __restrict__ k,
@@ -33,7 +33,7 @@ extern "C" __global__ void __launch_bounds__(256) attention_kernel(
   float y_sum[2][2] = {};  // line 10
 #pragma unroll
   for (int ri = 0; ri < 2; ++ri) hi[ri] = -uol::infinity<float>();
-  for (int col0 = 0; col0 < 65; col0 += 32) {
+  for (int col0 = 0; col0 < 81; col0 += 32) {
     float s_sum[2][2] = {};  // line 5
     for (int k0 = 0; k0 < 17; k0 += 16) {
       for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
@@ -43,10 +43,10 @@ extern "C" __global__ void __launch_bounds__(256) attention_kernel(
         q_tile[slot % 16][slot / 16] = float(q[d + batch * 17748 + at_row * 17]);  // line 5
       }
       for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
-        const int j = uol::min(col0 + slot / 16, 64);
+        const int j = uol::min(col0 + slot / 16, 80);
         const int d = k0 + slot % 16;
         if (d >= 17) continue;
-        k_tile[slot % 16][slot / 16] = float(k[j * 17 + d + batch * 1105]);  // line 5
+        k_tile[slot % 16][slot / 16] = float(k[j * 17 + d + batch * 1377]);  // line 5
       }
       __syncthreads();
       const int steps = uol::min(16, 17 - k0);
@@ -76,7 +76,7 @@ extern "C" __global__ void __launch_bounds__(256) attention_kernel(
 #pragma unroll
       for (int ci = 0; ci < 2; ++ci) {
         const int j = col0 + thread_col + ci * 16;
-        if (j >= 65) continue;
+        if (j >= 81) continue;
         const float s = s_sum[ri][ci] / 4.1231055f;  // line 5
         highest = uol::max(highest, s);  // line 6
       }
@@ -90,7 +90,7 @@ extern "C" __global__ void __launch_bounds__(256) attention_kernel(
 #pragma unroll
       for (int ci = 0; ci < 2; ++ci) {
         const int j = col0 + thread_col + ci * 16;
-        if (j >= 65) continue;
+        if (j >= 81) continue;
         const float s = s_sum[ri][ci] / 4.1231055f;  // line 5
         const float p = s == -uol::infinity<float>() ? 0.0f : uol::exp(s - hi[ri]);  // line 7
         p_lost[ri] += unseen ? p : 0.0f;
@@ -98,16 +98,16 @@ extern "C" __global__ void __launch_bounds__(256) attention_kernel(
         p_tile[thread_row + ri * 16][thread_col + ci * 16] = unseen ? 0.0f : p;
       }
     }
-    const int col_end = uol::min(col0 + 32, 65);
+    const int col_end = uol::min(col0 + 32, 81);
     for (int k0 = col0; k0 < col_end; k0 += 16) {
       for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
         const int e = uol::min(slot % 32, 18);
         const int j = k0 + slot / 32;
-        if (j >= 65) continue;
-        v_tile[slot / 32][slot % 32] = float(v[j * 19 + e + batch * 1235]);  // line 10
+        if (j >= 81) continue;
+        v_tile[slot / 32][slot % 32] = float(v[j * 19 + e + batch * 1539]);  // line 10
       }
       __syncthreads();
-      const int steps = uol::min(16, 65 - k0);
+      const int steps = uol::min(16, 81 - k0);
       for (int step = 0; step < steps; ++step) {
         float v_part[2];
 #pragma unroll

@@ -12,71 +12,71 @@
 //  11  }
 #include "uol_device.h"
 
-// 1044 rows x 65 cols, 8 times; 4 rows a block, cols in tiles of 16, 1 x 1 a thread, 64 threads a block
-extern "C" __global__ void __launch_bounds__(64) attention_kernel(
+// 1044 rows x 81 cols, 8 times; 32 rows a block, cols in tiles of 32, 2 x 2 a thread, 256 threads a block
+extern "C" __global__ void __launch_bounds__(256) attention_kernel(
     const uol::f16* __restrict__ q,
     const uol::f16* __restrict__ k,
     const uol::f16* __restrict__ v,
     uol::f16* __restrict__ y)
 {
-  __shared__ float q_tile[16][6];
-  __shared__ float k_tile[16][18];
+  __shared__ float q_tile[16][34];
+  __shared__ float k_tile[16][34];
   __shared__ float v_tile[16][32];
-  __shared__ float p_tile[4][16];
-  const int row0 = blockIdx.x % 261 * 4;
-  const int batch = blockIdx.x / 261;
+  __shared__ float p_tile[32][48];
+  const int row0 = blockIdx.x % 33 * 32;
+  const int batch = blockIdx.x / 33;
   const int thread_row = threadIdx.x / 16;
   const int thread_col = threadIdx.x % 16;
-  float hi[1];  // line 6
-  float z[1] = {};  // line 8
-  float p_lost[1] = {};
-  float y_sum[1][2] = {};  // line 10
+  float hi[2];  // line 6
+  float z[2] = {};  // line 8
+  float p_lost[2] = {};
+  float y_sum[2][2] = {};  // line 10
 #pragma unroll
-  for (int ri = 0; ri < 1; ++ri) hi[ri] = -uol::infinity<float>();
-  for (int col0 = 0; col0 < 65; col0 += 16) {
-    float s_sum[1][1] = {};  // line 5
+  for (int ri = 0; ri < 2; ++ri) hi[ri] = -uol::infinity<float>();
+  for (int col0 = 0; col0 < 81; col0 += 32) {
+    float s_sum[2][2] = {};  // line 5
     for (int k0 = 0; k0 < 17; k0 += 16) {
-      for (int slot = threadIdx.x; slot < 4 * 16; slot += 64) {
-        const int at_row = row0 + slot / 16;
+      for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
+        const int at_row = uol::min(row0 + slot / 16, 1043);
         const int d = k0 + slot % 16;
         if (d >= 17) continue;
         q_tile[slot % 16][slot / 16] = float(q[d + batch * 17748 + at_row * 17]);  // line 5
       }
-      for (int slot = threadIdx.x; slot < 16 * 16; slot += 64) {
-        const int j = uol::min(col0 + slot / 16, 64);
+      for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
+        const int j = uol::min(col0 + slot / 16, 80);
         const int d = k0 + slot % 16;
         if (d >= 17) continue;
-        k_tile[slot % 16][slot / 16] = float(k[j * 17 + d + batch * 1105]);  // line 5
+        k_tile[slot % 16][slot / 16] = float(k[j * 17 + d + batch * 1377]);  // line 5
       }
       __syncthreads();
       const int steps = uol::min(16, 17 - k0);
       for (int step = 0; step < steps; ++step) {
-        float q_part[1];
+        float q_part[2];
 #pragma unroll
-        for (int ri = 0; ri < 1; ++ri)
-          q_part[ri] = q_tile[step][thread_row + ri * 4];
-        float k_part[1];
+        for (int ri = 0; ri < 2; ++ri)
+          q_part[ri] = q_tile[step][thread_row + ri * 16];
+        float k_part[2];
 #pragma unroll
-        for (int ci = 0; ci < 1; ++ci)
+        for (int ci = 0; ci < 2; ++ci)
           k_part[ci] = k_tile[step][thread_col + ci * 16];
 #pragma unroll
-        for (int ri = 0; ri < 1; ++ri) {
+        for (int ri = 0; ri < 2; ++ri) {
           const float left = q_part[ri];
 #pragma unroll
-          for (int ci = 0; ci < 1; ++ci)
+          for (int ci = 0; ci < 2; ++ci)
             s_sum[ri][ci] += left * k_part[ci];
         }
       }
       __syncthreads();
     }
 #pragma unroll
-    for (int ri = 0; ri < 1; ++ri) {
-      const int at_row = row0 + thread_row + ri * 4;
+    for (int ri = 0; ri < 2; ++ri) {
+      const int at_row = uol::min(row0 + thread_row + ri * 16, 1043);
       float highest = hi[ri];
 #pragma unroll
-      for (int ci = 0; ci < 1; ++ci) {
+      for (int ci = 0; ci < 2; ++ci) {
         const int j = col0 + thread_col + ci * 16;
-        if (j >= 65) continue;
+        if (j >= 81) continue;
         const float s = s_sum[ri][ci] / 4.1231055f;  // line 5
         highest = uol::max(highest, s);  // line 6
       }
@@ -88,34 +88,34 @@ extern "C" __global__ void __launch_bounds__(64) attention_kernel(
 #pragma unroll
       for (int wi = 0; wi < 2; ++wi) y_sum[ri][wi] *= scale;
 #pragma unroll
-      for (int ci = 0; ci < 1; ++ci) {
+      for (int ci = 0; ci < 2; ++ci) {
         const int j = col0 + thread_col + ci * 16;
-        if (j >= 65) continue;
+        if (j >= 81) continue;
         const float s = s_sum[ri][ci] / 4.1231055f;  // line 5
         const float p = s == -uol::infinity<float>() ? 0.0f : uol::exp(s - hi[ri]);  // line 7
         p_lost[ri] += unseen ? p : 0.0f;
         z[ri] += unseen ? 0.0f : p;  // line 8
-        p_tile[thread_row + ri * 4][thread_col + ci * 16] = unseen ? 0.0f : p;
+        p_tile[thread_row + ri * 16][thread_col + ci * 16] = unseen ? 0.0f : p;
       }
     }
-    const int col_end = uol::min(col0 + 16, 65);
+    const int col_end = uol::min(col0 + 32, 81);
     for (int k0 = col0; k0 < col_end; k0 += 16) {
-      for (int slot = threadIdx.x; slot < 32 * 16; slot += 64) {
+      for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
         const int e = uol::min(slot % 32, 18);
         const int j = k0 + slot / 32;
-        if (j >= 65) continue;
-        v_tile[slot / 32][slot % 32] = float(v[j * 19 + e + batch * 1235]);  // line 10
+        if (j >= 81) continue;
+        v_tile[slot / 32][slot % 32] = float(v[j * 19 + e + batch * 1539]);  // line 10
       }
       __syncthreads();
-      const int steps = uol::min(16, 65 - k0);
+      const int steps = uol::min(16, 81 - k0);
       for (int step = 0; step < steps; ++step) {
         float v_part[2];
 #pragma unroll
         for (int wi = 0; wi < 2; ++wi)
           v_part[wi] = v_tile[step][thread_col + wi * 16];
 #pragma unroll
-        for (int ri = 0; ri < 1; ++ri) {
-          const float left = p_tile[thread_row + ri * 4][k0 - col0 + step];
+        for (int ri = 0; ri < 2; ++ri) {
+          const float left = p_tile[thread_row + ri * 16][k0 - col0 + step];
 #pragma unroll
           for (int wi = 0; wi < 2; ++wi)
             y_sum[ri][wi] += left * v_part[wi];
@@ -125,7 +125,7 @@ extern "C" __global__ void __launch_bounds__(64) attention_kernel(
     }
   }
 #pragma unroll
-  for (int ri = 0; ri < 1; ++ri) {
+  for (int ri = 0; ri < 2; ++ri) {
     z[ri] = uol::group_fold<16>(z[ri], uol::Sum{});
     p_lost[ri] = uol::group_fold<16>(p_lost[ri], uol::Sum{});
     if (hi[ri] == -uol::infinity<float>()) {
@@ -133,7 +133,8 @@ extern "C" __global__ void __launch_bounds__(64) attention_kernel(
 #pragma unroll
       for (int wi = 0; wi < 2; ++wi) y_sum[ri][wi] += p_lost[ri];
     }
-    const int at_row = row0 + thread_row + ri * 4;
+    const int at_row = row0 + thread_row + ri * 16;
+    if (at_row >= 1044) continue;
 #pragma unroll
     for (int wi = 0; wi < 2; ++wi) {
       const int e = thread_col + wi * 16;
