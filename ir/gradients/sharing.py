@@ -216,7 +216,7 @@ def _named(body: tuple[Statement, ...], value: Expr, types: Types, names: Names)
     assert axes is not None
     uses = [n for n, s in enumerate(body) if any(n == value for n in below(s.value))]
     first = body[uses[0]]
-    if first.value == value and len(first.targets) == 1 and first.op == "=":
+    if first.value == value and first.op == "=" and len(first.targets) == 1 and set(first.targets[0].index) == set(axes):
         definition, rest = first, body[uses[0] + 1 :]
         start = body[: uses[0]]
     else:

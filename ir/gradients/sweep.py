@@ -178,7 +178,8 @@ class Sweep:
                 self.visit(arg, self.times(cotangent, substitute(derivative(node.fn, number), values)), scope)
 
     def choice(self, node: Apply, args: list[Expr], cotangent: Cotangent, scope: Scope) -> None:
-        """max and min: a literal beside a value keeps the cotangent where they are equal (rule 8)."""
+        """max and min: a constant, made of literals, dims and attributes alone, keeps the cotangent of a value beside it where
+        they are equal (rule 8)."""
         *others, last = args
         if len(others) > 1:
             node = replace(node, args=(replace(node, args=tuple(others)), last))
@@ -189,7 +190,7 @@ class Sweep:
         for arg, other, relation in ((first, last, above), (last, first, above)):
             if not self.is_active(arg):
                 continue
-            if self.sink.types.of(other) is None:
+            if not free_keys(other) & {i.key for i in scope} and not any(isinstance(n, Access) for n in below(other)):
                 chosen = held if held != node else self.value(arg)
                 self.visit(arg, self.only(cotangent, Binary(relation, chosen, other)), scope)
                 continue

@@ -39,6 +39,8 @@ def test_a_derivative_is_the_slope(name: str) -> None:
     ("text", "x", "slope"),
     [
         ("max(x[n], 0)", 0.0, 0.0),
+        ("max(x[n], f64(0))", 0.0, 0.0),
+        ("max(x[n], select(n == 0, 0, 1))", 0.0, 0.5),  # no constant: it depends on an index
         ("min(x[n], 6)", 6.0, 0.0),
         ("abs(x[n])", 0.0, 0.0),
         ("round(x[n])", 0.5, 0.0),

@@ -47,6 +47,12 @@ BEYOND_THE_DIM = (
     "x: T[N, K], v: T[N]) -> (y: T[N]", "y[i] = max[l >= i, l < i + 2](x[i, l] else 0) * v[i]",
     "x: T[K], v: T[N]) -> (y: T[N]", "y[i] = prod[l < max(i, 2)]((x[l] else 2) * v[i]) + sum[l < i + 2]((x[l] else 2) * v[i])",
 )  # fmt: skip
+AMONG_STATEMENTS = (
+    "b: T[M], v: T[N]) -> (y: T[N]", "y[i] = sum[l < M]((v[N - 1 - l] else 1) + b[l])",
+    "x: T[N], w: T[N]) -> (y: T[N]", "s[i] = sum[l < 3](x[i / 3 + l] else 1) * w[i]  y[i] = w[i] * sum[l](s[l / 2] * s[i])",
+    "a: T[N], v: T[N]) -> (y: T[N]",
+    "y[i] = prod[l < i + 2, l > i - 2, k <= l](((a[l + i % 3] else 0) + (v[k - 1] else 0.5)) * a[i])",
+)  # fmt: skip
 NO_INVERSE = (
     "x: T[N]) -> (y: T[N]", "y[i] = x[i/3 + i] else 0",
     "x: T[N], b: T[M]) -> (y: T[N]", "y[i] = (x[3*i + i - 1] else 0.5) * (b[(i * 2 + i / 2) % 4] else 0)",
@@ -104,7 +110,7 @@ def compare_twice(op: Op, **attrs: int) -> None:
     compare(*compare(op, inputs, **attrs), **attrs)
 
 
-ALL = (*REMAINDERS, *EQUAL_FACTORS, *REPEATED_TERMS, *NESTED, *BEYOND_THE_DIM, *NO_INVERSE, *CHOICES)
+ALL = (*REMAINDERS, *EQUAL_FACTORS, *REPEATED_TERMS, *NESTED, *BEYOND_THE_DIM, *AMONG_STATEMENTS, *NO_INVERSE, *CHOICES)
 
 
 @pytest.mark.parametrize("text", texts(ALL), ids=lambda t: t.split("{")[1])
