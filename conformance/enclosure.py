@@ -175,6 +175,8 @@ class _Evaluation:
             return (interval.maximum if call.fn == "max" else interval.minimum)(*args)
         if not is_float(call.dtype):
             return point(_integer(call.fn, tuple(a.value for a in args), call.dtype))
+        if call.fn == "*" and call.args[0] == call.args[1]:
+            return self._of_type(self._float("square", args[:1], DTYPES[call.dtype].accumulator), call.dtype)
         return self._of_type(self._float(call.fn, args, DTYPES[call.dtype].accumulator), call.dtype)
 
     def _of_type(self, x: Enclosure, dtype: str) -> Enclosure:
@@ -192,6 +194,8 @@ class _Evaluation:
                 return interval.negate(args[0])
             case "*":
                 exact, ulps = interval.multiply(*args), owed.arithmetic
+            case "square":
+                exact, ulps = interval.square(args[0]), owed.arithmetic
             case "/":
                 exact, ulps = interval.divide(*args), owed.division
             case _ if owed.ulps(fn, dtype) == 0:

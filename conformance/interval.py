@@ -147,6 +147,12 @@ def multiply(a: Enclosure, b: Enclosure) -> Enclosure:
         return hull(value, *(_floats(x) * _floats(y) for x in (a.low, a.high) for y in (b.low, b.high)))
 
 
+def square(a: Enclosure) -> Enclosure:
+    """a * a, which is never negative, as the product of two intervals that reach over 0 may be."""
+    product = multiply(a, a)
+    return Enclosure(product.value, np.where(product.low < 0, 0.0, product.low), product.high)
+
+
 def divide(a: Enclosure, b: Enclosure) -> Enclosure:
     """a / b. A divisor whose interval reaches zero from one side makes the quotient infinite on that side; one that may be
     of either sign makes it unbounded."""

@@ -59,7 +59,9 @@ def _sum(terms: Enclosure, dtype: str, growth: float) -> Enclosure:
         if terms.exact and sums_exactly(granule(terms.value), magnitude, dtype):
             return point(value)
         error = spread(growth, max(terms.value.shape[-1] - 1, 0), magnitude, dtype)
-        return hull(value, np.sum(terms.low, axis=-1) - error, np.sum(terms.high, axis=-1) + error)
+        low = np.sum(terms.low, axis=-1) - error
+        low = np.where((terms.low >= 0).all(-1), np.maximum(low, 0.0), low)  # no order of such terms has a negative sum
+        return hull(value, low, np.sum(terms.high, axis=-1) + error)
 
 
 def scatter(terms: Enclosure, at: tuple[Array, ...], shape: tuple[int, ...], dtype: str, growth: float) -> Enclosure:

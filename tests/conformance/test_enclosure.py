@@ -179,3 +179,10 @@ def test_a_divisor_that_may_be_zero_makes_the_quotient_infinite_on_its_side() ->
     found = divide(one, divisor)
     assert found.low.tolist() == [0.5, -np.inf, -np.inf]
     assert found.high.tolist() == [np.inf, -0.5, np.inf]
+
+
+def test_a_sum_of_squares_that_rounding_may_make_0_admits_0() -> None:
+    """The deviations of equal numbers from a mean that has rounded: their squares are never negative, and have a root."""
+    program = program_of(Workload("std", {"S": (), "C": 256}), "f64")
+    found = enclose(program, {"x": np.full(256, 0.1)}, {}, contract("a target without overrides"))["y"]
+    assert found.low <= 0.0 < found.value <= found.high < 1e-13
