@@ -65,7 +65,8 @@ def open_locals(text: str) -> tuple[Local, ...]:
 
 def filled(text: str) -> str:
     """The text with a fill for each of its `open_locals`, in the lines that it has."""
-    pieces, done = [], 0
+    pieces: list[str] = []
+    done = 0
     for number, local in enumerate(open_locals(text)):
         fill = f" = ::uol_locals::Open{{{number}}}" if local.value else f" ::uol_locals::fill({local.name}, {number});"
         pieces += [text[done : local.insert], fill]
@@ -115,7 +116,8 @@ def declarations(tokens: list[Token]) -> Iterator[Declaration]:
 
 def _openings(tokens: list[Token]) -> dict[int, int]:
     """The place of the bracket that opens, by that of the one that closes it."""
-    found, pending = {}, []
+    found: dict[int, int] = {}
+    pending: list[int] = []
     for place, token in enumerate(tokens):
         if token.text == "(":
             pending.append(place)

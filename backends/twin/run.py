@@ -107,10 +107,12 @@ def run_all(job: Job, built: Built) -> TwinRun:
 def difference(run: TwinRun, other: TwinRun) -> str | None:
     """How two runs differ in their results or findings; None where they do not."""
     for name, result in run.outputs.items():
+        if not result.size:
+            continue
         before, after = (np.ascontiguousarray(r.outputs[name]).reshape(-1) for r in (other, run))
         bytes_of = [a.view(np.uint8).reshape(a.size, -1) for a in (before, after)]
-        changed = np.flatnonzero((bytes_of[0] != bytes_of[1]).any(axis=1)) if result.size else np.empty(0, np.int64)
-        if len(changed):
+        changed = np.flatnonzero((bytes_of[0] != bytes_of[1]).any(axis=1))
+        if changed.size:
             first = changed[0]
             return f"element {first} of `{name}` is {after[first]}, not {before[first]}"
     seen, known = ({(f.kind, f.line) for f in r.findings} for r in (run, other))

@@ -180,9 +180,7 @@ def full(*_: object, **__: object) -> None:
     raise OSError(28, "No space left on device")
 
 
-@pytest.mark.parametrize(
-    "what", ["folders.tempfile.mkdtemp", "job_file.os.posix_fallocate"]
-)
+@pytest.mark.parametrize("what", ["folders.tempfile.mkdtemp", "job_file.os.posix_fallocate"])
 def test_a_full_folder_is_said_with_its_name(monkeypatch: pytest.MonkeyPatch, what: str) -> None:
     execute(copy(), {"x": X})  # what the cache writes has room
     monkeypatch.setattr(f"uol.backends.twin.{what}", full)
