@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from uol.ir.syntax import Access, Apply, Binary, Bool, Expr, Name, Node, Number, Pack, Reduction, Unary, below, exchange
@@ -209,7 +210,7 @@ def _split(left: Expr, right: Expr, extents: Mapping[str, Expr]) -> tuple[Poly, 
     (single,) = divisor.items() if len(divisor) == 1 else ((None, 0),)
     for monomial, c in poly_of(left, extents).items():
         factors = list(monomial)
-        exact = single[0] is not None and c % single[1] == 0 and all(f in factors for f in single[0])
+        exact = single[0] is not None and c % single[1] == 0 and Counter(single[0]) <= Counter(factors)
         if exact:
             for factor in single[0] or ():
                 factors.remove(factor)
