@@ -19,7 +19,8 @@ from uol.ops.workloads import Workload, workloads_of
 RELATIVE, ABSOLUTE = 1e-11, 1e-12
 CONDITIONED = {"offset": 1e-10, "constant": 1e-10, "paired": 1e-10}
 """A mean of numbers near 1000 is off by some units of 2^-43, which is divided by a deviation of 1/8 or so; a mean of equal
-numbers by one of 2^-46, which is divided by the root of eps; a score near 2^17 by one of 2^-36, which its exponential passes on."""
+numbers by one of 2^-46, which is divided by the root of eps; a score near 2^17 by one of 2^-36, which its exponential has,
+too."""
 
 
 def program_of(workload: Workload, dtype: str, result: str | None = None) -> Program:
