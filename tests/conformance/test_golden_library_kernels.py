@@ -1,11 +1,7 @@
 """The golden kernels beside the first six: their text is as reviewed, and what it computes in the checked twin is what the
 golden value, the unscheduled specs and PyTorch in float64 say.
 
-<<<<<<<< HEAD:tests/conformance/test_golden_values_of_kernels.py
-`pytest tests/conformance/test_golden_values_of_kernels.py --update-golden` writes the files anew.
-========
 `pytest tests/conformance/test_golden_library_kernels.py --update-golden` writes the files anew.
->>>>>>>> simt:tests/conformance/test_golden_library_kernels.py
 """
 
 from __future__ import annotations
