@@ -49,7 +49,8 @@ BEYOND_THE_DIM = (
 )  # fmt: skip
 AMONG_STATEMENTS = (
     "b: T[M], v: T[N]) -> (y: T[N]", "y[i] = sum[l < M]((v[N - 1 - l] else 1) + b[l])",
-    "x: T[N], w: T[N]) -> (y: T[N]", "s[i] = sum[l < 3](x[i / 3 + l] else 1) * w[i]  y[i] = w[i] * sum[l](s[l / 2] * s[i] * s[l])",
+    "x: T[N], w: T[N]) -> (y: T[N]",
+    "s[i] = sum[l < 3](x[i / 3 + l] else 1) * w[i]  y[i] = w[i] * sum[l](s[l / 2] * s[i] * s[l])",
     "a: T[N], v: T[N]) -> (y: T[N]",
     "y[i] = prod[l < i + 2, l > i - 2, k <= l](((a[l + i % 3] else 0) + (v[k - 1] else 0.5)) * a[i])",
 )  # fmt: skip
