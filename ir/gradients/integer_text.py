@@ -209,12 +209,9 @@ def _split(left: Expr, right: Expr, extents: Mapping[str, Expr]) -> tuple[Poly, 
     rest: Poly = {}
     (single,) = divisor.items() if len(divisor) == 1 else ((None, 0),)
     for monomial, c in poly_of(left, extents).items():
-        factors = list(monomial)
-        exact = single[0] is not None and c % single[1] == 0 and Counter(single[0]) <= Counter(factors)
-        if exact:
-            for factor in single[0] or ():
-                factors.remove(factor)
-            whole[tuple(factors)] = c // single[1]
+        own, given = Counter(monomial), Counter(single[0] or ())
+        if single[0] is not None and c % single[1] == 0 and given <= own:
+            whole[tuple((own - given).elements())] = c // single[1]
         else:
             rest[monomial] = c
     return whole, rest

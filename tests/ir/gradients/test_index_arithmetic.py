@@ -49,7 +49,8 @@ BEYOND_THE_DIM = (
 )  # fmt: skip
 AMONG_STATEMENTS = (
     "b: T[M], v: T[N]) -> (y: T[N]", "y[i] = sum[l < M]((v[N - 1 - l] else 1) + b[l])",
-    "x: T[N], w: T[N]) -> (y: T[N]", "s[i] = sum[l < 3](x[i / 3 + l] else 1) * w[i]  y[i] = w[i] * sum[l](s[l / 2] * s[i])",
+    "x: T[N], w: T[N]) -> (y: T[N]",
+    "s[i] = sum[l < 3](x[i / 3 + l] else 1) * w[i]  y[i] = w[i] * sum[l](s[l / 2] * s[i] * s[l])",
     "a: T[N], v: T[N]) -> (y: T[N]",
     "y[i] = prod[l < i + 2, l > i - 2, k <= l](((a[l + i % 3] else 0) + (v[k - 1] else 0.5)) * a[i])",
 )  # fmt: skip
@@ -131,3 +132,10 @@ def test_a_stride_of_any_sign(where: str, k: int) -> None:
     (op,) = parse(f"op f(x: T[N]; k: int) -> (y: T[N]) for T in (f64, f32) where {where} {{ y[i] = x[N - 1 + k*i] else 0 }}")
     check(derive(op, EMPTY).op, EMPTY)
     compare_twice(op, k=k)
+
+
+def test_a_stride_within_a_stride() -> None:
+    (op,) = parse(
+        "op f(x: T[N], v: T[N]; s: int) -> (y: T[N]) for T in (f64, f32) where s > 0 { y[i] = v[i / s] * (x[i * s] else 0) }"
+    )
+    compare_twice(op, s=2)
