@@ -9,7 +9,7 @@ from importlib import import_module
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, cast
 
-from uol.catalogue import add_operator, catalogue
+from uol.catalogue import add_operator, callees, catalogue
 from uol.checked_texts import require_right
 from uol.expected import require_kind, require_names, shown
 from uol.ir.aliasing import check_aliases
@@ -38,7 +38,10 @@ class Operator:
         self._texts, self._aliases = texts or (op,), aliases
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _registered, ("\n".join(map(print_op, self._texts)), self._aliases, self.op.span.file)
+        own = {each.name for each in catalogue().added}
+        called = (each for each in callees(self.op) if each.name in own)
+        texts = {each.name: each for each in (*called, *self._texts)}  # the operator itself stays the last
+        return _registered, ("\n".join(map(print_op, texts.values())), self._aliases, self.op.span.file)
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:  # how many results there are is the text's to say
         return import_module("uol.pytorch.bridge").operator(self.op.name)(*args, **kwargs)

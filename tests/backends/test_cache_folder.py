@@ -29,22 +29,24 @@ def warned(monkeypatch: pytest.MonkeyPatch) -> set[tuple[str, str]]:
     ("environment", "folder"),
     [
         ({"UOL_CACHE_DIR": "/a/b", "XDG_CACHE_HOME": "/xdg"}, "/a/b"),
-        ({"UOL_CACHE_DIR": "~/own"}, "/home/someone/own"),
+        ({"UOL_CACHE_DIR": "~/own"}, "{home}/own"),
         ({"UOL_CACHE_DIR": "own"}, f"{os.getcwd()}/own"),
         ({"XDG_CACHE_HOME": "/xdg"}, "/xdg/uol"),
-        ({"XDG_CACHE_HOME": "~/xdg"}, "/home/someone/xdg/uol"),
-        ({"XDG_CACHE_HOME": "relative"}, "/home/someone/.cache/uol"),
-        ({"UOL_CACHE_DIR": "", "XDG_CACHE_HOME": ""}, "/home/someone/.cache/uol"),
-        ({}, "/home/someone/.cache/uol"),
+        ({"XDG_CACHE_HOME": "~/xdg"}, "{home}/xdg/uol"),
+        ({"XDG_CACHE_HOME": "relative"}, "{home}/.cache/uol"),
+        ({"UOL_CACHE_DIR": "", "XDG_CACHE_HOME": ""}, "{home}/.cache/uol"),
+        ({}, "{home}/.cache/uol"),
     ],
 )
-def test_the_environment_says_where(environment: dict[str, str], folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_says_where(
+    environment: dict[str, str], folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("UOL_CACHE_DIR", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", "/home/someone")
+    monkeypatch.setenv("HOME", str(tmp_path))
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert chosen_folder() == Path(folder)
+    assert chosen_folder() == Path(folder.format(home=tmp_path))
 
 
 def test_without_a_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:

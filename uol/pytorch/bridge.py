@@ -21,7 +21,7 @@ from uol.pytorch import autocast
 from uol.pytorch.call import TorchOperator
 from uol.pytorch.forms import with_forms
 from uol.pytorch.gradient import Gradient, register
-from uol.pytorch.namespace import UNDERWAY
+from uol.pytorch.namespace import underway
 from uol.pytorch.schema import schemas
 
 _library = torch.library.Library("uol", "DEF")
@@ -85,12 +85,9 @@ def generated(op: Op) -> Gradient:
 
 def _define(op: Op) -> TorchOperator:
     plain, with_out = schemas(op)
-    UNDERWAY.add(op.name)
-    try:
+    with underway(op.name):
         _library.define(plain)
         _library.define(with_out)
-    finally:
-        UNDERWAY.discard(op.name)
     own = TorchOperator(op, generated)
     for key in ("CPU", "CompositeExplicitAutograd"):  # the second for any other device: `devices` knows which run
         _library.impl(op.name, own.compute, key)

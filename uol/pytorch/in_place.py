@@ -27,7 +27,7 @@ from uol.pipeline import module_of
 from uol.pytorch import bridge
 from uol.pytorch.arguments import exactly, options_of, remember, require_strided, tensors_of, type_name
 from uol.pytorch.devices import target_of
-from uol.pytorch.namespace import UNDERWAY
+from uol.pytorch.namespace import underway
 from uol.pytorch.out import require_one_device, writable_in_place
 from uol.pytorch.schema import TORCH_TYPES, schemas
 from uol.request import Request
@@ -198,11 +198,8 @@ def in_place_operator(name: str) -> InPlaceOperator:
 
 def _define(name: str, op: Op, aliases: Mapping[str, str]) -> InPlaceOperator:
     own = InPlaceOperator(op, aliases)
-    UNDERWAY.add(own.name)
-    try:
+    with underway(own.name):
         _library.define(own.schema())
-    finally:
-        UNDERWAY.discard(own.name)
     for key in ("CPU", "CompositeExplicitAutograd"):
         _library.impl(own.name, own.compute, key)
     torch.library.register_fake(f"uol::{own.name}", own.fake, lib=_library)

@@ -6,6 +6,8 @@ So a graph that another process has exported finds its operators: `import uol` a
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -16,8 +18,17 @@ from uol.ir.errors import UolError
 _Namespace: Any = type(torch.ops.uol)
 
 
-UNDERWAY: set[str] = set()
-"""The names that are being defined: PyTorch looks for them on its way, and is to find nothing."""
+_underway: set[str] = set()
+
+
+@contextmanager
+def underway(name: str) -> Iterator[None]:
+    """Within, a name is being defined: PyTorch looks for it on its way, and is to find nothing."""
+    _underway.add(name)
+    try:
+        yield
+    finally:
+        _underway.discard(name)
 
 
 class _OnDemand(_Namespace):  # type: ignore[misc]  # PyTorch's class has no public name
@@ -36,7 +47,7 @@ class _OnDemand(_Namespace):  # type: ignore[misc]  # PyTorch's class has no pub
 
 def _defined(name: str) -> bool:
     """Makes the operator of that name known. False where there is none."""
-    if name.startswith("__") or name in UNDERWAY:
+    if name.startswith("__") or name in _underway:
         return False
     overwriting = name.removesuffix("_")
     try:
