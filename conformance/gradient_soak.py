@@ -33,6 +33,8 @@ DERIVED = 0.995
 COMMON = 0.05
 """The least share of texts with each construct."""
 CHUNK = 20
+PER_PROCESS = 500
+"""How many texts a process tries before another takes its place: what compilers and kernels leave behind goes with it."""
 
 
 def trials(numbers: range, kernels: int = 0) -> list[Trial]:
@@ -58,9 +60,11 @@ def in_order(numbers: range, processes: int, kernels: int = 0) -> Iterator[Trial
     if processes == 1:
         yield from (t for chunk in chunks for t in by_chunk(chunk))
         return
-    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
-        for found in pool.map(by_chunk, chunks):
-            yield from found
+    together = PER_PROCESS // CHUNK * processes
+    for start in range(0, len(chunks), together):
+        with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+            for found in pool.map(by_chunk, chunks[start : start + together]):
+                yield from found
 
 
 def shown(found: Trial) -> str:

@@ -60,7 +60,7 @@ def tried(text: str, dims: Mapping[str, int], inputs: Arrays, seed: int = 0) -> 
         ops = parse(text)
         op, library = ops[-1], Library(ops)
         check(op, library)
-        forward = _instance(op, library, dims)
+        forward = _instance(op, library, dims, folds=False)
     except UolError as error:
         return Outcome("no text", error.message)
     try:
@@ -110,8 +110,9 @@ def instance_of(text: str, dims: Mapping[str, int]) -> Program:
     return _instance(ops[-1], Library(ops), dims)
 
 
-def _instance(op: Op, library: Library, dims: Mapping[str, int]) -> Program:
-    return instantiate(op, library, types={t.variable: "f64" for t in op.domain}, dims={d: dims[d] for d in dim_names(op)})
+def _instance(op: Op, library: Library, dims: Mapping[str, int], *, folds: bool = True) -> Program:
+    types = {t.variable: "f64" for t in op.domain}
+    return instantiate(op, library, types=types, dims={d: dims[d] for d in dim_names(op)}, folds=folds)
 
 
 def _compared(op: Op, library: Library, dims: Mapping[str, int], forward: Program, inputs: Arrays, seed: int) -> Outcome:

@@ -23,10 +23,11 @@ from uol.ir.walk import variables, walk
 class Draft:
     """The program in the making: what an operator and the operators that it calls add to."""
 
-    def __init__(self, library: Library, facts: Facts, scalar_type: str) -> None:
+    def __init__(self, library: Library, facts: Facts, scalar_type: str, *, folds: bool = True) -> None:
         self.library = library
         self.facts = facts
         self.scalar_type = scalar_type
+        self.folds = folds  # whether a choice whose condition is known becomes what is chosen
         self.tensors: dict[str, Tensor] = {}
         self.stages: list[Stage] = []
         self.checks: list[Expr] = []

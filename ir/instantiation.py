@@ -32,10 +32,13 @@ def instantiate(
     attrs: Mapping[str, int | float] | None = None,
     defaults: bool = True,
     facts: Facts | None = None,
+    folds: bool = True,
 ) -> Program:
     """The program of an operator: `types` binds its type variables, `ranks` its packs, `dims` and `attrs` names to
     numbers. Dims that are not given stay symbolic; attributes that are not given take their default, and where there is
     none (or `defaults` is off) stay symbolic too. Run-time attributes (rule 16) are scalars of the program whatever is given.
+    With `folds` off a `select` stays where its condition is known: the program has its numbers where the text has them, by
+    which ties of `max` and `min` are decided.
 
     Raises TypeCheckError, BoundsError or ShapeError, at the position in the operator's text.
 
@@ -49,7 +52,7 @@ def instantiate(
     expanded = expand_packs(op, ranks or {})
     if expanded is not op:
         check_names(expanded)
-    draft = Draft(library, facts or Facts(), _scalar_type(expanded, types))
+    draft = Draft(library, facts or Facts(), _scalar_type(expanded, types), folds=folds)
     env = Environment(expanded, draft, types, calls=(op.name,))
     scalars = _attributes(env, attrs or {}, defaults)
     symbols = _dims(env, dims or {}) + tuple(e.name for e in env.attributes.values() if isinstance(e, Var) and e.dtype == INDEX)

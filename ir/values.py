@@ -203,7 +203,7 @@ def _select(scope: Scope, node: Apply, want: str | None) -> Expr:
 
     typed = _typed(scope, arms, want, evaluate)
     a, b = _in_one_type(scope, node, arms, typed, want, "`select`")
-    if isinstance(chosen, Const):
+    if isinstance(chosen, Const) and scope.env.draft.folds:
         return a if chosen.value else b
     return Call("select", (chosen, a, b), a.type, node.span)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from uol.ir.syntax import Access, Apply, Binary, Bool, Expr, Name, Node, Number, Pack, Reduction, Unary, below, exchange
 
@@ -116,12 +117,25 @@ def simplified(expr: Expr, extents: Mapping[str, Expr]) -> Expr:
                 return _comparison(op, shorter(left, extents), shorter(right, extents), extents)
             case Binary(op="and", left=left, right=right):
                 return _both(simplified(left, extents), simplified(right, extents))
+            case Apply(fn="max" | "min", args=args):
+                return replace(node, args=tuple(a if isinstance(a, Pack) else _operand(a, extents) for a in args))
             case Apply(fn="select", args=args):
                 condition, a, b = (simplified(x, extents) for x in args if not isinstance(x, Pack))
                 return _select(condition, a, b)
         return None
 
     return exchange(expr, rule)
+
+
+def _operand(expr: Expr, extents: Mapping[str, Expr]) -> Expr:
+    """Of a maximum: simplified, unless a value would become a number, which has ties of its own."""
+    short = simplified(expr, extents)
+    return expr if reads(expr) and not reads(short) else short
+
+
+def reads(expr: Expr) -> bool:
+    """Whether an element of a tensor is read in it."""
+    return any(isinstance(n, Access) for n in below(expr))
 
 
 def is_integer(expr: Expr) -> bool:
