@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from uol.codegen.names import taken_names, unused
+from uol.ir.accesses import sides
 from uol.ir.nodes import Axis, Call, Const, Expr, Load, Order, Program, Reduce, Scatter, Stage, Tensor, Var
 from uol.ir.terms import compare
 from uol.ir.types import is_float
@@ -50,11 +51,14 @@ class _Plain:
         return found
 
     def gather(self, stage: Scatter) -> Stage:
-        """Every element of the tensor looks for what is added to it. An index that stands alone in a dim is that dim's."""
+        """Every element of the tensor looks for what is added to it. An index that stands alone in a dim is that dim's.
+        That a place is the element's says that it lies inside."""
         loops = list(stage.axes)
         axes: list[Axis] = []
-        where: list[Expr] = list(stage.guard)
-        for place, extent in zip(stage.target, self.tensors[stage.name].shape, strict=True):
+        shape = self.tensors[stage.name].shape
+        inside = {side for place, extent in zip(stage.target, shape, strict=True) for side in sides(place, extent)}
+        where = [condition for condition in stage.guard if condition not in inside]
+        for place, extent in zip(stage.target, shape, strict=True):
             own = next((a for a in loops if isinstance(place, Var) and place.name == a.name and a.extent == extent), None)
             if own is not None:
                 loops.remove(own)

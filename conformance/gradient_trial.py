@@ -123,7 +123,11 @@ def _compared(op: Op, library: Library, dims: Mapping[str, int], forward: Progra
     if not owed.is_finite:
         return Outcome("not finite")
     derived = derivatives(op, library, lambda each: _instance(each, library, dims))
-    return judged(Gradients(results, *first_and_second(derived, given, cotangents, directions)), owed)
+    try:
+        found = Gradients(results, *first_and_second(derived, given, cotangents, directions))
+    except UolError as error:  # the checker has passed it: what a gradient says of its data does not hold
+        return Outcome("wrong", f"{type(error).__name__}: {error.message}", 1)
+    return judged(found, owed)
 
 
 def drawn(forward: Program, results: Arrays, inputs: Arrays, seed: int) -> tuple[Arrays, Arrays]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 
 from uol.backends.simt.c_printer import Printer
 from uol.backends.simt.flat import Counter
@@ -19,7 +20,7 @@ from uol.codegen.attention_parts import weights_of
 from uol.codegen.spec import Attention, Fold, Let, Weighted
 from uol.codegen.steps import used_variables
 from uol.codegen.traverse import variables
-from uol.ir.nodes import Const, Expr, Var
+from uol.ir.nodes import Call, Const, Expr, Var
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,8 @@ class Register:
 
 @dataclass(frozen=True, slots=True)
 class MaximumPlan:
-    """The maximum of a tile: `body` takes one col into `highest`; `rescaled` are the folds that are relative to it."""
+    """The maximum of a tile: `body` takes one col into `highest`; `rescaled` are the folds that are relative to it;
+    `has_lost`: some terms are kept apart while it is `none`."""
 
     ctype: str
     name: str
@@ -52,14 +54,16 @@ class MaximumPlan:
     none: str
     body: tuple[str, ...]
     rescaled: tuple[str, ...]
+    has_lost: bool
 
 
 @dataclass(frozen=True, slots=True)
 class ScoresPlan:
-    """`registers` live as long as the block; `row` and `col` are the levels of the loops, the latter with the weights."""
+    """`registers` live as long as the block; `row` and `col` are the levels of the loops, the latter with the weights. There is
+    no `row` where nothing asks for its number."""
 
     registers: tuple[Register, ...]
-    row: Level
+    row: Level | None
     col: Level
     maximum: MaximumPlan | None
 
@@ -76,9 +80,10 @@ def plan_scores(spec: Attention, tile: RowTile, rows: Counter, cols: Counter, pr
         row.printer = row.printer.bound(**{spec.hi.name: f"{printer.names.variable(spec.hi.name)}[ri]"})
     beyond = cols.count if cols.count % tile.cols else None
     at_col = f"col0 + thread_col + ci * {LANES_A_ROW}"
+    level = Level(printer.names.variable(rows.name), _row_at(rows, tile, printer), None, tuple(row.lines))
     return ScoresPlan(
         registers=_registers(spec, printer),
-        row=Level(printer.names.variable(rows.name), _row_at(rows, tile, printer), None, tuple(row.lines)),
+        row=level if row.lines or rows.name in used_variables(spec.steps) else None,
         col=Level(printer.names.variable(cols.name), at_col, beyond, _weights(spec, tile, lets, row, cols)),
         maximum=maximum,
     )
@@ -86,7 +91,9 @@ def plan_scores(spec: Attention, tile: RowTile, rows: Counter, cols: Counter, pr
 
 def lost_names(spec: Attention) -> tuple[str, ...]:
     """Where terms of rows without a maximum are kept: one place for a weight, whoever sums it."""
-    parts: tuple[Fold | Weighted, ...] = (*_folds(spec), *spec.sums) if spec.hi is not None else ()
+    if spec.hi is None or all(_is_zero_at_no_maximum(spec, term) for term in _terms(spec)):
+        return ()
+    parts: tuple[Fold | Weighted, ...] = (*_folds(spec), *spec.sums)
     return tuple(dict.fromkeys(lost_name(spec, part) for part in parts))
 
 
@@ -96,6 +103,21 @@ def lost_name(spec: Attention, part: Fold | Weighted) -> str:
         return f"${part.weight}_lost"
     is_weight = isinstance(part.value, Var) and part.value.name in {w.name for w in weights_of(spec)}
     return f"${part.value.name if is_weight and isinstance(part.value, Var) else part.name}_lost"
+
+
+def _terms(spec: Attention) -> tuple[Expr, ...]:
+    """What is added up: the values of folds, and the weights."""
+    return (*(f.value for f in _folds(spec)), *(Var(w.name, w.dtype) for w in weights_of(spec)))
+
+
+def _is_zero_at_no_maximum(spec: Attention, term: Expr) -> bool:
+    """Whether a term is `select(score == -inf, 0, ...)` of the scores that the maximum is of: one that is -inf has no other."""
+    assert spec.hi is not None
+    value = next((s.value for s in spec.steps if isinstance(term, Var) and s.name == term.name), term)
+    match value:
+        case Call(fn="select", args=(Call(fn="==", args=(score, Const(value=lowest))), Const(value=0.0), _)):
+            return score == spec.hi.value and lowest == -inf
+    return False
 
 
 def _folds(spec: Attention) -> tuple[Fold, ...]:
@@ -134,6 +156,7 @@ def _maximum(spec: Attention, lets: dict[str, Let], row: Scope, cols: Counter) -
         none=identity("max", hi.dtype, printer),
         body=tuple(scope.lines),
         rescaled=tuple(printer.names.variable(f.name) for f in _folds(spec)),
+        has_lost=bool(lost_names(spec)),
     )
 
 
@@ -146,7 +169,7 @@ def _weights(spec: Attention, tile: RowTile, lets: dict[str, Let], row: Scope, c
     zero = literal(Const(0.0, weights[0].dtype))
     for name in lost_names(spec):
         scope.add(f"{names.variable(name)}[ri] += unseen ? {scope.expression(values[name])} : {zero};")
-    chosen = f"unseen ? {zero} : " if spec.hi is not None else ""
+    chosen = f"unseen ? {zero} : " if lost_names(spec) else ""
     for fold in folds:
         scope.add(f"{names.variable(fold.name)}[ri] += {chosen}{scope.expression(fold.value)};", fold.line)
     for weight in weights:

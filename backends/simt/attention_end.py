@@ -50,7 +50,7 @@ def plan_end(spec: Attention, tile: RowTile, rows: Counter, printer: Printer) ->
     row.write(row_steps(spec), "if (thread_col == 0) ")
     unseen: str | None = None
     lost: list[tuple[str, int | None, str]] = []
-    if spec.hi is not None:
+    if spec.hi is not None and lost_names(spec):
         unseen = f"{names.variable(spec.hi.name)}[ri] == {identity('max', spec.hi.dtype, printer)}"
         lost += [(names.variable(f.name), None, names.variable(lost_name(spec, f))) for f in sums]
         lost += [(names.variable(s.name), thread_width(s), names.variable(lost_name(spec, s))) for s in spec.sums]

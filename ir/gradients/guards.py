@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from uol.ir.gradients.algebra import Sum
@@ -69,36 +69,33 @@ def _covered(factor: Expr, doubtful: frozenset[str], extents: Mapping[str, Item 
 
 def with_else(expr: Expr, doubtful: frozenset[str]) -> Expr:
     """Every read at a doubtful index, in conditions too, with an `else 0`."""
-
-    def rule(node: Node) -> Expr | None:
-        if isinstance(node, Access) and node.fill is None and any(free_keys(i) & doubtful for i in node.index):
-            return replace(node, fill=Number(0))
-        return None
-
-    return exchange(expr, rule)
+    return _filled(expr, lambda read: any(free_keys(i) & doubtful for i in read.index))
 
 
 def without_ranges(expr: Expr, extents: Mapping[str, Item | None], types: Types) -> Expr:
     """With an `else 0` at every read of a dim that is not the range of the plain index there: a condition around the read says
     that it lies inside, but without an `else` it would say how far the index runs."""
 
-    def rule(node: Node) -> Expr | None:
-        if not isinstance(node, Access) or not isinstance(node.tensor, Name) or node.fill is not None:
-            return None
-        pairs = zip(node.index, types.dims.get(node.tensor.id, ()), strict=False)
-        elsewhere = any(isinstance(i, Name) and extents.get(i.id, d) != d for i, d in pairs)
-        return replace(node, fill=Number(0)) if elsewhere else None
+    def is_elsewhere(read: Access) -> bool:
+        pairs = zip(read.index, types.dims.get(read.tensor.id, ()) if isinstance(read.tensor, Name) else (), strict=False)
+        return any(isinstance(i, Name) and extents.get(i.id, d) != d for i, d in pairs)
 
-    return exchange(expr, rule)
+    return _filled(expr, is_elsewhere)
 
 
 def data_with_else(expr: Expr) -> Expr:
     """An index that is data, read where the term may be absent: 0 outside, where nothing but 0 is added."""
+    return _filled(expr, lambda read: not all(isinstance(i, Name | Pack) for i in read.index))
+
+
+def _filled(expr: Expr, is_doubtful: Callable[[Access], bool]) -> Expr:
+    """Doubtful reads without an `else` with an `else 0`, those within an index of another read, too."""
 
     def rule(node: Node) -> Expr | None:
-        if isinstance(node, Access) and node.fill is None and not all(isinstance(i, Name | Pack) for i in node.index):
-            return replace(node, fill=Number(0))
-        return None
+        if not isinstance(node, Access) or node.fill is not None or not is_doubtful(node):
+            return None
+        inner = tuple(i if isinstance(i, Pack) else exchange(i, rule) for i in node.index)
+        return replace(node, index=inner, fill=Number(0))
 
     return exchange(expr, rule)
 

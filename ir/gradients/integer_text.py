@@ -115,6 +115,9 @@ def simplified(expr: Expr, extents: Mapping[str, Expr]) -> Expr:
                 return Access(tensor, moved, fill, span=node.span)
             case Binary(op=op, left=left, right=right) if op in COMPARED and is_integer(left) and is_integer(right):
                 return _comparison(op, shorter(left, extents), shorter(right, extents), extents)
+            case Reduction(binders=binders) if not extents.keys().isdisjoint(b.name for b in binders):
+                own = {b.name for b in binders}  # an index of its own, whatever an outer one of that name runs over
+                return simplified(node, {k: e for k, e in extents.items() if k not in own})
             case Binary(op="and", left=left, right=right):
                 return _both(simplified(left, extents), simplified(right, extents))
             case Apply(fn="max" | "min", args=args):

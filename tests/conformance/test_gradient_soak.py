@@ -12,7 +12,7 @@ import pytest
 from turns import by_turns
 
 from uol.conformance import gradient_soak
-from uol.conformance.gradient_trial import Outcome, Trial, general, smallest, trial
+from uol.conformance.gradient_trial import Outcome, Trial, general, smallest, trial, tried
 from uol.conformance.library_gradients import differentiable, library_trial, workloads
 from uol.conformance.random_texts.constructs import CONSTRUCTS, constructs
 from uol.conformance.random_texts.texts import RandomText, random_texts
@@ -31,6 +31,35 @@ FINDERS = {"bound": 30, "factors": 37}
 def test_random_texts_have_the_gradients_of_autograd(first: int) -> None:
     found = gradient_soak.trials(range(first, first + AT_ONCE), kernels=16)
     assert not [gradient_soak.shown(t) for t in found if t.outcome.state == "wrong"]
+
+
+FOUND = {
+    "a tie with what is 0 at every size": (
+        "t[i] = max(x[i], select(i <= i, 0, a[i])) * x[i]  y[i] = sum[l](t[l] * a[i])",
+        {"N": 3, "M": 1},
+    ),
+    "a read within the index of a read that may lie outside": (
+        "p[i] = argsort[q](x[q])  t[i] = x[p[i]] * x[i]  ys[i + 2 + i] += t[i] * a[i]  y[i] = ys[i] * x[i]",
+        {"N": 3, "M": 1},
+    ),
+    "an index of the name of one around it, over another dim": (
+        "y[i] = abs(min[l](b[l % N, l])) * sum[j](max[l](b[i, l] * b[i, l / 2]) * b[i, j])",
+        {"N": 2, "M": 1},
+    ),
+}
+"""What the command has found once, with the sizes that showed it."""
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_what_random_texts_have_found(name: str) -> None:
+    body, dims = FOUND[name]
+    rng = np.random.default_rng(0)
+    inputs = {"x": rng.standard_normal(dims["N"]), "a": rng.standard_normal(dims["N"])}
+    inputs["b"] = rng.standard_normal((dims["N"], dims["M"]))
+    inputs["x"][0] = 0.0
+    head = "op found(x: T[N], a: T[N], b: T[N, M]) -> (y: T[N]) for T in (f64, f32) where M > 0"
+    outcome = tried(f"{head} {{\n" + body.replace("  ", "\n") + "\n}", dims, inputs)
+    assert outcome.state == "right", outcome
 
 
 @pytest.mark.soak

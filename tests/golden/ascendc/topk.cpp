@@ -16,9 +16,9 @@ __aicore__ inline int lesser(int a, int b) { return a < b ? a : b; }
 extern "C" __global__ __aicore__ void topk_at_rank_kernel(GM_ADDR x, GM_ADDR at_rank) {
   KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AIV_ONLY);
   GlobalTensor<half> x_gm;
-  x_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(x), 12707);
+  x_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(x), 21091);
   GlobalTensor<int32_t> at_rank_gm;
-  at_rank_gm.SetGlobalBuffer(reinterpret_cast<__gm__ int32_t*>(at_rank), 12707);
+  at_rank_gm.SetGlobalBuffer(reinterpret_cast<__gm__ int32_t*>(at_rank), 21091);
 
   TPipe pipe;
   TBuf<TPosition::VECCALC> ub;
@@ -66,7 +66,7 @@ extern "C" __global__ __aicore__ void topk_at_rank_kernel(GM_ADDR x, GM_ADDR at_
   SetFlag<HardEvent::V_MTE2>(0);
   SetFlag<HardEvent::V_MTE2>(1);
   SetFlag<HardEvent::MTE3_V>(0);
-  for (int task = GetBlockIdx(); task < 97; task += GetBlockNum()) {
+  for (int task = GetBlockIdx(); task < 161; task += GetBlockNum()) {
     const int s = task;
     // line 5
     WaitFlag<HardEvent::MTE3_V>(0);
@@ -163,13 +163,13 @@ extern "C" __global__ __aicore__ void topk_at_rank_kernel(GM_ADDR x, GM_ADDR at_
 }
 
 // topk_at_sum_kernel
-//   vector cores 4, tile 32 x 5 (s, k), lanes are results, double-buffered
+//   vector cores 6, tile 32 x 5 (s, k), lanes are results, double-buffered
 extern "C" __global__ __aicore__ void topk_at_sum_kernel(GM_ADDR at, GM_ADDR at_rank) {
   KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AIV_ONLY);
   GlobalTensor<int64_t> at_gm;
-  at_gm.SetGlobalBuffer(reinterpret_cast<__gm__ int64_t*>(at), 485);
+  at_gm.SetGlobalBuffer(reinterpret_cast<__gm__ int64_t*>(at), 805);
   GlobalTensor<int32_t> at_rank_gm;
-  at_rank_gm.SetGlobalBuffer(reinterpret_cast<__gm__ int32_t*>(at_rank), 12707);
+  at_rank_gm.SetGlobalBuffer(reinterpret_cast<__gm__ int32_t*>(at_rank), 21091);
 
   TPipe pipe;
   TBuf<TPosition::VECCALC> ub;
@@ -198,9 +198,9 @@ extern "C" __global__ __aicore__ void topk_at_sum_kernel(GM_ADDR at, GM_ADDR at_
   SetFlag<HardEvent::V_MTE2>(0);
   SetFlag<HardEvent::V_MTE2>(1);
   SetFlag<HardEvent::MTE3_V>(0);
-  for (int task = GetBlockIdx(); task < 4; task += GetBlockNum()) {
+  for (int task = GetBlockIdx(); task < 6; task += GetBlockNum()) {
     const int s_start = task * 32;
-    const int rows = lesser(32, 97 - s_start);
+    const int rows = lesser(32, 161 - s_start);
     const int elements = rows * 16;
     const int padded = (elements + 63) / 64 * 64;
     // line 5
@@ -254,11 +254,11 @@ extern "C" __global__ __aicore__ void topk_at_sum_kernel(GM_ADDR at, GM_ADDR at_
 extern "C" __global__ __aicore__ void topk_y_kernel(GM_ADDR x, GM_ADDR y, GM_ADDR at) {
   KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AIV_ONLY);
   GlobalTensor<half> x_gm;
-  x_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(x), 12707);
+  x_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(x), 21091);
   GlobalTensor<half> y_gm;
-  y_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(y), 485);
+  y_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(y), 805);
   GlobalTensor<int64_t> at_gm;
-  at_gm.SetGlobalBuffer(reinterpret_cast<__gm__ int64_t*>(at), 485);
+  at_gm.SetGlobalBuffer(reinterpret_cast<__gm__ int64_t*>(at), 805);
 
   TPipe pipe;
   TBuf<TPosition::VECCALC> ub;
@@ -271,7 +271,7 @@ extern "C" __global__ __aicore__ void topk_y_kernel(GM_ADDR x, GM_ADDR y, GM_ADD
   SetFlag<HardEvent::MTE3_S>(0);
   SetFlag<HardEvent::MTE3_S>(1);
   WaitFlag<HardEvent::V_S>(0);
-  for (int task = GetBlockIdx(); task < 97; task += GetBlockNum()) {
+  for (int task = GetBlockIdx(); task < 161; task += GetBlockNum()) {
     const int s = task;
     WaitFlag<HardEvent::MTE3_S>(slot);
     for (int j = 0; j < 5; ++j) {

@@ -17,24 +17,23 @@
 //  16  }
 #include "uol_device.h"
 
-// 134 rows of 35, one row a block of 64 threads
-extern "C" __global__ void __launch_bounds__(64) attention_grad_delta_kernel(
+// 2624 rows of 19, one row a thread
+extern "C" __global__ void __launch_bounds__(256) attention_grad_delta_kernel(
     const uol::f16* __restrict__ y,
     const uol::f16* __restrict__ dy,
     float* __restrict__ delta)
 {
-  __shared__ float scratch[64 / uol::warp_width];
-  const int row = blockIdx.x;
+  const int row = blockIdx.x * 256 + threadIdx.x;
+  if (row >= 2624) return;
   float delta_value = 0.0f;  // line 8
-  for (int e = threadIdx.x; e < 35; e += 64) {
-    delta_value += float(dy[e + row * 35]) * float(y[e + row * 35]);  // line 8
+  for (int e = 0; e < 19; ++e) {
+    delta_value += float(dy[e + row * 19]) * float(y[e + row * 19]);  // line 8
   }
-  delta_value = uol::block_sum<64>(delta_value, scratch);
-  if (threadIdx.x == 0) delta[row] = delta_value;  // line 8
+  delta[row] = delta_value;  // line 8
 }
 
-// 134 rows x 97 cols; 4 rows a block, cols in tiles of 16, 1 x 1 a thread, 64 threads a block
-extern "C" __global__ void __launch_bounds__(64) attention_grad_dq_sum_kernel(
+// 82 rows x 69 cols, 32 times; 32 rows a block, cols in tiles of 32, 2 x 2 a thread, 256 threads a block
+extern "C" __global__ void __launch_bounds__(256) attention_grad_dq_sum_kernel(
     const uol::f16* __restrict__ q,
     const uol::f16* __restrict__ k,
     const uol::f16* __restrict__ v,
@@ -43,120 +42,121 @@ extern "C" __global__ void __launch_bounds__(64) attention_grad_dq_sum_kernel(
     uol::f16* __restrict__ dq,
     const float* __restrict__ delta)
 {
-  __shared__ float q_tile[16][6];
-  __shared__ float k_tile[16][18];
-  __shared__ float dy_tile[16][6];
-  __shared__ float v_tile[16][18];
-  __shared__ float k_tile2[16][48];
-  __shared__ float ds_tile[4][16];
-  const int row0 = blockIdx.x * 4;
+  __shared__ float q_tile[16][34];
+  __shared__ float k_tile[16][34];
+  __shared__ float dy_tile[16][34];
+  __shared__ float v_tile[16][34];
+  __shared__ float k_tile2[16][32];
+  __shared__ float ds_tile[32][48];
+  const int row0 = blockIdx.x % 3 * 32;
+  const int batch = blockIdx.x / 3;
   const int thread_row = threadIdx.x / 16;
   const int thread_col = threadIdx.x % 16;
-  float dq_sum[1][3] = {};  // line 11
-  for (int col0 = 0; col0 < 97; col0 += 16) {
-    float s_sum[1][1] = {};  // line 6
-    for (int k0 = 0; k0 < 37; k0 += 16) {
-      for (int slot = threadIdx.x; slot < 4 * 16; slot += 64) {
-        const int at_row = uol::min(row0 + slot / 16, 133);
+  float dq_sum[2][2] = {};  // line 11
+  for (int col0 = 0; col0 < 69; col0 += 32) {
+    float s_sum[2][2] = {};  // line 6
+    for (int k0 = 0; k0 < 25; k0 += 16) {
+      for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
+        const int at_row = uol::min(row0 + slot / 16, 81);
         const int d = k0 + slot % 16;
-        if (d >= 37) continue;
-        q_tile[slot % 16][slot / 16] = float(q[d + at_row * 37]);  // line 6
+        if (d >= 25) continue;
+        q_tile[slot % 16][slot / 16] = float(q[d + batch * 2050 + at_row * 25]);  // line 6
       }
-      for (int slot = threadIdx.x; slot < 16 * 16; slot += 64) {
-        const int j = uol::min(col0 + slot / 16, 96);
+      for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
+        const int j = uol::min(col0 + slot / 16, 68);
         const int d = k0 + slot % 16;
-        if (d >= 37) continue;
-        k_tile[slot % 16][slot / 16] = float(k[j * 37 + d]);  // line 6
+        if (d >= 25) continue;
+        k_tile[slot % 16][slot / 16] = float(k[j * 25 + d + batch * 1725]);  // line 6
       }
       __syncthreads();
-      const int steps = uol::min(16, 37 - k0);
+      const int steps = uol::min(16, 25 - k0);
       for (int step = 0; step < steps; ++step) {
-        float q_part[1];
+        float q_part[2];
 #pragma unroll
-        for (int ri = 0; ri < 1; ++ri)
-          q_part[ri] = q_tile[step][thread_row + ri * 4];
-        float k_part[1];
+        for (int ri = 0; ri < 2; ++ri)
+          q_part[ri] = q_tile[step][thread_row + ri * 16];
+        float k_part[2];
 #pragma unroll
-        for (int ci = 0; ci < 1; ++ci)
+        for (int ci = 0; ci < 2; ++ci)
           k_part[ci] = k_tile[step][thread_col + ci * 16];
 #pragma unroll
-        for (int ri = 0; ri < 1; ++ri) {
+        for (int ri = 0; ri < 2; ++ri) {
           const float left = q_part[ri];
 #pragma unroll
-          for (int ci = 0; ci < 1; ++ci)
+          for (int ci = 0; ci < 2; ++ci)
             s_sum[ri][ci] += left * k_part[ci];
         }
       }
       __syncthreads();
     }
-    float dp[1][1] = {};  // line 9
-    for (int k0 = 0; k0 < 35; k0 += 16) {
-      for (int slot = threadIdx.x; slot < 4 * 16; slot += 64) {
-        const int at_row = uol::min(row0 + slot / 16, 133);
+    float dp[2][2] = {};  // line 9
+    for (int k0 = 0; k0 < 19; k0 += 16) {
+      for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
+        const int at_row = uol::min(row0 + slot / 16, 81);
         const int e = k0 + slot % 16;
-        if (e >= 35) continue;
-        dy_tile[slot % 16][slot / 16] = float(dy[e + at_row * 35]);  // line 9
+        if (e >= 19) continue;
+        dy_tile[slot % 16][slot / 16] = float(dy[e + batch * 1558 + at_row * 19]);  // line 9
       }
-      for (int slot = threadIdx.x; slot < 16 * 16; slot += 64) {
-        const int j = uol::min(col0 + slot / 16, 96);
+      for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
+        const int j = uol::min(col0 + slot / 16, 68);
         const int e = k0 + slot % 16;
-        if (e >= 35) continue;
-        v_tile[slot % 16][slot / 16] = float(v[j * 35 + e]);  // line 9
+        if (e >= 19) continue;
+        v_tile[slot % 16][slot / 16] = float(v[j * 19 + e + batch * 1311]);  // line 9
       }
       __syncthreads();
-      const int steps = uol::min(16, 35 - k0);
+      const int steps = uol::min(16, 19 - k0);
       for (int step = 0; step < steps; ++step) {
-        float dy_part[1];
+        float dy_part[2];
 #pragma unroll
-        for (int ri = 0; ri < 1; ++ri)
-          dy_part[ri] = dy_tile[step][thread_row + ri * 4];
-        float v_part[1];
+        for (int ri = 0; ri < 2; ++ri)
+          dy_part[ri] = dy_tile[step][thread_row + ri * 16];
+        float v_part[2];
 #pragma unroll
-        for (int ci = 0; ci < 1; ++ci)
+        for (int ci = 0; ci < 2; ++ci)
           v_part[ci] = v_tile[step][thread_col + ci * 16];
 #pragma unroll
-        for (int ri = 0; ri < 1; ++ri) {
+        for (int ri = 0; ri < 2; ++ri) {
           const float left = dy_part[ri];
 #pragma unroll
-          for (int ci = 0; ci < 1; ++ci)
+          for (int ci = 0; ci < 2; ++ci)
             dp[ri][ci] += left * v_part[ci];
         }
       }
       __syncthreads();
     }
 #pragma unroll
-    for (int ri = 0; ri < 1; ++ri) {
-      const int at_row = uol::min(row0 + thread_row + ri * 4, 133);
+    for (int ri = 0; ri < 2; ++ri) {
+      const int at_row = uol::min(row0 + thread_row + ri * 16, 81);
 #pragma unroll
-      for (int ci = 0; ci < 1; ++ci) {
+      for (int ci = 0; ci < 2; ++ci) {
         const int j = col0 + thread_col + ci * 16;
-        if (j >= 97) continue;
-        const float s = s_sum[ri][ci] / 6.0827627f;  // line 6
-        const float p = s == -uol::infinity<float>() ? 0.0f : uol::exp(s - lse[at_row]);  // line 7
-        const float ds = p * (dp[ri][ci] - delta[at_row]);  // line 10
-        ds_tile[thread_row + ri * 4][thread_col + ci * 16] = ds;
+        if (j >= 69) continue;
+        const float s = s_sum[ri][ci] / 5.0f;  // line 6
+        const float p = s == -uol::infinity<float>() ? 0.0f : uol::exp(s - lse[batch * 82 + at_row]);  // line 7
+        const float ds = p * (dp[ri][ci] - delta[batch * 82 + at_row]);  // line 10
+        ds_tile[thread_row + ri * 16][thread_col + ci * 16] = ds;
       }
     }
-    const int col_end = uol::min(col0 + 16, 97);
+    const int col_end = uol::min(col0 + 32, 69);
     for (int k0 = col0; k0 < col_end; k0 += 16) {
-      for (int slot = threadIdx.x; slot < 48 * 16; slot += 64) {
-        const int d = uol::min(slot % 48, 36);
-        const int j = k0 + slot / 48;
-        if (j >= 97) continue;
-        k_tile2[slot / 48][slot % 48] = float(k[j * 37 + d]);  // line 11
+      for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
+        const int d = uol::min(slot % 32, 24);
+        const int j = k0 + slot / 32;
+        if (j >= 69) continue;
+        k_tile2[slot / 32][slot % 32] = float(k[j * 25 + d + batch * 1725]);  // line 11
       }
       __syncthreads();
-      const int steps = uol::min(16, 97 - k0);
+      const int steps = uol::min(16, 69 - k0);
       for (int step = 0; step < steps; ++step) {
-        float k_part2[3];
+        float k_part2[2];
 #pragma unroll
-        for (int wi = 0; wi < 3; ++wi)
+        for (int wi = 0; wi < 2; ++wi)
           k_part2[wi] = k_tile2[step][thread_col + wi * 16];
 #pragma unroll
-        for (int ri = 0; ri < 1; ++ri) {
-          const float left = ds_tile[thread_row + ri * 4][k0 - col0 + step];
+        for (int ri = 0; ri < 2; ++ri) {
+          const float left = ds_tile[thread_row + ri * 16][k0 - col0 + step];
 #pragma unroll
-          for (int wi = 0; wi < 3; ++wi)
+          for (int wi = 0; wi < 2; ++wi)
             dq_sum[ri][wi] += left * k_part2[wi];
         }
       }
@@ -164,20 +164,20 @@ extern "C" __global__ void __launch_bounds__(64) attention_grad_dq_sum_kernel(
     }
   }
 #pragma unroll
-  for (int ri = 0; ri < 1; ++ri) {
-    const int at_row = row0 + thread_row + ri * 4;
-    if (at_row >= 134) continue;
+  for (int ri = 0; ri < 2; ++ri) {
+    const int at_row = row0 + thread_row + ri * 16;
+    if (at_row >= 82) continue;
 #pragma unroll
-    for (int wi = 0; wi < 3; ++wi) {
+    for (int wi = 0; wi < 2; ++wi) {
       const int d = thread_col + wi * 16;
-      if (d >= 37) continue;
-      dq[d + at_row * 37] = uol::f16(dq_sum[ri][wi] / 6.0827627f);  // line 11
+      if (d >= 25) continue;
+      dq[d + batch * 2050 + at_row * 25] = uol::f16(dq_sum[ri][wi] / 5.0f);  // line 11
     }
   }
 }
 
-// 97 rows x 134 cols; 4 rows a block, cols in tiles of 16, 1 x 1 a thread, 64 threads a block
-extern "C" __global__ void __launch_bounds__(64) attention_grad_dk_sum_kernel(
+// 69 rows x 82 cols, 32 times; 32 rows a block, cols in tiles of 32, 2 x 2 a thread, 256 threads a block
+extern "C" __global__ void __launch_bounds__(256) attention_grad_dk_sum_kernel(
     const uol::f16* __restrict__ q,
     const uol::f16* __restrict__ k,
     const uol::f16* __restrict__ v,
@@ -187,148 +187,148 @@ extern "C" __global__ void __launch_bounds__(64) attention_grad_dk_sum_kernel(
     uol::f16* __restrict__ dv,
     const float* __restrict__ delta)
 {
-  __shared__ float k_tile[16][6];
-  __shared__ float q_tile[16][18];
-  __shared__ float v_tile[16][6];
-  __shared__ float dy_tile[16][18];
-  __shared__ float q_tile2[16][48];
-  __shared__ float dy_tile2[16][48];
-  __shared__ float p_tile[4][16];
-  __shared__ float ds_tile[4][16];
-  const int row0 = blockIdx.x * 4;
+  __shared__ float k_tile[16][34];
+  __shared__ float q_tile[16][34];
+  __shared__ float v_tile[16][34];
+  __shared__ float dy_tile[16][34];
+  __shared__ float q_tile2[16][32];
+  __shared__ float dy_tile2[16][32];
+  __shared__ float p_tile[32][48];
+  __shared__ float ds_tile[32][48];
+  const int row0 = blockIdx.x % 3 * 32;
+  const int batch = blockIdx.x / 3;
   const int thread_row = threadIdx.x / 16;
   const int thread_col = threadIdx.x % 16;
-  float dk_sum[1][3] = {};  // line 12
-  float dv_sum[1][3] = {};  // line 14
-  for (int col0 = 0; col0 < 134; col0 += 16) {
-    float s_sum[1][1] = {};  // line 6
-    for (int k0 = 0; k0 < 37; k0 += 16) {
-      for (int slot = threadIdx.x; slot < 4 * 16; slot += 64) {
-        const int j = uol::min(row0 + slot / 16, 96);
+  float dk_sum[2][2] = {};  // line 12
+  float dv_sum[2][2] = {};  // line 14
+  for (int col0 = 0; col0 < 82; col0 += 32) {
+    float s_sum[2][2] = {};  // line 6
+    for (int k0 = 0; k0 < 25; k0 += 16) {
+      for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
+        const int j = uol::min(row0 + slot / 16, 68);
         const int d = k0 + slot % 16;
-        if (d >= 37) continue;
-        k_tile[slot % 16][slot / 16] = float(k[j * 37 + d]);  // line 6
+        if (d >= 25) continue;
+        k_tile[slot % 16][slot / 16] = float(k[j * 25 + d + batch * 1725]);  // line 6
       }
-      for (int slot = threadIdx.x; slot < 16 * 16; slot += 64) {
-        const int at_col = uol::min(col0 + slot / 16, 133);
+      for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
+        const int at_col = uol::min(col0 + slot / 16, 81);
         const int d = k0 + slot % 16;
-        if (d >= 37) continue;
-        q_tile[slot % 16][slot / 16] = float(q[d + at_col * 37]);  // line 6
+        if (d >= 25) continue;
+        q_tile[slot % 16][slot / 16] = float(q[d + batch * 2050 + at_col * 25]);  // line 6
       }
       __syncthreads();
-      const int steps = uol::min(16, 37 - k0);
+      const int steps = uol::min(16, 25 - k0);
       for (int step = 0; step < steps; ++step) {
-        float k_part[1];
+        float k_part[2];
 #pragma unroll
-        for (int ri = 0; ri < 1; ++ri)
-          k_part[ri] = k_tile[step][thread_row + ri * 4];
-        float q_part[1];
+        for (int ri = 0; ri < 2; ++ri)
+          k_part[ri] = k_tile[step][thread_row + ri * 16];
+        float q_part[2];
 #pragma unroll
-        for (int ci = 0; ci < 1; ++ci)
+        for (int ci = 0; ci < 2; ++ci)
           q_part[ci] = q_tile[step][thread_col + ci * 16];
 #pragma unroll
-        for (int ri = 0; ri < 1; ++ri) {
+        for (int ri = 0; ri < 2; ++ri) {
           const float left = k_part[ri];
 #pragma unroll
-          for (int ci = 0; ci < 1; ++ci)
+          for (int ci = 0; ci < 2; ++ci)
             s_sum[ri][ci] += left * q_part[ci];
         }
       }
       __syncthreads();
     }
-    float dp[1][1] = {};  // line 9
-    for (int k0 = 0; k0 < 35; k0 += 16) {
-      for (int slot = threadIdx.x; slot < 4 * 16; slot += 64) {
-        const int j = uol::min(row0 + slot / 16, 96);
+    float dp[2][2] = {};  // line 9
+    for (int k0 = 0; k0 < 19; k0 += 16) {
+      for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
+        const int j = uol::min(row0 + slot / 16, 68);
         const int e = k0 + slot % 16;
-        if (e >= 35) continue;
-        v_tile[slot % 16][slot / 16] = float(v[j * 35 + e]);  // line 9
+        if (e >= 19) continue;
+        v_tile[slot % 16][slot / 16] = float(v[j * 19 + e + batch * 1311]);  // line 9
       }
-      for (int slot = threadIdx.x; slot < 16 * 16; slot += 64) {
-        const int at_col = uol::min(col0 + slot / 16, 133);
+      for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
+        const int at_col = uol::min(col0 + slot / 16, 81);
         const int e = k0 + slot % 16;
-        if (e >= 35) continue;
-        dy_tile[slot % 16][slot / 16] = float(dy[e + at_col * 35]);  // line 9
+        if (e >= 19) continue;
+        dy_tile[slot % 16][slot / 16] = float(dy[e + batch * 1558 + at_col * 19]);  // line 9
       }
       __syncthreads();
-      const int steps = uol::min(16, 35 - k0);
+      const int steps = uol::min(16, 19 - k0);
       for (int step = 0; step < steps; ++step) {
-        float v_part[1];
+        float v_part[2];
 #pragma unroll
-        for (int ri = 0; ri < 1; ++ri)
-          v_part[ri] = v_tile[step][thread_row + ri * 4];
-        float dy_part[1];
+        for (int ri = 0; ri < 2; ++ri)
+          v_part[ri] = v_tile[step][thread_row + ri * 16];
+        float dy_part[2];
 #pragma unroll
-        for (int ci = 0; ci < 1; ++ci)
+        for (int ci = 0; ci < 2; ++ci)
           dy_part[ci] = dy_tile[step][thread_col + ci * 16];
 #pragma unroll
-        for (int ri = 0; ri < 1; ++ri) {
+        for (int ri = 0; ri < 2; ++ri) {
           const float left = v_part[ri];
 #pragma unroll
-          for (int ci = 0; ci < 1; ++ci)
+          for (int ci = 0; ci < 2; ++ci)
             dp[ri][ci] += left * dy_part[ci];
         }
       }
       __syncthreads();
     }
 #pragma unroll
-    for (int ri = 0; ri < 1; ++ri) {
-      const int j = uol::min(row0 + thread_row + ri * 4, 96);
+    for (int ri = 0; ri < 2; ++ri) {
 #pragma unroll
-      for (int ci = 0; ci < 1; ++ci) {
+      for (int ci = 0; ci < 2; ++ci) {
         const int at_col = col0 + thread_col + ci * 16;
-        if (at_col >= 134) continue;
-        const float s = s_sum[ri][ci] / 6.0827627f;  // line 6
-        const float p = s == -uol::infinity<float>() ? 0.0f : uol::exp(s - lse[at_col]);  // line 7
-        const float ds = p * (dp[ri][ci] - delta[at_col]);  // line 10
-        p_tile[thread_row + ri * 4][thread_col + ci * 16] = p;
-        ds_tile[thread_row + ri * 4][thread_col + ci * 16] = ds;
+        if (at_col >= 82) continue;
+        const float s = s_sum[ri][ci] / 5.0f;  // line 6
+        const float p = s == -uol::infinity<float>() ? 0.0f : uol::exp(s - lse[batch * 82 + at_col]);  // line 7
+        const float ds = p * (dp[ri][ci] - delta[batch * 82 + at_col]);  // line 10
+        p_tile[thread_row + ri * 16][thread_col + ci * 16] = p;
+        ds_tile[thread_row + ri * 16][thread_col + ci * 16] = ds;
       }
     }
-    const int col_end = uol::min(col0 + 16, 134);
+    const int col_end = uol::min(col0 + 32, 82);
     for (int k0 = col0; k0 < col_end; k0 += 16) {
-      for (int slot = threadIdx.x; slot < 48 * 16; slot += 64) {
-        const int d = uol::min(slot % 48, 36);
-        const int at_col = k0 + slot / 48;
-        if (at_col >= 134) continue;
-        q_tile2[slot / 48][slot % 48] = float(q[d + at_col * 37]);  // line 12
+      for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
+        const int d = uol::min(slot % 32, 24);
+        const int at_col = k0 + slot / 32;
+        if (at_col >= 82) continue;
+        q_tile2[slot / 32][slot % 32] = float(q[d + batch * 2050 + at_col * 25]);  // line 12
       }
       __syncthreads();
-      const int steps = uol::min(16, 134 - k0);
+      const int steps = uol::min(16, 82 - k0);
       for (int step = 0; step < steps; ++step) {
-        float q_part2[3];
+        float q_part2[2];
 #pragma unroll
-        for (int wi = 0; wi < 3; ++wi)
+        for (int wi = 0; wi < 2; ++wi)
           q_part2[wi] = q_tile2[step][thread_col + wi * 16];
 #pragma unroll
-        for (int ri = 0; ri < 1; ++ri) {
-          const float left = ds_tile[thread_row + ri * 4][k0 - col0 + step];
+        for (int ri = 0; ri < 2; ++ri) {
+          const float left = ds_tile[thread_row + ri * 16][k0 - col0 + step];
 #pragma unroll
-          for (int wi = 0; wi < 3; ++wi)
+          for (int wi = 0; wi < 2; ++wi)
             dk_sum[ri][wi] += left * q_part2[wi];
         }
       }
       __syncthreads();
     }
     for (int k0 = col0; k0 < col_end; k0 += 16) {
-      for (int slot = threadIdx.x; slot < 48 * 16; slot += 64) {
-        const int e = uol::min(slot % 48, 34);
-        const int at_col = k0 + slot / 48;
-        if (at_col >= 134) continue;
-        dy_tile2[slot / 48][slot % 48] = float(dy[e + at_col * 35]);  // line 14
+      for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
+        const int e = uol::min(slot % 32, 18);
+        const int at_col = k0 + slot / 32;
+        if (at_col >= 82) continue;
+        dy_tile2[slot / 32][slot % 32] = float(dy[e + batch * 1558 + at_col * 19]);  // line 14
       }
       __syncthreads();
-      const int steps = uol::min(16, 134 - k0);
+      const int steps = uol::min(16, 82 - k0);
       for (int step = 0; step < steps; ++step) {
-        float dy_part2[3];
+        float dy_part2[2];
 #pragma unroll
-        for (int wi = 0; wi < 3; ++wi)
+        for (int wi = 0; wi < 2; ++wi)
           dy_part2[wi] = dy_tile2[step][thread_col + wi * 16];
 #pragma unroll
-        for (int ri = 0; ri < 1; ++ri) {
-          const float left = p_tile[thread_row + ri * 4][k0 - col0 + step];
+        for (int ri = 0; ri < 2; ++ri) {
+          const float left = p_tile[thread_row + ri * 16][k0 - col0 + step];
 #pragma unroll
-          for (int wi = 0; wi < 3; ++wi)
+          for (int wi = 0; wi < 2; ++wi)
             dv_sum[ri][wi] += left * dy_part2[wi];
         }
       }
@@ -336,20 +336,20 @@ extern "C" __global__ void __launch_bounds__(64) attention_grad_dk_sum_kernel(
     }
   }
 #pragma unroll
-  for (int ri = 0; ri < 1; ++ri) {
-    const int j = row0 + thread_row + ri * 4;
-    if (j >= 97) continue;
+  for (int ri = 0; ri < 2; ++ri) {
+    const int j = row0 + thread_row + ri * 16;
+    if (j >= 69) continue;
 #pragma unroll
-    for (int wi = 0; wi < 3; ++wi) {
+    for (int wi = 0; wi < 2; ++wi) {
       const int d = thread_col + wi * 16;
-      if (d >= 37) continue;
-      dk[j * 37 + d] = uol::f16(dk_sum[ri][wi] / 6.0827627f);  // line 12
+      if (d >= 25) continue;
+      dk[j * 25 + d + batch * 1725] = uol::f16(dk_sum[ri][wi] / 5.0f);  // line 12
     }
 #pragma unroll
-    for (int wi = 0; wi < 3; ++wi) {
+    for (int wi = 0; wi < 2; ++wi) {
       const int e = thread_col + wi * 16;
-      if (e >= 35) continue;
-      dv[j * 35 + e] = uol::f16(dv_sum[ri][wi]);  // line 14
+      if (e >= 19) continue;
+      dv[j * 19 + e + batch * 1311] = uol::f16(dv_sum[ri][wi]);  // line 14
     }
   }
 }
