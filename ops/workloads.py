@@ -104,9 +104,13 @@ def register_cases(op: str, cases: Cases) -> None:
     _registered[op] = cases
 
 
+OF_GRADIENTS = ("unseen",)
+"""Kinds of inputs on which what was made from an operator has numbers to compare, wherever the operator has."""
+
+
 def _of_made(op: str, forward: Cases) -> Cases:
     workloads = tuple(replace(w, op=op) for w in forward.workloads)
-    return Cases(workloads, ("exact", "random"), forward.values)
+    return Cases(workloads, ("exact", "random", *(k for k in forward.inputs if k in OF_GRADIENTS)), forward.values)
 
 
 @cache

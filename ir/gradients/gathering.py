@@ -142,7 +142,7 @@ def _masks(scope: Sequence[Index], inverse: Inverse) -> _Masks:
                 free[index.key] = _bounded(free[index.key], relation, there)
             elif isinstance(bound, Name) and bound.id in free and relation in FLIPPED:
                 free[bound.id] = _bounded(free[bound.id], FLIPPED[relation], here)
-            elif (moved := _shifted(bound, here, free)) is not None and relation in FLIPPED:
+            elif (moved := _shifted(there, here, free)) is not None and relation in FLIPPED:
                 free[moved[0]] = _bounded(free[moved[0]], FLIPPED[relation], moved[1])
             else:
                 conditions.append(Binary(relation, here, there))
