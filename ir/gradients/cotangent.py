@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from uol.ir.gradients.algebra import Sum
 from uol.ir.gradients.forms import stands_alone
 from uol.ir.gradients.substitution import Item
-from uol.ir.syntax import Apply, Binary, Expr, Name, Number, Pack
+from uol.ir.syntax import Access, Apply, Binary, Expr, Name, Number, Pack, below
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,17 @@ def chosen(conditions: Sequence[Expr], value: Expr) -> Expr:
             if not isinstance(inner, Pack) and not isinstance(arm, Pack):
                 return chosen((*conditions, inner), arm)
     return Apply("select", (conjunction(conditions), value, Number(0)))
+
+
+def inside_of_choices(value: Expr, path: Sequence[Choice]) -> Expr:
+    """The value of a statement of its own, where the choices between indices were taken that its reads need to lie inside."""
+    reads = [n for n in below(value) if isinstance(n, Access) and n.fill is None]
+    if all(isinstance(i, Name | Pack) for read in reads for i in read.index):
+        return value
+    for choice in reversed(path):
+        if not any(isinstance(n, Access) for n in below(choice.condition)):
+            value = choice.around(value)
+    return value
 
 
 def conjunction(conditions: Sequence[Expr]) -> Expr:

@@ -11,6 +11,7 @@ from uol.ir.functions import FUNCTIONS
 from uol.ir.gradients.inference import Types, extent_in
 from uol.ir.gradients.naming import Names
 from uol.ir.gradients.substitution import arguments_of, free_keys, index_key, tensors_of
+from uol.ir.orders import ORDERS
 from uol.ir.syntax import (
     Access,
     Apply,
@@ -147,6 +148,8 @@ def _is_dear(node: Expr) -> bool:
     """A value that is worth a name: a float with a built-in function or a reduction in it."""
     match node:
         case Apply(fn=fn) if fn not in FUNCTIONS:
+            return False
+        case Reduction(op=op) if op in ORDERS:  # the whole of a statement, whose targets say how far it goes
             return False
         case Binary(op=op) if op not in ("+", "-", "*", "/"):
             return False

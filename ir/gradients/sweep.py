@@ -16,7 +16,7 @@ from typing import Protocol
 
 from uol.ir.functions import FUNCTIONS
 from uol.ir.gradients.algebra import Product, multiply, product_of, sum_of, to_expr
-from uol.ir.gradients.cotangent import Choice, Cotangent, Index
+from uol.ir.gradients.cotangent import Choice, Cotangent, Index, inside_of_choices
 from uol.ir.gradients.derivatives import derivative, is_flat
 from uol.ir.gradients.extrema import Extremum
 from uol.ir.gradients.forms import compared, is_long, is_plain_read, is_tame, position
@@ -300,6 +300,6 @@ class Sweep:
 
     def extremum(self, node: Reduction, cotangent: Cotangent, scope: Scope, inner: Scope) -> None:
         """The cotangent goes to the first extremum."""
-        whole = replace(node, args=(self.value(node.args[0]),))
+        whole = replace(node, args=(inside_of_choices(self.value(node.args[0]), cotangent.path),))
         found = Extremum(whole, inner[len(scope) :], scope, self.sink.types, lambda n, wish: self.sink.place(n, wish, scope))
         self.visit(node.args[0], self.only(cotangent, found.here()), inner)

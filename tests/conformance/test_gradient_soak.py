@@ -46,6 +46,18 @@ FOUND = {
         "y[i] = abs(min[l](b[l % N, l])) * sum[j](max[l](b[i, l] * b[i, l / 2]) * b[i, j])",
         {"N": 2, "M": 1},
     ),
+    "two sorts of one tensor": (
+        "(tv[i], tp[i]) = sort[q](x[q])  t[i] = tv[i]  (yv[i], yp[i]) = sort[q](x[q])  y[i] = yv[i] * t[i]",
+        {"N": 3, "M": 1},
+    ),
+    "a bound that an inverse moves to another index": (
+        "t[i, j] = b[i, j]  y[i] = sum[j, l >= j]((t[N - i, i + l] else 0) * t[i, l] * b[i, j])",
+        {"N": 3, "M": 3},
+    ),
+    "an extremum that only a choice keeps inside": (
+        "t[i] = x[i] - expm1(min[l](x[l] * x[i] * (a[i + 1] else 0)))  y[i] = prod[l](t[l])",
+        {"N": 2, "M": 1},
+    ),
 }
 """What the command has found once, with the sizes that showed it."""
 
