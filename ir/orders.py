@@ -24,7 +24,6 @@ from uol.ir.terms import compare
 from uol.ir.types import INDEX
 from uol.ir.walk import substitute
 
-ORDERS = ("topk", "sort", "argsort")
 PLACES = ("i32", "i64")
 """Types of a result that takes places: narrower ones could not number a dim of a usual size."""
 

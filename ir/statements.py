@@ -13,7 +13,7 @@ from uol.ir.nodes import Axis, Call, Const, Expr, Load, Reduce, Role, Stage, Ten
 from uol.ir.render import show
 from uol.ir.report import mismatch, some
 from uol.ir.span import Span
-from uol.ir.syntax import Access, Apply, Name, Node, Param, Reduction, Statement, Target, operands
+from uol.ir.syntax import ORDERS, Access, Apply, Name, Node, Param, Reduction, Statement, Target, operands
 from uol.ir.terms import compare, idx
 from uol.ir.types import INDEX, is_integer
 
@@ -55,7 +55,7 @@ class _Body:
             self.results_of_call(scope, statement, statement.value)
             return
         _inline_calls(scope, statement.value)
-        if isinstance(statement.value, Reduction) and statement.value.op in orders.ORDERS:
+        if isinstance(statement.value, Reduction) and statement.value.op in ORDERS:
             orders.order(scope, statement, self.define, self.declared)
         elif len(statement.targets) > 1:
             hint = "the call of an operator with several results, `topk` and `sort` give more than one value"

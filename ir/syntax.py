@@ -114,6 +114,9 @@ class Reduction(Node):
     args: tuple[Expr, ...]
 
 
+ORDERS = ("topk", "sort", "argsort")
+"""Reductions that stand alone, as the value of a statement whose targets have an index for the place in the order."""
+
 Expr: TypeAlias = Number | Bool | Name | Unary | Binary | Apply | Access | Reduction
 Exchange: TypeAlias = Callable[[Node], "Expr | None"]
 """What stands for a node; None for itself, its operands looked at."""

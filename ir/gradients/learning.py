@@ -6,9 +6,7 @@ from collections.abc import Collection, Sequence
 
 from uol.ir.gradients.inference import Dims, Types, extent_in
 from uol.ir.gradients.substitution import Item
-from uol.ir.syntax import Access, Name, Number, Pack, Reduction, Statement, below
-
-ORDERS = ("topk", "sort", "argsort")
+from uol.ir.syntax import ORDERS, Access, Name, Number, Pack, Reduction, Statement, below
 
 
 def is_order(statement: Statement) -> bool:

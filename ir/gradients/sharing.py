@@ -11,8 +11,8 @@ from uol.ir.functions import FUNCTIONS
 from uol.ir.gradients.inference import Types, extent_in
 from uol.ir.gradients.naming import Names
 from uol.ir.gradients.substitution import arguments_of, free_keys, index_key, tensors_of
-from uol.ir.orders import ORDERS
 from uol.ir.syntax import (
+    ORDERS,
     Access,
     Apply,
     Binary,
