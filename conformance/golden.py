@@ -14,7 +14,7 @@ from uol.backends import registry
 from uol.conformance.verdict import Case
 from uol.ops.workloads import Workload
 
-_ATTENTION = {"B": 1, "H": 2, "G": 1, "L": 67, "M": 97, "D": 37, "E": 35}
+_ATTENTION = {"B": 2, "H": 3, "G": 1, "L": 43, "M": 97, "D": 48, "E": 33}
 _ATTENTION_OF_MANY = {"B": 8, "H": 12, "G": 4, "L": 27, "M": 81, "D": 25, "E": 19}
 """As many rows as it takes for a thread to own several; a D whose root is whole, so that maxima differ by exactly 1."""
 

@@ -113,7 +113,8 @@ def _terms(spec: Attention) -> tuple[Expr, ...]:
 def _is_zero_at_no_maximum(spec: Attention, term: Expr) -> bool:
     """Whether a term is `select(score == -inf, 0, ...)` of the scores that the maximum is of: one that is -inf has no other."""
     assert spec.hi is not None
-    value = next((s.value for s in spec.steps if isinstance(term, Var) and s.name == term.name), term)
+    lets = {s.name: s.value for s in spec.steps if isinstance(s, Let)}
+    value = lets.get(term.name, term) if isinstance(term, Var) else term
     match value:
         case Call(fn="select", args=(Call(fn="==", args=(score, Const(value=lowest))), Const(value=0.0), _)):
             return score == spec.hi.value and lowest == -inf
