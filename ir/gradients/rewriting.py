@@ -12,6 +12,7 @@ from fractions import Fraction
 
 from uol.ir.gradients.algebra import Product, Sum, add, product_of, to_expr
 from uol.ir.gradients.inference import Types, extent_in
+from uol.ir.gradients.substitution import free_keys
 from uol.ir.syntax import Access, Apply, Binary, Binder, Expr, Name, Number, Op, Pack, Reduction, Statement
 from uol.ir.types import DTYPES
 
@@ -88,7 +89,8 @@ def saved_products(op: Op, types: Types) -> tuple[tuple[Product, Expr], ...]:
         if any(t.tensor == r.name for t in statement.targets for r in op.results) and len(statement.targets) == 1:
             for known in known_values(statement, types, True)[-1:]:
                 whole = product_of(known.value)
-                if whole.factors and whole.factors != ((known.value, 1),) and statement.op == "=":
+                spread = free_keys(known.read) - free_keys(known.value)  # the same for all of an index: which one to read?
+                if whole.factors and whole.factors != ((known.value, 1),) and statement.op == "=" and not spread:
                     found.append((whole, known.read))
     return tuple(found)
 
