@@ -22,6 +22,7 @@ from uol.conformance.fences import run_fenced
 from uol.conformance.gradient_cases import compare_with_autograd, fitting, gradient_inputs
 from uol.conformance.interval import Array
 from uol.conformance.recentring import around
+from uol.conformance.refusals import refused
 from uol.conformance.truth import Truth, subject
 from uol.conformance.verdict import Case, Status, Verdict
 from uol.ir.errors import RefusalError, UolError
@@ -121,7 +122,7 @@ def examine(cases: Sequence[Case]) -> list[Examined]:
         try:
             ready[number] = prepare(case)
         except RefusalError as error:
-            found[number] = Examined(Verdict(case, "refused", error.message))
+            found[number] = Examined(refused(case, error.message))
         except Exception as error:  # a defect of the compiler: the other cases are still worth their verdicts
             found[number] = Examined(_failed(case, error))
     for number, outcome in zip(ready, outcomes(list(ready.values())), strict=True):

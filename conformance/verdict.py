@@ -16,8 +16,8 @@ Status = Literal["pass", "breach", "findings", "refused", "failed"]
 """pass      within the contract, no findings
 breach    a result beyond the contract
 findings  the twin's checks found a defect
-refused   the target has no kernel for it, and says why
-failed    the compiler, or the run, raised an error"""
+refused   the target has no kernel for it, and says why: one of the reasons of refusals.toml, of the library's operators
+failed    the compiler, or the run, raised an error; a refusal that refusals.toml does not know"""
 
 
 State = Literal["passed", "failed", "refused"]

@@ -65,7 +65,8 @@ def conform(
     """Check operators (--op) or whole models (--path) on every target; a vendor's text runs in its twin.
 
     A case passed, failed (beyond its contract, a finding of the twin, or an error), or was refused: its target has no
-    kernel for it, and says why. A type that an operator does not admit is left out, and counted.
+    kernel for it, and says why (of the library's operators, refusals.toml knows why; any other refusal of them failed). A
+    type that an operator does not admit is left out, and counted.
 
     Exit status: 0 all passed or were refused with a reason, 1 a check failed, 2 bad input (or a tool or folder that cannot
     be used, or nothing to check).
