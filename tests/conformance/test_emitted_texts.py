@@ -1,0 +1,39 @@
+"""Hashes of emitted texts: the same twice, and what differs is named."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from uol.conformance import emitted_texts, walk
+
+
+def test_texts_are_hashed_and_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before, after = tmp_path / "before.json", tmp_path / "after.json"
+    chosen = ["--op", "relu,median", "--target", "cuda", "--dtype", "f32", "--processes", "1"]
+    assert emitted_texts.main([*chosen, "-o", str(before)]) == 0
+    assert emitted_texts.main([*chosen, "-o", str(after), "--against", str(before)]) == 0
+    assert "no difference" in capsys.readouterr().out
+    table = json.loads(before.read_text())
+    assert {"cuda relu f32 relu.cu", "cuda relu_grad f32 relu_grad.cu"} <= set(table)
+    table["cuda relu f32 relu.cu"], table["cuda gone f32 gone.cu"] = "0", table.pop("cuda median f32 median.cu")
+    before.write_text(json.dumps(table))
+    assert emitted_texts.main([*chosen, "-o", str(after), "--against", str(before)]) == 1
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[-3:] == [
+        "changed: cuda relu f32 relu.cu",
+        "new: cuda median f32 median.cu",
+        "gone: cuda gone f32 gone.cu",
+    ]
+
+
+def test_the_way_to_a_text_is_counted(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(walk, "PAIRS", (("relu", "cuda"),))
+    assert walk.main(["--list"]) == 0
+    *boundaries, last = capfd.readouterr().out.splitlines()
+    found = re.fullmatch(r"relu cuda: (\d+) files, (\d+) boundaries", last)
+    assert found is not None and int(found[2]) == len(boundaries) > 100 and int(found[1]) > 50
+    assert all(line.split()[0] != line.split()[1] for line in boundaries)
