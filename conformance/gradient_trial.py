@@ -105,9 +105,9 @@ def general(message: str) -> str:
 
 
 def instance_of(text: str, dims: Mapping[str, int]) -> Program:
-    """The last operator of a text at sizes, in float64."""
+    """The last operator of a text at sizes, in float64, as it is written."""
     ops = parse(text)
-    return _instance(ops[-1], Library(ops), dims)
+    return _instance(ops[-1], Library(ops), dims, folds=False)
 
 
 def _instance(op: Op, library: Library, dims: Mapping[str, int], *, folds: bool = True) -> Program:
