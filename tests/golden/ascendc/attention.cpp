@@ -18,54 +18,59 @@ constexpr float INFINITE = __builtin_inff();
 __aicore__ inline int lesser(int a, int b) { return a < b ? a : b; }
 
 // attention_s_sum_product_kernel
-//   cube cores 20, tile 32 x 32 x 48, L1 and L0 double-buffered
+//   cube cores 24, tile 64 x 32 x 48, L1 and L0 double-buffered
 extern "C" __global__ __aicore__ void attention_s_sum_product_kernel(
     GM_ADDR q,
     GM_ADDR k,
     GM_ADDR attention_s_sum_product) {
   KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AIC_ONLY);
   GlobalTensor<half> q_gm;
-  q_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(q), 4958);
+  q_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(q), 12384);
   GlobalTensor<half> k_gm;
-  k_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(k), 3589);
+  k_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(k), 9312);
   GlobalTensor<float> attention_s_sum_product_gm;
-  attention_s_sum_product_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(attention_s_sum_product), 12998);
+  attention_s_sum_product_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(attention_s_sum_product), 25026);
 
   TPipe pipe;
   TBuf<TPosition::A1> l1;
-  pipe.InitBuffer(l1, 6144);
+  pipe.InitBuffer(l1, 9216);
   TBuf<TPosition::A2> l0a;
-  pipe.InitBuffer(l0a, 3072);
+  pipe.InitBuffer(l0a, 6144);
   TBuf<TPosition::B2> l0b;
   pipe.InitBuffer(l0b, 3072);
   TBuf<TPosition::CO1> l0c;
-  pipe.InitBuffer(l0c, 4096);
-  LocalTensor<half> a_l1 = l1.GetWithOffset<half>(1536, 3072);
-  LocalTensor<half> b_l1 = l1.GetWithOffset<half>(1536, 0);
-  LocalTensor<half> a_l0 = l0a.GetWithOffset<half>(1536, 0);
+  pipe.InitBuffer(l0c, 8192);
+  LocalTensor<half> a_l1 = l1.GetWithOffset<half>(3072, 0);
+  LocalTensor<half> b_l1 = l1.GetWithOffset<half>(1536, 6144);
+  LocalTensor<half> a_l0 = l0a.GetWithOffset<half>(3072, 0);
   LocalTensor<half> b_l0 = l0b.GetWithOffset<half>(1536, 0);
-  LocalTensor<float> c_l0 = l0c.GetWithOffset<float>(1024, 0);
+  LocalTensor<float> c_l0 = l0c.GetWithOffset<float>(2048, 0);
 
   const int task = GetBlockIdx();
-  const int h_i_start = task / 4 * 32;
+  const int b = task / 12;
+  const int h_i_start = task / 4 % 3 * 64;
   const int j_start = task % 4 * 32;
-  const int m_size = lesser(32, 134 - h_i_start);
+  const int m_size = lesser(64, 129 - h_i_start);
   const int n_size = lesser(32, 97 - j_start);
   // line 5
-  const int k_size = 37;
-  DataCopy(a_l1, q_gm[h_i_start * 37], Nd2NzParams(1, m_size, k_size, 0, 37, 32, 1, 0));
-  DataCopy(b_l1, k_gm[j_start * 37], Nd2NzParams(1, n_size, k_size, 0, 37, 32, 1, 0));
+  const int k_size = 48;
+  if (m_size == 1) {
+    InitConstValue(a_l1, InitConstValueParams<half>(1, 192, 0, half(0.0f)));
+  }
+  PipeBarrier<PIPE_MTE2>();
+  DataCopy(a_l1, q_gm[(b * 129 + h_i_start) * 48], Nd2NzParams(1, m_size, k_size, 0, 48, 64, 1, 0));
+  DataCopy(b_l1, k_gm[(b * 97 + j_start) * 48], Nd2NzParams(1, n_size, k_size, 0, 48, 32, 1, 0));
   SetFlag<HardEvent::MTE2_MTE1>(0);
   WaitFlag<HardEvent::MTE2_MTE1>(0);
   for (int i = 0; i < (m_size + 15) / 16; ++i) {
-    LoadData(a_l0[i * ((k_size + 15) / 16) * 256], a_l1, LoadData2DParams(i, (k_size + 15) / 16, 2, 0, 0, false, 0));
+    LoadData(a_l0[i * ((k_size + 15) / 16) * 256], a_l1, LoadData2DParams(i, (k_size + 15) / 16, 4, 0, 0, false, 0));
   }
   for (int i = 0; i < (k_size + 15) / 16; ++i) {
     LoadData(b_l0[i * ((n_size + 15) / 16) * 256], b_l1,
         LoadData2DParams(i * 2, (n_size + 15) / 16, 1, 0, 0, false, 0));
   }
   SetFlag<HardEvent::MTE1_M>(0);
-  MmadParams mmad(m_size, n_size, k_size, 0, false, true);
+  MmadParams mmad((m_size + 15) / 16 * 16, n_size, k_size, 0, false, true);
   WaitFlag<HardEvent::MTE1_M>(0);
   Mmad(c_l0, a_l0, b_l0, mmad);
   SetFlag<HardEvent::M_FIX>(0);
@@ -73,40 +78,40 @@ extern "C" __global__ __aicore__ void attention_s_sum_product_kernel(
   FixpipeParamsV220 fixpipe(n_size, m_size, (m_size + 15) / 16 * 16, 97, false);
   fixpipe.quantPre = QuantMode_t::NoQuant;
   WaitFlag<HardEvent::M_FIX>(0);
-  Fixpipe<float, float, CFG_ROW_MAJOR>(attention_s_sum_product_gm[h_i_start * 97 + j_start], c_l0, fixpipe);
+  Fixpipe<float, float, CFG_ROW_MAJOR>(attention_s_sum_product_gm[(b * 129 + h_i_start) * 97 + j_start], c_l0, fixpipe);
 }
 
 // attention_s_sum_kernel
-//   vector cores 26, tile 512 of h_i_j, lanes are results, single buffer
+//   vector cores 44, tile 576 of b_h_i_j, lanes are results, single buffer
 extern "C" __global__ __aicore__ void attention_s_sum_kernel(GM_ADDR s, GM_ADDR attention_s_sum_product) {
   KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AIV_ONLY);
   GlobalTensor<float> s_gm;
-  s_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(s), 12998);
+  s_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(s), 25026);
   GlobalTensor<float> attention_s_sum_product_gm;
-  attention_s_sum_product_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(attention_s_sum_product), 12998);
+  attention_s_sum_product_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(attention_s_sum_product), 25026);
 
   TPipe pipe;
   TBuf<TPosition::VECCALC> ub;
-  pipe.InitBuffer(ub, 6144);
-  LocalTensor<float> attention_s_sum_product_ub = ub.GetWithOffset<float>(512, 0);
-  LocalTensor<float> t = ub.GetWithOffset<float>(512, 2048);
-  LocalTensor<float> s_value = ub.GetWithOffset<float>(512, 4096);
+  pipe.InitBuffer(ub, 6912);
+  LocalTensor<float> attention_s_sum_product_ub = ub.GetWithOffset<float>(576, 0);
+  LocalTensor<float> t = ub.GetWithOffset<float>(576, 2304);
+  LocalTensor<float> s_value = ub.GetWithOffset<float>(576, 4608);
 
   const int task = GetBlockIdx();
-  const int h_i_j_start = task * 512;
-  const int lanes = lesser(512, 12998 - h_i_j_start);
-  DataCopyPad(attention_s_sum_product_ub, attention_s_sum_product_gm[h_i_j_start],
+  const int b_h_i_j_start = task * 576;
+  const int lanes = lesser(576, 25026 - b_h_i_j_start);
+  DataCopyPad(attention_s_sum_product_ub, attention_s_sum_product_gm[b_h_i_j_start],
       DataCopyExtParams(1, lanes * 4, 0, 0, 0),
       DataCopyPadExtParams<float>(false, 0, 0, 0.0f));
   SetFlag<HardEvent::MTE2_V>(0);
   // line 5
-  Duplicate(t, 6.0827627f, lanes);
+  Duplicate(t, 6.928203f, lanes);
   WaitFlag<HardEvent::MTE2_V>(0);
   PipeBarrier<PIPE_V>();
   Div(s_value, attention_s_sum_product_ub, t, lanes);
   SetFlag<HardEvent::V_MTE3>(0);
   WaitFlag<HardEvent::V_MTE3>(0);
-  DataCopyPad(s_gm[h_i_j_start], s_value, DataCopyExtParams(1, lanes * 4, 0, 0, 0));
+  DataCopyPad(s_gm[b_h_i_j_start], s_value, DataCopyExtParams(1, lanes * 4, 0, 0, 0));
 }
 
 // attention_hi_kernel
@@ -114,11 +119,11 @@ extern "C" __global__ __aicore__ void attention_s_sum_kernel(GM_ADDR s, GM_ADDR 
 extern "C" __global__ __aicore__ void attention_hi_kernel(GM_ADDR s, GM_ADDR p, GM_ADDR z) {
   KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AIV_ONLY);
   GlobalTensor<float> s_gm;
-  s_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(s), 12998);
+  s_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(s), 25026);
   GlobalTensor<float> p_gm;
-  p_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(p), 12998);
+  p_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(p), 25026);
   GlobalTensor<float> z_gm;
-  z_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(z), 134);
+  z_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(z), 258);
 
   TPipe pipe;
   TBuf<TPosition::VECCALC> ub;
@@ -145,10 +150,10 @@ extern "C" __global__ __aicore__ void attention_hi_kernel(GM_ADDR s, GM_ADDR p, 
   SetFlag<HardEvent::MTE3_V>(2);
   SetFlag<HardEvent::V_MTE2>(0);
   SetFlag<HardEvent::V_MTE2>(1);
-  for (int task = GetBlockIdx(); task < 134; task += GetBlockNum()) {
-    const int h_i = task;
+  for (int task = GetBlockIdx(); task < 258; task += GetBlockNum()) {
+    const int b_h_i = task;
     WaitFlag<HardEvent::V_MTE2>(slot);
-    DataCopyPad(s_ub[slot * 128], s_gm[h_i * 97],
+    DataCopyPad(s_ub[slot * 128], s_gm[b_h_i * 97],
         DataCopyExtParams(1, 388, 0, 0, 0),
         DataCopyPadExtParams<float>(true, 0, 0, 0.0f));
     SetFlag<HardEvent::MTE2_V>(slot);
@@ -189,7 +194,7 @@ extern "C" __global__ __aicore__ void attention_hi_kernel(GM_ADDR s, GM_ADDR p, 
     Select(p_value, mask3, t2, 0.0f, SELMODE::VSEL_TENSOR_SCALAR_MODE, 128);
     SetFlag<HardEvent::V_MTE3>(slot);
     WaitFlag<HardEvent::V_MTE3>(slot);
-    DataCopyPad(p_gm[h_i * 97], p_value, DataCopyExtParams(1, 388, 0, 0, 0));
+    DataCopyPad(p_gm[b_h_i * 97], p_value, DataCopyExtParams(1, 388, 0, 0, 0));
     SetFlag<HardEvent::MTE3_V>(slot);
     // line 8
     PipeBarrier<PIPE_V>();
@@ -203,7 +208,7 @@ extern "C" __global__ __aicore__ void attention_hi_kernel(GM_ADDR s, GM_ADDR p, 
     WholeReduceSum(z_value, partial3, 1, 8, 1, 1, 0);
     SetFlag<HardEvent::V_MTE3>(slot + 2);
     WaitFlag<HardEvent::V_MTE3>(slot + 2);
-    DataCopyPad(z_gm[h_i], z_value, DataCopyExtParams(1, 4, 0, 0, 0));
+    DataCopyPad(z_gm[b_h_i], z_value, DataCopyExtParams(1, 4, 0, 0, 0));
     SetFlag<HardEvent::MTE3_V>(2);
     slot = 1 - slot;
   }
@@ -213,13 +218,13 @@ extern "C" __global__ __aicore__ void attention_hi_kernel(GM_ADDR s, GM_ADDR p, 
 }
 
 // attention_y_sum_pack_b_kernel
-//   vector cores 7, tile 512 of j_e, lanes are results, single buffer
+//   vector cores 13, tile 512 of b_j_e, lanes are results, single buffer
 extern "C" __global__ __aicore__ void attention_y_sum_pack_b_kernel(GM_ADDR v, GM_ADDR attention_y_sum_packed_b) {
   KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AIV_ONLY);
   GlobalTensor<half> v_gm;
-  v_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(v), 3395);
+  v_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(v), 6402);
   GlobalTensor<float> attention_y_sum_packed_b_gm;
-  attention_y_sum_packed_b_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(attention_y_sum_packed_b), 3395);
+  attention_y_sum_packed_b_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(attention_y_sum_packed_b), 6402);
 
   TPipe pipe;
   TBuf<TPosition::VECCALC> ub;
@@ -228,9 +233,9 @@ extern "C" __global__ __aicore__ void attention_y_sum_pack_b_kernel(GM_ADDR v, G
   LocalTensor<float> v_f32 = ub.GetWithOffset<float>(512, 1024);
 
   const int task = GetBlockIdx();
-  const int j_e_start = task * 512;
-  const int lanes = lesser(512, 3395 - j_e_start);
-  DataCopyPad(v_ub, v_gm[j_e_start],
+  const int b_j_e_start = task * 512;
+  const int lanes = lesser(512, 6402 - b_j_e_start);
+  DataCopyPad(v_ub, v_gm[b_j_e_start],
       DataCopyExtParams(1, lanes * 2, 0, 0, 0),
       DataCopyPadExtParams<half>(false, 0, 0, half(0.0f)));
   SetFlag<HardEvent::MTE2_V>(0);
@@ -239,51 +244,56 @@ extern "C" __global__ __aicore__ void attention_y_sum_pack_b_kernel(GM_ADDR v, G
   Cast(v_f32, v_ub, RoundMode::CAST_NONE, lanes);
   SetFlag<HardEvent::V_MTE3>(0);
   WaitFlag<HardEvent::V_MTE3>(0);
-  DataCopyPad(attention_y_sum_packed_b_gm[j_e_start], v_f32, DataCopyExtParams(1, lanes * 4, 0, 0, 0));
+  DataCopyPad(attention_y_sum_packed_b_gm[b_j_e_start], v_f32, DataCopyExtParams(1, lanes * 4, 0, 0, 0));
 }
 
 // attention_y_sum_product_kernel
-//   cube cores 15, tile 32 x 16 x 112, L1 and L0 double-buffered
+//   cube cores 20, tile 32 x 32 x 112, L1 and L0 double-buffered
 extern "C" __global__ __aicore__ void attention_y_sum_product_kernel(
     GM_ADDR p,
     GM_ADDR attention_y_sum_packed_b,
     GM_ADDR attention_y_sum_product) {
   KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AIC_ONLY);
   GlobalTensor<float> p_gm;
-  p_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(p), 12998);
+  p_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(p), 25026);
   GlobalTensor<float> attention_y_sum_packed_b_gm;
-  attention_y_sum_packed_b_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(attention_y_sum_packed_b), 3395);
+  attention_y_sum_packed_b_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(attention_y_sum_packed_b), 6402);
   GlobalTensor<float> attention_y_sum_product_gm;
-  attention_y_sum_product_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(attention_y_sum_product), 4690);
+  attention_y_sum_product_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(attention_y_sum_product), 8514);
 
   TPipe pipe;
   TBuf<TPosition::A1> l1;
-  pipe.InitBuffer(l1, 21504);
+  pipe.InitBuffer(l1, 28672);
   TBuf<TPosition::A2> l0a;
   pipe.InitBuffer(l0a, 14336);
   TBuf<TPosition::B2> l0b;
-  pipe.InitBuffer(l0b, 7168);
+  pipe.InitBuffer(l0b, 14336);
   TBuf<TPosition::CO1> l0c;
-  pipe.InitBuffer(l0c, 2048);
-  LocalTensor<float> a_l1 = l1.GetWithOffset<float>(3584, 7168);
-  LocalTensor<float> b_l1 = l1.GetWithOffset<float>(1792, 0);
+  pipe.InitBuffer(l0c, 4096);
+  LocalTensor<float> a_l1 = l1.GetWithOffset<float>(3584, 0);
+  LocalTensor<float> b_l1 = l1.GetWithOffset<float>(3584, 14336);
   LocalTensor<float> a_l0 = l0a.GetWithOffset<float>(3584, 0);
-  LocalTensor<float> b_l0 = l0b.GetWithOffset<float>(1792, 0);
-  LocalTensor<float> c_l0 = l0c.GetWithOffset<float>(512, 0);
+  LocalTensor<float> b_l0 = l0b.GetWithOffset<float>(3584, 0);
+  LocalTensor<float> c_l0 = l0c.GetWithOffset<float>(1024, 0);
 
   const int task = GetBlockIdx();
-  const int h_i_start = task / 3 * 32;
-  const int e_start = task % 3 * 16;
-  const int m_size = lesser(32, 134 - h_i_start);
-  const int n_size = lesser(16, 35 - e_start);
+  const int b = task / 10;
+  const int h_i_start = task / 2 % 5 * 32;
+  const int e_start = task % 2 * 32;
+  const int m_size = lesser(32, 129 - h_i_start);
+  const int n_size = lesser(32, 33 - e_start);
   // line 10
   const int k_size = 97;
-  DataCopy(a_l1, p_gm[h_i_start * 97], Nd2NzParams(1, m_size, k_size, 0, 97, 32, 1, 0));
-  InitConstValue(b_l1, InitConstValueParams<float>(1, 224, 0, 0.0f));
+  if (m_size == 1) {
+    InitConstValue(a_l1, InitConstValueParams<float>(1, 448, 0, 0.0f));
+  }
+  PipeBarrier<PIPE_MTE2>();
+  DataCopy(a_l1, p_gm[(b * 129 + h_i_start) * 97], Nd2NzParams(1, m_size, k_size, 0, 97, 32, 1, 0));
+  InitConstValue(b_l1, InitConstValueParams<float>(1, 448, 0, 0.0f));
   PipeBarrier<PIPE_MTE2>();
   for (int i = 0; i < (k_size + 15) / 16; ++i) {
-    DataCopy(b_l1[i * 256], attention_y_sum_packed_b_gm[e_start + i * 560],
-        Nd2NzParams(1, lesser(16, k_size - i * 16), n_size, 0, 35, 16, 1, 0));
+    DataCopy(b_l1[i * 512], attention_y_sum_packed_b_gm[b * 3201 + e_start + i * 528],
+        Nd2NzParams(1, lesser(16, k_size - i * 16), n_size, 0, 33, 16, 1, 0));
   }
   SetFlag<HardEvent::MTE2_MTE1>(0);
   WaitFlag<HardEvent::MTE2_MTE1>(0);
@@ -291,30 +301,31 @@ extern "C" __global__ __aicore__ void attention_y_sum_product_kernel(
     LoadData(a_l0[i * ((k_size + 7) / 8) * 128], a_l1, LoadData2DParams(i, (k_size + 7) / 8, 2, 0, 0, false, 0));
   }
   for (int i = 0; i < (k_size + 15) / 16; ++i) {
-    LoadDataWithTranspose(b_l0[i * 2 * (1) * 128], b_l1, LoadData2dTransposeParams(i, 1, 1, 0, 0, 0));
+    LoadDataWithTranspose(b_l0[i * 2 * ((n_size + 15) / 16) * 128], b_l1,
+        LoadData2dTransposeParams(i * 2, (n_size + 15) / 16, 1, 0, (n_size + 15) / 16 - 1, 0));
   }
   SetFlag<HardEvent::MTE1_M>(0);
-  MmadParams mmad(m_size, n_size, k_size, 0, false, true);
+  MmadParams mmad((m_size + 15) / 16 * 16, n_size, k_size, 0, false, true);
   WaitFlag<HardEvent::MTE1_M>(0);
   Mmad(c_l0, a_l0, b_l0, mmad);
   SetFlag<HardEvent::M_FIX>(0);
   // line 10
-  FixpipeParamsV220 fixpipe(n_size, m_size, (m_size + 15) / 16 * 16, 35, false);
+  FixpipeParamsV220 fixpipe(n_size, m_size, (m_size + 15) / 16 * 16, 33, false);
   fixpipe.quantPre = QuantMode_t::NoQuant;
   WaitFlag<HardEvent::M_FIX>(0);
-  Fixpipe<float, float, CFG_ROW_MAJOR>(attention_y_sum_product_gm[h_i_start * 35 + e_start], c_l0, fixpipe);
+  Fixpipe<float, float, CFG_ROW_MAJOR>(attention_y_sum_product_gm[(b * 129 + h_i_start) * 33 + e_start], c_l0, fixpipe);
 }
 
 // attention_y_sum_kernel
-//   vector cores 17, tile 8 x 35 (h_i, e), lanes are results, single buffer
+//   vector cores 33, tile 8 x 33 (b_h_i, e), lanes are results, single buffer
 extern "C" __global__ __aicore__ void attention_y_sum_kernel(GM_ADDR y, GM_ADDR z, GM_ADDR attention_y_sum_product) {
   KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AIV_ONLY);
   GlobalTensor<half> y_gm;
-  y_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(y), 4690);
+  y_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(y), 8514);
   GlobalTensor<float> z_gm;
-  z_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(z), 134);
+  z_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(z), 258);
   GlobalTensor<float> attention_y_sum_product_gm;
-  attention_y_sum_product_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(attention_y_sum_product), 4690);
+  attention_y_sum_product_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(attention_y_sum_product), 8514);
 
   TPipe pipe;
   TBuf<TPosition::VECCALC> ub;
@@ -332,15 +343,15 @@ extern "C" __global__ __aicore__ void attention_y_sum_kernel(GM_ADDR y, GM_ADDR 
   Duplicate(z_ub, 0.0f, 64);
   SetFlag<HardEvent::V_MTE2>(0);
   const int task = GetBlockIdx();
-  const int h_i_start = task * 8;
-  const int rows = lesser(8, 134 - h_i_start);
+  const int b_h_i_start = task * 8;
+  const int rows = lesser(8, 258 - b_h_i_start);
   const int elements = rows * 48;
   const int padded = (elements + 63) / 64 * 64;
   WaitFlag<HardEvent::V_MTE2>(0);
-  DataCopyPad(attention_y_sum_product_ub, attention_y_sum_product_gm[h_i_start * 35],
-      DataCopyExtParams(rows, 140, 0, 1, 0),
+  DataCopyPad(attention_y_sum_product_ub, attention_y_sum_product_gm[b_h_i_start * 33],
+      DataCopyExtParams(rows, 132, 0, 1, 0),
       DataCopyPadExtParams<float>(true, 0, 0, 0.0f));
-  DataCopyPad(z_ub, z_gm[h_i_start],
+  DataCopyPad(z_ub, z_gm[b_h_i_start],
       DataCopyExtParams(1, rows * 4, 0, 0, 0),
       DataCopyPadExtParams<float>(true, 0, 0, 0.0f));
   SetFlag<HardEvent::MTE2_V>(0);
@@ -361,5 +372,5 @@ extern "C" __global__ __aicore__ void attention_y_sum_kernel(GM_ADDR y, GM_ADDR 
   Cast(y_value, t2, RoundMode::CAST_RINT, padded);
   SetFlag<HardEvent::V_MTE3>(0);
   WaitFlag<HardEvent::V_MTE3>(0);
-  DataCopyPad(y_gm[h_i_start * 35], y_value, DataCopyExtParams(rows, 70, 0, 0, 0));
+  DataCopyPad(y_gm[b_h_i_start * 33], y_value, DataCopyExtParams(rows, 66, 0, 0, 0));
 }

@@ -23,54 +23,59 @@ constexpr float INFINITE = __builtin_inff();
 __aicore__ inline int lesser(int a, int b) { return a < b ? a : b; }
 
 // attention_grad_s_sum_product_kernel
-//   cube cores 20, tile 32 x 32 x 48, L1 and L0 double-buffered
+//   cube cores 24, tile 64 x 32 x 48, L1 and L0 double-buffered
 extern "C" __global__ __aicore__ void attention_grad_s_sum_product_kernel(
     GM_ADDR q,
     GM_ADDR k,
     GM_ADDR attention_grad_s_sum_product) {
   KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AIC_ONLY);
   GlobalTensor<half> q_gm;
-  q_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(q), 4958);
+  q_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(q), 12384);
   GlobalTensor<half> k_gm;
-  k_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(k), 3589);
+  k_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(k), 9312);
   GlobalTensor<float> attention_grad_s_sum_product_gm;
-  attention_grad_s_sum_product_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(attention_grad_s_sum_product), 12998);
+  attention_grad_s_sum_product_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(attention_grad_s_sum_product), 25026);
 
   TPipe pipe;
   TBuf<TPosition::A1> l1;
-  pipe.InitBuffer(l1, 6144);
+  pipe.InitBuffer(l1, 9216);
   TBuf<TPosition::A2> l0a;
-  pipe.InitBuffer(l0a, 3072);
+  pipe.InitBuffer(l0a, 6144);
   TBuf<TPosition::B2> l0b;
   pipe.InitBuffer(l0b, 3072);
   TBuf<TPosition::CO1> l0c;
-  pipe.InitBuffer(l0c, 4096);
-  LocalTensor<half> a_l1 = l1.GetWithOffset<half>(1536, 3072);
-  LocalTensor<half> b_l1 = l1.GetWithOffset<half>(1536, 0);
-  LocalTensor<half> a_l0 = l0a.GetWithOffset<half>(1536, 0);
+  pipe.InitBuffer(l0c, 8192);
+  LocalTensor<half> a_l1 = l1.GetWithOffset<half>(3072, 0);
+  LocalTensor<half> b_l1 = l1.GetWithOffset<half>(1536, 6144);
+  LocalTensor<half> a_l0 = l0a.GetWithOffset<half>(3072, 0);
   LocalTensor<half> b_l0 = l0b.GetWithOffset<half>(1536, 0);
-  LocalTensor<float> c_l0 = l0c.GetWithOffset<float>(1024, 0);
+  LocalTensor<float> c_l0 = l0c.GetWithOffset<float>(2048, 0);
 
   const int task = GetBlockIdx();
-  const int h_i_start = task / 4 * 32;
+  const int b = task / 12;
+  const int h_i_start = task / 4 % 3 * 64;
   const int j_start = task % 4 * 32;
-  const int m_size = lesser(32, 134 - h_i_start);
+  const int m_size = lesser(64, 129 - h_i_start);
   const int n_size = lesser(32, 97 - j_start);
   // line 6
-  const int k_size = 37;
-  DataCopy(a_l1, q_gm[h_i_start * 37], Nd2NzParams(1, m_size, k_size, 0, 37, 32, 1, 0));
-  DataCopy(b_l1, k_gm[j_start * 37], Nd2NzParams(1, n_size, k_size, 0, 37, 32, 1, 0));
+  const int k_size = 48;
+  if (m_size == 1) {
+    InitConstValue(a_l1, InitConstValueParams<half>(1, 192, 0, half(0.0f)));
+  }
+  PipeBarrier<PIPE_MTE2>();
+  DataCopy(a_l1, q_gm[(b * 129 + h_i_start) * 48], Nd2NzParams(1, m_size, k_size, 0, 48, 64, 1, 0));
+  DataCopy(b_l1, k_gm[(b * 97 + j_start) * 48], Nd2NzParams(1, n_size, k_size, 0, 48, 32, 1, 0));
   SetFlag<HardEvent::MTE2_MTE1>(0);
   WaitFlag<HardEvent::MTE2_MTE1>(0);
   for (int i = 0; i < (m_size + 15) / 16; ++i) {
-    LoadData(a_l0[i * ((k_size + 15) / 16) * 256], a_l1, LoadData2DParams(i, (k_size + 15) / 16, 2, 0, 0, false, 0));
+    LoadData(a_l0[i * ((k_size + 15) / 16) * 256], a_l1, LoadData2DParams(i, (k_size + 15) / 16, 4, 0, 0, false, 0));
   }
   for (int i = 0; i < (k_size + 15) / 16; ++i) {
     LoadData(b_l0[i * ((n_size + 15) / 16) * 256], b_l1,
         LoadData2DParams(i * 2, (n_size + 15) / 16, 1, 0, 0, false, 0));
   }
   SetFlag<HardEvent::MTE1_M>(0);
-  MmadParams mmad(m_size, n_size, k_size, 0, false, true);
+  MmadParams mmad((m_size + 15) / 16 * 16, n_size, k_size, 0, false, true);
   WaitFlag<HardEvent::MTE1_M>(0);
   Mmad(c_l0, a_l0, b_l0, mmad);
   SetFlag<HardEvent::M_FIX>(0);
@@ -78,7 +83,7 @@ extern "C" __global__ __aicore__ void attention_grad_s_sum_product_kernel(
   FixpipeParamsV220 fixpipe(n_size, m_size, (m_size + 15) / 16 * 16, 97, false);
   fixpipe.quantPre = QuantMode_t::NoQuant;
   WaitFlag<HardEvent::M_FIX>(0);
-  Fixpipe<float, float, CFG_ROW_MAJOR>(attention_grad_s_sum_product_gm[h_i_start * 97 + j_start], c_l0, fixpipe);
+  Fixpipe<float, float, CFG_ROW_MAJOR>(attention_grad_s_sum_product_gm[(b * 129 + h_i_start) * 97 + j_start], c_l0, fixpipe);
 }
 
 // attention_grad_s_sum_kernel
@@ -89,11 +94,11 @@ extern "C" __global__ __aicore__ void attention_grad_s_sum_kernel(
     GM_ADDR attention_grad_s_sum_product) {
   KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AIV_ONLY);
   GlobalTensor<float> lse_gm;
-  lse_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(lse), 134);
+  lse_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(lse), 258);
   GlobalTensor<float> p_gm;
-  p_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(p), 12998);
+  p_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(p), 25026);
   GlobalTensor<float> attention_grad_s_sum_product_gm;
-  attention_grad_s_sum_product_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(attention_grad_s_sum_product), 12998);
+  attention_grad_s_sum_product_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(attention_grad_s_sum_product), 25026);
 
   TPipe pipe;
   TBuf<TPosition::VECCALC> ub;
@@ -114,19 +119,19 @@ extern "C" __global__ __aicore__ void attention_grad_s_sum_kernel(
   SetFlag<HardEvent::V_MTE2>(1);
   SetFlag<HardEvent::MTE3_V>(0);
   SetFlag<HardEvent::MTE3_V>(1);
-  for (int task = GetBlockIdx(); task < 134; task += GetBlockNum()) {
-    const int h_i = task;
+  for (int task = GetBlockIdx(); task < 258; task += GetBlockNum()) {
+    const int b_h_i = task;
     WaitFlag<HardEvent::V_MTE2>(slot);
-    DataCopyPad(attention_grad_s_sum_product_ub[slot * 128], attention_grad_s_sum_product_gm[h_i * 97],
+    DataCopyPad(attention_grad_s_sum_product_ub[slot * 128], attention_grad_s_sum_product_gm[b_h_i * 97],
         DataCopyExtParams(1, 388, 0, 0, 0),
         DataCopyPadExtParams<float>(true, 0, 0, 0.0f));
-    DataCopyPad(lse_ub[slot * 8], lse_gm[h_i],
+    DataCopyPad(lse_ub[slot * 8], lse_gm[b_h_i],
         DataCopyExtParams(1, 4, 0, 0, 0),
         DataCopyPadExtParams<float>(true, 0, 0, 0.0f));
     SetFlag<HardEvent::MTE2_V>(slot);
     // line 6
     PipeBarrier<PIPE_V>();
-    Duplicate(t, 6.0827627f, 128);
+    Duplicate(t, 6.928203f, 128);
     WaitFlag<HardEvent::MTE2_V>(slot);
     PipeBarrier<PIPE_V>();
     Div(s, attention_grad_s_sum_product_ub[slot * 128], t, 128);
@@ -147,7 +152,7 @@ extern "C" __global__ __aicore__ void attention_grad_s_sum_kernel(
     Select(p_ub[slot * 128], mask2, t2, 0.0f, SELMODE::VSEL_TENSOR_SCALAR_MODE, 128);
     SetFlag<HardEvent::V_MTE3>(slot);
     WaitFlag<HardEvent::V_MTE3>(slot);
-    DataCopyPad(p_gm[h_i * 97], p_ub[slot * 128], DataCopyExtParams(1, 388, 0, 0, 0));
+    DataCopyPad(p_gm[b_h_i * 97], p_ub[slot * 128], DataCopyExtParams(1, 388, 0, 0, 0));
     SetFlag<HardEvent::MTE3_V>(slot);
     slot = 1 - slot;
   }
@@ -158,15 +163,15 @@ extern "C" __global__ __aicore__ void attention_grad_s_sum_kernel(
 }
 
 // attention_grad_delta_kernel
-//   vector cores 48, tile 35 of e, lanes are folded, double-buffered
+//   vector cores 48, tile 33 of e, lanes are folded, double-buffered
 extern "C" __global__ __aicore__ void attention_grad_delta_kernel(GM_ADDR y, GM_ADDR dy, GM_ADDR delta) {
   KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AIV_ONLY);
   GlobalTensor<half> y_gm;
-  y_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(y), 4690);
+  y_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(y), 8514);
   GlobalTensor<half> dy_gm;
-  dy_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(dy), 4690);
+  dy_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(dy), 8514);
   GlobalTensor<float> delta_gm;
-  delta_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(delta), 134);
+  delta_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(delta), 258);
 
   TPipe pipe;
   TBuf<TPosition::VECCALC> ub;
@@ -181,30 +186,30 @@ extern "C" __global__ __aicore__ void attention_grad_delta_kernel(GM_ADDR y, GM_
   SetFlag<HardEvent::MTE3_V>(0);
   SetFlag<HardEvent::V_MTE2>(0);
   SetFlag<HardEvent::V_MTE2>(1);
-  for (int task = GetBlockIdx(); task < 134; task += GetBlockNum()) {
-    const int h_i = task;
+  for (int task = GetBlockIdx(); task < 258; task += GetBlockNum()) {
+    const int b_h_i = task;
     WaitFlag<HardEvent::V_MTE2>(slot);
-    DataCopyPad(dy_ub[slot * 64], dy_gm[h_i * 35],
-        DataCopyExtParams(1, 70, 0, 0, 0),
+    DataCopyPad(dy_ub[slot * 64], dy_gm[b_h_i * 33],
+        DataCopyExtParams(1, 66, 0, 0, 0),
         DataCopyPadExtParams<half>(false, 0, 0, half(0.0f)));
-    DataCopyPad(y_ub[slot * 64], y_gm[h_i * 35],
-        DataCopyExtParams(1, 70, 0, 0, 0),
+    DataCopyPad(y_ub[slot * 64], y_gm[b_h_i * 33],
+        DataCopyExtParams(1, 66, 0, 0, 0),
         DataCopyPadExtParams<half>(false, 0, 0, half(0.0f)));
     SetFlag<HardEvent::MTE2_V>(slot);
     // line 8
     WaitFlag<HardEvent::MTE2_V>(slot);
     PipeBarrier<PIPE_V>();
-    Cast(dy_f32, dy_ub[slot * 64], RoundMode::CAST_NONE, 35);
+    Cast(dy_f32, dy_ub[slot * 64], RoundMode::CAST_NONE, 33);
     WaitFlag<HardEvent::MTE3_V>(0);
-    Cast(y_f32, y_ub[slot * 64], RoundMode::CAST_NONE, 35);
+    Cast(y_f32, y_ub[slot * 64], RoundMode::CAST_NONE, 33);
     SetFlag<HardEvent::V_MTE2>(slot);
     PipeBarrier<PIPE_V>();
-    Mul(dy_f32, dy_f32, y_f32, 35);
+    Mul(dy_f32, dy_f32, y_f32, 33);
     PipeBarrier<PIPE_V>();
-    WholeReduceSum(delta_value, dy_f32, 35, 8, 1, 1, 0);
+    WholeReduceSum(delta_value, dy_f32, 33, 8, 1, 1, 0);
     SetFlag<HardEvent::V_MTE3>(slot);
     WaitFlag<HardEvent::V_MTE3>(slot);
-    DataCopyPad(delta_gm[h_i], delta_value, DataCopyExtParams(1, 4, 0, 0, 0));
+    DataCopyPad(delta_gm[b_h_i], delta_value, DataCopyExtParams(1, 4, 0, 0, 0));
     SetFlag<HardEvent::MTE3_V>(0);
     slot = 1 - slot;
   }
@@ -214,54 +219,59 @@ extern "C" __global__ __aicore__ void attention_grad_delta_kernel(GM_ADDR y, GM_
 }
 
 // attention_grad_dp_product_kernel
-//   cube cores 20, tile 32 x 32 x 48, L1 and L0 double-buffered
+//   cube cores 24, tile 64 x 32 x 48, L1 and L0 double-buffered
 extern "C" __global__ __aicore__ void attention_grad_dp_product_kernel(
     GM_ADDR v,
     GM_ADDR dy,
     GM_ADDR attention_grad_dp_product) {
   KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AIC_ONLY);
   GlobalTensor<half> v_gm;
-  v_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(v), 3395);
+  v_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(v), 6402);
   GlobalTensor<half> dy_gm;
-  dy_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(dy), 4690);
+  dy_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(dy), 8514);
   GlobalTensor<float> attention_grad_dp_product_gm;
-  attention_grad_dp_product_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(attention_grad_dp_product), 12998);
+  attention_grad_dp_product_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(attention_grad_dp_product), 25026);
 
   TPipe pipe;
   TBuf<TPosition::A1> l1;
-  pipe.InitBuffer(l1, 6144);
+  pipe.InitBuffer(l1, 9216);
   TBuf<TPosition::A2> l0a;
-  pipe.InitBuffer(l0a, 3072);
+  pipe.InitBuffer(l0a, 6144);
   TBuf<TPosition::B2> l0b;
   pipe.InitBuffer(l0b, 3072);
   TBuf<TPosition::CO1> l0c;
-  pipe.InitBuffer(l0c, 4096);
-  LocalTensor<half> a_l1 = l1.GetWithOffset<half>(1536, 3072);
-  LocalTensor<half> b_l1 = l1.GetWithOffset<half>(1536, 0);
-  LocalTensor<half> a_l0 = l0a.GetWithOffset<half>(1536, 0);
+  pipe.InitBuffer(l0c, 8192);
+  LocalTensor<half> a_l1 = l1.GetWithOffset<half>(3072, 0);
+  LocalTensor<half> b_l1 = l1.GetWithOffset<half>(1536, 6144);
+  LocalTensor<half> a_l0 = l0a.GetWithOffset<half>(3072, 0);
   LocalTensor<half> b_l0 = l0b.GetWithOffset<half>(1536, 0);
-  LocalTensor<float> c_l0 = l0c.GetWithOffset<float>(1024, 0);
+  LocalTensor<float> c_l0 = l0c.GetWithOffset<float>(2048, 0);
 
   const int task = GetBlockIdx();
-  const int h_i_start = task / 4 * 32;
+  const int b = task / 12;
+  const int h_i_start = task / 4 % 3 * 64;
   const int j_start = task % 4 * 32;
-  const int m_size = lesser(32, 134 - h_i_start);
+  const int m_size = lesser(64, 129 - h_i_start);
   const int n_size = lesser(32, 97 - j_start);
   // line 9
-  const int k_size = 35;
-  DataCopy(a_l1, dy_gm[h_i_start * 35], Nd2NzParams(1, m_size, k_size, 0, 35, 32, 1, 0));
-  DataCopy(b_l1, v_gm[j_start * 35], Nd2NzParams(1, n_size, k_size, 0, 35, 32, 1, 0));
+  const int k_size = 33;
+  if (m_size == 1) {
+    InitConstValue(a_l1, InitConstValueParams<half>(1, 192, 0, half(0.0f)));
+  }
+  PipeBarrier<PIPE_MTE2>();
+  DataCopy(a_l1, dy_gm[(b * 129 + h_i_start) * 33], Nd2NzParams(1, m_size, k_size, 0, 33, 64, 1, 0));
+  DataCopy(b_l1, v_gm[(b * 97 + j_start) * 33], Nd2NzParams(1, n_size, k_size, 0, 33, 32, 1, 0));
   SetFlag<HardEvent::MTE2_MTE1>(0);
   WaitFlag<HardEvent::MTE2_MTE1>(0);
   for (int i = 0; i < (m_size + 15) / 16; ++i) {
-    LoadData(a_l0[i * ((k_size + 15) / 16) * 256], a_l1, LoadData2DParams(i, (k_size + 15) / 16, 2, 0, 0, false, 0));
+    LoadData(a_l0[i * ((k_size + 15) / 16) * 256], a_l1, LoadData2DParams(i, (k_size + 15) / 16, 4, 0, 0, false, 0));
   }
   for (int i = 0; i < (k_size + 15) / 16; ++i) {
     LoadData(b_l0[i * ((n_size + 15) / 16) * 256], b_l1,
         LoadData2DParams(i * 2, (n_size + 15) / 16, 1, 0, 0, false, 0));
   }
   SetFlag<HardEvent::MTE1_M>(0);
-  MmadParams mmad(m_size, n_size, k_size, 0, false, true);
+  MmadParams mmad((m_size + 15) / 16 * 16, n_size, k_size, 0, false, true);
   WaitFlag<HardEvent::MTE1_M>(0);
   Mmad(c_l0, a_l0, b_l0, mmad);
   SetFlag<HardEvent::M_FIX>(0);
@@ -269,7 +279,7 @@ extern "C" __global__ __aicore__ void attention_grad_dp_product_kernel(
   FixpipeParamsV220 fixpipe(n_size, m_size, (m_size + 15) / 16 * 16, 97, false);
   fixpipe.quantPre = QuantMode_t::NoQuant;
   WaitFlag<HardEvent::M_FIX>(0);
-  Fixpipe<float, float, CFG_ROW_MAJOR>(attention_grad_dp_product_gm[h_i_start * 97 + j_start], c_l0, fixpipe);
+  Fixpipe<float, float, CFG_ROW_MAJOR>(attention_grad_dp_product_gm[(b * 129 + h_i_start) * 97 + j_start], c_l0, fixpipe);
 }
 
 // attention_grad_dp_kernel
@@ -281,13 +291,13 @@ extern "C" __global__ __aicore__ void attention_grad_dp_kernel(
     GM_ADDR attention_grad_dp_product) {
   KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AIV_ONLY);
   GlobalTensor<float> p_gm;
-  p_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(p), 12998);
+  p_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(p), 25026);
   GlobalTensor<float> delta_gm;
-  delta_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(delta), 134);
+  delta_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(delta), 258);
   GlobalTensor<float> ds_gm;
-  ds_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(ds), 12998);
+  ds_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(ds), 25026);
   GlobalTensor<float> attention_grad_dp_product_gm;
-  attention_grad_dp_product_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(attention_grad_dp_product), 12998);
+  attention_grad_dp_product_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(attention_grad_dp_product), 25026);
 
   TPipe pipe;
   TBuf<TPosition::VECCALC> ub;
@@ -304,16 +314,16 @@ extern "C" __global__ __aicore__ void attention_grad_dp_kernel(
   SetFlag<HardEvent::V_MTE2>(1);
   SetFlag<HardEvent::MTE3_V>(0);
   SetFlag<HardEvent::MTE3_V>(1);
-  for (int task = GetBlockIdx(); task < 134; task += GetBlockNum()) {
-    const int h_i = task;
+  for (int task = GetBlockIdx(); task < 258; task += GetBlockNum()) {
+    const int b_h_i = task;
     WaitFlag<HardEvent::V_MTE2>(slot);
-    DataCopyPad(p_ub[slot * 128], p_gm[h_i * 97],
+    DataCopyPad(p_ub[slot * 128], p_gm[b_h_i * 97],
         DataCopyExtParams(1, 388, 0, 0, 0),
         DataCopyPadExtParams<float>(false, 0, 0, 0.0f));
-    DataCopyPad(attention_grad_dp_product_ub[slot * 128], attention_grad_dp_product_gm[h_i * 97],
+    DataCopyPad(attention_grad_dp_product_ub[slot * 128], attention_grad_dp_product_gm[b_h_i * 97],
         DataCopyExtParams(1, 388, 0, 0, 0),
         DataCopyPadExtParams<float>(false, 0, 0, 0.0f));
-    DataCopyPad(delta_ub[slot * 8], delta_gm[h_i],
+    DataCopyPad(delta_ub[slot * 8], delta_gm[b_h_i],
         DataCopyExtParams(1, 4, 0, 0, 0),
         DataCopyPadExtParams<float>(true, 0, 0, 0.0f));
     SetFlag<HardEvent::MTE2_V>(slot);
@@ -330,7 +340,7 @@ extern "C" __global__ __aicore__ void attention_grad_dp_kernel(
     SetFlag<HardEvent::V_MTE3>(slot);
     SetFlag<HardEvent::V_MTE2>(slot);
     WaitFlag<HardEvent::V_MTE3>(slot);
-    DataCopyPad(ds_gm[h_i * 97], ds_ub[slot * 128], DataCopyExtParams(1, 388, 0, 0, 0));
+    DataCopyPad(ds_gm[b_h_i * 97], ds_ub[slot * 128], DataCopyExtParams(1, 388, 0, 0, 0));
     SetFlag<HardEvent::MTE3_V>(slot);
     slot = 1 - slot;
   }
@@ -341,15 +351,15 @@ extern "C" __global__ __aicore__ void attention_grad_dp_kernel(
 }
 
 // attention_grad_dq_sum_pack_b_kernel
-//   vector cores 8, tile 512 of j_d, lanes are results, single buffer
+//   vector cores 19, tile 512 of b_j_d, lanes are results, single buffer
 extern "C" __global__ __aicore__ void attention_grad_dq_sum_pack_b_kernel(
     GM_ADDR k,
     GM_ADDR attention_grad_dq_sum_packed_b) {
   KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AIV_ONLY);
   GlobalTensor<half> k_gm;
-  k_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(k), 3589);
+  k_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(k), 9312);
   GlobalTensor<float> attention_grad_dq_sum_packed_b_gm;
-  attention_grad_dq_sum_packed_b_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(attention_grad_dq_sum_packed_b), 3589);
+  attention_grad_dq_sum_packed_b_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(attention_grad_dq_sum_packed_b), 9312);
 
   TPipe pipe;
   TBuf<TPosition::VECCALC> ub;
@@ -358,9 +368,9 @@ extern "C" __global__ __aicore__ void attention_grad_dq_sum_pack_b_kernel(
   LocalTensor<float> k_f32 = ub.GetWithOffset<float>(512, 1024);
 
   const int task = GetBlockIdx();
-  const int j_d_start = task * 512;
-  const int lanes = lesser(512, 3589 - j_d_start);
-  DataCopyPad(k_ub, k_gm[j_d_start],
+  const int b_j_d_start = task * 512;
+  const int lanes = lesser(512, 9312 - b_j_d_start);
+  DataCopyPad(k_ub, k_gm[b_j_d_start],
       DataCopyExtParams(1, lanes * 2, 0, 0, 0),
       DataCopyPadExtParams<half>(false, 0, 0, half(0.0f)));
   SetFlag<HardEvent::MTE2_V>(0);
@@ -369,51 +379,56 @@ extern "C" __global__ __aicore__ void attention_grad_dq_sum_pack_b_kernel(
   Cast(k_f32, k_ub, RoundMode::CAST_NONE, lanes);
   SetFlag<HardEvent::V_MTE3>(0);
   WaitFlag<HardEvent::V_MTE3>(0);
-  DataCopyPad(attention_grad_dq_sum_packed_b_gm[j_d_start], k_f32, DataCopyExtParams(1, lanes * 4, 0, 0, 0));
+  DataCopyPad(attention_grad_dq_sum_packed_b_gm[b_j_d_start], k_f32, DataCopyExtParams(1, lanes * 4, 0, 0, 0));
 }
 
 // attention_grad_dq_sum_product_kernel
-//   cube cores 15, tile 32 x 16 x 112, L1 and L0 double-buffered
+//   cube cores 20, tile 32 x 32 x 112, L1 and L0 double-buffered
 extern "C" __global__ __aicore__ void attention_grad_dq_sum_product_kernel(
     GM_ADDR ds,
     GM_ADDR attention_grad_dq_sum_packed_b,
     GM_ADDR attention_grad_dq_sum_product) {
   KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AIC_ONLY);
   GlobalTensor<float> ds_gm;
-  ds_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(ds), 12998);
+  ds_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(ds), 25026);
   GlobalTensor<float> attention_grad_dq_sum_packed_b_gm;
-  attention_grad_dq_sum_packed_b_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(attention_grad_dq_sum_packed_b), 3589);
+  attention_grad_dq_sum_packed_b_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(attention_grad_dq_sum_packed_b), 9312);
   GlobalTensor<float> attention_grad_dq_sum_product_gm;
-  attention_grad_dq_sum_product_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(attention_grad_dq_sum_product), 4958);
+  attention_grad_dq_sum_product_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(attention_grad_dq_sum_product), 12384);
 
   TPipe pipe;
   TBuf<TPosition::A1> l1;
-  pipe.InitBuffer(l1, 21504);
+  pipe.InitBuffer(l1, 28672);
   TBuf<TPosition::A2> l0a;
   pipe.InitBuffer(l0a, 14336);
   TBuf<TPosition::B2> l0b;
-  pipe.InitBuffer(l0b, 7168);
+  pipe.InitBuffer(l0b, 14336);
   TBuf<TPosition::CO1> l0c;
-  pipe.InitBuffer(l0c, 2048);
-  LocalTensor<float> a_l1 = l1.GetWithOffset<float>(3584, 7168);
-  LocalTensor<float> b_l1 = l1.GetWithOffset<float>(1792, 0);
+  pipe.InitBuffer(l0c, 4096);
+  LocalTensor<float> a_l1 = l1.GetWithOffset<float>(3584, 0);
+  LocalTensor<float> b_l1 = l1.GetWithOffset<float>(3584, 14336);
   LocalTensor<float> a_l0 = l0a.GetWithOffset<float>(3584, 0);
-  LocalTensor<float> b_l0 = l0b.GetWithOffset<float>(1792, 0);
-  LocalTensor<float> c_l0 = l0c.GetWithOffset<float>(512, 0);
+  LocalTensor<float> b_l0 = l0b.GetWithOffset<float>(3584, 0);
+  LocalTensor<float> c_l0 = l0c.GetWithOffset<float>(1024, 0);
 
   const int task = GetBlockIdx();
-  const int h_i_start = task / 3 * 32;
-  const int d_start = task % 3 * 16;
-  const int m_size = lesser(32, 134 - h_i_start);
-  const int n_size = lesser(16, 37 - d_start);
+  const int b = task / 10;
+  const int h_i_start = task / 2 % 5 * 32;
+  const int d_start = task % 2 * 32;
+  const int m_size = lesser(32, 129 - h_i_start);
+  const int n_size = lesser(32, 48 - d_start);
   // line 11
   const int k_size = 97;
-  DataCopy(a_l1, ds_gm[h_i_start * 97], Nd2NzParams(1, m_size, k_size, 0, 97, 32, 1, 0));
-  InitConstValue(b_l1, InitConstValueParams<float>(1, 224, 0, 0.0f));
+  if (m_size == 1) {
+    InitConstValue(a_l1, InitConstValueParams<float>(1, 448, 0, 0.0f));
+  }
+  PipeBarrier<PIPE_MTE2>();
+  DataCopy(a_l1, ds_gm[(b * 129 + h_i_start) * 97], Nd2NzParams(1, m_size, k_size, 0, 97, 32, 1, 0));
+  InitConstValue(b_l1, InitConstValueParams<float>(1, 448, 0, 0.0f));
   PipeBarrier<PIPE_MTE2>();
   for (int i = 0; i < (k_size + 15) / 16; ++i) {
-    DataCopy(b_l1[i * 256], attention_grad_dq_sum_packed_b_gm[d_start + i * 592],
-        Nd2NzParams(1, lesser(16, k_size - i * 16), n_size, 0, 37, 16, 1, 0));
+    DataCopy(b_l1[i * 512], attention_grad_dq_sum_packed_b_gm[b * 4656 + d_start + i * 768],
+        Nd2NzParams(1, lesser(16, k_size - i * 16), n_size, 0, 48, 16, 1, 0));
   }
   SetFlag<HardEvent::MTE2_MTE1>(0);
   WaitFlag<HardEvent::MTE2_MTE1>(0);
@@ -421,30 +436,31 @@ extern "C" __global__ __aicore__ void attention_grad_dq_sum_product_kernel(
     LoadData(a_l0[i * ((k_size + 7) / 8) * 128], a_l1, LoadData2DParams(i, (k_size + 7) / 8, 2, 0, 0, false, 0));
   }
   for (int i = 0; i < (k_size + 15) / 16; ++i) {
-    LoadDataWithTranspose(b_l0[i * 2 * (1) * 128], b_l1, LoadData2dTransposeParams(i, 1, 1, 0, 0, 0));
+    LoadDataWithTranspose(b_l0[i * 2 * ((n_size + 15) / 16) * 128], b_l1,
+        LoadData2dTransposeParams(i * 2, (n_size + 15) / 16, 1, 0, (n_size + 15) / 16 - 1, 0));
   }
   SetFlag<HardEvent::MTE1_M>(0);
-  MmadParams mmad(m_size, n_size, k_size, 0, false, true);
+  MmadParams mmad((m_size + 15) / 16 * 16, n_size, k_size, 0, false, true);
   WaitFlag<HardEvent::MTE1_M>(0);
   Mmad(c_l0, a_l0, b_l0, mmad);
   SetFlag<HardEvent::M_FIX>(0);
   // line 11
-  FixpipeParamsV220 fixpipe(n_size, m_size, (m_size + 15) / 16 * 16, 37, false);
+  FixpipeParamsV220 fixpipe(n_size, m_size, (m_size + 15) / 16 * 16, 48, false);
   fixpipe.quantPre = QuantMode_t::NoQuant;
   WaitFlag<HardEvent::M_FIX>(0);
-  Fixpipe<float, float, CFG_ROW_MAJOR>(attention_grad_dq_sum_product_gm[h_i_start * 37 + d_start], c_l0, fixpipe);
+  Fixpipe<float, float, CFG_ROW_MAJOR>(attention_grad_dq_sum_product_gm[(b * 129 + h_i_start) * 48 + d_start], c_l0, fixpipe);
 }
 
 // attention_grad_dq_sum_kernel
-//   vector cores 10, tile 512 of h_i_d, lanes are results, single buffer
+//   vector cores 25, tile 512 of b_h_i_d, lanes are results, single buffer
 extern "C" __global__ __aicore__ void attention_grad_dq_sum_kernel(
     GM_ADDR dq,
     GM_ADDR attention_grad_dq_sum_product) {
   KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AIV_ONLY);
   GlobalTensor<half> dq_gm;
-  dq_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(dq), 4958);
+  dq_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(dq), 12384);
   GlobalTensor<float> attention_grad_dq_sum_product_gm;
-  attention_grad_dq_sum_product_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(attention_grad_dq_sum_product), 4958);
+  attention_grad_dq_sum_product_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(attention_grad_dq_sum_product), 12384);
 
   TPipe pipe;
   TBuf<TPosition::VECCALC> ub;
@@ -454,14 +470,14 @@ extern "C" __global__ __aicore__ void attention_grad_dq_sum_kernel(
   LocalTensor<half> dq_value = ub.GetWithOffset<half>(512, 0);
 
   const int task = GetBlockIdx();
-  const int h_i_d_start = task * 512;
-  const int lanes = lesser(512, 4958 - h_i_d_start);
-  DataCopyPad(attention_grad_dq_sum_product_ub, attention_grad_dq_sum_product_gm[h_i_d_start],
+  const int b_h_i_d_start = task * 512;
+  const int lanes = lesser(512, 12384 - b_h_i_d_start);
+  DataCopyPad(attention_grad_dq_sum_product_ub, attention_grad_dq_sum_product_gm[b_h_i_d_start],
       DataCopyExtParams(1, lanes * 4, 0, 0, 0),
       DataCopyPadExtParams<float>(false, 0, 0, 0.0f));
   SetFlag<HardEvent::MTE2_V>(0);
   // line 11
-  Duplicate(t, 6.0827627f, lanes);
+  Duplicate(t, 6.928203f, lanes);
   WaitFlag<HardEvent::MTE2_V>(0);
   PipeBarrier<PIPE_V>();
   Div(t, attention_grad_dq_sum_product_ub, t, lanes);
@@ -469,19 +485,19 @@ extern "C" __global__ __aicore__ void attention_grad_dq_sum_kernel(
   Cast(dq_value, t, RoundMode::CAST_RINT, lanes);
   SetFlag<HardEvent::V_MTE3>(0);
   WaitFlag<HardEvent::V_MTE3>(0);
-  DataCopyPad(dq_gm[h_i_d_start], dq_value, DataCopyExtParams(1, lanes * 2, 0, 0, 0));
+  DataCopyPad(dq_gm[b_h_i_d_start], dq_value, DataCopyExtParams(1, lanes * 2, 0, 0, 0));
 }
 
 // attention_grad_dk_sum_pack_b_kernel
-//   vector cores 10, tile 512 of t_i_d, lanes are results, single buffer
+//   vector cores 25, tile 512 of b_t_i_d, lanes are results, single buffer
 extern "C" __global__ __aicore__ void attention_grad_dk_sum_pack_b_kernel(
     GM_ADDR q,
     GM_ADDR attention_grad_dk_sum_packed_b) {
   KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AIV_ONLY);
   GlobalTensor<half> q_gm;
-  q_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(q), 4958);
+  q_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(q), 12384);
   GlobalTensor<float> attention_grad_dk_sum_packed_b_gm;
-  attention_grad_dk_sum_packed_b_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(attention_grad_dk_sum_packed_b), 4958);
+  attention_grad_dk_sum_packed_b_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(attention_grad_dk_sum_packed_b), 12384);
 
   TPipe pipe;
   TBuf<TPosition::VECCALC> ub;
@@ -490,9 +506,9 @@ extern "C" __global__ __aicore__ void attention_grad_dk_sum_pack_b_kernel(
   LocalTensor<float> q_f32 = ub.GetWithOffset<float>(512, 1024);
 
   const int task = GetBlockIdx();
-  const int t_i_d_start = task * 512;
-  const int lanes = lesser(512, 4958 - t_i_d_start);
-  DataCopyPad(q_ub, q_gm[t_i_d_start],
+  const int b_t_i_d_start = task * 512;
+  const int lanes = lesser(512, 12384 - b_t_i_d_start);
+  DataCopyPad(q_ub, q_gm[b_t_i_d_start],
       DataCopyExtParams(1, lanes * 2, 0, 0, 0),
       DataCopyPadExtParams<half>(false, 0, 0, half(0.0f)));
   SetFlag<HardEvent::MTE2_V>(0);
@@ -501,37 +517,37 @@ extern "C" __global__ __aicore__ void attention_grad_dk_sum_pack_b_kernel(
   Cast(q_f32, q_ub, RoundMode::CAST_NONE, lanes);
   SetFlag<HardEvent::V_MTE3>(0);
   WaitFlag<HardEvent::V_MTE3>(0);
-  DataCopyPad(attention_grad_dk_sum_packed_b_gm[t_i_d_start], q_f32, DataCopyExtParams(1, lanes * 4, 0, 0, 0));
+  DataCopyPad(attention_grad_dk_sum_packed_b_gm[b_t_i_d_start], q_f32, DataCopyExtParams(1, lanes * 4, 0, 0, 0));
 }
 
 // attention_grad_dk_sum_product_kernel
-//   cube cores 21, tile 16 x 16 x 128, L1 and L0 double-buffered
+//   cube cores 24, tile 32 x 16 x 128, L1 and L0 double-buffered
 extern "C" __global__ __aicore__ void attention_grad_dk_sum_product_kernel(
     GM_ADDR ds,
     GM_ADDR attention_grad_dk_sum_packed_b,
     GM_ADDR attention_grad_dk_sum_product) {
   KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AIC_ONLY);
   GlobalTensor<float> ds_gm;
-  ds_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(ds), 12998);
+  ds_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(ds), 25026);
   GlobalTensor<float> attention_grad_dk_sum_packed_b_gm;
-  attention_grad_dk_sum_packed_b_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(attention_grad_dk_sum_packed_b), 4958);
+  attention_grad_dk_sum_packed_b_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(attention_grad_dk_sum_packed_b), 12384);
   GlobalTensor<float> attention_grad_dk_sum_product_gm;
-  attention_grad_dk_sum_product_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(attention_grad_dk_sum_product), 3589);
+  attention_grad_dk_sum_product_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(attention_grad_dk_sum_product), 9312);
 
   TPipe pipe;
   TBuf<TPosition::A1> l1;
-  pipe.InitBuffer(l1, 32768);
+  pipe.InitBuffer(l1, 49152);
   TBuf<TPosition::A2> l0a;
-  pipe.InitBuffer(l0a, 16384);
+  pipe.InitBuffer(l0a, 32768);
   TBuf<TPosition::B2> l0b;
   pipe.InitBuffer(l0b, 16384);
   TBuf<TPosition::CO1> l0c;
-  pipe.InitBuffer(l0c, 1024);
-  LocalTensor<float> a_l1 = l1.GetWithOffset<float>(4096, 0);
-  LocalTensor<float> b_l1 = l1.GetWithOffset<float>(4096, 16384);
-  LocalTensor<float> a_l0 = l0a.GetWithOffset<float>(4096, 0);
+  pipe.InitBuffer(l0c, 2048);
+  LocalTensor<float> a_l1 = l1.GetWithOffset<float>(8192, 0);
+  LocalTensor<float> b_l1 = l1.GetWithOffset<float>(4096, 32768);
+  LocalTensor<float> a_l0 = l0a.GetWithOffset<float>(8192, 0);
   LocalTensor<float> b_l0 = l0b.GetWithOffset<float>(4096, 0);
-  LocalTensor<float> c_l0 = l0c.GetWithOffset<float>(256, 0);
+  LocalTensor<float> c_l0 = l0c.GetWithOffset<float>(512, 0);
 
   int slot = 0;
   SetFlag<HardEvent::MTE1_MTE2>(0);
@@ -539,22 +555,23 @@ extern "C" __global__ __aicore__ void attention_grad_dk_sum_product_kernel(
   SetFlag<HardEvent::M_MTE1>(3);
   SetFlag<HardEvent::M_MTE1>(4);
   SetFlag<HardEvent::FIX_M>(0);
-  for (int task = GetBlockIdx(); task < 21; task += GetBlockNum()) {
-    const int j_start = task / 3 * 16;
+  for (int task = GetBlockIdx(); task < 24; task += GetBlockNum()) {
+    const int b = task / 12;
+    const int j_start = task / 3 % 4 * 32;
     const int d_start = task % 3 * 16;
-    const int m_size = lesser(16, 97 - j_start);
-    const int n_size = lesser(16, 37 - d_start);
+    const int m_size = lesser(32, 97 - j_start);
+    const int n_size = 16;
     // line 12
     WaitFlag<HardEvent::FIX_M>(0);
-    for (int t_i_start = 0; t_i_start < 134; t_i_start += 128) {
-      const int k_size = lesser(128, 134 - t_i_start);
+    for (int t_i_start = 0; t_i_start < 129; t_i_start += 128) {
+      const int k_size = lesser(128, 129 - t_i_start);
       WaitFlag<HardEvent::MTE1_MTE2>(slot);
       if (k_size % 16 != 0 || m_size == 1) {
-        InitConstValue(a_l1[slot * 2048], InitConstValueParams<float>(1, 256, 0, 0.0f));
+        InitConstValue(a_l1[slot * 4096], InitConstValueParams<float>(1, 512, 0, 0.0f));
       }
       PipeBarrier<PIPE_MTE2>();
       for (int i = 0; i < (k_size + 15) / 16; ++i) {
-        DataCopy(a_l1[slot * 2048 + i * 256], ds_gm[t_i_start * 97 + j_start + i * 1552],
+        DataCopy(a_l1[slot * 4096 + i * 512], ds_gm[(b * 129 + t_i_start) * 97 + j_start + i * 1552],
             Nd2NzParams(1, lesser(16, k_size - i * 16), m_size, 0, 97, 16, 1, 0));
       }
       if (k_size % 16 != 0) {
@@ -562,14 +579,16 @@ extern "C" __global__ __aicore__ void attention_grad_dk_sum_product_kernel(
       }
       PipeBarrier<PIPE_MTE2>();
       for (int i = 0; i < (k_size + 15) / 16; ++i) {
-        DataCopy(b_l1[slot * 2048 + i * 256], attention_grad_dk_sum_packed_b_gm[t_i_start * 37 + d_start + i * 592],
-            Nd2NzParams(1, lesser(16, k_size - i * 16), n_size, 0, 37, 16, 1, 0));
+        DataCopy(b_l1[slot * 2048 + i * 256], attention_grad_dk_sum_packed_b_gm[(b * 129 + t_i_start) * 48 + d_start + i * 768],
+            Nd2NzParams(1, lesser(16, k_size - i * 16), n_size, 0, 48, 16, 1, 0));
       }
       SetFlag<HardEvent::MTE2_MTE1>(slot);
       WaitFlag<HardEvent::MTE2_MTE1>(slot);
       WaitFlag<HardEvent::M_MTE1>(slot + 3);
-      LoadDataWithTranspose(a_l0[slot * 2048], a_l1[slot * 2048],
-          LoadData2dTransposeParams(0, (k_size + 15) / 16, 1, 1, 0, 0));
+      for (int i = 0; i < (m_size + 15) / 16; ++i) {
+        LoadDataWithTranspose(a_l0[slot * 4096 + i * ((k_size + 15) / 16 * 2) * 128], a_l1[slot * 4096],
+            LoadData2dTransposeParams(i, (k_size + 15) / 16, 2, 1, 0, 0));
+      }
       for (int i = 0; i < (k_size + 15) / 16; ++i) {
         LoadDataWithTranspose(b_l0[slot * 2048 + i * 2 * (1) * 128], b_l1[slot * 2048],
             LoadData2dTransposeParams(i, 1, 1, 0, 0, 0));
@@ -577,19 +596,19 @@ extern "C" __global__ __aicore__ void attention_grad_dk_sum_product_kernel(
       SetFlag<HardEvent::MTE1_M>(slot);
       SetFlag<HardEvent::MTE1_MTE2>(slot);
       PipeBarrier<PIPE_M>();
-      MmadParams mmad(16, n_size, k_size, 0, false, t_i_start == 0);
+      MmadParams mmad((m_size + 15) / 16 * 16, n_size, k_size, 0, false, t_i_start == 0);
       mmad.kDirectionAlign = true;
       WaitFlag<HardEvent::MTE1_M>(slot);
-      Mmad(c_l0, a_l0[slot * 2048], b_l0[slot * 2048], mmad);
+      Mmad(c_l0, a_l0[slot * 4096], b_l0[slot * 2048], mmad);
       SetFlag<HardEvent::M_MTE1>(slot + 3);
       slot = 1 - slot;
     }
     SetFlag<HardEvent::M_FIX>(0);
     // line 12
-    FixpipeParamsV220 fixpipe(n_size, m_size, 16, 37, false);
+    FixpipeParamsV220 fixpipe(n_size, m_size, (m_size + 15) / 16 * 16, 48, false);
     fixpipe.quantPre = QuantMode_t::NoQuant;
     WaitFlag<HardEvent::M_FIX>(0);
-    Fixpipe<float, float, CFG_ROW_MAJOR>(attention_grad_dk_sum_product_gm[j_start * 37 + d_start], c_l0, fixpipe);
+    Fixpipe<float, float, CFG_ROW_MAJOR>(attention_grad_dk_sum_product_gm[(b * 97 + j_start) * 48 + d_start], c_l0, fixpipe);
     SetFlag<HardEvent::FIX_M>(0);
   }
   WaitFlag<HardEvent::MTE1_MTE2>(0);
@@ -600,15 +619,15 @@ extern "C" __global__ __aicore__ void attention_grad_dk_sum_product_kernel(
 }
 
 // attention_grad_dk_sum_kernel
-//   vector cores 8, tile 512 of j_d, lanes are results, single buffer
+//   vector cores 19, tile 512 of b_j_d, lanes are results, single buffer
 extern "C" __global__ __aicore__ void attention_grad_dk_sum_kernel(
     GM_ADDR dk,
     GM_ADDR attention_grad_dk_sum_product) {
   KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AIV_ONLY);
   GlobalTensor<half> dk_gm;
-  dk_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(dk), 3589);
+  dk_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(dk), 9312);
   GlobalTensor<float> attention_grad_dk_sum_product_gm;
-  attention_grad_dk_sum_product_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(attention_grad_dk_sum_product), 3589);
+  attention_grad_dk_sum_product_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(attention_grad_dk_sum_product), 9312);
 
   TPipe pipe;
   TBuf<TPosition::VECCALC> ub;
@@ -618,14 +637,14 @@ extern "C" __global__ __aicore__ void attention_grad_dk_sum_kernel(
   LocalTensor<half> dk_value = ub.GetWithOffset<half>(512, 0);
 
   const int task = GetBlockIdx();
-  const int j_d_start = task * 512;
-  const int lanes = lesser(512, 3589 - j_d_start);
-  DataCopyPad(attention_grad_dk_sum_product_ub, attention_grad_dk_sum_product_gm[j_d_start],
+  const int b_j_d_start = task * 512;
+  const int lanes = lesser(512, 9312 - b_j_d_start);
+  DataCopyPad(attention_grad_dk_sum_product_ub, attention_grad_dk_sum_product_gm[b_j_d_start],
       DataCopyExtParams(1, lanes * 4, 0, 0, 0),
       DataCopyPadExtParams<float>(false, 0, 0, 0.0f));
   SetFlag<HardEvent::MTE2_V>(0);
   // line 12
-  Duplicate(t, 6.0827627f, lanes);
+  Duplicate(t, 6.928203f, lanes);
   WaitFlag<HardEvent::MTE2_V>(0);
   PipeBarrier<PIPE_V>();
   Div(t, attention_grad_dk_sum_product_ub, t, lanes);
@@ -633,19 +652,19 @@ extern "C" __global__ __aicore__ void attention_grad_dk_sum_kernel(
   Cast(dk_value, t, RoundMode::CAST_RINT, lanes);
   SetFlag<HardEvent::V_MTE3>(0);
   WaitFlag<HardEvent::V_MTE3>(0);
-  DataCopyPad(dk_gm[j_d_start], dk_value, DataCopyExtParams(1, lanes * 2, 0, 0, 0));
+  DataCopyPad(dk_gm[b_j_d_start], dk_value, DataCopyExtParams(1, lanes * 2, 0, 0, 0));
 }
 
 // attention_grad_dv_sum_pack_b_kernel
-//   vector cores 10, tile 512 of t_i_e, lanes are results, single buffer
+//   vector cores 17, tile 512 of b_t_i_e, lanes are results, single buffer
 extern "C" __global__ __aicore__ void attention_grad_dv_sum_pack_b_kernel(
     GM_ADDR dy,
     GM_ADDR attention_grad_dv_sum_packed_b) {
   KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AIV_ONLY);
   GlobalTensor<half> dy_gm;
-  dy_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(dy), 4690);
+  dy_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(dy), 8514);
   GlobalTensor<float> attention_grad_dv_sum_packed_b_gm;
-  attention_grad_dv_sum_packed_b_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(attention_grad_dv_sum_packed_b), 4690);
+  attention_grad_dv_sum_packed_b_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(attention_grad_dv_sum_packed_b), 8514);
 
   TPipe pipe;
   TBuf<TPosition::VECCALC> ub;
@@ -654,9 +673,9 @@ extern "C" __global__ __aicore__ void attention_grad_dv_sum_pack_b_kernel(
   LocalTensor<float> dy_f32 = ub.GetWithOffset<float>(512, 1024);
 
   const int task = GetBlockIdx();
-  const int t_i_e_start = task * 512;
-  const int lanes = lesser(512, 4690 - t_i_e_start);
-  DataCopyPad(dy_ub, dy_gm[t_i_e_start],
+  const int b_t_i_e_start = task * 512;
+  const int lanes = lesser(512, 8514 - b_t_i_e_start);
+  DataCopyPad(dy_ub, dy_gm[b_t_i_e_start],
       DataCopyExtParams(1, lanes * 2, 0, 0, 0),
       DataCopyPadExtParams<half>(false, 0, 0, half(0.0f)));
   SetFlag<HardEvent::MTE2_V>(0);
@@ -665,37 +684,37 @@ extern "C" __global__ __aicore__ void attention_grad_dv_sum_pack_b_kernel(
   Cast(dy_f32, dy_ub, RoundMode::CAST_NONE, lanes);
   SetFlag<HardEvent::V_MTE3>(0);
   WaitFlag<HardEvent::V_MTE3>(0);
-  DataCopyPad(attention_grad_dv_sum_packed_b_gm[t_i_e_start], dy_f32, DataCopyExtParams(1, lanes * 4, 0, 0, 0));
+  DataCopyPad(attention_grad_dv_sum_packed_b_gm[b_t_i_e_start], dy_f32, DataCopyExtParams(1, lanes * 4, 0, 0, 0));
 }
 
 // attention_grad_dv_sum_kernel
-//   cube cores 21, tile 16 x 16 x 128, L1 and L0 double-buffered
+//   cube cores 24, tile 32 x 16 x 128, L1 and L0 double-buffered
 extern "C" __global__ __aicore__ void attention_grad_dv_sum_kernel(
     GM_ADDR dv,
     GM_ADDR p,
     GM_ADDR attention_grad_dv_sum_packed_b) {
   KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AIC_ONLY);
   GlobalTensor<half> dv_gm;
-  dv_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(dv), 3395);
+  dv_gm.SetGlobalBuffer(reinterpret_cast<__gm__ half*>(dv), 6402);
   GlobalTensor<float> p_gm;
-  p_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(p), 12998);
+  p_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(p), 25026);
   GlobalTensor<float> attention_grad_dv_sum_packed_b_gm;
-  attention_grad_dv_sum_packed_b_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(attention_grad_dv_sum_packed_b), 4690);
+  attention_grad_dv_sum_packed_b_gm.SetGlobalBuffer(reinterpret_cast<__gm__ float*>(attention_grad_dv_sum_packed_b), 8514);
 
   TPipe pipe;
   TBuf<TPosition::A1> l1;
-  pipe.InitBuffer(l1, 32768);
+  pipe.InitBuffer(l1, 49152);
   TBuf<TPosition::A2> l0a;
-  pipe.InitBuffer(l0a, 16384);
+  pipe.InitBuffer(l0a, 32768);
   TBuf<TPosition::B2> l0b;
   pipe.InitBuffer(l0b, 16384);
   TBuf<TPosition::CO1> l0c;
-  pipe.InitBuffer(l0c, 1024);
-  LocalTensor<float> a_l1 = l1.GetWithOffset<float>(4096, 0);
-  LocalTensor<float> b_l1 = l1.GetWithOffset<float>(4096, 16384);
-  LocalTensor<float> a_l0 = l0a.GetWithOffset<float>(4096, 0);
+  pipe.InitBuffer(l0c, 2048);
+  LocalTensor<float> a_l1 = l1.GetWithOffset<float>(8192, 0);
+  LocalTensor<float> b_l1 = l1.GetWithOffset<float>(4096, 32768);
+  LocalTensor<float> a_l0 = l0a.GetWithOffset<float>(8192, 0);
   LocalTensor<float> b_l0 = l0b.GetWithOffset<float>(4096, 0);
-  LocalTensor<float> c_l0 = l0c.GetWithOffset<float>(256, 0);
+  LocalTensor<float> c_l0 = l0c.GetWithOffset<float>(512, 0);
 
   int slot = 0;
   SetFlag<HardEvent::MTE1_MTE2>(0);
@@ -703,22 +722,23 @@ extern "C" __global__ __aicore__ void attention_grad_dv_sum_kernel(
   SetFlag<HardEvent::M_MTE1>(3);
   SetFlag<HardEvent::M_MTE1>(4);
   SetFlag<HardEvent::FIX_M>(0);
-  for (int task = GetBlockIdx(); task < 21; task += GetBlockNum()) {
-    const int j_start = task / 3 * 16;
+  for (int task = GetBlockIdx(); task < 24; task += GetBlockNum()) {
+    const int b = task / 12;
+    const int j_start = task / 3 % 4 * 32;
     const int e_start = task % 3 * 16;
-    const int m_size = lesser(16, 97 - j_start);
-    const int n_size = lesser(16, 35 - e_start);
+    const int m_size = lesser(32, 97 - j_start);
+    const int n_size = lesser(16, 33 - e_start);
     // line 14
     WaitFlag<HardEvent::FIX_M>(0);
-    for (int t_i_start = 0; t_i_start < 134; t_i_start += 128) {
-      const int k_size = lesser(128, 134 - t_i_start);
+    for (int t_i_start = 0; t_i_start < 129; t_i_start += 128) {
+      const int k_size = lesser(128, 129 - t_i_start);
       WaitFlag<HardEvent::MTE1_MTE2>(slot);
       if (k_size % 16 != 0 || m_size == 1) {
-        InitConstValue(a_l1[slot * 2048], InitConstValueParams<float>(1, 256, 0, 0.0f));
+        InitConstValue(a_l1[slot * 4096], InitConstValueParams<float>(1, 512, 0, 0.0f));
       }
       PipeBarrier<PIPE_MTE2>();
       for (int i = 0; i < (k_size + 15) / 16; ++i) {
-        DataCopy(a_l1[slot * 2048 + i * 256], p_gm[t_i_start * 97 + j_start + i * 1552],
+        DataCopy(a_l1[slot * 4096 + i * 512], p_gm[(b * 129 + t_i_start) * 97 + j_start + i * 1552],
             Nd2NzParams(1, lesser(16, k_size - i * 16), m_size, 0, 97, 16, 1, 0));
       }
       if (k_size % 16 != 0) {
@@ -726,14 +746,16 @@ extern "C" __global__ __aicore__ void attention_grad_dv_sum_kernel(
       }
       PipeBarrier<PIPE_MTE2>();
       for (int i = 0; i < (k_size + 15) / 16; ++i) {
-        DataCopy(b_l1[slot * 2048 + i * 256], attention_grad_dv_sum_packed_b_gm[t_i_start * 35 + e_start + i * 560],
-            Nd2NzParams(1, lesser(16, k_size - i * 16), n_size, 0, 35, 16, 1, 0));
+        DataCopy(b_l1[slot * 2048 + i * 256], attention_grad_dv_sum_packed_b_gm[(b * 129 + t_i_start) * 33 + e_start + i * 528],
+            Nd2NzParams(1, lesser(16, k_size - i * 16), n_size, 0, 33, 16, 1, 0));
       }
       SetFlag<HardEvent::MTE2_MTE1>(slot);
       WaitFlag<HardEvent::MTE2_MTE1>(slot);
       WaitFlag<HardEvent::M_MTE1>(slot + 3);
-      LoadDataWithTranspose(a_l0[slot * 2048], a_l1[slot * 2048],
-          LoadData2dTransposeParams(0, (k_size + 15) / 16, 1, 1, 0, 0));
+      for (int i = 0; i < (m_size + 15) / 16; ++i) {
+        LoadDataWithTranspose(a_l0[slot * 4096 + i * ((k_size + 15) / 16 * 2) * 128], a_l1[slot * 4096],
+            LoadData2dTransposeParams(i, (k_size + 15) / 16, 2, 1, 0, 0));
+      }
       for (int i = 0; i < (k_size + 15) / 16; ++i) {
         LoadDataWithTranspose(b_l0[slot * 2048 + i * 2 * (1) * 128], b_l1[slot * 2048],
             LoadData2dTransposeParams(i, 1, 1, 0, 0, 0));
@@ -741,19 +763,19 @@ extern "C" __global__ __aicore__ void attention_grad_dv_sum_kernel(
       SetFlag<HardEvent::MTE1_M>(slot);
       SetFlag<HardEvent::MTE1_MTE2>(slot);
       PipeBarrier<PIPE_M>();
-      MmadParams mmad(16, n_size, k_size, 0, false, t_i_start == 0);
+      MmadParams mmad((m_size + 15) / 16 * 16, n_size, k_size, 0, false, t_i_start == 0);
       mmad.kDirectionAlign = true;
       WaitFlag<HardEvent::MTE1_M>(slot);
-      Mmad(c_l0, a_l0[slot * 2048], b_l0[slot * 2048], mmad);
+      Mmad(c_l0, a_l0[slot * 4096], b_l0[slot * 2048], mmad);
       SetFlag<HardEvent::M_MTE1>(slot + 3);
       slot = 1 - slot;
     }
     SetFlag<HardEvent::M_FIX>(0);
     // line 14
-    FixpipeParamsV220 fixpipe(n_size, m_size, 16, 35, false);
+    FixpipeParamsV220 fixpipe(n_size, m_size, (m_size + 15) / 16 * 16, 33, false);
     fixpipe.quantPre = QuantMode_t::F322F16;
     WaitFlag<HardEvent::M_FIX>(0);
-    Fixpipe<half, float, CFG_ROW_MAJOR>(dv_gm[j_start * 35 + e_start], c_l0, fixpipe);
+    Fixpipe<half, float, CFG_ROW_MAJOR>(dv_gm[(b * 97 + j_start) * 33 + e_start], c_l0, fixpipe);
     SetFlag<HardEvent::FIX_M>(0);
   }
   WaitFlag<HardEvent::MTE1_MTE2>(0);

@@ -17,14 +17,14 @@
 //  16  }
 #include "uol_device.h"
 
-// 2624 rows of 19, one row a thread
+// 2592 rows of 19, one row a thread
 extern "C" __global__ void __launch_bounds__(256) attention_grad_delta_kernel(
     const uol::f16* __restrict__ y,
     const uol::f16* __restrict__ dy,
     float* __restrict__ delta)
 {
   const int row = blockIdx.x * 256 + threadIdx.x;
-  if (row >= 2624) return;
+  if (row >= 2592) return;
   float delta_value = 0.0f;  // line 8
   for (int e = 0; e < 19; ++e) {
     delta_value += float(dy[e + row * 19]) * float(y[e + row * 19]);  // line 8
@@ -32,7 +32,7 @@ extern "C" __global__ void __launch_bounds__(256) attention_grad_delta_kernel(
   delta[row] = delta_value;  // line 8
 }
 
-// 82 rows x 69 cols, 32 times; 32 rows a block, cols in tiles of 32, 2 x 2 a thread, 256 threads a block
+// 81 rows x 81 cols, 32 times; 32 rows a block, cols in tiles of 32, 2 x 2 a thread, 256 threads a block
 extern "C" __global__ void __launch_bounds__(256) attention_grad_dq_sum_kernel(
     const uol::f16* __restrict__ q,
     const uol::f16* __restrict__ k,
@@ -53,20 +53,20 @@ extern "C" __global__ void __launch_bounds__(256) attention_grad_dq_sum_kernel(
   const int thread_row = threadIdx.x / 16;
   const int thread_col = threadIdx.x % 16;
   float dq_sum[2][2] = {};  // line 11
-  for (int col0 = 0; col0 < 69; col0 += 32) {
+  for (int col0 = 0; col0 < 81; col0 += 32) {
     float s_sum[2][2] = {};  // line 6
     for (int k0 = 0; k0 < 25; k0 += 16) {
       for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
-        const int at_row = uol::min(row0 + slot / 16, 81);
+        const int at_row = uol::min(row0 + slot / 16, 80);
         const int d = k0 + slot % 16;
         if (d >= 25) continue;
-        q_tile[slot % 16][slot / 16] = float(q[d + batch * 2050 + at_row * 25]);  // line 6
+        q_tile[slot % 16][slot / 16] = float(q[d + batch * 2025 + at_row * 25]);  // line 6
       }
       for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
-        const int j = uol::min(col0 + slot / 16, 68);
+        const int j = uol::min(col0 + slot / 16, 80);
         const int d = k0 + slot % 16;
         if (d >= 25) continue;
-        k_tile[slot % 16][slot / 16] = float(k[j * 25 + d + batch * 1725]);  // line 6
+        k_tile[slot % 16][slot / 16] = float(k[j * 25 + d + batch * 2025]);  // line 6
       }
       __syncthreads();
       const int steps = uol::min(16, 25 - k0);
@@ -92,16 +92,16 @@ extern "C" __global__ void __launch_bounds__(256) attention_grad_dq_sum_kernel(
     float dp[2][2] = {};  // line 9
     for (int k0 = 0; k0 < 19; k0 += 16) {
       for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
-        const int at_row = uol::min(row0 + slot / 16, 81);
+        const int at_row = uol::min(row0 + slot / 16, 80);
         const int e = k0 + slot % 16;
         if (e >= 19) continue;
-        dy_tile[slot % 16][slot / 16] = float(dy[e + batch * 1558 + at_row * 19]);  // line 9
+        dy_tile[slot % 16][slot / 16] = float(dy[e + batch * 1539 + at_row * 19]);  // line 9
       }
       for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
-        const int j = uol::min(col0 + slot / 16, 68);
+        const int j = uol::min(col0 + slot / 16, 80);
         const int e = k0 + slot % 16;
         if (e >= 19) continue;
-        v_tile[slot % 16][slot / 16] = float(v[j * 19 + e + batch * 1311]);  // line 9
+        v_tile[slot % 16][slot / 16] = float(v[j * 19 + e + batch * 1539]);  // line 9
       }
       __syncthreads();
       const int steps = uol::min(16, 19 - k0);
@@ -126,27 +126,27 @@ extern "C" __global__ void __launch_bounds__(256) attention_grad_dq_sum_kernel(
     }
 #pragma unroll
     for (int ri = 0; ri < 2; ++ri) {
-      const int at_row = uol::min(row0 + thread_row + ri * 16, 81);
+      const int at_row = uol::min(row0 + thread_row + ri * 16, 80);
 #pragma unroll
       for (int ci = 0; ci < 2; ++ci) {
         const int j = col0 + thread_col + ci * 16;
-        if (j >= 69) continue;
+        if (j >= 81) continue;
         const float s = s_sum[ri][ci] / 5.0f;  // line 6
-        const float p = s == -uol::infinity<float>() ? 0.0f : uol::exp(s - lse[batch * 82 + at_row]);  // line 7
-        const float ds = p * (dp[ri][ci] - delta[batch * 82 + at_row]);  // line 10
+        const float p = s == -uol::infinity<float>() ? 0.0f : uol::exp(s - lse[batch * 81 + at_row]);  // line 7
+        const float ds = p * (dp[ri][ci] - delta[batch * 81 + at_row]);  // line 10
         ds_tile[thread_row + ri * 16][thread_col + ci * 16] = ds;
       }
     }
-    const int col_end = uol::min(col0 + 32, 69);
+    const int col_end = uol::min(col0 + 32, 81);
     for (int k0 = col0; k0 < col_end; k0 += 16) {
       for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
         const int d = uol::min(slot % 32, 24);
         const int j = k0 + slot / 32;
-        if (j >= 69) continue;
-        k_tile2[slot / 32][slot % 32] = float(k[j * 25 + d + batch * 1725]);  // line 11
+        if (j >= 81) continue;
+        k_tile2[slot / 32][slot % 32] = float(k[j * 25 + d + batch * 2025]);  // line 11
       }
       __syncthreads();
-      const int steps = uol::min(16, 69 - k0);
+      const int steps = uol::min(16, 81 - k0);
       for (int step = 0; step < steps; ++step) {
         float k_part2[2];
 #pragma unroll
@@ -166,17 +166,17 @@ extern "C" __global__ void __launch_bounds__(256) attention_grad_dq_sum_kernel(
 #pragma unroll
   for (int ri = 0; ri < 2; ++ri) {
     const int at_row = row0 + thread_row + ri * 16;
-    if (at_row >= 82) continue;
+    if (at_row >= 81) continue;
 #pragma unroll
     for (int wi = 0; wi < 2; ++wi) {
       const int d = thread_col + wi * 16;
       if (d >= 25) continue;
-      dq[d + batch * 2050 + at_row * 25] = uol::f16(dq_sum[ri][wi] / 5.0f);  // line 11
+      dq[d + batch * 2025 + at_row * 25] = uol::f16(dq_sum[ri][wi] / 5.0f);  // line 11
     }
   }
 }
 
-// 69 rows x 82 cols, 32 times; 32 rows a block, cols in tiles of 32, 2 x 2 a thread, 256 threads a block
+// 81 rows x 81 cols, 32 times; 32 rows a block, cols in tiles of 32, 2 x 2 a thread, 256 threads a block
 extern "C" __global__ void __launch_bounds__(256) attention_grad_dk_sum_kernel(
     const uol::f16* __restrict__ q,
     const uol::f16* __restrict__ k,
@@ -201,20 +201,20 @@ extern "C" __global__ void __launch_bounds__(256) attention_grad_dk_sum_kernel(
   const int thread_col = threadIdx.x % 16;
   float dk_sum[2][2] = {};  // line 12
   float dv_sum[2][2] = {};  // line 14
-  for (int col0 = 0; col0 < 82; col0 += 32) {
+  for (int col0 = 0; col0 < 81; col0 += 32) {
     float s_sum[2][2] = {};  // line 6
     for (int k0 = 0; k0 < 25; k0 += 16) {
       for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
-        const int j = uol::min(row0 + slot / 16, 68);
+        const int j = uol::min(row0 + slot / 16, 80);
         const int d = k0 + slot % 16;
         if (d >= 25) continue;
-        k_tile[slot % 16][slot / 16] = float(k[j * 25 + d + batch * 1725]);  // line 6
+        k_tile[slot % 16][slot / 16] = float(k[j * 25 + d + batch * 2025]);  // line 6
       }
       for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
-        const int at_col = uol::min(col0 + slot / 16, 81);
+        const int at_col = uol::min(col0 + slot / 16, 80);
         const int d = k0 + slot % 16;
         if (d >= 25) continue;
-        q_tile[slot % 16][slot / 16] = float(q[d + batch * 2050 + at_col * 25]);  // line 6
+        q_tile[slot % 16][slot / 16] = float(q[d + batch * 2025 + at_col * 25]);  // line 6
       }
       __syncthreads();
       const int steps = uol::min(16, 25 - k0);
@@ -240,16 +240,16 @@ extern "C" __global__ void __launch_bounds__(256) attention_grad_dk_sum_kernel(
     float dp[2][2] = {};  // line 9
     for (int k0 = 0; k0 < 19; k0 += 16) {
       for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
-        const int j = uol::min(row0 + slot / 16, 68);
+        const int j = uol::min(row0 + slot / 16, 80);
         const int e = k0 + slot % 16;
         if (e >= 19) continue;
-        v_tile[slot % 16][slot / 16] = float(v[j * 19 + e + batch * 1311]);  // line 9
+        v_tile[slot % 16][slot / 16] = float(v[j * 19 + e + batch * 1539]);  // line 9
       }
       for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
-        const int at_col = uol::min(col0 + slot / 16, 81);
+        const int at_col = uol::min(col0 + slot / 16, 80);
         const int e = k0 + slot % 16;
         if (e >= 19) continue;
-        dy_tile[slot % 16][slot / 16] = float(dy[e + batch * 1558 + at_col * 19]);  // line 9
+        dy_tile[slot % 16][slot / 16] = float(dy[e + batch * 1539 + at_col * 19]);  // line 9
       }
       __syncthreads();
       const int steps = uol::min(16, 19 - k0);
@@ -277,24 +277,24 @@ extern "C" __global__ void __launch_bounds__(256) attention_grad_dk_sum_kernel(
 #pragma unroll
       for (int ci = 0; ci < 2; ++ci) {
         const int at_col = col0 + thread_col + ci * 16;
-        if (at_col >= 82) continue;
+        if (at_col >= 81) continue;
         const float s = s_sum[ri][ci] / 5.0f;  // line 6
-        const float p = s == -uol::infinity<float>() ? 0.0f : uol::exp(s - lse[batch * 82 + at_col]);  // line 7
-        const float ds = p * (dp[ri][ci] - delta[batch * 82 + at_col]);  // line 10
+        const float p = s == -uol::infinity<float>() ? 0.0f : uol::exp(s - lse[batch * 81 + at_col]);  // line 7
+        const float ds = p * (dp[ri][ci] - delta[batch * 81 + at_col]);  // line 10
         p_tile[thread_row + ri * 16][thread_col + ci * 16] = p;
         ds_tile[thread_row + ri * 16][thread_col + ci * 16] = ds;
       }
     }
-    const int col_end = uol::min(col0 + 32, 82);
+    const int col_end = uol::min(col0 + 32, 81);
     for (int k0 = col0; k0 < col_end; k0 += 16) {
       for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
         const int d = uol::min(slot % 32, 24);
         const int at_col = k0 + slot / 32;
-        if (at_col >= 82) continue;
-        q_tile2[slot / 32][slot % 32] = float(q[d + batch * 2050 + at_col * 25]);  // line 12
+        if (at_col >= 81) continue;
+        q_tile2[slot / 32][slot % 32] = float(q[d + batch * 2025 + at_col * 25]);  // line 12
       }
       __syncthreads();
-      const int steps = uol::min(16, 82 - k0);
+      const int steps = uol::min(16, 81 - k0);
       for (int step = 0; step < steps; ++step) {
         float q_part2[2];
 #pragma unroll
@@ -314,11 +314,11 @@ extern "C" __global__ void __launch_bounds__(256) attention_grad_dk_sum_kernel(
       for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
         const int e = uol::min(slot % 32, 18);
         const int at_col = k0 + slot / 32;
-        if (at_col >= 82) continue;
-        dy_tile2[slot / 32][slot % 32] = float(dy[e + batch * 1558 + at_col * 19]);  // line 14
+        if (at_col >= 81) continue;
+        dy_tile2[slot / 32][slot % 32] = float(dy[e + batch * 1539 + at_col * 19]);  // line 14
       }
       __syncthreads();
-      const int steps = uol::min(16, 82 - k0);
+      const int steps = uol::min(16, 81 - k0);
       for (int step = 0; step < steps; ++step) {
         float dy_part2[2];
 #pragma unroll
@@ -338,18 +338,18 @@ extern "C" __global__ void __launch_bounds__(256) attention_grad_dk_sum_kernel(
 #pragma unroll
   for (int ri = 0; ri < 2; ++ri) {
     const int j = row0 + thread_row + ri * 16;
-    if (j >= 69) continue;
+    if (j >= 81) continue;
 #pragma unroll
     for (int wi = 0; wi < 2; ++wi) {
       const int d = thread_col + wi * 16;
       if (d >= 25) continue;
-      dk[j * 25 + d + batch * 1725] = uol::f16(dk_sum[ri][wi] / 5.0f);  // line 12
+      dk[j * 25 + d + batch * 2025] = uol::f16(dk_sum[ri][wi] / 5.0f);  // line 12
     }
 #pragma unroll
     for (int wi = 0; wi < 2; ++wi) {
       const int e = thread_col + wi * 16;
       if (e >= 19) continue;
-      dv[j * 19 + e + batch * 1311] = uol::f16(dv_sum[ri][wi]);  // line 14
+      dv[j * 19 + e + batch * 1539] = uol::f16(dv_sum[ri][wi]);  // line 14
     }
   }
 }

@@ -12,7 +12,7 @@
 //  11  }
 #include "uol_device.h"
 
-// 82 rows x 69 cols, 32 times; 32 rows a block, cols in tiles of 32, 2 x 2 a thread, 256 threads a block
+// 81 rows x 81 cols, 32 times; 32 rows a block, cols in tiles of 32, 2 x 2 a thread, 256 threads a block
 extern "C" __global__ void __launch_bounds__(256) attention_kernel(
     const uol::f16* __restrict__ q,
     const uol::f16* __restrict__ k,
@@ -32,20 +32,20 @@ extern "C" __global__ void __launch_bounds__(256) attention_kernel(
   float y_sum[2][2] = {};  // line 10
 #pragma unroll
   for (int ri = 0; ri < 2; ++ri) hi[ri] = -uol::infinity<float>();
-  for (int col0 = 0; col0 < 69; col0 += 32) {
+  for (int col0 = 0; col0 < 81; col0 += 32) {
     float s_sum[2][2] = {};  // line 5
     for (int k0 = 0; k0 < 25; k0 += 16) {
       for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
-        const int at_row = uol::min(row0 + slot / 16, 81);
+        const int at_row = uol::min(row0 + slot / 16, 80);
         const int d = k0 + slot % 16;
         if (d >= 25) continue;
-        q_tile[slot % 16][slot / 16] = float(q[d + batch * 2050 + at_row * 25]);  // line 5
+        q_tile[slot % 16][slot / 16] = float(q[d + batch * 2025 + at_row * 25]);  // line 5
       }
       for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
-        const int j = uol::min(col0 + slot / 16, 68);
+        const int j = uol::min(col0 + slot / 16, 80);
         const int d = k0 + slot % 16;
         if (d >= 25) continue;
-        k_tile[slot % 16][slot / 16] = float(k[j * 25 + d + batch * 1725]);  // line 5
+        k_tile[slot % 16][slot / 16] = float(k[j * 25 + d + batch * 2025]);  // line 5
       }
       __syncthreads();
       const int steps = uol::min(16, 25 - k0);
@@ -74,7 +74,7 @@ extern "C" __global__ void __launch_bounds__(256) attention_kernel(
 #pragma unroll
       for (int ci = 0; ci < 2; ++ci) {
         const int j = col0 + thread_col + ci * 16;
-        if (j >= 69) continue;
+        if (j >= 81) continue;
         const float s = s_sum[ri][ci] / 5.0f;  // line 5
         highest = uol::max(highest, s);  // line 6
       }
@@ -87,23 +87,23 @@ extern "C" __global__ void __launch_bounds__(256) attention_kernel(
 #pragma unroll
       for (int ci = 0; ci < 2; ++ci) {
         const int j = col0 + thread_col + ci * 16;
-        if (j >= 69) continue;
+        if (j >= 81) continue;
         const float s = s_sum[ri][ci] / 5.0f;  // line 5
         const float p = s == -uol::infinity<float>() ? 0.0f : uol::exp(s - hi[ri]);  // line 7
         z[ri] += p;  // line 8
         p_tile[thread_row + ri * 16][thread_col + ci * 16] = p;
       }
     }
-    const int col_end = uol::min(col0 + 32, 69);
+    const int col_end = uol::min(col0 + 32, 81);
     for (int k0 = col0; k0 < col_end; k0 += 16) {
       for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
         const int e = uol::min(slot % 32, 18);
         const int j = k0 + slot / 32;
-        if (j >= 69) continue;
-        v_tile[slot / 32][slot % 32] = float(v[j * 19 + e + batch * 1311]);  // line 10
+        if (j >= 81) continue;
+        v_tile[slot / 32][slot % 32] = float(v[j * 19 + e + batch * 1539]);  // line 10
       }
       __syncthreads();
-      const int steps = uol::min(16, 69 - k0);
+      const int steps = uol::min(16, 81 - k0);
       for (int step = 0; step < steps; ++step) {
         float v_part[2];
 #pragma unroll
@@ -124,12 +124,12 @@ extern "C" __global__ void __launch_bounds__(256) attention_kernel(
   for (int ri = 0; ri < 2; ++ri) {
     z[ri] = uol::group_fold<16>(z[ri], uol::Sum{});
     const int at_row = row0 + thread_row + ri * 16;
-    if (at_row >= 82) continue;
+    if (at_row >= 81) continue;
 #pragma unroll
     for (int wi = 0; wi < 2; ++wi) {
       const int e = thread_col + wi * 16;
       if (e >= 19) continue;
-      y[e + batch * 1558 + at_row * 19] = uol::f16(y_sum[ri][wi] / uol::max(z[ri], 1.0f));  // line 10
+      y[e + batch * 1539 + at_row * 19] = uol::f16(y_sum[ri][wi] / uol::max(z[ri], 1.0f));  // line 10
     }
   }
 }
