@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
-from uol.codegen.segmented import Mode
-from uol.codegen.spec import KernelGraph, KernelSpec
+from uol.codegen.partition.grouped_value import Mode
+from uol.codegen.specs.nodes import KernelGraph, KernelSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,8 +218,8 @@ class Backend(Protocol):
         ...
 
     def build_tools(self) -> Mapping[str, str]:
-        """Which builds of the tools `build` would run are installed (`uol.backends.tool_identity`), by name. It stands in the
-        key of every binary, so no tool is run."""
+        """Which builds of the tools `build` would run are installed (`uol.backends.toolchain.tool_identity`), by name. It
+        stands in the key of every binary, so no tool is run."""
         ...
 
     def doctor(self) -> tuple[ToolState, ...]:

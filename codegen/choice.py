@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from uol.codegen.backend import Backend, Device, Refusal, Schedule
-from uol.codegen.spec import KernelSpec
+from uol.codegen.specs.nodes import KernelSpec
 from uol.ir.errors import RefusalError
 
 

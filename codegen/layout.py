@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from uol.codegen.index import dense_strides, physical_order
+from uol.codegen.indexing.arithmetic import dense_strides, physical_order
 from uol.ir.errors import ShapeError
-from uol.ir.nodes import Const, Expr, Program, Scatter, Stage
+from uol.ir.program.nodes import Const, Expr, Program, Scatter, Stage
 
 Layouts = Mapping[str, Sequence[int]]
 """Element strides by tensor name; a tensor that is not named is row-major."""

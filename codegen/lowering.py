@@ -5,28 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from uol.codegen import group as grouping
-from uol.codegen.align import align_axes
-from uol.codegen.attention_pattern import Pattern
-from uol.codegen.attention_spec import attention_spec
-from uol.codegen.attentions import with_attentions
+from uol.codegen.attention.pattern import Pattern
+from uol.codegen.attention.search import with_attentions
+from uol.codegen.attention.spec import attention_spec
 from uol.codegen.backend import Backend, Capability
-from uol.codegen.contraction import Contraction
-from uol.codegen.group import Group
-from uol.codegen.hoist import hoist_reductions
-from uol.codegen.index import physical_order, static
+from uol.codegen.indexing.arithmetic import physical_order, static
+from uol.codegen.indexing.linear_forms import magnitude
 from uol.codegen.layout import Layouts, assign_strides
-from uol.codegen.linear_forms import magnitude
 from uol.codegen.names import taken_names
-from uol.codegen.partition import Partition
-from uol.codegen.plain import as_reductions
-from uol.codegen.prune import drop_unused
-from uol.codegen.rewrites import without_terms
-from uol.codegen.scans import Running, as_scans
-from uol.codegen.scatter_sums import sum_before_scatters
-from uol.codegen.segmented import Segmented
-from uol.codegen.segments import as_segments, contraction_of
-from uol.codegen.spec import (
+from uol.codegen.partition import group as grouping
+from uol.codegen.partition.contraction import Contraction
+from uol.codegen.partition.group import Group
+from uol.codegen.partition.grouped_contraction import as_segments, contraction_of
+from uol.codegen.partition.grouped_value import Segmented
+from uol.codegen.partition.partition import Partition
+from uol.codegen.partition.step_writer import StepWriter
+from uol.codegen.program.dead_stages import drop_unused
+from uol.codegen.program.expand_sorts import as_reductions
+from uol.codegen.program.isolate_reductions import hoist_reductions
+from uol.codegen.program.scans import Running, as_scans
+from uol.codegen.program.scatter_sums import sum_before_scatters
+from uol.codegen.program.unify_axes import align_axes
+from uol.codegen.specs.nodes import (
     Arg,
     ArgRole,
     Attention,
@@ -42,10 +42,10 @@ from uol.codegen.spec import (
     SpecHead,
     Store,
 )
-from uol.codegen.step_writer import StepWriter
-from uol.codegen.traverse import stage_expressions, variables, walk
-from uol.ir import nodes
-from uol.ir.nodes import Axis, Expr, Load, Program, Stage
+from uol.codegen.specs.rewrites import without_terms
+from uol.codegen.specs.traverse import stage_expressions, variables, walk
+from uol.ir.program import nodes
+from uol.ir.program.nodes import Axis, Expr, Load, Program, Stage
 
 
 def lower(program: Program, backend: Backend, layouts: Layouts | None = None) -> KernelGraph:

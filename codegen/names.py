@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from uol.codegen.traverse import stage_expressions, walk
-from uol.ir.nodes import Axis, Program, Stage
-from uol.ir.walk import axes_of
+from uol.codegen.specs.traverse import stage_expressions, walk
+from uol.ir.program.nodes import Axis, Program, Stage
+from uol.ir.program.walk import axes_of
 
 
 def taken_names(program: Program) -> frozenset[str]:

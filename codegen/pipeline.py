@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uol.codegen.backend import Backend, Device, Module
 from uol.codegen.choice import choose
-from uol.codegen.spec import KernelGraph
+from uol.codegen.specs.nodes import KernelGraph
 
 
 def compile_graph(graph: KernelGraph, backend: Backend, device: Device) -> Module:

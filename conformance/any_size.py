@@ -11,18 +11,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from uol.any_size import KernelsOfAnySize
-from uol.arrays import empty_result
-from uol.catalogue import find_operator
+from uol.binding.any_size import KernelsOfAnySize
+from uol.binding.arrays import empty_result
+from uol.binding.named_binding import bind_names
+from uol.compilation.compile_key import Request
+from uol.compilation.pipeline import module_of, program_of
+from uol.compilation.targets import resolve_target
 from uol.compiler import Compiled
 from uol.conformance.bench_options import bench_options
 from uol.conformance.cpu_conv_bench import Run, alternate
-from uol.ir.storage import encode
-from uol.named_binding import bind_names
+from uol.ir.program.dtype_encoding import encode
+from uol.operators.registry import find_operator
 from uol.ops.inputs import make_inputs
-from uol.pipeline import module_of, program_of
-from uol.request import Request
-from uol.targets import resolve_target
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,13 +14,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from uol.backends.cpu.backend import BACKEND
-from uol.catalogue import catalogue, find_operator
+from uol.binding.named_binding import bind_names
 from uol.codegen.lowering import lower
 from uol.codegen.pipeline import compile_graph
 from uol.conformance.bench_options import bench_options
 from uol.conformance.cpu_conv_bench import Run, alternate
 from uol.ir import instantiate
-from uol.named_binding import bind_names
+from uol.operators.registry import catalogue, find_operator
 
 if TYPE_CHECKING:
     from torch import Tensor

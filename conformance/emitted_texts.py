@@ -21,18 +21,18 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from uol.backends import registry
-from uol.catalogue import find_operator
-from uol.conformance.gradient_cases import fitting
-from uol.conformance.selection import differentiable
-from uol.conformance.sweep import types_of
-from uol.conformance.twin_check import has_twin
-from uol.conformance.verdict import Case
+from uol.compilation.compile_key import Request
+from uol.compilation.pipeline import module_of
+from uol.compilation.targets import resolve_target
+from uol.conformance.cases.case_matrix import types_of
+from uol.conformance.cases.selection import differentiable
+from uol.conformance.cases.twin_check import has_twin
+from uol.conformance.cases.verdict import Case
+from uol.conformance.gradients.cases import fitting
 from uol.ir.errors import UolError
+from uol.operators.registry import find_operator
 from uol.ops.texts import names
 from uol.ops.workloads import workloads_of
-from uol.pipeline import module_of
-from uol.request import Request
-from uol.targets import resolve_target
 
 Hashes = dict[str, str]
 """By `target operator type file`."""

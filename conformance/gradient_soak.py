@@ -23,8 +23,8 @@ from time import perf_counter
 
 import torch
 
-from uol.conformance.gradient_trial import Trial, general, smallest, trial
-from uol.conformance.kernel_gradients import kernel_trial
+from uol.conformance.gradients.on_kernels import kernel_trial
+from uol.conformance.gradients.trial import Trial, general, smallest, trial
 from uol.conformance.random_texts.constructs import CONSTRUCTS, constructs
 from uol.ir import parse
 

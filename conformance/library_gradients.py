@@ -16,16 +16,16 @@ from collections.abc import Sequence
 from math import prod
 from time import perf_counter
 
+from uol.binding.named_binding import bind_names
 from uol.conformance.autograd.oracle import Gradients, gradients
-from uol.conformance.derived_gradients import Arrays, derivatives, first_and_second, written_derivatives
-from uol.conformance.gradient_trial import TOLERANCE, Outcome, drawn, judged
+from uol.conformance.gradients.derived import Arrays, derivatives, first_and_second, written_derivatives
+from uol.conformance.gradients.trial import TOLERANCE, Outcome, drawn, judged
 from uol.ir import Op, Program, UolError, instantiate, interpret
+from uol.ir.checker.instantiation import dim_names
+from uol.ir.checker.variadic_dims import pack_names
 from uol.ir.gradients import has_gradient
-from uol.ir.instantiation import dim_names
 from uol.ir.library import GRADIENT, SAVING
-from uol.ir.packs import pack_names
 from uol.ir.types import is_float
-from uol.named_binding import bind_names
 from uol.ops.inputs import Kind, make_inputs
 from uol.ops.texts import library, names
 from uol.ops.workloads import Workload, workloads_of

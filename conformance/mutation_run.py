@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from uol.backends import registry
-from uol.conformance.golden import golden_cases
-from uol.conformance.mutation import Judged, MutationReport, judge_mutants, kernel_name
-from uol.conformance.twin_check import has_twin
+from uol.conformance.cases.twin_check import has_twin
+from uol.conformance.mutation.golden import golden_cases
+from uol.conformance.mutation.judge import Judged, MutationReport, judge_mutants, kernel_name
 
 ADMITTED_RATE = 0.02
 """The share of mutants that may live, proven equivalents included."""

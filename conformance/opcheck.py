@@ -16,15 +16,15 @@ from collections.abc import Sequence
 
 import torch
 
-from uol.catalogue import catalogue
-from uol.gradient_ops import gradient_op
+from uol.binding.named_binding import bind_names
 from uol.ir import instantiate
 from uol.ir.gradients import has_gradient
 from uol.ir.library import GRADIENT
-from uol.ir.nodes import Program
-from uol.ir.syntax import Op
+from uol.ir.program.nodes import Program
+from uol.ir.syntax.surface import Op
 from uol.ir.types import is_float
-from uol.named_binding import bind_names
+from uol.operators.gradients import gradient_op
+from uol.operators.registry import catalogue
 from uol.ops.inputs import make_inputs
 from uol.ops.texts import names
 from uol.ops.workloads import Workload, workloads_of

@@ -24,11 +24,11 @@ from typing import Any
 
 import torch
 
-from uol.catalogue import find_operator
-from uol.conformance import opinfo_forms, opinfo_layers
-from uol.conformance.opinfo_forms import Form, NotExpressed
+from uol.conformance.torch_samples import forms, layers
+from uol.conformance.torch_samples.forms import Form, NotExpressed
 from uol.ir.errors import ShapeError
 from uol.ir.types import is_float
+from uol.operators.registry import find_operator
 from uol.ops.variadic import VARIADIC
 from uol.pytorch.schema import NAMES, TORCH_TYPES
 
@@ -55,7 +55,7 @@ class Entry:
     @property
     def function(self) -> Form:
         """The form as a function."""
-        found: Form = getattr(opinfo_forms, self.form, None) or getattr(opinfo_layers, self.form)
+        found: Form = getattr(forms, self.form, None) or getattr(layers, self.form)
         return found
 
 

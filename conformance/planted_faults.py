@@ -19,20 +19,20 @@ from importlib.resources import files
 from typing import Any, Literal, cast
 
 from uol.backends import registry
-from uol.catalogue import find_operator
 from uol.codegen.backend import Module
+from uol.compilation.pipeline import module_of
 from uol.compiler import Compiled
-from uol.conformance.contracts import contract
-from uol.conformance.enclosure import enclose
-from uol.conformance.twin_check import Outcome, Prepared, compare_result, has_twin, outcomes, prepare
-from uol.conformance.verdict import Case
+from uol.conformance.accuracy.contracts import contract
+from uol.conformance.accuracy.error_analysis import enclose
+from uol.conformance.cases.twin_check import Outcome, Prepared, compare_result, has_twin, outcomes, prepare
+from uol.conformance.cases.verdict import Case
 from uol.ir.errors import UolError
-from uol.ir.parser import parse
-from uol.ir.printer import print_op
-from uol.ir.syntax import Op
+from uol.ir.syntax.parser import parse
+from uol.ir.syntax.printer import print_op
+from uol.ir.syntax.surface import Op
+from uol.operators.registry import find_operator
 from uol.ops.inputs import Kind
 from uol.ops.workloads import workloads_of
-from uol.pipeline import module_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from functools import cache
 from importlib.resources import files
 
-from uol.conformance.verdict import Case, Verdict
+from uol.conformance.cases.verdict import Case, Verdict
 from uol.ir.library import GRADIENT, SAVING
 from uol.ops.texts import names
 

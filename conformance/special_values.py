@@ -22,28 +22,28 @@ from typing import Any
 
 import numpy as np
 
-from uol.catalogue import find_operator
+from uol.compilation.compile_key import Request
+from uol.compilation.pipeline import module_of, program_of
+from uol.compilation.targets import resolve_target
 from uol.compiler import Compiled
-from uol.conformance.fences import run_fenced
-from uol.conformance.gradient_cases import fitting
-from uol.conformance.interval import Array, Floats
-from uol.conformance.sweep import types_of
-from uol.conformance.verdict import Case
-from uol.ir.interpreter import interpret
-from uol.ir.nodes import Program, Reduce, Scatter
-from uol.ir.rounding import round_to
-from uol.ir.storage import encode
+from uol.conformance.accuracy.interval import Array, Floats
+from uol.conformance.cases.case_matrix import types_of
+from uol.conformance.cases.guard_pages import run_fenced
+from uol.conformance.cases.verdict import Case
+from uol.conformance.gradients.cases import fitting
+from uol.ir.program.dtype_encoding import encode
+from uol.ir.program.interpreter import interpret
+from uol.ir.program.nodes import Program, Reduce, Scatter
+from uol.ir.program.rounding import round_to
+from uol.ir.program.walk import walk
 from uol.ir.types import is_float
-from uol.ir.walk import walk
+from uol.operators.registry import find_operator
 from uol.ops.inputs import make_inputs, static_shape
 from uol.ops.reduced_dims import reduced_dims
 from uol.ops.references import reference
 from uol.ops.row_inputs import from_rows, rows_and_columns
 from uol.ops.texts import names
 from uol.ops.workloads import Workload, workloads_of
-from uol.pipeline import module_of, program_of
-from uol.request import Request
-from uol.targets import resolve_target
 
 NUMBERS = (0.0, -0.0, 1.0, -2.5, 2.0**-1022, -(2.0**-1074), np.inf, -np.inf, np.nan)
 LARGEST = float(np.finfo(np.float64).max)

@@ -13,12 +13,12 @@ from pathlib import Path
 
 from uol.backends import registry
 from uol.backends.cpu.host import usable_cores
-from uol.conformance.matrix import Cell, support_matrix
-from uol.conformance.selection import Selection, plan
-from uol.conformance.verdict import Verdict
-from uol.conformance.workers import gather
+from uol.conformance.cases.matrix import Cell, support_matrix
+from uol.conformance.cases.selection import Selection, plan
+from uol.conformance.cases.verdict import Verdict
+from uol.conformance.cases.workers import gather
 from uol.json_text import json_text
-from uol.operator_sources import OperatorSources
+from uol.operators.sources import OperatorSources
 from uol.ops.texts import names
 
 __all__ = ["Cell", "main", "support_matrix"]

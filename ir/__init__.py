@@ -9,7 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from uol.ir.checker import check as check
+    from uol.ir.checker.checker import check as check
+    from uol.ir.checker.instantiation import instantiate as instantiate
     from uol.ir.errors import BoundsError as BoundsError
     from uol.ir.errors import DataError as DataError
     from uol.ir.errors import ParseError as ParseError
@@ -18,27 +19,28 @@ if TYPE_CHECKING:
     from uol.ir.errors import ToolchainError as ToolchainError
     from uol.ir.errors import TypeCheckError as TypeCheckError
     from uol.ir.errors import UolError as UolError
-    from uol.ir.facts import Facts as Facts
-    from uol.ir.instantiation import instantiate as instantiate
-    from uol.ir.interpreter import interpret as interpret
+    from uol.ir.integers.facts import Facts as Facts
     from uol.ir.library import Library as Library
-    from uol.ir.nodes import Program as Program
-    from uol.ir.parser import parse as parse
-    from uol.ir.printer import print_op as print_op
-    from uol.ir.printer import print_ops as print_ops
-    from uol.ir.syntax import Op as Op
+    from uol.ir.program.dtype_encoding import encode as encode
+    from uol.ir.program.interpreter import interpret as interpret
+    from uol.ir.program.nodes import Program as Program
+    from uol.ir.syntax.parser import parse as parse
+    from uol.ir.syntax.printer import print_op as print_op
+    from uol.ir.syntax.printer import print_ops as print_ops
+    from uol.ir.syntax.surface import Op as Op
 
 _HOMES = {
-    "check": "checker",
-    "Facts": "facts",
-    "instantiate": "instantiation",
-    "interpret": "interpreter",
+    "check": "checker.checker",
+    "Facts": "integers.facts",
+    "instantiate": "checker.instantiation",
+    "encode": "program.dtype_encoding",
+    "interpret": "program.interpreter",
     "Library": "library",
-    "Program": "nodes",
-    "parse": "parser",
-    "print_op": "printer",
-    "print_ops": "printer",
-    "Op": "syntax",
+    "Program": "program.nodes",
+    "parse": "syntax.parser",
+    "print_op": "syntax.printer",
+    "print_ops": "syntax.printer",
+    "Op": "syntax.surface",
     **dict.fromkeys(
         (
             "UolError",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uol.ir.span import Span
+from uol.ir.syntax.span import Span
 
 
 class UolError(Exception):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from uol.ir.errors import TypeCheckError
-from uol.ir.syntax import Op
+from uol.ir.syntax.surface import Op
 
 GRADIENT = "_grad"
 SAVING = "_saving"
@@ -43,7 +43,7 @@ class Library:
         forward = self.get(name.removesuffix(SAVING)) if name.endswith(SAVING) else None
         if forward is None:
             return None
-        from uol.ir.gradients.saving import saving_operator
+        from uol.ir.gradients.residuals import saving_operator
 
         return saving_operator(forward, self)
 

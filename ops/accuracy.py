@@ -1,4 +1,4 @@
-"""What accuracy a user's operator owes where that differs from the common contract; see `uol.conformance.contracts`."""
+"""What accuracy a user's operator owes where that differs from the common contract (`uol.conformance.accuracy.contracts`)."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ def aliases_of(op: str) -> Mapping[str, str]:
 
 
 def register_aliases(op: str, aliases: Mapping[str, str]) -> None:
-    """Takes in what was checked by `uol.ir.aliasing.check_aliases`."""
+    """Takes in what was checked by `uol.ir.checker.aliasing.check_aliases`."""
     _registered[op] = dict(aliases)
 
 

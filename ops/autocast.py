@@ -13,7 +13,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Literal, get_args
 
-from uol.ir.syntax import Access, Apply, Binary, Expr, Name, Op, Pack, Reduction, Statement, below
+from uol.ir.syntax.surface import Access, Apply, Binary, Expr, Name, Op, Pack, Reduction, Statement, below
 
 Policy = Literal["low", "f32", "widest"]
 Find = Callable[[str], Op | None]

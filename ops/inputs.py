@@ -25,10 +25,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uol.ir.errors import UolError
-from uol.ir.nodes import Const, Expr, Load, Program, Scatter, Tensor
-from uol.ir.storage import require_dims
+from uol.ir.program.dtype_encoding import require_dims
+from uol.ir.program.nodes import Const, Expr, Load, Program, Scatter, Tensor
+from uol.ir.program.walk import walk
 from uol.ir.types import is_float
-from uol.ir.walk import walk
 from uol.ops.reduced_dims import reduced_dims
 from uol.ops.row_inputs import EVERYWHERE, RowKind, Turn, row_values
 from uol.ops.workloads import cases_of
@@ -116,7 +116,7 @@ def _ask(op: str, tensor: str) -> Ask:
 
 
 def _values(tensor: Tensor, ask: Ask, kind: Kind, generator: np.random.Generator) -> Array:
-    from uol.ir.rounding import round_to
+    from uol.ir.program.rounding import round_to
 
     shape = static_shape(tensor)
     if not is_float(tensor.dtype):
@@ -136,7 +136,7 @@ def _values(tensor: Tensor, ask: Ask, kind: Kind, generator: np.random.Generator
 def _row_values(
     tensor: Tensor, ask: Ask, kind: RowKind, turn: Turn, dims: tuple[int, ...], generator: np.random.Generator
 ) -> Array:
-    from uol.ir.rounding import round_to
+    from uol.ir.program.rounding import round_to
 
     values = row_values(kind, turn, static_shape(tensor), dims, tensor.dtype, generator)
     return _asked(np.asarray(round_to(_asked(values, ask), tensor.dtype), np.float64), ask)

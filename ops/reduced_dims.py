@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from uol.ir.nodes import Expr, Load, Program, Scatter, Stage, Var
-from uol.ir.walk import axes_of, children, variables
+from uol.ir.program.nodes import Expr, Load, Program, Scatter, Stage, Var
+from uol.ir.program.walk import axes_of, children, variables
 
 
 def reduced_dims(program: Program) -> dict[str, tuple[int, ...]]:

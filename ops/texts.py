@@ -13,7 +13,7 @@ from importlib.resources import files
 from threading import RLock
 
 from uol.ir.library import GRADIENT, Library
-from uol.ir.syntax import Op
+from uol.ir.syntax.surface import Op
 from uol.ops.trees import trees_of
 
 FAMILIES = (

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 
-from uol.backends.disk_cache import Key, open_cache
-from uol.backends.records import RecordError, Records
-from uol.backends.source_files import parser_hash
+from uol.backends.cache.files import Key, open_cache
+from uol.backends.cache.records import RecordError, Records
+from uol.backends.cache.sources import parser_hash
 from uol.ir.errors import ResourceError
-from uol.ir.syntax import Op
+from uol.ir.syntax.surface import Op
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ def trees_of(text: str, file: str = "<text>") -> Mapping[str, Op]:
 
 
 def _parsed(text: str, file: str) -> tuple[Op, ...]:
-    from uol.ir.parser import parse
+    from uol.ir.syntax.parser import parse
 
     return parse(text, file)
 

@@ -17,7 +17,7 @@ from functools import cache
 from string import ascii_lowercase, ascii_uppercase
 
 from uol.ir.errors import ParseError, ShapeError
-from uol.ir.syntax import Op
+from uol.ir.syntax.surface import Op
 from uol.ops.references import register_reference
 
 MOST_INPUTS = 8
@@ -226,7 +226,7 @@ def _index(letter: str) -> str:
 
 
 def _made(name: str, text: str, reference: Callable[..., object]) -> Op:
-    from uol.ir.printer import print_op
+    from uol.ir.syntax.printer import print_op
     from uol.ops.trees import trees_of
 
     op = trees_of(text)[name]

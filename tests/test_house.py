@@ -62,6 +62,18 @@ def test_no_vendor_is_tested_by_name_outside_backends() -> None:
     assert not offenders
 
 
+MOST_MODULES = 24
+"""Of a folder, beside those whose files mirror the library's."""
+MIRRORS = ("ops/references",)
+MOST_LINES = 400
+
+
+def test_a_room_is_seen_at_a_glance() -> None:
+    rooms = Counter(str(path.parent.relative_to(ROOT)) for path in SOURCES if path.name != "__init__.py")
+    assert not {room: n for room, n in rooms.items() if n > MOST_MODULES and room not in MIRRORS}
+    assert not {str(p.relative_to(ROOT)): n for p in SOURCES if (n := len(p.read_text().splitlines())) > MOST_LINES}
+
+
 def test_no_file_is_a_defect_of_size() -> None:
     kinds = ("*.py", "*.j2", "*.cpp", "*.h", "*.inc", "*.uol")
     files = [p for folder in (*FOLDERS, "uol", "tests") for kind in kinds for p in (ROOT / folder).rglob(kind)]

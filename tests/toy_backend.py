@@ -25,8 +25,8 @@ from uol.codegen.backend import (
     SourceFile,
     ToolState,
 )
-from uol.codegen.spec import Contract, Fold, Guard, KernelGraph, KernelSpec, Let, Read, Reduce, Step, Store, Within
-from uol.ir.nodes import Axis, Call, Const, Expr, Var
+from uol.codegen.specs.nodes import Contract, Fold, Guard, KernelGraph, KernelSpec, Let, Read, Reduce, Step, Store, Within
+from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
 
 NUMPY = {"f64": "float64", "f32": "float32", "f16": "float16", "i64": "int64", "i32": "int32", "bool": "bool_", "idx": "int64"}
 INFIX = {"+", "-", "*", "<", "<=", ">", ">=", "==", "!="}

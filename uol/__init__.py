@@ -29,21 +29,21 @@ if TYPE_CHECKING:
         TypeCheckError,
         UolError,
     )
-    from uol.ir.expression_handles import fn
-    from uol.pytorch.freeze import freeze
-    from uol.pytorch.replace import replace
-    from uol.registration import op
+    from uol.ir.syntax.expression_handles import fn
+    from uol.operators.registration import op
+    from uol.pytorch.layers.freeze import freeze
+    from uol.pytorch.layers.replace import replace
 
 __version__ = "0.1.0"
 
 _HOME = {
     "compile": "uol.compiler",
     "Compiled": "uol.compiler",
-    "op": "uol.registration",
+    "op": "uol.operators.registration",
     "checked": "uol.checking",
-    "fn": "uol.ir.expression_handles",
-    "replace": "uol.pytorch.replace",
-    "freeze": "uol.pytorch.freeze",
+    "fn": "uol.ir.syntax.expression_handles",
+    "replace": "uol.pytorch.layers.replace",
+    "freeze": "uol.pytorch.layers.freeze",
     "UolError": "uol.ir.errors",
     "ParseError": "uol.ir.errors",
     "TypeCheckError": "uol.ir.errors",
@@ -90,8 +90,9 @@ def _operator(name: str) -> object:
         return import_module("uol.pytorch.foreach")
     if name.endswith("_") and import_module("uol.ops.aliasing").aliases_of(name[:-1]):
         return import_module("uol.pytorch.in_place").in_place_function(name[:-1])
-    if not import_module("uol.catalogue").is_known(name):
-        hint = import_module("uol.suggest").nearest_operator(asked, import_module("uol.catalogue").names())
+    registry = import_module("uol.operators.registry")
+    if not registry.is_known(name):
+        hint = import_module("uol.operators.did_you_mean").nearest_operator(asked, registry.names())
         raise AttributeError(f"module 'uol.ops' has no operator {asked!r}" + (f": {hint}" if hint else ""))
     return import_module("uol.pytorch.bridge").operator(name)
 

@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from uol.codegen.spec import KernelGraph
-from uol.ir.nodes import Program
-from uol.ir.storage import decode
+from uol.codegen.specs.nodes import KernelGraph
+from uol.compilation.compile_key import Request
+from uol.compilation.pipeline import program_of
+from uol.ir.program.dtype_encoding import decode
+from uol.ir.program.nodes import Program
 from uol.ops.indices import require_inside
-from uol.pipeline import program_of
-from uol.request import Request
 
 
 @dataclass(slots=True)
@@ -74,8 +74,8 @@ class Checks:
         """`values`: inputs, results, run-time attributes, symbolic dims, in order. Raises DataError where they break a rule."""
         if self.program is None:
             self.program = program_of(self.request)
-        from uol.ir.checked import needs_checks
-        from uol.ir.interpreter import interpret
+        from uol.ir.program.checked_mode import needs_checks
+        from uol.ir.program.interpreter import interpret
 
         if not needs_checks(self.program):
             return

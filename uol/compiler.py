@@ -9,29 +9,29 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from uol.arrays import Array, by_name, by_position
-from uol.attributes import typed_attribute
-from uol.buffers import buffers_of
-from uol.catalogue import find_operator
+from uol.binding.argument_checks import require_kind, require_names
+from uol.binding.arrays import Array, by_name, by_position
+from uol.binding.attributes import typed_attribute
+from uol.binding.buffers import buffers_of
+from uol.binding.layouts import checked_strides
+from uol.binding.memory_demand import warn_of_demand
+from uol.binding.named_binding import bind_open_names, missing_sizes
+from uol.binding.named_dims import Size
+from uol.binding.open_instance import OpenInstance
 from uol.checking import with_checks
 from uol.codegen.backend import Module
-from uol.codegen.spec import Arg
-from uol.expected import require_kind, require_names
+from uol.codegen.specs.nodes import Arg
+from uol.compilation.compile_key import Request, Strides
+from uol.compilation.pipeline import artifact_of, module_of
+from uol.compilation.targets import Target, resolve_target
 from uol.ir.errors import BoundsError, ResourceError, ShapeError
-from uol.ir.syntax import Op
-from uol.layouts import checked_strides
-from uol.memory_demand import warn_of_demand
-from uol.named_binding import bind_open_names, missing_sizes
-from uol.named_dims import Size
-from uol.open_instance import OpenInstance
-from uol.pipeline import artifact_of, module_of
-from uol.registration import Operator
-from uol.request import Request, Strides
-from uol.targets import Target, resolve_target
+from uol.ir.syntax.surface import Op
+from uol.operators.registration import Operator
+from uol.operators.registry import find_operator
 
 if TYPE_CHECKING:
-    from uol.explain import Explanation
-    from uol.named_binding import TypeName
+    from uol.binding.named_binding import TypeName
+    from uol.compilation.explain import Explanation
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Compiled:
 
     def explain(self) -> Explanation:
         """What fused, how tensors lie, which schedule; `print` it."""
-        from uol.explain import Explanation
+        from uol.compilation.explain import Explanation
 
         return Explanation(self.module)
 

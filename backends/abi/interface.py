@@ -8,10 +8,10 @@ from pathlib import Path
 
 from uol.backends.abi.sizes import DimRow, c_text, conditions, dim_rows
 from uol.backends.abi.workspace import symbolic_layout
-from uol.backends.template_folder import template_of
+from uol.backends.c_text.template_folder import template_of
 from uol.codegen.backend import SourceFile
-from uol.codegen.expression_text import expr_text
-from uol.codegen.spec import Arg, KernelGraph
+from uol.codegen.specs.expression_text import expr_text
+from uol.codegen.specs.nodes import Arg, KernelGraph
 from uol.ir.types import DTYPES, is_float
 
 HERE = Path(__file__).parent

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from uol.codegen.dim_values import over_dims
-from uol.codegen.expression_text import expr_text
-from uol.codegen.spec import KernelGraph
+from uol.codegen.indexing.dim_values import over_dims
+from uol.codegen.specs.expression_text import expr_text
+from uol.codegen.specs.nodes import KernelGraph
 from uol.ir.errors import UolError
-from uol.ir.nodes import Call, Const, Expr, Var
+from uol.ir.program.nodes import Call, Const, Expr, Var
 
 _INFIX = {"and": "&&", "or": "||", **{op: op for op in ("+", "-", "*", "<", "<=", ">", ">=", "==", "!=")}}
 _FUNCTIONS = {"/": "uol_floor_div", "%": "uol_floor_mod", "min": "uol_min", "max": "uol_max"}

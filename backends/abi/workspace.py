@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from uol.codegen.fold_constants import folded
-from uol.codegen.index import ZERO, add, mul, product, static
-from uol.codegen.spec import Arg
+from uol.codegen.indexing.arithmetic import ZERO, add, mul, product, static
+from uol.codegen.indexing.fold_constants import folded
+from uol.codegen.specs.nodes import Arg
 from uol.ir.errors import ResourceError
-from uol.ir.nodes import Call, Const, Expr, Var
+from uol.ir.program.nodes import Call, Const, Expr, Var
 from uol.ir.types import DTYPES, INDEX
 
 ALIGNMENT_BYTES = 256

@@ -9,7 +9,7 @@ from uol.backends.abi.workspace import workspace_layout
 from uol.backends.ascendc.machine import C_TYPE
 from uol.backends.ascendc.rendering import template
 from uol.codegen.backend import Device, Kernel, Module, Param, SourceFile
-from uol.codegen.spec import KernelGraph
+from uol.codegen.specs.nodes import KernelGraph
 from uol.ir.errors import UolError
 
 BUILD = (

@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 
-from uol.backends.ascendc.buffers import Overflow
+from uol.backends.ascendc.arithmetic.int64_arithmetic import in_words
 from uol.backends.ascendc.collapse import collapsed
-from uol.backends.ascendc.computed_fills import with_fills_of_copies
-from uol.backends.ascendc.cube_kernel import cube_kernel
-from uol.backends.ascendc.cube_tiling import cube_candidates
+from uol.backends.ascendc.cube.kernel import cube_kernel
+from uol.backends.ascendc.cube.operands import operand_type
+from uol.backends.ascendc.cube.tiling import cube_candidates
 from uol.backends.ascendc.devices import VECTOR_CORES_PER_CUBE_CORE
 from uol.backends.ascendc.machine import C_TYPE
-from uol.backends.ascendc.map_kernel import map_kernel
-from uol.backends.ascendc.operands import operand_type
-from uol.backends.ascendc.reduce_kernel import reduce_kernel
+from uol.backends.ascendc.memory.buffers import Overflow
 from uol.backends.ascendc.rendering import rendered
 from uol.backends.ascendc.schedules import AscendSchedule, CubeSchedule, VectorSchedule
-from uol.backends.ascendc.tiling import reduce_candidates, tile_candidates
-from uol.backends.ascendc.values import Unsupported
-from uol.backends.ascendc.word_arithmetic import in_words
+from uol.backends.ascendc.transfers.computed_fills import with_fills_of_copies
+from uol.backends.ascendc.vector.map_kernel import map_kernel
+from uol.backends.ascendc.vector.reduce_kernel import reduce_kernel
+from uol.backends.ascendc.vector.tiling import reduce_candidates, tile_candidates
+from uol.backends.ascendc.vector.values import Unsupported
 from uol.codegen.backend import Device, Kernel
-from uol.codegen.spec import Contract, KernelSpec, Map, Pack, Reduce
+from uol.codegen.specs.nodes import Contract, KernelSpec, Map, Pack, Reduce
 
 CACHED_KERNELS = 512
 

@@ -1,7 +1,7 @@
 """Neighbouring axes that every access walks as one become one axis: x[n, c, h, w] of a dense tensor is x[i].
 
 Two axes a, b (b inside a) merge where each read and store has stride(a) == stride(b) * extent(b) and no guard or value
-depends on either. Axes of extent 1 go first (`uol.codegen.unit_axes`).
+depends on either. Axes of extent 1 go first (`uol.codegen.specs.drop_unit_axes`).
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from uol.backends.ascendc.indices import Indices, extent
-from uol.codegen.fold_constants import substituted
-from uol.codegen.index import ZERO
-from uol.codegen.spec import Contract, Fold, KernelSpec, Let, Map, Pack, Read, Reduce, Step, Store
-from uol.codegen.steps import steps_of
-from uol.codegen.traverse import guard_operands, rewrite, variables, walk
-from uol.codegen.unit_axes import without_unit_axes
-from uol.ir.intervals import Interval
-from uol.ir.nodes import Axis, Const, Expr, Var
+from uol.backends.ascendc.transfers.indices import Indices, extent
+from uol.codegen.indexing.arithmetic import ZERO
+from uol.codegen.indexing.fold_constants import substituted
+from uol.codegen.specs.drop_unit_axes import without_unit_axes
+from uol.codegen.specs.nodes import Contract, Fold, KernelSpec, Let, Map, Pack, Read, Reduce, Step, Store
+from uol.codegen.specs.steps import steps_of
+from uol.codegen.specs.traverse import guard_operands, rewrite, variables, walk
+from uol.ir.integers.intervals import Interval
+from uol.ir.program.nodes import Axis, Const, Expr, Var
 
 
 def collapsed(spec: KernelSpec) -> KernelSpec:

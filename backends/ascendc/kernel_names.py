@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from uol.backends.ascendc.frame import start_of
-from uol.backends.c_names import kernel_symbol, legalise
-from uol.codegen.spec import KernelSpec
+from uol.backends.ascendc.vector.tile import start_of
+from uol.backends.c_text.names import kernel_symbol, legalise
+from uol.codegen.specs.nodes import KernelSpec
 
 _DECLARED = """
 task slot group lanes rows elements padded i j m_size n_size k_size mmad fixpipe pipe ub l1 l0a l0b l0c a_l1 b_l1 a_l0 b_l0 c_l0

@@ -7,19 +7,19 @@ from pathlib import Path
 
 import jinja2
 
-from uol.backends.ascendc.buffers import Overflow
-from uol.backends.ascendc.emission import body_lines
-from uol.backends.ascendc.indices import span_of
+from uol.backends.ascendc.instructions import Block
 from uol.backends.ascendc.kernel_names import KernelNames
-from uol.backends.ascendc.layout_of_memory import MemoryLayout, memory_layout
 from uol.backends.ascendc.machine import C_TYPE
-from uol.backends.ascendc.program import Block
+from uol.backends.ascendc.memory.buffers import Overflow
+from uol.backends.ascendc.memory.layout import MemoryLayout, memory_layout
+from uol.backends.ascendc.program_printer import body_lines
 from uol.backends.ascendc.schedules import AscendSchedule
-from uol.backends.ascendc.sync import synchronise
-from uol.backends.template_folder import template_of
+from uol.backends.ascendc.sync.dependences import synchronise
+from uol.backends.ascendc.transfers.indices import span_of
+from uol.backends.c_text.template_folder import template_of
 from uol.codegen.backend import Footprint, Kernel, Launch, Param
-from uol.codegen.spec import Arg, KernelSpec, Store
-from uol.codegen.steps import steps_of
+from uol.codegen.specs.nodes import Arg, KernelSpec, Store
+from uol.codegen.specs.steps import steps_of
 
 TEMPLATES = Path(__file__).parent / "templates"
 WIDTH = 118

@@ -15,11 +15,11 @@ from typing import SupportsFloat, SupportsInt
 
 from uol.backends.abi.arguments import device_address, host_address, span_bytes
 from uol.backends.abi.workspace import static_extent, workspace_layout
-from uol.backends.shared_library import load_bytes
+from uol.backends.toolchain.shared_library import load_bytes
 from uol.codegen.backend import Artifact, ToolState
-from uol.codegen.spec import Arg, KernelGraph
+from uol.codegen.specs.nodes import Arg, KernelGraph
 from uol.ir.errors import ShapeError, ToolchainError
-from uol.ir.nodes import Scalar
+from uol.ir.program.nodes import Scalar
 from uol.ir.types import DTYPES, is_float
 
 HINT = "install CANN's driver and runtime where an Ascend 910B is; without one, `uol run OP --twin` runs the text on this CPU"

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from uol.backends.abi.interface import abi_header, call_checks, op_header
 from uol.backends.abi.sizes import untold_dims
+from uol.backends.c_text.template_folder import template_of
 from uol.backends.cpu.host import host
-from uol.backends.cpu.runtime import SOURCE as THREADS_SOURCE
-from uol.backends.template_folder import template_of
+from uol.backends.cpu.runtime.thread_pool import SOURCE as THREADS_SOURCE
 from uol.codegen.backend import Device, Kernel, Module, SourceFile
-from uol.codegen.spec import KernelGraph
+from uol.codegen.specs.nodes import KernelGraph
 from uol.ir.errors import UolError
 from uol.ir.types import is_float
 
@@ -24,9 +24,9 @@ C_SCALARS = {"f64": "double", "f32": "float", "i64": "int64_t"}
 
 def assemble(name: str, graph: KernelGraph, kernels: tuple[Kernel, ...], device: Device) -> Module:
     """The module of an operator. TensorIR first; the assembler text is the file that ends in `.s`."""
-    from uol.backends.cpu.entry import entry_function, entry_symbol, outside_names
-    from uol.backends.cpu.foreach import foreach_functions
-    from uol.backends.cpu.objectcode import assembly
+    from uol.backends.cpu.runtime.entry import entry_function, entry_symbol, outside_names
+    from uol.backends.cpu.runtime.foreach import foreach_functions
+    from uol.backends.cpu.runtime.objectcode import assembly
     from uol.backends.cpu.scheduling import primfunc
 
     symbols = [k.name for k in kernels]

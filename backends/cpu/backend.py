@@ -12,11 +12,11 @@ from typing import get_args
 
 from uol.backends.cpu.devices import devices
 from uol.backends.cpu.host import NATIVE, PROCESSOR, THREADS, core_count, host
-from uol.backends.cpu.loading import load, load_foreach
-from uol.backends.cpu.runtime import c_compiler
+from uol.backends.cpu.runtime.loading import load, load_foreach
+from uol.backends.cpu.runtime.thread_pool import c_compiler
 from uol.backends.cpu.schedules.kinds import CpuSchedule, Tiles
-from uol.backends.processor import processor
-from uol.backends.tool_identity import tool
+from uol.backends.toolchain.processor import processor
+from uol.backends.toolchain.tool_identity import tool
 from uol.codegen.backend import (
     Artifact,
     Capability,
@@ -30,7 +30,19 @@ from uol.codegen.backend import (
     Schedule,
     ToolState,
 )
-from uol.codegen.spec import Attention, Contract, KernelGraph, KernelSpec, Map, Pack, Reduce, Scan, Scatter, Select, Store
+from uol.codegen.specs.nodes import (
+    Attention,
+    Contract,
+    KernelGraph,
+    KernelSpec,
+    Map,
+    Pack,
+    Reduce,
+    Scan,
+    Scatter,
+    Select,
+    Store,
+)
 from uol.ir.types import DTYPES
 
 CAPABILITY = Capability(
@@ -61,15 +73,15 @@ class CpuBackend:
 
     def accepts(self, spec: KernelSpec) -> bool:
         if isinstance(spec, Attention):
-            from uol.backends.cpu.attention_packing import fits_strips
+            from uol.backends.cpu.operands.attention_packing import fits_strips
 
             return fits_strips(spec)
         return isinstance(spec, Map | Reduce | Contract | Pack | Scan | Scatter | Select)
 
     def legalise(self, spec: KernelSpec) -> tuple[KernelSpec, ...]:
-        from uol.backends.cpu.attention_packing import packed_attention
-        from uol.backends.cpu.packing import packed
-        from uol.backends.cpu.scratch import with_scratch
+        from uol.backends.cpu.operands.attention_packing import packed_attention
+        from uol.backends.cpu.operands.packing import packed
+        from uol.backends.cpu.operands.scratch import with_scratch
 
         if isinstance(spec, Select):
             return (with_scratch(spec),)
@@ -104,7 +116,7 @@ class CpuBackend:
 
     def build(self, module: Module) -> Artifact:
         from uol.backends.cpu.assembling import kernels_text
-        from uol.backends.cpu.objectcode import linked
+        from uol.backends.cpu.runtime.objectcode import linked
 
         binary, log = linked(kernels_text(module))
         return Artifact(module, binary, None, log)
@@ -149,7 +161,7 @@ class CpuBackend:
 
 
 def _params(spec: KernelSpec) -> tuple[Param, ...]:
-    from uol.codegen.steps import steps_of
+    from uol.codegen.specs.steps import steps_of
 
     written = {s.tensor for s in steps_of(spec) if isinstance(s, Store)}
     buffers = tuple(Param(a.name, "buffer", a.dtype, a.name in written) for a in spec.args)

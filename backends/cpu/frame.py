@@ -11,16 +11,16 @@ from dataclasses import dataclass, replace
 
 from tvm import tirx
 
-from uol.backends.cpu.builder import Builder, function, pointer
-from uol.backends.cpu.dtypes import INDEX_TYPE, Term, representation
-from uol.backends.cpu.exact_functions import Function
-from uol.backends.cpu.expressions import Scope, evaluate
-from uol.backends.cpu.span import static_span
-from uol.codegen.access import in_range
-from uol.codegen.index import add, mul
-from uol.codegen.spec import Arg, KernelSpec
-from uol.ir.facts import Facts
-from uol.ir.nodes import Call, Const, Expr
+from uol.backends.cpu.expressions.builder import Builder, function, pointer
+from uol.backends.cpu.expressions.dtypes import INDEX_TYPE, Term, representation
+from uol.backends.cpu.expressions.exact_functions import Function
+from uol.backends.cpu.expressions.spec_expressions import Scope, evaluate
+from uol.backends.cpu.operands.buffer_span import static_span
+from uol.codegen.indexing.access import in_range
+from uol.codegen.indexing.arithmetic import add, mul
+from uol.codegen.specs.nodes import Arg, KernelSpec
+from uol.ir.integers.facts import Facts
+from uol.ir.program.nodes import Call, Const, Expr
 from uol.ir.types import DTYPES, INDEX
 
 

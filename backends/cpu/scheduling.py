@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uol.backends.cpu.dtypes import Term
+from uol.backends.cpu.expressions.dtypes import Term
 from uol.backends.cpu.host import Host
 from uol.backends.cpu.schedules.kinds import (
     Additions,
@@ -16,13 +16,13 @@ from uol.backends.cpu.schedules.kinds import (
     Sweep,
     Tiles,
 )
-from uol.codegen.index import static
-from uol.codegen.spec import Attention, Contract, KernelSpec, Map, Pack, Reduce, Scan, Scatter, Select
+from uol.codegen.indexing.arithmetic import static
+from uol.codegen.specs.nodes import Attention, Contract, KernelSpec, Map, Pack, Reduce, Scan, Scatter, Select
 
 
 def candidates(spec: KernelSpec, host: Host) -> tuple[CpuSchedule, ...]:
     """Schedules of a spec, best first. With an extent that is an argument, attentions and scatters are plain loops."""
-    from uol.backends.cpu.schedules import adding, attending, contraction, elementwise, ordering, reduction, sweeping
+    from uol.backends.cpu.schedules import attentions, contraction, elementwise, reduction, scans, scatters, selects
 
     if any(static(a.extent) is None for a in spec.axes) and _needs_sizes(spec):
         return (Loops(),)
@@ -34,13 +34,13 @@ def candidates(spec: KernelSpec, host: Host) -> tuple[CpuSchedule, ...]:
         case Contract():
             return (*contraction.candidates(spec, host), Loops())
         case Attention():
-            return (*attending.candidates(spec, host), Loops())
+            return (*attentions.candidates(spec, host), Loops())
         case Scan():
-            return (*sweeping.candidates(spec, host), Loops())
+            return (*scans.candidates(spec, host), Loops())
         case Scatter():
-            return (*adding.candidates(spec, host), Loops())
+            return (*scatters.candidates(spec, host), Loops())
         case Select():
-            return (*ordering.candidates(spec, host), Loops())
+            return (*selects.candidates(spec, host), Loops())
     return ()
 
 
@@ -51,9 +51,9 @@ def _needs_sizes(spec: KernelSpec) -> bool:
 
 def primfunc(spec: KernelSpec, schedule: CpuSchedule) -> Term:
     """The scheduled kernel. Raises TypeError where the schedule is none of the spec's."""
-    from uol.backends.cpu.fast_functions import FAST
-    from uol.backends.cpu.primfunc import unscheduled
-    from uol.backends.cpu.schedules import adding, attending, contraction, elementwise, ordering, reduction, sweeping
+    from uol.backends.cpu.expressions.fast_functions import FAST
+    from uol.backends.cpu.oracle.primfunc import unscheduled
+    from uol.backends.cpu.schedules import attentions, contraction, elementwise, reduction, scans, scatters, selects
 
     match spec, schedule:
         case _, Loops():
@@ -65,11 +65,11 @@ def primfunc(spec: KernelSpec, schedule: CpuSchedule) -> Term:
         case Contract(), (Tiles() | Dots()):
             return contraction.scheduled(spec, schedule)
         case Attention(), Strips():
-            return attending.scheduled(spec, schedule)
+            return attentions.scheduled(spec, schedule)
         case Scan(), Sweep():
-            return sweeping.scheduled(spec, schedule)
+            return scans.scheduled(spec, schedule)
         case Scatter(), Additions():
-            return adding.scheduled(spec, schedule)
+            return scatters.scheduled(spec, schedule)
         case Select(), Order():
-            return ordering.scheduled(spec, schedule)
+            return selects.scheduled(spec, schedule)
     raise TypeError(f"{type(schedule).__name__} does not schedule a {type(spec).__name__}")

@@ -8,11 +8,11 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from uol.backends.cache.disk_errors import build_folder
 from uol.backends.cuda import nvrtc
 from uol.backends.cuda.target import CUBIN, PTX
-from uol.backends.diagnostics import refusal
-from uol.backends.disk_errors import build_folder
-from uol.backends.tool_identity import ABSENT, identities_of, identity_of, programs_of
+from uol.backends.toolchain.diagnostics import refusal
+from uol.backends.toolchain.tool_identity import ABSENT, identities_of, identity_of, programs_of
 from uol.codegen.backend import Artifact, Device, Module, ToolState
 from uol.ir.errors import MissingToolError
 

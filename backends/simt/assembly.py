@@ -7,11 +7,11 @@ from pathlib import Path
 
 from uol.backends.abi.interface import abi_header, call_checks, op_header
 from uol.backends.abi.workspace import workspace_layout
-from uol.backends.simt.c_types import COMPUTE, STORAGE
+from uol.backends.simt.c_text.types import COMPUTE, STORAGE
 from uol.backends.simt.rendering import template
 from uol.backends.simt.target import Target
 from uol.codegen.backend import Device, Kernel, Module, Param, SourceFile
-from uol.codegen.spec import KernelGraph
+from uol.codegen.specs.nodes import KernelGraph
 from uol.ir.errors import UolError
 
 DEVICE_HEADER = "uol_device.h"

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from uol.backends.c_names import kernel_symbol, legalise
-from uol.backends.simt.c_printer import Printer
+from uol.backends.c_text.names import kernel_symbol, legalise
+from uol.backends.simt.c_text.counters import Counter, count_of
+from uol.backends.simt.c_text.index_width import index_type
+from uol.backends.simt.c_text.literals import literal
+from uol.backends.simt.c_text.printer import Printer
+from uol.backends.simt.c_text.proofs import Proofs
+from uol.backends.simt.c_text.scope import Scope
+from uol.backends.simt.c_text.signatures import Signature, signature
 from uol.backends.simt.epilogue import EpiloguePlan, plan_epilogue
-from uol.backends.simt.flat import Counter, count_of
-from uol.backends.simt.index_width import index_type
-from uol.backends.simt.literals import literal
 from uol.backends.simt.operand import OperandPlan, Side, pitch, plan_operand, tile_names, unit_stride_is_k
-from uol.backends.simt.proofs import Proofs
 from uol.backends.simt.schedules import Tile
-from uol.backends.simt.scope import Scope
 from uol.backends.simt.segments import RowSegments, declare_terms, plan_rows
-from uol.backends.simt.signatures import Signature, signature
 from uol.backends.simt.target import Target
 from uol.codegen.backend import Launch
-from uol.codegen.fold_constants import folded
-from uol.codegen.spec import Contract
-from uol.codegen.steps import used_variables
-from uol.codegen.traverse import variables
-from uol.ir.nodes import Call, Const, Expr, Var
+from uol.codegen.indexing.fold_constants import folded
+from uol.codegen.specs.nodes import Contract
+from uol.codegen.specs.steps import used_variables
+from uol.codegen.specs.traverse import variables
+from uol.ir.program.nodes import Call, Const, Expr, Var
 from uol.ir.types import DTYPES, INDEX, is_float
 
 LOCALS = ("mi", "ni", "slot", "m0", "n0", "k0", "step", "steps", "thread_m", "thread_n")

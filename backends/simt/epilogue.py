@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from uol.backends.simt.c_printer import Printer
-from uol.backends.simt.flat import Counter
+from uol.backends.simt.c_text.counters import Counter
+from uol.backends.simt.c_text.printer import Printer
+from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.schedules import Tile
-from uol.backends.simt.scope import Scope
-from uol.codegen.spec import Contract, Let, Step
-from uol.codegen.steps import used_variables
+from uol.codegen.specs.nodes import Contract, Let, Step
+from uol.codegen.specs.steps import used_variables
 
 
 @dataclass(frozen=True, slots=True)

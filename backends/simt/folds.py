@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from uol.backends.simt.c_printer import Printer
-from uol.backends.simt.literals import literal
-from uol.codegen.spec import Fold
-from uol.ir.nodes import Call, Const, Expr, Var
-from uol.ir.rounding import integer_range
+from uol.backends.simt.c_text.literals import literal
+from uol.backends.simt.c_text.printer import Printer
+from uol.codegen.specs.nodes import Fold
+from uol.ir.program.nodes import Call, Const, Expr, Var
+from uol.ir.program.rounding import integer_range
 from uol.ir.types import DTYPES, is_float
 
 PICKS = ("argmax", "argmin")

@@ -14,7 +14,7 @@ from uol.backends.abi.arguments import device_address, host_address, number, spa
 from uol.backends.abi.workspace import WorkspaceLayout, workspace_layout
 from uol.backends.simt.driver_api import Driver, Value
 from uol.codegen.backend import Artifact, Kernel, Param
-from uol.codegen.spec import Arg, KernelGraph
+from uol.codegen.specs.nodes import Arg, KernelGraph
 from uol.ir.errors import ShapeError
 
 SCALARS: dict[str, Callable[[float], Value]] = {

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from uol.backends.c_names import kernel_symbol, legalise
-from uol.backends.simt.c_printer import Printer
-from uol.backends.simt.flat import Counter, count_of
-from uol.backends.simt.index_width import index_type
-from uol.backends.simt.proofs import Proofs
+from uol.backends.c_text.names import kernel_symbol, legalise
+from uol.backends.simt.c_text.counters import Counter, count_of
+from uol.backends.simt.c_text.index_width import index_type
+from uol.backends.simt.c_text.printer import Printer
+from uol.backends.simt.c_text.proofs import Proofs
+from uol.backends.simt.c_text.scope import Scope
+from uol.backends.simt.c_text.signatures import Signature, signature
 from uol.backends.simt.schedules import Elements
-from uol.backends.simt.scope import Scope
-from uol.backends.simt.signatures import Signature, signature
 from uol.backends.simt.target import Target
 from uol.codegen.backend import Launch
-from uol.codegen.spec import Map, Pack
-from uol.codegen.steps import used_variables
+from uol.codegen.specs.nodes import Map, Pack
+from uol.codegen.specs.steps import used_variables
 
 COUNTERS = ("i", "element")
 """Names of the flat counter; the second where the op has an `i` of its own."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from uol.backends.simt.c_printer import Printer
-from uol.backends.simt.flat import Counter
-from uol.backends.simt.literals import literal
-from uol.backends.simt.scope import Scope
-from uol.codegen.index import static
-from uol.codegen.spec import Contract, Read, reads
-from uol.codegen.traverse import variables
-from uol.ir.nodes import Axis, Const, Expr
+from uol.backends.simt.c_text.counters import Counter
+from uol.backends.simt.c_text.literals import literal
+from uol.backends.simt.c_text.printer import Printer
+from uol.backends.simt.c_text.scope import Scope
+from uol.codegen.indexing.arithmetic import static
+from uol.codegen.specs.nodes import Contract, Read, reads
+from uol.codegen.specs.traverse import variables
+from uol.ir.program.nodes import Axis, Const, Expr
 from uol.ir.types import DTYPES
 
 WORD_BYTES = 4

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from uol.backends.simt.attention_tiles import row_blocks
+from uol.backends.simt.attention.tiles import row_blocks
+from uol.backends.simt.c_text.counters import count_of
 from uol.backends.simt.contract_plan import grid_of
-from uol.backends.simt.flat import count_of
 from uol.backends.simt.operand import smallest_stride
 from uol.backends.simt.schedules import BlockPerRow, Elements, RowTile, SimtSchedule, ThreadPerRow, Tile
 from uol.codegen.backend import Device
-from uol.codegen.spec import Attention, Contract, KernelSpec, Map, Pack, Reduce, reads
-from uol.codegen.steps import expressions
+from uol.codegen.specs.nodes import Attention, Contract, KernelSpec, Map, Pack, Reduce, reads
+from uol.codegen.specs.steps import expressions
 
 THREADS = 256
 """A block that fills every SIMT machine: several fit a core at any register use below 64 a thread."""

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from uol.backends.simt.attention_tiles import accumulators, row_blocks, shared_bytes
-from uol.backends.simt.c_types import COMPUTE, COMPUTE_BYTES
+from uol.backends.simt.attention.tiles import accumulators, row_blocks, shared_bytes
+from uol.backends.simt.c_text.counters import count_of
+from uol.backends.simt.c_text.types import COMPUTE, COMPUTE_BYTES
 from uol.backends.simt.contract_plan import grid_of, tile_bytes
-from uol.backends.simt.flat import count_of
 from uol.backends.simt.folds import PICKS
 from uol.backends.simt.preference import ROW_TILES, TILES
 from uol.backends.simt.schedules import LANES_A_ROW, BlockPerRow, Elements, RowTile, SimtSchedule, ThreadPerRow, Tile
 from uol.backends.simt.target import Target
 from uol.codegen.backend import Footprint, Refusal
-from uol.codegen.column_passes import passes_of
-from uol.codegen.index import static
-from uol.codegen.spec import Attention, Contract, KernelSpec, Map, Pack, Reduce
+from uol.codegen.indexing.arithmetic import static
+from uol.codegen.specs.nodes import Attention, Contract, KernelSpec, Map, Pack, Reduce
+from uol.codegen.specs.reduction_passes import passes_of
 
 REGISTERS_FOR_TILE = 128
 """Accumulators a thread may own: half of the 255 registers that a thread has (CUDA C++ Programming Guide, technical

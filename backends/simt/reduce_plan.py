@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from uol.backends.c_names import kernel_symbol, legalise
-from uol.backends.simt.c_printer import Printer
-from uol.backends.simt.flat import Counter, count_of
+from uol.backends.c_text.names import kernel_symbol, legalise
+from uol.backends.simt.c_text.counters import Counter, count_of
+from uol.backends.simt.c_text.index_width import index_type
+from uol.backends.simt.c_text.printer import Printer
+from uol.backends.simt.c_text.proofs import Proofs
+from uol.backends.simt.c_text.scope import Scope
+from uol.backends.simt.c_text.signatures import Signature, signature
 from uol.backends.simt.folds import FoldText, fold_text, take
-from uol.backends.simt.index_width import index_type
-from uol.backends.simt.proofs import Proofs
 from uol.backends.simt.schedules import BlockPerRow, RowSchedule
-from uol.backends.simt.scope import Scope
-from uol.backends.simt.signatures import Signature, signature
 from uol.backends.simt.target import Target
 from uol.codegen.backend import Launch
-from uol.codegen.column_passes import Pass, Passes, passes_of
-from uol.codegen.index import ZERO, add, mul, static
-from uol.codegen.spec import Fold, Let, Reduce, Store
-from uol.codegen.steps import steps_of, used_variables
-from uol.codegen.traverse import variables
-from uol.ir.nodes import Axis, Expr, Var
+from uol.codegen.indexing.arithmetic import ZERO, add, mul, static
+from uol.codegen.specs.nodes import Fold, Let, Reduce, Store
+from uol.codegen.specs.reduction_passes import Pass, Passes, passes_of
+from uol.codegen.specs.steps import steps_of, used_variables
+from uol.codegen.specs.traverse import variables
+from uol.ir.program.nodes import Axis, Expr, Var
 
 ROW, COLUMN = "$row", "$col"
 

@@ -6,19 +6,19 @@ from pathlib import Path
 
 import jinja2
 
-from uol.backends.c_names import kernel_symbol
-from uol.backends.simt.attention_plan import AttentionPlan, plan_attention
+from uol.backends.c_text.names import kernel_symbol
+from uol.backends.c_text.template_folder import template_of
+from uol.backends.simt.attention.plan import AttentionPlan, plan_attention
 from uol.backends.simt.contract_plan import ContractPlan, plan_contract
 from uol.backends.simt.map_plan import MapPlan, plan_map
 from uol.backends.simt.preflight import check
 from uol.backends.simt.reduce_plan import ReducePlan, plan_reduce
 from uol.backends.simt.schedules import BlockPerRow, Elements, RowTile, SimtSchedule, ThreadPerRow, Tile
 from uol.backends.simt.target import Target
-from uol.backends.template_folder import template_of
 from uol.codegen.backend import Kernel, Refusal
-from uol.codegen.spec import Attention, Contract, KernelSpec, Map, Pack, Reduce
-from uol.codegen.steps import steps_of, stored_directly, with_steps
-from uol.codegen.unit_axes import without_unit_axes
+from uol.codegen.specs.drop_unit_axes import without_unit_axes
+from uol.codegen.specs.nodes import Attention, Contract, KernelSpec, Map, Pack, Reduce
+from uol.codegen.specs.steps import steps_of, stored_directly, with_steps
 from uol.ir.errors import RefusalError, ResourceError
 
 Plan = MapPlan | ReducePlan | ContractPlan | AttentionPlan

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from uol.backends.simt.c_printer import Printer
-from uol.backends.simt.literals import literal
+from uol.backends.simt.c_text.literals import literal
+from uol.backends.simt.c_text.printer import Printer
+from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.schedules import Tile
-from uol.backends.simt.scope import Scope
-from uol.codegen.index import ZERO
-from uol.codegen.segmented import Mode
-from uol.codegen.spec import Contract, Read, reads
-from uol.ir.nodes import Const, Expr, Var
+from uol.codegen.indexing.arithmetic import ZERO
+from uol.codegen.partition.grouped_value import Mode
+from uol.codegen.specs.nodes import Contract, Read, reads
+from uol.ir.program.nodes import Const, Expr, Var
 
 SEGMENTS: frozenset[Mode] = frozenset({"rows", "terms"})
 

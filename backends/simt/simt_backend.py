@@ -13,7 +13,7 @@ from uol.backends.simt.loading import Loaded
 from uol.backends.simt.schedules import BlockPerRow, Elements, RowTile, SimtSchedule, ThreadPerRow, Tile
 from uol.backends.simt.target import Target
 from uol.codegen.backend import Artifact, Capability, Device, Footprint, Kernel, Module, Refusal, Schedule, ToolState
-from uol.codegen.spec import Attention, Contract, KernelGraph, KernelSpec, Map, Pack, Reduce
+from uol.codegen.specs.nodes import Attention, Contract, KernelGraph, KernelSpec, Map, Pack, Reduce
 from uol.ir.errors import UolError
 
 

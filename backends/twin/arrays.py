@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from uol.backends.twin.record import Array
-from uol.codegen.spec import Arg
+from uol.codegen.specs.nodes import Arg
 from uol.ir.errors import ShapeError
-from uol.ir.nodes import Call, Const, Expr, Var
-from uol.ir.storage import STORAGE
+from uol.ir.program.dtype_encoding import STORAGE
+from uol.ir.program.nodes import Call, Const, Expr, Var
 
 
 def element_type(dtype: str) -> np.dtype[np.generic]:

@@ -1,4 +1,4 @@
-"""The folder of built twins: `twin` in the cache folder (`backends/cache_folder.py`).
+"""The folder of built twins: `twin` in the cache folder (`backends/cache/folder.py`).
 
     exe/<id>/twin         an executable of several modules, beside their texts
     index/<key>           JSON: the executable's id and the module's slot in it
@@ -20,9 +20,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from uol.backends.cache_folder import VARIABLE, make_folder
-from uol.backends.cache_folder import cache_folder as shared_folder
-from uol.backends.disk_errors import unwritable
+from uol.backends.cache.disk_errors import unwritable
+from uol.backends.cache.folder import VARIABLE, make_folder
+from uol.backends.cache.folder import cache_folder as shared_folder
 
 MAX_EXECUTABLES = 2000
 """Beyond these the oldest quarter goes."""

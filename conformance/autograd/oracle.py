@@ -15,7 +15,7 @@ from torch import Tensor
 
 from uol.conformance.autograd.points import box, spread
 from uol.conformance.autograd.values import Evaluation, storage, wrapped
-from uol.ir.nodes import Program, Scatter, Stage
+from uol.ir.program.nodes import Program, Scatter, Stage
 
 Arrays = Mapping[str, NDArray[np.generic]]
 Scalars = Mapping[str, float | int]

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from uol.conformance.autograd.points import Points, spread
-from uol.ir.nodes import Order, Reduce
+from uol.ir.program.nodes import Order, Reduce
 from uol.ir.types import is_float
 
 if TYPE_CHECKING:

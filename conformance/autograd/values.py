@@ -15,8 +15,8 @@ from torch import Tensor
 
 from uol.conformance.autograd import reductions
 from uol.conformance.autograd.points import Points, merged, spread
-from uol.ir.nodes import Call, Const, Expr, Load, Order, Reduce, Var
-from uol.ir.randomness import random_bits
+from uol.ir.program.nodes import Call, Const, Expr, Load, Order, Reduce, Var
+from uol.ir.program.threefry import random_bits
 from uol.ir.types import DTYPES, INDEX, is_float
 
 NARROW = {

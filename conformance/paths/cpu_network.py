@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from uol.arrays import empty_result
+from uol.binding.arrays import empty_result
+from uol.binding.layouts import channels_last
+from uol.compilation.compile_key import Request
+from uol.compilation.pipeline import module_of
+from uol.compilation.targets import Target
 from uol.compiler import Compiled
-from uol.conformance.arrangement import Strides, filter_last, filters, laid_out
+from uol.conformance.cases.memory_order import Strides, filter_last, filters, laid_out
 from uol.conformance.paths.network import Placed
-from uol.layouts import channels_last
-from uol.pipeline import module_of
-from uol.request import Request
-from uol.targets import Target
 
 Array = NDArray[np.generic]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from uol.conformance.machine import machine_facts
+from uol.compilation.targets import Target
+from uol.conformance.cases.machine import machine_facts
 from uol.conformance.paths.record import PathOptions
-from uol.targets import Target
 
 
 def facts(options: PathOptions, targets: Sequence[Target]) -> dict[str, str]:

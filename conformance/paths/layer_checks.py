@@ -7,21 +7,21 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from uol.compilation.compile_key import Request
+from uol.compilation.pipeline import program_of
+from uol.compilation.targets import Target
 from uol.compiler import Compiled
-from uol.conformance.agreement import Agreement, Run, Subject, agreements
-from uol.conformance.comparison import Comparison, compare
-from uol.conformance.contracts import contract
-from uol.conformance.enclosure import Enclosed, enclose
-from uol.conformance.interval import Array, Enclosure
+from uol.conformance.accuracy.comparison import Comparison, compare
+from uol.conformance.accuracy.contracts import contract
+from uol.conformance.accuracy.error_analysis import Enclosed, enclose
+from uol.conformance.accuracy.interval import Array, Enclosure
+from uol.conformance.accuracy.interval_shift import around
+from uol.conformance.cases.agreement import Agreement, Run, Subject, agreements
 from uol.conformance.paths.network import Placed
 from uol.conformance.paths.record import LayerResult, Status
-from uol.conformance.recentring import around
-from uol.ir.nodes import Program
-from uol.ir.rounding import round_to
+from uol.ir.program.nodes import Program
+from uol.ir.program.rounding import round_to
 from uol.ops.references import reference
-from uol.pipeline import program_of
-from uol.request import Request
-from uol.targets import Target
 
 
 @dataclass(slots=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from uol.catalogue import find_operator
-from uol.instance import Instance
-from uol.tensor_binding import bind_tensors
+from uol.binding.instance import Instance
+from uol.binding.tensor_binding import bind_tensors
+from uol.operators.registry import find_operator
 
 Shape = tuple[int, ...]
 

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
-from uol.conformance.agreement import Agreement, Pair, by_operator, by_type
-from uol.conformance.comparison import Comparison
-from uol.conformance.machine import Place, places
+from uol.conformance.accuracy.comparison import Comparison
+from uol.conformance.cases.agreement import Agreement, Pair, by_operator, by_type
+from uol.conformance.cases.machine import Place, places
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, and how many steps of it are done and of all."""

@@ -16,8 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uol.backends import registry
-from uol.conformance.dual import dual_benchmark
-from uol.conformance.machine import load
+from uol.compilation.targets import Target, resolve_target
+from uol.conformance.accuracy.dual import dual_benchmark
+from uol.conformance.cases.machine import load
+from uol.conformance.cases.twin_check import has_twin
 from uol.conformance.paths import reference_network
 from uol.conformance.paths.cpu_network import CpuNetwork, build_network
 from uol.conformance.paths.facts import facts
@@ -27,9 +29,7 @@ from uol.conformance.paths.photograph import photograph
 from uol.conformance.paths.record import Check, LayerResult, PathOptions, PathReport, Progress
 from uol.conformance.paths.timing import pass_us
 from uol.conformance.paths.twin_layers import check_layers
-from uol.conformance.twin_check import has_twin
 from uol.ir.errors import UolError
-from uol.targets import Target, resolve_target
 
 if TYPE_CHECKING:
     import torch

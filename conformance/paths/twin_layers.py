@@ -10,15 +10,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from uol.backends.twin import Job, execute_many
+from uol.binding.layouts import channels_last
+from uol.compilation.pipeline import module_of, program_of
+from uol.compilation.targets import Target
 from uol.compiler import Compiled
-from uol.conformance.arrangement import Strides, all_laid_out
+from uol.conformance.cases.memory_order import Strides, all_laid_out
 from uol.conformance.paths.layer_checks import LayerCase
 from uol.conformance.paths.record import LayerResult
 from uol.ir.errors import RefusalError, UolError
-from uol.ir.storage import encode
-from uol.layouts import channels_last
-from uol.pipeline import module_of, program_of
-from uol.targets import Target
+from uol.ir.program.dtype_encoding import encode
 
 TIMEOUT_S = 240.0
 

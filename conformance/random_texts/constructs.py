@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from uol.conformance.random_texts.draft import STEP
-from uol.ir.syntax import Access, Apply, Binary, Expr, Name, Node, Op, Pack, Reduction, Statement, below, operands
+from uol.ir.syntax.surface import Access, Apply, Binary, Expr, Name, Node, Op, Pack, Reduction, Statement, below, operands
 
 CONSTRUCTS = (
     *("remainder in an index", "quotient in an index", "nested index arithmetic", "reversal", "sum of two indices"),

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from uol.conformance.random_texts.draft import STEP, Draft, Tensor
 from uol.conformance.random_texts.statements import over, statement
 from uol.ir import Op, parse
-from uol.ir.syntax import Name
+from uol.ir.syntax.surface import Name
 
 DIMS = ("N", "M", "K")
 LARGEST = 6

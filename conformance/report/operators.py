@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from uol.conformance.agreement import Agreement, Pair, by_operator, by_type
-from uol.conformance.machine import Place, places
-from uol.conformance.matrix import Cell, support_matrix
-from uol.conformance.selection import LeftOut
-from uol.conformance.verdict import State, Verdict
+from uol.conformance.cases.agreement import Agreement, Pair, by_operator, by_type
+from uol.conformance.cases.machine import Place, places
+from uol.conformance.cases.matrix import Cell, support_matrix
+from uol.conformance.cases.selection import LeftOut
+from uol.conformance.cases.verdict import State, Verdict
 from uol.ops.accuracy import contract_of
 from uol.ops.references import has_reference
 

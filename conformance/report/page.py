@@ -6,8 +6,8 @@ from collections import Counter
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from uol.conformance.agreement import Pair, by_operator
-from uol.conformance.matrix import Cell
+from uol.conformance.cases.agreement import Pair, by_operator
+from uol.conformance.cases.matrix import Cell
 from uol.conformance.paths.record import LayerResult, PathReport
 from uol.conformance.report.operators import OperatorReport
 

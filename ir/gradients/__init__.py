@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from uol.ir.gradients.inference import has_gradient
+from uol.ir.gradients.text.inference import has_gradient
 
 if TYPE_CHECKING:
     from uol.ir.gradients.derivation import gradient

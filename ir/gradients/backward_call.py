@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from uol.ir.gradients.substitution import Item
-from uol.ir.syntax import Access, Apply, Expr, Name, Op, Statement, Target
+from uol.ir.gradients.text.substitution import Item
+from uol.ir.syntax.surface import Access, Apply, Expr, Name, Op, Statement, Target
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from uol.ir.gradients.inference import Dims, Types
-from uol.ir.gradients.integer_text import times
-from uol.ir.gradients.learning import learn
-from uol.ir.gradients.naming import Names
-from uol.ir.gradients.substitution import Item
+from uol.ir.checker.messages import closest, mismatch
+from uol.ir.gradients.text.inference import Dims, Types
+from uol.ir.gradients.text.integer_text import times
+from uol.ir.gradients.text.local_inference import learn
+from uol.ir.gradients.text.naming import Names
+from uol.ir.gradients.text.substitution import Item
 from uol.ir.library import Library
-from uol.ir.report import closest, mismatch
-from uol.ir.syntax import Access, Apply, Exchange, Expr, Name, Node, Number, Op, Pack, Statement, Target, exchange
+from uol.ir.syntax.surface import Access, Apply, Exchange, Expr, Name, Node, Number, Op, Pack, Statement, Target, exchange
 from uol.ir.types import base_type
 
 

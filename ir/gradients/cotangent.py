@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from uol.ir.gradients.algebra import Sum
-from uol.ir.gradients.forms import stands_alone
-from uol.ir.gradients.substitution import Item
-from uol.ir.syntax import Access, Apply, Binary, Expr, Name, Number, Pack, below
+from uol.ir.gradients.text.algebra import Sum
+from uol.ir.gradients.text.forms import stands_alone
+from uol.ir.gradients.text.substitution import Item
+from uol.ir.syntax.surface import Access, Apply, Binary, Expr, Name, Number, Pack, below
 
 
 @dataclass(frozen=True, slots=True)

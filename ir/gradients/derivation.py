@@ -13,21 +13,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from uol.ir.checker.messages import closest, mismatch
 from uol.ir.gradients.backward_call import Roles, roles_by_name
 from uol.ir.gradients.callees import calls_apart
-from uol.ir.gradients.inference import Types, float_types, has_gradient
-from uol.ir.gradients.naming import Names
-from uol.ir.gradients.nesting import reductions_apart
-from uol.ir.gradients.reversal import Reversal
-from uol.ir.gradients.saving import with_saving_calls
-from uol.ir.gradients.scattered_sizes import with_sizes
-from uol.ir.gradients.sharing import share
-from uol.ir.gradients.signature import assemble
-from uol.ir.gradients.signs import Signs
-from uol.ir.gradients.substitution import loose_keys, without_shadows
+from uol.ir.gradients.maps.signs import Signs
+from uol.ir.gradients.residuals import with_saving_calls
+from uol.ir.gradients.reverse_mode import ReverseMode
+from uol.ir.gradients.text.common_subexpressions import share
+from uol.ir.gradients.text.inference import Types, float_types, has_gradient
+from uol.ir.gradients.text.naming import Names
+from uol.ir.gradients.text.nesting import reductions_apart
+from uol.ir.gradients.text.scattered_sizes import with_sizes
+from uol.ir.gradients.text.signature import assemble
+from uol.ir.gradients.text.substitution import loose_keys, without_shadows
 from uol.ir.library import Library
-from uol.ir.report import closest, mismatch
-from uol.ir.syntax import Op, Param, Reduction, Statement, below
+from uol.ir.syntax.surface import Op, Param, Reduction, Statement, below
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,8 @@ def gradient(op: Op, library: Library, wrt: Sequence[str] | None = None) -> Op:
 
     Raises TypeCheckError where an input is not of the operator, or not a float, and where there is no float to derive.
 
-    >>> from uol.ir.parser import parse
-    >>> from uol.ir.printer import print_op
+    >>> from uol.ir.syntax.parser import parse
+    >>> from uol.ir.syntax.printer import print_op
     >>> print(print_op(gradient(parse("op double(x: f32[N]) -> (y: f32[N]) { y[i] = 2 * x[i] }")[0], Library())))
     op double_grad(dy: f32[N]) -> (dx: f32[N]) {
       dx[i] = 2 * dy[i]
@@ -69,16 +69,16 @@ def derive(op: Op, library: Library, wrt: Sequence[str] | None = None) -> Derive
     cotangents = tuple(Param(seeds[r.name], r.type, r.dims) for r in op.results if r.name in seeds)
     for param in cotangents:
         types.declare(param)
-    reversal = Reversal(op, library, types, names, seeds, asked, lambda callee: _roles(callee, library))
-    reversal.run()
+    reverse = ReverseMode(op, library, types, names, seeds, asked, lambda callee: _roles(callee, library))
+    reverse.run()
     wanted = {p.name: names.fresh(f"d{p.name}") for p in op.params if p.name in asked}
     results = tuple(Param(wanted[p.name], p.type, p.dims) for p in op.params if p.name in wanted)
     for param, name in zip(results, wanted, strict=True):
         types.declare(param)
-        reversal.define(param.name, reversal.element(name), reversal.total(name), types.tensors[param.name])
-    derived = [_without_shadows(s, names) for s in reversal.statements]
+        reverse.define(param.name, reverse.element(name), reverse.total(name), types.tensors[param.name])
+    derived = [_without_shadows(s, names) for s in reverse.statements]
     found = frozenset(wanted.values())
-    body = with_sizes(share(reversal.forward, derived, found, types, names), found, reversal)
+    body = with_sizes(share(reverse.forward, derived, found, types, names), found, reverse)
     return Derived(assemble(op, cotangents, results, body), Roles(seeds, wanted))
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 
-from uol.ir.parser import parse
-from uol.ir.syntax import Expr, Number
+from uol.ir.syntax.parser import parse
+from uol.ir.syntax.surface import Expr, Number
 
 DERIVATIVES: Mapping[str, tuple[str, ...]] = {
     "exp": ("y",),

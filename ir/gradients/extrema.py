@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from math import inf
 
 from uol.ir.gradients.cotangent import Index, conjunction
-from uol.ir.gradients.forms import linear_position
-from uol.ir.gradients.gathering import bind
-from uol.ir.gradients.guards import with_else
-from uol.ir.gradients.inference import Types
-from uol.ir.gradients.integer_text import minus, plus
-from uol.ir.gradients.substitution import Item, substitute
-from uol.ir.syntax import Access, Apply, Binary, Expr, Name, Number, Pack, Reduction, Unary
+from uol.ir.gradients.maps.guards import with_else
+from uol.ir.gradients.maps.transposed_index import bind
+from uol.ir.gradients.text.forms import linear_position
+from uol.ir.gradients.text.inference import Types
+from uol.ir.gradients.text.integer_text import minus, plus
+from uol.ir.gradients.text.substitution import Item, substitute
+from uol.ir.syntax.surface import Access, Apply, Binary, Expr, Name, Number, Pack, Reduction, Unary
 
 
 @dataclass(frozen=True, slots=True)

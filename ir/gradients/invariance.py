@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from uol.ir.gradients.substitution import Item, binder_key, index_key
-from uol.ir.syntax import Access, Apply, Binary, Expr, Name, Node, Number, Pack, Reduction, Statement, Unary, operands
+from uol.ir.gradients.text.substitution import Item, binder_key, index_key
+from uol.ir.syntax.surface import Access, Apply, Binary, Expr, Name, Node, Number, Pack, Reduction, Statement, Unary, operands
 from uol.ir.types import DTYPES
 
 

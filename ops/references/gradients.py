@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from uol.ir.library import GRADIENT
-from uol.ir.syntax import Op
+from uol.ir.syntax.surface import Op
 from uol.ops.texts import library
 
 if TYPE_CHECKING:

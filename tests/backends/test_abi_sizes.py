@@ -12,10 +12,10 @@ import pytest
 
 from uol.backends.abi.interface import TEMPLATES
 from uol.backends.abi.sizes import c_text, conditions, dim_rows, untold_dims
-from uol.codegen.dim_values import value_at
-from uol.codegen.spec import Arg, KernelGraph
+from uol.codegen.indexing.dim_values import value_at
+from uol.codegen.specs.nodes import Arg, KernelGraph
 from uol.ir.errors import UolError
-from uol.ir.nodes import Call, Const, Expr, Var
+from uol.ir.program.nodes import Call, Const, Expr, Var
 from uol.ir.types import INDEX
 
 N, M = Var("N"), Var("M")

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from uol.backends import cache_folder as module
-from uol.backends.cache_folder import CacheWarning, cache_folder, chosen_folder, distrust
-from uol.backends.disk_cache import Key, open_cache
+from uol.backends.cache import folder as module
+from uol.backends.cache.files import Key, open_cache
+from uol.backends.cache.folder import CacheWarning, cache_folder, chosen_folder, distrust
 from uol.ir.errors import ResourceError
 
 
@@ -58,7 +58,7 @@ def test_without_a_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
 
 HOLDERS = """
 from uol.backends.twin.cache import cache_folder as twin
-from uol.backends.disk_cache import open_cache
+from uol.backends.cache.files import open_cache
 print(twin().parent, open_cache().root, sep="\\n")
 """
 
@@ -133,7 +133,7 @@ def test_a_link_counts_as_what_it_points_to(tmp_path: Path, monkeypatch: pytest.
 
 PRIVATE = """
 import os
-from uol.backends.cache_folder import cache_folder
+from uol.backends.cache.folder import cache_folder
 folder = cache_folder()
 child = os.fork()
 if child == 0:

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 import uol
-from uol.backends import disk_cache, disk_errors
-from uol.backends.cpu import objectcode, runtime
-from uol.backends.disk_cache import DiskCache, Key
-from uol.backends.disk_errors import build_folder, is_full
-from uol.backends.shared_library import load_bytes
+from uol.backends.cache import disk_errors, files
+from uol.backends.cache.disk_errors import build_folder, is_full
+from uol.backends.cache.files import DiskCache, Key
+from uol.backends.cpu.runtime import objectcode, thread_pool
+from uol.backends.toolchain.shared_library import load_bytes
 from uol.ir.errors import ResourceError, ToolchainError
 
 SAID = "Fatal error: can't write 3 bytes to section .text of kernels.o: No space left on device"
@@ -86,7 +86,7 @@ def tool_that_fails(folder: Path, name: str, monkeypatch: pytest.MonkeyPatch) ->
 def test_the_assembler_and_the_thread_pool_s_compiler(temporary: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tool_that_fails(tmp_path, "as", monkeypatch)
     compiler = tool_that_fails(tmp_path, "cc", monkeypatch)
-    for build in (lambda: objectcode.linked(".text\n"), lambda: runtime._built(compiler)):
+    for build in (lambda: objectcode.linked(".text\n"), lambda: thread_pool._built(compiler)):
         with pytest.raises(ResourceError) as caught:
             build()
         assert is_said(caught.value, temporary, "TMPDIR")
@@ -106,7 +106,7 @@ def test_the_vendors_compilers(
 
 
 def test_the_cache(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(disk_cache.os, "replace", full)
+    monkeypatch.setattr(files.os, "replace", full)
     with pytest.raises(ResourceError) as caught:
         DiskCache(own_cache).get_or_make(Key({"op": "relu"}), lambda: b"payload")
     assert is_said(caught.value, str(own_cache), "UOL_CACHE_DIR")

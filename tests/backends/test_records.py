@@ -13,16 +13,16 @@ from typing import Any, Literal, Protocol
 import pytest
 
 from uol.backends import registry
-from uol.backends.records import RecordError, Records
-from uol.catalogue import find_operator
+from uol.backends.cache.records import RecordError, Records
+from uol.binding.named_binding import bind_names
 from uol.codegen.backend import Module, Schedule
-from uol.ir.syntax import Op
-from uol.named_binding import bind_names
+from uol.compilation.compile_key import Request
+from uol.compilation.pipeline import generate
+from uol.compilation.targets import resolve_target
+from uol.ir.syntax.surface import Op
+from uol.operators.registry import find_operator
 from uol.ops.texts import library, text_of, written_gradients
 from uol.ops.workloads import workloads_of
-from uol.pipeline import generate
-from uol.request import Request
-from uol.targets import resolve_target
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ def test_what_is_used_twice_is_written_once_and_is_one_again() -> None:
 
 @pytest.mark.parametrize("value", [0, -0.0, math.nan, -math.inf, 10**40, True, 1.0, 1])
 def test_numbers_keep_their_type_and_every_bit(value: float) -> None:
-    from uol.ir.nodes import Const
+    from uol.ir.program.nodes import Const
 
     decoded = Records(Const).decode(Records(Const).encode(Const(value, "f64")))
     assert (type(decoded.value), repr(decoded.value)) == (type(value), repr(value))
@@ -113,7 +113,7 @@ def test_modules_come_back(target: str, name: str) -> None:
 
 
 def test_deep_expressions_need_no_deep_stack() -> None:
-    from uol.ir.nodes import Call, Const
+    from uol.ir.program.nodes import Call, Const
 
     value: Call | Const = Const(1)
     for _ in range(5000):

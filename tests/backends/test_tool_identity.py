@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from uol.backends import registry, tool_identity
-from uol.backends.tool_identity import ABSENT, identity_of, programs_of, tool
+from uol.backends import registry
+from uol.backends.toolchain import tool_identity
+from uol.backends.toolchain.tool_identity import ABSENT, identity_of, programs_of, tool
 
 
 def program(path: Path, content: bytes) -> Path:

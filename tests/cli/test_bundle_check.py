@@ -22,9 +22,9 @@ from uol.bundle.elf import difference, loaded
 from uol.bundle.hold import hold
 from uol.bundle.manifest import manifest_text
 from uol.bundle.selftest import content_hash
-from uol.catalogue import is_known, substituted
 from uol.conformance.tampered_bundles import correct_hashes
-from uol.ir.parser import parse
+from uol.ir.syntax.parser import parse
+from uol.operators.registry import is_known, substituted
 
 Copy = Callable[[str], Path]
 
@@ -340,5 +340,5 @@ def test_more_memory_than_a_device_has_is_said() -> None:
     said = "group_norm needs 256 GiB of workspace beside 256 GiB of tensors, and cuda:a100 has 80 GiB of memory"
     assert result.err == f"warning: {said}\n"
     assert command("compile", "group_norm", "--target", "cuda", "--dims", "N=4,C=64,S=8", "--attrs", "groups=32").err == ""
-    with pytest.warns(uol.memory_demand.MemoryDemandWarning, match="256 GiB of workspace"):
+    with pytest.warns(uol.binding.memory_demand.MemoryDemandWarning, match="256 GiB of workspace"):
         uol.compile("group_norm", "cuda", dims={"N": 4096, "C": 1024, "S": 8192}, attrs={"groups": 32})

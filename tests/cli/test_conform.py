@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from command_line import uol
 
-from uol.conformance.comparison import Comparison
+from uol.conformance.accuracy.comparison import Comparison
 from uol.conformance.paths.record import Check, LayerResult, PathOptions, PathReport, Progress
 
 pytestmark = pytest.mark.usefixtures("own_cache")

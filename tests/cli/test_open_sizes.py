@@ -8,18 +8,18 @@ from pathlib import Path
 import pytest
 from command_line import uol
 
-from uol.catalogue import find_operator
+from uol.binding.instance import Instance
+from uol.binding.named_binding import bind_names, bind_open_names
+from uol.binding.open_instance import OpenInstance
+from uol.binding.sample_sizes import sample_instances
 from uol.cli.trial import try_compiled
 from uol.compiler import compile
-from uol.conformance.sweep import types_of
-from uol.instance import Instance
+from uol.conformance.cases.case_matrix import types_of
 from uol.ir.errors import ShapeError
-from uol.ir.parser import parse
-from uol.named_binding import bind_names, bind_open_names
-from uol.open_instance import OpenInstance
+from uol.ir.syntax.parser import parse
+from uol.operators.registry import find_operator
 from uol.ops.texts import names
 from uol.ops.workloads import Workload, workloads_of
-from uol.sample_sizes import sample_instances
 
 pytestmark = pytest.mark.usefixtures("toy")
 

@@ -10,9 +10,9 @@ import numpy as np
 from spec_interpreter import capability_of, run_graph, sizes
 
 from uol.codegen.lowering import lower
-from uol.codegen.spec import Attention, KernelGraph, KernelSpec, Scan, Scatter, Select
+from uol.codegen.specs.nodes import Attention, KernelGraph, KernelSpec, Scan, Scatter, Select
 from uol.ir import Library, instantiate, interpret, parse
-from uol.ir.nodes import Program
+from uol.ir.program.nodes import Program
 
 EVERY_KIND: frozenset[type[KernelSpec]] = frozenset({Attention, Scan, Scatter, Select})
 

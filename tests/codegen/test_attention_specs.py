@@ -11,7 +11,7 @@ from every_floor import meanings_agree, ready
 from middle import EVERY_KIND, lowered, run
 from turns import by_turns
 
-from uol.codegen.spec import Attention, Contract, KernelSpec, Reduce
+from uol.codegen.specs.nodes import Attention, Contract, KernelSpec, Reduce
 
 DIMS = dict(zip("BHGLMDE", (2, 4, 2, 5, 7, 3, 6), strict=True))
 HEAD = "op f(q: T[B, L, D], k: T[B, M, D], v: T[B, M, E]{more}) -> (y: T[B, L, E]{results}) for T in (f64, f32) {{"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from uol.codegen.column_passes import passes_of
-from uol.codegen.spec import Fold, Let, Read, Reduce, Step, Store
-from uol.codegen.steps import stored_directly
-from uol.ir.nodes import Axis, Call, Const, Expr, Var
+from uol.codegen.specs.nodes import Fold, Let, Read, Reduce, Step, Store
+from uol.codegen.specs.reduction_passes import passes_of
+from uol.codegen.specs.steps import stored_directly
+from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
 
 X = Read("x", Var("c"), (("r", Const(0)), ("c", Const(1))), (), None, "f32")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from middle import lowered, run
 
-from uol.codegen.spec import Map
+from uol.codegen.specs.nodes import Map
 
 REDUCTION_INSIDE = """op f(x: T[M], e: T[N]) -> (y: T[N]) for T in (f32, f64) {
   y[n] = e[n] + sum[m < M](x[m + 5 + n] else 0)

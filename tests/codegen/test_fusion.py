@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from middle import lowered, run
 
-from uol.codegen.rewrites import split_epilogue
-from uol.codegen.spec import Fold, KernelSpec, Let, Map, Reduce
+from uol.codegen.specs.nodes import Fold, KernelSpec, Let, Map, Reduce
+from uol.codegen.specs.rewrites import split_epilogue
 
 ELSEWHERE_TOO = """op f(x: T[N, M]) -> (y: T[N]) for T in (f32, f64) {
   t[n, m] = exp(x[n, m])

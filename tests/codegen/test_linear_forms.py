@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from uol.codegen.index import add, mul
-from uol.codegen.linear_forms import linear, magnitude
-from uol.ir.nodes import Call, Const, Expr, Var
+from uol.codegen.indexing.arithmetic import add, mul
+from uol.codegen.indexing.linear_forms import linear, magnitude
+from uol.ir.program.nodes import Call, Const, Expr, Var
 
 ROW, COL, N, W = (Var(name) for name in "ijNW")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from middle import EVERY_KIND, lowered, run
 
-from uol.codegen.spec import KernelSpec, Map, Reduce, Scan, Scatter, Select
+from uol.codegen.specs.nodes import KernelSpec, Map, Reduce, Scan, Scatter, Select
 
 SCAN = "op f(x: T[N, M]) -> (y: T[N, M]) for T in (f64, f32, i32) {{ y[n, i] = {value} }}"
 ADD = "op f(x: f32[N, D], at: i32[N]; S: int) -> (y: f32[S, D]) where S > 0 { y[at[n], d] += exp(x[n, d]) }"

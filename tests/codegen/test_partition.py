@@ -6,7 +6,7 @@ import pytest
 from middle import lowered
 from middle_texts import CONV_BN, GROUPED, LINEAR, MLP, NORM, RELU, RELU_POOL, RENAMED, SOFTMAX
 
-from uol.codegen.spec import Contract, Fold, Let, Map, Reduce, Store
+from uol.codegen.specs.nodes import Contract, Fold, Let, Map, Reduce, Store
 
 
 def kinds(text: str, **given: object) -> list[str]:

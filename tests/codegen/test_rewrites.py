@@ -10,10 +10,10 @@ import pytest
 from middle import lowered
 from spec_interpreter import run_graph
 
-from uol.codegen.index import static
-from uol.codegen.rewrites import as_reduce, pack_operand, split_epilogue, without_terms
-from uol.codegen.spec import Arg, Contract, KernelGraph, KernelSpec, Map, Pack, Reduce, SpecHead, Store
-from uol.ir.nodes import Const
+from uol.codegen.indexing.arithmetic import static
+from uol.codegen.specs.nodes import Arg, Contract, KernelGraph, KernelSpec, Map, Pack, Reduce, SpecHead, Store
+from uol.codegen.specs.rewrites import as_reduce, pack_operand, split_epilogue, without_terms
+from uol.ir.program.nodes import Const
 
 LINEAR = """op linear(x: T[M, K], w: T[N, K], b: T[N]; slope: float = 0.5) -> (y: T[M, N]) for T in (f32, f16) {
   a[m, n] = sum[k](acc(x[m, k]) * acc(w[n, k]))

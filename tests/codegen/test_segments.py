@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from middle import EVERY_KIND, lowered, run
 
-from uol.codegen.spec import Contract, KernelSpec, Map, Scatter
+from uol.codegen.specs.nodes import Contract, KernelSpec, Map, Scatter
 
 ROWS = """op product(x: T[N, D], src: i64[M], key: i64[M], w: T[E, F, D]) -> (y: T[M, F]) for T in (f64, f32, f16)
     where sorted(key) {

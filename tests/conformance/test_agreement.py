@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from uol.conformance.agreement import Run, Subject, agreements, by_operator, by_type
+from uol.conformance.cases.agreement import Run, Subject, agreements, by_operator, by_type
 
 SUBJECT = Subject("relu", "f32", "relu[S=2]")
 GOLDEN = np.array([1.0, 2.0])

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from uol.catalogue import find_operator
-from uol.conformance.arrangement import filter_last, filters, strides_of
+from uol.binding.layouts import channels_last
+from uol.conformance.cases.memory_order import filter_last, filters, strides_of
 from uol.ir import Library, instantiate, parse
-from uol.layouts import channels_last
+from uol.operators.registry import find_operator
 
 WEIGHTED = """op weighted(x: T[N, C, H, V], w: T[N, C, H, V]) -> (y: T[N, C, H, V]) for T in (f64, f32) {
   y[n, c, h, v] = x[n, c, h, v] * w[n, c, h, v] }"""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from ascend_small_tiles import small_tiles
 
-from uol.conformance.sweep import cases_of, types_of
-from uol.conformance.twin_check import check
-from uol.conformance.verdict import Case, Verdict
+from uol.conformance.cases.case_matrix import cases_of, types_of
+from uol.conformance.cases.twin_check import check
+from uol.conformance.cases.verdict import Case, Verdict
 from uol.ops.texts import names
 
 pytestmark = pytest.mark.soak

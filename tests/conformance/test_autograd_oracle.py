@@ -10,7 +10,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from turns import by_turns
 
 from uol.conformance.autograd.oracle import Gradients, evaluate, gradients, gradients_of
-from uol.conformance.gradient_trial import difference, drawn
+from uol.conformance.gradients.trial import difference, drawn
 from uol.conformance.library_gradients import LibraryCase, differentiable, points
 from uol.ir import Library, instantiate, parse
 from uol.ops.inputs import make_inputs

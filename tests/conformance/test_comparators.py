@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from uol.conformance.comparison import Comparison, compare, compare_picks, same
-from uol.conformance.interval import Enclosure, point
-from uol.ir.storage import decode, encode
+from uol.conformance.accuracy.comparison import Comparison, compare, compare_picks, same
+from uol.conformance.accuracy.interval import Enclosure, point
+from uol.ir.program.dtype_encoding import decode, encode
 
 GOLDEN = np.array([1.0, -2.0, 0.0, 3.0e-3])
 

@@ -6,11 +6,11 @@ from math import prod
 
 import pytest
 
-from uol.catalogue import find_operator
-from uol.conformance.default_workloads import SIZES, default_workloads
+from uol.binding.named_binding import bind_names
+from uol.conformance.cases.default_workloads import SIZES, default_workloads
 from uol.ir.errors import ShapeError
-from uol.ir.parser import parse
-from uol.named_binding import bind_names
+from uol.ir.syntax.parser import parse
+from uol.operators.registry import find_operator
 
 TEXTS = {
     "no dims": "op fixed(x: f32[3, 5]) -> (y: f32[3]) { y[i] = sum[j](x[i, j]) }",

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from turns import by_turns
 
-from uol.conformance.comparison import compare
-from uol.conformance.contracts import contract
-from uol.conformance.enclosure import Enclosed, enclose
-from uol.conformance.interval import Array, Enclosure
+from uol.binding.named_binding import bind_names
+from uol.conformance.accuracy.comparison import compare
+from uol.conformance.accuracy.contracts import contract
+from uol.conformance.accuracy.error_analysis import Enclosed, enclose
+from uol.conformance.accuracy.interval import Array, Enclosure
 from uol.ir import Library, Program, instantiate, interpret, parse
-from uol.ir.rounding import round_to
-from uol.ir.syntax import Op
-from uol.named_binding import bind_names
+from uol.ir.program.rounding import round_to
+from uol.ir.syntax.surface import Op
 from uol.ops.inputs import kinds, make_inputs
 from uol.ops.texts import library, names
 from uol.ops.workloads import Workload, workloads_of
@@ -172,7 +172,7 @@ def test_overflow_of_the_accumulator_is_admitted_as_infinity() -> None:
 
 
 def test_a_divisor_that_may_be_zero_makes_the_quotient_infinite_on_its_side() -> None:
-    from uol.conformance.interval import Enclosure, divide, point
+    from uol.conformance.accuracy.interval import Enclosure, divide, point
 
     one = point(np.array([1.0, 1.0, 1.0]))
     divisor = Enclosure(np.array([1.0, -1.0, 1.0]), np.array([0.0, -2.0, -1.0]), np.array([2.0, 0.0, 1.0]))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from uol.conformance.contracts import contract
-from uol.conformance.enclosure import Enclosed, enclose
+from uol.conformance.accuracy.contracts import contract
+from uol.conformance.accuracy.error_analysis import Enclosed, enclose
 from uol.ir import Library, UolError, instantiate, parse
-from uol.ir.rounding import round_to
+from uol.ir.program.rounding import round_to
 
 
 def admitted(text: str, dims: dict[str, int], types: dict[str, str] | None = None, **inputs: np.ndarray) -> Enclosed:

@@ -12,7 +12,7 @@ import pytest
 
 import uol
 from uol.compiler import Compiled
-from uol.conformance.fences import WIDTH, fenced, run_fenced
+from uol.conformance.cases.guard_pages import WIDTH, fenced, run_fenced
 
 
 def stride_of(array: np.ndarray) -> tuple[int, ...]:
@@ -73,7 +73,7 @@ def planted(fault: Any) -> tuple[str, ...]:
 def test_a_read_behind_a_trap_stops_the_process() -> None:
     text = """
 import ctypes, numpy as np
-from uol.conformance.fences import fenced
+from uol.conformance.cases.guard_pages import fenced
 array = fenced(np.ones(5, np.float32), trap=True).array
 print(ctypes.c_float.from_address(array.ctypes.data + 16).value, flush=True)
 ctypes.c_float.from_address(array.ctypes.data + 20).value

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from uol.backends import registry
-from uol.conformance.golden import GOLDEN, golden_cases
-from uol.conformance.twin_check import check, has_twin, prepare
-from uol.conformance.verdict import Case
+from uol.conformance.cases.twin_check import check, has_twin, prepare
+from uol.conformance.cases.verdict import Case
+from uol.conformance.mutation.golden import GOLDEN, golden_cases
 from uol.ops.inputs import static_shape
 
 FOLDER = Path(__file__).parents[1] / "golden"

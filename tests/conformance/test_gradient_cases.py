@@ -7,15 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from uol.catalogue import catalogue
-from uol.conformance.gradient_cases import compare_with_autograd, fitting, gradient_inputs
-from uol.conformance.sweep import cases_of
-from uol.conformance.twin_check import check
-from uol.conformance.verdict import Case
+from uol.conformance.cases.case_matrix import cases_of
+from uol.conformance.cases.twin_check import check
+from uol.conformance.cases.verdict import Case
+from uol.conformance.gradients.cases import compare_with_autograd, fitting, gradient_inputs
 from uol.ir import instantiate, parse
-from uol.ir.nodes import Const, Tensor
-from uol.ir.storage import encode
-from uol.ir.syntax import Op
+from uol.ir.program.dtype_encoding import encode
+from uol.ir.program.nodes import Const, Tensor
+from uol.ir.syntax.surface import Op
+from uol.operators.registry import catalogue
 from uol.ops.references.gradients import forward_of
 from uol.ops.workloads import workloads_of
 

@@ -12,13 +12,13 @@ import pytest
 from turns import by_turns
 
 from uol.conformance import gradient_soak
-from uol.conformance.gradient_trial import Outcome, Trial, general, smallest, trial, tried
+from uol.conformance.gradients.trial import Outcome, Trial, general, smallest, trial, tried
 from uol.conformance.library_gradients import differentiable, library_trial, workloads
 from uol.conformance.random_texts.constructs import CONSTRUCTS, constructs
 from uol.conformance.random_texts.texts import RandomText, random_texts
 from uol.ir import parse
-from uol.ir.gradients.algebra import Product
-from uol.ir.gradients.inversion import _Inversion
+from uol.ir.gradients.maps.inverted_index import _Inversion
+from uol.ir.gradients.text.algebra import Product
 
 SAMPLE = range(80)
 """The numbers that `make test` tries."""

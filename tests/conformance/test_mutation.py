@@ -9,9 +9,10 @@ from fnmatch import fnmatchcase
 import pytest
 
 from uol.backends import registry
-from uol.conformance.golden import GOLDEN, golden_cases
-from uol.conformance.mutate import Mutant, mutants
-from uol.conformance.mutation import (
+from uol.conformance.cases.twin_check import has_twin, prepare
+from uol.conformance.cases.verdict import Case
+from uol.conformance.mutation.golden import GOLDEN, golden_cases
+from uol.conformance.mutation.judge import (
     Judged,
     MutationReport,
     Proof,
@@ -20,8 +21,7 @@ from uol.conformance.mutation import (
     kernel_name,
     proofs,
 )
-from uol.conformance.twin_check import has_twin, prepare
-from uol.conformance.verdict import Case
+from uol.conformance.mutation.mutate import Mutant, mutants
 from uol.ops.workloads import Workload
 
 TARGETS = [n for n in registry.names() if has_twin(n)]

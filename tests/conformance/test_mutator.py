@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from uol.backends.twin.source_tokens import tokenize
-from uol.conformance.mutate import RULES, Mutant, mutants
+from uol.conformance.mutation.mutate import RULES, Mutant, mutants
 
 SIMT = """\
 // y = softmax(x): if (a < b) __syncthreads(); in a comment stays

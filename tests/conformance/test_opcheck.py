@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from uol.catalogue import catalogue
 from uol.conformance import opcheck
 from uol.conformance.opcheck import case_of, check, smallest
+from uol.operators.registry import catalogue
 
 
 @pytest.mark.parametrize("name", ["softmax", "cast", "argmax"])

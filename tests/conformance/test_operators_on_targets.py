@@ -9,10 +9,10 @@ from __future__ import annotations
 import pytest
 
 from uol.backends import registry
+from uol.conformance.cases.case_matrix import CAST_PAIRS, quick_cases, types_of
+from uol.conformance.cases.twin_check import check, has_twin
+from uol.conformance.cases.verdict import Case, Verdict
 from uol.conformance.support import Cell, support_matrix
-from uol.conformance.sweep import CAST_PAIRS, quick_cases, types_of
-from uol.conformance.twin_check import check, has_twin
-from uol.conformance.verdict import Case, Verdict
 from uol.ops.inputs import kinds
 from uol.ops.texts import FAMILIES, family_of, names
 from uol.ops.workloads import Workload, workloads_of

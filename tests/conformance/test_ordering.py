@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from uol.conformance.comparison import compare_order
-from uol.conformance.contracts import contract
-from uol.conformance.enclosure import Enclosed, enclose
-from uol.conformance.interval import Enclosure, point
-from uol.conformance.ordering import Ordered
+from uol.conformance.accuracy.comparison import compare_order
+from uol.conformance.accuracy.contracts import contract
+from uol.conformance.accuracy.error_analysis import Enclosed, enclose
+from uol.conformance.accuracy.interval import Enclosure, point
+from uol.conformance.accuracy.sorts_under_rounding import Ordered
 from uol.ir import Library, instantiate, parse
 
 ROW = np.array([[2.0, 5.0, 5.0, np.nan, -1.0]])

@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 
 from uol.backends import registry
-from uol.conformance.agreement import Run, Subject, agreements
-from uol.conformance.comparison import Comparison
-from uol.conformance.dual import dual_benchmark
+from uol.compilation.targets import resolve_target
+from uol.conformance.accuracy.comparison import Comparison
+from uol.conformance.accuracy.dual import dual_benchmark
+from uol.conformance.cases.agreement import Run, Subject, agreements
+from uol.conformance.cases.twin_check import has_twin
 from uol.conformance.paths import path_named
 from uol.conformance.paths.cpu_network import build_network
 from uol.conformance.paths.layer_checks import LayerCase
@@ -28,9 +30,7 @@ from uol.conformance.paths.timing import pass_us, samples_us
 from uol.conformance.paths.twin_layers import check_layers
 from uol.conformance.report.files import write_report
 from uol.conformance.report.page import page_of
-from uol.conformance.twin_check import has_twin
 from uol.ir.errors import ResourceError, UolError
-from uol.targets import resolve_target
 
 torch = pytest.importorskip("torch", reason="the path's reference is PyTorch")
 

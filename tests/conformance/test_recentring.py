@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from uol.conformance.comparison import compare
-from uol.conformance.interval import Enclosure
-from uol.conformance.recentring import around
+from uol.conformance.accuracy.comparison import compare
+from uol.conformance.accuracy.interval import Enclosure
+from uol.conformance.accuracy.interval_shift import around
 
 GOLDEN = np.array([1.0, 2.0, np.inf, np.nan])
 OWED = Enclosure(GOLDEN, np.array([0.999, 2.0, np.inf, np.nan]), np.array([1.001, 2.0, np.inf, np.nan]))

@@ -6,14 +6,14 @@ import pytest
 import torch
 
 import uol
-from uol.catalogue import find_operator, is_known
-from uol.conformance.contracts import contract
-from uol.conformance.default_workloads import workloads_for
-from uol.conformance.sweep import cases_of
-from uol.conformance.twin_check import check
-from uol.conformance.verdict import Case
+from uol.conformance.accuracy.contracts import contract
+from uol.conformance.cases.case_matrix import cases_of
+from uol.conformance.cases.default_workloads import workloads_for
+from uol.conformance.cases.twin_check import check
+from uol.conformance.cases.verdict import Case
 from uol.ir import Library, instantiate, parse
 from uol.ir.errors import ShapeError, UolError
+from uol.operators.registry import find_operator, is_known
 from uol.ops.inputs import kinds, make_inputs
 from uol.ops.workloads import Workload
 

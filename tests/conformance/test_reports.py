@@ -12,15 +12,15 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from uol.conformance.agreement import Run, Subject, agreements
-from uol.conformance.comparison import Comparison
+from uol.conformance.accuracy.comparison import Comparison
+from uol.conformance.cases.agreement import Run, Subject, agreements
+from uol.conformance.cases.selection import LeftOut
+from uol.conformance.cases.verdict import Case, Verdict
 from uol.conformance.paths.record import Check, LayerResult, PathReport
 from uol.conformance.report.files import schema, write_report
 from uol.conformance.report.junit import junit_of
 from uol.conformance.report.operators import OperatorReport
 from uol.conformance.report.page import page_of
-from uol.conformance.selection import LeftOut
-from uol.conformance.verdict import Case, Verdict
 from uol.ops.workloads import Workload
 
 jsonschema = pytest.importorskip("jsonschema", reason="it holds reports against their schema")

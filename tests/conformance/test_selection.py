@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 import uol
-from uol.conformance.selection import QUICK, Selection, plan
-from uol.conformance.sweep import types_of
+from uol.conformance.cases.case_matrix import types_of
+from uol.conformance.cases.selection import QUICK, Selection, plan
 from uol.ir.errors import TypeCheckError, UolError
 from uol.ops.texts import names
 

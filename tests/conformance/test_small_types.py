@@ -6,8 +6,8 @@ import pytest
 
 import uol
 from uol.backends import registry
-from uol.conformance.twin_check import check, has_twin
-from uol.conformance.verdict import Case, Verdict
+from uol.conformance.cases.twin_check import check, has_twin
+from uol.conformance.cases.verdict import Case, Verdict
 from uol.ir import Op, parse, print_op
 from uol.ops.workloads import Workload
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from uol.conformance import workers
-from uol.conformance.selection import Selection, plan
-from uol.conformance.verdict import Verdict
-from uol.conformance.workers import gather
+from uol.conformance.cases import workers
+from uol.conformance.cases.selection import Selection, plan
+from uol.conformance.cases.verdict import Verdict
+from uol.conformance.cases.workers import gather
 from uol.ir.errors import UolError
-from uol.operator_sources import OperatorSources, import_operators
+from uol.operators.sources import OperatorSources, import_operators
 
 DYING = """
 import os, signal

@@ -29,9 +29,9 @@ def test_a_tensor_between_kernels_is_refused(target: str, exponent: int) -> None
 
 def test_a_workspace_is_refused_as_a_whole() -> None:
     """Each buffer is within reach, all of them together are not."""
-    from uol.addresses import require_addressable_workspace
-    from uol.codegen.spec import Arg, KernelGraph
-    from uol.ir.nodes import Const
+    from uol.binding.addresses import require_addressable_workspace
+    from uol.codegen.specs.nodes import Arg, KernelGraph
+    from uol.ir.program.nodes import Const
 
     def graph(count: int) -> KernelGraph:
         shape = (Const(2**29), Const(2**30))

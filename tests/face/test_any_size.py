@@ -10,25 +10,25 @@ import pytest
 import torch
 
 import uol
-from uol import recompile
-from uol.any_size import KernelsOfAnySize
-from uol.arrays import empty_result
-from uol.catalogue import find_operator
+from uol.binding.any_size import KernelsOfAnySize
+from uol.binding.arrays import empty_result
+from uol.binding.named_binding import bind_names
+from uol.compilation import recompile
+from uol.compilation.compile_key import Request
+from uol.compilation.pipeline import module_of, program_of
+from uol.compilation.targets import resolve_target
 from uol.compiler import Compiled
-from uol.conformance.gradient_cases import fitting, gradient_inputs
-from uol.conformance.sweep import types_of
-from uol.conformance.verdict import Case
+from uol.conformance.cases.case_matrix import types_of
+from uol.conformance.cases.verdict import Case
+from uol.conformance.gradients.cases import fitting, gradient_inputs
 from uol.ir.gradients import has_gradient
-from uol.ir.storage import decode, encode
-from uol.named_binding import bind_names
+from uol.ir.program.dtype_encoding import decode, encode
+from uol.operators.registry import find_operator
 from uol.ops.inputs import make_inputs
 from uol.ops.references.gradients import forward_of
 from uol.ops.texts import family_of, names
 from uol.ops.workloads import Workload, workloads_of
-from uol.pipeline import module_of, program_of
 from uol.pytorch import bridge, call
-from uol.request import Request
-from uol.targets import resolve_target
 
 F = torch.nn.functional
 TOLERANCE = {"f64": 1e-9, "f32": 1e-4, "f16": 4e-3, "bf16": 3e-2}

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from uol.any_size import KernelsOfAnySize
 from uol.backends.cpu.schedules.kinds import CpuSchedule, Dots, Tiles
-from uol.catalogue import find_operator
+from uol.binding.any_size import KernelsOfAnySize
+from uol.binding.named_binding import bind_names
+from uol.compilation.compile_key import Request
+from uol.compilation.targets import resolve_target
 from uol.compiler import Compiled
-from uol.named_binding import bind_names
-from uol.request import Request
-from uol.targets import resolve_target
+from uol.operators.registry import find_operator
 
 F = torch.nn.functional
 SIZES = (0, 1, 3, 4, 5, 6, 7, 12, 13, 15, 16, 17, 31, 32, 33, 47, 63, 64, 65, 80, 97, 129)

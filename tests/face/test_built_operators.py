@@ -6,8 +6,8 @@ import pytest
 
 import uol
 from uol import fn
-from uol.ir.construction import Construction
-from uol.ir.printer import print_op
+from uol.ir.syntax.builder import Construction
+from uol.ir.syntax.printer import print_op
 
 
 def test_a_function_is_registered_as_its_text_would_be() -> None:

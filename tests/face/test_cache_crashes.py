@@ -11,13 +11,13 @@ import sys
 import time
 from pathlib import Path
 
-from uol.backends.disk_cache import DiskCache, Key
+from uol.backends.cache.files import DiskCache, Key
 
 ENTRIES = 12
 WRITER = """
 import hashlib, itertools, sys
 from pathlib import Path
-from uol.backends.disk_cache import DiskCache, Key
+from uol.backends.cache.files import DiskCache, Key
 cache = DiskCache(Path(sys.argv[1]))
 print("ready", flush=True)
 for number in itertools.count(int(sys.argv[2])):

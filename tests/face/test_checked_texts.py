@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 import uol
-from uol import checked_texts
-from uol.catalogue import catalogue
-from uol.checked_texts import require_right
 from uol.ir import parse
-from uol.ir.syntax import Op
+from uol.ir.syntax.surface import Op
+from uol.operators import checked_texts
+from uol.operators.checked_texts import require_right
+from uol.operators.registry import catalogue
 from uol.ops.texts import TextLibrary
 
 CALLER = "op seen_caller(x: f32[N]) -> (y: f32[N]) { y[n] = seen_callee(x)[n] * 2 }"
@@ -30,7 +30,7 @@ def of(*texts: str) -> tuple[tuple[Op, ...], TextLibrary]:
 @pytest.fixture
 def checked(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The operators that the checker is asked about."""
-    import uol.ir.checker as checker
+    import uol.ir.checker.checker as checker
 
     asked: list[str] = []
     check = checker.check

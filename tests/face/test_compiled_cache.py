@@ -13,15 +13,15 @@ import pytest
 from toy_backend import ToyBackend
 
 import uol
-from uol import fingerprint, pipeline
 from uol.backends.cpu.host import core_count
-from uol.catalogue import callees, find_operator
+from uol.binding.named_binding import bind_names
 from uol.codegen.backend import Artifact, Module
-from uol.ir.parser import parse
-from uol.ir.printer import print_op
-from uol.named_binding import bind_names
-from uol.request import Request
-from uol.targets import resolve_target
+from uol.compilation import fingerprint, pipeline
+from uol.compilation.compile_key import Request
+from uol.compilation.targets import resolve_target
+from uol.ir.syntax.parser import parse
+from uol.ir.syntax.printer import print_op
+from uol.operators.registry import callees, find_operator
 
 SOFTMAX = {"S": 4, "C": 6}
 

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from uol import fingerprint
-from uol.backends.source_files import PACKAGES, hash_of, package_files
+from uol.backends.cache.sources import PACKAGES, hash_of, package_files
+from uol.compilation import fingerprint
 
 COUNTED = dict(fingerprint.generator_files())
 
 
 def test_every_file_counts_or_lies_in_a_folder_that_takes_no_part() -> None:
-    root = Path(fingerprint.__file__).parents[1]
+    root = Path(fingerprint.__file__).parents[2]
     rooms = {"uol": "uol"} | {package.partition(".")[2]: package.replace(".", "/") for package in PACKAGES[1:]}
     files = {
         f"{name}/{path.relative_to(root / room)}"
@@ -50,11 +50,11 @@ def test_names_count_and_the_order_does_not() -> None:
 
 GENERATES = """
 import json, sys
-from uol.catalogue import find_operator
-from uol.named_binding import bind_names
-from uol.pipeline import generate
-from uol.request import Request
-from uol.targets import resolve_target
+from uol.operators.registry import find_operator
+from uol.binding.named_binding import bind_names
+from uol.compilation.pipeline import generate
+from uol.compilation.compile_key import Request
+from uol.compilation.targets import resolve_target
 for target in ("cpu", "cuda", "hip", "ascendc"):
     generate(Request(bind_names(find_operator("softmax_grad"), "f32", {"S": 4, "C": 8}, {}), resolve_target(target)))
 print(json.dumps([name for name in sys.modules if name.startswith("uol.")]))

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from uol import gradient_ops
-from uol.catalogue import catalogue, find_operator
-from uol.checked_texts import digest_of
-from uol.gradient_ops import GradientOp, backward_of, gradient_op, saving_of
 from uol.ir import parse
-from uol.ir.gradients.saving import saving_operator
-from uol.ir.syntax import Op
+from uol.ir.gradients.residuals import saving_operator
+from uol.ir.syntax.surface import Op
+from uol.operators import gradients
+from uol.operators.checked_texts import digest_of
+from uol.operators.gradients import GradientOp, backward_of, gradient_op, saving_of
+from uol.operators.registry import catalogue, find_operator
 
 KINDS = ("softmax", "conv2d", "gelu", "attention", "max_pool2d", "linear", "layer_norm_grad", "attention_saving", "cumsum")
 """Derived, written, with saved values, of second order."""
@@ -26,13 +26,13 @@ def digests(found: GradientOp) -> tuple[str, str, object, object]:
 def derived(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The operators that a gradient is derived for."""
     asked: list[str] = []
-    derive = gradient_ops._gradient_op
+    derive = gradients._gradient_op
 
     def counted(op: Op, written: Op | None, wrt: tuple[str, ...]) -> GradientOp:
         asked.append(op.name)
         return derive(op, written, wrt)
 
-    monkeypatch.setattr(gradient_ops, "_gradient_op", counted)
+    monkeypatch.setattr(gradients, "_gradient_op", counted)
     return asked
 
 
@@ -40,7 +40,7 @@ def derived(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_what_is_kept_is_what_is_derived(name: str, derived: list[str]) -> None:
     op = find_operator(name)
     for wrt in dict.fromkeys([op.float_inputs, op.float_inputs[:1]]):
-        expected = gradient_ops._gradient_op(op, gradient_ops._written(op), wrt)
+        expected = gradients._gradient_op(op, gradients._written(op), wrt)
         derived.clear()
         assert [digests(gradient_op(op, wrt)) for _ in range(2)] == [digests(expected)] * 2
         assert derived == [name]
@@ -58,7 +58,7 @@ def test_another_text_of_what_is_called_is_another_gradient(derived: list[str], 
         library = catalogue().copy()
         for op in (caller, callee):
             library.add(op)
-        for module in ("uol.gradient_ops", "uol.catalogue"):
+        for module in ("uol.operators.gradients", "uol.operators.registry"):
             monkeypatch.setattr(f"{module}.catalogue", lambda library=library: library)
         gradient_op(caller, ("x",))
     assert derived == ["kept_caller"] * 2
@@ -68,4 +68,4 @@ def test_where_nothing_can_be_kept_it_is_derived(derived: list[str], tmp_path: P
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("UOL_CACHE_DIR", str(tmp_path / "file" / "cache"))
     op = find_operator("softmax")
-    assert digests(gradient_op(op, ("x",))) == digests(gradient_ops._gradient_op(op, None, ("x",)))
+    assert digests(gradient_op(op, ("x",))) == digests(gradients._gradient_op(op, None, ("x",)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from uol.layouts import Sizes, canonical, channels_last, is_channels_last, is_dense, result_strides, row_major
+from uol.binding.layouts import Sizes, canonical, channels_last, is_channels_last, is_dense, result_strides, row_major
 
 
 def test_dense_strides() -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from uol.catalogue import find_operator
-from uol.instance import Instance
+from uol.binding.instance import Instance
+from uol.binding.named_binding import bind_names
 from uol.ir.errors import ShapeError, TypeCheckError, UolError
-from uol.ir.parser import parse
-from uol.named_binding import bind_names
+from uol.ir.syntax.parser import parse
+from uol.operators.registry import find_operator
 
 CONV = {"N": 1, "C": 8, "H": 9, "W": 9, "O": 4, "D": 8, "R": 3, "S": 3}
 

@@ -10,7 +10,7 @@ import torch
 
 import uol
 from uol.ir.errors import BoundsError, ShapeError, UolError
-from uol.ir.parser import parse
+from uol.ir.syntax.parser import parse
 
 F = torch.nn.functional
 
@@ -94,10 +94,10 @@ def test_a_dim_that_stands_in_an_expression_alone_is_solved_for() -> None:
 
 def test_kernels_with_open_dims_are_those_behind_the_operators() -> None:
     """The same request: `uol.ops` finds in the cache what was compiled here."""
-    from uol.any_size import KernelsOfAnySize
-    from uol.named_binding import bind_names
-    from uol.request import Request
-    from uol.targets import resolve_target
+    from uol.binding.any_size import KernelsOfAnySize
+    from uol.binding.named_binding import bind_names
+    from uol.compilation.compile_key import Request
+    from uol.compilation.targets import resolve_target
 
     kernel = uol.compile("softmax", dims={"C": 10})
     instance = bind_names(kernel.request.instance.op, "f32", {"S": 3, "C": 10}, {})

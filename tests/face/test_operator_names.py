@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import uol
-from uol.catalogue import find_operator, is_known, names
+from uol.operators.registry import find_operator, is_known, names
 from uol.ops.other_names import ALIASES, KIN
 from uol.ops.texts import family_of
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 import uol
+from uol.binding.solved_dims import settled_dims
 from uol.ir.errors import ShapeError
-from uol.ir.parser import parse
-from uol.settled_dims import settled_dims
+from uol.ir.syntax.parser import parse
 
 CONV = {"C": 12, "O": 4, "R": 3, "S": 3}
 

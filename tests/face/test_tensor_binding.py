@@ -6,8 +6,8 @@ import pytest
 import torch
 
 import uol
-from uol.ir.parser import parse
-from uol.tensor_binding import bind_tensors
+from uol.binding.tensor_binding import bind_tensors
+from uol.ir.syntax.parser import parse
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 

@@ -8,7 +8,7 @@ from toy_backend import ToyBackend
 
 import uol
 from uol.backends import registry
-from uol.codegen.spec import Map, Reduce
+from uol.codegen.specs.nodes import Map, Reduce
 from uol.ir.errors import ResourceError, UolError
 
 

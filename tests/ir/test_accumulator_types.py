@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from uol.ir import Library, ShapeError, check, instantiate, interpret, parse, print_op
-from uol.ir.binding import bind_shapes
-from uol.ir.construction import Construction, build
-from uol.ir.expression_handles import fn
+from uol.ir.checker.argument_binding import bind_shapes
 from uol.ir.gradients import gradient
+from uol.ir.syntax.builder import Construction, build
+from uol.ir.syntax.expression_handles import fn
 
 SUMS = parse(
     """

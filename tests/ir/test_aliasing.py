@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from uol.ir.aliasing import check_aliases
+from uol.ir.checker.aliasing import check_aliases
 from uol.ir.errors import TypeCheckError
-from uol.ir.parser import parse
+from uol.ir.syntax.parser import parse
 
 HEAD = "op f(x: f32[N], w: f32[N, M], at: i32[N]) -> (y: f32[N], z: f32[N, M], r: f32[M], n: f64[N])"
 ADMITTED = {

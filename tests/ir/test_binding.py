@@ -3,7 +3,7 @@
 import pytest
 
 from uol.ir import ShapeError, parse
-from uol.ir.binding import bind_shapes
+from uol.ir.checker.argument_binding import bind_shapes
 
 LINEAR = parse(
     "op linear(x: T[*S, K], w: T[N, K], b: f32[N]) -> (y: T[*S, N]) for T in (f32, f16) { y[*s, n] = x[*s, n] else 0 }"

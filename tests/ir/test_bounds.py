@@ -10,13 +10,13 @@ from integer_questions import evaluate, holds, points, random_question
 from random_ops import Case, typed_ops
 
 from uol.ir import BoundsError, Facts, Library, check, instantiate, parse
-from uol.ir.conditions import at_least_zero
-from uol.ir.counterexample import refuted
-from uol.ir.elimination import Elimination
-from uol.ir.knowledge import Knowledge
-from uol.ir.nodes import Axis, Call, Const, Expr, Load, Program, Reduce
-from uol.ir.render import show
-from uol.ir.walk import walk
+from uol.ir.integers.assumptions import Knowledge
+from uol.ir.integers.conditions import at_least_zero
+from uol.ir.integers.counterexample import refuted
+from uol.ir.integers.fourier_motzkin import Elimination
+from uol.ir.program.nodes import Axis, Call, Const, Expr, Load, Program, Reduce
+from uol.ir.program.render import show
+from uol.ir.program.walk import walk
 
 TEXTS = Path(__file__).parent / "texts"
 ACCESSES = parse((TEXTS / "accesses.uol").read_text(), "accesses.uol")

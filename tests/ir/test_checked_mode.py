@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_ops import Case, typed_ops
 
-from uol.ir import Library, Program, instantiate, interpret, parse, syntax
-from uol.ir.checked import needs_checks
+from uol.ir import Library, Program, instantiate, interpret, parse
 from uol.ir.errors import DataError
-from uol.ir.nodes import Scatter
+from uol.ir.program.checked_mode import needs_checks
+from uol.ir.program.nodes import Scatter
+from uol.ir.syntax import surface
 
 OPS = parse("""
 op quotient(a: i32[N], b: i32[N]) -> (q: i32[N], r: i32[N]) {
@@ -184,7 +185,7 @@ class Zero(Exception):
     """A division by zero was evaluated."""
 
 
-def divides_by_zero(expr: syntax.Expr, inputs: dict[str, np.ndarray], at: dict[str, int]) -> bool:
+def divides_by_zero(expr: surface.Expr, inputs: dict[str, np.ndarray], at: dict[str, int]) -> bool:
     """One point, by Python's own lazy evaluation."""
     try:
         scalar(expr, inputs, at)
@@ -193,17 +194,17 @@ def divides_by_zero(expr: syntax.Expr, inputs: dict[str, np.ndarray], at: dict[s
     return False
 
 
-def scalar(expr: syntax.Node, inputs: dict[str, np.ndarray], at: dict[str, int]) -> int:
+def scalar(expr: surface.Node, inputs: dict[str, np.ndarray], at: dict[str, int]) -> int:
     match expr:
-        case syntax.Number(value=number):
+        case surface.Number(value=number):
             return int(number)
-        case syntax.Access(tensor=syntax.Name(id=name), index=(syntax.Name(id=index),)):
+        case surface.Access(tensor=surface.Name(id=name), index=(surface.Name(id=index),)):
             return int(inputs[name][at[index]])
-        case syntax.Apply(fn="select", args=(c, a, b)):
+        case surface.Apply(fn="select", args=(c, a, b)):
             return scalar(a if scalar(c, inputs, at) else b, inputs, at)
-        case syntax.Reduction(args=(body,)):
+        case surface.Reduction(args=(body,)):
             return sum(scalar(body, inputs, {**at, "j": j}) for j in range(min(4, at["i"] + 1)))
-        case syntax.Binary(op=op, left=left, right=right):
+        case surface.Binary(op=op, left=left, right=right):
             a, b = scalar(left, inputs, at), scalar(right, inputs, at)
             if op in "/%" and b == 0:
                 raise Zero

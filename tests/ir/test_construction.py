@@ -7,13 +7,13 @@ from collections.abc import Callable
 import pytest
 from strategies.rebuilding import rebuilt
 
-from uol.ir.checker import check
-from uol.ir.construction import Construction, build
+from uol.ir.checker.checker import check
 from uol.ir.errors import ParseError, TypeCheckError, UolError
-from uol.ir.expression_handles import fn
 from uol.ir.library import Library
-from uol.ir.parser import parse
-from uol.ir.printer import print_op
+from uol.ir.syntax.builder import Construction, build
+from uol.ir.syntax.expression_handles import fn
+from uol.ir.syntax.parser import parse
+from uol.ir.syntax.printer import print_op
 from uol.ops.texts import FAMILIES, text_of
 
 INF = float("inf")

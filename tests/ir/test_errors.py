@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from uol.ir import Library, ParseError, ShapeError, TypeCheckError, UolError, check, errors, instantiate, parse
-from uol.ir.render import show
+from uol.ir.program.render import show
 
 HEAD = "op f(x: f32[N]) -> (y: f32[N]) "
 

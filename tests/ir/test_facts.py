@@ -3,11 +3,11 @@
 import pytest
 
 from uol.ir.errors import ToolchainError
-from uol.ir.facts import Facts
-from uol.ir.intervals import Interval
-from uol.ir.nodes import Call, Const, Load, Var
-from uol.ir.render import show
-from uol.ir.terms import compare, idx
+from uol.ir.integers.facts import Facts
+from uol.ir.integers.intervals import Interval
+from uol.ir.integers.terms import compare, idx
+from uol.ir.program.nodes import Call, Const, Load, Var
+from uol.ir.program.render import show
 
 i, j, n, m, s = map(Var, ("i", "j", "N", "M", "s"))
 
@@ -94,7 +94,7 @@ def test_large_constants_are_not_proven_wrongly() -> None:
 
 
 def test_a_build_without_z3_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    analyzer = pytest.importorskip("uol.ir.analyzer", reason="TVM is not installed")
+    analyzer = pytest.importorskip("uol.ir.integers.analyzer", reason="TVM is not installed")
 
     class Without:
         is_z3_enabled = False

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from random_ops import surface_ops
 
 from uol.ir import Library, UolError, check, instantiate, interpret, parse, print_op
-from uol.ir.packs import pack_names
-from uol.ir.syntax import Op
+from uol.ir.checker.variadic_dims import pack_names
+from uol.ir.syntax.surface import Op
 
 TEXTS = [Path(__file__).parent / "texts" / name for name in ("core.uol", "orders.uol")]
 LIBRARY = [op for text in TEXTS for op in parse(text.read_text(), text.name)]
@@ -43,7 +43,7 @@ def attempt_op(op: Op) -> None:
     types = {t.variable: t.types[0] for t in op.domain}
     program = instantiate(op, library, types=types, ranks=dict.fromkeys(pack_names(op), 1), defaults=False)
     sizes = dict.fromkeys(program.dims, 2)
-    from uol.ir.evaluation import Evaluation
+    from uol.ir.program.evaluation import Evaluation
 
     shapes = {t.name: tuple(Evaluation(sizes, {}).integer(d) for d in t.shape) for t in program.by_role("in")}
     interpret(program, {n: np.ones(s) for n, s in shapes.items()}, {s.name: 1 for s in program.scalars}, sizes)

@@ -5,20 +5,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from integer_questions import evaluate
 
-from uol.ir.conditions import decide, negate
-from uol.ir.integers import atom_interval, interval, simplify, to_poly
-from uol.ir.intervals import EVERYTHING, Interval
-from uol.ir.nodes import Call, Const, Expr, Load, Var
-from uol.ir.parser import parse
-from uol.ir.render import show
-from uol.ir.terms import compare, idx
+from uol.ir.integers.conditions import decide, negate
+from uol.ir.integers.intervals import EVERYTHING, Interval
+from uol.ir.integers.polynomials import atom_interval, interval, simplify, to_poly
+from uol.ir.integers.terms import compare, idx
+from uol.ir.program.nodes import Call, Const, Expr, Load, Var
+from uol.ir.program.render import show
+from uol.ir.syntax.parser import parse
 
 RANGES = {"i": Interval(0, 5), "j": Interval(-3, 4), "n": Interval(1, None), "m": Interval(2, 2)}
 
 
 def expr(text: str) -> Expr:
     """A typed index expression from text."""
-    from uol.ir import syntax as s
+    from uol.ir.syntax import surface as s
 
     def typed(node: s.Node) -> Expr:
         match node:

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from random_ops import Case, typed_ops
 
 from uol.ir import Library, ShapeError, instantiate, interpret, parse
-from uol.ir import interpreter as interpreter_module
-from uol.ir.binding import bind_shapes
-from uol.ir.rounding import round_to
+from uol.ir.checker.argument_binding import bind_shapes
+from uol.ir.program import interpreter as interpreter_module
+from uol.ir.program.rounding import round_to
 
 torch = pytest.importorskip("torch", reason="the references are PyTorch's")
 F = torch.nn.functional

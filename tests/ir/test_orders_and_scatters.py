@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from uol.ir import Library, check, instantiate, interpret, parse, print_op
-from uol.ir.nodes import Load, Scatter
+from uol.ir.program.nodes import Load, Scatter
 
 TEXTS = """
 op largest(x: T[N, E]; K: int) -> (y: T[N, K], at: i32[N, K]) for T in (f64, f32, i32) where K >= 0, E >= K {

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from uol.ir import Library, Program, ShapeError, TypeCheckError, instantiate, parse
-from uol.ir.nodes import Call, Const, Load, Reduce, Scalar, Var
-from uol.ir.printer import print_op
-from uol.ir.render import show
-from uol.ir.walk import walk
+from uol.ir.program.nodes import Call, Const, Load, Reduce, Scalar, Var
+from uol.ir.program.render import show
+from uol.ir.program.walk import walk
+from uol.ir.syntax.printer import print_op
 
 CORE = Path(__file__).parent / "texts" / "core.uol"
 LIBRARY = Library(parse(CORE.read_text(), CORE.name))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from uol.ir import Library, instantiate, interpret, parse
-from uol.ir.randomness import random_bits
+from uol.ir.program.threefry import random_bits
 
 KNOWN_ANSWERS = [  # counter words, key words, first word of the result
     ((0x00000000, 0x00000000), (0x00000000, 0x00000000), 0x6B200159),

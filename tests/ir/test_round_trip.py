@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from random_ops import surface_ops, typed_ops
 
 from uol.ir import parse, print_op, print_ops
-from uol.ir.printer import print_expr, statement_lines
-from uol.ir.syntax import Op
+from uol.ir.syntax.printer import print_expr, statement_lines
+from uol.ir.syntax.surface import Op
 
 TEXTS = sorted((Path(__file__).parent / "texts").glob("*.uol"))
 OPS = [op for path in TEXTS for op in parse(path.read_text(), path.name)]

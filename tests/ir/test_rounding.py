@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from uol.ir.rounding import integer_range, round_to
+from uol.ir.program.rounding import integer_range, round_to
 
 torch = pytest.importorskip("torch", reason="the references for bf16 and f8 are PyTorch's")
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from uol.ir.storage import STORAGE, decode, encode
+from uol.ir.program.dtype_encoding import STORAGE, decode, encode
 
 TORCH = {"bf16": torch.bfloat16, "f8e4m3": torch.float8_e4m3fn, "f8e5m2": torch.float8_e5m2}
 SIGNED = {"bf16": torch.int16, "f8e4m3": torch.uint8, "f8e5m2": torch.uint8}

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from uol.binding.named_binding import bind_names
 from uol.ir import Program, instantiate, interpret
-from uol.named_binding import bind_names
 from uol.ops.inputs import kinds, make_inputs
 from uol.ops.references import reference
 from uol.ops.texts import library, names
@@ -107,7 +107,7 @@ def test_inputs_are_the_same_for_one_seed_and_differ_for_another() -> None:
 
 @pytest.mark.parametrize("dtype", ["f16", "bf16", "f32"])
 def test_inputs_are_representable(dtype: str) -> None:
-    from uol.ir.rounding import round_to
+    from uol.ir.program.rounding import round_to
 
     program = program_of(workloads_of("div")[0], dtype)
     for kind in kinds("div"):

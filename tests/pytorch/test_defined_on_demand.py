@@ -14,7 +14,7 @@ assert set(bridge.defined()) == {"demand_early"}, set(bridge.defined())
 f = torch.compile(lambda x: uol.ops.softmax(uol.ops.relu(x)).sum(), backend="eager", fullgraph=True)
 f(torch.ones(2, 3))  # named for the first time in what is traced
 assert {"softmax", "relu"} <= set(bridge.defined()) and "conv2d" not in bridge.defined()
-assert "conv2d" in uol.catalogue.catalogue().unread
+assert "conv2d" in uol.operators.registry.catalogue().unread
 late = uol.op("op demand_late(x: f32[N]) -> (y: f32[N]) { y[n] = x[n] }")
 assert torch.equal(torch.ops.uol.demand_late(torch.ones(2)), torch.ones(2))
 assert not hasattr(torch.ops.uol, "nonsense") and "layer_norm" not in bridge.defined()

@@ -10,7 +10,7 @@ import uol
 from uol.compiler import compile as compile_for
 from uol.ir import parse
 from uol.ir.errors import ShapeError, TypeCheckError
-from uol.ir.storage import encode, f8_values
+from uol.ir.program.dtype_encoding import encode, f8_values
 
 TORCH = {"f8e4m3": torch.float8_e4m3fn, "f8e5m2": torch.float8_e5m2}
 EITHER = "for T in (f8e4m3, f8e5m2)"
@@ -76,4 +76,4 @@ def test_numpy_arrays_hold_bit_patterns(dtype: str) -> None:
     np.testing.assert_array_equal(compiled(encode(f8_values(dtype), dtype))[1], wide)
     with pytest.raises(ShapeError, match=f"bit patterns of {dtype}, uint8") as error:
         compiled(np.zeros(256, np.float32))
-    assert error.value.hint == f"write uol.ir.storage.encode(x, {dtype!r})"
+    assert error.value.hint == f"write uol.ir.encode(x, {dtype!r})"

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import uol
-from uol.foreach_launch import CHUNK, ForeachKernel, are_apart, in_chunks
+from uol.compilation.foreach_launch import CHUNK, ForeachKernel, are_apart, in_chunks
 
 SIZES = ((33, 7), (5,), (), (7, 33), (0, 3), (2, 3, 4, 5))
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 import uol
-from uol.catalogue import find_operator
-from uol.ir.aliasing import check_aliases
+from uol.ir.checker.aliasing import check_aliases
+from uol.operators.registry import find_operator
 from uol.ops.aliasing import aliases_of
 from uol.pytorch.in_place import InPlaceOperator, in_place_operator
 

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 import uol
-from uol.catalogue import find_operator
 from uol.ir import instantiate
-from uol.ir.syntax import Op, Pack, Param
+from uol.ir.syntax.surface import Op, Pack, Param
+from uol.operators.registry import find_operator
 from uol.ops.inputs import make_inputs
 from uol.ops.references.gradients import differentiable_reference
 from uol.ops.texts import library, names

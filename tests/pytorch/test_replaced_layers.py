@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from turns import by_turns
 
 import uol
-from uol.pytorch.plain_layers import PLAIN
-from uol.pytorch.replace import LAYERS
+from uol.pytorch.layers.elementwise_layers import PLAIN
+from uol.pytorch.layers.replace import LAYERS
 
 
 def numbers(*shape: int) -> Tensor:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import uol
-from uol.catalogue import catalogue
+from uol.operators.registry import catalogue
 from uol.ops.autocast import derived_policy, policy_of, table
 
 X = torch.linspace(-2, 3, 12).reshape(3, 4)

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 import uol
+from uol.compilation.recompile import STORM, RecompileWarning, RecompileWatch
 from uol.pytorch import bridge, devices
 from uol.pytorch.out import writable_in_place
-from uol.recompile import STORM, RecompileWarning, RecompileWatch
 
 F = torch.nn.functional
 bridge.define_all()

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 import uol
-from uol.pytorch.replace import restore
+from uol.pytorch.layers.replace import restore
 
 EIGHT = torch.linspace(-2, 2, 2 * 3 * 8 * 8).reshape(2, 3, 8, 8).sin()
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import uol
-from uol.catalogue import find_operator
+from uol.operators.registry import find_operator
 from uol.ops.references import has_reference
 from uol.ops.variadic import MOST_INPUTS
 

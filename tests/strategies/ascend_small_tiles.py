@@ -8,8 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from uol.backends.ascendc import cube_tiling, tiling
+from uol.backends.ascendc.cube import tiling as cube_tiling
 from uol.backends.ascendc.devices import DEVICES
+from uol.backends.ascendc.vector import tiling
 
 LANES = 64
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from kernel_case import KernelCase
 
-from uol.catalogue import find_operator
 from uol.ir import print_op
-from uol.ir.storage import decode, encode
+from uol.ir.program.dtype_encoding import decode, encode
+from uol.operators.registry import find_operator
 
 SIZES = {
     "odd": (2, 4, 2, 33, 37, 9, 20),

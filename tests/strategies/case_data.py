@@ -6,7 +6,7 @@ from random import Random
 
 import numpy as np
 
-from uol.ir.rounding import integer_range, round_to
+from uol.ir.program.rounding import integer_range, round_to
 from uol.ir.types import is_float
 
 SPECIAL = (np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0, 65504.0, 2.0**-20, 3e4)

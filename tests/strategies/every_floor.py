@@ -14,24 +14,24 @@ from kernel_ops import KernelCase
 from spec_interpreter import capability_of, run_graph
 
 from uol.backends.twin import Job, execute_many
-from uol.catalogue import catalogue
 from uol.codegen.backend import Capability
 from uol.codegen.lowering import lower
-from uol.codegen.rewrites import as_reduce, pack_operand, split_epilogue
-from uol.codegen.spec import Attention, Contract, KernelSpec, Reduce, Scan, Scatter, Select
-from uol.codegen.steps import steps_of
+from uol.codegen.specs.nodes import Attention, Contract, KernelSpec, Reduce, Scan, Scatter, Select
+from uol.codegen.specs.rewrites import as_reduce, pack_operand, split_epilogue
+from uol.codegen.specs.steps import steps_of
 from uol.compiler import Compiled
 from uol.compiler import compile as compile_for
-from uol.conformance.arrangement import all_laid_out
-from uol.conformance.contracts import contract
-from uol.conformance.enclosure import Enclosed, enclose
-from uol.conformance.twin_check import compare_result
+from uol.conformance.accuracy.contracts import contract
+from uol.conformance.accuracy.error_analysis import Enclosed, enclose
+from uol.conformance.cases.memory_order import all_laid_out
+from uol.conformance.cases.twin_check import compare_result
 from uol.ir import instantiate, interpret, parse, print_op
 from uol.ir.errors import ResourceError, UolError
-from uol.ir.nodes import Program
-from uol.ir.storage import encode
-from uol.ir.syntax import Op
+from uol.ir.program.dtype_encoding import encode
+from uol.ir.program.nodes import Program
+from uol.ir.syntax.surface import Op
 from uol.ir.types import is_float
+from uol.operators.registry import catalogue
 
 
 class Disagreement(AssertionError):
@@ -137,7 +137,7 @@ def meanings_agree(item: Ready) -> int:
 
 def kernels_agree(item: Ready, target: str = "cpu") -> bool:
     """The oracle and the kernels on this machine; False where the target refuses the operator and says why."""
-    from uol.backends.cpu import oracle
+    from uol.backends.cpu.oracle import oracle
 
     try:
         compiled = item.compiled(target)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from uol.ir.storage import encode, f8_values
+from uol.ir.program.dtype_encoding import encode, f8_values
 
 F8 = ("f8e4m3", "f8e5m2")
 PATTERNS = np.arange(256, dtype=np.uint8)

@@ -6,8 +6,8 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from uol.ir.nodes import Call, Const, Expr, Var
-from uol.ir.terms import compare, idx
+from uol.ir.integers.terms import compare, idx
+from uol.ir.program.nodes import Call, Const, Expr, Var
 
 LIMIT = 5
 """Dims and attributes are tried from 0 to here."""

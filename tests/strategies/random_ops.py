@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from hypothesis import strategies as st
 
-from uol.ir import syntax as s
-from uol.ir.rounding import round_to
+from uol.ir.program.rounding import round_to
+from uol.ir.syntax import surface as s
 
 NAMES = ("x", "w", "a", "b", "i", "j", "k", "n", "N", "M", "K", "T", "stride", "eps", "mean")
 FLOATS = ("f64", "f32", "f16", "bf16")

@@ -1,4 +1,4 @@
-"""An operator once more, through the handles of `uol.ir.expression_handles` alone."""
+"""An operator once more, through the handles of `uol.ir.syntax.expression_handles` alone."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from uol.ir import syntax
-from uol.ir.construction import Construction
-from uol.ir.expression_handles import Handle, Indexed, fn, node_of
+from uol.ir.syntax import surface
+from uol.ir.syntax.builder import Construction
+from uol.ir.syntax.expression_handles import Handle, Indexed, fn, node_of
 
 OPERATORS: dict[str, Callable[..., Any]] = {
     **{"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "%": operator.mod},
@@ -17,7 +17,7 @@ OPERATORS: dict[str, Callable[..., Any]] = {
 }
 
 
-def rebuilt(op: syntax.Op) -> syntax.Op:
+def rebuilt(op: surface.Op) -> surface.Op:
     """The operator that handles build from its parts."""
     made = Construction()
     for type_set in op.domain:
@@ -35,7 +35,7 @@ def rebuilt(op: syntax.Op) -> syntax.Op:
     return made.finish(op.name)
 
 
-def _state(made: Construction, statement: syntax.Statement) -> None:
+def _state(made: Construction, statement: surface.Statement) -> None:
     value = _value(statement.value)
     first, *more = [(made.tensor(t.tensor), tuple(map(_value, t.index))) for t in statement.targets]
     if more:
@@ -46,38 +46,38 @@ def _state(made: Construction, statement: syntax.Statement) -> None:
         first[0][first[1]] = value
 
 
-def _value(node: syntax.Node) -> Any:
+def _value(node: surface.Node) -> Any:
     match node:
-        case syntax.Number(value=number) | syntax.Bool(value=number):
+        case surface.Number(value=number) | surface.Bool(value=number):
             return number
-        case syntax.Name() | syntax.Pack():
+        case surface.Name() | surface.Pack():
             return Handle(node)
-        case syntax.Unary(op=sign, arg=arg):
+        case surface.Unary(op=sign, arg=arg):
             return -_handle(arg) if sign == "neg" else ~_handle(arg)
-        case syntax.Binary(op=sign, left=left, right=right):
+        case surface.Binary(op=sign, left=left, right=right):
             return OPERATORS[sign](_handle(left), _value(right))
-        case syntax.Apply(fn=name, args=args, keywords=keywords):
+        case surface.Apply(fn=name, args=args, keywords=keywords):
             return getattr(fn, name)(*map(_value, args), **{k.name: _value(k.value) for k in keywords})
-        case syntax.Access(tensor=tensor, index=index, fill=fill):
+        case surface.Access(tensor=tensor, index=index, fill=fill):
             read = _handle(tensor)[tuple(map(_value, index))]
             return read if fill is None else read.otherwise(_value(fill))
-        case syntax.Reduction(op=name, binders=binders, args=args):
+        case surface.Reduction(op=name, binders=binders, args=args):
             return getattr(fn, name)[tuple(map(_binder, binders))](*map(_value, args))
     raise AssertionError(node)
 
 
-def _handle(node: syntax.Node) -> Handle:
+def _handle(node: surface.Node) -> Handle:
     value = _value(node)
     return value if isinstance(value, Handle) else Handle(node_of(value))
 
 
-def _binder(binder: syntax.Binder) -> Handle:
-    name = Handle(syntax.Pack(binder.name) if binder.pack else syntax.Name(binder.name))
+def _binder(binder: surface.Binder) -> Handle:
+    name = Handle(surface.Pack(binder.name) if binder.pack else surface.Name(binder.name))
     if binder.relation is None or binder.bound is None:
         return name
     compared: Handle = OPERATORS[binder.relation](name, _value(binder.bound))
     return compared
 
 
-def _declared(param: syntax.Param) -> Indexed:
+def _declared(param: surface.Param) -> Indexed:
     return Indexed(param.type, tuple(map(_value, param.dims)))

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from uol.ir import syntax as s
-from uol.ir.rounding import round_to
+from uol.ir.program.rounding import round_to
+from uol.ir.syntax import surface as s
 
 ROUNDING = ("f16", "bf16")
 

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from uol.backends import registry
 from uol.backends.twin.record import Job
 from uol.codegen.backend import Backend, Module
-from uol.codegen.index import static
+from uol.codegen.indexing.arithmetic import static
 from uol.codegen.lowering import lower
 from uol.codegen.pipeline import compile_graph
-from uol.codegen.spec import Arg, KernelGraph
+from uol.codegen.specs.nodes import Arg, KernelGraph
 from uol.ir import Library, instantiate, parse
 
 Array = NDArray[np.generic]

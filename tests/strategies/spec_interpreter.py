@@ -13,8 +13,8 @@ from contextlib import contextmanager
 import numpy as np
 
 from uol.codegen.backend import Capability
-from uol.codegen.index import static
-from uol.codegen.spec import (
+from uol.codegen.indexing.arithmetic import static
+from uol.codegen.specs.nodes import (
     Arg,
     Attention,
     Contract,
@@ -31,11 +31,11 @@ from uol.codegen.spec import (
     Step,
     Store,
 )
-from uol.codegen.steps import steps_of
+from uol.codegen.specs.steps import steps_of
 from uol.ir.functions import FUNCTIONS
-from uol.ir.nodes import Axis, Call, Const, Expr, Var
-from uol.ir.randomness import random_bits
-from uol.ir.rounding import integer_range, round_to, wrap
+from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
+from uol.ir.program.rounding import integer_range, round_to, wrap
+from uol.ir.program.threefry import random_bits
 from uol.ir.types import DTYPES, INDEX, is_float
 
 Array = np.ndarray

@@ -11,7 +11,7 @@ from uol.bundle import elf
 from uol.bundle.contents import Binaries
 from uol.bundle.held import Held
 from uol.codegen.backend import Module
-from uol.explain import Json
+from uol.compilation.explain import Json
 
 TIMEOUT_S = 600
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 
-from uol import fingerprint
 from uol.bundle.held import Held, State
 from uol.bundle.manifest import manifest_text
 from uol.bundle.selftest import content_hash
-from uol.explain import Json
+from uol.compilation import fingerprint
+from uol.compilation.explain import Json
 
 OF_THE_VERSION = frozenset({"architecture", "environment", "workspaces", "workspace_bytes", "kernels", "build"})
 """What another version may write for the same request."""

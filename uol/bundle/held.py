@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from uol.explain import Json
+from uol.compilation.explain import Json
 
 State = Literal["ok", "edited", "unverified", "changed", "missing", "added", "wrong"]
 """ok           as uol writes it

@@ -7,17 +7,17 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from uol import fingerprint
 from uol.backends.abi.workspace import symbolic_layout
+from uol.binding.static_sizes import size_json
 from uol.bundle.selftest import content_hash
-from uol.catalogue import callees
 from uol.codegen.backend import Backend, HostBackend, Kernel
+from uol.compilation import fingerprint
+from uol.compilation.explain import Json, arg_json, kernel_json
+from uol.compilation.targets import Target
 from uol.compiler import Compiled
-from uol.explain import Json, arg_json, kernel_json
-from uol.ir.printer import print_op
+from uol.ir.syntax.printer import print_op
 from uol.json_text import finite_json, json_text
-from uol.static_sizes import size_json
-from uol.targets import Target
+from uol.operators.registry import callees
 from uol.without_torch import import_tvm
 
 FORMAT = 2

@@ -10,7 +10,7 @@ from pathlib import Path
 from uol.bundle.contents import MANIFEST
 from uol.bundle.manifest import FORMAT
 from uol.bundle.selftest import read_files
-from uol.explain import Json
+from uol.compilation.explain import Json
 from uol.ir.errors import ResourceError, UolError
 
 ESSENTIAL = ("text", "op", "target", "files")

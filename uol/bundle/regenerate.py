@@ -10,15 +10,15 @@ from typing import Any, cast
 
 from uol.bundle.contents import texts_of
 from uol.bundle.manifest import environment_of
-from uol.catalogue import substituted
 from uol.codegen.backend import HostBackend
+from uol.compilation.explain import Json
+from uol.compilation.targets import resolve_target
 from uol.compiler import Compiled, compile
-from uol.explain import Json
 from uol.ir.errors import UolError
-from uol.ir.parser import parse
-from uol.ir.syntax import Op
+from uol.ir.syntax.parser import parse
+from uol.ir.syntax.surface import Op
+from uol.operators.registry import substituted
 from uol.ops.texts import library
-from uol.targets import resolve_target
 
 NOT_OF_THIS_FORM = (KeyError, ValueError, AttributeError, TypeError, RecursionError, OverflowError)
 """What reading fields of another form raises."""

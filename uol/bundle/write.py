@@ -13,8 +13,8 @@ from uol.bundle.contents import MANIFEST, binaries_of, texts_of
 from uol.bundle.manifest import manifest, manifest_text
 from uol.bundle.places import bundle_name, places_of
 from uol.bundle.selftest import hash_of
+from uol.compilation.explain import Json
 from uol.compiler import Compiled
-from uol.explain import Json
 from uol.ir.errors import ResourceError, ShapeError
 
 __all__ = ["bundle_name", "write_bundles"]

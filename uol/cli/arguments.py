@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from uol.catalogue import find_operator
+from uol.binding.named_dims import Size
 from uol.ir.errors import ShapeError, UolError
-from uol.ir.syntax import Op
-from uol.named_dims import Size
-from uol.operator_sources import import_operators, operators_of_file
-from uol.suggest import nearest
+from uol.ir.syntax.surface import Op
+from uol.operators.did_you_mean import nearest
+from uol.operators.registry import find_operator
+from uol.operators.sources import import_operators, operators_of_file
 
 
 def read_operator(name: str, modules: Sequence[str] = ()) -> Op:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from uol.binding.sample_sizes import samples_of
 from uol.bundle.edit import record_edit
 from uol.bundle.held import Held, any_failed
 from uol.bundle.hold import Bundle, hold
 from uol.cli.options import JsonOption
 from uol.cli.output import print_json, print_text, working
-from uol.explain import Json
+from uol.compilation.explain import Json
 from uol.ir.errors import ToolchainError, UolError
-from uol.sample_sizes import samples_of
 
 if TYPE_CHECKING:
     from uol.cli.trial import Trial
@@ -82,7 +82,7 @@ def _not_run(bundle: Bundle, why: str) -> list[Held]:
 
 
 def _hold_shipped(bundle: Bundle, on_device: bool) -> list[Held]:
-    from uol.conformance.shipped_kernels import kinds_of, shipped_failures
+    from uol.conformance.cases.shipped_kernels import kinds_of, shipped_failures
 
     whose = f"of another version ({bundle.version})" if bundle.version else "edited"
     if failures := shipped_failures(bundle, on_device=on_device):

@@ -11,9 +11,9 @@ from uol.bundle import write_bundles
 from uol.cli.arguments import read_attributes, read_dims, read_operator
 from uol.cli.options import AttrsOption, DimsOption, DtypeOption, ImportOption, JsonOption, OpArgument
 from uol.cli.output import print_json, print_table, print_text, track
+from uol.compilation.targets import resolve_targets
 from uol.compiler import Compiled, compile
-from uol.ir.syntax import Op
-from uol.targets import resolve_targets
+from uol.ir.syntax.surface import Op
 
 TargetsOption = Annotated[str, typer.Option("--target", "-t", help="One or several: cpu,cuda,hip:mi250x,ascendc.")]
 OutOption = Annotated[Path | None, typer.Option("-o", "--output", help="Write a bundle for each target into this folder.")]

@@ -13,10 +13,10 @@ from uol.cli.arguments import listed
 from uol.cli.conform_operators import OperatorOptions, conform_operators
 from uol.cli.conform_paths import conform_paths
 from uol.cli.options import ImportOption, JsonOption
+from uol.compilation.targets import resolve_targets
 from uol.conformance.paths.record import PathOptions
 from uol.ir.errors import TypeCheckError, UolError
-from uol.operator_sources import import_operators
-from uol.targets import resolve_targets
+from uol.operators.sources import import_operators
 
 PathOption = Annotated[str, typer.Option("--path", help="Model paths: resnet50.")]
 OpOption = Annotated[

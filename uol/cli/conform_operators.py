@@ -9,14 +9,14 @@ from pathlib import Path
 
 from uol.cli.arguments import file_of, listed, read_operators
 from uol.cli.output import counted, print_json, print_table, print_text
-from uol.conformance.machine import machine_facts
+from uol.conformance.cases.machine import machine_facts
+from uol.conformance.cases.selection import QUICK, Plan, Selection, plan
+from uol.conformance.cases.verdict import Verdict
+from uol.conformance.cases.workers import gather
 from uol.conformance.report.files import require_writable, write_report
 from uol.conformance.report.operators import OperatorReport
-from uol.conformance.selection import QUICK, Plan, Selection, plan
-from uol.conformance.verdict import Verdict
-from uol.conformance.workers import gather
 from uol.ir.errors import UolError
-from uol.operator_sources import OperatorSources, registered_names
+from uol.operators.sources import OperatorSources, registered_names
 from uol.ops.texts import names as library_names
 
 SHOWN = 20

@@ -8,7 +8,7 @@ from typing import cast
 import typer
 
 from uol.ir.errors import UolError
-from uol.ir.span import Span
+from uol.ir.syntax.span import Span
 
 BAD_INPUT = 2
 DEFECT = 70

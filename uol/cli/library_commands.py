@@ -6,15 +6,15 @@ from typing import Annotated
 
 import typer
 
-from uol.catalogue import catalogue
 from uol.cli.arguments import read_operators
 from uol.cli.options import ImportOption, JsonOption, OpArgument
 from uol.cli.output import print_json, print_table, print_text
 from uol.ir.gradients import gradient
 from uol.ir.library import GRADIENT
-from uol.ir.printer import print_expr, print_op
-from uol.ir.syntax import Attribute, Op, Param
-from uol.operator_sources import import_operators
+from uol.ir.syntax.printer import print_expr, print_op
+from uol.ir.syntax.surface import Attribute, Op, Param
+from uol.operators.registry import catalogue
+from uol.operators.sources import import_operators
 from uol.ops.variadic import VARIADIC
 
 GradOption = Annotated[bool, typer.Option("--grad", help="Show the operator's gradient.")]

@@ -9,20 +9,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from uol.binding.instance import Instance
+from uol.binding.open_instance import OpenInstance
+from uol.binding.sample_sizes import samples_of
+from uol.compilation.explain import Json
+from uol.compilation.pipeline import program_of
 from uol.compiler import Compiled
-from uol.conformance.comparison import Comparison
-from uol.conformance.contracts import contract
-from uol.conformance.enclosure import enclose
-from uol.conformance.fences import run_fenced
-from uol.conformance.twin_check import compare_result, has_twin
-from uol.explain import Json
-from uol.instance import Instance
-from uol.ir.storage import decode, encode
+from uol.conformance.accuracy.comparison import Comparison
+from uol.conformance.accuracy.contracts import contract
+from uol.conformance.accuracy.error_analysis import enclose
+from uol.conformance.cases.guard_pages import run_fenced
+from uol.conformance.cases.twin_check import compare_result, has_twin
+from uol.ir.program.dtype_encoding import decode, encode
 from uol.json_text import finite_json
-from uol.open_instance import OpenInstance
 from uol.ops.inputs import Array, make_inputs
-from uol.pipeline import program_of
-from uol.sample_sizes import samples_of
 
 JUDGED_BYTES = 80
 """What an element of an input or result takes here, as a value, in the buffers, and while results are compared: f64 values,

@@ -1,12 +1,11 @@
 """Operators in PyTorch: `uol.ops.<name>` on tensors, gradients, `torch.compile`, autocast, layers.
 
     bridge      makes an operator known to PyTorch, when it is first named, in `torch.ops.uol` by `namespace`
-    call        one operator on tensors: its kernels by shape (`prepared`), results, `out=`; `eager` says when the dispatcher
-                has nothing to add
-    gradient    what autograd asks of an operator; `way_back` calls the gradients that were derived from its text
+    call        one operator on tensors: its kernels by shape (`launch_plan`), results, `out=`; `fast_path` says when the
+                dispatcher has nothing to add
+    gradient    what autograd asks of an operator; `backward_plan` calls the gradients that were derived from its text
     foreach     many tensors in one launch; `in_place` writes over inputs; `variadic` takes lists
-    replace     puts operators into the layers of a module (`layers`, `plain_layers`, `attention_layers`, `picture_layers`);
-                `freeze` makes one for inference
+    layers/     puts operators into the layers of a module, or makes one for inference
     stubs       what a type checker sees: `ops/__init__.pyi`, from the texts
 
 PyTorch is loaded with the files of this folder. Outside it, what needs it compares with it: `ops/references`, conformance.

@@ -7,12 +7,12 @@ from typing import Any, cast
 
 import torch
 
-from uol.attributes import typed_attribute
-from uol.expected import shown
+from uol.binding.argument_checks import shown
+from uol.binding.attributes import typed_attribute
 from uol.ir.errors import ShapeError, TypeCheckError
-from uol.ir.syntax import Attribute, Op
+from uol.ir.syntax.surface import Attribute, Op
+from uol.operators.did_you_mean import nearest
 from uol.pytorch.schema import NAMES, TORCH_TYPES, type_options
-from uol.suggest import nearest
 
 Tensor = torch.Tensor
 SYMBOLIC = (torch.SymInt, torch.SymFloat, torch.SymBool)

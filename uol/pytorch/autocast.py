@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from uol.catalogue import catalogue
-from uol.ir.syntax import Op
+from uol.ir.syntax.surface import Op
+from uol.operators.registry import catalogue
 from uol.ops.autocast import policy_of
 from uol.pytorch.gradient import Cast, Gradient
 from uol.pytorch.schema import TORCH_TYPES

@@ -13,14 +13,14 @@ from threading import RLock
 
 import torch
 
-from uol.catalogue import catalogue, find_operator
 from uol.ir.errors import UolError
 from uol.ir.library import GRADIENT
-from uol.ir.syntax import Op
+from uol.ir.syntax.surface import Op
+from uol.operators.registry import catalogue, find_operator
 from uol.pytorch import autocast
 from uol.pytorch.call import TorchOperator
-from uol.pytorch.forms import with_forms
 from uol.pytorch.gradient import Gradient, register
+from uol.pytorch.layers.option_variants import with_forms
 from uol.pytorch.namespace import underway
 from uol.pytorch.schema import schemas
 

@@ -8,23 +8,23 @@ from typing import Any, cast
 import torch
 from torch import is_grad_enabled
 
-from uol.any_size import KernelsOfAnySize, takes_any_size
+from uol.binding.any_size import KernelsOfAnySize, takes_any_size
+from uol.binding.instance import Instance
+from uol.binding.layouts import Sizes, canonical, result_strides, row_major
+from uol.binding.tensor_binding import bind_tensors
+from uol.compilation.compile_key import Request
+from uol.compilation.pipeline import module_of
+from uol.compilation.recompile import RecompileWatch
 from uol.compiler import Compiled
-from uol.instance import Instance
-from uol.ir.syntax import Op, Pack
-from uol.layouts import Sizes, canonical, result_strides, row_major
-from uol.pipeline import module_of
-from uol.pytorch.along import along, row_form
+from uol.ir.syntax.surface import Op, Pack
 from uol.pytorch.arguments import exactly, in_order, options_of, remember, require_strided, tensors_of, type_name
 from uol.pytorch.devices import target_of
-from uol.pytorch.eager import is_eager
+from uol.pytorch.dim_argument import along, row_form
+from uol.pytorch.fast_path import is_eager
 from uol.pytorch.gradient import Define, Gradient, record_eagerly, require_backward
+from uol.pytorch.launch_plan import Prepared, Result, forms_of
 from uol.pytorch.out import given_outs, require_apart, require_fit, require_no_gradient, require_one_device, writable_in_place
-from uol.pytorch.prepared import Prepared, Result, forms_of
 from uol.pytorch.schema import TORCH_TYPES, type_options
-from uol.recompile import RecompileWatch
-from uol.request import Request
-from uol.tensor_binding import bind_tensors
 
 Tensor = torch.Tensor
 Options = Mapping[str, int | float | torch.dtype | None]
@@ -170,7 +170,7 @@ class TorchOperator:
         return Prepared(compiled.loaded, forms, expand, laid, alike, (*scalars, *sizes))
 
     def _compiled(self, request: Request) -> Compiled:
-        """The kernel for these sizes, or one for any: see `uol.recompile`."""
+        """The kernel for these sizes, or one for any: see `uol.compilation.recompile`."""
         instance = request.instance
         whole = request.compile_time_attributes
         all_else = (request.target.name, tuple(request.layouts), *sorted(instance.types.items()), *sorted(whole.items()))

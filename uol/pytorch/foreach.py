@@ -20,13 +20,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from uol.expected import shown
-from uol.foreach_launch import ForeachKernel, are_apart, foreach_kernel
+from uol.binding.argument_checks import shown
+from uol.binding.layouts import is_dense
+from uol.compilation.foreach_launch import ForeachKernel, are_apart, foreach_kernel
 from uol.ir.errors import ShapeError, TypeCheckError, UolError
-from uol.layouts import is_dense
 from uol.pytorch.bridge import operator
 from uol.pytorch.devices import target_of
-from uol.pytorch.eager import is_eager
+from uol.pytorch.fast_path import is_eager
 from uol.pytorch.in_place import in_place_function, in_place_operator
 from uol.pytorch.schema import NAMES
 

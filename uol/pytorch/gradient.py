@@ -13,14 +13,14 @@ from typing import Any, NoReturn
 import torch
 from torch.autograd import forward_ad
 
-from uol.gradient_ops import backward_of, saving_of
 from uol.ir.errors import UolError
 from uol.ir.gradients import has_gradient
-from uol.ir.syntax import Op
+from uol.ir.syntax.surface import Op
+from uol.operators.gradients import backward_of, saving_of
+from uol.pytorch.backward_plan import Way
 from uol.pytorch.devices import require_running
-from uol.pytorch.eager import is_eager
-from uol.pytorch.prepared import Forms, Prepared, forms_of
-from uol.pytorch.way_back import Way
+from uol.pytorch.fast_path import is_eager
+from uol.pytorch.launch_plan import Forms, Prepared, forms_of
 
 Tensor = torch.Tensor
 Define = Callable[[Op], "Gradient"]

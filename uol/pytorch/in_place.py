@@ -16,22 +16,22 @@ from typing import Any, cast
 
 import torch
 
-from uol.catalogue import find_operator
-from uol.codegen.in_place import writes_in_place
+from uol.binding.layouts import Sizes, canonical, is_dense, result_strides, row_major
+from uol.binding.tensor_binding import bind_tensors
+from uol.codegen.specs.in_place import writes_in_place
+from uol.compilation.compile_key import Request
+from uol.compilation.pipeline import module_of
 from uol.compiler import Compiled
 from uol.ir.errors import ShapeError, UolError
-from uol.ir.syntax import Op
-from uol.layouts import Sizes, canonical, is_dense, result_strides, row_major
+from uol.ir.syntax.surface import Op
+from uol.operators.registry import find_operator
 from uol.ops.aliasing import aliases_of
-from uol.pipeline import module_of
 from uol.pytorch import bridge
 from uol.pytorch.arguments import exactly, options_of, remember, require_strided, tensors_of, type_name
 from uol.pytorch.devices import target_of
 from uol.pytorch.namespace import underway
 from uol.pytorch.out import require_one_device, writable_in_place
 from uol.pytorch.schema import TORCH_TYPES, schemas
-from uol.request import Request
-from uol.tensor_binding import bind_tensors
 
 Tensor = torch.Tensor
 Result = Tensor | tuple[Tensor, ...] | None

@@ -53,7 +53,7 @@ def _defined(name: str) -> bool:
     try:
         if overwriting != name and import_module("uol.ops.aliasing").aliases_of(overwriting):
             import_module("uol.pytorch.in_place").in_place_function(overwriting)
-        elif import_module("uol.catalogue").is_known(name):
+        elif import_module("uol.operators.registry").is_known(name):
             import_module("uol.pytorch.bridge").operator(name)
         else:
             return False

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from uol.binding.layouts import Sizes, is_dense
 from uol.ir.errors import ShapeError, TypeCheckError, UolError
-from uol.ir.syntax import Op
-from uol.layouts import Sizes, is_dense
+from uol.ir.syntax.surface import Op
 from uol.pytorch.gradient import wants_derivative
 
 

@@ -10,8 +10,8 @@ from math import isfinite
 
 import torch
 
-from uol.ir.syntax import Attribute, Number, Op, Unary
-from uol.tensor_binding import result_type_variables
+from uol.binding.tensor_binding import result_type_variables
+from uol.ir.syntax.surface import Attribute, Number, Op, Unary
 
 TORCH_TYPES: dict[str, torch.dtype] = {
     "f64": torch.float64,

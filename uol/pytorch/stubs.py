@@ -12,13 +12,13 @@ from collections.abc import Iterator, Mapping
 from math import isfinite
 
 from uol.ir.library import GRADIENT
-from uol.ir.syntax import Attribute, Number, Op, Unary
+from uol.ir.syntax.surface import Attribute, Number, Op, Unary
 from uol.ops.aliasing import aliases_of
 from uol.ops.other_names import ALIASES
 from uol.ops.texts import library
-from uol.pytorch import windows
-from uol.pytorch.along import row_form
-from uol.pytorch.forms import has_corners, is_counted, is_mean, is_pool, reductions_of
+from uol.pytorch.dim_argument import row_form
+from uol.pytorch.layers import window_options
+from uol.pytorch.layers.option_variants import has_corners, is_counted, is_mean, is_pool, reductions_of
 from uol.pytorch.schema import type_options
 
 _HEAD = '''\
@@ -84,11 +84,11 @@ def _types(op: Op) -> Mapping[str, str]:
 
 def _attributes(op: Op) -> dict[str, str]:
     """The attributes by name, with those that PyTorch calls otherwise. A default that is computed from others is None."""
-    listed = windows.with_axes(op)
+    listed = window_options.with_axes(op)
     found: dict[str, str] = {}
     for attribute in op.attributes:
         kind = "_Sizes" if attribute.name in listed else attribute.type
-        theirs = [name for name, ours in windows.NAMES.items() if ours == attribute.name and windows.axes_of(op)]
+        theirs = [name for name, ours in window_options.NAMES.items() if ours == attribute.name and window_options.axes_of(op)]
         found[attribute.name] = kind + _default(attribute, kind, optional=bool(theirs))
         found |= {name: "_Sizes = None" for name in theirs}
     return found

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from uol.expected import shown
+from uol.binding.argument_checks import shown
 from uol.ir.errors import ShapeError, TypeCheckError
 from uol.ops.variadic import MOST_INPUTS, equation_of, joined_name, require_number, spelt_out
 

@@ -7,19 +7,19 @@ from dataclasses import dataclass
 
 from tvm import tirx
 
-from uol.backends.cpu.builder import PARALLEL, SERIAL, VECTORIZED, Extent, index
-from uol.backends.cpu.dtypes import Term, representation
-from uol.backends.cpu.expressions import Scope
-from uol.backends.cpu.fast_functions import FAST
-from uol.backends.cpu.folds import State
+from uol.backends.cpu.expressions.builder import PARALLEL, SERIAL, VECTORIZED, Extent, index
+from uol.backends.cpu.expressions.dtypes import Term, representation
+from uol.backends.cpu.expressions.fast_functions import FAST
+from uol.backends.cpu.expressions.folds import State
+from uol.backends.cpu.expressions.spec_expressions import Scope
+from uol.backends.cpu.expressions.vectorising import lane_loop
 from uol.backends.cpu.frame import Frame, open_frame
-from uol.backends.cpu.plan import plan_row
-from uol.backends.cpu.primfunc import linear_index, run_steps, take
+from uol.backends.cpu.oracle.primfunc import linear_index, run_steps, take
+from uol.backends.cpu.reduction_passes import plan_row
 from uol.backends.cpu.schedules.kinds import Reduction
 from uol.backends.cpu.schedules.nest import enter_nest, product, unflatten
-from uol.backends.cpu.vectorising import lane_loop
-from uol.codegen.spec import Fold, Let, Reduce, Step
-from uol.ir.nodes import Axis, Const
+from uol.codegen.specs.nodes import Fold, Let, Reduce, Step
+from uol.ir.program.nodes import Axis, Const
 
 ZERO = index(0)
 

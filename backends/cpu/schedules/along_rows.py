@@ -5,20 +5,20 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from uol.backends.cpu.builder import VECTORIZED, index
-from uol.backends.cpu.dtypes import Term
-from uol.backends.cpu.expressions import Scope, evaluate
-from uol.backends.cpu.fast_functions import FAST
-from uol.backends.cpu.folds import State
+from uol.backends.cpu.expressions.builder import VECTORIZED, index
+from uol.backends.cpu.expressions.dtypes import Term
+from uol.backends.cpu.expressions.fast_functions import FAST
+from uol.backends.cpu.expressions.folds import State
+from uol.backends.cpu.expressions.lane_values import LaneValues
+from uol.backends.cpu.expressions.spec_expressions import Scope, evaluate
+from uol.backends.cpu.expressions.vectorising import lane_loop
 from uol.backends.cpu.frame import Frame, open_frame
-from uol.backends.cpu.lane_values import LaneValues
-from uol.backends.cpu.plan import Stage, plan_row
-from uol.backends.cpu.primfunc import enter, linear_index, run_steps, take
+from uol.backends.cpu.oracle.primfunc import enter, linear_index, run_steps, take
+from uol.backends.cpu.reduction_passes import Stage, plan_row
 from uol.backends.cpu.schedules.kinds import Reduction
 from uol.backends.cpu.schedules.nest import enter_nest
-from uol.backends.cpu.vectorising import lane_loop
-from uol.codegen.spec import Fold, Let, Reduce
-from uol.ir.nodes import Axis, Const
+from uol.codegen.specs.nodes import Fold, Let, Reduce
+from uol.ir.program.nodes import Axis, Const
 
 
 def along_rows(spec: Reduce, schedule: Reduction) -> Term:

@@ -10,18 +10,18 @@ result and b are contiguous. Tiles are the parallel tasks, in an order that read
 
 from __future__ import annotations
 
-from uol.backends.cpu.collapse import collapsed
-from uol.backends.cpu.dtypes import Term, representation
+from uol.backends.cpu.collapse_axes import collapsed
+from uol.backends.cpu.expressions.dtypes import Term, representation
 from uol.backends.cpu.host import Host
-from uol.backends.cpu.parts import coefficient
+from uol.backends.cpu.operands.buffer_span import static_span
+from uol.backends.cpu.schedules.cost import size
 from uol.backends.cpu.schedules.kinds import Dots, Tiles
-from uol.backends.cpu.schedules.work import size
-from uol.backends.cpu.span import static_span
-from uol.codegen.index import ONE, affine, static
-from uol.codegen.linear_forms import linear
-from uol.codegen.spec import Contract, Read, Store
-from uol.codegen.traverse import walk
-from uol.ir.nodes import Axis, Expr
+from uol.backends.cpu.spec_parts import coefficient
+from uol.codegen.indexing.arithmetic import ONE, affine, static
+from uol.codegen.indexing.linear_forms import linear
+from uol.codegen.specs.nodes import Contract, Read, Store
+from uol.codegen.specs.traverse import walk
+from uol.ir.program.nodes import Axis, Expr
 from uol.ir.types import DTYPES
 
 PARALLEL_FROM_PRODUCTS = 1 << 18

@@ -12,25 +12,25 @@ from contextlib import ExitStack
 
 from tvm import tirx
 
-from uol.backends.cpu.builder import PARALLEL, SERIAL, index
-from uol.backends.cpu.collapse import collapsed
-from uol.backends.cpu.dtypes import Term
-from uol.backends.cpu.expressions import Scope, evaluate
-from uol.backends.cpu.fast_functions import FAST
+from uol.backends.cpu.collapse_axes import collapsed
+from uol.backends.cpu.expressions.builder import PARALLEL, SERIAL, index
+from uol.backends.cpu.expressions.dtypes import Term
+from uol.backends.cpu.expressions.fast_functions import FAST
+from uol.backends.cpu.expressions.spec_expressions import Scope, evaluate
+from uol.backends.cpu.expressions.vectorising import lane_loop
 from uol.backends.cpu.frame import Frame, open_frame
 from uol.backends.cpu.host import Host
-from uol.backends.cpu.parts import accesses, coefficient
-from uol.backends.cpu.peeling import stretches
-from uol.backends.cpu.plan import split_lets
-from uol.backends.cpu.primfunc import run_steps
+from uol.backends.cpu.operands.peeling import stretches
+from uol.backends.cpu.oracle.primfunc import run_steps
+from uol.backends.cpu.reduction_passes import split_lets
+from uol.backends.cpu.schedules.cost import PARALLEL_FROM, parallel_prefix, size, steps_cost
 from uol.backends.cpu.schedules.kinds import TILE, Elementwise
 from uol.backends.cpu.schedules.nest import enter_nest, product
-from uol.backends.cpu.schedules.work import PARALLEL_FROM, parallel_prefix, size, steps_cost
-from uol.backends.cpu.vectorising import lane_loop
-from uol.codegen.index import affine, static
-from uol.codegen.spec import Map, Pack, Step, Store
-from uol.codegen.steps import steps_of
-from uol.ir.nodes import Axis, Const
+from uol.backends.cpu.spec_parts import accesses, coefficient
+from uol.codegen.indexing.arithmetic import affine, static
+from uol.codegen.specs.nodes import Map, Pack, Step, Store
+from uol.codegen.specs.steps import steps_of
+from uol.ir.program.nodes import Axis, Const
 
 TASKS_PER_CORE = 8
 

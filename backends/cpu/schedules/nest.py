@@ -6,11 +6,11 @@ from contextlib import ExitStack
 
 from tvm import tirx
 
-from uol.backends.cpu.builder import PARALLEL, Extent, index
-from uol.backends.cpu.dtypes import Term
-from uol.backends.cpu.expressions import Scope
+from uol.backends.cpu.expressions.builder import PARALLEL, Extent, index
+from uol.backends.cpu.expressions.dtypes import Term
+from uol.backends.cpu.expressions.spec_expressions import Scope
 from uol.backends.cpu.frame import Frame
-from uol.ir.nodes import Axis
+from uol.ir.program.nodes import Axis
 
 
 def product(extents: list[Extent]) -> Extent:

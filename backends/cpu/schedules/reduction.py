@@ -8,15 +8,15 @@ Rows are the parallel tasks; where there are fewer rows than cores, the cols of 
 
 from __future__ import annotations
 
-from uol.backends.cpu.collapse import collapsed
-from uol.backends.cpu.dtypes import Term, representation
+from uol.backends.cpu.collapse_axes import collapsed
+from uol.backends.cpu.expressions.dtypes import Term, representation
 from uol.backends.cpu.host import Host
-from uol.backends.cpu.parts import accesses, coefficient
-from uol.backends.cpu.plan import plan_row
+from uol.backends.cpu.reduction_passes import plan_row
+from uol.backends.cpu.schedules.cost import PARALLEL_FROM, cost, parallel_prefix, size, steps_cost
 from uol.backends.cpu.schedules.kinds import Reduction
-from uol.backends.cpu.schedules.work import PARALLEL_FROM, cost, parallel_prefix, size, steps_cost
-from uol.codegen.index import affine, static
-from uol.codegen.spec import Let, Read, Reduce, Store
+from uol.backends.cpu.spec_parts import accesses, coefficient
+from uol.codegen.indexing.arithmetic import affine, static
+from uol.codegen.specs.nodes import Let, Read, Reduce, Store
 
 ROW_BUFFER_BYTES = 256 * 1024
 """What a row may keep on the stack between its passes: a part of a second-level cache, and of a thread's stack."""

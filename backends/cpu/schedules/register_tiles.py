@@ -8,24 +8,24 @@ from dataclasses import dataclass
 
 from tvm import tirx
 
-from uol.backends.cpu.builder import SERIAL, UNROLLED, VECTORIZED, index
-from uol.backends.cpu.dtypes import Term, representation
-from uol.backends.cpu.expressions import Scope, evaluate
-from uol.backends.cpu.fast_functions import FAST
+from uol.backends.cpu.expressions.builder import SERIAL, UNROLLED, VECTORIZED, index
+from uol.backends.cpu.expressions.dtypes import Term, representation
+from uol.backends.cpu.expressions.fast_functions import FAST
+from uol.backends.cpu.expressions.lane_values import LaneValues
+from uol.backends.cpu.expressions.spec_expressions import Scope, evaluate
+from uol.backends.cpu.expressions.vectorising import lane_loop, vectorises
 from uol.backends.cpu.frame import Frame, open_frame
-from uol.backends.cpu.lane_values import LaneValues
-from uol.backends.cpu.plan import split_lets
-from uol.backends.cpu.primfunc import run_steps
+from uol.backends.cpu.oracle.primfunc import run_steps
+from uol.backends.cpu.reduction_passes import split_lets
 from uol.backends.cpu.schedules.contraction import accumulator_bytes, epilogue_rows
-from uol.backends.cpu.schedules.fetching import CACHE_LINE_BYTES, prefetch
+from uol.backends.cpu.schedules.cost import size
 from uol.backends.cpu.schedules.kinds import Tiles
 from uol.backends.cpu.schedules.nest import enter_nest, unflatten
+from uol.backends.cpu.schedules.prefetch import CACHE_LINE_BYTES, prefetch
 from uol.backends.cpu.schedules.segments import by_segment, terms
-from uol.backends.cpu.schedules.sides import Side
-from uol.backends.cpu.schedules.work import size
-from uol.backends.cpu.vectorising import lane_loop, vectorises
-from uol.codegen.spec import Contract, Let, reads
-from uol.ir.nodes import Axis, Const
+from uol.backends.cpu.schedules.tile_axes import Side
+from uol.codegen.specs.nodes import Contract, Let, reads
+from uol.ir.program.nodes import Axis, Const
 
 ZERO = index(0)
 FEW_ROWS = 4

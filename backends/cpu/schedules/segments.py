@@ -12,14 +12,14 @@ from dataclasses import replace
 
 from tvm import tirx
 
-from uol.backends.cpu.builder import index
-from uol.backends.cpu.dtypes import INDEX_TYPE, Term
-from uol.backends.cpu.expressions import Scope, conditions, conjunction, evaluate
+from uol.backends.cpu.expressions.builder import index
+from uol.backends.cpu.expressions.dtypes import INDEX_TYPE, Term
+from uol.backends.cpu.expressions.spec_expressions import Scope, conditions, conjunction, evaluate
 from uol.backends.cpu.frame import Frame
 from uol.backends.cpu.schedules.nest import enter_nest
-from uol.codegen.index import static
-from uol.codegen.spec import Contract, Guard, Read, Segments
-from uol.codegen.traverse import guard_operands, rewrite, variables
+from uol.codegen.indexing.arithmetic import static
+from uol.codegen.specs.nodes import Contract, Guard, Read, Segments
+from uol.codegen.specs.traverse import guard_operands, rewrite, variables
 
 ZERO = index(0)
 HIGHEST_BIT = 47

@@ -12,7 +12,7 @@ from uol.backends.ascendc.schedules import VectorSchedule
 from uol.backends.twin.record import Job
 from uol.codegen.backend import Module, Refusal, Schedule
 from uol.codegen.lowering import lower
-from uol.codegen.spec import KernelSpec
+from uol.codegen.specs.nodes import KernelSpec
 from uol.ir import Library, instantiate, parse
 
 Arrays = Mapping[str, np.ndarray]

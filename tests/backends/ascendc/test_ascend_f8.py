@@ -9,7 +9,7 @@ from f8_samples import F8, PATTERNS, floats, same
 from uol.backends.twin import execute
 from uol.compiler import compile as compile_for
 from uol.ir import parse
-from uol.ir.storage import f8_values
+from uol.ir.program.dtype_encoding import f8_values
 
 
 def run(text: str, dims: dict[str, int], **arrays: np.ndarray) -> dict[str, np.ndarray]:

@@ -8,8 +8,8 @@ import pytest
 from uol.backends.twin import execute
 from uol.compiler import compile as compile_for
 from uol.ir import parse
-from uol.ir.randomness import random_bits
-from uol.ir.storage import STORAGE
+from uol.ir.program.dtype_encoding import STORAGE
+from uol.ir.program.threefry import random_bits
 
 RNG = np.random.default_rng(0)
 WORDS = np.array([0, -1, 1, 2**31, 2**32 - 1, 2**32, -(2**32), 2**63 - 1, -(2**63), *RNG.integers(-(2**63), 2**63, 200)])

@@ -11,7 +11,7 @@ from ascend_forms import Form, job_of
 
 from uol.backends.twin.run import execute_many
 from uol.ir.functions import FUNCTIONS
-from uol.ir.storage import decode, encode
+from uol.ir.program.dtype_encoding import decode, encode
 
 POINTS = np.concatenate([
     np.linspace(-12, 12, 9000),

@@ -12,7 +12,7 @@ from uol.backends.twin import Job, execute_many
 from uol.codegen.lowering import lower
 from uol.codegen.pipeline import compile_graph
 from uol.ir import Library, instantiate, interpret, parse
-from uol.ir.nodes import Program
+from uol.ir.program.nodes import Program
 
 NUMPY = {"f32": np.float32, "f16": np.float16, "i32": np.int32}
 CLOSE = {"f32": 1e-3, "f16": 3e-2}

@@ -12,7 +12,7 @@ from uol.backends.twin.run import execute_many
 from uol.codegen.backend import Refusal
 from uol.codegen.choice import choose
 from uol.codegen.lowering import lower
-from uol.codegen.spec import KernelSpec
+from uol.codegen.specs.nodes import KernelSpec
 from uol.ir import Library, instantiate, parse
 from uol.ir.errors import ResourceError
 

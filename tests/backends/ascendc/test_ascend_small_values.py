@@ -9,7 +9,7 @@ from uol.backends.twin import execute
 from uol.compiler import compile as compile_for
 from uol.ir import Library, instantiate, interpret, parse
 from uol.ir.errors import ResourceError
-from uol.ir.storage import STORAGE, decode
+from uol.ir.program.dtype_encoding import STORAGE, decode
 
 FORMS = {
     "a condition that varies over one axis": "op a(x: f32[N, M]) -> (y: bool[N, M]) { y[n, m] = m > 0 }",

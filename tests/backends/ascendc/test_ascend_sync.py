@@ -6,12 +6,12 @@ import itertools
 
 import pytest
 
-from uol.backends.ascendc.buffers import Buffer, View
-from uol.backends.ascendc.emission import body_lines
-from uol.backends.ascendc.layout_of_memory import MemoryLayout, memory_layout
+from uol.backends.ascendc.instructions import Builder
 from uol.backends.ascendc.machine import EVENT_IDS
-from uol.backends.ascendc.program import Builder
-from uol.backends.ascendc.sync import synchronise
+from uol.backends.ascendc.memory.buffers import Buffer, View
+from uol.backends.ascendc.memory.layout import MemoryLayout, memory_layout
+from uol.backends.ascendc.program_printer import body_lines
+from uol.backends.ascendc.sync.dependences import synchronise
 
 
 def lines_of(builder: Builder) -> list[str]:

@@ -19,7 +19,7 @@ from uol.backends.ascendc import runtime, toolchain
 from uol.backends.ascendc.runtime import Attr, Loaded, Runtime, Tensor, attr_of, opened
 from uol.codegen.backend import Module
 from uol.ir.errors import ShapeError, ToolchainError
-from uol.ir.nodes import Scalar
+from uol.ir.program.nodes import Scalar
 
 BACKEND = registry.get("ascendc")
 SOFTMAX = Case("softmax", {"S": 5, "C": 257}, "f16", rank=1)

@@ -9,7 +9,7 @@ from uol.backends.twin import execute
 from uol.compiler import compile as compile_for
 from uol.ir import Library, instantiate, interpret, parse
 from uol.ir.errors import ResourceError
-from uol.ir.storage import STORAGE, decode
+from uol.ir.program.dtype_encoding import STORAGE, decode
 
 FITS = {
     "an order": "op f(x: f32[M, N]) -> (y: i64[M, N]) { y[m, k] = argsort[n](x[m, n]) }",

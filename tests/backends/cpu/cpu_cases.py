@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 
 from uol.backends.cpu.backend import BACKEND
-from uol.backends.cpu.marshal import flat_buffer, strided
-from uol.backends.cpu.span import span_of, static_values
+from uol.backends.cpu.operands.buffer_span import span_of, static_values
+from uol.backends.cpu.runtime.marshal import flat_buffer, strided
 from uol.codegen.backend import Module
-from uol.codegen.dim_values import value_at
+from uol.codegen.indexing.dim_values import value_at
 from uol.codegen.lowering import lower
 from uol.codegen.pipeline import compile_graph
-from uol.codegen.spec import Arg, KernelGraph
-from uol.conformance.fences import fenced
+from uol.codegen.specs.nodes import Arg, KernelGraph
+from uol.conformance.cases.guard_pages import fenced
 from uol.ir import Library, instantiate, parse
-from uol.ir.nodes import Program
-from uol.ir.rounding import round_to
-from uol.ir.storage import STORAGE, decode, encode
+from uol.ir.program.dtype_encoding import STORAGE, decode, encode
+from uol.ir.program.nodes import Program
+from uol.ir.program.rounding import round_to
 from uol.ir.types import DTYPES, is_float
 from uol.ops.texts import library
 

@@ -9,11 +9,11 @@ from cpu_cases import BACKEND
 from every_floor import kernels_agree, ready
 from turns import by_turns
 
-from uol.backends.cpu import attention_packing
-from uol.backends.cpu.schedules import attending
+from uol.backends.cpu.operands import attention_packing
+from uol.backends.cpu.schedules import attentions
 from uol.backends.cpu.schedules.kinds import Strips
 from uol.codegen.lowering import lower
-from uol.codegen.spec import Attention
+from uol.codegen.specs.nodes import Attention
 
 NAMES = (*FORWARD, *(f"{n}_by_lse" for n in GRADIENTS))
 
@@ -22,7 +22,7 @@ NAMES = (*FORWARD, *(f"{n}_by_lse" for n in GRADIENTS))
 def strips(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything in strips, and those in parallel."""
     monkeypatch.setattr(attention_packing, "FEW_ROWS", 0)
-    monkeypatch.setattr(attending, "PARALLEL_FROM_PRODUCTS", 0)
+    monkeypatch.setattr(attentions, "PARALLEL_FROM_PRODUCTS", 0)
 
 
 @pytest.mark.parametrize(("name", "dtype"), by_turns(2, NAMES, ["f32", "f64", "f16", "bf16"]))

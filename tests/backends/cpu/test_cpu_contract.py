@@ -18,10 +18,10 @@ from cpu_cases import (
     weights_last,
 )
 
-from uol.codegen.spec import Contract, Pack
+from uol.codegen.specs.nodes import Contract, Pack
 from uol.ir import interpret
-from uol.ir.nodes import Program
-from uol.ir.storage import decode
+from uol.ir.program.dtype_encoding import decode
+from uol.ir.program.nodes import Program
 
 Layouts = dict[str, tuple[int, ...]]
 

@@ -7,21 +7,21 @@ from typing import Any
 import pytest
 from cpu_cases import BACKEND, channels_last, graph_of, program_of, weights_last
 
-from uol.backends.cpu.collapse import collapsed
+from uol.backends.cpu.collapse_axes import collapsed
 from uol.backends.cpu.host import Host
-from uol.backends.cpu.packing import packed
-from uol.backends.cpu.parts import accesses, coefficient
-from uol.backends.cpu.peeling import stretches
-from uol.backends.cpu.plan import plan_row
+from uol.backends.cpu.operands.packing import packed
+from uol.backends.cpu.operands.peeling import stretches
+from uol.backends.cpu.reduction_passes import plan_row
+from uol.backends.cpu.runtime.workspace import WorkspacePool
 from uol.backends.cpu.schedules.kinds import Tiles
 from uol.backends.cpu.scheduling import candidates
-from uol.backends.cpu.workspace import WorkspacePool
+from uol.backends.cpu.spec_parts import accesses, coefficient
 from uol.codegen.backend import Refusal
-from uol.codegen.dim_values import value_at
-from uol.codegen.index import static
-from uol.codegen.spec import Contract, KernelSpec, Map, Pack, Read, Reduce
-from uol.codegen.traverse import walk
-from uol.ir.nodes import Axis
+from uol.codegen.indexing.arithmetic import static
+from uol.codegen.indexing.dim_values import value_at
+from uol.codegen.specs.nodes import Contract, KernelSpec, Map, Pack, Read, Reduce
+from uol.codegen.specs.traverse import walk
+from uol.ir.program.nodes import Axis
 
 AVX512 = Host("znver4", 64, 32, 2)
 AVX2 = Host("znver3", 32, 16, 2)

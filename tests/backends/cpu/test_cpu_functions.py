@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from cpu_cases import graph_of, program_of, run_compiled
 
-from uol.backends.cpu import oracle
+from uol.backends.cpu.oracle import oracle
 from uol.ir.functions import FUNCTIONS
 
 SAMPLES = 400_003

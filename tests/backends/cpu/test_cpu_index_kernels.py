@@ -14,11 +14,11 @@ import pytest
 from cpu_cases import as_numbers, graph_of, module_of, program_of, require_close, run_compiled, runner
 from turns import by_turns
 
-from uol.backends.cpu import oracle
-from uol.backends.cpu.schedules import adding, ordering, sweeping
-from uol.codegen.spec import Scan, Scatter, Select
+from uol.backends.cpu.oracle import oracle
+from uol.backends.cpu.schedules import scans, scatters, selects
+from uol.codegen.specs.nodes import Scan, Scatter, Select
 from uol.ir import interpret
-from uol.ir.storage import STORAGE, decode, encode
+from uol.ir.program.dtype_encoding import STORAGE, decode, encode
 
 TYPES = ("f64", "f32", "f16", "bf16", "i64", "i32", "i8", "u8")
 SCANS = {
@@ -66,7 +66,7 @@ def require_right(text: str, values: Mapping[str, np.ndarray], terms: float = 0,
 @pytest.mark.parametrize("bound", BOUNDS)
 @pytest.mark.parametrize("form", SCANS)
 def test_scans(form: str, bound: str, sizes: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweeping, "PARALLEL_FROM", 500)
+    monkeypatch.setattr(scans, "PARALLEL_FROM", 500)
     op, dtype = (("sum", "f32"), ("max", "f64"), ("min", "i32"), ("prod", "i32"))[(BOUNDS.index(bound) + sum(sizes)) % 4]
     dims = dict(zip("NM", sizes, strict=True))
     shape = sizes if form == "rows" else sizes[::-1]
@@ -129,7 +129,7 @@ def test_a_scan_of_a_scan_is_one_pass() -> None:
 @pytest.mark.parametrize("sizes", [(1, 1), (0, 3), (3, 0), (300, 20), (40, 37)])
 @pytest.mark.parametrize("form", SCATTERS)
 def test_scatters(form: str, sizes: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(adding, "PARALLEL_FROM", 100)
+    monkeypatch.setattr(scatters, "PARALLEL_FROM", 100)
     rng = np.random.default_rng(0)
     dims = dict(zip("ND", sizes, strict=True))
     at = rng.integers(-2, 9, sizes if "at: i32[N, D]" in SCATTERS[form] else sizes[:1])
@@ -154,7 +154,7 @@ def keys(dtype: str, shape: tuple[int, int]) -> np.ndarray:
 
 @pytest.mark.parametrize(("dtype", "sizes"), by_turns(2, TYPES, [(7, 9, 4), (3, 600, 32), (3, 400, 40)]))
 def test_orders_of_every_type(dtype: str, sizes: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ordering, "PARALLEL_FROM", 100)
+    monkeypatch.setattr(selects, "PARALLEL_FROM", 100)
     rows, length, wanted = sizes
     x = keys(dtype, (rows, length))
     require_right(TOPK, {"x": x}, dims={"N": rows, "D": length}, attrs={"K": wanted}, types={"T": dtype})

@@ -7,8 +7,8 @@ import pytest
 from cpu_cases import as_numbers, graph_of, inputs_of, program_of, require_close, run_compiled
 
 from uol.ir import interpret
-from uol.ir.rounding import round_to
-from uol.ir.storage import decode, encode
+from uol.ir.program.dtype_encoding import decode, encode
+from uol.ir.program.rounding import round_to
 
 SIZES = {"f64": (7, 33), "f32": (0, 1, 7, 16, 33, 257, 70_001), "f16": (33, 257), "bf16": (1, 70_001)}
 

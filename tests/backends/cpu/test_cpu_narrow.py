@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from cpu_cases import graph_of, program_of, run_compiled
 
-from uol.backends.cpu import oracle
-from uol.ir.rounding import round_to
+from uol.backends.cpu.oracle import oracle
+from uol.ir.program.rounding import round_to
 
 NARROW = ["f16", "bf16", "f8e4m3", "f8e5m2"]
 WIDEN = (

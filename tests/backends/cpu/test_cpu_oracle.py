@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from cpu_cases import as_numbers, channels_last, graph_of, inputs_of, program_of, require_close, weights_last
 
-from uol.backends.cpu import oracle
+from uol.backends.cpu.oracle import oracle
 from uol.ir import interpret
 from uol.ir.errors import ShapeError
-from uol.ir.storage import encode
+from uol.ir.program.dtype_encoding import encode
 
 CASES: dict[str, dict[str, Any]] = {
     "relu": {"ranks": {"S": 2}, "dims": {"S_0": 3, "S_1": 5}},

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from cpu_cases import BACKEND, as_numbers, graph_of, inputs_of, program_of, require_close, run_compiled
 
-from uol.backends.cpu import oracle
+from uol.backends.cpu.oracle import oracle
 from uol.backends.cpu.schedules import contraction, elementwise, reduction
 from uol.ir import interpret
 

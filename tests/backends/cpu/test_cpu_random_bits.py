@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from cpu_cases import graph_of, program_of, run_compiled
 
-from uol.backends.cpu import oracle
-from uol.ir.randomness import random_bits
+from uol.backends.cpu.oracle import oracle
+from uol.ir.program.threefry import random_bits
 
 EDGES = np.array([0, -1, 1, 2**31, 2**32 - 1, 2**32, -(2**32), 2**63 - 1, -(2**63)])
 RNG = np.random.default_rng(4)

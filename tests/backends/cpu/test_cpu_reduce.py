@@ -9,7 +9,7 @@ import pytest
 from cpu_cases import as_numbers, channels_last, graph_of, inputs_of, module_of, program_of, require_close, run_compiled
 
 from uol.ir import interpret
-from uol.ir.storage import encode
+from uol.ir.program.dtype_encoding import encode
 
 SHAPES = [(1, 1), (3, 7), (7, 16), (5, 33), (2, 255), (33, 256), (300, 130)]
 

@@ -11,10 +11,10 @@ import pytest
 from cpu_cases import as_numbers, graph_of, program_of, require_close, run_compiled
 from turns import by_turns
 
-from uol.backends.cpu import oracle
-from uol.codegen.spec import Contract
+from uol.backends.cpu.oracle import oracle
+from uol.codegen.specs.nodes import Contract
 from uol.ir import interpret
-from uol.ir.storage import encode
+from uol.ir.program.dtype_encoding import encode
 
 TYPES = "(f64, f32, f16, bf16, i32)"
 ROWS = f"""op f(x: T[N, D], src: i64[M], key: i64[M], w: T[E, C, D]) -> (y: T[M, C]) for T in {TYPES} where sorted(key) {{

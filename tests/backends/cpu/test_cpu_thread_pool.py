@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from uol.backends.cpu import runtime
-from uol.backends.cpu.runtime import c_compiler
+from uol.backends.cpu.runtime import thread_pool
+from uol.backends.cpu.runtime.thread_pool import c_compiler
 
 POOL = """
-from uol.backends.cpu import runtime
-assert runtime.parallel_launch().value
+from uol.backends.cpu.runtime import thread_pool
+assert thread_pool.parallel_launch().value
 """
 
 pytestmark = pytest.mark.skipif(c_compiler() is None, reason="the pool is TVM's own without a C compiler")
@@ -66,5 +66,5 @@ def test_another_compiler_is_another_library(tmp_path: Path, monkeypatch: pytest
         compiler.write_text(f'#!/bin/sh\n# {number}\nexec {c_compiler()} "$@"\n')
         compiler.chmod(0o755)
         for _ in range(2):
-            runtime._pool(str(compiler))
+            thread_pool._pool(str(compiler))
         assert len(files_of(tmp_path / "cache")) == 2 * (number + 1)

@@ -18,11 +18,11 @@ from kernel_case import KernelCase
 from random_ops import Case, typed_ops
 from spec_interpreter import run_graph
 
-from uol.backends.cpu import oracle
+from uol.backends.cpu.oracle import oracle
 from uol.codegen.lowering import lower
-from uol.codegen.spec import Contract, Scan, Scatter, Segments, Select
+from uol.codegen.specs.nodes import Contract, Scan, Scatter, Segments, Select
 from uol.ir import Library, instantiate, interpret, parse, print_op
-from uol.ir.storage import encode
+from uol.ir.program.dtype_encoding import encode
 
 BLOCK = 25
 BLOCKS = 8

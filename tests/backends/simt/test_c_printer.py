@@ -6,13 +6,13 @@ import math
 
 import pytest
 
-from uol.backends.c_names import Names
-from uol.backends.ranges import Ranges
-from uol.backends.simt.c_printer import Printer
-from uol.backends.simt.literals import literal
-from uol.backends.simt.proofs import Proofs, in_range
-from uol.codegen.spec import Holds, Read, Within
-from uol.ir.nodes import Axis, Call, Const, Expr, Var
+from uol.backends.c_text.index_intervals import Ranges
+from uol.backends.c_text.names import Names
+from uol.backends.simt.c_text.literals import literal
+from uol.backends.simt.c_text.printer import Printer
+from uol.backends.simt.c_text.proofs import Proofs, in_range
+from uol.codegen.specs.nodes import Holds, Read, Within
+from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
 
 AXES = (Axis("i", Const(10)), Axis("j", Const(4)), Axis("k", Const(7)))
 I, J, K = (Var(a.name) for a in AXES)  # noqa: E741 - the index i

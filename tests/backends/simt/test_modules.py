@@ -12,9 +12,9 @@ from simt_cases import Case, module_of
 
 from uol.backends import registry
 from uol.backends.abi.arguments import number
-from uol.backends.diagnostics import refusal
 from uol.backends.simt.driver_api import Driver, DriverNames, DriverSource
 from uol.backends.simt.loading import Loaded
+from uol.backends.toolchain.diagnostics import refusal
 from uol.codegen.backend import Artifact, Module
 from uol.ir.errors import ShapeError, ToolchainError, UolError
 

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from uol.backends.c_names import kernel_symbol, legalise
-from uol.backends.c_reserved import RESERVED
-from uol.backends.ranges import Ranges
-from uol.backends.simt.index_width import index_type
-from uol.codegen.spec import Arg, Let, Map, Read, Store, Within
-from uol.ir.intervals import Interval
-from uol.ir.nodes import Axis, Call, Const, Expr, Var
+from uol.backends.c_text.index_intervals import Ranges
+from uol.backends.c_text.names import kernel_symbol, legalise
+from uol.backends.c_text.reserved import RESERVED
+from uol.backends.simt.c_text.index_width import index_type
+from uol.codegen.specs.nodes import Arg, Let, Map, Read, Store, Within
+from uol.ir.integers.intervals import Interval
+from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
 
 
 def copy_of(count: int, stride: int = 1, tensor: str = "x", axis: str = "s", let: str = "v") -> Map:

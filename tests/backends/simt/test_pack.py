@@ -8,8 +8,8 @@ import pytest
 from uol.backends import registry
 from uol.backends.twin.run import execute
 from uol.codegen.pipeline import compile_graph
-from uol.codegen.spec import Arg, KernelGraph, Let, Pack, Read, Store, Within
-from uol.ir.nodes import Axis, Call, Const, Expr, Var
+from uol.codegen.specs.nodes import Arg, KernelGraph, Let, Pack, Read, Store, Within
+from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
 
 N, C, H, W, PADDED = 2, 5, 4, 6, 8
 

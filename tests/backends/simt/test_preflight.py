@@ -12,9 +12,9 @@ from uol.backends.simt.preference import TILES
 from uol.backends.simt.schedules import BlockPerRow, Elements, SimtSchedule, ThreadPerRow, Tile
 from uol.backends.simt.simt_backend import SimtBackend
 from uol.codegen.backend import Footprint, Refusal
-from uol.codegen.spec import KernelSpec, Map
+from uol.codegen.specs.nodes import KernelSpec, Map
 from uol.ir.errors import ResourceError, UolError
-from uol.ir.nodes import Axis, Var
+from uol.ir.program.nodes import Axis, Var
 
 LINEAR = Case("linear", {"S": 33, "N": 65, "K": 17}, rank=1)
 SOFTMAX = Case("softmax", {"S": 5, "C": 257}, rank=1)
@@ -109,8 +109,8 @@ def test_hip_grids_are_bounded_by_their_threads() -> None:
 
 
 def replace_extent(spec: KernelSpec, rows: int) -> KernelSpec:
-    from uol.codegen.spec import Reduce
-    from uol.ir.nodes import Const
+    from uol.codegen.specs.nodes import Reduce
+    from uol.ir.program.nodes import Const
 
     assert isinstance(spec, Reduce)
     return replace(spec, rows=(Axis(spec.rows[0].name, Const(rows)),))

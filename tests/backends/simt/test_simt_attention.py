@@ -12,13 +12,13 @@ from uol.backends.simt import preference
 from uol.backends.simt.schedules import RowTile
 from uol.backends.simt.simt_backend import SimtBackend
 from uol.backends.twin import Job, execute_many
-from uol.catalogue import find_operator
 from uol.codegen.backend import Module, Refusal
 from uol.codegen.lowering import lower
 from uol.codegen.pipeline import compile_graph
-from uol.codegen.spec import Attention
+from uol.codegen.specs.nodes import Attention
 from uol.ir import Library, instantiate
 from uol.ir.errors import MissingToolError
+from uol.operators.registry import find_operator
 
 NAMES = (*FORWARD, *(f"{n}_by_lse" for n in GRADIENTS))
 TARGETS = pytest.mark.parametrize("target", ["cuda", "hip"])

@@ -7,11 +7,11 @@ import pytest
 
 from uol.backends.twin import execute
 from uol.compiler import compile as compile_for
-from uol.conformance.comparison import compare
-from uol.conformance.contracts import contract
-from uol.conformance.enclosure import enclose
+from uol.conformance.accuracy.comparison import compare
+from uol.conformance.accuracy.contracts import contract
+from uol.conformance.accuracy.error_analysis import enclose
 from uol.ir import Library, instantiate, parse
-from uol.ir.storage import STORAGE, encode
+from uol.ir.program.dtype_encoding import STORAGE, encode
 
 RARE = """op rare(x: T[N]) -> (a: T[N], b: T[N], c: T[N], d: T[N]) for T in (f64, f32) {
   a[n] = exp2(x[n])

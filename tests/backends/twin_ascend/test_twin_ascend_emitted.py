@@ -15,9 +15,9 @@ from ascend_planted import marks
 
 from uol.backends.twin import TwinRun, execute_many
 from uol.backends.twin.record import Array
-from uol.codegen.spec import Arg
-from uol.ir.nodes import Scalar
-from uol.ir.randomness import random_bits
+from uol.codegen.specs.nodes import Arg
+from uol.ir.program.nodes import Scalar
+from uol.ir.program.threefry import random_bits
 
 TEXTS = Path(__file__).parent / "planted_bugs"
 SEED = 7

@@ -11,7 +11,7 @@ from ascend_modules import dense, job, module
 
 from uol.backends.twin import Job, TwinRun, execute_many
 from uol.backends.twin.record import Array
-from uol.ir.nodes import Scalar
+from uol.ir.program.nodes import Scalar
 
 
 def ints(*names: str) -> list[Scalar]:

@@ -10,7 +10,7 @@ from hand_written import dense
 from numpy.typing import NDArray
 
 from uol.codegen.backend import Launch
-from uol.codegen.spec import Arg
+from uol.codegen.specs.nodes import Arg
 
 Arrays = Mapping[str, NDArray[np.generic]]
 

@@ -10,7 +10,7 @@ import numpy as np
 from hand_written import MACHINES, dense, module
 from numpy.typing import NDArray
 
-from uol.backends.simt.c_types import STORAGE
+from uol.backends.simt.c_text.types import STORAGE
 from uol.backends.twin import Job, execute_many
 from uol.codegen.backend import Launch
 

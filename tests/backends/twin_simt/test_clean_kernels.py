@@ -9,7 +9,7 @@ from hand_written import MACHINES, module
 from numpy.typing import NDArray
 
 from uol.backends.twin import Job, TwinRun, execute_many
-from uol.ir.nodes import Const
+from uol.ir.program.nodes import Const
 
 TOLERANCE = {np.dtype(np.float16): 2e-3, np.dtype(np.float32): 1e-5, np.dtype(np.float64): 1e-6}
 NUMPY = {"f64": np.float64, "f32": np.float32, "f16": np.float16, "i8": np.int8, "bool": np.bool_}

@@ -11,7 +11,7 @@ import pytest
 from device_maps import Mapped, cuda_include, run_all
 from numpy.typing import NDArray
 
-from uol.backends.simt.c_types import STORAGE
+from uol.backends.simt.c_text.types import STORAGE
 
 Array = NDArray[np.generic]
 RNG = np.random.default_rng(11)

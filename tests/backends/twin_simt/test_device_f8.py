@@ -11,7 +11,7 @@ import pytest
 from device_maps import Mapped, cuda_include, run_all
 from f8_samples import F8, PATTERNS, floats, same
 
-from uol.ir.storage import f8_values
+from uol.ir.program.dtype_encoding import f8_values
 
 
 @pytest.mark.parametrize("dtype", F8)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from device_maps import Mapped, run_all
 
-from uol.ir.randomness import random_bits
+from uol.ir.program.threefry import random_bits
 
 
 def test_random_bits_are_those_of_the_language() -> None:

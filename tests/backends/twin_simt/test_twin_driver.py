@@ -19,9 +19,9 @@ from planted import PLANTED
 import uol.backends.twin
 from uol.backends.twin import Job, build, cache, execute, execute_many, kind_of, register_kind
 from uol.codegen.backend import Launch, Module
-from uol.codegen.spec import Arg
+from uol.codegen.specs.nodes import Arg
 from uol.ir.errors import ResourceError, ShapeError, ToolchainError, UolError
-from uol.ir.nodes import Call, Const, Scalar, Var
+from uol.ir.program.nodes import Call, Const, Scalar, Var
 
 TWICE = """#include "uol_device.h"
 extern "C" __global__ void twice(const float* x, float* y)

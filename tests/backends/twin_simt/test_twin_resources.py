@@ -18,10 +18,10 @@ from hand_written import MACHINES, dense, module
 from uol.backends.twin import Job, execute, execute_many, folders, kind_of, machine, room, run
 from uol.backends.twin.machine import Budget
 from uol.codegen.backend import Launch, Module
-from uol.codegen.spec import Arg
+from uol.codegen.specs.nodes import Arg
 from uol.compiler import compile
 from uol.ir.errors import ResourceError
-from uol.ir.nodes import Const, Scalar, Var
+from uol.ir.program.nodes import Const, Scalar, Var
 
 HERE = Path(__file__).parent
 COPY = """#include "uol_device.h"

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from uol.binding.named_binding import bind_names
 from uol.ir import Library, Op, Program, instantiate, interpret
+from uol.ir.checker.instantiation import dim_names
+from uol.ir.checker.variadic_dims import pack_names
 from uol.ir.gradients import gradient, has_gradient
-from uol.ir.instantiation import dim_names
-from uol.ir.packs import pack_names
 from uol.ir.types import DTYPES
-from uol.named_binding import bind_names
 from uol.ops.references.gradients import by_autograd as autograd_of_reference
 from uol.ops.texts import library, names
 from uol.ops.workloads import Workload

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from uol.ir import Library, Op, check, instantiate, interpret, parse, print_op
+from uol.ir.checker.instantiation import dim_names
 from uol.ir.gradients.derivation import derive
-from uol.ir.instantiation import dim_names
 
 EMPTY = Library()
 SIZES = dict(N=7, M=9, K=3)

@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from random_ops import Case, typed_ops
 
 from uol.ir import Library, check, instantiate, interpret, parse, print_op
+from uol.ir.checker.instantiation import dim_names
 from uol.ir.gradients.derivation import derive
-from uol.ir.instantiation import dim_names
 
 STEPS = (1e-5, 1e-6, 1e-7)
 EMPTY = Library()

@@ -10,7 +10,7 @@ import pytest
 
 from uol.ir import Library, Op, TypeCheckError, check, instantiate, interpret, parse, print_op
 from uol.ir.gradients import gradient
-from uol.ir.gradients.saving import check_written, plain_operator, saving_operator
+from uol.ir.gradients.residuals import check_written, plain_operator, saving_operator
 
 FORWARD = """
 op total(x: T[*S, C]) -> (y: T[*S]) for T in (f64, f16) {

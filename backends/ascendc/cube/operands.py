@@ -1,0 +1,141 @@
+"""How the cube can fetch an operand: a pitch and a contiguous run, or not at all.
+
+ND2NZ reads rows of contiguous elements, a constant pitch apart. An operand over (rows, k) fits in two ways:
+
+    rows_k   contiguous along k, a row of the operand every pitch
+    k_rows   contiguous along the rows (m or n), a step of k every pitch; LoadData transposes on the way to L0
+
+Anything else (guards, several k axes that are not one run, a stride along both) is packed by a vector kernel first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from uol.backends.ascendc.arithmetic.f8 import F8
+from uol.backends.ascendc.machine import MAX_ND2NZ_PITCH
+from uol.backends.ascendc.transfers.indices import Indices, extent, stride_of
+from uol.codegen.specs.nodes import Contract, Read
+from uol.codegen.specs.rewrites import Side
+from uol.codegen.specs.traverse import walk
+from uol.ir.program.nodes import Axis, Call, Expr
+
+Form = Literal["rows_k", "k_rows"]
+CUBE_TYPES = ("f16", "bf16", "f32")
+SHORT_ROWS = 64
+"""Rows of an operand that are not one run are worth packing where their innermost axis is shorter than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """An operand as it is fetched: its read, its form, the pitch in elements, and the axis along its rows that is tiled."""
+
+    read: Read
+    form: Form
+    pitch: int
+    row: str
+    k: str
+
+
+LONG_RUN = 32
+"""Contiguous elements along k that make a copy along k worth while."""
+
+
+def read_of(factor: Expr) -> Read:
+    return next(n for n in walk(factor) if isinstance(n, Read))
+
+
+def is_plain(factor: Expr, acc_dtype: str) -> bool:
+    """Is the factor a read that the cube widens by itself?"""
+    if isinstance(factor, Call) and factor.fn == "cast" and factor.dtype == acc_dtype:
+        factor = factor.args[0]
+    return isinstance(factor, Read) and factor.dtype in CUBE_TYPES
+
+
+def _fed_type(factor: Expr, acc_dtype: str) -> str:
+    if is_plain(factor, acc_dtype):
+        return read_of(factor).dtype
+    match factor:
+        case Call(fn="cast", args=(Read(dtype=dtype),)) if dtype in F8:
+            return "f16"
+    return factor.type
+
+
+def operand_type(contract: Contract) -> str:
+    """The type in which both operands enter the cube: their own where it is the same (f16 holds every f8), else f32."""
+    types = {_fed_type(f, contract.acc_dtype) for f in (contract.a, contract.b)}
+    return types.pop() if len(types) == 1 and types <= set(CUBE_TYPES) else "f32"
+
+
+def operand_of(contract: Contract, side: Side) -> Operand | None:
+    """The operand if the cube can fetch it as it is."""
+    factor = contract.a if side == "a" else contract.b
+    rows = contract.m if side == "a" else contract.n
+    read = read_of(factor)
+    if not is_plain(factor, contract.acc_dtype) or read.dtype != operand_type(contract) or read.guard:
+        return None
+    indices = Indices.over(contract.axes, {})
+    if not _one_run(read, contract.k, indices):
+        return None
+    if any(stride_of(read, a.name, indices) is None for a in (*contract.batch, *rows)):
+        return None
+    if not _one_run(read, rows, indices) and extent(rows[-1]) < SHORT_ROWS:
+        return None
+    return _formed(read, rows, contract.k, indices)
+
+
+def _formed(read: Read, rows: Sequence[Axis], ks: Sequence[Axis], indices: Indices) -> Operand | None:
+    row, k = (axes[-1].name if axes else "" for axes in (rows, ks))
+    row_step = stride_of(read, row, indices) if row else 0
+    k_step = stride_of(read, k, indices) if k else 0
+    n_rows, n_k = extent(rows[-1]) if rows else 1, _size(ks)
+    if row_step is None or k_step is None:
+        return None
+    if (k_step == 1 or n_k == 1) and (n_rows == 1 or n_k <= row_step <= MAX_ND2NZ_PITCH):
+        return Operand(read, "rows_k", row_step if n_rows > 1 else n_k, row, k)
+    if (row_step == 1 or n_rows == 1) and n_rows <= k_step <= MAX_ND2NZ_PITCH:
+        return Operand(read, "k_rows", k_step, row, k)
+    return None
+
+
+def largest_pitch(contract: Contract, side: Side) -> int:
+    """The distance of neighbouring rows, in elements, along which an operand has the larger one; 0 where it is not constant."""
+    rows = contract.m if side == "a" else contract.n
+    read, indices = read_of(contract.a if side == "a" else contract.b), Indices.over(contract.axes, {})
+    ends = [axes[-1] for axes in (rows, contract.k) if axes and extent(axes[-1]) > 1]
+    return max((stride_of(read, a.name, indices) or 0 for a in ends), default=0)
+
+
+def _size(axes: Sequence[Axis]) -> int:
+    total = 1
+    for axis in axes:
+        total *= extent(axis)
+    return total
+
+
+def _one_run(read: Read, axes: Sequence[Axis], indices: Indices) -> bool:
+    """Does the read walk the axes as if they were one?"""
+    for outer, inner in zip(axes, axes[1:], strict=False):
+        wide, narrow = stride_of(read, outer.name, indices), stride_of(read, inner.name, indices)
+        if wide is None or narrow is None or wide != narrow * extent(inner):
+            return False
+    return True
+
+
+def packed_form(contract: Contract, side: Side) -> Form:
+    """The layout in which a copy of the operand is easiest to make: along k where the source is contiguous there and long
+    enough for a burst, else along the rows (with whatever stride they have), else along k. A pitch beyond what ND2NZ takes is
+    avoided where the other layout has a smaller one."""
+    rows = contract.m if side == "a" else contract.n
+    read = read_of(contract.a if side == "a" else contract.b)
+    indices = Indices.over(contract.axes, {})
+    if not contract.k or not rows:
+        return "rows_k"
+    run = extent(contract.k[-1]) if stride_of(read, contract.k[-1].name, indices) == 1 else 0
+    across = extent(rows[-1]) if stride_of(read, rows[-1].name, indices) else 0
+    liked: Form = "rows_k" if run >= min(LONG_RUN, across) else "k_rows"
+    pitches: dict[Form, int] = {"rows_k": _size(contract.k), "k_rows": _size(rows)}
+    other: Form = "k_rows" if liked == "rows_k" else "rows_k"
+    return other if pitches[liked] > MAX_ND2NZ_PITCH >= pitches[other] else liked

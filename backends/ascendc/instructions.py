@@ -1,0 +1,175 @@
+"""A small linear instruction IR: what a kernel's body does, statement by statement, before synchronisation.
+
+    Program = Block of nodes;  node = Instr | Text | Loop | Branch
+
+Every instruction says on which pipe it runs and which on-chip buffers it reads and writes; everything else about it is its
+C text. Global memory takes no part: inputs are only read, and the pieces of results that a kernel writes are disjoint.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from uol.backends.ascendc.machine import Pipe
+from uol.backends.ascendc.memory.buffers import Buffer, View
+
+
+@dataclass(frozen=True, slots=True)
+class Instr:
+    """One statement that a pipe executes."""
+
+    pipe: Pipe
+    text: str
+    reads: tuple[View, ...] = ()
+    writes: tuple[View, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """C text that touches no on-chip memory: index arithmetic and comments."""
+
+    text: str
+
+
+@dataclass(slots=True, eq=False)
+class Block:
+    """Nodes in program order."""
+
+    nodes: list[Node] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class Loop:
+    """`header { body }`. `name` is its variable; `slotted` where its iterations alternate between the slots of
+    double-buffered buffers; `runs` where it is known to run at least once."""
+
+    header: str
+    name: str
+    body: Block = field(default_factory=Block)
+    slotted: bool = False
+    runs: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Branch:
+    """`if (condition) { body }`."""
+
+    condition: str
+    body: Block = field(default_factory=Block)
+
+
+Node = Instr | Text | Loop | Branch
+
+
+class Builder:
+    """Appends nodes at the place that the generator has reached.
+
+    `taken` are C names that buffers and variables must not have, `index` is
+    the C type of indices."""
+
+    def __init__(self, taken: Iterable[str] = (), index: str = "int") -> None:
+        self.top = Block()
+        self.index = index
+        self._taken = set(taken)
+        self._stack = [self.top]
+        self.buffers: dict[str, Buffer] = {}
+        self._prologue_end = 0
+
+    def buffer(self, buffer: Buffer, *, reserved: bool = False) -> View:
+        """Declares a buffer; a name that is taken gets a number. `reserved`: the name was kept for this very value."""
+        name = buffer.name if reserved and buffer.name not in self.buffers else self._unused(buffer.name)
+        named = buffer if name == buffer.name else Buffer(name, buffer.dtype, buffer.elements, buffer.memory, buffer.slots)
+        self.buffers[name] = named
+        return named.view()
+
+    def emit(self, pipe: Pipe, text: str, *, reads: tuple[View, ...] = (), writes: tuple[View, ...] = ()) -> None:
+        self._stack[-1].nodes.append(Instr(pipe, text, reads, writes))
+
+    def variable(self, name: str, text: str, ctype: str = "int") -> str:
+        """Declares an integer; a name that is taken gets a number."""
+        own = self._unused(name)
+        self.text(f"const {ctype} {own} = {text};")
+        return own
+
+    def _unused(self, name: str) -> str:
+        candidate, number = name, 2
+        while candidate in self._taken:
+            candidate, number = f"{name}{number}", number + 1
+        self._taken.add(candidate)
+        return candidate
+
+    def retarget(self, old: View, new: View) -> bool:
+        """Lets the last instruction, if it made `old`, write `new` instead."""
+        nodes = self._stack[-1].nodes
+        last = nodes[-1] if nodes else None
+        if not isinstance(last, Instr) or last.pipe != "V" or last.writes != (old,):
+            return False
+        first = re.compile(rf"\({re.escape(str(old))}(?=, |\.ReinterpretCast<)")
+        text, found = first.subn(lambda _: f"({new}", last.text, count=1)
+        if not found:
+            return False
+        nodes[-1] = Instr(last.pipe, text, last.reads, (new,))
+        if not any(old in (*n.reads, *n.writes) for n in nodes if isinstance(n, Instr)):
+            self.buffers.pop(old.buffer.name, None)
+        return True
+
+    def last_text(self) -> str:
+        """The last comment or declaration of this block."""
+        return next((n.text for n in reversed(self._stack[-1].nodes) if isinstance(n, Text)), "")
+
+    def text(self, text: str) -> None:
+        self._stack[-1].nodes.append(Text(text))
+
+    @contextmanager
+    def loop(self, header: str, name: str, *, slotted: bool = False, runs: bool = False) -> Iterator[None]:
+        node = Loop(header, name, slotted=slotted, runs=runs)
+        self._stack[-1].nodes.append(node)
+        with self._inside(node.body):
+            yield
+
+    @contextmanager
+    def branch(self, condition: str) -> Iterator[None]:
+        """Nodes under a condition; an empty condition is no branch at all."""
+        if not condition:
+            yield
+            return
+        node = Branch(condition)
+        self._stack[-1].nodes.append(node)
+        with self._inside(node.body):
+            yield
+
+    @contextmanager
+    def first(self) -> Iterator[None]:
+        """Nodes that run before everything else: instructions of which the scalar unit does a part, and which would have
+        to wait for whoever used their memory before."""
+        aside = Block()
+        self._stack.append(aside)
+        try:
+            yield
+        finally:
+            self._stack.pop()
+            self.top.nodes[:0] = aside.nodes
+            self._prologue_end += len(aside.nodes)
+
+    @contextmanager
+    def prologue(self) -> Iterator[None]:
+        """Nodes that run once, before all loops: constants, tables, initial contents of buffers."""
+        aside = Block()
+        self._stack.append(aside)
+        try:
+            yield
+        finally:
+            self._stack.pop()
+            self.top.nodes[self._prologue_end : self._prologue_end] = aside.nodes
+            self._prologue_end += len(aside.nodes)
+
+    @contextmanager
+    def _inside(self, block: Block) -> Iterator[None]:
+        self._stack.append(block)
+        try:
+            yield
+        finally:
+            self._stack.pop()

@@ -1,0 +1,204 @@
+"""The parts that every vector kernel has: names, frame, task loop, loads, evaluation, stores."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from uol.backends.ascendc.arithmetic.casts import FLOATS, convert
+from uol.backends.ascendc.collapse import groups
+from uol.backends.ascendc.instructions import Builder
+from uol.backends.ascendc.kernel_names import KernelNames, kernel_names
+from uol.backends.ascendc.machine import round_up
+from uol.backends.ascendc.memory.buffers import Buffer
+from uol.backends.ascendc.schedules import VectorSchedule
+from uol.backends.ascendc.transfers.indices import Indices, extent, index_type
+from uol.backends.ascendc.transfers.loads import Loader
+from uol.backends.ascendc.vector.core_loop import TiledAxis, declare_indices, declare_sizes, task_count, task_loop
+from uol.backends.ascendc.vector.evaluate import Evaluator
+from uol.backends.ascendc.vector.tile import LANES, ROWS, TILE, UNIFORM, Frame, Span, start_of
+from uol.backends.ascendc.vector.unit import VectorUnit
+from uol.backends.ascendc.vector.values import Lanes, Truth, Value
+from uol.codegen.specs.nodes import KernelSpec, Let, Read
+from uol.codegen.specs.traverse import children, variables, walk
+from uol.ir.program.nodes import Axis, Call, Expr
+
+FLAT_PITCH = 64
+NARROW_PITCH = 16
+"""Elements from row to row of a tile: rows of more than a repeat take whole repeats, short ones whole blocks of f16."""
+
+
+def pitch_of(lanes: int, narrowest_bytes: int) -> int:
+    """The pitch of a tile whose rows have `lanes` lanes: every type's rows must start at a block."""
+    if lanes > FLAT_PITCH:
+        return round_up(lanes, FLAT_PITCH)
+    return round_up(lanes, max(NARROW_PITCH, 32 // narrowest_bytes))
+
+
+@dataclass(slots=True)
+class VectorKernel:
+    """A vector kernel that is being written."""
+
+    spec: KernelSpec
+    schedule: VectorSchedule
+    frame: Frame
+    builder: Builder = field(init=False)
+    names: KernelNames = field(init=False)
+    indices: Indices = field(init=False)
+    unit: VectorUnit = field(init=False)
+    loader: Loader = field(init=False)
+    lets: dict[str, Value | Truth] = field(default_factory=dict)
+    invariant: dict[Read, Lanes] = field(default_factory=dict)
+    several_tiles: bool = False
+    slots: int = 1
+    """Slots of what is loaded and stored at this place: 2 within a loop that alternates between them."""
+
+    def __post_init__(self) -> None:
+        self.names = kernel_names(self.spec)
+        self.builder = Builder(self.names.all(), index_type(self.spec))
+        axes = [a for group in groups(self.spec) for a in group]
+        self.indices = Indices.over(axes, {**self.names.variables, **self.names.tensors})
+        self.unit = VectorUnit(self.builder, self.frame)
+        self.loader = Loader(self.unit, self.indices, self.names.tensors)
+
+    def tasks(self, outer: Sequence[Axis]) -> list[TiledAxis]:
+        """The task loop's axes: those outside of the tile, then the tile's."""
+        frame = self.frame
+        axes = [TiledAxis(self.names.variables[a.name], extent(a)) for a in outer]
+        if frame.row:
+            axes.append(TiledAxis(self.start(frame.row), frame.row_extent, frame.rows))
+        if frame.lane and self.schedule.over == "rows":
+            axes.append(TiledAxis(self.start(frame.lane), frame.lane_extent, frame.lanes))
+        return axes
+
+    def start(self, axis: str) -> str:
+        return self.names.variables[start_of(axis)]
+
+    @contextmanager
+    def task_loop(self, outer: Sequence[Axis], *, slotted: bool = True) -> Iterator[None]:
+        """The loop over this core's tiles, indices and sizes of the tile declared. `slotted`: tiles alternate between the
+        slots of a double-buffered schedule; else a loop within them does."""
+        axes = self.tasks(outer)
+        tasks, blocks = task_count(axes), self.schedule.blocks
+        self.several_tiles = tasks > blocks
+        double_buffered = self.schedule.slots == 2
+        alternates = slotted and double_buffered
+        loop = task_loop(self.builder, tasks, blocks, double_buffered=double_buffered, slotted=alternates)
+        with loop, self.alternating(alternates):
+            declare_indices(self.builder, axes)
+            self.declare_tile()
+            yield
+
+    @contextmanager
+    def alternating(self, active: bool) -> Iterator[None]:
+        """The body of a loop that alternates between slots (or does not)."""
+        before = self.slots
+        self.slots = self.loader.slots = 2 if active else before
+        yield
+        self.slots = self.loader.slots = before
+
+    def declare_tile(self) -> None:
+        """Sizes of this tile, where the last one along an axis is smaller."""
+        frame = self.frame
+        if frame.row:
+            declare_sizes(self.builder, "rows", frame.rows, frame.row_extent, self.start(frame.row))
+            if len(frame.row_counts()) > 1:
+                self.builder.text(f"const int elements = rows * {frame.pitch};")
+                if frame.uses_padded(TILE):
+                    self.declare_padded("elements")
+        elif frame.lane and self.schedule.over == "rows":
+            self.declare_lanes()
+
+    def declare_lanes(self) -> None:
+        frame = self.frame
+        declare_sizes(self.builder, "lanes", frame.lanes, frame.lane_extent, self.start(frame.lane))
+        if len(frame.lane_counts()) > 1 and frame.uses_padded(LANES):
+            self.declare_padded("lanes")
+
+    def declare_padded(self, count: str) -> None:
+        """The count rounded up to what instructions take."""
+        multiple = self.frame.multiple
+        self.builder.text(f"const int padded = ({count} + {multiple - 1}) / {multiple} * {multiple};")
+
+    def line(self, number: int) -> None:
+        """A reference to the op's text."""
+        if self.builder.last_text() != (text := f"// line {number}"):
+            self.builder.text(text)
+
+    def evaluator(self, expressions: Iterable[Expr], unit: VectorUnit | None = None) -> Evaluator:
+        """Starts everything that the expressions read, then gives what evaluates them at this place, on a vector unit of its
+        own where the sizes of this kernel's tiles are not known there."""
+        expressions = tuple(expressions)
+        counts = Counter(n for e in expressions for n in walk(e))
+        started: dict[Read, Callable[[], Lanes]] = {}
+        for read in dict.fromkeys(r for e in expressions for r in _values_read(e)):
+            started[read] = self.hoisted(read) if self.is_invariant(read) else self.loader.fetch(read)
+        loaded: dict[Read, Lanes] = {}
+
+        def lanes_of(read: Read) -> Lanes:
+            if read not in loaded:
+                loaded[read] = started[read]()
+            return loaded[read]
+
+        shared = frozenset(e for e, n in counts.items() if n > 1)
+        return Evaluator(unit or self.unit, self.indices, lanes_of, self.lets, shared)
+
+    def is_invariant(self, read: Read) -> bool:
+        """Does every tile of a core read the same elements? Those are loaded once, before the loop over tiles."""
+        if not self.several_tiles:
+            return False
+        whole = {a for a in (self.frame.lane, self.frame.row) if a and self.frame.whole(a)}
+        return variables(read) <= whole and read.dtype in FLOATS
+
+    def hoisted(self, read: Read) -> Callable[[], Lanes]:
+        """The lanes of such a read, widened and spread over a whole tile."""
+        if read not in self.invariant:
+            with self.builder.prologue():
+                unit = VectorUnit(self.builder, self.frame.full())
+                lanes = convert(unit, Loader(unit, self.indices, self.names.tensors).fetch(read)(), "f32")
+                self.invariant[read] = unit.broadcast(lanes, TILE if lanes.span else UNIFORM).kept()
+        return lambda: self.invariant[read]
+
+    def let(self, at: Evaluator, step: Let, *, once: bool = False) -> None:
+        """Binds the value of a step; `once`: one later step uses it, at the same place."""
+        value = at.step_value(step.value)
+        if isinstance(value, Lanes) and value.spare:
+            value = self.named(value, self.names.variables[step.name])
+        self.lets[step.name] = value if once or not isinstance(value, Lanes) else value.kept()
+
+    def named(self, value: Lanes, name: str) -> Lanes:
+        """The value in a buffer of its step's name, where its last instruction can write there."""
+        own = Buffer(name, value.dtype, value.view.buffer.elements)
+        if name in self.builder.buffers or value.view.buffer.slots > 1:
+            return value
+        view = self.builder.buffer(own, reserved=True)
+        if self.builder.retarget(value.view, view):
+            return Lanes(view, value.span)
+        self.builder.buffers.pop(name)
+        return value
+
+    def tile_span(self, axes: Iterable[str]) -> Span:
+        """Over which of the tile's axes a step that varies over some axes varies."""
+        named = set(axes)
+        span: Span = frozenset()
+        if self.frame.lane in named:
+            span |= LANES
+        if self.frame.row in named:
+            span |= ROWS
+        return span
+
+
+def _values_read(expr: Expr) -> Iterator[Read]:
+    """The reads whose values an expression needs as lanes: not those within the address and guards of another, which the
+    scalar unit makes."""
+    if isinstance(expr, Read):
+        yield expr
+        operands: tuple[Expr, ...] = () if expr.fill is None else (expr.fill,)
+    elif isinstance(expr, Call) and expr.fn == "random_bits":
+        operands = expr.args[1:]  # the seed is the scalar unit's
+    else:
+        operands = children(expr)
+    for operand in operands:
+        yield from _values_read(operand)

@@ -1,0 +1,152 @@
+"""Folds: `name = op over the cols of value`, one running state per lane.
+
+The state of argmax and argmin is a value and its index: an empty one holds index -1. All others hold a value, from the
+identity of rule 7 of the language.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tvm import tirx
+
+from uol.backends.cpu.expressions import arithmetic
+from uol.backends.cpu.expressions.arithmetic import constant, is_nan
+from uol.backends.cpu.expressions.builder import Builder
+from uol.backends.cpu.expressions.casts import cast
+from uol.backends.cpu.expressions.common_subexpressions import Share
+from uol.backends.cpu.expressions.dtypes import INDEX_TYPE, Term, integer_range, representation
+from uol.backends.cpu.expressions.wrapping import wrapping
+from uol.codegen.specs.nodes import Fold
+from uol.ir.types import is_float
+
+NO_INDEX = -1
+
+
+def is_positional(fold: Fold) -> bool:
+    """argmax and argmin: the result is an index."""
+    return fold.op in ("argmax", "argmin")
+
+
+def identity(op: str, dtype: str) -> int | float | bool:
+    """What an empty reduction gives."""
+    match op:
+        case "sum":
+            return 0
+        case "prod":
+            return 1
+        case "any" | "all":
+            return op == "all"
+    greatest = op in ("min", "argmin")
+    if is_float(dtype):
+        return math.inf if greatest else -math.inf
+    return integer_range(dtype)[1 if greatest else 0]
+
+
+def combine(share: Share, op: str, x: Term, y: Term, dtype: str) -> Term:
+    """Two partial results as one."""
+    match op:
+        case "sum":
+            return tirx.Add(x, y) if is_float(dtype) else wrapping(share, "+", x, y, dtype)
+        case "prod":
+            return tirx.Mul(x, y) if is_float(dtype) else wrapping(share, "*", x, y, dtype)
+        case "max":
+            return arithmetic.maximum(share, x, y, dtype)
+        case "min":
+            return arithmetic.minimum(share, x, y, dtype)
+        case "any":
+            return tirx.Or(x, y)
+        case "all":
+            return tirx.And(x, y)
+    raise ValueError(f"{op} has no partial results of one value")
+
+
+def precedes(share: Share, op: str, x: Term, x_index: Term, y: Term, y_index: Term, dtype: str) -> Term:
+    """Does candidate x come before y in an argmax or argmin? NaN before numbers, else the extremum, then the lower index."""
+    better: Callable[[Term, Term], Term] = tirx.GT if op == "argmax" else tirx.LT
+    first = tirx.LT(x_index, y_index)
+    if not is_float(dtype):
+        return tirx.Or(better(x, y), tirx.And(tirx.EQ(x, y), first))
+    tie = tirx.Or(tirx.EQ(x, y), tirx.And(is_nan(share, x), is_nan(share, y)))
+    wins = tirx.Or(better(x, y), tirx.And(is_nan(share, x), tirx.EQ(y, y)))
+    return tirx.Or(wins, tirx.And(tie, first))
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The running state of one fold: an array of lanes, and one of indices for argmax and argmin."""
+
+    fold: Fold
+    dtype: str
+    value: Term
+    index: Term | None
+
+    @staticmethod
+    def declare(code: Builder, fold: Fold, lanes: int, *, wide: bool = False) -> State:
+        """Arrays on the stack. Bools are held as i32; with `wide`, sums and products of f32 as f64."""
+        dtype = fold.value.type if is_positional(fold) else fold.dtype
+        if wide and dtype == "f32" and fold.op in ("sum", "prod"):
+            dtype = "f64"
+        compute = representation(dtype).compute
+        value = code.local(fold.name, lanes, "int32" if compute == "bool" else compute)
+        index = code.local(f"{fold.name}_index", lanes, INDEX_TYPE) if is_positional(fold) else None
+        return State(fold, dtype, value, index)
+
+    def clear(self, code: Builder, lane: Term) -> None:
+        """The empty state."""
+        self._put(code, lane, constant(identity(self.fold.op, self.dtype), self.dtype))
+        if self.index is not None:
+            code.add(tirx.BufferStore(self.index, tirx.const(NO_INDEX, INDEX_TYPE), [lane]))
+
+    def take(self, code: Builder, lane: Term, value: Term, position: Term, counts: Term | None = None) -> None:
+        """One more term, at a position (row-major over the cols), where it counts."""
+        if self.index is None:
+            value = cast(code.share, value, self.fold.dtype, self.dtype)
+            taken = combine(code.share, self.fold.op, self._get(lane), value, self.dtype)
+            self._put(code, lane, taken if counts is None else tirx.Select(counts, taken, self._get(lane)))
+            return
+        held, held_index = self._held(code, lane)
+        value = code.hold("value", value)
+        empty = tirx.EQ(held_index, tirx.const(NO_INDEX, INDEX_TYPE))
+        wins = tirx.Or(empty, precedes(code.share, self.fold.op, value, position, held, held_index, self.dtype))
+        wins = wins if counts is None else tirx.And(counts, wins)
+        self._replace(code, lane, wins, (value, position), (held, held_index))
+
+    def merge(self, code: Builder, lane: Term, other: Term, source: State | None = None) -> None:
+        """The state of another lane (of `source`, a state of the same fold) joins this one."""
+        source = source or self
+        if self.index is None:
+            self._put(code, lane, combine(code.share, self.fold.op, self._get(lane), source._get(other), self.dtype))
+            return
+        held, held_index = self._held(code, lane)
+        value, position = source._held(code, other)
+        none = tirx.const(NO_INDEX, INDEX_TYPE)
+        before = precedes(code.share, self.fold.op, value, position, held, held_index, self.dtype)
+        wins = tirx.And(tirx.Not(tirx.EQ(position, none)), tirx.Or(tirx.EQ(held_index, none), before))
+        self._replace(code, lane, wins, (value, position), (held, held_index))
+
+    def result(self, share: Share, lane: Term) -> Term:
+        """The fold's value: the index for argmax and argmin."""
+        if self.index is not None:
+            return tirx.BufferLoad(self.index, [lane])
+        return cast(share, self._get(lane), self.dtype, self.fold.dtype)
+
+    def _held(self, code: Builder, lane: Term) -> tuple[Term, Term]:
+        assert self.index is not None
+        return code.hold("held", self._get(lane)), code.hold("held_index", tirx.BufferLoad(self.index, [lane]))
+
+    def _replace(self, code: Builder, lane: Term, wins: Term, new: tuple[Term, Term], held: tuple[Term, Term]) -> None:
+        wins = code.hold("wins", wins)
+        code.add(tirx.BufferStore(self.value, tirx.Select(wins, new[0], held[0]), [lane]))
+        code.add(tirx.BufferStore(self.index, tirx.Select(wins, new[1], held[1]), [lane]))
+
+    def _get(self, lane: Term) -> Term:
+        held = tirx.BufferLoad(self.value, [lane])
+        return tirx.Not(tirx.EQ(held, tirx.const(0, "int32"))) if self.dtype == "bool" else held
+
+    def _put(self, code: Builder, lane: Term, value: Term) -> None:
+        if self.dtype == "bool":
+            value = tirx.Select(value, tirx.const(1, "int32"), tirx.const(0, "int32"))
+        code.add(tirx.BufferStore(self.value, value, [lane]))

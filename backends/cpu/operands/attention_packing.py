@@ -1,0 +1,82 @@
+"""What an attention reads, copied first: the operands of its products as those of contractions are. Nothing here needs TVM.
+
+dots   rows x depth times depth x cols
+sums   rows x cols times cols x width
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from uol.backends.cpu.collapse_axes import collapsed
+from uol.backends.cpu.operands.packing import copied, dims_to_copy
+from uol.backends.cpu.schedules.cost import size
+from uol.backends.cpu.spec_parts import accesses
+from uol.codegen.attention.parts import dot_product, weighted_product, weights_of
+from uol.codegen.indexing.arithmetic import ZERO
+from uol.codegen.specs.nodes import Attention, Contract, Dot, KernelSpec, Pack, Read, Store, Weighted
+from uol.codegen.specs.traverse import rewrite
+from uol.ir.program.nodes import Expr
+from uol.ir.types import DTYPES
+
+FEW_ROWS = 8
+"""Below, a transposed copy of the cols' operand does not pay, and dot products of a contraction's kernel are the better way."""
+STRIP_BYTES = 512 * 1024
+"""What a strip may take of a thread's stack of 4 MB: half of a second-level cache."""
+
+
+def fits_strips(spec: Attention) -> bool:
+    """Does a row with all its cols fit on the stack, and are there rows enough?"""
+    rows, cols = size(spec.rows), size(spec.cols)
+    return rows is not None and cols is not None and rows >= FEW_ROWS and row_bytes(spec, cols) <= STRIP_BYTES
+
+
+def row_bytes(spec: Attention, pitch: int) -> int:
+    """Bytes of the dots and weights of a row. A weight takes the place of a dot."""
+    types = [d.dtype for d in spec.dots] + [w.dtype for w in weights_of(spec)][len(spec.dots) :]
+    return pitch * sum(DTYPES[t].bytes for t in types)
+
+
+def packed_attention(spec: Attention) -> tuple[KernelSpec, ...]:
+    """The attention, after the copies of its operands that pay."""
+    flat = collapsed(spec)
+    packs: list[Pack] = []
+    dots = tuple(_dot(flat, d, packs) for d in flat.dots)
+    sums = tuple(_sum(flat, s, packs) for s in flat.sums)
+    flat = replace(flat, dots=dots, sums=sums)
+    copies = [p.arg(s.tensor) for p in packs for s in p.steps if isinstance(s, Store)]
+    used = {node.tensor for node in accesses(flat)}
+    args = (*(a for a in flat.args if a.name in used), *copies)
+    return (*packs, replace(flat, args=args)) if packs else (spec,)
+
+
+def _dot(spec: Attention, dot: Dot, packs: list[Pack]) -> Dot:
+    product = dot_product(spec, dot)
+    for side in ("a", "b"):
+        product = _copied(product, side, packs)
+    return replace(dot, a=_over(spec, product.a), b=_over(spec, product.b))
+
+
+def _sum(spec: Attention, total: Weighted, packs: list[Pack]) -> Weighted:
+    return replace(total, value=_over(spec, _copied(weighted_product(spec, total), "b", packs).b))
+
+
+def _copied(product: Contract, side: str, packs: list[Pack]) -> Contract:
+    dims = dims_to_copy(product, side)
+    if dims is None:
+        return product
+    pack, after = copied(product, side, dims)
+    packs.append(pack)
+    return after
+
+
+def _over(spec: Attention, factor: Expr) -> Expr:
+    """The factor with the strides of its read along all axes of the spec."""
+
+    def rule(node: Expr) -> Expr | None:
+        if not isinstance(node, Read):
+            return None
+        known = dict(node.strides)
+        return replace(node, strides=tuple((a.name, known.get(a.name, ZERO)) for a in spec.axes))
+
+    return rewrite(factor, rule)

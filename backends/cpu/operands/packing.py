@@ -1,0 +1,167 @@
+"""What a contraction reads, copied first into a layout that its tiles can use.
+
+    padding   an operand with guards is copied with its padding, so that the inner loop has none
+    order     a b that is not contiguous along n is transposed
+    type      f16, bf16, f8 and small integers are widened once rather than at every use
+
+The copy is a Pack of its own, joined by a workspace. It is made where every element serves enough products.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import prod
+
+from uol.backends.cpu.collapse_axes import collapsed
+from uol.backends.cpu.operands.buffer_span import span_of
+from uol.backends.cpu.operands.source_dims import SourceDim, source_dims
+from uol.backends.cpu.schedules.contraction import prefers_dot, the_read
+from uol.backends.cpu.schedules.cost import size
+from uol.backends.cpu.spec_parts import accesses
+from uol.codegen.indexing.arithmetic import ONE, ZERO, add, dense_strides, mul, static
+from uol.codegen.indexing.dim_values import value_at
+from uol.codegen.indexing.linear_forms import linear, magnitude
+from uol.codegen.specs.nodes import Arg, Contract, KernelSpec, Pack, Read, Store, Within
+from uol.codegen.specs.rewrites import Side, pack_operand
+from uol.codegen.specs.traverse import rewrite, walk
+from uol.ir.integers import polynomials
+from uol.ir.program.nodes import Axis, Expr, Var
+
+MOST_GROWTH = 4
+"""A packed operand may be so many times as large as what it is read from; beyond that it is read where it lies."""
+TYPICAL_SIZE = 256
+"""What a dim that is an argument is taken to be where sizes are compared."""
+FEW_USES = 8
+"""Products that an element must serve for a copy to pay."""
+
+
+def packed(spec: Contract) -> tuple[KernelSpec, ...]:
+    """The contraction, after the copies of its operands that pay."""
+    if any(static(a.extent) == 0 for a in spec.axes):
+        return (spec,)
+    packs: list[KernelSpec] = []
+    contract = collapsed(spec)
+    sides: tuple[Side, Side] = ("a", "b")
+    for side in sides:
+        if _is_gathered(contract, side):
+            pack, contract = pack_operand(contract, side, k_last=side == "a", dtype=contract.acc_dtype)
+            packs.append(pack)
+            continue
+        dims = dims_to_copy(contract, side)
+        if dims is not None:
+            pack, contract = copied(contract, side, dims)
+            packs.append(pack)
+    return (*packs, contract) if packs else (spec,)
+
+
+def _is_gathered(spec: Contract, side: Side) -> bool:
+    """Is an operand, of a size that is known, read at places that are data, more than a few times?"""
+    read = the_read(spec.a if side == "a" else spec.b)
+    data = any(isinstance(node, Read) and node != read for node in walk(read))
+    return data and size(spec.axes) is not None and (size(spec.n if side == "a" else spec.m) or 1) >= FEW_USES
+
+
+def dims_to_copy(spec: Contract, side: str) -> tuple[SourceDim, ...] | None:
+    """The dims of the copy of an operand, outermost first; None where it stays."""
+    operand: Expr = spec.a if side == "a" else spec.b
+    read = the_read(operand)
+    uses = size(spec.n if side == "a" else spec.m)
+    if uses is not None and uses < FEW_USES:
+        return None
+    if not (read.guard or _is_out_of_order(spec, side, read) or read.dtype != operand.type):
+        return None
+    dims = source_dims(read, spec.axes, spec.dims)
+    if dims is None or _grows(spec, read, dims):
+        return None
+    return tuple(sorted(dims, key=lambda d: _place(spec, side, d)))
+
+
+def _grows(spec: Contract, read: Read, dims: tuple[SourceDim, ...]) -> bool:
+    """Is the copy much larger than what it is of?"""
+    sizes = dict.fromkeys(spec.dims, TYPICAL_SIZE)
+    arg = spec.arg(read.tensor)
+    shape, strides = ([value_at(e, sizes) for e in exprs] for exprs in (arg.shape, arg.strides))
+    return prod(value_at(d.extent, sizes) for d in dims) > MOST_GROWTH * max(1, span_of(shape, strides))
+
+
+def _is_out_of_order(spec: Contract, side: str, read: Read) -> bool:
+    if side == "a" or not spec.n or prefers_dot(spec):
+        return False
+    offset = linear(read.offset, [a.name for a in spec.axes])
+    return offset is not None and offset.factor(spec.n[-1].name) != ONE
+
+
+def _place(spec: Contract, side: str, dim: SourceDim) -> tuple[int, int, int]:
+    """a keeps the order that it has; b goes by batch, k, n, with the innermost n last; outermost are dims of any size, which
+    no stride depends on then, but for one that tiles run along."""
+    degree, factor = magnitude(dim.stride)
+    along = spec.k if side == "a" else spec.n
+    if static(dim.extent) is None and not any(a.name in dim.axes for a in along[-1:]):
+        return (-1, -degree, -factor)
+    if side == "a":
+        return (0, -degree, -factor)
+    groups = (spec.batch, spec.k, spec.n)
+    group = max(i for i, axes in enumerate(groups) for a in axes if a.name in dim.axes)
+    if group < 2:
+        return (group, -degree, -factor)
+    return (2, max(i for i, a in enumerate(spec.n) if a.name in dim.axes), 0)
+
+
+def copied(spec: Contract, side: str, dims: tuple[SourceDim, ...]) -> tuple[Pack, Contract]:
+    """The copy of an operand, and the contraction that reads it."""
+    operand: Expr = spec.a if side == "a" else spec.b
+    read = the_read(operand)
+    name = f"{spec.name}_{side}"
+    shape = tuple(d.extent for d in dims)
+    workspace = Arg(name, operand.type, shape, dense_strides(shape), "workspace")
+    index = tuple(Axis(f"{read.tensor}_{i}", e) for i, e in enumerate(shape))
+    pack = _pack(spec, operand, read, dims, index, workspace)
+    offset: Expr = ZERO
+    for dim, stride in zip(dims, workspace.strides, strict=True):
+        offset = add(offset, mul(dim.index, stride))
+    form = linear(offset, [a.name for a in spec.axes])
+    assert form is not None
+    strides = tuple((a.name, form.factor(a.name)) for a in spec.axes)
+    fresh = Read(name, offset, strides, (), None, operand.type)
+    contract = replace(spec, a=fresh) if side == "a" else replace(spec, b=fresh)
+    used = {node.tensor for node in accesses(contract)}
+    return pack, replace(contract, args=(*(a for a in spec.args if a.name in used), workspace))
+
+
+def _pack(
+    spec: Contract, operand: Expr, read: Read, dims: tuple[SourceDim, ...], index: tuple[Axis, ...], workspace: Arg
+) -> Pack:
+    """workspace[index] = the operand, its guards on the dims that they are about."""
+    form = linear(read.offset, [a.name for a in spec.axes])
+    assert form is not None
+    first = form.constant
+    for dim in dims:
+        moved_by = polynomials.to_poly(mul(dim.stride, dim.constant), {})
+        first = polynomials.add(first, polynomials.scale(moved_by, -1))
+    source: Expr = polynomials.from_poly(first)
+    guards: list[Within] = []
+    for dim, axis in zip(dims, index, strict=True):
+        value = add(Var(axis.name), dim.least)
+        source = add(source, mul(value, dim.stride))
+        if dim.low is not None or dim.high is not None:
+            guards.append(Within(value, dim.low, dim.high))
+    strides = tuple((a.name, d.stride) for a, d in zip(index, dims, strict=True))
+    moved = Read(read.tensor, source, strides, tuple(guards), read.fill if guards else None, read.dtype)
+    target: Expr = ZERO
+    for axis, stride in zip(index, workspace.strides, strict=True):
+        target = add(target, mul(Var(axis.name), stride))
+    value = rewrite(operand, lambda node: moved if isinstance(node, Read) else None)
+    names = tuple(a.name for a in index)
+    store = Store(
+        workspace.name, target, tuple(zip(names, workspace.strides, strict=True)), value, operand.type, names, spec.line
+    )
+    return Pack(
+        name=f"{workspace.name}_pack",
+        args=(spec.arg(read.tensor), workspace),
+        scalars=(),
+        dims=spec.dims,
+        facts=spec.facts,
+        source=spec.source,
+        index=index,
+        steps=(store,),
+    )

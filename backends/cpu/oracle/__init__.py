@@ -1,0 +1,5 @@
+"""The oracle: every spec as plain loops, built by LLVM.
+
+    oracle.py            an operator, run
+    primfunc.py, attention_loops.py, index_loops.py    the loops of each kind
+"""

@@ -1,0 +1,88 @@
+"""A built operator as a callable on torch tensors or numpy arrays, without copies.
+
+One C call runs all kernels. Nothing is checked: shapes, types and strides are those that the operator was compiled for.
+Neither TVM nor a compiler is needed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uol.backends.abi.workspace import symbolic_layout
+from uol.backends.cpu.runtime.address import addresses
+from uol.backends.cpu.runtime.library import open_library
+from uol.backends.cpu.runtime.workspace import WORKSPACES
+from uol.codegen.backend import Artifact
+from uol.codegen.indexing.dim_values import value_at
+from uol.codegen.specs.nodes import KernelGraph
+from uol.ir.errors import ResourceError
+
+C_TYPES: dict[str, Any] = {"f64": ctypes.c_double, "f32": ctypes.c_float, "i64": ctypes.c_int64}
+
+
+def load(artifact: Artifact) -> Callable[..., None]:
+    """A function of inputs, results, run-time attributes and symbolic dims, in the order of the operator's text."""
+    graph = artifact.module.graph
+    library = open_library(artifact.binary, artifact.path)
+    entry = getattr(library, f"uol_{graph.name}_run")
+    count = len(graph.args)
+    entry.argtypes = [ctypes.c_void_p] * (count + 1) + [C_TYPES[s.dtype] for s in graph.scalars]
+    entry.argtypes += [ctypes.c_int64] * len(graph.dims)
+    entry.restype = ctypes.c_int32
+    _, size = symbolic_layout(graph.workspaces)
+    bytes_needed = 0 if graph.dims else value_at(size, {})
+    first_dim = count + len(graph.scalars)
+
+    def call(*tensors: Any) -> None:  # what most kernels are, in as few steps as can be
+        if entry(*addresses(tensors), None):
+            raise _failure(graph)
+
+    def call_with_numbers(*values: Any) -> None:
+        if entry(*addresses(values[:count]), None, *values[count:]):
+            raise _failure(graph)
+
+    def call_with_workspace(*values: Any) -> None:
+        workspace = WORKSPACES.take(bytes_needed)
+        try:
+            if entry(*addresses(values[:count]), workspace.address, *values[count:]):
+                raise _failure(graph)
+        finally:
+            WORKSPACES.give(workspace)
+
+    def call_of_any_size(*values: Any) -> None:
+        workspace = WORKSPACES.take(value_at(size, dict(zip(graph.dims, values[first_dim:], strict=True))))
+        try:
+            if entry(*addresses(values[:count]), workspace.address, *values[count:]):
+                raise _failure(graph)
+        finally:
+            WORKSPACES.give(workspace)
+
+    if graph.dims and graph.workspaces:
+        return call_of_any_size
+    if bytes_needed:
+        return call_with_workspace
+    return call_with_numbers if graph.dims or graph.scalars else call
+
+
+def load_foreach(artifact: Artifact) -> Callable[..., None]:
+    """A function of a table of addresses, a table of sizes (both int64, a row a position) and run-time attributes."""
+    graph = artifact.module.graph
+    entry = getattr(open_library(artifact.binary, artifact.path), f"uol_{graph.name}_foreach")
+    table = np.ctypeslib.ndpointer(np.int64, 2, flags="C_CONTIGUOUS")
+    entry.argtypes = [ctypes.c_int64, table, table, *(C_TYPES[s.dtype] for s in graph.scalars)]
+    entry.restype = ctypes.c_int32
+
+    def call(pointers: NDArray[np.int64], sizes: NDArray[np.int64], *scalars: float | int) -> None:
+        if entry(len(pointers), pointers, sizes, *scalars):
+            raise _failure(graph)
+
+    return call
+
+
+def _failure(graph: KernelGraph) -> ResourceError:
+    return ResourceError(f"a kernel of {graph.name} failed", hint="this is a defect of uol; please report it")

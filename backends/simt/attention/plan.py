@@ -1,0 +1,184 @@
+"""Attention: a tile of rows a block; the cols pass by in tiles, and what is summed for a row stays in registers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from uol.backends.c_text.names import kernel_symbol, legalise
+from uol.backends.simt.attention.elements import ScoresPlan, lost_names, plan_scores
+from uol.backends.simt.attention.end import EndPlan, plan_end
+from uol.backends.simt.attention.tiles import Operand, operands, row_blocks, thread_width, weight_pitch
+from uol.backends.simt.c_text.counters import Counter, count_of
+from uol.backends.simt.c_text.index_width import index_type
+from uol.backends.simt.c_text.printer import Printer
+from uol.backends.simt.c_text.proofs import Proofs
+from uol.backends.simt.c_text.scope import Scope
+from uol.backends.simt.c_text.signatures import Signature, signature
+from uol.backends.simt.contract_plan import block_part, declare_batch
+from uol.backends.simt.operand import OperandPlan, Side, plan_operand
+from uol.backends.simt.schedules import LANES_A_ROW, RowTile
+from uol.codegen.attention.parts import weights_of
+from uol.codegen.backend import Launch
+from uol.codegen.specs.nodes import Attention, Dot, Weighted
+from uol.codegen.specs.steps import expressions, stored_directly
+from uol.codegen.specs.traverse import variables
+
+LOCALS = (
+    *("ri", "ci", "wi", "slot", "row0", "col0", "col_end", "k0", "step", "steps", "thread_row", "thread_col"),
+    *("highest", "scale", "unseen", "left"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SharedArray:
+    """`name[outer][pitch]` in shared memory."""
+
+    ctype: str
+    name: str
+    outer: int
+    pitch: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProductPlan:
+    """One dot or sum: `acc[ri][inner] += left * right`. `a` is absent where the left factor is a weight of the tile, the array
+    `weights`. `steps`: how many k are left, where a step may not be full; `count`: how much of the right side a thread owns."""
+
+    ctype: str
+    acc: str
+    line: int
+    inner: str
+    count: int
+    a: OperandPlan | None
+    weights: str
+    b: OperandPlan
+    k_count: int
+    steps: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionPlan:
+    """What `attention.j2` reads."""
+
+    title: str
+    signature: Signature
+    launch: Launch
+    index_type: str
+    tile: RowTile
+    lanes: int
+    row0: str
+    batch: tuple[str, ...]
+    shared: tuple[SharedArray, ...]
+    col_count: int
+    col_end: str
+    dots: tuple[ProductPlan, ...]
+    scores: ScoresPlan
+    sums: tuple[ProductPlan, ...]
+    end: EndPlan
+
+
+def plan_attention(spec: Attention, tile: RowTile) -> AttentionPlan:
+    """The kernel of an Attention. Blocks are numbered with the tiles of rows fastest, then the batches."""
+    rows, cols = Counter.over(spec.rows, "$at_row"), Counter.over(spec.cols, "$at_col")
+    staged = operands(spec, tile)
+    blocks = row_blocks(spec, tile)
+    counts = [blocks, rows.count + tile.rows, cols.count + tile.cols, *(count_of(o.product.k) + tile.k for o in staged)]
+    index = index_type(spec, [*counts, *(o.outer for o in staged)])
+    spec, batch = _with_batch(spec)
+    staged = operands(spec, tile)
+    names = legalise(spec, LOCALS).with_locals(name for o in staged for name in o.names)
+    names = names.with_locals([*(f"${w.name}_tile" for w in weights_of(spec)), *lost_names(spec)])
+    printer = cols.known(rows.known(Printer(names, Proofs.of(spec), index)))
+    row_tiles = -(-rows.count // tile.rows)
+    scope = Scope(printer)
+    declare_batch(batch, row_tiles, frozenset().union(*(variables(e) for e in expressions(spec))), scope)
+    printer = scope.printer
+    products = _products(spec, tile, staged, printer)
+    batches = f", {batch.count} times" if batch.axes else ""
+    return AttentionPlan(
+        title=f"{rows.count} rows x {cols.count} cols{batches}; {tile.describe()}",
+        signature=signature(spec, kernel_symbol(spec), names, tile.threads, index),
+        launch=Launch((blocks, 1, 1), (tile.threads, 1, 1)),
+        index_type=index,
+        tile=tile,
+        lanes=LANES_A_ROW,
+        row0=block_part(printer, 1, row_tiles if batch.count != 1 else None, tile.rows, row_tiles),
+        batch=tuple(scope.lines),
+        shared=_shared(spec, tile, products, printer),
+        col_count=cols.count,
+        col_end=_col_end(cols, tile, index),
+        dots=products[: len(spec.dots)],
+        scores=plan_scores(spec, tile, rows, cols, printer),
+        sums=products[len(spec.dots) :],
+        end=plan_end(spec, tile, rows, printer),
+    )
+
+
+def _with_batch(spec: Attention) -> tuple[Attention, Counter]:
+    """The spec with one number for its batch where offsets allow, and without variables that are only stored."""
+    batch = Counter.over(spec.batch, "$batch")
+    shorter = replace(
+        spec,
+        dots=tuple(replace(d, a=batch.shorter(d.a), b=batch.shorter(d.b)) for d in spec.dots),
+        steps=tuple(batch.shortened(s) for s in spec.steps),
+        sums=tuple(replace(s, value=batch.shorter(s.value)) for s in spec.sums),
+        epilogue=tuple(batch.shortened(s) for s in stored_directly(spec.epilogue)),
+    )
+    return shorter, batch
+
+
+def _products(spec: Attention, tile: RowTile, staged: tuple[Operand, ...], printer: Printer) -> tuple[ProductPlan, ...]:
+    found: list[ProductPlan] = []
+    pending = iter(staged)
+    parts: tuple[Dot | Weighted, ...] = (*spec.dots, *spec.sums)
+    for part in parts:
+        a = _operand(next(pending), "row0", tile, printer) if isinstance(part, Dot) else None
+        operand = next(pending)
+        is_sum = isinstance(part, Weighted)
+        b = _operand(operand, "" if is_sum else "col0", tile, printer)
+        k_count = count_of(operand.product.k)
+        found.append(
+            ProductPlan(
+                ctype=printer.ctype(part.dtype),
+                acc=printer.names.variable(part.name),
+                line=part.line,
+                inner="wi" if is_sum else "ci",
+                count=thread_width(part) if isinstance(part, Weighted) else tile.thread_cols,
+                a=a,
+                weights=printer.names.variable(f"${part.weight}_tile") if isinstance(part, Weighted) else "",
+                b=b,
+                k_count=k_count,
+                steps=_steps(k_count, tile, printer.index_type),
+            )
+        )
+    return tuple(found)
+
+
+def _operand(operand: Operand, origin: str, tile: RowTile, printer: Printer) -> OperandPlan:
+    outer = Counter.over(operand.axes, {"row0": "$at_row", "col0": "$at_col"}.get(origin, "$at_width"))
+    k = Counter.over(operand.product.k, "$at_k" if origin else "$at_col")
+    known = k.known(outer.known(printer))
+    return plan_operand(operand.product, Side(operand.factor, operand.names, outer, origin, operand.outer), k, tile.k, known)
+
+
+def _col_end(cols: Counter, tile: RowTile, index: str) -> str:
+    """Where the cols of a tile end."""
+    end = f"col0 + {tile.cols}"
+    return f"uol::min({end}, {cols.count}{'' if index == 'int' else 'LL'})" if cols.count % tile.cols else end
+
+
+def _steps(k_count: int, tile: RowTile, index: str) -> str | None:
+    if k_count % tile.k == 0:
+        return None
+    return f"uol::min({tile.k}{'' if index == 'int' else 'LL'}, {k_count} - k0)"
+
+
+def _shared(
+    spec: Attention, tile: RowTile, products: tuple[ProductPlan, ...], printer: Printer
+) -> tuple[SharedArray, ...]:
+    staged = (o for p in products for o in (p.a, p.b) if o is not None)
+    arrays = [SharedArray(o.ctype, o.array, tile.k, o.pitch) for o in staged]
+    for weight in weights_of(spec):
+        name = printer.names.variable(f"${weight.name}_tile")
+        arrays.append(SharedArray(printer.ctype(weight.dtype), name, tile.rows, weight_pitch(tile.cols)))
+    return tuple(arrays)

@@ -1,0 +1,86 @@
+"""What a tile of an attention takes of a block: shared memory, registers, blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from uol.backends.simt.c_text.counters import count_of
+from uol.backends.simt.operand import pitch, unit_stride_is_k
+from uol.backends.simt.schedules import LANES_A_ROW, RowTile
+from uol.codegen.attention.parts import dot_product, weighted_product, weights_of
+from uol.codegen.names import unused
+from uol.codegen.specs.nodes import Attention, Contract, Weighted, reads
+from uol.ir.program.nodes import Axis, Expr
+from uol.ir.types import DTYPES
+
+BANKS = 32
+"""Of shared memory, a word wide, on every SIMT target (CUDA C++ Programming Guide; CDNA2 ISA, LDS)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """A factor of one product on its way through shared memory: `outer` elements of each of k, under names of its own for the
+    array and for a thread's registers."""
+
+    product: Contract
+    factor: Expr
+    axes: tuple[Axis, ...]
+    outer: int
+    names: tuple[str, str]
+
+    @property
+    def bytes(self) -> int:
+        """Of a step of one k."""
+        element = DTYPES[self.product.acc_dtype].bytes
+        return element * pitch(self.outer, element, unit_stride_is_k(self.factor, self.axes, self.product.k))
+
+
+def row_blocks(spec: Attention, tile: RowTile) -> int:
+    """One a tile of rows, for every batch."""
+    return count_of(spec.batch) * -(-count_of(spec.rows) // tile.rows)
+
+
+def thread_width(total: Weighted) -> int:
+    """How much of a width a thread owns."""
+    return -(-count_of(total.width) // LANES_A_ROW)
+
+
+def accumulators(spec: Attention, tile: RowTile) -> int:
+    """Of a thread: its part of every dot, and of every sum."""
+    return tile.thread_rows * (tile.thread_cols * len(spec.dots) + sum(thread_width(s) for s in spec.sums))
+
+
+def weight_pitch(cols: int) -> int:
+    """Elements from one row of weights to the next: the two or four rows that a warp writes fall into different banks."""
+    return cols + LANES_A_ROW if cols % BANKS == 0 else cols
+
+
+def shared_bytes(spec: Attention, tile: RowTile) -> int:
+    """Of a block: what is staged of the operands, and the weights of the tile."""
+    staged = sum(tile.k * o.bytes for o in operands(spec, tile))
+    return staged + sum(tile.rows * weight_pitch(tile.cols) * DTYPES[w.dtype].bytes for w in weights_of(spec))
+
+
+def operands(spec: Attention, tile: RowTile) -> tuple[Operand, ...]:
+    """Both factors of every dot, then the values of every sum."""
+    return tuple(_named(_factors(spec, tile)))
+
+
+def _factors(spec: Attention, tile: RowTile) -> Iterator[tuple[Contract, Expr, tuple[Axis, ...], int]]:
+    for dot in spec.dots:
+        product = dot_product(spec, dot)
+        yield product, product.a, spec.rows, tile.rows
+        yield product, product.b, spec.cols, tile.cols
+    for total in spec.sums:
+        product = weighted_product(spec, total)
+        yield product, product.b, total.width, thread_width(total) * LANES_A_ROW
+
+
+def _named(factors: Iterable[tuple[Contract, Expr, tuple[Axis, ...], int]]) -> Iterator[Operand]:
+    """The tensor's name, so that a reader knows what is in an array."""
+    taken: set[str] = set()
+    for product, factor, axes, outer in factors:
+        name = unused(f"${next(reads(factor)).tensor}_tile", taken)
+        taken.add(name)
+        yield Operand(product, factor, axes, outer, (name, name.replace("_tile", "_part")))

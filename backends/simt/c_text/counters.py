@@ -1,0 +1,99 @@
+"""From one flat counter to the axes it runs over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from math import prod
+
+from uol.backends.abi.workspace import static_extent
+from uol.backends.simt.c_text.printer import Printer
+from uol.codegen.indexing.arithmetic import ZERO, add, dense_strides, mul, size
+from uol.codegen.indexing.fold_constants import folded, substituted
+from uol.codegen.specs.nodes import Fold, Let, Read, Step, Store
+from uol.codegen.specs.traverse import rewrite
+from uol.ir.integers.intervals import Interval
+from uol.ir.program.nodes import Axis, Call, Expr, Var
+from uol.ir.types import INDEX
+
+
+def count_of(axes: Iterable[Axis]) -> int:
+    """How many points the axes span."""
+    return prod(static_extent(a.extent) for a in axes)
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """A counter `name` over `axes`, the last of them fastest. With one axis the counter is that axis."""
+
+    name: str
+    axes: tuple[Axis, ...]
+
+    @staticmethod
+    def over(axes: Sequence[Axis], name: str) -> Counter:
+        return Counter(axes[0].name if len(axes) == 1 else name, tuple(axes))
+
+    @property
+    def count(self) -> int:
+        return count_of(self.axes)
+
+    def known(self, printer: Printer) -> Printer:
+        """A printer that knows the counter and its range."""
+        ranges = printer.ranges
+        bounds = {**ranges.variables, self.name: Interval(0, max(self.count - 1, 0))}
+        return replace(
+            printer,
+            names=printer.names.with_locals([self.name]),
+            proofs=replace(printer.proofs, ranges=replace(ranges, variables=bounds)),
+        )
+
+    def declarations(self, printer: Printer, needed: frozenset[str]) -> list[str]:
+        """`const int h = i / 56 % 56;` for every axis that is needed and is not the counter itself."""
+        if len(self.axes) <= 1:
+            return []
+        lines = []
+        for place, axis in enumerate(self.axes):
+            if axis.name in needed:
+                text = printer.value(self.axis_value(place))
+                lines.append(f"const {printer.index_type} {printer.names.variable(axis.name)} = {text};")
+        return lines
+
+    def axis_value(self, place: int) -> Expr:
+        """counter / (product of the inner extents) % extent; the outermost axis needs no remainder."""
+        inner = size(self.axes[place + 1 :])
+        value = folded(Call("/", (Var(self.name), inner), INDEX))
+        return value if place == 0 else folded(Call("%", (value, self.axes[place].extent), INDEX))
+
+    def shortened(self, step: Step) -> Step:
+        """The step with the axes' part of every offset replaced by the counter, where it is dense over them: `x[i]`."""
+        if len(self.axes) <= 1:
+            return step
+        match step:
+            case Let(value=value):
+                return replace(step, value=self.shorter(value))
+            case Fold(value=value, where=where):
+                return replace(step, value=self.shorter(value), where=tuple(self.shorter(w) for w in where))
+            case Store(offset=offset, strides=strides, value=value):
+                return replace(step, offset=self._offset(offset, strides), value=self.shorter(value))
+
+    def shorter(self, expr: Expr) -> Expr:
+        """The same for the reads of an expression. A guarded read needs its axes anyway."""
+
+        def rule(node: Expr) -> Expr | None:
+            if isinstance(node, Read) and not node.guard:
+                return replace(node, offset=self._offset(node.offset, node.strides))
+            return None
+
+        return rewrite(expr, rule) if len(self.axes) > 1 else expr
+
+    def _offset(self, offset: Expr, strides: tuple[tuple[str, Expr | None], ...]) -> Expr:
+        """offset = (offset at axes 0) + counter * step, if the strides are those of a dense tensor times step."""
+        found = dict(strides)
+        step = found.get(self.axes[-1].name)
+        if step is None or step == ZERO:
+            return offset
+        dense = dense_strides([a.extent for a in self.axes])
+        if any(found.get(a.name) != mul(d, step) for a, d in zip(self.axes, dense, strict=True)):
+            return offset
+        base = substituted(offset, {a.name: ZERO for a in self.axes})
+        return add(base, mul(Var(self.name), step))

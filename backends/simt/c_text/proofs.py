@@ -1,0 +1,82 @@
+"""What a printer may take for granted about an index: by intervals first, by TVM's analyzer where they do not decide."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from uol.backends.c_text.index_intervals import Ranges
+from uol.codegen.indexing.arithmetic import ZERO
+from uol.codegen.specs.nodes import Guard, Holds, KernelSpec, Read, Within
+from uol.codegen.specs.traverse import walk
+from uol.ir.program.nodes import Axis, Call, Expr, Var
+
+
+@dataclass(frozen=True, slots=True)
+class Proofs:
+    """`assumptions` hold everywhere in the kernel, `conditions` at this place; `ranges` is what intervals make of both."""
+
+    ranges: Ranges
+    assumptions: tuple[Expr, ...] = ()
+    conditions: tuple[Expr, ...] = ()
+
+    @staticmethod
+    def of(spec: KernelSpec) -> Proofs:
+        """Under the facts of a spec, within its axes."""
+        return Proofs(Ranges.over(spec.axes, spec.dims), spec.facts, tuple(c for a in spec.axes for c in in_range(a)))
+
+    def where(self, guards: Iterable[Guard]) -> Proofs:
+        """The same at a place where guards hold."""
+        guards = tuple(guards)
+        if not guards:
+            return self
+        conditions = tuple(c for g in guards for c in _conditions(g))
+        return replace(self, ranges=self.ranges.where(guards), conditions=self.conditions + conditions)
+
+    def natural(self, expr: Expr) -> bool:
+        """Is the expression never negative?"""
+        low = self.ranges.of(expr).low
+        if low is not None and low >= 0:
+            return True
+        return _may_be_correlated(expr, self.conditions) and self._prove(Call(">=", (expr, ZERO), "bool"))
+
+    def _prove(self, condition: Expr) -> bool:
+        from uol.ir.integers.facts import Facts  # loads TVM: only where intervals were not enough
+
+        facts = Facts(self.assumptions)
+        with facts.scope(*(c for c in self.conditions if _is_pure(c))):
+            return facts.prove(condition)
+
+
+def in_range(axis: Axis) -> tuple[Expr, Expr]:
+    """0 <= axis and axis < extent."""
+    var = Var(axis.name)
+    return Call(">=", (var, ZERO), "bool"), Call("<", (var, axis.extent), "bool")
+
+
+def _conditions(guard: Guard) -> tuple[Expr, ...]:
+    match guard:
+        case Within(value, low, high):
+            above = () if low is None else (Call(">=", (value, low), "bool"),)
+            return above + (() if high is None else (Call("<", (value, high), "bool"),))
+        case Holds(condition):
+            return (condition,)
+
+
+def _is_pure(expr: Expr) -> bool:
+    """Only indices, dims and integers: what the analyzer understands."""
+    return all(not isinstance(e, Read) and e.type in ("idx", "bool") for e in walk(expr))
+
+
+def _may_be_correlated(expr: Expr, conditions: tuple[Expr, ...]) -> bool:
+    """On an expression in which every variable occurs once, intervals over a box are exact: nothing is left to prove
+    unless a condition ties its variables together."""
+    if not _is_pure(expr):
+        return False
+    names = [e.name for e in walk(expr) if isinstance(e, Var)]
+    return len(names) != len(set(names)) or any(_ties(c, set(names)) for c in conditions)
+
+
+def _ties(condition: Expr, names: set[str]) -> bool:
+    bound = [e.name for e in walk(condition) if isinstance(e, Var)]
+    return len(bound) > 1 and not names.isdisjoint(bound)

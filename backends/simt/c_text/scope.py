@@ -1,0 +1,116 @@
+"""Statements of one C scope."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from uol.backends.simt.c_text.printer import Printer
+from uol.codegen.specs.nodes import Holds, Let, Read, Step, Store, Within, reads
+from uol.codegen.specs.traverse import rewrite
+from uol.ir.program.nodes import Const, Expr, Var
+
+WIDTH = 100
+"""Longer statements break."""
+
+
+class Scope:
+    """Collects the statements of a scope, in order.
+
+    Where a read is guarded, the guarded positions become variables of their own: `const int x_at0 = p * 2 + r - 1;`
+    is computed once and reads better than the same sum in a guard and an offset.
+    """
+
+    def __init__(self, printer: Printer) -> None:
+        self.printer = printer
+        self.lines: list[str] = []
+        self._declared: set[str] = set()
+        self._positions: dict[Expr, Var] = {}
+
+    def inner(self) -> Scope:
+        """A scope within this one: it sees the variables and collects its own statements."""
+        scope = Scope(self.printer)
+        scope._declared = set(self._declared)
+        scope._positions = dict(self._positions)
+        return scope
+
+    def add(self, text: str, line: int | None = None) -> None:
+        """One statement, with a reference to its line of the op."""
+        self.lines += broken(text, f"  // line {line}" if line else "")
+
+    def declares(self, name: str) -> bool:
+        return name in self._declared
+
+    def let(self, step: Let) -> None:
+        """`const float e = ...;`"""
+        value = self.expression(step.value)
+        self.add(f"const {self.printer.ctype(step.dtype)} {self.printer.names.variable(step.name)} = {value};", step.line)
+        self._declared.add(step.name)
+
+    def store(self, step: Store, prefix: str = "") -> None:
+        """`y[offset] = ...;`"""
+        value = self.positioned(step.value)
+        target = f"{self.printer.names.tensor(step.tensor)}[{self.printer.value(step.offset)}]"
+        self.add(f"{prefix}{target} = {self.printer.stored(value)};", step.line)
+
+    def write(self, steps: Iterable[Step], store_prefix: str = "") -> None:
+        """The steps, in order. A fold is none of one scope: it has a beginning, a loop and an end."""
+        for step in steps:
+            match step:
+                case Let():
+                    self.let(step)
+                case Store():
+                    self.store(step, store_prefix)
+
+    def expression(self, expr: Expr) -> str:
+        """C text of a value, after statements for the positions it reads at."""
+        positioned = self.positioned(expr)  # first: it may declare variables, which changes the printer
+        return self.printer.value(positioned)
+
+    def condition(self, conditions: Iterable[Expr]) -> str:
+        positioned = [Holds(self.positioned(c)) for c in conditions]
+        return self.printer.condition(positioned)
+
+    def positioned(self, expr: Expr) -> Expr:
+        """The expression with guarded positions as variables, which are declared here."""
+        for read in reads(expr):
+            for guard in read.guard:
+                if isinstance(guard, Within):
+                    self._declare_position(read, guard.value)
+        return rewrite(expr, lambda e: self._positions.get(e))
+
+    def _declare_position(self, read: Read, value: Expr) -> None:
+        # A position that reads data stays where it is: that read may be valid under the guard's condition only.
+        if value in self._positions or isinstance(value, Var | Const) or any(True for _ in reads(value)):
+            return
+        name = f"${read.tensor}_at{len(self._positions)}"
+        printer = self.printer
+        text = printer.value(value)
+        names = printer.names.with_locals([name])
+        ranges = replace(printer.ranges, variables={**printer.ranges.variables, name: printer.ranges.of(value)})
+        self.printer = replace(printer, names=names, proofs=replace(printer.proofs, ranges=ranges))
+        self._positions[value] = Var(name)
+        self.add(f"const {printer.index_type} {names.variable(name)} = {text};")
+
+
+def broken(text: str, comment: str) -> list[str]:
+    """A statement in one line; or with the `?` and `:` of its first choice on lines of their own; or its value on one."""
+    if len(text) <= WIDTH:
+        return [text + comment]
+    cuts = _first_choice(text)
+    if cuts is None:
+        target, equals, value = text.partition(" = ")
+        return [f"{target} ={comment}", f"    {value}"] if equals else [text + comment]
+    question, colon = cuts
+    return [text[:question] + comment, "    " + text[question + 1 : colon], "    " + text[colon + 1 :]]
+
+
+def _first_choice(text: str) -> tuple[int, int] | None:
+    """Where the first ` ? ` and its ` : ` stand."""
+    question = text.find(" ? ")
+    depth = 0
+    for place in range(question, len(text)) if question >= 0 else ():
+        depth += (text[place] in "([{") - (text[place] in ")]}")
+        if depth == 0 and text.startswith(" : ", place):
+            return question, place
+    return None

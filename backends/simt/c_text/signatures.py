@@ -1,0 +1,50 @@
+"""Parameters of a kernel: C text for its signature, and the record that launchers follow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from uol.backends.c_text.names import Names
+from uol.backends.simt.c_text.types import COMPUTE, STORAGE
+from uol.codegen.backend import Param
+from uol.codegen.specs.nodes import KernelSpec, Store
+from uol.codegen.specs.steps import steps_of
+
+WIDTH = 118
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """`lines` is the C declaration up to its closing parenthesis."""
+
+    lines: tuple[str, ...]
+    params: tuple[Param, ...]
+
+
+def signature(spec: KernelSpec, symbol: str, names: Names, threads: int, index_type: str) -> Signature:
+    """Buffers in the spec's order, then run-time attributes, then symbolic dims."""
+    written = stored_tensors(spec)
+    params = [Param(a.name, "buffer", a.dtype, a.name in written) for a in spec.args]
+    params += [Param(s.name, "scalar", s.dtype) for s in spec.scalars]
+    params += [Param(d, "dim", "i64") for d in spec.dims]
+    texts = [_declared(p, names, index_type) for p in params]
+    head = f'extern "C" __global__ void __launch_bounds__({threads}) {symbol}('
+    one_line = f"{head}{', '.join(texts)})"
+    if len(one_line) <= WIDTH:
+        return Signature((one_line,), tuple(params))
+    lines = [head, *(f"    {text}," for text in texts)]
+    lines[-1] = lines[-1][:-1] + ")"
+    return Signature(tuple(lines), tuple(params))
+
+
+def stored_tensors(spec: KernelSpec) -> frozenset[str]:
+    """The buffers that a kernel writes."""
+    return frozenset(s.tensor for s in steps_of(spec) if isinstance(s, Store))
+
+
+def _declared(param: Param, names: Names, index_type: str) -> str:
+    if param.kind == "buffer":
+        const = "" if param.writes else "const "
+        return f"{const}{STORAGE[param.dtype]}* __restrict__ {names.tensor(param.name)}"
+    ctype = index_type if param.kind == "dim" else COMPUTE[param.dtype]
+    return f"{ctype} {names.variable(param.name)}"

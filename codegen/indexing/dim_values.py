@@ -1,0 +1,51 @@
+"""Index expressions and conditions over symbolic dims: which they are, and as numbers, once the dims are known."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable, Mapping
+
+from uol.codegen.specs.traverse import variables
+from uol.ir.program.nodes import Call, Const, Expr, Var
+
+_FUNCTIONS: dict[str, Callable[..., int]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": lambda a, b: a // b if b else 0,
+    "%": lambda a, b: a % b if b else 0,
+    "neg": operator.neg,
+    "min": min,
+    "max": max,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+    "and": lambda a, b: a and b,
+    "or": lambda a, b: a or b,
+    "not": operator.not_,
+}
+
+
+def over_dims(conditions: Iterable[Expr], dims: Iterable[str]) -> tuple[Expr, ...]:
+    """The conditions that name nothing but dims (others are over run-time attributes, too), each once."""
+    known = frozenset(dims)
+    return tuple(c for c in dict.fromkeys(conditions) if variables(c) <= known)
+
+
+def value_at(expr: Expr, dims: Mapping[str, int]) -> int:
+    """The number that an expression is at these dims; 1 or 0 for a condition. Division floors, and by 0 gives 0.
+
+    >>> value_at(Call("/", (Var("N"), Const(2)), "idx"), {"N": 7})
+    3
+    """
+    match expr:
+        case Const(value=value):
+            return int(value)
+        case Var(name=name):
+            return dims[name]
+        case Call(fn=fn, args=args) if fn in _FUNCTIONS:
+            return int(_FUNCTIONS[fn](*(value_at(a, dims) for a in args)))
+    raise TypeError(f"{expr!r} is no expression over dims")

@@ -1,0 +1,19 @@
+"""Statements that no result depends on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from uol.codegen.specs.traverse import stage_expressions, walk
+from uol.ir.program.nodes import Load, Program, Stage
+
+
+def drop_unused(program: Program) -> Program:
+    """The same program with the stages that results are computed from, and no others."""
+    needed = {t.name for t in program.by_role("out")}
+    kept: list[Stage] = []
+    for stage in reversed(program.stages):
+        if stage.name in needed:
+            kept.append(stage)
+            needed |= {node.tensor for part in stage_expressions(stage) for node in walk(part) if isinstance(node, Load)}
+    return replace(program, stages=tuple(reversed(kept)))

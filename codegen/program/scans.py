@@ -1,0 +1,71 @@
+"""Recognising scans: `y[i] = sum[j <= i](x[j])` needs one addition an element, not one a pair.
+
+    Running   op over the positions up to (or from) `along` of body: a value at every position
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from uol.ir.program.nodes import Axis, Call, Const, Expr, Program, Reduce, Scatter, Stage, Var
+from uol.ir.program.walk import substitute, variables
+
+
+@dataclass(frozen=True, slots=True)
+class Running(Expr):
+    """`op` over `body` at the positions before and at `along`; after and at it with `reverse`; without the position itself
+    with `exclusive`, and then the body is not evaluated at the last one. Only ever the whole value of a stage."""
+
+    op: str
+    along: Var
+    body: Expr
+    dtype: str
+    reverse: bool
+    exclusive: bool
+
+
+def as_scans(program: Program) -> Program:
+    """The same program with every reduction that is bounded by one index alone, and free of it otherwise, as a scan."""
+    return replace(program, stages=tuple(_scanned(stage) for stage in program.stages))
+
+
+def _scanned(stage: Stage) -> Stage:
+    running = None if isinstance(stage, Scatter) else _running(stage)
+    return stage if running is None else replace(stage, value=running)
+
+
+def _running(stage: Stage) -> Running | None:
+    value = stage.value
+    if not isinstance(value, Reduce) or len(value.axes) != 1 or len(value.where) != 1:
+        return None
+    (inner,) = value.axes
+    bound = _bound(value.where[0], inner.name)
+    if bound is None:
+        return None
+    relation, name = bound
+    outer = next((a for a in stage.axes if a.name == name), None)
+    if outer is None or name in variables(value.body) | variables(inner.extent):
+        return None
+    if not _reaches(inner, outer, relation):
+        return None
+    body = substitute(value.body, {inner.name: Var(name)})
+    return Running(value.op, Var(name), body, value.dtype, relation in (">=", ">"), relation in ("<", ">"))
+
+
+def _bound(condition: Expr, inner: str) -> tuple[str, str] | None:
+    """`inner < i` as ("<", "i"); None for any other condition."""
+    match condition:
+        case Call(fn="<=" | "<" | ">=" | ">" as relation, args=(Var(name=left), Var(name=right))) if left == inner:
+            return relation, right
+    return None
+
+
+def _reaches(inner: Axis, outer: Axis, relation: str) -> bool:
+    """Does the bound alone say where the reduction ends? `j < i` makes j run over one position less than i."""
+    if inner.extent == outer.extent:
+        return True
+    if relation != "<":
+        return False
+    if isinstance(inner.extent, Const) and isinstance(outer.extent, Const):
+        return inner.extent.value == outer.extent.value - 1 or outer.extent.value == 0
+    return inner.extent == Call("-", (outer.extent, Const(1)), "idx")

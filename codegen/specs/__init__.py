@@ -1,0 +1,8 @@
+"""Kernel specs: what one kernel computes.
+
+    nodes.py             the kinds of spec and their parts
+    traverse.py, steps.py    expressions and steps of a spec, walked and rewritten
+    rewrites.py, drop_unit_axes.py, reduction_passes.py    a spec as other specs
+    in_place.py          which result may be written where an input lies
+    expression_text.py   expressions for people
+"""

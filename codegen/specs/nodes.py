@@ -1,0 +1,387 @@
+"""Kernel specs: what one kernel computes, with nothing said about how.
+
+A spec is the hand-over from the middle of the house to its backends. Index, guard and value are expressions of
+`uol.ir.program.nodes`; in place of `Load` stands `Read`, whose offset is already flat over the spec's axes. Loops and tails
+live in the renderers, extents in the spec.
+
+    Map       y[axes] = steps
+    Reduce    rows x cols: folds over the cols, then row and element steps
+    Contract  acc[batch, m, n] = sum over k of a[batch, m, k] * b[batch, n, k], then an epilogue; in segments, too
+    Attention sums over cols of what becomes of inner products of rows with cols
+    Pack      y[axes] = one read: a copy into another layout
+    Scan      running folds along one axis, for each of rows
+    Scatter   y[place(index)] += value(index)
+    Select    the order of a row's elements, or its first places
+
+Attention, Scan, Scatter, Select and the segments of a Contract are asked for by `Capability`: a machine that does not name
+them gets the others instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, TypedDict
+
+from uol.codegen.partition.grouped_value import Mode
+from uol.ir.program.nodes import Axis, Expr, Scalar
+
+ArgRole = Literal["in", "out", "workspace"]
+
+
+@dataclass(frozen=True, slots=True)
+class Arg:
+    """A buffer of a kernel. `shape` and `strides` (in elements) are per logical dim; the buffer starts at its first
+    element. A result or workspace is dense in some order of its dims; an input may have any non-negative strides."""
+
+    name: str
+    dtype: str
+    shape: tuple[Expr, ...]
+    strides: tuple[Expr, ...]
+    role: ArgRole
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """low <= value < high; a missing side is None. Only the sides that had to be checked are present."""
+
+    value: Expr
+    low: Expr | None
+    high: Expr | None
+
+
+@dataclass(frozen=True, slots=True)
+class Holds:
+    """Any other condition on an access (divisibility, masks, data-dependent indices)."""
+
+    condition: Expr
+
+
+Guard = Within | Holds
+
+
+@dataclass(frozen=True, slots=True)
+class Read(Expr):
+    """`tensor[offset]` where every guard holds, else `fill`.
+
+    offset    flat element offset over the spec's axes, in Horner form
+    strides   (axis name, elements per step of that axis), for every axis of the spec in order; a stride is None
+              where the offset is not affine in that axis (a constant stride does not exist)
+    guard     empty when every access is proven; then `fill` is None
+    """
+
+    tensor: str
+    offset: Expr
+    strides: tuple[tuple[str, Expr | None], ...]
+    guard: tuple[Guard, ...]
+    fill: Expr | None
+    dtype: str
+
+    def stride(self, axis: str) -> Expr | None:
+        """The constant stride along `axis`; None when there is none."""
+        return dict(self.strides)[axis]
+
+
+@dataclass(frozen=True, slots=True)
+class Let:
+    """`name = value`. `axes` names the axes that the value varies over: a subset of the spec's."""
+
+    name: str
+    value: Expr
+    dtype: str
+    axes: tuple[str, ...]
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """`name = op over the spec's cols of value`: one value a row.
+
+    op is sum prod max min any all argmax argmin. argmax and argmin: `value` is what is compared, the result is the
+    row-major linear index over the cols in the spec's order, as i64. `where`: conditions for a term to count.
+    """
+
+    name: str
+    op: str
+    value: Expr
+    dtype: str
+    where: tuple[Expr, ...]
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """`tensor[offset] = value`, over `axes` (all of the spec's, or a Reduce's rows)."""
+
+    tensor: str
+    offset: Expr
+    strides: tuple[tuple[str, Expr | None], ...]
+    value: Expr
+    dtype: str
+    axes: tuple[str, ...]
+    line: int
+
+
+Step = Let | Fold | Store
+
+
+@dataclass(frozen=True, slots=True)
+class KernelSpec:
+    """What every spec has. `dims`: symbolic dims, passed as arguments; `facts`: what is known about them;
+    `source`: the printed op. Args come inputs first, then results, then workspaces, in the op's order."""
+
+    name: str
+    args: tuple[Arg, ...]
+    scalars: tuple[Scalar, ...]
+    dims: tuple[str, ...]
+    facts: tuple[Expr, ...]
+    source: str
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        raise NotImplementedError  # every kind has its own
+
+    def arg(self, name: str) -> Arg:
+        return next(a for a in self.args if a.name == name)
+
+
+class SpecHead(TypedDict):
+    """What every kind of spec begins with, by name: `Map(**head, ...)`."""
+
+    name: str
+    args: tuple[Arg, ...]
+    scalars: tuple[Scalar, ...]
+    dims: tuple[str, ...]
+    facts: tuple[Expr, ...]
+    source: str
+
+
+def head_of(spec: KernelSpec) -> SpecHead:
+    """The head of a spec, for one that is made from it."""
+    return SpecHead(name=spec.name, args=spec.args, scalars=spec.scalars, dims=spec.dims, facts=spec.facts, source=spec.source)
+
+
+@dataclass(frozen=True, slots=True)
+class Map(KernelSpec):
+    """Every element on its own. `index` is the iteration space in the physical order of the (first) result,
+    outermost first; steps are Let and Store."""
+
+    index: tuple[Axis, ...]
+    steps: tuple[Step, ...]
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        return self.index
+
+
+@dataclass(frozen=True, slots=True)
+class Reduce(KernelSpec):
+    """Folds over `cols` for each of `rows`, with steps in order. A Let or Store whose axes lie within the rows is a
+    row step, any other an element step; an element step after a fold may use the fold's name. Several folds and
+    several stores are usual (softmax: max, then sum, then a store of every element)."""
+
+    rows: tuple[Axis, ...]
+    cols: tuple[Axis, ...]
+    steps: tuple[Step, ...]
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        return self.rows + self.cols
+
+
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """Rows or terms of a Contract that fall into segments by `key`, an index that is read from data and varies along the axis
+    `at` alone.
+
+    rows    `at` is the only axis of m; `of` is the segment of a row, whatever the key says, and b (which does not vary over
+            m) depends on it. Neighbouring rows are mostly of one segment; nothing goes wrong where they are not
+    terms   `at` is the only axis of k; `of` is an axis of batch, whose terms are those with that key. The keys ascend: where
+            they do not, what is summed is not specified, but nothing outside of the operands is touched
+    """
+
+    over: Mode
+    at: str
+    key: Expr
+    of: str
+
+
+@dataclass(frozen=True, slots=True)
+class Contract(KernelSpec):
+    """acc[batch, m, n] = sum[k](a * b): `a` and `b` each hold exactly one Read, wrapped in casts; a varies over
+    batch, m, k, b over batch, n, k, and the result's unit-stride axis is the last of n. `epilogue` steps (Let, Store)
+    read `acc` by name over batch, m, n; a Let over fewer axes (a channel's scale) may be hoisted. m, n and k may hold
+    several axes (a convolution has m = n, p, q; n = o; k = r, s, c). With `segments`, see there."""
+
+    batch: tuple[Axis, ...]
+    m: tuple[Axis, ...]
+    n: tuple[Axis, ...]
+    k: tuple[Axis, ...]
+    a: Expr
+    b: Expr
+    acc: str
+    acc_dtype: str
+    line: int
+    epilogue: tuple[Step, ...]
+    segments: Segments | None = None
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        return self.batch + self.m + self.n + self.k
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """`name = sum over depth of a * b`, a value for each of an Attention's rows and cols. `a` varies over batch, rows and
+    depth, `b` over batch, cols and depth; each holds exactly one Read, wrapped in casts."""
+
+    name: str
+    depth: tuple[Axis, ...]
+    a: Expr
+    b: Expr
+    dtype: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Weighted:
+    """`name = sum over cols of weight * value`, a value for each of an Attention's rows and of width. `weight` is the name of
+    a Let over rows and cols; `value` varies over batch, cols and width, and holds exactly one Read, wrapped in casts."""
+
+    name: str
+    width: tuple[Axis, ...]
+    weight: str
+    value: Expr
+    dtype: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attention(KernelSpec):
+    """sum[cols](w(dots[rows, cols]) * value[cols, width]) for each of `batch` and `rows`, for every one of `sums`:
+
+        forward   s = q . k,               w = exp(s - hi),                      y = sum of w * v
+        dq        s = q . k, dp = dy . v,  w = exp(s - lse) * (dp - delta),      dq = sum of w * k
+        dk, dv    the same dots, their rows and cols exchanged; two weights,     dk = sum of w * q, dv = sum of p * dy
+
+    `steps` are Lets over batch, rows and cols that use the dots, and Folds over the cols ("sum", and one "max" at most).
+    `epilogue` steps (Let, Store) are over batch, rows and the width of one sum, or over batch and rows alone, and use sums
+    and folds. No value over rows and cols is stored.
+
+    Where there is a Fold of "max", `hi`, every weight and every other fold's value is a multiple of exp(t - hi), t being what
+    `hi` is the maximum of, or exactly 0 (under a `select`). So the cols may pass by in tiles: what was added up under a
+    smaller maximum is multiplied by exp(old - new). In a row whose `hi` stays at -inf every such exp is NaN."""
+
+    batch: tuple[Axis, ...]
+    rows: tuple[Axis, ...]
+    cols: tuple[Axis, ...]
+    dots: tuple[Dot, ...]
+    steps: tuple[Step, ...]
+    sums: tuple[Weighted, ...]
+    epilogue: tuple[Step, ...]
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        """A depth and a width may be one axis."""
+        inner = (a for part in (*(d.depth for d in self.dots), *(s.width for s in self.sums)) for a in part)
+        return tuple(dict.fromkeys((*self.batch, *self.rows, *self.cols, *inner)))
+
+    @property
+    def hi(self) -> Fold | None:
+        """The maximum that the weights are relative to."""
+        return next((s for s in self.steps if isinstance(s, Fold) and s.op == "max"), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Pack(KernelSpec):
+    """`out[index] = value`: one Read (or its cast) copied into a layout that another kernel wants. `index` is the
+    physical order of the result, whose offset is dense over it. Positions beyond the source are the read's fill."""
+
+    index: tuple[Axis, ...]
+    steps: tuple[Step, ...]
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        return self.index
+
+
+@dataclass(frozen=True, slots=True)
+class Scan(KernelSpec):
+    """Running folds along `along` for each of `rows`. A Fold's name is, at each position, its op over the values at the
+    positions up to this one (`reverse`: from this one on); with `exclusive` this one does not count, and the value at the
+    last position (`reverse`: the first) is not evaluated. An index that argmax or argmin give is one along the axis. Lets
+    and Stores are over the same axes, or over rows alone (a Let), and may use the folds' names."""
+
+    rows: tuple[Axis, ...]
+    along: Axis
+    reverse: bool
+    exclusive: bool
+    steps: tuple[Step, ...]
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        return (*self.rows, self.along)
+
+
+@dataclass(frozen=True, slots=True)
+class Scatter(KernelSpec):
+    """The tensor that `add` names starts at 0; at every point of `index` where `guard` holds, `add.value` is added to its
+    element at `add.offset`. Points may share an element; the order of the additions is not specified. `place` is the
+    element's index along each dim of the tensor: where it is an axis alone, points that differ in that axis share nothing.
+    `steps` are Lets."""
+
+    index: tuple[Axis, ...]
+    steps: tuple[Step, ...]
+    place: tuple[Expr, ...]
+    guard: tuple[Guard, ...]
+    add: Store
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        return self.index
+
+
+@dataclass(frozen=True, slots=True)
+class Select(KernelSpec):
+    """For each of `rows`, the elements along `col` in the order of `key` (a value over rows and col): `at`, of type
+    `at_dtype`, is the index along `col` of the element that stands at `place`. Equal keys keep their order, NaN is greater
+    than every number. `place` runs over as many elements as are asked for. `steps` (Let, Store) are over rows and place and
+    use `at`, in offsets too."""
+
+    rows: tuple[Axis, ...]
+    col: Axis
+    place: Axis
+    key: Expr
+    descending: bool
+    at: str
+    at_dtype: str
+    line: int
+    steps: tuple[Step, ...]
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        return (*self.rows, self.col, self.place)
+
+
+@dataclass(frozen=True, slots=True)
+class KernelGraph:
+    """The kernels of one operator, in launch order. `args` is the operator's signature (inputs, then results);
+    `workspaces` are the buffers between kernels. Of `dims` at a call must hold `facts`, which the proofs assumed (no dim is
+    negative, the `where` clause), and `checks`, which they left over."""
+
+    name: str
+    specs: tuple[KernelSpec, ...]
+    args: tuple[Arg, ...]
+    workspaces: tuple[Arg, ...]
+    scalars: tuple[Scalar, ...]
+    dims: tuple[str, ...]
+    source: str
+    checks: tuple[Expr, ...] = ()
+    facts: tuple[Expr, ...] = ()
+
+
+def reads(expr: Expr) -> Iterator[Read]:
+    """The reads of an expression, in order, those within indices and guards included."""
+    from uol.codegen.specs.traverse import walk
+
+    return (node for node in walk(expr) if isinstance(node, Read))

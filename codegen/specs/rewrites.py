@@ -1,0 +1,197 @@
+"""Specs as other specs, for machines that cannot do a fused form.
+
+    split_epilogue   C = epilogue(A * B)   ->   W = A * B;  C = epilogue(W)
+    pack_operand     C = A * B             ->   W = A in another layout;  C = W * B
+    as_reduce        C = A * B             ->   the same sum as folds over k
+    without_terms    a contraction over nothing is its epilogue at 0
+
+Every function is pure and mechanical: the kernels compute the same values, joined by a workspace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+from uol.codegen.indexing.arithmetic import dense_strides, flat_offset, static
+from uol.codegen.specs.nodes import Arg, Contract, Fold, KernelSpec, Map, Pack, Read, Reduce, Step, Store, head_of
+from uol.codegen.specs.traverse import rewrite, substitute, variables, walk
+from uol.ir.program.nodes import Axis, Call, Const, Expr, Scalar, Var
+
+Side = Literal["a", "b"]
+
+
+def split_epilogue(contract: Contract) -> tuple[Contract, Map]:
+    """The bare contraction, stored in its accumulator's type over [batch, m, n], and its epilogue as a Map that reads it.
+
+    The Map runs in the physical order of its first result.
+    """
+    axes = contract.batch + contract.m + contract.n
+    workspace = workspace_over(f"{contract.name}_product", contract.acc_dtype, axes)
+    offset, strides = _place(workspace, axes, contract.axes)
+    names = tuple(a.name for a in axes)
+    acc = Var(contract.acc, contract.acc_dtype)
+    store = Store(workspace.name, offset, strides, acc, contract.acc_dtype, names, contract.line)
+    product = replace(
+        contract,
+        name=f"{contract.name}_product",
+        args=_used(contract, (contract.a, contract.b), ()) + (workspace,),
+        scalars=_scalars(contract, (contract.a, contract.b)),
+        epilogue=(store,),
+    )
+    index = _physical(axes, contract.epilogue)
+    place, steps_strides = _place(workspace, axes, index)
+    read = Read(workspace.name, place, steps_strides, (), None, contract.acc_dtype)
+    steps = tuple(_over(_exchanged(s, contract.acc, read), index) for s in contract.epilogue)
+    values = tuple(s.value for s in steps)
+    rest = Map(
+        name=contract.name,
+        args=_ordered((*_used(contract, values, steps), workspace)),
+        scalars=_scalars(contract, values),
+        dims=contract.dims,
+        facts=contract.facts,
+        source=contract.source,
+        index=index,
+        steps=steps,
+    )
+    return product, rest
+
+
+def pack_operand(contract: Contract, side: Side, *, k_last: bool, dtype: str) -> tuple[Pack, Contract]:
+    """A kernel that copies one operand into a dense workspace of type `dtype`, over [batch, rows, k] (`k_last`) or
+    [batch, k, rows], and the contraction that reads it there. Guards and fills end in the copy."""
+    factor = contract.a if side == "a" else contract.b
+    rows = contract.m if side == "a" else contract.n
+    seen = variables(factor)
+    batch = tuple(x for x in contract.batch if x.name in seen)
+    index = (*batch, *rows, *contract.k) if k_last else (*batch, *contract.k, *rows)
+    workspace = workspace_over(f"{contract.name}_packed_{side}", dtype, index)
+    offset, strides = _place(workspace, index, index)
+    value = _narrowed(factor, dtype)
+    names = tuple(a.name for a in index)
+    copy = Store(workspace.name, offset, strides, _strides_over(value, names), dtype, names, contract.line)
+    pack = Pack(
+        name=f"{contract.name}_pack_{side}",
+        args=(*_used(contract, (factor,), ()), workspace),
+        scalars=_scalars(contract, (factor,)),
+        dims=contract.dims,
+        facts=contract.facts,
+        source=contract.source,
+        index=index,
+        steps=(copy,),
+    )
+    place, over_all = _place(workspace, index, contract.axes)
+    read: Expr = Read(workspace.name, place, over_all, (), None, dtype)
+    if dtype != contract.acc_dtype:
+        read = Call("cast", (read,), contract.acc_dtype)
+    a, b = (read, contract.b) if side == "a" else (contract.a, read)
+    kept_args = _used(contract, (a, b, *segment_keys(contract), *(s.value for s in contract.epilogue)), contract.epilogue)
+    return pack, replace(contract, args=_ordered((*kept_args, workspace)), a=a, b=b)
+
+
+def segment_keys(contract: Contract) -> tuple[Expr, ...]:
+    """What tells the segments of a contraction apart, where it has any."""
+    return () if contract.segments is None else (contract.segments.key,)
+
+
+def as_reduce(contract: Contract) -> Reduce:
+    """The contraction as folds: rows are batch, m and n in the physical order of the result, cols are k."""
+    axes = _physical(contract.batch + contract.m + contract.n, contract.epilogue)
+    names = [a.name for a in axes + contract.k]
+    product = _strides_over(Call("*", (contract.a, contract.b), contract.acc_dtype), names)
+    fold = Fold(contract.acc, "sum", product, contract.acc_dtype, (), contract.line)
+    steps = (fold, *(_over(s, axes) for s in contract.epilogue))
+    return Reduce(**head_of(contract), rows=axes, cols=contract.k, steps=steps)
+
+
+def without_terms(contract: Contract) -> Map:
+    """The epilogue at an accumulator of 0: what a contraction over an empty k is."""
+    index = _physical(contract.batch + contract.m + contract.n, contract.epilogue)
+    zero = Const(0, contract.acc_dtype)
+    steps = tuple(_over(_exchanged(s, contract.acc, zero), index) for s in contract.epilogue)
+    values = tuple(s.value for s in steps)
+    head = head_of(contract)
+    head["args"], head["scalars"] = _used(contract, values, steps), _scalars(contract, values)
+    return Map(**head, index=index, steps=steps)
+
+
+def workspace_over(name: str, dtype: str, axes: Sequence[Axis]) -> Arg:
+    """A dense buffer with one dim an axis."""
+    shape = tuple(a.extent for a in axes)
+    return Arg(name, dtype, shape, dense_strides(shape), "workspace")
+
+
+def _place(arg: Arg, own: Sequence[Axis], axes: Sequence[Axis]) -> tuple[Expr, tuple[tuple[str, Expr | None], ...]]:
+    """The offset of a workspace over its own axes, and its strides along the axes of a spec."""
+    strides = dict(zip((a.name for a in own), arg.strides, strict=True))
+    offset = flat_offset([Var(a.name) for a in own], arg.shape, arg.strides)
+    return offset, tuple((a.name, strides.get(a.name, Const(0))) for a in axes)
+
+
+def _physical(axes: tuple[Axis, ...], steps: Sequence[Step]) -> tuple[Axis, ...]:
+    """Axes in the order in which the first result lies in memory."""
+    store = next((s for s in steps if isinstance(s, Store)), None)
+    if store is None:
+        return axes
+    strides = dict(store.strides)
+    known = {a.name: static(strides[a.name] or Var(a.name)) if a.name in strides else 0 for a in axes}
+    if any(v is None for v in known.values()):
+        return axes
+    return tuple(sorted(axes, key=lambda a: (-(known[a.name] or 0), static(a.extent) != 1)))
+
+
+def _exchanged(step: Step, name: str, value: Expr) -> Step:
+    """The step with a variable exchanged in what it computes."""
+    return replace(step, value=substitute(step.value, {name: value}))
+
+
+def _over(step: Step, axes: Sequence[Axis]) -> Step:
+    """The step with its axes, and the strides of its accesses, in the order of a spec's axes."""
+    names = [a.name for a in axes]
+    value = _strides_over(step.value, names)
+    if isinstance(step, Fold):
+        return replace(step, value=value)
+    own = tuple(n for n in names if n in step.axes)
+    if isinstance(step, Store):
+        strides = dict(step.strides)
+        return replace(step, value=value, axes=own, strides=tuple((n, strides[n]) for n in own if n in strides))
+    return replace(step, value=value, axes=own)
+
+
+def _strides_over(expr: Expr, names: Sequence[str]) -> Expr:
+    """The expression with each read's strides along the axes of the spec, in their order; reads within reads alike."""
+
+    def rule(node: Expr) -> Expr | None:
+        if not isinstance(node, Read):
+            return None
+        inner = rewrite(node, lambda n: None if n is node else rule(n))
+        assert isinstance(inner, Read)
+        strides = dict(node.strides)
+        return replace(inner, strides=tuple((n, strides[n]) for n in names if n in strides))
+
+    return rewrite(expr, rule)
+
+
+def _narrowed(factor: Expr, dtype: str) -> Expr:
+    """The factor in the workspace's type: its read as it is where that is the type already."""
+    if isinstance(factor, Call) and factor.fn == "cast" and factor.args[0].type == dtype and isinstance(factor.args[0], Read):
+        return factor.args[0]
+    return factor if factor.type == dtype else Call("cast", (factor,), dtype)
+
+
+def _used(spec: KernelSpec, values: Sequence[Expr], steps: Sequence[Step]) -> tuple[Arg, ...]:
+    """The args that expressions read and steps write, in the order of the spec."""
+    names = {n.tensor for v in values for n in walk(v) if isinstance(n, Read)}
+    names |= {s.tensor for s in steps if isinstance(s, Store)}
+    return tuple(a for a in spec.args if a.name in names)
+
+
+def _ordered(args: tuple[Arg, ...]) -> tuple[Arg, ...]:
+    """Inputs, results, workspaces."""
+    return tuple(a for role in ("in", "out", "workspace") for a in args if a.role == role)
+
+
+def _scalars(spec: KernelSpec, values: Sequence[Expr]) -> tuple[Scalar, ...]:
+    used = frozenset().union(*(variables(v) for v in values)) if values else frozenset()
+    return tuple(s for s in spec.scalars if s.name in used)

@@ -1,0 +1,112 @@
+"""Sums of products of intervals by matrix multiplication: what makes golden values of whole layers affordable.
+
+    sum[k](a * b) = A @ B,  |error| <= growth * K * |A| @ |B|  +  rA @ |B| + |A| @ rB + rA @ rB
+
+with r the radius of a factor's own interval.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from uol.codegen.specs.traverse import variables
+from uol.conformance.accuracy.index_space import Frame, Range
+from uol.conformance.accuracy.interval import Enclosure, Floats, hull, point
+from uol.conformance.accuracy.reductions import granule, spread, sums_exactly
+from uol.ir.program.nodes import Call, Expr, Reduce
+from uol.ir.types import is_float
+
+_SMALL = 1 << 15
+"""Below so many products the terms are added one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """sum over `k` of two factors: `batch` is seen by both, `m` by the first alone, `n` by the second alone; an axis that
+    neither sees is among `batch`. `outer` is the frame of the result."""
+
+    factors: tuple[Expr, Expr]
+    outer: Frame
+    batch: tuple[Range, ...]
+    m: tuple[Range, ...]
+    n: tuple[Range, ...]
+    k: tuple[Range, ...]
+
+    def frame(self, factor: int) -> Frame:
+        """What a factor is evaluated over."""
+        return Frame(self.batch + (self.n if factor else self.m) + self.k)
+
+
+def split_product(expr: Reduce, outer: Frame) -> Product | None:
+    """The reduction as a sum of a product of two factors that see different axes, or None where it is not one."""
+    inner = Frame.of(expr.axes)
+    body = expr.body
+    if expr.op != "sum" or expr.where or not is_float(expr.dtype) or not (isinstance(body, Call) and body.fn == "*"):
+        return None
+    if inner.size * outer.size < _SMALL or len({r.name for r in (outer + inner).ranges}) != len((outer + inner).ranges):
+        return None
+    a, b = body.args
+    in_a, in_b = variables(a), variables(b)
+    m = tuple(r for r in outer.ranges if r.name in in_a - in_b)
+    n = tuple(r for r in outer.ranges if r.name in in_b - in_a)
+    if not m or not n:
+        return None
+    batch = tuple(r for r in outer.ranges if r not in m and r not in n)
+    return Product((a, b), outer, batch, m, n, inner.ranges)
+
+
+def contract_factors(product: Product, factors: list[Enclosure], dtype: str, growth: float) -> Enclosure | None:
+    """The sum over the outer frame; None where a factor is not finite and matrix products say nothing."""
+    a, b = (_matrices(product, f, number) for number, f in enumerate(factors))
+    if not all(np.all(np.isfinite(edge)) for f in (a, b) for edge in (f.low, f.high)):
+        return None
+    value = _times(a.value, b.value)
+    size_a, size_b = (np.maximum(np.abs(f.low), np.abs(f.high)) for f in (a, b))
+    magnitude = _times(size_a, size_b)
+    grains = [granule(f.value) if f.exact else None for f in (a, b)]
+    grain = None if grains[0] is None or grains[1] is None else grains[0] * grains[1]
+    if sums_exactly(grain, magnitude, dtype):
+        return _back(product, point(value))
+    error = spread(growth, prod(r.size for r in product.k), magnitude, dtype) + _inherited(a, b, size_a, size_b)
+    return _back(product, hull(value, value - error, value + error))
+
+
+def _inherited(a: Enclosure, b: Enclosure, size_a: Floats, size_b: Floats) -> Floats:
+    """The error that the factors bring with them; sizes are of their far edges, so the product of radii is within."""
+    error = np.zeros(())
+    if not a.exact:
+        error = error + _times(_radius(a), size_b)
+    if not b.exact:
+        error = error + _times(size_a, _radius(b))
+    return error
+
+
+def _radius(x: Enclosure) -> Floats:
+    radius: Floats = np.maximum(x.value - x.low, x.high - x.value)
+    return radius
+
+
+def _matrices(product: Product, factor: Enclosure, number: int) -> Enclosure:
+    frame = product.frame(number)
+    rows, terms = prod(r.size for r in (product.n if number else product.m)), prod(r.size for r in product.k)
+    batch = prod(r.size for r in product.batch)
+
+    def shaped(array: Floats) -> Floats:
+        return np.ascontiguousarray(np.broadcast_to(array, frame.shape), dtype=np.float64).reshape(batch, rows, terms)
+
+    return factor.map(shaped)
+
+
+def _times(a: Floats, b: Floats) -> Floats:
+    result: Floats = np.matmul(a, np.swapaxes(b, -1, -2))
+    return result
+
+
+def _back(product: Product, result: Enclosure) -> Enclosure:
+    """From [batch, m, n] to the order of the outer frame."""
+    ranges = product.batch + product.m + product.n
+    place = [ranges.index(r) for r in product.outer.ranges]
+    return result.map(lambda a: a.reshape([r.size for r in ranges]).transpose(place))

@@ -1,0 +1,41 @@
+"""The interval that is owed around the golden value, moved to another value of the same operator."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from uol.conformance.accuracy.interval import Array, Enclosure
+from uol.ir.program.rounding import round_to
+from uol.ir.types import DTYPES, is_float
+
+REFERENCE_ERROR = 2.0**-50
+"""What an independent computation in float64 may itself be off, relative to its value: a few of its ulps. Where values cancel
+to an exact 0, as x - mean may, what it leaves in place of the 0 is relative to the largest value of the result."""
+
+
+def around(value: Array, owed: Enclosure, dtype: str) -> Enclosure:
+    """[value - (golden - low), value + (high - golden)]: as much room as around the golden value.
+
+    Where the kernel computes in float64 like the reference, the reference's own error is owed the same room again; where the
+    golden value is exact, the reference may be off it by its own error, and the golden value is admitted, too. What
+    is not finite in either is admitted where the golden value's own interval holds it. Other types are exact.
+    """
+    if not is_float(dtype):
+        rounded = round_to(value, dtype)
+        return Enclosure(rounded, rounded, rounded)
+    if owed.exact and np.array_equal(value, owed.value, equal_nan=True):
+        return owed
+    value, golden, low, high = (np.asarray(a, np.float64) for a in np.broadcast_arrays(value, owed.value, owed.low, owed.high))
+    share = 2.0 if DTYPES[dtype].accumulator == "f64" else 1.0
+    with np.errstate(invalid="ignore", over="ignore"):
+        largest = np.max(np.abs(value), where=np.isfinite(value), initial=0.0)
+        left = (golden == 0.0) & (np.abs(value) <= REFERENCE_ERROR * largest)
+        own = REFERENCE_ERROR * np.abs(value)
+        apart = np.abs(value - golden)
+        slack = np.where(left, np.abs(value), np.where(low != high, own, np.where(apart <= own, apart, 0.0)))
+        below, above = share * (golden - low) + slack, share * (high - golden) + slack
+        finite = np.isfinite(value) & np.isfinite(golden) & np.isfinite(below) & np.isfinite(above)
+        held = (value >= low) & (value <= high) | np.isnan(value) & np.isnan(golden)
+        moved_low = np.where(finite, value - below, np.where(held, low, value))
+        moved_high = np.where(finite, value + above, np.where(held, high, value))
+    return Enclosure(value, moved_low, moved_high)

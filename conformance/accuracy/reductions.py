@@ -1,0 +1,135 @@
+"""Reductions of intervals, with the growth of error that a contract allows for any order of the terms."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from uol.conformance.accuracy.interval import Array, Enclosure, Floats, hull, multiply, point
+from uol.ir.errors import UolError
+from uol.ir.program.rounding import integer_range, round_to
+from uol.ir.types import DTYPES, is_float
+
+_SIGNIFICAND_BITS = {"f64": 53, "f32": 24}
+
+
+def fold(op: str, body: Enclosure, keep: Array | None, rank: int, dtype: str, growth: float) -> Enclosure:
+    """The reduction of all dimensions of `body` after the first `rank`; terms where `keep` is false do not count.
+
+    `growth` is the error of a sum as a share of (number of terms) * (sum of their magnitudes).
+    """
+    terms = body.map(lambda a: flattened(a, rank))
+    kept = None if keep is None else np.broadcast_to(keep, body.value.shape).reshape(terms.value.shape)
+    identity = _identity(op, dtype)
+    if kept is not None:
+        terms = terms.map(lambda a: np.where(kept, a, identity))
+    match op:
+        case "max":
+            return terms.map(lambda a: np.max(a, axis=-1, initial=identity))
+        case "min":
+            return terms.map(lambda a: np.min(a, axis=-1, initial=identity))
+        case "any" | "all":
+            return terms.map(lambda a: (np.any if op == "any" else np.all)(a, axis=-1))
+    if not is_float(dtype):
+        return point(_wrapped((np.sum if op == "sum" else np.prod)(terms.value.astype(np.int64), axis=-1), dtype))
+    return _sum(terms, dtype, growth) if op == "sum" else _product(terms, growth)
+
+
+def flattened(array: Array, rank: int) -> Array:
+    """The array with all dimensions after the first `rank` as one."""
+    return array.reshape(*array.shape[:rank], prod(array.shape[rank:]))
+
+
+def argument_of_extremum(op: str, body: Enclosure, keep: Array | None, rank: int) -> Enclosure:
+    """argmax or argmin: the first NaN, else the first extremum, as a linear index."""
+    scores = flattened(body.value, rank)
+    if keep is not None:
+        kept = np.broadcast_to(keep, body.value.shape).reshape(scores.shape)
+        scores = np.where(kept, scores, -np.inf if op == "argmax" else np.inf)
+    if scores.shape[-1] == 0:
+        raise UolError(f"{op} of nothing", hint="the operator's `where` excludes it")
+    return point((np.argmax if op == "argmax" else np.argmin)(scores, axis=-1).astype(np.int64))
+
+
+def _sum(terms: Enclosure, dtype: str, growth: float) -> Enclosure:
+    with np.errstate(all="ignore"):
+        value = np.sum(terms.value, axis=-1)
+        magnitude = np.sum(np.maximum(np.abs(terms.low), np.abs(terms.high)), axis=-1)
+        if terms.exact and sums_exactly(granule(terms.value), magnitude, dtype):
+            return point(value)
+        error = spread(growth, max(terms.value.shape[-1] - 1, 0), magnitude, dtype)
+        low = np.sum(terms.low, axis=-1) - error
+        low = np.where((terms.low >= 0).all(-1), np.maximum(low, 0.0), low)  # no order of such terms has a negative sum
+        return hull(value, low, np.sum(terms.high, axis=-1) + error)
+
+
+def scatter(terms: Enclosure, at: tuple[Array, ...], shape: tuple[int, ...], dtype: str, growth: float) -> Enclosure:
+    """Zeros of that shape with every term added at its place. A sum's error grows with the number of its own terms."""
+    if not is_float(dtype):
+        integers = np.zeros(shape, np.int64)
+        np.add.at(integers, at, terms.value)
+        return point(_wrapped(integers, dtype))
+    value, low, high, magnitude, count = (np.zeros(shape, np.float64) for _ in range(5))
+    with np.errstate(all="ignore"):
+        largest = np.maximum(np.abs(terms.low), np.abs(terms.high))
+        for total, part in ((value, terms.value), (low, terms.low), (high, terms.high), (magnitude, largest), (count, 1.0)):
+            np.add.at(total, at, part)
+        if terms.exact and sums_exactly(granule(terms.value), magnitude, dtype):
+            return point(value)
+        error = spread(growth, np.maximum(count - 1, 0), magnitude, dtype)
+        return hull(value, low - error, high + error)
+
+
+def spread(growth: float, steps: int | Floats, magnitude: Floats, dtype: str) -> Floats:
+    """The error of `steps` additions; in f64 twice, because the golden sum has rounded too. Infinite sums have none."""
+    error = growth * steps * magnitude * (2.0 if dtype == "f64" else 1.0)
+    return np.where(np.isfinite(error), error, 0.0)
+
+
+def _product(terms: Enclosure, growth: float) -> Enclosure:
+    count = terms.value.shape[-1]
+    result = terms.map(lambda a: np.ones(a.shape[:-1]))
+    for number in range(count):
+        result = multiply(result, terms.map(lambda a, n=number: a[..., n]))  # type: ignore[misc]  # n is bound now
+    margin = growth * count
+    return hull(result.value, *(edge * (1 + sign * margin) for edge in (result.low, result.high) for sign in (-1, 1)))
+
+
+def granule(values: Array) -> float | None:
+    """A power of two that divides all values, or None where there is no large one."""
+    if values.dtype.kind != "f":
+        return 1.0
+    if not np.all(np.isfinite(values)):
+        return None
+    for exponent in (0, 2, 4, 8, 12):
+        scaled = values * 2.0**exponent
+        if np.array_equal(scaled, np.rint(scaled)):
+            return 2.0**-exponent
+    return None
+
+
+def sums_exactly(grain: float | None, magnitude: Array, dtype: str) -> bool:
+    """Are all partial sums of multiples of `grain`, whose magnitudes add up to `magnitude`, representable?"""
+    if grain is None:
+        return False
+    bits = _SIGNIFICAND_BITS[DTYPES[dtype].accumulator]
+    return bool(np.all(magnitude <= grain * 2.0**bits))
+
+
+def _identity(op: str, dtype: str) -> float | int | bool:
+    match op:
+        case "sum":
+            return 0
+        case "prod":
+            return 1
+        case "any":
+            return False
+        case "all":
+            return True
+    low, high = (-np.inf, np.inf) if is_float(dtype) else integer_range(dtype)
+    return low if op == "max" else high
+
+
+def _wrapped(values: Array, dtype: str) -> Array:
+    return np.asarray(round_to(values, dtype))

@@ -1,0 +1,117 @@
+"""What a run of conformance takes, and what it leaves out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from uol.conformance.cases.case_matrix import cases_of, types_of
+from uol.conformance.cases.default_workloads import workloads_for
+from uol.conformance.cases.verdict import Case
+from uol.ir.errors import TypeCheckError, UolError
+from uol.ir.gradients import has_gradient
+from uol.ir.library import GRADIENT
+from uol.ir.types import DTYPES, type_named
+from uol.operators.registry import find_operator
+from uol.ops.texts import family_of
+
+QUICK = (
+    *("add", "softmax", "layer_norm", "argmax", "max_pool2d", "matmul", "conv2d_bn_relu", "attention"),
+    *("topk", "cumsum", "scatter_add", "dropout"),
+)
+"""Operators that have every kind of kernel between them: elementwise, reduction, contraction, attention, selection, scan,
+scatter, random numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Operators and targets by name, types as users write them.
+
+    first       the representative workload on random inputs; else every workload, kind of inputs and memory order
+    gradients   the gradients of the operators in their place
+    """
+
+    ops: tuple[str, ...]
+    targets: tuple[str, ...]
+    dtypes: tuple[str, ...] = ("f32",)
+    first: bool = False
+    gradients: bool = False
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """An operator that is not checked in a type, or in none (`dtype` is empty), and why."""
+
+    op: str
+    dtype: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`groups` are cases that differ in their target alone."""
+
+    groups: tuple[tuple[Case, ...], ...]
+    left_out: tuple[LeftOut, ...]
+
+    @property
+    def cases(self) -> tuple[Case, ...]:
+        return tuple(case for group in self.groups for case in group)
+
+
+def plan(selection: Selection) -> Plan:
+    """The cases of a selection. Raises TypeCheckError for a type that there is not, UolError where no case is left: a check
+    of nothing must not pass."""
+    selection = replace(selection, dtypes=tuple(dict.fromkeys(map(_known_type, selection.dtypes))))
+    ops, left_out = _operators(selection)
+    groups: list[tuple[Case, ...]] = []
+    for op in ops:
+        types = types_of(op, selection.dtypes)
+        used = {name.partition("=")[2] or name for dtype in types for name in dtype.split(",")}
+        typed = bool(find_operator(op).domain)
+        left_out += [LeftOut(op, t, f"{op} does not admit {t}") for t in selection.dtypes if typed and t not in used]
+        for dtype in types:
+            groups += _groups(op, dtype, selection)
+    if not groups:
+        reasons = "; ".join(dict.fromkeys(each.reason for each in left_out[:3])) or "no operator was given"
+        raise UolError(f"there is nothing to check: {reasons}", hint="choose other types with --dtype, or other operators")
+    return Plan(tuple(groups), tuple(left_out))
+
+
+def differentiable(ops: Sequence[str]) -> list[str]:
+    """The gradients of those operators that have one."""
+    return [f"{name}{GRADIENT}" for name in ops if _no_gradient(name) is None]
+
+
+def _known_type(name: str) -> str:
+    """The type by the library's own name. Raises TypeCheckError for a type that there is not."""
+    dtype = type_named(name)
+    if dtype not in DTYPES:
+        raise TypeCheckError(f"unknown type {name!r}", hint=f"the types are {', '.join(DTYPES)}")
+    return dtype
+
+
+def _operators(selection: Selection) -> tuple[list[str], list[LeftOut]]:
+    if not selection.gradients:
+        return list(selection.ops), []
+    reasons = {op: _no_gradient(op) for op in selection.ops}
+    left_out = [LeftOut(op, "", reason) for op, reason in reasons.items() if reason is not None]
+    return [f"{op}{GRADIENT}" for op, reason in reasons.items() if reason is None], left_out
+
+
+def _no_gradient(op: str) -> str | None:
+    """Why an operator has no gradient; None where it has one."""
+    if family_of(op) == "optimiser":
+        return f"{op} is a step of an optimiser, which is not differentiated"
+    return None if has_gradient(find_operator(op)) else f"{op} has no gradient"
+
+
+def _groups(op: str, dtype: str, selection: Selection) -> Iterator[tuple[Case, ...]]:
+    each = [replace(case, seed=selection.seed) for case in _cases(op, dtype, selection.first)]
+    return (tuple(replace(case, target=target) for target in selection.targets) for case in each)
+
+
+def _cases(op: str, dtype: str, first: bool) -> Sequence[Case]:
+    """The cases of an operator in one type, without a target."""
+    return [Case(op, "", dtype, workloads_for(op)[0])] if first else cases_of(op, "", dtype)

@@ -1,0 +1,64 @@
+"""What is true of a case whatever the target: admitted values, the reference's results, the oracle's; each computed once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from uol.codegen.specs.nodes import KernelGraph
+from uol.conformance.accuracy.contracts import contract
+from uol.conformance.accuracy.error_analysis import Enclosed, enclose
+from uol.conformance.accuracy.interval import Array
+from uol.conformance.cases.verdict import Case
+from uol.ops.references import has_reference, reference
+
+if TYPE_CHECKING:
+    from uol.conformance.cases.twin_check import Prepared
+
+Results = Mapping[str, Array]
+
+
+@dataclass(slots=True)
+class Truth:
+    """Of one case: one operator, its types, sizes and inputs. Targets with equal contracts admit the same values, and those
+    with equal kernel specs have one oracle."""
+
+    _admitted: dict[str, Enclosed] = field(default_factory=dict)
+    _reference: list[Results] = field(default_factory=list)
+    _oracles: list[tuple[KernelGraph, Results]] = field(default_factory=list)
+
+    def admitted(self, prepared: Prepared) -> Enclosed:
+        """What the target's contract admits."""
+        owed = contract(prepared.case.target.partition(":")[0], prepared.case.op)
+        key = repr(replace(owed, target=""))
+        if key not in self._admitted:
+            self._admitted[key] = enclose(prepared.program, prepared.values, prepared.scalars, owed)
+        return self._admitted[key]
+
+    def reference(self, prepared: Prepared) -> Results | None:
+        """The results by PyTorch in float64; None where the operator has no reference."""
+        case = prepared.case
+        if not has_reference(case.op):
+            return None
+        if not self._reference:
+            names = tuple(t.name for t in prepared.program.by_role("out"))
+            self._reference.append(reference(case.op, prepared.values, case.workload.attrs, results=names))
+        return self._reference[0]
+
+    def oracle(self, prepared: Prepared) -> Results:
+        """The results of the kernel specs as unscheduled loops, through LLVM."""
+        from uol.backends.cpu.oracle import oracle
+
+        graph = prepared.compiled.module.graph
+        for known, results in self._oracles:
+            if known == graph:
+                return results
+        results = oracle.run(graph, prepared.buffers, prepared.scalars)
+        self._oracles.append((graph, results))
+        return results
+
+
+def subject(case: Case) -> str:
+    """What cases that differ in their target alone have in common."""
+    return f"{case.op} {case.dtype} {case.workload} {case.inputs} {case.arrangement} {case.seed}"

@@ -1,0 +1,229 @@
+"""One operator on one target, checked: text, program, kernels, twin; against golden value, reference and oracle.
+
+    verdicts = check([Case("softmax", "hip", "f16", workloads_of("softmax")[0])])
+
+Targets whose kernels have a twin run there, with all its checks; others run on this machine. The golden value and the
+admitted interval come from the program alone, the reference from PyTorch, the oracle from the unscheduled kernel specs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from uol.backends.twin import Job, TwinRun, ensure_room, execute_many, kind_of
+from uol.compilation.compile_key import Request
+from uol.compilation.pipeline import module_of, program_of
+from uol.compilation.targets import resolve_target
+from uol.compiler import Compiled
+from uol.conformance.accuracy.comparison import Comparison, compare, compare_order, compare_picks
+from uol.conformance.accuracy.error_analysis import Enclosed
+from uol.conformance.accuracy.interval import Array
+from uol.conformance.accuracy.interval_shift import around
+from uol.conformance.cases.guard_pages import run_fenced
+from uol.conformance.cases.memory_order import all_laid_out, repeated, strides_of
+from uol.conformance.cases.truth import Truth, subject
+from uol.conformance.cases.verdict import Case, Status, Verdict
+from uol.conformance.gradients.cases import compare_with_autograd, fitting, gradient_inputs
+from uol.conformance.refusals import refused
+from uol.ir.errors import RefusalError, UolError
+from uol.ir.program.dtype_encoding import encode
+from uol.ir.program.nodes import Program, Tensor
+from uol.operators.registry import find_operator
+from uol.ops.inputs import make_inputs
+from uol.ops.references.gradients import forward_of
+
+Progress = Callable[[int, int], None]
+"""Called with the number of cases done and of all."""
+
+BATCH = 48
+"""Cases whose kernels are compiled together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A case that is ready to run: its kernels, and its inputs as values and as buffers."""
+
+    case: Case
+    compiled: Compiled
+    program: Program
+    values: Mapping[str, Array]
+    buffers: Mapping[str, Array]
+    scalars: Mapping[str, float | int]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What running a case gave: results by name, findings, counts."""
+
+    outputs: Mapping[str, Array]
+    findings: tuple[str, ...] = ()
+    counts: Mapping[str, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A case with its verdict, and what was run; nothing of that where it was not."""
+
+    verdict: Verdict
+    prepared: Prepared | None = None
+    outcome: Outcome | None = None
+    truth: Truth | None = None
+
+
+def check(cases: Sequence[Case], progress: Progress | None = None) -> list[Verdict]:
+    """The verdict of every case, in order. Errors of the compiler are verdicts, not exceptions."""
+    verdicts: list[Verdict] = []
+    pending = iter(cases)
+    while batch := list(islice(pending, BATCH)):
+        verdicts += (e.verdict for e in examine(batch))
+        if progress is not None:
+            progress(len(verdicts), len(cases))
+    return verdicts
+
+
+def prepare(case: Case) -> Prepared:
+    """Program, kernels and inputs of a case. Raises what the compiler raises."""
+    instance, forward = fitting(find_operator(case.op), case), forward_of(case.op)
+    target = resolve_target(case.target)
+    program = program_of(Request(instance, target))
+    strides = strides_of(program, case.arrangement, instance.op)
+    request = Request(instance, target, strides)
+    compiled = Compiled(request, module_of(request))
+    scalars = {s.name: instance.attrs[s.name] for s in program.scalars}
+    if has_twin(case.target):
+        ensure_room(compiled.module, scalars)
+    made = make_inputs(program, case.inputs, case.seed) if forward is None else gradient_inputs(case, forward, program)
+    values = {n: repeated(v, strides.get(n)) for n, v in made.items()}
+    encoded = {t.name: encode(values[t.name], t.dtype) for t in program.by_role("in")}
+    return Prepared(case, compiled, program, values, all_laid_out(encoded, strides), scalars)
+
+
+def judge(prepared: Prepared, outcome: Outcome, truth: Truth) -> Verdict:
+    """The verdict on what a run gave."""
+    case, program = prepared.case, prepared.program
+    admitted = truth.admitted(prepared)
+    golden = _all_results(program, outcome.outputs, admitted)
+    oracle = _all_results(program, truth.oracle(prepared), admitted)
+    independent = _reference(prepared, outcome, admitted, truth.reference(prepared))
+    status, reason = _status(golden, independent, oracle, outcome.findings)
+    kernels, counts = len(prepared.compiled.module.kernels), outcome.counts or {}
+    return Verdict(case, status, reason, golden, independent, oracle, outcome.findings, kernels, counts)
+
+
+def examine(cases: Sequence[Case]) -> list[Examined]:
+    """Cases whose kernels are compiled together, each with its verdict. What is true of a case is computed once for all the
+    targets that it stands here with."""
+    ready: dict[int, Prepared] = {}
+    found: dict[int, Examined] = {}
+    truths: dict[str, Truth] = {}
+    for number, case in enumerate(cases):
+        try:
+            ready[number] = prepare(case)
+        except RefusalError as error:
+            found[number] = Examined(refused(case, error.message))
+        except Exception as error:  # a defect of the compiler: the other cases are still worth their verdicts
+            found[number] = Examined(_failed(case, error))
+    for number, outcome in zip(ready, outcomes(list(ready.values())), strict=True):
+        prepared, truth = ready[number], truths.setdefault(subject(cases[number]), Truth())
+        try:
+            if isinstance(outcome, UolError):
+                raise outcome
+            found[number] = Examined(judge(prepared, outcome, truth), prepared, outcome, truth)
+        except Exception as error:  # a defect of a reference, or of ours: the other cases are still worth their verdicts
+            found[number] = Examined(_failed(prepared.case, error))
+    return [found[number] for number in range(len(cases))]
+
+
+def _failed(case: Case, error: Exception) -> Verdict:
+    return Verdict(case, "failed", str(error) if isinstance(error, UolError) else f"{type(error).__name__}: {error}")
+
+
+def outcomes(ready: Sequence[Prepared]) -> Iterator[Outcome | UolError]:
+    """Runs everything: what has a twin in one go, the rest on this machine."""
+    in_twin = [p for p in ready if has_twin(p.case.target)]
+    jobs = [Job(p.compiled.module, p.buffers, p.scalars) for p in in_twin]
+    runs = dict(zip(map(id, in_twin), execute_many(jobs), strict=True)) if jobs else {}
+    for prepared in ready:
+        if id(prepared) in runs:
+            yield of_run(runs[id(prepared)])
+            continue
+        try:
+            yield Outcome(*run_fenced(prepared.compiled, prepared.buffers))
+        except UolError as error:
+            yield error
+
+
+def of_run(run: TwinRun) -> Outcome:
+    """A run in the twin as an outcome. Its counts say, of a machine with double buffers, how often the least used one of them
+    was filled again."""
+    least = {"least_reuse": min(run.reuses.values())} if run.reuses else {}
+    return Outcome(run.outputs, tuple(map(str, run.findings)), {**run.counts, **least})
+
+
+def has_twin(target: str) -> bool:
+    """Do the kernels of this target run in a twin?"""
+    try:
+        kind_of(target.partition(":")[0])
+    except UolError:
+        return False
+    return True
+
+
+def _all_results(program: Program, outputs: Mapping[str, Array], admitted: Enclosed) -> Comparison:
+    """All results of an operator as one comparison: the first that fails, else the one nearest to its bound."""
+    found = []
+    for tensor in program.by_role("out"):
+        comparison = compare_result(tensor, outputs.get(tensor.name), admitted)
+        if not comparison.ok:
+            return comparison
+        found.append(comparison)
+    return max(found, key=lambda c: c.share)
+
+
+def compare_result(tensor: Tensor, actual: Array | None, admitted: Enclosed) -> Comparison:
+    """One result against what is admitted."""
+    if actual is None:
+        return Comparison(False, f"there is no result {tensor.name}", 0)
+    owed = admitted.results[tensor.name]
+    if tensor.name in admitted.scores:
+        return compare_picks(actual, owed.value, admitted.scores[tensor.name], tensor.dtype)
+    if tensor.name in admitted.orders:
+        return compare_order(actual, owed.value, admitted.orders[tensor.name], tensor.dtype)
+    return compare(actual, owed, tensor.dtype)
+
+
+def _reference(
+    prepared: Prepared, outcome: Outcome, admitted: Enclosed, independent: Mapping[str, Array] | None
+) -> Comparison | None:
+    """The result against PyTorch's in float64, within an interval of the same width around that."""
+    case, program = prepared.case, prepared.program
+    if independent is None:
+        return None
+    results = program.by_role("out")
+    if forward_of(case.op) is not None:
+        return compare_with_autograd(outcome.outputs, independent, results)
+    for tensor in results:
+        moved = _moved(tensor, independent[tensor.name], admitted)
+        comparison = compare_result(tensor, outcome.outputs.get(tensor.name), moved)
+        if not comparison.ok:
+            return comparison
+    return comparison
+
+
+def _moved(tensor: Tensor, value: Array, admitted: Enclosed) -> Enclosed:
+    """What is admitted around another value of one result."""
+    owed = admitted.results[tensor.name]
+    return Enclosed({tensor.name: around(value, owed, tensor.dtype)}, admitted.scores, admitted.orders)
+
+
+def _status(
+    golden: Comparison, independent: Comparison | None, oracle: Comparison, findings: tuple[str, ...]
+) -> tuple[Status, str]:
+    if findings:
+        return "findings", findings[0]
+    for name, comparison in (("golden", golden), ("reference", independent), ("oracle", oracle)):
+        if comparison is not None and not comparison.ok:
+            return "breach", f"{name}: {comparison.reason}"
+    return "pass", ""

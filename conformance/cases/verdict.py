@@ -1,0 +1,98 @@
+"""What a check found out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Literal
+
+from uol.conformance.accuracy.comparison import Comparison
+from uol.conformance.cases.memory_order import Arrangement
+from uol.ops.inputs import Kind
+from uol.ops.references import has_reference
+from uol.ops.workloads import Workload
+
+Status = Literal["pass", "breach", "findings", "refused", "failed"]
+"""pass      within the contract, no findings
+breach    a result beyond the contract
+findings  the twin's checks found a defect
+refused   the target has no kernel for it, and says why: one of the reasons of refusals.toml, of the library's operators
+failed    the compiler, or the run, raised an error; a refusal that refusals.toml does not know"""
+
+
+State = Literal["passed", "failed", "refused"]
+"""What a status amounts to: a refusal with its reason is no failure; a breach, a finding and an error are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One operator on one target: types ("f16", or "T=f32,U=f16"), workload, kind and seed of its inputs, memory layout."""
+
+    op: str
+    target: str
+    dtype: str
+    workload: Workload
+    inputs: Kind = "random"
+    arrangement: Arrangement = "row-major"
+    seed: int = 0
+
+    @property
+    def subject(self) -> str:
+        """`"softmax f16"`."""
+        return f"{self.op} {self.dtype}"
+
+    @property
+    def setting(self) -> str:
+        """All but target and types: `"softmax[S=3, C=33] on random inputs, gaps"`."""
+        layout = "" if self.arrangement == "row-major" else f", {self.arrangement}"
+        return f"{self.workload} on {self.inputs} inputs{layout}"
+
+    def __str__(self) -> str:
+        return f"{self.target} {self.dtype} {self.setting}"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The outcome of a case. `golden`, `reference` and `oracle` compare its result with the golden value, with the
+    independent reference, and the oracle's result with the golden value; each by the same contract."""
+
+    case: Case
+    status: Status
+    reason: str = ""
+    golden: Comparison | None = None
+    reference: Comparison | None = None
+    oracle: Comparison | None = None
+    findings: tuple[str, ...] = ()
+    kernels: int = 0
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        """Is there a kernel, and is it right?"""
+        return self.status == "pass"
+
+    @property
+    def state(self) -> State:
+        """Passed, refused or failed."""
+        return "passed" if self.ok else "refused" if self.status == "refused" and self.reason else "failed"
+
+    def record(self) -> dict[str, object]:
+        """As plain data, for JSON."""
+        compared = {name: getattr(self, name) for name in ("golden", "reference", "oracle")}
+        return {
+            "op": self.case.op,
+            "target": self.case.target,
+            "dtype": self.case.dtype,
+            "workload": str(self.case.workload),
+            "inputs": self.case.inputs,
+            "arrangement": self.case.arrangement,
+            "seed": self.case.seed,
+            "state": self.state,
+            "status": self.status,
+            "reason": self.reason,
+            **{name: None if c is None else asdict(c) for name, c in compared.items()},
+            "independent_reference": has_reference(self.case.op),
+            "findings": list(self.findings),
+            "kernels": self.kernels,
+            "counts": dict(self.counts),
+        }

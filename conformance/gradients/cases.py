@@ -1,0 +1,92 @@
+"""The gradient of an operator as a case: inputs that belong together, and a comparison with PyTorch's autograd.
+
+A gradient reads results of the forward, and what it saves. They are made from the forward's inputs, so that a relation that
+the text relies on (a softmax adds up to one) holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from uol.binding.instance import Instance
+from uol.binding.named_binding import bind_names
+from uol.binding.named_dims import free_dims
+from uol.conformance.accuracy.comparison import Comparison
+from uol.conformance.accuracy.interval import Array, ulp
+from uol.conformance.cases.verdict import Case
+from uol.ir import instantiate, interpret
+from uol.ir.library import SAVING
+from uol.ir.program.dtype_encoding import decode
+from uol.ir.program.nodes import Program, Tensor
+from uol.ir.program.rounding import round_to
+from uol.ir.syntax.surface import Op
+from uol.operators.registry import catalogue
+from uol.ops.inputs import make_inputs
+from uol.ops.references.gradients import forward_of
+from uol.ops.workloads import Workload
+
+TOLERANCE = {"f64": 1e-7, "f32": 1.3e-6, "f16": 1e-3, "bf16": 1.6e-2}
+"""PyTorch's default relative tolerances, here relative to the largest value: the golden value is held to the contract, this
+holds the formula to another's. Source: torch.testing.assert_close."""
+
+
+def fitting(op: Op, case: Case) -> Instance:
+    """The instance of a case. A gradient takes from the workload of its forward what it has itself."""
+    workload, dtype = case.workload, case.dtype
+    if forward_of(case.op) is not None:
+        workload = _narrowed(op, workload)
+        variables = {t.variable for t in op.domain}
+        if "=" in dtype:
+            dtype = ",".join(part for part in dtype.split(",") if part.split("=")[0] in variables)
+    return bind_names(op, dtype, workload.dims, workload.attrs)
+
+
+def _narrowed(op: Op, workload: Workload) -> Workload:
+    known = {name for names in free_dims(op) for name in names}
+    attributes = {a.name for a in op.attributes}
+    dims = {name: extent for name, extent in workload.dims.items() if name in known}
+    return replace(workload, dims=dims, attrs={n: v for n, v in workload.attrs.items() if n in attributes})
+
+
+def gradient_inputs(case: Case, forward: Op, program: Program) -> dict[str, Array]:
+    """The inputs of a gradient, and those of its forward, by name; each rounded to its type."""
+    saving = catalogue().get(f"{forward.name}{SAVING}") or forward
+    saved = {r.name for r in saving.results} - {r.name for r in forward.results}
+    at = bind_names(forward, case.dtype, case.workload.dims, case.workload.attrs)
+    whole = {name: value for name, value in at.attrs.items() if isinstance(value, int)}
+    first = instantiate(saving, catalogue(), types=at.types, ranks=at.ranks, dims=at.flat_dims, attrs=whole)
+    inputs = make_inputs(first, case.inputs, case.seed)
+    results = interpret(first, inputs, {s.name: at.attrs[s.name] for s in first.scalars})
+    rounded = {t.name: round_to(results[t.name], t.dtype) for t in first.by_role("out")}
+    # what is saved draws no numbers: the cotangents are those of a gradient that makes it again
+    tensors = {n: replace(t, role="local") if n in saved else t for n, t in program.tensors.items()}
+    own = make_inputs(replace(program, tensors=tensors), case.inputs, case.seed + 1)
+    return {**own, **inputs, **rounded}
+
+
+def compare_with_autograd(
+    actual: Mapping[str, Array], expected: Mapping[str, Array], results: tuple[Tensor, ...]
+) -> Comparison:
+    """Every cotangent within PyTorch's tolerance of autograd's, relative to the largest of them, and within the smallest number
+    of its type. Where autograd itself has no finite number (0/0 at a kink, or beyond f16 where it computes in f64) the golden
+    value alone judges."""
+    worst = Comparison(True, "", 0)
+    for tensor in results:
+        value, owed = decode(actual[tensor.name], tensor.dtype), np.asarray(expected[tensor.name])
+        if value.shape != owed.shape:
+            return Comparison(False, f"shape {value.shape}, expected {owed.shape}", value.size)
+        finite = np.isfinite(round_to(owed, tensor.dtype))
+        scale = float(np.max(np.abs(owed[finite]), initial=0.0))
+        error = np.where(finite, np.abs(value - owed), 0.0)
+        largest = float(np.max(error, initial=0.0))
+        admitted = TOLERANCE[tensor.dtype] * scale + float(ulp(np.zeros(()), tensor.dtype))
+        wrong, share = ~(error <= admitted), largest / admitted
+        if wrong.any():
+            place = tuple(int(i) for i in np.argwhere(wrong)[0])
+            reason = f"{tensor.name}{list(place)} is {value[place]}, autograd gives {owed[place]}"
+            return Comparison(False, reason, value.size, largest, share=share, scale=scale, worst=place)
+        worst = max(worst, Comparison(True, "", value.size, largest, share=share, scale=scale), key=lambda c: c.share)
+    return worst

@@ -1,0 +1,94 @@
+"""The golden kernels: operators at fixed sizes whose emitted text is kept in tests/golden/, read, run, and mutated.
+
+Sizes leave no fault without effect: more tiles than a machine has cores, so that each core goes round its loop, and through
+each of its buffers, more than once; more than a block's threads along a reduced axis; a last tile of one element; windows that
+lie outside the picture, beside it, and more than a block of 32 bytes within its padding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from uol.backends import registry
+from uol.conformance.cases.verdict import Case
+from uol.ops.workloads import Workload
+
+_ATTENTION = {"B": 2, "H": 3, "G": 1, "L": 43, "M": 97, "D": 48, "E": 33}
+_ATTENTION_OF_MANY = {"B": 8, "H": 12, "G": 4, "L": 27, "M": 81, "D": 25, "E": 19}
+"""As many rows as it takes for a thread to own several; a D whose root is whole, so that maxima differ by exactly 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Golden:
+    """An operator at its golden sizes, and the types whose kernels are mutated; the text in the first of them is kept.
+
+    on_cores  the sizes for machines that have cores in the place of blocks of threads, where one size cannot fill both
+    """
+
+    workload: Workload
+    dtypes: tuple[str, ...]
+    on_cores: Workload | None = None
+
+    def on(self, target: str) -> Workload:
+        """The sizes for a target."""
+        has_threads = registry.get(target.partition(":")[0]).capability.max_threads > 1
+        return self.workload if has_threads or self.on_cores is None else self.on_cores
+
+    @property
+    def op(self) -> str:
+        return self.workload.op
+
+
+GOLDEN = (
+    Golden(Workload("add", {"S": (794625,)}), ("f32", "f16")),
+    Golden(Workload("relu", {"S": (794625,)}), ("f32", "f16")),
+    Golden(Workload("softmax", {"S": (101,), "C": 333}), ("f32", "f16")),
+    Golden(Workload("linear_relu", {"S": (257,), "N": 97, "K": 517}), ("f32", "f16")),
+    Golden(
+        Workload(
+            "conv2d",
+            {"N": 3, "C": 12, "H": 9, "W": 13, "O": 97, "D": 12, "R": 3, "S": 16},
+            {"stride": 2, "pad_top": 2, "pad_bottom": 0, "pad_left": 17, "pad_right": 4},
+        ),
+        ("f32", "f16"),
+    ),
+    Golden(
+        Workload(
+            "max_pool2d",
+            {"N": 1, "C": 53, "H": 2, "W": 11},
+            {
+                **{"kernel": 2, "kernel_w": 15, "stride": 1, "stride_w": 2},
+                **{"pad_top": 1, "pad_bottom": 0, "pad_left": 10, "pad_right": 2},
+            },
+        ),
+        ("f32", "f16"),
+    ),
+    Golden(Workload("matmul", {"S": (), "M": 97, "N": 113, "K": 773}), ("f16",)),
+    Golden(Workload("layer_norm", {"S": (101,), "C": 333}), ("f16",)),
+    Golden(Workload("cumsum", {"S": (5,), "N": 333}), ("f32",)),
+    Golden(Workload("attention", _ATTENTION_OF_MANY), ("f16",), Workload("attention", _ATTENTION)),
+    Golden(Workload("attention_grad", _ATTENTION_OF_MANY), ("f16",), Workload("attention_grad", _ATTENTION)),
+    Golden(Workload("grouped_matmul", {"M": 97, "D": 69, "E": 3, "F": 53}), ("f16",)),
+    Golden(Workload("scatter_add", {"N": 389, "D": 53}, {"places": 97}), ("f32",)),
+    Golden(
+        Workload("topk", {"S": (5,), "C": 261}, {"top": 5}),
+        ("f16",),
+        # As many rows that the last of them has its largest element last, among the inputs with infinities.
+        Workload("topk", {"S": (161,), "C": 131}, {"top": 5}),
+    ),
+    # A seed of two words. The probability is what element 1134 draws: `>=` and `>` differ there.
+    Golden(Workload("dropout", {"S": (397313,)}, {"seed": (5 << 32) + 7, "p": 0.30019205808639526}), ("f32",)),
+)
+"""In the order in which they are mutated."""
+
+
+def golden_cases(targets: Sequence[str], dtypes: Sequence[str] = ("f32", "f16")) -> tuple[Case, ...]:
+    """The kernels whose mutants are judged, in those of `dtypes` that each is golden in."""
+    return tuple(
+        Case(golden.op, target, dtype, golden.on(target), "random")
+        for target in targets
+        for golden in GOLDEN
+        for dtype in dtypes
+        if dtype in golden.dtypes
+    )

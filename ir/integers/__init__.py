@@ -1,0 +1,7 @@
+"""What is known about integers: indices, dims, attributes.
+
+    facts.py              the door: assumptions in scopes, proofs, simplified expressions
+    assumptions.py        what is assumed, sorted by what it is good for
+    terms.py, polynomials.py, conditions.py, integer_conditions.py: forms of expressions and conditions
+    intervals.py, fourier_motzkin.py, counterexample.py, analyzer.py: the ways to decide, the cheapest first
+"""

@@ -1,0 +1,185 @@
+"""The typed program: what an operator means once its types, ranks, dims and compile-time attributes are fixed.
+
+    Program = tensors + stages;  Stage: name[axes] = value;  Scatter: name[target] += value
+    Expr    = Const | Var | Call | Load | Reduce | Order  (code generation adds `Read` in place of `Load`)
+
+Index expressions have dtype "idx" and are unbounded integers; `/` and `%` on them floor. All nodes are frozen and
+compare by structure; spans do not take part in the comparison.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from uol.ir.syntax.span import Span
+from uol.ir.types import INDEX
+
+Role = Literal["in", "out", "local", "workspace"]
+
+
+@dataclass(frozen=True, slots=True)
+class Expr:
+    """Base of the expression nodes. Every subclass has a `dtype`."""
+
+    @property
+    def type(self) -> str:
+        dtype: str = getattr(self, "dtype")  # noqa: B009 - a field of every subclass; a declared field here would come first
+        return dtype
+
+
+@dataclass(frozen=True, slots=True)
+class Const(Expr):
+    """A literal of a known type; `inf`, `-inf` and `nan` are float values."""
+
+    value: int | float | bool
+    dtype: str = INDEX
+
+
+@dataclass(frozen=True, slots=True)
+class Var(Expr):
+    """An index, a symbolic dim, a run-time attribute, or (in a kernel) the name of an earlier step's value."""
+
+    name: str
+    dtype: str = INDEX
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Expr):
+    """`fn` applied to `args`. Functions:
+
+    arithmetic   + - * / % neg min max            (max and min propagate NaN; integer / and % floor)
+    comparison   < <= > >= == !=                  -> bool
+    logic        and or not                       -> bool
+    select       (condition, a, b), lazy
+    cast         to `dtype` by rule 4 of the language
+    built-ins    the table of `uol.ir.functions`: exp log sqrt rsqrt tanh erf abs floor ceil round sin cos pow ...
+    """
+
+    fn: str
+    args: tuple[Expr, ...]
+    dtype: str
+    span: Span | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Load(Expr):
+    """`tensor[index]`, or `fill` where one of the `guard` conditions (bool, over indices and dims) is false.
+
+    An access whose every dim was proven in range has no guard and no fill. An index may hold another `Load`
+    (data-dependent): with a guard for it, unless that tensor holds places of an `Order` or of an extremum, whose range
+    is known.
+    """
+
+    tensor: str
+    index: tuple[Expr, ...]
+    guard: tuple[Expr, ...]
+    fill: Expr | None
+    dtype: str
+    span: Span | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """An index `name` that runs over 0 <= name < extent."""
+
+    name: str
+    extent: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Reduce(Expr):
+    """`op[axes](body)`; op is one of sum prod max min any all argmax argmin.
+
+    argmax and argmin give the row-major linear index over `axes` as i64. Empty reductions: rule 7 of the language.
+    `where` holds further conditions on the axes (masked reductions); where one is false the body does not count.
+    """
+
+    op: str
+    axes: tuple[Axis, ...]
+    body: Expr
+    dtype: str
+    where: tuple[Expr, ...] = ()
+    span: Span | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Order(Expr):
+    """The index along `axis` of the element that stands at `place` once the values of `body` are sorted.
+
+    Ascending or descending; equal values keep their order, and NaN is greater than every number (rule 6). Only ever the
+    whole value of a stage, where `place` is its index that the body does not depend on.
+    """
+
+    axis: Axis
+    body: Expr
+    place: Var
+    descending: bool
+    dtype: str
+    span: Span | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    name: str
+    dtype: str
+    shape: tuple[Expr, ...]
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A run-time attribute: a float (f64 where a tensor of the program is f64, else f32) or an i64."""
+
+    name: str
+    dtype: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """`name[axes] = value`: one statement. `line` is its line in the printed op (1 is the `op` line)."""
+
+    name: str
+    axes: tuple[Axis, ...]
+    value: Expr
+    dtype: str
+    line: int
+    span: Span | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Scatter(Stage):
+    """`name[target] += value` at every point of `axes` where the `guard` holds; the tensor starts at 0.
+
+    The order of the additions is not specified (rule 14). Targets whose range was proven have no guard.
+    """
+
+    target: tuple[Expr, ...] = ()
+    guard: tuple[Expr, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A checked operator at fixed types and ranks.
+
+    dims      names that stayed symbolic (empty when every dim was given)
+    facts     bool expressions over the symbolic dims that the proofs assumed (dims >= 0, the `where` clause)
+    checks    obligations without a loop index that were not proven: to be checked at the call (ShapeError)
+    sorted    inputs whose values are promised to be in ascending order
+    text      the printed op, for header comments
+    """
+
+    name: str
+    tensors: Mapping[str, Tensor]
+    stages: tuple[Stage, ...]
+    scalars: tuple[Scalar, ...]
+    dims: tuple[str, ...]
+    facts: tuple[Expr, ...]
+    checks: tuple[Expr, ...]
+    text: str
+    sorted: tuple[str, ...] = ()
+
+    def by_role(self, role: Role) -> tuple[Tensor, ...]:
+        """The tensors of one role, in the order of the signature (locals: in the order of the statements)."""
+        return tuple(t for t in self.tensors.values() if t.role == role)

@@ -1,0 +1,68 @@
+"""One launch of an elementwise operator over many flat runs of memory, each of its own length.
+
+The kernel takes the length as an argument. A long run is cut into chunks, so that the tasks of a launch are alike: what is
+launched is a table with a row of addresses a chunk, and a table of lengths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uol.binding.named_binding import bind_open_names
+from uol.codegen.backend import ForeachBackend
+from uol.compilation.compile_key import Request
+from uol.compilation.pipeline import artifact_of, module_of
+from uol.compilation.targets import Target
+from uol.operators.registry import find_operator
+
+CHUNK = 1 << 14
+"""Elements: long enough to hide what a task costs, and four tensors of f32 stay in a second-level cache."""
+
+Table = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class ForeachKernel:
+    """`call` takes the two tables and the run-time attributes, whose names are `scalars`, in order."""
+
+    call: Callable[..., None]
+    scalars: tuple[str, ...]
+
+    def launch(self, addresses: Table, lengths: Table, element_bytes: int, options: Mapping[str, float]) -> None:
+        """Runs it: `addresses` has a row of pointers (inputs, then results) a run, `lengths` counts a run's elements."""
+        table, sizes = in_chunks(addresses, lengths, element_bytes)
+        self.call(table, sizes, *[options[name] for name in self.scalars])
+
+
+def foreach_kernel(name: str, target: Target, dtype: str, attributes: Mapping[str, float]) -> ForeachKernel | None:
+    """The kernel of an operator over flat tensors `*S`; None where the target has none such."""
+    backend = target.backend
+    if not isinstance(backend, ForeachBackend):
+        return None
+    request = Request(bind_open_names(find_operator(name), dtype, {}, attributes), target)
+    module = module_of(request)
+    return ForeachKernel(backend.load_foreach(artifact_of(request, module)), tuple(s.name for s in module.graph.scalars))
+
+
+def in_chunks(addresses: Table, lengths: Table, element_bytes: int) -> tuple[Table, Table]:
+    """(addresses, sizes) of the chunks of all runs, in order.
+
+    >>> in_chunks(np.array([[0, 100_000]]), np.array([20_000]), 4)[1].tolist()
+    [[16384], [3616]]
+    """
+    pieces = -(-lengths // CHUNK)
+    run = np.repeat(np.arange(len(lengths)), pieces)
+    first = (np.arange(len(run)) - np.repeat(np.cumsum(pieces) - pieces, pieces)) * CHUNK
+    sizes = np.minimum(lengths[run] - first, CHUNK)
+    return addresses[run] + (first * element_bytes)[:, None], sizes[:, None]
+
+
+def are_apart(addresses: Table, lengths: Table, element_bytes: int) -> bool:
+    """Do no two runs share memory?"""
+    ends = addresses + (lengths * element_bytes)[:, None]
+    order = np.argsort(addresses, axis=None)
+    return bool((ends.ravel()[order][:-1] <= addresses.ravel()[order][1:]).all())

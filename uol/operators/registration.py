@@ -1,0 +1,140 @@
+"""Operators from a user's text, or from a function that builds the same."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from importlib import import_module
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, cast
+
+from uol.binding.argument_checks import require_kind, require_names, shown
+from uol.ir.checker.aliasing import check_aliases
+from uol.ir.errors import ParseError, UolError
+from uol.ir.syntax.printer import print_op
+from uol.ir.syntax.surface import Op
+from uol.operators.checked_texts import require_right
+from uol.operators.registered_cases import cases_for
+from uol.operators.registry import add_operator, callees, catalogue
+from uol.ops.accuracy import Section, check_contract, register_contract
+from uol.ops.aliasing import register_aliases
+from uol.ops.references import Reference, register_reference
+from uol.ops.references.gradients import register_forward
+from uol.ops.trees import trees_of
+from uol.ops.workloads import register_cases
+
+if TYPE_CHECKING:
+    from uol.ir.syntax.builder import Definition
+
+
+class Operator:
+    """An operator as a function of PyTorch tensors; torch is loaded at the first call. Where it is unpickled, its text is
+    registered anew, with what it may overwrite, without its reference."""
+
+    def __init__(self, op: Op, texts: tuple[Op, ...] = (), aliases: Mapping[str, str] | None = None) -> None:
+        self.op = op
+        self.__name__ = op.name
+        self._texts, self._aliases = texts or (op,), aliases
+
+    def __reduce__(self) -> tuple[object, ...]:
+        own = {each.name for each in catalogue().added}
+        called = (each for each in callees(self.op) if each.name in own)
+        texts = {each.name: each for each in (*called, *self._texts)}  # the operator itself stays the last
+        return _registered, ("\n".join(map(print_op, texts.values())), self._aliases, self.op.span.file)
+
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:  # how many results there are is the text's to say
+        return import_module("uol.pytorch.bridge").operator(self.op.name)(*args, **kwargs)
+
+    def in_place(self, /, *args: object, **kwargs: object) -> object:
+        """The operator on tensors of which those that it has aliases for are overwritten."""
+        return import_module("uol.pytorch.in_place").in_place_function(self.op.name)(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<uol operator {self.op.name}>"
+
+
+def op(
+    text: str | Definition,
+    reference: Reference | None = None,
+    *,
+    aliases: Mapping[str, str] | None = None,
+    cases: Sequence[Mapping[str, object]] | Mapping[str, object] | None = None,
+    contract: Mapping[str, Section] | None = None,
+    file: str = "<uol.op>",
+) -> Operator:
+    """Registers the operators of a text: for `uol.compile`, as `uol.ops.<name>`, and as `torch.ops.uol.<name>`.
+
+    In place of a text a function may build the operator (`uol.ir.syntax.builder`): `op` is then its decorator.
+
+    `reference` computes what the last operator of the text should give, from PyTorch tensors in float64 and the
+    attributes by keyword: conformance compares with it. `aliases` gives results by the inputs that they may overwrite:
+    `uol.ops.<name>_`, which is `.in_place` of what is returned, does so. `cases` are the sizes and attributes at which
+    conformance checks it (sizes that it draws, where nothing is said), `contract` bounds that differ from the common ones,
+    in ulp (`uol.ops.accuracy`). All of them are the last operator's, which is returned. A text with an error registers
+    nothing. Raises ParseError, TypeCheckError or BoundsError, with the place and the cause.
+
+    >>> twice = op("op twice(x: T[*S]) -> (y: T[*S]) for T in (f64, f32) { y[*s] = x[*s] + x[*s] }")
+    >>> from uol import fn
+    >>> @op
+    ... def thrice(op):
+    ...     S, s = op.names("*S *s")
+    ...     x, y = op.input("x", fn.f32[S]), op.result("y", fn.f32[S])
+    ...     y[s] = fn.exp(x[s]) * 3
+    >>> half = op("op half(x: f32[N]) -> (y: f32[N]) { y[n] = x[n] / 2 }", cases=[{"N": 7}, {"N": 4096}],
+    ...           contract={"rounding": {"division": 1.0}})
+    """
+    require_kind(file, str, "file", "a name", 'write file="mine.uol"')
+    if isinstance(text, FunctionType):
+        from uol.ir.syntax.builder import build
+
+        built = build(text)
+        text, file = print_op(built), built.span.file
+    require_kind(text, str, "text", "the text of an operator", 'write uol.op("op ...")')
+    if reference is not None and not callable(reference):
+        raise UolError(f"reference is {shown(reference)}, not a function", hint="give a function of PyTorch tensors")
+    parsed = tuple(trees_of(cast(str, text), file).values())
+    if not parsed:
+        raise ParseError("the text holds no operator", hint="write: op name(x: f32[N]) -> (y: f32[N]) { y[i] = x[i] }")
+    library = catalogue().copy()
+    for each in parsed:
+        library.add(each)
+    require_right(parsed, library)
+    with_it = list(_checked(parsed[-1], aliases, cases, contract))
+    _require_first(parsed)
+    for each in parsed:
+        add_operator(each)
+        register_forward(each)
+    for take_in in with_it:
+        take_in()
+    if reference is not None:
+        register_reference(parsed[-1].name, reference)
+    if "uol.pytorch.bridge" in sys.modules or "torch" in sys.modules:
+        for each in parsed:
+            import_module("uol.pytorch.bridge").define(each)
+    return Operator(parsed[-1], parsed, aliases)
+
+
+def _registered(text: str, aliases: Mapping[str, str] | None, file: str) -> Operator:
+    return op(text, aliases=aliases, file=file)
+
+
+def _checked(op: Op, aliases: object, cases: object, contract: object) -> Iterator[Callable[[], None]]:
+    """What is registered beside a text: checked here, taken in by the calls that are given."""
+    if aliases is not None:
+        named = cast(Mapping[str, str], require_names(aliases, "aliases", 'write aliases={"running_mean": "new_mean"}'))
+        check_aliases(op, named)
+        yield partial(register_aliases, op.name, named)
+    if cases is not None:
+        yield partial(register_cases, op.name, cases_for(op, cases))
+    if contract is not None:
+        bounds = require_names(contract, "contract", 'write contract={"functions": {"exp": 4.0}}')
+        check_contract(op.name, bounds)
+        yield partial(register_contract, op.name, cast(Mapping[str, Section], bounds))
+
+
+def _require_first(ops: Sequence[Op]) -> None:
+    """Raises UolError for the gradient of an operator that PyTorch has differentiated already."""
+    if "uol.pytorch.bridge" in sys.modules:
+        for each in ops:
+            import_module("uol.pytorch.bridge").require_first(each)

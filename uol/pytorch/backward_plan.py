@@ -1,0 +1,104 @@
+"""The way back through an operator for some of its inputs: what is kept for it, and the gradient operators that take it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, Protocol
+
+import torch
+from torch._C._functorch import is_legacy_batchedtensor as is_batch
+
+from uol.binding.layouts import Sizes
+from uol.ir.syntax.surface import Op
+from uol.operators.gradients import Backward, GradientOp
+from uol.pytorch.fast_path import is_eager
+from uol.pytorch.launch_plan import Form, Forms, Prepared
+from uol.pytorch.schema import type_options
+
+Tensor = torch.Tensor
+
+
+class Callee(Protocol):
+    """A gradient operator as PyTorch knows it."""
+
+    def find(self, inputs: Sequence[Tensor], options: Mapping[str, Any]) -> Prepared:
+        """Its kernel, past PyTorch's dispatcher."""
+
+    def call(self, inputs: Sequence[Tensor], options: Mapping[str, Any]) -> Any:
+        """Its results, so that they may be differentiated again."""
+
+
+class Step:
+    """One gradient operator, on cotangents and on what was kept of a call of `forward`."""
+
+    def __init__(self, gradient: GradientOp, forward: Op, kept: Sequence[tuple[str, int]], callee: Callee) -> None:
+        self.callee = callee
+        self.sources = [(True, at) if kind == "cotangent" else (False, kept.index((kind, at))) for kind, at in gradient.sources]
+        self.read = [at for is_cotangent, at in self.sources if is_cotangent]
+        self.attributes = frozenset(a.name for a in gradient.op.attributes)
+        types = {p.type: at for at, p in enumerate(forward.params)}
+        self.types = [(key, types[variable]) for key, variable in type_options(gradient.op).items()]
+        names = [p.name for p in forward.params]
+        self.places = [names.index(name) for name in gradient.wrt]
+
+    def __call__(
+        self, cotangents: Sequence[Tensor | None], kept: Sequence[Tensor], forms: Forms, given: Mapping[str, Any]
+    ) -> list[Tensor | None]:
+        """One cotangent for each input, None where none is asked for."""
+        arguments: list[Any] = [(cotangents if is_cotangent else kept)[at] for is_cotangent, at in self.sources]
+        options = {name: value for name, value in given.items() if name in self.attributes}
+        for key, at in self.types:
+            options[key] = forms.inputs[at][1]
+        if not torch.is_grad_enabled() and is_eager(arguments) and not any(map(is_batch, arguments)):  # `is_grads_batched`
+            found = self.callee.find(arguments, options).new(arguments)
+        else:
+            found = self.callee.call(arguments, options)
+        each: list[Tensor | None] = [None] * len(forms.inputs)
+        for place, dx in zip(self.places, (found,) if isinstance(found, Tensor) else found, strict=True):
+            each[place] = reduced(dx, forms.inputs[place][0])
+        return each
+
+
+class Way:
+    """The way back for some of the inputs. `kept`: what it reads, by place among the inputs, followed by the results."""
+
+    def __init__(self, op: Op, back: Backward, define: Callable[[Op], Callee]) -> None:
+        self.op, self.back, self.define = op, back, define
+        self.kept = tuple([at + len(op.params) * (kind == "result") for kind, at in back.kept])
+        self.is_saving = back.plain is not None
+
+    @cached_property
+    def whole(self) -> Step:
+        """For all cotangents."""
+        return self._step(self.back.whole)
+
+    @cached_property
+    def plain(self) -> Step:
+        """For those of the plain operator, where this one gives more than it (`is_saving`; see `Backward`)."""
+        assert self.back.plain is not None
+        return self._step(self.back.plain)
+
+    def __call__(
+        self, cotangents: Sequence[Tensor | None], kept: Sequence[Tensor], forms: Forms, given: Mapping[str, Any]
+    ) -> list[Tensor | None]:
+        """One cotangent for each input, None where none is asked for."""
+        if not self.is_saving:
+            return self.whole(cotangents, kept, forms, given)
+        step = self.plain if all(dy is None for dy in cotangents[self.back.results :]) else self.whole
+        return step(completed(cotangents, step.read, forms.results), kept, forms, given)
+
+    def _step(self, gradient: GradientOp) -> Step:
+        return Step(gradient, self.op, self.back.kept, self.define(gradient.op))
+
+
+def completed(cotangents: Sequence[Tensor | None], read: Sequence[int], results: Sequence[Form]) -> tuple[Tensor | None, ...]:
+    """The cotangents, with zeros for those that are read and that are none."""
+    like = next(dy for dy in cotangents if dy is not None)
+    pairs = enumerate(zip(cotangents, results, strict=True))
+    return tuple(like.new_zeros(y[0], dtype=y[1]) if dy is None and at in read else dy for at, (dy, y) in pairs)
+
+
+def reduced(dx: Tensor, shape: Sizes) -> Tensor:
+    """The cotangent of an input of this shape that was broadcast."""
+    return dx if dx.shape == shape else dx.sum_to_size(shape)

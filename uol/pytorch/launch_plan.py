@@ -1,0 +1,68 @@
+"""What a call of an operator needs to know of its tensors' shapes, types and strides, found once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from uol.binding.layouts import Sizes
+from uol.checking import MODE
+
+Tensor = torch.Tensor
+Result = Tensor | tuple[Tensor, ...]
+Form = tuple[Sizes, torch.dtype]
+"""A tensor's shape and type."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forms:
+    """Those of a call's inputs and results; `whole`: at which places results have no derivative, being whole numbers."""
+
+    inputs: tuple[Form, ...]
+    results: tuple[Form, ...]
+    whole: tuple[int, ...]
+
+
+def forms_of(inputs: Sequence[Form], results: Sequence[Form]) -> Forms:
+    """The forms of a call, from those of its tensors."""
+    whole = [at for at, (_, dtype) in enumerate(results) if not dtype.is_floating_point]
+    return Forms(tuple(inputs), tuple(results), tuple(whole))
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A kernel for tensors of given shapes, types and strides.
+
+    forms    of inputs and results
+    expand   the sizes that inputs are broadcast to, None for one that has its size; None where all have. A kernel reads a
+             broadcast input where it lies: it is the checks (`uol.checked`) that want it at its full size
+    strides  of the results
+    alike    there is one result, and it lies as the first input does
+    scalars  run-time attributes and sizes of dims, which the kernel takes after the tensors
+    """
+
+    call: Callable[..., None]
+    forms: Forms
+    expand: tuple[Sizes | None, ...] | None
+    strides: tuple[Sizes, ...]
+    alike: bool
+    scalars: tuple[int | float, ...]
+
+    def new(self, inputs: Sequence[Tensor]) -> Result:
+        """New tensors with the results."""
+        if self.alike:  # in as few steps as can be
+            outs = [torch.empty_like(inputs[0])]
+        else:
+            like = inputs[0].new_empty_strided
+            pairs = zip(self.forms.results, self.strides, strict=True)
+            outs = [like(size, strides, dtype=dtype) for (size, dtype), strides in pairs]
+        self.run(inputs, outs)
+        return outs[0] if len(outs) == 1 else tuple(outs)
+
+    def run(self, inputs: Sequence[Tensor], outs: Sequence[Tensor]) -> None:
+        """The results in given tensors."""
+        if self.expand is not None and MODE.depth:
+            inputs = [x if size is None else x.expand(size) for x, size in zip(inputs, self.expand, strict=True)]
+        self.call(*inputs, *outs, *self.scalars)

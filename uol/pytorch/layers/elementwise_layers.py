@@ -1,0 +1,158 @@
+"""PyTorch's layers that are one operator and its attributes: activations, pools, losses. As in `layers`, each differs
+from its parent in `forward` alone, and leaves to it what the operator does not take.
+
+An activation that is `inplace` writes over its input, as PyTorch's does: what reads that tensor afterwards, such as the sum of
+a pre-activation block, reads the activation. The operator's result is copied there; while gradients are recorded it computes
+on a copy, but for relu, whose gradient reads its result alone. The two copies are passes over memory, and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from uol.pytorch.bridge import operator
+from uol.pytorch.layers import image_layers as pictures
+from uol.pytorch.layers.layer_support import are_pairs, of_one_float
+from uol.pytorch.layers.modules import AXES
+
+ACTIVATIONS: dict[str, tuple[str, dict[str, str]]] = {
+    "ReLU": ("relu", {}),
+    "ReLU6": ("relu6", {}),
+    "LeakyReLU": ("leaky_relu", {"negative_slope": "negative_slope"}),
+    "ELU": ("elu", {"alpha": "alpha"}),
+    "CELU": ("celu", {"alpha": "alpha"}),
+    "SELU": ("selu", {}),
+    "SiLU": ("silu", {}),
+    "Mish": ("mish", {}),
+    "Softplus": ("softplus", {"beta": "beta", "threshold": "threshold"}),
+    "Softsign": ("softsign", {}),
+    "Sigmoid": ("sigmoid", {}),
+    "LogSigmoid": ("log_sigmoid", {}),
+    "Tanh": ("tanh", {}),
+    "Hardsigmoid": ("hardsigmoid", {}),
+    "Hardswish": ("hardswish", {}),
+    "Hardtanh": ("hardtanh", {"min_val": "min_val", "max_val": "max_val"}),
+    "Hardshrink": ("hardshrink", {"lambd": "lambd"}),
+    "Softshrink": ("softshrink", {"lambd": "lambd"}),
+    "Tanhshrink": ("tanhshrink", {}),
+    "Threshold": ("threshold", {"at_most": "threshold", "value": "value"}),
+}
+"""Our operator, and its attributes by those of the layer."""
+
+ALONG = {"Softmax": "softmax", "LogSoftmax": "log_softmax", "Softmin": "softmin", "GLU": "glu"}
+WINDOW = ("kernel_size", "stride", "padding", "ceil_mode")
+LOSSES: dict[str, tuple[str, dict[str, str]]] = {
+    "MSELoss": ("mse_loss", {}),
+    "L1Loss": ("l1_loss", {}),
+    "HuberLoss": ("huber_loss", {"delta": "delta"}),
+    "SmoothL1Loss": ("smooth_l1_loss", {"beta": "beta"}),
+    "BCELoss": ("binary_cross_entropy", {}),
+    "BCEWithLogitsLoss": ("binary_cross_entropy_with_logits", {}),
+    "KLDivLoss": ("kl_div", {}),
+}
+
+
+Forward = Callable[..., Any]
+KEEPS_RESULT = ("relu",)
+"""Activations whose gradient reads the result and not the input, which may be overwritten."""
+
+
+def _activation(op: str, names: dict[str, str]) -> Forward:
+    function: Forward = operator(op)
+    keeps_input = op not in KEEPS_RESULT
+
+    def forward(self: Any, x: Tensor) -> Any:
+        options = {ours: float(getattr(self, theirs)) for ours, theirs in names.items()}
+        if not getattr(self, "inplace", False):
+            return function(x, **options)
+        given = x.clone() if keeps_input and torch.is_grad_enabled() else x
+        return x.copy_(function(given, **options))
+
+    return forward
+
+
+def _along(function: Forward) -> Forward:
+    def forward(self: Any, x: Tensor) -> Any:
+        return function(x.movedim(self.dim, -1)).movedim(-1, self.dim)
+
+    return forward
+
+
+def _loss(function: Forward, names: dict[str, str]) -> Forward:
+    def forward(self: Any, x: Tensor, target: Tensor) -> Any:
+        options = {ours: getattr(self, theirs) for ours, theirs in names.items()}
+        return function(x, target, reduction=self.reduction, **options)
+
+    return forward
+
+
+def _gelu(exact: Forward, by_tanh: Forward) -> Forward:
+    def forward(self: Any, x: Tensor) -> Any:
+        return exact(x) if self.approximate == "none" else by_tanh(x)
+
+    return forward
+
+
+def _pool(function: Forward, rank: int, names: tuple[str, ...]) -> Forward:
+    def forward(self: Any, x: Tensor) -> Any:
+        if x.dim() == rank + 1:
+            return self.forward(x[None])[0]
+        return function(x, **{name: getattr(self, name) for name in names})
+
+    return forward
+
+
+def _adaptive(function: Forward, rank: int) -> Forward:
+    def forward(self: Any, x: Tensor) -> Any:
+        if x.dim() == rank + 1:
+            return self.forward(x[None])[0]
+        given = (self.output_size,) * rank if isinstance(self.output_size, int | None) else self.output_size
+        wanted = [own if size is None else size for own, size in zip(x.shape[-rank:], given, strict=True)]
+        return function(x, **{f"out_{axis}": size for axis, size in zip(AXES[-rank:], wanted, strict=True)})
+
+    return forward
+
+
+def _forwards() -> dict[str, Forward]:
+    made = {name: _activation(op, names) for name, (op, names) in ACTIVATIONS.items()}
+    made |= {name: _along(operator(op)) for name, op in ALONG.items()}
+    made |= {name: _loss(operator(op), names) for name, (op, names) in LOSSES.items()}
+    made["GELU"] = _gelu(operator("gelu"), operator("gelu_tanh"))
+    for rank in (1, 2, 3):
+        made[f"MaxPool{rank}d"] = _pool(operator(f"max_pool{rank}d"), rank, (*WINDOW, "dilation"))
+        made[f"AvgPool{rank}d"] = _pool(operator(f"avg_pool{rank}d"), rank, (*WINDOW, "count_include_pad"))
+        for kind in ("Avg", "Max"):
+            made[f"Adaptive{kind}Pool{rank}d"] = _adaptive(operator(f"adaptive_{kind.lower()}_pool{rank}d"), rank)
+    return made | pictures.forwards()
+
+
+def _taken(name: str) -> Callable[..., bool]:
+    """Does the operator take what the layer of this name is given?"""
+    if name in LOSSES:
+        return are_pairs
+    if name in ALONG:
+        return lambda x: x.dim() > 0 and of_one_float(x)
+    if "Pool" in name:
+        rank = int(name[-2])
+        return lambda x: x.dim() in (rank + 1, rank + 2) and of_one_float(x)
+    return of_one_float
+
+
+def _layer(parent: Any, forward: Forward) -> type[nn.Module]:
+    takes = _taken(parent.__name__)
+
+    def own(self: Any, *given: Tensor) -> Any:
+        return forward(self, *given) if takes(*given) else parent.forward(self, *given)
+
+    return type(parent.__name__, (parent,), {"forward": own, "__module__": __name__})
+
+
+PLAIN: dict[type[nn.Module], type[nn.Module]] = {
+    (parent := getattr(nn, name)): _layer(parent, forward) for name, forward in _forwards().items()
+}
+"""The layer that takes the place of one of PyTorch's."""
+
+globals().update({layer.__name__: layer for layer in PLAIN.values()})  # where pickle looks for them

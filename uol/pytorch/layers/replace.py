@@ -1,0 +1,171 @@
+"""`uol.replace`: the layers of an existing module compute with uol's operators, on the same parameters.
+
+A layer is not made anew: its class becomes one that differs in `forward` alone, so that `state_dict`, hooks, optimisers and
+references stay what they were. What a module's own `forward` calls as functions (`x + y`, `torch.flatten`) is no layer and
+stays PyTorch's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import nn
+
+from uol.binding.argument_checks import shown
+from uol.ir.errors import TypeCheckError
+from uol.pytorch.layers import attention_layers as attention
+from uol.pytorch.layers import modules
+from uol.pytorch.layers.elementwise_layers import LOSSES, PLAIN
+from uol.pytorch.layers.image_layers import why_not_upsampled
+
+Reason = str | None
+"""Why a layer is left alone; None where it is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """What `uol.replace` did to `module`: the layers that were swapped, by path, with the operators' layer; those that were
+    left alone, with the reason."""
+
+    module: nn.Module
+    swapped: dict[str, str] = field(default_factory=dict)
+    left: dict[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        lines = [f"{len(self.swapped)} layers compute with uol, {len(self.left)} were left alone"]
+        return "\n".join([*lines, *(f"  {path or '(the module itself)'}: {reason}" for path, reason in self.left.items())])
+
+
+CLASS_LOSSES = ("NLLLoss", "CrossEntropyLoss")
+
+
+def replace(module: nn.Module) -> Replacement:
+    """Swaps the operators of a module, in place. Raises TypeCheckError for what is no module. An activation that is `inplace`
+    still writes over its input; what an operator does not take, the layer's parent computes or refuses.
+
+    >>> print(uol.replace(torchvision.models.resnet18()))
+    """
+    if not isinstance(module, nn.Module):
+        raise TypeCheckError(f"uol.replace takes a torch.nn.Module, not {shown(module)}")
+    done = Replacement(module)
+    _descend(module, "", done)
+    return done
+
+
+def restore(module: nn.Module) -> None:
+    """The layers that `replace` swapped as they were."""
+    parents = {own: parent for parent, own in (*PLAIN.items(), *LAYERS.items(), *ENCODERS.items())}
+    for layer in module.modules():
+        layer.__class__ = parents.get(type(layer), type(layer))
+
+
+def _descend(module: nn.Module, path: str, done: Replacement) -> None:
+    if getattr(type(module), "computes_with_uol", False):
+        return
+    found = _layer_of(type(module))
+    if found is None:
+        if type(module) in ENCODERS:
+            module.__class__ = ENCODERS[type(module)]
+        for name, child in module.named_children():
+            _descend(child, f"{path}.{name}" if path else name, done)
+        if not list(module.children()) and not isinstance(module, HARMLESS):
+            done.left[path] = _unknown(module)
+        return
+    reason = _reason(module)
+    if reason is not None:
+        done.left[path] = reason
+        return
+    module.__class__ = found
+    done.swapped[path] = found.__name__
+
+
+HARMLESS = (nn.Identity, nn.Flatten, nn.Unflatten, nn.Sequential, nn.ModuleList, nn.ModuleDict)
+"""Modules that compute nothing."""
+
+
+def _unknown(module: nn.Module) -> str:
+    own = type(module)
+    if own in _made():
+        return "computes with uol already"
+    parent = next((t for t in own.__mro__[1:] if _layer_of(t) is not None), None)
+    if parent is not None:
+        return f"{own.__name__} is a subclass of {parent.__name__} and may compute something else"
+    if isinstance(module, nn.modules.dropout._DropoutNd):
+        return "draws from PyTorch's random numbers"
+    return f"uol has no layer in the place of {own.__name__}"
+
+
+def _made() -> set[type[nn.Module]]:
+    return {*PLAIN.values(), *LAYERS.values()}
+
+
+def _layer_of(parent: type[nn.Module]) -> type[nn.Module] | None:
+    return PLAIN.get(parent) or LAYERS.get(parent)
+
+
+LAYERS: dict[type[nn.Module], type[nn.Module]] = {
+    getattr(nn, name): getattr(modules, name)
+    for name in (
+        *("Linear", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"),
+        *("BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "LayerNorm", "RMSNorm", "GroupNorm"),
+        *("InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d", "Embedding", "PReLU"),
+        *CLASS_LOSSES,
+    )
+} | {nn.MultiheadAttention: attention.MultiheadAttention}
+
+
+ENCODERS: dict[type[nn.Module], type[nn.Module]] = {
+    nn.TransformerEncoder: attention.TransformerEncoder,
+    nn.TransformerEncoderLayer: attention.TransformerEncoderLayer,
+}
+"""What is made of layers, and would go past them: PyTorch's fused inference is left out."""
+
+
+def _reason(module: Any) -> Reason:
+    rules: list[tuple[tuple[str, ...], Callable[[Any], Reason]]] = [
+        (("Conv",), _conv),
+        (("MaxPool", "AvgPool"), _pool),
+        (("AdaptiveMax",), lambda m: "gives indices" if m.return_indices else None),
+        (("BatchNorm",), lambda m: None),
+        (("InstanceNorm",), lambda m: "uses running statistics" if m.track_running_stats else None),
+        (("Embedding",), _embedding),
+        (("Softmax", "LogSoftmax", "Softmin"), lambda m: "names no dim" if m.dim is None else None),
+        (("MultiheadAttention",), _attention),
+        (("Upsampl",), why_not_upsampled),
+        (("Dropout",), lambda m: "writes over its input" if m.inplace else None),
+        ((*LOSSES, *CLASS_LOSSES), _loss),
+    ]
+    name = type(module).__name__
+    return next((rule(module) for names, rule in rules if name.startswith(names)), None)
+
+
+def _conv(layer: Any) -> Reason:
+    return f"pads with {layer.padding_mode!r}" if layer.padding_mode != "zeros" else None
+
+
+def _pool(layer: Any) -> Reason:
+    if getattr(layer, "return_indices", False):
+        return "gives indices"
+    return "has a divisor of its own" if getattr(layer, "divisor_override", None) is not None else None
+
+
+def _embedding(layer: Any) -> Reason:
+    for option in ("padding_idx", "max_norm"):
+        if getattr(layer, option) is not None:
+            return f"has {option}"
+    return next((f"has {o}" for o in ("scale_grad_by_freq", "sparse") if getattr(layer, o)), None)
+
+
+def _attention(layer: Any) -> Reason:
+    if not layer._qkv_same_embed_dim:
+        return "has keys or values of another width"
+    return "adds rows to its keys" if layer.bias_k is not None or layer.add_zero_attn else None
+
+
+def _loss(layer: Any) -> Reason:
+    if getattr(layer, "log_target", False):
+        return "has a target in logarithms"
+    weighted = getattr(layer, "weight", None) is not None and type(layer).__name__ not in CLASS_LOSSES
+    return "has weights" if weighted or getattr(layer, "pos_weight", None) is not None else None
