@@ -26,13 +26,16 @@ from uol.conformance.accuracy.contracts import contract
 from uol.conformance.accuracy.error_analysis import enclose
 from uol.conformance.cases.twin_check import Outcome, Prepared, compare_result, has_twin, outcomes, prepare
 from uol.conformance.cases.verdict import Case
-from uol.ir.errors import UolError
+from uol.ir.errors import RefusalError, UolError
 from uol.ir.syntax.parser import parse
 from uol.ir.syntax.printer import print_op
 from uol.ir.syntax.surface import Op
 from uol.operators.registry import find_operator
 from uol.ops.inputs import Kind
 from uol.ops.workloads import workloads_of
+
+REFUSED = "refused: "
+"""How the reason begins where a target has no kernel for a faulty text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +65,18 @@ def faults() -> tuple[Fault, ...]:
 
 def breaches(chosen: Sequence[Fault], target: str, dtype: str, kind: Kind | None = None) -> list[str]:
     """What is wrong with each operator that has a fault in it, on the kind that finds it, or all on another kind; empty where
-    the fault is missed."""
+    the fault is missed. A target that has no kernel for the faulty text says so: nothing was missed there."""
     cases = [Case(f.op, target, dtype, workloads_of(f.op)[0], kind or f.found_by) for f in chosen]
-    ready = [_planted(fault, case) for fault, case in zip(chosen, cases, strict=True)]
-    return [_breach(prepared, outcome) for prepared, outcome in zip(ready, outcomes(ready), strict=True)]
+    found: dict[int, str] = {}
+    ready: dict[int, Prepared] = {}
+    for number, (fault, case) in enumerate(zip(chosen, cases, strict=True)):
+        try:
+            ready[number] = _planted(fault, case)
+        except RefusalError as error:
+            found[number] = f"{REFUSED}{error.message}"
+    for (number, prepared), outcome in zip(ready.items(), outcomes(list(ready.values())), strict=True):
+        found[number] = _breach(prepared, outcome)
+    return [found[number] for number in range(len(chosen))]
 
 
 def _breach(prepared: Prepared, outcome: Outcome | UolError) -> str:
@@ -127,7 +138,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for fault, reason in zip(chosen, reasons, strict=True):
             print(f"{target:8} {fault.found_by:9} {fault}, in its {fault.where}: {reason or 'MISSED'}", flush=True)
         missed += reasons.count("")
-        print(f"{target}: {len(reasons) - reasons.count('')} of {len(reasons)} found")
+        refused = sum(reason.startswith(REFUSED) for reason in reasons)
+        found = len(reasons) - reasons.count("") - refused
+        print(f"{target}: {found} of {len(reasons) - refused} found" + (f", {refused} refused" if refused else ""))
     return 1 if missed else 0
 
 

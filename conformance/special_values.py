@@ -86,7 +86,8 @@ def differences(op: str, kernels: bool = False) -> list[Difference]:
     """Where an operator is not as PyTorch's functions, explained or not."""
     found: dict[tuple[str, str], list[str]] = {}
     for workload in _workloads(op):
-        case = Case(op, "cpu", types_of(op, ("f64",))[0], workload)
+        types = types_of(op, ("f64",))
+        case = Case(op, "cpu", next((t for t in types if "f64" in t), types[0]), workload)
         instance = fitting(find_operator(op), case)
         request = Request(instance, resolve_target("cpu"))
         program = program_of(request)
