@@ -1,7 +1,7 @@
 """How the arguments of PyTorch's functions become those of our operators: a form is a function of our operator's name and
 of a sample's arguments that gives the result, or raises NotExpressed with the reason.
 
-Here are the forms of pointwise operators, of reductions and of operators along a dim; `opinfo_layers` has the others.
+Here are the forms of pointwise operators, of reductions and of operators along a dim; `layers` has the others.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Forms of PyTorch's layers: products, norms, convolutions, pools, padding, indexing, losses (`opinfo_forms` says what a
+"""Forms of PyTorch's layers: products, norms, convolutions, pools, padding, indexing, losses (`forms` says what a
 form is)."""
 
 from __future__ import annotations

@@ -93,7 +93,7 @@ FUNCTIONS: Mapping[str, Callable[[VectorUnit, Lanes], Lanes]] = {
     "sin": sin,
     "cos": cos,
 }
-"""By name of the language's built-in; those of two arguments are `powers` and `extrema`."""
+"""By name of the language's built-in; those of two arguments are `powers` and `min_max`."""
 
 COMPARING = frozenset({"tanh", "erf", "expm1", "exp2", "log1p", "log2", "sin", "cos", "pow"})
 """Functions whose sequences compare."""

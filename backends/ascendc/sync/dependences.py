@@ -1,7 +1,7 @@
 """Synchronisation by dependence analysis over (on-chip region, pipe).
 
-Pipes run in order, each on its own. The program is walked (`sync_walk`) with a vector clock a pipe (`clocks`) over the cells of
-memory (`memory_cells`) until nothing is missing; so no flag is emitted for an order that already holds. What other flags make
+Pipes run in order, each on its own. The program is walked (`walk`) with a vector clock a pipe (`clocks`) over the cells of
+memory (`memory/cells`) until nothing is missing; so no flag is emitted for an order that already holds. What other flags make
 superfluous is dropped then.
 
 Rules of the machine: PipeBarrier documentation (V after V, MTE2 onto the destination of an MTE2), event ids strictly

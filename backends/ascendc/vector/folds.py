@@ -1,6 +1,6 @@
 """Folds lane by lane: an accumulator over lanes, and how one more value goes into it.
 
-sum and prod take Add and Mul. max and min propagate NaN by comparisons (extrema.py). argmax and argmin keep the value and its
+sum and prod take Add and Mul. max and min propagate NaN by comparisons (min_max.py). argmax and argmin keep the value and its
 index (exact in f32 below 2**24): a value replaces the kept one where it is greater, or where it is the first NaN.
 """
 

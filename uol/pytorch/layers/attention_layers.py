@@ -1,4 +1,4 @@
-"""What takes the place of PyTorch's attention and of the encoder around it. As in `layers`, each class differs from its
+"""What takes the place of PyTorch's attention and of the encoder around it. As in `modules`, each class differs from its
 parent in what it computes alone."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""PyTorch's layers that are one operator and its attributes: activations, pools, losses. As in `layers`, each differs
+"""PyTorch's layers that are one operator and its attributes: activations, pools, losses. As in `modules`, each differs
 from its parent in `forward` alone, and leaves to it what the operator does not take.
 
 An activation that is `inplace` writes over its input, as PyTorch's does: what reads that tensor afterwards, such as the sum of
