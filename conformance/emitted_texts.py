@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -21,6 +20,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from uol.backends import registry
+from uol.backends.cpu.host import usable_cores
 from uol.compilation.compile_key import Request
 from uol.compilation.pipeline import module_of
 from uol.compilation.targets import resolve_target
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--target", default=",".join(n for n in registry.names() if has_twin(n)), help="targets, by commas")
     parser.add_argument("--dtype", default="f32,f16", help="types, by commas")
     parser.add_argument("--op", default=",".join(names()), help="operators, by commas")
-    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--processes", type=int, default=usable_cores())
     parser.add_argument("-o", "--output", type=Path, help="the file that the hashes are written to")
     parser.add_argument("--against", type=Path, help="a file that was written before")
     options = parser.parse_args(arguments)

@@ -34,9 +34,6 @@ from uol.operators.registry import find_operator
 from uol.ops.inputs import Kind
 from uol.ops.workloads import workloads_of
 
-REFUSED = "refused: "
-"""How the reason begins where a target has no kernel for a faulty text."""
-
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -65,18 +62,19 @@ def faults() -> tuple[Fault, ...]:
 
 def breaches(chosen: Sequence[Fault], target: str, dtype: str, kind: Kind | None = None) -> list[str]:
     """What is wrong with each operator that has a fault in it, on the kind that finds it, or all on another kind; empty where
-    the fault is missed. A target that has no kernel for the faulty text says so: nothing was missed there."""
+    the fault is missed. Raises RefusalError where the target has no kernel for a faulty text."""
     cases = [Case(f.op, target, dtype, workloads_of(f.op)[0], kind or f.found_by) for f in chosen]
-    found: dict[int, str] = {}
-    ready: dict[int, Prepared] = {}
-    for number, (fault, case) in enumerate(zip(chosen, cases, strict=True)):
-        try:
-            ready[number] = _planted(fault, case)
-        except RefusalError as error:
-            found[number] = f"{REFUSED}{error.message}"
-    for (number, prepared), outcome in zip(ready.items(), outcomes(list(ready.values())), strict=True):
-        found[number] = _breach(prepared, outcome)
-    return [found[number] for number in range(len(chosen))]
+    ready = [_planted(fault, case) for fault, case in zip(chosen, cases, strict=True)]
+    return [_breach(prepared, outcome) for prepared, outcome in zip(ready, outcomes(ready), strict=True)]
+
+
+def refusal(fault: Fault, target: str, dtype: str) -> str:
+    """Why a target has no kernel for a faulty text; empty where it has one."""
+    try:
+        _planted(fault, Case(fault.op, target, dtype, workloads_of(fault.op)[0]))
+    except RefusalError as error:
+        return error.message
+    return ""
 
 
 def _breach(prepared: Prepared, outcome: Outcome | UolError) -> str:
@@ -134,13 +132,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     missed = 0
     for target in options.target.split(","):
         chosen = [f for f in faults() if f.where == "text" or has_twin(target) and _is_in_kernel(f, target, options.dtype)]
-        reasons = breaches(chosen, target, options.dtype)
-        for fault, reason in zip(chosen, reasons, strict=True):
+        refused = {f: said for f in chosen if (said := refusal(f, target, options.dtype))}
+        for fault, said in refused.items():
+            print(f"{target:8} {'refused':9} {fault}, in its {fault.where}: {said}", flush=True)
+        planted = [f for f in chosen if f not in refused]
+        reasons = breaches(planted, target, options.dtype)
+        for fault, reason in zip(planted, reasons, strict=True):
             print(f"{target:8} {fault.found_by:9} {fault}, in its {fault.where}: {reason or 'MISSED'}", flush=True)
         missed += reasons.count("")
-        refused = sum(reason.startswith(REFUSED) for reason in reasons)
-        found = len(reasons) - reasons.count("") - refused
-        print(f"{target}: {found} of {len(reasons) - refused} found" + (f", {refused} refused" if refused else ""))
+        print(f"{target}: {len(reasons) - reasons.count('')} of {len(reasons)} found, {len(refused)} refused")
     return 1 if missed else 0
 
 

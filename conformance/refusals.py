@@ -12,7 +12,7 @@ from importlib.resources import files
 
 from uol.conformance.cases.verdict import Case, Verdict
 from uol.ir.library import GRADIENT, SAVING
-from uol.ops.texts import names
+from uol.ops.texts import family_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,4 +49,4 @@ def refused(case: Case, message: str) -> Verdict:
 
 def is_of_library(op: str) -> bool:
     """Whether an operator is the library's, or made from one of it."""
-    return any(op.removesuffix(suffix) in names() for suffix in ("", GRADIENT, SAVING))
+    return any(family_of(op.removesuffix(suffix)) is not None for suffix in ("", GRADIENT, SAVING))

@@ -16,10 +16,12 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 
 import uol
+from uol.backends.cache.sources import PACKAGES
 from uol.ops.workloads import workloads_of
 
 PAIRS = (("softmax", "hip"), ("conv2d", "ascendc"))
@@ -74,11 +76,9 @@ class _Tracer:
 
 
 def _folders() -> list[str]:
-    """Where the package's floors lie: an editable installation has each in a folder of its own."""
-    from importlib.util import find_spec
-
-    specs = [find_spec(f"uol.{floor}") for floor in ("ir", "codegen", "backends", "ops", "conformance")]
-    return [str(Path(s.origin).parent) for s in specs if s is not None and s.origin] + [str(Path(uol.__file__).parent)]
+    """Where the floors lie, the innermost first: in an installed package they are folders of one another."""
+    specs = [find_spec(package) for package in reversed(PACKAGES)]
+    return [str(Path(s.origin).parent) for s in specs if s is not None and s.origin]
 
 
 def walked(op: str, target: str) -> Walk:

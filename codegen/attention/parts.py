@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 
 from uol.codegen.indexing.arithmetic import ZERO
-from uol.codegen.specs.nodes import Attention, Contract, Dot, Let, Read, Reduce, Step, Store, Weighted, head_of
+from uol.codegen.specs.nodes import Attention, Contract, Dot, Fold, Let, Read, Reduce, Step, Store, Weighted, head_of
 from uol.codegen.specs.steps import used_variables
-from uol.ir.program.nodes import Axis, Expr, Var
+from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
 
 Axes = tuple[Axis, ...]
 
@@ -26,6 +27,24 @@ def weights_of(spec: Attention) -> tuple[Let, ...]:
     """The values that sums are weighted with, each once."""
     wanted = {s.weight for s in spec.sums}
     return tuple(s for s in spec.steps if isinstance(s, Let) and s.name in wanted)
+
+
+def vanishes_without_maximum(spec: Attention) -> bool:
+    """Whether all that is added up for a row (what folds take, and the weights) says by itself that it is 0 where a score is
+    -inf, as `select(score == -inf, 0, ...)` of the scores that the maximum is of. Then a row without a maximum adds up zeros,
+    and no exp(-inf - -inf) is ever added."""
+    assert spec.hi is not None
+    lets = {s.name: s.value for s in spec.steps if isinstance(s, Let)}
+    folded = [s.value for s in spec.steps if isinstance(s, Fold) and s.op != "max"]
+    terms = [lets.get(v.name, v) if isinstance(v, Var) else v for v in folded] + [w.value for w in weights_of(spec)]
+    return all(_is_zero_at_minus_infinity(term, spec.hi.value) for term in terms)
+
+
+def _is_zero_at_minus_infinity(term: Expr, score: Expr) -> bool:
+    match term:
+        case Call(fn="select", args=(Call(fn="==", args=(compared, Const(value=lowest))), Const(value=0.0), _)):
+            return compared == score and lowest == -inf
+    return False
 
 
 def behind_maximum(spec: Attention) -> tuple[Let, ...]:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from uol.ir.gradients.text.algebra import Sum
-from uol.ir.gradients.text.forms import stands_alone
+from uol.ir.gradients.text.forms import reads_data, stands_alone
 from uol.ir.gradients.text.substitution import Item
-from uol.ir.syntax.surface import Access, Apply, Binary, Expr, Name, Number, Pack, below
+from uol.ir.syntax.surface import Apply, Binary, Expr, Name, Number, Pack
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +36,10 @@ def chosen(conditions: Sequence[Expr], value: Expr) -> Expr:
 
 def inside_of_choices(value: Expr, path: Sequence[Choice]) -> Expr:
     """The value of a statement of its own, where the choices between indices were taken that its reads need to lie inside."""
-    reads = [n for n in below(value) if isinstance(n, Access) and n.fill is None]
-    if all(isinstance(i, Name | Pack) for read in reads for i in read.index):
+    if stands_alone(value):
         return value
     for choice in reversed(path):
-        if not any(isinstance(n, Access) for n in below(choice.condition)):
+        if not reads_data(choice.condition):
             value = choice.around(value)
     return value
 

@@ -19,7 +19,7 @@ from uol.ir.gradients.cotangent import Choice, Cotangent, Index, inside_of_choic
 from uol.ir.gradients.derivatives import derivative, is_flat
 from uol.ir.gradients.extrema import Extremum
 from uol.ir.gradients.text.algebra import Product, multiply, product_of, sum_of, to_expr
-from uol.ir.gradients.text.forms import compared, is_long, is_plain_read, is_tame, position
+from uol.ir.gradients.text.forms import compared, is_long, is_plain_read, is_tame, position, reads_data
 from uol.ir.gradients.text.inference import Types, extent_in
 from uol.ir.gradients.text.integer_text import greatest, plus, shorter
 from uol.ir.gradients.text.rewriting import Known, Rewriting
@@ -190,7 +190,7 @@ class Vjp:
         for arg, other, relation in ((first, last, above), (last, first, above)):
             if not self.is_active(arg):
                 continue
-            if not free_keys(other) & {i.key for i in scope} and not any(isinstance(n, Access) for n in below(other)):
+            if not free_keys(other) & {i.key for i in scope} and not reads_data(other):
                 chosen = held if held != node else self.value(arg)
                 self.visit(arg, self.only(cotangent, Binary(relation, chosen, other)), scope)
                 continue

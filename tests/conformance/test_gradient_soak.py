@@ -12,7 +12,7 @@ import pytest
 from turns import by_turns
 
 from uol.conformance import gradient_soak
-from uol.conformance.gradients.trial import Outcome, Trial, general, smallest, trial, tried
+from uol.conformance.gradients.trial import Outcome, State, Trial, general, smallest, trial, tried
 from uol.conformance.library_gradients import differentiable, library_trial, workloads
 from uol.conformance.random_texts.constructs import CONSTRUCTS, constructs
 from uol.conformance.random_texts.texts import RandomText, random_texts
@@ -141,9 +141,9 @@ def test_a_wrong_text_is_made_small(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "%" in small.text.text and "autograd gives" in gradient_soak.shown(small)
 
 
-def made_up(state: str, reason: str = "") -> Trial:
+def made_up(state: State, reason: str = "") -> Trial:
     text = RandomText(0, "op small(x: f64[N]) -> (y: f64[N]) { y[i] = x[i] }", {"N": 1}, {})
-    return Trial(text, Outcome(state, reason))  # type: ignore[arg-type]  # one of the states
+    return Trial(text, Outcome(state, reason))
 
 
 def test_the_exit_status_and_the_summary(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

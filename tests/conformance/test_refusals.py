@@ -6,7 +6,7 @@ import pytest
 
 from uol.conformance.cases.twin_check import prepare
 from uol.conformance.cases.verdict import Case
-from uol.conformance.refusals import documented, is_of_library, refused
+from uol.conformance.refusals import Documented, documented, is_of_library, refused
 from uol.ir.errors import RefusalError
 from uol.ops.workloads import Workload, workloads_of
 
@@ -15,12 +15,12 @@ RELU = Workload("relu", {"S": (3,)})
 
 
 @pytest.mark.parametrize(("kind", "op"), NAMED, ids=[op for _, op in NAMED])
-def test_what_is_named_is_refused_so(kind: object, op: str) -> None:
+def test_what_is_named_is_refused_so(kind: Documented, op: str) -> None:
     """Where a kernel comes to be, its line goes."""
-    case = Case(op, kind.target, "i64", workloads_of(op)[0])  # type: ignore[attr-defined]
+    case = Case(op, kind.target, "i64", workloads_of(op)[0])
     with pytest.raises(RefusalError) as caught:
         prepare(case)
-    assert kind.covers(case, caught.value.message)  # type: ignore[attr-defined]
+    assert kind.covers(case, caught.value.message)
     assert refused(case, caught.value.message).state == "refused"
 
 

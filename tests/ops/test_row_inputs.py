@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import pytest
 from test_golden_values import program_of
 
-from uol.ops.inputs import Array, make_inputs
+from uol.ops.inputs import Array, Kind, make_inputs
 from uol.ops.reduced_dims import reduced_dims
 from uol.ops.workloads import Workload
 
@@ -33,7 +35,7 @@ def test_a_row_is_what_one_reduction_takes_in(workload: Workload, dims: dict[str
 
 
 def rows(kind: str, dtype: str = "f32", workload: Workload = SIZES, name: str = "x") -> Array:
-    return make_inputs(program_of(workload, dtype), kind, seed=1)[name]  # type: ignore[arg-type]  # by name
+    return make_inputs(program_of(workload, dtype), cast(Kind, kind), seed=1)[name]
 
 
 def test_constant_rows_have_no_variance_and_one_of_them_no_norm() -> None:
@@ -79,6 +81,6 @@ def test_of_several_inputs_not_all_are_infinite() -> None:
 
 
 def test_a_dim_of_nothing_is_no_row() -> None:
-    for dims in ({"S": (0,), "C": 7}, {"S": (), "C": 1}):
+    for shape, columns in (((0,), 7), ((), 1)):
         for kind in ("constant", "faint", "offset", "negative", "large", "ties", "infinite"):
-            assert rows(kind, workload=Workload("softmax", dims)).shape == (*dims["S"], dims["C"])  # type: ignore[misc]
+            assert rows(kind, workload=Workload("softmax", {"S": shape, "C": columns})).shape == (*shape, columns)

@@ -2,13 +2,13 @@
 
 A row that has met nothing but -inf has no maximum to be relative to: exp(-inf - -inf) is NaN, and must not be added to what
 may yet be finite. Such terms are kept apart, as `lost`, and count if the maximum stays at -inf.
+There are none where all terms vanish by themselves (`vanishes_without_maximum`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from math import inf
 
 from uol.backends.simt.c_text.counters import Counter
 from uol.backends.simt.c_text.literals import literal
@@ -16,11 +16,11 @@ from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.folds import identity
 from uol.backends.simt.schedules import LANES_A_ROW, RowTile
-from uol.codegen.attention.parts import weights_of
+from uol.codegen.attention.parts import vanishes_without_maximum, weights_of
 from uol.codegen.specs.nodes import Attention, Fold, Let, Weighted
 from uol.codegen.specs.steps import used_variables
 from uol.codegen.specs.traverse import variables
-from uol.ir.program.nodes import Call, Const, Expr, Var
+from uol.ir.program.nodes import Const, Expr, Var
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def plan_scores(spec: Attention, tile: RowTile, rows: Counter, cols: Counter, pr
 
 def lost_names(spec: Attention) -> tuple[str, ...]:
     """Where terms of rows without a maximum are kept: one place for a weight, whoever sums it."""
-    if spec.hi is None or all(_is_zero_at_no_maximum(spec, term) for term in _terms(spec)):
+    if spec.hi is None or vanishes_without_maximum(spec):
         return ()
     parts: tuple[Fold | Weighted, ...] = (*_folds(spec), *spec.sums)
     return tuple(dict.fromkeys(lost_name(spec, part) for part in parts))
@@ -103,22 +103,6 @@ def lost_name(spec: Attention, part: Fold | Weighted) -> str:
         return f"${part.weight}_lost"
     is_weight = isinstance(part.value, Var) and part.value.name in {w.name for w in weights_of(spec)}
     return f"${part.value.name if is_weight and isinstance(part.value, Var) else part.name}_lost"
-
-
-def _terms(spec: Attention) -> tuple[Expr, ...]:
-    """What is added up: the values of folds, and the weights."""
-    return (*(f.value for f in _folds(spec)), *(Var(w.name, w.dtype) for w in weights_of(spec)))
-
-
-def _is_zero_at_no_maximum(spec: Attention, term: Expr) -> bool:
-    """Whether a term is `select(score == -inf, 0, ...)` of the scores that the maximum is of: one that is -inf has no other."""
-    assert spec.hi is not None
-    lets = {s.name: s.value for s in spec.steps if isinstance(s, Let)}
-    value = lets.get(term.name, term) if isinstance(term, Var) else term
-    match value:
-        case Call(fn="select", args=(Call(fn="==", args=(score, Const(value=lowest))), Const(value=0.0), _)):
-            return score == spec.hi.value and lowest == -inf
-    return False
 
 
 def _folds(spec: Attention) -> tuple[Fold, ...]:
@@ -168,9 +152,10 @@ def _weights(spec: Attention, tile: RowTile, lets: dict[str, Let], row: Scope, c
     scope = _col_scope(row, cols, list(values.values()), lets)
     names = scope.printer.names
     zero = literal(Const(0.0, weights[0].dtype))
-    for name in lost_names(spec):
+    kept_apart = lost_names(spec)
+    for name in kept_apart:
         scope.add(f"{names.variable(name)}[ri] += unseen ? {scope.expression(values[name])} : {zero};")
-    chosen = f"unseen ? {zero} : " if lost_names(spec) else ""
+    chosen = f"unseen ? {zero} : " if kept_apart else ""
     for fold in folds:
         scope.add(f"{names.variable(fold.name)}[ri] += {chosen}{scope.expression(fold.value)};", fold.line)
     for weight in weights:

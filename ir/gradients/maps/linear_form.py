@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from uol.ir.gradients.text.forms import reads_data
 from uol.ir.gradients.text.integer_text import minus, plus, times
 from uol.ir.gradients.text.substitution import free_keys
-from uol.ir.syntax.surface import Access, Binary, Expr, Name, Number, Unary, below
+from uol.ir.syntax.surface import Binary, Expr, Name, Number, Unary
 
 ONE = Number(1)
 
@@ -33,7 +34,7 @@ class Linear:
 def linear_form(expr: Expr, unknown: frozenset[str]) -> Linear | None:
     """The form of an index; None where an unknown stands where nothing can be solved for it, as in a read of data."""
     if not free_keys(expr) & unknown:
-        return None if any(isinstance(n, Access) for n in below(expr)) else Linear((), ((1, expr),))
+        return None if reads_data(expr) else Linear((), ((1, expr),))
     match expr:
         case Name():
             return Linear((Term(1, ONE, expr),), ())
@@ -46,7 +47,7 @@ def linear_form(expr: Expr, unknown: frozenset[str]) -> Linear | None:
         case Binary(op="*", left=left, right=right):
             known, other = (left, right) if not free_keys(left) & unknown else (right, left)
             inner = linear_form(other, unknown)
-            if free_keys(known) & unknown or inner is None or any(isinstance(n, Access) for n in below(known)):
+            if free_keys(known) & unknown or inner is None or reads_data(known):
                 return None
             terms = tuple(replace(t, coefficient=times(t.coefficient, known)) for t in inner.terms)
             return Linear(terms, tuple((s, times(e, known)) for s, e in inner.rest))

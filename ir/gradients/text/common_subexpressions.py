@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from uol.ir.functions import FUNCTIONS
+from uol.ir.gradients.text.forms import stands_alone
 from uol.ir.gradients.text.inference import Types, extent_in
 from uol.ir.gradients.text.naming import Names
 from uol.ir.gradients.text.substitution import arguments_of, free_keys, index_key, tensors_of
@@ -139,7 +140,7 @@ def _repeated(body: tuple[Statement, ...], types: Types, names: Names) -> Expr |
     twice = [
         e
         for e, n in count.items()
-        if n > 1 and (e in always or _is_plain(e) and _is_even(e, indices)) and _axes(e, indices, types) is not None
+        if n > 1 and (e in always or stands_alone(e) and _is_even(e, indices)) and _axes(e, indices, types) is not None
     ]
     return max(twice, key=lambda e: sum(1 for _ in below(e)), default=None)
 
@@ -156,12 +157,6 @@ def _is_dear(node: Expr) -> bool:
     parts = tuple(below(node))
     calls = any(isinstance(n, Apply) and n.fn in FUNCTIONS and n.fn not in CHEAP or isinstance(n, Reduction) for n in parts)
     return calls and any(isinstance(n, Access) for n in parts)
-
-
-def _is_plain(node: Node) -> bool:
-    """Whether its reads are in range wherever they are made."""
-    reads = [n for n in below(node) if isinstance(n, Access)]
-    return all(n.fill is not None or all(isinstance(i, Name | Pack) for i in n.index) for n in reads)
 
 
 def _is_even(node: Node, indices: frozenset[str]) -> bool:

@@ -36,6 +36,11 @@ def stands_alone(condition: Node) -> bool:
     return all(r.fill is not None or all(isinstance(i, Name | Pack) for i in r.index) for r in reads)
 
 
+def reads_data(expr: Node) -> bool:
+    """Whether an element of a tensor is read in an expression."""
+    return any(isinstance(n, Access) for n in below(expr))
+
+
 def is_long(exprs: Iterable[Expr]) -> bool:
     """Whether expressions are worth a name before they are written down several times."""
     return next(islice((n for e in exprs for n in below(e)), LONG, None), None) is not None

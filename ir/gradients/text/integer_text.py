@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from uol.ir.gradients.text.forms import reads_data
 from uol.ir.syntax.surface import Access, Apply, Binary, Bool, Expr, Name, Node, Number, Pack, Reduction, Unary, below, exchange
 
 COMPARED = ("==", "<", "<=", ">", ">=")
@@ -133,12 +134,7 @@ def simplified(expr: Expr, extents: Mapping[str, Expr]) -> Expr:
 def _operand(expr: Expr, extents: Mapping[str, Expr]) -> Expr:
     """Of a maximum: simplified, unless a value would become a number, which has ties of its own."""
     short = simplified(expr, extents)
-    return expr if reads(expr) and not reads(short) else short
-
-
-def reads(expr: Expr) -> bool:
-    """Whether an element of a tensor is read in it."""
-    return any(isinstance(n, Access) for n in below(expr))
+    return expr if reads_data(expr) and not reads_data(short) else short
 
 
 def is_integer(expr: Expr) -> bool:

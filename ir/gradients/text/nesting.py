@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from uol.ir.gradients.text.forms import stands_alone
 from uol.ir.gradients.text.inference import Types, extent_in
 from uol.ir.gradients.text.local_inference import is_order, learn
 from uol.ir.gradients.text.naming import Names
@@ -81,7 +82,7 @@ def _axes(node: Reduction, statement: Statement, indices: frozenset[str], types:
     """The free indices of a reduction in the order in which they are read; None where one of them, or a read, does not say
     by itself how far it reaches in the statement."""
     reads = [n for n in below(node) if isinstance(n, Access)]
-    if not all(r.fill is not None or all(isinstance(i, Name | Pack) for i in r.index) for r in reads):
+    if not stands_alone(node):
         return None
     free = free_keys(node) & indices
     ordered = dict.fromkeys(_key(i) for r in reads for i in r.index if isinstance(i, Name | Pack))
