@@ -49,7 +49,7 @@ class Extremum:
             row = replace(self.node, binders=rest, args=(body,)) if rest else body
             at = self.placed(replace(self.node, binders=first, args=(row,)), f"at_{name}")
             if not isinstance(at, Access):  # the place of a local is known to lie inside
-                body = with_else(body, frozenset((name,)))
+                body = with_else(body, frozenset((name,)), self.types)
             body = substitute(body, {name: at})
             binders = tuple(replace(b, bound=None if b.bound is None else substitute(b.bound, {name: at})) for b in rest)
             found.append(Binary("==", at, Name(name)))

@@ -89,7 +89,7 @@ class ReverseMode(Accumulator):
         if isinstance(value, Reduction) and saved == [statement.targets[1]]:
             place = Access(Name(saved[0].tensor), saved[0].index)
             key = value.binders[0].name
-            body = substitute(with_else(value.args[0], frozenset((key,))), {key: place})
+            body = substitute(with_else(value.args[0], frozenset((key,)), self.types), {key: place})
             return Statement(statement.targets[:1], "=", body)
         targets = tuple(replace(t, tensor=self.names.fresh(t.tensor)) if t in saved else t for t in statement.targets)
         return replace(statement, targets=targets)

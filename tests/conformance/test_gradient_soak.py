@@ -58,6 +58,14 @@ FOUND = {
         "t[i] = x[i] - expm1(min[l](x[l] * x[i] * (a[i + 1] else 0)))  y[i] = prod[l](t[l])",
         {"N": 2, "M": 1},
     ),
+    "a bounded index whose range a read with an `else` no longer says": (
+        "y[i] = max(min(max[l <= i](b[0, M - 1 - l] * b[N - 1 - i, l]), 50), 50)",
+        {"N": 2, "M": 1},
+    ),
+    "an index that comes to stand alone, over another dim": (
+        "t[i] = min[l]((b[2, l] else 0) * (b[2 * l - l, i / 2] else 0)) * a[i]  y[i] = sum[l](a[l] * max[p](t[p]))",
+        {"N": 2, "M": 1},
+    ),
 }
 """What the command has found once, with the sizes that showed it."""
 

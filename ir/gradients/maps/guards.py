@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from uol.ir.gradients.cotangent import Index
 from uol.ir.gradients.maps.inverted_index import Inverse
 from uol.ir.gradients.text.algebra import Sum
-from uol.ir.gradients.text.inference import Types
+from uol.ir.gradients.text.inference import Types, extent_in
 from uol.ir.gradients.text.integer_text import is_integer
 from uol.ir.gradients.text.substitution import Item, free_keys
-from uol.ir.syntax.surface import Access, Apply, Binary, Expr, Name, Node, Number, Pack, below, exchange
+from uol.ir.syntax.surface import Access, Apply, Binary, Binder, Expr, Name, Node, Number, Pack, Reduction, below, exchange
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ def guarded(products: Sum, scope: Sequence[Index], inverse: Inverse, types: Type
         covered = covered & own
     if not vanishing:
         return Guarded(products, _ranges(doubtful, extents, inverse), whole=True)
-    safe = tuple(p.mapped(lambda f: with_else(f, doubtful)) for p in products)
+    safe = tuple(p.mapped(lambda f: with_else(f, doubtful, types)) for p in products)
     return Guarded(safe, _ranges(doubtful - covered, extents, inverse))
 
 
@@ -67,9 +67,9 @@ def _covered(factor: Expr, doubtful: frozenset[str], extents: Mapping[str, Item 
     return None
 
 
-def with_else(expr: Expr, doubtful: frozenset[str]) -> Expr:
+def with_else(expr: Expr, doubtful: frozenset[str], types: Types) -> Expr:
     """Every read at a doubtful index, in conditions too, with an `else 0`."""
-    return _filled(expr, lambda read: any(free_keys(i) & doubtful for i in read.index))
+    return _filled(expr, types, lambda read: any(free_keys(i) & doubtful for i in read.index))
 
 
 def without_ranges(expr: Expr, extents: Mapping[str, Item | None], types: Types) -> Expr:
@@ -80,24 +80,44 @@ def without_ranges(expr: Expr, extents: Mapping[str, Item | None], types: Types)
         pairs = zip(read.index, types.dims.get(read.tensor.id, ()) if isinstance(read.tensor, Name) else (), strict=False)
         return any(isinstance(i, Name) and extents.get(i.id, d) != d for i, d in pairs)
 
-    return _filled(expr, is_elsewhere)
+    return _filled(expr, types, is_elsewhere)
 
 
-def data_with_else(expr: Expr) -> Expr:
+def data_with_else(expr: Expr, types: Types) -> Expr:
     """An index that is data, read where the term may be absent: 0 outside, where nothing but 0 is added."""
-    return _filled(expr, lambda read: not all(isinstance(i, Name | Pack) for i in read.index))
+    return _filled(expr, types, lambda read: not all(isinstance(i, Name | Pack) for i in read.index))
 
 
-def _filled(expr: Expr, is_doubtful: Callable[[Access], bool]) -> Expr:
+def _filled(expr: Expr, types: Types, is_doubtful: Callable[[Access], bool]) -> Expr:
     """Doubtful reads without an `else` with an `else 0`, those within an index of another read, too."""
 
     def rule(node: Node) -> Expr | None:
+        if isinstance(node, Reduction) and any(b.bound is not None for b in node.binders):
+            (body, *rest) = node.args
+            return _as_far(replace(node, args=(_filled(body, types, is_doubtful), *rest)), body, types)
         if not isinstance(node, Access) or node.fill is not None or not is_doubtful(node):
             return None
         inner = tuple(i if isinstance(i, Pack) else exchange(i, rule) for i in node.index)
         return replace(node, index=inner, fill=Number(0))
 
     return exchange(expr, rule)
+
+
+def _as_far(node: Reduction, body: Expr, types: Types) -> Reduction:
+    """A reduction whose indices run as far as they did over `body`: where an index is bounded, a read with an `else` does not
+    say how far it runs, and the bound may reach further.
+
+    max[l <= i](x[i, l] * x[0, M - 1 - l])      becomes      max[l < M, l <= i](x[i, l] else 0 * x[0, M - 1 - l])
+    """
+    binders: list[Binder] = []
+    for binder in node.binders:
+        item = Name(binder.name)
+        dim = extent_in(types, (body,), item, firm=True)
+        lost = dim is not None and extent_in(types, node.args, item, firm=True) is None
+        if lost and binder.bound is not None and not isinstance(dim, Pack) and all(b.name != binder.name for b in binders):
+            binders.append(Binder(binder.name, "<", dim))
+        binders.append(binder)
+    return replace(node, binders=tuple(binders))
 
 
 def divides_by(exprs: Iterable[Expr], doubtful: Collection[str]) -> bool:

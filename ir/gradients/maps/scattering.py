@@ -46,6 +46,6 @@ def scattered(
         if isinstance(item, Name) and extents.get(item, dim) != dim:
             index.append(Binary("+", item, Number(0)))  # alone it would run over this dim
         else:
-            index.append(item if isinstance(item, Pack) else data_with_else(item))
+            index.append(item if isinstance(item, Pack) else data_with_else(item, accumulator.types))
     statement = Statement((Target(name, tuple(index)),), "+=", value)
     return statement, Cotangent(wide, (product_of(Access(Name(name), tuple(element))),))

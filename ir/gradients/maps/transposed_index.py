@@ -67,7 +67,7 @@ def is_awkward(term: Term, element: Sequence[Item], dims: Sequence[Item], types:
 def _over(inverse: Inverse, term: Term, element: Sequence[Item], dims: Sequence[Item], types: Types) -> Cotangent:
     masks = _masks(term.scope, inverse)
     guard = guarded(term.cotangent.sum, term.scope, inverse, types)
-    conditions = [*masks.conditions, *map(data_with_else, inverse.conditions), *guard.conditions]
+    conditions = [*masks.conditions, *(data_with_else(c, types) for c in inverse.conditions), *guard.conditions]
     masks, conditions, products = _settled(masks, conditions, _placed(guard.products, inverse.values), element, dims)
     if guard.whole:
         pairs = zip(element, dims, strict=True)

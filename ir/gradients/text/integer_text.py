@@ -112,7 +112,7 @@ def simplified(expr: Expr, extents: Mapping[str, Expr]) -> Expr:
     def rule(node: Node) -> Expr | None:
         match node:
             case Access(tensor=tensor, index=index, fill=fill):
-                moved = tuple(i if isinstance(i, Pack) else shorter(i, extents) for i in index)
+                moved = tuple(i if isinstance(i, Pack) else _index(i, extents) for i in index)
                 return Access(tensor, moved, fill, span=node.span)
             case Binary(op=op, left=left, right=right) if op in COMPARED and is_integer(left) and is_integer(right):
                 return _comparison(op, shorter(left, extents), shorter(right, extents), extents)
@@ -129,6 +129,12 @@ def simplified(expr: Expr, extents: Mapping[str, Expr]) -> Expr:
         return None
 
     return exchange(expr, rule)
+
+
+def _index(expr: Expr, extents: Mapping[str, Expr]) -> Expr:
+    """Of a read: shortened, unless an index that a reduction binds would come to stand alone, and run over another dim."""
+    short = shorter(expr, extents)
+    return expr if isinstance(short, Name) and short.id not in extents else short
 
 
 def _operand(expr: Expr, extents: Mapping[str, Expr]) -> Expr:
