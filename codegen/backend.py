@@ -60,7 +60,8 @@ class Device:
 
 
 class Schedule(Protocol):
-    """How a kernel is laid out on the machine: frozen data that belongs to its backend, opaque above it."""
+    """How a kernel is laid out on the machine: a frozen dataclass that belongs to its backend. Its fields are int, bool, str,
+    Literal and tuples of str; `uol.codegen.schedule` prints and parses it."""
 
     def describe(self) -> str:
         """One line for `uol explain`: tile sizes and which axis feeds the lanes."""
@@ -192,12 +193,12 @@ class Backend(Protocol):
         """Candidates, best first."""
         ...
 
-    def check(self, spec: KernelSpec, schedule: Schedule) -> Footprint | Refusal:
-        """Pre-flight: buffers, bytes, grid."""
+    def check(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Footprint | Refusal:
+        """Pre-flight: buffers, bytes, grid. Whatever the fields of the schedule say, a refusal and not an exception."""
         ...
 
-    def render(self, spec: KernelSpec, schedule: Schedule) -> Kernel:
-        """Source text of one kernel and its launch record."""
+    def render(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Kernel:
+        """Source text of one kernel and its launch record. Raises RefusalError where `check` refuses."""
         ...
 
     def assemble(self, graph: KernelGraph, kernels: tuple[Kernel, ...], device: Device) -> Module:

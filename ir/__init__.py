@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from uol.ir.errors import DataError as DataError
     from uol.ir.errors import ParseError as ParseError
     from uol.ir.errors import ResourceError as ResourceError
+    from uol.ir.errors import ScheduleError as ScheduleError
     from uol.ir.errors import ShapeError as ShapeError
     from uol.ir.errors import ToolchainError as ToolchainError
     from uol.ir.errors import TypeCheckError as TypeCheckError
@@ -50,6 +51,7 @@ _HOMES = {
             "ShapeError",
             "DataError",
             "ResourceError",
+            "ScheduleError",
             "ToolchainError",
         ),
         "errors",

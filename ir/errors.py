@@ -70,6 +70,10 @@ class RefusalError(ResourceError):
     """A target has no kernel for this; the message is the reason that its backend gives."""
 
 
+class ScheduleError(UolError):
+    """A schedule that is given for a kernel which cannot have it."""
+
+
 class ToolchainError(UolError):
     """A vendor's tool that is missing or that refused the text."""
 

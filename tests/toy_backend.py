@@ -76,13 +76,13 @@ class ToyBackend:
     def schedules(self, spec: KernelSpec, device: Device) -> Iterable[Schedule]:
         return () if isinstance(spec, Contract) else (Whole(),)
 
-    def check(self, spec: KernelSpec, schedule: Schedule) -> Footprint | Refusal:
+    def check(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Footprint | Refusal:
         elements = math.prod(extent(a) for a in spec.axes)
         if elements > MAX_ELEMENTS:
             return Refusal(f"{elements} elements at once", f"at most {MAX_ELEMENTS}")
         return Footprint()
 
-    def render(self, spec: KernelSpec, schedule: Schedule) -> Kernel:
+    def render(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Kernel:
         writes = {s.tensor for s in spec.steps if isinstance(s, Store)}  # type: ignore[attr-defined]
         params = tuple(Param(a.name, "buffer", a.dtype, a.name in writes) for a in spec.args)
         params += tuple(Param(s.name, "scalar", s.dtype) for s in spec.scalars)

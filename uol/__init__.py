@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         ParseError,
         RefusalError,
         ResourceError,
+        ScheduleError,
         ShapeError,
         ToolchainError,
         TypeCheckError,
@@ -52,6 +53,7 @@ _HOME = {
     "DataError": "uol.ir.errors",
     "RefusalError": "uol.ir.errors",
     "ResourceError": "uol.ir.errors",
+    "ScheduleError": "uol.ir.errors",
     "ToolchainError": "uol.ir.errors",
 }
 _PACKAGES = ("ir", "codegen", "backends", "conformance", "pytorch")
@@ -63,6 +65,7 @@ __all__ = [
     "ParseError",
     "RefusalError",
     "ResourceError",
+    "ScheduleError",
     "ShapeError",
     "ToolchainError",
     "TypeCheckError",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
@@ -19,7 +19,8 @@ from uol.binding.named_binding import bind_open_names, missing_sizes
 from uol.binding.named_dims import Size
 from uol.binding.open_instance import OpenInstance
 from uol.checking import with_checks
-from uol.codegen.backend import Module
+from uol.codegen.backend import Module, Schedule
+from uol.codegen.choice import FIRST_THAT_FITS, Policy, given
 from uol.codegen.specs.nodes import Arg
 from uol.compilation.compile_key import Request, Strides
 from uol.compilation.pipeline import artifact_of, module_of
@@ -32,6 +33,8 @@ from uol.operators.registry import find_operator
 if TYPE_CHECKING:
     from uol.binding.named_binding import TypeName
     from uol.compilation.explain import Explanation
+
+ScheduleOption = str | Schedule | Sequence[str | Schedule] | None
 
 
 @dataclass(frozen=True)
@@ -58,11 +61,12 @@ class Compiled:
         """The inputs in the order of the operator's text, with dtype, shape and strides (expressions where a dim is open)."""
         return tuple(a for a in self.module.graph.args if a.role == "in")
 
-    def explain(self) -> Explanation:
-        """What fused, how tensors lie, which schedule; `print` it."""
+    def explain(self, *, schedules: bool = False) -> Explanation:
+        """What fused, how tensors lie, which schedule; with `schedules` every one that each kernel could have, what it takes,
+        and why it was not taken. `print` it."""
         from uol.compilation.explain import Explanation
 
-        return Explanation(self.module)
+        return Explanation(self.module, self.request.target if schedules else None)
 
     def bundle(self, path: str | PathLike[str]) -> Path:
         """Writes the files to ship into a new folder below `path`, whole or not at all; gives that folder.
@@ -121,6 +125,7 @@ def compile(
     attrs: Mapping[str, int | float] | None = None,
     *,
     strides: Mapping[str, Strides] | None = None,
+    schedule: ScheduleOption = None,
 ) -> Compiled:
     """An operator compiled for a target: its text, and a function of numpy arrays.
 
@@ -134,10 +139,14 @@ def compile(
              clause gives (D of `C == D*groups`) has that size
     attrs    attributes by name; the rest have their defaults
     strides  element strides of inputs and results by name; row-major where nothing is said, and where a dim is open
+    schedule the schedule of every kernel that has one with these fields, "m=128,n=64", or of one kernel, "kernel=linear,m=64";
+             what is not said stays as the target would choose it. Several in a list; the target's own objects, too
+             (`Compiled.explain(schedules=True)` lists what there is)
 
     Raises UolError for an unknown operator or target, TypeCheckError for a dtype, ShapeError for dims and attributes, for an
     open dim on a target that needs every size, and for one that no input's shape tells. BoundsError where an access is not
-    in range for every size. Warns (MemoryDemandWarning) where the device's memory does not hold tensors and workspace.
+    in range for every size. ScheduleError for a schedule that no kernel has, with the nearest legal one. Warns
+    (MemoryDemandWarning) where the device's memory does not hold tensors and workspace.
 
     >>> k = compile("softmax", "cuda", "f16", {"S": 4096, "C": 1024})
     >>> print(k.source)
@@ -148,23 +157,26 @@ def compile(
     sizes = {} if dims is None else require_names(dims, "dims", 'write dims={"C": 64}')
     attributes = {} if attrs is None else require_names(attrs, "attrs", 'write attrs={"stride": 2}')
     layouts = {} if strides is None else require_names(strides, "strides", 'write strides={"x": (64, 1)}')
+    policy = given(schedule)
     instance = bind_open_names(operator, dtype, sizes, attributes)
     if isinstance(instance, OpenInstance):
-        return compile_open(instance, resolved, layouts)
-    request = Request(instance, resolved, checked_strides(instance, layouts))
+        return compile_open(instance, resolved, layouts, policy)
+    request = Request(instance, resolved, checked_strides(instance, layouts), policy)
     module = module_of(request)
     warn_of_demand(module, resolved.device)
     return Compiled(request, module)
 
 
-def compile_open(instance: OpenInstance, target: Target, layouts: Mapping[str, object]) -> Compiled:
+def compile_open(
+    instance: OpenInstance, target: Target, layouts: Mapping[str, object], policy: Policy = FIRST_THAT_FITS
+) -> Compiled:
     """An operator with open dims. Raises ShapeError where the target, or what else is asked for, needs every size."""
     if not target.backend.capability.symbolic_dims:
         raise missing_sizes(instance, f"kernels for {target.name} are made for their sizes")
     if layouts:
         raise missing_sizes(instance, "strides are numbers, so tensors that have them need every size")
     instance.require_told()
-    request = Request(instance, target)
+    request = Request(instance, target, policy=policy)
     try:
         return Compiled(request, module_of(request))
     except (BoundsError, ShapeError, ResourceError) as error:

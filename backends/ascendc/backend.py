@@ -11,7 +11,7 @@ from uol.backends.ascendc.collapse import values
 from uol.backends.ascendc.devices import DEFAULT_DEVICE, DEVICES
 from uol.backends.ascendc.legalise import legalised
 from uol.backends.ascendc.memory.buffers import Overflow
-from uol.backends.ascendc.schedules import AscendSchedule
+from uol.backends.ascendc.schedules import AscendSchedule, defect
 from uol.backends.ascendc.target import CAPABILITY
 from uol.backends.ascendc.vector.values import Unsupported
 from uol.codegen.backend import Artifact, Capability, Device, Footprint, Kernel, Module, Refusal, Schedule, ToolState
@@ -47,22 +47,24 @@ class AscendBackend:
     def schedules(self, spec: KernelSpec, device: Device) -> Iterable[Schedule]:
         return candidates.schedules_of(spec, device)
 
-    def check(self, spec: KernelSpec, schedule: Schedule) -> Footprint | Refusal:
+    def check(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Footprint | Refusal:
         """Pre-flight: the kernel is planned; its buffers must fit."""
         assert isinstance(schedule, AscendSchedule)
+        if (reason := defect(schedule)) is not None:
+            return Refusal(reason)
         try:
             kernel = candidates.kernel_of(spec, schedule)
         except Unsupported as error:
             return Refusal(error.message, error.hint)
         if isinstance(kernel, Overflow):
-            return Refusal(str(kernel), candidates.nearest(spec, self.devices[self.default_device]) or NOTHING_FITS)
+            return Refusal(str(kernel), candidates.nearest(spec, device) or NOTHING_FITS)
         return kernel.footprint
 
-    def render(self, spec: KernelSpec, schedule: Schedule) -> Kernel:
+    def render(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Kernel:
         assert isinstance(schedule, AscendSchedule)
         kernel = candidates.kernel_of(spec, schedule)
         if isinstance(kernel, Overflow):
-            nearest = candidates.nearest(spec, self.devices[self.default_device])
+            nearest = candidates.nearest(spec, device)
             raise RefusalError(str(kernel), hint=nearest or NOTHING_FITS)
         return kernel
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from uol.backends.ascendc.machine import FRACTAL
+
 
 @dataclass(frozen=True, slots=True)
 class VectorSchedule:
@@ -43,3 +45,17 @@ class CubeSchedule:
 
 
 AscendSchedule = VectorSchedule | CubeSchedule
+
+
+def defect(schedule: AscendSchedule) -> str | None:
+    """Why no kernel has a schedule with such numbers, whatever it computes; None where some may."""
+    match schedule:
+        case VectorSchedule(lanes=lanes, rows=rows, blocks=blocks) if min(lanes, rows, blocks) < 1:
+            return f"a tile of {rows} x {lanes} on {blocks} cores is empty"
+        case VectorSchedule(slots=slots) if slots not in (1, 2):
+            return f"{slots} buffers a tensor: there is one, or two that alternate"
+        case CubeSchedule(blocks=blocks) if blocks < 1:
+            return "a kernel on no core"
+        case CubeSchedule(m=m, n=n, k=k) if min(m, n, k) < 1 or m % FRACTAL or n % FRACTAL or k % FRACTAL:
+            return f"a tile of {m} x {n} x {k} is not made of fractals of {FRACTAL} x {FRACTAL}"
+    return None

@@ -14,7 +14,7 @@ from uol.backends.cpu.devices import devices
 from uol.backends.cpu.host import NATIVE, PROCESSOR, THREADS, core_count, host
 from uol.backends.cpu.runtime.loading import load, load_foreach
 from uol.backends.cpu.runtime.thread_pool import c_compiler
-from uol.backends.cpu.schedules.kinds import CpuSchedule, Tiles
+from uol.backends.cpu.schedules.kinds import CpuSchedule
 from uol.backends.toolchain.processor import processor
 from uol.backends.toolchain.tool_identity import tool
 from uol.codegen.backend import (
@@ -94,12 +94,15 @@ class CpuBackend:
 
         return candidates(spec, host(device.architecture))
 
-    def check(self, spec: KernelSpec, schedule: Schedule) -> Footprint | Refusal:
-        if isinstance(schedule, Tiles) and schedule.rows * schedule.vectors + schedule.vectors > 31:
-            return Refusal(f"{schedule.describe()} does not fit 32 vector registers", "tiles of 14x2 vectors")
-        return Footprint()
+    def check(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Footprint | Refusal:
+        from uol.backends.cpu.schedules.legality import defect
+        from uol.backends.cpu.scheduling import candidates
 
-    def render(self, spec: KernelSpec, schedule: Schedule) -> Kernel:
+        assert isinstance(schedule, CpuSchedule)
+        reason = defect(schedule, candidates(spec, host(device.architecture)))
+        return Footprint() if reason is None else Refusal(reason)
+
+    def render(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Kernel:
         from uol.backends.cpu.scheduling import primfunc
 
         symbol = re.sub(r"\W", "_", spec.name) + KERNEL_SUFFIX

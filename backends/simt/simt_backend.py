@@ -53,7 +53,7 @@ class SimtBackend:
     def accepts(self, spec: KernelSpec) -> bool:
         """Every fused group may be one kernel: a thread can compute any epilogue. An attention must fit the chip."""
         if isinstance(spec, Attention):
-            return any(isinstance(self.check(spec, tile), Footprint) for tile in preference.ROW_TILES)
+            return any(isinstance(preflight.check(spec, tile, self.target), Footprint) for tile in preference.ROW_TILES)
         if not isinstance(spec, Map | Pack | Reduce | Contract):
             return False
         return all(arg.dtype in self.capability.dtypes for arg in spec.args)
@@ -65,10 +65,10 @@ class SimtBackend:
     def schedules(self, spec: KernelSpec, device: Device) -> Iterable[SimtSchedule]:
         return preference.candidates(spec, device, self.capability.lanes)
 
-    def check(self, spec: KernelSpec, schedule: Schedule) -> Footprint | Refusal:
+    def check(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Footprint | Refusal:
         return preflight.check(spec, _own(schedule), self.target)
 
-    def render(self, spec: KernelSpec, schedule: Schedule) -> Kernel:
+    def render(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Kernel:
         return rendering.render(spec, _own(schedule), self.target)
 
     def assemble(self, graph: KernelGraph, kernels: tuple[Kernel, ...], device: Device) -> Module:

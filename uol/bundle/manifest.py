@@ -20,7 +20,7 @@ from uol.json_text import finite_json, json_text
 from uol.operators.registry import callees
 from uol.without_torch import import_tvm
 
-FORMAT = 2
+FORMAT = 3
 """Counts up when a field comes, goes or changes its meaning."""
 
 
@@ -47,6 +47,7 @@ def manifest(compiled: Compiled, files: Mapping[str, str], binaries: list[str], 
         "packs": {name: None if sizes is None else list(sizes) for name, sizes in instance.packs.items()},
         "attributes": dict(instance.attrs),
         "layouts": {name: list(strides) for name, strides in request.layouts.items()},
+        "schedule": list(request.policy.texts),
         "arguments": [arg_json(a) for a in module.graph.args],
         "run_time_attributes": [{"name": s.name, "dtype": s.dtype} for s in module.graph.scalars],
         "workspaces": [arg_json(a) for a in module.graph.workspaces],

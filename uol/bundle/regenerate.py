@@ -74,7 +74,8 @@ def _compiled(op: Op, record: Mapping[str, Any]) -> Compiled:
     strides = {name: tuple(each) for name, each in record["layouts"].items()}
     attributes = {name: float(value) if isinstance(value, str) else value for name, value in record["attributes"].items()}
     dims = {**record["dims"], **packs}
-    return compile(op, record["target"], record["types"], dims, attributes, strides=strides)
+    schedule = [str(text) for text in record["schedule"]]
+    return compile(op, record["target"], record["types"], dims, attributes, strides=strides, schedule=schedule)
 
 
 def _environment(record: Mapping[str, Any]) -> dict[str, str]:

@@ -9,7 +9,7 @@ import typer
 
 from uol.bundle import write_bundles
 from uol.cli.arguments import read_attributes, read_dims, read_operator
-from uol.cli.options import AttrsOption, DimsOption, DtypeOption, ImportOption, JsonOption, OpArgument
+from uol.cli.options import AttrsOption, DimsOption, DtypeOption, ImportOption, JsonOption, OpArgument, SchedulesOption
 from uol.cli.output import print_json, print_table, print_text, track
 from uol.compilation.targets import resolve_targets
 from uol.compiler import Compiled, compile
@@ -28,11 +28,12 @@ def compile_(
     attrs: AttrsOption = [],  # noqa: B006
     output: OutOption = None,
     check: CheckOption = False,
+    schedule: SchedulesOption = [],  # noqa: B006
     modules: ImportOption = [],  # noqa: B006
     as_json: JsonOption = False,
 ) -> None:
     """Compile an operator: print its text, or write a bundle for each target with -o."""
-    compiled = _compile_all(read_operator(op, modules), target, dtype, dims, attrs)
+    compiled = _compile_all(read_operator(op, modules), target, dtype, dims, attrs, schedule)
     results = {}
     if check:
         from uol.cli.trial import try_compiled
@@ -53,23 +54,29 @@ def explain(
     dims: DimsOption = [],  # noqa: B006
     attrs: AttrsOption = [],  # noqa: B006
     source: Annotated[bool, typer.Option("--source", help="Print the emitted text, too.")] = False,
+    schedule: SchedulesOption = [],  # noqa: B006
+    schedules: Annotated[bool, typer.Option("--schedules", help="List every schedule that each kernel could have.")] = False,
     modules: ImportOption = [],  # noqa: B006
     as_json: JsonOption = False,
 ) -> None:
     """Say why the kernels are what they are: what fused, layouts, schedules, launches."""
-    compiled = _compile_all(read_operator(op, modules), target, dtype, dims, attrs)
+    compiled = _compile_all(read_operator(op, modules), target, dtype, dims, attrs, schedule)
     if as_json:
-        shown = [c.explain().as_json() | ({"text": c.source} if source else {}) for c in compiled]
+        shown = [c.explain(schedules=schedules).as_json() | ({"text": c.source} if source else {}) for c in compiled]
         print_json(shown)
         return
     for each in compiled:
-        print_text(f"{each.explain()}\n{each.source}" if source else str(each.explain()))
+        text = str(each.explain(schedules=schedules))
+        print_text(f"{text}\n{each.source}" if source else text)
 
 
-def _compile_all(operator: Op, target: str, dtype: str, dims: list[str], attrs: list[str]) -> list[Compiled]:
+def _compile_all(
+    operator: Op, target: str, dtype: str, dims: list[str], attrs: list[str], schedule: list[str]
+) -> list[Compiled]:
     sizes, attributes = read_dims(dims), read_attributes(attrs)
     targets = resolve_targets(target)
-    return [compile(operator, t.name, dtype, sizes, attributes) for t in track(targets, f"compiling {operator.name}")]
+    tracked = track(targets, f"compiling {operator.name}")
+    return [compile(operator, t.name, dtype, sizes, attributes, schedule=schedule) for t in tracked]
 
 
 def _print_sources(compiled: list[Compiled], results: dict[str, dict[str, object]], as_json: bool) -> None:

@@ -12,6 +12,8 @@ DtypeOption = Annotated[str, typer.Option("--dtype", help="f32, f16, ...; for se
 DIMS_HELP = "Sizes: N=1,C=64. A pack of dims: S=8x128; none: S=. What is left out, or _, is open (CPU)."
 DimsOption = Annotated[list[str], typer.Option("--dims", "-d", help=DIMS_HELP)]
 AttrsOption = Annotated[list[str], typer.Option("--attrs", "-a", help="Attributes: stride=2,pad=1.")]
+SCHEDULE_HELP = "Fields of a kernel's schedule: m=128,n=64; of one kernel: kernel=NAME,m=64. explain --schedules lists them."
+SchedulesOption = Annotated[list[str], typer.Option("--schedule", help=SCHEDULE_HELP)]
 IMPORT_HELP = "A Python module that registers operators: its name, or the path of a .py file."
 ImportOption = Annotated[list[str], typer.Option("--import", metavar="MODULE", help=IMPORT_HELP)]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -10,6 +10,7 @@ from typing import Literal
 from uol.backends.cache.files import Key
 from uol.binding.instance import Instance
 from uol.binding.open_instance import OpenInstance
+from uol.codegen.choice import FIRST_THAT_FITS, Policy
 from uol.compilation import fingerprint
 from uol.compilation.targets import Target
 from uol.ir.checker.attributes import compile_time
@@ -24,17 +25,18 @@ BINARY: Stage = "binary"
 @dataclass(frozen=True, slots=True)
 class Request:
     """`layouts` gives element strides of inputs and results by name; a tensor that is not named is row-major. Dims that are
-    open in the instance are arguments of the kernels."""
+    open in the instance are arguments of the kernels. `policy` chooses their schedules."""
 
     instance: Instance | OpenInstance
     target: Target
     layouts: Mapping[str, Strides] = field(default_factory=dict)
+    policy: Policy = FIRST_THAT_FITS
 
     def key(self, stage: Stage) -> Key:
         """The cache key of one stage ("module": the text; "binary": what the target's compiler made of it).
 
         Attributes that are used as values alone are arguments of a kernel and take no part; nor does anything that a kernel
-        cannot depend on. The schedule is the generator's choice, by what stands here.
+        cannot depend on.
         """
         instance, target = self.instance, self.target
         tools = {"build tools": dict(target.backend.build_tools())} if stage == BINARY else {}
@@ -49,6 +51,7 @@ class Request:
                 "attributes": self.compile_time_attributes,
                 "layouts": {name: list(strides) for name, strides in self.layouts.items()},
                 "target": target.name,
+                "schedule": self.policy.key,
                 "generator": fingerprint.generator_hash(),
                 "backend": fingerprint.backend_hash(target.backend),
                 "tools": fingerprint.tool_versions(),

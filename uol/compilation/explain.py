@@ -9,9 +9,12 @@ from uol.binding.static_sizes import size_json, size_text
 from uol.codegen.backend import Kernel, Module
 from uol.codegen.indexing.arithmetic import ZERO, add, product
 from uol.codegen.indexing.fold_constants import folded
+from uol.codegen.schedule import schedule_text
 from uol.codegen.specs.nodes import Arg, Attention, Contract, Pack, Select
 from uol.codegen.specs.steps import steps_of
+from uol.compilation.schedule_table import buffers_text, candidate_lines, candidates_json
 from uol.compilation.spec_printer import arg_lines, arg_text, spec_lines
+from uol.compilation.targets import Target
 from uol.ir.program.nodes import Call, Const, Expr
 from uol.ir.types import DTYPES, INDEX
 
@@ -23,6 +26,8 @@ class Explanation:
     """`str(explanation)` is for people, `as_json` for programs."""
 
     module: Module
+    candidates_on: Target | None = None
+    """The target of which every schedule that a kernel could have is listed."""
 
     def __str__(self) -> str:
         module, graph = self.module, self.module.graph
@@ -33,6 +38,8 @@ class Explanation:
         for number, kernel in enumerate(module.kernels, 1):
             lines += ["", f"{number}. {kernel.name}: {_what(kernel)}", *(f"  {line}" for line in spec_lines(kernel.spec))]
             lines += [f"  schedule  {kernel.schedule.describe()}", f"  launch    {_launch(kernel)}"]
+            if self.candidates_on is not None:
+                lines += candidate_lines(kernel, self.candidates_on)
         return "\n".join([*lines, "", f"build     {module.build}", ""])
 
     def as_json(self) -> Json:
@@ -44,9 +51,12 @@ class Explanation:
             "arguments": [arg_json(a) for a in graph.args],
             "workspaces": [arg_json(a) for a in graph.workspaces],
             "packed_bytes": size_json(_sum(k for k in self.module.kernels if isinstance(k.spec, Pack))),
-            "kernels": [kernel_json(k) for k in self.module.kernels],
+            "kernels": [kernel_json(k) | self._candidates_json(k) for k in self.module.kernels],
             "build": self.module.build,
         }
+
+    def _candidates_json(self, kernel: Kernel) -> Json:
+        return {} if self.candidates_on is None else {"schedules": candidates_json(kernel, self.candidates_on)}
 
 
 def kernel_json(kernel: Kernel) -> Json:
@@ -55,7 +65,8 @@ def kernel_json(kernel: Kernel) -> Json:
         "name": kernel.name,
         "kind": type(kernel.spec).__name__,
         "lines": _lines(kernel),
-        "schedule": kernel.schedule.describe(),
+        "schedule": schedule_text(kernel.schedule),
+        "layout": kernel.schedule.describe(),
         "grid": list(kernel.launch.grid),
         "block": list(kernel.launch.block),
         "shared_bytes": kernel.launch.shared_bytes,
@@ -115,7 +126,6 @@ def _what(kernel: Kernel) -> str:
 
 def _launch(kernel: Kernel) -> str:
     launch = kernel.launch
-    buffers = ", ".join(f"{name} {size:,} bytes" for name, size in kernel.footprint.buffers.items()) or "no on-chip buffers"
     grid, block = (" x ".join(map(str, axes)) for axes in (launch.grid, launch.block))
     core = f" on {launch.core}" if launch.core else ""
-    return f"grid {grid}, block {block}{core}; {buffers}"
+    return f"grid {grid}, block {block}{core}; {buffers_text(kernel.footprint)}"

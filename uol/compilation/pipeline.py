@@ -68,7 +68,7 @@ def generate(request: Request) -> Module:
     graph = lower(program, request.target.backend, request.layouts)
     dump.graph(graph)
     require_addressable_workspace(graph)
-    module = compile_graph(graph, request.target.backend, request.target.device)
+    module = compile_graph(graph, request.target.backend, request.target.device, request.policy)
     dump.module(module)
     return module
 

@@ -49,6 +49,9 @@ from uol.ir.program.nodes import Axis, Const, Expr, Var
 def reduce_kernel(spec: Reduce, schedule: VectorSchedule) -> VectorKernel:
     """The kernel of a Reduce whose axes have been collapsed."""
     over_rows, empty = schedule.over == "rows", any(extent(a) == 0 for a in spec.cols)
+    feeding = spec.rows if over_rows else spec.cols[-1:]
+    if schedule.lane and schedule.lane not in [a.name for a in feeding]:
+        raise Unsupported(f"{schedule.lane} is none of the {schedule.over} that that can be lanes", "take another lane axis")
     frame = frame_of(spec, schedule, spec.rows if over_rows else spec.cols)
     if empty and not over_rows:
         frame = frame.full()  # the steps of a row work on lanes, though no tile of the cols does

@@ -49,9 +49,9 @@ def module_of(form: Form) -> Module:
     kernels = []
     for spec in graph.specs:
         fitting = [s for s in backend.schedules(spec, device) if form.pick is None or form.pick(spec, s)]
-        legal = [s for s in fitting if not isinstance(backend.check(spec, s), Refusal)]
-        assert legal, [backend.check(spec, s) for s in fitting]
-        kernels.append(backend.render(spec, legal[0]))
+        legal = [s for s in fitting if not isinstance(backend.check(spec, s, device), Refusal)]
+        assert legal, [backend.check(spec, s, device) for s in fitting]
+        kernels.append(backend.render(spec, legal[0], device))
     return backend.assemble(graph, tuple(kernels), device)
 
 

@@ -77,7 +77,7 @@ def test_a_limit_is_named_for_what_it_is(text: str, sizes: dict[str, int], reaso
 
 def test_a_long_softmax_has_no_argmax_to_refuse() -> None:
     (spec,) = specs(SOFTMAX, R=2, C=3_000_000_000)
-    text = BACKEND.render(spec, choose(spec, BACKEND, DEVICE)).text
+    text = BACKEND.render(spec, choose(spec, BACKEND, DEVICE), DEVICE).text
     assert "c_start < 3000000000" in text
     assert "for (int64_t c_start" in text
 
@@ -93,7 +93,7 @@ def test_an_operand_with_long_rows_is_packed_the_other_way() -> None:
 
 def test_a_tile_that_does_not_fit_is_refused_with_the_nearest_that_does() -> None:
     (spec,) = specs("op f(x: f32[N], z: f32[N]) -> (y: f32[N]) { y[n] = exp(x[n]) * tanh(z[n]) }", N=100000)
-    refusal = BACKEND.check(spec, VectorSchedule("n", 30000, blocks=4))
+    refusal = BACKEND.check(spec, VectorSchedule("n", 30000, blocks=4), DEVICE)
     assert isinstance(refusal, Refusal)
     assert refusal.reason.startswith("UB holds 188160 bytes, the kernel needs ")
     assert "z_ub 120064" in refusal.reason
@@ -104,7 +104,7 @@ def test_a_tile_that_does_not_fit_is_refused_with_the_nearest_that_does() -> Non
 def test_a_cube_tile_that_does_not_fit_is_refused() -> None:
     text = "op f(x: f32[M, K], w: f32[N, K]) -> (y: f32[M, N]) { y[m, n] = sum[k](x[m, k] * w[n, k]) }"
     (spec,) = specs(text, M=999, N=999, K=999)
-    refusal = BACKEND.check(spec, CubeSchedule(128, 128, 128))
+    refusal = BACKEND.check(spec, CubeSchedule(128, 128, 128), DEVICE)
     assert isinstance(refusal, Refusal)
     assert refusal.reason == "L0A holds 65536 bytes, the kernel needs 131072: a_l0 131072"
     assert refusal.nearest is not None
@@ -132,12 +132,12 @@ def test_schedules_say_what_they_are() -> None:
 
 def test_devices_differ_in_cores() -> None:
     (spec,) = specs("op f(x: f32[N]) -> (y: f32[N]) { y[n] = x[n] + 1 }", N=10_000_000)
-    blocks = {name: BACKEND.render(spec, choose(spec, BACKEND, d)).launch.grid[0] for name, d in BACKEND.devices.items()}
+    blocks = {name: BACKEND.render(spec, choose(spec, BACKEND, d), d).launch.grid[0] for name, d in BACKEND.devices.items()}
     assert blocks == {"910b1": 48, "910b2": 48, "910b3": 40, "910b4": 40}
 
 
 def test_a_schedule_of_another_kind_is_refused() -> None:
     (spec,) = specs("op f(x: f32[N]) -> (y: f32[N]) { y[n] = x[n] + 1 }", N=100)
-    refusal = BACKEND.check(spec, CubeSchedule(16, 16, 16))
+    refusal = BACKEND.check(spec, CubeSchedule(16, 16, 16), DEVICE)
     assert isinstance(refusal, Refusal)
     assert "a Map runs on vector cores" in refusal.reason

@@ -167,9 +167,9 @@ def test_small_work_is_not_parallel() -> None:
 
 def test_a_tile_beyond_the_registers_is_refused() -> None:
     (spec,) = convolution(64, 28, 128, 1)
-    refusal = BACKEND.check(spec, Tiles(16, 2, 16, 1, True))
+    refusal = BACKEND.check(spec, Tiles(16, 2, 16, 1, True), BACKEND.devices["host"])
     assert isinstance(refusal, Refusal)
-    assert refusal.nearest == "tiles of 14x2 vectors"
+    assert refusal.reason == "16 x 2 accumulators and a row of b are more than 32 registers"
 
 
 def test_symbolic_dims_become_arguments() -> None:
@@ -177,7 +177,8 @@ def test_symbolic_dims_become_arguments() -> None:
     schedule, plain = candidates(spec, AVX512)
     assert schedule.describe() == "16 lanes along the result, parallel"
     assert plain.describe() == "plain loops"
-    assert [p.kind for p in BACKEND.render(spec, schedule).params] == ["buffer", "buffer", "dim", "dim"]
+    kernel = BACKEND.render(spec, schedule, BACKEND.devices["host"])
+    assert [p.kind for p in kernel.params] == ["buffer", "buffer", "dim", "dim"]
 
 
 def test_a_workspace_is_used_again_and_grows() -> None:

@@ -11,7 +11,7 @@ from uol.backends import registry
 from uol.backends.simt.preference import TILES
 from uol.backends.simt.schedules import BlockPerRow, Elements, SimtSchedule, ThreadPerRow, Tile
 from uol.backends.simt.simt_backend import SimtBackend
-from uol.codegen.backend import Footprint, Refusal
+from uol.codegen.backend import Footprint, Refusal, Schedule
 from uol.codegen.specs.nodes import KernelSpec, Map
 from uol.ir.errors import ResourceError, UolError
 from uol.ir.program.nodes import Axis, Var
@@ -25,6 +25,11 @@ def backend(name: str) -> SimtBackend:
     found = registry.get(name)
     assert isinstance(found, SimtBackend)
     return found
+
+
+def checked(name: str, spec: KernelSpec, schedule: Schedule) -> Footprint | Refusal:
+    found = backend(name)
+    return found.check(spec, schedule, found.devices[found.default_device])
 
 
 def spec_of(case: Case, name: str = "cuda") -> KernelSpec:
@@ -41,7 +46,7 @@ FITS = [
 
 @pytest.mark.parametrize(("case", "schedule", "footprint"), FITS, ids=[type(s).__name__ for _, s, _ in FITS])
 def test_footprint(case: Case, schedule: SimtSchedule, footprint: Footprint) -> None:
-    assert backend("cuda").check(spec_of(case), schedule) == footprint
+    assert checked("cuda", spec_of(case), schedule) == footprint
 
 
 REFUSED = [
@@ -74,15 +79,16 @@ REFUSED = [
 
 @pytest.mark.parametrize(("case", "schedule", "reason", "nearest"), REFUSED, ids=[r for _, _, r, _ in REFUSED])
 def test_refusal(case: Case, schedule: SimtSchedule, reason: str, nearest: str) -> None:
-    outcome = backend("cuda").check(spec_of(case), schedule)
+    outcome = checked("cuda", spec_of(case), schedule)
     assert isinstance(outcome, Refusal)
     assert reason in outcome.reason
     assert nearest in (outcome.nearest or "")
 
 
 def test_a_refused_schedule_renders_no_text() -> None:
+    cuda = backend("cuda")
     with pytest.raises(ResourceError, match="does not|takes 132096 bytes") as caught:
-        backend("cuda").render(spec_of(LINEAR), Tile(256, 256, 64, 16, 8))
+        cuda.render(spec_of(LINEAR), Tile(256, 256, 64, 16, 8), cuda.devices["a100"])
     assert caught.value.hint is not None
 
 
@@ -91,19 +97,19 @@ def test_a_refused_schedule_renders_no_text() -> None:
 def test_every_tile_fits_every_type(name: str, tile: Tile) -> None:
     for dtype in ("f16", "f32", "f64"):
         spec = spec_of(replace(LINEAR, dtype=dtype), name)
-        assert isinstance(backend(name).check(spec, tile), Footprint)
+        assert isinstance(checked(name, spec, tile), Footprint)
 
 
 def test_waves_of_64_lanes_want_blocks_of_64() -> None:
-    outcome = backend("hip").check(spec_of(RELU, "hip"), Elements(96))
+    outcome = checked("hip", spec_of(RELU, "hip"), Elements(96))
     assert isinstance(outcome, Refusal)
     assert outcome.nearest == "64 threads"
 
 
 def test_hip_grids_are_bounded_by_their_threads() -> None:
     rows = replace_extent(spec_of(SOFTMAX, "hip"), 2**25)
-    assert isinstance(backend("hip").check(rows, BlockPerRow(64)), Footprint)
-    outcome = backend("hip").check(rows, BlockPerRow(256))
+    assert isinstance(checked("hip", rows, BlockPerRow(64)), Footprint)
+    outcome = checked("hip", rows, BlockPerRow(256))
     assert isinstance(outcome, Refusal)
     assert "33554432 blocks of 256 threads exceed the grid's 16777215" in outcome.reason
 
@@ -120,7 +126,7 @@ def test_symbolic_extents_are_refused_by_name() -> None:
     spec = spec_of(RELU)
     assert isinstance(spec, Map)
     symbolic = replace(spec, index=(Axis("s", Var("S")),), dims=("S",))
-    outcome = backend("cuda").check(symbolic, Elements())
+    outcome = checked("cuda", symbolic, Elements())
     assert isinstance(outcome, Refusal)
     assert "the extent of s is not a number" in outcome.reason
 
@@ -129,7 +135,7 @@ def test_types_that_kernels_cannot_hold_are_refused() -> None:
     spec = spec_of(RELU)
     nibbles = replace(spec, args=tuple(replace(a, dtype="f4e2m1") for a in spec.args))
     assert not backend("cuda").accepts(nibbles)
-    outcome = backend("cuda").check(nibbles, Elements())
+    outcome = checked("cuda", nibbles, Elements())
     assert isinstance(outcome, Refusal)
     assert outcome.reason == "cuda kernels hold no f4e2m1"
 
@@ -140,7 +146,7 @@ def test_a_schedule_of_another_machine_is_an_error() -> None:
             return "no threads"
 
     with pytest.raises(UolError, match="is no schedule for a machine with threads"):
-        backend("cuda").check(spec_of(RELU), Foreign())
+        checked("cuda", spec_of(RELU), Foreign())
 
 
 def test_the_first_schedule_fits_the_shape() -> None:

@@ -92,12 +92,12 @@ def test_one_that_is_too_wide_for_a_block_is_several_kernels() -> None:
 def test_a_tile_that_is_too_large_names_one_that_fits() -> None:
     item = made("attention_by_lse", "odd", "f64")
     spec = next(s for s in lower(item.program, backend("cuda"), {}).specs if isinstance(s, Attention))
-    refusal = backend("cuda").check(spec, RowTile(128, 64, 16, 8))
+    refusal = backend("cuda").check(spec, RowTile(128, 64, 16, 8), backend("cuda").devices["a100"])
     assert isinstance(refusal, Refusal)
     assert "shared memory" in refusal.reason
     assert refusal.nearest is not None
     for defect, reason in ((RowTile(64, 64, 16, 3), "do not divide"), (RowTile(64, 64, 16, 32), "accumulators")):
-        refused = backend("cuda").check(spec, defect)
+        refused = backend("cuda").check(spec, defect, backend("cuda").devices["a100"])
         assert isinstance(refused, Refusal)
         assert reason in refused.reason
 

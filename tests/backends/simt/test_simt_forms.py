@@ -307,7 +307,8 @@ def job(form: Form, schedule: SimtSchedule, backend: SimtBackend) -> Job:
     ops = parse(form.text)
     graph = lower(instantiate(ops[0], Library(ops), dims=form.dims, types={}), backend, {})
     (spec,) = graph.specs
-    module = backend.assemble(graph, (backend.render(spec, schedule),), backend.devices[backend.default_device])
+    device = backend.devices[backend.default_device]
+    module = backend.assemble(graph, (backend.render(spec, schedule, device),), device)
     return Job(module, form.inputs, form.scalars)
 
 
@@ -361,4 +362,4 @@ def test_a_schedule_of_another_kind_is_refused() -> None:
     assert isinstance(backend, SimtBackend)
     _, graph = wrap_spec(backend)
     with pytest.raises(ResourceError, match="a Map kernel has no schedule Tile"):
-        backend.render(graph.specs[0], TILES[0])
+        backend.render(graph.specs[0], TILES[0], backend.devices[backend.default_device])

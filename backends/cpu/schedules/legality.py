@@ -1,0 +1,44 @@
+"""Which values the fields of a CPU schedule may have: a user's own schedule is asked before anything is generated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from uol.backends.cpu.schedules.kinds import CpuSchedule, Tiles
+from uol.codegen.schedule import field_types, kind_name
+
+WIDEST_LANES = 64
+"""Lanes of the widest vector (512 bits) in elements of a byte."""
+VECTOR_REGISTERS = 32
+"""Of AVX-512 and of SVE; one holds what is broadcast."""
+RANGES = {
+    "rows": (1, VECTOR_REGISTERS - 1),
+    "vectors": (1, VECTOR_REGISTERS // 2 - 1),
+    "columns": (1, VECTOR_REGISTERS // 2),
+    "block": (1, 1 << 16),
+    "col_tasks": (1, 1 << 10),
+    "pieces": (1, 1 << 10),
+    "parallel": (0, 1 << 6),
+}
+"""First and last value of the fields that a user may set. The others say what a kernel's spec was prepared for."""
+LANES = ("lanes", "row_lanes")
+
+
+def defect(schedule: CpuSchedule, candidates: Iterable[CpuSchedule]) -> str | None:
+    """Why a kernel with these candidates cannot have the schedule; None where it can."""
+    own = [c for c in candidates if type(c) is type(schedule)]
+    if not own:
+        return f"it has no schedule of the kind {kind_name(type(schedule))}"
+    for name in field_types(type(schedule)):
+        value, known = getattr(schedule, name), [getattr(c, name) for c in own]
+        if value in known:
+            continue
+        if name in LANES and not (0 < value <= WIDEST_LANES and value & (value - 1) == 0):
+            return f"{name} is {value}, and no power of two up to {WIDEST_LANES}"
+        if name in RANGES and not RANGES[name][0] <= value <= RANGES[name][1]:
+            return f"{name} is {value}; it is from {RANGES[name][0]} to {RANGES[name][1]}"
+        if name not in LANES and name not in RANGES and not isinstance(value, bool):
+            return f"{name} is {value!r}; the kernel is prepared for {', '.join(map(repr, dict.fromkeys(known)))}"
+    if isinstance(schedule, Tiles) and schedule.rows * schedule.vectors + schedule.vectors >= VECTOR_REGISTERS:
+        return f"{schedule.rows} x {schedule.vectors} accumulators and a row of b are more than {VECTOR_REGISTERS} registers"
+    return None

@@ -1,0 +1,55 @@
+"""The schedules that a kernel could have: what each takes of the machine, and why it was not taken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from uol.codegen.backend import Footprint, Kernel, Refusal
+from uol.codegen.choice import Candidate, candidates
+from uol.codegen.schedule import schedule_text
+from uol.compilation.targets import Target
+
+
+def candidate_lines(kernel: Kernel, target: Target) -> list[str]:
+    """A line a schedule, in the backend's order of preference; a mark on the one that is taken."""
+    lines = [f"  schedules that kernel={kernel.spec.name} could have, best first:"]
+    for candidate in _with_taken(kernel, target):
+        mark = "*" if candidate.schedule == kernel.schedule else " "
+        lines.append(f"  {mark} {schedule_text(candidate.schedule)}: {_verdict(candidate, kernel)}")
+    return lines
+
+
+def candidates_json(kernel: Kernel, target: Target) -> list[dict[str, object]]:
+    """The same for programs."""
+    return [
+        {
+            "schedule": schedule_text(c.schedule),
+            "taken": c.schedule == kernel.schedule,
+            "fits": c.fits,
+            "verdict": _verdict(c, kernel),
+            **({"buffers_bytes": dict(c.outcome.buffers)} if isinstance(c.outcome, Footprint) else {}),
+        }
+        for c in _with_taken(kernel, target)
+    ]
+
+
+def buffers_text(footprint: Footprint) -> str:
+    """The on-chip memories of a launch with their bytes."""
+    return ", ".join(f"{name} {size:,} bytes" for name, size in footprint.buffers.items()) or "no on-chip buffers"
+
+
+def _with_taken(kernel: Kernel, target: Target) -> Iterator[Candidate]:
+    """The backend's candidates; one that was given and is none of these comes first."""
+    found = list(candidates(kernel.spec, target.backend, target.device))
+    if all(c.schedule != kernel.schedule for c in found):
+        yield Candidate(kernel.schedule, kernel.footprint)
+    yield from found
+
+
+def _verdict(candidate: Candidate, kernel: Kernel) -> str:
+    outcome = candidate.outcome
+    if isinstance(outcome, Refusal):
+        return f"does not fit: {outcome.reason}"
+    taken = candidate.schedule == kernel.schedule
+    grid = " x ".join(map(str, outcome.grid))
+    return f"{'taken' if taken else 'fits, not preferred'}; grid {grid}, {outcome.threads} threads, {buffers_text(outcome)}"
