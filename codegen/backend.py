@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
+from uol.codegen.indexing.dim_values import value_at
 from uol.codegen.partition.grouped_value import Mode
 from uol.codegen.specs.nodes import KernelGraph, KernelSpec
+from uol.ir.program.nodes import Expr
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +23,9 @@ class Capability:
 
     lanes               width of a warp, wave or vector instruction, in lanes of 32 bits
     scratch_bytes       on-chip memories by name ("shared", or "UB", "L1", ...), in bytes
-    alignment_bytes     what a vector access or copy must be aligned to
     max_grid            largest grid per axis
     max_threads         largest block; 1 where there are no threads
     dtypes              element types that kernels may hold
-    matrix_shapes       (m, n, k, operand dtype, accumulator dtype) of matrix instructions that kernels use
     kinds               which of the specs Attention, Scan, Scatter and Select the machine takes; the others become what
                         every machine has
     segments            which segments of a Contract it takes; the others become reductions, too
@@ -34,29 +34,40 @@ class Capability:
 
     lanes: int
     scratch_bytes: Mapping[str, int]
-    alignment_bytes: int
     max_grid: tuple[int, int, int]
     max_threads: int
     dtypes: frozenset[str]
-    matrix_shapes: tuple[tuple[int, int, int, str, str], ...] = ()
     kinds: frozenset[type[KernelSpec]] = frozenset()
     segments: frozenset[Mode] = frozenset()
     symbolic_dims: bool = False
+
+
+Grade = Literal["vendor", "measured", "computed"]
+"""Where a figure was read: in a document of the vendor's; in a measurement that others have published; computed from such."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """What a device can do, in `unit`: "GB/s", "TFLOP/s", "MHz", "us"."""
+
+    value: float
+    unit: str
+    source: str
+    grade: Grade
 
 
 @dataclass(frozen=True, slots=True)
 class Device:
     """One product: its name, the architecture that its binaries are built for, and its size.
 
-    `cores` are SMs, CUs or AI cores. Figures carry their source in the backend's device table.
+    `cores` are SMs, CUs or AI cores; `memory_bytes` is 0 where it is not known; `rates` by name ("bandwidth", "f16-matrix").
     """
 
     name: str
     architecture: str
     cores: int
-    clock_mhz: int
     memory_bytes: int
-    bandwidth_gb_s: float
+    rates: Mapping[str, Rate] = field(default_factory=dict)
 
 
 class Schedule(Protocol):
@@ -68,12 +79,16 @@ class Schedule(Protocol):
         ...
 
 
+Count = int | Expr
+"""A number, or an expression over dims that are arguments: the host evaluates it at each call (`value_at`)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Footprint:
     """What a launch takes: named on-chip buffers in bytes, grid and threads."""
 
     buffers: Mapping[str, int] = field(default_factory=dict)
-    grid: tuple[int, int, int] = (1, 1, 1)
+    grid: tuple[Count, Count, Count] = (1, 1, 1)
     threads: int = 1
 
 
@@ -87,12 +102,14 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """A parameter of an emitted kernel, in order. A buffer names its spec's arg; a scalar or dim is passed by value."""
+    """A parameter of an emitted kernel, in order. A buffer names its spec's arg; a scalar, a dim or a count is passed by value:
+    a count (of tiles, of rows a block) is an expression over the dims."""
 
     name: str
-    kind: Literal["buffer", "scalar", "dim"]
+    kind: Literal["buffer", "scalar", "dim", "count"]
     dtype: str
     writes: bool = False
+    count: Expr | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +117,20 @@ class Launch:
     """grid and block as in CUDA; a machine without threads uses grid[0] as its number of blocks and block (1, 1, 1).
     `core` names the kind of core where a machine has several ("aiv", "aic"); else it is empty."""
 
-    grid: tuple[int, int, int]
+    grid: tuple[Count, Count, Count]
     block: tuple[int, int, int]
     shared_bytes: int = 0
     core: str = ""
+
+    def blocks(self, dims: Mapping[str, float]) -> tuple[int, int, int]:
+        """The grid at a call with these sizes.
+
+        >>> from uol.ir.program.nodes import Var
+        >>> Launch((Var("N"), 2, 1), (32, 1, 1)).blocks({"N": 7})
+        (7, 2, 1)
+        """
+        x, y, z = (each if isinstance(each, int) else value_at(each, dims) for each in self.grid)
+        return x, y, z
 
 
 @dataclass(frozen=True, slots=True)

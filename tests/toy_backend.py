@@ -58,12 +58,11 @@ class ToyBackend:
     capability: Capability = Capability(
         lanes=1,
         scratch_bytes={},
-        alignment_bytes=1,
         max_grid=(1, 1, 1),
         max_threads=1,
         dtypes=frozenset({"f64", "f32", "f16", "i64", "i32", "bool"}),
     )
-    devices: Mapping[str, Device] = field(default_factory=lambda: {"host": Device("host", "python", 1, 1000, 1 << 30, 1.0)})
+    devices: Mapping[str, Device] = field(default_factory=lambda: {"host": Device("host", "python", 1, 1 << 30)})
     default_device: str = "host"
     schedule_kinds: tuple[type, ...] = (Whole,)
 

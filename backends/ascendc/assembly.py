@@ -76,10 +76,14 @@ def assemble(graph: KernelGraph, kernels: tuple[Kernel, ...], device: Device) ->
         build=build,
         device_file=device_file.name,
         checks=call_checks(graph),
-        launches=[LaunchText(k.name, k.launch.grid[0], ", ".join(_argument(graph, p) for p in k.params)) for k in kernels],
+        launches=[_launch(graph, k) for k in kernels],
     )
     files = (SourceFile(f"{graph.name}_host.cpp", host), op_header(graph), abi_header())
     return Module("ascendc", device.name, graph, kernels, device_file, files, build)
+
+
+def _launch(graph: KernelGraph, kernel: Kernel) -> LaunchText:
+    return LaunchText(kernel.name, kernel.launch.blocks({})[0], ", ".join(_argument(graph, p) for p in kernel.params))
 
 
 def _argument(graph: KernelGraph, param: Param) -> str:

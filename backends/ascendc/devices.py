@@ -11,18 +11,22 @@ performance model needs; B1 differs from it by 3 % in clock and in nothing that 
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from uol.codegen.backend import Device
+from uol.codegen.rates import read_rates
 
 ARCHITECTURE = "dav-2201"
 GIB = 2**30
+RATES = read_rates(Path(__file__).parent / "rates.toml")
 
 DEVICES: dict[str, Device] = {
     d.name: d
     for d in (
-        Device("910b1", ARCHITECTURE, cores=24, clock_mhz=1850, memory_bytes=64 * GIB, bandwidth_gb_s=1600.0),
-        Device("910b2", ARCHITECTURE, cores=24, clock_mhz=1800, memory_bytes=64 * GIB, bandwidth_gb_s=1600.0),
-        Device("910b3", ARCHITECTURE, cores=20, clock_mhz=1800, memory_bytes=64 * GIB, bandwidth_gb_s=1600.0),
-        Device("910b4", ARCHITECTURE, cores=20, clock_mhz=1500, memory_bytes=32 * GIB, bandwidth_gb_s=800.0),
+        Device("910b1", ARCHITECTURE, cores=24, memory_bytes=64 * GIB, rates=RATES["910b1"]),
+        Device("910b2", ARCHITECTURE, cores=24, memory_bytes=64 * GIB, rates=RATES["910b2"]),
+        Device("910b3", ARCHITECTURE, cores=20, memory_bytes=64 * GIB, rates=RATES["910b3"]),
+        Device("910b4", ARCHITECTURE, cores=20, memory_bytes=32 * GIB, rates=RATES["910b4"]),
     )
 }
 

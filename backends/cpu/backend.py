@@ -48,7 +48,6 @@ from uol.ir.types import DTYPES
 CAPABILITY = Capability(
     lanes=16,
     scratch_bytes={"stack": 1 << 20},
-    alignment_bytes=1,
     max_grid=(1, 1, 1),
     max_threads=1,
     dtypes=frozenset(DTYPES),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import platform
-from pathlib import Path
 
 from uol.backends.cpu.host import NATIVE, core_count
 from uol.codegen.backend import Device
@@ -20,16 +19,8 @@ AARCH64 = ("neoverse-n1", "neoverse-v1")
 def devices() -> dict[str, Device]:
     """By name, the machine's own family only: an object of another one cannot be linked here."""
     family = X86_64 if platform.machine() in ("x86_64", "AMD64") else AARCH64
-    found = {"host": Device("host", NATIVE, core_count(), _clock_mhz(), _memory_bytes(), 0.0)}
-    return found | {name: Device(name, name, core_count(), 0, 0, 0.0) for name in family}
-
-
-def _clock_mhz() -> int:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return 0
-    return max((int(float(line.split(":")[1])) for line in lines if line.startswith("cpu MHz")), default=0)
+    found = {"host": Device("host", NATIVE, core_count(), _memory_bytes())}
+    return found | {name: Device(name, name, core_count(), 0) for name in family}
 
 
 def _memory_bytes() -> int:

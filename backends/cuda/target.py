@@ -23,7 +23,6 @@ TARGET = Target(
     capability=Capability(
         lanes=32,
         scratch_bytes={"shared": 163 * 1024, "static shared": STATIC_SHARED_BYTES},
-        alignment_bytes=16,
         max_grid=(2**31 - 1, 65535, 65535),
         max_threads=1024,
         dtypes=DTYPES,

@@ -1,18 +1,22 @@
-"""AMD devices. `cores` are compute units; a program sees each half of an MI250X as a device of its own."""
+"""AMD devices. `cores` are compute units; a program sees each half of an MI250X as a device of its own.
+
+Cores and memory: data sheets of AMD Instinct MI250X (halved: one graphics compute die) and MI210."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from uol.codegen.backend import Device
+from uol.codegen.rates import read_rates
 
 GIB = 2**30
+RATES = read_rates(Path(__file__).parent / "rates.toml")
 
 DEVICES = {
     device.name: device
     for device in (
-        # AMD Instinct MI250X data sheet, halved: one graphics compute die
-        Device("mi250x", "gfx90a", cores=110, clock_mhz=1700, memory_bytes=64 * GIB, bandwidth_gb_s=1638.0),
-        # AMD Instinct MI210 data sheet
-        Device("mi210", "gfx90a", cores=104, clock_mhz=1700, memory_bytes=64 * GIB, bandwidth_gb_s=1638.0),
+        Device("mi250x", "gfx90a", cores=110, memory_bytes=64 * GIB, rates=RATES["mi250x"]),
+        Device("mi210", "gfx90a", cores=104, memory_bytes=64 * GIB, rates=RATES["mi210"]),
     )
 }
 DEFAULT = "mi250x"

@@ -17,7 +17,6 @@ TARGET = Target(
     capability=Capability(
         lanes=64,
         scratch_bytes={"shared": 64 * 1024},
-        alignment_bytes=16,
         max_grid=(2**31 - 1, 65535, 65535),
         max_threads=1024,
         dtypes=DTYPES,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from uol.backends.abi.interface import abi_header, call_checks, op_header
+from uol.backends.abi.sizes import c_text
 from uol.backends.abi.workspace import workspace_layout
 from uol.backends.simt.c_text.types import COMPUTE, STORAGE
 from uol.backends.simt.rendering import template
@@ -13,6 +14,7 @@ from uol.backends.simt.target import Target
 from uol.codegen.backend import Device, Kernel, Module, Param, SourceFile
 from uol.codegen.specs.nodes import KernelGraph
 from uol.ir.errors import UolError
+from uol.ir.program.nodes import Var
 
 DEVICE_HEADER = "uol_device.h"
 INCLUDE = Path(__file__).parent / "include"
@@ -22,7 +24,8 @@ SHARED_HEADERS = ("uol_device_common.h", "uol_device_storage.h", "uol_device_ran
 
 @dataclass(frozen=True, slots=True)
 class LaunchText:
-    """One launch in the host file; `empty` where there is nothing to compute."""
+    """One launch in the host file; `empty` where there is nothing to compute, `condition` on the sizes of the call that
+    there is (no text where it does not depend on them)."""
 
     symbol: str
     grid: str
@@ -30,6 +33,7 @@ class LaunchText:
     shared_bytes: int
     arguments: str
     empty: bool
+    condition: str
 
 
 def assemble(graph: KernelGraph, kernels: tuple[Kernel, ...], device: Device, target: Target, include: Path) -> Module:
@@ -49,6 +53,7 @@ def assemble(graph: KernelGraph, kernels: tuple[Kernel, ...], device: Device, ta
         host=target.host,
         device_file=device_file.name,
         checks=call_checks(graph),
+        dims=graph.dims,
         launches=[_launch(graph, k) for k in kernels],
     )
     files = (
@@ -63,18 +68,28 @@ def assemble(graph: KernelGraph, kernels: tuple[Kernel, ...], device: Device, ta
 
 
 def _launch(graph: KernelGraph, kernel: Kernel) -> LaunchText:
-    launch = kernel.launch
+    launch, places = kernel.launch, _places(graph)
+    counts = {each: c_text(each, places) for each in launch.grid if not isinstance(each, int)}
     return LaunchText(
         symbol=kernel.name,
-        grid=", ".join(map(str, launch.grid)),
+        grid=", ".join(str(each) if isinstance(each, int) else f"(unsigned){counts[each]}" for each in launch.grid),
         block=", ".join(map(str, launch.block)),
         shared_bytes=launch.shared_bytes,
         arguments=", ".join(_argument(graph, p) for p in kernel.params),
         empty=0 in launch.grid,
+        condition=" && ".join(f"{count} > 0" for count in counts.values()),
     )
 
 
+def _places(graph: KernelGraph) -> dict[str, str]:
+    """Where the launcher has the dims that are arguments."""
+    return {name: f"dims[{number}]" for number, name in enumerate(graph.dims)}
+
+
 def _argument(graph: KernelGraph, param: Param) -> str:
+    if param.kind in ("dim", "count"):
+        value = Var(param.name) if param.count is None else param.count
+        return f"({COMPUTE[param.dtype]}){c_text(value, _places(graph))}"
     if param.kind == "scalar":
         place = [s.name for s in graph.scalars].index(param.name)
         field = "f" if param.dtype.startswith("f") else "i"

@@ -50,10 +50,12 @@ class Driver:
             found[symbol] = function
         return found
 
-    def launch(self, function: ctypes.c_void_p, launch: Launch, stream: int, arguments: Sequence[Value]) -> None:
-        """Enqueues a kernel on a stream."""
+    def launch(
+        self, function: ctypes.c_void_p, launch: Launch, grid: tuple[int, int, int], stream: int, arguments: Sequence[Value]
+    ) -> None:
+        """Enqueues a kernel on a stream; `grid` is the launch's, as numbers."""
         addresses = (ctypes.c_void_p * len(arguments))(*(ctypes.addressof(a) for a in arguments))
-        shape = (*launch.grid, *launch.block, launch.shared_bytes)
+        shape = (*grid, *launch.block, launch.shared_bytes)
         self._call(self.names.launch, function, *map(ctypes.c_uint, shape), ctypes.c_void_p(stream), addresses, None)
 
     def allocate(self, size_bytes: int) -> int:

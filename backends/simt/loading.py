@@ -7,7 +7,7 @@ run on hardware.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from uol.backends.abi.arguments import device_address, host_address, number, span_bytes
@@ -46,16 +46,19 @@ class Loaded:
             names = [a.name for a in self.graph.args] + [s.name for s in self.graph.scalars]
             raise ShapeError(f"{self.graph.name} takes {len(names)} arguments: {', '.join(names)}")
         self.driver.activate()
-        scalars = dict(zip((s.name for s in self.graph.scalars), arguments[count:], strict=True))
+        scalars = {
+            s.name: number(s.name, value) for s, value in zip(self.graph.scalars, arguments[count:], strict=True)
+        }
         with self._on_device(arguments[:count], stream) as buffers:
             for kernel in self.kernels:
-                if 0 not in kernel.launch.grid:
+                grid = kernel.launch.blocks(scalars)
+                if 0 not in grid:
                     values = [self._argument(p, buffers, scalars) for p in kernel.params]
-                    self.driver.launch(self.functions[kernel.name], kernel.launch, stream, values)
+                    self.driver.launch(self.functions[kernel.name], kernel.launch, grid, stream, values)
 
-    def _argument(self, param: Param, buffers: dict[str, int], scalars: dict[str, object]) -> Value:
+    def _argument(self, param: Param, buffers: dict[str, int], scalars: Mapping[str, float]) -> Value:
         if param.kind == "scalar":
-            return SCALARS[param.dtype](number(param.name, scalars[param.name]))
+            return SCALARS[param.dtype](scalars[param.name])
         address = buffers.get(param.name)
         if address is None:
             address = self.workspace + self.layout.offsets[param.name]

@@ -15,6 +15,7 @@ from uol.backends.twin.arrays import Placed, element_type, flatten, place, unfla
 from uol.backends.twin.kind import kind_of
 from uol.backends.twin.record import Array, Job
 from uol.codegen.backend import Kernel, Param
+from uol.codegen.indexing.dim_values import value_at
 from uol.ir.errors import ShapeError
 
 ROLES = {"in": 0, "out": 1, "workspace": 2}
@@ -77,7 +78,7 @@ def write_job(job: Job, slot: int, path: Path, poisoned: int) -> JobFile:
 
 def grid_of(kernel: Kernel, job: Job) -> tuple[int, int, int]:
     """The blocks that are run: few of a kernel that loops over its tiles, whatever their number."""
-    grid, most = kernel.launch.grid, job.most_blocks
+    grid, most = kernel.launch.blocks(job.scalars), job.most_blocks
     if most is None or not kind_of(job.module.backend).loops_by_grid(kernel):
         return grid
     return (min(grid[0], most), *grid[1:])
@@ -95,6 +96,9 @@ def pack_arg(param: Param, kernel: Kernel, number: Mapping[str, int], scalars: M
         if param.name not in number:
             raise ShapeError(f"the kernel {kernel.name} takes a buffer {param.name!r} that its operator does not have")
         return ARG.pack(number[param.name], 0.0, 0)
+    if param.count is not None:
+        value = value_at(param.count, scalars)
+        return ARG.pack(-1, float(value), value)
     if param.name not in scalars:
         raise ShapeError(f"the {param.kind} {param.name!r} of the kernel {kernel.name} is missing", hint="give it in `scalars`")
     return ARG.pack(-1, _real(scalars[param.name]), _integer(scalars[param.name]))

@@ -9,10 +9,10 @@ from uol.backends.twin.record import Finding
 from uol.codegen.backend import Capability, Kernel, Module
 
 
-def launch_limits(module: Module, capability: Capability) -> Iterator[Finding]:
-    """Blocks and grids that the machine refuses."""
+def launch_limits(module: Module, capability: Capability, values: Mapping[str, float]) -> Iterator[Finding]:
+    """Blocks and grids that the machine refuses, at a call with these sizes."""
     for kernel in module.kernels:
-        block, grid = kernel.launch.block, kernel.launch.grid
+        block, grid = kernel.launch.block, kernel.launch.blocks(values)
         threads = block[0] * block[1] * block[2]
         line = line_of(kernel, module)
         if not 1 <= threads <= capability.max_threads:

@@ -49,7 +49,7 @@ def execute_many(jobs: Sequence[Job]) -> list[TwinRun]:
     folders.sweep()
     for job in jobs:
         ensure_room(job.module, job.scalars, checked=job.checked)
-    refused = [(*launch_limits(job.module, capability_of(job)), *linkage(job.module)) for job in jobs]
+    refused = [(*launch_limits(job.module, capability_of(job), job.scalars), *linkage(job.module)) for job in jobs]
     orders = [order(kind_of(job.module.backend), job.module, job.checked) for job in jobs]
     built = build_modules([item for item, findings in zip(orders, refused, strict=True) if not findings])
     memory = Budget(free_memory_bytes() or 2**62)

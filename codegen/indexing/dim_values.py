@@ -35,7 +35,7 @@ def over_dims(conditions: Iterable[Expr], dims: Iterable[str]) -> tuple[Expr, ..
     return tuple(c for c in dict.fromkeys(conditions) if variables(c) <= known)
 
 
-def value_at(expr: Expr, dims: Mapping[str, int]) -> int:
+def value_at(expr: Expr, dims: Mapping[str, float]) -> int:
     """The number that an expression is at these dims; 1 or 0 for a condition. Division floors, and by 0 gives 0.
 
     >>> value_at(Call("/", (Var("N"), Const(2)), "idx"), {"N": 7})
@@ -45,7 +45,7 @@ def value_at(expr: Expr, dims: Mapping[str, int]) -> int:
         case Const(value=value):
             return int(value)
         case Var(name=name):
-            return dims[name]
+            return int(dims[name])
         case Call(fn=fn, args=args) if fn in _FUNCTIONS:
             return int(_FUNCTIONS[fn](*(value_at(a, dims) for a in args)))
     raise TypeError(f"{expr!r} is no expression over dims")

@@ -180,7 +180,7 @@ class TwoDevices(ToyBackend):
     """One whose devices hold different numbers of elements at once."""
 
     devices: dict[str, Device] = field(
-        default_factory=lambda: {name: Device(name, "python", 1, 1000, size, 1.0) for name, size in (("small", 64), ("large", 4096))}
+        default_factory=lambda: {name: Device(name, "python", 1, size) for name, size in (("small", 64), ("large", 4096))}
     )
     default_device: str = "large"
     schedule_kinds: tuple[type, ...] = (Rows, Whole)

@@ -43,7 +43,7 @@ Array = np.ndarray
 
 def capability_of(kinds: frozenset[type[KernelSpec]]) -> Capability:
     """Of a machine of which lowering asks nothing but which kinds of kernels it takes."""
-    return Capability(1, {}, 1, (1, 1, 1), 1, frozenset(DTYPES), kinds=kinds)
+    return Capability(1, {}, (1, 1, 1), 1, frozenset(DTYPES), kinds=kinds)
 
 
 OPERATORS: dict[str, Callable] = {

@@ -14,8 +14,10 @@ def static_sizes(exprs: Iterable[Expr]) -> tuple[int, ...]:
     return tuple(_number(e) for e in exprs)
 
 
-def size_json(expr: Expr) -> int | str:
+def size_json(expr: int | Expr) -> int | str:
     """A number, or the text of an expression over open dims."""
+    if isinstance(expr, int):
+        return expr
     return int(expr.value) if isinstance(expr, Const) else expr_text(expr)
 
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from uol.backends import registry
 from uol.backends.cache.folder import chosen_folder, distrust
@@ -11,9 +15,15 @@ from uol.cli.options import JsonOption
 from uol.cli.output import print_json, print_table, print_text
 from uol.codegen.backend import ToolState
 
+RATES_HELP = "Show what each device can do instead, with the source of each figure."
+RatesOption = Annotated[bool, typer.Option("--rates", help=RATES_HELP)]
 
-def doctor(as_json: JsonOption = False) -> None:
+
+def doctor(rates: RatesOption = False, as_json: JsonOption = False) -> None:
     """Show the tools of every target, and what a missing one costs. Nothing here is an error."""
+    if rates:
+        _show_rates(as_json)
+        return
     states = {name: registry.get(name).doctor() for name in registry.names()}
     if as_json:
         print_json({name: [_as_json(s) for s in tools] for name, tools in states.items()} | {"cache": _cache()})
@@ -24,6 +34,19 @@ def doctor(as_json: JsonOption = False) -> None:
         for state in tools:
             if not state.found:
                 print_text(f"\n{name}: without {state.name}, {state.cost_if_absent}\n  help: {state.install_hint}")
+
+
+def _show_rates(as_json: bool) -> None:
+    devices = {f"{name}:{d.name}": d for name in registry.names() for d in registry.get(name).devices.values()}
+    if as_json:
+        print_json({name: {rate: asdict(each) for rate, each in d.rates.items()} for name, d in devices.items()})
+        return
+    rows = [
+        (name, rate, f"{each.value:g} {each.unit}", each.grade, each.source)
+        for name, device in devices.items()
+        for rate, each in device.rates.items()
+    ]
+    print_table(("device", "rate", "value", "grade", "source"), rows)
 
 
 def _as_json(state: ToolState) -> dict[str, object]:

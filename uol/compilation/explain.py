@@ -67,7 +67,7 @@ def kernel_json(kernel: Kernel) -> Json:
         "lines": _lines(kernel),
         "schedule": schedule_text(kernel.schedule),
         "layout": kernel.schedule.describe(),
-        "grid": list(kernel.launch.grid),
+        "grid": list(map(size_json, kernel.launch.grid)),
         "block": list(kernel.launch.block),
         "shared_bytes": kernel.launch.shared_bytes,
         "core": kernel.launch.core,
@@ -126,6 +126,6 @@ def _what(kernel: Kernel) -> str:
 
 def _launch(kernel: Kernel) -> str:
     launch = kernel.launch
-    grid, block = (" x ".join(map(str, axes)) for axes in (launch.grid, launch.block))
+    grid, block = (" x ".join(str(size_json(each)) for each in axes) for axes in (launch.grid, launch.block))
     core = f" on {launch.core}" if launch.core else ""
     return f"grid {grid}, block {block}{core}; {buffers_text(kernel.footprint)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from uol.binding.static_sizes import size_json
 from uol.codegen.backend import Footprint, Kernel, Refusal
 from uol.codegen.choice import Candidate, candidates
 from uol.codegen.schedule import schedule_text
@@ -51,5 +52,5 @@ def _verdict(candidate: Candidate, kernel: Kernel) -> str:
     if isinstance(outcome, Refusal):
         return f"does not fit: {outcome.reason}"
     taken = candidate.schedule == kernel.schedule
-    grid = " x ".join(map(str, outcome.grid))
+    grid = " x ".join(str(size_json(each)) for each in outcome.grid)
     return f"{'taken' if taken else 'fits, not preferred'}; grid {grid}, {outcome.threads} threads, {buffers_text(outcome)}"

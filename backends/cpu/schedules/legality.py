@@ -26,10 +26,11 @@ LANES = ("lanes", "row_lanes")
 
 def defect(schedule: CpuSchedule, candidates: Iterable[CpuSchedule]) -> str | None:
     """Why a kernel with these candidates cannot have the schedule; None where it can."""
-    own = [c for c in candidates if type(c) is type(schedule)]
+    kind: type = type(schedule)
+    own = [c for c in candidates if type(c) is kind]
     if not own:
-        return f"it has no schedule of the kind {kind_name(type(schedule))}"
-    for name in field_types(type(schedule)):
+        return f"it has no schedule of the kind {kind_name(kind)}"
+    for name in field_types(kind):
         value, known = getattr(schedule, name), [getattr(c, name) for c in own]
         if value in known:
             continue

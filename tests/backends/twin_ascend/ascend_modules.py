@@ -11,7 +11,7 @@ from uol.codegen.backend import Capability, Footprint, Kernel, Launch, Module, P
 from uol.codegen.specs.nodes import Arg, ArgRole, KernelGraph, Map
 from uol.ir.program.nodes import Const, Scalar
 
-MACHINE = Capability(64, {}, 32, (65535, 1, 1), 1, frozenset({"f32", "f16", "bf16"}))
+MACHINE = Capability(64, {}, (65535, 1, 1), 1, frozenset({"f32", "f16", "bf16"}))
 
 HEAD = """\
 #include "kernel_operator.h"

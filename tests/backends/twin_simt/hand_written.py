@@ -11,8 +11,8 @@ from uol.ir.program.nodes import Const, Scalar
 
 GRID = (2**31 - 1, 65535, 65535)
 MACHINES = {
-    "cuda": Capability(32, {"shared": 163 * 1024, "static shared": 48 * 1024}, 16, GRID, 1024, frozenset({"f32", "f16"})),
-    "hip": Capability(64, {"shared": 64 * 1024}, 16, GRID, 1024, frozenset({"f32", "f16"})),
+    "cuda": Capability(32, {"shared": 163 * 1024, "static shared": 48 * 1024}, GRID, 1024, frozenset({"f32", "f16"})),
+    "hip": Capability(64, {"shared": 64 * 1024}, GRID, 1024, frozenset({"f32", "f16"})),
 }
 
 
