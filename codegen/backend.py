@@ -198,6 +198,22 @@ class ToolState:
     install_hint: str
 
 
+@dataclass(frozen=True, slots=True)
+class GroupSummary:
+    """What a machine is asked about statements that could share a kernel, before the kernel is written.
+
+    kind              the kind of spec that they would be
+    dtypes            element types of the buffers that they read and write
+    computes_indices  does an index depend on a value that they compute?
+    spec              writes the spec, for a machine that must know the sizes of its parts (an attention)
+    """
+
+    kind: type[KernelSpec]
+    dtypes: frozenset[str]
+    computes_indices: bool
+    spec: Callable[[], KernelSpec]
+
+
 class Backend(Protocol):
     """A hardware target: what it can hold, which kernels it has, how they are built and loaded."""
 
@@ -208,8 +224,8 @@ class Backend(Protocol):
     schedule_kinds: tuple[type, ...]
     """The types of its schedules: what a module that comes from a file may hold."""
 
-    def accepts(self, spec: KernelSpec) -> bool:
-        """May this candidate (a whole fused group, written as a spec) be one kernel here?"""
+    def accepts(self, group: GroupSummary) -> bool:
+        """May these statements be one kernel here?"""
         ...
 
     def legalise(self, spec: KernelSpec) -> tuple[KernelSpec, ...]:

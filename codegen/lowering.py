@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from uol.codegen.attention.pattern import Pattern
 from uol.codegen.attention.search import with_attentions
 from uol.codegen.attention.spec import attention_spec
-from uol.codegen.backend import Backend, Capability
+from uol.codegen.backend import Backend, Capability, GroupSummary
 from uol.codegen.indexing.arithmetic import physical_order, static
 from uol.codegen.indexing.linear_forms import magnitude
 from uol.codegen.layout import Layouts, assign_strides
@@ -61,7 +61,7 @@ def lower(program: Program, backend: Backend, layouts: Layouts | None = None) ->
     lowering = Lowering.of(prepared, layouts or {})
 
     def accepts(group: Group) -> bool:
-        return backend.accepts(lowering.candidate(group))
+        return backend.accepts(lowering.summary(group))
 
     steps: tuple[Stage | Pattern, ...] = prepared.stages
     if Attention in backend.capability.kinds:
@@ -127,6 +127,18 @@ def _workspaces(specs: Sequence[KernelSpec]) -> tuple[Arg, ...]:
     return tuple(found.values())
 
 
+KINDS: Mapping[str, type[KernelSpec]] = {
+    "map": Map,
+    "reduce": Reduce,
+    "contract": Contract,
+    "attention": Attention,
+    "scan": Scan,
+    "scatter": Scatter,
+    "select": Select,
+}
+"""The spec of each kind of group."""
+
+
 @dataclass(frozen=True, slots=True)
 class Lowering:
     """Turns groups of one program into specs."""
@@ -161,9 +173,15 @@ class Lowering:
         used = [(g, k) for g, k in zip(groups, kept, strict=True) if k]
         return tuple(self.spec(g, k, _suffix(g, k) if len(used) > 1 else "") for g, k in used)
 
-    def candidate(self, group: Group) -> KernelSpec:
-        """The spec that a group would become if its last stage were all that is stored."""
-        return self.spec(group, frozenset({group.stages[-1].name}), "")
+    def summary(self, group: Group) -> GroupSummary:
+        """What a group would be if its last stage were all that is stored."""
+        keep = frozenset({group.stages[-1].name})
+        return GroupSummary(
+            kind=KINDS[group.kind],
+            dtypes=frozenset(a.dtype for a in self.args(group, keep)),
+            computes_indices=grouping.computes_indices(group),
+            spec=lambda: self.spec(group, keep, ""),
+        )
 
     def spec(self, group: Group, keep: frozenset[str], suffix: str) -> KernelSpec:
         """The group as a spec that stores the tensors in `keep`."""

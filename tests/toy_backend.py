@@ -16,6 +16,7 @@ from uol.codegen.backend import (
     Capability,
     Device,
     Footprint,
+    GroupSummary,
     Kernel,
     Launch,
     Module,
@@ -66,8 +67,8 @@ class ToyBackend:
     default_device: str = "host"
     schedule_kinds: tuple[type, ...] = (Whole,)
 
-    def accepts(self, spec: KernelSpec) -> bool:
-        return not isinstance(spec, Contract)
+    def accepts(self, group: GroupSummary) -> bool:
+        return group.kind is not Contract
 
     def legalise(self, spec: KernelSpec) -> tuple[KernelSpec, ...]:
         return (spec,)

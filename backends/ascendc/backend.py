@@ -7,20 +7,26 @@ from typing import get_args
 
 from uol.backends.ascendc import candidates, runtime, toolchain
 from uol.backends.ascendc.assembly import assemble
-from uol.backends.ascendc.collapse import values
 from uol.backends.ascendc.devices import DEFAULT_DEVICE, DEVICES
 from uol.backends.ascendc.legalise import legalised
 from uol.backends.ascendc.memory.buffers import Overflow
 from uol.backends.ascendc.schedules import AscendSchedule, defect
 from uol.backends.ascendc.target import CAPABILITY
 from uol.backends.ascendc.vector.values import Unsupported
-from uol.codegen.backend import Artifact, Capability, Device, Footprint, Kernel, Module, Refusal, Schedule, ToolState
-from uol.codegen.specs.nodes import KernelGraph, KernelSpec, Store
-from uol.codegen.specs.steps import steps_of
-from uol.codegen.specs.traverse import variables, walk
+from uol.codegen.backend import (
+    Artifact,
+    Capability,
+    Device,
+    Footprint,
+    GroupSummary,
+    Kernel,
+    Module,
+    Refusal,
+    Schedule,
+    ToolState,
+)
+from uol.codegen.specs.nodes import KernelGraph, KernelSpec
 from uol.ir.errors import RefusalError
-from uol.ir.program.nodes import Call
-from uol.ir.types import INDEX
 
 NOTHING_FITS = "no tile of this kernel fits: split the operator in two, or make its innermost axis shorter"
 
@@ -34,12 +40,10 @@ class AscendBackend:
     default_device: str = DEFAULT_DEVICE
     schedule_kinds: tuple[type, ...] = get_args(AscendSchedule)
 
-    def accepts(self, spec: KernelSpec) -> bool:
+    def accepts(self, group: GroupSummary) -> bool:
         """The scalar unit makes addresses, the vector unit values: an index that the kernel itself computes is refused, and
         goes through memory."""
-        made = {s.name for s in steps_of(spec) if not isinstance(s, Store)}
-        indices = (n for v in values(spec) for n in walk(v) if isinstance(n, Call) and n.fn == "cast" and n.dtype == INDEX)
-        return not any(variables(index) & made for index in indices)
+        return not group.computes_indices
 
     def legalise(self, spec: KernelSpec) -> tuple[KernelSpec, ...]:
         return legalised(spec)

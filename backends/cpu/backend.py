@@ -22,6 +22,7 @@ from uol.codegen.backend import (
     Capability,
     Device,
     Footprint,
+    GroupSummary,
     Kernel,
     Launch,
     Module,
@@ -35,9 +36,6 @@ from uol.codegen.specs.nodes import (
     Contract,
     KernelGraph,
     KernelSpec,
-    Map,
-    Pack,
-    Reduce,
     Scan,
     Scatter,
     Select,
@@ -70,12 +68,14 @@ class CpuBackend:
     default_device: str = "host"
     schedule_kinds: tuple[type, ...] = get_args(CpuSchedule)
 
-    def accepts(self, spec: KernelSpec) -> bool:
-        if isinstance(spec, Attention):
-            from uol.backends.cpu.operands.attention_packing import fits_strips
+    def accepts(self, group: GroupSummary) -> bool:
+        """Anything but an attention whose rows do not fit the stack."""
+        spec = group.spec() if group.kind is Attention else None
+        if not isinstance(spec, Attention):
+            return True
+        from uol.backends.cpu.operands.attention_packing import fits_strips
 
-            return fits_strips(spec)
-        return isinstance(spec, Map | Reduce | Contract | Pack | Scan | Scatter | Select)
+        return fits_strips(spec)
 
     def legalise(self, spec: KernelSpec) -> tuple[KernelSpec, ...]:
         from uol.backends.cpu.operands.attention_packing import packed_attention

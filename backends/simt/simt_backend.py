@@ -12,8 +12,19 @@ from uol.backends.simt.driver_api import DriverSource
 from uol.backends.simt.loading import Loaded
 from uol.backends.simt.schedules import BlockPerRow, Elements, RowTile, SimtSchedule, ThreadPerRow, Tile
 from uol.backends.simt.target import Target
-from uol.codegen.backend import Artifact, Capability, Device, Footprint, Kernel, Module, Refusal, Schedule, ToolState
-from uol.codegen.specs.nodes import Attention, Contract, KernelGraph, KernelSpec, Map, Pack, Reduce
+from uol.codegen.backend import (
+    Artifact,
+    Capability,
+    Device,
+    Footprint,
+    GroupSummary,
+    Kernel,
+    Module,
+    Refusal,
+    Schedule,
+    ToolState,
+)
+from uol.codegen.specs.nodes import Attention, Contract, KernelGraph, KernelSpec, Map, Reduce
 from uol.ir.errors import UolError
 
 
@@ -50,13 +61,12 @@ class SimtBackend:
         self.driver = driver
         self._include = include
 
-    def accepts(self, spec: KernelSpec) -> bool:
+    def accepts(self, group: GroupSummary) -> bool:
         """Every fused group may be one kernel: a thread can compute any epilogue. An attention must fit the chip."""
-        if isinstance(spec, Attention):
+        if group.kind is Attention:
+            spec = group.spec()
             return any(isinstance(preflight.check(spec, tile, self.target), Footprint) for tile in preference.ROW_TILES)
-        if not isinstance(spec, Map | Pack | Reduce | Contract):
-            return False
-        return all(arg.dtype in self.capability.dtypes for arg in spec.args)
+        return group.kind in (Map, Reduce, Contract) and group.dtypes <= self.capability.dtypes
 
     def legalise(self, spec: KernelSpec) -> tuple[KernelSpec, ...]:
         """Guards and strides of any kind are fine for threads: a spec is its own kernel."""

@@ -12,7 +12,8 @@ from uol.codegen.partition.grouped_value import Segmented
 from uol.codegen.program.scans import Running
 from uol.codegen.program.unify_axes import plain_indices, rename_axes
 from uol.codegen.specs.traverse import stage_expressions, walk
-from uol.ir.program.nodes import Axis, Expr, Load, Order, Reduce, Scatter, Stage
+from uol.ir.program.nodes import Axis, Call, Expr, Load, Order, Reduce, Scatter, Stage
+from uol.ir.types import INDEX
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,14 @@ def reads_own_indices(group: Group) -> bool:
     parts = (e for s in group.stages for e in stage_expressions(s))
     loads = (node for e in parts for node in walk(e) if isinstance(node, Load) and node.tensor in made)
     return all(plain_indices(load) == made[load.tensor] and not load.guard for load in loads)
+
+
+def computes_indices(group: Group) -> bool:
+    """Does an index, or a bound, depend on a value that the group itself makes?"""
+    made = group.names
+    parts = (node for s in group.stages for e in stage_expressions(s) for node in walk(e))
+    indices = (node for node in parts if isinstance(node, Call) and node.fn == "cast" and node.dtype == INDEX)
+    return any(isinstance(n, Load) and n.tensor in made for index in indices for n in walk(index))
 
 
 def _full_spaces(group: Group) -> tuple[frozenset[Axis], ...]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from spec_interpreter import capability_of, run_graph, sizes
 
+from uol.codegen.backend import GroupSummary
 from uol.codegen.lowering import lower
 from uol.codegen.specs.nodes import Attention, KernelGraph, KernelSpec, Scan, Scatter, Select
 from uol.ir import Library, instantiate, interpret, parse
@@ -21,8 +22,11 @@ class Anything:
     """The part of a backend that lowering asks."""
 
     def __init__(self, accepts: Callable[[KernelSpec], bool], kinds: frozenset[type[KernelSpec]] = frozenset()) -> None:
-        self.accepts = accepts
+        self.takes = accepts
         self.capability = replace(capability_of(kinds), segments=frozenset({"rows", "terms"} if kinds else ()))
+
+    def accepts(self, group: GroupSummary) -> bool:
+        return self.takes(group.spec())
 
     def legalise(self, spec: KernelSpec) -> tuple[KernelSpec, ...]:
         return (spec,)

@@ -14,7 +14,7 @@ from kernel_ops import KernelCase
 from spec_interpreter import capability_of, run_graph
 
 from uol.backends.twin import Job, execute_many
-from uol.codegen.backend import Capability
+from uol.codegen.backend import Capability, GroupSummary
 from uol.codegen.lowering import lower
 from uol.codegen.specs.nodes import Attention, Contract, KernelSpec, Reduce, Scan, Scatter, Select
 from uol.codegen.specs.rewrites import as_reduce, pack_operand, split_epilogue
@@ -43,13 +43,16 @@ class Machine:
     """The part of a backend that lowering asks: what may be fused, and what becomes of a contraction."""
 
     name: str
-    accepts: Callable[[KernelSpec], bool] = lambda spec: True
+    takes: Callable[[KernelSpec], bool] = lambda spec: True
     contractions: Callable[[Contract], tuple[KernelSpec, ...]] = lambda spec: (spec,)
     kinds: frozenset[type[KernelSpec]] = frozenset()
 
     @property
     def capability(self) -> Capability:
         return capability_of(self.kinds)
+
+    def accepts(self, group: GroupSummary) -> bool:
+        return self.takes(group.spec())
 
     def legalise(self, spec: KernelSpec) -> tuple[KernelSpec, ...]:
         return self.contractions(spec) if isinstance(spec, Contract) else (spec,)
