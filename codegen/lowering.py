@@ -43,9 +43,9 @@ from uol.codegen.specs.nodes import (
     Store,
 )
 from uol.codegen.specs.rewrites import without_terms
-from uol.codegen.specs.traverse import stage_expressions, variables, walk
 from uol.ir.program import nodes
 from uol.ir.program.nodes import Axis, Expr, Load, Program, Stage
+from uol.ir.program.walk import stage_expressions, variables, walk
 
 
 def lower(program: Program, backend: Backend, layouts: Layouts | None = None) -> KernelGraph:

@@ -7,7 +7,6 @@ from typing import get_args
 
 from uol.backends.ascendc import candidates, runtime, toolchain
 from uol.backends.ascendc.assembly import assemble
-from uol.backends.ascendc.collapse import values
 from uol.backends.ascendc.devices import DEFAULT_DEVICE, DEVICES
 from uol.backends.ascendc.legalise import legalised
 from uol.backends.ascendc.memory.buffers import Overflow
@@ -16,10 +15,10 @@ from uol.backends.ascendc.target import CAPABILITY
 from uol.backends.ascendc.vector.values import Unsupported
 from uol.codegen.backend import Artifact, Capability, Device, Footprint, Kernel, Module, Refusal, Schedule, ToolState
 from uol.codegen.specs.nodes import KernelGraph, KernelSpec, Store
-from uol.codegen.specs.steps import steps_of
-from uol.codegen.specs.traverse import variables, walk
+from uol.codegen.specs.traverse import steps_of, values
 from uol.ir.errors import RefusalError
 from uol.ir.program.nodes import Call
+from uol.ir.program.walk import variables, walk
 from uol.ir.types import INDEX
 
 NOTHING_FITS = "no tile of this kernel fits: split the operator in two, or make its innermost axis shorter"

@@ -18,9 +18,10 @@ from uol.codegen.backend import Launch
 from uol.codegen.indexing.arithmetic import ZERO, add, mul, static
 from uol.codegen.specs.nodes import Fold, Let, Reduce, Store
 from uol.codegen.specs.reduction_passes import Pass, Passes, passes_of
-from uol.codegen.specs.steps import steps_of, used_variables
-from uol.codegen.specs.traverse import variables
+from uol.codegen.specs.steps import used_variables
+from uol.codegen.specs.traverse import steps_of
 from uol.ir.program.nodes import Axis, Expr, Var
+from uol.ir.program.walk import variables
 
 ROW, COLUMN = "$row", "$col"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from uol.codegen.specs.nodes import Fold, Let, Weighted
-from uol.codegen.specs.traverse import variables, walk
 from uol.ir.program.nodes import Call, Const, Expr, Load
+from uol.ir.program.walk import variables, walk
 
 
 def subtracts_from_exponent(steps: Iterable[Let | Fold], rows: frozenset[str], cols: frozenset[str]) -> bool:

@@ -15,9 +15,10 @@ from dataclasses import replace
 from typing import Literal
 
 from uol.codegen.indexing.arithmetic import dense_strides, flat_offset, static
-from uol.codegen.specs.nodes import Arg, Contract, Fold, KernelSpec, Map, Pack, Read, Reduce, Step, Store, head_of
-from uol.codegen.specs.traverse import rewrite, substitute, variables, walk
+from uol.codegen.specs.nodes import Arg, Contract, Fold, KernelSpec, Map, Pack, Read, Reduce, Step, Store, Strides, head_of
+from uol.codegen.specs.traverse import map_strides, values
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Scalar, Var
+from uol.ir.program.walk import substitute, variables, walk
 
 Side = Literal["a", "b"]
 
@@ -86,13 +87,8 @@ def pack_operand(contract: Contract, side: Side, *, k_last: bool, dtype: str) ->
     if dtype != contract.acc_dtype:
         read = Call("cast", (read,), contract.acc_dtype)
     a, b = (read, contract.b) if side == "a" else (contract.a, read)
-    kept_args = _used(contract, (a, b, *segment_keys(contract), *(s.value for s in contract.epilogue)), contract.epilogue)
-    return pack, replace(contract, args=_ordered((*kept_args, workspace)), a=a, b=b)
-
-
-def segment_keys(contract: Contract) -> tuple[Expr, ...]:
-    """What tells the segments of a contraction apart, where it has any."""
-    return () if contract.segments is None else (contract.segments.key,)
+    packed = replace(contract, a=a, b=b)
+    return pack, replace(packed, args=_ordered((*_used(contract, tuple(values(packed)), packed.epilogue), workspace)))
 
 
 def as_reduce(contract: Contract) -> Reduce:
@@ -162,15 +158,11 @@ def _over(step: Step, axes: Sequence[Axis]) -> Step:
 def _strides_over(expr: Expr, names: Sequence[str]) -> Expr:
     """The expression with each read's strides along the axes of the spec, in their order; reads within reads alike."""
 
-    def rule(node: Expr) -> Expr | None:
-        if not isinstance(node, Read):
-            return None
-        inner = rewrite(node, lambda n: None if n is node else rule(n))
-        assert isinstance(inner, Read)
-        strides = dict(node.strides)
-        return replace(inner, strides=tuple((n, strides[n]) for n in names if n in strides))
+    def ordered(given: Strides) -> Strides:
+        strides = dict(given)
+        return tuple((n, strides[n]) for n in names if n in strides)
 
-    return rewrite(expr, rule)
+    return map_strides(expr, ordered)
 
 
 def _narrowed(factor: Expr, dtype: str) -> Expr:

@@ -31,7 +31,7 @@ from uol.codegen.specs.nodes import (
     Step,
     Store,
 )
-from uol.codegen.specs.steps import steps_of
+from uol.codegen.specs.traverse import steps_of
 from uol.ir.functions import FUNCTIONS
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
 from uol.ir.program.rounding import integer_range, round_to, wrap

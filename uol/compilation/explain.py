@@ -9,8 +9,8 @@ from uol.binding.static_sizes import size_json, size_text
 from uol.codegen.backend import Kernel, Module
 from uol.codegen.indexing.arithmetic import ZERO, add, product
 from uol.codegen.indexing.fold_constants import folded
-from uol.codegen.specs.nodes import Arg, Attention, Contract, Pack, Select
-from uol.codegen.specs.steps import steps_of
+from uol.codegen.specs.nodes import Arg, Pack
+from uol.codegen.specs.traverse import lines_of
 from uol.compilation.spec_printer import arg_lines, arg_text, spec_lines
 from uol.ir.program.nodes import Call, Const, Expr
 from uol.ir.types import DTYPES, INDEX
@@ -54,7 +54,7 @@ def kernel_json(kernel: Kernel) -> Json:
     return {
         "name": kernel.name,
         "kind": type(kernel.spec).__name__,
-        "lines": _lines(kernel),
+        "lines": lines_of(kernel.spec),
         "schedule": kernel.schedule.describe(),
         "grid": list(kernel.launch.grid),
         "block": list(kernel.launch.block),
@@ -97,16 +97,8 @@ def _results(kernel: Kernel) -> list[Arg]:
     return [a for a in kernel.spec.args if a.name in written]
 
 
-def _lines(kernel: Kernel) -> list[int]:
-    spec = kernel.spec
-    own = [spec.line] if isinstance(spec, Contract | Select) else []
-    if isinstance(spec, Attention):
-        own = [*(d.line for d in spec.dots), *(s.line for s in spec.sums)]
-    return sorted({*own, *(step.line for step in steps_of(spec))})
-
-
 def _what(kernel: Kernel) -> str:
-    lines = _lines(kernel)
+    lines = lines_of(kernel.spec)
     if isinstance(kernel.spec, Pack):
         return f"copies {size_text(_sum([kernel]))} bytes into the layout that a later kernel wants"
     fused = "line " if len(lines) == 1 else f"{len(lines)} statements in one kernel, lines "
