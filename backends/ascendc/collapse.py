@@ -12,11 +12,13 @@ from uol.codegen.indexing.fold_constants import substituted
 from uol.codegen.specs.drop_unit_axes import without_unit_axes
 from uol.codegen.specs.nodes import KernelSpec, Let, Read, Store, guard_operands
 from uol.codegen.specs.traverse import axis_groups, mapped, steps_of, values
+from uol.codegen.specs.verify import verified
 from uol.ir.integers.intervals import Interval
 from uol.ir.program.nodes import Axis, Const, Expr, Var
 from uol.ir.program.walk import variables, walk
 
 
+@verified
 def collapsed(spec: KernelSpec) -> KernelSpec:
     """The same kernel with as few axes as its accesses allow."""
     spec = without_unit_axes(spec)

@@ -13,6 +13,7 @@ from uol.backends.cpu.spec_parts import coefficient, expressions
 from uol.codegen.indexing.arithmetic import ZERO, add, affine, mul, static
 from uol.codegen.specs.nodes import Contract, KernelSpec, Read, guard_operands
 from uol.codegen.specs.traverse import accesses, axis_groups, mapped
+from uol.codegen.specs.verify import verified
 from uol.ir.program.nodes import Axis, Const, Expr, Var
 from uol.ir.program.walk import variables
 from uol.ir.types import INDEX
@@ -20,6 +21,7 @@ from uol.ir.types import INDEX
 S = TypeVar("S", bound=KernelSpec)
 
 
+@verified
 def collapsed(spec: S) -> S:
     """The spec without axes of extent 1, and with neighbouring axes joined wherever no access tells them apart."""
     own = [a for axes in axis_groups(spec).values() for a in axes]

@@ -8,10 +8,12 @@ from uol.codegen.indexing.arithmetic import ONE, ZERO
 from uol.codegen.indexing.fold_constants import substituted
 from uol.codegen.specs.nodes import KernelSpec
 from uol.codegen.specs.traverse import axis_groups, mapped
+from uol.codegen.specs.verify import verified
 
 S = TypeVar("S", bound=KernelSpec)
 
 
+@verified
 def without_unit_axes(spec: S) -> S:
     """The same kernel with every axis of extent 1 replaced by 0; an axis with a part of its own stays (the depth of a
     product, the width of a sum: they say which steps are over it)."""

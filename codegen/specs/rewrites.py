@@ -17,12 +17,14 @@ from typing import Literal
 from uol.codegen.indexing.arithmetic import dense_strides, flat_offset, static
 from uol.codegen.specs.nodes import Arg, Contract, Fold, KernelSpec, Map, Pack, Read, Reduce, Step, Store, Strides, head_of
 from uol.codegen.specs.traverse import map_strides, values
+from uol.codegen.specs.verify import verified
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Scalar, Var
 from uol.ir.program.walk import substitute, variables, walk
 
 Side = Literal["a", "b"]
 
 
+@verified
 def split_epilogue(contract: Contract) -> tuple[Contract, Map]:
     """The bare contraction, stored in its accumulator's type over [batch, m, n], and its epilogue as a Map that reads it.
 
@@ -59,6 +61,7 @@ def split_epilogue(contract: Contract) -> tuple[Contract, Map]:
     return product, rest
 
 
+@verified
 def pack_operand(contract: Contract, side: Side, *, k_last: bool, dtype: str) -> tuple[Pack, Contract]:
     """A kernel that copies one operand into a dense workspace of type `dtype`, over [batch, rows, k] (`k_last`) or
     [batch, k, rows], and the contraction that reads it there. Guards and fills end in the copy."""
@@ -91,6 +94,7 @@ def pack_operand(contract: Contract, side: Side, *, k_last: bool, dtype: str) ->
     return pack, replace(packed, args=_ordered((*_used(contract, tuple(values(packed)), packed.epilogue), workspace)))
 
 
+@verified
 def as_reduce(contract: Contract) -> Reduce:
     """The contraction as folds: rows are batch, m and n in the physical order of the result, cols are k."""
     axes = _physical(contract.batch + contract.m + contract.n, contract.epilogue)
@@ -101,6 +105,7 @@ def as_reduce(contract: Contract) -> Reduce:
     return Reduce(**head_of(contract), rows=axes, cols=contract.k, steps=steps)
 
 
+@verified
 def without_terms(contract: Contract) -> Map:
     """The epilogue at an accumulator of 0: what a contraction over an empty k is."""
     index = _physical(contract.batch + contract.m + contract.n, contract.epilogue)

@@ -10,8 +10,8 @@ from uol.codegen.backend import Kernel, Module
 from uol.codegen.indexing.arithmetic import ZERO, add, product
 from uol.codegen.indexing.fold_constants import folded
 from uol.codegen.specs.nodes import Arg, Pack
+from uol.codegen.specs.printer import arg_lines, arg_text, spec_lines
 from uol.codegen.specs.traverse import lines_of
-from uol.compilation.spec_printer import arg_lines, arg_text, spec_lines
 from uol.ir.program.nodes import Call, Const, Expr
 from uol.ir.types import DTYPES, INDEX
 
