@@ -165,7 +165,7 @@ def _is_one_read(expr: Expr) -> bool:
 
 
 def _of_contract(spec: KernelSpec) -> Iterator[str]:
-    """a * b of one read each in the accumulator's type, and a result that is contiguous along the last of n."""
+    """a * b of one read each in the accumulator's type, and a result that is contiguous along the last of n, or in batch."""
     assert isinstance(spec, Contract)
     for side, factor in (("a", spec.a), ("b", spec.b)):
         if not _is_one_read(factor):
@@ -174,10 +174,10 @@ def _of_contract(spec: KernelSpec) -> Iterator[str]:
             yield f"{side} is {factor.type}, added up in {spec.acc_dtype}"
     yield from _stores_over(spec, space_of(spec.batch, spec.m, spec.n))
     stored = [s for s in spec.epilogue if isinstance(s, Store)]
-    result = (*spec.batch, *spec.m, *spec.n)
-    wide = [axis.name for axis in result if static(axis.extent) != 1]
+    wide = [axis.name for axis in (*spec.m, *spec.n) if static(axis.extent) != 1]
     unit = [n for n in wide if stored and dict(stored[0].strides).get(n) == Const(1)]
-    if unit and unit != [axis.name for axis in spec.n[-1:]] and not any(static(axis.extent) == 0 for axis in result):
+    is_empty = any(static(axis.extent) == 0 for axis in (*spec.batch, *spec.m, *spec.n))
+    if unit and unit != [axis.name for axis in spec.n[-1:]] and not is_empty:
         yield f"the result is contiguous along {', '.join(unit)}, not along the last of n"
     if spec.segments is not None:
         yield from _of_segments(spec)

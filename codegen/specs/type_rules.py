@@ -12,7 +12,8 @@ from uol.ir.types import DTYPES, INDEX, is_integer
 
 COMPARISONS = frozenset({"<", "<=", ">", ">=", "==", "!="})
 LOGIC = frozenset({"and", "or", "not"})
-ARITHMETIC = frozenset({"+", "-", "*", "/", "%", "neg"}) | FUNCTIONS.keys()
+OPERANDS = {"neg": 1, **dict.fromkeys("+-*/%", 2), **{name: function.arity for name, function in FUNCTIONS.items()}}
+"""How many operands arithmetic has, all of its result's type."""
 
 
 def ill_typed(node: Expr) -> Iterator[str]:
@@ -47,7 +48,7 @@ def _of_call(call: Call) -> Iterator[str]:
         case fn if fn in LOGIC:
             fits = call.dtype == "bool" and set(types) == {"bool"}
         case fn:
-            fits = fn in ARITHMETIC and set(types) == {call.dtype}
+            fits = len(types) == OPERANDS.get(fn) and set(types) == {call.dtype}
     if not fits:
         yield f"{call.fn} of {', '.join(types)} as {call.dtype}: {expr_text(call)}"
 
