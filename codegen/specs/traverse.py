@@ -127,6 +127,9 @@ def mapped(
     def value(old: Expr) -> Expr:
         return expr(old) if name is None else _renamed(expr(old), name)
 
+    def axis(old: str) -> str:
+        return old if name is None else name(old) or old
+
     def go(old: Any) -> Any:
         match old:
             case Expr():
@@ -138,7 +141,9 @@ def mapped(
             case Let() | Fold() | Store():
                 new = map_step(old, expr) if step is None else step(old)
                 return new if name is None else _over(new, name)
-            case Dot() | Weighted() | Segments() | Within() | Holds():
+            case Segments():
+                return replace(old, at=axis(old.at), key=value(old.key), of=axis(old.of))
+            case Dot() | Weighted() | Within() | Holds():
                 return replace(old, **{field.name: go(getattr(old, field.name)) for field in fields(old)})
         return old
 
