@@ -43,9 +43,10 @@ from uol.codegen.specs.nodes import (
     Store,
 )
 from uol.codegen.specs.rewrites import without_terms
-from uol.codegen.specs.traverse import stage_expressions, variables, walk
+from uol.codegen.specs.verify import verified
 from uol.ir.program import nodes
 from uol.ir.program.nodes import Axis, Expr, Load, Program, Stage
+from uol.ir.program.walk import stage_expressions, variables, walk
 
 
 def lower(program: Program, backend: Backend, layouts: Layouts | None = None) -> KernelGraph:
@@ -69,6 +70,12 @@ def lower(program: Program, backend: Backend, layouts: Layouts | None = None) ->
     groups = Partition(prepared, steps, lowering.contraction, accepts).run()
     specs = lowering.specs(groups)
     legal = tuple(part for spec in specs for part in backend.legalise(_of_something(spec)))
+    return _graph(program, lowering, legal)
+
+
+@verified
+def _graph(program: Program, lowering: Lowering, legal: tuple[KernelSpec, ...]) -> KernelGraph:
+    """The kernels with what the operator takes and gives."""
     return KernelGraph(
         name=program.name,
         specs=legal,
@@ -160,6 +167,7 @@ class Lowering:
         wide = [d for d in order if static(stage.axes[d].extent) != 1] or list(order)
         return contraction_of(stage, stage.axes[wide[-1]].name if wide else None, self.taken)
 
+    @verified
     def specs(self, groups: Sequence[Group]) -> tuple[KernelSpec, ...]:
         """One spec a group; every tensor that leaves its group is stored by the first that makes it whole."""
         outside = {t.name for t in self.program.by_role("out")}

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from uol.codegen.specs.traverse import stage_expressions, walk
 from uol.ir.program.nodes import Axis, Program, Stage
-from uol.ir.program.walk import axes_of
+from uol.ir.program.walk import axes_of, stage_expressions, walk
 
 
 def taken_names(program: Program) -> frozenset[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from uol.ir.program.nodes import Expr, Load, Program, Scatter, Stage, Var
-from uol.ir.program.walk import axes_of, children, variables
+from uol.ir.program.walk import axes_of, variables
 
 
 def reduced_dims(program: Program) -> dict[str, tuple[int, ...]]:
@@ -41,5 +41,5 @@ def _reads(expr: Expr, reduced: frozenset[str]) -> Iterator[tuple[str, set[int]]
     inner = reduced | {a.name for a in axes_of(expr)}
     if isinstance(expr, Load):
         yield expr.tensor, {place for place, index in enumerate(expr.index) if variables(index) & inner}
-    for child in children(expr):
+    for child in expr.children:
         yield from _reads(child, inner)

@@ -20,8 +20,8 @@ from uol.backends.ascendc.cube.operands import CUBE_TYPES, operand_of, operand_t
 from uol.backends.ascendc.transfers.indices import Indices, extent
 from uol.codegen.specs.nodes import Contract, KernelSpec, Let, Store
 from uol.codegen.specs.rewrites import Side, as_reduce, pack_operand, split_epilogue, without_terms
-from uol.codegen.specs.traverse import substitute
 from uol.ir.program.nodes import Axis, Call, Expr, Var
+from uol.ir.program.walk import substitute
 
 
 def legalised(spec: KernelSpec) -> tuple[KernelSpec, ...]:

@@ -19,7 +19,7 @@ from uol.backends.ascendc.transfers.indices import span_of
 from uol.backends.c_text.template_folder import template_of
 from uol.codegen.backend import Footprint, Kernel, Launch, Param
 from uol.codegen.specs.nodes import Arg, KernelSpec, Store
-from uol.codegen.specs.steps import steps_of
+from uol.codegen.specs.traverse import steps_of
 
 TEMPLATES = Path(__file__).parent / "templates"
 WIDTH = 118

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from uol.backends.c_text.reserved import RESERVED
-from uol.codegen.specs.nodes import Attention, Contract, Fold, KernelSpec, Let
-from uol.codegen.specs.steps import steps_of
+from uol.codegen.specs.nodes import KernelSpec
+from uol.codegen.specs.traverse import names_of
 
 KERNEL_SUFFIX = "_kernel"
 """Ops are called exp, round, div: as bare symbols they would clash with the C library's functions."""
@@ -65,14 +65,7 @@ def kernel_symbol(spec: KernelSpec) -> str:
 
 
 def _variables(spec: KernelSpec) -> list[str]:
-    names = [s.name for s in spec.scalars] + list(spec.dims) + [a.name for a in spec.axes]
-    if isinstance(spec, Contract):
-        names.append(spec.acc)
-        if spec.segments is not None and spec.segments.over == "rows":
-            names.append(spec.segments.of)
-    if isinstance(spec, Attention):
-        names += [d.name for d in spec.dots] + [s.name for s in spec.sums]
-    return names + [s.name for s in steps_of(spec) if isinstance(s, Let | Fold)]
+    return [*(s.name for s in spec.scalars), *spec.dims, *(a.name for a in spec.axes), *names_of(spec)]
 
 
 def _unused(name: str, taken: set[str]) -> str:

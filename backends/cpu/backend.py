@@ -163,7 +163,7 @@ class CpuBackend:
 
 
 def _params(spec: KernelSpec) -> tuple[Param, ...]:
-    from uol.codegen.specs.steps import steps_of
+    from uol.codegen.specs.traverse import steps_of
 
     written = {s.tensor for s in steps_of(spec) if isinstance(s, Store)}
     buffers = tuple(Param(a.name, "buffer", a.dtype, a.name in written) for a in spec.args)

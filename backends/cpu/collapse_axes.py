@@ -7,48 +7,27 @@ extent in a step of the outer: a dense tensor is then a flat run, and a pointwis
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from uol.backends.cpu.spec_parts import accesses, coefficient, expressions, with_expressions
+from uol.backends.cpu.spec_parts import coefficient, expressions
 from uol.codegen.indexing.arithmetic import ZERO, add, affine, mul, static
-from uol.codegen.specs.nodes import (
-    Attention,
-    Contract,
-    Fold,
-    KernelSpec,
-    Let,
-    Map,
-    Pack,
-    Read,
-    Reduce,
-    Scan,
-    Select,
-    Step,
-    Store,
-)
-from uol.codegen.specs.traverse import children, guard_operands, rewrite, substitute, variables
+from uol.codegen.specs.nodes import Contract, KernelSpec, Read, guard_operands
+from uol.codegen.specs.traverse import accesses, axis_groups, mapped
+from uol.codegen.specs.verify import verified
 from uol.ir.program.nodes import Axis, Const, Expr, Var
+from uol.ir.program.walk import variables
+from uol.ir.types import INDEX
 
 S = TypeVar("S", bound=KernelSpec)
 
-GROUPS: dict[type[KernelSpec], tuple[str, ...]] = {
-    Map: ("index",),
-    Pack: ("index",),
-    Reduce: ("rows", "cols"),
-    Contract: ("batch", "m", "n", "k"),
-    Attention: ("batch", "rows", "cols"),
-    Scan: ("rows",),
-    Select: ("rows",),
-}
-"""The fields of a spec that hold axes, in which neighbours may join."""
 
-
+@verified
 def collapsed(spec: S) -> S:
     """The spec without axes of extent 1, and with neighbouring axes joined wherever no access tells them apart."""
-    own = [a for group in GROUPS[type(spec)] for a in getattr(spec, group)]
+    own = [a for axes in axis_groups(spec).values() for a in axes]
     for axis in [a for a in own if static(a.extent) == 1]:
         spec = _without(spec, axis.name, None)
-    for group in GROUPS[type(spec)]:
+    for group in axis_groups(spec):
         spec = _join_group(spec, group)
     return spec
 
@@ -85,50 +64,33 @@ def told_apart(expr: Expr) -> frozenset[str]:
         return own.union(*inner)
     if isinstance(expr, Var):
         return frozenset((expr.name,))
-    return frozenset().union(*(told_apart(child) for child in children(expr)))
+    return frozenset().union(*(told_apart(child) for child in expr.children))
 
 
 def _without(spec: S, name: str, joined: Axis | None) -> S:
     """The spec without an axis: it is 0, and the axis `joined` (which keeps its name) runs over its steps as well."""
     into = None if joined is None else joined.name
 
-    def value(expr: Expr) -> Expr:
-        return _drop(expr, name)
+    def axes(old: tuple[Axis, ...]) -> tuple[Axis, ...]:
+        kept = (a for a in old if a.name != name)
+        return tuple(joined if joined is not None and a.name == into else a for a in kept)
 
-    def step(old: Step) -> Step:
-        match old:
-            case Let(axes=axes):
-                return replace(old, value=value(old.value), axes=_renamed(axes, name, into))
-            case Fold(where=where):
-                return replace(old, value=value(old.value), where=tuple(value(w) for w in where))
-            case Store(axes=axes):
-                return replace(
-                    old,
-                    value=value(old.value),
-                    offset=tidy(substitute(old.offset, {name: ZERO})),
-                    strides=tuple((n, s) for n, s in old.strides if n != name),
-                    axes=_renamed(axes, name, into),
-                )
+    def expr(old: Expr) -> Expr:
+        new = _at_zero(old, name)
+        return tidy(new) if new.type == INDEX else new
 
-    spec = with_expressions(spec, value, step)
-    kept: dict[str, Any] = {}
-    for group in GROUPS[type(spec)]:
-        axes = (a for a in getattr(spec, group) if a.name != name)
-        kept[group] = tuple(joined if joined is not None and a.name == into else a for a in axes)
-    return replace(spec, **kept)
+    return mapped(spec, expr=expr, axes=axes, name=lambda n: into if n == name else n)
 
 
-def _drop(expr: Expr, name: str) -> Expr:
-    def rule(node: Expr) -> Expr | None:
-        if isinstance(node, Var) and node.name == name:
-            return Const(0, node.dtype)
-        if not isinstance(node, Read):
-            return None
-        inner = rewrite(node, lambda n: None if n is node else rule(n))
-        assert isinstance(inner, Read)
-        return replace(inner, offset=tidy(inner.offset), strides=tuple((n, s) for n, s in inner.strides if n != name))
-
-    return rewrite(expr, rule)
+def _at_zero(expr: Expr, name: str) -> Expr:
+    """The expression where an axis is 0, with tidy offsets."""
+    match expr:
+        case Var() if expr.name == name:
+            return Const(0, expr.dtype)
+        case Read():
+            inner = expr.map_children(lambda child: _at_zero(child, name))
+            return replace(inner, offset=tidy(inner.offset))
+    return expr.map_children(lambda child: _at_zero(child, name))
 
 
 def tidy(offset: Expr) -> Expr:
@@ -140,10 +102,3 @@ def tidy(offset: Expr) -> Expr:
     for name, factor in form.coefficients:
         total = add(total, mul(Var(name), Const(factor)))
     return add(total, Const(form.constant))
-
-
-def _renamed(axes: tuple[str, ...], name: str, into: str | None) -> tuple[str, ...]:
-    if name not in axes:
-        return axes
-    kept = tuple(a for a in axes if a != name)
-    return kept if into is None or into in kept else (*kept, into)

@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from uol.codegen.specs.nodes import Fold, Let, Reduce, Step, Store
-from uol.codegen.specs.steps import step_expressions
-from uol.codegen.specs.traverse import variables
+from uol.codegen.specs.traverse import step_expressions
+from uol.ir.program.walk import variables
 
 
 @dataclass(frozen=True, slots=True)

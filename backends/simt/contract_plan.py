@@ -21,8 +21,8 @@ from uol.codegen.backend import Launch
 from uol.codegen.indexing.fold_constants import folded
 from uol.codegen.specs.nodes import Contract
 from uol.codegen.specs.steps import used_variables
-from uol.codegen.specs.traverse import variables
 from uol.ir.program.nodes import Call, Const, Expr, Var
+from uol.ir.program.walk import variables
 from uol.ir.types import DTYPES, INDEX, is_float
 
 LOCALS = ("mi", "ni", "slot", "m0", "n0", "k0", "step", "steps", "thread_m", "thread_n")

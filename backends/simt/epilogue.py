@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from uol.backends.simt.c_text.counters import Counter
 from uol.backends.simt.c_text.printer import Printer
@@ -11,6 +11,7 @@ from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.schedules import Tile
 from uol.codegen.specs.nodes import Contract, Let, Step
 from uol.codegen.specs.steps import used_variables
+from uol.codegen.specs.traverse import mapped
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class _Places:
 
 def plan_epilogue(spec: Contract, m: Counter, n: Counter, tile: Tile, printer: Printer) -> EpiloguePlan:
     """Each step goes to the outermost loop that knows its axes; the loop that can take more of them is the outer one."""
-    spec = replace(spec, epilogue=tuple(m.shortened(n.shortened(s)) for s in spec.epilogue))
+    spec = mapped(spec, step=lambda step: m.shortened(n.shortened(step)))
     along_m = _Side(m, "m0 + thread_m", "mi", tile.m, tile.thread_m)
     along_n = _Side(n, "n0 + thread_n", "ni", tile.n, tile.thread_n)
     m_first, n_first = _places(spec, along_m), _places(spec, along_n)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from uol.backends.c_text.names import kernel_symbol, legalise
 from uol.backends.simt.c_text.counters import Counter, count_of
@@ -18,9 +18,10 @@ from uol.codegen.backend import Launch
 from uol.codegen.indexing.arithmetic import ZERO, add, mul, static
 from uol.codegen.specs.nodes import Fold, Let, Reduce, Store
 from uol.codegen.specs.reduction_passes import Pass, Passes, passes_of
-from uol.codegen.specs.steps import steps_of, used_variables
-from uol.codegen.specs.traverse import variables
+from uol.codegen.specs.steps import used_variables
+from uol.codegen.specs.traverse import mapped, steps_of
 from uol.ir.program.nodes import Axis, Expr, Var
+from uol.ir.program.walk import variables
 
 ROW, COLUMN = "$row", "$col"
 
@@ -78,9 +79,9 @@ def plan_reduce(spec: Reduce, schedule: RowSchedule, target: Target) -> ReducePl
     index = index_type(spec, [blocks if by_block else blocks * threads, columns + threads])
     names = legalise(spec, ["row", "col", "thread", "scratch", *(f"scratch{n}" for n in range(len(steps_of(spec))))])
     row = Counter.over(spec.rows, ROW)
-    spec = replace(spec, steps=tuple(row.shortened(s) for s in spec.steps))
+    spec = mapped(spec, step=row.shortened)
     if by_block:
-        spec = replace(spec, steps=tuple(Counter.over(spec.cols, COLUMN).shortened(s) for s in spec.steps))
+        spec = mapped(spec, step=Counter.over(spec.cols, COLUMN).shortened)
     printer = row.known(Printer(names, Proofs.of(spec), index))
     writer = _Writer(spec, passes_of(spec), threads if by_block else None, Scope(printer))
     before = writer.before(row)

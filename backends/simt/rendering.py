@@ -18,7 +18,8 @@ from uol.backends.simt.target import Target
 from uol.codegen.backend import Kernel, Refusal
 from uol.codegen.specs.drop_unit_axes import without_unit_axes
 from uol.codegen.specs.nodes import Attention, Contract, KernelSpec, Map, Pack, Reduce
-from uol.codegen.specs.steps import steps_of, stored_directly, with_steps
+from uol.codegen.specs.steps import stored_directly
+from uol.codegen.specs.traverse import with_steps
 from uol.ir.errors import RefusalError, ResourceError
 
 Plan = MapPlan | ReducePlan | ContractPlan | AttentionPlan
@@ -30,8 +31,7 @@ def render(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> Kernel:
     outcome = check(spec, schedule, target)
     if isinstance(outcome, Refusal):
         raise RefusalError(f"{spec.name}: {outcome.reason}", hint=outcome.nearest)
-    tidy = without_unit_axes(spec)
-    tidy = with_steps(tidy, stored_directly(steps_of(tidy)))
+    tidy = with_steps(without_unit_axes(spec), stored_directly)
     name, plan = _plan(tidy, schedule, target)
     return Kernel(
         name=kernel_symbol(spec),

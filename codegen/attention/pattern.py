@@ -20,9 +20,9 @@ from uol.codegen.indexing.arithmetic import static
 from uol.codegen.names import taken_names, unused
 from uol.codegen.partition.contraction import factors
 from uol.codegen.specs.nodes import Dot, Fold, Let, Weighted
-from uol.codegen.specs.traverse import substitute, variables, walk
 from uol.ir.integers.facts import Facts
 from uol.ir.program.nodes import Axis, Expr, Load, Program, Reduce, Scatter, Stage, Var
+from uol.ir.program.walk import substitute, variables, walk
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from uol.codegen.attention.pattern import Pattern, attention_around
-from uol.codegen.specs.traverse import stage_expressions, walk
 from uol.ir.program.nodes import Load, Program, Stage
+from uol.ir.program.walk import stage_expressions, walk
 
 Step = Stage | Pattern
 

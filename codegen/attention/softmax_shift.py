@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from uol.codegen.specs.nodes import Fold, Let, Weighted
-from uol.codegen.specs.traverse import variables, walk
-from uol.ir.program.nodes import Call, Const, Expr, Load
+from uol.ir.program.nodes import Call, Const, Expr, Load, Var
+from uol.ir.program.walk import variables, walk
 
 
 def subtracts_from_exponent(steps: Iterable[Let | Fold], rows: frozenset[str], cols: frozenset[str]) -> bool:
@@ -22,7 +22,8 @@ def _is_shifted(node: Expr, rows: frozenset[str], cols: frozenset[str]) -> bool:
 
 
 def follows_maximum(steps: Sequence[Let | Fold], sums: Sequence[Weighted]) -> bool:
-    """What a spec promises of its maximum: all that is summed is a multiple of exp(t - hi), or 0. True without one."""
+    """What a spec promises of its maximum: all that is summed is a multiple of exp(t - hi), or 0. True without one. Asked of
+    the statements of a program, which load what others make, and of a spec's steps, which name it."""
     maxima = [s for s in steps if isinstance(s, Fold) and s.op == "max"]
     if not maxima:
         return True
@@ -43,16 +44,24 @@ def follows_maximum(steps: Sequence[Let | Fold], sums: Sequence[Weighted]) -> bo
 
 def _is_free(expr: Expr, free: Mapping[str, bool]) -> bool:
     """Does the value not depend on the maximum?"""
-    return all(free.get(node.tensor, True) for node in walk(expr) if isinstance(node, Load))
+    return all(free.get(name, True) for node in walk(expr) if (name := _name(node)) is not None)
+
+
+def _name(node: Expr) -> str | None:
+    """What a value is called that a node stands for."""
+    match node:
+        case Load(tensor=name) | Var(name=name):
+            return name
+    return None
 
 
 def _is_multiple(expr: Expr, hi: Fold, free: Mapping[str, bool], known: Mapping[str, bool]) -> bool:
     match expr:
-        case Load(tensor=name):
+        case Load(tensor=name) | Var(name=name):
             return known.get(name, False)
         case Const(value=value):
             return value == 0
-        case Call(fn="exp", args=(Call(fn="-", args=(t, Load(tensor=name))),)):
+        case Call(fn="exp", args=(Call(fn="-", args=(t, Load(tensor=name) | Var(name=name))),)):
             return name == hi.name and t == hi.value
         case Call(fn="select", args=(condition, a, b)):
             return _is_free(condition, free) and all(_is_multiple(e, hi, free, known) for e in (a, b))

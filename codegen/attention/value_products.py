@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from uol.codegen.indexing.access import in_range
 from uol.codegen.indexing.arithmetic import ONE, ZERO
 from uol.codegen.partition.contraction import factors, split_groups
-from uol.codegen.specs.traverse import rewrite, substitute, variables
 from uol.ir.integers.facts import Facts
 from uol.ir.program.nodes import Axis, Call, Expr, Load, Reduce, Scatter, Stage
+from uol.ir.program.walk import rewrite, substitute, variables
 from uol.ir.types import INDEX
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 from uol.codegen.indexing.arithmetic import affine, flat_offset
 from uol.codegen.specs.nodes import Guard, Holds, Read, Within
-from uol.codegen.specs.traverse import rewrite, variables
 from uol.ir.integers.facts import Facts
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Load, Tensor, Var
+from uol.ir.program.walk import rewrite, variables, walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +51,11 @@ class Accesses:
             return Const(form.coefficient(axis.name))
         if axis.name not in variables(offset):
             return Const(0)
-        if any(isinstance(node, Read) for node in _nodes(offset)):
+        if any(isinstance(node, Read) for node in walk(offset)):
             return None
         facts = Facts(self.facts)
         with facts.scope(*(bound for a in axes for bound in in_range(a))):
             return facts.stride(offset, axis.name)
-
-
-def _nodes(expr: Expr) -> list[Expr]:
-    from uol.codegen.specs.traverse import walk
-
-    return list(walk(expr))
 
 
 def in_range(axis: Axis) -> tuple[Expr, Expr]:

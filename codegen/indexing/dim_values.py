@@ -5,8 +5,8 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterable, Mapping
 
-from uol.codegen.specs.traverse import variables
 from uol.ir.program.nodes import Call, Const, Expr, Var
+from uol.ir.program.walk import variables
 
 _FUNCTIONS: dict[str, Callable[..., int]] = {
     "+": operator.add,

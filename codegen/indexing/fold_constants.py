@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from uol.codegen.indexing.arithmetic import ONE, ZERO, add, mul
-from uol.codegen.specs.nodes import Read
-from uol.codegen.specs.traverse import rewrite, rewrite_guard
 from uol.ir.program.nodes import Call, Const, Expr, Var
 from uol.ir.types import INDEX
 
@@ -18,19 +15,10 @@ def substituted(expr: Expr, values: Mapping[str, Expr]) -> Expr:
     def go(e: Expr) -> Expr:
         return substituted(e, values)
 
-    match expr:
-        case Var(name=name):
-            return values.get(name, expr)
-        case Call(args=args):
-            return folded(replace(expr, args=tuple(go(a) for a in args)))
-        case Read(offset=offset, guard=guards, fill=fill):
-            return replace(
-                expr,
-                offset=go(offset),
-                guard=tuple(rewrite_guard(g, go) for g in guards),
-                fill=None if fill is None else go(fill),
-            )
-    return rewrite(expr, lambda _: None)
+    if isinstance(expr, Var):
+        return values.get(expr.name, expr)
+    exchanged = expr.map_children(go)
+    return folded(exchanged) if isinstance(exchanged, Call) else exchanged
 
 
 def folded(call: Call) -> Expr:

@@ -6,10 +6,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from uol.codegen.specs.nodes import Read
-from uol.codegen.specs.traverse import variables, walk
 from uol.ir.integers.polynomials import add, from_poly, to_poly, without
 from uol.ir.integers.terms import Poly
 from uol.ir.program.nodes import Expr, Var
+from uol.ir.program.walk import variables, walk
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from uol.codegen.indexing.access import conjuncts
 from uol.codegen.indexing.arithmetic import add, affine, mul, static
 from uol.codegen.names import unused
-from uol.codegen.specs.traverse import rewrite, substitute, variables, walk
 from uol.ir.integers.assumptions import is_integral
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Load, Reduce, Stage, Var
+from uol.ir.program.walk import rewrite, substitute, variables, walk
 
 
 @dataclass(frozen=True, slots=True)

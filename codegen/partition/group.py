@@ -11,8 +11,8 @@ from uol.codegen.partition.contraction import Contraction
 from uol.codegen.partition.grouped_value import Segmented
 from uol.codegen.program.scans import Running
 from uol.codegen.program.unify_axes import plain_indices, rename_axes
-from uol.codegen.specs.traverse import stage_expressions, walk
 from uol.ir.program.nodes import Axis, Call, Expr, Load, Order, Reduce, Scatter, Stage
+from uol.ir.program.walk import stage_expressions, walk
 from uol.ir.types import INDEX
 
 

@@ -16,9 +16,9 @@ from uol.codegen.indexing.arithmetic import ZERO
 from uol.codegen.names import taken_names, unused
 from uol.codegen.partition.contraction import Contraction, as_contraction
 from uol.codegen.partition.grouped_value import Mode, Segmented
-from uol.codegen.specs.traverse import rewrite, variables, walk
 from uol.ir.integers.terms import compare
 from uol.ir.program.nodes import Axis, Call, Expr, Load, Program, Reduce, Scatter, Stage, Var
+from uol.ir.program.walk import rewrite, variables, walk
 
 
 def as_segments(program: Program, modes: Collection[Mode]) -> Program:

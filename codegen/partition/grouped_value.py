@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal, Self
 
-from uol.ir.program.nodes import Expr, Reduce, Var
+from uol.ir.program.nodes import Expr, Reduce, Var, still_var
 
 Mode = Literal["rows", "terms"]
 
@@ -22,3 +23,12 @@ class Segmented(Expr):
     of: Var
     value: Reduce
     dtype: str
+
+    @property
+    def children(self) -> tuple[Expr, ...]:
+        return self.at, self.key, self.of, self.value
+
+    def map_children(self, go: Callable[[Expr], Expr]) -> Self:
+        value = go(self.value)
+        assert isinstance(value, Reduce), "the value in segments is a contraction"
+        return replace(self, at=still_var(go(self.at)), key=go(self.key), of=still_var(go(self.of)), value=value)

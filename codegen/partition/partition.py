@@ -17,8 +17,8 @@ from uol.codegen.partition.contraction import Contraction
 from uol.codegen.partition.group import Group
 from uol.codegen.program.scans import Running
 from uol.codegen.program.unify_axes import plain_indices
-from uol.codegen.specs.traverse import stage_expressions, walk
 from uol.ir.program.nodes import Load, Order, Program, Scatter, Stage
+from uol.ir.program.walk import stage_expressions, walk
 
 
 @dataclass(slots=True)

@@ -11,9 +11,9 @@ from uol.codegen.partition.group import Group, split_axes
 from uol.codegen.partition.grouped_value import Segmented
 from uol.codegen.program.scans import Running
 from uol.codegen.specs.nodes import Fold, Guard, Let, Segments, Step, Store
-from uol.codegen.specs.traverse import substitute, variables
 from uol.ir.program import nodes
 from uol.ir.program.nodes import Axis, Expr, Program, Stage, Var
+from uol.ir.program.walk import substitute, variables
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from uol.codegen.specs.traverse import stage_expressions, walk
 from uol.ir.program.nodes import Load, Program, Stage
+from uol.ir.program.walk import stage_expressions, walk
 
 
 def drop_unused(program: Program) -> Program:

@@ -7,9 +7,9 @@ from dataclasses import replace
 from uol.codegen.indexing.arithmetic import static
 from uol.codegen.names import taken_names, unused
 from uol.codegen.partition.grouped_value import Segmented
-from uol.codegen.specs.traverse import rewrite, variables, walk
 from uol.ir.integers.terms import compare
 from uol.ir.program.nodes import Axis, Const, Expr, Load, Program, Reduce, Scatter, Stage, Tensor, Var
+from uol.ir.program.walk import rewrite, variables, walk
 
 
 def hoist_reductions(program: Program) -> Program:

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Self
 
-from uol.ir.program.nodes import Axis, Call, Const, Expr, Program, Reduce, Scatter, Stage, Var
+from uol.ir.program.nodes import Axis, Call, Const, Expr, Program, Reduce, Scatter, Stage, Var, still_var
 from uol.ir.program.walk import substitute, variables
 
 
@@ -22,6 +24,13 @@ class Running(Expr):
     dtype: str
     reverse: bool
     exclusive: bool
+
+    @property
+    def children(self) -> tuple[Expr, ...]:
+        return self.along, self.body
+
+    def map_children(self, go: Callable[[Expr], Expr]) -> Self:
+        return replace(self, along=still_var(go(self.along)), body=go(self.body))
 
 
 def as_scans(program: Program) -> Program:

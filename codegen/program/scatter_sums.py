@@ -7,8 +7,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from uol.codegen.indexing.arithmetic import static
-from uol.codegen.specs.traverse import variables
 from uol.ir.program.nodes import Program, Reduce, Scatter, Stage
+from uol.ir.program.walk import variables
 
 
 def sum_before_scatters(program: Program) -> Program:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from uol.codegen.names import bound_axes, taken_names, unused
-from uol.codegen.specs.traverse import rewrite, stage_expressions, walk
 from uol.ir.program.nodes import Axis, Expr, Load, Order, Program, Reduce, Scatter, Stage, Var
+from uol.ir.program.walk import rewrite, stage_expressions, walk
 
 
 def align_axes(program: Program) -> Program:

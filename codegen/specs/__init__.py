@@ -1,8 +1,9 @@
 """Kernel specs: what one kernel computes.
 
     nodes.py             the kinds of spec and their parts
-    traverse.py, steps.py    expressions and steps of a spec, walked and rewritten
+    traverse.py, steps.py    a spec of any kind walked and rebuilt; its steps as templates want them
     rewrites.py, drop_unit_axes.py, reduction_passes.py    a spec as other specs
     in_place.py          which result may be written where an input lies
-    expression_text.py   expressions for people
+    verify.py            does a spec keep its promises? promises.py, evaluations.py, type_rules.py say which
+    printer.py, expression_text.py    specs, programs and expressions for people
 """

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from uol.codegen.partition.grouped_value import Segmented
+from uol.codegen.program.scans import Running
 from uol.codegen.specs.nodes import Guard, Read, Within
-from uol.ir.program.nodes import Axis, Call, Const, Expr, Load, Var
+from uol.ir.program.nodes import Axis, Call, Const, Expr, Load, Order, Var
 from uol.ir.program.nodes import Reduce as ReduceExpr
 
 _LEVEL = {"or": 1, "and": 2, "<": 4, "<=": 4, ">": 4, ">=": 4, "==": 4, "!=": 4, "+": 5, "-": 5, "*": 6, "/": 6, "%": 6}
@@ -47,13 +49,28 @@ def _at_level(expr: Expr) -> tuple[str, int]:
         case Call(fn=fn, args=args, dtype=dtype):
             return f"{dtype if fn == 'cast' else fn}({', '.join(map(expr_text, args))})", _ATOM
         case Load(tensor=tensor, index=index, guard=guard, fill=fill):
-            return f"{tensor}[{', '.join(map(expr_text, index))}]{_guarded([expr_text(g) for g in guard], fill)}", _ATOM
+            return f"{tensor}[{', '.join(map(expr_text, index))}]{_guarded([expr_text(g) for g in guard], fill)}", _reach(fill)
         case Read(tensor=tensor, offset=offset, guard=guards, fill=fill):
-            return f"{tensor}[{expr_text(offset)}]{_guarded([guard_text(g) for g in guards], fill)}", _ATOM
+            return f"{tensor}[{expr_text(offset)}]{_guarded([guard_text(g) for g in guards], fill)}", _reach(fill)
         case ReduceExpr(op=op, axes=axes, body=body, where=where):
             binders = ", ".join([*(a.name for a in axes), *map(expr_text, where)])
             return f"{op}[{binders}]({expr_text(body)})", _ATOM
-    return repr(expr), _ATOM
+    return _of_stage(expr), 0
+
+
+def _of_stage(expr: Expr) -> str:
+    """What is only ever the whole value of a stage."""
+    match expr:
+        case Order(axis=axis, body=body, place=place, descending=descending):
+            order = "largest" if descending else "smallest"
+            return f"the {axis.name} of the {place.name}-th {order} {expr_text(body)}"
+        case Running(op=op, along=along, body=body, reverse=reverse, exclusive=exclusive):
+            side = f"{'>' if reverse else '<'}{'' if exclusive else '='}"
+            return f"{op}[{side} {along.name}]({expr_text(body)})"
+        case Segmented(over=over, key=key, of=of, value=value):
+            segment = f"{of.name} = {expr_text(key)}" if over == "rows" else f"{expr_text(key)} == {of.name}"
+            return f"{expr_text(value)} where {segment}"
+    return repr(expr)
 
 
 def _wrapped(expr: Expr, level: int) -> str:
@@ -63,6 +80,11 @@ def _wrapped(expr: Expr, level: int) -> str:
 
 def _literal(value: int | float | bool) -> str:
     return str(value).lower() if isinstance(value, bool) else f"{value:.9g}" if isinstance(value, float) else str(value)
+
+
+def _reach(fill: Expr | None) -> int:
+    """What comes after `else` takes all that follows."""
+    return _ATOM if fill is None else 0
 
 
 def _guarded(conditions: list[str], fill: Expr | None) -> str:

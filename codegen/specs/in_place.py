@@ -6,10 +6,9 @@ element waits for the read, whatever the order of the elements, and of threads.
 
 from __future__ import annotations
 
-from uol.codegen.specs.nodes import Fold, KernelGraph, KernelSpec, Let, Map, Read, Reduce, Scatter, Step, Store
-from uol.codegen.specs.steps import steps_of
-from uol.codegen.specs.traverse import variables, walk
-from uol.ir.program.nodes import Expr
+from uol.codegen.specs.nodes import Fold, KernelGraph, KernelSpec, Let, Map, Read, Reduce, Scatter, Step, Store, reads
+from uol.codegen.specs.traverse import step_expressions, steps_of
+from uol.ir.program.walk import variables
 
 
 def writes_in_place(graph: KernelGraph, tensor: str, result: str) -> bool:
@@ -67,7 +66,4 @@ def _reads(spec: KernelSpec, tensor: str) -> bool:
 
 
 def _reads_in(step: Step, tensor: str) -> list[Read]:
-    parts: tuple[Expr, ...] = (step.value, *(step.where if isinstance(step, Fold) else ()))
-    if isinstance(step, Store):
-        parts = (*parts, step.offset)
-    return [e for part in parts for e in walk(part) if isinstance(e, Read) and e.tensor == tensor]
+    return [read for expr in step_expressions(step) for read in reads(expr) if read.tensor == tensor]

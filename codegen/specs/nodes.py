@@ -19,12 +19,13 @@ them gets the others instead.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal, TypedDict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Literal, Self, TypedDict
 
 from uol.codegen.partition.grouped_value import Mode
 from uol.ir.program.nodes import Axis, Expr, Scalar
+from uol.ir.program.walk import walk
 
 ArgRole = Literal["in", "out", "workspace"]
 
@@ -49,6 +50,14 @@ class Within:
     low: Expr | None
     high: Expr | None
 
+    @property
+    def children(self) -> tuple[Expr, ...]:
+        return tuple(e for e in (self.value, self.low, self.high) if e is not None)
+
+    def map_children(self, go: Callable[[Expr], Expr]) -> Self:
+        low, high = (None if side is None else go(side) for side in (self.low, self.high))
+        return replace(self, value=go(self.value), low=low, high=high)
+
 
 @dataclass(frozen=True, slots=True)
 class Holds:
@@ -56,8 +65,22 @@ class Holds:
 
     condition: Expr
 
+    @property
+    def children(self) -> tuple[Expr, ...]:
+        return (self.condition,)
+
+    def map_children(self, go: Callable[[Expr], Expr]) -> Self:
+        return replace(self, condition=go(self.condition))
+
 
 Guard = Within | Holds
+Strides = tuple[tuple[str, Expr | None], ...]
+"""(axis name, elements per step of that axis), in the order of the spec's axes."""
+
+
+def guard_operands(guards: Iterable[Guard]) -> tuple[Expr, ...]:
+    """What guards compare, in order."""
+    return tuple(operand for guard in guards for operand in guard.children)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +95,23 @@ class Read(Expr):
 
     tensor: str
     offset: Expr
-    strides: tuple[tuple[str, Expr | None], ...]
+    strides: Strides
     guard: tuple[Guard, ...]
     fill: Expr | None
     dtype: str
+
+    @property
+    def children(self) -> tuple[Expr, ...]:
+        return (self.offset, *guard_operands(self.guard), *(() if self.fill is None else (self.fill,)))
+
+    def map_children(self, go: Callable[[Expr], Expr]) -> Self:
+        return replace(
+            self,
+            offset=go(self.offset),
+            strides=tuple((name, None if stride is None else go(stride)) for name, stride in self.strides),
+            guard=tuple(guard.map_children(go) for guard in self.guard),
+            fill=None if self.fill is None else go(self.fill),
+        )
 
     def stride(self, axis: str) -> Expr | None:
         """The constant stride along `axis`; None when there is none."""
@@ -115,7 +151,7 @@ class Store:
 
     tensor: str
     offset: Expr
-    strides: tuple[tuple[str, Expr | None], ...]
+    strides: Strides
     value: Expr
     dtype: str
     axes: tuple[str, ...]
@@ -209,9 +245,10 @@ class Segments:
 @dataclass(frozen=True, slots=True)
 class Contract(KernelSpec):
     """acc[batch, m, n] = sum[k](a * b): `a` and `b` each hold exactly one Read, wrapped in casts; a varies over
-    batch, m, k, b over batch, n, k, and the result's unit-stride axis is the last of n. `epilogue` steps (Let, Store)
-    read `acc` by name over batch, m, n; a Let over fewer axes (a channel's scale) may be hoisted. m, n and k may hold
-    several axes (a convolution has m = n, p, q; n = o; k = r, s, c). With `segments`, see there."""
+    batch, m, k, b over batch, n, k, and the result's unit-stride axis is the last of n, where it is none of batch.
+    `epilogue` steps (Let, Store) read `acc` by name over batch, m, n; a Let over fewer axes (a channel's scale) may be
+    hoisted. m, n and k may hold several axes (a convolution has m = n, p, q; n = o; k = r, s, c). With `segments`, see
+    there."""
 
     batch: tuple[Axis, ...]
     m: tuple[Axis, ...]
@@ -382,6 +419,4 @@ class KernelGraph:
 
 def reads(expr: Expr) -> Iterator[Read]:
     """The reads of an expression, in order, those within indices and guards included."""
-    from uol.codegen.specs.traverse import walk
-
     return (node for node in walk(expr) if isinstance(node, Read))

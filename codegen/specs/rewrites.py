@@ -15,13 +15,16 @@ from dataclasses import replace
 from typing import Literal
 
 from uol.codegen.indexing.arithmetic import dense_strides, flat_offset, static
-from uol.codegen.specs.nodes import Arg, Contract, Fold, KernelSpec, Map, Pack, Read, Reduce, Step, Store, head_of
-from uol.codegen.specs.traverse import rewrite, substitute, variables, walk
+from uol.codegen.specs.nodes import Arg, Contract, Fold, KernelSpec, Map, Pack, Read, Reduce, Step, Store, Strides, head_of
+from uol.codegen.specs.traverse import map_strides, values
+from uol.codegen.specs.verify import verified
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Scalar, Var
+from uol.ir.program.walk import substitute, variables, walk
 
 Side = Literal["a", "b"]
 
 
+@verified
 def split_epilogue(contract: Contract) -> tuple[Contract, Map]:
     """The bare contraction, stored in its accumulator's type over [batch, m, n], and its epilogue as a Map that reads it.
 
@@ -58,6 +61,7 @@ def split_epilogue(contract: Contract) -> tuple[Contract, Map]:
     return product, rest
 
 
+@verified
 def pack_operand(contract: Contract, side: Side, *, k_last: bool, dtype: str) -> tuple[Pack, Contract]:
     """A kernel that copies one operand into a dense workspace of type `dtype`, over [batch, rows, k] (`k_last`) or
     [batch, k, rows], and the contraction that reads it there. Guards and fills end in the copy."""
@@ -86,15 +90,11 @@ def pack_operand(contract: Contract, side: Side, *, k_last: bool, dtype: str) ->
     if dtype != contract.acc_dtype:
         read = Call("cast", (read,), contract.acc_dtype)
     a, b = (read, contract.b) if side == "a" else (contract.a, read)
-    kept_args = _used(contract, (a, b, *segment_keys(contract), *(s.value for s in contract.epilogue)), contract.epilogue)
-    return pack, replace(contract, args=_ordered((*kept_args, workspace)), a=a, b=b)
+    packed = replace(contract, a=a, b=b)
+    return pack, replace(packed, args=_ordered((*_used(contract, tuple(values(packed)), packed.epilogue), workspace)))
 
 
-def segment_keys(contract: Contract) -> tuple[Expr, ...]:
-    """What tells the segments of a contraction apart, where it has any."""
-    return () if contract.segments is None else (contract.segments.key,)
-
-
+@verified
 def as_reduce(contract: Contract) -> Reduce:
     """The contraction as folds: rows are batch, m and n in the physical order of the result, cols are k."""
     axes = _physical(contract.batch + contract.m + contract.n, contract.epilogue)
@@ -105,6 +105,7 @@ def as_reduce(contract: Contract) -> Reduce:
     return Reduce(**head_of(contract), rows=axes, cols=contract.k, steps=steps)
 
 
+@verified
 def without_terms(contract: Contract) -> Map:
     """The epilogue at an accumulator of 0: what a contraction over an empty k is."""
     index = _physical(contract.batch + contract.m + contract.n, contract.epilogue)
@@ -162,15 +163,11 @@ def _over(step: Step, axes: Sequence[Axis]) -> Step:
 def _strides_over(expr: Expr, names: Sequence[str]) -> Expr:
     """The expression with each read's strides along the axes of the spec, in their order; reads within reads alike."""
 
-    def rule(node: Expr) -> Expr | None:
-        if not isinstance(node, Read):
-            return None
-        inner = rewrite(node, lambda n: None if n is node else rule(n))
-        assert isinstance(inner, Read)
-        strides = dict(node.strides)
-        return replace(inner, strides=tuple((n, strides[n]) for n in names if n in strides))
+    def ordered(given: Strides) -> Strides:
+        strides = dict(given)
+        return tuple((n, strides[n]) for n in names if n in strides)
 
-    return rewrite(expr, rule)
+    return map_strides(expr, ordered)
 
 
 def _narrowed(factor: Expr, dtype: str) -> Expr:

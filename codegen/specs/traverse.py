@@ -1,108 +1,224 @@
-"""Walking and rewriting expressions of specs and programs."""
+"""Walking and rebuilding a spec of any kind, by the structure of its dataclasses.
+
+    parts         steps, products, segments, guards     expressions    everything that is evaluated
+    accesses      reads and stores                      axis_groups    the axes, by what they are for
+    mapped        the spec with its expressions, steps, axes or their names exchanged
+
+What a pass does to one kind of spec it does to all: where a field is added to a kind, nothing here or in a pass changes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import fields, replace
+from typing import Any, TypeVar
 
-from uol.codegen.partition.grouped_value import Segmented
-from uol.codegen.program.scans import Running
-from uol.codegen.specs.nodes import Guard, Holds, Read, Within
-from uol.ir.program.nodes import Axis, Call, Expr, Load, Order, Reduce, Scatter, Stage, Var
-from uol.ir.program.walk import children as operands
+from uol.codegen.specs.nodes import (
+    Attention,
+    Contract,
+    Dot,
+    Fold,
+    Holds,
+    KernelSpec,
+    Let,
+    Read,
+    Segments,
+    Select,
+    SpecHead,
+    Step,
+    Store,
+    Strides,
+    Weighted,
+    Within,
+    reads,
+)
+from uol.ir.program.nodes import Axis, Expr
+from uol.ir.program.walk import rewrite
 
-
-def children(expr: Expr) -> tuple[Expr, ...]:
-    """The direct operands of a node, guards and fills included."""
-    if isinstance(expr, Read):
-        return (expr.offset, *guard_operands(expr.guard), *((expr.fill,) if expr.fill is not None else ()))
-    if isinstance(expr, Running):
-        return expr.along, expr.body
-    if isinstance(expr, Segmented):
-        return expr.at, expr.key, expr.of, expr.value
-    return operands(expr)
-
-
-def stage_expressions(stage: Stage) -> tuple[Expr, ...]:
-    """What a stage evaluates: its value; of a scatter, where it goes and when, too."""
-    return (stage.value, *stage.target, *stage.guard) if isinstance(stage, Scatter) else (stage.value,)
-
-
-def guard_operands(guards: tuple[Guard, ...]) -> tuple[Expr, ...]:
-    out: list[Expr] = []
-    for guard in guards:
-        match guard:
-            case Within(value, low, high):
-                out += [e for e in (value, low, high) if e is not None]
-            case Holds(condition):
-                out.append(condition)
-    return tuple(out)
+S = TypeVar("S", bound=KernelSpec)
+Part = Let | Fold | Store | Dot | Weighted | Segments | Within | Holds
+"""What a spec is put together from, beside axes and expressions."""
 
 
-def walk(expr: Expr) -> Iterator[Expr]:
-    """The node and everything below it, parents first."""
-    yield expr
-    for child in children(expr):
-        yield from walk(child)
+def parts(spec: KernelSpec) -> Iterator[Part]:
+    """Every part of a spec, in the order of its fields."""
+    for value in _own(spec).values():
+        yield from (part for part in (value if isinstance(value, tuple) else (value,)) if isinstance(part, Part))
 
 
-def rewrite(expr: Expr, rule: Callable[[Expr], Expr | None]) -> Expr:
-    """The expression with every outermost node for which `rule` gives a replacement exchanged."""
-    replaced = rule(expr)
-    if replaced is not None:
-        return replaced
-
-    def go(e: Expr) -> Expr:
-        return rewrite(e, rule)
-
-    def maybe(e: Expr | None) -> Expr | None:
-        return None if e is None else go(e)
-
-    match expr:
-        case Call(args=args):
-            return replace(expr, args=tuple(go(a) for a in args))
-        case Load(index=index, guard=guard, fill=fill):
-            return replace(expr, index=tuple(go(i) for i in index), guard=tuple(go(g) for g in guard), fill=maybe(fill))
-        case Reduce(axes=axes, body=body, where=where):
-            bounds = tuple(Axis(a.name, go(a.extent)) for a in axes)
-            return replace(expr, axes=bounds, body=go(body), where=tuple(go(w) for w in where))
-        case Order(axis=axis, body=body, place=place):
-            return replace(expr, axis=Axis(axis.name, go(axis.extent)), body=go(body), place=_still(go(place)))
-        case Running(along=along, body=body):
-            return replace(expr, along=_still(go(along)), body=go(body))
-        case Segmented(at=at, key=key, of=of, value=value):
-            inner = go(value)
-            assert isinstance(inner, Reduce)
-            return replace(expr, at=_still(go(at)), key=go(key), of=_still(go(of)), value=inner)
-        case Read(offset=offset, strides=strides, guard=guards, fill=fill):
-            return replace(
-                expr,
-                offset=go(offset),
-                strides=tuple((name, maybe(s)) for name, s in strides),
-                guard=tuple(rewrite_guard(g, go) for g in guards),
-                fill=maybe(fill),
-            )
-    return expr
+def steps_of(spec: KernelSpec) -> tuple[Step, ...]:
+    """The steps of any kind of spec; of a Contract, its epilogue."""
+    return tuple(part for part in parts(spec) if isinstance(part, Step))
 
 
-def _still(index: Expr) -> Var:
-    assert isinstance(index, Var), "what a stage is ordered or summed along is an index of it"
-    return index
+def expressions(spec: KernelSpec) -> Iterator[Expr]:
+    """Every expression of a spec that is evaluated: values, conditions, keys and store offsets."""
+    return _expressions(tuple(_own(spec).values()))
 
 
-def rewrite_guard(guard: Guard, go: Callable[[Expr], Expr]) -> Guard:
-    match guard:
-        case Within(value, low, high):
-            return Within(go(value), None if low is None else go(low), None if high is None else go(high))
-        case Holds(condition):
-            return Holds(go(condition))
+def step_expressions(step: Step) -> tuple[Expr, ...]:
+    return tuple(_expressions(step))
 
 
-def substitute(expr: Expr, values: Mapping[str, Expr]) -> Expr:
-    """The expression with variables exchanged by name."""
-    return rewrite(expr, lambda e: values.get(e.name) if isinstance(e, Var) else None)
+def values_of(step: Step) -> tuple[Expr, ...]:
+    """The values that a step computes, without the offset that a store writes to."""
+    return (step.value, *step.where) if isinstance(step, Fold) else (step.value,)
 
 
-def variables(expr: Expr) -> frozenset[str]:
-    """The names of all variables in an expression."""
-    return frozenset(e.name for e in walk(expr) if isinstance(e, Var))
+def values(spec: KernelSpec) -> Iterator[Expr]:
+    """Every expression of a spec but the offsets that its stores write to."""
+    for value in _own(spec).values():
+        for part in value if isinstance(value, tuple) else (value,):
+            yield from values_of(part) if isinstance(part, Step) else _expressions(part)
+
+
+def accesses(spec: KernelSpec) -> Iterator[Read | Store]:
+    """Every read and every store of a spec."""
+    for expr in expressions(spec):
+        yield from reads(expr)
+    yield from (step for step in steps_of(spec) if isinstance(step, Store))
+
+
+def axis_groups(spec: KernelSpec) -> dict[str, tuple[Axis, ...]]:
+    """The axes of a spec by the field that they stand in: only axes of one group may become one. An axis with a part of its
+    own (what a scan runs along) is in no group."""
+    return _own(spec, "tuple[Axis, ...]")
+
+
+def lines_of(spec: KernelSpec) -> list[int]:
+    """The lines of the operator that a spec computes."""
+    own = {spec.line} if isinstance(spec, Contract | Select) else set()
+    return sorted(own | {part.line for part in parts(spec) if isinstance(part, Step | Dot | Weighted)})
+
+
+def names_of(spec: KernelSpec) -> tuple[str, ...]:
+    """The names that a spec gives to values of its own: accumulators, segments of rows, products, steps."""
+    match spec:
+        case Contract(acc=acc, segments=Segments(over="rows", of=of)):
+            own: tuple[str, ...] = (acc, of)
+        case Contract(acc=acc):
+            own = (acc,)
+        case Attention(dots=dots, sums=sums):
+            own = (*(dot.name for dot in dots), *(total.name for total in sums))
+        case Select(at=at):
+            own = (at,)
+        case _:
+            own = ()
+    return own + tuple(step.name for step in steps_of(spec) if isinstance(step, Let | Fold))
+
+
+def mapped(
+    spec: S,
+    *,
+    expr: Callable[[Expr], Expr] = lambda expr: expr,
+    step: Callable[[Step], Step] | None = None,
+    axes: Callable[[tuple[Axis, ...]], tuple[Axis, ...]] = lambda axes: axes,
+    name: Callable[[str], str | None] | None = None,
+) -> S:
+    """The spec with every expression exchanged for `expr` of it, and every group of axes for `axes` of it.
+
+    step    what becomes of a step; without it, the step with its expressions exchanged
+    name    what an axis is called from now on, in what steps are over and in strides; None for one that is gone. Where two
+            become one, its stride is that of the inner
+
+    >>> mapped(spec, expr=lambda e: substitute(e, {"n": ZERO}), name=lambda n: None if n == "n" else n)
+    """
+
+    def value(old: Expr) -> Expr:
+        return expr(old) if name is None else _renamed(expr(old), name)
+
+    def axis(old: str) -> str:
+        return old if name is None else name(old) or old
+
+    def go(old: Any) -> Any:
+        match old:
+            case Expr():
+                return value(old)
+            case (Axis(), *_):
+                return axes(old)
+            case tuple():
+                return tuple(go(item) for item in old)
+            case Let() | Fold() | Store():
+                new = map_step(old, expr) if step is None else step(old)
+                return new if name is None else _over(new, name)
+            case Segments():
+                return replace(old, at=axis(old.at), key=value(old.key), of=axis(old.of))
+            case Dot() | Weighted() | Within() | Holds():
+                return replace(old, **{field.name: go(getattr(old, field.name)) for field in fields(old)})
+        return old
+
+    return replace(spec, **{field: go(old) for field, old in _own(spec).items()})
+
+
+def map_step(step: Step, expr: Callable[[Expr], Expr]) -> Step:
+    """The step with what it computes, its conditions and where it stores exchanged for `expr` of it."""
+    match step:
+        case Let():
+            return replace(step, value=expr(step.value))
+        case Fold():
+            return replace(step, value=expr(step.value), where=tuple(map(expr, step.where)))
+        case Store():
+            return replace(step, offset=expr(step.offset), value=expr(step.value))
+
+
+def map_strides(expr: Expr, change: Callable[[Strides], Strides]) -> Expr:
+    """The expression with the strides of every read exchanged, of reads within reads, too."""
+
+    def rule(node: Expr) -> Expr | None:
+        if not isinstance(node, Read):
+            return None
+        inner = node.map_children(lambda child: rewrite(child, rule))
+        return replace(inner, strides=change(inner.strides))
+
+    return rewrite(expr, rule)
+
+
+def with_steps(spec: S, change: Callable[[tuple[Step, ...]], tuple[Step, ...]]) -> S:
+    """The spec with every run of steps exchanged for `change` of it."""
+    changed: dict[str, Any] = {field: change(run) for field, run in _own(spec, "tuple[Step, ...]").items()}
+    return replace(spec, **changed)
+
+
+def _over(step: Step, name: Callable[[str], str | None]) -> Step:
+    """The step over axes of other names."""
+    inner = map_step(step, lambda expr: _renamed(expr, name))
+    match inner:
+        case Let():
+            return replace(inner, axes=_names(inner.axes, name))
+        case Fold():
+            return inner
+        case Store():
+            return replace(inner, axes=_names(inner.axes, name), strides=_strides(inner.strides, name))
+
+
+def _renamed(expr: Expr, name: Callable[[str], str | None]) -> Expr:
+    return map_strides(expr, lambda strides: _strides(strides, name))
+
+
+def _names(axes: tuple[str, ...], name: Callable[[str], str | None]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(new for old in axes if (new := name(old)) is not None))
+
+
+def _strides(strides: Strides, name: Callable[[str], str | None]) -> Strides:
+    return tuple({new: stride for old, stride in strides if (new := name(old)) is not None}.items())
+
+
+def _own(spec: KernelSpec, annotation: str | None = None) -> dict[str, Any]:
+    """What a spec holds beside its head, by field; with an annotation, in the fields that have it."""
+    own = (field for field in fields(spec) if field.name not in SpecHead.__annotations__)
+    return {field.name: getattr(spec, field.name) for field in own if annotation in (None, field.type)}
+
+
+def _expressions(value: object) -> Iterator[Expr]:
+    """The expressions of a spec's field; extents and strides are not evaluated."""
+    match value:
+        case Expr():
+            yield value
+        case (str(), _):
+            return
+        case tuple():
+            for item in value:
+                yield from _expressions(item)
+        case Let() | Fold() | Store() | Dot() | Weighted() | Segments() | Within() | Holds():
+            for field in fields(value):
+                yield from _expressions(getattr(value, field.name))

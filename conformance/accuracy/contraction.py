@@ -12,11 +12,11 @@ from math import prod
 
 import numpy as np
 
-from uol.codegen.specs.traverse import variables
 from uol.conformance.accuracy.index_space import Frame, Range
 from uol.conformance.accuracy.interval import Enclosure, Floats, hull, point
 from uol.conformance.accuracy.reductions import granule, spread, sums_exactly
 from uol.ir.program.nodes import Call, Expr, Reduce
+from uol.ir.program.walk import variables
 from uol.ir.types import is_float
 
 _SMALL = 1 << 15

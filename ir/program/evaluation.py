@@ -17,7 +17,7 @@ from uol.ir.program.index_blocks import Block, whole
 from uol.ir.program.nodes import Call, Const, Expr, Load, Order, Reduce, Var
 from uol.ir.program.rounding import integer_range, round_to, wrap
 from uol.ir.program.threefry import random_bits
-from uol.ir.program.walk import axes_of, bound, children, variables, walk
+from uol.ir.program.walk import axes_of, bound, variables, walk
 from uol.ir.types import INDEX, NARROW, is_float
 
 Array = NDArray[Any]
@@ -134,7 +134,7 @@ class Evaluation:
         if not isinstance(expr, Reduce):
             used = variables(expr) - bound(expr)
             own = prod(n for name, n in zip(block.names, block.shape, strict=True) if name in used)
-            return max(own, *(self.elements(e, block) for e in children(expr)), 1)
+            return max(own, *(self.elements(e, block) for e in expr.children), 1)
         inner = block.extend(tuple(a.name for a in expr.axes), tuple(self.integer(a.extent) for a in expr.axes))
         factors = matrix_products.factors(expr)
         if factors is not None:

@@ -9,9 +9,9 @@ compare by structure; spans do not take part in the comparison.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal, Self
 
 from uol.ir.syntax.span import Span
 from uol.ir.types import INDEX
@@ -21,12 +21,22 @@ Role = Literal["in", "out", "local", "workspace"]
 
 @dataclass(frozen=True, slots=True)
 class Expr:
-    """Base of the expression nodes. Every subclass has a `dtype`."""
+    """Base of the expression nodes. Every subclass has a `dtype`, and says what it is made of: walks and rewrites
+    (`uol.ir.program.walk`) know of no kind of node."""
 
     @property
     def type(self) -> str:
         dtype: str = getattr(self, "dtype")  # noqa: B009 - a field of every subclass; a declared field here would come first
         return dtype
+
+    @property
+    def children(self) -> tuple[Expr, ...]:
+        """The direct operands, guards and fills included: what is evaluated for the value."""
+        return ()
+
+    def map_children(self, go: Callable[[Expr], Expr]) -> Self:
+        """The node with every operand, and every extent and stride that it names, exchanged for `go` of it."""
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +72,13 @@ class Call(Expr):
     dtype: str
     span: Span | None = field(default=None, compare=False, repr=False)
 
+    @property
+    def children(self) -> tuple[Expr, ...]:
+        return self.args
+
+    def map_children(self, go: Callable[[Expr], Expr]) -> Self:
+        return replace(self, args=tuple(map(go, self.args)))
+
 
 @dataclass(frozen=True, slots=True)
 class Load(Expr):
@@ -79,6 +96,14 @@ class Load(Expr):
     dtype: str
     span: Span | None = field(default=None, compare=False, repr=False)
 
+    @property
+    def children(self) -> tuple[Expr, ...]:
+        return self.index + self.guard + (() if self.fill is None else (self.fill,))
+
+    def map_children(self, go: Callable[[Expr], Expr]) -> Self:
+        fill = None if self.fill is None else go(self.fill)
+        return replace(self, index=tuple(map(go, self.index)), guard=tuple(map(go, self.guard)), fill=fill)
+
 
 @dataclass(frozen=True, slots=True)
 class Axis:
@@ -86,6 +111,9 @@ class Axis:
 
     name: str
     extent: Expr
+
+    def map_extent(self, go: Callable[[Expr], Expr]) -> Axis:
+        return Axis(self.name, go(self.extent))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +131,14 @@ class Reduce(Expr):
     where: tuple[Expr, ...] = ()
     span: Span | None = field(default=None, compare=False, repr=False)
 
+    @property
+    def children(self) -> tuple[Expr, ...]:
+        return (self.body, *self.where)
+
+    def map_children(self, go: Callable[[Expr], Expr]) -> Self:
+        axes = tuple(a.map_extent(go) for a in self.axes)
+        return replace(self, axes=axes, body=go(self.body), where=tuple(map(go, self.where)))
+
 
 @dataclass(frozen=True, slots=True)
 class Order(Expr):
@@ -118,6 +154,19 @@ class Order(Expr):
     descending: bool
     dtype: str
     span: Span | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def children(self) -> tuple[Expr, ...]:
+        return self.body, self.place
+
+    def map_children(self, go: Callable[[Expr], Expr]) -> Self:
+        return replace(self, axis=self.axis.map_extent(go), body=go(self.body), place=still_var(go(self.place)))
+
+
+def still_var(index: Expr) -> Var:
+    """What a stage is ordered, summed or segmented along is an index of it, whatever becomes of its operands."""
+    assert isinstance(index, Var), f"{index!r} stands where an index of the stage must"
+    return index
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,25 +1,10 @@
-"""Walking and rewriting the expressions of a program."""
+"""Walking and rewriting expressions, of programs and of kernels: every node says itself what it is made of."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
 
-from uol.ir.program.nodes import Axis, Call, Expr, Load, Order, Reduce, Var
-
-
-def children(expr: Expr) -> tuple[Expr, ...]:
-    """The direct operands of a node, guards and fills included."""
-    match expr:
-        case Call(args=args):
-            return args
-        case Load(index=index, guard=guard, fill=fill):
-            return index + guard + ((fill,) if fill is not None else ())
-        case Reduce(body=body, where=where):
-            return (body, *where)
-        case Order(body=body, place=place):
-            return (body, place)
-    return ()
+from uol.ir.program.nodes import Axis, Expr, Order, Reduce, Scatter, Stage, Var
 
 
 def walk(expr: Expr) -> Iterator[Expr]:
@@ -28,7 +13,20 @@ def walk(expr: Expr) -> Iterator[Expr]:
     while pending:
         found = pending.pop()
         yield found
-        pending.extend(reversed(children(found)))
+        pending.extend(reversed(found.children))
+
+
+def rewrite(expr: Expr, rule: Callable[[Expr], Expr | None]) -> Expr:
+    """The expression with every outermost node for which `rule` gives a replacement exchanged."""
+    replaced = rule(expr)
+    return expr.map_children(lambda child: rewrite(child, rule)) if replaced is None else replaced
+
+
+def substitute(expr: Expr, values: Mapping[str, Expr]) -> Expr:
+    """The expression with variables exchanged by name."""
+    if isinstance(expr, Var):
+        return values.get(expr.name, expr)
+    return expr.map_children(lambda child: substitute(child, values))
 
 
 def variables(expr: Expr) -> frozenset[str]:
@@ -51,30 +49,6 @@ def axes_of(expr: Expr) -> tuple[Axis, ...]:
     return ()
 
 
-def substitute(expr: Expr, values: Mapping[str, Expr]) -> Expr:
-    """The expression with variables exchanged by name."""
-    match expr:
-        case Var(name=name):
-            return values.get(name, expr)
-        case Call(args=args):
-            return replace(expr, args=tuple(substitute(a, values) for a in args))
-        case Load(index=index, guard=guard, fill=fill):
-            return replace(
-                expr,
-                index=tuple(substitute(i, values) for i in index),
-                guard=tuple(substitute(g, values) for g in guard),
-                fill=None if fill is None else substitute(fill, values),
-            )
-        case Reduce(axes=axes, body=body, where=where):
-            return replace(
-                expr,
-                axes=tuple(Axis(a.name, substitute(a.extent, values)) for a in axes),
-                body=substitute(body, values),
-                where=tuple(substitute(w, values) for w in where),
-            )
-        case Order(axis=axis, body=body, place=place):
-            at = substitute(place, values)
-            assert isinstance(at, Var), "the place of an order is an index of its stage"
-            axis = Axis(axis.name, substitute(axis.extent, values))
-            return replace(expr, axis=axis, body=substitute(body, values), place=at)
-    return expr
+def stage_expressions(stage: Stage) -> tuple[Expr, ...]:
+    """What a stage evaluates: its value; of a scatter, where it goes and when, too."""
+    return (stage.value, *stage.target, *stage.guard) if isinstance(stage, Scatter) else (stage.value,)

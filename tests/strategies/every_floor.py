@@ -18,7 +18,7 @@ from uol.codegen.backend import Capability, GroupSummary
 from uol.codegen.lowering import lower
 from uol.codegen.specs.nodes import Attention, Contract, KernelSpec, Reduce, Scan, Scatter, Select
 from uol.codegen.specs.rewrites import as_reduce, pack_operand, split_epilogue
-from uol.codegen.specs.steps import steps_of
+from uol.codegen.specs.traverse import steps_of
 from uol.compiler import Compiled
 from uol.compiler import compile as compile_for
 from uol.conformance.accuracy.contracts import contract

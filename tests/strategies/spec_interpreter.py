@@ -1,8 +1,8 @@
 """Runs kernel specs over all points of their axes on flat numpy buffers: plain, and written from the docstrings of the specs.
 
-It is strict about what a spec promises: every access is in range wherever it may be evaluated (both arms of a `select`,
-terms that a mask drops), strides are those of the offset, nothing is read before it is stored, every element is stored
-once, a value varies over the axes of its step alone, and a name stands for one thing.
+What a spec promises by its form the verifier checks first. What it promises of the points is checked here: every access is
+in range wherever it may be evaluated (both arms of a `select`, terms that a mask drops), strides are those of the offset,
+no element is read before it is stored, and every element is stored once.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ from uol.codegen.specs.nodes import (
     Step,
     Store,
 )
-from uol.codegen.specs.steps import steps_of
+from uol.codegen.specs.traverse import steps_of
+from uol.codegen.specs.verify import verify_graph
 from uol.ir.functions import FUNCTIONS
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
 from uol.ir.program.rounding import integer_range, round_to, wrap
@@ -124,15 +125,14 @@ def places(arg: Arg) -> Array:
 def run_graph(graph: KernelGraph, inputs: Mapping[str, Array], scalars: Mapping[str, float] | None = None) -> dict[str, Array]:
     """The results of all kernels in order. A double store, an access out of range, a read of what no kernel has stored and
     a result that is not stored as a whole are AssertionErrors."""
+    verify_graph(graph)
     memory: dict[str, Array] = {}
     known: dict[str, Array] = {}
     for arg in (*graph.args, *graph.workspaces):
-        assert arg.name not in memory, f"two buffers are called {arg.name}"
         memory[arg.name] = np.zeros(span(arg), storage(arg.dtype))
         known[arg.name] = np.full(span(arg), arg.role == "in")
         if arg.role == "in":
             memory[arg.name][places(arg)] = inputs[arg.name]
-    assert len({spec.name for spec in graph.specs}) == len(graph.specs), "two kernels have one name"
     with np.errstate(all="ignore"):
         for spec in graph.specs:
             _Run(spec, memory, known, scalars or {}).run()
@@ -157,12 +157,8 @@ class _Run:
         for dim, axis in enumerate(self.axes):
             self.env[axis.name] = np.arange(self.shape[dim]).reshape([-1 if d == dim else 1 for d in range(len(self.axes))])
         self.steps: tuple[Step, ...] = spec.steps if isinstance(spec, Scatter) else steps_of(spec)
-        names = [s.name for s in self.steps if not isinstance(s, Store)] + ([spec.at] if isinstance(spec, Select) else [])
         if isinstance(spec, Attention):
-            names += [part.name for part in (*spec.dots, *spec.sums)]
             self.steps = spec.epilogue
-        names += [a.name for a in (*spec.axes, *spec.scalars, *spec.args)] + [*spec.dims]
-        assert len(set(names)) == len(names), f"{spec.name}: a name stands for two things: {sorted(names)}"
 
     def run(self) -> None:
         if isinstance(self.spec, Contract):
@@ -199,8 +195,6 @@ class _Run:
         """Dots, what becomes of them for every row and col, and the sums over the cols."""
         row, pair = (*spec.batch, *spec.rows), (*spec.batch, *spec.rows, *spec.cols)
         for dot in spec.dots:
-            self.require_axes(dot.a, (*row, *dot.depth))
-            self.require_axes(dot.b, (*spec.batch, *spec.cols, *dot.depth))
             product = apply("*", (self.eval(dot.a), self.eval(dot.b)), dot.dtype)
             self.env[dot.name] = self.within(self.folded("sum", product, (), dot.depth, dot.dtype), pair)
         for step in spec.steps:
@@ -208,18 +202,10 @@ class _Run:
                 self.env[step.name] = self.over(self.eval(step.value), step.axes)
                 continue
             assert isinstance(step, Fold)
-            assert step.op in ("max", "sum")
             self.env[step.name] = self.within(self.folded(step.op, self.eval(step.value), (), spec.cols, step.dtype), row)
         for total in spec.sums:
-            self.require_axes(total.value, (*spec.batch, *spec.cols, *total.width))
             product = apply("*", (self.env[total.weight], self.eval(total.value)), total.dtype)
             self.env[total.name] = self.within(self.folded("sum", product, (), spec.cols, total.dtype), (*row, *total.width))
-
-    def require_axes(self, factor: Expr, axes: Sequence[Axis]) -> None:
-        shape = np.shape(self.eval(factor))
-        own = {a.name for a in axes}
-        wide = [a.name for a, n in zip(self.axes, shape or [1] * len(self.axes), strict=True) if n > 1]
-        assert set(wide) <= own, f"a factor varies over {wide}"
 
     def within(self, value: Array, axes: Sequence[Axis]) -> Array:
         """The value, which is the same along all other axes, with one element along each of them."""
@@ -357,8 +343,6 @@ class _Run:
         raise AssertionError(e)
 
     def read(self, r: Read) -> Array:
-        assert r.tensor in {a.name for a in self.spec.args}, f"{r.tensor} is no arg of {self.spec.name}"
-        assert [n for n, _ in r.strides] == [a.name for a in self.axes if a.name in dict(r.strides)], "strides in order"
         inside = np.asarray(True)
         for guard in r.guard:
             inside = inside & self.holds(guard)

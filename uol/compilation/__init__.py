@@ -3,5 +3,5 @@
     compile_key.py, fingerprint.py    what is asked for, and what the answer depends on
     pipeline.py          text and binary, through the cache
     targets.py, recompile.py, foreach_launch.py    targets; sizes one by one; one launch over many runs
-    explain.py, dump.py, spec_printer.py    what happened, for people
+    explain.py, dump.py    what happened, for people
 """

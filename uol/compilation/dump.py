@@ -36,7 +36,7 @@ class Dump:
     def program(self, program: Program) -> None:
         if self.folder is None:
             return
-        from uol.compilation.spec_printer import program_text
+        from uol.codegen.specs.printer import program_text
 
         self._write("1-op.uol", program.text + "\n")
         self._write("2-program.txt", program_text(program))
@@ -44,7 +44,7 @@ class Dump:
     def graph(self, graph: KernelGraph) -> None:
         if self.folder is None:
             return
-        from uol.compilation.spec_printer import graph_text
+        from uol.codegen.specs.printer import graph_text
 
         self._write("3-kernels.txt", graph_text(graph))
 

@@ -10,10 +10,10 @@ from uol.codegen.backend import Kernel, Module
 from uol.codegen.indexing.arithmetic import ZERO, add, product
 from uol.codegen.indexing.fold_constants import folded
 from uol.codegen.schedule import schedule_text
-from uol.codegen.specs.nodes import Arg, Attention, Contract, Pack, Select
-from uol.codegen.specs.steps import steps_of
+from uol.codegen.specs.nodes import Arg, Pack
+from uol.codegen.specs.printer import arg_lines, arg_text, spec_lines
+from uol.codegen.specs.traverse import lines_of
 from uol.compilation.schedule_table import buffers_text, candidate_lines, candidates_json
-from uol.compilation.spec_printer import arg_lines, arg_text, spec_lines
 from uol.compilation.targets import Target
 from uol.ir.program.nodes import Call, Const, Expr
 from uol.ir.types import DTYPES, INDEX
@@ -64,7 +64,7 @@ def kernel_json(kernel: Kernel) -> Json:
     return {
         "name": kernel.name,
         "kind": type(kernel.spec).__name__,
-        "lines": _lines(kernel),
+        "lines": lines_of(kernel.spec),
         "schedule": schedule_text(kernel.schedule),
         "layout": kernel.schedule.describe(),
         "grid": list(map(size_json, kernel.launch.grid)),
@@ -108,16 +108,8 @@ def _results(kernel: Kernel) -> list[Arg]:
     return [a for a in kernel.spec.args if a.name in written]
 
 
-def _lines(kernel: Kernel) -> list[int]:
-    spec = kernel.spec
-    own = [spec.line] if isinstance(spec, Contract | Select) else []
-    if isinstance(spec, Attention):
-        own = [*(d.line for d in spec.dots), *(s.line for s in spec.sums)]
-    return sorted({*own, *(step.line for step in steps_of(spec))})
-
-
 def _what(kernel: Kernel) -> str:
-    lines = _lines(kernel)
+    lines = lines_of(kernel.spec)
     if isinstance(kernel.spec, Pack):
         return f"copies {size_text(_sum([kernel]))} bytes into the layout that a later kernel wants"
     fused = "line " if len(lines) == 1 else f"{len(lines)} statements in one kernel, lines "

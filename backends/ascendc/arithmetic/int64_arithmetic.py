@@ -15,10 +15,10 @@ from uol.backends.ascendc.transfers.indices import extent
 from uol.backends.ascendc.vector.predicates import MODES
 from uol.backends.c_text.index_intervals import RULES, Ranges, fits_int
 from uol.codegen.specs.nodes import Fold, KernelSpec, Let, Read, Reduce, Step, Store
-from uol.codegen.specs.steps import step_expressions, steps_of, with_steps
-from uol.codegen.specs.traverse import rewrite, walk
+from uol.codegen.specs.traverse import mapped, step_expressions, steps_of
 from uol.ir.integers.intervals import Interval
 from uol.ir.program.nodes import Call, Const, Expr, Var
+from uol.ir.program.walk import rewrite, walk
 from uol.ir.types import INDEX
 
 WIDE, WORD = "i64", "i32"
@@ -28,11 +28,10 @@ POSITIONS = frozenset({"argmax", "argmin"})
 
 def in_words(spec: KernelSpec) -> KernelSpec:
     """The spec with i64 computed in i32 where that is the same."""
-    steps = steps_of(spec)
-    if not any(_has_wide(e) for s in steps for e in step_expressions(s)):
+    if not any(_has_wide(e) for s in steps_of(spec) for e in step_expressions(s)):
         return spec
     words = _Words(Ranges.over(spec.axes), prod(extent(a) for a in spec.cols) if isinstance(spec, Reduce) else 1)
-    return with_steps(spec, tuple(words.step(s) for s in steps))
+    return mapped(spec, step=words.step)
 
 
 def _has_wide(expr: Expr) -> bool:

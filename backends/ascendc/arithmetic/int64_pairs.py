@@ -12,10 +12,10 @@ from uol.backends.ascendc.vector.tile import LANES, ROWS, UNIFORM
 from uol.backends.ascendc.vector.values import Lanes, Uniform, Unsupported, int_text
 from uol.codegen.indexing.fold_constants import substituted
 from uol.codegen.specs.nodes import Read
-from uol.codegen.specs.traverse import variables
 from uol.ir.program.nodes import Call, Const, Expr, Var
 from uol.ir.program.render import show
 from uol.ir.program.rounding import integer_range
+from uol.ir.program.walk import variables
 from uol.ir.types import INDEX
 
 if TYPE_CHECKING:

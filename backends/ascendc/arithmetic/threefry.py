@@ -14,9 +14,9 @@ from uol.backends.ascendc.vector.tile import Span
 from uol.backends.ascendc.vector.unit import VectorUnit
 from uol.backends.ascendc.vector.values import Lanes, Unsupported
 from uol.codegen.specs.nodes import Read
-from uol.codegen.specs.traverse import variables, walk
 from uol.ir.program.nodes import Call, Const, Expr, Var
 from uol.ir.program.threefry import ROTATIONS, ROUNDS
+from uol.ir.program.walk import variables, walk
 
 if TYPE_CHECKING:
     from uol.backends.ascendc.vector.evaluate import Evaluator

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from uol.backends.ascendc.collapse import groups
 from uol.backends.ascendc.cube.loads import C_OF, ZERO_OF, Side, load_left, load_right, to_l1
 from uol.backends.ascendc.cube.operands import Operand, largest_pitch, operand_of, operand_type, read_of
 from uol.backends.ascendc.cube.tiling import inner_sizes
@@ -50,8 +49,7 @@ class CubeKernel:
     def __post_init__(self) -> None:
         self.names = kernel_names(self.spec)
         self.builder = Builder(self.names.all(), index_type(self.spec))
-        axes = [a for group in groups(self.spec) for a in group]
-        self.indices = Indices.over(axes, {**self.names.variables, **self.names.tensors})
+        self.indices = Indices.over(self.spec.axes, {**self.names.variables, **self.names.tensors})
 
     @property
     def dtype(self) -> str:

@@ -19,8 +19,8 @@ from uol.backends.ascendc.machine import MAX_ND2NZ_PITCH
 from uol.backends.ascendc.transfers.indices import Indices, extent, stride_of
 from uol.codegen.specs.nodes import Contract, Read
 from uol.codegen.specs.rewrites import Side
-from uol.codegen.specs.traverse import walk
 from uol.ir.program.nodes import Axis, Call, Expr
+from uol.ir.program.walk import walk
 
 Form = Literal["rows_k", "k_rows"]
 CUBE_TYPES = ("f16", "bf16", "f32")

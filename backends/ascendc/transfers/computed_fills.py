@@ -10,9 +10,9 @@ from dataclasses import replace
 
 from uol.backends.ascendc.vector.predicates import MODES
 from uol.codegen.specs.nodes import Fold, Guard, Holds, KernelSpec, Read, Step, Within
-from uol.codegen.specs.steps import steps_of, with_steps
-from uol.codegen.specs.traverse import rewrite
+from uol.codegen.specs.traverse import mapped
 from uol.ir.program.nodes import Call, Const, Expr, Var
+from uol.ir.program.walk import rewrite
 from uol.ir.types import is_float
 
 COPIED = frozenset({"f32", "f16", "bf16"})
@@ -36,7 +36,7 @@ def with_fills_of_copies(spec: KernelSpec) -> KernelSpec:
             return replace(step, value=rewrite(step.value, rule), where=tuple(rewrite(w, rule) for w in step.where))
         return replace(step, value=rewrite(step.value, rule))
 
-    return with_steps(spec, tuple(changed(s) for s in steps_of(spec)))
+    return mapped(spec, step=changed)
 
 
 def attribute_of(read: Read, scalars: frozenset[str]) -> str | None:

@@ -13,14 +13,14 @@ from uol.backends.ascendc.vector.tile import start_of
 from uol.backends.ascendc.vector.values import Unsupported
 from uol.codegen.indexing.arithmetic import ZERO, add, static
 from uol.codegen.indexing.fold_constants import substituted
-from uol.codegen.specs.nodes import Arg, Guard, Holds, KernelSpec, Read, Within
-from uol.codegen.specs.traverse import guard_operands, variables
+from uol.codegen.specs.nodes import Arg, Guard, Holds, KernelSpec, Read, Within, guard_operands
 from uol.ir.errors import RefusalError
 from uol.ir.integers.intervals import Interval
 from uol.ir.integers.polynomials import add as poly_sum
 from uol.ir.integers.polynomials import difference, from_poly, interval, scale, to_poly
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
 from uol.ir.program.render import show
+from uol.ir.program.walk import variables
 from uol.ir.types import INDEX
 
 BINARY = {"or": 1, "and": 2, "==": 3, "!=": 3, "<": 4, "<=": 4, ">": 4, ">=": 4, "+": 5, "-": 5, "*": 6, "/": 6, "%": 6}

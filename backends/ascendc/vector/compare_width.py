@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from uol.backends.ascendc.arithmetic.elementary import COMPARING
-from uol.backends.ascendc.collapse import values
 from uol.backends.ascendc.transfers.indices import Indices
 from uol.backends.ascendc.vector.predicates import MODES
 from uol.backends.ascendc.vector.tile import BROADCAST_LANES, REPEAT_LANES
 from uol.codegen.specs.nodes import Fold, KernelSpec, Read, Store
-from uol.codegen.specs.steps import steps_of
-from uol.codegen.specs.traverse import walk
+from uol.codegen.specs.traverse import steps_of, values
 from uol.ir.program.nodes import Call, Expr
+from uol.ir.program.walk import walk
 
 LOGICAL = frozenset({"select", "and", "or", "not", "max", "min"}) | frozenset(MODES) | COMPARING
 COMPARING_FOLDS = frozenset({"max", "min", "any", "all", "argmax", "argmin"})

@@ -27,9 +27,9 @@ from uol.backends.ascendc.vector.values import ELSEWHERE, Lanes, Mask, Truth, Un
 from uol.codegen.indexing.arithmetic import static
 from uol.codegen.indexing.fold_constants import substituted
 from uol.codegen.specs.nodes import Read
-from uol.codegen.specs.traverse import variables
 from uol.ir.program.nodes import Call, Const, Expr, Var
 from uol.ir.program.render import show
+from uol.ir.program.walk import variables
 from uol.ir.types import INDEX, is_float
 
 ARITHMETIC = {"+": "Add", "-": "Sub", "*": "Mul", "/": "Div"}

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from uol.backends.ascendc.arithmetic.casts import FLOATS, convert
-from uol.backends.ascendc.collapse import groups
 from uol.backends.ascendc.instructions import Builder
 from uol.backends.ascendc.kernel_names import KernelNames, kernel_names
 from uol.backends.ascendc.machine import round_up
@@ -22,8 +21,8 @@ from uol.backends.ascendc.vector.tile import LANES, ROWS, TILE, UNIFORM, Frame, 
 from uol.backends.ascendc.vector.unit import VectorUnit
 from uol.backends.ascendc.vector.values import Lanes, Truth, Value
 from uol.codegen.specs.nodes import KernelSpec, Let, Read
-from uol.codegen.specs.traverse import children, variables, walk
 from uol.ir.program.nodes import Axis, Call, Expr
+from uol.ir.program.walk import variables, walk
 
 FLAT_PITCH = 64
 NARROW_PITCH = 16
@@ -58,8 +57,7 @@ class VectorKernel:
     def __post_init__(self) -> None:
         self.names = kernel_names(self.spec)
         self.builder = Builder(self.names.all(), index_type(self.spec))
-        axes = [a for group in groups(self.spec) for a in group]
-        self.indices = Indices.over(axes, {**self.names.variables, **self.names.tensors})
+        self.indices = Indices.over(self.spec.axes, {**self.names.variables, **self.names.tensors})
         self.unit = VectorUnit(self.builder, self.frame)
         self.loader = Loader(self.unit, self.indices, self.names.tensors)
 
@@ -199,6 +197,6 @@ def _values_read(expr: Expr) -> Iterator[Read]:
     elif isinstance(expr, Call) and expr.fn == "random_bits":
         operands = expr.args[1:]  # the seed is the scalar unit's
     else:
-        operands = children(expr)
+        operands = expr.children
     for operand in operands:
         yield from _values_read(operand)

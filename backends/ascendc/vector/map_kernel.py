@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 
-from uol.backends.ascendc.collapse import values_of
 from uol.backends.ascendc.schedules import VectorSchedule
 from uol.backends.ascendc.transfers.indices import extent
 from uol.backends.ascendc.transfers.stores import store
@@ -15,8 +14,9 @@ from uol.backends.ascendc.vector.kernel import VectorKernel
 from uol.backends.ascendc.vector.tile import Frame
 from uol.backends.ascendc.vector.tiling import frame_of
 from uol.codegen.specs.nodes import Let, Map, Pack, Store
-from uol.codegen.specs.traverse import walk
+from uol.codegen.specs.traverse import values_of
 from uol.ir.program.nodes import Var
+from uol.ir.program.walk import walk
 
 
 def map_kernel(spec: Map | Pack, schedule: VectorSchedule) -> VectorKernel:

@@ -12,9 +12,9 @@ from uol.backends.ascendc.arithmetic.int64_pairs import words_of
 from uol.backends.ascendc.vector.tile import UNIFORM, Span
 from uol.backends.ascendc.vector.values import ELSEWHERE, Lanes, Mask, Truth, Uniform, Unsupported, Value, int_text, real
 from uol.codegen.specs.nodes import Read
-from uol.codegen.specs.traverse import variables
 from uol.ir.program.nodes import Call, Const, Expr, Var
 from uol.ir.program.render import show
+from uol.ir.program.walk import variables
 from uol.ir.types import INDEX
 
 if TYPE_CHECKING:

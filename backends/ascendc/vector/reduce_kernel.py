@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from math import prod
 
-from uol.backends.ascendc.collapse import values_of
 from uol.backends.ascendc.machine import ceil_div
 from uol.backends.ascendc.schedules import VectorSchedule
 from uol.backends.ascendc.transfers.indices import extent
@@ -42,8 +41,9 @@ from uol.backends.ascendc.vector.values import Lanes, Truth, Uniform, Unsupporte
 from uol.codegen.indexing.arithmetic import add, mul
 from uol.codegen.specs.nodes import Fold, Let, Reduce, Step, Store
 from uol.codegen.specs.reduction_passes import Pass, passes_of
-from uol.codegen.specs.traverse import variables, walk
+from uol.codegen.specs.traverse import values_of
 from uol.ir.program.nodes import Axis, Const, Expr, Var
+from uol.ir.program.walk import variables, walk
 
 
 def reduce_kernel(spec: Reduce, schedule: VectorSchedule) -> VectorKernel:

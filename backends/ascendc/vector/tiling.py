@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from math import prod
 
-from uol.backends.ascendc.collapse import values
 from uol.backends.ascendc.machine import BYTES, ceil_div, round_up
 from uol.backends.ascendc.schedules import VectorSchedule
 from uol.backends.ascendc.transfers.indices import Indices, extent, stride_of, uses
@@ -15,8 +14,9 @@ from uol.backends.ascendc.vector.kernel import pitch_of
 from uol.backends.ascendc.vector.tile import REPEAT_LANES, Frame
 from uol.codegen.specs.nodes import KernelSpec, Reduce
 from uol.codegen.specs.nodes import reads as reads_of
-from uol.codegen.specs.traverse import variables
+from uol.codegen.specs.traverse import values
 from uol.ir.program.nodes import Axis
+from uol.ir.program.walk import variables
 
 LARGEST_TILE = 8192
 """Lanes: 16 KiB of f16, the least that a copy should be; more lengthens the pipeline's start and end."""

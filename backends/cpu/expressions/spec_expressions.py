@@ -20,9 +20,9 @@ from uol.backends.cpu.expressions.exact_functions import Function
 from uol.backends.cpu.expressions.narrow import pack, round_to, widen
 from uol.backends.cpu.expressions.threefry import random_bits
 from uol.codegen.specs.nodes import Guard, Read, Within
-from uol.codegen.specs.traverse import walk
 from uol.ir.integers.facts import Facts
 from uol.ir.program.nodes import Call, Const, Expr, Var
+from uol.ir.program.walk import walk
 from uol.ir.types import INDEX, is_float
 
 EXACT_RESULTS = ("neg", "max", "min", "abs", "floor", "ceil", "round")

@@ -13,10 +13,10 @@ from uol.backends.cpu.expressions.builder import SERIAL, VECTORIZED
 from uol.backends.cpu.expressions.dtypes import Term, representation
 from uol.backends.cpu.expressions.fast_functions import POLYNOMIALS
 from uol.backends.cpu.expressions.spec_expressions import Scope, is_total
-from uol.codegen.specs.nodes import Fold, Let, Read, Step
-from uol.codegen.specs.steps import step_expressions
-from uol.codegen.specs.traverse import children, guard_operands, variables
+from uol.codegen.specs.nodes import Fold, Let, Read, Step, guard_operands
+from uol.codegen.specs.traverse import step_expressions
 from uol.ir.program.nodes import Call, Expr
+from uol.ir.program.walk import variables
 
 LIBRARY = ("exp", "exp2", "expm1", "log", "log2", "log1p", "sin", "cos", "tanh", "erf", "pow")
 
@@ -46,4 +46,4 @@ def vectorises(expr: Expr, varying: set[str], scope: Scope) -> bool:
                 return False
         case Read(guard=guard) if guard and any(variables(e) & varying for e in guard_operands(guard)):
             return False
-    return all(vectorises(child, varying, scope) for child in children(expr))
+    return all(vectorises(child, varying, scope) for child in expr.children)

@@ -10,8 +10,8 @@ from uol.backends.cpu.expressions.spec_expressions import Scope
 from uol.codegen.attention.parts import as_row, weights_of
 from uol.codegen.indexing.arithmetic import ZERO, add, dense_strides, mul
 from uol.codegen.specs.nodes import Attention, Dot, Fold, Let, Read, Reduce, Step, Store
-from uol.codegen.specs.traverse import substitute
 from uol.ir.program.nodes import Axis, Const, Expr, Var
+from uol.ir.program.walk import substitute
 
 
 def held(scope: Scope, arrays: Mapping[str, Term]) -> Scope:

@@ -11,12 +11,12 @@ from dataclasses import replace
 from uol.backends.cpu.collapse_axes import collapsed
 from uol.backends.cpu.operands.packing import copied, dims_to_copy
 from uol.backends.cpu.schedules.cost import size
-from uol.backends.cpu.spec_parts import accesses
 from uol.codegen.attention.parts import dot_product, weighted_product, weights_of
 from uol.codegen.indexing.arithmetic import ZERO
 from uol.codegen.specs.nodes import Attention, Contract, Dot, KernelSpec, Pack, Read, Store, Weighted
-from uol.codegen.specs.traverse import rewrite
+from uol.codegen.specs.traverse import accesses
 from uol.ir.program.nodes import Expr
+from uol.ir.program.walk import rewrite
 from uol.ir.types import DTYPES
 
 FEW_ROWS = 8

@@ -17,15 +17,15 @@ from uol.backends.cpu.operands.buffer_span import span_of
 from uol.backends.cpu.operands.source_dims import SourceDim, source_dims
 from uol.backends.cpu.schedules.contraction import prefers_dot, the_read
 from uol.backends.cpu.schedules.cost import size
-from uol.backends.cpu.spec_parts import accesses
 from uol.codegen.indexing.arithmetic import ONE, ZERO, add, dense_strides, mul, static
 from uol.codegen.indexing.dim_values import value_at
 from uol.codegen.indexing.linear_forms import linear, magnitude
 from uol.codegen.specs.nodes import Arg, Contract, KernelSpec, Pack, Read, Store, Within
 from uol.codegen.specs.rewrites import Side, pack_operand
-from uol.codegen.specs.traverse import rewrite, walk
+from uol.codegen.specs.traverse import accesses
 from uol.ir.integers import polynomials
 from uol.ir.program.nodes import Axis, Expr, Var
+from uol.ir.program.walk import rewrite, walk
 
 MOST_GROWTH = 4
 """A packed operand may be so many times as large as what it is read from; beyond that it is read where it lies."""

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 
 from uol.codegen.indexing.arithmetic import ZERO, add, affine, static
 from uol.codegen.specs.nodes import Guard, Let, Read, Step, Store, Within
-from uol.codegen.specs.traverse import rewrite, substitute, variables, walk
 from uol.ir.program.nodes import Call, Const, Expr
+from uol.ir.program.walk import rewrite, substitute, variables, walk
 from uol.ir.types import INDEX
 
 Range = tuple[Expr, Expr]

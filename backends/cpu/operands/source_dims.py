@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from uol.codegen.indexing.arithmetic import ZERO, add, static
 from uol.codegen.indexing.linear_forms import Linear, linear
 from uol.codegen.specs.nodes import Read, Within
-from uol.codegen.specs.traverse import variables
 from uol.ir.integers import polynomials
 from uol.ir.integers.terms import Poly
 from uol.ir.program.nodes import Axis, Call, Expr, Var
+from uol.ir.program.walk import variables
 from uol.ir.types import INDEX
 
 

@@ -18,10 +18,10 @@ from uol.backends.cpu.runtime.library import open_library
 from uol.backends.cpu.runtime.marshal import Array, flat_buffer, strided
 from uol.codegen.indexing.arithmetic import affine
 from uol.codegen.specs.nodes import Arg, KernelGraph
-from uol.codegen.specs.traverse import substitute
 from uol.ir.errors import ShapeError
 from uol.ir.program.dtype_encoding import STORAGE
 from uol.ir.program.nodes import Const, Expr, Var
+from uol.ir.program.walk import substitute
 
 C_TYPES: dict[str, Any] = {"f64": ctypes.c_double, "f32": ctypes.c_float, "i64": ctypes.c_int64}
 CACHED_GRAPHS = 256

@@ -35,9 +35,9 @@ from uol.codegen.attention.parts import WidthPart, behind_maximum, row_steps, we
 from uol.codegen.indexing.access import in_range
 from uol.codegen.specs.nodes import Attention, Contract, Dot, Fold, Let, Step, head_of
 from uol.codegen.specs.steps import used_variables
-from uol.codegen.specs.traverse import substitute
 from uol.ir.integers.facts import Facts
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
+from uol.ir.program.walk import substitute
 from uol.ir.types import INDEX
 
 FIRST, AT = "first row", "row of strip"

@@ -20,8 +20,8 @@ from uol.backends.cpu.spec_parts import coefficient
 from uol.codegen.indexing.arithmetic import ONE, affine, static
 from uol.codegen.indexing.linear_forms import linear
 from uol.codegen.specs.nodes import Contract, Read, Store
-from uol.codegen.specs.traverse import walk
 from uol.ir.program.nodes import Axis, Expr
+from uol.ir.program.walk import walk
 from uol.ir.types import DTYPES
 
 PARALLEL_FROM_PRODUCTS = 1 << 18

@@ -6,8 +6,8 @@ from math import prod
 
 from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.nodes import Step
-from uol.codegen.specs.traverse import walk
 from uol.ir.program.nodes import Axis, Call, Expr
+from uol.ir.program.walk import walk
 
 PARALLEL_FROM = 1 << 16
 """Units from which a second thread pays: a launch on the pool costs 2 to 4 us, and a core does some 10 units a ns."""

@@ -26,10 +26,10 @@ from uol.backends.cpu.reduction_passes import split_lets
 from uol.backends.cpu.schedules.cost import PARALLEL_FROM, parallel_prefix, size, steps_cost
 from uol.backends.cpu.schedules.kinds import TILE, Elementwise
 from uol.backends.cpu.schedules.nest import enter_nest, product
-from uol.backends.cpu.spec_parts import accesses, coefficient
+from uol.backends.cpu.spec_parts import coefficient
 from uol.codegen.indexing.arithmetic import affine, static
 from uol.codegen.specs.nodes import Map, Pack, Step, Store
-from uol.codegen.specs.steps import steps_of
+from uol.codegen.specs.traverse import accesses, steps_of
 from uol.ir.program.nodes import Axis, Const
 
 TASKS_PER_CORE = 8

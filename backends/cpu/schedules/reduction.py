@@ -14,9 +14,10 @@ from uol.backends.cpu.host import Host
 from uol.backends.cpu.reduction_passes import plan_row
 from uol.backends.cpu.schedules.cost import PARALLEL_FROM, cost, parallel_prefix, size, steps_cost
 from uol.backends.cpu.schedules.kinds import Reduction
-from uol.backends.cpu.spec_parts import accesses, coefficient
+from uol.backends.cpu.spec_parts import coefficient
 from uol.codegen.indexing.arithmetic import affine, static
 from uol.codegen.specs.nodes import Let, Read, Reduce, Store
+from uol.codegen.specs.traverse import accesses
 
 ROW_BUFFER_BYTES = 256 * 1024
 """What a row may keep on the stack between its passes: a part of a second-level cache, and of a thread's stack."""

@@ -28,7 +28,7 @@ from uol.backends.cpu.schedules.tile_axes import NOWHERE, Side
 from uol.backends.cpu.spec_parts import coefficient
 from uol.codegen.indexing.arithmetic import affine, static
 from uol.codegen.specs.nodes import Fold, Let, Scan, Step, Store
-from uol.codegen.specs.traverse import variables
+from uol.ir.program.walk import variables
 
 CHAINS = 8
 """Independent additions in flight: four cycles of latency, two a cycle."""

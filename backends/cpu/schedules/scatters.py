@@ -24,9 +24,9 @@ from uol.backends.cpu.schedules.cost import PARALLEL_FROM, size, steps_cost
 from uol.backends.cpu.schedules.kinds import Additions
 from uol.backends.cpu.schedules.nest import enter_nest
 from uol.codegen.indexing.arithmetic import static
-from uol.codegen.specs.nodes import Scatter
-from uol.codegen.specs.traverse import guard_operands, variables
+from uol.codegen.specs.nodes import Scatter, guard_operands
 from uol.ir.program.nodes import Axis, Const, Var
+from uol.ir.program.walk import variables
 
 
 def candidates(spec: Scatter, host: Host) -> tuple[Additions, ...]:

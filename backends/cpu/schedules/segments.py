@@ -18,8 +18,8 @@ from uol.backends.cpu.expressions.spec_expressions import Scope, conditions, con
 from uol.backends.cpu.frame import Frame
 from uol.backends.cpu.schedules.nest import enter_nest
 from uol.codegen.indexing.arithmetic import static
-from uol.codegen.specs.nodes import Contract, Guard, Read, Segments
-from uol.codegen.specs.traverse import guard_operands, rewrite, variables
+from uol.codegen.specs.nodes import Contract, Guard, Read, Segments, guard_operands
+from uol.ir.program.walk import rewrite, variables
 
 ZERO = index(0)
 HIGHEST_BIT = 47

@@ -19,8 +19,8 @@ from uol.backends.simt.schedules import LANES_A_ROW, RowTile
 from uol.codegen.attention.parts import vanishes_without_maximum, weights_of
 from uol.codegen.specs.nodes import Attention, Fold, Let, Weighted
 from uol.codegen.specs.steps import used_variables
-from uol.codegen.specs.traverse import variables
 from uol.ir.program.nodes import Const, Expr, Var
+from uol.ir.program.walk import variables
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from uol.backends.c_text.names import kernel_symbol, legalise
 from uol.backends.simt.attention.elements import ScoresPlan, lost_names, plan_scores
@@ -20,8 +20,8 @@ from uol.backends.simt.schedules import LANES_A_ROW, RowTile
 from uol.codegen.attention.parts import weights_of
 from uol.codegen.backend import Launch
 from uol.codegen.specs.nodes import Attention, Dot, Weighted
-from uol.codegen.specs.steps import expressions, stored_directly
-from uol.codegen.specs.traverse import variables
+from uol.codegen.specs.traverse import expressions, mapped
+from uol.ir.program.walk import variables
 
 LOCALS = (
     *("ri", "ci", "wi", "slot", "row0", "col0", "col_end", "k0", "step", "steps", "thread_row", "thread_col"),
@@ -115,16 +115,9 @@ def plan_attention(spec: Attention, tile: RowTile) -> AttentionPlan:
 
 
 def _with_batch(spec: Attention) -> tuple[Attention, Counter]:
-    """The spec with one number for its batch where offsets allow, and without variables that are only stored."""
+    """The spec with one number for its batch where offsets allow."""
     batch = Counter.over(spec.batch, "$batch")
-    shorter = replace(
-        spec,
-        dots=tuple(replace(d, a=batch.shorter(d.a), b=batch.shorter(d.b)) for d in spec.dots),
-        steps=tuple(batch.shortened(s) for s in spec.steps),
-        sums=tuple(replace(s, value=batch.shorter(s.value)) for s in spec.sums),
-        epilogue=tuple(batch.shortened(s) for s in stored_directly(spec.epilogue)),
-    )
-    return shorter, batch
+    return mapped(spec, expr=batch.shorter, step=batch.shortened), batch
 
 
 def _products(spec: Attention, tile: RowTile, staged: tuple[Operand, ...], printer: Printer) -> tuple[ProductPlan, ...]:

@@ -11,9 +11,9 @@ from uol.backends.simt.c_text.printer import Printer
 from uol.codegen.indexing.arithmetic import ZERO, add, dense_strides, mul, size
 from uol.codegen.indexing.fold_constants import folded, substituted
 from uol.codegen.specs.nodes import Fold, Let, Read, Step, Store
-from uol.codegen.specs.traverse import rewrite
 from uol.ir.integers.intervals import Interval
 from uol.ir.program.nodes import Axis, Call, Expr, Var
+from uol.ir.program.walk import rewrite
 from uol.ir.types import INDEX
 
 

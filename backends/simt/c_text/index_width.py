@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from uol.backends.c_text.index_intervals import Ranges, fits_int, join
-from uol.codegen.specs.nodes import KernelSpec, Read
-from uol.codegen.specs.steps import expressions
-from uol.codegen.specs.traverse import children, guard_operands
+from uol.codegen.specs.nodes import KernelSpec, Read, guard_operands
+from uol.codegen.specs.traverse import expressions
 from uol.ir.integers.intervals import Interval
 from uol.ir.program.nodes import Expr
 from uol.ir.types import INDEX
@@ -34,7 +33,7 @@ def _intervals(expr: Expr, ranges: Ranges) -> Iterator[Interval]:
         return
     if expr.type == INDEX:
         yield ranges.of(expr)
-    for child in children(expr):
+    for child in expr.children:
         yield from _intervals(child, ranges)
 
 
@@ -45,5 +44,5 @@ def _index(expr: Expr, ranges: Ranges) -> Iterator[Interval]:
     if isinstance(expr, Read):
         yield from _intervals(expr, ranges)
         return
-    for child in children(expr):
+    for child in expr.children:
         yield from _index(child, ranges)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from uol.backends.c_text.index_intervals import Ranges
 from uol.codegen.indexing.arithmetic import ZERO
 from uol.codegen.specs.nodes import Guard, Holds, KernelSpec, Read, Within
-from uol.codegen.specs.traverse import walk
 from uol.ir.program.nodes import Axis, Call, Expr, Var
+from uol.ir.program.walk import walk
 
 
 @dataclass(frozen=True, slots=True)

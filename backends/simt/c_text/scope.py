@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from uol.backends.simt.c_text.printer import Printer
 from uol.codegen.specs.nodes import Holds, Let, Read, Step, Store, Within, reads
-from uol.codegen.specs.traverse import rewrite
 from uol.ir.program.nodes import Const, Expr, Var
+from uol.ir.program.walk import rewrite
 
 WIDTH = 100
 """Longer statements break."""

@@ -8,7 +8,7 @@ from uol.backends.c_text.names import Names
 from uol.backends.simt.c_text.types import COMPUTE, STORAGE
 from uol.codegen.backend import Param
 from uol.codegen.specs.nodes import KernelSpec, Store
-from uol.codegen.specs.steps import steps_of
+from uol.codegen.specs.traverse import steps_of
 
 WIDTH = 118
 

@@ -20,8 +20,8 @@ from uol.codegen.backend import Refusal
 from uol.codegen.indexing.arithmetic import static
 from uol.codegen.indexing.dim_values import value_at
 from uol.codegen.specs.nodes import Contract, KernelSpec, Map, Pack, Read, Reduce
-from uol.codegen.specs.traverse import walk
 from uol.ir.program.nodes import Axis
+from uol.ir.program.walk import walk
 
 AVX512 = Host("znver4", 64, 32, 2)
 AVX2 = Host("znver3", 32, 16, 2)

@@ -27,17 +27,25 @@ from uol.codegen.specs.nodes import (
     Step,
     Store,
 )
-from uol.ir.program.nodes import Axis, Program
+from uol.ir.program.nodes import Axis, Call, Program, Stage, Var
+from uol.ir.program.nodes import Scatter as ScatterStage
 
 
 def program_text(program: Program) -> str:
     """Tensors and stages of a typed program."""
     tensors = [f"{t.role:5} {t.name}: {t.dtype}[{', '.join(map(expr_text, t.shape))}]" for t in program.tensors.values()]
-    stages = [
-        f"line {s.line:<3} {s.name}[{', '.join(a.name for a in s.axes)}]: {s.dtype} = {expr_text(s.value)}"
-        for s in program.stages
-    ]
-    return "\n".join([program.text, "", *tensors, "", *stages, ""])
+    return "\n".join([program.text, "", *tensors, "", *map(stage_text, program.stages), ""])
+
+
+def stage_text(stage: Stage) -> str:
+    """`"line 2   z[r]: f32 = sum[c](x[r, c])"`; of a scatter, `"line 2   s[at[n]]: f32 += x[n] over n"`."""
+    if not isinstance(stage, ScatterStage):
+        index, relation, rest = ", ".join(a.name for a in stage.axes), "=", ""
+    else:
+        index, relation = ", ".join(map(expr_text, stage.target)), "+="
+        inside = f" if {' and '.join(map(expr_text, stage.guard))}" if stage.guard else ""
+        rest = f" over {', '.join(a.name for a in stage.axes)}{inside}"
+    return f"line {stage.line:<3} {stage.name}[{index}]: {stage.dtype} {relation} {expr_text(stage.value)}{rest}"
 
 
 def graph_text(graph: KernelGraph) -> str:
@@ -54,7 +62,8 @@ def spec_lines(spec: KernelSpec) -> list[str]:
     """What one kernel computes: its kind, axes, and a line a step."""
     match spec:
         case Contract(line=line, acc=acc, a=a, b=b, k=k):
-            head = f"line {line:<3} {acc} = sum over {axes_text(k)} of {expr_text(a)} * {expr_text(b)}{_segments(spec)}"
+            product = expr_text(Call("*", (a, b), spec.acc_dtype))
+            head = f"line {line:<3} {acc} = sum over {axes_text(k)} of {product}{_segments(spec)}"
             steps = [f"  {head}", *_step_lines(spec.epilogue, ())]
         case Attention():
             steps = _attention_lines(spec)
@@ -109,11 +118,11 @@ def _segments(spec: Contract) -> str:
 
 def _attention_lines(spec: Attention) -> list[str]:
     """Dots, what becomes of them, sums over the cols, and what uses those."""
-    dots = [
-        f"  line {d.line:<3} {d.name} = sum over {axes_text(d.depth)} of {expr_text(d.a)} * {expr_text(d.b)}" for d in spec.dots
-    ]
+    products = {d.name: expr_text(Call("*", (d.a, d.b), d.dtype)) for d in spec.dots}
+    products |= {s.name: expr_text(Call("*", (Var(s.weight, s.dtype), s.value), s.dtype)) for s in spec.sums}
+    dots = [f"  line {d.line:<3} {d.name} = sum over {axes_text(d.depth)} of {products[d.name]}" for d in spec.dots]
     over = ", ".join(a.name for a in spec.cols)
-    sums = [f"  line {s.line:<3} {s.name} = sum over {over} of {s.weight} * {expr_text(s.value)}" for s in spec.sums]
+    sums = [f"  line {s.line:<3} {s.name} = sum over {over} of {products[s.name]}" for s in spec.sums]
     return [*dots, *_step_lines(spec.steps, spec.cols), *sums, *_step_lines(spec.epilogue, ())]
 
 
@@ -127,6 +136,6 @@ def _step(step: Step, cols: tuple[Axis, ...]) -> str:
             return f"{name} = {expr_text(value)}"
         case Fold(name=name, op=op, value=value, where=where):
             condition = f" where {' and '.join(map(expr_text, where))}" if where else ""
-            return f"{name} = {op} over {', '.join(a.name for a in cols)} of {expr_text(value)}{condition}"
+            return f"{name} = {op} over {', '.join(a.name for a in cols) or 'nothing'} of {expr_text(value)}{condition}"
         case Store(tensor=tensor, offset=offset, value=value):
             return f"{tensor}[{expr_text(offset)}] = {expr_text(value)}"

@@ -1,0 +1,125 @@
+"""Where a spec evaluates its expressions: over which axes, and what every name stands for there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from uol.codegen.specs.nodes import (
+    Attention,
+    Contract,
+    Fold,
+    KernelSpec,
+    Let,
+    Reduce,
+    Scan,
+    Scatter,
+    Select,
+    Step,
+    guard_operands,
+)
+from uol.codegen.specs.traverse import step_expressions, steps_of
+from uol.ir.program.nodes import Axis, Expr
+from uol.ir.types import INDEX
+
+Space = frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What a name stands for: a value of a type that varies over some axes."""
+
+    dtype: str
+    axes: Space
+
+
+Known = Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """An expression, the axes that it may vary over, and the names that are defined before it."""
+
+    expr: Expr
+    space: Space
+    known: Known
+
+
+def space_of(*groups: Sequence[Axis]) -> Space:
+    return frozenset(axis.name for group in groups for axis in group)
+
+
+def evaluations(spec: KernelSpec) -> Iterator[Evaluation]:
+    """Every expression of a spec, in the order in which its values are defined."""
+    known = _outside(spec)
+    match spec:
+        case Contract():
+            yield from _of_contract(spec, known)
+        case Attention():
+            yield from _of_attention(spec, known)
+        case Select(rows=rows, col=col, place=place, key=key):
+            yield Evaluation(key, space_of(rows, [col]), known)
+            known = {**known, spec.at: Value(spec.at_dtype, space_of(rows, [place]))}
+            yield from _of_steps(spec.steps, known, space_of(rows, [place]))
+        case Scatter():
+            whole = space_of(spec.axes)
+            yield from _of_steps(steps_of(spec), known, whole)
+            known = {**known, **_defined(spec.steps, whole)}
+            yield from (Evaluation(e, whole, known) for e in (*spec.place, *guard_operands(spec.guard)))
+        case Reduce(rows=rows):
+            yield from _of_steps(spec.steps, known, space_of(spec.axes), space_of(rows))
+        case Scan():
+            yield from _of_steps(spec.steps, known, space_of(spec.axes), space_of(spec.axes))
+        case _:
+            yield from _of_steps(steps_of(spec), known, space_of(spec.axes))
+
+
+def _outside(spec: KernelSpec) -> Known:
+    """Attributes, dims and axes."""
+    scalars = {s.name: Value(s.dtype, frozenset()) for s in spec.scalars}
+    return {
+        **scalars,
+        **{dim: Value(INDEX, frozenset()) for dim in spec.dims},
+        **{axis.name: Value(INDEX, frozenset((axis.name,))) for axis in spec.axes},
+    }
+
+
+def _of_contract(spec: Contract, known: Known) -> Iterator[Evaluation]:
+    of_b = known
+    if spec.segments is not None:
+        yield Evaluation(spec.segments.key, frozenset((spec.segments.at,)), known)
+        if spec.segments.over == "rows":
+            of_b = {**known, spec.segments.of: Value(INDEX, frozenset())}
+    yield Evaluation(spec.a, space_of(spec.batch, spec.m, spec.k), known)
+    yield Evaluation(spec.b, space_of(spec.batch, spec.n, spec.k), of_b)
+    result = space_of(spec.batch, spec.m, spec.n)
+    yield from _of_steps(spec.epilogue, {**known, spec.acc: Value(spec.acc_dtype, result)}, result)
+
+
+def _of_attention(spec: Attention, known: Known) -> Iterator[Evaluation]:
+    row, pair = space_of(spec.batch, spec.rows), space_of(spec.batch, spec.rows, spec.cols)
+    for dot in spec.dots:
+        yield Evaluation(dot.a, row | space_of(dot.depth), known)
+        yield Evaluation(dot.b, space_of(spec.batch, spec.cols, dot.depth), known)
+        known = {**known, dot.name: Value(dot.dtype, pair)}
+    yield from _of_steps(spec.steps, known, pair, row)
+    known = {**known, **_defined(spec.steps, row)}
+    for total in spec.sums:
+        yield Evaluation(total.value, space_of(spec.batch, spec.cols, total.width), known)
+        known = {**known, total.name: Value(total.dtype, row | space_of(total.width))}
+    yield from _of_steps(spec.epilogue, known, row)
+
+
+def _of_steps(steps: Sequence[Step], known: Known, space: Space, folded: Space = frozenset()) -> Iterator[Evaluation]:
+    """Steps in order: folds are evaluated over the whole space, and vary over `folded`."""
+    for number, step in enumerate(steps):
+        before = {**known, **_defined(steps[:number], folded)}
+        own = space if isinstance(step, Fold) else frozenset(step.axes)
+        yield from (Evaluation(expr, own, before) for expr in step_expressions(step))
+
+
+def _defined(steps: Sequence[Step], folded: Space) -> Known:
+    """What steps give names to."""
+    return {
+        s.name: Value(s.dtype, frozenset(s.axes) if isinstance(s, Let) else folded) for s in steps if isinstance(s, Let | Fold)
+    }
