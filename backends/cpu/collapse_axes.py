@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from uol.backends.cpu.spec_parts import accesses, coefficient, expressions, with_expressions
-from uol.codegen.indexing.arithmetic import ZERO, add, affine, mul, static
+from uol.backends.cpu.spec_parts import accesses, expressions, with_expressions
+from uol.codegen.indexing.affine import affine, coefficient
+from uol.codegen.indexing.arithmetic import ZERO, add, mul, static
 from uol.codegen.specs.nodes import (
     Attention,
     Contract,
@@ -27,6 +28,7 @@ from uol.codegen.specs.nodes import (
     Store,
 )
 from uol.codegen.specs.traverse import children, guard_operands, rewrite, substitute, variables
+from uol.ir.integers.polynomials import from_poly
 from uol.ir.program.nodes import Axis, Const, Expr, Var
 
 S = TypeVar("S", bound=KernelSpec)
@@ -74,7 +76,7 @@ def _may_join(spec: KernelSpec, outer: Axis, inner: Axis) -> bool:
     if any(pair & told_apart(expr) for expr in expressions(spec)):
         return False
     offsets = [access.offset for access in accesses(spec) if affine(access.offset) is not None]
-    return all(coefficient(offset, outer.name) == extent * coefficient(offset, inner.name) for offset in offsets)
+    return all(coefficient(offset, outer.name) == extent * (coefficient(offset, inner.name) or 0) for offset in offsets)
 
 
 def told_apart(expr: Expr) -> frozenset[str]:
@@ -137,9 +139,9 @@ def tidy(offset: Expr) -> Expr:
     if form is None:
         return offset
     total: Expr = ZERO
-    for name, factor in form.coefficients:
-        total = add(total, mul(Var(name), Const(factor)))
-    return add(total, Const(form.constant))
+    for name in sorted(form.factors):
+        total = add(total, mul(Var(name), form.factor(name)))
+    return add(total, from_poly(form.constant))
 
 
 def _renamed(axes: tuple[str, ...], name: str, into: str | None) -> tuple[str, ...]:

@@ -6,20 +6,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from uol.codegen.indexing.arithmetic import affine
+from uol.codegen.indexing.affine import affine
 from uol.codegen.specs.nodes import Attention, Contract, Fold, KernelSpec, Read, Scatter, Select, Step, Store
 from uol.codegen.specs.steps import operands, steps_of
 from uol.codegen.specs.traverse import guard_operands, walk
 from uol.ir.program.nodes import Expr
 
 S = TypeVar("S", bound=KernelSpec)
-
-
-def coefficient(offset: Expr, axis: str) -> int:
-    """The constant stride of an affine offset along an axis."""
-    form = affine(offset)
-    assert form is not None
-    return form.coefficient(axis)
 
 
 def accesses(spec: KernelSpec) -> Iterator[Read | Store]:

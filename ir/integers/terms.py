@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import operator
+from collections.abc import Callable, Mapping
 
 from uol.ir.integers.intervals import Interval
-from uol.ir.program.nodes import Call, Const, Expr
+from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
 from uol.ir.types import INDEX
 
 Monomial = tuple[Expr, ...]
@@ -16,6 +17,28 @@ COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
 ZERO = Const(0)
 ONE = Const(1)
 
+ON_NUMBERS: Mapping[str, Callable[..., int]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": lambda a, b: a // b if b else 0,
+    "%": lambda a, b: a % b if b else 0,
+    "neg": operator.neg,
+    "abs": abs,
+    "min": min,
+    "max": max,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+    "and": lambda a, b: a and b,
+    "or": lambda a, b: a or b,
+    "not": operator.not_,
+}
+"""What an operation gives for numbers. Division floors, and gives 0 for a divisor of 0 (rule 5 of the language)."""
+
 
 def idx(fn: str, *args: Expr) -> Call:
     """An index expression, as it stands."""
@@ -25,3 +48,8 @@ def idx(fn: str, *args: Expr) -> Call:
 def compare(fn: str, left: Expr, right: Expr) -> Call:
     """A condition, as it stands."""
     return Call(fn, (left, right), "bool")
+
+
+def in_range(axis: Axis) -> tuple[Expr, Expr]:
+    """0 <= axis < extent."""
+    return compare(">=", Var(axis.name), ZERO), compare("<", Var(axis.name), axis.extent)

@@ -26,8 +26,9 @@ from uol.backends.cpu.reduction_passes import split_lets
 from uol.backends.cpu.schedules.cost import PARALLEL_FROM, parallel_prefix, size, steps_cost
 from uol.backends.cpu.schedules.kinds import TILE, Elementwise
 from uol.backends.cpu.schedules.nest import enter_nest, product
-from uol.backends.cpu.spec_parts import accesses, coefficient
-from uol.codegen.indexing.arithmetic import affine, static
+from uol.backends.cpu.spec_parts import accesses
+from uol.codegen.indexing.affine import coefficient
+from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.nodes import Map, Pack, Step, Store
 from uol.codegen.specs.steps import steps_of
 from uol.ir.program.nodes import Axis, Const
@@ -51,7 +52,7 @@ def _tile_axis(spec: Map | Pack) -> str:
         return ""
     inner = spec.index[-1]
     for access in accesses(spec):
-        if isinstance(access, Store) or affine(access.offset) is None or coefficient(access.offset, inner.name) <= 1:
+        if isinstance(access, Store) or (coefficient(access.offset, inner.name) or 0) <= 1:
             continue
         for axis in spec.index[:-1]:
             if coefficient(access.offset, axis.name) == 1 and (static(axis.extent) or 0) > 1:
