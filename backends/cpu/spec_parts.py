@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from uol.codegen.indexing.affine import affine
-from uol.codegen.specs.nodes import Attention, Contract, Fold, KernelSpec, Read, Scatter, Select, Step, Store
+from uol.codegen.specs.nodes import Attention, Contract, Fold, KernelSpec, Let, Read, Scatter, Select, Step, Store
 from uol.codegen.specs.steps import operands, steps_of
-from uol.codegen.specs.traverse import guard_operands, walk
+from uol.codegen.specs.traverse import guard_operands, variables, walk
 from uol.ir.program.nodes import Expr
 
 S = TypeVar("S", bound=KernelSpec)
@@ -60,3 +60,18 @@ def with_expressions(spec: S, value: Callable[[Expr], Expr], step: Callable[[Ste
     else:
         changed = {"steps": tuple(step(s) for s in steps_of(spec))}
     return replace(spec, **changed)
+
+
+def split_lets(steps: tuple[Step, ...], varying: set[str]) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
+    """The lets that depend on none of the varying axes, and all other steps."""
+    hoisted: list[Step] = []
+    rest: list[Step] = []
+    late = set(varying)
+    for step in steps:
+        if isinstance(step, Let) and not (set(step.axes) | variables(step.value)) & late:
+            hoisted.append(step)
+            continue
+        rest.append(step)
+        if isinstance(step, Let):
+            late.add(step.name)
+    return tuple(hoisted), tuple(rest)

@@ -60,9 +60,9 @@ class Facts:
         """Whether the condition follows for all values of its variables. False means: not proven."""
         if self._known.contradiction:
             return True
-        known = conditions.decide(condition, self._known.ranges)
+        known = polynomials.decide(condition, self._known.ranges)
         if known is not None:  # where the ranges forbid a relation, nothing is ever evaluated, and everything follows
-            return known or any(conditions.decide(r, self._known.ranges) is False for r in self._known.relations)
+            return known or any(polynomials.decide(r, self._known.ranges) is False for r in self._known.relations)
         condition = polynomials.simplify(condition, self._known.ranges)
         if condition in self._known.conditions:
             return True

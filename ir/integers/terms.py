@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from uol.ir.integers.intervals import Interval
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
@@ -14,6 +15,7 @@ Poly = dict[Monomial, int]
 Ranges = Mapping[str, Interval]
 
 COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
+_OPPOSITE = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
 ZERO = Const(0)
 ONE = Const(1)
 
@@ -53,3 +55,17 @@ def compare(fn: str, left: Expr, right: Expr) -> Call:
 def in_range(axis: Axis) -> tuple[Expr, Expr]:
     """0 <= axis < extent."""
     return compare(">=", Var(axis.name), ZERO), compare("<", Var(axis.name), axis.extent)
+
+
+def negate(condition: Expr) -> Expr:
+    """The opposite of a condition; of a comparison between integers, the comparison that holds where it does not."""
+    match condition:
+        case Const(value=value):
+            return Const(not value, "bool")
+        case Call(fn="not", args=(a,)):
+            return a
+        case Call(fn="or", args=(a, b)):
+            return Call("and", (negate(a), negate(b)), "bool")
+        case Call(fn=fn, args=(a, b)) if fn in COMPARISONS and a.type == b.type == INDEX:
+            return replace(condition, fn=_OPPOSITE[fn])
+    return Call("not", (condition,), "bool")

@@ -14,8 +14,9 @@ from math import prod
 
 from uol.backends.cpu.collapse_axes import collapsed
 from uol.backends.cpu.operands.buffer_span import span_of
+from uol.backends.cpu.operands.factors import the_read
 from uol.backends.cpu.operands.source_dims import SourceDim, source_dims
-from uol.backends.cpu.schedules.contraction import prefers_dot, the_read
+from uol.backends.cpu.schedules.contraction import prefers_dot
 from uol.backends.cpu.schedules.cost import size
 from uol.backends.cpu.spec_parts import accesses
 from uol.codegen.indexing.affine import affine, magnitude

@@ -14,13 +14,16 @@ from uol.backends.cpu.collapse_axes import collapsed
 from uol.backends.cpu.expressions.dtypes import Term, representation
 from uol.backends.cpu.host import Host
 from uol.backends.cpu.operands.buffer_span import static_span
+from uol.backends.cpu.operands.factors import accumulator_bytes, epilogue_rows, the_read
 from uol.backends.cpu.schedules.cost import size
+from uol.backends.cpu.schedules.dot_products import dot_products
 from uol.backends.cpu.schedules.kinds import Dots, Tiles
+from uol.backends.cpu.schedules.register_tiles import register_tiles
+from uol.backends.cpu.schedules.segments import within_segments
 from uol.codegen.indexing.affine import affine, coefficient
 from uol.codegen.indexing.arithmetic import ONE, static
 from uol.codegen.specs.nodes import Contract, Read, Store
-from uol.codegen.specs.traverse import walk
-from uol.ir.program.nodes import Axis, Expr
+from uol.ir.program.nodes import Axis
 from uol.ir.types import DTYPES
 
 PARALLEL_FROM_PRODUCTS = 1 << 18
@@ -71,8 +74,6 @@ def _tiles_of_any_size(flat: Contract, lanes: int, host: Host) -> Tiles:
 
 def _at_hand(flat: Contract) -> Contract:
     """What a tile of one segment computes."""
-    from uol.backends.cpu.schedules.segments import within_segments
-
     return within_segments(flat) if flat.segments is not None and flat.segments.over == "rows" else flat
 
 
@@ -93,27 +94,10 @@ def _b_is_far(flat: Contract) -> bool:
     return bool(flat.n) and not read.guard and coefficient(read.offset, flat.n[-1].name) == 1
 
 
-def epilogue_rows(spec: Contract) -> tuple[Read | Store, ...]:
-    """What the epilogue reads and writes for every row and column, contiguous along the columns."""
-    if not spec.m or not spec.n:
-        return ()
-    m, n = spec.m[-1].name, spec.n[-1].name
-    found: list[Read | Store] = [
-        node for step in spec.epilogue for node in walk(step.value) if isinstance(node, Read) and not node.guard
-    ]
-    found += [step for step in spec.epilogue if isinstance(step, Store)]
-    return tuple(a for a in found if coefficient(a.offset, n) == 1 and (coefficient(a.offset, m) or 0) > 0)
-
-
 def _bytes(flat: Contract, access: Read | Store) -> int:
     """The memory that an operand takes in one batch."""
     batches = size(flat.batch) or 1
     return (static_span(flat.arg(access.tensor)) or 0) * DTYPES[access.dtype].bytes // batches
-
-
-def accumulator_bytes(spec: Contract) -> int:
-    compute = representation(spec.acc_dtype).compute
-    return 8 if "64" in compute else 4
 
 
 def _extent(flat: Contract, group: str) -> int:
@@ -176,15 +160,7 @@ def _steps_by_one(flat: Contract, read: Read, axis: Axis) -> bool:
     return offset is not None and offset.factor(axis.name) == ONE
 
 
-def the_read(factor: Expr) -> Read:
-    """The read of a factor."""
-    return next(node for node in walk(factor) if isinstance(node, Read))
-
-
 def scheduled(spec: Contract, schedule: Tiles | Dots) -> Term:
     """The kernel as a PrimFunc."""
-    from uol.backends.cpu.schedules.dot_products import dot_products
-    from uol.backends.cpu.schedules.register_tiles import register_tiles
-
     flat = collapsed(spec)
     return dot_products(flat, schedule) if isinstance(schedule, Dots) else register_tiles(flat, schedule)

@@ -21,12 +21,11 @@ from uol.backends.cpu.expressions.vectorising import lane_loop
 from uol.backends.cpu.frame import Frame, open_frame
 from uol.backends.cpu.host import Host
 from uol.backends.cpu.operands.peeling import stretches
-from uol.backends.cpu.oracle.primfunc import run_steps
-from uol.backends.cpu.reduction_passes import split_lets
 from uol.backends.cpu.schedules.cost import PARALLEL_FROM, parallel_prefix, size, steps_cost
 from uol.backends.cpu.schedules.kinds import TILE, Elementwise
 from uol.backends.cpu.schedules.nest import enter_nest, product
-from uol.backends.cpu.spec_parts import accesses
+from uol.backends.cpu.spec_parts import accesses, split_lets
+from uol.backends.cpu.statements import run_steps
 from uol.codegen.indexing.affine import coefficient
 from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.nodes import Map, Pack, Step, Store

@@ -11,13 +11,13 @@ from __future__ import annotations
 from uol.backends.cpu.collapse_axes import collapsed
 from uol.backends.cpu.expressions.dtypes import Term, representation
 from uol.backends.cpu.host import Host
-from uol.backends.cpu.reduction_passes import plan_row
 from uol.backends.cpu.schedules.cost import PARALLEL_FROM, cost, parallel_prefix, size, steps_cost
 from uol.backends.cpu.schedules.kinds import Reduction
 from uol.backends.cpu.spec_parts import accesses
 from uol.codegen.indexing.affine import coefficient
 from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.nodes import Let, Read, Reduce, Store
+from uol.codegen.specs.reduction_passes import passes_of
 
 ROW_BUFFER_BYTES = 256 * 1024
 """What a row may keep on the stack between its passes: a part of a second-level cache, and of a thread's stack."""
@@ -87,14 +87,14 @@ def col_lanes(flat: Reduce, host: Host) -> int:
 
 def _kept(flat: Reduce) -> tuple[str, ...]:
     """Dear element values that several passes need, as far as they fit."""
-    stages = plan_row(flat)
+    passes = passes_of(flat).passes
     count = size(flat.cols)
     if count is None:
         return ()
     names: list[str] = []
     room = ROW_BUFFER_BYTES
     for let in (s for s in flat.steps if isinstance(s, Let)):
-        uses = sum(let in stage.steps for stage in stages)
+        uses = sum(let in run.steps for run in passes)
         bytes_needed = count * (8 if "64" in representation(let.dtype).compute else 4)
         if uses > 1 and cost(let.value) >= 8 and let.dtype != "bool" and bytes_needed <= room:
             names.append(let.name)

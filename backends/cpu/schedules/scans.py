@@ -20,11 +20,11 @@ from uol.backends.cpu.expressions.vectorising import lane_loop
 from uol.backends.cpu.frame import Frame, open_frame
 from uol.backends.cpu.host import Host
 from uol.backends.cpu.oracle.index_loops import advance
-from uol.backends.cpu.oracle.primfunc import enter, run_steps, take
 from uol.backends.cpu.schedules.cost import PARALLEL_FROM, size, steps_cost
 from uol.backends.cpu.schedules.kinds import Sweep
 from uol.backends.cpu.schedules.nest import enter_nest
 from uol.backends.cpu.schedules.tile_axes import NOWHERE, Side
+from uol.backends.cpu.statements import enter, run_steps, take
 from uol.codegen.indexing.affine import coefficient
 from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.nodes import Fold, Let, Scan, Step, Store

@@ -18,11 +18,11 @@ from uol.backends.cpu.frame import Frame, open_frame
 from uol.backends.cpu.host import Host
 from uol.backends.cpu.operands.buffer_span import static_span
 from uol.backends.cpu.oracle.index_loops import added, cleared
-from uol.backends.cpu.oracle.primfunc import run_steps
-from uol.backends.cpu.reduction_passes import split_lets
 from uol.backends.cpu.schedules.cost import PARALLEL_FROM, size, steps_cost
 from uol.backends.cpu.schedules.kinds import Additions
 from uol.backends.cpu.schedules.nest import enter_nest
+from uol.backends.cpu.spec_parts import split_lets
+from uol.backends.cpu.statements import run_steps
 from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.nodes import Scatter
 from uol.codegen.specs.traverse import guard_operands, variables
