@@ -11,7 +11,7 @@ from uol.ir.integers.terms import compare, idx
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
 from uol.ir.program.render import show
 
-I, J, K = (Var(name) for name in "ijk")
+ROW, COL, K = (Var(name) for name in "ijk")
 
 
 def offset(*terms: tuple[Expr, int]) -> Expr:
@@ -31,7 +31,7 @@ def over(value: Expr, target: Expr, *lets: Let, extents: tuple[Expr, Expr] = (Co
     return Map("f", (), (), (), (), "", axes, (*lets, store))
 
 
-DENSE = offset((I, 5), (J, 1))
+DENSE = offset((ROW, 5), (COL, 1))
 
 
 def shape(spec: Map) -> list[tuple[str, int | None]]:
@@ -52,12 +52,12 @@ def test_a_dense_map_is_one_run() -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        read(offset((I, 1), (J, 3))),  # the other order
-        read(offset((J, 1))),  # the same for every i
-        Call("*", (read(DENSE), Call("cast", (J,), "f32")), "f32"),
-        read(DENSE, Within(J, Const(1), None), fill=Const(0.0, "f32")),
-        read(DENSE, Holds(compare("==", I, Const(2))), fill=Const(0.0, "f32")),
-        read(DENSE, Within(K, Const(1), None), fill=Call("cast", (J,), "f32")),
+        read(offset((ROW, 1), (COL, 3))),  # the other order
+        read(offset((COL, 1))),  # the same for every i
+        Call("*", (read(DENSE), Call("cast", (COL,), "f32")), "f32"),
+        read(DENSE, Within(COL, Const(1), None), fill=Const(0.0, "f32")),
+        read(DENSE, Holds(compare("==", ROW, Const(2))), fill=Const(0.0, "f32")),
+        read(DENSE, Within(K, Const(1), None), fill=Call("cast", (COL,), "f32")),
         read(Call("cast", (Read("at", DENSE, (), (), None, "i32"),), "idx")),
     ],
 )
@@ -66,11 +66,11 @@ def test_axes_stay_apart_where_anything_tells_them_apart(value: Expr) -> None:
 
 
 def test_a_quotient_that_comes_out_even_is_a_step() -> None:
-    assert shape(collapsed(over(read(idx("/", offset((I, 30), (J, 6)), Const(2))), DENSE))) == [("i_j", 15)]
+    assert shape(collapsed(over(read(idx("/", offset((ROW, 30), (COL, 6)), Const(2))), DENSE))) == [("i_j", 15)]
 
 
 def test_a_value_over_one_of_the_axes_must_not_vary_with_it() -> None:
-    scale = Let("s", Read("scale", J, (("j", Const(1)),), (), None, "f32"), "f32", ("j",), 1)
+    scale = Let("s", Read("scale", COL, (("j", Const(1)),), (), None, "f32"), "f32", ("j",), 1)
     spec = over(Call("*", (read(DENSE), Var("s", "f32")), "f32"), DENSE, scale)
     assert shape(collapsed(spec)) == [("i", 3), ("j", 5)]
 
@@ -92,8 +92,8 @@ def test_an_axis_of_one_element_is_zero_and_packs_keep_their_name() -> None:
 def contraction(segments: Segments | None) -> Contract:
     batch, m, n, k = Axis("g", Const(2)), Axis("i", Const(3)), Axis("j", Const(5)), Axis("k", Const(7))
     e = Axis("e", Const(4))
-    a = Read("x", offset((Var("g"), 84), (Var("e"), 21), (I, 7), (K, 1)), (), (), None, "f32")
-    b = Read("w", offset((Var("g"), 140), (Var("e"), 35), (J, 7), (K, 1)), (), (), None, "f32")
+    a = Read("x", offset((Var("g"), 84), (Var("e"), 21), (ROW, 7), (K, 1)), (), (), None, "f32")
+    b = Read("w", offset((Var("g"), 140), (Var("e"), 35), (COL, 7), (K, 1)), (), (), None, "f32")
     return Contract("f", (), (), (), (), "", (batch, e), (m,), (n,), (k,), a, b, "acc", "f32", 1, (), segments)
 
 
