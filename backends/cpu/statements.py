@@ -30,7 +30,7 @@ def run_steps(code: Builder, steps: tuple[Step, ...], scope: Scope) -> Scope:
             case Store(tensor=tensor, offset=offset, value=value, dtype=dtype):
                 code.add(store(scope.share, scope.buffers[tensor], evaluate(offset, scope), evaluate(value, scope), dtype))
             case Fold():
-                raise TypeError("a fold stands only in a Reduce")
+                raise TypeError("a reduction stands only in a Reduce")
     return scope
 
 

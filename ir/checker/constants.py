@@ -138,7 +138,7 @@ def literal(env: Environment, node: Node, value: int | float, dtype: str) -> Con
         exact = dtype in ("f64", "f32")
         return Const(float(value) if exact else float(round_to(float(value), dtype)), dtype)
     if isinstance(value, float):
-        raise mismatch(env.op, node, f"`{value!r}` stands where {_article(dtype)} is needed", "write a whole number, or cast")
+        raise mismatch(env.op, node, f"`{value!r}` stands where {_article(dtype)} is needed", "write an integer, or cast")
     low, high = integer_range(dtype if dtype in DTYPES else INDEX_LITERAL)
     if not low <= value <= high:
         raise mismatch(env.op, node, f"{value} does not fit in {dtype if dtype in DTYPES else 'an index'}")
