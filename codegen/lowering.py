@@ -9,8 +9,8 @@ from uol.codegen.attention.pattern import Pattern
 from uol.codegen.attention.search import with_attentions
 from uol.codegen.attention.spec import attention_spec
 from uol.codegen.backend import Backend, Capability, GroupSummary
+from uol.codegen.indexing.affine import magnitude
 from uol.codegen.indexing.arithmetic import physical_order, static
-from uol.codegen.indexing.linear_forms import magnitude
 from uol.codegen.layout import Layouts, assign_strides
 from uol.codegen.names import taken_names
 from uol.codegen.partition import group as grouping

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from uol.ir.errors import TypeCheckError
+from uol.ir.operators import GRADIENT as GRADIENT
+from uol.ir.operators import SAVING as SAVING
 from uol.ir.syntax.surface import Op
-
-GRADIENT = "_grad"
-SAVING = "_saving"
 
 
 class Library:

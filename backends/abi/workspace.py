@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from uol.codegen.indexing.arithmetic import ZERO, add, mul, product, static
-from uol.codegen.indexing.fold_constants import folded
+from uol.codegen.indexing.arithmetic import ZERO, add, ceil_div, mul, product, static
 from uol.codegen.specs.nodes import Arg
 from uol.ir.errors import ResourceError
-from uol.ir.program.nodes import Call, Const, Expr, Var
-from uol.ir.types import DTYPES, INDEX
+from uol.ir.program.nodes import Const, Expr, Var
+from uol.ir.types import DTYPES
 
 ALIGNMENT_BYTES = 256
 """UOL_WORKSPACE_ALIGNMENT of `uol_abi.h`."""
@@ -41,7 +40,7 @@ def symbolic_layout(workspaces: Iterable[Arg]) -> tuple[Mapping[str, Expr], Expr
     for arg in workspaces:
         offsets[arg.name] = total
         size_bytes = mul(product(arg.shape), Const(DTYPES[arg.dtype].bytes))
-        blocks = folded(Call("/", (add(size_bytes, Const(ALIGNMENT_BYTES - 1)), Const(ALIGNMENT_BYTES)), INDEX))
+        blocks = ceil_div(size_bytes, ALIGNMENT_BYTES)
         total = add(total, mul(blocks, Const(ALIGNMENT_BYTES)))
     return offsets, total
 

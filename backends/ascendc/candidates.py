@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from uol.backends.ascendc.arithmetic.int64_arithmetic import in_words
-from uol.backends.ascendc.collapse import collapsed
 from uol.backends.ascendc.cube.kernel import cube_kernel
 from uol.backends.ascendc.cube.operands import operand_type
 from uol.backends.ascendc.cube.tiling import cube_candidates
@@ -21,6 +20,7 @@ from uol.backends.ascendc.vector.reduce_kernel import reduce_kernel
 from uol.backends.ascendc.vector.tiling import reduce_candidates, tile_candidates
 from uol.backends.ascendc.vector.values import Unsupported
 from uol.codegen.backend import Device, Kernel
+from uol.codegen.specs.collapse_axes import collapsed
 from uol.codegen.specs.nodes import Contract, KernelSpec, Map, Pack, Reduce
 
 CACHED_KERNELS = 512

@@ -15,9 +15,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from math import prod
 
-from uol.backends.ascendc.collapse import collapsed
 from uol.backends.ascendc.cube.operands import CUBE_TYPES, operand_of, operand_type, packed_form
 from uol.backends.ascendc.transfers.indices import Indices, extent
+from uol.codegen.specs.collapse_axes import collapsed
 from uol.codegen.specs.nodes import Contract, KernelSpec, Let, Store
 from uol.codegen.specs.rewrites import Side, as_reduce, pack_operand, split_epilogue, without_terms
 from uol.ir.program.nodes import Axis, Call, Expr, Var

@@ -8,18 +8,15 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
-from uol.backends.cache.disk_errors import build_folder
-from uol.backends.toolchain.diagnostics import refusal
+from uol.backends.toolchain.running import compiled, folder_of, said_of_version
 from uol.backends.toolchain.tool_identity import identities_of, identity_of
 from uol.codegen.backend import Artifact, Module, ToolState
 from uol.ir.errors import ToolchainError
 
 HINT = "install Huawei's CANN toolkit (8.3 or later) and source its set_env.sh, which sets ASCEND_HOME_PATH"
 COST = "Ascend C kernels are checked in the twin, but not compiled or run"
-TIMEOUT_S = 600
 TOOLKIT_FOLDERS = ("bin", "compiler/ccec_compiler/bin", "tools/bisheng_compiler/bin")
 
 
@@ -35,18 +32,10 @@ def build(module: Module) -> Artifact:
     compiler = bisheng()
     if compiler is None:
         raise ToolchainError("no Ascend C compiler (bisheng) was found", hint=HINT)
-    output = f"libuol_{module.graph.name}.so"
-    with build_folder() as folder:
-        for file in (module.device, *module.host):
-            (folder / file.name).write_text(file.text)
-        command = ["sh", "-c", module.build.replace("bisheng", f"'{compiler}'", 1)]
-        try:
-            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
-        except subprocess.TimeoutExpired:
-            raise ToolchainError(f"bisheng did not finish in {TIMEOUT_S} s on {module.device.name}", hint=HINT) from None
-        if done.returncode != 0:
-            raise refusal("bisheng", module, done.stdout + done.stderr)
-        return Artifact(module, (folder / output).read_bytes(), None, (done.stdout + done.stderr).strip())
+    command = ["sh", "-c", module.build.replace("bisheng", f"'{compiler}'", 1)]
+    with folder_of(module) as folder:
+        binary, log = compiled("bisheng", command, module, folder, f"libuol_{module.graph.name}.so")
+    return Artifact(module, binary, None, log)
 
 
 def identities() -> dict[str, str]:
@@ -64,6 +53,5 @@ def states() -> tuple[ToolState, ...]:
 
 
 def _version(compiler: str) -> str:
-    done = subprocess.run([compiler, "--version"], capture_output=True, text=True, timeout=60, check=False)
-    found = re.search(r"version ([\w.]+)", done.stdout + done.stderr)
+    found = re.search(r"version ([\w.]+)", said_of_version(compiler))
     return found[1] if found else "unknown"

@@ -16,10 +16,10 @@ from uol.backends.cpu.expressions.dtypes import INDEX_TYPE, Term, representation
 from uol.backends.cpu.expressions.exact_functions import Function
 from uol.backends.cpu.expressions.spec_expressions import Scope, evaluate
 from uol.backends.cpu.operands.buffer_span import static_span
-from uol.codegen.indexing.access import in_range
 from uol.codegen.indexing.arithmetic import add, mul
 from uol.codegen.specs.nodes import Arg, KernelSpec
 from uol.ir.integers.facts import Facts
+from uol.ir.integers.terms import in_range
 from uol.ir.program.nodes import Call, Const, Expr
 from uol.ir.types import DTYPES, INDEX
 

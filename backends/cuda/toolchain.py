@@ -5,20 +5,18 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
-from uol.backends.cache.disk_errors import build_folder
 from uol.backends.cuda import nvrtc
 from uol.backends.cuda.target import CUBIN, PTX
 from uol.backends.toolchain.diagnostics import refusal
+from uol.backends.toolchain.running import compiled, folder_of, said_of_version
 from uol.backends.toolchain.tool_identity import ABSENT, identities_of, identity_of, programs_of
 from uol.codegen.backend import Artifact, Device, Module, ToolState
 from uol.ir.errors import MissingToolError
 
 STANDARD = "c++17"
 PIP_HINT = "pip install nvidia-cuda-nvrtc, or install the CUDA toolkit"
-TIMEOUT_S = 300
 
 
 def build(module: Module, device: Device) -> Artifact:
@@ -33,32 +31,23 @@ def build(module: Module, device: Device) -> Artifact:
 def _with_nvrtc(module: Module, device: Device) -> Artifact:
     headers = {f.name: f.text for f in module.host if f.name.endswith(".h")}
     options = [f"--gpu-architecture={device.architecture}", f"--std={STANDARD}"]
-    compiled = nvrtc.compile_text(module.device.name, module.device.text, headers, options)
-    if not compiled.cubin:
-        raise refusal("NVRTC", module, compiled.log)
-    return _artifact(module, compiled.cubin, compiled.ptx, compiled.log, f"NVRTC {nvrtc.version()}")
+    made = nvrtc.compile_text(module.device.name, module.device.text, headers, options)
+    if not made.cubin:
+        raise refusal("NVRTC", module, made.log)
+    return _artifact(module, made.cubin, made.ptx, made.log, f"NVRTC {nvrtc.version()}")
 
 
 def _with_nvcc(module: Module, device: Device, nvcc: str) -> Artifact:
-    with build_folder() as folder:
-        for file in (module.device, *module.host):
-            (folder / file.name).write_text(file.text)
+    with folder_of(module) as folder:
         command = [nvcc, f"-arch={device.architecture}", f"-std={STANDARD}", "-O3"]
-        cubin, log = _run([*command, "-cubin", "-o", "out.cubin", module.device.name], folder, module, "out.cubin")
-        ptx, _ = _run([*command, "-ptx", "-o", "out.ptx", module.device.name], folder, module, "out.ptx")
+        cubin, log = compiled("nvcc", [*command, "-cubin", "-o", "out.cubin", module.device.name], module, folder, "out.cubin")
+        ptx, _ = compiled("nvcc", [*command, "-ptx", "-o", "out.ptx", module.device.name], module, folder, "out.ptx")
     return _artifact(module, cubin, ptx, log, f"nvcc {_nvcc_version(nvcc)}")
 
 
 def _artifact(module: Module, cubin: bytes, ptx: bytes, log: str, compiler: str) -> Artifact:
     name = module.graph.name
     return Artifact(module, cubin, None, log, {name + CUBIN: cubin, name + PTX: ptx}, compiler)
-
-
-def _run(command: list[str], folder: Path, module: Module, output: str) -> tuple[bytes, str]:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
-    if done.returncode != 0:
-        raise refusal("nvcc", module, done.stdout + done.stderr)
-    return (folder / output).read_bytes(), (done.stdout + done.stderr).strip()
 
 
 def identities() -> dict[str, str]:
@@ -99,6 +88,5 @@ def states() -> tuple[ToolState, ...]:
 
 
 def _nvcc_version(nvcc: str) -> str:
-    done = subprocess.run([nvcc, "--version"], capture_output=True, text=True, timeout=60, check=False)
-    found = re.search(r"release ([\d.]+)", done.stdout)
+    found = re.search(r"release ([\d.]+)", said_of_version(nvcc))
     return found[1] if found else "unknown"

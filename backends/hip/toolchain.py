@@ -5,18 +5,16 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
-from uol.backends.cache.disk_errors import build_folder
-from uol.backends.toolchain.diagnostics import refusal
+from uol.backends.toolchain.running import compiled, folder_of, said_of_version
 from uol.backends.toolchain.tool_identity import ABSENT, identities_of
 from uol.codegen.backend import Artifact, Device, Module, ToolState
 from uol.ir.errors import MissingToolError
 
 STANDARD = "c++17"
+OUTPUT = "out.co"
 HINT = "install ROCm, or Debian's package hipcc"
-TIMEOUT_S = 300
 VARIABLES = ("HIP_CLANG_PATH", "HIP_PATH", "ROCM_PATH", "HIP_USE_PERL_SCRIPTS")
 
 
@@ -25,22 +23,15 @@ def build(module: Module, device: Device) -> Artifact:
     hipcc = shutil.which("hipcc")
     if hipcc is None:
         raise MissingToolError("hipcc was not found", hint=HINT)
-    with build_folder() as folder:
-        for file in (module.device, *module.host):
-            (folder / file.name).write_text(file.text)
-        output = folder / "out.co"
-        command = [hipcc, "--genco", f"--offload-arch={device.architecture}", f"-std={STANDARD}", "-O3", "-o", output.name]
-        done = _run([*command, module.device.name], folder)
-        log = (done.stdout + done.stderr).strip()
-        if done.returncode != 0 or not output.exists():
-            raise refusal("hipcc", module, log)
-        return Artifact(module, output.read_bytes(), None, log)
+    command = [hipcc, "--genco", f"--offload-arch={device.architecture}", f"-std={STANDARD}", "-O3", "-o", OUTPUT]
+    with folder_of(module) as folder:
+        binary, log = compiled("hipcc", [*command, module.device.name], module, folder, OUTPUT, _environment())
+    return Artifact(module, binary, None, log)
 
 
-def _run(command: list[str], folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+def _environment() -> dict[str, str]:
     """hipcc takes NVIDIA's platform wherever it finds nvcc, unless it is told otherwise."""
-    environment = {**os.environ, "HIP_PLATFORM": "amd"}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    return {**os.environ, "HIP_PLATFORM": "amd"}
 
 
 def identities() -> dict[str, str]:
@@ -71,5 +62,5 @@ def states() -> tuple[ToolState, ...]:
 
 
 def _version(hipcc: str) -> str:
-    found = re.search(r"HIP version: ([\d.]+)", _run([hipcc, "--version"]).stdout)
+    found = re.search(r"HIP version: ([\d.]+)", said_of_version(hipcc, _environment()))
     return found[1] if found else "unknown"

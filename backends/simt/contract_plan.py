@@ -18,7 +18,7 @@ from uol.backends.simt.schedules import Tile
 from uol.backends.simt.segments import RowSegments, declare_terms, plan_rows
 from uol.backends.simt.target import Target
 from uol.codegen.backend import Launch
-from uol.codegen.indexing.fold_constants import folded
+from uol.codegen.indexing.arithmetic import folded
 from uol.codegen.specs.nodes import Contract
 from uol.codegen.specs.steps import used_variables
 from uol.ir.program.nodes import Call, Const, Expr, Var

@@ -74,22 +74,26 @@ def _lanes_want_rows(spec: Reduce) -> bool:
 
 
 def _tile_time(spec: Contract, tile: Tile, device: Device) -> float:
-    """Time in arbitrary units: waves of blocks, each as long as its multiply-adds and its reads of shared memory.
-
-    A thread reads thread_m + thread_n values for thread_m * thread_n multiply-adds, and a warp reads 32 values in the
-    time of one multiply-add of each lane: small register tiles pay for their reads.
-    """
+    """Time in arbitrary units: waves of blocks."""
     waves = -(-grid_of(spec, tile).blocks // device.cores)
-    products = tile.thread_m * tile.thread_n
-    return waves * (products + tile.thread_m + tile.thread_n) * tile.threads
+    return waves * _step_time(tile.thread_m, tile.thread_n, tile.threads)
 
 
 def _row_tile_time(spec: Attention, tile: RowTile, device: Device) -> float:
     """The same for the rows of an attention, which meet all cols."""
     waves = -(-row_blocks(spec, tile) // device.cores)
-    products = tile.thread_rows * tile.thread_cols
     tiles = -(-count_of(spec.cols) // tile.cols)
-    return waves * tiles * (products + tile.thread_rows + tile.thread_cols) * tile.threads
+    return waves * tiles * _step_time(tile.thread_rows, tile.thread_cols, tile.threads)
+
+
+def _step_time(rows: int, columns: int, threads: int) -> float:
+    """Of a block for one step along k, whose threads have rows x columns of a product each: multiply-adds, and reads of
+    shared memory.
+
+    A thread reads rows + columns values for rows * columns multiply-adds, and a warp reads 32 values in the time of one
+    multiply-add of each lane: small register tiles pay for their reads.
+    """
+    return (rows * columns + rows + columns) * threads
 
 
 def _power_of_two(number: int) -> int:

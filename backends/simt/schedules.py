@@ -46,8 +46,18 @@ class Tile:
     thread_n: int
 
     @property
+    def threads_m(self) -> int:
+        """Threads along m: the rows of one thread are as far apart."""
+        return self.m // self.thread_m
+
+    @property
+    def threads_n(self) -> int:
+        """Threads along n, likewise."""
+        return self.n // self.thread_n
+
+    @property
     def threads(self) -> int:
-        return (self.m // self.thread_m) * (self.n // self.thread_n)
+        return self.threads_m * self.threads_n
 
     def describe(self) -> str:
         return f"tile {self}, {self.thread_m} x {self.thread_n} a thread, {self.threads} threads a block"
@@ -71,8 +81,13 @@ class RowTile:
     thread_rows: int
 
     @property
+    def threads_rows(self) -> int:
+        """Threads along the rows: the rows of one thread are as far apart."""
+        return self.rows // self.thread_rows
+
+    @property
     def threads(self) -> int:
-        return self.rows // self.thread_rows * LANES_A_ROW
+        return self.threads_rows * LANES_A_ROW
 
     @property
     def thread_cols(self) -> int:

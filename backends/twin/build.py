@@ -8,12 +8,12 @@ import hashlib
 import os
 import platform
 import re
-import subprocess
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from uol.backends.toolchain.running import run_tool, said_of_version
 from uol.backends.twin import cache
 from uol.backends.twin.cache import Built
 from uol.backends.twin.folders import sweep_unfinished
@@ -160,7 +160,7 @@ def runtime_objects(kind: TwinKind) -> list[Path]:
 
 def run_compiler(command: list[str], folder: Path) -> None:
     try:
-        result = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", check=False)
+        result = run_tool(command[0], command, folder, timeout_s=None)
     except FileNotFoundError as error:
         raise ToolchainError(
             f"the twin needs a C++ compiler, and {command[0]!r} is not there", hint="install g++ (Debian: apt install g++)"
@@ -199,7 +199,7 @@ def fingerprint(kind: TwinKind) -> str:
 @functools.cache
 def compiler_version(compiler: str) -> str:
     try:
-        return subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False).stdout
+        return said_of_version(compiler)
     except FileNotFoundError as error:
         raise ToolchainError(
             f"the twin needs a C++ compiler, and {compiler!r} is not there", hint="install g++ (Debian: apt install g++)"

@@ -15,12 +15,12 @@ from dataclasses import dataclass, field, replace
 
 from uol.codegen.attention.softmax_shift import follows_maximum, subtracts_from_exponent
 from uol.codegen.attention.value_products import WeightedSum, simplified, weighted_sums
-from uol.codegen.indexing.access import in_range
 from uol.codegen.indexing.arithmetic import static
 from uol.codegen.names import taken_names, unused
 from uol.codegen.partition.contraction import factors
 from uol.codegen.specs.nodes import Dot, Fold, Let, Weighted
 from uol.ir.integers.facts import Facts
+from uol.ir.integers.terms import in_range
 from uol.ir.program.nodes import Axis, Expr, Load, Program, Reduce, Scatter, Stage, Var
 from uol.ir.program.walk import substitute, variables, walk
 

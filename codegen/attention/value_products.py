@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from uol.codegen.indexing.access import in_range
 from uol.codegen.indexing.arithmetic import ONE, ZERO
 from uol.codegen.partition.contraction import factors, split_groups
 from uol.ir.integers.facts import Facts
+from uol.ir.integers.terms import in_range
 from uol.ir.program.nodes import Axis, Call, Expr, Load, Reduce, Scatter, Stage
 from uol.ir.program.walk import rewrite, substitute, variables
 from uol.ir.types import INDEX

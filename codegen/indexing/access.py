@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from uol.codegen.indexing.arithmetic import affine, flat_offset
+from uol.codegen.indexing.affine import affine, coefficient, stride
+from uol.codegen.indexing.arithmetic import flat_offset
 from uol.codegen.specs.nodes import Guard, Holds, Read, Within
 from uol.ir.integers.facts import Facts
+from uol.ir.integers.terms import in_range
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Load, Tensor, Var
 from uol.ir.program.walk import rewrite, variables, walk
 
@@ -46,21 +48,16 @@ class Accesses:
         return offset, tuple((a.name, self.stride(offset, a, axes)) for a in axes)
 
     def stride(self, offset: Expr, axis: Axis, axes: Sequence[Axis]) -> Expr | None:
-        form = affine(offset)
-        if form is not None:
-            return Const(form.coefficient(axis.name))
+        number = coefficient(offset, axis.name)
+        if number is not None:
+            return Const(number)
         if axis.name not in variables(offset):
             return Const(0)
         if any(isinstance(node, Read) for node in walk(offset)):
             return None
         facts = Facts(self.facts)
         with facts.scope(*(bound for a in axes for bound in in_range(a))):
-            return facts.stride(offset, axis.name)
-
-
-def in_range(axis: Axis) -> tuple[Expr, Expr]:
-    """0 <= axis < extent."""
-    return Call(">=", (Var(axis.name), Const(0)), "bool"), Call("<", (Var(axis.name), axis.extent), "bool")
+            return stride(offset, axis.name, facts)
 
 
 def conjuncts(condition: Expr) -> tuple[Expr, ...]:

@@ -1,15 +1,18 @@
-"""Index arithmetic: folded sums and products, flat offsets, affine forms."""
+"""Index arithmetic with constants folded: the one place where integer expressions are made short as they are made.
+
+What two operands come to is decided here and locally; what an expression comes to as a whole, its terms collected, is the
+business of `uol.ir.integers.polynomials`, and what it comes to under assumptions that of `uol.ir.integers.facts`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
-from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
+from uol.ir.integers.terms import ON_NUMBERS, idx
+from uol.ir.integers.terms import ONE as ONE
+from uol.ir.integers.terms import ZERO as ZERO
+from uol.ir.program.nodes import Axis, Call, Const, Expr
 from uol.ir.types import INDEX
-
-ZERO = Const(0)
-ONE = Const(1)
 
 
 def static(expr: Expr) -> int | None:
@@ -17,24 +20,61 @@ def static(expr: Expr) -> int | None:
     return int(expr.value) if isinstance(expr, Const) else None
 
 
-def add(a: Expr, b: Expr) -> Expr:
-    """a + b, folded."""
-    if isinstance(a, Const) and isinstance(b, Const):
-        return Const(a.value + b.value)
-    if a == ZERO:
-        return b
-    return a if b == ZERO else Call("+", (a, b), INDEX)
+def folded(call: Call) -> Expr:
+    """One index operation on constants, or with a neutral operand, as what it comes to.
+
+    >>> folded(idx("*", idx("*", Var("i"), Const(3)), Const(5)))
+    Call(fn='*', args=(Var(name='i', dtype='idx'), Const(value=15, dtype='idx')), dtype='idx')
+    """
+    if call.dtype != INDEX or len(call.args) != 2:
+        return call
+    a, b = call.args
+    if isinstance(a, Const) and isinstance(b, Const) and call.fn in ON_NUMBERS:
+        return Const(ON_NUMBERS[call.fn](int(a.value), int(b.value)))
+    match call.fn:
+        case "+":
+            return b if a == ZERO else a if b == ZERO else call
+        case "*":
+            return _multiple(a, b)
+        case "-" if b == ZERO:
+            return a
+        case "/" if b == ONE or a == ZERO:
+            return a
+        case "%" if b == ONE or a == ZERO:
+            return ZERO
+    return call
 
 
-def mul(a: Expr, b: Expr) -> Expr:
-    """a * b, folded; a constant goes to the right."""
-    if isinstance(a, Const) and isinstance(b, Const):
-        return Const(a.value * b.value)
+def _multiple(a: Expr, b: Expr) -> Expr:
+    """a * b, a constant to the right; (x * 3) * 3 is x * 9."""
     if ZERO in (a, b):
         return ZERO
     if isinstance(a, Const):
         a, b = b, a
-    return a if b == ONE else Call("*", (a, b), INDEX)
+    match a, b:
+        case Call(fn="*", args=(inner, Const() as factor)), Const():
+            return mul(inner, mul(factor, b))
+    return a if b == ONE else idx("*", a, b)
+
+
+def add(a: Expr, b: Expr) -> Expr:
+    """a + b, folded."""
+    return folded(idx("+", a, b))
+
+
+def sub(a: Expr, b: Expr) -> Expr:
+    """a - b, folded; a constant is added, with the other sign."""
+    return add(a, Const(-b.value)) if isinstance(b, Const) else idx("-", a, b)
+
+
+def mul(a: Expr, b: Expr) -> Expr:
+    """a * b, folded; a constant goes to the right."""
+    return folded(idx("*", a, b))
+
+
+def ceil_div(a: Expr, b: int) -> Expr:
+    """a / b, rounded up, folded."""
+    return folded(idx("/", add(a, Const(b - 1)), Const(b)))
 
 
 def product(factors: Iterable[Expr]) -> Expr:
@@ -88,49 +128,3 @@ def flat_offset(index: Sequence[Expr], shape: Sequence[Expr], strides: Sequence[
             total = add(total, mul(run, strides[dim]))
             run = ZERO
     return total
-
-
-@dataclass(frozen=True, slots=True)
-class Affine:
-    """constant + sum of coefficient * variable, with integer coefficients."""
-
-    coefficients: tuple[tuple[str, int], ...]
-    constant: int
-
-    def coefficient(self, name: str) -> int:
-        return dict(self.coefficients).get(name, 0)
-
-
-def affine(expr: Expr) -> Affine | None:
-    """The affine form of an index expression with constant coefficients, or None."""
-    terms = _terms(expr)
-    if terms is None:
-        return None
-    constant = terms.pop("", 0)
-    return Affine(tuple(sorted((n, c) for n, c in terms.items() if c)), constant)
-
-
-def _terms(expr: Expr) -> dict[str, int] | None:
-    match expr:
-        case Const(value=value):
-            return {"": int(value)}
-        case Var(name=name):
-            return {name: 1}
-        case Call(fn="neg", args=(a,)):
-            return _scaled(_terms(a), -1)
-        case Call(fn="+" | "-" as fn, args=(a, b)):
-            left, right = _terms(a), _scaled(_terms(b), 1 if fn == "+" else -1)
-            if left is None or right is None:
-                return None
-            return {n: left.get(n, 0) + right.get(n, 0) for n in {*left, *right}}
-        case Call(fn="*", args=(a, b)):
-            left, right = _terms(a), _terms(b)
-            if left is not None and set(left) <= {""}:
-                return _scaled(right, left.get("", 0))
-            if right is not None and set(right) <= {""}:
-                return _scaled(left, right.get("", 0))
-    return None
-
-
-def _scaled(terms: dict[str, int] | None, factor: int) -> dict[str, int] | None:
-    return None if terms is None else {n: c * factor for n, c in terms.items()}

@@ -2,31 +2,11 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
+from uol.ir.integers.terms import ON_NUMBERS
 from uol.ir.program.nodes import Call, Const, Expr, Var
 from uol.ir.program.walk import variables
-
-_FUNCTIONS: dict[str, Callable[..., int]] = {
-    "+": operator.add,
-    "-": operator.sub,
-    "*": operator.mul,
-    "/": lambda a, b: a // b if b else 0,
-    "%": lambda a, b: a % b if b else 0,
-    "neg": operator.neg,
-    "min": min,
-    "max": max,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "==": operator.eq,
-    "!=": operator.ne,
-    "and": lambda a, b: a and b,
-    "or": lambda a, b: a or b,
-    "not": operator.not_,
-}
 
 
 def over_dims(conditions: Iterable[Expr], dims: Iterable[str]) -> tuple[Expr, ...]:
@@ -46,6 +26,6 @@ def value_at(expr: Expr, dims: Mapping[str, float]) -> int:
             return int(value)
         case Var(name=name):
             return int(dims[name])
-        case Call(fn=fn, args=args) if fn in _FUNCTIONS:
-            return int(_FUNCTIONS[fn](*(value_at(a, dims) for a in args)))
+        case Call(fn=fn, args=args) if fn in ON_NUMBERS:
+            return int(ON_NUMBERS[fn](*(value_at(a, dims) for a in args)))
     raise TypeError(f"{expr!r} is no expression over dims")

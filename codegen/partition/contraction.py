@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from uol.codegen.indexing.access import conjuncts
-from uol.codegen.indexing.arithmetic import add, affine, mul, static
+from uol.codegen.indexing.affine import affine
+from uol.codegen.indexing.arithmetic import ONE, add, mul, static
 from uol.codegen.names import unused
 from uol.ir.integers.assumptions import is_integral
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Load, Reduce, Stage, Var
@@ -173,4 +174,4 @@ def _innermost(inner: str | None, split: Mapping[str, Expr]) -> str | None:
     if inner is None or inner not in split:
         return inner
     form = affine(split[inner])
-    return next((n for n, c in form.coefficients if c == 1), inner) if form else inner
+    return next((n for n in form.factors if form.factor(n) == ONE), inner) if form else inner

@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from uol.codegen.attention.softmax_shift import follows_maximum
-from uol.codegen.indexing.arithmetic import affine, dense_strides, static
+from uol.codegen.indexing.affine import affine
+from uol.codegen.indexing.arithmetic import dense_strides, static
 from uol.codegen.specs.evaluations import evaluations, space_of
 from uol.codegen.specs.expression_text import expr_text
 from uol.codegen.specs.nodes import (
@@ -98,7 +99,7 @@ def strides(spec: KernelSpec) -> Iterator[str]:
             yield f"the strides of {access.tensor} lack {', '.join(missing)}"
         form = affine(access.offset)
         for name, stride in given.items():
-            if form is not None and stride != Const(form.coefficient(name)):
+            if form is not None and stride != form.factor(name):
                 yield f"the stride of {access.tensor} along {name} is not that of its offset"
 
 

@@ -7,19 +7,26 @@ element stores that can be written beside them, so that independent folds share 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from uol.codegen.specs.nodes import Fold, Let, Reduce, Step, Store
+from uol.codegen.specs.steps import used_variables
 from uol.codegen.specs.traverse import step_expressions
 from uol.ir.program.walk import variables
 
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """One run over the columns (`elements`: folds and stores, in order), then steps of the row that use its folds."""
+    """One run over the columns, then steps of the row that use its folds. `steps` are folds, stores and the lets that these
+    need, directly or through others, in the spec's order: a let that several passes need is in each."""
 
-    elements: tuple[Fold | Store, ...]
+    steps: tuple[Step, ...]
     row_steps: tuple[Let | Store, ...]
+
+    @property
+    def elements(self) -> tuple[Fold | Store, ...]:
+        """What the run is for: folds and stores."""
+        return tuple(s for s in self.steps if not isinstance(s, Let))
 
     @property
     def folds(self) -> tuple[Fold, ...]:
@@ -28,7 +35,8 @@ class Pass:
 
 @dataclass(frozen=True, slots=True)
 class Passes:
-    """`before`: row steps that need no fold. `element_lets`: values of elements, computed where a pass uses them."""
+    """`before`: row steps that need no fold. `element_lets`: values of elements, computed where a pass uses them. Every pass
+    has elements."""
 
     before: tuple[Let | Store, ...]
     passes: tuple[Pass, ...]
@@ -68,13 +76,16 @@ def passes_of(spec: Reduce) -> Passes:
             case Store(axes=axes):
                 place, where = (row_steps, after) if set(axes) <= rows else (elements, after + 1)
                 place.setdefault(where, []).append(step)
-    last = max([*elements, *row_steps], default=0)
-    numbered = range(1, last + 1)
-    return Passes(
-        tuple(row_steps.get(0, ())),
-        tuple(Pass(tuple(elements.get(n, ())), tuple(row_steps.get(n, ()))) for n in numbered),
-        element_lets,
+    found = Passes(tuple(row_steps.get(0, ())), (), element_lets)
+    numbered = range(1, max(elements, default=0) + 1)
+    return replace(
+        found, passes=tuple(Pass(_with_lets(spec, elements[n], found), tuple(row_steps.get(n, ()))) for n in numbered)
     )
+
+
+def _with_lets(spec: Reduce, elements: list[Fold | Store], passes: Passes) -> tuple[Step, ...]:
+    chosen = {id(s) for s in (*elements, *passes.needed(used_variables(elements)))}
+    return tuple(s for s in spec.steps if id(s) in chosen)
 
 
 def _depth(step: Step, known: Mapping[str, int]) -> int:

@@ -1,4 +1,4 @@
-"""The steps of a spec as templates want them."""
+"""The steps of a spec as renderers want them."""
 
 from __future__ import annotations
 
@@ -31,3 +31,18 @@ def stored_directly(steps: tuple[Step, ...]) -> tuple[Step, ...]:
             case _:
                 out.append(step)
     return tuple(s for s in out if not (isinstance(s, Let) and s.name in dropped))
+
+
+def split_lets(steps: tuple[Step, ...], varying: set[str]) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
+    """The lets that depend on none of the varying axes, and all other steps."""
+    hoisted: list[Step] = []
+    rest: list[Step] = []
+    late = set(varying)
+    for step in steps:
+        if isinstance(step, Let) and not (set(step.axes) | variables(step.value)) & late:
+            hoisted.append(step)
+            continue
+        rest.append(step)
+        if isinstance(step, Let):
+            late.add(step.name)
+    return tuple(hoisted), tuple(rest)

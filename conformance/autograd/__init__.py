@@ -2,7 +2,8 @@
 the derivation of gradients, the interpreter or a backend is made of.
 
     points.py        the points of an iteration space at which a value is there
-    values.py        expressions at points: reads, choices, functions, casts
+    values.py        expressions at points: reads, choices, functions
+    dtypes.py        types, and casts to them
     reductions.py    reductions and sorts
     oracle.py        a whole program; its gradient and the gradient of that
 

@@ -13,8 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from uol.conformance.autograd.dtypes import storage, wrapped
 from uol.conformance.autograd.points import box, spread
-from uol.conformance.autograd.values import Evaluation, storage, wrapped
+from uol.conformance.autograd.values import Evaluation
 from uol.ir.program.nodes import Program, Scatter, Stage
 
 Arrays = Mapping[str, NDArray[np.generic]]

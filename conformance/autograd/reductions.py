@@ -10,17 +10,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import reduce as folded
 from math import prod
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from uol.conformance.autograd.dtypes import limits, wrapped
 from uol.conformance.autograd.points import Points, spread
-from uol.ir.program.nodes import Order, Reduce
+from uol.ir.program.nodes import Expr, Order, Reduce
 from uol.ir.types import is_float
 
-if TYPE_CHECKING:
-    from uol.conformance.autograd.values import Evaluation
+
+class Evaluation(Protocol):
+    """What a reduction asks about its body (`uol.conformance.autograd.values`)."""
+
+    def integer(self, expr: Expr) -> int:
+        """An expression of dims alone."""
+
+    def value(self, expr: Expr, points: Points) -> Tensor:
+        """The expression at each point."""
+
+    def holds(self, conditions: tuple[Expr, ...], points: Points) -> Tensor:
+        """The numbers of the points at which all conditions hold."""
+
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +58,6 @@ class Terms:
 
 def reduce(evaluation: Evaluation, expr: Reduce, points: Points) -> Tensor:
     """A reduction at each point."""
-    from uol.conformance.autograd.values import wrapped
-
     terms = _terms(evaluation, expr, points)
     match expr.op:
         case "sum":
@@ -97,8 +107,6 @@ def _extremum(terms: Terms, expr: Reduce) -> Tensor:
     if is_float(expr.dtype):
         nothing: float | int = -torch.inf if largest else torch.inf
     else:
-        from uol.conformance.autograd.values import limits
-
         nothing = limits(expr.dtype)[0 if largest else 1]
     out = torch.full((terms.count,), nothing, dtype=terms.values.dtype)
     if not terms.width:

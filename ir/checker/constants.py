@@ -13,7 +13,7 @@ import numpy as np
 from uol.ir.checker.environment import Environment
 from uol.ir.checker.messages import closest, mismatch, some
 from uol.ir.functions import FUNCTIONS
-from uol.ir.integers.terms import COMPARISONS
+from uol.ir.integers.terms import COMPARISONS, ON_NUMBERS
 from uol.ir.program.nodes import Call, Const, Expr
 from uol.ir.program.rounding import integer_range, round_to
 from uol.ir.syntax import surface
@@ -138,7 +138,7 @@ def literal(env: Environment, node: Node, value: int | float, dtype: str) -> Con
         exact = dtype in ("f64", "f32")
         return Const(float(value) if exact else float(round_to(float(value), dtype)), dtype)
     if isinstance(value, float):
-        raise mismatch(env.op, node, f"`{value!r}` stands where {_article(dtype)} is needed", "write a whole number, or cast")
+        raise mismatch(env.op, node, f"`{value!r}` stands where {_article(dtype)} is needed", "write an integer, or cast")
     low, high = integer_range(dtype if dtype in DTYPES else INDEX_LITERAL)
     if not low <= value <= high:
         raise mismatch(env.op, node, f"{value} does not fit in {dtype if dtype in DTYPES else 'an index'}")
@@ -204,12 +204,14 @@ def _function(env: Environment, node: Apply, fn: str, dtype: str) -> Expr:
 def _value(fn: str, values: list[Any], dtype: str) -> int | float | bool | None:
     """The value of a call of constants; None where it has none or is better left to run time."""
     result: Any
+    if fn in ("/", "%") and not values[1]:
+        return None
     try:
-        if fn == "/":
-            result = values[0] / values[1] if is_float(dtype) else values[0] // values[1]
+        if fn == "/" and is_float(dtype):
+            result = values[0] / values[1]
         else:
-            result = _PYTHON[fn](*values) if fn in _PYTHON else _reference(fn, values)
-    except (ZeroDivisionError, OverflowError, ValueError):
+            result = ON_NUMBERS[fn](*values) if fn in ON_NUMBERS else _reference(fn, values)
+    except (OverflowError, ValueError):
         return None
     if dtype in DTYPES and DTYPES[dtype].kind in ("int", "uint"):
         return int(round_to(np.asarray(result, np.int64), dtype)) if abs(result) < 2**62 else None
@@ -221,27 +223,6 @@ def _value(fn: str, values: list[Any], dtype: str) -> int | float | bool | None:
 def _reference(fn: str, values: list[Any]) -> float:
     with np.errstate(all="ignore"):
         return float(FUNCTIONS[fn].reference(*map(np.float64, values)))
-
-
-_PYTHON: dict[str, Any] = {
-    "+": lambda a, b: a + b,
-    "-": lambda a, b: a - b,
-    "*": lambda a, b: a * b,
-    "%": lambda a, b: a % b,
-    "neg": lambda a: -a,
-    "not": lambda a: not a,
-    "and": lambda a, b: a and b,
-    "or": lambda a, b: a or b,
-    "<": lambda a, b: a < b,
-    "<=": lambda a, b: a <= b,
-    ">": lambda a, b: a > b,
-    ">=": lambda a, b: a >= b,
-    "==": lambda a, b: a == b,
-    "!=": lambda a, b: a != b,
-    "max": max,
-    "min": min,
-    "abs": abs,
-}
 
 
 def _article(dtype: str) -> str:

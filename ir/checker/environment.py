@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from uol.ir.checker.messages import at, closest, mismatch
 from uol.ir.errors import BoundsError, ShapeError
 from uol.ir.integers.facts import Facts
-from uol.ir.integers.terms import compare
+from uol.ir.integers.terms import compare, in_range
 from uol.ir.library import Library
-from uol.ir.program.nodes import Axis, Call, Const, Expr, Load, Stage, Tensor, Var
+from uol.ir.program.nodes import Axis, Call, Const, Expr, Load, Stage, Tensor
 from uol.ir.program.render import show
 from uol.ir.program.walk import variables, walk
 from uol.ir.syntax import surface
@@ -176,8 +176,3 @@ class Scope:
         while name in self.env.draft.reserved:
             name += "_i"
         return name
-
-
-def in_range(axis: Axis) -> tuple[Expr, Expr]:
-    """0 <= axis < extent."""
-    return compare(">=", Var(axis.name), Const(0)), compare("<", Var(axis.name), axis.extent)

@@ -66,7 +66,7 @@ def _emit(scope: Scope, statement: Statement, node: Reduction, axes: dict[str, A
             raise mismatch(
                 scope.op,
                 to_places,
-                f"`{to_places.tensor}` takes places and is {places.dtype}",
+                f"`{to_places.tensor}` takes indices and is {places.dtype}",
                 f"declare it {PLACES[0]} or i64",
             )
     else:
@@ -115,7 +115,7 @@ def _check_form(scope: Scope, statement: Statement, node: Reduction) -> None:
         raise mismatch(op, node, f"`{node.op}` takes {some(wanted, 'argument')}, not {len(node.args)}", f"write `{form}`")
     most = 1 if node.op == "argsort" else 2
     if count > most:
-        gives = "places" if most == 1 else "values and places"
+        gives = "indices" if most == 1 else "values and indices"
         raise mismatch(op, statement.targets[most], f"`{node.op}` gives {gives}, there are {some(count, 'target')}")
     first = [i.id for i in statement.targets[0].index if isinstance(i, Name)]
     for target in statement.targets[1:]:

@@ -14,7 +14,7 @@ from uol.ir.gradients.text.integer_text import times
 from uol.ir.gradients.text.local_inference import learn
 from uol.ir.gradients.text.naming import Names
 from uol.ir.gradients.text.substitution import Item
-from uol.ir.library import Library
+from uol.ir.operators import Operators
 from uol.ir.syntax.surface import Access, Apply, Exchange, Expr, Name, Node, Number, Op, Pack, Statement, Target, exchange
 from uol.ir.types import base_type
 
@@ -28,7 +28,7 @@ class Result:
     dims: Dims
 
 
-def callee(op: Op, call: Apply, library: Library) -> Op:
+def callee(op: Op, call: Apply, library: Operators) -> Op:
     """The operator that is called. Raises TypeCheckError where there is none of that name."""
     found = library.get(call.fn)
     if found is None:
@@ -109,7 +109,7 @@ def _resolved(expr: Expr, names: Mapping[str, Expr], packs: Mapping[str, Dims]) 
     return exchange(expr, rule)
 
 
-def calls_apart(op: Op, library: Library, types: Types, names: Names) -> Op:
+def calls_apart(op: Op, library: Operators, types: Types, names: Names) -> Op:
     """The operator with every call in a statement of its own; the same call twice is one. Learns the types on the way."""
     made: dict[Apply, str] = {}
     body: list[Statement] = []
@@ -122,7 +122,7 @@ def calls_apart(op: Op, library: Library, types: Types, names: Names) -> Op:
 
 
 def _apart(
-    op: Op, statement: Statement, library: Library, types: Types, names: Names, made: dict[Apply, str]
+    op: Op, statement: Statement, library: Operators, types: Types, names: Names, made: dict[Apply, str]
 ) -> tuple[list[Statement], Statement]:
     """The calls of a statement, and what is left of it."""
     before: list[Statement] = []

@@ -26,7 +26,7 @@ from uol.ir.gradients.text.nesting import reductions_apart
 from uol.ir.gradients.text.scattered_sizes import with_sizes
 from uol.ir.gradients.text.signature import assemble
 from uol.ir.gradients.text.substitution import loose_keys, without_shadows
-from uol.ir.library import Library
+from uol.ir.operators import Operators
 from uol.ir.syntax.surface import Op, Param, Reduction, Statement, below
 
 
@@ -38,11 +38,12 @@ class Derived:
     roles: Roles
 
 
-def gradient(op: Op, library: Library, wrt: Sequence[str] | None = None) -> Op:
+def gradient(op: Op, library: Operators, wrt: Sequence[str] | None = None) -> Op:
     """The gradient of an operator with respect to its float inputs, or to those named in `wrt`.
 
     Raises TypeCheckError where an input is not of the operator, or not a float, and where there is no float to derive.
 
+    >>> from uol.ir.library import Library
     >>> from uol.ir.syntax.parser import parse
     >>> from uol.ir.syntax.printer import print_op
     >>> print(print_op(gradient(parse("op double(x: f32[N]) -> (y: f32[N]) { y[i] = 2 * x[i] }")[0], Library())))
@@ -53,7 +54,7 @@ def gradient(op: Op, library: Library, wrt: Sequence[str] | None = None) -> Op:
     return derive(op, library, wrt).op
 
 
-def derive(op: Op, library: Library, wrt: Sequence[str] | None = None) -> Derived:
+def derive(op: Op, library: Operators, wrt: Sequence[str] | None = None) -> Derived:
     """`gradient`, with the roles of its parts."""
     if not has_gradient(op):
         raise mismatch(op, op, f"`{op.name}` has no gradient", "a gradient goes from the float results to the float inputs")
@@ -99,7 +100,7 @@ def _inputs(op: Op, types: Types, wrt: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(n for n in floats if wrt is None or n in wrt)
 
 
-def _roles(callee: Op, library: Library) -> tuple[Op, Roles]:
+def _roles(callee: Op, library: Operators) -> tuple[Op, Roles]:
     """The gradient of an operator that is called: as it is derived, or as the library has it."""
     derived = derive(callee, library)
     found = library.get(derived.op.name)

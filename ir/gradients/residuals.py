@@ -15,7 +15,7 @@ from uol.ir.gradients.callees import call_of, callee, calls_apart, results_of
 from uol.ir.gradients.text.inference import Dims, Types
 from uol.ir.gradients.text.local_inference import learn
 from uol.ir.gradients.text.naming import Names
-from uol.ir.library import GRADIENT, SAVING, Library
+from uol.ir.operators import GRADIENT, SAVING, Operators
 from uol.ir.syntax.printer import print_expr
 from uol.ir.syntax.surface import Name, Op, Pack, Param, Statement, Target
 
@@ -26,7 +26,7 @@ def cotangent_of(name: str, forward: Op) -> str | None:
     return max(fitting, key=len, default=None)
 
 
-def saving(forward: Op, gradient: Op, library: Library) -> Op | None:
+def saving(forward: Op, gradient: Op, library: Operators) -> Op | None:
     """`<op>_saving`: the forward with the locals that its written gradient reads as further results; None where it reads none.
 
     Raises TypeCheckError, at the gradient's input, for one that the forward does not have, or has in another type.
@@ -47,13 +47,13 @@ def saving(forward: Op, gradient: Op, library: Library) -> Op | None:
     return replace(forward, name=f"{forward.name}{SAVING}", results=(*forward.results, *results))
 
 
-def saving_operator(forward: Op, library: Library) -> Op | None:
+def saving_operator(forward: Op, library: Operators) -> Op | None:
     """The same, with the gradient that is written for the operator in a library."""
     written = library.written_gradient(f"{forward.name}{GRADIENT}")
     return None if written is None else saving(forward, written, library)
 
 
-def check_written(op: Op, library: Library) -> None:
+def check_written(op: Op, library: Operators) -> None:
     """Raises TypeCheckError, at its position, where an operator is named as the gradient of another one that a library has,
     and reads what that does not have, or has in another type. Any other operator is let pass."""
     forward = library.get(op.name.removesuffix(GRADIENT)) if op.name.endswith(GRADIENT) else None
@@ -61,18 +61,18 @@ def check_written(op: Op, library: Library) -> None:
         saving(forward, op, library)
 
 
-def plain_operator(op: Op, library: Library) -> Op | None:
+def plain_operator(op: Op, library: Operators) -> Op | None:
     """The operator that an `<op>_saving` is made from; None for any other operator."""
     plain = library.get(op.name.removesuffix(SAVING)) if op.name.endswith(SAVING) else None
     return plain if plain is not None and saving_operator(plain, library) == op else None
 
 
-def with_saving_calls(op: Op, library: Library, types: Types, names: Names) -> Op:
+def with_saving_calls(op: Op, library: Operators, types: Types, names: Names) -> Op:
     """The operator with every call that stands alone (`calls_apart`) as one that saves what the callee's gradient reads."""
     return replace(op, body=tuple(_saving_call(op, s, library, types, names) for s in op.body))
 
 
-def _saving_call(op: Op, statement: Statement, library: Library, types: Types, names: Names) -> Statement:
+def _saving_call(op: Op, statement: Statement, library: Operators, types: Types, names: Names) -> Statement:
     call = call_of(statement)
     found = None if call is None else saving_operator(callee(op, call, library), library)
     if call is None or found is None:
@@ -88,7 +88,7 @@ def _saving_call(op: Op, statement: Statement, library: Library, types: Types, n
     return replace(statement, targets=tuple(targets), value=call)
 
 
-def _learned(forward: Op, library: Library) -> Types:
+def _learned(forward: Op, library: Operators) -> Types:
     """Types and dims of everything that the forward defines."""
     types = Types({t.variable: t.types for t in forward.domain})
     for param in (*forward.params, *forward.results):

@@ -32,7 +32,7 @@ from uol.ir.gradients.text.substitution import (
     tensors_in,
 )
 from uol.ir.gradients.vjp_rules import Vjp
-from uol.ir.library import GRADIENT, Library
+from uol.ir.operators import GRADIENT, Operators
 from uol.ir.syntax.surface import Access, Apply, Binary, Expr, Name, Number, Op, Pack, Reduction, Statement, Target, below
 
 
@@ -42,7 +42,7 @@ class ReverseMode(Accumulator):
     def __init__(
         self,
         op: Op,
-        library: Library,
+        library: Operators,
         types: Types,
         names: Names,
         seeds: dict[str, str],

@@ -18,9 +18,9 @@ from uol.ir.integers.assumptions import Knowledge, is_integral
 from uol.ir.integers.counterexample import refuted
 from uol.ir.integers.fourier_motzkin import Bounds, Elimination
 from uol.ir.integers.intervals import Interval
-from uol.ir.integers.terms import ONE, ZERO, Poly, compare, idx
-from uol.ir.program.nodes import Call, Const, Expr, Load, Var
-from uol.ir.program.walk import substitute, variables, walk
+from uol.ir.integers.terms import ONE, ZERO, Poly, Ranges, compare, idx
+from uol.ir.program.nodes import Call, Const, Expr
+from uol.ir.program.walk import variables, walk
 
 if TYPE_CHECKING:
     from uol.ir.integers.analyzer import Analyzer
@@ -51,13 +51,18 @@ class Facts:
         finally:
             self._known, self._elimination = saved
 
+    @property
+    def ranges(self) -> Ranges:
+        """Constant bounds of the variables."""
+        return self._known.ranges
+
     def prove(self, condition: Expr) -> bool:
         """Whether the condition follows for all values of its variables. False means: not proven."""
         if self._known.contradiction:
             return True
-        known = conditions.decide(condition, self._known.ranges)
+        known = polynomials.decide(condition, self._known.ranges)
         if known is not None:  # where the ranges forbid a relation, nothing is ever evaluated, and everything follows
-            return known or any(conditions.decide(r, self._known.ranges) is False for r in self._known.relations)
+            return known or any(polynomials.decide(r, self._known.ranges) is False for r in self._known.relations)
         condition = polynomials.simplify(condition, self._known.ranges)
         if condition in self._known.conditions:
             return True
@@ -80,19 +85,6 @@ class Facts:
             return polynomials.simplify(_analyzer().simplify(expr, self._known.conditions), self._known.ranges)
         except OverflowError:
             return expr
-
-    def stride(self, expr: Expr, axis: str) -> Expr | None:
-        """What the expression grows by where `axis` grows by one: a finite difference.
-
-        None where that is not the same everywhere along the axis (a quotient, a remainder, a value read from memory).
-        """
-        if any(axis in variables(node) for node in walk(expr) if isinstance(node, Load) or _is_cast(node)):
-            return None
-        step = substitute(expr, {axis: idx("+", Var(axis), ONE)})
-        growth = polynomials.from_poly(polynomials.difference(step, expr, self._known.ranges))
-        if axis in variables(growth) and not self._is_plain(growth):
-            growth = self.simplify(growth)
-        return None if axis in variables(growth) else growth
 
     def interval(self, expr: Expr) -> Interval:
         """Constant bounds of an expression of dtype idx; an end that is not known is None."""
@@ -161,10 +153,6 @@ class Facts:
 
 
 _BEYOND_POLYNOMIALS = ("/", "%", "min", "max", "select", "cast")
-
-
-def _is_cast(node: Expr) -> bool:
-    return isinstance(node, Call) and node.fn == "cast"
 
 
 @cache

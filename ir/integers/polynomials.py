@@ -1,4 +1,5 @@
-"""Integer expressions over indices and dims as polynomials, and the constant intervals that they lie in.
+"""Integer expressions over indices and dims as polynomials, the constant intervals that they lie in, and the conditions that
+these decide: one normal form for both, since a `select` holds conditions and a condition holds integers.
 
 A polynomial maps monomials (sorted tuples of atoms) to integer coefficients; an atom is a variable or whatever has no
 polynomial form (a quotient, a remainder, a minimum, a value read from memory). This is all that constant shapes need;
@@ -7,19 +8,20 @@ what it cannot decide goes to `uol.ir.integers.facts`.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import gcd
 
-from uol.ir.integers import conditions
 from uol.ir.integers.intervals import EVERYTHING, Interval
-from uol.ir.integers.terms import Monomial, Poly, Ranges, idx
+from uol.ir.integers.terms import COMPARISONS, Monomial, Poly, Ranges, idx, negate
 from uol.ir.program.nodes import Call, Const, Expr, Load, Var
-from uol.ir.types import DTYPES
+from uol.ir.types import DTYPES, INDEX
 
 
 def simplify(expr: Expr, ranges: Ranges) -> Expr:
-    """The expression in polynomial form, quotients and remainders resolved where the ranges of the variables say how."""
+    """The expression in polynomial form, quotients and remainders resolved where the ranges of the variables say how; a
+    condition decided, or with its parts in that form."""
     if expr.type == "bool":
-        return conditions.simplify(expr, ranges)
+        return _simplified_condition(expr, ranges)
     match expr:
         case Const() | Var():
             return expr
@@ -49,7 +51,7 @@ def to_poly(expr: Expr, ranges: Ranges) -> Poly:
             poly = to_poly(a, ranges)
             return _extremum("max", poly, scale(poly, -1), ranges)
         case Call(fn="select", args=(c, a, b)):
-            return _select(conditions.simplify(c, ranges), to_poly(a, ranges), to_poly(b, ranges))
+            return _select(simplify(c, ranges), to_poly(a, ranges), to_poly(b, ranges))
     return {(expr,): 1}
 
 
@@ -147,6 +149,56 @@ def atom_interval(atom: Expr, ranges: Ranges) -> Interval:
 def difference(a: Expr, b: Expr, ranges: Ranges) -> Poly:
     """The polynomial of `a - b`."""
     return add(to_poly(a, ranges), scale(to_poly(b, ranges), -1))
+
+
+def decide(condition: Expr, ranges: Ranges) -> bool | None:
+    """True or False where the condition has that value all over the ranges; None where intervals do not tell."""
+    match condition:
+        case Const(value=value):
+            return bool(value)
+        case Call(fn="not", args=(a,)):
+            inner = decide(a, ranges)
+            return None if inner is None else not inner
+        case Call(fn="and", args=(a, b)):
+            left, right = decide(a, ranges), decide(b, ranges)
+            return False if left is False or right is False else (True if left and right else None)
+        case Call(fn="or", args=(a, b)):
+            left, right = decide(a, ranges), decide(b, ranges)
+            return True if left or right else (False if left is False and right is False else None)
+        case Call(fn=fn, args=(a, b)) if fn in COMPARISONS and a.type == b.type == INDEX:
+            return _decide_comparison(fn, interval(difference(a, b, ranges), ranges))
+    return None
+
+
+def _simplified_condition(condition: Expr, ranges: Ranges) -> Expr:
+    """The condition decided, or with its parts simplified."""
+    known = decide(condition, ranges)
+    if known is not None:
+        return Const(known, "bool")
+    match condition:
+        case Call(fn="and" | "or" as fn, args=(a, b)):
+            left, right = simplify(a, ranges), simplify(b, ranges)
+            neutral = Const(fn == "and", "bool")
+            return right if left == neutral else (left if right == neutral else replace(condition, args=(left, right)))
+        case Call(fn="not", args=(a,)):
+            return negate(simplify(a, ranges))
+        case Call(fn=fn, args=(a, b)) if fn in COMPARISONS and a.type == b.type == INDEX:
+            return replace(condition, args=(simplify(a, ranges), simplify(b, ranges)))
+    return condition
+
+
+def _decide_comparison(fn: str, gap: Interval) -> bool | None:
+    low, high = gap.low, gap.high
+    match fn:
+        case "<" | ">=":
+            below = True if high is not None and high < 0 else (False if low is not None and low >= 0 else None)
+            return below if fn == "<" or below is None else not below
+        case "<=" | ">":
+            within = True if high is not None and high <= 0 else (False if low is not None and low > 0 else None)
+            return within if fn == "<=" or within is None else not within
+    apart = (low is not None and low > 0) or (high is not None and high < 0)
+    equal = False if apart else (True if low == high == 0 else None)
+    return equal if fn == "==" or equal is None else not equal
 
 
 def _term(monomial: Monomial, coefficient: int) -> Expr:

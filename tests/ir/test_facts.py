@@ -1,4 +1,4 @@
-"""The door to the integer facts: scopes, strides, bounds, and the solver behind them."""
+"""The door to the integer facts: scopes, bounds, and the solver behind them."""
 
 import pytest
 
@@ -47,19 +47,6 @@ def test_conditions_beyond_integers_are_ignored() -> None:
     with Facts(nonnegative(i)).scope(mask, compare("<", i, Const(2))) as facts:
         assert facts.prove(compare("<=", i, Const(1)))
         assert not facts.prove(mask)
-
-
-def test_strides_are_finite_differences() -> None:
-    facts = Facts((*nonnegative(i, j, n), compare("<", j, Const(4))))
-    offset = idx("+", idx("*", idx("+", idx("*", i, Const(3)), j), n), idx("/", j, Const(2)))
-    assert show(facts.stride(offset, "i")) == "N * 3"
-    assert facts.stride(offset, "j") is None
-    assert facts.stride(offset, "k") == Const(0)
-    assert facts.stride(idx("/", idx("*", j, Const(6)), Const(3)), "j") == Const(2)
-    gather = idx("+", Call("cast", (Load("at", (i,), (), None, "i32"),), "idx"), j)
-    assert facts.stride(gather, "i") is None
-    assert facts.stride(gather, "j") == Const(1)
-    assert facts.stride(idx("*", i, i), "i") is None
 
 
 def test_bounds() -> None:

@@ -5,10 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from integer_questions import evaluate
 
-from uol.ir.integers.conditions import decide, negate
 from uol.ir.integers.intervals import EVERYTHING, Interval
-from uol.ir.integers.polynomials import atom_interval, interval, simplify, to_poly
-from uol.ir.integers.terms import compare, idx
+from uol.ir.integers.polynomials import atom_interval, decide, interval, simplify, to_poly
+from uol.ir.integers.terms import compare, idx, negate
 from uol.ir.program.nodes import Call, Const, Expr, Load, Var
 from uol.ir.program.render import show
 from uol.ir.syntax.parser import parse

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import subprocess
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from uol.backends.toolchain.running import run_tool
 from uol.bundle import elf
 from uol.bundle.contents import Binaries
 from uol.bundle.held import Held
 from uol.codegen.backend import Module
 from uol.compilation.explain import Json
-
-TIMEOUT_S = 600
+from uol.ir.errors import ToolchainError
 
 
 def hold_binary(name: str, content: bytes, made: Binaries, record: Json) -> Held:
@@ -53,9 +52,9 @@ def _linked(name: str, module: Module, texts: Mapping[str, bytes]) -> tuple[byte
             (Path(folder) / file).write_bytes(text)
         command = ["sh", "-c", f"set -eu\n{module.build}"]
         try:
-            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
-        except subprocess.TimeoutExpired:
-            return None, f"it did not end in {TIMEOUT_S} s"
+            done = run_tool("the build line", command, Path(folder))
+        except ToolchainError as error:
+            return None, error.message
         library = Path(folder) / name
         if done.returncode or not library.is_file():
             lines = (done.stderr + done.stdout).strip().splitlines()

@@ -7,16 +7,15 @@ from dataclasses import dataclass
 
 from uol.binding.static_sizes import size_json, size_text
 from uol.codegen.backend import Kernel, Module
-from uol.codegen.indexing.arithmetic import ZERO, add, product
-from uol.codegen.indexing.fold_constants import folded
+from uol.codegen.indexing.arithmetic import ZERO, add, mul, product
 from uol.codegen.schedule import schedule_text
 from uol.codegen.specs.nodes import Arg, Pack
 from uol.codegen.specs.printer import arg_lines, arg_text, spec_lines
 from uol.codegen.specs.traverse import lines_of
 from uol.compilation.schedule_table import buffers_text, candidate_lines, candidates_json
 from uol.compilation.targets import Target
-from uol.ir.program.nodes import Call, Const, Expr
-from uol.ir.types import DTYPES, INDEX
+from uol.ir.program.nodes import Const, Expr
+from uol.ir.types import DTYPES
 
 Json = dict[str, object]
 
@@ -88,7 +87,7 @@ def arg_json(arg: Arg) -> Json:
 
 def size_bytes(arg: Arg) -> Expr:
     """Bytes of a tensor's elements (each once, whatever its strides)."""
-    return folded(Call("*", (product(arg.shape), Const(DTYPES[arg.dtype].bytes)), INDEX))
+    return mul(product(arg.shape), Const(DTYPES[arg.dtype].bytes))
 
 
 def _numbered(source: str) -> list[str]:

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 
 from uol.backends.ascendc.vector.tile import start_of
 from uol.backends.ascendc.vector.values import Unsupported
-from uol.codegen.indexing.arithmetic import ZERO, add, static
-from uol.codegen.indexing.fold_constants import substituted
+from uol.codegen.indexing.affine import constant_stride
+from uol.codegen.indexing.arithmetic import ZERO, static
 from uol.codegen.specs.nodes import Arg, Guard, Holds, KernelSpec, Read, Within, guard_operands
 from uol.ir.errors import RefusalError
 from uol.ir.integers.intervals import Interval
-from uol.ir.integers.polynomials import add as poly_sum
-from uol.ir.integers.polynomials import difference, from_poly, interval, scale, to_poly
+from uol.ir.integers.polynomials import difference, from_poly, interval, to_poly
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
 from uol.ir.program.render import show
 from uol.ir.program.walk import variables
@@ -154,11 +153,7 @@ class Indices:
 
     def slope(self, expr: Expr, axis: str) -> int | None:
         """How much the expression grows a step of the axis; None where that is not constant."""
-        if axis not in variables(expr):
-            return 0
-        step = substituted(expr, {axis: add(Var(axis), Const(1))})
-        difference = poly_sum(to_poly(step, self.ranges), scale(to_poly(expr, self.ranges), -1))
-        return difference.get((), 0) if set(difference) <= {()} else None
+        return constant_stride(expr, axis, self.ranges)
 
 
 def uses(guard: Guard, names: Sequence[str]) -> bool:

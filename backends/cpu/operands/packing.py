@@ -14,12 +14,13 @@ from math import prod
 
 from uol.backends.cpu.collapse_axes import collapsed
 from uol.backends.cpu.operands.buffer_span import span_of
+from uol.backends.cpu.operands.factors import the_read
 from uol.backends.cpu.operands.source_dims import SourceDim, source_dims
-from uol.backends.cpu.schedules.contraction import prefers_dot, the_read
+from uol.backends.cpu.schedules.contraction import prefers_dot
 from uol.backends.cpu.schedules.cost import size
+from uol.codegen.indexing.affine import affine, magnitude
 from uol.codegen.indexing.arithmetic import ONE, ZERO, add, dense_strides, mul, static
 from uol.codegen.indexing.dim_values import value_at
-from uol.codegen.indexing.linear_forms import linear, magnitude
 from uol.codegen.specs.nodes import Arg, Contract, KernelSpec, Pack, Read, Store, Within
 from uol.codegen.specs.rewrites import Side, pack_operand
 from uol.codegen.specs.traverse import accesses
@@ -87,7 +88,7 @@ def _grows(spec: Contract, read: Read, dims: tuple[SourceDim, ...]) -> bool:
 def _is_out_of_order(spec: Contract, side: str, read: Read) -> bool:
     if side == "a" or not spec.n or prefers_dot(spec):
         return False
-    offset = linear(read.offset, [a.name for a in spec.axes])
+    offset = affine(read.offset, [a.name for a in spec.axes])
     return offset is not None and offset.factor(spec.n[-1].name) != ONE
 
 
@@ -119,7 +120,7 @@ def copied(spec: Contract, side: str, dims: tuple[SourceDim, ...]) -> tuple[Pack
     offset: Expr = ZERO
     for dim, stride in zip(dims, workspace.strides, strict=True):
         offset = add(offset, mul(dim.index, stride))
-    form = linear(offset, [a.name for a in spec.axes])
+    form = affine(offset, [a.name for a in spec.axes])
     assert form is not None
     strides = tuple((a.name, form.factor(a.name)) for a in spec.axes)
     fresh = Read(name, offset, strides, (), None, operand.type)
@@ -132,7 +133,7 @@ def _pack(
     spec: Contract, operand: Expr, read: Read, dims: tuple[SourceDim, ...], index: tuple[Axis, ...], workspace: Arg
 ) -> Pack:
     """workspace[index] = the operand, its guards on the dims that they are about."""
-    form = linear(read.offset, [a.name for a in spec.axes])
+    form = affine(read.offset, [a.name for a in spec.axes])
     assert form is not None
     first = form.constant
     for dim in dims:

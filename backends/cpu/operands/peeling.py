@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from uol.codegen.indexing.arithmetic import ZERO, add, affine, static
+from uol.codegen.indexing.affine import affine
+from uol.codegen.indexing.arithmetic import ONE, ZERO, folded, static, sub
 from uol.codegen.specs.nodes import Guard, Let, Read, Step, Store, Within
-from uol.ir.program.nodes import Call, Const, Expr
+from uol.ir.integers.polynomials import from_poly
+from uol.ir.integers.terms import idx
+from uol.ir.program.nodes import Const, Expr
 from uol.ir.program.walk import rewrite, substitute, variables, walk
-from uol.ir.types import INDEX
 
 Range = tuple[Expr, Expr]
 """first <= axis < last, both within the axis."""
@@ -59,27 +61,17 @@ def _holds(guard: Guard, axis: str, extent: Expr) -> Range | None:
         return None
     form = affine(guard.value)
     bounds = [bound for bound in (guard.low, guard.high) if bound is not None]
-    if form is None or form.coefficient(axis) != 1 or any(axis in variables(bound) for bound in bounds):
+    if form is None or form.factor(axis) != ONE or any(axis in variables(bound) for bound in bounds):
         return None
-    offset: Expr = Const(form.constant) if len(form.coefficients) == 1 else substitute(guard.value, {axis: ZERO})
-    first = ZERO if guard.low is None else _clamped(_minus(guard.low, offset), ZERO, extent)
-    last = extent if guard.high is None else _clamped(_minus(guard.high, offset), first, extent)
+    offset = from_poly(form.constant) if len(form.factors) == 1 else substitute(guard.value, {axis: ZERO})
+    first = ZERO if guard.low is None else _clamped(sub(guard.low, offset), ZERO, extent)
+    last = extent if guard.high is None else _clamped(sub(guard.high, offset), first, extent)
     return first, last
-
-
-def _minus(a: Expr, b: Expr) -> Expr:
-    known = static(b)
-    return Call("-", (a, b), INDEX) if known is None else add(a, Const(-known))
 
 
 def _clamped(value: Expr, low: Expr, high: Expr) -> Expr:
     """min(max(value, low), high); low <= high."""
-    return _of("min", _of("max", value, low), high)
-
-
-def _of(fn: str, a: Expr, b: Expr) -> Expr:
-    x, y = static(a), static(b)
-    return Call(fn, (a, b), INDEX) if x is None or y is None else Const(min(x, y) if fn == "min" else max(x, y))
+    return folded(idx("min", folded(idx("max", value, low)), high))
 
 
 def _decided(steps: tuple[Step, ...], axis: str, extent: Expr, holds: Callable[[Range], bool]) -> tuple[Step, ...]:

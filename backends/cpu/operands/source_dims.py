@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from uol.codegen.indexing.affine import Affine, affine
 from uol.codegen.indexing.arithmetic import ZERO, add, static
-from uol.codegen.indexing.linear_forms import Linear, linear
 from uol.codegen.specs.nodes import Read, Within
 from uol.ir.integers import polynomials
 from uol.ir.integers.terms import Poly
@@ -38,7 +38,7 @@ class SourceDim:
 def source_dims(read: Read, axes: Sequence[Axis], arguments: Collection[str]) -> tuple[SourceDim, ...] | None:
     """The dims, or None where the read is not of that form. `arguments` are the dims that have no number."""
     extents = {a.name: a.extent for a in axes}
-    offset = linear(read.offset, extents)
+    offset = affine(read.offset, extents)
     if offset is None or not variables(read.offset) <= {*extents, *arguments}:
         return None
     dims: list[SourceDim] = []
@@ -56,8 +56,8 @@ def source_dims(read: Read, axes: Sequence[Axis], arguments: Collection[str]) ->
     return tuple(dims)
 
 
-def _guarded_dim(guard: Within, offset: Linear, extents: Mapping[str, Expr]) -> SourceDim | None:
-    value = linear(guard.value, extents)
+def _guarded_dim(guard: Within, offset: Affine, extents: Mapping[str, Expr]) -> SourceDim | None:
+    value = affine(guard.value, extents)
     if value is None or not value.factors:
         return None
     least = greatest = value.constant
@@ -107,7 +107,7 @@ def _is_known(dim: SourceDim, arguments: Collection[str]) -> bool:
     return all(variables(part) <= {*arguments} for part in parts)
 
 
-def _may_be_negative(value: Linear, extents: Mapping[str, Expr]) -> bool:
+def _may_be_negative(value: Affine, extents: Mapping[str, Expr]) -> bool:
     """Is there less than nothing to read where an extent that is an argument is 0?"""
     least = 1
     for name, poly in value.factors.items():

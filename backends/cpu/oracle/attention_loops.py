@@ -11,8 +11,9 @@ from uol.backends.cpu.expressions.dtypes import Term, representation
 from uol.backends.cpu.expressions.spec_expressions import Scope
 from uol.backends.cpu.frame import Frame
 from uol.backends.cpu.operands.attention_buffers import held, read_of, row_of
-from uol.backends.cpu.oracle.primfunc import enter, linear_index, reduce_row, run_steps, sum_of_products
+from uol.backends.cpu.oracle.sums import reduce_row, sum_of_products
 from uol.backends.cpu.schedules.nest import product
+from uol.backends.cpu.statements import enter, linear_index, run_steps
 from uol.codegen.attention.parts import row_steps, weights_of, width_parts
 from uol.codegen.specs.nodes import Attention
 from uol.ir.program.nodes import Var

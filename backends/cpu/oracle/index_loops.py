@@ -16,7 +16,7 @@ from uol.backends.cpu.expressions.folds import State, combine
 from uol.backends.cpu.expressions.spec_expressions import Scope, conditions, conjunction, evaluate, load, store
 from uol.backends.cpu.frame import Frame, symbolic_span
 from uol.backends.cpu.operands.buffer_span import static_span
-from uol.backends.cpu.oracle.primfunc import enter, run_steps, take
+from uol.backends.cpu.statements import enter, run_steps, take
 from uol.codegen.specs.nodes import Fold, Scan, Scatter, Select, Step, Store
 from uol.ir.types import INDEX, is_float
 

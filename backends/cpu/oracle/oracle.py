@@ -16,12 +16,11 @@ import numpy as np
 from uol.backends.cpu.operands.buffer_span import span_of
 from uol.backends.cpu.runtime.library import open_library
 from uol.backends.cpu.runtime.marshal import Array, flat_buffer, strided
-from uol.codegen.indexing.arithmetic import affine
+from uol.codegen.indexing.dim_values import value_at
 from uol.codegen.specs.nodes import Arg, KernelGraph
 from uol.ir.errors import ShapeError
 from uol.ir.program.dtype_encoding import STORAGE
-from uol.ir.program.nodes import Const, Expr, Var
-from uol.ir.program.walk import substitute
+from uol.ir.program.nodes import Expr, Var
 
 C_TYPES: dict[str, Any] = {"f64": ctypes.c_double, "f32": ctypes.c_float, "i64": ctypes.c_int64}
 CACHED_GRAPHS = 256
@@ -66,10 +65,7 @@ def _memory(arg: Arg, buffers: Mapping[str, Array], dims: Mapping[str, int]) -> 
 
 
 def _values(exprs: tuple[Expr, ...], dims: Mapping[str, int]) -> tuple[int, ...]:
-    forms = [affine(substitute(e, {n: Const(v) for n, v in dims.items()})) for e in exprs]
-    if any(f is None or f.coefficients for f in forms):
-        raise ShapeError("a shape that is not a sum of products of dims cannot be evaluated")
-    return tuple(f.constant for f in forms if f is not None)
+    return tuple(value_at(e, dims) for e in exprs)
 
 
 def _dims(graph: KernelGraph, buffers: Mapping[str, Array]) -> dict[str, int]:

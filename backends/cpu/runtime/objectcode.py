@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Sequence
 
 from uol.backends.cache.disk_errors import build_folder
 from uol.backends.cpu.expressions.dtypes import Term
 from uol.backends.cpu.host import core_count
+from uol.backends.toolchain.running import run_tool
 from uol.ir.errors import MissingToolError, ToolchainError
 
 LIBRARY_FLAGS = ("-shared", "-Bsymbolic")
@@ -69,7 +69,7 @@ def _run(tool: str, *arguments: str) -> str:
     path = shutil.which(tool)
     if path is None:
         raise MissingToolError(f"`{tool}` was not found; CPU kernels need an assembler and a linker", hint="install binutils")
-    done = subprocess.run([path, *arguments], capture_output=True, text=True)
+    done = run_tool(tool, [path, *arguments])
     if done.returncode:
         raise ToolchainError(f"{tool} refused a kernel: {done.stderr.strip()}", hint="install a newer binutils (2.35 or later)")
     return done.stderr

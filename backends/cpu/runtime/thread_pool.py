@@ -11,13 +11,13 @@ import importlib.util
 import os
 import platform
 import shutil
-import subprocess
 from functools import cache
 from pathlib import Path
 
 from uol.backends.cache.disk_errors import build_folder
 from uol.backends.cache.files import Key, open_cache
 from uol.backends.cpu.host import core_count
+from uol.backends.toolchain.running import run_tool
 from uol.backends.toolchain.shared_library import load_bytes
 from uol.backends.toolchain.tool_identity import identity_of
 from uol.ir.errors import ResourceError, ToolchainError
@@ -58,7 +58,7 @@ def _pool(compiler: str) -> ctypes.CDLL:
 def _built(compiler: str) -> bytes:
     with build_folder() as folder:
         result = folder / "threads.so"
-        done = subprocess.run([compiler, *FLAGS, "-o", str(result), str(SOURCE)], capture_output=True, text=True)
+        done = run_tool(compiler, [compiler, *FLAGS, "-o", str(result), str(SOURCE)])
         if done.returncode:
             raise ToolchainError(
                 f"{compiler} refused the thread pool: {done.stderr.strip()}", hint="install a working gcc or clang"

@@ -14,11 +14,11 @@ from uol.backends.cpu.expressions.folds import State
 from uol.backends.cpu.expressions.spec_expressions import Scope
 from uol.backends.cpu.expressions.vectorising import lane_loop
 from uol.backends.cpu.frame import Frame, open_frame
-from uol.backends.cpu.oracle.primfunc import linear_index, run_steps, take
-from uol.backends.cpu.reduction_passes import plan_row
 from uol.backends.cpu.schedules.kinds import Reduction
 from uol.backends.cpu.schedules.nest import enter_nest, product, unflatten
+from uol.backends.cpu.statements import linear_index, run_steps, take
 from uol.codegen.specs.nodes import Fold, Let, Reduce, Step
+from uol.codegen.specs.reduction_passes import passes_of
 from uol.ir.program.nodes import Axis, Const
 
 ZERO = index(0)
@@ -55,23 +55,23 @@ class Row:
         code = self.frame.code
         kept = {s.name: self._row_buffer(s) for s in self.spec.steps if isinstance(s, Let) and s.name in self.schedule.keep}
         filled: set[str] = set()
-        for stage in plan_row(self.spec):
-            scope = run_steps(code, stage.row_steps, scope)
-            if not stage.steps:
-                continue
-            states = {f.name: State.declare(code, f, self.schedule.lanes * self.schedule.col_tasks) for f in stage.folds}
+        passes = passes_of(self.spec)
+        scope = run_steps(code, passes.before, scope)
+        for run in passes.passes:
+            states = {f.name: State.declare(code, f, self.schedule.lanes * self.schedule.col_tasks) for f in run.folds}
             for state in states.values():
                 self._clear(state)
-            lane_kind = lane_loop(stage.steps, (self.inner.name,), scope)
-            body = _Element(self.frame, self.spec, stage.steps, states, kept, frozenset(filled), lane_kind)
+            lane_kind = lane_loop(run.steps, (self.inner.name,), scope)
+            body = _Element(self.frame, self.spec, run.steps, states, kept, frozenset(filled), lane_kind)
             if self.schedule.col_tasks > 1:
                 self._pass_in_tasks(body, scope)
             else:
                 self._pass(body, scope)
-            filled |= {s.name for s in stage.steps if isinstance(s, Let)} & kept.keys()
+            filled |= {s.name for s in run.steps if isinstance(s, Let)} & kept.keys()
             for state in states.values():
                 self._join(state)
             scope = scope.with_values({name: code.hold(name, s.result(code.share, ZERO)) for name, s in states.items()})
+            scope = run_steps(code, run.row_steps, scope)
         return scope
 
     def _row_buffer(self, let: Let) -> Term:

@@ -13,11 +13,11 @@ from uol.backends.cpu.expressions.lane_values import LaneValues
 from uol.backends.cpu.expressions.spec_expressions import Scope, evaluate
 from uol.backends.cpu.expressions.vectorising import lane_loop
 from uol.backends.cpu.frame import Frame, open_frame
-from uol.backends.cpu.oracle.primfunc import enter, linear_index, run_steps, take
-from uol.backends.cpu.reduction_passes import Stage, plan_row
 from uol.backends.cpu.schedules.kinds import Reduction
 from uol.backends.cpu.schedules.nest import enter_nest
-from uol.codegen.specs.nodes import Fold, Let, Reduce
+from uol.backends.cpu.statements import enter, linear_index, run_steps, take
+from uol.codegen.specs.nodes import Fold, Let, Reduce, Store
+from uol.codegen.specs.reduction_passes import passes_of
 from uol.ir.program.nodes import Axis, Const
 
 
@@ -59,29 +59,29 @@ class _Block:
 
     def run(self, scope: Scope) -> None:
         code = self.frame.code
-        for stage in plan_row(self.spec):
-            self._row_steps(stage, scope)
-            if not stage.steps:
-                continue
-            states = {f.name: State.declare(code, f, self.lanes) for f in stage.folds}
+        passes = passes_of(self.spec)
+        self._row_steps(passes.before, scope)
+        for run in passes.passes:
+            states = {f.name: State.declare(code, f, self.lanes) for f in run.folds}
             with code.loop("lane", self.lanes, VECTORIZED) as lane:
                 for state in states.values():
                     state.clear(code, lane)
             with ExitStack() as loops:
                 inner = enter(self.frame, loops, self.spec.cols, scope)
                 position = linear_index(self.frame, self.spec.cols, inner)
-                with code.loop("lane", self.lanes, lane_loop(stage.steps, self._varying, scope)) as lane:
+                with code.loop("lane", self.lanes, lane_loop(run.steps, self._varying, scope)) as lane:
                     here = self._lane_scope(lane, inner)
-                    for step in stage.steps:
+                    for step in run.steps:
                         if isinstance(step, Fold):
                             take(code, states[step.name], lane, position, here)
                         else:
                             here = run_steps(code, (step,), here)
             self.states |= states
+            self._row_steps(run.row_steps, scope)
 
-    def _row_steps(self, stage: Stage, scope: Scope) -> None:
+    def _row_steps(self, steps: tuple[Let | Store, ...], scope: Scope) -> None:
         code = self.frame.code
-        for step in stage.row_steps:
+        for step in steps:
             if not isinstance(step, Let):
                 with code.loop("lane", self.lanes, lane_loop((step,), self._varying, scope)) as lane:
                     run_steps(code, (step,), self._lane_scope(lane, scope))

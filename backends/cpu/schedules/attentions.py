@@ -22,7 +22,6 @@ from uol.backends.cpu.frame import Frame, open_frame
 from uol.backends.cpu.host import Host
 from uol.backends.cpu.operands.attention_buffers import at_row, held, read_of, row_of, row_value, store_of
 from uol.backends.cpu.operands.attention_packing import STRIP_BYTES, row_bytes
-from uol.backends.cpu.oracle.primfunc import run_steps
 from uol.backends.cpu.schedules.along_cols import Row
 from uol.backends.cpu.schedules.contraction import MOST_ROWS, PARALLEL_FROM_PRODUCTS
 from uol.backends.cpu.schedules.cost import size
@@ -31,11 +30,12 @@ from uol.backends.cpu.schedules.nest import enter_nest
 from uol.backends.cpu.schedules.reduction import col_lanes
 from uol.backends.cpu.schedules.register_tiles import Tile
 from uol.backends.cpu.schedules.tile_axes import Side
+from uol.backends.cpu.statements import run_steps
 from uol.codegen.attention.parts import WidthPart, behind_maximum, row_steps, weights_of, width_parts
-from uol.codegen.indexing.access import in_range
 from uol.codegen.specs.nodes import Attention, Contract, Dot, Fold, Let, Step, head_of
 from uol.codegen.specs.steps import used_variables
 from uol.ir.integers.facts import Facts
+from uol.ir.integers.terms import in_range
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
 from uol.ir.program.walk import substitute
 from uol.ir.types import INDEX

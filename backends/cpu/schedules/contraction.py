@@ -14,14 +14,16 @@ from uol.backends.cpu.collapse_axes import collapsed
 from uol.backends.cpu.expressions.dtypes import Term, representation
 from uol.backends.cpu.host import Host
 from uol.backends.cpu.operands.buffer_span import static_span
+from uol.backends.cpu.operands.factors import accumulator_bytes, epilogue_rows, the_read
 from uol.backends.cpu.schedules.cost import size
+from uol.backends.cpu.schedules.dot_products import dot_products
 from uol.backends.cpu.schedules.kinds import Dots, Tiles
-from uol.backends.cpu.spec_parts import coefficient
-from uol.codegen.indexing.arithmetic import ONE, affine, static
-from uol.codegen.indexing.linear_forms import linear
+from uol.backends.cpu.schedules.register_tiles import register_tiles
+from uol.backends.cpu.schedules.segments import within_segments
+from uol.codegen.indexing.affine import affine, coefficient
+from uol.codegen.indexing.arithmetic import ONE, static
 from uol.codegen.specs.nodes import Contract, Read, Store
-from uol.ir.program.nodes import Axis, Expr
-from uol.ir.program.walk import walk
+from uol.ir.program.nodes import Axis
 from uol.ir.types import DTYPES
 
 PARALLEL_FROM_PRODUCTS = 1 << 18
@@ -72,8 +74,6 @@ def _tiles_of_any_size(flat: Contract, lanes: int, host: Host) -> Tiles:
 
 def _at_hand(flat: Contract) -> Contract:
     """What a tile of one segment computes."""
-    from uol.backends.cpu.schedules.segments import within_segments
-
     return within_segments(flat) if flat.segments is not None and flat.segments.over == "rows" else flat
 
 
@@ -91,33 +91,13 @@ def _block(flat: Contract, tile_rows: int) -> int:
 def _b_is_far(flat: Contract) -> bool:
     """Weights in [k, n] order are read in short runs, far apart: what the processor does not foresee."""
     read = the_read(flat.b)
-    return (
-        bool(flat.n) and not read.guard and affine(read.offset) is not None and coefficient(read.offset, flat.n[-1].name) == 1
-    )
-
-
-def epilogue_rows(spec: Contract) -> tuple[Read | Store, ...]:
-    """What the epilogue reads and writes for every row and column, contiguous along the columns."""
-    if not spec.m or not spec.n:
-        return ()
-    m, n = spec.m[-1].name, spec.n[-1].name
-    found: list[Read | Store] = [
-        node for step in spec.epilogue for node in walk(step.value) if isinstance(node, Read) and not node.guard
-    ]
-    found += [step for step in spec.epilogue if isinstance(step, Store)]
-    flat = [access for access in found if affine(access.offset) is not None]
-    return tuple(a for a in flat if coefficient(a.offset, n) == 1 and coefficient(a.offset, m) > 0)
+    return bool(flat.n) and not read.guard and coefficient(read.offset, flat.n[-1].name) == 1
 
 
 def _bytes(flat: Contract, access: Read | Store) -> int:
     """The memory that an operand takes in one batch."""
     batches = size(flat.batch) or 1
     return (static_span(flat.arg(access.tensor)) or 0) * DTYPES[access.dtype].bytes // batches
-
-
-def accumulator_bytes(spec: Contract) -> int:
-    compute = representation(spec.acc_dtype).compute
-    return 8 if "64" in compute else 4
 
 
 def _extent(flat: Contract, group: str) -> int:
@@ -146,15 +126,14 @@ def _tile(flat: Contract, rows: int, lanes: int, host: Host) -> tuple[int, int]:
 def _rows_share_sets(flat: Contract) -> bool:
     """Do the rows of a tile fall into one set of the first-level cache?"""
     read = the_read(flat.a)
-    if not flat.m or affine(read.offset) is None:
-        return False
-    pitch = coefficient(read.offset, flat.m[-1].name) * (8 if "64" in representation(read.dtype).storage else 4)
+    step = coefficient(read.offset, flat.m[-1].name) if flat.m else None
+    pitch = (step or 0) * (8 if "64" in representation(read.dtype).storage else 4)
     return pitch > 0 and pitch % WAY_BYTES == 0
 
 
 def _rows_lie_apart_by_argument(flat: Contract) -> bool:
     """Is the pitch of the rows no number? The address of each is in a register of its own then."""
-    offset = linear(the_read(flat.a).offset, [a.name for a in flat.axes])
+    offset = affine(the_read(flat.a).offset, [a.name for a in flat.axes])
     return bool(flat.m) and offset is not None and static(offset.factor(flat.m[-1].name)) is None
 
 
@@ -177,19 +156,11 @@ def prefers_dot(flat: Contract) -> bool:
 
 def _steps_by_one(flat: Contract, read: Read, axis: Axis) -> bool:
     """Are neighbours along the axis neighbours in memory?"""
-    offset = linear(read.offset, [a.name for a in flat.axes])
+    offset = affine(read.offset, [a.name for a in flat.axes])
     return offset is not None and offset.factor(axis.name) == ONE
-
-
-def the_read(factor: Expr) -> Read:
-    """The read of a factor."""
-    return next(node for node in walk(factor) if isinstance(node, Read))
 
 
 def scheduled(spec: Contract, schedule: Tiles | Dots) -> Term:
     """The kernel as a PrimFunc."""
-    from uol.backends.cpu.schedules.dot_products import dot_products
-    from uol.backends.cpu.schedules.register_tiles import register_tiles
-
     flat = collapsed(spec)
     return dot_products(flat, schedule) if isinstance(schedule, Dots) else register_tiles(flat, schedule)

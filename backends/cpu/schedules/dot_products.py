@@ -16,12 +16,12 @@ from uol.backends.cpu.expressions.dtypes import Term, representation
 from uol.backends.cpu.expressions.fast_functions import FAST
 from uol.backends.cpu.expressions.spec_expressions import Scope, evaluate
 from uol.backends.cpu.frame import Frame, open_frame
-from uol.backends.cpu.oracle.primfunc import enter, run_steps
 from uol.backends.cpu.schedules.cost import size
 from uol.backends.cpu.schedules.kinds import Dots
 from uol.backends.cpu.schedules.nest import enter_nest
 from uol.backends.cpu.schedules.segments import by_segment
 from uol.backends.cpu.schedules.tile_axes import Side
+from uol.backends.cpu.statements import enter, run_steps
 from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.nodes import Contract
 from uol.ir.program.nodes import Axis

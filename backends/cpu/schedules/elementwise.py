@@ -21,14 +21,14 @@ from uol.backends.cpu.expressions.vectorising import lane_loop
 from uol.backends.cpu.frame import Frame, open_frame
 from uol.backends.cpu.host import Host
 from uol.backends.cpu.operands.peeling import stretches
-from uol.backends.cpu.oracle.primfunc import run_steps
-from uol.backends.cpu.reduction_passes import split_lets
 from uol.backends.cpu.schedules.cost import PARALLEL_FROM, parallel_prefix, size, steps_cost
 from uol.backends.cpu.schedules.kinds import TILE, Elementwise
 from uol.backends.cpu.schedules.nest import enter_nest, product
-from uol.backends.cpu.spec_parts import coefficient
-from uol.codegen.indexing.arithmetic import affine, static
+from uol.backends.cpu.statements import run_steps
+from uol.codegen.indexing.affine import coefficient
+from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.nodes import Map, Pack, Step, Store
+from uol.codegen.specs.steps import split_lets
 from uol.codegen.specs.traverse import accesses, steps_of
 from uol.ir.program.nodes import Axis, Const
 
@@ -51,7 +51,7 @@ def _tile_axis(spec: Map | Pack) -> str:
         return ""
     inner = spec.index[-1]
     for access in accesses(spec):
-        if isinstance(access, Store) or affine(access.offset) is None or coefficient(access.offset, inner.name) <= 1:
+        if isinstance(access, Store) or (coefficient(access.offset, inner.name) or 0) <= 1:
             continue
         for axis in spec.index[:-1]:
             if coefficient(access.offset, axis.name) == 1 and (static(axis.extent) or 0) > 1:

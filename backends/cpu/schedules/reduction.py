@@ -11,12 +11,12 @@ from __future__ import annotations
 from uol.backends.cpu.collapse_axes import collapsed
 from uol.backends.cpu.expressions.dtypes import Term, representation
 from uol.backends.cpu.host import Host
-from uol.backends.cpu.reduction_passes import plan_row
 from uol.backends.cpu.schedules.cost import PARALLEL_FROM, cost, parallel_prefix, size, steps_cost
 from uol.backends.cpu.schedules.kinds import Reduction
-from uol.backends.cpu.spec_parts import coefficient
-from uol.codegen.indexing.arithmetic import affine, static
+from uol.codegen.indexing.affine import coefficient
+from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.nodes import Let, Read, Reduce, Store
+from uol.codegen.specs.reduction_passes import passes_of
 from uol.codegen.specs.traverse import accesses
 
 ROW_BUFFER_BYTES = 256 * 1024
@@ -60,7 +60,7 @@ def _along_rows(flat: Reduce) -> bool:
     inner_row, inner_col = flat.rows[-1].name, flat.cols[-1].name if flat.cols else ""
     votes = 0
     for access in accesses(flat):
-        if isinstance(access, Read) and affine(access.offset) is not None:
+        if isinstance(access, Read):
             votes += coefficient(access.offset, inner_row) == 1
             votes -= coefficient(access.offset, inner_col) == 1
     return votes > 0 or (votes == 0 and _short_cols(flat) and _stores_rows(flat, inner_row))
@@ -71,9 +71,7 @@ def _short_cols(flat: Reduce) -> bool:
 
 
 def _stores_rows(flat: Reduce, inner_row: str) -> bool:
-    return any(
-        isinstance(s, Store) and affine(s.offset) is not None and coefficient(s.offset, inner_row) == 1 for s in flat.steps
-    )
+    return any(isinstance(s, Store) and coefficient(s.offset, inner_row) == 1 for s in flat.steps)
 
 
 def col_lanes(flat: Reduce, host: Host) -> int:
@@ -89,14 +87,14 @@ def col_lanes(flat: Reduce, host: Host) -> int:
 
 def _kept(flat: Reduce) -> tuple[str, ...]:
     """Dear element values that several passes need, as far as they fit."""
-    stages = plan_row(flat)
+    passes = passes_of(flat).passes
     count = size(flat.cols)
     if count is None:
         return ()
     names: list[str] = []
     room = ROW_BUFFER_BYTES
     for let in (s for s in flat.steps if isinstance(s, Let)):
-        uses = sum(let in stage.steps for stage in stages)
+        uses = sum(let in run.steps for run in passes)
         bytes_needed = count * (8 if "64" in representation(let.dtype).compute else 4)
         if uses > 1 and cost(let.value) >= 8 and let.dtype != "bool" and bytes_needed <= room:
             names.append(let.name)

@@ -20,13 +20,13 @@ from uol.backends.cpu.expressions.vectorising import lane_loop
 from uol.backends.cpu.frame import Frame, open_frame
 from uol.backends.cpu.host import Host
 from uol.backends.cpu.oracle.index_loops import advance
-from uol.backends.cpu.oracle.primfunc import enter, run_steps, take
 from uol.backends.cpu.schedules.cost import PARALLEL_FROM, size, steps_cost
 from uol.backends.cpu.schedules.kinds import Sweep
 from uol.backends.cpu.schedules.nest import enter_nest
 from uol.backends.cpu.schedules.tile_axes import NOWHERE, Side
-from uol.backends.cpu.spec_parts import coefficient
-from uol.codegen.indexing.arithmetic import affine, static
+from uol.backends.cpu.statements import enter, run_steps, take
+from uol.codegen.indexing.affine import coefficient
+from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.nodes import Fold, Let, Scan, Step, Store
 from uol.ir.program.walk import variables
 
@@ -59,8 +59,7 @@ def candidates(spec: Scan, host: Host) -> tuple[Sweep, ...]:
 
 
 def _stores_along(flat: Scan, axis: str) -> bool:
-    stores = (s for s in flat.steps if isinstance(s, Store) and affine(s.offset) is not None)
-    return any(coefficient(s.offset, axis) == 1 for s in stores)
+    return any(isinstance(s, Store) and coefficient(s.offset, axis) == 1 for s in flat.steps)
 
 
 def _independent(flat: Scan) -> bool:

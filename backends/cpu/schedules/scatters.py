@@ -18,13 +18,13 @@ from uol.backends.cpu.frame import Frame, open_frame
 from uol.backends.cpu.host import Host
 from uol.backends.cpu.operands.buffer_span import static_span
 from uol.backends.cpu.oracle.index_loops import added, cleared
-from uol.backends.cpu.oracle.primfunc import run_steps
-from uol.backends.cpu.reduction_passes import split_lets
 from uol.backends.cpu.schedules.cost import PARALLEL_FROM, size, steps_cost
 from uol.backends.cpu.schedules.kinds import Additions
 from uol.backends.cpu.schedules.nest import enter_nest
+from uol.backends.cpu.statements import run_steps
 from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.nodes import Scatter, guard_operands
+from uol.codegen.specs.steps import split_lets
 from uol.ir.program.nodes import Axis, Const, Var
 from uol.ir.program.walk import variables
 

@@ -16,6 +16,7 @@ from uol.backends.cpu.expressions.builder import index
 from uol.backends.cpu.expressions.dtypes import INDEX_TYPE, Term
 from uol.backends.cpu.expressions.spec_expressions import Scope, conditions, conjunction, evaluate
 from uol.backends.cpu.frame import Frame
+from uol.backends.cpu.operands.factors import the_read
 from uol.backends.cpu.schedules.nest import enter_nest
 from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.nodes import Contract, Guard, Read, Segments, guard_operands
@@ -85,8 +86,6 @@ def _exists(spec: Contract, scope: Scope) -> Term:
 
 def _own_guards(spec: Contract) -> tuple[Guard, ...]:
     """The guards of b that speak of the segment alone."""
-    from uol.backends.cpu.schedules.contraction import the_read
-
     assert spec.segments is not None
     axes = {a.name for a in spec.axes}
     return tuple(g for g in the_read(spec.b).guard if not axes & frozenset().union(*map(variables, guard_operands((g,)))))

@@ -22,10 +22,10 @@ from uol.backends.cpu.expressions.vectorising import vectorises
 from uol.backends.cpu.frame import Frame, open_frame
 from uol.backends.cpu.host import Host
 from uol.backends.cpu.operands.scratch import COPIES, key_bits, scratch_name, takes_digits
-from uol.backends.cpu.oracle.primfunc import run_steps
 from uol.backends.cpu.schedules.cost import PARALLEL_FROM, parallel_prefix, size
 from uol.backends.cpu.schedules.kinds import Order
 from uol.backends.cpu.schedules.nest import enter_nest, product, split, unflatten
+from uol.backends.cpu.statements import run_steps
 from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.nodes import Select
 from uol.ir.types import INDEX, is_float

@@ -19,7 +19,7 @@ from uol.backends.cpu.expressions.builder import index
 from uol.backends.cpu.expressions.dtypes import Term
 from uol.backends.cpu.expressions.spec_expressions import Scope
 from uol.backends.cpu.frame import Frame
-from uol.codegen.indexing.arithmetic import add, static
+from uol.codegen.indexing.arithmetic import ceil_div, static
 from uol.ir.program.nodes import Axis, Call, Const, Expr
 from uol.ir.types import INDEX
 
@@ -88,7 +88,7 @@ class Side:
         extent = self.axis.extent
         count = extent
         for length in reversed(self.lengths[:-1]):
-            tiles = Call("/", (add(extent, Const(length - 1)), Const(length)), INDEX)
+            tiles = ceil_div(extent, length)
             fits = Call(">=", (extent, Const(length)), "bool")
             count = Call("select", (fits, tiles, count), INDEX)
         return count

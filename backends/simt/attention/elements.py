@@ -112,7 +112,7 @@ def _folds(spec: Attention) -> tuple[Fold, ...]:
 
 def _row_at(rows: Counter, tile: RowTile, printer: Printer) -> str:
     """Beyond the last row, the last: it is not stored again."""
-    position = f"row0 + thread_row + ri * {tile.rows // tile.thread_rows}"
+    position = f"row0 + thread_row + ri * {tile.threads_rows}"
     last = literal(Const(rows.count - 1), wide=printer.index_type != "int")
     return f"uol::min({position}, {last})" if rows.count % tile.rows else position
 
@@ -159,7 +159,7 @@ def _weights(spec: Attention, tile: RowTile, lets: dict[str, Let], row: Scope, c
     for fold in folds:
         scope.add(f"{names.variable(fold.name)}[ri] += {chosen}{scope.expression(fold.value)};", fold.line)
     for weight in weights:
-        place = f"[thread_row + ri * {tile.rows // tile.thread_rows}][thread_col + ci * {LANES_A_ROW}]"
+        place = f"[thread_row + ri * {tile.threads_rows}][thread_col + ci * {LANES_A_ROW}]"
         scope.add(f"{names.variable(f'${weight.name}_tile')}{place} = {chosen}{names.variable(weight.name)};")
     return tuple(scope.lines)
 

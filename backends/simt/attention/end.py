@@ -54,7 +54,7 @@ def plan_end(spec: Attention, tile: RowTile, rows: Counter, printer: Printer) ->
         unseen = f"{names.variable(spec.hi.name)}[ri] == {identity('max', spec.hi.dtype, printer)}"
         lost += [(names.variable(f.name), None, names.variable(lost_name(spec, f))) for f in sums]
         lost += [(names.variable(s.name), thread_width(s), names.variable(lost_name(spec, s))) for s in spec.sums]
-    position = f"row0 + thread_row + ri * {tile.rows // tile.thread_rows}"
+    position = f"row0 + thread_row + ri * {tile.threads_rows}"
     beyond = rows.count if rows.count % tile.rows else None
     return EndPlan(
         folds=tuple(names.variable(n) for n in (*(f.name for f in sums), *lost_names(spec))),

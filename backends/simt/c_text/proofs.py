@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from uol.backends.c_text.index_intervals import Ranges
 from uol.codegen.indexing.arithmetic import ZERO
 from uol.codegen.specs.nodes import Guard, Holds, KernelSpec, Read, Within
-from uol.ir.program.nodes import Axis, Call, Expr, Var
+from uol.ir.integers.terms import in_range
+from uol.ir.program.nodes import Call, Expr, Var
 from uol.ir.program.walk import walk
 
 
@@ -46,12 +47,6 @@ class Proofs:
         facts = Facts(self.assumptions)
         with facts.scope(*(c for c in self.conditions if _is_pure(c))):
             return facts.prove(condition)
-
-
-def in_range(axis: Axis) -> tuple[Expr, Expr]:
-    """0 <= axis and axis < extent."""
-    var = Var(axis.name)
-    return Call(">=", (var, ZERO), "bool"), Call("<", (var, axis.extent), "bool")
 
 
 def _conditions(guard: Guard) -> tuple[Expr, ...]:

@@ -50,7 +50,7 @@ class Signs:
         condition = _condition(claim)
         if condition is None:
             return False
-        decided = conditions.decide(condition, self._known.ranges)
+        decided = polynomials.decide(condition, self._known.ranges)
         if decided:
             return True
         elimination = self._within(ranges)

@@ -1,6 +1,9 @@
 """Integer expressions of dims and indices: as sums of products of names, in which equal terms meet.
 
 (l*stride + t - pad + k + pad - k) % stride == 0      becomes      t == 0, where t runs over stride
+
+These are expressions of a text: packs, calls and reductions stand in them, names have no types yet, and what comes out is
+printed and read. Typed expressions, where every name is an index or a dim, are folded by `uol.ir.integers.polynomials`.
 """
 
 from __future__ import annotations

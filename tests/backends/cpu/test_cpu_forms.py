@@ -11,15 +11,16 @@ from uol.backends.cpu.collapse_axes import collapsed
 from uol.backends.cpu.host import Host
 from uol.backends.cpu.operands.packing import packed
 from uol.backends.cpu.operands.peeling import stretches
-from uol.backends.cpu.reduction_passes import plan_row
 from uol.backends.cpu.runtime.workspace import WorkspacePool
 from uol.backends.cpu.schedules.kinds import Tiles
 from uol.backends.cpu.scheduling import candidates
-from uol.backends.cpu.spec_parts import accesses, coefficient
 from uol.codegen.backend import Refusal
+from uol.codegen.indexing.affine import coefficient
 from uol.codegen.indexing.arithmetic import static
 from uol.codegen.indexing.dim_values import value_at
 from uol.codegen.specs.nodes import Contract, KernelSpec, Map, Pack, Read, Reduce
+from uol.codegen.specs.reduction_passes import passes_of
+from uol.codegen.specs.traverse import accesses
 from uol.ir.program.nodes import Axis
 from uol.ir.program.walk import walk
 
@@ -71,13 +72,13 @@ def test_a_pointwise_convolution_is_a_matrix_product() -> None:
 def test_softmax_takes_three_passes_and_statistics_two() -> None:
     spec = only_spec("softmax", ranks={"S": 1}, dims={"S": 5, "C": 33})
     assert isinstance(spec, Reduce)
-    stages = plan_row(spec)
-    assert [[f.op for f in s.folds] for s in stages] == [["max"], ["sum"], []]
-    assert [len(s.steps) for s in stages] == [1, 2, 3]
+    passes = passes_of(spec).passes
+    assert [[f.op for f in s.folds] for s in passes] == [["max"], ["sum"], []]
+    assert [len(s.steps) for s in passes] == [1, 2, 3]
     text = "op two(x: f32[N, M]) -> (a: f32[N], b: f32[N]) { a[n] = sum[m](x[n, m])  b[n] = max[m](x[n, m]) }"
     spec = only_spec(text, types={}, dims={"N": 3, "M": 4})
     assert isinstance(spec, Reduce)
-    assert [[f.op for f in s.folds] for s in plan_row(spec)][0] == ["sum", "max"]
+    assert [[f.op for f in s.folds] for s in passes_of(spec).passes][0] == ["sum", "max"]
 
 
 def test_padding_goes_into_a_copy_that_keeps_the_order_of_the_image() -> None:

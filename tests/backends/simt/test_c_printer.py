@@ -10,8 +10,9 @@ from uol.backends.c_text.index_intervals import Ranges
 from uol.backends.c_text.names import Names
 from uol.backends.simt.c_text.literals import literal
 from uol.backends.simt.c_text.printer import Printer
-from uol.backends.simt.c_text.proofs import Proofs, in_range
+from uol.backends.simt.c_text.proofs import Proofs
 from uol.codegen.specs.nodes import Holds, Read, Within
+from uol.ir.integers.terms import in_range
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
 
 AXES = (Axis("i", Const(10)), Axis("j", Const(4)), Axis("k", Const(7)))

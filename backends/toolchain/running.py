@@ -1,0 +1,65 @@
+"""A tool that is run: on the texts of a module, in a folder of their own, or to say which version it is."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from uol.backends.cache.disk_errors import build_folder
+from uol.backends.toolchain.diagnostics import refusal
+from uol.codegen.backend import Module
+from uol.ir.errors import ToolchainError
+
+TIMEOUT_S = 600
+
+
+@contextmanager
+def folder_of(module: Module) -> Iterator[Path]:
+    """A folder with the module's texts, which is gone afterwards."""
+    with build_folder() as folder:
+        for file in (module.device, *module.host):
+            (folder / file.name).write_text(file.text)
+        yield folder
+
+
+def compiled(
+    tool: str, command: Sequence[str], module: Module, folder: Path, output: str, environment: Mapping[str, str] | None = None
+) -> tuple[bytes, str]:
+    """The file that a compiler makes of a module's texts in their folder, and what it said. Raises its refusal, at the line of
+    the op."""
+    done = run_tool(tool, command, folder, environment)
+    log = (done.stdout + done.stderr).strip()
+    if done.returncode or not (folder / output).is_file():
+        raise refusal(tool, module, log)
+    return (folder / output).read_bytes(), log
+
+
+def run_tool(
+    tool: str,
+    command: Sequence[str],
+    folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    timeout_s: float | None = TIMEOUT_S,
+) -> subprocess.CompletedProcess[str]:
+    """A tool, run to its end, whatever its exit status. Raises ToolchainError where it does not come to one in time."""
+    try:
+        return subprocess.run(
+            command,
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout_s,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise ToolchainError(f"{tool} did not finish in {timeout_s} s") from None
+
+
+def said_of_version(tool: str, environment: Mapping[str, str] | None = None) -> str:
+    """What a tool answers to `--version`."""
+    done = run_tool(tool, [tool, "--version"], environment=environment, timeout_s=60)
+    return done.stdout + done.stderr
