@@ -9,8 +9,9 @@ from uol.backends.ascendc import candidates, runtime, toolchain
 from uol.backends.ascendc.assembly import assemble
 from uol.backends.ascendc.collapse import values
 from uol.backends.ascendc.devices import DEFAULT_DEVICE, DEVICES
+from uol.backends.ascendc.kernel_text import rendered
 from uol.backends.ascendc.legalise import legalised
-from uol.backends.ascendc.memory.buffers import Overflow
+from uol.backends.ascendc.memory import Overflow
 from uol.backends.ascendc.schedules import AscendSchedule
 from uol.backends.ascendc.target import CAPABILITY
 from uol.backends.ascendc.vector.values import Unsupported
@@ -48,23 +49,23 @@ class AscendBackend:
         return candidates.schedules_of(spec, device)
 
     def check(self, spec: KernelSpec, schedule: Schedule) -> Footprint | Refusal:
-        """Pre-flight: the kernel is planned; its buffers must fit."""
+        """Pre-flight: the kernel is planned, not printed; its buffers must fit."""
         assert isinstance(schedule, AscendSchedule)
         try:
-            kernel = candidates.kernel_of(spec, schedule)
+            plan = candidates.plan_of(spec, schedule)
         except Unsupported as error:
             return Refusal(error.message, error.hint)
-        if isinstance(kernel, Overflow):
-            return Refusal(str(kernel), candidates.nearest(spec, self.devices[self.default_device]) or NOTHING_FITS)
-        return kernel.footprint
+        if isinstance(plan, Overflow):
+            return Refusal(str(plan), candidates.nearest(spec, self.devices[self.default_device]) or NOTHING_FITS)
+        return plan.footprint
 
     def render(self, spec: KernelSpec, schedule: Schedule) -> Kernel:
         assert isinstance(schedule, AscendSchedule)
-        kernel = candidates.kernel_of(spec, schedule)
-        if isinstance(kernel, Overflow):
+        plan = candidates.plan_of(spec, schedule)
+        if isinstance(plan, Overflow):
             nearest = candidates.nearest(spec, self.devices[self.default_device])
-            raise RefusalError(str(kernel), hint=nearest or NOTHING_FITS)
-        return kernel
+            raise RefusalError(str(plan), hint=nearest or NOTHING_FITS)
+        return rendered(plan)
 
     def assemble(self, graph: KernelGraph, kernels: tuple[Kernel, ...], device: Device) -> Module:
         return assemble(graph, kernels, device)

@@ -1,26 +1,29 @@
-"""How the cube can fetch an operand: a pitch and a contiguous run, or not at all.
+"""What the cube runs as it is: a Contract whose operands it can fetch and whose result Fixpipe can write.
 
 ND2NZ reads rows of contiguous elements, a constant pitch apart. An operand over (rows, k) fits in two ways:
 
     rows_k   contiguous along k, a row of the operand every pitch
     k_rows   contiguous along the rows (m or n), a step of k every pitch; LoadData transposes on the way to L0
 
-Anything else (guards, several k axes that are not one run, a stride along both) is packed by a vector kernel first.
+Anything else (guards, several k axes that are not one run, a stride along both) is packed by a vector kernel first. Fixpipe
+writes rows of contiguous elements, a constant pitch apart, and converts on the way.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from math import prod
 from typing import Literal
 
 from uol.backends.ascendc.arithmetic.f8 import F8
 from uol.backends.ascendc.machine import MAX_ND2NZ_PITCH
 from uol.backends.ascendc.transfers.indices import Indices, extent, stride_of
-from uol.codegen.specs.nodes import Contract, Read
+from uol.backends.ascendc.vector.values import Unsupported
+from uol.codegen.specs.nodes import Contract, Let, Read, Store
 from uol.codegen.specs.rewrites import Side
-from uol.codegen.specs.traverse import walk
-from uol.ir.program.nodes import Axis, Call, Expr
+from uol.codegen.specs.traverse import substitute, walk
+from uol.ir.program.nodes import Axis, Call, Expr, Var
 
 Form = Literal["rows_k", "k_rows"]
 CUBE_TYPES = ("f16", "bf16", "f32")
@@ -28,19 +31,66 @@ SHORT_ROWS = 64
 """Rows of an operand that are not one run are worth packing where their innermost axis is shorter than this."""
 
 
+LONG_RUN = 32
+"""Contiguous elements along k that make a copy along k worth while."""
+
+
 @dataclass(frozen=True, slots=True)
 class Operand:
-    """An operand as it is fetched: its read, its form, the pitch in elements, and the axis along its rows that is tiled."""
+    """An operand as it is fetched: its read, its form, and the pitch in elements."""
 
     read: Read
     form: Form
     pitch: int
-    row: str
-    k: str
 
 
-LONG_RUN = 32
-"""Contiguous elements along k that make a copy along k worth while."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CubeProduct(Contract):
+    """A Contract with what was decided for the cube.
+
+    dtype        the type in which both operands enter it
+    left, right  how a and b are fetched
+    store        where Fixpipe writes the accumulator, and as what type
+    """
+
+    dtype: str
+    left: Operand
+    right: Operand
+    store: Store
+
+    def tiled_sizes(self) -> tuple[int, int, int]:
+        """Extents of the tiled axes: the innermost of m, n and k."""
+        m, n, k = (extent(axes[-1]) if axes else 1 for axes in (self.m, self.n, self.k))
+        return m, n, k
+
+
+def cube_product(contract: Contract) -> CubeProduct | None:
+    """The contraction with its operands' forms; None where the cube cannot fetch one, or not write the result."""
+    left, right, store = operand_of(contract, "a"), operand_of(contract, "b"), converted_store(contract)
+    if left is None or right is None or store is None:
+        return None
+    own = {f.name: getattr(contract, f.name) for f in fields(contract)}
+    return CubeProduct(**own, dtype=operand_type(contract), left=left, right=right, store=store)
+
+
+def misfit(contract: Contract) -> Unsupported:
+    """Why a contraction is no product for the cube."""
+    sides: tuple[tuple[Side, Expr], ...] = (("a", contract.a), ("b", contract.b))
+    for side, factor in sides:
+        if operand_of(contract, side) is not None:
+            continue
+        tensor, pitch = read_of(factor).tensor, largest_pitch(contract, side)
+        if pitch > MAX_ND2NZ_PITCH:
+            return Unsupported(
+                f"the rows of {tensor} lie {pitch} elements apart: a copy to fractals takes at most {MAX_ND2NZ_PITCH}",
+                "split the axis along which the rows are so long, and sum or join the parts",
+            )
+        return Unsupported(
+            f"{tensor} is not rows of contiguous elements, a constant distance apart", "copy it to a dense tensor first"
+        )
+    return Unsupported(
+        "the result is not rows of contiguous elements, a constant distance apart", "give the result a dense layout"
+    )
 
 
 def read_of(factor: Expr) -> Read:
@@ -94,9 +144,9 @@ def _formed(read: Read, rows: Sequence[Axis], ks: Sequence[Axis], indices: Indic
     if row_step is None or k_step is None:
         return None
     if (k_step == 1 or n_k == 1) and (n_rows == 1 or n_k <= row_step <= MAX_ND2NZ_PITCH):
-        return Operand(read, "rows_k", row_step if n_rows > 1 else n_k, row, k)
+        return Operand(read, "rows_k", row_step if n_rows > 1 else n_k)
     if (row_step == 1 or n_rows == 1) and n_rows <= k_step <= MAX_ND2NZ_PITCH:
-        return Operand(read, "k_rows", k_step, row, k)
+        return Operand(read, "k_rows", k_step)
     return None
 
 
@@ -109,10 +159,7 @@ def largest_pitch(contract: Contract, side: Side) -> int:
 
 
 def _size(axes: Sequence[Axis]) -> int:
-    total = 1
-    for axis in axes:
-        total *= extent(axis)
-    return total
+    return prod(extent(a) for a in axes)
 
 
 def _one_run(read: Read, axes: Sequence[Axis], indices: Indices) -> bool:
@@ -139,3 +186,32 @@ def packed_form(contract: Contract, side: Side) -> Form:
     pitches: dict[Form, int] = {"rows_k": _size(contract.k), "k_rows": _size(rows)}
     other: Form = "k_rows" if liked == "rows_k" else "rows_k"
     return other if pitches[liked] > MAX_ND2NZ_PITCH >= pitches[other] else liked
+
+
+def converted_store(contract: Contract) -> Store | None:
+    """The store of an epilogue that is the accumulator and at most one conversion, to where Fixpipe can write it."""
+    stores = [s for s in contract.epilogue if isinstance(s, Store)]
+    if len(stores) != 1:
+        return None
+    value: Expr = stores[0].value
+    for let in reversed([s for s in contract.epilogue if isinstance(s, Let)]):
+        value = substitute(value, {let.name: let.value})
+    if isinstance(value, Call) and value.fn == "cast" and value.dtype in CUBE_TYPES:
+        value = value.args[0]
+    if value != Var(contract.acc, contract.acc_dtype) or not _reachable(contract, stores[0]):
+        return None
+    return replace(stores[0], value=Var(contract.acc, contract.acc_dtype))
+
+
+def _reachable(contract: Contract, store: Store) -> bool:
+    """Rows of contiguous elements, a constant pitch apart."""
+    indices = Indices.over(contract.axes, {})
+    slopes = [indices.slope(store.offset, a.name) for a in (*contract.batch, *contract.m, *contract.n)]
+    if any(s is None for s in slopes):
+        return False
+    if contract.n and indices.slope(store.offset, contract.n[-1].name) != 1:
+        return extent(contract.n[-1]) == 1
+    if not contract.m or not contract.n:
+        return True
+    pitch = indices.slope(store.offset, contract.m[-1].name)
+    return pitch is not None and pitch >= extent(contract.n[-1])

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import prod
 
+from uol.backends.ascendc.cube.operands import CubeProduct
 from uol.backends.ascendc.machine import BYTES, CAPACITY_BYTES, FRACTAL, ceil_div, round_up
 from uol.backends.ascendc.schedules import CubeSchedule
 from uol.backends.ascendc.transfers.indices import extent
-from uol.codegen.specs.nodes import Contract
 
 SIDES = (128, 64, 32, 16)
 GM_BYTES_PER_CYCLE = 73
@@ -22,17 +22,11 @@ ROW_BYTES = 512
 MACS_PER_CYCLE = {2: 4096, 4: 1024}
 
 
-def inner_sizes(contract: Contract) -> tuple[int, int, int]:
-    """Extents of the tiled axes: the innermost of m, n and k."""
-    m, n, k = (extent(axes[-1]) if axes else 1 for axes in (contract.m, contract.n, contract.k))
-    return m, n, k
-
-
-def cube_candidates(contract: Contract, dtype: str, cores: int) -> Iterator[CubeSchedule]:
+def cube_candidates(product: CubeProduct, cores: int) -> Iterator[CubeSchedule]:
     """Tiles, fastest by the estimate first."""
-    m, n, k = inner_sizes(contract)
-    size = BYTES[dtype]
-    outer = prod(extent(a) for axes in (contract.batch, contract.m[:-1], contract.n[:-1]) for a in axes)
+    m, n, k = product.tiled_sizes()
+    size = BYTES[product.dtype]
+    outer = prod(extent(a) for axes in (product.batch, product.m[:-1], product.n[:-1]) for a in axes)
     found: dict[CubeSchedule, float] = {}
     for tile_m in SIDES:
         for tile_n in SIDES:
