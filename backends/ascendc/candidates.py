@@ -8,8 +8,7 @@ from functools import lru_cache
 from typing import Literal
 
 from uol.backends.ascendc.cube.kernel import cube_kernel
-from uol.backends.ascendc.cube.operands import CubeProduct, misfit
-from uol.backends.ascendc.cube.tiling import cube_candidates
+from uol.backends.ascendc.cube.product import CubeProduct, cube_candidates, misfit
 from uol.backends.ascendc.devices import VECTOR_CORES_PER_CUBE_CORE
 from uol.backends.ascendc.instructions import Block
 from uol.backends.ascendc.machine import C_TYPE, FRACTAL
@@ -38,10 +37,7 @@ class KernelPlan:
     index: str
     program: Block
     layout: MemoryLayout
-
-    @property
-    def footprint(self) -> Footprint:
-        return Footprint(self.layout.bytes_by_memory(), (self.schedule.blocks, 1, 1))
+    footprint: Footprint
 
 
 def schedules_of(spec: KernelSpec, device: Device) -> Iterator[AscendSchedule]:
@@ -67,8 +63,16 @@ def plan_of(spec: KernelSpec, schedule: AscendSchedule) -> KernelPlan | Overflow
     layout = memory_layout(writer.builder.top)
     if isinstance(layout, Overflow):
         return layout
-    core: Literal["aiv", "aic"] = "aic" if isinstance(spec, Contract) else "aiv"
-    return KernelPlan(spec, schedule, core, writer.names, writer.builder.index, writer.builder.top, layout)
+    return KernelPlan(
+        spec=spec,
+        schedule=schedule,
+        core="aic" if isinstance(spec, Contract) else "aiv",
+        names=writer.names,
+        index=writer.builder.index,
+        program=writer.builder.top,
+        layout=layout,
+        footprint=Footprint(layout.bytes_by_memory(), (schedule.blocks, 1, 1)),
+    )
 
 
 def _written(spec: KernelSpec, schedule: AscendSchedule) -> KernelWriter:

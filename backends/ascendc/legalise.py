@@ -15,11 +15,11 @@ from math import prod
 
 from uol.backends.ascendc.arithmetic.int64_arithmetic import in_words
 from uol.backends.ascendc.collapse import collapsed
-from uol.backends.ascendc.cube.operands import converted_store, cube_product, operand_of, operand_type, packed_form
+from uol.backends.ascendc.cube.product import converted_store, cube_product, with_packed_operands
 from uol.backends.ascendc.transfers.fills import with_fills_of_copies
 from uol.backends.ascendc.transfers.indices import extent
 from uol.codegen.specs.nodes import Contract, KernelSpec
-from uol.codegen.specs.rewrites import Side, as_reduce, pack_operand, split_epilogue, without_terms
+from uol.codegen.specs.rewrites import as_reduce, split_epilogue, without_terms
 
 
 def legalised(spec: KernelSpec) -> tuple[KernelSpec, ...]:
@@ -39,15 +39,9 @@ def _parts(spec: KernelSpec) -> tuple[KernelSpec, ...]:
         return (without_terms(spec),)
     if spec.acc_dtype != "f32":
         return (as_reduce(spec),)
-    product = collapsed(spec)
-    assert isinstance(product, Contract)
-    packs: list[KernelSpec] = []
-    dtype = operand_type(product)
-    sides: tuple[Side, ...] = ("a", "b")
-    for side in sides:
-        if operand_of(product, side) is None:
-            pack, product = pack_operand(product, side, k_last=packed_form(product, side) == "rows_k", dtype=dtype)
-            packs.append(pack)
+    contract = collapsed(spec)
+    assert isinstance(contract, Contract)
+    packs, product = with_packed_operands(contract)
     if converted_store(product) is not None:
         return (*packs, product)
     return (*packs, *split_epilogue(product))

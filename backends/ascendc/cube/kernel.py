@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from uol.backends.ascendc.cube.loads import C_OF, ZERO_OF, Side, load_left, load_right, to_l1
-from uol.backends.ascendc.cube.operands import CubeProduct, Operand
+from uol.backends.ascendc.cube.product import CubeProduct, Operand
 from uol.backends.ascendc.helpers import LESSER
 from uol.backends.ascendc.instructions import Buffer, View
 from uol.backends.ascendc.machine import FRACTAL, Memory, ceil_div

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from uol.backends.ascendc.cube.operands import Operand
+from uol.backends.ascendc.cube.product import Operand
 from uol.backends.ascendc.helpers import LESSER
 from uol.backends.ascendc.instructions import Builder, View
 from uol.backends.ascendc.machine import BYTES, FRACTAL

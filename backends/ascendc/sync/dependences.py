@@ -1,10 +1,14 @@
 """Synchronisation by dependence analysis over (on-chip region, pipe): flags between pipes, barriers within one.
 
 Pipes run in order, each on its own. The program is walked as it would be issued, with a vector clock a pipe over the cells of
-memory (`history`), until nothing is missing; so no flag is emitted for an order that already holds. Every loop runs two
+memory (`cells`), until nothing is missing; so no flag is emitted for an order that already holds. Every loop runs two
 iterations (three where it alternates between two slots). An instruction that touches a region after another pipe, or after its
 own vector pipe, needs that access in its clock; if it is not there, a flag or a barrier is added to the plan in the innermost
 block that holds both, and its effect on the clocks joins the walk. What other flags make superfluous is dropped then.
+
+    clock[p][q] >= t    p issues nothing before q has finished its first t instructions
+
+A flag from q to p raises clock[p] to what q knows and has done; a barrier of p raises clock[p][p] to all that p has issued.
 
 Rules of the machine: PipeBarrier documentation (V after V, MTE2 onto the destination of an MTE2), event ids strictly
 alternating between set and wait, waits on S hold back all later issue.
@@ -17,7 +21,14 @@ from dataclasses import dataclass, field
 
 from uol.backends.ascendc.instructions import Block, Branch, Instr, Loop, Node, View
 from uol.backends.ascendc.machine import EVENT_IDS, FIRST_EVENT_ID, Pipe
-from uol.backends.ascendc.sync.history import PIPES, Access, Cells, Clock, Clocks, Memory, Place, cells_of
+from uol.backends.ascendc.sync.cells import Access, Cells, Memory, Place, cells_of
+
+PIPES: tuple[Pipe, ...] = ("S", "V", "M", "MTE1", "MTE2", "MTE3", "FIX")
+ORDERED: frozenset[Pipe] = frozenset({"S", "M", "MTE1", "MTE3", "FIX"})
+"""Pipes whose instructions need no barrier against each other here: Mmad's own rule is the cube generator's, the others
+never touch a region twice without another pipe between."""
+
+Clock = dict[Pipe, int]
 
 
 @dataclass(slots=True, eq=False)
@@ -161,7 +172,7 @@ class _Walk:
     def __init__(self, plan: Plan, cells: Cells, slot: int, *, frozen: bool) -> None:
         self.plan, self.frozen = plan, frozen
         self.memory = Memory(cells, slot)
-        self.clocks = Clocks()
+        self.clocks = _Clocks()
         self.frames: list[_Frame] = []
         self.flags: dict[int, list[Clock]] = {}
         self.loop_of: dict[int, str] = {}
@@ -295,6 +306,45 @@ class _Walk:
         waiting = self.flags.get(id(edge), [])
         if waiting:
             self.clocks.learn(edge.dst, waiting.pop(0))
+
+
+class _Clocks:
+    """The progress of every pipe, and what every pipe knows of it."""
+
+    def __init__(self) -> None:
+        self.time: Clock = dict.fromkeys(PIPES, 0)
+        self.known: dict[Pipe, Clock] = {p: dict.fromkeys(PIPES, 0) for p in PIPES}
+
+    def issue(self, pipe: Pipe) -> int:
+        """One more instruction of the pipe; its number."""
+        self.time[pipe] += 1
+        return self.time[pipe]
+
+    def ordered(self, source: Pipe, time: int, pipe: Pipe) -> bool:
+        """Does what `pipe` issues now come after the source's instruction of that number?"""
+        return (source == pipe and pipe in ORDERED) or self.known[pipe][source] >= time
+
+    def barrier(self, pipe: Pipe) -> None:
+        self.known[pipe][pipe] = self.time[pipe]
+
+    def told_by(self, pipe: Pipe) -> Clock:
+        """What a flag set by the pipe now tells: all that it knows, and all that it has done."""
+        return {**self.known[pipe], pipe: self.time[pipe]}
+
+    def learn(self, pipe: Pipe, news: Clock) -> None:
+        """A flag arrives. A wait on S holds back all later issue, so that every pipe learns what S does."""
+        for listener in PIPES if pipe == "S" else (pipe,):
+            clock = self.known[listener]
+            for other, time in news.items():
+                clock[other] = max(clock[other], time)
+
+    def snapshot(self) -> dict[Pipe, Clock]:
+        return {p: dict(c) for p, c in self.known.items()}
+
+    def forget(self, before: Mapping[Pipe, Clock]) -> None:
+        """After code that may not have run: only what was known before it."""
+        for pipe, clock in before.items():
+            self.known[pipe] = {p: min(t, self.known[pipe][p]) for p, t in clock.items()}
 
 
 def _contains(block: Block, inner: Block) -> bool:

@@ -1,4 +1,4 @@
-"""What the cube runs as it is: a Contract whose operands it can fetch and whose result Fixpipe can write.
+"""What the cube runs: a Contract whose operands it can fetch and whose result Fixpipe can write, in tiles that fit.
 
 ND2NZ reads rows of contiguous elements, a constant pitch apart. An operand over (rows, k) fits in two ways:
 
@@ -7,21 +7,26 @@ ND2NZ reads rows of contiguous elements, a constant pitch apart. An operand over
 
 Anything else (guards, several k axes that are not one run, a stride along both) is packed by a vector kernel first. Fixpipe
 writes rows of contiguous elements, a constant pitch apart, and converts on the way.
+
+A tile of C lives in L0C, two tiles of each operand in L0 and in L1: 4*m*n <= 128 KiB, 2*size*m*k and 2*size*k*n <= 64 KiB.
+The estimate orders candidates: waves * k * max(Mmad, GM to L1) in cycles, with 16*16*16 products a cycle for f16 (a quarter of
+that for f32) and 73 bytes a cycle from global memory to L1 (PTO-ISA, arch_config.hpp: 135 GiB/s at 1.85 GHz).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from math import prod
 from typing import Literal
 
 from uol.backends.ascendc.arithmetic.f8 import F8
-from uol.backends.ascendc.machine import MAX_ND2NZ_PITCH
+from uol.backends.ascendc.machine import BYTES, CAPACITY_BYTES, FRACTAL, MAX_ND2NZ_PITCH, ceil_div, round_up
+from uol.backends.ascendc.schedules import CubeSchedule
 from uol.backends.ascendc.transfers.indices import Indices, extent, stride_of
 from uol.backends.ascendc.vector.values import Unsupported
-from uol.codegen.specs.nodes import Contract, Let, Read, Store
-from uol.codegen.specs.rewrites import Side
+from uol.codegen.specs.nodes import Contract, Let, Pack, Read, Store
+from uol.codegen.specs.rewrites import Side, pack_operand
 from uol.codegen.specs.traverse import substitute, walk
 from uol.ir.program.nodes import Axis, Call, Expr, Var
 
@@ -33,6 +38,11 @@ SHORT_ROWS = 64
 
 LONG_RUN = 32
 """Contiguous elements along k that make a copy along k worth while."""
+SIDES = (128, 64, 32, 16)
+GM_BYTES_PER_CYCLE = 73
+ROW_BYTES = 512
+"""Rows of a copy from global memory should be multiples of this (hardware constraints of the NPU architecture 2201)."""
+MACS_PER_CYCLE = {2: 4096, 4: 1024}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +74,24 @@ class CubeProduct(Contract):
         return m, n, k
 
 
+def with_packed_operands(contract: Contract) -> tuple[tuple[Pack, ...], Contract]:
+    """The contraction with copies in place of the operands that the cube cannot fetch, and the kernels that make the copies."""
+    packs: list[Pack] = []
+    dtype = operand_type(contract)
+    sides: tuple[Side, ...] = ("a", "b")
+    for side in sides:
+        if operand_of(contract, side) is None:
+            pack, contract = pack_operand(contract, side, k_last=packed_form(contract, side) == "rows_k", dtype=dtype)
+            packs.append(pack)
+    return tuple(packs), contract
+
+
 def cube_product(contract: Contract) -> CubeProduct | None:
     """The contraction with its operands' forms; None where the cube cannot fetch one, or not write the result."""
     left, right, store = operand_of(contract, "a"), operand_of(contract, "b"), converted_store(contract)
     if left is None or right is None or store is None:
         return None
-    own = {f.name: getattr(contract, f.name) for f in fields(contract)}
+    own = {f.name: getattr(contract, f.name) for f in fields(Contract)}
     return CubeProduct(**own, dtype=operand_type(contract), left=left, right=right, store=store)
 
 
@@ -215,3 +237,25 @@ def _reachable(contract: Contract, store: Store) -> bool:
         return True
     pitch = indices.slope(store.offset, contract.m[-1].name)
     return pitch is not None and pitch >= extent(contract.n[-1])
+
+
+def cube_candidates(product: CubeProduct, cores: int) -> Iterator[CubeSchedule]:
+    """Tiles, fastest by the estimate first."""
+    m, n, k = product.tiled_sizes()
+    size = BYTES[product.dtype]
+    outer = prod(extent(a) for axes in (product.batch, product.m[:-1], product.n[:-1]) for a in axes)
+    found: dict[CubeSchedule, float] = {}
+    for tile_m in SIDES:
+        for tile_n in SIDES:
+            rows, cols = (max(min(tile, round_up(asked, FRACTAL)), FRACTAL) for tile, asked in ((tile_m, m), (tile_n, n)))
+            depth = min(_depth(max(rows, cols), size), round_up(max(k, 1), FRACTAL))
+            tasks = outer * ceil_div(m, rows) * ceil_div(n, cols)
+            cycles = max(rows * cols / MACS_PER_CYCLE[size], (rows + cols) * size / GM_BYTES_PER_CYCLE)
+            found[CubeSchedule(rows, cols, depth, max(1, min(cores, tasks)))] = ceil_div(tasks, cores) * cycles
+    yield from sorted(found, key=lambda s: (found[s], -s.m * s.n))
+
+
+def _depth(side: int, size: int) -> int:
+    """The longest k tile of whole fractals with which two tiles of `side` rows fit L0A and L0B, but no longer than what makes
+    a good row of a copy."""
+    return min(CAPACITY_BYTES["L0A"] // 2 // (side * size) // FRACTAL * FRACTAL, ROW_BYTES // size)
