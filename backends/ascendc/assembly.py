@@ -57,6 +57,7 @@ def assemble(graph: KernelGraph, kernels: tuple[Kernel, ...], device: Device) ->
 def _helpers(kernels: tuple[Kernel, ...]) -> list[str]:
     """The helpers that the kernels call, in 64 bits where a kernel's indices are."""
     own = [k for k in kernels if isinstance(k, AscendKernel)]
+    assert len(own) == len(kernels), "a kernel of another backend"
     called, is_wide = {name for k in own for name in k.helpers}, any(k.index == "int64_t" for k in own)
     return [text.replace("int ", "int64_t ") if is_wide else text for name, text in HELPERS.items() if name in called]
 

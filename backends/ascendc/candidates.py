@@ -23,7 +23,7 @@ from uol.codegen.backend import Device, Footprint
 from uol.codegen.specs.nodes import Contract, KernelSpec, Map, Pack, Reduce
 
 KEPT_PLANS = 64
-"""More than one spec has candidates: what was checked is rendered, and the nearest that fits found, without another plan."""
+"""More than a spec has candidates: what was checked is rendered without another plan, and so is the nearest that fits found."""
 
 
 @dataclass(frozen=True, slots=True)

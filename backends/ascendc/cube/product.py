@@ -34,8 +34,6 @@ Form = Literal["rows_k", "k_rows"]
 CUBE_TYPES = ("f16", "bf16", "f32")
 SHORT_ROWS = 64
 """Rows of an operand that are not one run are worth packing where their innermost axis is shorter than this."""
-
-
 LONG_RUN = 32
 """Contiguous elements along k that make a copy along k worth while."""
 SIDES = (128, 64, 32, 16)
@@ -77,31 +75,31 @@ class CubeProduct(Contract):
 def with_packed_operands(contract: Contract) -> tuple[tuple[Pack, ...], Contract]:
     """The contraction with copies in place of the operands that the cube cannot fetch, and the kernels that make the copies."""
     packs: list[Pack] = []
-    dtype = operand_type(contract)
+    dtype = _operand_type(contract)
     sides: tuple[Side, ...] = ("a", "b")
     for side in sides:
-        if operand_of(contract, side) is None:
-            pack, contract = pack_operand(contract, side, k_last=packed_form(contract, side) == "rows_k", dtype=dtype)
+        if _operand_of(contract, side) is None:
+            pack, contract = pack_operand(contract, side, k_last=_packed_form(contract, side) == "rows_k", dtype=dtype)
             packs.append(pack)
     return tuple(packs), contract
 
 
 def cube_product(contract: Contract) -> CubeProduct | None:
     """The contraction with its operands' forms; None where the cube cannot fetch one, or not write the result."""
-    left, right, store = operand_of(contract, "a"), operand_of(contract, "b"), converted_store(contract)
+    left, right, store = _operand_of(contract, "a"), _operand_of(contract, "b"), converted_store(contract)
     if left is None or right is None or store is None:
         return None
     own = {f.name: getattr(contract, f.name) for f in fields(Contract)}
-    return CubeProduct(**own, dtype=operand_type(contract), left=left, right=right, store=store)
+    return CubeProduct(**own, dtype=_operand_type(contract), left=left, right=right, store=store)
 
 
 def misfit(contract: Contract) -> Unsupported:
     """Why a contraction is no product for the cube."""
     sides: tuple[tuple[Side, Expr], ...] = (("a", contract.a), ("b", contract.b))
     for side, factor in sides:
-        if operand_of(contract, side) is not None:
+        if _operand_of(contract, side) is not None:
             continue
-        tensor, pitch = read_of(factor).tensor, largest_pitch(contract, side)
+        tensor, pitch = _read_of(factor).tensor, _largest_pitch(contract, side)
         if pitch > MAX_ND2NZ_PITCH:
             return Unsupported(
                 f"the rows of {tensor} lie {pitch} elements apart: a copy to fractals takes at most {MAX_ND2NZ_PITCH}",
@@ -115,11 +113,11 @@ def misfit(contract: Contract) -> Unsupported:
     )
 
 
-def read_of(factor: Expr) -> Read:
+def _read_of(factor: Expr) -> Read:
     return next(n for n in walk(factor) if isinstance(n, Read))
 
 
-def is_plain(factor: Expr, acc_dtype: str) -> bool:
+def _is_plain(factor: Expr, acc_dtype: str) -> bool:
     """Is the factor a read that the cube widens by itself?"""
     if isinstance(factor, Call) and factor.fn == "cast" and factor.dtype == acc_dtype:
         factor = factor.args[0]
@@ -127,26 +125,26 @@ def is_plain(factor: Expr, acc_dtype: str) -> bool:
 
 
 def _fed_type(factor: Expr, acc_dtype: str) -> str:
-    if is_plain(factor, acc_dtype):
-        return read_of(factor).dtype
+    if _is_plain(factor, acc_dtype):
+        return _read_of(factor).dtype
     match factor:
         case Call(fn="cast", args=(Read(dtype=dtype),)) if dtype in F8:
             return "f16"
     return factor.type
 
 
-def operand_type(contract: Contract) -> str:
+def _operand_type(contract: Contract) -> str:
     """The type in which both operands enter the cube: their own where it is the same (f16 holds every f8), else f32."""
     types = {_fed_type(f, contract.acc_dtype) for f in (contract.a, contract.b)}
     return types.pop() if len(types) == 1 and types <= set(CUBE_TYPES) else "f32"
 
 
-def operand_of(contract: Contract, side: Side) -> Operand | None:
+def _operand_of(contract: Contract, side: Side) -> Operand | None:
     """The operand if the cube can fetch it as it is."""
     factor = contract.a if side == "a" else contract.b
     rows = contract.m if side == "a" else contract.n
-    read = read_of(factor)
-    if not is_plain(factor, contract.acc_dtype) or read.dtype != operand_type(contract) or read.guard:
+    read = _read_of(factor)
+    if not _is_plain(factor, contract.acc_dtype) or read.dtype != _operand_type(contract) or read.guard:
         return None
     indices = Indices.over(contract.axes, {})
     if not _one_run(read, contract.k, indices):
@@ -172,10 +170,10 @@ def _formed(read: Read, rows: Sequence[Axis], ks: Sequence[Axis], indices: Indic
     return None
 
 
-def largest_pitch(contract: Contract, side: Side) -> int:
+def _largest_pitch(contract: Contract, side: Side) -> int:
     """The distance of neighbouring rows, in elements, along which an operand has the larger one; 0 where it is not constant."""
     rows = contract.m if side == "a" else contract.n
-    read, indices = read_of(contract.a if side == "a" else contract.b), Indices.over(contract.axes, {})
+    read, indices = _read_of(contract.a if side == "a" else contract.b), Indices.over(contract.axes, {})
     ends = [axes[-1] for axes in (rows, contract.k) if axes and extent(axes[-1]) > 1]
     return max((stride_of(read, a.name, indices) or 0 for a in ends), default=0)
 
@@ -193,12 +191,12 @@ def _one_run(read: Read, axes: Sequence[Axis], indices: Indices) -> bool:
     return True
 
 
-def packed_form(contract: Contract, side: Side) -> Form:
+def _packed_form(contract: Contract, side: Side) -> Form:
     """The layout in which a copy of the operand is easiest to make: along k where the source is contiguous there and long
     enough for a burst, else along the rows (with whatever stride they have), else along k. A pitch beyond what ND2NZ takes is
     avoided where the other layout has a smaller one."""
     rows = contract.m if side == "a" else contract.n
-    read = read_of(contract.a if side == "a" else contract.b)
+    read = _read_of(contract.a if side == "a" else contract.b)
     indices = Indices.over(contract.axes, {})
     if not contract.k or not rows:
         return "rows_k"

@@ -33,7 +33,7 @@ def with_fills_of_copies(spec: KernelSpec) -> KernelSpec:
     def rule(expr: Expr) -> Expr | None:
         if not isinstance(expr, Read):
             return None
-        if not expr.guard or expr.fill is None or isinstance(expr.fill, Const) or attribute_of(expr, scalars):
+        if not expr.guard or expr.fill is None or isinstance(expr.fill, Const) or _attribute_of(expr, scalars):
             return expr
         inside = replace(expr, fill=Const(0, expr.dtype))
         return Call("select", (_conjunction(expr.guard), inside, rewrite(expr.fill, rule)), expr.dtype)
@@ -46,7 +46,7 @@ def with_fills_of_copies(spec: KernelSpec) -> KernelSpec:
     return with_steps(spec, tuple(changed(s) for s in steps_of(spec)))
 
 
-def attribute_of(read: Read, scalars: frozenset[str]) -> str | None:
+def _attribute_of(read: Read, scalars: frozenset[str]) -> str | None:
     """The attribute, by name, that a read is filled with: of its own type, or of f32 and rounded to it."""
     if read.dtype not in COPIED:
         return None
@@ -110,7 +110,7 @@ def fill_of(read: Read, names: Mapping[str, str]) -> Fill:
         return 0
     if isinstance(read.fill, Const):
         return read.fill.value
-    if (name := attribute_of(read, frozenset(names))) is not None:
+    if (name := _attribute_of(read, frozenset(names))) is not None:
         return names[name]
     raise Unsupported(
         f"a fill of {read.tensor} that is computed: copies fill with a constant or an attribute",

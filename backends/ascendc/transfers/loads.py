@@ -9,6 +9,7 @@ A tile of rows * lanes elements lies at offset + row * row_stride + lane * lane_
     any constant stride       one burst of one element a lane (32 B apart in UB), then Gather
     anything else             GetValue and SetValue
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
@@ -193,7 +194,7 @@ class Loader:
         elements = round_up(self.frame.capacity(span), BLOCK_BYTES // BYTES[read.dtype])
         dst = self.unit.builder.buffer(Buffer(f"{self._stem(read)}_ub", read.dtype, elements, slots=self.slots))
         self._prepare(read, dst, Clip("", (), ()), covered=False)
-        load_by_element(self.unit, self.indices, read, dst, span, self.tensors)
+        _load_by_element(self.unit, self.indices, read, dst, span, self.tensors)
         return lambda: Lanes(dst, span, spare=False)
 
 
@@ -202,8 +203,10 @@ def _filled_sideways(clip: Clip, lane: int, row: int) -> bool:
     return (lane == 0 and bool(clip.lanes)) or (row == 0 and bool(clip.rows))
 
 
-def load_by_element(unit: VectorUnit, indices: Indices, read: Read, dst: View, span: Span, tensors: Mapping[str, str]) -> None:
-    """dst[row * pitch + lane] = the read at every row and lane of the tile; equal lanes where neither changes it."""
+def _load_by_element(unit: VectorUnit, indices: Indices, read: Read, dst: View, span: Span, tensors: Mapping[str, str]) -> None:
+    """dst[row * pitch + lane] = the read at every row and lane of the tile; equal lanes where neither changes it. By the scalar
+    unit, for addresses that no copy can follow: slow, but right. Elements are moved, never computed with: the scalar unit has
+    no arithmetic on half."""
     frame, builder = unit.frame, unit.builder
     place: dict[str, Expr] = dict(frame.origins())
     loops: list[tuple[str, str]] = []

@@ -2,7 +2,8 @@
 the lanes that it makes.
 
 Count forms only, but for broadcasts: they process a tail in hardware and reset the mask. A result goes into the buffer of
-an operand that nobody else refers to, else into a new one.
+an operand that nobody else refers to, else into a new one. Words are taken apart, and lanes permuted, by Gather with tables of
+byte offsets.
 """
 
 from __future__ import annotations
