@@ -8,8 +8,9 @@ from typing import get_args
 from uol.backends.ascendc import candidates, runtime, toolchain
 from uol.backends.ascendc.assembly import assemble
 from uol.backends.ascendc.devices import DEFAULT_DEVICE, DEVICES
+from uol.backends.ascendc.kernel_text import rendered
 from uol.backends.ascendc.legalise import legalised
-from uol.backends.ascendc.memory.buffers import Overflow
+from uol.backends.ascendc.memory import Overflow
 from uol.backends.ascendc.schedules import AscendSchedule, defect
 from uol.backends.ascendc.target import CAPABILITY
 from uol.backends.ascendc.vector.values import Unsupported
@@ -52,25 +53,25 @@ class AscendBackend:
         return candidates.schedules_of(spec, device)
 
     def check(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Footprint | Refusal:
-        """Pre-flight: the kernel is planned; its buffers must fit."""
+        """Pre-flight: the kernel is planned, not printed; its buffers must fit."""
         assert isinstance(schedule, AscendSchedule)
         if (reason := defect(schedule)) is not None:
             return Refusal(reason)
         try:
-            kernel = candidates.kernel_of(spec, schedule)
+            plan = candidates.plan_of(spec, schedule)
         except Unsupported as error:
             return Refusal(error.message, error.hint)
-        if isinstance(kernel, Overflow):
-            return Refusal(str(kernel), candidates.nearest(spec, device) or NOTHING_FITS)
-        return kernel.footprint
+        if isinstance(plan, Overflow):
+            return Refusal(str(plan), candidates.nearest(spec, device) or NOTHING_FITS)
+        return plan.footprint
 
     def render(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Kernel:
         assert isinstance(schedule, AscendSchedule)
-        kernel = candidates.kernel_of(spec, schedule)
-        if isinstance(kernel, Overflow):
+        plan = candidates.plan_of(spec, schedule)
+        if isinstance(plan, Overflow):
             nearest = candidates.nearest(spec, device)
-            raise RefusalError(str(kernel), hint=nearest or NOTHING_FITS)
-        return kernel
+            raise RefusalError(str(plan), hint=nearest or NOTHING_FITS)
+        return rendered(plan)
 
     def assemble(self, graph: KernelGraph, kernels: tuple[Kernel, ...], device: Device) -> Module:
         return assemble(graph, kernels, device)

@@ -1,77 +1,105 @@
-"""Which schedules a spec has, and the kernel of each."""
+"""Which schedules a spec has, and the plan of each: its instructions, and where its buffers lie."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal
 
-from uol.backends.ascendc.arithmetic.int64_arithmetic import in_words
 from uol.backends.ascendc.cube.kernel import cube_kernel
-from uol.backends.ascendc.cube.operands import operand_type
-from uol.backends.ascendc.cube.tiling import cube_candidates
+from uol.backends.ascendc.cube.product import CubeProduct, cube_candidates, misfit
 from uol.backends.ascendc.devices import VECTOR_CORES_PER_CUBE_CORE
-from uol.backends.ascendc.machine import C_TYPE
-from uol.backends.ascendc.memory.buffers import Overflow
-from uol.backends.ascendc.rendering import rendered
+from uol.backends.ascendc.instructions import Block
+from uol.backends.ascendc.machine import C_TYPE, FRACTAL
+from uol.backends.ascendc.memory import MemoryLayout, Overflow, memory_layout
 from uol.backends.ascendc.schedules import AscendSchedule, CubeSchedule, VectorSchedule
-from uol.backends.ascendc.transfers.computed_fills import with_fills_of_copies
 from uol.backends.ascendc.vector.map_kernel import map_kernel
 from uol.backends.ascendc.vector.reduce_kernel import reduce_kernel
 from uol.backends.ascendc.vector.tiling import reduce_candidates, tile_candidates
 from uol.backends.ascendc.vector.values import Unsupported
-from uol.codegen.backend import Device, Kernel
-from uol.codegen.specs.collapse_axes import collapsed
+from uol.backends.ascendc.writer import KernelNames, KernelWriter
+from uol.codegen.backend import Device, Footprint
 from uol.codegen.specs.nodes import Contract, KernelSpec, Map, Pack, Reduce
 
-CACHED_KERNELS = 512
+KEPT_PLANS = 64
+"""More than a spec has candidates: what was checked is rendered without another plan, and so is the nearest that fits found."""
+
+
+@dataclass(frozen=True, slots=True)
+class KernelPlan:
+    """A kernel before it is synchronised and printed. `index` is the C type of its indices."""
+
+    spec: KernelSpec
+    schedule: AscendSchedule
+    core: Literal["aiv", "aic"]
+    names: KernelNames
+    index: str
+    program: Block
+    layout: MemoryLayout
+    footprint: Footprint
 
 
 def schedules_of(spec: KernelSpec, device: Device) -> Iterator[AscendSchedule]:
-    """Candidates, best first."""
-    if _unknown_types(spec):
-        yield VectorSchedule("", 1)  # the check says why there is no kernel
-        return
-    small = in_words(collapsed(with_fills_of_copies(spec)))
+    """Candidates, best first. A spec that has no kernel has one, too: the check says why."""
     cores = device.cores * VECTOR_CORES_PER_CUBE_CORE
-    match small:
+    match spec:
+        case _ if _unknown_types(spec):
+            yield VectorSchedule("", 1)
         case Map(index=index) | Pack(index=index):
-            yield from tile_candidates(small, index, cores)
+            yield from tile_candidates(spec, index, cores)
         case Reduce():
-            yield from reduce_candidates(small, cores)
+            yield from reduce_candidates(spec, cores)
+        case CubeProduct():
+            yield from cube_candidates(spec, device.cores)
         case Contract():
-            yield from cube_candidates(small, operand_type(small), device.cores)
+            yield CubeSchedule(FRACTAL, FRACTAL, FRACTAL)
 
 
-@lru_cache(maxsize=CACHED_KERNELS)
-def kernel_of(spec: KernelSpec, schedule: AscendSchedule) -> Kernel | Overflow:
-    """The kernel of a spec with a schedule. Raises Unsupported where there can be none."""
+@lru_cache(maxsize=KEPT_PLANS)
+def plan_of(spec: KernelSpec, schedule: AscendSchedule) -> KernelPlan | Overflow:
+    """The plan of a spec with a schedule. Raises Unsupported where there can be none."""
+    writer = _written(spec, schedule)
+    layout = memory_layout(writer.builder.top)
+    if isinstance(layout, Overflow):
+        return layout
+    return KernelPlan(
+        spec=spec,
+        schedule=schedule,
+        core="aic" if isinstance(spec, Contract) else "aiv",
+        names=writer.names,
+        index=writer.builder.index,
+        program=writer.builder.top,
+        layout=layout,
+        footprint=Footprint(layout.bytes_by_memory(), (schedule.blocks, 1, 1)),
+    )
+
+
+def _written(spec: KernelSpec, schedule: AscendSchedule) -> KernelWriter:
     if unknown := _unknown_types(spec):
         raise Unsupported(
             f"no {' and no '.join(unknown)} on this machine", "use f32, f16, bf16 or integers, or another target, such as cpu"
         )
-    small = in_words(collapsed(with_fills_of_copies(spec)))
-    match small, schedule:
+    match spec, schedule:
         case Map() | Pack(), VectorSchedule():
-            vector = map_kernel(small, schedule)
+            return map_kernel(spec, schedule)
         case Reduce(), VectorSchedule():
-            vector = reduce_kernel(small, schedule)
+            return reduce_kernel(spec, schedule)
+        case CubeProduct(), CubeSchedule():
+            return cube_kernel(spec, schedule)
         case Contract(), CubeSchedule():
-            cube = cube_kernel(small, schedule)
-            return rendered(small, spec, cube.names, cube.builder.top, schedule, "aic")
-        case _:
-            cores = "cube cores" if isinstance(small, Contract) else "vector cores"
-            raise Unsupported(
-                f"a {type(small).__name__} runs on {cores}, not by a {type(schedule).__name__}",
-                "take one of the backend's schedules",
-            )
-    return rendered(small, spec, vector.names, vector.builder.top, schedule, "aiv")
+            raise misfit(spec)
+    cores = "cube cores" if isinstance(spec, Contract) else "vector cores"
+    raise Unsupported(
+        f"a {type(spec).__name__} runs on {cores}, not by a {type(schedule).__name__}", "take one of the backend's schedules"
+    )
 
 
 def nearest(spec: KernelSpec, device: Device) -> str | None:
     """The first candidate that fits, in words."""
     for schedule in schedules_of(spec, device):
         try:
-            fits = not isinstance(kernel_of(spec, schedule), Overflow)
+            fits = not isinstance(plan_of(spec, schedule), Overflow)
         except Unsupported:
             continue
         if fits:

@@ -4,6 +4,9 @@
 
 Every instruction says on which pipe it runs and which on-chip buffers it reads and writes; everything else about it is its
 C text. Global memory takes no part: inputs are only read, and the pieces of results that a kernel writes are disjoint.
+
+The size and the memory are part of a buffer's type. `Buffer.slots` is 2 where a buffer is double-buffered: iteration i of the
+slotted loop uses slot i % 2.
 """
 
 from __future__ import annotations
@@ -11,10 +14,76 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from uol.backends.ascendc.machine import Pipe
-from uol.backends.ascendc.memory.buffers import Buffer, View
+from uol.backends.ascendc.machine import ALIGNMENT_BYTES, BYTES, C_TYPE, Memory, Pipe, round_up
+
+SLOT = "slot"
+"""The variable that says which slot of a double-buffered buffer an iteration uses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """`elements` of `dtype` per slot, at an address of its own."""
+
+    name: str
+    dtype: str
+    elements: int
+    memory: Memory = "UB"
+    slots: int = 1
+
+    @property
+    def slot_bytes(self) -> int:
+        return round_up(self.elements * BYTES[self.dtype], ALIGNMENT_BYTES[self.memory])
+
+    @property
+    def slot_elements(self) -> int:
+        """Elements from the start of one slot to the start of the next."""
+        return self.slot_bytes // BYTES[self.dtype]
+
+    @property
+    def bytes(self) -> int:
+        return self.slot_bytes * self.slots
+
+    def view(self) -> View:
+        return View(self)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A buffer from an element on, as an operand: its C text, and what of it is touched.
+
+    offset  C text of the first element, within the slot; empty for the start
+    cast    element type if the bits are taken for another type
+    per     the loop whose iterations touch disjoint parts, if there is one
+    part    a label; views of one buffer with different labels do not overlap
+    whole   all slots of the buffer, whatever the iteration
+    """
+
+    buffer: Buffer
+    offset: str = ""
+    cast: str = ""
+    per: str = ""
+    part: str = ""
+    whole: bool = False
+
+    def at(self, offset: str, *, per: str = "", part: str = "") -> View:
+        """The view from a further element on."""
+        terms = [t for t in (self.offset, offset) if t and t != "0"]
+        return replace(self, offset=" + ".join(terms), per=per or self.per, part=part or self.part)
+
+    def of_type(self, dtype: str) -> View:
+        return replace(self, cast="" if dtype == self.buffer.dtype else dtype)
+
+    @property
+    def dtype(self) -> str:
+        return self.cast or self.buffer.dtype
+
+    def __str__(self) -> str:
+        terms = [f"{SLOT} * {self.buffer.slot_elements}"] if self.buffer.slots == 2 and not self.whole else []
+        terms += [self.offset] if self.offset else []
+        text = self.buffer.name + (f"[{' + '.join(terms)}]" if terms else "")
+        return f"{text}.ReinterpretCast<{C_TYPE[self.cast]}>()" if self.cast else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +136,7 @@ Node = Instr | Text | Loop | Branch
 class Builder:
     """Appends nodes at the place that the generator has reached.
 
-    `taken` are C names that buffers and variables must not have, `index` is
-    the C type of indices."""
+    `taken` are C names that buffers and variables must not have, `index` is the C type of indices."""
 
     def __init__(self, taken: Iterable[str] = (), index: str = "int") -> None:
         self.top = Block()
@@ -81,7 +149,7 @@ class Builder:
     def buffer(self, buffer: Buffer, *, reserved: bool = False) -> View:
         """Declares a buffer; a name that is taken gets a number. `reserved`: the name was kept for this very value."""
         name = buffer.name if reserved and buffer.name not in self.buffers else self._unused(buffer.name)
-        named = buffer if name == buffer.name else Buffer(name, buffer.dtype, buffer.elements, buffer.memory, buffer.slots)
+        named = replace(buffer, name=name)
         self.buffers[name] = named
         return named.view()
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from uol.backends.ascendc.cube import tiling as cube_tiling
+from uol.backends.ascendc.cube import product
 from uol.backends.ascendc.devices import DEVICES
 from uol.backends.ascendc.vector import tiling
 
@@ -21,8 +21,8 @@ def small_tiles() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tiling, "LARGEST_TILE", LANES)
         patch.setattr(tiling, "FEWEST_LANES", LANES)
-        patch.setattr(cube_tiling, "SIDES", (16,))
-        patch.setattr(cube_tiling, "ROW_BYTES", LANES)
+        patch.setattr(product, "SIDES", (16,))
+        patch.setattr(product, "ROW_BYTES", LANES)
         for name, device in DEVICES.items():
             patch.setitem(DEVICES, name, replace(device, cores=1))
         yield

@@ -13,8 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from uol.backends.ascendc.arithmetic.f8 import F8, narrowed, widened
-from uol.backends.ascendc.vector.gather_offsets import halves
-from uol.backends.ascendc.vector.unit import VectorUnit
+from uol.backends.ascendc.vector.unit import VectorUnit, halves
 from uol.backends.ascendc.vector.values import Lanes, Unsupported
 
 FLOATS = ("f32", "f16", "bf16", *F8)

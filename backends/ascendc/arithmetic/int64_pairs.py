@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from uol.backends.ascendc.arithmetic.casts import convert
 from uol.backends.ascendc.arithmetic.integer_division import SIGN
 from uol.backends.ascendc.transfers.indices import Indices
-from uol.backends.ascendc.vector.gather_offsets import halves, positions
+from uol.backends.ascendc.vector.evaluation import Evaluation
 from uol.backends.ascendc.vector.tile import LANES, ROWS, UNIFORM
+from uol.backends.ascendc.vector.unit import halves, positions
 from uol.backends.ascendc.vector.values import Lanes, Uniform, Unsupported, int_text
 from uol.codegen.indexing.fold_constants import substituted
 from uol.codegen.specs.nodes import Read
@@ -18,11 +17,8 @@ from uol.ir.program.rounding import integer_range
 from uol.ir.program.walk import variables
 from uol.ir.types import INDEX
 
-if TYPE_CHECKING:
-    from uol.backends.ascendc.vector.evaluate import Evaluator
 
-
-def words_of(at: Evaluator, expr: Expr) -> tuple[Lanes, Lanes]:
+def words_of(at: Evaluation, expr: Expr) -> tuple[Lanes, Lanes]:
     """The low and the high word of each lane's value. The high one of what fits a word is its sign."""
     while isinstance(expr, Call) and expr.fn == "cast" and expr.dtype == "i64":
         (expr,) = expr.args
@@ -43,7 +39,7 @@ def words_of(at: Evaluator, expr: Expr) -> tuple[Lanes, Lanes]:
     return word, unit.unary("ShiftRight", word, SIGN)
 
 
-def _index_word(at: Evaluator, expr: Expr) -> Lanes | Uniform:
+def _index_word(at: Evaluation, expr: Expr) -> Lanes | Uniform:
     """An index as i32 lanes: start + step * lane, exact where it fits a word."""
     bounds, (least, greatest) = at.indices.interval(expr), integer_range("i32")
     if bounds.low is None or bounds.high is None or bounds.low < least or bounds.high > greatest:

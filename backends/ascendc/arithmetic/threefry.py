@@ -6,10 +6,10 @@ Sums wrap; a rotation is two shifts and an Or; there is no Xor, but x ^ y = (x |
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from uol.backends.ascendc.arithmetic.int64_pairs import words_of
-from uol.backends.ascendc.memory.buffers import View
+from uol.backends.ascendc.helpers import THREEFRY_KEY
+from uol.backends.ascendc.instructions import View
+from uol.backends.ascendc.vector.evaluation import Evaluation
 from uol.backends.ascendc.vector.tile import Span
 from uol.backends.ascendc.vector.unit import VectorUnit
 from uol.backends.ascendc.vector.values import Lanes, Unsupported
@@ -18,20 +18,17 @@ from uol.ir.program.nodes import Call, Const, Expr, Var
 from uol.ir.program.threefry import ROTATIONS, ROUNDS
 from uol.ir.program.walk import variables, walk
 
-if TYPE_CHECKING:
-    from uol.backends.ascendc.vector.evaluate import Evaluator
-
 GROUP = 4
 """Rounds between two additions of the key."""
 
 
-def random_bits(at: Evaluator, seed: Expr, counter: Expr) -> Lanes:
+def random_bits(at: Evaluation, seed: Expr, counter: Expr) -> Lanes:
     """The bits of each lane, as i32."""
     key = at.unit.builder.variable("seed", _seed(at, seed), "int64_t")
     low, high = words_of(at, counter)
     span = low.span
-    first = at.unit.unary("Adds", low, f"threefry_key({key}, 0, 0)")
-    second = at.unit.unary("Adds", high, f"threefry_key({key}, 1, 0)")
+    first = at.unit.unary("Adds", low, f"{THREEFRY_KEY}({key}, 0, 0)")
+    second = at.unit.unary("Adds", high, f"{THREEFRY_KEY}({key}, 1, 0)")
     spare = at.unit.new(span, "i32", "rotated")
     with at.unit.builder.loop(f"for (int group = 0; group < {ROUNDS // GROUP}; ++group)", "group", runs=True):
         for turn in range(GROUP):
@@ -39,7 +36,7 @@ def random_bits(at: Evaluator, seed: Expr, counter: Expr) -> Lanes:
             _round(at.unit, first.view, second.view, spare, f"(group % 2 == 0 ? {even} : {odd})", span)
         count = at.unit.count(span)
         for word, place, added in ((first.view, 1, "0"), (second.view, 2, "group + 1")):
-            text = f"Adds({word}, {word}, threefry_key({key}, (group + {place}) % 3, {added}), {count});"
+            text = f"Adds({word}, {word}, {THREEFRY_KEY}({key}, (group + {place}) % 3, {added}), {count});"
             at.unit.emit(text, (word,), (word,))
     return first
 
@@ -60,7 +57,7 @@ def _round(unit: VectorUnit, first: View, second: View, spare: View, rotation: s
     call("Sub", second, spare, second)
 
 
-def _seed(at: Evaluator, seed: Expr) -> str:
+def _seed(at: Evaluation, seed: Expr) -> str:
     """The seed as C text: the same for all lanes, and nothing that the scalar unit would have to wrap."""
     while isinstance(seed, Call) and seed.fn == "cast":
         (seed,) = seed.args

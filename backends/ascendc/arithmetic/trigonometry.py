@@ -11,7 +11,8 @@ float64: 1.6 ulp. Source: M. Payne and R. Hanek, "Radian reduction for trigonome
 from __future__ import annotations
 
 from uol.backends.ascendc.arithmetic.polynomials import BIAS, FRACTION_BITS, polynomial
-from uol.backends.ascendc.memory.buffers import Buffer, View
+from uol.backends.ascendc.helpers import TWO_OVER_PI
+from uol.backends.ascendc.instructions import Buffer, View
 from uol.backends.ascendc.vector.unit import VectorUnit
 from uol.backends.ascendc.vector.values import Lanes, real, reinterpreted
 
@@ -116,7 +117,7 @@ def _bits_of_two_over_pi(unit: VectorUnit) -> View:
     with unit.builder.prologue():
         table = unit.builder.buffer(Buffer(name, "i32", PLACES))
         with unit.builder.loop(f"for (int place = 0; place < {PLACES}; ++place)", "place", runs=True):
-            unit.builder.emit("S", f"{table}.SetValue(place, two_over_pi(place));", writes=(table.at("", per="place"),))
+            unit.builder.emit("S", f"{table}.SetValue(place, {TWO_OVER_PI}(place));", writes=(table.at("", per="place"),))
     return table
 
 

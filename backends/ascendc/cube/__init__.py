@@ -1,5 +1,5 @@
 """Products on the cube.
 
-    kernel.py            Contract, tile by tile
-    operands.py, loads.py, tiling.py    what it can fetch, how, in which tiles
+    product.py           what it can fetch and store, in which tiles
+    kernel.py, loads.py  a product tile by tile; its operands' way to L0
 """

@@ -10,25 +10,20 @@ of LoadData, Mmad and Fixpipe.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from uol.backends.ascendc.cube.loads import C_OF, ZERO_OF, Side, load_left, load_right, to_l1
-from uol.backends.ascendc.cube.operands import Operand, largest_pitch, operand_of, operand_type, read_of
-from uol.backends.ascendc.cube.tiling import inner_sizes
-from uol.backends.ascendc.instructions import Builder
-from uol.backends.ascendc.kernel_names import KernelNames, kernel_names
-from uol.backends.ascendc.legalise import converted_store
-from uol.backends.ascendc.machine import FRACTAL, MAX_ND2NZ_PITCH, Memory, ceil_div
-from uol.backends.ascendc.memory.buffers import Buffer, View
+from uol.backends.ascendc.cube.product import CubeProduct, Operand
+from uol.backends.ascendc.helpers import LESSER
+from uol.backends.ascendc.instructions import Buffer, View
+from uol.backends.ascendc.machine import FRACTAL, Memory, ceil_div
 from uol.backends.ascendc.schedules import CubeSchedule
-from uol.backends.ascendc.transfers.indices import Indices, extent, index_type
-from uol.backends.ascendc.vector.core_loop import TiledAxis, declare_indices, task_count, task_loop
+from uol.backends.ascendc.transfers.indices import extent
 from uol.backends.ascendc.vector.tile import start_of
-from uol.backends.ascendc.vector.values import Unsupported
+from uol.backends.ascendc.writer import KernelWriter, TiledAxis, task_count
 from uol.codegen.indexing.arithmetic import ZERO
 from uol.codegen.indexing.fold_constants import substituted
-from uol.codegen.specs.nodes import Contract, Store
-from uol.codegen.specs.rewrites import Side as OperandSide
+from uol.codegen.specs.nodes import Store
 from uol.ir.program.nodes import Axis, Expr, Var
 
 QUANT = {"f32": "NoQuant", "f16": "F322F16", "bf16": "F322BF16"}
@@ -37,69 +32,36 @@ FEW_FRACTALS = 10
 
 
 @dataclass(slots=True)
-class CubeKernel:
+class CubeKernel(KernelWriter):
     """A matrix kernel that is being written."""
 
-    spec: Contract
+    spec: CubeProduct
     schedule: CubeSchedule
-    builder: Builder = field(init=False)
-    names: KernelNames = field(init=False)
-    indices: Indices = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.names = kernel_names(self.spec)
-        self.builder = Builder(self.names.all(), index_type(self.spec))
-        self.indices = Indices.over(self.spec.axes, {**self.names.variables, **self.names.tensors})
-
-    @property
-    def dtype(self) -> str:
-        return operand_type(self.spec)
 
     def write(self) -> None:
         """Emits the whole kernel."""
         axes = self._axes()
-        if task_count(axes) == 0:
-            return
-        a, b, target = operand_of(self.spec, "a"), operand_of(self.spec, "b"), converted_store(self.spec)
-        if a is None or b is None or target is None:
-            raise self._misfit(("a", a), ("b", b))
-        slots = self._slots(task_count(axes))
-        a_l1, b_l1 = self._buffer("a_l1", self.schedule.m, "L1", slots), self._buffer("b_l1", self.schedule.n, "L1", slots)
-        a_l0, b_l0 = self._buffer("a_l0", self.schedule.m, "L0A", slots), self._buffer("b_l0", self.schedule.n, "L0B", slots)
-        c_l0 = self.builder.buffer(Buffer("c_l0", "f32", self.schedule.m * self.schedule.n, "L0C"))
-        tensors, depth = self.names.tensors, self.schedule.k
-        even = a.form == "k_rows" and self.dtype == "f32"
-        left = Side(a, tensors[a.read.tensor], self.dtype, a_l1, a_l0, self.schedule.m, depth, "m", even)
-        right = Side(b, tensors[b.read.tensor], self.dtype, b_l1, b_l0, self.schedule.n, depth, "n", even)
-        self._fill_single_row(left)
         tasks, blocks = task_count(axes), self.schedule.blocks
+        slots = self._slots(tasks)
+        left, right = self._sides(slots)
+        c_l0 = self.builder.buffer(Buffer("c_l0", "f32", self.schedule.m * self.schedule.n, "L0C"))
+        self._fill_single_row(left)
         alternates = tasks > blocks and self.k_tiles == 1
-        with task_loop(self.builder, tasks, blocks, double_buffered=slots == 2, slotted=alternates):
-            declare_indices(self.builder, axes)
+        with self.core_loop(axes, double_buffered=slots == 2, slotted=alternates):
             self._sizes()
             self.builder.text(f"// line {self.spec.line}")
             self._over_k(left, right, c_l0)
-            self._out(target, c_l0)
+            self._out(self.spec.store, c_l0)
 
-    def _misfit(self, *operands: tuple[OperandSide, Operand | None]) -> Unsupported:
-        """Why the cube cannot fetch an operand, or store the result."""
-        for side, operand in operands:
-            if operand is not None:
-                continue
-            read = read_of(self.spec.a if side == "a" else self.spec.b)
-            pitch = largest_pitch(self.spec, side)
-            if pitch > MAX_ND2NZ_PITCH:
-                return Unsupported(
-                    f"the rows of {read.tensor} lie {pitch} elements apart: a copy to fractals takes at most {MAX_ND2NZ_PITCH}",
-                    "split the axis along which the rows are so long, and sum or join the parts",
-                )
-            return Unsupported(
-                f"{read.tensor} is not rows of contiguous elements, a constant distance apart",
-                "copy it to a dense tensor first",
-            )
-        return Unsupported(
-            "the result is not rows of contiguous elements, a constant distance apart", "give the result a dense layout"
-        )
+    def _sides(self, slots: int) -> tuple[Side, Side]:
+        """Both operands, with their buffers."""
+        a, b, dtype, tensors = self.spec.left, self.spec.right, self.spec.dtype, self.names.tensors
+        m, n, depth = self.schedule.m, self.schedule.n, self.schedule.k
+        a_l1, b_l1 = self._buffer("a_l1", m, "L1", slots), self._buffer("b_l1", n, "L1", slots)
+        a_l0, b_l0 = self._buffer("a_l0", m, "L0A", slots), self._buffer("b_l0", n, "L0B", slots)
+        even = a.form == "k_rows" and dtype == "f32"
+        left = Side(a, tensors[a.read.tensor], dtype, a_l1, a_l0, m, depth, "m", even)
+        return left, Side(b, tensors[b.read.tensor], dtype, b_l1, b_l0, n, depth, "n", even)
 
     def _axes(self) -> list[TiledAxis]:
         """The task loop: batch, outer m and n, then the tiles."""
@@ -107,14 +69,11 @@ class CubeKernel:
         axes = [TiledAxis(self.names.variables[a.name], extent(a)) for a in outer]
         for group, step in ((spec.m, self.schedule.m), (spec.n, self.schedule.n)):
             if group:
-                axes.append(TiledAxis(self._start(group[-1]), extent(group[-1]), step))
+                axes.append(TiledAxis(self.start(group[-1].name), extent(group[-1]), step))
         return axes
 
-    def _start(self, axis: Axis) -> str:
-        return self.names.variables[start_of(axis.name)]
-
     def _buffer(self, name: str, rows: int, memory: Memory, slots: int) -> View:
-        return self.builder.buffer(Buffer(name, self.dtype, rows * self.schedule.k, memory, slots))
+        return self.builder.buffer(Buffer(name, self.spec.dtype, rows * self.schedule.k, memory, slots))
 
     def _sizes(self) -> None:
         for name, axes, step in (("m_size", self.spec.m, self.schedule.m), ("n_size", self.spec.n, self.schedule.n)):
@@ -126,11 +85,11 @@ class CubeKernel:
         if axis is None or size <= step or size % step == 0:
             self.builder.text(f"const int {name} = {min(size, step)};")
         else:
-            self.builder.text(f"const int {name} = lesser({step}, {size} - {self._start(axis)});")
+            self.builder.text(f"const int {name} = {LESSER}({step}, {size} - {self.start(axis.name)});")
 
     @property
     def k_tiles(self) -> int:
-        return ceil_div(inner_sizes(self.spec)[2], self.schedule.k)
+        return ceil_div(self.spec.tiled_sizes()[2], self.schedule.k)
 
     def _slots(self, tasks: int) -> int:
         """Two slots of L1 and L0 where a core has more than one k tile to go through."""
@@ -141,7 +100,7 @@ class CubeKernel:
         if self.k_tiles == 1:
             self._k_tile(left, right, c_l0, "0")
             return
-        start, size, step = self._start(self.spec.k[-1]), extent(self.spec.k[-1]), self.schedule.k
+        start, size, step = self.start(self.spec.k[-1].name), extent(self.spec.k[-1]), self.schedule.k
         header = f"for ({self.builder.index} {start} = 0; {start} < {size}; {start} += {step})"
         with self.builder.loop(header, start, slotted=True, runs=True):
             self._k_tile(left, right, c_l0, start)
@@ -158,7 +117,7 @@ class CubeKernel:
     def _zeroed(self, side: Side) -> str | None:
         """When a tile's slot must be zero before the copy: where the copy leaves out K padding, and where a last tile of one
         row is multiplied as a whole fractal, whose other rows an earlier tile has left."""
-        m, _, k = inner_sizes(self.spec)
+        m, _, k = self.spec.tiled_sizes()
         conditions = []
         if k % self.schedule.k % FRACTAL != 0 and (side.operand.form == "k_rows" or side.even_k):
             conditions.append("k_size % 16 != 0" if self.k_tiles > 1 else "")
@@ -167,7 +126,7 @@ class CubeKernel:
         return None if not conditions else "" if "" in conditions else " || ".join(conditions)
 
     def _multiply(self, left: Side, right: Side, c_l0: View, start: str, *, many: bool) -> None:
-        m, n, _ = inner_sizes(self.spec)
+        m, n, _ = self.spec.tiled_sizes()
         fewest = _fractals(m, self.schedule.m) * _fractals(n, self.schedule.n)
         if many and fewest < FEW_FRACTALS:
             self.builder.text("PipeBarrier<PIPE_M>();")
@@ -189,11 +148,11 @@ class CubeKernel:
 
     def _fill_single_row(self, left: Side) -> None:
         """Where no tile has more than one row, the other rows of that fractal, which are multiplied too, are zeroed once."""
-        if inner_sizes(self.spec)[0] != 1:
+        if self.spec.tiled_sizes()[0] != 1:
             return
         view = replace(left.l1, whole=True)
         blocks = left.l1.buffer.bytes // 32
-        params = f"InitConstValueParams<{C_OF[self.dtype]}>(1, {blocks}, 0, {ZERO_OF[self.dtype]})"
+        params = f"InitConstValueParams<{C_OF[self.spec.dtype]}>(1, {blocks}, 0, {ZERO_OF[self.spec.dtype]})"
         self.builder.emit("MTE2", f"InitConstValue({view}, {params});", writes=(view,))
 
     def _base(self, operand: Operand) -> str:
@@ -224,8 +183,8 @@ class CubeKernel:
         builder.emit("FIX", call, reads=(c_l0,))
 
 
-def cube_kernel(spec: Contract, schedule: CubeSchedule) -> CubeKernel:
-    """The kernel of a Contract whose operands the cube can fetch."""
+def cube_kernel(spec: CubeProduct, schedule: CubeSchedule) -> CubeKernel:
+    """The kernel of a product."""
     kernel = CubeKernel(spec, schedule)
     kernel.write()
     return kernel

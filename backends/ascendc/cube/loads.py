@@ -16,10 +16,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from uol.backends.ascendc.cube.operands import Operand
-from uol.backends.ascendc.instructions import Builder
+from uol.backends.ascendc.cube.product import Operand
+from uol.backends.ascendc.helpers import LESSER
+from uol.backends.ascendc.instructions import Builder, View
 from uol.backends.ascendc.machine import BYTES, FRACTAL
-from uol.backends.ascendc.memory.buffers import View
 
 C_OF = {"f32": "float", "f16": "half", "bf16": "bfloat16_t"}
 ZERO_OF = {"f32": "0.0f", "f16": "half(0.0f)", "bf16": "ToBfloat16(0.0f)"}
@@ -144,7 +144,7 @@ def to_l1(builder: Builder, side: Side, base: str, zeroed: str | None) -> None:
     if side.dtype == "f32":
         with builder.loop(f"for ({builder.index} i = 0; i < (k_size + 15) / 16; ++i)", "i", runs=True):
             dst = side.l1.at(f"i * {FRACTAL * side.rows}", per="i")
-            params = f"Nd2NzParams(1, lesser(16, k_size - i * 16), {side.size}, 0, {pitch}, 16, 1, 0)"
+            params = f"Nd2NzParams(1, {LESSER}(16, k_size - i * 16), {side.size}, 0, {pitch}, 16, 1, 0)"
             builder.emit("MTE2", f"DataCopy({dst}, {side.tensor}[{base} + i * {FRACTAL * pitch}], {params});", writes=(dst,))
         return
     params = f"Nd2NzParams(1, k_size, {side.size}, 0, {pitch}, {side.k}, 1, 0)"

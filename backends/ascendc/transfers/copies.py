@@ -2,19 +2,91 @@
 
 Rows start at multiples of 32 bytes in UB. A clipped row starts `left` elements into its first block: DataCopyPad writes whole
 blocks, and fills what lies left and right of the burst with the padding value. Gaps are from the end of one burst to the
-start of the next, in bytes on the global side and in blocks of 32 bytes on the UB side.
+start of the next, in bytes on the global side and in blocks of 32 bytes on the UB side. Guards are a condition, and an interval
+of rows and of lanes:
+
+    low <= value < high,  value = slope * i + value(0)
+    ceil((low - value(0)) / slope) <= i < ceil((high - value(0)) / slope)
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from uol.backends.ascendc.instructions import Builder
+from uol.backends.ascendc.helpers import CEIL_DIV, GREATER, LESSER
+from uol.backends.ascendc.instructions import Builder, View
 from uol.backends.ascendc.machine import BLOCK_BYTES, BYTES, C_TYPE, MAX_BURSTS, MAX_GAP_BYTES, ceil_div
-from uol.backends.ascendc.memory.buffers import View
 from uol.backends.ascendc.transfers.fills import Fill, element_text
-from uol.backends.ascendc.transfers.guard_clipping import Clip, Interval
+from uol.backends.ascendc.transfers.indices import Indices, uses
 from uol.backends.ascendc.vector.values import Unsupported
+from uol.codegen.indexing.fold_constants import substituted
+from uol.codegen.specs.nodes import Guard, Within
+from uol.ir.program.nodes import Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """C text of the bounds of an index relative to the tile: low <= i < high. None where a side is not clipped."""
+
+    low: str | None
+    high: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """What remains of a tile where all guards hold. `condition` is the part that does not depend on the tile's axes."""
+
+    condition: str
+    lanes: tuple[Interval, ...]
+    rows: tuple[Interval, ...]
+
+    @property
+    def partial(self) -> bool:
+        """Is part of the tile filled rather than copied, at least sometimes?"""
+        return bool(self.condition or self.lanes or self.rows)
+
+    def condition_with_rows(self, row: str) -> str:
+        """The condition and, for one row by its number, the intervals of rows."""
+        parts = [self.condition] if self.condition else []
+        parts += [f"{row} >= {_operand(i.low)}" for i in self.rows if i.low is not None]
+        parts += [f"{row} < {_operand(i.high)}" for i in self.rows if i.high is not None]
+        return " && ".join(parts)
+
+
+def clip_of(guards: Iterable[Guard], lane: str, row: str, origins: dict[str, Expr], indices: Indices) -> Clip | None:
+    """The clip of a read; None where a guard cannot be an interval of one of the tile's axes."""
+    uniform: list[Guard] = []
+    found: dict[str, list[Interval]] = {lane: [], row: []}
+    for guard in guards:
+        axes = [a for a in (lane, row) if a and uses(guard, (a,))]
+        if not axes:
+            uniform.append(guard)
+            continue
+        if len(axes) > 1 or not isinstance(guard, Within):
+            return None
+        slope = indices.slope(guard.value, axes[0])
+        bounds = [b for b in (guard.low, guard.high) if b is not None]
+        if slope is None or slope <= 0 or any(uses(Within(b, None, None), axes) for b in bounds):
+            return None
+        found[axes[0]].append(_interval(guard, slope, origins, indices))
+    return Clip(indices.condition(uniform), tuple(found[lane]), tuple(found[row]) if row else ())
+
+
+def _interval(guard: Within, slope: int, origins: dict[str, Expr], indices: Indices) -> Interval:
+    start = substituted(guard.value, origins)
+
+    def bound(limit: Expr | None) -> str | None:
+        if limit is None:
+            return None
+        gap = indices.text(indices.difference(limit, start))
+        return gap if slope == 1 else f"{CEIL_DIV}({gap}, {slope})"
+
+    return Interval(bound(guard.low), bound(guard.high))
+
+
+def _operand(text: str) -> str:
+    return text if text.isidentifier() or text.isdigit() or text.startswith("(") else f"({text})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +189,12 @@ def _bounds(builder: Builder, what: str, intervals: tuple[Interval, ...], count:
     if lows:
         text = "0"
         for bound in lows:
-            text = f"greater({text}, {bound})"
+            text = f"{GREATER}({text}, {bound})"
         low = builder.variable(f"{what}_low", text)
     if highs:
         text = count
         for bound in highs:
-            text = f"lesser({text}, {bound})"
+            text = f"{LESSER}({text}, {bound})"
         high = builder.variable(f"{what}_high", text)
     return low, high
 

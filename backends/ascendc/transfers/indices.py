@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from uol.backends.ascendc.helpers import FLOOR_DIV, FLOOR_MOD
 from uol.backends.ascendc.vector.tile import start_of
 from uol.backends.ascendc.vector.values import Unsupported
 from uol.codegen.indexing.affine import constant_stride
@@ -25,7 +26,7 @@ from uol.ir.types import INDEX
 BINARY = {"or": 1, "and": 2, "==": 3, "!=": 3, "<": 4, "<=": 4, ">": 4, ">=": 4, "+": 5, "-": 5, "*": 6, "/": 6, "%": 6}
 C_OPERATOR = {"or": "||", "and": "&&"}
 UNARY = 7
-FLOORED = {"/": "floor_div", "%": "floor_mod"}
+FLOORED = {"/": FLOOR_DIV, "%": FLOOR_MOD}
 """Helpers of the emitted text, for a dividend that may be negative and a positive divisor."""
 WIDE_ELEMENTS = 2**31 - 2**16
 """Offsets within a tile are added to the offset of its first element."""

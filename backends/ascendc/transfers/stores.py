@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from uol.backends.ascendc.arithmetic.casts import convert
+from uol.backends.ascendc.instructions import Buffer, View
 from uol.backends.ascendc.machine import BLOCK_BYTES, BYTES, MAX_REPEATS, ceil_div
-from uol.backends.ascendc.memory.buffers import Buffer, View
 from uol.backends.ascendc.transfers.copies import Burst, burst_out
 from uol.backends.ascendc.transfers.indices import Indices
 from uol.backends.ascendc.vector.evaluate import Evaluator

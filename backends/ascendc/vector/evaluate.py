@@ -18,11 +18,9 @@ from uol.backends.ascendc.arithmetic.min_max import INTEGER_CALL, extremum
 from uol.backends.ascendc.arithmetic.powers import power
 from uol.backends.ascendc.arithmetic.threefry import random_bits
 from uol.backends.ascendc.transfers.indices import Indices
-from uol.backends.ascendc.vector.fp16_lanes import stays_half
-from uol.backends.ascendc.vector.gather_offsets import positions
 from uol.backends.ascendc.vector.predicates import as_number, mask_of, truth_of
 from uol.backends.ascendc.vector.tile import LANES, ROWS, TILE, UNIFORM, Frame, Span
-from uol.backends.ascendc.vector.unit import VectorUnit
+from uol.backends.ascendc.vector.unit import VectorUnit, positions
 from uol.backends.ascendc.vector.values import ELSEWHERE, Lanes, Mask, Truth, Uniform, Unsupported, Value, int_text, real
 from uol.codegen.indexing.arithmetic import static
 from uol.codegen.indexing.fold_constants import substituted
@@ -36,6 +34,7 @@ ARITHMETIC = {"+": "Add", "-": "Sub", "*": "Mul", "/": "Div"}
 COMPUTED = {**dict.fromkeys(FLOATS, "f32"), "i32": "i32", "i16": "i32", "i8": "i32", "u8": "i32"}
 """The type in which values of a type are computed; others can only be cast and moved."""
 SHORT_INTEGERS = ("i16", "i8", "u8")
+CHOOSING = frozenset({"max", "min"})
 EXACT_IN_F32 = 2**24
 EXACT_QUOTIENTS = 2**22
 """Below this, floor((x + 0.5) * (1 / c)) in f32 is the floored quotient: two roundings move it by less than 0.5 / c."""
@@ -311,3 +310,20 @@ def _power_of_two(number: float | int | None) -> bool:
     from math import frexp, isinf
 
     return not isinf(number) and abs(frexp(float(number))[0]) == 0.5 and 2.0**-100 < abs(float(number)) < 2.0**100
+
+
+def stays_half(expr: Expr) -> bool:
+    """Does a value of f16 stay in f16: is it chosen from what is read (and constants), never computed? It is exact there, takes
+    half the room and twice the lanes, and needs no conversion."""
+    if expr.type != "f16":
+        return False
+    match expr:
+        case Read():
+            return True
+        case Const():
+            return True
+        case Call(fn=fn, args=args) if fn in CHOOSING:
+            return all(stays_half(a) for a in args) and any(not isinstance(a, Const) for a in args)
+        case Call(fn="select", args=(_, a, b)):
+            return stays_half(a) and stays_half(b) and not (isinstance(a, Const) and isinstance(b, Const))
+    return False

@@ -12,9 +12,8 @@ from math import inf
 
 from uol.backends.ascendc.arithmetic.casts import convert
 from uol.backends.ascendc.arithmetic.min_max import INTEGER_CALL, RELATION
-from uol.backends.ascendc.memory.buffers import Buffer
-from uol.backends.ascendc.vector.evaluate import COMPUTED, EXACT_IN_F32, Evaluator
-from uol.backends.ascendc.vector.fp16_lanes import stays_half
+from uol.backends.ascendc.instructions import Buffer
+from uol.backends.ascendc.vector.evaluate import COMPUTED, EXACT_IN_F32, Evaluator, stays_half
 from uol.backends.ascendc.vector.predicates import joined, mask_of, ones, truth_of
 from uol.backends.ascendc.vector.tile import Span
 from uol.backends.ascendc.vector.unit import VectorUnit, scalar_text

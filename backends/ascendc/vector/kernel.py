@@ -8,44 +8,27 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from uol.backends.ascendc.arithmetic.casts import FLOATS, convert
-from uol.backends.ascendc.instructions import Builder
-from uol.backends.ascendc.kernel_names import KernelNames, kernel_names
-from uol.backends.ascendc.machine import round_up
-from uol.backends.ascendc.memory.buffers import Buffer
+from uol.backends.ascendc.helpers import LESSER
+from uol.backends.ascendc.instructions import Buffer
 from uol.backends.ascendc.schedules import VectorSchedule
-from uol.backends.ascendc.transfers.indices import Indices, extent, index_type
+from uol.backends.ascendc.transfers.indices import extent
 from uol.backends.ascendc.transfers.loads import Loader
-from uol.backends.ascendc.vector.core_loop import TiledAxis, declare_indices, declare_sizes, task_count, task_loop
 from uol.backends.ascendc.vector.evaluate import Evaluator
-from uol.backends.ascendc.vector.tile import LANES, ROWS, TILE, UNIFORM, Frame, Span, start_of
+from uol.backends.ascendc.vector.tile import LANES, ROWS, TILE, UNIFORM, Frame, Span
 from uol.backends.ascendc.vector.unit import VectorUnit
 from uol.backends.ascendc.vector.values import Lanes, Truth, Value
-from uol.codegen.specs.nodes import KernelSpec, Let, Read
+from uol.backends.ascendc.writer import KernelWriter, TiledAxis, task_count
+from uol.codegen.specs.nodes import Let, Read
 from uol.ir.program.nodes import Axis, Call, Expr
 from uol.ir.program.walk import variables, walk
 
-FLAT_PITCH = 64
-NARROW_PITCH = 16
-"""Elements from row to row of a tile: rows of more than a repeat take whole repeats, short ones whole blocks of f16."""
-
-
-def pitch_of(lanes: int, narrowest_bytes: int) -> int:
-    """The pitch of a tile whose rows have `lanes` lanes: every type's rows must start at a block."""
-    if lanes > FLAT_PITCH:
-        return round_up(lanes, FLAT_PITCH)
-    return round_up(lanes, max(NARROW_PITCH, 32 // narrowest_bytes))
-
 
 @dataclass(slots=True)
-class VectorKernel:
+class VectorKernel(KernelWriter):
     """A vector kernel that is being written."""
 
-    spec: KernelSpec
     schedule: VectorSchedule
     frame: Frame
-    builder: Builder = field(init=False)
-    names: KernelNames = field(init=False)
-    indices: Indices = field(init=False)
     unit: VectorUnit = field(init=False)
     loader: Loader = field(init=False)
     lets: dict[str, Value | Truth] = field(default_factory=dict)
@@ -55,9 +38,7 @@ class VectorKernel:
     """Slots of what is loaded and stored at this place: 2 within a loop that alternates between them."""
 
     def __post_init__(self) -> None:
-        self.names = kernel_names(self.spec)
-        self.builder = Builder(self.names.all(), index_type(self.spec))
-        self.indices = Indices.over(self.spec.axes, {**self.names.variables, **self.names.tensors})
+        KernelWriter.__post_init__(self)
         self.unit = VectorUnit(self.builder, self.frame)
         self.loader = Loader(self.unit, self.indices, self.names.tensors)
 
@@ -71,21 +52,15 @@ class VectorKernel:
             axes.append(TiledAxis(self.start(frame.lane), frame.lane_extent, frame.lanes))
         return axes
 
-    def start(self, axis: str) -> str:
-        return self.names.variables[start_of(axis)]
-
     @contextmanager
     def task_loop(self, outer: Sequence[Axis], *, slotted: bool = True) -> Iterator[None]:
         """The loop over this core's tiles, indices and sizes of the tile declared. `slotted`: tiles alternate between the
         slots of a double-buffered schedule; else a loop within them does."""
         axes = self.tasks(outer)
-        tasks, blocks = task_count(axes), self.schedule.blocks
-        self.several_tiles = tasks > blocks
+        self.several_tiles = task_count(axes) > self.schedule.blocks
         double_buffered = self.schedule.slots == 2
         alternates = slotted and double_buffered
-        loop = task_loop(self.builder, tasks, blocks, double_buffered=double_buffered, slotted=alternates)
-        with loop, self.alternating(alternates):
-            declare_indices(self.builder, axes)
+        with self.core_loop(axes, double_buffered=double_buffered, slotted=alternates), self.alternating(alternates):
             self.declare_tile()
             yield
 
@@ -101,7 +76,7 @@ class VectorKernel:
         """Sizes of this tile, where the last one along an axis is smaller."""
         frame = self.frame
         if frame.row:
-            declare_sizes(self.builder, "rows", frame.rows, frame.row_extent, self.start(frame.row))
+            self._declare_size("rows", frame.rows, frame.row_extent, self.start(frame.row))
             if len(frame.row_counts()) > 1:
                 self.builder.text(f"const int elements = rows * {frame.pitch};")
                 if frame.uses_padded(TILE):
@@ -111,9 +86,14 @@ class VectorKernel:
 
     def declare_lanes(self) -> None:
         frame = self.frame
-        declare_sizes(self.builder, "lanes", frame.lanes, frame.lane_extent, self.start(frame.lane))
+        self._declare_size("lanes", frame.lanes, frame.lane_extent, self.start(frame.lane))
         if len(frame.lane_counts()) > 1 and frame.uses_padded(LANES):
             self.declare_padded("lanes")
+
+    def _declare_size(self, name: str, step: int, extent: int, start: str) -> None:
+        """`name` = indices of this tile along an axis, where the last tile is smaller than the others."""
+        if extent > step and extent % step:
+            self.builder.text(f"const int {name} = {LESSER}({step}, {extent} - {start});")
 
     def declare_padded(self, count: str) -> None:
         """The count rounded up to what instructions take."""

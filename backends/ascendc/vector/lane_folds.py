@@ -12,8 +12,8 @@ from __future__ import annotations
 from math import inf
 
 from uol.backends.ascendc.arithmetic.min_max import is_number
+from uol.backends.ascendc.instructions import Buffer, View
 from uol.backends.ascendc.machine import MAX_REPEATS
-from uol.backends.ascendc.memory.buffers import Buffer, View
 from uol.backends.ascendc.vector.folds import CALLS, INDEXED, LOGICAL, Accumulator
 from uol.backends.ascendc.vector.tile import LANES, REPEAT_LANES, UNIFORM
 from uol.backends.ascendc.vector.unit import VectorUnit

@@ -5,10 +5,9 @@ Compare takes f32; of i32 only equality, so that a <= b is min(a, b) == a.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from uol.backends.ascendc.arithmetic.casts import convert
 from uol.backends.ascendc.arithmetic.int64_pairs import words_of
+from uol.backends.ascendc.vector.evaluation import Evaluation
 from uol.backends.ascendc.vector.tile import UNIFORM, Span
 from uol.backends.ascendc.vector.values import ELSEWHERE, Lanes, Mask, Truth, Uniform, Unsupported, Value, int_text, real
 from uol.codegen.specs.nodes import Read
@@ -17,15 +16,12 @@ from uol.ir.program.render import show
 from uol.ir.program.walk import variables
 from uol.ir.types import INDEX
 
-if TYPE_CHECKING:
-    from uol.backends.ascendc.vector.evaluate import Evaluator
-
 MODES = {"<": "LT", "<=": "LE", ">": "GT", ">=": "GE", "==": "EQ", "!=": "NE"}
 MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 BITS = {"and": "And", "or": "Or"}
 
 
-def truth_of(at: Evaluator, expr: Expr) -> Truth:
+def truth_of(at: Evaluation, expr: Expr) -> Truth:
     """The condition: a mask, or C text where it is the same for all lanes."""
     match expr:
         case Const(value=value):
@@ -48,7 +44,7 @@ def truth_of(at: Evaluator, expr: Expr) -> Truth:
     raise Unsupported(f"no instructions for the condition `{show(expr)}`", ELSEWHERE)
 
 
-def mask_of(at: Evaluator, truth: Truth, span: Span) -> Mask:
+def mask_of(at: Evaluation, truth: Truth, span: Span) -> Mask:
     """The condition as a mask over at least a span."""
     if isinstance(truth, Mask):
         return spread(at, truth, truth.span | at.frame.span(span))
@@ -60,7 +56,7 @@ def mask_of(at: Evaluator, truth: Truth, span: Span) -> Mask:
     return Mask(view, span)
 
 
-def spread(at: Evaluator, mask: Mask, span: Span) -> Mask:
+def spread(at: Evaluation, mask: Mask, span: Span) -> Mask:
     """A mask over a wider span, by way of ones and zeros."""
     span = at.frame.span(span)
     if mask.span == span:
@@ -68,12 +64,12 @@ def spread(at: Evaluator, mask: Mask, span: Span) -> Mask:
     return at.unit.compare("NE", at.unit.broadcast(ones(at, mask), span), real(0.0))
 
 
-def ones(at: Evaluator, mask: Mask) -> Lanes:
+def ones(at: Evaluation, mask: Mask) -> Lanes:
     """1 where the bit is set, else 0, in f32."""
     return at.unit.select(mask, at.unit.duplicate(real(1.0), mask.span, "f32", "ones"), real(0.0))
 
 
-def as_number(at: Evaluator, truth: Truth, dtype: str) -> Value:
+def as_number(at: Evaluation, truth: Truth, dtype: str) -> Value:
     """A condition cast to a number: 1 or 0."""
     if isinstance(truth, Uniform):
         one, zero = ("1.0f", "0.0f") if dtype in ("f32", "f16", "bf16") else ("1", "0")
@@ -81,7 +77,7 @@ def as_number(at: Evaluator, truth: Truth, dtype: str) -> Value:
     return convert(at.unit, ones(at, truth), dtype)
 
 
-def _as_truth(at: Evaluator, value: Value | Truth) -> Truth:
+def _as_truth(at: Evaluation, value: Value | Truth) -> Truth:
     if isinstance(value, Mask):
         return value
     if isinstance(value, Uniform):
@@ -89,7 +85,7 @@ def _as_truth(at: Evaluator, value: Value | Truth) -> Truth:
     return at.unit.compare("NE", convert(at.unit, value, "f32"), real(0.0))
 
 
-def joined(at: Evaluator, fn: str, a: Truth, b: Truth) -> Truth:
+def joined(at: Evaluation, fn: str, a: Truth, b: Truth) -> Truth:
     """Both conditions, or either, over all axes that one of them varies over."""
     if isinstance(a, Uniform) and isinstance(b, Uniform):
         return Uniform(f"({a.text} {'&&' if fn == 'and' else '||'} {b.text})", "bool")
@@ -97,7 +93,7 @@ def joined(at: Evaluator, fn: str, a: Truth, b: Truth) -> Truth:
     return at.unit.bits(BITS[fn], mask_of(at, a, span), mask_of(at, b, span))
 
 
-def _compared(at: Evaluator, fn: str, a: Expr, b: Expr) -> Truth:
+def _compared(at: Evaluation, fn: str, a: Expr, b: Expr) -> Truth:
     if a.type == INDEX and not {at.frame.lane, at.frame.row} & (variables(a) | variables(b)):
         return Uniform(f"({at.indices.text(Call(fn, (a, b), 'bool'))})", "bool")
     if a.type == "i64":
@@ -115,7 +111,7 @@ def _compared(at: Evaluator, fn: str, a: Expr, b: Expr) -> Truth:
     return _compared_integers(at, fn, x, y)
 
 
-def _compared_integers(at: Evaluator, fn: str, x: Lanes, y: Value) -> Mask:
+def _compared_integers(at: Evaluation, fn: str, x: Lanes, y: Value) -> Mask:
     if isinstance(y, Uniform):
         y = at.unit.duplicate(y, x.span, "i32")
     x, y = at.unit.alike(x, y)
@@ -128,7 +124,7 @@ def _compared_integers(at: Evaluator, fn: str, x: Lanes, y: Value) -> Mask:
     return holds if fn in ("<=", ">=") else at.unit.bits("Not", holds)
 
 
-def _compared_longs(at: Evaluator, fn: str, a: Expr, b: Expr) -> Mask:
+def _compared_longs(at: Evaluation, fn: str, a: Expr, b: Expr) -> Mask:
     """By the high words, and where they are equal by the low ones."""
     (x_low, x), (y_low, y) = words_of(at, a), words_of(at, b)
     x, y = x.kept(), y.kept()

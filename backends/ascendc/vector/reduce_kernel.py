@@ -30,13 +30,12 @@ from uol.backends.ascendc.vector.folds import (
     masked,
     result,
 )
-from uol.backends.ascendc.vector.gather_offsets import positions
 from uol.backends.ascendc.vector.kernel import VectorKernel
 from uol.backends.ascendc.vector.lane_folds import across
 from uol.backends.ascendc.vector.predicates import mask_of
 from uol.backends.ascendc.vector.tile import LANES, TILE, Frame
 from uol.backends.ascendc.vector.tiling import frame_of
-from uol.backends.ascendc.vector.unit import VectorUnit
+from uol.backends.ascendc.vector.unit import VectorUnit, positions
 from uol.backends.ascendc.vector.values import Lanes, Truth, Uniform, Unsupported, Value
 from uol.codegen.indexing.arithmetic import add, mul
 from uol.codegen.specs.nodes import Fold, Let, Reduce, Step, Store

@@ -1,4 +1,7 @@
-"""Sizes of tiles: candidates for a vector kernel, largest first, and the frame that a schedule means."""
+"""Sizes of tiles: candidates for a vector kernel, largest first, and the frame that a schedule means.
+
+Lanes are padded to what instructions take: Compare whole repeats of 256 bytes, Brcb eight lanes.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from math import prod
 
+from uol.backends.ascendc.arithmetic.elementary import COMPARING
 from uol.backends.ascendc.machine import BYTES, ceil_div, round_up
 from uol.backends.ascendc.schedules import VectorSchedule
 from uol.backends.ascendc.transfers.indices import Indices, extent, stride_of, uses
-from uol.backends.ascendc.vector.compare_width import lane_multiple
-from uol.backends.ascendc.vector.kernel import pitch_of
-from uol.backends.ascendc.vector.tile import REPEAT_LANES, Frame
-from uol.codegen.specs.nodes import KernelSpec, Reduce
+from uol.backends.ascendc.vector.predicates import MODES
+from uol.backends.ascendc.vector.tile import BROADCAST_LANES, REPEAT_LANES, Frame
+from uol.codegen.specs.nodes import Fold, KernelSpec, Read, Reduce, Store
 from uol.codegen.specs.nodes import reads as reads_of
-from uol.codegen.specs.traverse import values
-from uol.ir.program.nodes import Axis
-from uol.ir.program.walk import variables
+from uol.codegen.specs.traverse import steps_of, values
+from uol.ir.program.nodes import Axis, Call, Expr
+from uol.ir.program.walk import variables, walk
 
 LARGEST_TILE = 8192
 """Lanes: 16 KiB of f16, the least that a copy should be; more lengthens the pipeline's start and end."""
@@ -29,22 +32,36 @@ ROW_GROUP = 8
 """Rows come in groups: with the least pitch of 16, a group is a whole repeat of f16."""
 MOST_ROWS = 248
 """Repeats of an instruction that takes one a row, in groups of eight."""
+FLAT_PITCH = 64
+NARROW_PITCH = 16
+"""Elements from row to row of a tile: rows of more than a repeat take whole repeats, short ones whole blocks of f16."""
+
+LOGICAL = frozenset({"select", "and", "or", "not", "max", "min"}) | frozenset(MODES) | COMPARING
+COMPARING_FOLDS = frozenset({"max", "min", "any", "all", "argmax", "argmin"})
+HALF_REPEAT_LANES = 2 * REPEAT_LANES
 
 
-def narrowest_bytes(spec: KernelSpec) -> int:
+def _narrowest_bytes(spec: KernelSpec) -> int:
     return min((BYTES[a.dtype] for a in spec.args), default=4)
 
 
 def frame_of(spec: KernelSpec, schedule: VectorSchedule, axes: Sequence[Axis]) -> Frame:
     """The frame of a schedule over the axes that its tile may use."""
     sizes = {a.name: extent(a) for a in axes}
-    multiple = lane_multiple(spec, schedule.lane, over_rows=schedule.over == "rows")
+    multiple = _lane_multiple(spec, schedule.lane, over_rows=schedule.over == "rows")
     if not schedule.row:
         return Frame(schedule.lane, schedule.lanes, sizes.get(schedule.lane, 1), multiple=multiple)
     return Frame(
         schedule.lane, schedule.lanes, sizes[schedule.lane], schedule.row, schedule.rows, sizes[schedule.row],
-        pitch_of(schedule.lanes, narrowest_bytes(spec)), multiple,
+        _pitch_of(schedule.lanes, _narrowest_bytes(spec)), multiple,
     )  # fmt: skip
+
+
+def _pitch_of(lanes: int, _narrowest_bytes: int) -> int:
+    """The pitch of a tile whose rows have `lanes` lanes: every type's rows must start at a block."""
+    if lanes > FLAT_PITCH:
+        return round_up(lanes, FLAT_PITCH)
+    return round_up(lanes, max(NARROW_PITCH, 32 // _narrowest_bytes))
 
 
 def tile_candidates(spec: KernelSpec, axes: Sequence[Axis], cores: int) -> Iterator[VectorSchedule]:
@@ -58,7 +75,7 @@ def tile_candidates(spec: KernelSpec, axes: Sequence[Axis], cores: int) -> Itera
     fair = max(ceil_div(total, max(cores, 1)), FEWEST_LANES)
     budget = min(LARGEST_TILE, round_up(fair, REPEAT_LANES))
     while budget >= SMALLEST_TILE:
-        pitch = pitch_of(max(size, 1), narrowest_bytes(spec))
+        pitch = _pitch_of(max(size, 1), _narrowest_bytes(spec))
         row = _row_axis(spec, axes, budget // pitch) if size <= budget // 2 else None
         if row is None:
             lanes = min(budget, max(size, 1))
@@ -144,3 +161,34 @@ def _schedule(axes: Sequence[Axis], tile: VectorSchedule, cores: int) -> VectorS
         tasks *= ceil_div(extent(axis), max(step, 1))
     blocks = max(1, min(cores, tasks))
     return VectorSchedule(tile.lane, tile.lanes, tile.row, tile.rows, "rows", 2 if tasks > blocks else 1, blocks)
+
+
+def _lane_multiple(spec: KernelSpec, lane: str, *, over_rows: bool) -> int:
+    """What the lanes of a tile must be padded to."""
+    if _compares(spec):
+        halves = _takes_halves if over_rows else _compares_halves
+        return HALF_REPEAT_LANES if lane and any(halves(n) for v in values(spec) for n in walk(v)) else REPEAT_LANES
+    indices = Indices.over(spec.axes, {})
+    spread = any(indices.slope(s.offset, lane) not in (0, 1) for s in steps_of(spec) if isinstance(s, Store))
+    return BROADCAST_LANES if spread else 1
+
+
+def _compares(spec: KernelSpec) -> bool:
+    """Is there a comparison, a selection, an extremum or a condition among the steps?"""
+    if any(isinstance(s, Fold) and (s.op in COMPARING_FOLDS or s.where) for s in steps_of(spec)):
+        return True
+    return any(_is_logical(n) for v in values(spec) for n in walk(v))
+
+
+def _takes_halves(node: Expr) -> bool:
+    """Is this a value of f16, which a comparison may be made on?"""
+    return isinstance(node, Read) and node.dtype == "f16"
+
+
+def _compares_halves(node: Expr) -> bool:
+    """Are these values of f16 that are compared as they are? A fold across lanes takes all others as f32."""
+    return isinstance(node, Call) and _is_logical(node) and any(a.type == "f16" for a in node.args)
+
+
+def _is_logical(node: Expr) -> bool:
+    return node.type == "bool" or (isinstance(node, Call) and node.fn in LOGICAL and node.dtype != "idx")

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from uol.backends.ascendc.memory.buffers import View
+from uol.backends.ascendc.helpers import INFINITE, NOT_A_NUMBER
+from uol.backends.ascendc.instructions import View
 from uol.backends.ascendc.vector.tile import Span
 from uol.ir.errors import RefusalError
 
@@ -73,9 +74,9 @@ def real(value: float) -> Uniform:
 def float_text(value: float) -> str:
     """An f32 constant as C: the shortest decimal that reads back as the value."""
     if value != value:
-        return "NOT_A_NUMBER"
+        return NOT_A_NUMBER
     if value in (np.inf, -np.inf):
-        return "-INFINITE" if value < 0 else "INFINITE"
+        return f"-{INFINITE}" if value < 0 else INFINITE
     single = np.float32(value)
     if single in (np.inf, -np.inf):
         return float_text(float(single))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from uol.backends.ascendc.instructions import Builder
+from uol.backends.ascendc.instructions import Buffer, Builder
 from uol.backends.ascendc.machine import ALIGNMENT_BYTES, CAPACITY_BYTES
-from uol.backends.ascendc.memory.buffers import Buffer, Lifetime, Overflow, allocate
-from uol.backends.ascendc.memory.lifetimes import lifetimes
+from uol.backends.ascendc.memory import Lifetime, Overflow, allocate, lifetimes
 
 
 def test_buffers_that_never_live_together_share_memory() -> None:

@@ -6,18 +6,17 @@ import itertools
 
 import pytest
 
-from uol.backends.ascendc.instructions import Builder
+from uol.backends.ascendc.instructions import Buffer, Builder, View
+from uol.backends.ascendc.kernel_text import body_of
 from uol.backends.ascendc.machine import EVENT_IDS
-from uol.backends.ascendc.memory.buffers import Buffer, View
-from uol.backends.ascendc.memory.layout import MemoryLayout, memory_layout
-from uol.backends.ascendc.program_printer import body_lines
+from uol.backends.ascendc.memory import MemoryLayout, memory_layout
 from uol.backends.ascendc.sync.dependences import synchronise
 
 
 def lines_of(builder: Builder) -> list[str]:
     layout = memory_layout(builder.top)
     assert isinstance(layout, MemoryLayout)
-    return list(body_lines(builder.top, synchronise(builder.top, layout.addresses)))
+    return list(body_of(builder.top, synchronise(builder.top, layout.addresses)).lines)
 
 
 def buffers(builder: Builder, *names: str, slots: int = 1) -> tuple[View, ...]:
@@ -174,7 +173,7 @@ def test_flags_alternate_on_every_path(order: tuple[int, ...]) -> None:
         builder.emit("V", "d;", reads=(x,), writes=(y,))
     layout = memory_layout(builder.top)
     assert isinstance(layout, MemoryLayout)
-    text = body_lines(builder.top, synchronise(builder.top, layout.addresses))
+    text = body_of(builder.top, synchronise(builder.top, layout.addresses)).lines
     for flag in {line.strip().split("Flag")[1] for line in text if "Flag" in line}:
         state = 0
         for line in unrolled(list(text), 3):

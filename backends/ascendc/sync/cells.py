@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from uol.backends.ascendc.instructions import Block, Branch, Instr, Loop
+from uol.backends.ascendc.instructions import Block, Branch, Buffer, Instr, Loop, View
 from uol.backends.ascendc.machine import Pipe
-from uol.backends.ascendc.memory.buffers import Buffer, View
 
 Cells = Mapping[Buffer, tuple[tuple[int, ...], ...]]
 """For each buffer and slot, the numbers of its cells."""
