@@ -26,6 +26,7 @@ class Linear:
 def linear(expr: Expr, axes: Collection[str]) -> Linear | None:
     """The form of an expression over the axes, or None where it has none: a quotient of an axis, a value from memory.
 
+    >>> from uol.ir.program.nodes import Call, Const
     >>> linear(Call("*", (Call("+", (Var("i"), Const(2)), "idx"), Var("N")), "idx"), ["i"]).factor("i")
     Var(name='N', dtype='idx')
     """
