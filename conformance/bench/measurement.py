@@ -81,7 +81,8 @@ def measure(key: Key, row: Row, turns: Turns) -> Outcome:
     except UolError as error:
         return error.message
     except RuntimeError as error:  # PyTorch's, for what it has no kernel or no memory for
-        return f"PyTorch: {str(error).splitlines()[0]}"
+        first_line, _, _ = str(error).partition("\n")
+        return f"{type(error).__name__}: {first_line}"
     return Timing.of(found["uol"], found["PyTorch"])
 
 

@@ -6,7 +6,7 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, fields
 from importlib.resources import files
 from pathlib import Path
@@ -149,14 +149,16 @@ def _foreign(path: Path, why: str) -> UolError:
     return UolError(f"{str(path)!r} is no record of uol bench: {why}", hint="give a file that `uol bench --json` wrote")
 
 
-def require_comparable(settings: Settings, before: Record) -> None:
-    """Raises UolError where a run with these settings would say nothing beside the record."""
+def require_comparable(settings: Settings, planned: Collection[Key], before: Record) -> None:
+    """Raises UolError where a run of these passes with these settings would say nothing beside the record."""
     for name, now in asdict(settings).items():
         then = getattr(before.settings, name)
         if then != now:
             hint = {"suite": f"--suite {then}", "quick": "measure both with --quick, or neither"}
             hint["threads"] = f"set UOL_NUM_THREADS={then}"
             raise UolError(f"the record's {name} is {then!r}, here it is {now!r}", hint=hint[name])
+    if before.timings.keys().isdisjoint(planned):
+        raise UolError("none of the passes is in the record", hint="`uol bench --list` shows those of this run")
 
 
 def of_record(record: Record, before: Record) -> dict[Key, float]:

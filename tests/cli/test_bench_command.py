@@ -106,6 +106,7 @@ RECORDS = {  # a record's text -> what is said of it
     json.dumps(GOOD | {"rows": [ROW | {"low": "nan"}]}): "low of r is nan",
     json.dumps(GOOD | {"rows": 3}): "TypeError",
     json.dumps(GOOD | {"rows": [ROW | {"row": ["r"]}]}): "TypeError",
+    json.dumps(GOOD | {"rows": [ROW]}): "none of the passes is in the record",
     json.dumps(GOOD | {"suite": "gpu"}): "the record's suite is 'gpu', here it is 'cpu'",
     json.dumps(GOOD | {"quick": False}): "the record's quick is False, here it is True",
     json.dumps(GOOD | {"threads": 64}): "the record's threads is 64, here it is 1\n  help: set UOL_NUM_THREADS=64",

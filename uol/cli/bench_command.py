@@ -63,7 +63,7 @@ def bench(
     settings = Settings.of(suite, quick=quick)
     before = None if against is None else read_record(against)
     if before is not None:
-        require_comparable(settings, before)
+        require_comparable(settings, [key for key, _ in keys(chosen)], before)
     if file is not None:
         require_writable(file)
     plan = QUICK if quick else replace(FULL, count=turns)
