@@ -56,7 +56,13 @@ def lower(program: Program, backend: Backend, layouts: Layouts | None = None) ->
     some order of its dims. Which statements have kernels of their own kind is asked of `backend.capability.kinds`, what may
     share a kernel of `backend.accepts`, what a spec becomes there of `backend.legalise`.
 
+    >>> from uol.backends import registry
+    >>> from uol.ir import instantiate, parse
+    >>> (op,) = parse("op twice(x: f32[M, N]) -> (y: f32[M, N]) { y[m, n] = 2*x[m, n] }")
+    >>> program, backend = instantiate(op, {}, types={}, dims={"M": 64, "N": 128}), registry.get(registry.names()[0])
     >>> graph = lower(program, backend, {"x": (0, 1), "y": (128, 1)})      # x broadcast over its first dim
+    >>> [spec.name for spec in graph.specs]
+    ['twice']
     """
     prepared = _prepared(program, backend.capability)
     lowering = Lowering.of(prepared, layouts or {})

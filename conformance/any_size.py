@@ -3,14 +3,20 @@
     python -m uol.conformance.any_size [--one-core] [FILTER ...]
 
 Each line is one operator: median and 10th percentile in ms, the two taking turns, and how many times as long the kernel of
-any size takes. A FILTER such as softmax picks lines.
+any size takes. A FILTER such as softmax picks lines; --one-core measures CPU time of one thread.
 """
 
 from __future__ import annotations
 
+import argparse
+import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import chain
+from statistics import median
 
+from uol.backends.cpu.host import THREADS
 from uol.binding.any_size import KernelsOfAnySize
 from uol.binding.arrays import empty_result
 from uol.binding.named_binding import bind_names
@@ -18,8 +24,7 @@ from uol.compilation.compile_key import Request
 from uol.compilation.pipeline import module_of, program_of
 from uol.compilation.targets import resolve_target
 from uol.compiler import Compiled
-from uol.conformance.bench_options import bench_options
-from uol.conformance.cpu_conv_bench import Run, alternate
+from uol.conformance.bench.turns import Run, Turns, alternate, low_decile
 from uol.ir.program.dtype_encoding import encode
 from uol.operators.registry import find_operator
 from uol.ops.inputs import make_inputs
@@ -75,13 +80,24 @@ def runs(case: Case) -> tuple[Run, Run]:
 
 def main() -> None:
     """The command."""
-    options = bench_options(__doc__ or "", "operators")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("filters", nargs="*", help="operators")
+    parser.add_argument("--one-core", action="store_true", help="CPU time of one thread")
+    options = parser.parse_args()
+    if options.one_core:
+        os.environ[THREADS] = "1"
+    turns = Turns(6, 0.08, calls=1, clock=time.process_time if options.one_core else time.perf_counter)
     for case in CASES:
         if not options.filters or any(f in str(case) for f in options.filters):
             fixed, free = runs(case)
-            made, given = alternate({"fixed": fixed, "free": free}, options.clock).values()
-            times = f"fixed {made[0]:8.3f} / {made[1]:8.3f}   any {given[0]:8.3f} / {given[1]:8.3f}"
-            print(f"{case!s:60} {times}   x{given[0] / made[0]:.1f}", flush=True)
+            found = alternate({"fixed": fixed, "free": free}, turns)
+            made, given = (list(chain.from_iterable(found[name])) for name in ("fixed", "free"))
+            print(f"{case!s:60} fixed {shown(made)}   any {shown(given)}   x{median(given) / median(made):.1f}", flush=True)
+
+
+def shown(times: list[float]) -> str:
+    """Median and 10th percentile."""
+    return f"{median(times):8.3f} / {low_decile(times):8.3f}"
 
 
 if __name__ == "__main__":

@@ -63,6 +63,7 @@ def type_named(value: object) -> str:
     """The language's name of a type that is given by it, by numpy's or PyTorch's name, or by a type of theirs; a name that
     is none of these as it is.
 
+    >>> import numpy, torch
     >>> type_named("float16"), type_named(numpy.int8), type_named(torch.bfloat16), type_named("f32")
     ('f16', 'i8', 'bf16', 'f32')
     """

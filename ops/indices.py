@@ -18,7 +18,9 @@ def require_inside(op: str, inputs: Mapping[str, NDArray[Any]]) -> None:
     """Raises DataError where an index of an operator lies outside of the dim that it indexes.
 
     >>> require_inside("embedding", {"w": np.zeros((3, 2)), "at": np.array([0, 3])})
-    DataError: `embedding`: at[1] = 3 lies outside of dim 0 of w, which is 3
+    Traceback (most recent call last):
+    uol.ir.errors.DataError: `embedding`: at[1] = 3 lies outside of dim 0 of w, which is 3
+      help: outside of checked mode it reads 0 in silence
     """
     for name, (tensor, dim) in indexed_dims(op).items():
         at, size = inputs[name], inputs[tensor].shape[dim]

@@ -123,6 +123,8 @@ def test_nothing_else_lies_at_the_top() -> None:
         "conformance",
         "pyproject.toml",
         "README.md",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
         "LICENSE",
         "Makefile",
     }

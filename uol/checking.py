@@ -39,9 +39,12 @@ MODE = Mode(int(os.environ.get("UOL_CHECKED", "") not in ("", "0")))
 def checked() -> Iterator[None]:
     """Within it, calls of operators on the CPU are checked.
 
+    >>> import torch, uol
     >>> with uol.checked():
-    ...     uol.ops.segment_sum(x, at, segments=4)
-    DataError: `segment_sum`, line 2: the target `y[at[n], d]` lies outside at n = 7, d = 0, being 4, 0
+    ...     uol.ops.scatter_add(torch.ones(2, 3), torch.tensor([0, 4]), places=4)
+    Traceback (most recent call last):
+    uol.ir.errors.DataError: ...: the target `a[at[n], d]` lies outside at n = 1, d = 0, being 4, 0
+    ...
     """
     MODE.depth += 1
     try:

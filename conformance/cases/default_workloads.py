@@ -46,6 +46,7 @@ def default_workloads(op: Op) -> tuple[Workload, ...]:
 
     Raises ShapeError where no small sizes fit the operator.
 
+    >>> from uol.ir import parse
     >>> print(*default_workloads(parse("op total(x: f32[N]) -> (y: f32[]) { y[] = sum[n](x[n]) }")[0]))
     total[N=65] total[N=3] total[N=1] total[N=4] total[N=5] total[N=2]
     """

@@ -43,9 +43,14 @@ def places(targets: Iterable[str]) -> tuple[Place, ...]:
 def machine_facts() -> dict[str, str]:
     """Facts by name, in the order in which a report shows them."""
     return {
-        "processor": f"{_processor()}, {usable_cores()} cores, load {load()} at the beginning",
-        "versions": ", ".join(f"{name} {_version(name)}" for name in _PACKAGES) + f", Python {platform.python_version()}",
+        "processor": f"{processor()}, {usable_cores()} cores, load {load()} at the beginning",
+        "versions": ", ".join(f"{name} {version}" for name, version in versions().items()),
     }
+
+
+def versions() -> dict[str, str]:
+    """Of the packages that a result depends on, and of Python; "absent" where there is none."""
+    return {**{name: _version(name) for name in _PACKAGES}, "Python": platform.python_version()}
 
 
 def _version(name: str) -> str:
@@ -55,7 +60,8 @@ def _version(name: str) -> str:
         return "absent"
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The CPU's name."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

@@ -45,6 +45,7 @@ def strides_of(program: Program, arrangement: Arrangement, op: Op) -> dict[str, 
 def filters(op: Op) -> frozenset[str]:
     """The inputs of four dims whose first is not that of the first result, which is the batch.
 
+    >>> from uol.operators.registry import find_operator
     >>> sorted(filters(find_operator("conv2d_bn_add_relu")))
     ['w']
     """

@@ -19,7 +19,7 @@ def test_the_first_lines_are_the_two_commands() -> None:
 
 def test_the_commands_that_it_names_are_there() -> None:
     named = set(re.findall(r"`uol ([a-z]+)", README))
-    assert named == {"list", "show", "functions", "explain", "compile", "run", "check", "conform", "doctor"}
+    assert named == {"list", "show", "functions", "explain", "compile", "run", "check", "conform", "bench", "doctor"}
 
 
 @pytest.mark.parametrize(("command", "shown"), blocks(README), ids=[command for command, _ in blocks(README)])

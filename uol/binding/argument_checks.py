@@ -14,7 +14,8 @@ def require_kind(value: object, kinds: type[Kind] | tuple[type[Kind], ...], what
     """The value, where it is of one of these kinds. Raises UolError: `<what> is <value>, not <wanted>`.
 
     >>> require_kind(3, str, "target", "a name", 'write target="hip:mi250x"')
-    UolError: target is 3, not a name
+    Traceback (most recent call last):
+    uol.ir.errors.UolError: target is 3, not a name
       help: write target="hip:mi250x"
     """
     if not isinstance(value, kinds):

@@ -2,7 +2,7 @@
 
 Exit status: 0 done, 1 a check failed, 2 bad input (or a tool or folder that cannot be used), 70 a defect of uol itself.
 Errors go to standard error; `UOL_DEBUG=1` shows the traceback behind them. With `--json` standard output holds one JSON
-value in every case: what the command found, or `{"error": {...}}`.
+value in every case: what the command found, or `{"error": {...}}` (`uol bench --json FILE`: a table, or the error).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import typer
 
 from uol import __version__
 from uol.cli import (
+    bench_command,
     check_command,
     compile_commands,
     conform_command,
@@ -62,6 +63,7 @@ app.command("compile")(compile_commands.compile_)
 app.command("run")(run_command.run)
 app.command("check")(check_command.check)
 app.command("conform")(conform_command.conform)
+app.command("bench")(bench_command.bench)
 app.command("doctor")(doctor_command.doctor)
 
 

@@ -57,6 +57,12 @@ def defined() -> Mapping[str, TorchOperator]:
     return _defined
 
 
+def forget_sizes() -> None:
+    """Every operator as before its first call: what a process called before does not say which kernels a measurement meets."""
+    for own in _defined.values():
+        own.forget_sizes()
+
+
 @cache
 def operator(name: str) -> Callable[..., object]:
     """The function behind `uol.ops.<name>`. Raises UolError for an unknown name."""

@@ -132,6 +132,13 @@ class TorchOperator:
             remember(self.prepared, key, prepared)
         return prepared
 
+    def forget_sizes(self) -> None:
+        """The next call gets a kernel that is made for its sizes, as the first one does."""
+        self.prepared.clear()
+        self.fixed.clear()
+        self.watch = RecompileWatch(self.op.name)
+        self.any_size = KernelsOfAnySize()
+
     def _options(self, options: Mapping[str, object]) -> dict[str, object]:
         """`options_of`, once for equal ones."""
         try:

@@ -22,8 +22,9 @@ class LocalNames:
     """Names within one expression, for what must not be evaluated in front of the statement.
 
     >>> share = LocalNames()
-    >>> root = share(tirx.sqrt(x))
-    >>> result = share.close(tirx.Add(root, root))        # let t = sqrt(x) in t + t
+    >>> root = share(tirx.sqrt(tirx.Var("x", "float32")))
+    >>> share.close(tirx.Add(root, root))
+    T.Let(t + t, where={t: T.sqrt(x)})
     """
 
     def __init__(self) -> None:

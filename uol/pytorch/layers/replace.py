@@ -45,7 +45,9 @@ def replace(module: nn.Module) -> Replacement:
     """Swaps the operators of a module, in place. Raises TypeCheckError for what is no module. An activation that is `inplace`
     still writes over its input; what an operator does not take, the layer's parent computes or refuses.
 
-    >>> print(uol.replace(torchvision.models.resnet18()))
+    >>> print(replace(nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Dropout1d())))
+    2 layers compute with uol, 1 were left alone
+      2: draws from PyTorch's random numbers
     """
     if not isinstance(module, nn.Module):
         raise TypeCheckError(f"uol.replace takes a torch.nn.Module, not {shown(module)}")

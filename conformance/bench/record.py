@@ -1,0 +1,172 @@
+"""What is kept of a run, as JSON of the form that `bench.schema.json` describes; and how a later run stands beside it."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import tempfile
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, fields
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, cast
+
+from uol.backends.cpu.host import core_count
+from uol.conformance.bench.measurement import Key, Outcome, Timing, geometric_means
+from uol.conformance.bench.turns import Turns
+from uol.conformance.cases.machine import processor, versions
+from uol.ir.errors import ResourceError, UolError
+from uol.json_text import json_text
+
+KIND, FORMAT = "uol bench", 1
+LEAST = 0.95
+"""Of the record's ratio: what a row must still have. Repeated runs of one commit differ by less on a quiet machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What two runs must have in common to be compared."""
+
+    suite: str
+    quick: bool
+    threads: int
+
+    @staticmethod
+    def of(suite: str, *, quick: bool) -> Settings:
+        """Those of this process."""
+        return Settings(suite, quick, core_count())
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A run: every pass with its times, or with the reason why it has none."""
+
+    settings: Settings
+    processor: str
+    outcomes: Mapping[Key, Outcome]
+
+    @property
+    def timings(self) -> dict[Key, Timing]:
+        return {key: found for key, found in self.outcomes.items() if isinstance(found, Timing)}
+
+    @property
+    def failed(self) -> dict[Key, str]:
+        return {key: found for key, found in self.outcomes.items() if isinstance(found, str)}
+
+
+def record_of(settings: Settings, outcomes: Mapping[Key, Outcome]) -> Record:
+    """A run on this machine."""
+    return Record(settings, processor(), outcomes)
+
+
+def as_json(record: Record, turns: Turns) -> dict[str, object]:
+    """As plain data."""
+    return {
+        "kind": KIND,
+        "format": FORMAT,
+        **asdict(record.settings),
+        "turns": turns.count,
+        "processor": record.processor,
+        "versions": versions(),
+        "rows": [_key(key) | asdict(timing) for key, timing in record.timings.items()],
+        "failed": [_key(key) | {"reason": reason} for key, reason in record.failed.items()],
+        "geometric_means": geometric_means(record.timings),
+    }
+
+
+def _key(key: Key) -> dict[str, object]:
+    return {"family": key.family, "row": key.row, "pass": key.passed}
+
+
+def schema() -> dict[str, object]:
+    """The JSON schema (draft 2020-12) of a record."""
+    text = files("uol.conformance.bench").joinpath("bench.schema.json").read_text(encoding="utf-8")
+    return cast(dict[str, object], json.loads(text))
+
+
+def require_writable(path: Path) -> None:
+    """Before minutes of work, not after. Raises ResourceError."""
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(0, "Is a directory")
+        tempfile.TemporaryFile(dir=path.parent).close()
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def write_record(path: Path, record: Record, turns: Turns) -> None:
+    """Whole or not at all. Raises ResourceError where it cannot."""
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(json_text(as_json(record, turns), indent=1) + "\n")
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> ResourceError:
+    message = f"the record cannot be written to {str(path)!r}: {error.strerror or error}"
+    return ResourceError(message, hint="choose another file with --json")
+
+
+def read_record(path: Path) -> Record:
+    """A record that was written before. Raises ResourceError for a file that cannot be read, UolError for one that is none."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        message = f"cannot read {str(path)!r}: {error.strerror or error}"
+        raise ResourceError(message, hint="give a file that `uol bench --json` wrote") from error
+    except (ValueError, RecursionError) as error:
+        raise _foreign(path, "it is not JSON") from error
+    if not isinstance(data, dict) or data.get("kind") != KIND:
+        raise _foreign(path, f"its kind is not {KIND!r}")
+    if data.get("format") != FORMAT:
+        raise _foreign(path, f"its format is {data.get('format')!r}, and {FORMAT} is known here")
+    try:
+        return _record(data)
+    except (KeyError, TypeError, ValueError) as error:
+        raise _foreign(path, f"{type(error).__name__}: {error}") from error
+
+
+def _record(data: Mapping[str, Any]) -> Record:
+    settings = Settings(str(data["suite"]), bool(data["quick"]), int(data["threads"]))
+    outcomes = {Key(row["family"], row["row"], row["pass"]): _timing(row) for row in data["rows"]}
+    return Record(settings, str(data["processor"]), outcomes)
+
+
+def _timing(row: Mapping[str, Any]) -> Timing:
+    numbers = {field.name: float(row[field.name]) for field in fields(Timing)}
+    for name, number in numbers.items():
+        if not (number > 0 and math.isfinite(number)):
+            raise ValueError(f"{name} of {row['row']} is {number}")
+    return Timing(**numbers)
+
+
+def _foreign(path: Path, why: str) -> UolError:
+    return UolError(f"{str(path)!r} is no record of uol bench: {why}", hint="give a file that `uol bench --json` wrote")
+
+
+def require_comparable(settings: Settings, planned: Collection[Key], before: Record) -> None:
+    """Raises UolError where a run of these passes with these settings would say nothing beside the record."""
+    for name, now in asdict(settings).items():
+        then = getattr(before.settings, name)
+        if then != now:
+            hint = {"suite": f"--suite {then}", "quick": "measure both with --quick, or neither"}
+            hint["threads"] = f"set UOL_NUM_THREADS={then}"
+            raise UolError(f"the record's {name} is {then!r}, here it is {now!r}", hint=hint[name])
+    if before.timings.keys().isdisjoint(planned):
+        raise UolError("none of the passes is in the record", hint="`uol bench --list` shows those of this run")
+
+
+def of_record(record: Record, before: Record) -> dict[Key, float]:
+    """For each pass that both have: this run's ratio / the record's. Below 1, uol has become slower beside PyTorch."""
+    then = before.timings
+    return {key: timing.ratio / then[key].ratio for key, timing in record.timings.items() if key in then}
+
+
+def slower(compared: Mapping[Key, float]) -> dict[Key, float]:
+    """The passes under `LEAST`, the worst first."""
+    return dict(sorted(((k, r) for k, r in compared.items() if r < LEAST), key=lambda item: item[1]))

@@ -1,0 +1,55 @@
+"""What every row of a suite has, whatever it calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    import torch
+
+Pass = Literal["forward", "forward + backward", "step"]
+Call = Callable[[], Sequence["torch.Tensor"]]
+"""Gives the results; of a step in place, the tensors that it has changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contenders:
+    """Two calls that compute the same. uol may give more results than PyTorch, after those that both give."""
+
+    uol: Call
+    pytorch: Call
+
+
+class Row(Protocol):
+    """One workload of a suite."""
+
+    @property
+    def name(self) -> str:
+        """What it computes at which sizes: the same name is the same work, in every record."""
+        ...
+
+    @property
+    def passes(self) -> tuple[Pass, ...]:
+        """What is measured of it."""
+        ...
+
+    def contenders(self, passed: Pass) -> Contenders:
+        """On tensors of their own. Raises UolError where something that is needed is not installed."""
+        ...
+
+    def quick(self) -> Row:
+        """The same at sizes that take no time: for tests."""
+        ...
+
+
+def smaller(size: int, most: int = 32) -> int:
+    """A size halved until it is at most `most`, so that what was twice as large still is.
+
+    >>> [smaller(size) for size in (7, 32, 768, 1000, 3072)]
+    [7, 32, 24, 31, 24]
+    """
+    while size > most:
+        size //= 2
+    return size

@@ -1,0 +1,142 @@
+"""`uol bench`: what it prints, the record that it writes, and how a run stands beside a record. No time is judged here."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from command_line import uol
+
+from uol.conformance.bench.record import schema
+
+PICKED = ("bench", "--suite", "cpu", "--quick", "--family", "rows", "--rows", "softmax,argmax")
+PASSES = [
+    ("softmax S=32 C=32", "forward"),
+    ("softmax S=32 C=32", "forward + backward"),
+    ("argmax S=32 C=32", "forward"),
+]
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On one thread: a busy machine does not stop it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("UOL_NUM_THREADS", "1")
+
+
+def recorded() -> dict[str, Any]:
+    """A run's record."""
+    result = uol(*PICKED, "--json", "a.json")
+    assert (result.status, result.err) == (0, "")
+    return json.loads(Path("a.json").read_text())
+
+
+def test_a_record_is_of_the_form_that_the_schema_describes() -> None:
+    record = recorded()
+    jsonschema.Draft202012Validator(schema()).validate(record)
+    assert [(row["row"], row["pass"]) for row in record["rows"]] == PASSES
+    assert record["threads"] == 1 and record["quick"] and record["failed"] == []
+    assert set(record["geometric_means"]) == {"rows", "all"}
+    assert all(row["low"] <= row["ratio"] <= row["high"] for row in record["rows"])
+    assert [path.name for path in Path().iterdir()] == ["a.json"]
+
+
+def test_a_run_without_a_record_prints_a_table() -> None:
+    result = uol(*PICKED)
+    header, *rows = result.out.splitlines()
+    assert header.split("  ")[0] == "family" and "PyTorch ms" in header
+    assert [row.split()[:2] for row in rows[: len(PASSES)]] == [["rows", name.split()[0]] for name, _ in PASSES]
+    assert "geometric means" in result.out and "of record" not in result.out
+
+
+def test_a_row_that_was_faster_in_the_record_fails() -> None:
+    record = recorded()
+    for row in record["rows"]:
+        row["ratio"] *= 1e6 if row["row"].startswith("argmax") else 1e-6
+    Path("a.json").write_text(json.dumps(record))
+    result = uol(*PICKED, "--against", "a.json")
+    assert result.status == 1
+    assert "3 of 3 passes are in the record; 1 under 0.95 of its ratio" in result.out
+    assert [line.split(":")[0] for line in result.out.splitlines() if "SLOWER" in line] == ["SLOWER  argmax S=32 C=32, forward"]
+
+
+def test_rows_that_were_slower_in_the_record_pass_and_new_ones_are_named() -> None:
+    record = recorded()
+    record["rows"] = [row | {"ratio": row["ratio"] * 1e-6} for row in record["rows"][:1]]
+    record["processor"] = "another"
+    Path("a.json").write_text(json.dumps(record))
+    result = uol(*PICKED, "--against", "a.json")
+    assert result.status == 0
+    assert "1 of 3 passes are in the record; 0 under 0.95" in result.out
+    assert [line.split()[-1] for line in result.out.splitlines()[1:4]].count("new") == 2
+    assert "the record is of another processor (another)" in result.out
+
+
+def test_a_row_that_cannot_be_measured_fails_and_is_in_the_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    from uol.conformance.bench import eager
+
+    monkeypatch.setitem(eager.EAGER, "argmax", lambda x: x.argmin(-1))  # computes something else
+    result = uol(*PICKED, "--json", "a.json")
+    assert result.status == 1
+    assert "FAILED  argmax S=32 C=32, forward: result 0 is not PyTorch's" in result.out
+    record = json.loads(Path("a.json").read_text())
+    jsonschema.Draft202012Validator(schema()).validate(record)
+    assert [row["row"] for row in record["failed"]] == ["argmax S=32 C=32"] and len(record["rows"]) == 2
+
+
+def test_the_rows_are_listed_and_not_measured() -> None:
+    result = uol("bench", "--list", "--family", "scans")
+    assert result.status == 0
+    assert result.out.splitlines()[0].split() == ["family", "row", "pass"]
+    assert "cumsum S=256 N=4096" in result.out and "softmax" not in result.out
+
+
+GOOD = {"kind": "uol bench", "format": 1, "suite": "cpu", "quick": True, "threads": 1, "processor": "x", "rows": []}
+ROW = {"family": "rows", "row": "r", "pass": "forward", "uol_ms": 1, "pytorch_ms": 1, "ratio": 1, "low": 1, "high": 1}
+RECORDS = {  # a record's text -> what is said of it
+    "not json": "it is not JSON",
+    "[]": "its kind is not 'uol bench'",
+    json.dumps({"kind": "path"}): "its kind is not 'uol bench'",
+    json.dumps(GOOD | {"format": 2}): "its format is 2, and 1 is known here",
+    json.dumps({key: value for key, value in GOOD.items() if key != "rows"}): "KeyError: 'rows'",
+    json.dumps(GOOD | {"rows": [ROW | {"ratio": 0}]}): "ratio of r is 0.0",
+    json.dumps(GOOD | {"rows": [ROW | {"low": "nan"}]}): "low of r is nan",
+    json.dumps(GOOD | {"rows": 3}): "TypeError",
+    json.dumps(GOOD | {"rows": [ROW | {"row": ["r"]}]}): "TypeError",
+    json.dumps(GOOD | {"rows": [ROW]}): "none of the passes is in the record",
+    json.dumps(GOOD | {"suite": "gpu"}): "the record's suite is 'gpu', here it is 'cpu'",
+    json.dumps(GOOD | {"quick": False}): "the record's quick is False, here it is True",
+    json.dumps(GOOD | {"threads": 64}): "the record's threads is 64, here it is 1\n  help: set UOL_NUM_THREADS=64",
+}
+
+
+@pytest.mark.parametrize("text", RECORDS)
+def test_a_record_that_says_nothing_of_this_run_is_refused(text: str) -> None:
+    Path("record.json").write_text(text)
+    result = uol(*PICKED, "--against", "record.json", "--json", "a.json")
+    assert result.status == 2 and RECORDS[text] in result.err and "Traceback" not in result.err
+    assert not Path("a.json").exists()
+
+
+BAD = {  # arguments -> message
+    "--suite gpu": "unknown suite 'gpu'\n  help: the suites are cpu",
+    "--family rowz": "suite cpu has no family 'rowz'\n  help: did you mean rows?",
+    "--rows softmix": "no row begins with softmix",
+    "--rows ,": "no row given: ','",
+    "--against nowhere.json": "cannot read 'nowhere.json': No such file or directory",
+    "--against .": "cannot read '.': Is a directory",
+    "--json nowhere/a.json": "the record cannot be written to 'nowhere/a.json': No such file or directory",
+    "--json .": "the record cannot be written to '.': Is a directory",
+    "--turns 0": "Invalid value for '--turns'",
+}
+
+
+@pytest.mark.parametrize("arguments", BAD)
+def test_bad_input_is_refused_before_anything_is_measured(arguments: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("uol.cli.bench_command.measure", lambda *_: pytest.fail("it was measured"))
+    result = uol("bench", *arguments.split())
+    assert result.status == 2 and BAD[arguments] in result.err and "Traceback" not in result.err
+    assert list(Path().iterdir()) == []

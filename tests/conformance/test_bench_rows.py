@@ -1,0 +1,110 @@
+"""The rows of the benchmark: every one binds, at its sizes and at small ones; both sides compute the same; turns alternate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from uol.binding.named_binding import bind_names
+from uol.conformance.bench.eager import EAGER
+from uol.conformance.bench.measurement import QUICK, Key, Timing, keys, measure, same_threads
+from uol.conformance.bench.operator_row import OperatorRow
+from uol.conformance.bench.rows import Contenders
+from uol.conformance.bench.suite import load_suite, suite_names
+from uol.conformance.bench.turns import Turns, alternate
+from uol.operators.registry import find_operator
+from uol.ops.workloads import Workload
+from uol.pytorch import bridge
+
+ROWS = [
+    row for name in suite_names() for each in load_suite(name).families.values() for row in each if isinstance(row, OperatorRow)
+]
+FAMILIES = {
+    *("products", "linear", "convolution", "depthwise", "resnet50_layers", "pooling", "norms", "rows", "maps", "attention"),
+    *("indexing", "scans", "ordering", "losses", "optimisers", "networks"),
+}
+
+
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A busy machine does not stop it."""
+    monkeypatch.setenv("UOL_NUM_THREADS", "1")
+    with same_threads(QUICK):
+        yield
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+@pytest.mark.parametrize("quick", [False, True], ids=["", "quick"])
+def test_a_row_is_one_that_the_operator_admits(row: OperatorRow, quick: bool) -> None:
+    chosen = row.quick() if quick else row
+    op = find_operator(chosen.workload.op)
+    instance = bind_names(op, chosen.dtype, chosen.workload.dims, chosen.workload.attrs)
+    assert set(chosen.wrt) <= set(op.float_inputs) and set(chosen.below) <= {p.name for p in op.params}
+    if quick:
+        assert max(instance.flat_dims.values()) <= 32
+
+
+def test_the_suite_has_the_families_that_it_promises() -> None:
+    assert set(load_suite("cpu").families) == FAMILIES
+
+
+def test_every_call_of_the_table_is_used() -> None:
+    assert set(EAGER) <= {row.workload.op for row in ROWS}
+
+
+TRIED = (
+    *("grouped_matmul", "conv2d N=8 C=96", "conv2d_bn_relu N=1 C=3", "max_pool2d", "batch_norm_training"),
+    *("attention B=2 H=8 G=2", "embedding", "scatter_add", "cross_entropy", "topk", "sgd_momentum 1000", "adamw 1000"),
+)
+
+
+@pytest.mark.parametrize("text", TRIED)
+def test_both_sides_compute_the_same(text: str) -> None:
+    found = [measure(key, row, QUICK) for key, row in keys(load_suite("cpu").select(rows=(text,), quick=True))]
+    assert found and not [reason for reason in found if isinstance(reason, str)]
+
+
+class Wrong:
+    """A row whose two sides differ in one element."""
+
+    name, passes = "wrong", ("forward",)
+
+    def contenders(self, passed: str) -> Contenders:
+        return Contenders(lambda: (torch.tensor([1.0, 2.0]),), lambda: (torch.tensor([1.0, 2.1]),))
+
+
+def test_sides_that_differ_are_not_timed() -> None:
+    said = measure(Key("f", "wrong", "forward"), Wrong(), QUICK)  # type: ignore[arg-type]  # it has no `quick`
+    assert said == "result 0 is not PyTorch's: they differ by 0.048 of the largest element"
+
+
+def test_a_row_has_kernels_for_its_own_sizes_whatever_was_called_before() -> None:
+    for size in (64, 96):
+        row = OperatorRow(Workload("softmax", {"S": (size,), "C": 8}))
+        row.contenders("forward").uol()
+        own = bridge.defined()["softmax"]
+        (kernel,) = own.fixed.values()
+        assert not own.any_size.known and kernel.module.graph.dims == ()
+
+
+def test_contenders_take_turns() -> None:
+    order: list[str] = []
+    runs = {name: lambda name=name: order.append(name) for name in "ab"}
+    times = alternate(runs, Turns(3, seconds=0.0, calls=2))
+    assert "".join(order) == "aabb" + "aabb" * 3
+    assert {name: [len(turn) for turn in turns] for name, turns in times.items()} == {"a": [2, 2, 2], "b": [2, 2, 2]}
+
+
+def test_a_turn_is_as_long_as_is_asked() -> None:
+    ticks = iter(range(1000))
+    times = alternate({"a": lambda: None}, Turns(1, seconds=10, calls=1, clock=lambda: float(next(ticks))))
+    assert times["a"][0] == [1000.0] * 4  # the end is asked for before each call but the first, which has two readings
+
+
+def test_ratios_are_of_turns_beside_each_other() -> None:
+    """Where everything becomes ten times as slow after the first turn, the ratio stays."""
+    timing = Timing.of([[1.0], [10.0], [10.0]], [[2.0], [20.0], [20.0]])
+    assert (timing.ratio, timing.low, timing.high) == (2.0, 2.0, 2.0)
+    assert (timing.uol_ms, timing.pytorch_ms) == (10.0, 20.0)

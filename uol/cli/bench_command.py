@@ -1,0 +1,113 @@
+"""`uol bench`: kernels of this machine beside PyTorch eager, and beside an earlier run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from uol.cli.arguments import listed
+from uol.cli.output import print_table, print_text, track
+from uol.conformance.bench.measurement import FULL, QUICK, Key, Timing, geometric_means, keys, measure, same_threads
+from uol.conformance.bench.record import (
+    LEAST,
+    Record,
+    Settings,
+    of_record,
+    read_record,
+    record_of,
+    require_comparable,
+    require_writable,
+    slower,
+    write_record,
+)
+from uol.conformance.bench.suite import Suite, load_suite
+from uol.conformance.bench.turns import Turns
+
+SuiteOption = Annotated[str, typer.Option("--suite", help="The fixed workloads: cpu.")]
+FamilyOption = Annotated[str, typer.Option("--family", help="One family of the suite; all where nothing is said.")]
+RowsOption = Annotated[str, typer.Option("--rows", help="Rows whose names begin so: softmax,matmul M=512.")]
+ListOption = Annotated[bool, typer.Option("--list", help="Print the rows, and measure nothing.")]
+TurnsOption = Annotated[int, typer.Option("--turns", min=1, help="Turns of each side; more of them on a busy machine.")]
+QuickOption = Annotated[bool, typer.Option("--quick", help="Small sizes, few calls: whether the rows run, not how fast.")]
+FileOption = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write a record of the run.")]
+RecordOption = Annotated[Path | None, typer.Option("--against", metavar="RECORD", help="Compare with a record.")]
+
+
+def bench(
+    suite: SuiteOption = "cpu",
+    family: FamilyOption = "",
+    rows: RowsOption = "",
+    list_rows: ListOption = False,
+    turns: TurnsOption = FULL.count,
+    quick: QuickOption = False,
+    file: FileOption = None,
+    against: RecordOption = None,
+) -> None:
+    """Measure operators beside PyTorch eager, which take turns in one process: A B A B.
+
+    The ratio is PyTorch's time / uol's, the median over the turns, with its quartiles; above 1 is faster than PyTorch. Both
+    run on all cores, or on UOL_NUM_THREADS; of one thread, CPU time is measured.
+
+    Exit status: 0 done, 1 a row is under 0.95 of its ratio in the record, or could not be measured, 2 bad input.
+    """
+    texts = tuple(listed(rows, "row", "softmax,matmul M=512")) if rows else ()
+    chosen = load_suite(suite).select(family, texts, quick=quick)
+    if list_rows:
+        print_table(("family", "row", "pass"), [(key.family, key.row, key.passed) for key, _ in keys(chosen)])
+        return
+    settings = Settings.of(suite, quick=quick)
+    before = None if against is None else read_record(against)
+    if before is not None:
+        require_comparable(settings, [key for key, _ in keys(chosen)], before)
+    if file is not None:
+        require_writable(file)
+    plan = QUICK if quick else replace(FULL, count=turns)
+    record = _measured(settings, chosen, plan)
+    if file is not None:
+        write_record(file, record, plan)
+    compared = {} if before is None else of_record(record, before)
+    _print(record, compared)
+    if before is not None:
+        _print_comparison(record, before, compared)
+    if record.failed or slower(compared):
+        raise typer.Exit(1)
+
+
+def _measured(settings: Settings, chosen: Suite, turns: Turns) -> Record:
+    with same_threads(turns) as timed:
+        return record_of(settings, {key: measure(key, row, timed) for key, row in track(keys(chosen), "measuring")})
+
+
+def _print(record: Record, compared: Mapping[Key, float]) -> None:
+    columns = ("family", "row", "pass", "uol ms", "PyTorch ms", "ratio", "quartiles", *(("of record",) if compared else ()))
+    print_table(columns, [(*cells, *_compared(compared, key)) for key, cells in _rows(record.timings)])
+    for key, reason in record.failed.items():
+        print_text(f"FAILED  {key}: {reason}")
+    print_text("\ngeometric means of the ratios, above 1 is faster than PyTorch")
+    counts = Counter(key.family for key in record.timings) + Counter({"all": len(record.timings)})
+    means = geometric_means(record.timings)
+    print_table(("family", "passes", "ratio"), [(name, str(counts[name]), f"{mean:.2f}") for name, mean in means.items()])
+
+
+def _rows(timings: Mapping[Key, Timing]) -> Iterator[tuple[Key, tuple[str, ...]]]:
+    for key, t in timings.items():
+        times = (f"{t.uol_ms:.3f}", f"{t.pytorch_ms:.3f}", f"{t.ratio:.2f}", f"{t.low:.2f}-{t.high:.2f}")
+        yield key, (key.family, key.row, key.passed, *times)
+
+
+def _compared(compared: Mapping[Key, float], key: Key) -> tuple[str, ...]:
+    return (f"{compared[key]:.2f}" if key in compared else "new",) if compared else ()
+
+
+def _print_comparison(record: Record, before: Record, compared: Mapping[Key, float]) -> None:
+    if before.processor != record.processor:
+        print_text(f"\nthe record is of another processor ({before.processor}): its ratios may not be this one's")
+    found = slower(compared)
+    print_text(f"\n{len(compared)} of {len(record.timings)} passes are in the record; {len(found)} under {LEAST} of its ratio")
+    for key, ratio in found.items():
+        print_text(f"SLOWER  {key}: {ratio:.2f} of the record's {before.timings[key].ratio:.2f}")
