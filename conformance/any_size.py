@@ -11,12 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from uol.binding.any_size import KernelsOfAnySize
 from uol.binding.arrays import empty_result
 from uol.binding.named_binding import bind_names
-from uol.compilation.compile_key import Request
 from uol.compilation.pipeline import module_of, program_of
-from uol.compilation.targets import resolve_target
+from uol.compilation.recompile import KernelsOfAnySize
+from uol.compilation.request import Request, resolve_target
 from uol.compiler import Compiled
 from uol.conformance.bench_options import bench_options
 from uol.conformance.cpu_conv_bench import Run, alternate

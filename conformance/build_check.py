@@ -19,9 +19,8 @@ from functools import partial
 from multiprocessing import get_context
 from typing import Literal
 
-from uol.compilation.compile_key import Request
 from uol.compilation.pipeline import generate
-from uol.compilation.targets import resolve_target
+from uol.compilation.request import Request, resolve_target
 from uol.conformance.cases.case_matrix import types_of
 from uol.conformance.cases.selection import differentiable
 from uol.conformance.cases.verdict import Case

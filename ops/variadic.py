@@ -227,7 +227,7 @@ def _index(letter: str) -> str:
 
 def _made(name: str, text: str, reference: Callable[..., object]) -> Op:
     from uol.ir.syntax.printer import print_op
-    from uol.ops.trees import trees_of
+    from uol.ops.texts import trees_of
 
     op = trees_of(text)[name]
     op = trees_of(print_op(op), f"<{name}>")[name]  # so that positions are those of the text that is shown

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uol.codegen.specs.nodes import KernelGraph
-from uol.compilation.compile_key import Request
 from uol.compilation.pipeline import program_of
+from uol.compilation.request import Request
 from uol.ir.program.dtype_encoding import decode
 from uol.ir.program.nodes import Program
 from uol.ops.indices import require_inside

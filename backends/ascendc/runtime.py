@@ -14,7 +14,7 @@ from functools import cache
 from typing import SupportsFloat, SupportsInt
 
 from uol.backends.abi.arguments import device_address, host_address, span_bytes
-from uol.backends.abi.workspace import static_extent, workspace_layout
+from uol.backends.abi.interface import static_extent, workspace_layout
 from uol.backends.toolchain.shared_library import load_bytes
 from uol.codegen.backend import Artifact, ToolState
 from uol.codegen.specs.nodes import Arg, KernelGraph

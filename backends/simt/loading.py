@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from uol.backends.abi.arguments import device_address, host_address, number, span_bytes
-from uol.backends.abi.workspace import WorkspaceLayout, workspace_layout
+from uol.backends.abi.interface import WorkspaceLayout, workspace_layout
 from uol.backends.simt.driver_api import Driver, Value
 from uol.codegen.backend import Artifact, Kernel, Param
 from uol.codegen.specs.nodes import Arg, KernelGraph

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from uol.backends.abi.sizes import untold_dims
+from uol.backends.abi.interface import untold_dims
 from uol.bundle.contents import MANIFEST, binaries_of, texts_of
 from uol.bundle.manifest import manifest, manifest_text
 from uol.bundle.places import bundle_name, places_of

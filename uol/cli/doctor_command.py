@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from uol.backends import registry
-from uol.backends.cache.folder import chosen_folder, distrust
+from uol.backends.cache.files import chosen_folder, distrust
 from uol.cli.options import JsonOption
 from uol.cli.output import print_json, print_table, print_text
 from uol.codegen.backend import ToolState

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from uol.binding.static_sizes import size_json, size_text
 from uol.codegen.backend import Kernel, Module
 from uol.codegen.indexing.arithmetic import ZERO, add, product
 from uol.codegen.indexing.fold_constants import folded
+from uol.codegen.specs.expression_text import expr_text
 from uol.codegen.specs.nodes import Arg, Attention, Contract, Pack, Select
 from uol.codegen.specs.steps import steps_of
 from uol.compilation.spec_printer import arg_lines, arg_text, spec_lines
@@ -78,6 +78,17 @@ def arg_json(arg: Arg) -> Json:
 def size_bytes(arg: Arg) -> Expr:
     """Bytes of a tensor's elements (each once, whatever its strides)."""
     return folded(Call("*", (product(arg.shape), Const(DTYPES[arg.dtype].bytes)), INDEX))
+
+
+def size_json(expr: Expr) -> int | str:
+    """A number, or the text of an expression over open dims."""
+    return int(expr.value) if isinstance(expr, Const) else expr_text(expr)
+
+
+def size_text(expr: Expr) -> str:
+    """`"4,096"`, or the text of an expression over open dims."""
+    size = size_json(expr)
+    return f"{size:,}" if isinstance(size, int) else size
 
 
 def _numbered(source: str) -> list[str]:

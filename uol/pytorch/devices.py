@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch._subclasses.fake_tensor import FakeTensor
 
-from uol.compilation.targets import Target, resolve_target
+from uol.compilation.request import Target, resolve_target
 from uol.ir.errors import UolError
 
 BACKENDS = {

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from uol.backends.abi.workspace import symbolic_layout
+from uol.backends.abi.interface import symbolic_layout
 from uol.backends.cpu.runtime.address import addresses
 from uol.backends.cpu.runtime.library import open_library
 from uol.backends.cpu.runtime.workspace import WORKSPACES
