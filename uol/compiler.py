@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
@@ -17,7 +17,7 @@ from uol.binding.memory import warn_of_demand
 from uol.binding.named_binding import Size, bind_open_names, missing_sizes, typed_attribute
 from uol.binding.tensor_binding import require_told
 from uol.checking import with_checks
-from uol.codegen.backend import Module
+from uol.codegen.backend import Loaded, Module
 from uol.codegen.specs.nodes import Arg
 from uol.compilation.pipeline import artifact_of, module_of
 from uol.compilation.request import Request, Strides, Target, resolve_target
@@ -91,9 +91,9 @@ class Compiled:
         return results[0] if len(results) == 1 else results
 
     @cached_property
-    def loaded(self) -> Callable[..., None]:
-        """The callable on inputs, results, run-time attributes and the sizes of open dims, in the operator's order. Nothing is
-        checked but, in checked mode, the values."""
+    def loaded(self) -> Loaded:
+        """The callable on inputs, results, run-time attributes and the sizes of open dims, in the operator's order, with the
+        device's `stream=` and `workspace=`. Nothing is checked but, in checked mode, the values."""
         kernel = self.request.target.backend.load(artifact_of(self.request, self.module))
         return with_checks(kernel, self.request, self.module.graph)
 

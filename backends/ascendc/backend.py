@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import get_args
 
 from uol.backends.ascendc import candidates, runtime, toolchain
@@ -14,7 +14,7 @@ from uol.backends.ascendc.memory.buffers import Overflow
 from uol.backends.ascendc.schedules import AscendSchedule
 from uol.backends.ascendc.target import CAPABILITY
 from uol.backends.ascendc.vector.values import Unsupported
-from uol.codegen.backend import Artifact, Capability, Device, Footprint, Kernel, Module, Refusal, Schedule, ToolState
+from uol.codegen.backend import Artifact, Capability, Device, Footprint, Kernel, Loaded, Module, Refusal, Schedule, ToolState
 from uol.codegen.specs.nodes import KernelGraph, KernelSpec, Store
 from uol.codegen.specs.steps import steps_of
 from uol.codegen.specs.traverse import variables, walk
@@ -73,7 +73,7 @@ class AscendBackend:
         """A shared library by bisheng. Raises ToolchainError without CANN."""
         return toolchain.build(module)
 
-    def load(self, artifact: Artifact) -> Callable[..., None]:
+    def load(self, artifact: Artifact) -> Loaded:
         return runtime.load(artifact)
 
     def machine(self) -> Mapping[str, str]:

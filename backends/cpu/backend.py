@@ -24,6 +24,7 @@ from uol.codegen.backend import (
     Footprint,
     Kernel,
     Launch,
+    Loaded,
     Module,
     Param,
     Refusal,
@@ -139,7 +140,7 @@ class CpuBackend:
 
         return kernels_file(module).name
 
-    def load(self, artifact: Artifact) -> Callable[..., None]:
+    def load(self, artifact: Artifact) -> Loaded:
         return load(artifact)
 
     def load_foreach(self, artifact: Artifact) -> Callable[..., None]:

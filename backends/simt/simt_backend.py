@@ -9,10 +9,21 @@ from typing import get_args
 
 from uol.backends.simt import assembly, preference, preflight, rendering
 from uol.backends.simt.driver_api import DriverSource
-from uol.backends.simt.loading import Loaded
+from uol.backends.simt.loading import load
 from uol.backends.simt.schedules import BlockPerRow, Elements, RowTile, SimtSchedule, ThreadPerRow, Tile
 from uol.backends.simt.target import Target
-from uol.codegen.backend import Artifact, Capability, Device, Footprint, Kernel, Module, Refusal, Schedule, ToolState
+from uol.codegen.backend import (
+    Artifact,
+    Capability,
+    Device,
+    Footprint,
+    Kernel,
+    Loaded,
+    Module,
+    Refusal,
+    Schedule,
+    ToolState,
+)
 from uol.codegen.specs.nodes import Attention, Contract, KernelGraph, KernelSpec, Map, Pack, Reduce
 from uol.ir.errors import UolError
 
@@ -78,9 +89,9 @@ class SimtBackend:
         """The module as the device's binary. Raises ToolchainError where the compiler is missing or refuses the text."""
         return self.toolchain.build(module, self.devices[module.device_name])
 
-    def load(self, artifact: Artifact) -> Callable[..., None]:
+    def load(self, artifact: Artifact) -> Loaded:
         """The module on the current device. Raises ToolchainError where there is none."""
-        return Loaded(artifact, self.driver.open())
+        return load(artifact, self.driver.open())
 
     def machine(self) -> Mapping[str, str]:
         return {}
