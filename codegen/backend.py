@@ -222,6 +222,11 @@ class Backend(Protocol):
         """The built operator on the device, where that is present."""
         ...
 
+    def torch_devices(self) -> frozenset[str]:
+        """The types of PyTorch's devices whose tensors its kernels are for, in the PyTorch that is installed. It is asked where
+        that is loaded."""
+        ...
+
     def machine(self) -> Mapping[str, str]:
         """What its kernels depend on, of the machine that makes them, by name: nothing where they are made for another one.
         It stands in the key of every text and binary, so no tool is run."""

@@ -8,18 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
-from importlib import metadata
 from importlib.resources import files
 from threading import RLock
 
-from uol.backends.cache.files import Key, open_cache
-from uol.backends.cache.records import RecordError, Records
-from uol.backends.cache.sources import parser_hash
-from uol.ir.errors import ResourceError
 from uol.ir.library import GRADIENT, Library
 from uol.ir.syntax.surface import Op
+from uol.ops.trees import trees_of
+from uol.ops.variadic import generated
 
 FAMILIES = (
     *("activation", "piecewise", "unary", "integral", "binary", "comparison"),
@@ -68,12 +64,7 @@ class TextLibrary(Library):
         """The operator of that name, which may be a generated one (`concat_3`), or None."""
         if name in self._families:
             self._read(name)
-        return super().get(name) or self._generated(name)
-
-    def _generated(self, name: str) -> Op | None:
-        from uol.ops.variadic import generated  # which asks this module for the families
-
-        return generated(name)
+        return super().get(name) or generated(name)
 
     def written_gradient(self, name: str) -> Op | None:
         """One that was added, else one of `gradients.uol`, where its forward is of the library."""
@@ -85,7 +76,7 @@ class TextLibrary(Library):
     def add(self, op: Op) -> None:
         """Takes an operator in. A name may be given again only to an equal operator."""
         self.get(op.name)
-        super().add(self._generated(op.name) or op)
+        super().add(generated(op.name) or op)
         super().add(op)
 
     def __contains__(self, name: str) -> bool:
@@ -144,57 +135,3 @@ def _families() -> dict[str, str]:
 @cache
 def _trees(family: str) -> Mapping[str, Op]:
     return trees_of(text_of(family), f"{family}.uol")
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """The operators of a text by name, each a record of its own: few of a family are asked for."""
-
-    ops: Mapping[str, bytes]
-
-
-_KEPT, _OP = Records(_Kept), Records(Op)
-
-
-def trees_of(text: str, file: str = "<text>") -> Mapping[str, Op]:
-    """What `parse` gives, by name. Raises ParseError; where the cache folder cannot be written, nothing is kept."""
-    key = Key({"stage": "trees", "text": text, "file": file, "parser": parser_hash(), "lark": metadata.version("lark")})
-    try:
-        kept = open_cache().record(key, _KEPT, lambda: _Kept({op.name: _OP.encode(op) for op in _parsed(text, file)}))
-        return _Trees(kept.ops, text, file)
-    except ResourceError:
-        return {op.name: op for op in _parsed(text, file)}
-
-
-def _parsed(text: str, file: str) -> tuple[Op, ...]:
-    from uol.ir.syntax.parser import parse
-
-    return parse(text, file)
-
-
-class _Trees(Mapping[str, Op]):
-    """Operators that are decoded when they are asked for."""
-
-    def __init__(self, kept: Mapping[str, bytes], text: str, file: str) -> None:
-        self._kept = kept
-        self._text = text
-        self._file = file
-        self._ops: dict[str, Op] = {}
-
-    def __getitem__(self, name: str) -> Op:
-        if name not in self._ops:
-            self._ops[name] = self._decoded(name)
-        return self._ops[name]
-
-    def _decoded(self, name: str) -> Op:
-        payload = self._kept[name]
-        try:
-            return _OP.decode(payload)
-        except RecordError:
-            return next(op for op in _parsed(self._text, self._file) if op.name == name)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._kept)
-
-    def __len__(self) -> int:
-        return len(self._kept)

@@ -102,6 +102,9 @@ class ToyBackend:
     def load(self, artifact: Artifact) -> Loaded:
         return ToyOperator(artifact.module)
 
+    def torch_devices(self) -> frozenset[str]:
+        return frozenset()
+
     def machine(self) -> Mapping[str, str]:
         return {}
 

@@ -23,12 +23,12 @@ from uol.compilation.pipeline import artifact_of, module_of
 from uol.compilation.request import Request, Strides, Target, resolve_target
 from uol.ir.errors import BoundsError, ResourceError, ShapeError
 from uol.ir.syntax.surface import Op
-from uol.operators.registration import Operator
 from uol.operators.registry import find_operator
 
 if TYPE_CHECKING:
     from uol.binding.named_binding import TypeName
     from uol.compilation.explain import Explanation
+    from uol.operators.registration import Operator
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def compile(
     >>> k = compile("softmax", dims={"C": 1024})        # k(x) for an x of any shape whose last dim is 1024
     """
     operator = _operator(op)
-    resolved = resolve_target(require_kind(target, str, "target", "a name", 'write target="hip:mi250x"'))
+    resolved = resolve_target(require_kind(target, str, "target", "a name", 'write target="cpu"'))
     sizes = {} if dims is None else require_names(dims, "dims", 'write dims={"C": 64}')
     attributes = {} if attrs is None else require_names(attrs, "attrs", 'write attrs={"stride": 2}')
     layouts = {} if strides is None else require_names(strides, "strides", 'write strides={"x": (64, 1)}')
@@ -177,9 +177,7 @@ def _with_advice(hint: str | None, open_dims: tuple[str, ...]) -> str | None:
 
 
 def _operator(op: object) -> Op:
-    match op:
-        case str():
-            return find_operator(op)
-        case Operator():
-            return op.op
-    return require_kind(op, Op, "op", "an operator or its name", 'give a name ("softmax"), or what uol.op(text) gave')
+    if isinstance(op, str):
+        return find_operator(op)
+    parsed = getattr(op, "op", op)  # what `uol.op` gave holds it
+    return require_kind(parsed, Op, "op", "an operator or its name", 'give a name ("softmax"), or what uol.op(text) gave')

@@ -76,6 +76,10 @@ class AscendBackend:
     def load(self, artifact: Artifact) -> Loaded:
         return runtime.load(artifact)
 
+    def torch_devices(self) -> frozenset[str]:
+        """As torch_npu names them."""
+        return frozenset({"npu"})
+
     def machine(self) -> Mapping[str, str]:
         return {}
 

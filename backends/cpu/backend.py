@@ -140,6 +140,9 @@ class CpuBackend:
 
         return kernels_file(module).name
 
+    def torch_devices(self) -> frozenset[str]:
+        return frozenset({"cpu"})
+
     def load(self, artifact: Artifact) -> Loaded:
         return load(artifact)
 

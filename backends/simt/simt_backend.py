@@ -50,6 +50,7 @@ class SimtBackend:
         include: Path,
         toolchain: Toolchain,
         driver: DriverSource,
+        torch_devices: Callable[[], frozenset[str]],
     ) -> None:
         self.target = target
         self.name: str = target.name
@@ -59,6 +60,7 @@ class SimtBackend:
         self.schedule_kinds: tuple[type, ...] = get_args(SimtSchedule)
         self.toolchain = toolchain
         self.driver = driver
+        self._torch_devices = torch_devices
         self._include = include
 
     def accepts(self, spec: KernelSpec) -> bool:
@@ -92,6 +94,9 @@ class SimtBackend:
     def load(self, artifact: Artifact) -> Loaded:
         """The module on the current device. Raises ToolchainError where there is none."""
         return load(artifact, self.driver.open())
+
+    def torch_devices(self) -> frozenset[str]:
+        return self._torch_devices()
 
     def machine(self) -> Mapping[str, str]:
         return {}

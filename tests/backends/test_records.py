@@ -214,18 +214,18 @@ def test_what_a_record_cannot_hold_is_not_written(value: object) -> None:
 
 def test_a_text_that_was_parsed_is_not_parsed_again(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from uol.ir import parse
-    from uol.ops import texts
+    from uol.ops import trees
 
     text = text_of("exponential")
     expected = {op.name: shape(op) for op in parse(text, "exponential.uol")}
-    assert {name: shape(op) for name, op in texts.trees_of(text, "exponential.uol").items()} == expected
-    monkeypatch.setattr(texts, "_parsed", lambda text, file: pytest.fail("it was parsed"))
-    assert {name: shape(op) for name, op in texts.trees_of(text, "exponential.uol").items()} == expected
+    assert {name: shape(op) for name, op in trees.trees_of(text, "exponential.uol").items()} == expected
+    monkeypatch.setattr(trees, "_parsed", lambda text, file: pytest.fail("it was parsed"))
+    assert {name: shape(op) for name, op in trees.trees_of(text, "exponential.uol").items()} == expected
 
 
 @pytest.mark.parametrize(("text", "file"), [("op f(x: f32[N]) -> (y: f32[N]) { y[n] = x[n] * 2 }", "a"), (None, "b")])
 def test_another_text_or_file_has_other_trees(text: str | None, file: str, own_cache: Path) -> None:
-    from uol.ops.texts import trees_of
+    from uol.ops.trees import trees_of
 
     first = "op f(x: f32[N]) -> (y: f32[N]) { y[n] = x[n] + 1 }"
     before = trees_of(first, "a")["f"]

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from uol.backends.abi.interface import symbolic_layout
 from uol.bundle.selftest import content_hash
@@ -13,11 +14,13 @@ from uol.codegen.backend import Backend, HostBackend, Kernel
 from uol.compilation.explain import Json, arg_json, kernel_json, size_json
 from uol.compilation.request import Target, backend_hash, tool_versions
 from uol.compilation.request import generator_hash as kernels_hash
-from uol.compiler import Compiled
 from uol.ir.syntax.printer import print_op
 from uol.json_text import finite_json, json_text
 from uol.operators.registry import callees
 from uol.without_torch import import_tvm
+
+if TYPE_CHECKING:
+    from uol.compiler import Compiled
 
 FORMAT = 2
 """Counts up when a field comes, goes or changes its meaning."""

@@ -22,7 +22,7 @@ from uol.ops.aliasing import register_aliases
 from uol.ops.inputs import Ask, Kind
 from uol.ops.references import Reference, register_reference
 from uol.ops.references.gradients import register_forward
-from uol.ops.texts import trees_of
+from uol.ops.trees import trees_of
 from uol.ops.workloads import Cases, read_cases, register_cases
 
 if TYPE_CHECKING:
