@@ -11,8 +11,6 @@ STAMP  := $(VENV)/.installed
 # Folders of the repository and the packages that they are (pyproject.toml, package-dir).
 ROOMS  := ir codegen backends ops conformance
 
-export TVM_NUM_THREADS ?= 2
-
 .PHONY: demo test soak lint types pytest readme stubs packages environment clean
 
 demo: environment

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from uol.codegen.indexing.dim_values import value_at
 from uol.codegen.partition.grouped_value import Mode
@@ -187,6 +187,16 @@ class Artifact:
     compiler: str = ""
 
 
+class Loaded(Protocol):
+    """A built operator as a function of its inputs, results, run-time attributes and symbolic dims, in order."""
+
+    def __call__(self, *arguments: Any, stream: int = 0, workspace: Any = None) -> None:
+        """Enqueues it on a stream, where the device has streams; else it is done when the call returns. `workspace` is memory
+        of the device for the buffers between kernels, as large and as aligned as the C interface asks, that nothing else uses
+        before the call is done; without one, the operator uses memory that no call on another stream does."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ToolState:
     """A tool as `uol doctor` shows it: found or not, version, and what its absence costs."""
@@ -252,8 +262,13 @@ class Backend(Protocol):
         """The vendor's real compiler. Raises ToolchainError where it is missing or refuses the text."""
         ...
 
-    def load(self, artifact: Artifact) -> Callable[..., None]:
-        """A callable on the operator's buffers (inputs, then results), where the device is present."""
+    def load(self, artifact: Artifact) -> Loaded:
+        """The built operator on the device, where that is present."""
+        ...
+
+    def torch_devices(self) -> frozenset[str]:
+        """The types of PyTorch's devices whose tensors its kernels are for, in the PyTorch that is installed. It is asked where
+        that is loaded."""
         ...
 
     def machine(self) -> Mapping[str, str]:

@@ -17,12 +17,11 @@ from itertools import chain
 from statistics import median
 
 from uol.backends.cpu.host import THREADS
-from uol.binding.any_size import KernelsOfAnySize
 from uol.binding.arrays import empty_result
 from uol.binding.named_binding import bind_names
-from uol.compilation.compile_key import Request
 from uol.compilation.pipeline import module_of, program_of
-from uol.compilation.targets import resolve_target
+from uol.compilation.recompile import KernelsOfAnySize
+from uol.compilation.request import Request, resolve_target
 from uol.compiler import Compiled
 from uol.conformance.bench.turns import Run, Turns, alternate, low_decile
 from uol.ir.program.dtype_encoding import encode

@@ -19,9 +19,10 @@ from functools import partial
 from multiprocessing import get_context
 from typing import Literal
 
-from uol.compilation.compile_key import Request
+from uol.backends import registry
+from uol.codegen.backend import HostBackend
 from uol.compilation.pipeline import generate
-from uol.compilation.targets import resolve_target
+from uol.compilation.request import Request, resolve_target
 from uol.conformance.cases.case_matrix import types_of
 from uol.conformance.cases.selection import differentiable
 from uol.conformance.cases.verdict import Case
@@ -58,10 +59,16 @@ def build_one(target: str, name: str) -> Built:
     return Built(name, "built")
 
 
+def has_compiler(target: str) -> bool:
+    """Does a target's text go to a vendor's compiler, and is something of that vendor's installed here?"""
+    backend = registry.get(target)
+    return not isinstance(backend, HostBackend) and any(state.found for state in backend.doctor())
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m uol.conformance.build_check", description=__doc__)
-    parser.add_argument("--target", default="cuda,hip", help="targets, by commas")
+    parser.add_argument("--target", default=",".join(filter(has_compiler, registry.names())), help="targets, by commas")
     parser.add_argument("--op", default=",".join(names()), help="operators, by commas")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args(arguments)

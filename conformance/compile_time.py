@@ -18,9 +18,8 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 
-from uol.compilation.compile_key import Request
 from uol.compilation.pipeline import artifact_of, module_of
-from uol.compilation.targets import resolve_target
+from uol.compilation.request import Request, resolve_target
 from uol.conformance.cases.case_matrix import types_of
 from uol.conformance.cases.selection import differentiable
 from uol.conformance.cases.verdict import Case

@@ -21,9 +21,8 @@ from pathlib import Path
 
 from uol.backends import registry
 from uol.backends.cpu.host import usable_cores
-from uol.compilation.compile_key import Request
 from uol.compilation.pipeline import module_of
-from uol.compilation.targets import resolve_target
+from uol.compilation.request import Request, resolve_target
 from uol.conformance.cases.case_matrix import types_of
 from uol.conformance.cases.selection import differentiable
 from uol.conformance.cases.twin_check import has_twin

@@ -22,9 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from uol.compilation.compile_key import Request
 from uol.compilation.pipeline import module_of, program_of
-from uol.compilation.targets import resolve_target
+from uol.compilation.request import Request, resolve_target
 from uol.compiler import Compiled
 from uol.conformance.accuracy.interval import Array, Floats
 from uol.conformance.cases.case_matrix import types_of

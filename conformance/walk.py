@@ -21,6 +21,7 @@ from pathlib import Path
 from types import FrameType
 
 import uol
+from uol.backends import registry
 from uol.backends.cache.sources import PACKAGES
 from uol.ops.workloads import workloads_of
 
@@ -97,11 +98,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m uol.conformance.walk", description=__doc__)
     parser.add_argument("--op", help="one operator, in this process")
-    parser.add_argument("--target", help="and its target")
+    parser.add_argument("--target", default=registry.names()[0], help="and its target")
     parser.add_argument("--list", action="store_true", help="print every boundary")
     options = parser.parse_args(arguments)
     if options.op is not None:
-        found = walked(options.op, options.target or "cuda")
+        found = walked(options.op, options.target)
         if options.list:
             print("\n".join(f"{caller:40} {callee:40} {name}" for caller, callee, name in sorted(found.boundaries)))
         print(f"{options.op} {options.target}: {len(found.files)} files, {len(found.boundaries)} boundaries")

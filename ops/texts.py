@@ -15,6 +15,7 @@ from threading import RLock
 from uol.ir.library import GRADIENT, Library
 from uol.ir.syntax.surface import Op
 from uol.ops.trees import trees_of
+from uol.ops.variadic import generated
 
 FAMILIES = (
     *("activation", "piecewise", "unary", "integral", "binary", "comparison"),
@@ -63,12 +64,7 @@ class TextLibrary(Library):
         """The operator of that name, which may be a generated one (`concat_3`), or None."""
         if name in self._families:
             self._read(name)
-        return super().get(name) or self._generated(name)
-
-    def _generated(self, name: str) -> Op | None:
-        from uol.ops.variadic import generated  # which asks this module for the families
-
-        return generated(name)
+        return super().get(name) or generated(name)
 
     def written_gradient(self, name: str) -> Op | None:
         """One that was added, else one of `gradients.uol`, where its forward is of the library."""
@@ -80,7 +76,7 @@ class TextLibrary(Library):
     def add(self, op: Op) -> None:
         """Takes an operator in. A name may be given again only to an equal operator."""
         self.get(op.name)
-        super().add(self._generated(op.name) or op)
+        super().add(generated(op.name) or op)
         super().add(op)
 
     def __contains__(self, name: str) -> bool:

@@ -15,10 +15,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from string import ascii_lowercase, ascii_uppercase
+from typing import TYPE_CHECKING
 
 from uol.ir.errors import ParseError, ShapeError
+from uol.ir.syntax.printer import print_op
 from uol.ir.syntax.surface import Op
-from uol.ops.references import register_reference
+from uol.ops.trees import trees_of
+
+if TYPE_CHECKING:
+    import torch
 
 MOST_INPUTS = 8
 """The most tensors that one text joins: its selects are nested as deep, and have to be read. More are joined in groups."""
@@ -64,16 +69,56 @@ class Equation:
         """The letters that the result lacks, each once."""
         return "".join(letter for letter in dict.fromkeys("".join(self.operands)) if letter not in self.result)
 
+    def by_torch(self, *operands: torch.Tensor) -> torch.Tensor:
+        import torch
+
+        return torch.einsum(f"{','.join(self.operands)}->{self.result}", *operands)
+
+
+@dataclass(frozen=True, slots=True)
+class Joining:
+    """`concat_3_at_1`: so many tensors, joined along the dim of that place, an own one (concat) or a new one (stack)."""
+
+    family: str
+    number: int
+    dim: int
+
+    @property
+    def name(self) -> str:
+        """The operator's name."""
+        return f"{self.family}_{self.number}" + (f"_at_{self.dim}" if self.dim else "")
+
+    def by_torch(self, *tensors: torch.Tensor) -> torch.Tensor:
+        import torch
+
+        return torch.cat(tensors, self.dim) if self.family == "concat" else torch.stack(tensors, self.dim)
+
 
 @cache
 def generated(name: str) -> Op | None:
-    """The operator of that name, made from its text, with its reference; None for a name of no family."""
+    """The operator of that name, made from its text; None for a name of no family."""
+    named = _named(name)
+    if named is None:
+        return None
+    op = trees_of(_einsum_text(named) if isinstance(named, Equation) else _joining_text(named))[name]
+    return trees_of(print_op(op), f"<{name}>")[name]  # so that positions are those of the text that is shown
+
+
+def torch_function(name: str) -> Callable[..., object] | None:
+    """What the operator of that name computes, by PyTorch's own function; None for a name of no family."""
+    named = _named(name)
+    return None if named is None else named.by_torch
+
+
+def _named(name: str) -> Joining | Equation | None:
+    """What a name says."""
     numbered, letters = _NUMBERED.fullmatch(name), _EINSUM.fullmatch(name)
     if numbered is not None and int(numbered[2]) <= MOST_INPUTS:
-        return _joined(numbered[1], int(numbered[2]), int(numbered[3] or 0))
+        return Joining(numbered[1], int(numbered[2]), int(numbered[3] or 0))
     if letters is not None:
         *operands, result = ("" if part == "0" else part for part in letters[1].split("_"))
-        return _einsum(Equation(tuple(operands), result))
+        is_sum = all(letter in "".join(operands) and result.count(letter) == 1 for letter in result)
+        return Equation(tuple(operands), result) if is_sum else None
     return None
 
 
@@ -157,15 +202,9 @@ def require_number(family: str, number: int) -> None:
         raise ShapeError(f"{family} of no tensors", hint="give one or more: nothing else says type and shape")
 
 
-def joined_name(family: str, number: int, dim: int) -> str:
-    """The operator that joins so many tensors along the dim of that place."""
-    return f"{family}_{number}" + (f"_at_{dim}" if dim else "")
-
-
-def _joined(family: str, number: int, dim: int) -> Op:
-    name = joined_name(family, number, dim)
-    text = (_concat_text if family == "concat" else _stack_text)(name, number, dim)
-    return _made(name, text, _torch_function("cat" if family == "concat" else "stack", dim))
+def _joining_text(joining: Joining) -> str:
+    text_of = _concat_text if joining.family == "concat" else _stack_text
+    return text_of(joining.name, joining.number, joining.dim)
 
 
 def _concat_text(name: str, number: int, dim: int) -> str:
@@ -194,10 +233,8 @@ def _choice(conditions: Sequence[str], values: Sequence[str]) -> str:
     return text
 
 
-def _einsum(equation: Equation) -> Op | None:
+def _einsum_text(equation: Equation) -> str:
     letters = "".join(equation.operands)
-    if any(letter not in letters or equation.result.count(letter) > 1 for letter in equation.result):
-        return None
     names = ("left", "right") if len(equation.operands) == 2 else ("x",) if "x" not in letters else ("operand",)
     variable = "T" if "t" not in letters else "Real"
     result = "y" if "y" not in letters else "result"
@@ -212,7 +249,7 @@ def _einsum(equation: Equation) -> Op | None:
         value = f"{variable}({total})"
     shape, at = (", ".join(map(each, equation.result)) for each in (_dim, _index))
     head = f"op {equation.name}({inputs}) -> ({result}: {variable}[{shape}]) for {variable} in (f64, f32, f16, bf16, i64, i32)"
-    return _made(equation.name, f"{head} {{ {result}[{at}] = {value} }}", _einsum_reference(equation))
+    return f"{head} {{ {result}[{at}] = {value} }}"
 
 
 def _dim(letter: str) -> str:
@@ -223,32 +260,3 @@ def _dim(letter: str) -> str:
 def _index(letter: str) -> str:
     """The index of a letter: `j` of j, `jj` of J."""
     return letter if letter.islower() else letter.lower() * 2
-
-
-def _made(name: str, text: str, reference: Callable[..., object]) -> Op:
-    from uol.ir.syntax.printer import print_op
-    from uol.ops.trees import trees_of
-
-    op = trees_of(text)[name]
-    op = trees_of(print_op(op), f"<{name}>")[name]  # so that positions are those of the text that is shown
-    register_reference(name, reference)
-    return op
-
-
-def _torch_function(name: str, dim: int) -> Callable[..., object]:
-    def reference(*tensors: object) -> object:
-        import torch
-
-        joined: object = getattr(torch, name)(tensors, dim)
-        return joined
-
-    return reference
-
-
-def _einsum_reference(equation: Equation) -> Callable[..., object]:
-    def reference(*operands: object) -> object:
-        import torch
-
-        return torch.einsum(f"{','.join(equation.operands)}->{equation.result}", *operands)
-
-    return reference

@@ -1,4 +1,4 @@
-"""What holds for every test: two threads, a cache of the checkout's own, and every pass on specs checked."""
+"""What holds for every test: a cache of the checkout's own, and every pass on specs checked."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-os.environ.setdefault("TVM_NUM_THREADS", "2")
 os.environ.setdefault("UOL_VERIFY", "1")
 os.environ.setdefault("UOL_CACHE_DIR", str(Path(__file__).parent.parent / "build" / "test-cache"))
 

@@ -19,6 +19,7 @@ from uol.codegen.backend import (
     GroupSummary,
     Kernel,
     Launch,
+    Loaded,
     Module,
     Param,
     Refusal,
@@ -98,8 +99,11 @@ class ToyBackend:
     def build(self, module: Module) -> Artifact:
         return Artifact(module, module.device.text.encode(), None, "")
 
-    def load(self, artifact: Artifact) -> Callable[..., None]:
-        return Loaded(artifact.module)
+    def load(self, artifact: Artifact) -> Loaded:
+        return ToyOperator(artifact.module)
+
+    def torch_devices(self) -> frozenset[str]:
+        return frozenset()
 
     def machine(self) -> Mapping[str, str]:
         return {}
@@ -111,7 +115,7 @@ class ToyBackend:
         return (ToolState("numpy", True, np.__version__, "nothing runs", "pip install numpy"),)
 
 
-class Loaded:
+class ToyOperator:
     """Runs the kernels of a module on flat views of its arrays."""
 
     def __init__(self, module: Module) -> None:
@@ -119,7 +123,7 @@ class Loaded:
         self.names: dict[str, Callable[..., None]] = {"erf": np.vectorize(math.erf, otypes=[np.float64])}
         exec(module.device.text, self.names)
 
-    def __call__(self, *values: object) -> None:
+    def __call__(self, *values: object, stream: int = 0, workspace: object = None) -> None:
         graph = self.module.graph
         arrays = {a.name: flat(np.asarray(v)) for a, v in zip(graph.args, values, strict=False)}
         arrays |= {w.name: np.zeros(math.prod(number(d) for d in w.shape), NUMPY[w.dtype]) for w in graph.workspaces}

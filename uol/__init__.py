@@ -95,7 +95,7 @@ def _operator(name: str) -> object:
         return import_module("uol.pytorch.in_place").in_place_function(name[:-1])
     registry = import_module("uol.operators.registry")
     if not registry.is_known(name):
-        hint = import_module("uol.operators.did_you_mean").nearest_operator(asked, registry.names())
+        hint = registry.nearest_operator(asked)
         raise AttributeError(f"module 'uol.ops' has no operator {asked!r}" + (f": {hint}" if hint else ""))
     return import_module("uol.pytorch.bridge").operator(name)
 

@@ -9,7 +9,7 @@ can break run as ever. It holds for all threads of the process.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -17,9 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from uol.codegen.backend import Loaded
 from uol.codegen.specs.nodes import KernelGraph
-from uol.compilation.compile_key import Request
 from uol.compilation.pipeline import program_of
+from uol.compilation.request import Request
+from uol.ir.errors import ShapeError
 from uol.ir.program.dtype_encoding import decode
 from uol.ir.program.nodes import Program
 from uol.ops.indices import require_inside
@@ -53,11 +55,11 @@ def checked() -> Iterator[None]:
         MODE.depth -= 1
 
 
-def with_checks(kernel: Callable[..., None], request: Request, graph: KernelGraph) -> Callable[..., None]:
+def with_checks(kernel: Loaded, request: Request, graph: KernelGraph) -> Loaded:
     """The kernel, whose values are checked first wherever checked mode is on."""
     checks = Checks(request, graph)
 
-    def call(*values: Any, **launch: Any) -> None:  # `stream=`, where the device has streams
+    def call(*values: Any, **launch: Any) -> None:  # `stream=` and `workspace=`: no check is about them
         if MODE.depth:
             checks.require(values)
         kernel(*values, **launch)
@@ -91,8 +93,11 @@ class Checks:
 
 
 def _values(tensor: Any, dtype: str) -> NDArray[Any]:
-    """What a PyTorch tensor or a numpy array holds, as float64, int64 or bool."""
+    """What a PyTorch tensor, of any device, or a numpy array holds, as float64, int64 or bool."""
     if isinstance(tensor, np.ndarray):
         return decode(tensor, dtype)
-    plain = tensor.detach()
+    if not hasattr(tensor, "detach"):
+        hint = "pass tensors or arrays, or leave checked mode"
+        raise ShapeError(f"checked mode reads values, which {type(tensor).__name__!r} does not show", hint=hint)
+    plain = tensor.detach().cpu()
     return np.asarray((plain.double() if plain.is_floating_point() else plain).numpy())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
@@ -10,29 +10,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from uol.binding.argument_checks import require_kind, require_names
-from uol.binding.arrays import Array, by_name, by_position
-from uol.binding.attributes import typed_attribute
-from uol.binding.buffers import buffers_of
+from uol.binding.arrays import Array, buffers_of, by_name, by_position
+from uol.binding.instance import Instance
 from uol.binding.layouts import checked_strides
-from uol.binding.memory_demand import warn_of_demand
-from uol.binding.named_binding import bind_open_names, missing_sizes
-from uol.binding.named_dims import Size
-from uol.binding.open_instance import OpenInstance
+from uol.binding.memory import warn_of_demand
+from uol.binding.named_binding import Size, bind_open_names, missing_sizes, typed_attribute
+from uol.binding.tensor_binding import require_told
 from uol.checking import with_checks
-from uol.codegen.backend import Module, Schedule
-from uol.codegen.choice import FIRST_THAT_FITS, Policy, given
+from uol.codegen.backend import Loaded, Module, Schedule
+from uol.codegen.choice import given
 from uol.codegen.specs.nodes import Arg
-from uol.compilation.compile_key import Request, Strides
 from uol.compilation.pipeline import artifact_of, module_of
-from uol.compilation.targets import Target, resolve_target
+from uol.compilation.request import Request, Strides, Target, resolve_target
 from uol.ir.errors import BoundsError, ResourceError, ShapeError
 from uol.ir.syntax.surface import Op
-from uol.operators.registration import Operator
 from uol.operators.registry import find_operator
 
 if TYPE_CHECKING:
     from uol.binding.named_binding import TypeName
     from uol.compilation.explain import Explanation
+    from uol.operators.registration import Operator
 
 ScheduleOption = str | Schedule | Sequence[str | Schedule] | None
 
@@ -98,9 +95,9 @@ class Compiled:
         return results[0] if len(results) == 1 else results
 
     @cached_property
-    def loaded(self) -> Callable[..., None]:
-        """The callable on inputs, results, run-time attributes and the sizes of open dims, in the operator's order. Nothing is
-        checked but, in checked mode, the values."""
+    def loaded(self) -> Loaded:
+        """The callable on inputs, results, run-time attributes and the sizes of open dims, in the operator's order, with the
+        device's `stream=` and `workspace=`. Nothing is checked but, in checked mode, the values."""
         kernel = self.request.target.backend.load(artifact_of(self.request, self.module))
         return with_checks(kernel, self.request, self.module.graph)
 
@@ -155,43 +152,44 @@ def compile(
     >>> k = compile("softmax", dims={"C": 1024})        # k(x) for an x of any shape whose last dim is 1024
     """
     operator = _operator(op)
-    resolved = resolve_target(require_kind(target, str, "target", "a name", 'write target="hip:mi250x"'))
+    resolved = resolve_target(require_kind(target, str, "target", "a name", 'write target="cpu"'))
     sizes = {} if dims is None else require_names(dims, "dims", 'write dims={"C": 64}')
     attributes = {} if attrs is None else require_names(attrs, "attrs", 'write attrs={"stride": 2}')
     layouts = {} if strides is None else require_names(strides, "strides", 'write strides={"x": (64, 1)}')
     policy = given(schedule)
     instance = bind_open_names(operator, dtype, sizes, attributes)
-    if isinstance(instance, OpenInstance):
-        return compile_open(instance, resolved, layouts, policy)
+    if instance.open_dims:
+        _require_openable(instance, resolved, layouts)
     request = Request(instance, resolved, checked_strides(instance, layouts), policy)
-    module = module_of(request)
+    try:
+        module = module_of(request)
+    except (BoundsError, ShapeError, ResourceError) as error:
+        error.hint = _with_advice(error.hint, instance.open_dims)
+        raise
     warn_of_demand(module, resolved.device)
     return Compiled(request, module)
 
 
-def compile_open(
-    instance: OpenInstance, target: Target, layouts: Mapping[str, object], policy: Policy = FIRST_THAT_FITS
-) -> Compiled:
-    """An operator with open dims. Raises ShapeError where the target, or what else is asked for, needs every size."""
+def _require_openable(instance: Instance, target: Target, layouts: Mapping[str, object]) -> None:
+    """Raises ShapeError where the target, or what else is asked for, needs every size, or no input tells one."""
     if not target.backend.capability.symbolic_dims:
         raise missing_sizes(instance, f"kernels for {target.name} are made for their sizes")
     if layouts:
         raise missing_sizes(instance, "strides are numbers, so tensors that have them need every size")
-    instance.require_told()
-    request = Request(instance, target, policy=policy)
-    try:
-        return Compiled(request, module_of(request))
-    except (BoundsError, ShapeError, ResourceError) as error:
-        names = instance.open_dims
-        advice = f"it is asked of every size of {', '.join(names)}; give those for which it holds, for example {names[0]}=64"
-        error.hint = f"{error.hint}; {advice}" if error.hint else advice
-        raise
+    require_told(instance)
+
+
+def _with_advice(hint: str | None, open_dims: tuple[str, ...]) -> str | None:
+    """The next step where something does not hold for every size of open dims."""
+    if not open_dims:
+        return hint
+    names = ", ".join(open_dims)
+    advice = f"it is asked of every size of {names}; give those for which it holds, for example {open_dims[0]}=64"
+    return f"{hint}; {advice}" if hint else advice
 
 
 def _operator(op: object) -> Op:
-    match op:
-        case str():
-            return find_operator(op)
-        case Operator():
-            return op.op
-    return require_kind(op, Op, "op", "an operator or its name", 'give a name ("softmax"), or what uol.op(text) gave')
+    if isinstance(op, str):
+        return find_operator(op)
+    parsed = getattr(op, "op", op)  # what `uol.op` gave holds it
+    return require_kind(parsed, Op, "op", "an operator or its name", 'give a name ("softmax"), or what uol.op(text) gave')

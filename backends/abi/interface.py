@@ -1,22 +1,29 @@
-"""C text for the interface of one operator: its header, and the tables and checks that every launcher starts with."""
+"""The C interface of one operator: its header, the tables and checks that every launcher starts with, the sizes that the
+tensors of a call tell, and the workspace for the buffers between its kernels."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from uol.backends.abi.sizes import DimRow, c_text, conditions, dim_rows
-from uol.backends.abi.workspace import symbolic_layout
 from uol.backends.c_text.template_folder import template_of
 from uol.codegen.backend import SourceFile
+from uol.codegen.indexing.arithmetic import ZERO, add, ceil_div, mul, product, static
+from uol.codegen.indexing.dim_values import over_dims
 from uol.codegen.specs.expression_text import expr_text
 from uol.codegen.specs.nodes import Arg, KernelGraph
+from uol.ir.errors import ResourceError, UolError
+from uol.ir.program.nodes import Call, Const, Expr, Var
 from uol.ir.types import DTYPES, is_float
 
 HERE = Path(__file__).parent
 TEMPLATES = HERE / "templates"
 ABI_HEADER = "uol_abi.h"
+ALIGNMENT_BYTES = 256
+"""UOL_WORKSPACE_ALIGNMENT of `uol_abi.h`."""
+_INFIX = {"and": "&&", "or": "||", **{op: op for op in ("+", "-", "*", "<", "<=", ">", ">=", "==", "!=")}}
+_FUNCTIONS = {"/": "uol_floor_div", "%": "uol_floor_mod", "min": "uol_min", "max": "uol_max"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,3 +117,94 @@ def _tensor(arg: Arg, places: Mapping[str, str]) -> TensorRow:
         c_strides=tuple(c_text(s, places) for s in arg.strides),
         role="in" if arg.role == "in" else "out",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class DimRow:
+    """A symbolic dim: the size of tensor number `tensor` (called `name_of_tensor`) along `axis`."""
+
+    name: str
+    tensor: int
+    axis: int
+    name_of_tensor: str
+
+
+def dim_rows(graph: KernelGraph) -> tuple[DimRow, ...]:
+    """Where each of the graph's dims is read off, in order. Those that are no tensor's size by themselves are left out."""
+    places: dict[str, DimRow] = {}
+    for number, arg in enumerate(graph.args):
+        for axis, extent in enumerate(arg.shape):
+            if isinstance(extent, Var):
+                places.setdefault(extent.name, DimRow(extent.name, number, axis, arg.name))
+    return tuple(places[name] for name in graph.dims if name in places)
+
+
+def untold_dims(graph: KernelGraph) -> tuple[str, ...]:
+    """The dims that a caller in C cannot tell by the shapes of tensors."""
+    told = {row.name for row in dim_rows(graph)}
+    return tuple(name for name in graph.dims if name not in told)
+
+
+def conditions(graph: KernelGraph) -> tuple[Expr, ...]:
+    """What must hold of the sizes of a call, beyond that none is negative: the `where` clause and what the proofs left over."""
+    natural = {Call(">=", (Var(name), Const(0)), "bool") for name in graph.dims}
+    return tuple(c for c in over_dims((*graph.facts, *graph.checks), graph.dims) if c not in natural)
+
+
+def c_text(expr: Expr, dims: Mapping[str, str]) -> str:
+    """An expression over dims in C, in parentheses where it has parts; `/` and `%` floor, and by 0 give 0.
+
+    >>> c_text(Call("/", (Var("N"), Const(2)), "idx"), {"N": "dims[0]"})
+    'uol_floor_div(dims[0], 2)'
+    """
+    match expr:
+        case Const(value=value):
+            return str(int(value))
+        case Var(name=name):
+            return dims[name]
+        case Call(fn="neg" | "not" as fn, args=(arg,)):
+            return f"({'-' if fn == 'neg' else '!'}{c_text(arg, dims)})"
+        case Call(fn=fn, args=(left, right)) if fn in _INFIX:
+            return f"({c_text(left, dims)} {_INFIX[fn]} {c_text(right, dims)})"
+        case Call(fn=fn, args=(left, right)) if fn in _FUNCTIONS:
+            return f"{_FUNCTIONS[fn]}({c_text(left, dims)}, {c_text(right, dims)})"
+    raise UolError(f"{expr_text(expr)} is no expression over sizes")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceLayout:
+    """Where each buffer starts in the workspace, in bytes, and how large the whole is."""
+
+    bytes: int = 0
+    offsets: Mapping[str, int] = field(default_factory=dict)
+
+
+def workspace_layout(workspaces: Iterable[Arg]) -> WorkspaceLayout:
+    """The buffers one after another, each aligned to 256 bytes. Raises ResourceError where a size is symbolic."""
+    workspaces = tuple(workspaces)
+    for arg in workspaces:
+        for extent in arg.shape:
+            static_extent(extent)
+    offsets, total = symbolic_layout(workspaces)
+    return WorkspaceLayout(static_extent(total), {name: static_extent(offset) for name, offset in offsets.items()})
+
+
+def symbolic_layout(workspaces: Iterable[Arg]) -> tuple[Mapping[str, Expr], Expr]:
+    """The same over symbolic dims: where each buffer starts, and how large the whole is, as expressions."""
+    total: Expr = ZERO
+    offsets: dict[str, Expr] = {}
+    for arg in workspaces:
+        offsets[arg.name] = total
+        size_bytes = mul(product(arg.shape), Const(DTYPES[arg.dtype].bytes))
+        blocks = ceil_div(size_bytes, ALIGNMENT_BYTES)
+        total = add(total, mul(blocks, Const(ALIGNMENT_BYTES)))
+    return offsets, total
+
+
+def static_extent(expr: Expr) -> int:
+    """The value of an extent or a stride. Raises ResourceError where it is symbolic."""
+    value = static(expr)
+    if value is None:
+        what = f" (here {expr.name})" if isinstance(expr, Var) else ""
+        raise ResourceError(f"a launch needs every dim as a number{what}", hint="give the dims: --dims R=4096,C=1024")
+    return value

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from uol.backends.abi.interface import abi_header, call_checks, op_header
-from uol.backends.abi.workspace import workspace_layout
+from uol.backends.abi.interface import abi_header, call_checks, op_header, workspace_layout
 from uol.backends.ascendc.helpers import HELPERS
 from uol.backends.ascendc.kernel_text import AscendKernel, template
 from uol.backends.ascendc.machine import C_TYPE

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import get_args
 
 from uol.backends.ascendc import candidates, runtime, toolchain
@@ -21,6 +21,7 @@ from uol.codegen.backend import (
     Footprint,
     GroupSummary,
     Kernel,
+    Loaded,
     Module,
     Refusal,
     Schedule,
@@ -80,8 +81,12 @@ class AscendBackend:
         """A shared library by bisheng. Raises ToolchainError without CANN."""
         return toolchain.build(module)
 
-    def load(self, artifact: Artifact) -> Callable[..., None]:
+    def load(self, artifact: Artifact) -> Loaded:
         return runtime.load(artifact)
+
+    def torch_devices(self) -> frozenset[str]:
+        """As torch_npu names them."""
+        return frozenset({"npu"})
 
     def machine(self) -> Mapping[str, str]:
         return {}

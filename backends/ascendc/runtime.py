@@ -7,14 +7,13 @@ hardware. Calls and constants: CANN's aclrt reference (acl_rt.h).
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import SupportsFloat, SupportsInt
 
-from uol.backends.abi.arguments import device_address, host_address, span_bytes
-from uol.backends.abi.workspace import static_extent, workspace_layout
+from uol.backends.abi.interface import static_extent, workspace_layout
+from uol.backends.loading.loaded import DeviceOperator
 from uol.backends.toolchain.shared_library import load_bytes
 from uol.codegen.backend import Artifact, ToolState
 from uol.codegen.specs.nodes import Arg, KernelGraph
@@ -59,6 +58,9 @@ class Runtime:
 
     library: ctypes.CDLL
 
+    def activate(self) -> None:
+        """Device 0 is current from `opened` on."""
+
     def allocate(self, size_bytes: int) -> int:
         """Device memory; its address, 0 for no bytes."""
         if size_bytes == 0:
@@ -71,10 +73,11 @@ class Runtime:
         if address:
             self.call("aclrtFree", ctypes.c_void_p(address))
 
-    def copy(self, to: int, source: int, size_bytes: int, direction: int) -> None:
-        if size_bytes:
-            size = ctypes.c_size_t(size_bytes)
-            self.call("aclrtMemcpy", ctypes.c_void_p(to), size, ctypes.c_void_p(source), size, direction)
+    def to_device(self, address: int, host: int, size_bytes: int) -> None:
+        self._copy(address, host, size_bytes, TO_DEVICE)
+
+    def to_host(self, host: int, address: int, size_bytes: int) -> None:
+        self._copy(host, address, size_bytes, TO_HOST)
 
     def synchronise(self, stream: int) -> None:
         self.call("aclrtSynchronizeStream", ctypes.c_void_p(stream))
@@ -83,64 +86,42 @@ class Runtime:
         if (status := getattr(self.library, name)(*arguments)) != 0:
             raise ToolchainError(f"{name} failed with status {status}", hint="CANN's aclError reference says what it means")
 
+    def _copy(self, to: int, source: int, size_bytes: int, direction: int) -> None:
+        if size_bytes:
+            size = ctypes.c_size_t(size_bytes)
+            self.call("aclrtMemcpy", ctypes.c_void_p(to), size, ctypes.c_void_p(source), size, direction)
 
-class Loaded:
-    """Call it with the operator's inputs, results and run-time attributes, in order.
 
-    A buffer is device memory (an address, or anything with `data_ptr()`, as torch_npu's tensors have), which is enqueued on
-    `stream` and not waited for; or a numpy array, which is copied to the device and back.
-    """
+@dataclass(frozen=True, slots=True)
+class InterfaceCall:
+    """A call of the operator's C function, `uol_<op>` of uol_abi.h, which enqueues its kernels."""
 
-    def __init__(self, graph: KernelGraph, runtime: Runtime, operator: Callable[..., int]) -> None:
-        self.graph, self.runtime, self.operator = graph, runtime, operator
-        self.workspace_bytes = workspace_layout(graph.workspaces).bytes
-        self.workspace = runtime.allocate(self.workspace_bytes)
+    graph: KernelGraph
+    function: Callable[..., int]
 
-    def __call__(self, *arguments: object, stream: int = 0) -> None:
-        args, scalars = self.graph.args, self.graph.scalars
-        if len(arguments) != len(args) + len(scalars):
-            names = [a.name for a in args] + [s.name for s in scalars]
-            raise ShapeError(f"{self.graph.name} takes {len(names)} arguments: {', '.join(names)}")
-        given = dict(zip((s.name for s in scalars), arguments[len(args) :], strict=True))
-        attrs = (Attr * len(scalars))(*(attr_of(s, given[s.name]) for s in scalars))
-        with self._on_device(arguments[: len(args)], stream) as addresses:
-            tensors = (Tensor * len(args))(*map(_tensor, args, addresses))
-            workspace = ctypes.c_void_p(self.workspace), ctypes.c_int64(self.workspace_bytes)
-            counts = ctypes.c_int32(len(args)), ctypes.c_int32(len(scalars))
-            code = self.operator(ctypes.c_void_p(stream), *workspace, tensors, counts[0], attrs, counts[1])
+    def __call__(self, addresses: Sequence[int], scalars: Sequence[object], workspace: int, stream: int) -> None:
+        graph = self.graph
+        tensors = (Tensor * len(graph.args))(*map(_tensor, graph.args, addresses))
+        attrs = (Attr * len(graph.scalars))(*map(attr_of, graph.scalars, scalars))
+        size = ctypes.c_int64(workspace_layout(graph.workspaces).bytes)
+        counts = ctypes.c_int32(len(graph.args)), ctypes.c_int32(len(graph.scalars))
+        code = self.function(
+            ctypes.c_void_p(stream), ctypes.c_void_p(workspace), size, tensors, counts[0], attrs, counts[1]
+        )
         if code != 0:
-            raise ToolchainError(f"{self.graph.name} refused the call with code {code}", hint="uol_abi.h lists the codes")
-
-    @contextmanager
-    def _on_device(self, arguments: Sequence[object], stream: int) -> Iterator[list[int]]:
-        """Addresses in order. Host arrays are copied in before and, where they are results, out after."""
-        staged: list[tuple[Arg, int, int]] = []
-        addresses: list[int] = []
-        try:
-            for arg, argument in zip(self.graph.args, arguments, strict=True):
-                address = device_address(argument)
-                if address is None:
-                    host = host_address(arg.name, argument)
-                    address = self.runtime.allocate(span_bytes(arg))
-                    staged.append((arg, host, address))
-                    self.runtime.copy(address, host, span_bytes(arg), TO_DEVICE)
-                addresses.append(address)
-            yield addresses
-            if staged:
-                self.runtime.synchronise(stream)
-            for arg, host, address in staged:
-                if arg.role != "in":
-                    self.runtime.copy(host, address, span_bytes(arg), TO_HOST)
-        finally:
-            for _, _, address in staged:
-                self.runtime.free(address)
+            raise ToolchainError(f"{graph.name} refused the call with code {code}", hint="uol_abi.h lists the codes")
 
 
-def load(artifact: Artifact) -> Loaded:
+def load(artifact: Artifact) -> DeviceOperator:
     """The operator on the current device. Raises ToolchainError where there is none."""
     runtime = _runtime()
     graph = artifact.module.graph
-    return Loaded(graph, runtime, getattr(load_bytes(artifact.binary), f"uol_{graph.name}"))
+    return loaded(graph, runtime, getattr(load_bytes(artifact.binary), f"uol_{graph.name}"))
+
+
+def loaded(graph: KernelGraph, runtime: Runtime, function: Callable[..., int]) -> DeviceOperator:
+    """The operator behind a C function."""
+    return DeviceOperator(graph, runtime, InterfaceCall(graph, function))
 
 
 def states() -> tuple[ToolState, ...]:

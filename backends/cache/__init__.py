@@ -1,7 +1,7 @@
 """What is kept between processes.
 
-    folder.py, disk_errors.py    where it lies, whether it may be trusted, what the system says of it
-    files.py             kernels on disk
+    files.py             kernels on disk: where they lie, and whether the folder may be trusted
+    disk_errors.py       what the system says of folders that cannot be written
     records.py           data as bytes, and back
     sources.py           the sources that a kernel depends on
 """

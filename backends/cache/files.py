@@ -6,24 +6,33 @@
 An entry is written to a temporary file and renamed, so a reader sees a whole entry or none. Its header holds the sha256
 of the payload: a corrupt or cut entry counts as absent and is written anew. Processes that want the same entry wait for
 one of them (a file lock); where locks do not work, the last writer wins, with the same content.
+
+The root is $UOL_CACHE_DIR, else $XDG_CACHE_HOME/uol, else ~/.cache/uol. What lies there is loaded into the process. A folder
+that another user owns or may write is therefore not used: a process that finds one says so once, and keeps what it makes in
+a private temporary folder that goes with it.
 """
 
 from __future__ import annotations
 
+import atexit
+import errno
 import fcntl
 import hashlib
 import json
 import os
+import shutil
+import stat
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
-from uol.backends.cache.disk_errors import unwritable
-from uol.backends.cache.folder import VARIABLE, cache_folder, make_folder
+from uol.backends.cache.disk_errors import no_temporary_folder, unwritable
 from uol.backends.cache.records import RecordError, Records
 from uol.ir.errors import ResourceError
 
@@ -32,6 +41,9 @@ _WRITING = ".writing-"
 _ABANDONED_S = 3600.0
 """A temporary file as old as this belongs to a process that was killed."""
 
+VARIABLE = "UOL_CACHE_DIR"
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+_warned: set[tuple[str, str]] = set()
 
 Kept = TypeVar("Kept")
 
@@ -155,3 +167,119 @@ def _sweep(folder: Path) -> None:
         with suppress(OSError):
             if time.time() - left.stat().st_mtime > _ABANDONED_S:
                 left.unlink()
+
+
+class CacheWarning(UserWarning):
+    """The cache folder is not used."""
+
+
+def chosen_folder() -> Path:
+    """The folder that the environment names, absolute; `~` stands for the home folder, and a relative `XDG_CACHE_HOME` for
+    nothing (so says the XDG Base Directory Specification). Raises ResourceError where there is no home folder."""
+    named = os.environ.get(VARIABLE)
+    if named:
+        return _expanded(named)
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    if base and Path(expanded := os.path.expanduser(base)).is_absolute():
+        return Path(expanded) / "uol"
+    return _expanded("~/.cache") / "uol"
+
+
+def cache_folder() -> Path:
+    """The folder to use, with no symbolic link in its path: the chosen one, made if it is absent, or where it may not be
+    trusted one of this process alone. Raises ResourceError where it cannot be made."""
+    chosen = chosen_folder()
+    try:
+        make_folder(chosen)
+        folder = Path(os.path.realpath(chosen))
+        reason = distrust(folder)
+    except OSError as error:
+        raise unwritable("the cache folder", chosen, error, VARIABLE) from error
+    if reason is None:
+        return folder
+    if (str(chosen), reason) not in _warned:
+        _warned.add((str(chosen), reason))
+        warnings.warn(
+            f"the cache folder {str(chosen)!r} is not used: {reason}. What is compiled is kept for this process alone; set "
+            f"{VARIABLE} to a folder that is yours and that nobody else may write (mode 700)",
+            CacheWarning,
+            stacklevel=2,
+        )
+    return _private_folder(os.getpid())
+
+
+def distrust(folder: Path) -> str | None:
+    """Why a folder, whose path holds no symbolic link, may hold what others have written; None where it may not.
+
+    The folder is this user's, and only this user may write it. Each folder above belongs to this user, to root, or to whoever
+    owns `/` (in a user namespace, root has another number), and is written by none but them, unless it is sticky as `/tmp`
+    is: there nobody moves away what is another's. A group of this user alone may write them, too.
+    """
+    own = os.geteuid()
+    found = os.lstat(folder)
+    if found.st_uid != own:
+        return f"it belongs to another user ({_user(found.st_uid)})"
+    if found.st_mode & _OTHERS_WRITE:
+        return f"other users may write it (mode {stat.S_IMODE(found.st_mode):o})"
+    trusted = {own, 0, os.stat("/").st_uid}
+    for above in folder.parents:
+        found = os.lstat(above)
+        if found.st_uid not in trusted:
+            return f"{str(above)!r}, in which it lies, belongs to another user ({_user(found.st_uid)})"
+        if found.st_mode & _OTHERS_WRITE and not found.st_mode & stat.S_ISVTX and not _only_own_group(found):
+            return f"other users may write {str(above)!r}, in which it lies (mode {stat.S_IMODE(found.st_mode):o})"
+    return None
+
+
+def make_folder(folder: Path) -> None:
+    """Makes a folder, and those above it that are absent, for this user alone, whatever the umask. Raises OSError."""
+    missing = [part for part in (folder, *folder.parents) if not part.exists()]
+    for part in reversed(missing):
+        part.mkdir(mode=0o700, exist_ok=True)
+    if not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+
+
+def _only_own_group(found: os.stat_result) -> bool:
+    """Is a folder that a group may write that of this user's private group, as Debian and Fedora give one to each user?"""
+    import grp
+    import pwd
+
+    try:
+        user, group = pwd.getpwuid(os.geteuid()), grp.getgrgid(found.st_gid)
+    except KeyError:
+        return False
+    private = group.gr_name == user.pw_name and group.gr_gid == user.pw_gid and set(group.gr_mem) <= {user.pw_name}
+    return private and not found.st_mode & stat.S_IWOTH
+
+
+@cache
+def _private_folder(process: int) -> Path:
+    """A folder of this process (a fork has its own), gone when it ends."""
+    try:
+        folder = Path(os.path.realpath(tempfile.mkdtemp(prefix="uol-cache-")))
+    except OSError as error:
+        raise no_temporary_folder(error) from error
+
+    def remove() -> None:
+        if os.getpid() == process:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    atexit.register(remove)
+    return folder
+
+
+def _expanded(path: str) -> Path:
+    expanded = os.path.expanduser(path)
+    if expanded.startswith("~"):
+        raise ResourceError(f"there is no home folder for {path!r}", hint=f"set {VARIABLE} to a folder that can be written")
+    return Path(os.path.abspath(expanded))
+
+
+def _user(number: int) -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from uol.backends.abi.interface import abi_header, call_checks, op_header
-from uol.backends.abi.sizes import untold_dims
+from uol.backends.abi.interface import abi_header, call_checks, op_header, untold_dims
 from uol.backends.c_text.template_folder import template_of
 from uol.backends.cpu.host import host
 from uol.backends.cpu.runtime.thread_pool import SOURCE as THREADS_SOURCE

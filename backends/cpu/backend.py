@@ -25,6 +25,7 @@ from uol.codegen.backend import (
     GroupSummary,
     Kernel,
     Launch,
+    Loaded,
     Module,
     Param,
     Refusal,
@@ -141,7 +142,10 @@ class CpuBackend:
 
         return kernels_file(module).name
 
-    def load(self, artifact: Artifact) -> Callable[..., None]:
+    def torch_devices(self) -> frozenset[str]:
+        return frozenset({"cpu"})
+
+    def load(self, artifact: Artifact) -> Loaded:
         return load(artifact)
 
     def load_foreach(self, artifact: Artifact) -> Callable[..., None]:

@@ -9,6 +9,14 @@ from uol.backends.hip.devices import DEFAULT, DEVICES
 from uol.backends.hip.target import TARGET
 from uol.backends.simt.simt_backend import SimtBackend, Toolchain
 
+
+def torch_devices() -> frozenset[str]:
+    """A PyTorch that is built for ROCm calls its devices "cuda"."""
+    import torch
+
+    return frozenset({"hip"} if torch.version.hip is None else {"hip", "cuda"})
+
+
 BACKEND = SimtBackend(
     TARGET,
     DEVICES,
@@ -16,4 +24,5 @@ BACKEND = SimtBackend(
     include=Path(__file__).parent / "include",
     toolchain=Toolchain(toolchain.build, toolchain.states, toolchain.identities),
     driver=driver.SOURCE,
+    torch_devices=torch_devices,
 )

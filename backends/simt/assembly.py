@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from uol.backends.abi.interface import abi_header, call_checks, op_header
-from uol.backends.abi.sizes import c_text
-from uol.backends.abi.workspace import workspace_layout
+from uol.backends.abi.interface import abi_header, c_text, call_checks, op_header, workspace_layout
 from uol.backends.simt.c_text.types import COMPUTE, STORAGE
 from uol.backends.simt.rendering import template
 from uol.backends.simt.target import Target

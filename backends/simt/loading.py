@@ -1,4 +1,4 @@
-"""A built module as a function of buffers, where a device is present.
+"""The kernels of a built module, launched through a driver, where a device is present.
 
 No device was at hand when this was written: the loader is tested against a driver that records its calls, and has not
 run on hardware.
@@ -7,15 +7,14 @@ run on hardware.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
-from uol.backends.abi.arguments import device_address, host_address, number, span_bytes
-from uol.backends.abi.workspace import WorkspaceLayout, workspace_layout
+from uol.backends.abi.interface import workspace_layout
+from uol.backends.loading.arguments import number
+from uol.backends.loading.loaded import DeviceOperator
 from uol.backends.simt.driver_api import Driver, Value
-from uol.codegen.backend import Artifact, Kernel, Param
-from uol.codegen.specs.nodes import Arg, KernelGraph
-from uol.ir.errors import ShapeError
+from uol.codegen.backend import Artifact, Module, Param
 
 SCALARS: dict[str, Callable[[float], Value]] = {
     "f64": ctypes.c_double,
@@ -24,66 +23,36 @@ SCALARS: dict[str, Callable[[float], Value]] = {
 }
 
 
-class Loaded:
-    """Call it with the operator's inputs, results and run-time attributes, in order.
+def load(artifact: Artifact, driver: Driver) -> DeviceOperator:
+    """The operator on the driver's device."""
+    module = artifact.module
+    functions = driver.functions(artifact.binary, [k.name for k in module.kernels])
+    launches = Launches(module, driver, functions, workspace_layout(module.graph.workspaces).offsets)
+    return DeviceOperator(module.graph, driver, launches)
 
-    A buffer is device memory (an address, or anything with `data_ptr()`, as torch tensors have), which is enqueued on
-    `stream` and not waited for; or a numpy array, which is copied to the device and back. The workspace is allocated
-    once, at loading.
-    """
 
-    def __init__(self, artifact: Artifact, driver: Driver) -> None:
-        self.graph: KernelGraph = artifact.module.graph
-        self.kernels: tuple[Kernel, ...] = artifact.module.kernels
-        self.driver = driver
-        self.functions = driver.functions(artifact.binary, [k.name for k in self.kernels])
-        self.layout: WorkspaceLayout = workspace_layout(self.graph.workspaces)
-        self.workspace = driver.allocate(self.layout.bytes)
+@dataclass(frozen=True, slots=True)
+class Launches:
+    """All kernels of a module, in order. `offsets`: where each buffer between them lies in the workspace, in bytes."""
 
-    def __call__(self, *arguments: object, stream: int = 0) -> None:
-        count = len(self.graph.args)
-        if len(arguments) != count + len(self.graph.scalars):
-            names = [a.name for a in self.graph.args] + [s.name for s in self.graph.scalars]
-            raise ShapeError(f"{self.graph.name} takes {len(names)} arguments: {', '.join(names)}")
-        self.driver.activate()
-        scalars = {
-            s.name: number(s.name, value) for s, value in zip(self.graph.scalars, arguments[count:], strict=True)
-        }
-        with self._on_device(arguments[:count], stream) as buffers:
-            for kernel in self.kernels:
-                grid = kernel.launch.blocks(scalars)
-                if 0 not in grid:
-                    values = [self._argument(p, buffers, scalars) for p in kernel.params]
-                    self.driver.launch(self.functions[kernel.name], kernel.launch, grid, stream, values)
+    module: Module
+    driver: Driver
+    functions: Mapping[str, ctypes.c_void_p]
+    offsets: Mapping[str, int]
 
-    def _argument(self, param: Param, buffers: dict[str, int], scalars: Mapping[str, float]) -> Value:
-        if param.kind == "scalar":
-            return SCALARS[param.dtype](scalars[param.name])
-        address = buffers.get(param.name)
-        if address is None:
-            address = self.workspace + self.layout.offsets[param.name]
-        return ctypes.c_void_p(address)
+    def __call__(self, addresses: Sequence[int], scalars: Sequence[object], workspace: int, stream: int) -> None:
+        graph = self.module.graph
+        buffers = dict(zip((a.name for a in graph.args), addresses, strict=True))
+        buffers |= {name: workspace + offset for name, offset in self.offsets.items()}
+        numbers = {s.name: number(s.name, value) for s, value in zip(graph.scalars, scalars, strict=True)}
+        for kernel in self.module.kernels:
+            grid = kernel.launch.blocks(numbers)
+            if 0 not in grid:
+                values = [_value(p, buffers, numbers) for p in kernel.params]
+                self.driver.launch(self.functions[kernel.name], kernel.launch, grid, stream, values)
 
-    @contextmanager
-    def _on_device(self, arguments: Sequence[object], stream: int) -> Iterator[dict[str, int]]:
-        """Addresses by name. Host arrays are copied in before and, where they are results, out after."""
-        buffers: dict[str, int] = {}
-        staged: list[tuple[Arg, int, int]] = []
-        try:
-            for arg, argument in zip(self.graph.args, arguments, strict=True):
-                address = device_address(argument)
-                if address is None:
-                    host = host_address(arg.name, argument)
-                    address = self.driver.allocate(span_bytes(arg))
-                    staged.append((arg, host, address))
-                    self.driver.to_device(address, host, span_bytes(arg))
-                buffers[arg.name] = address
-            yield buffers
-            if staged:
-                self.driver.synchronise(stream)
-            for arg, host, address in staged:
-                if arg.role != "in":
-                    self.driver.to_host(host, address, span_bytes(arg))
-        finally:
-            for _, _, address in staged:
-                self.driver.free(address)
+
+def _value(param: Param, buffers: Mapping[str, int], numbers: Mapping[str, float]) -> Value:
+    if param.kind == "scalar":
+        return SCALARS[param.dtype](numbers[param.name])
+    return ctypes.c_void_p(buffers[param.name])

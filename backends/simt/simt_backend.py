@@ -9,7 +9,7 @@ from typing import get_args
 
 from uol.backends.simt import assembly, preference, preflight, rendering
 from uol.backends.simt.driver_api import DriverSource
-from uol.backends.simt.loading import Loaded
+from uol.backends.simt.loading import load
 from uol.backends.simt.schedules import BlockPerRow, Elements, RowTile, SimtSchedule, ThreadPerRow, Tile
 from uol.backends.simt.target import Target
 from uol.codegen.backend import (
@@ -19,6 +19,7 @@ from uol.codegen.backend import (
     Footprint,
     GroupSummary,
     Kernel,
+    Loaded,
     Module,
     Refusal,
     Schedule,
@@ -50,6 +51,7 @@ class SimtBackend:
         include: Path,
         toolchain: Toolchain,
         driver: DriverSource,
+        torch_devices: Callable[[], frozenset[str]],
     ) -> None:
         self.target = target
         self.name: str = target.name
@@ -59,6 +61,7 @@ class SimtBackend:
         self.schedule_kinds: tuple[type, ...] = get_args(SimtSchedule)
         self.toolchain = toolchain
         self.driver = driver
+        self._torch_devices = torch_devices
         self._include = include
 
     def accepts(self, group: GroupSummary) -> bool:
@@ -88,9 +91,12 @@ class SimtBackend:
         """The module as the device's binary. Raises ToolchainError where the compiler is missing or refuses the text."""
         return self.toolchain.build(module, self.devices[module.device_name])
 
-    def load(self, artifact: Artifact) -> Callable[..., None]:
+    def load(self, artifact: Artifact) -> Loaded:
         """The module on the current device. Raises ToolchainError where there is none."""
-        return Loaded(artifact, self.driver.open())
+        return load(artifact, self.driver.open())
+
+    def torch_devices(self) -> frozenset[str]:
+        return self._torch_devices()
 
     def machine(self) -> Mapping[str, str]:
         return {}

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from uol.backends.cache.disk_errors import unwritable
-from uol.backends.cache.folder import VARIABLE, make_folder
-from uol.backends.cache.folder import cache_folder as shared_folder
+from uol.backends.cache.files import VARIABLE, make_folder
+from uol.backends.cache.files import cache_folder as shared_folder
 
 MAX_EXECUTABLES = 2000
 """Beyond these the oldest quarter goes."""

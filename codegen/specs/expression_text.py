@@ -89,3 +89,16 @@ def _reach(fill: Expr | None) -> int:
 
 def _guarded(conditions: list[str], fill: Expr | None) -> str:
     return "" if fill is None else f" if {' and '.join(conditions)} else {expr_text(fill)}"
+
+
+def size_json(size: int | Expr) -> int | str:
+    """A number, or the text of an expression over dims that are arguments."""
+    if isinstance(size, int):
+        return size
+    return int(size.value) if isinstance(size, Const) else expr_text(size)
+
+
+def size_text(size: int | Expr) -> str:
+    """`"4,096"`, or the text of an expression over dims that are arguments."""
+    found = size_json(size)
+    return f"{found:,}" if isinstance(found, int) else found

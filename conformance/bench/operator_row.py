@@ -8,9 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from uol.binding.named_binding import bind_names
-from uol.compilation.compile_key import Request
 from uol.compilation.pipeline import program_of
-from uol.compilation.targets import resolve_target
+from uol.compilation.request import Request, resolve_target
 from uol.conformance.bench.rows import Contenders, Pass, smaller
 from uol.conformance.cases.memory_order import filter_last, filters
 from uol.operators.registry import find_operator

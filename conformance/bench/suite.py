@@ -24,12 +24,12 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
+from uol.binding.argument_checks import nearest
 from uol.conformance.bench.network_row import NetworkRow
 from uol.conformance.bench.operator_row import OperatorRow
 from uol.conformance.bench.optimiser_row import OptimiserRow
 from uol.conformance.bench.rows import Row
 from uol.ir.errors import UolError
-from uol.operators.did_you_mean import nearest
 from uol.ops.workloads import read_cases
 
 

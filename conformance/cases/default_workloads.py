@@ -11,8 +11,7 @@ from dataclasses import replace
 from math import prod
 from random import Random
 
-from uol.binding.named_binding import bind_names
-from uol.binding.named_dims import free_dims
+from uol.binding.named_binding import bind_names, free_dims
 from uol.ir.errors import ShapeError
 from uol.ir.syntax.surface import Attribute, Op
 from uol.operators.registry import find_operator

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from uol.binding.arrays import by_name
-from uol.binding.buffers import buffers_of
+from uol.binding.arrays import buffers_of, by_name
 from uol.conformance.accuracy.interval import Array
 
 if TYPE_CHECKING:

@@ -22,7 +22,6 @@ from typing import Any
 
 from uol.backends.twin import Job, execute_many
 from uol.binding.instance import Instance
-from uol.binding.open_instance import OpenInstance
 from uol.binding.sample_sizes import samples_of
 from uol.bundle.held import any_failed
 from uol.bundle.hold import Bundle, hold
@@ -63,7 +62,7 @@ class Trial:
         self.buffers = {t.name: encode(self.values[t.name], t.dtype) for t in self.program.by_role("in")}
         self.scalars = dict(zip((s.name for s in shipped.module.graph.scalars), shipped.scalars({}), strict=True))
         sizes = ", ".join(f"{name} = {size}" for name, size in instance.flat_dims.items())
-        is_open = isinstance(shipped.request.instance, OpenInstance)
+        is_open = bool(shipped.request.instance.open_dims)
         self.where = f"on {kind} inputs" + (f", at {sizes}" if is_open else "")
 
     def admitted(self, backend: str) -> Enclosed:

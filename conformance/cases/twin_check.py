@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from itertools import islice
 
 from uol.backends.twin import Job, TwinRun, ensure_room, execute_many, kind_of
-from uol.compilation.compile_key import Request
 from uol.compilation.pipeline import module_of, program_of
-from uol.compilation.targets import resolve_target
+from uol.compilation.request import Request, resolve_target
 from uol.compiler import Compiled
 from uol.conformance.accuracy.comparison import Comparison, compare, compare_order, compare_picks
 from uol.conformance.accuracy.error_analysis import Enclosed

@@ -12,8 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from uol.binding.instance import Instance
-from uol.binding.named_binding import bind_names
-from uol.binding.named_dims import free_dims
+from uol.binding.named_binding import bind_names, free_dims
 from uol.conformance.accuracy.comparison import Comparison
 from uol.conformance.accuracy.interval import Array, ulp
 from uol.conformance.cases.verdict import Case

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from uol.binding.arrays import empty_result
 from uol.binding.layouts import channels_last
-from uol.compilation.compile_key import Request
 from uol.compilation.pipeline import module_of
-from uol.compilation.targets import Target
+from uol.compilation.request import Request, Target
 from uol.compiler import Compiled
 from uol.conformance.cases.memory_order import Strides, filter_last, filters, laid_out
 from uol.conformance.paths.network import Placed

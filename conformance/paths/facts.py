@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from uol.compilation.targets import Target
+from uol.compilation.request import Target
 from uol.conformance.cases.machine import machine_facts
 from uol.conformance.paths.record import PathOptions
 

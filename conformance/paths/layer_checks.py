@@ -7,9 +7,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from uol.compilation.compile_key import Request
 from uol.compilation.pipeline import program_of
-from uol.compilation.targets import Target
+from uol.compilation.request import Request, Target
 from uol.compiler import Compiled
 from uol.conformance.accuracy.comparison import Comparison, compare
 from uol.conformance.accuracy.contracts import contract

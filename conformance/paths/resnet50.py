@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uol.backends import registry
-from uol.compilation.targets import Target, resolve_target
+from uol.compilation.request import Target, resolve_target
 from uol.conformance.accuracy.dual import dual_benchmark
 from uol.conformance.cases.machine import load
 from uol.conformance.cases.twin_check import has_twin

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from uol.backends.twin import Job, execute_many
 from uol.binding.layouts import channels_last
 from uol.compilation.pipeline import module_of, program_of
-from uol.compilation.targets import Target
+from uol.compilation.request import Target
 from uol.compiler import Compiled
 from uol.conformance.cases.memory_order import Strides, all_laid_out
 from uol.conformance.paths.layer_checks import LayerCase

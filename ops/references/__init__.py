@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uol.ir.errors import UolError
-from uol.ops.references.gradients import by_autograd, forward_of
+from uol.ops.references.gradients import by_autograd, formula_of, forward_of
 from uol.ops.texts import family_of
+from uol.ops.variadic import torch_function
 
 if TYPE_CHECKING:
     import torch
@@ -39,7 +40,7 @@ def register_reference(op: str, function: Registered) -> None:
 def has_reference(op: str) -> bool:
     """Is there a reference for this operator? Every one of the library has one, and so has its gradient."""
     forward = forward_of(op)
-    return family_of(op) is not None or op in _registered or (forward is not None and has_reference(forward.name))
+    return family_of(op) is not None or _own_reference(op) is not None or (forward is not None and has_reference(forward.name))
 
 
 def reference(
@@ -57,7 +58,7 @@ def reference(
     forward = forward_of(op)
     with torch.no_grad():
         if forward is not None:
-            given: object = by_autograd(forward, tensors, attrs)
+            given: object = by_autograd(forward, differentiable_reference(forward.name), tensors, attrs)
         else:
             given = reference_function(op)(*tensors.values(), **attrs)
     each = given if isinstance(given, tuple | list) else (given,)
@@ -68,11 +69,22 @@ def reference(
 
 def reference_function(op: str) -> Reference:
     """The reference of an operator, as a function of tensors. Raises UolError where there is none."""
-    family = family_of(op)
-    if family is None and op not in _registered:
+    found = _own_reference(op)
+    if found is None:
         raise UolError(f"no reference for operator {op!r}", hint="give one: `uol.op(text, reference=...)`")
+    return found
+
+
+def differentiable_reference(op: str) -> Reference:
+    """The reference of an operator, or its formula where PyTorch has no gradient for some input."""
+    return formula_of(op) or reference_function(op)
+
+
+def _own_reference(op: str) -> Reference | None:
+    """The library's, one that was registered, or that of a generated operator."""
+    family = family_of(op)
     if family is None:
-        return _registered[op]
+        return _registered.get(op) or torch_function(op)
     table: Mapping[str, Reference] = import_module(f"uol.ops.references.{family}").REFERENCES
     return table[op]
 

@@ -32,15 +32,17 @@ def forward_of(name: str) -> Op | None:
     return _registered.get(forward) or library().get(forward)
 
 
-def by_autograd(forward: Op, inputs: Mapping[str, torch.Tensor], attrs: Mapping[str, int | float]) -> tuple[torch.Tensor, ...]:
-    """A cotangent for each float input, in order. `inputs` holds the forward's inputs by name, and the cotangents of its
-    results as `d<result>`; one that is missing is zero."""
+def by_autograd(
+    forward: Op, function: Formula, inputs: Mapping[str, torch.Tensor], attrs: Mapping[str, int | float]
+) -> tuple[torch.Tensor, ...]:
+    """A cotangent for each float input, in order, where `function` is what the forward computes. `inputs` holds the forward's
+    inputs by name, and the cotangents of its results as `d<result>`; one that is missing is zero."""
     import torch
 
     tensors = [inputs[p.name].detach() for p in forward.params]
     floats = [t.requires_grad_() for t in tensors if t.is_floating_point()]
     with torch.enable_grad():
-        given = differentiable_reference(forward.name)(*tensors, **attrs)
+        given = function(*tensors, **attrs)
     results: Sequence[torch.Tensor] = given if isinstance(given, tuple | list) else (given,)
     pairs = [
         (y, inputs[f"d{r.name}"])
@@ -53,13 +55,11 @@ def by_autograd(forward: Op, inputs: Mapping[str, torch.Tensor], attrs: Mapping[
     return tuple(torch.zeros_like(t) if g is None else g for t, g in zip(floats, found, strict=True))
 
 
-def differentiable_reference(name: str) -> Formula:
-    """The reference of an operator, or its formula where PyTorch has no gradient for some input."""
-    from uol.ops.references import reference_function
-
+def formula_of(name: str) -> Formula | None:
+    """The formula of an operator for some of whose inputs PyTorch's function has no gradient; None for any other."""
     if name == "batch_norm" or name.startswith("conv2d_bn"):
         return partial(_normalised, name)
-    return _FORMULAS.get(name) or reference_function(name)
+    return _FORMULAS.get(name)
 
 
 def _weighted_nll(x: torch.Tensor, t: torch.Tensor, w: torch.Tensor, ignore_index: int = -100) -> torch.Tensor:

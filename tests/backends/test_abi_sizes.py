@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from uol.backends.abi.interface import TEMPLATES
-from uol.backends.abi.sizes import c_text, conditions, dim_rows, untold_dims
+from uol.backends.abi.interface import TEMPLATES, c_text, conditions, dim_rows, untold_dims
 from uol.codegen.indexing.dim_values import value_at
 from uol.codegen.specs.nodes import Arg, KernelGraph
 from uol.ir.errors import UolError

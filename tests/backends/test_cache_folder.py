@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from uol.backends.cache import folder as module
-from uol.backends.cache.files import Key, open_cache
-from uol.backends.cache.folder import CacheWarning, cache_folder, chosen_folder, distrust
+from uol.backends.cache import files as module
+from uol.backends.cache.files import CacheWarning, Key, cache_folder, chosen_folder, distrust, open_cache
 from uol.ir.errors import ResourceError
 
 
@@ -133,7 +132,7 @@ def test_a_link_counts_as_what_it_points_to(tmp_path: Path, monkeypatch: pytest.
 
 PRIVATE = """
 import os
-from uol.backends.cache.folder import cache_folder
+from uol.backends.cache.files import cache_folder
 folder = cache_folder()
 child = os.fork()
 if child == 0:

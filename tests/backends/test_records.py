@@ -16,9 +16,8 @@ from uol.backends import registry
 from uol.backends.cache.records import RecordError, Records
 from uol.binding.named_binding import bind_names
 from uol.codegen.backend import Module, Schedule
-from uol.compilation.compile_key import Request
 from uol.compilation.pipeline import generate
-from uol.compilation.targets import resolve_target
+from uol.compilation.request import Request, resolve_target
 from uol.ir.syntax.surface import Op
 from uol.operators.registry import find_operator
 from uol.ops.texts import library, text_of, written_gradients

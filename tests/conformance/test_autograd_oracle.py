@@ -14,7 +14,7 @@ from uol.conformance.gradients.trial import difference, drawn
 from uol.conformance.library_gradients import LibraryCase, differentiable, points
 from uol.ir import Library, instantiate, parse
 from uol.ops.inputs import make_inputs
-from uol.ops.references.gradients import differentiable_reference
+from uol.ops.references import differentiable_reference
 from uol.ops.workloads import Workload, workloads_of
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from uol.backends import registry
-from uol.compilation.targets import resolve_target
+from uol.compilation.request import resolve_target
 from uol.conformance.accuracy.comparison import Comparison
 from uol.conformance.accuracy.dual import dual_benchmark
 from uol.conformance.cases.agreement import Run, Subject, agreements

@@ -10,13 +10,12 @@ import pytest
 import torch
 
 import uol
-from uol.binding.any_size import KernelsOfAnySize
 from uol.binding.arrays import empty_result
 from uol.binding.named_binding import bind_names
 from uol.compilation import recompile
-from uol.compilation.compile_key import Request
 from uol.compilation.pipeline import module_of, program_of
-from uol.compilation.targets import resolve_target
+from uol.compilation.recompile import KernelsOfAnySize
+from uol.compilation.request import Request, resolve_target
 from uol.compiler import Compiled
 from uol.conformance.cases.case_matrix import types_of
 from uol.conformance.cases.verdict import Case

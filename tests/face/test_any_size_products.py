@@ -10,10 +10,9 @@ import pytest
 import torch
 
 from uol.backends.cpu.schedules.kinds import CpuSchedule, Dots, Tiles
-from uol.binding.any_size import KernelsOfAnySize
 from uol.binding.named_binding import bind_names
-from uol.compilation.compile_key import Request
-from uol.compilation.targets import resolve_target
+from uol.compilation.recompile import KernelsOfAnySize
+from uol.compilation.request import Request, resolve_target
 from uol.compiler import Compiled
 from uol.operators.registry import find_operator
 

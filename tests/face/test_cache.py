@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from uol.backends.cache.files import DiskCache, Key
-from uol.backends.cache.folder import chosen_folder
+from uol.backends.cache.files import DiskCache, Key, chosen_folder
 from uol.ir.errors import ResourceError
 
 KEY = Key({"op": "relu", "dims": {"N": 4}, "target": "cuda:a100"})

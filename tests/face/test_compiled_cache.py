@@ -16,9 +16,9 @@ import uol
 from uol.backends.cpu.host import core_count
 from uol.binding.named_binding import bind_names
 from uol.codegen.backend import Artifact, Module
-from uol.compilation import fingerprint, pipeline
-from uol.compilation.compile_key import Request
-from uol.compilation.targets import resolve_target
+from uol.compilation import pipeline
+from uol.compilation import request as request_module
+from uol.compilation.request import Request, resolve_target
 from uol.ir.syntax.parser import parse
 from uol.ir.syntax.printer import print_op
 from uol.operators.registry import callees, find_operator
@@ -100,7 +100,7 @@ def test_what_a_kernel_depends_on_is_in_its_key(toy: str, monkeypatch: pytest.Mo
         "backend_hash": lambda backend: "another",
     }.items():
         with monkeypatch.context() as changed:
-            changed.setattr(fingerprint, name, change)
+            changed.setattr(request_module, name, change)
             assert not set(keys(toy).values()) & set(plain.values()), name
 
 
@@ -208,4 +208,4 @@ def test_processes_may_compile_the_same_at_once(own_cache: Path) -> None:
 
 
 def test_the_toy_is_rebuilt_where_its_own_source_changes(toy: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert fingerprint.backend_hash(ToyBackend()) != fingerprint.backend_hash(resolve_target("cuda").backend)
+    assert request_module.backend_hash(ToyBackend()) != request_module.backend_hash(resolve_target("cuda").backend)

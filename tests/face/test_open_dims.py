@@ -94,10 +94,9 @@ def test_a_dim_that_stands_in_an_expression_alone_is_solved_for() -> None:
 
 def test_kernels_with_open_dims_are_those_behind_the_operators() -> None:
     """The same request: `uol.ops` finds in the cache what was compiled here."""
-    from uol.binding.any_size import KernelsOfAnySize
     from uol.binding.named_binding import bind_names
-    from uol.compilation.compile_key import Request
-    from uol.compilation.targets import resolve_target
+    from uol.compilation.recompile import KernelsOfAnySize
+    from uol.compilation.request import Request, resolve_target
 
     kernel = uol.compile("softmax", dims={"C": 10})
     instance = bind_names(kernel.request.instance.op, "f32", {"S": 3, "C": 10}, {})

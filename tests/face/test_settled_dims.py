@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import uol
-from uol.binding.solved_dims import settled_dims
+from uol.binding.named_binding import settled_dims
 from uol.ir.errors import ShapeError
 from uol.ir.syntax.parser import parse
 

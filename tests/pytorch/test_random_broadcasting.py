@@ -15,7 +15,7 @@ from uol.ir import instantiate
 from uol.ir.syntax.surface import Op, Pack, Param
 from uol.operators.registry import find_operator
 from uol.ops.inputs import make_inputs
-from uol.ops.references.gradients import differentiable_reference
+from uol.ops.references import differentiable_reference
 from uol.ops.texts import library, names
 from uol.ops.workloads import Workload, workloads_of
 from uol.pytorch.schema import TORCH_TYPES

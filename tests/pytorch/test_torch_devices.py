@@ -48,11 +48,23 @@ def test_a_tensor_elsewhere_is_refused(way: str, device: str, message: str) -> N
     assert "write x.cpu()" in (raised.value.hint or "")
 
 
-def test_every_device_type_has_a_backend_that_there_is() -> None:
-    assert set(devices.BACKENDS.values()) <= set(registry.names())
-    assert devices.BACKENDS["npu"] == "ascendc"
-    assert devices.BACKENDS["cuda"] == ("cuda" if torch.version.hip is None else "hip")
-    assert set(devices.BACKENDS) >= devices.RUNNING
+def test_every_device_type_has_one_backend() -> None:
+    named = [device for name in registry.names() for device in registry.get(name).torch_devices()]
+    assert len(named) == len(set(named))
+    assert {"cpu", "cuda", "npu"} <= set(named)
+    for device in named:
+        assert device in registry.get(devices.backend_for(device) or "").torch_devices()
+    assert devices.backend_for("npu") == "ascendc"
+    assert devices.backend_for("mps") is None
+
+
+@pytest.mark.parametrize(("hip", "backend"), [(None, "cuda"), ("6.2", "hip")])
+def test_a_build_for_rocm_calls_its_devices_by_anothers_name(
+    hip: str | None, backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.version, "hip", hip)
+    assert devices.backend_for("cuda") == backend
+    assert devices.backend_for("hip") == "hip"
 
 
 def test_a_device_type_that_is_named_is_run(monkeypatch: pytest.MonkeyPatch) -> None:

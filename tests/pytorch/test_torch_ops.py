@@ -19,7 +19,7 @@ bridge.define_all()
 
 @pytest.fixture(autouse=True)
 def on_the_toy_target(toy: str, own_cache: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setitem(devices.BACKENDS, "cpu", toy)
+    monkeypatch.setattr(devices, "backend_for", lambda device_type: toy)
     operators = bridge.defined().values()
     kept = [dict(o.prepared) for o in operators]
     for operator in operators:

@@ -1,8 +1,9 @@
-"""Arguments of the wrong kind: what was expected, what came, and how to write it."""
+"""Arguments that are wrong: what was expected, what came, and what may be meant."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from typing import TypeVar
 
 from uol.ir.errors import UolError
@@ -35,3 +36,9 @@ def shown(value: object) -> str:
     """The value as it is written; its type, where that would be long."""
     text = repr(value)
     return text if len(text) <= 40 and "\n" not in text else f"of type {type(value).__name__}"
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """`"did you mean softmax, softplus?"` for the known words closest to `word`; None when none is close."""
+    close = get_close_matches(word, sorted(known), n=3, cutoff=0.6)
+    return f"did you mean {', '.join(close)}?" if close else None

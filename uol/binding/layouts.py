@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from uol.binding.addresses import MOST, WIDEST_BYTES
 from uol.binding.argument_checks import require_kind
 from uol.binding.instance import Instance
+from uol.binding.memory import MOST, WIDEST_BYTES
 from uol.ir.errors import ShapeError
 
 Sizes = tuple[int, ...]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice, product
 from typing import TYPE_CHECKING
 
-from uol.binding.instance import Instance
-from uol.binding.open_instance import OpenInstance, OpenSize
+from uol.binding.instance import Instance, OpenSize
 from uol.codegen.indexing.dim_values import over_dims, value_at
 from uol.ir.errors import ShapeError
 from uol.ir.program.nodes import Expr
@@ -24,12 +24,12 @@ ATTEMPTS = 2000
 def samples_of(compiled: Compiled) -> Iterator[Instance]:
     """Sizes on which to try: some for dims that are open, else those that it was compiled for."""
     instance, graph = compiled.request.instance, compiled.module.graph
-    if isinstance(instance, OpenInstance):
+    if instance.open_dims:
         return sample_instances(instance, over_dims(graph.checks, graph.dims))
     return iter([instance])
 
 
-def sample_instances(instance: OpenInstance, checks: Sequence[Expr] = ()) -> Iterator[Instance]:
+def sample_instances(instance: Instance, checks: Sequence[Expr] = ()) -> Iterator[Instance]:
     """The operator at sizes that its `where` clause admits, and for which `checks` of its kernels hold: first with one size for
     all that is open (as matrices and channels that must agree want it), then with every choice of them.
 
@@ -51,20 +51,18 @@ def sample_instances(instance: OpenInstance, checks: Sequence[Expr] = ()) -> Ite
         raise ShapeError(f"{instance.op.name}: no sizes for {names} were found that the operator admits", hint=hint)
 
 
-def _with_sizes(instance: OpenInstance, sizes: Iterator[int]) -> Instance:
+def _with_sizes(instance: Instance, sizes: Iterator[int]) -> Instance:
     def closed(size: OpenSize) -> int:
         return next(sizes) if size is None else size
 
     dims = {name: closed(size) for name, size in instance.dims.items()}
     packs = {name: tuple(map(closed, given if given is not None else (None,))) for name, given in instance.packs.items()}
-    return Instance(instance.op, instance.types, dims, packs, instance.attrs)
+    return replace(instance, dims=dims, packs=packs)
 
 
 def _is_admitted(instance: Instance) -> bool:
     try:
-        instance.require_where()
-        for param in (*instance.op.params, *instance.op.results):
-            instance.shape(param)
+        instance.require_admitted()
     except ShapeError:
         return False
     return True

@@ -1,4 +1,4 @@
-"""From the shapes and types of a call's tensors to an `Instance`.
+"""From the shapes and types of a call's tensors to an `Instance` that knows every size.
 
 Dims that stand alone bind to sizes, and must agree wherever they appear; dims that are expressions are computed and
 compared. The dims of a pack broadcast: `add(x: [8, 1, 3], y: [5, 3])` is over `*S = [8, 5, 3]`.
@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from uol.binding.attributes import bind_attributes
-from uol.binding.instance import Instance, names_of
+from uol.binding.instance import Instance, shown_sizes
+from uol.binding.named_binding import bind_attributes
 from uol.ir.checker.argument_binding import solve
 from uol.ir.errors import ShapeError, TypeCheckError
+from uol.ir.syntax.dim_arithmetic import names_of, value_of
 from uol.ir.syntax.printer import print_expr
 from uol.ir.syntax.surface import Expr, Name, Op, Pack, Param
 from uol.ir.types import resolved
@@ -44,9 +45,40 @@ def bind_tensors(
     instance = Instance(op, types, sizes.dims, sizes.packs, bind_attributes(op, attrs))
     for param in op.params:
         _compare(instance, param, tuple(shapes[param.name]))
-    instance.require_where()
-    instance.require_addressable()
+    instance.require_admitted()
     return instance
+
+
+def bind_sizes(made_for: Instance, shapes: Mapping[str, Shape]) -> Instance:
+    """What kernels are made for, with the sizes of these inputs for what is open. Raises ShapeError where two disagree, one is
+    not what the kernels were made for, or the `where` clause does not hold of them."""
+    fixed = {name: size for name, size in made_for.dims.items() if size is not None}
+    params = {p.name: p for p in made_for.op.params}
+    dtypes = {name: made_for.dtype(param) for name, param in params.items()}
+    instance = bind_tensors(made_for.op, shapes, dtypes, made_for.attrs, made_for.types, fixed)
+    for name, param in params.items():
+        _require_packs(made_for, instance, param, tuple(shapes[name]))
+    return instance
+
+
+def require_told(instance: Instance) -> None:
+    """Raises ShapeError for an open dim that no input's shape can tell."""
+    op = instance.op
+    known = {*(n for n, size in instance.dims.items() if size is not None), *(a.name for a in op.attributes)}
+    places = [(param, dim) for param in op.params for dim in param.dims if not isinstance(dim, Pack)]
+    known |= {dim.id for _, dim in places if isinstance(dim, Name)}
+    for param, dim in places:
+        name = next((n for n in names_of(dim) if n not in known), None)
+        if name is None:
+            continue
+        if names_of(dim) != (name,) or solve(dim, int(value_of(dim, {name: 1}, {}, op.source)), known) is None:
+            raise ShapeError(
+                f"{op.name} needs a size for {name}: no input's shape tells it",
+                span=dim.span,
+                text=op.source,
+                hint=f"{param.name} has the size {print_expr(dim)} there; give {name}, for example {name}=64",
+            )
+        known.add(name)
 
 
 def result_type_variables(op: Op) -> tuple[str, ...]:
@@ -171,6 +203,25 @@ def _compare(instance: Instance, param: Param, shape: tuple[int, ...]) -> None:
                 f"{instance.op.name}: {param.name} has size {have} along {print_expr(dim)}, which is {want}",
                 hint=instance.describe(dim),
             )
+
+
+def _require_packs(made_for: Instance, instance: Instance, param: Param, shape: tuple[int, ...]) -> None:
+    """Packs of the sizes that kernels were made for, and of one size in every input."""
+    op = made_for.op
+    for pack in (d.id for d in param.dims if isinstance(d, Pack)):
+        wanted, found = made_for.packs[pack], instance.packs[pack] or ()
+        if wanted is not None and (
+            len(wanted) != len(found) or any(w not in (None, f) for w, f in zip(wanted, found, strict=True))
+        ):
+            raise ShapeError(
+                f"{op.name}: *{pack} is {shown_sizes(found)} in {param.name}, the kernel takes {shown_sizes(wanted)}",
+                hint=f"compile for {pack}={'x'.join(map(str, found))}, or leave {pack} out for any number of dims",
+            )
+    if instance.shape(param) != shape:
+        raise ShapeError(
+            f"{op.name}: {param.name} has the shape {shape}, beside the others it must have {instance.shape(param)}",
+            hint=f"kernels do not broadcast: write np.ascontiguousarray(np.broadcast_to({param.name}, ...))",
+        )
 
 
 def _list(sizes: tuple[int, ...]) -> str:

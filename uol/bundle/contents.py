@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from uol.bundle import selftest
 from uol.codegen.backend import Module
-from uol.compiler import Compiled
 from uol.ir.errors import MissingToolError
+
+if TYPE_CHECKING:
+    from uol.compiler import Compiled
 
 MANIFEST = "manifest.json"
 

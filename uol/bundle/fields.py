@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from uol.bundle.held import Held, State
 from uol.bundle.manifest import manifest_text
 from uol.bundle.selftest import content_hash
-from uol.compilation import fingerprint
 from uol.compilation.explain import Json
+from uol.compilation.request import tool_versions
 
 OF_THE_VERSION = frozenset({"architecture", "environment", "workspaces", "workspace_bytes", "kernels", "build"})
 """What another version may write for the same request."""
@@ -28,7 +28,7 @@ def other_version(record: Json, generator: str, strangers: tuple[str, ...]) -> s
     if record.get("generator") != generator:
         return "its generator's sources are not those of this uol"
     tools = record.get("tools")
-    here = fingerprint.tool_versions()
+    here = tool_versions()
     if isinstance(tools, dict) and tools.keys() == here.keys():
         other = [name for name in here if tools[name] != here[name]]
         if other:
@@ -82,7 +82,7 @@ def _of_their_own(record: Json, expected: Json, version: str) -> Iterator[Held]:
 
 
 def _tools(found: object, version: str) -> tuple[State, str]:
-    here = fingerprint.tool_versions()
+    here = tool_versions()
     if found == here:
         return "ok", "the versions of the tools here"
     if isinstance(found, dict) and found.keys() == here.keys() and all(isinstance(v, str) for v in found.values()):

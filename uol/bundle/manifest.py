@@ -6,19 +6,22 @@ import hashlib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from uol.backends.abi.workspace import symbolic_layout
-from uol.binding.static_sizes import size_json
+from uol.backends.abi.interface import symbolic_layout
 from uol.bundle.selftest import content_hash
 from uol.codegen.backend import Backend, HostBackend, Kernel
-from uol.compilation import fingerprint
+from uol.codegen.specs.expression_text import size_json
 from uol.compilation.explain import Json, arg_json, kernel_json
-from uol.compilation.targets import Target
-from uol.compiler import Compiled
+from uol.compilation.request import Target, backend_hash, tool_versions
+from uol.compilation.request import generator_hash as kernels_hash
 from uol.ir.syntax.printer import print_op
 from uol.json_text import finite_json, json_text
 from uol.operators.registry import callees
 from uol.without_torch import import_tvm
+
+if TYPE_CHECKING:
+    from uol.compiler import Compiled
 
 FORMAT = 3
 """Counts up when a field comes, goes or changes its meaning."""
@@ -58,7 +61,7 @@ def manifest(compiled: Compiled, files: Mapping[str, str], binaries: list[str], 
         "compiler": compiler or None,
         "files": dict(sorted(files.items())),
         "generator": generator_hash(request.target.backend),
-        "tools": fingerprint.tool_versions(),
+        "tools": tool_versions(),
         "conformance": conformance,
     }
     return sealed(record)
@@ -92,7 +95,7 @@ def environment_of(target: Target) -> dict[str, str]:
 
 def generator_hash(backend: Backend) -> str:
     """sha256 over the sources that make a bundle: those that make its kernels, and this package."""
-    parts = (fingerprint.generator_hash(), fingerprint.backend_hash(backend), _package_hash())
+    parts = (kernels_hash(), backend_hash(backend), _package_hash())
     return hashlib.sha256("".join(parts).encode()).hexdigest()
 
 

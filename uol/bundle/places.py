@@ -7,11 +7,14 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from uol.bundle.contents import MANIFEST, size_texts
-from uol.compiler import Compiled
 from uol.ir.errors import ResourceError
 from uol.json_text import finite_json, json_text
+
+if TYPE_CHECKING:
+    from uol.compiler import Compiled
 
 IDENTITY = ("op", "target", "types", "dims", "packs", "attributes", "layouts")
 """The fields of a manifest that tell requests apart. A text that was edited is the same operator: its bundle is replaced."""

@@ -12,7 +12,7 @@ from uol.bundle.contents import texts_of
 from uol.bundle.manifest import environment_of
 from uol.codegen.backend import HostBackend
 from uol.compilation.explain import Json
-from uol.compilation.targets import resolve_target
+from uol.compilation.request import resolve_target
 from uol.compiler import Compiled, compile
 from uol.ir.errors import UolError
 from uol.ir.syntax.parser import parse

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from uol.bundle.manifest import launch_json
 from uol.bundle.regenerate import NOT_OF_THIS_FORM, not_of_this_form
 from uol.codegen.backend import Footprint, HostBackend, Kernel, Launch, Module, Param, SourceFile
 from uol.codegen.specs.nodes import Arg
 from uol.compilation.explain import Json, arg_json
-from uol.compiler import Compiled
 from uol.ir.errors import UolError
 from uol.ir.program.nodes import Const
 from uol.ir.types import DTYPES, INDEX
 from uol.json_text import finite_json
+
+if TYPE_CHECKING:
+    from uol.compiler import Compiled
 
 
 def kernels_file(compiled: Compiled) -> str:

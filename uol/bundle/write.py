@@ -7,15 +7,18 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from uol.backends.abi.sizes import untold_dims
+from uol.backends.abi.interface import untold_dims
 from uol.bundle.contents import MANIFEST, binaries_of, texts_of
 from uol.bundle.manifest import manifest, manifest_text
 from uol.bundle.places import bundle_name, places_of
 from uol.bundle.selftest import hash_of
 from uol.compilation.explain import Json
-from uol.compiler import Compiled
 from uol.ir.errors import ResourceError, ShapeError
+
+if TYPE_CHECKING:
+    from uol.compiler import Compiled
 
 __all__ = ["bundle_name", "write_bundles"]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from uol.binding.named_dims import Size
+from uol.binding.argument_checks import nearest
+from uol.binding.named_binding import Size
 from uol.ir.errors import ShapeError, UolError
 from uol.ir.syntax.surface import Op
-from uol.operators.did_you_mean import nearest
 from uol.operators.registry import find_operator
 from uol.operators.sources import import_operators, operators_of_file
 

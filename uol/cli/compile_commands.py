@@ -11,7 +11,7 @@ from uol.bundle import write_bundles
 from uol.cli.arguments import read_attributes, read_dims, read_operator
 from uol.cli.options import AttrsOption, DimsOption, DtypeOption, ImportOption, JsonOption, OpArgument, SchedulesOption
 from uol.cli.output import print_json, print_table, print_text, track
-from uol.compilation.targets import resolve_targets
+from uol.compilation.request import resolve_targets
 from uol.compiler import Compiled, compile
 from uol.ir.syntax.surface import Op
 

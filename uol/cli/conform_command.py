@@ -13,7 +13,7 @@ from uol.cli.arguments import listed
 from uol.cli.conform_operators import OperatorOptions, conform_operators
 from uol.cli.conform_paths import conform_paths
 from uol.cli.options import ImportOption, JsonOption
-from uol.compilation.targets import resolve_targets
+from uol.compilation.request import resolve_targets
 from uol.conformance.paths.record import PathOptions
 from uol.ir.errors import TypeCheckError, UolError
 from uol.operators.sources import import_operators

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from uol.backends import registry
-from uol.backends.cache.folder import chosen_folder, distrust
+from uol.backends.cache.files import chosen_folder, distrust
 from uol.cli.options import JsonOption
 from uol.cli.output import print_json, print_table, print_text
 from uol.codegen.backend import ToolState

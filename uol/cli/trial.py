@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from uol.binding.instance import Instance
-from uol.binding.open_instance import OpenInstance
 from uol.binding.sample_sizes import samples_of
 from uol.compilation.explain import Json
 from uol.compilation.pipeline import program_of
@@ -95,7 +94,7 @@ def try_compiled(
     """
     request = compiled.request
     sizes: dict[str, int] = {}
-    if isinstance(request.instance, OpenInstance):
+    if request.instance.open_dims:
         at = next(samples_of(compiled)) if instance is None else instance
         seen = request.instance.seen_by_kernels(at).flat_dims
         sizes = {name: seen[name] for name in request.instance.open_dims}

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from uol.binding.static_sizes import size_json, size_text
 from uol.codegen.backend import Kernel, Module
 from uol.codegen.indexing.arithmetic import ZERO, add, mul, product
 from uol.codegen.schedule import schedule_text
+from uol.codegen.specs.expression_text import size_json, size_text
 from uol.codegen.specs.nodes import Arg, Pack
 from uol.codegen.specs.printer import arg_lines, arg_text, spec_lines
 from uol.codegen.specs.traverse import lines_of
+from uol.compilation.request import Target
 from uol.compilation.schedule_table import buffers_text, candidate_lines, candidates_json
-from uol.compilation.targets import Target
 from uol.ir.program.nodes import Const, Expr
 from uol.ir.types import DTYPES
 

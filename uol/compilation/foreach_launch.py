@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 
 from uol.binding.named_binding import bind_open_names
 from uol.codegen.backend import ForeachBackend
-from uol.compilation.compile_key import Request
 from uol.compilation.pipeline import artifact_of, module_of
-from uol.compilation.targets import Target
+from uol.compilation.request import Request, Target
 from uol.operators.registry import find_operator
 
 CHUNK = 1 << 14

@@ -1,20 +1,27 @@
 """From a request to text and binary, through the cache.
 
 A request that the cache holds is answered without TVM's compiler and without the language's checker.
+
+`UOL_DUMP=dir` keeps every stage of every kernel: one folder a request, one file a stage.
+
+    dir/softmax-<target>-1f3a90c2/1-op.uol  2-program.txt  3-kernels.txt  4-schedules.txt  softmax.cu  build.log
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 from uol.backends.cache.files import DiskCache, open_cache
 from uol.backends.cache.records import Records
-from uol.binding.addresses import require_addressable_program, require_addressable_workspace
+from uol.binding.memory import require_addressable_program, require_addressable_workspace
 from uol.codegen.backend import Artifact, Module, Schedule
-from uol.compilation.compile_key import Request
-from uol.compilation.dump import Dump
+from uol.codegen.specs.nodes import KernelGraph
+from uol.compilation.request import Request
+from uol.ir.errors import ResourceError
 from uol.ir.program.nodes import Program
 from uol.operators.registry import catalogue
 from uol.without_torch import import_tvm
@@ -92,3 +99,60 @@ def artifact_of(request: Request, module: Module, cache: DiskCache | None = None
 def _modules(schedule_kinds: tuple[type, ...]) -> Records[Module]:
     """How modules of a backend with these schedules are kept."""
     return Records(Module, {Schedule: schedule_kinds})
+
+
+@dataclass(frozen=True, slots=True)
+class Dump:
+    """The folder of one request; without a folder nothing is written."""
+
+    folder: Path | None
+
+    @staticmethod
+    def is_on() -> bool:
+        return bool(os.environ.get("UOL_DUMP"))
+
+    @staticmethod
+    def of(request: Request) -> Dump:
+        if not Dump.is_on():
+            return Dump(None)
+        name = f"{request.instance.op.name}-{request.target.name.replace(':', '-')}-{request.key('module').digest[:8]}"
+        return Dump(Path(os.environ["UOL_DUMP"]) / name)
+
+    def program(self, program: Program) -> None:
+        if self.folder is None:
+            return
+        from uol.codegen.specs.printer import program_text
+
+        self._write("1-op.uol", program.text + "\n")
+        self._write("2-program.txt", program_text(program))
+
+    def graph(self, graph: KernelGraph) -> None:
+        if self.folder is None:
+            return
+        from uol.codegen.specs.printer import graph_text
+
+        self._write("3-kernels.txt", graph_text(graph))
+
+    def module(self, module: Module) -> None:
+        if self.folder is None:
+            return
+        lines = [f"{k.name}: {k.schedule.describe()}\n  {k.launch}\n  {k.footprint}\n" for k in module.kernels]
+        self._write("4-schedules.txt", "".join(lines))
+        for file in (module.device, *module.host):
+            self._write(file.name, file.text)
+
+    def log(self, text: str) -> None:
+        self._write("build.log", text)
+
+    def _write(self, name: str, text: str) -> None:
+        if self.folder is None:
+            return
+        try:
+            path = self.folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        except OSError as error:
+            raise ResourceError(
+                f"cannot write {str(self.folder)!r}: {error.strerror or error}",
+                hint="set UOL_DUMP to a folder that can be written, or unset it",
+            ) from error

@@ -1,4 +1,4 @@
-"""Which sizes an operator was compiled for, one by one, and what changes between them.
+"""Which sizes an operator is compiled for one by one, and which by a kernel that takes them as arguments.
 
 A dim is a number in kernels at first, and becomes an argument with its second size (rule 16 of the language): from then on
 one kernel serves every size of it. That costs little (`python -m uol.conformance.any_size`), but for a dim of a few, where
@@ -11,7 +11,13 @@ from __future__ import annotations
 import warnings
 from collections import deque
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+from uol.codegen.indexing.dim_values import over_dims, value_at
+from uol.compilation.pipeline import module_of
+from uol.compilation.request import Request
+from uol.compiler import Compiled
+from uol.ir.errors import UolError
 
 TOGETHER = 2
 """Dims that may change together, as height and width do. What differs in more is another layer."""
@@ -24,6 +30,9 @@ STORM = 8
 
 REMEMBERED = 512
 """Kernels of fixed sizes, the latest ones, that a new size is compared with."""
+
+Key = tuple[frozenset[str], Hashable]
+"""The dims that are arguments, and everything but their sizes."""
 
 
 class RecompileWarning(UserWarning):
@@ -83,3 +92,57 @@ class RecompileWatch:
             RecompileWarning,
             stacklevel=5,
         )
+
+
+@dataclass(slots=True)
+class KernelsOfAnySize:
+    """Those of one operator; None where there can be none."""
+
+    known: dict[Key, Compiled | None] = field(default_factory=dict)
+
+    def fitting(self, request: Request) -> Compiled | None:
+        """The oldest of those that are there already that serves these sizes: the same one for the same call."""
+        dims = request.instance.flat_dims
+        for varying in dict.fromkeys(varying for varying, _ in tuple(self.known)):
+            if not varying <= dims.keys() or are_few(dims, varying):
+                continue
+            found = self.known.get(_key(request, varying))
+            if found is not None and _holds(found, request):
+                return found
+        return None
+
+    def find(self, request: Request, varying: frozenset[str]) -> Compiled | None:
+        """The kernel with the dims `varying` as arguments, made if need be. None where not all is proven for all sizes, a
+        kernel needs to know one, or something holds of these sizes alone."""
+        key = _key(request, varying)
+        if key not in self.known:
+            self.known[key] = _compiled(request, varying)
+        found = self.known[key]
+        return found if found is not None and _holds(found, request) else None
+
+
+def takes_any_size(request: Request) -> bool:
+    """May dims be arguments at all? Not on every target, nor where tensors lie in another way than row-major: strides would be
+    arguments, too."""
+    return request.target.backend.capability.symbolic_dims and not request.layouts
+
+
+def _key(request: Request, varying: frozenset[str]) -> Key:
+    instance = request.instance
+    dims = {name: size for name, size in instance.flat_dims.items() if name not in varying}
+    parts = (instance.types, instance.ranks, dims, request.compile_time_attributes)
+    return varying, (request.target.name, *(tuple(sorted(part.items())) for part in parts))
+
+
+def _holds(kernel: Compiled, request: Request) -> bool:
+    """Do the conditions under which the accesses of a kernel are proven hold of these sizes?"""
+    graph = kernel.module.graph
+    return all(value_at(check, request.instance.flat_dims) for check in over_dims(graph.checks, graph.dims))
+
+
+def _compiled(request: Request, varying: frozenset[str]) -> Compiled | None:
+    open_request = replace(request, instance=request.instance.opened(varying))
+    try:
+        return Compiled(open_request, module_of(open_request))
+    except UolError:
+        return None

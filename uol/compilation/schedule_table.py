@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from uol.binding.static_sizes import size_json
 from uol.codegen.backend import Footprint, Kernel, Refusal
 from uol.codegen.choice import Candidate, candidates
 from uol.codegen.schedule import schedule_text
-from uol.compilation.targets import Target
+from uol.codegen.specs.expression_text import size_json
+from uol.compilation.request import Target
 
 
 def candidate_lines(kernel: Kernel, target: Target) -> list[str]:

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from uol.backends.cache.files import Key, open_cache
 from uol.backends.cache.records import Records
-from uol.compilation import fingerprint
+from uol.compilation.request import generator_hash, tool_versions
 from uol.ir.errors import ResourceError
 from uol.ir.library import GRADIENT
 from uol.ir.syntax.surface import Op
@@ -54,7 +54,7 @@ def _key(ops: Sequence[Op], library: TextLibrary) -> Key:
             "stage": "checked",
             "ops": [digest_of(op) for op in given],
             "called": [digest_of(op) for op in called],
-            "generator": fingerprint.generator_hash(),
-            "tools": fingerprint.tool_versions(),
+            "generator": generator_hash(),
+            "tools": tool_versions(),
         }
     )

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from uol.backends.cache.files import Key, open_cache
 from uol.backends.cache.records import Records
-from uol.compilation import fingerprint
+from uol.compilation.request import generator_hash, tool_versions
 from uol.ir.errors import ResourceError, UolError
 from uol.ir.library import GRADIENT, SAVING
 from uol.ir.syntax.surface import Op, Param, Statement
@@ -64,8 +64,8 @@ def _key(stage: str, op: Op, written: Op | None, wrt: tuple[str, ...] = ()) -> K
             "wrt": wrt,
             "written": written is not None,
             "ops": digests,
-            "generator": fingerprint.generator_hash(),
-            "tools": fingerprint.tool_versions(),
+            "generator": generator_hash(),
+            "tools": tool_versions(),
         }
     )
 

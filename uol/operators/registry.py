@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 
+from uol.binding.argument_checks import nearest
 from uol.ir.errors import UolError
 from uol.ir.syntax.surface import Access, Apply, Node, Op, operands
-from uol.operators.did_you_mean import nearest_operator
-from uol.ops.other_names import ALIASES
+from uol.ops.other_names import ALIASES, KIN
 from uol.ops.texts import TextLibrary, library
 from uol.ops.texts import names as library_names
 from uol.ops.variadic import VARIADIC, generated
@@ -25,11 +25,17 @@ def find_operator(name: str) -> Op:
     """The operator of that name, which may be generated (`concat_3`). Raises UolError with the nearest names for any other."""
     found = catalogue().get(name)
     if found is None:
-        hint = _family(name) or nearest_operator(name, names()) or "`uol list` shows the operators"
+        hint = _family(name) or nearest_operator(name) or "`uol list` shows the operators"
         raise UolError(f"unknown operator {name!r}", hint=hint)
     if found == generated(name):
         add_operator(found)  # from here on it is listed
     return found
+
+
+def nearest_operator(name: str) -> str | None:
+    """What may be meant by the name of no operator; what PyTorch means by it goes before what is spelt like it."""
+    meant = ALIASES.get(name) or KIN.get(name)
+    return f"here it is {meant}" if meant else nearest(name, names())
 
 
 def _family(name: str) -> str | None:

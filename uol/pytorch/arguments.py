@@ -7,11 +7,10 @@ from typing import Any, cast
 
 import torch
 
-from uol.binding.argument_checks import shown
-from uol.binding.attributes import typed_attribute
+from uol.binding.argument_checks import nearest, shown
+from uol.binding.named_binding import typed_attribute
 from uol.ir.errors import ShapeError, TypeCheckError
 from uol.ir.syntax.surface import Attribute, Op
-from uol.operators.did_you_mean import nearest
 from uol.pytorch.schema import NAMES, TORCH_TYPES, type_options
 
 Tensor = torch.Tensor

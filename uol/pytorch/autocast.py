@@ -7,6 +7,7 @@ inputs; f64 stays. The conversions are PyTorch's, so that a gradient comes back 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import torch
@@ -18,7 +19,6 @@ from uol.pytorch.gradient import Cast, Gradient
 from uol.pytorch.schema import TORCH_TYPES
 
 Tensor = torch.Tensor
-KEYS = {"cpu": "AutocastCPU", "cuda": "AutocastCUDA"}
 NARROW = (torch.float16, torch.bfloat16)
 
 
@@ -54,8 +54,8 @@ def register(gradient: Gradient, library: torch.library.Library) -> None:
     op, overload = gradient.op, gradient.overload
     cast = gradient.autocast = caster(op)
 
-    def converted(device: str) -> Callable[..., Any]:
-        excluded = getattr(torch._C.DispatchKey, KEYS[device])
+    def converted(key: str) -> Callable[..., Any]:
+        excluded = getattr(torch._C.DispatchKey, key)
 
         def run(*inputs: Tensor, **options: Any) -> Any:
             with torch._C._ExcludeDispatchKeyGuard(torch._C.DispatchKeySet(excluded)):
@@ -63,5 +63,14 @@ def register(gradient: Gradient, library: torch.library.Library) -> None:
 
         return run
 
-    for device, key in KEYS.items():
-        library.impl(op.name, converted(device), key)
+    for key in _keys():
+        library.impl(op.name, converted(key), key)
+
+
+@cache
+def _keys() -> tuple[str, ...]:
+    """The dispatch keys of autocast for the devices that this PyTorch has: the host, and the accelerator it is built for."""
+    accelerator = torch.accelerator.current_accelerator()
+    types = ["cpu", *([] if accelerator is None else [accelerator.type])]
+    keys = [f"Autocast{torch._C._dispatch_key_for_device(each)}" for each in types]
+    return tuple(key for key in keys if hasattr(torch._C.DispatchKey, key))

@@ -8,13 +8,12 @@ from typing import Any, cast
 import torch
 from torch import is_grad_enabled
 
-from uol.binding.any_size import KernelsOfAnySize, takes_any_size
 from uol.binding.instance import Instance
 from uol.binding.layouts import Sizes, canonical, result_strides, row_major
 from uol.binding.tensor_binding import bind_tensors
-from uol.compilation.compile_key import Request
 from uol.compilation.pipeline import module_of
-from uol.compilation.recompile import RecompileWatch
+from uol.compilation.recompile import KernelsOfAnySize, RecompileWatch, takes_any_size
+from uol.compilation.request import Request
 from uol.compiler import Compiled
 from uol.ir.syntax.surface import Op, Pack
 from uol.pytorch.arguments import exactly, in_order, options_of, remember, require_strided, tensors_of, type_name

@@ -1,6 +1,7 @@
 """Devices of PyTorch and the backends whose kernels run there.
 
-This is the one place that knows both: a loader for another device type is named in `RUNNING`, and its tensors run.
+Each backend names the types of PyTorch's devices that are its own. A loader for another device type is named in `RUNNING`, and
+its tensors run.
 """
 
 from __future__ import annotations
@@ -8,26 +9,26 @@ from __future__ import annotations
 import torch
 from torch._subclasses.fake_tensor import FakeTensor
 
-from uol.compilation.targets import Target, resolve_target
+from uol.backends import registry
+from uol.compilation.request import Target, resolve_target
 from uol.ir.errors import UolError
-
-BACKENDS = {
-    "cpu": "cpu",
-    "cuda": "cuda" if torch.version.hip is None else "hip",  # PyTorch calls AMD's devices "cuda", too
-    "hip": "hip",
-    "npu": "ascendc",
-}
-"""Backend by the type of PyTorch's device."""
 
 RUNNING = frozenset({"cpu"})
 """The device types whose tensors are run on. Tensors without data (meta, fake) never come to a kernel."""
 
 
+def backend_for(device_type: str) -> str | None:
+    """The name of the backend for a type of PyTorch's devices; None where there is none."""
+    # the likely one first: a backend that is not asked is not imported
+    likely = sorted(registry.names(), key=lambda name: name != device_type)
+    return next((name for name in likely if device_type in registry.get(name).torch_devices()), None)
+
+
 def target_of(op: str, device: torch.device) -> Target:
     """The target whose kernels run on tensors of this device. Raises UolError where there is none."""
-    backend = BACKENDS.get(device.type)
+    backend = backend_for(device.type)
     if backend is None:
-        known = ", ".join(BACKENDS)
+        known = ", ".join(sorted(frozenset().union(*(registry.get(name).torch_devices() for name in registry.names()))))
         raise UolError(f"{op}: no backend is for tensors on {device}", hint=f"the device types are {known}; write x.cpu()")
     if device.type not in RUNNING:
         hint = f"write x.cpu(), or ship the kernel: `uol compile {op} --target {backend} -o DIR`"

@@ -19,8 +19,8 @@ import torch
 from uol.binding.layouts import Sizes, canonical, is_dense, result_strides, row_major
 from uol.binding.tensor_binding import bind_tensors
 from uol.codegen.specs.in_place import writes_in_place
-from uol.compilation.compile_key import Request
 from uol.compilation.pipeline import module_of
+from uol.compilation.request import Request
 from uol.compiler import Compiled
 from uol.ir.errors import ShapeError, UolError
 from uol.ir.syntax.surface import Op

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from typing import Any
 
 import torch
 
+from uol import ops
 from uol.ir.errors import UolError
 
 _Namespace: Any = type(torch.ops.uol)
@@ -49,15 +49,9 @@ def _defined(name: str) -> bool:
     """Makes the operator of that name known. False where there is none."""
     if name.startswith("__") or name in _underway:
         return False
-    overwriting = name.removesuffix("_")
     try:
-        if overwriting != name and import_module("uol.ops.aliasing").aliases_of(overwriting):
-            import_module("uol.pytorch.in_place").in_place_function(overwriting)
-        elif import_module("uol.operators.registry").is_known(name):
-            import_module("uol.pytorch.bridge").operator(name)
-        else:
-            return False
-    except UolError:  # what PyTorch does not take
+        getattr(ops, name)
+    except (AttributeError, UolError):  # there is none, or PyTorch does not take it
         return False
     return True
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from uol.binding.argument_checks import shown
 from uol.ir.errors import ShapeError, TypeCheckError
-from uol.ops.variadic import MOST_INPUTS, equation_of, joined_name, require_number, spelt_out
+from uol.ops.variadic import MOST_INPUTS, Joining, equation_of, require_number, spelt_out
 
 
 def concat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
@@ -34,7 +34,7 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     at = _place("stack", dim, given[0].dim() + 1)
     _require_equal("stack", [tuple(x.shape) for x in given], "in every dim")
     parts = [given[k : k + MOST_INPUTS] for k in range(0, len(given), MOST_INPUTS)]
-    stacked = [_call(joined_name("stack", len(part), at), part) for part in parts]
+    stacked = [_call(Joining("stack", len(part), at).name, part) for part in parts]
     return stacked[0] if len(stacked) == 1 else _concatenated(stacked, at)
 
 
@@ -75,10 +75,10 @@ FACES: Mapping[str, Callable[..., Tensor]] = {"concat": concat, "stack": stack, 
 def _concatenated(tensors: list[Tensor], dim: int) -> Tensor:
     """As many at a time as one text takes; one alone is copied."""
     if len(tensors) == 1:
-        return _call(joined_name("concat", 1, dim), tensors)
+        return _call(Joining("concat", 1, dim).name, tensors)
     while len(tensors) > 1:
         groups = [tensors[k : k + MOST_INPUTS] for k in range(0, len(tensors), MOST_INPUTS)]
-        tensors = [g[0] if len(g) == 1 else _call(joined_name("concat", len(g), dim), g) for g in groups]
+        tensors = [g[0] if len(g) == 1 else _call(Joining("concat", len(g), dim).name, g) for g in groups]
     return tensors[0]
 
 

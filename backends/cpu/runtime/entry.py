@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from tvm import tirx
 
-from uol.backends.abi.workspace import symbolic_layout
+from uol.backends.abi.interface import symbolic_layout
 from uol.backends.cpu.expressions.builder import Builder, function, pointer
 from uol.backends.cpu.expressions.dtypes import INDEX_TYPE, Term, representation
 from uol.backends.cpu.expressions.exact_functions import EXACT

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from uol.backends.abi.workspace import symbolic_layout
+from uol.backends.abi.interface import symbolic_layout
 from uol.backends.cpu.runtime.address import addresses
 from uol.backends.cpu.runtime.library import open_library
 from uol.backends.cpu.runtime.workspace import WORKSPACES
-from uol.codegen.backend import Artifact
+from uol.backends.loading.loaded import aligned_workspace
+from uol.codegen.backend import Artifact, Loaded
 from uol.codegen.indexing.dim_values import value_at
 from uol.codegen.specs.nodes import KernelGraph
 from uol.ir.errors import ResourceError
@@ -25,8 +26,9 @@ from uol.ir.errors import ResourceError
 C_TYPES: dict[str, Any] = {"f64": ctypes.c_double, "f32": ctypes.c_float, "i64": ctypes.c_int64}
 
 
-def load(artifact: Artifact) -> Callable[..., None]:
-    """A function of inputs, results, run-time attributes and symbolic dims, in the order of the operator's text."""
+def load(artifact: Artifact) -> Loaded:
+    """A function of inputs, results, run-time attributes and symbolic dims, in the order of the operator's text. A call is done
+    when it returns, whatever the stream; a workspace is an address, or an array or tensor that lies there."""
     graph = artifact.module.graph
     library = open_library(artifact.binary, artifact.path)
     entry = getattr(library, f"uol_{graph.name}_run")
@@ -38,33 +40,29 @@ def load(artifact: Artifact) -> Callable[..., None]:
     bytes_needed = 0 if graph.dims else value_at(size, {})
     first_dim = count + len(graph.scalars)
 
-    def call(*tensors: Any) -> None:  # what most kernels are, in as few steps as can be
+    def call(*tensors: Any, stream: int = 0, workspace: Any = None) -> None:  # most kernels, in as few steps as can be
         if entry(*addresses(tensors), None):
             raise _failure(graph)
 
-    def call_with_numbers(*values: Any) -> None:
+    def call_with_numbers(*values: Any, stream: int = 0, workspace: Any = None) -> None:
         if entry(*addresses(values[:count]), None, *values[count:]):
             raise _failure(graph)
 
-    def call_with_workspace(*values: Any) -> None:
-        workspace = WORKSPACES.take(bytes_needed)
-        try:
-            if entry(*addresses(values[:count]), workspace.address, *values[count:]):
-                raise _failure(graph)
-        finally:
-            WORKSPACES.give(workspace)
+    def call_with_workspace(*values: Any, stream: int = 0, workspace: Any = None) -> None:
+        if workspace is not None:
+            place = workspace if isinstance(workspace, int) else addresses([workspace])[0]
+            failed = entry(*addresses(values[:count]), aligned_workspace(graph.name, place), *values[count:])
+        else:
+            sizes = dict(zip(graph.dims, values[first_dim:], strict=True))
+            block = WORKSPACES.take(value_at(size, sizes) if sizes else bytes_needed)
+            try:
+                failed = entry(*addresses(values[:count]), block.address, *values[count:])
+            finally:
+                WORKSPACES.give(block)
+        if failed:
+            raise _failure(graph)
 
-    def call_of_any_size(*values: Any) -> None:
-        workspace = WORKSPACES.take(value_at(size, dict(zip(graph.dims, values[first_dim:], strict=True))))
-        try:
-            if entry(*addresses(values[:count]), workspace.address, *values[count:]):
-                raise _failure(graph)
-        finally:
-            WORKSPACES.give(workspace)
-
-    if graph.dims and graph.workspaces:
-        return call_of_any_size
-    if bytes_needed:
+    if bytes_needed or (graph.dims and graph.workspaces):
         return call_with_workspace
     return call_with_numbers if graph.dims or graph.scalars else call
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from uol.backends.abi.workspace import ALIGNMENT_BYTES
+from uol.backends.abi.interface import ALIGNMENT_BYTES
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
-from uol.backends.abi.workspace import static_extent
+from uol.backends.abi.interface import static_extent
 from uol.backends.simt.c_text.printer import Printer
 from uol.codegen.indexing.arithmetic import ZERO, add, dense_strides, folded, mul, size
 from uol.codegen.indexing.fold_constants import substituted

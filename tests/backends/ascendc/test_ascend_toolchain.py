@@ -16,7 +16,7 @@ from simt_cases import Case, module_of
 
 from uol.backends import registry
 from uol.backends.ascendc import runtime, toolchain
-from uol.backends.ascendc.runtime import Attr, Loaded, Runtime, Tensor, attr_of, opened
+from uol.backends.ascendc.runtime import Attr, Runtime, Tensor, attr_of, loaded, opened
 from uol.codegen.backend import Module
 from uol.ir.errors import ShapeError, ToolchainError
 from uol.ir.program.nodes import Scalar
@@ -156,9 +156,9 @@ def test_a_call_passes_the_c_interface_what_the_operator_expects() -> None:
         ctypes.memset(rows[-1].data, 7, 33 * 65 * 2)
         return 0
 
-    loaded = Loaded(module.graph, runtime_of(recorder), operator)
+    call = loaded(module.graph, runtime_of(recorder), operator)
     arrays = [np.zeros(shape, np.float16) for shape in ((33, 17), (65, 17), (65,), (33, 65))]
-    loaded(*arrays)
+    call(*arrays)
     assert seen["shapes"] == [[33, 17], [65, 17], [65], [33, 65]]
     assert seen["strides"] == [[17, 1], [17, 1], [1], [65, 1]]
     assert seen["dtypes"] == [2, 2, 2, 2]
@@ -166,14 +166,14 @@ def test_a_call_passes_the_c_interface_what_the_operator_expects() -> None:
     assert arrays[-1].tobytes() == b"\x07" * (33 * 65 * 2)
     assert len(recorder.memory) == 1  # the workspace stays, what was staged is freed
     with pytest.raises(ShapeError, match="linear takes 4 arguments: x, w, b, y"):
-        loaded(*arrays[:-1])
+        call(*arrays[:-1])
 
 
 def test_a_refused_call_is_an_error() -> None:
     module = module_of(SOFTMAX, "ascendc")
-    loaded = Loaded(module.graph, runtime_of(Recorder()), lambda *a: 5)
+    call = loaded(module.graph, runtime_of(Recorder()), lambda *a: 5)
     with pytest.raises(ToolchainError, match="softmax refused the call with code 5"):
-        loaded(np.zeros((5, 257), np.float16), np.zeros((5, 257), np.float16))
+        call(np.zeros((5, 257), np.float16), np.zeros((5, 257), np.float16))
 
 
 def test_a_device_that_saturates_is_refused() -> None:
@@ -205,9 +205,9 @@ def test_the_host_file_launches_every_kernel_in_order() -> None:
 
 def test_what_has_no_address_or_is_no_number_is_an_error() -> None:
     module = module_of(SOFTMAX, "ascendc")
-    loaded = Loaded(module.graph, runtime_of(Recorder()), lambda *a: 0)
+    call = loaded(module.graph, runtime_of(Recorder()), lambda *a: 0)
     with pytest.raises(ShapeError, match="x is a list, which has no address") as error:
-        loaded([1.0], np.zeros((5, 257), np.float16))
+        call([1.0], np.zeros((5, 257), np.float16))
     assert "numpy array" in str(error.value.hint)
     attribute = Scalar("alpha", "f32")
     with pytest.raises(ShapeError, match="alpha is a list"):

@@ -11,9 +11,10 @@ import pytest
 from simt_cases import Case, module_of
 
 from uol.backends import registry
-from uol.backends.abi.arguments import number
+from uol.backends.loading.arguments import number
+from uol.backends.loading.loaded import DeviceOperator
 from uol.backends.simt.driver_api import Driver, DriverNames, DriverSource
-from uol.backends.simt.loading import Loaded
+from uol.backends.simt.loading import load
 from uol.backends.toolchain.diagnostics import refusal
 from uol.codegen.backend import Artifact, Module
 from uol.ir.errors import ShapeError, ToolchainError, UolError
@@ -127,9 +128,9 @@ class Recorder:
 NAMES = DriverNames("load", "function", "launch", "allocate", "free", "copy", "copy", "synchronise")
 
 
-def loaded(module: Module, library: Recorder) -> Loaded:
+def loaded(module: Module, library: Recorder) -> DeviceOperator:
     driver = Driver("test", cast(ctypes.CDLL, library), NAMES, lambda: None, lambda status: f"status {status}")
-    return Loaded(Artifact(module, b"code", None, ""), driver)
+    return load(Artifact(module, b"code", None, ""), driver)
 
 
 def test_a_driver_is_the_first_library_that_there_is_and_is_started_once() -> None:

@@ -15,6 +15,7 @@ from uol.ir.checker.instantiation import dim_names
 from uol.ir.checker.variadic_dims import pack_names
 from uol.ir.gradients import gradient, has_gradient
 from uol.ir.types import DTYPES
+from uol.ops.references import differentiable_reference
 from uol.ops.references.gradients import by_autograd as autograd_of_reference
 from uol.ops.texts import library, names
 from uol.ops.workloads import Workload
@@ -85,7 +86,8 @@ def by_autograd(op: Op, attrs: Mapping[str, float | int], inputs: Arrays, cotang
     """dx by name of x, from PyTorch's autograd on the reference."""
     floats = [r.name for r in op.results if is_float(op, r.type)]
     given = {**inputs, **{f"d{name}": c for name, c in zip(floats, cotangents, strict=True)}}
-    found = autograd_of_reference(op, {n: torch.from_numpy(np.array(a)) for n, a in given.items()}, attrs)
+    tensors = {n: torch.from_numpy(np.array(a)) for n, a in given.items()}
+    found = autograd_of_reference(op, differentiable_reference(op.name), tensors, attrs)
     params = [p.name for p in op.params if is_float(op, p.type)]
     return {name: dx.detach().numpy() for name, dx in zip(params, found, strict=True)}
 

@@ -12,7 +12,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from uol.ir import Op, check, parse, print_op
 from uol.ir.gradients.derivation import derive
 from uol.ops.inputs import make_inputs
-from uol.ops.references.gradients import differentiable_reference
+from uol.ops.references import differentiable_reference
 from uol.ops.texts import library
 from uol.ops.workloads import Workload, workloads_of
 

@@ -11,7 +11,7 @@ import operator
 from collections.abc import Callable, Mapping
 
 from uol.ir.errors import ShapeError
-from uol.ir.syntax.surface import Apply, Binary, Bool, Expr, Name, Number, Pack, Unary
+from uol.ir.syntax.surface import Apply, Binary, Bool, Expr, Name, Node, Number, Pack, Unary, operands
 
 Value = int | float | bool
 
@@ -52,6 +52,12 @@ def value_of(expr: Expr, names: Mapping[str, Value], packs: Mapping[str, tuple[i
         case Apply():
             return _apply(expr, go, packs, text)
     raise _unknown(expr, text)
+
+
+def names_of(node: Node) -> tuple[str, ...]:
+    """The names in an expression, in order, each once."""
+    found = (node.id,) if isinstance(node, Name) else tuple(n for child in operands(node) for n in names_of(child))
+    return tuple(dict.fromkeys(found))
 
 
 def _apply(expr: Apply, go: Callable[[Expr], Value], packs: Mapping[str, tuple[int, ...]], text: str | None) -> Value:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from uol.backends.abi.workspace import static_extent
+from uol.backends.abi.interface import static_extent
 from uol.codegen.specs.nodes import Arg
 from uol.ir.errors import ShapeError
 from uol.ir.types import DTYPES
