@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from uol.backends.toolchain.running import compiled, folder_of, run_tool, said_of_version
-from uol.compilation.request import Request, resolve_target
 from uol.compilation.pipeline import module_of
+from uol.compilation.request import Request, resolve_target
 from uol.conformance.cases.verdict import Case
 from uol.conformance.gradients.cases import fitting
 from uol.ir.errors import ToolchainError
