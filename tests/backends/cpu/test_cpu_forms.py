@@ -15,11 +15,12 @@ from uol.backends.cpu.reduction_passes import plan_row
 from uol.backends.cpu.runtime.workspace import WorkspacePool
 from uol.backends.cpu.schedules.kinds import Tiles
 from uol.backends.cpu.scheduling import candidates
-from uol.backends.cpu.spec_parts import accesses, coefficient
+from uol.backends.cpu.spec_parts import coefficient
 from uol.codegen.backend import Refusal
 from uol.codegen.indexing.arithmetic import static
 from uol.codegen.indexing.dim_values import value_at
 from uol.codegen.specs.nodes import Contract, KernelSpec, Map, Pack, Read, Reduce
+from uol.codegen.specs.traverse import accesses
 from uol.ir.program.nodes import Axis
 from uol.ir.program.walk import walk
 
