@@ -19,13 +19,12 @@ them gets the others instead.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Literal, Self, TypedDict
+from typing import Literal, Self
 
 from uol.codegen.partition.grouped_value import Mode
 from uol.ir.program.nodes import Axis, Expr, Scalar
-from uol.ir.program.walk import walk
 
 ArgRole = Literal["in", "out", "workspace"]
 
@@ -179,22 +178,6 @@ class KernelSpec:
 
     def arg(self, name: str) -> Arg:
         return next(a for a in self.args if a.name == name)
-
-
-class SpecHead(TypedDict):
-    """What every kind of spec begins with, by name: `Map(**head, ...)`."""
-
-    name: str
-    args: tuple[Arg, ...]
-    scalars: tuple[Scalar, ...]
-    dims: tuple[str, ...]
-    facts: tuple[Expr, ...]
-    source: str
-
-
-def head_of(spec: KernelSpec) -> SpecHead:
-    """The head of a spec, for one that is made from it."""
-    return SpecHead(name=spec.name, args=spec.args, scalars=spec.scalars, dims=spec.dims, facts=spec.facts, source=spec.source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -415,8 +398,3 @@ class KernelGraph:
     source: str
     checks: tuple[Expr, ...] = ()
     facts: tuple[Expr, ...] = ()
-
-
-def reads(expr: Expr) -> Iterator[Read]:
-    """The reads of an expression, in order, those within indices and guards included."""
-    return (node for node in walk(expr) if isinstance(node, Read))

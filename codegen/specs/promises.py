@@ -26,9 +26,8 @@ from uol.codegen.specs.nodes import (
     Scatter,
     Select,
     Store,
-    reads,
 )
-from uol.codegen.specs.traverse import accesses, lines_of, names_of, steps_of
+from uol.codegen.specs.traverse import accesses, lines_of, names_of, reads, steps_of
 from uol.codegen.specs.type_rules import ill_guarded, ill_typed
 from uol.ir.program.nodes import Call, Const, Expr, Var
 from uol.ir.program.walk import variables, walk

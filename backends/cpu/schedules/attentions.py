@@ -33,7 +33,8 @@ from uol.backends.cpu.schedules.register_tiles import Tile
 from uol.backends.cpu.schedules.tile_axes import Side
 from uol.codegen.attention.parts import WidthPart, behind_maximum, row_steps, weights_of, width_parts
 from uol.codegen.indexing.access import in_range
-from uol.codegen.specs.nodes import Attention, Contract, Dot, Fold, Let, Step, head_of
+from uol.codegen.specs.head import head_of
+from uol.codegen.specs.nodes import Attention, Contract, Dot, Fold, Let, Step
 from uol.codegen.specs.steps import used_variables
 from uol.ir.integers.facts import Facts
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Var

@@ -24,7 +24,8 @@ from uol.backends.cpu.schedules.nest import enter_nest, unflatten
 from uol.backends.cpu.schedules.prefetch import CACHE_LINE_BYTES, prefetch
 from uol.backends.cpu.schedules.segments import by_segment, terms
 from uol.backends.cpu.schedules.tile_axes import Side
-from uol.codegen.specs.nodes import Contract, Let, reads
+from uol.codegen.specs.nodes import Contract, Let
+from uol.codegen.specs.traverse import reads
 from uol.ir.program.nodes import Axis, Const
 
 ZERO = index(0)
