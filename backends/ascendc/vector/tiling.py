@@ -13,7 +13,7 @@ from uol.backends.ascendc.vector.compare_width import lane_multiple
 from uol.backends.ascendc.vector.kernel import pitch_of
 from uol.backends.ascendc.vector.tile import REPEAT_LANES, Frame
 from uol.codegen.specs.nodes import KernelSpec, Reduce
-from uol.codegen.specs.nodes import reads as reads_of
+from uol.codegen.specs.traverse import reads as reads_of
 from uol.codegen.specs.traverse import values
 from uol.ir.program.nodes import Axis
 from uol.ir.program.walk import variables
