@@ -215,8 +215,8 @@ class Segments:
 
     rows    `at` is the only axis of m; `of` is the segment of a row, whatever the key says, and b (which does not vary over
             m) depends on it. Neighbouring rows are mostly of one segment; nothing goes wrong where they are not
-    terms   `at` is the only axis of k; `of` is an axis of batch, whose terms are those with that key. The keys ascend: where
-            they do not, what is summed is not specified, but nothing outside of the operands is touched
+    terms   `at` is the only axis of k; `of` is an axis of batch (0, where that is gone), whose terms are those with that key.
+            The keys ascend: where they do not, what is summed is not specified, but nothing outside of the operands is touched
     """
 
     over: Mode

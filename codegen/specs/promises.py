@@ -190,7 +190,7 @@ def _of_segments(spec: Contract) -> Iterator[str]:
     group = spec.m if segments.over == "rows" else spec.k
     if {axis.name for axis in group} - {segments.at}:
         yield f"{segments.at} is not the only axis of {'m' if segments.over == 'rows' else 'k'}"
-    if segments.over == "terms" and segments.of not in space_of(spec.batch):
+    if segments.over == "terms" and segments.of in space_of(spec.m, spec.n, spec.k):
         yield f"{segments.of} is no axis of batch"
 
 
