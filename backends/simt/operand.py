@@ -10,7 +10,8 @@ from uol.backends.simt.c_text.literals import literal
 from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.scope import Scope
 from uol.codegen.indexing.arithmetic import static
-from uol.codegen.specs.nodes import Contract, Read, reads
+from uol.codegen.specs.nodes import Contract, Read
+from uol.codegen.specs.traverse import reads
 from uol.ir.program.nodes import Axis, Const, Expr
 from uol.ir.program.walk import variables
 from uol.ir.types import DTYPES

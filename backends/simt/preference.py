@@ -10,8 +10,8 @@ from uol.backends.simt.contract_plan import grid_of
 from uol.backends.simt.operand import smallest_stride
 from uol.backends.simt.schedules import BlockPerRow, Elements, RowTile, SimtSchedule, ThreadPerRow, Tile
 from uol.codegen.backend import Device
-from uol.codegen.specs.nodes import Attention, Contract, KernelSpec, Map, Pack, Reduce, reads
-from uol.codegen.specs.traverse import expressions
+from uol.codegen.specs.nodes import Attention, Contract, KernelSpec, Map, Pack, Reduce
+from uol.codegen.specs.traverse import expressions, reads
 
 THREADS = 256
 """A block that fills every SIMT machine: several fit a core at any register use below 64 a thread."""

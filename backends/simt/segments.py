@@ -14,7 +14,8 @@ from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.schedules import Tile
 from uol.codegen.indexing.arithmetic import ZERO
 from uol.codegen.partition.grouped_value import Mode
-from uol.codegen.specs.nodes import Contract, Read, reads
+from uol.codegen.specs.nodes import Contract, Read
+from uol.codegen.specs.traverse import reads
 from uol.ir.program.nodes import Const, Expr, Var
 
 SEGMENTS: frozenset[Mode] = frozenset({"rows", "terms"})

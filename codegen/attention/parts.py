@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from math import inf
 
 from uol.codegen.indexing.arithmetic import ZERO
-from uol.codegen.specs.nodes import Attention, Contract, Dot, Fold, Let, Read, Reduce, Step, Store, Weighted, head_of
+from uol.codegen.specs.head import head_of
+from uol.codegen.specs.nodes import Attention, Contract, Dot, Fold, Let, Read, Reduce, Step, Store, Weighted
 from uol.codegen.specs.steps import used_variables
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from uol.codegen.partition.group import Group
 from uol.codegen.partition.step_writer import StepWriter
-from uol.codegen.specs.nodes import Attention, Fold, Let, SpecHead, Step
+from uol.codegen.specs.head import SpecHead
+from uol.codegen.specs.nodes import Attention, Fold, Let, Step
 
 
 def attention_spec(group: Group, writer: StepWriter, head: SpecHead) -> Attention:

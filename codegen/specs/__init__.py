@@ -1,6 +1,6 @@
 """Kernel specs: what one kernel computes.
 
-    nodes.py             the kinds of spec and their parts
+    nodes.py, head.py    the kinds of spec and their parts
     traverse.py, steps.py    a spec of any kind walked and rebuilt; its steps as templates want them
     rewrites.py, drop_unit_axes.py, collapse_axes.py    a spec as other specs
     reduction_passes.py  the steps of a Reduce as passes over its columns

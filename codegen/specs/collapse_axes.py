@@ -14,8 +14,8 @@ from uol.codegen.indexing.affine import constant_stride
 from uol.codegen.indexing.arithmetic import ZERO, mul, static
 from uol.codegen.indexing.fold_constants import substituted
 from uol.codegen.specs.drop_unit_axes import without_unit_axes
-from uol.codegen.specs.nodes import Contract, KernelSpec, Let, Read, Store, guard_operands, reads
-from uol.codegen.specs.traverse import axis_groups, expressions, mapped, steps_of
+from uol.codegen.specs.nodes import Contract, KernelSpec, Let, Read, Store, guard_operands
+from uol.codegen.specs.traverse import axis_groups, expressions, mapped, reads, steps_of
 from uol.ir.integers.intervals import Interval
 from uol.ir.program.nodes import Axis, Expr, Var
 from uol.ir.program.walk import variables

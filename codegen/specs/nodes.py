@@ -19,13 +19,12 @@ them gets the others instead.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Literal, Self, TypedDict
+from typing import Literal, Self
 
 from uol.codegen.partition.grouped_value import Mode
 from uol.ir.program.nodes import Axis, Expr, Scalar
-from uol.ir.program.walk import walk
 
 ArgRole = Literal["in", "out", "workspace"]
 
@@ -181,22 +180,6 @@ class KernelSpec:
         return next(a for a in self.args if a.name == name)
 
 
-class SpecHead(TypedDict):
-    """What every kind of spec begins with, by name: `Map(**head, ...)`."""
-
-    name: str
-    args: tuple[Arg, ...]
-    scalars: tuple[Scalar, ...]
-    dims: tuple[str, ...]
-    facts: tuple[Expr, ...]
-    source: str
-
-
-def head_of(spec: KernelSpec) -> SpecHead:
-    """The head of a spec, for one that is made from it."""
-    return SpecHead(name=spec.name, args=spec.args, scalars=spec.scalars, dims=spec.dims, facts=spec.facts, source=spec.source)
-
-
 @dataclass(frozen=True, slots=True)
 class Map(KernelSpec):
     """Every element on its own. `index` is the iteration space in the physical order of the (first) result,
@@ -232,8 +215,8 @@ class Segments:
 
     rows    `at` is the only axis of m; `of` is the segment of a row, whatever the key says, and b (which does not vary over
             m) depends on it. Neighbouring rows are mostly of one segment; nothing goes wrong where they are not
-    terms   `at` is the only axis of k; `of` is an axis of batch, whose terms are those with that key. The keys ascend: where
-            they do not, what is summed is not specified, but nothing outside of the operands is touched
+    terms   `at` is the only axis of k; `of` is an axis of batch (0, where that is gone), whose terms are those with that key.
+            The keys ascend: where they do not, what is summed is not specified, but nothing outside of the operands is touched
     """
 
     over: Mode
@@ -415,8 +398,3 @@ class KernelGraph:
     source: str
     checks: tuple[Expr, ...] = ()
     facts: tuple[Expr, ...] = ()
-
-
-def reads(expr: Expr) -> Iterator[Read]:
-    """The reads of an expression, in order, those within indices and guards included."""
-    return (node for node in walk(expr) if isinstance(node, Read))

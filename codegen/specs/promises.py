@@ -27,9 +27,8 @@ from uol.codegen.specs.nodes import (
     Scatter,
     Select,
     Store,
-    reads,
 )
-from uol.codegen.specs.traverse import accesses, lines_of, names_of, steps_of
+from uol.codegen.specs.traverse import accesses, lines_of, names_of, reads, steps_of
 from uol.codegen.specs.type_rules import ill_guarded, ill_typed
 from uol.ir.program.nodes import Call, Const, Expr, Var
 from uol.ir.program.walk import variables, walk
@@ -192,7 +191,7 @@ def _of_segments(spec: Contract) -> Iterator[str]:
     group = spec.m if segments.over == "rows" else spec.k
     if {axis.name for axis in group} - {segments.at}:
         yield f"{segments.at} is not the only axis of {'m' if segments.over == 'rows' else 'k'}"
-    if segments.over == "terms" and segments.of not in space_of(spec.batch):
+    if segments.over == "terms" and segments.of in space_of(spec.m, spec.n, spec.k):
         yield f"{segments.of} is no axis of batch"
 
 

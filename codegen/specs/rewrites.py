@@ -15,7 +15,8 @@ from dataclasses import replace
 from typing import Literal
 
 from uol.codegen.indexing.arithmetic import dense_strides, flat_offset, static
-from uol.codegen.specs.nodes import Arg, Contract, Fold, KernelSpec, Map, Pack, Read, Reduce, Step, Store, Strides, head_of
+from uol.codegen.specs.head import head_of
+from uol.codegen.specs.nodes import Arg, Contract, Fold, KernelSpec, Map, Pack, Read, Reduce, Step, Store, Strides
 from uol.codegen.specs.traverse import map_strides, values
 from uol.codegen.specs.verify import verified
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Scalar, Var

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from typing import Any, TypeVar
 
+from uol.codegen.specs.head import SpecHead
 from uol.codegen.specs.nodes import (
     Attention,
     Contract,
@@ -24,16 +25,14 @@ from uol.codegen.specs.nodes import (
     Read,
     Segments,
     Select,
-    SpecHead,
     Step,
     Store,
     Strides,
     Weighted,
     Within,
-    reads,
 )
 from uol.ir.program.nodes import Axis, Expr
-from uol.ir.program.walk import rewrite
+from uol.ir.program.walk import rewrite, walk
 
 S = TypeVar("S", bound=KernelSpec)
 Part = Let | Fold | Store | Dot | Weighted | Segments | Within | Holds
@@ -70,6 +69,11 @@ def values(spec: KernelSpec) -> Iterator[Expr]:
     for value in _own(spec).values():
         for part in value if isinstance(value, tuple) else (value,):
             yield from values_of(part) if isinstance(part, Step) else _expressions(part)
+
+
+def reads(expr: Expr) -> Iterator[Read]:
+    """The reads of an expression, in order, those within indices and guards included."""
+    return (node for node in walk(expr) if isinstance(node, Read))
 
 
 def accesses(spec: KernelSpec) -> Iterator[Read | Store]:

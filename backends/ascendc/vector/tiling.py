@@ -16,7 +16,7 @@ from uol.backends.ascendc.transfers.indices import Indices, extent, stride_of, u
 from uol.backends.ascendc.vector.predicates import MODES
 from uol.backends.ascendc.vector.tile import BROADCAST_LANES, REPEAT_LANES, Frame
 from uol.codegen.specs.nodes import Fold, KernelSpec, Read, Reduce, Store
-from uol.codegen.specs.nodes import reads as reads_of
+from uol.codegen.specs.traverse import reads as reads_of
 from uol.codegen.specs.traverse import steps_of, values
 from uol.ir.program.nodes import Axis, Call, Expr
 from uol.ir.program.walk import variables, walk

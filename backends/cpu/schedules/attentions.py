@@ -32,7 +32,8 @@ from uol.backends.cpu.schedules.register_tiles import Tile
 from uol.backends.cpu.schedules.tile_axes import Side
 from uol.backends.cpu.statements import run_steps
 from uol.codegen.attention.parts import WidthPart, behind_maximum, row_steps, weights_of, width_parts
-from uol.codegen.specs.nodes import Attention, Contract, Dot, Fold, Let, Step, head_of
+from uol.codegen.specs.head import head_of
+from uol.codegen.specs.nodes import Attention, Contract, Dot, Fold, Let, Step
 from uol.codegen.specs.steps import used_variables
 from uol.ir.integers.facts import Facts
 from uol.ir.integers.terms import in_range

@@ -23,8 +23,9 @@ from uol.backends.cpu.schedules.prefetch import CACHE_LINE_BYTES, prefetch
 from uol.backends.cpu.schedules.segments import by_segment, terms
 from uol.backends.cpu.schedules.tile_axes import Side
 from uol.backends.cpu.statements import run_steps
-from uol.codegen.specs.nodes import Contract, Let, reads
+from uol.codegen.specs.nodes import Contract, Let
 from uol.codegen.specs.steps import split_lets
+from uol.codegen.specs.traverse import reads
 from uol.ir.program.nodes import Axis, Const
 
 ZERO = index(0)

@@ -10,7 +10,8 @@ from uol.backends.simt.operand import pitch, unit_stride_is_k
 from uol.backends.simt.schedules import LANES_A_ROW, RowTile
 from uol.codegen.attention.parts import dot_product, weighted_product, weights_of
 from uol.codegen.names import unused
-from uol.codegen.specs.nodes import Attention, Contract, Weighted, reads
+from uol.codegen.specs.nodes import Attention, Contract, Weighted
+from uol.codegen.specs.traverse import reads
 from uol.ir.program.nodes import Axis, Expr
 from uol.ir.types import DTYPES
 

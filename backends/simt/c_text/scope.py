@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from uol.backends.simt.c_text.printer import Printer
-from uol.codegen.specs.nodes import Holds, Let, Read, Step, Store, Within, reads
+from uol.codegen.specs.nodes import Holds, Let, Read, Step, Store, Within
+from uol.codegen.specs.traverse import reads
 from uol.ir.program.nodes import Const, Expr, Var
 from uol.ir.program.walk import rewrite
 
