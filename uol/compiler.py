@@ -151,22 +151,24 @@ def compile(
     ...
     >>> k = compile("softmax", dims={"C": 1024})        # k(x) for an x of any shape whose last dim is 1024
     """
-    operator = _operator(op)
     resolved = resolve_target(require_kind(target, str, "target", "a name", 'write target="cpu"'))
     sizes = {} if dims is None else require_names(dims, "dims", 'write dims={"C": 64}')
     attributes = {} if attrs is None else require_names(attrs, "attrs", 'write attrs={"stride": 2}')
     layouts = {} if strides is None else require_names(strides, "strides", 'write strides={"x": (64, 1)}')
-    policy = given(schedule)
-    instance = bind_open_names(operator, dtype, sizes, attributes)
+    instance = bind_open_names(_operator(op), dtype, sizes, attributes)
     if instance.open_dims:
         _require_openable(instance, resolved, layouts)
-    request = Request(instance, resolved, checked_strides(instance, layouts), policy)
+    return _compiled(Request(instance, resolved, checked_strides(instance, layouts), given(schedule)))
+
+
+def _compiled(request: Request) -> Compiled:
+    """Raises what the language's checker, code generation and the target raise."""
     try:
         module = module_of(request)
     except (BoundsError, ShapeError, ResourceError) as error:
-        error.hint = _with_advice(error.hint, instance.open_dims)
+        error.hint = _with_advice(error.hint, request.instance.open_dims)
         raise
-    warn_of_demand(module, resolved.device)
+    warn_of_demand(module, request.target.device)
     return Compiled(request, module)
 
 

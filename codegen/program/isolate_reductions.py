@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 
 from uol.codegen.indexing.arithmetic import static
 from uol.codegen.names import taken_names, unused
@@ -16,54 +17,61 @@ def hoist_reductions(program: Program) -> Program:
     """The same program with every inner reduction in a stage of its own, over the indices that it depends on, and those
     that run over nothing: what is inside of them is proven of no element, and must not run. Where an open dim may turn out
     to be 0, the reduction has that condition."""
-    tensors = dict(program.tensors)
-    stages: list[Stage] = []
-    taken = taken_names(program)
+    isolation = _Isolation(taken_names(program), dict(program.tensors))
+    for stage in program.stages:
+        isolation.take(stage)
+    return replace(program, tensors=isolation.tensors, stages=tuple(isolation.stages))
 
-    def extract(stage: Stage, expr: Expr, scope: tuple[Axis, ...]) -> Expr:
-        def rule(node: Expr) -> Expr | None:
-            if not isinstance(node, Reduce):
-                return None
-            inner = node_without_nested(stage, node, scope)
-            free = variables(inner) - {a.name for a in inner.axes}
-            axes = tuple(a for a in scope if a.name in free or static(a.extent) == 0)
-            outside = (a for a in scope if a not in axes and static(a.extent) is None and relies_on(inner, a))
-            some = tuple(compare(">", a.extent, Const(0)) for a in outside)
-            inner = replace(inner, where=(*some, *inner.where))
-            name = unused(f"{stage.name}_{node.op}", (*taken, *tensors))
-            tensors[name] = Tensor(name, node.dtype, tuple(a.extent for a in axes), "local")
-            stages.append(Stage(name, axes, inner, node.dtype, stage.line, stage.span))
-            return Load(name, tuple(Var(a.name) for a in axes), (), None, node.dtype)
 
-        return rewrite(expr, rule)
+@dataclass(slots=True)
+class _Isolation:
+    """The stages so far, and the tensors that they make."""
 
-    def relies_on(node: Reduce, axis: Axis) -> bool:
+    taken: Collection[str]
+    tensors: dict[str, Tensor]
+    stages: list[Stage] = field(default_factory=list)
+
+    def take(self, stage: Stage) -> None:
+        """Adds a stage, after those of the reductions within it."""
+        root = stage.value
+        if isinstance(root, Segmented):  # a reduction at its root, and nothing within
+            self.stages.append(stage)
+        elif isinstance(stage, Scatter):
+            target, guard = (tuple(self.extract(stage, e, stage.axes) for e in part) for part in (stage.target, stage.guard))
+            self.stages.append(replace(stage, value=self.extract(stage, root, stage.axes), target=target, guard=guard))
+        elif isinstance(root, Reduce):
+            self.stages.append(replace(stage, value=self.without_nested(stage, root, stage.axes)))
+        else:
+            self.stages.append(replace(stage, value=self.extract(stage, root, stage.axes)))
+
+    def extract(self, stage: Stage, expr: Expr, scope: tuple[Axis, ...]) -> Expr:
+        """The expression with reads in the place of its reductions."""
+        return rewrite(expr, lambda node: self.stored(stage, node, scope) if isinstance(node, Reduce) else None)
+
+    def stored(self, stage: Stage, node: Reduce, scope: tuple[Axis, ...]) -> Load:
+        """The read of a reduction that is a stage from now on."""
+        inner = self.without_nested(stage, node, scope)
+        free = variables(inner) - {a.name for a in inner.axes}
+        axes = tuple(a for a in scope if a.name in free or static(a.extent) == 0)
+        outside = (a for a in scope if a not in axes and static(a.extent) is None and self.relies_on(inner, a))
+        some = tuple(compare(">", a.extent, Const(0)) for a in outside)
+        inner = replace(inner, where=(*some, *inner.where))
+        name = unused(f"{stage.name}_{node.op}", (*self.taken, *self.tensors))
+        self.tensors[name] = Tensor(name, node.dtype, tuple(a.extent for a in axes), "local")
+        self.stages.append(Stage(name, axes, inner, node.dtype, stage.line, stage.span))
+        return Load(name, tuple(Var(a.name) for a in axes), (), None, node.dtype)
+
+    def without_nested(self, stage: Stage, node: Reduce, scope: tuple[Axis, ...]) -> Reduce:
+        inner_scope = scope + node.axes
+        where = tuple(self.extract(stage, w, inner_scope) for w in node.where)
+        return replace(node, body=self.extract(stage, node.body, inner_scope), where=where)
+
+    def relies_on(self, node: Reduce, axis: Axis) -> bool:
         """Is an access in range only where there is some element along an axis outside?"""
         sizes = variables(axis.extent)
         return any(
             not isinstance(place, Var) and sizes & variables(size)
             for load in walk(node)
             if isinstance(load, Load)
-            for place, size in zip(load.index, tensors[load.tensor].shape, strict=True)
+            for place, size in zip(load.index, self.tensors[load.tensor].shape, strict=True)
         )
-
-    def node_without_nested(stage: Stage, node: Reduce, scope: tuple[Axis, ...]) -> Reduce:
-        inner_scope = scope + node.axes
-        where = tuple(extract(stage, w, inner_scope) for w in node.where)
-        return replace(node, body=extract(stage, node.body, inner_scope), where=where)
-
-    for stage in program.stages:
-        root = stage.value
-        if isinstance(root, Segmented):  # a reduction at its root, and nothing within
-            stages.append(stage)
-            continue
-        if isinstance(stage, Scatter):
-            target, guard = (tuple(extract(stage, e, stage.axes) for e in part) for part in (stage.target, stage.guard))
-            stages.append(replace(stage, value=extract(stage, root, stage.axes), target=target, guard=guard))
-            continue
-        if isinstance(root, Reduce):
-            value: Expr = node_without_nested(stage, root, stage.axes)
-        else:
-            value = extract(stage, root, stage.axes)
-        stages.append(replace(stage, value=value))
-    return replace(program, tensors=tensors, stages=tuple(stages))

@@ -97,26 +97,37 @@ def op(
     require_kind(text, str, "text", "the text of an operator", 'write uol.op("op ...")')
     if reference is not None and not callable(reference):
         raise UolError(f"reference is {shown(reference)}, not a function", hint="give a function of PyTorch tensors")
-    parsed = tuple(trees_of(cast(str, text), file).values())
+    parsed = _right_operators(cast(str, text), file)
+    with_it = list(_checked(parsed[-1], aliases, cases, contract))
+    _require_first(parsed)
+    _take_in(parsed)
+    for take_in in with_it:
+        take_in()
+    if reference is not None:
+        register_reference(parsed[-1].name, reference)
+    return Operator(parsed[-1], parsed, aliases)
+
+
+def _right_operators(text: str, file: str) -> tuple[Op, ...]:
+    """The operators of a text, which the checker has passed."""
+    parsed = tuple(trees_of(text, file).values())
     if not parsed:
         raise ParseError("the text holds no operator", hint="write: op name(x: f32[N]) -> (y: f32[N]) { y[i] = x[i] }")
     library = catalogue().copy()
     for each in parsed:
         library.add(each)
     require_right(parsed, library)
-    with_it = list(_checked(parsed[-1], aliases, cases, contract))
-    _require_first(parsed)
+    return parsed
+
+
+def _take_in(parsed: tuple[Op, ...]) -> None:
+    """The operators are known from now on, to PyTorch too where it is there."""
     for each in parsed:
         add_operator(each)
         register_forward(each)
-    for take_in in with_it:
-        take_in()
-    if reference is not None:
-        register_reference(parsed[-1].name, reference)
     if "uol.pytorch.bridge" in sys.modules or "torch" in sys.modules:
         for each in parsed:
             import_module("uol.pytorch.bridge").define(each)
-    return Operator(parsed[-1], parsed, aliases)
 
 
 def _registered(text: str, aliases: Mapping[str, str] | None, file: str) -> Operator:
