@@ -13,8 +13,10 @@ from readme_blocks import LIBRARY, PATH, blocks, library_table, matches
 README = PATH.read_text()
 
 
-def test_the_first_lines_are_the_two_commands() -> None:
-    assert [line.split("#")[0].strip() for line in README.splitlines()[:2]] == ["make demo", "make test"]
+def test_it_says_what_uol_is_then_the_two_commands_then_the_tour() -> None:
+    lines = [line.split(" #")[0].strip() for line in README.splitlines()]
+    assert lines[0] == "# uol"
+    assert lines.index("make test") == lines.index("make demo") + 1 < lines.index("## Five minutes") < 20
 
 
 def test_the_commands_that_it_names_are_there() -> None:
