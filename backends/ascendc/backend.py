@@ -56,7 +56,7 @@ class AscendBackend:
     def check(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Footprint | Refusal:
         """Pre-flight: the kernel is planned, not printed; its buffers must fit."""
         assert isinstance(schedule, AscendSchedule)
-        if (reason := defect(schedule)) is not None:
+        if (reason := defect(schedule, spec)) is not None:
             return Refusal(reason)
         try:
             plan = candidates.plan_of(spec, schedule)

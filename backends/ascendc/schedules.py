@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from uol.backends.ascendc.machine import FRACTAL
+from uol.codegen.indexing.arithmetic import static
+from uol.codegen.specs.nodes import KernelSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +49,11 @@ class CubeSchedule:
 AscendSchedule = VectorSchedule | CubeSchedule
 
 
-def defect(schedule: AscendSchedule) -> str | None:
-    """Why no kernel has a schedule with such numbers, whatever it computes; None where some may."""
+def defect(schedule: AscendSchedule, spec: KernelSpec) -> str | None:
+    """Why no kernel has a schedule with such numbers; None where this one may. A kernel over nothing has tiles of nothing."""
+    least = 0 if any(static(a.extent) == 0 for a in spec.axes) else 1
     match schedule:
-        case VectorSchedule(lanes=lanes, rows=rows, blocks=blocks) if min(lanes, rows, blocks) < 1:
+        case VectorSchedule(lanes=lanes, rows=rows, blocks=blocks) if min(lanes, rows) < least or blocks < 1:
             return f"a tile of {rows} x {lanes} on {blocks} cores is empty"
         case VectorSchedule(slots=slots) if slots not in (1, 2):
             return f"{slots} buffers a tensor: there is one, or two that alternate"

@@ -133,7 +133,7 @@ class Fold:
     """`name = op over the spec's cols of value`: one value a row.
 
     op is sum prod max min any all argmax argmin. argmax and argmin: `value` is what is compared, the result is the
-    row-major linear index over the cols in the spec's order, as i64. `where`: conditions for a term to count.
+    row-major linear index over the cols in the spec's order, as i64 (i32 once it is known to fit). `where`: conditions.
     """
 
     name: str

@@ -119,8 +119,9 @@ def steps(spec: KernelSpec) -> Iterator[str]:
 
 
 def _fold(fold: Fold) -> Iterator[str]:
-    of_value = {"argmax": "i64", "argmin": "i64", "any": "bool", "all": "bool"}.get(fold.op, fold.value.type)
-    if fold.op not in FOLDS or fold.dtype != of_value:
+    positions, truth = ("i64", "i32"), ("bool",)
+    types = {"argmax": positions, "argmin": positions, "any": truth, "all": truth}.get(fold.op, (fold.value.type,))
+    if fold.op not in FOLDS or fold.dtype not in types:
         yield f"{fold.op} of {fold.value.type} as {fold.dtype}"
     yield from (f"{expr_text(w)} is {w.type}, no condition" for w in fold.where if w.type != "bool")
 

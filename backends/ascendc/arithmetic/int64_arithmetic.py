@@ -81,7 +81,7 @@ class _Words:
         where = tuple(self.rewritten(w) for w in step.where)
         if step.op in POSITIONS:
             self._hold(step.name, Interval(0, max(self.terms - 1, 0)))
-            return replace(step, value=self.word(step.value) or self.rewritten(step.value), where=where)
+            return replace(step, value=self.word(step.value) or self.rewritten(step.value), where=where, dtype=WORD)
         bounds, value = self._folded(step), self.word(step.value)
         if step.dtype != WIDE or bounds is None or value is None or not fits_int(bounds):
             return replace(step, value=self.rewritten(step.value), where=where)
