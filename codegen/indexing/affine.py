@@ -34,6 +34,7 @@ def affine(expr: Expr, axes: Collection[str] | None = None) -> Affine | None:
 
     Without `axes` it is over all variables, dims among them, and its factors are numbers.
 
+    >>> from uol.ir.program.nodes import Const
     >>> affine(Call("*", (Call("+", (Var("i"), Const(2)), "idx"), Var("N")), "idx"), ["i"]).factor("i")
     Var(name='N', dtype='idx')
     """

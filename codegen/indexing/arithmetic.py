@@ -23,6 +23,7 @@ def static(expr: Expr) -> int | None:
 def folded(call: Call) -> Expr:
     """One index operation on constants, or with a neutral operand, as what it comes to.
 
+    >>> from uol.ir.program.nodes import Var
     >>> folded(idx("*", idx("*", Var("i"), Const(3)), Const(5)))
     Call(fn='*', args=(Var(name='i', dtype='idx'), Const(value=15, dtype='idx')), dtype='idx')
     """

@@ -40,8 +40,13 @@ FOLDS = frozenset({"sum", "prod", "max", "min", "any", "all", "argmax", "argmin"
 
 def broken(spec: KernelSpec) -> Iterator[str]:
     """Every promise that a spec does not keep, in words."""
-    for promise in (names, types, spaces, buffers, strides, steps, *OF_KIND.get(type(spec), ())):
+    for promise in (names, types, spaces, buffers, strides, steps, *_of_kind(type(spec))):
         yield from promise(spec)
+
+
+def _of_kind(kind: type[KernelSpec]) -> tuple[Promise, ...]:
+    """What a kind promises; a backend's own kind promises what the kind does that it is made from."""
+    return next((OF_KIND[k] for k in kind.__mro__ if k in OF_KIND), ())
 
 
 def names(spec: KernelSpec) -> Iterator[str]:

@@ -125,7 +125,11 @@ def mapped(
     name    what an axis is called from now on, in what steps are over and in strides; None for one that is gone. Where two
             become one, its stride is that of the inner
 
-    >>> mapped(spec, expr=lambda e: substitute(e, {"n": ZERO}), name=lambda n: None if n == "n" else n)
+    >>> from uol.codegen.specs.nodes import Map
+    >>> from uol.ir.program.nodes import Const
+    >>> spec = Map("copy", (), (), (), (), "", (Axis("n", Const(1)), Axis("c", Const(4))), ())
+    >>> mapped(spec, axes=lambda axes: axes[1:], name=lambda n: None if n == "n" else n).index
+    (Axis(name='c', extent=Const(value=4, dtype='idx')),)
     """
 
     def value(old: Expr) -> Expr:

@@ -32,13 +32,15 @@ class BrokenSpec(AssertionError):
 
 
 def verify(spec: KernelSpec) -> None:
-    """Raises BrokenSpec with the first promise that the spec does not keep.
+    """Raises BrokenSpec with the first promise that the spec does not keep, and the spec's text.
 
-    >>> verify(spec)
-    BrokenSpec: hi is not defined before it is used
-    <BLANKLINE>
-    Reduce softmax: rows r < 4; cols c < 8
-      ...
+    >>> from uol.codegen.specs.nodes import Map
+    >>> from uol.ir.program.nodes import Axis, Const, Scalar
+    >>> try:
+    ...     verify(Map("copy", (), (Scalar("n", "f32"),), (), (), "", (Axis("n", Const(4)),), ()))
+    ... except BrokenSpec as error:
+    ...     print(error.promise)
+    n stands for two things
     """
     for promise in broken(spec):
         raise BrokenSpec("\n".join([*spec_lines(spec), *arg_lines(spec.args)]), promise)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 class Facts:
     """Assumptions about indices, dims and attributes; proves conditions and simplifies expressions under them.
 
-    >>> from uol.ir.program.nodes import Const
+    >>> from uol.ir.program.nodes import Const, Var
     >>> i = Var("i")
     >>> facts = Facts((Call(">=", (i, Const(0)), "bool"), Call("<", (i, Const(8)), "bool")))
     >>> facts.prove(Call("<", (Call("/", (i, Const(2)), "idx"), Const(4)), "bool"))
