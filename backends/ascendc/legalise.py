@@ -14,7 +14,7 @@ from __future__ import annotations
 from math import prod
 
 from uol.backends.ascendc.arithmetic.int64_arithmetic import in_words
-from uol.backends.ascendc.cube.product import converted_store, cube_product, with_packed_operands
+from uol.backends.ascendc.cube.product import cube_product, is_conversion, with_packed_operands
 from uol.backends.ascendc.transfers.fills import with_fills_of_copies
 from uol.backends.ascendc.transfers.indices import extent
 from uol.codegen.specs.collapse_axes import collapsed
@@ -42,6 +42,6 @@ def _parts(spec: KernelSpec) -> tuple[KernelSpec, ...]:
     contract = collapsed(spec)
     assert isinstance(contract, Contract)
     packs, product = with_packed_operands(contract)
-    if converted_store(product) is not None:
+    if is_conversion(product):
         return (*packs, product)
     return (*packs, *split_epilogue(product))

@@ -16,7 +16,7 @@ that for f32) and 73 bytes a cycle from global memory to L1 (PTO-ISA, arch_confi
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from math import prod
 from typing import Literal
 
@@ -58,13 +58,16 @@ class CubeProduct(Contract):
 
     dtype        the type in which both operands enter it
     left, right  how a and b are fetched
-    store        where Fixpipe writes the accumulator, and as what type
     """
 
     dtype: str
     left: Operand
     right: Operand
-    store: Store
+
+    @property
+    def store(self) -> Store:
+        """Where Fixpipe writes the accumulator, and as what type: all that the epilogue does."""
+        return next(s for s in self.epilogue if isinstance(s, Store))
 
     def tiled_sizes(self) -> tuple[int, int, int]:
         """Extents of the tiled axes: the innermost of m, n and k."""
@@ -86,11 +89,11 @@ def with_packed_operands(contract: Contract) -> tuple[tuple[Pack, ...], Contract
 
 def cube_product(contract: Contract) -> CubeProduct | None:
     """The contraction with its operands' forms; None where the cube cannot fetch one, or not write the result."""
-    left, right, store = _operand_of(contract, "a"), _operand_of(contract, "b"), converted_store(contract)
-    if left is None or right is None or store is None:
+    left, right = _operand_of(contract, "a"), _operand_of(contract, "b")
+    if left is None or right is None or not is_conversion(contract):
         return None
     own = {f.name: getattr(contract, f.name) for f in fields(Contract)}
-    return CubeProduct(**own, dtype=_operand_type(contract), left=left, right=right, store=store)
+    return CubeProduct(**own, dtype=_operand_type(contract), left=left, right=right)
 
 
 def misfit(contract: Contract) -> Unsupported:
@@ -208,19 +211,17 @@ def _packed_form(contract: Contract, side: Side) -> Form:
     return other if pitches[liked] > MAX_ND2NZ_PITCH >= pitches[other] else liked
 
 
-def converted_store(contract: Contract) -> Store | None:
-    """The store of an epilogue that is the accumulator and at most one conversion, to where Fixpipe can write it."""
+def is_conversion(contract: Contract) -> bool:
+    """Does the epilogue store the accumulator, after at most one conversion, to where Fixpipe can write it?"""
     stores = [s for s in contract.epilogue if isinstance(s, Store)]
     if len(stores) != 1:
-        return None
+        return False
     value: Expr = stores[0].value
     for let in reversed([s for s in contract.epilogue if isinstance(s, Let)]):
         value = substitute(value, {let.name: let.value})
     if isinstance(value, Call) and value.fn == "cast" and value.dtype in CUBE_TYPES:
         value = value.args[0]
-    if value != Var(contract.acc, contract.acc_dtype) or not _reachable(contract, stores[0]):
-        return None
-    return replace(stores[0], value=Var(contract.acc, contract.acc_dtype))
+    return value == Var(contract.acc, contract.acc_dtype) and _reachable(contract, stores[0])
 
 
 def _reachable(contract: Contract, store: Store) -> bool:

@@ -88,8 +88,9 @@ def test_a_product_carries_its_operands_and_the_kernel_takes_them_from_it() -> N
     assert spec.dtype == "f32"
     assert [(o.read.tensor, o.form, o.pitch) for o in (spec.left, spec.right)] == [("x", "rows_k", 24), ("w", "k_rows", 33)]
     schedule = choose(spec, BACKEND, DEVICE)
-    other = replace(spec, left=replace(spec.left, pitch=4242), store=replace(spec.store, dtype="f16"))
-    text, changed = (BACKEND.render(s, schedule).text for s in (spec, other))
+    epilogue = tuple(replace(s, dtype="f16") if s is spec.store else s for s in spec.epilogue)
+    other = replace(spec, left=replace(spec.left, pitch=4242), epilogue=epilogue)
+    text, changed = (BACKEND.render(s, schedule, DEVICE).text for s in (spec, other))
     assert "4242" not in text
     assert "Nd2NzParams(1, m_size, k_size, 0, 4242," in changed
     assert "QuantMode_t::NoQuant" in text
@@ -112,8 +113,8 @@ def test_a_check_neither_synchronises_nor_prints(text: str, monkeypatch: pytest.
             patch.setattr(kernel_text, "template", never)
             schedule = choose(spec, BACKEND, DEVICE)
             with pytest.raises(AssertionError, match="text is rendered"):
-                BACKEND.render(spec, schedule)
-        kernel, footprint = BACKEND.render(spec, schedule), BACKEND.check(spec, schedule)
+                BACKEND.render(spec, schedule, DEVICE)
+        kernel, footprint = BACKEND.render(spec, schedule, DEVICE), BACKEND.check(spec, schedule, DEVICE)
         assert isinstance(footprint, Footprint)
         assert kernel.footprint == footprint
         sizes = {name: int(size) for name, size in re.findall(r"pipe\.InitBuffer\((\w+), (\d+)\)", kernel.text)}
@@ -128,7 +129,7 @@ def test_what_was_checked_is_not_laid_out_again(monkeypatch: pytest.MonkeyPatch)
     schedule = choose(spec, BACKEND, DEVICE)
     count = len(laid_out)
     assert count > 0
-    BACKEND.render(spec, schedule)
+    BACKEND.render(spec, schedule, DEVICE)
     assert len(laid_out) == count
 
 
