@@ -8,7 +8,6 @@ takes more than is admitted.
 
 from __future__ import annotations
 
-import sys
 import timeit
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import cast
 
 import torch
 
+from uol.conformance.command import run_command
 from uol.pytorch.bridge import operator
 
 Call = Callable[[], object]
@@ -85,4 +85,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

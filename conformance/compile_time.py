@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -23,6 +22,7 @@ from uol.compilation.request import Request, resolve_target
 from uol.conformance.cases.case_matrix import types_of
 from uol.conformance.cases.selection import differentiable
 from uol.conformance.cases.verdict import Case
+from uol.conformance.command import run_command
 from uol.conformance.gradients.cases import fitting
 from uol.ir.errors import UolError
 from uol.operators.registry import find_operator
@@ -80,4 +80,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -27,6 +26,7 @@ from uol.conformance.cases.case_matrix import types_of
 from uol.conformance.cases.selection import differentiable
 from uol.conformance.cases.twin_check import has_twin
 from uol.conformance.cases.verdict import Case
+from uol.conformance.command import run_command
 from uol.conformance.gradients.cases import fitting
 from uol.ir.errors import UolError
 from uol.operators.registry import find_operator
@@ -94,4 +94,4 @@ def differences(before: Hashes, after: Hashes) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

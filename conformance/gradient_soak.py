@@ -12,7 +12,6 @@ a construct is in fewer than one text of twenty.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -24,6 +23,7 @@ from time import perf_counter
 
 import torch
 
+from uol.conformance.command import run_command
 from uol.conformance.gradients.on_kernels import kernel_trial
 from uol.conformance.gradients.trial import Trial, general, smallest, trial
 from uol.conformance.random_texts.constructs import CONSTRUCTS, constructs
@@ -129,4 +129,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

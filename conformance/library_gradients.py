@@ -11,13 +11,13 @@ Exit status 1 where one is wrong or refused.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from math import prod
 from time import perf_counter
 
 from uol.binding.named_binding import bind_names
 from uol.conformance.autograd.oracle import Gradients, gradients
+from uol.conformance.command import run_command
 from uol.conformance.gradients.derived import Arrays, derivatives, first_and_second, written_derivatives
 from uol.conformance.gradients.trial import TOLERANCE, Outcome, drawn, judged
 from uol.ir import Op, Program, UolError, instantiate, interpret
@@ -126,4 +126,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

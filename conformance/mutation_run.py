@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from uol.backends import registry
 from uol.conformance.cases.twin_check import has_twin
+from uol.conformance.command import run_command
 from uol.conformance.mutation.golden import golden_cases
 from uol.conformance.mutation.judge import Judged, MutationReport, judge_mutants, kernel_name
 
@@ -52,4 +52,4 @@ def summary(report: MutationReport) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import argparse
 import math
-import sys
 from collections.abc import Sequence
 
 import torch
 
 from uol.binding.named_binding import bind_names
+from uol.conformance.command import run_command
 from uol.ir import instantiate
 from uol.ir.gradients import has_gradient
 from uol.ir.library import GRADIENT
@@ -113,4 +113,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

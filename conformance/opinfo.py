@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import sys
 import tomllib
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -24,6 +23,7 @@ from typing import Any
 
 import torch
 
+from uol.conformance.command import run_command
 from uol.conformance.torch_samples import forms, layers
 from uol.conformance.torch_samples.forms import Form, NotExpressed
 from uol.ir.errors import ShapeError
@@ -236,4 +236,4 @@ def _add(total: Tally, more: Tally) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

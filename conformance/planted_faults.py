@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -26,6 +25,7 @@ from uol.conformance.accuracy.contracts import contract
 from uol.conformance.accuracy.error_analysis import enclose
 from uol.conformance.cases.twin_check import Outcome, Prepared, compare_result, has_twin, outcomes, prepare
 from uol.conformance.cases.verdict import Case
+from uol.conformance.command import run_command
 from uol.ir.errors import RefusalError, UolError
 from uol.ir.syntax.parser import parse
 from uol.ir.syntax.printer import print_op
@@ -145,4 +145,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

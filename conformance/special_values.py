@@ -11,7 +11,6 @@ special_values.toml says so; exit status 1 where one differs beside that, or whe
 from __future__ import annotations
 
 import argparse
-import sys
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from uol.conformance.accuracy.interval import Array, Floats
 from uol.conformance.cases.case_matrix import types_of
 from uol.conformance.cases.guard_pages import run_fenced
 from uol.conformance.cases.verdict import Case
+from uol.conformance.command import run_command
 from uol.conformance.gradients.cases import fitting
 from uol.ir.program.dtype_encoding import encode
 from uol.ir.program.interpreter import interpret
@@ -248,4 +248,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

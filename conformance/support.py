@@ -17,6 +17,7 @@ from uol.conformance.cases.matrix import Cell, support_matrix
 from uol.conformance.cases.selection import Selection, plan
 from uol.conformance.cases.verdict import Verdict
 from uol.conformance.cases.workers import gather
+from uol.conformance.command import run_command
 from uol.json_text import json_text
 from uol.operators.sources import OperatorSources
 from uol.ops.texts import names
@@ -53,4 +54,4 @@ def _say(verdicts: Sequence[Verdict]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

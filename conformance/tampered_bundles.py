@@ -29,6 +29,7 @@ from uol.bundle.hold import hold
 from uol.bundle.manifest import manifest_text, sealed
 from uol.bundle.selftest import MANIFEST, hash_of, library
 from uol.compiler import compile
+from uol.conformance.command import run_command
 from uol.ir.errors import UolError
 from uol.ops.workloads import workloads_of
 
@@ -199,4 +200,4 @@ def _report(folder: Path, scratch: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

@@ -23,6 +23,7 @@ from types import FrameType
 import uol
 from uol.backends import registry
 from uol.backends.cache.sources import PACKAGES
+from uol.conformance.command import run_command
 from uol.ops.workloads import workloads_of
 
 PAIRS = (("softmax", "hip"), ("conv2d", "ascendc"))
@@ -116,4 +117,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)
