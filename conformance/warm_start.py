@@ -36,8 +36,6 @@ def seconds():
 
 start = seconds()
 import uol
-
-from uol.conformance.command import run_command
 torch.manual_seed(0)
 x, w, b = (torch.randn(*size, requires_grad=True) for size in ((64, 32), (16, 32), (16,)))
 image, filters = torch.randn(1, 4, 8, 8, requires_grad=True), torch.randn(8, 4, 3, 3, requires_grad=True)
@@ -117,4 +115,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    run_command(main)
+    sys.exit(main())
