@@ -30,6 +30,7 @@ from uol.codegen.specs.nodes import (
 )
 from uol.codegen.specs.traverse import accesses, lines_of, names_of, reads, steps_of
 from uol.codegen.specs.type_rules import ill_guarded, ill_typed
+from uol.ir.integers.polynomials import to_poly
 from uol.ir.program.nodes import Call, Const, Expr, Var
 from uol.ir.program.walk import variables, walk
 from uol.ir.types import INDEX, is_integer
@@ -103,7 +104,7 @@ def strides(spec: KernelSpec) -> Iterator[str]:
             yield f"the strides of {access.tensor} lack {', '.join(missing)}"
         form = affine(access.offset)
         for name, stride in given.items():
-            if form is not None and stride != form.factor(name):
+            if form is not None and (stride is None or to_poly(stride, {}) != form.factors.get(name, {})):
                 yield f"the stride of {access.tensor} along {name} is not that of its offset"
 
 
@@ -183,7 +184,8 @@ def _of_contract(spec: KernelSpec) -> Iterator[str]:
     wide = [axis.name for axis in (*spec.m, *spec.n) if static(axis.extent) != 1]
     unit = [n for n in wide if stored and dict(stored[0].strides).get(n) == Const(1)]
     is_empty = any(static(axis.extent) == 0 for axis in (*spec.batch, *spec.m, *spec.n))
-    if unit and unit != [axis.name for axis in spec.n[-1:]] and not is_empty:
+    of_n = [axis.name for axis in spec.n if axis.name in wide]
+    if unit and unit != of_n[-1:] and not (is_empty or spec.n and not of_n):
         yield f"the result is contiguous along {', '.join(unit)}, not along the last of n"
     if spec.segments is not None:
         yield from _of_segments(spec)

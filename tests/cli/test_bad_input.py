@@ -208,7 +208,7 @@ def test_a_missing_compiler_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_defect_of_uol_is_no_bad_input(monkeypatch: pytest.MonkeyPatch) -> None:
     from toy_backend import ToyBackend
 
-    def render(self: ToyBackend, spec: object, schedule: object) -> None:
+    def render(self: ToyBackend, spec: object, schedule: object, device: object) -> None:
         raise KeyError("x")
 
     monkeypatch.setattr(ToyBackend, "render", render)

@@ -93,8 +93,8 @@ def test_a_fault_in_a_vendors_text_fails_and_the_others_pass(tmp_path: Path, mon
 
     whole = pipeline.compile_graph
 
-    def faulty(graph, backend, device):  # type: ignore[no-untyped-def]
-        module = whole(graph, backend, device)
+    def faulty(graph, backend, device, policy):  # type: ignore[no-untyped-def]
+        module = whole(graph, backend, device, policy)
         text = module.device.text.replace("uol::block_sum<256>(z, scratch)", "z")
         return replace(module, device=replace(module.device, text=text)) if backend.name == "cuda" else module
 

@@ -111,7 +111,7 @@ def test_a_failed_check_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_defect_is_json_too(monkeypatch: pytest.MonkeyPatch) -> None:
     from toy_backend import ToyBackend
 
-    def render(self: ToyBackend, spec: object, schedule: object) -> None:
+    def render(self: ToyBackend, spec: object, schedule: object, device: object) -> None:
         raise KeyError("x")
 
     monkeypatch.setattr(ToyBackend, "render", render)

@@ -46,7 +46,7 @@ def test_the_manifest_says_what_it_is(tmp_path: Path) -> None:
         ("beta", "f32", [6], [1], "in"),
         ("y", "f32", [4, 6], [6, 1], "out"),
     ]
-    assert all(k["schedule"] == "all elements at once" for k in manifest["kernels"])
+    assert all((k["schedule"], k["layout"]) == ("kind=whole", "all elements at once") for k in manifest["kernels"])
     assert manifest["conformance"] is None
     assert {"uol", "apache-tvm", "python"} <= manifest["tools"].keys()
 
@@ -190,5 +190,5 @@ def test_the_self_test_needs_no_uol_for_the_files(tmp_path: Path) -> None:
 @pytest.mark.skipif(shutil.which("g++") is None, reason="the twin needs g++")
 def test_the_self_test_runs_the_kernels(tmp_path: Path) -> None:
     run = selftest(uol.compile("softmax", "cuda", "f16", {"S": 3, "C": 33}).bundle(tmp_path))
-    assert run.stdout == "passed  files\npassed  12 files, 25 fields of the manifest, kernels\n", run.stderr
+    assert run.stdout == "passed  files\npassed  12 files, 26 fields of the manifest, kernels\n", run.stderr
     assert run.returncode == 0

@@ -130,7 +130,7 @@ class State:
     def result(self, share: Share, lane: Term) -> Term:
         """The fold's value: the index for argmax and argmin."""
         if self.index is not None:
-            return tirx.BufferLoad(self.index, [lane])
+            return cast(share, tirx.BufferLoad(self.index, [lane]), "i64", self.fold.dtype)
         return cast(share, self._get(lane), self.dtype, self.fold.dtype)
 
     def _held(self, code: Builder, lane: Term) -> tuple[Term, Term]:

@@ -8,7 +8,7 @@ import pytest
 from uol.backends import registry
 from uol.backends.twin.run import execute
 from uol.codegen.pipeline import compile_graph
-from uol.codegen.specs.nodes import Arg, KernelGraph, Let, Pack, Read, Store, Within
+from uol.codegen.specs.nodes import Arg, KernelGraph, Pack, Read, Store, Within
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
 
 N, C, H, W, PADDED = 2, 5, 4, 6, 8
@@ -40,11 +40,9 @@ def pack_graph() -> KernelGraph:
         "x", horner((n, N), (c, C), (h, H), (w, W)), read_strides, (Within(c, None, Const(C)),), Const(0.0, "f16"), "f16"
     )
     strides = tuple(zip("nhwc", shape(H * W * PADDED, W * PADDED, PADDED, 1), strict=True))
-    store = Store("y", horner((n, N), (h, H), (w, W), (c, PADDED)), strides, Var("v", "f16"), "f16", ("n", "h", "w", "c"), 1)
+    store = Store("y", horner((n, N), (h, H), (w, W), (c, PADDED)), strides, value, "f16", ("n", "h", "w", "c"), 1)
     axes = tuple(Axis(name, Const(extent)) for name, extent in zip("nhwc", (N, H, W, PADDED), strict=True))
-    spec = Pack(
-        "pack_x", args, (), (), (), "op pack_x", index=axes, steps=(Let("v", value, "f16", ("n", "h", "w", "c"), 1), store)
-    )
+    spec = Pack("pack_x", args, (), (), (), "op pack_x", index=axes, steps=(store,))
     return KernelGraph("pack_x", (spec,), args, (), (), (), "op pack_x")
 
 
