@@ -185,7 +185,7 @@ def _of_contract(spec: KernelSpec) -> Iterator[str]:
     unit = [n for n in wide if stored and dict(stored[0].strides).get(n) == Const(1)]
     is_empty = any(static(axis.extent) == 0 for axis in (*spec.batch, *spec.m, *spec.n))
     of_n = [axis.name for axis in spec.n if axis.name in wide]
-    if unit and unit != of_n[-1:] and not (is_empty or spec.n and not of_n):
+    if unit and of_n and unit != of_n[-1:] and not is_empty:
         yield f"the result is contiguous along {', '.join(unit)}, not along the last of n"
     if spec.segments is not None:
         yield from _of_segments(spec)

@@ -78,7 +78,7 @@ def op(
     in ulp (`uol.ops.accuracy`). All of them are the last operator's, which is returned. A text with an error registers
     nothing. Raises ParseError, TypeCheckError or BoundsError, with the place and the cause.
 
-    >>> twice = op("op twice(x: T[*S]) -> (y: T[*S]) for T in (f64, f32) { y[*s] = x[*s] + x[*s] }")
+    >>> twofold = op("op twofold(x: T[*S]) -> (y: T[*S]) for T in (f64, f32) { y[*s] = x[*s] + x[*s] }")
     >>> from uol import fn
     >>> @op
     ... def thrice(op):
