@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from uol.codegen.backend import Grade, Rate
 
@@ -18,8 +18,8 @@ def read_rates(file: Path) -> Mapping[str, Mapping[str, Rate]]:
     return {device: {name: _rate(f"{device}.{name}", each) for name, each in rates.items()} for device, rates in table.items()}
 
 
-def _rate(name: str, fields: Mapping[str, object]) -> Rate:
-    rate = Rate(**fields)  # type: ignore[arg-type]  # what the table holds is looked at below
+def _rate(name: str, fields: Mapping[str, Any]) -> Rate:
+    rate = Rate(**fields)
     if not rate.unit or not rate.source or rate.grade not in get_args(Grade) or not rate.value > 0:
         raise ValueError(f"the rate {name} is {fields}: it takes a positive value, a unit, a source, and a grade")
     return rate

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from functools import cache
 from math import log2
-from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from uol.codegen.backend import Schedule
 from uol.ir.errors import ScheduleError
@@ -36,19 +36,6 @@ def schedule_text(schedule: Schedule) -> str:
     """A schedule with all of its fields."""
     values = (f"{name}={_field_text(getattr(schedule, name))}" for name in field_types(type(schedule)))
     return ",".join([f"{KIND}={kind_name(type(schedule))}", *values])
-
-
-def parse_schedule(text: str, kinds: Iterable[type]) -> Schedule:
-    """The schedule of a text that names its kind and every field that has no default: what `schedule_text` printed.
-
-    Raises ScheduleError for any other text.
-    """
-    given = parse_fields(text)
-    kind = kind_of(given.pop(KIND, ""), kinds)
-    missing = [f.name for f in fields(kind) if f.name not in given and f.default is f.default_factory]
-    if missing:
-        raise ScheduleError(f"{kind_name(kind)} needs {', '.join(missing)}", hint=f"its fields are {_listed(kind)}")
-    return cast(Schedule, kind(**field_values(kind, given)))
 
 
 def parse_fields(text: str) -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from uol.backends.cpu.expressions.dtypes import Term
 from uol.backends.cpu.host import Host
 from uol.backends.cpu.schedules.kinds import (
@@ -19,7 +21,11 @@ from uol.backends.cpu.schedules.kinds import (
 from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.nodes import Attention, Contract, KernelSpec, Map, Pack, Reduce, Scan, Scatter, Select
 
+KEPT_CANDIDATES = 16
+"""A schedule is chosen among a kernel's candidates and then checked against them: they are found once."""
 
+
+@lru_cache(maxsize=KEPT_CANDIDATES)
 def candidates(spec: KernelSpec, host: Host) -> tuple[CpuSchedule, ...]:
     """Schedules of a spec, best first. With an extent that is an argument, attentions and scatters are plain loops."""
     from uol.backends.cpu.schedules import attentions, contraction, elementwise, reduction, scans, scatters, selects

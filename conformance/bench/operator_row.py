@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from uol.binding.named_binding import bind_names
 from uol.compilation.pipeline import program_of
@@ -110,7 +110,7 @@ def _channels_last(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def _results(given: object) -> Sequence[torch.Tensor]:
-    return tuple(given) if isinstance(given, tuple | list) else (given,)  # type: ignore[return-value]  # a tensor
+    return tuple(given) if isinstance(given, tuple | list) else (cast("torch.Tensor", given),)
 
 
 def _forward(function: Callable[..., Any], tensors: Sequence[torch.Tensor]) -> Sequence[torch.Tensor]:

@@ -1,31 +1,20 @@
 """The value of a dim, an attribute's default or a `where` clause, with every name known.
 
-This is arithmetic on whole numbers (or on symbolic ones that behave like them, as PyTorch's), never on tensors: what
+This is arithmetic on integers (or on symbolic ones that behave like them, as PyTorch's), never on tensors: what
 `out_h = (H + 2*pad - R) / stride + 1` or `where C == D*groups` come to at a call. `/` and `%` floor.
 """
 
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Callable, Mapping
 
 from uol.ir.errors import ShapeError
+from uol.ir.integers.terms import ON_NUMBERS
 from uol.ir.syntax.surface import Apply, Binary, Bool, Expr, Name, Node, Number, Pack, Unary, operands
 
 Value = int | float | bool
 
-_BINARY: dict[str, Callable[[Value, Value], Value]] = {
-    "+": operator.add,
-    "-": operator.sub,
-    "*": operator.mul,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "==": operator.eq,
-    "!=": operator.ne,
-}
 _PROMISES = frozenset({"sorted"})
 """`where` clauses about a tensor's data: a promise of the caller, checked in checked mode, not here."""
 
@@ -48,7 +37,7 @@ def value_of(expr: Expr, names: Mapping[str, Value], packs: Mapping[str, tuple[i
         case Binary(op="/" | "%" as op, left=left, right=right):
             return _divide(op, go(left), go(right), expr, text)
         case Binary(op=op, left=left, right=right):
-            return _BINARY[op](go(left), go(right))
+            return ON_NUMBERS[op](go(left), go(right))
         case Apply():
             return _apply(expr, go, packs, text)
     raise _unknown(expr, text)

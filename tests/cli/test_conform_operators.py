@@ -9,6 +9,10 @@ from xml.etree import ElementTree
 import pytest
 from command_line import uol
 
+from uol.codegen.backend import Backend, Device, Module
+from uol.codegen.choice import Policy
+from uol.codegen.specs.nodes import KernelGraph
+
 OWN = """
 import torch
 import uol
@@ -93,7 +97,7 @@ def test_a_fault_in_a_vendors_text_fails_and_the_others_pass(tmp_path: Path, mon
 
     whole = pipeline.compile_graph
 
-    def faulty(graph, backend, device, policy):  # type: ignore[no-untyped-def]
+    def faulty(graph: KernelGraph, backend: Backend, device: Device, policy: Policy) -> Module:
         module = whole(graph, backend, device, policy)
         text = module.device.text.replace("uol::block_sum<256>(z, scratch)", "z")
         return replace(module, device=replace(module.device, text=text)) if backend.name == "cuda" else module

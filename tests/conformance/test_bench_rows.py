@@ -76,7 +76,7 @@ class Wrong:
 
 
 def test_sides_that_differ_are_not_timed() -> None:
-    said = measure(Key("f", "wrong", "forward"), Wrong(), QUICK)  # type: ignore[arg-type]  # it has no `quick`
+    said = measure(Key("f", "wrong", "forward"), Wrong(), QUICK)
     assert said == "result 0 is not PyTorch's: they differ by 0.048 of the largest element"
 
 

@@ -28,7 +28,7 @@ def compile_(
     attrs: AttrsOption = [],  # noqa: B006
     output: OutOption = None,
     check: CheckOption = False,
-    schedule: SchedulesOption = [],  # noqa: B006
+    schedule: SchedulesOption = [],  # noqa: B006 - typer's way to say "none"
     modules: ImportOption = [],  # noqa: B006
     as_json: JsonOption = False,
 ) -> None:
@@ -54,7 +54,7 @@ def explain(
     dims: DimsOption = [],  # noqa: B006
     attrs: AttrsOption = [],  # noqa: B006
     source: Annotated[bool, typer.Option("--source", help="Print the emitted text, too.")] = False,
-    schedule: SchedulesOption = [],  # noqa: B006
+    schedule: SchedulesOption = [],  # noqa: B006 - typer's way to say "none"
     schedules: Annotated[bool, typer.Option("--schedules", help="List every schedule that each kernel could have.")] = False,
     modules: ImportOption = [],  # noqa: B006
     as_json: JsonOption = False,

@@ -13,7 +13,7 @@ from uol.codegen.specs.nodes import Arg, Pack
 from uol.codegen.specs.printer import arg_lines, arg_text, spec_lines
 from uol.codegen.specs.traverse import lines_of
 from uol.compilation.request import Target
-from uol.compilation.schedule_table import buffers_text, candidate_lines, candidates_json
+from uol.compilation.schedule_table import buffers_text, candidate_lines, candidates_json, grid_text
 from uol.ir.program.nodes import Const, Expr
 from uol.ir.types import DTYPES
 
@@ -117,6 +117,5 @@ def _what(kernel: Kernel) -> str:
 
 def _launch(kernel: Kernel) -> str:
     launch = kernel.launch
-    grid, block = (" x ".join(str(size_json(each)) for each in axes) for axes in (launch.grid, launch.block))
     core = f" on {launch.core}" if launch.core else ""
-    return f"grid {grid}, block {block}{core}; {buffers_text(kernel.footprint)}"
+    return f"grid {grid_text(launch.grid)}, block {grid_text(launch.block)}{core}; {buffers_text(kernel.footprint)}"

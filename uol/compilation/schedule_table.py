@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from uol.codegen.backend import Footprint, Kernel, Refusal
+from uol.codegen.backend import Count, Footprint, Kernel, Refusal
 from uol.codegen.choice import Candidate, candidates
 from uol.codegen.schedule import schedule_text
 from uol.codegen.specs.expression_text import size_json
@@ -39,6 +39,11 @@ def buffers_text(footprint: Footprint) -> str:
     return ", ".join(f"{name} {size:,} bytes" for name, size in footprint.buffers.items()) or "no on-chip buffers"
 
 
+def grid_text(grid: Iterable[Count]) -> str:
+    """`"64 x 1 x 1"`."""
+    return " x ".join(str(size_json(each)) for each in grid)
+
+
 def _with_taken(kernel: Kernel, target: Target) -> Iterator[Candidate]:
     """The backend's candidates; one that was given and is none of these comes first."""
     found = list(candidates(kernel.spec, target.backend, target.device))
@@ -52,5 +57,5 @@ def _verdict(candidate: Candidate, kernel: Kernel) -> str:
     if isinstance(outcome, Refusal):
         return f"does not fit: {outcome.reason}"
     taken = candidate.schedule == kernel.schedule
-    grid = " x ".join(str(size_json(each)) for each in outcome.grid)
+    grid = grid_text(outcome.grid)
     return f"{'taken' if taken else 'fits, not preferred'}; grid {grid}, {outcome.threads} threads, {buffers_text(outcome)}"
