@@ -88,7 +88,10 @@ def measure(key: Key, row: Row, turns: Turns) -> Outcome:
 
 def _require_equal(contenders: Contenders) -> None:
     """Raises UolError where the two do not compute the same."""
-    for number, (ours, theirs) in enumerate(zip(contenders.uol(), contenders.pytorch(), strict=False)):
+    found, expected = contenders.uol(), contenders.pytorch()
+    if len(found) < len(expected):
+        raise UolError(f"{len(found)} results, PyTorch gives {len(expected)}")
+    for number, (ours, theirs) in enumerate(zip(found, expected, strict=False)):  # ours may go on (rows.Contenders)
         if ours.shape != theirs.shape:
             raise UolError(f"result {number} is of shape {list(ours.shape)}, PyTorch's of {list(theirs.shape)}")
         off = _difference(ours, theirs)
