@@ -34,7 +34,6 @@ from uol.codegen.backend import (
 )
 from uol.codegen.specs.nodes import (
     Attention,
-    Contract,
     KernelGraph,
     KernelSpec,
     Scan,
@@ -79,15 +78,9 @@ class CpuBackend:
         return fits_strips(spec)
 
     def legalise(self, spec: KernelSpec) -> tuple[KernelSpec, ...]:
-        from uol.backends.cpu.operands.attention_packing import packed_attention
-        from uol.backends.cpu.operands.packing import packed
-        from uol.backends.cpu.operands.scratch import with_scratch
+        from uol.backends.cpu.legalise import legalised
 
-        if isinstance(spec, Select):
-            return (with_scratch(spec),)
-        if isinstance(spec, Attention):
-            return packed_attention(spec)
-        return packed(spec) if isinstance(spec, Contract) else (spec,)
+        return legalised(spec)
 
     def schedules(self, spec: KernelSpec, device: Device) -> Iterable[Schedule]:
         from uol.backends.cpu.scheduling import candidates

@@ -16,7 +16,7 @@ from uol.codegen.indexing.arithmetic import ZERO
 from uol.codegen.partition.grouped_value import Mode
 from uol.codegen.specs.nodes import Contract, Read
 from uol.codegen.specs.traverse import reads
-from uol.ir.program.nodes import Const, Expr, Var
+from uol.ir.program.nodes import Const, Expr
 
 SEGMENTS: frozenset[Mode] = frozenset({"rows", "terms"})
 
@@ -66,7 +66,7 @@ def declare_terms(spec: Contract, k_count: int, scope: Scope) -> TermRun | None:
         return None
     printer = scope.printer
     key = _read(segments.key)
-    own: Expr = Var(segments.of) if segments.of in {a.name for a in spec.batch} else ZERO
+    own = spec.own_segment
     keys, stride = printer.names.tensor(key.tensor), dict(key.strides).get(segments.at) or ZERO
     for name, value in (("begin", printer.value(own)), ("end", f"{printer.value(own, 9)} + 1")):
         sizes = f"{printer.value(stride)}, {k_count}, {value}"

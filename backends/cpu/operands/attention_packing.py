@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from uol.backends.cpu.collapse_axes import collapsed
 from uol.backends.cpu.operands.packing import copied, dims_to_copy
 from uol.backends.cpu.schedules.cost import size
 from uol.codegen.attention.parts import dot_product, weighted_product, weights_of
@@ -39,15 +38,14 @@ def row_bytes(spec: Attention, pitch: int) -> int:
 
 def packed_attention(spec: Attention) -> tuple[KernelSpec, ...]:
     """The attention, after the copies of its operands that pay."""
-    flat = collapsed(spec)
     packs: list[Pack] = []
-    dots = tuple(_dot(flat, d, packs) for d in flat.dots)
-    sums = tuple(_sum(flat, s, packs) for s in flat.sums)
-    flat = replace(flat, dots=dots, sums=sums)
+    dots = tuple(_dot(spec, d, packs) for d in spec.dots)
+    sums = tuple(_sum(spec, s, packs) for s in spec.sums)
+    packed = replace(spec, dots=dots, sums=sums)
     copies = [p.arg(s.tensor) for p in packs for s in p.steps if isinstance(s, Store)]
-    used = {node.tensor for node in accesses(flat)}
-    args = (*(a for a in flat.args if a.name in used), *copies)
-    return (*packs, replace(flat, args=args)) if packs else (spec,)
+    used = {node.tensor for node in accesses(packed)}
+    args = (*(a for a in spec.args if a.name in used), *copies)
+    return (*packs, replace(packed, args=args))
 
 
 def _dot(spec: Attention, dot: Dot, packs: list[Pack]) -> Dot:

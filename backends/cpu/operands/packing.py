@@ -12,7 +12,6 @@ from __future__ import annotations
 from dataclasses import replace
 from math import prod
 
-from uol.backends.cpu.collapse_axes import collapsed
 from uol.backends.cpu.operands.buffer_span import span_of
 from uol.backends.cpu.operands.factors import the_read
 from uol.backends.cpu.operands.source_dims import SourceDim, source_dims
@@ -41,7 +40,7 @@ def packed(spec: Contract) -> tuple[KernelSpec, ...]:
     if any(static(a.extent) == 0 for a in spec.axes):
         return (spec,)
     packs: list[KernelSpec] = []
-    contract = collapsed(spec)
+    contract = spec
     sides: tuple[Side, Side] = ("a", "b")
     for side in sides:
         if _is_gathered(contract, side):
@@ -52,7 +51,7 @@ def packed(spec: Contract) -> tuple[KernelSpec, ...]:
         if dims is not None:
             pack, contract = copied(contract, side, dims)
             packs.append(pack)
-    return (*packs, contract) if packs else (spec,)
+    return (*packs, contract)
 
 
 def _is_gathered(spec: Contract, side: Side) -> bool:

@@ -19,7 +19,7 @@ from uol.backends.cpu.oracle.sums import reduce_row, sum_of_products
 from uol.backends.cpu.statements import enter, run_steps
 from uol.codegen.specs.nodes import Attention, Contract, KernelSpec, Map, Pack, Reduce, Scan, Scatter, Segments, Select
 from uol.ir.integers.terms import compare
-from uol.ir.program.nodes import Expr, Var
+from uol.ir.program.nodes import Expr
 
 
 def unscheduled(spec: KernelSpec, functions: Mapping[str, Function] = EXACT) -> Term:
@@ -50,7 +50,7 @@ def _contract(frame: Frame, spec: Contract) -> None:
         match spec.segments:
             case Segments(over="rows", of=of, key=key):
                 scope = scope.with_values({of: frame.code.hold(of, evaluate(key, scope))})
-            case Segments(of=of, key=key):
-                where = (compare("==", key, Var(of)),)
+            case Segments(key=key):
+                where = (compare("==", key, spec.own_segment),)
         acc = sum_of_products(frame, (spec.acc, spec.acc_dtype), spec.k, (spec.a, spec.b), scope, where)
         run_steps(frame.code, spec.epilogue, scope.with_values({spec.acc: acc}))

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 
 from tvm import tirx
 
-from uol.backends.cpu.collapse_axes import collapsed
 from uol.backends.cpu.expressions.dtypes import Term, representation
 from uol.backends.cpu.expressions.fast_functions import FAST
 from uol.backends.cpu.expressions.spec_expressions import Scope
@@ -47,28 +46,26 @@ FIRST, AT = "first row", "row of strip"
 
 def candidates(spec: Attention, host: Host) -> tuple[Strips, ...]:
     """As many rows as a register tile has, or as stay in cache; two vectors a row."""
-    flat = collapsed(spec)
-    cols, inner = size(flat.cols) or 1, int(getattr(flat.rows[-1].extent, "value", 1)) if flat.rows else 1
-    lanes = host.vector_bytes // (8 if any("64" in d.dtype for d in flat.dots) else 4)
+    cols, inner = size(spec.cols) or 1, int(getattr(spec.rows[-1].extent, "value", 1)) if spec.rows else 1
+    lanes = host.vector_bytes // (8 if any("64" in d.dtype for d in spec.dots) else 4)
     pitch = -(-cols // lanes) * lanes + lanes  # never a power of two: rows of a tile fall into different sets of a cache
     vectors = 2
-    most = max(1, min(MOST_ROWS, (host.vector_registers - 4) // vectors, STRIP_BYTES // row_bytes(flat, pitch)))
+    most = max(1, min(MOST_ROWS, (host.vector_registers - 4) // vectors, STRIP_BYTES // row_bytes(spec, pitch)))
     rows = -(-inner // -(-inner // most))
-    products = (size(flat.batch) or 1) * (size(flat.rows) or 1) * cols * sum(size(d.depth) or 1 for d in flat.dots)
-    row_lanes = col_lanes(row_of(flat), host)
+    products = (size(spec.batch) or 1) * (size(spec.rows) or 1) * cols * sum(size(d.depth) or 1 for d in spec.dots)
+    row_lanes = col_lanes(row_of(spec), host)
     return (Strips(rows, pitch, vectors, lanes, row_lanes, host.cores > 1 and products >= PARALLEL_FROM_PRODUCTS),)
 
 
 def scheduled(spec: Attention, schedule: Strips) -> Term:
     """The kernel as a PrimFunc."""
-    flat = collapsed(spec)
-    frame = open_frame(flat, FAST)
-    rows = Side.of(flat.rows, schedule.rows)
-    nest = (*flat.batch, *rows.outer, rows.tiles)
+    frame = open_frame(spec, FAST)
+    rows = Side.of(spec.rows, schedule.rows)
+    nest = (*spec.batch, *rows.outer, rows.tiles)
     with ExitStack() as loops:
         scope = enter_nest(frame, loops, nest, len(nest) if schedule.parallel else 0, frame.scope)
         for first, height in rows.pieces(frame, scope):
-            _Strip(frame, flat, schedule, rows.axis, height).write(scope.with_values({FIRST: first}))
+            _Strip(frame, spec, schedule, rows.axis, height).write(scope.with_values({FIRST: first}))
     return frame.close()
 
 

@@ -10,7 +10,6 @@ result and b are contiguous. Tiles are the parallel tasks, in an order that read
 
 from __future__ import annotations
 
-from uol.backends.cpu.collapse_axes import collapsed
 from uol.backends.cpu.expressions.dtypes import Term, representation
 from uol.backends.cpu.host import Host
 from uol.backends.cpu.operands.buffer_span import static_span
@@ -49,118 +48,117 @@ KEPT_BYTES = 512 * 1024
 
 def candidates(spec: Contract, host: Host) -> tuple[Tiles | Dots, ...]:
     """Best first."""
-    flat = _at_hand(collapsed(spec))
+    spec = _at_hand(spec)
     lanes = host.vector_bytes // accumulator_bytes(spec)
-    rows = _extent(flat, "m")
-    products = size(flat.axes)
+    rows = _extent(spec, "m")
+    products = size(spec.axes)
     parallel = host.cores > 1 and (products is None or products >= PARALLEL_FROM_PRODUCTS)
-    if prefers_dot(flat):
+    if prefers_dot(spec):
         tile_rows = min(rows, 4)
         return (Dots(tile_rows, DOT_COLUMNS if tile_rows > 1 else 2 * DOT_COLUMNS, lanes, parallel),)
     if products is None:
-        return (_tiles_of_any_size(flat, lanes, host),)
-    tile_rows, vectors = _tile(flat, rows, lanes, host)
-    block = _block(flat, tile_rows)
-    prefetch_results = any(_bytes(flat, access) > KEPT_BYTES for access in epilogue_rows(flat))
-    return (Tiles(tile_rows, vectors, lanes, block, parallel, block > 1 and _b_is_far(flat), prefetch_results),)
+        return (_tiles_of_any_size(spec, lanes, host),)
+    tile_rows, vectors = _tile(spec, rows, lanes, host)
+    block = _block(spec, tile_rows)
+    prefetch_results = any(_bytes(spec, access) > KEPT_BYTES for access in epilogue_rows(spec))
+    return (Tiles(tile_rows, vectors, lanes, block, parallel, block > 1 and _b_is_far(spec), prefetch_results),)
 
 
-def _tiles_of_any_size(flat: Contract, lanes: int, host: Host) -> Tiles:
+def _tiles_of_any_size(spec: Contract, lanes: int, host: Host) -> Tiles:
     """Tiles where some extent is an argument."""
-    rows = static(flat.m[-1].extent) if flat.m else 1
-    tile_rows, vectors = _tile(flat, ROWS_OF_ANY_NUMBER if rows is None else rows, lanes, host)
+    rows = static(spec.m[-1].extent) if spec.m else 1
+    tile_rows, vectors = _tile(spec, ROWS_OF_ANY_NUMBER if rows is None else rows, lanes, host)
     return Tiles(tile_rows, vectors, lanes, 1, host.cores > 1)
 
 
-def _at_hand(flat: Contract) -> Contract:
+def _at_hand(spec: Contract) -> Contract:
     """What a tile of one segment computes."""
-    return within_segments(flat) if flat.segments is not None and flat.segments.over == "rows" else flat
+    return within_segments(spec) if spec.segments is not None and spec.segments.over == "rows" else spec
 
 
-def _block(flat: Contract, tile_rows: int) -> int:
+def _block(spec: Contract, tile_rows: int) -> int:
     """Row tiles a block. A b that stays in cache as a whole may be read again for every row tile, so that a is read
     once. Any other b is read once a block: as many tiles of a as stay in cache."""
-    if _bytes(flat, the_read(flat.b)) <= KEPT_BYTES:
+    if _bytes(spec, the_read(spec.b)) <= KEPT_BYTES:
         return 1
-    outer = size(flat.m[:-1]) or 1
-    row_tiles = max(1, outer * -(-_extent(flat, "m") // tile_rows))
-    tile_bytes = max(1, _bytes(flat, the_read(flat.a)) // row_tiles)
+    outer = size(spec.m[:-1]) or 1
+    row_tiles = max(1, outer * -(-_extent(spec, "m") // tile_rows))
+    tile_bytes = max(1, _bytes(spec, the_read(spec.a)) // row_tiles)
     return min(row_tiles, max(1, KEPT_BYTES // tile_bytes))
 
 
-def _b_is_far(flat: Contract) -> bool:
+def _b_is_far(spec: Contract) -> bool:
     """Weights in [k, n] order are read in short runs, far apart: what the processor does not foresee."""
-    read = the_read(flat.b)
-    return bool(flat.n) and not read.guard and coefficient(read.offset, flat.n[-1].name) == 1
+    read = the_read(spec.b)
+    return bool(spec.n) and not read.guard and coefficient(read.offset, spec.n[-1].name) == 1
 
 
-def _bytes(flat: Contract, access: Read | Store) -> int:
+def _bytes(spec: Contract, access: Read | Store) -> int:
     """The memory that an operand takes in one batch."""
-    batches = size(flat.batch) or 1
-    return (static_span(flat.arg(access.tensor)) or 0) * DTYPES[access.dtype].bytes // batches
+    batches = size(spec.batch) or 1
+    return (static_span(spec.arg(access.tensor)) or 0) * DTYPES[access.dtype].bytes // batches
 
 
-def _extent(flat: Contract, group: str) -> int:
-    axes = getattr(flat, group)
+def _extent(spec: Contract, group: str) -> int:
+    axes = getattr(spec, group)
     return (static(axes[-1].extent) or 1) if axes else 1
 
 
-def _tile(flat: Contract, rows: int, lanes: int, host: Host) -> tuple[int, int]:
+def _tile(spec: Contract, rows: int, lanes: int, host: Host) -> tuple[int, int]:
     """The largest tile that the registers hold, cut evenly out of the rows."""
-    columns = COLUMNS_OF_ANY_NUMBER if any(static(a.extent) is None for a in flat.n[-1:]) else _extent(flat, "n")
+    columns = COLUMNS_OF_ANY_NUMBER if any(static(a.extent) is None for a in spec.n[-1:]) else _extent(spec, "n")
     accumulators = host.vector_registers - 4  # vectors of b, and the broadcast element of a
-    is_apart = _rows_lie_apart_by_argument(flat)
+    is_apart = _rows_lie_apart_by_argument(spec)
     vectors = 8 if rows == 1 else 4 if rows <= 3 or is_apart else 2
     vectors = max(1, min(vectors, -(-columns // lanes), accumulators))
     most = max(1, accumulators // vectors)
-    if _rows_share_sets(flat):
+    if _rows_share_sets(spec):
         most = min(most, WAYS - 1)
     if is_apart and vectors > 2:
         most = min(most, ADDRESSED_ROWS)
-    if flat.segments is not None and flat.segments.over == "rows":
+    if spec.segments is not None and spec.segments.over == "rows":
         most = min(most, SEGMENT_ROWS)
     pieces = -(-rows // min(most, MOST_ROWS))
     return -(-rows // pieces), vectors
 
 
-def _rows_share_sets(flat: Contract) -> bool:
+def _rows_share_sets(spec: Contract) -> bool:
     """Do the rows of a tile fall into one set of the first-level cache?"""
-    read = the_read(flat.a)
-    step = coefficient(read.offset, flat.m[-1].name) if flat.m else None
+    read = the_read(spec.a)
+    step = coefficient(read.offset, spec.m[-1].name) if spec.m else None
     pitch = (step or 0) * (8 if "64" in representation(read.dtype).storage else 4)
     return pitch > 0 and pitch % WAY_BYTES == 0
 
 
-def _rows_lie_apart_by_argument(flat: Contract) -> bool:
+def _rows_lie_apart_by_argument(spec: Contract) -> bool:
     """Is the pitch of the rows no number? The address of each is in a register of its own then."""
-    offset = affine(the_read(flat.a).offset, [a.name for a in flat.axes])
-    return bool(flat.m) and offset is not None and static(offset.factor(flat.m[-1].name)) is None
+    offset = affine(the_read(spec.a).offset, [a.name for a in spec.axes])
+    return bool(spec.m) and offset is not None and static(offset.factor(spec.m[-1].name)) is None
 
 
-def prefers_dot(flat: Contract) -> bool:
-    """Few rows, and both operands contiguous along k where b is not along n. `flat` is collapsed. The rows of a segment are
+def prefers_dot(spec: Contract) -> bool:
+    """Few rows, and both operands contiguous along k where b is not along n. The rows of a segment are
     few, and its b is not worth a copy."""
-    flat = _at_hand(flat)
-    a, b = the_read(flat.a), the_read(flat.b)
-    if flat.segments is not None and (flat.segments.over == "terms" or size(flat.axes) is None):
+    spec = _at_hand(spec)
+    a, b = the_read(spec.a), the_read(spec.b)
+    if spec.segments is not None and (spec.segments.over == "terms" or size(spec.axes) is None):
         return False
-    if not flat.k or size(flat.m) is None or a.guard or b.guard:
+    if not spec.k or size(spec.m) is None or a.guard or b.guard:
         return False
-    inner = flat.k[-1]
-    along_k = _steps_by_one(flat, a, inner) and _steps_by_one(flat, b, inner)
-    along_n = not flat.n or _steps_by_one(flat, b, flat.n[-1])
+    inner = spec.k[-1]
+    along_k = _steps_by_one(spec, a, inner) and _steps_by_one(spec, b, inner)
+    along_n = not spec.n or _steps_by_one(spec, b, spec.n[-1])
     length = static(inner.extent)
     rows = SOME_ROWS if length is None or length >= LONG_K else FEW_ROWS
-    return along_k and not along_n and (flat.segments is not None or (size(flat.m) or 1) <= rows)
+    return along_k and not along_n and (spec.segments is not None or (size(spec.m) or 1) <= rows)
 
 
-def _steps_by_one(flat: Contract, read: Read, axis: Axis) -> bool:
+def _steps_by_one(spec: Contract, read: Read, axis: Axis) -> bool:
     """Are neighbours along the axis neighbours in memory?"""
-    offset = affine(read.offset, [a.name for a in flat.axes])
+    offset = affine(read.offset, [a.name for a in spec.axes])
     return offset is not None and offset.factor(axis.name) == ONE
 
 
 def scheduled(spec: Contract, schedule: Tiles | Dots) -> Term:
     """The kernel as a PrimFunc."""
-    flat = collapsed(spec)
-    return dot_products(flat, schedule) if isinstance(schedule, Dots) else register_tiles(flat, schedule)
+    return dot_products(spec, schedule) if isinstance(schedule, Dots) else register_tiles(spec, schedule)

@@ -12,7 +12,6 @@ from contextlib import ExitStack
 
 from tvm import tirx
 
-from uol.backends.cpu.collapse_axes import collapsed
 from uol.backends.cpu.expressions.builder import PARALLEL, SERIAL, index
 from uol.backends.cpu.expressions.dtypes import Term
 from uol.backends.cpu.expressions.fast_functions import FAST
@@ -37,12 +36,11 @@ TASKS_PER_CORE = 8
 
 def candidates(spec: Map | Pack, host: Host) -> tuple[Elementwise, ...]:
     """One schedule."""
-    flat = collapsed(spec)
-    count = size(flat.index)
+    count = size(spec.index)
     parallel = 0
-    if host.cores > 1 and (count is None or count * steps_cost(steps_of(flat)) >= PARALLEL_FROM):
-        parallel = 1 if len(flat.index) == 1 else parallel_prefix(flat.index[:-1], TASKS_PER_CORE * host.cores)
-    return (Elementwise(host.lanes, parallel, _tile_axis(flat)),)
+    if host.cores > 1 and (count is None or count * steps_cost(steps_of(spec)) >= PARALLEL_FROM):
+        parallel = 1 if len(spec.index) == 1 else parallel_prefix(spec.index[:-1], TASKS_PER_CORE * host.cores)
+    return (Elementwise(host.lanes, parallel, _tile_axis(spec)),)
 
 
 def _tile_axis(spec: Map | Pack) -> str:
@@ -61,20 +59,19 @@ def _tile_axis(spec: Map | Pack) -> str:
 
 def scheduled(spec: Map | Pack, schedule: Elementwise) -> Term:
     """The kernel as a PrimFunc."""
-    flat = collapsed(spec)
-    frame = open_frame(flat, FAST)
-    if not flat.index:
-        run_steps(frame.code, steps_of(flat), frame.scope)
+    frame = open_frame(spec, FAST)
+    if not spec.index:
+        run_steps(frame.code, steps_of(spec), frame.scope)
         return frame.close()
-    inner = flat.index[-1]
-    outer = flat.index[:-1]
+    inner = spec.index[-1]
+    outer = spec.index[:-1]
     if schedule.tile_axis:
-        _tiled(frame, flat, schedule)
+        _tiled(frame, spec, schedule)
         return frame.close()
-    for parallel in _parallel_if_large(frame, flat, schedule.parallel):
+    for parallel in _parallel_if_large(frame, spec, schedule.parallel):
         with ExitStack() as loops:
             scope = enter_nest(frame, loops, outer, min(parallel, len(outer)), frame.scope)
-            hoisted, rest = split_lets(steps_of(flat), {inner.name})
+            hoisted, rest = split_lets(steps_of(spec), {inner.name})
             scope = run_steps(frame.code, hoisted, scope)
             _row(frame, inner, rest, schedule.lanes, PARALLEL if parallel and not outer else SERIAL, scope)
     return frame.close()

@@ -8,7 +8,6 @@ Rows are the parallel tasks; where there are fewer rows than cores, the cols of 
 
 from __future__ import annotations
 
-from uol.backends.cpu.collapse_axes import collapsed
 from uol.backends.cpu.expressions.dtypes import Term, representation
 from uol.backends.cpu.host import Host
 from uol.backends.cpu.schedules.cost import PARALLEL_FROM, cost, parallel_prefix, size, steps_cost
@@ -28,55 +27,54 @@ TASKS_PER_CORE = 8
 
 def candidates(spec: Reduce, host: Host) -> tuple[Reduction, ...]:
     """The way that reads memory contiguously."""
-    flat = collapsed(spec)
-    rows, cols = size(flat.rows), size(flat.cols)
-    work = None if rows is None or cols is None else rows * cols * steps_cost(flat.steps)
+    rows, cols = size(spec.rows), size(spec.cols)
+    work = None if rows is None or cols is None else rows * cols * steps_cost(spec.steps)
     worthwhile = host.cores > 1 and (work is None or work >= PARALLEL_FROM)
-    if _along_rows(flat):
-        return (_along_rows_schedule(flat, host, worthwhile),)
-    lanes = col_lanes(flat, host)
+    if _along_rows(spec):
+        return (_along_rows_schedule(spec, host, worthwhile),)
+    lanes = col_lanes(spec, host)
     few = rows is not None and rows < host.cores
     if worthwhile and few and lanes > 1:
         tasks = min(2 * host.cores, max(1, (cols or 1) // (4 * lanes)))
         return (Reduction("cols", lanes, 0, tasks),)
-    parallel = parallel_prefix(flat.rows, TASKS_PER_CORE * host.cores) if worthwhile and flat.rows else 0
-    return (Reduction("cols", lanes, parallel, 1, _kept(flat)),)
+    parallel = parallel_prefix(spec.rows, TASKS_PER_CORE * host.cores) if worthwhile and spec.rows else 0
+    return (Reduction("cols", lanes, parallel, 1, _kept(spec)),)
 
 
-def _along_rows_schedule(flat: Reduce, host: Host, worthwhile: bool) -> Reduction:
+def _along_rows_schedule(spec: Reduce, host: Host, worthwhile: bool) -> Reduction:
     """As many lanes as leave every core a block of rows."""
-    extent = static(flat.rows[-1].extent) or host.lanes
-    outer = size(flat.rows[:-1]) or 1
+    extent = static(spec.rows[-1].extent) or host.lanes
+    outer = size(spec.rows[:-1]) or 1
     lanes = VECTORS * host.lanes
     while lanes > host.lanes and (lanes > extent or (worthwhile and outer * -(-extent // lanes) < 2 * host.cores)):
         lanes //= 2
-    return Reduction("rows", min(lanes, max(extent, 1)), len(flat.rows) if worthwhile else 0)
+    return Reduction("rows", min(lanes, max(extent, 1)), len(spec.rows) if worthwhile else 0)
 
 
-def _along_rows(flat: Reduce) -> bool:
+def _along_rows(spec: Reduce) -> bool:
     """Is more memory read contiguously along the innermost row than along the innermost col?"""
-    if not flat.rows or (static(flat.rows[-1].extent) or 0) < 2 or any(static(a.extent) is None for a in flat.axes):
+    if not spec.rows or (static(spec.rows[-1].extent) or 0) < 2 or any(static(a.extent) is None for a in spec.axes):
         return False
-    inner_row, inner_col = flat.rows[-1].name, flat.cols[-1].name if flat.cols else ""
+    inner_row, inner_col = spec.rows[-1].name, spec.cols[-1].name if spec.cols else ""
     votes = 0
-    for access in accesses(flat):
+    for access in accesses(spec):
         if isinstance(access, Read):
             votes += coefficient(access.offset, inner_row) == 1
             votes -= coefficient(access.offset, inner_col) == 1
-    return votes > 0 or (votes == 0 and _short_cols(flat) and _stores_rows(flat, inner_row))
+    return votes > 0 or (votes == 0 and _short_cols(spec) and _stores_rows(spec, inner_row))
 
 
-def _short_cols(flat: Reduce) -> bool:
-    return (size(flat.cols) or 0) < 16
+def _short_cols(spec: Reduce) -> bool:
+    return (size(spec.cols) or 0) < 16
 
 
-def _stores_rows(flat: Reduce, inner_row: str) -> bool:
-    return any(isinstance(s, Store) and coefficient(s.offset, inner_row) == 1 for s in flat.steps)
+def _stores_rows(spec: Reduce, inner_row: str) -> bool:
+    return any(isinstance(s, Store) and coefficient(s.offset, inner_row) == 1 for s in spec.steps)
 
 
-def col_lanes(flat: Reduce, host: Host) -> int:
+def col_lanes(spec: Reduce, host: Host) -> int:
     """Four vectors where the innermost col fills them twice, else what it fills."""
-    extent = static(flat.cols[-1].extent) if flat.cols else 1
+    extent = static(spec.cols[-1].extent) if spec.cols else 1
     if extent is None:
         return host.lanes
     lanes = VECTORS * host.lanes
@@ -85,15 +83,15 @@ def col_lanes(flat: Reduce, host: Host) -> int:
     return lanes
 
 
-def _kept(flat: Reduce) -> tuple[str, ...]:
+def _kept(spec: Reduce) -> tuple[str, ...]:
     """Dear element values that several passes need, as far as they fit."""
-    passes = passes_of(flat).passes
-    count = size(flat.cols)
+    passes = passes_of(spec).passes
+    count = size(spec.cols)
     if count is None:
         return ()
     names: list[str] = []
     room = ROW_BUFFER_BYTES
-    for let in (s for s in flat.steps if isinstance(s, Let)):
+    for let in (s for s in spec.steps if isinstance(s, Let)):
         uses = sum(let in run.steps for run in passes)
         bytes_needed = count * (8 if "64" in representation(let.dtype).compute else 4)
         if uses > 1 and cost(let.value) >= 8 and let.dtype != "bool" and bytes_needed <= room:
@@ -107,5 +105,4 @@ def scheduled(spec: Reduce, schedule: Reduction) -> Term:
     from uol.backends.cpu.schedules.along_cols import along_cols
     from uol.backends.cpu.schedules.along_rows import along_rows
 
-    flat = collapsed(spec)
-    return along_rows(flat, schedule) if schedule.along == "rows" else along_cols(flat, schedule)
+    return along_rows(spec, schedule) if schedule.along == "rows" else along_cols(spec, schedule)

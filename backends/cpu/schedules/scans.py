@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 
-from uol.backends.cpu.collapse_axes import collapsed
 from uol.backends.cpu.expressions.builder import PARALLEL, SERIAL, UNROLLED, VECTORIZED, index
 from uol.backends.cpu.expressions.dtypes import Term
 from uol.backends.cpu.expressions.fast_functions import FAST
@@ -42,31 +41,30 @@ LINE = 16
 
 def candidates(spec: Scan, host: Host) -> tuple[Sweep, ...]:
     """Rows side by side, or chunks where rows are few."""
-    flat = collapsed(spec)
-    rows, length = size(flat.rows), static(flat.along.extent)
-    large = None in (rows, length) or (rows or 0) * (length or 0) * steps_cost(flat.steps) >= PARALLEL_FROM
+    rows, length = size(spec.rows), static(spec.along.extent)
+    large = None in (rows, length) or (rows or 0) * (length or 0) * steps_cost(spec.steps) >= PARALLEL_FROM
     worthwhile = host.cores > 1 and large
     tasks = 2 * host.cores if worthwhile and host.cores >= CHUNK_CORES else 1
     is_long = length is not None and length // (tasks * CHAINS) >= CHUNK_FROM
-    if rows is not None and rows < CHAINS and is_long and _independent(flat):
+    if rows is not None and rows < CHAINS and is_long and _independent(spec):
         return (Sweep(CHAINS, False, 0, tasks),)
-    inner = static(flat.rows[-1].extent) if flat.rows else 1
-    is_vector = bool(flat.rows) and _stores_along(flat, flat.rows[-1].name)
+    inner = static(spec.rows[-1].extent) if spec.rows else 1
+    is_vector = bool(spec.rows) and _stores_along(spec, spec.rows[-1].name)
     lanes = 2 * host.lanes if is_vector else CHAINS
     while lanes > 1 and (lanes > (inner or lanes) or (worthwhile and rows is not None and rows // lanes < host.cores)):
         lanes //= 2
-    return (Sweep(lanes, is_vector, len(flat.rows) if worthwhile else 0),)
+    return (Sweep(lanes, is_vector, len(spec.rows) if worthwhile else 0),)
 
 
-def _stores_along(flat: Scan, axis: str) -> bool:
-    return any(isinstance(s, Store) and coefficient(s.offset, axis) == 1 for s in flat.steps)
+def _stores_along(spec: Scan, axis: str) -> bool:
+    return any(isinstance(s, Store) and coefficient(s.offset, axis) == 1 for s in spec.steps)
 
 
-def _independent(flat: Scan) -> bool:
+def _independent(spec: Scan) -> bool:
     """Can every fold be known without another one?"""
     behind: dict[str, frozenset[str]] = {}
-    folds = {s.name for s in flat.steps if isinstance(s, Fold)}
-    for step in flat.steps:
+    folds = {s.name for s in spec.steps if isinstance(s, Fold)}
+    for step in spec.steps:
         used = variables(step.value)
         seen = used.union(*(behind.get(n, frozenset()) for n in used))
         if isinstance(step, Fold) and seen & folds:
@@ -78,13 +76,12 @@ def _independent(flat: Scan) -> bool:
 
 def scheduled(spec: Scan, schedule: Sweep) -> Term:
     """The kernel as a PrimFunc."""
-    flat = collapsed(spec)
-    frame = open_frame(flat, FAST)
+    frame = open_frame(spec, FAST)
     if schedule.tasks:
         with ExitStack() as loops:
-            _Chunks(frame, flat, schedule).run(enter(frame, loops, flat.rows, frame.scope))
+            _Chunks(frame, spec, schedule).run(enter(frame, loops, spec.rows, frame.scope))
     else:
-        _side_by_side(frame, flat, schedule)
+        _side_by_side(frame, spec, schedule)
     return frame.close()
 
 

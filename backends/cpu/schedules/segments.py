@@ -99,7 +99,7 @@ def terms(frame: Frame, spec: Contract, scope: Scope) -> Iterator[Scope]:
         if segments is None or segments.over != "terms":
             yield enter_nest(frame, loops, spec.k, 0, scope)
             return
-        of = scope.values.get(segments.of, ZERO)
+        of = evaluate(spec.own_segment, scope)
         if not spec.k:
             loops.enter_context(frame.code.when(tirx.EQ(evaluate(segments.key, scope), of)))
             yield scope

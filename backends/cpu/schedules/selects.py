@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from tvm import tirx
 
-from uol.backends.cpu.collapse_axes import collapsed
 from uol.backends.cpu.expressions.builder import PARALLEL, SERIAL, VECTORIZED, Builder, Extent, index
 from uol.backends.cpu.expressions.casts import cast
 from uol.backends.cpu.expressions.common_subexpressions import Share
@@ -42,28 +41,26 @@ ZERO = index(0)
 
 def candidates(spec: Select, host: Host) -> tuple[Order, ...]:
     """One schedule."""
-    flat = collapsed(spec)
-    rows, length = size(flat.rows), static(flat.col.extent)
+    rows, length = size(spec.rows), static(spec.col.extent)
     large = rows is None or (rows > 1 and (length is None or rows * length * COST >= PARALLEL_FROM))
     parallel = host.cores > 1 and large
     parts = next((static(a.shape[0]) or 0 for a in spec.args if a.name == scratch_name(spec)), 0)
-    fused = parallel_prefix(flat.rows, TASKS_PER_CORE * host.cores) if parallel and not parts else 0
+    fused = parallel_prefix(spec.rows, TASKS_PER_CORE * host.cores) if parallel and not parts else 0
     return (Order(takes_digits(spec), host.lanes, fused, parts),)
 
 
 def scheduled(spec: Select, schedule: Order) -> Term:
     """The kernel as a PrimFunc."""
-    flat = collapsed(spec)
-    frame = open_frame(flat, FAST)
-    row = _Row(frame, flat, schedule)
+    frame = open_frame(spec, FAST)
+    row = _Row(frame, spec, schedule)
     if schedule.slots:
-        _in_slots(frame, flat, schedule, row)
+        _in_slots(frame, spec, schedule, row)
         return frame.close()
     with ExitStack() as loops:
-        scope = enter_nest(frame, loops, flat.rows, schedule.parallel, frame.scope)
+        scope = enter_nest(frame, loops, spec.rows, schedule.parallel, frame.scope)
         if not schedule.digits:
             row.insert(scope)
-        elif length := static(flat.col.extent):
+        elif length := static(spec.col.extent):
             row.sort(scope, frame.code.local("scratch", COPIES * length, row.held), ZERO)
     return frame.close()
 
