@@ -44,9 +44,13 @@ class _Tracer:
         self.names: dict[str, str | None] = {}
         self.files: set[str] = set()
         self.boundaries: set[tuple[str, str, str]] = set()
+        self.imports = 0
+        """How many modules are being imported: what runs then is the body of a class, or makes a table of a module."""
 
     def __call__(self, frame: FrameType, event: str, _: object) -> None:
-        if event != "call" or frame.f_code.co_name == IMPORTING:
+        if frame.f_code.co_name == IMPORTING:
+            self.imports += {"call": 1, "return": -1}.get(event, 0)
+        if event != "call" or self.imports:
             return
         here = self.name(frame.f_code.co_filename)
         if here is None:
