@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from uol.codegen.indexing.dim_values import value_at
+from uol.codegen.indexing.arithmetic import value_at
 from uol.codegen.partition.grouped_value import Mode
 from uol.codegen.specs.nodes import KernelGraph, KernelSpec
 from uol.ir.program.nodes import Expr

@@ -14,7 +14,7 @@ from dataclasses import dataclass, is_dataclass, replace
 from difflib import get_close_matches
 from typing import Any, Protocol, cast
 
-from uol.codegen.backend import Backend, Device, Footprint, Refusal, Schedule
+from uol.codegen.backend import Backend, Device, Footprint, Module, Refusal, Schedule
 from uol.codegen.schedule import (
     KERNEL,
     KIND,
@@ -219,3 +219,10 @@ def _of_no_kernel(text: _Text, graph: KernelGraph, backend: Backend, device: Dev
     hint = f"did you mean {meant[0]}? " if meant else ""
     hint += "; ".join(f"{kind_name(k)} has {', '.join(field_types(k)) or 'no fields'}" for k in kinds)
     return ScheduleError(f"no kernel of {graph.name} for {backend.name} has the schedule {text.text!r}", hint=hint)
+
+
+def compile_graph(graph: KernelGraph, backend: Backend, device: Device, policy: Policy = FIRST_THAT_FITS) -> Module:
+    """Schedule, check, render and assemble every kernel of a graph. Raises ResourceError where a kernel does not fit."""
+    schedules = policy.choose(graph, backend, device)
+    kernels = tuple(backend.render(s, chosen, device) for s, chosen in zip(graph.specs, schedules, strict=True))
+    return backend.assemble(graph, kernels, device)

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from uol.codegen.attention.pattern import Pattern
-from uol.codegen.attention.search import with_attentions
+from uol.codegen.attention.pattern import Pattern, with_attentions
 from uol.codegen.attention.spec import attention_spec
 from uol.codegen.backend import Backend, Capability, GroupSummary
 from uol.codegen.indexing.affine import magnitude
-from uol.codegen.indexing.arithmetic import physical_order, static
-from uol.codegen.layout import Layouts, assign_strides
+from uol.codegen.indexing.arithmetic import dense_strides, physical_order, static
 from uol.codegen.names import taken_names
 from uol.codegen.partition import group as grouping
 from uol.codegen.partition.contraction import Contraction
@@ -44,9 +42,50 @@ from uol.codegen.specs.nodes import (
 )
 from uol.codegen.specs.rewrites import without_terms
 from uol.codegen.specs.verify import verified
+from uol.ir.errors import ShapeError
 from uol.ir.program import nodes
-from uol.ir.program.nodes import Axis, Expr, Load, Program, Stage
+from uol.ir.program.nodes import Axis, Const, Expr, Load, Program, Stage
 from uol.ir.program.walk import stage_expressions, variables, walk
+
+Layouts = Mapping[str, Sequence[int]]
+"""Element strides by tensor name; a tensor that is not named is row-major."""
+
+
+def assign_strides(program: Program, layouts: Layouts) -> dict[str, tuple[Expr, ...]]:
+    """Strides of inputs and results as given, of the tensors between kernels in the order of the result that has
+    their axes: a channels-last result keeps its intermediates channels-last."""
+    strides: dict[str, tuple[Expr, ...]] = {}
+    for name, tensor in program.tensors.items():
+        if tensor.role == "local":
+            continue
+        given = layouts.get(name)
+        if given is not None and len(given) != len(tensor.shape):
+            raise ShapeError(f"{name} has {len(tensor.shape)} dims, its layout {len(given)} strides")
+        strides[name] = dense_strides(tensor.shape) if given is None else tuple(Const(s) for s in given)
+    ranks = _axis_ranks(program, strides)
+    for stage in program.stages:
+        if stage.name not in strides:
+            shape = program.tensors[stage.name].shape
+            order = None if isinstance(stage, nodes.Scatter) else _ranked_order(stage, ranks)
+            strides[stage.name] = dense_strides(shape, order)
+    return strides
+
+
+def _axis_ranks(program: Program, strides: Mapping[str, tuple[Expr, ...]]) -> dict[str, int]:
+    """The physical place of every axis of the first result with the most dims."""
+    results = [s for s in program.stages if program.tensors[s.name].role == "out" and not isinstance(s, nodes.Scatter)]
+    if not results:
+        return {}
+    widest = max(results, key=lambda s: len(s.axes))
+    order = physical_order(program.tensors[widest.name].shape, strides[widest.name])
+    return {widest.axes[dim].name: place for place, dim in enumerate(order)}
+
+
+def _ranked_order(stage: Stage, ranks: Mapping[str, int]) -> tuple[int, ...] | None:
+    names = [a.name for a in stage.axes]
+    if not all(name in ranks for name in names):
+        return None
+    return tuple(sorted(range(len(names)), key=lambda dim: ranks[names[dim]]))
 
 
 def lower(program: Program, backend: Backend, layouts: Layouts | None = None) -> KernelGraph:

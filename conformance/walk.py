@@ -22,7 +22,7 @@ from types import FrameType
 
 import uol
 from uol.backends import registry
-from uol.backends.cache.sources import PACKAGES
+from uol.backends.cache.files import PACKAGES
 from uol.conformance.command import run_command
 from uol.ops.workloads import workloads_of
 

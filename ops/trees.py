@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 
-from uol.backends.cache.files import Key, open_cache
+from uol.backends.cache.files import Key, open_cache, parser_hash
 from uol.backends.cache.records import RecordError, Records
-from uol.backends.cache.sources import parser_hash
 from uol.ir.errors import ResourceError
 from uol.ir.syntax.surface import Op
 

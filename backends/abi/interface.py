@@ -9,8 +9,7 @@ from pathlib import Path
 
 from uol.backends.c_text.template_folder import template_of
 from uol.codegen.backend import SourceFile
-from uol.codegen.indexing.arithmetic import ZERO, add, ceil_div, mul, product, static
-from uol.codegen.indexing.dim_values import over_dims
+from uol.codegen.indexing.arithmetic import ZERO, add, ceil_div, mul, over_dims, product, static
 from uol.codegen.specs.expression_text import expr_text
 from uol.codegen.specs.nodes import Arg, KernelGraph
 from uol.ir.errors import ResourceError, UolError

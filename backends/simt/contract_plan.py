@@ -6,10 +6,8 @@ from dataclasses import dataclass, replace
 
 from uol.backends.c_text.names import kernel_symbol, legalise
 from uol.backends.simt.c_text.counters import Counter, count_of
-from uol.backends.simt.c_text.index_width import index_type
-from uol.backends.simt.c_text.literals import literal
-from uol.backends.simt.c_text.printer import Printer
-from uol.backends.simt.c_text.proofs import Proofs
+from uol.backends.simt.c_text.printer import Printer, literal
+from uol.backends.simt.c_text.proofs import Proofs, index_type
 from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.c_text.signatures import Signature, signature
 from uol.backends.simt.epilogue import EpiloguePlan, plan_epilogue

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from uol.backends.simt.c_text.literals import literal
-from uol.backends.simt.c_text.printer import Printer
+from uol.backends.simt.c_text.printer import Printer, literal
 from uol.codegen.specs.nodes import Fold
 from uol.ir.program.nodes import Call, Const, Expr, Var
 from uol.ir.program.rounding import integer_range

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from uol.backends.simt.c_text.counters import Counter
-from uol.backends.simt.c_text.literals import literal
-from uol.backends.simt.c_text.printer import Printer
+from uol.backends.simt.c_text.printer import Printer, literal
 from uol.backends.simt.c_text.scope import Scope
 from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.nodes import Contract, Read

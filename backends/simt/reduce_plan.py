@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 from uol.backends.c_text.names import kernel_symbol, legalise
 from uol.backends.simt.c_text.counters import Counter, count_of
-from uol.backends.simt.c_text.index_width import index_type
 from uol.backends.simt.c_text.printer import Printer
-from uol.backends.simt.c_text.proofs import Proofs
+from uol.backends.simt.c_text.proofs import Proofs, index_type
 from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.c_text.signatures import Signature, signature
 from uol.backends.simt.folds import FoldText, fold_text, take
@@ -17,8 +16,7 @@ from uol.backends.simt.target import Target
 from uol.codegen.backend import Launch
 from uol.codegen.indexing.arithmetic import ZERO, add, mul, static
 from uol.codegen.specs.nodes import Fold, Let, Reduce, Store
-from uol.codegen.specs.reduction_passes import Pass, Passes, passes_of
-from uol.codegen.specs.steps import used_variables
+from uol.codegen.specs.steps import Pass, Passes, passes_of, used_variables
 from uol.codegen.specs.traverse import mapped, steps_of
 from uol.ir.program.nodes import Axis, Expr, Var
 from uol.ir.program.walk import variables

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from uol.backends.simt.c_text.literals import literal
-from uol.backends.simt.c_text.printer import Printer
+from uol.backends.simt.c_text.printer import Printer, literal
 from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.schedules import Tile
 from uol.codegen.indexing.arithmetic import ZERO
 from uol.codegen.partition.grouped_value import Mode
 from uol.codegen.specs.nodes import Contract, Read
-from uol.codegen.specs.traverse import reads
+from uol.codegen.specs.traverse import own_segment, reads
 from uol.ir.program.nodes import Const, Expr
 
 SEGMENTS: frozenset[Mode] = frozenset({"rows", "terms"})
@@ -66,7 +65,7 @@ def declare_terms(spec: Contract, k_count: int, scope: Scope) -> TermRun | None:
         return None
     printer = scope.printer
     key = _read(segments.key)
-    own = spec.own_segment
+    own = own_segment(spec)
     keys, stride = printer.names.tensor(key.tensor), dict(key.strides).get(segments.at) or ZERO
     for name, value in (("begin", printer.value(own)), ("end", f"{printer.value(own, 9)} + 1")):
         sizes = f"{printer.value(stride)}, {k_count}, {value}"

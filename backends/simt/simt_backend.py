@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from uol.backends.simt import assembly, preference, preflight, rendering
+from uol.backends.simt import candidates, rendering
 from uol.backends.simt.driver_api import DriverSource
 from uol.backends.simt.loading import load
 from uol.backends.simt.schedules import BlockPerRow, Elements, RowTile, SimtSchedule, ThreadPerRow, Tile
@@ -68,7 +68,7 @@ class SimtBackend:
         """Every fused group may be one kernel: a thread can compute any epilogue. An attention must fit the chip."""
         if group.kind is Attention:
             spec = group.spec()
-            return any(isinstance(preflight.check(spec, tile, self.target), Footprint) for tile in preference.ROW_TILES)
+            return any(isinstance(candidates.check(spec, tile, self.target), Footprint) for tile in candidates.ROW_TILES)
         return group.kind in (Map, Reduce, Contract) and group.dtypes <= self.capability.dtypes
 
     def legalise(self, spec: KernelSpec) -> tuple[KernelSpec, ...]:
@@ -76,16 +76,16 @@ class SimtBackend:
         return (spec,)
 
     def schedules(self, spec: KernelSpec, device: Device) -> Iterable[SimtSchedule]:
-        return preference.candidates(spec, device, self.capability.lanes)
+        return candidates.candidates(spec, device, self.capability.lanes)
 
     def check(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Footprint | Refusal:
-        return preflight.check(spec, _own(schedule), self.target)
+        return candidates.check(spec, _own(schedule), self.target)
 
     def render(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Kernel:
         return rendering.render(spec, _own(schedule), self.target)
 
     def assemble(self, graph: KernelGraph, kernels: tuple[Kernel, ...], device: Device) -> Module:
-        return assembly.assemble(graph, kernels, device, self.target, self._include)
+        return rendering.assemble(graph, kernels, device, self.target, self._include)
 
     def build(self, module: Module) -> Artifact:
         """The module as the device's binary. Raises ToolchainError where the compiler is missing or refuses the text."""

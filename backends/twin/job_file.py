@@ -15,7 +15,7 @@ from uol.backends.twin.arrays import Placed, element_type, flatten, place, unfla
 from uol.backends.twin.kind import kind_of
 from uol.backends.twin.record import Array, Job
 from uol.codegen.backend import Kernel, Param
-from uol.codegen.indexing.dim_values import value_at
+from uol.codegen.indexing.arithmetic import value_at
 from uol.ir.errors import ShapeError
 
 ROLES = {"in": 0, "out": 1, "workspace": 2}

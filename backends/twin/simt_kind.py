@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from uol.backends.simt.assembly import INCLUDE as SHARED
+from uol.backends.simt.rendering import INCLUDE as SHARED
 from uol.backends.twin.arrays import Placed
 from uol.backends.twin.kind import TwinKind, Unit
 

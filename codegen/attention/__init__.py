@@ -1,6 +1,6 @@
 """Attention as one kernel.
 
-    pattern.py, search.py     finding it
+    pattern.py                finding it
     softmax_shift.py, value_products.py    its parts in a program
     spec.py, parts.py    its spec, and what those need who write its kernel
 """

@@ -1,4 +1,5 @@
-"""Index arithmetic with constants folded: the one place where integer expressions are made short as they are made.
+"""Index arithmetic with constants folded: the one place where integer expressions are made short as they are made, have their
+variables exchanged, and become numbers once the dims are known.
 
 What two operands come to is decided here and locally; what an expression comes to as a whole, its terms collected, is the
 business of `uol.ir.integers.polynomials`, and what it comes to under assumptions that of `uol.ir.integers.facts`.
@@ -6,12 +7,13 @@ business of `uol.ir.integers.polynomials`, and what it comes to under assumption
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from uol.ir.integers.terms import ON_NUMBERS, idx
 from uol.ir.integers.terms import ONE as ONE
 from uol.ir.integers.terms import ZERO as ZERO
-from uol.ir.program.nodes import Axis, Call, Const, Expr
+from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
+from uol.ir.program.walk import variables
 from uol.ir.types import INDEX
 
 
@@ -129,3 +131,44 @@ def flat_offset(index: Sequence[Expr], shape: Sequence[Expr], strides: Sequence[
             total = add(total, mul(run, strides[dim]))
             run = ZERO
     return total
+
+
+def over_dims(conditions: Iterable[Expr], dims: Iterable[str]) -> tuple[Expr, ...]:
+    """The conditions that name nothing but dims (others are over run-time attributes, too), each once."""
+    known = frozenset(dims)
+    return tuple(c for c in dict.fromkeys(conditions) if variables(c) <= known)
+
+
+def value_at(expr: Expr, dims: Mapping[str, float]) -> int:
+    """The number that an expression is at these dims; 1 or 0 for a condition. Division floors, and by 0 gives 0.
+
+    >>> value_at(Call("/", (Var("N"), Const(2)), "idx"), {"N": 7})
+    3
+    """
+    match expr:
+        case Const(value=value):
+            return int(value)
+        case Var(name=name):
+            return int(dims[name])
+        case Call(fn=fn, args=args) if fn in ON_NUMBERS:
+            return int(ON_NUMBERS[fn](*(value_at(a, dims) for a in args)))
+    raise TypeError(f"{expr!r} is no expression over dims")
+
+
+def substituted(expr: Expr, values: Mapping[str, Expr]) -> Expr:
+    """The expression with variables exchanged by name and index constants folded."""
+
+    def go(e: Expr) -> Expr:
+        return substituted(e, values)
+
+    if isinstance(expr, Var):
+        return values.get(expr.name, expr)
+    exchanged = expr.map_children(go)
+    return folded(exchanged) if isinstance(exchanged, Call) else exchanged
+
+
+def conjuncts(condition: Expr) -> tuple[Expr, ...]:
+    """The parts of a chain of `and`."""
+    if isinstance(condition, Call) and condition.fn == "and":
+        return tuple(part for arg in condition.args for part in conjuncts(arg))
+    return (condition,)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from uol.codegen.indexing.access import conjuncts
 from uol.codegen.indexing.affine import affine
-from uol.codegen.indexing.arithmetic import ONE, add, mul, static
+from uol.codegen.indexing.arithmetic import ONE, add, conjuncts, mul, static
 from uol.codegen.names import unused
 from uol.ir.integers.assumptions import is_integral
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Load, Reduce, Stage, Var

@@ -3,7 +3,6 @@
     nodes.py, head.py    the kinds of spec and their parts
     traverse.py, steps.py    a spec of any kind walked and rebuilt; its steps as templates want them
     rewrites.py, drop_unit_axes.py, collapse_axes.py    a spec as other specs
-    reduction_passes.py  the steps of a Reduce as passes over its columns
     in_place.py          which result may be written where an input lies
     verify.py            does a spec keep its promises? promises.py, evaluations.py, type_rules.py say which
     printer.py, expression_text.py    specs, programs and expressions for people

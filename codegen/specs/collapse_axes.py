@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from typing import TypeVar
 
 from uol.codegen.indexing.affine import constant_stride
-from uol.codegen.indexing.arithmetic import ZERO, mul, static
-from uol.codegen.indexing.fold_constants import substituted
+from uol.codegen.indexing.arithmetic import ZERO, mul, static, substituted
 from uol.codegen.specs.drop_unit_axes import without_unit_axes
 from uol.codegen.specs.nodes import Contract, KernelSpec, Let, Read, Store, guard_operands
 from uol.codegen.specs.traverse import axis_groups, expressions, mapped, reads, steps_of

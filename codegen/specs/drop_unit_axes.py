@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from uol.codegen.indexing.arithmetic import ONE, ZERO
-from uol.codegen.indexing.fold_constants import substituted
+from uol.codegen.indexing.arithmetic import ONE, ZERO, substituted
 from uol.codegen.specs.nodes import KernelSpec
 from uol.codegen.specs.traverse import axis_groups, mapped
 from uol.codegen.specs.verify import verified

@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, Self
 
 from uol.codegen.partition.grouped_value import Mode
-from uol.ir.program.nodes import Axis, Const, Expr, Scalar, Var
+from uol.ir.program.nodes import Axis, Expr, Scalar
 
 ArgRole = Literal["in", "out", "workspace"]
 
@@ -248,12 +248,6 @@ class Contract(KernelSpec):
     @property
     def axes(self) -> tuple[Axis, ...]:
         return self.batch + self.m + self.n + self.k
-
-    @property
-    def own_segment(self) -> Expr:
-        """Of terms in segments: the one that a point of batch sums."""
-        assert self.segments is not None
-        return Var(self.segments.of) if self.segments.of in {a.name for a in self.batch} else Const(0)
 
 
 @dataclass(frozen=True, slots=True)

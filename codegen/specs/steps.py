@@ -1,12 +1,17 @@
-"""The steps of a spec as renderers want them."""
+"""The steps of a spec as renderers want them: stored directly, hoisted, and those of a Reduce as passes over its columns.
+
+Softmax reads its row three times. The depth of a name is how many folds must be finished before it is known; a pass holds all
+folds of one depth and the element stores that can be written beside them, so that independent folds share one reading of the
+row.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
-from uol.codegen.specs.nodes import Let, Step, Store
+from uol.codegen.specs.nodes import Fold, Let, Reduce, Step, Store
 from uol.codegen.specs.traverse import step_expressions
 from uol.ir.program.nodes import Var
 from uol.ir.program.walk import variables, walk
@@ -46,3 +51,81 @@ def split_lets(steps: tuple[Step, ...], varying: set[str]) -> tuple[tuple[Step, 
         if isinstance(step, Let):
             late.add(step.name)
     return tuple(hoisted), tuple(rest)
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One run over the columns, then steps of the row that use its folds. `steps` are folds, stores and the lets that these
+    need, directly or through others, in the spec's order: a let that several passes need is in each."""
+
+    steps: tuple[Step, ...]
+    row_steps: tuple[Let | Store, ...]
+
+    @property
+    def elements(self) -> tuple[Fold | Store, ...]:
+        """What the run is for: folds and stores."""
+        return tuple(s for s in self.steps if not isinstance(s, Let))
+
+    @property
+    def folds(self) -> tuple[Fold, ...]:
+        return tuple(s for s in self.elements if isinstance(s, Fold))
+
+
+@dataclass(frozen=True, slots=True)
+class Passes:
+    """`before`: row steps that need no fold. `element_lets`: values of elements, computed where a pass uses them. Every pass
+    has elements."""
+
+    before: tuple[Let | Store, ...]
+    passes: tuple[Pass, ...]
+    element_lets: Mapping[str, Let]
+
+    def needed(self, names: frozenset[str]) -> tuple[Let, ...]:
+        """The element values behind some names, in the order in which they must be computed."""
+        found: dict[str, Let] = {}
+        self._collect(names, found)
+        return tuple(let for name, let in self.element_lets.items() if name in found)
+
+    def _collect(self, names: frozenset[str], found: dict[str, Let]) -> None:
+        for name in names & self.element_lets.keys() - found.keys():
+            found[name] = self.element_lets[name]
+            self._collect(variables(found[name].value), found)
+
+
+def passes_of(spec: Reduce) -> Passes:
+    """The steps of a Reduce in passes."""
+    rows = {a.name for a in spec.rows}
+    depth: dict[str, int] = {}
+    elements: dict[int, list[Fold | Store]] = {}
+    row_steps: dict[int, list[Let | Store]] = {}
+    element_lets: dict[str, Let] = {}
+    for step in spec.steps:
+        after = _depth(step, depth)
+        match step:
+            case Fold(name=name):
+                depth[name] = after + 1
+                elements.setdefault(after + 1, []).append(step)
+            case Let(name=name, axes=axes):
+                depth[name] = after
+                if set(axes) <= rows:
+                    row_steps.setdefault(after, []).append(step)
+                else:
+                    element_lets[name] = step
+            case Store(axes=axes):
+                place, where = (row_steps, after) if set(axes) <= rows else (elements, after + 1)
+                place.setdefault(where, []).append(step)
+    found = Passes(tuple(row_steps.get(0, ())), (), element_lets)
+    numbered = range(1, max(elements, default=0) + 1)
+    return replace(
+        found, passes=tuple(Pass(_with_lets(spec, elements[n], found), tuple(row_steps.get(n, ()))) for n in numbered)
+    )
+
+
+def _with_lets(spec: Reduce, elements: list[Fold | Store], passes: Passes) -> tuple[Step, ...]:
+    chosen = {id(s) for s in (*elements, *passes.needed(used_variables(elements)))}
+    return tuple(s for s in spec.steps if id(s) in chosen)
+
+
+def _depth(step: Step, known: Mapping[str, int]) -> int:
+    names = {name for expr in step_expressions(step) for name in variables(expr)}
+    return max((known[n] for n in names if n in known), default=0)

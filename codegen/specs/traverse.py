@@ -31,7 +31,7 @@ from uol.codegen.specs.nodes import (
     Weighted,
     Within,
 )
-from uol.ir.program.nodes import Axis, Expr
+from uol.ir.program.nodes import Axis, Const, Expr, Var
 from uol.ir.program.walk import rewrite, walk
 
 S = TypeVar("S", bound=KernelSpec)
@@ -109,6 +109,12 @@ def names_of(spec: KernelSpec) -> tuple[str, ...]:
         case _:
             own = ()
     return own + tuple(step.name for step in steps_of(spec) if isinstance(step, Let | Fold))
+
+
+def own_segment(spec: Contract) -> Expr:
+    """Of terms in segments: the one that a point of batch sums."""
+    assert spec.segments is not None
+    return Var(spec.segments.of) if spec.segments.of in {a.name for a in spec.batch} else Const(0)
 
 
 def mapped(

@@ -4,7 +4,7 @@
     instantiation.py      an operator at types, ranks, dims and attributes; environment.py: what its names mean
     statements.py         a statement, with sorts.py, scatters.py and calls.py for those of a kind of their own
     values.py             an expression, with accesses.py, reductions.py and constants.py
-    index_ranges.py       how far an index runs; variadic_dims.py: `*S` at a rank
-    names.py, attributes.py, aliasing.py, sorted_annotations.py, argument_binding.py: a rule each
+    variadic_dims.py      `*S` at a rank
+    name_rules.py, attributes.py, aliasing.py, sorted_annotations.py, argument_binding.py: a rule each
     messages.py           errors at a node
 """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import product
 
-from uol.ir.checker import index_ranges, values
+from uol.ir.checker import accesses, values
 from uol.ir.checker.constants import cast_integer
 from uol.ir.checker.environment import Scope
 from uol.ir.checker.messages import at, mismatch
@@ -58,12 +58,12 @@ def _axes(scope: Scope, node: Reduction) -> dict[str, Axis]:
             raise mismatch(scope.op, binder, f"`{binder.relation}` does not bind an index", "use `select` in the body")
         if binder.name in axes:
             continue
-        standing = [p for a in node.args for p in index_ranges.places(scope, a, binder.name)]
-        extent = index_ranges.extent_of(scope, binder.name, [p for p in standing if p.firm])
+        standing = [p for a in node.args for p in accesses.places(scope, a, binder.name)]
+        extent = accesses.extent_of(scope, binder.name, [p for p in standing if p.firm])
         bounds = [b for b in node.binders if b.name == binder.name and b.bound is not None]
         extent = _bounded_extent(scope, extent, bounds, axes)
         if extent is None:
-            extent = index_ranges.extent_of(scope, binder.name, standing)
+            extent = accesses.extent_of(scope, binder.name, standing)
         if extent is None:
             raise mismatch(
                 scope.op,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from uol.ir.checker import accesses, index_ranges, values
+from uol.ir.checker import accesses, values
 from uol.ir.checker.environment import Scope
 from uol.ir.checker.messages import mismatch, some
 from uol.ir.program.nodes import Axis, Call, Expr, Load, Scatter, Stage, Tensor, Var
@@ -67,17 +67,17 @@ def total(scope: Scope, tensor: Tensor, parts: tuple[str, ...]) -> Stage:
 
 def _axes(scope: Scope, statement: Statement, target: Target, shape: tuple[Expr, ...]) -> dict[str, Axis]:
     """Every index of the statement that no reduction binds."""
-    names = dict.fromkeys(name for part in (*target.index, statement.value) for name in index_ranges.indices(scope, part))
+    names = dict.fromkeys(name for part in (*target.index, statement.value) for name in accesses.indices(scope, part))
     axes: dict[str, Axis] = {}
     for name in names:
         found = [
-            index_ranges.Place(extent, item, True)
+            accesses.Place(extent, item, True)
             for item, extent in zip(target.index, shape, strict=True)
             if isinstance(item, Name) and item.id == name
         ]
         for part in (*target.index, statement.value):
-            found += index_ranges.places(scope, part, name)
-        extent = index_ranges.extent_of(scope, name, found)
+            found += accesses.places(scope, part, name)
+        extent = accesses.extent_of(scope, name, found)
         if extent is None:
             hint = f"let it stand alone in an index, or in an arm that is never taken: `select(true, ..., x[{name}])`"
             raise mismatch(scope.op, statement, f"nothing says how far `{name}` runs", hint)
@@ -102,8 +102,8 @@ def _extent(scope: Scope, statement: Statement, later: tuple[Statement, ...], re
         if found is not None:
             return found
     if isinstance(item, Name):
-        places = [p for part in (*target.index, statement.value) for p in index_ranges.places(scope, part, item.id)]
-        own = index_ranges.extent_of(scope, item.id, places)
+        places = [p for part in (*target.index, statement.value) for p in accesses.places(scope, part, item.id)]
+        own = accesses.extent_of(scope, item.id, places)
         if own is not None:
             return own
     raise mismatch(

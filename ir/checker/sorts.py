@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from uol.ir.checker import constants, index_ranges, values
+from uol.ir.checker import accesses, constants, values
 from uol.ir.checker.constants import cast_integer
 from uol.ir.checker.environment import Scope
 from uol.ir.checker.messages import mismatch, some
@@ -39,8 +39,8 @@ def order(scope: Scope, statement: Statement, define: Define, declared: Callable
     name = node.binders[0].name
     body = node.args[0]
     place, rows = _place(scope, statement, node)
-    standing = [p for p in index_ranges.places(scope, body, name)]
-    extent = index_ranges.extent_of(scope, name, standing)
+    standing = [p for p in accesses.places(scope, body, name)]
+    extent = accesses.extent_of(scope, name, standing)
     if extent is None:
         raise mismatch(scope.op, node.binders[0], f"nothing says how far `{name}` runs", "let it stand alone in an index")
     axis = Axis(scope.axis_name(name), extent)
@@ -129,7 +129,7 @@ def _place(scope: Scope, statement: Statement, node: Reduction) -> tuple[str, tu
     """The index that counts the order, and the others."""
     target = statement.targets[0]
     names = [i.id for i in target.index if isinstance(i, Name)]
-    used = frozenset(index_ranges.indices(scope, node.args[0]))
+    used = frozenset(accesses.indices(scope, node.args[0]))
     depends = [n for n in names if n in used]
     free = [n for n in names if n not in depends]
     if len(free) != 1:
@@ -166,12 +166,12 @@ def _axes(
     axes: dict[str, Axis] = {}
     for number, item in enumerate(statement.targets[0].index):
         assert isinstance(item, Name)
-        found = list(index_ranges.places(scope, node.args[0], item.id))
+        found = list(accesses.places(scope, node.args[0], item.id))
         if item.id == place:
-            found.append(index_ranges.Place(length, node, True))
+            found.append(accesses.Place(length, node, True))
         for target in statement.targets:
             tensor = declared(target)
             if tensor is not None:
-                found.insert(0, index_ranges.Place(tensor.shape[number], target.index[number], True))
-        axes[item.id] = index_ranges.axis_of(scope, item, found)
+                found.insert(0, accesses.Place(tensor.shape[number], target.index[number], True))
+        axes[item.id] = accesses.axis_of(scope, item, found)
     return axes

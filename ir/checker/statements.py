@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from uol.ir.checker import calls, constants, index_ranges, scatters, sorts, values
+from uol.ir.checker import accesses, calls, constants, scatters, sorts, values
 from uol.ir.checker.environment import Environment, Scope
 from uol.ir.checker.messages import mismatch, some
 from uol.ir.checker.name_rules import CASTS
@@ -193,8 +193,8 @@ def _axes(scope: Scope, parts: Sequence[Node], target: Target, declared: Tensor 
     axes: dict[str, Axis] = {}
     for number, item in enumerate(target.index):
         assert isinstance(item, Name)
-        found = [p for part in parts for p in index_ranges.places(scope, part, item.id)]
+        found = [p for part in parts for p in accesses.places(scope, part, item.id)]
         if declared is not None:
-            found.insert(0, index_ranges.Place(declared.shape[number], item, True))
-        axes[item.id] = index_ranges.axis_of(scope, item, found)
+            found.insert(0, accesses.Place(declared.shape[number], item, True))
+        axes[item.id] = accesses.axis_of(scope, item, found)
     return axes

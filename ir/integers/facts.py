@@ -13,8 +13,8 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
-from uol.ir.integers import conditions, polynomials
-from uol.ir.integers.assumptions import Knowledge, is_integral
+from uol.ir.integers import polynomials
+from uol.ir.integers.assumptions import Knowledge, at_least_zero, attained, is_integral
 from uol.ir.integers.counterexample import refuted
 from uol.ir.integers.fourier_motzkin import Bounds, Elimination
 from uol.ir.integers.intervals import Interval
@@ -129,7 +129,7 @@ class Facts:
                 return any(self.prove(a) for a in args)
             case Call(fn="==", args=(a, b)):
                 return self._eliminated(compare(">=", a, b)) and self._eliminated(compare("<=", a, b))
-        poly = conditions.at_least_zero(condition, self._known.ranges)
+        poly = at_least_zero(condition, self._known.ranges)
         if poly is None:
             return False
         if self._elimination is None:
@@ -138,8 +138,8 @@ class Facts:
 
     def _refuted(self, condition: Expr) -> bool:
         """Whether the condition is false somewhere: its interval's end is attained, and no relation forbids it there."""
-        poly = conditions.at_least_zero(condition, self._known.ranges)
-        if poly is None or not conditions.attained(poly, self._known.ranges):
+        poly = at_least_zero(condition, self._known.ranges)
+        if poly is None or not attained(poly, self._known.ranges):
             return False
         names = variables(condition)
         return not any(names & variables(relation) for relation in self._known.relations)

@@ -7,8 +7,8 @@ alone, and `d * (x / d)` lies between x - d + 1 and x. All steps are sound; none
 
 from __future__ import annotations
 
-from uol.ir.integers import conditions, polynomials
-from uol.ir.integers.assumptions import Knowledge
+from uol.ir.integers import polynomials
+from uol.ir.integers.assumptions import Knowledge, at_least_zero
 from uol.ir.integers.intervals import EVERYTHING
 from uol.ir.integers.polynomials import add, interval, multiply, scale, to_poly
 from uol.ir.integers.terms import Monomial, Poly, Ranges, compare, idx
@@ -77,7 +77,7 @@ class Elimination:
 
     def _end(self, condition: Expr) -> list[tuple[str, tuple[Poly, Poly]]]:
         """From `v < E` with v bounded below: the ends of v. The condition says E - v - 1 >= 0."""
-        poly = conditions.at_least_zero(condition, self._known.ranges)
+        poly = at_least_zero(condition, self._known.ranges)
         out: list[tuple[str, tuple[Poly, Poly]]] = []
         for monomial, factor in (poly or {}).items():
             if factor != -1 or len(monomial) != 1 or not isinstance(monomial[0], Var):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from uol.backends.abi.interface import TEMPLATES, c_text, conditions, dim_rows, untold_dims
-from uol.codegen.indexing.dim_values import value_at
+from uol.codegen.indexing.arithmetic import value_at
 from uol.codegen.specs.nodes import Arg, KernelGraph
 from uol.ir.errors import UolError
 from uol.ir.program.nodes import Call, Const, Expr, Var

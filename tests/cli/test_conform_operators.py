@@ -93,9 +93,9 @@ def test_a_fault_in_a_vendors_text_fails_and_the_others_pass(tmp_path: Path, mon
     """The sum over a block is not taken: each thread divides by its own."""
     from dataclasses import replace
 
-    from uol.codegen import pipeline
+    from uol.codegen import choice
 
-    whole = pipeline.compile_graph
+    whole = choice.compile_graph
 
     def faulty(graph: KernelGraph, backend: Backend, device: Device, policy: Policy) -> Module:
         module = whole(graph, backend, device, policy)
@@ -103,7 +103,7 @@ def test_a_fault_in_a_vendors_text_fails_and_the_others_pass(tmp_path: Path, mon
         return replace(module, device=replace(module.device, text=text)) if backend.name == "cuda" else module
 
     monkeypatch.setenv("UOL_DUMP", str(tmp_path / "dump"))  # every stage is run, nothing is cached
-    monkeypatch.setattr(pipeline, "compile_graph", faulty)
+    monkeypatch.setattr(choice, "compile_graph", faulty)
     result = uol("conform", "--op", "softmax,relu", "--target", "cuda,cpu", "--first", "--report", tmp_path / "report")
     assert result.status == 1, result.out + result.err
     found = states(tmp_path / "report")

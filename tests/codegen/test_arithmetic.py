@@ -6,9 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uol.codegen.indexing.arithmetic import ONE, ZERO, add, ceil_div, folded, mul, product, sub
-from uol.codegen.indexing.dim_values import value_at
-from uol.codegen.indexing.fold_constants import substituted
+from uol.codegen.indexing.arithmetic import ONE, ZERO, add, ceil_div, folded, mul, product, sub, substituted, value_at
 from uol.ir.integers.terms import idx
 from uol.ir.program.nodes import Call, Const, Expr, Var
 from uol.ir.program.render import show

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from uol.codegen.specs.nodes import Fold, Let, Read, Reduce, Step, Store
-from uol.codegen.specs.reduction_passes import passes_of
-from uol.codegen.specs.steps import stored_directly
+from uol.codegen.specs.steps import passes_of, stored_directly
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
 
 X = Read("x", Var("c"), (("r", Const(0)), ("c", Const(1))), (), None, "f32")

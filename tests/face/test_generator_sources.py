@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from uol.backends.cache.sources import PACKAGES, hash_of, package_files
+from uol.backends.cache.files import PACKAGES, hash_of, package_files
 from uol.compilation import request
 
 COUNTED = dict(request.generator_files())

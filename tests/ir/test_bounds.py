@@ -10,8 +10,7 @@ from integer_questions import evaluate, holds, points, random_question
 from random_ops import Case, typed_ops
 
 from uol.ir import BoundsError, Facts, Library, check, instantiate, parse
-from uol.ir.integers.assumptions import Knowledge
-from uol.ir.integers.conditions import at_least_zero
+from uol.ir.integers.assumptions import Knowledge, at_least_zero
 from uol.ir.integers.counterexample import refuted
 from uol.ir.integers.fourier_motzkin import Elimination
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Load, Program, Reduce

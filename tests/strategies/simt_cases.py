@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from uol.backends import registry
 from uol.backends.twin.record import Job
 from uol.codegen.backend import Backend, Module
+from uol.codegen.choice import compile_graph
 from uol.codegen.indexing.arithmetic import static
 from uol.codegen.lowering import lower
-from uol.codegen.pipeline import compile_graph
 from uol.codegen.specs.nodes import Arg, KernelGraph
 from uol.ir import Library, instantiate, parse
 

@@ -14,7 +14,7 @@ from uol.binding.argument_checks import nearest
 from uol.binding.instance import Instance
 from uol.binding.layouts import row_major
 from uol.binding.tensor_binding import bind_sizes
-from uol.codegen.indexing.dim_values import over_dims, value_at
+from uol.codegen.indexing.arithmetic import over_dims, value_at
 from uol.codegen.specs.expression_text import expr_text
 from uol.codegen.specs.nodes import Arg, KernelGraph
 from uol.ir.errors import ShapeError

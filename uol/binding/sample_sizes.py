@@ -8,7 +8,7 @@ from itertools import islice, product
 from typing import TYPE_CHECKING
 
 from uol.binding.instance import Instance, OpenSize
-from uol.codegen.indexing.dim_values import over_dims, value_at
+from uol.codegen.indexing.arithmetic import over_dims, value_at
 from uol.ir.errors import ShapeError
 from uol.ir.program.nodes import Expr
 

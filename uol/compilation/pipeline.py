@@ -66,8 +66,8 @@ def module_of(request: Request, cache: DiskCache | None = None) -> Module:
 def generate(request: Request) -> Module:
     """Program, kernel graph, schedules, text: nothing from the cache."""
     program = program_of(request)
+    from uol.codegen.choice import compile_graph
     from uol.codegen.lowering import lower
-    from uol.codegen.pipeline import compile_graph
 
     dump = Dump.of(request)
     dump.program(program)

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from uol.codegen.indexing.dim_values import over_dims, value_at
+from uol.codegen.indexing.arithmetic import over_dims, value_at
 from uol.compilation.pipeline import module_of
 from uol.compilation.request import Request
 from uol.compiler import Compiled

@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from uol.backends import registry
-from uol.backends.cache.files import Key
-from uol.backends.cache.sources import PACKAGES, hash_of, package_files
+from uol.backends.cache.files import PACKAGES, Key, hash_of, package_files
 from uol.binding.argument_checks import nearest
 from uol.binding.instance import Instance
 from uol.codegen.backend import Backend, Device

@@ -9,7 +9,7 @@ from uol.backends.ascendc.vector.evaluation import Evaluation
 from uol.backends.ascendc.vector.tile import LANES, ROWS, UNIFORM
 from uol.backends.ascendc.vector.unit import halves, positions
 from uol.backends.ascendc.vector.values import Lanes, Uniform, Unsupported, int_text
-from uol.codegen.indexing.fold_constants import substituted
+from uol.codegen.indexing.arithmetic import substituted
 from uol.codegen.specs.nodes import Read
 from uol.ir.program.nodes import Call, Const, Expr, Var
 from uol.ir.program.render import show

@@ -21,8 +21,7 @@ from uol.backends.ascendc.schedules import CubeSchedule
 from uol.backends.ascendc.transfers.indices import extent
 from uol.backends.ascendc.vector.tile import start_of
 from uol.backends.ascendc.writer import KernelWriter, TiledAxis, task_count
-from uol.codegen.indexing.arithmetic import ZERO
-from uol.codegen.indexing.fold_constants import substituted
+from uol.codegen.indexing.arithmetic import ZERO, substituted
 from uol.codegen.specs.nodes import Store
 from uol.ir.program.nodes import Axis, Expr, Var
 

@@ -20,7 +20,7 @@ from uol.backends.ascendc.machine import BLOCK_BYTES, BYTES, C_TYPE, MAX_BURSTS,
 from uol.backends.ascendc.transfers.fills import Fill, element_text
 from uol.backends.ascendc.transfers.indices import Indices, uses
 from uol.backends.ascendc.vector.values import Unsupported
-from uol.codegen.indexing.fold_constants import substituted
+from uol.codegen.indexing.arithmetic import substituted
 from uol.codegen.specs.nodes import Guard, Within
 from uol.ir.program.nodes import Expr
 

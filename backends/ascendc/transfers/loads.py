@@ -23,8 +23,7 @@ from uol.backends.ascendc.transfers.indices import Indices, stride_of, uses
 from uol.backends.ascendc.vector.tile import LANES, ROWS, UNIFORM, Frame, Span
 from uol.backends.ascendc.vector.unit import VectorUnit, offset_table
 from uol.backends.ascendc.vector.values import Lanes
-from uol.codegen.indexing.arithmetic import add
-from uol.codegen.indexing.fold_constants import substituted
+from uol.codegen.indexing.arithmetic import add, substituted
 from uol.codegen.specs.nodes import Read
 from uol.ir.integers.intervals import Interval
 from uol.ir.program.nodes import Expr, Var

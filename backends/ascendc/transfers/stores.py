@@ -19,7 +19,7 @@ from uol.backends.ascendc.vector.kernel import VectorKernel
 from uol.backends.ascendc.vector.predicates import as_number, truth_of
 from uol.backends.ascendc.vector.tile import Span
 from uol.backends.ascendc.vector.values import Lanes, Uniform, Unsupported
-from uol.codegen.indexing.fold_constants import substituted
+from uol.codegen.indexing.arithmetic import substituted
 from uol.codegen.specs.nodes import Store
 
 

@@ -22,8 +22,7 @@ from uol.backends.ascendc.vector.predicates import as_number, mask_of, truth_of
 from uol.backends.ascendc.vector.tile import LANES, ROWS, TILE, UNIFORM, Frame, Span
 from uol.backends.ascendc.vector.unit import VectorUnit, positions
 from uol.backends.ascendc.vector.values import ELSEWHERE, Lanes, Mask, Truth, Uniform, Unsupported, Value, int_text, real
-from uol.codegen.indexing.arithmetic import static
-from uol.codegen.indexing.fold_constants import substituted
+from uol.codegen.indexing.arithmetic import static, substituted
 from uol.codegen.specs.nodes import Read
 from uol.ir.program.nodes import Call, Const, Expr, Var
 from uol.ir.program.render import show

@@ -39,7 +39,7 @@ from uol.backends.ascendc.vector.unit import VectorUnit, positions
 from uol.backends.ascendc.vector.values import Lanes, Truth, Uniform, Unsupported, Value
 from uol.codegen.indexing.arithmetic import add, mul
 from uol.codegen.specs.nodes import Fold, Let, Reduce, Step, Store
-from uol.codegen.specs.reduction_passes import Pass, passes_of
+from uol.codegen.specs.steps import Pass, passes_of
 from uol.codegen.specs.traverse import values_of
 from uol.ir.program.nodes import Axis, Const, Expr, Var
 from uol.ir.program.walk import variables, walk

@@ -18,8 +18,7 @@ from uol.backends.cpu.operands.source_dims import SourceDim, source_dims
 from uol.backends.cpu.schedules.contraction import prefers_dot
 from uol.backends.cpu.schedules.cost import size
 from uol.codegen.indexing.affine import affine, magnitude
-from uol.codegen.indexing.arithmetic import ONE, ZERO, add, dense_strides, mul, static
-from uol.codegen.indexing.dim_values import value_at
+from uol.codegen.indexing.arithmetic import ONE, ZERO, add, dense_strides, mul, static, value_at
 from uol.codegen.specs.nodes import Arg, Contract, KernelSpec, Pack, Read, Store, Within
 from uol.codegen.specs.rewrites import Side, pack_operand
 from uol.codegen.specs.traverse import accesses

@@ -18,6 +18,7 @@ from uol.backends.cpu.oracle.index_loops import write_loops
 from uol.backends.cpu.oracle.sums import reduce_row, sum_of_products
 from uol.backends.cpu.statements import enter, run_steps
 from uol.codegen.specs.nodes import Attention, Contract, KernelSpec, Map, Pack, Reduce, Scan, Scatter, Segments, Select
+from uol.codegen.specs.traverse import own_segment
 from uol.ir.integers.terms import compare
 from uol.ir.program.nodes import Expr
 
@@ -51,6 +52,6 @@ def _contract(frame: Frame, spec: Contract) -> None:
             case Segments(over="rows", of=of, key=key):
                 scope = scope.with_values({of: frame.code.hold(of, evaluate(key, scope))})
             case Segments(key=key):
-                where = (compare("==", key, spec.own_segment),)
+                where = (compare("==", key, own_segment(spec)),)
         acc = sum_of_products(frame, (spec.acc, spec.acc_dtype), spec.k, (spec.a, spec.b), scope, where)
         run_steps(frame.code, spec.epilogue, scope.with_values({spec.acc: acc}))

@@ -14,7 +14,7 @@ from uol.backends.cpu.expressions.spec_expressions import Scope, conjunction, ev
 from uol.backends.cpu.frame import Frame
 from uol.backends.cpu.statements import enter, linear_index, run_steps, take
 from uol.codegen.specs.nodes import Fold, Reduce
-from uol.codegen.specs.reduction_passes import passes_of
+from uol.codegen.specs.steps import passes_of
 from uol.ir.program.nodes import Axis, Expr
 
 ZERO = index(0)

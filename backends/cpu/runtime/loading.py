@@ -19,7 +19,7 @@ from uol.backends.cpu.runtime.library import open_library
 from uol.backends.cpu.runtime.workspace import WORKSPACES
 from uol.backends.loading.loaded import aligned_workspace
 from uol.codegen.backend import Artifact, Loaded
-from uol.codegen.indexing.dim_values import value_at
+from uol.codegen.indexing.arithmetic import value_at
 from uol.codegen.specs.nodes import KernelGraph
 from uol.ir.errors import ResourceError
 

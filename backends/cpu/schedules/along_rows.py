@@ -17,7 +17,7 @@ from uol.backends.cpu.schedules.kinds import Reduction
 from uol.backends.cpu.schedules.nest import enter_nest
 from uol.backends.cpu.statements import enter, linear_index, run_steps, take
 from uol.codegen.specs.nodes import Fold, Let, Reduce, Store
-from uol.codegen.specs.reduction_passes import passes_of
+from uol.codegen.specs.steps import passes_of
 from uol.ir.program.nodes import Axis, Const
 
 

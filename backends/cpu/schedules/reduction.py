@@ -15,7 +15,7 @@ from uol.backends.cpu.schedules.kinds import Reduction
 from uol.codegen.indexing.affine import coefficient
 from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.nodes import Let, Read, Reduce, Store
-from uol.codegen.specs.reduction_passes import passes_of
+from uol.codegen.specs.steps import passes_of
 from uol.codegen.specs.traverse import accesses
 
 ROW_BUFFER_BYTES = 256 * 1024

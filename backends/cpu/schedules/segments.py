@@ -20,6 +20,7 @@ from uol.backends.cpu.operands.factors import the_read
 from uol.backends.cpu.schedules.nest import enter_nest
 from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.nodes import Contract, Guard, Read, Segments, guard_operands
+from uol.codegen.specs.traverse import own_segment
 from uol.ir.program.walk import rewrite, variables
 
 ZERO = index(0)
@@ -99,7 +100,7 @@ def terms(frame: Frame, spec: Contract, scope: Scope) -> Iterator[Scope]:
         if segments is None or segments.over != "terms":
             yield enter_nest(frame, loops, spec.k, 0, scope)
             return
-        of = evaluate(spec.own_segment, scope)
+        of = evaluate(own_segment(spec), scope)
         if not spec.k:
             loops.enter_context(frame.code.when(tirx.EQ(evaluate(segments.key, scope), of)))
             yield scope

@@ -11,8 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from uol.backends.simt.c_text.counters import Counter
-from uol.backends.simt.c_text.literals import literal
-from uol.backends.simt.c_text.printer import Printer
+from uol.backends.simt.c_text.printer import Printer, literal
 from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.folds import identity
 from uol.backends.simt.schedules import LANES_A_ROW, RowTile

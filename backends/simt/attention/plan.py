@@ -9,9 +9,8 @@ from uol.backends.simt.attention.elements import ScoresPlan, lost_names, plan_sc
 from uol.backends.simt.attention.end import EndPlan, plan_end
 from uol.backends.simt.attention.tiles import Operand, operands, row_blocks, thread_width, weight_pitch
 from uol.backends.simt.c_text.counters import Counter, count_of
-from uol.backends.simt.c_text.index_width import index_type
 from uol.backends.simt.c_text.printer import Printer
-from uol.backends.simt.c_text.proofs import Proofs
+from uol.backends.simt.c_text.proofs import Proofs, index_type
 from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.c_text.signatures import Signature, signature
 from uol.backends.simt.contract_plan import block_part, declare_batch

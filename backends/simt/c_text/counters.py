@@ -8,8 +8,7 @@ from math import prod
 
 from uol.backends.abi.interface import static_extent
 from uol.backends.simt.c_text.printer import Printer
-from uol.codegen.indexing.arithmetic import ZERO, add, dense_strides, folded, mul, size
-from uol.codegen.indexing.fold_constants import substituted
+from uol.codegen.indexing.arithmetic import ZERO, add, dense_strides, folded, mul, size, substituted
 from uol.codegen.specs.nodes import Fold, Let, Read, Step, Store
 from uol.ir.integers.intervals import Interval
 from uol.ir.program.nodes import Axis, Call, Expr, Var

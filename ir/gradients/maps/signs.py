@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from uol.ir.gradients.text.substitution import Item
-from uol.ir.integers import conditions, polynomials
-from uol.ir.integers.assumptions import Knowledge
+from uol.ir.integers import polynomials
+from uol.ir.integers.assumptions import Knowledge, at_least_zero
 from uol.ir.integers.fourier_motzkin import Elimination
 from uol.ir.integers.terms import COMPARISONS, Poly, compare
 from uol.ir.program.nodes import Call, Const, Var
@@ -54,7 +54,7 @@ class Signs:
         if decided:
             return True
         elimination = self._within(ranges)
-        poly = conditions.at_least_zero(condition, self._known.ranges)
+        poly = at_least_zero(condition, self._known.ranges)
         return poly is not None and (elimination.not_negative(poly) or _times_its_divisor(poly, elimination))
 
     def _within(self, ranges: Ranges) -> Elimination:

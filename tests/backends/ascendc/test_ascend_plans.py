@@ -14,10 +14,9 @@ from uol.backends.ascendc import candidates, kernel_text
 from uol.backends.ascendc.cube.product import CubeProduct
 from uol.backends.ascendc.helpers import HELPERS
 from uol.codegen.backend import Footprint, Module
-from uol.codegen.choice import choose
+from uol.codegen.choice import choose, compile_graph
 from uol.codegen.indexing.arithmetic import static
 from uol.codegen.lowering import lower
-from uol.codegen.pipeline import compile_graph
 from uol.codegen.specs.nodes import KernelGraph
 from uol.codegen.specs.traverse import steps_of
 from uol.ir import Library, instantiate, interpret, parse

@@ -9,8 +9,8 @@ from random_ops import Case, typed_ops
 
 from uol.backends import registry
 from uol.backends.twin import Job, execute_many
+from uol.codegen.choice import compile_graph
 from uol.codegen.lowering import lower
-from uol.codegen.pipeline import compile_graph
 from uol.ir import Library, instantiate, interpret, parse
 from uol.ir.program.nodes import Program
 

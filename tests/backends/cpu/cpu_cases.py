@@ -11,9 +11,9 @@ from uol.backends.cpu.backend import BACKEND
 from uol.backends.cpu.operands.buffer_span import span_of, static_values
 from uol.backends.cpu.runtime.marshal import flat_buffer, strided
 from uol.codegen.backend import Module
-from uol.codegen.indexing.dim_values import value_at
+from uol.codegen.choice import compile_graph
+from uol.codegen.indexing.arithmetic import value_at
 from uol.codegen.lowering import lower
-from uol.codegen.pipeline import compile_graph
 from uol.codegen.specs.nodes import Arg, KernelGraph
 from uol.conformance.cases.guard_pages import fenced
 from uol.ir import Library, instantiate, parse

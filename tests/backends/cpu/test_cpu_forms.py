@@ -16,10 +16,9 @@ from uol.backends.cpu.schedules.kinds import Tiles
 from uol.backends.cpu.scheduling import candidates
 from uol.codegen.backend import Refusal
 from uol.codegen.indexing.affine import coefficient
-from uol.codegen.indexing.arithmetic import static
-from uol.codegen.indexing.dim_values import value_at
+from uol.codegen.indexing.arithmetic import static, value_at
 from uol.codegen.specs.nodes import Contract, KernelSpec, Map, Pack, Read, Reduce
-from uol.codegen.specs.reduction_passes import passes_of
+from uol.codegen.specs.steps import passes_of
 from uol.codegen.specs.traverse import accesses
 from uol.ir.program.nodes import Axis
 from uol.ir.program.walk import walk

@@ -8,8 +8,7 @@ import pytest
 
 from uol.backends.c_text.index_intervals import Ranges
 from uol.backends.c_text.names import Names
-from uol.backends.simt.c_text.literals import literal
-from uol.backends.simt.c_text.printer import Printer
+from uol.backends.simt.c_text.printer import Printer, literal
 from uol.backends.simt.c_text.proofs import Proofs
 from uol.codegen.specs.nodes import Holds, Read, Within
 from uol.ir.integers.terms import in_range

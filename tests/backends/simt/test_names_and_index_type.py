@@ -9,7 +9,7 @@ import pytest
 from uol.backends.c_text.index_intervals import Ranges
 from uol.backends.c_text.names import kernel_symbol, legalise
 from uol.backends.c_text.reserved import RESERVED
-from uol.backends.simt.c_text.index_width import index_type
+from uol.backends.simt.c_text.proofs import index_type
 from uol.codegen.specs.nodes import Arg, Let, Map, Read, Store, Within
 from uol.ir.integers.intervals import Interval
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Var

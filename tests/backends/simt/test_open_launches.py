@@ -12,7 +12,7 @@ import pytest
 import uol.backends.cuda
 from uol.backends.abi.interface import abi_header
 from uol.backends.cuda.target import TARGET
-from uol.backends.simt.assembly import assemble
+from uol.backends.simt.rendering import assemble
 from uol.backends.twin import Job, execute_many
 from uol.codegen.backend import Device, Footprint, Kernel, Launch, Module, Param
 from uol.codegen.specs.nodes import Arg, KernelGraph, Map

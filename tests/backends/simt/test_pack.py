@@ -7,7 +7,7 @@ import pytest
 
 from uol.backends import registry
 from uol.backends.twin.run import execute
-from uol.codegen.pipeline import compile_graph
+from uol.codegen.choice import compile_graph
 from uol.codegen.specs.nodes import Arg, KernelGraph, Pack, Read, Store, Within
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
 

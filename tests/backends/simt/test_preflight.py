@@ -8,7 +8,7 @@ import pytest
 from simt_cases import Case, kernel_graph
 
 from uol.backends import registry
-from uol.backends.simt.preference import TILES
+from uol.backends.simt.candidates import TILES
 from uol.backends.simt.schedules import BlockPerRow, Elements, SimtSchedule, ThreadPerRow, Tile
 from uol.backends.simt.simt_backend import SimtBackend
 from uol.codegen.backend import Footprint, GroupSummary, Refusal, Schedule

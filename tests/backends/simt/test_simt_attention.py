@@ -8,13 +8,13 @@ from every_floor import Ready, ready, require_stored
 from turns import by_turns
 
 from uol.backends import registry
-from uol.backends.simt import preference
+from uol.backends.simt import candidates
 from uol.backends.simt.schedules import RowTile
 from uol.backends.simt.simt_backend import SimtBackend
 from uol.backends.twin import Job, execute_many
 from uol.codegen.backend import Module, Refusal
+from uol.codegen.choice import compile_graph
 from uol.codegen.lowering import lower
-from uol.codegen.pipeline import compile_graph
 from uol.codegen.specs.nodes import Attention
 from uol.ir import Library, instantiate
 from uol.ir.errors import MissingToolError
@@ -70,9 +70,9 @@ def test_special_values(target: str) -> None:
     require_right([made(name, "wide", special=special) for name in ("bare", *NAMES) for special in specials], target)
 
 
-@pytest.mark.parametrize(("tile", "target"), by_turns(2, preference.ROW_TILES, ["cuda", "hip"]), ids=str)
+@pytest.mark.parametrize(("tile", "target"), by_turns(2, candidates.ROW_TILES, ["cuda", "hip"]), ids=str)
 def test_every_tile(tile: RowTile, target: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(preference, "ROW_TILES", (tile,))
+    monkeypatch.setattr(candidates, "ROW_TILES", (tile,))
     items = [made(name, sizes) for name in ("masked_attention", "attention_by_lse") for sizes in ("odd", "tall", "whole")]
     items += [made("bare", "wide", special=special) for special in ("low", "late")]
     fused = [k for item in items for k in module_of(item, target).kernels if isinstance(k.spec, Attention)]

@@ -12,7 +12,7 @@ from simt_cases import widened
 
 from uol.backends import registry
 from uol.backends.simt import rendering
-from uol.backends.simt.preference import TILES
+from uol.backends.simt.candidates import TILES
 from uol.backends.simt.schedules import BlockPerRow, Elements, SimtSchedule, ThreadPerRow
 from uol.backends.simt.simt_backend import SimtBackend
 from uol.backends.twin.record import Array, Job

@@ -7,7 +7,7 @@ from middle import lowered
 from middle_texts import NORM, SOFTMAX
 
 from uol.codegen.specs.nodes import Fold, Reduce
-from uol.codegen.specs.reduction_passes import passes_of
+from uol.codegen.specs.steps import passes_of
 
 
 def readings(spec: Reduce) -> list[str]:
