@@ -94,10 +94,10 @@ class Footprint:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a spec with a schedule cannot be a kernel here, with the nearest thing that can."""
+    """Why a spec with a schedule cannot be a kernel here, and what can."""
 
     reason: str
-    nearest: str | None = None
+    hint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

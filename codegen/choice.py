@@ -88,7 +88,7 @@ FIRST_THAT_FITS = FirstThatFits()
 def choose(spec: KernelSpec, backend: Backend, device: Device) -> Schedule:
     """The first candidate that fits.
 
-    Raises RefusalError with every refusal, and the nearest legal tile, where none does.
+    Raises RefusalError with every refusal, and what is possible, where none does.
     """
     refusals: list[Refusal] = []
     for candidate in candidates(spec, backend, device):
@@ -96,8 +96,8 @@ def choose(spec: KernelSpec, backend: Backend, device: Device) -> Schedule:
             return candidate.schedule
         refusals.append(candidate.outcome)
     reasons = "; ".join(dict.fromkeys(r.reason for r in refusals)) or "the target has no schedule for such a kernel"
-    nearest = next((r.nearest for r in refusals if r.nearest), None)
-    raise RefusalError(f"{spec.name} does not fit {backend.name}:{device.name}: {reasons}", hint=nearest)
+    hint = next((r.hint for r in refusals if r.hint), None)
+    raise RefusalError(f"{spec.name} does not fit {backend.name}:{device.name}: {reasons}", hint=hint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +186,7 @@ def _given(
     if isinstance(outcome, Refusal):
         legal = [c.schedule for c in of_kind if c.fits]
         nearest = min(legal, key=lambda s: distance(s, schedule), default=None)
-        hint = outcome.nearest if nearest is None else f"the nearest that it can have is {schedule_text(nearest)}"
+        hint = outcome.hint if nearest is None else f"the nearest that it can have is {schedule_text(nearest)}"
         raise ScheduleError(f"{spec.name} cannot have the schedule {texts[number].text!r}: {outcome.reason}", hint=hint)
     return schedule
 

@@ -167,7 +167,7 @@ def _storable(group: Group) -> frozenset[str]:
 
 def _suffix(group: Group, keep: frozenset[str]) -> str:
     """What tells a kernel from the others: the reduction that it is around, else the first tensor that it stores."""
-    return group.anchor.name if group.kind != "map" else next(s.name for s in group.stages if s.name in keep)
+    return group.anchor.name if group.kind is not Map else next(s.name for s in group.stages if s.name in keep)
 
 
 def _workspaces(specs: Sequence[KernelSpec]) -> tuple[Arg, ...]:
@@ -177,18 +177,6 @@ def _workspaces(specs: Sequence[KernelSpec]) -> tuple[Arg, ...]:
             if arg.role == "workspace":
                 found.setdefault(arg.name, arg)
     return tuple(found.values())
-
-
-KINDS: Mapping[str, type[KernelSpec]] = {
-    "map": Map,
-    "reduce": Reduce,
-    "contract": Contract,
-    "attention": Attention,
-    "scan": Scan,
-    "scatter": Scatter,
-    "select": Select,
-}
-"""The spec of each kind of group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +218,7 @@ class Lowering:
         """What a group would be if its last stage were all that is stored."""
         keep = frozenset({group.stages[-1].name})
         return GroupSummary(
-            kind=KINDS[group.kind],
+            kind=group.kind,
             dtypes=frozenset(a.dtype for a in self.args(group, keep)),
             computes_indices=grouping.computes_indices(group),
             spec=lambda: self.spec(group, keep, ""),
@@ -247,22 +235,14 @@ class Lowering:
             source=self.program.text,
         )
         rows = self._physical(group.rows, group, keep)
-        match group.kind:
-            case "map":
-                return Map(**head, index=rows, steps=self.writer(group, keep, rows).steps())
-            case "reduce":
-                steps = self.writer(group, keep, rows + group.cols).steps()
-                return Reduce(**head, rows=rows, cols=group.cols, steps=steps)
-            case "contract":
-                return self._contract(group, keep, head)
-            case "attention":
-                return attention_spec(group, self.writer(group, keep, ()), head)
-            case "scan":
-                return self._scan(group, keep, head)
-            case "scatter":
-                return self._scatter(group, keep, head)
-            case "select":
-                return self._select(group, keep, head)
+        if group.kind is Map:
+            return Map(**head, index=rows, steps=self.writer(group, keep, rows).steps())
+        if group.kind is Reduce:
+            return Reduce(**head, rows=rows, cols=group.cols, steps=self.writer(group, keep, rows + group.cols).steps())
+        if group.kind is Attention:
+            return attention_spec(group, self.writer(group, keep, ()), head)
+        write = {Contract: self._contract, Scan: self._scan, Scatter: self._scatter, Select: self._select}
+        return write[group.kind](group, keep, head)
 
     def _scan(self, group: Group, keep: frozenset[str], head: SpecHead) -> Scan:
         scan = group.anchor.value
@@ -325,13 +305,13 @@ class Lowering:
     def _name(self, suffix: str, group: Group) -> str:
         """The kernel's name. Workspaces that some kinds may need are named after it, and no tensor is."""
         name = f"{self.program.name}_{suffix}" if suffix else self.program.name
-        while group.kind in ("contract", "attention", "select") and any(n.startswith(f"{name}_") for n in self.taken):
+        while group.kind in (Contract, Attention, Select) and any(n.startswith(f"{name}_") for n in self.taken):
             name += "_kernel"
         return name
 
     def _physical(self, axes: tuple[Axis, ...], group: Group, keep: frozenset[str]) -> tuple[Axis, ...]:
         """The axes in the order in which the first stored tensor over them lies in memory."""
-        for stage in group.stages if group.kind != "scatter" else ():
+        for stage in group.stages if group.kind is not Scatter else ():
             if stage.name in keep and {a.name for a in stage.axes} >= {a.name for a in axes}:
                 order = physical_order([a.extent for a in stage.axes], self.strides[stage.name])
                 place = {stage.axes[d].name: i for i, d in enumerate(order)}

@@ -36,7 +36,7 @@ def render(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> Kernel:
     """The kernel's text and its launch record. Raises RefusalError where `check` refuses."""
     outcome = check(spec, schedule, target)
     if isinstance(outcome, Refusal):
-        raise RefusalError(f"{spec.name}: {outcome.reason}", hint=outcome.nearest)
+        raise RefusalError(f"{spec.name}: {outcome.reason}", hint=outcome.hint)
     tidy = with_steps(without_unit_axes(spec), stored_directly)
     name, plan = _plan(tidy, schedule, target)
     return Kernel(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from uol.codegen.attention.pattern import Pattern
 from uol.codegen.partition.contraction import Contraction
 from uol.codegen.partition.grouped_value import Segmented
 from uol.codegen.program.scans import Running
 from uol.codegen.program.unify_axes import plain_indices, rename_axes
+from uol.codegen.specs import nodes as specs
 from uol.ir.program.nodes import Axis, Call, Expr, Load, Order, Reduce, Scatter, Stage
 from uol.ir.program.walk import stage_expressions, walk
 from uol.ir.types import INDEX
@@ -18,11 +18,11 @@ from uol.ir.types import INDEX
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Stages that one kernel computes, producers first. `rows` are the anchor's axes, `cols` the ones that it reduces;
+    """Stages that one kernel computes, producers first, and its kind. `rows` are the anchor's axes, `cols` those it reduces;
     a map has no cols, a contraction knows its factors; those of a select are what its anchor orders. An attention's stages are
     its sums and folds, and what uses them; its rows are those that all of these have."""
 
-    kind: Literal["map", "reduce", "contract", "attention", "scan", "scatter", "select"]
+    kind: type[specs.KernelSpec]
     stages: tuple[Stage, ...]
     rows: tuple[Axis, ...]
     cols: tuple[Axis, ...] = ()
@@ -54,22 +54,22 @@ def start(stage: Stage, adopted: Iterable[Stage], contraction: Contraction | Non
     """A group around one stage."""
     stages = (*adopted, stage)
     if isinstance(stage, Scatter):
-        return Group("scatter", stages, stage.axes)
+        return Group(specs.Scatter, stages, stage.axes)
     if isinstance(stage.value, Running):
-        return Group("scan", stages, stage.axes)
+        return Group(specs.Scan, stages, stage.axes)
     if isinstance(stage.value, Order):
-        return Group("select", stages, stage.axes, (stage.value.axis,))
+        return Group(specs.Select, stages, stage.axes, (stage.value.axis,))
     if contraction is not None:
-        return Group("contract", stages, stage.axes, contraction.k, contraction)
+        return Group(specs.Contract, stages, stage.axes, contraction.k, contraction)
     if isinstance(stage.value, Reduce):
-        return Group("reduce", stages, stage.axes, stage.value.axes)
-    return Group("map", stages, stage.axes)
+        return Group(specs.Reduce, stages, stage.axes, stage.value.axes)
+    return Group(specs.Map, stages, stage.axes)
 
 
 def start_attention(pattern: Pattern) -> Group:
     """A group around an attention."""
     first, widths = pattern.made[0], {a for s in pattern.sums for a in s.width}
-    return Group("attention", pattern.made, tuple(a for a in first.axes if a not in widths), (), None, pattern)
+    return Group(specs.Attention, pattern.made, tuple(a for a in first.axes if a not in widths), (), None, pattern)
 
 
 def join(group: Group, stage: Stage, adopted: Iterable[Stage], is_contraction: bool) -> Group | None:
@@ -82,14 +82,14 @@ def join(group: Group, stage: Stage, adopted: Iterable[Stage], is_contraction: b
     group is read at its own indices.
     """
     new = [a for a in adopted if a.name not in group.names]
-    if group.kind == "scatter" or isinstance(stage, Scatter) or isinstance(stage.value, Order):
+    if group.kind is specs.Scatter or isinstance(stage, Scatter) or isinstance(stage.value, Order):
         return None
     if isinstance(stage.value, Running):
         fits = axis_set(stage.axes) == axis_set(group.rows) and _runs_with(group.anchor, stage.value)
     elif isinstance(stage.value, Segmented):
         return None
     elif isinstance(stage.value, Reduce):
-        if group.kind != "reduce" or is_contraction:
+        if group.kind is not specs.Reduce or is_contraction:
             return None
         stage = _with_cols(stage, group.cols)
         assert isinstance(stage.value, Reduce)
@@ -98,8 +98,8 @@ def join(group: Group, stage: Stage, adopted: Iterable[Stage], is_contraction: b
     else:
         group = _aligned(group, stage)
         fits = axis_set(stage.axes) in _full_spaces(group)
-    space = axis_set(group.rows + group.cols) if group.kind == "reduce" else axis_set(group.rows)
-    if group.kind == "attention":
+    space = axis_set(group.rows + group.cols) if group.kind is specs.Reduce else axis_set(group.rows)
+    if group.kind is specs.Attention:
         space = axis_set(stage.axes)
     if not fits or not all(axis_set(a.axes) <= space for a in new):
         return None
@@ -116,7 +116,7 @@ def _runs_with(anchor: Stage, scan: Running) -> bool:
 
 def storable(group: Group, stage: Stage) -> bool:
     """Does the kernel visit every element of the stage exactly once? A scatter stores what it adds to alone."""
-    if group.kind == "scatter":
+    if group.kind is specs.Scatter:
         return isinstance(stage, Scatter)
     return axis_set(stage.axes) in _full_spaces(group)
 
@@ -142,7 +142,7 @@ def computes_indices(group: Group) -> bool:
 
 
 def _full_spaces(group: Group) -> tuple[frozenset[Axis], ...]:
-    if group.kind == "reduce":
+    if group.kind is specs.Reduce:
         return axis_set(group.rows), axis_set(group.rows + group.cols)
     if group.attention is not None:
         return axis_set(group.rows), *(axis_set(group.rows + s.width) for s in group.attention.sums)
@@ -161,7 +161,7 @@ def _with_cols(stage: Stage, cols: tuple[Axis, ...]) -> Stage:
 def _aligned(group: Group, stage: Stage) -> Group:
     """The group with its cols named after an element stage's further axes, where only the names differ."""
     extra = tuple(a for a in stage.axes if a not in group.rows)
-    if group.kind != "reduce" or not extra or axis_set(extra) == axis_set(group.cols):
+    if group.kind is not specs.Reduce or not extra or axis_set(extra) == axis_set(group.cols):
         return group
     if [a.extent for a in extra] != [c.extent for c in group.cols]:
         return group

@@ -17,6 +17,7 @@ from uol.codegen.partition.contraction import Contraction
 from uol.codegen.partition.group import Group
 from uol.codegen.program.scans import Running
 from uol.codegen.program.unify_axes import plain_indices
+from uol.codegen.specs.nodes import Map
 from uol.ir.program.nodes import Load, Order, Program, Scatter, Stage
 from uol.ir.program.walk import stage_expressions, walk
 
@@ -143,7 +144,7 @@ class Partition:
             return
         first = max((self.home(s) for s in (*adopted, stage)), default=-1)
         for number in range(max(first, 0), len(self.groups)):
-            if self.groups[number].kind == "map":
+            if self.groups[number].kind is Map:
                 joined = grouping.join(self.groups[number], stage, adopted, False)
                 if joined is not None and self.accepts(joined):
                     self.groups[number] = joined

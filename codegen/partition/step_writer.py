@@ -13,7 +13,7 @@ from uol.codegen.names import unused
 from uol.codegen.partition.group import Group, split_axes
 from uol.codegen.partition.grouped_value import Segmented
 from uol.codegen.program.scans import Running
-from uol.codegen.specs.nodes import Fold, Guard, Holds, Let, Read, Segments, Step, Store, Within
+from uol.codegen.specs.nodes import Attention, Contract, Fold, Guard, Holds, Let, Read, Segments, Step, Store, Within
 from uol.ir.integers.facts import Facts
 from uol.ir.integers.terms import in_range
 from uol.ir.program import nodes
@@ -126,7 +126,7 @@ class StepWriter:
             if isinstance(stage.value, Running):
                 out.append(Fold(name, stage.value.op, self.value(stage.value.body), stage.dtype, (), stage.line))
             elif isinstance(stage.value, nodes.Reduce):
-                if self.group.kind not in ("contract", "attention"):
+                if self.group.kind not in (Contract, Attention):
                     where = tuple(self.value(w) for w in stage.value.where)
                     out.append(Fold(name, stage.value.op, self.value(stage.value.body), stage.dtype, where, stage.line))
             elif not isinstance(stage.value, nodes.Order | Segmented):

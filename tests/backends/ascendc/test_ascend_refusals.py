@@ -97,8 +97,8 @@ def test_a_tile_that_does_not_fit_is_refused_with_the_nearest_that_does() -> Non
     assert isinstance(refusal, Refusal)
     assert refusal.reason.startswith("UB holds 188160 bytes, the kernel needs ")
     assert "z_ub 120064" in refusal.reason
-    assert refusal.nearest is not None
-    assert refusal.nearest.startswith("vector cores 48, tile ")
+    assert refusal.hint is not None
+    assert refusal.hint.startswith("vector cores 48, tile ")
 
 
 def test_a_cube_tile_that_does_not_fit_is_refused() -> None:
@@ -107,8 +107,8 @@ def test_a_cube_tile_that_does_not_fit_is_refused() -> None:
     refusal = BACKEND.check(spec, CubeSchedule(128, 128, 128), DEVICE)
     assert isinstance(refusal, Refusal)
     assert refusal.reason == "L0A holds 65536 bytes, the kernel needs 131072: a_l0 131072"
-    assert refusal.nearest is not None
-    assert "cube cores" in refusal.nearest
+    assert refusal.hint is not None
+    assert "cube cores" in refusal.hint
 
 
 def test_names_of_an_op_never_meet_those_of_the_generator() -> None:

@@ -82,7 +82,7 @@ def test_refusal(case: Case, schedule: SimtSchedule, reason: str, nearest: str) 
     outcome = checked("cuda", spec_of(case), schedule)
     assert isinstance(outcome, Refusal)
     assert reason in outcome.reason
-    assert nearest in (outcome.nearest or "")
+    assert nearest in (outcome.hint or "")
 
 
 def test_a_refused_schedule_renders_no_text() -> None:
@@ -103,7 +103,7 @@ def test_every_tile_fits_every_type(name: str, tile: Tile) -> None:
 def test_waves_of_64_lanes_want_blocks_of_64() -> None:
     outcome = checked("hip", spec_of(RELU, "hip"), Elements(96))
     assert isinstance(outcome, Refusal)
-    assert outcome.nearest == "64 threads"
+    assert outcome.hint == "64 threads"
 
 
 def test_hip_grids_are_bounded_by_their_threads() -> None:

@@ -95,7 +95,7 @@ def test_a_tile_that_is_too_large_names_one_that_fits() -> None:
     refusal = backend("cuda").check(spec, RowTile(128, 64, 16, 8), backend("cuda").devices["a100"])
     assert isinstance(refusal, Refusal)
     assert "shared memory" in refusal.reason
-    assert refusal.nearest is not None
+    assert refusal.hint is not None
     for defect, reason in ((RowTile(64, 64, 16, 3), "do not divide"), (RowTile(64, 64, 16, 32), "accumulators")):
         refused = backend("cuda").check(spec, defect, backend("cuda").devices["a100"])
         assert isinstance(refused, Refusal)
