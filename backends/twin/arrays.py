@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from uol.backends.twin.record import Array
+from uol.codegen.indexing.arithmetic import value_at
 from uol.codegen.specs.nodes import Arg
 from uol.ir.errors import ShapeError
 from uol.ir.program.dtype_encoding import STORAGE
-from uol.ir.program.nodes import Call, Const, Expr, Var
+from uol.ir.program.walk import variables
 
 
 def element_type(dtype: str) -> np.dtype[np.generic]:
@@ -41,46 +42,13 @@ class Placed:
 
 
 def place(arg: Arg, values: Mapping[str, float | int]) -> Placed:
-    """An argument with its dims evaluated; `values` holds the symbolic ones."""
-    shape = tuple(evaluate(d, values) for d in arg.shape)
-    strides = tuple(evaluate(s, values) for s in arg.strides)
+    """An argument with its dims evaluated; `values` holds the symbolic ones. Raises ShapeError where one is missing."""
+    unknown = sorted({name for expr in (*arg.shape, *arg.strides) for name in variables(expr)} - values.keys())
+    if unknown:
+        raise ShapeError(f"the dim {unknown[0]!r} has no value", hint="give it in `scalars`")
+    shape = tuple(value_at(d, values) for d in arg.shape)
+    strides = tuple(value_at(s, values) for s in arg.strides)
     return Placed(arg.name, arg.dtype, shape, strides, arg.role)
-
-
-def evaluate(expr: Expr, values: Mapping[str, float | int]) -> int:
-    """An integer expression of dims."""
-    match expr:
-        case Const(value=value):
-            return int(value)
-        case Var(name=name):
-            if name not in values:
-                raise ShapeError(f"the dim {name!r} has no value", hint="give it in `scalars`")
-            return int(values[name])
-        case Call(fn=fn, args=args):
-            a, *rest = (evaluate(arg, values) for arg in args)
-            return combine(fn, a, rest[0] if rest else 0)
-    raise ShapeError(f"a dim may not hold {type(expr).__name__}")
-
-
-def combine(fn: str, a: int, b: int) -> int:
-    match fn:
-        case "+":
-            return a + b
-        case "-":
-            return a - b
-        case "*":
-            return a * b
-        case "/":
-            return a // b if b else 0
-        case "%":
-            return a % b if b else 0
-        case "min":
-            return min(a, b)
-        case "max":
-            return max(a, b)
-        case "neg":
-            return -a
-    raise ShapeError(f"a dim may not hold the function {fn!r}")
 
 
 def flatten(array: Array, placed: Placed) -> Array:

@@ -226,6 +226,8 @@ extern "C" __global__ void scale(const float* x, float* y, float factor, int n)
     assert np.array_equal(runs[0].outputs["y"], X[:6] / 2)
     assert runs[1].outputs["y"].shape == (0,)
     assert not runs[0].findings + runs[1].findings
+    with pytest.raises(ShapeError, match="the dim 'N' has no value"):
+        execute_many([Job(built, {"x": X[:6]}, {"factor": 0.5, "n": 6}, capability=MACHINES["cuda"])])
 
 
 def test_wrong_calls_are_errors_of_their_own() -> None:
