@@ -40,6 +40,7 @@ readme: environment
 
 # What a type checker sees of uol.ops, from the texts.
 stubs: environment
+	mkdir -p build
 	$(BIN)/python -m uol.pytorch.stubs > build/operators.pyi
 	mv build/operators.pyi ops/__init__.pyi
 

@@ -13,7 +13,8 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from uol.codegen.indexing.arithmetic import value_at
 from uol.codegen.partition.grouped_value import Mode
-from uol.codegen.specs.nodes import KernelGraph, KernelSpec
+from uol.codegen.specs.graph import KernelGraph
+from uol.codegen.specs.nodes import KernelSpec
 from uol.ir.program.nodes import Expr
 
 

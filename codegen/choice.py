@@ -26,7 +26,8 @@ from uol.codegen.schedule import (
     parse_fields,
     schedule_text,
 )
-from uol.codegen.specs.nodes import KernelGraph, KernelSpec
+from uol.codegen.specs.graph import KernelGraph
+from uol.codegen.specs.nodes import KernelSpec
 from uol.ir.errors import RefusalError, ScheduleError
 
 

@@ -24,13 +24,13 @@ from uol.codegen.program.isolate_reductions import hoist_reductions
 from uol.codegen.program.scans import Running, as_scans
 from uol.codegen.program.scatter_sums import sum_before_scatters
 from uol.codegen.program.unify_axes import align_axes
+from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.head import SpecHead
 from uol.codegen.specs.nodes import (
     Arg,
     ArgRole,
     Attention,
     Contract,
-    KernelGraph,
     KernelSpec,
     Map,
     Read,

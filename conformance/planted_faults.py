@@ -127,11 +127,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m uol.conformance.planted_faults", description=__doc__)
     parser.add_argument("--target", default=",".join(registry.names()), help="targets, by commas")
+    parser.add_argument("--op", help="operators, by commas; all with faults else")
     parser.add_argument("--dtype", default="f32", help="the type")
     options = parser.parse_args(arguments)
+    known = tuple(f for f in faults() if options.op is None or f.op in options.op.split(","))
+    if not known:
+        raise UolError(f"there are no faults of {options.op}", hint="conformance/planted_faults.toml has them")
     missed = 0
     for target in options.target.split(","):
-        chosen = [f for f in faults() if f.where == "text" or has_twin(target) and _is_in_kernel(f, target, options.dtype)]
+        chosen = [f for f in known if f.where == "text" or has_twin(target) and _is_in_kernel(f, target, options.dtype)]
         refused = {f: said for f in chosen if (said := refusal(f, target, options.dtype))}
         for fault, said in refused.items():
             print(f"{target:8} {'refused':9} {fault}, in its {fault.where}: {said}", flush=True)

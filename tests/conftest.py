@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytest.register_assert_rewrite("before_after")
+
 os.environ.setdefault("UOL_VERIFY", "1")
 os.environ.setdefault("UOL_CACHE_DIR", str(Path(__file__).parent.parent / "build" / "test-cache"))
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uol.codegen.backend import Loaded
-from uol.codegen.specs.nodes import KernelGraph
+from uol.codegen.specs.graph import KernelGraph
 from uol.compilation.pipeline import program_of
 from uol.compilation.request import Request
 from uol.ir.errors import ShapeError

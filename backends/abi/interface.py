@@ -11,7 +11,8 @@ from uol.backends.c_text.template_folder import template_of
 from uol.codegen.backend import SourceFile
 from uol.codegen.indexing.arithmetic import ZERO, add, ceil_div, mul, over_dims, product, static
 from uol.codegen.specs.expression_text import expr_text
-from uol.codegen.specs.nodes import Arg, KernelGraph
+from uol.codegen.specs.graph import KernelGraph
+from uol.codegen.specs.nodes import Arg
 from uol.ir.errors import ResourceError, UolError
 from uol.ir.program.nodes import Call, Const, Expr, Var
 from uol.ir.types import DTYPES, is_float

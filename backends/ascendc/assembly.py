@@ -9,7 +9,7 @@ from uol.backends.ascendc.helpers import HELPERS
 from uol.backends.ascendc.kernel_text import AscendKernel, template
 from uol.backends.ascendc.machine import C_TYPE
 from uol.codegen.backend import Device, Kernel, Module, Param, SourceFile
-from uol.codegen.specs.nodes import KernelGraph
+from uol.codegen.specs.graph import KernelGraph
 from uol.ir.errors import UolError
 
 BUILD = (

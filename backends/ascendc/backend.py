@@ -27,7 +27,8 @@ from uol.codegen.backend import (
     Schedule,
     ToolState,
 )
-from uol.codegen.specs.nodes import KernelGraph, KernelSpec
+from uol.codegen.specs.graph import KernelGraph
+from uol.codegen.specs.nodes import KernelSpec
 from uol.ir.errors import RefusalError
 
 NOTHING_FITS = "no tile of this kernel fits: split the operator in two, or make its innermost axis shorter"

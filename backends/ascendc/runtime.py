@@ -16,7 +16,8 @@ from uol.backends.abi.interface import static_extent, workspace_layout
 from uol.backends.loading.loaded import DeviceOperator
 from uol.backends.toolchain.shared_library import load_bytes
 from uol.codegen.backend import Artifact, ToolState
-from uol.codegen.specs.nodes import Arg, KernelGraph
+from uol.codegen.specs.graph import KernelGraph
+from uol.codegen.specs.nodes import Arg
 from uol.ir.errors import ShapeError, ToolchainError
 from uol.ir.program.nodes import Scalar
 from uol.ir.types import DTYPES, is_float

@@ -13,7 +13,7 @@ from uol.backends.c_text.template_folder import template_of
 from uol.backends.cpu.host import host
 from uol.backends.cpu.runtime.thread_pool import SOURCE as THREADS_SOURCE
 from uol.codegen.backend import Device, Kernel, Module, SourceFile
-from uol.codegen.specs.nodes import KernelGraph
+from uol.codegen.specs.graph import KernelGraph
 from uol.ir.errors import UolError
 from uol.ir.types import is_float
 

@@ -32,15 +32,8 @@ from uol.codegen.backend import (
     Schedule,
     ToolState,
 )
-from uol.codegen.specs.nodes import (
-    Attention,
-    KernelGraph,
-    KernelSpec,
-    Scan,
-    Scatter,
-    Select,
-    Store,
-)
+from uol.codegen.specs.graph import KernelGraph
+from uol.codegen.specs.nodes import Attention, KernelSpec, Scan, Scatter, Select, Store
 from uol.ir.types import DTYPES
 
 CAPABILITY = Capability(

@@ -10,7 +10,7 @@ from typing import Protocol
 from uol.backends.abi.interface import ALIGNMENT_BYTES, workspace_layout
 from uol.backends.loading.arguments import device_address
 from uol.backends.loading.memory import DeviceMemory, Workspaces, on_device
-from uol.codegen.specs.nodes import KernelGraph
+from uol.codegen.specs.graph import KernelGraph
 from uol.ir.errors import ShapeError
 
 

@@ -22,7 +22,8 @@ from uol.backends.simt.schedules import BlockPerRow, Elements, RowTile, SimtSche
 from uol.backends.simt.target import Target
 from uol.codegen.backend import Device, Kernel, Module, Param, Refusal, SourceFile
 from uol.codegen.specs.drop_unit_axes import without_unit_axes
-from uol.codegen.specs.nodes import Attention, Contract, KernelGraph, KernelSpec, Map, Pack, Reduce
+from uol.codegen.specs.graph import KernelGraph
+from uol.codegen.specs.nodes import Attention, Contract, KernelSpec, Map, Pack, Reduce
 from uol.codegen.specs.steps import stored_directly
 from uol.codegen.specs.traverse import with_steps
 from uol.ir.errors import RefusalError, ResourceError, UolError

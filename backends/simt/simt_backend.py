@@ -25,7 +25,8 @@ from uol.codegen.backend import (
     Schedule,
     ToolState,
 )
-from uol.codegen.specs.nodes import Attention, Contract, KernelGraph, KernelSpec, Map, Reduce
+from uol.codegen.specs.graph import KernelGraph
+from uol.codegen.specs.nodes import Attention, Contract, KernelSpec, Map, Reduce
 from uol.ir.errors import UolError
 
 

@@ -1,6 +1,6 @@
 """Kernel specs: what one kernel computes.
 
-    nodes.py, head.py    the kinds of spec and their parts
+    nodes.py, head.py, graph.py    the kinds of spec and their parts; the kernels of an operator
     traverse.py, steps.py    a spec of any kind walked and rebuilt; its steps as templates want them
     rewrites.py, drop_unit_axes.py, collapse_axes.py    a spec as other specs
     in_place.py          which result may be written where an input lies

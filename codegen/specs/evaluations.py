@@ -11,6 +11,8 @@ from uol.codegen.specs.nodes import (
     Fold,
     KernelSpec,
     Let,
+    Map,
+    Pack,
     Reduce,
     Scan,
     Scatter,
@@ -70,8 +72,10 @@ def evaluations(spec: KernelSpec) -> Iterator[Evaluation]:
             yield from _of_steps(spec.steps, known, space_of(spec.axes), space_of(rows))
         case Scan():
             yield from _of_steps(spec.steps, known, space_of(spec.axes), space_of(spec.axes))
+        case Map() | Pack():
+            yield from _of_steps(spec.steps, known, space_of(spec.axes))
         case _:
-            yield from _of_steps(steps_of(spec), known, space_of(spec.axes))
+            raise TypeError(f"what {type(spec).__name__} evaluates is not said")
 
 
 def _outside(spec: KernelSpec) -> Known:

@@ -6,7 +6,8 @@ element waits for the read, whatever the order of the elements, and of threads.
 
 from __future__ import annotations
 
-from uol.codegen.specs.nodes import Fold, KernelGraph, KernelSpec, Let, Map, Read, Reduce, Scatter, Step, Store
+from uol.codegen.specs.graph import KernelGraph
+from uol.codegen.specs.nodes import Fold, KernelSpec, Let, Map, Read, Reduce, Scatter, Step, Store
 from uol.codegen.specs.traverse import reads, step_expressions, steps_of
 from uol.ir.program.walk import variables
 

@@ -381,20 +381,3 @@ class Select(KernelSpec):
     @property
     def axes(self) -> tuple[Axis, ...]:
         return (*self.rows, self.col, self.place)
-
-
-@dataclass(frozen=True, slots=True)
-class KernelGraph:
-    """The kernels of one operator, in launch order. `args` is the operator's signature (inputs, then results);
-    `workspaces` are the buffers between kernels. Of `dims` at a call must hold `facts`, which the proofs assumed (no dim is
-    negative, the `where` clause), and `checks`, which they left over."""
-
-    name: str
-    specs: tuple[KernelSpec, ...]
-    args: tuple[Arg, ...]
-    workspaces: tuple[Arg, ...]
-    scalars: tuple[Scalar, ...]
-    dims: tuple[str, ...]
-    source: str
-    checks: tuple[Expr, ...] = ()
-    facts: tuple[Expr, ...] = ()

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from uol.codegen.specs.expression_text import axes_text, expr_text, guard_text
+from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.nodes import (
     Arg,
     Attention,
     Contract,
     Fold,
-    KernelGraph,
     KernelSpec,
     Let,
     Map,
@@ -81,7 +81,7 @@ def spec_lines(spec: KernelSpec) -> list[str]:
             head = f"line {line:<3} {at} = the {col.name} of the {place.name}-th {order} {expr_text(key)}"
             steps = [f"  {head}", *_step_lines(spec.steps, ())]
         case _:
-            steps = []
+            raise TypeError(f"how {type(spec).__name__} is printed is not said")
     return [f"{type(spec).__name__} {spec.name}: {_space(spec)}", *steps]
 
 

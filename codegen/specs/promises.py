@@ -47,7 +47,10 @@ def broken(spec: KernelSpec) -> Iterator[str]:
 
 def _of_kind(kind: type[KernelSpec]) -> tuple[Promise, ...]:
     """What a kind promises; a backend's own kind promises what the kind does that it is made from."""
-    return next((OF_KIND[k] for k in kind.__mro__ if k in OF_KIND), ())
+    found = next((OF_KIND[k] for k in kind.__mro__ if k in OF_KIND), None)
+    if found is None:
+        raise TypeError(f"what {kind.__name__} promises is not said")
+    return found
 
 
 def names(spec: KernelSpec) -> Iterator[str]:

@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
-from uol.codegen.specs.nodes import KernelGraph, KernelSpec, Read, Store
+from uol.codegen.specs.graph import KernelGraph
+from uol.codegen.specs.nodes import KernelSpec, Read, Store
 from uol.codegen.specs.printer import arg_lines, graph_text, spec_lines
 from uol.codegen.specs.promises import broken
 from uol.codegen.specs.traverse import accesses

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from uol.codegen.specs.nodes import KernelGraph
+from uol.codegen.specs.graph import KernelGraph
 from uol.conformance.accuracy.contracts import contract
 from uol.conformance.accuracy.error_analysis import Enclosed, enclose
 from uol.conformance.accuracy.interval import Array

@@ -86,6 +86,8 @@ def _own_reference(op: str) -> Reference | None:
     if family is None:
         return _registered.get(op) or torch_function(op)
     table: Mapping[str, Reference] = import_module(f"uol.ops.references.{family}").REFERENCES
+    if op not in table:
+        raise UolError(f"no reference for operator {op!r}", hint=f"REFERENCES of ops/references/{family}.py has none")
     return table[op]
 
 

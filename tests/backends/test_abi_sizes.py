@@ -12,7 +12,8 @@ import pytest
 
 from uol.backends.abi.interface import TEMPLATES, c_text, conditions, dim_rows, untold_dims
 from uol.codegen.indexing.arithmetic import value_at
-from uol.codegen.specs.nodes import Arg, KernelGraph
+from uol.codegen.specs.graph import KernelGraph
+from uol.codegen.specs.nodes import Arg
 from uol.ir.errors import UolError
 from uol.ir.program.nodes import Call, Const, Expr, Var
 from uol.ir.types import INDEX

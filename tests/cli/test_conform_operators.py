@@ -11,7 +11,7 @@ from command_line import uol
 
 from uol.codegen.backend import Backend, Device, Module
 from uol.codegen.choice import Policy
-from uol.codegen.specs.nodes import KernelGraph
+from uol.codegen.specs.graph import KernelGraph
 
 OWN = """
 import torch

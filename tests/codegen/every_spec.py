@@ -9,7 +9,7 @@ from typing import Any
 from middle import EVERY_KIND, lowered
 from middle_texts import LINEAR, NORM
 
-from uol.codegen.specs.nodes import KernelGraph
+from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.rewrites import as_reduce, pack_operand
 
 KINDS = ("map", "reduce", "contract", "pack", "folds", "scan", "scatter", "select", "rows", "terms", "attention")

@@ -9,8 +9,8 @@ import pytest
 
 from uol.backends.registry import get
 from uol.codegen.lowering import lower
+from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.in_place import writes_in_place
-from uol.codegen.specs.nodes import KernelGraph
 from uol.ir import Library, instantiate, parse
 from uol.ops.texts import library
 from uol.ops.workloads import workloads_of

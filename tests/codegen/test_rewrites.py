@@ -11,8 +11,9 @@ from middle import lowered
 from spec_interpreter import run_graph
 
 from uol.codegen.indexing.arithmetic import static
+from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.head import SpecHead
-from uol.codegen.specs.nodes import Arg, Contract, KernelGraph, KernelSpec, Map, Pack, Reduce, Store
+from uol.codegen.specs.nodes import Arg, Contract, KernelSpec, Map, Pack, Reduce, Store
 from uol.codegen.specs.rewrites import as_reduce, pack_operand, split_epilogue, without_terms
 from uol.ir.program.nodes import Const
 

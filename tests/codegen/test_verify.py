@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from every_spec import KINDS, graph_of, spec_of
 
-from uol.codegen.specs.nodes import Arg, Fold, Holds, KernelGraph, KernelSpec, Let, Read, Store, Within
+from uol.codegen.specs.graph import KernelGraph
+from uol.codegen.specs.nodes import Arg, Fold, Holds, KernelSpec, Let, Read, Store, Within
 from uol.codegen.specs.promises import broken
 from uol.codegen.specs.traverse import map_strides, mapped, steps_of
 from uol.codegen.specs.verify import BrokenSpec, verified, verify, verify_graph

@@ -30,7 +30,8 @@ def test_a_tensor_between_kernels_is_refused(target: str, exponent: int) -> None
 def test_a_workspace_is_refused_as_a_whole() -> None:
     """Each buffer is within reach, all of them together are not."""
     from uol.binding.memory import require_addressable_workspace
-    from uol.codegen.specs.nodes import Arg, KernelGraph
+    from uol.codegen.specs.graph import KernelGraph
+    from uol.codegen.specs.nodes import Arg
     from uol.ir.program.nodes import Const
 
     def graph(count: int) -> KernelGraph:

@@ -17,7 +17,7 @@ from toy_backend import ToyBackend
 import uol
 from uol.bundle import write_bundles
 from uol.codegen.backend import Artifact, Device, Kernel, Module, SourceFile
-from uol.codegen.specs.nodes import KernelGraph
+from uol.codegen.specs.graph import KernelGraph
 from uol.ir.errors import MissingToolError, ResourceError, ToolchainError
 
 pytestmark = pytest.mark.usefixtures("toy", "own_cache")

@@ -37,6 +37,14 @@ def test_reduce(toy: str, own_cache: object) -> None:
     assert np.allclose(kernel(x), e / e.sum(-1, keepdims=True), rtol=1e-14, atol=0)
 
 
+def test_a_contraction_reaches_it_as_a_reduction(toy: str, own_cache: object) -> None:
+    kernel = uol.compile("linear", toy, "f64", {"S": 5, "K": 7, "N": 3})
+    assert [type(k.spec) for k in kernel.module.kernels] == [Reduce, Map]
+    rng = np.random.default_rng(3)
+    x, w, b = rng.standard_normal((5, 7)), rng.standard_normal((3, 7)), rng.standard_normal(3)
+    assert np.allclose(kernel(x, w, b), x @ w.T + b, rtol=1e-12)
+
+
 def test_several_kernels_and_a_run_time_attribute(toy: str, own_cache: object) -> None:
     kernel = uol.compile("layer_norm", toy, "f64", {"S": 4, "C": 9})
     rng = np.random.default_rng(2)

@@ -14,7 +14,8 @@ from uol.codegen.backend import Backend, Module
 from uol.codegen.choice import compile_graph
 from uol.codegen.indexing.arithmetic import static
 from uol.codegen.lowering import lower
-from uol.codegen.specs.nodes import Arg, KernelGraph
+from uol.codegen.specs.graph import KernelGraph
+from uol.codegen.specs.nodes import Arg
 from uol.ir import Library, instantiate, parse
 
 Array = NDArray[np.generic]

@@ -14,6 +14,7 @@ import numpy as np
 
 from uol.codegen.backend import Capability
 from uol.codegen.indexing.arithmetic import static
+from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.nodes import (
     Arg,
     Attention,
@@ -21,7 +22,6 @@ from uol.codegen.specs.nodes import (
     Fold,
     Guard,
     Holds,
-    KernelGraph,
     KernelSpec,
     Let,
     Read,

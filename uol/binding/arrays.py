@@ -16,7 +16,8 @@ from uol.binding.layouts import row_major
 from uol.binding.tensor_binding import bind_sizes
 from uol.codegen.indexing.arithmetic import over_dims, value_at
 from uol.codegen.specs.expression_text import expr_text
-from uol.codegen.specs.nodes import Arg, KernelGraph
+from uol.codegen.specs.graph import KernelGraph
+from uol.codegen.specs.nodes import Arg
 from uol.ir.errors import ShapeError
 from uol.ir.program.dtype_encoding import STORAGE, require_dims
 from uol.ir.program.nodes import Const, Expr

@@ -13,7 +13,7 @@ from math import prod
 from uol.backends.abi.interface import symbolic_layout, workspace_layout
 from uol.codegen.backend import Device, Module
 from uol.codegen.indexing.arithmetic import mul, product, static, value_at
-from uol.codegen.specs.nodes import KernelGraph
+from uol.codegen.specs.graph import KernelGraph
 from uol.ir.errors import ResourceError, ShapeError
 from uol.ir.program.nodes import Const, Program
 from uol.ir.types import DTYPES

@@ -11,16 +11,23 @@ import typer
 
 from uol.backends import registry
 from uol.backends.cache.files import chosen_folder, distrust
-from uol.cli.options import JsonOption
+from uol.cli.options import ImportOption, JsonOption
 from uol.cli.output import print_json, print_table, print_text
 from uol.codegen.backend import ToolState
+from uol.operators.sources import import_operators
 
 RATES_HELP = "Show what each device can do instead, with the source of each figure."
 RatesOption = Annotated[bool, typer.Option("--rates", help=RATES_HELP)]
 
 
-def doctor(rates: RatesOption = False, as_json: JsonOption = False) -> None:
-    """Show the tools of every target, and what a missing one costs. Nothing here is an error."""
+def doctor(
+    rates: RatesOption = False,
+    modules: ImportOption = [],  # noqa: B006 - typer's way to say "none"
+    as_json: JsonOption = False,
+) -> None:
+    """Show the tools of every target, and what a missing one costs. A tool that is absent is no error."""
+    for module in modules:
+        import_operators(module)
     if rates:
         _show_rates(as_json)
         return

@@ -14,7 +14,7 @@ DimsOption = Annotated[list[str], typer.Option("--dims", "-d", help=DIMS_HELP)]
 AttrsOption = Annotated[list[str], typer.Option("--attrs", "-a", help="Attributes: stride=2,pad=1.")]
 SCHEDULE_HELP = "Fields of a kernel's schedule: m=128,n=64; of one kernel: kernel=NAME,m=64. explain --schedules lists them."
 SchedulesOption = Annotated[list[str], typer.Option("--schedule", help=SCHEDULE_HELP)]
-IMPORT_HELP = "A Python module that registers operators: its name, or the path of a .py file."
+IMPORT_HELP = "A Python module that registers operators or targets: its name, or the path of a .py file."
 ImportOption = Annotated[list[str], typer.Option("--import", metavar="MODULE", help=IMPORT_HELP)]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of the inputs.")]

@@ -19,7 +19,7 @@ from uol.backends.cache.files import DiskCache, open_cache
 from uol.backends.cache.records import Records
 from uol.binding.memory import require_addressable_program, require_addressable_workspace
 from uol.codegen.backend import Artifact, Module, Schedule
-from uol.codegen.specs.nodes import KernelGraph
+from uol.codegen.specs.graph import KernelGraph
 from uol.compilation.request import Request
 from uol.ir.errors import ResourceError
 from uol.ir.program.nodes import Program

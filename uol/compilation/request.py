@@ -60,7 +60,8 @@ def resolve_target(text: str) -> Target:
     """
     backend_name, colon, device_name = text.strip().partition(":")
     if backend_name not in registry.names():
-        hint = nearest(backend_name, registry.names()) or f"the targets are {', '.join(registry.names())}"
+        there = f"the targets are {', '.join(registry.names())}; a module that registers another is named by --import"
+        hint = nearest(backend_name, registry.names()) or there
         raise UolError(f"unknown target {backend_name!r}", hint=hint)
     backend = registry.get(backend_name)
     if not colon:

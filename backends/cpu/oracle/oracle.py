@@ -17,7 +17,8 @@ from uol.backends.cpu.operands.buffer_span import span_of
 from uol.backends.cpu.runtime.library import open_library
 from uol.backends.cpu.runtime.marshal import Array, flat_buffer, strided
 from uol.codegen.indexing.arithmetic import value_at
-from uol.codegen.specs.nodes import Arg, KernelGraph
+from uol.codegen.specs.graph import KernelGraph
+from uol.codegen.specs.nodes import Arg
 from uol.ir.errors import ShapeError
 from uol.ir.program.dtype_encoding import STORAGE
 from uol.ir.program.nodes import Expr, Var

@@ -19,7 +19,7 @@ from uol.backends.cpu.expressions.dtypes import INDEX_TYPE, Term, representation
 from uol.backends.cpu.expressions.exact_functions import EXACT
 from uol.backends.cpu.expressions.spec_expressions import Scope, evaluate
 from uol.codegen.backend import Kernel
-from uol.codegen.specs.nodes import KernelGraph
+from uol.codegen.specs.graph import KernelGraph
 from uol.ir.integers.facts import Facts
 
 

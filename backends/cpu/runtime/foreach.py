@@ -15,7 +15,7 @@ from uol.backends.cpu.expressions.builder import PARALLEL, Builder, function, in
 from uol.backends.cpu.expressions.dtypes import INDEX_TYPE, Term, representation
 from uol.backends.cpu.runtime.entry import foreach_symbol, outside_name
 from uol.codegen.backend import Kernel
-from uol.codegen.specs.nodes import KernelGraph
+from uol.codegen.specs.graph import KernelGraph
 
 
 def foreach_functions(graph: KernelGraph, kernels: tuple[Kernel, ...]) -> list[Term]:

@@ -20,7 +20,7 @@ from uol.backends.cpu.runtime.workspace import WORKSPACES
 from uol.backends.loading.loaded import aligned_workspace
 from uol.codegen.backend import Artifact, Loaded
 from uol.codegen.indexing.arithmetic import value_at
-from uol.codegen.specs.nodes import KernelGraph
+from uol.codegen.specs.graph import KernelGraph
 from uol.ir.errors import ResourceError
 
 C_TYPES: dict[str, Any] = {"f64": ctypes.c_double, "f32": ctypes.c_float, "i64": ctypes.c_int64}

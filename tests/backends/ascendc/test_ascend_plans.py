@@ -17,7 +17,7 @@ from uol.codegen.backend import Footprint, Module
 from uol.codegen.choice import choose, compile_graph
 from uol.codegen.indexing.arithmetic import static
 from uol.codegen.lowering import lower
-from uol.codegen.specs.nodes import KernelGraph
+from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.traverse import steps_of
 from uol.ir import Library, instantiate, interpret, parse
 from uol.ir.program.nodes import Call, Program

@@ -14,7 +14,8 @@ from uol.codegen.backend import Module
 from uol.codegen.choice import compile_graph
 from uol.codegen.indexing.arithmetic import value_at
 from uol.codegen.lowering import lower
-from uol.codegen.specs.nodes import Arg, KernelGraph
+from uol.codegen.specs.graph import KernelGraph
+from uol.codegen.specs.nodes import Arg
 from uol.conformance.cases.guard_pages import fenced
 from uol.ir import Library, instantiate, parse
 from uol.ir.program.dtype_encoding import STORAGE, decode, encode

@@ -15,7 +15,8 @@ from uol.backends.cuda.target import TARGET
 from uol.backends.simt.rendering import assemble
 from uol.backends.twin import Job, execute_many
 from uol.codegen.backend import Device, Footprint, Kernel, Launch, Module, Param
-from uol.codegen.specs.nodes import Arg, KernelGraph, Map
+from uol.codegen.specs.graph import KernelGraph
+from uol.codegen.specs.nodes import Arg, Map
 from uol.ir.program.nodes import Call, Const, Var
 
 TEXT = """extern "C" __global__ void __launch_bounds__(32) twice(const float* x, float* y, long long N, long long tiles)

@@ -8,7 +8,8 @@ import pytest
 from uol.backends import registry
 from uol.backends.twin.run import execute
 from uol.codegen.choice import compile_graph
-from uol.codegen.specs.nodes import Arg, KernelGraph, Pack, Read, Store, Within
+from uol.codegen.specs.graph import KernelGraph
+from uol.codegen.specs.nodes import Arg, Pack, Read, Store, Within
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
 
 N, C, H, W, PADDED = 2, 5, 4, 6, 8

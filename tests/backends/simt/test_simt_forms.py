@@ -18,7 +18,7 @@ from uol.backends.simt.simt_backend import SimtBackend
 from uol.backends.twin.record import Array, Job
 from uol.backends.twin.run import execute_many
 from uol.codegen.lowering import lower
-from uol.codegen.specs.nodes import KernelGraph
+from uol.codegen.specs.graph import KernelGraph
 from uol.ir import Library, instantiate, parse
 from uol.ir.errors import ResourceError
 

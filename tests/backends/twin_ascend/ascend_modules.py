@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from uol.backends.twin import Job
 from uol.backends.twin.record import Array
 from uol.codegen.backend import Capability, Footprint, Kernel, Launch, Module, Param, SourceFile
-from uol.codegen.specs.nodes import Arg, ArgRole, KernelGraph, Map
+from uol.codegen.specs.graph import KernelGraph
+from uol.codegen.specs.nodes import Arg, ArgRole, Map
 from uol.ir.program.nodes import Const, Scalar
 
 MACHINE = Capability(64, {}, (65535, 1, 1), 1, frozenset({"f32", "f16", "bf16"}))

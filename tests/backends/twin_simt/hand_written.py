@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from uol.codegen.backend import Capability, Footprint, Kernel, Launch, Module, Param, SourceFile
-from uol.codegen.specs.nodes import Arg, ArgRole, KernelGraph, Map
+from uol.codegen.specs.graph import KernelGraph
+from uol.codegen.specs.nodes import Arg, ArgRole, Map
 from uol.ir.program.nodes import Const, Scalar
 
 GRID = (2**31 - 1, 65535, 65535)
