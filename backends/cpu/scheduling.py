@@ -13,6 +13,7 @@ from uol.backends.cpu.schedules.kinds import (
     Elementwise,
     Loops,
     Order,
+    Panels,
     Reduction,
     Strips,
     Sweep,
@@ -68,7 +69,7 @@ def primfunc(spec: KernelSpec, schedule: CpuSchedule) -> Term:
             return elementwise.scheduled(spec, schedule)
         case Reduce(), Reduction():
             return reduction.scheduled(spec, schedule)
-        case Contract(), (Tiles() | Dots()):
+        case Contract(), (Tiles() | Dots() | Panels()):
             return contraction.scheduled(spec, schedule)
         case Attention(), Strips():
             return attentions.scheduled(spec, schedule)

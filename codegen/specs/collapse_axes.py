@@ -26,8 +26,13 @@ def collapsed(spec: S) -> S:
     """The same kernel with as few axes as its accesses allow."""
     spec = without_unit_axes(spec)
     while (pair := _collapsible(spec)) is not None:
-        spec = _joined(spec, *pair)
+        spec = joined(spec, *pair)
     return spec
+
+
+def are_joinable(spec: KernelSpec, outer: Axis, inner: Axis) -> bool:
+    """Does every access step over two neighbouring axes of a group as one?"""
+    return not {outer.name, inner.name} & _told_apart(spec) and _step_as_one(spec, outer, inner)
 
 
 def _collapsible(spec: KernelSpec) -> tuple[Axis, Axis] | None:
@@ -88,7 +93,8 @@ def _range(extent: int | None) -> Interval:
     return Interval(0, None if extent is None else max(extent - 1, 0))
 
 
-def _joined(spec: S, outer: Axis, inner: Axis) -> S:
+def joined(spec: S, outer: Axis, inner: Axis) -> S:
+    """The spec with two axes that are joinable as one: 0 for the outer in every offset, the new one for the inner."""
     taken = {a.name for a in spec.axes} | {a.name for a in spec.args}
     name = _joined_name(outer.name, inner.name, taken)
     axis = Axis(name, mul(outer.extent, inner.extent))

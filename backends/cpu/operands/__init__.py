@@ -1,6 +1,7 @@
 """What a kernel reads, copied first or kept on the stack.
 
     packing.py, attention_packing.py, attention_buffers.py    copies
+    panels.py            products over panels: which, and their memory
     factors.py           what a contraction reads
     source_dims.py, buffer_span.py, peeling.py    what a read covers, and where its guards hold
     scratch.py           memory for ordering a row

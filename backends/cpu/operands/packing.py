@@ -14,6 +14,7 @@ from math import prod
 
 from uol.backends.cpu.operands.buffer_span import span_of
 from uol.backends.cpu.operands.factors import the_read
+from uol.backends.cpu.operands.panels import takes_panels
 from uol.backends.cpu.operands.source_dims import SourceDim, source_dims
 from uol.backends.cpu.schedules.contraction import prefers_dot
 from uol.backends.cpu.schedules.cost import size
@@ -42,6 +43,8 @@ def packed(spec: Contract) -> tuple[KernelSpec, ...]:
     contract = spec
     sides: tuple[Side, Side] = ("a", "b")
     for side in sides:
+        if side == "b" and takes_panels(contract) and not the_read(contract.b).guard:
+            continue
         if _is_gathered(contract, side):
             pack, contract = pack_operand(contract, side, k_last=side == "a", dtype=contract.acc_dtype)
             packs.append(pack)

@@ -2,6 +2,7 @@
 
     tile    `rows` x `vectors` accumulators: each step along k loads the vectors of b once and broadcasts one element of a
             for every row, so that all work is fused multiply-adds from registers
+    panels  the same over a copy of b, where that serves rows enough: see `panels.py`
     dot     where b is contiguous along k and there are few rows: lanes hold partial sums along k
 
 Rows run along the innermost m axis (the pixels of a row of an image), vectors along the innermost n axis, where the
@@ -14,9 +15,11 @@ from uol.backends.cpu.expressions.dtypes import Term, representation
 from uol.backends.cpu.host import Host
 from uol.backends.cpu.operands.buffer_span import static_span
 from uol.backends.cpu.operands.factors import accumulator_bytes, epilogue_rows, the_read
+from uol.backends.cpu.operands.panels import FEWEST_USES, MOST_DEPTH, WIDEST_PANEL, has_panels
 from uol.backends.cpu.schedules.cost import size
 from uol.backends.cpu.schedules.dot_products import dot_products
-from uol.backends.cpu.schedules.kinds import Dots, Tiles
+from uol.backends.cpu.schedules.kinds import Dots, Panels, Tiles
+from uol.backends.cpu.schedules.panels import product_of_panels
 from uol.backends.cpu.schedules.register_tiles import register_tiles
 from uol.backends.cpu.schedules.segments import within_segments
 from uol.codegen.indexing.affine import affine, coefficient
@@ -25,6 +28,9 @@ from uol.codegen.specs.nodes import Contract, Read, Store
 from uol.ir.program.nodes import Axis
 from uol.ir.types import DTYPES
 
+BLOCK_BYTES = 256 * 1024
+"""What a block of panels may take of a second-level cache."""
+TASKS_PER_CORE = 4
 PARALLEL_FROM_PRODUCTS = 1 << 18
 """Multiply-adds from which a second thread pays: 256 k take a core some 5 us."""
 FEW_ROWS, SOME_ROWS, LONG_K = 8, 128, 128
@@ -46,8 +52,10 @@ KEPT_BYTES = 512 * 1024
 """How much of an operand may count on staying in a second-level cache (1 MB on Zen 4, 1.25 to 2 MB on Intel's)."""
 
 
-def candidates(spec: Contract, host: Host) -> tuple[Tiles | Dots, ...]:
+def candidates(spec: Contract, host: Host) -> tuple[Tiles | Dots | Panels, ...]:
     """Best first."""
+    if has_panels(spec):
+        return (_panels(spec, host),)
     spec = _at_hand(spec)
     lanes = host.vector_bytes // accumulator_bytes(spec)
     rows = _extent(spec, "m")
@@ -60,8 +68,39 @@ def candidates(spec: Contract, host: Host) -> tuple[Tiles | Dots, ...]:
         return (_tiles_of_any_size(spec, lanes, host),)
     tile_rows, vectors = _tile(spec, rows, lanes, host)
     block = _block(spec, tile_rows)
-    prefetch_results = any(_bytes(spec, access) > KEPT_BYTES for access in epilogue_rows(spec))
-    return (Tiles(tile_rows, vectors, lanes, block, parallel, block > 1 and _b_is_far(spec), prefetch_results),)
+    return (Tiles(tile_rows, vectors, lanes, block, parallel, block > 1 and _b_is_far(spec), _results_are_far(spec)),)
+
+
+def _panels(spec: Contract, host: Host) -> Panels:
+    """The tile that keeps the processor's units busiest, blocks that stay in its caches, tasks enough for its cores."""
+    lanes = host.vector_bytes // accumulator_bytes(spec)
+    rows, columns, depth = _extent(spec, "m"), _extent(spec, "n"), size(spec.k) or 1
+    height, vectors = _busiest(rows, columns, lanes, host)
+    depth = -(-depth // -(-depth // MOST_DEPTH))
+    panel_bytes = depth * vectors * lanes * accumulator_bytes(spec)
+    row_tiles = (size(spec.m[:-1]) or 1) * -(-rows // height)
+    column_tiles = (size(spec.n[:-1]) or 1) * -(-columns // (vectors * lanes))
+    wide = min(column_tiles, max(1, BLOCK_BYTES // panel_bytes))
+    tasks = (size(spec.batch) or 1) * -(-column_tiles // wide)
+    most = max(1, row_tiles * height // FEWEST_USES)
+    pieces = max(1, min(most, -(-TASKS_PER_CORE * host.cores // tasks)))
+    return Panels(height, vectors, lanes, depth, -(-row_tiles // pieces), wide, host.cores > 1, _results_are_far(spec))
+
+
+def _busiest(rows: int, columns: int, lanes: int, host: Host) -> tuple[int, int]:
+    """Rows and vectors of the tile that takes least for all rows and columns: two multiply-adds a cycle, or two loads, each
+    of which waits four cycles for the one before it."""
+    found = []
+    for vectors in range(1, WIDEST_PANEL // lanes + 1):
+        most = (host.vector_registers - 2 - vectors) // vectors
+        if most < 1:
+            continue
+        height = -(-rows // -(-rows // min(most, MOST_ROWS)))
+        loads, products = height + vectors, height * vectors
+        tiles = -(-rows // height) * -(-columns // (vectors * lanes))
+        found.append((tiles * (max(products, loads, 8) + loads / 2), height, vectors))
+    _, height, vectors = min(found)
+    return height, vectors
 
 
 def _tiles_of_any_size(spec: Contract, lanes: int, host: Host) -> Tiles:
@@ -91,6 +130,11 @@ def _b_is_far(spec: Contract) -> bool:
     """Weights in [k, n] order are read in short runs, far apart: what the processor does not foresee."""
     read = the_read(spec.b)
     return bool(spec.n) and not read.guard and coefficient(read.offset, spec.n[-1].name) == 1
+
+
+def _results_are_far(spec: Contract) -> bool:
+    """Is what the epilogue reads and writes too large to stay in a second-level cache?"""
+    return any(_bytes(spec, access) > KEPT_BYTES for access in epilogue_rows(spec))
 
 
 def _bytes(spec: Contract, access: Read | Store) -> int:
@@ -159,6 +203,8 @@ def _steps_by_one(spec: Contract, read: Read, axis: Axis) -> bool:
     return offset is not None and offset.factor(axis.name) == ONE
 
 
-def scheduled(spec: Contract, schedule: Tiles | Dots) -> Term:
+def scheduled(spec: Contract, schedule: Tiles | Dots | Panels) -> Term:
     """The kernel as a PrimFunc."""
+    if isinstance(schedule, Panels):
+        return product_of_panels(spec, schedule)
     return dot_products(spec, schedule) if isinstance(schedule, Dots) else register_tiles(spec, schedule)

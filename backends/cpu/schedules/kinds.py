@@ -71,6 +71,27 @@ class Tiles:
 
 
 @dataclass(frozen=True, slots=True)
+class Panels:
+    """Tiles of `rows` x `vectors` of `lanes` accumulators, over panels of b. k goes in blocks of `depth` steps; a task is
+    `row_tiles` x `column_tiles` tiles, all of them for a block of k before the next."""
+
+    rows: int
+    vectors: int
+    lanes: int
+    depth: int
+    row_tiles: int
+    column_tiles: int
+    parallel: bool
+    prefetch_results: bool = False
+
+    def describe(self) -> str:
+        tiles = f"tiles of {self.rows}x{self.vectors * self.lanes} over panels, {self.depth} deep"
+        fetched = ", results prefetched" if self.prefetch_results else ""
+        tasks = f"tasks of {self.row_tiles}x{self.column_tiles} tiles"
+        return f"{tiles}, {tasks}{fetched}, {'parallel' if self.parallel else 'serial'}"
+
+
+@dataclass(frozen=True, slots=True)
 class Dots:
     """`rows` x `columns` dot products at a time, `lanes` partial sums each."""
 
@@ -150,4 +171,4 @@ class Order:
         return f"{how}, {tasks}{f', {self.slots} parts of a workspace' if self.slots else ''}"
 
 
-CpuSchedule = Loops | Elementwise | Reduction | Tiles | Dots | Strips | Sweep | Additions | Order
+CpuSchedule = Loops | Elementwise | Reduction | Tiles | Panels | Dots | Strips | Sweep | Additions | Order

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from uol.backends.cpu.schedules.kinds import CpuSchedule, Tiles
+from uol.backends.cpu.operands.panels import WIDEST_PANEL
+from uol.backends.cpu.schedules.kinds import CpuSchedule, Panels, Tiles
 from uol.codegen.schedule import field_types, kind_name
 
 WIDEST_LANES = 64
@@ -16,6 +17,8 @@ RANGES = {
     "vectors": (1, VECTOR_REGISTERS // 2 - 1),
     "columns": (1, VECTOR_REGISTERS // 2),
     "block": (1, 1 << 16),
+    "row_tiles": (1, 1 << 16),
+    "column_tiles": (1, 1 << 16),
     "col_tasks": (1, 1 << 10),
     "pieces": (1, 1 << 10),
     "parallel": (0, 1 << 6),
@@ -40,6 +43,8 @@ def defect(schedule: CpuSchedule, candidates: Iterable[CpuSchedule]) -> str | No
             return f"{name} is {value}; it is from {RANGES[name][0]} to {RANGES[name][1]}"
         if name not in LANES and name not in RANGES and not isinstance(value, bool):
             return f"{name} is {value!r}; the kernel is prepared for {', '.join(map(repr, dict.fromkeys(known)))}"
-    if isinstance(schedule, Tiles) and schedule.rows * schedule.vectors + schedule.vectors >= VECTOR_REGISTERS:
+    if isinstance(schedule, Panels) and schedule.vectors * schedule.lanes > WIDEST_PANEL:
+        return f"panels of {schedule.vectors * schedule.lanes} columns are wider than {WIDEST_PANEL}"
+    if isinstance(schedule, Tiles | Panels) and schedule.rows * schedule.vectors + schedule.vectors >= VECTOR_REGISTERS:
         return f"{schedule.rows} x {schedule.vectors} accumulators and a row of b are more than {VECTOR_REGISTERS} registers"
     return None

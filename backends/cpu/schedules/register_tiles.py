@@ -17,7 +17,7 @@ from uol.backends.cpu.expressions.vectorising import lane_loop, vectorises
 from uol.backends.cpu.frame import Frame, open_frame
 from uol.backends.cpu.operands.factors import accumulator_bytes, epilogue_rows
 from uol.backends.cpu.schedules.cost import size
-from uol.backends.cpu.schedules.kinds import Tiles
+from uol.backends.cpu.schedules.kinds import Panels, Tiles
 from uol.backends.cpu.schedules.nest import enter_nest, unflatten
 from uol.backends.cpu.schedules.prefetch import CACHE_LINE_BYTES, prefetch
 from uol.backends.cpu.schedules.segments import by_segment, terms
@@ -81,12 +81,13 @@ class Tile:
 
     frame: Frame
     spec: Contract
-    schedule: Tiles
+    schedule: Tiles | Panels
     rows: tuple[Axis, Term, int]
     columns: tuple[Axis, Term, int]
 
     def write(self, scope: Scope) -> None:
         code, spec = self.frame.code, self.spec
+        assert isinstance(self.schedule, Tiles)
         compute = representation(spec.acc_dtype).compute
         height, width = self.rows[2], self.columns[2]
         total = code.local(spec.acc, height * width, compute)

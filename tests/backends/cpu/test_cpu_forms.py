@@ -133,7 +133,7 @@ def test_padding_of_a_width_that_is_an_argument_is_decided_by_stretches(size: in
 
 @pytest.mark.parametrize(("host", "rows", "lanes"), [(AVX512, 14, 16), (AVX2, 6, 8)])
 def test_tiles_fit_the_registers(host: Host, rows: int, lanes: int) -> None:
-    (spec,) = convolution(64, 28, 128, 1)
+    (spec,) = convolution(64, 14, 64, 1)
     schedule = candidates(spec, host)[0]
     assert isinstance(schedule, Tiles)
     assert (schedule.rows, schedule.vectors, schedule.lanes) == (rows, 2, lanes)
@@ -141,7 +141,7 @@ def test_tiles_fit_the_registers(host: Host, rows: int, lanes: int) -> None:
 
 
 def test_rows_that_share_a_set_of_the_cache_come_in_lower_tiles() -> None:
-    (spec,) = convolution(1024, 14, 256, 1)
+    (spec,) = convolution(1024, 7, 256, 1)
     schedule = candidates(spec, AVX512)[0]
     assert isinstance(schedule, Tiles)
     assert schedule.rows == 7
@@ -166,7 +166,7 @@ def test_small_work_is_not_parallel() -> None:
 
 
 def test_a_tile_beyond_the_registers_is_refused() -> None:
-    (spec,) = convolution(64, 28, 128, 1)
+    (spec,) = convolution(64, 14, 64, 1)
     refusal = BACKEND.check(spec, Tiles(16, 2, 16, 1, True), BACKEND.devices["host"])
     assert isinstance(refusal, Refusal)
     assert refusal.reason == "16 x 2 accumulators and a row of b are more than 32 registers"

@@ -1,0 +1,98 @@
+"""Products whose second operand is copied into panels, block by block: which they are, and what their specs become.
+
+    columns    axes of n over which the results lie contiguously are one: pixels of an image, channels and taps of a filter.
+               Where b has them apart, the copy finds them by quotients of the column
+    sums       wait in a workspace between blocks of k
+
+Nothing here needs TVM.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import prod
+
+from uol.backends.cpu.operands.factors import the_read
+from uol.backends.cpu.schedules.cost import size
+from uol.codegen.indexing.affine import coefficient
+from uol.codegen.indexing.arithmetic import static, substituted
+from uol.codegen.specs.collapse_axes import are_joinable, joined
+from uol.codegen.specs.nodes import Arg, Contract, Read
+from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
+from uol.ir.program.walk import rewrite
+from uol.ir.types import INDEX
+
+FEWEST_USES, FEWEST_SCATTERED_USES = 192, 16
+"""Rows that must read a column for its copy to pay: where b is contiguous along the columns, and where it is not."""
+FEWEST_PRODUCTS, LEAST_COLUMNS = 1 << 20, 16
+WIDEST_PANEL, TALLEST_TILE = 64, 32
+"""Columns of a panel and rows of a tile, at the most: what the workspace is large enough for."""
+MOST_DEPTH = 256
+"""Steps along k in a block, at the most. With fewer in all, no sums wait."""
+
+
+def takes_panels(spec: Contract) -> bool:
+    """Is it a product of sizes that are known, in which every element of b serves many rows?"""
+    if spec.segments is not None or not spec.n or not spec.k or size(spec.axes) is None:
+        return False
+    rows, products, columns = size(spec.m) or 0, size(spec.axes) or 0, static(with_flat_columns(spec).n[-1].extent) or 0
+    enough = rows >= (FEWEST_USES if _feeds_lanes(spec) else FEWEST_SCATTERED_USES)
+    return enough and products >= FEWEST_PRODUCTS and columns >= LEAST_COLUMNS
+
+
+def _feeds_lanes(spec: Contract) -> bool:
+    """Does b lie contiguously along columns, so that tiles could read it where it is?"""
+    read, last = the_read(spec.b), spec.n[-1]
+    return not read.guard and coefficient(read.offset, last.name) == 1 and (static(last.extent) or 0) >= LEAST_COLUMNS // 2
+
+
+def with_flat_columns(spec: Contract) -> Contract:
+    """The spec with as few axes of n as its epilogue allows."""
+    while len(spec.n) > 1:
+        outer, inner = spec.n[-2:]
+        others = replace(spec, b=Const(0))
+        if not are_joinable(others, outer, inner):
+            break
+        flat = joined(others, outer, inner)
+        spec = replace(flat, b=_over_columns(spec.b, outer, inner, flat))
+    return spec
+
+
+def _over_columns(b: Expr, outer: Axis, inner: Axis, flat: Contract) -> Expr:
+    """b with its read over the axes of the flat spec: two axes of n are quotient and remainder of its last."""
+    column, extent = Var(flat.n[-1].name), inner.extent
+    places = {outer.name: Call("/", (column, extent), INDEX), inner.name: Call("%", (column, extent), INDEX)}
+
+    def rule(node: Expr) -> Expr | None:
+        if not isinstance(node, Read):
+            return None
+        moved = node.map_children(lambda child: substituted(child, places))
+        known = dict(node.strides)
+        return replace(moved, strides=tuple((a.name, known.get(a.name)) for a in flat.axes))
+
+    return rewrite(b, rule)
+
+
+def sums_name(spec: Contract) -> str:
+    return f"{spec.name}_sums"
+
+
+def has_panels(spec: Contract) -> bool:
+    """Is it prepared for panels?"""
+    return takes_panels(spec) and (_points(spec.k) <= MOST_DEPTH or any(a.name == sums_name(spec) for a in spec.args))
+
+
+def with_panels(spec: Contract) -> Contract:
+    """The spec with flat columns, and with the workspace that its sums need."""
+    spec = with_flat_columns(spec)
+    if _points(spec.k) <= MOST_DEPTH:
+        return spec
+    rows = _points(spec.m[:-1]) * (_points(spec.m[-1:]) + TALLEST_TILE)
+    columns = _points(spec.n[:-1]) * (_points(spec.n[-1:]) + WIDEST_PANEL)
+    length = _points(spec.batch) * rows * columns
+    sums = Arg(sums_name(spec), spec.acc_dtype, (Const(length),), (Const(1),), "workspace")
+    return replace(spec, args=(*spec.args, sums))
+
+
+def _points(axes: tuple[Axis, ...]) -> int:
+    return prod(static(a.extent) or 0 for a in axes)

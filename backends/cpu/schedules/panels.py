@@ -1,0 +1,286 @@
+"""Products whose second operand is copied into panels first: what the register tiles of a large product read.
+
+    panels[tile of columns][step of k][columns of a tile]     of a block of k, for the columns of a task
+
+A tile reads its panel from front to back, so that it meets no other page and no other set of the cache than its own. k goes
+in blocks: the panels of one stay in the second-level cache while the tiles of rows pass by, and what was summed up to it waits
+in a workspace. Tasks, blocks of tiles, are spread over the cores; each writes the panels that it reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
+from math import prod
+
+from tvm import tirx
+
+from uol.backends.cpu.expressions.builder import SERIAL, UNROLLED, VECTORIZED, Extent, index
+from uol.backends.cpu.expressions.dtypes import Term, representation
+from uol.backends.cpu.expressions.fast_functions import FAST
+from uol.backends.cpu.expressions.spec_expressions import Scope, evaluate
+from uol.backends.cpu.expressions.vectorising import vectorises
+from uol.backends.cpu.frame import Frame, open_frame
+from uol.backends.cpu.operands.factors import the_read
+from uol.backends.cpu.operands.panels import sums_name
+from uol.backends.cpu.schedules.kinds import Panels
+from uol.backends.cpu.schedules.nest import enter_nest, unflatten
+from uol.backends.cpu.schedules.register_tiles import Tile
+from uol.backends.cpu.schedules.tile_axes import Side
+from uol.codegen.indexing.affine import coefficient
+from uol.codegen.indexing.arithmetic import static
+from uol.codegen.specs.nodes import Contract
+from uol.ir.program.nodes import Axis, Const
+
+ZERO = index(0)
+UNROLL = 4
+"""Steps along k that are written out."""
+
+
+def product_of_panels(spec: Contract, schedule: Panels) -> Term:
+    """The kernel as a PrimFunc."""
+    frame = open_frame(spec, FAST)
+    _Product(frame, spec, schedule).write()
+    return frame.close()
+
+
+def _extents(axes: tuple[Axis, ...]) -> list[int]:
+    return [static(a.extent) or 0 for a in axes]
+
+
+def _flat(scope: Scope, axes: tuple[Axis, ...]) -> Term:
+    """The position in row-major order of the axes."""
+    flat = ZERO
+    for axis, extent in zip(axes, _extents(axes), strict=True):
+        flat = flat * index(extent) + scope.values[axis.name]
+    return flat
+
+
+def _vectors(width: int, lanes: int) -> list[tuple[int, int]]:
+    """(first, length) of the vectors of a row."""
+    return [(first, min(lanes, width - first)) for first in range(0, width, lanes)]
+
+
+def _tile_of(frame: Frame, side: Side, number: Term) -> dict[str, Term]:
+    """The outer indices and the tile that a number over all tiles of a side stands for."""
+    return unflatten(frame, number, [(a.name, frame.extent(a.extent)) for a in (*side.outer, side.tiles)])
+
+
+@dataclass(frozen=True, slots=True)
+class _Depth:
+    """k in blocks: whole outer axes, then one axis in stretches of `chunk`, then inner axes as they are."""
+
+    axes: tuple[Axis, ...]
+    split: int
+    chunk: int
+
+    @staticmethod
+    def of(axes: tuple[Axis, ...], depth: int) -> _Depth:
+        extents = _extents(axes)
+        split = next(i for i in range(len(axes)) if prod(extents[i + 1 :]) <= depth)
+        chunk = max(1, depth // prod(extents[split + 1 :]))
+        pieces = -(-extents[split] // chunk)
+        even = -(-extents[split] // pieces)
+        return _Depth(axes, split, min(extents[split], -(-even // UNROLL) * UNROLL) if split == len(axes) - 1 else even)
+
+    @property
+    def pieces(self) -> int:
+        return -(-_extents(self.axes)[self.split] // self.chunk)
+
+    @property
+    def count(self) -> int:
+        return prod(_extents(self.axes[: self.split])) * self.pieces
+
+    @property
+    def most(self) -> int:
+        """Steps of a block, at the most."""
+        return self.chunk * prod(_extents(self.axes[self.split + 1 :]))
+
+    def steps(self, frame: Frame, scope: Scope, block: Term) -> Iterator[tuple[Scope, Term]]:
+        """The points of a block, and how many are before each. What is written for one is run for all."""
+        code = frame.code
+        outer, axis, inner = self.axes[: self.split], self.axes[self.split], self.axes[self.split + 1 :]
+        extent = _extents((axis,))[0]
+        named = [(a.name, e) for a, e in zip(outer, _extents(outer), strict=True)]
+        places = unflatten(frame, block, [*named, ("piece", self.pieces)])
+        start = code.bind("start", places.pop("piece") * index(self.chunk))
+        scope = scope.with_values(places)
+        length: Extent = self.chunk
+        if extent % self.chunk:
+            length = code.bind("length", tirx.Min(index(self.chunk), index(extent) - start))
+        if inner:
+            with ExitStack() as loops:
+                step = loops.enter_context(code.loop(axis.name, length, start=start))
+                scope = enter_nest(frame, loops, inner[:-1], 0, scope.with_values({axis.name: step}))
+                for point in _unrolled(frame, scope, inner[-1].name, ZERO, _extents(inner)[-1]):
+                    first = (step - start) * index(prod(_extents(inner)))
+                    yield point, first + _flat(point, inner)
+            return
+        for point in _unrolled(frame, scope, axis.name, start, length):
+            yield point, point.values[axis.name] - start
+
+
+def _unrolled(frame: Frame, scope: Scope, name: str, start: Term, length: Extent) -> Iterator[Scope]:
+    """Steps from `start` on, some at a time, then what is left."""
+    code = frame.code
+    if isinstance(length, int) and length < UNROLL:
+        with code.loop(name, length, UNROLLED) as step:
+            yield scope.with_values({name: start + step})
+        return
+    whole = length // UNROLL if isinstance(length, int) else code.bind("whole", tirx.FloorDiv(length, index(UNROLL)))
+    with code.loop(f"{name}_four", whole) as four, code.loop(name, UNROLL, UNROLLED) as step:
+        yield scope.with_values({name: start + four * index(UNROLL) + step})
+    if isinstance(length, int) and length % UNROLL == 0:
+        return
+    done = code.bind("done", start + index(whole) * index(UNROLL))
+    with code.loop(f"{name}_rest", start + index(length) - done) as step:
+        yield scope.with_values({name: done + step})
+
+
+@dataclass(frozen=True, slots=True)
+class _Product:
+    """The tiles, task by task."""
+
+    frame: Frame
+    spec: Contract
+    schedule: Panels
+
+    def write(self) -> None:
+        frame, spec, schedule = self.frame, self.spec, self.schedule
+        code, depth = frame.code, _Depth.of(spec.k, schedule.depth)
+        rows, columns = Side.of(spec.m, schedule.rows), Side.of(spec.n, schedule.vectors * schedule.lanes)
+        row_count, column_count = rows.count or 0, columns.count or 0
+        tall, wide = min(schedule.row_tiles, row_count), min(schedule.column_tiles, column_count)
+        row_blocks = Axis("row_block", Const(-(-row_count // tall)))
+        column_blocks = Axis("column_block", Const(-(-column_count // wide)))
+        nest = (*spec.batch, column_blocks, row_blocks)
+        with ExitStack() as loops:
+            scope = enter_nest(frame, loops, nest, len(nest) if schedule.parallel else 0, frame.scope)
+            panel_length = depth.most * schedule.vectors * schedule.lanes
+            panels = code.local("panels", wide * panel_length, representation(spec.acc_dtype).compute)
+            block = loops.enter_context(code.loop("k_block", depth.count))
+            with self._tile(scope.values[column_blocks.name], wide, columns, scope, "panel") as (place, _, here):
+                _Panel(frame, spec, schedule, depth, block, panels, place * index(panel_length)).write(columns, here)
+            row = loops.enter_context(self._tile(scope.values[row_blocks.name], tall, rows, scope, "row_tile"))
+            column = loops.enter_context(self._tile(scope.values[column_blocks.name], wide, columns, row[2], "column_tile"))
+            slot = (_flat(scope, spec.batch) * index(row_count) + row[1]) * index(column_count) + column[1]
+            panel = code.bind("panel_start", column[0] * index(panel_length))
+            for first_row, height in rows.pieces(frame, column[2]):
+                for first, width in columns.pieces(frame, column[2]):
+                    places = (rows.axis, first_row, height), (columns.axis, first, width)
+                    _PanelTile(frame, spec, schedule, *places, depth, block, panels, panel, slot).write(column[2])
+
+    @contextmanager
+    def _tile(self, block: Term, size: int, side: Side, scope: Scope, name: str) -> Iterator[tuple[Term, Term, Scope]]:
+        """A loop over the tiles of a block: the place in the block, the number within all, and where the tile stands for its
+        indices."""
+        code, count = self.frame.code, side.count or 0
+        with ExitStack() as loops:
+            place = loops.enter_context(code.loop(f"{name}_in_block", size))
+            number = code.bind(name, block * index(size) + place)
+            if count % size:
+                loops.enter_context(code.when(number < index(count)))
+            named = [(a.name, self.frame.extent(a.extent)) for a in (*side.outer, side.tiles)]
+            yield place, number, scope.with_values(unflatten(self.frame, number, named))
+
+
+@dataclass(frozen=True, slots=True)
+class _Panel:
+    """The copy of b for a tile of columns and a block of k, from `start` on."""
+
+    frame: Frame
+    spec: Contract
+    schedule: Panels
+    depth: _Depth
+    block: Term
+    panels: Term
+    start: Term
+
+    def write(self, columns: Side, scope: Scope) -> None:
+        """Columns beyond the last are left as they are: no tile reads them."""
+        code, spec, pitch = self.frame.code, self.spec, self.schedule.vectors * self.schedule.lanes
+        lies_so = coefficient(the_read(spec.b).offset, columns.axis.name) == 1
+        for first, width in columns.pieces(self.frame, scope):
+            for point, step, column in (self._by_rows if lies_so else self._by_columns)(width, scope):
+                value = evaluate(spec.b, point.with_values({columns.axis.name: first + column}))
+                code.add(tirx.BufferStore(self.panels, value, [self.start + step * index(pitch) + column]))
+
+    def _by_rows(self, width: int, scope: Scope) -> Iterator[tuple[Scope, Term, Term]]:
+        """Step by step of k, vectors of columns: for a b that lies so."""
+        for point, step in self.depth.steps(self.frame, scope, self.block):
+            kind = VECTORIZED if vectorises(self.spec.b, {self.spec.n[-1].name}, point) else SERIAL
+            for begin, lanes in _vectors(width, self.schedule.lanes):
+                with self.frame.code.loop("lane", lanes, kind) as lane:
+                    yield point, step, index(begin) + lane
+
+    def _by_columns(self, width: int, scope: Scope) -> Iterator[tuple[Scope, Term, Term]]:
+        """Column by column: what a quotient of the column gives is the same for all steps."""
+        with self.frame.code.loop("column", width) as column:
+            for point, step in self.depth.steps(self.frame, scope, self.block):
+                yield point, step, column
+
+
+@dataclass(frozen=True, slots=True)
+class _PanelTile(Tile):
+    """A tile for a block of k: what was summed before, what this block adds, and the epilogue after the last."""
+
+    depth: _Depth
+    block: Term
+    panels: Term
+    panel: Term
+    slot: Term
+
+    def write(self, scope: Scope) -> None:
+        code, spec = self.frame.code, self.spec
+        compute = representation(spec.acc_dtype).compute
+        height, width = self.rows[2], self.columns[2]
+        total = code.local(spec.acc, height * width, compute)
+        last = index(self.depth.count - 1)
+        with self._when(tirx.EQ(self.block, ZERO)):
+            self._clear(total, compute)
+        if self.depth.count > 1:
+            with code.when(self.block > ZERO):
+                self._move(self._sums(), total)
+        if self.schedule.prefetch_results:
+            with self._when(tirx.EQ(self.block, last)):
+                self._prefetch_results(scope)
+        self._add(total, scope)
+        if self.depth.count > 1:
+            with code.when(self.block < last):
+                self._move(total, self._sums(), back=True)
+        with self._when(tirx.EQ(self.block, last)):
+            self._epilogue(scope, total)
+
+    def _when(self, condition: Term) -> AbstractContextManager[None]:
+        """Under a condition on the block of k; of one block it always holds."""
+        return self.frame.code.when(condition) if self.depth.count > 1 else nullcontext()
+
+    def _sums(self) -> Term:
+        return self.frame.scope.buffers[sums_name(self.spec)]
+
+    def _clear(self, total: Term, compute: str) -> None:
+        for row, column in self._elements(True):
+            self.frame.code.add(tirx.BufferStore(total, tirx.const(0, compute), [self._place(row, column)]))
+
+    def _place(self, row: Term, column: Term) -> Term:
+        return row * index(self.columns[2]) + column
+
+    def _move(self, source: Term, target: Term, *, back: bool = False) -> None:
+        """The sums of the tile from its slot, or back to it."""
+        size = self.schedule.rows * self.schedule.vectors * self.schedule.lanes
+        start = self.frame.code.bind("slot", self.slot * index(size))
+        for row, column in self._elements(True):
+            here, slot = self._place(row, column), start + self._place(row, column)
+            read, write = (here, slot) if back else (slot, here)
+            self.frame.code.add(tirx.BufferStore(target, tirx.BufferLoad(source, [read]), [write]))
+
+    def _add(self, total: Term, scope: Scope) -> None:
+        code, spec, pitch = self.frame.code, self.spec, self.schedule.vectors * self.schedule.lanes
+        for point, step in self.depth.steps(self.frame, scope, self.block):
+            line = code.bind("line", self.panel + step * index(pitch))
+            for row, column in self._elements(vectorises(spec.a, {self.columns[0].name}, point)):
+                b = tirx.BufferLoad(self.panels, [line + column])
+                product = tirx.Mul(evaluate(spec.a, self._at(point, row, column)), b)
+                place = self._place(row, column)
+                code.add(tirx.BufferStore(total, tirx.Add(tirx.BufferLoad(total, [place]), product), [place]))

@@ -1,0 +1,129 @@
+"""Products over panels, against numpy in float64: sizes around tiles and blocks of k, types, layouts, epilogues."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from cpu_cases import HOST, as_numbers, graph_of, inputs_of, program_of, require_close, run_compiled
+
+from uol.backends.cpu.backend import BACKEND
+from uol.backends.cpu.host import Host
+from uol.backends.cpu.operands.panels import MOST_DEPTH, has_panels
+from uol.backends.cpu.schedules.kinds import Panels
+from uol.backends.cpu.schedules.legality import defect
+from uol.backends.cpu.scheduling import candidates
+from uol.codegen.specs.graph import KernelGraph
+from uol.codegen.specs.nodes import Contract
+from uol.ir.program.nodes import Program
+
+AVX512 = Host("znver4", 64, 32, 2)
+AVX2 = Host("znver3", 32, 16, 2)
+SIZES = [
+    (192, 64, 96),  # the least that goes over panels
+    (193, MOST_DEPTH, 127),
+    (200, MOST_DEPTH + 1, 130),  # a block of k and a step
+    (251, 3 * MOST_DEPTH - 5, 17),  # blocks of k of two lengths
+    (1030, 21, 70),
+]
+
+
+def require_panels(graph: KernelGraph) -> None:
+    """One product, and over panels."""
+    (found,) = (s for s in graph.specs if isinstance(s, Contract))
+    assert has_panels(found)
+    assert isinstance(next(iter(BACKEND.schedules(found, HOST))), Panels)
+
+
+def require_product(program: Program, formula: str, k: int, dtype: str = "f32", bias: bool = False) -> None:
+    """`formula` is what `numpy.einsum` calls it."""
+    graph = graph_of(program)
+    require_panels(graph)
+    inputs = inputs_of(program)
+    a, b, *rest = as_numbers(program, inputs).values()
+    added = rest[0] if bias else np.zeros(1)
+    golden, magnitude = (np.einsum(formula, f(a), f(b), optimize=True) + f(added) for f in (np.array, np.abs))
+    require_close(run_compiled(graph, inputs)["y"], golden, dtype, k + 8, magnitude)
+
+
+@pytest.mark.parametrize(("m", "k", "n"), SIZES)
+def test_sizes_around_tiles_and_blocks(m: int, k: int, n: int) -> None:
+    require_product(program_of("matmul", ranks={"S": 0}, dims={"M": m, "K": k, "N": n}), "mk,kn->mn", k)
+
+
+@pytest.mark.parametrize("dtype", ["f64", "f16", "bf16"])
+def test_types_and_a_bias(dtype: str) -> None:
+    """The weights of a linear layer are contiguous along k; f16 and bf16 are widened as they are copied."""
+    program = program_of("linear", types={"T": dtype}, ranks={"S": 1}, dims={"S": 210, "K": 2 * MOST_DEPTH + 3, "N": 90})
+    require_product(program, "mk,nk->mn", 2 * MOST_DEPTH + 3, dtype, bias=True)
+
+
+@pytest.mark.parametrize("k", [70, MOST_DEPTH + 30])
+def test_a_batch_has_panels_of_its_own(k: int) -> None:
+    require_product(program_of("batched_matmul", dims={"B": 3, "M": 199, "K": k, "N": 50}), "bmk,bkn->bmn", k)
+
+
+def test_an_operand_that_all_of_a_batch_share_is_copied_once() -> None:
+    text = "op shared(x: f32[B, K, M], w: f32[K, N]) -> (y: f32[B, M, N]) { y[b, m, n] = sum[k](x[b, k, m] * w[k, n]) }"
+    require_product(program_of(text, types={}, dims={"B": 2, "M": 200, "K": 60, "N": 100}), "bkm,kn->bmn", 60)
+
+
+def test_rows_that_are_contiguous() -> None:
+    require_product(program_of("matmul_transposed", ranks={"S": 0}, dims={"M": 222, "K": 333, "N": 44}), "km,kn->mn", 333)
+
+
+def test_a_convolution_over_several_axes_of_k() -> None:
+    """Channels-last: k is the taps and the channels, in blocks of whole taps."""
+    text = """
+op taps(x: f32[N, H, W, C], w: f32[O, 3, 3, C]) -> (y: f32[N, H - 2, W - 2, O]) {
+  y[n, p, q, o] = sum[r, s, c](x[n, p + r, q + s, c] * w[o, r, s, c])
+}"""
+    program = program_of(text, types={}, dims={"N": 2, "H": 12, "W": 13, "C": 100, "O": 40})
+    graph = graph_of(program)
+    require_panels(graph)
+    inputs = inputs_of(program)
+    x, w = (inputs[name].astype(np.float64) for name in ("x", "w"))
+    windows = np.lib.stride_tricks.sliding_window_view(x, (3, 3), (1, 2))
+    golden, magnitude = (np.einsum("npqcrs,orsc->npqo", f(windows), f(w)) for f in (np.array, np.abs))
+    require_close(run_compiled(graph, inputs)["y"], golden, "f32", 908, magnitude)
+
+
+def test_integers_are_exact() -> None:
+    text = "op words(a: i8[M, K], b: i8[K, N]) -> (y: i32[M, N]) { y[m, n] = sum[k](i32(a[m, k]) * i32(b[k, n])) }"
+    program = program_of(text, types={}, dims={"M": 200, "K": 300, "N": 65})
+    rng = np.random.default_rng(0)
+    inputs = {name: rng.integers(-128, 128, shape, dtype=np.int8) for name, shape in (("a", (200, 300)), ("b", (300, 65)))}
+    graph = graph_of(program)
+    require_panels(graph)
+    golden = inputs["a"].astype(np.int64) @ inputs["b"].astype(np.int64)
+    np.testing.assert_array_equal(run_compiled(graph, inputs)["y"], golden)
+
+
+def test_few_rows_or_little_work_are_not_worth_a_copy() -> None:
+    for m, k, n in ((191, 64, 128), (192, 8, 32), (192, 512, 8)):
+        graph = graph_of(program_of("matmul", ranks={"S": 0}, dims={"M": m, "K": k, "N": n}))
+        assert not any(has_panels(s) for s in graph.specs if isinstance(s, Contract)), (m, k, n)
+
+
+@pytest.mark.parametrize(("host", "rows", "vectors"), [(AVX512, 6, 4), (AVX2, 6, 2)])
+def test_tiles_of_panels_fit_the_registers_and_blocks_the_cache(host: Host, rows: int, vectors: int) -> None:
+    (spec,) = graph_of(program_of("matmul", ranks={"S": 0}, dims={"M": 1024, "K": 1024, "N": 1024})).specs
+    schedule = candidates(spec, host)[0]
+    assert isinstance(schedule, Panels)
+    assert (schedule.rows, schedule.vectors, schedule.depth) == (rows, vectors, MOST_DEPTH)
+    block = schedule.depth * schedule.column_tiles * schedule.vectors * schedule.lanes * 4
+    assert block <= 256 * 1024 < 2 * block
+    tall, wide = schedule.rows * schedule.row_tiles, schedule.vectors * schedule.lanes * schedule.column_tiles
+    assert -(-1024 // tall) * -(-1024 // wide) >= 4 * host.cores
+
+
+def test_what_a_user_may_ask_of_panels() -> None:
+    (spec,) = graph_of(program_of("matmul", ranks={"S": 0}, dims={"M": 300, "K": 300, "N": 100})).specs
+    own = candidates(spec, AVX2)[0]
+    assert isinstance(own, Panels)
+    known = candidates(spec, AVX2)
+    assert defect(replace(own, rows=3, vectors=4, row_tiles=2, column_tiles=1), known) is None
+    assert defect(replace(own, vectors=9), known) == "panels of 72 columns are wider than 64"
+    assert defect(replace(own, depth=17), known) == f"depth is 17; the kernel is prepared for {own.depth}"
+    assert "registers" in str(defect(replace(own, rows=20, vectors=4), known))
