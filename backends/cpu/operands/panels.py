@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 from math import prod
 
+from uol.backends.cpu.operands.buffer_span import static_span
 from uol.backends.cpu.operands.factors import the_read
 from uol.backends.cpu.schedules.cost import size
 from uol.codegen.indexing.affine import coefficient
@@ -20,11 +21,13 @@ from uol.codegen.specs.collapse_axes import are_joinable, joined
 from uol.codegen.specs.nodes import Arg, Contract, Read
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
 from uol.ir.program.walk import rewrite
-from uol.ir.types import INDEX
+from uol.ir.types import DTYPES, INDEX
 
-FEWEST_USES, FEWEST_SCATTERED_USES = 192, 16
+FEWEST_USES, FEWEST_SCATTERED_USES = 256, 16
 """Rows that must read a column for its copy to pay: where b is contiguous along the columns, and where it is not."""
 FEWEST_PRODUCTS, LEAST_COLUMNS = 1 << 20, 16
+KEPT_BYTES = 512 * 1024
+"""How much of an operand may count on staying in a second-level cache (1 MB on Zen 4, 1.25 to 2 MB on Intel's)."""
 WIDEST_PANEL, TALLEST_TILE = 64, 32
 """Columns of a panel and rows of a tile, at the most: what the workspace is large enough for."""
 MOST_DEPTH = 256
@@ -36,7 +39,7 @@ def takes_panels(spec: Contract) -> bool:
     if spec.segments is not None or not spec.n or not spec.k or size(spec.axes) is None:
         return False
     rows, products, columns = size(spec.m) or 0, size(spec.axes) or 0, static(with_flat_columns(spec).n[-1].extent) or 0
-    enough = rows >= (FEWEST_USES if _feeds_lanes(spec) else FEWEST_SCATTERED_USES)
+    enough = rows >= FEWEST_USES and _is_far(spec) if _feeds_lanes(spec) else rows >= FEWEST_SCATTERED_USES
     return enough and products >= FEWEST_PRODUCTS and columns >= LEAST_COLUMNS
 
 
@@ -44,6 +47,13 @@ def _feeds_lanes(spec: Contract) -> bool:
     """Does b lie contiguously along columns, so that tiles could read it where it is?"""
     read, last = the_read(spec.b), spec.n[-1]
     return not read.guard and coefficient(read.offset, last.name) == 1 and (static(last.extent) or 0) >= LEAST_COLUMNS // 2
+
+
+def _is_far(spec: Contract) -> bool:
+    """Is b of a batch too large to stay in a second-level cache?"""
+    read = the_read(spec.b)
+    elements = (static_span(spec.arg(read.tensor)) or 0) // (size(spec.batch) or 1)
+    return elements * DTYPES[read.dtype].bytes > KEPT_BYTES
 
 
 def with_flat_columns(spec: Contract) -> Contract:

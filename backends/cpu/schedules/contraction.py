@@ -15,7 +15,7 @@ from uol.backends.cpu.expressions.dtypes import Term, representation
 from uol.backends.cpu.host import Host
 from uol.backends.cpu.operands.buffer_span import static_span
 from uol.backends.cpu.operands.factors import accumulator_bytes, epilogue_rows, the_read
-from uol.backends.cpu.operands.panels import FEWEST_USES, MOST_DEPTH, WIDEST_PANEL, has_panels
+from uol.backends.cpu.operands.panels import FEWEST_USES, KEPT_BYTES, MOST_DEPTH, WIDEST_PANEL, has_panels
 from uol.backends.cpu.schedules.cost import size
 from uol.backends.cpu.schedules.dot_products import dot_products
 from uol.backends.cpu.schedules.kinds import Dots, Panels, Tiles
@@ -48,8 +48,6 @@ ADDRESSED_ROWS = 6
 COLUMNS_OF_ANY_NUMBER = 1 << 10
 SEGMENT_ROWS = 8
 """Rows of a tile that should be of one segment: 4 tokens of 64 go to one of 128 experts on average, 8 of 256."""
-KEPT_BYTES = 512 * 1024
-"""How much of an operand may count on staying in a second-level cache (1 MB on Zen 4, 1.25 to 2 MB on Intel's)."""
 
 
 def candidates(spec: Contract, host: Host) -> tuple[Tiles | Dots | Panels, ...]:
@@ -81,9 +79,9 @@ def _panels(spec: Contract, host: Host) -> Panels:
     row_tiles = (size(spec.m[:-1]) or 1) * -(-rows // height)
     column_tiles = (size(spec.n[:-1]) or 1) * -(-columns // (vectors * lanes))
     wide = min(column_tiles, max(1, BLOCK_BYTES // panel_bytes))
-    tasks = (size(spec.batch) or 1) * -(-column_tiles // wide)
-    most = max(1, row_tiles * height // FEWEST_USES)
-    pieces = max(1, min(most, -(-TASKS_PER_CORE * host.cores // tasks)))
+    wanted = -(-TASKS_PER_CORE * host.cores // (size(spec.batch) or 1))  # of one product
+    pieces = max(1, min(-(-wanted // -(-column_tiles // wide)), row_tiles * height // FEWEST_USES))
+    wide = min(wide, max(1, column_tiles * pieces // wanted))
     return Panels(height, vectors, lanes, depth, -(-row_tiles // pieces), wide, host.cores > 1, _results_are_far(spec))
 
 

@@ -10,6 +10,7 @@ from cpu_cases import HOST, as_numbers, graph_of, inputs_of, program_of, require
 
 from uol.backends.cpu.backend import BACKEND
 from uol.backends.cpu.host import Host
+from uol.backends.cpu.operands import panels
 from uol.backends.cpu.operands.panels import MOST_DEPTH, has_panels
 from uol.backends.cpu.schedules.kinds import Panels
 from uol.backends.cpu.schedules.legality import defect
@@ -27,6 +28,16 @@ SIZES = [
     (251, 3 * MOST_DEPTH - 5, 17),  # blocks of k of two lengths
     (1030, 21, 70),
 ]
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Operands that would stay in the cache, and fewer rows, are enough for panels."""
+    monkeypatch.setattr(panels, "KEPT_BYTES", 0)
+    monkeypatch.setattr(panels, "FEWEST_USES", 192)
+
+
+of_any_size = pytest.mark.usefixtures("small")
 
 
 def require_panels(graph: KernelGraph) -> None:
@@ -47,11 +58,13 @@ def require_product(program: Program, formula: str, k: int, dtype: str = "f32", 
     require_close(run_compiled(graph, inputs)["y"], golden, dtype, k + 8, magnitude)
 
 
+@of_any_size
 @pytest.mark.parametrize(("m", "k", "n"), SIZES)
 def test_sizes_around_tiles_and_blocks(m: int, k: int, n: int) -> None:
     require_product(program_of("matmul", ranks={"S": 0}, dims={"M": m, "K": k, "N": n}), "mk,kn->mn", k)
 
 
+@of_any_size
 @pytest.mark.parametrize("dtype", ["f64", "f16", "bf16"])
 def test_types_and_a_bias(dtype: str) -> None:
     """The weights of a linear layer are contiguous along k; f16 and bf16 are widened as they are copied."""
@@ -59,20 +72,24 @@ def test_types_and_a_bias(dtype: str) -> None:
     require_product(program, "mk,nk->mn", 2 * MOST_DEPTH + 3, dtype, bias=True)
 
 
+@of_any_size
 @pytest.mark.parametrize("k", [70, MOST_DEPTH + 30])
 def test_a_batch_has_panels_of_its_own(k: int) -> None:
     require_product(program_of("batched_matmul", dims={"B": 3, "M": 199, "K": k, "N": 50}), "bmk,bkn->bmn", k)
 
 
-def test_an_operand_that_all_of_a_batch_share_is_copied_once() -> None:
+@of_any_size
+def test_an_operand_that_all_of_a_batch_share() -> None:
     text = "op shared(x: f32[B, K, M], w: f32[K, N]) -> (y: f32[B, M, N]) { y[b, m, n] = sum[k](x[b, k, m] * w[k, n]) }"
     require_product(program_of(text, types={}, dims={"B": 2, "M": 200, "K": 60, "N": 100}), "bkm,kn->bmn", 60)
 
 
+@of_any_size
 def test_rows_that_are_contiguous() -> None:
     require_product(program_of("matmul_transposed", ranks={"S": 0}, dims={"M": 222, "K": 333, "N": 44}), "km,kn->mn", 333)
 
 
+@of_any_size
 def test_a_convolution_over_several_axes_of_k() -> None:
     """Channels-last: k is the taps and the channels, in blocks of whole taps."""
     text = """
@@ -89,6 +106,7 @@ op taps(x: f32[N, H, W, C], w: f32[O, 3, 3, C]) -> (y: f32[N, H - 2, W - 2, O]) 
     require_close(run_compiled(graph, inputs)["y"], golden, "f32", 908, magnitude)
 
 
+@of_any_size
 def test_integers_are_exact() -> None:
     text = "op words(a: i8[M, K], b: i8[K, N]) -> (y: i32[M, N]) { y[m, n] = sum[k](i32(a[m, k]) * i32(b[k, n])) }"
     program = program_of(text, types={}, dims={"M": 200, "K": 300, "N": 65})
@@ -100,10 +118,14 @@ def test_integers_are_exact() -> None:
     np.testing.assert_array_equal(run_compiled(graph, inputs)["y"], golden)
 
 
-def test_few_rows_or_little_work_are_not_worth_a_copy() -> None:
-    for m, k, n in ((191, 64, 128), (192, 8, 32), (192, 512, 8)):
-        graph = graph_of(program_of("matmul", ranks={"S": 0}, dims={"M": m, "K": k, "N": n}))
-        assert not any(has_panels(s) for s in graph.specs if isinstance(s, Contract)), (m, k, n)
+@pytest.mark.parametrize(
+    ("m", "k", "n"),
+    [(255, 1024, 1024), (1024, 512, 8), (1024, 256, 512)],
+    ids=["few rows", "few columns", "a b that stays in the cache"],
+)
+def test_what_is_not_worth_a_copy(m: int, k: int, n: int) -> None:
+    graph = graph_of(program_of("matmul", ranks={"S": 0}, dims={"M": m, "K": k, "N": n}))
+    assert not any(has_panels(s) for s in graph.specs if isinstance(s, Contract))
 
 
 @pytest.mark.parametrize(("host", "rows", "vectors"), [(AVX512, 6, 4), (AVX2, 6, 2)])
@@ -118,6 +140,7 @@ def test_tiles_of_panels_fit_the_registers_and_blocks_the_cache(host: Host, rows
     assert -(-1024 // tall) * -(-1024 // wide) >= 4 * host.cores
 
 
+@of_any_size
 def test_what_a_user_may_ask_of_panels() -> None:
     (spec,) = graph_of(program_of("matmul", ranks={"S": 0}, dims={"M": 300, "K": 300, "N": 100})).specs
     own = candidates(spec, AVX2)[0]
