@@ -12,8 +12,8 @@ slotted loop uses slot i % 2.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 
 from uol.backends.ascendc.machine import ALIGNMENT_BYTES, BYTES, C_TYPE, Memory, Pipe, round_up
@@ -209,29 +209,25 @@ class Builder:
         with self._inside(node.body):
             yield
 
-    @contextmanager
-    def first(self) -> Iterator[None]:
+    def first(self) -> AbstractContextManager[None]:
         """Nodes that run before everything else: instructions of which the scalar unit does a part, and which would have
         to wait for whoever used their memory before."""
-        aside = Block()
-        self._stack.append(aside)
-        try:
-            yield
-        finally:
-            self._stack.pop()
-            self.top.nodes[:0] = aside.nodes
-            self._prologue_end += len(aside.nodes)
+        return self._ahead(lambda: 0)
+
+    def prologue(self) -> AbstractContextManager[None]:
+        """Nodes that run once, before all loops: constants, tables, initial contents of buffers."""
+        return self._ahead(lambda: self._prologue_end)
 
     @contextmanager
-    def prologue(self) -> Iterator[None]:
-        """Nodes that run once, before all loops: constants, tables, initial contents of buffers."""
+    def _ahead(self, place: Callable[[], int]) -> Iterator[None]:
+        """Nodes that are put at a place among those that run ahead, once they are all there."""
         aside = Block()
         self._stack.append(aside)
         try:
             yield
         finally:
             self._stack.pop()
-            self.top.nodes[self._prologue_end : self._prologue_end] = aside.nodes
+            self.top.nodes[place() : place()] = aside.nodes
             self._prologue_end += len(aside.nodes)
 
     @contextmanager

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from c_interface import Tensor
 
 import uol
 from uol.backends import registry
@@ -67,18 +68,6 @@ def test_the_build_line_works(target: str, bundles: dict[str, Path]) -> None:
     run = subprocess.run(["sh", "build.sh"], cwd=bundles[target], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     assert (bundles[target] / "libuol_conv2d_bias.so").is_file()
-
-
-class Tensor(ctypes.Structure):
-    """uol_tensor of uol_abi.h."""
-
-    _fields_ = (
-        ("data", ctypes.c_void_p),
-        ("shape", ctypes.POINTER(ctypes.c_int64)),
-        ("strides", ctypes.POINTER(ctypes.c_int64)),
-        ("ndim", ctypes.c_int32),
-        ("dtype", ctypes.c_int32),
-    )
 
 
 def as_tensor(array: np.ndarray) -> Tensor:

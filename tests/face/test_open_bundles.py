@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from c_interface import Attribute, Tensor
 
 import uol
 
@@ -26,24 +27,6 @@ POINTER, NDIM, SHAPE, STRIDES = 0, 2, 3, 4
 def bad_tensor(position: int, reason: int) -> int:
     """UOL_BAD_TENSOR of uol_abi.h."""
     return 16 + position * 5 + reason
-
-
-class Tensor(ctypes.Structure):
-    """uol_tensor of uol_abi.h."""
-
-    _fields_ = (
-        ("data", ctypes.c_void_p),
-        ("shape", ctypes.POINTER(ctypes.c_int64)),
-        ("strides", ctypes.POINTER(ctypes.c_int64)),
-        ("ndim", ctypes.c_int32),
-        ("dtype", ctypes.c_int32),
-    )
-
-
-class Attribute(ctypes.Structure):
-    """uol_attr of uol_abi.h."""
-
-    _fields_ = (("kind", ctypes.c_int32), ("value", ctypes.c_double))
 
 
 class Library:

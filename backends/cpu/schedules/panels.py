@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 from tvm import tirx
@@ -160,16 +160,17 @@ class _Product:
             panel_length = depth.most * schedule.vectors * schedule.lanes
             panels = code.local("panels", wide * panel_length, representation(spec.acc_dtype).compute)
             block = loops.enter_context(code.loop("k_block", depth.count))
+            whole = _Panel(frame, spec, schedule, depth, block, panels, ZERO)
             with self._tile(scope.values[column_blocks.name], wide, columns, scope, "panel") as (place, _, here):
-                _Panel(frame, spec, schedule, depth, block, panels, place * index(panel_length)).write(columns, here)
+                replace(whole, start=place * index(panel_length)).write(columns, here)
             row = loops.enter_context(self._tile(scope.values[row_blocks.name], tall, rows, scope, "row_tile"))
             column = loops.enter_context(self._tile(scope.values[column_blocks.name], wide, columns, row[2], "column_tile"))
             slot = (_flat(scope, spec.batch) * index(row_count) + row[1]) * index(column_count) + column[1]
-            panel = code.bind("panel_start", column[0] * index(panel_length))
+            panel = replace(whole, start=code.bind("panel_start", column[0] * index(panel_length)))
             for first_row, height in rows.pieces(frame, column[2]):
                 for first, width in columns.pieces(frame, column[2]):
                     places = (rows.axis, first_row, height), (columns.axis, first, width)
-                    _PanelTile(frame, spec, schedule, *places, depth, block, panels, panel, slot).write(column[2])
+                    _PanelTile(frame, spec, schedule, *places, panel, slot).write(column[2])
 
     @contextmanager
     def _tile(self, block: Term, size: int, side: Side, scope: Scope, name: str) -> Iterator[tuple[Term, Term, Scope]]:
@@ -225,10 +226,7 @@ class _Panel:
 class _PanelTile(Tile):
     """A tile for a block of k: what was summed before, what this block adds, and the epilogue after the last."""
 
-    depth: _Depth
-    block: Term
-    panels: Term
-    panel: Term
+    panel: _Panel
     slot: Term
 
     def write(self, scope: Scope) -> None:
@@ -236,25 +234,25 @@ class _PanelTile(Tile):
         compute = representation(spec.acc_dtype).compute
         height, width = self.rows[2], self.columns[2]
         total = code.local(spec.acc, height * width, compute)
-        last = index(self.depth.count - 1)
-        with self._when(tirx.EQ(self.block, ZERO)):
+        last = index(self.panel.depth.count - 1)
+        with self._when(tirx.EQ(self.panel.block, ZERO)):
             self._clear(total, compute)
-        if self.depth.count > 1:
-            with code.when(self.block > ZERO):
+        if self.panel.depth.count > 1:
+            with code.when(self.panel.block > ZERO):
                 self._move(self._sums(), total)
         if self.schedule.prefetch_results:
-            with self._when(tirx.EQ(self.block, last)):
+            with self._when(tirx.EQ(self.panel.block, last)):
                 self._prefetch_results(scope)
         self._add(total, scope)
-        if self.depth.count > 1:
-            with code.when(self.block < last):
+        if self.panel.depth.count > 1:
+            with code.when(self.panel.block < last):
                 self._move(total, self._sums(), back=True)
-        with self._when(tirx.EQ(self.block, last)):
+        with self._when(tirx.EQ(self.panel.block, last)):
             self._epilogue(scope, total)
 
     def _when(self, condition: Term) -> AbstractContextManager[None]:
         """Under a condition on the block of k; of one block it always holds."""
-        return self.frame.code.when(condition) if self.depth.count > 1 else nullcontext()
+        return self.frame.code.when(condition) if self.panel.depth.count > 1 else nullcontext()
 
     def _sums(self) -> Term:
         return self.frame.scope.buffers[sums_name(self.spec)]
@@ -277,10 +275,10 @@ class _PanelTile(Tile):
 
     def _add(self, total: Term, scope: Scope) -> None:
         code, spec, pitch = self.frame.code, self.spec, self.schedule.vectors * self.schedule.lanes
-        for point, step in self.depth.steps(self.frame, scope, self.block):
-            line = code.bind("line", self.panel + step * index(pitch))
+        for point, step in self.panel.depth.steps(self.frame, scope, self.panel.block):
+            line = code.bind("line", self.panel.start + step * index(pitch))
             for row, column in self._elements(vectorises(spec.a, {self.columns[0].name}, point)):
-                b = tirx.BufferLoad(self.panels, [line + column])
+                b = tirx.BufferLoad(self.panel.panels, [line + column])
                 product = tirx.Mul(evaluate(spec.a, self._at(point, row, column)), b)
                 place = self._place(row, column)
                 code.add(tirx.BufferStore(total, tirx.Add(tirx.BufferLoad(total, [place]), product), [place]))

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from c_interface import Attribute, Tensor
 from cpu_cases import channels_last, graph_of, inputs_of, module_of, program_of, require_close, weights_last
 
 from uol.codegen.backend import Module
@@ -18,20 +19,6 @@ from uol.ir import interpret
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler to build a bundle with")
 F32, FLOAT = 1, 0
 BAD_WORKSPACE, BAD_SHAPE_OF_X, BAD_STRIDES_OF_X = 4, 16 + 3, 16 + 4
-
-
-class Tensor(ctypes.Structure):
-    _fields_ = [
-        ("data", ctypes.c_void_p),
-        ("shape", ctypes.POINTER(ctypes.c_int64)),
-        ("strides", ctypes.POINTER(ctypes.c_int64)),
-        ("ndim", ctypes.c_int32),
-        ("dtype", ctypes.c_int32),
-    ]
-
-
-class Attribute(ctypes.Structure):
-    _fields_ = [("kind", ctypes.c_int32), ("value", ctypes.c_double)]
 
 
 def built(module: Module, folder: Path) -> ctypes.CDLL:

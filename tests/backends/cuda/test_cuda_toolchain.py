@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from c_interface import Tensor
 from simt_cases import Case, conv, image, module_of
 
 from uol.backends import registry
@@ -121,16 +122,6 @@ def test_without_a_driver_loading_says_so() -> None:
     with pytest.raises(ToolchainError, match="no CUDA driver was found: kernels can be built here, not run"):
         absent.open()
     assert not absent.state().found
-
-
-class Tensor(ctypes.Structure):
-    _fields_ = (
-        ("data", ctypes.c_void_p),
-        ("shape", ctypes.POINTER(ctypes.c_int64)),
-        ("strides", ctypes.POINTER(ctypes.c_int64)),
-        ("ndim", ctypes.c_int32),
-        ("dtype", ctypes.c_int32),
-    )
 
 
 F32, F16 = 1, 2
