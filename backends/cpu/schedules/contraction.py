@@ -86,8 +86,8 @@ def _panels(spec: Contract, host: Host) -> Panels:
 
 
 def _busiest(rows: int, columns: int, lanes: int, host: Host) -> tuple[int, int]:
-    """Rows and vectors of the tile that takes least for all rows and columns: two multiply-adds a cycle, or two loads, each
-    of which waits four cycles for the one before it."""
+    """Rows and vectors of the tile that takes least for all rows and columns. A step along k takes its multiply-adds, two a
+    cycle and never fewer than the eight that hide their latency, and half of its loads, which compete with them."""
     found = []
     for vectors in range(1, WIDEST_PANEL // lanes + 1):
         most = (host.vector_registers - 2 - vectors) // vectors
