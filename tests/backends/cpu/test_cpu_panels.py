@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from cpu_cases import HOST, as_numbers, graph_of, inputs_of, program_of, require_close, run_compiled
 
+import uol
 from uol.backends.cpu.backend import BACKEND
 from uol.backends.cpu.host import Host
 from uol.backends.cpu.operands import panels
@@ -150,3 +151,13 @@ def test_what_a_user_may_ask_of_panels() -> None:
     assert defect(replace(own, vectors=9), known) == "panels of 72 columns are wider than 64"
     assert defect(replace(own, depth=17), known) == f"depth is 17; the kernel is prepared for {own.depth}"
     assert "registers" in str(defect(replace(own, rows=20, vectors=4), known))
+
+
+@of_any_size
+@pytest.mark.parametrize("tiles", ["rows=3,vectors=1,row_tiles=2,column_tiles=1", "rows=1,vectors=4,row_tiles=500"])
+def test_a_schedule_of_ones_own_computes_the_same(tiles: str, own_cache: object) -> None:
+    kernel = uol.compile("matmul", "cpu", "f32", {"S": (), "M": 300, "K": 300, "N": 100}, schedule=tiles)
+    assert isinstance(kernel.module.kernels[0].schedule, Panels)
+    rng = np.random.default_rng(5)
+    a, b = rng.standard_normal((300, 300), np.float32), rng.standard_normal((300, 100), np.float32)
+    assert np.allclose(kernel(a, b), a.astype(np.float64) @ b, rtol=1e-4, atol=1e-4)
