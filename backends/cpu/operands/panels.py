@@ -10,7 +10,6 @@ Nothing here needs TVM.
 from __future__ import annotations
 
 from dataclasses import replace
-from math import prod
 
 from uol.backends.cpu.operands.buffer_span import static_span
 from uol.backends.cpu.operands.factors import the_read
@@ -38,9 +37,12 @@ def takes_panels(spec: Contract) -> bool:
     """Is it a product of sizes that are known, in which every element of b serves many rows?"""
     if spec.segments is not None or not spec.n or not spec.k or size(spec.axes) is None:
         return False
-    rows, products, columns = size(spec.m) or 0, size(spec.axes) or 0, static(with_flat_columns(spec).n[-1].extent) or 0
-    enough = rows >= FEWEST_USES and _is_far(spec) if _feeds_lanes(spec) else rows >= FEWEST_SCATTERED_USES
-    return enough and products >= FEWEST_PRODUCTS and columns >= LEAST_COLUMNS
+    rows, products = size(spec.m) or 0, size(spec.axes) or 0
+    if products < FEWEST_PRODUCTS or rows < FEWEST_SCATTERED_USES:
+        return False
+    if _feeds_lanes(spec) and (rows < FEWEST_USES or not _is_far(spec)):
+        return False
+    return (static(with_flat_columns(spec).n[-1].extent) or 0) >= LEAST_COLUMNS
 
 
 def _feeds_lanes(spec: Contract) -> bool:
@@ -89,20 +91,16 @@ def sums_name(spec: Contract) -> str:
 
 def has_panels(spec: Contract) -> bool:
     """Is it prepared for panels?"""
-    return takes_panels(spec) and (_points(spec.k) <= MOST_DEPTH or any(a.name == sums_name(spec) for a in spec.args))
+    return takes_panels(spec) and ((size(spec.k) or 0) <= MOST_DEPTH or any(a.name == sums_name(spec) for a in spec.args))
 
 
 def with_panels(spec: Contract) -> Contract:
     """The spec with flat columns, and with the workspace that its sums need."""
     spec = with_flat_columns(spec)
-    if _points(spec.k) <= MOST_DEPTH:
+    if (size(spec.k) or 0) <= MOST_DEPTH:
         return spec
-    rows = _points(spec.m[:-1]) * (_points(spec.m[-1:]) + TALLEST_TILE)
-    columns = _points(spec.n[:-1]) * (_points(spec.n[-1:]) + WIDEST_PANEL)
-    length = _points(spec.batch) * rows * columns
+    rows = (size(spec.m[:-1]) or 0) * ((size(spec.m[-1:]) or 0) + TALLEST_TILE)
+    columns = (size(spec.n[:-1]) or 0) * ((size(spec.n[-1:]) or 0) + WIDEST_PANEL)
+    length = (size(spec.batch) or 0) * rows * columns
     sums = Arg(sums_name(spec), spec.acc_dtype, (Const(length),), (Const(1),), "workspace")
     return replace(spec, args=(*spec.args, sums))
-
-
-def _points(axes: tuple[Axis, ...]) -> int:
-    return prod(static(a.extent) or 0 for a in axes)

@@ -24,6 +24,8 @@ RANGES = {
     "parallel": (0, 1 << 6),
 }
 """First and last value of the fields that a user may set. The others say what a kernel's spec was prepared for."""
+MOST_PANEL_BYTES = 1 << 20
+"""Of a thread's stack of 4 MB."""
 LANES = ("lanes", "row_lanes")
 
 
@@ -45,6 +47,13 @@ def defect(schedule: CpuSchedule, candidates: Iterable[CpuSchedule]) -> str | No
             return f"{name} is {value!r}; the kernel is prepared for {', '.join(map(repr, dict.fromkeys(known)))}"
     if isinstance(schedule, Panels) and schedule.vectors * schedule.lanes > WIDEST_PANEL:
         return f"panels of {schedule.vectors * schedule.lanes} columns are wider than {WIDEST_PANEL}"
+    if isinstance(schedule, Panels) and (held := _panel_bytes(schedule)) > MOST_PANEL_BYTES:
+        return f"panels of {held} bytes are more than the {MOST_PANEL_BYTES} that a thread's stack has for them"
     if isinstance(schedule, Tiles | Panels) and schedule.rows * schedule.vectors + schedule.vectors >= VECTOR_REGISTERS:
         return f"{schedule.rows} x {schedule.vectors} accumulators and a row of b are more than {VECTOR_REGISTERS} registers"
     return None
+
+
+def _panel_bytes(schedule: Panels) -> int:
+    """What the panels of a task take, in the widest type."""
+    return 8 * schedule.depth * schedule.column_tiles * schedule.vectors * schedule.lanes

@@ -10,6 +10,7 @@ from uol.backends.cpu.expressions.builder import PARALLEL, Extent, index
 from uol.backends.cpu.expressions.dtypes import Term
 from uol.backends.cpu.expressions.spec_expressions import Scope
 from uol.backends.cpu.frame import Frame
+from uol.codegen.indexing.arithmetic import static
 from uol.ir.program.nodes import Axis
 
 
@@ -26,6 +27,14 @@ def split(extent: Extent, step: int) -> tuple[Extent, Extent]:
     if isinstance(extent, int):
         return divmod(extent, step)
     return tirx.FloorDiv(extent, index(step)), tirx.FloorMod(extent, index(step))
+
+
+def flatten(scope: Scope, axes: tuple[Axis, ...]) -> Term:
+    """The position in row-major order of the axes, whose extents are numbers: `unflatten` backwards."""
+    flat = index(0)
+    for axis in axes:
+        flat = flat * index(static(axis.extent) or 0) + scope.values[axis.name]
+    return flat
 
 
 def unflatten(frame: Frame, flat: Term, named: list[tuple[str, Extent]]) -> dict[str, Term]:

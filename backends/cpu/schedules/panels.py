@@ -9,7 +9,7 @@ in a workspace. Tasks, blocks of tiles, are spread over the cores; each writes t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from math import prod
@@ -25,7 +25,7 @@ from uol.backends.cpu.frame import Frame, open_frame
 from uol.backends.cpu.operands.factors import the_read
 from uol.backends.cpu.operands.panels import sums_name
 from uol.backends.cpu.schedules.kinds import Panels
-from uol.backends.cpu.schedules.nest import enter_nest, unflatten
+from uol.backends.cpu.schedules.nest import enter_nest, flatten, unflatten
 from uol.backends.cpu.schedules.register_tiles import Tile
 from uol.backends.cpu.schedules.tile_axes import Side
 from uol.codegen.indexing.affine import coefficient
@@ -47,14 +47,6 @@ def product_of_panels(spec: Contract, schedule: Panels) -> Term:
 
 def _extents(axes: tuple[Axis, ...]) -> list[int]:
     return [static(a.extent) or 0 for a in axes]
-
-
-def _flat(scope: Scope, axes: tuple[Axis, ...]) -> Term:
-    """The position in row-major order of the axes."""
-    flat = ZERO
-    for axis, extent in zip(axes, _extents(axes), strict=True):
-        flat = flat * index(extent) + scope.values[axis.name]
-    return flat
 
 
 def _vectors(width: int, lanes: int) -> list[tuple[int, int]]:
@@ -115,7 +107,7 @@ class _Depth:
                 scope = enter_nest(frame, loops, inner[:-1], 0, scope.with_values({axis.name: step}))
                 for point in _unrolled(frame, scope, inner[-1].name, ZERO, _extents(inner)[-1]):
                     first = (step - start) * index(prod(_extents(inner)))
-                    yield point, first + _flat(point, inner)
+                    yield point, first + flatten(point, inner)
             return
         for point in _unrolled(frame, scope, axis.name, start, length):
             yield point, point.values[axis.name] - start
@@ -163,14 +155,15 @@ class _Product:
             whole = _Panel(frame, spec, schedule, depth, block, panels, ZERO)
             with self._tile(scope.values[column_blocks.name], wide, columns, scope, "panel") as (place, _, here):
                 replace(whole, start=place * index(panel_length)).write(columns, here)
-            row = loops.enter_context(self._tile(scope.values[row_blocks.name], tall, rows, scope, "row_tile"))
-            column = loops.enter_context(self._tile(scope.values[column_blocks.name], wide, columns, row[2], "column_tile"))
-            slot = (_flat(scope, spec.batch) * index(row_count) + row[1]) * index(column_count) + column[1]
-            panel = replace(whole, start=code.bind("panel_start", column[0] * index(panel_length)))
-            for first_row, height in rows.pieces(frame, column[2]):
-                for first, width in columns.pieces(frame, column[2]):
+            _, row, here = loops.enter_context(self._tile(scope.values[row_blocks.name], tall, rows, scope, "row_tile"))
+            columns_here = self._tile(scope.values[column_blocks.name], wide, columns, here, "column_tile")
+            place, column, here = loops.enter_context(columns_here)
+            slot = (flatten(scope, spec.batch) * index(row_count) + row) * index(column_count) + column
+            panel = replace(whole, start=code.bind("panel_start", place * index(panel_length)))
+            for first_row, height in rows.pieces(frame, here):
+                for first, width in columns.pieces(frame, here):
                     places = (rows.axis, first_row, height), (columns.axis, first, width)
-                    _PanelTile(frame, spec, schedule, *places, panel, slot).write(column[2])
+                    _PanelTile(frame, spec, schedule, *places, panel, slot).write(here)
 
     @contextmanager
     def _tile(self, block: Term, size: int, side: Side, scope: Scope, name: str) -> Iterator[tuple[Term, Term, Scope]]:
@@ -182,8 +175,7 @@ class _Product:
             number = code.bind(name, block * index(size) + place)
             if count % size:
                 loops.enter_context(code.when(number < index(count)))
-            named = [(a.name, self.frame.extent(a.extent)) for a in (*side.outer, side.tiles)]
-            yield place, number, scope.with_values(unflatten(self.frame, number, named))
+            yield place, number, scope.with_values(_tile_of(self.frame, side, number))
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +198,10 @@ class _Panel:
             for point, step, column in (self._by_rows if lies_so else self._by_columns)(width, scope):
                 value = evaluate(spec.b, point.with_values({columns.axis.name: first + column}))
                 code.add(tirx.BufferStore(self.panels, value, [self.start + step * index(pitch) + column]))
+
+    def row(self, line: Term) -> Callable[[Term, Term], Term]:
+        """What a tile reads of the row that begins there."""
+        return lambda _, column: tirx.BufferLoad(self.panels, [line + column])
 
     def _by_rows(self, width: int, scope: Scope) -> Iterator[tuple[Scope, Term, Term]]:
         """Step by step of k, vectors of columns: for a b that lies so."""
@@ -232,8 +228,7 @@ class _PanelTile(Tile):
     def write(self, scope: Scope) -> None:
         code, spec = self.frame.code, self.spec
         compute = representation(spec.acc_dtype).compute
-        height, width = self.rows[2], self.columns[2]
-        total = code.local(spec.acc, height * width, compute)
+        total = code.local(spec.acc, self.rows[2] * self.columns[2], compute)
         last = index(self.panel.depth.count - 1)
         with self._when(tirx.EQ(self.panel.block, ZERO)):
             self._clear(total, compute)
@@ -243,7 +238,7 @@ class _PanelTile(Tile):
         if self.schedule.prefetch_results:
             with self._when(tirx.EQ(self.panel.block, last)):
                 self._prefetch_results(scope)
-        self._add(total, scope)
+        self._add_block(total, scope)
         if self.panel.depth.count > 1:
             with code.when(self.panel.block < last):
                 self._move(total, self._sums(), back=True)
@@ -257,13 +252,6 @@ class _PanelTile(Tile):
     def _sums(self) -> Term:
         return self.frame.scope.buffers[sums_name(self.spec)]
 
-    def _clear(self, total: Term, compute: str) -> None:
-        for row, column in self._elements(True):
-            self.frame.code.add(tirx.BufferStore(total, tirx.const(0, compute), [self._place(row, column)]))
-
-    def _place(self, row: Term, column: Term) -> Term:
-        return row * index(self.columns[2]) + column
-
     def _move(self, source: Term, target: Term, *, back: bool = False) -> None:
         """The sums of the tile from its slot, or back to it."""
         size = self.schedule.rows * self.schedule.vectors * self.schedule.lanes
@@ -273,12 +261,8 @@ class _PanelTile(Tile):
             read, write = (here, slot) if back else (slot, here)
             self.frame.code.add(tirx.BufferStore(target, tirx.BufferLoad(source, [read]), [write]))
 
-    def _add(self, total: Term, scope: Scope) -> None:
-        code, spec, pitch = self.frame.code, self.spec, self.schedule.vectors * self.schedule.lanes
-        for point, step in self.panel.depth.steps(self.frame, scope, self.panel.block):
-            line = code.bind("line", self.panel.start + step * index(pitch))
-            for row, column in self._elements(vectorises(spec.a, {self.columns[0].name}, point)):
-                b = tirx.BufferLoad(self.panel.panels, [line + column])
-                product = tirx.Mul(evaluate(spec.a, self._at(point, row, column)), b)
-                place = self._place(row, column)
-                code.add(tirx.BufferStore(total, tirx.Add(tirx.BufferLoad(total, [place]), product), [place]))
+    def _add_block(self, total: Term, scope: Scope) -> None:
+        code, panel, pitch = self.frame.code, self.panel, self.schedule.vectors * self.schedule.lanes
+        for point, step in panel.depth.steps(self.frame, scope, panel.block):
+            line = code.bind("line", panel.start + step * index(pitch))
+            self._add(total, point, True, panel.row(line))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -89,24 +89,32 @@ class Tile:
         code, spec = self.frame.code, self.spec
         assert isinstance(self.schedule, Tiles)
         compute = representation(spec.acc_dtype).compute
-        height, width = self.rows[2], self.columns[2]
-        total = code.local(spec.acc, height * width, compute)
-        for row, column in self._elements(True):
-            place = row * index(width) + column
-            code.add(tirx.BufferStore(total, tirx.const(0, compute), [place]))
+        total = code.local(spec.acc, self.rows[2] * self.columns[2], compute)
+        self._clear(total, compute)
         if self.schedule.prefetch_results:
             self._prefetch_results(scope)
         with terms(self.frame, spec, scope) as point:
             if self.schedule.prefetch_b:
                 self._prefetch_b(point)
-            varying = {self.columns[0].name}
-            vector = vectorises(spec.a, varying, point) and vectorises(spec.b, varying, point)
-            for row, column in self._elements(vector):
-                here = self._at(point, row, column)
-                place = row * index(width) + column
-                product = tirx.Mul(evaluate(spec.a, here), evaluate(spec.b, here))
-                code.add(tirx.BufferStore(total, tirx.Add(tirx.BufferLoad(total, [place]), product), [place]))
+            vector = vectorises(spec.b, {self.columns[0].name}, point)
+            self._add(total, point, vector, lambda row, column: evaluate(spec.b, self._at(point, row, column)))
         self._epilogue(scope, total)
+
+    def _clear(self, total: Term, compute: str) -> None:
+        for row, column in self._elements(True):
+            self.frame.code.add(tirx.BufferStore(total, tirx.const(0, compute), [self._place(row, column)]))
+
+    def _add(self, total: Term, point: Scope, vector: bool, b: Callable[[Term, Term], Term]) -> None:
+        """A step along k; `b` gives the second factor of a row and column, `vector`: as a vector expression."""
+        a = self.spec.a
+        for row, column in self._elements(vector and vectorises(a, {self.columns[0].name}, point)):
+            place = self._place(row, column)
+            product = tirx.Mul(evaluate(a, self._at(point, row, column)), b(row, column))
+            self.frame.code.add(tirx.BufferStore(total, tirx.Add(tirx.BufferLoad(total, [place]), product), [place]))
+
+    def _place(self, row: Term, column: Term) -> Term:
+        """Where an accumulator stands among those of the tile."""
+        return row * index(self.columns[2]) + column
 
     def _prefetch_b(self, point: Scope) -> None:
         """Asks for the cache lines of b that the next tile of columns has at this step of k."""

@@ -150,6 +150,7 @@ def test_what_a_user_may_ask_of_panels() -> None:
     assert defect(replace(own, rows=3, vectors=4, row_tiles=2, column_tiles=1), known) is None
     assert defect(replace(own, vectors=9), known) == "panels of 72 columns are wider than 64"
     assert defect(replace(own, depth=17), known) == f"depth is 17; the kernel is prepared for {own.depth}"
+    assert "stack" in str(defect(replace(own, column_tiles=500), known))
     assert "registers" in str(defect(replace(own, rows=20, vectors=4), known))
 
 
