@@ -7,7 +7,14 @@ from uol.backends.cpu.operands.attention_packing import packed_attention
 from uol.backends.cpu.operands.packing import packed
 from uol.backends.cpu.operands.panels import takes_panels, with_panels
 from uol.backends.cpu.operands.scratch import with_scratch
-from uol.codegen.specs.nodes import Attention, Contract, KernelSpec, Scatter, Select
+from uol.backends.cpu.schedules.cost import size
+from uol.codegen.indexing.arithmetic import static
+from uol.codegen.specs.nodes import Attention, Contract, KernelSpec, Reduce, Scatter, Select
+from uol.codegen.specs.residues import by_residues
+from uol.codegen.specs.rewrites import as_contract, as_reduce, without_terms
+
+FEWEST_PRODUCTS = 1 << 18
+"""Multiply-adds from which a sum that is divided by residues is worth its kernels: 50 us of a core."""
 
 
 def legalised(spec: KernelSpec) -> tuple[KernelSpec, ...]:
@@ -15,6 +22,8 @@ def legalised(spec: KernelSpec) -> tuple[KernelSpec, ...]:
     match spec:
         case Scatter():
             return (spec,)
+        case Contract() | Reduce() if (residues := _residues(spec)) is not None:
+            return tuple(kernel for part in residues for kernel in legalised(part))
         case Contract():
             parts = tuple(collapsed(part) for part in packed(collapsed(spec)))
             return tuple(with_panels(p) if isinstance(p, Contract) and takes_panels(p) else p for p in parts)
@@ -23,3 +32,20 @@ def legalised(spec: KernelSpec) -> tuple[KernelSpec, ...]:
         case Select():
             return (with_scratch(collapsed(spec)),)
     return (collapsed(spec),)
+
+
+def _residues(spec: Contract | Reduce) -> tuple[KernelSpec, ...] | None:
+    """A sum of products whose terms depend on remainders of its rows, as contractions without any; None for others."""
+    if (size(spec.axes) or 0) < FEWEST_PRODUCTS or (isinstance(spec, Contract) and spec.segments is not None):
+        return None
+    parts = by_residues(as_reduce(spec) if isinstance(spec, Contract) else spec)
+    if len(parts) == 1:
+        return None
+    return tuple(_contraction(part) for part in parts)
+
+
+def _contraction(part: Reduce) -> KernelSpec:
+    found = as_contract(part)
+    if found is None:
+        return part
+    return without_terms(found) if any(static(a.extent) == 0 for a in found.k) else found

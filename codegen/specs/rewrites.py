@@ -3,6 +3,7 @@
     split_epilogue   C = epilogue(A * B)   ->   W = A * B;  C = epilogue(W)
     pack_operand     C = A * B             ->   W = A in another layout;  C = W * B
     as_reduce        C = A * B             ->   the same sum as folds over k
+    as_contract      the reverse, where folds over k are such a sum
     without_terms    a contraction over nothing is its epilogue at 0
 
 Every function is pure and mechanical: the kernels compute the same values, joined by a workspace.
@@ -17,6 +18,7 @@ from typing import Literal
 from uol.codegen.indexing.arithmetic import dense_strides, flat_offset, static
 from uol.codegen.specs.head import head_of
 from uol.codegen.specs.nodes import Arg, Contract, Fold, KernelSpec, Map, Pack, Read, Reduce, Step, Store, Strides
+from uol.codegen.specs.residues import factors_of
 from uol.codegen.specs.traverse import map_strides, values
 from uol.codegen.specs.verify import verified
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Scalar, Var
@@ -104,6 +106,42 @@ def as_reduce(contract: Contract) -> Reduce:
     fold = Fold(contract.acc, "sum", product, contract.acc_dtype, (), contract.line)
     steps = (fold, *(_over(s, axes) for s in contract.epilogue))
     return Reduce(**head_of(contract), rows=axes, cols=contract.k, steps=steps)
+
+
+@verified
+def as_contract(spec: Reduce) -> Contract | None:
+    """The sum of products that a kernel is around, as a contraction: None where an axis of the sum is in one factor alone, a
+    row in none, or either factor has no row of its own."""
+    factors = factors_of(spec)
+    fold = next((s for s in spec.steps if isinstance(s, Fold)), None)
+    rest = tuple(s for s in spec.steps if s is not fold)
+    rows, sums = ({a.name for a in axes} for axes in (spec.rows, spec.cols))
+    if factors is None or fold is None or fold.where or not all(isinstance(s, Fold) or set(s.axes) <= rows for s in rest):
+        return None
+    a, b = factors
+    ordered = _physical(spec.rows, rest)
+    if ordered and ordered[-1].name in variables(a) - variables(b):
+        a, b = b, a
+    of_a, of_b = variables(a), variables(b)
+    m, n = (tuple(x for x in ordered if x.name in own) for own in (of_a - of_b, of_b - of_a))
+    if not (m and n and sums <= of_a & of_b and rows <= of_a | of_b):
+        return None
+    batch = tuple(x for x in ordered if x.name in of_a & of_b)
+    axes = batch + m + n + spec.cols
+    a, b = (_strides_over(factor, [x.name for x in axes]) for factor in (a, b))
+    return Contract(
+        **head_of(spec),
+        batch=batch,
+        m=m,
+        n=n,
+        k=spec.cols,
+        a=a,
+        b=b,
+        acc=fold.name,
+        acc_dtype=fold.dtype,
+        line=fold.line,
+        epilogue=tuple(_over(step, axes) for step in rest),
+    )
 
 
 @verified

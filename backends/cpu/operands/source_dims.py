@@ -48,11 +48,10 @@ def source_dims(read: Read, axes: Sequence[Axis], arguments: Collection[str]) ->
             return None
         dims.append(dim)
     taken = frozenset().union(*(d.axes for d in dims))
-    for name in sorted(offset.factors):
+    for name in sorted(offset.factors.keys() - taken):
         if not _is_positive(offset.factors[name]):
             return None
-        if name not in taken:
-            dims.append(SourceDim(frozenset((name,)), Var(name), extents[name], offset.factor(name)))
+        dims.append(SourceDim(frozenset((name,)), Var(name), extents[name], offset.factor(name)))
     return tuple(dims)
 
 

@@ -1,0 +1,167 @@
+"""A sum of products over some axes as several, one a residue: what the data gradient of a strided convolution consists of.
+
+    dx[h] = sum over u of dy[(h + p)/s - u] * w[(h + p)%s + s*u]        where w has such an element
+
+For all h = s*i + r the quotient is i + (r + p)/s, and the remainder is a number. So each residue r is a plain convolution, with
+the taps that meet it and no others: no product has a factor that is 0 because there is no element.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import product
+from math import prod
+
+from uol.codegen.indexing.affine import coefficient
+from uol.codegen.indexing.arithmetic import add, mul, static, substituted, value_at
+from uol.codegen.partition.step_writer import classify
+from uol.codegen.specs.nodes import Fold, Read, Reduce, Step, Store, Strides, Within
+from uol.codegen.specs.traverse import expressions, map_step, mapped, reads
+from uol.codegen.specs.verify import verified
+from uol.ir.integers.intervals import Interval
+from uol.ir.integers.polynomials import simplify
+from uol.ir.integers.terms import compare
+from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
+from uol.ir.program.walk import rewrite, variables, walk
+from uol.ir.types import INDEX
+
+MOST_KERNELS = 16
+"""Each residue is a kernel, which takes its time to compile. A stride of 4 in two dims has 16."""
+
+
+@verified
+def by_residues(spec: Reduce) -> tuple[Reduce, ...]:
+    """The kernels of a sum of products, one for each residue of the axes whose remainders decide what is summed. The spec
+    alone where there are no such axes, too many residues, or extents that are arguments."""
+    moduli = _moduli(spec) if factors_of(spec) and all(static(a.extent) for a in spec.axes) else {}
+    if not moduli or prod(moduli.values()) > MOST_KERNELS:
+        return (spec,)
+    found = (_Residue.of(spec, moduli, residues) for residues in product(*map(range, moduli.values())))
+    return tuple(residue.kernel() for residue in found if all(static(a.extent) for a in residue.axes(spec.rows)))
+
+
+def factors_of(spec: Reduce) -> tuple[Expr, Expr] | None:
+    """The factors of a kernel around a sum of products: two reads, wrapped in casts, that are 0 where there is no element."""
+    match [s for s in spec.steps if isinstance(s, Fold)]:
+        case [Fold(op="sum", value=Call(fn="*", args=(a, b)))] if _is_element_or_zero(a) and _is_element_or_zero(b):
+            return a, b
+    return None
+
+
+def _is_element_or_zero(factor: Expr) -> bool:
+    while isinstance(factor, Call) and factor.fn == "cast":
+        (factor,) = factor.args
+    return isinstance(factor, Read) and factor.fill in (None, Const(0, factor.dtype)) and len(list(reads(factor))) == 1
+
+
+def _moduli(spec: Reduce) -> dict[str, int]:
+    """By row axis: what it is divided by, where that is one number throughout and a remainder decides what is summed."""
+    sums = {a.name for a in spec.cols}
+    deciding = [c for c in _conditions(spec) if variables(c) & sums]
+    found: dict[str, int] = {}
+    for axis in spec.rows:
+        divisors = {d for expr in expressions(spec) for d in _divisors(expr, axis.name, ("/", "%"))}
+        if len(divisors) == 1 and any(True for c in deciding for _ in _divisors(c, axis.name, ("%",))):
+            found[axis.name] = divisors.pop()
+    return {name: number for name, number in found.items() if number > 1}
+
+
+def _divisors(expr: Expr, axis: str, operations: tuple[str, ...]) -> Iterator[int]:
+    """What the axis, with a number added to it, is divided by; 0 for any other quotient or remainder that it is in."""
+    for node in walk(expr):
+        match node:
+            case Call(fn=fn, args=(value, divisor), dtype="idx") if fn in operations and axis in variables(_undivided(value)):
+                is_plain = variables(value) == {axis} and coefficient(value, axis) == 1
+                yield (static(divisor) or 0) if is_plain else 0
+
+
+def _undivided(expr: Expr) -> Expr:
+    """The expression without the quotients and remainders in it."""
+    return rewrite(expr, lambda node: Const(0) if isinstance(node, Call) and node.fn in ("/", "%") else None)
+
+
+def _conditions(spec: Reduce) -> Iterator[Expr]:
+    """What decides whether there is a term: the conditions of the sum, and whether its factors have an element."""
+    for fold in spec.steps:
+        if isinstance(fold, Fold):
+            yield from fold.where
+            for read in reads(fold.value):
+                yield from _guards(read)
+
+
+def _guards(read: Read) -> Iterator[Expr]:
+    for guard in read.guard:
+        if not isinstance(guard, Within):
+            yield guard.condition
+            continue
+        if guard.low is not None:
+            yield compare(">=", guard.value, guard.low)
+        if guard.high is not None:
+            yield compare("<", guard.value, guard.high)
+
+
+@dataclass(frozen=True, slots=True)
+class _Residue:
+    """One of the kernels: what stands for each axis that is divided, and how far each axis goes."""
+
+    spec: Reduce
+    name: str
+    places: Mapping[str, Expr]
+    extents: Mapping[str, int]
+
+    @staticmethod
+    def of(spec: Reduce, moduli: Mapping[str, int], residues: Iterable[int]) -> _Residue:
+        given = dict(zip(moduli, residues, strict=True))
+        places = {name: add(mul(Var(name), Const(moduli[name])), Const(r)) for name, r in given.items()}
+        extents = {a.name: static(a.extent) or 0 for a in spec.axes}
+        extents |= {name: -(-(extents[name] - r) // moduli[name]) for name, r in given.items()}
+        whole = _Residue(spec, "_".join((spec.name, "at", *map(str, given.values()))), places, extents)
+        return replace(whole, extents=extents | {a.name: whole._terms(a.name) for a in spec.cols})
+
+    def _terms(self, axis: str) -> int:
+        """How far along an axis of the sum there may be terms."""
+        conditions = [c for condition in _conditions(self.spec) if variables(c := self._index(condition)) == {axis}]
+        terms = (i for i in reversed(range(self.extents[axis])) if all(value_at(c, {axis: i}) for c in conditions))
+        return next(terms, -1) + 1
+
+    def axes(self, axes: tuple[Axis, ...]) -> tuple[Axis, ...]:
+        return tuple(Axis(a.name, Const(self.extents[a.name])) for a in axes)
+
+    def kernel(self) -> Reduce:
+        return replace(mapped(self.spec, expr=self._value, step=self._step, axes=self.axes), name=self.name)
+
+    def _step(self, step: Step) -> Step:
+        moved = map_step(step, self._value)
+        match moved:
+            case Fold(where=where):
+                return replace(moved, where=tuple(w for w in where if w != Const(True, "bool")))
+            case Store(offset=offset, strides=strides):
+                return replace(moved, strides=_strides(offset, strides))
+        return moved
+
+    def _value(self, expr: Expr) -> Expr:
+        """The expression over the axes of the kernel."""
+
+        def rule(node: Expr) -> Expr | None:
+            if isinstance(node, Read):
+                return self._read(node)
+            return self._index(node) if node.type == INDEX or (node.type == "bool" and not any(reads(node))) else None
+
+        return rewrite(expr, rule)
+
+    def _index(self, expr: Expr) -> Expr:
+        ranges = {name: Interval(0, max(extent - 1, 0)) for name, extent in self.extents.items()}
+        return simplify(substituted(expr, self.places), ranges)
+
+    def _read(self, read: Read) -> Read:
+        conditions = [c for guard in _guards(read) if (c := self._value(guard)) != Const(True, "bool")]
+        guards = classify(conditions, set(self.extents))
+        offset = self._value(read.offset)
+        fill = self._value(read.fill) if guards and read.fill is not None else None
+        return replace(read, offset=offset, strides=_strides(offset, read.strides), guard=guards, fill=fill)
+
+
+def _strides(offset: Expr, axes: Strides) -> Strides:
+    found = ((name, coefficient(offset, name)) for name, _ in axes)
+    return tuple((name, None if number is None else Const(number)) for name, number in found)

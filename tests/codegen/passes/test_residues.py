@@ -1,0 +1,97 @@
+"""A sum whose terms depend on remainders of its rows, as one sum a residue."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import pytest
+from before_after import agree
+from middle import lowered, run
+
+from uol.codegen.specs.nodes import Contract, KernelSpec, Reduce
+from uol.codegen.specs.residues import by_residues
+from uol.codegen.specs.rewrites import as_contract, as_reduce, without_terms
+
+GRADIENT = """
+op data_gradient(dy: T[O, P], w: T[O, C, S]; stride: int = 2, pad: int = 1) -> (dx: T[C, stride*P]) for T in (f32, f64) {
+  dx[c, v] = sum[o, u < (S + stride - 1) / stride](
+      (dy[o, (v + pad) / stride - u] else 0) * (w[o, c, (v + pad) % stride + stride*u] else 0))
+}
+"""
+TRANSPOSED = """
+op transposed(x: T[D, W], w: T[D, O, S]; stride: int = 2) -> (y: T[O, (W - 1)*stride + S])
+    for T in (f32, f64) {
+  y[o, q] = sum[d, s <= (S - 1 - q % stride) / stride]((x[d, q / stride - s] else 0) * (w[d, o, q % stride + s*stride] else 0))
+}
+"""
+PLAIN = """
+op plain(x: T[A, K], w: T[2, K]) -> (y: T[A]) for T in (f32, f64) { y[a] = sum[k](x[a / 2, k] * w[a % 2, k]) }
+"""
+
+
+def reduction(text: str, **sizes: int) -> Reduce:
+    attrs = {"stride": sizes.pop("stride")} if "stride" in sizes else {}
+    (spec,) = lowered(text, dims=sizes, attrs=attrs).specs
+    return as_reduce(spec) if isinstance(spec, Contract) else cast(Reduce, spec)
+
+
+def test_each_residue_has_its_own_taps_and_no_others() -> None:
+    even, odd = by_residues(reduction(GRADIENT, O=4, P=5, C=3, S=3))
+    agree(
+        even,
+        """
+        Reduce data_gradient_at_0: rows c < 3, v < 5; cols o < 4, u < 1
+          line 4   dx_value = sum over o, u of dy[o * 5 + v - u] * w[o * 9 + c * 3 + u * 2 + 1]
+          line 4   dx[c * 10 + v * 2] = dx_value
+        """,
+    )
+    agree(
+        odd,
+        """
+        Reduce data_gradient_at_1: rows c < 3, v < 5; cols o < 4, u < 2
+          line 4   dx_value = sum over o, u of (dy[o * 5 + v + 1 - u] if v + 1 - u < 5 else 0) * w[o * 9 + c * 3 + u * 2]
+          line 4   dx[c * 10 + v * 2 + 1] = dx_value
+        """,
+    )
+
+
+def test_a_bound_that_depends_on_the_remainder_becomes_a_number() -> None:
+    even, _ = by_residues(reduction(TRANSPOSED, D=4, W=5, O=3, S=3))
+    contract = as_contract(even)
+    assert contract is not None
+    agree(
+        contract,
+        """
+        Contract transposed_at_0: m o < 3; n q < 6; k d < 4, s < 2
+          line 4   y_value = sum over d < 4, s < 2 of w[d * 9 + o * 3 + s * 2] * (x[d * 5 + q - s] if 0 <= q - s < 5 else 0)
+          line 4   y[o * 11 + q * 2] = y_value
+        """,
+    )
+
+
+def apart(spec: KernelSpec) -> tuple[KernelSpec, ...]:
+    """The kernels that a sum becomes, as contractions."""
+    if not isinstance(spec, Contract | Reduce):
+        return (spec,)
+    parts = by_residues(as_reduce(spec) if isinstance(spec, Contract) else spec)
+    found = [as_contract(part) or part for part in parts]
+    return tuple(without_terms(f) if isinstance(f, Contract) and any(a.extent.value == 0 for a in f.k) else f for f in found)
+
+
+@pytest.mark.parametrize("stride", [2, 3, 5])
+@pytest.mark.parametrize("taps", [1, 2, 3, 7])
+def test_values_stay(stride: int, taps: int) -> None:
+    """Taps fewer than the stride leave residues without any: there the result is 0."""
+    run(GRADIENT, legalise=apart, dims={"O": 4, "P": 5, "C": 3, "S": taps}, attrs={"stride": stride})
+    run(TRANSPOSED, legalise=apart, dims={"D": 4, "W": 5, "O": 3, "S": taps}, attrs={"stride": stride})
+
+
+def test_what_stays_one_kernel() -> None:
+    """A stride of 1, more residues than kernels are worth, and remainders that decide nothing."""
+    for text, sizes in (
+        (GRADIENT, {"O": 4, "P": 5, "C": 3, "S": 3, "stride": 1}),
+        (GRADIENT, {"O": 4, "P": 5, "C": 3, "S": 3, "stride": 17}),
+        (PLAIN, {"A": 8, "K": 4}),
+    ):
+        spec = reduction(text, **sizes)
+        assert by_residues(spec) == (spec,)
