@@ -20,6 +20,7 @@ from uol.backends.cpu.schedules.cost import size
 from uol.backends.cpu.schedules.dot_products import dot_products
 from uol.backends.cpu.schedules.kinds import Dots, Panels, Tiles
 from uol.backends.cpu.schedules.panels import product_of_panels
+from uol.backends.cpu.schedules.prefetch import CACHE_LINE_BYTES
 from uol.backends.cpu.schedules.register_tiles import register_tiles
 from uol.backends.cpu.schedules.segments import within_segments
 from uol.codegen.indexing.affine import affine, coefficient
@@ -31,6 +32,8 @@ from uol.ir.types import DTYPES
 BLOCK_BYTES = 256 * 1024
 """What a block of panels may take of a second-level cache."""
 TASKS_PER_CORE = 4
+FEWEST_TILES = 4
+"""Tiles of columns that must read a sliver for its copy to pay."""
 PARALLEL_FROM_PRODUCTS = 1 << 18
 """Multiply-adds from which a second thread pays: 256 k take a core some 5 us."""
 FEW_ROWS, SOME_ROWS, LONG_K = 8, 128, 128
@@ -82,7 +85,15 @@ def _panels(spec: Contract, host: Host) -> Panels:
     wanted = -(-TASKS_PER_CORE * host.cores // (size(spec.batch) or 1))  # of one product
     pieces = max(1, min(-(-wanted // -(-column_tiles // wide)), row_tiles * height // FEWEST_USES))
     wide = min(wide, max(1, column_tiles * pieces // wanted))
-    return Panels(height, vectors, lanes, depth, -(-row_tiles // pieces), wide, host.cores > 1, _results_are_far(spec))
+    tall = -(-row_tiles // pieces)
+    slivers = wide >= FEWEST_TILES and _rows_are_far(spec)
+    return Panels(height, vectors, lanes, depth, tall, wide, host.cores > 1, _results_are_far(spec), slivers)
+
+
+def _rows_are_far(spec: Contract) -> bool:
+    """Does each step along k read another line of a?"""
+    step = coefficient(the_read(spec.a).offset, spec.k[-1].name)
+    return step is None or abs(step) * accumulator_bytes(spec) >= CACHE_LINE_BYTES
 
 
 def _busiest(rows: int, columns: int, lanes: int, host: Host) -> tuple[int, int]:

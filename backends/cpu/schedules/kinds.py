@@ -73,7 +73,8 @@ class Tiles:
 @dataclass(frozen=True, slots=True)
 class Panels:
     """Tiles of `rows` x `vectors` of `lanes` accumulators, over panels of b. k goes in blocks of `depth` steps; a task is
-    `row_tiles` x `column_tiles` tiles, all of them for a block of k before the next."""
+    `row_tiles` x `column_tiles` tiles, all of them for a block of k before the next. With `slivers`, the rows of a that a tile
+    reads are copied, too."""
 
     rows: int
     vectors: int
@@ -83,9 +84,11 @@ class Panels:
     column_tiles: int
     parallel: bool
     prefetch_results: bool = False
+    slivers: bool = False
 
     def describe(self) -> str:
-        tiles = f"tiles of {self.rows}x{self.vectors * self.lanes} over panels, {self.depth} deep"
+        copied = "panels and slivers" if self.slivers else "panels"
+        tiles = f"tiles of {self.rows}x{self.vectors * self.lanes} over {copied}, {self.depth} deep"
         fetched = ", results prefetched" if self.prefetch_results else ""
         tasks = f"tasks of {self.row_tiles}x{self.column_tiles} tiles"
         return f"{tiles}, {tasks}{fetched}, {'parallel' if self.parallel else 'serial'}"

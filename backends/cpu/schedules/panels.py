@@ -1,10 +1,11 @@
 """Products whose second operand is copied into panels first: what the register tiles of a large product read.
 
-    panels[tile of columns][step of k][columns of a tile]     of a block of k, for the columns of a task
+    panels[tile of columns][step of k][columns of a tile]     of b, for a block of k and the columns of a task
+    sliver[step of k][rows of a tile]                         of a, for a block of k and a tile of rows, where a lies otherwise
 
 A tile reads its panel from front to back, so that it meets no other page and no other set of the cache than its own. k goes
 in blocks: the panels of one stay in the second-level cache while the tiles of rows pass by, and what was summed up to it waits
-in a workspace. Tasks, blocks of tiles, are spread over the cores; each writes the panels that it reads.
+in a workspace. Tasks, blocks of tiles, are spread over the cores; each writes the panels and slivers that it reads.
 """
 
 from __future__ import annotations
@@ -155,15 +156,26 @@ class _Product:
             whole = _Panel(frame, spec, schedule, depth, block, panels, ZERO)
             with self._tile(scope.values[column_blocks.name], wide, columns, scope, "panel") as (place, _, here):
                 replace(whole, start=place * index(panel_length)).write(columns, here)
+            sliver = self._sliver(depth, block)
             _, row, here = loops.enter_context(self._tile(scope.values[row_blocks.name], tall, rows, scope, "row_tile"))
-            columns_here = self._tile(scope.values[column_blocks.name], wide, columns, here, "column_tile")
-            place, column, here = loops.enter_context(columns_here)
-            slot = (flatten(scope, spec.batch) * index(row_count) + row) * index(column_count) + column
-            panel = replace(whole, start=code.bind("panel_start", place * index(panel_length)))
             for first_row, height in rows.pieces(frame, here):
-                for first, width in columns.pieces(frame, here):
-                    places = (rows.axis, first_row, height), (columns.axis, first, width)
-                    _PanelTile(frame, spec, schedule, *places, panel, slot).write(here)
+                row_places = rows.axis, first_row, height
+                if sliver is not None:
+                    sliver.write(row_places, here)
+                with self._tile(scope.values[column_blocks.name], wide, columns, here, "column_tile") as (place, column, there):
+                    slot = (flatten(scope, spec.batch) * index(row_count) + row) * index(column_count) + column
+                    panel = replace(whole, start=code.bind("panel_start", place * index(panel_length)))
+                    for first, width in columns.pieces(frame, there):
+                        tile = _PanelTile(frame, spec, schedule, row_places, (columns.axis, first, width), panel, slot, sliver)
+                        tile.write(there)
+
+    def _sliver(self, depth: _Depth, block: Term) -> _Sliver | None:
+        """Room for the rows of a tile, where they are copied."""
+        if not self.schedule.slivers:
+            return None
+        length = depth.most * self.schedule.rows
+        copy = self.frame.code.local("sliver", length, representation(self.spec.acc_dtype).compute)
+        return _Sliver(self.frame, self.spec, depth, block, copy, self.schedule.rows)
 
     @contextmanager
     def _tile(self, block: Term, size: int, side: Side, scope: Scope, name: str) -> Iterator[tuple[Term, Term, Scope]]:
@@ -219,11 +231,48 @@ class _Panel:
 
 
 @dataclass(frozen=True, slots=True)
+class _Sliver:
+    """The copy of a for a tile of rows and a block of k, whose steps are `pitch` elements apart."""
+
+    frame: Frame
+    spec: Contract
+    depth: _Depth
+    block: Term
+    copy: Term
+    pitch: int
+
+    def write(self, rows: tuple[Axis, Term, int], scope: Scope) -> None:
+        axis, first, height = rows
+        for point, step, row in self._elements(axis, height, scope):
+            value = evaluate(self.spec.a, point.with_values({axis.name: first + row}))
+            self.frame.code.add(tirx.BufferStore(self.copy, value, [step * index(self.pitch) + row]))
+
+    def at(self, step: Term) -> Callable[[Term], Term]:
+        """What a tile reads at a step, by row."""
+        line = self.frame.code.bind("line_of_a", step * index(self.pitch))
+        return lambda row: tirx.BufferLoad(self.copy, [line + row])
+
+    def _elements(self, axis: Axis, height: int, scope: Scope) -> Iterator[tuple[Scope, Term, Term]]:
+        """In the order in which a lies: rows as a vector, or row by row."""
+        code = self.frame.code
+        if coefficient(the_read(self.spec.a).offset, axis.name) == 1:
+            for point, step in self.depth.steps(self.frame, scope, self.block):
+                kind = VECTORIZED if vectorises(self.spec.a, {axis.name}, point) else SERIAL
+                with code.loop("row", height, kind) as row:
+                    yield point, step, row
+            return
+        with code.loop("row", height) as row:
+            for point, step in self.depth.steps(self.frame, scope, self.block):
+                yield point, step, row
+
+
+@dataclass(frozen=True, slots=True)
 class _PanelTile(Tile):
     """A tile for a block of k: what was summed before, what this block adds, and the epilogue after the last."""
 
     panel: _Panel
     slot: Term
+    sliver: _Sliver | None
 
     def write(self, scope: Scope) -> None:
         code, spec = self.frame.code, self.spec
@@ -265,4 +314,5 @@ class _PanelTile(Tile):
         code, panel, pitch = self.frame.code, self.panel, self.schedule.vectors * self.schedule.lanes
         for point, step in panel.depth.steps(self.frame, scope, panel.block):
             line = code.bind("line", panel.start + step * index(pitch))
-            self._add(total, point, True, panel.row(line))
+            a = None if self.sliver is None else self.sliver.at(step)
+            self._add(total, point, True, panel.row(line), a)

@@ -104,12 +104,21 @@ class Tile:
         for row, column in self._elements(True):
             self.frame.code.add(tirx.BufferStore(total, tirx.const(0, compute), [self._place(row, column)]))
 
-    def _add(self, total: Term, point: Scope, vector: bool, b: Callable[[Term, Term], Term]) -> None:
-        """A step along k; `b` gives the second factor of a row and column, `vector`: as a vector expression."""
-        a = self.spec.a
-        for row, column in self._elements(vector and vectorises(a, {self.columns[0].name}, point)):
+    def _add(
+        self,
+        total: Term,
+        point: Scope,
+        vector: bool,
+        b: Callable[[Term, Term], Term],
+        a: Callable[[Term], Term] | None = None,
+    ) -> None:
+        """A step along k; `b` gives the second factor of a row and column, `vector`: as a vector expression; `a` gives the first
+        factor of a row where it is not read where it lies."""
+        factor = self.spec.a
+        for row, column in self._elements(vector and (a is not None or vectorises(factor, {self.columns[0].name}, point))):
             place = self._place(row, column)
-            product = tirx.Mul(evaluate(a, self._at(point, row, column)), b(row, column))
+            first = evaluate(factor, self._at(point, row, column)) if a is None else a(row)
+            product = tirx.Mul(first, b(row, column))
             self.frame.code.add(tirx.BufferStore(total, tirx.Add(tirx.BufferLoad(total, [place]), product), [place]))
 
     def _place(self, row: Term, column: Term) -> Term:
