@@ -21,6 +21,7 @@ from uol.backends.cpu.expressions.builder import SERIAL, UNROLLED, VECTORIZED, E
 from uol.backends.cpu.expressions.dtypes import Term, representation
 from uol.backends.cpu.expressions.fast_functions import FAST
 from uol.backends.cpu.expressions.spec_expressions import Scope, evaluate
+from uol.backends.cpu.expressions.transposes import put_vector, transposed, vector_at
 from uol.backends.cpu.expressions.vectorising import vectorises
 from uol.backends.cpu.frame import Frame, open_frame
 from uol.backends.cpu.operands.factors import the_read
@@ -31,7 +32,7 @@ from uol.backends.cpu.schedules.register_tiles import Tile
 from uol.backends.cpu.schedules.tile_axes import Side
 from uol.codegen.indexing.affine import coefficient
 from uol.codegen.indexing.arithmetic import static
-from uol.codegen.specs.nodes import Contract
+from uol.codegen.specs.nodes import Contract, Read
 from uol.ir.program.nodes import Axis, Const
 
 ZERO = index(0)
@@ -92,6 +93,14 @@ class _Depth:
 
     def steps(self, frame: Frame, scope: Scope, block: Term) -> Iterator[tuple[Scope, Term]]:
         """The points of a block, and how many are before each. What is written for one is run for all."""
+        for point, before, run in self.runs(frame, scope, block, UNROLL):
+            with frame.code.loop("step", run, UNROLLED) as step:
+                here = point.with_values({self.axes[-1].name: point.values[self.axes[-1].name] + step})
+                yield here, before + step
+
+    def runs(self, frame: Frame, scope: Scope, block: Term, length: int) -> Iterator[tuple[Scope, Term, int]]:
+        """The points of a block by runs along the last axis: where each begins, how many are before it, and how long it is:
+        `length` steps, then one by one what is left."""
         code = frame.code
         outer, axis, inner = self.axes[: self.split], self.axes[self.split], self.axes[self.split + 1 :]
         extent = _extents((axis,))[0]
@@ -99,36 +108,36 @@ class _Depth:
         places = unflatten(frame, block, [*named, ("piece", self.pieces)])
         start = code.bind("start", places.pop("piece") * index(self.chunk))
         scope = scope.with_values(places)
-        length: Extent = self.chunk
+        steps: Extent = self.chunk
         if extent % self.chunk:
-            length = code.bind("length", tirx.Min(index(self.chunk), index(extent) - start))
-        if inner:
-            with ExitStack() as loops:
-                step = loops.enter_context(code.loop(axis.name, length, start=start))
-                scope = enter_nest(frame, loops, inner[:-1], 0, scope.with_values({axis.name: step}))
-                for point in _unrolled(frame, scope, inner[-1].name, ZERO, _extents(inner)[-1]):
-                    first = (step - start) * index(prod(_extents(inner)))
-                    yield point, first + flatten(point, inner)
+            steps = code.bind("length", tirx.Min(index(self.chunk), index(extent) - start))
+        if not inner:
+            for point, run in _runs(frame, scope, axis.name, start, steps, length):
+                yield point, point.values[axis.name] - start, run
             return
-        for point in _unrolled(frame, scope, axis.name, start, length):
-            yield point, point.values[axis.name] - start
+        with ExitStack() as loops:
+            step = loops.enter_context(code.loop(axis.name, steps, start=start))
+            scope = enter_nest(frame, loops, inner[:-1], 0, scope.with_values({axis.name: step}))
+            for point, run in _runs(frame, scope, inner[-1].name, ZERO, _extents(inner)[-1], length):
+                yield point, (step - start) * index(prod(_extents(inner))) + flatten(point, inner), run
 
 
-def _unrolled(frame: Frame, scope: Scope, name: str, start: Term, length: Extent) -> Iterator[Scope]:
-    """Steps from `start` on, some at a time, then what is left."""
+def _runs(
+    frame: Frame, scope: Scope, name: str, start: Term, steps: Extent, length: int
+) -> Iterator[tuple[Scope, int]]:
+    """Runs of `length` steps from `start` on, then what is left; of fewer steps, one run."""
     code = frame.code
-    if isinstance(length, int) and length < UNROLL:
-        with code.loop(name, length, UNROLLED) as step:
-            yield scope.with_values({name: start + step})
+    if isinstance(steps, int) and steps < length:
+        yield scope.with_values({name: start}), steps
         return
-    whole = length // UNROLL if isinstance(length, int) else code.bind("whole", tirx.FloorDiv(length, index(UNROLL)))
-    with code.loop(f"{name}_four", whole) as four, code.loop(name, UNROLL, UNROLLED) as step:
-        yield scope.with_values({name: start + four * index(UNROLL) + step})
-    if isinstance(length, int) and length % UNROLL == 0:
+    whole = steps // length if isinstance(steps, int) else code.bind("whole", tirx.FloorDiv(steps, index(length)))
+    with code.loop(f"{name}_run", whole) as run:
+        yield scope.with_values({name: start + run * index(length)}), length
+    if isinstance(steps, int) and steps % length == 0:
         return
-    done = code.bind("done", start + index(whole) * index(UNROLL))
-    with code.loop(f"{name}_rest", start + index(length) - done) as step:
-        yield scope.with_values({name: done + step})
+    done = code.bind("done", start + index(whole) * index(length))
+    with code.loop(f"{name}_rest", start + index(steps) - done) as step:
+        yield scope.with_values({name: done + step}), 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,12 +213,45 @@ class _Panel:
 
     def write(self, columns: Side, scope: Scope) -> None:
         """Columns beyond the last are left as they are: no tile reads them."""
-        code, spec, pitch = self.frame.code, self.spec, self.schedule.vectors * self.schedule.lanes
+        code, spec = self.frame.code, self.spec
         lies_so = coefficient(the_read(spec.b).offset, columns.axis.name) == 1
         for first, width in columns.pieces(self.frame, scope):
-            for point, step, column in (self._by_rows if lies_so else self._by_columns)(width, scope):
+            done = 0 if lies_so or not self._lies_along_k() else width - width % self.schedule.lanes
+            if done:
+                with code.loop("columns", done // self.schedule.lanes) as group:
+                    begin = code.bind("begin", group * index(self.schedule.lanes))
+                    self._transpose(columns.axis.name, first, begin, scope)
+            copy = self._by_rows(width, scope) if lies_so else self._by_columns(done, width, scope)
+            for point, step, column in copy if done < width else ():
                 value = evaluate(spec.b, point.with_values({columns.axis.name: first + column}))
-                code.add(tirx.BufferStore(self.panels, value, [self.start + step * index(pitch) + column]))
+                code.add(tirx.BufferStore(self.panels, value, [self._place(step, column)]))
+
+    def _place(self, step: Term, column: Term) -> Term:
+        return self.start + step * index(self.schedule.vectors * self.schedule.lanes) + column
+
+    def _lies_along_k(self) -> bool:
+        """Is b read as it is stored, contiguously along the last axis of k for a vector's length at least?"""
+        spec, lanes = self.spec, self.schedule.lanes
+        last, kind = spec.k[-1], representation(spec.acc_dtype)
+        is_bare = isinstance(spec.b, Read) and not spec.b.guard and kind.storage == kind.compute
+        return is_bare and coefficient(the_read(spec.b).offset, last.name) == 1 and (static(last.extent) or 0) >= lanes
+
+    def _transpose(self, axis: str, first: Term, begin: Term, scope: Scope) -> None:
+        """A vector of columns, from `begin` on, in square blocks."""
+        code, read, lanes = self.frame.code, the_read(self.spec.b), self.schedule.lanes
+        source = self.frame.scope.buffers[read.tensor]
+        for point, step, run in self.depth.runs(self.frame, scope, self.block, lanes):
+            if run == lanes:
+                places = [point.with_values({axis: first + begin + index(column)}) for column in range(lanes)]
+                rows = [code.bind("row", vector_at(source, evaluate(read.offset, place), lanes)) for place in places]
+                for number, column in enumerate(transposed(code, rows)):
+                    put_vector(code, self.panels, self._place(step + index(number), begin), column, lanes)
+                continue
+            with code.loop("step", run, UNROLLED) as more, code.loop("column", lanes, UNROLLED) as column:
+                last = self.spec.k[-1].name
+                here = point.with_values({axis: first + begin + column, last: point.values[last] + more})
+                value = evaluate(read, here)
+                code.add(tirx.BufferStore(self.panels, value, [self._place(step + more, begin + column)]))
 
     def row(self, line: Term) -> Callable[[Term, Term], Term]:
         """What a tile reads of the row that begins there."""
@@ -223,12 +265,11 @@ class _Panel:
                 with self.frame.code.loop("lane", lanes, kind) as lane:
                     yield point, step, index(begin) + lane
 
-    def _by_columns(self, width: int, scope: Scope) -> Iterator[tuple[Scope, Term, Term]]:
+    def _by_columns(self, begin: int, width: int, scope: Scope) -> Iterator[tuple[Scope, Term, Term]]:
         """Column by column: what a quotient of the column gives is the same for all steps."""
-        with self.frame.code.loop("column", width) as column:
+        with self.frame.code.loop("column", width - begin, start=begin) as column:
             for point, step in self.depth.steps(self.frame, scope, self.block):
                 yield point, step, column
-
 
 @dataclass(frozen=True, slots=True)
 class _Sliver:
