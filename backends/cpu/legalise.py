@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from uol.backends.cpu.collapse_axes import collapsed
 from uol.backends.cpu.operands.attention_packing import packed_attention
+from uol.backends.cpu.operands.factors import the_read
 from uol.backends.cpu.operands.packing import packed
 from uol.backends.cpu.operands.panels import takes_panels, with_panels
 from uol.backends.cpu.operands.scratch import with_scratch
 from uol.backends.cpu.schedules.cost import size
+from uol.codegen.indexing.affine import coefficient
 from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.nodes import Attention, Contract, KernelSpec, Reduce, Scatter, Select
 from uol.codegen.specs.residues import by_residues
 from uol.codegen.specs.rewrites import as_contract, as_reduce, without_terms
 
 FEWEST_PRODUCTS = 1 << 18
-"""Multiply-adds from which a sum that is divided by residues is worth its kernels: 50 us of a core."""
+"""Multiply-adds from which a sum that is divided by residues is worth its kernels, and windows a padded copy of the image:
+50 us of a core."""
+WIDEST_WINDOW = 16
+"""Taps along the innermost axis of a window. A longer sum is better cut into lanes itself."""
 
 
 def legalised(spec: KernelSpec) -> tuple[KernelSpec, ...]:
@@ -24,6 +29,8 @@ def legalised(spec: KernelSpec) -> tuple[KernelSpec, ...]:
             return (spec,)
         case Contract() | Reduce() if (residues := _residues(spec)) is not None:
             return tuple(kernel for part in residues for kernel in legalised(part))
+        case Reduce() if (windows := windows_of(spec)) is not None:
+            return legalised(windows)
         case Contract():
             parts = tuple(collapsed(part) for part in packed(collapsed(spec)))
             return tuple(with_panels(p) if isinstance(p, Contract) and takes_panels(p) else p for p in parts)
@@ -32,6 +39,17 @@ def legalised(spec: KernelSpec) -> tuple[KernelSpec, ...]:
         case Select():
             return (with_scratch(collapsed(spec)),)
     return (collapsed(spec),)
+
+
+def windows_of(spec: Reduce) -> Contract | None:
+    """A sum over windows of one channel, as a contraction without rows: tiles of pixels, whose taps are broadcast. None for
+    other sums."""
+    if (size(spec.axes) or 0) < FEWEST_PRODUCTS:
+        return None
+    found = as_contract(spec)
+    if found is None or found.m or not found.k or (static(found.k[-1].extent) or 0) > WIDEST_WINDOW:
+        return None
+    return found if coefficient(the_read(found.b).offset, found.n[-1].name) == 1 else None
 
 
 def _residues(spec: Contract | Reduce) -> tuple[KernelSpec, ...] | None:

@@ -110,8 +110,8 @@ def as_reduce(contract: Contract) -> Reduce:
 
 @verified
 def as_contract(spec: Reduce) -> Contract | None:
-    """The sum of products that a kernel is around, as a contraction: None where an axis of the sum is in one factor alone, a
-    row in none, or either factor has no row of its own."""
+    """The sum of products that a kernel is around, as a contraction; m is empty where one factor has no row of its own. None
+    where an axis of the sum is in one factor alone, or a row in none, or the result is not contiguous along a row of one."""
     factors = factors_of(spec)
     fold = next((s for s in spec.steps if isinstance(s, Fold)), None)
     rest = tuple(s for s in spec.steps if s is not fold)
@@ -120,11 +120,13 @@ def as_contract(spec: Reduce) -> Contract | None:
         return None
     a, b = factors
     ordered = _physical(spec.rows, rest)
-    if ordered and ordered[-1].name in variables(a) - variables(b):
+    if not ordered or ordered[-1].name in variables(a) & variables(b):
+        return None
+    if ordered[-1].name in variables(a):
         a, b = b, a
     of_a, of_b = variables(a), variables(b)
     m, n = (tuple(x for x in ordered if x.name in own) for own in (of_a - of_b, of_b - of_a))
-    if not (m and n and sums <= of_a & of_b and rows <= of_a | of_b):
+    if not (n and sums <= of_a & of_b and rows <= of_a | of_b):
         return None
     batch = tuple(x for x in ordered if x.name in of_a & of_b)
     axes = batch + m + n + spec.cols

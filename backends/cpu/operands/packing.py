@@ -67,15 +67,18 @@ def dims_to_copy(spec: Contract, side: str) -> tuple[SourceDim, ...] | None:
     """The dims of the copy of an operand, outermost first; None where it stays."""
     operand: Expr = spec.a if side == "a" else spec.b
     read = the_read(operand)
-    uses = size(spec.n if side == "a" else spec.m)
-    if uses is not None and uses < FEW_USES:
-        return None
     if not (read.guard or _is_out_of_order(spec, side, read) or read.dtype != operand.type):
         return None
     dims = source_dims(read, spec.axes, spec.dims)
-    if dims is None or _grows(spec, read, dims):
+    if dims is None or _grows(spec, read, dims) or _serves_few(spec, dims):
         return None
     return tuple(sorted(dims, key=lambda d: _place(spec, side, d)))
+
+
+def _serves_few(spec: Contract, dims: tuple[SourceDim, ...]) -> bool:
+    """Does an element of the copy serve few products: rows, and the taps of a window?"""
+    products, elements = size(spec.axes), [static(d.extent) for d in dims]
+    return products is not None and None not in elements and products < FEW_USES * prod(e for e in elements if e is not None)
 
 
 def _grows(spec: Contract, read: Read, dims: tuple[SourceDim, ...]) -> bool:
