@@ -2,14 +2,17 @@
 
     exp     2**n * e**r,        n = round(x / ln 2), |r| <= ln 2 / 2
     exp2    2**n * 2**f,        n = round(x), |f| <= 1/2
+    expm1   2**n (e**r - 1) + (2**n - 1)
     log     n ln 2 + 2 atanh(s), x = 2**n (1 + f), s = f / (2 + f), |s| <= 0.1716
+    log2    n + 2 atanh(s) / ln 2
+    log1p   log(u) + (x - (u - 1)) / u, u = 1 + x rounded
     tanh    x + x**3 P(x**2) below 0.6, else 1 - 2 / (e**2x + 1)
     erf     1 - e**-p,  p = x + x P(x), |x| <= 4
 
 Coefficients are minimax fits (Remez exchange, 40 digits) on those intervals. Measured errors, in ulp, over dense samples
-of all arguments: exp 1.03, exp2 0.96, log 0.83, tanh 1.33, erf 1.84; the tests hold them to the bounds of
-`uol.ir.functions`. Infinities, NaN and subnormal numbers come out as from the C library. Other functions and f64 go to
-the C library.
+of all arguments: exp 1.05, exp2 0.96, expm1 1.60, log 0.85, log2 0.93, log1p 0.86, tanh 1.33, erf 1.84; the tests hold
+them to the bounds of `uol.ir.functions`. Infinities, NaN and subnormal numbers come out as from the C library. Other
+functions and f64 go to the C library.
 """
 
 from __future__ import annotations
@@ -25,7 +28,11 @@ from uol.backends.cpu.expressions.exact_functions import EXACT, Function
 EXP_MIN, EXP_MAX = -104.0, 89.0
 """Beyond these e**x rounds to 0, or overflows: arguments are clamped there."""
 EXP2_MIN, EXP2_MAX = -150.0, 129.0
+EXPM1_MIN = -18.0
+"""Below, e**x - 1 rounds to -1."""
 LOG2_E = 1.4426950408889634
+LOG2_E_HIGH, LOG2_E_LOW = 1.44268798828125, 7.05260771340735e-06
+"""In two parts, the first of 17 digits."""
 LN2_HIGH, LN2_LOW = 0.693145751953125, 1.428606765330187e-06
 """ln 2 in two parts; the first has 16 digits, so that its product with an exponent is exact."""
 ROUNDER = 12582912.0
@@ -116,11 +123,27 @@ def _exp_of_moderate(share: Share, x: Term) -> Term:
 
 def _power(share: Share, x: Term) -> tuple[Term, Term]:
     """(e**r, n) with x = n ln 2 + r."""
+    n, r = _reduced(share, x)
+    power = tirx.Add(tirx.Add(tirx.Mul(tirx.Mul(_polynomial(EXP_TAIL, r), r), r), r), _f(1.0))
+    return power, n
+
+
+def _reduced(share: Share, x: Term) -> tuple[Term, Term]:
+    """(n, r) with x = n ln 2 + r."""
     shifted = share(tirx.Add(tirx.Mul(x, _f(LOG2_E)), _f(ROUNDER)))
     n = share(tirx.Sub(shifted, _f(ROUNDER)))
     r = share(tirx.Sub(tirx.Sub(x, tirx.Mul(n, _f(LN2_HIGH))), tirx.Mul(n, _f(LN2_LOW))))
-    power = tirx.Add(tirx.Add(tirx.Mul(tirx.Mul(_polynomial(EXP_TAIL, r), r), r), r), _f(1.0))
-    return power, _bits(shifted) - _i(ROUNDER_BITS)
+    return _bits(shifted) - _i(ROUNDER_BITS), r
+
+
+def _expm1(share: Share, x: Term) -> Term:
+    """With half of 2**n, since 2**128 is no number. Below 2**-25 the argument is the result, and keeps its sign."""
+    x = share(x)
+    n, r = _reduced(share, share(_clamp(share, x, EXPM1_MIN, EXP_MAX)))
+    half = share(_float((n + _i(126)) << _i(23)))
+    grown = tirx.Add(tirx.Mul(tirx.Mul(_polynomial(EXP_TAIL, r), r), r), r)
+    result = share(tirx.Add(tirx.Mul(half, grown), tirx.Sub(half, _f(0.5))))
+    return tirx.Select(tirx.LT(tirx.abs(x), _f(2.0**-25)), x, tirx.Add(result, result))
 
 
 def _exp2(share: Share, x: Term) -> Term:
@@ -133,6 +156,33 @@ def _exp2(share: Share, x: Term) -> Term:
 
 def _log(share: Share, x: Term) -> Term:
     x = share(x)
+    n, f, tail = _mantissa_log(share, x)
+    low = tirx.Add(tail, tirx.Mul(n, _f(LN2_LOW)))
+    return _at_the_ends(x, tirx.Add(tirx.Add(low, f), tirx.Mul(n, _f(LN2_HIGH))))
+
+
+def _log2(share: Share, x: Term) -> Term:
+    x = share(x)
+    n, f, tail = _mantissa_log(share, x)
+    whole = share(tirx.Add(f, tail))
+    rest = share(tirx.Add(tirx.Sub(f, whole), tail))  # what rounding the sum left out
+    low = tirx.Add(tirx.Mul(whole, _f(LOG2_E_LOW)), tirx.Mul(rest, _f(LOG2_E)))
+    return _at_the_ends(x, tirx.Add(tirx.Add(low, tirx.Mul(whole, _f(LOG2_E_HIGH))), n))
+
+
+def _log1p(share: Share, x: Term) -> Term:
+    """A sum that rounds to 1 is 1 + x for an x that is its own logarithm, to half an ulp."""
+    x = share(x)
+    u = share(tirx.Add(x, _f(1.0)))
+    lost = tirx.Select(tirx.GT(x, _f(1.0)), tirx.Sub(_f(1.0), tirx.Sub(u, x)), tirx.Sub(x, tirx.Sub(u, _f(1.0))))
+    n, f, tail = _mantissa_log(share, u)
+    low = tirx.Add(tail, tirx.Add(tirx.Mul(n, _f(LN2_LOW)), tirx.Div(lost, u)))
+    result = _at_the_ends(u, tirx.Add(tirx.Add(low, f), tirx.Mul(n, _f(LN2_HIGH))))
+    return tirx.Select(tirx.EQ(u, _f(1.0)), x, result)
+
+
+def _mantissa_log(share: Share, x: Term) -> tuple[Term, Term, Term]:
+    """(n, f, log(1 + f) - f) with x = 2**n (1 + f): the last is small beside f."""
     tiny = tirx.LT(x, _f(2.0**-126))
     scaled = tirx.Select(tiny, tirx.Mul(x, _f(2.0**23)), x)
     root_half = 0x3F3504F3  # the bits of sqrt(1/2): mantissas go from there to sqrt(2)
@@ -144,10 +194,13 @@ def _log(share: Share, x: Term) -> Term:
     half_square = share(tirx.Mul(tirx.Mul(f, f), _f(0.5)))
     # 2 atanh(s) = f - f**2/2 + s (f**2/2 + z P(z)): the leading terms are exact in f
     tail = tirx.Mul(s, tirx.Add(half_square, tirx.Mul(z, _polynomial(ATANH_TAIL, z))))
-    low = tirx.Sub(tirx.Add(tail, tirx.Mul(n, _f(LN2_LOW))), half_square)
-    result = tirx.Add(tirx.Add(low, f), tirx.Mul(n, _f(LN2_HIGH)))
+    return n, f, share(tirx.Sub(tail, half_square))
+
+
+def _at_the_ends(x: Term, logarithm: Term) -> Term:
+    """The logarithm of x, where x is infinite, NaN, 0 or negative, too."""
     infinite = tirx.EQ(x, _f(float("inf")))
-    result = tirx.Select(tirx.Or(infinite, tirx.Not(tirx.EQ(x, x))), x, result)
+    result = tirx.Select(tirx.Or(infinite, tirx.Not(tirx.EQ(x, x))), x, logarithm)
     result = tirx.Select(tirx.EQ(x, _f(0.0)), _f(float("-inf")), result)
     return tirx.Select(tirx.LT(x, _f(0.0)), _f(float("nan")), result)
 
@@ -179,7 +232,10 @@ def _with_sign(magnitude: Term, x: Term) -> Term:
     return _float(_bits(magnitude) | (_bits(x) & _i(-0x80000000)))
 
 
-POLYNOMIALS: dict[str, Function] = {"exp": _exp, "exp2": _exp2, "log": _log, "tanh": _tanh, "erf": _erf}
+POLYNOMIALS: dict[str, Function] = {
+    **{"exp": _exp, "exp2": _exp2, "expm1": _expm1, "log": _log, "log2": _log2, "log1p": _log1p},
+    **{"tanh": _tanh, "erf": _erf},
+}
 
 
 def _for_f32(name: str, polynomial: Function) -> Function:

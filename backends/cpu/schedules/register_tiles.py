@@ -112,8 +112,8 @@ class Tile:
         b: Callable[[Term, Term], Term],
         a: Callable[[Term], Term] | None = None,
     ) -> None:
-        """A step along k; `b` gives the second factor of a row and column, `vector`: as a vector expression; `a` gives the first
-        factor of a row where it is not read where it lies."""
+        """A step along k; `b` gives the second factor of a row and column, `vector`: as a vector expression; `a` gives the
+        first factor of a row where it is not read where it lies."""
         factor = self.spec.a
         for row, column in self._elements(vector and (a is not None or vectorises(factor, {self.columns[0].name}, point))):
             place = self._place(row, column)
