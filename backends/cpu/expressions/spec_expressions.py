@@ -33,7 +33,8 @@ EXACT_RESULTS = ("neg", "max", "min", "abs", "floor", "ceil", "round")
 class Scope:
     """What names stand for: `values` for axes, dims, run-time attributes and earlier steps, `buffers` for tensors;
     `functions` are the built-ins, `facts` what is known of the axes, `share` names what is used more than once (in front of
-    the statement that is being written), `spans` are the lengths of the buffers."""
+    the statement that is being written), `spans` are the lengths of the buffers, `limits` the (first, end) of axes that are
+    not walked as a whole."""
 
     values: Mapping[str, Term]
     buffers: Mapping[str, Term]
@@ -41,6 +42,7 @@ class Scope:
     facts: Facts
     share: Share
     spans: Mapping[str, int | None] = field(default_factory=dict)
+    limits: Mapping[str, tuple[Term, Term]] = field(default_factory=dict)
 
     def with_values(self, values: Mapping[str, Term]) -> Scope:
         return replace(self, values={**self.values, **values})

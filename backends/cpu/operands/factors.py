@@ -8,6 +8,8 @@ from uol.codegen.specs.nodes import Contract, Read, Store
 from uol.ir.program.nodes import Expr
 from uol.ir.program.walk import walk
 
+CACHE_LINE_BYTES = 64
+
 
 def the_read(factor: Expr) -> Read:
     """The read of a factor."""
@@ -29,3 +31,9 @@ def epilogue_rows(spec: Contract) -> tuple[Read | Store, ...]:
 def accumulator_bytes(spec: Contract) -> int:
     compute = representation(spec.acc_dtype).compute
     return 8 if "64" in compute else 4
+
+
+def rows_are_far(spec: Contract) -> bool:
+    """Does each step along k read another line of a?"""
+    step = coefficient(the_read(spec.a).offset, spec.k[-1].name)
+    return step is None or abs(step) * accumulator_bytes(spec) >= CACHE_LINE_BYTES

@@ -24,13 +24,15 @@ from uol.codegen.specs.nodes import Arg, Contract, KernelSpec, Pack, Read, Store
 from uol.codegen.specs.rewrites import Side, pack_operand
 from uol.codegen.specs.traverse import accesses
 from uol.ir.integers import polynomials
-from uol.ir.program.nodes import Axis, Expr, Var
+from uol.ir.program.nodes import Axis, Const, Expr, Var
 from uol.ir.program.walk import rewrite, walk
 
 MOST_GROWTH = 4
 """A packed operand may be so many times as large as what it is read from; beyond that it is read where it lies."""
 TYPICAL_SIZE = 256
 """What a dim that is an argument is taken to be where sizes are compared."""
+ALIASED, APART = 256, 16
+"""Columns of f32 that make a pitch of 1 KiB, of which the sets of a first-level cache of 32 KiB hold 32; those of a line."""
 FEW_USES = 8
 """Products that an element must serve for a copy to pay."""
 
@@ -72,7 +74,16 @@ def dims_to_copy(spec: Contract, side: str) -> tuple[SourceDim, ...] | None:
     dims = source_dims(read, spec.axes, spec.dims)
     if dims is None or _grows(spec, read, dims) or _serves_few(spec, dims):
         return None
-    return tuple(sorted(dims, key=lambda d: _place(spec, side, d)))
+    ordered = tuple(sorted(dims, key=lambda d: _place(spec, side, d)))
+    return (*ordered[:-1], _apart(ordered[-1])) if side == "b" and len(spec.n) == 1 else ordered
+
+
+def _apart(columns: SourceDim) -> SourceDim:
+    """The columns of a copy, with some more where the steps along k would else share a few sets of the first-level cache."""
+    extent = static(columns.extent)
+    if extent is None or extent % ALIASED or columns.low is not None or columns.high is not None:
+        return columns
+    return replace(columns, extent=Const(extent + APART), high=Const(extent))
 
 
 def _serves_few(spec: Contract, dims: tuple[SourceDim, ...]) -> bool:
@@ -151,7 +162,8 @@ def _pack(
         if dim.low is not None or dim.high is not None:
             guards.append(Within(value, dim.low, dim.high))
     strides = tuple((a.name, d.stride) for a, d in zip(index, dims, strict=True))
-    moved = Read(read.tensor, source, strides, tuple(guards), read.fill if guards else None, read.dtype)
+    fill = read.fill or Const(0, read.dtype)  # of columns that are there for the pitch alone
+    moved = Read(read.tensor, source, strides, tuple(guards), fill if guards else None, read.dtype)
     target: Expr = ZERO
     for axis, stride in zip(index, workspace.strides, strict=True):
         target = add(target, mul(Var(axis.name), stride))

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from uol.backends.cpu.operands.buffer_span import static_span
-from uol.backends.cpu.operands.factors import the_read
+from uol.backends.cpu.operands.factors import rows_are_far, the_read
 from uol.backends.cpu.schedules.cost import size
 from uol.codegen.indexing.affine import coefficient
 from uol.codegen.indexing.arithmetic import static, substituted
@@ -40,7 +40,7 @@ def takes_panels(spec: Contract) -> bool:
     rows, products = size(spec.m) or 0, size(spec.axes) or 0
     if products < FEWEST_PRODUCTS or rows < FEWEST_SCATTERED_USES:
         return False
-    if _feeds_lanes(spec) and (rows < FEWEST_USES or not _is_far(spec)):
+    if _feeds_lanes(spec) and (rows < FEWEST_USES or not (_is_far(spec) or rows_are_far(spec))):
         return False
     return (static(with_flat_columns(spec).n[-1].extent) or 0) >= LEAST_COLUMNS
 

@@ -101,9 +101,20 @@ class Row:
         whole, rest = self._cut()
         with ExitStack() as loops:
             scope = enter_nest(self.frame, loops, self.outer, 0, scope)
-            with code.loop(f"{self.inner.name}_vector", whole) as vector, code.loop("lane", lanes, body.lane_kind) as lane:
+            start, count = self._vectors(scope, whole)
+            vectors = code.loop(f"{self.inner.name}_vector", count, start=start)
+            with vectors as vector, code.loop("lane", lanes, body.lane_kind) as lane:
                 body.write(scope.with_values({self.inner.name: vector * index(lanes) + lane}), lane)
+            if self.inner.name in scope.limits:
+                loops.enter_context(code.when(scope.limits[self.inner.name][1] > index(whole) * index(lanes)))
             self._rest(body, scope, whole, rest)
+
+    def _vectors(self, scope: Scope, whole: Extent) -> tuple[Extent, Extent]:
+        """The first of the whole vectors, and how many: limits are multiples of a vector, or the end of the cols."""
+        if self.inner.name not in scope.limits:
+            return 0, whole
+        start, end = (tirx.FloorDiv(limit, index(self.schedule.lanes)) for limit in scope.limits[self.inner.name])
+        return start, end - start
 
     def _pass_in_tasks(self, body: _Element, scope: Scope) -> None:
         """The same with the vectors dealt out to tasks; what is left over is done by the caller."""

@@ -14,9 +14,10 @@ from dataclasses import dataclass, replace
 
 from tvm import tirx
 
+from uol.backends.cpu.expressions.builder import index
 from uol.backends.cpu.expressions.dtypes import Term, representation
 from uol.backends.cpu.expressions.fast_functions import FAST
-from uol.backends.cpu.expressions.spec_expressions import Scope
+from uol.backends.cpu.expressions.spec_expressions import Scope, evaluate
 from uol.backends.cpu.frame import Frame, open_frame
 from uol.backends.cpu.host import Host
 from uol.backends.cpu.operands.attention_buffers import at_row, held, read_of, row_of, row_value, store_of
@@ -31,6 +32,9 @@ from uol.backends.cpu.schedules.register_tiles import Tile
 from uol.backends.cpu.schedules.tile_axes import Side
 from uol.backends.cpu.statements import run_steps
 from uol.codegen.attention.parts import WidthPart, behind_maximum, row_steps, weights_of, width_parts
+from uol.codegen.attention.reach import Reach, reach
+from uol.codegen.indexing.affine import coefficient
+from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.head import head_of
 from uol.codegen.specs.nodes import Attention, Contract, Dot, Fold, Let, Step
 from uol.codegen.specs.steps import used_variables
@@ -80,13 +84,44 @@ class _Strip:
     height: int
 
     def write(self, scope: Scope) -> None:
-        scope = self._with_arrays(scope)
+        scope = self._within_reach(self._with_arrays(scope))
         for dot in self.spec.dots:
             epilogue = self._to_strip(dot)
             self._product(Var(dot.name, dot.dtype), (self.spec.cols, dot.depth), (dot.a, dot.b), epilogue, scope)
         self._rows(scope)
         for part in width_parts(self.spec):
             self._sums(part, scope)
+
+    def _within_reach(self, scope: Scope) -> Scope:
+        """Limits of the cols, by what the first and the last row of the strip see, in whole vectors and tiles."""
+        seen, col = reach(self.spec), self.spec.cols[-1]
+        if seen == Reach(None, None):
+            return scope
+        code, extent = self.frame.code, static(col.extent) or 0
+        width = self.schedule.vectors * self.schedule.lanes
+        step = max(width, self.schedule.row_lanes)  # both are powers of two
+        first, end = (self._extreme(bound, scope, is_end=is_end) for bound, is_end in ((seen.first, False), (seen.end, True)))
+        start: Term = index(0)
+        if first is not None:
+            start = code.bind(
+                "start", tirx.FloorDiv(tirx.Min(tirx.Max(first, index(0)), index(extent)), index(step)) * index(step)
+            )
+        stop: Term = index(extent)
+        if end is not None:
+            whole = tirx.FloorDiv(tirx.Max(end, index(0)) + index(step - 1), index(step)) * index(step)
+            stop = code.bind("stop", tirx.Min(whole, index(extent)))
+        tiles = (tirx.FloorDiv(start, index(width)), tirx.FloorDiv(stop + index(width - 1), index(width)))
+        return replace(scope, limits={col.name: (start, stop), f"{col.name}_tile": tiles})
+
+    def _extreme(self, bound: Expr | None, scope: Scope, *, is_end: bool) -> Term | None:
+        """The least first col, or the greatest end, of the strip's rows."""
+        if bound is None:
+            return None
+        factor = coefficient(bound, self.axis.name)
+        if factor is None:
+            return None
+        row = self.height - 1 if (factor > 0) == is_end else 0
+        return evaluate(bound, scope.with_values({self.axis.name: scope.values[FIRST] + index(row)}))
 
     def _to_strip(self, dot: Dot) -> tuple[Step, ...]:
         """Stores a dot; the last of them as what the maximum is of, where that is all that it is for."""

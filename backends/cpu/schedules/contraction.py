@@ -14,13 +14,12 @@ from __future__ import annotations
 from uol.backends.cpu.expressions.dtypes import Term, representation
 from uol.backends.cpu.host import Host
 from uol.backends.cpu.operands.buffer_span import static_span
-from uol.backends.cpu.operands.factors import accumulator_bytes, epilogue_rows, the_read
+from uol.backends.cpu.operands.factors import accumulator_bytes, epilogue_rows, rows_are_far, the_read
 from uol.backends.cpu.operands.panels import FEWEST_USES, KEPT_BYTES, MOST_DEPTH, WIDEST_PANEL, has_panels
 from uol.backends.cpu.schedules.cost import size
 from uol.backends.cpu.schedules.dot_products import dot_products
 from uol.backends.cpu.schedules.kinds import Dots, Panels, Tiles
 from uol.backends.cpu.schedules.panels import product_of_panels
-from uol.backends.cpu.schedules.prefetch import CACHE_LINE_BYTES
 from uol.backends.cpu.schedules.register_tiles import register_tiles
 from uol.backends.cpu.schedules.segments import within_segments
 from uol.codegen.indexing.affine import affine, coefficient
@@ -86,14 +85,8 @@ def _panels(spec: Contract, host: Host) -> Panels:
     pieces = max(1, min(-(-wanted // -(-column_tiles // wide)), row_tiles * height // FEWEST_USES))
     wide = min(wide, max(1, column_tiles * pieces // wanted))
     tall = -(-row_tiles // pieces)
-    slivers = wide >= FEWEST_TILES and _rows_are_far(spec)
+    slivers = wide >= FEWEST_TILES and rows_are_far(spec)
     return Panels(height, vectors, lanes, depth, tall, wide, host.cores > 1, _results_are_far(spec), slivers)
-
-
-def _rows_are_far(spec: Contract) -> bool:
-    """Does each step along k read another line of a?"""
-    step = coefficient(the_read(spec.a).offset, spec.k[-1].name)
-    return step is None or abs(step) * accumulator_bytes(spec) >= CACHE_LINE_BYTES
 
 
 def _busiest(rows: int, columns: int, lanes: int, host: Host) -> tuple[int, int]:

@@ -68,7 +68,11 @@ def enter_nest(frame: Frame, loops: ExitStack, axes: tuple[Axis, ...], parallel:
         flat = loops.enter_context(frame.code.loop(name, product([e for _, e in first]), PARALLEL))
         scope = scope.with_values(unflatten(frame, flat, first))
     for axis in axes[parallel:]:
-        variable = loops.enter_context(frame.code.loop(axis.name, frame.extent(axis.extent)))
+        if axis.name in scope.limits:
+            start, end = scope.limits[axis.name]
+            variable = loops.enter_context(frame.code.loop(axis.name, end - start, start=start))
+        else:
+            variable = loops.enter_context(frame.code.loop(axis.name, frame.extent(axis.extent)))
         scope = scope.with_values({axis.name: variable})
     return scope
 

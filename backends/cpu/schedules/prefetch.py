@@ -9,7 +9,6 @@ from uol.backends.cpu.expressions.spec_expressions import Scope, evaluate
 from uol.backends.cpu.frame import Frame
 from uol.codegen.specs.nodes import Read, Store
 
-CACHE_LINE_BYTES = 64
 LOCALITY, DATA = 1, 1
 """llvm.prefetch: into the second-level cache; the first has better use for its space."""
 

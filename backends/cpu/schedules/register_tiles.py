@@ -15,11 +15,11 @@ from uol.backends.cpu.expressions.lane_values import LaneValues
 from uol.backends.cpu.expressions.spec_expressions import Scope, evaluate
 from uol.backends.cpu.expressions.vectorising import lane_loop, vectorises
 from uol.backends.cpu.frame import Frame, open_frame
-from uol.backends.cpu.operands.factors import accumulator_bytes, epilogue_rows
+from uol.backends.cpu.operands.factors import CACHE_LINE_BYTES, accumulator_bytes, epilogue_rows
 from uol.backends.cpu.schedules.cost import size
 from uol.backends.cpu.schedules.kinds import Panels, Tiles
 from uol.backends.cpu.schedules.nest import enter_nest, unflatten
-from uol.backends.cpu.schedules.prefetch import CACHE_LINE_BYTES, prefetch
+from uol.backends.cpu.schedules.prefetch import prefetch
 from uol.backends.cpu.schedules.segments import by_segment, terms
 from uol.backends.cpu.schedules.tile_axes import Side
 from uol.backends.cpu.statements import run_steps

@@ -1,0 +1,79 @@
+"""Which cols of an attention a row sees: beyond the diagonal of a causal one there is nothing to compute.
+
+s = select(j <= i, q . k, -inf),   p = select(s == -inf, 0, ...)        row i sees the cols below i + 1
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import inf
+
+from uol.codegen.indexing.affine import affine
+from uol.codegen.indexing.arithmetic import add, conjuncts, static, sub
+from uol.codegen.specs.nodes import Attention, Fold, Let
+from uol.ir.integers.terms import ONE, ZERO, idx
+from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
+from uol.ir.program.walk import substitute, variables
+from uol.ir.types import INDEX
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Of the innermost col axis, what lies before `first` and from `end` on adds nothing to a row. Both are over the other
+    axes; None is no bound."""
+
+    first: Expr | None
+    end: Expr | None
+
+
+def reach(spec: Attention) -> Reach:
+    """The cols that the rows see, by the conditions that all weights and folds vanish with: a score is -inf where one does
+    not hold, and what is added is 0 where the score is -inf."""
+    lets = {s.name: s.value for s in spec.steps if isinstance(s, Let)}
+    bounds = [b for name, value in lets.items() for b in _bounds_of(value, spec.cols[-1]) if _is_all_seen_by(spec, name, lets)]
+    first, end = ([bound for is_end, bound in bounds if is_end == wanted] for wanted in (False, True))
+    return Reach(first[0] if first else None, end[0] if end else None)
+
+
+def _is_all_seen_by(spec: Attention, score: str, lets: Mapping[str, Expr]) -> bool:
+    """Is a col whose score is -inf without effect?"""
+    folds = [s for s in spec.steps if isinstance(s, Fold)]
+    of_score = all(s.value == Var(score, s.value.type) for s in folds if s.op == "max")
+    added = [s.value for s in folds if s.op != "max"] + [lets[s.weight] for s in spec.sums]
+    return of_score and all(_vanishes(term, score, lets) for term in added)
+
+
+def _vanishes(term: Expr, score: str, lets: Mapping[str, Expr]) -> bool:
+    match term:
+        case Var(name=name) if name != score and name in lets:
+            return _vanishes(lets[name], score, lets)
+        case Call(fn="select", args=(Call(fn="==", args=(Var(name=name), Const(value=lowest))), Const(value=0), _)):
+            return name == score and lowest == -inf
+        case Call(fn="*", args=factors):
+            return any(_vanishes(factor, score, lets) for factor in factors)
+        case Call(fn="/" | "neg" | "cast", args=(value, *_)):
+            return _vanishes(value, score, lets)
+    return False
+
+
+def _bounds_of(score: Expr, col: Axis) -> Iterator[tuple[bool, Expr]]:
+    """(is it an end, the bound) for every condition that a score is not -inf under."""
+    match score:
+        case Call(fn="select", args=(condition, _, Const(value=lowest))) if lowest == -inf:
+            for part in conjuncts(condition):
+                yield from _bound(part, col)
+
+
+def _bound(condition: Expr, col: Axis) -> Iterator[tuple[bool, Expr]]:
+    match condition:
+        case Call(fn="<=" | "<" | ">=" | ">" as fn, args=(a, b)) if a.type == b.type == INDEX:
+            greater, less = (b, a) if fn in ("<=", "<") else (a, b)
+            slack = sub(idx("-", greater, less), ONE if fn in ("<", ">") else ZERO)  # holds where it is not negative
+            form = affine(slack)
+            factor = None if form is None else static(form.factor(col.name))
+            rest = substitute(slack, {col.name: ZERO})
+            if factor == -1 and col.name not in variables(rest):
+                yield True, add(rest, ONE)
+            elif factor == 1 and col.name not in variables(rest):
+                yield False, idx("neg", rest)
