@@ -18,6 +18,7 @@ from uol.codegen.partition.grouped_contraction import as_segments, contraction_o
 from uol.codegen.partition.grouped_value import Segmented
 from uol.codegen.partition.partition import Partition
 from uol.codegen.partition.step_writer import StepWriter
+from uol.codegen.program.copies import drop_copies
 from uol.codegen.program.dead_stages import drop_unused
 from uol.codegen.program.expand_sorts import as_reductions
 from uol.codegen.program.isolate_reductions import hoist_reductions
@@ -136,7 +137,8 @@ def _graph(program: Program, lowering: Lowering, legal: tuple[KernelSpec, ...]) 
 
 def _prepared(program: Program, machine: Capability) -> Program:
     """The program with one reduction a stage, and nothing that the machine has no kernel for."""
-    grouped = as_segments(hoist_reductions(sum_before_scatters(drop_unused(program))), machine.segments)
+    needed = drop_copies(drop_unused(program))
+    grouped = as_segments(hoist_reductions(sum_before_scatters(needed)), machine.segments)
     kinds = machine.kinds
     plain = as_reductions(grouped, scatters=Scatter not in kinds, orders=Select not in kinds)
     flat = hoist_reductions(plain)

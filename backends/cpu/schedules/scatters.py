@@ -28,6 +28,9 @@ from uol.codegen.specs.steps import split_lets
 from uol.ir.program.nodes import Axis, Const, Var
 from uol.ir.program.walk import variables
 
+ZEROS_AT_ONCE = 8
+"""Elements that are set to zero for the cost of one that is computed."""
+
 
 def candidates(spec: Scatter, host: Host) -> tuple[Additions, ...]:
     """One schedule; none where the length of the tensor is an argument."""
@@ -36,8 +39,9 @@ def candidates(spec: Scatter, host: Host) -> tuple[Additions, ...]:
     free = [a for a in spec.index if Var(a.name) in spec.place]
     lane = next((a for a in free if _feeds_lanes(spec, a)), None)
     others = tuple(a for a in free if a is not lane)
-    points = size(spec.index) or 0
-    worthwhile = host.cores > 1 and bool(free) and points * steps_cost((*spec.steps, spec.add)) >= PARALLEL_FROM
+    points, zeros = size(spec.index) or 0, static_span(spec.arg(spec.add.tensor)) or 0
+    work = points * steps_cost((*spec.steps, spec.add)) if free else 0
+    worthwhile = host.cores > 1 and max(work, zeros // ZEROS_AT_ONCE) >= PARALLEL_FROM
     if lane is None:
         return (Additions(1, "", 1, tuple(a.name for a in others), worthwhile),)
     extent = static(lane.extent) or 0
@@ -89,7 +93,7 @@ def _clear(frame: Frame, spec: Scatter, schedule: Additions) -> None:
     span = static_span(spec.arg(spec.add.tensor))
     assert span is not None
     lanes = 16
-    kind = PARALLEL if schedule.parallel and span >= PARALLEL_FROM else SERIAL
+    kind = PARALLEL if schedule.parallel and span // ZEROS_AT_ONCE >= PARALLEL_FROM else SERIAL
     with code.loop("vector", span // lanes, kind) as vector, code.loop("lane", lanes, VECTORIZED) as lane:
         code.add(cleared(spec, frame.scope, vector * index(lanes) + lane))
     with code.loop("element", span % lanes, start=span - span % lanes) as element:
