@@ -21,6 +21,7 @@ from uol.ir.errors import MissingToolError
 from uol.operators.registry import find_operator
 
 NAMES = (*FORWARD, *(f"{n}_by_lse" for n in GRADIENTS))
+TYPES = ("f32", "f16", "bf16", "f64")
 TARGETS = pytest.mark.parametrize("target", ["cuda", "hip"])
 
 
@@ -50,9 +51,10 @@ def require_right(items: list[Ready], target: str, modules: list[Module] | None 
         require_stored(item, target, run.outputs, item.admitted(target))
 
 
-@pytest.mark.parametrize(("half", "dtype", "target"), by_turns(2, [0, 1], ["f32", "f16", "bf16", "f64"], ["cuda", "hip"]))
-def test_types(half: int, dtype: str, target: str) -> None:
-    items = [made(name, "odd", dtype) for name in ("bare", *NAMES)[half::2]]
+@pytest.mark.parametrize(("turn", "target"), by_turns(4, range(4), ["cuda", "hip"]))
+def test_types(turn: int, target: str) -> None:
+    """An attention in one type a turn, a type in two attentions a turn."""
+    items = [made(name, "odd", TYPES[(turn + number) % 4]) for number, name in enumerate(("bare", *NAMES))]
     modules = [module_of(item, target) for item in items]
     assert all(any(isinstance(k.spec, Attention) for k in module.kernels) for module in modules)
     require_right(items, target, modules)
