@@ -1,5 +1,5 @@
-"""The command line needs no torch, with every target and a cache that holds the runtimes of twins alone: 3 s at each start, and a
-dependency less."""
+"""The command line needs no torch, with every target and a cache that holds the runtimes of twins alone: 3 s at each start,
+and a dependency less."""
 
 from __future__ import annotations
 

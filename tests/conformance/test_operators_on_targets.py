@@ -1,7 +1,8 @@
 """Operators on targets: a core of them on every target in f32 or f16, and of the others, by turns, a few; half on this machine.
 
 An awkward workload in each type; inputs and memory orders by turns. The other type and the other half are for `make soak`.
-`python -m uol.conformance.support` takes all operators on all targets, with all workloads, all kinds of inputs and all memory orders.
+`python -m uol.conformance.support` takes all operators on all targets, with all workloads,
+all kinds of inputs and all memory orders.
 """
 
 from __future__ import annotations
