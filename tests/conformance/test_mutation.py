@@ -12,6 +12,7 @@ from turns import by_turns
 from uol.backends import registry
 from uol.conformance.cases.twin_check import has_twin, prepare
 from uol.conformance.cases.verdict import Case
+from uol.conformance.mutation import judge
 from uol.conformance.mutation.golden import GOLDEN, golden_cases
 from uol.conformance.mutation.judge import (
     Judged,
@@ -74,7 +75,8 @@ def a_few(case: Case) -> Callable[[Mutant], bool]:
 
 
 @pytest.mark.parametrize("number", range(len(GOLDEN)), ids=lambda n: GOLDEN[n].op)
-def test_a_sample_of_the_golden_kernels_mutants_dies(number: int) -> None:
+def test_a_sample_of_the_golden_kernels_mutants_dies(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judge, "TIMEOUT_S", 2.0)  # of the processor; a clean kernel takes a tenth of it
     golden, target = GOLDEN[number], TARGETS[number % len(TARGETS)]
     case = next(c for c in golden_cases([target]) if c.op == golden.op)
     report = judge_mutants([case], keep=a_few(case))
