@@ -44,7 +44,7 @@ def affine(expr: Expr, axes: Collection[str] | None = None) -> Affine | None:
     factors: dict[str, Poly] = {}
     constant: Poly = {}
     for monomial, number in to_poly(expr, {}).items():
-        bound = [atom for atom in monomial if not variables(atom).isdisjoint(axes)]
+        bound = [atom for atom in monomial if _depends(atom, axes)]
         match bound:
             case []:
                 constant = add(constant, {monomial: number})
@@ -55,6 +55,10 @@ def affine(expr: Expr, axes: Collection[str] | None = None) -> Affine | None:
             case _:
                 return None
     return Affine(factors, constant)
+
+
+def _depends(atom: Expr, axes: Collection[str]) -> bool:
+    return atom.name in axes if isinstance(atom, Var) else not variables(atom).isdisjoint(axes)
 
 
 def coefficient(expr: Expr, axis: str) -> int | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from uol.codegen.indexing.affine import affine, coefficient, stride
+from uol.codegen.indexing.affine import affine, stride
 from uol.codegen.indexing.arithmetic import conjuncts, flat_offset
 from uol.codegen.names import unused
 from uol.codegen.partition.group import Group, split_axes
@@ -52,12 +52,13 @@ class Accesses:
     ) -> tuple[Expr, tuple[tuple[str, Expr | None], ...]]:
         """The flat offset of an access and its stride along each axis."""
         offset = flat_offset(index, self.tensors[tensor].shape, self.strides[tensor])
+        form = affine(offset)
+        if form is not None:  # over dims, too: the factors are numbers
+            return offset, tuple((a.name, form.factor(a.name)) for a in axes)
         return offset, tuple((a.name, self.stride(offset, a, axes)) for a in axes)
 
     def stride(self, offset: Expr, axis: Axis, axes: Sequence[Axis]) -> Expr | None:
-        number = coefficient(offset, axis.name)
-        if number is not None:
-            return Const(number)
+        """Of an offset that is not affine in all of its variables."""
         if axis.name not in variables(offset):
             return Const(0)
         if any(isinstance(node, Read) for node in walk(offset)):

@@ -189,9 +189,9 @@ def _killed(trial: Trial, run: TwinRun) -> tuple[Fate, str] | None:
 
 
 def _batches(found: Sequence[Mutant]) -> Iterator[list[Mutant]]:
-    """Mutants of one kind together: casts, which often do not compile, spoil no other batch."""
-    for kind in dict.fromkeys(m.kind for m in found):
-        same = [m for m in found if m.kind == kind]
+    """Casts, which often do not compile, apart: they spoil no other batch."""
+    for is_cast in (False, True):
+        same = [m for m in found if (m.kind == "cast") == is_cast]
         for start in range(0, len(same), _BATCH):
             yield same[start : start + _BATCH]
 

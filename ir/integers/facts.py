@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from uol.ir.integers import polynomials
@@ -24,6 +24,9 @@ from uol.ir.program.walk import variables, walk
 
 if TYPE_CHECKING:
     from uol.ir.integers.analyzer import Analyzer
+
+ANSWERS = 1024
+"""Simplified expressions that are remembered: the analyzer takes milliseconds, and operators ask the same of their windows."""
 
 
 class Facts:
@@ -82,7 +85,7 @@ class Facts:
             return expr
         expr = polynomials.simplify(self._without_small_quotients(expr), self._known.ranges)
         try:
-            return polynomials.simplify(_analyzer().simplify(expr, self._known.conditions), self._known.ranges)
+            return polynomials.simplify(_analyzer_simplifies(expr, self._known.conditions), self._known.ranges)
         except OverflowError:
             return expr
 
@@ -160,6 +163,11 @@ def _analyzer() -> Analyzer:
     from uol.ir.integers.analyzer import Analyzer
 
     return Analyzer()
+
+
+@lru_cache(maxsize=ANSWERS)
+def _analyzer_simplifies(expr: Expr, conditions: tuple[Expr, ...]) -> Expr:
+    return _analyzer().simplify(expr, conditions)
 
 
 def _analyzer_proves(condition: Expr, known: Knowledge) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from turns import by_turns
 
 import uol
 from uol.ir import instantiate
@@ -111,7 +112,7 @@ def agree(name: str, seed: int) -> None:
         require_close(*pair, "gradient")
 
 
-@pytest.mark.parametrize("name", BROADCAST)
+@pytest.mark.parametrize("name", by_turns(2, BROADCAST))
 def test_some(name: str) -> None:
     agree(name, 0)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Mapping
 from functools import lru_cache
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -25,13 +26,15 @@ from uol.ir.program.nodes import Expr, Var
 
 C_TYPES: dict[str, Any] = {"f64": ctypes.c_double, "f32": ctypes.c_float, "i64": ctypes.c_int64}
 CACHED_GRAPHS = 256
+OPTIMISED_FROM = 2_000_000
+"""Steps of a spec's loops from which LLVM's optimisation takes less time than it saves."""
 
 
 def run(graph: KernelGraph, buffers: Mapping[str, Array], scalars: Mapping[str, float | int] | None = None) -> dict[str, Array]:
     """The results of an operator by name. f16 arrays are numpy float16; bf16 and f8 arrays hold bit patterns."""
     dims = _dims(graph, buffers)
     memory = {a.name: _memory(a, buffers, dims) for a in (*graph.args, *graph.workspaces)}
-    library = _compiled(graph)
+    library = _compiled(graph, optimised=_steps(graph, dims) >= OPTIMISED_FROM)
     given = scalars or {}
     for number, spec in enumerate(graph.specs):
         arguments: list[Any] = [ctypes.c_void_p(memory[a.name].ctypes.data) for a in spec.args]
@@ -47,7 +50,7 @@ def _symbol(name: str, number: int) -> str:
 
 
 @lru_cache(maxsize=CACHED_GRAPHS)
-def _compiled(graph: KernelGraph) -> ctypes.CDLL:
+def _compiled(graph: KernelGraph, *, optimised: bool) -> ctypes.CDLL:
     from uol.backends.cpu.host import host
     from uol.backends.cpu.oracle.primfunc import unscheduled
     from uol.backends.cpu.runtime.objectcode import assembly, linked
@@ -55,7 +58,11 @@ def _compiled(graph: KernelGraph) -> ctypes.CDLL:
     functions = [
         unscheduled(spec).with_attr("global_symbol", _symbol(spec.name, number)) for number, spec in enumerate(graph.specs)
     ]
-    return open_library(linked(assembly(functions, host().mcpu))[0])
+    return open_library(linked(assembly(functions, host().mcpu, optimised=optimised))[0])
+
+
+def _steps(graph: KernelGraph, dims: Mapping[str, int]) -> int:
+    return sum(prod(value_at(axis.extent, dims) for axis in spec.axes) for spec in graph.specs)
 
 
 def _memory(arg: Arg, buffers: Mapping[str, Array], dims: Mapping[str, int]) -> Array:

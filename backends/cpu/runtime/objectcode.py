@@ -17,20 +17,21 @@ LIBRARY_FLAGS = ("-shared", "-Bsymbolic")
 """A kernel's calls of its neighbours are its own, whatever else the process has loaded."""
 
 
-def assembly(functions: Sequence[Term], mcpu: str, form: str = "asm") -> str:
-    """The functions as assembler text (or, with form "ll", LLVM IR). They may call each other."""
-    text = str(_llvm_module(functions, mcpu).inspect_source(form))
+def assembly(functions: Sequence[Term], mcpu: str, form: str = "asm", *, optimised: bool = True) -> str:
+    """The functions as assembler text (or, with form "ll", LLVM IR). They may call each other. What is not optimised takes
+    a tenth of the time to build and several times as long to run."""
+    text = str(_llvm_module(functions, mcpu, optimised).inspect_source(form))
     return _without_debug_sections(text) if form == "asm" else text
 
 
-def _llvm_module(functions: Sequence[Term], mcpu: str) -> Term:
+def _llvm_module(functions: Sequence[Term], mcpu: str, optimised: bool) -> Term:
     """No pass that simplifies runs here: TVM's simplifier knows neither NaN nor infinity, and FlattenBuffer's of indices
     divides by zero in some quotients (buffers are flat already). LLVM is left to optimise."""
     os.environ.setdefault("TVM_NUM_THREADS", str(core_count()))  # read when TVM is imported
     import tvm
     from tvm.tirx import transform
 
-    target = tvm.target.Target({"kind": "llvm", "mcpu": mcpu})
+    target = tvm.target.Target({"kind": "llvm", "mcpu": mcpu, **({} if optimised else {"opt-level": 0})})
     module = tvm.IRModule({str(f.attrs["global_symbol"]): f for f in functions})
     lowering = (
         transform.BindTarget(target),

@@ -1,6 +1,6 @@
 """Random operators of every statement form: interpreter, lowered specs, oracle and CPU kernels agree.
 
-Floats agree where they lie within what the accuracy contract admits, integers exactly. The suite takes 200 operators, always
+Floats agree where they lie within what the accuracy contract admits, integers exactly. The suite takes 100 operators, always
 the same; `make soak` takes 20,000, from where UOL_SOAK_SEED says.
 """
 
@@ -25,7 +25,7 @@ from uol.ir import Library, instantiate, interpret, parse, print_op
 from uol.ir.program.dtype_encoding import encode
 
 BLOCK = 25
-BLOCKS = 8
+BLOCKS = 4
 SOAK_BLOCKS = 800
 FIRST = int(os.environ.get("UOL_SOAK_SEED", "1000"))
 

@@ -21,6 +21,7 @@ from uol.ir.errors import MissingToolError
 from uol.operators.registry import find_operator
 
 NAMES = (*FORWARD, *(f"{n}_by_lse" for n in GRADIENTS))
+TYPES = ("f32", "f16", "bf16", "f64")
 TARGETS = pytest.mark.parametrize("target", ["cuda", "hip"])
 
 
@@ -41,21 +42,22 @@ def module_of(item: Ready, target: str) -> Module:
     return compile_graph(lower(item.program, machine, {}), machine, machine.devices[machine.default_device])
 
 
-def require_right(items: list[Ready], target: str) -> None:
+def require_right(items: list[Ready], target: str, modules: list[Module] | None = None) -> None:
     """All in one twin."""
-    modules = [module_of(item, target) for item in items]
+    modules = modules or [module_of(item, target) for item in items]
     runs = execute_many([Job(m, item.buffers, item.scalars) for m, item in zip(modules, items, strict=True)])
     for item, run in zip(items, runs, strict=True):
         assert not run.findings, f"{run.findings[0]}\n{item.case}"
         require_stored(item, target, run.outputs, item.admitted(target))
 
 
-@pytest.mark.parametrize(("half", "dtype", "target"), by_turns(2, [0, 1], ["f32", "f16", "bf16", "f64"], ["cuda", "hip"]))
-def test_types(half: int, dtype: str, target: str) -> None:
-    items = [made(name, "odd", dtype) for name in ("bare", *NAMES)[half::2]]
-    for item in items:
-        assert any(isinstance(k.spec, Attention) for k in module_of(item, target).kernels)
-    require_right(items, target)
+@pytest.mark.parametrize(("turn", "target"), by_turns(4, range(4), ["cuda", "hip"]))
+def test_types(turn: int, target: str) -> None:
+    """An attention in one type a turn, a type in two attentions a turn."""
+    items = [made(name, "odd", TYPES[(turn + number) % 4]) for number, name in enumerate(("bare", *NAMES))]
+    modules = [module_of(item, target) for item in items]
+    assert all(any(isinstance(k.spec, Attention) for k in module.kernels) for module in modules)
+    require_right(items, target, modules)
 
 
 @TARGETS
@@ -75,10 +77,11 @@ def test_every_tile(tile: RowTile, target: str, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(candidates, "ROW_TILES", (tile,))
     items = [made(name, sizes) for name in ("masked_attention", "attention_by_lse") for sizes in ("odd", "tall", "whole")]
     items += [made("bare", "wide", special=special) for special in ("low", "late")]
-    fused = [k for item in items for k in module_of(item, target).kernels if isinstance(k.spec, Attention)]
+    modules = [module_of(item, target) for item in items]
+    fused = [k for module in modules for k in module.kernels if isinstance(k.spec, Attention)]
     assert fused
     assert {k.schedule for k in fused} == {tile}
-    require_right(items, target)
+    require_right(items, target, modules)
 
 
 def test_one_that_is_too_wide_for_a_block_is_several_kernels() -> None:
