@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from functools import cache, lru_cache
+from functools import cache
 from importlib.resources import files
 from typing import Literal
 
@@ -19,7 +19,6 @@ from uol.ir.types import accumulator_of
 LANGUAGE_VERSION = 1
 MAX_DEPTH = 64
 """Operators within operators of one expression; far above what a readable text has, far below Python's stack."""
-REMEMBERED_TEXTS = 64
 
 
 @cache
@@ -36,11 +35,6 @@ def parse(text: str, file: str = "<text>") -> tuple[surface.Op, ...]:
     >>> parse("op relu(x: f32[*S]) -> (y: f32[*S]) { y[*s] = max(x[*s], 0) }")[0].name
     'relu'
     """
-    return _parsed(text, file)
-
-
-@lru_cache(maxsize=REMEMBERED_TEXTS)
-def _parsed(text: str, file: str) -> tuple[surface.Op, ...]:
     try:
         tree = _grammar().parse(text)
     except lark.UnexpectedInput as error:
