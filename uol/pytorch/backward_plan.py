@@ -14,6 +14,7 @@ from uol.ir.syntax.surface import Op
 from uol.operators.gradients import Backward, GradientOp
 from uol.pytorch.fast_path import is_eager
 from uol.pytorch.launch_plan import Form, Forms, Prepared
+from uol.pytorch.repeated import Repeated, repeated
 from uol.pytorch.schema import type_options
 
 Tensor = torch.Tensor
@@ -41,11 +42,14 @@ class Step:
         self.types = [(key, types[variable]) for key, variable in type_options(gradient.op).items()]
         names = [p.name for p in forward.params]
         self.places = [names.index(name) for name in gradient.wrt]
+        self.views = _views(gradient, forward)
 
     def __call__(
         self, cotangents: Sequence[Tensor | None], kept: Sequence[Tensor], forms: Forms, given: Mapping[str, Any]
     ) -> list[Tensor | None]:
         """One cotangent for each input, None where none is asked for."""
+        if self.views is not None:
+            return self._repeated(self.views, cotangents, forms)
         arguments: list[Any] = [(cotangents if is_cotangent else kept)[at] for is_cotangent, at in self.sources]
         options = {name: value for name, value in given.items() if name in self.attributes}
         for key, at in self.types:
@@ -54,10 +58,34 @@ class Step:
             found = self.callee.find(arguments, options).new(arguments)
         else:
             found = self.callee.call(arguments, options)
+        return self._each((found,) if isinstance(found, Tensor) else found, forms)
+
+    def _each(self, found: Sequence[Tensor], forms: Forms) -> list[Tensor | None]:
         each: list[Tensor | None] = [None] * len(forms.inputs)
-        for place, dx in zip(self.places, (found,) if isinstance(found, Tensor) else found, strict=True):
+        for place, dx in zip(self.places, found, strict=True):
             each[place] = reduced(dx, forms.inputs[place][0])
         return each
+
+    def _repeated(self, views: Views, cotangents: Sequence[Tensor | None], forms: Forms) -> list[Tensor | None]:
+        found: list[Tensor] = []
+        for (view, at), place in zip(views, self.places, strict=True):
+            dy = cotangents[at]
+            assert dy is not None
+            found.append(view.view(dy, forms.inputs[place][0]))
+        return self._each(found, forms)
+
+
+Views = Sequence[tuple[Repeated, int]]
+"""What each result of a gradient repeats, and of which of the forward's results that is the cotangent."""
+
+
+def _views(gradient: GradientOp, forward: Op) -> Views | None:
+    """None where something is computed; and where an input may have been broadcast from a shape that would have to be known."""
+    sources = dict(zip((p.name for p in gradient.op.params), gradient.sources, strict=True))
+    found = [(r, *sources.get(r.source, ("", 0))) for r in repeated(gradient.op) or ()]
+    if not found or any(kind != "cotangent" or not (r.is_whole or len(forward.params) == 1) for r, kind, _ in found):
+        return None
+    return [(r, at) for r, _, at in found]
 
 
 class Way:
