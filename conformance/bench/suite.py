@@ -14,6 +14,11 @@ A file is a table of families, and a family a list of groups:
 
     [[networks]]
     channels_last = [false, true]                # as in `NetworkRow`
+
+    [[models]]
+    models = ["resnet50"]                        # as in `ModelRow`
+    uses = ["inference"]
+    batches = [1, 8]
 """
 
 from __future__ import annotations
@@ -25,6 +30,7 @@ from importlib.resources import files
 from typing import Any
 
 from uol.binding.argument_checks import nearest
+from uol.conformance.bench.model_row import ModelRow
 from uol.conformance.bench.network_row import NetworkRow
 from uol.conformance.bench.operator_row import OperatorRow
 from uol.conformance.bench.optimiser_row import OptimiserRow
@@ -77,6 +83,8 @@ def _rows(group: Mapping[str, Any]) -> Iterator[Row]:
         for tensors in group["tensors"]:
             shape = tuple(tensors["shape"]) if tensors else None
             yield from (OptimiserRow(s, w, tensors.get("count", 1), shape) for s in group["steps"] for w in group["ways"])
+    elif "models" in group:
+        yield from (ModelRow(m, use, batch) for m in group["models"] for use in group["uses"] for batch in group["batches"])
     elif "channels_last" in group:
         yield from map(NetworkRow, group["channels_last"])
     else:

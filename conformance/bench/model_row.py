@@ -1,0 +1,127 @@
+"""A row that is a PyTorch module as users have it, frozen for inference or with its layers replaced, beside itself."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from uol.conformance.bench.rows import Call, Contenders, Pass
+from uol.ir.errors import MissingToolError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+SEED = 0
+TOKENS, WIDTH, HEADS = 128, 512, 8
+"""Of the encoder layer: the base size of "Attention Is All You Need", table 3, on sentences of 128 tokens."""
+WARM_CALLS = 2
+COMPARED = 2
+"""Gradients of a training step that are compared, of the last parameters: a batch norm at batch 8 magnifies what is rounded
+differently behind it, from layer to layer."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRow:
+    """`use`: inference is `uol.freeze` beside the module in evaluation; training is `uol.replace` beside the module, both with
+    PyTorch's SGD at a rate of 0, so that each step does the same work. PyTorch's side lies in the memory format that is
+    faster for it."""
+
+    model: Literal["resnet50", "encoder layer"]
+    use: Literal["inference", "training"]
+    batch: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.model} N={self.batch} {self.use}"
+
+    @property
+    def passes(self) -> tuple[Pass, ...]:
+        return ("forward",) if self.use == "inference" else ("step",)
+
+    def quick(self) -> ModelRow:
+        return replace(self, batch=1)
+
+    def contenders(self, passed: Pass) -> Contenders:
+        import torch
+
+        import uol
+
+        torch.manual_seed(SEED)
+        module, inputs = _BUILT[self.model](self.batch)
+        if self.use == "inference":
+            module.eval()
+            return Contenders(_inference(uol.freeze(module), inputs), _faster(_inference, module, inputs))
+        ours = copy.deepcopy(module)
+        uol.replace(ours)
+        return Contenders(_training(ours, inputs), _faster(_training, module, inputs))
+
+
+def _inference(module: nn.Module, inputs: torch.Tensor) -> Call:
+    import torch
+
+    def call() -> Sequence[torch.Tensor]:
+        with torch.inference_mode():
+            return (module(inputs),)
+
+    return call
+
+
+def _training(module: nn.Module, inputs: torch.Tensor) -> Call:
+    import torch
+
+    module.train()
+    parameters = list(module.parameters())
+    optimiser = torch.optim.SGD(parameters, lr=0.0, momentum=0.9)
+
+    def call() -> Sequence[torch.Tensor]:
+        optimiser.zero_grad()
+        loss = module(inputs).square().mean()
+        loss.backward()
+        optimiser.step()
+        return (loss.detach(), *(p.grad for p in parameters[-COMPARED:] if p.grad is not None))
+
+    return call
+
+
+def _faster(use: Callable[[nn.Module, torch.Tensor], Call], module: nn.Module, inputs: torch.Tensor) -> Call:
+    """Row-major or channels-last, by the time of a call of each."""
+    import torch
+
+    calls = [use(copy.deepcopy(module), inputs)]
+    if inputs.dim() == 4:
+        last: Any = copy.deepcopy(module).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as PyTorch declares it
+        calls.append(use(last, inputs.contiguous(memory_format=torch.channels_last)))
+    return min(calls, key=_seconds)
+
+
+def _seconds(call: Call) -> float:
+    for _ in range(WARM_CALLS):
+        call()
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def _resnet50(batch: int) -> tuple[nn.Module, torch.Tensor]:
+    import torch
+
+    try:
+        from torchvision.models import resnet50
+    except ModuleNotFoundError as error:
+        raise MissingToolError("torchvision is not installed", hint="pip install torchvision") from error
+    return resnet50(weights=None), torch.randn(batch, 3, 224, 224)
+
+
+def _encoder_layer(batch: int) -> tuple[nn.Module, torch.Tensor]:
+    import torch
+    from torch import nn
+
+    layer = nn.TransformerEncoderLayer(WIDTH, HEADS, 4 * WIDTH, dropout=0.0, activation="gelu", batch_first=True)
+    return layer, torch.randn(batch, TOKENS, WIDTH)
+
+
+_BUILT: dict[str, Callable[[int], tuple[nn.Module, torch.Tensor]]] = {"resnet50": _resnet50, "encoder layer": _encoder_layer}
