@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from math import inf
 
 from uol.codegen.indexing.affine import affine
-from uol.codegen.indexing.arithmetic import add, conjuncts, static, sub
+from uol.codegen.indexing.arithmetic import conjuncts
 from uol.codegen.specs.nodes import Attention, Fold, Let
-from uol.ir.integers.terms import ONE, ZERO, idx
+from uol.ir.integers.polynomials import add, from_poly, scale, to_poly
+from uol.ir.integers.terms import ZERO, Poly, idx
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
-from uol.ir.program.walk import substitute, variables
+from uol.ir.program.walk import substitute
 from uol.ir.types import INDEX
 
 
@@ -30,6 +31,8 @@ class Reach:
 def reach(spec: Attention) -> Reach:
     """The cols that the rows see, by the conditions that all weights and folds vanish with: a score is -inf where one does
     not hold, and what is added is 0 where the score is -inf."""
+    if not spec.cols:
+        return Reach(None, None)
     lets = {s.name: s.value for s in spec.steps if isinstance(s, Let)}
     bounds = [b for name, value in lets.items() for b in _bounds_of(value, spec.cols[-1]) if _is_all_seen_by(spec, name, lets)]
     first, end = ([bound for is_end, bound in bounds if is_end == wanted] for wanted in (False, True))
@@ -69,11 +72,12 @@ def _bound(condition: Expr, col: Axis) -> Iterator[tuple[bool, Expr]]:
     match condition:
         case Call(fn="<=" | "<" | ">=" | ">" as fn, args=(a, b)) if a.type == b.type == INDEX:
             greater, less = (b, a) if fn in ("<=", "<") else (a, b)
-            slack = sub(idx("-", greater, less), ONE if fn in ("<", ">") else ZERO)  # holds where it is not negative
-            form = affine(slack)
-            factor = None if form is None else static(form.factor(col.name))
-            rest = substitute(slack, {col.name: ZERO})
-            if factor == -1 and col.name not in variables(rest):
-                yield True, add(rest, ONE)
-            elif factor == 1 and col.name not in variables(rest):
-                yield False, idx("neg", rest)
+            strict: Poly = {(): -1} if fn in ("<", ">") else {}
+            slack = affine(idx("-", greater, less))  # with `strict`, the condition holds where it is not negative
+            if slack is None or slack.factors.get(col.name) not in ({(): 1}, {(): -1}):
+                return
+            rest = to_poly(substitute(idx("-", greater, less), {col.name: ZERO}), {})
+            if slack.factors[col.name] == {(): -1}:
+                yield True, from_poly(add(add(rest, strict), {(): 1}))
+            else:
+                yield False, from_poly(scale(add(rest, strict), -1))

@@ -113,7 +113,7 @@ def test_a_long_chain_takes_no_time() -> None:
     chain = "\n".join(["t0[n] = x[n]", *lines, "y[n] = t40[n]"])
     started = time.perf_counter()
     (spec,) = lowered(f"op f(x: T[N]) -> (y: T[N]) for T in (f32, f64) {{\n{chain}\n}}", dims={"N": 4}).specs
-    assert len(spec.steps) == 43
+    assert len(spec.steps) == 41  # the last is stored as it is made
     assert time.perf_counter() - started < 20
 
 

@@ -88,7 +88,7 @@ def test_one_library_is_right_at_every_size(softmax: tuple[Path, Library]) -> No
 
 def test_the_workspace_is_that_of_the_sizes(group_norm: Library) -> None:
     sizes = []
-    for n, c, s in ((2, 4, 5), (1, 2, 2), (3, 6, 70)):
+    for n, c, s in ((2, 4, 5), (1, 2, 2), (70, 6, 3)):
         x, gamma, beta, y = seeded(n, c, s), seeded(c), seeded(c)[::-1].copy(), np.zeros((n, c, s), np.float32)
         given = tensors(x, gamma, beta, y)
         sizes.append(group_norm.workspace_bytes(given))
@@ -98,7 +98,7 @@ def test_the_workspace_is_that_of_the_sizes(group_norm: Library) -> None:
         assert group_norm.call(given, sizes[-1] - 1) == BAD_WORKSPACE
     assert sizes[0] == sizes[1] < sizes[2]  # each buffer takes whole blocks of 256 bytes
     assert sizes[2] % 256 == 0
-    assert sizes[2] >= 2 * 3 * 6 * 70 * 4
+    assert sizes[2] >= 2 * 70 * 2 * 4  # two statistics of two groups
 
 
 def test_what_does_not_fit_is_refused(softmax: tuple[Path, Library], group_norm: Library) -> None:

@@ -75,7 +75,7 @@ def dims_to_copy(spec: Contract, side: str) -> tuple[SourceDim, ...] | None:
     if dims is None or _grows(spec, read, dims) or _serves_few(spec, dims):
         return None
     ordered = tuple(sorted(dims, key=lambda d: _place(spec, side, d)))
-    return (*ordered[:-1], _apart(ordered[-1])) if side == "b" and len(spec.n) == 1 else ordered
+    return (*ordered[:-1], _apart(ordered[-1])) if ordered and side == "b" and len(spec.n) == 1 else ordered
 
 
 def _apart(columns: SourceDim) -> SourceDim:

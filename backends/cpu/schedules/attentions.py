@@ -94,9 +94,10 @@ class _Strip:
 
     def _within_reach(self, scope: Scope) -> Scope:
         """Limits of the cols, by what the first and the last row of the strip see, in whole vectors and tiles."""
-        seen, col = reach(self.spec), self.spec.cols[-1]
+        seen = reach(self.spec)
         if seen == Reach(None, None):
             return scope
+        col = self.spec.cols[-1]
         code, extent = self.frame.code, static(col.extent) or 0
         width = self.schedule.vectors * self.schedule.lanes
         step = max(width, self.schedule.row_lanes)  # both are powers of two

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from attention_cases import FORWARD, GRADIENTS, SIZES, attention_case
 from cpu_cases import BACKEND
 from every_floor import kernels_agree, ready
 from turns import by_turns
 
+import uol
 from uol.backends.cpu.operands import attention_packing
 from uol.backends.cpu.schedules import attentions
 from uol.backends.cpu.schedules.kinds import Strips
 from uol.codegen.lowering import lower
 from uol.codegen.specs.nodes import Attention
+from uol.ir import Library, instantiate
+from uol.operators.registry import find_operator
 
 NAMES = (*FORWARD, *(f"{n}_by_lse" for n in GRADIENTS))
 
 
 @pytest.fixture
 def strips(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Everything in strips, and those in parallel."""
+    """Everything in strips, gradients too, and those in parallel."""
     monkeypatch.setattr(attention_packing, "FEW_ROWS", 0)
+    monkeypatch.setattr(attention_packing, "MOST_SHARED_BYTES", 0)
     monkeypatch.setattr(attentions, "PARALLEL_FROM_PRODUCTS", 0)
 
 
@@ -76,3 +81,36 @@ def test_a_few_rows_are_several_kernels() -> None:
     case = ready(attention_case("causal_attention", "one"))
     assert case is not None
     assert not any(isinstance(s, Attention) for s in lower(case.program, BACKEND, {}).specs)
+
+
+@pytest.mark.parametrize(("rows", "cols"), [(100, 100), (70, 130), (130, 70), (7, 200)])
+@pytest.mark.usefixtures("own_cache")
+def test_beyond_the_diagonal(rows: int, cols: int) -> None:
+    """Tiles and vectors that are left out, on both sides of the diagonal, and rows and cols that nothing is seen of."""
+    generator = torch.Generator().manual_seed(0)
+    shapes = ((2, 4, rows, 16), (2, 2, cols, 16), (2, 2, cols, 8))
+    q, k, v = (torch.randn(shape, generator=generator, dtype=torch.float64) for shape in shapes)
+    ours, theirs = ([x.to(dtype).requires_grad_() for x in (q, k, v)] for dtype in (torch.float32, torch.float64))
+    y = uol.ops.causal_attention(*ours)
+    dy = torch.randn(y.shape, generator=generator, dtype=torch.float64)
+    scores = theirs[0] @ theirs[1].repeat_interleave(2, 1).mT / 4
+    seen = torch.ones(rows, cols, dtype=torch.bool).tril()
+    expected = scores.masked_fill(~seen, -torch.inf).softmax(-1) @ theirs[2].repeat_interleave(2, 1)
+    torch.testing.assert_close(y.double(), expected, rtol=1e-5, atol=1e-5)
+    found = torch.autograd.grad(y, ours, dy.float())
+    for ours_, theirs_ in zip(found, torch.autograd.grad(expected, theirs, dy), strict=True):
+        torch.testing.assert_close(ours_.double(), theirs_, rtol=1e-4, atol=1e-5)
+
+
+def test_sums_of_a_gradient_share_their_products_where_the_scores_fit() -> None:
+    """Not beyond a diagonal, where most of them are left out instead, and not where they take much memory."""
+
+    def fused(name: str, length: int) -> int:
+        dims = {"B": 2, "H": 8, "G": 8, "L": length, "M": length, "D": 64, "E": 64}
+        program = instantiate(find_operator(name), Library(), types={"T": "f32"}, dims=dims)
+        return sum(isinstance(spec, Attention) for spec in lower(program, BACKEND, {}).specs)
+
+    assert fused("attention_grad", 256) == 0
+    assert fused("attention_grad", 2048) == 2
+    assert fused("causal_attention_grad", 256) == 2
+    assert fused("attention", 256) == 1

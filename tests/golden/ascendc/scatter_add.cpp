@@ -13,7 +13,7 @@ using namespace AscendC;
 __aicore__ inline int lesser(int a, int b) { return a < b ? a : b; }
 
 // scatter_add_kernel
-//   vector cores 13, tile 8 x 53 (g, d), lanes are results, double-buffered
+//   vector cores 13, tile 8 x 53 (y_i0, d), lanes are results, double-buffered
 extern "C" __global__ __aicore__ void scatter_add_kernel(GM_ADDR x, GM_ADDR at, GM_ADDR y) {
   KERNEL_TASK_TYPE_DEFAULT(KERNEL_TYPE_AIV_ONLY);
   GlobalTensor<float> x_gm;
@@ -30,7 +30,7 @@ extern "C" __global__ __aicore__ void scatter_add_kernel(GM_ADDR x, GM_ADDR at, 
   LocalTensor<uint32_t> every_8_bytes = ub.GetWithOffset<uint32_t>(8, 256);
   LocalTensor<float> x_ub = ub.GetWithOffset<float>(128, 288);
   LocalTensor<int64_t> at_ub = ub.GetWithOffset<int64_t>(16, 800);
-  LocalTensor<float> a = ub.GetWithOffset<float>(512, 928);
+  LocalTensor<float> y_value = ub.GetWithOffset<float>(512, 928);
   LocalTensor<int32_t> t = ub.GetWithOffset<int32_t>(8, 2976);
   LocalTensor<int32_t> t2 = ub.GetWithOffset<int32_t>(8, 3264);
   LocalTensor<int32_t> t3 = ub.GetWithOffset<int32_t>(64, 3008);
@@ -59,12 +59,12 @@ extern "C" __global__ __aicore__ void scatter_add_kernel(GM_ADDR x, GM_ADDR at, 
   SetFlag<HardEvent::V_S>(1);
   SetFlag<HardEvent::MTE3_V>(0);
   for (int task = GetBlockIdx(); task < 13; task += GetBlockNum()) {
-    const int g_start = task * 8;
-    const int rows = lesser(8, 97 - g_start);
+    const int y_i0_start = task * 8;
+    const int rows = lesser(8, 97 - y_i0_start);
     const int elements = rows * 64;
     // line 5
     WaitFlag<HardEvent::MTE3_V>(0);
-    Duplicate(a, 0.0f, elements);
+    Duplicate(y_value, 0.0f, elements);
     for (int n = 0; n < 389; ++n) {
       WaitFlag<HardEvent::V_MTE2>(slot);
       DataCopyPad(x_ub[slot * 64], x_gm[n * 53],
@@ -82,7 +82,7 @@ extern "C" __global__ __aicore__ void scatter_add_kernel(GM_ADDR x, GM_ADDR at, 
       Gather(t, at_ub[slot * 8].ReinterpretCast<int32_t>(), every_8_bytes, 0, 8);
       Gather(t2, at_ub[slot * 8].ReinterpretCast<int32_t>(), every_8_bytes, 4, 8);
       SetFlag<HardEvent::V_S>(slot);
-      Adds(t3, row_numbers, static_cast<int32_t>(g_start), 64);
+      Adds(t3, row_numbers, static_cast<int32_t>(y_i0_start), 64);
       PipeBarrier<PIPE_V>();
       ShiftRight(t4, t3, 31, 64);
       Copy(t5, t2, 64, 1, CopyRepeatParams(1, 0, 8, 0));
@@ -110,13 +110,12 @@ extern "C" __global__ __aicore__ void scatter_add_kernel(GM_ADDR x, GM_ADDR at, 
       PipeBarrier<PIPE_V>();
       Select(t7, mask4, t7, 0.0f, SELMODE::VSEL_TENSOR_SCALAR_MODE, elements);
       PipeBarrier<PIPE_V>();
-      Add(a, a, t7, elements);
+      Add(y_value, y_value, t7, elements);
       slot = 1 - slot;
     }
     SetFlag<HardEvent::V_MTE3>(0);
-    // line 6
     WaitFlag<HardEvent::V_MTE3>(0);
-    DataCopyPad(y_gm[g_start * 53], a, DataCopyExtParams(rows, 212, 1, 0, 0));
+    DataCopyPad(y_gm[y_i0_start * 53], y_value, DataCopyExtParams(rows, 212, 1, 0, 0));
     SetFlag<HardEvent::MTE3_V>(0);
   }
   WaitFlag<HardEvent::V_MTE2>(0);

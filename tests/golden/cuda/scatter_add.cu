@@ -16,14 +16,14 @@ extern "C" __global__ void __launch_bounds__(256) scatter_add_kernel(
 {
   __shared__ float scratch[256 / uol::warp_width];
   const long long row = blockIdx.x;
-  const long long g = row / 53;
+  const long long y_i0 = row / 53;
   const long long d = row % 53;
-  float a = 0.0f;  // line 5
+  float y_value = 0.0f;  // line 5
   for (long long n = threadIdx.x; n < 389; n += 256) {
-    if (at[n] == g) {
-      a += x[n * 53 + d];  // line 5
+    if (at[n] == y_i0) {
+      y_value += x[n * 53 + d];  // line 5
     }
   }
-  a = uol::block_sum<256>(a, scratch);
-  if (threadIdx.x == 0) y[row] = a;  // line 6
+  y_value = uol::block_sum<256>(y_value, scratch);
+  if (threadIdx.x == 0) y[row] = y_value;  // line 5
 }
