@@ -34,11 +34,14 @@ MOST_KERNELS = 16
 def by_residues(spec: Reduce) -> tuple[Reduce, ...]:
     """The kernels of a sum of products, one for each residue of the axes whose remainders decide what is summed. The spec
     alone where there are no such axes, too many residues, or extents that are arguments."""
-    moduli = _moduli(spec) if factors_of(spec) and all(static(a.extent) for a in spec.axes) else {}
+    if factors_of(spec) is None or not all(static(a.extent) for a in spec.axes):
+        return (spec,)
+    plain = _Residue.of(spec, {}, ()).kernel()
+    moduli = _moduli(plain) | _digits(plain)
     if not moduli or prod(moduli.values()) > MOST_KERNELS:
         return (spec,)
-    found = (_Residue.of(spec, moduli, residues) for residues in product(*map(range, moduli.values())))
-    return tuple(residue.kernel() for residue in found if all(static(a.extent) for a in residue.axes(spec.rows)))
+    found = (_Residue.of(plain, moduli, residues) for residues in product(*map(range, moduli.values())))
+    return tuple(residue.kernel() for residue in found if all(static(a.extent) for a in residue.axes(plain.rows)))
 
 
 def factors_of(spec: Reduce) -> tuple[Expr, Expr] | None:
@@ -64,6 +67,22 @@ def _moduli(spec: Reduce) -> dict[str, int]:
         divisors = {d for expr in expressions(spec) for d in _divisors(expr, axis.name, ("/", "%"))}
         if len(divisors) == 1 and any(True for c in deciding for _ in _divisors(c, axis.name, ("%",))):
             found[axis.name] = divisors.pop()
+    return {name: number for name, number in found.items() if number > 1}
+
+
+def _digits(spec: Reduce) -> dict[str, int]:
+    """Row axes that are remainders themselves, of an axis that was split into quotient and remainder: they decide what is
+    summed in steps of all that there are of them, and the result lies along quotient and remainder as along one axis."""
+    stored = next(s for s in spec.steps if isinstance(s, Store))
+    strides = {a.name: coefficient(stored.offset, a.name) or 0 for a in spec.rows}
+    found: dict[str, int] = {}
+    for axis in spec.rows:
+        extent = static(axis.extent) or 0
+        deciding = [c for c in _conditions(spec) if axis.name in variables(c)]
+        steps = {coefficient(side, a.name) for c in deciding for side in c.children for a in spec.cols}
+        is_split = extent * strides[axis.name] in [s for name, s in strides.items() if name != axis.name]
+        if deciding and is_split and strides[axis.name] and all(s is not None and s % extent == 0 for s in steps):
+            found[axis.name] = extent
     return {name: number for name, number in found.items() if number > 1}
 
 
@@ -113,15 +132,15 @@ class _Residue:
     @staticmethod
     def of(spec: Reduce, moduli: Mapping[str, int], residues: Iterable[int]) -> _Residue:
         given = dict(zip(moduli, residues, strict=True))
-        places = {name: add(mul(Var(name), Const(moduli[name])), Const(r)) for name, r in given.items()}
         extents = {a.name: static(a.extent) or 0 for a in spec.axes}
+        places = {name: add(mul(Var(name), Const(moduli[name])), Const(r)) for name, r in given.items()}
         extents |= {name: -(-(extents[name] - r) // moduli[name]) for name, r in given.items()}
-        whole = _Residue(spec, "_".join((spec.name, "at", *map(str, given.values()))), places, extents)
+        whole = _Residue(spec, "_".join((spec.name, *(["at"] if given else []), *map(str, given.values()))), places, extents)
         return replace(whole, extents=extents | {a.name: whole._terms(a.name) for a in spec.cols})
 
     def _terms(self, axis: str) -> int:
         """How far along an axis of the sum there may be terms."""
-        conditions = [c for condition in _conditions(self.spec) if variables(c := self._index(condition)) == {axis}]
+        conditions = [c for condition in _conditions(self.spec) if variables(c := self._index(condition)) <= {axis}]
         terms = (i for i in reversed(range(self.extents[axis])) if all(value_at(c, {axis: i}) for c in conditions))
         return next(terms, -1) + 1
 

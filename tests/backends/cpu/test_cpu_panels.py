@@ -13,6 +13,7 @@ from uol.backends.cpu.backend import BACKEND
 from uol.backends.cpu.host import Host
 from uol.backends.cpu.operands import panels
 from uol.backends.cpu.operands.panels import MOST_DEPTH, has_panels
+from uol.backends.cpu.schedules import contraction
 from uol.backends.cpu.schedules.kinds import Panels
 from uol.backends.cpu.schedules.legality import defect
 from uol.backends.cpu.scheduling import candidates
@@ -88,6 +89,39 @@ def test_an_operand_that_all_of_a_batch_share() -> None:
 @of_any_size
 def test_rows_that_are_contiguous() -> None:
     require_product(program_of("matmul_transposed", ranks={"S": 0}, dims={"M": 222, "K": 333, "N": 44}), "km,kn->mn", 333)
+
+
+@of_any_size
+@pytest.mark.parametrize("dtype", ["f32", "f64", "f16"])
+@pytest.mark.parametrize("formula", ["km,kn->mn", "kpm,kn->pmn"])
+def test_rows_that_lie_apart_along_k_are_copied(formula: str, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As vectors where they are contiguous, and one by one; the last tile of rows is shorter."""
+    monkeypatch.setattr(contraction, "FEWEST_TILES", 1)
+    text = """
+op apart(x: T[K, *P, M, W], w: T[K, N]) -> (y: T[*P, M, N]) for T in (f64, f32, f16) {
+  y[*p, m, n] = T(sum[k](acc(x[k, *p, m, 0]) * acc(w[k, n])))
+}"""
+    dims = {"K": 300, "M": 201, "N": 200} | ({"P": 2} if "p" in formula else {})
+    for width in (1, 3):
+        program = program_of(text, types={"T": dtype}, ranks={"P": len(dims) - 3}, dims={**dims, "W": width})
+        graph = graph_of(program)
+        require_panels(graph)
+        schedule = next(iter(BACKEND.schedules(next(s for s in graph.specs if isinstance(s, Contract)), HOST)))
+        assert isinstance(schedule, Panels)
+        assert schedule.slivers
+        inputs = inputs_of(program)
+        x, w = as_numbers(program, inputs).values()
+        golden, magnitude = (np.einsum(formula, f(x[..., 0]), f(w), optimize=True) for f in (np.array, np.abs))
+        require_close(run_compiled(graph, inputs)["y"], golden, dtype, 308, magnitude)
+
+
+@of_any_size
+@pytest.mark.parametrize("dtype", ["f32", "f64"])
+@pytest.mark.parametrize(("k", "n"), [(5, 1000), (64, 100), (MOST_DEPTH + 7, 33)])
+def test_columns_that_lie_along_k_are_transposed(k: int, n: int, dtype: str) -> None:
+    """Whole vectors of columns and of k, what is left of each, and a k that is shorter than a vector."""
+    program = program_of("linear", types={"T": dtype}, ranks={"S": 1}, dims={"S": 210, "K": k, "N": n})
+    require_product(program, "mk,nk->mn", k, dtype, bias=True)
 
 
 @of_any_size

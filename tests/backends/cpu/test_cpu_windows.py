@@ -1,0 +1,92 @@
+"""Convolutions by channel, by residues of the stride, and transposed, against PyTorch in float64."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+from cpu_cases import graph_of, program_of
+from torch.nn import functional as F
+
+import uol
+from uol.backends.cpu import legalise
+from uol.backends.cpu.legalise import FEWEST_PRODUCTS
+from uol.codegen.specs.nodes import Contract, Map, Reduce
+
+Function = Callable[..., Any]
+pytestmark = pytest.mark.usefixtures("own_cache")
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few products are enough."""
+    monkeypatch.setattr(legalise, "FEWEST_PRODUCTS", 0)
+
+
+def require_equal(ours: Function, theirs: Function, *shapes: tuple[int, ...]) -> None:
+    """Results and gradients, and a second derivative: the gradient of a gradient is a convolution, too."""
+    generator = torch.Generator().manual_seed(0)
+    exact = [torch.randn(shape, generator=generator, dtype=torch.float64).requires_grad_() for shape in shapes]
+    given = [x.detach().float().requires_grad_() for x in exact]
+    y, z = ours(*given), theirs(*exact)
+    dz = torch.randn(z.shape, generator=generator, dtype=torch.float64)
+    found, expected = _derivatives(y, given, dz.float()), _derivatives(z, exact, dz)
+    for a, b in zip((y, *found), (z, *expected), strict=True):
+        torch.testing.assert_close(a.double(), b, rtol=2e-5, atol=2e-5 * float(b.abs().max()))
+
+
+def _derivatives(y: torch.Tensor, inputs: Sequence[torch.Tensor], dy: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    first = torch.autograd.grad(y, inputs, dy, create_graph=True)
+    return *first, *torch.autograd.grad([g.square().sum() for g in first], inputs)
+
+
+STRIDES = [(2, 1, 3, 14), (2, 0, 1, 7), (3, 1, 2, 10), (2, 3, 7, 9), (4, 2, 5, 11)]
+"""Stride, padding, taps, size. More taps than the stride, as many and fewer: of one, three residues of four have no term."""
+
+
+@pytest.mark.parametrize(("stride", "pad", "taps", "size"), STRIDES)
+def test_a_stride_in_two_dims(stride: int, pad: int, taps: int, size: int) -> None:
+    ours, theirs = {"stride": stride, "pad": pad}, {"stride": stride, "padding": pad}
+    x, w, transposed = (2, 5, size, size), (6, 5, taps, taps), (5, 6, taps, taps)
+    require_equal(partial(uol.ops.conv2d, **ours), partial(F.conv2d, **theirs), x, w)
+    require_equal(partial(uol.ops.conv_transpose2d, **ours), partial(F.conv_transpose2d, **theirs), x, transposed)
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_one_and_three_dims_and_groups(groups: int) -> None:
+    options: dict[str, int] = {"stride": 2, "pad": 1, "groups": groups}
+    theirs: dict[str, Any] = {"stride": 2, "padding": 1, "groups": groups}
+    x1, w1 = (2, 4, 31), (6, 4 // groups, 3)
+    require_equal(partial(uol.ops.conv1d, **options), partial(F.conv1d, **theirs), x1, w1)
+    x3, w3 = (1, 4, 5, 6, 7), (6, 4 // groups, 3, 3, 3)
+    require_equal(partial(uol.ops.conv3d, **options), partial(F.conv3d, **theirs), x3, w3)
+
+
+@pytest.mark.parametrize(("stride", "pad", "taps", "size"), [(1, 3, 7, 28), (1, 1, 3, 13), (2, 1, 3, 14), (1, 2, 5, 4)])
+def test_channels_one_by_one(stride: int, pad: int, taps: int, size: int) -> None:
+    ours = partial(uol.ops.conv2d, stride=stride, pad=pad, groups=6)
+    theirs = partial(F.conv2d, stride=stride, padding=pad, groups=6)
+    require_equal(ours, theirs, (2, 6, size, size), (6, 1, taps, taps))
+
+
+def test_which_kernels_there_are() -> None:
+    """Pixels are tiles of a product without rows, but where channels are the innermost axis; residues are a kernel each."""
+    depthwise = {"N": 2, "C": 32, "H": 28, "W": 28, "O": 32, "D": 1, "R": 3, "S": 3}
+    program = program_of("conv2d", dims=depthwise, attrs={"pad": 1, "groups": 32})
+    (windows,) = (s for s in graph_of(program).specs if isinstance(s, Contract))
+    assert windows.m == ()
+    by_channels = {"x": (28 * 28 * 32, 1, 28 * 32, 32), "y": (28 * 28 * 32, 1, 28 * 32, 32)}
+    assert [type(s) for s in graph_of(program, by_channels).specs] == [Reduce]
+    plain = {"N": 2, "C": 8, "H": 14, "W": 14, "O": 8, "D": 8, "R": 1, "S": 1}
+    strided = program_of("conv2d_grad", dims=plain, attrs={"stride": 2})
+    kinds = [type(s) for s in graph_of(strided).specs if s.name.startswith("conv2d_grad_dx")]
+    assert sorted(k.__name__ for k in kinds if k in (Contract, Map)) == ["Contract", "Map", "Map", "Map"]
+
+
+def test_few_products_are_one_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(legalise, "FEWEST_PRODUCTS", FEWEST_PRODUCTS)
+    dims = {"N": 1, "C": 4, "H": 8, "W": 8, "O": 4, "D": 1, "R": 3, "S": 3}
+    assert [type(s) for s in graph_of(program_of("conv2d", dims=dims, attrs={"pad": 1, "groups": 4})).specs] == [Reduce]
