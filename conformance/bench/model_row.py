@@ -42,6 +42,9 @@ class ModelRow:
     def passes(self) -> tuple[Pass, ...]:
         return ("forward",) if self.use == "inference" else ("step",)
 
+    def work(self, passed: Pass) -> None:
+        return None
+
     def quick(self) -> ModelRow:
         return replace(self, batch=1)
 
@@ -79,8 +82,9 @@ def _training(module: nn.Module, inputs: torch.Tensor) -> Call:
 
     def call() -> Sequence[torch.Tensor]:
         optimiser.zero_grad()
-        loss = module(inputs).square().mean()
-        loss.backward()
+        with torch.enable_grad():
+            loss = module(inputs).square().mean()
+            loss.backward()
         optimiser.step()
         return (loss.detach(), *(p.grad for p in parameters[-COMPARED:] if p.grad is not None))
 

@@ -27,6 +27,9 @@ class NetworkRow:
     def passes(self) -> tuple[Pass, ...]:
         return ("forward",)
 
+    def work(self, passed: Pass) -> None:
+        return None
+
     def quick(self) -> NetworkRow:
         return self  # it has one size
 

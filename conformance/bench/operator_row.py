@@ -11,7 +11,11 @@ from uol.binding.named_binding import bind_names
 from uol.compilation.pipeline import program_of
 from uol.compilation.request import Request, resolve_target
 from uol.conformance.bench.rows import Contenders, Pass, smaller
+from uol.conformance.bench.work import Work, with_backward, work_of
 from uol.conformance.cases.memory_order import filter_last, filters
+from uol.conformance.cases.verdict import Case
+from uol.conformance.gradients.cases import fitting
+from uol.operators.gradients import gradient_op
 from uol.operators.registry import find_operator
 from uol.ops.inputs import make_inputs
 from uol.ops.workloads import Extent, Workload
@@ -48,6 +52,15 @@ class OperatorRow:
     @property
     def passes(self) -> tuple[Pass, ...]:
         return ("forward", "forward + backward") if self.wrt else ("forward",)
+
+    def work(self, passed: Pass) -> Work:
+        op, workload = find_operator(self.workload.op), self.workload
+        forward = work_of(program_of(Request(bind_names(op, self.dtype, workload.dims, workload.attrs), resolve_target("cpu"))))
+        if passed == "forward":
+            return forward
+        gradient = gradient_op(op, self.wrt).op
+        back = fitting(gradient, Case(f"{op.name}_grad", "cpu", self.dtype, workload))
+        return with_backward(forward, work_of(program_of(Request(back, resolve_target("cpu")))), len(self.wrt))
 
     def quick(self) -> OperatorRow:
         dims: dict[str, Extent] = {}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import prod
 from typing import TYPE_CHECKING, Literal
 
 from uol.conformance.bench.rows import Call, Contenders, Pass, smaller
+from uol.conformance.bench.work import Work
 from uol.ir.errors import ToolchainError
 
 if TYPE_CHECKING:
@@ -35,6 +37,11 @@ class OptimiserRow:
     @property
     def passes(self) -> tuple[Pass, ...]:
         return ("step",)
+
+    def work(self, passed: Pass) -> Work:
+        """Bytes: parameters and what is kept of them are read and written, gradients read."""
+        elements = sum(map(prod, resnet50_shapes() if self.shape is None else [self.shape] * self.count))
+        return Work(0, 4.0 * elements * {"sgd_momentum": 5, "adamw": 7}[self.step])
 
     def quick(self) -> OptimiserRow:
         shape = (64, 64) if self.shape is None else self.shape

@@ -7,14 +7,16 @@ import math
 import os
 import tempfile
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from uol.backends.cpu.host import core_count
 from uol.conformance.bench.measurement import Key, Outcome, Timing, geometric_means
+from uol.conformance.bench.peaks import Peaks
 from uol.conformance.bench.turns import Turns
+from uol.conformance.bench.work import Work
 from uol.conformance.cases.machine import processor, versions
 from uol.ir.errors import ResourceError, UolError
 from uol.json_text import json_text
@@ -45,6 +47,8 @@ class Record:
     settings: Settings
     processor: str
     outcomes: Mapping[Key, Outcome]
+    works: Mapping[Key, Work] = field(default_factory=dict)
+    peaks: Peaks | None = None
 
     @property
     def timings(self) -> dict[Key, Timing]:
@@ -55,9 +59,37 @@ class Record:
         return {key: found for key, found in self.outcomes.items() if isinstance(found, str)}
 
 
-def record_of(settings: Settings, outcomes: Mapping[Key, Outcome]) -> Record:
+    def rate(self, key: Key) -> Rate | None:
+        """Operations or bytes in a second, whichever is nearer to what the machine can do; None where they are not counted."""
+        timing, work = self.outcomes[key], self.works.get(key)
+        if self.peaks is None or work is None or not isinstance(timing, Timing):
+            return None
+        found = (
+            Rate(work.operations / timing.uol_ms / 1e6, "GF/s", self.peaks.gflops),
+            Rate(work.bytes / timing.uol_ms / 1e6, "GB/s", self.peaks.gbytes),
+        )
+        return max(found, key=lambda rate: rate.share)
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """In 1e9 a second, and what of it this machine can do."""
+
+    value: float
+    unit: Literal["GF/s", "GB/s"]
+    peak: float
+
+    @property
+    def share(self) -> float:
+        """Of the peak; of bytes that stay in the caches, it may be more than 1."""
+        return self.value / self.peak
+
+
+def record_of(
+    settings: Settings, outcomes: Mapping[Key, Outcome], works: Mapping[Key, Work], peaks: Peaks | None = None
+) -> Record:
     """A run on this machine."""
-    return Record(settings, processor(), outcomes)
+    return Record(settings, processor(), outcomes, works, peaks)
 
 
 def as_json(record: Record, turns: Turns) -> dict[str, object]:
@@ -69,7 +101,8 @@ def as_json(record: Record, turns: Turns) -> dict[str, object]:
         "turns": turns.count,
         "processor": record.processor,
         "versions": versions(),
-        "rows": [_key(key) | asdict(timing) for key, timing in record.timings.items()],
+        **({} if record.peaks is None else {"peaks": asdict(record.peaks)}),
+        "rows": [_key(key) | asdict(timing) | _rate(record.rate(key)) for key, timing in record.timings.items()],
         "failed": [_key(key) | {"reason": reason} for key, reason in record.failed.items()],
         "geometric_means": geometric_means(record.timings),
     }
@@ -77,6 +110,10 @@ def as_json(record: Record, turns: Turns) -> dict[str, object]:
 
 def _key(key: Key) -> dict[str, object]:
     return {"family": key.family, "row": key.row, "pass": key.passed}
+
+
+def _rate(rate: Rate | None) -> dict[str, object]:
+    return {} if rate is None else {"rate": rate.value, "unit": rate.unit, "share": rate.share}
 
 
 def schema() -> dict[str, object]:

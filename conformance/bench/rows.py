@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from uol.conformance.bench.work import Work
+
 if TYPE_CHECKING:
     import torch
 
@@ -37,6 +39,10 @@ class Row(Protocol):
 
     def contenders(self, passed: Pass) -> Contenders:
         """On tensors of their own. Raises UolError where something that is needed is not installed."""
+        ...
+
+    def work(self, passed: Pass) -> Work | None:
+        """What it has to do at least; None where nobody has counted."""
         ...
 
     def quick(self) -> Row:

@@ -44,6 +44,17 @@ def test_a_record_is_of_the_form_that_the_schema_describes() -> None:
     assert [path.name for path in Path().iterdir()] == ["a.json"]
 
 
+def test_rates_beside_the_peaks_of_the_machine() -> None:
+    result = uol(*(part for part in PICKED if part != "--quick"), "--turns", "1", "--json", "a.json")
+    assert (result.status, result.err) == (0, "")
+    header = result.out.splitlines()[0]
+    assert "rate" in header and "of peak" in header and "peaks of this machine, measured on 1 threads" in result.out
+    record = json.loads(Path("a.json").read_text())
+    jsonschema.Draft202012Validator(schema()).validate(record)
+    assert all(row["unit"] == "GB/s" and row["share"] > 0 for row in record["rows"])
+    assert record["peaks"]["gbytes"] > 0
+
+
 def test_a_run_without_a_record_prints_a_table() -> None:
     result = uol(*PICKED)
     header, *rows = result.out.splitlines()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 import pytest
 import torch
@@ -10,10 +11,16 @@ import torch
 from uol.binding.named_binding import bind_names
 from uol.conformance.bench.eager import EAGER
 from uol.conformance.bench.measurement import QUICK, Key, Timing, keys, measure, same_threads
+from uol.conformance.bench.model_row import ModelRow
 from uol.conformance.bench.operator_row import OperatorRow
+from uol.conformance.bench.peaks import Peaks, measured_peaks
+from uol.conformance.bench.record import Record, Settings
 from uol.conformance.bench.rows import Contenders
 from uol.conformance.bench.suite import load_suite, suite_names
 from uol.conformance.bench.turns import Turns, alternate
+from uol.conformance.bench.work import Work, work_of
+from uol.ir import instantiate, parse
+from uol.ir.program.nodes import Program
 from uol.operators.registry import find_operator
 from uol.ops.workloads import Workload
 from uol.pytorch import bridge
@@ -23,7 +30,7 @@ ROWS = [
 ]
 FAMILIES = {
     *("products", "linear", "convolution", "depthwise", "resnet50_layers", "pooling", "norms", "rows", "maps", "attention"),
-    *("indexing", "scans", "ordering", "losses", "optimisers", "networks"),
+    *("indexing", "scans", "ordering", "losses", "optimisers", "networks", "models"),
 }
 
 
@@ -108,3 +115,48 @@ def test_ratios_are_of_turns_beside_each_other() -> None:
     timing = Timing.of([[1.0], [10.0], [10.0]], [[2.0], [20.0], [20.0]])
     assert (timing.ratio, timing.low, timing.high) == (2.0, 2.0, 2.0)
     assert (timing.uol_ms, timing.pytorch_ms) == (10.0, 20.0)
+
+
+def program(text: str, **dims: int) -> Program:
+    (op,) = parse(text)
+    return instantiate(op, {}, types={}, dims=dims)
+
+
+@pytest.mark.parametrize(
+    ("text", "dims", "operations", "bytes_"),
+    [
+        ("op f(a: f32[M, K], b: f32[K, N]) -> (y: f32[M, N]) { y[m, n] = sum[k](a[m, k] * b[k, n]) }", "M=3,K=4,N=5", 120, 188),
+        ("op f(x: f32[N]) -> (y: f32[N]) { y[n] = sum[i <= n](x[i]) }", "N=9", 9, 72),
+        ("op f(w: f32[V, D], t: i64[N]) -> (y: f32[N, D]) { y[n, d] = w[t[n], d] else 0 }", "V=1000,D=4,N=3", 0, 3 * 4 * 4 * 2 + 96),
+        ("op f(x: f32[N]) -> (y: f16[N]) { y[n] = f16(select(n > 2, exp(x[n]) + 1, 0)) }", "N=8", 16, 48),
+    ],
+    ids=["product", "running sum", "table", "map"],
+)
+def test_the_least_work(text: str, dims: str, operations: int, bytes_: int) -> None:
+    """Literal: two for a multiply-add, one for an element of a running sum, of a table what is looked up."""
+    sizes = {name: int(size) for name, size in (part.split("=") for part in dims.split(","))}
+    assert work_of(program(text, **sizes)) == Work(operations, bytes_)
+
+
+def test_a_gradient_is_not_credited_with_taps_that_a_stride_leaves_out() -> None:
+    strided, plain = (next(r for r in ROWS if r.name.startswith(f"conv2d N=8 C={c}")) for c in ("64 H=28", "256 H=14"))
+    for row in (strided, plain):
+        assert row.work("forward + backward").operations == 3 * row.work("forward").operations
+
+
+def test_peaks_and_the_share_of_them() -> None:
+    """A peak is more than nothing, and a rate is held against the peak that it is nearer to."""
+    found = measured_peaks(1)
+    assert found.gflops > 0.1 and found.gbytes > 0.1
+    key, timing = Key("maps", "relu", "forward"), Timing(2.0, 2.0, 1.0, 1.0, 1.0)
+    record = Record(Settings("cpu", False, 1), "", {key: timing}, {key: Work(4e6, 8e6)}, Peaks(100.0, 10.0))
+    rate = record.rate(key)
+    assert rate is not None
+    assert (rate.unit, rate.value, rate.share) == ("GB/s", 4.0, 0.4)
+    assert Record(record.settings, "", record.outcomes, {}, record.peaks).rate(key) is None
+
+
+@pytest.mark.parametrize("use", ["inference", "training"])
+def test_a_model_computes_the_same_on_both_sides(use: Literal["inference", "training"]) -> None:
+    row = ModelRow("encoder layer", use, 1)
+    assert isinstance(measure(Key("models", row.name, row.passes[0]), row, QUICK), Timing)

@@ -13,6 +13,7 @@ import typer
 from uol.cli.arguments import listed
 from uol.cli.output import print_table, print_text, track
 from uol.conformance.bench.measurement import FULL, QUICK, Key, Timing, geometric_means, keys, measure, same_threads
+from uol.conformance.bench.peaks import measured_peaks
 from uol.conformance.bench.record import (
     LEAST,
     Record,
@@ -80,12 +81,19 @@ def bench(
 
 def _measured(settings: Settings, chosen: Suite, turns: Turns) -> Record:
     with same_threads(turns) as timed:
-        return record_of(settings, {key: measure(key, row, timed) for key, row in track(keys(chosen), "measuring")})
+        rows = list(keys(chosen))
+        works = {key: work for key, row in rows if (work := row.work(key.passed)) is not None}
+        peaks = measured_peaks(settings.threads) if works and not settings.quick else None
+        return record_of(settings, {key: measure(key, row, timed) for key, row in track(rows, "measuring")}, works, peaks)
 
 
 def _print(record: Record, compared: Mapping[Key, float]) -> None:
-    columns = ("family", "row", "pass", "uol ms", "PyTorch ms", "ratio", "quartiles", *(("of record",) if compared else ()))
-    print_table(columns, [(*cells, *_compared(compared, key)) for key, cells in _rows(record.timings)])
+    columns = ["family", "row", "pass", "uol ms", "PyTorch ms", "ratio", "quartiles"]
+    columns += ["rate", "of peak"] * (record.peaks is not None) + ["of record"] * bool(compared)
+    print_table(columns, [(*cells, *_rate(record, key), *_compared(compared, key)) for key, cells in _rows(record.timings)])
+    if record.peaks is not None:
+        peaks = f"{record.peaks.gflops:.0f} GF/s from registers, {record.peaks.gbytes:.1f} GB/s copying memory"
+        print_text(f"\npeaks of this machine, measured on {record.settings.threads} threads: {peaks}")
     for key, reason in record.failed.items():
         print_text(f"FAILED  {key}: {reason}")
     print_text("\ngeometric means of the ratios, above 1 is faster than PyTorch")
@@ -98,6 +106,13 @@ def _rows(timings: Mapping[Key, Timing]) -> Iterator[tuple[Key, tuple[str, ...]]
     for key, t in timings.items():
         times = (f"{t.uol_ms:.3f}", f"{t.pytorch_ms:.3f}", f"{t.ratio:.2f}", f"{t.low:.2f}-{t.high:.2f}")
         yield key, (key.family, key.row, key.passed, *times)
+
+
+def _rate(record: Record, key: Key) -> tuple[str, ...]:
+    if record.peaks is None:
+        return ()
+    rate = record.rate(key)
+    return ("", "") if rate is None else (f"{rate.value:.4g} {rate.unit}", f"{rate.share:.0%}")
 
 
 def _compared(compared: Mapping[Key, float], key: Key) -> tuple[str, ...]:
