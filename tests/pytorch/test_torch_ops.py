@@ -260,3 +260,26 @@ def test_the_same_shapes_are_compiled_once() -> None:
     for _ in range(3):
         uol.ops.gelu(seeded(3, 5))
     assert len(operator.prepared) == 1
+
+
+def test_the_sizes_of_parameters_are_those_of_a_layer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another batch is another size of the same layer, and gets the kernel of any size; another layer has its own kernels."""
+    monkeypatch.setattr(devices, "backend_for", lambda device_type: "cpu")
+    uol.op("op layers(x: f32[N, K], w: f32[M, K]) -> (y: f32[N, M]) { y[n, m] = sum[k](x[n, k] * w[m, k]) }")
+    own = bridge.defined()["layers"]
+
+    def arguments(n: int, m: int, k: int, *, is_parameter: bool) -> tuple[int | float, ...]:
+        """The sizes that the kernel is given."""
+        x, w = torch.randn(n, k), torch.randn(m, k)
+        weight = torch.nn.Parameter(w, requires_grad=False) if is_parameter else w
+        torch.testing.assert_close(torch.ops.uol.layers(x, weight), x @ w.T)
+        return own.find([x, weight], {}).scalars
+
+    assert arguments(16, 32, 64, is_parameter=True) == ()
+    assert arguments(16, 48, 64, is_parameter=True) == ()
+    assert arguments(16, 48, 80, is_parameter=True) == ()
+    assert arguments(24, 48, 80, is_parameter=True) == (24,)
+    assert arguments(24, 32, 64, is_parameter=True) == (24,)
+    assert arguments(40, 32, 64, is_parameter=True) == (40,)
+    assert arguments(16, 56, 96, is_parameter=False) == ()
+    assert arguments(16, 72, 96, is_parameter=False) == (72,)

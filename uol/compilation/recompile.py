@@ -2,7 +2,8 @@
 
 A dim is a number in kernels at first, and becomes an argument with its second size (rule 16 of the language): from then on
 one kernel serves every size of it. That costs little (`python -m uol.conformance.any_size`), but for a dim of a few, where
-other loops are best: each of those sizes has a kernel of its own. Where a dim cannot be an argument, all sizes have, and a
+other loops are best: each of those sizes has a kernel of its own. The dims of a module's parameters stay numbers, too: another
+size of them is another layer, which is called again and again. Where a dim cannot be an argument, all sizes have, and a
 warning says so once.
 """
 
@@ -100,11 +101,12 @@ class KernelsOfAnySize:
 
     known: dict[Key, Compiled | None] = field(default_factory=dict)
 
-    def fitting(self, request: Request) -> Compiled | None:
-        """The oldest of those that are there already that serves these sizes: the same one for the same call."""
+    def fitting(self, request: Request, layer: frozenset[str] = frozenset()) -> Compiled | None:
+        """The oldest of those that are there already that serves these sizes, with the dims of a layer as numbers: the same one
+        for the same call."""
         dims = request.instance.flat_dims
         for varying in dict.fromkeys(varying for varying, _ in tuple(self.known)):
-            if not varying <= dims.keys() or are_few(dims, varying):
+            if not varying <= dims.keys() or varying & layer or are_few(dims, varying):
                 continue
             found = self.known.get(_key(request, varying))
             if found is not None and _holds(found, request):

@@ -15,6 +15,7 @@ from uol.compilation.pipeline import module_of
 from uol.compilation.recompile import KernelsOfAnySize, RecompileWatch, takes_any_size
 from uol.compilation.request import Request
 from uol.compiler import Compiled
+from uol.ir.syntax.dim_arithmetic import names_of
 from uol.ir.syntax.surface import Op, Pack
 from uol.pytorch.arguments import exactly, in_order, options_of, remember, require_strided, tensors_of, type_name
 from uol.pytorch.devices import target_of
@@ -165,7 +166,7 @@ class TorchOperator:
         shapes |= {r.name: size for r, (size, _) in zip(self.op.results, results, strict=True)}
         layouts = {n: s for n, s in strides.items() if s != row_major(shapes[n])}
         request = Request(instance, target, layouts)
-        compiled = self._compiled(request)
+        compiled = self._compiled(request, _layer_dims(instance, inputs))
         sizes = tuple(instance.flat_dims[d] for d in compiled.module.graph.dims)
         expand = tuple(full) if any(size is not None for size in full) else None
         scalars = tuple(instance.attrs[s.name] for s in compiled.module.graph.scalars)  # the kernel may be another call's
@@ -175,16 +176,17 @@ class TorchOperator:
         alike = forms.results == forms.inputs[:1] and laid == (row_major(first.shape),) and first.is_contiguous()
         return Prepared(compiled.loaded, forms, expand, laid, alike, (*scalars, *sizes))
 
-    def _compiled(self, request: Request) -> Compiled:
-        """The kernel for these sizes, or one for any: see `uol.compilation.recompile`."""
+    def _compiled(self, request: Request, layer: frozenset[str]) -> Compiled:
+        """The kernel for these sizes, or one for any: see `uol.compilation.recompile`. `layer`: the dims that stay numbers."""
         instance = request.instance
         whole = request.compile_time_attributes
-        all_else = (request.target.name, tuple(request.layouts), *sorted(instance.types.items()), *sorted(whole.items()))
+        own = sorted((name, size) for name, size in instance.flat_dims.items() if name in layer)
+        all_else = (request.target.name, tuple(request.layouts), *sorted(instance.types.items()), *sorted(whole.items()), *own)
         fixed = (all_else, tuple(request.layouts.values()), tuple(instance.flat_dims.items()))
         if fixed in self.fixed:
             return self.fixed[fixed]
         if takes_any_size(request) and not self.watch.has(instance.flat_dims, all_else):
-            found = self.any_size.fitting(request)
+            found = self.any_size.fitting(request, layer)
             if found is None and (varying := self.watch.varying(instance.flat_dims, all_else)):
                 found = self.any_size.find(request, varying)
             if found is not None:
@@ -208,6 +210,21 @@ class TorchOperator:
 
     def _out_names(self) -> list[str]:
         return [f"out{i or ''}" for i in range(len(self.op.results))]
+
+
+def _layer_dims(instance: Instance, inputs: Sequence[Tensor]) -> frozenset[str]:
+    """The dims that a module's parameters have: other sizes of them are another layer's, and each layer is called again and
+    again."""
+    found: set[str] = set()
+    for param, x in zip(instance.op.params, inputs, strict=True):
+        for dim in param.dims if isinstance(x, torch.nn.Parameter) else ():
+            if not isinstance(dim, Pack):
+                found |= set(names_of(dim))
+            elif (rank := instance.ranks[dim.id]) == 1:
+                found.add(dim.id)
+            else:
+                found |= {f"{dim.id}_{i}" for i in range(rank)}
+    return frozenset(found)
 
 
 def _full_size(instance: Instance, name: str, x: Tensor) -> Sizes | None:
