@@ -91,16 +91,16 @@ def _panels(spec: Contract, host: Host) -> Panels:
 
 def _busiest(rows: int, columns: int, lanes: int, host: Host) -> tuple[int, int]:
     """Rows and vectors of the tile that takes least for all rows and columns. A step along k takes its multiply-adds, two a
-    cycle and never fewer than the eight that hide their latency, and half of its loads, which compete with them."""
+    cycle and never fewer than the ten that hide their latency, and half of its loads, which compete with them."""
     found = []
     for vectors in range(1, WIDEST_PANEL // lanes + 1):
-        most = (host.vector_registers - 2 - vectors) // vectors
+        most = (host.vector_registers - 1 - vectors) // vectors
         if most < 1:
             continue
         height = -(-rows // -(-rows // min(most, MOST_ROWS)))
         loads, products = height + vectors, height * vectors
         tiles = -(-rows // height) * -(-columns // (vectors * lanes))
-        found.append((tiles * (max(products, loads, 8) + loads / 2), height, vectors))
+        found.append((tiles * (max(products, loads, 10) + loads / 2), height, vectors))
     _, height, vectors = min(found)
     return height, vectors
 
