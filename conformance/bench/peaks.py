@@ -12,8 +12,8 @@ import numpy as np
 
 from uol.backends.cpu.host import Host, host
 
-STEPS = 200_000
-ROUNDS = 7
+STEPS = 2_000_000
+ROUNDS = 25
 COPIED_BYTES = 1 << 27
 """Read, and as many written: more than a last cache holds."""
 
