@@ -64,11 +64,14 @@ def test_layers_of_images(train: bool) -> None:
     assert not require_equal(module, EIGHT, train=train).left
 
 
-def test_resnet18() -> None:
+@pytest.mark.parametrize("blocks", [1, pytest.param(2, marks=pytest.mark.soak)])
+def test_a_resnet(blocks: int) -> None:
+    """Of as many blocks a stage: of two, it is a ResNet-18."""
     torchvision = pytest.importorskip("torchvision", reason="the reference network is torchvision's")
     torch.manual_seed(0)
-    done = require_equal(torchvision.models.resnet18(num_classes=5), torch.randn(2, 3, 64, 64))
-    assert not done.left and len(done.swapped) == 52
+    module = torchvision.models.ResNet(torchvision.models.resnet.BasicBlock, [blocks] * 4, num_classes=5)
+    done = require_equal(module, torch.randn(2, 3, 64, 64))
+    assert not done.left and len(done.swapped) == 12 + 20 * blocks
 
 
 @pytest.mark.parametrize("activation", [nn.ReLU(), nn.GELU(), torch.relu, nn.functional.gelu])
