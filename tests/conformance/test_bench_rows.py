@@ -128,7 +128,12 @@ def program(text: str, **dims: int) -> Program:
     [
         ("op f(a: f32[M, K], b: f32[K, N]) -> (y: f32[M, N]) { y[m, n] = sum[k](a[m, k] * b[k, n]) }", "M=3,K=4,N=5", 120, 188),
         ("op f(x: f32[N]) -> (y: f32[N]) { y[n] = sum[i <= n](x[i]) }", "N=9", 9, 72),
-        ("op f(w: f32[V, D], t: i64[N]) -> (y: f32[N, D]) { y[n, d] = w[t[n], d] else 0 }", "V=1000,D=4,N=3", 0, 3 * 4 * 4 * 2 + 96),
+        (
+            "op f(w: f32[V, D], t: i64[N]) -> (y: f32[N, D]) { y[n, d] = w[t[n], d] else 0 }",
+            "V=1000,D=4,N=3",
+            0,
+            3 * 4 * 4 * 2 + 96,
+        ),
         ("op f(x: f32[N]) -> (y: f16[N]) { y[n] = f16(select(n > 2, exp(x[n]) + 1, 0)) }", "N=8", 16, 48),
     ],
     ids=["product", "running sum", "table", "map"],
