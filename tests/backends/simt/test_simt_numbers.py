@@ -13,8 +13,6 @@ from uol.backends.twin.record import Job, TwinRun
 from uol.backends.twin.run import execute_many
 
 TARGETS = ("cuda", "hip")
-
-
 Runs = Callable[[int, str], tuple[Job, TwinRun]]
 
 
