@@ -156,7 +156,7 @@ def test_an_edit_is_recorded_with_what_follows_it(bundle: Copy) -> None:
     assert command("check", folder, "--record").status == 2
 
 
-@pytest.mark.parametrize("target", ["hip", "cpu"])
+@pytest.mark.parametrize("target", ["hip", pytest.param("cpu", marks=pytest.mark.soak)])
 def test_another_version_is_run_and_not_compared(target: str, bundle: Copy) -> None:
     folder = bundle(target)
     of_another_version(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from command_line import uol as command
+from turns import by_turns
 
 import uol
 from uol.backends import registry
@@ -72,20 +74,24 @@ def is_found(folder: Path) -> bool:
 
 
 @pytest.mark.usefixtures("built_once")
-@pytest.mark.parametrize("target", TARGETS)
-def test_every_tampering_is_found(target: str, written: Callable[[str], Written], tmp_path: Path) -> None:
+@pytest.mark.parametrize(("half", "target"), by_turns(2, [0, 1], TARGETS))
+def test_every_tampering_is_found(half: int, target: str, written: Callable[[str], Written], tmp_path: Path) -> None:
+    """Half of them, drawn so that every way with every kind of file may be among them."""
     bundle = written(target)
     assert not is_found(bundle.plain)
     missed = []
     ways = [t for t in bundle.tamperings if t.what in contents(bundle.plain) or t.what.startswith(("another", "manifest"))]
-    for tampering in ways:
+    random.Random(0).shuffle(ways)
+    tried = ways[half::2]
+    for tampering in tried:
         copy = Path(shutil.copytree(bundle.plain, tmp_path / bundle.plain.name))
         tampering.apply(copy)
         if not is_found(copy):
             missed.append(str(tampering))
         shutil.rmtree(copy)
     assert len(ways) > 120
-    assert missed == ["manifest conformance changed, hash corrected"]  # which a run finds: below
+    unseen = "manifest conformance changed, hash corrected"  # which a run finds: below
+    assert missed == [str(t) for t in tried if str(t) == unseen]
 
 
 @pytest.mark.parametrize("target", LINKED)

@@ -7,6 +7,7 @@ from typing import Literal
 
 import pytest
 import torch
+from turns import by_turns
 
 from uol.binding.named_binding import bind_names
 from uol.conformance.bench.eager import EAGER
@@ -67,7 +68,7 @@ TRIED = (
 )
 
 
-@pytest.mark.parametrize("text", TRIED)
+@pytest.mark.parametrize("text", by_turns(2, TRIED))
 def test_both_sides_compute_the_same(text: str) -> None:
     found = [measure(key, row, QUICK) for key, row in keys(load_suite("cpu").select(rows=(text,), quick=True))]
     assert found and not [reason for reason in found if isinstance(reason, str)]

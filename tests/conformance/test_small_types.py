@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from turns import by_turns
 
 import uol
 from uol.backends import registry
@@ -70,9 +71,9 @@ def wrong(verdicts: list[Verdict]) -> list[str]:
     return bad
 
 
-@pytest.mark.parametrize("target", [t for t in registry.names() if not has_twin(t)])
-def test_all_on_this_machine(target: str) -> None:
-    assert not wrong(check([case for op in OPS for case in cases_of(op, target, KINDS)]))
+@pytest.mark.parametrize(("target", "kind"), by_turns(2, [t for t in registry.names() if not has_twin(t)], KINDS))
+def test_all_on_this_machine(target: str, kind: str) -> None:
+    assert not wrong(check([case for op in OPS for case in cases_of(op, target, (kind,))]))
 
 
 @pytest.mark.parametrize("target", [t for t in registry.names() if has_twin(t)])

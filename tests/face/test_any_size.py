@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from turns import by_turns
 
 import uol
 from uol.binding.arrays import empty_result
@@ -125,7 +126,9 @@ def _largest(values: np.ndarray) -> float:
     return max(1.0, float(np.max(np.abs(finite), initial=0)))
 
 
-@pytest.mark.parametrize("name", ["conv1d", "max_pool2d", "group_norm", "moe_expert", "topk", "cross_entropy", "flip"])
+@pytest.mark.parametrize(
+    "name", by_turns(2, ["conv1d", "max_pool2d", "group_norm", "moe_expert", "topk", "cross_entropy", "flip"])
+)
 def test_every_dim_at_once(name: str) -> None:
     """The quotients of a grouped convolution's indices stand under the conditions of its padding."""
     kernels = KernelsOfAnySize()

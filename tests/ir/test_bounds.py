@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from integer_questions import evaluate, holds, points, random_question
 from random_ops import Case, typed_ops
+from turns import by_turns
 
 from uol.ir import BoundsError, Facts, Library, check, instantiate, parse
 from uol.ir.integers.assumptions import Knowledge, at_least_zero
@@ -22,7 +23,7 @@ ACCESSES = parse((TEXTS / "accesses.uol").read_text(), "accesses.uol")
 CORE = parse((TEXTS / "core.uol").read_text(), "core.uol")
 
 
-@pytest.mark.parametrize("block", range(4))
+@pytest.mark.parametrize("block", by_turns(2, range(4)))
 def test_random_questions(block: int) -> None:
     proven = true = 0
     for seed in range(60 * block, 60 * (block + 1)):
@@ -34,10 +35,11 @@ def test_random_questions(block: int) -> None:
     assert proven >= 0.7 * true > 0  # a prover that refuses all would pass the above
 
 
-def test_each_prover_alone() -> None:
+@pytest.mark.parametrize("block", by_turns(2, range(2)))
+def test_each_prover_alone(block: int) -> None:
     """Elimination and the search for counterexamples, without the others in front of them."""
     proven = refuted_count = 0
-    for seed in range(1000, 1600):
+    for seed in range(1000 + 300 * block, 1300 + 300 * block):
         question = random_question(random.Random(seed))
         known = Knowledge(question.assumptions)
         goal = at_least_zero(question.goal, known.ranges)
@@ -48,8 +50,8 @@ def test_each_prover_alone() -> None:
         if refuted(question.goal, known):
             refuted_count += 1
             assert not holds(question) or _beyond_the_limit(question.goal, known)
-    assert proven > 60
-    assert refuted_count > 250
+    assert proven > 30
+    assert refuted_count > 125
 
 
 def _beyond_the_limit(goal: Expr, known: Knowledge) -> bool:
@@ -57,16 +59,17 @@ def _beyond_the_limit(goal: Expr, known: Knowledge) -> bool:
     return any(box.high is None or box.high > 5 for box in known.ranges.values())
 
 
-def test_simplified_expressions_are_equal() -> None:
+@pytest.mark.parametrize("block", by_turns(2, range(2)))
+def test_simplified_expressions_are_equal(block: int) -> None:
     changed = 0
-    for seed in range(2000, 2150):
+    for seed in range(2000 + 75 * block, 2075 + 75 * block):
         question = random_question(random.Random(seed))
         left = question.goal.args[0]
         simple = Facts(question.assumptions).simplify(left)
         changed += simple != left
         for point in points(question):
             assert evaluate(simple, point) == evaluate(left, point), f"seed {seed}: `{show(left)}` became `{show(simple)}`"
-    assert changed > 50
+    assert changed > 25
 
 
 @pytest.mark.parametrize("op", [op for op in (*ACCESSES, *CORE) if op.name != "positions"], ids=lambda op: op.name)

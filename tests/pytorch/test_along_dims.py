@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 from torch.autograd import gradcheck
+from turns import by_turns
 
 import uol
 
@@ -35,9 +36,9 @@ ALONG: dict[str, Callable[..., Tensor]] = {
 }
 
 
-@pytest.mark.parametrize("name", REDUCED)
-@pytest.mark.parametrize("dim", [0, 1, -1, (0, 2), (-1, 0), [1, 2], (0, 1, 2)])
-@pytest.mark.parametrize("keepdim", [False, True])
+@pytest.mark.parametrize(
+    ("name", "dim", "keepdim"), by_turns(2, list(REDUCED), [0, 1, -1, (0, 2), (-1, 0), [1, 2], (0, 1, 2)], [False, True])
+)
 def test_a_reduction_over_dims(name: str, dim: int | tuple[int, ...], keepdim: bool) -> None:
     owed = REDUCED[name](X, dim=dim, keepdim=keepdim)
     torch.testing.assert_close(getattr(uol.ops, name)(X, dim=dim, keepdim=keepdim), owed)

@@ -112,7 +112,7 @@ def agree(name: str, seed: int) -> None:
         require_close(*pair, "gradient")
 
 
-@pytest.mark.parametrize("name", by_turns(2, BROADCAST))
+@pytest.mark.parametrize("name", by_turns(4, BROADCAST))
 def test_some(name: str) -> None:
     agree(name, 0)
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from torch.nn import functional
+from turns import by_turns
 
 import uol
 
@@ -28,8 +29,10 @@ def both(ours: Callable[..., Any], theirs: Callable[..., Any], *inputs: torch.Te
 REDUCTIONS = ("mean", "sum", "none")
 
 
-@pytest.mark.parametrize("reduction", REDUCTIONS)
-@pytest.mark.parametrize("name", ["mse_loss", "huber_loss", "kl_div", "binary_cross_entropy_with_logits", "poisson_nll_loss"])
+LOSSES = ("mse_loss", "huber_loss", "kl_div", "binary_cross_entropy_with_logits", "poisson_nll_loss")
+
+
+@pytest.mark.parametrize(("name", "reduction"), by_turns(2, LOSSES, REDUCTIONS))
 def test_a_loss_is_reduced_as_pytorchs(name: str, reduction: str) -> None:
     both(getattr(uol.ops, name), getattr(functional, name), X, T, reduction=reduction)
 
@@ -67,8 +70,10 @@ def test_a_reduction_that_there_is_not(reduction: object) -> None:
 IMAGE = torch.linspace(-3, 3, 2 * 3 * 8 * 7, dtype=torch.float64).reshape(2, 3, 8, 7).sin()
 
 
-@pytest.mark.parametrize("options", [{}, {"ceil_mode": True}, {"stride": (3, 1)}, {"padding": (1, 0), "ceil_mode": True}])
-@pytest.mark.parametrize("kernel", [3, (2, 3)])
+OPTIONS = ({}, {"ceil_mode": True}, {"stride": (3, 1)}, {"padding": (1, 0), "ceil_mode": True})
+
+
+@pytest.mark.parametrize(("kernel", "options"), by_turns(2, [3, (2, 3)], OPTIONS))
 def test_a_pool_takes_pytorchs_options(kernel: object, options: dict[str, Any]) -> None:
     both(uol.ops.max_pool2d, functional.max_pool2d, IMAGE, kernel_size=kernel, dilation=(1, 2), **options)
     for includes in (True, False):
@@ -76,11 +81,12 @@ def test_a_pool_takes_pytorchs_options(kernel: object, options: dict[str, Any]) 
         both(uol.ops.avg_pool2d, functional.avg_pool2d, IMAGE, **given)
 
 
-def test_a_last_window_begins_within_the_input_or_the_padding_before_it() -> None:
-    for size in range(3, 12):
-        for kernel, stride, padding in ((2, 3, 1), (3, 2, 1), (2, 5, 0), (4, 3, 2)):
-            options = {"kernel_size": kernel, "stride": stride, "padding": padding, "ceil_mode": True}
-            both(uol.ops.avg_pool1d, functional.avg_pool1d, IMAGE.reshape(2, -1)[:, None, :size], **options)
+@pytest.mark.parametrize(("window", "first"), by_turns(2, [(2, 3, 1), (3, 2, 1), (2, 5, 0), (4, 3, 2)], [3, 4]))
+def test_a_last_window_begins_within_the_input_or_the_padding_before_it(window: tuple[int, int, int], first: int) -> None:
+    kernel, stride, padding = window
+    options = {"kernel_size": kernel, "stride": stride, "padding": padding, "ceil_mode": True}
+    for size in range(first, 12, 2):
+        both(uol.ops.avg_pool1d, functional.avg_pool1d, IMAGE.reshape(2, -1)[:, None, :size], **options)
 
 
 def test_a_convolution_takes_a_number_for_each_axis() -> None:

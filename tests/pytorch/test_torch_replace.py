@@ -64,6 +64,17 @@ def test_layers_of_images(train: bool) -> None:
     assert not require_equal(module, EIGHT, train=train).left
 
 
+def test_the_blocks_of_a_resnet() -> None:
+    """One that keeps its size and one that halves it."""
+    torchvision = pytest.importorskip("torchvision", reason="the reference network is torchvision's")
+    torch.manual_seed(0)
+    module = torchvision.models.ResNet(torchvision.models.resnet.BasicBlock, [1] * 4)
+    module.layer3, module.layer4, module.fc = nn.Sequential(), nn.Sequential(), nn.Linear(128, 5)
+    done = require_equal(module, torch.randn(2, 3, 32, 32))
+    assert not done.left and len(done.swapped) == 18
+
+
+@pytest.mark.soak
 def test_resnet18() -> None:
     torchvision = pytest.importorskip("torchvision", reason="the reference network is torchvision's")
     torch.manual_seed(0)

@@ -3,9 +3,13 @@ conditions, accesses of every kind, contractions in every layout of their operan
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
+
 import numpy as np
 import pytest
-from ascend_forms import FORMS, Form, job_of
+from ascend_forms import FORMS, job_of
+from turns import by_turns
 
 from uol.backends.twin.record import Job, TwinRun
 from uol.backends.twin.run import execute_many
@@ -22,15 +26,24 @@ def agree(output: np.ndarray, expected: np.ndarray, close: float) -> bool:
     return bool(same.all())
 
 
+Runs = Callable[[int], tuple[Job, TwinRun]]
+
+
 @pytest.fixture(scope="module")
-def runs() -> dict[str, tuple[Job, TwinRun]]:
-    jobs = [job_of(form) for form in FORMS]
-    return {form.name: pair for form, pair in zip(FORMS, zip(jobs, execute_many(jobs), strict=True), strict=True)}
+def runs() -> Runs:
+    """Of the forms that this run has: one in two, or the others in the soak."""
+
+    @cache
+    def half(first: int) -> list[tuple[Job, TwinRun]]:
+        jobs = [job_of(form) for form in FORMS[first::2]]
+        return list(zip(jobs, execute_many(jobs), strict=True))
+
+    return lambda number: half(number % 2)[number // 2]
 
 
-@pytest.mark.parametrize("form", FORMS, ids=str)
-def test_form(runs: dict[str, tuple[Job, TwinRun]], form: Form) -> None:
-    job, run = runs[form.name]
+@pytest.mark.parametrize("number", by_turns(2, range(len(FORMS))), ids=lambda n: str(FORMS[n]))
+def test_form(runs: Runs, number: int) -> None:
+    form, (job, run) = FORMS[number], runs(number)
     assert not run.findings, f"{run.findings}\n{job.module.device.text}"
     output, expected = next(iter(run.outputs.values())), np.asarray(form.expected(form.inputs))
     assert agree(output, expected, form.close), f"{output} is not {expected}\n{job.module.device.text}"

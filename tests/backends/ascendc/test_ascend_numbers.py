@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 from ascend_forms import Form, job_of
+from turns import by_turns
 
 from uol.backends.twin.run import execute_many
 from uol.ir.functions import FUNCTIONS
@@ -108,8 +109,7 @@ def test_special_values_of_functions_by_bits(name: str) -> None:
     np.testing.assert_array_equal(np.signbit(y[numbers]), np.signbit(exact[numbers]))
 
 
-@pytest.mark.parametrize("dtype", ["f16", "bf16"])
-@pytest.mark.parametrize("name", BY_BITS)
+@pytest.mark.parametrize(("name", "dtype"), by_turns(2, BY_BITS, ["f16", "bf16"]))
 def test_narrow_types_are_rounded_once(name: str, dtype: str) -> None:
     """Every f16 in the domain, or every bf16 of a sixteenth part of them."""
     bits = np.arange(0, 2**16, 1 if dtype == "f16" else 16, dtype=np.uint16)
@@ -168,10 +168,11 @@ def test_special_values_of_powers() -> None:
     np.testing.assert_array_equal(np.signbit(found[numbers]), np.signbit(exact[numbers]))
 
 
-@pytest.mark.parametrize("argument", ["w[m]", "x[n]", "p"])
-def test_functions_of_rows_lanes_and_attributes(argument: str) -> None:
-    """Values that vary over one of a tile's axes, or over none."""
-    terms = [f"{name}({argument})" for name in BY_BITS]
+@pytest.mark.parametrize(("turn", "argument"), by_turns(3, range(3), ["w[m]", "x[n]", "p"]))
+def test_functions_of_rows_lanes_and_attributes(turn: int, argument: str) -> None:
+    """Values that vary over one of a tile's axes, or over none; two functions a turn."""
+    names = BY_BITS[turn::3]
+    terms = [f"{name}({argument})" for name in names]
     text = f"""op f(x: f32[N], w: f32[M]; p: float = 0.5) -> (y: f32[M, N]) {{
   y[m, n] = x[n] * w[m] + pow({argument}, w[m]) + pow(x[n], {argument}) + {" + ".join(terms)}
 }}"""
@@ -181,11 +182,11 @@ def test_functions_of_rows_lanes_and_attributes(argument: str) -> None:
     assert not run.findings, run.findings
     wide, tall = x.astype(np.float64), w.astype(np.float64)[:, None]
     a = {"w[m]": tall, "x[n]": wide, "p": np.float64(0.75)}[argument]
-    exact = wide * tall + a**tall + wide**a + sum(FUNCTIONS[name].reference(a) for name in BY_BITS)
+    exact = wide * tall + a**tall + wide**a + sum(FUNCTIONS[name].reference(a) for name in names)
     np.testing.assert_allclose(run.outputs["y"], exact, rtol=2e-6)
 
 
-@pytest.mark.parametrize("step", [1, 2, 40])
+@pytest.mark.parametrize("step", by_turns(2, [1, 2, 40]))
 def test_a_sine_of_what_lies_apart(step: int) -> None:
     """Tables of the scalar unit and of the vector unit in one kernel."""
     text = "op f(x: f32[N, M]) -> (y: f32[N, M]) { y[n, m] = sin(x[n, m]) + cos(f32(m)) }"

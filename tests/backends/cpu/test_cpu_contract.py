@@ -17,6 +17,7 @@ from cpu_cases import (
     run_compiled,
     weights_last,
 )
+from turns import by_turns
 
 from uol.codegen.specs.nodes import Contract, Pack
 from uol.ir import interpret
@@ -50,9 +51,9 @@ MATRICES = [
 ]
 
 
-@pytest.mark.parametrize(("m", "k", "n"), MATRICES)
-@pytest.mark.parametrize("layout", ["rows", "columns"])
-def test_matrix_products(m: int, k: int, n: int, layout: str) -> None:
+@pytest.mark.parametrize(("sizes", "layout"), by_turns(2, MATRICES, ["rows", "columns"]))
+def test_matrix_products(sizes: tuple[int, int, int], layout: str) -> None:
+    m, k, n = sizes
     program = program_of("linear", ranks={"S": 1}, dims={"S": m, "K": k, "N": n})
     require_contraction(program, {"w": (1, n)} if layout == "columns" else {}, "f32", k)
 
@@ -107,8 +108,7 @@ def convolution(case: tuple[int, ...], dtype: str = "f32", batch: int = 2) -> tu
     return program_of("conv2d", types={"T": dtype}, dims=dims, attrs=attrs), layouts, c * r * r
 
 
-@pytest.mark.parametrize("case", CONVOLUTIONS)
-@pytest.mark.parametrize("layout", ["channels first", "channels last"])
+@pytest.mark.parametrize(("case", "layout"), by_turns(2, CONVOLUTIONS, ["channels first", "channels last"]))
 def test_convolutions(case: tuple[int, ...], layout: str) -> None:
     program, layouts, terms = convolution(case)
     require_contraction(program, layouts if layout == "channels last" else {}, "f32", terms)

@@ -62,9 +62,7 @@ def require_right(text: str, values: Mapping[str, np.ndarray], terms: float = 0,
                 np.testing.assert_array_equal(decode(results[tensor.name], tensor.dtype), golden[tensor.name])
 
 
-@pytest.mark.parametrize("sizes", [(3, 5), (2, 0), (40, 70), (1, 2000)])
-@pytest.mark.parametrize("bound", BOUNDS)
-@pytest.mark.parametrize("form", SCANS)
+@pytest.mark.parametrize(("form", "bound", "sizes"), by_turns(4, list(SCANS), BOUNDS, [(3, 5), (2, 0), (40, 70), (1, 2000)]))
 def test_scans(form: str, bound: str, sizes: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scans, "PARALLEL_FROM", 500)
     op, dtype = (("sum", "f32"), ("max", "f64"), ("min", "i32"), ("prod", "i32"))[(BOUNDS.index(bound) + sum(sizes)) % 4]
@@ -89,9 +87,9 @@ def test_a_long_row_is_scanned_in_chunks_and_keeps_nan() -> None:
     )
 
 
-@pytest.mark.parametrize("length", [37, 3001])
-@pytest.mark.parametrize("bound", ["j <= i", "j >= i"])
-@pytest.mark.parametrize("op", ["argmax", "argmin", "any", "all"])
+@pytest.mark.parametrize(
+    ("op", "bound", "length"), by_turns(2, ["argmax", "argmin", "any", "all"], ["j <= i", "j >= i"], [37, 3001])
+)
 def test_scans_of_places_and_truths(op: str, bound: str, length: int) -> None:
     dtype, key = ("i64", "x[n, j]") if op.startswith("arg") else ("bool", "x[n, j] > 0" if op == "any" else "x[n, j] < 9")
     text = f"op f(x: f32[N, M]) -> (y: {dtype}[N, M]) {{ y[n, i] = {op}[{bound}]({key}) }}"
@@ -100,8 +98,10 @@ def test_scans_of_places_and_truths(op: str, bound: str, length: int) -> None:
     require_right(text, {"x": x}, dims={"N": 2, "M": length}, types={})
 
 
-@pytest.mark.parametrize("name", ["scan", "scatter", "sort"])
-@pytest.mark.parametrize("sizes", [(3, 7), (0, 3), (2, 0), (5, 1), (19, 300), (700, 70)])
+@pytest.mark.parametrize(
+    ("name", "sizes"),
+    by_turns(3, ["scan", "scatter", "sort"], [(3, 7), (0, 3), (2, 0), (5, 1), (19, 300), (700, 70)]),
+)
 def test_dims_may_be_arguments(name: str, sizes: tuple[int, int]) -> None:
     text = {
         "scan": "op f(x: f32[N, D]) -> (y: f32[N, D]) { y[n, i] = sum[j > i](x[n, j]) }",
@@ -126,8 +126,9 @@ def test_a_scan_of_a_scan_is_one_pass() -> None:
     assert len(graph_of(program_of(text, dims={"M": 3000}, types={})).specs) == 1
 
 
-@pytest.mark.parametrize("sizes", [(1, 1), (0, 3), (3, 0), (300, 20), (40, 37)])
-@pytest.mark.parametrize("form", SCATTERS)
+@pytest.mark.parametrize(
+    ("form", "sizes"), by_turns(3, list(SCATTERS), [(1, 1), (0, 3), (3, 0), (300, 20), (40, 37)])
+)
 def test_scatters(form: str, sizes: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scatters, "PARALLEL_FROM", 100)
     rng = np.random.default_rng(0)

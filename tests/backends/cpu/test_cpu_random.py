@@ -12,6 +12,7 @@ import cpu_cases
 import numpy as np
 import pytest
 from cpu_cases import BACKEND, as_numbers, graph_of, inputs_of, program_of, require_close, run_compiled
+from turns import by_turns
 
 from uol.backends.cpu.oracle import oracle
 from uol.backends.cpu.schedules import contraction, elementwise, reduction
@@ -142,12 +143,12 @@ def require_right(seed: int) -> None:
             require_close(results[name], values, types[name], case.terms + 16, bound)
 
 
-@pytest.mark.parametrize("seed", range(16))
+@pytest.mark.parametrize("seed", by_turns(2, range(16)))
 def test_random_operators(seed: int) -> None:
     require_right(seed)
 
 
-@pytest.mark.parametrize("seed", range(100, 112))
+@pytest.mark.parametrize("seed", by_turns(2, range(100, 112)))
 def test_random_operators_with_every_loop_parallel(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(contraction, "PARALLEL_FROM_PRODUCTS", 0)
     monkeypatch.setattr(elementwise, "PARALLEL_FROM", 0)
@@ -159,8 +160,7 @@ OTHERS = [name for name in BACKEND.devices if name != BACKEND.default_device]
 
 
 @pytest.mark.skipif(not OTHERS[0].startswith("x86-64"), reason="other processors cannot be tried on this one")
-@pytest.mark.parametrize("device", [name for name in OTHERS if name != "x86-64-v4"])
-@pytest.mark.parametrize("seed", range(200, 206))
+@pytest.mark.parametrize(("device", "seed"), by_turns(2, [name for name in OTHERS if name != "x86-64-v4"], range(200, 206)))
 def test_random_operators_for_older_processors(device: str, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cpu_cases, "HOST", BACKEND.devices[device])
     require_right(seed)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from c_interface import Tensor
 from simt_cases import Case, conv, image, module_of
+from turns import by_turns
 
 from uol.backends import registry
 from uol.backends.cuda import driver, nvrtc, toolchain
@@ -44,7 +45,7 @@ LARGE = [
 
 
 @needs_nvrtc
-@pytest.mark.parametrize("case", [*CASES, *LARGE], ids=str)
+@pytest.mark.parametrize("case", by_turns(2, [*CASES, *LARGE]), ids=str)
 def test_nvrtc_takes_the_text(case: Case) -> None:
     artifact = registry.get("cuda").build(module_of(case, "cuda"))
     assert artifact.binary.startswith(b"\x7fELF")

@@ -30,7 +30,7 @@ CASES = [
 
 
 @needs_hipcc
-@pytest.mark.parametrize("case", by_turns(2, CASES), ids=str)
+@pytest.mark.parametrize("case", by_turns(4, CASES), ids=str)
 def test_hipcc_takes_the_text(case: Case) -> None:
     artifact = registry.get("hip").build(module_of(case, "hip"))
     assert b"gfx90a" in artifact.binary

@@ -22,7 +22,6 @@ from uol.operators.registry import find_operator
 
 NAMES = (*FORWARD, *(f"{n}_by_lse" for n in GRADIENTS))
 TYPES = ("f32", "f16", "bf16", "f64")
-TARGETS = pytest.mark.parametrize("target", ["cuda", "hip"])
 
 
 def backend(name: str) -> SimtBackend:
@@ -60,23 +59,29 @@ def test_types(turn: int, target: str) -> None:
     require_right(items, target, modules)
 
 
-@TARGETS
-@pytest.mark.parametrize("name", ["attention", "masked_attention", "causal_attention_by_lse"])
+@pytest.mark.parametrize(
+    ("name", "target"), by_turns(2, ["attention", "masked_attention", "causal_attention_by_lse"], ["cuda", "hip"])
+)
 def test_sizes(name: str, target: str) -> None:
     require_right([made(name, sizes) for sizes in SIZES], target)
 
 
-@TARGETS
-def test_special_values(target: str) -> None:
-    specials = ("nan", "inf", "low", "late")
-    require_right([made(name, "wide", special=special) for name in ("bare", *NAMES) for special in specials], target)
+@pytest.mark.parametrize(("turn", "target"), by_turns(2, [0, 1], ["cuda", "hip"]))
+def test_special_values(turn: int, target: str) -> None:
+    """An attention on two of the four a turn."""
+    names = enumerate(("bare", *NAMES))
+    pairs = [(name, special) for number, name in names for special in ("nan", "inf", "low", "late")[(number + turn) % 2 :: 2]]
+    require_right([made(name, "wide", special=special) for name, special in pairs], target)
 
 
-@pytest.mark.parametrize(("tile", "target"), by_turns(2, candidates.ROW_TILES, ["cuda", "hip"]), ids=str)
-def test_every_tile(tile: RowTile, target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("tile", "turn"), by_turns(4, candidates.ROW_TILES, range(4)), ids=str)
+def test_every_tile(tile: RowTile, turn: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of the cases a turn, on a target."""
+    half, target = turn // 2, ("cuda", "hip")[turn % 2]
     monkeypatch.setattr(candidates, "ROW_TILES", (tile,))
     items = [made(name, sizes) for name in ("masked_attention", "attention_by_lse") for sizes in ("odd", "tall", "whole")]
     items += [made("bare", "wide", special=special) for special in ("low", "late")]
+    items = items[half::2]
     modules = [module_of(item, target) for item in items]
     fused = [k for module in modules for k in module.kernels if isinstance(k.spec, Attention)]
     assert fused

@@ -65,6 +65,10 @@ def test_every_gradient_passes_the_checker(name: str) -> None:
     check_text(name)
 
 
+WAYS = by_turns(2, ["autograd", "differences"], range(len(differentiable())))
+"""Every operator in one of two ways; each in the other is for the soak."""
+
+
 def compare_with_autograd(name: str, workloads: Sequence[Workload]) -> None:
     for workload in workloads:
         if not comparable(workload):
@@ -76,11 +80,14 @@ def compare_with_autograd(name: str, workloads: Sequence[Workload]) -> None:
             np.testing.assert_allclose(found[tensor], value, 1e-9, 1e-9, err_msg=f"d{tensor} of {workload}")
 
 
-@pytest.mark.parametrize(("number", "name"), enumerate(differentiable()))
-def test_the_derived_gradient_is_that_of_autograd(number: int, name: str) -> None:
-    """On a workload by turns; of those by size, the first one would take the longest."""
-    every = workloads_of(name)
-    compare_with_autograd(name, [every[(1, -2, -1)[number % 3]]])
+@pytest.mark.parametrize(("way", "number"), WAYS, ids=[f"{case.values[0]}-{differentiable()[case.values[1]]}" for case in WAYS])
+def test_the_derived_gradient_is_that_of_autograd_or_the_limit_of_differences(way: str, number: int) -> None:
+    """Against autograd on a workload by turns; of those by size, the first one would take the longest."""
+    name = differentiable()[number]
+    if way == "differences":
+        compare_with_differences(name)
+    else:
+        compare_with_autograd(name, [workloads_of(name)[(1, -2, -1)[number % 3]]])
 
 
 @pytest.mark.soak
@@ -89,8 +96,7 @@ def test_the_derived_gradient_is_that_of_autograd_on_every_workload(name: str) -
     compare_with_autograd(name, workloads_of(name))
 
 
-@pytest.mark.parametrize("name", by_turns(2, differentiable()))
-def test_the_derived_gradient_is_the_limit_of_differences(name: str) -> None:
+def compare_with_differences(name: str) -> None:
     workload = workloads_of(name)[0]
     op, at, inputs, cotangents = case(name, workload)
     found = derived(op, library(), at, inputs, cotangents)
