@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from math import lcm
 
 from tvm import tirx
 
@@ -100,7 +101,7 @@ class _Strip:
         col = self.spec.cols[-1]
         code, extent = self.frame.code, static(col.extent) or 0
         width = self.schedule.vectors * self.schedule.lanes
-        step = max(width, self.schedule.row_lanes)  # both are powers of two
+        step = lcm(width, self.schedule.row_lanes)
         first, end = (self._extreme(bound, scope, is_end=is_end) for bound, is_end in ((seen.first, False), (seen.end, True)))
         start: Term = index(0)
         if first is not None:
