@@ -47,9 +47,9 @@ def _host(architecture: str, native: str, cores: int) -> Host:
     def ask(question: str, *args: object) -> object:
         return tvm.get_global_func(f"target.{question}")(*args)
 
-    known = list(tvm.get_global_func("target.llvm_get_cpu_archlist")(tvm.target.Target({"kind": "llvm"})))
-    if native and native not in map(str, known):
-        raise UolError(f"{PROCESSOR} is {native!r}", hint="it is a processor's name in LLVM, for example x86-64-v3")
+    known = sorted(map(str, tvm.get_global_func("target.llvm_get_cpu_archlist")(tvm.target.Target({"kind": "llvm"}))))
+    if native and native not in known:
+        raise UolError(f"{PROCESSOR} is {native!r}", hint=f"LLVM knows {', '.join(known)}")
     mcpu = architecture
     if architecture == NATIVE:
         found = native or str(ask("llvm_get_system_cpu"))
