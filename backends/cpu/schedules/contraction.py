@@ -31,6 +31,8 @@ from uol.ir.types import DTYPES
 BLOCK_BYTES = 256 * 1024
 """What a block of panels may take of a second-level cache."""
 TASKS_PER_CORE = 4
+ALL_REGISTERS_COST = 1.05
+"""Of a tile that leaves no register free: 4 x 24 of AVX2 took matmuls of 1024 and 2048 that much longer than 6 x 16."""
 FEWEST_TILES = 4
 """Tiles of columns that must read a sliver for its copy to pay."""
 PARALLEL_FROM_PRODUCTS = 1 << 18
@@ -100,7 +102,8 @@ def _busiest(rows: int, columns: int, lanes: int, host: Host) -> tuple[int, int]
         height = -(-rows // -(-rows // min(most, MOST_ROWS)))
         loads, products = height + vectors, height * vectors
         tiles = -(-rows // height) * -(-columns // (vectors * lanes))
-        found.append((tiles * (max(products, loads, 10) + loads / 2), height, vectors))
+        room = ALL_REGISTERS_COST if products + vectors + 1 == host.vector_registers else 1.0
+        found.append((room * tiles * (max(products, loads, 10) + loads / 2), height, vectors))
     _, height, vectors = min(found)
     return height, vectors
 
