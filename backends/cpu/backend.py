@@ -62,13 +62,13 @@ class CpuBackend:
     schedule_kinds: tuple[type, ...] = get_args(CpuSchedule)
 
     def accepts(self, group: GroupSummary) -> bool:
-        """Anything but an attention whose rows do not fit the stack."""
+        """Anything but an attention whose rows do not fit the stack, or whose products are better shared."""
         spec = group.spec() if group.kind is Attention else None
         if not isinstance(spec, Attention):
             return True
-        from uol.backends.cpu.operands.attention_packing import fits_strips
+        from uol.backends.cpu.operands.attention_packing import takes_strips
 
-        return fits_strips(spec)
+        return takes_strips(spec)
 
     def legalise(self, spec: KernelSpec) -> tuple[KernelSpec, ...]:
         from uol.backends.cpu.legalise import legalised

@@ -29,7 +29,7 @@ def legalised(spec: KernelSpec) -> tuple[KernelSpec, ...]:
             return (spec,)
         case Contract() | Reduce() if (residues := _residues(spec)) is not None:
             return tuple(kernel for part in residues for kernel in legalised(part))
-        case Reduce() if (windows := windows_of(spec)) is not None:
+        case Reduce() if (windows := _windows(spec)) is not None:
             return legalised(windows)
         case Contract():
             parts = tuple(collapsed(part) for part in packed(collapsed(spec)))
@@ -41,7 +41,7 @@ def legalised(spec: KernelSpec) -> tuple[KernelSpec, ...]:
     return (collapsed(spec),)
 
 
-def windows_of(spec: Reduce) -> Contract | None:
+def _windows(spec: Reduce) -> Contract | None:
     """A sum over windows of one channel, as a contraction without rows: tiles of pixels, whose taps are broadcast. None for
     other sums."""
     if (size(spec.axes) or 0) < FEWEST_PRODUCTS:

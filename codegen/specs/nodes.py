@@ -24,6 +24,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, Self
 
 from uol.codegen.partition.grouped_value import Mode
+from uol.ir.integers.terms import compare
 from uol.ir.program.nodes import Axis, Expr, Scalar
 
 ArgRole = Literal["in", "out", "workspace"]
@@ -53,6 +54,12 @@ class Within:
     def children(self) -> tuple[Expr, ...]:
         return tuple(e for e in (self.value, self.low, self.high) if e is not None)
 
+    @property
+    def conditions(self) -> tuple[Expr, ...]:
+        """Each side that is there, as a comparison."""
+        low = () if self.low is None else (compare(">=", self.value, self.low),)
+        return low if self.high is None else (*low, compare("<", self.value, self.high))
+
     def map_children(self, go: Callable[[Expr], Expr]) -> Self:
         low, high = (None if side is None else go(side) for side in (self.low, self.high))
         return replace(self, value=go(self.value), low=low, high=high)
@@ -66,6 +73,11 @@ class Holds:
 
     @property
     def children(self) -> tuple[Expr, ...]:
+        return (self.condition,)
+
+    @property
+    def conditions(self) -> tuple[Expr, ...]:
+        """The condition, as parts are asked for of any guard."""
         return (self.condition,)
 
     def map_children(self, go: Callable[[Expr], Expr]) -> Self:

@@ -16,12 +16,11 @@ from math import prod
 from uol.codegen.indexing.affine import coefficient
 from uol.codegen.indexing.arithmetic import add, mul, static, substituted, value_at
 from uol.codegen.partition.step_writer import classify
-from uol.codegen.specs.nodes import Fold, Read, Reduce, Step, Store, Strides, Within
+from uol.codegen.specs.nodes import Fold, Read, Reduce, Step, Store, Strides
 from uol.codegen.specs.traverse import expressions, map_step, mapped, reads
 from uol.codegen.specs.verify import verified
 from uol.ir.integers.intervals import Interval
 from uol.ir.integers.polynomials import simplify
-from uol.ir.integers.terms import compare
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
 from uol.ir.program.walk import rewrite, variables, walk
 from uol.ir.types import INDEX
@@ -34,7 +33,8 @@ MOST_KERNELS = 16
 def by_residues(spec: Reduce) -> tuple[Reduce, ...]:
     """The kernels of a sum of products, one for each residue of the axes whose remainders decide what is summed. The spec
     alone where there are no such axes, too many residues, or extents that are arguments."""
-    if factors_of(spec) is None or not all(static(a.extent) for a in spec.axes):
+    is_conditional = any(True for _ in _conditions(spec))  # most sums of products are not, and need no more looking at
+    if not is_conditional or factors_of(spec) is None or not all(static(a.extent) for a in spec.axes):
         return (spec,)
     plain = _Residue.of(spec, {}, ()).kernel()
     moduli = _moduli(plain) | _digits(plain)
@@ -106,18 +106,11 @@ def _conditions(spec: Reduce) -> Iterator[Expr]:
         if isinstance(fold, Fold):
             yield from fold.where
             for read in reads(fold.value):
-                yield from _guards(read)
+                yield from _guarding(read)
 
 
-def _guards(read: Read) -> Iterator[Expr]:
-    for guard in read.guard:
-        if not isinstance(guard, Within):
-            yield guard.condition
-            continue
-        if guard.low is not None:
-            yield compare(">=", guard.value, guard.low)
-        if guard.high is not None:
-            yield compare("<", guard.value, guard.high)
+def _guarding(read: Read) -> Iterator[Expr]:
+    return (condition for guard in read.guard for condition in guard.conditions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +167,7 @@ class _Residue:
         return simplify(substituted(expr, self.places), ranges)
 
     def _read(self, read: Read) -> Read:
-        conditions = [c for guard in _guards(read) if (c := self._value(guard)) != Const(True, "bool")]
+        conditions = [c for condition in _guarding(read) if (c := self._value(condition)) != Const(True, "bool")]
         guards = classify(conditions, set(self.extents))
         offset = self._value(read.offset)
         fill = self._value(read.fill) if guards and read.fill is not None else None

@@ -6,7 +6,7 @@ import copy
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from uol.conformance.bench.rows import Call, Contenders, Pass
 from uol.ir.errors import MissingToolError
@@ -95,11 +95,10 @@ def _faster(use: Callable[[nn.Module, torch.Tensor], Call], module: nn.Module, i
     """Row-major or channels-last, by the time of a call of each."""
     import torch
 
-    calls = [use(copy.deepcopy(module), inputs)]
-    if inputs.dim() == 4:
-        last: Any = copy.deepcopy(module).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as PyTorch declares it
-        calls.append(use(last, inputs.contiguous(memory_format=torch.channels_last)))
-    return min(calls, key=_seconds)
+    from uol.conformance.paths.reference_network import copied
+
+    orders = (torch.contiguous_format, torch.channels_last) if inputs.dim() == 4 else (torch.contiguous_format,)
+    return min((use(copied(module, order), inputs.contiguous(memory_format=order)) for order in orders), key=_seconds)
 
 
 def _seconds(call: Call) -> float:

@@ -57,14 +57,19 @@ def logits(network: torch.nn.Module, image: NDArray[np.float32], *, double: bool
         return wide
 
 
-def eager_network(network: torch.nn.Module, image: NDArray[np.float32], *, channels_last: bool) -> Callable[[], object]:
-    """The whole network as eager PyTorch, weights and picture in the given memory format."""
+def copied(module: torch.nn.Module, order: torch.memory_format) -> torch.nn.Module:
+    """A copy whose weights lie in a memory format."""
     import copy
 
+    return copy.deepcopy(module).to(memory_format=order)  # type: ignore[call-overload,no-any-return]  # PyTorch's stubs lack it
+
+
+def eager_network(network: torch.nn.Module, image: NDArray[np.float32], *, channels_last: bool) -> Callable[[], object]:
+    """The whole network as eager PyTorch, weights and picture in the given memory format."""
     import torch
 
     order = torch.channels_last if channels_last else torch.contiguous_format
-    own = copy.deepcopy(network).to(memory_format=order)  # type: ignore[call-overload]  # PyTorch's stubs lack it
+    own = copied(network, order)
     x = torch.from_numpy(image).to(memory_format=order)
 
     def call() -> object:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -35,18 +37,19 @@ def test_it_agrees_with_the_derived_one(name: str) -> None:
     saving = library().get(f"{forward.name}{SAVING}") or forward
     derived, generator = gradient(forward, library()), np.random.default_rng(0)
     for workload in workloads_of(forward.name):
-        whole = {"types": {"T": "f64"}, "ranks": workload.ranks, "dims": workload.flat_dims, "attrs": workload.attrs}
-        first = instantiate(forward, library(), **whole)  # type: ignore[arg-type]  # by name
+        whole: dict[str, Any] = {"types": {"T": "f64"}, "ranks": workload.ranks, "dims": workload.flat_dims}
+        whole["attrs"] = workload.attrs
+        first = instantiate(forward, library(), **whole)
         inputs = {
             t.name: mask(generator, shape) if t.dtype == "bool" else generator.standard_normal(shape)
             for t in first.by_role("in")
             for shape in [tuple(int(d.value) for d in t.shape)]  # type: ignore[attr-defined]  # static
         }
         run_time = {"eps": 1e-3} if "eps" in {a.name for a in forward.attributes} else {}
-        inputs |= interpret(instantiate(saving, library(), **whole), inputs, run_time)  # type: ignore[arg-type]
+        inputs |= interpret(instantiate(saving, library(), **whole), inputs, run_time)
         inputs["dy"] = generator.standard_normal(inputs["y"].shape)
         found = [
-            interpret(instantiate(op, library(), **whole), inputs, run_time)  # type: ignore[arg-type]
+            interpret(instantiate(op, library(), **whole), inputs, run_time)
             for op in (WRITTEN[name], derived)
         ]
         for result in found[0]:

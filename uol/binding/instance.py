@@ -54,6 +54,13 @@ class Instance:
         """The names of the others."""
         return tuple(name for name, size in self._flat().items() if size is None)
 
+    def names(self, param: Param) -> frozenset[str]:
+        """The dims that the sizes of a tensor are made from, by the names of the typed program."""
+        found: set[str] = set()
+        for dim in param.dims:
+            found |= set(_flat_names(dim.id, self.packs[dim.id]) if isinstance(dim, Pack) else names_of(dim))
+        return frozenset(found)
+
     def dtype(self, param: Param) -> str:
         return resolved(param.type, self.types)
 

@@ -26,8 +26,11 @@ from uol.conformance.bench.record import (
     slower,
     write_record,
 )
+from uol.conformance.bench.rows import Row
 from uol.conformance.bench.suite import Suite, load_suite
 from uol.conformance.bench.turns import Turns
+from uol.conformance.bench.work import Work
+from uol.ir.errors import UolError
 
 SuiteOption = Annotated[str, typer.Option("--suite", help="The fixed workloads: cpu.")]
 FamilyOption = Annotated[str, typer.Option("--family", help="One family of the suite; all where nothing is said.")]
@@ -82,9 +85,17 @@ def bench(
 def _measured(settings: Settings, chosen: Suite, turns: Turns) -> Record:
     with same_threads(turns) as timed:
         rows = list(keys(chosen))
-        works = {key: work for key, row in rows if (work := row.work(key.passed)) is not None}
+        works = {key: work for key, row in rows if (work := _work(key, row)) is not None}
         peaks = measured_peaks(settings.threads) if works and not settings.quick else None
         return record_of(settings, {key: measure(key, row, timed) for key, row in track(rows, "measuring")}, works, peaks)
+
+
+def _work(key: Key, row: Row) -> Work | None:
+    """None for a row that needs what is not installed: measuring it says so, and goes on."""
+    try:
+        return row.work(key.passed)
+    except UolError:
+        return None
 
 
 def _print(record: Record, compared: Mapping[Key, float]) -> None:

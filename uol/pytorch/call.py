@@ -15,7 +15,6 @@ from uol.compilation.pipeline import module_of
 from uol.compilation.recompile import KernelsOfAnySize, RecompileWatch, takes_any_size
 from uol.compilation.request import Request
 from uol.compiler import Compiled
-from uol.ir.syntax.dim_arithmetic import names_of
 from uol.ir.syntax.surface import Op, Pack
 from uol.pytorch.arguments import exactly, in_order, options_of, remember, require_strided, tensors_of, type_name
 from uol.pytorch.devices import target_of
@@ -215,16 +214,8 @@ class TorchOperator:
 def _layer_dims(instance: Instance, inputs: Sequence[Tensor]) -> frozenset[str]:
     """The dims that a module's parameters have: other sizes of them are another layer's, and each layer is called again and
     again."""
-    found: set[str] = set()
-    for param, x in zip(instance.op.params, inputs, strict=True):
-        for dim in param.dims if isinstance(x, torch.nn.Parameter) else ():
-            if not isinstance(dim, Pack):
-                found |= set(names_of(dim))
-            elif (rank := instance.ranks[dim.id]) == 1:
-                found.add(dim.id)
-            else:
-                found |= {f"{dim.id}_{i}" for i in range(rank)}
-    return frozenset(found)
+    params = zip(instance.op.params, inputs, strict=True)
+    return frozenset().union(*(instance.names(param) for param, x in params if isinstance(x, torch.nn.Parameter)))
 
 
 def _full_size(instance: Instance, name: str, x: Tensor) -> Sizes | None:

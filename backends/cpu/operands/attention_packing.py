@@ -22,13 +22,13 @@ from uol.ir.types import DTYPES
 FEW_ROWS = 8
 """Below, a transposed copy of the cols' operand does not pay, and dot products of a contraction's kernel are the better way."""
 MOST_SHARED_BYTES = 1 << 26
-"""What the scores of a gradient may take in memory, so that its three sums share them: five products instead of seven. With two
-heads of 256 and with eight of 1024 rows and cols that took 0.78 and 0.74 of the time."""
+"""What the scores of a gradient may take in memory, so that its three sums share them: five products instead of seven. With 16
+heads of 256 and with 8 of 1024 rows and cols, 64 wide, that took 0.78 and 0.74 of the time (AVX2, two threads)."""
 STRIP_BYTES = 512 * 1024
 """What a strip may take of a thread's stack of 4 MB: half of a second-level cache."""
 
 
-def fits_strips(spec: Attention) -> bool:
+def takes_strips(spec: Attention) -> bool:
     """Does a row with all its cols fit on the stack, are there rows enough, and is it better than the products one by one?"""
     rows, cols = size(spec.rows), size(spec.cols)
     if rows is None or cols is None or rows < FEW_ROWS or row_bytes(spec, cols) > STRIP_BYTES:

@@ -55,5 +55,6 @@ def defect(schedule: CpuSchedule, candidates: Iterable[CpuSchedule]) -> str | No
 
 
 def _panel_bytes(schedule: Panels) -> int:
-    """What the panels of a task take, in the widest type."""
-    return 8 * schedule.depth * schedule.column_tiles * schedule.vectors * schedule.lanes
+    """What the panels of a task and a sliver take, in the widest type."""
+    sliver = schedule.rows if schedule.slivers else 0
+    return 8 * schedule.depth * (schedule.column_tiles * schedule.vectors * schedule.lanes + sliver)

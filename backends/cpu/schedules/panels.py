@@ -122,9 +122,7 @@ class _Depth:
                 yield point, (step - start) * index(prod(_extents(inner))) + flatten(point, inner), run
 
 
-def _runs(
-    frame: Frame, scope: Scope, name: str, start: Term, steps: Extent, length: int
-) -> Iterator[tuple[Scope, int]]:
+def _runs(frame: Frame, scope: Scope, name: str, start: Term, steps: Extent, length: int) -> Iterator[tuple[Scope, int]]:
     """Runs of `length` steps from `start` on, then what is left; of fewer steps, one run."""
     code = frame.code
     if isinstance(steps, int) and steps < length:
@@ -270,6 +268,7 @@ class _Panel:
         with self.frame.code.loop("column", width - begin, start=begin) as column:
             for point, step in self.depth.steps(self.frame, scope, self.block):
                 yield point, step, column
+
 
 @dataclass(frozen=True, slots=True)
 class _Sliver:

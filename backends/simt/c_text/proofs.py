@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from uol.backends.c_text.index_intervals import Ranges, fits_int, join
 from uol.codegen.indexing.arithmetic import ZERO
-from uol.codegen.specs.nodes import Guard, Holds, KernelSpec, Read, Within, guard_operands
+from uol.codegen.specs.nodes import Guard, KernelSpec, Read, guard_operands
 from uol.codegen.specs.traverse import expressions
 from uol.ir.integers.intervals import Interval
 from uol.ir.integers.terms import in_range
@@ -36,7 +36,7 @@ class Proofs:
         guards = tuple(guards)
         if not guards:
             return self
-        conditions = tuple(c for g in guards for c in _conditions(g))
+        conditions = tuple(c for g in guards for c in g.conditions)
         return replace(self, ranges=self.ranges.where(guards), conditions=self.conditions + conditions)
 
     def natural(self, expr: Expr) -> bool:
@@ -52,15 +52,6 @@ class Proofs:
         facts = Facts(self.assumptions)
         with facts.scope(*(c for c in self.conditions if _is_pure(c))):
             return facts.prove(condition)
-
-
-def _conditions(guard: Guard) -> tuple[Expr, ...]:
-    match guard:
-        case Within(value, low, high):
-            above = () if low is None else (Call(">=", (value, low), "bool"),)
-            return above + (() if high is None else (Call("<", (value, high), "bool"),))
-        case Holds(condition):
-            return (condition,)
 
 
 def _is_pure(expr: Expr) -> bool:
