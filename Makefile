@@ -11,6 +11,9 @@ STAMP  := $(VENV)/.installed
 # Folders of the repository and the packages that they are (pyproject.toml, package-dir).
 ROOMS  := ir codegen backends ops conformance
 
+# Hundreds of the tests' processes import the same modules: they read their bytecode, even where the caller wants none written.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test soak lint types pytest readme stubs packages environment clean
 
 demo: environment

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -55,9 +56,10 @@ def is_float(op: Op, dtype: str) -> bool:
     return any(DTYPES[t].kind == "float" for t in op.types_of(dtype))
 
 
-def differentiable() -> list[str]:
+@cache
+def differentiable() -> tuple[str, ...]:
     """The operators of the library that have a gradient."""
-    return [name for name in names() if (op := library().get(name)) is not None and has_gradient(op)]
+    return tuple(name for name in names() if (op := library().get(name)) is not None and has_gradient(op))
 
 
 def derived(op: Op, ops: Library, at: Setting, inputs: Arrays, cotangents: Sequence[np.ndarray]) -> Arrays:
