@@ -80,6 +80,8 @@ class ToyBackend:
         return (Whole(),)
 
     def check(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Footprint | Refusal:
+        if unknown := {a.dtype for a in spec.args} - self.capability.dtypes:
+            return Refusal(f"no {min(unknown)} on this machine")
         elements = math.prod(extent(a) for a in spec.axes)
         if elements > MAX_ELEMENTS:
             return Refusal(f"{elements} elements at once", f"at most {MAX_ELEMENTS}")
