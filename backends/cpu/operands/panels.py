@@ -9,22 +9,26 @@ Nothing here needs TVM.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from math import gcd
 
 from uol.backends.cpu.operands.buffer_span import static_span
 from uol.backends.cpu.operands.factors import rows_are_far, the_read
 from uol.backends.cpu.schedules.cost import size
 from uol.codegen.indexing.affine import coefficient
-from uol.codegen.indexing.arithmetic import static, substituted
+from uol.codegen.indexing.arithmetic import static, substituted, value_at
 from uol.codegen.specs.collapse_axes import are_joinable, joined
 from uol.codegen.specs.nodes import Arg, Contract, Read
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
-from uol.ir.program.walk import rewrite
+from uol.ir.program.walk import rewrite, variables, walk
 from uol.ir.types import DTYPES, INDEX
 
 FEWEST_USES, FEWEST_SCATTERED_USES = 256, 16
 """Rows that must read a column for its copy to pay: where b is contiguous along the columns, and where it is not."""
 FEWEST_PRODUCTS, LEAST_COLUMNS = 1 << 20, 16
+SHORT_LINE = 64
+"""Columns below which the end of a line, where a tile is cut short, costs more than the copy, whose columns run on."""
 KEPT_BYTES = 512 * 1024
 """How much of an operand may count on staying in a second-level cache (1 MB on Zen 4, 1.25 to 2 MB on Intel's)."""
 WIDEST_PANEL, TALLEST_TILE = 64, 32
@@ -40,15 +44,17 @@ def takes_panels(spec: Contract) -> bool:
     rows, products = size(spec.m) or 0, size(spec.axes) or 0
     if products < FEWEST_PRODUCTS or rows < FEWEST_SCATTERED_USES:
         return False
-    if _feeds_lanes(spec) and (rows < FEWEST_USES or not (_is_far(spec) or rows_are_far(spec))):
+    columns = static(with_flat_columns(spec).n[-1].extent) or 0
+    if _feeds_lanes(spec, columns) and (rows < FEWEST_USES or not (_is_far(spec) or rows_are_far(spec))):
         return False
-    return (static(with_flat_columns(spec).n[-1].extent) or 0) >= LEAST_COLUMNS
+    return columns >= LEAST_COLUMNS
 
 
-def _feeds_lanes(spec: Contract) -> bool:
-    """Does b lie contiguously along columns, so that tiles could read it where it is?"""
-    read, last = the_read(spec.b), spec.n[-1]
-    return not read.guard and coefficient(read.offset, last.name) == 1 and (static(last.extent) or 0) >= LEAST_COLUMNS // 2
+def _feeds_lanes(spec: Contract, columns: int) -> bool:
+    """Does b lie contiguously along columns, and far enough, so that tiles could read it where it is?"""
+    read, extent = the_read(spec.b), static(spec.n[-1].extent) or 0
+    lies_so = not read.guard and coefficient(read.offset, spec.n[-1].name) == 1
+    return lies_so and extent >= (LEAST_COLUMNS // 2 if extent == columns else SHORT_LINE)
 
 
 def _is_far(spec: Contract) -> bool:
@@ -83,6 +89,36 @@ def _over_columns(b: Expr, outer: Axis, inner: Axis, flat: Contract) -> Expr:
         return replace(moved, strides=tuple((a.name, known.get(a.name)) for a in flat.axes))
 
     return rewrite(b, rule)
+
+
+@dataclass(frozen=True, slots=True)
+class Stretches:
+    """Columns of a b, `length` of them at a time, whose elements lie `step` apart: the pixels of a row of an image."""
+
+    length: int
+    step: int
+
+    def reached_by(self, lanes: int) -> int:
+        """How many of them a vector of columns meets at the most, of those that begin at multiples of their number."""
+        apart = gcd(self.length, lanes)
+        return (self.length - apart + lanes - 1) // self.length + 1
+
+
+def stretches(spec: Contract) -> Stretches | None:
+    """Those of flat columns; None where b does not lie so, each stretch after the one before it and a step of 1 or 2 apart."""
+    column, offset = spec.n[-1], the_read(spec.b).offset
+    divided = [e for e in walk(offset) if isinstance(e, Call) and e.fn in ("/", "%") and column.name in variables(e)]
+    lengths = [static(e.args[1]) or 0 for e in divided if variables(e) == {column.name}]
+    length, extent = gcd(*lengths), static(column.extent) or 0
+    if not divided or len(lengths) < len(divided) or length < 2 or extent % length:
+        return None
+    origin = dict.fromkeys(variables(offset), 0)
+    firsts = range(0, extent, length)
+    ends = [[value_at(offset, {**origin, column.name: first + c}) for c in (0, 1, length - 1)] for first in firsts]
+    step = ends[0][1] - ends[0][0]
+    is_even = all(second - first == step for first, second, _ in ends)
+    is_onward = all(first - last >= step for (_, _, last), (first, _, _) in pairwise(ends))
+    return Stretches(length, step) if step in (1, 2) and is_even and is_onward else None
 
 
 def sums_name(spec: Contract) -> str:

@@ -12,10 +12,11 @@ import uol
 from uol.backends.cpu.backend import BACKEND
 from uol.backends.cpu.host import Host
 from uol.backends.cpu.operands import panels
-from uol.backends.cpu.operands.panels import MOST_DEPTH, has_panels
+from uol.backends.cpu.operands.panels import MOST_DEPTH, has_panels, stretches
 from uol.backends.cpu.schedules import contraction
 from uol.backends.cpu.schedules.kinds import Panels
 from uol.backends.cpu.schedules.legality import defect
+from uol.backends.cpu.schedules.panel_copies import MOST_STRETCHES
 from uol.backends.cpu.scheduling import candidates
 from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.nodes import Contract
@@ -139,6 +140,46 @@ op taps(x: f32[N, H, W, C], w: f32[O, 3, 3, C]) -> (y: f32[N, H - 2, W - 2, O]) 
     windows = np.lib.stride_tricks.sliding_window_view(x, (3, 3), (1, 2))
     golden, magnitude = (np.einsum("npqcrs,orsc->npqo", f(windows), f(w)) for f in (np.array, np.abs))
     require_close(run_compiled(graph, inputs)["y"], golden, "f32", 908, magnitude)
+
+
+LINES = [
+    ("row-major", 1, (2, 10, 8), 1),  # each vector lies within a line
+    ("row-major", 1, (2, 9, 12), 2),
+    ("row-major", 1, (1, 8, 7), 2),
+    ("row-major", 1, (3, 6, 3), 4),
+    ("row-major", 1, (1, 13, 2), 4),
+    ("row-major", 2, (2, 7, 9), 2),
+    ("three dims", 1, (2, 4, 6), 2),
+]
+"""The text, the stride, what comes out (N, H, W), and the lines of an image that eight lanes meet at the most."""
+
+
+@of_any_size
+@pytest.mark.parametrize(("text", "stride", "out", "lines"), LINES)
+def test_a_vector_of_columns_reaches_into_the_next_line(
+    text: str, stride: int, out: tuple[int, int, int], lines: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Row-major convolutions: columns are pixels. Of a tensor of three dims, lines follow in planes."""
+    monkeypatch.setattr(panels, "FEWEST_PRODUCTS", 0)
+    n, h, w = out
+    if text == "three dims":
+        head = "op taps(x: f32[N, C, E, H, W], w: f32[O, C, 2, 3]) -> (y: f32[N, O, E, H - 1, W - 2])"
+        body = "y[n, o, e, p, q] = sum[c, r, s](x[n, c, e, p + r, q + s] * w[o, c, r, s])"
+    else:
+        head = f"op taps(x: f32[N, C, H, W], w: f32[O, C, 2, 3]) -> (y: f32[N, O, (H - 2)/{stride} + 1, (W - 3)/{stride} + 1])"
+        body = f"y[n, o, p, q] = sum[c, r, s](x[n, c, p*{stride} + r, q*{stride} + s] * w[o, c, r, s])"
+    dims = {"N": n, "C": 5, "H": (h - 1) * stride + 2, "W": (w - 1) * stride + 3, "O": 18}
+    program = program_of(f"{head} {{ {body} }}", types={}, dims=dims | ({"E": 3} if text == "three dims" else {}))
+    graph = graph_of(program)
+    require_panels(graph)
+    found = stretches(next(s for s in graph.specs if isinstance(s, Contract)))
+    assert found is not None and found.step == stride
+    assert found.reached_by(8) == lines <= MOST_STRETCHES
+    inputs = inputs_of(program)
+    x, weights = (inputs[name].astype(np.float64) for name in ("x", "w"))
+    windows = np.lib.stride_tricks.sliding_window_view(x, (2, 3), (-2, -1))[..., ::stride, ::stride, :, :]
+    golden, magnitude = (np.einsum("nc...rs,ocrs->no...", f(windows), f(weights)) for f in (np.array, np.abs))
+    require_close(run_compiled(graph, inputs)["y"], golden, "f32", 38, magnitude)
 
 
 @of_any_size

@@ -1,0 +1,170 @@
+"""The copies that a product over panels makes of its operands, block by block of k: by vectors where they can be read so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from tvm import tirx
+
+from uol.backends.cpu.expressions.builder import SERIAL, UNROLLED, VECTORIZED, index
+from uol.backends.cpu.expressions.dtypes import Term, representation
+from uol.backends.cpu.expressions.spec_expressions import Scope, evaluate
+from uol.backends.cpu.expressions.transposes import put_vector, transposed, vector_at
+from uol.backends.cpu.expressions.vectorising import vectorises
+from uol.backends.cpu.frame import Frame
+from uol.backends.cpu.operands.factors import the_read
+from uol.backends.cpu.operands.panels import Stretches, stretches
+from uol.backends.cpu.schedules.depth import Depth
+from uol.backends.cpu.schedules.kinds import Panels
+from uol.backends.cpu.schedules.tile_axes import Side
+from uol.codegen.indexing.affine import coefficient
+from uol.codegen.indexing.arithmetic import static
+from uol.codegen.specs.nodes import Contract, Read
+from uol.ir.program.nodes import Axis
+
+ZERO = index(0)
+MOST_STRETCHES = 4
+"""Reads of which a vector of columns is put together, at the most. Of more, it is copied element by element."""
+
+
+@dataclass(frozen=True, slots=True)
+class PanelCopy:
+    """The copy of b for a tile of columns and a block of k, from `start` on."""
+
+    frame: Frame
+    spec: Contract
+    schedule: Panels
+    depth: Depth
+    block: Term
+    panels: Term
+    start: Term
+
+    def write(self, columns: Side, scope: Scope) -> None:
+        """Columns beyond the last are left as they are: no tile reads them."""
+        name, lanes = columns.axis.name, self.schedule.lanes
+        lies_so = coefficient(the_read(self.spec.b).offset, name) == 1
+        by_vectors = None if lies_so else self._by_vectors()
+        for first, width in columns.pieces(self.frame, scope):
+            done = 0 if by_vectors is None else width - width % lanes
+            if by_vectors is not None and done:
+                with self.frame.code.loop("columns", done // lanes) as group:
+                    by_vectors(name, first, self.frame.code.bind("begin", group * index(lanes)), scope)
+            copy = self._by_rows(width, scope) if lies_so else self._by_columns(done, width, scope)
+            for point, step, column in copy if done < width else ():
+                value = evaluate(self.spec.b, point.with_values({name: first + column}))
+                self.frame.code.add(tirx.BufferStore(self.panels, value, [self._place(step, column)]))
+
+    def row(self, line: Term) -> Callable[[Term, Term], Term]:
+        """What a tile reads of the row that begins there."""
+        return lambda _, column: tirx.BufferLoad(self.panels, [line + column])
+
+    def _by_vectors(self) -> Callable[[str, Term, Term, Scope], None] | None:
+        """How a vector of columns, from one on, is copied; None where b is read element by element."""
+        spec, lanes = self.spec, self.schedule.lanes
+        kind, last = representation(spec.acc_dtype), spec.k[-1]
+        if not isinstance(spec.b, Read) or spec.b.guard or kind.storage != kind.compute:
+            return None
+        if coefficient(the_read(spec.b).offset, last.name) == 1 and (static(last.extent) or 0) >= lanes:
+            return self._transpose
+        found = stretches(spec)
+        if found is None or found.reached_by(lanes) > MOST_STRETCHES:
+            return None
+        return lambda axis, first, begin, scope: self._put_together(found, axis, first, begin, scope)
+
+    def _place(self, step: Term, column: Term) -> Term:
+        return self.start + step * index(self.schedule.vectors * self.schedule.lanes) + column
+
+    def _transpose(self, axis: str, first: Term, begin: Term, scope: Scope) -> None:
+        """Of a b that lies along k, in square blocks."""
+        code, read, lanes = self.frame.code, the_read(self.spec.b), self.schedule.lanes
+        source = self.frame.scope.buffers[read.tensor]
+        for point, step, run in self.depth.runs(self.frame, scope, self.block, lanes):
+            if run == lanes:
+                places = [point.with_values({axis: first + begin + index(column)}) for column in range(lanes)]
+                rows = [code.bind("row", vector_at(source, evaluate(read.offset, place), lanes)) for place in places]
+                for number, column in enumerate(transposed(code, rows)):
+                    put_vector(code, self.panels, self._place(step + index(number), begin), column, lanes)
+                continue
+            with code.loop("step", run, UNROLLED) as more, code.loop("column", lanes, UNROLLED) as column:
+                last = self.spec.k[-1].name
+                here = point.with_values({axis: first + begin + column, last: point.values[last] + more})
+                value = evaluate(read, here)
+                code.add(tirx.BufferStore(self.panels, value, [self._place(step + more, begin + column)]))
+
+    def _put_together(self, found: Stretches, axis: str, first: Term, begin: Term, scope: Scope) -> None:
+        """Of stretches, as the rows of an image: each is read as if the whole vector lay in it, and gives the lanes that do.
+        Those before and after them are read from places between the vector's first and last element."""
+        code, lanes = self.frame.code, self.schedule.lanes
+        column = code.bind("column", first + begin)
+        within = code.bind("within", tirx.FloorMod(column, index(found.length)))
+        starts = [index(number * found.length) - within for number in range(1, found.reached_by(lanes))]
+        shifts = [code.bind("shift", tirx.Select(start < index(lanes), start, ZERO)) for start in starts]
+        lane = tirx.Ramp(tirx.const(0, "int32"), tirx.const(1, "int32"), lanes)
+        inside = [tirx.GE(lane, tirx.Broadcast(start.astype("int32"), lanes)) for start in starts]
+        for point, step in self.depth.steps(self.frame, scope, self.block):
+            vector = self._stretch(found, point, axis, column, ZERO)
+            for shift, belongs in zip(shifts, inside, strict=True):
+                vector = tirx.Select(belongs, self._stretch(found, point, axis, column, shift), vector)
+            put_vector(code, self.panels, self._place(step, begin), vector, lanes)
+
+    def _stretch(self, found: Stretches, point: Scope, axis: str, column: Term, shift: Term) -> Term:
+        """A vector whose lane `shift` is read where that column lies, and the others in the same stretch."""
+        read, lanes = the_read(self.spec.b), self.schedule.lanes
+        source = self.frame.scope.buffers[read.tensor]
+        start = evaluate(read.offset, point.with_values({axis: column + shift})) - shift * index(found.step)
+        if found.step == 1:
+            return vector_at(source, start, lanes)
+        halves = [vector_at(source, start, lanes), vector_at(source, start + index(lanes - 1), lanes)]
+        places = [*range(0, lanes, 2), *range(lanes + 1, 2 * lanes, 2)]  # the second begins at an odd element
+        return tirx.Shuffle(halves, [tirx.const(place, "int32") for place in places])
+
+    def _by_rows(self, width: int, scope: Scope) -> Iterator[tuple[Scope, Term, Term]]:
+        """Step by step of k, vectors of columns: for a b that lies so."""
+        for point, step in self.depth.steps(self.frame, scope, self.block):
+            kind = VECTORIZED if vectorises(self.spec.b, {self.spec.n[-1].name}, point) else SERIAL
+            for begin in range(0, width, self.schedule.lanes):
+                with self.frame.code.loop("lane", min(self.schedule.lanes, width - begin), kind) as lane:
+                    yield point, step, index(begin) + lane
+
+    def _by_columns(self, begin: int, width: int, scope: Scope) -> Iterator[tuple[Scope, Term, Term]]:
+        """Column by column: what a quotient of the column gives is the same for all steps."""
+        with self.frame.code.loop("column", width - begin, start=begin) as column:
+            for point, step in self.depth.steps(self.frame, scope, self.block):
+                yield point, step, column
+
+
+@dataclass(frozen=True, slots=True)
+class SliverCopy:
+    """The copy of a for a tile of rows and a block of k, whose steps are `pitch` elements apart."""
+
+    frame: Frame
+    spec: Contract
+    depth: Depth
+    block: Term
+    copy: Term
+    pitch: int
+
+    def write(self, rows: tuple[Axis, Term, int], scope: Scope) -> None:
+        axis, first, height = rows
+        for point, step, row in self._elements(axis, height, scope):
+            value = evaluate(self.spec.a, point.with_values({axis.name: first + row}))
+            self.frame.code.add(tirx.BufferStore(self.copy, value, [step * index(self.pitch) + row]))
+
+    def at(self, step: Term) -> Callable[[Term], Term]:
+        """What a tile reads at a step, by row."""
+        line = self.frame.code.bind("line_of_a", step * index(self.pitch))
+        return lambda row: tirx.BufferLoad(self.copy, [line + row])
+
+    def _elements(self, axis: Axis, height: int, scope: Scope) -> Iterator[tuple[Scope, Term, Term]]:
+        """In the order in which a lies: rows as a vector, or row by row."""
+        code = self.frame.code
+        if coefficient(the_read(self.spec.a).offset, axis.name) == 1:
+            for point, step in self.depth.steps(self.frame, scope, self.block):
+                kind = VECTORIZED if vectorises(self.spec.a, {axis.name}, point) else SERIAL
+                with code.loop("row", height, kind) as row:
+                    yield point, step, row
+            return
+        with code.loop("row", height) as row:
+            for point, step in self.depth.steps(self.frame, scope, self.block):
+                yield point, step, row
