@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import torch
-from torch import is_grad_enabled
+from torch import is_grad_enabled, is_inference_mode_enabled
+from torch.autograd.graph import increment_version
 
 from uol.binding.instance import Instance
-from uol.binding.layouts import Sizes, canonical, result_strides, row_major
+from uol.binding.layouts import Sizes, canonical, is_dense, result_strides, row_major
 from uol.binding.tensor_binding import bind_tensors
+from uol.codegen.specs.in_place import writes_in_place
 from uol.compilation.pipeline import module_of
 from uol.compilation.recompile import KernelsOfAnySize, RecompileWatch, takes_any_size
 from uol.compilation.request import Request
@@ -20,8 +22,8 @@ from uol.pytorch.arguments import exactly, in_order, options_of, remember, requi
 from uol.pytorch.devices import target_of
 from uol.pytorch.dim_argument import along, row_form
 from uol.pytorch.fast_path import is_eager
-from uol.pytorch.gradient import Define, Gradient, record_eagerly, require_backward
-from uol.pytorch.launch_plan import Prepared, Result, forms_of
+from uol.pytorch.gradient import Define, Gradient, record_eagerly, record_in_place, require_backward
+from uol.pytorch.launch_plan import Forms, Prepared, Result, forms_of
 from uol.pytorch.out import given_outs, require_apart, require_fit, require_no_gradient, require_one_device, writable_in_place
 from uol.pytorch.schema import TORCH_TYPES, type_options
 
@@ -60,7 +62,7 @@ class TorchOperator:
         self.find(inputs, plain, tuple(t.stride() for t in targets)).run(inputs, targets)
         for out, target, is_direct in zip(outs, targets, direct, strict=True):
             if is_direct:
-                torch.autograd.graph.increment_version(out)  # so that autograd knows where it was saved
+                increment_version(out)  # so that autograd knows where it was saved
             else:
                 out.copy_(target)
 
@@ -86,6 +88,31 @@ class TorchOperator:
                 if x.requires_grad:
                     return record_eagerly(self.gradient, inputs, chosen)
         return self.find(inputs, chosen).new(inputs)
+
+    def overwrite(self, x: Tensor, options: dict[str, Any]) -> Tensor | None:
+        """x, with the result where its values were, in one pass; autograd sees a write to x, as of `torch.relu_`. None, and x
+        as it was, where PyTorch's dispatcher has something to add or to refuse, and where a gradient reads x or a kernel
+        cannot write there."""
+        if not is_eager((x,)) or not is_dense(x.shape, x.stride()) or not self._may_be_written(x):
+            return None
+        chosen: Any = self._options(options)
+        prepared = self.find((x,), chosen, (x.stride(),))
+        if not prepared.in_place:
+            return None
+        if is_grad_enabled() and x.requires_grad:
+            return record_in_place(self.gradient, prepared, x, chosen)
+        prepared.run((x,), (x,))
+        increment_version(x)
+        return x
+
+    def _may_be_written(self, x: Tensor) -> bool:
+        """Is this neither a leaf that needs a gradient, a view, which autograd may refuse to have written, nor a tensor of
+        inference mode outside of it; and can its gradient do without it?"""
+        if not is_grad_enabled():
+            return is_inference_mode_enabled() or not x.is_inference()
+        if x._is_view() or x.is_inference():
+            return False
+        return not x.requires_grad or (not x.is_leaf and self.gradient.reads_result_alone)
 
     def function(self) -> Callable[..., object]:
         """`uol.ops.<name>`: the PyTorch operator with numbers taken as tensors, `dim=` for operators of rows, and `out=`."""
@@ -173,7 +200,14 @@ class TorchOperator:
         laid = tuple(strides[r.name] for r in self.op.results)
         first = inputs[0]  # itself, not what it is broadcast to
         alike = forms.results == forms.inputs[:1] and laid == (row_major(first.shape),) and first.is_contiguous()
-        return Prepared(compiled.loaded, forms, expand, laid, alike, (*scalars, *sizes))
+        is_over = outs is not None and strides[self.names[0]] == laid[0] and self._is_over_its_input(compiled, forms)
+        return Prepared(compiled.loaded, forms, expand, laid, alike, (*scalars, *sizes), is_over)
+
+    def _is_over_its_input(self, compiled: Compiled, forms: Forms) -> bool:
+        """Is there one input and one result, of the same form, and may the kernel write the one over the other?"""
+        if len(forms.inputs) != 1 or forms.results != forms.inputs:
+            return False
+        return writes_in_place(compiled.module.graph, self.names[0], self.op.results[0].name)
 
     def _compiled(self, request: Request, layer: frozenset[str]) -> Compiled:
         """The kernel for these sizes, or one for any: see `uol.compilation.recompile`. `layer`: the dims that stay numbers."""

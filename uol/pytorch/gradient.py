@@ -67,6 +67,14 @@ class Gradient:
         found = saving_of(self.op)
         return None if found is None else self.define(found)
 
+    @cached_property
+    def reads_result_alone(self) -> bool:
+        """Has the operator one input, which its gradient does not read, so that the result may lie there?"""
+        if len(self.names) != 1 or self.saving is not None:
+            return False
+        way = self.way((True,))
+        return way is not None and way.kept == (1,)  # the place of the result
+
     @property
     def is_settled(self) -> bool:
         """Has a gradient been recorded, by the text that there was for it?"""
@@ -149,8 +157,24 @@ class _EagerFunction(torch.autograd.Function):
         return None, None, None, *_back(ctx, cotangents)
 
 
+class _InPlaceFunction(torch.autograd.Function):
+    """The same for an operator of one input, which its result overwrites, and whose gradient reads the result alone."""
+
+    @staticmethod
+    def forward(ctx: Any, gradient: Gradient, way: Way, prepared: Prepared, options: Mapping[str, Any], x: Tensor) -> Tensor:
+        prepared.run((x,), (x,))
+        ctx.mark_dirty(x)  # so that autograd counts the write, and finds a later one to what is saved
+        gradient.save(ctx, way, prepared.forms, options, (x, x))
+        return x
+
+    @staticmethod
+    def backward(ctx: Any, *cotangents: Tensor | None) -> Any:
+        return None, None, None, None, *_back(ctx, cotangents)
+
+
 _apply_eagerly: Callable[..., Any] = super(torch.autograd.Function, _EagerFunction).apply
 """`_EagerFunction.apply` without what PyTorch looks for before it, which plain tensors outside transforms do not need."""
+_apply_in_place: Callable[..., Any] = super(torch.autograd.Function, _InPlaceFunction).apply
 
 
 def _is_transformed() -> bool:
@@ -168,6 +192,12 @@ def record_eagerly(gradient: Gradient, inputs: Sequence[Tensor], options: Mappin
     way = recorded.way(tuple([x.requires_grad for x in inputs]))
     found: Any = _apply_eagerly(recorded, way, options, *inputs)
     return found if saving is None else gradient.own(found)
+
+
+def record_in_place(gradient: Gradient, prepared: Prepared, x: Tensor, options: Mapping[str, Any]) -> Tensor:
+    """The operator's result where its one input lies, a plain tensor that needs a gradient, which reads the result alone."""
+    found: Tensor = _apply_in_place(gradient, gradient.way((True,)), prepared, options, x)
+    return found
 
 
 def record(gradient: Gradient, inputs: Sequence[Tensor], options: Mapping[str, Any]) -> Any:

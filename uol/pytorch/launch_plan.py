@@ -41,6 +41,7 @@ class Prepared:
     strides  of the results
     alike    there is one result, and it lies as the first input does
     scalars  run-time attributes and sizes of dims, which the kernel takes after the tensors
+    in_place the one result, laid out by the caller, may be written where the one input lies
     """
 
     call: Callable[..., None]
@@ -49,6 +50,7 @@ class Prepared:
     strides: tuple[Sizes, ...]
     alike: bool
     scalars: tuple[int | float, ...]
+    in_place: bool
 
     def new(self, inputs: Sequence[Tensor]) -> Result:
         """New tensors with the results."""

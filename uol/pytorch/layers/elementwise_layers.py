@@ -2,8 +2,9 @@
 from its parent in `forward` alone, and leaves to it what the operator does not take.
 
 An activation that is `inplace` writes over its input, as PyTorch's does: what reads that tensor afterwards, such as the sum of
-a pre-activation block, reads the activation. The operator's result is copied there; while gradients are recorded it computes
-on a copy, but for relu, whose gradient reads its result alone. The two copies are passes over memory, and no more."""
+a pre-activation block, reads the activation. The kernel writes there in one pass; while gradients are recorded, where the
+gradient reads the result alone, which is then the one tensor that is saved. Else, and under PyTorch's transforms, the result
+is copied there, and what a gradient reads is a copy of the input."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from uol.pytorch.bridge import operator
+from uol.pytorch.bridge import defined, operator
 from uol.pytorch.layers import image_layers as pictures
 from uol.pytorch.layers.layer_support import are_pairs, of_one_float
 from uol.pytorch.layers.modules import AXES
@@ -62,12 +63,16 @@ KEEPS_RESULT = ("relu",)
 
 def _activation(op: str, names: dict[str, str]) -> Forward:
     function: Forward = operator(op)
+    overwrite = defined()[op].overwrite
     keeps_input = op not in KEEPS_RESULT
 
     def forward(self: Any, x: Tensor) -> Any:
         options = {ours: float(getattr(self, theirs)) for ours, theirs in names.items()}
         if not getattr(self, "inplace", False):
             return function(x, **options)
+        found = overwrite(x, options)
+        if found is not None:
+            return found
         given = x.clone() if keeps_input and torch.is_grad_enabled() else x
         return x.copy_(function(given, **options))
 
