@@ -72,10 +72,12 @@ def keys(suite: Suite) -> list[tuple[Key, Row]]:
     return [(Key(family, row.name, passed), row) for family, row in rows for passed in row.passes]
 
 
-def measure(key: Key, row: Row, turns: Turns) -> Outcome:
-    """One pass, after both sides have been seen to compute the same."""
+def measure(key: Key, row: Row, turns: Turns, *, compiled: bool = False) -> Outcome:
+    """One pass, after both sides have been seen to compute the same. `compiled`: PyTorch's by torch.compile, not eager."""
     try:
         contenders = row.contenders(key.passed)
+        if compiled:
+            contenders = contenders.beside_compiled()
         _require_equal(contenders)
         found = alternate({"uol": contenders.uol, "PyTorch": contenders.pytorch}, turns)
     except UolError as error:

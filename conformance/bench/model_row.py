@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from uol.conformance.bench.rows import Call, Contenders, Pass
@@ -14,6 +14,9 @@ from uol.ir.errors import MissingToolError
 if TYPE_CHECKING:
     import torch
     from torch import nn
+
+Side = Literal["uol", "PyTorch"]
+Format = Literal["row-major", "channels-last"]
 
 SEED = 0
 TOKENS, WIDTH, HEADS = 128, 512, 8
@@ -27,8 +30,8 @@ differently behind it, from layer to layer."""
 @dataclass(frozen=True, slots=True)
 class ModelRow:
     """`use`: inference is `uol.freeze` beside the module in evaluation; training is `uol.replace` beside the module, both with
-    PyTorch's SGD at a rate of 0, so that each step does the same work. PyTorch's side lies in the memory format that is
-    faster for it."""
+    PyTorch's SGD at a rate of 0, so that each step does the same work. Each side's weights and inputs lie in the memory format
+    that is faster for that side, as users choose it; an encoder layer has row-major alone."""
 
     model: Literal["resnet50", "encoder layer"]
     use: Literal["inference", "training"]
@@ -49,18 +52,48 @@ class ModelRow:
         return replace(self, batch=1)
 
     def contenders(self, passed: Pass) -> Contenders:
-        import torch
+        def compiled() -> Call:
+            return self.call("PyTorch", faster_format(self, "PyTorch"), compiled=True)
 
-        import uol
+        ours, theirs = (self.call(side, faster_format(self, side)) for side in SIDES)
+        return Contenders(ours, theirs, compiled)
+
+    def call(self, side: Side, order: Format, *, compiled: bool = False) -> Call:
+        """One side in a memory format, built anew from the seed; `compiled`: by torch.compile."""
+        import torch
 
         torch.manual_seed(SEED)
         module, inputs = _BUILT[self.model](self.batch)
-        if self.use == "inference":
-            module.eval()
-            return Contenders(_inference(uol.freeze(module), inputs), _faster(_inference, module, inputs))
-        ours = copy.deepcopy(module)
-        uol.replace(ours)
-        return Contenders(_training(ours, inputs), _faster(_training, module, inputs))
+        module.train(self.use == "training")
+        if order == "channels-last":
+            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # PyTorch's stubs lack it
+            inputs = inputs.contiguous(memory_format=torch.channels_last)
+        if compiled:
+            module.compile()
+        module = _ours(module) if side == "uol" else module
+        return _inference(module, inputs) if self.use == "inference" else _training(module, inputs)
+
+
+SIDES: tuple[Side, ...] = ("uol", "PyTorch")
+
+
+@cache
+def faster_format(row: ModelRow, side: Side) -> Format:
+    """By the time of a call of each, once in a process."""
+    orders: tuple[Format, ...] = ("row-major", "channels-last") if row.model == "resnet50" else ("row-major",)
+    return min(orders, key=lambda order: _seconds(row.call(side, order))) if len(orders) > 1 else orders[0]
+
+
+def _ours(module: nn.Module) -> nn.Module:
+    """For inference or for training, as the module is set, with kernels for its own sizes, whatever was measured before."""
+    import uol
+    from uol.pytorch.bridge import forget_sizes
+
+    forget_sizes()
+    if not module.training:
+        return uol.freeze(module)
+    uol.replace(module)
+    return module
 
 
 def _inference(module: nn.Module, inputs: torch.Tensor) -> Call:
@@ -76,7 +109,6 @@ def _inference(module: nn.Module, inputs: torch.Tensor) -> Call:
 def _training(module: nn.Module, inputs: torch.Tensor) -> Call:
     import torch
 
-    module.train()
     parameters = list(module.parameters())
     optimiser = torch.optim.SGD(parameters, lr=0.0, momentum=0.9)
 
@@ -89,16 +121,6 @@ def _training(module: nn.Module, inputs: torch.Tensor) -> Call:
         return (loss.detach(), *(p.grad for p in parameters[-COMPARED:] if p.grad is not None))
 
     return call
-
-
-def _faster(use: Callable[[nn.Module, torch.Tensor], Call], module: nn.Module, inputs: torch.Tensor) -> Call:
-    """Row-major or channels-last, by the time of a call of each."""
-    import torch
-
-    from uol.conformance.paths.reference_network import copied
-
-    orders = (torch.contiguous_format, torch.channels_last) if inputs.dim() == 4 else (torch.contiguous_format,)
-    return min((use(copied(module, order), inputs.contiguous(memory_format=order)) for order in orders), key=_seconds)
 
 
 def _seconds(call: Call) -> float:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from uol.conformance.bench.rows import Contenders, Pass
+from uol.conformance.bench.rows import Call, Contenders, Pass
 
 if TYPE_CHECKING:
     from uol.conformance.paths.cpu_network import CpuNetwork
@@ -36,11 +36,17 @@ class NetworkRow:
     def contenders(self, passed: Pass) -> Contenders:
         import torch
 
+        _, network = _built()
+        return Contenders(lambda: (torch.from_numpy(network.run()),), self._pytorch(), lambda: self._pytorch(compiled=True))
+
+    def _pytorch(self, *, compiled: bool = False) -> Call:
+        import torch
+
         from uol.conformance.paths.reference_network import eager_network
 
-        subject, network = _built()
-        theirs = eager_network(subject.network, subject.image, channels_last=self.channels_last)
-        return Contenders(lambda: (torch.from_numpy(network.run()),), lambda: (torch.as_tensor(theirs()),))
+        subject, _ = _built()
+        theirs = eager_network(subject.network, subject.image, channels_last=self.channels_last, compiled=compiled)
+        return lambda: (torch.as_tensor(theirs()),)
 
 
 @cache

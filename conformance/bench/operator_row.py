@@ -78,11 +78,12 @@ class OperatorRow:
         ours, theirs = self._tensors(), self._tensors()
         if self.frozen:
             ours, theirs = _frozen(op, ours, theirs)
-        functions = (partial(operator(op), **attrs), ours), (partial(eager_call(op), **attrs), theirs)
-        if passed == "forward":
-            return Contenders(*(partial(_forward, function, list(given.values())) for function, given in functions))
-        seeds = _cotangents(_forward(*functions[1][:1], list(theirs.values())))
-        return Contenders(*(partial(_both, function, given, self.wrt, seeds) for function, given in functions))
+        function = partial(eager_call(op), **attrs)
+        call: Callable[..., Sequence[torch.Tensor]] = _forward
+        if passed != "forward":
+            call = partial(_both, wrt=self.wrt, cotangents=_cotangents(_forward(function, theirs)))
+        uol = partial(call, partial(operator(op), **attrs), ours)
+        return Contenders(uol, partial(call, function, theirs), lambda: partial(call, _compiled(function), theirs))
 
     def _tensors(self) -> dict[str, torch.Tensor]:
         import torch
@@ -126,8 +127,14 @@ def _results(given: object) -> Sequence[torch.Tensor]:
     return tuple(given) if isinstance(given, tuple | list) else (cast("torch.Tensor", given),)
 
 
-def _forward(function: Callable[..., Any], tensors: Sequence[torch.Tensor]) -> Sequence[torch.Tensor]:
-    return _results(function(*tensors))
+def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    import torch
+
+    return torch.compile(function)
+
+
+def _forward(function: Callable[..., Any], given: Mapping[str, torch.Tensor]) -> Sequence[torch.Tensor]:
+    return _results(function(*given.values()))
 
 
 def _cotangents(results: Sequence[torch.Tensor]) -> list[torch.Tensor]:

@@ -14,6 +14,7 @@ from typing import Any, Literal, cast
 
 from uol.backends.cpu.host import core_count
 from uol.conformance.bench.measurement import Key, Outcome, Timing, geometric_means
+from uol.conformance.bench.peak_memory import Memory
 from uol.conformance.bench.peaks import Peaks
 from uol.conformance.bench.turns import Turns
 from uol.conformance.bench.work import Work
@@ -42,13 +43,16 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A run: every pass with its times, or with the reason why it has none."""
+    """A run: every pass with its times, or with the reason why it has none. `compiled` are times beside torch.compile, `memory`
+    peaks of models, of the passes that have times, where they were asked for."""
 
     settings: Settings
     processor: str
     outcomes: Mapping[Key, Outcome]
     works: Mapping[Key, Work] = field(default_factory=dict)
     peaks: Peaks | None = None
+    compiled: Mapping[Key, Outcome] = field(default_factory=dict)
+    memory: Mapping[Key, Memory | str] = field(default_factory=dict)
 
     @property
     def timings(self) -> dict[Key, Timing]:
@@ -57,7 +61,6 @@ class Record:
     @property
     def failed(self) -> dict[Key, str]:
         return {key: found for key, found in self.outcomes.items() if isinstance(found, str)}
-
 
     def rate(self, key: Key) -> Rate | None:
         """Operations or bytes in a second, whichever is nearer to what the machine can do; None where they are not counted."""
@@ -102,7 +105,7 @@ def as_json(record: Record, turns: Turns) -> dict[str, object]:
         "processor": record.processor,
         "versions": versions(),
         **({} if record.peaks is None else {"peaks": asdict(record.peaks)}),
-        "rows": [_key(key) | asdict(timing) | _rate(record.rate(key)) for key, timing in record.timings.items()],
+        "rows": [_key(key) | asdict(timing) | _further(record, key) for key, timing in record.timings.items()],
         "failed": [_key(key) | {"reason": reason} for key, reason in record.failed.items()],
         "geometric_means": geometric_means(record.timings),
     }
@@ -112,8 +115,18 @@ def _key(key: Key) -> dict[str, object]:
     return {"family": key.family, "row": key.row, "pass": key.passed}
 
 
-def _rate(rate: Rate | None) -> dict[str, object]:
-    return {} if rate is None else {"rate": rate.value, "unit": rate.unit, "share": rate.share}
+def _further(record: Record, key: Key) -> dict[str, object]:
+    """What not every run has of a pass."""
+    found: dict[str, object] = {}
+    if (rate := record.rate(key)) is not None:
+        found |= {"rate": rate.value, "unit": rate.unit, "share": rate.share}
+    if (compiled := record.compiled.get(key)) is not None:
+        times = {"ms": compiled.pytorch_ms, "ratio": compiled.ratio} if isinstance(compiled, Timing) else None
+        found["compiled"] = times or {"reason": compiled}
+    if (memory := record.memory.get(key)) is not None:
+        peaks = asdict(memory) | {"ratio": memory.ratio} if isinstance(memory, Memory) else None
+        found["memory"] = peaks or {"reason": memory}
+    return found
 
 
 def schema() -> dict[str, object]:

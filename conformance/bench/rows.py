@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from uol.conformance.bench.work import Work
+from uol.ir.errors import UolError
 
 if TYPE_CHECKING:
     import torch
@@ -18,10 +19,21 @@ Call = Callable[[], Sequence["torch.Tensor"]]
 
 @dataclass(frozen=True, slots=True)
 class Contenders:
-    """Two calls that compute the same. uol may give more results than PyTorch, after those that both give."""
+    """Two calls that compute the same. uol may give more results than PyTorch, after those that both give. `compiled` gives
+    PyTorch's with its function or module by torch.compile, which compiles when that is called first; None where it has none."""
 
     uol: Call
     pytorch: Call
+    compiled: Callable[[], Call] | None = None
+
+    def beside_compiled(self) -> Contenders:
+        """uol and PyTorch's call by torch.compile. Raises UolError where there is none."""
+        import torch
+
+        if self.compiled is None:
+            raise UolError("torch.compile is not asked for an optimiser's step")
+        torch.compiler.reset()  # or it would compile a function that it has met at other sizes for any size
+        return Contenders(self.uol, self.compiled())
 
 
 class Row(Protocol):

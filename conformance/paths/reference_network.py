@@ -64,12 +64,15 @@ def copied(module: torch.nn.Module, order: torch.memory_format) -> torch.nn.Modu
     return copy.deepcopy(module).to(memory_format=order)  # type: ignore[call-overload,no-any-return]  # PyTorch's stubs lack it
 
 
-def eager_network(network: torch.nn.Module, image: NDArray[np.float32], *, channels_last: bool) -> Callable[[], object]:
-    """The whole network as eager PyTorch, weights and picture in the given memory format."""
+def eager_network(
+    network: torch.nn.Module, image: NDArray[np.float32], *, channels_last: bool, compiled: bool = False
+) -> Callable[[], object]:
+    """The whole network as eager PyTorch, or by torch.compile; weights and picture in the given memory format."""
     import torch
 
     order = torch.channels_last if channels_last else torch.contiguous_format
-    own = copied(network, order)
+    module = copied(network, order)
+    own = torch.compile(module) if compiled else module
     x = torch.from_numpy(image).to(memory_format=order)
 
     def call() -> object:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,8 @@ import jsonschema
 import pytest
 from command_line import uol
 
+from uol.conformance.bench.measurement import Timing
+from uol.conformance.bench.peak_memory import Memory
 from uol.conformance.bench.record import schema
 
 PICKED = ("bench", "--suite", "cpu", "--quick", "--family", "rows", "--rows", "softmax,argmax")
@@ -98,6 +102,53 @@ def test_a_row_that_cannot_be_measured_fails_and_is_in_the_record(monkeypatch: p
     assert [row["row"] for row in record["failed"]] == ["argmax S=32 C=32"] and len(record["rows"]) == 2
 
 
+def test_torch_compile_is_a_further_column_and_a_row_that_it_fails_on_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In its place: a wrapper that names what it was given, and has no compiler for rows with a gradient."""
+    import torch
+
+    given: list[object] = []
+    monkeypatch.setattr(torch.compiler, "reset", lambda: None)
+    monkeypatch.setattr(torch, "compile", lambda function: given.append(function) or partial(_compiled, function))
+    result = uol(*PICKED, "--compile", "--json", "a.json")
+    assert result.status == 0 and len(given) == len(PASSES)
+    assert "torch.compile ms  its ratio" in result.out.splitlines()[0]
+    assert f"NOT COMPILED  {PASSES[1][0]}, {PASSES[1][1]}: RuntimeError: no C++ compiler\n" in result.out
+    record = json.loads(Path("a.json").read_text())
+    jsonschema.Draft202012Validator(schema()).validate(record)
+    first, second, third = (row["compiled"] for row in record["rows"])
+    assert first["ratio"] > 0 and third["ms"] > 0 and second == {"reason": "RuntimeError: no C++ compiler"}
+
+
+def _compiled(function: Callable[..., Any], *tensors: Any) -> Any:
+    if any(tensor.requires_grad for tensor in tensors):
+        raise RuntimeError("no C++ compiler\nand where one was looked for")
+    return function(*tensors)
+
+
+MODEL = ("bench", "--quick", "--rows", "encoder layer", "--memory", "--json", "a.json")
+
+
+def test_memory_is_a_table_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("uol.cli.bench_command.measure", lambda *_, **__: Timing(1.0, 1.0, 1.0, 1.0, 1.0))
+    monkeypatch.setattr("uol.cli.bench_command.peak_memory", lambda row: Memory(2 << 20, 3 << 20))
+    result = uol(*MODEL)
+    assert result.status == 0
+    assert ["encoder", "layer", "N=1", "training", "2.0", "3.0", "1.50"] in [line.split() for line in result.out.splitlines()]
+    record = json.loads(Path("a.json").read_text())
+    jsonschema.Draft202012Validator(schema()).validate(record)
+    assert record["rows"][0]["memory"] == {"uol_bytes": 2 << 20, "pytorch_bytes": 3 << 20, "ratio": 1.5}
+
+
+def test_memory_that_cannot_be_measured_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("uol.cli.bench_command.measure", lambda *_, **__: Timing(1.0, 1.0, 1.0, 1.0, 1.0))
+    monkeypatch.setattr("uol.cli.bench_command.peak_memory", lambda row: "it was killed")
+    result = uol(*MODEL)
+    assert result.status == 1 and "FAILED  memory of encoder layer N=1 training, step: it was killed" in result.out
+    record = json.loads(Path("a.json").read_text())
+    jsonschema.Draft202012Validator(schema()).validate(record)
+    assert record["rows"][0]["memory"] == {"reason": "it was killed"}
+
+
 def test_the_rows_are_listed_and_not_measured() -> None:
     result = uol("bench", "--list", "--family", "scans")
     assert result.status == 0
@@ -141,6 +192,7 @@ BAD = {  # arguments -> message
     "--against .": "cannot read '.': Is a directory",
     "--json nowhere/a.json": "the record cannot be written to 'nowhere/a.json': No such file or directory",
     "--json .": "the record cannot be written to '.': Is a directory",
+    "--rows softmax --memory": "--memory measures models, and none is chosen\n  help: `uol bench --family models --memory`",
     "--turns 0": "Invalid value for '--turns'",
 }
 

@@ -7,12 +7,14 @@ from typing import Literal
 
 import pytest
 import torch
+from torch import nn
 from turns import by_turns
 
 from uol.binding.named_binding import bind_names
+from uol.conformance.bench import model_row
 from uol.conformance.bench.eager import EAGER
 from uol.conformance.bench.measurement import QUICK, Key, Timing, keys, measure, same_threads
-from uol.conformance.bench.model_row import ModelRow
+from uol.conformance.bench.model_row import ModelRow, faster_format
 from uol.conformance.bench.operator_row import OperatorRow
 from uol.conformance.bench.peaks import Peaks, measured_peaks
 from uol.conformance.bench.record import Record, Settings
@@ -30,8 +32,8 @@ ROWS = [
     row for name in suite_names() for each in load_suite(name).families.values() for row in each if isinstance(row, OperatorRow)
 ]
 FAMILIES = {
-    *("products", "linear", "convolution", "depthwise", "resnet50_layers", "pooling", "norms", "rows", "maps", "attention"),
-    *("indexing", "scans", "ordering", "losses", "optimisers", "networks", "models"),
+    *("products", "products_bf16", "linear", "convolution", "depthwise", "resnet50_layers", "pooling", "norms", "rows", "maps"),
+    *("attention", "indexing", "scans", "ordering", "losses", "optimisers", "networks", "models"),
 }
 
 
@@ -161,3 +163,28 @@ def test_peaks_and_the_share_of_them() -> None:
 def test_a_model_computes_the_same_on_both_sides(use: Literal["inference", "training"]) -> None:
     row = ModelRow("encoder layer", use, 1)
     assert isinstance(measure(Key("models", row.name, row.passes[0]), row, QUICK), Timing)
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModelRow]:
+    """A model of one layer in the place of ResNet-50."""
+    monkeypatch.setitem(model_row._BUILT, "resnet50", lambda batch: (nn.Conv2d(3, 4, 3), torch.randn(batch, 3, 8, 8)))
+    faster_format.cache_clear()
+    yield ModelRow("resnet50", "inference", 2)
+    faster_format.cache_clear()
+
+
+def test_each_side_of_a_model_has_the_format_that_is_faster_for_it(small: ModelRow, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here: channels-last for ours, row-major for PyTorch's, by the times of their four calls."""
+    times = iter((2.0, 1.0, 1.0, 2.0))
+    monkeypatch.setattr(model_row, "_seconds", lambda call: next(times))
+    built: list[tuple[str, str]] = []
+    call = ModelRow.call
+    monkeypatch.setattr(ModelRow, "call", lambda *given: built.append(given[1:]) or call(*given))
+    sides = small.contenders("forward")
+    both = ("row-major", "channels-last")
+    assert built[:3] == [*(("uol", order) for order in both), ("uol", "channels-last")]
+    assert built[3:] == [*(("PyTorch", order) for order in both), ("PyTorch", "row-major")]
+    (ours,), (theirs,) = sides.uol(), sides.pytorch()
+    assert ours.is_contiguous(memory_format=torch.channels_last) and theirs.is_contiguous()
+    torch.testing.assert_close(ours, theirs)

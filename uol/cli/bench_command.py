@@ -13,6 +13,8 @@ import typer
 from uol.cli.arguments import listed
 from uol.cli.output import print_table, print_text, track
 from uol.conformance.bench.measurement import FULL, QUICK, Key, Timing, geometric_means, keys, measure, same_threads
+from uol.conformance.bench.model_row import ModelRow
+from uol.conformance.bench.peak_memory import Memory, peak_memory
 from uol.conformance.bench.peaks import measured_peaks
 from uol.conformance.bench.record import (
     LEAST,
@@ -39,6 +41,8 @@ ListOption = Annotated[bool, typer.Option("--list", help="Print the rows, and me
 TurnsOption = Annotated[int, typer.Option("--turns", min=1, help="Turns of each side; more of them on a busy machine.")]
 QuickOption = Annotated[bool, typer.Option("--quick", help="Small sizes, few calls: whether the rows run, not how fast.")]
 FileOption = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write a record of the run.")]
+CompileOption = Annotated[bool, typer.Option("--compile", help="Beside torch.compile, too: it compiles each row for long.")]
+MemoryOption = Annotated[bool, typer.Option("--memory", help="The models' peak resident memory, too.")]
 RecordOption = Annotated[Path | None, typer.Option("--against", metavar="RECORD", help="Compare with a record.")]
 
 
@@ -51,11 +55,17 @@ def bench(
     quick: QuickOption = False,
     file: FileOption = None,
     against: RecordOption = None,
+    compiled: CompileOption = False,
+    memory: MemoryOption = False,
 ) -> None:
     """Measure operators beside PyTorch eager, which take turns in one process: A B A B.
 
     The ratio is PyTorch's time / uol's, the median over the turns, with its quartiles; above 1 is faster than PyTorch. Both
     run on all cores, or on UOL_NUM_THREADS; of one thread, CPU time is measured.
+
+    --compile adds PyTorch by torch.compile in its default mode, and that time / uol's, in turns of their own; what it cannot
+    compile says why, and fails nothing. --memory adds the peak of what building a model and calling it twice takes above a
+    process that has imported torch and uol, in a process for each side; models come in the format that is faster for the side.
 
     Exit status: 0 done, 1 a row is under 0.95 of its ratio in the record, or could not be measured, 2 bad input.
     """
@@ -64,6 +74,8 @@ def bench(
     if list_rows:
         print_table(("family", "row", "pass"), [(key.family, key.row, key.passed) for key, _ in keys(chosen)])
         return
+    if memory and not any(isinstance(row, ModelRow) for _, row in keys(chosen)):
+        raise UolError("--memory measures models, and none is chosen", hint="`uol bench --family models --memory`")
     settings = Settings.of(suite, quick=quick)
     before = None if against is None else read_record(against)
     if before is not None:
@@ -71,23 +83,31 @@ def bench(
     if file is not None:
         require_writable(file)
     plan = QUICK if quick else replace(FULL, count=turns)
-    record = _measured(settings, chosen, plan)
+    record = _measured(settings, chosen, plan, compiled=compiled, memory=memory)
     if file is not None:
         write_record(file, record, plan)
     compared = {} if before is None else of_record(record, before)
     _print(record, compared)
     if before is not None:
         _print_comparison(record, before, compared)
-    if record.failed or slower(compared):
+    if record.failed or slower(compared) or any(isinstance(found, str) for found in record.memory.values()):
         raise typer.Exit(1)
 
 
-def _measured(settings: Settings, chosen: Suite, turns: Turns) -> Record:
+def _measured(settings: Settings, chosen: Suite, turns: Turns, *, compiled: bool, memory: bool) -> Record:
     with same_threads(turns) as timed:
         rows = list(keys(chosen))
         works = {key: work for key, row in rows if (work := _work(key, row)) is not None}
         peaks = measured_peaks(settings.threads) if works and not settings.quick else None
-        return record_of(settings, {key: measure(key, row, timed) for key, row in track(rows, "measuring")}, works, peaks)
+        record = record_of(settings, {key: measure(key, row, timed) for key, row in track(rows, "measuring")}, works, peaks)
+        rows = [(key, row) for key, row in rows if key in record.timings]
+        if compiled:
+            beside = track(rows, "beside torch.compile")
+            record = replace(record, compiled={key: measure(key, row, timed, compiled=True) for key, row in beside})
+        if memory:
+            models = [(key, row) for key, row in rows if isinstance(row, ModelRow)]
+            record = replace(record, memory={key: peak_memory(row) for key, row in track(models, "memory")})
+        return record
 
 
 def _work(key: Key, row: Row) -> Work | None:
@@ -100,13 +120,20 @@ def _work(key: Key, row: Row) -> Work | None:
 
 def _print(record: Record, compared: Mapping[Key, float]) -> None:
     columns = ["family", "row", "pass", "uol ms", "PyTorch ms", "ratio", "quartiles"]
+    columns += ["torch.compile ms", "its ratio"] * bool(record.compiled)
     columns += ["rate", "of peak"] * (record.peaks is not None) + ["of record"] * bool(compared)
-    print_table(columns, [(*cells, *_rate(record, key), *_compared(compared, key)) for key, cells in _rows(record.timings)])
+    further = {key: (*_compiled(record, key), *_rate(record, key), *_compared(compared, key)) for key in record.timings}
+    print_table(columns, [(*cells, *further[key]) for key, cells in _rows(record.timings)])
     if record.peaks is not None:
         peaks = f"{record.peaks.gflops:.0f} GF/s from registers, {record.peaks.gbytes:.1f} GB/s copying memory"
         print_text(f"\npeaks of this machine, measured on {record.settings.threads} threads: {peaks}")
     for key, reason in record.failed.items():
         print_text(f"FAILED  {key}: {reason}")
+    for key, found in record.compiled.items():
+        if isinstance(found, str):
+            print_text(f"NOT COMPILED  {key}: {found}")
+    if record.memory:
+        _print_memory(record.memory)
     print_text("\ngeometric means of the ratios, above 1 is faster than PyTorch")
     counts = Counter(key.family for key in record.timings) + Counter({"all": len(record.timings)})
     means = geometric_means(record.timings)
@@ -117,6 +144,23 @@ def _rows(timings: Mapping[Key, Timing]) -> Iterator[tuple[Key, tuple[str, ...]]
     for key, t in timings.items():
         times = (f"{t.uol_ms:.3f}", f"{t.pytorch_ms:.3f}", f"{t.ratio:.2f}", f"{t.low:.2f}-{t.high:.2f}")
         yield key, (key.family, key.row, key.passed, *times)
+
+
+def _compiled(record: Record, key: Key) -> tuple[str, ...]:
+    if not record.compiled:
+        return ()
+    found = record.compiled[key]
+    return (f"{found.pytorch_ms:.3f}", f"{found.ratio:.2f}") if isinstance(found, Timing) else ("", "")
+
+
+def _print_memory(memory: Mapping[Key, Memory | str]) -> None:
+    print_text("\npeak resident memory above the imported process, above 1 is less than PyTorch")
+    peaks = {key.row: found for key, found in memory.items() if isinstance(found, Memory)}
+    mib = {row: (f"{found.uol_bytes / 2**20:.1f}", f"{found.pytorch_bytes / 2**20:.1f}") for row, found in peaks.items()}
+    print_table(("row", "uol MiB", "PyTorch MiB", "ratio"), [(r, *mib[r], f"{found.ratio:.2f}") for r, found in peaks.items()])
+    for key, reason in memory.items():
+        if isinstance(reason, str):
+            print_text(f"FAILED  memory of {key}: {reason}")
 
 
 def _rate(record: Record, key: Key) -> tuple[str, ...]:
