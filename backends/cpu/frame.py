@@ -48,7 +48,8 @@ def open_frame(spec: KernelSpec, functions: Mapping[str, Function]) -> Frame:
     pointers = {a.name: pointer(f"{a.name}_data", representation(a.dtype).storage) for a in spec.args}
     scalars = {s.name: tirx.Var(s.name, representation(s.dtype).compute) for s in spec.scalars}
     dims = {d: tirx.Var(d, INDEX_TYPE) for d in spec.dims}
-    spans = {a.name: static_span(a) for a in spec.args}
+    lengths = {a.name: static_span(a) for a in spec.args}
+    spans = {a.name: symbolic_span(a) if (n := lengths[a.name]) is None else Const(n) for a in spec.args}
     scope = Scope({**scalars, **dims}, {}, functions, Facts(_bounds(spec)), code.share, spans)
     scope = replace(scope, buffers={a.name: _declare(code, a, pointers[a.name], scope) for a in spec.args})
     return Frame(spec, code, scope, (*pointers.values(), *scalars.values(), *dims.values()))

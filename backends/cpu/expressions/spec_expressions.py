@@ -21,6 +21,7 @@ from uol.backends.cpu.expressions.narrow import pack, round_to, widen
 from uol.backends.cpu.expressions.threefry import random_bits
 from uol.codegen.specs.nodes import Guard, Read, Within
 from uol.ir.integers.facts import Facts
+from uol.ir.integers.terms import compare
 from uol.ir.program.nodes import Call, Const, Expr, Var
 from uol.ir.program.walk import walk
 from uol.ir.types import INDEX, is_float
@@ -41,7 +42,7 @@ class Scope:
     functions: Mapping[str, Function]
     facts: Facts
     share: Share
-    spans: Mapping[str, int | None] = field(default_factory=dict)
+    spans: Mapping[str, Expr] = field(default_factory=dict)
     limits: Mapping[str, tuple[Term, Term]] = field(default_factory=dict)
 
     def with_values(self, values: Mapping[str, Term]) -> Scope:
@@ -180,4 +181,6 @@ def _is_in_range(read: Read, scope: Scope) -> bool:
     if span is None or any(isinstance(node, Read) for node in walk(read.offset)):
         return False
     reach = scope.facts.interval(read.offset)
-    return reach.low is not None and reach.high is not None and reach.low >= 0 and reach.high < span
+    if isinstance(span, Const):
+        return reach.low is not None and reach.high is not None and reach.low >= 0 and reach.high < span.value
+    return reach.low is not None and reach.low >= 0 and scope.facts.prove(compare("<", read.offset, span))

@@ -16,7 +16,7 @@ from uol.ir.program.walk import substitute
 
 def held(scope: Scope, arrays: Mapping[str, Term]) -> Scope:
     """The scope with the arrays among its buffers."""
-    spans = {name: int(array.shape[0]) for name, array in arrays.items()}
+    spans = {name: Const(int(array.shape[0])) for name, array in arrays.items()}
     return replace(scope, buffers={**scope.buffers, **arrays}, spans={**scope.spans, **spans})
 
 

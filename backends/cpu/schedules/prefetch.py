@@ -7,6 +7,7 @@ from tvm import tirx
 from uol.backends.cpu.expressions.builder import index
 from uol.backends.cpu.expressions.spec_expressions import Scope, evaluate
 from uol.backends.cpu.frame import Frame
+from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.nodes import Read, Store
 
 LOCALITY, DATA = 1, 1
@@ -15,7 +16,7 @@ LOCALITY, DATA = 1, 1
 
 def prefetch(frame: Frame, access: Read | Store, places: list[Scope]) -> None:
     """Asks for the element of an access at each of the places; beyond the end of the buffer, for its last element."""
-    buffer, span = frame.scope.buffers[access.tensor], frame.scope.spans[access.tensor]
+    buffer, span = frame.scope.buffers[access.tensor], static(frame.scope.spans[access.tensor])
     assert span is not None
     how = [tirx.const(v, "int32") for v in (isinstance(access, Store), LOCALITY, DATA)]
     for place in places:

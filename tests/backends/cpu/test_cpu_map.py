@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from cpu_cases import as_numbers, graph_of, inputs_of, program_of, require_close, run_compiled
 
+from uol.backends.cpu.expressions.fast_functions import FAST
+from uol.backends.cpu.expressions.spec_expressions import is_total
+from uol.backends.cpu.frame import open_frame
+from uol.codegen.specs.nodes import Read
 from uol.ir import interpret
 from uol.ir.program.dtype_encoding import decode, encode
 from uol.ir.program.rounding import round_to
+from uol.ir.program.walk import walk
 
 SIZES = {"f64": (7, 33), "f32": (0, 1, 7, 16, 33, 257, 70_001), "f16": (33, 257), "bf16": (1, 70_001)}
 
@@ -148,3 +155,30 @@ def test_select_is_lazy_and_gathers_are_guarded() -> None:
     np.testing.assert_array_equal(result["y"], shifted)
     np.testing.assert_array_equal(result["m"], (x > 0) | np.isnan(x))
     np.testing.assert_array_equal(result["g"], np.where(inside, x[np.where(inside, at, 0)], np.float32(0.5)))
+
+
+CHOSEN = """
+op chosen(y: f32[N, C, W], dy: f32[N, C, W]) -> (dx: f32[N, C, W], next: f32[N, C, W]) {
+  dx[n, c, w]   = select(y[n, c, w] > 0, dy[n, c, w], 0)
+  next[n, c, w] = select(w + 1 < W, y[n, c, w + 1], 0)
+}
+"""
+
+
+@pytest.mark.parametrize("open_dims", [(), ("C",), ("N", "C", "W")])
+def test_an_arm_in_range_is_a_vector_whatever_the_sizes(open_dims: tuple[str, ...]) -> None:
+    """Where sizes are arguments, too, an element that is there for all indices is read without asking for the condition."""
+    dims = {"N": 3, "C": 5, "W": 35}
+    program = program_of(CHOSEN, types={}, dims={d: n for d, n in dims.items() if d not in open_dims})
+    graph = graph_of(program)
+    (spec,) = graph.specs
+    scope = open_frame(spec, FAST).scope
+    reads = {e for step in spec.steps for e in walk(step.value) if isinstance(e, Read)}
+    assert {e.tensor for e in reads if not e.guard and is_total(e, scope)} == {"y", "dy"}
+    (shifted,) = (e for e in reads if e.guard)
+    assert not is_total(replace(shifted, guard=(), fill=None), scope)
+    inputs = inputs_of(program_of(CHOSEN, types={}, dims=dims))
+    y, dy = inputs["y"], inputs["dy"]
+    result = run_compiled(graph, inputs, dims={d: dims[d] for d in graph.dims})
+    assert np.array_equal(result["dx"], np.where(y > 0, dy, 0))
+    assert np.array_equal(result["next"][..., :-1], y[..., 1:]) and not result["next"][..., -1].any()
