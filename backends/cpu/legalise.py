@@ -30,8 +30,8 @@ def legalised(spec: KernelSpec) -> tuple[KernelSpec, ...]:
             return (spec,)
         case Contract() | Reduce() if (residues := _residues(spec)) is not None:
             return tuple(kernel for part in residues for kernel in legalised(part))
-        case Reduce() if (parts := _interleaved(spec)) is not None:
-            return tuple(collapsed(part) for part in parts)
+        case Reduce() if (beside := _interleaved(spec)) is not None:
+            return tuple(collapsed(part) for part in beside)
         case Reduce() if (windows := _windows(spec)) is not None:
             return legalised(windows)
         case Contract():

@@ -19,7 +19,7 @@ from uol.codegen.specs.nodes import Fold, Let, Reduce, Step, Store
 from uol.codegen.specs.residues import Residue, divisors_of
 from uol.codegen.specs.traverse import expressions, map_step, step_expressions
 from uol.codegen.specs.verify import verified
-from uol.ir.program.nodes import Axis, Const, Var
+from uol.ir.program.nodes import Const, Var
 from uol.ir.program.walk import substitute
 
 MOST_RESIDUES = 16

@@ -75,7 +75,7 @@ def precedes(share: Share, op: str, x: Term, x_index: Term, y: Term, y_index: Te
 
 
 def follows(op: str, x: Term, held: Term, dtype: str) -> Term:
-    """Does a candidate that comes later take the place of what is held? Where it is greater (argmin: less), or the first NaN."""
+    """Does a later candidate take the place of what is held? Where it is greater (argmin: less), or the first NaN."""
     if not is_float(dtype):
         return tirx.GT(x, held) if op == "argmax" else tirx.LT(x, held)
     no_better = tirx.LE(x, held) if op == "argmax" else tirx.GE(x, held)

@@ -26,8 +26,8 @@ from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.nodes import Fold, Let, Reduce, Store
 from uol.codegen.specs.steps import passes_of
 from uol.codegen.specs.traverse import reads, step_expressions
-from uol.ir.program.nodes import Axis, Const
-
+from uol.ir.integers.terms import compare
+from uol.ir.program.nodes import Axis, Const, Var
 
 UNROLLED_COLS = 9
 """A window of 3x3."""
@@ -46,11 +46,18 @@ def along_rows(spec: Reduce, schedule: Reduction) -> Term:
         block = scope.values[blocks.name]
         if whole:
             with _only_if(frame, block < index(whole), len(pieces) > 1):
-                _Block(frame, pieces[0].spec, schedule.lanes, pieces[0].start(block)).run(scope)
+                _run(frame, pieces[0], pieces[0].start(block), scope)
         with _only_if(frame, block >= index(whole), bool(whole)):
             for piece in pieces[bool(whole) :]:
-                _Block(frame, piece.spec, piece.lanes, index(piece.first)).run(scope)
+                _run(frame, piece, index(piece.first), scope)
     return frame.close()
+
+
+def _run(frame: Frame, piece: _Piece, start: Term, scope: Scope) -> None:
+    """A block of a piece, whose reads are in range there."""
+    row = Var(piece.spec.rows[-1].name)
+    with scope.facts.scope(compare(">=", row, Const(piece.first)), compare("<", row, Const(piece.last))):
+        _Block(frame, piece.spec, piece.lanes, start).run(scope)
 
 
 @dataclass(frozen=True, slots=True)
