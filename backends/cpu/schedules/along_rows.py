@@ -39,17 +39,19 @@ def along_rows(spec: Reduce, schedule: Reduction) -> Term:
     inner = spec.rows[-1]
     pieces = _pieces(spec, schedule.lanes)
     whole = pieces[0].count if pieces[0].lanes == schedule.lanes else 0
-    blocks = Axis(f"{inner.name}_block", Const(whole + (len(pieces) > bool(whole))))
+    others = pieces[bool(whole) :]
+    blocks = Axis(f"{inner.name}_block", Const(whole + bool(others)))
     with ExitStack() as loops:
         nest = (*spec.rows[:-1], blocks)
         scope = enter_nest(frame, loops, nest, min(schedule.parallel, len(nest)), frame.scope)
         block = scope.values[blocks.name]
         if whole:
-            with _only_if(frame, block < index(whole), len(pieces) > 1):
+            with _only_if(frame, block < index(whole), bool(others)):
                 _run(frame, pieces[0], pieces[0].start(block), scope)
-        with _only_if(frame, block >= index(whole), bool(whole)):
-            for piece in pieces[bool(whole) :]:
-                _run(frame, piece, index(piece.first), scope)
+        if others:
+            with _only_if(frame, block >= index(whole), bool(whole)):
+                for piece in others:
+                    _run(frame, piece, index(piece.first), scope)
     return frame.close()
 
 
