@@ -67,7 +67,7 @@ def assign_strides(program: Program, layouts: Layouts) -> dict[str, tuple[Expr, 
     for stage in program.stages:
         if stage.name not in strides:
             shape = program.tensors[stage.name].shape
-            order = None if isinstance(stage, nodes.Scatter) else _ranked_order(stage, ranks)
+            order = None if isinstance(stage, nodes.Scatter) else _ranked_order(stage, ranks) or _order_read(stage, strides)
             strides[stage.name] = dense_strides(shape, order)
     return strides
 
@@ -87,6 +87,17 @@ def _ranked_order(stage: Stage, ranks: Mapping[str, int]) -> tuple[int, ...] | N
     if not all(name in ranks for name in names):
         return None
     return tuple(sorted(range(len(names)), key=lambda dim: ranks[names[dim]]))
+
+
+def _order_read(stage: Stage, strides: Mapping[str, tuple[Expr, ...]]) -> tuple[int, ...] | None:
+    """The order in which the dims of a tensor lie that the stage reads, each at one axis of its own beside bound ones: windows
+    over a channels-last image. None where it reads no such tensor."""
+    names = [a.name for a in stage.axes]
+    for load in (load for expr in stage_expressions(stage) for load in walk(expr) if isinstance(load, Load)):
+        at = [[n for n in names if n in variables(index)] for index in load.index]
+        if at == [[name] for name in names] and load.tensor in strides:
+            return physical_order([a.extent for a in stage.axes], strides[load.tensor])
+    return None
 
 
 def lower(program: Program, backend: Backend, layouts: Layouts | None = None) -> KernelGraph:

@@ -11,6 +11,7 @@ from uol.backends.cpu.operands.scratch import with_scratch
 from uol.backends.cpu.schedules.cost import size
 from uol.codegen.indexing.affine import coefficient
 from uol.codegen.indexing.arithmetic import static
+from uol.codegen.specs.interleaved import interleaved
 from uol.codegen.specs.nodes import Attention, Contract, KernelSpec, Reduce, Scatter, Select
 from uol.codegen.specs.residues import by_residues
 from uol.codegen.specs.rewrites import as_contract, as_reduce, without_terms
@@ -29,6 +30,8 @@ def legalised(spec: KernelSpec) -> tuple[KernelSpec, ...]:
             return (spec,)
         case Contract() | Reduce() if (residues := _residues(spec)) is not None:
             return tuple(kernel for part in residues for kernel in legalised(part))
+        case Reduce() if (beside := _interleaved(spec)) is not None:
+            return tuple(collapsed(part) for part in beside)
         case Reduce() if (windows := _windows(spec)) is not None:
             return legalised(windows)
         case Contract():
@@ -60,6 +63,14 @@ def _residues(spec: Contract | Reduce) -> tuple[KernelSpec, ...] | None:
     if len(parts) == 1:
         return None
     return tuple(_contraction(part) for part in parts)
+
+
+def _interleaved(spec: Reduce) -> tuple[Reduce, ...] | None:
+    """Folds of values that depend on remainders of the rows, residue beside residue; None for others."""
+    if (size(spec.axes) or 0) < FEWEST_PRODUCTS:
+        return None
+    parts = interleaved(spec)
+    return None if parts == (spec,) else parts
 
 
 def _contraction(part: Reduce) -> KernelSpec:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-from uol.backends.cpu.expressions.builder import Builder, index
+from uol.backends.cpu.expressions.builder import SERIAL, Builder, index
 from uol.backends.cpu.expressions.dtypes import Term
 from uol.backends.cpu.expressions.folds import State
 from uol.backends.cpu.expressions.spec_expressions import Scope, conjunction, evaluate, is_total, store
@@ -13,10 +13,10 @@ from uol.codegen.specs.nodes import Fold, Let, Step, Store
 from uol.ir.program.nodes import Axis
 
 
-def enter(frame: Frame, loops: ExitStack, axes: tuple[Axis, ...], scope: Scope) -> Scope:
-    """Opens a serial loop for every axis; the scope within."""
+def enter(frame: Frame, loops: ExitStack, axes: tuple[Axis, ...], scope: Scope, kind: Term = SERIAL) -> Scope:
+    """Opens a loop for every axis; the scope within."""
     for axis in axes:
-        variable = loops.enter_context(frame.code.loop(axis.name, frame.extent(axis.extent)))
+        variable = loops.enter_context(frame.code.loop(axis.name, frame.extent(axis.extent), kind))
         scope = scope.with_values({axis.name: variable})
     return scope
 

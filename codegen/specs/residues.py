@@ -36,11 +36,11 @@ def by_residues(spec: Reduce) -> tuple[Reduce, ...]:
     is_conditional = any(True for _ in _conditions(spec))  # most sums of products are not, and need no more looking at
     if not is_conditional or factors_of(spec) is None or not all(static(a.extent) for a in spec.axes):
         return (spec,)
-    plain = _Residue.of(spec, {}, ()).kernel()
+    plain = Residue.of(spec, {}, ()).kernel()
     moduli = _moduli(plain) | _digits(plain)
     if not moduli or prod(moduli.values()) > MOST_KERNELS:
         return (spec,)
-    found = (_Residue.of(plain, moduli, residues) for residues in product(*map(range, moduli.values())))
+    found = (Residue.of(plain, moduli, residues) for residues in product(*map(range, moduli.values())))
     return tuple(residue.kernel() for residue in found if all(static(a.extent) for a in residue.axes(plain.rows)))
 
 
@@ -64,8 +64,8 @@ def _moduli(spec: Reduce) -> dict[str, int]:
     deciding = [c for c in _conditions(spec) if variables(c) & sums]
     found: dict[str, int] = {}
     for axis in spec.rows:
-        divisors = {d for expr in expressions(spec) for d in _divisors(expr, axis.name, ("/", "%"))}
-        if len(divisors) == 1 and any(True for c in deciding for _ in _divisors(c, axis.name, ("%",))):
+        divisors = {d for expr in expressions(spec) for d in divisors_of(expr, axis.name, ("/", "%"))}
+        if len(divisors) == 1 and any(True for c in deciding for _ in divisors_of(c, axis.name, ("%",))):
             found[axis.name] = divisors.pop()
     return {name: number for name, number in found.items() if number > 1}
 
@@ -86,7 +86,7 @@ def _digits(spec: Reduce) -> dict[str, int]:
     return {name: number for name, number in found.items() if number > 1}
 
 
-def _divisors(expr: Expr, axis: str, operations: tuple[str, ...]) -> Iterator[int]:
+def divisors_of(expr: Expr, axis: str, operations: tuple[str, ...]) -> Iterator[int]:
     """What the axis, with a number added to it, is divided by; 0 for any other quotient or remainder that it is in."""
     for node in walk(expr):
         match node:
@@ -114,7 +114,7 @@ def _guarding(read: Read) -> Iterator[Expr]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Residue:
+class Residue:
     """One of the kernels: what stands for each axis that is divided, and how far each axis goes."""
 
     spec: Reduce
@@ -123,12 +123,12 @@ class _Residue:
     extents: Mapping[str, int]
 
     @staticmethod
-    def of(spec: Reduce, moduli: Mapping[str, int], residues: Iterable[int]) -> _Residue:
+    def of(spec: Reduce, moduli: Mapping[str, int], residues: Iterable[int]) -> Residue:
         given = dict(zip(moduli, residues, strict=True))
         extents = {a.name: static(a.extent) or 0 for a in spec.axes}
         places = {name: add(mul(Var(name), Const(moduli[name])), Const(r)) for name, r in given.items()}
         extents |= {name: -(-(extents[name] - r) // moduli[name]) for name, r in given.items()}
-        whole = _Residue(spec, "_".join((spec.name, *(["at"] if given else []), *map(str, given.values()))), places, extents)
+        whole = Residue(spec, "_".join((spec.name, *(["at"] if given else []), *map(str, given.values()))), places, extents)
         return replace(whole, extents=extents | {a.name: whole._terms(a.name) for a in spec.cols})
 
     def _terms(self, axis: str) -> int:
@@ -158,7 +158,7 @@ class _Residue:
         def rule(node: Expr) -> Expr | None:
             if isinstance(node, Read):
                 return self._read(node)
-            return self._index(node) if node.type == INDEX or (node.type == "bool" and not any(reads(node))) else None
+            return self._index(node) if node.type in (INDEX, "bool") and not any(reads(node)) else None
 
         return rewrite(expr, rule)
 

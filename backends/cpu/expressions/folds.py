@@ -74,31 +74,45 @@ def precedes(share: Share, op: str, x: Term, x_index: Term, y: Term, y_index: Te
     return tirx.Or(wins, tirx.And(tie, first))
 
 
+def follows(op: str, x: Term, held: Term, dtype: str) -> Term:
+    """Does a later candidate take the place of what is held? Where it is greater (argmin: less), or the first NaN."""
+    if not is_float(dtype):
+        return tirx.GT(x, held) if op == "argmax" else tirx.LT(x, held)
+    no_better = tirx.LE(x, held) if op == "argmax" else tirx.GE(x, held)
+    return tirx.And(tirx.Not(no_better), tirx.EQ(held, held))
+
+
 @dataclass(frozen=True, slots=True)
 class State:
-    """The running state of one fold: an array of lanes, and one of indices for argmax and argmin."""
+    """The running state of one fold: an array of lanes, and one of indices for argmax and argmin. With `in_order`, every
+    position is taken, from 0 on: an empty state needs no index then, and of two equal values the first is held already."""
 
     fold: Fold
     dtype: str
     value: Term
     index: Term | None
+    in_order: bool = False
 
     @staticmethod
-    def declare(code: Builder, fold: Fold, lanes: int, *, wide: bool = False) -> State:
-        """Arrays on the stack. Bools are held as i32; with `wide`, sums and products of f32 as f64."""
+    def declare(code: Builder, fold: Fold, lanes: int, *, wide: bool = False, positions: int = 0) -> State:
+        """Arrays on the stack. Bools are held as i32; with `wide`, sums and products of f32 as f64. `positions`: how many are
+        taken, one after another and each by every lane; 0 where they are not."""
         dtype = fold.value.type if is_positional(fold) else fold.dtype
         if wide and dtype == "f32" and fold.op in ("sum", "prod"):
             dtype = "f64"
         compute = representation(dtype).compute
         value = code.local(fold.name, lanes, "int32" if compute == "bool" else compute)
-        index = code.local(f"{fold.name}_index", lanes, INDEX_TYPE) if is_positional(fold) else None
-        return State(fold, dtype, value, index)
+        in_order = 0 < positions < 2**31 and not fold.where
+        index_type = "int32" if in_order and compute in ("float32", "int32") else INDEX_TYPE  # lanes as wide as the values'
+        index = code.local(f"{fold.name}_index", lanes, index_type) if is_positional(fold) else None
+        return State(fold, dtype, value, index, in_order)
 
     def clear(self, code: Builder, lane: Term) -> None:
         """The empty state."""
         self._put(code, lane, constant(identity(self.fold.op, self.dtype), self.dtype))
         if self.index is not None:
-            code.add(tirx.BufferStore(self.index, tirx.const(NO_INDEX, INDEX_TYPE), [lane]))
+            first = 0 if self.in_order else NO_INDEX
+            code.add(tirx.BufferStore(self.index, tirx.const(first, str(self.index.dtype)), [lane]))
 
     def take(self, code: Builder, lane: Term, value: Term, position: Term, counts: Term | None = None) -> None:
         """One more term, at a position (row-major over the cols), where it counts."""
@@ -109,6 +123,10 @@ class State:
             return
         held, held_index = self._held(code, lane)
         value = code.hold("value", value)
+        if self.in_order:
+            wins = follows(self.fold.op, value, held, self.dtype)
+            self._replace(code, lane, wins, (value, tirx.Cast(str(self.index.dtype), position)), (held, held_index))
+            return
         empty = tirx.EQ(held_index, tirx.const(NO_INDEX, INDEX_TYPE))
         wins = tirx.Or(empty, precedes(code.share, self.fold.op, value, position, held, held_index, self.dtype))
         wins = wins if counts is None else tirx.And(counts, wins)
@@ -130,7 +148,8 @@ class State:
     def result(self, share: Share, lane: Term) -> Term:
         """The fold's value: the index for argmax and argmin."""
         if self.index is not None:
-            return cast(share, tirx.BufferLoad(self.index, [lane]), "i64", self.fold.dtype)
+            held = "i32" if str(self.index.dtype) == "int32" else "i64"
+            return cast(share, tirx.BufferLoad(self.index, [lane]), held, self.fold.dtype)
         return cast(share, self._get(lane), self.dtype, self.fold.dtype)
 
     def _held(self, code: Builder, lane: Term) -> tuple[Term, Term]:

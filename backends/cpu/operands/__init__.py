@@ -3,6 +3,7 @@
     packing.py, attention_packing.py, attention_buffers.py    copies
     panels.py            products over panels: which, and their memory
     factors.py           what a contraction reads
-    source_dims.py, buffer_span.py, peeling.py    what a read covers, and where its guards hold
+    source_dims.py, buffer_span.py, peeling.py, interiors.py    what a read covers, and where its guards hold
+    strided_reads.py     vectors of every second element
     scratch.py           memory for ordering a row
 """

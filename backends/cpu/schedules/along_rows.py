@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
 
-from uol.backends.cpu.expressions.builder import VECTORIZED, index
+from tvm import tirx
+
+from uol.backends.cpu.expressions.builder import SERIAL, UNROLLED, VECTORIZED, index
 from uol.backends.cpu.expressions.dtypes import Term
 from uol.backends.cpu.expressions.fast_functions import FAST
 from uol.backends.cpu.expressions.folds import State
@@ -13,37 +16,94 @@ from uol.backends.cpu.expressions.lane_values import LaneValues
 from uol.backends.cpu.expressions.spec_expressions import Scope, evaluate
 from uol.backends.cpu.expressions.vectorising import lane_loop
 from uol.backends.cpu.frame import Frame, open_frame
+from uol.backends.cpu.operands.interiors import interior_of
+from uol.backends.cpu.operands.strided_reads import LANE, from_lanes, loaded, strided_reads
+from uol.backends.cpu.schedules.cost import size
 from uol.backends.cpu.schedules.kinds import Reduction
 from uol.backends.cpu.schedules.nest import enter_nest
 from uol.backends.cpu.statements import enter, linear_index, run_steps, take
+from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.nodes import Fold, Let, Reduce, Store
 from uol.codegen.specs.steps import passes_of
-from uol.ir.program.nodes import Axis, Const
+from uol.codegen.specs.traverse import reads, step_expressions
+from uol.ir.integers.terms import compare
+from uol.ir.program.nodes import Axis, Const, Var
+
+UNROLLED_COLS = 9
+"""A window of 3x3."""
 
 
 def along_rows(spec: Reduce, schedule: Reduction) -> Term:
     """The kernel as a PrimFunc. `spec` is collapsed, and its innermost row static."""
     frame = open_frame(spec, FAST)
     inner = spec.rows[-1]
-    extent = frame.extent(inner.extent)
-    assert isinstance(extent, int)
-    whole, rest = divmod(extent, schedule.lanes)
-    blocks = Axis(f"{inner.name}_block", Const(whole + (rest > 0)))
+    pieces = _pieces(spec, schedule.lanes)
+    whole = pieces[0].count if pieces[0].lanes == schedule.lanes else 0
+    others = pieces[bool(whole) :]
+    blocks = Axis(f"{inner.name}_block", Const(whole + bool(others)))
     with ExitStack() as loops:
         nest = (*spec.rows[:-1], blocks)
         scope = enter_nest(frame, loops, nest, min(schedule.parallel, len(nest)), frame.scope)
         block = scope.values[blocks.name]
         if whole:
-            with ExitStack() as guard:
-                if rest:
-                    guard.enter_context(frame.code.when(block < index(whole)))
-                _Block(frame, spec, schedule.lanes, block * index(schedule.lanes)).run(scope)
-        if rest:
-            with ExitStack() as guard:
-                if whole:
-                    guard.enter_context(frame.code.when(block >= index(whole)))
-                _Block(frame, spec, rest, index(whole * schedule.lanes)).run(scope)
+            with _only_if(frame, block < index(whole), bool(others)):
+                _run(frame, pieces[0], pieces[0].start(block), scope)
+        if others:
+            with _only_if(frame, block >= index(whole), bool(whole)):
+                for piece in others:
+                    _run(frame, piece, index(piece.first), scope)
     return frame.close()
+
+
+def _run(frame: Frame, piece: _Piece, start: Term, scope: Scope) -> None:
+    """A block of a piece, whose reads are in range there."""
+    row = Var(piece.spec.rows[-1].name)
+    with scope.facts.scope(compare(">=", row, Const(piece.first)), compare("<", row, Const(piece.last))):
+        _Block(frame, piece.spec, piece.lanes, start).run(scope)
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """`count` blocks of `lanes` rows from `first` on, as far as `last`: where they do not fill that, the last one begins
+    earlier, and computes again what its neighbour has. `spec` is the kernel as it is there."""
+
+    spec: Reduce
+    first: int
+    last: int
+    lanes: int
+
+    @property
+    def count(self) -> int:
+        return -(-(self.last - self.first) // self.lanes)
+
+    def start(self, block: Term) -> Term:
+        start = index(self.first) + block * index(self.lanes)
+        return start if (self.last - self.first) % self.lanes == 0 else tirx.Min(start, index(self.last - self.lanes))
+
+
+def _pieces(spec: Reduce, lanes: int) -> list[_Piece]:
+    """The innermost row in pieces: whole blocks first, where there are any."""
+    interior = interior_of(spec)
+    extent, first, last = static(spec.rows[-1].extent) or 0, interior.first, interior.last
+    rest = 0 if interior.length >= lanes and _may_repeat(spec) else interior.length % lanes
+    ends = [(spec, 0, first), (spec, last, extent), (interior.spec, last - rest, last)]
+    whole = [_Piece(interior.spec, first, last - rest, lanes)] if last - rest > first else []
+    return [*whole, *(_Piece(part, a, b, b - a) for part, a, b in ends if a < b)]
+
+
+def _may_repeat(spec: Reduce) -> bool:
+    """May a row be computed twice? Not where its result may be written over what it is made from: that is read by row steps
+    alone, see `uol.codegen.specs.in_place`."""
+    rows = {axis.name for axis in spec.rows}
+    own = [s for s in spec.steps if not isinstance(s, Fold) and set(s.axes) <= rows]
+    return not any(True for step in own for expr in step_expressions(step) for _ in reads(expr))
+
+
+@contextmanager
+def _only_if(frame: Frame, condition: Term, is_open: bool) -> Iterator[None]:
+    """The block under a condition, where there is any doubt."""
+    with frame.code.when(condition) if is_open else nullcontext():
+        yield
 
 
 @dataclass(slots=True)
@@ -62,22 +122,30 @@ class _Block:
         passes = passes_of(self.spec)
         self._row_steps(passes.before, scope)
         for run in passes.passes:
-            states = {f.name: State.declare(code, f, self.lanes) for f in run.folds}
+            states = {f.name: State.declare(code, f, self.lanes, positions=size(self.spec.cols) or 0) for f in run.folds}
             with code.loop("lane", self.lanes, VECTORIZED) as lane:
                 for state in states.values():
                     state.clear(code, lane)
             with ExitStack() as loops:
-                inner = enter(self.frame, loops, self.spec.cols, scope)
+                inner = enter(self.frame, loops, self.spec.cols, scope, self._col_kind)
                 position = linear_index(self.frame, self.spec.cols, inner)
-                with code.loop("lane", self.lanes, lane_loop(run.steps, self._varying, scope)) as lane:
-                    here = self._lane_scope(lane, inner)
-                    for step in run.steps:
+                kind = lane_loop(run.steps, self._varying, scope)
+                strided = strided_reads(run.steps, self.spec.rows[-1].name) if kind == VECTORIZED and self.lanes > 1 else ()
+                inner = loaded(code, strided, self.spec.rows[-1].name, inner, self.start, self.lanes)
+                with code.loop("lane", self.lanes, kind) as lane:
+                    here = self._lane_scope(lane, inner).with_values({LANE: lane})
+                    for step in from_lanes(run.steps, strided):
                         if isinstance(step, Fold):
-                            take(code, states[step.name], lane, position, here)
+                            take(code, replace(states[step.name], fold=step), lane, position, here)
                         else:
                             here = run_steps(code, (step,), here)
             self.states |= states
             self._row_steps(run.row_steps, scope)
+
+    @property
+    def _col_kind(self) -> Term:
+        """Few cols are unrolled: conditions on them are decided then."""
+        return UNROLLED if (size(self.spec.cols) or 0) <= UNROLLED_COLS else SERIAL
 
     def _row_steps(self, steps: tuple[Let | Store, ...], scope: Scope) -> None:
         code = self.frame.code

@@ -9,7 +9,10 @@ Rows are the parallel tasks; where there are fewer rows than cores, the cols of 
 from __future__ import annotations
 
 from uol.backends.cpu.expressions.dtypes import Term, representation
+from uol.backends.cpu.expressions.folds import is_positional
 from uol.backends.cpu.host import Host
+from uol.backends.cpu.operands.interiors import interior_of
+from uol.backends.cpu.operands.strided_reads import LONGEST_STEP
 from uol.backends.cpu.schedules.cost import PARALLEL_FROM, cost, parallel_prefix, size, steps_cost
 from uol.backends.cpu.schedules.kinds import Reduction
 from uol.codegen.indexing.affine import coefficient
@@ -17,12 +20,17 @@ from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.nodes import Let, Read, Reduce, Store
 from uol.codegen.specs.steps import passes_of
 from uol.codegen.specs.traverse import accesses
+from uol.ir.program.nodes import Axis
 
 ROW_BUFFER_BYTES = 256 * 1024
 """What a row may keep on the stack between its passes: a part of a second-level cache, and of a thread's stack."""
 VECTORS = 4
 """Independent vectors of partial results, to cover the latency of an addition."""
+MOST_VECTORS = 8
+"""Vectors of partial results of all folds of a pass: half of the registers."""
 TASKS_PER_CORE = 8
+WIDEST_WINDOW = 16
+"""Cols along the innermost axis of a window that is better fed by rows. A longer one fills lanes itself."""
 
 
 def candidates(spec: Reduce, host: Host) -> tuple[Reduction, ...]:
@@ -42,11 +50,17 @@ def candidates(spec: Reduce, host: Host) -> tuple[Reduction, ...]:
 
 
 def _along_rows_schedule(spec: Reduce, host: Host, worthwhile: bool) -> Reduction:
-    """As many lanes as leave every core a block of rows."""
-    extent = static(spec.rows[-1].extent) or host.lanes
+    """As many lanes as leave registers for all folds of a pass, and every core a block of rows."""
+    extent = interior_of(spec).length or host.lanes
     outer = size(spec.rows[:-1]) or 1
+    arrays = max((sum(2 if is_positional(f) else 1 for f in run.folds) for run in passes_of(spec).passes), default=1)
+
+    def is_too_wide(lanes: int) -> bool:
+        is_short_of_blocks = worthwhile and outer * -(-extent // lanes) < 2 * host.cores
+        return arrays * lanes > MOST_VECTORS * host.lanes or lanes > extent or is_short_of_blocks
+
     lanes = VECTORS * host.lanes
-    while lanes > host.lanes and (lanes > extent or (worthwhile and outer * -(-extent // lanes) < 2 * host.cores)):
+    while lanes > host.lanes and is_too_wide(lanes):
         lanes //= 2
     return Reduction("rows", min(lanes, max(extent, 1)), len(spec.rows) if worthwhile else 0)
 
@@ -56,12 +70,23 @@ def _along_rows(spec: Reduce) -> bool:
     if not spec.rows or (static(spec.rows[-1].extent) or 0) < 2 or any(static(a.extent) is None for a in spec.axes):
         return False
     inner_row, inner_col = spec.rows[-1].name, spec.cols[-1].name if spec.cols else ""
+    if spec.cols and _slides(spec, spec.rows[-1], spec.cols[-1]):
+        return True
     votes = 0
     for access in accesses(spec):
         if isinstance(access, Read):
             votes += coefficient(access.offset, inner_row) == 1
             votes -= coefficient(access.offset, inner_col) == 1
     return votes > 0 or (votes == 0 and _short_cols(spec) and _stores_rows(spec, inner_row))
+
+
+def _slides(spec: Reduce, inner_row: Axis, inner_col: Axis) -> bool:
+    """Is it a window along the innermost row, whose steps are short? Then a few rows' windows share their cache lines."""
+    width = static(inner_col.extent) or 0
+    if width > min(WIDEST_WINDOW, static(inner_row.extent) or 0):
+        return False
+    steps = [coefficient(access.offset, inner_row.name) for access in accesses(spec)]
+    return all(step is not None and 0 <= step <= LONGEST_STEP for step in steps)
 
 
 def _short_cols(spec: Reduce) -> bool:
