@@ -83,12 +83,19 @@ def _panels(spec: Contract, host: Host) -> Panels:
     row_tiles = (size(spec.m[:-1]) or 1) * -(-rows // height)
     column_tiles = (size(spec.n[:-1]) or 1) * -(-columns // (vectors * lanes))
     wide = min(column_tiles, max(1, BLOCK_BYTES // panel_bytes))
-    wanted = -(-TASKS_PER_CORE * host.cores // (size(spec.batch) or 1))  # of one product
+    batches = size(spec.batch) or 1
+    wanted = -(-TASKS_PER_CORE * host.cores // batches)  # of one product
     pieces = max(1, min(-(-wanted // -(-column_tiles // wide)), row_tiles * height // FEWEST_USES))
     wide = min(wide, max(1, column_tiles * pieces // wanted))
-    tall = -(-row_tiles // pieces)
+    tall = -(-row_tiles // _even(pieces, batches * -(-column_tiles // wide), row_tiles, host.cores))
     slivers = wide >= FEWEST_TILES and rows_are_far(spec)
     return Panels(height, vectors, lanes, depth, tall, wide, host.cores > 1, _results_are_far(spec), slivers)
+
+
+def _even(pieces: int, others: int, row_tiles: int, cores: int) -> int:
+    """In how many pieces the rows go, this many or up to twice as many, so that the tasks, `others` for each piece, keep the
+    cores busy to the end."""
+    return min(range(pieces, min(2 * pieces, row_tiles) + 1), key=lambda n: (-(-n * others // cores) / (n * others), n))
 
 
 def _busiest(rows: int, columns: int, lanes: int, host: Host) -> tuple[int, int]:
