@@ -30,7 +30,10 @@ from uol.ir.types import DTYPES
 
 BLOCK_BYTES = 256 * 1024
 """What a block of panels may take of a second-level cache."""
-TASKS_PER_CORE = 4
+TASKS_PER_CORE = 8
+MANY_USES = 1024
+"""Rows of a task that make the copy of its columns cheap. Where it would have fewer, columns are divided first, down to the
+tiles that a sliver serves: a task that reads the same rows again finds them in a cache."""
 ALL_REGISTERS_COST = 1.05
 """Of a tile that leaves no register free: where another is nearly as good, as 6 x 16 of AVX2 beside 4 x 24, that is taken."""
 FEWEST_TILES = 4
@@ -82,14 +85,22 @@ def _panels(spec: Contract, host: Host) -> Panels:
     panel_bytes = depth * vectors * lanes * accumulator_bytes(spec)
     row_tiles = (size(spec.m[:-1]) or 1) * -(-rows // height)
     column_tiles = (size(spec.n[:-1]) or 1) * -(-columns // (vectors * lanes))
-    wide = min(column_tiles, max(1, BLOCK_BYTES // panel_bytes))
-    batches = size(spec.batch) or 1
+    batches, lines = size(spec.batch) or 1, row_tiles * height
     wanted = -(-TASKS_PER_CORE * host.cores // batches)  # of one product
-    pieces = max(1, min(-(-wanted // -(-column_tiles // wide)), row_tiles * height // FEWEST_USES))
+    wide = min(column_tiles, max(1, BLOCK_BYTES // panel_bytes))
+    pieces = _pieces(wanted, -(-column_tiles // wide), lines // MANY_USES)
+    wide = min(wide, max(FEWEST_TILES, column_tiles * pieces // wanted))
+    blocks = -(-column_tiles // wide)
+    pieces = _pieces(wanted, blocks, lines // FEWEST_USES)
     wide = min(wide, max(1, column_tiles * pieces // wanted))
     tall = -(-row_tiles // _even(pieces, batches * -(-column_tiles // wide), row_tiles, host.cores))
     slivers = wide >= FEWEST_TILES and rows_are_far(spec)
     return Panels(height, vectors, lanes, depth, tall, wide, host.cores > 1, _results_are_far(spec), slivers)
+
+
+def _pieces(wanted: int, blocks: int, most: int) -> int:
+    """In how many pieces the rows go, so that there are tasks enough, a task for each and for each block of columns."""
+    return max(1, min(-(-wanted // blocks), most))
 
 
 def _even(pieces: int, others: int, row_tiles: int, cores: int) -> int:
