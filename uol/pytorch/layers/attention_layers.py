@@ -3,7 +3,7 @@ parent in what it computes alone."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -33,9 +33,7 @@ class MultiheadAttention(nn.MultiheadAttention):
             return super().forward(
                 query, key, value, key_padding_mask, need_weights, attn_mask, average_attn_weights, is_causal
             )
-        if not self.batch_first:
-            query, key, value = (x.transpose(0, 1) for x in (query, key, value))
-        q, k, v = (self._heads(x, n) for n, x in enumerate((query, key, value)))
+        q, k, v = self._projected(query, key, value)
         if attn_mask is None:
             found = self.attention(q, k, v)
         else:
@@ -43,7 +41,7 @@ class MultiheadAttention(nn.MultiheadAttention):
             if bias.dtype is torch.bool:
                 bias = torch.zeros_like(bias, dtype=q.dtype).masked_fill(bias, float("-inf"))
             found = self.biased(q, k, v, bias.to(q.dtype).expand(self.num_heads, *bias.shape))
-        y = self.out_proj(found.transpose(1, 2).reshape(query.shape))
+        y = self.out_proj(found.transpose(1, 2).flatten(2))
         return (y if self.batch_first else y.transpose(0, 1)), None
 
     def _takes(self, query: Tensor, key: Tensor, mask: Tensor | None, is_causal: bool) -> bool:
@@ -52,12 +50,28 @@ class MultiheadAttention(nn.MultiheadAttention):
         rows = 1 if self.batch_first else 0
         return mask.shape == (query.shape[rows], key.shape[rows]) and (mask.dtype is torch.bool or of_one_float(mask))
 
+    def _projected(self, query: Tensor, key: Tensor, value: Tensor) -> Sequence[Tensor]:
+        """Queries, keys and values by head, [B, H, L, D]; those of one tensor by one product."""
+        if query is key is value:
+            split: Tensor = self._linear(query, slice(None)).unflatten(-1, (3, self.num_heads, self.head_dim))
+            return split.permute(*((2, 0, 3, 1, 4) if self.batch_first else (2, 1, 3, 0, 4))).unbind()
+        if not self.batch_first:
+            query, key, value = (x.transpose(0, 1) for x in (query, key, value))
+        return [self._heads(x, n) for n, x in enumerate((query, key, value))]
+
     def _heads(self, x: Tensor, part: int) -> Tensor:
-        own = slice(part * self.embed_dim, (part + 1) * self.embed_dim)
-        bias = x.new_zeros(self.embed_dim) if self.in_proj_bias is None else self.in_proj_bias[own]
-        projected: Any = _linear(x, self.in_proj_weight[own], bias)
-        split: Tensor = projected.reshape(*x.shape[:2], self.num_heads, self.head_dim).transpose(1, 2)
-        return split
+        projected = self._linear(x, slice(part * self.embed_dim, (part + 1) * self.embed_dim))
+        return projected.unflatten(-1, (self.num_heads, self.head_dim)).transpose(1, 2)
+
+    def _linear(self, x: Tensor, own: slice) -> Tensor:
+        """By its rows of the weights, or by all."""
+        weight, bias = self.in_proj_weight, self.in_proj_bias
+        if bias is None:
+            bias = x.new_zeros(len(weight))
+        if own != slice(None):  # a parameter's dims stay numbers in kernels (`TorchOperator`), a slice's need not
+            weight, bias = weight[own], bias[own]
+        found: Tensor = _linear(x, weight, bias)
+        return found
 
 
 class TransformerEncoderLayer(nn.TransformerEncoderLayer):
