@@ -211,9 +211,11 @@ def test_tiles_of_panels_fit_the_registers_and_blocks_the_cache(host: Host, rows
     assert isinstance(schedule, Panels)
     assert (schedule.rows, schedule.vectors, schedule.depth) == (rows, vectors, MOST_DEPTH)
     block = schedule.depth * schedule.column_tiles * schedule.vectors * schedule.lanes * 4
-    assert block <= 256 * 1024 < 2 * block
+    assert block <= 256 * 1024
+    assert schedule.column_tiles >= contraction.FEWEST_TILES
     tall, wide = schedule.rows * schedule.row_tiles, schedule.vectors * schedule.lanes * schedule.column_tiles
-    assert -(-1024 // tall) * -(-1024 // wide) >= 4 * host.cores
+    tasks = -(-1024 // tall) * -(-1024 // wide)
+    assert tasks >= 8 * host.cores and tasks % host.cores == 0
 
 
 @of_any_size

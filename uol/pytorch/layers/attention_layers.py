@@ -53,7 +53,7 @@ class MultiheadAttention(nn.MultiheadAttention):
     def _projected(self, query: Tensor, key: Tensor, value: Tensor) -> Sequence[Tensor]:
         """Queries, keys and values by head, [B, H, L, D]; those of one tensor by one product."""
         if query is key is value:
-            split: Tensor = self._linear(query, slice(None)).unflatten(-1, (3, self.num_heads, self.head_dim))
+            split = self._linear(query).reshape(*query.shape[:2], 3, self.num_heads, self.head_dim)
             return split.permute(*((2, 0, 3, 1, 4) if self.batch_first else (2, 1, 3, 0, 4))).unbind()
         if not self.batch_first:
             query, key, value = (x.transpose(0, 1) for x in (query, key, value))
@@ -61,17 +61,19 @@ class MultiheadAttention(nn.MultiheadAttention):
 
     def _heads(self, x: Tensor, part: int) -> Tensor:
         projected = self._linear(x, slice(part * self.embed_dim, (part + 1) * self.embed_dim))
-        return projected.unflatten(-1, (self.num_heads, self.head_dim)).transpose(1, 2)
+        return projected.reshape(*x.shape[:2], self.num_heads, self.head_dim).transpose(1, 2)
 
-    def _linear(self, x: Tensor, own: slice) -> Tensor:
-        """By its rows of the weights, or by all."""
-        weight, bias = self.in_proj_weight, self.in_proj_bias
+    def _linear(self, x: Tensor, own: slice | None = None) -> Tensor:
+        """By its rows of the weights, or by the whole parameter, whose dims stay numbers in kernels (`TorchOperator`)."""
+        weight: Tensor = self.in_proj_weight if own is None else self.in_proj_weight[own]
+        bias: Tensor | None = self.in_proj_bias
         if bias is None:
             bias = x.new_zeros(len(weight))
-        if own != slice(None):  # a parameter's dims stay numbers in kernels (`TorchOperator`), a slice's need not
-            weight, bias = weight[own], bias[own]
-        found: Tensor = _linear(x, weight, bias)
-        return found
+        elif own is not None:
+            bias = bias[own]
+        found: Any = _linear(x, weight, bias)
+        projected: Tensor = found
+        return projected
 
 
 class TransformerEncoderLayer(nn.TransformerEncoderLayer):
