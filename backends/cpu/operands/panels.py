@@ -24,7 +24,7 @@ from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
 from uol.ir.program.walk import rewrite, variables, walk
 from uol.ir.types import DTYPES, INDEX
 
-FEWEST_USES, FEWEST_SCATTERED_USES = 256, 16
+FEWEST_USES, FEWEST_SCATTERED_USES = 40, 16
 """Rows that must read a column for its copy to pay: where b is contiguous along the columns, and where it is not."""
 FEWEST_PRODUCTS, LEAST_COLUMNS = 1 << 20, 16
 SHORT_LINE = 64

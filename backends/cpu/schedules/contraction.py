@@ -15,7 +15,7 @@ from uol.backends.cpu.expressions.dtypes import Term, representation
 from uol.backends.cpu.host import Host
 from uol.backends.cpu.operands.buffer_span import static_span
 from uol.backends.cpu.operands.factors import accumulator_bytes, epilogue_rows, rows_are_far, the_read
-from uol.backends.cpu.operands.panels import FEWEST_USES, KEPT_BYTES, MOST_DEPTH, WIDEST_PANEL, has_panels
+from uol.backends.cpu.operands.panels import KEPT_BYTES, MOST_DEPTH, WIDEST_PANEL, has_panels
 from uol.backends.cpu.schedules.cost import size
 from uol.backends.cpu.schedules.dot_products import dot_products
 from uol.backends.cpu.schedules.kinds import Dots, Panels, Tiles
@@ -30,10 +30,10 @@ from uol.ir.types import DTYPES
 
 BLOCK_BYTES = 256 * 1024
 """What a block of panels may take of a second-level cache."""
-TASKS_PER_CORE = 8
-MANY_USES = 1024
-"""Rows of a task that make the copy of its columns cheap. Where it would have fewer, columns are divided first, down to the
-tiles that a sliver serves: a task that reads the same rows again finds them in a cache."""
+TASKS_PER_CORE, LEAST_TASKS_PER_CORE = 8, 2
+MANY_ROWS, FEWEST_ROWS = 1024, 256
+"""Rows of a task that make the copy of its columns cheap, and with fewer of which it is not made once more. In between, columns
+are divided first, down to the tiles that a sliver serves: a task that reads the same rows again finds them in a cache."""
 ALL_REGISTERS_COST = 1.05
 """Of a tile that leaves no register free: where another is nearly as good, as 6 x 16 of AVX2 beside 4 x 24, that is taken."""
 FEWEST_TILES = 4
@@ -88,11 +88,11 @@ def _panels(spec: Contract, host: Host) -> Panels:
     batches, lines = size(spec.batch) or 1, row_tiles * height
     wanted = -(-TASKS_PER_CORE * host.cores // batches)  # of one product
     wide = min(column_tiles, max(1, BLOCK_BYTES // panel_bytes))
-    pieces = _pieces(wanted, -(-column_tiles // wide), lines // MANY_USES)
+    pieces = _pieces(wanted, -(-column_tiles // wide), lines // MANY_ROWS)
     wide = min(wide, max(FEWEST_TILES, column_tiles * pieces // wanted))
     blocks = -(-column_tiles // wide)
-    pieces = _pieces(wanted, blocks, lines // FEWEST_USES)
-    wide = min(wide, max(1, column_tiles * pieces // wanted))
+    pieces = _pieces(wanted, blocks, lines // FEWEST_ROWS)
+    wide = min(wide, max(1, column_tiles * pieces // -(-LEAST_TASKS_PER_CORE * host.cores // batches)))
     tall = -(-row_tiles // _even(pieces, batches * -(-column_tiles // wide), row_tiles, host.cores))
     slivers = wide >= FEWEST_TILES and rows_are_far(spec)
     return Panels(height, vectors, lanes, depth, tall, wide, host.cores > 1, _results_are_far(spec), slivers)
