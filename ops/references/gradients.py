@@ -101,6 +101,19 @@ def _soft_margin(x: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     return (1 + (-target * x).exp()).log()
 
 
+def _running(x: torch.Tensor, extremum: str) -> torch.Tensor:
+    """A running extremum as what is read at its places: of equal values at the first one, as argmax says, where PyTorch's own
+    gradient goes to the last."""
+    import torch
+
+    best = getattr(x.detach(), extremum)(-1).values
+    before = best.roll(1, -1)
+    is_new = ~((best == before) | (best.isnan() & before.isnan()))
+    is_new[..., :1] = True
+    places = torch.where(is_new, torch.arange(x.shape[-1]), 0).cummax(-1).values
+    return x.gather(-1, places)
+
+
 def _normalised(
     name: str, x: torch.Tensor, *rest: torch.Tensor, eps: float = 1e-5, stride: int = 1, pad: int = 0
 ) -> torch.Tensor:
@@ -120,6 +133,8 @@ def _normalised(
 _FORMULAS: Mapping[str, Formula] = {
     # clamp gives a tie with a bound to x alone; maximum and minimum share it, as the text does
     "clamp": lambda x, low, high: x.maximum(low).minimum(high),
+    "cummax": partial(_running, extremum="cummax"),
+    "cummin": partial(_running, extremum="cummin"),
     # PyTorch's has a sixth that is rounded to f32, and no second gradient; as its, this one has 0 at both kinks
     "hardsigmoid": lambda x: (6 - (6 - (x + 3).relu()).relu()) / 6,
     "soft_margin_loss": lambda x, t: _soft_margin(x, t).mean(),
