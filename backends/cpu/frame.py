@@ -48,24 +48,25 @@ def open_frame(spec: KernelSpec, functions: Mapping[str, Function]) -> Frame:
     pointers = {a.name: pointer(f"{a.name}_data", representation(a.dtype).storage) for a in spec.args}
     scalars = {s.name: tirx.Var(s.name, representation(s.dtype).compute) for s in spec.scalars}
     dims = {d: tirx.Var(d, INDEX_TYPE) for d in spec.dims}
-    lengths = {a.name: static_span(a) for a in spec.args}
-    spans = {a.name: symbolic_span(a) if (n := lengths[a.name]) is None else Const(n) for a in spec.args}
+    spans = {a.name: span(a) for a in spec.args}
     scope = Scope({**scalars, **dims}, {}, functions, Facts(_bounds(spec)), code.share, spans)
     scope = replace(scope, buffers={a.name: _declare(code, a, pointers[a.name], scope) for a in spec.args})
     return Frame(spec, code, scope, (*pointers.values(), *scalars.values(), *dims.values()))
 
 
 def _declare(code: Builder, arg: Arg, data: Term, scope: Scope) -> Term:
-    length = static_span(arg)
-    extent: int | Term = evaluate(symbolic_span(arg), scope) if length is None else max(length, 1)
+    length = span(arg)
+    extent: int | Term = max(int(length.value), 1) if isinstance(length, Const) else evaluate(length, scope)
     storage = representation(arg.dtype).storage
     buffer = tirx.decl_buffer((extent,), storage, arg.name, data=data, data_alignment=DTYPES[arg.dtype].bytes)
     code.add(tirx.DeclBuffer(buffer, data=data))
     return buffer
 
 
-def symbolic_span(arg: Arg) -> Expr:
-    """1 + sum of (dim - 1) * stride."""
+def span(arg: Arg) -> Expr:
+    """1 + sum of (dim - 1) * stride; 0 for an empty tensor of known size."""
+    if (known := static_span(arg)) is not None:
+        return Const(known)
     total: Expr = Const(1)
     for dim, stride in zip(arg.shape, arg.strides, strict=True):
         total = add(total, mul(Call("-", (dim, Const(1)), INDEX), stride))

@@ -24,7 +24,10 @@ def test_a_side_takes_its_weights_at_least() -> None:
 def said(monkeypatch: pytest.MonkeyPatch, *texts: dict[str, object]) -> Memory | str:
     """What comes of processes that say this, one after the other."""
     left = iter(texts)
-    done = lambda *_, **__: subprocess.CompletedProcess([], 0, json.dumps(next(left)), "")  # noqa: E731
+
+    def done(*_: object, **__: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.CompletedProcess([], 0, json.dumps(next(left)), "")
+
     monkeypatch.setattr(subprocess, "run", done)
     return peak_memory(ROW)
 

@@ -128,7 +128,8 @@ def watched(layer: Layer) -> list[Tensor]:
     layer(y)
     y.register_hook(lambda d: seen.append(d * 5))
     (y * y.detach()).sum().backward()
-    return [*seen, y.grad, x.grad]  # type: ignore[list-item]
+    assert y.grad is not None and x.grad is not None
+    return [*seen, y.grad, x.grad]
 
 
 def without_gradient(layer: Layer) -> list[Tensor]:

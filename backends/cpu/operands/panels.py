@@ -92,7 +92,7 @@ def _over_columns(b: Expr, outer: Axis, inner: Axis, flat: Contract) -> Expr:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretches:
+class Lines:
     """Columns of a b, `length` of them at a time, whose elements lie `step` apart: the pixels of a row of an image."""
 
     length: int
@@ -104,8 +104,8 @@ class Stretches:
         return (self.length - apart + lanes - 1) // self.length + 1
 
 
-def stretches(spec: Contract) -> Stretches | None:
-    """Those of flat columns; None where b does not lie so, each stretch after the one before it and a step of 1 or 2 apart."""
+def lines_of(spec: Contract) -> Lines | None:
+    """Those of flat columns; None where b does not lie so, each line after the one before it and a step of 1 or 2 apart."""
     column, offset = spec.n[-1], the_read(spec.b).offset
     divided = [e for e in walk(offset) if isinstance(e, Call) and e.fn in ("/", "%") and column.name in variables(e)]
     lengths = [static(e.args[1]) or 0 for e in divided if variables(e) == {column.name}]
@@ -118,7 +118,7 @@ def stretches(spec: Contract) -> Stretches | None:
     step = ends[0][1] - ends[0][0]
     is_even = all(second - first == step for first, second, _ in ends)
     is_onward = all(first - last >= step for (_, _, last), (first, _, _) in pairwise(ends))
-    return Stretches(length, step) if step in (1, 2) and is_even and is_onward else None
+    return Lines(length, step) if step in (1, 2) and is_even and is_onward else None
 
 
 def sums_name(spec: Contract) -> str:

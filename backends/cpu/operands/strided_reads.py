@@ -46,7 +46,7 @@ def loaded(code: Builder, found: tuple[Read, ...], axis: str, scope: Scope, star
             step = coefficient(read.offset, axis) or 1
             for first in range(0, lanes, AT_ONCE):
                 many, start_at = min(AT_ONCE, lanes - first), base + index(first * step)
-                put_vector(code, array, index(first), _every(scope.buffers[read.tensor], start_at, step, many), many)
+                put_vector(code, array, index(first), every(scope.buffers[read.tensor], start_at, step, many), many)
         buffers[_name(number)] = array
     return replace(scope, buffers=buffers)
 
@@ -80,8 +80,10 @@ def _is_strided(read: Read, axis: str) -> bool:
     return 1 < (coefficient(read.offset, axis) or 0) <= LONGEST_STEP
 
 
-def _every(buffer: Term, base: Term, step: int, lanes: int) -> Term:
+def every(buffer: Term, base: Term, step: int, lanes: int) -> Term:
     """Every `step`-th element from `base` on. The last of the vectors ends with the last element: none is read beyond it."""
+    if step == 1:
+        return vector_at(buffer, base, lanes)
     last = (lanes - 1) * (step - 1)
     starts = [*(number * lanes for number in range(step - 1)), last]
     places = [(at // lanes, at % lanes) if at < last else (step - 1, at - last) for at in range(0, step * lanes, step)]

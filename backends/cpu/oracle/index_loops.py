@@ -14,8 +14,7 @@ from uol.backends.cpu.expressions.common_subexpressions import Share
 from uol.backends.cpu.expressions.dtypes import Term
 from uol.backends.cpu.expressions.folds import State, combine
 from uol.backends.cpu.expressions.spec_expressions import Scope, conditions, conjunction, evaluate, load, store
-from uol.backends.cpu.frame import Frame, symbolic_span
-from uol.backends.cpu.operands.buffer_span import static_span
+from uol.backends.cpu.frame import Frame, span
 from uol.backends.cpu.statements import enter, run_steps, take
 from uol.codegen.specs.nodes import Fold, Scan, Scatter, Select, Step, Store
 from uol.ir.types import INDEX, is_float
@@ -73,8 +72,7 @@ def advance(
 def _scatter(frame: Frame, spec: Scatter) -> None:
     code = frame.code
     arg = spec.arg(spec.add.tensor)
-    span = static_span(arg)
-    with code.loop("element", evaluate(symbolic_span(arg), frame.scope) if span is None else span) as element:
+    with code.loop("element", frame.extent(span(arg))) as element:
         code.add(cleared(spec, frame.scope, element))
     with ExitStack() as loops:
         scope = run_steps(code, spec.steps, enter(frame, loops, spec.index, frame.scope))

@@ -14,7 +14,8 @@ from uol.backends.cpu.expressions.transposes import put_vector, transposed, vect
 from uol.backends.cpu.expressions.vectorising import vectorises
 from uol.backends.cpu.frame import Frame
 from uol.backends.cpu.operands.factors import the_read
-from uol.backends.cpu.operands.panels import Stretches, stretches
+from uol.backends.cpu.operands.panels import Lines, lines_of
+from uol.backends.cpu.operands.strided_reads import every
 from uol.backends.cpu.schedules.depth import Depth
 from uol.backends.cpu.schedules.kinds import Panels
 from uol.backends.cpu.schedules.tile_axes import Side
@@ -24,7 +25,7 @@ from uol.codegen.specs.nodes import Contract, Read
 from uol.ir.program.nodes import Axis
 
 ZERO = index(0)
-MOST_STRETCHES = 4
+MOST_LINES = 4
 """Reads of which a vector of columns is put together, at the most. Of more, it is copied element by element."""
 
 
@@ -67,8 +68,8 @@ class PanelCopy:
             return None
         if coefficient(the_read(spec.b).offset, last.name) == 1 and (static(last.extent) or 0) >= lanes:
             return self._transpose
-        found = stretches(spec)
-        if found is None or found.reached_by(lanes) > MOST_STRETCHES:
+        found = lines_of(spec)
+        if found is None or found.reached_by(lanes) > MOST_LINES:
             return None
         return lambda axis, first, begin, scope: self._put_together(found, axis, first, begin, scope)
 
@@ -92,8 +93,8 @@ class PanelCopy:
                 value = evaluate(read, here)
                 code.add(tirx.BufferStore(self.panels, value, [self._place(step + more, begin + column)]))
 
-    def _put_together(self, found: Stretches, axis: str, first: Term, begin: Term, scope: Scope) -> None:
-        """Of stretches, as the rows of an image: each is read as if the whole vector lay in it, and gives the lanes that do.
+    def _put_together(self, found: Lines, axis: str, first: Term, begin: Term, scope: Scope) -> None:
+        """Of lines, as those of an image: each is read as if the whole vector lay in it, and gives the lanes that do.
         Those before and after them are read from places between the vector's first and last element."""
         code, lanes = self.frame.code, self.schedule.lanes
         column = code.bind("column", first + begin)
@@ -103,21 +104,17 @@ class PanelCopy:
         lane = tirx.Ramp(tirx.const(0, "int32"), tirx.const(1, "int32"), lanes)
         inside = [tirx.GE(lane, tirx.Broadcast(start.astype("int32"), lanes)) for start in starts]
         for point, step in self.depth.steps(self.frame, scope, self.block):
-            vector = self._stretch(found, point, axis, column, ZERO)
+            vector = self._line(found, point, axis, column, ZERO)
             for shift, belongs in zip(shifts, inside, strict=True):
-                vector = tirx.Select(belongs, self._stretch(found, point, axis, column, shift), vector)
+                vector = tirx.Select(belongs, self._line(found, point, axis, column, shift), vector)
             put_vector(code, self.panels, self._place(step, begin), vector, lanes)
 
-    def _stretch(self, found: Stretches, point: Scope, axis: str, column: Term, shift: Term) -> Term:
-        """A vector whose lane `shift` is read where that column lies, and the others in the same stretch."""
+    def _line(self, found: Lines, point: Scope, axis: str, column: Term, shift: Term) -> Term:
+        """A vector whose lane `shift` is read where that column lies, and the others in the same line."""
         read, lanes = the_read(self.spec.b), self.schedule.lanes
         source = self.frame.scope.buffers[read.tensor]
         start = evaluate(read.offset, point.with_values({axis: column + shift})) - shift * index(found.step)
-        if found.step == 1:
-            return vector_at(source, start, lanes)
-        halves = [vector_at(source, start, lanes), vector_at(source, start + index(lanes - 1), lanes)]
-        places = [*range(0, lanes, 2), *range(lanes + 1, 2 * lanes, 2)]  # the second begins at an odd element
-        return tirx.Shuffle(halves, [tirx.const(place, "int32") for place in places])
+        return every(source, start, found.step, lanes)
 
     def _by_rows(self, width: int, scope: Scope) -> Iterator[tuple[Scope, Term, Term]]:
         """Step by step of k, vectors of columns: for a b that lies so."""

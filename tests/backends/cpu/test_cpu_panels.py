@@ -12,11 +12,11 @@ import uol
 from uol.backends.cpu.backend import BACKEND
 from uol.backends.cpu.host import Host
 from uol.backends.cpu.operands import panels
-from uol.backends.cpu.operands.panels import MOST_DEPTH, has_panels, stretches
+from uol.backends.cpu.operands.panels import MOST_DEPTH, has_panels, lines_of
 from uol.backends.cpu.schedules import contraction
 from uol.backends.cpu.schedules.kinds import Panels
 from uol.backends.cpu.schedules.legality import defect
-from uol.backends.cpu.schedules.panel_copies import MOST_STRETCHES
+from uol.backends.cpu.schedules.panel_copies import MOST_LINES
 from uol.backends.cpu.scheduling import candidates
 from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.nodes import Contract
@@ -172,9 +172,9 @@ def test_a_vector_of_columns_reaches_into_the_next_line(
     program = program_of(f"{head} {{ {body} }}", types={}, dims=dims | ({"E": 3} if text == "three dims" else {}))
     graph = graph_of(program)
     require_panels(graph)
-    found = stretches(next(s for s in graph.specs if isinstance(s, Contract)))
+    found = lines_of(next(s for s in graph.specs if isinstance(s, Contract)))
     assert found is not None and found.step == stride
-    assert found.reached_by(8) == lines <= MOST_STRETCHES
+    assert found.reached_by(8) == lines <= MOST_LINES
     inputs = inputs_of(program)
     x, weights = (inputs[name].astype(np.float64) for name in ("x", "w"))
     windows = np.lib.stride_tricks.sliding_window_view(x, (2, 3), (-2, -1))[..., ::stride, ::stride, :, :]

@@ -58,7 +58,8 @@ LOSSES: dict[str, tuple[str, dict[str, str]]] = {
 
 Forward = Callable[..., Any]
 KEEPS_RESULT = ("relu",)
-"""Activations whose gradient reads the result and not the input, which may be overwritten."""
+"""Activations whose gradient reads the result and not the input, which may be overwritten: what `Gradient.reads_result_alone`
+derives, where a trace, which can derive nothing, has to know it."""
 
 
 def _activation(op: str, names: dict[str, str]) -> Forward:
