@@ -1,7 +1,8 @@
 """The thread pool of kernels, once in a process.
 
 It is `uol_threads.c`, compiled when it is first needed and kept in the cache folder. Where there is no C compiler, TVM's
-own pool does the work.
+own pool does the work. Beside PyTorch it runs on the threads of PyTorch's OpenMP: those spin for some milliseconds after each
+of its operators, and would hold the cores that a second pool needs.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ import ctypes
 import importlib.util
 import os
 import platform
+import re
 import shutil
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -25,17 +28,47 @@ from uol.ir.errors import ResourceError, ToolchainError
 SOURCE = Path(__file__).parent / "uol_threads.c"
 COMPILERS = ("cc", "gcc", "clang")
 FLAGS = ("-O2", "-shared", "-fPIC", "-pthread")
+OPENMP = re.compile(r"lib(gomp|iomp5|omp)\b")
+"""OpenMP runtimes that have GCC's interface, GOMP_parallel: GNU's, Intel's, LLVM's."""
+
+
+def parallel_launch() -> ctypes.c_void_p:
+    """The address of the function that runs parallel loops (TVM calls its signature TVMBackendParallelLaunch)."""
+    library = pool()
+    if library is None:
+        return _tvm_launch()
+    if "torch" in sys.modules:
+        _share_openmp(library)
+    return ctypes.cast(library.uol_parallel_launch, ctypes.c_void_p)
 
 
 @cache
-def parallel_launch() -> ctypes.c_void_p:
-    """The address of the function that runs parallel loops (TVM calls its signature TVMBackendParallelLaunch)."""
+def pool() -> ctypes.CDLL | None:
+    """The pool's library, not yet running; None where there is no C compiler."""
     compiler = c_compiler()
-    if compiler is None:  # TVM's own pool
-        return _tvm_launch()
+    if compiler is None:
+        return None
     library = _pool(compiler)
     library.uol_set_threads(core_count())
-    return ctypes.cast(library.uol_parallel_launch, ctypes.c_void_p)
+    return library
+
+
+@cache
+def _share_openmp(library: ctypes.CDLL) -> None:
+    """The pool's tasks on the threads of PyTorch's OpenMP runtime, if it has one that this process can name."""
+    path = next((p for p in _mapped_files() if OPENMP.match(p.name) and "torch" in p.parts), None)
+    if path is None:
+        return
+    openmp = ctypes.CDLL(str(path), mode=os.RTLD_NOLOAD | os.RTLD_LOCAL)
+    functions = [ctypes.cast(getattr(openmp, name), ctypes.c_void_p) for name in ("GOMP_parallel", "omp_get_thread_num")]
+    library.uol_share_openmp(*functions)
+
+
+def _mapped_files() -> list[Path]:
+    """The files that are mapped into this process; none where the system does not say."""
+    maps = Path("/proc/self/maps")
+    lines = maps.read_text().splitlines() if maps.exists() else []
+    return [Path(line.split(maxsplit=5)[5]) for line in lines if "/" in line]
 
 
 def c_compiler() -> str | None:

@@ -4,7 +4,10 @@
    dealt out in contiguous runs, one a thread, so that neighbouring tasks share a cache; a thread that has finished its run
    takes tasks from the far end of another's. The caller works too, and waits for tasks, never for threads: one that sleeps,
    or whose core is taken, costs nothing but its help. A launch from within a task, or while another caller holds the pool,
-   runs in the calling thread alone. Nothing is allocated by a launch. */
+   runs in the calling thread alone. Nothing is allocated by a launch.
+
+   Where the process has an OpenMP runtime (`uol_share_openmp`), its threads do the work instead of ours: after a parallel
+   region they spin for a while, and a second pool would find their cores taken. */
 #define _GNU_SOURCE
 #include <limits.h>
 #include <pthread.h>
@@ -48,6 +51,12 @@ static struct {
 } pool = {.owner = PTHREAD_MUTEX_INITIALIZER, .sleep_lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
 
 static _Thread_local int inside_task;
+
+/* Of the OpenMP runtime, by the interface that compilers use; null where there is none. */
+static struct {
+  void (*parallel)(void (*body)(void*), void* data, unsigned threads, unsigned flags); /* GOMP_parallel */
+  int (*thread)(void);                                                                 /* omp_get_thread_num */
+} openmp;
 
 static inline void relax(void) {
 #if defined(__x86_64__) || defined(__i386__)
@@ -115,8 +124,14 @@ static void* worker(void* argument) {
   return NULL;
 }
 
-/* In a forked child the workers are gone and the locks are as they were. */
+static void team_member(void* unused) {
+  (void)unused;
+  work(openmp.thread());
+}
+
+/* In a forked child the workers are gone, OpenMP's too, and the locks are as they were. */
 static void after_fork(void) {
+  openmp.parallel = NULL;
   pthread_mutex_init(&pool.owner, NULL);
   pthread_mutex_init(&pool.sleep_lock, NULL);
   pthread_cond_init(&pool.wake, NULL);
@@ -136,12 +151,8 @@ static int default_threads(void) {
   return (int)sysconf(_SC_NPROCESSORS_ONLN);
 }
 
-static void start(void) {
-  static int registered;
+static void start_workers(void) {
   pthread_attr_t attributes;
-  if (pool.threads <= 0) pool.threads = default_threads();
-  if (pool.threads < 1) pool.threads = 1;
-  if (pool.threads > MAX_THREADS) pool.threads = MAX_THREADS;
   pthread_attr_init(&attributes);
   pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
   pthread_attr_setstacksize(&attributes, STACK_BYTES);
@@ -153,7 +164,15 @@ static void start(void) {
     }
   }
   pthread_attr_destroy(&attributes);
+}
+
+static void start(void) {
+  static int registered;
+  if (pool.threads <= 0) pool.threads = default_threads();
+  if (pool.threads < 1) pool.threads = 1;
+  if (pool.threads > MAX_THREADS) pool.threads = MAX_THREADS;
   if (!registered) registered = pthread_atfork(NULL, NULL, after_fork) == 0;
+  if (!openmp.parallel) start_workers();
   pool.started = 1;
 }
 
@@ -162,6 +181,24 @@ void uol_set_threads(int threads) {
   pthread_mutex_lock(&pool.owner);
   if (!pool.started) pool.threads = threads;
   pthread_mutex_unlock(&pool.owner);
+}
+
+/* From now on the tasks run on the threads of an OpenMP runtime: the addresses of its GOMP_parallel and omp_get_thread_num.
+   Workers that were started before go on sleeping. */
+void uol_share_openmp(void* parallel, void* thread) {
+  pthread_mutex_lock(&pool.owner);
+  *(void**)&openmp.thread = thread;
+  *(void**)&openmp.parallel = parallel;
+  pthread_mutex_unlock(&pool.owner);
+}
+
+static void wake_workers(void) {
+  atomic_fetch_add(&pool.generation, 1);
+  if (atomic_load(&pool.sleepers) > 0) {
+    pthread_mutex_lock(&pool.sleep_lock);
+    pthread_cond_broadcast(&pool.wake);
+    pthread_mutex_unlock(&pool.sleep_lock);
+  }
 }
 
 static int alone(uol_task task, void* data) {
@@ -185,13 +222,12 @@ int uol_parallel_launch(uol_task task, void* data, int num_task) {
   for (int i = 0; i < pool.threads; ++i)
     atomic_store_explicit(&pool.runs[i].tasks,
         ((uint64_t)((i + 1) * TASKS_PER_THREAD) << 32) | (uint64_t)(i * TASKS_PER_THREAD), memory_order_release);
-  atomic_fetch_add(&pool.generation, 1);
-  if (atomic_load(&pool.sleepers) > 0) {
-    pthread_mutex_lock(&pool.sleep_lock);
-    pthread_cond_broadcast(&pool.wake);
-    pthread_mutex_unlock(&pool.sleep_lock);
+  if (openmp.parallel) {
+    openmp.parallel(team_member, NULL, (unsigned)pool.threads, 0);
+  } else {
+    wake_workers();
+    work(0);
   }
-  work(0);
   for (int i = 0; atomic_load_explicit(&pool.pending, memory_order_acquire) > 0; ++i) {
     if (i < SPINS_BEFORE_YIELD)
       relax();

@@ -68,3 +68,36 @@ def test_another_compiler_is_another_library(tmp_path: Path, monkeypatch: pytest
         for _ in range(2):
             thread_pool._pool(str(compiler))
         assert len(files_of(tmp_path / "cache")) == 2 * (number + 1)
+
+
+SHARED = """
+import os, threading, torch
+from uol.backends.cpu.runtime import thread_pool
+from uol import ops
+
+x = torch.arange(300.0 * 300).reshape(300, 300) % 7
+expected = (x @ x).numpy()
+threads = len(os.listdir("/proc/self/task"))
+
+
+def right():
+    assert (ops.matmul(x, x).numpy() == expected).all()  # PyTorch's own threads hang in a forked child
+
+
+right()
+assert len(os.listdir("/proc/self/task")) == threads, "a pool of its own beside PyTorch's"
+other = threading.Thread(target=right)
+other.start()
+other.join()
+child = os.fork()
+if child == 0:
+    right()
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+right()
+"""
+
+
+def test_beside_pytorch_kernels_run_on_its_threads() -> None:
+    """No thread is added; another thread and a forked child, which has none of those threads, compute the same."""
+    subprocess.run([sys.executable, "-c", SHARED], env={**os.environ, "UOL_NUM_THREADS": "2"}, check=True, timeout=60)
