@@ -113,13 +113,13 @@ class Block:
 @dataclass(slots=True, eq=False)
 class Loop:
     """`header { body }`. `name` is its variable; `slotted` where its iterations alternate between the slots of
-    double-buffered buffers; `runs` where it is known to run at least once."""
+    double-buffered buffers; `least`: how many of them there are at least, as far as that is known."""
 
     header: str
     name: str
     body: Block = field(default_factory=Block)
     slotted: bool = False
-    runs: bool = False
+    least: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -192,8 +192,8 @@ class Builder:
         self._stack[-1].nodes.append(Text(text))
 
     @contextmanager
-    def loop(self, header: str, name: str, *, slotted: bool = False, runs: bool = False) -> Iterator[None]:
-        node = Loop(header, name, slotted=slotted, runs=runs)
+    def loop(self, header: str, name: str, *, slotted: bool = False, least: int = 0) -> Iterator[None]:
+        node = Loop(header, name, slotted=slotted, least=least)
         self._stack[-1].nodes.append(node)
         with self._inside(node.body):
             yield

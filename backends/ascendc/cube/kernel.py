@@ -101,7 +101,7 @@ class CubeKernel(KernelWriter):
             return
         start, size, step = self.start(self.spec.k[-1].name), extent(self.spec.k[-1]), self.schedule.k
         header = f"for ({self.builder.index} {start} = 0; {start} < {size}; {start} += {step})"
-        with self.builder.loop(header, start, slotted=True, runs=True):
+        with self.builder.loop(header, start, slotted=True, least=self.k_tiles):
             self._k_tile(left, right, c_l0, start)
 
     def _k_tile(self, left: Side, right: Side, c_l0: View, start: str) -> None:

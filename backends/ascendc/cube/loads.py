@@ -123,7 +123,7 @@ def _each(builder: Builder, count: str, body: Callable[[str], None]) -> None:
     if count == "1":
         body("0")
         return
-    with builder.loop(f"for (int i = 0; i < {count}; ++i)", "i", runs=True):
+    with builder.loop(f"for (int i = 0; i < {count}; ++i)", "i", least=1):
         body("i")
 
 
@@ -142,7 +142,7 @@ def to_l1(builder: Builder, side: Side, base: str, zeroed: str | None) -> None:
         builder.emit("MTE2", f"DataCopy({side.l1}, {side.tensor}[{base}], {params});", writes=(side.l1,))
         return
     if side.dtype == "f32":
-        with builder.loop(f"for ({builder.index} i = 0; i < (k_size + 15) / 16; ++i)", "i", runs=True):
+        with builder.loop(f"for ({builder.index} i = 0; i < (k_size + 15) / 16; ++i)", "i", least=1):
             dst = side.l1.at(f"i * {FRACTAL * side.rows}", per="i")
             params = f"Nd2NzParams(1, {LESSER}(16, k_size - i * 16), {side.size}, 0, {pitch}, 16, 1, 0)"
             builder.emit("MTE2", f"DataCopy({dst}, {side.tensor}[{base} + i * {FRACTAL * pitch}], {params});", writes=(dst,))

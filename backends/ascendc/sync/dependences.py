@@ -2,9 +2,11 @@
 
 Pipes run in order, each on its own. The program is walked as it would be issued, with a vector clock a pipe over the cells of
 memory (`cells`), until nothing is missing; so no flag is emitted for an order that already holds. Every loop runs two
-iterations (three where it alternates between two slots). An instruction that touches a region after another pipe, or after its
-own vector pipe, needs that access in its clock; if it is not there, a flag or a barrier is added to the plan in the innermost
-block that holds both, and its effect on the clocks joins the walk. What other flags make superfluous is dropped then.
+iterations (three where it alternates between two slots), and in walks of their own those that hold no other loop run fewer,
+if they may: what the last iteration waits for says nothing of a loop that has not got as far. An instruction that touches a
+region after another pipe, or after its own vector pipe, needs that access in its clock; if it is not there, a flag or a
+barrier is added to the plan in the innermost block that holds both, and its effect on the clocks joins the walk. What other
+flags make superfluous is dropped then.
 
     clock[p][q] >= t    p issues nothing before q has finished its first t instructions
 
@@ -22,6 +24,7 @@ from dataclasses import dataclass, field
 from uol.backends.ascendc.instructions import Block, Branch, Instr, Loop, Node, View
 from uol.backends.ascendc.machine import EVENT_IDS, FIRST_EVENT_ID, Pipe
 from uol.backends.ascendc.sync.cells import Access, Cells, Memory, Place, cells_of
+from uol.backends.ascendc.sync.iterations import ITERATIONS, holds_loop, least_walked, most_walked, short_loops, slotted_bodies
 
 PIPES: tuple[Pipe, ...] = ("S", "V", "M", "MTE1", "MTE2", "MTE3", "FIX")
 ORDERED: frozenset[Pipe] = frozenset({"S", "M", "MTE1", "MTE3", "FIX"})
@@ -109,7 +112,7 @@ def synchronise(program: Block, addresses: Mapping[str, int]) -> Plan:
         except _Changed:
             continue
         _prune(program, plan, cells)
-        plan.number(_slotted(program))
+        plan.number(slotted_bodies(program))
         return plan
 
 
@@ -136,20 +139,12 @@ def _holds(program: Block, plan: Plan, cells: Cells) -> bool:
 
 def _walk(program: Block, plan: Plan, cells: Cells, *, frozen: bool = False) -> None:
     """Walks the program. How often loops run is not known, and so neither is the slot that is in use after one: both are
-    tried. Raises _Changed where the plan grew (or would have to, if it is `frozen`)."""
-    for slot in range(2 if _slotted(program) else 1):
-        _Walk(plan, cells, slot, frozen=frozen).block(program, 0)
-
-
-def _slotted(block: Block) -> list[Block]:
-    """The bodies of all loops that alternate between slots."""
-    found: list[Block] = []
-    for node in block.nodes:
-        if isinstance(node, Loop) and node.slotted:
-            found.append(node.body)
-        if isinstance(node, Loop | Branch):
-            found += _slotted(node.body)
-    return found
+    tried, with each number of iterations of the loops that may be short. Raises _Changed where the plan grew (or would have
+    to, if it is `frozen`)."""
+    least = min(map(least_walked, short_loops(program)), default=ITERATIONS)
+    for most in range(ITERATIONS, least - 1, -1):
+        for slot in range(2 if slotted_bodies(program) else 1):
+            _Walk(plan, cells, slot, most, frozen=frozen).block(program, 0)
 
 
 class _Changed(Exception):
@@ -167,10 +162,11 @@ class _Frame:
 
 
 class _Walk:
-    """One walk through a program. `slot` is the slot in use at its start; `frozen`: the plan must hold as it is."""
+    """One walk through a program. `slot` is the slot in use at its start, `most` how often an innermost loop runs if it need
+    not run more often; `frozen`: the plan must hold as it is."""
 
-    def __init__(self, plan: Plan, cells: Cells, slot: int, *, frozen: bool) -> None:
-        self.plan, self.frozen = plan, frozen
+    def __init__(self, plan: Plan, cells: Cells, slot: int, most: int, *, frozen: bool) -> None:
+        self.plan, self.most, self.frozen = plan, most, frozen
         self.memory = Memory(cells, slot)
         self.clocks = _Clocks()
         self.frames: list[_Frame] = []
@@ -202,16 +198,19 @@ class _Walk:
             case Loop(body=body):
                 self.loop_of[id(body)] = node.name
                 before = self.clocks.snapshot()
-                for iteration in range(3 if node.slotted else 2):
+                for iteration in range(self.iterations(node)):
                     self.block(body, iteration)
                     if node.slotted:
                         self.memory.slot = 1 - self.memory.slot
-                if not node.runs:
+                if not node.least:
                     self.clocks.forget(before)
             case Branch(body=body):
                 before = self.clocks.snapshot()
                 self.block(body, 0)
                 self.clocks.forget(before)
+
+    def iterations(self, loop: Loop) -> int:
+        return most_walked(loop) if holds_loop(loop.body) else min(most_walked(loop), max(self.most, least_walked(loop)))
 
     def instruction(self, instr: Instr) -> None:
         trace = tuple((f.block, f.node, f.iteration) for f in self.frames)

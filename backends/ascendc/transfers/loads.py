@@ -145,7 +145,7 @@ class Loader:
         if burst.max_rows == 1:
             self.unit.emit(f"Gather({dst}, {staging}, {table}, 0, {frame.count(span)});", (staging, table), (dst,))
             return Lanes(dst, span)
-        with self.unit.builder.loop(f"for (int i = 0; i < {frame.rows}; ++i)", "i", runs=True):
+        with self.unit.builder.loop(f"for (int i = 0; i < {frame.rows}; ++i)", "i", least=1):
             row = dst.at(f"i * {frame.pitch}", per="i")
             self.unit.emit(f"Gather({row}, {staging}, {table}, i * {row_step}, {frame.pitch});", (staging, table), (row,))
         return Lanes(dst, span)
@@ -180,7 +180,7 @@ class Loader:
         if burst.max_rows == 1:
             burst_in(self.unit.builder, staging, column, Clip(clip.condition, (), clip.lanes), self._fill(read), padded=True)
             return staging, BLOCK_BYTES, pitch * BYTES[read.dtype]
-        with self.unit.builder.loop(f"for ({self.unit.builder.index} i = 0; i < {burst.rows}; ++i)", "i", runs=True):
+        with self.unit.builder.loop(f"for ({self.unit.builder.index} i = 0; i < {burst.rows}; ++i)", "i", least=1):
             held = Clip(clip.condition_with_rows("i"), (), clip.lanes)
             moved = replace(column, base=f"{column.base} + i * {burst.row_stride}")
             burst_in(self.unit.builder, staging.at(f"i * {pitch}", per="i"), moved, held, self._fill(read), padded=True)
@@ -242,5 +242,5 @@ def _nested(unit: VectorUnit, loops: list[tuple[str, str]], body: Callable[[], N
         body()
         return
     name, count = loops[0]
-    with unit.builder.loop(f"for ({unit.builder.index} {name} = 0; {name} < {count}; ++{name})", name, runs=True):
+    with unit.builder.loop(f"for ({unit.builder.index} {name} = 0; {name} < {count}; ++{name})", name, least=1):
         _nested(unit, loops[1:], body)

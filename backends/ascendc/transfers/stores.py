@@ -127,5 +127,5 @@ def _spread_out(kernel: VectorKernel, lanes: Lanes, burst: Burst, stride: int) -
     if burst.max_rows == 1:
         one(lanes.view, burst.base)
         return
-    with kernel.builder.loop(f"for ({kernel.builder.index} i = 0; i < {burst.rows}; ++i)", "i", runs=True):
+    with kernel.builder.loop(f"for ({kernel.builder.index} i = 0; i < {burst.rows}; ++i)", "i", least=1):
         one(lanes.view.at(f"i * {burst.pitch}"), f"{burst.base} + i * {burst.row_stride}")

@@ -91,6 +91,24 @@ def test_double_buffering_waits_for_the_iteration_before_the_last() -> None:
     assert lines[-3:] == ["}", "WaitFlag<HardEvent::MTE3_MTE2>(0);", "WaitFlag<HardEvent::MTE3_MTE2>(1);"]
 
 
+@pytest.mark.parametrize(("least", "waits"), [(1, 2), (2, 2), (3, 1)])
+def test_what_the_third_iteration_waits_for_says_nothing_of_a_loop_of_two(least: int, waits: int) -> None:
+    """A row's value is stored before a loop over double-buffered columns. From the third iteration on, the columns' stores are
+    waited for, and with them the row's, which went before; of fewer iterations the row's memory waits itself."""
+    builder = Builder()
+    (row,) = buffers(builder, "row")
+    (x,) = buffers(builder, "x", slots=2)
+    with builder.loop("for (;;)", "task"):
+        builder.emit("V", "fold;", writes=(row,))
+        builder.emit("MTE3", "store row;", reads=(row,))
+        with builder.loop("for (columns)", "c", slotted=True, least=least):
+            builder.emit("V", f"compute {x};", writes=(x,))
+            builder.emit("MTE3", f"store {x};", reads=(x,))
+    lines = lines_of(builder)
+    within = lines[: lines.index("}")]
+    assert sum("WaitFlag<HardEvent::MTE3_V>" in line for line in within) == waits
+
+
 def test_flags_stand_outside_of_branches() -> None:
     """A flag that is set and awaited on one side of a branch only would hang the card."""
     builder = Builder()
@@ -113,7 +131,7 @@ def test_flags_stand_outside_of_branches() -> None:
 def test_parts_of_a_buffer_that_iterations_do_not_share_need_no_order() -> None:
     builder = Builder()
     x, y = buffers(builder, "x", "y")
-    with builder.loop("for (;;)", "i", runs=True):
+    with builder.loop("for (;;)", "i", least=1):
         builder.emit("V", "row;", reads=(y,), writes=(x.at("i * 8", per="i"),))
     assert lines_of(builder) == ["for (;;) {", "  row;", "}"]
 
@@ -167,7 +185,7 @@ def test_flags_alternate_on_every_path(order: tuple[int, ...]) -> None:
         lambda: builder.emit("MTE3", "c;", reads=(y,)),
     ]
     with builder.loop("outer", "i"):
-        with builder.loop("inner", "j", runs=True):
+        with builder.loop("inner", "j", least=1):
             for place in order:
                 steps[place]()
         builder.emit("V", "d;", reads=(x,), writes=(y,))
