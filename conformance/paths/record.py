@@ -25,6 +25,7 @@ class PathOptions:
     dtype     element type of the layers on the twins; the CPU runs the whole network in f32
     seed      of the weights
     jobs      twins that run at once
+    quick     at narrow sizes
     """
 
     targets: tuple[str, ...] = ()
@@ -33,6 +34,7 @@ class PathOptions:
     dtype: str = "f32"
     seed: int = 0
     jobs: int = 2
+    quick: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from uol.binding.tensor_binding import bind_tensors
 from uol.codegen.specs.in_place import writes_in_place
 from uol.compilation.pipeline import module_of
 from uol.compilation.recompile import KernelsOfAnySize, RecompileWatch, takes_any_size
-from uol.compilation.request import Request
+from uol.compilation.request import Request, Target
 from uol.compiler import Compiled
 from uol.ir.syntax.surface import Op, Pack
 from uol.pytorch.arguments import exactly, in_order, options_of, remember, require_strided, tensors_of, type_name
@@ -177,30 +177,39 @@ class TorchOperator:
             remember(self.known, key, known)
         return known
 
-    def _prepare(self, inputs: Sequence[Tensor], options: Options, outs: tuple[Sizes, ...] | None) -> Prepared:
-        self._require_strided(inputs)
-        target = target_of(self.op.name, inputs[0].device)
+    def request(
+        self, inputs: Sequence[Tensor], options: Options, target: Target, outs: tuple[Sizes, ...] | None = None
+    ) -> Request:
+        """What has to be compiled for these inputs, and for results that lie so. An input that broadcasts has its full size."""
         instance = self._instance(inputs, options)
         full = [_full_size(instance, name, x) for name, x in zip(self.names, inputs, strict=True)]
         wide = [x if size is None else x.expand(size) for x, size in zip(inputs, full, strict=True)]
-        strides = {n: canonical(x.shape, x.stride()) for n, x in zip(self.names, wide, strict=True)}
-        laid_out = [(tuple(x.shape), strides[n]) for n, x in zip(self.names, wide, strict=True)]
-        results = [(instance.shape(r), TORCH_TYPES[instance.dtype(r)]) for r in self.op.results]
-        for number, (result, (size, _)) in enumerate(zip(self.op.results, results, strict=True)):
-            strides[result.name] = result_strides(size, laid_out) if outs is None else canonical(size, outs[number])
         shapes = {n: tuple(x.shape) for n, x in zip(self.names, wide, strict=True)}
-        shapes |= {r.name: size for r, (size, _) in zip(self.op.results, results, strict=True)}
+        strides = {n: canonical(x.shape, x.stride()) for n, x in zip(self.names, wide, strict=True)}
+        laid_out = [(shapes[n], strides[n]) for n in self.names]
+        for number, result in enumerate(self.op.results):
+            size = shapes[result.name] = instance.shape(result)
+            strides[result.name] = result_strides(size, laid_out) if outs is None else canonical(size, outs[number])
         layouts = {n: s for n, s in strides.items() if s != row_major(shapes[n])}
-        request = Request(instance, target, layouts)
+        return Request(instance, target, layouts)
+
+    def _prepare(self, inputs: Sequence[Tensor], options: Options, outs: tuple[Sizes, ...] | None) -> Prepared:
+        self._require_strided(inputs)
+        request = self.request(inputs, options, target_of(self.op.name, inputs[0].device), outs)
+        instance = request.instance
+        full = [_full_size(instance, name, x) for name, x in zip(self.names, inputs, strict=True)]
+        results = [(instance.shape(r), TORCH_TYPES[instance.dtype(r)]) for r in self.op.results]
         compiled = self._compiled(request, _layer_dims(instance, inputs))
         sizes = tuple(instance.flat_dims[d] for d in compiled.module.graph.dims)
         expand = tuple(full) if any(size is not None for size in full) else None
         scalars = tuple(instance.attrs[s.name] for s in compiled.module.graph.scalars)  # the kernel may be another call's
         forms = forms_of([(tuple(x.shape), x.dtype) for x in inputs], results)
-        laid = tuple(strides[r.name] for r in self.op.results)
+        sizes_of = {r.name: size for r, (size, _) in zip(self.op.results, results, strict=True)}
+        laid = tuple(request.layouts.get(name, row_major(size)) for name, size in sizes_of.items())
         first = inputs[0]  # itself, not what it is broadcast to
         alike = forms.results == forms.inputs[:1] and laid == (row_major(first.shape),) and first.is_contiguous()
-        is_over = outs is not None and strides[self.names[0]] == laid[0] and self._is_over_its_input(compiled, forms)
+        over_it = outs is not None and canonical(first.shape, first.stride()) == laid[0]
+        is_over = over_it and self._is_over_its_input(compiled, forms)
         return Prepared(compiled.loaded, forms, expand, laid, alike, (*scalars, *sizes), is_over)
 
     def _is_over_its_input(self, compiled: Compiled, forms: Forms) -> bool:

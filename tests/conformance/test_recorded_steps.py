@@ -1,0 +1,85 @@
+"""A step of a model: what it calls, its kernels on another target one by one, and all of it in a target's twin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+import uol
+from uol.conformance.paths.emulation import Emulation
+from uol.conformance.paths.kernels import KernelCase, check_calls, distinct_calls
+from uol.conformance.paths.recorded import recorded
+
+
+@pytest.fixture
+def network() -> torch.nn.Sequential:
+    torch.manual_seed(0)
+    layers = [torch.nn.Linear(5, 7), torch.nn.GELU(), torch.nn.Linear(7, 7), torch.nn.GELU(), torch.nn.Linear(7, 3)]
+    return torch.nn.Sequential(*layers)
+
+
+@pytest.fixture
+def batch() -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.randn(4, 5, generator=torch.Generator().manual_seed(1)), torch.tensor([0, 2, 1, 0])
+
+
+def step(network: torch.nn.Module, batch: tuple[torch.Tensor, torch.Tensor]) -> Callable[[], None]:
+    return lambda: uol.ops.cross_entropy(network(batch[0]), batch[1]).backward()  # type: ignore[attr-defined]
+
+
+def cases_of(network: torch.nn.Module, batch: tuple[torch.Tensor, torch.Tensor]) -> tuple[KernelCase, ...]:
+    uol.replace(network)
+    return distinct_calls(recorded(step(network, batch)).calls)
+
+
+def test_what_is_not_uol_s_is_named(network: torch.nn.Module, batch: tuple[torch.Tensor, torch.Tensor]) -> None:
+    assert {"aten.addmm.default", "aten.gelu.default", "aten.mm.default"} <= recorded(step(network, batch)).foreign
+    uol.replace(network)
+    network.zero_grad()
+    run = recorded(step(network, batch))
+    assert run.foreign == set()
+    assert [call.op for call in run.calls][:2] == ["linear", "gelu"]
+    assert sum(call.op == "gelu" for call in run.calls) == 2
+
+
+def test_calls_of_one_form_are_one_kernel_and_gradients_find_their_forward(
+    network: torch.nn.Module, batch: tuple[torch.Tensor, torch.Tensor]
+) -> None:
+    cases = cases_of(network, batch)
+    assert [case.places for case in cases if case.call.op == "gelu"] == [("call 2", "call 4")]
+    gradients = [case for case in cases if "_grad" in case.call.op]
+    assert len(gradients) == 5  # of the loss, of gelu, and of three sizes of linear
+    for case in gradients:
+        assert case.forward is not None
+        assert case.call.op.startswith(case.forward.op)
+
+
+def test_each_kernel_is_held_against_pytorch_on_the_step_s_values(
+    network: torch.nn.Module, batch: tuple[torch.Tensor, torch.Tensor]
+) -> None:
+    cases = cases_of(network, batch)
+    verdicts = check_calls(cases, "hip", lambda done, count: None)
+    assert [v.reason for v in verdicts if not v.ok] == []
+    assert all(v.golden is not None and v.reference is not None for v in verdicts)
+    wrong = next(case for case in cases if case.call.op == "linear")
+    wrong.truth.independent = {"y": wrong.call.results[0].detach().double().numpy() * 1.001}
+    assert not check_calls([wrong], "hip", lambda done, count: None)[0].ok
+
+
+@pytest.mark.parametrize("target", ["cuda", "ascendc"])
+def test_a_step_in_the_twin_gives_pytorch_s_gradients(
+    target: str, network: torch.nn.Module, batch: tuple[torch.Tensor, torch.Tensor]
+) -> None:
+    twin = torch.nn.Sequential(*network).double()
+    torch.nn.functional.cross_entropy(twin(batch[0].double()), batch[1]).backward()
+    expected = [p.grad.clone() for p in twin.parameters() if p.grad is not None]
+    network.float().zero_grad()
+    uol.replace(network)
+    with Emulation(target) as emulation:
+        step(network, batch)()
+    assert emulation.findings == []
+    assert emulation.kernels >= 12
+    for parameter, owed in zip(network.parameters(), expected, strict=True):
+        torch.testing.assert_close(parameter.grad, owed.float(), rtol=2e-5, atol=1e-6)
