@@ -4,8 +4,7 @@
 
 It imports torch, uol and, for a ResNet, torchvision, the same for both sides: what counts is the work, not the size of a
 package. Then it builds the model, calls it twice and prints by how many bytes its resident memory was at most above what it was
-after the imports. Weights, and the second copy of them that `uol.freeze` holds while it folds norms, are a side's own, and so
-is what it loads later: kernels from the cache on disk, libraries.
+after the imports. Weights are a side's own, and so is what it loads later: kernels from the cache on disk, libraries.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""A frozen module keeps the types of its weights, and adds what PyTorch's sum adds."""
+"""A frozen module keeps the types of its weights, and their memory, and adds what PyTorch's sum adds."""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -47,3 +48,32 @@ def test_a_residual_is_added_as_pytorch_adds_it(z: torch.Tensor, in_place: bool)
     assert frozen.fused == {"conv2d_bn_add_relu": 1}
     x = torch.randn(2, 3, 5, 5)
     torch.testing.assert_close(frozen(x, z), module(x, z), rtol=1e-5, atol=1e-5)  # convolved in f32, whatever the sum is of
+
+
+def written_by_an_optimiser(module: nn.Module) -> None:
+    module(torch.ones(1, 4)).sum().backward()
+    torch.optim.SGD(module.parameters(), lr=0.1).step()
+
+
+def loaded_into(module: nn.Module) -> None:
+    module.load_state_dict({name: value + 1 for name, value in module.state_dict().items()})
+
+
+@pytest.mark.parametrize("write", [written_by_an_optimiser, loaded_into])
+def test_parameters_are_shared_until_they_are_written_to(write: Callable[[nn.Module], None]) -> None:
+    module = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), nn.Linear(4, 4), nn.ReLU()).eval()
+    x = torch.linspace(-2, 2, 16).reshape(4, 4)
+    frozen, apart = uol.freeze(module), uol.freeze(copy.deepcopy(module))
+    memory = {p.data_ptr() for p in module.parameters()}
+    assert {p.data_ptr() for p in frozen.parameters()} == memory
+    assert memory.isdisjoint(p.data_ptr() for p in apart.parameters())
+    assert all(p.requires_grad for p in module.parameters())
+    module.train()(x)  # which measures the mean, of which the frozen module has a copy
+    module.eval()
+    before = frozen(x)
+    torch.testing.assert_close(before, apart(x))
+    write(module)
+    with pytest.raises(uol.UolError, match=r"0\.weight was changed after the module was frozen"):
+        frozen(x)
+    assert torch.equal(apart(x), before)
+    torch.testing.assert_close(uol.freeze(module)(x), module(x))

@@ -1,4 +1,4 @@
-"""`uol.freeze`: a copy of a module for inference, with neighbours that are one kernel put together.
+"""`uol.freeze`: a module for inference on the same parameters, with neighbours that are one kernel put together.
 
     conv, batch norm                  conv2d_bn
     conv, batch norm, relu            conv2d_bn_relu
@@ -128,7 +128,7 @@ class Frozen(nn.Module):
         now = self._versions()
         if now != self.versions:
             changed = next(name for name in {**now, **self.versions} if now.get(name) != self.versions.get(name))
-            hint = "change the module that was frozen, then freeze it again"
+            hint = "freeze it again; what is to stay as it is while the module is trained on is frozen from a deepcopy"
             raise UolError(f"{changed.removeprefix('body.')} was changed after the module was frozen", hint=hint)
         for name, tensor in self.named_parameters():
             if tensor.requires_grad:
@@ -285,11 +285,22 @@ def _is_fused_form(conv: Any) -> bool:
     return plain and {*conv.dilation} == {1}
 
 
+def _shared(parameter: nn.Parameter) -> nn.Parameter:
+    """The same values in the same memory, without a gradient. A write to either is counted of both (`Frozen.versions`)."""
+    return nn.Parameter(parameter.detach(), requires_grad=False)
+
+
 def freeze(module: nn.Module) -> Frozen:
-    """A copy for inference; the module itself stays as it is. Raises TypeCheckError for what is no module."""
+    """A module for inference; the given one stays as it is. Parameters are shared and take no memory anew, buffers are copied.
+
+    Once a parameter is written to, by training the given module on or by loading into it, the frozen one refuses to run:
+    freeze again, or freeze `copy.deepcopy(module)` for one that stays. What PyTorch does not count (writes to `.data`, steps of
+    its fused optimisers) goes unnoticed. Raises TypeCheckError for what is no module.
+    """
     if not isinstance(module, nn.Module):
         raise TypeCheckError(f"uol.freeze takes a torch.nn.Module, not {shown(module)}")
-    body = copy.deepcopy(module).eval()
+    shared: dict[int, Any] = {id(p): _shared(p) for p in module.parameters() if type(p) is nn.Parameter}
+    body = copy.deepcopy(module, shared).eval()
     restore(body)  # where `uol.replace` was here before
     for tensor in body.parameters():
         tensor.requires_grad_(False)
