@@ -6,7 +6,7 @@ from uol.backends.cpu.collapse_axes import collapsed
 from uol.backends.cpu.operands.attention_packing import packed_attention
 from uol.backends.cpu.operands.factors import the_read
 from uol.backends.cpu.operands.packing import packed
-from uol.backends.cpu.operands.panels import takes_panels, with_panels
+from uol.backends.cpu.operands.panels import takes_panels, with_flat_columns
 from uol.backends.cpu.operands.scratch import with_scratch
 from uol.backends.cpu.schedules.cost import size
 from uol.codegen.indexing.affine import coefficient
@@ -36,7 +36,7 @@ def legalised(spec: KernelSpec) -> tuple[KernelSpec, ...]:
             return legalised(windows)
         case Contract():
             parts = tuple(collapsed(part) for part in packed(collapsed(spec)))
-            return tuple(with_panels(p) if isinstance(p, Contract) and takes_panels(p) else p for p in parts)
+            return tuple(with_flat_columns(p) if isinstance(p, Contract) and takes_panels(p) else p for p in parts)
         case Attention():
             return tuple(collapsed(part) for part in packed_attention(collapsed(spec)))
         case Select():

@@ -1,8 +1,7 @@
 """Products whose second operand is copied into panels, block by block: which they are, and what their specs become.
 
-    columns    axes of n over which the results lie contiguously are one: pixels of an image, channels and taps of a filter.
-               Where b has them apart, the copy finds them by quotients of the column
-    sums       wait in a workspace between blocks of k
+Axes of n over which the results lie contiguously are one: pixels of an image, channels and taps of a filter. Where b has them
+apart, the copy finds them by quotients of the column.
 
 Nothing here needs TVM.
 """
@@ -19,7 +18,7 @@ from uol.backends.cpu.schedules.cost import size
 from uol.codegen.indexing.affine import coefficient
 from uol.codegen.indexing.arithmetic import static, substituted, value_at
 from uol.codegen.specs.collapse_axes import are_joinable, joined
-from uol.codegen.specs.nodes import Arg, Contract, Read
+from uol.codegen.specs.nodes import Contract, Read
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
 from uol.ir.program.walk import rewrite, variables, walk
 from uol.ir.types import DTYPES, INDEX
@@ -31,8 +30,8 @@ SHORT_LINE = 64
 """Columns below which the end of a line, where a tile is cut short, costs more than the copy, whose columns run on."""
 KEPT_BYTES = 512 * 1024
 """How much of an operand may count on staying in a second-level cache (1 MB on Zen 4, 1.25 to 2 MB on Intel's)."""
-WIDEST_PANEL, TALLEST_TILE = 64, 32
-"""Columns of a panel and rows of a tile, at the most: what the workspace is large enough for."""
+WIDEST_PANEL = 64
+"""Columns of a panel, at the most."""
 MOST_DEPTH = 256
 """Steps along k in a block, at the most. With fewer in all, no sums wait."""
 
@@ -119,24 +118,3 @@ def lines_of(spec: Contract) -> Lines | None:
     is_even = all(second - first == step for first, second, _ in ends)
     is_onward = all(first - last >= step for (_, _, last), (first, _, _) in pairwise(ends))
     return Lines(length, step) if step in (1, 2) and is_even and is_onward else None
-
-
-def sums_name(spec: Contract) -> str:
-    return f"{spec.name}_sums"
-
-
-def has_panels(spec: Contract) -> bool:
-    """Is it prepared for panels?"""
-    return takes_panels(spec) and ((size(spec.k) or 0) <= MOST_DEPTH or any(a.name == sums_name(spec) for a in spec.args))
-
-
-def with_panels(spec: Contract) -> Contract:
-    """The spec with flat columns, and with the workspace that its sums need."""
-    spec = with_flat_columns(spec)
-    if (size(spec.k) or 0) <= MOST_DEPTH:
-        return spec
-    rows = (size(spec.m[:-1]) or 0) * ((size(spec.m[-1:]) or 0) + TALLEST_TILE)
-    columns = (size(spec.n[:-1]) or 0) * ((size(spec.n[-1:]) or 0) + WIDEST_PANEL)
-    length = (size(spec.batch) or 0) * rows * columns
-    sums = Arg(sums_name(spec), spec.acc_dtype, (Const(length),), (Const(1),), "workspace")
-    return replace(spec, args=(*spec.args, sums))

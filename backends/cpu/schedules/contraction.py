@@ -15,7 +15,7 @@ from uol.backends.cpu.expressions.dtypes import Term, representation
 from uol.backends.cpu.host import Host
 from uol.backends.cpu.operands.buffer_span import static_span
 from uol.backends.cpu.operands.factors import accumulator_bytes, epilogue_rows, rows_are_far, the_read
-from uol.backends.cpu.operands.panels import KEPT_BYTES, MOST_DEPTH, WIDEST_PANEL, has_panels
+from uol.backends.cpu.operands.panels import KEPT_BYTES, MOST_DEPTH, WIDEST_PANEL, takes_panels
 from uol.backends.cpu.schedules.cost import size
 from uol.backends.cpu.schedules.dot_products import dot_products
 from uol.backends.cpu.schedules.kinds import Dots, Panels, Tiles
@@ -30,6 +30,8 @@ from uol.ir.types import DTYPES
 
 BLOCK_BYTES = 256 * 1024
 """What a block of panels may take of a second-level cache."""
+SUMS_BYTES = 1 << 20
+"""What the tiles of a task may take of a thread's stack between blocks of k."""
 TASKS_PER_CORE, LEAST_TASKS_PER_CORE = 8, 2
 MANY_ROWS, FEWEST_ROWS = 1024, 256
 """Rows of a task that make the copy of its columns cheap, and with fewer of which it is not made once more. In between, columns
@@ -59,7 +61,7 @@ SEGMENT_ROWS = 8
 
 def candidates(spec: Contract, host: Host) -> tuple[Tiles | Dots | Panels, ...]:
     """Best first."""
-    if has_panels(spec):
+    if takes_panels(spec):
         return (_panels(spec, host),)
     spec = _at_hand(spec)
     lanes = host.vector_bytes // accumulator_bytes(spec)
@@ -87,12 +89,14 @@ def _panels(spec: Contract, host: Host) -> Panels:
     column_tiles = (size(spec.n[:-1]) or 1) * -(-columns // (vectors * lanes))
     batches, lines = size(spec.batch) or 1, row_tiles * height
     wanted = -(-TASKS_PER_CORE * host.cores // batches)  # of one product
-    wide = min(column_tiles, max(1, BLOCK_BYTES // panel_bytes))
+    most = SUMS_BYTES // (height * vectors * lanes * accumulator_bytes(spec))
+    wide = min(column_tiles, max(1, BLOCK_BYTES // panel_bytes), most)
     pieces = _pieces(wanted, -(-column_tiles // wide), lines // MANY_ROWS)
     wide = min(wide, max(FEWEST_TILES, column_tiles * pieces // wanted))
     blocks = -(-column_tiles // wide)
     pieces = _pieces(wanted, blocks, lines // FEWEST_ROWS)
     wide = min(wide, max(1, column_tiles * pieces // -(-LEAST_TASKS_PER_CORE * host.cores // batches)))
+    pieces = max(pieces, -(-row_tiles // (most // wide)))
     tall = -(-row_tiles // _even(pieces, batches * -(-column_tiles // wide), row_tiles, host.cores))
     slivers = wide >= FEWEST_TILES and rows_are_far(spec)
     return Panels(height, vectors, lanes, depth, tall, wide, host.cores > 1, _results_are_far(spec), slivers)

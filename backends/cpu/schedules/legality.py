@@ -24,7 +24,7 @@ RANGES = {
     "parallel": (0, 1 << 6),
 }
 """First and last value of the fields that a user may set. The others say what a kernel's spec was prepared for."""
-MOST_PANEL_BYTES = 1 << 20
+MOST_PANEL_BYTES, MOST_SUMS_BYTES = 1 << 20, 1 << 21
 """Of a thread's stack of 4 MB."""
 LANES = ("lanes", "row_lanes")
 
@@ -49,6 +49,8 @@ def defect(schedule: CpuSchedule, candidates: Iterable[CpuSchedule]) -> str | No
         return f"panels of {schedule.vectors * schedule.lanes} columns are wider than {WIDEST_PANEL}"
     if isinstance(schedule, Panels) and (held := _panel_bytes(schedule)) > MOST_PANEL_BYTES:
         return f"panels of {held} bytes are more than the {MOST_PANEL_BYTES} that a thread's stack has for them"
+    if isinstance(schedule, Panels) and (held := _sums_bytes(schedule)) > MOST_SUMS_BYTES:
+        return f"sums of {held} bytes are more than the {MOST_SUMS_BYTES} that a thread's stack has for them"
     if isinstance(schedule, Tiles | Panels) and schedule.rows * schedule.vectors + schedule.vectors >= VECTOR_REGISTERS:
         return f"{schedule.rows} x {schedule.vectors} accumulators and a row of b are more than {VECTOR_REGISTERS} registers"
     return None
@@ -58,3 +60,8 @@ def _panel_bytes(schedule: Panels) -> int:
     """What the panels of a task and a sliver take, in the widest type."""
     sliver = schedule.rows if schedule.slivers else 0
     return 8 * schedule.depth * (schedule.column_tiles * schedule.vectors * schedule.lanes + sliver)
+
+
+def _sums_bytes(schedule: Panels) -> int:
+    """What the sums of a task take, in the widest type."""
+    return 8 * schedule.rows * schedule.row_tiles * schedule.column_tiles * schedule.vectors * schedule.lanes

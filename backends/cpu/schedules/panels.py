@@ -2,10 +2,11 @@
 
     panels[tile of columns][step of k][columns of a tile]     of b, for a block of k and the columns of a task
     sliver[step of k][rows of a tile]                         of a, for a block of k and a tile of rows, where a lies otherwise
+    sums[tile of rows][tile of columns][element]              up to a block of k, where there are several
 
 A tile reads its panel from front to back, so that it meets no other page and no other set of the cache than its own. k goes
-in blocks: the panels of one stay in the second-level cache while the tiles of rows pass by, and what was summed up to it waits
-in a workspace. Tasks, blocks of tiles, are spread over the cores; each writes the panels and slivers that it reads.
+in blocks: the panels of one stay in the second-level cache while the tiles of rows pass by. Tasks, blocks of tiles, are spread
+over the cores; each writes the panels, slivers and sums that it reads, on the stack of its thread.
 """
 
 from __future__ import annotations
@@ -21,10 +22,9 @@ from uol.backends.cpu.expressions.dtypes import Term, representation
 from uol.backends.cpu.expressions.fast_functions import FAST
 from uol.backends.cpu.expressions.spec_expressions import Scope
 from uol.backends.cpu.frame import Frame, open_frame
-from uol.backends.cpu.operands.panels import sums_name
 from uol.backends.cpu.schedules.depth import Depth
 from uol.backends.cpu.schedules.kinds import Panels
-from uol.backends.cpu.schedules.nest import enter_nest, flatten, unflatten
+from uol.backends.cpu.schedules.nest import enter_nest, unflatten
 from uol.backends.cpu.schedules.panel_copies import PanelCopy, SliverCopy
 from uol.backends.cpu.schedules.register_tiles import Tile
 from uol.backends.cpu.schedules.tile_axes import Side
@@ -67,21 +67,23 @@ class _Product:
             scope = enter_nest(frame, loops, nest, len(nest) if schedule.parallel else 0, frame.scope)
             panel_length = depth.most * schedule.vectors * schedule.lanes
             panels = code.local("panels", wide * panel_length, representation(spec.acc_dtype).compute)
+            sums = self._sums(depth, tall * wide)
             block = loops.enter_context(code.loop("k_block", depth.count))
             whole = PanelCopy(frame, spec, schedule, depth, block, panels, ZERO)
-            with self._tile(scope.values[column_blocks.name], wide, columns, scope, "panel") as (place, _, here):
+            with self._tile(scope.values[column_blocks.name], wide, columns, scope, "panel") as (place, here):
                 replace(whole, start=place * index(panel_length)).write(columns, here)
             sliver = self._sliver(depth, block)
-            _, row, here = loops.enter_context(self._tile(scope.values[row_blocks.name], tall, rows, scope, "row_tile"))
+            row, here = loops.enter_context(self._tile(scope.values[row_blocks.name], tall, rows, scope, "row_tile"))
             for first_row, height in rows.pieces(frame, here):
                 row_places = rows.axis, first_row, height
                 if sliver is not None:
                     sliver.write(row_places, here)
-                with self._tile(scope.values[column_blocks.name], wide, columns, here, "column_tile") as (place, column, there):
-                    slot = (flatten(scope, spec.batch) * index(row_count) + row) * index(column_count) + column
+                with self._tile(scope.values[column_blocks.name], wide, columns, here, "column_tile") as (place, there):
+                    slot = row * index(wide) + place
                     panel = replace(whole, start=code.bind("panel_start", place * index(panel_length)))
                     for first, width in columns.pieces(frame, there):
-                        tile = _PanelTile(frame, spec, schedule, row_places, (columns.axis, first, width), panel, slot, sliver)
+                        column_places = columns.axis, first, width
+                        tile = _PanelTile(frame, spec, schedule, row_places, column_places, panel, sliver, sums, slot)
                         tile.write(there)
 
     def _sliver(self, depth: Depth, block: Term) -> SliverCopy | None:
@@ -92,17 +94,23 @@ class _Product:
         copy = self.frame.code.local("sliver", length, representation(self.spec.acc_dtype).compute)
         return SliverCopy(self.frame, self.spec, depth, block, copy, self.schedule.rows)
 
+    def _sums(self, depth: Depth, tiles: int) -> Term | None:
+        """Room for what the tiles of a task sum up to a block of k, where there is more than one."""
+        if depth.count == 1:
+            return None
+        size = self.schedule.rows * self.schedule.vectors * self.schedule.lanes
+        return self.frame.code.local("sums", tiles * size, representation(self.spec.acc_dtype).compute)
+
     @contextmanager
-    def _tile(self, block: Term, size: int, side: Side, scope: Scope, name: str) -> Iterator[tuple[Term, Term, Scope]]:
-        """A loop over the tiles of a block: the place in the block, the number within all, and where the tile stands for its
-        indices."""
+    def _tile(self, block: Term, size: int, side: Side, scope: Scope, name: str) -> Iterator[tuple[Term, Scope]]:
+        """A loop over the tiles of a block: the place in the block, and where the tile stands for its indices."""
         code, count = self.frame.code, side.count or 0
         with ExitStack() as loops:
             place = loops.enter_context(code.loop(f"{name}_in_block", size))
             number = code.bind(name, block * index(size) + place)
             if count % size:
                 loops.enter_context(code.when(number < index(count)))
-            yield place, number, scope.with_values(_tile_of(self.frame, side, number))
+            yield place, scope.with_values(_tile_of(self.frame, side, number))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +118,9 @@ class _PanelTile(Tile):
     """A tile for a block of k: what was summed before, what this block adds, and the epilogue after the last."""
 
     panel: PanelCopy
-    slot: Term
     sliver: SliverCopy | None
+    sums: Term | None
+    slot: Term
 
     def write(self, scope: Scope) -> None:
         code, spec = self.frame.code, self.spec
@@ -120,25 +129,22 @@ class _PanelTile(Tile):
         last = index(self.panel.depth.count - 1)
         with self._when(tirx.EQ(self.panel.block, ZERO)):
             self._clear(total, compute)
-        if self.panel.depth.count > 1:
+        if self.sums is not None:
             with code.when(self.panel.block > ZERO):
-                self._move(self._sums(), total)
+                self._move(self.sums, total)
         if self.schedule.prefetch_results:
             with self._when(tirx.EQ(self.panel.block, last)):
                 self._prefetch_results(scope)
         self._add_block(total, scope)
-        if self.panel.depth.count > 1:
+        if self.sums is not None:
             with code.when(self.panel.block < last):
-                self._move(total, self._sums(), back=True)
+                self._move(total, self.sums, back=True)
         with self._when(tirx.EQ(self.panel.block, last)):
             self._epilogue(scope, total)
 
     def _when(self, condition: Term) -> AbstractContextManager[None]:
         """Under a condition on the block of k; of one block it always holds."""
         return self.frame.code.when(condition) if self.panel.depth.count > 1 else nullcontext()
-
-    def _sums(self) -> Term:
-        return self.frame.scope.buffers[sums_name(self.spec)]
 
     def _move(self, source: Term, target: Term, *, back: bool = False) -> None:
         """The sums of the tile from its slot, or back to it."""

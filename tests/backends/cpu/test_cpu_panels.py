@@ -12,7 +12,7 @@ import uol
 from uol.backends.cpu.backend import BACKEND
 from uol.backends.cpu.host import Host
 from uol.backends.cpu.operands import panels
-from uol.backends.cpu.operands.panels import MOST_DEPTH, has_panels, lines_of
+from uol.backends.cpu.operands.panels import MOST_DEPTH, lines_of, takes_panels
 from uol.backends.cpu.schedules import contraction
 from uol.backends.cpu.schedules.kinds import Panels
 from uol.backends.cpu.schedules.legality import defect
@@ -46,7 +46,7 @@ of_any_size = pytest.mark.usefixtures("small")
 def require_panels(graph: KernelGraph) -> None:
     """One product, and over panels."""
     (found,) = (s for s in graph.specs if isinstance(s, Contract))
-    assert has_panels(found)
+    assert takes_panels(found)
     assert isinstance(next(iter(BACKEND.schedules(found, HOST))), Panels)
 
 
@@ -201,7 +201,7 @@ def test_integers_are_exact() -> None:
 )
 def test_what_is_not_worth_a_copy(m: int, k: int, n: int) -> None:
     graph = graph_of(program_of("matmul", ranks={"S": 0}, dims={"M": m, "K": k, "N": n}))
-    assert not any(has_panels(s) for s in graph.specs if isinstance(s, Contract))
+    assert not any(takes_panels(s) for s in graph.specs if isinstance(s, Contract))
 
 
 @pytest.mark.parametrize(("host", "rows", "vectors"), [(AVX512, 6, 4), (AVX2, 6, 2)])
@@ -218,6 +218,21 @@ def test_tiles_of_panels_fit_the_registers_and_blocks_the_cache(host: Host, rows
     assert tasks >= 8 * host.cores and tasks % host.cores == 0
 
 
+@pytest.mark.parametrize("host", [AVX512, AVX2])
+@pytest.mark.parametrize("dtype", ["f32", "f64"])
+@pytest.mark.parametrize(("m", "k", "n"), [(100_000, 512, 4096), (20_000, 2, 200_000)])
+def test_what_waits_between_blocks_fits_a_stack(m: int, k: int, n: int, dtype: str, host: Host) -> None:
+    """However many rows or columns there are, and without a workspace."""
+    graph = graph_of(program_of("matmul", types={"T": dtype}, ranks={"S": 0}, dims={"M": m, "K": k, "N": n}))
+    assert not graph.workspaces
+    (spec,) = graph.specs
+    schedule = candidates(spec, host)[0]
+    assert isinstance(schedule, Panels)
+    sums = schedule.rows * schedule.row_tiles * schedule.vectors * schedule.lanes * schedule.column_tiles
+    assert 0 < sums * (4 if dtype == "f32" else 8) <= 1 << 20
+    assert defect(schedule, [schedule]) is None
+
+
 @of_any_size
 def test_what_a_user_may_ask_of_panels() -> None:
     (spec,) = graph_of(program_of("matmul", ranks={"S": 0}, dims={"M": 300, "K": 300, "N": 100})).specs
@@ -227,7 +242,8 @@ def test_what_a_user_may_ask_of_panels() -> None:
     assert defect(replace(own, rows=3, vectors=4, row_tiles=2, column_tiles=1), known) is None
     assert defect(replace(own, vectors=9), known) == "panels of 72 columns are wider than 64"
     assert defect(replace(own, depth=17), known) == f"depth is 17; the kernel is prepared for {own.depth}"
-    assert "stack" in str(defect(replace(own, column_tiles=500), known))
+    assert str(defect(replace(own, column_tiles=500), known)).startswith("panels of ")
+    assert str(defect(replace(own, row_tiles=5000), known)).startswith("sums of ")
     assert "registers" in str(defect(replace(own, rows=20, vectors=4), known))
 
 
