@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import get_args
 
+from uol.backends.cpu.caches import SIZES, this_machine
 from uol.backends.cpu.devices import devices
-from uol.backends.cpu.host import NATIVE, PROCESSOR, THREADS, core_count, host
+from uol.backends.cpu.host import NATIVE, PROCESSOR, THREADS, caches_of, core_count, host
 from uol.backends.cpu.runtime.loading import load, load_foreach
 from uol.backends.cpu.runtime.thread_pool import c_compiler
 from uol.backends.cpu.schedules.kinds import CpuSchedule
@@ -111,17 +112,20 @@ class CpuBackend:
         return Artifact(module, binary, None, log)
 
     def environment(self, device: Device) -> Mapping[str, str]:
-        """The processor, where the device is the machine's own, and the number of threads that kernels are cut for."""
+        """The processor with its caches, where the device is the machine's own, and the number of threads that kernels are cut
+        for."""
         found = host(device.architecture)
-        processor = {PROCESSOR: found.mcpu} if device.architecture == NATIVE else {}
+        processor = {PROCESSOR: found.mcpu, SIZES: str(found.caches)} if device.architecture == NATIVE else {}
         return processor | {THREADS: str(found.cores)}
 
     def refusal(self, device: Device, environment: Mapping[str, str]) -> str:
         """Kernels for another processor, or with wider vectors, do not run here; those that are cut for other numbers of
         threads do."""
-        other, here = environment.get(PROCESSOR, device.architecture), host()
+        here = host()
+        other = environment.get(PROCESSOR, here.mcpu if device.architecture == NATIVE else device.architecture)
         wider = host(device.architecture).vector_bytes > here.vector_bytes
-        return f"they are for the processor {other}, this one is {here.mcpu}" if PROCESSOR in environment or wider else ""
+        differs = wider or (device.architecture == NATIVE and other != here.mcpu)
+        return f"they are for the processor {other}, this one is {here.mcpu}" if differs else ""
 
     def kernels_file(self, module: Module) -> str:
         from uol.backends.cpu.assembling import kernels_file
@@ -138,7 +142,8 @@ class CpuBackend:
         return load_foreach(artifact)
 
     def machine(self) -> Mapping[str, str]:
-        return {"processor": processor(), "architecture": os.environ.get(PROCESSOR, ""), "threads": str(core_count())}
+        named = {"architecture": os.environ.get(PROCESSOR, ""), "caches": str(caches_of())}
+        return {"processor": processor(), **named, "threads": str(core_count())}
 
     def build_tools(self) -> Mapping[str, str]:
         return {name: tool(name) for name in ("as", "ld")}
@@ -148,6 +153,7 @@ class CpuBackend:
             _module_state("tvm", "no kernel is compiled; cached ones run", "pip install 'apache-tvm==0.27.*'"),
             _tool_state("as", "no kernel is built", "install binutils"),
             _tool_state("ld", "no kernel is built", "install binutils"),
+            _caches_state(),
             ToolState("cc", c_compiler() is not None, c_compiler() or "", "TVM's thread pool is used", "install gcc"),
         )
 
@@ -159,6 +165,15 @@ def _params(spec: KernelSpec) -> tuple[Param, ...]:
     buffers = tuple(Param(a.name, "buffer", a.dtype, a.name in written) for a in spec.args)
     scalars = tuple(Param(s.name, "scalar", s.dtype) for s in spec.scalars)
     return buffers + scalars + tuple(Param(d, "dim", "i64") for d in spec.dims)
+
+
+def _caches_state() -> ToolState:
+    """What the system says of the caches, and what kernels for this machine are cut for."""
+    reading, used = this_machine(), caches_of()
+    given = "" if used == reading.usable else f"; kernels are cut for {used}"
+    cost = "kernels are cut for sizes that most processors have"
+    found = None not in (reading.first, reading.second)
+    return ToolState("caches", found, f"{reading.describe()} a core{given}", cost, f"set {SIZES}={used}, with the true sizes")
 
 
 def _tool_state(tool: str, cost: str, hint: str) -> ToolState:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from uol.backends.cpu.caches import STATED, Caches, caches
 from uol.ir.errors import UolError
 
 NATIVE = "native"
@@ -20,13 +21,14 @@ FALLBACK = {"x86_64": "x86-64-v3", "AMD64": "x86-64-v3"}
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """A processor to build for: `mcpu` as LLVM names it, the width of its vectors, how many of them there are, and how
-    many cores kernels are cut for."""
+    """A processor to build for: `mcpu` as LLVM names it, the width of its vectors, how many of them there are, how many
+    cores kernels are cut for, and the caches of each."""
 
     mcpu: str
     vector_bytes: int
     vector_registers: int
     cores: int
+    caches: Caches = STATED
 
     @property
     def lanes(self) -> int:
@@ -37,11 +39,16 @@ class Host:
 def host(architecture: str = NATIVE) -> Host:
     """The processor of that name, as TVM's LLVM sees it. UOL_CPU says what `native` is. Raises UolError where LLVM does not
     know it."""
-    return _host(architecture, os.environ.get(PROCESSOR, ""), core_count())
+    return _host(architecture, os.environ.get(PROCESSOR, ""), core_count(), caches_of(architecture))
+
+
+def caches_of(architecture: str = NATIVE) -> Caches:
+    """The caches of that processor: stated ones, but for this machine's own. Raises UolError as `caches` does."""
+    return caches(os.environ.get(PROCESSOR, "")) if architecture == NATIVE else STATED
 
 
 @cache
-def _host(architecture: str, native: str, cores: int) -> Host:
+def _host(architecture: str, native: str, cores: int, sizes: Caches) -> Host:
     import tvm
 
     def ask(question: str, *args: object) -> object:
@@ -59,7 +66,7 @@ def _host(architecture: str, native: str, cores: int) -> Host:
     vector_bytes = 64 if wide else 32 if ask("llvm_cpu_has_feature", "avx2", target) else 16
     # SSE and AVX2 have 16 vector registers; AVX-512 and NEON have 32
     registers = 16 if platform.machine() in FALLBACK and not wide else 32
-    return Host(mcpu, vector_bytes, registers, cores)
+    return Host(mcpu, vector_bytes, registers, cores, sizes)
 
 
 def core_count() -> int:

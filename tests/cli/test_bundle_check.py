@@ -17,6 +17,7 @@ from command_line import uol as command
 
 import uol
 from uol.backends import registry
+from uol.backends.cpu import caches
 from uol.bundle import write_bundles
 from uol.bundle.elf import difference, loaded
 from uol.bundle.hold import hold
@@ -157,6 +158,22 @@ def test_a_cpu_bundle_is_generated_as_for_the_machine_that_wrote_it(
         assert result.out.endswith(" fields of the manifest, no kernel was run\n")
     else:
         assert result.status == 0, result.out
+
+
+def test_a_cpu_bundle_is_generated_for_the_caches_of_the_machine_that_wrote_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of another processor they would be stated ones if they were not recorded."""
+    sizes = {"S": 64, "K": 600, "N": 64}
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("UOL_CPU", PROCESSOR["UOL_CPU"])
+        here = uol.compile("linear", dims=sizes).bundle(tmp_path / "here")
+        elsewhere.setenv("UOL_CPU_CACHES", "64K,1024K")
+        folder = uol.compile("linear", dims=sizes).bundle(tmp_path)
+    assert (folder / "linear.s").read_bytes() != (here / "linear.s").read_bytes()
+    assert states(folder) == states(here) == {}
+    monkeypatch.setattr(caches, "this_machine", lambda: caches.Reading(64 << 10, 1 << 20))
+    assert states(folder) == states(here) == {}
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="the twin needs g++")

@@ -79,12 +79,14 @@ def _compiled(op: Op, record: Mapping[str, Any]) -> Compiled:
 
 
 def _environment(record: Mapping[str, Any]) -> dict[str, str]:
-    """The variables of the manifest that differ from what holds here, of those that the target asks for."""
+    """The variables of the manifest that the target asks for; none where they say what holds here anyway. One that says the
+    same as here may still be needed: what it is without one may hang on another."""
     target = resolve_target(record["target"])
     if not isinstance(target.backend, HostBackend):
         return {}
-    given = record["environment"]
-    return {name: str(given[name]) for name, value in environment_of(target).items() if str(given[name]) != value}
+    here = environment_of(target)
+    given = {name: str(record["environment"][name]) for name in here}
+    return {} if given == here else given
 
 
 @contextmanager

@@ -25,7 +25,7 @@ MOST_SHARED_BYTES = 1 << 26
 """What the scores of a gradient may take in memory, so that its three sums share them: five products instead of seven. With 16
 heads of 256 and with 8 of 1024 rows and cols, 64 wide, that took 0.78 and 0.74 of the time (AVX2, two threads)."""
 STRIP_BYTES = 512 * 1024
-"""What a strip may take of a thread's stack of 4 MB: half of a second-level cache."""
+"""What a strip may take of a thread's stack of 4 MB."""
 
 
 def takes_strips(spec: Attention) -> bool:

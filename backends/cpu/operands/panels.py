@@ -29,11 +29,12 @@ FEWEST_PRODUCTS, LEAST_COLUMNS = 1 << 20, 16
 SHORT_LINE = 64
 """Columns below which the end of a line, where a tile is cut short, costs more than the copy, whose columns run on."""
 KEPT_BYTES = 512 * 1024
-"""How much of an operand may count on staying in a second-level cache (1 MB on Zen 4, 1.25 to 2 MB on Intel's)."""
+"""From how much on a b is copied: what a second-level cache of a usual size holds. Which kernels there are is the same on every
+machine; how they are cut rests on the caches of one."""
 WIDEST_PANEL = 64
 """Columns of a panel, at the most."""
-MOST_DEPTH = 256
-"""Steps along k in a block, at the most. With fewer in all, no sums wait."""
+LEAST_DEPTH = 256
+"""Steps along k in a full block, on the processor with the smallest caches. With fewer in all, no sums wait anywhere."""
 
 
 def takes_panels(spec: Contract) -> bool:

@@ -55,7 +55,8 @@ def candidates(spec: Attention, host: Host) -> tuple[Strips, ...]:
     lanes = host.vector_bytes // (8 if any("64" in d.dtype for d in spec.dots) else 4)
     pitch = -(-cols // lanes) * lanes + lanes  # never a power of two: rows of a tile fall into different sets of a cache
     vectors = 2
-    most = max(1, min(MOST_ROWS, (host.vector_registers - 4) // vectors, STRIP_BYTES // row_bytes(spec, pitch)))
+    room = min(STRIP_BYTES, host.caches.second) // row_bytes(spec, pitch)
+    most = max(1, min(MOST_ROWS, (host.vector_registers - 4) // vectors, room))
     rows = -(-inner // -(-inner // most))
     products = (size(spec.batch) or 1) * (size(spec.rows) or 1) * cols * sum(size(d.depth) or 1 for d in spec.dots)
     row_lanes = col_lanes(row_of(spec), host)

@@ -15,7 +15,7 @@ from uol.backends.cpu.expressions.dtypes import Term, representation
 from uol.backends.cpu.host import Host
 from uol.backends.cpu.operands.buffer_span import static_span
 from uol.backends.cpu.operands.factors import accumulator_bytes, epilogue_rows, rows_are_far, the_read
-from uol.backends.cpu.operands.panels import KEPT_BYTES, MOST_DEPTH, WIDEST_PANEL, takes_panels
+from uol.backends.cpu.operands.panels import LEAST_DEPTH, WIDEST_PANEL, takes_panels
 from uol.backends.cpu.schedules.cost import size
 from uol.backends.cpu.schedules.dot_products import dot_products
 from uol.backends.cpu.schedules.kinds import Dots, Panels, Tiles
@@ -28,8 +28,6 @@ from uol.codegen.specs.nodes import Contract, Read, Store
 from uol.ir.program.nodes import Axis
 from uol.ir.types import DTYPES
 
-BLOCK_BYTES = 256 * 1024
-"""What a block of panels may take of a second-level cache."""
 SUMS_BYTES = 1 << 20
 """What the tiles of a task may take of a thread's stack between blocks of k."""
 TASKS_PER_CORE, LEAST_TASKS_PER_CORE = 8, 2
@@ -50,6 +48,8 @@ WAY_BYTES = 4096
 """Addresses that are this far apart share a set of the first-level cache (32 KB, 8 ways)."""
 WAYS = 8
 MOST_ROWS = 14
+SLIVER_ROWS = 16
+"""Rows of a sliver that the depth of a block allows for: the power of two above `MOST_ROWS`."""
 ROWS_OF_ANY_NUMBER = 12
 """Rows of a tile where their number is an argument: more would be too many for more sizes."""
 ADDRESSED_ROWS = 6
@@ -74,8 +74,8 @@ def candidates(spec: Contract, host: Host) -> tuple[Tiles | Dots | Panels, ...]:
     if products is None:
         return (_tiles_of_any_size(spec, lanes, host),)
     tile_rows, vectors = _tile(spec, rows, lanes, host)
-    block = _block(spec, tile_rows)
-    return (Tiles(tile_rows, vectors, lanes, block, parallel, block > 1 and _b_is_far(spec), _results_are_far(spec)),)
+    block, far = _block(spec, tile_rows, host), _results_are_far(spec, host)
+    return (Tiles(tile_rows, vectors, lanes, block, parallel, block > 1 and _b_is_far(spec), far),)
 
 
 def _panels(spec: Contract, host: Host) -> Panels:
@@ -83,14 +83,15 @@ def _panels(spec: Contract, host: Host) -> Panels:
     lanes = host.vector_bytes // accumulator_bytes(spec)
     rows, columns, depth = _extent(spec, "m"), _extent(spec, "n"), size(spec.k) or 1
     height, vectors = _busiest(rows, columns, lanes, host)
-    depth = -(-depth // -(-depth // MOST_DEPTH))
+    most = max(LEAST_DEPTH, host.caches.sliver_bytes // (SLIVER_ROWS * accumulator_bytes(spec)))
+    depth = -(-depth // -(-depth // most))
     panel_bytes = depth * vectors * lanes * accumulator_bytes(spec)
     row_tiles = (size(spec.m[:-1]) or 1) * -(-rows // height)
     column_tiles = (size(spec.n[:-1]) or 1) * -(-columns // (vectors * lanes))
     batches, lines = size(spec.batch) or 1, row_tiles * height
     wanted = -(-TASKS_PER_CORE * host.cores // batches)  # of one product
     most = SUMS_BYTES // (height * vectors * lanes * accumulator_bytes(spec))
-    wide = min(column_tiles, max(1, BLOCK_BYTES // panel_bytes), most)
+    wide = min(column_tiles, max(1, host.caches.block_bytes // panel_bytes), most)
     pieces = _pieces(wanted, -(-column_tiles // wide), lines // MANY_ROWS)
     wide = min(wide, max(FEWEST_TILES, column_tiles * pieces // wanted))
     blocks = -(-column_tiles // wide)
@@ -99,7 +100,7 @@ def _panels(spec: Contract, host: Host) -> Panels:
     pieces = max(pieces, -(-row_tiles // (most // wide)))
     tall = -(-row_tiles // _even(pieces, batches * -(-column_tiles // wide), row_tiles, host.cores))
     slivers = wide >= FEWEST_TILES and rows_are_far(spec)
-    return Panels(height, vectors, lanes, depth, tall, wide, host.cores > 1, _results_are_far(spec), slivers)
+    return Panels(height, vectors, lanes, depth, tall, wide, host.cores > 1, _results_are_far(spec, host), slivers)
 
 
 def _pieces(wanted: int, blocks: int, most: int) -> int:
@@ -142,15 +143,15 @@ def _at_hand(spec: Contract) -> Contract:
     return within_segments(spec) if spec.segments is not None and spec.segments.over == "rows" else spec
 
 
-def _block(spec: Contract, tile_rows: int) -> int:
+def _block(spec: Contract, tile_rows: int, host: Host) -> int:
     """Row tiles a block. A b that stays in cache as a whole may be read again for every row tile, so that a is read
     once. Any other b is read once a block: as many tiles of a as stay in cache."""
-    if _bytes(spec, the_read(spec.b)) <= KEPT_BYTES:
+    if _bytes(spec, the_read(spec.b)) <= host.caches.second:
         return 1
     outer = size(spec.m[:-1]) or 1
     row_tiles = max(1, outer * -(-_extent(spec, "m") // tile_rows))
     tile_bytes = max(1, _bytes(spec, the_read(spec.a)) // row_tiles)
-    return min(row_tiles, max(1, KEPT_BYTES // tile_bytes))
+    return min(row_tiles, max(1, host.caches.second // tile_bytes))
 
 
 def _b_is_far(spec: Contract) -> bool:
@@ -159,9 +160,9 @@ def _b_is_far(spec: Contract) -> bool:
     return bool(spec.n) and not read.guard and coefficient(read.offset, spec.n[-1].name) == 1
 
 
-def _results_are_far(spec: Contract) -> bool:
+def _results_are_far(spec: Contract, host: Host) -> bool:
     """Is what the epilogue reads and writes too large to stay in a second-level cache?"""
-    return any(_bytes(spec, access) > KEPT_BYTES for access in epilogue_rows(spec))
+    return any(_bytes(spec, access) > host.caches.second for access in epilogue_rows(spec))
 
 
 def _bytes(spec: Contract, access: Read | Store) -> int:

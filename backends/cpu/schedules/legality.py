@@ -24,7 +24,7 @@ RANGES = {
     "parallel": (0, 1 << 6),
 }
 """First and last value of the fields that a user may set. The others say what a kernel's spec was prepared for."""
-MOST_PANEL_BYTES, MOST_SUMS_BYTES = 1 << 20, 1 << 21
+MOST_PANEL_BYTES, MOST_SUMS_BYTES = 3 << 19, 1 << 21
 """Of a thread's stack of 4 MB."""
 LANES = ("lanes", "row_lanes")
 

@@ -22,8 +22,6 @@ from uol.codegen.specs.steps import passes_of
 from uol.codegen.specs.traverse import accesses
 from uol.ir.program.nodes import Axis
 
-ROW_BUFFER_BYTES = 256 * 1024
-"""What a row may keep on the stack between its passes: a part of a second-level cache, and of a thread's stack."""
 VECTORS = 4
 """Independent vectors of partial results, to cover the latency of an addition."""
 MOST_VECTORS = 8
@@ -46,7 +44,7 @@ def candidates(spec: Reduce, host: Host) -> tuple[Reduction, ...]:
         tasks = min(2 * host.cores, max(1, (cols or 1) // (4 * lanes)))
         return (Reduction("cols", lanes, 0, tasks),)
     parallel = parallel_prefix(spec.rows, TASKS_PER_CORE * host.cores) if worthwhile and spec.rows else 0
-    return (Reduction("cols", lanes, parallel, 1, _kept(spec)),)
+    return (Reduction("cols", lanes, parallel, 1, _kept(spec, host.caches.block_bytes)),)
 
 
 def _along_rows_schedule(spec: Reduce, host: Host, worthwhile: bool) -> Reduction:
@@ -108,14 +106,13 @@ def col_lanes(spec: Reduce, host: Host) -> int:
     return lanes
 
 
-def _kept(spec: Reduce) -> tuple[str, ...]:
-    """Dear element values that several passes need, as far as they fit."""
+def _kept(spec: Reduce, room: int) -> tuple[str, ...]:
+    """Dear element values that several passes need, as far as they fit into so many bytes of a thread's stack."""
     passes = passes_of(spec).passes
     count = size(spec.cols)
     if count is None:
         return ()
     names: list[str] = []
-    room = ROW_BUFFER_BYTES
     for let in (s for s in spec.steps if isinstance(s, Let)):
         uses = sum(let in run.steps for run in passes)
         bytes_needed = count * (8 if "64" in representation(let.dtype).compute else 4)

@@ -198,4 +198,4 @@ def test_the_devices_name_architectures_that_llvm_knows() -> None:
     for device in BACKEND.devices.values():
         spec = only_spec("relu", ranks={"S": 1}, dims={"S": 1000})
         assert list(BACKEND.schedules(spec, device))
-    assert {t.name for t in BACKEND.doctor()} == {"tvm", "as", "ld", "cc"}
+    assert {t.name for t in BACKEND.doctor()} == {"tvm", "as", "ld", "cc", "caches"}

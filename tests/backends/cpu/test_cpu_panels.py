@@ -12,7 +12,7 @@ import uol
 from uol.backends.cpu.backend import BACKEND
 from uol.backends.cpu.host import Host
 from uol.backends.cpu.operands import panels
-from uol.backends.cpu.operands.panels import MOST_DEPTH, lines_of, takes_panels
+from uol.backends.cpu.operands.panels import LEAST_DEPTH, lines_of, takes_panels
 from uol.backends.cpu.schedules import contraction
 from uol.backends.cpu.schedules.kinds import Panels
 from uol.backends.cpu.schedules.legality import defect
@@ -26,9 +26,9 @@ AVX512 = Host("znver4", 64, 32, 2)
 AVX2 = Host("znver3", 32, 16, 2)
 SIZES = [
     (192, 64, 96),  # the least that goes over panels
-    (193, MOST_DEPTH, 127),
-    (200, MOST_DEPTH + 1, 130),  # a block of k and a step
-    (251, 3 * MOST_DEPTH - 5, 17),  # blocks of k of two lengths
+    (193, LEAST_DEPTH, 127),
+    (200, LEAST_DEPTH + 1, 130),  # a block of k and a step
+    (251, 3 * LEAST_DEPTH - 5, 17),  # blocks of k of two lengths
     (1030, 21, 70),
 ]
 
@@ -71,12 +71,12 @@ def test_sizes_around_tiles_and_blocks(m: int, k: int, n: int) -> None:
 @pytest.mark.parametrize("dtype", ["f64", "f16", "bf16"])
 def test_types_and_a_bias(dtype: str) -> None:
     """The weights of a linear layer are contiguous along k; f16 and bf16 are widened as they are copied."""
-    program = program_of("linear", types={"T": dtype}, ranks={"S": 1}, dims={"S": 210, "K": 2 * MOST_DEPTH + 3, "N": 90})
-    require_product(program, "mk,nk->mn", 2 * MOST_DEPTH + 3, dtype, bias=True)
+    program = program_of("linear", types={"T": dtype}, ranks={"S": 1}, dims={"S": 210, "K": 2 * LEAST_DEPTH + 3, "N": 90})
+    require_product(program, "mk,nk->mn", 2 * LEAST_DEPTH + 3, dtype, bias=True)
 
 
 @of_any_size
-@pytest.mark.parametrize("k", [70, MOST_DEPTH + 30])
+@pytest.mark.parametrize("k", [70, LEAST_DEPTH + 30])
 def test_a_batch_has_panels_of_its_own(k: int) -> None:
     require_product(program_of("batched_matmul", dims={"B": 3, "M": 199, "K": k, "N": 50}), "bmk,bkn->bmn", k)
 
@@ -118,7 +118,7 @@ op apart(x: T[K, *P, M, W], w: T[K, N]) -> (y: T[*P, M, N]) for T in (f64, f32, 
 
 @of_any_size
 @pytest.mark.parametrize("dtype", ["f32", "f64"])
-@pytest.mark.parametrize(("k", "n"), [(5, 1000), (64, 100), (MOST_DEPTH + 7, 33)])
+@pytest.mark.parametrize(("k", "n"), [(5, 1000), (64, 100), (LEAST_DEPTH + 7, 33)])
 def test_columns_that_lie_along_k_are_transposed(k: int, n: int, dtype: str) -> None:
     """Whole vectors of columns and of k, what is left of each, and a k that is shorter than a vector."""
     program = program_of("linear", types={"T": dtype}, ranks={"S": 1}, dims={"S": 210, "K": k, "N": n})
@@ -209,7 +209,7 @@ def test_tiles_of_panels_fit_the_registers_and_blocks_the_cache(host: Host, rows
     (spec,) = graph_of(program_of("matmul", ranks={"S": 0}, dims={"M": 1024, "K": 1024, "N": 1024})).specs
     schedule = candidates(spec, host)[0]
     assert isinstance(schedule, Panels)
-    assert (schedule.rows, schedule.vectors, schedule.depth) == (rows, vectors, MOST_DEPTH)
+    assert (schedule.rows, schedule.vectors, schedule.depth) == (rows, vectors, LEAST_DEPTH)
     block = schedule.depth * schedule.column_tiles * schedule.vectors * schedule.lanes * 4
     assert block <= 256 * 1024
     assert schedule.column_tiles >= contraction.FEWEST_TILES
