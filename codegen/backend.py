@@ -300,6 +300,10 @@ class HostBackend(Backend, Protocol):
         it does."""
         ...
 
+    def is_own(self, device: Device) -> bool:
+        """Is the device this machine itself, for which its kernels may be timed?"""
+        ...
+
     def kernels_file(self, module: Module) -> str:
         """The name of the file that is built and run, where `Module.device` is what one reads."""
         ...

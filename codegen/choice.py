@@ -3,8 +3,8 @@
     FirstThatFits    the backend's candidates are best first; the first that passes its pre-flight check
     Given            what a user gives, field by field; other kernels as before
 
-A policy that chooses by a cost model or by timing is a further class here: it sees the same candidates, and its key says what
-its choice rests on.
+A policy that chooses otherwise is a further class: it sees the same candidates, and its key says what its choice rests on. One
+that times them lives where kernels are built, in `uol.compilation.tuning`.
 """
 
 from __future__ import annotations
@@ -39,9 +39,8 @@ class Policy(Protocol):
         """What the choice depends on, beside specs, backend and device."""
         ...
 
-    @property
-    def texts(self) -> Sequence[str]:
-        """The schedules that are given, as `given` takes them."""
+    def given(self, module: Module) -> Sequence[str]:
+        """The schedules that make the module again where nothing else chooses, as the function `given` takes them."""
         ...
 
     def choose(self, graph: KernelGraph, backend: Backend, device: Device) -> tuple[Schedule, ...]:
@@ -74,8 +73,7 @@ class FirstThatFits:
     def key(self) -> str:
         return "first that fits"
 
-    @property
-    def texts(self) -> Sequence[str]:
+    def given(self, module: Module) -> Sequence[str]:
         return ()
 
     def choose(self, graph: KernelGraph, backend: Backend, device: Device) -> tuple[Schedule, ...]:
@@ -113,6 +111,9 @@ class Given:
     def key(self) -> str:
         return "; ".join(self.texts)
 
+    def given(self, module: Module) -> Sequence[str]:
+        return self.texts
+
     def choose(self, graph: KernelGraph, backend: Backend, device: Device) -> tuple[Schedule, ...]:
         """Raises ScheduleError for a text of which no kernel has the fields, and for a schedule that its kernel cannot have,
         with the nearest legal one."""
@@ -131,15 +132,15 @@ class Given:
         return tuple(chosen)
 
 
-def given(schedules: str | Schedule | Sequence[str | Schedule] | None) -> Policy:
-    """The policy of what a user gives as `schedule`: nothing, a schedule, its text, or several. Raises ScheduleError for
-    anything else."""
+def given(schedules: str | Schedule | Sequence[str | Schedule] | None, otherwise: Policy = FIRST_THAT_FITS) -> Policy:
+    """The policy of what a user gives as `schedule`: a schedule, its text, or several; `otherwise` where that is nothing.
+    Raises ScheduleError for anything else."""
     several = [] if schedules is None else schedules if isinstance(schedules, list | tuple) else [schedules]
     for each in several:
         if not isinstance(each, str) and not (is_dataclass(each) and hasattr(each, "describe")):
             raise ScheduleError(f"{each!r} is no schedule", hint='give one as text, schedule="m=128,n=64", or a list of them')
     texts = tuple(s if isinstance(s, str) else schedule_text(cast(Schedule, s)) for s in several)
-    return Given(texts) if texts else FIRST_THAT_FITS
+    return Given(texts) if texts else otherwise
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from uol.codegen.choice import given
 from uol.codegen.specs.nodes import Arg
 from uol.compilation.pipeline import artifact_of, module_of
 from uol.compilation.request import Request, Strides, Target, resolve_target
+from uol.compilation.tuning import default_policy
 from uol.ir.errors import BoundsError, ResourceError, ShapeError
 from uol.ir.syntax.surface import Op
 from uol.operators.registry import find_operator
@@ -158,7 +159,7 @@ def compile(
     instance = bind_open_names(_operator(op), dtype, sizes, attributes)
     if instance.open_dims:
         _require_openable(instance, resolved, layouts)
-    return _compiled(Request(instance, resolved, checked_strides(instance, layouts), given(schedule)))
+    return _compiled(Request(instance, resolved, checked_strides(instance, layouts), given(schedule, default_policy())))
 
 
 def _compiled(request: Request) -> Compiled:

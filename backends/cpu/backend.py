@@ -127,6 +127,9 @@ class CpuBackend:
         differs = wider or (device.architecture == NATIVE and other != here.mcpu)
         return f"they are for the processor {other}, this one is {here.mcpu}" if differs else ""
 
+    def is_own(self, device: Device) -> bool:
+        return device.architecture == NATIVE and not os.environ.get(PROCESSOR)
+
     def kernels_file(self, module: Module) -> str:
         from uol.backends.cpu.assembling import kernels_file
 

@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from uol.backends.cpu.expressions.dtypes import Term
 from uol.backends.cpu.host import Host
+from uol.backends.cpu.schedules.alternatives import alternatives
 from uol.backends.cpu.schedules.kinds import (
     Additions,
     CpuSchedule,
@@ -28,26 +29,33 @@ KEPT_CANDIDATES = 16
 
 @lru_cache(maxsize=KEPT_CANDIDATES)
 def candidates(spec: KernelSpec, host: Host) -> tuple[CpuSchedule, ...]:
-    """Schedules of a spec, best first. With an extent that is an argument, attentions and scatters are plain loops."""
+    """Schedules of a spec, best first, then those beside the best, plain loops last. With an extent that is an argument,
+    attentions and scatters are plain loops."""
+    sizes_are_known = all(static(a.extent) is not None for a in spec.axes)
+    if not sizes_are_known and _needs_sizes(spec):
+        return (Loops(),)
+    best = _best(spec, host)
+    return (*best, *(alternatives(best[0], host) if best and sizes_are_known else ()), Loops())
+
+
+def _best(spec: KernelSpec, host: Host) -> tuple[CpuSchedule, ...]:
     from uol.backends.cpu.schedules import attentions, contraction, elementwise, reduction, scans, scatters, selects
 
-    if any(static(a.extent) is None for a in spec.axes) and _needs_sizes(spec):
-        return (Loops(),)
     match spec:
         case Map() | Pack():
-            return (*elementwise.candidates(spec, host), Loops())
+            return elementwise.candidates(spec, host)
         case Reduce():
-            return (*reduction.candidates(spec, host), Loops())
+            return reduction.candidates(spec, host)
         case Contract():
-            return (*contraction.candidates(spec, host), Loops())
+            return contraction.candidates(spec, host)
         case Attention():
-            return (*attentions.candidates(spec, host), Loops())
+            return attentions.candidates(spec, host)
         case Scan():
-            return (*scans.candidates(spec, host), Loops())
+            return scans.candidates(spec, host)
         case Scatter():
-            return (*scatters.candidates(spec, host), Loops())
+            return scatters.candidates(spec, host)
         case Select():
-            return (*selects.candidates(spec, host), Loops())
+            return selects.candidates(spec, host)
     return ()
 
 

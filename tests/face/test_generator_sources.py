@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from uol.backends.cache.files import PACKAGES, hash_of, package_files
-from uol.compilation import request
+from uol.compilation import generator
 
-COUNTED = dict(request.generator_files())
+COUNTED = dict(generator.generator_files())
 
 
 def test_every_file_counts_or_lies_in_a_folder_that_takes_no_part() -> None:
-    root = Path(request.__file__).parents[2]
+    root = Path(generator.__file__).parents[2]
     rooms = {"uol": "uol"} | {package.partition(".")[2]: package.replace(".", "/") for package in PACKAGES[1:]}
     files = {
         f"{name}/{path.relative_to(root / room)}"
@@ -24,10 +24,10 @@ def test_every_file_counts_or_lies_in_a_folder_that_takes_no_part() -> None:
         for path in (root / room).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
-    left_out = {name for name in files - COUNTED.keys() if not name.startswith(tuple(f"{f}/" for f in request.NO_PART))}
+    left_out = {name for name in files - COUNTED.keys() if not name.startswith(tuple(f"{f}/" for f in generator.NO_PART))}
     assert {Path(name).suffix for name in left_out} <= {".md"}
     assert COUNTED.keys() <= files
-    assert all(any(name.startswith(f"{folder}/") for name in files) for folder in request.NO_PART)
+    assert all(any(name.startswith(f"{folder}/") for name in files) for folder in generator.NO_PART)
 
 
 def test_a_changed_byte_of_any_source_is_another_key(tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_a_changed_byte_of_any_source_is_another_key(tmp_path: Path) -> None:
 
 def test_names_count_and_the_order_does_not() -> None:
     files = list(COUNTED.items())
-    assert hash_of(files[::-1]) == hash_of(files) == request.generator_hash()
+    assert hash_of(files[::-1]) == hash_of(files) == generator.generator_hash()
     (first, a), (second, b), *others = files
     assert hash_of([(first, b), (second, a), *others]) != hash_of(files)
     assert hash_of(files[1:]) != hash_of(files)
@@ -63,7 +63,7 @@ print(json.dumps([name for name in sys.modules if name.startswith("uol.")]))
 def test_folders_that_take_no_part_are_not_loaded_where_kernels_are_made(own_cache: Path) -> None:
     done = subprocess.run([sys.executable, "-P", "-c", GENERATES], capture_output=True, text=True, check=True)
     loaded = json.loads(done.stdout.splitlines()[-1])
-    left_out = {name for name in loaded if f"{name}.".replace(".", "/").startswith(tuple(f"{f}/" for f in request.NO_PART))}
+    left_out = {name for name in loaded if f"{name}.".replace(".", "/").startswith(tuple(f"{f}/" for f in generator.NO_PART))}
     read_texts = {"", ".texts", ".trees", ".variadic", ".references", ".references.gradients", ".other_names"}
     assert left_out <= {f"uol.ops{name}" for name in read_texts}
 

@@ -9,7 +9,7 @@ from uol.bundle.held import Held, State
 from uol.bundle.manifest import manifest_text
 from uol.bundle.selftest import content_hash
 from uol.compilation.explain import Json
-from uol.compilation.request import tool_versions
+from uol.compilation.generator import tool_versions
 
 OF_THE_VERSION = frozenset({"architecture", "environment", "workspaces", "workspace_bytes", "kernels", "build"})
 """What another version may write for the same request."""

@@ -13,8 +13,9 @@ from uol.bundle.selftest import content_hash
 from uol.codegen.backend import Backend, HostBackend, Kernel
 from uol.codegen.specs.expression_text import size_json
 from uol.compilation.explain import Json, arg_json, kernel_json
-from uol.compilation.request import Target, backend_hash, tool_versions
-from uol.compilation.request import generator_hash as kernels_hash
+from uol.compilation.generator import backend_hash, tool_versions
+from uol.compilation.generator import generator_hash as kernels_hash
+from uol.compilation.request import Target
 from uol.ir.syntax.printer import print_op
 from uol.json_text import finite_json, json_text
 from uol.operators.registry import callees
@@ -50,7 +51,7 @@ def manifest(compiled: Compiled, files: Mapping[str, str], binaries: list[str], 
         "packs": {name: None if sizes is None else list(sizes) for name, sizes in instance.packs.items()},
         "attributes": dict(instance.attrs),
         "layouts": {name: list(strides) for name, strides in request.layouts.items()},
-        "schedule": list(request.policy.texts),
+        "schedule": list(request.policy.given(module)),
         "arguments": [arg_json(a) for a in module.graph.args],
         "run_time_attributes": [{"name": s.name, "dtype": s.dtype} for s in module.graph.scalars],
         "workspaces": [arg_json(a) for a in module.graph.workspaces],

@@ -13,6 +13,7 @@ from uol.bundle.manifest import environment_of
 from uol.codegen.backend import HostBackend
 from uol.compilation.explain import Json
 from uol.compilation.request import resolve_target
+from uol.compilation.tuning import VARIABLE as TUNE
 from uol.compiler import Compiled, compile
 from uol.ir.errors import UolError
 from uol.ir.syntax.parser import parse
@@ -51,7 +52,7 @@ def regenerated(record: Json) -> Iterator[Regenerated]:
     target = resolve_target(cast(str, record["target"]))
     elsewhere = target.backend.refusal(target.device, environment) if isinstance(target.backend, HostBackend) else ""
     strangers = tuple(op.name for op in ops if (own := library().get(op.name)) is not None and own != op)
-    with _set(environment), substituted(ops):
+    with _set({**environment, TUNE: ""}), substituted(ops):
         try:
             compiled = _compiled(ops[-1], record)
             texts = texts_of(compiled)

@@ -9,25 +9,30 @@ from uol.codegen.choice import Candidate, candidates
 from uol.codegen.schedule import schedule_text
 from uol.codegen.specs.expression_text import size_json
 from uol.compilation.request import Target
+from uol.compilation.tuning import known_times
 
 
 def candidate_lines(kernel: Kernel, target: Target) -> list[str]:
     """A line a schedule, in the backend's order of preference; a mark on the one that is taken."""
     lines = [f"  schedules that kernel={kernel.spec.name} could have, best first:"]
+    measured = known_times(kernel.spec, target.backend, target.device)
     for candidate in _with_taken(kernel, target):
-        mark = "*" if candidate.schedule == kernel.schedule else " "
-        lines.append(f"  {mark} {schedule_text(candidate.schedule)}: {_verdict(candidate, kernel)}")
+        mark, text = "*" if candidate.schedule == kernel.schedule else " ", schedule_text(candidate.schedule)
+        took = f"; measured {measured[text]:,.1f} us" if text in measured else ""
+        lines.append(f"  {mark} {text}: {_verdict(candidate, kernel)}{took}")
     return lines
 
 
 def candidates_json(kernel: Kernel, target: Target) -> list[dict[str, object]]:
     """The same for programs."""
+    measured = known_times(kernel.spec, target.backend, target.device)
     return [
         {
             "schedule": schedule_text(c.schedule),
             "taken": c.schedule == kernel.schedule,
             "fits": c.fits,
             "verdict": _verdict(c, kernel),
+            "measured_us": measured.get(schedule_text(c.schedule)),
             **({"buffers_bytes": dict(c.outcome.buffers)} if isinstance(c.outcome, Footprint) else {}),
         }
         for c in _with_taken(kernel, target)

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from uol.backends.cache.files import Key, open_cache
 from uol.backends.cache.records import Records
-from uol.compilation.request import generator_hash, tool_versions
+from uol.compilation.generator import generator_hash, tool_versions
 from uol.ir.errors import ResourceError
 from uol.ir.library import GRADIENT
 from uol.ir.syntax.surface import Op

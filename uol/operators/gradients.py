@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from uol.backends.cache.files import Key, open_cache
 from uol.backends.cache.records import Records
-from uol.compilation.request import generator_hash, tool_versions
+from uol.compilation.generator import generator_hash, tool_versions
 from uol.ir.errors import ResourceError, UolError
 from uol.ir.library import GRADIENT, SAVING
 from uol.ir.syntax.surface import Op, Param, Statement
