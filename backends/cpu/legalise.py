@@ -8,6 +8,7 @@ from uol.backends.cpu.operands.factors import the_read
 from uol.backends.cpu.operands.packing import packed
 from uol.backends.cpu.operands.panels import takes_panels, with_flat_columns
 from uol.backends.cpu.operands.scratch import with_scratch
+from uol.backends.cpu.operands.terms import in_parts
 from uol.backends.cpu.schedules.cost import size
 from uol.codegen.indexing.affine import coefficient
 from uol.codegen.indexing.arithmetic import static
@@ -36,12 +37,19 @@ def legalised(spec: KernelSpec) -> tuple[KernelSpec, ...]:
             return legalised(windows)
         case Contract():
             parts = tuple(collapsed(part) for part in packed(collapsed(spec)))
-            return tuple(with_flat_columns(p) if isinstance(p, Contract) and takes_panels(p) else p for p in parts)
+            kernels = tuple(kernel for part in parts for kernel in _in_parts(part))
+            return tuple(with_flat_columns(k) if isinstance(k, Contract) and takes_panels(k) else k for k in kernels)
         case Attention():
             return tuple(collapsed(part) for part in packed_attention(collapsed(spec)))
         case Select():
             return (with_scratch(collapsed(spec)),)
     return (collapsed(spec),)
+
+
+def _in_parts(spec: KernelSpec) -> tuple[KernelSpec, ...]:
+    """A product over a long k as those over parts of it, and their sum; any other kernel as it is."""
+    found = in_parts(spec) if isinstance(spec, Contract) else None
+    return (spec,) if found is None else tuple(collapsed(part) for part in found)
 
 
 def _windows(spec: Reduce) -> Contract | None:

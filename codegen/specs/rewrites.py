@@ -4,6 +4,7 @@
     pack_operand     C = A * B             ->   W = A in another layout;  C = W * B
     as_reduce        C = A * B             ->   the same sum as folds over k
     as_contract      the reverse, where folds over k are such a sum
+    split_terms      C = A * B             ->   W[i] = A[i] * B[i];  C = sum of W[i], where i are parts of k
     without_terms    a contraction over nothing is its epilogue at 0
 
 Every function is pure and mechanical: the kernels compute the same values, joined by a workspace.
@@ -15,14 +16,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
-from uol.codegen.indexing.arithmetic import dense_strides, flat_offset, static
+from uol.codegen.indexing.affine import affine
+from uol.codegen.indexing.arithmetic import add, dense_strides, flat_offset, mul, static
+from uol.codegen.names import unused
 from uol.codegen.specs.head import head_of
 from uol.codegen.specs.nodes import Arg, Contract, Fold, KernelSpec, Map, Pack, Read, Reduce, Step, Store, Strides
 from uol.codegen.specs.residues import factors_of
-from uol.codegen.specs.traverse import map_strides, values
+from uol.codegen.specs.traverse import map_strides, names_of, values
 from uol.codegen.specs.verify import verified
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Scalar, Var
-from uol.ir.program.walk import substitute, variables, walk
+from uol.ir.program.walk import rewrite, substitute, variables, walk
 
 Side = Literal["a", "b"]
 
@@ -144,6 +147,61 @@ def as_contract(spec: Reduce) -> Contract | None:
         line=fold.line,
         epilogue=tuple(_over(step, axes) for step in rest),
     )
+
+
+@verified
+def split_terms(contract: Contract, axis: Axis, parts: int) -> tuple[Contract, Reduce]:
+    """The sums over parts of an axis of k, of which `parts` divides the extent, stored in the accumulator's type over [part,
+    batch, m, n]; and their sum in the order of the parts, with the epilogue. Both operands are affine along the axis."""
+    buffers, numbers = [a.name for a in contract.args], [s.name for s in contract.scalars]
+    taken = (*names_of(contract), *contract.dims, *buffers, *numbers, *(a.name for a in contract.axes))
+    part = Axis(unused("part", taken), Const(parts))
+    shorter = Axis(axis.name, Const((static(axis.extent) or 0) // parts))
+    axes = contract.batch + contract.m + contract.n
+    k = tuple(shorter if a is axis else a for a in contract.k)
+    batch = (part, *contract.batch)
+    over = batch + contract.m + contract.n + k
+    workspace = workspace_over(f"{contract.name}_parts", contract.acc_dtype, (part, *axes))
+    place, strides = _place(workspace, (part, *axes), (part, *axes))
+    names = tuple(a.name for a in (part, *axes))
+    acc = Var(contract.acc, contract.acc_dtype)
+    factors = (contract.a, contract.b)
+    a, b = (_strides_over(_by_parts(f, contract, axis, part, shorter), [x.name for x in over]) for f in factors)
+    product = replace(
+        contract,
+        name=f"{contract.name}_parts",
+        args=(*_used(contract, factors, ()), workspace),
+        scalars=_scalars(contract, factors),
+        batch=batch,
+        k=k,
+        a=a,
+        b=b,
+        epilogue=(Store(workspace.name, place, strides, acc, contract.acc_dtype, names, contract.line),),
+    )
+    rows = _physical(axes, contract.epilogue)
+    place, strides = _place(workspace, (part, *axes), (*rows, part))
+    read = Read(workspace.name, place, strides, (), None, contract.acc_dtype)
+    fold = Fold(contract.acc, "sum", read, contract.acc_dtype, (), contract.line)
+    steps = tuple(_over(s, rows) for s in contract.epilogue)
+    written = tuple(s.value for s in steps)
+    head = head_of(contract)
+    head["args"] = _ordered((*_used(contract, written, steps), workspace))
+    head["scalars"] = _scalars(contract, written)
+    return product, Reduce(**head, rows=rows, cols=(part,), steps=(fold, *steps))
+
+
+def _by_parts(factor: Expr, contract: Contract, axis: Axis, part: Axis, shorter: Axis) -> Expr:
+    """A factor at index `part * extent of shorter + shorter` of the axis."""
+
+    def rule(node: Expr) -> Expr | None:
+        if not isinstance(node, Read):
+            return None
+        form = affine(node.offset, [a.name for a in contract.axes])
+        assert form is not None and not node.guard
+        step = mul(form.factor(axis.name), shorter.extent)
+        return replace(node, offset=add(node.offset, mul(Var(part.name), step)), strides=((part.name, step), *node.strides))
+
+    return rewrite(factor, rule)
 
 
 @verified

@@ -14,7 +14,7 @@ from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.head import SpecHead
 from uol.codegen.specs.nodes import Arg, Contract, KernelSpec, Map, Pack, Reduce, Store
-from uol.codegen.specs.rewrites import as_reduce, pack_operand, split_epilogue, without_terms
+from uol.codegen.specs.rewrites import as_reduce, pack_operand, split_epilogue, split_terms, without_terms
 from uol.ir.program.nodes import Const
 
 LINEAR = """op linear(x: T[M, K], w: T[N, K], b: T[N]; slope: float = 0.5) -> (y: T[M, N]) for T in (f32, f16) {
@@ -95,6 +95,17 @@ def test_both_operands_and_the_epilogue(name: str) -> None:
     pack_a, rest = pack_operand(contract_of(graph), "a", k_last=True, dtype="f32")
     pack_b, rest = pack_operand(rest, "b", k_last=False, dtype="f32")
     same(graph, pack_a, pack_b, *split_epilogue(rest))
+
+
+@pytest.mark.parametrize("dtype", ["f32", "f16"])
+@pytest.mark.parametrize("parts", [1, 2, 6])
+def test_split_terms(parts: int, dtype: str) -> None:
+    graph = lowered(LINEAR, types={"T": dtype}, dims={"M": 3, "N": 4, "K": 6})
+    contract = contract_of(graph)
+    products, total = split_terms(contract, contract.k[0], parts)
+    assert not {a.name for a in products.args} & {"b", "y"}
+    assert [s.name for s in total.scalars] == ["slope"]
+    same(graph, products, total)
 
 
 @pytest.mark.parametrize("name", GRAPHS)

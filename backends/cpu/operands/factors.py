@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from uol.backends.cpu.expressions.dtypes import representation
 from uol.codegen.indexing.affine import coefficient
+from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.nodes import Contract, Read, Store
-from uol.ir.program.nodes import Expr
+from uol.ir.program.nodes import Axis, Expr
 from uol.ir.program.walk import walk
 
 CACHE_LINE_BYTES = 64
@@ -26,6 +29,17 @@ def epilogue_rows(spec: Contract) -> tuple[Read | Store, ...]:
     ]
     found += [step for step in spec.epilogue if isinstance(step, Store)]
     return tuple(a for a in found if coefficient(a.offset, n) == 1 and (coefficient(a.offset, m) or 0) > 0)
+
+
+def is_in_parts(spec: Contract) -> bool:
+    """Does an axis of the batch continue one of k, in both operands: is it of sums over parts of a long k?"""
+    offsets = [the_read(factor).offset for factor in (spec.a, spec.b)]
+    return any(_continues(part, axis, offsets) for part in spec.batch for axis in spec.k)
+
+
+def _continues(part: Axis, axis: Axis, offsets: Sequence[Expr]) -> bool:
+    steps = [(coefficient(o, part.name) or 0, coefficient(o, axis.name) or 0) for o in offsets]
+    return all(outer and outer == inner * (static(axis.extent) or 0) for outer, inner in steps)
 
 
 def accumulator_bytes(spec: Contract) -> int:

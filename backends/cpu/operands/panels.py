@@ -13,7 +13,7 @@ from itertools import pairwise
 from math import gcd
 
 from uol.backends.cpu.operands.buffer_span import static_span
-from uol.backends.cpu.operands.factors import rows_are_far, the_read
+from uol.backends.cpu.operands.factors import is_in_parts, rows_are_far, the_read
 from uol.backends.cpu.schedules.cost import size
 from uol.codegen.indexing.affine import coefficient
 from uol.codegen.indexing.arithmetic import static, substituted, value_at
@@ -45,7 +45,8 @@ def takes_panels(spec: Contract) -> bool:
     if products < FEWEST_PRODUCTS or rows < FEWEST_SCATTERED_USES:
         return False
     columns = static(with_flat_columns(spec).n[-1].extent) or 0
-    if _feeds_lanes(spec, columns) and (rows < FEWEST_USES or not (_is_far(spec) or rows_are_far(spec))):
+    is_far = _is_far(spec) or rows_are_far(spec) or is_in_parts(spec)
+    if _feeds_lanes(spec, columns) and (rows < FEWEST_USES or not is_far):
         return False
     return columns >= LEAST_COLUMNS
 

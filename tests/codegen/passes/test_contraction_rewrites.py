@@ -7,7 +7,7 @@ from middle import lowered
 from middle_texts import LINEAR
 
 from uol.codegen.specs.nodes import Contract
-from uol.codegen.specs.rewrites import as_reduce, pack_operand, split_epilogue, without_terms
+from uol.codegen.specs.rewrites import as_reduce, pack_operand, split_epilogue, split_terms, without_terms
 
 
 def linear(**sizes: int) -> Contract:
@@ -74,6 +74,28 @@ def test_as_reduce() -> None:
         """
         Reduce linear: rows m < 3, n < 5; cols k < 4
           line 2   a = sum over k of f32(x[m * 4 + k]) * f32(w[n * 4 + k])
+          line 3   y_value = f16(max(a + f32(b[n]), 0))
+          line 3   y[m * 5 + n] = y_value
+        """,
+    )
+
+
+def test_split_terms() -> None:
+    spec = linear(K=12)
+    products, total = split_terms(spec, spec.k[0], 3)
+    agree(
+        products,
+        """
+        Contract linear_parts: batch part < 3; m m < 3; n n < 5; k k < 4
+          line 2   a = sum over k < 4 of f32(x[m * 12 + k + part * 4]) * f32(w[n * 12 + k + part * 4])
+          line 2   linear_parts[(part * 3 + m) * 5 + n] = a
+        """,
+    )
+    agree(
+        total,
+        """
+        Reduce linear: rows m < 3, n < 5; cols part < 3
+          line 2   a = sum over part of linear_parts[(part * 3 + m) * 5 + n]
           line 3   y_value = f16(max(a + f32(b[n]), 0))
           line 3   y[m * 5 + n] = y_value
         """,
