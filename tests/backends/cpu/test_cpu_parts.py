@@ -8,7 +8,7 @@ from cpu_cases import graph_of, inputs_of, program_of, runner
 
 from uol.backends.cpu.host import THREADS
 from uol.backends.cpu.operands.factors import is_in_parts
-from uol.backends.cpu.operands.panels import has_panels
+from uol.backends.cpu.operands.panels import takes_panels
 from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.nodes import Contract, Reduce
@@ -49,11 +49,11 @@ def test_every_core_has_parts_and_those_of_many_rows_go_over_panels(monkeypatch:
     products, total = product(64, 65536, 64).specs
     assert isinstance(total, Reduce)
     assert isinstance(products, Contract)
-    assert has_panels(products)
+    assert takes_panels(products)
     assert is_in_parts(products)
     few, _ = product(16, 65536, 64).specs
     assert isinstance(few, Contract)
-    assert not has_panels(few)
+    assert not takes_panels(few)
 
 
 CASES = {
