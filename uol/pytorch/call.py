@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import prod
 from typing import Any, cast
 
 import torch
@@ -23,6 +24,7 @@ from uol.pytorch.devices import target_of
 from uol.pytorch.dim_argument import along, row_form
 from uol.pytorch.fast_path import is_eager
 from uol.pytorch.gradient import Define, Gradient, record_eagerly, record_in_place, require_backward
+from uol.pytorch.large_pages import is_large
 from uol.pytorch.launch_plan import Forms, Prepared, Result, forms_of
 from uol.pytorch.out import given_outs, require_apart, require_fit, require_no_gradient, require_one_device, writable_in_place
 from uol.pytorch.schema import TORCH_TYPES, type_options
@@ -210,7 +212,8 @@ class TorchOperator:
         alike = forms.results == forms.inputs[:1] and laid == (row_major(first.shape),) and first.is_contiguous()
         over_it = outs is not None and canonical(first.shape, first.stride()) == laid[0]
         is_over = over_it and self._is_over_its_input(compiled, forms)
-        return Prepared(compiled.loaded, forms, expand, laid, alike, (*scalars, *sizes), is_over)
+        large = tuple(n for n, (size, dtype) in enumerate(results) if first.is_cpu and is_large(prod(size), dtype))
+        return Prepared(compiled.loaded, forms, expand, laid, alike, (*scalars, *sizes), is_over, large)
 
     def _is_over_its_input(self, compiled: Compiled, forms: Forms) -> bool:
         """Is there one input and one result, of the same form, and may the kernel write the one over the other?"""

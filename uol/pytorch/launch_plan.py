@@ -9,6 +9,7 @@ import torch
 
 from uol.binding.layouts import Sizes
 from uol.checking import MODE
+from uol.pytorch.large_pages import ask_for_large_pages
 
 Tensor = torch.Tensor
 Result = Tensor | tuple[Tensor, ...]
@@ -42,6 +43,7 @@ class Prepared:
     alike    there is one result, and it lies as the first input does
     scalars  run-time attributes and sizes of dims, which the kernel takes after the tensors
     in_place the one result, laid out by the caller, may be written where the one input lies
+    large    at which places results are that are worth large pages (`large_pages`)
     """
 
     call: Callable[..., None]
@@ -51,6 +53,7 @@ class Prepared:
     alike: bool
     scalars: tuple[int | float, ...]
     in_place: bool
+    large: tuple[int, ...]
 
     def new(self, inputs: Sequence[Tensor]) -> Result:
         """New tensors with the results."""
@@ -60,6 +63,8 @@ class Prepared:
             like = inputs[0].new_empty_strided
             pairs = zip(self.forms.results, self.strides, strict=True)
             outs = [like(size, strides, dtype=dtype) for (size, dtype), strides in pairs]
+        for place in self.large:
+            ask_for_large_pages(outs[place])
         self.run(inputs, outs)
         return outs[0] if len(outs) == 1 else tuple(outs)
 

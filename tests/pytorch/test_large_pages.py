@@ -1,0 +1,40 @@
+"""Large results ask for large pages: what Linux knows of their memory (`/proc/self/smaps`, the flag `hg`)."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+import uol
+
+SMAPS = Path("/proc/self/smaps")
+MAPPING = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) .*?^VmFlags: (.*?)$", re.MULTILINE | re.DOTALL)
+
+
+def _flags(address: int) -> list[str]:
+    """Of the mapping that holds the address."""
+    for start, end, flags in MAPPING.findall(SMAPS.read_text()):
+        if int(start, 16) <= address < int(end, 16):
+            return str(flags).split()
+    raise AssertionError(f"nothing is mapped at {address:#x}")
+
+
+@pytest.mark.skipif(not SMAPS.exists() or "VmFlags" not in SMAPS.read_text(), reason="this system does not tell what was asked for")
+@pytest.mark.parametrize("mebibytes", [4, 40])  # of the heap of glibc, or not; and a mapping of its own
+def test_a_large_result_is_in_large_pages(mebibytes: int) -> None:
+    x = torch.linspace(-1, 1, mebibytes << 18)
+    y = uol.ops.relu(x)
+    assert torch.equal(y, torch.relu(x))
+    middle = y.data_ptr() + y.nbytes // 2
+    assert "hg" in _flags(middle)
+    assert mebibytes < 40 or "hg" not in _flags(x.data_ptr() + x.nbytes // 2)  # PyTorch does not ask
+
+
+def test_results_of_a_gradient_ask_too() -> None:
+    """Whatever makes results makes them in one place."""
+    x = torch.randn(40 << 18, requires_grad=True)
+    (dx,) = torch.autograd.grad(uol.ops.relu(x).sum(), x)
+    assert "hg" in _flags(dx.data_ptr() + dx.nbytes // 2)
