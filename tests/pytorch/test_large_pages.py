@@ -22,7 +22,11 @@ def _flags(address: int) -> list[str]:
     raise AssertionError(f"nothing is mapped at {address:#x}")
 
 
-@pytest.mark.skipif(not SMAPS.exists() or "VmFlags" not in SMAPS.read_text(), reason="this system does not tell what was asked for")
+pytestmark = pytest.mark.skipif(
+    not SMAPS.exists() or "VmFlags" not in SMAPS.read_text(), reason="the system does not tell what it was asked for"
+)
+
+
 @pytest.mark.parametrize("mebibytes", [4, 40])  # of the heap of glibc, or not; and a mapping of its own
 def test_a_large_result_is_in_large_pages(mebibytes: int) -> None:
     x = torch.linspace(-1, 1, mebibytes << 18)

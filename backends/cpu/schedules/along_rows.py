@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 
@@ -23,7 +23,7 @@ from uol.backends.cpu.schedules.kinds import Reduction
 from uol.backends.cpu.schedules.nest import enter_nest
 from uol.backends.cpu.statements import enter, linear_index, run_steps, take
 from uol.codegen.indexing.arithmetic import static
-from uol.codegen.specs.nodes import Fold, Let, Reduce, Store
+from uol.codegen.specs.nodes import Fold, Let, Reduce, Step, Store
 from uol.codegen.specs.steps import passes_of
 from uol.codegen.specs.traverse import reads, step_expressions
 from uol.ir.integers.terms import compare
@@ -37,8 +37,8 @@ def along_rows(spec: Reduce, schedule: Reduction) -> Term:
     """The kernel as a PrimFunc. `spec` is collapsed, and its innermost row static."""
     frame = open_frame(spec, FAST)
     inner = spec.rows[-1]
-    pieces = _pieces(spec, schedule.lanes)
-    whole = pieces[0].count if pieces[0].lanes == schedule.lanes else 0
+    pieces = _pieces(spec, schedule.lanes, schedule.vectors)
+    whole = pieces[0].count if pieces[0].width == schedule.lanes * schedule.vectors else 0
     others = pieces[bool(whole) :]
     blocks = Axis(f"{inner.name}_block", Const(whole + bool(others)))
     with ExitStack() as loops:
@@ -59,36 +59,37 @@ def _run(frame: Frame, piece: _Piece, start: Term, scope: Scope) -> None:
     """A block of a piece, whose reads are in range there."""
     row = Var(piece.spec.rows[-1].name)
     with scope.facts.scope(compare(">=", row, Const(piece.first)), compare("<", row, Const(piece.last))):
-        _Block(frame, piece.spec, piece.lanes, start).run(scope)
+        _Block(frame, piece.spec, piece.width, min(piece.lanes, piece.width), start).run(scope)
 
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """`count` blocks of `lanes` rows from `first` on, as far as `last`: where they do not fill that, the last one begins
-    earlier, and computes again what its neighbour has. `spec` is the kernel as it is there."""
+    """`count` blocks of `width` rows from `first` on, as far as `last`: where they do not fill that, the last one begins
+    earlier, and computes again what its neighbour has. `spec` is the kernel as it is there, and goes by `lanes`."""
 
     spec: Reduce
     first: int
     last: int
+    width: int
     lanes: int
 
     @property
     def count(self) -> int:
-        return -(-(self.last - self.first) // self.lanes)
+        return -(-(self.last - self.first) // self.width)
 
     def start(self, block: Term) -> Term:
-        start = index(self.first) + block * index(self.lanes)
-        return start if (self.last - self.first) % self.lanes == 0 else tirx.Min(start, index(self.last - self.lanes))
+        start = index(self.first) + block * index(self.width)
+        return start if (self.last - self.first) % self.width == 0 else tirx.Min(start, index(self.last - self.width))
 
 
-def _pieces(spec: Reduce, lanes: int) -> list[_Piece]:
+def _pieces(spec: Reduce, lanes: int, vectors: int) -> list[_Piece]:
     """The innermost row in pieces: whole blocks first, where there are any."""
-    interior = interior_of(spec)
+    interior, width = interior_of(spec), lanes * vectors
     extent, first, last = static(spec.rows[-1].extent) or 0, interior.first, interior.last
-    rest = 0 if interior.length >= lanes and _may_repeat(spec) else interior.length % lanes
+    rest = 0 if interior.length >= width and _may_repeat(spec) else interior.length % width
     ends = [(spec, 0, first), (spec, last, extent), (interior.spec, last - rest, last)]
-    whole = [_Piece(interior.spec, first, last - rest, lanes)] if last - rest > first else []
-    return [*whole, *(_Piece(part, a, b, b - a) for part, a, b in ends if a < b)]
+    whole = [_Piece(interior.spec, first, last - rest, width, lanes)] if last - rest > first else []
+    return [*whole, *(_Piece(part, a, b, b - a, lanes) for part, a, b in ends if a < b)]
 
 
 def _may_repeat(spec: Reduce) -> bool:
@@ -108,10 +109,12 @@ def _only_if(frame: Frame, condition: Term, is_open: bool) -> Iterator[None]:
 
 @dataclass(slots=True)
 class _Block:
-    """`lanes` rows from `start` on. What a lane knows of its row lies in arrays: `states` of folds, `values` of lets."""
+    """`width` rows from `start` on, `lanes` at a time. What a lane knows of its row lies in arrays: `states` of folds,
+    `values` of lets."""
 
     frame: Frame
     spec: Reduce
+    width: int
     lanes: int
     start: Term
     states: dict[str, State] = field(default_factory=dict)
@@ -122,25 +125,40 @@ class _Block:
         passes = passes_of(self.spec)
         self._row_steps(passes.before, scope)
         for run in passes.passes:
-            states = {f.name: State.declare(code, f, self.lanes, positions=size(self.spec.cols) or 0) for f in run.folds}
-            with code.loop("lane", self.lanes, VECTORIZED) as lane:
+            states = {f.name: State.declare(code, f, self.width, positions=size(self.spec.cols) or 0) for f in run.folds}
+            for lane in self._each_lane(VECTORIZED):
                 for state in states.values():
                     state.clear(code, lane)
             with ExitStack() as loops:
                 inner = enter(self.frame, loops, self.spec.cols, scope, self._col_kind)
-                position = linear_index(self.frame, self.spec.cols, inner)
-                kind = lane_loop(run.steps, self._varying, scope)
-                strided = strided_reads(run.steps, self.spec.rows[-1].name) if kind == VECTORIZED and self.lanes > 1 else ()
-                inner = loaded(code, strided, self.spec.rows[-1].name, inner, self.start, self.lanes)
-                with code.loop("lane", self.lanes, kind) as lane:
-                    here = self._lane_scope(lane, inner).with_values({LANE: lane})
-                    for step in from_lanes(run.steps, strided):
-                        if isinstance(step, Fold):
-                            take(code, replace(states[step.name], fold=step), lane, position, here)
-                        else:
-                            here = run_steps(code, (step,), here)
+                self._element(run.steps, states, inner)
             self.states |= states
             self._row_steps(run.row_steps, scope)
+
+    def _element(self, steps: tuple[Step, ...], states: Mapping[str, State], scope: Scope) -> None:
+        """The steps of a pass at one element of every row."""
+        code, name = self.frame.code, self.spec.rows[-1].name
+        position = linear_index(self.frame, self.spec.cols, scope)
+        kind = lane_loop(steps, self._varying, scope)
+        strided = strided_reads(steps, name) if kind == VECTORIZED and 1 < self.lanes == self.width else ()
+        scope = loaded(code, strided, name, scope, self.start, self.lanes)
+        for lane in self._each_lane(kind):
+            here = self._lane_scope(lane, scope).with_values({LANE: lane})
+            for step in from_lanes(steps, strided):
+                if isinstance(step, Fold):
+                    take(code, replace(states[step.name], fold=step), lane, position, here)
+                else:
+                    here = run_steps(code, (step,), here)
+
+    def _each_lane(self, kind: Term) -> Iterator[Term]:
+        """Every row of the block, as the loops that hold what is written for it: whole vectors, then a shorter one."""
+        code = self.frame.code
+        whole, rest = divmod(self.width, self.lanes)
+        with code.loop("vector", whole) as vector, code.loop("lane", self.lanes, kind) as lane:
+            yield vector * index(self.lanes) + lane
+        if rest:
+            with code.loop("lane", rest, kind) as lane:
+                yield index(whole * self.lanes) + lane
 
     @property
     def _col_kind(self) -> Term:
@@ -151,11 +169,11 @@ class _Block:
         code = self.frame.code
         for step in steps:
             if not isinstance(step, Let):
-                with code.loop("lane", self.lanes, lane_loop((step,), self._varying, scope)) as lane:
+                for lane in self._each_lane(lane_loop((step,), self._varying, scope)):
                     run_steps(code, (step,), self._lane_scope(lane, scope))
                 continue
-            self.values.declare(code, step, self.lanes)
-            with code.loop("lane", self.lanes, lane_loop((step,), self._varying, scope)) as lane:
+            self.values.declare(code, step, self.width)
+            for lane in self._each_lane(lane_loop((step,), self._varying, scope)):
                 self.values.put(code, step.name, lane, evaluate(step.value, self._lane_scope(lane, scope)))
 
     @property

@@ -35,18 +35,21 @@ class Elementwise:
 class Reduction:
     """`along` names what feeds the lanes; `lanes` of them; `parallel` leading row axes are fused into tasks; with
     `col_tasks` above 1 every pass over the cols of a row is cut into so many tasks; `keep` names the element values that
-    a row keeps between its passes."""
+    a row keeps between its passes. Along rows, a block is `vectors` of so many lanes: one is held in registers, more of them
+    in the first-level cache, and memory is read in longer pieces."""
 
     along: Literal["cols", "rows"]
     lanes: int
     parallel: int
     col_tasks: int = 1
     keep: tuple[str, ...] = ()
+    vectors: int = 1
 
     def describe(self) -> str:
         kept = f", keeps {', '.join(self.keep)}" if self.keep else ""
         tasks = f", {self.col_tasks} tasks a row" if self.col_tasks > 1 else ", parallel rows" if self.parallel else ""
-        return f"{self.lanes} lanes along {self.along}{tasks}{kept}"
+        vectors = f"{self.vectors} x " if self.vectors > 1 else ""
+        return f"{vectors}{self.lanes} lanes along {self.along}{tasks}{kept}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,10 @@ VECTORS = 4
 """Independent vectors of partial results, to cover the latency of an addition."""
 MOST_VECTORS = 8
 """Vectors of partial results of all folds of a pass: half of the registers."""
+MANY_COLS = 64
+"""As many pages as a first-level TLB has entries."""
+MOST_STATES = 2048
+"""Of a block that goes over many cols, of 8 bytes at most: half of a first-level cache."""
 TASKS_PER_CORE = 8
 WIDEST_WINDOW = 16
 """Cols along the innermost axis of a window that is better fed by rows. A longer one fills lanes itself."""
@@ -60,7 +64,17 @@ def _along_rows_schedule(spec: Reduce, host: Host, worthwhile: bool) -> Reductio
     lanes = VECTORS * host.lanes
     while lanes > host.lanes and is_too_wide(lanes):
         lanes //= 2
-    return Reduction("rows", min(lanes, max(extent, 1)), len(spec.rows) if worthwhile else 0)
+    lanes = min(lanes, max(extent, 1))
+    blocks = -(-2 * host.cores // outer) if worthwhile else 1
+    vectors = max(1, min(-(-extent // (lanes * blocks)), MOST_STATES // (arrays * lanes))) if _is_long_walk(spec) else 1
+    return Reduction("rows", lanes, len(spec.rows) if worthwhile else 0, vectors=vectors)
+
+
+def _is_long_walk(spec: Reduce) -> bool:
+    """Is a block of rows one walk over many cols, each of which may lie in another page of memory? The wider the blocks then,
+    the fewer such walks."""
+    is_many = (size(spec.cols) or 0) >= MANY_COLS and len(passes_of(spec).passes) == 1
+    return is_many and all(coefficient(access.offset, spec.rows[-1].name) in (0, 1) for access in accesses(spec))
 
 
 def _along_rows(spec: Reduce) -> bool:

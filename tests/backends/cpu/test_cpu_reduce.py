@@ -66,9 +66,8 @@ op folds(x: f32[N, M], m: bool[N, M])
 
 
 @pytest.mark.parametrize("last", ["row-major", "rows innermost"])
-@pytest.mark.parametrize("cols", [1, 5, 64, 100])
-def test_every_fold_in_both_layouts(cols: int, last: str) -> None:
-    rows = 37
+@pytest.mark.parametrize(("rows", "cols"), [(37, 1), (37, 5), (37, 64), (37, 100), (1000, 64)])
+def test_every_fold_in_both_layouts(rows: int, cols: int, last: str) -> None:
     program = program_of(FOLDS, types={}, dims={"N": rows, "M": cols})
     rng = np.random.default_rng(cols)
     x = np.round(rng.standard_normal((rows, cols)) * 2).astype(np.float32)  # many ties
@@ -86,6 +85,20 @@ def test_every_fold_in_both_layouts(cols: int, last: str) -> None:
         np.testing.assert_array_equal(result[name], golden[name], name)
     require_close(result["total"], golden["total"], "f32", cols, np.nan_to_num(np.abs(x), posinf=0).sum(1))
     np.testing.assert_allclose(result["product"], golden["product"].astype(np.float32), rtol=1e-5)
+
+
+@pytest.mark.parametrize("rows", [40, 500, 3000])  # less than a vector beside whole ones, no whole number of them, of blocks
+def test_many_cols_across_rows_go_by_wide_blocks(rows: int) -> None:
+    """The longer a piece of memory, the fewer of its pages are walked through again."""
+    program = program_of(
+        "op f(x: f32[M, N]) -> (y: f32[N]) { y[n] = sum[j](x[j, n] * x[0, n]) }", types={}, dims={"M": 70, "N": rows}
+    )
+    graph = graph_of(program)
+    (kernel,) = module_of(graph).kernels
+    assert " x " in kernel.schedule.describe()
+    inputs = inputs_of(program)
+    wide = inputs["x"].astype(np.float64)
+    require_close(run_compiled(graph, inputs)["y"], (wide * wide[0]).sum(0), "f32", 70, np.abs(wide * wide[0]).sum(0))
 
 
 EMPTY = """
