@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,9 @@ from uol.ir.errors import ResourceError
 
 C_TYPES: dict[str, Any] = {"f64": ctypes.c_double, "f32": ctypes.c_float, "i64": ctypes.c_int64}
 
+KNOWN_SIZES = 512
+"""Sizes of calls whose workspace is known: to work it out takes longer than a small kernel."""
+
 
 def load(artifact: Artifact) -> Loaded:
     """A function of inputs, results, run-time attributes and symbolic dims, in the order of the operator's text. A call is done
@@ -38,6 +42,11 @@ def load(artifact: Artifact) -> Loaded:
     entry.restype = ctypes.c_int32
     _, size = symbolic_layout(graph.workspaces)
     bytes_needed = 0 if graph.dims else value_at(size, {})
+
+    @lru_cache(KNOWN_SIZES)
+    def bytes_of(*sizes: int) -> int:
+        return value_at(size, dict(zip(graph.dims, sizes, strict=True)))
+
     first_dim = count + len(graph.scalars)
 
     def call(*tensors: Any, stream: int = 0, workspace: Any = None) -> None:  # most kernels, in as few steps as can be
@@ -53,8 +62,7 @@ def load(artifact: Artifact) -> Loaded:
             place = workspace if isinstance(workspace, int) else addresses([workspace])[0]
             failed = entry(*addresses(values[:count]), aligned_workspace(graph.name, place), *values[count:])
         else:
-            sizes = dict(zip(graph.dims, values[first_dim:], strict=True))
-            block = WORKSPACES.take(value_at(size, sizes) if sizes else bytes_needed)
+            block = WORKSPACES.take(bytes_of(*values[first_dim:]) if graph.dims else bytes_needed)
             try:
                 failed = entry(*addresses(values[:count]), block.address, *values[count:])
             finally:
