@@ -2,8 +2,8 @@
 
     python -m uol.conformance.any_size [--one-core] [FILTER ...]
 
-Each line is one operator: median and 10th percentile in ms, the two taking turns, and how many times as long the kernel of
-any size takes. A FILTER such as softmax picks lines; --one-core measures CPU time of one thread.
+Each line is one operator: median and 10th percentile in ms, the two taking turns, and the speed of the kernel of any size in
+parts of the other's, by the medians. A FILTER such as softmax picks lines; --one-core measures CPU time of one thread.
 """
 
 from __future__ import annotations
@@ -43,20 +43,30 @@ class Case:
 
 
 IMAGE = {"N": 2, "C": 16, "H": 28, "W": 28, "O": 16, "D": 16, "R": 3, "S": 3}
+IMAGES = {"N": 8, "C": 64, "H": 28, "W": 28, "O": 64, "D": 64, "R": 3, "S": 3}
 HEADS = {"B": 2, "H": 4, "G": 4, "L": 128, "M": 128, "D": 64, "E": 64}
+LONG = {"B": 1, "H": 8, "G": 8, "L": 512, "M": 512, "D": 64, "E": 64}
+LAYER = {"S": 256, "K": 768, "N": 768}
 CASES = (
     Case("gelu", {"S": 100_000}, frozenset("S")),
-    Case("softmax", {"S": 400, "C": 1000}, frozenset("S")),
-    Case("softmax", {"S": 400, "C": 1000}, frozenset("C")),
-    Case("layer_norm", {"S": 400, "C": 1000}, frozenset("S")),
+    *(Case(op, {"S": 400, "C": 1000}, frozenset(varying)) for op in ("softmax", "layer_norm") for varying in "SC"),
+    Case("softmax_grad", {"S": 400, "C": 1000}, frozenset("C")),
+    Case("layer_norm_grad", {"S": 400, "C": 1000}, frozenset("S")),
     *(Case("linear", {"S": 64, "K": 256, "N": 256}, frozenset(varying)) for varying in "SKN"),
+    *(Case("linear", LAYER | {"S": rows}, frozenset("S")) for rows in (8, 16, 256)),
+    *(Case("linear_grad", LAYER, frozenset(varying)) for varying in ("S", "SKN")),
     *(Case("matmul", {"S": 1, "M": 64, "K": 256, "N": 256}, frozenset(varying)) for varying in ("M", "K", "N", "MKN")),
+    *(Case("matmul", {"S": 1, "M": 512, "K": 512, "N": 512}, frozenset(varying)) for varying in ("M", "K", "N", "MKN")),
+    *(Case("matmul", {"S": 1, "M": size, "K": size, "N": size}, frozenset("MKN")) for size in (40, 100, 1024)),
     Case("matmul", {"S": 8, "M": 100, "K": 64, "N": 100}, frozenset("SMN")),
+    *(Case("batched_matmul", {"B": 48, "M": 128, "K": 64, "N": 128}, frozenset(varying)) for varying in ("B", "MN")),
     *(Case("conv2d", IMAGE, frozenset(varying), {"pad": 1}) for varying in ("N", "W", "HW", "NHW")),
+    *(Case(op, IMAGES, frozenset("N"), {"pad": 1}) for op in ("conv2d", "conv2d_grad")),
     Case("grouped_matmul", {"M": 256, "E": 8, "D": 64, "F": 64}, frozenset("M")),
     Case("grouped_matmul_grad", {"M": 256, "E": 8, "D": 64, "F": 64}, frozenset("M")),
-    Case("attention", HEADS, frozenset("B")),
-    Case("attention", HEADS, frozenset("LM")),
+    *(Case("attention", HEADS, frozenset(varying)) for varying in ("B", "LM")),
+    *(Case(op, LONG, frozenset(varying)) for op in ("attention", "causal_attention") for varying in ("B", "LM")),
+    Case("attention_grad", HEADS, frozenset("B")),
     Case("sort", {"S": 64, "C": 1000}, frozenset("C")),
     Case("topk", {"S": 64, "C": 1000}, frozenset("S"), {"top": 8}),
     Case("cumsum", {"S": 64, "N": 1000}, frozenset("S")),
@@ -91,7 +101,8 @@ def main() -> None:
             fixed, free = runs(case)
             found = alternate({"fixed": fixed, "free": free}, turns)
             made, given = (list(chain.from_iterable(found[name])) for name in ("fixed", "free"))
-            print(f"{case!s:60} fixed {shown(made)}   any {shown(given)}   x{median(given) / median(made):.1f}", flush=True)
+            speed = median(made) / median(given)
+            print(f"{case!s:66} fixed {shown(made)}   any {shown(given)}   speed {speed:.2f}", flush=True)
 
 
 def shown(times: list[float]) -> str:

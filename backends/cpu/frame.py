@@ -41,6 +41,10 @@ class Frame:
         """An extent: a number where it is static."""
         return int(expr.value) if isinstance(expr, Const) else evaluate(expr, self.scope)
 
+    def size(self, name: str, value: int | Term) -> int | Term:
+        """A size that is worked out once, and about which TVM does not reason in all that it stands in."""
+        return value if isinstance(value, int) else self.code.bind(name, self.code.hold(name, value))
+
 
 def open_frame(spec: KernelSpec, functions: Mapping[str, Function]) -> Frame:
     """The beginning of a kernel for a spec."""

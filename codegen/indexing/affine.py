@@ -1,8 +1,8 @@
 """How index expressions depend on axes.
 
-    affine         expr = constant + sum of factor * axis        its form as a whole, the factors polynomials over dims
-    coefficient    the factor of one axis, as a number
-    stride         expr(axis + 1) - expr(axis)                   along one axis, under what is known: 3 for (6*i + 1) / 2, too
+affine         expr = constant + sum of factor * axis        its form as a whole, the factors polynomials over dims
+coefficient    the factor of one axis, as a number
+stride         expr(axis + 1) - expr(axis)                   along one axis, under what is known: 3 for (6*i + 1) / 2, too
 """
 
 from __future__ import annotations
@@ -62,9 +62,10 @@ def _depends(atom: Expr, axes: Collection[str]) -> bool:
 
 
 def coefficient(expr: Expr, axis: str) -> int | None:
-    """By how much an expression grows a step of the axis; None where it is not affine in all of its variables."""
-    form = affine(expr)
-    return None if form is None else form.factors.get(axis, {}).get((), 0)
+    """By how much an expression grows a step of the axis; None where that is no number, the same everywhere."""
+    form = affine(expr, [axis])
+    factor = {} if form is None else form.factors.get(axis, {})
+    return None if form is None or not set(factor) <= {()} else factor.get((), 0)
 
 
 def growth(expr: Expr, axis: str, ranges: Ranges) -> Poly | None:

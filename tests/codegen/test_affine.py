@@ -39,10 +39,11 @@ def test_a_quotient_of_dims_is_a_factor_and_one_of_an_axis_is_none() -> None:
     assert affine(mul(ROW, COL), ["i", "j"]) is None
 
 
-def test_a_coefficient_is_a_number_of_a_form_over_all_variables() -> None:
+def test_a_coefficient_is_a_number_whatever_the_others_are() -> None:
     offset = add(mul(add(mul(ROW, Const(5)), COL), Const(3)), Const(7))
     assert [coefficient(offset, name) for name in "ijk"] == [15, 3, 0]
-    assert coefficient(add(mul(ROW, N), COL), "j") is None
+    assert [coefficient(add(mul(ROW, N), COL), name) for name in "ij"] == [None, 1]
+    assert coefficient(add(mul(ROW, COL), N), "j") is None
     assert coefficient(add(GATHERED, COL), "j") is None
 
 

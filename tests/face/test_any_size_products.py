@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from uol.backends.cpu.schedules.kinds import CpuSchedule, Dots, Tiles
+from uol.backends.cpu.operands.panels import LEAST_DEPTH
+from uol.backends.cpu.schedules import contraction
+from uol.backends.cpu.schedules.kinds import CpuSchedule, Dots, Panels, Tiles
 from uol.binding.named_binding import bind_names
 from uol.compilation.recompile import KernelsOfAnySize
 from uol.compilation.request import Request, resolve_target
@@ -53,18 +55,19 @@ def seeded(*size: int) -> torch.Tensor:
 def test_a_matrix_product_at_all_sizes(varying: str) -> None:
     fixed = {"S": 2, "M": 14, "K": 9, "N": 40}
     kernel = kernel_of("matmul", fixed, varying)
-    assert isinstance(schedule_of(kernel), Tiles)
-    for sizes in itertools.product(SIZES if len(varying) == 1 else SIZES[::3], repeat=len(varying)):
+    assert isinstance(schedule_of(kernel), Panels if {"M", "N"} <= set(varying) else Tiles)
+    for sizes in itertools.product(SIZES if len(varying) == 1 else SIZES[:: len(varying) + 2], repeat=len(varying)):
         dims = {**fixed, **dict(zip(varying, sizes, strict=True))}
         a, b = seeded(2, dims["M"], dims["K"]), seeded(2, dims["K"], dims["N"])
         require(kernel, dims, a @ b, a, b)
 
 
 @pytest.mark.parametrize(
-    ("rows", "varying", "kind"), [(3, "N", Dots), (1, "K", Dots), (3, "KN", Dots), (200, "N", Tiles), (9, "S", Tiles)]
+    ("rows", "varying", "kind"),
+    [(3, "N", Dots), (1, "K", Dots), (3, "KN", Dots), (12, "N", Tiles), (200, "N", Panels), (9, "S", Tiles)],
 )
 def test_a_linear_layer_at_all_sizes(rows: int, varying: str, kind: type[CpuSchedule]) -> None:
-    """Weights lie along k: dot products for few rows, a copy that is transposed for many, or for any number."""
+    """Weights lie along k: dot products for few rows, copies for many, or for any number."""
     fixed = {"S": rows, "K": 21, "N": 37}
     kernel = kernel_of("linear", fixed, varying)
     assert isinstance(schedule_of(kernel), kind)
@@ -74,22 +77,73 @@ def test_a_linear_layer_at_all_sizes(rows: int, varying: str, kind: type[CpuSche
         require(kernel, dims, F.linear(x, w, b), x, w, b)
 
 
+FEW_AND_MANY = (0, 1, 5, 15, 16, 17, 39, 40, 41, 63, 64, 65, 97, 129)
+"""Around the numbers of rows and of columns from which panels are made, and around whole tiles."""
+DEPTHS = (0, 1, 3, 7, 8, 9, LEAST_DEPTH - 1, LEAST_DEPTH, LEAST_DEPTH + 1, 2 * LEAST_DEPTH + 5)
+
+
+@pytest.mark.parametrize("varying", ["M", "N", "K", "MKN", "SMKN"])
+def test_a_product_over_panels_at_all_sizes(varying: str) -> None:
+    fixed = {"S": 2, "M": 70, "K": LEAST_DEPTH + 30, "N": 500}
+    kernel = kernel_of("matmul", fixed, varying)
+    assert isinstance(schedule_of(kernel), Panels)
+    many = {"S": (0, 1, 3), "M": FEW_AND_MANY, "N": FEW_AND_MANY, "K": DEPTHS}
+    lists = [many[d] if len(varying) == 1 else many[d][len(many[d]) % 3 :: 3] for d in varying]
+    for sizes in itertools.product(*lists):
+        dims = {**fixed, **dict(zip(varying, sizes, strict=True))}
+        a, b = seeded(dims["S"], dims["M"], dims["K"]), seeded(dims["S"], dims["K"], dims["N"])
+        require(kernel, dims, a @ b, a, b)
+
+
+@pytest.mark.parametrize("varying", ["M", "MKN"])
+def test_sums_of_a_task_fit_their_room(varying: str, monkeypatch: pytest.MonkeyPatch, own_cache: object) -> None:
+    """With room for a few tiles, rows and columns go in many tasks, and each has several blocks of k."""
+    monkeypatch.setattr(contraction, "SUMS_BYTES", 1 << 12)
+    fixed = {"S": 1, "M": 70, "K": 2 * LEAST_DEPTH + 5, "N": 600}
+    kernel = kernel_of("matmul", fixed, varying)
+    schedule = schedule_of(kernel)
+    assert isinstance(schedule, Panels)
+    assert schedule.rows * schedule.row_tiles * schedule.vectors * schedule.lanes * schedule.column_tiles <= 1 << 10
+    for rows in (40, 63, 201, 700):
+        a, b = seeded(1, rows, fixed["K"]), seeded(1, fixed["K"], fixed["N"])
+        require(kernel, {**fixed, "M": rows}, a @ b, a, b)
+
+
+@pytest.mark.parametrize("varying", ["S", "K", "SKN"])
+def test_gradients_of_a_linear_layer_at_all_sizes(varying: str) -> None:
+    """Each of them is over panels of its own: rows of any number, and sums over any number of rows."""
+    fixed = {"S": 70, "K": 150, "N": 140}
+    kernel = kernel_of("linear_grad", fixed, varying)
+    assert any(isinstance(k.schedule, Panels) for k in kernel.module.kernels)
+    many = {"S": (*FEW_AND_MANY, *DEPTHS), "K": FEW_AND_MANY, "N": FEW_AND_MANY}
+    for sizes in itertools.product(*(many[d] if len(varying) == 1 else many[d][::5] for d in varying)):
+        dims = {**fixed, **dict(zip(varying, sizes, strict=True))}
+        x, w, dy = seeded(dims["S"], dims["K"]), seeded(dims["N"], dims["K"]), seeded(dims["S"], dims["N"])
+        given = {"x": x, "w": w, "dy": dy}
+        expected = {"dx": dy @ w, "dw": dy.T @ x, "db": dy.sum(0)}
+        results = {a.name: np.empty(expected[a.name].shape, np.float32) for a in kernel.module.graph.args if a.role == "out"}
+        inputs = [given[a.name].numpy() for a in kernel.inputs]
+        kernel.loaded(*inputs, *results.values(), *kernel.scalars({}), *(dims[d] for d in kernel.module.graph.dims))
+        for name, found in results.items():
+            np.testing.assert_allclose(found, expected[name].numpy(), rtol=1e-4, atol=2e-4, err_msg=f"{name} {dims}")
+
+
 @pytest.mark.parametrize(
-    ("varying", "attrs"),
+    ("varying", "attrs", "kind"),
     [
-        ("W", {}),
-        ("HW", {"pad": 1}),
-        ("NHW", {"pad": 2, "stride": 2}),
-        ("HW", {"pad": 3, "dilation": 2}),
-        ("W", {"pad": 1, "stride": 3}),
-        ("NHW", {"pad": 1, "groups": 2}),
+        ("W", {}, Panels),
+        ("HW", {"pad": 1}, Panels),
+        ("NHW", {"pad": 2, "stride": 2}, Panels),
+        ("HW", {"pad": 3, "dilation": 2}, Panels),
+        ("W", {"pad": 1, "stride": 3}, Tiles),
+        ("NHW", {"pad": 1, "groups": 2}, Tiles),
     ],
 )
-def test_a_convolution_of_any_picture(varying: str, attrs: Mapping[str, int]) -> None:
+def test_a_convolution_of_any_picture(varying: str, attrs: Mapping[str, int], kind: type[CpuSchedule]) -> None:
     groups = attrs.get("groups", 1)
     fixed = {**IMAGE, "D": IMAGE["C"] // groups}
     kernel = kernel_of("conv2d", fixed, varying, **attrs)
-    assert isinstance(schedule_of(kernel), Tiles)
+    assert isinstance(schedule_of(kernel), kind)
     w = seeded(fixed["O"], fixed["D"], 3, 3)
     for sizes in itertools.product((5, 7, 16, 33, 70), repeat=len(varying) - ("N" in varying)):
         dims = {**fixed, **dict(zip(varying.replace("N", ""), sizes, strict=True)), "N": 2 if "N" in varying else 1}

@@ -6,4 +6,5 @@
     source_dims.py, buffer_span.py, peeling.py, interiors.py    what a read covers, and where its guards hold
     strided_reads.py     vectors of every second element
     scratch.py           memory for ordering a row
+    typical.py           sizes that are arguments, where a kernel is chosen by sizes
 """

@@ -28,7 +28,8 @@ def epilogue_rows(spec: Contract) -> tuple[Read | Store, ...]:
         node for step in spec.epilogue for node in walk(step.value) if isinstance(node, Read) and not node.guard
     ]
     found += [step for step in spec.epilogue if isinstance(step, Store)]
-    return tuple(a for a in found if coefficient(a.offset, n) == 1 and (coefficient(a.offset, m) or 0) > 0)
+    steps = [(a, coefficient(a.offset, m)) for a in found if coefficient(a.offset, n) == 1]
+    return tuple(a for a, step in steps if step is None or step > 0)
 
 
 def is_in_parts(spec: Contract) -> bool:

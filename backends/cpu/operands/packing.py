@@ -12,14 +12,14 @@ from __future__ import annotations
 from dataclasses import replace
 from math import prod
 
-from uol.backends.cpu.operands.buffer_span import span_of
 from uol.backends.cpu.operands.factors import the_read
 from uol.backends.cpu.operands.panels import takes_panels
 from uol.backends.cpu.operands.source_dims import SourceDim, source_dims
+from uol.backends.cpu.operands.typical import typical, typical_span
 from uol.backends.cpu.schedules.contraction import prefers_dot
 from uol.backends.cpu.schedules.cost import size
 from uol.codegen.indexing.affine import affine, magnitude
-from uol.codegen.indexing.arithmetic import ONE, ZERO, add, dense_strides, mul, static, value_at
+from uol.codegen.indexing.arithmetic import ONE, ZERO, add, dense_strides, mul, static
 from uol.codegen.specs.nodes import Arg, Contract, KernelSpec, Pack, Read, Store, Within
 from uol.codegen.specs.rewrites import Side, pack_operand
 from uol.codegen.specs.traverse import accesses
@@ -29,8 +29,6 @@ from uol.ir.program.walk import rewrite, walk
 
 MOST_GROWTH = 4
 """A packed operand may be so many times as large as what it is read from; beyond that it is read where it lies."""
-TYPICAL_SIZE = 256
-"""What a dim that is an argument is taken to be where sizes are compared."""
 ALIASED, APART = 256, 16
 """Columns of f32 that make a pitch of 1 KiB, of which the sets of a first-level cache of 32 KiB hold 32; those of a line."""
 FEW_USES = 8
@@ -94,10 +92,8 @@ def _serves_few(spec: Contract, dims: tuple[SourceDim, ...]) -> bool:
 
 def _grows(spec: Contract, read: Read, dims: tuple[SourceDim, ...]) -> bool:
     """Is the copy much larger than what it is of?"""
-    sizes = dict.fromkeys(spec.dims, TYPICAL_SIZE)
-    arg = spec.arg(read.tensor)
-    shape, strides = ([value_at(e, sizes) for e in exprs] for exprs in (arg.shape, arg.strides))
-    return prod(value_at(d.extent, sizes) for d in dims) > MOST_GROWTH * max(1, span_of(shape, strides))
+    elements = prod(typical(spec, d.extent) for d in dims)
+    return elements > MOST_GROWTH * max(1, typical_span(spec, spec.arg(read.tensor)))
 
 
 def _is_out_of_order(spec: Contract, side: str, read: Read) -> bool:

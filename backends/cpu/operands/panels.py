@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import gcd
 
-from uol.backends.cpu.operands.buffer_span import static_span
 from uol.backends.cpu.operands.factors import is_in_parts, rows_are_far, the_read
+from uol.backends.cpu.operands.typical import typical, typical_size, typical_span
 from uol.backends.cpu.schedules.cost import size
 from uol.codegen.indexing.affine import coefficient
 from uol.codegen.indexing.arithmetic import static, substituted, value_at
@@ -38,30 +38,38 @@ LEAST_DEPTH = 256
 
 
 def takes_panels(spec: Contract) -> bool:
-    """Is it a product of sizes that are known, in which every element of b serves many rows?"""
-    if spec.segments is not None or not spec.n or not spec.k or size(spec.axes) is None:
+    """Is it a product in which every element of b serves many rows? What is an argument is taken to be of a usual size."""
+    if spec.segments is not None or not spec.n or not spec.k:
         return False
-    rows, products = size(spec.m) or 0, size(spec.axes) or 0
+    rows, products = typical_size(spec, spec.m), typical_size(spec, spec.axes)
     if products < FEWEST_PRODUCTS or rows < FEWEST_SCATTERED_USES:
         return False
-    columns = static(with_flat_columns(spec).n[-1].extent) or 0
     is_far = _is_far(spec) or rows_are_far(spec) or is_in_parts(spec)
-    if _feeds_lanes(spec, columns) and (rows < FEWEST_USES or not is_far):
+    if rows < fewest_rows(spec) or (_feeds_lanes(spec) and not is_far):
         return False
-    return columns >= LEAST_COLUMNS
+    return typical(spec, with_flat_columns(spec).n[-1].extent) >= LEAST_COLUMNS
 
 
-def _feeds_lanes(spec: Contract, columns: int) -> bool:
+def fewest_rows(spec: Contract) -> int:
+    """Rows that must read a column for its copy to pay. Steps along k that are an argument apart are better copied, too."""
+    is_known = size((*spec.k, *spec.n)) is not None
+    return FEWEST_USES if is_known and _feeds_lanes(spec) else FEWEST_SCATTERED_USES
+
+
+def _feeds_lanes(spec: Contract) -> bool:
     """Does b lie contiguously along columns, and far enough, so that tiles could read it where it is?"""
-    read, extent = the_read(spec.b), static(spec.n[-1].extent) or 0
+    columns = typical(spec, with_flat_columns(spec).n[-1].extent)
+    read, extent = the_read(spec.b), typical(spec, spec.n[-1].extent)
     lies_so = not read.guard and coefficient(read.offset, spec.n[-1].name) == 1
     return lies_so and extent >= (LEAST_COLUMNS // 2 if extent == columns else SHORT_LINE)
 
 
 def _is_far(spec: Contract) -> bool:
-    """Is b of a batch too large to stay in a second-level cache?"""
+    """Is b of a batch too large to stay in a second-level cache? It may be where its size is an argument."""
     read = the_read(spec.b)
-    elements = (static_span(spec.arg(read.tensor)) or 0) // (size(spec.batch) or 1)
+    if size((*spec.k, *spec.n)) is None:
+        return True
+    elements = typical_span(spec, spec.arg(read.tensor)) // max(1, typical_size(spec, spec.batch))
     return elements * DTYPES[read.dtype].bytes > KEPT_BYTES
 
 
@@ -110,8 +118,8 @@ def lines_of(spec: Contract) -> Lines | None:
     column, offset = spec.n[-1], the_read(spec.b).offset
     divided = [e for e in walk(offset) if isinstance(e, Call) and e.fn in ("/", "%") and column.name in variables(e)]
     lengths = [static(e.args[1]) or 0 for e in divided if variables(e) == {column.name}]
-    length, extent = gcd(*lengths), static(column.extent) or 0
-    if not divided or len(lengths) < len(divided) or length < 2 or extent % length:
+    length, extent = gcd(*lengths), static(column.extent)
+    if not divided or len(lengths) < len(divided) or length < 2 or extent is None or extent % length:
         return None
     origin = dict.fromkeys(variables(offset), 0)
     firsts = range(0, extent, length)

@@ -13,15 +13,17 @@ from __future__ import annotations
 
 from uol.backends.cpu.expressions.dtypes import Term, representation
 from uol.backends.cpu.host import Host
-from uol.backends.cpu.operands.buffer_span import static_span
 from uol.backends.cpu.operands.factors import accumulator_bytes, epilogue_rows, rows_are_far, the_read
 from uol.backends.cpu.operands.panels import LEAST_DEPTH, WIDEST_PANEL, takes_panels
+from uol.backends.cpu.operands.typical import typical_size, typical_span
 from uol.backends.cpu.schedules.cost import size
-from uol.backends.cpu.schedules.dot_products import dot_products
+from uol.backends.cpu.schedules.dot_products import DOT_COLUMNS, DOT_ROWS, dot_products
+from uol.backends.cpu.schedules.extents import ceil_div
 from uol.backends.cpu.schedules.kinds import Dots, Panels, Tiles
 from uol.backends.cpu.schedules.panels import product_of_panels
 from uol.backends.cpu.schedules.register_tiles import register_tiles
 from uol.backends.cpu.schedules.segments import within_segments
+from uol.backends.cpu.schedules.tasks import FEWEST_TILES, Product
 from uol.codegen.indexing.affine import affine, coefficient
 from uol.codegen.indexing.arithmetic import ONE, static
 from uol.codegen.specs.nodes import Contract, Read, Store
@@ -30,20 +32,13 @@ from uol.ir.types import DTYPES
 
 SUMS_BYTES = 1 << 20
 """What the tiles of a task may take of a thread's stack between blocks of k."""
-TASKS_PER_CORE, LEAST_TASKS_PER_CORE = 8, 2
-MANY_ROWS, FEWEST_ROWS = 1024, 256
-"""Rows of a task that make the copy of its columns cheap, and with fewer of which it is not made once more. In between, columns
-are divided first, down to the tiles that a sliver serves: a task that reads the same rows again finds them in a cache."""
 ALL_REGISTERS_COST = 1.05
 """Of a tile that leaves no register free: where another is nearly as good, as 6 x 16 of AVX2 beside 4 x 24, that is taken."""
-FEWEST_TILES = 4
-"""Tiles of columns that must read a sliver for its copy to pay."""
 PARALLEL_FROM_PRODUCTS = 1 << 18
 """Multiply-adds from which a second thread pays: 256 k take a core some 5 us."""
 FEW_ROWS, SOME_ROWS, LONG_K = 8, 128, 128
 """Up to so many rows (the larger number where k is long), dot products on b where it lies beat tiles on a transposed
 copy of it."""
-DOT_COLUMNS = 4
 WAY_BYTES = 4096
 """Addresses that are this far apart share a set of the first-level cache (32 KB, 8 ways)."""
 WAYS = 8
@@ -69,7 +64,7 @@ def candidates(spec: Contract, host: Host) -> tuple[Tiles | Dots | Panels, ...]:
     products = size(spec.axes)
     parallel = host.cores > 1 and (products is None or products >= PARALLEL_FROM_PRODUCTS)
     if prefers_dot(spec):
-        tile_rows = min(rows, 4)
+        tile_rows = min(rows, DOT_ROWS)
         return (Dots(tile_rows, DOT_COLUMNS if tile_rows > 1 else 2 * DOT_COLUMNS, lanes, parallel),)
     if products is None:
         return (_tiles_of_any_size(spec, lanes, host),)
@@ -81,37 +76,22 @@ def candidates(spec: Contract, host: Host) -> tuple[Tiles | Dots | Panels, ...]:
 def _panels(spec: Contract, host: Host) -> Panels:
     """The tile that keeps the processor's units busiest, blocks that stay in its caches, tasks enough for its cores."""
     lanes = host.vector_bytes // accumulator_bytes(spec)
-    rows, columns, depth = _extent(spec, "m"), _extent(spec, "n"), size(spec.k) or 1
+    rows, columns, depth = (typical_size(spec, axes) for axes in (spec.m[-1:], spec.n[-1:], spec.k))
     height, vectors = _busiest(rows, columns, lanes, host)
     most = max(LEAST_DEPTH, host.caches.sliver_bytes // (SLIVER_ROWS * accumulator_bytes(spec)))
-    depth = -(-depth // -(-depth // most))
-    panel_bytes = depth * vectors * lanes * accumulator_bytes(spec)
-    row_tiles = (size(spec.m[:-1]) or 1) * -(-rows // height)
-    column_tiles = (size(spec.n[:-1]) or 1) * -(-columns // (vectors * lanes))
-    batches, lines = size(spec.batch) or 1, row_tiles * height
-    wanted = -(-TASKS_PER_CORE * host.cores // batches)  # of one product
-    most = SUMS_BYTES // (height * vectors * lanes * accumulator_bytes(spec))
-    wide = min(column_tiles, max(1, host.caches.block_bytes // panel_bytes), most)
-    pieces = _pieces(wanted, -(-column_tiles // wide), lines // MANY_ROWS)
-    wide = min(wide, max(FEWEST_TILES, column_tiles * pieces // wanted))
-    blocks = -(-column_tiles // wide)
-    pieces = _pieces(wanted, blocks, lines // FEWEST_ROWS)
-    wide = min(wide, max(1, column_tiles * pieces // -(-LEAST_TASKS_PER_CORE * host.cores // batches)))
-    pieces = max(pieces, -(-row_tiles // (most // wide)))
-    tall = -(-row_tiles // _even(pieces, batches * -(-column_tiles // wide), row_tiles, host.cores))
-    slivers = wide >= FEWEST_TILES and rows_are_far(spec)
-    return Panels(height, vectors, lanes, depth, tall, wide, host.cores > 1, _results_are_far(spec, host), slivers)
-
-
-def _pieces(wanted: int, blocks: int, most: int) -> int:
-    """In how many pieces the rows go, so that there are tasks enough, a task for each and for each block of columns."""
-    return max(1, min(-(-wanted // blocks), most))
-
-
-def _even(pieces: int, others: int, row_tiles: int, cores: int) -> int:
-    """In how many pieces the rows go, this many or up to twice as many, so that the tasks, `others` for each piece, keep the
-    cores busy to the end."""
-    return min(range(pieces, min(2 * pieces, row_tiles) + 1), key=lambda n: (-(-n * others // cores) / (n * others), n))
+    depth = most if size(spec.k) is None else ceil_div(depth, ceil_div(depth, most))
+    tile_bytes = vectors * lanes * accumulator_bytes(spec)  # of a row
+    row_tiles = typical_size(spec, spec.m[:-1]) * ceil_div(rows, height)
+    column_tiles = typical_size(spec, spec.n[:-1]) * ceil_div(columns, vectors * lanes)
+    product = Product(row_tiles, column_tiles, typical_size(spec, spec.batch), height, host.cores)
+    tiles = SUMS_BYTES // (height * tile_bytes)
+    widest = min(tiles, max(1, host.caches.block_bytes // (depth * tile_bytes)))
+    tall, wide = product.task(widest, tiles)
+    slivers, cores = wide >= FEWEST_TILES and rows_are_far(spec), 0
+    if size((*spec.batch, *spec.m, *spec.n)) is None:
+        tall, wide, cores = tiles // widest, widest, host.cores
+    far = _results_are_far(spec, host)
+    return Panels(height, vectors, lanes, depth, tall, wide, host.cores > 1, far, slivers, cores)
 
 
 def _busiest(rows: int, columns: int, lanes: int, host: Host) -> tuple[int, int]:
@@ -167,13 +147,12 @@ def _results_are_far(spec: Contract, host: Host) -> bool:
 
 def _bytes(spec: Contract, access: Read | Store) -> int:
     """The memory that an operand takes in one batch."""
-    batches = size(spec.batch) or 1
-    return (static_span(spec.arg(access.tensor)) or 0) * DTYPES[access.dtype].bytes // batches
+    batches = max(1, typical_size(spec, spec.batch))
+    return typical_span(spec, spec.arg(access.tensor)) * DTYPES[access.dtype].bytes // batches
 
 
 def _extent(spec: Contract, group: str) -> int:
-    axes = getattr(spec, group)
-    return (static(axes[-1].extent) or 1) if axes else 1
+    return max(1, typical_size(spec, getattr(spec, group)[-1:]))
 
 
 def _tile(spec: Contract, rows: int, lanes: int, host: Host) -> tuple[int, int]:
@@ -213,9 +192,9 @@ def prefers_dot(spec: Contract) -> bool:
     few, and its b is not worth a copy."""
     spec = _at_hand(spec)
     a, b = the_read(spec.a), the_read(spec.b)
-    if spec.segments is not None and (spec.segments.over == "terms" or size(spec.axes) is None):
+    if spec.segments is not None and spec.segments.over == "terms":
         return False
-    if not spec.k or size(spec.m) is None or a.guard or b.guard:
+    if not spec.k or (spec.segments is None and size(spec.m) is None) or a.guard or b.guard:
         return False
     inner = spec.k[-1]
     along_k = _steps_by_one(spec, a, inner) and _steps_by_one(spec, b, inner)

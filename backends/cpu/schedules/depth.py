@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from math import prod
 
 from tvm import tirx
 
@@ -13,7 +12,9 @@ from uol.backends.cpu.expressions.builder import UNROLLED, Extent, index
 from uol.backends.cpu.expressions.dtypes import Term
 from uol.backends.cpu.expressions.spec_expressions import Scope
 from uol.backends.cpu.frame import Frame
-from uol.backends.cpu.schedules.nest import enter_nest, flatten, unflatten
+from uol.backends.cpu.schedules.cost import size
+from uol.backends.cpu.schedules.extents import ceil_div, greatest, least
+from uol.backends.cpu.schedules.nest import enter_nest, flatten, product, unflatten
 from uol.codegen.indexing.arithmetic import static
 from uol.ir.program.nodes import Axis
 
@@ -22,39 +23,36 @@ UNROLL = 4
 """Steps along k that are written out."""
 
 
-def _extents(axes: tuple[Axis, ...]) -> list[int]:
-    return [static(a.extent) or 0 for a in axes]
-
-
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """k in blocks: whole outer axes, then one axis in stretches of `chunk`, then inner axes as they are."""
+    """k in blocks: whole axes, `outer` of them, then one of `extent` in `pieces` of `chunk` steps, then inner axes as they
+    are, whose extents are numbers. A block has `most` steps at the most."""
 
     axes: tuple[Axis, ...]
-    split: int
-    chunk: int
+    outer: tuple[Extent, ...]
+    extent: Extent
+    chunk: Extent
+    pieces: Extent
+    most: int
 
     @staticmethod
-    def of(axes: tuple[Axis, ...], depth: int) -> Depth:
-        extents = _extents(axes)
-        split = next(i for i in range(len(axes)) if prod(extents[i + 1 :]) <= depth)
-        chunk = max(1, depth // prod(extents[split + 1 :]))
-        pieces = -(-extents[split] // chunk)
-        even = -(-extents[split] // pieces)
-        return Depth(axes, split, min(extents[split], -(-even // UNROLL) * UNROLL) if split == len(axes) - 1 else even)
+    def of(frame: Frame, axes: tuple[Axis, ...], depth: int) -> Depth:
+        """Blocks of `depth` steps or less, each about as long as the others."""
+        split = next(i for i in range(len(axes)) if _fits(axes[i + 1 :], depth))
+        outer = tuple(frame.extent(a.extent) for a in axes[:split])
+        extent, inner = frame.extent(axes[split].extent), size(axes[split + 1 :]) or 1
+        longest, step = max(1, depth // inner), UNROLL if split == len(axes) - 1 else 1
+        even = ceil_div(extent, greatest(1, ceil_div(extent, longest)))
+        chunk = frame.size("chunk", greatest(1, ceil_div(even, step) * step))
+        if isinstance(extent, int):
+            chunk = least(chunk, extent)
+        most = chunk if isinstance(chunk, int) else -(-longest // step) * step
+        return Depth(axes, outer, extent, chunk, frame.size("pieces", ceil_div(extent, chunk)), most * inner)
 
     @property
-    def pieces(self) -> int:
-        return -(-_extents(self.axes)[self.split] // self.chunk)
-
-    @property
-    def count(self) -> int:
-        return prod(_extents(self.axes[: self.split])) * self.pieces
-
-    @property
-    def most(self) -> int:
-        """Steps of a block, at the most."""
-        return self.chunk * prod(_extents(self.axes[self.split + 1 :]))
+    def count(self) -> Extent:
+        """How many blocks there are: one at least, which may have no step."""
+        return greatest(1, product([*self.outer, self.pieces]))
 
     def steps(self, frame: Frame, scope: Scope, block: Term) -> Iterator[tuple[Scope, Term]]:
         """The points of a block, and how many are before each. What is written for one is run for all."""
@@ -67,15 +65,13 @@ class Depth:
         """The points of a block by runs along the last axis: where each begins, how many are before it, and how long it is:
         `length` steps, then one by one what is left."""
         code = frame.code
-        outer, axis, inner = self.axes[: self.split], self.axes[self.split], self.axes[self.split + 1 :]
-        extent = _extents((axis,))[0]
-        named = [(a.name, e) for a, e in zip(outer, _extents(outer), strict=True)]
+        split = len(self.outer)
+        axis, inner = self.axes[split], self.axes[split + 1 :]
+        named = [(a.name, e) for a, e in zip(self.axes[:split], self.outer, strict=True)]
         places = unflatten(frame, block, [*named, ("piece", self.pieces)])
         start = code.bind("start", places.pop("piece") * index(self.chunk))
         scope = scope.with_values(places)
-        steps: Extent = self.chunk
-        if extent % self.chunk:
-            steps = code.bind("length", tirx.Min(index(self.chunk), index(extent) - start))
+        steps = self._length(frame, start)
         if not inner:
             for point, run in _runs(frame, scope, axis.name, start, steps, length):
                 yield point, point.values[axis.name] - start, run
@@ -83,8 +79,22 @@ class Depth:
         with ExitStack() as loops:
             step = loops.enter_context(code.loop(axis.name, steps, start=start))
             scope = enter_nest(frame, loops, inner[:-1], 0, scope.with_values({axis.name: step}))
-            for point, run in _runs(frame, scope, inner[-1].name, ZERO, _extents(inner)[-1], length):
-                yield point, (step - start) * index(prod(_extents(inner))) + flatten(point, inner), run
+            for point, run in _runs(frame, scope, inner[-1].name, ZERO, static(inner[-1].extent) or 0, length):
+                yield point, (step - start) * index(size(inner) or 0) + flatten(frame, point, inner), run
+
+    def _length(self, frame: Frame, start: Term) -> Extent:
+        """Steps along the axis that is cut, from `start` on; none where an outer axis has none."""
+        length = self.chunk
+        if not isinstance(self.extent, int) or not isinstance(length, int) or self.extent % length:
+            length = frame.code.bind("length", tirx.Min(index(length), index(self.extent) - start))
+        outer = product(list(self.outer))
+        return length if isinstance(outer, int) else frame.code.bind("length", tirx.Select(outer > 0, index(length), ZERO))
+
+
+def _fits(axes: tuple[Axis, ...], depth: int) -> bool:
+    """Are there no more steps along the axes, whatever the sizes of a call are?"""
+    steps = size(axes)
+    return steps is not None and steps <= depth
 
 
 def _runs(frame: Frame, scope: Scope, name: str, start: Term, steps: Extent, length: int) -> Iterator[tuple[Scope, int]]:

@@ -27,6 +27,8 @@ from uol.codegen.specs.nodes import Contract
 from uol.ir.program.nodes import Axis
 
 ZERO = index(0)
+DOT_ROWS, DOT_COLUMNS = 4, 4
+"""Rows and columns whose products are summed side by side."""
 Sums = tuple[Term, int]
 """An array of partial sums, and how many lanes each product has in it."""
 
@@ -34,6 +36,12 @@ Sums = tuple[Term, int]
 def dot_products(spec: Contract, schedule: Dots) -> Term:
     """The kernel as a PrimFunc. `spec` is collapsed."""
     frame = open_frame(spec, FAST)
+    write_dots(frame, spec, schedule)
+    return frame.close()
+
+
+def write_dots(frame: Frame, spec: Contract, schedule: Dots) -> None:
+    """All dot products."""
     overlaps = size(spec.m + spec.n) is None
     rows = Side.of(spec.m, schedule.rows, 1, overlaps=overlaps)
     columns = Side.of(spec.n, schedule.columns, 1, overlaps=overlaps)
@@ -45,7 +53,6 @@ def dot_products(spec: Contract, schedule: Dots) -> Term:
                 for part, here, first, count in by_segment(frame, spec, scope, row, height):
                     firsts = (rows.axis.name, first), (columns.axis.name, column)
                     _Block(frame, part, schedule.lanes, firsts, (count, width)).write(here)
-    return frame.close()
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,8 @@ class Tiles:
 class Panels:
     """Tiles of `rows` x `vectors` of `lanes` accumulators, over panels of b. k goes in blocks of `depth` steps; a task is
     `row_tiles` x `column_tiles` tiles, all of them for a block of k before the next. With `slivers`, the rows of a that a tile
-    reads are copied, too."""
+    reads are copied, too. With `cores`, a task has as many tiles as the sizes of a call and so many cores ask for: of columns
+    `column_tiles` at the most, and no more in all than those two make."""
 
     rows: int
     vectors: int
@@ -88,12 +89,14 @@ class Panels:
     parallel: bool
     prefetch_results: bool = False
     slivers: bool = False
+    cores: int = 0
 
     def describe(self) -> str:
         copied = "panels and slivers" if self.slivers else "panels"
         tiles = f"tiles of {self.rows}x{self.vectors * self.lanes} over {copied}, {self.depth} deep"
         fetched = ", results prefetched" if self.prefetch_results else ""
-        tasks = f"tasks of {self.row_tiles}x{self.column_tiles} tiles"
+        most = f" at the most, for {self.cores} cores" if self.cores else ""
+        tasks = f"tasks of {self.row_tiles}x{self.column_tiles} tiles{most}"
         return f"{tiles}, {tasks}{fetched}, {'parallel' if self.parallel else 'serial'}"
 
 

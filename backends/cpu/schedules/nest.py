@@ -10,7 +10,6 @@ from uol.backends.cpu.expressions.builder import PARALLEL, Extent, index
 from uol.backends.cpu.expressions.dtypes import Term
 from uol.backends.cpu.expressions.spec_expressions import Scope
 from uol.backends.cpu.frame import Frame
-from uol.codegen.indexing.arithmetic import static
 from uol.ir.program.nodes import Axis
 
 
@@ -29,11 +28,11 @@ def split(extent: Extent, step: int) -> tuple[Extent, Extent]:
     return tirx.FloorDiv(extent, index(step)), tirx.FloorMod(extent, index(step))
 
 
-def flatten(scope: Scope, axes: tuple[Axis, ...]) -> Term:
-    """The position in row-major order of the axes, whose extents are numbers: `unflatten` backwards."""
+def flatten(frame: Frame, scope: Scope, axes: tuple[Axis, ...]) -> Term:
+    """The position in row-major order of the axes: `unflatten` backwards."""
     flat = index(0)
     for axis in axes:
-        flat = flat * index(static(axis.extent) or 0) + scope.values[axis.name]
+        flat = flat * index(frame.extent(axis.extent)) + scope.values[axis.name]
     return flat
 
 

@@ -16,11 +16,11 @@ from uol.backends.cpu.frame import Frame
 from uol.backends.cpu.operands.factors import the_read
 from uol.backends.cpu.operands.panels import Lines, lines_of
 from uol.backends.cpu.operands.strided_reads import every
+from uol.backends.cpu.operands.typical import typical
 from uol.backends.cpu.schedules.depth import Depth
 from uol.backends.cpu.schedules.kinds import Panels
 from uol.backends.cpu.schedules.tile_axes import Side
 from uol.codegen.indexing.affine import coefficient
-from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.nodes import Contract, Read
 from uol.ir.program.nodes import Axis
 
@@ -66,7 +66,7 @@ class PanelCopy:
         kind, last = representation(spec.acc_dtype), spec.k[-1]
         if not isinstance(spec.b, Read) or spec.b.guard or kind.storage != kind.compute:
             return None
-        if coefficient(the_read(spec.b).offset, last.name) == 1 and (static(last.extent) or 0) >= lanes:
+        if coefficient(the_read(spec.b).offset, last.name) == 1 and typical(spec, last.extent) >= lanes:
             return self._transpose
         found = lines_of(spec)
         if found is None or found.reached_by(lanes) > MOST_LINES:

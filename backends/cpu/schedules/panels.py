@@ -17,33 +17,104 @@ from dataclasses import dataclass, replace
 
 from tvm import tirx
 
-from uol.backends.cpu.expressions.builder import index
+from uol.backends.cpu.expressions.builder import Extent, index
 from uol.backends.cpu.expressions.dtypes import Term, representation
 from uol.backends.cpu.expressions.fast_functions import FAST
-from uol.backends.cpu.expressions.spec_expressions import Scope
+from uol.backends.cpu.expressions.spec_expressions import Scope, conjunction
 from uol.backends.cpu.frame import Frame, open_frame
+from uol.backends.cpu.operands.factors import the_read
+from uol.backends.cpu.operands.panels import fewest_rows
+from uol.backends.cpu.schedules.cost import size
 from uol.backends.cpu.schedules.depth import Depth
-from uol.backends.cpu.schedules.kinds import Panels
-from uol.backends.cpu.schedules.nest import enter_nest, unflatten
+from uol.backends.cpu.schedules.dot_products import DOT_COLUMNS, DOT_ROWS, write_dots
+from uol.backends.cpu.schedules.extents import ceil_div, greatest, least
+from uol.backends.cpu.schedules.kinds import Dots, Panels, Tiles
+from uol.backends.cpu.schedules.nest import enter_nest, product, unflatten
 from uol.backends.cpu.schedules.panel_copies import PanelCopy, SliverCopy
-from uol.backends.cpu.schedules.register_tiles import Tile
+from uol.backends.cpu.schedules.register_tiles import Tile, write_tiles
+from uol.backends.cpu.schedules.tasks import Product
 from uol.backends.cpu.schedules.tile_axes import Side
+from uol.codegen.indexing.affine import coefficient
+from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.nodes import Contract
-from uol.ir.program.nodes import Axis, Const
+from uol.ir.program.nodes import Axis, Const, Var
 
 ZERO = index(0)
+ROWS, COLUMNS = "row_block", "column_block"
 
 
 def product_of_panels(spec: Contract, schedule: Panels) -> Term:
     """The kernel as a PrimFunc."""
     frame = open_frame(spec, FAST)
-    _Product(frame, spec, schedule).write()
+    if (enough := _is_large(frame, spec, schedule)) is None:
+        _Product(frame, spec, schedule).write()
+        return frame.close()
+    with frame.code.when(enough):
+        _Product(frame, spec, schedule).write()
+    with frame.code.when(tirx.Not(enough)):
+        _write_small(frame, spec, schedule)
     return frame.close()
 
 
-def _tile_of(frame: Frame, side: Side, number: Term) -> dict[str, Term]:
-    """The outer indices and the tile that a number over all tiles of a side stands for."""
-    return unflatten(frame, number, [(a.name, frame.extent(a.extent)) for a in (*side.outer, side.tiles)])
+def _is_large(frame: Frame, spec: Contract, schedule: Panels) -> Term | None:
+    """Are the rows of a call enough for the copies to pay, and is there a whole tile? None where that is known."""
+    width, conditions = schedule.vectors * schedule.lanes, []
+    for axes, least_of_all, tile in ((spec.m, fewest_rows(spec), schedule.rows), (spec.n, 0, width)):
+        if axes and static(axes[-1].extent) is None:
+            conditions.append(tirx.GE(index(frame.extent(axes[-1].extent)), index(tile)))
+        if size(axes) is None and least_of_all:
+            conditions.append(tirx.GE(index(product([frame.extent(a.extent) for a in axes])), index(least_of_all)))
+    return frame.code.hold("is_large", conjunction(conditions)) if conditions else None
+
+
+def _write_small(frame: Frame, spec: Contract, schedule: Panels) -> None:
+    """The same without copies: dot products of what lies along k, tiles of all else."""
+    reads, k, lanes = (the_read(spec.a), the_read(spec.b)), spec.k[-1].name, schedule.lanes
+    if all(coefficient(read.offset, k) == 1 and not read.guard for read in reads):
+        write_dots(frame, spec, Dots(DOT_ROWS, DOT_COLUMNS, lanes, schedule.parallel))
+        return
+    ahead = coefficient(reads[1].offset, spec.n[-1].name) == 1 and not reads[1].guard
+    write_tiles(frame, spec, Tiles(schedule.rows, schedule.vectors, lanes, schedule.row_tiles, schedule.parallel, ahead))
+
+
+@dataclass(frozen=True, slots=True)
+class _Blocks:
+    """The tiles of a side, over its outer axes, too: names and extents of their indices, and how many of them a task has."""
+
+    frame: Frame
+    side: Side
+    extents: tuple[tuple[str, Extent], ...]
+    size: Extent
+
+    @staticmethod
+    def of(frame: Frame, side: Side) -> _Blocks:
+        """All tiles in one task."""
+        extents = tuple((a.name, frame.size(a.name, frame.extent(a.extent))) for a in (*side.outer, side.tiles))
+        return _Blocks(frame, side, extents, frame.size("tiles", product([extent for _, extent in extents])))
+
+    def of_a_task(self, size: Extent) -> _Blocks:
+        """So many tiles in a task, or all where there are fewer."""
+        return replace(self, size=self.frame.size("size", least(size, self.count)))
+
+    @property
+    def count(self) -> Extent:
+        return product([extent for _, extent in self.extents])
+
+    @property
+    def blocks(self) -> Extent:
+        """How many blocks there are."""
+        return self.frame.size("blocks", ceil_div(self.count, self.size))
+
+    @contextmanager
+    def tiles(self, block: Term, scope: Scope, name: str) -> Iterator[tuple[Term, Scope]]:
+        """A loop over the tiles of a block: the place in the block, and where the tile stands for its indices."""
+        code, count, size = self.frame.code, self.count, self.size
+        with ExitStack() as loops:
+            place = loops.enter_context(code.loop(f"{name}_in_block", size))
+            number = code.bind(name, block * index(size) + place)
+            if not isinstance(count, int) or not isinstance(size, int) or count % size:
+                loops.enter_context(code.when(number < index(count)))
+            yield place, scope.with_values(unflatten(self.frame, number, list(self.extents)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,35 +127,54 @@ class _Product:
 
     def write(self) -> None:
         frame, spec, schedule = self.frame, self.spec, self.schedule
-        code, depth = frame.code, Depth.of(spec.k, schedule.depth)
-        rows, columns = Side.of(spec.m, schedule.rows), Side.of(spec.n, schedule.vectors * schedule.lanes)
-        row_count, column_count = rows.count or 0, columns.count or 0
-        tall, wide = min(schedule.row_tiles, row_count), min(schedule.column_tiles, column_count)
-        row_blocks = Axis("row_block", Const(-(-row_count // tall)))
-        column_blocks = Axis("column_block", Const(-(-column_count // wide)))
-        nest = (*spec.batch, column_blocks, row_blocks)
+        code, depth = frame.code, Depth.of(frame, spec.k, schedule.depth)
+        rows, columns = self._blocks()
         with ExitStack() as loops:
-            scope = enter_nest(frame, loops, nest, len(nest) if schedule.parallel else 0, frame.scope)
+            scope = self._enter_tasks(loops, rows, columns)
+            row_block, column_block = scope.values[ROWS], scope.values[COLUMNS]
             panel_length = depth.most * schedule.vectors * schedule.lanes
+            wide = columns.size if isinstance(columns.size, int) else schedule.column_tiles
             panels = code.local("panels", wide * panel_length, representation(spec.acc_dtype).compute)
-            sums = self._sums(depth, tall * wide)
+            sums = self._sums(depth, product([rows.size, columns.size]))
             block = loops.enter_context(code.loop("k_block", depth.count))
             whole = PanelCopy(frame, spec, schedule, depth, block, panels, ZERO)
-            with self._tile(scope.values[column_blocks.name], wide, columns, scope, "panel") as (place, here):
-                replace(whole, start=place * index(panel_length)).write(columns, here)
+            with columns.tiles(column_block, scope, "panel") as (place, here):
+                replace(whole, start=place * index(panel_length)).write(columns.side, here)
             sliver = self._sliver(depth, block)
-            row, here = loops.enter_context(self._tile(scope.values[row_blocks.name], tall, rows, scope, "row_tile"))
-            for first_row, height in rows.pieces(frame, here):
-                row_places = rows.axis, first_row, height
+            row, here = loops.enter_context(rows.tiles(row_block, scope, "row_tile"))
+            for first_row, height in rows.side.pieces(frame, here):
+                row_places = rows.side.axis, first_row, height
                 if sliver is not None:
                     sliver.write(row_places, here)
-                with self._tile(scope.values[column_blocks.name], wide, columns, here, "column_tile") as (place, there):
-                    slot = row * index(wide) + place
+                with columns.tiles(column_block, here, "column_tile") as (place, there):
+                    slot = row * index(columns.size) + place
                     panel = replace(whole, start=code.bind("panel_start", place * index(panel_length)))
-                    for first, width in columns.pieces(frame, there):
-                        column_places = columns.axis, first, width
+                    for first, width in columns.side.pieces(frame, there):
+                        column_places = columns.side.axis, first, width
                         tile = _PanelTile(frame, spec, schedule, row_places, column_places, panel, sliver, sums, slot)
                         tile.write(there)
+
+    def _blocks(self) -> tuple[_Blocks, _Blocks]:
+        """The tiles of rows and of columns, with so many of them in a task as the schedule says, or as the sizes ask for."""
+        spec, schedule = self.spec, self.schedule
+        sides = Side.of(spec.m, schedule.rows), Side.of(spec.n, schedule.vectors * schedule.lanes)
+        rows, columns = (_Blocks.of(self.frame, side) for side in sides)
+        if not schedule.cores:
+            return rows.of_a_task(schedule.row_tiles), columns.of_a_task(schedule.column_tiles)
+        batches = product([self.frame.extent(a.extent) for a in spec.batch])
+        row_tiles, column_tiles, batches = (greatest(1, size) for size in (rows.size, columns.size, batches))
+        whole = Product(row_tiles, column_tiles, batches, schedule.rows, schedule.cores, self.frame)
+        tall, wide = whole.task(schedule.column_tiles, schedule.row_tiles * schedule.column_tiles)
+        return rows.of_a_task(tall), columns.of_a_task(wide)
+
+    def _enter_tasks(self, loops: ExitStack, rows: _Blocks, columns: _Blocks) -> Scope:
+        """Loops over batches and blocks of each side."""
+        frame, counts = self.frame, {COLUMNS: columns.blocks, ROWS: rows.blocks}
+        told = {f"{name}s": index(count) for name, count in counts.items()}
+        frame = replace(frame, scope=frame.scope.with_values(told))
+        blocks = (Axis(name, Const(n) if isinstance(n, int) else Var(f"{name}s")) for name, n in counts.items())
+        nest = (*self.spec.batch, *blocks)
+        return enter_nest(frame, loops, nest, len(nest) if self.schedule.parallel else 0, frame.scope)
 
     def _sliver(self, depth: Depth, block: Term) -> SliverCopy | None:
         """Room for the rows of a tile, where they are copied."""
@@ -94,23 +184,14 @@ class _Product:
         copy = self.frame.code.local("sliver", length, representation(self.spec.acc_dtype).compute)
         return SliverCopy(self.frame, self.spec, depth, block, copy, self.schedule.rows)
 
-    def _sums(self, depth: Depth, tiles: int) -> Term | None:
-        """Room for what the tiles of a task sum up to a block of k, where there is more than one."""
-        if depth.count == 1:
+    def _sums(self, depth: Depth, tiles: Extent) -> Term | None:
+        """Room for what the tiles of a task sum up to a block of k, where there may be more than one."""
+        schedule = self.schedule
+        if isinstance(depth.count, int) and depth.count == 1:
             return None
-        size = self.schedule.rows * self.schedule.vectors * self.schedule.lanes
-        return self.frame.code.local("sums", tiles * size, representation(self.spec.acc_dtype).compute)
-
-    @contextmanager
-    def _tile(self, block: Term, size: int, side: Side, scope: Scope, name: str) -> Iterator[tuple[Term, Scope]]:
-        """A loop over the tiles of a block: the place in the block, and where the tile stands for its indices."""
-        code, count = self.frame.code, side.count or 0
-        with ExitStack() as loops:
-            place = loops.enter_context(code.loop(f"{name}_in_block", size))
-            number = code.bind(name, block * index(size) + place)
-            if count % size:
-                loops.enter_context(code.when(number < index(count)))
-            yield place, scope.with_values(_tile_of(self.frame, side, number))
+        most = tiles if isinstance(tiles, int) else schedule.row_tiles * schedule.column_tiles
+        size = schedule.rows * schedule.vectors * schedule.lanes
+        return self.frame.code.local("sums", most * size, representation(self.spec.acc_dtype).compute)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +207,7 @@ class _PanelTile(Tile):
         code, spec = self.frame.code, self.spec
         compute = representation(spec.acc_dtype).compute
         total = code.local(spec.acc, self.rows[2] * self.columns[2], compute)
-        last = index(self.panel.depth.count - 1)
+        last = index(self.panel.depth.count) - index(1)
         with self._when(tirx.EQ(self.panel.block, ZERO)):
             self._clear(total, compute)
         if self.sums is not None:
@@ -144,7 +225,7 @@ class _PanelTile(Tile):
 
     def _when(self, condition: Term) -> AbstractContextManager[None]:
         """Under a condition on the block of k; of one block it always holds."""
-        return self.frame.code.when(condition) if self.panel.depth.count > 1 else nullcontext()
+        return nullcontext() if self.sums is None else self.frame.code.when(condition)
 
     def _move(self, source: Term, target: Term, *, back: bool = False) -> None:
         """The sums of the tile from its slot, or back to it."""

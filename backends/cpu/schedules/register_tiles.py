@@ -37,6 +37,12 @@ multiply-adds of four steps have under way."""
 def register_tiles(spec: Contract, schedule: Tiles) -> Term:
     """The kernel as a PrimFunc. `spec` is collapsed."""
     frame = open_frame(spec, FAST)
+    write_tiles(frame, spec, schedule)
+    return frame.close()
+
+
+def write_tiles(frame: Frame, spec: Contract, schedule: Tiles) -> None:
+    """All tiles."""
     rows, columns = _sides(spec, schedule)
     with ExitStack() as loops:
         scope = _enter_tiles(frame, loops, rows, columns, schedule)
@@ -44,7 +50,6 @@ def register_tiles(spec: Contract, schedule: Tiles) -> Term:
             for column, width in columns.pieces(frame, scope):
                 for part, here, first, count in by_segment(frame, spec, scope, row, height):
                     Tile(frame, part, schedule, (rows.axis, first, count), (columns.axis, column, width)).write(here)
-    return frame.close()
 
 
 def _sides(spec: Contract, schedule: Tiles) -> tuple[Side, Side]:
@@ -62,7 +67,8 @@ def _enter_tiles(frame: Frame, loops: ExitStack, rows: Side, columns: Side, sche
     assert isinstance(frame.spec, Contract)
     count = rows.count
     if count is None:
-        nest = (*frame.spec.batch, *rows.outer, rows.tiles, *columns.outer, columns.tiles)
+        sides = ((*rows.outer, rows.tiles), (*columns.outer, columns.tiles))
+        nest = (*frame.spec.batch, *(axis for side in (sides if schedule.block == 1 else reversed(sides)) for axis in side))
         return enter_nest(frame, loops, nest, len(nest) if schedule.parallel else 0, frame.scope)
     size = min(schedule.block, count)
     blocks, within = Axis("block", Const(-(-count // size))), Axis("row_tile", Const(size))

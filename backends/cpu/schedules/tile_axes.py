@@ -2,7 +2,8 @@
 
     a number     whole tiles, then one that is cut short
     an argument  tiles of a few lengths, each written once: as long as fits, and the last one ends where the axis does. It
-                 overlaps the one before it; what both compute, from the same numbers in the same order, is the same
+                 overlaps the one before it; what both compute, from the same numbers in the same order, is the same. Of one
+                 length alone where the extent is known to be no shorter
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ class Side:
 
     @staticmethod
     def of(axes: tuple[Axis, ...], step: int, *smaller: int, overlaps: bool = False) -> Side:
-        """Tiles of `step`, or of fewer where there are fewer: of an argument, `smaller` ones, of which the last is 1."""
+        """Tiles of `step`, or of fewer where there are fewer: of an argument, `smaller` ones, of which the last is 1. Without
+        any, the argument is `step` or more."""
         axis = axes[-1] if axes else NOWHERE
         extent = static(axis.extent)
         if extent is not None:
@@ -64,14 +66,15 @@ class Side:
         tiles of that length."""
         number = scope.values[self.tiles.name]
         extent = static(self.axis.extent)
-        if extent is None:
+        if len(self.lengths) > 1:
             yield from self._pieces_of_any_size(frame, number)
             return
         (step,) = self.lengths
-        whole, rest = divmod(extent, step)
-        if rest and self.overlaps:
-            yield frame.code.hold("first", tirx.Min(number * index(step), index(extent - step))), step
+        if extent is None or (extent % step and self.overlaps):
+            last = index(frame.extent(self.axis.extent)) - index(step)
+            yield frame.code.hold("first", tirx.Min(number * index(step), last)), step
             return
+        whole, rest = divmod(extent, step)
         with ExitStack() as condition:
             if whole and rest:
                 condition.enter_context(frame.code.when(number < index(whole)))
@@ -86,7 +89,7 @@ class Side:
     def _tile_count(self) -> Expr:
         """The extent over the greatest length that fits, rounded up."""
         extent = self.axis.extent
-        count = extent
+        count = ceil_div(extent, self.lengths[-1])
         for length in reversed(self.lengths[:-1]):
             tiles = ceil_div(extent, length)
             fits = Call(">=", (extent, Const(length)), "bool")

@@ -1,0 +1,81 @@
+"""Tasks of a product over panels: blocks of its tiles, enough of them for the cores, and few enough for the copies that each
+makes. Of sizes that are numbers, or of a call's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tvm import tirx
+
+from uol.backends.cpu.expressions.builder import Extent, index
+from uol.backends.cpu.frame import Frame
+from uol.backends.cpu.schedules.extents import ceil_div, greatest, least, quotient
+
+TASKS_PER_CORE, LEAST_TASKS_PER_CORE = 8, 2
+MANY_ROWS, FEWEST_ROWS = 1024, 256
+"""Rows of a task that make the copy of its columns cheap, and with fewer of which it is not made once more. In between, columns
+are divided first, down to the tiles that a sliver serves: a task that reads the same rows again finds them in a cache."""
+FEWEST_TILES = 4
+"""Tiles of columns that must read a sliver for its copy to pay."""
+TRIED = 8
+"""Numbers of pieces that are compared in a call. Of sizes that are numbers, all are."""
+WHOLE = 1 << 32
+"""Parts in which the time of all tasks is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """Tiles of rows, each of `height`, and tiles of columns of one product; how many products there are. `frame`: of the
+    kernel that works out the sizes of a call."""
+
+    row_tiles: Extent
+    column_tiles: Extent
+    batches: Extent
+    height: int
+    cores: int
+    frame: Frame | None = None
+
+    def task(self, widest: int, most: int) -> tuple[Extent, Extent]:
+        """Tiles of rows and of columns of a task: `most` in all at the most, of columns `widest`."""
+        named, lines = self._named, self.row_tiles * self.height
+        wanted = named("wanted", ceil_div(TASKS_PER_CORE * self.cores, self.batches))  # of one product
+        fewest = ceil_div(LEAST_TASKS_PER_CORE * self.cores, self.batches)
+        wide = named("wide", least(self.column_tiles, least(widest, most)))
+        pieces = _pieces(wanted, ceil_div(self.column_tiles, wide), quotient(lines, MANY_ROWS))
+        wide = named("wide", least(wide, greatest(FEWEST_TILES, quotient(self.column_tiles * pieces, wanted))))
+        pieces = named("pieces", _pieces(wanted, ceil_div(self.column_tiles, wide), quotient(lines, FEWEST_ROWS)))
+        wide = named("wide", least(wide, greatest(1, quotient(self.column_tiles * pieces, fewest))))
+        pieces = named("pieces", greatest(pieces, ceil_div(self.row_tiles, quotient(most, wide))))
+        others = named("others", self.batches * ceil_div(self.column_tiles, wide))
+        return named("tall", ceil_div(self.row_tiles, self._even(pieces, others))), wide
+
+    def _named(self, name: str, value: Extent) -> Extent:
+        return value if self.frame is None else self.frame.size(name, value)
+
+    def _even(self, pieces: Extent, others: Extent) -> Extent:
+        """In how many pieces the rows go, this many or up to twice as many, so that the tasks, `others` for each piece, keep
+        the cores busy to the end."""
+        most = self._named("most", least(2 * pieces, self.row_tiles))
+        best, shortest = pieces, self._length(pieces, others)
+        for more in range(1, pieces + 1 if isinstance(pieces, int) else TRIED):
+            number = self._named("number", least(pieces + more, most))
+            length = self._length(number, others)
+            best = self._named("best", _where_less(length, shortest, number, best))
+            shortest = self._named("shortest", least(length, shortest))
+        return best
+
+    def _length(self, pieces: Extent, others: Extent) -> Extent:
+        """How long the tasks take, of what one core takes for all of them: as many as a core has, of so many."""
+        tasks = self._named("tasks", pieces * others)
+        return self._named("length", quotient(ceil_div(tasks, self.cores) * WHOLE, tasks))
+
+
+def _pieces(wanted: Extent, blocks: Extent, most: Extent) -> Extent:
+    """In how many pieces the rows go, so that there are tasks enough, a task for each and for each block of columns."""
+    return greatest(1, least(ceil_div(wanted, blocks), most))
+
+
+def _where_less(a: Extent, b: Extent, then: Extent, other: Extent) -> Extent:
+    if isinstance(a, int) and isinstance(b, int):
+        return then if a < b else other
+    return tirx.Select(tirx.LT(index(a), index(b)), index(then), index(other))
