@@ -29,12 +29,11 @@ KEPT_CANDIDATES = 16
 
 @lru_cache(maxsize=KEPT_CANDIDATES)
 def candidates(spec: KernelSpec, host: Host) -> tuple[CpuSchedule, ...]:
-    """Schedules of a spec, best first, then those beside the best, plain loops last. With an extent that is an argument,
-    attentions and scatters are plain loops."""
-    sizes_are_known = all(static(a.extent) is not None for a in spec.axes)
-    if not sizes_are_known and _needs_sizes(spec):
+    """Schedules of a spec, best first, then those beside the best, plain loops last. With an extent that is an argument, but
+    for those of its batch, an attention is plain loops, and a scatter."""
+    if _needs_sizes(spec):
         return (Loops(),)
-    best = _best(spec, host)
+    best, sizes_are_known = _best(spec, host), all(static(a.extent) is not None for a in spec.axes)
     return (*best, *(alternatives(best[0], host) if best and sizes_are_known else ()), Loops())
 
 
@@ -60,8 +59,9 @@ def _best(spec: KernelSpec, host: Host) -> tuple[CpuSchedule, ...]:
 
 
 def _needs_sizes(spec: KernelSpec) -> bool:
-    """Are its schedules for extents that are numbers?"""
-    return isinstance(spec, Attention | Scatter)
+    """Are its schedules for extents that are numbers, and these are not?"""
+    batch = spec.batch if isinstance(spec, Attention) else ()
+    return isinstance(spec, Attention | Scatter) and any(static(a.extent) is None for a in spec.axes if a not in batch)
 
 
 def primfunc(spec: KernelSpec, schedule: CpuSchedule) -> Term:

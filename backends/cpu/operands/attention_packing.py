@@ -7,12 +7,13 @@ sums   rows x cols times cols x width
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 
 from uol.backends.cpu.operands.packing import copied, dims_to_copy
 from uol.backends.cpu.schedules.cost import size
 from uol.codegen.attention.parts import dot_product, weighted_product, weights_of
 from uol.codegen.attention.reach import Reach, reach
-from uol.codegen.indexing.arithmetic import ZERO
+from uol.codegen.indexing.arithmetic import ZERO, static
 from uol.codegen.specs.nodes import Attention, Contract, Dot, KernelSpec, Pack, Read, Store, Weighted
 from uol.codegen.specs.traverse import accesses
 from uol.ir.program.nodes import Expr
@@ -33,7 +34,8 @@ def takes_strips(spec: Attention) -> bool:
     rows, cols = size(spec.rows), size(spec.cols)
     if rows is None or cols is None or rows < FEW_ROWS or row_bytes(spec, cols) > STRIP_BYTES:
         return False
-    return not _shares_products(spec) or (size(spec.batch) or 1) * row_bytes(spec, rows * cols) > MOST_SHARED_BYTES
+    batches = prod(static(a.extent) or 1 for a in spec.batch)  # one of those whose number is an argument
+    return not _shares_products(spec) or batches * row_bytes(spec, rows * cols) > MOST_SHARED_BYTES
 
 
 def _shares_products(spec: Attention) -> bool:

@@ -31,9 +31,9 @@ class Interior:
 
 def interior_of(spec: Reduce) -> Interior:
     """The interior of a kernel's innermost row; all of it where no guard along it can be decided, or none holds anywhere.
-    Extents are numbers."""
+    Its extent is a number."""
     inner = spec.rows[-1]
-    extents = {axis.name: static(axis.extent) or 0 for axis in (inner, *spec.cols)}
+    extents = {axis.name: number for axis in (inner, *spec.cols) if (number := static(axis.extent)) is not None}
     guards = [guard for expr in expressions(spec) for read in reads(expr) if read.fill is not None for guard in read.guard]
     found = [held for guard in dict.fromkeys(guards) if (held := _holds(guard, inner, extents)) is not None]
     first, last = max((a for a, _ in found), default=0), min((b for _, b in found), default=extents[inner.name])

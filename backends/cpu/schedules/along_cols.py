@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tvm import tirx
 
-from uol.backends.cpu.expressions.builder import PARALLEL, SERIAL, VECTORIZED, Extent, index
+from uol.backends.cpu.expressions.builder import PARALLEL, VECTORIZED, Extent, index
 from uol.backends.cpu.expressions.dtypes import Term, representation
 from uol.backends.cpu.expressions.fast_functions import FAST
 from uol.backends.cpu.expressions.folds import State
 from uol.backends.cpu.expressions.spec_expressions import Scope
 from uol.backends.cpu.expressions.vectorising import lane_loop
 from uol.backends.cpu.frame import Frame, open_frame
+from uol.backends.cpu.schedules.cost import size
+from uol.backends.cpu.schedules.extents import quotient
 from uol.backends.cpu.schedules.kinds import Reduction
 from uol.backends.cpu.schedules.nest import enter_nest, product, unflatten
 from uol.backends.cpu.statements import linear_index, run_steps, take
@@ -22,15 +24,42 @@ from uol.codegen.specs.steps import passes_of
 from uol.ir.program.nodes import Axis, Const
 
 ZERO = index(0)
+ROW_BUFFER_BYTES = 256 * 1024
+"""What a row may keep on a thread's stack between its passes, where its length is an argument."""
+SHORTER = 4
+"""What is left over of a number that is an argument goes in vectors that are so many times shorter."""
 
 
 def along_cols(spec: Reduce, schedule: Reduction) -> Term:
     """The kernel as a PrimFunc. `spec` is collapsed."""
     frame = open_frame(spec, FAST)
+    if size(spec.cols) is not None or not schedule.keep:
+        _write_rows(frame, spec, schedule)
+        return frame.close()
+    fits = frame.code.hold("fits", index(_length(frame, spec)) <= index(_room(spec, schedule)))
+    with frame.code.when(fits):
+        _write_rows(frame, spec, schedule)
+    with frame.code.when(tirx.Not(fits)):
+        _write_rows(frame, spec, replace(schedule, keep=()))
+    return frame.close()
+
+
+def _write_rows(frame: Frame, spec: Reduce, schedule: Reduction) -> None:
+    """All rows."""
     with ExitStack() as loops:
         scope = enter_nest(frame, loops, spec.rows, schedule.parallel, frame.scope)
         Row(frame, spec, schedule).run(scope)
-    return frame.close()
+
+
+def _length(frame: Frame, spec: Reduce) -> Extent:
+    """How many elements a row has."""
+    return product([frame.extent(c.extent) for c in spec.cols])
+
+
+def _room(spec: Reduce, schedule: Reduction) -> int:
+    """How many there may be where their number is an argument, so that what is kept of them fits the stack."""
+    kept = [s.dtype for s in spec.steps if isinstance(s, Let) and s.name in schedule.keep]
+    return ROW_BUFFER_BYTES // sum(8 if "64" in representation(dtype).compute else 4 for dtype in kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +104,9 @@ class Row:
         return scope
 
     def _row_buffer(self, let: Let) -> Term:
-        length = product([self.frame.extent(c.extent) for c in self.spec.cols])
-        assert isinstance(length, int)
+        length = _length(self.frame, self.spec)
+        if not isinstance(length, int):
+            length = _room(self.spec, self.schedule)
         return self.frame.code.local(f"{let.name}_row", max(length, 1), representation(let.dtype).compute)
 
     def _clear(self, state: State) -> None:
@@ -143,10 +173,22 @@ class Row:
         return tirx.FloorDiv(extent, index(lanes)), tirx.FloorMod(extent, index(lanes))
 
     def _rest(self, body: _Element, scope: Scope, whole: Extent, rest: Extent) -> None:
-        if isinstance(rest, int) and rest == 0:
-            return
-        with self.frame.code.loop("lane", rest, body.lane_kind if isinstance(rest, int) else SERIAL) as lane:
-            body.write(scope.with_values({self.inner.name: index(whole) * index(self.schedule.lanes) + lane}), lane)
+        start = index(whole) * index(self.schedule.lanes)
+        if not isinstance(rest, int):
+            self._rest_of_any_length(body, scope, self.frame.code.bind("start", start), rest)
+        elif rest:
+            with self.frame.code.loop("lane", rest, body.lane_kind) as lane:
+                body.write(scope.with_values({self.inner.name: start + lane}), lane)
+
+    def _rest_of_any_length(self, body: _Element, scope: Scope, start: Term, rest: Term) -> None:
+        """Shorter vectors, then one by one, all into the first lanes: states that are told by numbers stay in registers."""
+        code, name, lanes = self.frame.code, self.inner.name, max(1, self.schedule.lanes // SHORTER)
+        vectors = code.bind("vectors", quotient(rest, lanes))
+        with code.loop("shorter", vectors) as vector, code.loop("lane", lanes, body.lane_kind) as lane:
+            body.write(scope.with_values({name: start + vector * index(lanes) + lane}), lane)
+        done = code.bind("done", vectors * index(lanes))
+        with code.loop("single", rest - done) as single:
+            body.write(scope.with_values({name: start + done + single}), ZERO)
 
 
 @dataclass(frozen=True, slots=True)

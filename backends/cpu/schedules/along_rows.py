@@ -163,7 +163,8 @@ class _Block:
     @property
     def _col_kind(self) -> Term:
         """Few cols are unrolled: conditions on them are decided then."""
-        return UNROLLED if (size(self.spec.cols) or 0) <= UNROLLED_COLS else SERIAL
+        cols = size(self.spec.cols)
+        return UNROLLED if cols is not None and cols <= UNROLLED_COLS else SERIAL
 
     def _row_steps(self, steps: tuple[Let | Store, ...], scope: Scope) -> None:
         code = self.frame.code

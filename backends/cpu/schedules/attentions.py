@@ -23,6 +23,7 @@ from uol.backends.cpu.frame import Frame, open_frame
 from uol.backends.cpu.host import Host
 from uol.backends.cpu.operands.attention_buffers import at_row, held, read_of, row_of, row_value, store_of
 from uol.backends.cpu.operands.attention_packing import STRIP_BYTES, row_bytes
+from uol.backends.cpu.operands.typical import typical_size
 from uol.backends.cpu.schedules.along_cols import Row
 from uol.backends.cpu.schedules.contraction import MOST_ROWS, PARALLEL_FROM_PRODUCTS
 from uol.backends.cpu.schedules.cost import size
@@ -58,7 +59,7 @@ def candidates(spec: Attention, host: Host) -> tuple[Strips, ...]:
     room = min(STRIP_BYTES, host.caches.second) // row_bytes(spec, pitch)
     most = max(1, min(MOST_ROWS, (host.vector_registers - 4) // vectors, room))
     rows = -(-inner // -(-inner // most))
-    products = (size(spec.batch) or 1) * (size(spec.rows) or 1) * cols * sum(size(d.depth) or 1 for d in spec.dots)
+    products = typical_size(spec, spec.batch) * (size(spec.rows) or 1) * cols * sum(size(d.depth) or 1 for d in spec.dots)
     row_lanes = col_lanes(row_of(spec), host)
     return (Strips(rows, pitch, vectors, lanes, row_lanes, host.cores > 1 and products >= PARALLEL_FROM_PRODUCTS),)
 

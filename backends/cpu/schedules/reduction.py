@@ -13,6 +13,7 @@ from uol.backends.cpu.expressions.folds import is_positional
 from uol.backends.cpu.host import Host
 from uol.backends.cpu.operands.interiors import interior_of
 from uol.backends.cpu.operands.strided_reads import LONGEST_STEP
+from uol.backends.cpu.operands.typical import typical_size
 from uol.backends.cpu.schedules.cost import PARALLEL_FROM, cost, parallel_prefix, size, steps_cost
 from uol.backends.cpu.schedules.kinds import Reduction
 from uol.codegen.indexing.affine import coefficient
@@ -54,7 +55,7 @@ def candidates(spec: Reduce, host: Host) -> tuple[Reduction, ...]:
 def _along_rows_schedule(spec: Reduce, host: Host, worthwhile: bool) -> Reduction:
     """As many lanes as leave registers for all folds of a pass, and every core a block of rows."""
     extent = interior_of(spec).length or host.lanes
-    outer = size(spec.rows[:-1]) or 1
+    outer = typical_size(spec, spec.rows[:-1])
     arrays = max((sum(2 if is_positional(f) else 1 for f in run.folds) for run in passes_of(spec).passes), default=1)
 
     def is_too_wide(lanes: int) -> bool:
@@ -73,13 +74,13 @@ def _along_rows_schedule(spec: Reduce, host: Host, worthwhile: bool) -> Reductio
 def _is_long_walk(spec: Reduce) -> bool:
     """Is a block of rows one walk over many cols, each of which may lie in another page of memory? The wider the blocks then,
     the fewer such walks."""
-    is_many = (size(spec.cols) or 0) >= MANY_COLS and len(passes_of(spec).passes) == 1
+    is_many = typical_size(spec, spec.cols) >= MANY_COLS and len(passes_of(spec).passes) == 1
     return is_many and all(coefficient(access.offset, spec.rows[-1].name) in (0, 1) for access in accesses(spec))
 
 
 def _along_rows(spec: Reduce) -> bool:
     """Is more memory read contiguously along the innermost row than along the innermost col?"""
-    if not spec.rows or (static(spec.rows[-1].extent) or 0) < 2 or any(static(a.extent) is None for a in spec.axes):
+    if not spec.rows or (static(spec.rows[-1].extent) or 0) < 2:
         return False
     inner_row, inner_col = spec.rows[-1].name, spec.cols[-1].name if spec.cols else ""
     if spec.cols and _slides(spec, spec.rows[-1], spec.cols[-1]):
@@ -94,15 +95,15 @@ def _along_rows(spec: Reduce) -> bool:
 
 def _slides(spec: Reduce, inner_row: Axis, inner_col: Axis) -> bool:
     """Is it a window along the innermost row, whose steps are short? Then a few rows' windows share their cache lines."""
-    width = static(inner_col.extent) or 0
-    if width > min(WIDEST_WINDOW, static(inner_row.extent) or 0):
+    width = static(inner_col.extent)
+    if width is None or width > min(WIDEST_WINDOW, static(inner_row.extent) or 0):
         return False
     steps = [coefficient(access.offset, inner_row.name) for access in accesses(spec)]
     return all(step is not None and 0 <= step <= LONGEST_STEP for step in steps)
 
 
 def _short_cols(spec: Reduce) -> bool:
-    return (size(spec.cols) or 0) < 16
+    return typical_size(spec, spec.cols) < 16
 
 
 def _stores_rows(spec: Reduce, inner_row: str) -> bool:
@@ -111,9 +112,7 @@ def _stores_rows(spec: Reduce, inner_row: str) -> bool:
 
 def col_lanes(spec: Reduce, host: Host) -> int:
     """Four vectors where the innermost col fills them twice, else what it fills."""
-    extent = static(spec.cols[-1].extent) if spec.cols else 1
-    if extent is None:
-        return host.lanes
+    extent = typical_size(spec, spec.cols[-1:])
     lanes = VECTORS * host.lanes
     while lanes > 1 and extent < (2 * lanes if lanes > host.lanes else lanes):
         lanes //= 2
@@ -123,9 +122,7 @@ def col_lanes(spec: Reduce, host: Host) -> int:
 def _kept(spec: Reduce, room: int) -> tuple[str, ...]:
     """Dear element values that several passes need, as far as they fit into so many bytes of a thread's stack."""
     passes = passes_of(spec).passes
-    count = size(spec.cols)
-    if count is None:
-        return ()
+    count = typical_size(spec, spec.cols)
     names: list[str] = []
     for let in (s for s in spec.steps if isinstance(s, Let)):
         uses = sum(let in run.steps for run in passes)
