@@ -1,0 +1,57 @@
+"""A layer of experts, of `uol`'s operators alone: y = sum over the chosen experts of p * down(silu(gate x) * up x)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from uol.pytorch.bridge import operator
+
+_scores, _gate, _dispatch = operator("moe_scores"), operator("moe_gate"), operator("moe_dispatch")
+_capacity, _swiglu, _grouped = operator("moe_capacity"), operator("moe_swiglu"), operator("grouped_matmul")
+_combine = operator("moe_combine")
+
+
+class Mixed(NamedTuple):
+    """What a layer gives: tokens [N, D]; the two losses of its router, each one number in the accumulator's type; the experts
+    that each token chose, i64 [N, top], best first."""
+
+    y: Tensor
+    balance: Tensor
+    z: Tensor
+    expert: Tensor
+
+
+class Experts(nn.Module):
+    """The parameters of a layer: `router` [E, D], `gate` and `up` [E, F, D], `down` [E, D, F], drawn as PyTorch draws those of
+    a linear layer. `capacity`: how many tokens an expert has room for, in token order; None is no limit."""
+
+    def __init__(self, width: int, hidden: int, experts: int, top: int = 4, capacity: int | None = None) -> None:
+        super().__init__()
+        self.top = top
+        self.capacity = capacity
+        self.router = _drawn(experts, width)
+        self.gate, self.up = _drawn(experts, hidden, width), _drawn(experts, hidden, width)
+        self.down = _drawn(experts, width, hidden)
+
+
+class MixtureOfExperts(Experts):
+    """Nothing of a call is read by the host: sizes do not depend on the routing, and a token that finds no room keeps its row,
+    with a weight of 0."""
+
+    def forward(self, x: Tensor) -> Mixed:
+        """`x` [N, D], in a type of the parameters'; N may be 0."""
+        p, expert, balance, z = _gate(_scores(x, self.router), top=self.top)
+        src, key, place, counts = _dispatch(expert.reshape(-1), experts=len(self.router), top=self.top)
+        at = place.reshape(expert.shape)
+        if self.capacity is not None:
+            p = _capacity(p, expert, at, counts, capacity=self.capacity)
+        hidden = _swiglu(x, src, key, self.gate, self.up)
+        return Mixed(_combine(_grouped(hidden, key, self.down), at, p), balance, z, expert)
+
+
+def _drawn(*shape: int) -> nn.Parameter:
+    bound = shape[-1] ** -0.5
+    return nn.Parameter(torch.empty(shape).uniform_(-bound, bound))
