@@ -5,6 +5,6 @@
     statements.py         a statement, with sorts.py, scatters.py and calls.py for those of a kind of their own
     values.py             an expression, with accesses.py, reductions.py and constants.py
     variadic_dims.py      `*S` at a rank
-    name_rules.py, attributes.py, aliasing.py, sorted_annotations.py, argument_binding.py: a rule each
+    name_rules.py, attributes.py, aliasing.py, promises.py, argument_binding.py: a rule each
     messages.py           errors at a node
 """

@@ -7,7 +7,7 @@ from uol.ir.checker.argument_binding import Argument, Binding, bind
 from uol.ir.checker.attributes import default
 from uol.ir.checker.environment import Environment, Scope
 from uol.ir.checker.messages import closest, mismatch
-from uol.ir.checker.sorted_annotations import is_promise, promises
+from uol.ir.checker.promises import is_promise, promises
 from uol.ir.errors import ShapeError
 from uol.ir.integers.terms import compare
 from uol.ir.program.nodes import Const, Expr, Tensor
@@ -125,7 +125,7 @@ def _require(scope: Scope, call: Apply, inner: Environment, binding: Binding) ->
             call,
             f"`{param}` of `{inner.op.name}` needs a dim of {show(wanted)}, it is {show(extent)}",
         )
-    for name in promises(inner.op):
+    for name in promises(inner.op, "sorted"):
         if inner.tensors[name].name not in scope.env.draft.sorted:
             raise mismatch(
                 scope.op,

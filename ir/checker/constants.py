@@ -17,6 +17,7 @@ from uol.ir.integers.terms import COMPARISONS, ON_NUMBERS
 from uol.ir.program.nodes import Call, Const, Expr
 from uol.ir.program.rounding import integer_range, round_to
 from uol.ir.syntax import surface
+from uol.ir.syntax.dim_arithmetic import PROMISES
 from uol.ir.syntax.surface import Apply, Binary, Bool, Name, Node, Number, Reduction, Unary
 from uol.ir.types import DTYPES, INDEX, is_float, is_integer
 
@@ -66,7 +67,7 @@ def is_condition(node: Node) -> bool:
             return op in COMPARISONS or op in ("and", "or")
         case Apply(fn="select", args=(_, a, _)):
             return is_condition(a)
-        case Apply(fn="sorted"):
+        case Apply(fn=fn) if fn in PROMISES:
             return True
     return False
 
@@ -108,8 +109,8 @@ def constant(env: Environment, node: Node, dtype: str) -> Expr:
             return fold("select", (chosen, constant(env, a, dtype), constant(env, b, dtype)), dtype)
         case Apply(fn=fn) if fn in FUNCTIONS:
             return _function(env, node, fn, dtype)
-        case Apply(fn="sorted"):
-            raise mismatch(env.op, node, "`sorted` is a clause of `where` of its own", "write `where sorted(i), ...`")
+        case Apply(fn=fn) if fn in PROMISES:
+            raise mismatch(env.op, node, f"`{fn}` is a clause of `where` of its own", f"write `where {fn}(i), ...`")
     raise mismatch(env.op, node, "a literal, a dim or an attribute is needed here")
 
 

@@ -9,7 +9,7 @@ from uol.ir.checker.attributes import compile_time, default
 from uol.ir.checker.environment import Draft, Environment
 from uol.ir.checker.messages import at, closest, mismatch
 from uol.ir.checker.name_rules import check_names
-from uol.ir.checker.sorted_annotations import is_promise, promises
+from uol.ir.checker.promises import is_promise, promises
 from uol.ir.checker.variadic_dims import expand_packs
 from uol.ir.errors import ShapeError
 from uol.ir.integers.assumptions import is_integral
@@ -73,7 +73,7 @@ def dim_names(op: Op, ranks: Mapping[str, int] | None = None) -> tuple[str, ...]
 def _program(env: Environment, op: Op, scalars: tuple[Scalar, ...], symbols: tuple[str, ...], known: list[Expr]) -> Program:
     draft, expanded = env.draft, env.op
     clauses: list[Expr] = []
-    draft.sorted += promises(expanded)
+    draft.sorted += promises(expanded, "sorted")
     for clause in expanded.where:
         with draft.facts.scope(*clauses):
             clauses += [] if is_promise(clause) else _where(env, clause)
@@ -94,6 +94,7 @@ def _program(env: Environment, op: Op, scalars: tuple[Scalar, ...], symbols: tup
         (*draft.checks, *(c for c in clauses if not is_integral(c))),
         print_op(op),
         tuple(draft.sorted),
+        tuple(promises(expanded, "finite")),
     )
 
 

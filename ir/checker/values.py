@@ -254,7 +254,7 @@ def _arguments(scope: Scope, node: Apply, count: int) -> list[surface.Expr]:
 
 
 def _unknown_function(scope: Scope, node: Apply) -> Exception:
-    if node.fn in ("count", "flat", "sorted"):
+    if node.fn in ("count", "flat", "sorted", "finite"):
         return mismatch(scope.op, node, f"`{node.fn}` cannot stand here")
     if node.fn in REDUCTIONS:
         return mismatch(scope.op, node, f"`{node.fn}` reduces over named indices", f"write `{node.fn}[k](...)`")

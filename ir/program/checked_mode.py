@@ -3,6 +3,7 @@
     a / b, a % b      of integers with b == 0, which is 0 otherwise (rule 5)
     y[at[n]] += v     with a target outside, which is dropped otherwise (rule 14)
     sorted(i)         where the input is not in ascending order (rule 14)
+    finite(x)         where the input has NaN or an infinity (rule 14)
     x[at[n]]          where the index lies outside and no `else` gives it a meaning
 
 Only what takes part counts: the arm that a `select` does not choose, and terms that a masked reduction leaves out, are not
@@ -29,13 +30,19 @@ from uol.ir.types import is_float, is_integer
 
 def needs_checks(program: Program) -> bool:
     """Whether values alone could break a rule: without such a statement, checked mode has nothing to do."""
-    if any(name in program.sorted for name in (t.name for t in program.by_role("in"))):
+    if program.finite or any(t.name in program.sorted for t in program.by_role("in")):
         return True
     return any(_may_break(stage) for stage in program.stages)
 
 
 def check_promises(program: Program, memory: dict[str, Array]) -> None:
-    """Raises DataError for an input that is promised to be in ascending order and is not."""
+    """Raises DataError for an input that is not in ascending order, or not finite, and is promised to be."""
+    for name in program.finite:
+        outside = np.argwhere(~np.isfinite(memory[name]))
+        if len(outside):
+            place = [int(i) for i in outside[0]]
+            message = f"`{program.name}` needs `finite({name})`, but {name}{place} = {memory[name][tuple(place)]}"
+            raise DataError(message, span=_span(program, 1), text=program.text, hint="look for what made it")
     for tensor in program.by_role("in"):
         values = memory[tensor.name]
         if tensor.name not in program.sorted or not (falls := np.flatnonzero(values[1:] < values[:-1])).size:

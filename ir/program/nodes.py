@@ -216,6 +216,7 @@ class Program:
     facts     bool expressions over the symbolic dims that the proofs assumed (dims >= 0, the `where` clause)
     checks    obligations without a loop index that were not proven: to be checked at the call (ShapeError)
     sorted    inputs whose values are promised to be in ascending order
+    finite    inputs that are promised to have no NaN and no infinity
     text      the printed op, for header comments
     """
 
@@ -228,6 +229,7 @@ class Program:
     checks: tuple[Expr, ...]
     text: str
     sorted: tuple[str, ...] = ()
+    finite: tuple[str, ...] = ()
 
     def by_role(self, role: Role) -> tuple[Tensor, ...]:
         """The tensors of one role, in the order of the signature (locals: in the order of the statements)."""

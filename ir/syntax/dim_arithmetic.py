@@ -15,7 +15,7 @@ from uol.ir.syntax.surface import Apply, Binary, Bool, Expr, Name, Node, Number,
 
 Value = int | float | bool
 
-_PROMISES = frozenset({"sorted"})
+PROMISES = frozenset({"sorted", "finite"})
 """`where` clauses about a tensor's data: a promise of the caller, checked in checked mode, not here."""
 
 
@@ -56,7 +56,7 @@ def _apply(expr: Apply, go: Callable[[Expr], Value], packs: Mapping[str, tuple[i
         case Apply(fn="min" | "max" as fn, args=args):
             values = [go(a) for a in args if not isinstance(a, Pack)]
             return min(values) if fn == "min" else max(values)
-        case Apply(fn=fn) if fn in _PROMISES:
+        case Apply(fn=fn) if fn in PROMISES:
             return True
     raise _unknown(expr, text)
 

@@ -1,10 +1,10 @@
 """A mixture of experts: a router, experts with gated units, and a small language model with such layers.
 
-    layer.py      the layer, of `uol`'s operators alone
-    module.py     the language model around it
-    twin.py       the same in plain PyTorch: parameters of the same names
-    forms.py      the layer in PyTorch's three ways: a loop over the experts, padded batches, grouped products
-    sizes.py      sizes of the layer: real, for checks, and narrow
-    data.py       the text of Python's own help, in batches
-    task.py       what `uol train` asks
+layer.py      the layer, of `uol`'s operators alone
+module.py     the language model around it
+twin.py       the same in plain PyTorch: parameters of the same names
+forms.py      the layer in PyTorch's three ways: a loop over the experts, padded batches, grouped products
+sizes.py      sizes of the layer: real, for checks, and narrow
+data.py       the text of Python's own help, in batches
+task.py       what `uol train` asks
 """

@@ -14,6 +14,7 @@ _add, _addcmul, _embedding = operator("add"), operator("addcmul"), operator("emb
 _split, _attention, _merge = operator("split_heads"), operator("causal_attention"), operator("merge_heads")
 _cross_entropy = operator("cross_entropy")
 
+
 class Attention(nn.Module):
     """Each byte looks at those before it: x + out(attention(norm(x)))."""
 

@@ -22,9 +22,7 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         normed = self.norm(x)
-        q, k, v = (
-            part(normed).unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in (self.query, self.key, self.value)
-        )
+        q, k, v = (part(normed).unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in (self.query, self.key, self.value))
         seen = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
         added: Tensor = x + self.out(seen.transpose(1, 2).flatten(2))
         return added

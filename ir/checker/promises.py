@@ -1,0 +1,58 @@
+"""Promises about data in `where` (rule 14 of the language).
+
+    sorted(i)    an input's values are in ascending order; a lowering may use it
+    finite(x)    an input has no NaN and no infinity
+
+Nothing that a text means depends on them.
+"""
+
+from __future__ import annotations
+
+from uol.ir.checker.messages import closest, mismatch
+from uol.ir.syntax.dim_arithmetic import PROMISES
+from uol.ir.syntax.surface import Apply, Name, Node, Op
+from uol.ir.types import DTYPES, is_float, is_integer
+
+
+def is_promise(clause: Node) -> bool:
+    """Whether a clause of `where` is a promise about data."""
+    return isinstance(clause, Apply) and clause.fn in PROMISES
+
+
+def promises(op: Op, promise: str) -> list[str]:
+    """The inputs of which an operator promises `sorted` or `finite`. Raises TypeCheckError for anything but an integer input
+    of one dim, or a float input."""
+    clauses = [c for c in op.where if isinstance(c, Apply) and c.fn == promise]
+    return [_sorted(op, c) if promise == "sorted" else _finite(op, c) for c in clauses]
+
+
+def _sorted(op: Op, clause: Apply) -> str:
+    name = _promised(op, clause, "expert")
+    (param,) = (p for p in op.params if p.name == name)
+    if len(param.dims) != 1:
+        raise mismatch(op, clause, f"`{name}` has {len(param.dims)} dims, `sorted` is for one")
+    for dtype in op.types_of(param.type):
+        if dtype in DTYPES and not is_integer(dtype):
+            raise mismatch(op, clause, f"`sorted` is for integers, `{name}` is {dtype}")
+    return name
+
+
+def _finite(op: Op, clause: Apply) -> str:
+    name = _promised(op, clause, "score")
+    (param,) = (p for p in op.params if p.name == name)
+    for dtype in op.types_of(param.type):
+        if dtype in DTYPES and not is_float(dtype):
+            raise mismatch(op, clause, f"`finite` is for floats, `{name}` is {dtype}")
+    return name
+
+
+def _promised(op: Op, clause: Apply, example: str) -> str:
+    """The input that a promise names."""
+    params = {p.name: p for p in op.params}
+    match clause.args:
+        case (Name(id=name),) if name in params and not clause.keywords:
+            return name
+        case (Name(id=name),):
+            raise mismatch(op, clause, f"`{name}` is not an input", closest(name, params) or f"`{clause.fn}` takes an input")
+        case _:
+            raise mismatch(op, clause, f"`{clause.fn}` takes one input by its name", f"write `where {clause.fn}({example})`")
