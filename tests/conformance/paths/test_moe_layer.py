@@ -37,7 +37,8 @@ def everything(module: torch.nn.Module, x: Tensor) -> list[Tensor]:
     mixed = module(x)
     weights = torch.linspace(-1, 1, mixed.y.numel(), dtype=x.dtype).reshape(mixed.y.shape)
     total = (mixed.y * weights).sum() + 0.3 * mixed.balance + 0.2 * mixed.z
-    return [*mixed, *torch.autograd.grad(total, [x, *module.parameters()])]
+    inputs = [x, *module.parameters()]
+    return [*mixed, *torch.autograd.grad(total, inputs, allow_unused=True, materialize_grads=True)]
 
 
 def require_alike(found: list[Tensor], expected: list[Tensor]) -> None:
@@ -105,7 +106,7 @@ def test_its_gradient_is_that_of_its_function() -> None:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_its_errors_are_within_the_ratios_of_the_dual_benchmark(dtype: str) -> None:
-    duals = compare(NARROW, dtype, seeds=range(6))
+    duals = compare(NARROW, dtype, seeds=range(24))
     assert len(duals) == 8
     assert not {name: dual.detail for name, dual in duals.items() if not dual.ok}
 
