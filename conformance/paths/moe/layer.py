@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from uol.pytorch.bridge import operator
 
-_scores, _gate, _dispatch = operator("moe_scores"), operator("moe_gate"), operator("moe_dispatch")
-_capacity, _swiglu, _grouped = operator("moe_capacity"), operator("moe_swiglu"), operator("grouped_matmul")
-_combine = operator("moe_combine")
+Operator = Callable[..., Any]
+
+_scores: Operator = operator("moe_scores")
+_gate: Operator = operator("moe_gate")
+_dispatch: Operator = operator("moe_dispatch")
+_capacity: Operator = operator("moe_capacity")
+_swiglu: Operator = operator("moe_swiglu")
+_grouped: Operator = operator("grouped_matmul")
+_combine: Operator = operator("moe_combine")
 
 
 class Mixed(NamedTuple):

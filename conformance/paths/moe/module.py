@@ -5,14 +5,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from uol.conformance.paths.moe.layer import MixtureOfExperts
+from uol.conformance.paths.moe.layer import MixtureOfExperts, Operator
 from uol.conformance.paths.moe.sizes import BYTES, ModelSizes
 from uol.pytorch.bridge import operator
 from uol.pytorch.layers.modules import Linear, RMSNorm
 
-_add, _addcmul, _embedding = operator("add"), operator("addcmul"), operator("embedding")
-_split, _attention, _merge = operator("split_heads"), operator("causal_attention"), operator("merge_heads")
-_cross_entropy = operator("cross_entropy")
+_add: Operator = operator("add")
+_addcmul: Operator = operator("addcmul")
+_embedding: Operator = operator("embedding")
+_split: Operator = operator("split_heads")
+_attention: Operator = operator("causal_attention")
+_merge: Operator = operator("merge_heads")
+_cross_entropy: Operator = operator("cross_entropy")
 
 
 class Attention(nn.Module):
