@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from uol.conformance.bench.rows import Call, Contenders, Pass
 
 if TYPE_CHECKING:
-    from uol.conformance.paths.cpu_network import CpuNetwork
-    from uol.conformance.paths.resnet50 import Subject
+    from uol.conformance.paths.resnet50.cpu_network import CpuNetwork
+    from uol.conformance.paths.resnet50.inference import Subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class NetworkRow:
     def _pytorch(self, *, compiled: bool = False) -> Call:
         import torch
 
-        from uol.conformance.paths.reference_network import eager_network
+        from uol.conformance.paths.resnet50.reference_network import eager_network
 
         subject, _ = _built()
         theirs = eager_network(subject.network, subject.image, channels_last=self.channels_last, compiled=compiled)
@@ -51,9 +51,9 @@ class NetworkRow:
 
 @cache
 def _built() -> tuple[Subject, CpuNetwork]:
-    from uol.conformance.paths.cpu_network import build_network
     from uol.conformance.paths.record import PathOptions
-    from uol.conformance.paths.resnet50 import Subject, local_target
+    from uol.conformance.paths.resnet50.cpu_network import build_network
+    from uol.conformance.paths.resnet50.inference import Subject, local_target
 
     subject = Subject.of(PathOptions())
     return subject, build_network(subject.placed, subject.state, subject.image, local_target())

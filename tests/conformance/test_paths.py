@@ -19,15 +19,15 @@ from uol.conformance.accuracy.dual import dual_benchmark
 from uol.conformance.cases.agreement import Run, Subject, agreements
 from uol.conformance.cases.twin_check import has_twin
 from uol.conformance.paths import path_named
-from uol.conformance.paths.cpu_network import build_network
-from uol.conformance.paths.layer_checks import LayerCase
-from uol.conformance.paths.network import Layer, Placed, distinct, place, resnet50
-from uol.conformance.paths.photograph import photograph
 from uol.conformance.paths.record import Check, LayerResult, PathReport
-from uol.conformance.paths.reference_network import eager_steps
-from uol.conformance.paths.resnet50 import local_target
-from uol.conformance.paths.timing import pass_us
-from uol.conformance.paths.twin_layers import check_layers
+from uol.conformance.paths.resnet50.cpu_network import build_network
+from uol.conformance.paths.resnet50.inference import local_target
+from uol.conformance.paths.resnet50.layer_checks import LayerCase
+from uol.conformance.paths.resnet50.network import Layer, Placed, distinct, place, resnet50
+from uol.conformance.paths.resnet50.photograph import photograph
+from uol.conformance.paths.resnet50.reference_network import eager_steps
+from uol.conformance.paths.resnet50.timing import pass_us
+from uol.conformance.paths.resnet50.twin_layers import check_layers
 from uol.conformance.report.files import write_report
 from uol.conformance.report.page import page_of
 from uol.ir.errors import ResourceError, UolError
@@ -275,7 +275,7 @@ def test_a_pass_takes_the_steps_in_order_and_the_networks_in_turn() -> None:
 def test_a_pass_is_one_that_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of the totals 30, 6 and 7 the least is 6: its own steps are given, not the least of each."""
     clock = iter([0.0, 10.0, 30.0, *(0.0, 1.0, 6.0), *(0.0, 5.0, 7.0)])
-    monkeypatch.setattr("uol.conformance.paths.timing.time.perf_counter", lambda: next(clock))
+    monkeypatch.setattr("uol.conformance.paths.resnet50.timing.time.perf_counter", lambda: next(clock))
     times = pass_us({"ours": {"a": lambda: None, "b": lambda: None}}, rounds=3, warm_up=0)
     assert times == {"ours": {"a": 1e6, "b": 5e6}}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from uol.conformance.paths.weights import load_weights
+from uol.conformance.paths.resnet50.weights import load_weights
 from uol.ir.errors import UolError
 
 

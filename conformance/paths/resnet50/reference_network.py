@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from uol.conformance.paths.network import Layer
-from uol.conformance.paths.weights import load_weights
+from uol.conformance.paths.resnet50.network import Layer
+from uol.conformance.paths.resnet50.weights import load_weights
 from uol.ir.errors import ToolchainError
 
 if TYPE_CHECKING:

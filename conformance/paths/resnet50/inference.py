@@ -1,8 +1,8 @@
 """ResNet-50 on a photograph: whole on the CPU, every distinct layer with its real inputs on every target.
 
-    CPU        56 operators in a row, f32; the logits against torchvision's network in float64 and float32; every distinct
-               layer against its golden value and PyTorch; the times of all layers in one pass, beside PyTorch's eager ones
-    others     in the twin, with all checks: every distinct layer at its real size, on the activations of the CPU's run
+CPU        56 operators in a row, f32; the logits against torchvision's network in float64 and float32; every distinct
+           layer against its golden value and PyTorch; the times of all layers in one pass, beside PyTorch's eager ones
+others     in the twin, with all checks: every distinct layer at its real size, on the activations of the CPU's run
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from uol.compilation.request import Target, resolve_target
 from uol.conformance.accuracy.dual import dual_benchmark
 from uol.conformance.cases.machine import load
 from uol.conformance.cases.twin_check import has_twin
-from uol.conformance.paths import reference_network
-from uol.conformance.paths.cpu_network import CpuNetwork, build_network
 from uol.conformance.paths.facts import facts
-from uol.conformance.paths.layer_checks import LayerCase
-from uol.conformance.paths.network import Placed, distinct, place, resnet50
-from uol.conformance.paths.photograph import photograph
 from uol.conformance.paths.record import Check, LayerResult, PathOptions, PathReport, Progress
-from uol.conformance.paths.timing import pass_us
-from uol.conformance.paths.twin_layers import check_layers
+from uol.conformance.paths.resnet50 import reference_network
+from uol.conformance.paths.resnet50.cpu_network import CpuNetwork, build_network
+from uol.conformance.paths.resnet50.layer_checks import LayerCase
+from uol.conformance.paths.resnet50.network import Placed, distinct, place, resnet50
+from uol.conformance.paths.resnet50.photograph import photograph
+from uol.conformance.paths.resnet50.timing import pass_us
+from uol.conformance.paths.resnet50.twin_layers import check_layers
 from uol.ir.errors import UolError
 
 if TYPE_CHECKING:

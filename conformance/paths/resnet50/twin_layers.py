@@ -15,8 +15,8 @@ from uol.compilation.pipeline import module_of, program_of
 from uol.compilation.request import Target
 from uol.compiler import Compiled
 from uol.conformance.cases.memory_order import Strides, all_laid_out
-from uol.conformance.paths.layer_checks import LayerCase
 from uol.conformance.paths.record import LayerResult
+from uol.conformance.paths.resnet50.layer_checks import LayerCase
 from uol.ir.errors import RefusalError, UolError
 from uol.ir.program.dtype_encoding import encode
 

@@ -16,8 +16,8 @@ from uol.conformance.accuracy.error_analysis import Enclosed, enclose
 from uol.conformance.accuracy.interval import Array, Enclosure
 from uol.conformance.accuracy.interval_shift import around
 from uol.conformance.cases.agreement import Agreement, Run, Subject, agreements
-from uol.conformance.paths.network import Placed
 from uol.conformance.paths.record import LayerResult, Status
+from uol.conformance.paths.resnet50.network import Placed
 from uol.ir.program.nodes import Program
 from uol.ir.program.rounding import round_to
 from uol.ops.references import reference

@@ -14,7 +14,7 @@ from uol.compilation.pipeline import module_of
 from uol.compilation.request import Request, Target
 from uol.compiler import Compiled
 from uol.conformance.cases.memory_order import Strides, filter_last, filters, laid_out
-from uol.conformance.paths.network import Placed
+from uol.conformance.paths.resnet50.network import Placed
 
 Array = NDArray[np.generic]
 
