@@ -22,7 +22,7 @@ FAMILIES = (
     *("reduce", "statistics", "exponential", "norm", "group"),
     *("products", "conv", "conv_3d", "conv_bn", "conv_transpose", "conv_transpose_3d", "pool", "pool3d"),
     *("pool_counted", "adaptive", "resample", "padding", "rearrange", "indexing", "running", "attentions", "transformer"),
-    *("loss", "loss_forms", "classes", "class_forms", "optimiser", "running_norm"),
+    *("loss", "loss_forms", "classes", "class_forms", "optimiser", "running_norm", "mixed_norm"),
     *("ordering", "scatter", "mixture", "random"),
 )
 
