@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from uol.operators.registration import op
     from uol.pytorch.layers.freeze import freeze
     from uol.pytorch.layers.replace import replace
+    from uol.pytorch.optimisers import SGD, AdamW
 
 __version__ = "0.1.0"
 
@@ -45,6 +46,8 @@ _HOME = {
     "fn": "uol.ir.syntax.expression_handles",
     "replace": "uol.pytorch.layers.replace",
     "freeze": "uol.pytorch.layers.freeze",
+    "SGD": "uol.pytorch.optimisers",
+    "AdamW": "uol.pytorch.optimisers",
     "UolError": "uol.ir.errors",
     "ParseError": "uol.ir.errors",
     "TypeCheckError": "uol.ir.errors",
@@ -59,6 +62,8 @@ _HOME = {
 _PACKAGES = ("ir", "codegen", "backends", "conformance", "pytorch")
 
 __all__ = [
+    "SGD",
+    "AdamW",
     "BoundsError",
     "Compiled",
     "DataError",

@@ -6,6 +6,7 @@
     gradient    what autograd asks of an operator; `backward_plan` calls the gradients that were derived from its text;
                 those that only repeat a cotangent are views (`repeated`)
     foreach     many tensors in one launch; `in_place` writes over inputs; `variadic` takes lists
+    optimisers  `torch.optim`'s classes with the steps of `foreach`
     layers/     puts operators into the layers of a module, or makes one for inference
     stubs       what a type checker sees: `ops/__init__.pyi`, from the texts
 

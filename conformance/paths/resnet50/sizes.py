@@ -23,8 +23,8 @@ class Sizes:
 SIZES = {
     "real": Sizes(64, (3, 4, 6, 3), 1000, 256, 224),
     "check": Sizes(64, (3, 4, 6, 3), 1000, 8, 224),
-    "digits": Sizes(16, (1, 1, 1, 1), 10, 64, 32),
-    "narrow": Sizes(4, (1, 1), 5, 3, 17),
+    "digits": Sizes(16, (3, 4, 6, 3), 10, 32, 32),
+    "narrow": Sizes(4, (2, 1), 5, 3, 17),
 }
 """`real` is ResNet-50 as it is trained, `check` the same on a batch that a CPU takes; `digits` is what learns small pictures in
 minutes; `narrow` what a gradient is checked on number by number."""

@@ -1,0 +1,151 @@
+"""ResNet-50 beside its twin, from the same parameters on the same pictures: both errors against float64, and both times.
+
+    python -m uol.conformance.paths.resnet50.judge --size check
+    python -m uol.conformance.paths.resnet50.judge --size check --times
+
+Exit status 1 where an error is beyond the dual benchmark's limits of level L2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+import uol
+from uol.conformance.accuracy.dual import Dual, dual_benchmark
+from uol.conformance.bench.measurement import Timing
+from uol.conformance.bench.turns import Turns, alternate
+from uol.conformance.paths.resnet50.module import ResNet, loss
+from uol.conformance.paths.resnet50.sizes import SIZES, Sizes
+from uol.conformance.paths.resnet50.twin import TorchResNet, torch_loss
+
+TYPES = {"f64": torch.float64, "f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
+LEVEL = "L2"
+Values = dict[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """Both sides with the same parameters, pictures, labels, and a cotangent of the scores. Pictures, cotangent and the weights
+    of products are numbers of the type; parameters are f32, as in training."""
+
+    ours: nn.Module
+    theirs: nn.Module
+    images: Tensor
+    labels: Tensor
+    cotangent: Tensor
+
+    @staticmethod
+    def of(sizes: Sizes, dtype: str, seed: int) -> Draw:
+        torch.manual_seed(seed)
+        theirs, narrow = TorchResNet(sizes), TYPES[dtype]
+        with torch.no_grad():
+            for parameter in theirs.parameters():
+                parameter.add_(0.1 * torch.randn_like(parameter)) if parameter.dim() == 1 else None
+                parameter.copy_(parameter.to(narrow))
+        ours = ResNet(sizes)
+        ours.load_state_dict(theirs.state_dict())
+        images = torch.randn(sizes.batch, 3, sizes.image, sizes.image).to(narrow)
+        labels = torch.randint(sizes.classes, (sizes.batch,))
+        return Draw(ours, theirs, images, labels, torch.randn(sizes.batch, sizes.classes).to(narrow))
+
+    def golden(self, sizes: Sizes) -> Values:
+        """The twin's values in float64, of the same numbers. To be asked for before a step moves the running statistics."""
+        exact = TorchResNet(sizes)
+        exact.load_state_dict(self.theirs.state_dict())
+        return values(exact.double(), self.images.double(), self.labels, self.cotangent.double(), torch_loss)
+
+    def sides(self) -> Iterator[Values]:
+        """Our values, and the twin's."""
+        yield values(self.ours, self.images, self.labels, self.cotangent, loss)
+        yield values(self.theirs, self.images, self.labels, self.cotangent, torch_loss)
+
+
+def values(
+    network: nn.Module, images: Tensor, labels: Tensor, cotangent: Tensor, own_loss: Callable[[Tensor, Tensor], Tensor]
+) -> Values:
+    """Scores and loss, the gradient of each parameter by its name, and the running statistics after the step."""
+    scores = network(images)
+    names, parameters = zip(*network.named_parameters(), strict=True)
+    found = dict(zip(names, torch.autograd.grad(scores, parameters, cotangent), strict=True))
+    statistics = {name: value.clone() for name, value in network.named_buffers() if value.is_floating_point()}
+    return {"scores": scores.detach(), "loss": own_loss(scores.detach(), labels), **found, **statistics}
+
+
+def errors(sizes: Sizes, dtype: str, seeds: Sequence[int]) -> dict[str, Dual]:
+    """The dual benchmark of each value. The elements of all seeds are judged together: the ratio of two roundings of a handful
+    of numbers is chance."""
+    found: list[tuple[Values, ...]] = []
+    for seed in seeds:
+        draw = Draw.of(sizes, dtype, seed)
+        golden = draw.golden(sizes)
+        found.append((*draw.sides(), golden))
+
+    def elements(name: str) -> list[np.ndarray[tuple[int], np.dtype[np.float64]]]:
+        return [np.concatenate([each[name].double().numpy().ravel() for each in side]) for side in zip(*found, strict=True)]
+
+    return {name: dual_benchmark(*elements(name), dtype, LEVEL) for name in found[0][0]}
+
+
+Side = Literal["uol", "PyTorch"]
+Format = Literal["row-major", "channels-last"]
+
+
+def step(draw: Draw, side: Side, order: Format) -> Callable[[], object]:
+    """A training step of one side, of its forward pass, its gradients and its SGD, in a memory format."""
+    network = draw.ours if side == "uol" else draw.theirs
+    own_loss, own_sgd = (loss, uol.SGD) if side == "uol" else (torch_loss, torch.optim.SGD)
+    images = draw.images
+    if order == "channels-last":
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # PyTorch's stubs lack it
+        images = images.contiguous(memory_format=torch.channels_last)
+    optimiser = own_sgd(network.parameters(), lr=0.0, momentum=0.9)
+
+    def run() -> object:
+        optimiser.zero_grad()
+        found = own_loss(network(images), draw.labels)
+        found.backward()
+        optimiser.step()
+        return found.detach()
+
+    return run
+
+
+def times(sizes: Sizes, dtype: str, ours: Format, theirs: Format) -> Timing:
+    """A training step of ours beside the twin's by PyTorch eager, in turns."""
+    draw = Draw.of(sizes, dtype, 0)
+    measured = alternate({"uol": step(draw, "uol", ours), "PyTorch": step(draw, "PyTorch", theirs)}, Turns())
+    return Timing.of(measured["uol"], measured["PyTorch"])
+
+
+def main() -> None:
+    """See the module."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", choices=SIZES, default="check")
+    parser.add_argument("--dtype", default="f32,f16,bf16", help="types, by commas")
+    parser.add_argument("--seeds", type=int, default=1, help="how many draws are judged together")
+    parser.add_argument("--times", action="store_true", help="times in place of errors")
+    options = parser.parse_args()
+    sizes, dtypes = SIZES[options.size], options.dtype.split(",")
+    if options.times:
+        for dtype in dtypes:
+            for order in ("row-major", "channels-last"):
+                print(f"{dtype:5}{order:14}{times(sizes, dtype, order, 'channels-last')}", flush=True)
+        return
+    failed = False
+    for dtype in dtypes:
+        for name, dual in errors(sizes, dtype, range(options.seeds)).items():
+            failed |= not dual.ok
+            print(f"{dtype:5}{'ok' if dual.ok else 'FAILED':7}{name:34}{dual.detail}", flush=True)
+    sys.exit(failed)
+
+
+if __name__ == "__main__":
+    main()
