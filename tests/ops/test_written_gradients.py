@@ -47,7 +47,7 @@ def test_it_agrees_with_the_derived_one(name: str) -> None:
         }
         run_time = {"eps": 1e-3} if "eps" in {a.name for a in forward.attributes} else {}
         inputs |= interpret(instantiate(saving, library(), **whole), inputs, run_time)
-        inputs["dy"] = generator.standard_normal(inputs["y"].shape)
+        inputs |= {f"d{r.name}": generator.standard_normal(inputs[r.name].shape) for r in forward.results}
         found = [
             interpret(instantiate(op, library(), **whole), inputs, run_time)
             for op in (WRITTEN[name], derived)

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from uol.ir.errors import ToolchainError
 
@@ -19,8 +18,6 @@ SIDE = 32
 TESTED = 360
 """Pictures that no batch holds: one in five."""
 SPLIT_SEED = 20
-SHIFT = 1
-"""Pixels by which a picture of a batch is moved at most, up, down and to the sides."""
 
 
 @cache
@@ -51,21 +48,12 @@ def _weights(size: int) -> NDArray[np.float64]:
 
 
 def training(seed: int, step: int, size: int) -> tuple[Tensor, Tensor]:
-    """The batch of a step: each epoch takes all pictures for training in an order of its own, but those that fill no batch, each
-    of them moved a little."""
+    """The batch of a step: each epoch takes all pictures for training in an order of its own, but those that fill no batch."""
     images, labels = pictures()
     count = len(labels) - TESTED
     epoch, place = divmod(step, count // size)
     order = np.random.default_rng((seed, epoch)).permutation(count)[place * size : (place + 1) * size]
-    return moved(images[TESTED:][order], np.random.default_rng((seed, step, SHIFT))), labels[TESTED:][order]
-
-
-def moved(images: Tensor, generator: np.random.Generator) -> Tensor:
-    """Each picture moved by a number of pixels along both axes, what is left free as its darkest pixel."""
-    wide = functional.pad(images, (SHIFT,) * 4, value=float(images.min()))
-    first = torch.from_numpy(generator.integers(0, 2 * SHIFT + 1, (2, len(images), 1)))
-    rows, columns = first + torch.arange(SIDE)
-    return wide[torch.arange(len(images))[:, None, None], :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+    return images[TESTED:][order], labels[TESTED:][order]
 
 
 def tested() -> tuple[Tensor, Tensor]:

@@ -29,7 +29,7 @@ OPTIMISERS: dict[tuple[Side, Optimiser], Callable[..., torch.optim.Optimizer]] =
     ("pytorch", "adamw"): torch.optim.AdamW,
 }
 SETTINGS: dict[Optimiser, dict[str, float]] = {
-    "sgd": {"lr": 0.03, "momentum": 0.9, "weight_decay": 5e-4},
+    "sgd": {"lr": 0.05, "momentum": 0.9, "weight_decay": 5e-4},
     "adamw": {"lr": 3e-3, "weight_decay": 1e-2},
 }
 

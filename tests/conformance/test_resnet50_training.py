@@ -1,0 +1,102 @@
+"""ResNet-50 as a module of uol's operators, at a narrow size: its gradients, its errors beside the twin's, what it calls."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from uol.conformance.paths.resnet50 import judge
+from uol.conformance.paths.resnet50.module import ResNet, loss
+from uol.conformance.paths.resnet50.sizes import SIZES
+from uol.conformance.paths.resnet50.twin import TorchResNet
+
+NARROW = SIZES["narrow"]
+
+
+def narrow(seed: int = 0) -> tuple[ResNet, torch.Tensor, torch.Tensor]:
+    torch.manual_seed(seed)
+    images = torch.randn(NARROW.batch, 3, NARROW.image, NARROW.image)
+    return ResNet(NARROW), images, torch.randint(NARROW.classes, (NARROW.batch,))
+
+
+def test_its_gradients_are_those_of_differences() -> None:
+    network, images, labels = narrow()
+    network.double()
+    names, parameters = zip(*network.named_parameters(), strict=True)
+
+    def call(x: torch.Tensor, *values: torch.Tensor) -> Any:
+        return loss(torch.func.functional_call(network, dict(zip(names, values, strict=True)), (x,)), labels)
+
+    given = [images.double().requires_grad_(), *(p.detach().requires_grad_() for p in parameters)]
+    assert torch.autograd.gradcheck(call, given, fast_mode=True)
+
+
+@pytest.mark.parametrize("dtype", ["f32", "f16", "bf16"])
+def test_its_errors_are_about_pytorchs(dtype: str) -> None:
+    found = judge.errors(NARROW, dtype, range(4))
+    assert {"scores", "loss", "conv1.weight", "layer2.0.downsample.1.running_var"} <= found.keys()
+    assert not {name: dual.detail for name, dual in found.items() if not dual.ok}
+
+
+def test_a_step_gives_the_same_bits_again() -> None:
+    draw = judge.Draw.of(NARROW, "f32", 0)
+    state = copy.deepcopy(draw.ours.state_dict())
+    first, _ = draw.sides()
+    draw.ours.load_state_dict(state)
+    again, _ = draw.sides()
+    assert all(torch.equal(first[name], again[name]) for name in first)
+
+
+def test_in_evaluation_it_is_the_twin() -> None:
+    ours, images, _ = narrow()
+    theirs = TorchResNet(NARROW)
+    theirs.load_state_dict(ours.state_dict())
+    theirs(images)  # so that the running statistics are of something
+    ours.load_state_dict(theirs.state_dict())
+    torch.testing.assert_close(ours.eval()(images), theirs.eval()(images), rtol=1e-4, atol=1e-4)
+
+
+VIEWS = {"view", "_unsafe_view", "t", "transpose", "detach", "expand", "as_strided", "slice", "select", "alias"}
+ALLOCATIONS = {"empty_like", "empty_strided", "new_empty_strided", "empty", "zeros", "new_zeros", "ones_like"}
+ACCUMULATION = {"add", "add_"}
+"""Of gradients, by autograd."""
+MOVES = {"copy_"}
+"""Running statistics to where they are kept."""
+
+
+class Recorded(TorchDispatchMode):
+    """The operators that are called, by namespace and name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[tuple[str, str]] = set()
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        space, _, name = function._schema.name.partition("::")
+        self.names.add((space, name))
+        return function(*args, **kwargs or {})
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_it_computes_with_uols_operators_alone(dtype: torch.dtype) -> None:
+    network, images, labels = narrow()
+    x = images.to(dtype)
+    with Recorded() as recorded:
+        loss(network(x), labels).backward()
+    called = {name for space, name in recorded.names if space == "uol"}
+    assert {"conv2d", "batch_norm_relu_mixed_saving", "max_pool2d_grad", "linear_grad"} <= called
+    foreign = {name for space, name in recorded.names if space != "uol"}
+    assert not foreign - VIEWS - ALLOCATIONS - ACCUMULATION - MOVES
+
+
+def test_its_state_is_torchvisions() -> None:
+    torchvision = pytest.importorskip("torchvision", reason="the names are torchvision's")
+    with torch.device("meta"):
+        theirs, *ours = torchvision.models.resnet50(), ResNet(SIZES["real"]), TorchResNet(SIZES["real"])
+    for network in ours:
+        found = {name: value.shape for name, value in network.state_dict().items()}
+        assert found == {name: value.shape for name, value in theirs.state_dict().items()}
