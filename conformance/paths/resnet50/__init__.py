@@ -1,5 +1,12 @@
-"""ResNet-50: inference on a photograph, layer by layer on every target; training, as a PyTorch module.
+"""ResNet-50: inference on a photograph, layer by layer on every target; training, as a PyTorch module of uol's operators.
 
-inference   the check of the path: `network` (its layers), `cpu_network`, `layer_checks`, `twin_layers`, `timing`; the
-            is `photograph`'s, the weights are seeded or from a file (`weights`), PyTorch's side is `reference_network`
+Inference
+    inference       the check of the path: `network` (its layers), `cpu_network`, `layer_checks`, `twin_layers`, `timing`
+    photograph, weights, reference_network      what it is shown and knows; PyTorch's side
+
+Training
+    module, twin    the network, and the same in plain PyTorch; `sizes`
+    data, task      digits, and what `uol train` asks
+    recipe          optimisers, schedule, accumulation, scaled loss; the command that trains both sides
+    judge, drift    errors against float64 and times of a step; distances of the parameters over steps. Both are commands
 """

@@ -28,19 +28,21 @@ from uol.conformance.paths.resnet50.twin import TorchResNet, torch_loss
 
 TYPES = {"f64": torch.float64, "f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
 LEVEL = "L2"
+SCALE = 1024.0
+"""Of the loss whose gradients are taken, as in training in f16, where small cotangents would be lost; a power of two, which
+rounds nothing."""
 Values = dict[str, Tensor]
 
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """Both sides with the same parameters, pictures, labels, and a cotangent of the scores. Pictures, cotangent and the weights
-    of products are numbers of the type; parameters are f32, as in training."""
+    """Both sides with the same parameters, pictures and labels. Pictures and parameters are numbers of the type; parameters are
+    f32, as in training."""
 
     ours: nn.Module
     theirs: nn.Module
     images: Tensor
     labels: Tensor
-    cotangent: Tensor
 
     @staticmethod
     def of(sizes: Sizes, dtype: str, seed: int) -> Draw:
@@ -54,44 +56,50 @@ class Draw:
         ours.load_state_dict(theirs.state_dict())
         images = torch.randn(sizes.batch, 3, sizes.image, sizes.image).to(narrow)
         labels = torch.randint(sizes.classes, (sizes.batch,))
-        return Draw(ours, theirs, images, labels, torch.randn(sizes.batch, sizes.classes).to(narrow))
+        return Draw(ours, theirs, images, labels)
 
     def golden(self, sizes: Sizes) -> Values:
         """The twin's values in float64, of the same numbers. To be asked for before a step moves the running statistics."""
         exact = TorchResNet(sizes)
         exact.load_state_dict(self.theirs.state_dict())
-        return values(exact.double(), self.images.double(), self.labels, self.cotangent.double(), torch_loss)
+        return values(exact.double(), self.images.double(), self.labels, torch_loss)
 
     def sides(self) -> Iterator[Values]:
         """Our values, and the twin's."""
-        yield values(self.ours, self.images, self.labels, self.cotangent, loss)
-        yield values(self.theirs, self.images, self.labels, self.cotangent, torch_loss)
+        yield values(self.ours, self.images, self.labels, loss)
+        yield values(self.theirs, self.images, self.labels, torch_loss)
 
 
-def values(
-    network: nn.Module, images: Tensor, labels: Tensor, cotangent: Tensor, own_loss: Callable[[Tensor, Tensor], Tensor]
-) -> Values:
-    """Scores and loss, the gradient of each parameter by its name, and the running statistics after the step."""
+def values(network: nn.Module, images: Tensor, labels: Tensor, own_loss: Callable[[Tensor, Tensor], Tensor]) -> Values:
+    """Scores and loss of a step, and the gradient of each parameter by its name."""
     scores = network(images)
+    found = own_loss(scores, labels)
     names, parameters = zip(*network.named_parameters(), strict=True)
-    found = dict(zip(names, torch.autograd.grad(scores, parameters, cotangent), strict=True))
-    statistics = {name: value.clone() for name, value in network.named_buffers() if value.is_floating_point()}
-    return {"scores": scores.detach(), "loss": own_loss(scores.detach(), labels), **found, **statistics}
+    gradients = torch.autograd.grad(found * SCALE, parameters)
+    unscaled = {name: gradient / SCALE for name, gradient in zip(names, gradients, strict=True)}
+    return {"scores": scores.detach(), "loss": found.detach(), **unscaled}
 
 
-def errors(sizes: Sizes, dtype: str, seeds: Sequence[int]) -> dict[str, Dual]:
-    """The dual benchmark of each value. The elements of all seeds are judged together: the ratio of two roundings of a handful
-    of numbers is chance."""
+def errors(sizes: Sizes, dtype: str, seeds: Sequence[int], *, together: bool = False) -> dict[str, Dual]:
+    """The dual benchmark of each value; of scores, loss and all gradients `together`, where they are few: the ratio of two
+    roundings of a handful of numbers is chance. The elements of all seeds are judged at once."""
     found: list[tuple[Values, ...]] = []
     for seed in seeds:
         draw = Draw.of(sizes, dtype, seed)
         golden = draw.golden(sizes)
-        found.append((*draw.sides(), golden))
+        each = (*draw.sides(), golden)
+        found.append(tuple(map(_together, each)) if together else each)
 
     def elements(name: str) -> list[np.ndarray[tuple[int], np.dtype[np.float64]]]:
         return [np.concatenate([each[name].double().numpy().ravel() for each in side]) for side in zip(*found, strict=True)]
 
     return {name: dual_benchmark(*elements(name), dtype, LEVEL) for name in found[0][0]}
+
+
+def _together(found: Values) -> Values:
+    """Scores, loss, and the gradients as one vector."""
+    scores, loss, *gradients = found.values()
+    return {"scores": scores, "loss": loss, "gradients": torch.cat([g.double().flatten() for g in gradients])}
 
 
 Side = Literal["uol", "PyTorch"]
@@ -131,6 +139,7 @@ def main() -> None:
     parser.add_argument("--size", choices=SIZES, default="check")
     parser.add_argument("--dtype", default="f32,f16,bf16", help="types, by commas")
     parser.add_argument("--seeds", type=int, default=1, help="how many draws are judged together")
+    parser.add_argument("--together", action="store_true", help="the gradients of all parameters as one value")
     parser.add_argument("--times", action="store_true", help="times in place of errors")
     options = parser.parse_args()
     sizes, dtypes = SIZES[options.size], options.dtype.split(",")
@@ -141,7 +150,7 @@ def main() -> None:
         return
     failed = False
     for dtype in dtypes:
-        for name, dual in errors(sizes, dtype, range(options.seeds)).items():
+        for name, dual in errors(sizes, dtype, range(options.seeds), together=options.together).items():
             failed |= not dual.ok
             print(f"{dtype:5}{'ok' if dual.ok else 'FAILED':7}{name:34}{dual.detail}", flush=True)
     sys.exit(failed)
