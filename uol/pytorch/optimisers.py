@@ -28,7 +28,7 @@ class _Optimiser(torch.optim.Optimizer):
     """What the steps have in common. `_advance` takes the parameters of a group that have a gradient."""
 
     @torch.no_grad()
-    def step(self, closure: Closure | None = None) -> Any:  # type: ignore[override]  # PyTorch has it as an overload of two
+    def step(self, closure: Closure | None = None) -> Any:
         """One step on every parameter that has a gradient. `closure`, where it is given, makes the gradients anew; its result
         is given back."""
         loss = None

@@ -44,7 +44,8 @@ def upsampled(small: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _weights(size: int) -> NDArray[np.float64]:
     places = np.clip((np.arange(SIDE) + 0.5) * size / SIDE - 0.5, 0, size - 1)
-    return np.maximum(0, 1 - np.abs(places[:, None] - np.arange(size)))
+    weights: NDArray[np.float64] = np.maximum(0, 1 - np.abs(places[:, None] - np.arange(size)))
+    return weights
 
 
 def training(seed: int, step: int, size: int) -> tuple[Tensor, Tensor]:

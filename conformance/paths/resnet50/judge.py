@@ -16,6 +16,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 import uol
@@ -90,10 +91,15 @@ def errors(sizes: Sizes, dtype: str, seeds: Sequence[int], *, together: bool = F
         each = (*draw.sides(), golden)
         found.append(tuple(map(_together, each)) if together else each)
 
-    def elements(name: str) -> list[np.ndarray[tuple[int], np.dtype[np.float64]]]:
-        return [np.concatenate([each[name].double().numpy().ravel() for each in side]) for side in zip(*found, strict=True)]
+    def dual(name: str) -> Dual:
+        ours, theirs, golden = (_elements([each[name] for each in side]) for side in zip(*found, strict=True))
+        return dual_benchmark(ours, theirs, golden, dtype, LEVEL)
 
-    return {name: dual_benchmark(*elements(name), dtype, LEVEL) for name in found[0][0]}
+    return {name: dual(name) for name in found[0][0]}
+
+
+def _elements(tensors: Sequence[Tensor]) -> NDArray[np.float64]:
+    return np.concatenate([t.double().numpy().ravel() for t in tensors])
 
 
 def _together(found: Values) -> Values:

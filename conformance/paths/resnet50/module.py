@@ -56,12 +56,14 @@ class Norm(nn.BatchNorm2d):
         if not self.training:
             own = (cast(t, x.dtype) for t in (conv.weight, *self.statistics))
             return _INFERENCE[form](x, *own, *z, eps=self.eps, **conv.windows)
-        self.num_batches_tracked.copy_(_add(self.num_batches_tracked, torch.ones_like(self.num_batches_tracked)))
+        count: Any = self.num_batches_tracked
+        count.copy_(_add(count, torch.ones_like(count)))
         return _TRAINING[form](conv(x), *self.statistics, *z, momentum=self.momentum, eps=self.eps)
 
     @property
     def statistics(self) -> tuple[Tensor, ...]:
         """Scale, shift, and the running statistics."""
+        assert self.running_mean is not None and self.running_var is not None  # as this norm is made
         return self.weight, self.bias, self.running_mean, self.running_var
 
 
@@ -83,6 +85,7 @@ class Bottleneck(nn.Module):
         z = x
         if self.downsample is not None:
             conv, norm = self.downsample
+            assert isinstance(conv, Convolution) and isinstance(norm, Norm)
             z = norm.after(conv, x, "")
         return self.bn3.after(self.conv3, y, "_add_relu", z)
 
