@@ -126,5 +126,5 @@ SMOOTHING = 0.1
 
 def loss(scores: Tensor, labels: Tensor) -> Any:
     """The cross-entropy with smoothed labels, in f32 at least."""
-    wide = cast(scores, torch.promote_types(scores.dtype, torch.float32))
+    wide = cast(scores, torch.float32) if scores.itemsize < 4 else scores
     return _loss(wide, labels, label_smoothing=SMOOTHING)
