@@ -7,6 +7,7 @@ value as an established implementation is. Ratios and levels are those of Huawei
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -16,6 +17,8 @@ import numpy as np
 from uol.conformance.accuracy.contracts import unit_roundoff
 from uol.conformance.accuracy.interval import Floats
 from uol.ir.errors import UolError
+
+NAMES = ("max", "mean", "rms")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +48,28 @@ def dual_benchmark(actual: Floats, partner: Floats, golden: Floats, dtype: str, 
     small = float(_table()["dual"]["small_value"][dtype])
     ours, theirs = (_figures(a, golden, small) for a in (actual, partner))
     ratios = [a / max(b, unit_roundoff(dtype)) for a, b in zip(ours, theirs, strict=True)]
-    bounds = [float(limits[name]) for name in ("max", "mean", "rms")]
+    bounds = [float(limits[name]) for name in NAMES]
     ok = all(ratio <= bound for ratio, bound in zip(ratios, bounds, strict=True))
     shown = ", ".join(
         f"{name} {ratio:.2f} (limit {bound:g}; error {error:.2e})"
         for name, ratio, bound, error in zip(("max", "mean", "RMS"), ratios, bounds, ours, strict=True)
     )
     return Dual(ok, ratios[0], ratios[1], ratios[2], f"{level}: {shown}")
+
+
+def typical(draws: Sequence[Dual], level: str) -> Dual:
+    """The median of each ratio over several draws of one computation, against the limits of `level`; one that is not finite
+    fails them all.
+
+    In one draw, max and RMS are ruled by the few golden values nearest to 0, whose errors on either side are chance.
+    """
+    limits = _table()["levels"][level]
+    every = [(d.max_ratio, d.mean_ratio, d.rms_ratio) for d in draws]
+    ratios = [float(np.median(each)) for each in zip(*every, strict=True)]
+    ok = bool(np.isfinite(every).all()) and all(r <= limits[name] for r, name in zip(ratios, NAMES, strict=True))
+    passed = sum(d.ok for d in draws)
+    shown = ", ".join(f"{name} {ratio:.2f} (limit {limits[name]:g})" for name, ratio in zip(NAMES, ratios, strict=True))
+    return Dual(ok, *ratios, f"{level}, medians of {len(draws)} draws, of which {passed} passed: {shown}")
 
 
 def has_small_value(dtype: str) -> bool:

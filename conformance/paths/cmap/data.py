@@ -1,0 +1,120 @@
+"""Clips of digits that move, with captions: "seven left and three up", or one of the two alone.
+
+The digits are scikit-learn's, 8 x 8 pixels of 0 to 16, written by hand. Two of them, of different kinds, move over a canvas
+whose edges meet, a pixel a frame, each in a direction of its own. Every other caption has one word changed, so that it does
+not belong to its clip. All is drawn from a seed and the number of a step, so that any batch can be made again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from uol.conformance.paths.cmap.sizes import TRAINED, Sizes
+from uol.ir.errors import ToolchainError
+
+DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+DIRECTIONS = {"left": (0, -1), "right": (0, 1), "up": (-1, 0), "down": (1, 0)}
+"""Lines and columns a frame."""
+WORDS = (*DIGITS, *DIRECTIONS, "and")
+HELD_OUT = 360
+"""Of the 1797 digits, the last ones, by other writers: for validation alone."""
+VALIDATION = 1 << 32
+"""Added to the seed of batches for validation."""
+BRIGHTEST = 16
+
+
+def token_count(sizes: Sizes) -> int:
+    """How many tokens there are."""
+    return len(WORDS) * sizes.words
+
+
+Clip = NDArray[np.float32]
+Moves = tuple[tuple[str, str], ...]
+"""Digits with their directions."""
+Batch = tuple[Tensor, Tensor, Tensor, Tensor]
+"""Video f32 [N, 1, T, H, W], tokens i64 [N, L], which of them are there bool [N, L], and whether they belong to the clip, i64
+[N]. A word has a token for each place in a caption: the word's number in WORDS + len(WORDS) * its place."""
+
+
+def batch(seed: int, step: int, sizes: Sizes = TRAINED) -> Batch:
+    """The batch of a step of training."""
+    images, kinds = _digits()
+    return _batch(np.random.default_rng((seed, step)), images[:-HELD_OUT], kinds[:-HELD_OUT], sizes)
+
+
+def validation_batch(number: int, sizes: Sizes = TRAINED) -> Batch:
+    """A batch of digits that training does not see, the same for every seed."""
+    images, kinds = _digits()
+    return _batch(np.random.default_rng((VALIDATION, number)), images[-HELD_OUT:], kinds[-HELD_OUT:], sizes)
+
+
+def caption(moves: Moves) -> tuple[str, ...]:
+    """The words for what moves where.
+
+    >>> caption((("seven", "left"), ("three", "up")))
+    ('seven', 'left', 'and', 'three', 'up')
+    """
+    first, *rest = (list(move) for move in moves)
+    return tuple([*first, *(word for move in rest for word in ("and", *move))])
+
+
+@cache
+def _digits() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Images [1797, 8, 8] of 0 to 1, and which digits they are. Raises ToolchainError where scikit-learn is missing."""
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError as error:
+        raise ToolchainError("the digits are scikit-learn's, which is missing", hint="install uol[paths]") from error
+    found = load_digits()
+    return found.images.astype(np.float32) / BRIGHTEST, found.target.astype(np.int64)
+
+
+def _batch(draw: np.random.Generator, images: NDArray[np.float32], kinds: NDArray[np.int64], sizes: Sizes) -> Batch:
+    video = np.zeros(sizes.video, np.float32)
+    tokens = np.zeros((sizes.batch, sizes.words), np.int64)
+    there = np.zeros((sizes.batch, sizes.words), np.bool_)
+    belongs = np.arange(sizes.batch) % 2
+    for n in range(sizes.batch):
+        moves, video[n, 0] = _clip(draw, images, kinds, sizes)
+        told = moves[: 1 + draw.integers(2)]
+        words = caption(told if belongs[n] else _changed(draw, told, moves))
+        said = [WORDS.index(word) + len(WORDS) * place for place, word in enumerate(words)]
+        tokens[n, : len(said)] = said
+        there[n, : len(said)] = True
+    return torch.from_numpy(video), torch.from_numpy(tokens), torch.from_numpy(there), torch.from_numpy(belongs)
+
+
+def _clip(draw: np.random.Generator, images: NDArray[np.float32], kinds: NDArray[np.int64], sizes: Sizes) -> tuple[Moves, Clip]:
+    """Two digits of different kinds that move; where they meet, the brighter pixel is seen."""
+    digits = draw.choice(len(DIGITS), 2, replace=False)
+    directions = [str(d) for d in draw.choice(list(DIRECTIONS), 2)]
+    clip = np.zeros((sizes.frames, sizes.height, sizes.width), np.float32)
+    for digit, direction in zip(digits, directions, strict=True):
+        image = images[draw.choice(np.flatnonzero(kinds == digit))]
+        canvas = np.zeros(clip.shape[1:], np.float32)
+        canvas[: image.shape[0], : image.shape[1]] = image
+        start = draw.integers(canvas.shape)
+        for t, frame in enumerate(clip):
+            np.maximum(frame, np.roll(canvas, start + t * np.array(DIRECTIONS[direction]), (0, 1)), out=frame)
+    return tuple((DIGITS[digit], direction) for digit, direction in zip(digits, directions, strict=True)), clip
+
+
+def _changed(draw: np.random.Generator, told: Moves, moves: Moves) -> Moves:
+    """What is told with one word changed, a digit or a direction, so that it is not what moves."""
+    at, is_digit = draw.integers(len(told)), bool(draw.integers(2))
+    digit, direction = told[at]
+    if is_digit:
+        digit = _another(draw, DIGITS, [d for d, _ in moves])
+    else:
+        direction = _another(draw, tuple(DIRECTIONS), [direction])
+    return (*told[:at], (digit, direction), *told[at + 1 :])
+
+
+def _another(draw: np.random.Generator, words: Sequence[str], taken: Sequence[str]) -> str:
+    return str(draw.choice([word for word in words if word not in taken]))

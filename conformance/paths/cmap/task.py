@@ -1,0 +1,49 @@
+"""Training of the path: does a caption belong to a clip?"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from uol.conformance.paths.cmap import data, module, twin
+from uol.conformance.paths.cmap.sizes import TRAINED
+from uol.conformance.paths.task import Batch, Side, Task
+
+STEPS = 2000
+VALIDATION_BATCHES = 32
+
+
+def build(seed: int, side: Side) -> nn.Module:
+    """The network of a side, with the parameters that PyTorch's layers draw from the seed."""
+    torch.manual_seed(seed)
+    theirs = twin.Matcher(TRAINED, data.token_count(TRAINED))
+    if side == "pytorch":
+        return theirs
+    ours = module.Matcher(TRAINED, data.token_count(TRAINED))
+    ours.load_state_dict(theirs.state_dict())
+    return ours
+
+
+def loss(network: nn.Module, batch: Batch) -> Tensor:
+    """The cross entropy of a batch."""
+    assert isinstance(network, module.Matcher | twin.Matcher)
+    found: Tensor = network.loss(*batch)
+    return found
+
+
+def batch(seed: int, step: int) -> Batch:
+    """See `data.batch`."""
+    return data.batch(seed, step)
+
+
+def validate(network: nn.Module) -> float:
+    """The share of right answers about clips whose digits no batch of training holds. Half would be chance."""
+    right = 0
+    with torch.no_grad():
+        for number in range(VALIDATION_BATCHES):
+            *inputs, belongs = data.validation_batch(number)
+            right += int((network(*inputs).argmax(1) == belongs).sum())
+    return right / (VALIDATION_BATCHES * TRAINED.batch)
+
+
+TASK = Task("cmap", build, loss, batch, validate, "validation accuracy", "higher", STEPS)
