@@ -1,8 +1,8 @@
 """Clips of digits that move, with captions: "seven left and three up", or one of the two alone.
 
 The digits are scikit-learn's, 8 x 8 pixels of 0 to 16, written by hand. Two of them, of different kinds, move over a canvas
-whose edges meet, a pixel a frame, each in a direction of its own. Every other caption has one word changed, so that it does
-not belong to its clip. All is drawn from a seed and the number of a step, so that any batch can be made again.
+whose edges meet, a pixel a frame, each in a direction of its own. Every other caption is of another clip, of which nothing is
+true of this one. All is drawn from a seed and the number of a step, so that any batch can be made again.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def token_count(sizes: Sizes) -> int:
     return len(WORDS) * sizes.words
 
 
-Clip = NDArray[np.float32]
+Image = NDArray[np.float32]
 Moves = tuple[tuple[str, str], ...]
 """Digits with their directions."""
 Batch = tuple[Tensor, Tensor, Tensor, Tensor]
@@ -81,40 +81,40 @@ def _batch(draw: np.random.Generator, images: NDArray[np.float32], kinds: NDArra
     there = np.zeros((sizes.batch, sizes.words), np.bool_)
     belongs = np.arange(sizes.batch) % 2
     for n in range(sizes.batch):
-        moves, video[n, 0] = _clip(draw, images, kinds, sizes)
-        told = moves[: 1 + draw.integers(2)]
-        words = caption(told if belongs[n] else _changed(draw, told, moves))
-        said = [WORDS.index(word) + len(WORDS) * place for place, word in enumerate(words)]
+        moves = _moves(draw)
+        shown = [images[draw.choice(np.flatnonzero(kinds == DIGITS.index(digit)))] for digit, _ in moves]
+        video[n, 0] = _clip(draw, moves, shown, sizes)
+        told = (moves if belongs[n] else _other_moves(draw, moves))[: 1 + draw.integers(2)]
+        said = [WORDS.index(word) + len(WORDS) * place for place, word in enumerate(caption(told))]
         tokens[n, : len(said)] = said
         there[n, : len(said)] = True
     return torch.from_numpy(video), torch.from_numpy(tokens), torch.from_numpy(there), torch.from_numpy(belongs)
 
 
-def _clip(draw: np.random.Generator, images: NDArray[np.float32], kinds: NDArray[np.int64], sizes: Sizes) -> tuple[Moves, Clip]:
-    """Two digits of different kinds that move; where they meet, the brighter pixel is seen."""
-    digits = draw.choice(len(DIGITS), 2, replace=False)
-    directions = [str(d) for d in draw.choice(list(DIRECTIONS), 2)]
+def _moves(draw: np.random.Generator) -> Moves:
+    """Two digits of different kinds, each with a direction."""
+    digits = draw.choice(DIGITS, 2, replace=False)
+    return tuple(
+        (str(digit), str(direction)) for digit, direction in zip(digits, draw.choice(list(DIRECTIONS), 2), strict=True)
+    )
+
+
+def _other_moves(draw: np.random.Generator, moves: Moves) -> Moves:
+    """Two moves of which neither is one of these."""
+    while True:
+        other = _moves(draw)
+        if not set(other) & set(moves):
+            return other
+
+
+def _clip(draw: np.random.Generator, moves: Moves, shown: Sequence[Image], sizes: Sizes) -> Image:
+    """Images of digits that move from where they are drawn; where they meet, the brighter pixel is seen."""
     clip = np.zeros((sizes.frames, sizes.height, sizes.width), np.float32)
-    for digit, direction in zip(digits, directions, strict=True):
-        image = images[draw.choice(np.flatnonzero(kinds == digit))]
-        canvas = np.zeros(clip.shape[1:], np.float32)
-        canvas[: image.shape[0], : image.shape[1]] = image
-        start = draw.integers(canvas.shape)
-        for t, frame in enumerate(clip):
-            np.maximum(frame, np.roll(canvas, start + t * np.array(DIRECTIONS[direction]), (0, 1)), out=frame)
-    return tuple((DIGITS[digit], direction) for digit, direction in zip(digits, directions, strict=True)), clip
-
-
-def _changed(draw: np.random.Generator, told: Moves, moves: Moves) -> Moves:
-    """What is told with one word changed, a digit or a direction, so that it is not what moves."""
-    at, is_digit = draw.integers(len(told)), bool(draw.integers(2))
-    digit, direction = told[at]
-    if is_digit:
-        digit = _another(draw, DIGITS, [d for d, _ in moves])
-    else:
-        direction = _another(draw, tuple(DIRECTIONS), [direction])
-    return (*told[:at], (digit, direction), *told[at + 1 :])
-
-
-def _another(draw: np.random.Generator, words: Sequence[str], taken: Sequence[str]) -> str:
-    return str(draw.choice([word for word in words if word not in taken]))
+    times = np.arange(sizes.frames)[:, None]
+    for (_, direction), image in zip(moves, shown, strict=True):
+        starts, to = draw.integers((sizes.height, sizes.width)), DIRECTIONS[direction]
+        lines = (starts[0] + to[0] * times + np.arange(image.shape[0])) % sizes.height
+        columns = (starts[1] + to[1] * times + np.arange(image.shape[1])) % sizes.width
+        at = times[..., None], lines[..., None], columns[:, None]
+        clip[at] = np.maximum(clip[at], image)
+    return clip

@@ -20,6 +20,9 @@ from uol.conformance.paths.cmap.sizes import Sizes
 from uol.ir.errors import ShapeError
 from uol.pytorch.layers.modules import Conv3d, GroupNorm, LayerNorm, Linear
 
+SEED_STD = 0.02
+"""So small that what the seed has read decides the result, as tokens that are learned are in vision transformers."""
+
 
 class Stem(nn.Module):
     """Video [N, C, T, H, W] -> features [N, D, T/2, H/4, W/4], sizes rounded up."""
@@ -36,6 +39,13 @@ class Stem(nn.Module):
         for conv, norm in ((self.conv1, self.norm1), (self.conv2, self.norm2)):
             video = ops.relu(norm(conv(video)))
         return video
+
+
+def initialise(attention: nn.Module) -> None:
+    """The projections as in PyTorch's MultiheadAttention: a result is as large as what it is made of."""
+    for layer in attention.children():
+        if isinstance(layer, nn.Linear):
+            nn.init.xavier_uniform_(layer.weight)
 
 
 def heads(x: Tensor, count: int) -> Tensor:
@@ -55,6 +65,7 @@ class Alignment(nn.Module):
         self.value = Linear(sizes.text_width, sizes.model)
         self.out = Linear(sizes.model, sizes.model, bias=False)
         self.norm = nn.LayerNorm(sizes.model)
+        initialise(self)
 
     def forward(self, tokens: Tensor, text: Tensor, there: Tensor) -> Any:
         q, k, v = (heads(x, self.heads) for x in (self.query(tokens), self.key(text), self.value(text)))
@@ -70,12 +81,13 @@ class Pooling(nn.Module):
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
         self.heads = sizes.heads
-        self.seed = nn.Parameter(randn(sizes.model))
+        self.seed = nn.Parameter(randn(sizes.model) * SEED_STD)
         self.query = Linear(sizes.model, sizes.model)
         self.key = Linear(sizes.model, sizes.model, bias=False)
         self.value = Linear(sizes.model, sizes.model)
         self.out = Linear(sizes.model, sizes.model, bias=False)
         self.norm = LayerNorm(sizes.model)
+        initialise(self)
 
     def forward(self, tokens: Tensor) -> Any:
         q = self.query(self.seed[None]).reshape(self.heads, -1)
@@ -114,10 +126,12 @@ class Matcher(nn.Module):
         super().__init__()
         self.embed = nn.Embedding(tokens, sizes.text_width)
         self.core = CrossModalPooling(sizes)
-        self.head = Linear(sizes.model, 2)
+        self.hidden = Linear(sizes.model, 2 * sizes.model)
+        self.head = Linear(2 * sizes.model, 2)
 
     def forward(self, video: Tensor, tokens: Tensor, there: Tensor) -> Any:
-        return self.head(self.core(video, ops.embedding(self.embed.weight, tokens), there))
+        y = self.core(video, ops.embedding(self.embed.weight, tokens), there)
+        return self.head(ops.linear_relu(y, self.hidden.weight, self.hidden.bias))
 
     def loss(self, video: Tensor, tokens: Tensor, there: Tensor, belongs: Tensor) -> Any:
         """The cross entropy of the scores."""

@@ -23,6 +23,12 @@ class Stem(nn.Module):
         return functional.relu(self.norm2(self.conv2(first)))
 
 
+def initialise(attention: nn.Module) -> None:
+    for layer in attention.children():
+        if isinstance(layer, nn.Linear):
+            nn.init.xavier_uniform_(layer.weight)
+
+
 def attention(q: Tensor, k: Tensor, v: Tensor, heads: int, seen: Tensor | None) -> Tensor:
     """q [N, Q, D], k and v [N, K, D], seen bool [N, 1, 1, K] -> [N, Q, D]."""
     split = [x.reshape(*x.shape[:2], heads, -1).transpose(1, 2) for x in (q, k, v)]
@@ -39,6 +45,7 @@ class Alignment(nn.Module):
         self.value = nn.Linear(sizes.text_width, sizes.model)
         self.out = nn.Linear(sizes.model, sizes.model, bias=False)
         self.norm = nn.LayerNorm(sizes.model)
+        initialise(self)
 
     def forward(self, tokens: Tensor, text: Tensor, there: Tensor) -> Tensor:
         seen = there[:, None, None]
@@ -51,12 +58,13 @@ class Pooling(nn.Module):
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
         self.heads = sizes.heads
-        self.seed = nn.Parameter(torch.randn(sizes.model))
+        self.seed = nn.Parameter(torch.randn(sizes.model) * 0.02)
         self.query = nn.Linear(sizes.model, sizes.model)
         self.key = nn.Linear(sizes.model, sizes.model, bias=False)
         self.value = nn.Linear(sizes.model, sizes.model)
         self.out = nn.Linear(sizes.model, sizes.model, bias=False)
         self.norm = nn.LayerNorm(sizes.model)
+        initialise(self)
 
     def forward(self, tokens: Tensor) -> Tensor:
         query = self.query(self.seed[None]).expand(tokens.shape[0], 1, -1)
@@ -84,10 +92,11 @@ class Matcher(nn.Module):
         super().__init__()
         self.embed = nn.Embedding(tokens, sizes.text_width)
         self.core = CrossModalPooling(sizes)
-        self.head = nn.Linear(sizes.model, 2)
+        self.hidden = nn.Linear(sizes.model, 2 * sizes.model)
+        self.head = nn.Linear(2 * sizes.model, 2)
 
     def forward(self, video: Tensor, tokens: Tensor, there: Tensor) -> Tensor:
-        found: Tensor = self.head(self.core(video, self.embed(tokens), there))
+        found: Tensor = self.head(functional.relu(self.hidden(self.core(video, self.embed(tokens), there))))
         return found
 
     def loss(self, video: Tensor, tokens: Tensor, there: Tensor, belongs: Tensor) -> Tensor:

@@ -1,0 +1,203 @@
+"""Cross-modal attention pooling beside its twin in plain PyTorch, and the clips and captions that it is trained on."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from uol.conformance.paths.cmap import data, module, twin
+from uol.conformance.paths.cmap.judge import Draw, errors, values
+from uol.conformance.paths.cmap.sizes import NARROW, TRAINED
+from uol.conformance.paths.cmap.task import TASK
+from uol.ir.errors import ShapeError, ToolchainError
+
+VIEWS = {
+    *("detach", "expand", "view", "_unsafe_view", "_reshape_alias", "alias", "transpose", "permute", "unsqueeze", "squeeze"),
+    *("select", "slice", "t", "unbind", "reshape", "as_strided"),
+}
+ALLOCATIONS = {"empty", "empty_strided", "empty_like", "new_empty", "new_empty_strided", "new_zeros", "zeros", "zeros_like"}
+ACCUMULATION = {"add"}
+
+
+class Recorded(TorchDispatchMode):
+    """The operators that PyTorch's dispatcher meets."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: set[str] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.found.add(f"{func.namespace}.{func._schema.name.split('::')[1]}")
+        return func(*args, **(kwargs or {}))
+
+
+def recorded(draw: Draw) -> set[str]:
+    with Recorded() as mode:
+        values(draw.ours, draw.inputs, draw.cotangent)
+    return mode.found
+
+
+def test_the_gradients_are_those_of_the_function() -> None:
+    draw = Draw.of(NARROW, "f64", 0)
+    video, text, there = draw.inputs
+    names, parameters = zip(*draw.ours.named_parameters(), strict=True)
+
+    def function(video: torch.Tensor, text: torch.Tensor, *parameters: torch.Tensor) -> Any:
+        return torch.func.functional_call(draw.ours, dict(zip(names, parameters, strict=True)), (video, text, there))
+
+    inputs = (video.requires_grad_(), text.requires_grad_(), *parameters)
+    assert torch.autograd.gradcheck(function, inputs, fast_mode=True)
+
+
+def test_it_is_the_twin_in_float64() -> None:
+    for sizes in (NARROW, replace(NARROW, batch=3, heads=4, words=2), replace(NARROW, batch=1, heads=1, frames=1, height=1)):
+        draw = Draw.of(sizes, "f64", 1)
+        found, expected = values(draw.ours, draw.inputs, draw.cotangent), draw.golden(sizes)
+        assert found.keys() == expected.keys()
+        for name, value in expected.items():
+            torch.testing.assert_close(found[name], value, rtol=1e-9, atol=1e-12, msg=name)
+
+
+@pytest.mark.parametrize("dtype", ["f32", "f16", "bf16"])
+def test_it_is_as_near_to_float64_as_pytorch_is(dtype: str) -> None:
+    for name, dual in errors(NARROW, dtype, range(7)).items():
+        assert dual.ok, f"{name}: {dual.detail}"
+
+
+def test_a_parameter_that_is_off_shows() -> None:
+    draw = Draw.of(NARROW, "f64", 1)
+    with torch.no_grad():
+        draw.ours.get_parameter("align.key.weight")[0, 0] += 1e-3
+    found, expected = values(draw.ours, draw.inputs, draw.cotangent), draw.golden(NARROW)
+    assert any((found[name] - value).abs().max() > 1e-9 for name, value in expected.items())
+
+
+def test_every_computation_is_an_operator_of_uol() -> None:
+    found = recorded(Draw.of(NARROW, "f32", 0))
+    assert {name for name in found if name.startswith("uol.")} > {"uol.conv3d", "uol.masked_attention_saving"}
+    foreign = {name.removeprefix("aten.") for name in found if not name.startswith("uol.")}
+    assert not foreign - VIEWS - ALLOCATIONS - ACCUMULATION
+
+
+def test_a_step_gives_the_same_bits_twice() -> None:
+    draw = Draw.of(NARROW, "f32", 2)
+    first, second = (values(draw.ours, draw.inputs, draw.cotangent) for _ in range(2))
+    for name, value in first.items():
+        assert torch.equal(value, second[name]), name
+
+
+def test_words_that_are_not_there_are_not_attended() -> None:
+    draw = Draw.of(NARROW, "f32", 3)
+    video, text, there = draw.inputs
+    assert not there[-1].any() and there[0].any()
+    text.requires_grad_()
+    y = draw.ours(video, text, there)
+    (dtext,) = torch.autograd.grad(y, text, draw.cotangent)
+    assert not dtext[~there].any() and dtext[there].any(-1).all()
+    other = torch.where(there[..., None], text, torch.randn_like(text) * 100)
+    assert torch.equal(draw.ours(video, other, there), y)
+
+
+def test_a_text_without_words_adds_nothing() -> None:
+    align = module.Alignment(NARROW)
+    torch.nn.init.normal_(align.value.bias)
+    tokens, text = torch.randn(2, 7, NARROW.model), torch.randn(2, NARROW.words, NARROW.text_width)
+    there = torch.zeros(2, NARROW.words, dtype=torch.bool)
+    torch.testing.assert_close(align(tokens, text, there), torch.nn.functional.layer_norm(tokens, tokens.shape[-1:]))
+
+
+def test_sizes_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ShapeError, match="3 heads do not share 8 channels"):
+        replace(NARROW, heads=3)
+    with pytest.raises(ShapeError, match="4 groups do not share"):
+        replace(NARROW, groups=4)
+    draw = Draw.of(NARROW, "f32", 0)
+    video, text, there = draw.inputs
+    with pytest.raises(ShapeError, match=r"video \(1, 3, 4, 6, 7\)"):
+        draw.ours(video[:1], text, there)
+
+
+@pytest.fixture(autouse=True)
+def _digits(request: pytest.FixtureRequest) -> None:
+    if "clips" in request.node.name or "captions" in request.node.name or "trained" in request.node.name:
+        pytest.importorskip("sklearn", reason="the digits are scikit-learn's")
+
+
+def words_of(tokens: torch.Tensor, there: torch.Tensor) -> list[str]:
+    return [data.WORDS[int(t) % len(data.WORDS)] for t in tokens[there]]
+
+
+def test_clips_are_the_same_for_a_seed_and_a_step() -> None:
+    first, again, other = (data.batch(5, step) for step in (3, 3, 4))
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not torch.equal(first[0], other[0])
+    assert first[0].shape == TRAINED.video and 0 < first[0].max() <= 1
+
+
+def test_captions_are_of_words_and_half_of_them_belong() -> None:
+    _, tokens, there, belongs = data.batch(0, 0)
+    assert int(belongs.sum()) == TRAINED.batch // 2
+    lengths = there.sum(1)
+    assert set(lengths.tolist()) == {2, 5}
+    assert torch.equal(there, torch.arange(TRAINED.words) < lengths[:, None])
+    for row, own in zip(tokens, there, strict=True):
+        said = words_of(row, own)
+        assert said[0] in data.DIGITS and said[1] in data.DIRECTIONS
+        assert said[2:] == [] or (said[2] == "and" and said[3] in data.DIGITS and said[4] in data.DIRECTIONS)
+
+
+def test_captions_that_do_not_belong_say_nothing_that_is_true() -> None:
+    draw = np.random.default_rng(0)
+    for _ in range(200):
+        moves = data._moves(draw)
+        assert len({digit for digit, _ in moves}) == 2
+        assert not set(data._other_moves(draw, moves)) & set(moves)
+
+
+def test_clips_move_as_they_say() -> None:
+    image, zeros = np.ones((8, 8), np.float32), np.zeros((8, 8), np.float32)
+    for direction, to in data.DIRECTIONS.items():
+        clip = data._clip(np.random.default_rng(0), (("one", direction), ("two", "up")), (image, zeros), TRAINED)
+        assert all(np.array_equal(b, np.roll(a, to, (0, 1))) for a, b in zip(clip, clip[1:], strict=False))
+
+
+def test_clips_for_validation_are_of_digits_that_training_does_not_show() -> None:
+    images, _ = data._digits()
+    seen: list[np.ndarray] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(data, "_batch", lambda draw, images, kinds, sizes: seen.append(images))
+        data.batch(0, 0)
+        data.validation_batch(0)
+    assert [len(part) for part in seen] == [len(images) - data.HELD_OUT, data.HELD_OUT]
+    assert not np.shares_memory(*seen)
+
+
+def test_clips_without_scikit_learn_say_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    data._digits.cache_clear()
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    with pytest.raises(ToolchainError, match="scikit-learn") as caught:
+        data.batch(0, 0)
+    assert caught.value.hint == "install uol[paths]"
+
+
+def test_it_is_trained_as_the_twin_is() -> None:
+    ours, theirs = TASK.build(0, "uol"), TASK.build(0, "pytorch")
+    assert isinstance(ours, module.Matcher) and isinstance(theirs, twin.Matcher)
+    losses = []
+    for network in (ours, theirs):
+        optimiser = torch.optim.SGD(network.parameters(), lr=0.05)
+        losses.append([])
+        for step in range(3):
+            optimiser.zero_grad()
+            loss = TASK.loss(network, TASK.batch(0, step))
+            loss.backward()
+            optimiser.step()
+            losses[-1].append(float(loss))
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-4)
+    assert len(set(losses[0])) == 3
