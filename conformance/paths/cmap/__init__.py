@@ -3,7 +3,7 @@
     sizes.py       the sizes of the path: real, check, narrow, and those it is trained at
     module.py      the network, and the one that is trained, by `uol`'s operators alone
     twin.py        the same in plain PyTorch, with the same state dict
-    data.py        clips of two digits that move, with captions, of which half belong to another clip
+    data.py        clips of two digits that move, with captions without their last word
     task.py        what `uol train` asks
     judge.py       errors against float64 beside PyTorch's, and times beside PyTorch's, at a size
 """

@@ -1,8 +1,8 @@
-"""Clips of digits that move, with captions: "seven left and three up", or one of the two alone.
+"""Clips of digits that move, with captions whose last word is to be found: "seven left and three ...".
 
 The digits are scikit-learn's, 8 x 8 pixels of 0 to 16, written by hand. Two of them, of different kinds, move over a canvas
-whose edges meet, a pixel a frame, each in a direction of its own. Every other caption is of another clip, of which nothing is
-true of this one. All is drawn from a seed and the number of a step, so that any batch can be made again.
+whose edges meet, a pixel a frame, each in a direction of its own; of the four captions that the last word makes, one belongs
+to the clip. All is drawn from a seed and the number of a step, so that any batch can be made again.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ DIRECTIONS = {"left": (0, -1), "right": (0, 1), "up": (-1, 0), "down": (1, 0)}
 """Lines and columns a frame."""
 WORDS = (*DIGITS, *DIRECTIONS, "and")
 HELD_OUT = 360
-"""Of the 1797 digits, the last ones, by other writers: for validation alone."""
+"""Of the 1797 digits, the last ones: for validation alone."""
 VALIDATION = 1 << 32
-"""Added to the seed of batches for validation."""
+"""In the place of a seed, for validation: above any that is given."""
 BRIGHTEST = 16
 
 
@@ -36,10 +36,10 @@ def token_count(sizes: Sizes) -> int:
 
 Image = NDArray[np.float32]
 Moves = tuple[tuple[str, str], ...]
-"""Digits with their directions."""
+"""Two digits with their directions."""
 Batch = tuple[Tensor, Tensor, Tensor, Tensor]
-"""Video f32 [N, 1, T, H, W], tokens i64 [N, L], which of them are there bool [N, L], and whether they belong to the clip, i64
-[N]. A word has a token for each place in a caption: the word's number in WORDS + len(WORDS) * its place."""
+"""Video f32 [N, 1, T, H, W], tokens i64 [N, L], which of them are there bool [N, L], and the last word, i64 [N], by its place
+in DIRECTIONS. A word has a token for each place in a caption: the word's number in WORDS + len(WORDS) * its place."""
 
 
 def batch(seed: int, step: int, sizes: Sizes = TRAINED) -> Batch:
@@ -54,14 +54,14 @@ def validation_batch(number: int, sizes: Sizes = TRAINED) -> Batch:
     return _batch(np.random.default_rng((VALIDATION, number)), images[-HELD_OUT:], kinds[-HELD_OUT:], sizes)
 
 
-def caption(moves: Moves) -> tuple[str, ...]:
-    """The words for what moves where.
+def caption(moves: Moves, *, joined: bool) -> tuple[str, ...]:
+    """The words for what moves where, without the last one.
 
-    >>> caption((("seven", "left"), ("three", "up")))
-    ('seven', 'left', 'and', 'three', 'up')
+    >>> caption((("seven", "left"), ("three", "up")), joined=True)
+    ('seven', 'left', 'and', 'three')
     """
-    first, *rest = (list(move) for move in moves)
-    return tuple([*first, *(word for move in rest for word in ("and", *move))])
+    (first, direction), (second, _) = moves
+    return (first, direction, "and", second) if joined else (first, direction, second)
 
 
 @cache
@@ -79,16 +79,17 @@ def _batch(draw: np.random.Generator, images: NDArray[np.float32], kinds: NDArra
     video = np.zeros(sizes.video, np.float32)
     tokens = np.zeros((sizes.batch, sizes.words), np.int64)
     there = np.zeros((sizes.batch, sizes.words), np.bool_)
-    belongs = np.arange(sizes.batch) % 2
+    last = np.zeros(sizes.batch, np.int64)
     for n in range(sizes.batch):
         moves = _moves(draw)
         shown = [images[draw.choice(np.flatnonzero(kinds == DIGITS.index(digit)))] for digit, _ in moves]
         video[n, 0] = _clip(draw, moves, shown, sizes)
-        told = (moves if belongs[n] else _other_moves(draw, moves))[: 1 + draw.integers(2)]
-        said = [WORDS.index(word) + len(WORDS) * place for place, word in enumerate(caption(told))]
+        words = caption(moves, joined=bool(draw.integers(2)))
+        said = [WORDS.index(word) + len(WORDS) * place for place, word in enumerate(words)]
+        last[n] = list(DIRECTIONS).index(moves[1][1])
         tokens[n, : len(said)] = said
         there[n, : len(said)] = True
-    return torch.from_numpy(video), torch.from_numpy(tokens), torch.from_numpy(there), torch.from_numpy(belongs)
+    return torch.from_numpy(video), torch.from_numpy(tokens), torch.from_numpy(there), torch.from_numpy(last)
 
 
 def _moves(draw: np.random.Generator) -> Moves:
@@ -97,14 +98,6 @@ def _moves(draw: np.random.Generator) -> Moves:
     return tuple(
         (str(digit), str(direction)) for digit, direction in zip(digits, draw.choice(list(DIRECTIONS), 2), strict=True)
     )
-
-
-def _other_moves(draw: np.random.Generator, moves: Moves) -> Moves:
-    """Two moves of which neither is one of these."""
-    while True:
-        other = _moves(draw)
-        if not set(other) & set(moves):
-            return other
 
 
 def _clip(draw: np.random.Generator, moves: Moves, shown: Sequence[Image], sizes: Sizes) -> Image:

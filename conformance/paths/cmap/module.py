@@ -118,21 +118,21 @@ class CrossModalPooling(nn.Module):
         return self.pool(self.align(tokens, text, there))
 
 
-class Matcher(nn.Module):
-    """Video [N, C, T, H, W], tokens i64 [N, L] and which of them are there -> scores [N, 2]: that the tokens do not belong to
-    the video, and that they do. What is trained."""
+class Answerer(nn.Module):
+    """Video [N, C, T, H, W], tokens i64 [N, L] and which of them are there -> scores [N, answers]. What is
+    trained."""
 
-    def __init__(self, sizes: Sizes, tokens: int) -> None:
+    def __init__(self, sizes: Sizes, tokens: int, answers: int) -> None:
         super().__init__()
         self.embed = nn.Embedding(tokens, sizes.text_width)
         self.core = CrossModalPooling(sizes)
         self.hidden = Linear(sizes.model, 2 * sizes.model)
-        self.head = Linear(2 * sizes.model, 2)
+        self.head = Linear(2 * sizes.model, answers)
 
     def forward(self, video: Tensor, tokens: Tensor, there: Tensor) -> Any:
         y = self.core(video, ops.embedding(self.embed.weight, tokens), there)
         return self.head(ops.linear_relu(y, self.hidden.weight, self.hidden.bias))
 
-    def loss(self, video: Tensor, tokens: Tensor, there: Tensor, belongs: Tensor) -> Any:
+    def loss(self, video: Tensor, tokens: Tensor, there: Tensor, answer: Tensor) -> Any:
         """The cross entropy of the scores."""
-        return ops.cross_entropy(self(video, tokens, there), belongs)
+        return ops.cross_entropy(self(video, tokens, there), answer)

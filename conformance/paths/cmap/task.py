@@ -1,4 +1,4 @@
-"""Training of the path: does a caption belong to a clip?"""
+"""Training of the path: which last word of a caption belongs to a clip?"""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from uol.conformance.paths.cmap import data, module, twin
 from uol.conformance.paths.cmap.sizes import TRAINED
 from uol.conformance.paths.task import Batch, Side, Task
 
-STEPS = 2000
+STEPS = 1000
 VALIDATION_BATCHES = 32
 
 
 def build(seed: int, side: Side) -> nn.Module:
     """The network of a side, with the parameters that PyTorch's layers draw from the seed."""
     torch.manual_seed(seed)
-    theirs = twin.Matcher(TRAINED, data.token_count(TRAINED))
+    theirs = twin.Answerer(TRAINED, data.token_count(TRAINED), len(data.DIRECTIONS))
     if side == "pytorch":
         return theirs
-    ours = module.Matcher(TRAINED, data.token_count(TRAINED))
+    ours = module.Answerer(TRAINED, data.token_count(TRAINED), len(data.DIRECTIONS))
     ours.load_state_dict(theirs.state_dict())
     return ours
 
 
 def loss(network: nn.Module, batch: Batch) -> Tensor:
     """The cross entropy of a batch."""
-    assert isinstance(network, module.Matcher | twin.Matcher)
+    assert isinstance(network, module.Answerer | twin.Answerer)
     found: Tensor = network.loss(*batch)
     return found
 
@@ -37,12 +37,12 @@ def batch(seed: int, step: int) -> Batch:
 
 
 def validate(network: nn.Module) -> float:
-    """The share of right answers about clips whose digits no batch of training holds. Half would be chance."""
+    """The share of last words that are right, of clips whose digits no batch of training holds. A quarter is chance."""
     right = 0
     with torch.no_grad():
         for number in range(VALIDATION_BATCHES):
-            *inputs, belongs = data.validation_batch(number)
-            right += int((network(*inputs).argmax(1) == belongs).sum())
+            *inputs, last = data.validation_batch(number)
+            right += int((network(*inputs).argmax(1) == last).sum())
     return right / (VALIDATION_BATCHES * TRAINED.batch)
 
 

@@ -87,17 +87,17 @@ class CrossModalPooling(nn.Module):
         return found
 
 
-class Matcher(nn.Module):
-    def __init__(self, sizes: Sizes, tokens: int) -> None:
+class Answerer(nn.Module):
+    def __init__(self, sizes: Sizes, tokens: int, answers: int) -> None:
         super().__init__()
         self.embed = nn.Embedding(tokens, sizes.text_width)
         self.core = CrossModalPooling(sizes)
         self.hidden = nn.Linear(sizes.model, 2 * sizes.model)
-        self.head = nn.Linear(2 * sizes.model, 2)
+        self.head = nn.Linear(2 * sizes.model, answers)
 
     def forward(self, video: Tensor, tokens: Tensor, there: Tensor) -> Tensor:
         found: Tensor = self.head(functional.relu(self.hidden(self.core(video, self.embed(tokens), there))))
         return found
 
-    def loss(self, video: Tensor, tokens: Tensor, there: Tensor, belongs: Tensor) -> Tensor:
-        return functional.cross_entropy(self(video, tokens, there), belongs)
+    def loss(self, video: Tensor, tokens: Tensor, there: Tensor, answer: Tensor) -> Tensor:
+        return functional.cross_entropy(self(video, tokens, there), answer)

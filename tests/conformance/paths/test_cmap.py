@@ -23,6 +23,8 @@ VIEWS = {
 }
 ALLOCATIONS = {"empty", "empty_strided", "empty_like", "new_empty", "new_empty_strided", "new_zeros", "zeros", "zeros_like"}
 ACCUMULATION = {"add"}
+COPIES = {"clone"}
+"""What `reshape` makes of what no view can be."""
 
 
 class Recorded(TorchDispatchMode):
@@ -66,14 +68,14 @@ def test_it_is_the_twin_in_float64() -> None:
 
 @pytest.mark.parametrize("dtype", ["f32", "f16", "bf16"])
 def test_it_is_as_near_to_float64_as_pytorch_is(dtype: str) -> None:
-    for name, dual in errors(NARROW, dtype, range(7)).items():
+    for name, dual in errors(NARROW, dtype, range(31)).items():
         assert dual.ok, f"{name}: {dual.detail}"
 
 
 def test_a_parameter_that_is_off_shows() -> None:
     draw = Draw.of(NARROW, "f64", 1)
     with torch.no_grad():
-        draw.ours.get_parameter("align.key.weight")[0, 0] += 1e-3
+        draw.ours.get_parameter("project.weight")[0, 0] += 1e-3
     found, expected = values(draw.ours, draw.inputs, draw.cotangent), draw.golden(NARROW)
     assert any((found[name] - value).abs().max() > 1e-9 for name, value in expected.items())
 
@@ -82,7 +84,7 @@ def test_every_computation_is_an_operator_of_uol() -> None:
     found = recorded(Draw.of(NARROW, "f32", 0))
     assert {name for name in found if name.startswith("uol.")} > {"uol.conv3d", "uol.masked_attention_saving"}
     foreign = {name.removeprefix("aten.") for name in found if not name.startswith("uol.")}
-    assert not foreign - VIEWS - ALLOCATIONS - ACCUMULATION
+    assert foreign - VIEWS - ALLOCATIONS - ACCUMULATION <= COPIES
 
 
 def test_a_step_gives_the_same_bits_twice() -> None:
@@ -140,24 +142,16 @@ def test_clips_are_the_same_for_a_seed_and_a_step() -> None:
     assert first[0].shape == TRAINED.video and 0 < first[0].max() <= 1
 
 
-def test_captions_are_of_words_and_half_of_them_belong() -> None:
-    _, tokens, there, belongs = data.batch(0, 0)
-    assert int(belongs.sum()) == TRAINED.batch // 2
+def test_captions_are_of_words_and_leave_the_last_one_to_be_found() -> None:
+    _, tokens, there, last = data.batch(0, 0)
     lengths = there.sum(1)
-    assert set(lengths.tolist()) == {2, 5}
+    assert set(lengths.tolist()) == {3, 4}
     assert torch.equal(there, torch.arange(TRAINED.words) < lengths[:, None])
+    assert set(last.tolist()) == set(range(len(data.DIRECTIONS)))
     for row, own in zip(tokens, there, strict=True):
-        said = words_of(row, own)
-        assert said[0] in data.DIGITS and said[1] in data.DIRECTIONS
-        assert said[2:] == [] or (said[2] == "and" and said[3] in data.DIGITS and said[4] in data.DIRECTIONS)
-
-
-def test_captions_that_do_not_belong_say_nothing_that_is_true() -> None:
-    draw = np.random.default_rng(0)
-    for _ in range(200):
-        moves = data._moves(draw)
-        assert len({digit for digit, _ in moves}) == 2
-        assert not set(data._other_moves(draw, moves)) & set(moves)
+        first, direction, *joint, second = words_of(row, own)
+        assert {first, second} < set(data.DIGITS) and first != second
+        assert direction in data.DIRECTIONS and joint in ([], ["and"])
 
 
 def test_clips_move_as_they_say() -> None:
@@ -188,7 +182,7 @@ def test_clips_without_scikit_learn_say_what_to_install(monkeypatch: pytest.Monk
 
 def test_it_is_trained_as_the_twin_is() -> None:
     ours, theirs = TASK.build(0, "uol"), TASK.build(0, "pytorch")
-    assert isinstance(ours, module.Matcher) and isinstance(theirs, twin.Matcher)
+    assert isinstance(ours, module.Answerer) and isinstance(theirs, twin.Answerer)
     losses = []
     for network in (ours, theirs):
         optimiser = torch.optim.SGD(network.parameters(), lr=0.05)
@@ -198,6 +192,6 @@ def test_it_is_trained_as_the_twin_is() -> None:
             loss = TASK.loss(network, TASK.batch(0, step))
             loss.backward()
             optimiser.step()
-            losses[-1].append(float(loss))
+            losses[-1].append(loss.item())
     np.testing.assert_allclose(losses[0], losses[1], rtol=1e-4)
     assert len(set(losses[0])) == 3
