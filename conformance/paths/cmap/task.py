@@ -9,7 +9,7 @@ from uol.conformance.paths.cmap import data, module, twin
 from uol.conformance.paths.cmap.sizes import TRAINED
 from uol.conformance.paths.task import Batch, Side, Task
 
-STEPS = 1000
+STEPS = 600
 VALIDATION_BATCHES = 32
 
 
