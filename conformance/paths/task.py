@@ -11,6 +11,8 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from uol.conformance.paths.training.recipe import Recipe
+
 Side = Literal["uol", "pytorch"]
 Batch = tuple[Tensor, ...]
 
@@ -19,7 +21,8 @@ Batch = tuple[Tensor, ...]
 class Task:
     """`build(seed, side)`: the network, the same parameters on both sides. `batch(seed, step)`: the batch of a step, the same
     whenever it is asked for, so that a training that was stopped goes on as if it had not been. `loss(module, batch)`: a scalar
-    that has gradients. `validate(module)`: the figure called `metric`, on data that no batch holds."""
+    that has gradients. `validate(module)`: the figure called `metric`, on data that no batch holds.
+    `recipe`: how both sides are trained, for `steps` where nothing else is said."""
 
     name: str
     build: Callable[[int, Side], nn.Module]
@@ -29,3 +32,4 @@ class Task:
     metric: str
     better: Literal["higher", "lower"]
     steps: int
+    recipe: Recipe

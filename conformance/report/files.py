@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import cast
 
 from uol.conformance.paths.record import PathReport
+from uol.conformance.paths.training.record import TrainingRecord
 from uol.conformance.report.junit import junit_of
 from uol.conformance.report.operators import OperatorReport
 from uol.conformance.report.page import page_of
+from uol.conformance.report.training import training_page
 from uol.ir.errors import ResourceError
 from uol.json_text import json_text
 
@@ -40,6 +42,18 @@ def write_report(report: PathReport | OperatorReport, folder: Path) -> Written:
     return written
 
 
+def write_training(record: TrainingRecord, folder: Path) -> Path:
+    """Writes training.json and training.html, each whole or not at all; where the page is. Raises ResourceError where it
+    cannot."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _write(folder / "training.json", json_text(record.record(), indent=1) + "\n")
+        _write(folder / "training.html", training_page(record))
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    return folder / "training.html"
+
+
 def require_writable(folder: Path) -> None:
     """Before minutes of work, not after. Raises ResourceError."""
     try:
@@ -57,7 +71,7 @@ def schema() -> dict[str, object]:
 
 def _unwritable(folder: Path, error: OSError) -> ResourceError:
     message = f"the report cannot be written to {str(folder)!r}: {error.strerror or error}"
-    return ResourceError(message, hint="choose another folder with --report")
+    return ResourceError(message, hint="choose another folder")
 
 
 def _write(path: Path, text: str) -> None:

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 def page_of(report: PathReport | OperatorReport) -> str:
     """The page as text."""
     if isinstance(report, OperatorReport):
-        page = _environment().get_template("operators.html.j2")
+        page = environment().get_template("operators.html.j2")
         return page.render(report=report, rows=_matrix(report), worst=_between(report), states=_states(report))
     slowest = max((max(r.time_us, r.pytorch_us) for r in report.layers), default=1.0) or 1.0
-    return _environment().get_template("path.html.j2").render(report=report, rows=_layers(report), slowest=slowest)
+    return environment().get_template("path.html.j2").render(report=report, rows=_layers(report), slowest=slowest)
 
 
 def _matrix(report: OperatorReport) -> dict[tuple[str, str], dict[str, Cell]]:
@@ -53,20 +53,21 @@ def _layers(report: PathReport) -> list[tuple[LayerResult, dict[str, LayerResult
     return [(next(iter(found.values())), found) for found in rows.values()]
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """What renders the templates of this folder."""
     from jinja2 import Environment, FunctionLoader, StrictUndefined, select_autoescape
 
     def load(name: str) -> str:
         return files("uol.conformance.report").joinpath(name).read_text(encoding="utf-8")
 
-    environment = Environment(
+    made = Environment(
         loader=FunctionLoader(load),
         undefined=StrictUndefined,
         autoescape=select_autoescape(("html", "j2"), default=True),
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["arrows"] = lambda shape: shape.replace("->", "\N{RIGHTWARDS ARROW}")  # "->" may break after the dash
-    environment.filters["short"] = lambda x: f"{x:.2g}"
-    environment.filters["time"] = lambda us: f"{us / 1e3:.2f}" if us >= 1000 else f"{us / 1e3:.3f}"
-    return environment
+    made.filters["arrows"] = lambda shape: shape.replace("->", "\N{RIGHTWARDS ARROW}")  # "->" may break after the dash
+    made.filters["short"] = lambda x: f"{x:.2g}"
+    made.filters["time"] = lambda us: f"{us / 1e3:.2f}" if us >= 1000 else f"{us / 1e3:.3f}"
+    return made

@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from uol.conformance.paths.resnet50 import data, task
-from uol.conformance.paths.resnet50.recipe import Recipe, Training
 from uol.conformance.paths.resnet50.sizes import SIZES
+from uol.conformance.paths.training.recipe import Recipe, of_optimiser
+from uol.conformance.paths.training.training import Training
 from uol.ir.errors import ToolchainError
 
 NARROW = SIZES["narrow"]
@@ -68,10 +69,13 @@ def batch(step: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def made(recipe: Recipe) -> Training:
-    return Training(task.build(0, "uol", NARROW), "uol", recipe)
+    return Training(task.TASK, task.build(0, "uol", NARROW), "uol", recipe)
 
 
-@pytest.mark.parametrize("recipe", [Recipe("sgd", "f16", accumulate=2, restart=2), Recipe("adamw", "f32", restart=1)], ids=str)
+RECIPES = [of_optimiser("sgd", dtype="f16", accumulate=2, restart=2), of_optimiser("adamw", restart=1)]
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=["sgd f16", "adamw f32"])
 def test_a_training_that_was_stopped_goes_on_to_the_same_numbers(recipe: Recipe) -> None:
     whole, first, second = made(recipe), made(recipe), made(recipe)
     losses = [whole.step(batch(step)) for step in range(7)]
@@ -84,7 +88,7 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_numbers(recipe: Recipe)
 
 
 def test_the_optimiser_steps_when_enough_gradients_are_added_up() -> None:
-    training = made(Recipe("sgd", "f32", accumulate=4, restart=1))
+    training = made(of_optimiser("sgd", restart=1))
     weight = training.module.fc.weight
     start = weight.detach().clone()
     for step in range(3):
@@ -95,7 +99,7 @@ def test_the_optimiser_steps_when_enough_gradients_are_added_up() -> None:
 
 
 def test_a_loss_that_overflows_halves_the_scale_and_changes_nothing() -> None:
-    training = made(Recipe("sgd", "f16", accumulate=1))
+    training = made(of_optimiser("sgd", dtype="f16", accumulate=1))
     before = copy.deepcopy(training.module.state_dict())
     images, labels = batch(0)
     training.step((images * float("inf"), labels))

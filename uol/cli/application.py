@@ -25,6 +25,7 @@ from uol.cli import (
     functions_command,
     library_commands,
     run_command,
+    train_command,
 )
 from uol.cli.failures import failure_of
 from uol.cli.output import print_json, print_text
@@ -64,6 +65,7 @@ app.command("run")(run_command.run)
 app.command("check")(check_command.check)
 app.command("conform")(conform_command.conform)
 app.command("bench")(bench_command.bench)
+app.command("train")(train_command.train)
 app.command("doctor")(doctor_command.doctor)
 
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from uol.conformance.paths.cmap import data, module, twin
 from uol.conformance.paths.cmap.sizes import TRAINED
 from uol.conformance.paths.task import Batch, Side, Task
+from uol.conformance.paths.training.recipe import of_optimiser
 
 STEPS = 600
 VALIDATION_BATCHES = 32
@@ -46,4 +47,5 @@ def validate(network: nn.Module) -> float:
     return right / (VALIDATION_BATCHES * TRAINED.batch)
 
 
-TASK = Task("cmap", build, loss, batch, validate, "validation accuracy", "higher", STEPS)
+RECIPE = of_optimiser("adamw", accumulate=1, warm_up=100, restart=STEPS)
+TASK = Task("cmap", build, loss, batch, validate, "validation accuracy", "higher", STEPS, RECIPE)

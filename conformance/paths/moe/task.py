@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from uol.conformance.paths.moe import data, module, twin_module
 from uol.conformance.paths.moe.sizes import MODELS, ModelSizes
 from uol.conformance.paths.task import Batch, Side, Task
+from uol.conformance.paths.training.recipe import of_optimiser
 
 SIZES = MODELS["real"]
 TEXTS = 16
@@ -46,4 +47,5 @@ def validate(model: nn.Module) -> float:
     return float(torch.stack(parts).mean())
 
 
-TASK = Task("moe", build, loss, batch, validate, metric="validation loss", better="lower", steps=300)
+RECIPE = of_optimiser("adamw", accumulate=1, restart=300)
+TASK = Task("moe", build, loss, batch, validate, metric="validation loss", better="lower", steps=300, recipe=RECIPE)

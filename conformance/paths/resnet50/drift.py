@@ -11,14 +11,14 @@ import argparse
 import statistics
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from uol.conformance.paths.resnet50.recipe import Recipe, Training
 from uol.conformance.paths.resnet50.task import TASK
 from uol.conformance.paths.task import Side
+from uol.conformance.paths.training.training import Training
 
 LIMIT = 2.0
 
@@ -52,7 +52,7 @@ def drift(seeds: int = 3, steps: int = 20) -> Drift:
 
 def _parameters(side: Side, dtype: str, seed: int, steps: int) -> Iterator[Tensor]:
     """All parameters after each step, as one vector in float64."""
-    training = Training(TASK.build(seed, side), side, Recipe(dtype=dtype, accumulate=1))
+    training = Training(TASK, TASK.build(seed, side), side, replace(TASK.recipe, dtype=dtype, accumulate=1))
     for step in range(steps):
         training.step(TASK.batch(seed, step))
         yield torch.cat([p.detach().double().flatten() for p in training.module.parameters()])

@@ -10,6 +10,7 @@ from uol.conformance.paths.resnet50.module import ResNet, loss
 from uol.conformance.paths.resnet50.sizes import SIZES, Sizes
 from uol.conformance.paths.resnet50.twin import TorchResNet, torch_loss
 from uol.conformance.paths.task import Batch, Side, Task
+from uol.conformance.paths.training.recipe import of_optimiser
 
 DIGITS = SIZES["digits"]
 
@@ -54,4 +55,4 @@ def _in_batches(images: Tensor, labels: Tensor) -> zip[tuple[Tensor, Tensor]]:
     return zip(images.split(90), labels.split(90), strict=True)
 
 
-TASK = Task("resnet50", build, training_loss, batch, accuracy, "test accuracy", "higher", steps=840)
+TASK = Task("resnet50", build, training_loss, batch, accuracy, "test accuracy", "higher", 840, of_optimiser("sgd"))
