@@ -65,11 +65,17 @@ def typical(draws: Sequence[Dual], level: str) -> Dual:
     """
     limits = _table()["levels"][level]
     every = [(d.max_ratio, d.mean_ratio, d.rms_ratio) for d in draws]
-    ratios = [float(np.median(each)) for each in zip(*every, strict=True)]
+    largest, mean, rms = (float(np.median(each)) for each in zip(*every, strict=True))
+    ratios = (largest, mean, rms)
     ok = bool(np.isfinite(every).all()) and all(r <= limits[name] for r, name in zip(ratios, NAMES, strict=True))
     passed = sum(d.ok for d in draws)
     shown = ", ".join(f"{name} {ratio:.2f} (limit {limits[name]:g})" for name, ratio in zip(NAMES, ratios, strict=True))
-    return Dual(ok, *ratios, f"{level}, medians of {len(draws)} draws, of which {passed} passed: {shown}")
+    return Dual(ok, largest, mean, rms, f"{level}, medians of {len(draws)} draws, of which {passed} passed: {shown}")
+
+
+def limit_of(level: str, figure: str) -> float:
+    """The limit of one of the three ratios: "max", "mean" or "rms"."""
+    return float(_table()["levels"][level][figure])
 
 
 def has_small_value(dtype: str) -> bool:

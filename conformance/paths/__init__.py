@@ -1,24 +1,52 @@
-"""Model paths: whole networks made of operators, on real input, checked on every target.
+"""Model paths: whole networks made of operators, on real input, checked and trained.
 
-A path is a room of this folder; its module `inference` has `conform(options, progress) -> PathReport`, its module `task` what
-training asks of it. `record` and `facts` serve all of them.
+A path is a room of this folder; what serves all of them lies beside the rooms.
+
+    task.py, training/               what training asks of a path; `uol train`
+    draw.py, step_checks.py          a training step on drawn numbers, judged on every target
+    recorded.py, kernels.py, emulation.py    what a step calls; its kernels one by one; all of it in a target's twin
+    record.py, facts.py              what a check of a path is asked, and what it reports
 """
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from uol.ir.errors import UolError
 
 if TYPE_CHECKING:
-    from uol.conformance.paths.record import PathModule
+    from uol.conformance.paths.record import PathOptions, PathReport, Progress
+    from uol.conformance.paths.task import Task
 
-PATHS = ("resnet50",)
+PATHS = ("moe", "cmap", "resnet50")
 
 
-def path_named(name: str) -> PathModule:
-    """The module of a path that checks it. Raises UolError, with the paths there are, for any other name."""
+def conform(name: str, options: PathOptions, progress: Progress) -> PathReport:
+    """Runs a path on every target and judges it: resnet50's inference on a photograph, a training step of the others. Raises
+    UolError, with the paths there are, for any other name."""
+    require_path(name)
+    if name == "resnet50":
+        from uol.conformance.paths.resnet50 import inference
+
+        if options.quick:
+            raise UolError("--quick says nothing of resnet50", hint="its inference on a photograph has one size")
+        return inference.conform(options, progress)
+    if options.weights or options.image:
+        raise UolError(f"--weights and --image say nothing of {name}", hint="they are resnet50's")
+    from uol.conformance.paths.step_checks import check_steps
+
+    return check_steps(name, import_module(f"uol.conformance.paths.{name}.draw"), options, progress)
+
+
+def task_of(name: str) -> Task:
+    """What training asks of a path. Raises UolError, with the paths there are, for any other name."""
+    require_path(name)
+    found: Task = import_module(f"uol.conformance.paths.{name}.task").TASK
+    return found
+
+
+def require_path(name: str) -> None:
+    """Raises UolError, with the paths there are, for a name of none."""
     if name not in PATHS:
         raise UolError(f"unknown path {name!r}", hint=f"the paths are {', '.join(PATHS)}")
-    return cast("PathModule", import_module(f"uol.conformance.paths.{name}.inference"))

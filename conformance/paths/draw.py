@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
-from uol.conformance.accuracy.dual import Dual, dual_benchmark
+from uol.conformance.accuracy.contracts import unit_roundoff
+from uol.conformance.accuracy.dual import Dual, dual_benchmark, limit_of, typical
+from uol.ir.errors import UolError
 
 Size = Literal["check", "kernels", "narrow"]
 """check     what errors are judged at, against PyTorch's in the same type
@@ -53,13 +55,66 @@ class DrawnPath(Protocol):
         ...
 
 
-def errors(draw: Draw, ours: Callable[[], Values], dtype: str, level: str) -> dict[str, Dual]:
-    """The dual benchmark of every value of `ours`, PyTorch in the same type being the partner."""
-    golden, theirs, found = draw.golden(), draw.theirs(), ours()
-    if found.keys() != golden.keys():
-        raise KeyError(f"values {sorted(found.keys() ^ golden.keys())} are of one side alone")
-    return {name: dual_benchmark(*_numbers((found[name], theirs[name], value)), dtype, level) for name, value in golden.items()}
+Sides = tuple[Values, Values, Values]
+"""The values of one draw: ours, PyTorch's in the same type, and in float64."""
 
 
-def _numbers(tensors: Sequence[Tensor]) -> list[NDArray[np.float64]]:
-    return [t.detach().double().numpy() for t in tensors]
+def sides_of(draw: Draw) -> Sides:
+    """The values of a draw on this machine. Ours come first: a draw may let the others route as ours did."""
+    ours = draw.ours()
+    return ours, draw.theirs(), draw.golden()
+
+
+def typical_errors(draws: Sequence[Draw], dtype: str, level: str) -> dict[str, Dual]:
+    """The dual benchmark of every value, the typical one of the draws: of few numbers the one that comes nearest to 0 decides
+    alone what the largest relative error of a draw is."""
+    found = [errors(sides_of(each), dtype, level) for each in draws]
+    return {name: typical([each[name] for each in found], level) for name in found[0]}
+
+
+def errors(sides: Sides, dtype: str, level: str) -> dict[str, Dual]:
+    """The dual benchmark of every value of a draw."""
+    found = {}
+    for name in _names(sides):
+        ours, theirs, golden = (side[name].detach().double().numpy() for side in sides)
+        found[name] = dual_benchmark(ours, theirs, golden, dtype, level)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Distance:
+    """How far a side is from float64: the root of the mean of ||value - golden||^2 / ||golden||^2 over its values."""
+
+    ours: float
+    theirs: float
+    limit: float
+
+    @property
+    def ok(self) -> bool:
+        """Is ours within the limit times PyTorch's?"""
+        return self.ours <= self.limit * self.theirs
+
+    def __str__(self) -> str:
+        ratio = f"{self.ours / self.theirs:.2f} (limit {self.limit:g})"
+        return f"{self.ours:.2e} from float64, PyTorch's {self.theirs:.2e}: {ratio}"
+
+
+def distance(sides: Sides, dtype: str, level: str) -> Distance:
+    """Of one draw's values together, each by its own size. The limit is the one of `level` for the largest error: what a single
+    draw of few numbers gives is chance on both sides. PyTorch's counts as half an ulp at least."""
+    ours, theirs = (
+        float(np.sqrt(np.mean([_relative(side[name], sides[2][name]) ** 2 for name in _names(sides)]))) for side in sides[:2]
+    )
+    return Distance(ours, max(theirs, unit_roundoff(dtype)), limit_of(level, "max"))
+
+
+def _relative(value: Tensor, golden: Tensor) -> float:
+    exact = golden.detach().double()
+    return float((value.detach().double() - exact).norm() / exact.norm())
+
+
+def _names(sides: Sides) -> list[str]:
+    names = list(sides[0])
+    if any(side.keys() != set(names) for side in sides):
+        raise UolError("two sides of a path have different values", hint="its twin has the same parameters and results")
+    return names

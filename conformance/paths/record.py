@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 from uol.conformance.accuracy.comparison import Comparison
 from uol.conformance.cases.agreement import Agreement, Pair, by_operator, by_type
@@ -137,11 +137,3 @@ class PathReport:
             "layers": [{**asdict(layer), "ok": layer.ok} for layer in self.layers],
             "agreement": [pair.record() for pair in by_operator(self.agreements)],
         }
-
-
-class PathModule(Protocol):
-    """A path's module."""
-
-    def conform(self, options: PathOptions, progress: Progress) -> PathReport:
-        """Runs the path on every target and judges it."""
-        ...

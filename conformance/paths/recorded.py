@@ -23,7 +23,7 @@ from uol.pytorch.call import TorchOperator
 NAMESPACE = "uol"
 ALLOCATIONS = {"empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided", "zeros", "zeros_like", "new_zeros"}
 ALLOCATIONS |= {"ones", "ones_like", "clone"}
-BOOKKEEPING = {"detach", "detach_", "alias", "copy_", "fill_", "zero_", "_to_copy", "set_", "lift_fresh"}
+BOOKKEEPING = {"detach", "detach_", "alias", "_unsafe_view", "copy_", "fill_", "zero_", "_to_copy", "set_", "lift_fresh"}
 """What moves or sets values without computing with them."""
 ACCUMULATION = {"add", "add_"}
 """How autograd adds up the gradients of one tensor, and of one parameter."""

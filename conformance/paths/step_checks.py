@@ -10,8 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 
-import torch
-
 from uol import ops
 from uol.backends import registry
 from uol.compilation.request import resolve_target
@@ -19,13 +17,15 @@ from uol.conformance.accuracy.dual import Dual
 from uol.conformance.cases.machine import machine_facts
 from uol.conformance.cases.twin_check import has_twin
 from uol.conformance.cases.verdict import Verdict
-from uol.conformance.paths.draw import Draw, DrawnPath, Size, Values, errors
+from uol.conformance.paths.draw import Draw, DrawnPath, Size, Values, distance, typical_errors
 from uol.conformance.paths.emulation import Emulation
 from uol.conformance.paths.kernels import KernelCase, check_calls, distinct_calls
 from uol.conformance.paths.record import Check, LayerResult, PathOptions, PathReport, Progress
 from uol.conformance.paths.recorded import recorded
 from uol.ir.errors import UolError
 
+NARROW_DRAWS = 24
+"""Of the narrow size, whose values are few."""
 LEARNING_RATE = 0.25
 """Of the update on the twins: a power of two, so that the update rounds once."""
 
@@ -52,9 +52,10 @@ def check_steps(name: str, path: DrawnPath, options: PathOptions, progress: Prog
 
 
 def _values(path: DrawnPath, size: Size, options: PathOptions, progress: Progress) -> Iterator[Check]:
+    count = NARROW_DRAWS if size == "narrow" else 1
     progress("values on this machine", 0, 1)
-    draw = path.draw(size, options.dtype, options.seed)
-    found = errors(draw, draw.ours, options.dtype, path.LEVEL)
+    draws = [path.draw(size, options.dtype, options.seed + number) for number in range(count)]
+    found = typical_errors(draws, options.dtype, path.LEVEL)
     progress("values on this machine", 1, 1)
     yield _verdict(f"results and gradients at the size {size!r}, {options.dtype}, beside PyTorch's", found)
 
@@ -74,10 +75,11 @@ def _whole_step(path: DrawnPath, target: str, options: PathOptions) -> Check:
             found = _with_update(draw, draw.ours())
     except UolError as error:
         return Check(f"a whole step in the twin of {target}", False, str(error))
-    judged = errors(_Updated(draw), lambda: found, "f32", path.LEVEL)
-    verdict = _verdict(f"a whole step in the twin of {target}, {emulation.kernels} kernels (emulated)", judged)
+    theirs, golden = (_updated(draw, values) for values in (draw.theirs(), draw.golden()))
+    judged = distance((found, theirs, golden), "f32", path.LEVEL)
     findings = "; ".join(emulation.findings[:3])
-    return Check(verdict.name, verdict.ok and not findings, findings or verdict.detail)
+    name = f"a whole step in the twin of {target}, {emulation.kernels} kernels (emulated)"
+    return Check(name, judged.ok and not findings, findings or f"{len(golden)} values together are {judged}")
 
 
 def _with_update(draw: Draw, values: Values) -> Values:
@@ -86,25 +88,10 @@ def _with_update(draw: Draw, values: Values) -> Values:
     return {**values, **new}
 
 
-class _Updated:
-    """A draw whose values hold the updated parameters, too; PyTorch's by its own arithmetic."""
-
-    def __init__(self, draw: Draw) -> None:
-        self.draw = draw
-        self.parameters = draw.parameters
-
-    def ours(self) -> Values:
-        return _with_update(self.draw, self.draw.ours())
-
-    def theirs(self) -> Values:
-        return self._updated(self.draw.theirs(), torch.float32)
-
-    def golden(self) -> Values:
-        return self._updated(self.draw.golden(), torch.float64)
-
-    def _updated(self, values: Values, dtype: torch.dtype) -> Values:
-        new = {f"new {n}": p.detach().to(dtype) - LEARNING_RATE * values[n] for n, p in self.parameters.items()}
-        return {**values, **new}
+def _updated(draw: Draw, values: Values) -> Values:
+    """The same by PyTorch, in the type of the gradients."""
+    new = {f"new {n}": p.detach().to(values[n].dtype) - LEARNING_RATE * values[n] for n, p in draw.parameters.items()}
+    return {**values, **new}
 
 
 def _layer(case: KernelCase, verdict: Verdict) -> LayerResult:

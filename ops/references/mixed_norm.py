@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from torch import Tensor
 
 from uol.ops.references.running_norm import batch_norm_training
 
 
-def batch_norm_relu(x: Tensor, *given: Tensor, **options: float) -> tuple[Tensor, ...]:
+def batch_norm_relu(x: Tensor, *given: Any, **options: Any) -> tuple[Tensor, ...]:
     """The normalised values, cut off at 0, and the running statistics after them."""
     y, *statistics = batch_norm_training(x, *given, **options)
     return y.relu(), *statistics

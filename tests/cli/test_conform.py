@@ -82,7 +82,9 @@ class OnePath:
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
-    monkeypatch.setattr("uol.cli.conform_paths.path_named", lambda name: OnePath(request.param))
+    path = OnePath(request.param)
+    monkeypatch.setattr("uol.cli.conform_paths.require_path", lambda name: None)
+    monkeypatch.setattr("uol.cli.conform_paths.conform", lambda name, options, progress: path.conform(options, progress))
 
 
 @pytest.mark.parametrize("tiny", [0.25], indirect=True)

@@ -15,10 +15,10 @@ import pytest
 from uol.backends import registry
 from uol.compilation.request import resolve_target
 from uol.conformance.accuracy.comparison import Comparison
-from uol.conformance.accuracy.dual import dual_benchmark
+from uol.conformance.accuracy.dual import Dual, dual_benchmark, typical
 from uol.conformance.cases.agreement import Run, Subject, agreements
 from uol.conformance.cases.twin_check import has_twin
-from uol.conformance.paths import path_named
+from uol.conformance.paths import require_path
 from uol.conformance.paths.record import Check, LayerResult, PathReport
 from uol.conformance.paths.resnet50.cpu_network import build_network
 from uol.conformance.paths.resnet50.inference import local_target
@@ -237,8 +237,8 @@ def test_a_report_that_cannot_be_written_says_so(tmp_path: Path) -> None:
 
 def test_an_unknown_path_names_those_there_are() -> None:
     with pytest.raises(UolError, match="unknown path 'vgg'") as caught:
-        path_named("vgg")
-    assert caught.value.hint == "the paths are resnet50"
+        require_path("vgg")
+    assert caught.value.hint == "the paths are moe, cmap, resnet50"
 
 
 def test_the_dual_benchmark_has_limits() -> None:
@@ -251,6 +251,15 @@ def test_the_dual_benchmark_has_limits() -> None:
     one[3] *= 1 + 1.1e-5
     assert not dual_benchmark(one, partner, golden, "f32", "L0").ok
     assert dual_benchmark(golden + 1e-8, golden, golden, "f32", "L2").ok  # a perfect partner counts as half an ulp
+
+
+def test_of_several_draws_the_median_ratios_are_judged() -> None:
+    draws = [Dual(True, 1.0, 1.0, 1.0, ""), Dual(False, 9.0, 1.4, 1.4, ""), Dual(True, 4.0, 1.2, 1.6, "")]
+    found = typical(draws, "L1")
+    assert (found.ok, found.max_ratio, found.mean_ratio, found.rms_ratio) == (True, 4.0, 1.2, 1.4)
+    assert not typical([*draws, *[Dual(False, 1.0, 1.0, 1.6, "")] * 2], "L1").ok
+    assert not typical([*draws, Dual(False, np.inf, np.inf, np.inf, "")], "L1").ok
+    assert not typical([*draws, Dual(False, np.nan, 1.0, 1.0, "")], "L1").ok
 
 
 def test_the_dual_benchmark_refuses_what_is_not_finite() -> None:

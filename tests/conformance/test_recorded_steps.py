@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 import pytest
 import torch
 
 import uol
+from uol.conformance.paths.draw import Values
 from uol.conformance.paths.emulation import Emulation
 from uol.conformance.paths.kernels import KernelCase, check_calls, distinct_calls
+from uol.conformance.paths.record import PathOptions
 from uol.conformance.paths.recorded import recorded
+from uol.conformance.paths.step_checks import check_steps
 
 
 @pytest.fixture
@@ -83,3 +87,57 @@ def test_a_step_in_the_twin_gives_pytorch_s_gradients(
     assert emulation.kernels >= 12
     for parameter, owed in zip(network.parameters(), expected, strict=True):
         torch.testing.assert_close(parameter.grad, owed.float(), rtol=2e-5, atol=1e-6)
+
+
+class LinesDraw:
+    """The network as a drawn path has it. `factor`: of our values, a fault where it is not 1."""
+
+    def __init__(self, network: torch.nn.Module, batch: tuple[torch.Tensor, torch.Tensor], factor: float) -> None:
+        self.network, self.batch, self.factor = network, batch, factor
+
+    @property
+    def parameters(self) -> Values:
+        return dict(self.network.named_parameters())
+
+    def ours(self) -> Values:
+        network = copy.deepcopy(self.network)
+        uol.replace(network)
+        found = self._values(network, self.batch[0], uol.ops.cross_entropy)  # type: ignore[attr-defined]
+        return found if self.factor == 1 else {name: value * self.factor for name, value in found.items()}
+
+    def theirs(self) -> Values:
+        return self._values(self.network, self.batch[0], torch.nn.functional.cross_entropy)
+
+    def golden(self) -> Values:
+        exact = copy.deepcopy(self.network).double()
+        return self._values(exact, self.batch[0].double(), torch.nn.functional.cross_entropy)
+
+    def _values(self, network: torch.nn.Module, x: torch.Tensor, loss: Callable[..., torch.Tensor]) -> dict[str, torch.Tensor]:
+        found = loss(network(x), self.batch[1])
+        names, parameters = zip(*network.named_parameters(), strict=True)
+        return {"loss": found.detach(), **dict(zip(names, torch.autograd.grad(found, parameters), strict=True))}
+
+
+class LinesPath:
+    LEVEL = "L0"  # the loss is one number
+
+    def __init__(self, draw: LinesDraw) -> None:
+        self.drawn = draw
+
+    def draw(self, size: str, dtype: str, seed: int) -> LinesDraw:
+        return self.drawn
+
+
+@pytest.mark.parametrize(("factor", "ok"), [(1.0, True), (1.001, False)])
+def test_a_path_s_step_is_checked_on_every_target(
+    factor: float, ok: bool, network: torch.nn.Sequential, batch: tuple[torch.Tensor, torch.Tensor]
+) -> None:
+    path = LinesPath(LinesDraw(network, batch, factor))
+    report = check_steps("lines", path, PathOptions(("cpu", "cuda"), quick=True), lambda what, done, count: None)
+    assert [check.name.split(",")[0] for check in report.checks] == [
+        "results and gradients at the size 'narrow'",
+        "uol's operators alone",
+        "a whole step in the twin of cuda:a100",
+    ]
+    assert report.targets == ("cpu:host", "cuda:a100") and all(layer.ok for layer in report.layers)
+    assert [check.ok for check in report.checks] == [ok, ok, ok]  # the factor is an operator of PyTorch's, too

@@ -45,13 +45,14 @@ def test_it_agrees_with_the_derived_one(name: str) -> None:
             for t in first.by_role("in")
             for shape in [tuple(int(d.value) for d in t.shape)]  # type: ignore[attr-defined]  # static
         }
-        run_time = {"eps": 1e-3} if "eps" in {a.name for a in forward.attributes} else {}
+        known = {a.name for a in forward.attributes}
+        run_time = {name: value for name, value in {"eps": 1e-3, "momentum": 0.3}.items() if name in known}
         inputs |= interpret(instantiate(saving, library(), **whole), inputs, run_time)
         inputs |= {f"d{r.name}": generator.standard_normal(inputs[r.name].shape) for r in forward.results}
-        found = [
-            interpret(instantiate(op, library(), **whole), inputs, run_time)
-            for op in (WRITTEN[name], derived)
-        ]
+        found = []
+        for op in (WRITTEN[name], derived):
+            attrs = {a.name: workload.attrs[a.name] for a in op.attributes if a.name in workload.attrs}
+            found.append(interpret(instantiate(op, library(), **{**whole, "attrs": attrs}), inputs, run_time))
         for result in found[0]:
             np.testing.assert_allclose(found[0][result], found[1][result], rtol=1e-9, atol=1e-12, err_msg=str(workload))
 

@@ -18,7 +18,7 @@ from uol.conformance.paths.record import PathOptions
 from uol.ir.errors import TypeCheckError, UolError
 from uol.operators.sources import import_operators
 
-PathOption = Annotated[str, typer.Option("--path", help="Model paths: resnet50.")]
+PathOption = Annotated[str, typer.Option("--path", help="Model paths: moe, cmap, resnet50.")]
 OpOption = Annotated[
     str,
     typer.Option("--op", help="Operators: softmax,own.uol,own.uol:relu; all for the library and what is imported."),
@@ -37,7 +37,10 @@ ImageOption = Annotated[Path | None, typer.Option("--image", help="A picture for
 FirstOption = Annotated[bool, typer.Option("--first", help="The first case of each operator alone, on random inputs.")]
 QuickOption = Annotated[
     bool,
-    typer.Option("--quick", help="As --first; without --op, or of all, a dozen operators with every kind of kernel."),
+    typer.Option(
+        "--quick",
+        help="As --first; without --op, or of all, a dozen operators with every kind of kernel. A path: at narrow sizes.",
+    ),
 ]
 GradientsOption = Annotated[bool, typer.Option("--gradients", help="The gradients of the operators, in their place.")]
 JobsOption = Annotated[int, typer.Option("--jobs", "-j", min=0, help="Processes; 0: as many as cores that may be used.")]
@@ -72,7 +75,7 @@ def conform(
     be used, or nothing to check).
     """
     if path:
-        of_operators = {"--op": op, "--first": first, "--quick": quick, "--gradients": gradients, "--import": modules}
+        of_operators = {"--op": op, "--first": first, "--gradients": gradients, "--import": modules}
         _refuse_beside("--path", of_operators)
     else:
         _refuse_beside("--op", {"--weights": weights, "--image": image})
@@ -82,7 +85,7 @@ def conform(
     targets = tuple(t.name for t in resolve_targets(target or ",".join(registry.names())))
     jobs = jobs or usable_cores()
     if path:
-        options = PathOptions(targets, weights, image, _path_dtype(dtype), seed, jobs)
+        options = PathOptions(targets, weights, image, _path_dtype(dtype), seed, jobs, quick)
         ok = conform_paths(listed(path, "path", "resnet50"), options, report or Path("report"), as_json)
     else:
         dtypes = tuple(dict.fromkeys(listed(dtype, "dtype", "f32,f16")))

@@ -6,21 +6,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from uol.cli.output import print_json, print_table, print_text, staged
-from uol.conformance.paths import path_named
+from uol.conformance.paths import conform, require_path
 from uol.conformance.paths.record import LayerResult, PathOptions, PathReport
 from uol.conformance.report.files import require_writable, write_report
 
 
 def conform_paths(names: Sequence[str], options: PathOptions, folder: Path, as_json: bool) -> bool:
     """Runs each path, prints and writes its report: into `folder`, or one below it a path. Did all pass?"""
-    modules = [path_named(name) for name in names]
+    for name in names:
+        require_path(name)
     places = [folder if len(names) == 1 else folder / name for name in names]
     for place in places:
         require_writable(place)
     reports = []
-    for module, place in zip(modules, places, strict=True):
+    for name, place in zip(names, places, strict=True):
         with staged() as progress:
-            report = module.conform(options, progress)
+            report = conform(name, options, progress)
         written = write_report(report, place)
         reports.append(report)
         if not as_json:

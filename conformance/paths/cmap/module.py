@@ -50,7 +50,8 @@ def initialise(attention: nn.Module) -> None:
 
 def heads(x: Tensor, count: int) -> Tensor:
     """[N, L, D] -> [N, count, L, D/count], a view."""
-    return x.unflatten(-1, (count, -1)).transpose(1, 2)
+    split: Tensor = x.unflatten(-1, (count, -1))
+    return split.transpose(1, 2)
 
 
 class Alignment(nn.Module):

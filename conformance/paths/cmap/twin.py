@@ -31,8 +31,8 @@ def initialise(attention: nn.Module) -> None:
 
 def attention(q: Tensor, k: Tensor, v: Tensor, heads: int, seen: Tensor | None) -> Tensor:
     """q [N, Q, D], k and v [N, K, D], seen bool [N, 1, 1, K] -> [N, Q, D]."""
-    split = [x.reshape(*x.shape[:2], heads, -1).transpose(1, 2) for x in (q, k, v)]
-    read = functional.scaled_dot_product_attention(*split, attn_mask=seen)
+    query, key, value = (x.reshape(*x.shape[:2], heads, -1).transpose(1, 2) for x in (q, k, v))
+    read = functional.scaled_dot_product_attention(query, key, value, attn_mask=seen)
     return read.transpose(1, 2).reshape(q.shape)
 
 

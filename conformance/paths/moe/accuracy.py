@@ -48,9 +48,9 @@ def _errors(sizes: Sizes, dtype: str, seed: int, capacity: int | None) -> dict[s
     for module in (theirs, golden):
         module.load_state_dict(ours.state_dict())
     mixed = ours(x.requires_grad_())
-    found = _with_gradients(ours, x, mixed, dy)
+    found = with_gradients(ours, x, mixed, dy)
     partner, exact = (
-        _with_gradients(module, y, module(y, mixed.expert), dy)
+        with_gradients(module, y, module(y, mixed.expert), dy)
         for module, y in ((theirs, x.detach().clone().requires_grad_()), (golden, x.detach().double().requires_grad_()))
     )
     return {name: (_flat(found[name]), _flat(partner[name]), _flat(exact[name])) for name in found}
@@ -61,7 +61,7 @@ def _flat(values: Tensor) -> Array:
     return flat
 
 
-def _with_gradients(module: torch.nn.Module, x: Tensor, mixed: layer.Mixed | twin.Mixed, dy: Tensor) -> dict[str, Tensor]:
+def with_gradients(module: torch.nn.Module, x: Tensor, mixed: layer.Mixed | twin.Mixed, dy: Tensor) -> dict[str, Tensor]:
     """Results, and the gradients of <y, dy> and the losses of the router."""
     wide = mixed.balance.dtype
     weights = [torch.tensor(w, dtype=wide) for w in LOSSES]
