@@ -31,7 +31,7 @@ def moe_gate(score: Tensor, top: int = 4) -> tuple[Tensor, Tensor, Tensor, Tenso
     chance = score.softmax(-1)
     _, expert = topk(score, top)
     best = chance.gather(-1, expert)
-    share = torch.bincount(expert.flatten(), minlength=experts) / max(tokens * top, 1)
+    share = torch.bincount(expert.flatten(), minlength=experts).to(score.dtype) / max(tokens * top, 1)
     balance = experts * (share * chance.sum(0) / max(tokens, 1)).sum()
     return best / best.sum(-1, keepdim=True), expert, balance, (score.logsumexp(-1) ** 2).sum() / max(tokens, 1)
 

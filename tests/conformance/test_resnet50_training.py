@@ -39,7 +39,7 @@ def test_its_gradients_are_those_of_differences() -> None:
 @pytest.mark.parametrize("dtype", ["f32", "f16", "bf16"])
 def test_its_errors_are_about_pytorchs(dtype: str) -> None:
     found = judge.errors(NARROW, dtype, range(SEEDS), together=True)
-    assert found.keys() == {"scores", "loss", "gradients"}
+    assert found.keys() == {"results", "gradients"}
     assert not {name: dual.detail for name, dual in found.items() if not dual.ok}
 
 

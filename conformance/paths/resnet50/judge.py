@@ -82,7 +82,7 @@ def values(network: nn.Module, images: Tensor, labels: Tensor, own_loss: Callabl
 
 
 def errors(sizes: Sizes, dtype: str, seeds: Sequence[int], *, together: bool = False) -> dict[str, Dual]:
-    """The dual benchmark of each value; of scores, loss and all gradients `together`, where they are few: the ratio of two
+    """The dual benchmark of each value; of results and of all gradients `together`, where they are few: the ratio of two
     roundings of a handful of numbers is chance. The elements of all seeds are judged at once."""
     found: list[tuple[Values, ...]] = []
     for seed in seeds:
@@ -103,9 +103,10 @@ def _elements(tensors: Sequence[Tensor]) -> NDArray[np.float64]:
 
 
 def _together(found: Values) -> Values:
-    """Scores, loss, and the gradients as one vector."""
+    """Scores and loss, and the gradients, as a vector each."""
     scores, loss, *gradients = found.values()
-    return {"scores": scores, "loss": loss, "gradients": torch.cat([g.double().flatten() for g in gradients])}
+    parts = {"results": (scores, loss), "gradients": gradients}
+    return {name: torch.cat([value.double().flatten() for value in each]) for name, each in parts.items()}
 
 
 Side = Literal["uol", "PyTorch"]
