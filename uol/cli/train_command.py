@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 PathArgument = Annotated[str, typer.Argument(metavar="PATH", help="resnet50, moe or cmap.")]
 FolderOption = Annotated[Path | None, typer.Option("-o", "--output", metavar="DIR", help="Of checkpoint, log and page.")]
-StepsOption = Annotated[int, typer.Option("--steps", min=1, help="Steps in all; the path's own number where it is not given.")]
+StepsOption = Annotated[int | None, typer.Option("--steps", min=1, help="Steps in all; the path's own number else.")]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of parameters and batches.")]
 DtypeOption = Annotated[str, typer.Option("--dtype", help="f32, f16 (with a scaled loss) or bf16; parameters stay f32.")]
 SideOption = Annotated[str, typer.Option("--side", help="uol or pytorch alone; both take turns where it is not given.")]
@@ -30,7 +30,7 @@ DTYPES, SIDES = ("f32", "f16", "bf16"), ("uol", "pytorch")
 def train(
     path: PathArgument,
     folder: FolderOption = None,
-    steps: StepsOption = 0,
+    steps: StepsOption = None,
     seed: SeedOption = 0,
     dtype: DtypeOption = "f32",
     side: SideOption = "",
