@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import tempfile
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -21,6 +20,7 @@ from uol.conformance.bench.work import Work
 from uol.conformance.cases.machine import processor, versions
 from uol.ir.errors import ResourceError, UolError
 from uol.json_text import json_text
+from uol.whole_file import replacing
 
 KIND, FORMAT = "uol bench", 1
 LEAST = 0.95
@@ -148,11 +148,8 @@ def require_writable(path: Path) -> None:
 def write_record(path: Path, record: Record, turns: Turns) -> None:
     """Whole or not at all. Raises ResourceError where it cannot."""
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(json_text(as_json(record, turns), indent=1) + "\n")
-        os.chmod(name, 0o644)
-        os.replace(name, path)
+        with replacing(path) as file:
+            file.write((json_text(as_json(record, turns), indent=1) + "\n").encode())
     except OSError as error:
         raise _unwritable(path, error) from error
 

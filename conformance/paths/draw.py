@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from uol.conformance.accuracy.contracts import unit_roundoff
@@ -70,6 +71,19 @@ def typical_errors(draws: Sequence[Draw], dtype: str, level: str) -> dict[str, D
     alone what the largest relative error of a draw is."""
     found = [errors(sides_of(each), dtype, level) for each in draws]
     return {name: typical([each[name] for each in found], level) for name in found[0]}
+
+
+def pooled_errors(
+    draws: Sequence[Draw], dtype: str, level: str, grouped: Callable[[Values], Values] = lambda values: values
+) -> dict[str, Dual]:
+    """The dual benchmark of every value, the numbers of all draws judged at once. `grouped` puts values together that are too
+    few to be judged one by one."""
+    sides: list[list[Values]] = [[], [], []]
+    for each in draws:
+        for found, values in zip(sides, sides_of(each), strict=True):
+            found.append({name: value.double().flatten() for name, value in grouped(values).items()})
+    ours, theirs, golden = ({name: torch.cat([draw[name] for draw in side]) for name in side[0]} for side in sides)
+    return errors((ours, theirs, golden), dtype, level)
 
 
 def errors(sides: Sides, dtype: str, level: str) -> dict[str, Dual]:

@@ -34,7 +34,7 @@ class Emulation(TorchDispatchMode):
     has no kernel there, or its run does not end."""
 
     def __init__(self, target: str) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # PyTorch's
+        super().__init__()  # type: ignore[no-untyped-call]  # PyTorch gives it no types
         self.target = resolve_target(target)
         self.kernels = 0
         self.findings: list[str] = []

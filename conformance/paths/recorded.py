@@ -88,7 +88,7 @@ def results_given(function: Any, kwargs: Mapping[str, Any]) -> tuple[torch.Tenso
 
 class _Recorder(TorchDispatchMode):
     def __init__(self, run: Run) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # PyTorch's
+        super().__init__()  # type: ignore[no-untyped-call]  # PyTorch gives it no types
         self.run = run
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

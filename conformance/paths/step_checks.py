@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from uol import ops
 from uol.backends import registry
@@ -42,7 +43,7 @@ def check_steps(name: str, path: DrawnPath, options: PathOptions, progress: Prog
     cases = distinct_calls(run.calls)
     layers: list[LayerResult] = []
     for target in targets:
-        verdicts = check_calls(cases, target, lambda n, count, t=target: progress(f"kernels on {t}", n, count))  # type: ignore[misc]
+        verdicts = check_calls(cases, target, partial(progress, f"kernels on {target}"))
         layers += [_layer(case, verdict) for case, verdict in zip(cases, verdicts, strict=True)]
     for number, target in enumerate(twins):
         progress("whole steps in the twins", number, len(twins))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 from dataclasses import dataclass
 from importlib.resources import files
@@ -18,6 +17,7 @@ from uol.conformance.report.page import page_of
 from uol.conformance.report.training import training_page
 from uol.ir.errors import ResourceError
 from uol.json_text import json_text
+from uol.whole_file import replacing
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +75,5 @@ def _unwritable(folder: Path, error: OSError) -> ResourceError:
 
 
 def _write(path: Path, text: str) -> None:
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.chmod(name, 0o644)
-    os.replace(name, path)
+    with replacing(path) as file:
+        file.write(text.encode())

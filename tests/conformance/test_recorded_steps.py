@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import uol
+from uol import ops
 from uol.conformance.paths.draw import Values
 from uol.conformance.paths.emulation import Emulation
 from uol.conformance.paths.kernels import KernelCase, check_calls, distinct_calls
@@ -30,7 +31,7 @@ def batch() -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def step(network: torch.nn.Module, batch: tuple[torch.Tensor, torch.Tensor]) -> Callable[[], None]:
-    return lambda: uol.ops.cross_entropy(network(batch[0]), batch[1]).backward()  # type: ignore[attr-defined]
+    return lambda: ops.cross_entropy(network(batch[0]), batch[1]).backward()
 
 
 def cases_of(network: torch.nn.Module, batch: tuple[torch.Tensor, torch.Tensor]) -> tuple[KernelCase, ...]:
@@ -102,7 +103,7 @@ class LinesDraw:
     def ours(self) -> Values:
         network = copy.deepcopy(self.network)
         uol.replace(network)
-        found = self._values(network, self.batch[0], uol.ops.cross_entropy)  # type: ignore[attr-defined]
+        found = self._values(network, self.batch[0], ops.cross_entropy)
         return found if self.factor == 1 else {name: value * self.factor for name, value in found.items()}
 
     def theirs(self) -> Values:

@@ -45,10 +45,10 @@ def test_its_errors_are_about_pytorchs(dtype: str) -> None:
 
 def test_a_step_gives_the_same_bits_again() -> None:
     draw = judge.Draw.of(NARROW, "f32", 0)
-    state = copy.deepcopy(draw.ours.state_dict())
-    first, _ = draw.sides()
-    draw.ours.load_state_dict(state)
-    again, _ = draw.sides()
+    state = copy.deepcopy(draw.network.state_dict())
+    first = draw.ours()
+    draw.network.load_state_dict(state)
+    again = draw.ours()
     assert all(torch.equal(first[name], again[name]) for name in first)
 
 

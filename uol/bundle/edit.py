@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
 from uol.bundle.contents import MANIFEST, binaries_of
@@ -13,6 +11,7 @@ from uol.bundle.regenerate import Regenerated, regenerated
 from uol.bundle.selftest import hash_of
 from uol.bundle.shipped import kernels_file, launcher_texts, shipped_module
 from uol.ir.errors import ResourceError, UolError
+from uol.whole_file import replacing
 
 
 def record_edit(folder: Path) -> tuple[str, ...]:
@@ -29,7 +28,8 @@ def record_edit(folder: Path) -> tuple[str, ...]:
         stale = set(anew.compiled.module.products) - files.keys()  # of the kernels that were there before
     try:
         for name, content in (*files.items(), (MANIFEST, manifest_text(record).encode())):
-            _replace(folder / name, content)
+            with replacing(folder / name) as file:
+                file.write(content)
         for name in found.files.keys() & stale:
             (folder / name).unlink()
     except OSError as error:
@@ -52,12 +52,3 @@ def _following(found: Found, anew: Regenerated) -> tuple[dict[str, bytes], dict[
     hashes = kept | {name: hash_of(content) for name, content in files.items()}
     record = dict(found.record) | {"binaries": sorted(made.files), "compiler": made.compiler or None, "conformance": None}
     return files, sealed(record | {"files": dict(sorted(hashes.items()))})
-
-
-def _replace(place: Path, content: bytes) -> None:
-    """Whole or not at all."""
-    handle, name = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}-")
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-    os.chmod(name, place.stat().st_mode & 0o777 if place.exists() else 0o644)
-    os.replace(name, place)

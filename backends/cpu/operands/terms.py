@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from uol.backends.cpu.host import core_count
 from uol.backends.cpu.operands.factors import accumulator_bytes, the_read
-from uol.backends.cpu.operands.panels import KEPT_BYTES, LEAST_DEPTH
+from uol.backends.cpu.operands.panels import LEAST_DEPTH
 from uol.backends.cpu.schedules.cost import size
 from uol.codegen.indexing.affine import affine
 from uol.codegen.indexing.arithmetic import static
@@ -25,6 +25,8 @@ LONG = 16 * LEAST_DEPTH
 """Terms from which a sum is divided."""
 MOST_TERMS = 4 * LEAST_DEPTH
 """Of a part."""
+MOST_SUMS_BYTES = 512 * 1024
+"""What the sums of a part may take: they are written and read once for each."""
 PART_BYTES = 256 * 1024
 """What the operands of a part may take: half of a second-level cache of a usual size."""
 
@@ -34,7 +36,7 @@ def in_parts(spec: Contract) -> tuple[Contract, Reduce] | None:
     results, terms = size(spec.batch + spec.m + spec.n), size(spec.k)
     if results is None or terms is None or terms < LONG or spec.segments is not None:
         return None
-    if results * accumulator_bytes(spec) > KEPT_BYTES or not all(_is_plain(spec, the_read(f)) for f in (spec.a, spec.b)):
+    if results * accumulator_bytes(spec) > MOST_SUMS_BYTES or not all(_is_plain(spec, the_read(f)) for f in (spec.a, spec.b)):
         return None
     wanted = _wanted(spec, terms)
     axis = max(spec.k, key=lambda a: _divisor(a, wanted))

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from uol.conformance.paths.cmap import module, twin
 from uol.conformance.paths.cmap.sizes import CHECK, NARROW, Sizes
 from uol.conformance.paths.draw import Size, Values
+from uol.pytorch.schema import TORCH_TYPES
 
 LEVEL = "L1"
-TYPES = {"f64": torch.float64, "f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
 SIZES: Mapping[Size, Sizes] = {
     "check": CHECK,
     "kernels": replace(CHECK, batch=1, frames=2, height=8, width=8, words=4),
@@ -61,15 +61,15 @@ def draw(size: Size, dtype: str, seed: int) -> PathDraw:
 def draw_sizes(sizes: Sizes, dtype: str, seed: int) -> PathDraw:
     """The step of a seed at any sizes."""
     torch.manual_seed(seed)
-    theirs = twin.CrossModalPooling(sizes).to(TYPES[dtype])
-    ours = module.CrossModalPooling(sizes).to(TYPES[dtype])
+    theirs = twin.CrossModalPooling(sizes).to(TORCH_TYPES[dtype])
+    ours = module.CrossModalPooling(sizes).to(TORCH_TYPES[dtype])
     ours.load_state_dict(theirs.state_dict())
     count = torch.randint(1, sizes.words + 1, (sizes.batch, 1))
     if sizes.batch > 1:
         count[-1] = 0
     there = torch.arange(sizes.words) < count
     shapes = (sizes.video, sizes.text, (sizes.batch, sizes.model))
-    video, text, cotangent = (torch.randn(shape).to(TYPES[dtype]) for shape in shapes)
+    video, text, cotangent = (torch.randn(shape).to(TORCH_TYPES[dtype]) for shape in shapes)
     return PathDraw(ours, theirs, (video, text, there), cotangent)
 
 

@@ -7,19 +7,21 @@ from torch import Tensor
 
 from uol.conformance.paths.draw import Size, Values
 from uol.conformance.paths.moe import layer, twin
-from uol.conformance.paths.moe.accuracy import LEVEL as LEVEL
-from uol.conformance.paths.moe.accuracy import with_gradients
-from uol.conformance.paths.moe.sizes import SIZES
+from uol.conformance.paths.moe.sizes import SIZES, Sizes
 from uol.pytorch.schema import TORCH_TYPES
+
+LEVEL = "L1"
+LOSSES = (0.01, 0.001)
+"""What the router's two losses weigh."""
 
 
 class LayerDraw:
     """A layer on tokens that were drawn. PyTorch's sides route each token as ours did when it last ran: where two scores are
     nearly alike, another expert is no error."""
 
-    def __init__(self, size: Size, dtype: str, seed: int) -> None:
-        sizes, self.dtype = SIZES[size], TORCH_TYPES[dtype]
-        self.shape = (sizes.width, sizes.hidden, sizes.experts, sizes.top, None)
+    def __init__(self, sizes: Sizes, dtype: str, seed: int, capacity: int | None = None) -> None:
+        self.dtype = TORCH_TYPES[dtype]
+        self.shape = (sizes.width, sizes.hidden, sizes.experts, sizes.top, capacity)
         generator = torch.Generator().manual_seed(seed)
         draws = (torch.randn(sizes.tokens, sizes.width, generator=generator) for _ in range(2))
         self.x, self.dy = (draw.to(self.dtype) for draw in draws)
@@ -35,11 +37,10 @@ class LayerDraw:
 
     def ours(self) -> Values:
         """By uol's operators."""
-        self.layer.zero_grad()
-        x = self.x.detach().clone().requires_grad_()
+        x = self.x.clone().requires_grad_()
         mixed = self.layer(x)
         self.picks = mixed.expert
-        return _named(with_gradients(self.layer, x, mixed, self.dy))
+        return self._values(self.layer, x, mixed)
 
     def theirs(self) -> Values:
         """By PyTorch in the same type."""
@@ -54,15 +55,19 @@ class LayerDraw:
             self.ours()
         module = twin.MixtureOfExperts(*self.shape).to(dtype)
         module.load_state_dict(self.layer.state_dict())
-        x = self.x.detach().to(dtype).requires_grad_()
-        return _named(with_gradients(module, x, module(x, self.picks), self.dy))
+        x = self.x.to(dtype, copy=True).requires_grad_()
+        return self._values(module, x, module(x, self.picks))
 
-
-def _named(values: dict[str, Tensor]) -> Values:
-    """Results by their names, gradients by those of their parameters (x is an input: its gradient is a result)."""
-    return {n if n in ("y", "balance", "z", "dx") else n.removeprefix("d"): value.detach() for n, value in values.items()}
+    def _values(self, module: torch.nn.Module, x: Tensor, mixed: layer.Mixed | twin.Mixed) -> Values:
+        """Results, and the gradients of <y, dy> and the losses of the router."""
+        results = {"y": mixed.y, "balance": mixed.balance, "z": mixed.z}
+        losses = [torch.tensor(weight, dtype=mixed.balance.dtype) for weight in LOSSES]
+        names, parameters = zip(*module.named_parameters(), strict=True)
+        cotangents = [self.dy.to(mixed.y.dtype), *losses]
+        dx, *found = torch.autograd.grad(list(results.values()), [x, *parameters], cotangents)
+        return {**{n: v.detach() for n, v in results.items()}, "dx": dx, **dict(zip(names, found, strict=True))}
 
 
 def draw(size: Size, dtype: str, seed: int) -> LayerDraw:
     """The step of a seed."""
-    return LayerDraw(size, dtype, seed)
+    return LayerDraw(SIZES[size], dtype, seed)

@@ -7,6 +7,5 @@ Inference
 Training
     module, twin    the network, and the same in plain PyTorch; `sizes`
     data, task      digits, and what `uol train` asks
-    recipe          optimisers, schedule, accumulation, scaled loss; the command that trains both sides
     judge, drift    errors against float64 and times of a step; distances of the parameters over steps. Both are commands
 """

@@ -10,29 +10,27 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 import uol
-from uol.conformance.accuracy.dual import Dual, dual_benchmark
+from uol.conformance.accuracy.dual import Dual
 from uol.conformance.bench.measurement import Timing
 from uol.conformance.bench.turns import Turns, alternate
+from uol.conformance.paths.draw import Values, pooled_errors
 from uol.conformance.paths.resnet50.module import ResNet, loss
 from uol.conformance.paths.resnet50.sizes import SIZES, Sizes
 from uol.conformance.paths.resnet50.twin import TorchResNet, torch_loss
+from uol.pytorch.schema import TORCH_TYPES
 
-TYPES = {"f64": torch.float64, "f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
 LEVEL = "L2"
 SCALE = 1024.0
 """Of the loss whose gradients are taken, as in training in f16, where small cotangents would be lost; a power of two, which
 rounds nothing."""
-Values = dict[str, Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +38,16 @@ class Draw:
     """Both sides with the same parameters, pictures and labels. Pictures and parameters are numbers of the type; parameters are
     f32, as in training."""
 
-    ours: nn.Module
-    theirs: nn.Module
+    sizes: Sizes
+    network: ResNet
+    twin: TorchResNet
     images: Tensor
     labels: Tensor
 
     @staticmethod
     def of(sizes: Sizes, dtype: str, seed: int) -> Draw:
         torch.manual_seed(seed)
-        theirs, narrow = TorchResNet(sizes), TYPES[dtype]
+        theirs, narrow = TorchResNet(sizes), TORCH_TYPES[dtype]
         with torch.no_grad():
             for parameter in theirs.parameters():
                 parameter.add_(0.1 * torch.randn_like(parameter)) if parameter.dim() == 1 else None
@@ -57,18 +56,26 @@ class Draw:
         ours.load_state_dict(theirs.state_dict())
         images = torch.randn(sizes.batch, 3, sizes.image, sizes.image).to(narrow)
         labels = torch.randint(sizes.classes, (sizes.batch,))
-        return Draw(ours, theirs, images, labels)
+        return Draw(sizes, ours, theirs, images, labels)
 
-    def golden(self, sizes: Sizes) -> Values:
-        """The twin's values in float64, of the same numbers. To be asked for before a step moves the running statistics."""
-        exact = TorchResNet(sizes)
-        exact.load_state_dict(self.theirs.state_dict())
+    @property
+    def parameters(self) -> Values:
+        """By name."""
+        return dict(self.network.named_parameters())
+
+    def ours(self) -> Values:
+        """By uol's operators."""
+        return values(self.network, self.images, self.labels, loss)
+
+    def theirs(self) -> Values:
+        """By PyTorch in the same type."""
+        return values(self.twin, self.images, self.labels, torch_loss)
+
+    def golden(self) -> Values:
+        """By the twin in float64, of the same numbers. (The running statistics have no part in a step of training.)"""
+        exact = TorchResNet(self.sizes)
+        exact.load_state_dict(self.twin.state_dict())
         return values(exact.double(), self.images.double(), self.labels, torch_loss)
-
-    def sides(self) -> Iterator[Values]:
-        """Our values, and the twin's."""
-        yield values(self.ours, self.images, self.labels, loss)
-        yield values(self.theirs, self.images, self.labels, torch_loss)
 
 
 def values(network: nn.Module, images: Tensor, labels: Tensor, own_loss: Callable[[Tensor, Tensor], Tensor]) -> Values:
@@ -84,22 +91,8 @@ def values(network: nn.Module, images: Tensor, labels: Tensor, own_loss: Callabl
 def errors(sizes: Sizes, dtype: str, seeds: Sequence[int], *, together: bool = False) -> dict[str, Dual]:
     """The dual benchmark of each value; of results and of all gradients `together`, where they are few: the ratio of two
     roundings of a handful of numbers is chance. The elements of all seeds are judged at once."""
-    found: list[tuple[Values, ...]] = []
-    for seed in seeds:
-        draw = Draw.of(sizes, dtype, seed)
-        golden = draw.golden(sizes)
-        each = (*draw.sides(), golden)
-        found.append(tuple(map(_together, each)) if together else each)
-
-    def dual(name: str) -> Dual:
-        ours, theirs, golden = (_elements([each[name] for each in side]) for side in zip(*found, strict=True))
-        return dual_benchmark(ours, theirs, golden, dtype, LEVEL)
-
-    return {name: dual(name) for name in found[0][0]}
-
-
-def _elements(tensors: Sequence[Tensor]) -> NDArray[np.float64]:
-    return np.concatenate([t.double().numpy().ravel() for t in tensors])
+    draws = [Draw.of(sizes, dtype, seed) for seed in seeds]
+    return pooled_errors(draws, dtype, LEVEL, _together) if together else pooled_errors(draws, dtype, LEVEL)
 
 
 def _together(found: Values) -> Values:
@@ -115,7 +108,7 @@ Format = Literal["row-major", "channels-last"]
 
 def step(draw: Draw, side: Side, order: Format) -> Callable[[], object]:
     """A training step of one side, of its forward pass, its gradients and its SGD, in a memory format."""
-    network = draw.ours if side == "uol" else draw.theirs
+    network = draw.network if side == "uol" else draw.twin
     own_loss, own_sgd = (loss, uol.SGD) if side == "uol" else (torch_loss, torch.optim.SGD)
     images = draw.images
     if order == "channels-last":

@@ -25,8 +25,11 @@ _INFERENCE = {form: operator(f"conv2d_bn{form}") for form in ("", "_relu", "_add
 
 def cast(x: Tensor, dtype: torch.dtype) -> Tensor:
     """`x` in another type; itself where it has it."""
-    found: Any = x if x.dtype is dtype else _cast(x, dtype=dtype)
-    return found  # type: ignore[no-any-return]
+    if x.dtype is dtype:
+        return x
+    found: Any = _cast(x, dtype=dtype)
+    typed: Tensor = found
+    return typed
 
 
 class Convolution(nn.Conv2d):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,21 +9,17 @@ from typing import Any
 import torch
 
 from uol.ir.errors import ResourceError, UolError
+from uol.whole_file import replacing
 
 FILE = "checkpoint.pt"
 
 
 def save(folder: Path, state: Mapping[str, Any]) -> None:
     """Puts a new checkpoint in the place of the last one. Raises ResourceError where it cannot; the last one stays then."""
-    handle, name = tempfile.mkstemp(prefix=f".{FILE}-", dir=folder)
     try:
-        with os.fdopen(handle, "wb") as file:
+        with replacing(folder / FILE) as file:
             torch.save(dict(state), file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, folder / FILE)
     except (OSError, RuntimeError) as error:
-        Path(name).unlink(missing_ok=True)
         message = f"the checkpoint {str(folder / FILE)!r} could not be written: {error}"
         raise ResourceError(message, hint="the last one is still there; free space, then --resume") from error
 

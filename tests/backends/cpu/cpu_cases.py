@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-import uol.backends.cpu.legalise  # noqa: F401  before any test sets a threshold that it takes over
 from uol.backends.cpu.backend import BACKEND
 from uol.backends.cpu.operands.buffer_span import span_of, static_values
 from uol.backends.cpu.runtime.marshal import flat_buffer, strided

@@ -46,26 +46,29 @@ def require_alike(found: list[Tensor], expected: list[Tensor]) -> None:
         torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-11)
 
 
-def no_change(_: torch.nn.Module) -> None:
+Mixture = layer.MixtureOfExperts | twin.MixtureOfExperts
+
+
+def no_change(_: Mixture) -> None:
     pass
 
 
-def one_expert_for_all(module: torch.nn.Module) -> None:
+def one_expert_for_all(module: Mixture) -> None:
     with torch.no_grad():
-        module.router.mul_(0.001)  # type: ignore[operator, union-attr]
-        module.router[5, 0] = 1.0  # type: ignore[operator, index]
+        module.router.mul_(0.001)
+        module.router[5, 0] = 1.0
 
 
-def three_experts_for_all(module: torch.nn.Module) -> None:
+def three_experts_for_all(module: Mixture) -> None:
     """The others are empty."""
     with torch.no_grad():
-        module.router.mul_(0.001)  # type: ignore[operator, union-attr]
-        module.router[:3, 0] = 1.0  # type: ignore[operator, index]
+        module.router.mul_(0.001)
+        module.router[:3, 0] = 1.0
 
 
 @pytest.mark.parametrize("change", [no_change, one_expert_for_all, three_experts_for_all])
 @pytest.mark.parametrize("options", [{}, {"capacity": 5}, {"capacity": 0}])
-def test_the_layer_is_its_twin(change: Callable[[torch.nn.Module], None], options: dict[str, int]) -> None:
+def test_the_layer_is_its_twin(change: Callable[[Mixture], None], options: dict[str, int]) -> None:
     ours, theirs = pair(**options)
     x = tokens()
     with torch.no_grad():
