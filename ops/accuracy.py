@@ -15,7 +15,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "rounding": ("arithmetic", "division"),
     "reductions": ("sum", "prod"),
     "functions": tuple(FUNCTIONS),
-    "subnormals": ("functions", "arithmetic"),
+    "subnormals": ("functions", "arithmetic", "products_of_bf16"),
 }
 """The sections of a contract and their entries: bounds in ulp, growth of reductions, and what may be flushed to zero."""
 

@@ -13,7 +13,7 @@ from math import prod
 import numpy as np
 
 from uol.conformance.accuracy.index_space import Frame, Range
-from uol.conformance.accuracy.interval import Enclosure, Floats, hull, point
+from uol.conformance.accuracy.interval import Enclosure, Floats, hull, point, rounded, smallest_normal
 from uol.conformance.accuracy.reductions import granule, spread, sums_exactly
 from uol.ir.program.nodes import Call, Expr, Reduce
 from uol.ir.program.walk import variables
@@ -39,6 +39,10 @@ class Product:
         """What a factor is evaluated over."""
         return Frame(self.batch + (self.n if factor else self.m) + self.k)
 
+    def is_of(self, dtype: str) -> bool:
+        """Are both factors elements of that type, widened?"""
+        return all(isinstance(f, Call) and f.fn == "cast" and f.args[0].type == dtype for f in self.factors)
+
 
 def split_product(expr: Reduce, outer: Frame) -> Product | None:
     """The reduction as a sum of a product of two factors that see different axes, or None where it is not one."""
@@ -58,8 +62,14 @@ def split_product(expr: Reduce, outer: Frame) -> Product | None:
     return Product((a, b), outer, batch, m, n, inner.ranges)
 
 
-def contract_factors(product: Product, factors: list[Enclosure], dtype: str, growth: float) -> Enclosure | None:
-    """The sum over the outer frame; None where a factor is not finite and matrix products say nothing."""
+def contract_factors(
+    product: Product, factors: list[Enclosure], dtype: str, growth: float, *, flushed: bool = False
+) -> Enclosure | None:
+    """The sum over the outer frame; None where a factor is not finite and matrix products say nothing. With `flushed`, factors
+    and sums below the smallest normal number may be zero: an addition loses no more than that number."""
+    tiny = smallest_normal(dtype) if flushed else 0.0
+    if flushed:
+        factors = [rounded(f, dtype, 0.0, flush=True) for f in factors]
     a, b = (_matrices(product, f, number) for number, f in enumerate(factors))
     if not all(np.all(np.isfinite(edge)) for f in (a, b) for edge in (f.low, f.high)):
         return None
@@ -68,9 +78,10 @@ def contract_factors(product: Product, factors: list[Enclosure], dtype: str, gro
     magnitude = _times(size_a, size_b)
     grains = [granule(f.value) if f.exact else None for f in (a, b)]
     grain = None if grains[0] is None or grains[1] is None else grains[0] * grains[1]
-    if sums_exactly(grain, magnitude, dtype):
+    if sums_exactly(grain, magnitude, dtype):  # of multiples of a grain, none is subnormal
         return _back(product, point(value))
-    error = spread(growth, prod(r.size for r in product.k), magnitude, dtype) + _inherited(a, b, size_a, size_b)
+    terms = prod(r.size for r in product.k)
+    error = spread(growth, terms, magnitude, dtype) + _inherited(a, b, size_a, size_b) + (terms + 1) * tiny
     return _back(product, hull(value, value - error, value + error))
 
 

@@ -25,6 +25,7 @@ class Contract:
     functions              by built-in function, where it differs from the language's table
     flushed_functions      may results of functions below the smallest normal number be zero?
     flushed_arithmetic     may those of + - * /, and operands?
+    flushed_products       may those of sums of products of bf16, and their factors?
     """
 
     target: str
@@ -34,6 +35,7 @@ class Contract:
     functions: dict[str, float]
     flushed_functions: bool
     flushed_arithmetic: bool
+    flushed_products: bool
 
     def ulps(self, function: str, dtype: str) -> float:
         """The bound of a built-in function in ulp of `dtype`."""
@@ -61,6 +63,7 @@ def contract(target: str, op: str = "") -> Contract:
         functions={name: float(value) for name, value in section("functions").items()},
         flushed_functions=bool(subnormals["functions"]),
         flushed_arithmetic=bool(subnormals["arithmetic"]),
+        flushed_products=bool(subnormals["products_of_bf16"]),
     )
 
 

@@ -229,7 +229,9 @@ class _Evaluation:
         product = split_product(expr, frame)
         if product is not None:
             factors = [self.value(f, product.frame(n)) for n, f in enumerate(product.factors)]
-            done = contract_factors(product, factors, expr.dtype, self.owed.growth["sum"] * unit_roundoff(expr.dtype))
+            growth = self.owed.growth["sum"] * unit_roundoff(expr.dtype)
+            flushed = self.owed.flushed_products and product.is_of("bf16")
+            done = contract_factors(product, factors, expr.dtype, growth, flushed=flushed)
             if done is not None:
                 return rounded(done, expr.dtype, self.owed.arithmetic, flush=self.owed.flushed_arithmetic)
         limit = max(1, _PIECE // max(1, inner.size))

@@ -162,6 +162,21 @@ def test_a_target_that_flushes_subnormals_owes_less() -> None:
     assert (loose.low[0], loose.high[0], loose.low[1]) == (0.0, 2.0**-140, 1.0)
 
 
+def test_dot_instructions_of_bf16_flush_what_is_subnormal() -> None:
+    """Factors, and what is summed; where nothing is, as little is owed as elsewhere."""
+    program = program_of(Workload("matmul", {"S": (), "M": 40, "K": 30, "N": 40}), "bf16")
+    a, b = np.full((40, 30), 2.0**-130), np.full((30, 40), 1.0)
+    a[1], a[2], b[:, 1] = 2.0**-100, 2.0, 2.0**-30
+    strict, loose = (enclose(program, {"a": a, "b": b}, {}, contract(target))["y"] for target in ("cuda", "cpu"))
+    assert strict.low[0, 0] > 29 * 2.0**-130
+    assert loose.low[0, 0] <= 0 < loose.high[0, 0] < 2.0**-120  # a factor
+    assert strict.low[1, 1] > 0 >= loose.low[1, 1]  # a sum
+    assert loose.low[2, 0] > 60 * (1 - 2.0**-17)
+    without = {"a": np.abs(a) + 1, "b": np.abs(b) + 1}
+    strict, loose = (enclose(program, without, {}, contract(target))["y"] for target in ("cuda", "cpu"))
+    assert (strict.low == loose.low).all() and (strict.high == loose.high).all()
+
+
 def test_overflow_of_the_accumulator_is_admitted_as_infinity() -> None:
     workload = Workload("mul", {"S": (1,)})
     program = program_of(workload, "f32")
