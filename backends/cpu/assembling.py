@@ -10,6 +10,7 @@ from pathlib import Path
 
 from uol.backends.abi.interface import abi_header, call_checks, op_header, untold_dims
 from uol.backends.c_text.template_folder import template_of
+from uol.backends.cpu.dots.units import takes_tiles
 from uol.backends.cpu.host import host
 from uol.backends.cpu.runtime.thread_pool import SOURCE as THREADS_SOURCE
 from uol.codegen.backend import Device, Kernel, Module, SourceFile
@@ -23,6 +24,7 @@ C_SCALARS = {"f64": "double", "f32": "float", "i64": "int64_t"}
 
 def assemble(name: str, graph: KernelGraph, kernels: tuple[Kernel, ...], device: Device) -> Module:
     """The module of an operator. TensorIR first; the assembler text is the file that ends in `.s`."""
+    from uol.backends.cpu.dots.instructions import functions_of
     from uol.backends.cpu.runtime.entry import entry_function, entry_symbol, outside_names
     from uol.backends.cpu.runtime.foreach import foreach_functions
     from uol.backends.cpu.runtime.objectcode import assembly
@@ -33,7 +35,7 @@ def assemble(name: str, graph: KernelGraph, kernels: tuple[Kernel, ...], device:
         raise UolError(f"two kernels of {graph.name} have the same name: {', '.join(sorted(symbols))}")
     functions = [primfunc(k.spec, k.schedule).with_attr("global_symbol", k.name) for k in kernels]  # type: ignore[arg-type]  # our own
     functions += [entry_function(graph, kernels), *foreach_functions(graph, kernels)]
-    text = assembly(functions, host(device.architecture).mcpu) + outside_names(kernels)
+    text = assembly(functions, host(device.architecture).mcpu, llvm_text=functions_of(kernels)) + outside_names(kernels)
     kernels_file, tensor_ir_file = f"{graph.name}.s", f"{graph.name}.tir.py"
     build = (
         f"cc -O2 -shared -fPIC -pthread -o libuol_{graph.name}.so {kernels_file} {graph.name}_host.cpp {THREADS_SOURCE.name}"
@@ -48,6 +50,7 @@ def assemble(name: str, graph: KernelGraph, kernels: tuple[Kernel, ...], device:
         tensor_ir_file=tensor_ir_file,
         checks=call_checks(graph),
         entry=entry_symbol(graph),
+        tiles=any(takes_tiles(kernel) for kernel in kernels),
         parallel="__TVMBackendParallelLaunch" in text,
         signature=", ".join(_signature(graph)),
         arguments=", ".join(_arguments(graph)),

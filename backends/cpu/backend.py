@@ -12,6 +12,7 @@ from typing import get_args
 
 from uol.backends.cpu.caches import SIZES, this_machine
 from uol.backends.cpu.devices import devices
+from uol.backends.cpu.dots.units import UNITS, is_present, tiles
 from uol.backends.cpu.host import NATIVE, PROCESSOR, THREADS, caches_of, core_count, host
 from uol.backends.cpu.runtime.loading import load, load_foreach
 from uol.backends.cpu.runtime.thread_pool import c_compiler
@@ -145,7 +146,7 @@ class CpuBackend:
         return load_foreach(artifact)
 
     def machine(self) -> Mapping[str, str]:
-        named = {"architecture": os.environ.get(PROCESSOR, ""), "caches": str(caches_of())}
+        named = {"architecture": os.environ.get(PROCESSOR, ""), "caches": str(caches_of()), "tiles": tiles()}
         return {"processor": processor(), **named, "threads": str(core_count())}
 
     def build_tools(self) -> Mapping[str, str]:
@@ -158,6 +159,7 @@ class CpuBackend:
             _tool_state("ld", "no kernel is built", "install binutils"),
             _caches_state(),
             ToolState("cc", c_compiler() is not None, c_compiler() or "", "TVM's thread pool is used", "install gcc"),
+            *(_unit_state(unit) for unit in UNITS),
         )
 
 
@@ -182,6 +184,17 @@ def _caches_state() -> ToolState:
 def _tool_state(tool: str, cost: str, hint: str) -> ToolState:
     path = shutil.which(tool)
     return ToolState(tool, path is not None, path or "", cost, hint)
+
+
+def _unit_state(unit: str) -> ToolState:
+    """What this machine's processor multiplies words by."""
+    is_tiles, kind = unit.startswith("tiles"), unit.removeprefix("tiles of ").removeprefix("dots of ")
+    refused = is_tiles and is_present(unit) and tiles() == "refused"
+    cost = f"products of {kind} take {'the dot instructions' if is_tiles else 'multiply-adds of 32 bits'}"
+    sets = " or ".join(" and ".join(way) for way in UNITS[unit])
+    hint = "the system refuses them (arch_prctl, ARCH_REQ_XCOMP_PERM)" if refused else f"a processor with {sets}"
+    found = is_present(unit) and not refused
+    return ToolState(unit, found, "by the processor" if found else "", cost, hint)
 
 
 def _module_state(name: str, cost: str, hint: str) -> ToolState:

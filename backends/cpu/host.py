@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from uol.backends.cpu.caches import STATED, Caches, caches
+from uol.backends.cpu.dots.units import units_of
 from uol.ir.errors import UolError
 
 NATIVE = "native"
@@ -29,6 +30,8 @@ class Host:
     vector_registers: int
     cores: int
     caches: Caches = STATED
+    units: frozenset[str] = frozenset()
+    """What multiplies words: see `dots/units.py`."""
 
     @property
     def lanes(self) -> int:
@@ -66,7 +69,9 @@ def _host(architecture: str, native: str, cores: int, sizes: Caches) -> Host:
     vector_bytes = 64 if wide else 32 if ask("llvm_cpu_has_feature", "avx2", target) else 16
     # SSE and AVX2 have 16 vector registers; AVX-512 and NEON have 32
     registers = 16 if platform.machine() in FALLBACK and not wide else 32
-    return Host(mcpu, vector_bytes, registers, cores, sizes)
+    is_here = architecture == NATIVE and not native
+    units = units_of(lambda feature: ask("llvm_cpu_has_feature", feature, target), is_here=is_here)
+    return Host(mcpu, vector_bytes, registers, cores, sizes, units)
 
 
 def core_count() -> int:

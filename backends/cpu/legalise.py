@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from uol.backends.cpu.collapse_axes import collapsed
+from uol.backends.cpu.dots.words import unit_of, with_words
+from uol.backends.cpu.host import host
 from uol.backends.cpu.operands.attention_packing import packed_attention
 from uol.backends.cpu.operands.factors import the_read
 from uol.backends.cpu.operands.packing import packed
@@ -36,14 +38,21 @@ def legalised(spec: KernelSpec) -> tuple[KernelSpec, ...]:
         case Reduce() if (windows := _windows(spec)) is not None:
             return legalised(windows)
         case Contract():
-            parts = tuple(collapsed(part) for part in packed(collapsed(spec)))
-            kernels = tuple(kernel for part in parts for kernel in _in_parts(part))
-            return tuple(with_flat_columns(k) if isinstance(k, Contract) and takes_panels(k) else k for k in kernels)
+            flat = collapsed(spec)
+            parts = (flat,) if unit_of(flat, host()) else tuple(collapsed(part) for part in packed(flat))
+            return tuple(_copied_as_it_runs(kernel) for part in parts for kernel in _in_parts(part))
         case Attention():
             return tuple(collapsed(part) for part in packed_attention(collapsed(spec)))
         case Select():
             return (with_scratch(collapsed(spec)),)
     return (collapsed(spec),)
+
+
+def _copied_as_it_runs(spec: KernelSpec) -> KernelSpec:
+    """A product whose operands are copied block by block, in the order in which they are; any other kernel as it is."""
+    if isinstance(spec, Contract) and unit_of(spec, host()):
+        return with_words(spec)
+    return with_flat_columns(spec) if isinstance(spec, Contract) and takes_panels(spec) else spec
 
 
 def _in_parts(spec: KernelSpec) -> tuple[KernelSpec, ...]:

@@ -142,3 +142,9 @@ def function(name: str, params: list[Term], body: Term) -> Term:
         body = tirx.AttrStmt(tvm.ir.StringImm("default"), attribute, tirx.const(value, "int32"), body)
     attrs = tvm.ir.make_node("ir.DictAttrs", **{"global_symbol": name, "tirx.noalias": True})
     return tirx.PrimFunc(params, body, ret_type=PrimType("int32"), attrs=attrs)
+
+
+def with_llvm(function: Term, text: str) -> Term:
+    """The function, with LLVM text that is compiled along with it."""
+    body = tirx.AttrStmt(tvm.ir.StringImm("default"), "pragma_import_llvm", tvm.ir.StringImm(text), function.body)
+    return function.with_body(body)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uol.backends.abi.interface import symbolic_layout
+from uol.backends.cpu.dots.units import require_tiles, takes_tiles
 from uol.backends.cpu.runtime.address import addresses
 from uol.backends.cpu.runtime.library import open_library
 from uol.backends.cpu.runtime.workspace import WORKSPACES
@@ -34,6 +35,8 @@ def load(artifact: Artifact) -> Loaded:
     """A function of inputs, results, run-time attributes and symbolic dims, in the order of the operator's text. A call is done
     when it returns, whatever the stream; a workspace is an address, or an array or tensor that lies there."""
     graph = artifact.module.graph
+    if any(takes_tiles(kernel) for kernel in artifact.module.kernels):
+        require_tiles()
     library = open_library(artifact.binary, artifact.path)
     entry = getattr(library, f"uol_{graph.name}_run")
     count = len(graph.args)

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Sequence
 
 from uol.backends.cache.disk_errors import build_folder
+from uol.backends.cpu.expressions.builder import with_llvm
 from uol.backends.cpu.expressions.dtypes import Term
 from uol.backends.cpu.host import core_count
 from uol.backends.toolchain.running import run_tool
@@ -17,9 +18,11 @@ LIBRARY_FLAGS = ("-shared", "-Bsymbolic")
 """A kernel's calls of its neighbours are its own, whatever else the process has loaded."""
 
 
-def assembly(functions: Sequence[Term], mcpu: str, form: str = "asm", *, optimised: bool = True) -> str:
-    """The functions as assembler text (or, with form "ll", LLVM IR). They may call each other. What is not optimised takes
-    a tenth of the time to build and several times as long to run."""
+def assembly(functions: Sequence[Term], mcpu: str, form: str = "asm", *, optimised: bool = True, llvm_text: str = "") -> str:
+    """The functions as assembler text (or, with form "ll", LLVM IR). They may call each other, and those of `llvm_text`. What
+    is not optimised takes a tenth of the time to build and several times as long to run."""
+    if llvm_text:
+        functions = (with_llvm(functions[0], llvm_text), *functions[1:])
     text = str(_llvm_module(functions, mcpu, optimised).inspect_source(form))
     return _without_debug_sections(text) if form == "asm" else text
 

@@ -9,13 +9,13 @@ from tvm import tirx
 
 from uol.backends.cpu.expressions.builder import PARALLEL, VECTORIZED, Extent, index
 from uol.backends.cpu.expressions.dtypes import Term, representation
+from uol.backends.cpu.expressions.extents import quotient
 from uol.backends.cpu.expressions.fast_functions import FAST
 from uol.backends.cpu.expressions.folds import State
 from uol.backends.cpu.expressions.spec_expressions import Scope
 from uol.backends.cpu.expressions.vectorising import lane_loop
 from uol.backends.cpu.frame import Frame, open_frame
 from uol.backends.cpu.schedules.cost import size
-from uol.backends.cpu.schedules.extents import quotient
 from uol.backends.cpu.schedules.kinds import Reduction
 from uol.backends.cpu.schedules.nest import enter_nest, product, unflatten
 from uol.backends.cpu.statements import linear_index, run_steps, take

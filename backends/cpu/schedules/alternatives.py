@@ -1,7 +1,8 @@
 """Schedules beside the one that arithmetic prefers: a kernel computes the same by each of them, and timing may choose another
 (`UOL_TUNE=1`). Nothing here needs TVM.
 
-    tiles, panels    one vector more or less, with the rows that the registers then hold; blocks of another size
+    tiles, panels    one vector more or less, with the rows that the registers then hold (tile registers stay as they are);
+                     blocks of another size
     dot products     other numbers of rows and columns at a time
     reductions       vectors of half and of twice the length
     strips           half of the rows
@@ -33,8 +34,9 @@ def _around(best: CpuSchedule, host: Host) -> Iterable[CpuSchedule]:
             yield from (replace(best, rows=rows, vectors=vectors) for rows, vectors in _tiles(best, host))
             yield replace(best, block=max(1, best.block // 4))
         case Panels():
-            yield from (_with_tile(best, rows, vectors) for rows, vectors in _tiles(best, host))
-            if best.depth > LEAST_DEPTH // 2:
+            if best.unit != "tiles":
+                yield from (_with_tile(best, rows, vectors) for rows, vectors in _tiles(best, host))
+            if best.depth > best.word * LEAST_DEPTH // 2:
                 yield replace(best, depth=best.depth // 2)
             yield replace(best, row_tiles=max(1, best.row_tiles // 2))
         case Dots():

@@ -11,19 +11,23 @@ result and b are contiguous. Tiles are the parallel tasks, in an order that read
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from uol.backends.cpu.dots.words import has_words, unit_of, words_of
 from uol.backends.cpu.expressions.dtypes import Term, representation
+from uol.backends.cpu.expressions.extents import ceil_div
 from uol.backends.cpu.host import Host
 from uol.backends.cpu.operands.factors import accumulator_bytes, epilogue_rows, rows_are_far, the_read
 from uol.backends.cpu.operands.panels import LEAST_DEPTH, WIDEST_PANEL, takes_panels
 from uol.backends.cpu.operands.typical import typical_size, typical_span
 from uol.backends.cpu.schedules.cost import size
 from uol.backends.cpu.schedules.dot_products import DOT_COLUMNS, DOT_ROWS, dot_products
-from uol.backends.cpu.schedules.extents import ceil_div
-from uol.backends.cpu.schedules.kinds import Dots, Panels, Tiles
+from uol.backends.cpu.schedules.kinds import Dots, Panels, Tiles, Unit
+from uol.backends.cpu.schedules.legality import TILE_REGISTERS
 from uol.backends.cpu.schedules.panels import product_of_panels
 from uol.backends.cpu.schedules.register_tiles import register_tiles
 from uol.backends.cpu.schedules.segments import within_segments
-from uol.backends.cpu.schedules.tasks import FEWEST_TILES, Product
+from uol.backends.cpu.schedules.tasks import FEWEST_REGISTER_TILES, FEWEST_TILES, Product
 from uol.codegen.indexing.affine import affine, coefficient
 from uol.codegen.indexing.arithmetic import ONE, static
 from uol.codegen.specs.nodes import Contract, Read, Store
@@ -56,8 +60,9 @@ SEGMENT_ROWS = 8
 
 def candidates(spec: Contract, host: Host) -> tuple[Tiles | Dots | Panels, ...]:
     """Best first."""
-    if takes_panels(spec):
-        return (_panels(spec, host),)
+    unit = unit_of(spec, host) if has_words(spec) else ""
+    if unit or takes_panels(spec):
+        return (_panels(spec, host, unit),)
     spec = _at_hand(spec)
     lanes = host.vector_bytes // accumulator_bytes(spec)
     rows = _extent(spec, "m")
@@ -73,25 +78,34 @@ def candidates(spec: Contract, host: Host) -> tuple[Tiles | Dots | Panels, ...]:
     return (Tiles(tile_rows, vectors, lanes, block, parallel, block > 1 and _b_is_far(spec), far),)
 
 
-def _panels(spec: Contract, host: Host) -> Panels:
+def _panels(spec: Contract, host: Host, unit: Unit) -> Panels:
     """The tile that keeps the processor's units busiest, blocks that stay in its caches, tasks enough for its cores."""
+    words = words_of(spec) if unit else None
+    word = words.steps if words else 1
     lanes = host.vector_bytes // accumulator_bytes(spec)
     rows, columns, depth = (typical_size(spec, axes) for axes in (spec.m[-1:], spec.n[-1:], spec.k))
-    height, vectors = _busiest(rows, columns, lanes, host)
-    most = max(LEAST_DEPTH, host.caches.sliver_bytes // (SLIVER_ROWS * accumulator_bytes(spec)))
+    height, vectors = TILE_REGISTERS if unit == "tiles" else _busiest(rows, columns, lanes, host)
+    most = word * max(LEAST_DEPTH, host.caches.sliver_bytes // (max(SLIVER_ROWS, height) * accumulator_bytes(spec)))
     depth = most if size(spec.k) is None else ceil_div(depth, ceil_div(depth, most))
-    tile_bytes = vectors * lanes * accumulator_bytes(spec)  # of a row
-    row_tiles = typical_size(spec, spec.m[:-1]) * ceil_div(rows, height)
-    column_tiles = typical_size(spec, spec.n[:-1]) * ceil_div(columns, vectors * lanes)
-    product = Product(row_tiles, column_tiles, typical_size(spec, spec.batch), height, host.cores)
-    tiles = SUMS_BYTES // (height * tile_bytes)
-    widest = min(tiles, max(1, host.caches.block_bytes // (depth * tile_bytes)))
-    tall, wide = product.task(widest, tiles)
-    slivers, cores = wide >= FEWEST_TILES and rows_are_far(spec), 0
+    far = _results_are_far(spec, host)
+    return _in_tasks(spec, Panels(height, vectors, lanes, depth, 1, 1, host.cores > 1, far, unit=unit, word=word), host)
+
+
+def _in_tasks(spec: Contract, tile: Panels, host: Host) -> Panels:
+    """The schedule of a tile, with so many of them in a task as the sizes and the cores ask for, and with copies of rows where
+    these pay."""
+    width, fewest = tile.vectors * tile.lanes, FEWEST_REGISTER_TILES if tile.unit == "tiles" else FEWEST_TILES
+    row_tiles = typical_size(spec, spec.m[:-1]) * ceil_div(typical_size(spec, spec.m[-1:]), tile.rows)
+    column_tiles = typical_size(spec, spec.n[:-1]) * ceil_div(typical_size(spec, spec.n[-1:]), width)
+    product = Product(row_tiles, column_tiles, typical_size(spec, spec.batch), tile.rows, host.cores)
+    line_bytes = width * accumulator_bytes(spec)
+    tiles = SUMS_BYTES // (tile.rows * line_bytes)
+    widest = min(tiles, max(1, host.caches.block_bytes // (ceil_div(tile.depth, tile.word) * line_bytes)))
+    tall, wide = product.task(widest, tiles, fewest)
+    slivers, cores = tile.unit != "" or (wide >= FEWEST_TILES and rows_are_far(spec)), 0
     if size((*spec.batch, *spec.m, *spec.n)) is None:
         tall, wide, cores = tiles // widest, widest, host.cores
-    far = _results_are_far(spec, host)
-    return Panels(height, vectors, lanes, depth, tall, wide, host.cores > 1, far, slivers, cores)
+    return replace(tile, row_tiles=tall, column_tiles=wide, slivers=slivers, cores=cores)
 
 
 def _busiest(rows: int, columns: int, lanes: int, host: Host) -> tuple[int, int]:

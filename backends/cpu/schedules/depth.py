@@ -10,10 +10,10 @@ from tvm import tirx
 
 from uol.backends.cpu.expressions.builder import UNROLLED, Extent, index
 from uol.backends.cpu.expressions.dtypes import Term
+from uol.backends.cpu.expressions.extents import ceil_div, greatest, least
 from uol.backends.cpu.expressions.spec_expressions import Scope
 from uol.backends.cpu.frame import Frame
 from uol.backends.cpu.schedules.cost import size
-from uol.backends.cpu.schedules.extents import ceil_div, greatest, least
 from uol.backends.cpu.schedules.nest import enter_nest, flatten, product, unflatten
 from uol.codegen.indexing.arithmetic import static
 from uol.ir.program.nodes import Axis
@@ -61,28 +61,40 @@ class Depth:
                 here = point.with_values({self.axes[-1].name: point.values[self.axes[-1].name] + step})
                 yield here, before + step
 
-    def runs(self, frame: Frame, scope: Scope, block: Term, length: int) -> Iterator[tuple[Scope, Term, int]]:
+    def runs(self, frame: Frame, scope: Scope, block: Term, length: int, *shorter: int) -> Iterator[tuple[Scope, Term, int]]:
         """The points of a block by runs along the last axis: where each begins, how many are before it, and how long it is:
-        `length` steps, then one by one what is left."""
+        `length` steps, then one by one what is left; or as many of each of the `shorter` runs as fit what the longer left."""
         code = frame.code
-        split = len(self.outer)
-        axis, inner = self.axes[split], self.axes[split + 1 :]
-        named = [(a.name, e) for a, e in zip(self.axes[:split], self.outer, strict=True)]
-        places = unflatten(frame, block, [*named, ("piece", self.pieces)])
-        start = code.bind("start", places.pop("piece") * index(self.chunk))
-        scope = scope.with_values(places)
-        steps = self._length(frame, start)
+        axis, inner = self.axes[len(self.outer)], self._inner
+        scope, start, steps = self._piece(frame, scope, block)
         if not inner:
-            for point, run in _runs(frame, scope, axis.name, start, steps, length):
+            for point, run in _runs(frame, scope, axis.name, (start, steps), length, *shorter):
                 yield point, point.values[axis.name] - start, run
             return
         with ExitStack() as loops:
             step = loops.enter_context(code.loop(axis.name, steps, start=start))
             scope = enter_nest(frame, loops, inner[:-1], 0, scope.with_values({axis.name: step}))
-            for point, run in _runs(frame, scope, inner[-1].name, ZERO, static(inner[-1].extent) or 0, length):
+            last = static(inner[-1].extent) or 0
+            for point, run in _runs(frame, scope, inner[-1].name, (ZERO, last), length, *shorter):
                 yield point, (step - start) * index(size(inner) or 0) + flatten(frame, point, inner), run
 
-    def _length(self, frame: Frame, start: Term) -> Extent:
+    def length(self, frame: Frame, scope: Scope, block: Term) -> Extent:
+        """How many steps a block has."""
+        _, _, steps = self._piece(frame, scope, block)
+        return steps * (size(self._inner) or 1)
+
+    @property
+    def _inner(self) -> tuple[Axis, ...]:
+        return self.axes[len(self.outer) + 1 :]
+
+    def _piece(self, frame: Frame, scope: Scope, block: Term) -> tuple[Scope, Term, Extent]:
+        """Where the outer axes are in a block; the first index of the axis that is cut, and how many there are."""
+        named = [(axis.name, extent) for axis, extent in zip(self.axes, self.outer, strict=False)]
+        places = unflatten(frame, block, [*named, ("piece", self.pieces)])
+        start = frame.code.bind("start", places.pop("piece") * index(self.chunk))
+        return scope.with_values(places), start, self._steps_from(frame, start)
+
+    def _steps_from(self, frame: Frame, start: Term) -> Extent:
         """Steps along the axis that is cut, from `start` on; none where an outer axis has none."""
         length = self.chunk
         if not isinstance(self.extent, int) or not isinstance(length, int) or self.extent % length:
@@ -97,17 +109,24 @@ def _fits(axes: tuple[Axis, ...], depth: int) -> bool:
     return steps is not None and steps <= depth
 
 
-def _runs(frame: Frame, scope: Scope, name: str, start: Term, steps: Extent, length: int) -> Iterator[tuple[Scope, int]]:
-    """Runs of `length` steps from `start` on, then what is left; of fewer steps, one run."""
-    code = frame.code
-    if isinstance(steps, int) and steps < length:
-        yield scope.with_values({name: start}), steps
+def _runs(
+    frame: Frame, scope: Scope, name: str, piece: tuple[Term, Extent], length: int, *shorter: int
+) -> Iterator[tuple[Scope, int]]:
+    """Runs of a piece along an axis, which is where it starts and how many steps it has."""
+    code, (start, left) = frame.code, piece
+    if isinstance(left, int) and left < length and not shorter:
+        yield scope.with_values({name: start}), left
         return
-    whole = steps // length if isinstance(steps, int) else code.bind("whole", tirx.FloorDiv(steps, index(length)))
-    with code.loop(f"{name}_run", whole) as run:
-        yield scope.with_values({name: start + run * index(length)}), length
-    if isinstance(steps, int) and steps % length == 0:
-        return
-    done = code.bind("done", start + index(whole) * index(length))
-    with code.loop(f"{name}_rest", start + index(steps) - done) as step:
-        yield scope.with_values({name: done + step}), 1
+    end = start + index(left)
+    for run in (length, *shorter):
+        whole = left // run if isinstance(left, int) else code.bind("whole", tirx.FloorDiv(left, index(run)))
+        if not (isinstance(whole, int) and whole == 0):
+            with code.loop(f"{name}_run", whole) as number:
+                yield scope.with_values({name: start + number * index(run)}), run
+        if isinstance(left, int) and left % run == 0:
+            return
+        start = code.bind("done", start + index(whole) * index(run))
+        left = left % run if isinstance(left, int) else end - start
+    if not shorter:
+        with code.loop(f"{name}_rest", end - start) as step:
+            yield scope.with_values({name: start + step}), 1

@@ -7,6 +7,8 @@ from typing import Literal
 
 TILE = 16
 """Rows and columns of a tile of a transposing copy: the f32 elements of a cache line."""
+Unit = Literal["", "dots", "tiles"]
+"""What multiplies words, of a processor: nothing, dot instructions, or tile registers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,10 @@ class Panels:
     """Tiles of `rows` x `vectors` of `lanes` accumulators, over panels of b. k goes in blocks of `depth` steps; a task is
     `row_tiles` x `column_tiles` tiles, all of them for a block of k before the next. With `slivers`, the rows of a that a tile
     reads are copied, too. With `cores`, a task has as many tiles as the sizes of a call and so many cores ask for: of columns
-    `column_tiles` at the most, and no more in all than those two make."""
+    `column_tiles` at the most, and no more in all than those two make.
+
+    unit    `dots` or `tiles`: the processor's instructions for products of words, of `word` steps along k each
+    """
 
     rows: int
     vectors: int
@@ -90,10 +95,13 @@ class Panels:
     prefetch_results: bool = False
     slivers: bool = False
     cores: int = 0
+    unit: Unit = ""
+    word: int = 1
 
     def describe(self) -> str:
         copied = "panels and slivers" if self.slivers else "panels"
-        tiles = f"tiles of {self.rows}x{self.vectors * self.lanes} over {copied}, {self.depth} deep"
+        words = f" of words of {self.word}, by the processor's {self.unit}" if self.unit else ""
+        tiles = f"tiles of {self.rows}x{self.vectors * self.lanes} over {copied}{words}, {self.depth} deep"
         fetched = ", results prefetched" if self.prefetch_results else ""
         most = f" at the most, for {self.cores} cores" if self.cores else ""
         tasks = f"tasks of {self.row_tiles}x{self.column_tiles} tiles{most}"

@@ -12,6 +12,10 @@ WIDEST_LANES = 64
 """Lanes of the widest vector (512 bits) in elements of a byte."""
 VECTOR_REGISTERS = 32
 """Of AVX-512 and of SVE; one holds what is broadcast."""
+TILE_ROWS = 16
+"""Of a tile register; a row is 64 bytes."""
+TILE_REGISTERS = 2 * TILE_ROWS, 2
+"""Rows and vectors of four tile registers of 16 x 16 sums: two of each operand serve them."""
 RANGES = {
     "rows": (1, VECTOR_REGISTERS - 1),
     "vectors": (1, VECTOR_REGISTERS // 2 - 1),
@@ -45,21 +49,42 @@ def defect(schedule: CpuSchedule, candidates: Iterable[CpuSchedule]) -> str | No
             return f"{name} is {value}; it is from {RANGES[name][0]} to {RANGES[name][1]}"
         if name not in LANES and name not in RANGES and not isinstance(value, bool):
             return f"{name} is {value!r}; the kernel is prepared for {', '.join(map(repr, dict.fromkeys(known)))}"
-    if isinstance(schedule, Panels) and schedule.vectors * schedule.lanes > WIDEST_PANEL:
-        return f"panels of {schedule.vectors * schedule.lanes} columns are wider than {WIDEST_PANEL}"
-    if isinstance(schedule, Panels) and (held := _panel_bytes(schedule)) > MOST_PANEL_BYTES:
-        return f"panels of {held} bytes are more than the {MOST_PANEL_BYTES} that a thread's stack has for them"
-    if isinstance(schedule, Panels) and (held := _sums_bytes(schedule)) > MOST_SUMS_BYTES:
-        return f"sums of {held} bytes are more than the {MOST_SUMS_BYTES} that a thread's stack has for them"
-    if isinstance(schedule, Tiles | Panels) and schedule.rows * schedule.vectors + schedule.vectors >= VECTOR_REGISTERS:
+    if isinstance(schedule, Panels) and (reason := _panels_defect(schedule, own)) is not None:
+        return reason
+    if isinstance(schedule, Tiles | Panels) and not _fits_registers(schedule):
         return f"{schedule.rows} x {schedule.vectors} accumulators and a row of b are more than {VECTOR_REGISTERS} registers"
     return None
+
+
+def _panels_defect(schedule: Panels, own: list[CpuSchedule]) -> str | None:
+    if schedule.vectors * schedule.lanes > WIDEST_PANEL:
+        return f"panels of {schedule.vectors * schedule.lanes} columns are wider than {WIDEST_PANEL}"
+    if (held := _panel_bytes(schedule)) > MOST_PANEL_BYTES:
+        return f"panels of {held} bytes are more than the {MOST_PANEL_BYTES} that a thread's stack has for them"
+    if (held := _sums_bytes(schedule)) > MOST_SUMS_BYTES:
+        return f"sums of {held} bytes are more than the {MOST_SUMS_BYTES} that a thread's stack has for them"
+    if schedule.unit and schedule.lanes not in {c.lanes for c in own if isinstance(c, Panels)}:
+        return f"lanes is {schedule.lanes}, which the processor has no instruction for"
+    return _tile_registers_defect(schedule) if schedule.unit == "tiles" else None
+
+
+def _tile_registers_defect(schedule: Panels) -> str | None:
+    rows, vectors = TILE_REGISTERS
+    if schedule.rows > rows or schedule.vectors > vectors:
+        return f"{schedule.rows} x {schedule.vectors} vectors of sums are more than tile registers hold: {rows} x {vectors}"
+    return f"rows is {schedule.rows}; a tile register has {TILE_ROWS}" if schedule.rows % TILE_ROWS else None
+
+
+def _fits_registers(schedule: Tiles | Panels) -> bool:
+    if isinstance(schedule, Panels) and schedule.unit == "tiles":
+        return True
+    return schedule.rows * schedule.vectors + schedule.vectors < VECTOR_REGISTERS
 
 
 def _panel_bytes(schedule: Panels) -> int:
     """What the panels of a task and a sliver take, in the widest type."""
     sliver = schedule.rows if schedule.slivers else 0
-    return 8 * schedule.depth * (schedule.column_tiles * schedule.vectors * schedule.lanes + sliver)
+    return 8 * schedule.depth // schedule.word * (schedule.column_tiles * schedule.vectors * schedule.lanes + sliver)
 
 
 def _sums_bytes(schedule: Panels) -> int:

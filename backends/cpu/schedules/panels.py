@@ -12,13 +12,16 @@ over the cores; each writes the panels, slivers and sums that it reads, on the s
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 from tvm import tirx
 
+from uol.backends.cpu.dots.word_copies import WordPanelCopy, WordSliverCopy, panel_elements, word_count
+from uol.backends.cpu.dots.word_tiles import DotTile, RegisterTiles, tile_registers
 from uol.backends.cpu.expressions.builder import Extent, index
 from uol.backends.cpu.expressions.dtypes import Term, representation
+from uol.backends.cpu.expressions.extents import ceil_div, greatest, least
 from uol.backends.cpu.expressions.fast_functions import FAST
 from uol.backends.cpu.expressions.spec_expressions import Scope, conjunction
 from uol.backends.cpu.frame import Frame, open_frame
@@ -27,11 +30,11 @@ from uol.backends.cpu.operands.panels import fewest_rows
 from uol.backends.cpu.schedules.cost import size
 from uol.backends.cpu.schedules.depth import Depth
 from uol.backends.cpu.schedules.dot_products import DOT_COLUMNS, DOT_ROWS, write_dots
-from uol.backends.cpu.schedules.extents import ceil_div, greatest, least
 from uol.backends.cpu.schedules.kinds import Dots, Panels, Tiles
 from uol.backends.cpu.schedules.nest import enter_nest, product, unflatten
 from uol.backends.cpu.schedules.panel_copies import PanelCopy, SliverCopy
-from uol.backends.cpu.schedules.register_tiles import Tile, write_tiles
+from uol.backends.cpu.schedules.panel_tiles import PanelTile
+from uol.backends.cpu.schedules.register_tiles import write_tiles
 from uol.backends.cpu.schedules.tasks import Product
 from uol.backends.cpu.schedules.tile_axes import Side
 from uol.codegen.indexing.affine import coefficient
@@ -132,12 +135,14 @@ class _Product:
         with ExitStack() as loops:
             scope = self._enter_tasks(loops, rows, columns)
             row_block, column_block = scope.values[ROWS], scope.values[COLUMNS]
-            panel_length = depth.most * schedule.vectors * schedule.lanes
+            loops.enter_context(tile_registers(code, schedule))
+            panel_length = panel_elements(spec, schedule, depth)
             wide = columns.size if isinstance(columns.size, int) else schedule.column_tiles
-            panels = code.local("panels", wide * panel_length, representation(spec.acc_dtype).compute)
+            panels = code.local("panels", wide * panel_length, self._copied_type)
             sums = self._sums(depth, product([rows.size, columns.size]))
             block = loops.enter_context(code.loop("k_block", depth.count))
-            whole = PanelCopy(frame, spec, schedule, depth, block, panels, ZERO)
+            copy = WordPanelCopy if schedule.unit else PanelCopy
+            whole = copy(frame, spec, schedule, depth, block, panels, ZERO)
             with columns.tiles(column_block, scope, "panel") as (place, here):
                 replace(whole, start=place * index(panel_length)).write(columns.side, here)
             sliver = self._sliver(depth, block)
@@ -151,8 +156,16 @@ class _Product:
                     panel = replace(whole, start=code.bind("panel_start", place * index(panel_length)))
                     for first, width in columns.side.pieces(frame, there):
                         column_places = columns.side.axis, first, width
-                        tile = _PanelTile(frame, spec, schedule, row_places, column_places, panel, sliver, sums, slot)
+                        tile = self._tile_kind(frame, spec, schedule, row_places, column_places, panel, sliver, sums, slot)
                         tile.write(there)
+
+    @property
+    def _copied_type(self) -> str:
+        return "int32" if self.schedule.unit else representation(self.spec.acc_dtype).compute
+
+    @property
+    def _tile_kind(self) -> type[PanelTile]:
+        return {"dots": DotTile, "tiles": RegisterTiles, "": PanelTile}[self.schedule.unit]
 
     def _blocks(self) -> tuple[_Blocks, _Blocks]:
         """The tiles of rows and of columns, with so many of them in a task as the schedule says, or as the sizes ask for."""
@@ -178,11 +191,15 @@ class _Product:
 
     def _sliver(self, depth: Depth, block: Term) -> SliverCopy | None:
         """Room for the rows of a tile, where they are copied."""
-        if not self.schedule.slivers:
+        frame, spec, schedule = self.frame, self.spec, self.schedule
+        if not schedule.slivers:
             return None
-        length = depth.most * self.schedule.rows
-        copy = self.frame.code.local("sliver", length, representation(self.spec.acc_dtype).compute)
-        return SliverCopy(self.frame, self.spec, depth, block, copy, self.schedule.rows)
+        if schedule.unit:
+            words = word_count(depth, schedule)
+            copy = frame.code.local("sliver", words * schedule.rows, self._copied_type)
+            return WordSliverCopy(frame, spec, depth, block, copy, words, schedule)
+        copy = frame.code.local("sliver", depth.most * schedule.rows, self._copied_type)
+        return SliverCopy(frame, spec, depth, block, copy, schedule.rows)
 
     def _sums(self, depth: Depth, tiles: Extent) -> Term | None:
         """Room for what the tiles of a task sum up to a block of k, where there may be more than one."""
@@ -192,53 +209,3 @@ class _Product:
         most = tiles if isinstance(tiles, int) else schedule.row_tiles * schedule.column_tiles
         size = schedule.rows * schedule.vectors * schedule.lanes
         return self.frame.code.local("sums", most * size, representation(self.spec.acc_dtype).compute)
-
-
-@dataclass(frozen=True, slots=True)
-class _PanelTile(Tile):
-    """A tile for a block of k: what was summed before, what this block adds, and the epilogue after the last."""
-
-    panel: PanelCopy
-    sliver: SliverCopy | None
-    sums: Term | None
-    slot: Term
-
-    def write(self, scope: Scope) -> None:
-        code, spec = self.frame.code, self.spec
-        compute = representation(spec.acc_dtype).compute
-        total = code.local(spec.acc, self.rows[2] * self.columns[2], compute)
-        last = index(self.panel.depth.count) - index(1)
-        with self._when(tirx.EQ(self.panel.block, ZERO)):
-            self._clear(total, compute)
-        if self.sums is not None:
-            with code.when(self.panel.block > ZERO):
-                self._move(self.sums, total)
-        if self.schedule.prefetch_results:
-            with self._when(tirx.EQ(self.panel.block, last)):
-                self._prefetch_results(scope)
-        self._add_block(total, scope)
-        if self.sums is not None:
-            with code.when(self.panel.block < last):
-                self._move(total, self.sums, back=True)
-        with self._when(tirx.EQ(self.panel.block, last)):
-            self._epilogue(scope, total)
-
-    def _when(self, condition: Term) -> AbstractContextManager[None]:
-        """Under a condition on the block of k; of one block it always holds."""
-        return nullcontext() if self.sums is None else self.frame.code.when(condition)
-
-    def _move(self, source: Term, target: Term, *, back: bool = False) -> None:
-        """The sums of the tile from its slot, or back to it."""
-        size = self.schedule.rows * self.schedule.vectors * self.schedule.lanes
-        start = self.frame.code.bind("slot", self.slot * index(size))
-        for row, column in self._elements(True):
-            here, slot = self._place(row, column), start + self._place(row, column)
-            read, write = (here, slot) if back else (slot, here)
-            self.frame.code.add(tirx.BufferStore(target, tirx.BufferLoad(source, [read]), [write]))
-
-    def _add_block(self, total: Term, scope: Scope) -> None:
-        code, panel, pitch = self.frame.code, self.panel, self.schedule.vectors * self.schedule.lanes
-        for point, step in panel.depth.steps(self.frame, scope, panel.block):
-            line = code.bind("line", panel.start + step * index(pitch))
-            a = None if self.sliver is None else self.sliver.at(step)
-            self._add(total, point, True, panel.row(line), a)

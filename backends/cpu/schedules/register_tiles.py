@@ -91,11 +91,21 @@ class Tile:
     rows: tuple[Axis, Term, int]
     columns: tuple[Axis, Term, int]
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of accumulators: those of the tile, or some more where only whole vectors are computed."""
+        return self.rows[2], self.columns[2]
+
+    @property
+    def row_kind(self) -> Term:
+        """How rows are walked: written out, since accumulators are in registers."""
+        return UNROLLED
+
     def write(self, scope: Scope) -> None:
         code, spec = self.frame.code, self.spec
         assert isinstance(self.schedule, Tiles)
         compute = representation(spec.acc_dtype).compute
-        total = code.local(spec.acc, self.rows[2] * self.columns[2], compute)
+        total = code.local(spec.acc, self.shape[0] * self.shape[1], compute)
         self._clear(total, compute)
         if self.schedule.prefetch_results:
             self._prefetch_results(scope)
@@ -107,7 +117,7 @@ class Tile:
         self._epilogue(scope, total)
 
     def _clear(self, total: Term, compute: str) -> None:
-        for row, column in self._elements(True):
+        for row, column in self._accumulators():
             self.frame.code.add(tirx.BufferStore(total, tirx.const(0, compute), [self._place(row, column)]))
 
     def _add(
@@ -129,7 +139,7 @@ class Tile:
 
     def _place(self, row: Term, column: Term) -> Term:
         """Where an accumulator stands among those of the tile."""
-        return row * index(self.columns[2]) + column
+        return row * index(self.shape[1]) + column
 
     def _prefetch_b(self, point: Scope) -> None:
         """Asks for the cache lines of b that the next tile of columns has at this step of k."""
@@ -162,13 +172,17 @@ class Tile:
                 per_column.put(code, let.name, lane, evaluate(let.value, here))
         varying = (self.columns[0].name, self.spec.acc, *per_column.arrays)
         for row, column in self._elements(lane_loop(rest, varying, scope) == VECTORIZED):
-            held = tirx.BufferLoad(total, [row * index(width) + column])
+            held = tirx.BufferLoad(total, [self._place(row, column)])
             here = self._at(scope, row, column).with_values({**per_column.at(column), self.spec.acc: held})
             run_steps(code, rest, here)
 
+    def _accumulators(self) -> Iterator[tuple[Term, Term]]:
+        """(row, column) of every accumulator, by vectors."""
+        yield from self._elements(True)
+
     def _elements(self, vector: bool) -> Iterator[tuple[Term, Term]]:
         """(row, column) within the tile, all rows and columns unrolled but for the lanes."""
-        with self.frame.code.loop("row", self.rows[2], UNROLLED) as row:
+        with self.frame.code.loop("row", self.rows[2], self.row_kind) as row:
             for column in self._lanes(vector):
                 yield row, column
 

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from tvm import tirx
 
 from uol.backends.cpu.expressions.builder import Extent, index
+from uol.backends.cpu.expressions.extents import ceil_div, greatest, least, quotient
 from uol.backends.cpu.frame import Frame
-from uol.backends.cpu.schedules.extents import ceil_div, greatest, least, quotient
 
 TASKS_PER_CORE, LEAST_TASKS_PER_CORE = 8, 2
 MANY_ROWS, FEWEST_ROWS = 1024, 256
 """Rows of a task that make the copy of its columns cheap, and with fewer of which it is not made once more. In between, columns
 are divided first, down to the tiles that a sliver serves: a task that reads the same rows again finds them in a cache."""
-FEWEST_TILES = 4
-"""Tiles of columns that must read a sliver for its copy to pay."""
+FEWEST_TILES, FEWEST_REGISTER_TILES = 4, 8
+"""Tiles of columns that must read a sliver for its copy to pay: by multiply-adds or dots, and by tile registers, which are
+faster and take half as many columns."""
 TRIED = 8
 """Numbers of pieces that are compared in a call. Of sizes that are numbers, all are."""
 WHOLE = 1 << 32
@@ -35,16 +36,17 @@ class Product:
     cores: int
     frame: Frame | None = None
 
-    def task(self, widest: int, most: int) -> tuple[Extent, Extent]:
-        """Tiles of rows and of columns of a task: `most` in all at the most, of columns `widest`."""
+    def task(self, widest: int, most: int, fewest: int = FEWEST_TILES) -> tuple[Extent, Extent]:
+        """Tiles of rows and of columns of a task: `most` in all at the most, of columns `widest`. Columns are divided
+        first, down to `fewest` tiles."""
         named, lines = self._named, self.row_tiles * self.height
         wanted = named("wanted", ceil_div(TASKS_PER_CORE * self.cores, self.batches))  # of one product
-        fewest = ceil_div(LEAST_TASKS_PER_CORE * self.cores, self.batches)
+        needed = ceil_div(LEAST_TASKS_PER_CORE * self.cores, self.batches)
         wide = named("wide", least(self.column_tiles, least(widest, most)))
         pieces = _pieces(wanted, ceil_div(self.column_tiles, wide), quotient(lines, MANY_ROWS))
-        wide = named("wide", least(wide, greatest(FEWEST_TILES, quotient(self.column_tiles * pieces, wanted))))
+        wide = named("wide", least(wide, greatest(fewest, quotient(self.column_tiles * pieces, wanted))))
         pieces = named("pieces", _pieces(wanted, ceil_div(self.column_tiles, wide), quotient(lines, FEWEST_ROWS)))
-        wide = named("wide", least(wide, greatest(1, quotient(self.column_tiles * pieces, fewest))))
+        wide = named("wide", least(wide, greatest(1, quotient(self.column_tiles * pieces, needed))))
         pieces = named("pieces", greatest(pieces, ceil_div(self.row_tiles, quotient(most, wide))))
         others = named("others", self.batches * ceil_div(self.column_tiles, wide))
         return named("tall", ceil_div(self.row_tiles, self._even(pieces, others))), wide

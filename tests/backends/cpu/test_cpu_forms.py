@@ -8,6 +8,7 @@ import pytest
 from cpu_cases import BACKEND, channels_last, graph_of, program_of, weights_last
 
 from uol.backends.cpu.collapse_axes import collapsed
+from uol.backends.cpu.dots.units import UNITS
 from uol.backends.cpu.host import Host
 from uol.backends.cpu.operands.packing import packed
 from uol.backends.cpu.operands.peeling import stretches
@@ -198,4 +199,4 @@ def test_the_devices_name_architectures_that_llvm_knows() -> None:
     for device in BACKEND.devices.values():
         spec = only_spec("relu", ranks={"S": 1}, dims={"S": 1000})
         assert list(BACKEND.schedules(spec, device))
-    assert {t.name for t in BACKEND.doctor()} == {"tvm", "as", "ld", "cc", "caches"}
+    assert {t.name for t in BACKEND.doctor()} == {"tvm", "as", "ld", "cc", "caches", *UNITS}
