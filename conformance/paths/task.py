@@ -14,6 +14,9 @@ from torch import Tensor, nn
 from uol.conformance.paths.training.recipe import Recipe
 
 Side = Literal["uol", "pytorch"]
+Agreement = Literal["interval", "spread"]
+"""How both sides are held together over several seeds (`uol.conformance.paths.training.seeds`): by the interval of their
+difference, or by the spread of PyTorch's."""
 Batch = tuple[Tensor, ...]
 
 
@@ -33,3 +36,4 @@ class Task:
     better: Literal["higher", "lower"]
     steps: int
     recipe: Recipe
+    agreement: Agreement = "spread"

@@ -5,4 +5,5 @@
     run.py          both sides in turns, validated and kept from time to time
     checkpoint.py   what a killed run goes on from
     record.py       losses, figures and times of each side
+    seeds.py        several seeds, and whether both sides come to the same
 """

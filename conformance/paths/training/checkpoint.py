@@ -24,6 +24,11 @@ def save(folder: Path, state: Mapping[str, Any]) -> None:
         raise ResourceError(message, hint="the last one is still there; free space, then --resume") from error
 
 
+def exists(folder: Path) -> bool:
+    """Whether there is one to go on from."""
+    return (folder / FILE).exists()
+
+
 def load(folder: Path, of: Mapping[str, Any]) -> dict[str, Any]:
     """The checkpoint of a folder. Raises ResourceError where there is none or it cannot be read, and UolError where it is not
     `of` what is to be trained (path, seed, recipe)."""
