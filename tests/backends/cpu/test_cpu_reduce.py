@@ -63,6 +63,18 @@ def test_the_position_in_a_row_that_is_cut_into_tasks(found: int) -> None:
         assert run_compiled(graph, {"x": x})["y"].tolist() == [found]
 
 
+@pytest.mark.parametrize(("reads", "tasks"), [("x[n, t[n]]", True), ("x[n, 3]", False)])
+def test_reads_at_places_that_are_read_are_worth_tasks_earlier(reads: str, tasks: bool) -> None:
+    text = f"op f(x: f32[N, C], t: i64[N]) -> (y: f32[]) where C > 3 {{ y[] = sum[n]({reads} else 0) }}"
+    graph = graph_of(program_of(text, types={}, dims={"N": 3000, "C": 50}))
+    (kernel,) = module_of(graph).kernels
+    assert ("tasks a row" in kernel.schedule.describe()) == tasks
+    rng = np.random.default_rng(0)
+    x, t = rng.standard_normal((3000, 50)).astype(np.float32), rng.integers(0, 50, 3000)
+    terms = x[np.arange(3000), t if tasks else 3].astype(np.float64)
+    require_close(run_compiled(graph, {"x": x, "t": t})["y"], terms.sum(), "f32", 3000, np.abs(terms).sum())
+
+
 FOLDS = """
 op folds(x: f32[N, M], m: bool[N, M])
     -> (total: f32[N], most: f32[N], least: f32[N], product: f32[N], some: bool[N], every: bool[N], first: i64[N], last: i64[N])
