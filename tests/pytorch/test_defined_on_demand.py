@@ -11,7 +11,7 @@ import torch
 import uol
 
 CODE = """
-import torch, uol
+import pickle, torch, uol
 early = uol.op("op demand_early(x: f32[N]) -> (y: f32[N]) { y[n] = x[n] }")
 from uol.pytorch import bridge
 assert set(bridge.defined()) == {"demand_early"}, set(bridge.defined())
@@ -24,6 +24,13 @@ assert torch.equal(torch.ops.uol.demand_late(torch.ones(2)), torch.ones(2))
 assert not hasattr(torch.ops.uol, "nonsense") and "layer_norm" not in bridge.defined()
 torch.ops.uol.layer_norm, torch.ops.uol.layer_norm_grad, torch.ops.uol.sgd_
 assert {"layer_norm", "sgd"} <= set(bridge.defined())
+layers = torch.nn.Sequential(torch.nn.Hardtanh(), torch.nn.Linear(2, 2))
+uol.replace(layers)
+assert "hardtanh" in bridge.defined() and "max_pool2d" not in bridge.defined()
+assert type(pickle.loads(pickle.dumps(layers))[0]) is type(layers[0]) is not torch.nn.Hardtanh
+from uol.pytorch.layers.replace import restore
+restore(layers)
+assert type(layers[0]) is torch.nn.Hardtanh
 bridge.define_all()
 assert torch.ops.uol.conv2d(torch.ones(1, 1, 2, 2, device="meta"), torch.ones(1, 1, 1, 1, device="meta")).shape == (1, 1, 2, 2)
 """

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from operator import attrgetter, eq
 from typing import Any
 
 import numpy as np
@@ -26,12 +27,13 @@ from uol.compilation.foreach_launch import ForeachKernel, are_apart, foreach_ker
 from uol.ir.errors import ShapeError, TypeCheckError, UolError
 from uol.pytorch.bridge import operator
 from uol.pytorch.devices import target_of
-from uol.pytorch.fast_path import is_eager
-from uol.pytorch.in_place import in_place_function, in_place_operator
+from uol.pytorch.fast_path import PLAIN, is_eager
+from uol.pytorch.in_place import InPlaceOperator, in_place_function, in_place_operator
 from uol.pytorch.schema import NAMES
 
 Tensors = Sequence[Tensor]
 Gradients = Sequence[Tensor | None]
+_LAYOUT, _SHAPE, _DTYPE = attrgetter("layout"), attrgetter("shape"), attrgetter("dtype")
 
 
 def sgd_(params: Tensors, grads: Gradients, *, lr: float, weight_decay: float = 0.0) -> None:
@@ -109,27 +111,34 @@ def _step(name: str, lists: Mapping[str, Gradients], options: Mapping[str, float
     _require_alike(name, lists)
     options = {option: _number(name, option, value) for option, value in options.items()}
     own = in_place_operator(name)
-    places = [source for source in own.sources if source is not None]
     whole = tuple((a.name, int(options[a.name])) for a in own.op.attributes if a.type == "int")
-    alike: dict[torch.dtype, list[list[Tensor]]] = {}
-    positions = [[t for t in tensors if t is not None] for tensors in zip(*lists.values(), strict=True)]
-    positions = [given for given in positions if len(given) == len(lists)]
-    eager = is_eager([t for given in positions for t in given])
-    for given in positions:
-        if eager and _lie_alike(given):
-            alike.setdefault(given[0].dtype, []).append(given)
-        else:
-            in_place_function(name)(*given, **options)
-    for dtype, similar in alike.items():
-        kernel = _kernel(name, NAMES[dtype], whole)
-        addresses = np.array([[x.data_ptr() for x in p] for p in similar], np.int64)
-        lengths = np.array([p[0].numel() for p in similar], np.int64)
-        if kernel is None or not are_apart(addresses, lengths, dtype.itemsize):
-            for given in similar:
+    columns = _present(list(lists.values()))
+    for dtype, positions in _lying_alike(columns).items():
+        chosen = columns if len(positions) == len(columns[0]) else [[c[n] for n in positions] for c in columns]
+        if dtype is None or not _launched(own, _kernel(name, NAMES[dtype], whole), chosen, options):
+            for given in zip(*chosen, strict=True):
                 in_place_function(name)(*given, **options)
-            continue
-        kernel.launch(np.hstack([addresses, addresses[:, places]]), lengths, dtype.itemsize, options)
-        torch.autograd.graph.increment_version([p[place] for p in similar for place in places])
+
+
+def _present(lists: Sequence[Gradients]) -> list[list[Tensor]]:
+    """The lists without the positions at which one of them has no tensor."""
+    absent = {number for items in lists for number, x in enumerate(items) if x is None}
+    return [[x for number, x in enumerate(items) if x is not None and number not in absent] for items in lists]
+
+
+def _launched(
+    own: InPlaceOperator, kernel: ForeachKernel | None, columns: list[list[Tensor]], options: Mapping[str, float]
+) -> bool:
+    """Runs all positions in one launch, unless there is no kernel for it, or some of them share memory."""
+    addresses = np.array([list(map(Tensor.data_ptr, c)) for c in columns], np.int64).T.copy()
+    lengths = np.array(list(map(Tensor.numel, columns[0])), np.int64)
+    element_bytes = columns[0][0].dtype.itemsize
+    if kernel is None or not are_apart(addresses, lengths, element_bytes):
+        return False
+    places = [source for source in own.sources if source is not None]
+    kernel.launch(np.hstack([addresses, addresses[:, places]]), lengths, element_bytes, options)
+    torch.autograd.graph.increment_version([x for place in places for x in columns[place]])
+    return True
 
 
 @cache
@@ -138,8 +147,35 @@ def _kernel(name: str, dtype: str, attributes: tuple[tuple[str, int], ...]) -> F
     return foreach_kernel(name, target_of(name, torch.device("cpu")), dtype, {**required, **dict(attributes)})
 
 
+def _lying_alike(columns: Sequence[Sequence[Tensor]]) -> Mapping[torch.dtype | None, Sequence[int]]:
+    """The positions by type whose tensors are dense, of one type, shape and strides, and may be overwritten past PyTorch's
+    dispatcher; under None, and first, those that are steps of their own."""
+    every = [x for column in columns for x in column]
+    if torch.is_grad_enabled() or not is_eager(every):
+        return {None: range(len(columns[0]))}
+    if _are_all_contiguous(every) and len(dtypes := {*map(_DTYPE, every)}) == 1 and _are_of_one_shape(columns):
+        (dtype,) = dtypes
+        return {dtype if dtype in NAMES else None: range(len(columns[0]))}
+    found: dict[torch.dtype | None, list[int]] = {None: []}
+    for number, given in enumerate(zip(*columns, strict=True)):
+        found.setdefault(given[0].dtype if _lie_alike(given) else None, []).append(number)
+    return found
+
+
+def _are_all_contiguous(tensors: Tensors) -> bool:
+    """Asked of all at once, as the shapes are: with a thousand positions, what Python does for each takes longer than the
+    launch."""
+    return {*map(_LAYOUT, tensors)} == {torch.strided} and all(map(Tensor.is_contiguous, tensors))
+
+
+def _are_of_one_shape(columns: Sequence[Tensors]) -> bool:
+    """Are the tensors of each position?"""
+    first, *others = columns
+    return all(all(map(eq, map(_SHAPE, first), map(_SHAPE, other))) for other in others)
+
+
 def _lie_alike(tensors: Tensors) -> bool:
-    """Are these dense tensors of one type, shape and strides, which PyTorch lets be overwritten?"""
+    """Are these dense tensors of one type, shape and strides?"""
     if any([x.layout is not torch.strided for x in tensors]):
         return False
     first = tensors[0]
@@ -147,7 +183,7 @@ def _lie_alike(tensors: Tensors) -> bool:
     for x in tensors:
         if x.shape != size or x.stride() != stride or x.dtype is not dtype:
             return False
-    return not torch.is_grad_enabled() and dtype in NAMES and (first.is_contiguous() or is_dense(size, stride))
+    return dtype in NAMES and (first.is_contiguous() or is_dense(size, stride))
 
 
 def _listed(name: str, title: str, items: object) -> list[Tensor | None]:
@@ -177,6 +213,8 @@ def _require_alike(name: str, lists: Mapping[str, Gradients]) -> None:
         if len(items) != len(first):
             raise ShapeError(f"{name}_: there are {len(first)} {head}, but {len(items)} {title}", hint="give one of each")
     for title, items in lists.items():
+        if {*map(type, items)} <= {*PLAIN}:
+            continue
         for number, x in enumerate(items):
             if not isinstance(x, Tensor) and not (x is None and title == "grads"):
                 raise TypeCheckError(f"{name}_: item {number} of {title} is {shown(x)}, not a tensor")

@@ -85,7 +85,8 @@ def follows(op: str, x: Term, held: Term, dtype: str) -> Term:
 @dataclass(frozen=True, slots=True)
 class State:
     """The running state of one fold: an array of lanes, and one of indices for argmax and argmin. With `in_order`, every
-    position is taken, from 0 on: an empty state needs no index then, and of two equal values the first is held already."""
+    position is taken by some lane, each lane's in order: of two equal values the first is held already. An empty state needs no
+    index then but has that of position 0, which is the result where nothing comes before the identity."""
 
     fold: Fold
     dtype: str
@@ -96,7 +97,7 @@ class State:
     @staticmethod
     def declare(code: Builder, fold: Fold, lanes: int, *, wide: bool = False, positions: int = 0) -> State:
         """Arrays on the stack. Bools are held as i32; with `wide`, sums and products of f32 as f64. `positions`: how many are
-        taken, one after another and each by every lane; 0 where they are not."""
+        taken in all, in order by every lane; 0 where that is not known."""
         dtype = fold.value.type if is_positional(fold) else fold.dtype
         if wide and dtype == "f32" and fold.op in ("sum", "prod"):
             dtype = "f64"
@@ -140,9 +141,10 @@ class State:
             return
         held, held_index = self._held(code, lane)
         value, position = source._held(code, other)
-        none = tirx.const(NO_INDEX, INDEX_TYPE)
-        before = precedes(code.share, self.fold.op, value, position, held, held_index, self.dtype)
-        wins = tirx.And(tirx.Not(tirx.EQ(position, none)), tirx.Or(tirx.EQ(held_index, none), before))
+        wins = precedes(code.share, self.fold.op, value, position, held, held_index, self.dtype)
+        if not self.in_order:
+            none = tirx.const(NO_INDEX, INDEX_TYPE)
+            wins = tirx.And(tirx.Not(tirx.EQ(position, none)), tirx.Or(tirx.EQ(held_index, none), wins))
         self._replace(code, lane, wins, (value, position), (held, held_index))
 
     def result(self, share: Share, lane: Term) -> Term:

@@ -87,7 +87,8 @@ class Row:
         passes = passes_of(self.spec)
         scope = run_steps(code, passes.before, scope)
         for run in passes.passes:
-            states = {f.name: State.declare(code, f, self.schedule.lanes * self.schedule.col_tasks) for f in run.folds}
+            places, positions = self.schedule.lanes * self.schedule.col_tasks, size(self.spec.cols) or 0
+            states = {f.name: State.declare(code, f, places, positions=positions) for f in run.folds}
             for state in states.values():
                 self._clear(state)
             lane_kind = lane_loop(run.steps, (self.inner.name,), scope)

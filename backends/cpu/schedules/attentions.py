@@ -9,6 +9,7 @@ A strip is a task; those that follow each other share the operands of their cols
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from math import lcm
@@ -48,20 +49,28 @@ from uol.ir.types import INDEX
 
 FIRST, AT = "first row", "row of strip"
 """Names that no op has."""
+MOST_TILES = 4
+"""Register tiles of a strip, which follow each other on the same columns."""
 
 
 def candidates(spec: Attention, host: Host) -> tuple[Strips, ...]:
-    """As many rows as a register tile has, or as stay in cache; two vectors a row."""
+    """Register tiles of two vectors a row and of as many rows as registers hold; as many of them as stay in cache."""
     cols, inner = size(spec.cols) or 1, int(getattr(spec.rows[-1].extent, "value", 1)) if spec.rows else 1
     lanes = host.vector_bytes // (8 if any("64" in d.dtype for d in spec.dots) else 4)
     pitch = -(-cols // lanes) * lanes + lanes  # never a power of two: rows of a tile fall into different sets of a cache
     vectors = 2
-    room = min(STRIP_BYTES, host.caches.second) // row_bytes(spec, pitch)
-    most = max(1, min(MOST_ROWS, (host.vector_registers - 4) // vectors, room))
-    rows = -(-inner // -(-inner // most))
+    most = max(1, min(MOST_ROWS, (host.vector_registers - 4) // vectors, STRIP_BYTES // row_bytes(spec, pitch)))
+    tile_rows = -(-inner // -(-inner // most))
+    rows = tile_rows * _tiles_of_strip(-(-inner // tile_rows), tile_rows * row_bytes(spec, pitch), host)
     products = typical_size(spec, spec.batch) * (size(spec.rows) or 1) * cols * sum(size(d.depth) or 1 for d in spec.dots)
     row_lanes = col_lanes(row_of(spec), host)
-    return (Strips(rows, pitch, vectors, lanes, row_lanes, host.cores > 1 and products >= PARALLEL_FROM_PRODUCTS),)
+    return (Strips(rows, tile_rows, pitch, vectors, lanes, row_lanes, host.cores > 1 and products >= PARALLEL_FROM_PRODUCTS),)
+
+
+def _tiles_of_strip(tiles: int, tile_bytes: int, host: Host) -> int:
+    """As many as stay in the second level, all strips about as many."""
+    most = max(1, min(MOST_TILES, host.caches.block_bytes // tile_bytes))
+    return -(-tiles // -(-tiles // most))
 
 
 def scheduled(spec: Attention, schedule: Strips) -> Term:
@@ -211,10 +220,20 @@ class _Strip:
             **head_of(self.spec), batch=(), m=(self.axis,), n=n, k=k, a=a, b=b, acc=total.name, acc_dtype=total.dtype, line=0,
             epilogue=epilogue,
         )  # fmt: skip
-        tiles = Tiles(self.height, self.schedule.vectors, self.schedule.lanes, 1, False)
+        tiles = Tiles(self.schedule.tile_rows, self.schedule.vectors, self.schedule.lanes, 1, False)
         columns = Side.of(n, tiles.vectors * tiles.lanes)
-        rows = (self.axis, scope.values[FIRST], self.height)
         with ExitStack() as loops:
             scope = enter_nest(self.frame, loops, (*columns.outer, columns.tiles), 0, scope)
             for column, width in columns.pieces(self.frame, scope):
-                Tile(self.frame, contract, tiles, rows, (columns.axis, column, width)).write(scope)
+                for first, height in self._row_tiles(scope):
+                    Tile(self.frame, contract, tiles, (self.axis, first, height), (columns.axis, column, width)).write(scope)
+
+    def _row_tiles(self, scope: Scope) -> Iterator[tuple[Term, int]]:
+        """(first row, length) of a register tile of the strip: whole ones in a loop, then the last one."""
+        step, first = self.schedule.tile_rows, scope.values[FIRST]
+        whole, rest = divmod(self.height, step)
+        if whole:
+            with self.frame.code.loop("row_tile", whole) as number:
+                yield first + number * index(step), step
+        if rest:
+            yield first + index(whole * step), rest

@@ -124,9 +124,11 @@ class Dots:
 @dataclass(frozen=True, slots=True)
 class Strips:
     """An attention: `rows` rows with all their cols in a strip on the stack, whose rows are `pitch` elements apart; dots and
-    sums in tiles of rows x `vectors` of `lanes`, what is between them in `row_lanes` along the cols. Strips are the tasks."""
+    sums in tiles of `tile_rows` x `vectors` of `lanes`, of which a strip's follow each other on the same columns; what is
+    between them in `row_lanes` along the cols. Strips are the tasks."""
 
     rows: int
+    tile_rows: int
     pitch: int
     vectors: int
     lanes: int
@@ -134,7 +136,7 @@ class Strips:
     parallel: bool
 
     def describe(self) -> str:
-        tiles = f"tiles of {self.rows}x{self.vectors * self.lanes}"
+        tiles = f"tiles of {self.tile_rows}x{self.vectors * self.lanes}"
         return f"strips of {self.rows} rows, {tiles}, {'parallel' if self.parallel else 'serial'}"
 
 

@@ -32,6 +32,8 @@ MANY_COLS = 64
 MOST_STATES = 2048
 """Of a block that goes over many cols, of 8 bytes at most: half of a first-level cache."""
 TASKS_PER_CORE = 8
+SCATTERED_COST = 40
+"""Units of a read at a place that is itself read, mostly of a cache line that is not near: several are under way at a time."""
 WIDEST_WINDOW = 16
 """Cols along the innermost axis of a window that is better fed by rows. A longer one fills lanes itself."""
 
@@ -39,7 +41,7 @@ WIDEST_WINDOW = 16
 def candidates(spec: Reduce, host: Host) -> tuple[Reduction, ...]:
     """The way that reads memory contiguously."""
     rows, cols = size(spec.rows), size(spec.cols)
-    work = None if rows is None or cols is None else rows * cols * steps_cost(spec.steps)
+    work = None if rows is None or cols is None else rows * cols * (steps_cost(spec.steps) + SCATTERED_COST * _scattered(spec))
     worthwhile = host.cores > 1 and (work is None or work >= PARALLEL_FROM)
     if _along_rows(spec):
         return (_along_rows_schedule(spec, host, worthwhile),)
@@ -50,6 +52,11 @@ def candidates(spec: Reduce, host: Host) -> tuple[Reduction, ...]:
         return (Reduction("cols", lanes, 0, tasks),)
     parallel = parallel_prefix(spec.rows, TASKS_PER_CORE * host.cores) if worthwhile and spec.rows else 0
     return (Reduction("cols", lanes, parallel, 1, _kept(spec, host.caches.block_bytes)),)
+
+
+def _scattered(spec: Reduce) -> int:
+    """How many reads follow one another at places that are no multiple of the innermost col."""
+    return sum(coefficient(a.offset, spec.cols[-1].name) is None for a in accesses(spec)) if spec.cols else 0
 
 
 def _along_rows_schedule(spec: Reduce, host: Host, worthwhile: bool) -> Reduction:

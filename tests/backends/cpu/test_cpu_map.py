@@ -50,6 +50,14 @@ def test_functions_within_kernels(dtype: str) -> None:
         require_close(result[name], values, dtype, 8, np.abs(values) + (x if name == "gelu" else 0))
 
 
+@pytest.mark.parametrize("size", [3, 39, 41, 64, 3001])
+def test_a_dear_function_on_an_open_size_is_done_in_vectors_of_three_lengths(size: int) -> None:
+    text = "op f(x: f32[N]) -> (y: f32[N]) { y[n] = x[n] * erf(x[n]) }"
+    x = np.random.default_rng(size).standard_normal(size).astype(np.float32)
+    golden = interpret(program_of(text, types={}, dims={"N": size}), {"x": x})["y"]
+    require_close(run_compiled(graph_of(program_of(text, types={})), {"x": x}, dims={"N": size})["y"], golden, "f32", 8, golden)
+
+
 LAYOUTS = {
     "transposed": ((40, 37), {"a": (1, 40)}),
     "broadcast over rows": ((40, 37), {"a": (0, 1)}),

@@ -49,6 +49,32 @@ def test_a_long_row_is_cut_into_tasks() -> None:
     require_close(run_compiled(graph, inputs)["y"], golden, "f32", 64, golden)
 
 
+@pytest.mark.parametrize("found", [0, 1, 270_001, 299_999])
+def test_the_position_in_a_row_that_is_cut_into_tasks(found: int) -> None:
+    """Where it is 0, nothing is above the identity; another one has an equal and a NaN an other NaN behind it."""
+    text = "op f(x: f32[N, C]) -> (y: i64[N]) where C > 0 { y[n] = argmax[c](x[n, c]) }"
+    graph = graph_of(program_of(text, types={}, dims={"N": 1, "C": 300_000}))
+    (kernel,) = module_of(graph).kernels
+    assert "tasks a row" in kernel.schedule.describe()
+    for value in (3.0, np.nan):
+        x = np.full((1, 300_000), -np.inf, np.float32)
+        if found:
+            x[0, found] = x[0, -1] = value
+        assert run_compiled(graph, {"x": x})["y"].tolist() == [found]
+
+
+@pytest.mark.parametrize(("reads", "tasks"), [("x[n, t[n]]", True), ("x[n, 3]", False)])
+def test_reads_at_places_that_are_read_are_worth_tasks_earlier(reads: str, tasks: bool) -> None:
+    text = f"op f(x: f32[N, C], t: i64[N]) -> (y: f32[]) where C > 3 {{ y[] = sum[n]({reads} else 0) }}"
+    graph = graph_of(program_of(text, types={}, dims={"N": 3000, "C": 50}))
+    (kernel,) = module_of(graph).kernels
+    assert ("tasks a row" in kernel.schedule.describe()) == tasks
+    rng = np.random.default_rng(0)
+    x, t = rng.standard_normal((3000, 50)).astype(np.float32), rng.integers(0, 50, 3000)
+    terms = x[np.arange(3000), t if tasks else 3].astype(np.float64)
+    require_close(run_compiled(graph, {"x": x, "t": t})["y"], terms.sum(), "f32", 3000, np.abs(terms).sum())
+
+
 FOLDS = """
 op folds(x: f32[N, M], m: bool[N, M])
     -> (total: f32[N], most: f32[N], least: f32[N], product: f32[N], some: bool[N], every: bool[N], first: i64[N], last: i64[N])
@@ -75,6 +101,7 @@ def test_every_fold_in_both_layouts(rows: int, cols: int, last: str) -> None:
     x[4, :] = np.inf
     x[5, :] = -np.inf
     x[6, cols // 3 :] = np.nan
+    x[9, :-1], x[10, 1:] = -np.inf, np.inf
     m = rng.random((rows, cols)) < 0.9
     m[7] = False
     m[8] = True

@@ -9,6 +9,7 @@ is copied there, and what a gradient reads is a copy of the input."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -80,14 +81,18 @@ def _activation(op: str, names: dict[str, str]) -> Forward:
     return forward
 
 
-def _along(function: Forward) -> Forward:
+def _along(op: str) -> Forward:
+    function: Forward = operator(op)
+
     def forward(self: Any, x: Tensor) -> Any:
         return function(x.movedim(self.dim, -1)).movedim(-1, self.dim)
 
     return forward
 
 
-def _loss(function: Forward, names: dict[str, str]) -> Forward:
+def _loss(op: str, names: dict[str, str]) -> Forward:
+    function: Forward = operator(op)
+
     def forward(self: Any, x: Tensor, target: Tensor) -> Any:
         options = {ours: getattr(self, theirs) for ours, theirs in names.items()}
         return function(x, target, reduction=self.reduction, **options)
@@ -95,14 +100,19 @@ def _loss(function: Forward, names: dict[str, str]) -> Forward:
     return forward
 
 
-def _gelu(exact: Forward, by_tanh: Forward) -> Forward:
+def _gelu() -> Forward:
+    exact: Forward = operator("gelu")
+    by_tanh: Forward = operator("gelu_tanh")
+
     def forward(self: Any, x: Tensor) -> Any:
         return exact(x) if self.approximate == "none" else by_tanh(x)
 
     return forward
 
 
-def _pool(function: Forward, rank: int, names: tuple[str, ...]) -> Forward:
+def _pool(op: str, rank: int, names: tuple[str, ...]) -> Forward:
+    function: Forward = operator(op)
+
     def forward(self: Any, x: Tensor) -> Any:
         if x.dim() == rank + 1:
             return self.forward(x[None])[0]
@@ -111,7 +121,9 @@ def _pool(function: Forward, rank: int, names: tuple[str, ...]) -> Forward:
     return forward
 
 
-def _adaptive(function: Forward, rank: int) -> Forward:
+def _adaptive(op: str, rank: int) -> Forward:
+    function: Forward = operator(op)
+
     def forward(self: Any, x: Tensor) -> Any:
         if x.dim() == rank + 1:
             return self.forward(x[None])[0]
@@ -122,17 +134,18 @@ def _adaptive(function: Forward, rank: int) -> Forward:
     return forward
 
 
-def _forwards() -> dict[str, Forward]:
-    made = {name: _activation(op, names) for name, (op, names) in ACTIVATIONS.items()}
-    made |= {name: _along(operator(op)) for name, op in ALONG.items()}
-    made |= {name: _loss(operator(op), names) for name, (op, names) in LOSSES.items()}
-    made["GELU"] = _gelu(operator("gelu"), operator("gelu_tanh"))
+def _makers() -> dict[str, Callable[[], Forward]]:
+    """What makes the `forward` of each layer, by PyTorch's name of it."""
+    made: dict[str, Callable[[], Forward]] = {name: partial(_activation, *given) for name, given in ACTIVATIONS.items()}
+    made |= {name: partial(_along, op) for name, op in ALONG.items()}
+    made |= {name: partial(_loss, *given) for name, given in LOSSES.items()}
+    made["GELU"] = _gelu
     for rank in (1, 2, 3):
-        made[f"MaxPool{rank}d"] = _pool(operator(f"max_pool{rank}d"), rank, (*WINDOW, "dilation"))
-        made[f"AvgPool{rank}d"] = _pool(operator(f"avg_pool{rank}d"), rank, (*WINDOW, "count_include_pad"))
+        made[f"MaxPool{rank}d"] = partial(_pool, f"max_pool{rank}d", rank, (*WINDOW, "dilation"))
+        made[f"AvgPool{rank}d"] = partial(_pool, f"avg_pool{rank}d", rank, (*WINDOW, "count_include_pad"))
         for kind in ("Avg", "Max"):
-            made[f"Adaptive{kind}Pool{rank}d"] = _adaptive(operator(f"adaptive_{kind.lower()}_pool{rank}d"), rank)
-    return made | pictures.forwards()
+            made[f"Adaptive{kind}Pool{rank}d"] = partial(_adaptive, f"adaptive_{kind.lower()}_pool{rank}d", rank)
+    return made | pictures.makers()
 
 
 def _taken(name: str) -> Callable[..., bool]:
@@ -156,9 +169,24 @@ def _layer(parent: Any, forward: Forward) -> type[nn.Module]:
     return type(parent.__name__, (parent,), {"forward": own, "__module__": __name__})
 
 
-PLAIN: dict[type[nn.Module], type[nn.Module]] = {
-    (parent := getattr(nn, name)): _layer(parent, forward) for name, forward in _forwards().items()
-}
-"""The layer that takes the place of one of PyTorch's."""
+PLAIN: dict[type[nn.Module], Callable[[], Forward]] = {getattr(nn, name): maker for name, maker in _makers().items()}
+"""By PyTorch's layer, what makes the `forward` of the one that takes its place. It defines operators, which take memory and
+time, and so is run for the layers that are replaced alone."""
 
-globals().update({layer.__name__: layer for layer in PLAIN.values()})  # where pickle looks for them
+MADE: dict[type[nn.Module], type[nn.Module]] = {}
+"""The layers that `layer_for` made, by PyTorch's."""
+
+
+def layer_for(parent: type[nn.Module]) -> type[nn.Module] | None:
+    """The layer that takes the place of one of PyTorch's; None where there is none."""
+    if parent not in MADE and parent in PLAIN:
+        MADE[parent] = _layer(parent, PLAIN[parent]())
+    return MADE.get(parent)
+
+
+def __getattr__(name: str) -> type[nn.Module]:
+    """The layer of that name, where pickle looks for it."""
+    for parent in PLAIN:
+        if parent.__name__ == name and (found := layer_for(parent)) is not None:
+            return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

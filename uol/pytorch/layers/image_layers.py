@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -25,20 +26,15 @@ SHUFFLES = {
 UPSAMPLED = {"nearest": "upsample_nearest", "linear": "upsample_linear", "bilinear": "upsample_bilinear"}
 """Our operators, by PyTorch's mode; the number of axes is to follow."""
 
-_upsampled = {
-    (mode, rank): operator(f"{UPSAMPLED[mode]}{rank}d")
-    for mode, ranks in (("nearest", (1, 2, 3)), ("linear", (1,)), ("bilinear", (2,)))
-    for rank in ranks
-}
-_dropout = operator("dropout")
 
-
-def forwards() -> dict[str, Forward]:
-    """The `forward` of each layer, by PyTorch's name of it."""
-    made = {name: _padded(operator(op), name.startswith(("Zero", "Constant"))) for name, op in PADS.items()}
-    made |= {name: _shuffled(operator(op), names) for name, (op, names) in SHUFFLES.items()}
-    made |= dict.fromkeys(("Upsample", "UpsamplingNearest2d", "UpsamplingBilinear2d"), _upsample)
-    return made | {"Dropout": _drop}
+def makers() -> dict[str, Callable[[], Forward]]:
+    """What makes the `forward` of each layer, by PyTorch's name of it."""
+    made: dict[str, Callable[[], Forward]] = {
+        name: partial(_padded, op, name.startswith(("Zero", "Constant"))) for name, op in PADS.items()
+    }
+    made |= {name: partial(_shuffled, *given) for name, given in SHUFFLES.items()}
+    made |= dict.fromkeys(("Upsample", "UpsamplingNearest2d", "UpsamplingBilinear2d"), _upsampling)
+    return made | {"Dropout": _dropping}
 
 
 def why_not_upsampled(layer: Any) -> str | None:
@@ -50,7 +46,8 @@ def why_not_upsampled(layer: Any) -> str | None:
     return None if exact else "scales by no whole number"
 
 
-def _padded(function: Forward, has_value: bool) -> Forward:
+def _padded(op: str, has_value: bool) -> Forward:
+    function: Forward = operator(op)
     names = [edge for low_high in EDGES[::-1] for edge in low_high]
 
     def forward(self: Any, x: Tensor) -> Any:
@@ -60,7 +57,9 @@ def _padded(function: Forward, has_value: bool) -> Forward:
     return forward
 
 
-def _shuffled(function: Forward, names: dict[str, str]) -> Forward:
+def _shuffled(op: str, names: dict[str, str]) -> Forward:
+    function: Forward = operator(op)
+
     def forward(self: Any, x: Tensor) -> Any:
         options = {ours: getattr(self, theirs) for ours, theirs in names.items()}
         found = function(x.reshape(torch.Size(x.shape[:-3]).numel(), *x.shape[-3:]), **options)
@@ -69,22 +68,36 @@ def _shuffled(function: Forward, names: dict[str, str]) -> Forward:
     return forward
 
 
-def _upsample(self: Any, x: Tensor) -> Any:
-    rank = x.dim() - 2
-    function = _upsampled.get((self.mode, rank))
-    if function is None:  # which PyTorch says
-        return nn.Upsample.forward(self, x)
-    given = self.scale_factor if self.size is None else self.size
-    each = given if isinstance(given, tuple | list) else (given,) * rank
-    sizes = [int(n * f) for n, f in zip(x.shape[-rank:], each, strict=True)] if self.size is None else each
-    corners = {"align_corners": self.align_corners} if self.mode != "nearest" else {}
-    return function(x, **{f"out_{axis}": n for axis, n in zip(AXES[-rank:], sizes, strict=True)}, **corners)
+def _upsampling() -> Forward:
+    functions: dict[tuple[str, int], Forward] = {
+        (mode, rank): operator(f"{UPSAMPLED[mode]}{rank}d")
+        for mode, ranks in (("nearest", (1, 2, 3)), ("linear", (1,)), ("bilinear", (2,)))
+        for rank in ranks
+    }
+
+    def forward(self: Any, x: Tensor) -> Any:
+        rank = x.dim() - 2
+        function = functions.get((self.mode, rank))
+        if function is None:  # which PyTorch says
+            return nn.Upsample.forward(self, x)
+        given = self.scale_factor if self.size is None else self.size
+        each = given if isinstance(given, tuple | list) else (given,) * rank
+        sizes = [int(n * f) for n, f in zip(x.shape[-rank:], each, strict=True)] if self.size is None else each
+        corners = {"align_corners": self.align_corners} if self.mode != "nearest" else {}
+        return function(x, **{f"out_{axis}": n for axis, n in zip(AXES[-rank:], sizes, strict=True)}, **corners)
+
+    return forward
 
 
-def _drop(self: Any, x: Tensor) -> Any:
-    """By a seed that PyTorch's generator gives; in a trace, which has no such number, PyTorch's own."""
-    if not self.training or self.p == 0:
-        return x
-    if torch.compiler.is_compiling():
-        return nn.Dropout.forward(self, x)
-    return _dropout(x, seed=int(torch.randint(2**31, ())), p=self.p)
+def _dropping() -> Forward:
+    dropout: Forward = operator("dropout")
+
+    def forward(self: Any, x: Tensor) -> Any:
+        """By a seed that PyTorch's generator gives; in a trace, which has no such number, PyTorch's own."""
+        if not self.training or self.p == 0:
+            return x
+        if torch.compiler.is_compiling():
+            return nn.Dropout.forward(self, x)
+        return dropout(x, seed=int(torch.randint(2**31, ())), p=self.p)
+
+    return forward

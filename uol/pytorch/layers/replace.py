@@ -17,7 +17,7 @@ from uol.binding.argument_checks import shown
 from uol.ir.errors import TypeCheckError
 from uol.pytorch.layers import attention_layers as attention
 from uol.pytorch.layers import modules
-from uol.pytorch.layers.elementwise_layers import LOSSES, PLAIN
+from uol.pytorch.layers.elementwise_layers import LOSSES, MADE, layer_for
 from uol.pytorch.layers.image_layers import why_not_upsampled
 
 Reason = str | None
@@ -58,7 +58,7 @@ def replace(module: nn.Module) -> Replacement:
 
 def restore(module: nn.Module) -> None:
     """The layers that `replace` swapped as they were."""
-    parents = {own: parent for parent, own in (*PLAIN.items(), *LAYERS.items(), *ENCODERS.items())}
+    parents = {own: parent for parent, own in (*MADE.items(), *LAYERS.items(), *ENCODERS.items())}
     for layer in module.modules():
         layer.__class__ = parents.get(type(layer), type(layer))
 
@@ -100,11 +100,11 @@ def _unknown(module: nn.Module) -> str:
 
 
 def _made() -> set[type[nn.Module]]:
-    return {*PLAIN.values(), *LAYERS.values()}
+    return {*MADE.values(), *LAYERS.values()}
 
 
 def _layer_of(parent: type[nn.Module]) -> type[nn.Module] | None:
-    return PLAIN.get(parent) or LAYERS.get(parent)
+    return LAYERS.get(parent) or layer_for(parent)
 
 
 LAYERS: dict[type[nn.Module], type[nn.Module]] = {
