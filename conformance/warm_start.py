@@ -26,7 +26,7 @@ LIMIT_S = 0.7
 _PRESET = ("UOL_", "TVM_")
 """What an environment variable begins with that could decide about keys."""
 
-CALLS = '''
+CALLS = """
 import json, os, sys
 import torch
 
@@ -50,7 +50,7 @@ with torch.no_grad():
     results += [uol.ops.max_pool2d(image, kernel=2), uol.ops.softmax(torch.randn(96, 32))]
 numbers = [float(total), *(float(r.sum()) for r in results), *(float(t.grad.sum()) for t in (x, w, b, image, filters))]
 print(json.dumps({"cpu_s": seconds() - start, "tvm": "tvm" in sys.modules, "numbers": numbers}))
-'''
+"""
 
 
 @dataclass(frozen=True, slots=True)

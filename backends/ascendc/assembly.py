@@ -55,6 +55,8 @@ def assemble(graph: KernelGraph, kernels: tuple[Kernel, ...], device: Device) ->
 
 def _launch(graph: KernelGraph, kernel: Kernel) -> LaunchText:
     return LaunchText(kernel.name, kernel.launch.blocks({})[0], ", ".join(_argument(graph, p) for p in kernel.params))
+
+
 def _helpers(kernels: tuple[Kernel, ...]) -> list[str]:
     """The helpers that the kernels call, in 64 bits where a kernel's indices are."""
     own = [k for k in kernels if isinstance(k, AscendKernel)]

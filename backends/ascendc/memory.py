@@ -1,6 +1,6 @@
 """Where a finished program's buffers lie in the memories of the chip.
 
-    address(b) = least aligned offset at which b overlaps no buffer that lives at the same time
+address(b) = least aligned offset at which b overlaps no buffer that lives at the same time
 """
 
 from __future__ import annotations

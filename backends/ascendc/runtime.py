@@ -106,9 +106,7 @@ class InterfaceCall:
         attrs = (Attr * len(graph.scalars))(*map(attr_of, graph.scalars, scalars))
         size = ctypes.c_int64(workspace_layout(graph.workspaces).bytes)
         counts = ctypes.c_int32(len(graph.args)), ctypes.c_int32(len(graph.scalars))
-        code = self.function(
-            ctypes.c_void_p(stream), ctypes.c_void_p(workspace), size, tensors, counts[0], attrs, counts[1]
-        )
+        code = self.function(ctypes.c_void_p(stream), ctypes.c_void_p(workspace), size, tensors, counts[0], attrs, counts[1])
         if code != 0:
             raise ToolchainError(f"{graph.name} refused the call with code {code}", hint="uol_abi.h lists the codes")
 

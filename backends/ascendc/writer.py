@@ -1,7 +1,7 @@
 """What the writers of vector and of cube kernels have in common: names, instructions, and the loop over a core's tiles.
 
-    block b takes tiles b, b + blocks, b + 2 * blocks, ...
-    tile -> (outer axes..., tile of the row axis, tile of the lane axis), the last running fastest
+block b takes tiles b, b + blocks, b + 2 * blocks, ...
+tile -> (outer axes..., tile of the row axis, tile of the lane axis), the last running fastest
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Built operators on a device: what the loaders of every device share.
 
-    loaded.py            an operator as a function of buffers, on a stream, with a workspace
-    memory.py            memory of a device: arrays of the host staged into it, and a workspace for each stream
-    arguments.py         what a caller hands over: addresses and numbers
+loaded.py            an operator as a function of buffers, on a stream, with a workspace
+memory.py            memory of a device: arrays of the host staged into it, and a workspace for each stream
+arguments.py         what a caller hands over: addresses and numbers
 """

@@ -1,7 +1,7 @@
 """Contractions in segments on threads.
 
-    rows    a block goes through the runs of its tile's rows, one product each, and keeps the sums of the run's own rows
-    terms   a block sums over the run of its segment's keys, which it finds by bisection
+rows    a block goes through the runs of its tile's rows, one product each, and keeps the sums of the run's own rows
+terms   a block sums over the run of its segment's keys, which it finds by bisection
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The vendors' tools, and what they make.
 
-    tool_identity.py     which build of a tool is installed
-    running.py           a tool, run on the texts of a module
-    diagnostics.py       its messages, brought back to the line of the op
-    shared_library.py, processor.py    libraries from bytes; the processor of this machine
+tool_identity.py     which build of a tool is installed
+running.py           a tool, run on the texts of a module
+diagnostics.py       its messages, brought back to the line of the op
+shared_library.py, processor.py    libraries from bytes; the processor of this machine
 """

@@ -1,8 +1,8 @@
 """The double buffers of emitted Ascend C: tensors that are indexed by `slot * n`.
 
-    TBuf<TPosition::VECCALC> ub;                                    UB
-    LocalTensor<half> x_ub = ub.GetWithOffset<half>(640, 0);        640 elements from byte 0 on
-    DataCopyPad(x_ub[slot * 320], ...);                             two slots of 320 elements
+TBuf<TPosition::VECCALC> ub;                                    UB
+LocalTensor<half> x_ub = ub.GetWithOffset<half>(640, 0);        640 elements from byte 0 on
+DataCopyPad(x_ub[slot * 320], ...);                             two slots of 320 elements
 """
 
 from __future__ import annotations

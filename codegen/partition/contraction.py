@@ -27,9 +27,7 @@ class Contraction:
     split: Mapping[str, Expr] = field(default_factory=dict)
 
 
-def as_contraction(
-    stage: Stage, inner: str | None, taken: Iterable[str] = (), *, gathers: bool = False
-) -> Contraction | None:
+def as_contraction(stage: Stage, inner: str | None, taken: Iterable[str] = (), *, gathers: bool = False) -> Contraction | None:
     """The stage as a contraction, or None where it is not one. `inner`: the axis that the result is contiguous along;
     `taken`: names that no new axis may have; `gathers`: a factor may be read at places that are data."""
     reduce_ = stage.value

@@ -1,8 +1,8 @@
 """Statements that only copy: what `acc(x)` is of an f32, and the last statement of many a gradient.
 
-    a[n, c] = x[n, c]              whoever reads a reads x
-    s[n, t[n]] += v[n]             the result is what is added to, where nobody else reads s
-    y[n, c] = s[n, c]
+a[n, c] = x[n, c]              whoever reads a reads x
+s[n, t[n]] += v[n]             the result is what is added to, where nobody else reads s
+y[n, c] = s[n, c]
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Recognising scans: `y[i] = sum[j <= i](x[j])` needs one addition an element, not one a pair.
 
-    Running   op over the positions up to (or from) `along` of body: a value at every position
+Running   op over the positions up to (or from) `along` of body: a value at every position
 """
 
 from __future__ import annotations

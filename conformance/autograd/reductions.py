@@ -34,7 +34,6 @@ class Evaluation(Protocol):
         """The numbers of the points at which all conditions hold."""
 
 
-
 @dataclass(frozen=True, slots=True)
 class Terms:
     """`values` of the terms that are kept; term n belongs to the outer point rows[n], at the row-major place columns[n] of

@@ -211,9 +211,7 @@ def _reference(
     return by_contract  # where all of a gradient cancels, its scale says nothing
 
 
-def _within(
-    results: Sequence[Tensor], outcome: Outcome, admitted: Enclosed, independent: Mapping[str, Array]
-) -> Comparison:
+def _within(results: Sequence[Tensor], outcome: Outcome, admitted: Enclosed, independent: Mapping[str, Array]) -> Comparison:
     """The results within what is admitted, around other values: the first that is not, or the last."""
     for tensor in results:
         moved = _moved(tensor, independent[tensor.name], admitted)

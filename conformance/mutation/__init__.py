@@ -1,5 +1,5 @@
 """Faults put into emitted kernels.
 
-    mutate.py, control_faults.py, value_faults.py, fault_places.py, unused_fields.py    the mutants of a text
-    golden.py, judge.py  the kernels that are mutated, and what becomes of each mutant
+mutate.py, control_faults.py, value_faults.py, fault_places.py, unused_fields.py    the mutants of a text
+golden.py, judge.py  the kernels that are mutated, and what becomes of each mutant
 """

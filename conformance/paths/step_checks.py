@@ -1,8 +1,8 @@
 """A path's training step on every target.
 
-    this machine   the values at the size "check" within the dual benchmark against PyTorch; uol's operators alone
-    every target   each distinct kernel of the size "kernels", forward and backward, on the values of a run
-    the twins      the narrow step with an update of its parameters, kernel to kernel, against float64
+this machine   the values at the size "check" within the dual benchmark against PyTorch; uol's operators alone
+every target   each distinct kernel of the size "kernels", forward and backward, on the values of a run
+the twins      the narrow step with an update of its parameters, kernel to kernel, against float64
 """
 
 from __future__ import annotations

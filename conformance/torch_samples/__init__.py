@@ -1,5 +1,5 @@
 """How PyTorch's own samples (OpInfo) become calls of operators here.
 
-    forms.py    what a form is, and those of functions
-    layers.py   those of layers
+forms.py    what a form is, and those of functions
+layers.py   those of layers
 """

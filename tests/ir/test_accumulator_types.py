@@ -46,9 +46,7 @@ def test_it_does_not_say_what_its_variable_is() -> None:
 
 def test_a_cotangent_has_its_values_type() -> None:
     assert print_op(gradient(TOTAL, LIBRARY)) == (
-        "op total_grad(x: T[*S, C], dm: acc(T)[*S]) -> (dx: T[*S, C]) for T in (f64, f32, f16) {\n"
-        "  dx[*s, c] = T(dm[*s])\n"
-        "}"
+        "op total_grad(x: T[*S, C], dm: acc(T)[*S]) -> (dx: T[*S, C]) for T in (f64, f32, f16) {\n  dx[*s, c] = T(dm[*s])\n}"
     )
     text = gradient(CENTRED, LIBRARY)
     assert {p.name: p.type for p in (*text.params, *text.results)} == {"dy": "T", "dx": "T", "dm": "acc(T)"}

@@ -50,6 +50,4 @@ def renamed(case: KernelCase, rng: Random) -> KernelCase:
     def of(given: dict) -> dict:
         return {new.get(name, name): value for name, value in given.items()}
 
-    return replace(
-        case, text=text, dims=of(case.dims), attrs=of(case.attrs), inputs=of(case.inputs), strides=of(case.strides)
-    )
+    return replace(case, text=text, dims=of(case.dims), attrs=of(case.attrs), inputs=of(case.inputs), strides=of(case.strides))

@@ -72,9 +72,7 @@ def _kernels(module: Module, records: Sequence[Mapping[str, Any]]) -> tuple[Kern
 def _kernel(module: Module, record: Mapping[str, Any]) -> Kernel:
     own = next((k for k in module.kernels if k.name == record["name"]), module.kernels[0])
     params = tuple(_param(each) for each in record["parameters"])
-    launch = Launch(
-        _three(record["grid"]), _three(record["block"]), _whole(record["shared_bytes"]), _text(record["core"])
-    )
+    launch = Launch(_three(record["grid"]), _three(record["block"]), _whole(record["shared_bytes"]), _text(record["core"]))
     footprint = Footprint(dict(record["buffers_bytes"]))
     return replace(own, name=_name(record["name"]), params=params, launch=launch, footprint=footprint)
 

@@ -84,9 +84,7 @@ class Trial:
         return "\n".join([*lines, *(f"  finding: {f}" for f in self.findings)])
 
 
-def try_compiled(
-    compiled: Compiled, *, seed: int = 0, in_twin: bool | None = None, instance: Instance | None = None
-) -> Trial:
+def try_compiled(compiled: Compiled, *, seed: int = 0, in_twin: bool | None = None, instance: Instance | None = None) -> Trial:
     """Runs on random inputs made from `seed`. `in_twin`: None lets the target decide. `instance` gives sizes to dims that are
     open; where it does not, they have the first that the operator admits.
 

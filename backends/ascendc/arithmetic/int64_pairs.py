@@ -31,9 +31,7 @@ def words_of(at: Evaluation, expr: Expr) -> tuple[Lanes, Lanes]:
         low, high = (Uniform(f"static_cast<int32_t>({word})", "i32") for word in (text, f"({text} >> 32)"))
         return at.lanes(low, "i32", UNIFORM).kept(), at.lanes(high, "i32", UNIFORM)
     if expr.type == "i64":
-        raise Unsupported(
-            "arithmetic on i64 that may pass 32 bits: the vector unit has none", "compute in i32"
-        )
+        raise Unsupported("arithmetic on i64 that may pass 32 bits: the vector unit has none", "compute in i32")
     found = _index_word(at, expr) if expr.type == INDEX else at.number(expr)
     word = at.lanes(found, "i32", UNIFORM).kept()
     return word, unit.unary("ShiftRight", word, SIGN)

@@ -1,6 +1,6 @@
 """On-chip memory in stretches that no buffer's end divides, and the last accesses to each.
 
-    cells(b, s)    the stretches that slot s of buffer b covers: buffers that share bytes share cells
+cells(b, s)    the stretches that slot s of buffer b covers: buffers that share bytes share cells
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a guarded read gives outside of its guards, and what padding holds: buffers are filled with one value.
 
-    x[n - 2] else value        the copy fills with the attribute: the scalar unit has it, in the type that is read
-    x[n - 2] else w[n] * 3     select(0 <= n - 2 < N, x[n - 2] else 0, w[n] * 3)
+x[n - 2] else value        the copy fills with the attribute: the scalar unit has it, in the type that is read
+x[n - 2] else w[n] * 3     select(0 <= n - 2 < N, x[n - 2] else 0, w[n] * 3)
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The stretch of an axis on which every guard along it holds, whatever the other indices in it are: there reads need none.
 
-    0 <= 2*q + s - 1        q < 56, s < 3        holds for every s from q = 1 on
+0 <= 2*q + s - 1        q < 56, s < 3        holds for every s from q = 1 on
 """
 
 from __future__ import annotations

@@ -101,9 +101,7 @@ def _row(frame: Frame, inner: Axis, steps: tuple[Step, ...], lanes: int, kind: T
             _vectors_of_any_number(frame, inner.name, lanes, kind, (index(first), index(last), stretch.steps), scope)
 
 
-def _vectors(
-    frame: Frame, axis: str, lanes: int, kind: Term, stretch: tuple[int, int, tuple[Step, ...]], scope: Scope
-) -> None:
+def _vectors(frame: Frame, axis: str, lanes: int, kind: Term, stretch: tuple[int, int, tuple[Step, ...]], scope: Scope) -> None:
     """The steps from the first index to the last, a vector at a time, then the rest as one shorter vector."""
     code, (first, last, steps) = frame.code, stretch
     whole, rest = divmod(last - first, lanes)

@@ -1,7 +1,7 @@
 """Contractions in segments on the CPU.
 
-    rows    a tile whose rows are all of one segment is a tile as any other; any other tile goes row by row
-    terms   each segment sums over the run of its keys, found by bisection
+rows    a tile whose rows are all of one segment is a tile as any other; any other tile goes row by row
+terms   each segment sums over the run of its keys, found by bisection
 """
 
 from __future__ import annotations

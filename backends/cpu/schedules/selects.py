@@ -1,7 +1,7 @@
 """Select: a row's keys as integers that compare as the keys do, then an order of those.
 
-    insertion   the first places are kept in order; an element that stands before the last of them is inserted
-    digits      counting sort by each byte of the key, from the lowest up (LSD radix sort): stable, and free of branches
+insertion   the first places are kept in order; an element that stands before the last of them is inserted
+digits      counting sort by each byte of the key, from the lowest up (LSD radix sort): stable, and free of branches
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """One side of a tiled product, its m or its n axes, as tiles of the innermost.
 
-    a number     whole tiles, then one that is cut short
-    an argument  tiles of a few lengths, each written once: as long as fits, and the last one ends where the axis does. It
-                 overlaps the one before it; what both compute, from the same numbers in the same order, is the same. Of one
-                 length alone where the extent is known to be no shorter
+a number     whole tiles, then one that is cut short
+an argument  tiles of a few lengths, each written once: as long as fits, and the last one ends where the axis does. It
+             overlaps the one before it; what both compute, from the same numbers in the same order, is the same. Of one
+             length alone where the extent is known to be no shorter
 """
 
 from __future__ import annotations

@@ -165,9 +165,7 @@ def _steps(k_count: int, tile: RowTile, index: str) -> str | None:
     return f"uol::min({tile.k}{'' if index == 'int' else 'LL'}, {k_count} - k0)"
 
 
-def _shared(
-    spec: Attention, tile: RowTile, products: tuple[ProductPlan, ...], printer: Printer
-) -> tuple[SharedArray, ...]:
+def _shared(spec: Attention, tile: RowTile, products: tuple[ProductPlan, ...], printer: Printer) -> tuple[SharedArray, ...]:
     staged = (o for p in products for o in (p.a, p.b) if o is not None)
     arrays = [SharedArray(o.ctype, o.array, tile.k, o.pitch) for o in staged]
     for weight in weights_of(spec):

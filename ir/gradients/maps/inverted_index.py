@@ -71,9 +71,7 @@ def invert(
 
 
 class _Inversion:
-    def __init__(
-        self, scope: Sequence[Index], names: Names, signs: Signs, units: Sequence[Expr], search: Search
-    ) -> None:
+    def __init__(self, scope: Sequence[Index], names: Names, signs: Signs, units: Sequence[Expr], search: Search) -> None:
         self.signs, self.units, self.search = signs, units, search
         self.scope: dict[str, Index] = {i.key: i for i in scope}
         self.extents: dict[str, Item | None] = {}

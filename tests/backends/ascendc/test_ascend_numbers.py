@@ -14,25 +14,43 @@ from uol.backends.twin.run import execute_many
 from uol.ir.functions import FUNCTIONS
 from uol.ir.program.dtype_encoding import decode, encode
 
-POINTS = np.concatenate([
-    np.linspace(-12, 12, 9000),
-    np.geomspace(1e-30, 100, 2000),
-    -np.geomspace(1e-30, 100, 2000),
-    [0.625, 0.62499994, -0.625, 0.92, -0.92, 0.91999996, 4.0, -4.0, 3.9999998, 9.0, 88.0, -87.0],
-]).astype(np.float32)
+POINTS = np.concatenate(
+    [
+        np.linspace(-12, 12, 9000),
+        np.geomspace(1e-30, 100, 2000),
+        -np.geomspace(1e-30, 100, 2000),
+        [0.625, 0.62499994, -0.625, 0.92, -0.92, 0.91999996, 4.0, -4.0, 3.9999998, 9.0, 88.0, -87.0],
+    ]
+).astype(np.float32)
 """Dense around every seam of a piecewise formula."""
 
-WIDE = np.concatenate([
-    POINTS,
-    np.linspace(-160, 140, 12000),
-    np.linspace(-1.1, 2.5, 16000),
-    np.geomspace(1e-45, 3.4e38, 6000),
-    -np.geomspace(1e-45, 3.4e38, 6000),
-    np.arange(1, 4000) * (math.pi / 4),
-    np.random.default_rng(0).integers(0, 0x7F800000, 20000).astype(np.int32).view(np.float32),
-    [16367173 * 2.0**72, 2.0**-14],
-    [2.0**-24, -(2.0**-25), 0.5, 0.49999997, -0.5, 0.35, 1.0, -0.99999994, 1.4142135, 0.70710677, -126.5, 127.99999, 88.72283],
-]).astype(np.float32)
+WIDE = np.concatenate(
+    [
+        POINTS,
+        np.linspace(-160, 140, 12000),
+        np.linspace(-1.1, 2.5, 16000),
+        np.geomspace(1e-45, 3.4e38, 6000),
+        -np.geomspace(1e-45, 3.4e38, 6000),
+        np.arange(1, 4000) * (math.pi / 4),
+        np.random.default_rng(0).integers(0, 0x7F800000, 20000).astype(np.int32).view(np.float32),
+        [16367173 * 2.0**72, 2.0**-14],
+        [
+            2.0**-24,
+            -(2.0**-25),
+            0.5,
+            0.49999997,
+            -0.5,
+            0.35,
+            1.0,
+            -0.99999994,
+            1.4142135,
+            0.70710677,
+            -126.5,
+            127.99999,
+            88.72283,
+        ],
+    ]
+).astype(np.float32)
 """With subnormal numbers and huge ones, for functions that are made of bits. 16367173 * 2**72 is the f32 that comes nearest
 to a multiple of pi/2."""
 

@@ -219,5 +219,3 @@ def unrolled(lines: list[str], trips: int) -> list[str]:
         for _ in range(trips):
             out += unrolled(body[:-1], trips)
     return out
-
-

@@ -126,9 +126,7 @@ def test_a_scan_of_a_scan_is_one_pass() -> None:
     assert len(graph_of(program_of(text, dims={"M": 3000}, types={})).specs) == 1
 
 
-@pytest.mark.parametrize(
-    ("form", "sizes"), by_turns(3, list(SCATTERS), [(1, 1), (0, 3), (3, 0), (300, 20), (40, 37)])
-)
+@pytest.mark.parametrize(("form", "sizes"), by_turns(3, list(SCATTERS), [(1, 1), (0, 3), (3, 0), (300, 20), (40, 37)]))
 def test_scatters(form: str, sizes: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scatters, "PARALLEL_FROM", 100)
     rng = np.random.default_rng(0)
