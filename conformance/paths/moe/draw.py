@@ -59,7 +59,7 @@ class LayerDraw:
         return self._values(module, x, module(x, self.picks))
 
     def _values(self, module: torch.nn.Module, x: Tensor, mixed: layer.Mixed | twin.Mixed, dy: Tensor | None = None) -> Values:
-        """Results, and the gradients of <y, dy> and the losses of the router. `dy`: that of `x`, where these are not all tokens."""
+        """Results, and the gradients of <y, dy> and the losses of the router. `dy`: that of `x`, where it is a part."""
         results = {"y": mixed.y, "balance": mixed.balance, "z": mixed.z}
         losses = [torch.tensor(weight, dtype=mixed.balance.dtype) for weight in LOSSES]
         names, parameters = zip(*module.named_parameters(), strict=True)

@@ -1,10 +1,11 @@
 """The layer over ranks beside itself on one, at one of the sizes of `sizes.py`:
 
     torchrun --nproc-per-node 2 -m uol.conformance.paths.moe.ranks check
+    torchrun --nproc-per-node 4 -m uol.conformance.paths.moe.ranks narrow --seeds 24 --dtype bf16
 
 Each rank takes an equal share of the tokens. Rank 0 says whether the routing is the same to the bit, and prints the errors of
-results and gradients beside PyTorch's (the dual benchmark, as `accuracy.py` does for one rank) and the time of a step. The ranks
-share one machine's processors, by gloo: what ranks gain is not seen there. `ExpertParallel` takes a group of any backend.
+results and gradients beside PyTorch's (the dual benchmark, as `accuracy.py` does for one rank) and the time of a step. Here the
+ranks share the processors of one machine, by gloo; `ExpertParallel` takes a group of any backend.
 
 Exit status: 0 done, 1 routing or an error that is not as it should be, 2 bad input, 3 another rank was lost: it ended, or it
 did not answer within --timeout seconds. torchrun ends the others then, and has a status of its own, 1.
@@ -15,41 +16,50 @@ from __future__ import annotations
 import sys
 import time
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
 from datetime import timedelta
 
 import torch
 from torch import Tensor, distributed
 
-from uol.conformance.paths.draw import Values, errors
+from uol.conformance.paths.draw import Values, pooled_errors
+from uol.conformance.paths.moe.accuracy import DTYPES
 from uol.conformance.paths.moe.draw import LEVEL, LayerDraw
 from uol.conformance.paths.moe.exchange import RankError
 from uol.conformance.paths.moe.expert_parallel import ExpertParallel
-from uol.conformance.paths.moe.sizes import SIZES
+from uol.conformance.paths.moe.sizes import SIZES, Sizes
 from uol.ir.errors import UolError
 
-DTYPES = ("f32", "f16", "bf16")
-SEED = 0
 LOST = 3
 WHOLE = ("balance", "z")
 """What every rank has whole; of all else but the router's gradient it has a share, in the order of the ranks."""
 
 
 class RanksDraw(LayerDraw):
-    """A draw whose own side is over the ranks; PyTorch's are on rank 0 alone."""
+    """A draw whose own side is over the ranks, which share its tokens; PyTorch's are on one rank. `seconds`: of forward and
+    backward."""
 
-    def ours(self) -> Values:
+    def __init__(self, sizes: Sizes, dtype: str, seed: int) -> None:
+        super().__init__(sizes, dtype, seed)
         rank, ranks = distributed.get_rank(), distributed.get_world_size()
-        torch.manual_seed(SEED)
+        torch.manual_seed(seed)
         module = ExpertParallel(*self.shape).to(self.dtype)
-        shares = [torch.tensor_split(each, ranks)[rank] for each in (self.x, self.dy)]
-        x = shares[0].clone().requires_grad_()
+        x, dy = (torch.tensor_split(each, ranks)[rank] for each in (self.x, self.dy))
+        x = x.clone().requires_grad_()
         start = time.perf_counter()
         mixed = module(x)
-        own = self._values(module, x, mixed, shares[1])
+        own = self._values(module, x, mixed, dy)
         self.seconds = time.perf_counter() - start
         self.picks = _whole("expert", mixed.expert)
-        return {name: _whole(name, value) for name, value in own.items()}
+        self.found = {name: _whole(name, value) for name, value in own.items()}
+
+    def ours(self) -> Values:
+        return self.found
+
+    @property
+    def is_routed_alike(self) -> bool:
+        """Does one rank choose the same experts?"""
+        with torch.no_grad():
+            return self.picks is not None and torch.equal(self.layer(self.x).expert, self.picks)
 
 
 def _whole(name: str, share: Tensor) -> Tensor:
@@ -62,28 +72,25 @@ def _whole(name: str, share: Tensor) -> Tensor:
     return parts[0] if name in WHOLE else torch.cat(parts)
 
 
-def compare(size: str, dtypes: Sequence[str]) -> bool:
+def compare(size: str, dtype: str, seeds: int) -> bool:
     """Prints what rank 0 finds; is all as it should be? The others are done when they have given their shares."""
-    draws = [RanksDraw(SIZES[size], dtype, SEED) for dtype in dtypes]
-    found = [(draw.ours(), draw.picks, draw.seconds) for draw in draws]
+    draws = [RanksDraw(SIZES[size], dtype, seed) for seed in range(seeds)]
     if distributed.get_rank():
         return True
-    is_fine = True
-    for dtype, draw, (ours, picks, seconds) in zip(dtypes, draws, found, strict=True):
-        with torch.no_grad():
-            same = torch.equal(draw.layer(draw.x).expert, picks)
-        duals = errors((ours, draw.theirs(), draw.golden()), dtype, LEVEL)
-        print(f"{dtype:5}routing {'the same to the bit' if same else 'DIFFERS'}; forward and backward {seconds * 1e3:.0f} ms")
-        for name, dual in duals.items():
-            print(f"{dtype:5}{name:9}{'' if dual.ok else 'FAILED '}{dual.detail}", flush=True)
-        is_fine = is_fine and same and all(dual.ok for dual in duals.values())
-    return is_fine
+    same = all(draw.is_routed_alike for draw in draws)
+    seconds = min(draw.seconds for draw in draws)
+    print(f"{dtype:5}routing {'the same to the bit' if same else 'DIFFERS'}; forward and backward {seconds * 1e3:.0f} ms")
+    duals = pooled_errors(draws, dtype, LEVEL)
+    for name, dual in duals.items():
+        print(f"{dtype:5}{name:9}{'' if dual.ok else 'FAILED '}{dual.detail}", flush=True)
+    return same and all(dual.ok for dual in duals.values())
 
 
 def _options() -> Namespace:
     parser = ArgumentParser(prog="uol.conformance.paths.moe.ranks", description="Experts over ranks, beside one rank.")
-    parser.add_argument("size", choices=SIZES, nargs="?", default="narrow")
-    parser.add_argument("--dtype", choices=DTYPES, action="append", help="f32, f16 and bf16 where it is not given")
+    parser.add_argument("size", choices=SIZES, nargs="?", default="check")
+    parser.add_argument("--dtype", choices=DTYPES, default="f32")
+    parser.add_argument("--seeds", type=int, default=1, help="draws that are judged together: some, where each has few numbers")
     parser.add_argument("--timeout", type=float, default=300.0, help="seconds that ranks wait for each other")
     return parser.parse_args()
 
@@ -93,7 +100,7 @@ def main() -> int:
     options = _options()
     try:
         distributed.init_process_group("gloo", timeout=timedelta(seconds=options.timeout))
-        is_fine = compare(options.size, options.dtype or DTYPES)
+        is_fine = compare(options.size, options.dtype, options.seeds)
         distributed.destroy_process_group()
     except UolError as error:
         print(error.report, file=sys.stderr)

@@ -115,9 +115,6 @@ def every_case(rank: int, folder: Path) -> None:
     for ranks in (1, 2, RANKS):
         group = distributed.new_group(list(range(ranks)))
         if rank < ranks:
-            import time
-
-            print("T", rank, ranks, time.process_time(), flush=True)
             torch.save({case: on_group(case, group) for case in CASES}, folder / f"{rank} of {ranks}.pt")
     distributed.barrier()
     distributed.destroy_process_group()
