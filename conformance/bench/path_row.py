@@ -28,7 +28,7 @@ COMPARED = 2
 @dataclass(frozen=True, slots=True)
 class PathRow:
     """moe is a layer of experts, beside the fastest of PyTorch's forms of it (a loop, padded batches, grouped products), with
-    all of its gradients, none of which is added up. The others are a training step, with each side's SGD at a rate of 0, so that
+    all of its gradients, none added up. The others are a training step, with each side's SGD at a rate of 0, so that
     every step does the same work: cmap's result is the mean of its squares, resnet50 learns digits of 32 x 32."""
 
     path: Path
