@@ -18,7 +18,7 @@ from uol.backends.cpu.expressions.spec_expressions import Scope, conditions, con
 from uol.backends.cpu.frame import Frame
 from uol.backends.cpu.operands.factors import the_read
 from uol.backends.cpu.schedules.nest import enter_nest
-from uol.backends.cpu.schedules.tile_axes import Side
+from uol.backends.cpu.schedules.tile_axes import NOWHERE, Side
 from uol.codegen.indexing.arithmetic import ceil_div, static
 from uol.codegen.specs.nodes import Contract, Guard, Read, Segments, guard_operands
 from uol.codegen.specs.traverse import own_segment
@@ -28,8 +28,8 @@ from uol.ir.program.walk import rewrite, variables
 ZERO = index(0)
 HIGHEST_BIT = 47
 """Of a number of terms: no address space holds more."""
-RUN_COLUMNS = 64
-"""Columns of a task: what b has of them for a segment lies together."""
+RUN_ROWS, RUN_COLUMNS, FEWEST_BLOCKS = 1024, 64, 8
+"""Rows and columns of a task: what b has of its columns for a segment lies together. Of a few columns a task has fewer."""
 Part = tuple[Contract, Scope, tuple[Term, int], tuple[Term, int]]
 """A tile of rows of one segment: what it computes, where it is evaluated, the first row and how many, the same of columns."""
 
@@ -58,19 +58,18 @@ def is_in_runs(spec: Contract) -> bool:
 def tiles_of_runs(frame: Frame, spec: Contract, lengths: tuple[int, ...], columns: Side, *, parallel: bool) -> Iterator[Part]:
     """All tiles, of rows of the greatest of `lengths` that a run has room for. What is written for a part is run for the tiles
     that have its lengths."""
-    width = max(1, RUN_COLUMNS // columns.lengths[0])
+    tiles = static(columns.tiles.extent)
+    width = max(1, min(RUN_COLUMNS // columns.lengths[0], RUN_COLUMNS if tiles is None else tiles // FEWEST_BLOCKS))
     blocks = Axis("column_block", ceil_div(columns.tiles.extent, width))
-    nest = (*spec.batch, *columns.outer, blocks)
+    nest = (*spec.batch, Axis("row_block", ceil_div(_rows(spec).extent, RUN_ROWS)), *columns.outer, blocks)
     with ExitStack() as loops:
         scope = enter_nest(frame, loops, nest, len(nest) if parallel else 0, frame.scope)
         run, count, here = loops.enter_context(_runs(frame, spec, scope))
         exists = _exists(spec, here)
-        for part, is_there, heights in (
-            (within_segments(spec), exists, lengths),
-            (_without_segment(spec), tirx.Not(exists), (1,)),
-        ):
-            if heights == (1,) and not _own_guards(spec):
-                continue
+        cases = [(within_segments(spec), exists, lengths)]
+        if _own_guards(spec):
+            cases.append((_without_segment(spec), tirx.Not(exists), (1,)))
+        for part, is_there, heights in cases:
             with frame.code.when(is_there), frame.code.loop("column_tile", width) as place:
                 number = scope.values[blocks.name] * index(width) + place
                 with frame.code.when(number < index(frame.extent(columns.tiles.extent))):
@@ -82,26 +81,31 @@ def tiles_of_runs(frame: Frame, spec: Contract, lengths: tuple[int, ...], column
 
 @contextmanager
 def _runs(frame: Frame, spec: Contract, scope: Scope) -> Iterator[tuple[Term, Term, Scope]]:
-    """A loop over runs of rows: the first row, how many there are, where their segment is known."""
+    """A loop over the runs of a block of rows: the first row, how many there are, where their segment is known."""
     code, segments = frame.code, spec.segments
     assert segments is not None
-    name, rows = (spec.m[-1].name, frame.extent(spec.m[-1].extent)) if spec.m else ("", 1)
+    name, block = _rows(spec).name, scope.values["row_block"] * index(RUN_ROWS)
+    rows = code.hold("rows_end", tirx.Min(block + index(RUN_ROWS), index(frame.extent(_rows(spec).extent))))
 
     def key(row: Term) -> Term:
         return evaluate_lazily(segments.key, scope.with_values({name: row}))
 
     place, end = (code.local(each, 1, INDEX_TYPE) for each in ("run", "end"))
-    code.add(tirx.BufferStore(place, ZERO, [ZERO]))
+    code.add(tirx.BufferStore(place, block, [ZERO]))
     here, there = tirx.BufferLoad(place, [ZERO]), tirx.BufferLoad(end, [ZERO])
-    with code.repeat(here < index(rows)):
+    with code.repeat(here < rows):
         first = code.hold("first", here)
         of = code.hold(segments.of, key(first))
         code.add(tirx.BufferStore(end, first + index(1), [ZERO]))
-        last = index(rows) - index(1)
-        with code.repeat(tirx.And(there < index(rows), tirx.EQ(key(tirx.Min(there, last)), of))):
+        with code.repeat(tirx.And(there < rows, tirx.EQ(key(tirx.Min(there, rows - index(1))), of))):
             code.add(tirx.BufferStore(end, there + index(1), [ZERO]))
         yield first, code.hold("count", there - first), scope.with_values({segments.of: of})
         code.add(tirx.BufferStore(place, there, [ZERO]))
+
+
+def _rows(spec: Contract) -> Axis:
+    """The axis whose rows are in segments."""
+    return spec.m[-1] if spec.m else NOWHERE
 
 
 def _pieces(frame: Frame, scope: Scope, count: Term, lengths: tuple[int, ...]) -> Iterator[tuple[Term, int]]:

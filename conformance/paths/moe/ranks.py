@@ -4,8 +4,8 @@
     torchrun --nproc-per-node 4 -m uol.conformance.paths.moe.ranks narrow --seeds 24 --dtype bf16
 
 Each rank takes an equal share of the tokens. Rank 0 says whether the routing is the same to the bit, and prints the errors of
-results and gradients beside PyTorch's (the dual benchmark, as `accuracy.py` does for one rank) and the time of a step. Here the
-ranks share the processors of one machine, by gloo; `ExpertParallel` takes a group of any backend.
+results and gradients beside PyTorch's (the dual benchmark, as `accuracy.py` does for one rank). Here the ranks share the
+processors of one machine, by gloo; `ExpertParallel` takes a group of any backend.
 
 Exit status: 0 done, 1 routing or an error that is not as it should be, 2 bad input, 3 another rank was lost: it ended, or it
 did not answer within --timeout seconds. torchrun ends the others then, and has a status of its own, 1.
@@ -14,7 +14,6 @@ did not answer within --timeout seconds. torchrun ends the others then, and has 
 from __future__ import annotations
 
 import sys
-import time
 from argparse import ArgumentParser, Namespace
 from datetime import timedelta
 
@@ -35,8 +34,7 @@ WHOLE = ("balance", "z")
 
 
 class RanksDraw(LayerDraw):
-    """A draw whose own side is over the ranks, which share its tokens; PyTorch's are on one rank. `seconds`: of forward and
-    backward."""
+    """A draw whose own side is over the ranks, which share its tokens; PyTorch's are on one rank."""
 
     def __init__(self, sizes: Sizes, dtype: str, seed: int) -> None:
         super().__init__(sizes, dtype, seed)
@@ -45,10 +43,8 @@ class RanksDraw(LayerDraw):
         module = ExpertParallel(*self.shape).to(self.dtype)
         x, dy = (torch.tensor_split(each, ranks)[rank] for each in (self.x, self.dy))
         x = x.clone().requires_grad_()
-        start = time.perf_counter()
         mixed = module(x)
         own = self._values(module, x, mixed, dy)
-        self.seconds = time.perf_counter() - start
         self.picks = _whole("expert", mixed.expert)
         self.found = {name: _whole(name, value) for name, value in own.items()}
 
@@ -78,8 +74,7 @@ def compare(size: str, dtype: str, seeds: int) -> bool:
     if distributed.get_rank():
         return True
     same = all(draw.is_routed_alike for draw in draws)
-    seconds = min(draw.seconds for draw in draws)
-    print(f"{dtype:5}routing {'the same to the bit' if same else 'DIFFERS'}; forward and backward {seconds * 1e3:.0f} ms")
+    print(f"{dtype:5}routing {'the same to the bit' if same else 'DIFFERS'}")
     duals = pooled_errors(draws, dtype, LEVEL)
     for name, dual in duals.items():
         print(f"{dtype:5}{name:9}{'' if dual.ok else 'FAILED '}{dual.detail}", flush=True)
