@@ -26,14 +26,14 @@ class RankError(UolError):
 def exchange(rows: Tensor, sent: Sizes, received: Sizes, group: ProcessGroup) -> Tensor:
     """Of `rows` [M, D], the first `sent[0]` go to rank 0, the next `sent[1]` to rank 1, ...; gives `received[0]` rows of
     rank 0, then those of rank 1, ... The gradient of an exchange is the exchange back. Raises RankError."""
-    exchanged: Tensor = _Exchange.apply(rows, sent, received, group)
+    exchanged: Tensor = _Exchange.apply(rows, sent, received, group)  # type: ignore[no-untyped-call]  # PyTorch gives it no types
     return exchanged
 
 
 def gather(x: Tensor, group: ProcessGroup) -> Tensor:
     """What each rank has as `x`, one below the other: [ranks, ...], the same bits on every rank. All ranks have to make the
     same of it: of its gradient, each takes its own row. Raises RankError."""
-    gathered: Tensor = _Gather.apply(x, group)
+    gathered: Tensor = _Gather.apply(x, group)  # type: ignore[no-untyped-call]  # PyTorch gives it no types
     return gathered
 
 
@@ -47,7 +47,7 @@ class _Exchange(Function):
         return made
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]  # of any number in PyTorch
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         return exchange(grad, *ctx.back), None, None, None
 
 
@@ -61,7 +61,7 @@ class _Gather(Function):
         return made
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]  # of any number in PyTorch
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         return grad[ctx.rank], None
 
 
