@@ -2,7 +2,8 @@
 
 cpu.toml            the workloads of a suite, which a record is comparable by: family by family
 suite.py            the rows of such a file
-operator_row.py, optimiser_row.py, network_row.py, model_row.py    what a row calls: uol and PyTorch, on the same tensors
+operator_row.py, optimiser_row.py, network_row.py, model_row.py, path_row.py    what a row calls: uol and PyTorch, on the
+                    same tensors
 eager.py            PyTorch's calls, where an operator's reference is not what one would write
 turns.py            A B A B
 work.py, peaks.py   what a row has to do at least, and what the machine can do

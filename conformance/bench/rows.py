@@ -31,7 +31,7 @@ class Contenders:
         import torch
 
         if self.compiled is None:
-            raise UolError("torch.compile is not asked for an optimiser's step")
+            raise UolError("torch.compile is asked for operators and models alone")
         torch.compiler.reset()  # or it would compile a function that it has met at other sizes for any size
         return Contenders(self.uol, self.compiled())
 

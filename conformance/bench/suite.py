@@ -19,6 +19,9 @@ A file is a table of families, and a family a list of groups:
     models = ["resnet50"]                        # as in `ModelRow`
     uses = ["inference"]
     batches = [1, 8]
+
+    [[paths]]
+    paths = ["moe"]                              # as in `PathRow`
 """
 
 from __future__ import annotations
@@ -34,6 +37,7 @@ from uol.conformance.bench.model_row import ModelRow
 from uol.conformance.bench.network_row import NetworkRow
 from uol.conformance.bench.operator_row import OperatorRow
 from uol.conformance.bench.optimiser_row import OptimiserRow
+from uol.conformance.bench.path_row import PathRow
 from uol.conformance.bench.rows import Row
 from uol.ir.errors import UolError
 from uol.ops.workloads import read_cases
@@ -85,6 +89,8 @@ def _rows(group: Mapping[str, Any]) -> Iterator[Row]:
             yield from (OptimiserRow(s, w, tensors.get("count", 1), shape) for s in group["steps"] for w in group["ways"])
     elif "models" in group:
         yield from (ModelRow(m, use, batch) for m in group["models"] for use in group["uses"] for batch in group["batches"])
+    elif "paths" in group:
+        yield from map(PathRow, group["paths"])
     elif "channels_last" in group:
         yield from map(NetworkRow, group["channels_last"])
     else:

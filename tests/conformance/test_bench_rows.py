@@ -16,12 +16,14 @@ from uol.conformance.bench.eager import EAGER
 from uol.conformance.bench.measurement import QUICK, Key, Timing, keys, measure, same_threads
 from uol.conformance.bench.model_row import ModelRow, faster_format
 from uol.conformance.bench.operator_row import OperatorRow
+from uol.conformance.bench.path_row import Path
 from uol.conformance.bench.peaks import Peaks, measured_peaks
 from uol.conformance.bench.record import Record, Settings
 from uol.conformance.bench.rows import Contenders
 from uol.conformance.bench.suite import load_suite, suite_names
 from uol.conformance.bench.turns import Turns, alternate
 from uol.conformance.bench.work import Work, work_of
+from uol.conformance.paths import PATHS
 from uol.ir import instantiate, parse
 from uol.ir.program.nodes import Program
 from uol.operators.registry import find_operator
@@ -33,7 +35,7 @@ ROWS = [
 ]
 FAMILIES = {
     *("products", "products_bf16", "linear", "convolution", "depthwise", "resnet50_layers", "pooling", "norms", "rows", "maps"),
-    *("attention", "indexing", "scans", "ordering", "losses", "optimisers", "networks", "models"),
+    *("attention", "indexing", "scans", "ordering", "losses", "optimisers", "networks", "models", "paths"),
 }
 
 
@@ -163,6 +165,12 @@ def test_peaks_and_the_share_of_them() -> None:
 def test_a_model_computes_the_same_on_both_sides(use: Literal["inference", "training"]) -> None:
     row = ModelRow("encoder layer", use, 1)
     assert isinstance(measure(Key("models", row.name, row.passes[0]), row, QUICK), Timing)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_path_computes_the_same_on_both_sides(path: Path) -> None:
+    found = [measure(key, row, QUICK) for key, row in keys(load_suite("cpu").select("paths", (path,), quick=True))]
+    assert found and not [reason for reason in found if isinstance(reason, str)]
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, cast
 
 import torch
@@ -28,7 +28,9 @@ from uol.operators.registry import find_operator
 from uol.ops.aliasing import aliases_of
 from uol.pytorch import bridge
 from uol.pytorch.arguments import exactly, options_of, remember, require_strided, tensors_of, type_name
+from uol.pytorch.call import TorchOperator
 from uol.pytorch.devices import target_of
+from uol.pytorch.fast_path import is_eager
 from uol.pytorch.namespace import underway
 from uol.pytorch.out import require_one_device, writable_in_place
 from uol.pytorch.schema import TORCH_TYPES, schemas
@@ -48,7 +50,7 @@ class PreparedInPlace:
     fresh: tuple[tuple[Sizes, Sizes, torch.dtype], ...] = ()
 
 
-@dataclass(slots=True)
+@dataclass
 class InPlaceOperator:
     """What PyTorch's dispatcher calls for `<name>_`."""
 
@@ -60,16 +62,16 @@ class InPlaceOperator:
     def name(self) -> str:
         return self.op.name + "_"
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         return tuple(p.name for p in self.op.params)
 
-    @property
+    @cached_property
     def mutated(self) -> tuple[int, ...]:
         """The places of the inputs that are overwritten."""
         return tuple(n for n, name in enumerate(self.names) if name in self.aliases)
 
-    @property
+    @cached_property
     def sources(self) -> tuple[int | None, ...]:
         """For each result the place of the input that it overwrites; None for one that is new."""
         place = {result: self.names.index(name) for name, result in self.aliases.items()}
@@ -109,13 +111,26 @@ class InPlaceOperator:
         results = (found,) if isinstance(found, Tensor) else found
         return _given([r for r, source in zip(results, self.sources, strict=True) if source is None])
 
-    def differentiably(self, inputs: Sequence[Tensor], options: Mapping[str, Any]) -> Result:
+    def call_eagerly(self, inputs: Sequence[Tensor], options: dict[str, Any]) -> Result:
+        """The operator on plain tensors (`is_eager`), past PyTorch's dispatcher."""
+        if torch.is_grad_enabled() and any([x.requires_grad for x in inputs]):
+            return self.differentiably(inputs, options, self.pure.call_eagerly)
+        return self.compute(*inputs, **options_of(self.op, options))
+
+    @cached_property
+    def pure(self) -> TorchOperator:
+        """The operator that overwrites nothing."""
+        return bridge.defined()[self.op.name]
+
+    def differentiably(
+        self, inputs: Sequence[Tensor], options: dict[str, Any], pure: Callable[[Sequence[Tensor], dict[str, Any]], Any]
+    ) -> Result:
         """The new results with their gradient: by the pure operator, whose other results are copied."""
         for n in self.mutated:
             if inputs[n].requires_grad:
                 hint = "call it within torch.no_grad(), as optimisers do, or on a tensor that needs no gradient"
                 raise UolError(f"{self.name}: {self.names[n]} needs a gradient and cannot be overwritten", hint=hint)
-        results = getattr(torch.ops.uol, self.op.name)(*inputs, **options)
+        results = pure(inputs, options)
         with torch.no_grad():
             return self._copied(results, inputs)
 
@@ -124,6 +139,8 @@ class InPlaceOperator:
         packet = getattr(torch.ops.uol, self.name)
 
         def call(*inputs: Tensor, **options: object) -> Result:
+            if len(inputs) == len(self.names) and is_eager(inputs) and not any([x.is_inference() for x in inputs]):
+                return self.call_eagerly(inputs, options)
             tensors = tensors_of(self.op, inputs)
             for n in self.mutated:
                 if tensors[n] is not inputs[n]:
@@ -203,11 +220,11 @@ def _define(name: str, op: Op, aliases: Mapping[str, str]) -> InPlaceOperator:
     for key in ("CPU", "CompositeExplicitAutograd"):
         _library.impl(own.name, own.compute, key)
     torch.library.register_fake(f"uol::{own.name}", own.fake, lib=_library)
-    overload = getattr(torch.ops.uol, own.name).default
+    overload, pure = getattr(torch.ops.uol, own.name).default, getattr(torch.ops.uol, name)
 
     def recorded(keyset: Any, /, *inputs: Tensor, **options: Any) -> Result:
         if torch.is_grad_enabled() and any(x.requires_grad for x in inputs):
-            return own.differentiably(inputs, options)
+            return own.differentiably(inputs, options, lambda given, chosen: pure(*given, **chosen))
         with torch._C._AutoDispatchBelowAutograd():
             return cast(Result, overload.redispatch(keyset & torch._C._after_autograd_keyset, *inputs, **options))
 

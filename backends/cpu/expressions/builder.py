@@ -103,6 +103,13 @@ class Builder:
         self.add(tirx.For(variable, index(start), index(extent), kind, _sequence(block.statements)))
 
     @contextmanager
+    def repeat(self, condition: Term) -> Iterator[None]:
+        """`while condition:`"""
+        with self._nested(None) as block:
+            yield
+        self.add(tirx.While(condition, _sequence(block.statements)))
+
+    @contextmanager
     def when(self, condition: Term) -> Iterator[None]:
         """`if condition:`"""
         with self._nested(None) as block:

@@ -54,8 +54,6 @@ ROWS_OF_ANY_NUMBER = 12
 ADDRESSED_ROWS = 6
 """Rows that have an address each, of the 16 registers that the processor has for all."""
 COLUMNS_OF_ANY_NUMBER = 1 << 10
-SEGMENT_ROWS = 8
-"""Rows of a tile that should be of one segment: 4 tokens of 64 go to one of 128 experts on average, 8 of 256."""
 
 
 def candidates(spec: Contract, host: Host) -> tuple[Tiles | Dots | Panels, ...]:
@@ -70,11 +68,15 @@ def candidates(spec: Contract, host: Host) -> tuple[Tiles | Dots | Panels, ...]:
     parallel = host.cores > 1 and (products is None or products >= PARALLEL_FROM_PRODUCTS)
     if prefers_dot(spec):
         tile_rows = min(rows, DOT_ROWS)
-        return (Dots(tile_rows, DOT_COLUMNS if tile_rows > 1 else 2 * DOT_COLUMNS, lanes, parallel),)
+        columns = min(DOT_COLUMNS, accumulators(host) // tile_rows) if tile_rows > 1 else 2 * DOT_COLUMNS
+        return (Dots(tile_rows, columns, lanes, parallel),)
     if products is None:
         return (_tiles_of_any_size(spec, lanes, host),)
     tile_rows, vectors = _tile(spec, rows, lanes, host)
-    block, far = _block(spec, tile_rows, host), _results_are_far(spec, host)
+    far = _results_are_far(spec, host)
+    if spec.segments is not None and spec.segments.over == "rows":
+        return (Tiles(tile_rows, vectors, lanes, 1, parallel, _b_is_far(spec), far),)
+    block = _block(spec, tile_rows, host)
     return (Tiles(tile_rows, vectors, lanes, block, parallel, block > 1 and _b_is_far(spec), far),)
 
 
@@ -172,19 +174,21 @@ def _extent(spec: Contract, group: str) -> int:
 def _tile(spec: Contract, rows: int, lanes: int, host: Host) -> tuple[int, int]:
     """The largest tile that the registers hold, cut evenly out of the rows."""
     columns = COLUMNS_OF_ANY_NUMBER if any(static(a.extent) is None for a in spec.n[-1:]) else _extent(spec, "n")
-    accumulators = host.vector_registers - 4  # vectors of b, and the broadcast element of a
     is_apart = _rows_lie_apart_by_argument(spec)
     vectors = 8 if rows == 1 else 4 if rows <= 3 or is_apart else 2
-    vectors = max(1, min(vectors, -(-columns // lanes), accumulators))
-    most = max(1, accumulators // vectors)
+    vectors = max(1, min(vectors, -(-columns // lanes), accumulators(host)))
+    most = max(1, accumulators(host) // vectors)
     if _rows_share_sets(spec):
         most = min(most, WAYS - 1)
     if is_apart and vectors > 2:
         most = min(most, ADDRESSED_ROWS)
-    if spec.segments is not None and spec.segments.over == "rows":
-        most = min(most, SEGMENT_ROWS)
     pieces = -(-rows // min(most, MOST_ROWS))
     return -(-rows // pieces), vectors
+
+
+def accumulators(host: Host) -> int:
+    """Registers that sums may stay in: not those of vectors of b and of an element of a."""
+    return host.vector_registers - 4
 
 
 def _rows_share_sets(spec: Contract) -> bool:

@@ -19,7 +19,7 @@ from uol.backends.cpu.frame import Frame, open_frame
 from uol.backends.cpu.schedules.cost import size
 from uol.backends.cpu.schedules.kinds import Dots
 from uol.backends.cpu.schedules.nest import enter_nest
-from uol.backends.cpu.schedules.segments import by_segment
+from uol.backends.cpu.schedules.segments import is_in_runs, lengths_to, tiles_of_runs
 from uol.backends.cpu.schedules.tile_axes import Side
 from uol.backends.cpu.statements import enter, run_steps
 from uol.codegen.indexing.arithmetic import static
@@ -43,16 +43,22 @@ def dot_products(spec: Contract, schedule: Dots) -> Term:
 def write_dots(frame: Frame, spec: Contract, schedule: Dots) -> None:
     """All dot products."""
     overlaps = size(spec.m + spec.n) is None
-    rows = Side.of(spec.m, schedule.rows, 1, overlaps=overlaps)
     columns = Side.of(spec.n, schedule.columns, 1, overlaps=overlaps)
+    if is_in_runs(spec):
+        for part, here, (row, height), (column, width) in tiles_of_runs(
+            frame, spec, lengths_to(schedule.rows), columns, parallel=schedule.parallel
+        ):
+            firsts = (spec.m[-1].name if spec.m else "", row), (columns.axis.name, column)
+            _Block(frame, part, schedule.lanes, firsts, (height, width)).write(here)
+        return
+    rows = Side.of(spec.m, schedule.rows, 1, overlaps=overlaps)
     nest = spec.batch + (*columns.outer, columns.tiles, *rows.outer, rows.tiles)
     with ExitStack() as loops:
         scope = enter_nest(frame, loops, nest, len(nest) if schedule.parallel else 0, frame.scope)
         for row, height in rows.pieces(frame, scope):
             for column, width in columns.pieces(frame, scope):
-                for part, here, first, count in by_segment(frame, spec, scope, row, height):
-                    firsts = (rows.axis.name, first), (columns.axis.name, column)
-                    _Block(frame, part, schedule.lanes, firsts, (count, width)).write(here)
+                firsts = (rows.axis.name, row), (columns.axis.name, column)
+                _Block(frame, spec, schedule.lanes, firsts, (height, width)).write(scope)
 
 
 @dataclass(frozen=True, slots=True)

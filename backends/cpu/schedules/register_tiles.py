@@ -20,7 +20,7 @@ from uol.backends.cpu.schedules.cost import size
 from uol.backends.cpu.schedules.kinds import Panels, Tiles
 from uol.backends.cpu.schedules.nest import enter_nest, unflatten
 from uol.backends.cpu.schedules.prefetch import prefetch
-from uol.backends.cpu.schedules.segments import by_segment, terms
+from uol.backends.cpu.schedules.segments import is_in_runs, lengths_to, terms, tiles_of_runs, with_own_terms
 from uol.backends.cpu.schedules.tile_axes import Side
 from uol.backends.cpu.statements import run_steps
 from uol.codegen.specs.nodes import Contract, Let
@@ -44,12 +44,16 @@ def register_tiles(spec: Contract, schedule: Tiles) -> Term:
 def write_tiles(frame: Frame, spec: Contract, schedule: Tiles) -> None:
     """All tiles."""
     rows, columns = _sides(spec, schedule)
+    if is_in_runs(spec):
+        lengths = lengths_to(schedule.rows)
+        for part, here, row, column in tiles_of_runs(frame, spec, lengths, columns, parallel=schedule.parallel):
+            Tile(frame, part, schedule, (rows.axis, *row), (columns.axis, *column)).write(here)
+        return
     with ExitStack() as loops:
         scope = _enter_tiles(frame, loops, rows, columns, schedule)
         for row, height in rows.pieces(frame, scope):
             for column, width in columns.pieces(frame, scope):
-                for part, here, first, count in by_segment(frame, spec, scope, row, height):
-                    Tile(frame, part, schedule, (rows.axis, first, count), (columns.axis, column, width)).write(here)
+                Tile(frame, spec, schedule, (rows.axis, row, height), (columns.axis, column, width)).write(scope)
 
 
 def _sides(spec: Contract, schedule: Tiles) -> tuple[Side, Side]:
@@ -68,17 +72,26 @@ def _enter_tiles(frame: Frame, loops: ExitStack, rows: Side, columns: Side, sche
     count = rows.count
     if count is None:
         sides = ((*rows.outer, rows.tiles), (*columns.outer, columns.tiles))
-        nest = (*frame.spec.batch, *(axis for side in (sides if schedule.block == 1 else reversed(sides)) for axis in side))
-        return enter_nest(frame, loops, nest, len(nest) if schedule.parallel else 0, frame.scope)
+        first, second = sides if schedule.block == 1 else reversed(sides)
+        return _enter_both(frame, loops, (*frame.spec.batch, *first), second, schedule)
     size = min(schedule.block, count)
     blocks, within = Axis("block", Const(-(-count // size))), Axis("row_tile", Const(size))
-    nest = (*frame.spec.batch, blocks, *columns.outer, columns.tiles, within)
-    scope = enter_nest(frame, loops, nest, len(nest) if schedule.parallel else 0, frame.scope)
+    scope = _enter_both(frame, loops, (*frame.spec.batch, blocks), (*columns.outer, columns.tiles, within), schedule)
     number = scope.values[blocks.name] * index(size) + scope.values[within.name]
     if count % size:
         loops.enter_context(frame.code.when(number < index(count)))
     named = [(a.name, frame.extent(a.extent)) for a in (*rows.outer, rows.tiles)]
     return scope.with_values(unflatten(frame, number, named))
+
+
+def _enter_both(frame: Frame, loops: ExitStack, first: tuple[Axis, ...], second: tuple[Axis, ...], schedule: Tiles) -> Scope:
+    """All loops as one; those of tasks first where each has to find its own terms before it goes on."""
+    spec = frame.spec
+    assert isinstance(spec, Contract)
+    if spec.segments is None:
+        first, second = (*first, *second), ()
+    scope = enter_nest(frame, loops, first, len(first) if schedule.parallel else 0, frame.scope)
+    return enter_nest(frame, loops, second, 0, with_own_terms(frame, spec, scope))
 
 
 @dataclass(frozen=True, slots=True)

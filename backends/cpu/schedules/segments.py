@@ -1,7 +1,7 @@
 """Contractions in segments on the CPU.
 
-    rows    a tile whose rows are all of one segment is a tile as any other; any other tile goes row by row
-    terms   each segment sums over the run of its keys, found by bisection
+rows    tiles are cut out of runs, neighbouring rows of one segment: a task has some columns of every run
+terms   each segment sums over the run of its keys, found by bisection
 """
 
 from __future__ import annotations
@@ -14,20 +14,24 @@ from tvm import tirx
 
 from uol.backends.cpu.expressions.builder import index
 from uol.backends.cpu.expressions.dtypes import INDEX_TYPE, Term
-from uol.backends.cpu.expressions.spec_expressions import Scope, conditions, conjunction, evaluate
+from uol.backends.cpu.expressions.spec_expressions import Scope, conditions, conjunction, evaluate, evaluate_lazily
 from uol.backends.cpu.frame import Frame
 from uol.backends.cpu.operands.factors import the_read
 from uol.backends.cpu.schedules.nest import enter_nest
-from uol.codegen.indexing.arithmetic import static
+from uol.backends.cpu.schedules.tile_axes import NOWHERE, Side
+from uol.codegen.indexing.arithmetic import ceil_div, static
 from uol.codegen.specs.nodes import Contract, Guard, Read, Segments, guard_operands
 from uol.codegen.specs.traverse import own_segment
+from uol.ir.program.nodes import Axis, Var
 from uol.ir.program.walk import rewrite, variables
 
 ZERO = index(0)
 HIGHEST_BIT = 47
 """Of a number of terms: no address space holds more."""
-Part = tuple[Contract, Scope, Term, int]
-"""Rows of one segment: what they compute, where it is evaluated, the first row, how many rows."""
+RUN_ROWS, RUN_COLUMNS, FEWEST_BLOCKS = 1024, 64, 8
+"""Rows and columns of a task: what b has of its columns for a segment lies together. Of a few columns a task has fewer."""
+Part = tuple[Contract, Scope, tuple[Term, int], tuple[Term, int]]
+"""A tile of rows of one segment: what it computes, where it is evaluated, the first row and how many, the same of columns."""
 
 
 def within_segments(spec: Contract) -> Contract:
@@ -41,39 +45,75 @@ def within_segments(spec: Contract) -> Contract:
     return replace(spec, b=rewrite(spec.b, lambda n: rule(n) if isinstance(n, Read) else None)) if own else spec
 
 
-def by_segment(frame: Frame, spec: Contract, scope: Scope, first: Term, height: int) -> Iterator[Part]:
-    """A tile of rows, as parts whose rows are of one segment: all of them where they are, else one after another. What is
-    written for a part is run for the tiles that have it."""
-    segments = spec.segments
-    if segments is None or segments.over != "rows":
-        yield spec, scope, first, height
-        return
-    code, name = frame.code, spec.m[-1].name if spec.m else ""
-
-    def segment(row: Term) -> Scope:
-        here = scope.with_values({name: first + row})
-        return scope.with_values({segments.of: code.bind(segments.of, evaluate(segments.key, here))})
-
-    together = segment(ZERO)
-    if height == 1:
-        yield from _one_row(frame, spec, together, first)
-        return
-    others = [segment(index(row)).values[segments.of] for row in range(1, height)]
-    same = conjunction([_exists(spec, together), *(tirx.EQ(other, together.values[segments.of]) for other in others)])
-    with code.when(same):
-        yield within_segments(spec), together, first, height
-    with code.when(tirx.Not(same)), code.loop("row", height) as row:
-        yield from _one_row(frame, spec, segment(row), first + row)
+def lengths_to(most: int) -> tuple[int, ...]:
+    """Rows of tiles, descending: `most`, and powers of two below it."""
+    return (most, *(n for n in (8, 4, 2, 1) if n < most))
 
 
-def _one_row(frame: Frame, spec: Contract, scope: Scope, row: Term) -> Iterator[Part]:
-    """A row of a segment, or of none."""
-    exists = _exists(spec, scope)
-    with frame.code.when(exists):
-        yield within_segments(spec), scope, row, 1
-    if _own_guards(spec):
-        with frame.code.when(tirx.Not(exists)):
-            yield _without_segment(spec), scope, row, 1
+def is_in_runs(spec: Contract) -> bool:
+    """Are there rows in segments?"""
+    return spec.segments is not None and spec.segments.over == "rows"
+
+
+def tiles_of_runs(frame: Frame, spec: Contract, lengths: tuple[int, ...], columns: Side, *, parallel: bool) -> Iterator[Part]:
+    """All tiles, of rows of the greatest of `lengths` that a run has room for. What is written for a part is run for the tiles
+    that have its lengths."""
+    tiles = static(columns.tiles.extent)
+    width = max(1, min(RUN_COLUMNS // columns.lengths[0], RUN_COLUMNS if tiles is None else tiles // FEWEST_BLOCKS))
+    blocks = Axis("column_block", ceil_div(columns.tiles.extent, width))
+    nest = (*spec.batch, Axis("row_block", ceil_div(_rows(spec).extent, RUN_ROWS)), *columns.outer, blocks)
+    with ExitStack() as loops:
+        scope = enter_nest(frame, loops, nest, len(nest) if parallel else 0, frame.scope)
+        run, count, here = loops.enter_context(_runs(frame, spec, scope))
+        exists = _exists(spec, here)
+        cases = [(within_segments(spec), exists, lengths)]
+        if _own_guards(spec):
+            cases.append((_without_segment(spec), tirx.Not(exists), (1,)))
+        for part, is_there, heights in cases:
+            with frame.code.when(is_there), frame.code.loop("column_tile", width) as place:
+                number = scope.values[blocks.name] * index(width) + place
+                with frame.code.when(number < index(frame.extent(columns.tiles.extent))):
+                    there = here.with_values({columns.tiles.name: number})
+                    for column, across in columns.pieces(frame, there):
+                        for row, height in _pieces(frame, there, count, heights):
+                            yield part, there, (run + row, height), (column, across)
+
+
+@contextmanager
+def _runs(frame: Frame, spec: Contract, scope: Scope) -> Iterator[tuple[Term, Term, Scope]]:
+    """A loop over the runs of a block of rows: the first row, how many there are, where their segment is known."""
+    code, segments = frame.code, spec.segments
+    assert segments is not None
+    name, block = _rows(spec).name, scope.values["row_block"] * index(RUN_ROWS)
+    rows = code.hold("rows_end", tirx.Min(block + index(RUN_ROWS), index(frame.extent(_rows(spec).extent))))
+
+    def key(row: Term) -> Term:
+        return evaluate_lazily(segments.key, scope.with_values({name: row}))
+
+    place, end = (code.local(each, 1, INDEX_TYPE) for each in ("run", "end"))
+    code.add(tirx.BufferStore(place, block, [ZERO]))
+    here, there = tirx.BufferLoad(place, [ZERO]), tirx.BufferLoad(end, [ZERO])
+    with code.repeat(here < rows):
+        first = code.hold("first", here)
+        of = code.hold(segments.of, key(first))
+        code.add(tirx.BufferStore(end, first + index(1), [ZERO]))
+        with code.repeat(tirx.And(there < rows, tirx.EQ(key(tirx.Min(there, rows - index(1))), of))):
+            code.add(tirx.BufferStore(end, there + index(1), [ZERO]))
+        yield first, code.hold("count", there - first), scope.with_values({segments.of: of})
+        code.add(tirx.BufferStore(place, there, [ZERO]))
+
+
+def _rows(spec: Contract) -> Axis:
+    """The axis whose rows are in segments."""
+    return spec.m[-1] if spec.m else NOWHERE
+
+
+def _pieces(frame: Frame, scope: Scope, count: Term, lengths: tuple[int, ...]) -> Iterator[tuple[Term, int]]:
+    """(first, length) of the tiles of a run."""
+    side = Side((), Axis("row", Var("rows_of_run")), lengths)
+    frame = replace(frame, scope=scope.with_values({"rows_of_run": count}))
+    with ExitStack() as loops:
+        yield from side.pieces(frame, enter_nest(frame, loops, (side.tiles,), 0, frame.scope))
 
 
 def _without_segment(spec: Contract) -> Contract:
@@ -94,22 +134,23 @@ def _own_guards(spec: Contract) -> tuple[Guard, ...]:
 
 @contextmanager
 def terms(frame: Frame, spec: Contract, scope: Scope) -> Iterator[Scope]:
-    """Loops over k; over the run of a segment's keys alone where the terms are in segments."""
-    segments = spec.segments
+    """Loops over k."""
     with ExitStack() as loops:
-        if segments is None or segments.over != "terms":
-            yield enter_nest(frame, loops, spec.k, 0, scope)
-            return
-        of = evaluate(own_segment(spec), scope)
-        if not spec.k:
-            loops.enter_context(frame.code.when(tirx.EQ(evaluate(segments.key, scope), of)))
-            yield scope
-            return
-        (axis,) = spec.k
-        find = _first if static(axis.extent) is not None else _first_of_any_number
-        begin, end = (find(frame, segments, scope, frame.extent(axis.extent), key) for key in (of, of + index(1)))
-        term = loops.enter_context(frame.code.loop(axis.name, end - begin, start=begin))
-        yield scope.with_values({axis.name: term})
+        if spec.segments is not None and spec.segments.over == "terms" and not spec.k:
+            of = evaluate(own_segment(spec), scope)
+            loops.enter_context(frame.code.when(tirx.EQ(evaluate(spec.segments.key, scope), of)))
+        yield enter_nest(frame, loops, spec.k, 0, scope)
+
+
+def with_own_terms(frame: Frame, spec: Contract, scope: Scope) -> Scope:
+    """The scope in which k is the run of a segment's keys, where the terms are in segments."""
+    segments = spec.segments
+    if segments is None or segments.over != "terms" or not spec.k:
+        return scope
+    (axis,), of = spec.k, evaluate(own_segment(spec), scope)
+    find = _first if static(axis.extent) is not None else _first_of_any_number
+    begin, end = (find(frame, segments, scope, frame.extent(axis.extent), key) for key in (of, of + index(1)))
+    return replace(scope, limits={**scope.limits, axis.name: (begin, end)})
 
 
 def _first_of_any_number(frame: Frame, segments: Segments, scope: Scope, count: Term, key: Term) -> Term:

@@ -58,12 +58,12 @@ class LayerDraw:
         x = self.x.to(dtype, copy=True).requires_grad_()
         return self._values(module, x, module(x, self.picks))
 
-    def _values(self, module: torch.nn.Module, x: Tensor, mixed: layer.Mixed | twin.Mixed) -> Values:
-        """Results, and the gradients of <y, dy> and the losses of the router."""
+    def _values(self, module: torch.nn.Module, x: Tensor, mixed: layer.Mixed | twin.Mixed, dy: Tensor | None = None) -> Values:
+        """Results, and the gradients of <y, dy> and the losses of the router. `dy`: that of `x`, where it is a part."""
         results = {"y": mixed.y, "balance": mixed.balance, "z": mixed.z}
         losses = [torch.tensor(weight, dtype=mixed.balance.dtype) for weight in LOSSES]
         names, parameters = zip(*module.named_parameters(), strict=True)
-        cotangents = [self.dy.to(mixed.y.dtype), *losses]
+        cotangents = [(self.dy if dy is None else dy).to(mixed.y.dtype), *losses]
         dx, *found = torch.autograd.grad(list(results.values()), [x, *parameters], cotangents)
         return {**{n: v.detach() for n, v in results.items()}, "dx": dx, **dict(zip(names, found, strict=True))}
 

@@ -12,13 +12,13 @@ from uol.pytorch.bridge import operator
 
 Operator = Callable[..., Any]
 
-_scores: Operator = operator("moe_scores")
-_gate: Operator = operator("moe_gate")
-_dispatch: Operator = operator("moe_dispatch")
-_capacity: Operator = operator("moe_capacity")
-_swiglu: Operator = operator("moe_swiglu")
-_grouped: Operator = operator("grouped_matmul")
-_combine: Operator = operator("moe_combine")
+scores: Operator = operator("moe_scores")
+gate: Operator = operator("moe_gate")
+dispatch: Operator = operator("moe_dispatch")
+capacity: Operator = operator("moe_capacity")
+swiglu: Operator = operator("moe_swiglu")
+grouped: Operator = operator("grouped_matmul")
+combine: Operator = operator("moe_combine")
 
 
 class Mixed(NamedTuple):
@@ -39,9 +39,9 @@ class Experts(nn.Module):
         super().__init__()
         self.top = top
         self.capacity = capacity
-        self.router = _drawn(experts, width)
-        self.gate, self.up = _drawn(experts, hidden, width), _drawn(experts, hidden, width)
-        self.down = _drawn(experts, width, hidden)
+        self.router = drawn_router(experts, width)
+        self.gate, self.up = drawn(experts, hidden, width), drawn(experts, hidden, width)
+        self.down = drawn(experts, width, hidden)
 
 
 class MixtureOfExperts(Experts):
@@ -50,15 +50,22 @@ class MixtureOfExperts(Experts):
 
     def forward(self, x: Tensor) -> Mixed:
         """`x` [N, D], in a type of the parameters'; N may be 0."""
-        p, expert, balance, z = _gate(_scores(x, self.router), top=self.top)
-        src, key, place, counts = _dispatch(expert.reshape(-1), experts=len(self.router), top=self.top)
+        p, expert, balance, z = gate(scores(x, self.router), top=self.top)
+        src, key, place, counts = dispatch(expert.reshape(-1), experts=len(self.router), top=self.top)
         at = place.reshape(expert.shape)
         if self.capacity is not None:
-            p = _capacity(p, expert, at, counts, capacity=self.capacity)
-        hidden = _swiglu(x, src, key, self.gate, self.up)
-        return Mixed(_combine(_grouped(hidden, key, self.down), at, p), balance, z, expert)
+            p = capacity(p, expert, at, counts, capacity=self.capacity)
+        hidden = swiglu(x, src, key, self.gate, self.up)
+        return Mixed(combine(grouped(hidden, key, self.down), at, p), balance, z, expert)
 
 
-def _drawn(*shape: int) -> nn.Parameter:
+def drawn_router(experts: int, width: int) -> nn.Parameter:
+    """[E, D] with the experts side by side in memory: kernels then have them on their lanes and sum each score in the order of
+    D, so that its bits do not depend on how many tokens there are."""
+    return nn.Parameter(drawn(experts, width).detach().t().contiguous().t())
+
+
+def drawn(*shape: int) -> nn.Parameter:
+    """A parameter as PyTorch draws that of a linear layer."""
     bound = shape[-1] ** -0.5
     return nn.Parameter(torch.empty(shape).uniform_(-bound, bound))
