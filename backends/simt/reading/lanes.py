@@ -55,7 +55,7 @@ class Active:
     @cached_property
     def lanes(self) -> Ends:
         """Executions by lanes, of each block."""
-        return self.sure.sum(axis=1) * self.least, self.maybe.sum(axis=1) * self.most
+        return lanes_of(self.sure) * self.least, lanes_of(self.maybe) * self.most
 
     @cached_property
     def warps(self) -> Ends:
@@ -63,7 +63,7 @@ class Active:
 
     @cached_property
     def blocks(self) -> Ends:
-        return self.sure.any(axis=1) * self.least, self.maybe.any(axis=1) * self.most
+        return self.sure.any(axis=1).astype(np.int64) * self.least, self.maybe.any(axis=1).astype(np.int64) * self.most
 
     @property
     def is_empty(self) -> bool:
@@ -91,6 +91,12 @@ class Active:
             if turns and not differing & names:
                 found //= turns
         return found
+
+
+def lanes_of(mask: Mask) -> Ints:
+    """Of each block, the lanes of the mask."""
+    found: Ints = mask.sum(axis=1, dtype=np.int64)
+    return found
 
 
 def warps_of(mask: Mask, width: int) -> Ints:

@@ -130,11 +130,15 @@ class Reading:
     def facts_of(self, part: Simple | Node) -> Facts:
         """What a statement or a condition is, found once. A warp issues an operation for all of its lanes."""
         if id(part) not in self.facts:
-            is_step = isinstance(part, Simple)
-            found = operations_in(part, self.types) if is_step else operations_of(part, self.types)
-            unit = unit_of(part, self.types, self.memory) if is_step and is_counted(part) else ""
-            self.facts[id(part)] = Facts(unit, tuple(found.items()) if unit or not is_step else ())
+            self.facts[id(part)] = self.found_of(part)
         return self.facts[id(part)]
+
+    def found_of(self, part: Simple | Node) -> Facts:
+        if not isinstance(part, Simple):
+            return Facts("", tuple(operations_of(part, self.types).items()))
+        if not is_counted(part):
+            return Facts("", ())
+        return Facts(unit_of(part, self.types, self.memory), tuple(operations_in(part, self.types).items()))
 
     # ---- loops
 
@@ -259,7 +263,7 @@ class Reading:
 
     def choice(self, condition: Value, yes: Value, no: Value) -> Value:
         number = self.numbers.of("?:", condition.number, yes.number, no.number)
-        if any(isinstance(v.data, Interval) for v in (condition, yes, no)):
+        if isinstance(condition.data, Interval) or isinstance(yes.data, Interval) or isinstance(no.data, Interval):
             return Value(yes.range.union(no.range), number)
         return Value(np.where(condition.data != 0, yes.data, no.data), number)
 
