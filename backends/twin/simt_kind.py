@@ -20,12 +20,11 @@ RUNTIME = HERE / "simt" / "runtime"
 COMMON = HERE / "common"
 HEADERS = (INCLUDE, SHARED, RUNTIME, COMMON)
 
-PARTS = ("main", "signals", "schedule", "fibre", "memory", "shared", "banks", "sectors", "check", "vector_access")
+PARTS = ("main", "signals", "schedule", "fibre", "memory", "shared", "banks", "statements", "check", "vector_access")
 SOURCES = (
     *(RUNTIME / f"{part}.cpp" for part in PARTS),
     COMMON / "uol_job.cpp",
     COMMON / "uol_report.cpp",
-    COMMON / "uol_statements.cpp",
     RUNTIME / "padding.cpp",  # last: it lies behind the shared arrays
 )
 

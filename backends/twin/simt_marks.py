@@ -1,5 +1,5 @@
-"""What a text for threads calls where its statements are counted: a mark before each statement, so that the twin knows which one a
-lane is at, and marks around loops and in their bodies, so that it knows in which turn."""
+"""What a text for threads calls where its statements are counted: a mark before each statement, so that the twin knows which
+one a lane is at, and marks around loops and in their bodies, so that it knows in which turn."""
 
 from __future__ import annotations
 
@@ -18,9 +18,8 @@ Insertion = tuple[int, str]
 def marks_of(module: Module) -> Marks:
     """The marks of all kernels of a module."""
     sites = count(1)
-    return Marks(
-        STATEMENT_UNITS, tuple(m for kernel in read_kernels(module.device.text) for m in _Marker(kernel, sites).marks())
-    )
+    kernels = read_kernels(module.device.text)
+    return Marks(STATEMENT_UNITS, tuple(m for kernel in kernels for m in _Marker(kernel, sites).marks()))
 
 
 class _Marker:

@@ -96,7 +96,10 @@ def test_the_work_is_a_closed_form_in_the_dims() -> None:
         compulsory(spec)
 
 
-@pytest.mark.parametrize(("dtype", "kind"), [("f64", "f64-matrix"), ("bf16", "bf16-matrix"), ("u8", "i8-matrix"), ("i64", "integer")])
+KINDS_OF_PRODUCTS = {"f64": "f64-matrix", "bf16": "bf16-matrix", "u8": "i8-matrix", "i64": "integer"}
+
+
+@pytest.mark.parametrize(("dtype", "kind"), KINDS_OF_PRODUCTS.items())
 def test_products_are_named_like_the_unit_that_does_them(dtype: str, kind: str) -> None:
     read = Read("x", spec_of("map").axes[0].extent, (), (), None, dtype)
     assert matrix_kind(read, read) == kind

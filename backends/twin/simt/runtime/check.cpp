@@ -4,8 +4,8 @@
 
 #include "banks.h"
 #include "memory.h"
-#include "sectors.h"
 #include "state.h"
+#include "statements.h"
 #include "uol_report.h"
 
 extern "C" char __executable_start, end;

@@ -2,8 +2,8 @@
 #include "banks.h"
 #include "fibre.h"
 #include "main.h"
-#include "sectors.h"
 #include "state.h"
+#include "statements.h"
 #include "uol_report.h"
 
 namespace uol_twin {

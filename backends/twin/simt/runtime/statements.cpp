@@ -1,7 +1,7 @@
 // A sector is 32 bytes of a buffer: what an access of a warp moves at least, CUDA C++ Best Practices Guide, "Coalesced Access to
 // Global Memory". The lanes of a warp carry out a statement together where they are in the same turns of the loops around it, and what
 // they touch of a buffer in it counts once: compilers split and merge the accesses of a statement.
-#include "sectors.h"
+#include "statements.h"
 
 #include <sys/mman.h>
 
@@ -9,12 +9,11 @@
 #include <vector>
 
 #include "memory.h"
-#include "uol_statements.h"
 
 namespace uol_twin {
 
 bool counted;
-std::uint64_t touched_sectors[2], missed_accesses;
+std::uint64_t executed_statements[most_units], touched_sectors[2], missed_accesses;
 
 namespace {
 
@@ -77,7 +76,7 @@ void forget_statements() { std::fill(positions, positions + block.threads, Posit
 
 void at_statement(int site, int unit) {
   own().site = static_cast<std::uint32_t>(site);
-  if (unit >= 0) ++uol_statements::executed[unit];
+  if (unit >= 0) ++executed_statements[unit];
 }
 
 void enter_loop() {

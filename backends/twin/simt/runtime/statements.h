@@ -1,4 +1,5 @@
-// Global memory's sectors: how many of a buffer a warp touches in a statement.
+// Statements of a text that is counted: how often each unit's are carried out, and how many sectors of a buffer a warp touches in
+// one.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +18,7 @@ struct Touch {
 // Accesses that a lane notes between two barriers; what comes later is counted as missed.
 constexpr unsigned most_touches = 1 << 16;
 
-// Is anything noted?
+// Is anything counted?
 extern bool counted;
 void make_touches();
 
@@ -29,6 +30,10 @@ void tally_sectors();
 
 // When a block begins.
 void forget_statements();
+
+// By the unit's place in the list of reading/units.py.
+constexpr int most_units = 16;
+extern std::uint64_t executed_statements[most_units];
 
 // By [is a store]; and accesses that were too many to be noted.
 extern std::uint64_t touched_sectors[2], missed_accesses;
