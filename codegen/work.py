@@ -73,6 +73,7 @@ class Issued:
     primitives      by name: "barrier", "shuffle", or a machine's instructions
     statements      executed statements of the emitted text by unit, each of a thread once
     blocks, waves   blocks of the grid, and how often the cores take one each
+    resident        blocks that a core has at once, whose waits overlap
     """
 
     memory_bytes: int
@@ -84,6 +85,7 @@ class Issued:
     statements: Mapping[str, Interval] = field(default_factory=dict)
     blocks: int = 1
     waves: int = 1
+    resident: int = 1
     launches: int = 1
 
 
