@@ -86,7 +86,7 @@ class SimtBackend:
         return found if len(found) == 1 else sorted(found, key=lambda schedule: self._cost(spec, schedule, device))
 
     def _cost(self, spec: KernelSpec, schedule: SimtSchedule, device: Device) -> tuple[float, float]:
-        """Seconds; of two that take as long, what all parts take together."""
+        """Seconds; of two that wait as long for memory, what all parts take."""
         if isinstance(self.check(spec, schedule, device), Refusal):
             return inf, inf
         kernel = rendering.render(spec, schedule, self.target)
