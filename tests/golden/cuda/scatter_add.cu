@@ -8,21 +8,22 @@
 //   7  }
 #include "uol_device.h"
 
-// 5141 rows of 389, one row a thread
+// 5141 rows of 389, one row a block of 256 threads
 extern "C" __global__ void __launch_bounds__(256) scatter_add_kernel(
     const float* __restrict__ x,
     const long long* __restrict__ at,
     float* __restrict__ y)
 {
-  const long long row = (long long)blockIdx.x * 256 + threadIdx.x;
-  if (row >= 5141) return;
+  __shared__ float scratch[256 / uol::warp_width];
+  const long long row = blockIdx.x;
   const long long y_i0 = row / 53;
   const long long d = row % 53;
   float y_value = 0.0f;  // line 5
-  for (long long n = 0; n < 389; ++n) {
+  for (long long n = threadIdx.x; n < 389; n += 256) {
     if (at[n] == y_i0) {
       y_value += x[n * 53 + d];  // line 5
     }
   }
-  y[row] = y_value;  // line 5
+  y_value = uol::block_sum<256>(y_value, scratch);
+  if (threadIdx.x == 0) y[row] = y_value;  // line 5
 }

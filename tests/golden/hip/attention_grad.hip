@@ -17,20 +17,19 @@
 //  16  }
 #include "uol_device.h"
 
-// 2592 rows of 19, one row a block of 64 threads
-extern "C" __global__ void __launch_bounds__(64) attention_grad_delta_kernel(
+// 2592 rows of 19, one row a thread
+extern "C" __global__ void __launch_bounds__(256) attention_grad_delta_kernel(
     const uol::f16* __restrict__ y,
     const uol::f16* __restrict__ dy,
     float* __restrict__ delta)
 {
-  __shared__ float scratch[64 / uol::warp_width];
-  const int row = blockIdx.x;
+  const int row = blockIdx.x * 256 + threadIdx.x;
+  if (row >= 2592) return;
   float delta_value = 0.0f;  // line 8
-  for (int e = threadIdx.x; e < 19; e += 64) {
+  for (int e = 0; e < 19; ++e) {
     delta_value += float(dy[e + row * 19]) * float(y[e + row * 19]);  // line 8
   }
-  delta_value = uol::block_sum<64>(delta_value, scratch);
-  if (threadIdx.x == 0) delta[row] = delta_value;  // line 8
+  delta[row] = delta_value;  // line 8
 }
 
 // 81 rows x 81 cols, 32 times; 32 rows a block, cols in tiles of 32, 2 x 2 a thread, 256 threads a block
