@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,15 @@ class Unit:
 
 
 @dataclass(frozen=True, slots=True)
+class Marks:
+    """What counts the executed statements of a text: texts to be inserted at offsets, in order. The process counts by the place
+    of a unit in `units`."""
+
+    units: tuple[str, ...]
+    insertions: tuple[tuple[int, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TwinKind:
     """How the twin of one kind of machine is built.
 
@@ -36,6 +45,9 @@ class TwinKind:
     glue            the C++ text that includes the units' texts and lists their kernels for the runtime
     loops_by_grid   does a kernel loop over its tiles by the number of blocks of its launch, so that any number will do?
     double_buffers  the double buffers of a text
+    marks           of a module whose statements are counted: the units that they may be for, and their marks
+    observed        of the counts of a counted run, those that a backend's `issued` predicts: "read bytes", "written bytes",
+                    "scratch bytes", "primitive NAME", "statements UNIT", "blocks", "launches"; none where nothing is predicted
     held_bytes      memory that a buffer takes in the process, by `checked`: itself, and what is noted of its elements
     largest_buffer  bytes
     """
@@ -52,7 +64,9 @@ class TwinKind:
     held_bytes: Callable[[Placed, bool], int]
     loops_by_grid: Callable[[Kernel], bool] = lambda kernel: False
     double_buffers: Callable[[str], tuple[DoubleBuffer, ...]] = lambda text: ()
+    observed: Callable[[Mapping[str, int]], dict[str, int]] = lambda counts: {}
     largest_buffer: int = 2**62
+    marks: Callable[[Module], Marks] = lambda module: Marks((), ())
 
 
 KINDS: dict[str, str] = {

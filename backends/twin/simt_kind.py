@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
+from uol.backends.simt.reading.lanes import SECTOR_BYTES
+from uol.backends.simt.reading.units import STATEMENT_UNITS
 from uol.backends.simt.rendering import INCLUDE as SHARED
 from uol.backends.twin.arrays import Placed
 from uol.backends.twin.kind import TwinKind, Unit
+from uol.backends.twin.simt_marks import marks_of
 
 HERE = Path(__file__).parent
 INCLUDE = HERE / "simt" / "include"
@@ -15,7 +20,7 @@ RUNTIME = HERE / "simt" / "runtime"
 COMMON = HERE / "common"
 HEADERS = (INCLUDE, SHARED, RUNTIME, COMMON)
 
-PARTS = ("main", "signals", "schedule", "fibre", "memory", "shared", "banks", "check", "vector_access")
+PARTS = ("main", "signals", "schedule", "fibre", "memory", "shared", "banks", "statements", "check", "vector_access")
 SOURCES = (
     *(RUNTIME / f"{part}.cpp" for part in PARTS),
     COMMON / "uol_job.cpp",
@@ -61,6 +66,8 @@ def kind_with_warps(name: str, warp_width: int) -> TwinKind:
         headers=(Path(__file__), *(header for folder in HEADERS for header in sorted(folder.glob("*.h")))),
         glue=glue,
         held_bytes=held_bytes,
+        marks=marks_of,
+        observed=observed,
         largest_buffer=2**32,  # a quarter of its slot of addresses, memory.cpp
     )
 
@@ -68,6 +75,21 @@ def kind_with_warps(name: str, warp_width: int) -> TwinKind:
 def held_bytes(buffer: Placed, checked: bool) -> int:
     """A copy of every buffer; in checked runs a `Cell` of 16 bytes an element that may be written (memory.h)."""
     return buffer.bytes + (16 * buffer.span if checked and buffer.role != "in" else 0)
+
+
+def observed(counts: Mapping[str, int]) -> dict[str, int]:
+    """What a kernel was said to issue, of the counts of a run."""
+    found = Counter(counts)
+    return {
+        "read bytes": found["global_load_sectors"] * SECTOR_BYTES,
+        "written bytes": found["global_store_sectors"] * SECTOR_BYTES,
+        "scratch bytes": found["shared_load_bytes"] + found["shared_store_bytes"],
+        "primitive barrier": found["barriers"],
+        "primitive shuffle": found["shuffles"],
+        **{f"statements {unit}": found[f"statements {unit}"] for unit in STATEMENT_UNITS},
+        "blocks": found["blocks"],
+        "launches": found["launches"],
+    }
 
 
 DYNAMIC = re.compile(r"\bextern\s+__shared__\s+(?:(?:__align__|alignas)\(\d+\)\s*)?([\w:][\w:\s]*?)\s*\b(\w+)\s*\[\s*\]\s*;")

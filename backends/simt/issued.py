@@ -1,0 +1,69 @@
+"""What a kernel moves and issues on a machine with threads: its text is rendered and read back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from uol.backends.simt.reading.counts import sample
+from uol.backends.simt.reading.parse import read_kernels
+from uol.backends.simt.reading.run import Reading
+from uol.codegen.backend import Device, Kernel
+from uol.codegen.work import Issued, compulsory
+from uol.ir.integers.intervals import Interval
+
+CORE_THREADS, CORE_BLOCKS = 2048, 32
+"""What a core holds at once, registers and shared memory aside: CUDA C++ Programming Guide, technical specifications (8.0 and
+9.0); 32 waves of 64 lanes on CDNA2."""
+FEW_BLOCKS, MOST_THREADS = 3, 1 << 16
+"""Whose part of a launch is read, at least and at most."""
+FEW_TURNS, MOST_TURNS = 3, 64
+"""Of a loop whose turns differ."""
+EVALUATED = 1 << 24
+"""Values, of all threads together, that a reading may cost: some tenths of a second."""
+
+
+def issued_by(kernel: Kernel, device: Device, lanes: int, *, closely: bool = True) -> Issued:
+    """The counts of a rendered kernel, on warps of so many lanes. Not `closely`: of a few blocks and turns, which is enough to
+    choose among schedules."""
+    grid, _, _ = kernel.launch.blocks({})
+    found = _read(kernel, grid, lanes, closely) if grid else {}
+    must = compulsory(kernel.spec)
+    return Issued(
+        must.memory_bytes,
+        _total(found, "load"),
+        _total(found, "store"),
+        _total(found, "scratch"),
+        operations=_by_name(found, "operation"),
+        primitives=_by_name(found, "primitive"),
+        statements=_by_name(found, "statement"),
+        blocks=grid,
+        waves=-(-grid // device.cores),
+        resident=min(CORE_BLOCKS, CORE_THREADS // kernel.launch.block[0]),
+        launches=1 if grid else 0,
+    )
+
+
+def _read(kernel: Kernel, grid: int, lanes: int, closely: bool) -> Mapping[tuple[str, str], Interval]:
+    """Closely: as many threads as their number of values allows, by what a first reading has cost."""
+    (text,) = read_kernels(kernel.text)
+    threads = kernel.launch.block[0]
+    chosen = sample(grid, FEW_BLOCKS)
+    first = Reading(text, np.array(chosen, np.int64), grid, threads, lanes, FEW_TURNS)
+    counts = first.run()
+    if closely:
+        chosen = sample(grid, max(FEW_BLOCKS, min(MOST_THREADS, EVALUATED // first.visits) // threads))
+        counts = Reading(text, np.array(chosen, np.int64), grid, threads, lanes, MOST_TURNS).run()
+    return counts.of_grid(chosen, grid)
+
+
+def _by_name(found: Mapping[tuple[str, str], Interval], kind: str) -> dict[str, Interval]:
+    return {name: count for (of, name), count in sorted(found.items()) if of == kind}
+
+
+def _total(found: Mapping[tuple[str, str], Interval], kind: str) -> Interval:
+    total = Interval(0, 0)
+    for count in _by_name(found, kind).values():
+        total += count
+    return total

@@ -1,0 +1,191 @@
+"""Values and conditions over the lanes of some blocks: arrays of (blocks, threads), or what is known of data.
+
+A value that depends on the data of a launch is an interval.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uol.backends.simt.reading.counts import Ends, Ints
+from uol.ir.integers.intervals import EVERYTHING, Interval
+
+SECTOR_BYTES = 32
+"""What an access of global memory moves at least: CUDA C++ Best Practices Guide, "Coalesced Access to Global Memory". Accesses
+of other machines are counted in the same unit."""
+
+Mask = NDArray[np.bool_]
+
+
+Value = Ints | Interval
+"""Broadcast over (blocks, threads)."""
+
+
+def range_of(value: Value) -> Interval:
+    """Where all of it lies."""
+    if isinstance(value, Interval):
+        return value
+    return Interval(int(value.min()), int(value.max())) if value.size else Interval(0, 0)
+
+
+@dataclass(frozen=True)
+class Active:
+    """The lanes that carry out what comes next: those that surely do, those that may, by warps of `width`. `least` and `most`:
+    how often they do, in loops that are looked at once."""
+
+    sure: Mask
+    maybe: Mask
+    width: int
+    least: int = 1
+    most: int = 1
+
+    @cached_property
+    def lanes(self) -> Ends:
+        """Executions by lanes, of each block."""
+        return lanes_of(self.sure) * self.least, lanes_of(self.maybe) * self.most
+
+    @cached_property
+    def warps(self) -> Ends:
+        return warps_of(self.sure, self.width) * self.least, warps_of(self.maybe, self.width) * self.most
+
+    @cached_property
+    def blocks(self) -> Ends:
+        return self.sure.any(axis=1).astype(np.int64) * self.least, self.maybe.any(axis=1).astype(np.int64) * self.most
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.maybe.any()
+
+    def where(self, condition: Value, *, holds: bool = True) -> Active:
+        """The lanes for which a condition holds, or does not."""
+        if isinstance(condition, Interval):
+            return replace(self, sure=np.zeros_like(self.sure))
+        wanted = (condition != 0) == holds
+        return replace(self, sure=self.sure & wanted, maybe=self.maybe & wanted)
+
+    def turns(self, least: int, most: int) -> Active:
+        """In a loop of so many turns, one of which stands for all."""
+        return replace(self, least=self.least * least, most=self.most * most)
+
+
+def lanes_of(mask: Mask) -> Ints:
+    """Of each block, the lanes of the mask."""
+    found: Ints = mask.sum(axis=1, dtype=np.int64)
+    return found
+
+
+def warps_of(mask: Mask, width: int) -> Ints:
+    """Of each block, the warps with a lane of the mask."""
+    found: Ints = mask.reshape(len(mask), -1, width).any(axis=2).sum(axis=1)
+    return found
+
+
+Touched = tuple[Value, Mask, Mask]
+"""An access by lanes: the element, who surely makes it, and who may."""
+
+
+def sectors(accesses: Sequence[Touched], element_bytes: int, width: int) -> Ends:
+    """How many sectors of a buffer the lanes of each warp touch together, summed over the warps of each block. Where data says
+    the element it is one a warp at least, one a lane at most.
+
+    >>> index, everyone = np.arange(64).reshape(1, 64), np.ones((1, 64), bool)
+    >>> sectors([(index, everyone, everyone)], 4, 32), sectors([(index * 8, index < 4, everyone)], 4, 32)
+    ((array([8]), array([8])), (array([4]), array([64])))
+    """
+    known = [(np.broadcast_to(a, m.shape), s, m) for a, s, m in accesses if not isinstance(a, Interval)]
+    unknown = [(s, m) for a, s, m in accesses if isinstance(a, Interval)]
+    shape = accesses[0][2].shape
+    most = _different([(a, m) for a, _, m in known], element_bytes, width, shape)
+    exact = all(s is m or bool((s == m).all()) for _, s, m in known)
+    least = most if exact else _different([(a, s) for a, s, _ in known], element_bytes, width, shape)
+    for sure, maybe in unknown:
+        least, most = np.maximum(least, warps_of(sure, width)), most + lanes_of(maybe)
+    return least, most
+
+
+def _different(known: Sequence[tuple[Ints, Mask]], element_bytes: int, width: int, shape: tuple[int, ...]) -> Ints:
+    if not known:
+        return np.zeros(shape[0], np.int64)
+    places = [np.where(m, a * element_bytes // SECTOR_BYTES, -1).reshape(shape[0], -1, width) for a, m in known]
+    touched = places[0] if len(places) == 1 else np.concatenate(places, axis=2)
+    steps = np.diff(touched, axis=2)
+    if (steps < 0).any():
+        touched = np.sort(touched, axis=2)
+        steps = np.diff(touched, axis=2)
+    found: Ints = ((steps != 0) & (touched[:, :, 1:] >= 0)).sum(axis=(1, 2)) + (touched[:, :, 0] >= 0).sum(axis=1)
+    return found
+
+
+def _quotient(a: Ints, b: Ints) -> Ints:
+    return np.where(b == 0, 0, a // np.where(b == 0, 1, b))
+
+
+def _remainder(a: Ints, b: Ints) -> Ints:
+    return np.where(b == 0, 0, a % np.where(b == 0, 1, b))
+
+
+ON_ARRAYS: Mapping[str, Callable[..., Ints]] = {
+    "+": np.add,
+    "-": np.subtract,
+    "*": np.multiply,
+    "/": _quotient,
+    "%": _remainder,
+    "floor_div": _quotient,
+    "floor_mod": _remainder,
+    "min": np.minimum,
+    "max": np.maximum,
+    "<": np.less,
+    "<=": np.less_equal,
+    ">": np.greater,
+    ">=": np.greater_equal,
+    "==": np.equal,
+    "!=": np.not_equal,
+    "-_": np.negative,
+    "!_": np.logical_not,
+    "abs": np.abs,
+}
+"""What operations on integers give; a quotient in the text is of numbers that are never negative, or floors by its name."""
+
+ON_INTERVALS: Mapping[str, Callable[[Interval, Interval], Interval]] = {
+    "+": lambda a, b: a + b,
+    "-": lambda a, b: a + b * Interval(-1, -1),
+    "*": lambda a, b: a * b,
+    "min": Interval.minimum,
+    "max": Interval.maximum,
+    "/": Interval.floor_divide,
+    "%": Interval.modulo,
+}
+
+
+def computed(fn: str, args: tuple[Value, ...]) -> Value:
+    """The value of an operation on values."""
+    arrays = [a for a in args if not isinstance(a, Interval)]
+    if len(arrays) == len(args) and fn in ON_ARRAYS:
+        return np.asarray(ON_ARRAYS[fn](*arrays)).astype(np.int64, copy=False)
+    if fn in ON_INTERVALS and len(args) == 2:
+        return ON_INTERVALS[fn](range_of(args[0]), range_of(args[1]))
+    return EVERYTHING
+
+
+def joined(fn: str, first: Value, second: Value) -> Value:
+    """`first && second`, or `||`."""
+    if not isinstance(first, Interval) and not isinstance(second, Interval):
+        join = np.logical_and if fn == "&&" else np.logical_or
+        return np.asarray(join(first != 0, second != 0)).astype(np.int64)
+    known = second if isinstance(first, Interval) else first
+    decides = 0 if fn == "&&" else 1
+    if not isinstance(known, Interval) and (known == decides).all():
+        return known
+    return Interval(0, 1)
+
+
+def chosen(condition: Value, yes: Value, no: Value) -> Value:
+    """`condition ? yes : no`."""
+    if isinstance(condition, Interval) or isinstance(yes, Interval) or isinstance(no, Interval):
+        return range_of(yes).union(range_of(no))
+    return np.where(condition != 0, yes, no)

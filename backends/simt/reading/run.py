@@ -1,0 +1,265 @@
+"""The text of a kernel carried out over lanes, its data unknown: what its accesses, statements and primitives come to.
+
+Loops whose turns differ in nothing that is counted are looked at once; long ones, and large grids, at a sample of uneven
+distances with the first and the last apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from uol.backends.simt.reading.calls import bytes_of, issue, times
+from uol.backends.simt.reading.counts import Counts, Ints, sample
+from uol.backends.simt.reading.lanes import SECTOR_BYTES, Active, Touched, Value, chosen, computed, joined, range_of, sectors
+from uol.backends.simt.reading.loops import has_like_turns, set_in, trips
+from uol.backends.simt.reading.syntax import (
+    Branch,
+    Element,
+    KernelText,
+    Leave,
+    Loop,
+    Name,
+    Node,
+    Number,
+    Operation,
+    Simple,
+    Statement,
+)
+from uol.backends.simt.reading.units import is_counted, memory_of, operations_in, operations_of, types_of, unit_of
+from uol.ir.integers.intervals import EVERYTHING, Interval
+
+MANY = 1 << 31
+"""Turns of a loop of which nothing is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Of a statement: its unit (none where it is not counted), and the operations in it."""
+
+    unit: str
+    operations: tuple[tuple[str, int], ...]
+
+
+@dataclass(slots=True)
+class Reading:
+    """One kernel on some of the blocks of a grid; of a long loop so many turns are read."""
+
+    kernel: KernelText
+    blocks: Ints
+    grid: int
+    threads: int
+    width: int
+    turns_read: int
+    counts: Counts = field(default_factory=Counts)
+    values: dict[str, Value] = field(default_factory=dict)
+    touched: dict[tuple[str, str], list[Touched]] = field(default_factory=dict)
+    """By the statement at hand, of global memory: by kind and tensor."""
+    facts: dict[int, Facts] = field(default_factory=dict)
+    alike: dict[int, bool] = field(default_factory=dict)
+    visits: int = 0
+    """Expressions that were evaluated: what the reading costs."""
+    types: Mapping[str, str] = field(init=False)
+    tensors: frozenset[str] = field(init=False)
+    memory: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.types = types_of(self.kernel)
+        self.tensors = frozenset(p.name for p in self.kernel.parameters if p.pointer)
+        self.memory = memory_of(self.kernel)
+
+    def run(self) -> Counts:
+        everyone = np.ones((len(self.blocks), self.threads), bool)
+        self.body(self.kernel.body, Active(everyone, everyone, self.width))
+        return self.counts
+
+    # ---- statements
+
+    def body(self, body: Iterable[Statement], active: Active) -> None:
+        """The statements of a scope, up to where all lanes have left it."""
+        for statement in body:
+            if active.is_empty:
+                return
+            match statement:
+                case Simple():
+                    self.simple(statement, active)
+                case Loop():
+                    self.loop(statement, active)
+                case Branch(condition=condition, body=inner):
+                    holds = self.condition(condition, active)
+                    if any(isinstance(s, Leave) for s in inner):
+                        active = active.where(holds, holds=False)
+                    else:
+                        self.body(inner, active.where(holds))
+
+    def simple(self, step: Simple, active: Active) -> None:
+        if step.shared:
+            return
+        facts = self.facts_of(step)
+        if facts.unit:
+            self.counts.add("statement", facts.unit, active.lanes)
+        self.operations(facts, active)
+        value = EVERYTHING if step.value is None else self.value(step.value, active)
+        match step.target:
+            case Element(array=array, index=index):
+                self.access("store", array, self.index(index, active), active)
+            case Name(name=name) if step.update == "=":
+                self.values[name] = value
+            case Name(name=name):
+                self.values[name] = computed(step.update[0], (self.named(name), value))
+        self.move(active)
+
+    def condition(self, condition: Node, active: Active) -> Value:
+        """The value of a condition that is no statement's."""
+        self.operations(self.facts_of(condition), active)
+        found = self.value(condition, active)
+        self.move(active)
+        return found
+
+    def operations(self, facts: Facts, active: Active) -> None:
+        """A warp issues an operation for all of its lanes."""
+        for unit, number in facts.operations:
+            self.counts.add("operation", unit, times(number * self.width, active.warps))
+
+    def facts_of(self, part: Simple | Node) -> Facts:
+        """What a statement or a condition is, found once."""
+        if id(part) not in self.facts:
+            self.facts[id(part)] = self.found_of(part)
+        return self.facts[id(part)]
+
+    def found_of(self, part: Simple | Node) -> Facts:
+        if not isinstance(part, Simple):
+            return Facts("", tuple(operations_of(part, self.types).items()))
+        if not is_counted(part):
+            return Facts("", ())
+        return Facts(unit_of(part, self.types, self.memory), tuple(operations_in(part, self.types).items()))
+
+    # ---- loops
+
+    def loop(self, loop: Loop, active: Active) -> None:
+        for step in loop.init:
+            assert isinstance(step.target, Name) and step.value is not None
+            self.values[step.target.name] = self.value(step.value, active)
+        found = trips(loop, lambda node: self.value(node, active), self.values)
+        if isinstance(found, Interval):
+            self.unknown_turns(loop, found, active)
+        elif self.is_alike(loop) and (found == found.flat[0]).all():
+            turns = int(found.flat[0])
+            self.forget(loop, but=loop.variable)
+            if turns:
+                self.body(loop.body, active.turns(turns, turns))
+        else:
+            self.turns(loop, np.broadcast_to(found, active.sure.shape), active)
+        self.forget(loop)
+
+    def is_alike(self, loop: Loop) -> bool:
+        if id(loop) not in self.alike:
+            self.alike[id(loop)] = has_like_turns(loop, self.tensors)
+        return self.alike[id(loop)]
+
+    def unknown_turns(self, loop: Loop, found: Interval, active: Active) -> None:
+        """As many as data says: one turn, in which the counters of the header are somewhere behind their first values."""
+        counters = {s.target.name: range_of(self.values[s.target.name]).low for s in loop.init if isinstance(s.target, Name)}
+        self.forget(loop)
+        self.values |= {name: Interval(low, None) for name, low in counters.items()}
+        inner = active.turns(found.low or 0, MANY if found.high is None else found.high)
+        self.value(loop.condition, inner)
+        self.move(inner)
+        self.body(loop.body, inner)
+
+    def turns(self, loop: Loop, found: Ints, active: Active) -> None:
+        """Turn by turn, or some of them."""
+        most = int(found[active.maybe].max(initial=0))
+        read = sample(most, self.turns_read)
+        whole, pieces = self.counts, []
+        first, step = self.values[loop.variable], self.step_of(loop, active)
+        for turn in read:
+            is_inner = len(read) < most and 0 < turn < most - 1
+            self.counts = Counts() if is_inner else whole
+            if len(read) < most:
+                self.forget(loop)
+            self.values[loop.variable] = computed("+", (first, turn * step))
+            self.body(loop.body, active.where((found > turn).astype(np.int64)))
+            pieces += [self.counts] if is_inner else []
+        self.counts = whole
+        if pieces:
+            whole.add_sample(pieces, most - 2)
+
+    def step_of(self, loop: Loop, active: Active) -> Ints:
+        assert loop.step is not None and loop.step.value is not None
+        found = self.value(loop.step.value, active)
+        assert not isinstance(found, Interval)
+        return found
+
+    def forget(self, loop: Loop, but: str = "") -> None:
+        """What a loop sets is not known behind it, nor in a turn that stands for others."""
+        self.values |= {name: EVERYTHING for name in set_in(loop) if name != but}
+
+    # ---- expressions
+
+    def value(self, node: Node, active: Active) -> Value:
+        """The value of an expression for the lanes that evaluate it; its accesses are counted."""
+        self.visits += 1
+        match node:
+            case Number(value=value):
+                return EVERYTHING if value is None else np.array([[value]], np.int64)
+            case Name(name=name):
+                return self.named(name)
+            case Element(array=array, index=index):
+                self.access("load", array, self.index(index, active), active)
+                return EVERYTHING
+            case Operation(fn="&&" | "||" as fn, args=(left, right)):
+                first = self.value(left, active)
+                return joined(fn, first, self.value(right, active.where(first, holds=fn == "&&")))
+            case Operation(fn="?:", args=(condition, yes, no)):
+                holds = self.value(condition, active)
+                then = self.value(yes, active.where(holds))
+                return chosen(holds, then, self.value(no, active.where(holds, holds=False)))
+            case Operation(fn="cast", args=(inner,)):
+                return self.value(inner, active)
+            case Operation(fn=".x", args=(Name(name=name),)):
+                return self.builtin(name)
+            case Operation(fn="++", args=(Name(name=name),)):
+                self.values[name] = computed("+", (self.named(name), np.array([[1]], np.int64)))
+                return self.values[name]
+        assert isinstance(node, Operation)
+        return self.called(node, active)
+
+    def called(self, node: Operation, active: Active) -> Value:
+        args = tuple(self.value(a, active) for a in node.args if not (isinstance(a, Name) and a.name in self.memory))
+        within = issue(node, args, active, self)
+        return computed(node.fn, args) if within is None else within
+
+    def named(self, name: str) -> Value:
+        return np.array([[self.width]], np.int64) if name == "warp_width" else self.values.get(name, EVERYTHING)
+
+    def builtin(self, name: str) -> Value:
+        """`threadIdx.x` and its like."""
+        return {
+            "blockIdx": self.blocks.reshape(-1, 1),
+            "threadIdx": np.arange(self.threads, dtype=np.int64).reshape(1, -1),
+            "gridDim": np.array([[self.grid]], np.int64),
+            "blockDim": np.array([[self.threads]], np.int64),
+        }[name]
+
+    # ---- memory
+
+    def index(self, index: tuple[Node, ...], active: Active) -> Value:
+        """The first index of an access, which is the only one of a tensor; where in shared memory does not matter."""
+        return [self.value(part, active) for part in index][0]
+
+    def access(self, what: str, array: str, place: Value, active: Active) -> None:
+        if array in self.tensors:
+            self.touched.setdefault((what, array), []).append((place, active.sure, active.maybe))
+        elif array in self.memory:
+            self.counts.add("scratch", what, times(bytes_of(self.types[array]), active.lanes))
+
+    def move(self, active: Active) -> None:
+        """Counts what the statement at hand has touched of global memory."""
+        for (what, array), accesses in self.touched.items():
+            least, most = sectors(accesses, bytes_of(self.types[array]), self.width)
+            bytes_moved = least * active.least * SECTOR_BYTES, most * active.most * SECTOR_BYTES
+            self.counts.add(what, array, bytes_moved)
+        self.touched.clear()

@@ -1,0 +1,126 @@
+"""The statements and expressions of an emitted kernel, with their places in the text: what `parse.py` makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A literal; a float has no value that counts depend on."""
+
+    value: int | None
+    dtype: str
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """`fn` is an operator, "?:", "cast", the name of a function (without its namespace), or a member's (".x"). `dtype` is what
+    a cast converts to; `parameters` are template arguments."""
+
+    fn: str
+    args: tuple[Node, ...]
+    dtype: str = ""
+    parameters: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """`array[index]...`"""
+
+    array: str
+    index: tuple[Node, ...]
+
+
+Node = Number | Name | Operation | Element
+
+
+@dataclass(frozen=True, slots=True)
+class Simple:
+    """A declaration or an assignment, or (`target` None) a call. `extents` are those of a declared array; `value` is None where
+    there is none, or where it zeroes an array."""
+
+    target: Name | Element | None
+    dtype: str
+    extents: tuple[Node, ...]
+    update: str
+    value: Node | None
+    start: int
+    end: int
+    shared: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where a body begins and ends, within its braces where it has any."""
+
+    start: int
+    end: int
+    braces: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """`for (init; condition; step) body`; of a `while` only the condition. `head` is where the condition begins and ends."""
+
+    init: tuple[Simple, ...]
+    condition: Node
+    step: Simple | None
+    body: tuple[Statement, ...]
+    start: int
+    head: tuple[int, int]
+    scope: Scope
+
+    @property
+    def variable(self) -> str:
+        """What the header counts by; empty for a `while`."""
+        return self.init[0].target.name if self.init and isinstance(self.init[0].target, Name) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """`if (condition) body`."""
+
+    condition: Node
+    body: tuple[Statement, ...]
+    start: int
+    scope: Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """`continue;` or `return;`"""
+
+    word: str
+
+
+Statement = Simple | Loop | Branch | Leave
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    name: str
+    dtype: str
+    pointer: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KernelText:
+    """One kernel."""
+
+    name: str
+    parameters: tuple[Parameter, ...]
+    body: tuple[Statement, ...]
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """An expression and all that it is made of."""
+    yield node
+    for child in node.args if isinstance(node, Operation) else node.index if isinstance(node, Element) else ():
+        yield from walk(child)
