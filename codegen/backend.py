@@ -15,6 +15,7 @@ from uol.codegen.indexing.arithmetic import value_at
 from uol.codegen.partition.grouped_value import Mode
 from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.nodes import KernelSpec
+from uol.codegen.work import Issued
 from uol.ir.program.nodes import Expr
 
 
@@ -249,6 +250,11 @@ class Backend(Protocol):
 
     def check(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Footprint | Refusal:
         """Pre-flight: buffers, bytes, grid. Whatever the fields of the schedule say, a refusal and not an exception."""
+        ...
+
+    def issued(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Issued:
+        """What the kernel moves and issues: the counts that its cost is computed from. The schedule is one that `check` takes, and
+        every dim of the spec a number."""
         ...
 
     def render(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Kernel:
