@@ -253,8 +253,8 @@ class Backend(Protocol):
         ...
 
     def issued(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Issued:
-        """What the kernel moves and issues: the counts that its cost is computed from. The schedule is one that `check` takes, and
-        every dim of the spec a number."""
+        """What the kernel moves and issues: the counts that its cost is computed from. The schedule is one that `check` takes,
+        and every dim of the spec a number."""
         ...
 
     def render(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Kernel:

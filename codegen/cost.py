@@ -2,23 +2,31 @@
 
     seconds = max over parts (bytes or operations / rate) + launches * time of a launch
 
-A device's rate counts all of its cores: where the last wave leaves cores idle, a part takes waves * cores / blocks as long.
+A rate counts all cores of a device: where a wave leaves cores idle, what the cores do takes waves * cores / blocks as long.
+A count that lies in an interval is taken at its middle, one without an upper bound at its least.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from uol.codegen.backend import Backend, Device, Schedule
+from uol.codegen.backend import Backend, Device, Rate, Schedule
 from uol.codegen.specs.nodes import KernelSpec
 from uol.codegen.work import Issued
+from uol.ir.integers.intervals import Interval
+
+A_SECOND = {"GB/s": 1e9, "TFLOP/s": 1e12, "TOP/s": 1e12, "G/s": 1e9, "MHz": 1e6}
+"""What one unit of a rate is."""
+
+INSTEAD = {"f32-matrix": "f32-vector", "f64-matrix": "f64-vector"}
+"""What does the products of a device that has no rate for them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Time:
-    """Of one kernel: `parts` in seconds by what takes them ("memory", "cache", "scratch", a kind of operation, a unit, a primitive,
-    "launch"), `bound` the part that takes longest beside the launch."""
+    """Of one kernel: `parts` in seconds by what takes them ("memory", "cache", "scratch", a kind of operation, a primitive, a
+    unit; "launch"), `bound` the part that takes longest beside the launch."""
 
     seconds: float
     bound: str
@@ -27,9 +35,45 @@ class Time:
 
 def time_of(issued: Issued, device: Device) -> Time:
     """What the counts take by the device's rates. A count for which the device has no rate takes no time."""
-    raise NotImplementedError
+    parts = dict(_parts(issued, device.rates, _idle(issued, device)))
+    launch = issued.launches * device.rates["launch"].value * 1e-6 if "launch" in device.rates else 0.0
+    bound = max(parts, key=lambda name: parts[name], default="launch")
+    return Time(parts.get(bound, 0.0) + launch, bound, parts | {"launch": launch})
 
 
 def modelled(spec: KernelSpec, schedule: Schedule, backend: Backend, device: Device) -> Time:
     """The time of a spec's kernel with a schedule, by the model."""
     return time_of(backend.issued(spec, schedule, device), device)
+
+
+def middle(count: Interval) -> float:
+    """What a count is taken for.
+
+    >>> middle(Interval(2, 5)), middle(Interval(2, None))
+    (3.5, 2.0)
+    """
+    low = float(count.low or 0)
+    return low if count.high is None else (low + count.high) / 2
+
+
+def _parts(issued: Issued, rates: Mapping[str, Rate], idle: float) -> Iterator[tuple[str, float]]:
+    memory = rates.get("bandwidth-attained") or rates.get("bandwidth")
+    if memory is not None:
+        yield "memory", issued.memory_bytes / _a_second(memory)
+    moved = middle(issued.read_bytes) + middle(issued.written_bytes)
+    named = {"cache": moved, "scratch": middle(issued.scratch_bytes)}
+    for counts in (issued.operations, issued.primitives, issued.statements):
+        named |= {name: middle(count) for name, count in counts.items()}
+    for name, number in named.items():
+        rate = rates.get(name) or rates.get(INSTEAD.get(name, ""))
+        if rate is not None:
+            yield name, number / _a_second(rate) * idle
+
+
+def _idle(issued: Issued, device: Device) -> float:
+    """How much longer all takes for the cores that the last wave leaves without a block."""
+    return max(1.0, issued.waves * device.cores / max(issued.blocks, 1))
+
+
+def _a_second(rate: Rate) -> float:
+    return rate.value * A_SECOND[rate.unit]

@@ -1,7 +1,7 @@
 """Work: what a spec has to do on any machine, and what a kernel really moves and issues on one.
 
-    work_of     compulsory bytes and operations by kind, closed forms in the dims
-    Issued      counts of a kernel with a schedule on a device, each an interval: equal ends where the count is exact
+work_of     compulsory bytes and operations by kind, closed forms in the dims
+Issued      counts of a kernel with a schedule on a device, each an interval: equal ends where the count is exact
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from uol.codegen.indexing.arithmetic import ONE, ZERO, add, mul, product, size, value_at
+from uol.codegen.indexing.arithmetic import ZERO, add, folded, mul, product, size, value_at
 from uol.codegen.specs.evaluations import evaluations
 from uol.codegen.specs.nodes import (
     Arg,
@@ -19,15 +19,15 @@ from uol.codegen.specs.nodes import (
     Fold,
     KernelSpec,
     Read,
-    Scan,
     Scatter,
     Select,
     Store,
 )
 from uol.codegen.specs.traverse import reads, steps_of
+from uol.ir.errors import UolError
 from uol.ir.integers.intervals import Interval
 from uol.ir.integers.terms import idx
-from uol.ir.program.nodes import Axis, Call, Expr
+from uol.ir.program.nodes import Axis, Call, Const, Expr
 from uol.ir.types import DTYPES, INDEX, is_float
 
 SPECIAL = frozenset(
@@ -86,5 +86,142 @@ class Issued:
 
 
 def work_of(spec: KernelSpec) -> Work:
-    """Compulsory bytes and operations of a spec: every term of every fold counts, those that conditions leave out, too."""
-    raise NotImplementedError
+    """Compulsory bytes and operations of a spec: every term of every fold counts, those that conditions leave out, too.
+
+    >>> from uol.codegen.specs.nodes import Map, Store
+    >>> from uol.ir.program.nodes import Var
+    >>> strides = (("i", Const(1)),)
+    >>> x, y = (Arg(name, "f32", (Const(8),), (Const(1),), role) for name, role in (("x", "in"), ("y", "out")))
+    >>> value = Call("exp", (Read("x", Var("i"), strides, (), None, "f32"),), "f32")
+    >>> store = Store("y", Var("i"), strides, value, "f32", ("i",), 2)
+    >>> work = work_of(Map("f", (x, y), (), (), (), "", (Axis("i", Const(8)),), (store,)))
+    >>> work.bytes, work.operations
+    (Const(value=64, dtype='idx'), {'special': Const(value=8, dtype='idx')})
+    """
+    points = _Points({axis.name: axis for axis in spec.axes})
+    operations: dict[str, Expr] = {}
+    for kind, number in (*_of_values(spec, points), *_of_parts(spec, points)):
+        operations[kind] = add(operations.get(kind, ZERO), number)
+    return Work(_bytes(spec, _reads(spec, points)), _bytes(spec, _writes(spec, points)), operations)
+
+
+def unit_of(dtype: str) -> str:
+    """The kind of an operation on a type: narrow floats are computed in f32."""
+    return "integer" if not is_float(dtype) else "f64-vector" if dtype == "f64" else "f32-vector"
+
+
+def operations_of(value: Expr) -> Iterator[str]:
+    """The kind of every operation that a value takes at one point; what an index is computed by is none."""
+    if isinstance(value, Read):
+        return
+    if isinstance(value, Call) and value.fn not in FREE:
+        operand = value.args[0].type if value.dtype == "bool" else value.dtype
+        if operand != INDEX:
+            yield "special" if value.fn in SPECIAL and is_float(operand) else unit_of(operand)
+    for child in value.children:
+        yield from operations_of(child)
+
+
+def matrix_kind(*factors: Expr) -> str:
+    """The kind of the products of two factors, each a read in casts: by the widest type that is read.
+
+    >>> matrix_kind(Read("x", ZERO, (), (), None, "f16"), Read("w", ZERO, (), (), None, "f32"))
+    'f32-matrix'
+    """
+    dtype = max((next(reads(f)).dtype for f in factors), key=lambda d: DTYPES[d].bits)
+    is_byte = not is_float(dtype) and DTYPES[dtype].bits == 8
+    return f"{'i8' if is_byte else dtype}-matrix" if is_float(dtype) or is_byte else "integer"
+
+
+@dataclass(frozen=True, slots=True)
+class _Points:
+    """How many points axes span, by their names."""
+
+    axes: Mapping[str, Axis]
+
+    def of(self, names: Iterable[str]) -> Expr:
+        wanted = frozenset(names)
+        return size(axis for name, axis in self.axes.items() if name in wanted)
+
+
+def _of_values(spec: KernelSpec, points: _Points) -> Iterator[tuple[str, Expr]]:
+    """What the expressions compute, over the axes that they are evaluated over."""
+    for each in evaluations(spec):
+        yield from ((kind, mul(points.of(each.space), Const(n))) for kind, n in Counter(operations_of(each.expr)).items())
+
+
+def _of_parts(spec: KernelSpec, points: _Points) -> Iterator[tuple[str, Expr]]:
+    """Products, folds, additions and comparisons that are no call: a Select compares each element once at least."""
+    match spec:
+        case Contract(a=a, b=b):
+            shared = () if spec.segments is None or spec.segments.over == "rows" else (spec.segments.of,)
+            axes = [axis.name for axis in spec.axes if axis.name not in shared]
+            yield matrix_kind(a, b), mul(points.of(axes), Const(2))
+        case Attention():
+            pairs = [axis.name for axis in (*spec.batch, *spec.rows, *spec.cols)]
+            for dot in spec.dots:
+                yield matrix_kind(dot.a, dot.b), mul(points.of((*pairs, *(a.name for a in dot.depth))), Const(2))
+            for total in spec.sums:
+                yield matrix_kind(total.value), mul(points.of((*pairs, *(a.name for a in total.width))), Const(2))
+            yield from ((unit_of(f.dtype), points.of(pairs)) for f in spec.steps if isinstance(f, Fold))
+        case Scatter(add=step):
+            yield unit_of(step.dtype), size(spec.axes)
+        case Select(rows=rows, col=col, key=key):
+            yield unit_of(key.type), size((*rows, col))
+        case _:
+            yield from ((unit_of(f.value.type), size(spec.axes)) for f in steps_of(spec) if isinstance(f, Fold))
+
+
+Places = Mapping[tuple[str, Expr], Expr]
+"""At how many points an access of a tensor differs, by tensor and offset."""
+
+
+def _reads(spec: KernelSpec, points: _Points) -> Places:
+    found = ((read, each.space) for each in evaluations(spec) for read in reads(each.expr))
+    return {(read.tensor, read.offset): points.of(_varying(read) & space) for read, space in found}
+
+
+def _writes(spec: KernelSpec, points: _Points) -> Places:
+    """Of a Scatter's tensor all, for it starts at 0."""
+    if isinstance(spec, Scatter):
+        return {(spec.add.tensor, ZERO): _elements(spec.arg(spec.add.tensor))}
+    stores = [step for step in steps_of(spec) if isinstance(step, Store)]
+    return {(s.tensor, s.offset): points.of(_varying(s) & frozenset(s.axes)) for s in stores}
+
+
+def _varying(access: Read | Store) -> frozenset[str]:
+    return frozenset(axis for axis, stride in access.strides if stride != ZERO)
+
+
+def _bytes(spec: KernelSpec, places: Places) -> Expr:
+    """Each tensor once: as many elements as there are places, all at most."""
+    total: Expr = ZERO
+    for tensor in dict.fromkeys(name for name, _ in places):
+        arg, number = spec.arg(tensor), ZERO
+        for (name, _), count in places.items():
+            number = add(number, count) if name == tensor else number
+        total = add(total, mul(folded(idx("min", number, _elements(arg))), Const(DTYPES[arg.dtype].bytes)))
+    return total
+
+
+def _elements(arg: Arg) -> Expr:
+    """How many elements of memory a buffer has: a dim with stride 0 repeats them."""
+    return product(extent for extent, stride in zip(arg.shape, arg.strides, strict=True) if stride != ZERO)
+
+
+def compulsory(spec: KernelSpec) -> Issued:
+    """What a kernel issues that does just what it must: for machines whose caches are their own business.
+
+    Raises UolError where a dim is an argument.
+    """
+    work = work_of(spec)
+    if spec.dims:
+        raise UolError(f"{spec.name} has dims that are arguments: {', '.join(spec.dims)}", hint="give every dim when compiling")
+    read, written = (value_at(count, {}) for count in (work.read_bytes, work.written_bytes))
+    operations = {kind: exactly(value_at(number, {})) for kind, number in work.operations.items()}
+    return Issued(read + written, exactly(read), exactly(written), operations=operations)
+
+
+def exactly(count: int) -> Interval:
+    """A count that is known."""
+    return Interval(count, count)

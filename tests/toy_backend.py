@@ -30,6 +30,7 @@ from uol.codegen.backend import (
 from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.nodes import Contract, Fold, Guard, KernelSpec, Let, Read, Reduce, Step, Store, Within
 from uol.codegen.specs.rewrites import as_reduce
+from uol.codegen.work import Issued, compulsory
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
 
 NUMPY = {"f64": "float64", "f32": "float32", "f16": "float16", "i64": "int64", "i32": "int32", "bool": "bool_", "idx": "int64"}
@@ -86,6 +87,9 @@ class ToyBackend:
         if elements > MAX_ELEMENTS:
             return Refusal(f"{elements} elements at once", f"at most {MAX_ELEMENTS}")
         return Footprint()
+
+    def issued(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Issued:
+        return compulsory(spec)
 
     def render(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Kernel:
         writes = {s.tensor for s in spec.steps if isinstance(s, Store)}  # type: ignore[attr-defined]

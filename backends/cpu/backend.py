@@ -36,6 +36,7 @@ from uol.codegen.backend import (
 )
 from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.nodes import Attention, KernelSpec, Scan, Scatter, Select, Store
+from uol.codegen.work import Issued, compulsory
 from uol.ir.types import DTYPES
 
 CAPABILITY = Capability(
@@ -89,6 +90,10 @@ class CpuBackend:
         assert isinstance(schedule, CpuSchedule)
         reason = defect(schedule, candidates(spec, host(device.architecture)))
         return Footprint() if reason is None else Refusal(reason)
+
+    def issued(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Issued:
+        """What the kernel must do, whatever its schedule: what else moves is between the caches and the processor."""
+        return compulsory(spec)
 
     def render(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Kernel:
         from uol.backends.cpu.scheduling import primfunc

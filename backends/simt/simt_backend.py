@@ -9,6 +9,7 @@ from typing import get_args
 
 from uol.backends.simt import candidates, rendering
 from uol.backends.simt.driver_api import DriverSource
+from uol.backends.simt.issued import issued_by
 from uol.backends.simt.loading import load
 from uol.backends.simt.schedules import BlockPerRow, Elements, RowTile, SimtSchedule, ThreadPerRow, Tile
 from uol.backends.simt.target import Target
@@ -27,6 +28,7 @@ from uol.codegen.backend import (
 )
 from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.nodes import Attention, Contract, KernelSpec, Map, Reduce
+from uol.codegen.work import Issued
 from uol.ir.errors import UolError
 
 
@@ -81,6 +83,9 @@ class SimtBackend:
 
     def check(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Footprint | Refusal:
         return candidates.check(spec, _own(schedule), self.target)
+
+    def issued(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Issued:
+        return issued_by(self.render(spec, schedule, device), device, self.capability.lanes)
 
     def render(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Kernel:
         return rendering.render(spec, _own(schedule), self.target)

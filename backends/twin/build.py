@@ -192,7 +192,8 @@ def fingerprint(kind: TwinKind) -> str:
     """Everything but the texts that decides what an executable does: sources, flags, compiler, processor."""
     flags = (*kind.text_flags(True), "|", *kind.text_flags(False), "|", *kind.runtime_flags, "|", *kind.link_flags)
     files = [path.name + "\n" + path.read_text() for path in (*kind.runtime, *kind.headers)]
-    driver = [Path(__file__).with_name(name).read_text() for name in ("build.py", "locals.py", "source_tokens.py")]
+    here = Path(__file__).parent
+    driver = [(here / name).read_text() for name in ("build.py", "locals.py", "../c_text/source_tokens.py")]
     return digest((kind.name, *flags, *files, *driver, kind.glue(()), compiler_version(kind.compiler), processor()))
 
 

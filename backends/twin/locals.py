@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from uol.backends.twin.source_tokens import Token, partner, template_end, tokenize
+from uol.backends.c_text.source_tokens import Token, partner, template_end, tokenize
 
 NUMBERS = frozenset(
     (

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from uol.backends.twin.source_tokens import Token, partner
+from uol.backends.c_text.source_tokens import Token, partner
 from uol.conformance.mutation.fault_places import (
     BOUNDARIES,
     RELATIONS,

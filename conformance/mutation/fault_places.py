@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from uol.backends.twin.source_tokens import Token, partner, template_end
+from uol.backends.c_text.source_tokens import Token, partner, template_end
 
 RELATIONS = {"<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "=="}
 """The comparisons, and for each the one that differs at its boundary."""

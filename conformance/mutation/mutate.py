@@ -21,7 +21,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from uol.backends.twin.source_tokens import Token, tokenize
+from uol.backends.c_text.source_tokens import Token, tokenize
 from uol.conformance.mutation import control_faults, value_faults
 from uol.conformance.mutation.fault_places import Edit
 

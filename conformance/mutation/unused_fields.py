@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from uol.backends.twin.source_tokens import Token
+from uol.backends.c_text.source_tokens import Token
 from uol.conformance.mutation.fault_places import arguments, opening_of
 
 Fields = list[tuple[int, int]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from uol.backends.twin.source_tokens import tokenize
+from uol.backends.c_text.source_tokens import tokenize
 from uol.conformance.mutation.mutate import RULES, Mutant, mutants
 
 SIMT = """\

@@ -1,0 +1,94 @@
+"""What the calls of the device header issue: folds over threads, barriers, a search among keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from uol.backends.simt.reading.counts import Counts, Ends
+from uol.backends.simt.reading.lanes import SECTOR_BYTES, Active, Value
+from uol.backends.simt.reading.syntax import Name, Operation
+from uol.backends.simt.reading.units import class_of, type_of
+from uol.ir.integers.intervals import EVERYTHING, Interval
+
+
+class Reader(Protocol):
+    """What a call's counts go to, and what they depend on."""
+
+    counts: Counts
+    width: int
+    threads: int
+    interval: int
+
+    @property
+    def types(self) -> Mapping[str, str]: ...
+
+
+def issue(call: Operation, args: tuple[Value, ...], active: Active, reader: Reader) -> Interval | None:
+    """Counts what a call of the header issues, and gives the range of its value; None where the call is an operation only."""
+    if call.fn == "__syncthreads":
+        _barriers(1, active, reader)
+        return EVERYTHING
+    if call.fn.startswith("block_"):
+        _block_fold(call, active, reader)
+        return EVERYTHING
+    if call.fn == "group_fold":
+        _shuffles(call, int(call.parameters[0]).bit_length() - 1, active, reader)
+        return EVERYTHING
+    if call.fn == "lower_bound":
+        return _search(call, args, active, reader)
+    return None
+
+
+def _barriers(number: int, active: Active, reader: Reader) -> None:
+    reader.counts.add("primitive", "barrier", times(number, active.blocks))
+    reader.interval += 1
+
+
+def _shuffles(call: Operation, steps: int, active: Active, reader: Reader) -> None:
+    """A pick is two values; each step of a fold computes once."""
+    values = 2 if "arg" in call.fn else 1
+    reader.counts.add("primitive", "shuffle", times(steps * values, active.warps))
+    unit = class_of(type_of(call.args[0], reader.types))
+    reader.counts.add("operation", unit, times(steps * reader.width, active.warps))
+
+
+def _block_fold(call: Operation, active: Active, reader: Reader) -> None:
+    """By shuffles within warps; then one thread of each warp writes, and all read the values of all warps."""
+    _shuffles(call, reader.width.bit_length() - 1, active, reader)
+    warps = reader.threads // reader.width
+    if warps == 1:
+        return
+    dtypes = [type_of(a, reader.types) for a in (call.args[:2] if "arg" in call.fn else call.args[:1])]
+    size = sum(bytes_of(d) for d in dtypes)
+    reader.counts.add("scratch", "store", times(size, active.warps))
+    reader.counts.add("scratch", "load", times(warps * size, active.lanes))
+    unit = class_of(dtypes[0])
+    reader.counts.add("operation", unit, times((warps - 1) * reader.width, active.warps))
+    _barriers(2, active, reader)
+
+
+def _search(call: Operation, args: tuple[Value, ...], active: Active, reader: Reader) -> Interval:
+    """Halves `count` keys until one is left; all lanes of a block look at the same key."""
+    (keys, *_), count = call.args, args[1].range.high or 0
+    assert isinstance(keys, Name)
+    least, most = (count + 1).bit_length() - 1, count.bit_length()
+    low, high = active.warps
+    reader.counts.add("load", keys.name, (low * least * SECTOR_BYTES, high * most * SECTOR_BYTES))
+    return Interval(0, count)
+
+
+def times(number: int, ends: Ends) -> Ends:
+    """So many for each."""
+    return ends[0] * number, ends[1] * number
+
+
+def bytes_of(dtype: str) -> int:
+    """Of a C type of elements."""
+    return BYTES[dtype]
+
+
+BYTES = {
+    **{"double": 8, "long long": 8, "unsigned long long": 8, "float": 4, "int": 4, "unsigned": 4, "short": 2, "f16": 2, "bf16": 2},
+    **{"bool": 1, "signed char": 1, "unsigned char": 1, "f8e4m3": 1, "f8e5m2": 1},
+}

@@ -1,0 +1,64 @@
+"""Counts of a reading: intervals by name for each block that is looked at, and what these say of all blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uol.ir.integers.intervals import Interval
+
+Ints = NDArray[np.int64]
+Ends = tuple[Ints, Ints]
+"""The least and the most, of each block."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """By kind and name: ("read", tensor), ("statement", unit), ("primitive", name), ..."""
+
+    found: dict[tuple[str, str], Ends] = field(default_factory=dict)
+
+    def add(self, kind: str, name: str, ends: Ends) -> None:
+        least, most = self.found.get((kind, name), (0, 0))
+        self.found[kind, name] = least + ends[0], most + ends[1]
+
+    def add_all(self, other: Counts) -> None:
+        for (kind, name), ends in other.found.items():
+            self.add(kind, name, ends)
+
+    def add_sample(self, pieces: Sequence[Counts], number: int) -> None:
+        """As many pieces as `number`, each of which has between the fewest and the most of those that were looked at."""
+        for kind, name in {key: None for piece in pieces for key in piece.found}:
+            ends = [piece.found.get((kind, name), (np.int64(0), np.int64(0))) for piece in pieces]
+            least = np.minimum.reduce([low for low, _ in ends])
+            most = np.maximum.reduce([high for _, high in ends])
+            self.add(kind, name, (least * number, most * number))
+
+    def of_grid(self, chosen: Sequence[int], grid: int) -> dict[tuple[str, str], Interval]:
+        """Of all blocks of a grid, from those that were chosen: all, or the first, the last, and some between them."""
+        return {key: Interval(*_whole(ends, len(chosen), grid)) for key, ends in self.found.items()}
+
+
+def _whole(ends: Ends, chosen: int, grid: int) -> tuple[int, int]:
+    least, most = (np.broadcast_to(end, (chosen,)) for end in ends)
+    if chosen == grid:
+        return int(least.sum()), int(most.sum())
+    between = grid - 2
+    low = least[0] + least[-1] + between * least[1:-1].min()
+    return int(low), int(most[0] + most[-1] + between * most[1:-1].max())
+
+
+def sample(number: int, most: int) -> tuple[int, ...]:
+    """Which of `number` equal pieces are looked at: all, or the first, the last, and some at uneven distances.
+
+    >>> sample(3, 8), sample(100, 4)
+    ((0, 1, 2), (0, 24, 61, 99))
+    """
+    if number <= most:
+        return tuple(range(number))
+    golden = (5**0.5 - 1) / 2
+    inner = {1 + int((k * golden) % 1 * (number - 2)) for k in range(1, most - 1)}
+    return (0, *sorted(inner), number - 1)

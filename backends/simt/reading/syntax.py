@@ -1,0 +1,404 @@
+"""The statements and expressions of one emitted kernel, with their places in the text.
+
+It reads what the templates of this folder write, a small part of C++: declarations, assignments, `for`, `while`, `if`, `continue`
+and `return`; operators, conversions, indices, calls with template arguments. Anything else is a ValueError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from uol.backends.c_text.source_tokens import Token, partner, template_end, tokenize
+
+WORDS = frozenset("float double int short long char unsigned signed bool void".split())
+"""Of the types that C++ has itself."""
+RECORDS = frozenset("f16 bf16 f8e4m3 f8e5m2 Pick".split())
+"""Types of namespace `uol`."""
+BINDING = {
+    text: level
+    for level, texts in enumerate(("||", "&&", "|", "^", "&", "== !=", "< <= > >=", "<< >>", "+ -", "* / %"), 1)
+    for text in texts.split()
+}
+"""Of operators with two operands: the tighter, the greater."""
+ASSIGNMENTS = ("=", "+=", "-=", "*=", "/=")
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A literal; a float has no value that counts depend on."""
+
+    value: int | None
+    dtype: str
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """`fn` is an operator, "?:", "cast", the name of a function (without its namespace), or a member's (".x"). `dtype` is what a
+    cast converts to; `parameters` are template arguments."""
+
+    fn: str
+    args: tuple[Node, ...]
+    dtype: str = ""
+    parameters: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """`array[index]...`"""
+
+    array: str
+    index: tuple[Node, ...]
+
+
+Node = Number | Name | Operation | Element
+
+
+@dataclass(frozen=True, slots=True)
+class Simple:
+    """A declaration or an assignment, or (`target` None) a call. `extents` are those of a declared array; `value` is None where
+    there is none, or where it zeroes an array."""
+
+    target: Name | Element | None
+    dtype: str
+    extents: tuple[Node, ...]
+    update: str
+    value: Node | None
+    start: int
+    end: int
+    shared: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """`for (init; condition; step) body`; of a `while` only the condition."""
+
+    init: tuple[Simple, ...]
+    condition: Node
+    step: Simple | None
+    body: tuple[Statement, ...]
+
+    @property
+    def variable(self) -> str:
+        """What the header counts by; empty for a `while`."""
+        return self.init[0].target.name if self.init and isinstance(self.init[0].target, Name) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """`if (condition) body`."""
+
+    condition: Node
+    body: tuple[Statement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """`continue;` or `return;`"""
+
+    word: str
+
+
+Statement = Simple | Loop | Branch | Leave
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    name: str
+    dtype: str
+    pointer: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KernelText:
+    """One kernel. `bare` are the places where the bodies without braces begin and end."""
+
+    name: str
+    parameters: tuple[Parameter, ...]
+    body: tuple[Statement, ...]
+    bare: tuple[tuple[int, int], ...]
+
+
+def read_kernels(text: str) -> Iterator[KernelText]:
+    """The kernels of an emitted text, in order. Raises ValueError for what no template writes."""
+    tokens = tokenize(text)
+    for place, token in enumerate(tokens):
+        if token.text == "__global__":
+            yield _Reader(tokens, place).kernel()
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """An expression and all that it is made of."""
+    yield node
+    for child in node.args if isinstance(node, Operation) else node.index if isinstance(node, Element) else ():
+        yield from walk(child)
+
+
+class _Reader:
+    """Recursive descent; operators by precedence."""
+
+    def __init__(self, tokens: list[Token], place: int) -> None:
+        self.tokens, self.place = tokens, place
+        self.bare: list[tuple[int, int]] = []
+
+    @property
+    def text(self) -> str:
+        return self.tokens[self.place].text
+
+    def take(self, *texts: str) -> bool:
+        """Goes on behind these tokens, if they come next."""
+        found = [t.text for t in self.tokens[self.place : self.place + len(texts)]] == list(texts)
+        self.place += len(texts) if found else 0
+        return found
+
+    def need(self, text: str) -> Token:
+        token = self.tokens[self.place]
+        if token.text != text:
+            raise ValueError(f"{text!r} is expected at {token.start}, not {token.text!r}")
+        self.place += 1
+        return token
+
+    def kernel(self) -> KernelText:
+        opening = next(p for p in range(self.place, len(self.tokens)) if self.tokens[p].text == "__launch_bounds__")
+        self.place = partner(self.tokens, opening + 1) + 1
+        name = self.tokens[self.place].text
+        self.place += 2
+        parameters: list[Parameter] = []
+        while not self.take(")"):
+            parameters.append(self.parameter())
+            self.take(",")
+        self.need("{")
+        return KernelText(name, tuple(parameters), self.block(), tuple(self.bare))
+
+    def parameter(self) -> Parameter:
+        self.take("const")
+        dtype = self.type()
+        pointer = self.take("*")
+        self.take("__restrict__")
+        self.place += 1
+        return Parameter(self.tokens[self.place - 1].text, dtype, pointer)
+
+    def type(self) -> str:
+        """A type, its words joined; template arguments in `<>`."""
+        self.take("uol", "::")
+        if self.text in RECORDS:
+            name = self.text
+            self.place += 1
+            arguments = self.template()
+            return f"{name}<{', '.join(arguments)}>" if arguments else name
+        words = []
+        while self.text in WORDS:
+            words.append(self.text)
+            self.place += 1
+        if not words:
+            raise ValueError(f"a type is expected at {self.tokens[self.place].start}, not {self.text!r}")
+        return " ".join(words)
+
+    def template(self) -> tuple[str, ...]:
+        end = template_end(self.tokens, self.place) if self.text == "<" else None
+        if end is None:
+            return ()
+        inner = "".join(f" {t.text}" if t.kind == "name" else t.text for t in self.tokens[self.place + 1 : end])
+        self.place = end + 1
+        return tuple(part.strip() for part in inner.split(","))
+
+    def is_type(self) -> bool:
+        first = self.place + 2 if self.tokens[self.place].text == "uol" else self.place
+        return self.tokens[first].text in (WORDS if first == self.place else RECORDS)
+
+    # ---- statements
+
+    def block(self) -> tuple[Statement, ...]:
+        """Statements up to the brace that closes them."""
+        found: list[Statement] = []
+        while not self.take("}"):
+            found += self.statement()
+        return tuple(found)
+
+    def statement(self) -> list[Statement]:
+        match self.text:
+            case ";":
+                self.place += 1
+                return []
+            case "{":
+                self.place += 1
+                return list(self.block())
+            case "for":
+                return [self.loop()]
+            case "while" | "if" as word:
+                self.place += 2
+                condition = self.expression()
+                self.need(")")
+                body = self.body()
+                return [Branch(condition, body) if word == "if" else Loop((), condition, None, body)]
+            case "continue" | "return" as word:
+                self.place += 1
+                self.need(";")
+                return [Leave(word)]
+        found = self.simple()
+        self.need(";")
+        return list(found)
+
+    def body(self) -> tuple[Statement, ...]:
+        if self.take("{"):
+            return self.block()
+        start = self.tokens[self.place].start
+        found = tuple(self.statement())
+        self.bare.append((start, self.tokens[self.place - 1].end))
+        return found
+
+    def loop(self) -> Loop:
+        self.place += 2
+        init = self.simple()
+        self.need(";")
+        condition = self.expression()
+        self.need(";")
+        (step,) = self.simple()
+        self.need(")")
+        return Loop(init, condition, step, self.body())
+
+    def simple(self) -> tuple[Simple, ...]:
+        start = self.tokens[self.place].start
+        shared = self.take("__shared__")
+        constant = self.take("const")
+        if shared or constant or (self.is_type() and not self.is_conversion()):
+            return self.declaration(start, shared)
+        if self.text in ("++", "--"):
+            fn = "+=" if self.text == "++" else "-="
+            self.place += 1
+            return (Simple(self.target(), "", (), fn, Number(1, "int"), start, self.tokens[self.place - 1].end),)
+        node = self.expression()
+        if self.text not in ASSIGNMENTS:
+            return (Simple(None, "", (), "", node, start, self.tokens[self.place - 1].end),)
+        update = self.text
+        self.place += 1
+        assert isinstance(node, Name | Element)
+        value = self.expression()
+        return (Simple(node, "", (), update, value, start, self.tokens[self.place - 1].end),)
+
+    def is_conversion(self) -> bool:
+        """`float(x)`, where a type begins an expression."""
+        place = self.place + 2 if self.text == "uol" else self.place
+        return self.tokens[place + 1].text == "("
+
+    def declaration(self, start: int, shared: bool) -> tuple[Simple, ...]:
+        dtype = self.type()
+        found: list[Simple] = []
+        while True:
+            name = Name(self.text)
+            self.place += 1
+            extents = self.indices()
+            value = self.initial() if self.take("=") else None
+            found.append(Simple(name, dtype, extents, "=", value, start, self.tokens[self.place - 1].end, shared))
+            if not self.take(","):
+                return tuple(found)
+
+    def initial(self) -> Node | None:
+        """None for `{}`, which zeroes an array."""
+        if not self.take("{"):
+            return self.expression()
+        parts: list[Node] = []
+        while not self.take("}"):
+            parts.append(self.expression())
+            self.take(",")
+        return Operation("{}", tuple(parts)) if parts else None
+
+    def target(self) -> Name | Element:
+        node = self.postfix()
+        assert isinstance(node, Name | Element)
+        return node
+
+    def indices(self) -> tuple[Node, ...]:
+        found: list[Node] = []
+        while self.take("["):
+            found.append(self.expression())
+            self.need("]")
+        return tuple(found)
+
+    # ---- expressions
+
+    def expression(self) -> Node:
+        condition = self.binary(1)
+        if not self.take("?"):
+            return condition
+        yes = self.expression()
+        self.need(":")
+        return Operation("?:", (condition, yes, self.expression()))
+
+    def binary(self, level: int) -> Node:
+        left = self.unary()
+        while (own := BINDING.get(self.text, 0)) >= level:
+            fn = self.text
+            self.place += 1
+            left = Operation(fn, (left, self.binary(own + 1)))
+        return left
+
+    def unary(self) -> Node:
+        if self.text in ("-", "!", "~", "++"):
+            fn = self.text
+            self.place += 1
+            return Operation(f"{fn}_" if fn != "++" else fn, (self.unary(),))
+        return self.cast() or self.postfix()
+
+    def cast(self) -> Node | None:
+        """`(type)x`; None where no type alone stands in parentheses."""
+        start = self.place
+        if self.take("(") and self.is_type():
+            dtype = self.type()
+            if self.take(")"):
+                return Operation("cast", (self.unary(),), dtype)
+        self.place = start
+        return None
+
+    def postfix(self) -> Node:
+        node = self.primary()
+        while True:
+            if self.text == "[" and isinstance(node, Name):
+                node = Element(node.name, self.indices())
+            elif self.take("."):
+                node = Operation(f".{self.text}", (node,))
+                self.place += 1
+            else:
+                return node
+
+    def primary(self) -> Node:
+        token = self.tokens[self.place]
+        if self.take("("):
+            inner = self.expression()
+            self.need(")")
+            return inner
+        if token.kind in ("int", "float"):
+            self.place += 1
+            return Number(int(token.text.rstrip("uUlL"), 0), "int") if token.kind == "int" else Number(None, "float")
+        if self.is_type():
+            dtype = self.type()
+            return Operation("{}" if self.text == "{" else "cast", self.arguments(), dtype)
+        if token.text in ("true", "false"):
+            self.place += 1
+            return Number(int(token.text == "true"), "bool")
+        return self.named()
+
+    def named(self) -> Node:
+        self.take("uol", "::")
+        name = self.text
+        if self.tokens[self.place].kind != "name":
+            raise ValueError(f"an expression is expected at {self.tokens[self.place].start}, not {name!r}")
+        self.place += 1
+        parameters = self.template()
+        if self.text in ("(", "{"):
+            return Operation(name, self.arguments(), "", parameters)
+        return Name(name)
+
+    def arguments(self) -> tuple[Node, ...]:
+        closing = ")" if self.text == "(" else "}"
+        self.place += 1
+        found: list[Node] = []
+        while not self.take(closing):
+            found.append(self.expression())
+            self.take(",")
+        return tuple(found)

@@ -1,0 +1,138 @@
+"""Which unit a statement of an emitted kernel is for, and the operations that it has.
+
+    special      a function that no unit does in one step, or a quotient of floats
+    f64-vector, f32-vector, integer     arithmetic, comparisons, extrema of such values
+    memory       a move to or from memory, nothing computed but the index
+    move         any other: a register gets a value
+
+A statement is of the first of these that it has outside of brackets.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+
+from uol.backends.simt.reading.syntax import Branch, Element, KernelText, Loop, Name, Node, Number, Operation, Simple, Statement
+from uol.codegen.work import SPECIAL
+
+UNITS = ("special", "f64-vector", "f32-vector", "integer")
+ARITHMETIC = frozenset("+ - * / % < <= > >= == != && || & | ^ << >> -_ !_ ~_ ++".split())
+FUNCTIONS = frozenset("min max abs floor ceil round floor_div floor_mod pick_max pick_min random_bits".split())
+"""Of `uol_device.h`, one operation each."""
+TRUTH = frozenset("< <= > >= == != && || !_".split())
+FLOATS = ("float", "f16", "bf16", "f8e4m3", "f8e5m2")
+FOLDS = ("group_fold", "block_")
+"""What calls of the device header that fold over threads begin with: `calls.py` says what they issue."""
+
+Types = Mapping[str, str]
+
+
+def types_of(kernel: KernelText) -> dict[str, str]:
+    """The type of every name that a kernel declares; of an array, that of its elements."""
+    found = {p.name: p.dtype for p in kernel.parameters}
+    for step in simple_statements(kernel.body):
+        if step.dtype and isinstance(step.target, Name):
+            found[step.target.name] = step.dtype
+    return found
+
+
+def simple_statements(body: Iterable[Statement]) -> Iterator[Simple]:
+    """The declarations, assignments and calls of a text, those of the headers of loops apart."""
+    for statement in body:
+        match statement:
+            case Simple():
+                yield statement
+            case Loop(body=inner) | Branch(body=inner):
+                yield from simple_statements(inner)
+
+
+def is_counted(step: Simple) -> bool:
+    """Does the statement compute or move anything? A barrier, and a declaration without a value, do not."""
+    return step.value is not None and not (isinstance(step.value, Operation) and step.value.fn == "__syncthreads")
+
+
+def unit_of(step: Simple, types: Types, memory: frozenset[str]) -> str:
+    """The unit of a statement; `memory` are the names of tensors and shared arrays."""
+    counted = operations_in(step, types, indices=False)
+    first = next((unit for unit in UNITS if counted[unit]), None)
+    if first is not None:
+        return first
+    touched = {n.array for part in _roots(step) for n in _nodes(part, True) if isinstance(n, Element)}
+    return "memory" if touched & memory else "move"
+
+
+def operations_in(step: Simple, types: Types, *, indices: bool = True) -> Counter[str]:
+    """How many operations of each unit stand in a statement, those within brackets too, if wanted."""
+    found: Counter[str] = Counter()
+    for part in _roots(step):
+        found += operations_of(part, types, indices=indices)
+    if step.update not in ("", "=") and step.target is not None:
+        found[class_of(type_of(step.target, types))] += 1
+    return found
+
+
+def operations_of(node: Node, types: Types, *, indices: bool = True) -> Counter[str]:
+    """The same of an expression."""
+    return Counter(unit for each in _nodes(node, indices) if (unit := _unit(each, types)))
+
+
+def _roots(step: Simple) -> tuple[Node, ...]:
+    return tuple(part for part in (step.target, step.value) if part is not None)
+
+
+def _nodes(node: Node, indices: bool) -> Iterator[Node]:
+    yield node
+    children = node.args if isinstance(node, Operation) else node.index if isinstance(node, Element) and indices else ()
+    for child in children:
+        yield from _nodes(child, indices)
+
+
+def _unit(node: Node, types: Types) -> str | None:
+    if not isinstance(node, Operation) or node.fn.startswith("."):
+        return None
+    operands = class_of(_widest(type_of(a, types) for a in node.args))
+    if node.fn in SPECIAL and (node.fn != "/" or operands != "integer"):
+        return "special"
+    return operands if node.fn in ARITHMETIC or node.fn in FUNCTIONS else None
+
+
+def type_of(node: Node, types: Types) -> str:
+    """The type of an expression."""
+    match node:
+        case Number(dtype=dtype):
+            return dtype
+        case Name(name=name) | Element(array=name):
+            return types.get(name, "int")
+        case Operation(fn="cast" | "{}", dtype=dtype) if dtype:
+            return dtype
+        case Operation(fn="cast" | "infinity" | "nan" | "lowest" | "highest", parameters=(first, *_)):
+            return first.replace("uol::", "").replace(" ", "") if "uol" in first else first
+        case Operation(fn=fn) if fn in TRUTH:
+            return "bool"
+        case Operation(fn="?:", args=(_, yes, no)):
+            return _widest((type_of(yes, types), type_of(no, types)))
+        case Operation(fn=fn, args=(inner,)) if fn.startswith("."):
+            return _member(type_of(inner, types), fn)
+        case Operation(args=(first_arg, *_), fn=fn) if fn.startswith(FOLDS):
+            return type_of(first_arg, types)
+        case Operation(args=args):
+            return _widest(type_of(a, types) for a in args)
+
+
+def _member(record: str, member: str) -> str:
+    """Of `Pick<float, int>`: its value's type, or its index's."""
+    if not record.startswith("Pick<"):
+        return "int"
+    value, index = record[5:-1].split(", ")
+    return value if member == ".value" else index
+
+
+def _widest(dtypes: Iterable[str]) -> str:
+    found = [d.split("<")[-1].split(",")[0] for d in dtypes]
+    return next((d for d in ("double", *FLOATS, "long long", "unsigned long long") if d in found), "int")
+
+
+def class_of(dtype: str) -> str:
+    """The unit of arithmetic on a C type."""
+    return "f64-vector" if dtype == "double" else "f32-vector" if dtype in FLOATS else "integer"
