@@ -38,7 +38,9 @@ def _parsed(form: str) -> ast.expr:
     try:
         return ast.parse(form.strip(), mode="eval").body
     except SyntaxError as error:
-        raise UolError(f"{form!r} is no closed form: {error.msg}", hint="write arithmetic on dims, for example 2*N*C") from error
+        raise UolError(
+            f"{form!r} is no closed form: {error.msg}", hint="write arithmetic on dims, for example 2*N*C"
+        ) from error
 
 
 def _value(node: ast.expr, form: str, dims: Mapping[str, int]) -> int:
@@ -55,7 +57,9 @@ def _value(node: ast.expr, form: str, dims: Mapping[str, int]) -> int:
             return FUNCTIONS[name](*(_value(each, form, dims) for each in args))
         case ast.Name(id=name):
             raise UolError(f"{form!r} names {name}, which is no dim", hint=f"the dims are {', '.join(dims)}")
-    raise UolError(f"{form!r} is no closed form: {ast.unparse(node)}", hint="write + - * / ** min max on dims and whole numbers")
+    raise UolError(
+        f"{form!r} is no closed form: {ast.unparse(node)}", hint="write + - * / ** min max on dims and whole numbers"
+    )
 
 
 def _quotient(a: int, b: int, form: str) -> int:

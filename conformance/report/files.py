@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import cast
 
+from uol.conformance.gap.record import CaseGap
 from uol.conformance.paths.record import PathReport
 from uol.conformance.paths.training.record import TrainingRecord
+from uol.conformance.report.gap import gap_page
 from uol.conformance.report.junit import junit_of
 from uol.conformance.report.operators import OperatorReport
 from uol.conformance.report.page import page_of
@@ -61,6 +64,17 @@ def require_writable(folder: Path) -> None:
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         raise _unwritable(folder, error) from error
+
+
+def write_gap(found: Sequence[CaseGap], page: Path | None, data: Path | None) -> None:
+    """Writes the page and the figures of gaps, each whole or not at all. Raises ResourceError where it cannot."""
+    texts = {page: lambda: gap_page(found), data: lambda: json_text([each.record() for each in found], indent=1) + "\n"}
+    for place, text in texts.items():
+        if place is not None:
+            try:
+                _write(place, text())
+            except OSError as error:
+                raise _unwritable(place, error) from error
 
 
 def schema() -> dict[str, object]:

@@ -23,6 +23,7 @@ from uol.cli import (
     conform_command,
     doctor_command,
     functions_command,
+    gap_command,
     library_commands,
     run_command,
     train_command,
@@ -65,6 +66,7 @@ app.command("run")(run_command.run)
 app.command("check")(check_command.check)
 app.command("conform")(conform_command.conform)
 app.command("bench")(bench_command.bench)
+app.command("gap")(gap_command.gap)
 app.command("train")(train_command.train)
 app.command("doctor")(doctor_command.doctor)
 

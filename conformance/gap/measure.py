@@ -1,0 +1,123 @@
+"""A path on every device: recorded at its full size, each distinct call counted once, added up by group."""
+
+from __future__ import annotations
+
+import tomllib
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+
+from uol.codegen.cost import Time, middle
+from uol.compilation.request import Target, resolve_target
+from uol.conformance.gap.assignment import assigned
+from uol.conformance.gap.attained import Reference, attained_of, reference_of
+from uol.conformance.gap.groups import Group, groups_of
+from uol.conformance.gap.model import CallForm, CountedCall, CountedKernel, counted, form_of
+from uol.conformance.gap.record import CaseGap, Cell, Kernel
+from uol.conformance.paths.full_size import calls_of, full_size_of
+
+Progress = Callable[[int, int], None]
+Counts = Mapping[tuple[CallForm, str], CountedCall]
+
+
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """Targets that a gap is taken over, and those beside them."""
+
+    compared: tuple[str, ...]
+    beside: tuple[str, ...]
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        return (*self.compared, *self.beside)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedCase:
+    """A path's step at one size and type: its groups, and how often each distinct call comes in each."""
+
+    path: str
+    case: str
+    dtype: str
+    groups: tuple[Group, ...]
+    forms: Mapping[str, Mapping[CallForm, int]]
+
+
+def devices() -> Devices:
+    """Those that devices.toml names."""
+    table = tomllib.loads(files("uol.conformance.gap").joinpath("devices.toml").read_text(encoding="utf-8"))
+    return Devices(tuple(table["compared"]), tuple(table["beside"]))
+
+
+def recorded_cases(path: str, dtypes: Sequence[str]) -> list[RecordedCase]:
+    """Every size of a path in every type."""
+    cases = full_size_of(path).cases
+    return [recorded_case(path, case, dims, dtype) for case, dims in cases.items() for dtype in dtypes]
+
+
+def recorded_case(path: str, case: str, dims: Mapping[str, int], dtype: str) -> RecordedCase:
+    """The calls of a step by group. Raises UolError where they are not the groups' (see `assigned`)."""
+    groups = groups_of(path, dims, dtype)
+    calls = calls_of(path, case, dtype)
+    forms: dict[str, Counter[CallForm]] = {group.name: Counter() for group in groups}
+    for call, name in zip(calls, assigned(calls, groups), strict=True):
+        forms[name][form_of(call)] += 1
+    return RecordedCase(path, case, dtype, groups, forms)
+
+
+def count_all(cases: Sequence[RecordedCase], targets: Sequence[str], progress: Progress) -> Counts:
+    """Every distinct call on every target."""
+    forms = dict.fromkeys(form for case in cases for of_group in case.forms.values() for form in of_group)
+    wanted = [(form, target) for form in forms for target in targets]
+    found = {}
+    for number, (form, target) in enumerate(wanted, 1):
+        found[form, target] = counted(form, resolve_target(target))
+        progress(number, len(wanted))
+    return found
+
+
+def gap_of_case(case: RecordedCase, counts: Counts, chosen: Devices) -> CaseGap:
+    """The figures of a case."""
+    targets = {name: resolve_target(name) for name in chosen.all}
+    attained = {name: attained_of(target.device, case.dtype) for name, target in targets.items()}
+    cells = {
+        group.name: {
+            name: _cell(case.forms[group.name], counts, target, reference_of(group, attained[name]))
+            for name, target in targets.items()
+        }
+        for group in case.groups
+    }
+    says = full_size_of(case.path).says
+    return CaseGap(case.path, case.case, case.dtype, says, case.groups, attained, chosen.compared, cells)
+
+
+def _cell(forms: Mapping[CallForm, int], counts: Counts, target: Target, reference: Reference) -> Cell:
+    kernels: list[Kernel] = []
+    refused: dict[str, str] = {}
+    launch = 0.0
+    for form, calls in forms.items():
+        found = counts[form, target.name]
+        if found.refused:
+            refused[form.op] = found.refused
+        for kernel, time in zip(found.kernels, found.times(target), strict=True):
+            kernels.append(_kernel(form.op, calls, kernel, time))
+            launch += calls * time.parts.get("launch", 0.0)
+    return Cell(reference, tuple(kernels), launch, refused)
+
+
+def _kernel(op: str, calls: int, kernel: CountedKernel, time: Time) -> Kernel:
+    issued = kernel.issued
+    operations = {kind: middle(count) for kind, count in issued.operations.items()}
+    return Kernel(
+        op,
+        kernel.name,
+        kernel.kind,
+        kernel.schedule,
+        calls,
+        issued.launches,
+        issued.memory_bytes,
+        operations,
+        time.seconds,
+        time.bound,
+    )

@@ -1,0 +1,95 @@
+"""The kernels of a call on a target: what each moves and issues, and the time that this takes by the device's rates.
+
+Kernel graph and schedules are those that a call gets; nothing is built or run. Counts are kept in the cache, times are not: they
+follow the table of rates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from uol.backends.cache.files import Key, open_cache
+from uol.backends.cache.records import Records
+from uol.codegen.choice import FIRST_THAT_FITS
+from uol.codegen.cost import Time, time_of
+from uol.codegen.lowering import lower
+from uol.codegen.work import Issued
+from uol.compilation.pipeline import program_of
+from uol.compilation.request import Request, Target
+from uol.conformance.paths.recorded import Call
+from uol.ir.errors import RefusalError
+
+Form = tuple[torch.dtype, tuple[int, ...], tuple[int, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class CallForm:
+    """What the kernels of a call follow from: operator, types, sizes and strides of the inputs, options."""
+
+    op: str
+    inputs: tuple[Form, ...]
+    options: tuple[tuple[str, object], ...]
+
+    def request(self, target: Target) -> Request:
+        """What has to be compiled for it."""
+        tensors = tuple(torch.empty_strided(size, stride, dtype=dtype, device="meta") for dtype, size, stride in self.inputs)
+        options = dict(self.options)
+        return Call(self.op, tensors, options).operator.request(tensors, options, target)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class CountedKernel:
+    """A kernel with its counts. `kind`: of its spec."""
+
+    name: str
+    kind: str
+    schedule: str
+    issued: Issued
+
+
+@dataclass(frozen=True, slots=True)
+class CountedCall:
+    """The kernels of a call, in order, or why the target has none for it."""
+
+    kernels: tuple[CountedKernel, ...] = ()
+    refused: str = ""
+
+    def times(self, target: Target) -> list[Time]:
+        """Of each kernel."""
+        return [time_of(kernel.issued, target.device) for kernel in self.kernels]
+
+
+COUNTED = Records(CountedCall)
+
+
+def form_of(call: Call) -> CallForm:
+    """The form of a recorded call."""
+    inputs = tuple((x.dtype, tuple(x.shape), x.stride()) for x in call.inputs)
+    return CallForm(call.op, inputs, tuple(sorted(call.options.items())))
+
+
+def counted(form: CallForm, target: Target) -> CountedCall:
+    """The counts of a call's kernels, from the cache where they are known."""
+    request = form.request(target)
+    key = Key({**request.key("module").parts, "stage": "issued"})
+    return open_cache().record(key, COUNTED, lambda: _count(request))
+
+
+def _count(request: Request) -> CountedCall:
+    target = request.target
+    try:
+        graph = lower(program_of(request), target.backend, request.layouts)
+        schedules = FIRST_THAT_FITS.choose(graph, target.backend, target.device)
+    except RefusalError as error:
+        return CountedCall(refused=error.message)
+    kernels = zip(graph.specs, schedules, strict=True)
+    return CountedCall(
+        tuple(
+            CountedKernel(
+                spec.name, type(spec).__name__, schedule.describe(), target.backend.issued(spec, schedule, target.device)
+            )
+            for spec, schedule in kernels
+        )
+    )
