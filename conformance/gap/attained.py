@@ -21,8 +21,8 @@ ATTAINED = "-attained"
 
 @dataclass(frozen=True, slots=True)
 class Attained:
-    """`rates`: those that T_ref is computed from, by what they are of: "memory", "matrix", "vector", "launch"; `names` of them in
-    the device's table."""
+    """`rates`: those that T_ref is computed from, by what they are of ("memory", "matrix", "vector", "launch"); `names`: theirs
+    in the device's table."""
 
     rates: Mapping[str, Rate]
     names: Mapping[str, str]

@@ -5,9 +5,9 @@
     [sums.NAME]   over, each                   a dim: the sum of a form over rows
     [[group]]     name, phase, over, recorded, calls, launches
 
-A group that is `over` rows stands once for each, its `{dim}`s filled in. `calls` says which calls of operators it stands for: by
-name, and by the shapes of inputs where one name does not decide; a call without shapes takes what no other one of its operator
-takes. `launches` are what the best kernels have to do: every tensor that goes in or out moves once.
+A group that is `over` rows stands once for each, its `{dim}`s filled in. `calls` says which calls of operators it stands for:
+by name, and by the shapes of inputs where one name does not decide; a call without shapes takes what no other one of its
+operator takes. `launches` are what the best kernels have to do: every tensor that goes in or out moves once.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The kernels of a call on a target: what each moves and issues, and the time that this takes by the device's rates.
 
-Kernel graph and schedules are those that a call gets; nothing is built or run. Counts are kept in the cache, times are not: they
-follow the table of rates.
+Kernel graph and schedules are those that a call gets; nothing is built or run. Counts are kept in the cache; times are not, for
+they follow the table of rates.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class CaseGap:
-    """A path at a size in a type: its groups, and each on each device. The gap is over `compared`; other devices stand beside."""
+    """A path at a size in a type: its groups, and each on each device. The gap is over `compared`; others stand beside."""
 
     path: str
     case: str
