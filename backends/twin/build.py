@@ -38,12 +38,14 @@ class Order:
     kind: TwinKind
     module: Module
     checked: bool
+    counted: bool
     key: str
 
 
-def order(kind: TwinKind, module: Module, checked: bool) -> Order:
-    parts = (fingerprint(kind), str(checked), module.device.name, module.device.text, *(k.name for k in module.kernels))
-    return Order(kind, module, checked, digest(parts))
+def order(kind: TwinKind, module: Module, checked: bool, counted: bool = False) -> Order:
+    modes = fingerprint(kind), str(checked), str(counted)
+    parts = (*modes, module.device.name, module.device.text, *(k.name for k in module.kernels))
+    return Order(kind, module, checked, counted, digest(parts))
 
 
 def build_modules(orders: Sequence[Order]) -> dict[str, Built | Finding]:
@@ -82,9 +84,9 @@ def no_room(message: str) -> ResourceError:
 
 def split_batches(orders: list[Order]) -> Iterable[list[Order]]:
     """Orders of one kind and mode together, evenly over the compilers, at most `BATCH` a run."""
-    groups: dict[tuple[str, bool], list[Order]] = {}
+    groups: dict[tuple[str, bool, bool], list[Order]] = {}
     for item in orders:
-        groups.setdefault((item.kind.name, item.checked), []).append(item)
+        groups.setdefault((item.kind.name, item.checked, item.counted), []).append(item)
     for group in groups.values():
         runs = max(-(-len(group) // BATCH), min(processors(), len(group) // 4), 1)
         for start in range(runs):
@@ -117,12 +119,19 @@ def compile_units(sample: Order, units: tuple[Unit, ...], folder: Path) -> None:
     for unit in units:
         path = folder / unit.include
         path.parent.mkdir()
-        path.write_text(filled(unit.module.device.text) if sample.checked else unit.module.device.text)
+        path.write_text(text_of(unit.module, sample))
     (folder / "glue.cpp").write_text(kind.glue(units))
     include = [f"-I{path}" for path in kind.include]
     run_compiler([kind.compiler, *kind.text_flags(sample.checked), "-I.", *include, "-c", "glue.cpp", "-o", "glue.o"], folder)
     link(kind, folder)
     (folder / "glue.o").unlink()
+
+
+def text_of(module: Module, sample: Order) -> str:
+    """The text as it is compiled: with what fills open variables, and what counts statements, where that is wanted."""
+    if not sample.checked:
+        return module.device.text
+    return filled(module.device.text, sample.kind.marks(module).insertions if sample.counted else ())
 
 
 def link(kind: TwinKind, folder: Path) -> None:

@@ -19,7 +19,7 @@ from uol.codegen.indexing.arithmetic import value_at
 from uol.ir.errors import ShapeError
 
 ROLES = {"in": 0, "out": 1, "workspace": 2}
-HEADER = struct.Struct("<8s7q")
+HEADER = struct.Struct("<8s8q")
 BUFFER = struct.Struct("<4q32s")
 LAUNCH = struct.Struct("<10q")
 ARG = struct.Struct("<qdq")
@@ -61,7 +61,8 @@ def write_job(job: Job, slot: int, path: Path, poisoned: int) -> JobFile:
         offsets.append(end)
         end += 0 if p.role == "workspace" else p.bytes
     timeout_ms = max(1, int(job.timeout_s * 1000))
-    header = HEADER.pack(b"UOLJOB1\n", slot, job.checked, timeout_ms, poisoned, len(placed), len(launches), len(args))
+    sizes = len(placed), len(launches), len(args)
+    header = HEADER.pack(b"UOLJOB1\n", slot, job.checked, job.counted, timeout_ms, poisoned, *sizes)
     records = [
         BUFFER.pack(offset, p.bytes, element_type(p.dtype).itemsize, ROLES[p.role], p.name.encode()[:31])
         for p, offset in zip(placed, offsets, strict=True)

@@ -23,6 +23,22 @@ class Unit:
 
 
 @dataclass(frozen=True, slots=True)
+class Marks:
+    """What counts the executed statements of a text: `UNITS` by place, and texts to be inserted at offsets, in order.
+
+    A mark is `uol_statements::at(place of the unit)`, see common/uol_statements.h.
+    """
+
+    units: tuple[str, ...]
+    insertions: tuple[tuple[int, str], ...]
+
+
+def mark(unit: int) -> str:
+    """The statement that counts the one behind it."""
+    return f"::uol_statements::at({unit}); "
+
+
+@dataclass(frozen=True, slots=True)
 class TwinKind:
     """How the twin of one kind of machine is built.
 
@@ -36,6 +52,7 @@ class TwinKind:
     glue            the C++ text that includes the units' texts and lists their kernels for the runtime
     loops_by_grid   does a kernel loop over its tiles by the number of blocks of its launch, so that any number will do?
     double_buffers  the double buffers of a text
+    marks           of a module whose statements are counted: the units that they may be for, and their marks
     held_bytes      memory that a buffer takes in the process, by `checked`: itself, and what is noted of its elements
     largest_buffer  bytes
     """
@@ -53,6 +70,7 @@ class TwinKind:
     loops_by_grid: Callable[[Kernel], bool] = lambda kernel: False
     double_buffers: Callable[[str], tuple[DoubleBuffer, ...]] = lambda text: ()
     largest_buffer: int = 2**62
+    marks: Callable[[Module], Marks] = lambda module: Marks((), ())
 
 
 KINDS: dict[str, str] = {

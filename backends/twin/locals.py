@@ -8,7 +8,7 @@ must give what a run gives in which it holds other garbage. Types that are looke
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -63,14 +63,30 @@ def open_locals(text: str) -> tuple[Local, ...]:
     return tuple(_open(text, tokenize(text))) if _SUSPECT.search(text) else ()
 
 
-def filled(text: str) -> str:
-    """The text with a fill for each of its `open_locals`, in the lines that it has."""
+def fills(text: str) -> tuple[tuple[int, str], ...]:
+    """What fills each of the `open_locals`, with the offset at which it is inserted."""
+    return tuple(
+        (local.insert, f" = ::uol_locals::Open{{{number}}}" if local.value else f" ::uol_locals::fill({local.name}, {number});")
+        for number, local in enumerate(open_locals(text))
+    )
+
+
+def filled(text: str, others: Iterable[tuple[int, str]] = ()) -> str:
+    """The text with these fills, and other insertions, in the lines that it has."""
+    return inserted(text, (*fills(text), *others))
+
+
+def inserted(text: str, insertions: Iterable[tuple[int, str]]) -> str:
+    """The text with others inserted at offsets, in the lines that it has; those at one offset in their order.
+
+    >>> inserted("ac", [(1, "b"), (0, "("), (2, ")")])
+    '(abc)'
+    """
     pieces: list[str] = []
     done = 0
-    for number, local in enumerate(open_locals(text)):
-        fill = f" = ::uol_locals::Open{{{number}}}" if local.value else f" ::uol_locals::fill({local.name}, {number});"
-        pieces += [text[done : local.insert], fill]
-        done = local.insert
+    for offset, piece in sorted(insertions, key=lambda each: each[0]):
+        pieces += [text[done:offset], piece]
+        done = offset
     return "".join((*pieces, text[done:]))
 
 

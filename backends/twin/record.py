@@ -39,6 +39,7 @@ class Job:
     """One run of a module: its inputs by name (logical shape; bf16 as uint16 bit patterns), its scalars and dims.
 
     checked      with all checks; without, the kernels run at full speed and only crashes and limits are findings
+    counted      are executed statements and, where the machine has them, sectors counted, too? (Of checked runs.)
     timeout_s    limit of the processor time of the run, compilation not counted; beyond it the finding is `timeout`
     capability   the machine's limits; None: those of the module's backend
     most_blocks  how many blocks a kernel gets that loops over its tiles by the number of blocks that it finds at its launch, so
@@ -49,6 +50,7 @@ class Job:
     buffers: Mapping[str, Array]
     scalars: Mapping[str, float | int] = field(default_factory=dict)
     checked: bool = True
+    counted: bool = False
     timeout_s: float = 120.0
     capability: Capability | None = None
     most_blocks: int | None = 3

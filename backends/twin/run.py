@@ -50,7 +50,7 @@ def execute_many(jobs: Sequence[Job]) -> list[TwinRun]:
     for job in jobs:
         ensure_room(job.module, job.scalars, checked=job.checked)
     refused = [(*launch_limits(job.module, capability_of(job), job.scalars), *linkage(job.module)) for job in jobs]
-    orders = [order(kind_of(job.module.backend), job.module, job.checked) for job in jobs]
+    orders = [order(kind_of(job.module.backend), job.module, job.checked, job.counted) for job in jobs]
     built = build_modules([item for item, findings in zip(orders, refused, strict=True) if not findings])
     memory = Budget(free_memory_bytes() or 2**62)
 
@@ -144,7 +144,19 @@ def run_executable(job: Job, built: Built, poisoned: int) -> TwinRun:
         limits = scratch_limits(job.module, capability_of(job), report.sizes)
         buffers = kind_of(job.module.backend).double_buffers(job.module.device.text) if job.checked else ()
         reuses = reuses_of(job.module, buffers, report.refills)
-        return TwinRun(written.outputs(), (*limits, *report.findings), report.counts, log, reuses)
+        counts = named_counts(report.counts, job)
+        return TwinRun(written.outputs(), (*limits, *report.findings), counts, log, reuses)
+
+
+STATEMENTS = "statements "
+"""What the name of a count of statements begins with; the unit's name follows."""
+
+
+def named_counts(counts: Mapping[str, int], job: Job) -> dict[str, int]:
+    """The counts of a report; statements by the names of their units, of which the process knows the places."""
+    units = kind_of(job.module.backend).marks(job.module).units if job.counted else ()
+    named = {f"{STATEMENTS}{place}": f"{STATEMENTS}{unit}" for place, unit in enumerate(units)}
+    return {named.get(name, name): n for name, n in counts.items() if name in named or not name.startswith(STATEMENTS)}
 
 
 def run_process(command: list[str], timeout_s: float) -> tuple[int | None, str]:

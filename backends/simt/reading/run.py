@@ -29,7 +29,7 @@ from uol.backends.simt.reading.syntax import (
     Statement,
     walk,
 )
-from uol.backends.simt.reading.units import is_counted, operations_in, operations_of, types_of, unit_of
+from uol.backends.simt.reading.units import is_counted, memory_of, operations_in, operations_of, types_of, unit_of
 from uol.ir.integers.intervals import EVERYTHING, Interval
 
 MANY = 1 << 31
@@ -55,19 +55,20 @@ class Reading:
     """Between barriers: what shared memory holds is the same."""
     types: Mapping[str, str] = field(init=False)
     tensors: frozenset[str] = field(init=False)
-    shared: frozenset[str] = field(init=False)
     memory: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
         self.types = types_of(self.kernel)
         self.tensors = frozenset(p.name for p in self.kernel.parameters if p.pointer)
-        self.shared = frozenset(s.target.name for s in self.kernel.body if isinstance(s, Simple) and s.shared and isinstance(s.target, Name))
-        self.memory = self.tensors | self.shared
+        self.memory = memory_of(self.kernel)
 
     def run(self) -> Counts:
         everyone = np.ones((len(self.blocks), self.threads), bool)
         self.body(self.kernel.body, Active(everyone, everyone, self.width))
         return self.counts
+
+    def is_shared(self, array: str) -> bool:
+        return array in self.memory and array not in self.tensors
 
     # ---- statements
 
@@ -260,7 +261,7 @@ class Reading:
         self, array: str, places: tuple[Value, ...], index: tuple[Node, ...], active: Active, *, store: bool
     ) -> Value:
         """Counts one access by all lanes, and gives what it reads. What was read before may still be in a register."""
-        key = (array, *(p.number for p in places), self.interval if array in self.shared else 0)
+        key = (array, *(p.number for p in places), self.interval if self.is_shared(array) else 0)
         if store:
             self.moved(array, places, "store", (active.sure, active.maybe), (active.least, active.most))
             return self.unknown()
@@ -273,7 +274,7 @@ class Reading:
 
     def moved(self, array: str, places: tuple[Value, ...], what: str, masks: tuple[Mask, Mask], turns: tuple[int, int]) -> None:
         size = bytes_of(self.types[array])
-        if array in self.shared:
+        if self.is_shared(array):
             least, most = (mask.sum(axis=1) * size * number for mask, number in zip(masks, turns, strict=True))
             self.counts.add("scratch", what, (least, most))
             return

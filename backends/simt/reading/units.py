@@ -17,6 +17,7 @@ from uol.backends.simt.reading.syntax import Branch, Element, KernelText, Loop, 
 from uol.codegen.work import SPECIAL
 
 UNITS = ("special", "f64-vector", "f32-vector", "integer")
+STATEMENT_UNITS = (*UNITS, "memory", "move")
 ARITHMETIC = frozenset("+ - * / % < <= > >= == != && || & | ^ << >> -_ !_ ~_ ++".split())
 FUNCTIONS = frozenset("min max abs floor ceil round floor_div floor_mod pick_max pick_min random_bits".split())
 """Of `uol_device.h`, one operation each."""
@@ -35,6 +36,12 @@ def types_of(kernel: KernelText) -> dict[str, str]:
         if step.dtype and isinstance(step.target, Name):
             found[step.target.name] = step.dtype
     return found
+
+
+def memory_of(kernel: KernelText) -> frozenset[str]:
+    """The names of the tensors and the shared arrays of a kernel."""
+    shared = (s.target.name for s in kernel.body if isinstance(s, Simple) and s.shared and isinstance(s.target, Name))
+    return frozenset((*(p.name for p in kernel.parameters if p.pointer), *shared))
 
 
 def simple_statements(body: Iterable[Statement]) -> Iterator[Simple]:

@@ -13,6 +13,7 @@ struct JobHeader {
   char magic[8];  // "UOLJOB1\n"
   std::int64_t module;  // its slot in the executable
   std::int64_t checked;
+  std::int64_t counted;  // sectors and statements
   std::int64_t timeout_ms;
   std::int64_t poisoned;  // see uol_locals.h
   std::int64_t buffers, launches, args;

@@ -4,6 +4,7 @@
 
 #include "banks.h"
 #include "memory.h"
+#include "sectors.h"
 #include "state.h"
 #include "uol_report.h"
 
@@ -169,10 +170,12 @@ void global_read(Cell& cell, const Access& access, const Buffer& buffer) {
 }
 
 void global_access(const Access& access) {
-  const Buffer& buffer = buffers[(access.address - arena_begin) >> slot_shift];
+  const std::size_t slot = (access.address - arena_begin) >> slot_shift;
+  const Buffer& buffer = buffers[slot];
   const std::size_t offset = access.address - buffer.begin;
   if (offset >= buffer.bytes || buffer.bytes - offset < access.bytes) [[unlikely]]
     return report_global(access, "out-of-bounds-global", buffer);
+  if (counted) note_sector(slot, offset, access.write, access.pc);
   if (buffer.role == uol_job::INPUT) {
     if (access.write) report_global(access, "input-write", buffer);
     return;

@@ -11,9 +11,11 @@
 #include "banks.h"
 #include "check.h"
 #include "memory.h"
+#include "sectors.h"
 #include "state.h"
 #include "uol_job.h"
 #include "uol_report.h"
+#include "uol_statements.h"
 
 namespace uol_twin {
 
@@ -43,6 +45,12 @@ void report_counts() {
     count_accesses("shared_stores", "shared_store_bytes", traffic.shared[true]);
     uol_report::count("shared_load_transactions", static_cast<std::int64_t>(shared_transactions[false]));
     uol_report::count("shared_store_transactions", static_cast<std::int64_t>(shared_transactions[true]));
+  }
+  if (counted) {
+    uol_report::count("global_load_sectors", static_cast<std::int64_t>(touched_sectors[false]));
+    uol_report::count("global_store_sectors", static_cast<std::int64_t>(touched_sectors[true]));
+    uol_report::count("missed_accesses", static_cast<std::int64_t>(missed_accesses));
+    uol_statements::report();
   }
   uol_report::count("barriers", static_cast<std::int64_t>(counts.barriers));
   uol_report::count("shuffles", static_cast<std::int64_t>(counts.shuffles));
@@ -119,9 +127,11 @@ int main(int argc, char** argv) {
   job = uol_job::open_job(argv[1]);
   report_path = argv[2];
   checked = job.header->checked;
+  counted = job.header->counted;
   make_buffers(job, checked);
   make_stacks();
   make_notes();
+  make_touches();
   find_shared_arrays();
   catch_signals(job.header->timeout_ms);
   for (std::int64_t i = 0; i < job.header->launches; ++i) {

@@ -2,6 +2,7 @@
 #include "banks.h"
 #include "fibre.h"
 #include "main.h"
+#include "sectors.h"
 #include "state.h"
 #include "uol_report.h"
 
@@ -90,13 +91,18 @@ void wait() {
   uol_switch(&me->stack, stack);
 }
 
+void tally() {
+  if (checked) tally_shared();
+  if (counted) tally_sectors();
+}
+
 void open_barrier() {
   if (block.alive < block.threads)
     uol_report::add("exit-before-barrier", place_of(block.site), "%u of %u threads have left the kernel before this barrier",
                     block.threads - block.alive, block.threads);
   block.arrived = 0;
   ++counts.barriers;
-  if (checked) tally_shared();
+  tally();
   now.interval += one_interval;
   for (unsigned w = 0; w < block.warps; ++w)
     if (block.warp[w].alive) make_ready(block.warp[w], block.warp[w].alive);
@@ -221,7 +227,7 @@ void run_block(Index3 index, Index3 size, void (*call)(const Arg*), const Arg* a
   become(first);
   uol_switch(&main_stack, stack);
   running = nullptr;
-  if (checked) tally_shared();
+  tally();
 }
 
 }  // namespace uol_twin
