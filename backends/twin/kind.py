@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,6 +53,8 @@ class TwinKind:
     loops_by_grid   does a kernel loop over its tiles by the number of blocks of its launch, so that any number will do?
     double_buffers  the double buffers of a text
     marks           of a module whose statements are counted: the units that they may be for, and their marks
+    observed        of the counts of a counted run, those that a backend's `issued` predicts: "read bytes", "written bytes",
+                    "scratch bytes", "primitive NAME", "statements UNIT", "blocks", "launches"; none where nothing is predicted
     held_bytes      memory that a buffer takes in the process, by `checked`: itself, and what is noted of its elements
     largest_buffer  bytes
     """
@@ -69,6 +71,7 @@ class TwinKind:
     held_bytes: Callable[[Placed, bool], int]
     loops_by_grid: Callable[[Kernel], bool] = lambda kernel: False
     double_buffers: Callable[[str], tuple[DoubleBuffer, ...]] = lambda text: ()
+    observed: Callable[[Mapping[str, int]], dict[str, int]] = lambda counts: {}
     largest_buffer: int = 2**62
     marks: Callable[[Module], Marks] = lambda module: Marks((), ())
 

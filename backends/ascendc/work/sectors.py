@@ -56,11 +56,13 @@ def _counted(place: Place, start: Numbers, bursts: Numbers, size: Numbers) -> Nu
     number = np.arange(len(of)) - np.repeat(np.cumsum(counts) - counts, counts)
     first = (start[of] + number * place.stride) * place.element_bytes
     touched = np.floor((first + size[of] - 1) / BLOCK_BYTES) - np.floor(first / BLOCK_BYTES) + 1
-    return np.bincount(of, np.where(size[of] > 0, touched, 0), len(start))
+    counted: Numbers = np.bincount(of, np.where(size[of] > 0, touched, 0.0), len(start)).astype(np.float64)
+    return counted
 
 
 def _most(place: Place, bursts: Numbers, size: Numbers) -> Numbers:
     """Where every burst starts with the last element of a sector."""
     length = np.maximum(size, 0.0)
     over = np.floor((length + BLOCK_BYTES - place.element_bytes - 1) / BLOCK_BYTES) + (length > 0)
-    return np.maximum(bursts, 0.0) * over
+    most: Numbers = np.maximum(bursts, 0.0) * over
+    return most
