@@ -1,7 +1,7 @@
 """Values and conditions over the lanes of some blocks: arrays of (blocks, threads), or what is known of data.
 
-A value that depends on the data of a launch is an interval. Each value has a number, which two have alike where the text computes
-the same from the same: what is read at one place twice may stay in a register.
+A value that depends on the data of a launch is an interval. Each value has a number, which two have alike where the text
+computes the same from the same: what is read at one place twice may stay in a register.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from uol.backends.simt.reading.counts import Ends, Ints
 from uol.ir.integers.intervals import EVERYTHING, Interval
 
 SECTOR_BYTES = 32
-"""What an access of global memory moves at least: CUDA C++ Best Practices Guide, "Coalesced Access to Global Memory". Accesses of
-other machines are counted in the same unit."""
+"""What an access of global memory moves at least: CUDA C++ Best Practices Guide, "Coalesced Access to Global Memory". Accesses
+of other machines are counted in the same unit."""
 
 Mask = NDArray[np.bool_]
 
