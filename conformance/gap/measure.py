@@ -5,18 +5,22 @@ from __future__ import annotations
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from importlib.resources import files
+from multiprocessing import get_context
 
 from uol.codegen.cost import Time, middle
-from uol.compilation.request import Target, resolve_target
+from uol.compilation.request import resolve_target
 from uol.conformance.gap.assignment import assigned
-from uol.conformance.gap.attained import Reference, attained_of, reference_of
+from uol.conformance.gap.attained import attained_of, reference_of
 from uol.conformance.gap.groups import Group, groups_of
-from uol.conformance.gap.model import CallForm, CountedCall, CountedKernel, counted, form_of
-from uol.conformance.gap.record import CaseGap, Cell, Kernel
+from uol.conformance.gap.model import CallForm, CountedCall, CountedKernel, counted, form_of, is_known
+from uol.conformance.gap.record import CaseGap, Cell, GroupOnTarget, Kernel
 from uol.conformance.paths.full_size import calls_of, full_size_of
 
+FEW = 50
+"""Calls that are counted sooner than a process has started."""
 Progress = Callable[[int, int], None]
 Counts = Mapping[tuple[CallForm, str], CountedCall]
 
@@ -66,15 +70,21 @@ def recorded_case(path: str, case: str, dims: Mapping[str, int], dtype: str) -> 
     return RecordedCase(path, case, dtype, groups, forms)
 
 
-def count_all(cases: Sequence[RecordedCase], targets: Sequence[str], progress: Progress) -> Counts:
-    """Every distinct call on every target."""
+def count_all(cases: Sequence[RecordedCase], targets: Sequence[str], jobs: int, progress: Progress) -> Counts:
+    """Every distinct call on every target, in up to `jobs` processes where many are not known yet."""
     forms = dict.fromkeys(form for case in cases for of_group in case.forms.values() for form in of_group)
     wanted = [(form, target) for form in forms for target in targets]
-    found = {}
-    for number, (form, target) in enumerate(wanted, 1):
-        found[form, target] = counted(form, resolve_target(target))
-        progress(number, len(wanted))
-    return found
+    missing = [each for each in wanted if not is_known(each[0], resolve_target(each[1]))]
+    if jobs > 1 and len(missing) > FEW:
+        with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+            for number, _ in enumerate(pool.map(_count, missing), 1):
+                progress(number, len(missing))
+    return {each: _count(each) for each in wanted}
+
+
+def _count(each: tuple[CallForm, str]) -> CountedCall:
+    form, target = each
+    return counted(form, resolve_target(target))
 
 
 def gap_of_case(case: RecordedCase, counts: Counts, chosen: Devices) -> CaseGap:
@@ -83,8 +93,7 @@ def gap_of_case(case: RecordedCase, counts: Counts, chosen: Devices) -> CaseGap:
     attained = {name: attained_of(target.device, case.dtype) for name, target in targets.items()}
     cells = {
         group.name: {
-            name: _cell(case.forms[group.name], counts, target, reference_of(group, attained[name]))
-            for name, target in targets.items()
+            name: Cell(reference_of(group, attained[name]), group_on_target(case, group, counts, name)) for name in targets
         }
         for group in case.groups
     }
@@ -92,18 +101,19 @@ def gap_of_case(case: RecordedCase, counts: Counts, chosen: Devices) -> CaseGap:
     return CaseGap(case.path, case.case, case.dtype, says, case.groups, attained, chosen.compared, cells)
 
 
-def _cell(forms: Mapping[CallForm, int], counts: Counts, target: Target, reference: Reference) -> Cell:
+def group_on_target(case: RecordedCase, group: Group, counts: Counts, target: str) -> GroupOnTarget:
+    """The kernels of a group's calls."""
     kernels: list[Kernel] = []
     refused: dict[str, str] = {}
     launch = 0.0
-    for form, calls in forms.items():
-        found = counts[form, target.name]
+    for form, calls in case.forms[group.name].items():
+        found = counts[form, target]
         if found.refused:
             refused[form.op] = found.refused
-        for kernel, time in zip(found.kernels, found.times(target), strict=True):
+        for kernel, time in zip(found.kernels, found.times(resolve_target(target)), strict=True):
             kernels.append(_kernel(form.op, calls, kernel, time))
             launch += calls * time.parts.get("launch", 0.0)
-    return Cell(reference, tuple(kernels), launch, refused)
+    return GroupOnTarget(tuple(kernels), launch, refused)
 
 
 def _kernel(op: str, calls: int, kernel: CountedKernel, time: Time) -> Kernel:

@@ -7,17 +7,21 @@ they follow the table of rates.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 
-from uol.backends.cache.files import Key, open_cache
+from uol.backends.cache.files import Key, hash_of, open_cache, package_files
 from uol.backends.cache.records import Records
+from uol.codegen.backend import Schedule
 from uol.codegen.choice import FIRST_THAT_FITS
 from uol.codegen.cost import Time, time_of
 from uol.codegen.lowering import lower
+from uol.codegen.specs.nodes import KernelSpec
 from uol.codegen.work import Issued
 from uol.compilation.pipeline import program_of
 from uol.compilation.request import Request, Target
+from uol.conformance.gap.balanced import balanced, nearest_schedule
 from uol.conformance.paths.recorded import Call
 from uol.ir.errors import RefusalError
 
@@ -73,8 +77,22 @@ def form_of(call: Call) -> CallForm:
 def counted(form: CallForm, target: Target) -> CountedCall:
     """The counts of a call's kernels, from the cache where they are known."""
     request = form.request(target)
-    key = Key({**request.key("module").parts, "stage": "issued"})
-    return open_cache().record(key, COUNTED, lambda: _count(request))
+    return open_cache().record(_key(request), COUNTED, lambda: _count(request))
+
+
+def is_known(form: CallForm, target: Target) -> bool:
+    """Are they in the cache?"""
+    return open_cache().get(_key(form.request(target))) is not None
+
+
+def _key(request: Request) -> Key:
+    return Key({**request.key("module").parts, "stage": "issued", "model": _model_hash()})
+
+
+@cache
+def _model_hash() -> str:
+    """Of the sources that counts depend on beside the generator's: this room's."""
+    return hash_of(package_files("uol.conformance.gap"))
 
 
 def _count(request: Request) -> CountedCall:
@@ -84,12 +102,16 @@ def _count(request: Request) -> CountedCall:
         schedules = FIRST_THAT_FITS.choose(graph, target.backend, target.device)
     except RefusalError as error:
         return CountedCall(refused=error.message)
-    kernels = zip(graph.specs, schedules, strict=True)
-    return CountedCall(
-        tuple(
-            CountedKernel(
-                spec.name, type(spec).__name__, schedule.describe(), target.backend.issued(spec, schedule, target.device)
-            )
-            for spec, schedule in kernels
-        )
+    return CountedCall(tuple(_kernel(spec, schedule, target) for spec, schedule in zip(graph.specs, schedules, strict=True)))
+
+
+def _kernel(spec: KernelSpec, schedule: Schedule, target: Target) -> CountedKernel:
+    """Of segments, as if each had as many rows or terms as any other."""
+    even = balanced(spec)
+    tiles = schedule if even is spec else nearest_schedule(even, schedule, target.backend, target.device)
+    issued = (
+        target.backend.issued(spec, schedule, target.device)
+        if tiles is None
+        else target.backend.issued(even, tiles, target.device)
     )
+    return CountedKernel(spec.name, type(spec).__name__, schedule.describe(), issued)

@@ -40,10 +40,9 @@ class Kernel:
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class GroupOnTarget:
     """A group on a device. `refused`: operators without a kernel there, each with the reason; then there is no time."""
 
-    reference: Reference
     kernels: tuple[Kernel, ...]
     launch_seconds: float
     refused: Mapping[str, str]
@@ -66,9 +65,22 @@ class Cell:
         by["launch"] = max(by.get("launch", 0.0), self.launch_seconds)
         return max(by, key=lambda name: by[name])
 
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A group on a device, beside what it would take at best there."""
+
+    reference: Reference
+    on: GroupOnTarget
+
+    @property
+    def seconds(self) -> float | None:
+        """Modelled; None where an operator has no kernel."""
+        return self.on.seconds
+
     @property
     def pair(self) -> Pair:
-        return Pair(self.reference.seconds, self.seconds, self.reference.launch, self.launch_seconds)
+        return Pair(self.reference.seconds, self.seconds, self.reference.launch, self.on.launch_seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +118,7 @@ class CaseGap:
 
     def refused(self, device: str) -> dict[str, str]:
         """Operators without a kernel on a device, each with the reason."""
-        return {op: reason for row in self.cells.values() for op, reason in row[device].refused.items()}
+        return {op: reason for row in self.cells.values() for op, reason in row[device].on.refused.items()}
 
     def flagged(self, device: str) -> float:
         """The share of the time that is of groups faster than what the device attains."""
@@ -160,8 +172,8 @@ def _cell(cell: Cell) -> dict[str, object]:
         "reference_bound": cell.reference.bound,
         "modelled_s": cell.seconds,
         "eff": cell.pair.eff,
-        "bound": cell.bound,
-        "launches": cell.launches,
-        "refused": dict(cell.refused),
-        "kernels": [asdict(kernel) for kernel in cell.kernels],
+        "bound": cell.on.bound,
+        "launches": cell.on.launches,
+        "refused": dict(cell.on.refused),
+        "kernels": [asdict(kernel) for kernel in cell.on.kernels],
     }

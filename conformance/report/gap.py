@@ -81,7 +81,7 @@ def _point(case: CaseGap, group: Group, device: str) -> Point | None:
     if not operations or cell.seconds is None:
         return None
     ours, best = operations / cell.seconds, operations / cell.reference.seconds
-    title = f"{group.name}: eff {percent(cell.pair.eff)}, bound by {cell.bound}; {ours / 1e12:.3g} TFLOP/s"
+    title = f"{group.name}: eff {percent(cell.pair.eff)}, bound by {cell.on.bound}; {ours / 1e12:.3g} TFLOP/s"
     return Point(_across(operations / group.bytes), _up(ours), _up(best), title)
 
 

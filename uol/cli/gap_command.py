@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from uol.backends.cpu.host import usable_cores
 from uol.cli.arguments import listed
 from uol.cli.output import counted, print_table, print_text
 from uol.conformance.gap.record import MODELLED, percent
@@ -52,7 +53,7 @@ def gap(
     chosen = devices()
     cases = [case for name in names for case in recorded_cases(name, dtypes)]
     with counted("counting kernels", 1) as progress:
-        counts = count_all(cases, chosen.all, lambda done, of: progress(done, of, ""))
+        counts = count_all(cases, chosen.all, usable_cores(), lambda done, of: progress(done, of, ""))
     found = [gap_of_case(case, counts, chosen) for case in cases]
     for each in found:
         _print(each)
@@ -107,7 +108,7 @@ def _cells(cell: Cell) -> tuple[str, ...]:
     reference = (f"{cell.reference.seconds * 1e6:,.1f}", cell.reference.bound)
     if cell.seconds is None:
         return (*reference, "refused", "", "")
-    return (*reference, f"{cell.seconds * 1e6:,.1f}", cell.bound, percent(cell.pair.eff))
+    return (*reference, f"{cell.seconds * 1e6:,.1f}", cell.on.bound, percent(cell.pair.eff))
 
 
 def _compared(found: CaseGap, group: Group) -> tuple[str, ...]:
