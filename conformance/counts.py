@@ -22,7 +22,7 @@ from uol.backends.twin import Job, execute_many, kind_of
 from uol.conformance.cases.case_matrix import types_of
 from uol.conformance.cases.counted import Count, compare
 from uol.conformance.cases.selection import differentiable
-from uol.conformance.cases.twin_check import has_twin, prepare
+from uol.conformance.cases.twin_check import Prepared, has_twin, prepare
 from uol.conformance.cases.verdict import Case
 from uol.conformance.command import run_command
 from uol.ir.errors import RefusalError
@@ -49,7 +49,7 @@ def _cases(ops: Sequence[str], targets: Sequence[str], dtypes: Sequence[str]) ->
         yield from (Case(op, target, dtype, workload) for target in targets for dtype in types_of(op, tuple(dtypes)))
 
 
-def _prepared(case: Case):
+def _prepared(case: Case) -> Prepared | None:
     try:
         return prepare(case)
     except RefusalError:

@@ -24,18 +24,11 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """What counts the executed statements of a text: `UNITS` by place, and texts to be inserted at offsets, in order.
-
-    A mark is `uol_statements::at(place of the unit)`, see common/uol_statements.h.
-    """
+    """What counts the executed statements of a text: texts to be inserted at offsets, in order. The process counts by the place
+    of a unit in `units`."""
 
     units: tuple[str, ...]
     insertions: tuple[tuple[int, str], ...]
-
-
-def mark(unit: int) -> str:
-    """The statement that counts the one behind it."""
-    return f"::uol_statements::at({unit}); "
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,8 @@ class Counts:
         for kind, name in {key: None for piece in pieces for key in piece.found}:
             ends = [piece.found.get((kind, name), (np.int64(0), np.int64(0))) for piece in pieces]
             lows, highs = (np.stack(np.broadcast_arrays(*each)) for each in zip(*ends, strict=True))
-            self.add(kind, name, tuple(end * number for end in _likely(lows, highs)))
+            low, high = _likely(lows, highs)
+            self.add(kind, name, (low * number, high * number))
 
     def of_grid(self, chosen: Sequence[int], grid: int) -> dict[tuple[str, str], Interval]:
         """Of all blocks of a grid, from those that were chosen: all, or the first, the last, and some between them."""

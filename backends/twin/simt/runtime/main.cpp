@@ -6,16 +6,16 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <string>
 #include <vector>
 
 #include "banks.h"
 #include "check.h"
 #include "memory.h"
-#include "sectors.h"
 #include "state.h"
+#include "statements.h"
 #include "uol_job.h"
 #include "uol_report.h"
-#include "uol_statements.h"
 
 namespace uol_twin {
 
@@ -50,7 +50,8 @@ void report_counts() {
     uol_report::count("global_load_sectors", static_cast<std::int64_t>(touched_sectors[false]));
     uol_report::count("global_store_sectors", static_cast<std::int64_t>(touched_sectors[true]));
     uol_report::count("missed_accesses", static_cast<std::int64_t>(missed_accesses));
-    uol_statements::report();
+    for (int unit = 0; unit < most_units; ++unit)
+      uol_report::count(("statements " + std::to_string(unit)).c_str(), static_cast<std::int64_t>(executed_statements[unit]));
   }
   uol_report::count("barriers", static_cast<std::int64_t>(counts.barriers));
   uol_report::count("shuffles", static_cast<std::int64_t>(counts.shuffles));

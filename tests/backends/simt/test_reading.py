@@ -1,0 +1,102 @@
+"""Emitted kernels read back: statements and their units, loops, samples of large grids."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from uol.backends.simt.reading.run import Reading
+from uol.backends.simt.reading.syntax import Loop, Simple, read_kernels
+from uol.backends.simt.reading.units import simple_statements, types_of, unit_of
+from uol.ir.integers.intervals import Interval
+
+HEAD = """extern "C" __global__ void __launch_bounds__(64) kernel(const uol::f16* __restrict__ x, float* __restrict__ y, int n)
+{
+"""
+
+
+def kernel(body: str):  # type: ignore[no-untyped-def]
+    (found,) = read_kernels(f"{HEAD}{body}\n}}\n")
+    return found
+
+
+def counts(body: str, grid: int = 1, chosen: tuple[int, ...] = (0,), turns: int = 64) -> dict[tuple[str, str], Interval]:
+    return Reading(kernel(body), np.array(chosen), grid, 64, 32, turns).run().of_grid(chosen, grid)
+
+
+@pytest.mark.parametrize(
+    ("statement", "unit"),
+    [
+        ("const float a = uol::exp(float(x[3]));", "special"),
+        ("const float a = float(x[3]) / 2.0f;", "special"),
+        ("const float a = float(x[3]) + 1.0f;", "f32-vector"),
+        ("const bool a = float(x[3]) > 1.0f;", "f32-vector"),
+        ("const double a = double(y[0]) * 2.0;", "f64-vector"),
+        ("const int a = n / 2;", "integer"),
+        ("y[n / 2] = float(x[n % 3]);", "memory"),
+        ("const float a = 0.0f;", "move"),
+        ("y[0] += 1.0f;", "f32-vector"),
+    ],
+)
+def test_a_statement_is_of_the_unit_that_does_most_of_it(statement: str, unit: str) -> None:
+    text = kernel(statement)
+    (step,) = simple_statements(text.body)
+    assert unit_of(step, types_of(text), frozenset("xy")) == unit
+
+
+def test_statements_have_the_places_that_they_have_in_the_text() -> None:
+    body = "  for (int i = 0; i < 3; ++i)\n    y[i] = 1.0f;\n"
+    (loop,) = kernel(body).body
+    assert isinstance(loop, Loop)
+    (step,) = loop.body
+    assert isinstance(step, Simple)
+    text = f"{HEAD}{body}"
+    assert text[step.start : step.end] == "y[i] = 1.0f"
+    assert text[loop.start :].startswith("for (")
+    assert text[slice(*loop.head)] == "i < 3"
+    assert not loop.scope.braces
+    assert text[loop.scope.start : loop.scope.end] == "y[i] = 1.0f;"
+
+
+@pytest.mark.parametrize("text", ["y[0] = x[0], 1;", "do { } while (n);", "goto end;", "y[0] = [](int a) { return a; }(1);"])
+def test_what_no_template_writes_is_an_error(text: str) -> None:
+    with pytest.raises((ValueError, AssertionError)):
+        kernel(text)
+
+
+def test_a_loop_whose_turns_are_alike_is_multiplied() -> None:
+    found = counts("float s = 0.0f;\nfor (int i = 0; i < 1000000; ++i) s += 2.0f;\ny[threadIdx.x] = s;")
+    assert found["statement", "f32-vector"] == Interval(64_000_000, 64_000_000)
+
+
+def test_data_leaves_an_interval() -> None:
+    found = counts("if (float(x[0]) > 0.0f) y[threadIdx.x] = 1.0f;")
+    assert found["statement", "memory"] == Interval(0, 64)
+    assert found["store", "y"] == Interval(0, 8 * 32)
+
+
+def test_a_bound_that_data_gives_leaves_an_interval() -> None:
+    body = "const int end = uol::lower_bound<int>(y, 1, 100, 7);\nfor (int i = 0; i < end; ++i) y[i] = 2.0f;"
+    assert counts(body)["statement", "memory"] == Interval(0, 100 * 64)
+
+
+ROWS = "for (int i = threadIdx.x; i < 1000; i += 64) y[blockIdx.x * 1000 + i] = float(x[blockIdx.x * 1000 + i]);"
+
+
+def test_some_blocks_and_turns_enclose_what_all_of_them_have() -> None:
+    whole = counts(ROWS, 40, tuple(range(40)))
+    part = counts(ROWS, 40, (0, 7, 18, 29, 39), turns=6)
+    assert whole["store", "y"] == Interval(40 * 1000 * 4, 40 * 1000 * 4)  # 1000 f32 are whole sectors
+    for key, count in whole.items():
+        found = part[key]
+        assert found.low is not None and found.high is not None and count.low is not None
+        assert found.low <= count.low <= found.high, key
+
+
+def test_a_fold_over_the_block_has_the_header_s_barriers_and_shuffles() -> None:
+    body = "__shared__ float scratch[64 / uol::warp_width];\nfloat s = 1.0f;\ns = uol::block_sum<64>(s, scratch);\ny[0] = s;"
+    found = counts(body)
+    assert found["primitive", "barrier"] == Interval(2, 2)
+    assert found["primitive", "shuffle"] == Interval(2 * 5, 2 * 5)  # two warps
+    assert found["scratch", "store"] == Interval(2 * 4, 2 * 4)
+    assert found["scratch", "load"] == Interval(64 * 2 * 4, 64 * 2 * 4)

@@ -1,0 +1,56 @@
+"""What kernels move and issue is what their backends say: a sample of `python -m uol.conformance.counts`, and faults that it
+finds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from uol.conformance import counts
+from uol.conformance.cases import counted
+from uol.ir.integers.intervals import Interval
+
+OPS = ("softmax", "conv2d", "attention", "grouped_matmul")
+"""A row a block, a window, rows that stay on the chip, segments: what has its bounds from guards, and what from data."""
+
+
+@pytest.fixture(scope="module")
+def found() -> counts.Found:
+    targets = [t for t in ("cuda", "hip") if counts.is_counted(t)]
+    return counts.counts_of(OPS, targets, ["f16"])
+
+
+def test_every_count_is_predicted_or_enclosed(found: counts.Found) -> None:
+    assert len(found) == 2 * len(OPS)
+    assert not [f"{case}: {c}" for case, of_case in found for c in of_case if not c.agrees]
+
+
+def test_what_no_data_decides_is_predicted_exactly(found: counts.Found) -> None:
+    for case, of_case in found:
+        open_counts = {c.name for c in of_case if not c.is_exact}
+        if "softmax" in case or "conv2d" in case:
+            assert not open_counts, case
+        assert not open_counts & {"written bytes", "blocks", "launches"}, case
+
+
+def test_a_wrong_count_is_reported(found: counts.Found, capsys: pytest.CaptureFixture[str]) -> None:
+    (case, of_case), *rest = found
+    wrong = [replace(c, observed=c.observed + 1) if c.name == "read bytes" else c for c in of_case]
+    assert counts.report([(case, tuple(wrong)), *rest]) == 1
+    assert "read bytes" in capsys.readouterr().out
+    assert counts.report(found) == 0
+
+
+@pytest.mark.parametrize(
+    ("predicted", "observed", "agrees"),
+    [
+        (Interval(3, 3), 3, True),
+        (Interval(3, 3), 4, False),
+        (Interval(1, 5), 5, True),
+        (Interval(1, 5), 0, False),
+        (Interval(1, None), 9, True),
+    ],
+)
+def test_a_count_agrees_where_it_is_enclosed(predicted: Interval, observed: int, agrees: bool) -> None:
+    assert counted.Count("x", predicted, observed).agrees is agrees
