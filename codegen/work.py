@@ -28,6 +28,7 @@ from uol.ir.errors import UolError
 from uol.ir.integers.intervals import Interval
 from uol.ir.integers.terms import idx
 from uol.ir.program.nodes import Axis, Call, Const, Expr
+from uol.ir.program.walk import variables
 from uol.ir.types import DTYPES, INDEX, is_float
 
 SPECIAL = frozenset(
@@ -43,7 +44,8 @@ FREE = frozenset(("cast", "select"))
 class Work:
     """What any kernel of a spec does at least, as closed forms in the dims: every element that is read or written moves once.
 
-    read_bytes, written_bytes   of the arguments; of a tensor that is looked up in, as many elements as are looked up, or all
+    read_bytes, written_bytes   of the arguments; of a tensor that is looked up in, as many elements as are looked up, or all.
+                                What a guard leaves out counts
     operations                  by kind: "f32-vector", "f64-vector", "integer", "special"; "f16-matrix", "bf16-matrix",
                                 "f32-matrix", "i8-matrix", ... for the products of a contraction, by the type of its factors.
                                 A multiply-add is two; a cast, a choice and what an index is computed by are none
@@ -180,7 +182,13 @@ Places = Mapping[tuple[str, Expr], Expr]
 
 def _reads(spec: KernelSpec, points: _Points) -> Places:
     found = ((read, each.space) for each in evaluations(spec) for read in reads(each.expr))
-    return {(read.tensor, read.offset): points.of(_varying(read) & space) for read, space in found}
+    return {(read.tensor, read.offset): points.of(_varying(read) & space | _looked_up(spec, read)) for read, space in found}
+
+
+def _looked_up(spec: KernelSpec, read: Read) -> frozenset[str]:
+    """The axis whose keys say where a read is, of rows in segments."""
+    segments = spec.segments if isinstance(spec, Contract) else None
+    return frozenset({segments.at} if segments is not None and segments.of in variables(read.offset) else ())
 
 
 def _writes(spec: KernelSpec, points: _Points) -> Places:
@@ -199,10 +207,17 @@ def _bytes(spec: KernelSpec, places: Places) -> Expr:
     """Each tensor once: as many elements as there are places, all at most."""
     total: Expr = ZERO
     for tensor in dict.fromkeys(name for name, _ in places):
-        arg, number = spec.arg(tensor), ZERO
-        for (name, _), count in places.items():
-            number = add(number, count) if name == tensor else number
+        arg = spec.arg(tensor)
+        number = total_of(count for (name, _), count in places.items() if name == tensor)
         total = add(total, mul(folded(idx("min", number, _elements(arg))), Const(DTYPES[arg.dtype].bytes)))
+    return total
+
+
+def total_of(counts: Iterable[Expr]) -> Expr:
+    """The folded sum."""
+    total: Expr = ZERO
+    for count in counts:
+        total = add(total, count)
     return total
 
 

@@ -13,18 +13,19 @@ from uol.codegen.backend import Device, Kernel
 from uol.codegen.work import Issued, compulsory
 from uol.ir.integers.intervals import Interval
 
-MOST_LANES = 4096
-"""Of a launch that are looked at: as many blocks as have so many, four at least."""
+FEW_BLOCKS, MOST_THREADS = 4, 1 << 16
+"""Whose part of a launch is read, at least and at most."""
+FEW_TURNS, MOST_TURNS = 5, 64
+"""Of a loop whose turns differ."""
+EVALUATED = 1 << 24
+"""Values, of all threads together, that a reading may cost: some tenths of a second."""
 
 
-def issued_by(kernel: Kernel, device: Device, lanes: int) -> Issued:
-    """The counts of a rendered kernel, on warps of so many lanes."""
-    (text,) = read_kernels(kernel.text)
-    threads = kernel.launch.block[0]
+def issued_by(kernel: Kernel, device: Device, lanes: int, *, closely: bool = True) -> Issued:
+    """The counts of a rendered kernel, on warps of so many lanes. Not `closely`: of a few blocks and turns, which is enough to
+    choose among schedules."""
     grid, _, _ = kernel.launch.blocks({})
-    chosen = sample(grid, max(4, MOST_LANES // threads))
-    counts = Reading(text, np.array(chosen, np.int64), grid, threads, lanes).run() if grid else None
-    found = {} if counts is None else counts.of_grid(chosen, grid)
+    found = _read(kernel, grid, lanes, closely) if grid else {}
     must = compulsory(kernel.spec)
     return Issued(
         must.memory_bytes,
@@ -38,6 +39,19 @@ def issued_by(kernel: Kernel, device: Device, lanes: int) -> Issued:
         waves=-(-grid // device.cores),
         launches=1 if grid else 0,
     )
+
+
+def _read(kernel: Kernel, grid: int, lanes: int, closely: bool) -> Mapping[tuple[str, str], Interval]:
+    """Closely: as many threads as their number of values allows, by what a first reading has cost."""
+    (text,) = read_kernels(kernel.text)
+    threads = kernel.launch.block[0]
+    chosen = sample(grid, FEW_BLOCKS)
+    first = Reading(text, np.array(chosen, np.int64), grid, threads, lanes, FEW_TURNS)
+    counts = first.run()
+    if closely:
+        chosen = sample(grid, max(FEW_BLOCKS, min(MOST_THREADS, EVALUATED // first.visits) // threads))
+        counts = Reading(text, np.array(chosen, np.int64), grid, threads, lanes, MOST_TURNS).run()
+    return counts.of_grid(chosen, grid)
 
 
 def _by_name(found: Mapping[tuple[str, str], Interval], kind: str) -> dict[str, Interval]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
+from uol.backends.simt.reading.lanes import SECTOR_BYTES
 from uol.backends.simt.reading.syntax import read_kernels
 from uol.backends.simt.reading.units import STATEMENT_UNITS, is_counted, memory_of, simple_statements, types_of, unit_of
 from uol.backends.simt.rendering import INCLUDE as SHARED
@@ -66,6 +69,7 @@ def kind_with_warps(name: str, warp_width: int) -> TwinKind:
         glue=glue,
         held_bytes=held_bytes,
         marks=marks_of,
+        observed=observed,
         largest_buffer=2**32,  # a quarter of its slot of addresses, memory.cpp
     )
 
@@ -85,6 +89,21 @@ def marks_of(module: Module) -> Marks:
                 found += [(step.start, "{ "), (bare[step.start], " }")]
             found.append((step.start, mark(STATEMENT_UNITS.index(unit_of(step, types, memory)))))
     return Marks(STATEMENT_UNITS, tuple(found))
+
+
+def observed(counts: Mapping[str, int]) -> dict[str, int]:
+    """What a kernel was said to issue, of the counts of a run."""
+    found = Counter(counts)
+    return {
+        "read bytes": found["global_load_sectors"] * SECTOR_BYTES,
+        "written bytes": found["global_store_sectors"] * SECTOR_BYTES,
+        "scratch bytes": found["shared_load_bytes"] + found["shared_store_bytes"],
+        "primitive barrier": found["barriers"],
+        "primitive shuffle": found["shuffles"],
+        **{f"statements {unit}": found[f"statements {unit}"] for unit in STATEMENT_UNITS},
+        "blocks": found["blocks"],
+        "launches": found["launches"],
+    }
 
 
 DYNAMIC = re.compile(r"\bextern\s+__shared__\s+(?:(?:__align__|alignas)\(\d+\)\s*)?([\w:][\w:\s]*?)\s*\b(\w+)\s*\[\s*\]\s*;")

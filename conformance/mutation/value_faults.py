@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from uol.backends.twin.locals import declarations
 from uol.backends.c_text.source_tokens import Token, partner, template_end
+from uol.backends.twin.locals import declarations
 from uol.conformance.mutation.control_faults import SYNCHRONISATION
 from uol.conformance.mutation.fault_places import Edit, arguments, calls, declares, loop_headers, number, opening_of
 from uol.conformance.mutation.unused_fields import idle_fields

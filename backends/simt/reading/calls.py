@@ -89,6 +89,16 @@ def bytes_of(dtype: str) -> int:
 
 
 BYTES = {
-    **{"double": 8, "long long": 8, "unsigned long long": 8, "float": 4, "int": 4, "unsigned": 4, "short": 2, "f16": 2, "bf16": 2},
+    **{
+        "double": 8,
+        "long long": 8,
+        "unsigned long long": 8,
+        "float": 4,
+        "int": 4,
+        "unsigned": 4,
+        "short": 2,
+        "f16": 2,
+        "bf16": 2,
+    },
     **{"bool": 1, "signed char": 1, "unsigned char": 1, "f8e4m3": 1, "f8e5m2": 1},
 }

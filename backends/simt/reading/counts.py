@@ -30,12 +30,12 @@ class Counts:
             self.add(kind, name, ends)
 
     def add_sample(self, pieces: Sequence[Counts], number: int) -> None:
-        """As many pieces as `number`, each of which has between the fewest and the most of those that were looked at."""
+        """As many pieces as `number`, of which some were looked at."""
         for kind, name in {key: None for piece in pieces for key in piece.found}:
             ends = [piece.found.get((kind, name), (np.int64(0), np.int64(0))) for piece in pieces]
-            least = np.minimum.reduce([low for low, _ in ends])
-            most = np.maximum.reduce([high for _, high in ends])
-            self.add(kind, name, (least * number, most * number))
+            lows, highs = (np.stack(np.broadcast_arrays(*each)) for each in zip(*ends, strict=True))
+            low, high = _likely(lows, highs)
+            self.add(kind, name, (low * number, high * number))
 
     def of_grid(self, chosen: Sequence[int], grid: int) -> dict[tuple[str, str], Interval]:
         """Of all blocks of a grid, from those that were chosen: all, or the first, the last, and some between them."""
@@ -46,9 +46,16 @@ def _whole(ends: Ends, chosen: int, grid: int) -> tuple[int, int]:
     least, most = (np.broadcast_to(end, (chosen,)) for end in ends)
     if chosen == grid:
         return int(least.sum()), int(most.sum())
-    between = grid - 2
-    low = least[0] + least[-1] + between * least[1:-1].min()
-    return int(low), int(most[0] + most[-1] + between * most[1:-1].max())
+    low, high = _likely(least[1:-1], most[1:-1])
+    return int(least[0] + least[-1] + (grid - 2) * low), int(most[0] + most[-1] + (grid - 2) * high)
+
+
+def _likely(least: Ints, most: Ints) -> Ends:
+    """Between what ends the mean of pieces lies, by some of them: the fewest and the most, and their distance beyond. It is
+    likely, not proven; where those that were looked at are alike, all are taken to be."""
+    low, high = least.min(axis=0), most.max(axis=0)
+    spread = np.maximum(least.max(axis=0) - low, high - most.min(axis=0))
+    return np.maximum(low - spread, 0), high + spread
 
 
 def sample(number: int, most: int) -> tuple[int, ...]:

@@ -1,7 +1,7 @@
 """Values and conditions over the lanes of some blocks: arrays of (blocks, threads), or what is known of data.
 
-A value that depends on the data of a launch is an interval. Each value has a number, which two have alike where the text computes
-the same from the same: what is read at one place twice may stay in a register.
+A value that depends on the data of a launch is an interval. Each value has a number, which two have alike where the text
+computes the same from the same: what is read at one place twice may stay in a register.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from uol.backends.simt.reading.counts import Ends, Ints
 from uol.ir.integers.intervals import EVERYTHING, Interval
 
 SECTOR_BYTES = 32
-"""What an access of global memory moves at least: CUDA C++ Best Practices Guide, "Coalesced Access to Global Memory". Accesses of
-other machines are counted in the same unit."""
+"""What an access of global memory moves at least: CUDA C++ Best Practices Guide, "Coalesced Access to Global Memory". Accesses
+of other machines are counted in the same unit."""
 
 Mask = NDArray[np.bool_]
 
@@ -55,7 +55,7 @@ class Active:
     @cached_property
     def lanes(self) -> Ends:
         """Executions by lanes, of each block."""
-        return self.sure.sum(axis=1) * self.least, self.maybe.sum(axis=1) * self.most
+        return lanes_of(self.sure) * self.least, lanes_of(self.maybe) * self.most
 
     @cached_property
     def warps(self) -> Ends:
@@ -63,7 +63,7 @@ class Active:
 
     @cached_property
     def blocks(self) -> Ends:
-        return self.sure.any(axis=1) * self.least, self.maybe.any(axis=1) * self.most
+        return self.sure.any(axis=1).astype(np.int64) * self.least, self.maybe.any(axis=1).astype(np.int64) * self.most
 
     @property
     def is_empty(self) -> bool:
@@ -91,6 +91,12 @@ class Active:
             if turns and not differing & names:
                 found //= turns
         return found
+
+
+def lanes_of(mask: Mask) -> Ints:
+    """Of each block, the lanes of the mask."""
+    found: Ints = mask.sum(axis=1, dtype=np.int64)
+    return found
 
 
 def warps_of(mask: Mask, width: int) -> Ints:

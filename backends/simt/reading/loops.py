@@ -1,4 +1,4 @@
-"""Loops of an emitted text: how many turns they have, what they set, and whether their turns are alike in all that is counted."""
+"""Loops of an emitted text: how many turns they have, what they set, and whether their turns are alike in what is counted."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ import numpy as np
 
 from uol.backends.simt.reading.counts import Ints
 from uol.backends.simt.reading.lanes import Value
-from uol.backends.simt.reading.syntax import Branch, Element, Loop, Name, Node, Number, Operation, Simple, Statement, walk
+from uol.backends.simt.reading.syntax import Branch, Element, Loop, Name, Node, Operation, Simple, Statement, walk
 from uol.ir.integers.intervals import Interval
 
 
 def trips(loop: Loop, value: Callable[[Node], Value], values: Mapping[str, Value]) -> Ints | Interval:
-    """The turns of `for (v = first; v < bound; v += step)` by lanes; where data decides, at least and at most. A `while`, and a loop
-    whose step is what its body found, go on by one at least."""
-    compared = loop.condition.args[0] if isinstance(loop.condition, Operation) and loop.condition.fn == "&&" else loop.condition
+    """The turns of `for (v = first; v < bound; v += step)` by lanes; where data decides, at least and at most. A `while`, and a
+    loop whose step is what its body found, go on by one at least."""
+    compared = loop.condition
+    if isinstance(compared, Operation) and compared.fn == "&&":
+        compared = compared.args[0]
     assert isinstance(compared, Operation) and compared.fn == "<"
     counter, limit = compared.args
     bound = value(limit)

@@ -1,7 +1,7 @@
 """The text of a kernel carried out over lanes, its data unknown: what its accesses, statements and primitives come to.
 
-Loops whose turns differ in nothing that is counted are looked at once; long ones, and large grids, at a sample of uneven distances with
-the first and the last apart.
+Loops whose turns differ in nothing that is counted are looked at once; long ones, and large grids, at a sample of uneven
+distances with the first and the last apart.
 """
 
 from __future__ import annotations
@@ -34,23 +34,34 @@ from uol.ir.integers.intervals import EVERYTHING, Interval
 
 MANY = 1 << 31
 """Turns of a loop of which nothing is known."""
-MOST_TURNS = 12
-"""Of a loop that are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Of a statement: its unit (none where it is not counted), and the operations in it."""
+
+    unit: str
+    operations: tuple[tuple[str, int], ...]
 
 
 @dataclass(slots=True)
 class Reading:
-    """One kernel on some of its blocks. `parameters` are the values of its parameters that are numbers, as far as they are known."""
+    """One kernel on some of the blocks of a grid; of a long loop so many turns are read."""
 
     kernel: KernelText
     blocks: Ints
     grid: int
     threads: int
     width: int
+    turns_read: int
     counts: Counts = field(default_factory=Counts)
     values: dict[str, Value] = field(default_factory=dict)
     numbers: Numbers = field(default_factory=Numbers)
     loaded: dict[object, Mask] = field(default_factory=dict)
+    facts: dict[int, Facts] = field(default_factory=dict)
+    alike: dict[int, tuple[bool, frozenset[str]]] = field(default_factory=dict)
+    visits: int = 0
+    """Expressions that were evaluated: what the reading costs."""
     interval: int = 0
     """Between barriers: what shared memory holds is the same."""
     types: Mapping[str, str] = field(init=False)
@@ -93,10 +104,11 @@ class Reading:
     def simple(self, step: Simple, active: Active) -> None:
         if step.shared:
             return
-        if is_counted(step):
-            self.counts.add("statement", unit_of(step, self.types, self.memory), active.lanes)
-            for unit, number in operations_in(step, self.types).items():
-                self.operations(unit, number, active)
+        facts = self.facts_of(step)
+        if facts.unit:
+            self.counts.add("statement", facts.unit, active.lanes)
+        for unit, number in facts.operations:
+            self.counts.add("operation", unit, times(number * self.width, active.warps))
         value = self.value(step.value, active) if step.value is not None else self.unknown()
         match step.target:
             case Element(array=array, index=index):
@@ -112,12 +124,21 @@ class Reading:
 
     def compared(self, condition: Node, active: Active) -> None:
         """The operations of a condition that is no statement's."""
-        for unit, number in operations_of(condition, self.types).items():
-            self.operations(unit, number, active)
+        for unit, number in self.facts_of(condition).operations:
+            self.counts.add("operation", unit, times(number * self.width, active.warps))
 
-    def operations(self, unit: str, number: int, active: Active) -> None:
-        """A warp issues what one of its lanes needs for all."""
-        self.counts.add("operation", unit, times(number * self.width, active.warps))
+    def facts_of(self, part: Simple | Node) -> Facts:
+        """What a statement or a condition is, found once. A warp issues an operation for all of its lanes."""
+        if id(part) not in self.facts:
+            self.facts[id(part)] = self.found_of(part)
+        return self.facts[id(part)]
+
+    def found_of(self, part: Simple | Node) -> Facts:
+        if not isinstance(part, Simple):
+            return Facts("", tuple(operations_of(part, self.types).items()))
+        if not is_counted(part):
+            return Facts("", ())
+        return Facts(unit_of(part, self.types, self.memory), tuple(operations_in(part, self.types).items()))
 
     # ---- loops
 
@@ -128,14 +149,19 @@ class Reading:
         found = trips(loop, lambda node: self.value(node, active), self.values)
         if isinstance(found, Interval):
             self.unknown_turns(loop, found, active)
-        elif has_like_turns(loop, self.tensors) and found.size and (found == found.flat[0]).all():
+        elif self.is_alike(loop) and found.size and (found == found.flat[0]).all():
             turns = int(found.flat[0])
             self.forget(loop, but=loop.variable)
             if turns:
-                self.body(loop.body, active.alike(differing(loop), turns))
+                self.body(loop.body, active.alike(self.alike[id(loop)][1], turns))
         else:
             self.turns(loop, np.broadcast_to(found, active.sure.shape), active)
         self.forget(loop)
+
+    def is_alike(self, loop: Loop) -> bool:
+        if id(loop) not in self.alike:
+            self.alike[id(loop)] = has_like_turns(loop, self.tensors), differing(loop)
+        return self.alike[id(loop)][0]
 
     def unknown_turns(self, loop: Loop, found: Interval, active: Active) -> None:
         """As many as data says: one turn, in which the counters of the header are somewhere between their ends."""
@@ -149,7 +175,7 @@ class Reading:
     def turns(self, loop: Loop, found: Ints, active: Active) -> None:
         """Turn by turn, or some of them."""
         most = int(found[active.maybe].max(initial=0))
-        chosen = sample(most, MOST_TURNS)
+        chosen = sample(most, self.turns_read)
         whole, pieces = self.counts, []
         first = self.values[loop.variable]
         for turn in chosen:
@@ -190,6 +216,7 @@ class Reading:
 
     def value(self, node: Node, active: Active) -> Value:
         """The value of an expression for the lanes that evaluate it; its accesses are counted."""
+        self.visits += 1
         match node:
             case Number(value=value):
                 return self.unknown() if value is None else self.constant(value)
@@ -204,7 +231,9 @@ class Reading:
                 return self.joined(fn, first, second)
             case Operation(fn="?:", args=(condition, yes, no)):
                 chosen = self.value(condition, active)
-                return self.choice(chosen, self.value(yes, active.where(chosen)), self.value(no, active.where(chosen, holds=False)))
+                return self.choice(
+                    chosen, self.value(yes, active.where(chosen)), self.value(no, active.where(chosen, holds=False))
+                )
             case Operation(fn="cast", args=(inner,)):
                 return self.value(inner, active)
             case Operation(fn=".x", args=(Name(name=name),)):
@@ -234,7 +263,7 @@ class Reading:
 
     def choice(self, condition: Value, yes: Value, no: Value) -> Value:
         number = self.numbers.of("?:", condition.number, yes.number, no.number)
-        if any(isinstance(v.data, Interval) for v in (condition, yes, no)):
+        if isinstance(condition.data, Interval) or isinstance(yes.data, Interval) or isinstance(no.data, Interval):
             return Value(yes.range.union(no.range), number)
         return Value(np.where(condition.data != 0, yes.data, no.data), number)
 
@@ -257,9 +286,7 @@ class Reading:
     def index(self, index: tuple[Node, ...], active: Active) -> tuple[Value, ...]:
         return tuple(self.value(part, active) for part in index)
 
-    def access(
-        self, array: str, places: tuple[Value, ...], index: tuple[Node, ...], active: Active, *, store: bool
-    ) -> Value:
+    def access(self, array: str, places: tuple[Value, ...], index: tuple[Node, ...], active: Active, *, store: bool) -> Value:
         """Counts one access by all lanes, and gives what it reads. What was read before may still be in a register."""
         key = (array, *(p.number for p in places), self.interval if self.is_shared(array) else 0)
         if store:

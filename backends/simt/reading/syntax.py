@@ -1,7 +1,7 @@
 """The statements and expressions of one emitted kernel, with their places in the text.
 
-It reads what the templates of this folder write, a small part of C++: declarations, assignments, `for`, `while`, `if`, `continue`
-and `return`; operators, conversions, indices, calls with template arguments. Anything else is a ValueError.
+It reads what the templates write, a small part of C++: declarations, assignments, `for`, `while`, `if`, `continue`, `return`;
+operators, conversions, indices, calls with template arguments. Anything else is a ValueError.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from uol.backends.c_text.source_tokens import Token, partner, template_end, tokenize
 
-WORDS = frozenset("float double int short long char unsigned signed bool void".split())
+WORDS = frozenset(["float", "double", "int", "short", "long", "char", "unsigned", "signed", "bool", "void"])
 """Of the types that C++ has itself."""
-RECORDS = frozenset("f16 bf16 f8e4m3 f8e5m2 Pick".split())
+RECORDS = frozenset(["f16", "bf16", "f8e4m3", "f8e5m2", "Pick"])
 """Types of namespace `uol`."""
 BINDING = {
     text: level
@@ -39,8 +39,8 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """`fn` is an operator, "?:", "cast", the name of a function (without its namespace), or a member's (".x"). `dtype` is what a
-    cast converts to; `parameters` are template arguments."""
+    """`fn` is an operator, "?:", "cast", the name of a function (without its namespace), or a member's (".x"). `dtype` is what
+    a cast converts to; `parameters` are template arguments."""
 
     fn: str
     args: tuple[Node, ...]

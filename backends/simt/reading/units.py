@@ -18,10 +18,12 @@ from uol.codegen.work import SPECIAL
 
 UNITS = ("special", "f64-vector", "f32-vector", "integer")
 STATEMENT_UNITS = (*UNITS, "memory", "move")
-ARITHMETIC = frozenset("+ - * / % < <= > >= == != && || & | ^ << >> -_ !_ ~_ ++".split())
-FUNCTIONS = frozenset("min max abs floor ceil round floor_div floor_mod pick_max pick_min random_bits".split())
+TRUTH = frozenset(["<", "<=", ">", ">=", "==", "!=", "&&", "||", "!_"])
+ARITHMETIC = TRUTH | {"+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>", "-_", "~_", "++"}
+FUNCTIONS = frozenset(
+    ["min", "max", "abs", "floor", "ceil", "round", "floor_div", "floor_mod", "pick_max", "pick_min", "random_bits"]
+)
 """Of `uol_device.h`, one operation each."""
-TRUTH = frozenset("< <= > >= == != && || !_".split())
 FLOATS = ("float", "f16", "bf16", "f8e4m3", "f8e5m2")
 FOLDS = ("group_fold", "block_")
 """What calls of the device header that fold over threads begin with: `calls.py` says what they issue."""

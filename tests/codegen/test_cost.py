@@ -1,0 +1,51 @@
+"""The time of counts by rates: by hand, on a device with round figures."""
+
+from __future__ import annotations
+
+import pytest
+
+from uol.codegen.backend import Device, Rate
+from uol.codegen.cost import time_of
+from uol.codegen.work import Issued, exactly
+from uol.ir.integers.intervals import Interval
+
+
+def device(**rates: tuple[float, str]) -> Device:
+    return Device("d", "a", 10, 0, {n.replace("_", "-"): Rate(v, u, "a test", "computed") for n, (v, u) in rates.items()})
+
+
+ROUND = device(bandwidth=(2, "GB/s"), cache=(4, "GB/s"), f32_vector=(1, "TFLOP/s"), shuffle=(1, "G/s"), launch=(3, "us"))
+
+
+def issued(**counts: object) -> Issued:
+    return Issued(**{"memory_bytes": 0, "read_bytes": exactly(0), "written_bytes": exactly(0), "blocks": 10, **counts})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("counts", "bound", "seconds"),
+    [
+        (issued(memory_bytes=2000), "memory", 1e-6),
+        (issued(read_bytes=exactly(6000), written_bytes=exactly(2000)), "cache", 2e-6),
+        (issued(read_bytes=Interval(0, 8000)), "cache", 1e-6),  # at its middle
+        (issued(read_bytes=Interval(4000, None)), "cache", 1e-6),
+        (issued(operations={"f32-vector": exactly(5_000_000)}), "f32-vector", 5e-6),
+        (issued(operations={"f32-matrix": exactly(5_000_000)}), "f32-matrix", 5e-6),  # no such unit: the vectors'
+        (issued(operations={"special": exactly(10**9)}, primitives={"shuffle": exactly(2000)}), "shuffle", 2e-6),
+        (issued(operations={"f32-vector": exactly(10**6)}, blocks=11, waves=2), "f32-vector", 20 / 11 * 1e-6),  # 9 cores wait
+        (issued(memory_bytes=2000, blocks=1, waves=1), "memory", 1e-6),  # memory is not the cores'
+    ],
+)
+def test_a_kernel_takes_as_long_as_its_longest_part(counts: Issued, bound: str, seconds: float) -> None:
+    time = time_of(counts, ROUND)
+    assert time.bound == bound
+    assert time.parts[bound] == pytest.approx(seconds)
+    assert time.seconds == pytest.approx(seconds + 3e-6)
+
+
+def test_attained_bandwidth_goes_before_that_of_the_data_sheet() -> None:
+    attained = device(bandwidth=(2, "GB/s"), bandwidth_attained=(1, "GB/s"))
+    assert time_of(issued(memory_bytes=1000), attained).seconds == pytest.approx(1e-6)
+
+
+def test_a_device_of_which_nothing_is_known_takes_no_time() -> None:
+    assert time_of(issued(memory_bytes=1000), device()).seconds == 0
