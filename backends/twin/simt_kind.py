@@ -8,12 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from uol.backends.simt.reading.lanes import SECTOR_BYTES
-from uol.backends.simt.reading.syntax import read_kernels
-from uol.backends.simt.reading.units import STATEMENT_UNITS, is_counted, memory_of, simple_statements, types_of, unit_of
+from uol.backends.simt.reading.units import STATEMENT_UNITS
 from uol.backends.simt.rendering import INCLUDE as SHARED
 from uol.backends.twin.arrays import Placed
-from uol.backends.twin.kind import Marks, TwinKind, Unit, mark
-from uol.codegen.backend import Module
+from uol.backends.twin.kind import TwinKind, Unit
+from uol.backends.twin.simt_marks import marks_of
 
 HERE = Path(__file__).parent
 INCLUDE = HERE / "simt" / "include"
@@ -79,18 +78,6 @@ def held_bytes(buffer: Placed, checked: bool) -> int:
     return buffer.bytes + (16 * buffer.span if checked and buffer.role != "in" else 0)
 
 
-def marks_of(module: Module) -> Marks:
-    """A mark before every statement that is counted; a body without braces gets them."""
-    found: list[tuple[int, str]] = []
-    for kernel in read_kernels(module.device.text):
-        types, memory, bare = types_of(kernel), memory_of(kernel), dict(kernel.bare)
-        for step in filter(is_counted, simple_statements(kernel.body)):
-            if step.start in bare:
-                found += [(step.start, "{ "), (bare[step.start], " }")]
-            found.append((step.start, mark(STATEMENT_UNITS.index(unit_of(step, types, memory)))))
-    return Marks(STATEMENT_UNITS, tuple(found))
-
-
 def observed(counts: Mapping[str, int]) -> dict[str, int]:
     """What a kernel was said to issue, of the counts of a run."""
     found = Counter(counts)
@@ -113,7 +100,7 @@ DYNAMIC = re.compile(r"\bextern\s+__shared__\s+(?:(?:__align__|alignas)\(\d+\)\s
 def glue(units: tuple[Unit, ...]) -> str:
     """C++ that includes each text in a namespace of its own and lists its kernels. What has C linkage, kernels and
     dynamic shared arrays, is renamed, or texts would share it."""
-    parts = ['#include "uol_glue.h"', '#include "uol_locals.h"', '#include "uol_statements.h"', '#include "uol_device.h"']
+    parts = ['#include "uol_glue.h"', '#include "uol_locals.h"', '#include "uol_device.h"']
     table = []
     for unit in units:
         space = f"uol_m{unit.slot}"

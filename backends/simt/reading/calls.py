@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from uol.backends.simt.reading.counts import Counts, Ends
-from uol.backends.simt.reading.lanes import SECTOR_BYTES, Active, Value
+from uol.backends.simt.reading.lanes import SECTOR_BYTES, Active, Value, range_of
 from uol.backends.simt.reading.syntax import Name, Operation
 from uol.backends.simt.reading.units import class_of, type_of
 from uol.ir.integers.intervals import EVERYTHING, Interval
@@ -18,7 +18,6 @@ class Reader(Protocol):
     counts: Counts
     width: int
     threads: int
-    interval: int
 
     @property
     def types(self) -> Mapping[str, str]: ...
@@ -42,7 +41,6 @@ def issue(call: Operation, args: tuple[Value, ...], active: Active, reader: Read
 
 def _barriers(number: int, active: Active, reader: Reader) -> None:
     reader.counts.add("primitive", "barrier", times(number, active.blocks))
-    reader.interval += 1
 
 
 def _shuffles(call: Operation, steps: int, active: Active, reader: Reader) -> None:
@@ -69,12 +67,11 @@ def _block_fold(call: Operation, active: Active, reader: Reader) -> None:
 
 
 def _search(call: Operation, args: tuple[Value, ...], active: Active, reader: Reader) -> Interval:
-    """Halves `count` keys until one is left; all lanes of a block look at the same key."""
-    (keys, *_), count = call.args, args[1].range.high or 0
+    """Halves `count` keys until one is left; all lanes of a block look at the same key, and all of it is one statement."""
+    (keys, *_), count = call.args, range_of(args[1]).high or 0
     assert isinstance(keys, Name)
-    least, most = (count + 1).bit_length() - 1, count.bit_length()
     low, high = active.warps
-    reader.counts.add("load", keys.name, (low * least * SECTOR_BYTES, high * most * SECTOR_BYTES))
+    reader.counts.add("load", keys.name, (low * SECTOR_BYTES, high * count.bit_length() * SECTOR_BYTES))
     return Interval(0, count)
 
 

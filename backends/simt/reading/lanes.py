@@ -1,13 +1,12 @@
 """Values and conditions over the lanes of some blocks: arrays of (blocks, threads), or what is known of data.
 
-A value that depends on the data of a launch is an interval. Each value has a number, which two have alike where the text
-computes the same from the same: what is read at one place twice may stay in a register.
+A value that depends on the data of a launch is an interval.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -23,34 +22,27 @@ of other machines are counted in the same unit."""
 Mask = NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
-    """`data` is broadcast over (blocks, threads)."""
+Value = Ints | Interval
+"""Broadcast over (blocks, threads)."""
 
-    data: Ints | Interval
-    number: int
 
-    @property
-    def range(self) -> Interval:
-        if isinstance(self.data, Interval):
-            return self.data
-        return Interval(int(self.data.min()), int(self.data.max())) if self.data.size else Interval(0, 0)
+def range_of(value: Value) -> Interval:
+    """Where all of it lies."""
+    if isinstance(value, Interval):
+        return value
+    return Interval(int(value.min()), int(value.max())) if value.size else Interval(0, 0)
 
 
 @dataclass(frozen=True)
 class Active:
-    """The lanes that carry out what comes next: those that surely do, those that may, by warps of `width`.
-
-    least, most     how often they do, in loops that are looked at once
-    loops           of these, the ones whose turns are alike: the names that differ from turn to turn, and the number of turns
-    """
+    """The lanes that carry out what comes next: those that surely do, those that may, by warps of `width`. `least` and `most`:
+    how often they do, in loops that are looked at once."""
 
     sure: Mask
     maybe: Mask
     width: int
     least: int = 1
     most: int = 1
-    loops: tuple[tuple[frozenset[str], int], ...] = ()
 
     @cached_property
     def lanes(self) -> Ends:
@@ -71,26 +63,14 @@ class Active:
 
     def where(self, condition: Value, *, holds: bool = True) -> Active:
         """The lanes for which a condition holds, or does not."""
-        if isinstance(condition.data, Interval):
+        if isinstance(condition, Interval):
             return replace(self, sure=np.zeros_like(self.sure))
-        wanted = (condition.data != 0) == holds
+        wanted = (condition != 0) == holds
         return replace(self, sure=self.sure & wanted, maybe=self.maybe & wanted)
 
     def turns(self, least: int, most: int) -> Active:
         """In a loop of so many turns, one of which stands for all."""
         return replace(self, least=self.least * least, most=self.most * most)
-
-    def alike(self, names: frozenset[str], turns: int) -> Active:
-        """In a loop whose turns do the same but for what these names say."""
-        return replace(self, least=self.least * turns, most=self.most * turns, loops=(*self.loops, (names, turns)))
-
-    def least_for(self, names: frozenset[str]) -> int:
-        """How often an access is made at least: not in every turn where it is the same in all."""
-        found = self.least
-        for differing, turns in self.loops:
-            if turns and not differing & names:
-                found //= turns
-        return found
 
 
 def lanes_of(mask: Mask) -> Ints:
@@ -105,33 +85,40 @@ def warps_of(mask: Mask, width: int) -> Ints:
     return found
 
 
-def sectors(index: Ints, element_bytes: int, mask: Mask, width: int) -> Ints:
-    """How many sectors the lanes of each warp touch, summed over the warps of each block.
+Touched = tuple[Value, Mask, Mask]
+"""An access by lanes: the element, who surely makes it, and who may."""
 
-    >>> index = np.arange(64).reshape(1, 64)
-    >>> sectors(index, 4, np.ones((1, 64), bool), 32), sectors(index * 8, 4, index < 4, 32)
-    (array([8]), array([4]))
+
+def sectors(accesses: Sequence[Touched], element_bytes: int, width: int) -> Ends:
+    """How many sectors of a buffer the lanes of each warp touch together, summed over the warps of each block. Where data says
+    the element it is one a warp at least, one a lane at most.
+
+    >>> index, everyone = np.arange(64).reshape(1, 64), np.ones((1, 64), bool)
+    >>> sectors([(index, everyone, everyone)], 4, 32), sectors([(index * 8, index < 4, everyone)], 4, 32)
+    ((array([8]), array([8])), (array([4]), array([64])))
     """
-    touched = np.where(mask, index * element_bytes // SECTOR_BYTES, -1).reshape(len(mask), -1, width)
+    known = [(np.broadcast_to(a, m.shape), s, m) for a, s, m in accesses if not isinstance(a, Interval)]
+    unknown = [(s, m) for a, s, m in accesses if isinstance(a, Interval)]
+    shape = accesses[0][2].shape
+    most = _different([(a, m) for a, _, m in known], element_bytes, width, shape)
+    exact = all(s is m or bool((s == m).all()) for _, s, m in known)
+    least = most if exact else _different([(a, s) for a, s, _ in known], element_bytes, width, shape)
+    for sure, maybe in unknown:
+        least, most = np.maximum(least, warps_of(sure, width)), most + lanes_of(maybe)
+    return least, most
+
+
+def _different(known: Sequence[tuple[Ints, Mask]], element_bytes: int, width: int, shape: tuple[int, ...]) -> Ints:
+    if not known:
+        return np.zeros(shape[0], np.int64)
+    places = [np.where(m, a * element_bytes // SECTOR_BYTES, -1).reshape(shape[0], -1, width) for a, m in known]
+    touched = places[0] if len(places) == 1 else np.concatenate(places, axis=2)
     steps = np.diff(touched, axis=2)
     if (steps < 0).any():
         touched = np.sort(touched, axis=2)
         steps = np.diff(touched, axis=2)
     found: Ints = ((steps != 0) & (touched[:, :, 1:] >= 0)).sum(axis=(1, 2)) + (touched[:, :, 0] >= 0).sum(axis=1)
     return found
-
-
-@dataclass(slots=True)
-class Numbers:
-    """Numbers of values: one for each way to compute it."""
-
-    known: dict[object, int] = field(default_factory=dict)
-
-    def of(self, *key: object) -> int:
-        return self.known.setdefault(key, len(self.known))
-
-    def new(self) -> int:
-        return self.of("new", len(self.known))
 
 
 def _quotient(a: Ints, b: Ints) -> Ints:
@@ -175,11 +162,30 @@ ON_INTERVALS: Mapping[str, Callable[[Interval, Interval], Interval]] = {
 }
 
 
-def computed(fn: str, args: tuple[Value, ...], numbers: Numbers) -> Value:
+def computed(fn: str, args: tuple[Value, ...]) -> Value:
     """The value of an operation on values."""
-    number = numbers.of(fn, *(a.number for a in args))
-    if all(not isinstance(a.data, Interval) for a in args) and fn in ON_ARRAYS:
-        return Value(np.asarray(ON_ARRAYS[fn](*(a.data for a in args))).astype(np.int64), number)
+    arrays = [a for a in args if not isinstance(a, Interval)]
+    if len(arrays) == len(args) and fn in ON_ARRAYS:
+        return np.asarray(ON_ARRAYS[fn](*arrays)).astype(np.int64, copy=False)
     if fn in ON_INTERVALS and len(args) == 2:
-        return Value(ON_INTERVALS[fn](args[0].range, args[1].range), number)
-    return Value(EVERYTHING, number)
+        return ON_INTERVALS[fn](range_of(args[0]), range_of(args[1]))
+    return EVERYTHING
+
+
+def joined(fn: str, first: Value, second: Value) -> Value:
+    """`first && second`, or `||`."""
+    if not isinstance(first, Interval) and not isinstance(second, Interval):
+        join = np.logical_and if fn == "&&" else np.logical_or
+        return np.asarray(join(first != 0, second != 0)).astype(np.int64)
+    known = second if isinstance(first, Interval) else first
+    decides = 0 if fn == "&&" else 1
+    if not isinstance(known, Interval) and (known == decides).all():
+        return known
+    return Interval(0, 1)
+
+
+def chosen(condition: Value, yes: Value, no: Value) -> Value:
+    """`condition ? yes : no`."""
+    if isinstance(condition, Interval) or isinstance(yes, Interval) or isinstance(no, Interval):
+        return range_of(yes).union(range_of(no))
+    return np.where(condition != 0, yes, no)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import numpy as np
 
 from uol.backends.simt.reading.counts import Ints
-from uol.backends.simt.reading.lanes import Value
+from uol.backends.simt.reading.lanes import Value, range_of
 from uol.backends.simt.reading.syntax import Branch, Element, Loop, Name, Node, Operation, Simple, Statement, walk
 from uol.ir.integers.intervals import Interval
 
@@ -23,14 +23,14 @@ def trips(loop: Loop, value: Callable[[Node], Value], values: Mapping[str, Value
     bound = value(limit)
     if loop.step is None:
         (variable,) = (n.name for n in walk(counter) if isinstance(n, Name))
-        return Interval(1, max(1, _length(values[variable].range, bound.range).high or 1))
+        return Interval(1, max(1, _length(range_of(values[variable]), range_of(bound)).high or 1))
     first, step = values[loop.variable], _step(loop.step, value)
-    if step is None or isinstance(first.data, Interval) or isinstance(bound.data, Interval):
-        length = _length(first.range, bound.range)
+    if step is None or isinstance(first, Interval) or isinstance(bound, Interval):
+        length = _length(range_of(first), range_of(bound))
         if step is None:
             return Interval(min(1, length.high or 0), length.high)
         return Interval(-(-(length.low or 0) // step), None if length.high is None else -(-length.high // step))
-    return np.asarray(np.maximum(-((first.data - bound.data) // step), 0))
+    return np.asarray(np.maximum(-((first - bound) // step), 0))
 
 
 def _step(step: Simple, value: Callable[[Node], Value]) -> int | None:
@@ -38,7 +38,7 @@ def _step(step: Simple, value: Callable[[Node], Value]) -> int | None:
     if step.update == "=" or step.value is None:
         return None
     found = value(step.value)
-    return None if isinstance(found.data, Interval) else int(found.data.flat[0])
+    return None if isinstance(found, Interval) else int(found.flat[0])
 
 
 def _length(first: Interval, bound: Interval) -> Interval:

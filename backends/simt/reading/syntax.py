@@ -75,13 +75,25 @@ class Simple:
 
 
 @dataclass(frozen=True, slots=True)
+class Scope:
+    """Where a body begins and ends, within its braces where it has any."""
+
+    start: int
+    end: int
+    braces: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Loop:
-    """`for (init; condition; step) body`; of a `while` only the condition."""
+    """`for (init; condition; step) body`; of a `while` only the condition. `head` is where the condition begins and ends."""
 
     init: tuple[Simple, ...]
     condition: Node
     step: Simple | None
     body: tuple[Statement, ...]
+    start: int
+    head: tuple[int, int]
+    scope: Scope
 
     @property
     def variable(self) -> str:
@@ -95,6 +107,8 @@ class Branch:
 
     condition: Node
     body: tuple[Statement, ...]
+    start: int
+    scope: Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +130,11 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class KernelText:
-    """One kernel. `bare` are the places where the bodies without braces begin and end."""
+    """One kernel."""
 
     name: str
     parameters: tuple[Parameter, ...]
     body: tuple[Statement, ...]
-    bare: tuple[tuple[int, int], ...]
 
 
 def read_kernels(text: str) -> Iterator[KernelText]:
@@ -144,7 +157,6 @@ class _Reader:
 
     def __init__(self, tokens: list[Token], place: int) -> None:
         self.tokens, self.place = tokens, place
-        self.bare: list[tuple[int, int]] = []
 
     @property
     def text(self) -> str:
@@ -173,7 +185,7 @@ class _Reader:
             parameters.append(self.parameter())
             self.take(",")
         self.need("{")
-        return KernelText(name, tuple(parameters), self.block(), tuple(self.bare))
+        return KernelText(name, tuple(parameters), self.block())
 
     def parameter(self) -> Parameter:
         self.take("const")
@@ -230,12 +242,8 @@ class _Reader:
                 return list(self.block())
             case "for":
                 return [self.loop()]
-            case "while" | "if" as word:
-                self.place += 2
-                condition = self.expression()
-                self.need(")")
-                body = self.body()
-                return [Branch(condition, body) if word == "if" else Loop((), condition, None, body)]
+            case "while" | "if":
+                return [self.conditional()]
             case "continue" | "return" as word:
                 self.place += 1
                 self.need(";")
@@ -244,23 +252,35 @@ class _Reader:
         self.need(";")
         return list(found)
 
-    def body(self) -> tuple[Statement, ...]:
-        if self.take("{"):
-            return self.block()
-        start = self.tokens[self.place].start
+    def body(self) -> tuple[tuple[Statement, ...], Scope]:
+        start, braces = self.tokens[self.place].start, self.text == "{"
         found = tuple(self.statement())
-        self.bare.append((start, self.tokens[self.place - 1].end))
-        return found
+        end = self.tokens[self.place - 1].end
+        return found, Scope(start + 1, end - 1, True) if braces else Scope(start, end, False)
+
+    def head(self, closing: str) -> tuple[Node, tuple[int, int]]:
+        """A condition, and where it begins and ends."""
+        start = self.tokens[self.place].start
+        condition = self.expression()
+        return condition, (start, self.need(closing).start)
+
+    def conditional(self) -> Branch | Loop:
+        start, word = self.tokens[self.place].start, self.text
+        self.place += 2
+        condition, head = self.head(")")
+        body, scope = self.body()
+        return Branch(condition, body, start, scope) if word == "if" else Loop((), condition, None, body, start, head, scope)
 
     def loop(self) -> Loop:
+        start = self.tokens[self.place].start
         self.place += 2
         init = self.simple()
         self.need(";")
-        condition = self.expression()
-        self.need(";")
+        condition, head = self.head(";")
         (step,) = self.simple()
         self.need(")")
-        return Loop(init, condition, step, self.body())
+        body, scope = self.body()
+        return Loop(init, condition, step, body, start, head, scope)
 
     def simple(self) -> tuple[Simple, ...]:
         start = self.tokens[self.place].start

@@ -54,6 +54,13 @@ void warp_barrier(int line);
 // The `value` of the lane whose number differs by `mask`.
 unsigned long long shuffle_xor(unsigned long long value, int mask, int line);
 
+// Where the running lane is in a text whose statements are counted: the driver adds the calls, see simt_kind.py. A statement has
+// a number, and a unit that it is for, or -1 where only what it accesses counts; a loop's turns have numbers within it.
+void at_statement(int site, int unit);
+void enter_loop();
+void next_turn();
+void leave_loop();
+
 // One access of 2, 4, 8 or 16 bytes, checked (in checked runs) with that alignment.
 typedef unsigned long long Pair __attribute__((vector_size(16)));
 unsigned short load2(const void* from);

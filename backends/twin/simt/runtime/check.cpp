@@ -175,7 +175,7 @@ void global_access(const Access& access) {
   const std::size_t offset = access.address - buffer.begin;
   if (offset >= buffer.bytes || buffer.bytes - offset < access.bytes) [[unlikely]]
     return report_global(access, "out-of-bounds-global", buffer);
-  if (counted) note_sector(slot, offset, access.write, access.pc);
+  if (counted) note_sector(slot, offset, access.write);
   if (buffer.role == uol_job::INPUT) {
     if (access.write) report_global(access, "input-write", buffer);
     return;

@@ -222,6 +222,7 @@ void run_block(Index3 index, Index3 size, void (*call)(const Arg*), const Arg* a
   now.interval += one_interval;
   now.block_first = now.interval;
   ++counts.blocks;
+  if (counted) forget_statements();
   Lane* first = block.lanes;
   void* stack = stack_of(first);
   become(first);

@@ -1,14 +1,15 @@
 // A sector is 32 bytes of a buffer: what an access of a warp moves at least, CUDA C++ Best Practices Guide, "Coalesced Access to
-// Global Memory". The n-th accesses of a warp's lanes at one place of the text since the last barrier are one access of the warp.
+// Global Memory". The lanes of a warp carry out a statement together where they are in the same turns of the loops around it, and what
+// they touch of a buffer in it counts once: compilers split and merge the accesses of a statement.
 #include "sectors.h"
 
 #include <sys/mman.h>
 
 #include <algorithm>
-#include <unordered_map>
 #include <vector>
 
 #include "memory.h"
+#include "uol_statements.h"
 
 namespace uol_twin {
 
@@ -17,83 +18,79 @@ std::uint64_t touched_sectors[2], missed_accesses;
 
 namespace {
 
-constexpr unsigned sector_shift = 5, buffer_shift = 40;
-Touch* touches;              // [warp][access][lane]
+constexpr unsigned sector_shift = 5, buffer_shift = 40, most_loops = 16;
+constexpr std::uint64_t is_store = 1ULL << 63;
+
+// Where a lane is in the text.
+struct Position {
+  std::uint32_t site, loops;
+  std::uint32_t turns[most_loops];
+};
+Position positions[max_threads];
+Touch* touches;               // [warp][lane][access]
 unsigned noted[max_threads];  // by lane of the block
 
-Touch* row_of(unsigned warp, unsigned access) { return touches + (std::size_t{warp} * most_touches + access) * warp_width; }
+Position& own() { return positions[running->number]; }
+Touch* touches_of(unsigned lane) { return touches + std::size_t{lane} * most_touches; }
 
-unsigned different(std::uint64_t* first, std::uint64_t* last) {
-  std::sort(first, last);
-  return static_cast<unsigned>(std::unique(first, last) - first);
-}
+std::uint64_t mixed(std::uint64_t hash, std::uint64_t value) { return (hash ^ value) * 0x9e3779b97f4a7c15ULL + (hash >> 29); }
 
-// The lanes that have an n-th access have it at one place, as all earlier ones: it is one access of the warp.
-bool tally_row(const Touch* row, const unsigned* of_lane, unsigned lanes, unsigned n) {
-  std::uint64_t sectors[warp_width];
-  unsigned count = 0;
-  const Touch* first = nullptr;
-  for (unsigned lane = 0; lane < lanes; ++lane) {
-    if (of_lane[lane] <= n) continue;
-    if (!first) first = row + lane;
-    else if (row[lane].pc != first->pc) return false;
-    sectors[count++] = row[lane].sector;
-  }
-  touched_sectors[first->store] += different(sectors, sectors + count);
-  return true;
-}
-
-// Lanes that went different ways.
-void tally_apart(unsigned warp, const unsigned* of_lane, unsigned lanes, unsigned from) {
-  struct Apart {
-    std::uint64_t access, sector;
-    std::uint32_t store;
-  };
-  std::vector<Apart> all;
-  for (unsigned lane = 0; lane < lanes; ++lane) {
-    std::unordered_map<std::uint32_t, std::uint32_t> times;
-    for (unsigned n = from; n < of_lane[lane]; ++n) {
-      const Touch& touch = row_of(warp, n)[lane];
-      all.push_back({std::uint64_t{touch.pc} << 32 | times[touch.pc]++, touch.sector, touch.store});
-    }
-  }
-  std::sort(all.begin(), all.end(), [](const Apart& a, const Apart& b) {
-    return a.access != b.access ? a.access < b.access : a.sector < b.sector;
-  });
-  for (std::size_t i = 0; i < all.size(); ++i)
-    if (!i || all[i].access != all[i - 1].access || all[i].sector != all[i - 1].sector) ++touched_sectors[all[i].store];
+std::uint64_t statement_of(const Position& at) {
+  std::uint64_t hash = mixed(at.loops, at.site);
+  for (unsigned i = 0; i < at.loops && i < most_loops; ++i) hash = mixed(hash, at.turns[i]);
+  return hash;
 }
 
 void tally_warp(unsigned warp) {
-  unsigned* of_lane = noted + warp * warp_width;
-  const unsigned lanes = std::min<unsigned>(warp_width, block.threads - warp * warp_width);
-  const unsigned most = *std::max_element(of_lane, of_lane + lanes);
-  unsigned n = 0;
-  while (n < most && tally_row(row_of(warp, n), of_lane, lanes, n)) ++n;
-  if (n < most) tally_apart(warp, of_lane, lanes, n);
-  std::fill(of_lane, of_lane + lanes, 0u);
+  static std::vector<Touch> all;
+  all.clear();
+  const unsigned first = warp * warp_width, last = std::min(first + warp_width, block.threads);
+  for (unsigned lane = first; lane < last; ++lane) {
+    all.insert(all.end(), touches_of(lane), touches_of(lane) + noted[lane]);
+    noted[lane] = 0;
+  }
+  std::sort(all.begin(), all.end());
+  const auto end = std::unique(all.begin(), all.end());
+  for (auto touch = all.begin(); touch != end; ++touch) ++touched_sectors[(touch->sector & is_store) != 0];
 }
 
 }  // namespace
 
 void make_touches() {
-  constexpr std::size_t warps = max_threads / warp_width;
-  touches = static_cast<Touch*>(reserve(warps * most_touches * warp_width * sizeof(Touch), PROT_READ | PROT_WRITE));
+  if (counted) touches = static_cast<Touch*>(reserve(std::size_t{max_threads} * most_touches * sizeof(Touch), PROT_READ | PROT_WRITE));
 }
 
-void note_sector(std::uint64_t buffer, std::uint64_t offset, bool write, const void* pc) {
-  const Lane& lane = *running;
-  unsigned& own = noted[lane.number];
-  if (own == most_touches) {
+void note_sector(std::uint64_t buffer, std::uint64_t offset, bool write) {
+  const unsigned lane = running->number;
+  if (noted[lane] == most_touches) {
     ++missed_accesses;
     return;
   }
-  row_of(lane.warp->number, own++)[lane.lane] = {static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(pc)), write,
-                                                 buffer << buffer_shift | offset >> sector_shift};
+  touches_of(lane)[noted[lane]++] = {statement_of(own()), buffer << buffer_shift | offset >> sector_shift | (write ? is_store : 0)};
 }
 
 void tally_sectors() {
   for (unsigned w = 0; w < block.warps; ++w) tally_warp(w);
 }
+
+void forget_statements() { std::fill(positions, positions + block.threads, Position{}); }
+
+void at_statement(int site, int unit) {
+  own().site = static_cast<std::uint32_t>(site);
+  if (unit >= 0) ++uol_statements::executed[unit];
+}
+
+void enter_loop() {
+  Position& at = own();
+  if (at.loops < most_loops) at.turns[at.loops] = 0;
+  ++at.loops;
+}
+
+void next_turn() {
+  Position& at = own();
+  if (at.loops <= most_loops) ++at.turns[at.loops - 1];
+}
+
+void leave_loop() { --own().loops; }
 
 }  // namespace uol_twin

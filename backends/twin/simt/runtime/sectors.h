@@ -1,4 +1,4 @@
-// Global memory's sectors: how many the accesses of a warp touch.
+// Global memory's sectors: how many of a buffer a warp touches in a statement.
 #pragma once
 
 #include <cstdint>
@@ -7,11 +7,11 @@
 
 namespace uol_twin {
 
-// One global access of a lane: where in the text (the executable lies below 4 GiB), is it a store, and which sector of all.
+// One global access of a lane: by which statement in which turns of its loops, and which sector of which buffer.
 struct Touch {
-  std::uint32_t pc;
-  std::uint32_t store;
-  std::uint64_t sector;
+  std::uint64_t statement, sector;
+  bool operator<(const Touch& other) const { return statement != other.statement ? statement < other.statement : sector < other.sector; }
+  bool operator==(const Touch& other) const { return statement == other.statement && sector == other.sector; }
 };
 
 // Accesses that a lane notes between two barriers; what comes later is counted as missed.
@@ -22,10 +22,13 @@ extern bool counted;
 void make_touches();
 
 // An access at a byte of a buffer, by the running lane.
-void note_sector(std::uint64_t buffer, std::uint64_t offset, bool write, const void* pc);
+void note_sector(std::uint64_t buffer, std::uint64_t offset, bool write);
 
 // At a barrier, and when a block is done: counts the sectors of what was noted, and forgets it.
 void tally_sectors();
+
+// When a block begins.
+void forget_statements();
 
 // By [is a store]; and accesses that were too many to be noted.
 extern std::uint64_t touched_sectors[2], missed_accesses;
