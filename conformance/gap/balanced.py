@@ -16,7 +16,7 @@ from uol.codegen.choice import candidates
 from uol.codegen.indexing.affine import coefficient
 from uol.codegen.indexing.arithmetic import ZERO, add, mul, static
 from uol.codegen.schedule import distance
-from uol.codegen.specs.nodes import Contract, Guard, KernelSpec, Read, Segments, Step, Store, Strides, Within
+from uol.codegen.specs.nodes import Contract, Fold, Guard, KernelSpec, Let, Read, Segments, Step, Strides, Within
 from uol.codegen.specs.traverse import map_step, reads
 from uol.codegen.specs.verify import verified
 from uol.ir.program.nodes import Axis, Const, Expr, Var
@@ -116,9 +116,11 @@ def _strides(strides: Strides, offset: Expr, segments: Segments, count: int) -> 
 
 def _step(step: Step, value: Callable[[Expr], Expr], segments: Segments, count: int) -> Step:
     found = map_step(step, value)
-    if not isinstance(step, Store) or not isinstance(found, Store) or segments.at not in dict(step.strides):
+    if isinstance(found, Fold) or segments.at not in found.axes:
         return found
-    place = {segments.at: add(mul(Var(segments.of, INDEX), Const(count)), Var(segments.at, INDEX))}
     axes = found.axes if segments.of in found.axes else (segments.of, *found.axes)
-    strides = _strides(step.strides, step.offset, segments, count)
-    return replace(found, offset=substitute(step.offset, place), strides=strides, axes=axes)
+    if isinstance(found, Let):
+        return replace(found, axes=axes)
+    place = {segments.at: add(mul(Var(segments.of, INDEX), Const(count)), Var(segments.at, INDEX))}
+    strides = _strides(found.strides, found.offset, segments, count)
+    return replace(found, offset=substitute(found.offset, place), strides=strides, axes=axes)

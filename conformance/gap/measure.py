@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from importlib.resources import files
@@ -15,7 +15,7 @@ from uol.compilation.request import resolve_target
 from uol.conformance.gap.assignment import assigned
 from uol.conformance.gap.attained import attained_of, reference_of
 from uol.conformance.gap.groups import Group, groups_of
-from uol.conformance.gap.model import CallForm, CountedCall, CountedKernel, counted, form_of, is_known
+from uol.conformance.gap.model import CallForm, CountedCall, CountedKernel, counted, counted_together, form_of, is_known
 from uol.conformance.gap.record import CaseGap, Cell, GroupOnTarget, Kernel
 from uol.conformance.paths.full_size import calls_of, full_size_of
 
@@ -72,19 +72,30 @@ def recorded_case(path: str, case: str, dims: Mapping[str, int], dtype: str) -> 
 
 def count_all(cases: Sequence[RecordedCase], targets: Sequence[str], jobs: int, progress: Progress) -> Counts:
     """Every distinct call on every target, in up to `jobs` processes where many are not known yet."""
-    forms = dict.fromkeys(form for case in cases for of_group in case.forms.values() for form in of_group)
-    wanted = [(form, target) for form in forms for target in targets]
-    missing = [each for each in wanted if not is_known(each[0], resolve_target(each[1]))]
+    forms = list(dict.fromkeys(form for case in cases for of_group in case.forms.values() for form in of_group))
+    missing = list(_missing(forms, targets))
     if jobs > 1 and len(missing) > FEW:
         with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
             for number, _ in enumerate(pool.map(_count, missing), 1):
                 progress(number, len(missing))
-    return {each: _count(each) for each in wanted}
+    return {(form, target): counted(form, resolve_target(target)) for form in forms for target in targets}
 
 
-def _count(each: tuple[CallForm, str]) -> CountedCall:
-    form, target = each
-    return counted(form, resolve_target(target))
+def _missing(forms: Sequence[CallForm], targets: Sequence[str]) -> Iterator[tuple[CallForm, tuple[str, ...]]]:
+    """The calls that are not known yet, each with the devices of one backend where they are not."""
+    backends: dict[str, list[str]] = {}
+    for target in targets:
+        backends.setdefault(resolve_target(target).backend.name, []).append(target)
+    for form in forms:
+        for names in backends.values():
+            unknown = tuple(name for name in names if not is_known(form, resolve_target(name)))
+            if unknown:
+                yield form, unknown
+
+
+def _count(each: tuple[CallForm, tuple[str, ...]]) -> None:
+    form, targets = each
+    counted_together(form, [resolve_target(target) for target in targets])
 
 
 def gap_of_case(case: RecordedCase, counts: Counts, chosen: Devices) -> CaseGap:

@@ -88,7 +88,7 @@ def _print(found: CaseGap) -> None:
 def _figures(found: CaseGap) -> list[tuple[str, str]]:
     figures = found.figures
     return [
-        ("eff, all groups", ", ".join(f"{_short(device)} {percent(found.eff(device))}" for device in found.devices)),
+        ("time-weighted eff", ", ".join(f"{_short(device)} {percent(found.eff(device))}" for device in found.devices)),
         ("gap", percent(figures.gap)),
         ("gap without launches", percent(figures.without_launches)),
         ("gap of sums", percent(figures.gap_of_sums)),
