@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from multiprocessing import get_context
@@ -74,11 +75,20 @@ def count_all(cases: Sequence[RecordedCase], targets: Sequence[str], jobs: int, 
     """Every distinct call on every target, in up to `jobs` processes where many are not known yet."""
     forms = list(dict.fromkeys(form for case in cases for of_group in case.forms.values() for form in of_group))
     missing = list(_missing(forms, targets))
-    if jobs > 1 and len(missing) > FEW:
-        with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
-            for number, _ in enumerate(pool.map(_count, missing), 1):
-                progress(number, len(missing))
+    with _mapping(jobs if len(missing) > FEW else 1) as mapped:
+        for number, _ in enumerate(mapped(_count, missing), 1):
+            progress(number, len(missing))
     return {(form, target): counted(form, resolve_target(target)) for form in forms for target in targets}
+
+
+@contextmanager
+def _mapping(jobs: int) -> Iterator[Callable[..., Iterable[None]]]:
+    """`map` in this process, or in several."""
+    if jobs == 1:
+        yield map
+        return
+    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+        yield pool.map
 
 
 def _missing(forms: Sequence[CallForm], targets: Sequence[str]) -> Iterator[tuple[CallForm, tuple[str, ...]]]:

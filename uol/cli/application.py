@@ -2,7 +2,7 @@
 
 Exit status: 0 done, 1 a check failed, 2 bad input (or a tool or folder that cannot be used), 70 a defect of uol itself.
 Errors go to standard error; `UOL_DEBUG=1` shows the traceback behind them. With `--json` standard output holds one JSON
-value in every case: what the command found, or `{"error": {...}}` (`uol bench --json FILE`: a table, or the error).
+value in every case: what the command found, or `{"error": {...}}`; `uol bench` and `uol gap` write what they found to a file.
 """
 
 from __future__ import annotations
