@@ -2,6 +2,7 @@
 
     seconds = max over parts (bytes or operations / rate) + launches * time of a launch
 
+A block waits for memory once at least, and with it those that are on its core at the same time: the latency of each such round.
 A rate counts all cores of a device: where a wave leaves cores idle, what the cores do takes waves * cores / blocks as long.
 The units of a core work side by side, each for the cycles that its instructions take.
 A count that lies in an interval is taken at its middle, one without an upper bound at its least.
@@ -26,8 +27,8 @@ INSTEAD = {"f32-matrix": "f32-vector", "f64-matrix": "f64-vector"}
 
 @dataclass(frozen=True, slots=True)
 class Time:
-    """Of one kernel: `parts` in seconds by what takes them ("memory", "cache", "scratch", a kind of operation, a primitive, a
-    unit; "launch"), `bound` the part that takes longest beside the launch."""
+    """Of one kernel: `parts` in seconds by what takes them ("memory", "cache", "scratch", "latency", a kind of operation, a
+    primitive, a unit; "launch"), `bound` the part that takes longest beside the launch."""
 
     seconds: float
     bound: str
@@ -61,6 +62,8 @@ def _parts(issued: Issued, rates: Mapping[str, Rate], idle: float) -> Iterator[t
     memory = rates.get("bandwidth-attained") or rates.get("bandwidth")
     if memory is not None:
         yield "memory", issued.memory_bytes / _a_second(memory)
+    if "latency" in rates:
+        yield "latency", -(-issued.waves // issued.resident) * rates["latency"].value * 1e-6
     moved = middle(issued.read_bytes) + middle(issued.written_bytes)
     named = {"cache": moved, "scratch": middle(issued.scratch_bytes)}
     for counts in (issued.statements, issued.primitives, issued.operations):

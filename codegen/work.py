@@ -74,6 +74,7 @@ class Issued:
     statements      executed statements of the emitted text by unit, each of a thread once
     cycles          of the core that takes longest, by unit, where the machine's tables say how long its instructions take
     blocks, waves   blocks of the grid, and how often the cores take one each
+    resident        blocks that a core has at once, whose waits overlap
     """
 
     memory_bytes: int
@@ -86,6 +87,7 @@ class Issued:
     cycles: Mapping[str, Interval] = field(default_factory=dict)
     blocks: int = 1
     waves: int = 1
+    resident: int = 1
     launches: int = 1
 
 

@@ -13,9 +13,12 @@ from uol.codegen.backend import Device, Kernel
 from uol.codegen.work import Issued, compulsory
 from uol.ir.integers.intervals import Interval
 
-FEW_BLOCKS, MOST_THREADS = 4, 1 << 16
+CORE_THREADS, CORE_BLOCKS = 2048, 32
+"""What a core holds at once, registers and shared memory aside: CUDA C++ Programming Guide, technical specifications (8.0 and
+9.0); 32 waves of 64 lanes on CDNA2."""
+FEW_BLOCKS, MOST_THREADS = 3, 1 << 16
 """Whose part of a launch is read, at least and at most."""
-FEW_TURNS, MOST_TURNS = 5, 64
+FEW_TURNS, MOST_TURNS = 3, 64
 """Of a loop whose turns differ."""
 EVALUATED = 1 << 24
 """Values, of all threads together, that a reading may cost: some tenths of a second."""
@@ -37,6 +40,7 @@ def issued_by(kernel: Kernel, device: Device, lanes: int, *, closely: bool = Tru
         statements=_by_name(found, "statement"),
         blocks=grid,
         waves=-(-grid // device.cores),
+        resident=min(CORE_BLOCKS, CORE_THREADS // kernel.launch.block[0]),
         launches=1 if grid else 0,
     )
 

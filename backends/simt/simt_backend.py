@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import get_args
 
@@ -26,6 +27,7 @@ from uol.codegen.backend import (
     Schedule,
     ToolState,
 )
+from uol.codegen.cost import time_of
 from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.nodes import Attention, Contract, KernelSpec, Map, Reduce
 from uol.codegen.work import Issued
@@ -79,7 +81,17 @@ class SimtBackend:
         return (spec,)
 
     def schedules(self, spec: KernelSpec, device: Device) -> Iterable[SimtSchedule]:
-        return candidates.candidates(spec, device, self.capability.lanes)
+        """By the time that the model gives them; those that do not fit come last."""
+        found = candidates.candidates(spec, self.capability.lanes)
+        return found if len(found) == 1 else sorted(found, key=lambda schedule: self._cost(spec, schedule, device))
+
+    def _cost(self, spec: KernelSpec, schedule: SimtSchedule, device: Device) -> tuple[float, float]:
+        """Seconds; of two that take as long, what all parts take together."""
+        if isinstance(self.check(spec, schedule, device), Refusal):
+            return inf, inf
+        kernel = rendering.render(spec, schedule, self.target)
+        time = time_of(issued_by(kernel, device, self.capability.lanes, closely=False), device)
+        return time.seconds, sum(time.parts.values())
 
     def check(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Footprint | Refusal:
         return candidates.check(spec, _own(schedule), self.target)

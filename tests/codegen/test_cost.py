@@ -42,6 +42,12 @@ def test_a_kernel_takes_as_long_as_its_longest_part(counts: Issued, bound: str, 
     assert time.seconds == pytest.approx(seconds + 3e-6)
 
 
+def test_blocks_that_are_on_a_core_together_wait_together() -> None:
+    waiting = device(latency=(2, "us"))
+    assert time_of(issued(blocks=1000, waves=100), waiting).seconds == pytest.approx(200e-6)
+    assert time_of(issued(blocks=1000, waves=100, resident=16), waiting).seconds == pytest.approx(14e-6)
+
+
 def test_attained_bandwidth_goes_before_that_of_the_data_sheet() -> None:
     attained = device(bandwidth=(2, "GB/s"), bandwidth_attained=(1, "GB/s"))
     assert time_of(issued(memory_bytes=1000), attained).seconds == pytest.approx(1e-6)
