@@ -132,12 +132,12 @@ class Walk:
         return inner.declaring(loop.name, exactly(moved.least) if begin.is_known else moved)
 
 
-Numbers = Callable[[Instr], tuple[str, ...]]
+Asked = Callable[[Instr], tuple[str, ...]]
 """The C texts of an instruction that are asked for."""
 
 
 def walk(
-    program: Block, blocks: int, instruction: Visit, scalar_text: Callable[[str, Iterations], None], numbers: Numbers
+    program: Block, blocks: int, instruction: Visit, scalar_text: Callable[[str, Iterations], None], numbers: Asked
 ) -> None:
     """Every instruction and every text that the scalar unit evaluates, with their iterations on `blocks` cores; `numbers`:
     which of an instruction's numbers must be known there."""
@@ -148,7 +148,7 @@ def walk(
     Walk(instruction, scalar_text, needs).block(program, Iterations(cores, exactly(np.ones(blocks)), values))
 
 
-def _survey(block: Block, needs: dict[int, frozenset[str]], numbers: Numbers) -> frozenset[str]:
+def _survey(block: Block, needs: dict[int, frozenset[str]], numbers: Asked) -> frozenset[str]:
     """The integers that the numbers of a block depend on, for itself and for all within."""
     names: set[str] = set()
     for node in reversed(block.nodes):
