@@ -68,19 +68,23 @@ def require_writable(folder: Path) -> None:
 
 def write_gap(found: Sequence[CaseGap], page: Path | None, data: Path | None) -> None:
     """Writes the page and the figures of gaps, each whole or not at all. Raises ResourceError where it cannot."""
-    texts = {page: lambda: gap_page(found), data: lambda: json_text([each.record() for each in found], indent=1) + "\n"}
-    for place, text in texts.items():
-        if place is not None:
-            try:
-                _write(place, text())
-            except OSError as error:
-                raise _unwritable(place, error) from error
+    if page is not None:
+        _place(page, gap_page(found))
+    if data is not None:
+        _place(data, json_text([each.record() for each in found], indent=1) + "\n")
 
 
 def schema() -> dict[str, object]:
     """The JSON schema (draft 2020-12) of report.json."""
     text = files("uol.conformance.report").joinpath("report.schema.json").read_text(encoding="utf-8")
     return cast(dict[str, object], json.loads(text))
+
+
+def _place(path: Path, text: str) -> None:
+    try:
+        _write(path, text)
+    except OSError as error:
+        raise _unwritable(path, error) from error
 
 
 def _unwritable(folder: Path, error: OSError) -> ResourceError:

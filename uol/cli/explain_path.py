@@ -13,7 +13,8 @@ from uol.ir.errors import TypeCheckError
 
 if TYPE_CHECKING:
     from uol.conformance.gap.groups import Group
-    from uol.conformance.gap.measure import GroupOnTarget, RecordedCase
+    from uol.conformance.gap.measure import RecordedCase
+    from uol.conformance.gap.record import GroupOnTarget
 
 DTYPES = ("f32", "f16", "bf16")
 DTYPE = "f16"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 
 from uol.conformance.paths.full_size import FullSize, Step, without_values
@@ -22,6 +25,7 @@ def build(case: str, dtype: torch.dtype) -> Step:
     """Forward, backward from the loss to every parameter, SGD with momentum. Pictures and activations are channels-last in the
     type, parameters and optimiser f32."""
     sizes = CASES[case]
+    settings: Mapping[str, Any] = SETTINGS["sgd"]
     with without_values():
         network = ResNet(sizes).train()
         pictures = torch.empty(sizes.batch, 3, sizes.image, sizes.image, dtype=dtype).to(memory_format=torch.channels_last)
@@ -29,7 +33,7 @@ def build(case: str, dtype: torch.dtype) -> Step:
 
     def step() -> None:
         loss(network(pictures), labels).backward()
-        SGD(network.parameters(), **SETTINGS["sgd"]).step()
+        SGD(network.parameters(), **settings).step()
 
     return step
 
