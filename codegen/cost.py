@@ -66,7 +66,7 @@ def _parts(issued: Issued, rates: Mapping[str, Rate], idle: float) -> Iterator[t
         yield "latency", -(-issued.waves // issued.resident) * rates["latency"].value * 1e-6
     moved = middle(issued.read_bytes) + middle(issued.written_bytes)
     named = {"cache": moved, "scratch": middle(issued.scratch_bytes)}
-    for counts in (issued.operations, issued.primitives, issued.statements):
+    for counts in (issued.statements, issued.primitives, issued.operations):
         named |= {name: middle(count) for name, count in counts.items()}
     for name, number in named.items():
         rate = rates.get(name) or rates.get(INSTEAD.get(name, ""))

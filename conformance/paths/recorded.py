@@ -83,7 +83,8 @@ def call_of(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Ca
 
 def results_given(function: Any, kwargs: Mapping[str, Any]) -> tuple[torch.Tensor, ...]:
     """The tensors that a call of the `out` form writes."""
-    return tuple(kwargs[a.name] for a in function._schema.arguments if a.alias_info is not None and a.alias_info.is_write)
+    outs = (a for a in function._schema.arguments if a.kwarg_only)
+    return tuple(kwargs[a.name] for a in outs if a.alias_info is not None and a.alias_info.is_write)
 
 
 class _Recorder(TorchDispatchMode):

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import cast
 
+from uol.conformance.gap.record import CaseGap
 from uol.conformance.paths.record import PathReport
 from uol.conformance.paths.training.record import TrainingRecord
+from uol.conformance.report.gap import gap_page
 from uol.conformance.report.junit import junit_of
 from uol.conformance.report.operators import OperatorReport
 from uol.conformance.report.page import page_of
@@ -63,10 +66,25 @@ def require_writable(folder: Path) -> None:
         raise _unwritable(folder, error) from error
 
 
+def write_gap(found: Sequence[CaseGap], page: Path | None, data: Path | None) -> None:
+    """Writes the page and the figures of gaps, each whole or not at all. Raises ResourceError where it cannot."""
+    if page is not None:
+        _place(page, gap_page(found))
+    if data is not None:
+        _place(data, json_text([each.record() for each in found], indent=1) + "\n")
+
+
 def schema() -> dict[str, object]:
     """The JSON schema (draft 2020-12) of report.json."""
     text = files("uol.conformance.report").joinpath("report.schema.json").read_text(encoding="utf-8")
     return cast(dict[str, object], json.loads(text))
+
+
+def _place(path: Path, text: str) -> None:
+    try:
+        _write(path, text)
+    except OSError as error:
+        raise _unwritable(path, error) from error
 
 
 def _unwritable(folder: Path, error: OSError) -> ResourceError:

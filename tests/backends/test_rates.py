@@ -33,7 +33,7 @@ def test_every_device_has_clock_and_bandwidth_with_a_source(name: str) -> None:
     assert {"clock", "bandwidth", "f16-matrix"} <= rates.keys()
     assert rates["bandwidth"].unit == "GB/s"
     attained = rates.get("bandwidth-attained")
-    assert attained is None or (attained.grade == "measured" and attained.value < rates["bandwidth"].value)
+    assert attained is None or (attained.grade != "vendor" and attained.value < rates["bandwidth"].value)
 
 
 def test_the_host_has_none() -> None:

@@ -21,7 +21,8 @@ def test_it_says_what_uol_is_then_the_two_commands_then_the_tour() -> None:
 
 def test_the_commands_that_it_names_are_there() -> None:
     named = set(re.findall(r"`uol ([a-z]+)", README))
-    assert named == {"list", "show", "functions", "explain", "compile", "run", "check", "conform", "bench", "train", "doctor"}
+    commands = "list show functions explain compile run check conform bench gap train doctor"
+    assert named == set(commands.split())
 
 
 @pytest.mark.parametrize(("command", "shown"), blocks(README), ids=[command for command, _ in blocks(README)])

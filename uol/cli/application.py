@@ -2,7 +2,7 @@
 
 Exit status: 0 done, 1 a check failed, 2 bad input (or a tool or folder that cannot be used), 70 a defect of uol itself.
 Errors go to standard error; `UOL_DEBUG=1` shows the traceback behind them. With `--json` standard output holds one JSON
-value in every case: what the command found, or `{"error": {...}}` (`uol bench --json FILE`: a table, or the error).
+value in every case: what the command found, or `{"error": {...}}`; `uol bench` and `uol gap` write what they found to a file.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from uol.cli import (
     conform_command,
     doctor_command,
     functions_command,
+    gap_command,
     library_commands,
     run_command,
     train_command,
@@ -65,6 +66,7 @@ app.command("run")(run_command.run)
 app.command("check")(check_command.check)
 app.command("conform")(conform_command.conform)
 app.command("bench")(bench_command.bench)
+app.command("gap")(gap_command.gap)
 app.command("train")(train_command.train)
 app.command("doctor")(doctor_command.doctor)
 

@@ -50,6 +50,13 @@ def listed(text: str, what: str, example: str) -> list[str]:
     return names
 
 
+def refuse_beside(chosen: str, others: Mapping[str, object]) -> None:
+    """What would be ignored is an error."""
+    for name, value in others.items():
+        if value:
+            raise UolError(f"{name} says nothing beside {chosen}", hint="operators and model paths are taken one at a time")
+
+
 def read_dims(parts: list[str]) -> dict[str, Size]:
     """`["N=1,C=64", "S=8x128"]` -> `{"N": 1, "C": 64, "S": (8, 128)}`; `S=` is a pack of no dims, `S=_x64` one whose first
     dim is open."""

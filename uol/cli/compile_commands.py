@@ -8,14 +8,22 @@ from typing import Annotated
 import typer
 
 from uol.bundle import write_bundles
-from uol.cli.arguments import read_attributes, read_dims, read_operator
+from uol.cli.arguments import read_attributes, read_dims, read_operator, refuse_beside
+from uol.cli.explain_path import DTYPE, explain_path
 from uol.cli.options import AttrsOption, DimsOption, DtypeOption, ImportOption, JsonOption, OpArgument, SchedulesOption
 from uol.cli.output import print_json, print_table, print_text, track
 from uol.compilation.request import resolve_targets
 from uol.compiler import Compiled, compile
+from uol.ir.errors import UolError
 from uol.ir.syntax.surface import Op
 
 TargetsOption = Annotated[str, typer.Option("--target", "-t", help="One or several: cpu,cuda,hip:mi250x,ascendc.")]
+OptionalOpArgument = Annotated[str, typer.Argument(metavar="[OP]", help="An operator of `uol list`, FILE.uol, or FILE.uol:op.")]
+ExplainedTargetsOption = Annotated[
+    str, typer.Option("--target", "-t", help="cpu where nothing is said; of a path all devices.")
+]
+ExplainedDtypeOption = Annotated[str, typer.Option("--dtype", help="As of compile; f32 where nothing is said, of a path f16.")]
+ExplainedPathOption = Annotated[str, typer.Option("--path", help="A model path in place of an operator: moe, cmap, resnet50.")]
 OutOption = Annotated[Path | None, typer.Option("-o", "--output", help="Write a bundle for each target into this folder.")]
 CheckOption = Annotated[bool, typer.Option("--check", help="Run each (a vendor's in its twin) and record the result.")]
 
@@ -48,19 +56,28 @@ def compile_(
 
 
 def explain(
-    op: OpArgument,
-    target: TargetsOption = "cpu",
-    dtype: DtypeOption = "f32",
+    op: OptionalOpArgument = "",
+    target: ExplainedTargetsOption = "",
+    dtype: ExplainedDtypeOption = "",
     dims: DimsOption = [],  # noqa: B006
     attrs: AttrsOption = [],  # noqa: B006
     source: Annotated[bool, typer.Option("--source", help="Print the emitted text, too.")] = False,
     schedule: SchedulesOption = [],  # noqa: B006 - typer's way to say "none"
     schedules: Annotated[bool, typer.Option("--schedules", help="List every schedule that each kernel could have.")] = False,
+    path: ExplainedPathOption = "",
     modules: ImportOption = [],  # noqa: B006
     as_json: JsonOption = False,
 ) -> None:
-    """Say why the kernels are what they are: what fused, layouts, schedules, launches."""
-    compiled = _compile_all(read_operator(op, modules), target, dtype, dims, attrs, schedule)
+    """Say why the kernels are what they are: what fused, layouts, schedules, launches. Of a path (--path): the kernels of a
+    training step at its full size, with launches, bytes and operations."""
+    if bool(op) == bool(path):
+        raise UolError("say what to explain", hint="either an operator, `uol explain softmax`, or --path moe")
+    if path:
+        of_operators = {"--dims": dims, "--attrs": attrs, "--source": source, "--schedule": schedule, "--schedules": schedules}
+        refuse_beside("--path", of_operators)
+        explain_path(path, target, dtype or DTYPE, as_json)
+        return
+    compiled = _compile_all(read_operator(op, modules), target or "cpu", dtype or "f32", dims, attrs, schedule)
     if as_json:
         shown = [c.explain(schedules=schedules).as_json() | ({"text": c.source} if source else {}) for c in compiled]
         print_json(shown)

@@ -9,7 +9,7 @@ import typer
 
 from uol.backends import registry
 from uol.backends.cpu.host import usable_cores
-from uol.cli.arguments import listed
+from uol.cli.arguments import listed, refuse_beside
 from uol.cli.conform_operators import OperatorOptions, conform_operators
 from uol.cli.conform_paths import conform_paths
 from uol.cli.options import ImportOption, JsonOption
@@ -76,9 +76,9 @@ def conform(
     """
     if path:
         of_operators = {"--op": op, "--first": first, "--gradients": gradients, "--import": modules}
-        _refuse_beside("--path", of_operators)
+        refuse_beside("--path", of_operators)
     else:
-        _refuse_beside("--op", {"--weights": weights, "--image": image})
+        refuse_beside("--op", {"--weights": weights, "--image": image})
         if not (op or modules or quick):
             raise UolError("say what to check", hint="either --path resnet50 or --op softmax,conv2d (or --op all)")
     imported = tuple(name for module in modules for name in import_operators(module))  # which may register targets, too
@@ -93,14 +93,6 @@ def conform(
         ok = conform_operators(operators, report, as_json)
     if not ok:
         raise typer.Exit(1)
-
-
-def _refuse_beside(chosen: str, others: dict[str, object]) -> None:
-    """What would be ignored is an error."""
-    for name, value in others.items():
-        if value:
-            hint = "operators and model paths are checked one at a time"
-            raise UolError(f"{name} says nothing beside {chosen}", hint=hint)
 
 
 def _path_dtype(text: str) -> str:

@@ -1,0 +1,163 @@
+"""A path on every device: recorded at its full size, each distinct call counted once, added up by group."""
+
+from __future__ import annotations
+
+import tomllib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.resources import files
+from multiprocessing import get_context
+
+from uol.codegen.cost import Time, middle
+from uol.compilation.request import resolve_target
+from uol.conformance.gap.assignment import assigned
+from uol.conformance.gap.attained import attained_of, reference_of
+from uol.conformance.gap.groups import Group, groups_of
+from uol.conformance.gap.model import CallForm, CountedCall, CountedKernel, counted, counted_together, form_of, is_known
+from uol.conformance.gap.record import CaseGap, Cell, GroupOnTarget, Kernel
+from uol.conformance.paths.full_size import calls_of, full_size_of
+
+FEW = 50
+"""Calls that are counted sooner than a process has started."""
+Progress = Callable[[int, int], None]
+Step = tuple[str, str, str]
+"""A path, its case and its element type."""
+Counts = Mapping[tuple[CallForm, str], CountedCall]
+
+
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """Targets that a gap is taken over, and those beside them."""
+
+    compared: tuple[str, ...]
+    beside: tuple[str, ...]
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        return (*self.compared, *self.beside)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedCase:
+    """A path's step at one size and type: its groups, and how often each distinct call comes in each."""
+
+    path: str
+    case: str
+    dtype: str
+    groups: tuple[Group, ...]
+    forms: Mapping[str, Mapping[CallForm, int]]
+
+
+def devices() -> Devices:
+    """Those that devices.toml names."""
+    table = tomllib.loads(files("uol.conformance.gap").joinpath("devices.toml").read_text(encoding="utf-8"))
+    return Devices(tuple(table["compared"]), tuple(table["beside"]))
+
+
+def recorded_cases(path: str, dtypes: Sequence[str]) -> list[RecordedCase]:
+    """Every size of a path in every type."""
+    cases = full_size_of(path).cases
+    return [recorded_case(path, case, dims, dtype) for case, dims in cases.items() for dtype in dtypes]
+
+
+def recorded_case(path: str, case: str, dims: Mapping[str, int], dtype: str) -> RecordedCase:
+    """The calls of a step by group. Raises UolError where they are not the groups' (see `assigned`)."""
+    groups = groups_of(path, dims, dtype)
+    calls = calls_of(path, case, dtype)
+    forms: dict[str, Counter[CallForm]] = {group.name: Counter() for group in groups}
+    for call, name in zip(calls, assigned(calls, groups), strict=True):
+        forms[name][form_of(call)] += 1
+    return RecordedCase(path, case, dtype, groups, forms)
+
+
+def count_all(cases: Sequence[RecordedCase], targets: Sequence[str], jobs: int, progress: Progress) -> Counts:
+    """Every distinct call on every target, in up to `jobs` processes where many are not known yet."""
+    forms = list(dict.fromkeys(form for case in cases for of_group in case.forms.values() for form in of_group))
+    missing = list(_missing(forms, targets))
+    steps = list({case.path: (case.path, case.case, case.dtype) for case in cases}.values())
+    with _mapping(jobs if len(missing) > FEW else 1, steps) as mapped:
+        for number, _ in enumerate(mapped(_count, missing), 1):
+            progress(number, len(missing))
+    return {(form, target): counted(form, resolve_target(target)) for form in forms for target in targets}
+
+
+@contextmanager
+def _mapping(jobs: int, steps: Sequence[Step]) -> Iterator[Callable[..., Iterable[None]]]:
+    """`map` in this process, or in several that know the operators of these steps."""
+    if jobs == 1:
+        yield map
+        return
+    with ProcessPoolExecutor(jobs, get_context("spawn"), _define, (steps,)) as pool:
+        yield pool.map
+
+
+def _define(steps: Sequence[Step]) -> None:
+    """A gradient for some of its operator's inputs is an operator once autograd has asked for it, as a step does."""
+    for path, case, dtype in steps:
+        calls_of(path, case, dtype)
+
+
+def _missing(forms: Sequence[CallForm], targets: Sequence[str]) -> Iterator[tuple[CallForm, tuple[str, ...]]]:
+    """The calls that are not known yet, each with the devices of one backend where they are not."""
+    backends: dict[str, list[str]] = {}
+    for target in targets:
+        backends.setdefault(resolve_target(target).backend.name, []).append(target)
+    for form in forms:
+        for names in backends.values():
+            unknown = tuple(name for name in names if not is_known(form, resolve_target(name)))
+            if unknown:
+                yield form, unknown
+
+
+def _count(each: tuple[CallForm, tuple[str, ...]]) -> None:
+    form, targets = each
+    counted_together(form, [resolve_target(target) for target in targets])
+
+
+def gap_of_case(case: RecordedCase, counts: Counts, chosen: Devices) -> CaseGap:
+    """The figures of a case."""
+    targets = {name: resolve_target(name) for name in chosen.all}
+    attained = {name: attained_of(target.device, case.dtype) for name, target in targets.items()}
+    cells = {
+        group.name: {
+            name: Cell(reference_of(group, attained[name]), group_on_target(case, group, counts, name)) for name in targets
+        }
+        for group in case.groups
+    }
+    says = full_size_of(case.path).says
+    return CaseGap(case.path, case.case, case.dtype, says, case.groups, attained, chosen.compared, cells)
+
+
+def group_on_target(case: RecordedCase, group: Group, counts: Counts, target: str) -> GroupOnTarget:
+    """The kernels of a group's calls."""
+    kernels: list[Kernel] = []
+    refused: dict[str, str] = {}
+    launch = 0.0
+    for form, calls in case.forms[group.name].items():
+        found = counts[form, target]
+        if found.refused:
+            refused[form.op] = found.refused
+        for kernel, time in zip(found.kernels, found.times(resolve_target(target)), strict=True):
+            kernels.append(_kernel(form.op, calls, kernel, time))
+            launch += calls * time.parts.get("launch", 0.0)
+    return GroupOnTarget(tuple(kernels), launch, refused)
+
+
+def _kernel(op: str, calls: int, kernel: CountedKernel, time: Time) -> Kernel:
+    issued = kernel.issued
+    operations = {kind: middle(count) for kind, count in issued.operations.items()}
+    return Kernel(
+        op,
+        kernel.name,
+        kernel.kind,
+        kernel.schedule,
+        calls,
+        issued.launches,
+        issued.memory_bytes,
+        operations,
+        time.seconds,
+        time.bound,
+    )

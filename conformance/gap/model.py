@@ -1,0 +1,148 @@
+"""The kernels of a call on a target: what each moves and issues, and the time that this takes by the device's rates.
+
+Kernel graph and schedules are those that a call gets; nothing is built or run. Counts are kept in the cache; times are not, for
+they follow the table of rates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
+
+import torch
+
+from uol.backends.cache.files import Key, hash_of, open_cache, package_files
+from uol.backends.cache.records import Records
+from uol.codegen.backend import Launch, Schedule
+from uol.codegen.choice import FIRST_THAT_FITS
+from uol.codegen.cost import Time, time_of
+from uol.codegen.lowering import lower
+from uol.codegen.specs.graph import KernelGraph
+from uol.codegen.specs.nodes import KernelSpec
+from uol.codegen.work import Issued
+from uol.compilation.pipeline import program_of
+from uol.compilation.request import Request, Target
+from uol.conformance.gap.balanced import balanced, nearest_schedule
+from uol.conformance.paths.recorded import Call
+from uol.ir.errors import RefusalError
+
+Form = tuple[torch.dtype, tuple[int, ...], tuple[int, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class CallForm:
+    """What the kernels of a call follow from: operator, types, sizes and strides of the inputs, options."""
+
+    op: str
+    inputs: tuple[Form, ...]
+    options: tuple[tuple[str, object], ...]
+
+    def request(self, target: Target) -> Request:
+        """What has to be compiled for it."""
+        tensors = tuple(torch.empty_strided(size, stride, dtype=dtype, device="meta") for dtype, size, stride in self.inputs)
+        options = dict(self.options)
+        return Call(self.op, tensors, options).operator.request(tensors, options, target)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class CountedKernel:
+    """A kernel with its counts. `kind`: of its spec."""
+
+    name: str
+    kind: str
+    schedule: str
+    issued: Issued
+
+
+@dataclass(frozen=True, slots=True)
+class CountedCall:
+    """The kernels of a call, in order, or why the target has none for it."""
+
+    kernels: tuple[CountedKernel, ...] = ()
+    refused: str = ""
+
+    def times(self, target: Target) -> list[Time]:
+        """Of each kernel."""
+        return [time_of(kernel.issued, target.device) for kernel in self.kernels]
+
+
+COUNTED = Records(CountedCall)
+
+
+def form_of(call: Call) -> CallForm:
+    """The form of a recorded call."""
+    inputs = tuple((x.dtype, tuple(x.shape), x.stride()) for x in call.inputs)
+    return CallForm(call.op, inputs, tuple(sorted(call.options.items())))
+
+
+def counted(form: CallForm, target: Target) -> CountedCall:
+    """The counts of a call's kernels, from the cache where they are known."""
+    (found,) = counted_together(form, [target])
+    return found
+
+
+def counted_together(form: CallForm, targets: Sequence[Target]) -> list[CountedCall]:
+    """The same on several devices of one backend, which have one kernel graph, and mostly the same kernels."""
+    requests = [form.request(target) for target in targets]
+    made = Kernels(requests[0])
+    cache = open_cache()
+    return [cache.record(_key(r), COUNTED, partial(made.count, r.target)) for r in requests]
+
+
+def is_known(form: CallForm, target: Target) -> bool:
+    """Are they in the cache?"""
+    return open_cache().get(_key(form.request(target))) is not None
+
+
+def _key(request: Request) -> Key:
+    return Key({**request.key("module").parts, "stage": "issued", "model": _model_hash()})
+
+
+@cache
+def _model_hash() -> str:
+    """Of the sources that counts depend on beside the generator's: this room's."""
+    return hash_of(package_files("uol.conformance.gap"))
+
+
+@dataclass(slots=True)
+class Kernels:
+    """The kernels of a request on devices of its backend. `known`: counts and the device's cores, by text and launch."""
+
+    request: Request
+    known: dict[tuple[str, Launch], tuple[Issued, int]] = field(default_factory=dict)
+    graph: KernelGraph | None = None
+
+    def count(self, target: Target) -> CountedCall:
+        """On one device. A refusal is an answer, too."""
+        try:
+            if self.graph is None:
+                self.graph = lower(program_of(self.request), target.backend, self.request.layouts)
+            schedules = FIRST_THAT_FITS.choose(self.graph, target.backend, target.device)
+        except RefusalError as error:
+            return CountedCall(refused=error.message)
+        chosen = zip(self.graph.specs, schedules, strict=True)
+        return CountedCall(tuple(self._kernel(spec, schedule, target) for spec, schedule in chosen))
+
+    def _kernel(self, spec: KernelSpec, schedule: Schedule, target: Target) -> CountedKernel:
+        """Of segments, as if each had as many rows or terms as any other."""
+        even = balanced(spec)
+        tiles = schedule if even is spec else nearest_schedule(even, schedule, target.backend, target.device)
+        issued = self._issued(spec, schedule, target) if tiles is None else self._issued(even, tiles, target)
+        return CountedKernel(spec.name, type(spec).__name__, schedule.describe(), issued)
+
+    def _issued(self, spec: KernelSpec, schedule: Schedule, target: Target) -> Issued:
+        """Of a kernel that another device has, too, its counts there: of the cores alone it depends how often each takes a
+        block."""
+        cores = target.device.cores
+        rendered = target.backend.render(spec, schedule, target.device)
+        before = self.known.get((rendered.text, rendered.launch))
+        if before is not None and before[0].waves == _waves(before[0], before[1]):
+            return replace(before[0], waves=_waves(before[0], cores))
+        issued = target.backend.issued(spec, schedule, target.device)
+        self.known[rendered.text, rendered.launch] = issued, cores
+        return issued
+
+
+def _waves(issued: Issued, cores: int) -> int:
+    return -(-issued.blocks // cores)

@@ -1,0 +1,47 @@
+"""Counts of calls in several processes, and on devices that have one kernel in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from uol.compilation.request import resolve_target
+from uol.conformance.gap import measure
+from uol.conformance.gap.measure import RecordedCase, count_all, recorded_case
+from uol.conformance.gap.model import CallForm, counted, counted_together
+from uol.conformance.paths.full_size import full_size_of
+
+TARGETS = ("cuda:a100", "cuda:h100")
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """So that nothing is known before."""
+    monkeypatch.setenv("UOL_CACHE_DIR", str(tmp_path))
+    yield
+
+
+def test_devices_of_one_backend_have_the_counts_that_each_has_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    form = CallForm(
+        "linear", tuple((torch.float16, size, (size[-1], 1)[-len(size) :]) for size in ((4096, 64), (512, 64), (512,))), ()
+    )
+    targets = [resolve_target(name) for name in TARGETS]
+    together = counted_together(form, targets)
+    monkeypatch.setenv("UOL_CACHE_DIR", str(tmp_path / "other"))
+    assert together == [counted(form, target) for target in targets]
+    waves = [kernel.issued.waves for found in together for kernel in found.kernels]
+    assert len(set(waves)) > 1  # the devices have other numbers of cores
+
+
+def test_processes_know_the_gradients_that_only_a_step_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`linear_grad_w` is no operator of the library."""
+    whole = recorded_case("cmap", "batch 64", full_size_of("cmap").cases["batch 64"], "f16")
+    words = {name: forms for name, forms in whole.forms.items() if name == "projections of words: gradient"}
+    assert [form.op for form in words["projections of words: gradient"]] == ["linear_grad_w_b", "linear_grad_w"]
+    case = RecordedCase(whole.path, whole.case, whole.dtype, whole.groups, words)
+    monkeypatch.setattr(measure, "FEW", 0)
+    counts = count_all([case], TARGETS[:1], 2, lambda done, of: None)
+    assert len(counts) == 2 and all(found.kernels for found in counts.values())

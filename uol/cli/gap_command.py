@@ -1,0 +1,120 @@
+"""`uol gap`: how evenly the kernels of a path use what each device attains, by a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from uol.backends.cpu.host import usable_cores
+from uol.cli.arguments import listed
+from uol.cli.output import counted, print_table, print_text
+from uol.conformance.gap.record import MODELLED, percent
+from uol.ir.errors import TypeCheckError
+
+if TYPE_CHECKING:
+    from uol.conformance.gap.groups import Group
+    from uol.conformance.gap.record import CaseGap, Cell
+
+PathsOption = Annotated[str, typer.Option("--path", help="Model paths: moe, cmap, resnet50; all where nothing is said.")]
+DtypesOption = Annotated[str, typer.Option("--dtype", help="Element types of the activations: f16, bf16.")]
+FileOption = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write every figure, down to the kernels.")]
+ReportOption = Annotated[Path | None, typer.Option("--report", metavar="FILE", help="Write a page with plots, FILE.html.")]
+DTYPES = ("f16", "bf16")
+
+
+def gap(
+    path: PathsOption = "",
+    dtype: DtypesOption = "f16,bf16",
+    file: FileOption = None,
+    report: ReportOption = None,
+) -> None:
+    """Compare what the kernels of a path take on each device with what they would take at best there, without running it.
+
+    A path's training step is recorded at its full size. T_ref of a group is what the best kernels would take, from the bytes
+    and operations of conformance/paths/PATH/groups.toml at what the device attains; T is modelled, from what uol's kernels
+    move and issue. eff = T_ref / T; the gap of a group is 1 - the least eff / the greatest. Every figure is modelled, not
+    validated: no verdict rests on it.
+
+    Exit status: 0 done, 2 bad input.
+    """
+    from uol.conformance.gap.measure import count_all, devices, gap_of_case, recorded_cases
+    from uol.conformance.paths import PATHS, require_path
+    from uol.conformance.report.files import require_writable, write_gap
+
+    names = listed(path, "path", "moe,cmap") if path else list(PATHS)
+    for name in names:
+        require_path(name)
+    dtypes = [_known_dtype(each) for each in dict.fromkeys(listed(dtype, "dtype", "f16,bf16"))]
+    for place in (file, report):
+        if place is not None:
+            require_writable(place.parent)
+    chosen = devices()
+    cases = [case for name in names for case in recorded_cases(name, dtypes)]
+    with counted("counting kernels", 1) as progress:
+        counts = count_all(cases, chosen.all, usable_cores(), lambda done, of: progress(done, of, ""))
+    found = [gap_of_case(case, counts, chosen) for case in cases]
+    for each in found:
+        _print(each)
+    write_gap(found, report, file)
+    if report is not None:
+        print_text(f"page: {report}")
+
+
+def _known_dtype(text: str) -> str:
+    if text not in DTYPES:
+        raise TypeCheckError(f"a gap is not taken in {text!r}", hint=f"--dtype is one of {', '.join(DTYPES)}")
+    return text
+
+
+def _print(found: CaseGap) -> None:
+    print_text(f"{found.path}, {found.case}, {found.dtype}: a training step ({found.says}). Times in us are {MODELLED}.\n")
+    for device in found.devices:
+        beside = "" if device in found.compared else " (beside)"
+        columns = (f"on {device}{beside}", "pass", "T_ref", "bound by", "T modelled", "bound by", "eff")
+        print_table(columns, [(*_names(group), *_cells(found.cells[group.name][device])) for group in found.groups])
+        print_text("")
+    effs = [f"eff {_short(device)}" for device in found.devices]
+    print_table(("group, modelled", "pass", *effs, "gap"), [_compared(found, group) for group in found.groups])
+    print_text("")
+    print_table(("figure", f"over {', '.join(found.compared)}; {MODELLED}"), _figures(found))
+    for device in found.devices:
+        for op, reason in found.refused(device).items():
+            print_text(f"refused  {device} {op}: {reason}")
+    print_text(f"{found.path}, {found.case}, {found.dtype}: gap not established: {'; '.join(found.why_not_established)}\n")
+
+
+def _figures(found: CaseGap) -> list[tuple[str, str]]:
+    figures = found.figures
+    return [
+        ("time-weighted eff", ", ".join(f"{_short(device)} {percent(found.eff(device))}" for device in found.devices)),
+        ("gap", percent(figures.gap)),
+        ("gap without launches", percent(figures.without_launches)),
+        ("gap of sums", percent(figures.gap_of_sums)),
+        ("worst group", "none" if figures.worst is None else f"{figures.worst[0]}, {percent(figures.worst[1])}"),
+        ("least eff", percent(figures.floor)),
+        ("Pennycook's PP", f"{figures.portability:.3f}"),
+        ("faster than attained", ", ".join(f"{_short(device)} {percent(found.flagged(device))}" for device in found.devices)),
+        ("interval", "none: the model's error is not known"),
+    ]
+
+
+def _names(group: Group) -> tuple[str, str]:
+    return group.name, group.phase
+
+
+def _cells(cell: Cell) -> tuple[str, ...]:
+    reference = (f"{cell.reference.seconds * 1e6:,.1f}", cell.reference.bound)
+    if cell.seconds is None:
+        return (*reference, "refused", "", "")
+    return (*reference, f"{cell.seconds * 1e6:,.1f}", cell.on.bound, percent(cell.pair.eff))
+
+
+def _compared(found: CaseGap, group: Group) -> tuple[str, ...]:
+    effs = (percent(found.cells[group.name][device].pair.eff) for device in found.devices)
+    return (*_names(group), *effs, percent(found.gap(group.name)))
+
+
+def _short(device: str) -> str:
+    return device.rpartition(":")[2]
