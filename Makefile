@@ -18,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 demo: environment
 	$(BIN)/uol doctor
-	$(BIN)/uol conform --path resnet50
+	$(BIN)/uol conform --path moe,cmap,resnet50 --quick
 
 # The types are checked on a core that pytest leaves idle while it collects and ends.
 test: lint

@@ -10,6 +10,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from uol.conformance.paths.resnet50 import judge
+from uol.conformance.paths.resnet50.draw import draw_sizes
 from uol.conformance.paths.resnet50.module import ResNet, loss
 from uol.conformance.paths.resnet50.sizes import SIZES
 from uol.conformance.paths.resnet50.twin import TorchResNet
@@ -44,7 +45,7 @@ def test_its_errors_are_about_pytorchs(dtype: str) -> None:
 
 
 def test_a_step_gives_the_same_bits_again() -> None:
-    draw = judge.Draw.of(NARROW, "f32", 0)
+    draw = draw_sizes(NARROW, "f32", 0)
     state = copy.deepcopy(draw.network.state_dict())
     first = draw.ours()
     draw.network.load_state_dict(state)
