@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from uol.ir.errors import UolError
 
 if TYPE_CHECKING:
+    from uol.conformance.paths.draw import DrawnPath
     from uol.conformance.paths.record import PathOptions, PathReport, Progress
     from uol.conformance.paths.task import Task
 
@@ -31,12 +32,19 @@ def conform(name: str, options: PathOptions, progress: Progress) -> PathReport:
         raise UolError("--weights and --image say nothing here", hint="they are resnet50's; --quick leaves its picture out")
     from uol.conformance.paths.step_checks import check_steps
 
-    path = import_module(f"uol.conformance.paths.{name}.draw")
+    path = drawn(name)
     if not on_photograph:
         return check_steps(name, path, options, progress)
     from uol.conformance.paths.resnet50 import inference
 
     return inference.conform(options, progress).beside(check_steps(name, path, options, progress))
+
+
+def drawn(name: str) -> DrawnPath:
+    """The step of a path on drawn numbers. Raises UolError, with the paths there are, for any other name."""
+    require_path(name)
+    found: DrawnPath = import_module(f"uol.conformance.paths.{name}.draw")  # type: ignore[assignment]  # a module is one
+    return found
 
 
 def task_of(name: str) -> Task:

@@ -16,19 +16,18 @@ from uol import ops
 from uol.backends import registry
 from uol.backends.twin.machine import processors
 from uol.compilation.request import resolve_target
-from uol.conformance.accuracy.dual import Dual
 from uol.conformance.cases.machine import machine_facts
 from uol.conformance.cases.twin_check import has_twin
 from uol.conformance.cases.verdict import Verdict
-from uol.conformance.paths.draw import Draw, DrawnPath, Size, Values, distance, typical_errors
+from uol.conformance.paths.draw import Draw, DrawnPath, Size, Values, distance, pooled_errors, sides_of
 from uol.conformance.paths.emulation import Emulation, build_ahead
 from uol.conformance.paths.kernels import KernelCase, check_calls, distinct_calls
 from uol.conformance.paths.record import Check, LayerResult, PathOptions, PathReport, Progress
 from uol.conformance.paths.recorded import Run, recorded
 from uol.ir.errors import UolError
 
-NARROW_DRAWS = 24
-"""Of the narrow size, whose values are few."""
+NARROW_DRAWS = 3
+"""Of the narrow size."""
 LEARNING_RATE = 0.25
 """Of the update on the twins: a power of two, so that the update rounds once."""
 
@@ -63,14 +62,26 @@ class _Steps:
     twin_s: float = 0.0
 
     def values(self, dtype: str) -> None:
-        """Results and gradients beside PyTorch's."""
-        size: Size = "narrow" if self.options.quick else "check"
+        """Results and gradients beside PyTorch's: each at the size "check"; of the narrow size, whose values are few, all
+        together."""
         what = f"{dtype} values on this machine"
         self.progress(what, 0, 1)
-        draws = [self._draw(size, dtype, number) for number in range(NARROW_DRAWS if size == "narrow" else 1)]
-        found = typical_errors(draws, dtype, self.path.LEVEL)
+        self.checks.append(self._narrow_values(dtype) if self.options.quick else self._values(dtype))
         self.progress(what, 1, 1)
-        self.checks.append(_verdict(f"results and gradients at the size {size!r}, {dtype}, beside PyTorch's", found))
+
+    def _values(self, dtype: str) -> Check:
+        found = pooled_errors([self._draw("check", dtype)], dtype, self.path.LEVEL)
+        beyond = [f"{value}: {dual.detail}" for value, dual in found.items() if not dual.ok]
+        worst = max(found, key=lambda value: found[value].rms_ratio)
+        detail = "; ".join(beyond) or f"of {len(found)} values {worst} is worst: {found[worst].detail}"
+        return Check(f"results and gradients at the size 'check', {dtype}, beside PyTorch's", not beyond, detail)
+
+    def _narrow_values(self, dtype: str) -> Check:
+        draws = [sides_of(self._draw("narrow", dtype, number)) for number in range(NARROW_DRAWS)]
+        found = [distance(sides, dtype, self.path.LEVEL) for sides in draws]
+        detail = f"{len(draws[0][0])} values together, by draw: {'; '.join(map(str, found))}"
+        ok = all(each.ok for each in found)
+        return Check(f"results and gradients at the size 'narrow', {dtype}, beside PyTorch's", ok, detail)
 
     def kernels(self, dtype: str) -> None:
         """Each distinct kernel of a step on every target; or the chosen call's."""
@@ -96,9 +107,9 @@ class _Steps:
         """The narrow step in f32, every operator in the twin, and the update of the parameters."""
         draw = self._draw("narrow", "f32")
         try:
-            build_ahead(distinct_calls(recorded(lambda: _with_update(draw, draw.ours())).calls), target)
+            build_ahead(distinct_calls(recorded(lambda: with_update(draw, draw.ours())).calls), target)
             with Emulation(target) as emulation:
-                found = _with_update(draw, draw.ours())
+                found = with_update(draw, draw.ours())
         except UolError as error:
             return Check(f"a whole step in the twin of {target}", False, str(error))
         self.twin_s += emulation.seconds
@@ -135,20 +146,13 @@ class _Steps:
         return f"uol conform {chosen} --seed {self.options.seed}{' --quick' if self.options.quick else ''}"
 
 
-def _verdict(name: str, found: dict[str, Dual]) -> Check:
-    """All values as one check: those beyond their limits, or the one with the highest ratio."""
-    beyond = [f"{value}: {dual.detail}" for value, dual in found.items() if not dual.ok]
-    worst = max(found, key=lambda value: found[value].rms_ratio)
-    return Check(name, not beyond, "; ".join(beyond) or f"of {len(found)} values {worst} is worst: {found[worst].detail}")
-
-
 def _alone(run: Run, dtype: str) -> Check:
     """Is nothing of PyTorch's computed with?"""
     found = ", ".join(sorted(run.foreign)) or f"{len(run.calls)} calls"
     return Check(f"uol's operators alone, {dtype}", not run.foreign, found)
 
 
-def _with_update(draw: Draw, values: Values) -> Values:
+def with_update(draw: Draw, values: Values) -> Values:
     """The values of a step, and each parameter after an update by its gradient."""
     new = {f"new {n}": ops.sgd(p.detach(), values[n], lr=LEARNING_RATE) for n, p in draw.parameters.items()}
     return {**values, **new}
