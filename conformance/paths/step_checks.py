@@ -19,7 +19,7 @@ from uol.compilation.request import resolve_target
 from uol.conformance.cases.machine import machine_facts
 from uol.conformance.cases.twin_check import has_twin
 from uol.conformance.cases.verdict import Verdict
-from uol.conformance.paths.draw import Draw, DrawnPath, Size, Values, distance, pooled_errors, sides_of
+from uol.conformance.paths.draw import Draw, DrawnPath, Size, Values, distance, sides_of, typical_errors
 from uol.conformance.paths.emulation import Emulation, build_ahead
 from uol.conformance.paths.kernels import KernelCase, check_calls, distinct_calls
 from uol.conformance.paths.record import Check, LayerResult, PathOptions, PathReport, Progress
@@ -70,7 +70,8 @@ class _Steps:
         self.progress(what, 1, 1)
 
     def _values(self, dtype: str) -> Check:
-        found = pooled_errors([self._draw("check", dtype)], dtype, self.path.LEVEL)
+        draws = [self._draw("check", dtype, number) for number in range(self.path.DRAWS)]
+        found = typical_errors(draws, dtype, self.path.LEVEL)
         beyond = [f"{value}: {dual.detail}" for value, dual in found.items() if not dual.ok]
         worst = max(found, key=lambda value: found[value].rms_ratio)
         detail = "; ".join(beyond) or f"of {len(found)} values {worst} is worst: {found[worst].detail}"

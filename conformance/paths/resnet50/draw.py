@@ -16,6 +16,7 @@ from uol.conformance.paths.resnet50.twin import TorchResNet, torch_loss
 from uol.pytorch.schema import TORCH_TYPES
 
 LEVEL = "L2"
+DRAWS = 1
 SCALE = 1024.0
 """Of the loss whose gradients are taken, as in training in f16, where small cotangents would be lost; a power of two, which
 rounds nothing."""
