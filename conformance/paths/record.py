@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -152,3 +152,27 @@ class PathReport:
             "layers": [{**asdict(layer), "ok": layer.ok} for layer in self.layers],
             "agreement": [pair.record() for pair in by_operator(self.agreements)],
         }
+
+
+def together(reports: Sequence[PathReport]) -> PathReport:
+    """The reports of several paths as one, whose checks, rows and facts say which path they are of; a single one as it is."""
+    if len(reports) == 1:
+        return reports[0]
+    return PathReport(
+        ", ".join(report.path for report in reports),
+        tuple(replace(check, name=f"{r.path}: {check.name}") for r in reports for check in r.checks),
+        tuple(replace(row, layers=tuple(f"{r.path} {n}" for n in row.layers)) for r in reports for row in r.layers),
+        _facts_of(reports),
+        sum(report.seconds for report in reports),
+        tuple(agreement for report in reports for agreement in report.agreements),
+    )
+
+
+def _facts_of(reports: Sequence[PathReport]) -> dict[str, str]:
+    """Facts that are the same of all paths once, the others of each."""
+    found = {}
+    for report in reports:
+        for name, value in report.facts.items():
+            alike = all(other.facts.get(name) == value for other in reports)
+            found[name if alike else f"{report.path}: {name}"] = value
+    return found
