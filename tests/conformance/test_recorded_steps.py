@@ -172,4 +172,4 @@ def test_a_kernel_that_is_no_call_of_the_step_is_an_error(
     path = LinesPath(LinesDraw(network, batch, 1.0))
     with pytest.raises(UolError, match="lines has no call 99") as caught:
         check_steps("lines", path, PathOptions(("cpu",), kernel=99), lambda what, done, count: None)
-    assert caught.value.hint == "its step has 11"
+    assert caught.value.hint == "its step has 12"

@@ -23,10 +23,10 @@ rounds nothing."""
 
 SIZES: Mapping[Size, Sizes] = {
     "check": NAMED["check"],
-    "kernels": replace(NAMED["check"], blocks=(2, 2, 2, 2), batch=1, image=64),
+    "kernels": replace(NAMED["check"], blocks=(2, 2, 2, 2), batch=1, image=33),
     "narrow": NAMED["narrow"],
 }
-"""`kernels`: a stage's second block calls what its later ones call; at 64 x 64 the last norms see four numbers a channel."""
+"""`kernels`: a stage's second block calls what its later ones call; at 33 x 33 the last norms see four numbers a channel."""
 
 
 @dataclass(frozen=True, slots=True)
