@@ -43,7 +43,7 @@ def conform(name: str, options: PathOptions, progress: Progress) -> PathReport:
 def drawn(name: str) -> DrawnPath:
     """The step of a path on drawn numbers. Raises UolError, with the paths there are, for any other name."""
     require_path(name)
-    found: DrawnPath = import_module(f"uol.conformance.paths.{name}.draw")  # type: ignore[assignment]  # a module is one
+    found: DrawnPath = import_module(f"uol.conformance.paths.{name}.draw")
     return found
 
 

@@ -137,6 +137,7 @@ class Tile:
     def _step(self, total: Term, point: Scope) -> None:
         """A step along k, whose factors are read where they lie."""
         b = self.spec.b
+        assert isinstance(self.schedule, Tiles)
         if self.schedule.prefetch_b:
             self._prefetch_b(point)
         vector = vectorises(b, {self.columns[0].name}, point)
