@@ -1,5 +1,5 @@
 # On a fresh machine:
-#   make demo    environment, install, and the main job: ResNet-50 on the CPU and on every target's twin
+#   make demo    environment, install, and the main job: a training step of three models on the CPU and in every target's twin
 #   make test    environment, install, ruff, mypy strict, pytest
 #   make soak    long random testing, which `make test` has a sample of
 
@@ -18,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 demo: environment
 	$(BIN)/uol doctor
-	$(BIN)/uol conform --path resnet50
+	$(BIN)/uol conform --path moe,cmap,resnet50 --quick
 
 # The types are checked on a core that pytest leaves idle while it collects and ends.
 test: lint

@@ -1,6 +1,8 @@
-"""Do the vendors' compilers take what is emitted? Every operator and its gradient, f32, at its representative workload.
+"""Do the vendors' compilers take what is emitted? Every operator and its gradient, at its representative workload; or every
+distinct kernel of the training steps of model paths, with the path's channels.
 
-    python -m uol.conformance.build_check [--target cuda,hip] [--op ...] [--processes 2]
+    python -m uol.conformance.build_check [--target cuda,hip] [--op ...] [--dtype f32]
+    python -m uol.conformance.build_check --path moe,cmap,resnet50 --dtype f16,bf16
 
 Prints what is refused by the pre-flight, and what a compiler rejects; exit status 1 for the latter, 2 where a compiler is
 missing.
@@ -11,11 +13,10 @@ from __future__ import annotations
 import argparse
 import os
 from collections import Counter
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 from typing import Literal
 
 from uol.backends import registry
@@ -36,27 +37,64 @@ Outcome = Literal["built", "refused", "rejected", "no compiler"]
 
 
 @dataclass(frozen=True, slots=True)
-class Built:
-    """What became of one operator's text."""
+class Subject:
+    """A text that is to be built: its name, and what asks for it."""
 
-    op: str
+    name: str
+    request: Callable[[], Request]
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What became of a text, and how many kernels it has."""
+
+    name: str
     outcome: Outcome
     reason: str = ""
+    kernels: int = 0
 
 
-def build_one(target: str, name: str) -> Built:
-    """The text of an operator for a target, and what its vendor's compiler says of it."""
-    chosen = resolve_target(target)
-    case = Case(name, target, types_of(name, ("f32",))[0], workloads_of(name)[0])
+def of_library(target: str, dtypes: Sequence[str], ops: Sequence[str]) -> Iterator[Subject]:
+    """The operators and their gradients, each in the types that it admits."""
+    for name in (*ops, *differentiable(ops)):
+        for types in types_of(name, dtypes):
+            case = Case(name, target, types, workloads_of(name)[0])
+            yield Subject(f"{name} {types}", partial(_request, case))
+
+
+def of_paths(target: str, dtypes: Sequence[str], paths: Sequence[str]) -> Iterator[Subject]:
+    """The distinct calls of a training step of each path, with its update."""
+    from uol.conformance.paths import drawn
+    from uol.conformance.paths.kernels import distinct_calls
+    from uol.conformance.paths.recorded import recorded
+    from uol.conformance.paths.step_checks import with_update
+
+    for name in paths:
+        for dtype in dtypes:
+            draw = drawn(name).draw("kernels", dtype, 0)
+            run = recorded(partial(lambda draw: with_update(draw, draw.ours()), draw))
+            for case in distinct_calls(run.calls):
+                place = f"{name} {dtype} {case.places[0]}, {case.call.op}"
+                yield Subject(place, partial(case.request, resolve_target(target)))
+
+
+def build_one(subject: Subject) -> Built:
+    """The text, and what its vendor's compiler says of it."""
     try:
-        chosen.backend.build(generate(Request(fitting(find_operator(name), case), chosen)))
+        request = subject.request()
+        module = generate(request)
+        request.target.backend.build(module)
     except ResourceError as error:
-        return Built(name, "refused", error.message)
+        return Built(subject.name, "refused", error.message)
     except MissingToolError as error:
-        return Built(name, "no compiler", error.message)
+        return Built(subject.name, "no compiler", error.message)
     except UolError as error:
-        return Built(name, "rejected", str(error))
-    return Built(name, "built")
+        return Built(subject.name, "rejected", str(error))
+    return Built(subject.name, "built", kernels=len(module.kernels))
+
+
+def _request(case: Case) -> Request:
+    return Request(fitting(find_operator(case.op), case), resolve_target(case.target))
 
 
 def has_compiler(target: str) -> bool:
@@ -65,25 +103,32 @@ def has_compiler(target: str) -> bool:
     return not isinstance(backend, HostBackend) and any(state.found for state in backend.doctor())
 
 
+def _said(target: str, found: Sequence[Built]) -> Counter[Outcome]:
+    """How many texts came to what; those that were not built are printed."""
+    for each in found:
+        if each.outcome != "built":
+            print(f"{target:8} {each.name:32} {each.outcome}: {each.reason[:300]}")
+    counted = Counter(b.outcome for b in found)
+    outcomes, kernels = ", ".join(f"{n} {what}" for what, n in counted.items()), sum(b.kernels for b in found)
+    print(f"{target:8} {len(found)} texts: {outcomes}; {kernels} kernels built", flush=True)
+    return counted
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m uol.conformance.build_check", description=__doc__)
     parser.add_argument("--target", default=",".join(filter(has_compiler, registry.names())), help="targets, by commas")
     parser.add_argument("--op", default=",".join(names()), help="operators, by commas")
-    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--path", default="", help="model paths in place of operators: moe,cmap,resnet50")
+    parser.add_argument("--dtype", default="f32", help="types, by commas")
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="compilers that run at once")
     options = parser.parse_args(arguments)
-    forward = options.op.split(",")
-    chosen = [*forward, *differentiable(forward)]
+    subjects, chosen = (of_paths, options.path) if options.path else (of_library, options.op)
     outcomes: Counter[Outcome] = Counter()
-    with ProcessPoolExecutor(options.processes, get_context("spawn")) as pool:
+    with ThreadPoolExecutor(options.processes) as pool:
         for target in options.target.split(","):
-            found = list(pool.map(partial(build_one, target), chosen, chunksize=8))
-            for each in found:
-                if each.outcome != "built":
-                    print(f"{target:8} {each.op:32} {each.outcome}: {each.reason[:300]}")
-            counted = Counter(b.outcome for b in found)
-            print(f"{target:8} {len(found)} operators: {', '.join(f'{n} {what}' for what, n in counted.items())}", flush=True)
-            outcomes += counted
+            found = list(pool.map(build_one, subjects(target, options.dtype.split(","), chosen.split(","))))
+            outcomes += _said(target, found)
     return 1 if outcomes["rejected"] else 2 if outcomes["no compiler"] else 0
 
 

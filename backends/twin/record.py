@@ -62,6 +62,7 @@ class TwinRun:
     counts of what was executed (see the README), and whatever the compiler and the kernels' process printed.
 
     reuses   how often the slots of double buffers were filled again, by "kernel.buffer" (`reuse`); none in unchecked runs
+    seconds  of its processes, from start to end; nothing is compiled in them
     """
 
     outputs: dict[str, Array]
@@ -69,3 +70,4 @@ class TwinRun:
     counts: dict[str, int]
     log: str
     reuses: Mapping[str, int] = field(default_factory=dict)
+    seconds: float = 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -97,6 +98,7 @@ def run_all(job: Job, built: Built) -> TwinRun:
     if not variables:
         return run
     other = run_executable(job, built, NONE)
+    run = replace(run, seconds=run.seconds + other.seconds)
     if difference(run, other) is None:
         return run
     found = [(v, difference(run_executable(job, built, number), other)) for number, v in enumerate(variables)]
@@ -137,7 +139,9 @@ def run_executable(job: Job, built: Built, poisoned: int) -> TwinRun:
             raise ResourceError(message, hint=folders.HINT) from error
         report_path = folder / "report"
         command = [str(built.executable), str(written.path), str(report_path)]
+        started = time.perf_counter()
         status, log = run_process(command, SLOWEST * job.timeout_s + GRACE_S)
+        seconds = time.perf_counter() - started
         report = read_report(report_path, job, built)
         if report is None:
             return failed(job, (death(status, log),), log)
@@ -145,7 +149,7 @@ def run_executable(job: Job, built: Built, poisoned: int) -> TwinRun:
         buffers = kind_of(job.module.backend).double_buffers(job.module.device.text) if job.checked else ()
         reuses = reuses_of(job.module, buffers, report.refills)
         counts = named_counts(report.counts, job)
-        return TwinRun(written.outputs(), (*limits, *report.findings), counts, log, reuses)
+        return TwinRun(written.outputs(), (*limits, *report.findings), counts, log, reuses, seconds)
 
 
 STATEMENTS = "statements "

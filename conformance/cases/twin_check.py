@@ -55,11 +55,12 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What running a case gave: results by name, findings, counts."""
+    """What running a case gave: results by name, findings, counts; the seconds of a run in the twin."""
 
     outputs: Mapping[str, Array]
     findings: tuple[str, ...] = ()
     counts: Mapping[str, int] | None = None
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ def judge(prepared: Prepared, outcome: Outcome, truth: Truth) -> Verdict:
     independent = _reference(prepared, outcome, admitted, truth.reference(prepared))
     status, reason = _status(golden, independent, oracle, outcome.findings)
     kernels, counts = len(prepared.compiled.module.kernels), outcome.counts or {}
-    return Verdict(case, status, reason, golden, independent, oracle, outcome.findings, kernels, counts)
+    return Verdict(case, status, reason, golden, independent, oracle, outcome.findings, kernels, counts, outcome.seconds)
 
 
 def examine(cases: Sequence[Case]) -> list[Examined]:
@@ -159,7 +160,7 @@ def of_run(run: TwinRun) -> Outcome:
     """A run in the twin as an outcome. Its counts say, of a machine with double buffers, how often the least used one of them
     was filled again."""
     least = {"least_reuse": min(run.reuses.values())} if run.reuses else {}
-    return Outcome(run.outputs, tuple(map(str, run.findings)), {**run.counts, **least})
+    return Outcome(run.outputs, tuple(map(str, run.findings)), {**run.counts, **least}, run.seconds)
 
 
 def has_twin(target: str) -> bool:

@@ -54,7 +54,8 @@ class Case:
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """The outcome of a case. `golden`, `reference` and `oracle` compare its result with the golden value, with the
-    independent reference, and the oracle's result with the golden value; each by the same contract."""
+    independent reference, and the oracle's result with the golden value; each by the same contract. `seconds`: of its run
+    in the twin."""
 
     case: Case
     status: Status
@@ -65,6 +66,7 @@ class Verdict:
     findings: tuple[str, ...] = ()
     kernels: int = 0
     counts: Mapping[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
 
     @property
     def ok(self) -> bool:

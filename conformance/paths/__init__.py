@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from uol.ir.errors import UolError
 
 if TYPE_CHECKING:
+    from uol.conformance.paths.draw import DrawnPath
     from uol.conformance.paths.record import PathOptions, PathReport, Progress
     from uol.conformance.paths.task import Task
 
@@ -24,20 +25,27 @@ PATHS = ("moe", "cmap", "resnet50")
 
 
 def conform(name: str, options: PathOptions, progress: Progress) -> PathReport:
-    """Runs a path on every target and judges it: resnet50's inference on a photograph, a training step of the others. Raises
-    UolError, with the paths there are, for any other name."""
+    """Runs a path on every target and judges it: a training step, and before it resnet50's inference on a photograph, which has
+    one size. Raises UolError, with the paths there are, for any other name."""
     require_path(name)
-    if name == "resnet50":
-        from uol.conformance.paths.resnet50 import inference
-
-        if options.quick:
-            raise UolError("--quick says nothing of resnet50", hint="its inference on a photograph has one size")
-        return inference.conform(options, progress)
-    if options.weights or options.image:
-        raise UolError(f"--weights and --image say nothing of {name}", hint="they are resnet50's")
+    on_photograph = name == "resnet50" and not options.quick and options.kernel is None
+    if (options.weights or options.image) and not on_photograph:
+        raise UolError("--weights and --image say nothing here", hint="they are resnet50's; --quick leaves its picture out")
     from uol.conformance.paths.step_checks import check_steps
 
-    return check_steps(name, import_module(f"uol.conformance.paths.{name}.draw"), options, progress)
+    path = drawn(name)
+    if not on_photograph:
+        return check_steps(name, path, options, progress)
+    from uol.conformance.paths.resnet50 import inference
+
+    return inference.conform(options, progress).beside(check_steps(name, path, options, progress))
+
+
+def drawn(name: str) -> DrawnPath:
+    """The step of a path on drawn numbers. Raises UolError, with the paths there are, for any other name."""
+    require_path(name)
+    found: DrawnPath = import_module(f"uol.conformance.paths.{name}.draw")
+    return found
 
 
 def task_of(name: str) -> Task:

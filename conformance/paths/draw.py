@@ -50,6 +50,8 @@ class DrawnPath(Protocol):
 
     LEVEL: str
     """The level of the dual benchmark that its values owe."""
+    DRAWS: int
+    """Of the size "check", of which a value's error is the typical one."""
 
     def draw(self, size: Size, dtype: str, seed: int) -> Draw:
         """The step of a seed."""

@@ -3,6 +3,7 @@
     with Emulation("hip") as emulation:
         model(x).sum().backward()
     emulation.kernels, emulation.findings      # how many kernels were launched; what the checks found
+    emulation.seconds                          # how long they ran
 
 What one operator leaves in memory, the next one reads, forward and backward: workspaces, layouts and types are those that the
 target's kernels have.
@@ -10,18 +11,21 @@ target's kernels have.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from uol.backends.twin import Job, execute_many
+from uol.backends.twin.build import build_modules, order
+from uol.backends.twin.kind import kind_of
 from uol.compilation.pipeline import module_of, program_of
 from uol.compilation.request import Request, resolve_target
 from uol.compiler import Compiled
 from uol.conformance.accuracy.interval import Array
 from uol.conformance.cases.memory_order import all_laid_out
+from uol.conformance.paths.kernels import KernelCase
 from uol.conformance.paths.recorded import Call, call_of, operator_name, results_given
 from uol.ir.errors import UolError
 from uol.ir.program.dtype_encoding import decode, encode
@@ -38,6 +42,7 @@ class Emulation(TorchDispatchMode):
         self.target = resolve_target(target)
         self.kernels = 0
         self.findings: list[str] = []
+        self.seconds = 0.0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         given = kwargs or {}
@@ -59,8 +64,15 @@ class Emulation(TorchDispatchMode):
         scalars = {s.name: request.instance.attrs[s.name] for s in program.scalars}
         (run,) = execute_many([Job(compiled.module, buffers, scalars)])
         self.kernels += len(compiled.module.kernels)
+        self.seconds += run.seconds
         self.findings += [f"{call.op}: {finding}" for finding in run.findings]
         return _tensors(call.op, program, request, run.outputs)
+
+
+def build_ahead(cases: Sequence[KernelCase], target: str) -> None:
+    """Builds the kernels of a run for the twin, many in one run of the compiler: an Emulation of that run finds them built."""
+    modules = [module_of(case.request(resolve_target(target))) for case in cases]
+    build_modules([order(kind_of(module.backend), module, True) for module in modules])
 
 
 def _tensors(op: str, program: Program, request: Request, outputs: Mapping[str, Array]) -> tuple[torch.Tensor, ...]:

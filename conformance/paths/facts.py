@@ -15,6 +15,6 @@ def facts(options: PathOptions, targets: Sequence[Target]) -> dict[str, str]:
         "targets": ", ".join(t.name for t in targets),
         "picture": options.image.name if options.image else 'scikit-learn\'s photograph "china.jpg", the middle 224 x 224',
         "weights": options.weights.name if options.weights else f"seeded ({options.seed}); statistics of the picture",
-        "element type on the twins": options.dtype,
+        "element type on the twins": options.dtypes[0],
         **machine_facts(),
     }

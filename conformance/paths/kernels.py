@@ -38,10 +38,11 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class KernelCase:
-    """A call that stands for those of its run at `places`. `forward`: the call that it is the gradient of, if it is one's."""
+    """A call that stands for those of its run with these `numbers`, from 1. `forward`: the call that it is the gradient of, if
+    it is one's."""
 
     call: Call
-    places: tuple[str, ...]
+    numbers: tuple[int, ...]
     forward: Call | None = None
     truth: Truth = field(default_factory=Truth)
 
@@ -52,6 +53,11 @@ class KernelCase:
     def values(self) -> dict[str, Array]:
         """The inputs by name, as float64 (or integers), whatever their type."""
         return dict(zip(self.call.operator.names, self.call.values(), strict=True))
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Where it comes in the run."""
+        return tuple(f"call {number}" for number in self.numbers)
 
     @property
     def name(self) -> str:
@@ -65,7 +71,7 @@ def distinct_calls(calls: Sequence[Call]) -> tuple[KernelCase, ...]:
     for number, call in enumerate(calls):
         groups.setdefault(_key(call), []).append(number)
     return tuple(
-        KernelCase(calls[each[0]], tuple(f"call {number + 1}" for number in each), _forward(calls[each[0]], calls))
+        KernelCase(calls[each[0]], tuple(number + 1 for number in each), _forward(calls[each[0]], calls))
         for each in groups.values()
     )
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -22,19 +22,21 @@ class PathOptions:
     """targets   backends to check, in order; empty for all
     weights   a state dict (torch.save), or None for seeded weights
     image     a picture, or None for the photograph that scikit-learn ships
-    dtype     element type of the layers on the twins; the CPU runs the whole network in f32
+    dtypes    element types of a step; the layers of a photograph have the first one on the twins, and f32 on the CPU
     seed      of the weights
     jobs      twins that run at once
     quick     at narrow sizes
+    kernel    the number of the call whose kernels alone are checked, or None for every check
     """
 
     targets: tuple[str, ...] = ()
     weights: Path | None = None
     image: Path | None = None
-    dtype: str = "f32"
+    dtypes: tuple[str, ...] = ("f32",)
     seed: int = 0
     jobs: int = 2
     quick: bool = False
+    kernel: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class LayerResult:
     pytorch         against PyTorch in float64, within the same interval
     share           see Comparison: the error as a share of what the contract admits
     time_us         of all its layers in one pass over the network, and of PyTorch eager's; 0 where nothing was timed
+    twin_s          of the run in the twin, its build not counted; 0 where there is none
     """
 
     target: str
@@ -61,6 +64,7 @@ class LayerResult:
     time_us: float = 0.0
     pytorch_us: float = 0.0
     counts: Mapping[str, int] = field(default_factory=dict)
+    twin_s: float = 0.0
 
     @property
     def ok(self) -> bool:
@@ -118,6 +122,17 @@ class PathReport:
         """The same of PyTorch eager."""
         return sum(layer.pytorch_us for layer in self.layers)
 
+    def beside(self, other: PathReport) -> PathReport:
+        """This report and another one of the same path, as one."""
+        return PathReport(
+            self.path,
+            self.checks + other.checks,
+            self.layers + other.layers,
+            {**self.facts, **other.facts},
+            self.seconds + other.seconds,
+            self.agreements + other.agreements,
+        )
+
     def of(self, target: str) -> tuple[LayerResult, ...]:
         """The layers of one target."""
         return tuple(layer for layer in self.layers if layer.target == target)
@@ -137,3 +152,27 @@ class PathReport:
             "layers": [{**asdict(layer), "ok": layer.ok} for layer in self.layers],
             "agreement": [pair.record() for pair in by_operator(self.agreements)],
         }
+
+
+def together(reports: Sequence[PathReport]) -> PathReport:
+    """The reports of several paths as one, whose checks, rows and facts say which path they are of; a single one as it is."""
+    if len(reports) == 1:
+        return reports[0]
+    return PathReport(
+        ", ".join(report.path for report in reports),
+        tuple(replace(check, name=f"{r.path}: {check.name}") for r in reports for check in r.checks),
+        tuple(replace(row, layers=tuple(f"{r.path} {n}" for n in row.layers)) for r in reports for row in r.layers),
+        _facts_of(reports),
+        sum(report.seconds for report in reports),
+        tuple(agreement for report in reports for agreement in report.agreements),
+    )
+
+
+def _facts_of(reports: Sequence[PathReport]) -> dict[str, str]:
+    """Facts that are the same of all paths once, the others of each."""
+    found = {}
+    for report in reports:
+        for name, value in report.facts.items():
+            alike = all(other.facts.get(name) == value for other in reports)
+            found[name if alike else f"{report.path}: {name}"] = value
+    return found

@@ -71,20 +71,21 @@ class OnePath:
     def __init__(self, share: float) -> None:
         self.share = share
 
-    def conform(self, options: PathOptions, progress: Progress) -> PathReport:
+    def conform(self, name: str, options: PathOptions, progress: Progress) -> PathReport:
         progress("layers", 1, 1)
         comparison = Comparison(self.share <= 1, "" if self.share <= 1 else "beyond the contract", 4, share=self.share)
         status = "pass" if comparison.ok else "breach"
         first = LayerResult("one", "relu", ("a", "b"), "1x4", ("relu",), status, comparison.reason, comparison, comparison)
         layers = (replace(first, time_us=1500.0, pytorch_us=3000.0), replace(first, target="two"))
-        return PathReport("tiny", (Check("top class", True, "7"),), layers, {"seed": str(options.seed)}, 1.0)
+        facts = {"seed": str(options.seed), "name": name}
+        return PathReport(name, (Check("top class", True, "7"),), layers, facts, 1.0)
 
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     path = OnePath(request.param)
     monkeypatch.setattr("uol.cli.conform_paths.require_path", lambda name: None)
-    monkeypatch.setattr("uol.cli.conform_paths.conform", lambda name, options, progress: path.conform(options, progress))
+    monkeypatch.setattr("uol.cli.conform_paths.conform", path.conform)
 
 
 @pytest.mark.parametrize("tiny", [0.25], indirect=True)
@@ -109,6 +110,19 @@ def test_a_path_with_a_breach_has_status_1(tiny: None, tmp_path: Path) -> None:
     assert result.out.splitlines()[-2] == "tiny: FAILED in 1 s"
 
 
+@pytest.mark.parametrize("tiny", [0.25], indirect=True)
+def test_several_paths_are_one_report(tiny: None, tmp_path: Path) -> None:
+    result = uol("conform", "--path", "tiny,small", "--report", tmp_path)
+    assert result.status == 0, result.err
+    assert result.out.count("tiny: passed in 1 s") == 1 == result.out.count("small: passed in 1 s")
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["path"] == "tiny, small"
+    assert [check["name"] for check in report["checks"]] == ["tiny: top class", "small: top class"]
+    assert [layer["layers"] for layer in report["layers"]][::2] == [["tiny a", "tiny b"], ["small a", "small b"]]
+    assert report["facts"] == {"seed": "0", "tiny: name": "tiny", "small: name": "small"}
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["junit.xml", "report.html", "report.json"]
+
+
 BAD = {
     "conform": "UolError: say what to check",
     "conform --op relu --path resnet50": "UolError: --op says nothing beside --path",
@@ -120,6 +134,10 @@ BAD = {
     "conform --op relu --dtype bool": "UolError: there is nothing to check: relu does not admit bool",
     "conform --op relu --weights absent.pt": "UolError: --weights says nothing beside --op",
     "conform --op relu --image absent.png": "UolError: --image says nothing beside --op",
+    "conform --op relu --kernel 2": "UolError: --kernel says nothing beside --op",
+    "conform --path moe --dtype f31": "TypeCheckError: a path is not checked in 'f31'",
+    "conform --path moe --image absent.png": "UolError: --weights and --image say nothing here",
+    "conform --path resnet50 --quick --weights absent.pt": "UolError: --weights and --image say nothing here",
     "conform --path resnet50 --first": "UolError: --first says nothing beside --path",
     "conform --path resnet50 --import file": "UolError: --import says nothing beside --path",
     "conform --import absent": "UolError: cannot import 'absent': ModuleNotFoundError: No module named 'absent'",

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 import torch
 
 import uol
 from uol import ops
+from uol.conformance.cases.verdict import Case, Verdict
 from uol.conformance.paths.draw import Values
 from uol.conformance.paths.emulation import Emulation
 from uol.conformance.paths.kernels import KernelCase, check_calls, distinct_calls
 from uol.conformance.paths.record import PathOptions
 from uol.conformance.paths.recorded import recorded
 from uol.conformance.paths.step_checks import check_steps
+from uol.ir.errors import UolError
+from uol.ops.workloads import Workload
 
 
 @pytest.fixture
@@ -121,6 +124,7 @@ class LinesDraw:
 
 class LinesPath:
     LEVEL = "L0"  # the loss is one number
+    DRAWS = 1
 
     def __init__(self, draw: LinesDraw) -> None:
         self.drawn = draw
@@ -142,3 +146,30 @@ def test_a_path_s_step_is_checked_on_every_target(
     ]
     assert report.targets == ("cpu:host", "cuda:a100") and all(layer.ok for layer in report.layers)
     assert [check.ok for check in report.checks] == [ok, ok, ok]  # the factor is an operator of PyTorch's, too
+
+
+def test_what_fails_names_the_command_that_checks_it_alone(
+    network: torch.nn.Sequential, batch: tuple[torch.Tensor, torch.Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def all_breach(cases: Sequence[KernelCase], target: str, progress: object) -> list[Verdict]:
+        subjects = [Case(case.name, target, "f16", Workload(case.call.op, {})) for case in cases]
+        return [Verdict(subject, "breach", "beyond the contract", seconds=2.0) for subject in subjects]
+
+    monkeypatch.setattr("uol.conformance.paths.step_checks.check_calls", all_breach)
+    path, options = LinesPath(LinesDraw(network, batch, 1.0)), PathOptions(("hip",), dtypes=("f16",), seed=5, kernel=4)
+    report = check_steps("lines", path, options, lambda what, done, count: None)
+    (layer,) = report.layers
+    assert (layer.op, layer.layers) == ("gelu", ("f16 call 2", "f16 call 4"))
+    again = "uol conform --path lines --target hip:mi250x --dtype f16 --kernel 2 --seed 5"
+    assert layer.reason == f"beyond the contract\n  again: {again}"
+    assert report.facts["twin runs of the step"].startswith("2 s of processes")
+    assert [check.name for check in report.checks] == ["uol's operators alone, f16"]
+
+
+def test_a_kernel_that_is_no_call_of_the_step_is_an_error(
+    network: torch.nn.Sequential, batch: tuple[torch.Tensor, torch.Tensor]
+) -> None:
+    path = LinesPath(LinesDraw(network, batch, 1.0))
+    with pytest.raises(UolError, match="lines has no call 99") as caught:
+        check_steps("lines", path, PathOptions(("cpu",), kernel=99), lambda what, done, count: None)
+    assert caught.value.hint == "its step has 12"

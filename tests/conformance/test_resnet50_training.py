@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
+from uol.conformance.paths.kernels import distinct_calls
+from uol.conformance.paths.recorded import recorded
 from uol.conformance.paths.resnet50 import judge
+from uol.conformance.paths.resnet50.draw import draw_sizes
 from uol.conformance.paths.resnet50.module import ResNet, loss
 from uol.conformance.paths.resnet50.sizes import SIZES
 from uol.conformance.paths.resnet50.twin import TorchResNet
@@ -44,7 +47,7 @@ def test_its_errors_are_about_pytorchs(dtype: str) -> None:
 
 
 def test_a_step_gives_the_same_bits_again() -> None:
-    draw = judge.Draw.of(NARROW, "f32", 0)
+    draw = draw_sizes(NARROW, "f32", 0)
     state = copy.deepcopy(draw.network.state_dict())
     first = draw.ours()
     draw.network.load_state_dict(state)
@@ -61,37 +64,21 @@ def test_in_evaluation_it_is_the_twin() -> None:
     torch.testing.assert_close(ours.eval()(images), theirs.eval()(images), rtol=1e-4, atol=1e-4)
 
 
-VIEWS = {"view", "_unsafe_view", "t", "transpose", "detach", "expand", "as_strided", "slice", "select", "alias"}
-ALLOCATIONS = {"empty_like", "empty_strided", "new_empty_strided", "empty", "zeros", "new_zeros", "ones_like"}
-ACCUMULATION = {"add", "add_"}
-"""Of gradients, by autograd."""
-MOVES = {"copy_"}
-"""Running statistics to where they are kept."""
+@pytest.mark.parametrize("dtype", ["f32", "f16"])
+def test_it_computes_with_uols_operators_alone(dtype: str) -> None:
+    run = recorded(draw_sizes(NARROW, dtype, 0).ours)
+    assert not run.foreign
+    assert {"conv2d", "batch_norm_relu_mixed_saving", "max_pool2d_grad", "linear_grad"} <= {call.op for call in run.calls}
 
 
-class Recorded(TorchDispatchMode):
-    """The operators that are called, by namespace and name."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.names: set[tuple[str, str]] = set()
-
-    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        space, _, name = function._schema.name.partition("::")
-        self.names.add((space, name))
-        return function(*args, **kwargs or {})
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
-def test_it_computes_with_uols_operators_alone(dtype: torch.dtype) -> None:
-    network, images, labels = narrow()
-    x = images.to(dtype)
-    with Recorded() as recorded:
-        loss(network(x), labels).backward()
-    called = {name for space, name in recorded.names if space == "uol"}
-    assert {"conv2d", "batch_norm_relu_mixed_saving", "max_pool2d_grad", "linear_grad"} <= called
-    foreign = {name for space, name in recorded.names if space != "uol"}
-    assert not foreign - VIEWS - ALLOCATIONS - ACCUMULATION - MOVES
+def test_the_kernels_of_fewer_blocks_are_those_of_all() -> None:
+    """A stage's second block calls what its later ones call."""
+    forms = []
+    for blocks in ((2, 2), (3, 4)):
+        run = recorded(draw_sizes(replace(NARROW, blocks=blocks), "f32", 0).ours)
+        cases = distinct_calls(run.calls)
+        forms.append({(c.call.op, *((x.shape, x.stride()) for x in c.call.inputs), *c.call.options.items()) for c in cases})
+    assert forms[0] == forms[1]
 
 
 def test_its_state_is_torchvisions() -> None:

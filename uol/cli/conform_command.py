@@ -26,7 +26,11 @@ OpOption = Annotated[
 TargetsOption = Annotated[str, typer.Option("--target", "-t", help="Targets; all where nothing is said.")]
 DtypesOption = Annotated[
     str,
-    typer.Option("--dtype", help="Types of the checks: f32,f16. Operators on integers alone are checked in those."),
+    typer.Option(
+        "--dtype",
+        help="Types of the checks: f32,f16. Operators on integers alone are checked in those. Where nothing is said: f32; of a "
+        "path f16,bf16, with --quick f32.",
+    ),
 ]
 ReportOption = Annotated[
     Path | None,
@@ -42,6 +46,9 @@ QuickOption = Annotated[
         help="As --first; without --op, or of all, a dozen operators with every kind of kernel. A path: at narrow sizes.",
     ),
 ]
+KernelOption = Annotated[
+    int | None, typer.Option("--kernel", min=1, help="The number of a call of the path's step whose kernels alone are checked.")
+]
 GradientsOption = Annotated[bool, typer.Option("--gradients", help="The gradients of the operators, in their place.")]
 JobsOption = Annotated[int, typer.Option("--jobs", "-j", min=0, help="Processes; 0: as many as cores that may be used.")]
 
@@ -53,7 +60,7 @@ def conform(
     path: PathOption = "",
     op: OpOption = "",
     target: TargetsOption = "",
-    dtype: DtypesOption = "f32",
+    dtype: DtypesOption = "",
     first: FirstOption = False,
     quick: QuickOption = False,
     gradients: GradientsOption = False,
@@ -61,6 +68,7 @@ def conform(
     report: ReportOption = None,
     weights: WeightsOption = None,
     image: ImageOption = None,
+    kernel: KernelOption = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of inputs and weights.")] = 0,
     jobs: JobsOption = 0,
     as_json: JsonOption = False,
@@ -78,24 +86,27 @@ def conform(
         of_operators = {"--op": op, "--first": first, "--gradients": gradients, "--import": modules}
         refuse_beside("--path", of_operators)
     else:
-        refuse_beside("--op", {"--weights": weights, "--image": image})
+        refuse_beside("--op", {"--weights": weights, "--image": image, "--kernel": kernel})
         if not (op or modules or quick):
             raise UolError("say what to check", hint="either --path resnet50 or --op softmax,conv2d (or --op all)")
     imported = tuple(name for module in modules for name in import_operators(module))  # which may register targets, too
     targets = tuple(t.name for t in resolve_targets(target or ",".join(registry.names())))
     jobs = jobs or usable_cores()
     if path:
-        options = PathOptions(targets, weights, image, _path_dtype(dtype), seed, jobs, quick)
+        dtypes = _path_dtypes(dtype or ("f32" if quick else "f16,bf16"))
+        options = PathOptions(targets, weights, image, dtypes, seed, jobs, quick, kernel)
         ok = conform_paths(listed(path, "path", "resnet50"), options, report or Path("report"), as_json)
     else:
-        dtypes = tuple(dict.fromkeys(listed(dtype, "dtype", "f32,f16")))
+        dtypes = tuple(dict.fromkeys(listed(dtype or "f32", "dtype", "f32,f16")))
         operators = OperatorOptions(op, targets, dtypes, first, quick, gradients, tuple(modules), imported, seed, jobs)
         ok = conform_operators(operators, report, as_json)
     if not ok:
         raise typer.Exit(1)
 
 
-def _path_dtype(text: str) -> str:
-    if text not in PATH_DTYPES:
-        raise TypeCheckError(f"a path is not checked in {text!r}", hint=f"--dtype is one of {', '.join(PATH_DTYPES)}")
-    return text
+def _path_dtypes(text: str) -> tuple[str, ...]:
+    found = tuple(dict.fromkeys(listed(text, "dtype", "f16,bf16")))
+    for dtype in found:
+        if dtype not in PATH_DTYPES:
+            raise TypeCheckError(f"a path is not checked in {dtype!r}", hint=f"--dtype is of {', '.join(PATH_DTYPES)}")
+    return found

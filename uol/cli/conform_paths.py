@@ -7,25 +7,22 @@ from pathlib import Path
 
 from uol.cli.output import print_json, print_table, print_text, staged
 from uol.conformance.paths import conform, require_path
-from uol.conformance.paths.record import LayerResult, PathOptions, PathReport
+from uol.conformance.paths.record import LayerResult, PathOptions, PathReport, together
 from uol.conformance.report.files import require_writable, write_report
 
 
 def conform_paths(names: Sequence[str], options: PathOptions, folder: Path, as_json: bool) -> bool:
-    """Runs each path, prints and writes its report: into `folder`, or one below it a path. Did all pass?"""
+    """Runs each path, prints its report and writes the one of all into `folder`. Did all pass?"""
     for name in names:
         require_path(name)
-    places = [folder if len(names) == 1 else folder / name for name in names]
-    for place in places:
-        require_writable(place)
-    reports = []
-    for name, place in zip(names, places, strict=True):
+    require_writable(folder)
+    reports: list[PathReport] = []
+    for name in names:
         with staged() as progress:
-            report = conform(name, options, progress)
-        written = write_report(report, place)
-        reports.append(report)
+            reports.append(conform(name, options, progress))
+        written = write_report(together(reports), folder)  # after each path: what ends the next one takes nothing away
         if not as_json:
-            _print(report)
+            _print(reports[-1])
             print_text(f"report: {written.page}")
     if as_json:
         print_json([r.record() for r in reports])

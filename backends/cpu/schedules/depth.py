@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from tvm import tirx
@@ -77,6 +77,14 @@ class Depth:
             last = static(inner[-1].extent) or 0
             for point, run in _runs(frame, scope, inner[-1].name, (ZERO, last), length, *shorter):
                 yield point, (step - start) * index(size(inner) or 0) + flatten(frame, point, inner), run
+
+    @contextmanager
+    def points(self, frame: Frame, scope: Scope, block: Term) -> Iterator[Scope]:
+        """Loops over the points of a block."""
+        scope, start, steps = self._piece(frame, scope, block)
+        with ExitStack() as loops:
+            step = loops.enter_context(frame.code.loop(self.axes[len(self.outer)].name, steps, start=start))
+            yield enter_nest(frame, loops, self._inner, 0, scope.with_values({self.axes[len(self.outer)].name: step}))
 
     def length(self, frame: Frame, scope: Scope, block: Term) -> Extent:
         """How many steps a block has."""

@@ -1,7 +1,9 @@
-"""A register tile over a panel: what was summed before, what a block of k adds, and the epilogue after the last block."""
+"""A register tile over a panel: the sum of a block of k, which is added to those of the blocks before, and the epilogue after
+the last block."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -30,18 +32,16 @@ class PanelTile(Tile):
         compute = representation(spec.acc_dtype).compute
         total = code.local(spec.acc, self.shape[0] * self.shape[1], compute)
         last = index(self.panel.depth.count) - index(1)
-        with self._when(tirx.EQ(self.panel.block, ZERO)):
-            self._clear(total, compute)
-        if self.sums is not None:
-            with code.when(self.panel.block > ZERO):
-                self._move(self.sums, total)
+        self._clear(total, compute)
         if self.schedule.prefetch_results:
             with self._when(tirx.EQ(self.panel.block, last)):
                 self._prefetch_results(scope)
         self._add_block(total, scope)
         if self.sums is not None:
+            with code.when(self.panel.block > ZERO):
+                self._add_earlier(total, self.sums)
             with code.when(self.panel.block < last):
-                self._move(total, self.sums, back=True)
+                self._keep(total, self.sums)
         with self._when(tirx.EQ(self.panel.block, last)):
             self._epilogue(scope, total)
 
@@ -49,14 +49,23 @@ class PanelTile(Tile):
         """Under a condition on the block of k; of one block it always holds."""
         return nullcontext() if self.sums is None else self.frame.code.when(condition)
 
-    def _move(self, source: Term, target: Term, *, back: bool = False) -> None:
-        """The sums of the tile from its slot, or back to it."""
+    def _add_earlier(self, total: Term, sums: Term) -> None:
+        """What the blocks before have summed up in the tile's slot."""
+        for here, slot in self._slots():
+            both = tirx.Add(tirx.BufferLoad(sums, [slot]), tirx.BufferLoad(total, [here]))
+            self.frame.code.add(tirx.BufferStore(total, both, [here]))
+
+    def _keep(self, total: Term, sums: Term) -> None:
+        """The sums so far to the tile's slot."""
+        for here, slot in self._slots():
+            self.frame.code.add(tirx.BufferStore(sums, tirx.BufferLoad(total, [here]), [slot]))
+
+    def _slots(self) -> Iterator[tuple[Term, Term]]:
+        """The place of every accumulator, in the tile and in the sums of the task."""
         size = self.schedule.rows * self.schedule.vectors * self.schedule.lanes
         start = self.frame.code.bind("slot", self.slot * index(size))
         for row, column in self._accumulators():
-            here, slot = self._place(row, column), start + self._place(row, column)
-            read, write = (here, slot) if back else (slot, here)
-            self.frame.code.add(tirx.BufferStore(target, tirx.BufferLoad(source, [read]), [write]))
+            yield self._place(row, column), start + self._place(row, column)
 
     def _add_block(self, total: Term, scope: Scope) -> None:
         code, panel, pitch = self.frame.code, self.panel, self.schedule.vectors * self.schedule.lanes

@@ -17,6 +17,7 @@ from uol.backends.cpu.expressions.vectorising import lane_loop, vectorises
 from uol.backends.cpu.frame import Frame, open_frame
 from uol.backends.cpu.operands.factors import CACHE_LINE_BYTES, accumulator_bytes, epilogue_rows
 from uol.backends.cpu.schedules.cost import size
+from uol.backends.cpu.schedules.depth import Depth
 from uol.backends.cpu.schedules.kinds import Panels, Tiles
 from uol.backends.cpu.schedules.nest import enter_nest, unflatten
 from uol.backends.cpu.schedules.prefetch import prefetch
@@ -32,6 +33,17 @@ ZERO = index(0)
 FEW_ROWS = 4
 """Rows of the smaller tiles where the number of rows is an argument: with two vectors a row, as many sums as two units for
 multiply-adds of four steps have under way."""
+
+
+BLOCK_STEPS = 256
+"""Steps along k that are summed by themselves in a long sum: its error grows with the steps of a block and with the number of
+blocks, not with their product."""
+
+
+def has_blocks(spec: Contract) -> bool:
+    """Is the sum so long that it is one of blocks?"""
+    steps = size(spec.k)
+    return (spec.segments is None or spec.segments.over == "rows") and steps is not None and steps >= 2 * BLOCK_STEPS
 
 
 def register_tiles(spec: Contract, schedule: Tiles) -> Term:
@@ -122,12 +134,34 @@ class Tile:
         self._clear(total, compute)
         if self.schedule.prefetch_results:
             self._prefetch_results(scope)
-        with terms(self.frame, spec, scope) as point:
-            if self.schedule.prefetch_b:
-                self._prefetch_b(point)
-            vector = vectorises(spec.b, {self.columns[0].name}, point)
-            self._add(total, point, vector, lambda row, column: evaluate(spec.b, self._at(point, row, column)))
+        if not has_blocks(spec):
+            with terms(self.frame, spec, scope) as point:
+                self._step(total, point)
+        else:
+            depth = Depth.of(self.frame, spec.k, BLOCK_STEPS)
+            part = code.local("part", self.shape[0] * self.shape[1], compute)
+            with code.loop("k_block", depth.count) as block:
+                self._clear(part, compute)
+                with depth.points(self.frame, scope, block) as point:
+                    self._step(part, point)
+                self._add_part(total, part)
         self._epilogue(scope, total)
+
+    def _step(self, total: Term, point: Scope) -> None:
+        """A step along k, whose factors are read where they lie."""
+        b = self.spec.b
+        assert isinstance(self.schedule, Tiles)
+        if self.schedule.prefetch_b:
+            self._prefetch_b(point)
+        vector = vectorises(b, {self.columns[0].name}, point)
+        self._add(total, point, vector, lambda row, column: evaluate(b, self._at(point, row, column)))
+
+    def _add_part(self, total: Term, part: Term) -> None:
+        """The sums of a block to those of the blocks before."""
+        for row, column in self._accumulators():
+            place = [self._place(row, column)]
+            both = tirx.Add(tirx.BufferLoad(total, place), tirx.BufferLoad(part, place))
+            self.frame.code.add(tirx.BufferStore(total, both, place))
 
     def _clear(self, total: Term, compute: str) -> None:
         for row, column in self._accumulators():

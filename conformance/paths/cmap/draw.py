@@ -14,6 +14,7 @@ from uol.conformance.paths.draw import Size, Values
 from uol.pytorch.schema import TORCH_TYPES
 
 LEVEL = "L1"
+DRAWS = 5
 SIZES: Mapping[Size, Sizes] = {
     "check": CHECK,
     "kernels": replace(CHECK, batch=1, frames=2, height=8, width=8, words=4),

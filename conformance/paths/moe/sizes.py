@@ -21,7 +21,7 @@ SIZES: Mapping[str, Sizes] = {
     "real": Sizes(tokens=8192, experts=128, top=4, width=512, hidden=1024),
     "decode": Sizes(tokens=256, experts=128, top=4, width=512, hidden=1024),
     "check": Sizes(tokens=512, experts=128, top=4, width=512, hidden=1024),
-    "kernels": Sizes(tokens=6, experts=8, top=4, width=512, hidden=1024),
+    "kernels": Sizes(tokens=5, experts=5, top=4, width=512, hidden=1024),
     "narrow": Sizes(tokens=24, experts=8, top=3, width=16, hidden=12),
 }
 

@@ -72,7 +72,7 @@ def conform(options: PathOptions, progress: Progress) -> PathReport:
     )
     result = np.array(network.run(), dtype=np.float64)
     checks = tuple(_end_to_end(subject, result))
-    cases = [_case(network, each, names, options.dtype) for each, names in distinct(subject.placed)]
+    cases = [_case(network, each, names, options.dtypes[0]) for each, names in distinct(subject.placed)]
     layers: list[LayerResult] = []
     for target in targets:
         layers += _layers(network, subject, cases, target, progress, options.jobs)

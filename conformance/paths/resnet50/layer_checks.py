@@ -72,14 +72,15 @@ class LayerCase:
         output: Array | None,
         findings: tuple[str, ...] = (),
         counts: Mapping[str, int] | None = None,
+        twin_s: float = 0.0,
     ) -> LayerResult:
         """The verdict on a result."""
-        target = compiled.request.target.backend.name
-        owed = self.admitted(program_of(compiled.request), target)
+        target = compiled.request.target.name
+        owed = self.admitted(program_of(compiled.request), compiled.request.target.backend.name)
         if output is None:
             return self.failure(target, "failed", "no result")
         if not findings:
-            self._runs.append(Run(compiled.request.target.backend.name, output))
+            self._runs.append(Run(target, output))
         golden = compare(output, owed, self.dtype)
         independent = compare(output, around(self.pytorch(), owed, self.dtype), self.dtype)
         status, reason = _status(golden, independent, findings)
@@ -95,6 +96,7 @@ class LayerCase:
             pytorch=independent,
             findings=findings,
             counts=dict(counts or {}),
+            twin_s=twin_s,
         )
 
     def agreements(self) -> Iterator[Agreement]:

@@ -60,7 +60,8 @@ class Norm(nn.BatchNorm2d):
             own = (cast(t, x.dtype) for t in (conv.weight, *self.statistics))
             return _INFERENCE[form](x, *own, *z, eps=self.eps, **conv.windows)
         count: Any = self.num_batches_tracked
-        count.copy_(_add(count, torch.ones_like(count)))
+        now = count.int()  # the vector units of some machines add no 64 bits
+        count.copy_(_add(now, torch.ones_like(now)))
         return _TRAINING[form](conv(x), *self.statistics, *z, momentum=self.momentum, eps=self.eps)
 
     @property

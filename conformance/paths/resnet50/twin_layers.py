@@ -57,9 +57,9 @@ def make(case: LayerCase, target: Target) -> Ready | LayerResult:
         compiled = Compiled(request, module_of(request))
         program = program_of(request)
     except RefusalError as error:
-        return case.failure(target.backend.name, "refused", error.message)
+        return case.failure(target.name, "refused", error.message)
     except UolError as error:
-        return case.failure(target.backend.name, "failed", str(error))
+        return case.failure(target.name, "failed", str(error))
     buffers = all_laid_out({n: encode(v, case.dtype) for n, v in case.values.items()}, strides)
     return Ready(case, compiled, Job(compiled.module, buffers, case.scalars(program), timeout_s=TIMEOUT_S))
 
@@ -69,4 +69,5 @@ def run(ready: Ready | LayerResult) -> LayerResult:
     if isinstance(ready, LayerResult):
         return ready
     (outcome,) = execute_many([ready.job])
-    return ready.case.judge(ready.compiled, outcome.outputs.get("y"), tuple(map(str, outcome.findings)), outcome.counts)
+    findings = tuple(map(str, outcome.findings))
+    return ready.case.judge(ready.compiled, outcome.outputs.get("y"), findings, outcome.counts, outcome.seconds)

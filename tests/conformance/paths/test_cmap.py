@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from uol import ops
 from uol.conformance.paths.cmap import data, module, twin
 from uol.conformance.paths.cmap.draw import draw, draw_sizes
 from uol.conformance.paths.cmap.judge import errors
@@ -171,3 +172,17 @@ def test_the_answers_loss_has_the_gradients_of_the_twins() -> None:
         network.loss(video, tokens, there, answer).backward()
     for (name, found), expected in zip(ours.named_parameters(), theirs.parameters(), strict=True):
         torch.testing.assert_close(found.grad, expected.grad, rtol=1e-9, atol=1e-12, msg=name)
+
+
+def test_the_gradient_of_the_query_is_right_where_all_tokens_are_nearly_alike() -> None:
+    """What the values have in common cancels in it: a result that was rounded may not decide."""
+    torch.manual_seed(0)
+    q, k, v = torch.randn(2, 4), torch.randn(1, 2, 5, 4), 8 + torch.randn(1, 2, 5, 4) / 4
+    given = [x.half().requires_grad_() for x in (q, k, v)]
+    exact = [x.detach().double().requires_grad_() for x in given]
+    dy = torch.randn(1, 2, 4).half()
+    (dq,) = torch.autograd.grad(ops.attention_pool(*given), given[:1], dy)
+    scores = torch.einsum("hd,bhjd->bhj", *exact[:2]) / 2
+    expected = torch.einsum("bhj,bhje->bhe", scores.softmax(-1), exact[2])
+    (golden,) = torch.autograd.grad(expected, exact[:1], dy.double())
+    torch.testing.assert_close(dq.double(), golden, rtol=2e-3, atol=2e-4)
