@@ -1,9 +1,10 @@
 """A small linear instruction IR: what a kernel's body does, statement by statement, before synchronisation.
 
-    Program = Block of nodes;  node = Instr | Text | Loop | Branch
+    Program = Block of nodes;  node = Instr | Text | Declared | Loop | Branch
 
-Every instruction says on which pipe it runs and which on-chip buffers it reads and writes; everything else about it is its
-C text. Global memory takes no part: inputs are only read, and the pieces of results that a kernel writes are disjoint.
+Every instruction says on which pipe it runs, which on-chip buffers it reads and writes, and how much it does; everything else
+about it is its C text. Global memory takes no part: inputs are only read, and the pieces of results that a kernel writes are
+disjoint.
 
 The size and the memory are part of a buffer's type. `Buffer.slots` is 2 where a buffer is double-buffered: iteration i of the
 slotted loop uses slot i % 2.
@@ -88,19 +89,41 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Instr:
-    """One statement that a pipe executes."""
+    """One statement that a pipe executes.
+
+    amount   C text of the numbers that say how much it does, by its kind (`work/amounts.py`)
+    """
 
     pipe: Pipe
     text: str
     reads: tuple[View, ...] = ()
     writes: tuple[View, ...] = ()
+    amount: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The primitive that it calls: Add, DataCopyPad, SetValue, ..."""
+        return re.split(r"[(<]", self.text, maxsplit=1)[0].rpartition(".")[2]
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """C text that touches no on-chip memory: index arithmetic and comments."""
+    """C text that touches no on-chip memory and declares no integer: comments, parameters of instructions."""
 
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """`const ctype name = value;`, an integer of the scalar unit's."""
+
+    name: str
+    value: str
+    ctype: str
+
+    @property
+    def text(self) -> str:
+        return f"const {self.ctype} {self.name} = {self.value};"
 
 
 @dataclass(slots=True, eq=False)
@@ -112,14 +135,23 @@ class Block:
 
 @dataclass(slots=True, eq=False)
 class Loop:
-    """`header { body }`. `name` is its variable; `slotted` where its iterations alternate between the slots of
-    double-buffered buffers; `least`: how many of them there are at least, as far as that is known."""
+    """`for (ctype name = first; name < end; name += step) { body }`, all of them C text. `slotted` where its iterations
+    alternate between the slots of double-buffered buffers; `least`: how many of them there are at least, as far as that is
+    known."""
 
-    header: str
     name: str
+    first: str
+    end: str
+    step: str
+    ctype: str
     body: Block = field(default_factory=Block)
     slotted: bool = False
     least: int = 0
+
+    @property
+    def header(self) -> str:
+        advance = f"++{self.name}" if self.step == "1" else f"{self.name} += {self.step}"
+        return f"for ({self.ctype} {self.name} = {self.first}; {self.name} < {self.end}; {advance})"
 
 
 @dataclass(slots=True, eq=False)
@@ -130,7 +162,7 @@ class Branch:
     body: Block = field(default_factory=Block)
 
 
-Node = Instr | Text | Loop | Branch
+Node = Instr | Text | Declared | Loop | Branch
 
 
 class Builder:
@@ -153,14 +185,26 @@ class Builder:
         self.buffers[name] = named
         return named.view()
 
-    def emit(self, pipe: Pipe, text: str, *, reads: tuple[View, ...] = (), writes: tuple[View, ...] = ()) -> None:
-        self._stack[-1].nodes.append(Instr(pipe, text, reads, writes))
+    def emit(
+        self,
+        pipe: Pipe,
+        text: str,
+        *,
+        reads: tuple[View, ...] = (),
+        writes: tuple[View, ...] = (),
+        amount: tuple[str, ...] = (),
+    ) -> None:
+        self._stack[-1].nodes.append(Instr(pipe, text, reads, writes, amount))
 
-    def variable(self, name: str, text: str, ctype: str = "int") -> str:
+    def variable(self, name: str, value: str, ctype: str = "int") -> str:
         """Declares an integer; a name that is taken gets a number."""
         own = self._unused(name)
-        self.text(f"const {ctype} {own} = {text};")
+        self.declare(own, value, ctype)
         return own
+
+    def declare(self, name: str, value: str, ctype: str = "int") -> None:
+        """Declares an integer of just this name."""
+        self._stack[-1].nodes.append(Declared(name, value, ctype))
 
     def _unused(self, name: str) -> str:
         candidate, number = name, 2
@@ -179,21 +223,24 @@ class Builder:
         text, found = first.subn(lambda _: f"({new}", last.text, count=1)
         if not found:
             return False
-        nodes[-1] = Instr(last.pipe, text, last.reads, (new,))
+        nodes[-1] = replace(last, text=text, writes=(new,))
         if not any(old in (*n.reads, *n.writes) for n in nodes if isinstance(n, Instr)):
             self.buffers.pop(old.buffer.name, None)
         return True
 
     def last_text(self) -> str:
         """The last comment or declaration of this block."""
-        return next((n.text for n in reversed(self._stack[-1].nodes) if isinstance(n, Text)), "")
+        return next((n.text for n in reversed(self._stack[-1].nodes) if isinstance(n, Text | Declared)), "")
 
     def text(self, text: str) -> None:
         self._stack[-1].nodes.append(Text(text))
 
     @contextmanager
-    def loop(self, header: str, name: str, *, slotted: bool = False, least: int = 0) -> Iterator[None]:
-        node = Loop(header, name, slotted=slotted, least=least)
+    def loop(
+        self, name: str, end: str, *, first: str = "0", step: str = "1", ctype: str = "", slotted: bool = False, least: int = 0
+    ) -> Iterator[None]:
+        """Nodes for name = first, first + step, ... below `end`; `ctype`: that of indices, unless it is given."""
+        node = Loop(name, first, end, step, ctype or self.index, slotted=slotted, least=least)
         self._stack[-1].nodes.append(node)
         with self._inside(node.body):
             yield

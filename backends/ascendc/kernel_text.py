@@ -11,7 +11,7 @@ import jinja2
 
 from uol.backends.ascendc.candidates import KernelPlan
 from uol.backends.ascendc.helpers import resolved
-from uol.backends.ascendc.instructions import SLOT, Block, Branch, Instr, Loop, Node, Text
+from uol.backends.ascendc.instructions import SLOT, Block, Branch, Declared, Instr, Loop, Node, Text
 from uol.backends.ascendc.machine import C_TYPE
 from uol.backends.ascendc.memory import MemoryLayout
 from uol.backends.ascendc.sync.dependences import Edge, Plan, synchronise
@@ -177,7 +177,7 @@ def _node(block: Block, number: int, plan: Plan) -> Iterator[str]:
     for pipe in barriers:
         yield f"PipeBarrier<PIPE_{pipe}>();"
     match block.nodes[number]:
-        case Instr(text=text) | Text(text=text):
+        case Instr(text=text) | Text(text=text) | Declared(text=text):
             yield text
         case Loop(header=header, body=body, slotted=slotted):
             yield f"{header} {{"

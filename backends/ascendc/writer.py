@@ -111,12 +111,11 @@ class KernelWriter:
         two slots."""
         builder, tasks = self.builder, task_count(axes)
         if tasks <= (1 if double_buffered else self.schedule.blocks):
-            builder.text(f"const {builder.index} task = GetBlockIdx();")
+            builder.declare("task", "GetBlockIdx()", builder.index)
             self._declare_indices(axes)
             yield
             return
-        header = f"for ({builder.index} task = GetBlockIdx(); task < {tasks}; task += GetBlockNum())"
-        with builder.loop(header, "task", slotted=slotted):
+        with builder.loop("task", str(tasks), first="GetBlockIdx()", step="GetBlockNum()", slotted=slotted):
             self._declare_indices(axes)
             yield
 
@@ -132,4 +131,4 @@ class KernelWriter:
             if any(a.count > 1 for a in axes[:place]):
                 text += f" % {axis.count}"
             scale = f" * {axis.step}" if axis.step > 1 else ""
-            self.builder.text(f"const {self.builder.index} {axis.variable} = {text}{scale};")
+            self.builder.declare(axis.variable, f"{text}{scale}", self.builder.index)

@@ -30,7 +30,7 @@ def random_bits(at: Evaluation, seed: Expr, counter: Expr) -> Lanes:
     first = at.unit.unary("Adds", low, f"{THREEFRY_KEY}({key}, 0, 0)")
     second = at.unit.unary("Adds", high, f"{THREEFRY_KEY}({key}, 1, 0)")
     spare = at.unit.new(span, "i32", "rotated")
-    with at.unit.builder.loop(f"for (int group = 0; group < {ROUNDS // GROUP}; ++group)", "group", least=ROUNDS // GROUP):
+    with at.unit.builder.loop("group", str(ROUNDS // GROUP), ctype="int", least=ROUNDS // GROUP):
         for turn in range(GROUP):
             even, odd = ROTATIONS[turn], ROTATIONS[turn + GROUP]
             _round(at.unit, first.view, second.view, spare, f"(group % 2 == 0 ? {even} : {odd})", span)

@@ -116,8 +116,9 @@ def _bits_of_two_over_pi(unit: VectorUnit) -> View:
         return unit.builder.buffers[name].view()
     with unit.builder.prologue():
         table = unit.builder.buffer(Buffer(name, "i32", PLACES))
-        with unit.builder.loop(f"for (int place = 0; place < {PLACES}; ++place)", "place", least=PLACES):
-            unit.builder.emit("S", f"{table}.SetValue(place, {TWO_OVER_PI}(place));", writes=(table.at("", per="place"),))
+        with unit.builder.loop("place", str(PLACES), ctype="int", least=PLACES):
+            text = f"{table}.SetValue(place, {TWO_OVER_PI}(place));"
+            unit.builder.emit("S", text, writes=(table.at("", per="place"),), amount=("1",))
     return table
 
 

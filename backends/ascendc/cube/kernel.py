@@ -82,9 +82,9 @@ class CubeKernel(KernelWriter):
         """`name` = indices of this tile along an axis."""
         size = 1 if axis is None else extent(axis)
         if axis is None or size <= step or size % step == 0:
-            self.builder.text(f"const int {name} = {min(size, step)};")
+            self.builder.declare(name, str(min(size, step)))
         else:
-            self.builder.text(f"const int {name} = {LESSER}({step}, {size} - {self.start(axis.name)});")
+            self.builder.declare(name, f"{LESSER}({step}, {size} - {self.start(axis.name)})")
 
     @property
     def k_tiles(self) -> int:
@@ -100,8 +100,7 @@ class CubeKernel(KernelWriter):
             self._k_tile(left, right, c_l0, "0")
             return
         start, size, step = self.start(self.spec.k[-1].name), extent(self.spec.k[-1]), self.schedule.k
-        header = f"for ({self.builder.index} {start} = 0; {start} < {size}; {start} += {step})"
-        with self.builder.loop(header, start, slotted=True, least=self.k_tiles):
+        with self.builder.loop(start, str(size), step=str(step), slotted=True, least=self.k_tiles):
             self._k_tile(left, right, c_l0, start)
 
     def _k_tile(self, left: Side, right: Side, c_l0: View, start: str) -> None:
@@ -135,7 +134,7 @@ class CubeKernel(KernelWriter):
         if left.even_k:
             self.builder.text("mmad.kDirectionAlign = true;")
         call = f"Mmad({c_l0}, {left.l0}, {right.l0}, mmad);"
-        self.builder.emit("M", call, reads=(left.l0, right.l0), writes=(c_l0,))
+        self.builder.emit("M", call, reads=(left.l0, right.l0), writes=(c_l0,), amount=(rows, "n_size", "k_size"))
 
     def _rows(self, m: int) -> str:
         """A tile of one row would be taken for a vector: such a kernel multiplies whole fractals."""
@@ -152,7 +151,7 @@ class CubeKernel(KernelWriter):
         view = replace(left.l1, whole=True)
         blocks = left.l1.buffer.bytes // 32
         params = f"InitConstValueParams<{C_OF[self.spec.dtype]}>(1, {blocks}, 0, {ZERO_OF[self.spec.dtype]})"
-        self.builder.emit("MTE2", f"InitConstValue({view}, {params});", writes=(view,))
+        self.builder.emit("MTE2", f"InitConstValue({view}, {params});", writes=(view,), amount=(str(blocks),))
 
     def _base(self, operand: Operand) -> str:
         """The element at which the tile of an operand starts."""
@@ -179,7 +178,7 @@ class CubeKernel(KernelWriter):
         builder.text(f"fixpipe.quantPre = QuantMode_t::{QUANT[store.dtype]};")
         target = f"{self.names.tensors[store.tensor]}[{base}]"
         call = f"Fixpipe<{C_OF[store.dtype]}, float, CFG_ROW_MAJOR>({target}, {c_l0}, fixpipe);"
-        builder.emit("FIX", call, reads=(c_l0,))
+        builder.emit("FIX", call, reads=(c_l0,), amount=("m_size", "n_size"))
 
 
 def cube_kernel(spec: CubeProduct, schedule: CubeSchedule) -> CubeKernel:

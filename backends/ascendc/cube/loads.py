@@ -69,11 +69,12 @@ def load_left(builder: Builder, side: Side) -> None:
     def row(i: str) -> None:
         dst = side.l0.at(times(i, f"({side.k_fractals}) * {side.fractal}"), per=i)
         if side.operand.form == "rows_k":
-            load(dst, f"LoadData2DParams({i}, {side.k_fractals}, {side.rows // FRACTAL}, 0, 0, false, 0)")
+            load(dst, side.k_fractals, f"LoadData2DParams({i}, {side.k_fractals}, {side.rows // FRACTAL}, 0, 0, false, 0)")
         elif side.dtype != "f32":
-            load(dst, f"LoadData2DParams({times(i, tile)}, {side.k_fractals}, 1, 0, 0, true, 0)")
+            load(dst, side.k_fractals, f"LoadData2DParams({times(i, tile)}, {side.k_fractals}, 1, 0, 0, true, 0)")
         else:  # squares of one column of the tile
-            turn(dst, f"LoadData2dTransposeParams({i}, (k_size + 15) / 16, {side.rows // FRACTAL}, 1, 0, 0)")
+            squares = "(k_size + 15) / 16"
+            turn(dst, f"2 * ({squares})", f"LoadData2dTransposeParams({i}, {squares}, {side.rows // FRACTAL}, 1, 0, 0)")
 
     load, turn = _loads(builder, side)
     _each(builder, side.row_fractals, row)
@@ -87,33 +88,38 @@ def load_right(builder: Builder, side: Side) -> None:
         def squares(i: str) -> None:  # each is turned into two fractals, one row of fractals apart
             dst = side.l0.at(times(i, f"2 * ({side.row_fractals}) * {side.fractal}"), per=i)
             start, apart = times(i, side.rows // FRACTAL), f"{side.row_fractals} - 1" if side.row_fractals != "1" else "0"
-            turn(dst, f"LoadData2dTransposeParams({start}, {side.row_fractals}, 1, 0, {apart}, 0)")
+            params = f"LoadData2dTransposeParams({start}, {side.row_fractals}, 1, 0, {apart}, 0)"
+            turn(dst, f"2 * ({side.row_fractals})", params)
 
         _each(builder, "(k_size + 15) / 16", squares)
         return
     turned = side.operand.form == "k_rows"
     if side.rows == FRACTAL:
-        load(side.l0, f"LoadData2DParams(0, {side.k_fractals}, 1, 0, 0, {'true' if turned else 'false'}, 0)")
+        load(side.l0, side.k_fractals, f"LoadData2DParams(0, {side.k_fractals}, 1, 0, 0, {'true' if turned else 'false'}, 0)")
         return
 
     def row(i: str) -> None:
         dst = side.l0.at(times(i, f"({side.row_fractals}) * {side.fractal}"), per=i)
-        if turned:
-            load(dst, f"LoadData2DParams({i}, {side.row_fractals}, {side.k // FRACTAL}, 0, 0, true, 0)")
-        else:
-            load(dst, f"LoadData2DParams({times(i, side.rows // FRACTAL)}, {side.row_fractals}, 1, 0, 0, false, 0)")
+        start, stride = (i, side.k // FRACTAL) if turned else (times(i, side.rows // FRACTAL), 1)
+        turn_text = "true" if turned else "false"
+        params = f"LoadData2DParams({start}, {side.row_fractals}, {stride}, 0, 0, {turn_text}, 0)"
+        load(dst, side.row_fractals, params)
 
     _each(builder, side.k_fractals, row)
 
 
-Load = Callable[[View, str], None]
+Load = Callable[[View, str, str], None]
 
 
 def _loads(builder: Builder, side: Side) -> tuple[Load, Load]:
     """LoadData and LoadDataWithTranspose from the side's tile in L1."""
 
     def emit(call: str) -> Load:
-        return lambda dst, params: builder.emit("MTE1", f"{call}({dst}, {side.l1}, {params});", reads=(side.l1,), writes=(dst,))
+        def one(dst: View, fractals: str, params: str) -> None:
+            text = f"{call}({dst}, {side.l1}, {params});"
+            builder.emit("MTE1", text, reads=(side.l1,), writes=(dst,), amount=(fractals,))
+
+        return one
 
     return emit("LoadData"), emit("LoadDataWithTranspose")
 
@@ -123,7 +129,7 @@ def _each(builder: Builder, count: str, body: Callable[[str], None]) -> None:
     if count == "1":
         body("0")
         return
-    with builder.loop(f"for (int i = 0; i < {count}; ++i)", "i", least=1):
+    with builder.loop("i", count, ctype="int", least=1):
         body("i")
 
 
@@ -135,20 +141,23 @@ def times(i: str, factor: int | str) -> str:
 def to_l1(builder: Builder, side: Side, base: str, zeroed: str | None) -> None:
     """A tile into L1. `zeroed`: the condition under which the slot is zeroed first, empty for always; None for never."""
     pitch = side.operand.pitch
+
+    def copy(dst: View, base: str, params: str, amount: tuple[str, str]) -> None:
+        builder.emit("MTE2", f"DataCopy({dst}, {side.tensor}[{base}], {params});", writes=(dst,), amount=amount)
+
     if zeroed is not None:
         _zero(builder, side, zeroed)
     if side.operand.form == "rows_k":
         params = f"Nd2NzParams(1, {side.size}, k_size, 0, {pitch}, {side.rows}, 1, 0)"
-        builder.emit("MTE2", f"DataCopy({side.l1}, {side.tensor}[{base}], {params});", writes=(side.l1,))
+        copy(side.l1, base, params, (side.size, "k_size"))
         return
     if side.dtype == "f32":
-        with builder.loop(f"for ({builder.index} i = 0; i < (k_size + 15) / 16; ++i)", "i", least=1):
-            dst = side.l1.at(f"i * {FRACTAL * side.rows}", per="i")
-            params = f"Nd2NzParams(1, {LESSER}(16, k_size - i * 16), {side.size}, 0, {pitch}, 16, 1, 0)"
-            builder.emit("MTE2", f"DataCopy({dst}, {side.tensor}[{base} + i * {FRACTAL * pitch}], {params});", writes=(dst,))
+        with builder.loop("i", "(k_size + 15) / 16", least=1):
+            dst, rows = side.l1.at(f"i * {FRACTAL * side.rows}", per="i"), f"{LESSER}(16, k_size - i * 16)"
+            params = f"Nd2NzParams(1, {rows}, {side.size}, 0, {pitch}, 16, 1, 0)"
+            copy(dst, f"{base} + i * {FRACTAL * pitch}", params, (rows, side.size))
         return
-    params = f"Nd2NzParams(1, k_size, {side.size}, 0, {pitch}, {side.k}, 1, 0)"
-    builder.emit("MTE2", f"DataCopy({side.l1}, {side.tensor}[{base}], {params});", writes=(side.l1,))
+    copy(side.l1, base, f"Nd2NzParams(1, k_size, {side.size}, 0, {pitch}, {side.k}, 1, 0)", ("k_size", side.size))
 
 
 def _zero(builder: Builder, side: Side, condition: str) -> None:
@@ -156,4 +165,4 @@ def _zero(builder: Builder, side: Side, condition: str) -> None:
     blocks = side.l1.buffer.slot_bytes // 32
     params = f"InitConstValueParams<{C_OF[side.dtype]}>(1, {blocks}, 0, {ZERO_OF[side.dtype]})"
     with builder.branch(condition):
-        builder.emit("MTE2", f"InitConstValue({side.l1}, {params});", writes=(side.l1,))
+        builder.emit("MTE2", f"InitConstValue({side.l1}, {params});", writes=(side.l1,), amount=(str(blocks),))

@@ -144,18 +144,20 @@ def burst_in(builder: Builder, dst: View, burst: Burst, clip: Clip, fill: Fill, 
     padding = f"DataCopyPadExtParams<{C_TYPE[burst.dtype]}>({'true' if pads else 'false'}, {left}, {right}, {value})"
     with builder.branch(_condition(clip, lane_low, lane_high, row_low, row_high)):
         if burst.one_by_one:
-            with builder.loop(f"for ({builder.index} i = {row_low}; i < {row_high}; ++i)", "i"):
+            with builder.loop("i", row_high, first=row_low):
                 target = dst.at(_sum(f"i * {burst.pitch}", inner), per="i")
                 source = _sum(burst.base, _times("i", burst.row_stride), start)
-                shape = f"DataCopyExtParams(1, {_bytes(length, burst)}, 0, 0, 0)"
-                builder.emit("MTE2", f"DataCopyPad({target}, {burst.tensor}[{source}], {shape}, {padding});", writes=(target,))
+                shape, amount = f"DataCopyExtParams(1, {_bytes(length, burst)}, 0, 0, 0)", ("1", _bytes(length, burst))
+                text = f"DataCopyPad({target}, {burst.tensor}[{source}], {shape}, {padding});"
+                builder.emit("MTE2", text, writes=(target,), amount=amount)
             return
         rows = _difference(row_high, row_low)
         target = dst.at(_sum(_times(row_low, burst.pitch), inner))
         source = _sum(burst.base, _times(row_low, burst.row_stride), start)
         gaps = f"{_source_gap(length, burst)}, {_local_gap(left, length, burst)}"
         shape = f"DataCopyExtParams({rows}, {_bytes(length, burst)}, {gaps}, 0)"
-        builder.emit("MTE2", f"DataCopyPad({target}, {burst.tensor}[{source}], {shape}, {padding});", writes=(target,))
+        text = f"DataCopyPad({target}, {burst.tensor}[{source}], {shape}, {padding});"
+        builder.emit("MTE2", text, writes=(target,), amount=(rows, _bytes(length, burst)))
 
 
 def burst_out(builder: Builder, src: View, burst: Burst) -> None:
@@ -163,15 +165,16 @@ def burst_out(builder: Builder, src: View, burst: Burst) -> None:
     _check(burst)
     length = burst.lanes
     if burst.one_by_one:
-        with builder.loop(f"for ({builder.index} i = 0; i < {burst.rows}; ++i)", "i"):
+        with builder.loop("i", burst.rows):
             source = src.at(f"i * {burst.pitch}")
             target = _sum(burst.base, _times("i", burst.row_stride))
-            shape = f"DataCopyExtParams(1, {_bytes(length, burst)}, 0, 0, 0)"
-            builder.emit("MTE3", f"DataCopyPad({burst.tensor}[{target}], {source}, {shape});", reads=(source,))
+            shape, amount = f"DataCopyExtParams(1, {_bytes(length, burst)}, 0, 0, 0)", ("1", _bytes(length, burst))
+            builder.emit("MTE3", f"DataCopyPad({burst.tensor}[{target}], {source}, {shape});", reads=(source,), amount=amount)
         return
     gaps = f"{_local_gap('0', length, burst)}, {_source_gap(length, burst)}"
     shape = f"DataCopyExtParams({burst.rows}, {_bytes(length, burst)}, {gaps}, 0)"
-    builder.emit("MTE3", f"DataCopyPad({burst.tensor}[{burst.base}], {src}, {shape});", reads=(src,))
+    amount = (burst.rows, _bytes(length, burst))
+    builder.emit("MTE3", f"DataCopyPad({burst.tensor}[{burst.base}], {src}, {shape});", reads=(src,), amount=amount)
 
 
 def _check(burst: Burst) -> None:

@@ -140,4 +140,5 @@ def fill_buffer(builder: Builder, view: View, number: Fill) -> None:
 
 
 def _duplicate(builder: Builder, view: View, dtype: str, number: Fill, count: int) -> None:
-    builder.emit("V", f"Duplicate({view.of_type(dtype)}, {element_text(dtype, number)}, {count});", writes=(view,))
+    text = f"Duplicate({view.of_type(dtype)}, {element_text(dtype, number)}, {count});"
+    builder.emit("V", text, writes=(view,), amount=(str(count),))

@@ -122,7 +122,7 @@ class Loader:
         if BYTES[dst.dtype] == 1:
             dst = self.unit.cast(Lanes(dst, UNIFORM, spare=False), "f16", "NONE").view
         spread = self.unit.builder.buffer(Buffer(f"{self._stem(read)}_all", dst.dtype, 8 * BLOCK_BYTES // BYTES[dst.dtype]))
-        self.unit.emit(f"Brcb({spread}, {dst}, 1, BrcbRepeatParams(1, 8));", (dst,), (spread,))
+        self.unit.spread_blocks(spread, dst, 1)
         lanes = Lanes(spread, UNIFORM, spare=False)
         byte = "u8" if read.dtype == "bool" else read.dtype
         return lanes if BYTES[read.dtype] > 1 else self.unit.cast(lanes, byte, "RINT").kept()
@@ -145,7 +145,7 @@ class Loader:
         if burst.max_rows == 1:
             self.unit.emit(f"Gather({dst}, {staging}, {table}, 0, {frame.count(span)});", (staging, table), (dst,))
             return Lanes(dst, span)
-        with self.unit.builder.loop(f"for (int i = 0; i < {frame.rows}; ++i)", "i", least=1):
+        with self.unit.builder.loop("i", str(frame.rows), ctype="int", least=1):
             row = dst.at(f"i * {frame.pitch}", per="i")
             self.unit.emit(f"Gather({row}, {staging}, {table}, i * {row_step}, {frame.pitch});", (staging, table), (row,))
         return Lanes(dst, span)
@@ -180,7 +180,7 @@ class Loader:
         if burst.max_rows == 1:
             burst_in(self.unit.builder, staging, column, Clip(clip.condition, (), clip.lanes), self._fill(read), padded=True)
             return staging, BLOCK_BYTES, pitch * BYTES[read.dtype]
-        with self.unit.builder.loop(f"for ({self.unit.builder.index} i = 0; i < {burst.rows}; ++i)", "i", least=1):
+        with self.unit.builder.loop("i", burst.rows, least=1):
             held = Clip(clip.condition_with_rows("i"), (), clip.lanes)
             moved = replace(column, base=f"{column.base} + i * {burst.row_stride}")
             burst_in(self.unit.builder, staging.at(f"i * {pitch}", per="i"), moved, held, self._fill(read), padded=True)
@@ -232,7 +232,7 @@ def _load_by_element(unit: VectorUnit, indices: Indices, read: Read, dst: View, 
 
     def body() -> None:
         target = dst.at("", per=loops[-1][0] if len(loops) == 1 else "")
-        builder.emit("S", f"{dst}.SetValue({index}, {element});", writes=(target,))
+        builder.emit("S", f"{dst}.SetValue({index}, {element});", writes=(target,), amount=("1",))
 
     _nested(unit, loops, body)
 
@@ -242,5 +242,5 @@ def _nested(unit: VectorUnit, loops: list[tuple[str, str]], body: Callable[[], N
         body()
         return
     name, count = loops[0]
-    with unit.builder.loop(f"for ({unit.builder.index} {name} = 0; {name} < {count}; ++{name})", name, least=1):
+    with unit.builder.loop(name, count, least=1):
         _nested(unit, loops[1:], body)

@@ -118,7 +118,7 @@ def _spread_out(kernel: VectorKernel, lanes: Lanes, burst: Burst, stride: int) -
     blocks = kernel.builder.buffer(Buffer("lane_blocks", lanes.dtype, groups * 8 * block))
 
     def one(source: View, base: str) -> None:
-        kernel.unit.emit(f"Brcb({blocks}, {source}, {groups}, BrcbRepeatParams(1, 8));", (source,), (blocks,))
+        kernel.unit.spread_blocks(blocks, source, groups)
         column = replace(
             burst, base=base, lanes="1", max_lanes=1, rows=burst.lanes, max_rows=burst.max_lanes, row_stride=stride, pitch=block
         )
@@ -127,5 +127,5 @@ def _spread_out(kernel: VectorKernel, lanes: Lanes, burst: Burst, stride: int) -
     if burst.max_rows == 1:
         one(lanes.view, burst.base)
         return
-    with kernel.builder.loop(f"for ({kernel.builder.index} i = 0; i < {burst.rows}; ++i)", "i", least=1):
+    with kernel.builder.loop("i", burst.rows, least=1):
         one(lanes.view.at(f"i * {burst.pitch}"), f"{burst.base} + i * {burst.row_stride}")

@@ -78,7 +78,7 @@ class VectorKernel(KernelWriter):
         if frame.row:
             self._declare_size("rows", frame.rows, frame.row_extent, self.start(frame.row))
             if len(frame.row_counts()) > 1:
-                self.builder.text(f"const int elements = rows * {frame.pitch};")
+                self.builder.declare("elements", f"rows * {frame.pitch}")
                 if frame.uses_padded(TILE):
                     self.declare_padded("elements")
         elif frame.lane and self.schedule.over == "rows":
@@ -93,12 +93,12 @@ class VectorKernel(KernelWriter):
     def _declare_size(self, name: str, step: int, extent: int, start: str) -> None:
         """`name` = indices of this tile along an axis, where the last tile is smaller than the others."""
         if extent > step and extent % step:
-            self.builder.text(f"const int {name} = {LESSER}({step}, {extent} - {start});")
+            self.builder.declare(name, f"{LESSER}({step}, {extent} - {start})")
 
     def declare_padded(self, count: str) -> None:
         """The count rounded up to what instructions take."""
         multiple = self.frame.multiple
-        self.builder.text(f"const int padded = ({count} + {multiple - 1}) / {multiple} * {multiple};")
+        self.builder.declare("padded", f"({count} + {multiple - 1}) / {multiple} * {multiple}")
 
     def line(self, number: int) -> None:
         """A reference to the op's text."""

@@ -80,12 +80,14 @@ def reduced(unit: VectorUnit, op: str, values: Lanes, lanes: int) -> Lanes:
             unit.emit(f"{PAIRWISE[op]}({view}, {view}, {tail}, {rest});", (view, tail), (view,))
         partial = unit.builder.buffer(Buffer("partial", "f32", repeats))
         order = "" if op == "sum" else ", ReduceOrder::ORDER_ONLY_VALUE"
-        unit.emit(f"{WHOLE[op]}({partial}, {view}, {REPEAT_LANES}, {repeats}, 1, 1, 8{order});", (view,), (partial,))
+        amount = (str(REPEAT_LANES), str(repeats))
+        unit.emit(f"{WHOLE[op]}({partial}, {view}, {REPEAT_LANES}, {repeats}, 1, 1, 8{order});", (view,), (partial,), amount)
         view, lanes = partial, repeats
     result = unit.new(UNIFORM, "f32", f"{op}_all")
     equal = unit.frame.elements(UNIFORM)[0]
     order = "" if op == "sum" else ", ReduceOrder::ORDER_ONLY_VALUE"
-    unit.emit(f"{WHOLE[op]}({result}, {view}, {lanes}, {equal}, 1, 1, 0{order});", (view,), (result,))
+    amount = (str(lanes), str(equal))
+    unit.emit(f"{WHOLE[op]}({result}, {view}, {lanes}, {equal}, 1, 1, 0{order});", (view,), (result,), amount)
     return Lanes(result, UNIFORM)
 
 

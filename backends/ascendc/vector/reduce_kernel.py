@@ -103,9 +103,9 @@ def _tiles(kernel: VectorKernel, axis: Sequence[Axis], body: Callable[[], None])
         body()
         return
     start = kernel.start(frame.lane)
-    header = f"for ({kernel.builder.index} {start} = 0; {start} < {frame.lane_extent}; {start} += {frame.lanes})"
     alternates = kernel.schedule.slots == 2
-    with kernel.builder.loop(header, start, slotted=alternates, least=tiles), kernel.alternating(alternates):
+    loop = kernel.builder.loop(start, str(frame.lane_extent), step=str(frame.lanes), slotted=alternates, least=tiles)
+    with loop, kernel.alternating(alternates):
         kernel.declare_lanes()
         body()
 
@@ -117,8 +117,7 @@ def _nested(kernel: VectorKernel, axes: Sequence[Axis], body: Callable[[], None]
         return
     name, count = kernel.names.variables[axes[0].name], extent(axes[0])
     alternates = slotted and kernel.schedule.slots == 2 and len(axes) == 1
-    header = f"for ({kernel.builder.index} {name} = 0; {name} < {count}; ++{name})"
-    with kernel.builder.loop(header, name, slotted=alternates, least=count), kernel.alternating(alternates):
+    with kernel.builder.loop(name, str(count), slotted=alternates, least=count), kernel.alternating(alternates):
         _nested(kernel, axes[1:], body, slotted=slotted)
 
 

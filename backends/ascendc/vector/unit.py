@@ -33,8 +33,19 @@ class VectorUnit:
         """A buffer for a value: whole blocks, which is what the vendor's debug builds ask of a source of DataCopyPad."""
         return self.builder.buffer(Buffer(name, dtype, round_up(self.frame.capacity(span), BLOCK_BYTES // BYTES[dtype])))
 
-    def emit(self, text: str, reads: tuple[View, ...], writes: tuple[View, ...]) -> None:
-        self.builder.emit("V", text, reads=reads, writes=writes)
+    def emit(self, text: str, reads: tuple[View, ...], writes: tuple[View, ...], amount: tuple[str, ...] = ()) -> None:
+        """An instruction on as many elements as its last argument says, unless the amount is given."""
+        count = text.removesuffix(");").rpartition(", ")[2]
+        self.builder.emit("V", text, reads=reads, writes=writes, amount=amount or (count,))
+
+    def spread_blocks(self, dst: View, src: View, groups: int) -> None:
+        """Brcb: a block of each of the first 8 * groups elements."""
+        self.emit(f"Brcb({dst}, {src}, {groups}, BrcbRepeatParams(1, 8));", (src,), (dst,), (str(groups),))
+
+    def spread_repeats(self, dst: View, src: View, source: View, lanes: int, repeats: str, strides: str) -> None:
+        """Copy of some lanes a repeat; `source` is where they are read within `src`."""
+        text = f"Copy({dst}, {source}, {lanes}, {repeats}, CopyRepeatParams({strides}));"
+        self.emit(text, (src,), (dst,), (str(lanes), repeats))
 
     def count(self, span: Span) -> str:
         return self.frame.count(span)
@@ -169,25 +180,23 @@ class VectorUnit:
         """Eight equal lanes are one block, read again and again."""
         count = self.count(span)
         repeats = str(ceil_div(int(count), REPEAT_OF_F32)) if count.isdigit() else f"({count} + 63) / 64"
-        self.emit(f"Copy({dst}, {src}, 64, {repeats}, CopyRepeatParams(1, 0, 8, 0));", (src,), (dst,))
+        self.spread_repeats(dst, src, src, REPEAT_OF_F32, repeats, "1, 0, 8, 0")
 
     def _spread_rows(self, dst: View, src: View) -> None:
         """Brcb makes a block of each row's value; the blocks are then repeated along the rows."""
         frame = self.frame
         groups = ceil_div(frame.rows, 8)
         blocks = self.builder.buffer(Buffer("blocks", src.dtype, groups * 64))
-        self.emit(f"Brcb({blocks}, {src}, {groups}, BrcbRepeatParams(1, 8));", (src,), (blocks,))
+        self.spread_blocks(blocks, src, groups)
         for start, width in self._chunks():
-            piece = dst.at(start, part=start)
-            params = f"CopyRepeatParams(1, 0, {frame.pitch // 8}, 1)"
-            self.emit(f"Copy({piece}, {blocks}, {width}, {frame.rows}, {params});", (blocks,), (piece,))
+            piece, strides = dst.at(start, part=start), f"1, 0, {frame.pitch // 8}, 1"
+            self.spread_repeats(piece, blocks, blocks, width, str(frame.rows), strides)
 
     def _spread_lanes(self, dst: View, src: View) -> None:
         frame = self.frame
         for start, width in self._chunks():
-            piece = dst.at(start, part=start)
-            params = f"CopyRepeatParams(1, 1, {frame.pitch // 8}, 0)"
-            self.emit(f"Copy({piece}, {src.at(start)}, {width}, {frame.rows}, {params});", (src,), (piece,))
+            piece, strides = dst.at(start, part=start), f"1, 1, {frame.pitch // 8}, 0"
+            self.spread_repeats(piece, src, src.at(start), width, str(frame.rows), strides)
 
     def _chunks(self) -> list[tuple[str, int]]:
         """A row in pieces of one repeat: where each starts, and how many lanes it has."""

@@ -39,7 +39,7 @@ def test_a_value_of_one_iteration_lives_no_longer() -> None:
     builder = Builder()
     before, inside, after = (builder.buffer(Buffer(n, "f32", 8)) for n in ("before", "inside", "after"))
     builder.emit("V", "a;", writes=(before,))
-    with builder.loop("for", "i"):
+    with builder.loop("i", "n"):
         builder.emit("V", "b;", reads=(before,), writes=(inside,))
         builder.emit("V", "c;", reads=(inside,), writes=(after,))
     builder.emit("V", "d;", reads=(after,))
@@ -52,7 +52,7 @@ def test_a_value_of_one_iteration_lives_no_longer() -> None:
 def test_what_an_iteration_leaves_to_the_next_lives_for_the_whole_loop() -> None:
     builder = Builder()
     total, loaded = builder.buffer(Buffer("total", "f32", 8)), builder.buffer(Buffer("loaded", "f32", 8, slots=2))
-    with builder.loop("for", "i", slotted=True):
+    with builder.loop("i", "n", slotted=True):
         builder.emit("MTE2", "load;", writes=(loaded,))
         builder.emit("V", "add;", reads=(loaded, total), writes=(total,))
     assert {(x.first, x.last) for x in lifetimes(builder.top)} == {(1, 4)}

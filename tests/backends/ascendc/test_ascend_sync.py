@@ -61,12 +61,12 @@ def test_independent_vector_instructions_need_no_barrier() -> None:
 def test_a_loop_waits_for_the_iteration_before() -> None:
     builder = Builder()
     (x,) = buffers(builder, "x")
-    with builder.loop("for (;;)", "i"):
+    with builder.loop("i", "n"):
         builder.emit("MTE2", "load;", writes=(x,))
         builder.emit("MTE3", "store;", reads=(x,))
     assert lines_of(builder) == [
         "SetFlag<HardEvent::MTE3_MTE2>(0);",
-        "for (;;) {",
+        "for (int i = 0; i < n; ++i) {",
         "  WaitFlag<HardEvent::MTE3_MTE2>(0);",
         "  load;",
         "  SetFlag<HardEvent::MTE2_MTE3>(0);",
@@ -81,7 +81,7 @@ def test_a_loop_waits_for_the_iteration_before() -> None:
 def test_double_buffering_waits_for_the_iteration_before_the_last() -> None:
     builder = Builder()
     (x,) = buffers(builder, "x", slots=2)
-    with builder.loop("for (;;)", "i", slotted=True):
+    with builder.loop("i", "n", slotted=True):
         builder.emit("MTE2", f"load {x};", writes=(x,))
         builder.emit("MTE3", f"store {x};", reads=(x,))
     lines = lines_of(builder)
@@ -98,10 +98,10 @@ def test_what_the_third_iteration_waits_for_says_nothing_of_a_loop_of_two(least:
     builder = Builder()
     (row,) = buffers(builder, "row")
     (x,) = buffers(builder, "x", slots=2)
-    with builder.loop("for (;;)", "task"):
+    with builder.loop("task", "n"):
         builder.emit("V", "fold;", writes=(row,))
         builder.emit("MTE3", "store row;", reads=(row,))
-        with builder.loop("for (columns)", "c", slotted=True, least=least):
+        with builder.loop("c", "n", slotted=True, least=least):
             builder.emit("V", f"compute {x};", writes=(x,))
             builder.emit("MTE3", f"store {x};", reads=(x,))
     lines = lines_of(builder)
@@ -131,9 +131,9 @@ def test_flags_stand_outside_of_branches() -> None:
 def test_parts_of_a_buffer_that_iterations_do_not_share_need_no_order() -> None:
     builder = Builder()
     x, y = buffers(builder, "x", "y")
-    with builder.loop("for (;;)", "i", least=1):
+    with builder.loop("i", "n", least=1):
         builder.emit("V", "row;", reads=(y,), writes=(x.at("i * 8", per="i"),))
-    assert lines_of(builder) == ["for (;;) {", "  row;", "}"]
+    assert lines_of(builder) == ["for (int i = 0; i < n; ++i) {", "  row;", "}"]
 
 
 def test_buffers_that_share_memory_are_ordered() -> None:
@@ -184,8 +184,8 @@ def test_flags_alternate_on_every_path(order: tuple[int, ...]) -> None:
         lambda: builder.emit("V", "b;", reads=(x,), writes=(y,)),
         lambda: builder.emit("MTE3", "c;", reads=(y,)),
     ]
-    with builder.loop("outer", "i"):
-        with builder.loop("inner", "j", least=1):
+    with builder.loop("i", "n"):
+        with builder.loop("j", "n", least=1):
             for place in order:
                 steps[place]()
         builder.emit("V", "d;", reads=(x,), writes=(y,))
