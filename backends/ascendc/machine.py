@@ -35,6 +35,7 @@ MAX_BURSTS = 4095
 MAX_GAP_BYTES = 2**32 - 1
 MAX_ND2NZ_PITCH = 65535
 FRACTAL = 16
+FRACTAL_BYTES = 512
 EVENT_IDS = 6
 """Event ids 0..5 for every pair of pipes; 6 and 7 may be taken by the framework."""
 FIRST_EVENT_ID: dict[str, int] = {"M_MTE1": 3}

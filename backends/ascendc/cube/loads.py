@@ -142,22 +142,23 @@ def to_l1(builder: Builder, side: Side, base: str, zeroed: str | None) -> None:
     """A tile into L1. `zeroed`: the condition under which the slot is zeroed first, empty for always; None for never."""
     pitch = side.operand.pitch
 
-    def copy(dst: View, base: str, params: str, amount: tuple[str, str]) -> None:
+    def copy(dst: View, base: str, params: str, rows: str, cols: str) -> None:
+        amount = (rows, f"{cols} * {BYTES[side.dtype]}")
         builder.emit("MTE2", f"DataCopy({dst}, {side.tensor}[{base}], {params});", writes=(dst,), amount=amount)
 
     if zeroed is not None:
         _zero(builder, side, zeroed)
     if side.operand.form == "rows_k":
         params = f"Nd2NzParams(1, {side.size}, k_size, 0, {pitch}, {side.rows}, 1, 0)"
-        copy(side.l1, base, params, (side.size, "k_size"))
+        copy(side.l1, base, params, side.size, "k_size")
         return
     if side.dtype == "f32":
         with builder.loop("i", "(k_size + 15) / 16", least=1):
             dst, rows = side.l1.at(f"i * {FRACTAL * side.rows}", per="i"), f"{LESSER}(16, k_size - i * 16)"
             params = f"Nd2NzParams(1, {rows}, {side.size}, 0, {pitch}, 16, 1, 0)"
-            copy(dst, f"{base} + i * {FRACTAL * pitch}", params, (rows, side.size))
+            copy(dst, f"{base} + i * {FRACTAL * pitch}", params, rows, side.size)
         return
-    copy(side.l1, base, f"Nd2NzParams(1, k_size, {side.size}, 0, {pitch}, {side.k}, 1, 0)", ("k_size", side.size))
+    copy(side.l1, base, f"Nd2NzParams(1, k_size, {side.size}, 0, {pitch}, {side.k}, 1, 0)", "k_size", side.size)
 
 
 def _zero(builder: Builder, side: Side, condition: str) -> None:
