@@ -4,6 +4,7 @@
 
 A block waits for memory once at least, and with it those that are on its core at the same time: the latency of each such round.
 A rate counts all cores of a device: where a wave leaves cores idle, what the cores do takes waves * cores / blocks as long.
+The units of a core work side by side, each for the cycles that its instructions take.
 A count that lies in an interval is taken at its middle, one without an upper bound at its least.
 """
 
@@ -71,6 +72,8 @@ def _parts(issued: Issued, rates: Mapping[str, Rate], idle: float) -> Iterator[t
         rate = rates.get(name) or rates.get(INSTEAD.get(name, ""))
         if rate is not None:
             yield name, number / _a_second(rate) * idle
+    if "clock" in rates:
+        yield from ((unit, middle(count) / _a_second(rates["clock"])) for unit, count in issued.cycles.items())
 
 
 def _idle(issued: Issued, device: Device) -> float:

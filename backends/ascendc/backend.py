@@ -14,6 +14,7 @@ from uol.backends.ascendc.memory import Overflow
 from uol.backends.ascendc.schedules import AscendSchedule, defect
 from uol.backends.ascendc.target import CAPABILITY
 from uol.backends.ascendc.vector.values import Unsupported
+from uol.backends.ascendc.work.issued import issued_by
 from uol.codegen.backend import (
     Artifact,
     Capability,
@@ -29,6 +30,7 @@ from uol.codegen.backend import (
 )
 from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.nodes import KernelSpec
+from uol.codegen.work import Issued
 from uol.ir.errors import RefusalError
 
 NOTHING_FITS = "no tile of this kernel fits: split the operator in two, or make its innermost axis shorter"
@@ -66,6 +68,12 @@ class AscendBackend:
         if isinstance(plan, Overflow):
             return Refusal(str(plan), candidates.nearest(spec, device) or NOTHING_FITS)
         return plan.footprint
+
+    def issued(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Issued:
+        assert isinstance(schedule, AscendSchedule)
+        plan = candidates.plan_of(spec, schedule)
+        assert not isinstance(plan, Overflow), "a schedule that the check refuses"
+        return issued_by(plan, device)
 
     def render(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Kernel:
         assert isinstance(schedule, AscendSchedule)

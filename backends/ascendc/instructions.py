@@ -88,10 +88,21 @@ class View:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where the bursts of a copy lie in global memory: C text of the element at which the first one starts, elements from
+    start to start, bytes of an element."""
+
+    start: str
+    stride: int
+    element_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Instr:
     """One statement that a pipe executes.
 
     amount   C text of the numbers that say how much it does, by its kind (`work/amounts.py`)
+    place    of a copy from or to global memory
     """
 
     pipe: Pipe
@@ -99,6 +110,7 @@ class Instr:
     reads: tuple[View, ...] = ()
     writes: tuple[View, ...] = ()
     amount: tuple[str, ...] = ()
+    place: Place | None = None
 
     @property
     def name(self) -> str:
@@ -193,8 +205,9 @@ class Builder:
         reads: tuple[View, ...] = (),
         writes: tuple[View, ...] = (),
         amount: tuple[str, ...] = (),
+        place: Place | None = None,
     ) -> None:
-        self._stack[-1].nodes.append(Instr(pipe, text, reads, writes, amount))
+        self._stack[-1].nodes.append(Instr(pipe, text, reads, writes, amount, place))
 
     def variable(self, name: str, value: str, ctype: str = "int") -> str:
         """Declares an integer; a name that is taken gets a number."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from uol.backends.ascendc.cube.loads import C_OF, ZERO_OF, Side, load_left, load_right, to_l1
 from uol.backends.ascendc.cube.product import CubeProduct, Operand
 from uol.backends.ascendc.helpers import LESSER
-from uol.backends.ascendc.instructions import Buffer, View
+from uol.backends.ascendc.instructions import Buffer, Place, View
 from uol.backends.ascendc.machine import BYTES, FRACTAL, Memory, ceil_div
 from uol.backends.ascendc.schedules import CubeSchedule
 from uol.backends.ascendc.transfers.indices import extent
@@ -134,7 +134,8 @@ class CubeKernel(KernelWriter):
         if left.even_k:
             self.builder.text("mmad.kDirectionAlign = true;")
         call = f"Mmad({c_l0}, {left.l0}, {right.l0}, mmad);"
-        self.builder.emit("M", call, reads=(left.l0, right.l0), writes=(c_l0,), amount=(rows, "n_size", "k_size", str(FRACTAL if left.even_k else left.c0)))
+        amount = (rows, "n_size", "k_size", str(FRACTAL if left.even_k else left.c0))
+        self.builder.emit("M", call, reads=(left.l0, right.l0), writes=(c_l0,), amount=amount)
 
     def _rows(self, m: int) -> str:
         """A tile of one row would be taken for a vector: such a kernel multiplies whole fractals."""
@@ -178,7 +179,9 @@ class CubeKernel(KernelWriter):
         builder.text(f"fixpipe.quantPre = QuantMode_t::{QUANT[store.dtype]};")
         target = f"{self.names.tensors[store.tensor]}[{base}]"
         call = f"Fixpipe<{C_OF[store.dtype]}, float, CFG_ROW_MAJOR>({target}, {c_l0}, fixpipe);"
-        builder.emit("FIX", call, reads=(c_l0,), amount=("m_size", f"n_size * {BYTES[store.dtype]}"))
+        size = BYTES[store.dtype]
+        place = Place(base, int(pitch) if pitch else 0, size)
+        builder.emit("FIX", call, reads=(c_l0,), amount=("m_size", f"n_size * {size}"), place=place)
 
 
 def cube_kernel(spec: CubeProduct, schedule: CubeSchedule) -> CubeKernel:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from uol.backends.ascendc.cube.product import Operand
 from uol.backends.ascendc.helpers import LESSER
-from uol.backends.ascendc.instructions import Builder, View
+from uol.backends.ascendc.instructions import Builder, Place, View
 from uol.backends.ascendc.machine import BYTES, FRACTAL
 
 C_OF = {"f32": "float", "f16": "half", "bf16": "bfloat16_t"}
@@ -143,8 +143,8 @@ def to_l1(builder: Builder, side: Side, base: str, zeroed: str | None) -> None:
     pitch = side.operand.pitch
 
     def copy(dst: View, base: str, params: str, rows: str, cols: str) -> None:
-        amount = (rows, f"{cols} * {BYTES[side.dtype]}")
-        builder.emit("MTE2", f"DataCopy({dst}, {side.tensor}[{base}], {params});", writes=(dst,), amount=amount)
+        text, size = f"DataCopy({dst}, {side.tensor}[{base}], {params});", BYTES[side.dtype]
+        builder.emit("MTE2", text, writes=(dst,), amount=(rows, f"{cols} * {size}"), place=Place(base, pitch, size))
 
     if zeroed is not None:
         _zero(builder, side, zeroed)

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from uol.backends.ascendc.helpers import CEIL_DIV, GREATER, LESSER
-from uol.backends.ascendc.instructions import Builder, View
+from uol.backends.ascendc.instructions import Builder, Place, View
 from uol.backends.ascendc.machine import BLOCK_BYTES, BYTES, C_TYPE, MAX_BURSTS, MAX_GAP_BYTES, ceil_div
 from uol.backends.ascendc.transfers.fills import Fill, element_text
 from uol.backends.ascendc.transfers.indices import Indices, uses
@@ -112,6 +112,10 @@ class Burst:
     def block(self) -> int:
         return BLOCK_BYTES // BYTES[self.dtype]
 
+    def place(self, start: str) -> Place:
+        """Where the bursts lie in global memory."""
+        return Place(start, self.row_stride, BYTES[self.dtype])
+
     @property
     def longest(self) -> int:
         return (self.max_lanes - 1) * self.step + 1 if self.max_lanes else 0
@@ -149,7 +153,7 @@ def burst_in(builder: Builder, dst: View, burst: Burst, clip: Clip, fill: Fill, 
                 source = _sum(burst.base, _times("i", burst.row_stride), start)
                 shape, amount = f"DataCopyExtParams(1, {_bytes(length, burst)}, 0, 0, 0)", ("1", _bytes(length, burst))
                 text = f"DataCopyPad({target}, {burst.tensor}[{source}], {shape}, {padding});"
-                builder.emit("MTE2", text, writes=(target,), amount=amount)
+                builder.emit("MTE2", text, writes=(target,), amount=amount, place=burst.place(source))
             return
         rows = _difference(row_high, row_low)
         target = dst.at(_sum(_times(row_low, burst.pitch), inner))
@@ -157,7 +161,7 @@ def burst_in(builder: Builder, dst: View, burst: Burst, clip: Clip, fill: Fill, 
         gaps = f"{_source_gap(length, burst)}, {_local_gap(left, length, burst)}"
         shape = f"DataCopyExtParams({rows}, {_bytes(length, burst)}, {gaps}, 0)"
         text = f"DataCopyPad({target}, {burst.tensor}[{source}], {shape}, {padding});"
-        builder.emit("MTE2", text, writes=(target,), amount=(rows, _bytes(length, burst)))
+        builder.emit("MTE2", text, writes=(target,), amount=(rows, _bytes(length, burst)), place=burst.place(source))
 
 
 def burst_out(builder: Builder, src: View, burst: Burst) -> None:
@@ -169,12 +173,14 @@ def burst_out(builder: Builder, src: View, burst: Burst) -> None:
             source = src.at(f"i * {burst.pitch}")
             target = _sum(burst.base, _times("i", burst.row_stride))
             shape, amount = f"DataCopyExtParams(1, {_bytes(length, burst)}, 0, 0, 0)", ("1", _bytes(length, burst))
-            builder.emit("MTE3", f"DataCopyPad({burst.tensor}[{target}], {source}, {shape});", reads=(source,), amount=amount)
+            text = f"DataCopyPad({burst.tensor}[{target}], {source}, {shape});"
+            builder.emit("MTE3", text, reads=(source,), amount=amount, place=burst.place(target))
         return
     gaps = f"{_local_gap('0', length, burst)}, {_source_gap(length, burst)}"
     shape = f"DataCopyExtParams({burst.rows}, {_bytes(length, burst)}, {gaps}, 0)"
     amount = (burst.rows, _bytes(length, burst))
-    builder.emit("MTE3", f"DataCopyPad({burst.tensor}[{burst.base}], {src}, {shape});", reads=(src,), amount=amount)
+    text = f"DataCopyPad({burst.tensor}[{burst.base}], {src}, {shape});"
+    builder.emit("MTE3", text, reads=(src,), amount=amount, place=burst.place(burst.base))
 
 
 def _check(burst: Burst) -> None:

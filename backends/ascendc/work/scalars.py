@@ -2,7 +2,7 @@
 
     least[i] <= value of the expression at iteration i <= most[i]
 
-Both ends are one where no data decide. What is read from memory may be anything; an expression that is no integer's may be, too.
+Both ends are one where no data decide. What is read from memory may be anything, and so may what is no integer.
 """
 
 from __future__ import annotations

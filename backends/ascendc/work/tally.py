@@ -6,15 +6,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from uol.backends.ascendc.instructions import Block, Instr
-from uol.backends.ascendc.machine import BLOCK_BYTES, BYTES, Pipe
+from uol.backends.ascendc.machine import BYTES, Pipe
 from uol.backends.ascendc.work.amounts import amount_of, path_of
-from uol.backends.ascendc.work.scalars import Numbers, Range
+from uol.backends.ascendc.work.divisors import divisors_of
+from uol.backends.ascendc.work.scalars import Numbers, Range, exactly
+from uol.backends.ascendc.work.sectors import Starts
 from uol.backends.ascendc.work.walk import READ, Iterations, walk
 from uol.ir.integers.intervals import Interval
 
+CALLED = {"InitConstValue": "Fill"}
+"""Newer names of primitives."""
+MOST_BURSTS = 1 << 17
+"""Bursts that are looked at one by one."""
 CONDITIONAL = ("?", "&&", "||")
 
 
@@ -49,10 +54,12 @@ class Sum:
 class Tally:
     """By primitive: how often, how much (`amounts`), and how many granules of it; and the elements that the scalar unit reads.
 
-    bursts   by path: rows of copies from and to global memory, and the bytes that lie before a burst in its block at most
+    sectors    by path: sectors of 32 bytes of global memory that bursts touch
+    starts     what is known of where bursts start
     """
 
     blocks: int
+    starts: Starts
     issues: dict[Primitive, Sum] = field(default_factory=dict)
     amounts: dict[Primitive, Sum] = field(default_factory=dict)
     granules: dict[Primitive, Sum] = field(default_factory=dict)
@@ -66,13 +73,13 @@ class Tally:
         return Sum(np.zeros(self.blocks), np.zeros(self.blocks))
 
     def instruction(self, instr: Instr, at: Iterations) -> None:
-        kind = Primitive(instr.name, instr.pipe, path_of(instr), _dtype_of(instr))
+        kind = Primitive(CALLED.get(instr.name, instr.name), instr.pipe, path_of(instr), _dtype_of(instr))
         done = amount_of(instr, at)
         each = ((self.issues, _ones(at)), (self.amounts, done.amount), (self.granules, done.granules))
         for sums, number in each:
             sums.setdefault(kind, self.zero()).add(at, number)
-        if kind.path.endswith("_gm") or kind.path.startswith("gm_"):
-            self.sectors.setdefault(kind.path, self.zero()).add(at, _sectors(instr, at, done.granules))
+        if instr.place is not None:
+            self.sectors.setdefault(kind.path, self.zero()).add(at, self.starts.touched(instr, at, done.granules))
         self.text(instr.text, at)
 
     def text(self, text: str, at: Iterations) -> None:
@@ -89,25 +96,34 @@ class Tally:
 
 
 def tally_of(program: Block, blocks: int) -> Tally:
-    """What a program does on so many blocks."""
-    tally = Tally(blocks)
-    walk(program, blocks, tally.instruction, tally.text)
+    """What a program does on so many blocks. Where bursts may start within a sector and are not too many, each is looked at."""
+    divisors = divisors_of(program)
+    tally = _walked(program, Tally(blocks, Starts(divisors)))
+    if all(_is_exact(s.total) for s in tally.sectors.values()) or _bursts(tally) > MOST_BURSTS:
+        return tally
+    return _walked(program, Tally(blocks, Starts(divisors, one_by_one=True)))
+
+
+def _walked(program: Block, tally: Tally) -> Tally:
+    walk(program, tally.blocks, tally.instruction, tally.text, tally.starts.numbers)
     return tally
 
 
+def _is_exact(count: Interval) -> bool:
+    return count.low == count.high
+
+
+def _bursts(tally: Tally) -> float:
+    """How many bursts there are at most: none has less than a block."""
+    return sum(float(s.most.sum()) for kind, s in tally.granules.items() if kind.path in tally.sectors)
+
+
 def _ones(at: Iterations) -> Range:
-    one = np.ones(at.count)
-    return Range(one, one)
+    return exactly(np.ones(at.count))
 
 
 def _dtype_of(instr: Instr) -> str:
-    """The widest type of its operands."""
+    """The widest type of its operands; of a product, the type of its factors."""
+    if instr.pipe == "M":
+        return instr.reads[0].dtype
     return max((v.dtype for v in (*instr.reads, *instr.writes)), key=BYTES.__getitem__)
-
-
-def _sectors(instr: Instr, at: Iterations, blocks: Range) -> Range:
-    """Sectors of 32 bytes of global memory that the bursts touch: one more than they fill, where they start within one."""
-    bursts, size = (np.maximum(at.range(text).most, 0.0) for text in instr.amount)
-    element = min(BYTES[v.dtype] for v in (*instr.reads, *instr.writes))
-    most = bursts * (np.floor((size + BLOCK_BYTES - element - 1) / BLOCK_BYTES) + (size > 0))
-    return Range(blocks.least, most)

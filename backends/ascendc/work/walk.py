@@ -127,29 +127,36 @@ class Walk:
         return inner.declaring(loop.name, exactly(moved.least) if begin.is_known else moved)
 
 
-def walk(program: Block, blocks: int, instruction: Visit, scalar_text: Callable[[str, Iterations], None]) -> None:
-    """Every instruction and every text that the scalar unit evaluates, with their iterations on `blocks` cores."""
+Numbers = Callable[[Instr], tuple[str, ...]]
+"""The C texts of an instruction that are asked for."""
+
+
+def walk(
+    program: Block, blocks: int, instruction: Visit, scalar_text: Callable[[str, Iterations], None], numbers: Numbers
+) -> None:
+    """Every instruction and every text that the scalar unit evaluates, with their iterations on `blocks` cores; `numbers`:
+    which of an instruction's numbers must be known there."""
     needs: dict[int, frozenset[str]] = {}
-    _survey(program, needs)
-    numbers = np.arange(blocks)
-    values = {BLOCK: exactly(numbers.astype(np.float64)), BLOCKS: exactly(np.full(blocks, float(blocks)))}
-    Walk(instruction, scalar_text, needs).block(program, Iterations(numbers, exactly(np.ones(blocks)), values))
+    _survey(program, needs, numbers)
+    cores = np.arange(blocks)
+    values = {BLOCK: exactly(cores.astype(np.float64)), BLOCKS: exactly(np.full(blocks, float(blocks)))}
+    Walk(instruction, scalar_text, needs).block(program, Iterations(cores, exactly(np.ones(blocks)), values))
 
 
-def _survey(block: Block, needs: dict[int, frozenset[str]]) -> frozenset[str]:
+def _survey(block: Block, needs: dict[int, frozenset[str]], numbers: Numbers) -> frozenset[str]:
     """The integers that the numbers of a block depend on, for itself and for all within."""
     names: set[str] = set()
     for node in reversed(block.nodes):
         match node:
-            case Instr(amount=amount):
-                names |= _names(*amount)
+            case Instr():
+                names |= _names(*numbers(node))
             case Declared(name=name, value=value) if name in names:
                 names.remove(name)
                 names |= _names(value)
             case Branch(condition=condition, body=body):
-                names |= _survey(body, needs) | _names(condition)
+                names |= _survey(body, needs, numbers) | _names(condition)
             case Loop(name=name, body=body):
-                names |= (_survey(body, needs) - {name}) | _names(node.first, node.end, node.step)
+                names |= (_survey(body, needs, numbers) - {name}) | _names(node.first, node.end, node.step)
     needs[id(block)] = frozenset(names)
     return needs[id(block)]
 

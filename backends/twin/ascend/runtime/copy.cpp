@@ -27,6 +27,7 @@ void row_in(Instruction& instruction, const Local& dst, std::int64_t offset, con
   else
     std::memset(instruction.data(dst, offset), 0xff, bytes);
   count_in(dst, bytes);
+  instruction.count(bytes);
 }
 
 void row_out(Instruction& instruction, const Global& dst, std::int64_t to, const Local& src, std::int64_t offset,
@@ -35,6 +36,7 @@ void row_out(Instruction& instruction, const Global& dst, std::int64_t to, const
   instruction.store(dst, to, instruction.data(src, offset), bytes, type);
   ++state.counts.copies;
   state.counts.ub_gm += bytes;
+  instruction.count(bytes);
 }
 
 bool destination(const Instruction& instruction, const Local& dst) {
@@ -131,6 +133,7 @@ void copy_bias(Local dst, Local src, int64_t bytes, Site site) {
   std::memcpy(instruction.data(dst, 0), instruction.data(src, 0), bytes);
   std::memcpy(instruction.written(dst, 0), instruction.written(src, 0), bytes);
   state.counts.l1_bt += bytes;
+  instruction.count(bytes);
 }
 
 void copy_pad_in(Local dst, Global src, int element, const AscendC::DataCopyExtParams& p, Padding padding, Site site) {
@@ -177,6 +180,7 @@ void fill(Local dst, int element, int repeats, int blocks, int gap, uint64_t bit
     const std::int64_t start = repeat * (blocks + gap) * unit, bytes = blocks * unit;
     if (!instruction.writes(dst, start, bytes)) return;
     state.counts.fills += bytes;
+    instruction.count(bytes);
     for (std::int64_t at = 0; at < bytes; at += element) std::memcpy(instruction.data(dst, start + at), &bits, element);
   }
 }

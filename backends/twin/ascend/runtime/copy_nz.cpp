@@ -43,6 +43,7 @@ void copy_nz(Local dst, Global src, int element, const AscendC::Nd2NzParams& p, 
         if (span.data) std::memcpy(instruction.data(dst, at), span.data + col * element, bytes);
       }
       state.counts.gm_l1 += cols * element;
+      instruction.count(cols * element);
     }
   }
 }

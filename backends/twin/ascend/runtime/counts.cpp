@@ -16,6 +16,10 @@ void write_counts(const Counts& c) {
       {"gm_l1_bytes", c.gm_l1},
       {"ub_gm_bytes", c.ub_gm},
       {"l0c_gm_bytes", c.l0c_gm},
+      {"gm_ub_sectors", c.gm_ub_sectors},
+      {"gm_l1_sectors", c.gm_l1_sectors},
+      {"ub_gm_sectors", c.ub_gm_sectors},
+      {"l0c_gm_sectors", c.l0c_gm_sectors},
       {"l1_l0a_bytes", c.l1_l0a},
       {"l1_l0b_bytes", c.l1_l0b},
       {"l1_bt_bytes", c.l1_bt},
@@ -42,6 +46,10 @@ void write_counts(const Counts& c) {
       {"launches", c.launches},
   };
   for (const Row& row : rows) uol_report::count(row.name, row.number);
+  for (const auto& [name, issued] : c.primitives) {
+    uol_report::count(name.c_str(), issued.issues);
+    uol_report::count((name + "_amount").c_str(), issued.amount);
+  }
 }
 
 }  // namespace twin

@@ -97,6 +97,7 @@ void fixpipe(Global dst, Type dst_type, Local src, Type src_type, bool row_major
   }
   ++state.counts.copies;
   state.counts.l0c_gm += m_size * n_size * element;
+  instruction.count(m_size * n_size * element);
 }
 
 }  // namespace twin

@@ -25,9 +25,14 @@ bool pipe_on_core(pipe_t pipe, bool cube) {
 
 const char* core_name(bool cube) { return cube ? "AIC" : "AIV"; }
 
+// Sectors of 32 bytes of global memory that a burst touches; buffers start at one.
+std::int64_t sectors(std::int64_t offset, std::int64_t bytes) { return (offset + bytes - 1) / 32 - offset / 32 + 1; }
+
 }  // namespace
 
-Instruction::Instruction(pipe_t pipe, const char* name, Site site) : pipe_(pipe), name_(name), site_(site) {
+Instruction::Instruction(pipe_t pipe, const char* name, Site site, bool part) : pipe_(pipe), name_(name), site_(site) {
+  if (!part) issued_ = &state.counts.primitives[name];
+  if (!part) ++issued_->issues;
   if (!pipe_on_core(pipe, state.cube))
     report(kind::core, site, "%s runs on pipe %s, which an %s core does not have", name, pipe_name(pipe),
            core_name(state.cube));
@@ -180,6 +185,7 @@ Span Instruction::reads(const Global& view, std::int64_t offset, std::int64_t by
   const Span span = state.global.locate(view, offset, bytes, name_, site_);
   if (!span.data || bytes == 0) return span;
   state.counts.global_loads += bytes;
+  if (pipe_ == PIPE_MTE2) (state.cube ? state.counts.gm_l1_sectors : state.counts.gm_ub_sectors) += sectors(span.offset, bytes);
   if (!state.checked) return span;
   Buffer& buffer = *span.buffer;
   const std::int64_t first = span.offset / buffer.element, last = (span.offset + bytes - 1) / buffer.element;
@@ -195,6 +201,8 @@ Span Instruction::writes(const Global& view, std::int64_t offset, std::int64_t b
   Span span = state.global.locate(view, offset, bytes, name_, site_);
   if (!span.data || bytes == 0) return span;
   state.counts.global_stores += bytes;
+  if (pipe_ == PIPE_MTE3) state.counts.ub_gm_sectors += sectors(span.offset, bytes);
+  if (pipe_ == PIPE_FIX) state.counts.l0c_gm_sectors += sectors(span.offset, bytes);
   if (span.buffer->input) {
     report(kind::input_write, site_, "%s writes to the input %s", name_, span.buffer->name);
     return Span{};

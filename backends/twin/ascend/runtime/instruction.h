@@ -8,7 +8,8 @@ namespace twin {
 
 class Instruction {
  public:
-  Instruction(pipe_t pipe, const char* name, Site site);
+  // `part`: of an instruction that is counted elsewhere.
+  Instruction(pipe_t pipe, const char* name, Site site, bool part = false);
 
   // [offset, offset + bytes) from the start of a view. False: outside, a finding was made, the caller must not go on.
   bool inside(const Local& view, std::int64_t offset, std::int64_t bytes) const;
@@ -37,6 +38,10 @@ class Instruction {
   void trust_own_pipe() { own_pipe_ordered_ = true; }
   // From now on, bytes that this very instruction wrote already may not be written again: its order within is undefined.
   void write_once() { write_once_ = true; }
+  // It did so much.
+  void count(std::int64_t amount) {
+    if (issued_) issued_->amount += amount;
+  }
   const char* name() const { return name_; }
   Site site() const { return site_; }
 
@@ -55,6 +60,7 @@ class Instruction {
   Clock clock_;
   bool own_pipe_ordered_ = false;
   bool write_once_ = false;
+  Issued* issued_ = nullptr;
 };
 
 }  // namespace twin

@@ -19,7 +19,8 @@ bool operands(const Instruction& instruction, const Local& dst, const Local& src
   return instruction.in(src, Memory::l1, "src") && instruction.aligned(dst, 512, "dst") && instruction.aligned(src, 32, "src");
 }
 
-void count(const Local& dst, std::int64_t bytes) {
+void count(Instruction& instruction, const Local& dst, std::int64_t bytes) {
+  instruction.count(bytes);
   (dst.memory == Memory::l0a ? state.counts.l1_l0a : state.counts.l1_l0b) += bytes;
 }
 
@@ -43,7 +44,7 @@ void load_data(Local dst, Local src, Type type, const AscendC::LoadData2DParams&
     const std::int64_t from = (uint16_t{p.startIndex} + i * uint16_t{p.srcStride}) * fractal,
                        to = i * (1 + uint16_t{p.dstGap}) * fractal;
     if (!instruction.reads(src, from, fractal, true) || !instruction.writes(dst, to, fractal)) return;
-    count(dst, fractal);
+    count(instruction, dst, fractal);
     if (p.ifTranspose) {
       for (int e = 0; e < 256; ++e) move_element(instruction, dst, to + (e % 16 * 16 + e / 16) * 2, src, from + e * 2, 2);
     } else {
@@ -64,7 +65,7 @@ void load_data_transposed(Local dst, Local src, Type type, const AscendC::LoadDa
     const std::int64_t to = i * (1 + uint16_t{p.dstGap}) * fractal, second = (1 + uint16_t{p.dstFracGap}) * fractal;
     if (!instruction.reads(src, from, 2 * fractal, true)) return;
     if (!instruction.writes(dst, to, fractal) || !instruction.writes(dst, to + second, fractal)) return;
-    count(dst, 2 * fractal);
+    count(instruction, dst, 2 * fractal);
     for (int row = 0; row < side; ++row) {
       for (int col = 0; col < side; ++col)
         move_element(instruction, dst, to + layout::square(col, row, element, second), src,

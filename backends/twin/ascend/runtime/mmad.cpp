@@ -127,6 +127,7 @@ void mmad(Local c, Local a, Local b, const Local* bias, Type type, const AscendC
   if (state.checked) mark_result(instruction, s, c);
   ++state.counts.mmads;
   state.counts.cube_macs += s.rows() * s.cols() * s.depth();
+  instruction.count(s.rows() * s.cols() * s.depth());
 }
 
 }  // namespace twin

@@ -95,7 +95,7 @@ float whole_sum(const Instruction& instruction, const Local& src, std::int64_t c
 }
 
 void write_result(const Local& dst, Type type, float value, std::int64_t index, bool with_index, const char* name, Site site) {
-  Instruction scalar(PIPE_S, name, site);
+  Instruction scalar(PIPE_S, name, site, true);
   const int size = bytes_of(type);
   ++state.counts.scalar_writes;
   if (!scalar.in(dst, Memory::ub, "dst") || !scalar.writes(dst, 0, size * (with_index ? 2 : 1))) return;
@@ -168,6 +168,7 @@ void reduce(Reduction kind, Type type, Local dst, Local src, Local tmp, int64_t 
     }
     ++state.counts.vector_instructions;
     state.counts.reduce += count;
+    instruction.count(count);
   }
   // The library waits for V on the scalar unit, writes dst[0] from there, and hands it to V and MTE3.
   state.pipes.hand_over(HardEvent::V_S, name, site);
@@ -193,6 +194,7 @@ void reduce_repeat(Reduction kind, Type type, Local dst, Local src, Mask mask, i
         !instruction.writes(dst, to, unit))
       return;
     state.counts.reduce += static_cast<std::int64_t>(lanes.values.size());
+    instruction.count(static_cast<std::int64_t>(lanes.values.size()));
     if (kind == Reduction::sum) {
       store(instruction.data(dst, to), type, sum_of(lanes.values, type));
       continue;
@@ -228,6 +230,7 @@ void reduce_block(Reduction kind, Type type, Local dst, Local src, Mask mask, in
       if (!instruction.writes(dst, to, size)) return;
       store(instruction.data(dst, to), type, fold(kind, values, type));
       state.counts.reduce += static_cast<std::int64_t>(values.size());
+      instruction.count(static_cast<std::int64_t>(values.size()));
     }
   }
 }
@@ -248,6 +251,7 @@ void reduce_pair(Type type, Local dst, Local src, Mask mask, int64_t repeats, Re
       store(instruction.data(dst, to), type, rounded(lanes.values[i] + lanes.values[i + 1], type));
     }
     state.counts.reduce += static_cast<std::int64_t>(lanes.values.size());
+    instruction.count(static_cast<std::int64_t>(lanes.values.size()));
   }
 }
 

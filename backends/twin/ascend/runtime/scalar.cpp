@@ -26,6 +26,7 @@ void scalar_read(Local from, void* value, int bytes, Site site) {
 
 void scalar_write(Local to, const void* value, int bytes, Site site) {
   Instruction instruction(PIPE_S, "SetValue", site);
+  instruction.count(1);
   ++state.counts.scalar_writes;
   if (!reachable(instruction, to) || !instruction.writes(to, 0, bytes)) return;
   std::memcpy(instruction.data(to, 0), value, bytes);
@@ -43,6 +44,7 @@ void scalar_read(Global from, void* value, int bytes, Site site) {
 
 void scalar_write(Global to, const void* value, int bytes, Site site) {
   Instruction instruction(PIPE_S, "SetValue", site);
+  instruction.count(1);
   ++state.counts.scalar_writes;
   const Span span = state.global.locate(to, 0, bytes, "SetValue", site);
   if (!span.data) return;

@@ -29,6 +29,7 @@ class Vector {
                  !instruction.writes(dst, r.dst, r.lanes * sizes.dst);
       if (stopped_) return;
       elements += r.lanes;
+      instruction.count(r.lanes);
       compute(instruction.data(dst, r.dst), src0 ? instruction.data(*src0, r.src0) : nullptr,
               src1 ? instruction.data(*src1, r.src1) : nullptr, r.lanes);
     });

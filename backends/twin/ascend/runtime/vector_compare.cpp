@@ -76,6 +76,7 @@ void compare(const char* name, Type type, Local dst, Local src0, const Local* sr
       bits[lane / 8] = static_cast<std::uint8_t>((bits[lane / 8] & ~(1 << lane % 8)) | bit << lane % 8);
     }
     state.counts.compare += per_repeat;
+    instruction.count(per_repeat);
   }
 }
 
@@ -132,6 +133,7 @@ void select(Type type, const Selection& s, const Lanes& lanes, Site site) {
         Plain<float>::store(to, s.scalar.real);
     }
     state.counts.select += r.lanes;
+    instruction.count(r.lanes);
   });
   ++state.counts.vector_instructions;
 }

@@ -66,6 +66,7 @@ void vector_gather(Type type, Local dst, Local src, Local offsets, uint32_t base
     std::memcpy(instruction.data(dst, i * size), instruction.data(src, at), size);
   }
   state.counts.move += lanes.count;
+  instruction.count(lanes.count);
 }
 
 void vector_brcb(Type type, Local dst, Local src, int repeats, Stride stride, Site site) {
@@ -82,6 +83,7 @@ void vector_brcb(Type type, Local dst, Local src, int repeats, Stride stride, Si
     for (int at = 0; at < 32; at += size) std::memcpy(instruction.data(dst, to + at), instruction.data(src, i * size), size);
   }
   state.counts.move += repeats * 256 / size;
+  instruction.count(repeats * 256 / size);
 }
 
 // The library writes the first block from the scalar unit, hands over with S_V id 0, and adds up the rest on V, with a barrier
@@ -95,11 +97,12 @@ void vector_index(Type type, Local dst, Scalar start, int64_t count, Site site) 
     if (!scalar.in(dst, Memory::ub, "dst") || !scalar.aligned(dst, 32, "dst") || !scalar.writes(dst, 0, first * size)) return;
     for (std::int64_t i = 0; i < first; ++i) store_index(scalar.data(dst, i * size), type, start, i);
     state.counts.scalar_writes += first;
+    scalar.count(count);
   }
   state.pipes.hand_over(AscendC::HardEvent::S_V, "CreateVecIndex", site);
   const std::int64_t per_repeat = 256 / size, whole = count <= per_repeat ? count : count / per_repeat * per_repeat;
   const auto add_up = [&](std::int64_t from, std::int64_t end) {
-    Instruction vector(PIPE_V, "CreateVecIndex", site);
+    Instruction vector(PIPE_V, "CreateVecIndex", site, true);
     if (from == end || !vector.writes(dst, from * size, (end - from) * size)) return;
     for (std::int64_t i = from; i < end; ++i) store_index(vector.data(dst, i * size), type, start, i);
   };
