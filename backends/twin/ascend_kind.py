@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 from uol.backends.twin.arrays import Placed
@@ -61,6 +63,29 @@ def held_bytes(buffer: Placed, checked: bool) -> int:
     return (buffer.bytes if buffer.role == "workspace" else 0) + buffer.span * (29 if checked else 1)
 
 
+SECTOR_BYTES = 32
+COPIED = ("gm_ub", "gm_l1", "ub_gm", "l0c_gm", "l1_l0a", "l1_l0b", "fill")
+"""The ways of bytes; those from L1 to L0 are read on chip and written there."""
+PIPES = ("S", "V", "M", "MTE1", "MTE2", "MTE3", "FIX")
+
+
+def observed(counts: Mapping[str, int]) -> dict[str, int]:
+    """What a kernel was said to issue, of the counts of a run."""
+    found = Counter(counts)
+    read, written = (sum(found[f"{way}_sectors"] for way in ways) for ways in (("gm_ub", "gm_l1", "scalar"), ("ub_gm", "l0c_gm")))
+    moved = sum(found[f"{way}_bytes"] * (2 if way.startswith("l1_") else 1) for way in COPIED)
+    ways = {f"{way}_{unit}" for way in COPIED for unit in ("bytes", "sectors")}
+    return {
+        "read bytes": read * SECTOR_BYTES,
+        "written bytes": written * SECTOR_BYTES,
+        "scratch bytes": moved,
+        **{f"primitive {name}": n for name, n in counts.items() if name[0].isupper() or name in ways},
+        **{f"statements {pipe}": found[f"pipe_{pipe}_instructions"] for pipe in PIPES},
+        "blocks": found["blocks"],
+        "launches": found["launches"],
+    }
+
+
 KIND = TwinKind(
     name="ascendc",
     compiler="g++",
@@ -74,4 +99,5 @@ KIND = TwinKind(
     loops_by_grid=loops_by_grid,
     double_buffers=double_buffers,
     held_bytes=held_bytes,
+    observed=observed,
 )

@@ -36,11 +36,17 @@ def issued_by(plan: KernelPlan, device: Device) -> Issued:
         scratch_bytes=_sum(s.total for k, s in tally.amounts.items() if k.path for _ in _sides(k)),
         operations=_operations(tally),
         primitives=_primitives(tally),
-        statements=dict(tally.pipes()),
+        statements=_statements(tally),
         cycles=cycles_of(tally),
         blocks=blocks,
         waves=ceil_div(blocks, cores),
     )
+
+
+def _statements(tally: Tally) -> dict[str, Interval]:
+    """Instructions by pipe; the scalar unit's are its accesses to memory."""
+    found = dict(tally.pipes())
+    return {**found, "S": found.get("S", NOTHING) + tally.reads.total}
 
 
 def _sides(kind: Primitive) -> tuple[str, ...]:
@@ -87,7 +93,7 @@ def _named(tally: Tally) -> Iterator[tuple[str, Interval]]:
     for path, total in tally.sectors.items():
         yield f"{path}_sectors", total.total
     if tally.reads.total != NOTHING:
-        yield "GetValue", tally.reads.total
+        yield from ((name, tally.reads.total) for name in ("GetValue", "GetValue_amount"))
 
 
 def _sum(intervals: Iterable[Interval]) -> Interval:

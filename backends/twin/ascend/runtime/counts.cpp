@@ -20,6 +20,7 @@ void write_counts(const Counts& c) {
       {"gm_l1_sectors", c.gm_l1_sectors},
       {"ub_gm_sectors", c.ub_gm_sectors},
       {"l0c_gm_sectors", c.l0c_gm_sectors},
+      {"scalar_sectors", c.scalar_sectors},
       {"l1_l0a_bytes", c.l1_l0a},
       {"l1_l0b_bytes", c.l1_l0b},
       {"l1_bt_bytes", c.l1_bt},
@@ -46,6 +47,8 @@ void write_counts(const Counts& c) {
       {"launches", c.launches},
   };
   for (const Row& row : rows) uol_report::count(row.name, row.number);
+  for (int pipe = 0; pipe < pipe_count; ++pipe)
+    uol_report::count((std::string("pipe_") + pipe_name(pipe) + "_instructions").c_str(), c.pipes[pipe]);
   for (const auto& [name, issued] : c.primitives) {
     uol_report::count(name.c_str(), issued.issues);
     uol_report::count((name + "_amount").c_str(), issued.amount);

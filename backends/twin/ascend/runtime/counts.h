@@ -4,6 +4,8 @@
 #include <string>
 #include <unordered_map>
 
+#include "pipes.h"
+
 namespace twin {
 
 // Of one primitive: how often it was issued, and how much it did in all (lanes; bytes of a copy; multiply-adds of Mmad).
@@ -13,7 +15,9 @@ struct Issued {
 
 struct Counts {
   std::unordered_map<std::string, Issued> primitives;
-  std::int64_t gm_ub_sectors = 0, gm_l1_sectors = 0, ub_gm_sectors = 0, l0c_gm_sectors = 0;  // of 32 B of global memory
+  std::int64_t pipes[pipe_count] = {};  // instructions
+  // Of 32 B of global memory; those of the scalar unit's reads that its cache does not have.
+  std::int64_t gm_ub_sectors = 0, gm_l1_sectors = 0, ub_gm_sectors = 0, l0c_gm_sectors = 0, scalar_sectors = 0;
   std::int64_t gm_ub = 0, gm_l1 = 0, ub_gm = 0, l0c_gm = 0, l1_l0a = 0, l1_l0b = 0, l1_bt = 0, fills = 0;  // bytes
   std::int64_t copies = 0, vector_instructions = 0, cube_macs = 0, mmads = 0;
   std::int64_t scalar_reads = 0, scalar_writes = 0, flags = 0, barriers = 0, blocks = 0, launches = 0;

@@ -31,8 +31,11 @@ std::int64_t sectors(std::int64_t offset, std::int64_t bytes) { return (offset +
 }  // namespace
 
 Instruction::Instruction(pipe_t pipe, const char* name, Site site, bool part) : pipe_(pipe), name_(name), site_(site) {
-  if (!part) issued_ = &state.counts.primitives[name];
-  if (!part) ++issued_->issues;
+  if (!part) {
+    issued_ = &state.counts.primitives[name];
+    ++issued_->issues;
+    ++state.counts.pipes[pipe];
+  }
   if (!pipe_on_core(pipe, state.cube))
     report(kind::core, site, "%s runs on pipe %s, which an %s core does not have", name, pipe_name(pipe),
            core_name(state.cube));
@@ -186,6 +189,7 @@ Span Instruction::reads(const Global& view, std::int64_t offset, std::int64_t by
   if (!span.data || bytes == 0) return span;
   state.counts.global_loads += bytes;
   if (pipe_ == PIPE_MTE2) (state.cube ? state.counts.gm_l1_sectors : state.counts.gm_ub_sectors) += sectors(span.offset, bytes);
+  if (pipe_ == PIPE_S) state.counts.scalar_sectors += sectors(span.offset, bytes);
   if (!state.checked) return span;
   Buffer& buffer = *span.buffer;
   const std::int64_t first = span.offset / buffer.element, last = (span.offset + bytes - 1) / buffer.element;

@@ -18,6 +18,7 @@ bool reachable(const Instruction& instruction, const Local& view) {
 
 void scalar_read(Local from, void* value, int bytes, Site site) {
   Instruction instruction(PIPE_S, "GetValue", site);
+  instruction.count(1);
   ++state.counts.scalar_reads;
   std::memset(value, 0xff, bytes);
   if (!reachable(instruction, from) || !instruction.reads(from, 0, bytes)) return;
@@ -34,6 +35,7 @@ void scalar_write(Local to, const void* value, int bytes, Site site) {
 
 void scalar_read(Global from, void* value, int bytes, Site site) {
   Instruction instruction(PIPE_S, "GetValue", site);
+  instruction.count(1);
   ++state.counts.scalar_reads;
   std::memset(value, 0xff, bytes);
   const Span span = state.global.locate(from, 0, bytes, "GetValue", site);

@@ -93,22 +93,22 @@ void vector_index(Type type, Local dst, Scalar start, int64_t count, Site site) 
   const int size = bytes_of(type);
   const std::int64_t first = std::min<std::int64_t>(count, 32 / size);
   {
-    Instruction scalar(PIPE_S, "CreateVecIndex", site);
+    Instruction scalar(PIPE_S, "CreateVecIndex", site, true);
     if (!scalar.in(dst, Memory::ub, "dst") || !scalar.aligned(dst, 32, "dst") || !scalar.writes(dst, 0, first * size)) return;
     for (std::int64_t i = 0; i < first; ++i) store_index(scalar.data(dst, i * size), type, start, i);
     state.counts.scalar_writes += first;
-    scalar.count(count);
   }
   state.pipes.hand_over(AscendC::HardEvent::S_V, "CreateVecIndex", site);
   const std::int64_t per_repeat = 256 / size, whole = count <= per_repeat ? count : count / per_repeat * per_repeat;
-  const auto add_up = [&](std::int64_t from, std::int64_t end) {
-    Instruction vector(PIPE_V, "CreateVecIndex", site, true);
+  const auto add_up = [&](std::int64_t from, std::int64_t end, bool rest) {
+    Instruction vector(PIPE_V, "CreateVecIndex", site, rest);
+    vector.count(count);
     if (from == end || !vector.writes(dst, from * size, (end - from) * size)) return;
     for (std::int64_t i = from; i < end; ++i) store_index(vector.data(dst, i * size), type, start, i);
   };
-  add_up(first, whole);
+  add_up(first, whole, false);
   if (count > first) state.pipes.barrier(PIPE_V, site);
-  add_up(whole, count);
+  add_up(whole, count, true);
   ++state.counts.vector_instructions;
   state.counts.move += count;
 }
