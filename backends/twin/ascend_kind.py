@@ -72,7 +72,8 @@ PIPES = ("S", "V", "M", "MTE1", "MTE2", "MTE3", "FIX")
 def observed(counts: Mapping[str, int]) -> dict[str, int]:
     """What a kernel was said to issue, of the counts of a run."""
     found = Counter(counts)
-    read, written = (sum(found[f"{way}_sectors"] for way in ways) for ways in (("gm_ub", "gm_l1", "scalar"), ("ub_gm", "l0c_gm")))
+    ways_of = ("gm_ub", "gm_l1", "scalar"), ("ub_gm", "l0c_gm")
+    read, written = (sum(found[f"{way}_sectors"] for way in ways) for ways in ways_of)
     moved = sum(found[f"{way}_bytes"] * (2 if way.startswith("l1_") else 1) for way in COPIED)
     ways = {f"{way}_{unit}" for way in COPIED for unit in ("bytes", "sectors")}
     return {

@@ -20,6 +20,8 @@ from uol.backends.ascendc.work.scalars import Range, exactly, scalar, truth
 
 BLOCK, BLOCKS = "GetBlockIdx", "GetBlockNum"
 READ = "GetValue("
+MOST_ITERATIONS = 1 << 20
+"""Iterations that are told apart; of more, a loop's variable is anything between its ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,9 @@ class Walk:
         trips = exactly(least) if first.is_known and end.is_known else Range(least, most)
         if loop.name not in self.needs[id(loop.body)]:
             return at.times(trips)
+        if trips.most.sum() > MOST_ITERATIONS:
+            last = first.most + np.maximum(trips.most - 1, 0.0) * step.most
+            return at.times(trips).declaring(loop.name, Range(first.least, last))
         counts = trips.most.astype(np.intp)
         places = np.repeat(np.arange(at.count), counts)
         number = np.arange(len(places)) - np.repeat(np.cumsum(counts) - counts, counts)
