@@ -1,0 +1,183 @@
+"""What kernels are said to move and issue: the scalar unit's integers, iterations, sectors, and whole kernels beside the twin."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from uol.backends import registry
+from uol.backends.ascendc.instructions import Buffer, Builder, Place
+from uol.backends.ascendc.work import tally, walk
+from uol.backends.ascendc.work.divisors import divisor
+from uol.backends.ascendc.work.scalars import FAR, Range, exactly, scalar
+from uol.backends.ascendc.work.tally import Tally, tally_of
+from uol.codegen.choice import compile_graph
+from uol.codegen.cost import time_of
+from uol.codegen.lowering import lower
+from uol.codegen.work import Issued
+from uol.conformance.counts import counts_of
+from uol.ir import Library, instantiate, parse
+from uol.ir.integers.intervals import Interval
+
+BACKEND = registry.get("ascendc")
+DEVICE = BACKEND.devices[BACKEND.default_device]
+
+EXPRESSIONS = (
+    ("a / 3 % 4 * 2 - 1", lambda a, b: int(a / 3) % 4 * 2 - 1),
+    ("@lesser(64, 100 - a)", lambda a, b: min(64, 100 - a)),
+    ("@greater(@greater(0, -a), 3 - b)", lambda a, b: max(0, -a, 3 - b)),
+    ("@ceil_div(b - a, 4)", lambda a, b: int((b - a + 3) / 4)),
+    ("(a - 7) / 2", lambda a, b: int((a - 7) / 2)),
+    ("(a < b ? a : b + 1)", lambda a, b: a if a < b else b + 1),
+    ("a >= 3 && !(b == 5) || a < 2 - b", lambda a, b: int((a >= 3 and b != 5) or a < 2 - b)),
+    ("static_cast<int64_t>(a) * 8 + (b != 0)", lambda a, b: a * 8 + (b != 0)),
+)
+
+
+@pytest.mark.parametrize(("text", "meaning"), EXPRESSIONS, ids=[text for text, _ in EXPRESSIONS])
+def test_an_integer_is_what_its_text_says(text, meaning) -> None:
+    numbers = [(a, b) for a in (0, 1, 3, 8, 64) for b in (0, 2, 5)]
+    columns = np.array(numbers, np.float64).T
+    values = {"a": exactly(columns[0]), "b": exactly(columns[1])}
+    found = scalar(text).range(values, len(numbers))
+    assert found.is_known
+    assert found.least.tolist() == [meaning(a, b) for a, b in numbers]
+
+
+@pytest.mark.parametrize(
+    ("text", "least", "most"),
+    [
+        ("x_gm.GetValue(3 * a)", -FAR, FAR),
+        ("@lesser(8, x_gm.GetValue(a))", -FAR, 8),
+        ("@greater(0, @lesser(8, x_gm.GetValue(a) - 2))", 0, 8),
+        ("x_gm.GetValue(a) < 4", 0, 1),
+        ("a == 2 && x_gm.GetValue(a) < 4", 0, 1),
+        ("a == 3 && x_gm.GetValue(a) < 4", 0, 0),
+        ("(x_gm.GetValue(a) < 4 ? a : 7)", 2, 7),
+        ("alpha > 0.5f", -FAR, FAR),
+    ],
+)
+def test_what_data_decide_is_enclosed(text: str, least: float, most: float) -> None:
+    found = scalar(text).range({"a": exactly(np.array([2.0]))}, 1)
+    assert (found.least[0], found.most[0]) == (least, most)
+
+
+def test_what_divides_an_integer() -> None:
+    assert divisor(scalar("task / 4 * 256 + i * 24"), {"i": 4}) == 32
+    assert divisor(scalar("n * 3 + 1"), {}) == 1
+    assert divisor(scalar("@lesser(64, 96 - n)"), {"n": 64}) == 32
+
+
+def copies(builder: Builder, bursts: str, size: str, start: str = "0", stride: int = 0) -> None:
+    """A copy of f16 into UB."""
+    view = builder.buffer(Buffer("x_ub", "f16", 4096))
+    builder.emit("MTE2", "DataCopyPad(...);", writes=(view,), amount=(bursts, size), place=Place(start, stride, 2))
+
+
+def bytes_of(builder: Builder, blocks: int) -> list[float]:
+    """That a program copies, core by core."""
+    (found,) = tally_of(builder.top, blocks).amounts.values()
+    assert (found.least == found.most).all()
+    return found.least.tolist()
+
+
+def test_tiles_are_dealt_to_the_cores_and_the_last_one_is_shorter() -> None:
+    builder = Builder()
+    with builder.loop("task", "5", first="GetBlockIdx()", step="GetBlockNum()"):
+        builder.declare("start", "task * 64")
+        builder.declare("lanes", "@lesser(64, 300 - start)")
+        copies(builder, "1", "lanes * 2")
+    assert bytes_of(builder, 2) == [(64 + 64 + 44) * 2, (64 + 64) * 2]
+
+
+def test_iterations_that_change_nothing_are_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    builder, seen = Builder(), []
+    with builder.loop("i", "1000000"), builder.loop("j", "1000000"), builder.branch("i < 10"):
+        copies(builder, "1", "32")
+    monkeypatch.setattr(Tally, "instruction", lambda self, instr, at: seen.append((at.count, at.weight.least.sum())))
+    tally_of(builder.top, 1)
+    assert seen == [(1, 1e7)]
+
+
+def test_more_iterations_than_are_told_apart_are_enclosed(monkeypatch: pytest.MonkeyPatch) -> None:
+    builder = Builder()
+    with builder.loop("i", "100"):
+        copies(builder, "1", "@lesser(64, 70 - i)")
+    (exact,) = tally_of(builder.top, 1).amounts.values()
+    monkeypatch.setattr(walk, "MOST_ITERATIONS", 10)
+    (bound,) = tally_of(builder.top, 1).amounts.values()
+    assert exact.total == Interval(*[sum(max(0, min(64, 70 - i)) for i in range(100))] * 2)
+    assert bound.total == Interval(0, 6400)
+
+
+@pytest.mark.parametrize(("stride", "start"), [(16, "i * 48"), (17, "i * 48"), (16, "i * 48 + 1"), (100, "i * 7")])
+def test_sectors_are_those_that_the_bursts_touch(stride: int, start: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    builder = Builder()
+    with builder.loop("i", "3"):
+        copies(builder, "5", "40", start, stride)
+    firsts = [(eval(start, {"i": i}) + row * stride) * 2 for i in range(3) for row in range(5)]
+    touched = sum((first + 39) // 32 - first // 32 + 1 for first in firsts)
+    assert tally_of(builder.top, 1).sectors["gm_ub"].total == Interval(touched, touched)
+    monkeypatch.setattr(tally, "MOST_BURSTS", 0)
+    bound = tally_of(builder.top, 1).sectors["gm_ub"].total
+    assert bound.low == 30
+    assert bound.low <= touched <= (bound.high or 0)
+
+
+PRODUCT = "op f(x: f16[M, K], w: f16[K, N]) -> (y: f16[M, N]) { y[m, n] = f16(sum[k](f32(x[m, k]) * f32(w[k, n]))) }"
+
+
+def issued_of(text: str, **dims: int) -> Issued:
+    ops = parse(text)
+    program = instantiate(ops[0], Library(ops), dims=dims, types={})
+    (kernel,) = compile_graph(lower(program, BACKEND, {}), BACKEND, DEVICE).kernels
+    return BACKEND.issued(kernel.spec, kernel.schedule, DEVICE)
+
+
+def test_a_product_by_hand() -> None:
+    """Tiles of 64 x 64, each of which reads its rows of x and its columns of w once."""
+    issued = issued_of(PRODUCT, M=256, N=256, K=256)
+    read, products = 16 * 2 * 64 * 256 * 2, 256**3
+    assert (issued.blocks, issued.waves, issued.launches) == (16, 1, 1)
+    assert issued.read_bytes == Interval(read, read)
+    assert issued.written_bytes == Interval(256 * 256 * 2, 256 * 256 * 2)
+    assert issued.operations == {"f16-matrix": Interval(2 * products, 2 * products)}
+    assert issued.primitives["Mmad_amount"] == Interval(products, products)
+    assert issued.cycles["M"] == Interval(6 + products // 16 // 4096, 6 + products // 16 // 4096)
+
+
+def test_the_time_of_a_kernel_is_its_slowest_pipe_and_the_launch() -> None:
+    issued = issued_of(PRODUCT, M=256, N=256, K=256)
+    time = time_of(issued, DEVICE)
+    assert time.bound == "MTE2"
+    assert time.seconds == time.parts["MTE2"] + time.parts["launch"]
+    assert time.parts["launch"] == DEVICE.rates["launch"].value * 1e-6
+    copied = issued.read_bytes.low or 0
+    assert time.parts["MTE2"] == pytest.approx(copied / 16 / 78.4 / 1.8e9, rel=1e-3)
+
+
+def test_unknown_weights_stay_within_the_loop() -> None:
+    builder = Builder()
+    with builder.loop("i", "4"), builder.branch("x_gm.GetValue(i) < 2"):
+        copies(builder, "1", "64")
+    found = tally_of(builder.top, 3)
+    assert [s.total for s in found.amounts.values()] == [Interval(0, 3 * 4 * 64)]
+    assert found.reads.total == Interval(12, 12)
+
+
+def test_a_range_of_iterations_keeps_its_ends() -> None:
+    ends = Range(np.array([1.0, 2.0]), np.array([5.0, 2.0]))
+    assert not ends.is_known
+    assert ends.at(np.array([1])).most.tolist() == [2.0]
+
+
+SAMPLE = ("softmax", "conv2d", "embedding")
+
+
+def test_kernels_issue_what_the_twin_counts() -> None:
+    """A sample of `python -m uol.conformance.counts --target ascendc`."""
+    found = counts_of(SAMPLE, ("ascendc",), ("f16",))
+    assert len(found) == len(SAMPLE)
+    assert [f"{case}: {c}" for case, counts in found for c in counts if not c.agrees] == []
+    exact = [c.is_exact for case, counts in found for c in counts if "embedding" not in case]
+    assert all(exact)
