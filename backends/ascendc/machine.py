@@ -36,6 +36,9 @@ MAX_GAP_BYTES = 2**32 - 1
 MAX_ND2NZ_PITCH = 65535
 FRACTAL = 16
 FRACTAL_BYTES = 512
+PRODUCT_CYCLES = {2: 1, 4: 2}
+"""Cycles of the product of two fractals, by the bytes of an element: the cube makes 16 x 16 x 16 products of f16 a cycle,
+16 x 4 x 16 of f32 (asc-devkit, appendix, table of Mmad)."""
 EVENT_IDS = 6
 """Event ids 0..5 for every pair of pipes; 6 and 7 may be taken by the framework."""
 FIRST_EVENT_ID: dict[str, int] = {"M_MTE1": 3}

@@ -9,8 +9,8 @@ Anything else (guards, several k axes that are not one run, a stride along both)
 writes rows of contiguous elements, a constant pitch apart, and converts on the way.
 
 A tile of C lives in L0C, two tiles of each operand in L0 and in L1: 4*m*n <= 128 KiB, 2*size*m*k and 2*size*k*n <= 64 KiB.
-The estimate orders candidates: waves * k * max(Mmad, GM to L1) in cycles, with 16*16*16 products a cycle for f16 (a quarter of
-that for f32) and 73 bytes a cycle from global memory to L1 (PTO-ISA, arch_config.hpp: 135 GiB/s at 1.85 GHz).
+Candidates are in the order of their time by the cost model's rates, as far as tiles make a difference: waves * k * max(M, MTE2)
+in cycles. The first one is the fastest by the modelled time of the whole kernel, too.
 """
 
 from __future__ import annotations
@@ -21,7 +21,17 @@ from math import prod
 from typing import Literal
 
 from uol.backends.ascendc.arithmetic.f8 import F8
-from uol.backends.ascendc.machine import BYTES, CAPACITY_BYTES, FRACTAL, MAX_ND2NZ_PITCH, ceil_div, round_up
+from uol.backends.ascendc.devices import RATES
+from uol.backends.ascendc.machine import (
+    BLOCK_BYTES,
+    BYTES,
+    CAPACITY_BYTES,
+    FRACTAL,
+    MAX_ND2NZ_PITCH,
+    PRODUCT_CYCLES,
+    ceil_div,
+    round_up,
+)
 from uol.backends.ascendc.schedules import CubeSchedule
 from uol.backends.ascendc.transfers.indices import Indices, extent, stride_of
 from uol.backends.ascendc.vector.values import Unsupported
@@ -37,10 +47,8 @@ SHORT_ROWS = 64
 LONG_RUN = 32
 """Contiguous elements along k that make a copy along k worth while."""
 SIDES = (128, 64, 32, 16)
-GM_BYTES_PER_CYCLE = 73
 ROW_BYTES = 512
 """Rows of a copy from global memory should be multiples of this (hardware constraints of the NPU architecture 2201)."""
-MACS_PER_CYCLE = {2: 4096, 4: 1024}
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,9 +257,14 @@ def cube_candidates(product: CubeProduct, cores: int) -> Iterator[CubeSchedule]:
             rows, cols = (max(min(tile, round_up(asked, FRACTAL)), FRACTAL) for tile, asked in ((tile_m, m), (tile_n, n)))
             depth = min(_depth(max(rows, cols), size), round_up(max(k, 1), FRACTAL))
             tasks = outer * ceil_div(m, rows) * ceil_div(n, cols)
-            cycles = max(rows * cols / MACS_PER_CYCLE[size], (rows + cols) * size / GM_BYTES_PER_CYCLE)
+            cycles = max(product_cycles(rows, cols, size), (rows + cols) * size / RATES["core"]["gm_l1"].value)
             found[CubeSchedule(rows, cols, depth, max(1, min(cores, tasks)))] = ceil_div(tasks, cores) * cycles
     yield from sorted(found, key=lambda s: (found[s], -s.m * s.n))
+
+
+def product_cycles(rows: int, cols: int, size: int) -> float:
+    """Cycles of the cube for one k of a tile of C, by the bytes of an element."""
+    return rows * cols / FRACTAL**2 * PRODUCT_CYCLES[size] / (BLOCK_BYTES // size)
 
 
 def _depth(side: int, size: int) -> int:

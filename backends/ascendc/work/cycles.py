@@ -1,7 +1,7 @@
 """How long each pipe of the busiest core takes, in cycles, by the vendor's tables (`cycles.toml`, `rates.toml`).
 
     V       sum of startup + slope * repeats
-    M       6 + products of 16 x 16 x 32 bytes for f16, four times as many for f32, where each has a quarter of the products
+    M       sum of 6 + products of 16 x 16 x 32 bytes, each of which takes one cycle for f16, two for f32
     MTE1    bytes / bytes a cycle of the path
     MTE2, MTE3, FIX    the same, in whole blocks of 32 bytes
 
@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from uol.backends.ascendc.devices import RATES
-from uol.backends.ascendc.machine import BLOCK_BYTES, FRACTAL_BYTES
+from uol.backends.ascendc.machine import BLOCK_BYTES, FRACTAL_BYTES, PRODUCT_CYCLES
 from uol.backends.ascendc.work.scalars import Numbers
 from uol.backends.ascendc.work.tally import Primitive, Tally
 from uol.ir.integers.intervals import Interval
@@ -28,9 +28,6 @@ from uol.ir.types import DTYPES, is_float
 TABLE = Path(__file__).parents[1] / "cycles.toml"
 MMAD_STARTUP = 6
 """Cycles before the first product of an Mmad (asc-devkit, appendix, table of Mmad)."""
-PRODUCT_CYCLES = {2: 1, 4: 2}
-"""Cycles of 16 x 16 products of 32 bytes of k: 16 x 16 x 16 of f16 take one; 16 x 4 x 16 of f32 take one, these are twice as
-many (the same table)."""
 
 
 def cycles_of(tally: Tally) -> dict[str, Interval]:

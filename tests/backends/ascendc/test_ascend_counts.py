@@ -1,4 +1,4 @@
-"""What kernels are said to move and issue: the scalar unit's integers, iterations, sectors, and whole kernels beside the twin."""
+"""What kernels are said to move and issue: integers of the scalar unit, iterations, sectors; whole kernels beside the twin."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from uol.backends.ascendc.work import tally, walk
 from uol.backends.ascendc.work.divisors import divisor
 from uol.backends.ascendc.work.scalars import FAR, Range, exactly, scalar
 from uol.backends.ascendc.work.tally import Tally, tally_of
+from uol.codegen.backend import Footprint, Kernel
 from uol.codegen.choice import compile_graph
-from uol.codegen.cost import time_of
+from uol.codegen.cost import modelled, time_of
 from uol.codegen.lowering import lower
 from uol.codegen.work import Issued
 from uol.conformance.counts import counts_of
@@ -127,10 +128,15 @@ def test_sectors_are_those_that_the_bursts_touch(stride: int, start: str, monkey
 PRODUCT = "op f(x: f16[M, K], w: f16[K, N]) -> (y: f16[M, N]) { y[m, n] = f16(sum[k](f32(x[m, k]) * f32(w[k, n]))) }"
 
 
-def issued_of(text: str, **dims: int) -> Issued:
+def kernel_of(text: str, **dims: int) -> Kernel:
     ops = parse(text)
     program = instantiate(ops[0], Library(ops), dims=dims, types={})
     (kernel,) = compile_graph(lower(program, BACKEND, {}), BACKEND, DEVICE).kernels
+    return kernel
+
+
+def issued_of(text: str, **dims: int) -> Issued:
+    kernel = kernel_of(text, **dims)
     return BACKEND.issued(kernel.spec, kernel.schedule, DEVICE)
 
 
@@ -154,6 +160,14 @@ def test_the_time_of_a_kernel_is_its_slowest_pipe_and_the_launch() -> None:
     assert time.parts["launch"] == DEVICE.rates["launch"].value * 1e-6
     copied = issued.read_bytes.low or 0
     assert time.parts["MTE2"] == pytest.approx(copied / 16 / 78.4 / 1.8e9, rel=1e-3)
+
+
+@pytest.mark.parametrize("sizes", [(64, 64, 64), (256, 256, 256), (8, 512, 512), (500, 300, 70)])
+def test_the_first_tile_of_a_product_is_the_fastest_by_the_model(sizes: tuple[int, int, int]) -> None:
+    spec = kernel_of(PRODUCT, **dict(zip("MNK", sizes, strict=True))).spec
+    fitting = [s for s in BACKEND.schedules(spec, DEVICE) if isinstance(BACKEND.check(spec, s, DEVICE), Footprint)]
+    times = [modelled(spec, s, BACKEND, DEVICE).seconds for s in fitting]
+    assert times[0] == min(times)
 
 
 def test_unknown_weights_stay_within_the_loop() -> None:
