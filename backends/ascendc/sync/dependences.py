@@ -79,6 +79,17 @@ class Plan:
         """The flags that are set after a node."""
         return [e for e in self.edges if e.block is block and e.set_after == node]
 
+    def around(self, block: Block, node: int) -> tuple[int, int, int]:
+        """How many flags are set, flags awaited, and barriers made around a node of a block, each time that it is reached,
+        beside those that `preset` counts."""
+        waits, barriers = self.before(block, node)
+        awaited = sum(e.event >= 0 for e in waits)
+        return sum(e.event >= 0 for e in self.after(block, node)), awaited, len(waits) - awaited + len(barriers)
+
+    def preset(self, node: Node) -> int:
+        """How many flags are set before a node of the program itself, and awaited behind it, for the loops that it holds."""
+        return sum(e.distance for e in self.carried_within(node) if e.event >= 0)
+
     def carried(self) -> list[Edge]:
         """The flags over back-edges."""
         return [e for e in self.edges if e.distance]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from uol.backends.ascendc.candidates import KernelPlan
 from uol.backends.ascendc.devices import VECTOR_CORES_PER_CUBE_CORE
 from uol.backends.ascendc.machine import BLOCK_BYTES, ceil_div
+from uol.backends.ascendc.sync.dependences import synchronise
 from uol.backends.ascendc.work.cycles import cycles_of
 from uol.backends.ascendc.work.tally import Primitive, Tally, tally_of
 from uol.codegen.backend import Device
@@ -25,7 +26,7 @@ NOTHING = Interval(0, 0)
 def issued_by(plan: KernelPlan, device: Device) -> Issued:
     """The counts of a planned kernel."""
     blocks = plan.schedule.blocks
-    tally = tally_of(plan.program, blocks)
+    tally = tally_of(plan.program, blocks, synchronise(plan.program, plan.layout.addresses))
     cores = device.cores * (VECTOR_CORES_PER_CUBE_CORE if plan.core == "aiv" else 1)
     moved = {path: _times(s.total, BLOCK_BYTES) for path, s in tally.sectors.items()}
     by_scalar = Interval(0, _times(tally.reads.total, BLOCK_BYTES).high)
@@ -92,6 +93,8 @@ def _named(tally: Tally) -> Iterator[tuple[str, Interval]]:
             yield f"{kind.path}_bytes", total.total
     for path, total in tally.sectors.items():
         yield f"{path}_sectors", total.total
+    for name, total in tally.ordering.items():
+        yield name, total.total
     if tally.reads.total != NOTHING:
         yield from ((name, tally.reads.total) for name in ("GetValue", "GetValue_amount"))
 

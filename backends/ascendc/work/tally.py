@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from uol.backends.ascendc.instructions import Block, Instr
+from uol.backends.ascendc.instructions import Block, Instr, Text
 from uol.backends.ascendc.machine import BYTES, Pipe
+from uol.backends.ascendc.sync.dependences import Plan
 from uol.backends.ascendc.work.amounts import amount_of, path_of
 from uol.backends.ascendc.work.divisors import divisors_of
 from uol.backends.ascendc.work.scalars import Numbers, Range, exactly
@@ -56,10 +57,14 @@ class Tally:
 
     sectors    by path: sectors of 32 bytes of global memory that bursts touch
     starts     what is known of where bursts start
+    order      the flags and barriers of the program, if they are wanted; `ordering` counts them by name
     """
 
     blocks: int
     starts: Starts
+    order: Plan | None = None
+    program: Block | None = None
+    ordering: dict[str, Sum] = field(default_factory=dict)
     issues: dict[Primitive, Sum] = field(default_factory=dict)
     amounts: dict[Primitive, Sum] = field(default_factory=dict)
     granules: dict[Primitive, Sum] = field(default_factory=dict)
@@ -71,6 +76,20 @@ class Tally:
 
     def zero(self) -> Sum:
         return Sum(np.zeros(self.blocks), np.zeros(self.blocks))
+
+    def reached(self, block: Block, node: int, at: Iterations) -> None:
+        """The flags and barriers around a node."""
+        if self.order is None:
+            return
+        flags, waits, barriers = self.order.around(block, node)
+        preset = self.order.preset(block.nodes[node]) if block is self.program else 0
+        barriers += isinstance(shown := block.nodes[node], Text) and shown.text.startswith("PipeBarrier")
+        for name, count in (("SetFlag", flags + preset), ("WaitFlag", waits + preset), ("PipeBarrier", barriers)):
+            if count:
+                self.ordering.setdefault(name, self.zero()).add(at, exactly(np.full(at.count, float(count))))
+
+    def numbers(self, instr: Instr) -> tuple[str, ...]:
+        return self.starts.numbers(instr)
 
     def instruction(self, instr: Instr, at: Iterations) -> None:
         kind = Primitive(CALLED.get(instr.name, instr.name), instr.pipe, path_of(instr), _dtype_of(instr))
@@ -88,24 +107,24 @@ class Tally:
             least = 0 if any(c in text for c in CONDITIONAL) else reads
             self.reads.add(at, Range(np.full(at.count, float(least)), np.full(at.count, float(reads))))
 
-    def pipes(self) -> Iterator[tuple[Pipe, Interval]]:
+    def pipes(self) -> Iterator[tuple[str, Interval]]:
         """How many instructions each pipe executes."""
         for pipe in dict.fromkeys(k.pipe for k in self.issues):
             totals = [s.total for k, s in self.issues.items() if k.pipe == pipe]
             yield pipe, sum(totals[1:], totals[0])
 
 
-def tally_of(program: Block, blocks: int) -> Tally:
+def tally_of(program: Block, blocks: int, order: Plan | None = None) -> Tally:
     """What a program does on so many blocks. Where bursts may start within a sector and are not too many, each is looked at."""
     divisors = divisors_of(program)
-    tally = _walked(program, Tally(blocks, Starts(divisors)))
+    tally = _walked(program, Tally(blocks, Starts(divisors), order, program))
     if all(_is_exact(s.total) for s in tally.sectors.values()) or _bursts(tally) > MOST_BURSTS:
         return tally
-    return _walked(program, Tally(blocks, Starts(divisors, one_by_one=True)))
+    return _walked(program, Tally(blocks, Starts(divisors, one_by_one=True), order, program))
 
 
 def _walked(program: Block, tally: Tally) -> Tally:
-    walk(program, tally.blocks, tally.instruction, tally.text, tally.starts.numbers)
+    walk(program, tally.blocks, tally)
     return tally
 
 

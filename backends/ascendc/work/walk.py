@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,35 +79,49 @@ class Iterations:
         return Iterations(self.block[first], weight, {name: value.at(first) for name, value in kept.items()})
 
 
-Visit = Callable[[Instr, Iterations], None]
+class Visitor(Protocol):
+    """What sees the nodes of a program."""
+
+    def reached(self, block: Block, node: int, at: Iterations) -> None:
+        """A node of a block, by its number, before it is looked at."""
+        ...
+
+    def instruction(self, instr: Instr, at: Iterations) -> None: ...
+
+    def text(self, text: str, at: Iterations) -> None:
+        """What the scalar unit evaluates: values, conditions, bounds."""
+        ...
+
+    def numbers(self, instr: Instr) -> tuple[str, ...]:
+        """The C texts of an instruction whose values are asked for."""
+        ...
 
 
 @dataclass(slots=True)
 class Walk:
-    """`instruction` sees every instruction once, with its iterations, `read` every text that the scalar unit evaluates, and
-    `statement` all other statements of the scalar unit's."""
+    """`visitor` sees every node once, with its iterations; `needs`: the integers that a block's numbers depend on."""
 
-    instruction: Visit
-    scalar_text: Callable[[str, Iterations], None]
+    visitor: Visitor
     needs: dict[int, frozenset[str]]
 
     def block(self, block: Block, at: Iterations) -> None:
         known = at.knowing(self.needs[id(block)])
-        for node in block.nodes if known.count else ():
+        for number, node in enumerate(block.nodes) if known.count else ():
+            self.visitor.reached(block, number, known)
             known = self.node(node, known)
 
     def node(self, node: Node, at: Iterations) -> Iterations:
         match node:
             case Instr():
-                self.instruction(node, at)
+                self.visitor.instruction(node, at)
             case Declared(name=name, value=value):
-                self.scalar_text(value, at)
+                self.visitor.text(value, at)
                 return at.declaring(name, at.range(value))
             case Branch(condition=condition, body=body):
-                self.scalar_text(condition, at)
+                self.visitor.text(condition, at)
                 self.block(body, at.where(condition))
             case Loop(body=body):
-                self.scalar_text(node.end, at)
+                self.visitor.text(node.end, at)
                 self.block(body, self.iterated(node, at))
         return at
 
@@ -132,23 +147,16 @@ class Walk:
         return inner.declaring(loop.name, exactly(moved.least) if begin.is_known else moved)
 
 
-Numbers = Callable[[Instr], tuple[str, ...]]
-"""The C texts of an instruction that are asked for."""
-
-
-def walk(
-    program: Block, blocks: int, instruction: Visit, scalar_text: Callable[[str, Iterations], None], numbers: Numbers
-) -> None:
-    """Every instruction and every text that the scalar unit evaluates, with their iterations on `blocks` cores; `numbers`:
-    which of an instruction's numbers must be known there."""
+def walk(program: Block, blocks: int, visitor: Visitor) -> None:
+    """Shows every node of a program, with its iterations on `blocks` cores."""
     needs: dict[int, frozenset[str]] = {}
-    _survey(program, needs, numbers)
+    _survey(program, needs, visitor.numbers)
     cores = np.arange(blocks)
     values = {BLOCK: exactly(cores.astype(np.float64)), BLOCKS: exactly(np.full(blocks, float(blocks)))}
-    Walk(instruction, scalar_text, needs).block(program, Iterations(cores, exactly(np.ones(blocks)), values))
+    Walk(visitor, needs).block(program, Iterations(cores, exactly(np.ones(blocks)), values))
 
 
-def _survey(block: Block, needs: dict[int, frozenset[str]], numbers: Numbers) -> frozenset[str]:
+def _survey(block: Block, needs: dict[int, frozenset[str]], numbers: Callable[[Instr], tuple[str, ...]]) -> frozenset[str]:
     """The integers that the numbers of a block depend on, for itself and for all within."""
     names: set[str] = set()
     for node in reversed(block.nodes):
