@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -68,7 +68,7 @@ def sides_of(draw: Draw) -> Sides:
     return ours, draw.theirs(), draw.golden()
 
 
-def typical_errors(draws: Sequence[Draw], dtype: str, level: str) -> dict[str, Dual]:
+def typical_errors(draws: Iterable[Draw], dtype: str, level: str) -> dict[str, Dual]:
     """The dual benchmark of every value, the typical one of the draws: of few numbers the one that comes nearest to 0 decides
     alone what the largest relative error of a draw is."""
     found = [errors(sides_of(each), dtype, level) for each in draws]
