@@ -57,7 +57,7 @@ class _Gather(Function):
         ctx.rank = group.rank()
         made = x.new_empty(group.size(), *x.shape)
         with _all_answer(group):
-            distributed.all_gather_single(made.flatten(), x.flatten(), group)
+            distributed.all_gather(list(made), x.contiguous(), group)
         return made
 
     @staticmethod
