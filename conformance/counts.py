@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -75,24 +75,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parts = [ops[start : start + TOGETHER] for start in range(0, len(ops), TOGETHER)]
     each = partial(counts_of, targets=options.target.split(","), dtypes=options.dtype.split(","))
     with ProcessPoolExecutor(options.processes, get_context("spawn")) as pool:
-        return report([case for part in pool.map(each, parts) for case in part])
+        return report(case for part in pool.map(each, parts) for case in part)
 
 
-def report(found: Found) -> int:
-    """Prints the counts that disagree, then a line for each kind of count."""
+def report(found: Iterable[tuple[str, tuple[Count, ...]]]) -> int:
+    """Prints the counts that disagree as they come, then a line for each kind of count."""
     of_kind: dict[str, Counter[str]] = {}
+    cases = 0
     for case, counts in found:
+        cases += 1
         for count in counts:
             tally = of_kind.setdefault(count.name, Counter())
             tally["exact" if count.is_exact else "enclosed"] += count.agrees
             tally["wrong"] += not count.agrees
             if not count.agrees:
-                print(f"{case}: {count}")
+                print(f"{case}: {count}", flush=True)
     for name, tally in sorted(of_kind.items()):
         print(f"{name}: {tally['exact']} exact, {tally['enclosed']} enclosed, {tally['wrong']} wrong")
     wrong = sum(tally["wrong"] for tally in of_kind.values())
-    print(f"{len(found)} cases, {wrong} counts that disagree")
-    return 1 if wrong or not found else 0
+    print(f"{cases} cases, {wrong} counts that disagree")
+    return 1 if wrong or not cases else 0
 
 
 if __name__ == "__main__":

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from uol.backends.simt.attention.tiles import accumulators, row_blocks, shared_bytes
 from uol.backends.simt.c_text.counters import count_of
 from uol.backends.simt.c_text.types import COMPUTE, COMPUTE_BYTES
 from uol.backends.simt.contract_plan import grid_of, tile_bytes
 from uol.backends.simt.folds import PICKS
+from uol.backends.simt.operand import smallest_stride
 from uol.backends.simt.schedules import LANES_A_ROW, BlockPerRow, Elements, RowTile, SimtSchedule, ThreadPerRow, Tile
 from uol.backends.simt.target import Target
-from uol.codegen.backend import Footprint, Refusal
+from uol.codegen.backend import Device, Footprint, Refusal
 from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.nodes import Attention, Contract, KernelSpec, Map, Pack, Reduce
 from uol.codegen.specs.steps import passes_of
+from uol.codegen.specs.traverse import expressions, reads
 
 THREADS = 256
 """A block that fills every SIMT machine: several fit a core at any register use below 64 a thread."""
@@ -39,19 +43,40 @@ ROW_TILES = (
 )
 
 
-def candidates(spec: KernelSpec, lanes: int) -> tuple[SimtSchedule, ...]:
-    """Every schedule that a spec may take. Which is best is a question of cost."""
+def candidates(spec: KernelSpec, device: Device, lanes: int) -> Iterable[SimtSchedule]:
+    """Every schedule that a spec may take on a device; those of a Reduce in the order in which they are worth trying."""
     match spec:
         case Map() | Pack():
             return (Elements(THREADS),)
         case Reduce():
-            whole_warps = -(-count_of(spec.cols) // lanes) * lanes
-            return BlockPerRow(min(THREADS, max(_power_of_two(whole_warps), lanes))), ThreadPerRow(THREADS)
+            return _rows(spec, device, lanes)
         case Contract():
             return TILES
         case Attention():
             return ROW_TILES
     return ()
+
+
+def _rows(spec: Reduce, device: Device, lanes: int) -> tuple[SimtSchedule, ...]:
+    """A thread a row where rows are short, or lie side by side and are many; else a block, as wide as the row. The model of the
+    cost does not see how long one thread waits for the loads of a whole row, one after another."""
+    rows, columns = count_of(spec.rows), count_of(spec.cols)
+    whole_warps = -(-columns // lanes) * lanes
+    block = BlockPerRow(min(THREADS, max(_power_of_two(whole_warps), lanes)))
+    thread = ThreadPerRow(THREADS)
+    fills_the_device = rows >= device.cores * THREADS // 4
+    if columns < lanes or (_lanes_want_rows(spec) and fills_the_device):
+        return thread, block
+    return block, thread
+
+
+def _lanes_want_rows(spec: Reduce) -> bool:
+    """Do most reads step less along the rows than along the columns?"""
+    votes = 0
+    for expr in expressions(spec):
+        for read in reads(expr):
+            votes += 1 if smallest_stride(read, spec.rows) < smallest_stride(read, spec.cols) else -1
+    return votes > 0
 
 
 def _power_of_two(number: int) -> int:

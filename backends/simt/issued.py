@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from uol.backends.simt.reading.counts import sample
+from uol.backends.simt.reading.parse import read_kernels
 from uol.backends.simt.reading.run import Reading
-from uol.backends.simt.reading.syntax import read_kernels
 from uol.codegen.backend import Device, Kernel
 from uol.codegen.work import Issued, compulsory
 from uol.ir.integers.intervals import Interval

@@ -81,12 +81,14 @@ class SimtBackend:
         return (spec,)
 
     def schedules(self, spec: KernelSpec, device: Device) -> Iterable[SimtSchedule]:
-        """By the time that the model gives them; those that do not fit come last."""
-        found = candidates.candidates(spec, self.capability.lanes)
-        return found if len(found) == 1 else sorted(found, key=lambda schedule: self._cost(spec, schedule, device))
+        """Tiles by the time that the model gives them, those that do not fit last; rows by rule."""
+        found = candidates.candidates(spec, device, self.capability.lanes)
+        if not isinstance(spec, Contract | Attention):
+            return found
+        return sorted(found, key=lambda schedule: self._cost(spec, schedule, device))
 
     def _cost(self, spec: KernelSpec, schedule: SimtSchedule, device: Device) -> tuple[float, float]:
-        """Seconds; of two that take as long, what all parts take together."""
+        """Seconds; of two that wait as long for memory, what all parts take."""
         if isinstance(self.check(spec, schedule, device), Refusal):
             return inf, inf
         kernel = rendering.render(spec, schedule, self.target)

@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import count
 
-from uol.backends.simt.reading.syntax import Branch, KernelText, Loop, Scope, Simple, Statement, read_kernels
+from uol.backends.simt.reading.parse import read_kernels
+from uol.backends.simt.reading.syntax import Branch, KernelText, Loop, Scope, Simple, Statement
 from uol.backends.simt.reading.units import STATEMENT_UNITS, is_counted, memory_of, types_of, unit_of
 from uol.backends.twin.kind import Marks
 from uol.codegen.backend import Module

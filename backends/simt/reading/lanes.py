@@ -55,7 +55,7 @@ class Active:
 
     @cached_property
     def blocks(self) -> Ends:
-        return self.sure.any(axis=1).astype(np.int64) * self.least, self.maybe.any(axis=1).astype(np.int64) * self.most
+        return blocks_of(self.sure) * self.least, blocks_of(self.maybe) * self.most
 
     @property
     def is_empty(self) -> bool:
@@ -76,6 +76,12 @@ class Active:
 def lanes_of(mask: Mask) -> Ints:
     """Of each block, the lanes of the mask."""
     found: Ints = mask.sum(axis=1, dtype=np.int64)
+    return found
+
+
+def blocks_of(mask: Mask) -> Ints:
+    """1 for a block with a lane of the mask, else 0."""
+    found: Ints = np.asarray(mask.any(axis=1), np.int64)
     return found
 
 

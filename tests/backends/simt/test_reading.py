@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from uol.backends.simt.reading.parse import read_kernels
 from uol.backends.simt.reading.run import Reading
-from uol.backends.simt.reading.syntax import Loop, Simple, read_kernels
+from uol.backends.simt.reading.syntax import Loop, Simple
 from uol.backends.simt.reading.units import simple_statements, types_of, unit_of
 from uol.ir.integers.intervals import Interval
 

@@ -8,8 +8,8 @@ import pytest
 from hand_written import dense, module
 
 from uol.backends.simt.reading.lanes import SECTOR_BYTES
+from uol.backends.simt.reading.parse import read_kernels
 from uol.backends.simt.reading.run import Reading
-from uol.backends.simt.reading.syntax import read_kernels
 from uol.backends.twin import Job, TwinRun, execute_many
 from uol.codegen.backend import Launch, Module
 from uol.ir.integers.intervals import Interval
