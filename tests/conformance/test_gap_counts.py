@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,16 +17,14 @@ TARGETS = ("cuda:a100", "cuda:h100")
 
 
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """So that nothing is known before."""
     monkeypatch.setenv("UOL_CACHE_DIR", str(tmp_path))
-    yield
 
 
 def test_devices_of_one_backend_have_the_counts_that_each_has_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    form = CallForm(
-        "linear", tuple((torch.float16, size, (size[-1], 1)[-len(size) :]) for size in ((4096, 64), (512, 64), (512,))), ()
-    )
+    shapes = {(4096, 64): (64, 1), (512, 64): (64, 1), (512,): (1,)}
+    form = CallForm("linear", tuple((torch.float16, size, strides) for size, strides in shapes.items()), ())
     targets = [resolve_target(name) for name in TARGETS]
     together = counted_together(form, targets)
     monkeypatch.setenv("UOL_CACHE_DIR", str(tmp_path / "other"))
