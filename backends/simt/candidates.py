@@ -1,4 +1,4 @@
-"""The schedules that a kernel may take, and whether it fits the machine with one: asked before any text is made."""
+"""The schedules that a kernel may take, best first, and whether it fits the machine with one: asked before any text is made."""
 
 from __future__ import annotations
 
@@ -44,22 +44,21 @@ ROW_TILES = (
 
 
 def candidates(spec: KernelSpec, device: Device, lanes: int) -> Iterable[SimtSchedule]:
-    """Every schedule that a spec may take on a device; those of a Reduce in the order in which they are worth trying."""
+    """Every schedule that a spec may take on a device, in the order in which they are worth trying."""
     match spec:
         case Map() | Pack():
             return (Elements(THREADS),)
         case Reduce():
             return _rows(spec, device, lanes)
         case Contract():
-            return TILES
+            return sorted(TILES, key=lambda tile: _tile_time(spec, tile, device))
         case Attention():
-            return ROW_TILES
+            return sorted(ROW_TILES, key=lambda tile: _row_tile_time(spec, tile, device))
     return ()
 
 
 def _rows(spec: Reduce, device: Device, lanes: int) -> tuple[SimtSchedule, ...]:
-    """A thread a row where rows are short, or lie side by side and are many; else a block, as wide as the row. The model of the
-    cost does not see how long one thread waits for the loads of a whole row, one after another."""
+    """A thread a row where rows are short, or lie side by side and are many; else a block, as wide as the row."""
     rows, columns = count_of(spec.rows), count_of(spec.cols)
     whole_warps = -(-columns // lanes) * lanes
     block = BlockPerRow(min(THREADS, max(_power_of_two(whole_warps), lanes)))
@@ -77,6 +76,30 @@ def _lanes_want_rows(spec: Reduce) -> bool:
         for read in reads(expr):
             votes += 1 if smallest_stride(read, spec.rows) < smallest_stride(read, spec.cols) else -1
     return votes > 0
+
+
+def _tile_time(spec: Contract, tile: Tile, device: Device) -> float:
+    """Time in arbitrary units: waves of blocks. The counts of `issued_by` say more, but take the text of every tile, and ten
+    times as long as a compilation."""
+    waves = -(-grid_of(spec, tile).blocks // device.cores)
+    return waves * _step_time(tile.thread_m, tile.thread_n, tile.threads)
+
+
+def _row_tile_time(spec: Attention, tile: RowTile, device: Device) -> float:
+    """The same for the rows of an attention, which meet all cols."""
+    waves = -(-row_blocks(spec, tile) // device.cores)
+    tiles = -(-count_of(spec.cols) // tile.cols)
+    return waves * tiles * _step_time(tile.thread_rows, tile.thread_cols, tile.threads)
+
+
+def _step_time(rows: int, columns: int, threads: int) -> float:
+    """Of a block for one step along k, whose threads have rows x columns of a product each: multiply-adds, and reads of
+    shared memory.
+
+    A thread reads rows + columns values for rows * columns multiply-adds, and a warp reads 32 values in the time of one
+    multiply-add of each lane: small register tiles pay for their reads.
+    """
+    return (rows * columns + rows + columns) * threads
 
 
 def _power_of_two(number: int) -> int:

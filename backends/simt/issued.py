@@ -24,11 +24,10 @@ EVALUATED = 1 << 24
 """Values, of all threads together, that a reading may cost: some tenths of a second."""
 
 
-def issued_by(kernel: Kernel, device: Device, lanes: int, *, closely: bool = True) -> Issued:
-    """The counts of a rendered kernel, on warps of so many lanes. Not `closely`: of a few blocks and turns, which is enough to
-    choose among schedules."""
+def issued_by(kernel: Kernel, device: Device, lanes: int) -> Issued:
+    """The counts of a rendered kernel, on warps of so many lanes."""
     grid, _, _ = kernel.launch.blocks({})
-    found = _read(kernel, grid, lanes, closely) if grid else {}
+    found = _read(kernel, grid, lanes) if grid else {}
     must = compulsory(kernel.spec)
     return Issued(
         must.memory_bytes,
@@ -45,17 +44,15 @@ def issued_by(kernel: Kernel, device: Device, lanes: int, *, closely: bool = Tru
     )
 
 
-def _read(kernel: Kernel, grid: int, lanes: int, closely: bool) -> Mapping[tuple[str, str], Interval]:
-    """Closely: as many threads as their number of values allows, by what a first reading has cost."""
+def _read(kernel: Kernel, grid: int, lanes: int) -> Mapping[tuple[str, str], Interval]:
+    """As many threads as their number of values allows, by what a first reading has cost."""
     (text,) = read_kernels(kernel.text)
     threads = kernel.launch.block[0]
     chosen = sample(grid, FEW_BLOCKS)
     first = Reading(text, np.array(chosen, np.int64), grid, threads, lanes, FEW_TURNS)
-    counts = first.run()
-    if closely:
-        chosen = sample(grid, max(FEW_BLOCKS, min(MOST_THREADS, EVALUATED // first.visits) // threads))
-        counts = Reading(text, np.array(chosen, np.int64), grid, threads, lanes, MOST_TURNS).run()
-    return counts.of_grid(chosen, grid)
+    first.run()
+    chosen = sample(grid, max(FEW_BLOCKS, min(MOST_THREADS, EVALUATED // first.visits) // threads))
+    return Reading(text, np.array(chosen, np.int64), grid, threads, lanes, MOST_TURNS).run().of_grid(chosen, grid)
 
 
 def _by_name(found: Mapping[tuple[str, str], Interval], kind: str) -> dict[str, Interval]:

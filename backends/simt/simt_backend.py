@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from math import inf
 from pathlib import Path
 from typing import get_args
 
@@ -27,7 +26,6 @@ from uol.codegen.backend import (
     Schedule,
     ToolState,
 )
-from uol.codegen.cost import time_of
 from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.nodes import Attention, Contract, KernelSpec, Map, Reduce
 from uol.codegen.work import Issued
@@ -81,19 +79,7 @@ class SimtBackend:
         return (spec,)
 
     def schedules(self, spec: KernelSpec, device: Device) -> Iterable[SimtSchedule]:
-        """Tiles by the time that the model gives them, those that do not fit last; rows by rule."""
-        found = candidates.candidates(spec, device, self.capability.lanes)
-        if not isinstance(spec, Contract | Attention):
-            return found
-        return sorted(found, key=lambda schedule: self._cost(spec, schedule, device))
-
-    def _cost(self, spec: KernelSpec, schedule: SimtSchedule, device: Device) -> tuple[float, float]:
-        """Seconds; of two that wait as long for memory, what all parts take."""
-        if isinstance(self.check(spec, schedule, device), Refusal):
-            return inf, inf
-        kernel = rendering.render(spec, schedule, self.target)
-        time = time_of(issued_by(kernel, device, self.capability.lanes, closely=False), device)
-        return time.seconds, sum(time.parts.values())
+        return candidates.candidates(spec, device, self.capability.lanes)
 
     def check(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Footprint | Refusal:
         return candidates.check(spec, _own(schedule), self.target)

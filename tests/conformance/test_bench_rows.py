@@ -167,7 +167,7 @@ def test_a_model_computes_the_same_on_both_sides(use: Literal["inference", "trai
     assert isinstance(measure(Key("models", row.name, row.passes[0]), row, QUICK), Timing)
 
 
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("path", [pytest.param(p, marks=() if p == "moe" else pytest.mark.soak) for p in PATHS])
 def test_a_path_computes_the_same_on_both_sides(path: Path) -> None:
     found = [measure(key, row, QUICK) for key, row in keys(load_suite("cpu").select("paths", (path,), quick=True))]
     assert found and not [reason for reason in found if isinstance(reason, str)]

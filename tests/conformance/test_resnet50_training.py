@@ -39,7 +39,7 @@ def test_its_gradients_are_those_of_differences() -> None:
     assert torch.autograd.gradcheck(call, given, fast_mode=True)
 
 
-@pytest.mark.parametrize("dtype", ["f32", "f16", "bf16"])
+@pytest.mark.parametrize("dtype", ["f32", *(pytest.param(d, marks=pytest.mark.soak) for d in ("f16", "bf16"))])
 def test_its_errors_are_about_pytorchs(dtype: str) -> None:
     found = judge.errors(NARROW, dtype, range(SEEDS), together=True)
     assert found.keys() == {"results", "gradients"}

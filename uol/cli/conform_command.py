@@ -108,5 +108,6 @@ def _path_dtypes(text: str) -> tuple[str, ...]:
     found = tuple(dict.fromkeys(listed(text, "dtype", "f16,bf16")))
     for dtype in found:
         if dtype not in PATH_DTYPES:
-            raise TypeCheckError(f"a path is not checked in {dtype!r}", hint=f"--dtype is of {', '.join(PATH_DTYPES)}")
+            hint = f"--dtype is one of {', '.join(PATH_DTYPES)}, or several by commas"
+            raise TypeCheckError(f"a path is not checked in {dtype!r}", hint=hint)
     return found

@@ -41,7 +41,7 @@ def test_it_is_the_twin_in_float64() -> None:
             torch.testing.assert_close(found[name], value, rtol=1e-9, atol=1e-12, msg=name)
 
 
-@pytest.mark.parametrize("dtype", ["f32", "f16", "bf16"])
+@pytest.mark.parametrize("dtype", ["f32", *(pytest.param(d, marks=pytest.mark.soak) for d in ("f16", "bf16"))])
 def test_it_is_as_near_to_float64_as_pytorch_is(dtype: str) -> None:
     for name, dual in errors("narrow", dtype, range(31)).items():
         assert dual.ok, f"{name}: {dual.detail}"

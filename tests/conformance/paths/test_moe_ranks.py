@@ -110,32 +110,39 @@ def on_group(case: str, group: distributed.ProcessGroup) -> Whole:
     return found
 
 
-def every_case(rank: int, folder: Path) -> None:
-    join(rank, folder, RANKS)
-    for ranks in (1, 2, RANKS):
-        group = distributed.new_group(list(range(ranks)))
+EVERY = tuple((case, ranks) for case in CASES for ranks in (1, 2, RANKS))
+SAMPLE = (("one for all", 2), ("none on a rank", 2))
+"""Each rank compiles kernels for its own numbers of rows: all cases take minutes."""
+
+
+def most_ranks(cases: tuple[tuple[str, int], ...]) -> int:
+    return max(ranks for _, ranks in cases)
+
+
+def run_cases(rank: int, folder: Path, cases: tuple[tuple[str, int], ...]) -> None:
+    """What this rank finds of each case, by the number of ranks."""
+    join(rank, folder, most_ranks(cases))
+    groups = {ranks: distributed.new_group(list(range(ranks))) for ranks in sorted({ranks for _, ranks in cases})}
+    for case, ranks in cases:
         if rank < ranks:
-            torch.save({case: on_group(case, group) for case in CASES}, folder / f"{rank} of {ranks}.pt")
+            torch.save(on_group(case, groups[ranks]), folder / f"{case}, {rank} of {ranks}.pt")
     distributed.barrier()
     distributed.destroy_process_group()
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What each rank found of every case, by the number of ranks."""
-    place = tmp_path_factory.mktemp("ranks")
-    started(every_case, place, RANKS)
-    return place
 
 
 WHOLE = {"router", "balance", "z"}
 """What every rank has whole; of all else it has a share, in the order of the ranks."""
 
 
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("ranks", [1, 2, RANKS])
-def test_ranks_compute_what_one_does(folder: Path, ranks: int, case: str) -> None:
-    found = [torch.load(folder / f"{rank} of {ranks}.pt")[case] for rank in range(ranks)]
+@pytest.mark.parametrize("cases", [SAMPLE, pytest.param(EVERY, marks=pytest.mark.soak)], ids=["sample", "every"])
+def test_ranks_compute_what_one_does(cases: tuple[tuple[str, int], ...], tmp_path: Path) -> None:
+    started(run_cases, tmp_path, most_ranks(cases), cases)
+    for case, ranks in cases:
+        require_one_ranks(case, [torch.load(tmp_path / f"{case}, {rank} of {ranks}.pt") for rank in range(ranks)])
+
+
+def require_one_ranks(case: str, found: list[Whole]) -> None:
+    """The ranks' results of a case are those of the layer on one rank."""
     expected = one_rank(case)
     assert torch.equal(torch.cat([each["expert"] for each in found]), expected["expert"])
     for name in expected.keys() - {"expert"}:
