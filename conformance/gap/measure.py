@@ -16,7 +16,7 @@ from uol.compilation.request import resolve_target
 from uol.conformance.gap.assignment import assigned
 from uol.conformance.gap.attained import attained_of, reference_of
 from uol.conformance.gap.groups import Group, groups_of
-from uol.conformance.gap.model import CallForm, CountedCall, CountedKernel, counted, counted_together, form_of, is_known
+from uol.conformance.gap.model import CallForm, CountedCall, CountedKernel, Known, counted, counted_together, form_of, is_known
 from uol.conformance.gap.record import CaseGap, Cell, GroupOnTarget, Kernel
 from uol.conformance.paths.full_size import calls_of, full_size_of
 
@@ -26,6 +26,8 @@ Progress = Callable[[int, int], None]
 Step = tuple[str, str, str]
 """A path, its case and its element type."""
 Counts = Mapping[tuple[CallForm, str], CountedCall]
+Task = tuple[tuple[CallForm, ...], tuple[str, ...]]
+"""Calls that are alike, and devices of one backend."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,21 +102,26 @@ def _define(steps: Sequence[Step]) -> None:
         calls_of(path, case, dtype)
 
 
-def _missing(forms: Sequence[CallForm], targets: Sequence[str]) -> Iterator[tuple[CallForm, tuple[str, ...]]]:
-    """The calls that are not known yet, each with the devices of one backend where they are not."""
+def _missing(forms: Sequence[CallForm], targets: Sequence[str]) -> Iterator[Task]:
+    """The calls that are not known yet, those that are alike together, each with the devices of one backend."""
     backends: dict[str, list[str]] = {}
     for target in targets:
         backends.setdefault(resolve_target(target).backend.name, []).append(target)
+    alike: dict[CallForm, list[CallForm]] = {}
     for form in forms:
+        alike.setdefault(form.alike, []).append(form)
+    for group in alike.values():
         for names in backends.values():
-            unknown = tuple(name for name in names if not is_known(form, resolve_target(name)))
+            unknown = tuple(form for form in group if not all(is_known(form, resolve_target(name)) for name in names))
             if unknown:
-                yield form, unknown
+                yield unknown, tuple(names)
 
 
-def _count(each: tuple[CallForm, tuple[str, ...]]) -> None:
-    form, targets = each
-    counted_together(form, [resolve_target(target) for target in targets])
+def _count(task: Task) -> None:
+    forms, targets = task
+    known: Known = {}
+    for form in forms:
+        counted_together(form, [resolve_target(target) for target in targets], known)
 
 
 def gap_of_case(case: RecordedCase, counts: Counts, chosen: Devices) -> CaseGap:

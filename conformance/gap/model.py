@@ -28,6 +28,10 @@ from uol.conformance.paths.recorded import Call
 from uol.ir.errors import RefusalError
 
 Form = tuple[torch.dtype, tuple[int, ...], tuple[int, ...]]
+Known = dict[tuple[str, Launch], tuple[Issued, int]]
+"""Counts of kernels and the cores of their device, by text and launch."""
+ALIKE = {torch.bfloat16: torch.float16}
+"""Types that move and compute alike: a text that names one where another one names the other has the same counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,11 @@ class CallForm:
     op: str
     inputs: tuple[Form, ...]
     options: tuple[tuple[str, object], ...]
+
+    @property
+    def alike(self) -> CallForm:
+        """The same for all types of one width."""
+        return replace(self, inputs=tuple((ALIKE.get(dtype, dtype), size, stride) for dtype, size, stride in self.inputs))
 
     def request(self, target: Target) -> Request:
         """What has to be compiled for it."""
@@ -82,10 +91,11 @@ def counted(form: CallForm, target: Target) -> CountedCall:
     return found
 
 
-def counted_together(form: CallForm, targets: Sequence[Target]) -> list[CountedCall]:
-    """The same on several devices of one backend, which have one kernel graph, and mostly the same kernels."""
+def counted_together(form: CallForm, targets: Sequence[Target], known: Known | None = None) -> list[CountedCall]:
+    """The same on several devices of one backend, which have one kernel graph, and mostly the same kernels. `known`: those of
+    the forms that are alike, to which these are added."""
     requests = [form.request(target) for target in targets]
-    made = Kernels(requests[0])
+    made = Kernels(requests[0], {} if known is None else known)
     cache = open_cache()
     return [cache.record(_key(r), COUNTED, partial(made.count, r.target)) for r in requests]
 
@@ -107,10 +117,10 @@ def _model_hash() -> str:
 
 @dataclass(slots=True)
 class Kernels:
-    """The kernels of a request on devices of its backend. `known`: counts and the device's cores, by text and launch."""
+    """The kernels of a request on devices of its backend."""
 
     request: Request
-    known: dict[tuple[str, Launch], tuple[Issued, int]] = field(default_factory=dict)
+    known: Known = field(default_factory=dict)
     graph: KernelGraph | None = None
 
     def count(self, target: Target) -> CountedCall:
@@ -132,15 +142,16 @@ class Kernels:
         return CountedKernel(spec.name, type(spec).__name__, schedule.describe(), issued)
 
     def _issued(self, spec: KernelSpec, schedule: Schedule, target: Target) -> Issued:
-        """Of a kernel that another device has, too, its counts there: of the cores alone it depends how often each takes a
-        block."""
+        """Of a kernel that another device or a type that is alike has, too, its counts there: of the cores alone it depends how
+        often each takes a block."""
         cores = target.device.cores
         rendered = target.backend.render(spec, schedule, target.device)
-        before = self.known.get((rendered.text, rendered.launch))
+        key = rendered.text.replace("bf16", "f16"), rendered.launch
+        before = self.known.get(key)
         if before is not None and before[0].waves == _waves(before[0], before[1]):
             return replace(before[0], waves=_waves(before[0], cores))
         issued = target.backend.issued(spec, schedule, target.device)
-        self.known[rendered.text, rendered.launch] = issued, cores
+        self.known[key] = issued, cores
         return issued
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import torch
 from uol.compilation.request import resolve_target
 from uol.conformance.gap import measure
 from uol.conformance.gap.measure import RecordedCase, count_all, recorded_case
-from uol.conformance.gap.model import CallForm, counted, counted_together
+from uol.conformance.gap.model import CallForm, Known, counted, counted_together
 from uol.conformance.paths.full_size import full_size_of
 
 TARGETS = ("cuda:a100", "cuda:h100")
@@ -31,6 +32,19 @@ def test_devices_of_one_backend_have_the_counts_that_each_has_alone(tmp_path: Pa
     assert together == [counted(form, target) for target in targets]
     waves = [kernel.issued.waves for found in together for kernel in found.kernels]
     assert len(set(waves)) > 1  # the devices have other numbers of cores
+
+
+def test_types_that_are_alike_are_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    (target,) = (resolve_target(name) for name in TARGETS[:1])
+    wide, narrow = (CallForm("softmax", ((dtype, (64, 512), (512, 1)),), ()) for dtype in (torch.bfloat16, torch.float16))
+    assert wide.alike == narrow.alike == narrow
+    (alone,) = counted_together(wide, [target])
+    monkeypatch.setenv("UOL_CACHE_DIR", str(Path(os.environ["UOL_CACHE_DIR"]) / "other"))
+    known: Known = {}
+    counted_together(narrow, [target], known)
+    monkeypatch.setattr(type(target.backend), "issued", lambda *given: pytest.fail("it was counted before"))
+    assert counted_together(wide, [target], known) == [alone]
+    assert alone.kernels
 
 
 def test_processes_know_the_gradients_that_only_a_step_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
