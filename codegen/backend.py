@@ -48,14 +48,27 @@ Grade = Literal["vendor", "measured", "computed"]
 """Where a figure was read: in a document of the vendor's; in a measurement that others have published; computed from such."""
 
 
+SI = {"GB/s": 1e9, "TFLOP/s": 1e12, "TOP/s": 1e12, "G/s": 1e9, "MHz": 1e6, "us": 1e-6}
+"""Units of rates, in bytes or operations a second, hertz, or seconds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """What a device can do, in `unit`: "GB/s", "TFLOP/s", "MHz", "us"."""
+    """What a device can do, in `unit`: one of `SI`, or "B/cycle"."""
 
     value: float
     unit: str
     source: str
     grade: Grade
+
+    @property
+    def si(self) -> float:
+        """In bytes or operations a second, hertz, or seconds.
+
+        >>> Rate(2.5, "us", "a data sheet", "vendor").si
+        2.5e-06
+        """
+        return self.value * SI[self.unit]
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,6 @@ from uol.codegen.specs.nodes import KernelSpec
 from uol.codegen.work import Issued
 from uol.ir.integers.intervals import Interval
 
-A_SECOND = {"GB/s": 1e9, "TFLOP/s": 1e12, "TOP/s": 1e12, "G/s": 1e9, "MHz": 1e6}
-"""What one unit of a rate is."""
-
 INSTEAD = {"f32-matrix": "f32-vector", "f64-matrix": "f64-vector"}
 """What does the products of a device that has no rate for them."""
 
@@ -38,7 +35,7 @@ class Time:
 def time_of(issued: Issued, device: Device) -> Time:
     """What the counts take by the device's rates. A count for which the device has no rate takes no time."""
     parts = dict(_parts(issued, device.rates, _idle(issued, device)))
-    launch = issued.launches * device.rates["launch"].value * 1e-6 if "launch" in device.rates else 0.0
+    launch = issued.launches * device.rates["launch"].si if "launch" in device.rates else 0.0
     bound = max(parts, key=lambda name: parts[name], default="launch")
     return Time(parts.get(bound, 0.0) + launch, bound, parts | {"launch": launch})
 
@@ -61,25 +58,21 @@ def middle(count: Interval) -> float:
 def _parts(issued: Issued, rates: Mapping[str, Rate], idle: float) -> Iterator[tuple[str, float]]:
     memory = rates.get("bandwidth-attained") or rates.get("bandwidth")
     if memory is not None:
-        yield "memory", issued.memory_bytes / _a_second(memory)
+        yield "memory", issued.memory_bytes / memory.si
     if "latency" in rates:
-        yield "latency", -(-issued.waves // issued.resident) * rates["latency"].value * 1e-6
+        yield "latency", -(-issued.waves // issued.resident) * rates["latency"].si
     moved = middle(issued.read_bytes) + middle(issued.written_bytes)
     named = {"cache": moved, "scratch": middle(issued.scratch_bytes)}
-    for counts in (issued.statements, issued.primitives, issued.operations):
+    for counts in (issued.statements, issued.primitives, issued.operations):  # operations in the place of their statements
         named |= {name: middle(count) for name, count in counts.items()}
     for name, number in named.items():
         rate = rates.get(name) or rates.get(INSTEAD.get(name, ""))
         if rate is not None:
-            yield name, number / _a_second(rate) * idle
+            yield name, number / rate.si * idle
     if "clock" in rates:
-        yield from ((unit, middle(count) / _a_second(rates["clock"])) for unit, count in issued.cycles.items())
+        yield from ((unit, middle(count) / rates["clock"].si) for unit, count in issued.cycles.items())
 
 
 def _idle(issued: Issued, device: Device) -> float:
     """How much longer all takes for the cores that the last wave leaves without a block."""
     return max(1.0, issued.waves * device.cores / max(issued.blocks, 1))
-
-
-def _a_second(rate: Rate) -> float:
-    return rate.value * A_SECOND[rate.unit]

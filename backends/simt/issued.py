@@ -60,7 +60,4 @@ def _by_name(found: Mapping[tuple[str, str], Interval], kind: str) -> dict[str, 
 
 
 def _total(found: Mapping[tuple[str, str], Interval], kind: str) -> Interval:
-    total = Interval(0, 0)
-    for count in _by_name(found, kind).values():
-        total += count
-    return total
+    return sum(_by_name(found, kind).values(), Interval(0, 0))

@@ -146,9 +146,9 @@ def _steps(ours: Side, theirs: Side) -> Contenders:
 
     import uol
 
-    def steps(side: Side, optimiser: type[torch.optim.Optimizer]) -> Call:
+    def steps(side: Side, optimiser: Callable[..., torch.optim.Optimizer]) -> Call:
         network, loss = side
-        return _step(network, loss, optimiser(network.parameters(), lr=0.0, momentum=0.9))  # type: ignore[call-arg]
+        return _step(network, loss, optimiser(network.parameters(), lr=0.0, momentum=0.9))
 
     return Contenders(steps(ours, uol.SGD), steps(theirs, torch.optim.SGD))
 

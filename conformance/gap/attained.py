@@ -15,7 +15,6 @@ from uol.codegen.backend import Device, Rate
 from uol.conformance.gap.groups import Group, Launch
 from uol.ir.errors import UolError
 
-UNITS = {"GB/s": 1e9, "TFLOP/s": 1e12, "TOP/s": 1e12, "us": 1e-6}
 ATTAINED = "-attained"
 
 
@@ -26,11 +25,6 @@ class Attained:
 
     rates: Mapping[str, Rate]
     names: Mapping[str, str]
-
-    def a_second(self, what: str) -> float:
-        """Bytes or operations a second; of a launch its seconds."""
-        rate = self.rates[what]
-        return rate.value * UNITS[rate.unit]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +49,7 @@ def attained_of(device: Device, dtype: str) -> Attained:
 def reference_of(group: Group, attained: Attained) -> Reference:
     """T_ref of a group."""
     parts = [(each, *_bound(each, attained)) for each in group.launches]
-    launch = sum(each.count for each in group.launches) * attained.a_second("launch")
+    launch = sum(each.count for each in group.launches) * attained.rates["launch"].si
     by: dict[str, float] = {}
     for each, what, seconds in parts:
         by[what] = by.get(what, 0.0) + each.count * seconds
@@ -63,7 +57,7 @@ def reference_of(group: Group, attained: Attained) -> Reference:
 
 
 def _bound(launch: Launch, attained: Attained) -> tuple[str, float]:
-    times = {"memory": launch.bytes / attained.a_second("memory")}
-    times |= {kind: count / attained.a_second(kind) for kind, count in launch.operations.items()}
+    times = {"memory": launch.bytes / attained.rates["memory"].si}
+    times |= {kind: count / attained.rates[kind].si for kind, count in launch.operations.items()}
     what = max(times, key=lambda name: times[name])
     return what, times[what]

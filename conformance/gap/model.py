@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
+from typing import Any
 
 import torch
 
@@ -22,7 +23,7 @@ from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.nodes import KernelSpec
 from uol.codegen.work import Issued
 from uol.compilation.pipeline import program_of
-from uol.compilation.request import Request, Target
+from uol.compilation.request import Request, Target, resolve_target
 from uol.conformance.gap.balanced import balanced, nearest_schedule
 from uol.conformance.paths.recorded import Call
 from uol.ir.errors import RefusalError
@@ -40,7 +41,7 @@ class CallForm:
 
     op: str
     inputs: tuple[Form, ...]
-    options: tuple[tuple[str, object], ...]
+    options: tuple[tuple[str, Any], ...]
 
     @property
     def alike(self) -> CallForm:
@@ -51,7 +52,7 @@ class CallForm:
         """What has to be compiled for it."""
         tensors = tuple(torch.empty_strided(size, stride, dtype=dtype, device="meta") for dtype, size, stride in self.inputs)
         options = dict(self.options)
-        return Call(self.op, tensors, options).operator.request(tensors, options, target)  # type: ignore[arg-type]
+        return Call(self.op, tensors, options).operator.request(tensors, options, target)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ def counted(form: CallForm, target: Target) -> CountedCall:
 def counted_together(form: CallForm, targets: Sequence[Target], known: Known | None = None) -> list[CountedCall]:
     """The same on several devices of one backend, which have one kernel graph, and mostly the same kernels. `known`: those of
     the forms that are alike, to which these are added."""
-    requests = [form.request(target) for target in targets]
+    requests = [_request(form, target.name) for target in targets]
     made = Kernels(requests[0], {} if known is None else known)
     cache = open_cache()
     return [cache.record(_key(r), COUNTED, partial(made.count, r.target)) for r in requests]
@@ -102,7 +103,13 @@ def counted_together(form: CallForm, targets: Sequence[Target], known: Known | N
 
 def is_known(form: CallForm, target: Target) -> bool:
     """Are they in the cache?"""
-    return open_cache().get(_key(form.request(target))) is not None
+    return open_cache().get(_key(_request(form, target.name))) is not None
+
+
+@cache
+def _request(form: CallForm, target: str) -> Request:
+    """Asked for whether it is known, to count it, and to read what was counted."""
+    return form.request(resolve_target(target))
 
 
 def _key(request: Request) -> Key:

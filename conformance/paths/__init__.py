@@ -4,6 +4,7 @@ A path is a room of this folder; what serves all of them lies beside the rooms.
 
     task.py, training/               what training asks of a path; `uol train`
     draw.py, step_checks.py          a training step on drawn numbers, judged on every target
+    judge.py                         its errors on the CPU, value by value: a command
     recorded.py, kernels.py, emulation.py    what a step calls; its kernels one by one; all of it in a target's twin
     full_size.py                     a step at the path's full size, recorded without running it
     record.py, facts.py              what a check of a path is asked, and what it reports

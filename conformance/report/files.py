@@ -8,19 +8,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from uol.conformance.gap.record import CaseGap
 from uol.conformance.paths.record import PathReport
-from uol.conformance.paths.training.record import TrainingRecord
-from uol.conformance.report.gap import gap_page
 from uol.conformance.report.junit import junit_of
 from uol.conformance.report.operators import OperatorReport
 from uol.conformance.report.page import page_of
-from uol.conformance.report.training import training_page
 from uol.ir.errors import ResourceError
 from uol.json_text import json_text
 from uol.whole_file import replacing
+
+if TYPE_CHECKING:
+    from uol.conformance.gap.record import CaseGap
+    from uol.conformance.paths.training.record import TrainingRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,8 @@ def write_report(report: PathReport | OperatorReport, folder: Path) -> Written:
 def write_training(record: TrainingRecord, folder: Path) -> Path:
     """Writes training.json and training.html, each whole or not at all; where the page is. Raises ResourceError where it
     cannot."""
+    from uol.conformance.report.training import training_page
+
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _write(folder / "training.json", json_text(record.record(), indent=1) + "\n")
@@ -68,6 +70,8 @@ def require_writable(folder: Path) -> None:
 
 def write_gap(found: Sequence[CaseGap], page: Path | None, data: Path | None) -> None:
     """Writes the page and the figures of gaps, each whole or not at all. Raises ResourceError where it cannot."""
+    from uol.conformance.report.gap import gap_page
+
     if page is not None:
         _place(page, gap_page(found))
     if data is not None:

@@ -87,7 +87,7 @@ def _point(case: CaseGap, group: Group, device: str) -> Point | None:
 
 def _roof(attained: Attained) -> str:
     """Up along the bandwidth, then level at the rate of products of matrices."""
-    memory, matrix = attained.a_second("memory"), attained.a_second("matrix")
+    memory, matrix = attained.rates["memory"].si, attained.rates["matrix"].si
     low, high = (10**exponent for exponent in DECADES_ACROSS)
     corners = [(low, low * memory), (matrix / memory, matrix), (high, matrix)]
     return " ".join(f"{_across(x):.1f},{_up(y):.1f}" for x, y in corners)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from uol.codegen.backend import Device, Rate
@@ -17,8 +20,8 @@ def device(**rates: tuple[float, str]) -> Device:
 ROUND = device(bandwidth=(2, "GB/s"), cache=(4, "GB/s"), f32_vector=(1, "TFLOP/s"), shuffle=(1, "G/s"), launch=(3, "us"))
 
 
-def issued(**counts: object) -> Issued:
-    return Issued(**{"memory_bytes": 0, "read_bytes": exactly(0), "written_bytes": exactly(0), "blocks": 10, **counts})  # type: ignore[arg-type]
+def issued(**counts: Any) -> Issued:
+    return replace(Issued(0, exactly(0), exactly(0), blocks=10), **counts)
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import torch
 
+from uol.conformance.paths.draw import Values, pooled_errors
 from uol.conformance.paths.kernels import distinct_calls
 from uol.conformance.paths.recorded import recorded
-from uol.conformance.paths.resnet50 import judge
-from uol.conformance.paths.resnet50.draw import draw_sizes
+from uol.conformance.paths.resnet50.draw import LEVEL, draw, draw_sizes
 from uol.conformance.paths.resnet50.module import ResNet, loss
 from uol.conformance.paths.resnet50.sizes import SIZES
 from uol.conformance.paths.resnet50.twin import TorchResNet
@@ -39,9 +39,16 @@ def test_its_gradients_are_those_of_differences() -> None:
     assert torch.autograd.gradcheck(call, given, fast_mode=True)
 
 
+def together(found: Values) -> Values:
+    """Scores and loss, and the gradients, as a vector each: the ratio of two roundings of a handful of numbers is chance."""
+    scores, loss, *gradients = found.values()
+    parts = {"results": (scores, loss), "gradients": gradients}
+    return {name: torch.cat([value.double().flatten() for value in each]) for name, each in parts.items()}
+
+
 @pytest.mark.parametrize("dtype", ["f32", *(pytest.param(d, marks=pytest.mark.soak) for d in ("f16", "bf16"))])
 def test_its_errors_are_about_pytorchs(dtype: str) -> None:
-    found = judge.errors(NARROW, dtype, range(SEEDS), together=True)
+    found = pooled_errors([draw("narrow", dtype, seed) for seed in range(SEEDS)], dtype, LEVEL, together)
     assert found.keys() == {"results", "gradients"}
     assert not {name: dual.detail for name, dual in found.items() if not dual.ok}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from uol.backends.ascendc.candidates import KernelPlan
 from uol.backends.ascendc.devices import VECTOR_CORES_PER_CUBE_CORE
@@ -11,7 +11,7 @@ from uol.backends.ascendc.sync.dependences import synchronise
 from uol.backends.ascendc.work.cycles import cycles_of
 from uol.backends.ascendc.work.tally import Primitive, Tally, tally_of
 from uol.codegen.backend import Device
-from uol.codegen.work import Issued, compulsory
+from uol.codegen.work import Issued, compulsory, exactly
 from uol.ir.integers.intervals import Interval
 from uol.ir.types import DTYPES, is_float
 
@@ -28,13 +28,13 @@ def issued_by(plan: KernelPlan, device: Device) -> Issued:
     blocks = plan.schedule.blocks
     tally = tally_of(plan.program, blocks, synchronise(plan.program, plan.layout.addresses))
     cores = device.cores * (VECTOR_CORES_PER_CUBE_CORE if plan.core == "aiv" else 1)
-    moved = {path: _times(s.total, BLOCK_BYTES) for path, s in tally.sectors.items()}
-    by_scalar = Interval(0, _times(tally.reads.total, BLOCK_BYTES).high)
+    moved = {path: s.total * exactly(BLOCK_BYTES) for path, s in tally.sectors.items()}
+    by_scalar = Interval(0, (tally.reads.total * exactly(BLOCK_BYTES)).high)
     return Issued(
         compulsory(plan.spec).memory_bytes,
-        _sum([by_scalar, *(moved[p] for p in READING if p in moved)]),
-        _sum(moved[p] for p in WRITING if p in moved),
-        scratch_bytes=_sum(s.total for k, s in tally.amounts.items() if k.path for _ in _sides(k)),
+        sum((moved[p] for p in READING if p in moved), by_scalar),
+        sum((moved[p] for p in WRITING if p in moved), NOTHING),
+        scratch_bytes=sum((s.total for k, s in tally.amounts.items() if k.path for _ in _sides(k)), NOTHING),
         operations=_operations(tally),
         primitives=_primitives(tally),
         statements=_statements(tally),
@@ -60,7 +60,7 @@ def _operations(tally: Tally) -> dict[str, Interval]:
     for kind, total in tally.amounts.items():
         name, number = _operation_of(kind), total.total
         if name:
-            number = _times(number, 2) if kind.pipe == "M" else number
+            number = number * exactly(2) if kind.pipe == "M" else number
             found[name] = found.get(name, NOTHING) + number
     return found
 
@@ -97,16 +97,3 @@ def _named(tally: Tally) -> Iterator[tuple[str, Interval]]:
         yield name, total.total
     if tally.reads.total != NOTHING:
         yield from ((name, tally.reads.total) for name in ("GetValue", "GetValue_amount"))
-
-
-def _sum(intervals: Iterable[Interval]) -> Interval:
-    total = NOTHING
-    for each in intervals:
-        total += each
-    return total
-
-
-def _times(count: Interval, factor: int) -> Interval:
-    assert count.low is not None
-    assert count.high is not None
-    return Interval(count.low * factor, count.high * factor)

@@ -110,8 +110,7 @@ class Tally:
     def pipes(self) -> Iterator[tuple[str, Interval]]:
         """How many instructions each pipe executes."""
         for pipe in dict.fromkeys(k.pipe for k in self.issues):
-            totals = [s.total for k, s in self.issues.items() if k.pipe == pipe]
-            yield pipe, sum(totals[1:], totals[0])
+            yield pipe, sum((s.total for k, s in self.issues.items() if k.pipe == pipe), Interval(0, 0))
 
 
 def tally_of(program: Block, blocks: int, order: Plan | None = None) -> Tally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uol.ir.types import NARROW
+from uol.ir.types import DTYPES, NARROW
 
 STORAGE = {
     "f64": "double",
@@ -23,6 +23,8 @@ STORAGE = {
 COMPUTE = STORAGE | {t: "float" for t in NARROW} | {"i16": "int", "i8": "int", "u8": "int"}
 """The type of a local variable: narrow floats are computed in float, short integers in int, and rounded or wrapped where
 the language says so."""
+
+STORAGE_BYTES = {ctype: DTYPES[dtype].bytes for dtype, ctype in STORAGE.items()}
 
 COMPUTE_BYTES = {"double": 8, "float": 4, "long long": 8, "int": 4, "bool": 1}
 

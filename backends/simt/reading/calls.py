@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from uol.backends.simt.c_text.types import STORAGE_BYTES
 from uol.backends.simt.reading.counts import Counts, Ends
 from uol.backends.simt.reading.lanes import SECTOR_BYTES, Active, Value, range_of
 from uol.backends.simt.reading.syntax import Name, Operation
@@ -81,21 +82,8 @@ def times(number: int, ends: Ends) -> Ends:
 
 
 def bytes_of(dtype: str) -> int:
-    """Of a C type of elements."""
-    return BYTES[dtype]
+    """Of a C type of elements, as `parse` reads it: without its namespace, signed or not."""
+    return BYTES[dtype.removeprefix("unsigned ")]
 
 
-BYTES = {
-    **{
-        "double": 8,
-        "long long": 8,
-        "unsigned long long": 8,
-        "float": 4,
-        "int": 4,
-        "unsigned": 4,
-        "short": 2,
-        "f16": 2,
-        "bf16": 2,
-    },
-    **{"bool": 1, "signed char": 1, "unsigned char": 1, "f8e4m3": 1, "f8e5m2": 1},
-}
+BYTES = {ctype.removeprefix("uol::"): size for ctype, size in STORAGE_BYTES.items()} | {"unsigned": 4, "char": 1}

@@ -25,10 +25,6 @@ class Counts:
         least, most = self.found.get((kind, name), (0, 0))
         self.found[kind, name] = least + ends[0], most + ends[1]
 
-    def add_all(self, other: Counts) -> None:
-        for (kind, name), ends in other.found.items():
-            self.add(kind, name, ends)
-
     def add_sample(self, pieces: Sequence[Counts], number: int) -> None:
         """As many pieces as `number`, of which some were looked at."""
         for kind, name in {key: None for piece in pieces for key in piece.found}:

@@ -20,8 +20,6 @@ SECTOR_BYTES = 32
 of other machines are counted in the same unit."""
 
 Mask = NDArray[np.bool_]
-
-
 Value = Ints | Interval
 """Broadcast over (blocks, threads)."""
 

@@ -6,5 +6,4 @@
     data.py        clips of two digits that move, with captions without their last word
     task.py        what `uol train` asks
     draw.py        a step on drawn numbers, on both sides and in float64
-    judge.py       errors against float64 beside PyTorch's, and times beside PyTorch's, at a size
 """

@@ -59,7 +59,6 @@ REAL = Sizes(
     groups=8,
 )
 CHECK = replace(REAL, batch=2)
-KERNELS = replace(REAL, batch=1, frames=4, height=8, width=8, words=8)
 NARROW = Sizes(batch=2, heads=2, channels=3, frames=4, height=6, width=7, words=5, text_width=6, stem=(4, 6), model=8, groups=2)
 TRAINED = Sizes(
     batch=32, heads=4, channels=1, frames=6, height=16, width=16, words=4, text_width=64, stem=(16, 32), model=64, groups=4

@@ -20,9 +20,9 @@ class LayerDraw:
     """A layer on tokens that were drawn. PyTorch's sides route each token as ours did when it last ran: where two scores are
     nearly alike, another expert is no error."""
 
-    def __init__(self, sizes: Sizes, dtype: str, seed: int, capacity: int | None = None) -> None:
+    def __init__(self, sizes: Sizes, dtype: str, seed: int) -> None:
         self.dtype = TORCH_TYPES[dtype]
-        self.shape = (sizes.width, sizes.hidden, sizes.experts, sizes.top, capacity)
+        self.shape = (sizes.width, sizes.hidden, sizes.experts, sizes.top)
         generator = torch.Generator().manual_seed(seed)
         draws = (torch.randn(sizes.tokens, sizes.width, generator=generator) for _ in range(2))
         self.x, self.dy = (draw.to(self.dtype) for draw in draws)

@@ -4,7 +4,7 @@
     torchrun --nproc-per-node 4 -m uol.conformance.paths.moe.ranks narrow --seeds 24 --dtype bf16
 
 Each rank takes an equal share of the tokens. Rank 0 says whether the routing is the same to the bit, and prints the errors of
-results and gradients beside PyTorch's (the dual benchmark, as `accuracy.py` does for one rank). Here the ranks share the
+results and gradients beside PyTorch's (the dual benchmark, as `paths.judge` does for one rank). Here the ranks share the
 processors of one machine, by gloo; `ExpertParallel` takes a group of any backend.
 
 Exit status: 0 done, 1 routing or an error that is not as it should be, 2 bad input, 3 another rank was lost: it ended, or it
@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, distributed
 
 from uol.conformance.paths.draw import Values, pooled_errors
-from uol.conformance.paths.moe.accuracy import DTYPES
+from uol.conformance.paths.judge import DTYPES, shown
 from uol.conformance.paths.moe.draw import LEVEL, LayerDraw
 from uol.conformance.paths.moe.exchange import RankError
 from uol.conformance.paths.moe.expert_parallel import ExpertParallel
@@ -77,7 +77,7 @@ def compare(size: str, dtype: str, seeds: int) -> bool:
     print(f"{dtype:5}routing {'the same to the bit' if same else 'DIFFERS'}")
     duals = pooled_errors(draws, dtype, LEVEL)
     for name, dual in duals.items():
-        print(f"{dtype:5}{name:9}{'' if dual.ok else 'FAILED '}{dual.detail}", flush=True)
+        print(shown(dtype, name, dual), flush=True)
     return same and all(dual.ok for dual in duals.values())
 
 

@@ -8,5 +8,5 @@ Training
     module, twin    the network, and the same in plain PyTorch; `sizes`
     data, task      digits, and what `uol train` asks
     draw            a step on drawn numbers, judged on every target
-    judge, drift    errors against float64 and times of a step; distances of the parameters over steps. Both are commands
+    drift           distances of the parameters from float64 over steps: a command
 """

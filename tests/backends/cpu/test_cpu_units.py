@@ -18,6 +18,7 @@ from uol.backends.cpu.schedules.kinds import Panels
 from uol.backends.toolchain.processor import instruction_sets
 from uol.codegen.backend import Module
 from uol.ir.errors import ResourceError
+from uol.ir.program.nodes import Program
 
 BF16 = program_of("matmul", types={"T": "bf16"}, ranks={"S": 0}, dims={"M": 132, "K": 256, "N": 128})
 BYTES = program_of(
@@ -37,9 +38,9 @@ INSTRUCTIONS = [
 """By processor and program."""
 
 
-def built_for(processor: str, program: object, monkeypatch: pytest.MonkeyPatch) -> Module:
+def built_for(processor: str, program: Program, monkeypatch: pytest.MonkeyPatch) -> Module:
     monkeypatch.setenv(PROCESSOR, processor)
-    return module_of(graph_of(program))  # type: ignore[arg-type]
+    return module_of(graph_of(program))
 
 
 def straight_code(disassembly: str) -> list[list[str]]:
@@ -95,13 +96,12 @@ def tiles_machine(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 def test_a_machine_that_refuses_its_tiles_takes_the_dots(tiles_machine: pytest.MonkeyPatch) -> None:
-    every = lambda _: True  # noqa: E731
     tiles_machine.setattr(units, "_asked", lambda: True)
-    assert units.units_of(every, is_here=True) == set(units.UNITS)
+    assert units.units_of(lambda _: True, is_here=True) == set(units.UNITS)
     lent = BACKEND.machine()
     tiles_machine.setattr(units, "_asked", lambda: False)
     refused = {"dots of bf16", "dots of bytes"}
-    assert units.units_of(every, is_here=True) == units.units_of(every, is_here=False) == refused
+    assert units.units_of(lambda _: True, is_here=True) == units.units_of(lambda _: True, is_here=False) == refused
     assert BACKEND.machine() != lent  # what is cached with tiles is not found without
     host.__globals__["_host"].cache_clear()
     tiles_machine.setenv(PROCESSOR, "sapphirerapids")

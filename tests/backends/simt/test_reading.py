@@ -7,7 +7,7 @@ import pytest
 
 from uol.backends.simt.reading.parse import read_kernels
 from uol.backends.simt.reading.run import Reading
-from uol.backends.simt.reading.syntax import Loop, Simple
+from uol.backends.simt.reading.syntax import KernelText, Loop, Simple
 from uol.backends.simt.reading.units import simple_statements, types_of, unit_of
 from uol.ir.integers.intervals import Interval
 
@@ -16,7 +16,7 @@ HEAD = """extern "C" __global__ void __launch_bounds__(64) kernel(const uol::f16
 """
 
 
-def kernel(body: str):  # type: ignore[no-untyped-def]
+def kernel(body: str) -> KernelText:
     (found,) = read_kernels(f"{HEAD}{body}\n}}\n")
     return found
 

@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -35,7 +36,8 @@ def started(body: Callable[..., None], folder: Path, ranks: int, *args: object) 
     """`body(rank, folder, *args)` on each rank; raises where one of them does."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__, "uol.conformance.paths.moe.expert_parallel"])
-    multiprocessing.start_processes(body, (folder, *args), nprocs=ranks, start_method="forkserver")  # type: ignore[no-untyped-call]
+    processes: Any = multiprocessing  # PyTorch gives it no types
+    processes.start_processes(body, (folder, *args), nprocs=ranks, start_method="forkserver")
 
 
 def join(rank: int, folder: Path, ranks: int, timeout: float = PATIENCE) -> None:
