@@ -65,8 +65,8 @@ class Rate:
     def si(self) -> float:
         """In bytes or operations a second, hertz, or seconds.
 
-        >>> Rate(2.5, "us", "a data sheet", "vendor").si
-        2.5e-06
+        >>> Rate(2.0, "GB/s", "a data sheet", "vendor").si
+        2000000000.0
         """
         return self.value * SI[self.unit]
 
