@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from uol.codegen.indexing.arithmetic import value_at
 from uol.codegen.partition.grouped_value import Mode
 from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.nodes import KernelSpec
-from uol.codegen.work import Issued
 from uol.ir.program.nodes import Expr
+
+if TYPE_CHECKING:  # calls of compiled kernels count nothing
+    from uol.codegen.work import Issued
 
 
 @dataclass(frozen=True, slots=True)

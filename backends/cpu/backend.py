@@ -8,7 +8,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from uol.backends.cpu.caches import SIZES, this_machine
 from uol.backends.cpu.devices import devices
@@ -36,8 +36,10 @@ from uol.codegen.backend import (
 )
 from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.nodes import Attention, KernelSpec, Scan, Scatter, Select, Store
-from uol.codegen.work import Issued, compulsory
 from uol.ir.types import DTYPES
+
+if TYPE_CHECKING:
+    from uol.codegen.work import Issued
 
 CAPABILITY = Capability(
     lanes=16,
@@ -93,6 +95,8 @@ class CpuBackend:
 
     def issued(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Issued:
         """What the kernel must do, whatever its schedule: what else moves is between the caches and the processor."""
+        from uol.codegen.work import compulsory
+
         return compulsory(spec)
 
     def render(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Kernel:
