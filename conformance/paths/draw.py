@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from uol.conformance.accuracy.contracts import unit_roundoff
@@ -68,24 +67,17 @@ def sides_of(draw: Draw) -> Sides:
     return ours, draw.theirs(), draw.golden()
 
 
-def typical_errors(draws: Iterable[Draw], dtype: str, level: str) -> dict[str, Dual]:
-    """The dual benchmark of every value, the typical one of the draws: of few numbers the one that comes nearest to 0 decides
-    alone what the largest relative error of a draw is."""
-    found = [errors(sides_of(each), dtype, level) for each in draws]
-    return {name: typical([each[name] for each in found], level) for name in found[0]}
-
-
-def pooled_errors(
-    draws: Sequence[Draw], dtype: str, level: str, grouped: Callable[[Values], Values] = lambda values: values
+def typical_errors(
+    draws: Iterable[Draw], dtype: str, level: str, grouped: Callable[[Values], Values] = lambda values: values
 ) -> dict[str, Dual]:
-    """The dual benchmark of every value, the numbers of all draws judged at once. `grouped` puts values together that are too
-    few to be judged one by one."""
-    sides: list[list[Values]] = [[], [], []]
+    """The dual benchmark of every value, the typical one of the draws: of few numbers the one that comes nearest to 0 decides
+    alone what the largest and the root of the mean square of a draw's relative errors are. `grouped` puts values together that
+    are too few to be judged one by one."""
+    found = []
     for each in draws:
-        for found, values in zip(sides, sides_of(each), strict=True):
-            found.append({name: value.double().flatten() for name, value in grouped(values).items()})
-    ours, theirs, golden = ({name: torch.cat([draw[name] for draw in side]) for name in side[0]} for side in sides)
-    return errors((ours, theirs, golden), dtype, level)
+        ours, theirs, golden = (grouped(side) for side in sides_of(each))
+        found.append(errors((ours, theirs, golden), dtype, level))
+    return {name: typical([each[name] for each in found], level) for name in found[0]}
 
 
 def errors(sides: Sides, dtype: str, level: str) -> dict[str, Dual]:

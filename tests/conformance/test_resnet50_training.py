@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from uol.conformance.paths.draw import Values, pooled_errors
+from uol.conformance.paths.draw import Values, typical_errors
 from uol.conformance.paths.kernels import distinct_calls
 from uol.conformance.paths.recorded import recorded
 from uol.conformance.paths.resnet50.draw import LEVEL, draw, draw_sizes
@@ -48,7 +48,7 @@ def together(found: Values) -> Values:
 
 @pytest.mark.parametrize("dtype", ["f32", *(pytest.param(d, marks=pytest.mark.soak) for d in ("f16", "bf16"))])
 def test_its_errors_are_about_pytorchs(dtype: str) -> None:
-    found = pooled_errors([draw("narrow", dtype, seed) for seed in range(SEEDS)], dtype, LEVEL, together)
+    found = typical_errors([draw("narrow", dtype, seed) for seed in range(SEEDS)], dtype, LEVEL, together)
     assert found.keys() == {"results", "gradients"}
     assert not {name: dual.detail for name, dual in found.items() if not dual.ok}
 

@@ -20,7 +20,7 @@ from datetime import timedelta
 import torch
 from torch import Tensor, distributed
 
-from uol.conformance.paths.draw import Values, pooled_errors
+from uol.conformance.paths.draw import Values, typical_errors
 from uol.conformance.paths.judge import DTYPES, shown
 from uol.conformance.paths.moe.draw import LEVEL, LayerDraw
 from uol.conformance.paths.moe.exchange import RankError
@@ -75,7 +75,7 @@ def compare(size: str, dtype: str, seeds: int) -> bool:
         return True
     same = all(draw.is_routed_alike for draw in draws)
     print(f"{dtype:5}routing {'the same to the bit' if same else 'DIFFERS'}")
-    duals = pooled_errors(draws, dtype, LEVEL)
+    duals = typical_errors(draws, dtype, LEVEL)
     for name, dual in duals.items():
         print(shown(dtype, name, dual), flush=True)
     return same and all(dual.ok for dual in duals.values())
@@ -85,7 +85,7 @@ def _options() -> Namespace:
     parser = ArgumentParser(prog="uol.conformance.paths.moe.ranks", description="Experts over ranks, beside one rank.")
     parser.add_argument("size", choices=SIZES, nargs="?", default="check")
     parser.add_argument("--dtype", choices=DTYPES, default="f32")
-    parser.add_argument("--seeds", type=int, default=1, help="draws that are judged together: some, where each has few numbers")
+    parser.add_argument("--seeds", type=int, default=1, help="draws, of which the typical one is judged")
     parser.add_argument("--timeout", type=float, default=300.0, help="seconds that ranks wait for each other")
     return parser.parse_args()
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 import uol
-from uol.conformance.paths.draw import pooled_errors
+from uol.conformance.paths.draw import typical_errors
 from uol.conformance.paths.judge import DTYPES
 from uol.conformance.paths.moe import layer, twin
 from uol.conformance.paths.moe.draw import LEVEL, draw
@@ -111,7 +111,7 @@ def test_its_gradient_is_that_of_its_function() -> None:
 
 @pytest.mark.parametrize("dtype", [pytest.param(d, marks=pytest.mark.soak) if d == "f16" else d for d in DTYPES])
 def test_its_errors_are_within_the_ratios_of_the_dual_benchmark(dtype: str) -> None:
-    duals = pooled_errors([draw("narrow", dtype, seed) for seed in range(24)], dtype, LEVEL)
+    duals = typical_errors([draw("narrow", dtype, seed) for seed in range(24)], dtype, LEVEL)
     assert len(duals) == 8
     assert not {name: dual.detail for name, dual in duals.items() if not dual.ok}
 
