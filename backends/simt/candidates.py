@@ -12,11 +12,14 @@ from uol.backends.simt.folds import PICKS
 from uol.backends.simt.operand import smallest_stride
 from uol.backends.simt.schedules import LANES_A_ROW, BlockPerRow, Elements, RowTile, SimtSchedule, ThreadPerRow, Tile
 from uol.backends.simt.target import Target
+from uol.backends.simt.tile_counts import attention_counts, contract_counts
 from uol.codegen.backend import Device, Footprint, Refusal
+from uol.codegen.cost import time_of
 from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.nodes import Attention, Contract, KernelSpec, Map, Pack, Reduce
 from uol.codegen.specs.steps import passes_of
 from uol.codegen.specs.traverse import expressions, reads
+from uol.codegen.work import Issued
 
 THREADS = 256
 """A block that fills every SIMT machine: several fit a core at any register use below 64 a thread."""
@@ -51,9 +54,9 @@ def candidates(spec: KernelSpec, device: Device, lanes: int) -> Iterable[SimtSch
         case Reduce():
             return _rows(spec, device, lanes)
         case Contract():
-            return sorted(TILES, key=lambda tile: _tile_time(spec, tile, device))
+            return sorted(TILES, key=lambda tile: _cost(contract_counts(spec, tile, device), device))
         case Attention():
-            return sorted(ROW_TILES, key=lambda tile: _row_tile_time(spec, tile, device))
+            return sorted(ROW_TILES, key=lambda tile: _cost(attention_counts(spec, tile, device), device))
     return ()
 
 
@@ -78,28 +81,10 @@ def _lanes_want_rows(spec: Reduce) -> bool:
     return votes > 0
 
 
-def _tile_time(spec: Contract, tile: Tile, device: Device) -> float:
-    """Time in arbitrary units: waves of blocks. The counts of `issued_by` say more, but take the text of every tile, and ten
-    times as long as a compilation."""
-    waves = -(-grid_of(spec, tile).blocks // device.cores)
-    return waves * _step_time(tile.thread_m, tile.thread_n, tile.threads)
-
-
-def _row_tile_time(spec: Attention, tile: RowTile, device: Device) -> float:
-    """The same for the rows of an attention, which meet all cols."""
-    waves = -(-row_blocks(spec, tile) // device.cores)
-    tiles = -(-count_of(spec.cols) // tile.cols)
-    return waves * tiles * _step_time(tile.thread_rows, tile.thread_cols, tile.threads)
-
-
-def _step_time(rows: int, columns: int, threads: int) -> float:
-    """Of a block for one step along k, whose threads have rows x columns of a product each: multiply-adds, and reads of
-    shared memory.
-
-    A thread reads rows + columns values for rows * columns multiply-adds, and a warp reads 32 values in the time of one
-    multiply-add of each lane: small register tiles pay for their reads.
-    """
-    return (rows * columns + rows + columns) * threads
+def _cost(counts: Issued, device: Device) -> tuple[float, float]:
+    """The modelled time; of tiles whose longest part is alike, as one wait for memory is, that of all parts one by one."""
+    time = time_of(counts, device)
+    return time.seconds, sum(time.parts.values())
 
 
 def _power_of_two(number: int) -> int:

@@ -1,0 +1,74 @@
+"""What tiles move and compute, in closed form: of what `issued_by` reads out of a kernel's text the parts by which the tiles of
+a kernel differ most. To read a text takes ten times as long as to compile it.
+
+A step along a product's k brings `outer` elements a factor into shared memory, once a block; each thread reads what its own
+part of the product needs of them, and multiplies and adds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from uol.backends.simt.attention.tiles import row_blocks, thread_width
+from uol.backends.simt.c_text.counters import count_of
+from uol.backends.simt.contract_plan import grid_of
+from uol.backends.simt.schedules import LANES_A_ROW, RowTile, Tile
+from uol.codegen.attention.parts import weights_of
+from uol.codegen.backend import Device
+from uol.codegen.specs.nodes import Attention, Contract
+from uol.codegen.work import Issued, exactly, unit_of
+from uol.ir.types import DTYPES
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """One of a block: `steps` along k, for each of which `staged` elements come into shared memory and a thread reads `read` of
+    what lies there, for `multiply_adds` of a thread."""
+
+    steps: int
+    staged: int
+    read: int
+    multiply_adds: int
+    dtype: str
+
+
+def contract_counts(spec: Contract, tile: Tile, device: Device) -> Issued:
+    """Of a contraction, whose k is as long for every block."""
+    part = tile.thread_m, tile.thread_n
+    product = Product(count_of(spec.k), tile.m + tile.n, sum(part), part[0] * part[1], spec.acc_dtype)
+    return _issued([product], grid_of(spec, tile).blocks, tile.threads, device)
+
+
+def attention_counts(spec: Attention, tile: RowTile, device: Device) -> Issued:
+    """Of an attention whose rows all meet all cols. The weights of a tile lie in shared memory, too."""
+    return _issued([*_products(spec, tile)], row_blocks(spec, tile), tile.threads, device)
+
+
+def _products(spec: Attention, tile: RowTile) -> Iterator[Product]:
+    cols = count_of(spec.cols)
+    tiles = -(-cols // tile.cols)
+    rows, columns = tile.thread_rows, tile.thread_cols
+    for dot in spec.dots:
+        yield Product(tiles * count_of(dot.depth), tile.rows + tile.cols, rows + columns, rows * columns, dot.dtype)
+    for weight in weights_of(spec):
+        yield Product(tiles, tile.rows * tile.cols, 0, 0, weight.dtype)
+    for total in spec.sums:
+        width = thread_width(total)
+        yield Product(cols, width * LANES_A_ROW, rows + width, rows * width, total.dtype)
+
+
+def _issued(products: list[Product], blocks: int, threads: int, device: Device) -> Issued:
+    scratch, operations = 0, dict.fromkeys((unit_of(p.dtype) for p in products), 0)
+    for p in products:
+        scratch += DTYPES[p.dtype].bytes * p.steps * (p.staged + threads * p.read)
+        operations[unit_of(p.dtype)] += 2 * p.steps * threads * p.multiply_adds
+    return Issued(
+        0,
+        exactly(0),
+        exactly(0),
+        exactly(blocks * scratch),
+        operations={unit: exactly(blocks * number) for unit, number in operations.items()},
+        blocks=blocks,
+        waves=-(-blocks // device.cores),
+    )

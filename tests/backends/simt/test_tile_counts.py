@@ -1,0 +1,66 @@
+"""Tiles counted in closed form, beside what is read out of the texts of their kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from uol.backends.simt import candidates
+from uol.backends.simt.tile_counts import attention_counts, contract_counts
+from uol.binding.named_binding import bind_names
+from uol.codegen.lowering import lower
+from uol.codegen.specs.nodes import Attention, Contract, KernelSpec
+from uol.codegen.work import Issued
+from uol.compilation.pipeline import program_of
+from uol.compilation.request import Request, Target, resolve_target
+from uol.operators.registry import find_operator
+
+PRODUCTS = {
+    "matmul": {"S": 3, "M": 100, "K": 70, "N": 90},
+    "conv2d": {"N": 2, "C": 3, "H": 9, "W": 7, "O": 5, "D": 3, "R": 3, "S": 3},
+}
+HEADS = {"B": 1, "H": 2, "G": 2, "L": 128, "M": 128, "D": 16, "E": 32}
+
+
+def specs_of(op: str, dtype: str, dims: Mapping[str, int], target: Target) -> tuple[KernelSpec, ...]:
+    request = Request(bind_names(find_operator(op), dtype, dims, {}), target)
+    return lower(program_of(request), target.backend, request.layouts).specs
+
+
+def require_alike(counted: Issued, read: Issued) -> None:
+    """What is computed beside the products counts there alone."""
+    assert counted.scratch_bytes == read.scratch_bytes
+    assert (counted.blocks, counted.waves) == (read.blocks, read.waves)
+    for unit, number in counted.operations.items():
+        assert number.low is not None and read.operations[unit].low is not None
+        assert 0.85 * read.operations[unit].low <= number.low <= read.operations[unit].low
+
+
+@pytest.mark.parametrize(("op", "dtype"), [("matmul", "f64"), ("conv2d", "f16")])
+@pytest.mark.parametrize("name", ["cuda", "hip"])
+def test_tiles_of_products(op: str, dtype: str, name: str) -> None:
+    target = resolve_target(name)
+    products = [s for s in specs_of(op, dtype, PRODUCTS[op], target) if isinstance(s, Contract)]
+    assert products
+    for spec in products:
+        for tile in candidates.TILES[::3]:
+            counted = contract_counts(spec, tile, target.device)
+            require_alike(counted, target.backend.issued(spec, tile, target.device))
+
+
+@pytest.mark.parametrize("op", ["attention", "attention_grad"])
+def test_tiles_of_rows_that_divide_them(op: str) -> None:
+    target = resolve_target("cuda")
+    fused = [s for s in specs_of(op, "f16", HEADS, target) if isinstance(s, Attention)]
+    assert fused
+    for spec in fused:
+        counted = attention_counts(spec, candidates.ROW_TILES[2], target.device)
+        require_alike(counted, target.backend.issued(spec, candidates.ROW_TILES[2], target.device))
+
+
+def test_the_tile_that_fills_the_device_is_taken() -> None:
+    target = resolve_target("cuda")
+    for size, tile in ((4096, candidates.TILES[0]), (64, candidates.TILES[-1])):
+        (spec,) = specs_of("matmul", "f32", {"S": 1, "M": size, "K": 512, "N": size}, target)
+        assert next(iter(candidates.candidates(spec, target.device, 32))) == tile
