@@ -20,14 +20,19 @@ from uol.codegen.specs.nodes import Attention, Contract
 from uol.codegen.work import Issued, exactly, unit_of
 from uol.ir.types import DTYPES
 
+READ_INTEGER, STAGED_INTEGER = 2, 8
+"""Integer operations that address what a thread reads of shared memory, and, for each axis of the result on its side, what
+comes into it: about as the texts of products, convolutions and their gradients have them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """One of a block: `steps` along k, for each of which `staged` elements come into shared memory and a thread reads `read` of
-    what lies there, for `multiply_adds` of a thread."""
+    """One of a block: `steps` along k, for each of which `staged` elements come into shared memory, whose addresses are made of
+    `split` numbers all in all, and a thread reads `read` of what lies there, for `multiply_adds` of a thread."""
 
     steps: int
     staged: int
+    split: int
     read: int
     multiply_adds: int
     dtype: str
@@ -35,8 +40,9 @@ class Product:
 
 def contract_counts(spec: Contract, tile: Tile, device: Device) -> Issued:
     """Of a contraction, whose k is as long for every block."""
-    part = tile.thread_m, tile.thread_n
-    product = Product(count_of(spec.k), tile.m + tile.n, sum(part), part[0] * part[1], spec.acc_dtype)
+    m, n = tile.thread_m, tile.thread_n
+    split = tile.m * len(spec.m) + tile.n * len(spec.n)
+    product = Product(count_of(spec.k), tile.m + tile.n, split, m + n, m * n, spec.acc_dtype)
     return _issued([product], grid_of(spec, tile).blocks, tile.threads, device)
 
 
@@ -50,19 +56,24 @@ def _products(spec: Attention, tile: RowTile) -> Iterator[Product]:
     tiles = -(-cols // tile.cols)
     rows, columns = tile.thread_rows, tile.thread_cols
     for dot in spec.dots:
-        yield Product(tiles * count_of(dot.depth), tile.rows + tile.cols, rows + columns, rows * columns, dot.dtype)
+        split = tile.rows * len(spec.rows) + tile.cols * len(spec.cols)
+        yield Product(tiles * count_of(dot.depth), tile.rows + tile.cols, split, rows + columns, rows * columns, dot.dtype)
     for weight in weights_of(spec):
-        yield Product(tiles, tile.rows * tile.cols, 0, 0, weight.dtype)
+        yield Product(tiles, tile.rows * tile.cols, 0, 0, 0, weight.dtype)
     for total in spec.sums:
         width = thread_width(total)
-        yield Product(cols, width * LANES_A_ROW, rows + width, rows * width, total.dtype)
+        staged = width * LANES_A_ROW
+        yield Product(cols, staged, staged * len(total.width), rows + width, rows * width, total.dtype)
 
 
 def _issued(products: list[Product], blocks: int, threads: int, device: Device) -> Issued:
-    scratch, operations = 0, dict.fromkeys((unit_of(p.dtype) for p in products), 0)
+    scratch = integer = 0
+    operations = dict.fromkeys((unit_of(p.dtype) for p in products), 0)
     for p in products:
         scratch += DTYPES[p.dtype].bytes * p.steps * (p.staged + threads * p.read)
+        integer += p.steps * (STAGED_INTEGER * p.split + READ_INTEGER * threads * p.read)
         operations[unit_of(p.dtype)] += 2 * p.steps * threads * p.multiply_adds
+    operations["integer"] = operations.get("integer", 0) + integer
     return Issued(
         0,
         exactly(0),

@@ -9,6 +9,7 @@ import pytest
 from uol.backends.simt import candidates
 from uol.backends.simt.tile_counts import attention_counts, contract_counts
 from uol.binding.named_binding import bind_names
+from uol.codegen.cost import middle
 from uol.codegen.lowering import lower
 from uol.codegen.specs.nodes import Attention, Contract, KernelSpec
 from uol.codegen.work import Issued
@@ -29,12 +30,12 @@ def specs_of(op: str, dtype: str, dims: Mapping[str, int], target: Target) -> tu
 
 
 def require_alike(counted: Issued, read: Issued) -> None:
-    """What is computed beside the products counts there alone."""
+    """What is computed beside the products counts there alone; integers are about as many."""
     assert counted.scratch_bytes == read.scratch_bytes
     assert (counted.blocks, counted.waves) == (read.blocks, read.waves)
     for unit, number in counted.operations.items():
-        assert number.low is not None and read.operations[unit].low is not None
-        assert 0.85 * read.operations[unit].low <= number.low <= read.operations[unit].low
+        least, most = (0.65, 1.1) if unit == "integer" else (0.85, 1.0)
+        assert least <= middle(number) / middle(read.operations[unit]) <= most, unit
 
 
 @pytest.mark.parametrize(("op", "dtype"), [("matmul", "f64"), ("conv2d", "f16")])
