@@ -55,7 +55,7 @@ class LayerResult:
     op: str
     layers: tuple[str, ...]
     shape: str
-    kernels: tuple[str, ...]
+    kernels: int
     status: Status
     reason: str = ""
     golden: Comparison | None = None

@@ -131,7 +131,7 @@ class _Steps:
             op=case.call.op,
             layers=tuple(f"{dtype} {place}" for place in case.places),
             shape=_shape(case),
-            kernels=("kernel",) * verdict.kernels,
+            kernels=verdict.kernels,
             status=verdict.status,
             reason=f"{verdict.reason}\n  {again}" if verdict.state == "failed" else verdict.reason,
             golden=verdict.golden,

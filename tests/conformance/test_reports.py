@@ -45,8 +45,8 @@ def operators() -> OperatorReport:
 
 def path() -> PathReport:
     layers = (
-        LayerResult("cpu", "relu", ("a", "b"), "1x2 -> 1x2", ("Map",), "pass", "", GOOD, GOOD, (), 12.5, 30.0),
-        LayerResult("hip", "relu", ("a", "b"), "1x2 -> 1x2", (), "refused", "no such tile"),
+        LayerResult("cpu", "relu", ("a", "b"), "1x2 -> 1x2", 1, "pass", "", GOOD, GOOD, (), 12.5, 30.0),
+        LayerResult("hip", "relu", ("a", "b"), "1x2 -> 1x2", 0, "refused", "no such tile"),
     )
     return PathReport("tiny", (Check("logits", True, "fine"),), layers, {"picture": "none"}, 12.0)
 

@@ -75,4 +75,4 @@ def _cell(result: LayerResult | None) -> str:
         return result.status.upper()
     compared = [c for c in (result.golden, result.pytorch) if c is not None]
     worst = max(compared, key=lambda c: (c.share, c.max_ulp), default=None)
-    return f"{len(result.kernels)}: {worst.nearness if worst is not None else ''}"
+    return f"{result.kernels}: {worst.nearness if worst is not None else ''}"
