@@ -107,7 +107,7 @@ class LayerCase:
 
     def failure(self, target: str, status: Status, reason: str) -> LayerResult:
         """The verdict where there is no result."""
-        return LayerResult(target, self.placed.layer.op, self.names, self.placed.description, (), status, reason)
+        return LayerResult(target, self.placed.layer.op, self.names, self.placed.description, 0, status, reason)
 
 
 def _status(golden: Comparison, independent: Comparison, findings: tuple[str, ...]) -> tuple[Status, str]:
