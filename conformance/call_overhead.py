@@ -11,12 +11,11 @@ from __future__ import annotations
 import timeit
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 
+from uol import ops
 from uol.conformance.command import run_command
-from uol.pytorch.bridge import operator
 
 Call = Callable[[], object]
 
@@ -52,26 +51,25 @@ def measure() -> tuple[Measured, ...]:
     recorded = torch.randn(16, requires_grad=True)
     rows = torch.randn(4, 16)
     functional = torch.nn.functional
-    relu, softmax, layer_norm, leaky_relu, add = map(operator, ("relu", "softmax", "layer_norm", "leaky_relu", "add"))
-    y, z, dy = cast(torch.Tensor, relu(recorded)), torch.relu(recorded), torch.ones(16)
+    y, z, dy = ops.relu(recorded), torch.relu(recorded), torch.ones(16)
     cases: list[tuple[str, Call, Call, float | None]] = [
-        ("relu", lambda: relu(x), lambda: torch.relu(x), 6),
-        ("relu, gradient recorded", lambda: relu(recorded), lambda: torch.relu(recorded), 15),
+        ("relu", lambda: ops.relu(x), lambda: torch.relu(x), 6),
+        ("relu, gradient recorded", lambda: ops.relu(recorded), lambda: torch.relu(recorded), 15),
         ("relu, backward", lambda: y.backward(dy, True), lambda: z.backward(dy, True), None),
-        ("softmax", lambda: softmax(rows), lambda: torch.softmax(rows, -1), None),
+        ("softmax", lambda: ops.softmax(rows), lambda: torch.softmax(rows, -1), None),
         (
             "layer_norm(eps=...)",
-            lambda: layer_norm(rows, scale, scale, eps=1e-5),
+            lambda: ops.layer_norm(rows, scale, scale, eps=1e-5),
             lambda: torch.layer_norm(rows, (16,), scale, scale, 1e-5),
             None,
         ),
         (
             "leaky_relu(negative_slope=...)",
-            lambda: leaky_relu(recorded, negative_slope=0.1),
+            lambda: ops.leaky_relu(recorded, negative_slope=0.1),
             lambda: functional.leaky_relu(recorded, 0.1),
             None,
         ),
-        ("add, broadcast", lambda: add(rows, x), lambda: torch.add(rows, x), None),
+        ("add, broadcast", lambda: ops.add(rows, x), lambda: torch.add(rows, x), None),
     ]
     return tuple(Measured(name, best_us(ours), best_us(theirs), most) for name, ours, theirs, most in cases)
 

@@ -24,7 +24,9 @@ def __getattr__(name: str) -> object:
     if name.startswith("_") or name in _MODULES:
         raise AttributeError(f"module 'uol.ops' has no attribute {name!r}")
     for callable_of in _providers:
-        return callable_of(name)
+        found = callable_of(name)
+        globals()[name] = found  # an operator's name never means another one: each further access is an attribute's
+        return found
     raise AttributeError(f"module 'uol.ops' has no attribute {name!r}")
 
 

@@ -66,3 +66,12 @@ def test_a_number_has_the_type_of_its_place() -> None:
     for a, b in ((1.0, 0.0), (1, 0)):
         found, owed = uol.ops.where(x > 0, a, b), torch.where(x > 0, a, b)
         assert found.dtype is owed.dtype and torch.equal(found, owed)
+
+
+def test_a_name_is_looked_up_once() -> None:
+    """Every call by `uol.ops.<name>` would pay for it."""
+    found = uol.ops.hypot
+    assert vars(uol.ops)["hypot"] is found
+    with pytest.raises(AttributeError, match="has no operator 'hypott'"):
+        _ = uol.ops.hypott
+    assert "hypott" not in vars(uol.ops)
