@@ -11,7 +11,7 @@ Kind = Literal["float", "int", "uint", "bool"]
 
 @dataclass(frozen=True, slots=True)
 class DTypeInfo:
-    """`bits` of storage; `accumulator` is what `acc(x)` casts to (rule 2 of the language); `epsilon` is the spacing
+    """`bits` of storage; `accumulator` is what `acc(x)` casts to; `epsilon` is the spacing
     at 1.0 (twice the unit roundoff), 0 for the exact types."""
 
     name: str
@@ -73,11 +73,11 @@ def type_named(value: object) -> str:
 
 
 NARROW = ("f16", "bf16", "f8e4m3", "f8e5m2")
-"""Floats that a cast rounds to where it stands (rule 3), and that nothing is summed in (rule 2)."""
+"""Floats that a cast rounds to where it stands, and that nothing is summed in."""
 
 INDEX = "idx"
 """The type of dims, indices and whatever is computed from them where an index stands: an unbounded integer.
-As a value it is `i64` (rule 1) and must be cast."""
+As a value it is `i64` and must be cast."""
 
 
 def accumulator_of(name: str) -> str:

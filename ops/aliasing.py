@@ -1,4 +1,4 @@
-"""Which inputs an operator's results may overwrite (rule 15 of the language): `aliases.toml`, and what users register."""
+"""Which inputs an operator's results may overwrite: `aliases.toml`, and what users register."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Operators of any number of inputs (rule 19 of the language): each number, or equation, is a text of its own.
+"""Operators of any number of inputs: each number, or equation, is a text of its own.
 
     concat_3                 op concat_3(x0: T[N0, *S], x1: T[N1, *S], x2: T[N2, *S]) -> (y: T[N0 + N1 + N2, *S]) ...
     concat_2_at_1            op concat_2_at_1(x0: T[D0, N0, *S], x1: T[D0, N1, *S]) -> (y: T[D0, N0 + N1, *S]) ...
@@ -211,7 +211,7 @@ def _concat_text(name: str, number: int, dim: int) -> str:
     before, at = "".join(f"D{k}, " for k in range(dim)), "".join(f"d{k}, " for k in range(dim))
     inputs = ", ".join(f"x{k}: T[{before}N{k}, *S]" for k in range(number))
     ends = [" + ".join(f"N{j}" for j in range(k + 1)) for k in range(number)]
-    # a bare n would have to run over N0 alone (rule 10)
+    # a bare n would have to run over N0 alone
     starts = ["n" if number == 1 else "n - 0", *(" - ".join(["n", *(f"N{j}" for j in range(k))]) for k in range(1, number))]
     parts = [f"x{k}[{at}{start}, *s]" for k, start in enumerate(starts)]
     value = _choice([f"n < {end}" for end in ends], parts)

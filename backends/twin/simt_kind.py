@@ -35,7 +35,7 @@ TEXT = (
     *LANGUAGE,
     "-g1",  # lines and inlining, nothing else
     "-w",
-    "-fwrapv",  # integers wrap, rule 4 of the language
+    "-fwrapv",  # integers wrap, as the language says
     "-fno-strict-aliasing",
     "-fno-math-errno",
     "-ffp-contract=fast",  # as nvcc and hipcc do

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from uol.ir.program.nodes import Expr, Load, Program, Scatter, Stage, Tensor, Var
-from uol.ir.program.walk import rewrite, stage_expressions, walk
+from uol.ir.program.nodes import Expr, Load, Program, Stage, Tensor, Var
+from uol.ir.program.walk import map_stage, rewrite, stage_expressions, walk
 
 
 def drop_copies(program: Program) -> Program:
@@ -61,14 +61,7 @@ def _renamed(program: Program, name: str, by: str) -> Program:
             return None
         return replace(node.map_children(lambda child: rewrite(child, rule)), tensor=by)
 
-    def over(stage: Stage) -> Stage:
-        moved = replace(stage, value=rewrite(stage.value, rule))
-        if not isinstance(moved, Scatter):
-            return moved
-        target, guard = (tuple(rewrite(part, rule) for part in parts) for parts in (moved.target, moved.guard))
-        return replace(moved, target=target, guard=guard)
-
-    return replace(program, stages=tuple(map(over, program.stages)))
+    return replace(program, stages=tuple(map_stage(s, lambda expr: rewrite(expr, rule)) for s in program.stages))
 
 
 def _made_in_place(program: Program, copy: Stage, made: Stage) -> Program:

@@ -10,7 +10,7 @@ from uol.codegen.names import taken_names, unused
 from uol.codegen.partition.grouped_value import Segmented
 from uol.ir.integers.terms import compare
 from uol.ir.program.nodes import Axis, Const, Expr, Load, Program, Reduce, Scatter, Stage, Tensor, Var
-from uol.ir.program.walk import rewrite, variables, walk
+from uol.ir.program.walk import map_stage, rewrite, variables, walk
 
 
 def hoist_reductions(program: Program) -> Program:
@@ -36,13 +36,10 @@ class _Isolation:
         root = stage.value
         if isinstance(root, Segmented):  # a reduction at its root, and nothing within
             self.stages.append(stage)
-        elif isinstance(stage, Scatter):
-            target, guard = (tuple(self.extract(stage, e, stage.axes) for e in part) for part in (stage.target, stage.guard))
-            self.stages.append(replace(stage, value=self.extract(stage, root, stage.axes), target=target, guard=guard))
-        elif isinstance(root, Reduce):
+        elif isinstance(root, Reduce) and not isinstance(stage, Scatter):
             self.stages.append(replace(stage, value=self.without_nested(stage, root, stage.axes)))
         else:
-            self.stages.append(replace(stage, value=self.extract(stage, root, stage.axes)))
+            self.stages.append(map_stage(stage, lambda expr: self.extract(stage, expr, stage.axes)))
 
     def extract(self, stage: Stage, expr: Expr, scope: tuple[Axis, ...]) -> Expr:
         """The expression with reads in the place of its reductions."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from uol.codegen.names import bound_axes, taken_names, unused
 from uol.ir.program.nodes import Axis, Expr, Load, Order, Program, Reduce, Scatter, Stage, Var
-from uol.ir.program.walk import rewrite, stage_expressions, walk
+from uol.ir.program.walk import map_stage, rewrite, stage_expressions, walk
 
 
 def align_axes(program: Program) -> Program:
@@ -53,11 +53,7 @@ def rename_axes(stage: Stage, names: Mapping[str, str], avoid: Iterable[str] = (
         if name in wanted.values():
             mapping[name] = unused(name, (*taken, *mapping.values(), *avoid))
     axes = tuple(Axis(mapping.get(a.name, a.name), a.extent) for a in stage.axes)
-    value = _renamed(stage.value, mapping)
-    if isinstance(stage, Scatter):
-        target, guard = (tuple(_renamed(e, mapping) for e in part) for part in (stage.target, stage.guard))
-        return replace(stage, axes=axes, value=value, target=target, guard=guard)
-    return replace(stage, axes=axes, value=value)
+    return replace(map_stage(stage, lambda expr: _renamed(expr, mapping)), axes=axes)
 
 
 def _renamed(expr: Expr, mapping: Mapping[str, str]) -> Expr:

@@ -2,7 +2,7 @@
 
     enclose(program, inputs, scalars, contract("cuda"))["y"]  ->  Enclosure(value, low, high)
 
-`value` is the golden value (language, rule 3): floats in float64, integers exact, the last cast of a result left out. The
+`value` is the golden value: floats in float64, integers exact, the last cast of a result left out. The
 interval is what arithmetic under the contract may give before that cast, for any order of a sum: a running error analysis
 of the text itself, so that operators that users register are held to a bound as well.
 """

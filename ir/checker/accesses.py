@@ -1,4 +1,4 @@
-"""Reads of tensors: the proof that they stay inside (rule 12 of the language), and how far an index runs (rule 10): over the
+"""Reads of tensors: the proof that they stay inside, and how far an index runs: over the
 dim where it stands alone.
 
 An access with an `else` may reach beyond its dim, so it gives a range only to an index that nothing else gives one.

@@ -1,4 +1,4 @@
-"""Aliases of an operator (rule 15 of the language): an input whose memory a result may take.
+"""Aliases of an operator: an input whose memory a result may take.
 
 The text stays pure. An input may be overwritten where every element of it is read only at the index that is written:
 

@@ -1,4 +1,4 @@
-"""What a call fixes: types, ranks and dims from the tensors that are passed (rule 11 of the language).
+"""What a call fixes: types, ranks and dims from the tensors that are passed.
 
 The same unification serves a call from Python, where dims are integers, and a call inside a text, where they are
 expressions.

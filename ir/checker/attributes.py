@@ -1,4 +1,4 @@
-"""Which attributes a kernel is compiled for, and which it takes as arguments (rule 16 of the language)."""
+"""Which attributes a kernel is compiled for, and which it takes as arguments."""
 
 from __future__ import annotations
 

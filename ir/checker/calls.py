@@ -1,4 +1,4 @@
-"""Calls of operators inside an operator (rule 17 of the language): the callee's stages, inlined."""
+"""Calls of operators inside an operator: the callee's stages, inlined."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Expressions of literals, dims and attributes: they take the type that their place asks for (rule 1).
+"""Expressions of literals, dims and attributes: they take the type that their place asks for.
 
 `C / 2` is a floored integer where a dim or an index stands, and a float's exact half where an f32 stands.
 """

@@ -36,7 +36,7 @@ def instantiate(
 ) -> Program:
     """The program of an operator: `types` binds its type variables, `ranks` its packs, `dims` and `attrs` names to
     numbers. Dims that are not given stay symbolic; attributes that are not given take their default, and where there is
-    none (or `defaults` is off) stay symbolic too. Run-time attributes (rule 16) are scalars of the program whatever is given.
+    none (or `defaults` is off) stay symbolic too. Run-time attributes are scalars of the program whatever is given.
     With `folds` off a `select` stays where its condition is known: the program has its numbers where the text has them, by
     which ties of `max` and `min` are decided.
 

@@ -1,4 +1,4 @@
-"""Rule 10 of the language: a name is one thing only; rule 21: names are validated."""
+"""A name is one thing only, and none of the language's own."""
 
 from __future__ import annotations
 

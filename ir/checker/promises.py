@@ -1,4 +1,4 @@
-"""Promises about data in `where` (rule 14 of the language).
+"""Promises about data in `where`.
 
     sorted(i)    an input's values are in ascending order; a lowering may use it
     finite(x)    an input has no NaN and no infinity

@@ -1,4 +1,4 @@
-"""Reductions: their axes, their masks, and what they may reduce (rules 2, 7, 10 and 13 of the language)."""
+"""Reductions: their axes, their masks, and what they may reduce."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Accumulate-scatter, `y[at[n], d] += x[n, d]` (rule 14 of the language).
+"""Accumulate-scatter, `y[at[n], d] += x[n, d]`.
 
 The statement runs over every index that stands in it; where a target lies outside, nothing is added. Several statements
 may add to one tensor: each makes a part, and the tensor is their sum.

@@ -1,4 +1,4 @@
-"""Sorting statements: `topk`, `sort` and `argsort` (rules 6 and 7 of the language).
+"""Sorting statements: `topk`, `sort` and `argsort`.
 
     (v[n, k], at[n, k]) = topk[e](score[n, e], K)     the K largest, largest first, and where they stood
     (v[n, i], at[n, i]) = sort[e](x[n, e])            ascending; one target alone takes the values

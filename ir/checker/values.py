@@ -1,4 +1,4 @@
-"""Typed expressions of a statement, from the surface tree (rules 1, 2, 4, 5 and 8 of the language).
+"""Typed expressions of a statement, from the surface tree.
 
 `value(scope, node, want)`: `want` is the type that the place asks for, or None. Only what has no type of its own (a
 literal, a dim, an attribute) follows it; any other value keeps its type, and the place compares.
@@ -191,7 +191,7 @@ def _cast(scope: Scope, node: Apply) -> Expr:
 
 
 def _select(scope: Scope, node: Apply, want: str | None) -> Expr:
-    """Lazy: each arm is typed and proven under its condition (rule 8)."""
+    """Lazy: each arm is typed and proven under its condition."""
     test, *arms = _arguments(scope, node, 3)
     chosen = condition(scope, test)
     # part by part: what a conjunction is simplified to may not show every part to the proofs
@@ -231,7 +231,7 @@ def _function(scope: Scope, node: Apply, want: str | None) -> Expr:
 
 
 def _random_bits(scope: Scope, node: Apply) -> Expr:
-    """Both arguments are integers, as i64; the value is an i32 (rule 18)."""
+    """Both arguments are integers, as i64; the value is an i32."""
     args = []
     for arg, what in zip(_arguments(scope, node, 2), ("seed", "counter"), strict=True):
         if is_free(scope.env, arg):

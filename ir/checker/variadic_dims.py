@@ -1,4 +1,4 @@
-"""`*S` written out: an operator at fixed ranks, free of packs (rule 11 of the language).
+"""`*S` written out: an operator at fixed ranks, free of packs.
 
 At rank k > 1 the dims S_0 ... S_{k-1} and the indices s_0 ... s_{k-1} stand for `*S` and `*s`, at rank 1 plain S and s,
 at rank 0 nothing. `count(*S)` becomes a product, `flat(*s)` a row-major linear index.

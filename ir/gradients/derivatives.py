@@ -1,7 +1,7 @@
 """The derivative of every built-in function, as text over its arguments `a`, `b` and its value `y`.
 
 Where a derivative jumps it is 0 (floor, ceil, round; abs at 0). `max` and `min` give the cotangent to the argument that was
-chosen: none of it to x in `max(x, 0)` at 0 (rule 8 of the language), a half to each of two equal values.
+chosen: none of it to x in `max(x, 0)` at 0, a half to each of two equal values.
 """
 
 from __future__ import annotations

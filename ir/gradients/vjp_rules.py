@@ -179,7 +179,7 @@ class Vjp:
 
     def choice(self, node: Apply, args: list[Expr], cotangent: Cotangent, scope: Scope) -> None:
         """max and min: a constant, made of literals, dims and attributes alone, keeps the cotangent of a value beside it where
-        they are equal (rule 8)."""
+        they are equal."""
         *others, last = args
         if len(others) > 1:
             node = replace(node, args=(replace(node, args=tuple(others)), last))

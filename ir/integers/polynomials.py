@@ -215,7 +215,7 @@ def _order(atom: Expr) -> tuple[int, str]:
 def _divide(a: Poly, b: Poly, ranges: Ranges) -> tuple[Poly, Poly]:
     """Floored quotient and remainder. What the divisor divides evenly comes out first, then a rest in [0, divisor).
 
-    A divisor of zero gives zero (rule 5 of the language); symbolic divisors are proven positive before they get here.
+    A divisor of zero gives zero; symbolic divisors are proven positive before they get here.
     """
     if not b:
         return {}, {}

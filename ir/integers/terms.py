@@ -39,7 +39,7 @@ ON_NUMBERS: Mapping[str, Callable[..., int]] = {
     "or": lambda a, b: a or b,
     "not": operator.not_,
 }
-"""What an operation gives for numbers. Division floors, and gives 0 for a divisor of 0 (rule 5 of the language)."""
+"""What an operation gives for numbers. Division floors, and gives 0 for a divisor of 0."""
 
 
 def idx(fn: str, *args: Expr) -> Call:

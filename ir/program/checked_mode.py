@@ -1,13 +1,13 @@
 """Checked mode: what the language gives a value in passing, or trusts, is an error at its place.
 
-    a / b, a % b      of integers with b == 0, which is 0 otherwise (rule 5)
-    y[at[n]] += v     with a target outside, which is dropped otherwise (rule 14)
-    sorted(i)         where the input is not in ascending order (rule 14)
-    finite(x)         where the input has NaN or an infinity (rule 14)
+    a / b, a % b      of integers with b == 0, which is 0 otherwise
+    y[at[n]] += v     with a target outside, which is dropped otherwise
+    sorted(i)         where the input is not in ascending order
+    finite(x)         where the input has NaN or an infinity
     x[at[n]]          where the index lies outside and no `else` gives it a meaning
 
 Only what takes part counts: the arm that a `select` does not choose, and terms that a masked reduction leaves out, are not
-evaluated as far as the language goes (rule 8).
+evaluated as far as the language goes.
 """
 
 from __future__ import annotations

@@ -153,7 +153,7 @@ def apply(fn: str, args: list[Array], dtype: str) -> Array:
 
 
 def cast(value: Array, dtype: str) -> Array:
-    """Rule 4, with f32 and f64 left as they are (rule 3)."""
+    """A cast of the language, with f32 and f64 left as they are."""
     if dtype == INDEX:
         return value.astype(np.int64)
     if is_float(dtype) and dtype not in NARROW:
@@ -162,7 +162,7 @@ def cast(value: Array, dtype: str) -> Array:
 
 
 def identity(op: str, dtype: str) -> Any:
-    """What an empty reduction gives (rule 7)."""
+    """What an empty reduction gives."""
     match op:
         case "sum":
             return storage(dtype)(0)
@@ -217,7 +217,7 @@ def _first_extremum(body: Array, keep: Array, largest: bool) -> Array:
 
 
 def _integer_division(fn: str, a: Array, b: Array, dtype: str) -> Array:
-    """Floored; a division by zero gives 0 (rule 5)."""
+    """Floored; a division by zero gives 0."""
     safe = np.where(b == 0, 1, b)
     result = np.where(b == 0, 0, a // safe if fn == "/" else a % safe)
     return result if dtype == INDEX else wrap(np.asarray(result), dtype)

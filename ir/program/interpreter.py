@@ -1,4 +1,4 @@
-"""The golden value of a program (rule 3 of the language), in numpy.
+"""The golden value of a program, in numpy.
 
 Floats are evaluated in float64 and integers exactly, wrapped to their type; a cast to f16, bf16, f8 or an integer
 rounds where it stands, f32 values do not round. The last float cast of a result is not applied to what is returned;

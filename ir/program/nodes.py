@@ -63,7 +63,7 @@ class Call(Expr):
     comparison   < <= > >= == !=                  -> bool
     logic        and or not                       -> bool
     select       (condition, a, b), lazy
-    cast         to `dtype` by rule 4 of the language
+    cast         to `dtype`, as the language casts
     built-ins    the table of `uol.ir.functions`: exp log sqrt rsqrt tanh erf abs floor ceil round sin cos pow ...
     """
 
@@ -120,7 +120,8 @@ class Axis:
 class Reduce(Expr):
     """`op[axes](body)`; op is one of sum prod max min any all argmax argmin.
 
-    argmax and argmin give the row-major linear index over `axes` as i64. Empty reductions: rule 7 of the language.
+    argmax and argmin give the row-major linear index over `axes` as i64, and need an element.
+    Of nothing the others give 0, 1, the least and the greatest value, false, true.
     `where` holds further conditions on the axes (masked reductions); where one is false the body does not count.
     """
 
@@ -144,7 +145,7 @@ class Reduce(Expr):
 class Order(Expr):
     """The index along `axis` of the element that stands at `place` once the values of `body` are sorted.
 
-    Ascending or descending; equal values keep their order, and NaN is greater than every number (rule 6). Only ever the
+    Ascending or descending; equal values keep their order, and NaN is greater than every number. Only ever the
     whole value of a stage, where `place` is its index that the body does not depend on.
     """
 
@@ -201,7 +202,7 @@ class Stage:
 class Scatter(Stage):
     """`name[target] += value` at every point of `axes` where the `guard` holds; the tensor starts at 0.
 
-    The order of the additions is not specified (rule 14). Targets whose range was proven have no guard.
+    The order of the additions is not specified. Targets whose range was proven have no guard.
     """
 
     target: tuple[Expr, ...] = ()

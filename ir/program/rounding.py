@@ -1,4 +1,4 @@
-"""Rounding of float64 values to the narrower types (rules 3 and 4 of the language), in numpy."""
+"""Rounding of float64 values to the narrower types, in numpy."""
 
 from __future__ import annotations
 

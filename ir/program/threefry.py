@@ -1,4 +1,4 @@
-"""`random_bits(seed, counter)`: Threefry-2x32-20, a random function of two integers (rule 18 of the language).
+"""`random_bits(seed, counter)`: Threefry-2x32-20, a random function of two integers.
 
 The key is the 64 bits of the seed and the counter block the 64 bits of the counter, low word first; the value is the first
 word of the result, as i32. The same seed and counter give the same bits on every machine. Source: Salmon et al., "Parallel

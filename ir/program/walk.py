@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
 from uol.ir.program.nodes import Axis, Expr, Order, Reduce, Scatter, Stage, Var
 
@@ -47,6 +48,14 @@ def axes_of(expr: Expr) -> tuple[Axis, ...]:
         case Order(axis=axis):
             return (axis,)
     return ()
+
+
+def map_stage(stage: Stage, change: Callable[[Expr], Expr]) -> Stage:
+    """The stage with everything that it evaluates exchanged for `change` of it; of a scatter, where it goes and when, too."""
+    if not isinstance(stage, Scatter):
+        return replace(stage, value=change(stage.value))
+    target, guard = (tuple(map(change, part)) for part in (stage.target, stage.guard))
+    return replace(stage, value=change(stage.value), target=target, guard=guard)
 
 
 def stage_expressions(stage: Stage) -> tuple[Expr, ...]:

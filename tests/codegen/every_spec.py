@@ -6,8 +6,9 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from middle import EVERY_KIND, lowered
+from middle import lowered
 from middle_texts import LINEAR, NORM
+from spec_interpreter import EVERY_KIND
 
 from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.rewrites import as_reduce, pack_operand

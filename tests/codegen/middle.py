@@ -12,11 +12,9 @@ from spec_interpreter import capability_of, run_graph, sizes
 from uol.codegen.backend import GroupSummary
 from uol.codegen.lowering import lower
 from uol.codegen.specs.graph import KernelGraph
-from uol.codegen.specs.nodes import Attention, KernelSpec, Scan, Scatter, Select
+from uol.codegen.specs.nodes import KernelSpec
 from uol.ir import Library, instantiate, interpret, parse
 from uol.ir.program.nodes import Program
-
-EVERY_KIND: frozenset[type[KernelSpec]] = frozenset({Attention, Scan, Scatter, Select})
 
 
 class Anything:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from middle import EVERY_KIND, lowered
+from middle import lowered
+from spec_interpreter import EVERY_KIND
 
 from uol.codegen.attention.reach import Reach, reach
 from uol.codegen.specs.expression_text import expr_text

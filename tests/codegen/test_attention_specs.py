@@ -8,7 +8,8 @@ from __future__ import annotations
 import pytest
 from attention_cases import FORWARD, GRADIENTS, SIZES, attention_case, text_of
 from every_floor import meanings_agree, ready
-from middle import EVERY_KIND, lowered, run
+from middle import lowered, run
+from spec_interpreter import EVERY_KIND
 from turns import by_turns
 
 from uol.codegen.specs.nodes import Attention, Contract, KernelSpec, Reduce

@@ -6,7 +6,8 @@ Every lowering is run over all its points by the spec interpreter, against the g
 from __future__ import annotations
 
 import pytest
-from middle import EVERY_KIND, lowered, run
+from middle import lowered, run
+from spec_interpreter import EVERY_KIND
 
 from uol.codegen.specs.nodes import KernelSpec, Map, Reduce, Scan, Scatter, Select
 

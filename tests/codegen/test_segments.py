@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from middle import EVERY_KIND, lowered, run
+from middle import lowered, run
+from spec_interpreter import EVERY_KIND
 
 from uol.codegen.specs.nodes import Contract, KernelSpec, Map, Scatter
 

@@ -28,7 +28,7 @@ def samples() -> np.ndarray:
 def test_floats(dtype: str, reference: str) -> None:
     values = samples()
     expected = torch.tensor(values, dtype=torch.float32).to(getattr(torch, reference)).to(torch.float64).numpy()
-    if dtype == "f8e4m3":  # rule 4: it saturates, where PyTorch gives NaN
+    if dtype == "f8e4m3":  # it saturates, where PyTorch gives NaN
         over = np.abs(values) > 448
         expected = np.where(over, np.copysign(448.0, values), expected)
     found = round_to(values, dtype)

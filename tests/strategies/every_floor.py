@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from kernel_ops import KernelCase
-from spec_interpreter import capability_of, run_graph
+from spec_interpreter import EVERY_KIND, capability_of, run_graph
 
 from uol.backends.twin import Job, execute_many
 from uol.codegen.backend import Capability, GroupSummary
 from uol.codegen.lowering import lower
-from uol.codegen.specs.nodes import Attention, Contract, KernelSpec, Reduce, Scan, Scatter, Select
+from uol.codegen.specs.nodes import Contract, KernelSpec, Reduce
 from uol.codegen.specs.rewrites import as_reduce, pack_operand, split_epilogue
 from uol.codegen.specs.traverse import steps_of
 from uol.compiler import Compiled
@@ -70,7 +70,6 @@ def is_small(spec: KernelSpec) -> bool:
     return len(steps_of(spec)) <= 2
 
 
-EVERY_KIND = frozenset({Attention, Scan, Scatter, Select})
 MACHINES = (
     Machine("takes everything", kinds=EVERY_KIND),
     Machine("takes everything but scans, scatters and sorts"),

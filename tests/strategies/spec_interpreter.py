@@ -40,6 +40,8 @@ from uol.ir.program.threefry import random_bits
 from uol.ir.types import DTYPES, INDEX, is_float
 
 Array = np.ndarray
+EVERY_KIND: frozenset[type[KernelSpec]] = frozenset({Attention, Scan, Scatter, Select})
+"""What a machine that takes everything has beside what every machine has."""
 
 
 def capability_of(kinds: frozenset[type[KernelSpec]]) -> Capability:

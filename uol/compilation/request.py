@@ -110,6 +110,6 @@ class Request:
 
     @property
     def compile_time_attributes(self) -> dict[str, int]:
-        """Those that dims, indices and bounds are made of (rule 16); all others are arguments of a kernel."""
+        """Those that dims, indices and bounds are made of; all others are arguments of a kernel."""
         fixed = compile_time(self.instance.op)
         return {name: int(value) for name, value in self.instance.attrs.items() if name in fixed}

@@ -1,4 +1,4 @@
-"""`uol.ops.foreach`: one call over lists of tensors, for optimisers (rule 19 of the language).
+"""`uol.ops.foreach`: one call over lists of tensors, for optimisers.
 
     with torch.no_grad():
         uol.ops.foreach.clip_(grads, max_norm=1.0)

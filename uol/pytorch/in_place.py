@@ -1,4 +1,4 @@
-"""Aliasing operators in PyTorch (rule 15 of the language): `uol.ops.<name>_` overwrites inputs with results.
+"""Aliasing operators in PyTorch: `uol.ops.<name>_` overwrites inputs with results.
 
     sgd_(Tensor(a0!) p, Tensor g, *, float lr, float weight_decay=0.0) -> ()
     batch_norm_training_(Tensor x, ..., Tensor(a3!) running_mean, Tensor(a4!) running_var, ...) -> Tensor

@@ -1,4 +1,4 @@
-"""Floored quotients and remainders of i32, which the vector unit has no instruction for (rule 5: by zero they are 0).
+"""Floored quotients and remainders of i32, which the vector unit has no instruction for (by zero they are 0).
 
     q = floor(f32(a) / f32(b));  r = a - q * b;  the same once more for r;  one step up or down where r is not in [0, b)
 

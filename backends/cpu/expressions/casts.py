@@ -1,4 +1,4 @@
-"""Casts by rule 4 of the language, on values in registers."""
+"""The casts of the language, on values in registers."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Folds: `name = op over the cols of value`, one running state per lane.
 
-The state of argmax and argmin is a value and its index: an empty one holds index -1. All others hold a value, from the
-identity of rule 7 of the language.
+The state of argmax and argmin is a value and its index: an empty one holds index -1. All others hold a value, from
+what the language gives for a fold over nothing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Integer + - * that wrap, as the language says (rule 4).
+"""Integer + - * that wrap, as the language says.
 
 TVM's LLVM generator marks sums and products of 32 and 64 bits as ones that never overflow, and LLVM then takes
 `a + 1 > a` for true. Those of 32 bits are therefore computed in 64 and cut, which LLVM narrows again; those of 64 bits are

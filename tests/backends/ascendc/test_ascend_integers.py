@@ -24,7 +24,7 @@ def run(text: str, **arrays: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def floored(a: np.ndarray, b: np.ndarray | int, dtype: str) -> tuple[np.ndarray, np.ndarray]:
-    """Quotient and remainder by rule 5, in wide integers, then wrapped."""
+    """Quotient and remainder as the language has them, in wide integers, then wrapped."""
     a, b = a.astype(np.int64), np.asarray(b, np.int64)
     divisor = np.where(b == 0, 1, b)
     quotient = np.where(b == 0, 0, a // divisor)

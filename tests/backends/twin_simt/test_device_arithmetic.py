@@ -116,7 +116,7 @@ EDGES = np.array(
 
 
 def truncated(x: Array, dtype: str) -> NDArray[np.int64]:
-    """float to integer by rule 4: truncates, saturates, NaN to 0; in Python's integers."""
+    """float to integer as the language casts: truncates, saturates, NaN to 0; in Python's integers."""
     info = np.iinfo({"i64": np.int64, "i32": np.int32, "i16": np.int16, "i8": np.int8, "u8": np.uint8}[dtype])
 
     def one(v: float) -> int:
@@ -208,7 +208,11 @@ def test_extrema_propagate_nan() -> None:
 
 FUNCTIONS = {
     "exp": np.exp,
+    "exp2": np.exp2,
+    "expm1": np.expm1,
     "log": np.log,
+    "log2": np.log2,
+    "log1p": np.log1p,
     "sqrt": np.sqrt,
     "rsqrt": lambda x: 1 / np.sqrt(x),
     "tanh": np.tanh,
@@ -234,6 +238,20 @@ def test_functions_are_those_of_their_names() -> None:
             assert near(got32, reference(single.astype(np.float64)), 4 * 2.0**-23, np.float32), name
             assert near(got64, reference(ARGUMENTS), 4 * 2.0**-52, np.float64), name
         assert near(powers, np.abs(single.astype(np.float64)) ** (single / 10), 8 * 2.0**-23, np.float32)
+
+
+def test_a_key_is_found_among_ascending_ones() -> None:
+    """The first that is as large or more, from the left as numpy counts, every third element alone, too."""
+    keys = np.sort(RNG.integers(-9, 9, 200).astype(np.int32))
+    sought = np.arange(-11, 189, dtype=np.int32) % 23 - 11
+    all_of_them, every_third = run_all(
+        [
+            Mapped("uol::lower_bound<int>(x, 1, 200, b)", "i32", "i32", keys, sought),
+            Mapped("uol::lower_bound<int>(x, 3, 66, b)", "i32", "i32", keys, sought),
+        ]
+    )
+    assert np.array_equal(all_of_them, np.searchsorted(keys, sought))
+    assert np.array_equal(every_third, np.searchsorted(keys[: 3 * 66 : 3], sought))
 
 
 def near(got: Array, want: Array, relative: float, kind: type) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import uol.backends
+from uol.ir.functions import FUNCTIONS
 
 BACKENDS = Path(next(iter(uol.backends.__path__)))
 HEADERS = {
@@ -53,8 +54,10 @@ extern "C" __global__ void __launch_bounds__(256) everything(
   const auto least = uol::block_argmin<256>(w, l[t], wide_picks);
   i[t] = best.index + uol::floor_div(t, 7) + uol::floor_mod(t, -7) + uol::max(t, 5) + uol::min(t, 9) + uol::abs(t);
   i[t] += uol::lowest<int>();
+  l[t] += uol::lower_bound<long long>(l, 1, 256, least.index);
   l[t] += least.index + uol::floor_div(l[t], 3LL) + uol::floor_mod(l[t], 3LL);
   v = uol::exp(v) + uol::log(v) + uol::sqrt(v) + uol::rsqrt(v) + uol::tanh(v) + uol::erf(v) + uol::sin(v) + uol::cos(v);
+  v += uol::group_fold<8>(v, uol::Max{}) + uol::exp2(v) + uol::expm1(v) + uol::log2(v) + uol::log1p(v);
   v += uol::pow(v, 0.5f) + uol::floor(v) + uol::ceil(v) + uol::round(v) + uol::abs(v) + uol::sigmoid(v) + uol::nan<float>();
   h[t] = uol::cast<uol::f16>(v);
   h[t] = uol::f16(w);
@@ -106,6 +109,17 @@ def test_what_is_common_is_defined_once() -> None:
     for header in HEADERS.values():
         # `shuffle_xor` has an overload for picks, and a machine may convert bf16 itself
         assert definitions(header) & defined <= {"shuffle_xor", "bf16_bits"}
+
+
+def test_what_kernels_call_is_compiled_here_and_explained() -> None:
+    """The functions of the language, and those that templates name: each is in `EVERYTHING`, and in the table of the README."""
+    texts = [file for kind in ("*.py", "*.j2") for file in (BACKENDS / "simt").rglob(kind)]
+    called = {name for file in texts for name in re.findall(r"uol::(\w+)", file.read_text())} | FUNCTIONS.keys()
+    defined = set().union(*(definitions(file) for file in (*SHARED.values(), *HEADERS.values())))
+    _, _, rest = (BACKENDS / "twin" / "README.md").read_text().partition("| `uol_device.h` | meaning |")
+    for listed in (EVERYTHING, rest.partition("## Findings")[0]):
+        assert len(called & defined) > 30
+        assert not (called & defined) - set(re.findall(r"\w+", listed))
 
 
 def test_the_warp_width_is_the_machine_s() -> None:

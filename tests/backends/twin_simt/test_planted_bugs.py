@@ -12,7 +12,6 @@ from planted import PLANTED, Planted
 from uol.backends.twin import Job, TwinRun, execute_many
 
 WITHOUT_LINE = {"unwritten-result"}
-README_KINDS = "backends/twin/README.md"
 
 
 def expected(text: str) -> set[tuple[str, int]]:

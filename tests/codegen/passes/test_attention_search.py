@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from before_after import agree
-from middle import EVERY_KIND, lowered, program_of
+from middle import lowered, program_of
+from spec_interpreter import EVERY_KIND
 
 from uol.codegen.attention.softmax_shift import follows_maximum
 from uol.codegen.attention.value_products import weighted_sums

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from before_after import agree
-from middle import EVERY_KIND, lowered
+from middle import lowered
 from middle_texts import SOFTMAX
+from spec_interpreter import EVERY_KIND
 
 from uol.codegen.specs.drop_unit_axes import without_unit_axes
 

@@ -54,7 +54,7 @@ void warp_barrier(int line);
 // The `value` of the lane whose number differs by `mask`.
 unsigned long long shuffle_xor(unsigned long long value, int mask, int line);
 
-// Where the running lane is in a text whose statements are counted: the driver adds the calls, see simt_kind.py. A statement has
+// Where the running lane is in a text whose statements are counted: the driver adds the calls, see simt_marks.py. A statement has
 // a number, and a unit that it is for, or -1 where only what it accesses counts; a loop's turns have numbers within it.
 void at_statement(int site, int unit);
 void enter_loop();
