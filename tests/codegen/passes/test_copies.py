@@ -16,6 +16,11 @@ SCATTERED = """op f(x: T[N], t: i64[N]; M: int = 3) -> (y: T[M]) for T in (f32, 
   s[t[n]] += x[n]
   y[m] = T(s[m])
 }"""
+PLACED = """op f(x: T[N], t: i64[N]; M: int = 3) -> (y: T[M]) for T in (f32, f64) {
+  a[n] = t[n]
+  s[a[n]] += x[n]
+  y[m] = s[m] * 2
+}"""
 KEPT = """op f(x: T[N, N]) -> (y: T[N, N], z: T[N, N]) for T in (f32, f64) {
   a[n, m] = x[m, n]
   y[n, m] = a[n, m]
@@ -40,6 +45,17 @@ def test_a_result_that_is_a_copy() -> None:
     (made,) = drop_copies(program).stages
     assert made.name == "y"
     assert drop_copies(program).tensors.keys() == {"x", "t", "y"}
+
+
+def test_a_copy_that_says_where_a_scatter_adds() -> None:
+    agree(
+        drop_copies(program_of(PLACED, dims={"N": 4})),
+        """
+        line 3   s[idx(t[n])]: f32 += x[n] over n if idx(t[n]) >= 0 and idx(t[n]) < 3
+        line 4   y[m]: f32 = s[m] * 2
+        """,
+    )
+    run(PLACED, {"t": [0, 2, -1, 5]}, dims={"N": 4})
 
 
 def test_what_is_no_copy_or_is_read_elsewhere_stays() -> None:
