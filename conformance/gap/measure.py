@@ -19,12 +19,12 @@ from uol.conformance.gap.groups import Group, groups_of
 from uol.conformance.gap.model import CallForm, CountedCall, CountedKernel, Known, counted, counted_together, form_of, is_known
 from uol.conformance.gap.record import CaseGap, Cell, GroupOnTarget, Kernel
 from uol.conformance.paths.full_size import calls_of, full_size_of
+from uol.ir.syntax.surface import Op
+from uol.pytorch.bridge import defined, generated
 
 FEW = 50
 """Calls that are counted sooner than a process has started."""
 Progress = Callable[[int, int], None]
-Step = tuple[str, str, str]
-"""A path, its case and its element type."""
 Counts = Mapping[tuple[CallForm, str], CountedCall]
 Task = tuple[tuple[CallForm, ...], tuple[str, ...]]
 """Calls that are alike, and devices of one backend."""
@@ -79,27 +79,27 @@ def count_all(cases: Sequence[RecordedCase], targets: Sequence[str], jobs: int, 
     """Every distinct call on every target, in up to `jobs` processes where many are not known yet."""
     forms = list(dict.fromkeys(form for case in cases for of_group in case.forms.values() for form in of_group))
     missing = list(_missing(forms, targets))
-    steps = list({case.path: (case.path, case.case, case.dtype) for case in cases}.values())
-    with _mapping(jobs if len(missing) > FEW else 1, steps) as mapped:
+    ops = tuple(defined()[name].op for name in {form.op: None for form in forms})
+    with _mapping(jobs if len(missing) > FEW else 1, ops) as mapped:
         for number, _ in enumerate(mapped(_count, missing), 1):
             progress(number, len(missing))
     return {(form, target): counted(form, resolve_target(target)) for form in forms for target in targets}
 
 
 @contextmanager
-def _mapping(jobs: int, steps: Sequence[Step]) -> Iterator[Callable[..., Iterable[None]]]:
-    """`map` in this process, or in several that know the operators of these steps."""
+def _mapping(jobs: int, ops: Sequence[Op]) -> Iterator[Callable[..., Iterable[None]]]:
+    """`map` in this process, or in several that know these operators."""
     if jobs == 1:
         yield map
         return
-    with ProcessPoolExecutor(jobs, get_context("spawn"), _define, (steps,)) as pool:
+    with ProcessPoolExecutor(jobs, get_context("spawn"), _define, (ops,)) as pool:
         yield pool.map
 
 
-def _define(steps: Sequence[Step]) -> None:
-    """A gradient for some of its operator's inputs is an operator once autograd has asked for it, as a step does."""
-    for path, case, dtype in steps:
-        calls_of(path, case, dtype)
+def _define(ops: Sequence[Op]) -> None:
+    """A gradient for some of its operator's inputs is an operator once autograd has asked for it: where a step was recorded."""
+    for op in ops:
+        generated(op)
 
 
 def _missing(forms: Sequence[CallForm], targets: Sequence[str]) -> Iterator[Task]:

@@ -101,21 +101,21 @@ def sectors(accesses: Sequence[Touched], element_bytes: int, width: int) -> Ends
     >>> sectors([(index, everyone, everyone)], 4, 32), sectors([(index * 8, index < 4, everyone)], 4, 32)
     ((array([8]), array([8])), (array([4]), array([64])))
     """
-    known = [(np.broadcast_to(a, m.shape), s, m) for a, s, m in accesses if not isinstance(a, Interval)]
+    known = [(a * element_bytes // SECTOR_BYTES, s, m) for a, s, m in accesses if not isinstance(a, Interval)]
     unknown = [(s, m) for a, s, m in accesses if isinstance(a, Interval)]
     shape = accesses[0][2].shape
-    most = _different([(a, m) for a, _, m in known], element_bytes, width, shape)
+    most = _different([(a, m) for a, _, m in known], width, shape)
     exact = all(s is m or bool((s == m).all()) for _, s, m in known)
-    least = most if exact else _different([(a, s) for a, s, _ in known], element_bytes, width, shape)
+    least = most if exact else _different([(a, s) for a, s, _ in known], width, shape)
     for sure, maybe in unknown:
         least, most = np.maximum(least, warps_of(sure, width)), most + lanes_of(maybe)
     return least, most
 
 
-def _different(known: Sequence[tuple[Ints, Mask]], element_bytes: int, width: int, shape: tuple[int, ...]) -> Ints:
+def _different(known: Sequence[tuple[Ints, Mask]], width: int, shape: tuple[int, ...]) -> Ints:
     if not known:
         return np.zeros(shape[0], np.int64)
-    places = [np.where(m, a * element_bytes // SECTOR_BYTES, -1).reshape(shape[0], -1, width) for a, m in known]
+    places = [(np.broadcast_to(a, shape) if m.all() else np.where(m, a, -1)).reshape(shape[0], -1, width) for a, m in known]
     touched = places[0] if len(places) == 1 else np.concatenate(places, axis=2)
     steps = np.diff(touched, axis=2)
     if (steps < 0).any():
@@ -125,22 +125,14 @@ def _different(known: Sequence[tuple[Ints, Mask]], element_bytes: int, width: in
     return found
 
 
-def _quotient(a: Ints, b: Ints) -> Ints:
-    return np.where(b == 0, 0, a // np.where(b == 0, 1, b))
-
-
-def _remainder(a: Ints, b: Ints) -> Ints:
-    return np.where(b == 0, 0, a % np.where(b == 0, 1, b))
-
-
 ON_ARRAYS: Mapping[str, Callable[..., Ints]] = {
     "+": np.add,
     "-": np.subtract,
     "*": np.multiply,
-    "/": _quotient,
-    "%": _remainder,
-    "floor_div": _quotient,
-    "floor_mod": _remainder,
+    "/": np.floor_divide,
+    "%": np.remainder,
+    "floor_div": np.floor_divide,
+    "floor_mod": np.remainder,
     "min": np.minimum,
     "max": np.maximum,
     "<": np.less,
@@ -153,7 +145,8 @@ ON_ARRAYS: Mapping[str, Callable[..., Ints]] = {
     "!_": np.logical_not,
     "abs": np.abs,
 }
-"""What operations on integers give; a quotient in the text is of numbers that are never negative, or floors by its name."""
+"""What operations on integers give; a quotient in the text is of numbers that are never negative, or floors by its name.
+One by zero is zero."""
 
 ON_INTERVALS: Mapping[str, Callable[[Interval, Interval], Interval]] = {
     "+": lambda a, b: a + b,

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from uol.backends.simt.reading.alike_turns import has_like_turns
 from uol.backends.simt.reading.calls import bytes_of, issue, times
 from uol.backends.simt.reading.counts import Counts, Ints, sample
 from uol.backends.simt.reading.lanes import SECTOR_BYTES, Active, Touched, Value, chosen, computed, joined, range_of, sectors
-from uol.backends.simt.reading.loops import has_like_turns, set_in, trips
+from uol.backends.simt.reading.loops import set_in, trips
 from uol.backends.simt.reading.syntax import (
     Branch,
     Element,
@@ -43,6 +44,14 @@ class Facts:
     operations: tuple[tuple[str, int], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class LoopFacts:
+    """Of a loop: the names that it gives values to, and whether a turn stands for all."""
+
+    sets: frozenset[str]
+    alike: bool
+
+
 @dataclass(slots=True)
 class Reading:
     """One kernel on some of the blocks of a grid; of a long loop so many turns are read."""
@@ -58,7 +67,7 @@ class Reading:
     touched: dict[tuple[str, str], list[Touched]] = field(default_factory=dict)
     """By the statement at hand, of global memory: by kind and tensor."""
     facts: dict[int, Facts] = field(default_factory=dict)
-    alike: dict[int, bool] = field(default_factory=dict)
+    loops: dict[int, LoopFacts] = field(default_factory=dict)
     visits: int = 0
     """Expressions that were evaluated: what the reading costs."""
     types: Mapping[str, str] = field(init=False)
@@ -72,7 +81,8 @@ class Reading:
 
     def run(self) -> Counts:
         everyone = np.ones((len(self.blocks), self.threads), bool)
-        self.body(self.kernel.body, Active(everyone, everyone, self.width))
+        with np.errstate(divide="ignore"):
+            self.body(self.kernel.body, Active(everyone, everyone, self.width))
         return self.counts
 
     # ---- statements
@@ -145,7 +155,7 @@ class Reading:
         found = trips(loop, lambda node: self.value(node, active), self.values)
         if isinstance(found, Interval):
             self.unknown_turns(loop, found, active)
-        elif self.is_alike(loop) and (found == found.flat[0]).all():
+        elif self.loop_facts(loop).alike and (found == found.flat[0]).all():
             turns = int(found.flat[0])
             self.forget(loop, but=loop.variable)
             if turns:
@@ -154,10 +164,11 @@ class Reading:
             self.turns(loop, np.broadcast_to(found, active.sure.shape), active)
         self.forget(loop)
 
-    def is_alike(self, loop: Loop) -> bool:
-        if id(loop) not in self.alike:
-            self.alike[id(loop)] = has_like_turns(loop, self.tensors)
-        return self.alike[id(loop)]
+    def loop_facts(self, loop: Loop) -> LoopFacts:
+        if id(loop) not in self.loops:
+            sizes = {name: bytes_of(self.types[name]) for name in self.tensors}
+            self.loops[id(loop)] = LoopFacts(set_in(loop), has_like_turns(loop, sizes))
+        return self.loops[id(loop)]
 
     def unknown_turns(self, loop: Loop, found: Interval, active: Active) -> None:
         """As many as data says: one turn, in which the counters of the header are somewhere behind their first values."""
@@ -195,7 +206,7 @@ class Reading:
 
     def forget(self, loop: Loop, but: str = "") -> None:
         """What a loop sets is not known behind it, nor in a turn that stands for others."""
-        self.values |= {name: EVERYTHING for name in set_in(loop) if name != but}
+        self.values |= {name: EVERYTHING for name in self.loop_facts(loop).sets if name != but}
 
     # ---- expressions
 
