@@ -55,7 +55,7 @@ class Active:
     def blocks(self) -> Ends:
         return blocks_of(self.sure) * self.least, blocks_of(self.maybe) * self.most
 
-    @property
+    @cached_property
     def is_empty(self) -> bool:
         return not self.maybe.any()
 
@@ -64,6 +64,8 @@ class Active:
         if isinstance(condition, Interval):
             return replace(self, sure=np.zeros_like(self.sure))
         wanted = (condition != 0) == holds
+        if wanted.all():
+            return self
         return replace(self, sure=self.sure & wanted, maybe=self.maybe & wanted)
 
     def turns(self, least: int, most: int) -> Active:
