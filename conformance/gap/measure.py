@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
 from multiprocessing import get_context
 
@@ -22,12 +23,10 @@ from uol.conformance.paths.full_size import calls_of, full_size_of
 from uol.ir.syntax.surface import Op
 from uol.pytorch.bridge import defined, generated
 
-FEW = 50
+FEW = 20
 """Calls that are counted sooner than a process has started."""
 Progress = Callable[[int, int], None]
 Counts = Mapping[tuple[CallForm, str], CountedCall]
-Task = tuple[tuple[CallForm, ...], tuple[str, ...]]
-"""Calls that are alike, and devices of one backend."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +77,10 @@ def recorded_case(path: str, case: str, dims: Mapping[str, int], dtype: str) -> 
 def count_all(cases: Sequence[RecordedCase], targets: Sequence[str], jobs: int, progress: Progress) -> Counts:
     """Every distinct call on every target, in up to `jobs` processes where many are not known yet."""
     forms = list(dict.fromkeys(form for case in cases for of_group in case.forms.values() for form in of_group))
-    missing = list(_missing(forms, targets))
+    missing = _missing(forms, targets)
     ops = tuple(defined()[name].op for name in {form.op: None for form in forms})
     with _mapping(jobs if len(missing) > FEW else 1, ops) as mapped:
-        for number, _ in enumerate(mapped(_count, missing), 1):
+        for number, _ in enumerate(mapped(partial(_count, targets=targets), missing), 1):
             progress(number, len(missing))
     return {(form, target): counted(form, resolve_target(target)) for form in forms for target in targets}
 
@@ -102,23 +101,17 @@ def _define(ops: Sequence[Op]) -> None:
         generated(op)
 
 
-def _missing(forms: Sequence[CallForm], targets: Sequence[str]) -> Iterator[Task]:
-    """The calls that are not known yet, those that are alike together, each with the devices of one backend."""
-    backends: dict[str, list[str]] = {}
-    for target in targets:
-        backends.setdefault(resolve_target(target).backend.name, []).append(target)
+def _missing(forms: Sequence[CallForm], targets: Sequence[str]) -> list[tuple[CallForm, ...]]:
+    """The calls that are not known yet, those that are alike together."""
     alike: dict[CallForm, list[CallForm]] = {}
     for form in forms:
-        alike.setdefault(form.alike, []).append(form)
-    for group in alike.values():
-        for names in backends.values():
-            unknown = tuple(form for form in group if not all(is_known(form, resolve_target(name)) for name in names))
-            if unknown:
-                yield unknown, tuple(names)
+        if not all(is_known(form, resolve_target(name)) for name in targets):
+            alike.setdefault(form.alike, []).append(form)
+    return [tuple(group) for group in alike.values()]
 
 
-def _count(task: Task) -> None:
-    forms, targets = task
+def _count(forms: Sequence[CallForm], targets: Sequence[str]) -> None:
+    """Of calls that are alike."""
     known: Known = {}
     for form in forms:
         counted_together(form, [resolve_target(target) for target in targets], known)

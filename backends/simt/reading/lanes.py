@@ -33,12 +33,11 @@ def range_of(value: Value) -> Interval:
 
 @dataclass(frozen=True)
 class Active:
-    """The lanes that carry out what comes next: those that surely do, those that may, by warps of `width`. `least` and `most`:
-    how often they do, in loops that are looked at once."""
+    """The lanes that carry out what comes next: those that surely do, those that may. `least` and `most`: how often they do, in
+    loops that are looked at once."""
 
     sure: Mask
     maybe: Mask
-    width: int
     least: int = 1
     most: int = 1
 
@@ -48,8 +47,14 @@ class Active:
         return lanes_of(self.sure) * self.least, lanes_of(self.maybe) * self.most
 
     @cached_property
-    def warps(self) -> Ends:
-        return warps_of(self.sure, self.width) * self.least, warps_of(self.maybe, self.width) * self.most
+    def _warps(self) -> dict[int, Ends]:
+        return {}
+
+    def warps(self, width: int) -> Ends:
+        """Executions by warps of so many lanes."""
+        if width not in self._warps:
+            self._warps[width] = warps_of(self.sure, width) * self.least, warps_of(self.maybe, width) * self.most
+        return self._warps[width]
 
     @cached_property
     def blocks(self) -> Ends:

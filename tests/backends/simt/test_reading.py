@@ -24,7 +24,7 @@ def kernel(body: str) -> KernelText:
 
 
 def counts(body: str, grid: int = 1, chosen: tuple[int, ...] = (0,), turns: int = 64) -> dict[tuple[str, str], Interval]:
-    return Reading(kernel(body), np.array(chosen), grid, 64, 32, turns).run().of_grid(chosen, grid)
+    return Reading(kernel(body), np.array(chosen), grid, 64, (32,), turns).run()[32].of_grid(chosen, grid)
 
 
 @pytest.mark.parametrize(
