@@ -6,7 +6,8 @@ kernel of the training steps of model paths, with the path's channels.
     python -m uol.conformance.counts --path moe,cmap,resnet50 [--size narrow]
 
 A predicted count is a number, or an interval where data decides or a sample of a large grid was read: the observed one is that
-number, or lies in it. Prints what does not, and how many counts of each kind are exact. Exit status 1 where one disagrees.
+number, or lies in it. Prints what does not, and how many counts of each kind are exact. Exit status 1 where one disagrees, 2
+for bad input.
 """
 
 from __future__ import annotations
@@ -43,23 +44,24 @@ Found = list[tuple[str, tuple[Count, ...]]]
 """The counts of every case, by its name."""
 
 TOGETHER = 16
-"""Operators whose kernels are compiled together."""
+"""Operators, or calls of a step, whose kernels are compiled together."""
 
 
 def counts_of(ops: Sequence[str], targets: Sequence[str], dtypes: Sequence[str]) -> Found:
     """The counts of some operators. A case that its target refuses has none."""
-    cases = ((str(case), partial(prepare, case)) for case in _cases(ops, targets, dtypes))
-    return _counted(cases)
+    return _counted((str(case), partial(prepare, case)) for case in _cases(ops, targets, dtypes))
 
 
 def counts_of_path(path: str, target: str, dtype: str, size: Size = "kernels") -> Found:
     """The counts of the kernels of a training step."""
-    calls = kernels_of(drawn(path), dtype, size)
-    cases = [
-        (f"{path} {dtype} {call.places[0]}, {call.call.op} on {target}", partial(prepare_call, call, resolve_target(target)))
-        for call in calls
-    ]
-    return [found for start in range(0, len(cases), TOGETHER) for found in _counted(cases[start : start + TOGETHER])]
+    found: Found = []
+    machine, calls = resolve_target(target), kernels_of(drawn(path), dtype, size)
+    for start in range(0, len(calls), TOGETHER):
+        found += _counted(
+            (f"{path} {dtype} {call.places[0]}, {call.call.op} on {target}", partial(prepare_call, call, machine))
+            for call in calls[start : start + TOGETHER]
+        )
+    return found
 
 
 def _counted(cases: Iterable[tuple[str, Callable[[], Prepared]]]) -> Found:
@@ -130,9 +132,9 @@ def report(found: Iterable[tuple[str, tuple[Count, ...]]]) -> int:
                 print(f"{case}: {count}", flush=True)
     for name, tally in sorted(of_kind.items()):
         print(f"{name}: {tally['exact']} exact, {tally['enclosed']} enclosed, {tally['wrong']} wrong")
-    wrong = sum(tally["wrong"] for tally in of_kind.values())
-    print(f"{cases} cases, {wrong} counts that disagree")
-    return 1 if wrong or not cases else 0
+    every = sum(of_kind.values(), Counter())
+    print(f"{cases} cases: {every['exact']} counts exact, {every['enclosed']} enclosed, {every['wrong']} wrong")
+    return 1 if every["wrong"] or not cases else 0
 
 
 if __name__ == "__main__":
