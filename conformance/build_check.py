@@ -65,15 +65,11 @@ def of_library(target: str, dtypes: Sequence[str], ops: Sequence[str]) -> Iterat
 def of_paths(target: str, dtypes: Sequence[str], paths: Sequence[str]) -> Iterator[Subject]:
     """The distinct calls of a training step of each path, with its update."""
     from uol.conformance.paths import drawn
-    from uol.conformance.paths.kernels import distinct_calls
-    from uol.conformance.paths.recorded import recorded
-    from uol.conformance.paths.step_checks import with_update
+    from uol.conformance.paths.step_checks import kernels_of
 
     for name in paths:
         for dtype in dtypes:
-            draw = drawn(name).draw("kernels", dtype, 0)
-            run = recorded(partial(lambda draw: with_update(draw, draw.ours()), draw))
-            for case in distinct_calls(run.calls):
+            for case in kernels_of(drawn(name), dtype):
                 place = f"{name} {dtype} {case.places[0]}, {case.call.op}"
                 yield Subject(place, partial(case.request, resolve_target(target)))
 

@@ -1,30 +1,41 @@
 """Do kernels move and issue what the cost model says? `python -m uol.conformance.counts` runs every operator and every gradient
-at its representative workload in the twins, counted, and holds the counts against what the backends predict.
+at its representative workload in the twins, counted, and holds the counts against what the backends predict; or every distinct
+kernel of the training steps of model paths, with the path's channels.
 
     python -m uol.conformance.counts [--target cuda,hip] [--dtype f32,f16] [--op ...] [--forward]
+    python -m uol.conformance.counts --path moe,cmap,resnet50 [--size narrow]
 
 A predicted count is a number, or an interval where data decides or a sample of a large grid was read: the observed one is that
-number, or lies in it. Prints what does not, and how many counts of each kind are exact. Exit status 1 where one disagrees.
+number, or lies in it. Prints what does not, and how many counts of each kind are exact. Exit status 1 where one disagrees, 2
+for bad input.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from functools import partial
+from itertools import product
 from multiprocessing import get_context
+from typing import get_args
 
 from uol.backends import registry
 from uol.backends.cpu.host import usable_cores
 from uol.backends.twin import Job, execute_many, kind_of
+from uol.compilation.request import resolve_target
 from uol.conformance.cases.case_matrix import types_of
 from uol.conformance.cases.counted import Count, compare
 from uol.conformance.cases.selection import differentiable
 from uol.conformance.cases.twin_check import Prepared, has_twin, prepare
 from uol.conformance.cases.verdict import Case
 from uol.conformance.command import run_command
+from uol.conformance.paths import drawn
+from uol.conformance.paths.draw import Size
+from uol.conformance.paths.kernels import prepare as prepare_call
+from uol.conformance.paths.step_checks import kernels_of
 from uol.ir.errors import RefusalError
 from uol.ops.texts import names
 from uol.ops.workloads import workloads_of
@@ -33,27 +44,41 @@ Found = list[tuple[str, tuple[Count, ...]]]
 """The counts of every case, by its name."""
 
 TOGETHER = 16
-"""Operators whose kernels are compiled together."""
+"""Operators, or calls of a step, whose kernels are compiled together."""
 
 
 def counts_of(ops: Sequence[str], targets: Sequence[str], dtypes: Sequence[str]) -> Found:
     """The counts of some operators. A case that its target refuses has none."""
-    ready = [p for p in map(_prepared, _cases(ops, targets, dtypes)) if p is not None]
-    runs = execute_many([Job(p.compiled.module, p.buffers, p.scalars, counted=True, most_blocks=None) for p in ready])
-    return [(str(p.case), compare(p.compiled.module, run)) for p, run in zip(ready, runs, strict=True)]
+    return _counted((str(case), partial(prepare, case)) for case in _cases(ops, targets, dtypes))
+
+
+def counts_of_path(path: str, target: str, dtype: str, size: Size = "kernels") -> Found:
+    """The counts of the kernels of a training step."""
+    found: Found = []
+    machine, calls = resolve_target(target), kernels_of(drawn(path), dtype, size)
+    for start in range(0, len(calls), TOGETHER):
+        found += _counted(
+            (f"{path} {dtype} {call.places[0]}, {call.call.op} on {target}", partial(prepare_call, call, machine))
+            for call in calls[start : start + TOGETHER]
+        )
+    return found
+
+
+def _counted(cases: Iterable[tuple[str, Callable[[], Prepared]]]) -> Found:
+    """Prepared by name, run together. What its target refuses is left out."""
+    ready: dict[str, Prepared] = {}
+    for name, prepared in cases:
+        with suppress(RefusalError):
+            ready[name] = prepared()
+    jobs = [Job(p.compiled.module, p.buffers, p.scalars, counted=True, most_blocks=None) for p in ready.values()]
+    runs = zip(ready.items(), execute_many(jobs), strict=True)
+    return [(name, compare(p.compiled.module, run)) for (name, p), run in runs]
 
 
 def _cases(ops: Sequence[str], targets: Sequence[str], dtypes: Sequence[str]) -> Iterator[Case]:
     for op in ops:
         workload = workloads_of(op)[0]
         yield from (Case(op, target, dtype, workload) for target in targets for dtype in types_of(op, tuple(dtypes)))
-
-
-def _prepared(case: Case) -> Prepared | None:
-    try:
-        return prepare(case)
-    except RefusalError:
-        return None
 
 
 def is_counted(target: str) -> bool:
@@ -68,14 +93,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--dtype", default="f32,f16", help="types, by commas")
     parser.add_argument("--op", default=",".join(names()), help="operators, by commas")
     parser.add_argument("--forward", action="store_true", help="no gradients")
+    parser.add_argument("--path", default="", help="model paths in place of operators: moe,cmap,resnet50")
+    parser.add_argument("--size", default="kernels", choices=get_args(Size), help="of the step of a path")
     parser.add_argument("--processes", type=int, default=usable_cores())
     options = parser.parse_args(arguments)
+    with ProcessPoolExecutor(options.processes, get_context("spawn")) as pool:
+        return report(case for part in pool.map(_called, _parts(options)) for case in part)
+
+
+def _parts(options: argparse.Namespace) -> Iterator[Callable[[], Found]]:
+    """What one process does at a time."""
+    targets, dtypes = options.target.split(","), options.dtype.split(",")
+    if options.path:
+        for path, dtype, target in product(options.path.split(","), dtypes, targets):
+            yield partial(counts_of_path, path, target, dtype, options.size)
+        return
     forward = options.op.split(",")
     ops = [*forward, *(() if options.forward else differentiable(forward))]
-    parts = [ops[start : start + TOGETHER] for start in range(0, len(ops), TOGETHER)]
-    each = partial(counts_of, targets=options.target.split(","), dtypes=options.dtype.split(","))
-    with ProcessPoolExecutor(options.processes, get_context("spawn")) as pool:
-        return report(case for part in pool.map(each, parts) for case in part)
+    for start in range(0, len(ops), TOGETHER):
+        yield partial(counts_of, ops[start : start + TOGETHER], targets, dtypes)
+
+
+def _called(part: Callable[[], Found]) -> Found:
+    return part()
 
 
 def report(found: Iterable[tuple[str, tuple[Count, ...]]]) -> int:
@@ -92,9 +132,9 @@ def report(found: Iterable[tuple[str, tuple[Count, ...]]]) -> int:
                 print(f"{case}: {count}", flush=True)
     for name, tally in sorted(of_kind.items()):
         print(f"{name}: {tally['exact']} exact, {tally['enclosed']} enclosed, {tally['wrong']} wrong")
-    wrong = sum(tally["wrong"] for tally in of_kind.values())
-    print(f"{cases} cases, {wrong} counts that disagree")
-    return 1 if wrong or not cases else 0
+    every = sum(of_kind.values(), Counter())
+    print(f"{cases} cases: {every['exact']} counts exact, {every['enclosed']} enclosed, {every['wrong']} wrong")
+    return 1 if every["wrong"] or not cases else 0
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Literal
 
 from uol.backends.ascendc.cube.kernel import cube_kernel
@@ -14,6 +14,7 @@ from uol.backends.ascendc.instructions import Block
 from uol.backends.ascendc.machine import C_TYPE, FRACTAL
 from uol.backends.ascendc.memory import MemoryLayout, Overflow, memory_layout
 from uol.backends.ascendc.schedules import AscendSchedule, CubeSchedule, VectorSchedule
+from uol.backends.ascendc.sync.dependences import Plan, synchronise
 from uol.backends.ascendc.vector.map_kernel import map_kernel
 from uol.backends.ascendc.vector.reduce_kernel import reduce_kernel
 from uol.backends.ascendc.vector.tiling import reduce_candidates, tile_candidates
@@ -26,9 +27,9 @@ KEPT_PLANS = 64
 """More than a spec has candidates: what was checked is rendered without another plan, and so is the nearest that fits found."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class KernelPlan:
-    """A kernel before it is synchronised and printed. `index` is the C type of its indices."""
+    """A kernel before it is printed. `index` is the C type of its indices."""
 
     spec: KernelSpec
     schedule: AscendSchedule
@@ -38,6 +39,11 @@ class KernelPlan:
     program: Block
     layout: MemoryLayout
     footprint: Footprint
+
+    @cached_property
+    def order(self) -> Plan:
+        """The flags and barriers that its text has, and that are counted."""
+        return synchronise(self.program, self.layout.addresses)
 
 
 def schedules_of(spec: KernelSpec, device: Device) -> Iterator[AscendSchedule]:

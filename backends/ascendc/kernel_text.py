@@ -14,7 +14,7 @@ from uol.backends.ascendc.helpers import resolved
 from uol.backends.ascendc.instructions import SLOT, Block, Branch, Declared, Instr, Loop, Node, Text
 from uol.backends.ascendc.machine import C_TYPE
 from uol.backends.ascendc.memory import MemoryLayout
-from uol.backends.ascendc.sync.dependences import Edge, Plan, synchronise
+from uol.backends.ascendc.sync.dependences import Edge, Plan
 from uol.backends.ascendc.transfers.indices import span_of
 from uol.backends.ascendc.writer import KernelNames
 from uol.backends.c_text.template_folder import template_of
@@ -73,7 +73,7 @@ def rendered(plan: KernelPlan) -> AscendKernel:
     """The kernel of a plan."""
     spec, names = plan.spec, plan.names
     params = _params(spec)
-    body = body_of(plan.program, synchronise(plan.program, plan.layout.addresses))
+    body = body_of(plan.program, plan.order)
     text = KernelText(
         name=names.symbol,
         about=(plan.schedule.describe(),),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
 
@@ -20,14 +21,21 @@ FEW_BLOCKS, MOST_THREADS = 3, 1 << 16
 """Whose part of a launch is read, at least and at most."""
 FEW_TURNS, MOST_TURNS = 3, 64
 """Of a loop whose turns differ."""
+WIDTHS = (32, 64)
+"""Lanes of a warp on the machines that there are: most texts are common to them, and are read for all at once."""
+KEPT_READINGS = 256
 EVALUATED = 1 << 24
 """Values, of all threads together, that a reading may cost: some tenths of a second."""
+
+
+Found = Mapping[tuple[str, str], Interval]
+"""By kind and name."""
 
 
 def issued_by(kernel: Kernel, device: Device, lanes: int) -> Issued:
     """The counts of a rendered kernel, on warps of so many lanes."""
     grid, _, _ = kernel.launch.blocks({})
-    found = _read(kernel, grid, lanes) if grid else {}
+    found = _read(kernel.text, grid, kernel.launch.block[0])[lanes] if grid else {}
     must = compulsory(kernel.spec)
     return Issued(
         must.memory_bytes,
@@ -44,20 +52,22 @@ def issued_by(kernel: Kernel, device: Device, lanes: int) -> Issued:
     )
 
 
-def _read(kernel: Kernel, grid: int, lanes: int) -> Mapping[tuple[str, str], Interval]:
-    """As many threads as their number of values allows, by what a first reading has cost."""
-    (text,) = read_kernels(kernel.text)
-    threads = kernel.launch.block[0]
+@lru_cache(maxsize=KEPT_READINGS)
+def _read(text: str, grid: int, threads: int) -> Mapping[int, Found]:
+    """By the lanes of a warp. As many threads as their number of values allows, by what a first reading has cost."""
+    (kernel,) = read_kernels(text)
+    widths = [width for width in WIDTHS if threads % width == 0]
     chosen = sample(grid, FEW_BLOCKS)
-    first = Reading(text, np.array(chosen, np.int64), grid, threads, lanes, FEW_TURNS)
+    first = Reading(kernel, np.array(chosen, np.int64), grid, threads, widths, FEW_TURNS)
     first.run()
     chosen = sample(grid, max(FEW_BLOCKS, min(MOST_THREADS, EVALUATED // first.visits) // threads))
-    return Reading(text, np.array(chosen, np.int64), grid, threads, lanes, MOST_TURNS).run().of_grid(chosen, grid)
+    found = Reading(kernel, np.array(chosen, np.int64), grid, threads, widths, MOST_TURNS).run()
+    return {width: counts.of_grid(chosen, grid) for width, counts in found.items()}
 
 
-def _by_name(found: Mapping[tuple[str, str], Interval], kind: str) -> dict[str, Interval]:
+def _by_name(found: Found, kind: str) -> dict[str, Interval]:
     return {name: count for (of, name), count in sorted(found.items()) if of == kind}
 
 
-def _total(found: Mapping[tuple[str, str], Interval], kind: str) -> Interval:
+def _total(found: Found, kind: str) -> Interval:
     return sum(_by_name(found, kind).values(), Interval(0, 0))

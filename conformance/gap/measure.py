@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
 from multiprocessing import get_context
 
@@ -19,15 +20,13 @@ from uol.conformance.gap.groups import Group, groups_of
 from uol.conformance.gap.model import CallForm, CountedCall, CountedKernel, Known, counted, counted_together, form_of, is_known
 from uol.conformance.gap.record import CaseGap, Cell, GroupOnTarget, Kernel
 from uol.conformance.paths.full_size import calls_of, full_size_of
+from uol.ir.syntax.surface import Op
+from uol.pytorch.bridge import defined, generated
 
-FEW = 50
+FEW = 20
 """Calls that are counted sooner than a process has started."""
 Progress = Callable[[int, int], None]
-Step = tuple[str, str, str]
-"""A path, its case and its element type."""
 Counts = Mapping[tuple[CallForm, str], CountedCall]
-Task = tuple[tuple[CallForm, ...], tuple[str, ...]]
-"""Calls that are alike, and devices of one backend."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,47 +77,41 @@ def recorded_case(path: str, case: str, dims: Mapping[str, int], dtype: str) -> 
 def count_all(cases: Sequence[RecordedCase], targets: Sequence[str], jobs: int, progress: Progress) -> Counts:
     """Every distinct call on every target, in up to `jobs` processes where many are not known yet."""
     forms = list(dict.fromkeys(form for case in cases for of_group in case.forms.values() for form in of_group))
-    missing = list(_missing(forms, targets))
-    steps = list({case.path: (case.path, case.case, case.dtype) for case in cases}.values())
-    with _mapping(jobs if len(missing) > FEW else 1, steps) as mapped:
-        for number, _ in enumerate(mapped(_count, missing), 1):
+    missing = _missing(forms, targets)
+    ops = tuple(defined()[name].op for name in {form.op: None for form in forms})
+    with _mapping(jobs if len(missing) > FEW else 1, ops) as mapped:
+        for number, _ in enumerate(mapped(partial(_count, targets=targets), missing), 1):
             progress(number, len(missing))
     return {(form, target): counted(form, resolve_target(target)) for form in forms for target in targets}
 
 
 @contextmanager
-def _mapping(jobs: int, steps: Sequence[Step]) -> Iterator[Callable[..., Iterable[None]]]:
-    """`map` in this process, or in several that know the operators of these steps."""
+def _mapping(jobs: int, ops: Sequence[Op]) -> Iterator[Callable[..., Iterable[None]]]:
+    """`map` in this process, or in several that know these operators."""
     if jobs == 1:
         yield map
         return
-    with ProcessPoolExecutor(jobs, get_context("spawn"), _define, (steps,)) as pool:
+    with ProcessPoolExecutor(jobs, get_context("spawn"), _define, (ops,)) as pool:
         yield pool.map
 
 
-def _define(steps: Sequence[Step]) -> None:
-    """A gradient for some of its operator's inputs is an operator once autograd has asked for it, as a step does."""
-    for path, case, dtype in steps:
-        calls_of(path, case, dtype)
+def _define(ops: Sequence[Op]) -> None:
+    """A gradient for some of its operator's inputs is an operator once autograd has asked for it: where a step was recorded."""
+    for op in ops:
+        generated(op)
 
 
-def _missing(forms: Sequence[CallForm], targets: Sequence[str]) -> Iterator[Task]:
-    """The calls that are not known yet, those that are alike together, each with the devices of one backend."""
-    backends: dict[str, list[str]] = {}
-    for target in targets:
-        backends.setdefault(resolve_target(target).backend.name, []).append(target)
+def _missing(forms: Sequence[CallForm], targets: Sequence[str]) -> list[tuple[CallForm, ...]]:
+    """The calls that are not known yet, those that are alike together."""
     alike: dict[CallForm, list[CallForm]] = {}
     for form in forms:
-        alike.setdefault(form.alike, []).append(form)
-    for group in alike.values():
-        for names in backends.values():
-            unknown = tuple(form for form in group if not all(is_known(form, resolve_target(name)) for name in names))
-            if unknown:
-                yield unknown, tuple(names)
+        if not all(is_known(form, resolve_target(name)) for name in targets):
+            alike.setdefault(form.alike, []).append(form)
+    return [tuple(group) for group in alike.values()]
 
 
-def _count(task: Task) -> None:
-    forms, targets = task
+def _count(forms: Sequence[CallForm], targets: Sequence[str]) -> None:
+    """Of calls that are alike."""
     known: Known = {}
     for form in forms:
         counted_together(form, [resolve_target(target) for target in targets], known)

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from typing import Any
 
 import torch
 
 from uol.backends.cache.files import Key, hash_of, open_cache, package_files
 from uol.backends.cache.records import Records
-from uol.codegen.backend import Launch, Schedule
+from uol.codegen.backend import Backend, Launch, Schedule
 from uol.codegen.choice import FIRST_THAT_FITS
 from uol.codegen.cost import Time, time_of
 from uol.codegen.lowering import lower
@@ -27,10 +27,11 @@ from uol.compilation.request import Request, Target, resolve_target
 from uol.conformance.gap.balanced import balanced, nearest_schedule
 from uol.conformance.paths.recorded import Call
 from uol.ir.errors import RefusalError
+from uol.ir.program.nodes import Program
 
 Form = tuple[torch.dtype, tuple[int, ...], tuple[int, ...]]
-Known = dict[tuple[str, Launch], tuple[Issued, int]]
-"""Counts of kernels and the cores of their device, by text and launch."""
+Known = dict[tuple[str, str, Launch], tuple[Issued, int]]
+"""Counts of kernels and the cores of their device, by backend, text and launch."""
 ALIKE = {torch.bfloat16: torch.float16}
 """Types that move and compute alike: a text that names one where another one names the other has the same counts."""
 
@@ -93,8 +94,8 @@ def counted(form: CallForm, target: Target) -> CountedCall:
 
 
 def counted_together(form: CallForm, targets: Sequence[Target], known: Known | None = None) -> list[CountedCall]:
-    """The same on several devices of one backend, which have one kernel graph, and mostly the same kernels. `known`: those of
-    the forms that are alike, to which these are added."""
+    """The same on several devices. All have one program; those of a backend have one kernel graph, and mostly the same kernels.
+    `known`: those of the forms that are alike, to which these are added."""
     requests = [_request(form, target.name) for target in targets]
     made = Kernels(requests[0], {} if known is None else known)
     cache = open_cache()
@@ -122,24 +123,33 @@ def _model_hash() -> str:
     return hash_of(package_files("uol.conformance.gap"))
 
 
-@dataclass(slots=True)
+@dataclass
 class Kernels:
-    """The kernels of a request on devices of its backend."""
+    """The kernels of a request on any device, whatever its own target."""
 
     request: Request
     known: Known = field(default_factory=dict)
-    graph: KernelGraph | None = None
+    graphs: dict[str, KernelGraph] = field(default_factory=dict)
+    """By backend."""
+
+    @cached_property
+    def program(self) -> Program:
+        return program_of(self.request)
 
     def count(self, target: Target) -> CountedCall:
         """On one device. A refusal is an answer, too."""
         try:
-            if self.graph is None:
-                self.graph = lower(program_of(self.request), target.backend, self.request.layouts)
-            schedules = FIRST_THAT_FITS.choose(self.graph, target.backend, target.device)
+            graph = self.graph(target.backend)
+            schedules = FIRST_THAT_FITS.choose(graph, target.backend, target.device)
         except RefusalError as error:
             return CountedCall(refused=error.message)
-        chosen = zip(self.graph.specs, schedules, strict=True)
+        chosen = zip(graph.specs, schedules, strict=True)
         return CountedCall(tuple(self._kernel(spec, schedule, target) for spec, schedule in chosen))
+
+    def graph(self, backend: Backend) -> KernelGraph:
+        if backend.name not in self.graphs:
+            self.graphs[backend.name] = lower(self.program, backend, self.request.layouts)
+        return self.graphs[backend.name]
 
     def _kernel(self, spec: KernelSpec, schedule: Schedule, target: Target) -> CountedKernel:
         """Of segments, as if each had as many rows or terms as any other."""
@@ -153,7 +163,7 @@ class Kernels:
         often each takes a block."""
         cores = target.device.cores
         rendered = target.backend.render(spec, schedule, target.device)
-        key = rendered.text.replace("bf16", "f16"), rendered.launch
+        key = target.backend.name, rendered.text.replace("bf16", "f16"), rendered.launch
         before = self.known.get(key)
         if before is not None and before[0].waves == _waves(before[0], before[1]):
             return replace(before[0], waves=_waves(before[0], cores))

@@ -82,7 +82,7 @@ def check_calls(cases: Sequence[KernelCase], target: str, progress: Progress) ->
     ready: dict[int, Prepared] = {}
     for number, case in enumerate(cases):
         try:
-            ready[number] = _prepared(case, resolve_target(target))
+            ready[number] = prepare(case, resolve_target(target))
         except RefusalError as error:
             found[number] = refused(_case(case, case.request(resolve_target(target))), error.message)
         progress(len(ready) + len(found), 2 * len(cases))
@@ -97,7 +97,8 @@ def check_calls(cases: Sequence[KernelCase], target: str, progress: Progress) ->
     return [found[number] for number in range(len(cases))]
 
 
-def _prepared(case: KernelCase, target: Target) -> Prepared:
+def prepare(case: KernelCase, target: Target) -> Prepared:
+    """Kernels and inputs of a call. Raises what the compiler raises."""
     request = case.request(target)
     program = program_of(Request(request.instance, target))
     compiled = Compiled(request, module_of(request))

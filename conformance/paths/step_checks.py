@@ -153,6 +153,12 @@ def _alone(run: Run, dtype: str) -> Check:
     return Check(f"uol's operators alone, {dtype}", not run.foreign, found)
 
 
+def kernels_of(path: DrawnPath, dtype: str, size: Size = "kernels") -> tuple[KernelCase, ...]:
+    """The distinct calls of a training step with its update."""
+    draw = path.draw(size, dtype, 0)
+    return distinct_calls(recorded(lambda: with_update(draw, draw.ours())).calls)
+
+
 def with_update(draw: Draw, values: Values) -> Values:
     """The values of a step, and each parameter after an update by its gradient."""
     new = {f"new {n}": ops.sgd(p.detach(), values[n], lr=LEARNING_RATE) for n, p in draw.parameters.items()}

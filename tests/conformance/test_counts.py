@@ -9,6 +9,7 @@ import pytest
 
 from uol.conformance import counts
 from uol.conformance.cases import counted
+from uol.conformance.paths.step_checks import kernels_of
 from uol.ir.integers.intervals import Interval
 
 OPS = ("softmax", "conv2d", "attention", "grouped_matmul")
@@ -34,11 +35,21 @@ def test_what_no_data_decides_is_predicted_exactly(found: counts.Found) -> None:
         assert not open_counts & {"written bytes", "blocks", "launches"}, case
 
 
+def test_kernels_of_a_path_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tokens that go to their experts and back: the first calls of a step, whose rows data decides."""
+    monkeypatch.setattr(counts, "kernels_of", lambda *given: kernels_of(*given)[:6])
+    found = counts.counts_of_path("moe", "hip", "f16", "narrow")
+    assert len(found) == 6
+    assert not [f"{case}: {c}" for case, of_case in found for c in of_case if not c.agrees]
+    assert {c.is_exact for _, of_case in found for c in of_case} == {True, False}
+
+
 def test_a_wrong_count_is_reported(found: counts.Found, capsys: pytest.CaptureFixture[str]) -> None:
     (case, of_case), *rest = found
     wrong = [replace(c, observed=c.observed + 1) if c.name == "read bytes" else c for c in of_case]
     assert counts.report([(case, tuple(wrong)), *rest]) == 1
-    assert "read bytes" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"{case}: read bytes" in said and "1 wrong" in said.splitlines()[-1]
     assert counts.report(found) == 0
 
 

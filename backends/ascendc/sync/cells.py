@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -41,7 +42,7 @@ class Memory:
 
     def __init__(self, cells: Cells, slot: int) -> None:
         self.cells, self.slot = cells, slot
-        self._content: dict[int, _Cell] = {}
+        self._content: defaultdict[int, _Cell] = defaultdict(_Cell)
 
     def conflicting(self, view: View, *, writes: bool) -> Iterator[Access]:
         """Earlier accesses to the same memory of which one side writes."""
@@ -63,8 +64,8 @@ class Memory:
     def _touched(self, view: View) -> list[_Cell]:
         slots = self.cells[view.buffer]
         if view.whole:
-            return [self._content.setdefault(c, _Cell()) for slot in slots for c in slot]
-        return [self._content.setdefault(c, _Cell()) for c in slots[self.slot if len(slots) > 1 else 0]]
+            return [self._content[c] for slot in slots for c in slot]
+        return [self._content[c] for c in slots[self.slot if len(slots) > 1 else 0]]
 
 
 def cells_of(program: Block, addresses: Mapping[str, int]) -> Cells:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from uol.backends.ascendc.candidates import KernelPlan
 from uol.backends.ascendc.devices import VECTOR_CORES_PER_CUBE_CORE
 from uol.backends.ascendc.machine import BLOCK_BYTES, ceil_div
-from uol.backends.ascendc.sync.dependences import synchronise
 from uol.backends.ascendc.work.cycles import cycles_of
 from uol.backends.ascendc.work.tally import Primitive, Tally, tally_of
 from uol.codegen.backend import Device
@@ -26,7 +25,7 @@ NOTHING = Interval(0, 0)
 def issued_by(plan: KernelPlan, device: Device) -> Issued:
     """The counts of a planned kernel."""
     blocks = plan.schedule.blocks
-    tally = tally_of(plan.program, blocks, synchronise(plan.program, plan.layout.addresses))
+    tally = tally_of(plan.program, blocks, plan.order)
     cores = device.cores * (VECTOR_CORES_PER_CUBE_CORE if plan.core == "aiv" else 1)
     moved = {path: s.total * exactly(BLOCK_BYTES) for path, s in tally.sectors.items()}
     by_scalar = Interval(0, (tally.reads.total * exactly(BLOCK_BYTES)).high)

@@ -3,7 +3,8 @@
     syntax, parse   the statements and expressions of a kernel; a text as such
     units           which unit a statement is for, and the operations in it
     lanes           values and conditions over blocks and threads; sectors and warps
-    loops, calls    how many turns there are, and whether these are alike; what functions of the device header issue
+    loops, calls    how many turns there are, and what decides in them; what functions of the device header issue
+    alike_turns     whether a turn stands for all
     counts          sums of intervals, and what a sample says of all
     run             the text carried out over lanes, its data unknown
 """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from dataclasses import dataclass, field, replace
 
 from uol.backends.simt.c_text.types import STORAGE_BYTES
 from uol.backends.simt.reading.counts import Counts, Ends
@@ -13,15 +13,18 @@ from uol.backends.simt.reading.units import class_of, type_of
 from uol.ir.integers.intervals import EVERYTHING, Interval
 
 
-class Reader(Protocol):
-    """What a call's counts go to, and what they depend on."""
+@dataclass(slots=True)
+class Reader:
+    """Where counts on warps of `width` lanes go, and what they depend on: the threads of a block, the types of names."""
 
-    counts: Counts
     width: int
     threads: int
+    types: Mapping[str, str]
+    counts: Counts = field(default_factory=Counts)
 
-    @property
-    def types(self) -> Mapping[str, str]: ...
+    def apart(self) -> Reader:
+        """The same with counts of its own."""
+        return replace(self, counts=Counts())
 
 
 def issue(call: Operation, args: tuple[Value, ...], active: Active, reader: Reader) -> Interval | None:
@@ -47,9 +50,9 @@ def _barriers(number: int, active: Active, reader: Reader) -> None:
 def _shuffles(call: Operation, steps: int, active: Active, reader: Reader) -> None:
     """A pick is two values; each step of a fold computes once."""
     values = 2 if "arg" in call.fn else 1
-    reader.counts.add("primitive", "shuffle", times(steps * values, active.warps))
+    reader.counts.add("primitive", "shuffle", times(steps * values, active.warps(reader.width)))
     unit = class_of(type_of(call.args[0], reader.types))
-    reader.counts.add("operation", unit, times(steps * reader.width, active.warps))
+    reader.counts.add("operation", unit, times(steps * reader.width, active.warps(reader.width)))
 
 
 def _block_fold(call: Operation, active: Active, reader: Reader) -> None:
@@ -60,10 +63,10 @@ def _block_fold(call: Operation, active: Active, reader: Reader) -> None:
         return
     dtypes = [type_of(a, reader.types) for a in (call.args[:2] if "arg" in call.fn else call.args[:1])]
     size = sum(bytes_of(d) for d in dtypes)
-    reader.counts.add("scratch", "store", times(size, active.warps))
+    reader.counts.add("scratch", "store", times(size, active.warps(reader.width)))
     reader.counts.add("scratch", "load", times(warps * size, active.lanes))
     unit = class_of(dtypes[0])
-    reader.counts.add("operation", unit, times((warps - 1) * reader.width, active.warps))
+    reader.counts.add("operation", unit, times((warps - 1) * reader.width, active.warps(reader.width)))
     _barriers(2, active, reader)
 
 
@@ -71,7 +74,7 @@ def _search(call: Operation, args: tuple[Value, ...], active: Active, reader: Re
     """Halves `count` keys until one is left; all lanes of a block look at the same key, and all of it is one statement."""
     (keys, *_), count = call.args, range_of(args[1]).high or 0
     assert isinstance(keys, Name)
-    low, high = active.warps
+    low, high = active.warps(reader.width)
     reader.counts.add("load", keys.name, (low * SECTOR_BYTES, high * count.bit_length() * SECTOR_BYTES))
     return Interval(0, count)
 

@@ -33,12 +33,11 @@ def range_of(value: Value) -> Interval:
 
 @dataclass(frozen=True)
 class Active:
-    """The lanes that carry out what comes next: those that surely do, those that may, by warps of `width`. `least` and `most`:
-    how often they do, in loops that are looked at once."""
+    """The lanes that carry out what comes next: those that surely do, those that may. `least` and `most`: how often they do, in
+    loops that are looked at once."""
 
     sure: Mask
     maybe: Mask
-    width: int
     least: int = 1
     most: int = 1
 
@@ -48,14 +47,20 @@ class Active:
         return lanes_of(self.sure) * self.least, lanes_of(self.maybe) * self.most
 
     @cached_property
-    def warps(self) -> Ends:
-        return warps_of(self.sure, self.width) * self.least, warps_of(self.maybe, self.width) * self.most
+    def _warps(self) -> dict[int, Ends]:
+        return {}
+
+    def warps(self, width: int) -> Ends:
+        """Executions by warps of so many lanes."""
+        if width not in self._warps:
+            self._warps[width] = warps_of(self.sure, width) * self.least, warps_of(self.maybe, width) * self.most
+        return self._warps[width]
 
     @cached_property
     def blocks(self) -> Ends:
         return blocks_of(self.sure) * self.least, blocks_of(self.maybe) * self.most
 
-    @property
+    @cached_property
     def is_empty(self) -> bool:
         return not self.maybe.any()
 
@@ -64,6 +69,8 @@ class Active:
         if isinstance(condition, Interval):
             return replace(self, sure=np.zeros_like(self.sure))
         wanted = (condition != 0) == holds
+        if wanted.all():
+            return self
         return replace(self, sure=self.sure & wanted, maybe=self.maybe & wanted)
 
     def turns(self, least: int, most: int) -> Active:
@@ -101,46 +108,47 @@ def sectors(accesses: Sequence[Touched], element_bytes: int, width: int) -> Ends
     >>> sectors([(index, everyone, everyone)], 4, 32), sectors([(index * 8, index < 4, everyone)], 4, 32)
     ((array([8]), array([8])), (array([4]), array([64])))
     """
-    known = [(np.broadcast_to(a, m.shape), s, m) for a, s, m in accesses if not isinstance(a, Interval)]
+    known = [(a * element_bytes // SECTOR_BYTES, s, m) for a, s, m in accesses if not isinstance(a, Interval)]
     unknown = [(s, m) for a, s, m in accesses if isinstance(a, Interval)]
     shape = accesses[0][2].shape
-    most = _different([(a, m) for a, _, m in known], element_bytes, width, shape)
+    most = _different([(a, m) for a, _, m in known], width, shape)
     exact = all(s is m or bool((s == m).all()) for _, s, m in known)
-    least = most if exact else _different([(a, s) for a, s, _ in known], element_bytes, width, shape)
+    least = most if exact else _different([(a, s) for a, s, _ in known], width, shape)
     for sure, maybe in unknown:
         least, most = np.maximum(least, warps_of(sure, width)), most + lanes_of(maybe)
     return least, most
 
 
-def _different(known: Sequence[tuple[Ints, Mask]], element_bytes: int, width: int, shape: tuple[int, ...]) -> Ints:
+def _different(known: Sequence[tuple[Ints, Mask]], width: int, shape: tuple[int, ...]) -> Ints:
     if not known:
         return np.zeros(shape[0], np.int64)
-    places = [np.where(m, a * element_bytes // SECTOR_BYTES, -1).reshape(shape[0], -1, width) for a, m in known]
-    touched = places[0] if len(places) == 1 else np.concatenate(places, axis=2)
-    steps = np.diff(touched, axis=2)
-    if (steps < 0).any():
+    places = [(np.broadcast_to(a, shape) if m.all() else np.where(m, a, -1)).reshape(shape[0], -1, width) for a, m in known]
+    touched = np.ascontiguousarray(places[0]) if len(places) == 1 else np.concatenate(places, axis=2)
+    if _beside(touched, np.less).any():
         touched = np.sort(touched, axis=2)
-        steps = np.diff(touched, axis=2)
-    found: Ints = ((steps != 0) & (touched[:, :, 1:] >= 0)).sum(axis=(1, 2)) + (touched[:, :, 0] >= 0).sum(axis=1)
+    different = _beside(touched, np.not_equal)
+    different[:, :, 0] = True
+    return lanes_of((different & (touched >= 0)).reshape(shape[0], -1))
+
+
+def _beside(warps: Ints, compare: Callable[[Ints, Ints], Mask]) -> Mask:
+    """How each number compares with the one before it in its warp; the first compares with none. All warps lie in one row here:
+    numpy goes along many short ones ten times slower."""
+    row = warps.reshape(-1)
+    found = np.zeros(warps.shape, bool)
+    found.reshape(-1)[1:] = compare(row[1:], row[:-1])
+    found[:, :, 0] = False
     return found
-
-
-def _quotient(a: Ints, b: Ints) -> Ints:
-    return np.where(b == 0, 0, a // np.where(b == 0, 1, b))
-
-
-def _remainder(a: Ints, b: Ints) -> Ints:
-    return np.where(b == 0, 0, a % np.where(b == 0, 1, b))
 
 
 ON_ARRAYS: Mapping[str, Callable[..., Ints]] = {
     "+": np.add,
     "-": np.subtract,
     "*": np.multiply,
-    "/": _quotient,
-    "%": _remainder,
-    "floor_div": _quotient,
-    "floor_mod": _remainder,
+    "/": np.floor_divide,
+    "%": np.remainder,
+    "floor_div": np.floor_divide,
+    "floor_mod": np.remainder,
     "min": np.minimum,
     "max": np.maximum,
     "<": np.less,
@@ -153,7 +161,8 @@ ON_ARRAYS: Mapping[str, Callable[..., Ints]] = {
     "!_": np.logical_not,
     "abs": np.abs,
 }
-"""What operations on integers give; a quotient in the text is of numbers that are never negative, or floors by its name."""
+"""What operations on integers give; a quotient in the text is of numbers that are never negative, or floors by its name.
+One by zero is zero."""
 
 ON_INTERVALS: Mapping[str, Callable[[Interval, Interval], Interval]] = {
     "+": lambda a, b: a + b,

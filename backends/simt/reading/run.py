@@ -6,15 +6,16 @@ distances with the first and the last apart.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from uol.backends.simt.reading.calls import bytes_of, issue, times
-from uol.backends.simt.reading.counts import Counts, Ints, sample
+from uol.backends.simt.reading.alike_turns import has_like_turns
+from uol.backends.simt.reading.calls import Reader, bytes_of, issue, times
+from uol.backends.simt.reading.counts import Counts, Ends, Ints, sample
 from uol.backends.simt.reading.lanes import SECTOR_BYTES, Active, Touched, Value, chosen, computed, joined, range_of, sectors
-from uol.backends.simt.reading.loops import has_like_turns, set_in, trips
+from uol.backends.simt.reading.loops import set_in, trips
 from uol.backends.simt.reading.syntax import (
     Branch,
     Element,
@@ -43,37 +44,53 @@ class Facts:
     operations: tuple[tuple[str, int], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class LoopFacts:
+    """Of a loop: the names that it gives values to, and whether a turn stands for all."""
+
+    sets: frozenset[str]
+    alike: bool
+
+
 @dataclass(slots=True)
 class Reading:
-    """One kernel on some of the blocks of a grid; of a long loop so many turns are read."""
+    """One kernel on some of the blocks of a grid, in warps of each of the `widths`; of a long loop so many turns are read."""
 
     kernel: KernelText
     blocks: Ints
     grid: int
     threads: int
-    width: int
+    widths: Sequence[int]
     turns_read: int
-    counts: Counts = field(default_factory=Counts)
     values: dict[str, Value] = field(default_factory=dict)
     touched: dict[tuple[str, str], list[Touched]] = field(default_factory=dict)
     """By the statement at hand, of global memory: by kind and tensor."""
     facts: dict[int, Facts] = field(default_factory=dict)
-    alike: dict[int, bool] = field(default_factory=dict)
+    loops: dict[int, LoopFacts] = field(default_factory=dict)
     visits: int = 0
     """Expressions that were evaluated: what the reading costs."""
     types: Mapping[str, str] = field(init=False)
     tensors: frozenset[str] = field(init=False)
     memory: frozenset[str] = field(init=False)
+    readers: tuple[Reader, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         self.types = types_of(self.kernel)
         self.tensors = frozenset(p.name for p in self.kernel.parameters if p.pointer)
         self.memory = memory_of(self.kernel)
+        self.readers = tuple(Reader(width, self.threads, self.types) for width in self.widths)
 
-    def run(self) -> Counts:
+    def run(self) -> dict[int, Counts]:
+        """The counts by the width of warps."""
         everyone = np.ones((len(self.blocks), self.threads), bool)
-        self.body(self.kernel.body, Active(everyone, everyone, self.width))
-        return self.counts
+        with np.errstate(divide="ignore"):
+            self.body(self.kernel.body, Active(everyone, everyone))
+        return {reader.width: reader.counts for reader in self.readers}
+
+    def add(self, kind: str, name: str, ends: Ends) -> None:
+        """A count that warps have no part in."""
+        for reader in self.readers:
+            reader.counts.add(kind, name, ends)
 
     # ---- statements
 
@@ -99,7 +116,7 @@ class Reading:
             return
         facts = self.facts_of(step)
         if facts.unit:
-            self.counts.add("statement", facts.unit, active.lanes)
+            self.add("statement", facts.unit, active.lanes)
         self.operations(facts, active)
         value = EVERYTHING if step.value is None else self.value(step.value, active)
         match step.target:
@@ -120,8 +137,9 @@ class Reading:
 
     def operations(self, facts: Facts, active: Active) -> None:
         """A warp issues an operation for all of its lanes."""
-        for unit, number in facts.operations:
-            self.counts.add("operation", unit, times(number * self.width, active.warps))
+        for reader in self.readers:
+            for unit, number in facts.operations:
+                reader.counts.add("operation", unit, times(number * reader.width, active.warps(reader.width)))
 
     def facts_of(self, part: Simple | Node) -> Facts:
         """What a statement or a condition is, found once."""
@@ -145,7 +163,7 @@ class Reading:
         found = trips(loop, lambda node: self.value(node, active), self.values)
         if isinstance(found, Interval):
             self.unknown_turns(loop, found, active)
-        elif self.is_alike(loop) and (found == found.flat[0]).all():
+        elif self.loop_facts(loop).alike and (found == found.flat[0]).all():
             turns = int(found.flat[0])
             self.forget(loop, but=loop.variable)
             if turns:
@@ -154,10 +172,11 @@ class Reading:
             self.turns(loop, np.broadcast_to(found, active.sure.shape), active)
         self.forget(loop)
 
-    def is_alike(self, loop: Loop) -> bool:
-        if id(loop) not in self.alike:
-            self.alike[id(loop)] = has_like_turns(loop, self.tensors)
-        return self.alike[id(loop)]
+    def loop_facts(self, loop: Loop) -> LoopFacts:
+        if id(loop) not in self.loops:
+            sizes = {name: bytes_of(self.types[name]) for name in self.tensors}
+            self.loops[id(loop)] = LoopFacts(set_in(loop), has_like_turns(loop, sizes))
+        return self.loops[id(loop)]
 
     def unknown_turns(self, loop: Loop, found: Interval, active: Active) -> None:
         """As many as data says: one turn, in which the counters of the header are somewhere behind their first values."""
@@ -173,19 +192,19 @@ class Reading:
         """Turn by turn, or some of them."""
         most = int(found[active.maybe].max(initial=0))
         read = sample(most, self.turns_read)
-        whole, pieces = self.counts, []
+        whole, pieces = self.readers, []
         first, step = self.values[loop.variable], self.step_of(loop, active)
         for turn in read:
             is_inner = len(read) < most and 0 < turn < most - 1
-            self.counts = Counts() if is_inner else whole
+            self.readers = tuple(map(Reader.apart, whole)) if is_inner else whole
             if len(read) < most:
                 self.forget(loop)
             self.values[loop.variable] = computed("+", (first, turn * step))
             self.body(loop.body, active.where((found > turn).astype(np.int64)))
-            pieces += [self.counts] if is_inner else []
-        self.counts = whole
-        if pieces:
-            whole.add_sample(pieces, most - 2)
+            pieces += [self.readers] if is_inner else []
+        self.readers = whole
+        for reader, *parts in zip(whole, *pieces, strict=True):
+            reader.counts.add_sample([part.counts for part in parts], most - 2)
 
     def step_of(self, loop: Loop, active: Active) -> Ints:
         assert loop.step is not None and loop.step.value is not None
@@ -195,7 +214,7 @@ class Reading:
 
     def forget(self, loop: Loop, but: str = "") -> None:
         """What a loop sets is not known behind it, nor in a turn that stands for others."""
-        self.values |= {name: EVERYTHING for name in set_in(loop) if name != but}
+        self.values |= {name: EVERYTHING for name in self.loop_facts(loop).sets if name != but}
 
     # ---- expressions
 
@@ -229,11 +248,11 @@ class Reading:
 
     def called(self, node: Operation, active: Active) -> Value:
         args = tuple(self.value(a, active) for a in node.args if not (isinstance(a, Name) and a.name in self.memory))
-        within = issue(node, args, active, self)
+        within = [issue(node, args, active, reader) for reader in self.readers][0]
         return computed(node.fn, args) if within is None else within
 
     def named(self, name: str) -> Value:
-        return np.array([[self.width]], np.int64) if name == "warp_width" else self.values.get(name, EVERYTHING)
+        return self.values.get(name, EVERYTHING)
 
     def builtin(self, name: str) -> Value:
         """`threadIdx.x` and its like."""
@@ -254,12 +273,13 @@ class Reading:
         if array in self.tensors:
             self.touched.setdefault((what, array), []).append((place, active.sure, active.maybe))
         elif array in self.memory:
-            self.counts.add("scratch", what, times(bytes_of(self.types[array]), active.lanes))
+            self.add("scratch", what, times(bytes_of(self.types[array]), active.lanes))
 
     def move(self, active: Active) -> None:
         """Counts what the statement at hand has touched of global memory."""
         for (what, array), accesses in self.touched.items():
-            least, most = sectors(accesses, bytes_of(self.types[array]), self.width)
-            bytes_moved = least * active.least * SECTOR_BYTES, most * active.most * SECTOR_BYTES
-            self.counts.add(what, array, bytes_moved)
+            for reader in self.readers:
+                least, most = sectors(accesses, bytes_of(self.types[array]), reader.width)
+                bytes_moved = least * active.least * SECTOR_BYTES, most * active.most * SECTOR_BYTES
+                reader.counts.add(what, array, bytes_moved)
         self.touched.clear()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from uol.backends.simt.reading import run
+from uol.backends.simt.reading.alike_turns import has_like_turns
 from uol.backends.simt.reading.parse import read_kernels
 from uol.backends.simt.reading.run import Reading
 from uol.backends.simt.reading.syntax import KernelText, Loop, Simple
@@ -22,7 +24,7 @@ def kernel(body: str) -> KernelText:
 
 
 def counts(body: str, grid: int = 1, chosen: tuple[int, ...] = (0,), turns: int = 64) -> dict[tuple[str, str], Interval]:
-    return Reading(kernel(body), np.array(chosen), grid, 64, 32, turns).run().of_grid(chosen, grid)
+    return Reading(kernel(body), np.array(chosen), grid, 64, (32,), turns).run()[32].of_grid(chosen, grid)
 
 
 @pytest.mark.parametrize(
@@ -68,6 +70,39 @@ def test_what_no_template_writes_is_an_error(text: str) -> None:
 def test_a_loop_whose_turns_are_alike_is_multiplied() -> None:
     found = counts("float s = 0.0f;\nfor (int i = 0; i < 1000000; ++i) s += 2.0f;\ny[threadIdx.x] = s;")
     assert found["statement", "f32-vector"] == Interval(64_000_000, 64_000_000)
+
+
+LOOPS = {
+    # name: (a text that begins with a loop, are the turns of that loop alike?); y is of f32, a sector is eight of them
+    "whole sectors": ("for (int i = 0; i < 100; ++i) y[threadIdx.x + i * 8] = 1.0f;", True),
+    "half of a sector": ("for (int i = 0; i < 100; ++i) y[threadIdx.x + i * 4] = 1.0f;", False),
+    "rows of eight": ("for (int i = threadIdx.x; i < 640; i += 64) y[i / 64 * 8 + i % 64] = 1.0f;", True),
+    "rows of seven": ("for (int i = threadIdx.x; i < 640; i += 64) y[i / 64 * 7 + i % 64] = 1.0f;", False),
+    "a divisor between": ("for (int i = threadIdx.x; i < 640; i += 64) y[i / 48 * 8] = 1.0f;", False),
+    "by names": ("for (int i = 0; i < 9; ++i) { const int row = i * 16; const int at = row - i * 8; y[at] = 1.0f; }", True),
+    "carried": ("int at = 0; for (int i = 0; i < 9; ++i) { y[threadIdx.x + at] = 1.0f; at += 3; }", False),
+    "some turns": ("for (int i = 0; i < 9; ++i) if (i < 4) y[threadIdx.x] = 1.0f;", False),
+    "every fourth": ("for (int i = 0; i < 36; i += 4) if ((i + threadIdx.x) % 4 == 0) y[threadIdx.x] = 1.0f;", True),
+    "a choice": ("for (int i = 0; i < 9; ++i) y[threadIdx.x] = i < 4 ? 1.0f : float(x[0]);", False),
+    "a loop that moves": ("for (int k = 0; k < 64; k += 8) for (int i = k; i < k + 8; ++i) y[i] = 1.0f;", True),
+    "a loop that grows": ("for (int k = 0; k < 64; k += 8) for (int i = 0; i < k; ++i) y[i] = 1.0f;", False),
+    "within a loop": (
+        "for (int k = 0; k < 64; k += 16) for (int i = threadIdx.x; i < 256; i += 64) { const int at = k + i % 16;"
+        " y[at + i / 16 * 64] = float(x[at + i / 16 * 64]); }",
+        True,
+    ),
+    "set within": ("for (int k = 0; k < 9; ++k) { int at = 0; for (int i = 0; i < 2; ++i) { y[at] = 1.0f; at = k; } }", False),
+    "by data": ("for (int i = 0; i < 64; i += 8) y[int(x[i])] = 1.0f;", False),
+}
+
+
+@pytest.mark.parametrize(("body", "alike"), LOOPS.values(), ids=LOOPS)
+def test_a_turn_that_stands_for_all_has_the_counts_of_each(body: str, alike: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = next(s for s in kernel(body).body if isinstance(s, Loop))
+    assert has_like_turns(loop, {"x": 2, "y": 4}) is alike
+    once = counts(body, grid=2, chosen=(0, 1), turns=1000)
+    monkeypatch.setattr(run, "has_like_turns", lambda *given: False)
+    assert counts(body, grid=2, chosen=(0, 1), turns=1000) == once
 
 
 def test_data_leaves_an_interval() -> None:

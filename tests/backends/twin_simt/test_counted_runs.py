@@ -82,7 +82,7 @@ def test_statements_count_by_the_unit_that_they_are_for() -> None:
 
 def read(body: str, width: int) -> dict[tuple[str, str], Interval]:
     (text,) = read_kernels(TEXT.format(body=body))
-    return Reading(text, np.array([0]), 1, 64, width, turns_read=64).run().of_grid((0,), 1)
+    return Reading(text, np.array([0]), 1, 64, (32, 64), turns_read=64).run()[width].of_grid((0,), 1)
 
 
 @pytest.mark.parametrize("name", [n for n in FORMS if n != "looked up"])
