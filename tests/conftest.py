@@ -17,6 +17,8 @@ pytest.register_assert_rewrite("before_after")
 gc.freeze()
 gc.set_threshold(200_000, 20, 100)
 
+# Threads of kernels sleep between two calls: those that wait awake take a core from the other process of tests.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("UOL_VERIFY", "1")
 os.environ.setdefault("UOL_CACHE_DIR", str(Path(__file__).parent.parent / "build" / "test-cache"))
 SHARED_CACHE = os.environ["UOL_CACHE_DIR"]

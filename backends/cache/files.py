@@ -26,7 +26,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -144,22 +144,30 @@ class DiskCache:
     @contextmanager
     def _lock(self, key: Key) -> Iterator[None]:
         path = self._entry(key).with_suffix(".lock")
-        try:
-            make_folder(path.parent)
-            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError as error:
-            raise self._unusable(error) from error
-        try:
-            with suppress(OSError):  # a file system without locks: writes are atomic anyway
-                fcntl.flock(handle, fcntl.LOCK_EX)
+        with ExitStack() as held:
+            try:
+                make_folder(path.parent)
+                held.enter_context(locked(path))
+            except OSError as error:
+                raise self._unusable(error) from error
             yield
-        finally:
-            with suppress(OSError):
-                os.unlink(path)
-            os.close(handle)
 
     def _unusable(self, error: OSError) -> ResourceError:
         return unwritable("the cache folder", self.root, error, VARIABLE)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """One process at a time is inside; `path` is there meanwhile."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        with suppress(OSError):  # a file system without locks: writes are atomic anyway
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        with suppress(OSError):
+            os.unlink(path)
+        os.close(handle)
 
 
 def _sweep(folder: Path) -> None:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from uol.backends.cache.disk_errors import unwritable
-from uol.backends.cache.files import VARIABLE, make_folder
+from uol.backends.cache.files import VARIABLE, locked, make_folder
 from uol.backends.cache.files import cache_folder as shared_folder
 
 MAX_EXECUTABLES = 2000
@@ -52,10 +52,15 @@ def cache_folder() -> Path:
 
 
 def publish(place: Path, fill: Callable[[Path], None]) -> Path:
-    """Fill a fresh folder and rename it to `place`, unless one is there that holds what it held when it was made. When another
-    process was first, its folder stays."""
+    """Fill a fresh folder and rename it to `place`, unless one is there that holds what it held when it was made. One process
+    fills, the others wait for it; when another was first all the same, its folder stays."""
     if intact(place):
         return place
+    with locked(place.with_suffix(".lock")):
+        return place if intact(place) else _publish(place, fill)
+
+
+def _publish(place: Path, fill: Callable[[Path], None]) -> Path:
     drop(place)
     fresh = Path(tempfile.mkdtemp(prefix="new-", dir=place.parent))
     try:

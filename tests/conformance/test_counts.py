@@ -18,12 +18,13 @@ OPS = ("softmax", "conv2d", "attention", "grouped_matmul")
 
 @pytest.fixture(scope="module")
 def found() -> counts.Found:
-    targets = [t for t in ("cuda", "hip") if counts.is_counted(t)]
-    return counts.counts_of(OPS, targets, ["f16"])
+    """Half of the operators on each target."""
+    assert counts.is_counted("cuda") and counts.is_counted("hip")
+    return [*counts.counts_of(OPS[::2], ["cuda"], ["f16"]), *counts.counts_of(OPS[1::2], ["hip"], ["f16"])]
 
 
 def test_every_count_is_predicted_or_enclosed(found: counts.Found) -> None:
-    assert len(found) == 2 * len(OPS)
+    assert len(found) == len(OPS)
     assert not [f"{case}: {c}" for case, of_case in found for c in of_case if not c.agrees]
 
 

@@ -42,7 +42,7 @@ def test_types(name: str, dtype: str) -> None:
     assert all(isinstance(k.schedule, Strips) for k in fused)
 
 
-@pytest.mark.parametrize(("name", "sizes"), by_turns(4, NAMES, list(SIZES)))
+@pytest.mark.parametrize(("name", "sizes"), by_turns(6, NAMES, list(SIZES)))
 @pytest.mark.usefixtures("strips")
 def test_sizes(name: str, sizes: str) -> None:
     case = ready(attention_case(name, sizes))
@@ -83,7 +83,9 @@ def test_a_few_rows_are_several_kernels() -> None:
     assert not any(isinstance(s, Attention) for s in lower(case.program, BACKEND, {}).specs)
 
 
-@pytest.mark.parametrize(("rows", "cols"), [(100, 100), (70, 130), (130, 70), (7, 200)])
+@pytest.mark.parametrize(
+    ("rows", "cols"), [(70, 130), (130, 70), *(pytest.param(*s, marks=pytest.mark.soak) for s in ((100, 100), (7, 200)))]
+)
 @pytest.mark.usefixtures("own_cache")
 def test_beyond_the_diagonal(rows: int, cols: int) -> None:
     """Tiles and vectors that are left out, on both sides of the diagonal, and rows and cols that nothing is seen of."""

@@ -65,7 +65,7 @@ TABLES = {
 
 def compiles(assertions: list[str]) -> bool:
     text = "\n".join(['#include "layout.h"', *assertions, ""])
-    command = [KIND.compiler, "-std=c++20", "-fsyntax-only", f"-I{RUNTIME}", "-x", "c++", "-"]
+    command = [KIND.compiler, "-std=c++17", "-fsyntax-only", f"-I{RUNTIME}", "-x", "c++", "-"]
     return subprocess.run(command, input=text, text=True, capture_output=True, check=False).returncode == 0
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -148,6 +149,22 @@ def test_damaged_index_entries_are_replaced(fresh_cache: Path) -> None:
     (entry,) = fresh_cache.glob("index/*")
     entry.write_text("{")
     assert np.array_equal(execute_many([job(twice())])[0].outputs["y"], 2 * X)
+
+
+def test_one_fills_a_folder_and_the_others_wait_for_it(tmp_path: Path) -> None:
+    """A runtime takes a compiler many seconds."""
+    fills: list[Path] = []
+
+    def fill(folder: Path) -> None:
+        fills.append(folder)
+        time.sleep(0.2)  # the other asks meanwhile
+        (folder / "runtime.o").write_text("built")
+
+    with ThreadPoolExecutor(2) as pool:
+        places = list(pool.map(lambda _: cache.publish(tmp_path / "place", fill), range(2)))
+    assert len(fills) == 1
+    assert [(place / "runtime.o").read_text() for place in places] == ["built"] * 2
+    assert [path.name for path in tmp_path.iterdir()] == ["place"]
 
 
 def test_users_of_one_cache_do_not_collide(fresh_cache: Path) -> None:

@@ -1,8 +1,18 @@
 #include "counts.h"
 
+#include <string>
+#include <unordered_map>
+
 #include "uol_report.h"
 
 namespace twin {
+namespace {
+
+std::unordered_map<std::string, Issued> primitives;
+
+}  // namespace
+
+Issued& issued(const char* primitive) { return primitives[primitive]; }
 
 void write_counts(const Counts& c) {
   struct Row {
@@ -49,7 +59,7 @@ void write_counts(const Counts& c) {
   for (const Row& row : rows) uol_report::count(row.name, row.number);
   for (int pipe = 0; pipe < pipe_count; ++pipe)
     uol_report::count((std::string("pipe_") + pipe_name(pipe) + "_instructions").c_str(), c.pipes[pipe]);
-  for (const auto& [name, issued] : c.primitives) {
+  for (const auto& [name, issued] : primitives) {
     uol_report::count(name.c_str(), issued.issues);
     uol_report::count((name + "_amount").c_str(), issued.amount);
   }

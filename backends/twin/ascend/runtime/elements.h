@@ -23,8 +23,8 @@ T min_of(T a, T b) {
   }
   return a < b ? a : b;
 }
-template <class T>
-T wrap(T a, T b, auto op) {
+template <class T, class Op>
+T wrap(T a, T b, Op op) {
   using U = std::make_unsigned_t<T>;
   return static_cast<T>(op(static_cast<std::uint64_t>(static_cast<U>(a)), static_cast<std::uint64_t>(static_cast<U>(b))));
 }

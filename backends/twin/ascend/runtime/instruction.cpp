@@ -32,7 +32,7 @@ std::int64_t sectors(std::int64_t offset, std::int64_t bytes) { return (offset +
 
 Instruction::Instruction(pipe_t pipe, const char* name, Site site, bool part) : pipe_(pipe), name_(name), site_(site) {
   if (!part) {
-    issued_ = &state.counts.primitives[name];
+    issued_ = &issued(name);
     ++issued_->issues;
     ++state.counts.pipes[pipe];
   }

@@ -12,8 +12,9 @@ namespace twin {
 namespace {
 
 // A lane that counts: rows below m of A, columns below n of B. `block(i, k1)` is the element where 32 B of k start.
+template <class Block>
 void check_written(const Instruction& instruction, const Local& view, const char* operand, std::int64_t count,
-                   const CubeShape& s, int element, const auto& block) {
+                   const CubeShape& s, int element, const Block& block) {
   for (std::int64_t i = 0; i < count; ++i) {
     for (std::int64_t k1 = 0; k1 < s.k1; ++k1) {
       const std::uint8_t* written = instruction.written(view, block(i, k1) * element);
@@ -29,8 +30,9 @@ void check_written(const Instruction& instruction, const Local& view, const char
 }
 
 // Stale values in the padding are harmless only while they are finite and the other side is zero: both must be zero.
+template <class Block>
 void check_padding(const Instruction& instruction, const Local& view, const char* operand, std::int64_t count,
-                   const CubeShape& s, int element, const auto& block) {
+                   const CubeShape& s, int element, const Block& block) {
   constexpr std::uint8_t zero[4] = {};
   for (std::int64_t i = 0; i < count; ++i) {
     for (std::int64_t k = s.k; k < s.depth(); ++k) {
@@ -54,7 +56,8 @@ void check_operands(const Instruction& instruction, const CubeShape& s, const Lo
 }
 
 // Calls f(byte offset in C, bytes) for the lanes of the result that count, up to 16 at a time.
-void each_result(const CubeShape& s, const auto& f) {
+template <class F>
+void each_result(const CubeShape& s, const F& f) {
   for (std::int64_t m = 0; m < s.m; ++m) {
     for (std::int64_t n = 0; n < s.n; n += 16) f(layout::l0c(m, n, s.m1) * 4, (s.n - n < 16 ? s.n - n : 16) * 4);
   }

@@ -175,17 +175,17 @@ void Pipes::finish() {
 }
 
 void set_flag(Event event, std::int32_t id, Site site) {
-  ++state.counts.primitives["SetFlag"].issues;
+  ++issued("SetFlag").issues;
   state.pipes.set_flag(event, id, site);
 }
 
 void wait_flag(Event event, std::int32_t id, Site site) {
-  ++state.counts.primitives["WaitFlag"].issues;
+  ++issued("WaitFlag").issues;
   state.pipes.wait_flag(event, id, site);
 }
 
 void pipe_barrier(pipe_t pipe, Site site) {
-  ++state.counts.primitives["PipeBarrier"].issues;
+  ++issued("PipeBarrier").issues;
   state.pipes.barrier(pipe, site);
 }
 
