@@ -75,7 +75,7 @@ class OnePath:
         progress("layers", 1, 1)
         comparison = Comparison(self.share <= 1, "" if self.share <= 1 else "beyond the contract", 4, share=self.share)
         status = "pass" if comparison.ok else "breach"
-        first = LayerResult("one", "relu", ("a", "b"), "1x4", ("relu",), status, comparison.reason, comparison, comparison)
+        first = LayerResult("one", "relu", ("a", "b"), "1x4", 1, status, comparison.reason, comparison, comparison)
         layers = (replace(first, time_us=1500.0, pytorch_us=3000.0), replace(first, target="two"))
         facts = {"seed": str(options.seed), "name": name}
         return PathReport(name, (Check("top class", True, "7"),), layers, facts, 1.0)

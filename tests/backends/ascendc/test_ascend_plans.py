@@ -108,7 +108,7 @@ def test_a_check_neither_synchronises_nor_prints(text: str, monkeypatch: pytest.
 
     for spec in graph_of(text, N=77).specs:
         with monkeypatch.context() as patch:
-            patch.setattr(kernel_text, "synchronise", never)
+            patch.setattr(candidates, "synchronise", never)
             patch.setattr(kernel_text, "template", never)
             schedule = choose(spec, BACKEND, DEVICE)
             with pytest.raises(AssertionError, match="text is rendered"):
