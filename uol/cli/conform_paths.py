@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 from uol.cli.output import print_json, print_table, print_text, staged
@@ -17,16 +20,36 @@ def conform_paths(names: Sequence[str], options: PathOptions, folder: Path, as_j
         require_path(name)
     require_writable(folder)
     reports: list[PathReport] = []
-    for name in names:
-        with staged() as progress:
-            reports.append(conform(name, options, progress))
+    for report in _reports(names, options):
+        reports.append(report)
         written = write_report(together(reports), folder)  # after each path: what ends the next one takes nothing away
         if not as_json:
-            _print(reports[-1])
+            _print(report)
             print_text(f"report: {written.page}")
     if as_json:
         print_json([r.record() for r in reports])
     return all(r.ok for r in reports)
+
+
+def _reports(names: Sequence[str], options: PathOptions) -> Iterator[PathReport]:
+    """One after the other; at narrow sizes, where most of the time is one process that compiles, side by side: one more than
+    `jobs`, for each waits for its twins' compilers."""
+    if len(names) == 1 or options.jobs == 1 or not options.quick:
+        for name in names:
+            with staged() as progress:
+                report = conform(name, options, progress)
+            yield report
+        return
+    with staged() as progress, ProcessPoolExecutor(min(options.jobs + 1, len(names)), get_context("spawn")) as pool:
+        what = f"paths {', '.join(names)}"
+        progress(what, 0, len(names))
+        for done, report in enumerate(pool.map(partial(_alone, options=options), names), 1):
+            progress(what, done, len(names))
+            yield report
+
+
+def _alone(name: str, options: PathOptions) -> PathReport:
+    return conform(name, options, lambda what, done, of: None)
 
 
 def _print(report: PathReport) -> None:
