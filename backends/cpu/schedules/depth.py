@@ -80,11 +80,17 @@ class Depth:
 
     @contextmanager
     def points(self, frame: Frame, scope: Scope, block: Term) -> Iterator[Scope]:
-        """Loops over the points of a block."""
+        """Loops over the points of a block, of those alone that are within the limits of the axis that is cut."""
+        axis = self.axes[len(self.outer)]
         scope, start, steps = self._piece(frame, scope, block)
+        if axis.name in scope.limits:
+            first, end = scope.limits[axis.name]
+            begin = frame.code.bind("begin", tirx.Max(start, first))
+            steps = frame.code.bind("within", tirx.Max(tirx.Min(start + steps, end) - begin, ZERO))
+            start = begin
         with ExitStack() as loops:
-            step = loops.enter_context(frame.code.loop(self.axes[len(self.outer)].name, steps, start=start))
-            yield enter_nest(frame, loops, self._inner, 0, scope.with_values({self.axes[len(self.outer)].name: step}))
+            step = loops.enter_context(frame.code.loop(axis.name, steps, start=start))
+            yield enter_nest(frame, loops, self._inner, 0, scope.with_values({axis.name: step}))
 
     def length(self, frame: Frame, scope: Scope, block: Term) -> Extent:
         """How many steps a block has."""
