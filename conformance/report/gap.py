@@ -17,7 +17,8 @@ DECADES_ACROSS = (-2, 4)
 """Operations a byte, as powers of ten."""
 DECADES_UP = (9, 15)
 """Operations a second, as powers of ten, at least: down to the slowest group."""
-PREFIXES = {6: "M", 9: "G", 12: "T", 15: "P"}
+PREFIXES = {6: "M", 9: "G", 12: "T"}
+"""Of marks, by powers of ten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +88,17 @@ class Bar:
 def gap_page(found: Sequence[CaseGap]) -> str:
     """The page as text."""
     page = environment().get_template("gap.html.j2")
-    plots = [(case, frame, rooflines_of(case, frame), bars_of(case)) for case in found for frame in [frame_of(case)]]
+    plots = []
+    for case in found:
+        frame = frame_of(case)
+        plots.append((case, frame, rooflines_of(case, frame), bars_of(case)))
     return page.render(plots=plots, percent=percent, kind=MODELLED, width=WIDTH, height=HEIGHT)
 
 
 def frame_of(case: CaseGap) -> Frame:
     """One for all devices, so that they compare."""
-    rates = [rates[0] for group in case.groups for device in case.devices if (rates := _rates(case, group, device)) is not None]
+    cells = [(_operations(group), case.cells[group.name][device]) for group in case.groups for device in case.devices]
+    rates = [operations / cell.seconds for operations, cell in cells if operations and cell.seconds is not None]
     return Frame(min([DECADES_UP[0], *(floor(log10(rate)) for rate in rates)]))
 
 
@@ -120,23 +125,19 @@ def _bar(case: CaseGap, group: Group, device: str) -> Bar:
     return Bar(percent(cell.pair.eff), min(cell.pair.eff, 1.0), times)
 
 
-def _rates(case: CaseGap, group: Group, device: str) -> tuple[float, float] | None:
-    """Operations a second, as T and as T_ref give them; None where nothing is computed, or the device has no kernels."""
-    cell = case.cells[group.name][device]
-    operations = group.operations("matrix") + group.operations("vector")
-    return None if not operations or cell.seconds is None else (operations / cell.seconds, operations / cell.reference.seconds)
+def _operations(group: Group) -> int:
+    return group.operations("matrix") + group.operations("vector")
 
 
 def _point(case: CaseGap, number: int, device: str, frame: Frame) -> Point | None:
+    """None where nothing is computed, or the device has no kernels."""
     group = case.groups[number]
-    rates = _rates(case, group, device)
-    if rates is None:
+    operations, cell = _operations(group), case.cells[group.name][device]
+    if not operations or cell.seconds is None:
         return None
-    ours, best = rates
-    cell = case.cells[group.name][device]
+    ours, best = operations / cell.seconds, operations / cell.reference.seconds
     title = f"{group.name}: eff {percent(cell.pair.eff)}, bound by {cell.on.bound}; {ours / 1e12:.3g} TFLOP/s"
-    intensity = best * cell.reference.seconds / group.bytes
-    return Point(number + 1, frame.across(intensity), frame.up(ours), frame.up(best), title)
+    return Point(number + 1, frame.across(operations / group.bytes), frame.up(ours), frame.up(best), title)
 
 
 def _roof(attained: Attained, frame: Frame) -> str:

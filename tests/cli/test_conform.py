@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -111,8 +112,13 @@ def test_a_path_with_a_breach_has_status_1(tiny: None, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("tiny", [0.25], indirect=True)
-def test_several_paths_are_one_report(tiny: None, tmp_path: Path) -> None:
-    result = uol("conform", "--path", "tiny,small", "--report", tmp_path)
+@pytest.mark.parametrize("size", [(), ("--quick", "--jobs", "2")], ids=["one by one", "side by side"])
+def test_several_paths_are_one_report(
+    tiny: None, size: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Threads stand for processes, which would not know the path of this test."""
+    monkeypatch.setattr("uol.cli.conform_paths.ProcessPoolExecutor", lambda workers, context: ThreadPoolExecutor(workers))
+    result = uol("conform", "--path", "tiny,small", "--report", tmp_path, *size)
     assert result.status == 0, result.err
     assert result.out.count("tiny: passed in 1 s") == 1 == result.out.count("small: passed in 1 s")
     report = json.loads((tmp_path / "report.json").read_text())
