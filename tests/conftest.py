@@ -1,4 +1,4 @@
-"""What holds for every test: a cache of the checkout's own, and every pass on specs checked."""
+"""What holds for every test: a cache of the checkout's own, every pass on specs checked, and no memory that is zero by luck."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import stale_memory
 
 pytest.register_assert_rewrite("before_after")
 
@@ -22,6 +23,11 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("UOL_VERIFY", "1")
 os.environ.setdefault("UOL_CACHE_DIR", str(Path(__file__).parent.parent / "build" / "test-cache"))
 SHARED_CACHE = os.environ["UOL_CACHE_DIR"]
+
+
+def pytest_configure() -> None:
+    """Kernels on the CPU find a pattern in memory that they have not written."""
+    stale_memory.install(Path(__file__).parent.parent / "build")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

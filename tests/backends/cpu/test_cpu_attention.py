@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +15,7 @@ from turns import by_turns
 import uol
 from uol.backends.cpu.operands import attention_packing
 from uol.backends.cpu.schedules import attentions
+from uol.backends.cpu.schedules.depth import Depth
 from uol.backends.cpu.schedules.kinds import Strips
 from uol.codegen.lowering import lower
 from uol.codegen.specs.nodes import Attention
@@ -116,6 +119,17 @@ def test_sums_of_a_gradient_share_their_products_where_the_scores_fit() -> None:
     assert fused("attention_grad", 2048) == 2
     assert fused("causal_attention_grad", 256) == 2
     assert fused("attention", 256) == 1
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_what_a_kernel_reads_unwritten_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fault: a block of a long sum does not keep within the limits of its axis. What is beyond them in the strip is NaN in all
+    tests (`stale_memory`), not what a fresh process would find."""
+    right = Depth.points
+    monkeypatch.setattr(Depth, "points", lambda self, frame, scope, block: right(self, frame, replace(scope, limits={}), block))
+    q = torch.randn(1, 2, 512, 16)
+    compiled = uol.compile("causal_attention", "cpu", "f32", {"B": 1, "H": 2, "L": 512, "G": 2, "M": 512, "D": 16, "E": 16})
+    assert np.isnan(compiled(*[q.numpy()] * 3)).any()
 
 
 @pytest.mark.parametrize("wrt", [False, True])
