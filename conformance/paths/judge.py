@@ -3,7 +3,8 @@
     python -m uol.conformance.paths.judge cmap [--size check] [--dtype f32,f16,bf16] [--draws 5]
 
 The dual benchmark of every value, at the path's level: the typical one of several draws. It is what `uol conform --path` asks
-first, value by value. Exit status 1 where a value is beyond its limits.
+first, value by value. The geometric mean over all values, which chance in one of them does not rule, says whether either side
+is nearer as a whole. Exit status 1 where a value is beyond its limits.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from typing import get_args
+
+import numpy as np
 
 from uol.conformance.accuracy.dual import Dual
 from uol.conformance.command import run_command
@@ -25,6 +28,14 @@ def shown(dtype: str, name: str, dual: Dual) -> str:
     return f"{dtype:5}{'ok' if dual.ok else 'FAILED':7}{name:34}{dual.detail}"
 
 
+def summary(dtype: str, duals: Sequence[Dual]) -> str:
+    """How many values are within their limits, and the geometric means of the ratios of all of them."""
+    every = np.array([(d.max_ratio, d.mean_ratio, d.rms_ratio) for d in duals])
+    largest, mean, rms = np.exp(np.log(np.maximum(every, np.finfo(float).tiny)).mean(axis=0))
+    within = f"{sum(d.ok for d in duals)} of {len(duals)} values within their limits"
+    return f"{dtype:5}{within}; geometric means of the ratios: max {largest:.2f}, mean {mean:.2f}, rms {rms:.2f}"
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m uol.conformance.paths.judge", description=__doc__)
@@ -37,9 +48,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     is_fine = True
     for dtype in chosen.dtype.split(","):
         draws = (path.draw(chosen.size, dtype, seed) for seed in range(chosen.draws or path.DRAWS))  # they are large
-        for name, dual in typical_errors(draws, dtype, path.LEVEL).items():
-            is_fine &= dual.ok
-            print(shown(dtype, name, dual), flush=True)
+        duals = typical_errors(draws, dtype, path.LEVEL)
+        is_fine &= all(dual.ok for dual in duals.values())
+        for name, dual in duals.items():
+            print(shown(dtype, name, dual))
+        print(summary(dtype, list(duals.values())), flush=True)
     return 0 if is_fine else 1
 
 

@@ -23,8 +23,9 @@ def test_each_value_is_judged_and_one_that_is_off_fails(
 
     monkeypatch.setattr(LayerDraw, "ours", pytorchs)
     assert judge.main(asked) == 0
-    values = capsys.readouterr().out.splitlines()
+    *values, summary = capsys.readouterr().out.splitlines()
     assert len(values) == 8 and all(line.startswith("f32  ok") for line in values)
+    assert summary.startswith("f32  8 of 8 values within their limits; geometric means of the ratios: max 0.")
     monkeypatch.setattr(LayerDraw, "ours", lambda draw: {name: value * 1.001 for name, value in pytorchs(draw).items()})
     assert judge.main(asked) == 1
     assert "FAILED" in capsys.readouterr().out
