@@ -59,8 +59,14 @@ class Runtime:
 
     library: ctypes.CDLL
 
+    where = "Ascend device 0"
+    index = 0
+
     def activate(self) -> None:
         """Device 0 is current from `opened` on."""
+
+    def restore(self, before: int) -> None:
+        """Nothing else was."""
 
     def allocate(self, size_bytes: int) -> int:
         """Device memory; its address, 0 for no bytes."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from uol.backends.cuda import driver, toolchain
 from uol.backends.cuda.devices import DEFAULT, DEVICES
 from uol.backends.cuda.target import TARGET
 from uol.backends.simt.simt_backend import SimtBackend, Toolchain
+from uol.backends.simt.torch_side import TorchSide
 
 
 def torch_devices() -> frozenset[str]:
@@ -17,6 +19,16 @@ def torch_devices() -> frozenset[str]:
     return frozenset({"cuda"} if torch.version.hip is None else ())
 
 
+def compute_architecture(properties: Any) -> str:
+    """`sm_90` of a compute capability of 9.0."""
+    return f"sm_{properties.major}{properties.minor}"
+
+
+def generation(architecture: str) -> int | None:
+    """The compute capability as one number: that of `sm_90` is 90."""
+    return int(architecture.removeprefix("sm_"))
+
+
 BACKEND = SimtBackend(
     TARGET,
     DEVICES,
@@ -24,5 +36,5 @@ BACKEND = SimtBackend(
     include=Path(__file__).parent / "include",
     toolchain=Toolchain(toolchain.build, toolchain.states, toolchain.identities),
     driver=driver.SOURCE,
-    torch_devices=torch_devices,
+    torch=TorchSide(torch_devices, compute_architecture, generation),
 )

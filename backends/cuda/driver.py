@@ -1,19 +1,26 @@
-"""The CUDA driver, where a device is present. Not run on hardware so far; see `uol.backends.simt.loading`."""
+"""The CUDA driver, where a device is present. Not run on hardware so far; see `uol.backends.simt.loading`.
+
+Calls and statuses: CUDA Driver API reference; the _v2 calls take 64-bit addresses.
+"""
 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
 
-from uol.backends.simt.driver_api import DriverNames, DriverSource
-from uol.ir.errors import ToolchainError
+from uol.backends.loading.ranges import RangeSource
+from uol.backends.simt.driver_api import DriverNames, DriverSource, Handle
 
 HINT = "install NVIDIA's driver on a machine with a GPU; without one, `uol run OP --twin` runs the text on this CPU"
+MAX_SHARED_MEMORY_PER_BLOCK_OPTIN = 97
 
-# CUDA Driver API reference; the _v2 calls take 64-bit addresses
 NAMES = DriverNames(
+    count="cuDeviceGetCount",
+    attribute="cuDeviceGetAttribute",
+    get_current="cuCtxGetCurrent",
+    set_current="cuCtxSetCurrent",
     load_module="cuModuleLoadData",
     get_function="cuModuleGetFunction",
+    allow_shared="cuFuncSetAttribute",
     launch="cuLaunchKernel",
     allocate="cuMemAlloc_v2",
     free="cuMemFree_v2",
@@ -23,33 +30,34 @@ NAMES = DriverNames(
 )
 
 
-def start(library: ctypes.CDLL) -> Callable[[], None]:
-    """The driver, initialised; gives what makes a device current."""
-    if (status := library.cuInit(0)) != 0:
-        raise ToolchainError(f"cuInit failed: {explain(library, status)}", hint=HINT)
-    return lambda: activate(library)
+def start(library: ctypes.CDLL) -> int:
+    status: int = library.cuInit(0)
+    return status
 
 
-def activate(library: ctypes.CDLL) -> None:
-    """The thread's context, else the primary context of device 0: the one that PyTorch uses too."""
-    context = ctypes.c_void_p()
-    require(library, library.cuCtxGetCurrent(ctypes.byref(context)))
-    if not context.value:
-        device = ctypes.c_int()
-        require(library, library.cuDeviceGet(ctypes.byref(device), 0))
-        require(library, library.cuDevicePrimaryCtxRetain(ctypes.byref(context), device))
-        require(library, library.cuCtxSetCurrent(context))
-
-
-def require(library: ctypes.CDLL, status: int) -> None:
-    if status != 0:
-        raise ToolchainError(f"the CUDA driver failed: {explain(library, status)}", hint=HINT)
+def primary_context(library: ctypes.CDLL, index: int, context: Handle) -> int:
+    """The primary context of a device, which PyTorch's runtime uses too. It is kept as long as the process lives."""
+    device = ctypes.c_int()
+    status: int = library.cuDeviceGet(ctypes.byref(device), index)
+    return status or int(library.cuDevicePrimaryCtxRetain(ctypes.byref(context), device))
 
 
 def explain(library: ctypes.CDLL, status: int) -> str:
     text = ctypes.c_char_p()
     library.cuGetErrorString(status, ctypes.byref(text))
-    return text.value.decode() if text.value else f"status {status}"
+    return text.value.decode() if text.value else "unknown error"
 
 
-SOURCE = DriverSource("CUDA", "CUDA driver", ("libcuda.so.1",), NAMES, start, explain, HINT)
+SOURCE = DriverSource(
+    "CUDA",
+    "CUDA driver",
+    ("libcuda.so.1",),
+    NAMES,
+    MAX_SHARED_MEMORY_PER_BLOCK_OPTIN,
+    start=start,
+    handle=primary_context,
+    new_handle=ctypes.c_void_p,
+    explain=explain,
+    ranges=RangeSource(("libnvtx3interop.so.1", "libnvToolsExt.so.1"), "nvtxRangePushA", "nvtxRangePop"),
+    hint=HINT,
+)

@@ -1,13 +1,16 @@
-"""The HIP backend: AMD devices of the CDNA2 generation."""
+"""The HIP backend: AMD devices of the CDNA2 and CDNA3 generations."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 from uol.backends.hip import driver, toolchain
 from uol.backends.hip.devices import DEFAULT, DEVICES
 from uol.backends.hip.target import TARGET
 from uol.backends.simt.simt_backend import SimtBackend, Toolchain
+from uol.backends.simt.torch_side import TorchSide
 
 
 def torch_devices() -> frozenset[str]:
@@ -17,6 +20,18 @@ def torch_devices() -> frozenset[str]:
     return frozenset({"hip"} if torch.version.hip is None else {"hip", "cuda"})
 
 
+def gcn_architecture(properties: Any) -> str:
+    """`gfx90a` of "gfx90a:sramecc+:xnack-"."""
+    name: str = properties.gcnArchName
+    return name.partition(":")[0]
+
+
+def generation(architecture: str) -> int | None:
+    """The number of `gfx90a`, 0x90a. None for what is not of GFX9, whose waves have 64 lanes."""
+    found = re.fullmatch(r"gfx(9[0-9a-f]{2})", architecture)
+    return int(found[1], 16) if found else None
+
+
 BACKEND = SimtBackend(
     TARGET,
     DEVICES,
@@ -24,5 +39,5 @@ BACKEND = SimtBackend(
     include=Path(__file__).parent / "include",
     toolchain=Toolchain(toolchain.build, toolchain.states, toolchain.identities),
     driver=driver.SOURCE,
-    torch_devices=torch_devices,
+    torch=TorchSide(torch_devices, gcn_architecture, generation),
 )

@@ -1,20 +1,30 @@
-"""The HIP runtime, where a device is present. Not run on hardware so far; see `uol.backends.simt.loading`."""
+"""The HIP runtime, where a device is present. Not run on hardware so far; see `uol.backends.simt.loading`.
+
+Calls and statuses: HIP runtime API reference, module management and memory management.
+"""
 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
 
-from uol.backends.simt.driver_api import DriverNames, DriverSource
-from uol.ir.errors import ToolchainError
+from uol.backends.loading.ranges import RangeSource
+from uol.backends.simt.driver_api import DriverNames, DriverSource, Handle
 
 HINT = "install AMD's driver and ROCm on a machine with a GPU; without one, `uol run OP --twin` runs the text on this CPU"
 LIBRARIES = ("libamdhip64.so", "libamdhip64.so.7", "libamdhip64.so.6", "libamdhip64.so.5")
+MAX_SHARED_MEMORY_PER_BLOCK = 74
+"""hipDeviceAttributeMaxSharedMemoryPerBlock of hip_runtime_api.h, the same from ROCm 5 to 7."""
 
-# HIP runtime API reference, module management and memory management
 NAMES = DriverNames(
+    count="hipGetDeviceCount",
+    attribute="hipDeviceGetAttribute",
+    get_current="hipGetDevice",
+    set_current="hipSetDevice",
     load_module="hipModuleLoadData",
     get_function="hipModuleGetFunction",
+    # hipFuncSetAttribute knows the program's own kernels and refuses those of modules, whose launch takes as much as the
+    # device has (hipamd/src/hip_module.cpp of ROCm's clr)
+    allow_shared="",
     launch="hipModuleLaunchKernel",
     allocate="hipMalloc",
     free="hipFree",
@@ -24,15 +34,16 @@ NAMES = DriverNames(
 )
 
 
-def start(library: ctypes.CDLL) -> Callable[[], None]:
-    """Asks for a device. A thread's current device is device 0 from the start: there is nothing to activate."""
+def start(library: ctypes.CDLL) -> int:
     library.hipGetErrorString.restype = ctypes.c_char_p
-    count = ctypes.c_int()
-    status = library.hipGetDeviceCount(ctypes.byref(count))
-    if status != 0 or count.value == 0:
-        detail = explain(library, status) if status else "no device"
-        raise ToolchainError(f"the HIP runtime has no device: {detail}", hint=HINT)
-    return lambda: None
+    status: int = library.hipInit(0)
+    return status
+
+
+def device_number(library: ctypes.CDLL, index: int, number: Handle) -> int:
+    """A device is made current by its number."""
+    number.value = index
+    return 0
 
 
 def explain(library: ctypes.CDLL, status: int) -> str:
@@ -40,4 +51,16 @@ def explain(library: ctypes.CDLL, status: int) -> str:
     return text.decode()
 
 
-SOURCE = DriverSource("HIP", "HIP runtime", LIBRARIES, NAMES, start, explain, HINT)
+SOURCE = DriverSource(
+    "HIP",
+    "HIP runtime",
+    LIBRARIES,
+    NAMES,
+    MAX_SHARED_MEMORY_PER_BLOCK,
+    start=start,
+    handle=device_number,
+    new_handle=ctypes.c_int,
+    explain=explain,
+    ranges=RangeSource(("librocprofiler-sdk-roctx.so.1", "libroctx64.so.4"), "roctxRangePushA", "roctxRangePop"),
+    hint=HINT,
+)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 
 from uol.backends.abi.interface import static_extent
@@ -10,12 +12,27 @@ from uol.ir.errors import ShapeError
 from uol.ir.types import DTYPES
 
 
-def device_address(argument: object) -> int | None:
-    """The address of device memory; None for an array of the host."""
+class Place(Protocol):
+    """A device: its name as errors say it ("CUDA device 1"), and PyTorch's index of it."""
+
+    @property
+    def where(self) -> str: ...
+
+    @property
+    def index(self) -> int: ...
+
+
+def device_address(name: str, argument: object, place: Place) -> int | None:
+    """The address of device memory; None for an array of the host. Raises ShapeError for a tensor that lies elsewhere."""
     if isinstance(argument, int):
         return argument
     pointer = getattr(argument, "data_ptr", None)
     if pointer is not None:
+        index = getattr(argument, "get_device", None)
+        if index is not None and index() != place.index:
+            there = getattr(argument, "device", "another device")
+            hint = "move it there first: tensors are not copied, only numpy arrays are"
+            raise ShapeError(f"{name} is a tensor on {there}; the kernel runs on {place.where}", hint=hint)
         return int(pointer())
     interface = getattr(argument, "__cuda_array_interface__", None)
     return int(interface["data"][0]) if interface is not None else None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Protocol, cast
+from threading import RLock
+from typing import Any, Protocol, cast
 
 from uol.backends.abi.interface import ALIGNMENT_BYTES, workspace_layout
 from uol.backends.loading.arguments import device_address
@@ -26,48 +26,79 @@ class DeviceOperator:
     """Call it with the operator's inputs, results and run-time attributes, in order.
 
     A buffer is device memory (an address, or anything with `data_ptr()`, as torch tensors have), which is enqueued on
-    `stream` and not waited for; or a numpy array, which is copied to the device and back.
+    `stream` and not waited for; or a numpy array, which is copied to the device and back. A tensor that lies elsewhere, on the
+    CPU or on another device, is an error.
 
     `workspace` is device memory of `workspace_bytes` or more, aligned to 256 bytes, that nothing else uses before the stream
     has got through the call. Where none is given, the operator has one of its own for each stream, from the first call on it;
-    they are freed by `release`, or with the operator.
+    they are freed by `release`, or with the operator. With a workspace, and for an operator that needs none, a call on device
+    memory allocates nothing and waits for nothing: it can be captured.
+
+    The device is current while a call lasts; what was current before is so again. Calls from several threads take turns: the
+    kernels of two calls in one workspace may not.
     """
 
     graph: KernelGraph
     memory: DeviceMemory
     enqueue: Enqueue
+    index: int = field(init=False)
+    count: int = field(init=False)
+    arity: int = field(init=False)
+    workspace_bytes: int = field(init=False)
     workspaces: Workspaces = field(init=False)
+    lock: RLock = field(default_factory=RLock)
 
     def __post_init__(self) -> None:
-        self.workspaces = Workspaces(self.memory, workspace_layout(self.graph.workspaces).bytes)
+        self.index = self.memory.index
+        self.count = len(self.graph.args)
+        self.arity = self.count + len(self.graph.scalars)
+        self.workspace_bytes = workspace_layout(self.graph.workspaces).bytes
+        self.workspaces = Workspaces(self.memory, self.workspace_bytes)
 
-    @property
-    def workspace_bytes(self) -> int:
-        return self.workspaces.size_bytes
-
-    def __call__(self, *arguments: object, stream: int = 0, workspace: object | None = None) -> None:
-        args, scalars = self.graph.args, self.graph.scalars
-        if len(arguments) != len(args) + len(scalars):
-            names = [a.name for a in args] + [s.name for s in scalars]
-            raise ShapeError(f"{self.graph.name} takes {len(names)} arguments: {', '.join(names)}")
-        self.memory.activate()
-        with (
-            on_device(self.memory, args, arguments[: len(args)], stream) as addresses,
-            self._workspace(workspace, stream) as address,
-        ):
-            self.enqueue(addresses, arguments[len(args) :], address, stream)
+    def __call__(self, *arguments: Any, stream: int = 0, workspace: Any = None) -> None:
+        index, buffers = self.index, arguments[: self.count]
+        try:  # tensors of this device, as nearly all calls have them
+            addresses = [b.data_ptr() for b in buffers if b.get_device() == index]
+        except AttributeError:
+            addresses = []
+        with self.lock:
+            before = self.memory.activate()
+            try:
+                place = self._place(workspace, stream) if self.workspace_bytes else 0
+                if len(addresses) == self.count and len(arguments) == self.arity:
+                    self.enqueue(addresses, arguments[self.count :], place, stream)
+                else:
+                    self._call(arguments, place, stream)
+            finally:
+                if before is not None:
+                    self.memory.restore(before)
 
     def release(self) -> None:
         """Frees the operator's own workspaces, when the streams have got through what was enqueued."""
-        self.workspaces.release()
+        with self.lock:
+            self.workspaces.release()
 
-    def _workspace(self, given: object | None, stream: int) -> AbstractContextManager[int]:
+    def _call(self, arguments: Sequence[object], place: int, stream: int) -> None:
+        """A call with addresses or arrays of the host among its buffers, or with an error in it."""
+        graph = self.graph
+        if len(arguments) != self.arity:
+            names = [a.name for a in graph.args] + [s.name for s in graph.scalars]
+            raise ShapeError(f"{graph.name} takes {len(names)} arguments: {', '.join(names)}")
+        with on_device(self.memory, graph.args, arguments[: self.count], stream) as addresses:
+            self.enqueue(addresses, arguments[self.count :], place, stream)
+
+    def _place(self, given: object, stream: int) -> int:
+        """The address of the call's workspace: the caller's, else the stream's own. Raises ShapeError for what is none."""
         if given is None:
             return self.workspaces.of(stream)
-        address = device_address(given)
+        name = self.graph.name
+        address = device_address(f"the workspace of {name}", given, self.memory)
         if address is None:
-            raise ShapeError(f"{self.graph.name}: a workspace is device memory, not a {type(given).__name__}")
-        return nullcontext(aligned_workspace(self.graph.name, address))
+            raise ShapeError(f"{name}: a workspace is device memory, not a {type(given).__name__}")
+        held = getattr(given, "nbytes", self.workspace_bytes)
+        if held < self.workspace_bytes:
+            raise ShapeError(f"{name}: a workspace takes {self.workspace_bytes} bytes; this one has {held}")
+        return aligned_workspace(name, address)
 
 
 def as_loaded(call: Callable[..., None], workspace_bytes: int) -> Loaded:

@@ -6,7 +6,6 @@ import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from threading import RLock
 from typing import Protocol
 
 from uol.backends.loading.arguments import device_address, host_address, span_bytes
@@ -16,8 +15,22 @@ from uol.codegen.specs.nodes import Arg
 class DeviceMemory(Protocol):
     """What a vendor's driver offers. All sizes are in bytes; none allocates, copies or frees nothing."""
 
-    def activate(self) -> None:
-        """Makes the device current for this thread."""
+    @property
+    def where(self) -> str:
+        """The device's name as errors say it."""
+        ...
+
+    @property
+    def index(self) -> int:
+        """PyTorch's index of the device."""
+        ...
+
+    def activate(self) -> int | None:
+        """Makes the device current for this thread; tells what was, where that was another device."""
+        ...
+
+    def restore(self, before: int) -> None:
+        """Makes current what was so before."""
         ...
 
     def allocate(self, size_bytes: int) -> int:
@@ -43,7 +56,7 @@ def on_device(memory: DeviceMemory, args: Sequence[Arg], given: Sequence[object]
     addresses: list[int] = []
     try:
         for arg, buffer in zip(args, given, strict=True):
-            address = device_address(buffer)
+            address = device_address(arg.name, buffer, memory)
             if address is None:
                 host = host_address(arg.name, buffer)
                 address = memory.allocate(span_bytes(arg))
@@ -72,30 +85,30 @@ class Workspaces:
     memory: DeviceMemory
     size_bytes: int
     blocks: dict[int, int] = field(default_factory=dict)
-    lock: RLock = field(default_factory=RLock)
 
     def __post_init__(self) -> None:
         weakref.finalize(self, _free, self.memory, self.blocks).atexit = False  # the driver may be gone before
 
-    @contextmanager
-    def of(self, stream: int) -> Iterator[int]:
-        """The address of a stream's workspace. Within, no other thread enqueues on it: the kernels of two calls would take
-        turns in it."""
-        with self.lock:
-            if stream not in self.blocks:
-                self.blocks[stream] = self.memory.allocate(self.size_bytes)
-            yield self.blocks[stream]
+    def of(self, stream: int) -> int:
+        """The address of a stream's workspace, 0 where none is needed. The device is current."""
+        if self.size_bytes and stream not in self.blocks:
+            self.blocks[stream] = self.memory.allocate(self.size_bytes)
+        return self.blocks.get(stream, 0)
 
     def release(self) -> None:
         """Frees all of them, when the streams have got through what was enqueued."""
-        with self.lock:
-            _free(self.memory, self.blocks)
+        _free(self.memory, self.blocks)
 
 
 def _free(memory: DeviceMemory, blocks: dict[int, int]) -> None:
-    memory.activate()
-    while blocks:
-        stream, address = blocks.popitem()
-        if address:
+    if not blocks:
+        return
+    before = memory.activate()
+    try:
+        while blocks:
+            stream, address = blocks.popitem()
             memory.synchronise(stream)
             memory.free(address)
+    finally:
+        if before is not None:
+            memory.restore(before)

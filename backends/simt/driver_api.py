@@ -1,25 +1,37 @@
-"""A device's driver API through ctypes. CUDA's and HIP's have the same calls under other names."""
+"""A vendor's driver API through ctypes. CUDA's and HIP's have the same calls under other names.
+
+The calls that every launch makes are given no `argtypes`: ctypes takes ints and its own objects as they are, in half the time
+that conversions take. What is longer than an int is therefore always a ctypes object.
+"""
 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
-from uol.codegen.backend import Launch, ToolState
+from uol.backends.loading.ranges import RangeSource
+from uol.codegen.backend import ToolState
 from uol.ir.errors import ToolchainError
 
-Value = ctypes.c_void_p | ctypes.c_double | ctypes.c_float | ctypes.c_longlong
-"""A kernel's argument: an address, or a run-time attribute by value."""
+Handle = ctypes.c_void_p | ctypes.c_int
+"""What is current in a thread: a context of CUDA's, the number of a device of HIP's."""
 
 
 @dataclass(frozen=True, slots=True)
 class DriverNames:
-    """The vendor's names of the calls that a loader makes; all return a status, 0 for success."""
+    """The vendor's names of the calls that a loader makes; all return a status, 0 for success. `allow_shared` is empty where a
+    kernel may have as much shared memory as the device has, without being asked for."""
 
+    count: str
+    attribute: str
+    get_current: str
+    set_current: str
     load_module: str
     get_function: str
+    allow_shared: str
     launch: str
     allocate: str
     free: str
@@ -29,85 +41,33 @@ class DriverNames:
 
 
 @dataclass(frozen=True, slots=True)
-class Driver:
-    """An opened driver library. `activate` makes a device current for this thread, `explain` names a status."""
-
-    vendor: str
-    library: ctypes.CDLL
-    names: DriverNames
-    activate: Callable[[], None]
-    explain: Callable[[int], str]
-
-    def functions(self, binary: bytes, symbols: Sequence[str]) -> dict[str, ctypes.c_void_p]:
-        """Loads a binary and looks up its kernels."""
-        self.activate()
-        module = ctypes.c_void_p()
-        self._call(self.names.load_module, ctypes.byref(module), ctypes.c_char_p(binary))
-        found: dict[str, ctypes.c_void_p] = {}
-        for symbol in symbols:
-            function = ctypes.c_void_p()
-            self._call(self.names.get_function, ctypes.byref(function), module, symbol.encode())
-            found[symbol] = function
-        return found
-
-    def launch(
-        self, function: ctypes.c_void_p, launch: Launch, grid: tuple[int, int, int], stream: int, arguments: Sequence[Value]
-    ) -> None:
-        """Enqueues a kernel on a stream; `grid` is the launch's, as numbers."""
-        addresses = (ctypes.c_void_p * len(arguments))(*(ctypes.addressof(a) for a in arguments))
-        shape = (*grid, *launch.block, launch.shared_bytes)
-        self._call(self.names.launch, function, *map(ctypes.c_uint, shape), ctypes.c_void_p(stream), addresses, None)
-
-    def allocate(self, size_bytes: int) -> int:
-        """Device memory; its address, 0 for no bytes."""
-        if size_bytes == 0:
-            return 0
-        address = ctypes.c_void_p()
-        self._call(self.names.allocate, ctypes.byref(address), ctypes.c_size_t(size_bytes))
-        return address.value or 0
-
-    def free(self, address: int) -> None:
-        if address:
-            self._call(self.names.free, ctypes.c_void_p(address))
-
-    def to_device(self, address: int, host: int, size_bytes: int) -> None:
-        if size_bytes:
-            self._call(self.names.to_device, ctypes.c_void_p(address), ctypes.c_void_p(host), ctypes.c_size_t(size_bytes))
-
-    def to_host(self, host: int, address: int, size_bytes: int) -> None:
-        if size_bytes:
-            self._call(self.names.to_host, ctypes.c_void_p(host), ctypes.c_void_p(address), ctypes.c_size_t(size_bytes))
-
-    def synchronise(self, stream: int) -> None:
-        self._call(self.names.synchronise, ctypes.c_void_p(stream))
-
-    def _call(self, name: str, *arguments: object) -> None:
-        status: int = getattr(self.library, name)(*arguments)
-        if status != 0:
-            raise ToolchainError(f"{name} failed on the {self.vendor} device: {self.explain(status)}")
-
-
-@dataclass(frozen=True, slots=True)
 class DriverSource:
     """Where a vendor's driver comes from and how it is woken.
 
-    software    what must be installed: "CUDA driver"
-    libraries   names to try, in order
-    start       readies an opened library and gives what makes a device current for a thread; raises ToolchainError
-                where there is no device
-    explain     names a status
+    software      what must be installed: "CUDA driver"
+    libraries     names to try, in order
+    most_shared   the number of the attribute of a device that says how many bytes of shared memory a block may have
+    start         readies an opened library; its status
+    handle        what makes a device current, for the device of an index, into a new handle; its status
+    new_handle    an empty handle
+    explain       names a status
+    ranges        the library of its profiler
     """
 
     vendor: str
     software: str
     libraries: tuple[str, ...]
     names: DriverNames
-    start: Callable[[ctypes.CDLL], Callable[[], None]]
+    most_shared: int
+    start: Callable[[ctypes.CDLL], int]
+    handle: Callable[[ctypes.CDLL, int, Handle], int]
+    new_handle: Callable[[], Handle]
     explain: Callable[[ctypes.CDLL, int], str]
+    ranges: RangeSource
     hint: str
 
     def open(self) -> Driver:
-        """The driver, opened once a process. Raises ToolchainError where it or its device is missing."""
+        """The driver, opened once a process. Raises ToolchainError where it or a device of its is missing."""
         return _open(self)
 
     def find(self) -> ctypes.CDLL | None:
@@ -122,12 +82,51 @@ class DriverSource:
     def state(self) -> ToolState:
         """The driver, as `uol doctor` shows it."""
         try:
-            self.open()
-            found, detail = True, f"{self.libraries[0]}, with a device"
+            devices = self.open().count()
+            found, detail = True, f"{self.libraries[0]}, with {devices} device{'s' if devices > 1 else ''}"
         except ToolchainError as error:
             found, detail = False, error.message
         cost = f"{self.vendor} kernels run in the twin, not on a device"
         return ToolState(f"{self.vendor} device", found, detail, cost, self.hint)
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """An opened driver library."""
+
+    source: DriverSource
+    library: ctypes.CDLL
+
+    def count(self) -> int:
+        """How many devices there are."""
+        found = ctypes.c_int()
+        self.require(self.source.names.count, ctypes.byref(found))
+        return found.value
+
+    def handle(self, index: int) -> Handle:
+        """What makes the device of an index current. Raises ToolchainError where there is no such device."""
+        if not 0 <= index < (there := self.count()):
+            vendor = self.source.vendor
+            raise ToolchainError(f"there is no {vendor} device {index}", hint=f"there are {there}, counted from 0")
+        found = self.source.new_handle()
+        if status := self.source.handle(self.library, index, found):
+            raise self.failure("its context", status)
+        return found
+
+    def function(self, name: str) -> Any:
+        """A call of the library, by name, with a conversion of arguments of its own (none)."""
+        return self.library[name]
+
+    def require(self, name: str, *arguments: object) -> None:
+        """Calls it. Raises ToolchainError, with the driver's text, where it fails."""
+        if status := self.library[name](*arguments):
+            raise self.failure(name, status)
+
+    def failure(self, what: str, status: int) -> ToolchainError:
+        """The error of a call that failed."""
+        said = self.source.explain(self.library, status)
+        hint = "what an earlier kernel did wrong may be told here; memory that was freed lets a call work that ran out of it"
+        return ToolchainError(f"{what} failed on the {self.source.vendor} device: {said} (status {status})", hint=hint)
 
 
 @cache
@@ -135,5 +134,10 @@ def _open(source: DriverSource) -> Driver:
     library = source.find()
     if library is None:
         raise ToolchainError(f"no {source.software} was found: kernels can be built here, not run", hint=source.hint)
-    activate = source.start(library)
-    return Driver(source.vendor, library, source.names, activate, lambda status: source.explain(library, status))
+    if status := source.start(library):
+        said = source.explain(library, status)
+        raise ToolchainError(f"the {source.software} does not start: {said} (status {status})", hint=source.hint)
+    driver = Driver(source, library)
+    if driver.count() == 0:
+        raise ToolchainError(f"the {source.software} has no device", hint=source.hint)
+    return driver

@@ -1,58 +1,107 @@
 """The kernels of a built module, launched through a driver, where a device is present.
 
-No device was at hand when this was written: the loader is tested against a driver that records its calls, and has not
-run on hardware.
+No device was at hand when this was written: it runs against a stub of the drivers (`uol.backends.stub_driver`), and has not run
+on hardware.
+
+What a call has to say to the driver is prepared when the operator is loaded: one block of memory holds a place of 8 bytes for
+every address and number, and each kernel has a table of those that it takes. A call fills the block, once, and launches.
 """
 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from struct import Struct
+from struct import error as StructError
+from typing import NamedTuple
 
 from uol.backends.abi.interface import workspace_layout
 from uol.backends.loading.arguments import number
 from uol.backends.loading.loaded import DeviceOperator
-from uol.backends.simt.driver_api import Driver, Value
-from uol.codegen.backend import Artifact, Module, Param
+from uol.backends.simt.driver_device import DriverDevice
+from uol.codegen.backend import Artifact, Kernel, Module
+from uol.ir.program.nodes import Scalar
 
-SCALARS: dict[str, Callable[[float], Value]] = {
-    "f64": ctypes.c_double,
-    "f32": ctypes.c_float,
-    "i64": lambda value: ctypes.c_longlong(int(value)),
-}
+PLACE_BYTES = 8
+ADDRESS = "Q"
+NUMBERS = {"f64": "d", "f32": "f4x", "i64": "q"}
+"""A number by value, as `struct` writes it to a place."""
 
 
-def load(artifact: Artifact, driver: Driver) -> DeviceOperator:
-    """The operator on the driver's device."""
+def load(artifact: Artifact, device: DriverDevice) -> DeviceOperator:
+    """The operator on a device: its binary, or, where the device takes that not, what else was built (PTX). Raises
+    ToolchainError, with the driver's text, where none can be loaded, ResourceError for more shared memory than there is."""
     module = artifact.module
-    functions = driver.functions(artifact.binary, [k.name for k in module.kernels])
-    launches = Launches(module, driver, functions, workspace_layout(module.graph.workspaces).offsets)
-    return DeviceOperator(module.graph, driver, launches)
+    before = device.activate()
+    try:
+        images = list(dict.fromkeys((artifact.binary, *artifact.files.values())))
+        functions = device.functions(module.graph.name, images, module.kernels)
+    finally:
+        if before is not None:
+            device.restore(before)
+    return DeviceOperator(module.graph, device, launches(module, device, functions))
+
+
+class Prepared(NamedTuple):
+    """A kernel with all that is the same at each call; `table` holds the places of its arguments."""
+
+    function: ctypes.c_void_p
+    shape: tuple[int, int, int, int, int, int, int]
+    table: ctypes.Array[ctypes.c_void_p]
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Launches:
-    """All kernels of a module, in order. `offsets`: where each buffer between them lies in the workspace, in bytes."""
+    """All kernels of a module that have something to do, in order.
 
-    module: Module
-    driver: Driver
-    functions: Mapping[str, ctypes.c_void_p]
-    offsets: Mapping[str, int]
+    block      the places: addresses of the operator's buffers and of those in the workspace, then run-time attributes
+    offsets    where each buffer between kernels lies in the workspace, in bytes
+    """
+
+    device: DriverDevice
+    scalars: tuple[Scalar, ...]
+    block: ctypes.Array[ctypes.c_char]
+    form: Struct
+    offsets: tuple[int, ...]
+    kernels: tuple[Prepared, ...]
 
     def __call__(self, addresses: Sequence[int], scalars: Sequence[object], workspace: int, stream: int) -> None:
-        graph = self.module.graph
-        buffers = dict(zip((a.name for a in graph.args), addresses, strict=True))
-        buffers |= {name: workspace + offset for name, offset in self.offsets.items()}
-        numbers = {s.name: number(s.name, value) for s, value in zip(graph.scalars, scalars, strict=True)}
-        for kernel in self.module.kernels:
-            grid = kernel.launch.blocks(numbers)
-            if 0 not in grid:
-                values = [_value(p, buffers, numbers) for p in kernel.params]
-                self.driver.launch(self.functions[kernel.name], kernel.launch, grid, stream, values)
+        between = [workspace + offset for offset in self.offsets] if self.offsets else ()
+        try:
+            self.form.pack_into(self.block, 0, *addresses, *between, *scalars)
+        except (StructError, OverflowError):
+            self.form.pack_into(self.block, 0, *addresses, *between, *map(_fitting, self.scalars, scalars))
+        handle, launch = ctypes.c_void_p(stream), self.device.launch
+        for function, shape, table, name in self.kernels:
+            if status := launch(function, *shape, handle, table, None):
+                raise self.device.driver.failure(f"the launch of {name} on {self.device.where}", status)
 
 
-def _value(param: Param, buffers: Mapping[str, int], numbers: Mapping[str, float]) -> Value:
-    if param.kind == "scalar":
-        return SCALARS[param.dtype](numbers[param.name])
-    return ctypes.c_void_p(buffers[param.name])
+def launches(module: Module, device: DriverDevice, functions: Sequence[ctypes.c_void_p]) -> Launches:
+    """The kernels of a module, with a block of their own. Grids are numbers: kernels for threads are made for their sizes."""
+    graph = module.graph
+    offsets = workspace_layout(graph.workspaces).offsets
+    names = [*(a.name for a in graph.args), *offsets, *(s.name for s in graph.scalars)]
+    codes = [ADDRESS] * (len(graph.args) + len(offsets)) + [NUMBERS[s.dtype] for s in graph.scalars]
+    block = ctypes.create_string_buffer(PLACE_BYTES * len(names))
+    places = {name: ctypes.addressof(block) + PLACE_BYTES * n for n, name in enumerate(names)}
+    prepared = [_prepared(k, f, places) for k, f in zip(module.kernels, functions, strict=True)]
+    there = tuple(each for each in prepared if 0 not in each.shape[:3])
+    return Launches(device, graph.scalars, block, Struct("=" + "".join(codes)), tuple(offsets.values()), there)
+
+
+def _prepared(kernel: Kernel, function: ctypes.c_void_p, places: dict[str, int]) -> Prepared:
+    launch = kernel.launch
+    table = (ctypes.c_void_p * len(kernel.params))(*(places[p.name] for p in kernel.params))
+    return Prepared(function, (*launch.blocks({}), *launch.block, launch.shared_bytes), table, kernel.name)
+
+
+def _fitting(scalar: Scalar, value: object) -> float | int:
+    """A number as a place of its type holds it: infinite beyond f32, the whole part of a float. Raises ShapeError for what is
+    none."""
+    found = number(scalar.name, value)
+    if scalar.dtype == "i64":
+        return ctypes.c_longlong(int(found)).value
+    return ctypes.c_float(found).value if scalar.dtype == "f32" else float(found)

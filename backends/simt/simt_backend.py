@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
+from uol.backends.loading.ranges import with_ranges
 from uol.backends.simt import candidates, rendering
 from uol.backends.simt.driver_api import DriverSource
+from uol.backends.simt.driver_device import device_of
 from uol.backends.simt.issued import issued_by
 from uol.backends.simt.loading import load
 from uol.backends.simt.schedules import BlockPerRow, Elements, RowTile, SimtSchedule, ThreadPerRow, Tile
 from uol.backends.simt.target import Target
+from uol.backends.simt.torch_side import TorchSide, current_raw_stream, properties_of
 from uol.codegen.backend import (
     Artifact,
     Capability,
@@ -29,7 +32,7 @@ from uol.codegen.backend import (
 from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.nodes import Attention, Contract, KernelSpec, Map, Reduce
 from uol.codegen.work import Issued
-from uol.ir.errors import ToolchainError, UolError
+from uol.ir.errors import UolError
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,7 @@ class SimtBackend:
         include: Path,
         toolchain: Toolchain,
         driver: DriverSource,
-        torch_devices: Callable[[], frozenset[str]],
+        torch: TorchSide,
     ) -> None:
         self.target = target
         self.name: str = target.name
@@ -64,7 +67,8 @@ class SimtBackend:
         self.schedule_kinds: tuple[type, ...] = get_args(SimtSchedule)
         self.toolchain = toolchain
         self.driver = driver
-        self._torch_devices = torch_devices
+        self._torch = torch
+        self._met: dict[str, Device] = {}
         self._include = include
 
     def accepts(self, group: GroupSummary) -> bool:
@@ -95,16 +99,26 @@ class SimtBackend:
 
     def build(self, module: Module) -> Artifact:
         """The module as the device's binary. Raises ToolchainError where the compiler is missing or refuses the text."""
-        return self.toolchain.build(module, self.devices[module.device_name])
+        return self.toolchain.build(module, self._met.get(module.device_name) or self.devices[module.device_name])
 
     def load(self, artifact: Artifact, index: int = 0) -> Loaded:
-        """The module on the device of that index. Raises ToolchainError where there is none."""
-        if index != 0:
-            raise ToolchainError(f"kernels of {self.name} run on device 0, not on device {index}")
-        return load(artifact, self.driver.open())
+        """The module on the device of that index. Raises ToolchainError where there is none, or the driver refuses the binary,
+        ResourceError where the device has less shared memory than a kernel takes."""
+        return with_ranges(load(artifact, device_of(self.driver, index)), self.driver.ranges)
 
     def torch_devices(self) -> frozenset[str]:
-        return self._torch_devices()
+        return self._torch.types()
+
+    def torch_device(self, index: int) -> Device:
+        """The product under PyTorch's index: one of `devices`, else one that is built for as its architecture says. Raises
+        UolError for one that no kernel is for."""
+        found = self._torch.device(self.devices, properties_of(index))
+        if found.name not in self.devices:
+            self._met[found.name] = found
+        return found
+
+    def torch_stream(self, index: int) -> int:
+        return current_raw_stream()(index)
 
     def machine(self) -> Mapping[str, str]:
         return {}

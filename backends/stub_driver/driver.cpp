@@ -60,7 +60,11 @@ EXPORT int cuInit(unsigned flags) {
     FAIL_IF_ASKED(call);
     return call.end(flags ? invalid_value : machine().count(cuda) ? success : 100);
 }
-EXPORT int hipInit(unsigned) { return Call("hipInit").end(success); }
+EXPORT int hipInit(unsigned) {
+    Call call("hipInit");
+    FAIL_IF_ASKED(call);
+    return call.end(success);
+}
 EXPORT int cuDriverGetVersion(int* version) { return *version = 13000, Call("cuDriverGetVersion").end(success); }
 EXPORT int hipDriverGetVersion(int* version) { return *version = 60000000, Call("hipDriverGetVersion").end(success); }
 EXPORT int hipRuntimeGetVersion(int* version) { return *version = 60000000, Call("hipRuntimeGetVersion").end(success); }

@@ -1,7 +1,6 @@
 """The stub driver in this process, or beside another one.
 
-    with opened() as stub:
-        stub.devices("sm_80", "sm_90")
+    with opened("sm_80", "sm_90") as stub:
         driver = stub.source(SOURCE).open()
 
 Another process finds it in `library_folder(path)`, which LD_LIBRARY_PATH names; UOL_STUB_DEVICES=sm_90,gfx942 says which
@@ -50,7 +49,8 @@ class Stub:
 
     def source(self, real: DriverSource) -> DriverSource:
         """A vendor's driver, looked for here."""
-        return replace(real, libraries=(str(self.path),))
+        here = (str(self.path),)
+        return replace(real, libraries=here, ranges=replace(real.ranges, libraries=here))
 
     def reset(self, *architectures: str) -> None:
         """A machine that has nothing but these devices: no memory, no module, no record, nothing that fails."""

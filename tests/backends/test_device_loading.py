@@ -32,7 +32,12 @@ class StubMemory:
     calls: list[tuple[str, int]] = field(default_factory=list)
     next: int = 1 << 20
 
+    where = "stub device 0"
+    index = 0
+
     def activate(self) -> None: ...
+
+    def restore(self, before: int) -> None: ...
 
     def allocate(self, size_bytes: int) -> int:
         address = self.next

@@ -1,0 +1,57 @@
+"""Ranges of a profiler that carry the name of the operator: NVTX for NVIDIA's Nsight, roctx for AMD's rocprof.
+
+They are pushed where `UOL_RANGES=1` is set when an operator is loaded. Where it is not, a call has no step more.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import warnings
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from uol.backends.loading.loaded import DeviceOperator, as_loaded
+from uol.codegen.backend import Loaded
+
+VARIABLE = "UOL_RANGES"
+
+
+@dataclass(frozen=True, slots=True)
+class RangeSource:
+    """A vendor's library of ranges: names to try, in order, and its calls."""
+
+    libraries: tuple[str, ...]
+    push: str
+    pop: str
+
+
+def with_ranges(operator: DeviceOperator, source: RangeSource) -> Loaded:
+    """The operator, each call of it in a range with its name, where that is asked for and the library is there."""
+    asked = os.environ.get(VARIABLE, "") not in ("", "0")
+    library = _found(source) if asked else None
+    if library is None:
+        return operator
+    name, push, pop = operator.graph.name.encode(), library[source.push], library[source.pop]
+
+    def call(*arguments: Any, **launch: Any) -> None:
+        push(name)
+        try:
+            operator(*arguments, **launch)
+        finally:
+            pop()
+
+    return as_loaded(call, operator.workspace_bytes)
+
+
+@cache
+def _found(source: RangeSource) -> ctypes.CDLL | None:
+    """The first library that is installed; where none is, a warning, once."""
+    for name in source.libraries:
+        try:
+            return ctypes.CDLL(name)
+        except OSError:
+            continue
+    warnings.warn(f"{VARIABLE} is set, and there is none of {', '.join(source.libraries)}: no ranges", stacklevel=2)
+    return None

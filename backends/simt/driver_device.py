@@ -1,0 +1,142 @@
+"""One device of a driver: made current, its memory, the kernels of a binary."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from threading import local
+from typing import Any
+
+from uol.backends.simt.driver_api import Driver, DriverSource, Handle
+from uol.codegen.backend import Kernel
+from uol.ir.errors import ResourceError, ToolchainError
+
+WRONG_IMAGE = frozenset({200, 209, 222})
+"""What a driver answers to a binary that is not for its device, or newer than itself: CUDA_ERROR_INVALID_IMAGE,
+NO_BINARY_FOR_GPU, UNSUPPORTED_PTX_VERSION; HIP's are the same."""
+
+FREE_SHARED_BYTES = 48 * 1024
+"""Dynamic shared memory that a kernel may have without being allowed it: CUDA C++ Programming Guide, compute capability 8.0."""
+MAX_DYNAMIC_SHARED_SIZE_BYTES = 8
+"""CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES."""
+
+
+class Current(local):
+    """What is current in a thread, as the driver tells it: each thread has a place of its own to be told it in."""
+
+    def __init__(self, empty: Handle) -> None:
+        self.handle = type(empty)()
+        self.reference = ctypes.byref(self.handle)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DriverDevice:
+    """A device of a driver, by PyTorch's index: the drivers count those that CUDA_VISIBLE_DEVICES or HIP_VISIBLE_DEVICES
+    leave, as PyTorch does. `handle` is what makes it current: the primary context, which PyTorch has, too."""
+
+    driver: Driver
+    index: int
+    handle: Handle
+    current: Current = field(init=False)
+    get_current: Any = field(init=False)
+    set_current: Any = field(init=False)
+    launch: Any = field(init=False)
+    """The driver's call that enqueues a kernel: function, grid, block, bytes of shared memory, stream, arguments, None."""
+
+    def __post_init__(self) -> None:
+        names = self.driver.source.names
+        object.__setattr__(self, "current", Current(self.driver.source.new_handle()))
+        for own, name in (("get_current", names.get_current), ("set_current", names.set_current), ("launch", names.launch)):
+            object.__setattr__(self, own, self.driver.function(name))
+
+    @property
+    def where(self) -> str:
+        return f"{self.driver.source.vendor} device {self.index}"
+
+    def activate(self) -> int | None:
+        current = self.current
+        if status := self.get_current(current.reference):
+            raise self.driver.failure("what is current", status)
+        before: int | None = current.handle.value
+        if before == self.handle.value:
+            return None
+        if status := self.set_current(self.handle):
+            raise self.driver.failure(f"making device {self.index} current", status)
+        return before
+
+    def restore(self, before: int) -> None:
+        self.set_current(type(self.handle)(before))
+
+    def allocate(self, size_bytes: int) -> int:
+        if size_bytes == 0:
+            return 0
+        address = ctypes.c_void_p()
+        names = self.driver.source.names
+        if status := self.driver.function(names.allocate)(ctypes.byref(address), ctypes.c_size_t(size_bytes)):
+            raise self.driver.failure(f"{names.allocate} of {size_bytes} bytes", status)
+        return address.value or 0
+
+    def free(self, address: int) -> None:
+        if address:
+            self.driver.require(self.driver.source.names.free, ctypes.c_void_p(address))
+
+    def to_device(self, address: int, host: int, size_bytes: int) -> None:
+        if size_bytes:
+            arguments = ctypes.c_void_p(address), ctypes.c_void_p(host), ctypes.c_size_t(size_bytes)
+            self.driver.require(self.driver.source.names.to_device, *arguments)
+
+    def to_host(self, host: int, address: int, size_bytes: int) -> None:
+        if size_bytes:
+            arguments = ctypes.c_void_p(host), ctypes.c_void_p(address), ctypes.c_size_t(size_bytes)
+            self.driver.require(self.driver.source.names.to_host, *arguments)
+
+    def synchronise(self, stream: int) -> None:
+        self.driver.require(self.driver.source.names.synchronise, ctypes.c_void_p(stream))
+
+    def functions(self, op: str, images: Sequence[bytes], kernels: Sequence[Kernel]) -> list[ctypes.c_void_p]:
+        """The kernels, of the first image that the device takes. It stays loaded as long as the process lives: a graph that was
+        captured may hold its kernels. The device is current."""
+        module = self._module(op, images)
+        found: list[ctypes.c_void_p] = []
+        for kernel in kernels:
+            function = ctypes.c_void_p()
+            self.driver.require(self.driver.source.names.get_function, ctypes.byref(function), module, kernel.name.encode())
+            self._allow_shared(kernel, function)
+            found.append(function)
+        return found
+
+    def _module(self, op: str, images: Sequence[bytes]) -> ctypes.c_void_p:
+        module, status = ctypes.c_void_p(), 0
+        load = self.driver.function(self.driver.source.names.load_module)
+        for image in images:
+            status = load(ctypes.byref(module), ctypes.c_char_p(image))
+            if status == 0:
+                return module
+            if status not in WRONG_IMAGE:
+                raise self.driver.failure(f"loading {op}", status)
+        said = self.driver.source.explain(self.driver.library, status)
+        hint = "build it for that device, or install a driver that is as new as the compiler"
+        raise ToolchainError(f"{self.where} takes no binary of {op}: {said} (status {status})", hint=hint)
+
+    def _allow_shared(self, kernel: Kernel, function: ctypes.c_void_p) -> None:
+        """Asks for as much dynamic shared memory as the kernel takes, once. Raises ResourceError where the device has less."""
+        asked = kernel.launch.shared_bytes
+        if asked <= FREE_SHARED_BYTES:
+            return
+        most = ctypes.c_int()
+        names = self.driver.source.names
+        self.driver.require(names.attribute, ctypes.byref(most), self.driver.source.most_shared, self.index)
+        if asked > most.value:
+            message = f"{kernel.name} takes {asked} bytes of shared memory; a block on {self.where} has {most.value}"
+            raise ResourceError(message, hint="compile it for that device, or give a schedule with smaller tiles")
+        if names.allow_shared:
+            self.driver.require(names.allow_shared, function, MAX_DYNAMIC_SHARED_SIZE_BYTES, asked)
+
+
+@cache
+def device_of(source: DriverSource, index: int) -> DriverDevice:
+    """The device of an index, once a process. Raises ToolchainError where the driver or the device is missing."""
+    driver = source.open()
+    return DriverDevice(driver, index, driver.handle(index))
