@@ -1,5 +1,5 @@
-"""HIP on gfx90a as a SIMT target: its limits and its words. Limits: HIP programming guide, hardware features (a grid has
-at most 2**32 - 1 threads along an axis); CDNA2 instruction set architecture (64 KiB of LDS a workgroup)."""
+"""HIP on gfx90a and gfx942 as a SIMT target: its limits and its words. Limits: HIP programming guide, hardware features (a
+grid has at most 2**32 - 1 threads along an axis); CDNA2 and CDNA3 instruction set architectures (64 KiB of LDS a workgroup)."""
 
 from __future__ import annotations
 

@@ -36,7 +36,8 @@ class TorchSide:
 
     def device(self, known: Mapping[str, Device], properties: Properties) -> Device:
         """The product: one of those that are known, or else a device of its own, whose rates are those of the nearest known one
-        that came before it. Raises UolError for one that no kernel is for."""
+        that came before it. Its number of cores is in its name: parts of one card may be devices, too. Raises UolError for one
+        that no kernel is for."""
         architecture = self.architecture(properties)
         own = self.generation(architecture)
         before = [d for d in known.values() if own is not None and self._place(d) <= own]
@@ -47,9 +48,9 @@ class TorchSide:
         alike = [d for d in before if d.architecture == architecture and _is(d, properties)]
         if alike:
             return min(alike, key=lambda d: abs(d.memory_bytes - properties.total_memory))
-        name = re.sub(r"[^a-z0-9]+", "-", properties.name.lower()).strip("-")
-        rates = max(before, key=self._place).rates
-        return Device(name, architecture, properties.multi_processor_count, properties.total_memory, rates)
+        cores, rates = properties.multi_processor_count, max(before, key=self._place).rates
+        name = re.sub(r"[^a-z0-9]+", "-", f"{properties.name} {cores}".lower()).strip("-")
+        return Device(name, architecture, cores, properties.total_memory, rates)
 
     def _place(self, device: Device) -> int:
         return self.generation(device.architecture) or 0

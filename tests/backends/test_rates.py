@@ -10,9 +10,18 @@ from uol.backends import registry
 from uol.codegen.backend import Device
 from uol.codegen.rates import read_rates
 
-F16_A_CYCLE = {"cuda:sm_80": 2048, "cuda:sm_90": 4096, "hip:gfx90a": 1024, "ascendc:dav-2201": 8192}
-"""Operations of f16 that a core's matrix unit does in a cycle: whitepapers of A100 (1024 multiply-adds) and H100 (2048), AMD's
-matrix instruction calculator (1024 FLOPs/clock/CU), asc-devkit's table of Mmad (16 x 16 x 16 multiply-adds)."""
+F16_A_CYCLE = {
+    "cuda:sm_80": 2048,
+    "cuda:sm_86": 1024,
+    "cuda:sm_89": 1024,
+    "cuda:sm_90": 4096,
+    "hip:gfx90a": 1024,
+    "hip:gfx942": 2048,
+    "ascendc:dav-2201": 8192,
+}
+"""Operations of f16 that a core's matrix unit does in a cycle: whitepapers of A100 (1024 multiply-adds), GA102 and Ada (512
+each) and H100 (2048), AMD's matrix instruction calculator (1024 FLOPs/clock/CU) and CDNA3 whitepaper (2048), asc-devkit's table
+of Mmad (16 x 16 x 16 multiply-adds)."""
 VENDORS = ("cuda", "hip", "ascendc")
 DEVICES = {f"{name}:{d.name}": d for name in VENDORS for d in registry.get(name).devices.values()}
 

@@ -39,6 +39,14 @@ def test_hipcc_takes_the_text(case: Case) -> None:
 
 
 @needs_hipcc
+def test_hipcc_takes_the_text_for_every_architecture() -> None:
+    backend = registry.get("hip")
+    module = replace(module_of(CASES[2], "hip"), device_name="mi300x")
+    assert backend.devices["mi300x"].architecture == "gfx942"
+    assert b"gfx942" in backend.build(module).binary
+
+
+@needs_hipcc
 def test_hipcc_builds_the_bundle(tmp_path: Path) -> None:
     module = module_of(CASES[2], "hip")
     for file in (module.device, *module.host):
