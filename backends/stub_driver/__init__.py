@@ -2,6 +2,7 @@
 
     stub.py                             the library in this process, and beside another one; what it recorded
     images.py                           binaries that it takes for those of an architecture
+    loading.py                          operators on it
     machine.h, machine.cpp              devices, images, the record, failures that a test asks for
     driver.cpp, memory.cpp              the calls
 

@@ -79,7 +79,7 @@ def test_amds_cards_are_told_by_the_name_of_their_architecture(
         ("cuda", Card("NVIDIA B200", 10, 0, 148, 178.0), "nvidia-b200-148", "sm_100", "h100"),
         ("cuda", Card("Orin", 8, 7, 16, 29.0), "orin-16", "sm_87", "a10"),
         ("hip", Card("AMD Instinct MI300X", 9, 4, 38, 24.0, "gfx942"), "amd-instinct-mi300x-38", "gfx942", "mi300x"),
-        ("hip", Card("AMD Instinct MI325X", 9, 4, 304, 256.0, "gfx942:sramecc+"), "amd-instinct-mi325x-304", "gfx942", "mi300x"),
+        ("hip", Card("AMD Instinct MI325X", 9, 4, 304, 256.0, "gfx942"), "amd-instinct-mi325x-304", "gfx942", "mi300x"),
         ("hip", Card("AMD Instinct MI355X", 9, 5, 256, 288.0, "gfx950"), "amd-instinct-mi355x-256", "gfx950", "mi300x"),
     ],
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -11,9 +10,7 @@ from typing import Any
 import uol
 from uol.backends.cuda.driver import SOURCE as CUDA
 from uol.backends.hip.driver import SOURCE as HIP
-from uol.backends.simt.driver_device import device_of
-from uol.backends.simt.loading import load
-from uol.backends.stub_driver import images
+from uol.backends.stub_driver.loading import artifact_for, load_artifact
 from uol.backends.stub_driver.stub import Record, Stub
 from uol.codegen.backend import Artifact, Module
 
@@ -104,16 +101,9 @@ def with_shared(module: Module, shared_bytes: int) -> Module:
     return replace(module, kernels=(*others, replace(last, launch=replace(last.launch, shared_bytes=shared_bytes))))
 
 
-def artifact_of(module: Module, architecture: str, files: Mapping[str, bytes] | None = None) -> Artifact:
-    """What a compiler would have made of it for an architecture."""
-    return Artifact(module, images.binary(architecture, [k.name for k in module.kernels]), None, "", files or {})
-
-
 def loaded(stub: Stub, vendor: Vendor, artifact: Artifact | None = None, index: int = 0) -> Any:
     """The operator on the stub's device; its launches are recorded with arguments, and nothing else has been so far."""
-    artifact = artifact or artifact_of(module_of_text(vendor.target), vendor.architecture)
-    stub.tell(artifact.module.kernels)
-    operator = load(artifact, device_of(stub.source(vendor.source), index))
+    operator = load_artifact(stub, artifact or artifact_for(module_of_text(vendor.target), vendor.architecture), index)
     stub.clear()
     return operator
 

@@ -15,7 +15,6 @@ from stub_operators import (
     VENDORS,
     Elsewhere,
     Vendor,
-    artifact_of,
     launches_of,
     loaded,
     module_of_text,
@@ -27,12 +26,10 @@ import uol
 from uol.backends import registry
 from uol.backends.abi.interface import workspace_layout
 from uol.backends.loading import ranges
-from uol.backends.loading.loaded import DeviceOperator
 from uol.backends.simt.driver_device import device_of
-from uol.backends.simt.loading import load
 from uol.backends.stub_driver import images
+from uol.backends.stub_driver.loading import artifact_for, load_artifact
 from uol.backends.stub_driver.stub import Stub
-from uol.codegen.backend import Artifact
 from uol.ir.errors import ResourceError, ShapeError, ToolchainError, UolError
 
 X, W, Y = Elsewhere(0x100000), Elsewhere(0x200000), Elsewhere(0x300000)
@@ -88,7 +85,7 @@ def test_a_number_is_what_its_type_holds(stub: Stub, vendor: Vendor, value: Any,
 @pytest.mark.parametrize(("value", "held"), [(7, 7), (7.9, 7), (np.int64(2**53 + 1), 2**53 + 1), (-1, 2**64 - 1)])
 def test_a_whole_number_is_64_bits(stub: Stub, vendor: Vendor, value: Any, held: int) -> None:
     module = uol.compile("dropout", vendor.target, "f32", {"S": (64,)}, {"seed": 3}).module
-    call = loaded(stub, vendor, artifact_of(module, vendor.architecture))
+    call = loaded(stub, vendor, artifact_for(module, vendor.architecture))
     call(X, Y, value, 0.5)
     assert held in launches_of(stub, vendor)[0]["arguments"]
 
@@ -254,7 +251,7 @@ def test_what_was_staged_is_freed_after_an_error(stub: Stub, vendor: Vendor) -> 
 
 def test_an_empty_grid_is_not_launched(stub: Stub, vendor: Vendor) -> None:
     module = uol.compile("relu", vendor.target, "f32", {"S": (0,)}).module
-    loaded(stub, vendor, artifact_of(module, vendor.architecture))(X, Y)
+    loaded(stub, vendor, artifact_for(module, vendor.architecture))(X, Y)
     assert not launches_of(stub, vendor)
 
 
@@ -273,16 +270,11 @@ def test_where_no_binary_fits_the_driver_compiles_the_text(
     stub.reset(device)
     module = module_of_text("cuda")
     texts = {"thrice.ptx": images.ptx(text_for, [k.name for k in module.kernels])} if text_for else {}
-    artifact = artifact_of(module, made_for, texts)
-    operator = loaded_here(stub, artifact)
+    artifact = artifact_for(module, made_for, texts)
+    operator = load_artifact(stub, artifact)
     assert [each["kind"] for each in stub.records("cuModuleLoadData") if each["status"] == 0] == loads
     operator(X, W, Y, 1.0, workspace=WORKSPACE)
     assert [each["status"] for each in stub.records("cuLaunchKernel")] == [0, 0, 0]
-
-
-def loaded_here(stub: Stub, artifact: Artifact, target: str = "cuda") -> DeviceOperator:
-    """Loaded, which is on the record, too."""
-    return load(artifact, device_of(stub.source(VENDORS[target].source), 0))
 
 
 @pytest.mark.parametrize(("target", "device", "made_for"), [("cuda", "sm_80", "sm_90"), ("hip", "gfx942", "gfx90a")])
@@ -291,7 +283,7 @@ def test_a_device_that_takes_no_binary_is_named(stub: Stub, target: str, device:
     vendor = VENDORS[target].source.vendor
     message = f"{vendor} device 0 takes no binary of thrice: no kernel image is available for execution on the device"
     with pytest.raises(ToolchainError, match=message):
-        loaded_here(stub, artifact_of(module_of_text(target), made_for), target)
+        load_artifact(stub, artifact_for(module_of_text(target), made_for))
 
 
 def test_a_load_that_fails_is_an_error_and_the_next_one_works(stub: Stub, vendor: Vendor) -> None:
@@ -305,14 +297,14 @@ def test_a_load_that_fails_is_an_error_and_the_next_one_works(stub: Stub, vendor
 
 def test_a_kernel_that_the_binary_lacks_is_an_error(stub: Stub, vendor: Vendor) -> None:
     module = module_of_text(vendor.target)
-    artifact = replace(artifact_of(module, vendor.architecture), binary=images.binary(vendor.architecture, ["other"]))
+    artifact = replace(artifact_for(module, vendor.architecture), binary=images.binary(vendor.architecture, ["other"]))
     with pytest.raises(ToolchainError, match="named symbol not found"):
         loaded(stub, vendor, artifact)
 
 
 def test_much_shared_memory_is_asked_for_once(stub: Stub) -> None:
     module = with_shared(module_of_text("cuda"), 100 * 1024)
-    call = loaded_here(stub, artifact_of(module, "sm_80"))
+    call = load_artifact(stub, artifact_for(module, "sm_80"))
     assert [(each["attribute"], each["value"]) for each in stub.records("cuFuncSetAttribute")] == [(8, 100 * 1024)]
     stub.clear()
     for _ in range(2):
@@ -323,7 +315,7 @@ def test_much_shared_memory_is_asked_for_once(stub: Stub) -> None:
 
 
 def test_amds_runtime_gives_what_the_device_has(stub: Stub) -> None:
-    call = loaded_here(stub, artifact_of(with_shared(module_of_text("hip"), 64 * 1024), "gfx90a"), "hip")
+    call = load_artifact(stub, artifact_for(with_shared(module_of_text("hip"), 64 * 1024), "gfx90a"))
     call(X, W, Y, 1.0, workspace=WORKSPACE)
     assert [each["status"] for each in stub.records("hipModuleLaunchKernel")] == [0, 0, 0]
     assert not stub.records("hipFuncSetAttribute")
@@ -337,7 +329,7 @@ def test_more_shared_memory_than_the_device_has_is_refused(stub: Stub, target: s
     where = f"{VENDORS[target].source.vendor} device 0"
     message = f"thrice_y_sum_kernel takes {asked} bytes of shared memory; a block on {where} has {most}"
     with pytest.raises(ResourceError, match=message):
-        loaded_here(stub, artifact_of(with_shared(module_of_text(target), asked), architecture), target)
+        load_artifact(stub, artifact_for(with_shared(module_of_text(target), asked), architecture))
 
 
 def test_a_device_that_is_not_there_is_an_error(stub: Stub, vendor: Vendor) -> None:
@@ -350,7 +342,7 @@ def test_a_backend_loads_by_index(stub: Stub, vendor: Vendor, monkeypatch: pytes
     backend = registry.get(vendor.target)
     monkeypatch.setattr(backend, "driver", stub.source(vendor.source))
     module = module_of_text(vendor.target)
-    call = backend.load(artifact_of(module, vendor.architecture), 1)
+    call = backend.load(artifact_for(module, vendor.architecture), 1)
     assert call.workspace_bytes == workspace_layout(module.graph.workspaces).bytes > 0
     call(*(replace(each, index=1) for each in (X, W, Y)), 1.0, workspace=WORKSPACE)
     assert {each["device"] for each in launches_of(stub, vendor)} == {1}
