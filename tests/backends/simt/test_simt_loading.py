@@ -111,6 +111,28 @@ def test_a_thread_that_has_no_device_gets_it(stub: Stub, vendor: Vendor) -> None
     assert [each["status"] for each in launches_of(stub, vendor)] == [0, 0, 0]
 
 
+def test_threads_take_turns(stub: Stub, vendor: Vendor) -> None:
+    call = loaded(stub, vendor)
+    streams = [new_stream(stub, vendor) for _ in range(4)]
+
+    def run(number: int) -> None:
+        tensors = [Elsewhere(each.address + 0x1000 * number) for each in (X, W, Y)]
+        for _ in range(50):
+            call(*tensors, float(number), stream=streams[number], workspace=WORKSPACE + 0x10000 * number)
+
+    threads = [Thread(target=run, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    found = launches_of(stub, vendor)
+    assert [each["name"] for each in found] == [k.name for k in module_of_text(vendor.target).kernels] * 200
+    for each in found[2::3]:
+        number = streams.index(each["stream"])
+        w, y, _, scale = each["arguments"]
+        assert (w, y, scale) == (W.address + 0x1000 * number, Y.address + 0x1000 * number, f32_bits(number))
+
+
 def test_streams_share_no_workspace(stub: Stub, vendor: Vendor) -> None:
     call = loaded(stub, vendor)
     streams = [new_stream(stub, vendor) for _ in range(2)]
