@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import struct
+import sys
+from collections.abc import Iterator
 from dataclasses import replace
-from threading import Thread
+from threading import Barrier, Thread
 from typing import Any
 
 import numpy as np
@@ -41,6 +43,15 @@ OUT_OF_MEMORY, LAUNCH_FAILED, CAPTURING = 2, 719, 900
 @pytest.fixture(params=["cuda", "hip"])
 def vendor(request: pytest.FixtureRequest) -> Vendor:
     return VENDORS[request.param]
+
+
+@pytest.fixture
+def restless() -> Iterator[None]:
+    """Threads are switched as often as can be."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
 
 
 def f32_bits(value: float) -> int:
@@ -111,13 +122,15 @@ def test_a_thread_that_has_no_device_gets_it(stub: Stub, vendor: Vendor) -> None
     assert [each["status"] for each in launches_of(stub, vendor)] == [0, 0, 0]
 
 
-def test_threads_take_turns(stub: Stub, vendor: Vendor) -> None:
+def test_threads_take_turns(stub: Stub, vendor: Vendor, restless: None) -> None:
     call = loaded(stub, vendor)
     streams = [new_stream(stub, vendor) for _ in range(4)]
+    together = Barrier(4)
 
     def run(number: int) -> None:
         tensors = [Elsewhere(each.address + 0x1000 * number) for each in (X, W, Y)]
-        for _ in range(50):
+        together.wait()
+        for _ in range(300):
             call(*tensors, float(number), stream=streams[number], workspace=WORKSPACE + 0x10000 * number)
 
     threads = [Thread(target=run, args=(number,)) for number in range(4)]
@@ -126,7 +139,7 @@ def test_threads_take_turns(stub: Stub, vendor: Vendor) -> None:
     for thread in threads:
         thread.join()
     found = launches_of(stub, vendor)
-    assert [each["name"] for each in found] == [k.name for k in module_of_text(vendor.target).kernels] * 200
+    assert [each["name"] for each in found] == [k.name for k in module_of_text(vendor.target).kernels] * 1200
     for each in found[2::3]:
         number = streams.index(each["stream"])
         w, y, _, scale = each["arguments"]
