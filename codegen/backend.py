@@ -350,9 +350,17 @@ class HostBackend(Backend, Protocol):
 
 @runtime_checkable
 class ForeachBackend(Backend, Protocol):
-    """A target that runs an operator, whose dims are arguments, at many positions in one launch."""
+    """A target that runs an operator at many positions in one launch: over flat runs of memory, each of its own length."""
 
-    def load_foreach(self, artifact: Artifact) -> Callable[..., None]:
-        """A callable on a table of addresses (a row a position: inputs, then results), a table of sizes (dims) and the
-        run-time attributes. Both tables are int64 and row-major. No position may read what another one writes."""
+    foreach_run: int | None
+    """How many elements a run has at most, for which kernels are made; None where the length is an argument of theirs."""
+
+    def foreach_module(self, module: Module) -> Module | None:
+        """What `load_foreach` takes once it is built, of the operator's module over one flat run; None where there is none."""
+        ...
+
+    def load_foreach(self, artifact: Artifact, index: int = 0) -> Callable[..., None]:
+        """A callable on a table of addresses (a row a run: inputs, then results), a table of lengths and the run-time
+        attributes, with the device's `stream=`. Both tables are int64 and row-major. No run may read what another one
+        writes."""
         ...

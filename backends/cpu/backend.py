@@ -65,6 +65,7 @@ class CpuBackend:
     devices: Mapping[str, Device] = field(default_factory=devices)
     default_device: str = "host"
     schedule_kinds: tuple[type, ...] = get_args(CpuSchedule)
+    foreach_run: int | None = None
 
     def accepts(self, group: GroupSummary) -> bool:
         """Anything but an attention whose rows do not fit the stack, or whose products are better shared."""
@@ -157,7 +158,11 @@ class CpuBackend:
     def load(self, artifact: Artifact, index: int = 0) -> Loaded:
         return load(artifact)
 
-    def load_foreach(self, artifact: Artifact) -> Callable[..., None]:
+    def foreach_module(self, module: Module) -> Module | None:
+        """The operator's own: its library has a function for many runs, too, where its sizes are arguments."""
+        return module
+
+    def load_foreach(self, artifact: Artifact, index: int = 0) -> Callable[..., None]:
         return load_foreach(artifact)
 
     def machine(self) -> Mapping[str, str]:

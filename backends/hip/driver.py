@@ -29,6 +29,7 @@ NAMES = DriverNames(
     allocate="hipMalloc",
     free="hipFree",
     to_device="hipMemcpyHtoD",
+    to_device_on="hipMemcpyHtoDAsync",
     to_host="hipMemcpyDtoH",
     synchronise="hipStreamSynchronize",
 )

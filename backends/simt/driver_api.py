@@ -36,6 +36,7 @@ class DriverNames:
     allocate: str
     free: str
     to_device: str
+    to_device_on: str
     to_host: str
     synchronise: str
 

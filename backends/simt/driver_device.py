@@ -87,6 +87,12 @@ class DriverDevice:
             arguments = ctypes.c_void_p(address), ctypes.c_void_p(host), ctypes.c_size_t(size_bytes)
             self.driver.require(self.driver.source.names.to_device, *arguments)
 
+    def to_device_on(self, address: int, host: int, size_bytes: int, stream: int) -> None:
+        """The same in the order of a stream. The host's memory may be used again at once: it is not pinned, so that the driver
+        has copied it by then."""
+        arguments = ctypes.c_void_p(address), ctypes.c_void_p(host), ctypes.c_size_t(size_bytes), ctypes.c_void_p(stream)
+        self.driver.require(self.driver.source.names.to_device_on, *arguments)
+
     def to_host(self, host: int, address: int, size_bytes: int) -> None:
         if size_bytes:
             arguments = ctypes.c_void_p(host), ctypes.c_void_p(address), ctypes.c_size_t(size_bytes)

@@ -10,7 +10,7 @@ every address and number, and each kernel has a table of those that it takes. A 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from struct import Struct
 from struct import error as StructError
@@ -32,6 +32,11 @@ NUMBERS = {"f64": "d", "f32": "f4x", "i64": "q"}
 def load(artifact: Artifact, device: DriverDevice) -> DeviceOperator:
     """The operator on a device: its binary, or, where the device takes that not, what else was built (PTX). Raises
     ToolchainError, with the driver's text, where none can be loaded, ResourceError for more shared memory than there is."""
+    return DeviceOperator(artifact.module.graph, device, loaded_launches(artifact, device, {}))
+
+
+def loaded_launches(artifact: Artifact, device: DriverDevice, dims: Mapping[str, int]) -> Launches:
+    """Its launches there, with the grids that they have at these dims. Raises as `load` does."""
     module = artifact.module
     before = device.activate()
     try:
@@ -40,7 +45,7 @@ def load(artifact: Artifact, device: DriverDevice) -> DeviceOperator:
     finally:
         if before is not None:
             device.restore(before)
-    return DeviceOperator(module.graph, device, launches(module, device, functions))
+    return launches(module, device, functions, dims)
 
 
 class Prepared(NamedTuple):
@@ -79,23 +84,27 @@ class Launches:
                 raise self.device.driver.failure(f"the launch of {name} on {self.device.where}", status)
 
 
-def launches(module: Module, device: DriverDevice, functions: Sequence[ctypes.c_void_p]) -> Launches:
-    """The kernels of a module, with a block of their own. Grids are numbers: kernels for threads are made for their sizes."""
+def launches(
+    module: Module, device: DriverDevice, functions: Sequence[ctypes.c_void_p], dims: Mapping[str, int]
+) -> Launches:
+    """The kernels of a module, with a block of their own."""
     graph = module.graph
     offsets = workspace_layout(graph.workspaces).offsets
     names = [*(a.name for a in graph.args), *offsets, *(s.name for s in graph.scalars)]
     codes = [ADDRESS] * (len(graph.args) + len(offsets)) + [NUMBERS[s.dtype] for s in graph.scalars]
     block = ctypes.create_string_buffer(PLACE_BYTES * len(names))
     places = {name: ctypes.addressof(block) + PLACE_BYTES * n for n, name in enumerate(names)}
-    prepared = [_prepared(k, f, places) for k, f in zip(module.kernels, functions, strict=True)]
+    prepared = [_prepared(k, f, places, dims) for k, f in zip(module.kernels, functions, strict=True)]
     there = tuple(each for each in prepared if 0 not in each.shape[:3])
     return Launches(device, graph.scalars, block, Struct("=" + "".join(codes)), tuple(offsets.values()), there)
 
 
-def _prepared(kernel: Kernel, function: ctypes.c_void_p, places: dict[str, int]) -> Prepared:
+def _prepared(
+    kernel: Kernel, function: ctypes.c_void_p, places: Mapping[str, int], dims: Mapping[str, int]
+) -> Prepared:
     launch = kernel.launch
     table = (ctypes.c_void_p * len(kernel.params))(*(places[p.name] for p in kernel.params))
-    return Prepared(function, (*launch.blocks({}), *launch.block, launch.shared_bytes), table, kernel.name)
+    return Prepared(function, (*launch.blocks(dims), *launch.block, launch.shared_bytes), table, kernel.name)
 
 
 def _fitting(scalar: Scalar, value: object) -> float | int:

@@ -11,6 +11,8 @@ from uol.backends.loading.ranges import with_ranges
 from uol.backends.simt import candidates, rendering
 from uol.backends.simt.driver_api import DriverSource
 from uol.backends.simt.driver_device import device_of
+from uol.backends.simt.foreach_loading import load_foreach
+from uol.backends.simt.foreach_plan import RUN, flat_map, foreach_graph, foreach_kernel, plan_foreach
 from uol.backends.simt.issued import issued_by
 from uol.backends.simt.loading import load
 from uol.backends.simt.schedules import BlockPerRow, Elements, RowTile, SimtSchedule, ThreadPerRow, Tile
@@ -47,6 +49,8 @@ class Toolchain:
 
 class SimtBackend:
     """A target with threads, blocks and shared memory. `include` holds its device header."""
+
+    foreach_run: int | None = RUN
 
     def __init__(
         self,
@@ -99,12 +103,29 @@ class SimtBackend:
 
     def build(self, module: Module) -> Artifact:
         """The module as the device's binary. Raises ToolchainError where the compiler is missing or refuses the text."""
-        return self.toolchain.build(module, self._met.get(module.device_name) or self.devices[module.device_name])
+        return self.toolchain.build(module, self._device(module))
+
+    def _device(self, module: Module) -> Device:
+        """The device that a module is for."""
+        return self._met.get(module.device_name) or self.devices[module.device_name]
 
     def load(self, artifact: Artifact, index: int = 0) -> Loaded:
         """The module on the device of that index. Raises ToolchainError where there is none, or the driver refuses the binary,
         ResourceError where the device has less shared memory than a kernel takes."""
         return with_ranges(load(artifact, device_of(self.driver, index)), self.driver.ranges)
+
+    def foreach_module(self, module: Module) -> Module | None:
+        """A kernel over many runs, where the operator is one map over one."""
+        spec = flat_map(module)
+        if spec is None:
+            return None
+        plan = plan_foreach(spec, module.graph)
+        kernel = foreach_kernel(module, spec, rendering.template("foreach.j2").render(plan=plan), plan.signature.params)
+        device = self._device(module)
+        return rendering.assemble(foreach_graph(module.graph), (kernel,), device, self.target, self._include)
+
+    def load_foreach(self, artifact: Artifact, index: int = 0) -> Callable[..., None]:
+        return load_foreach(artifact, device_of(self.driver, index))
 
     def torch_devices(self) -> frozenset[str]:
         return self._torch.types()

@@ -67,6 +67,12 @@ EXPORT int cuMemcpyDtoD_v2(void* to, const void* from, size_t size) { return cop
 EXPORT int hipMemcpyHtoD(void* to, const void* from, size_t size) { return copy("hipMemcpyHtoD", to_device, to, from, size); }
 EXPORT int hipMemcpyDtoH(void* to, const void* from, size_t size) { return copy("hipMemcpyDtoH", to_host, to, from, size); }
 EXPORT int hipMemcpyDtoD(void* to, const void* from, size_t size) { return copy("hipMemcpyDtoD", within, to, from, size); }
+EXPORT int cuMemcpyHtoDAsync_v2(void* to, const void* from, size_t size, void* stream) {
+    return copy("cuMemcpyHtoDAsync_v2", to_device, to, from, size, stream);
+}
+EXPORT int hipMemcpyHtoDAsync(void* to, const void* from, size_t size, void* stream) {
+    return copy("hipMemcpyHtoDAsync", to_device, to, from, size, stream);
+}
 EXPORT int cuMemsetD8_v2(void* to, unsigned char value, size_t size) { return fill("cuMemsetD8_v2", to, value, size); }
 EXPORT int cuMemsetD8Async(void* to, unsigned char value, size_t size, void*) { return fill("cuMemsetD8Async", to, value, size); }
 EXPORT int hipMemset(void* to, int value, size_t size) { return fill("hipMemset", to, value, size); }

@@ -1,7 +1,8 @@
 """One launch of an elementwise operator over many flat runs of memory, each of its own length.
 
-The kernel takes the length as an argument. A long run is cut into chunks, so that the tasks of a launch are alike: what is
-launched is a table with a row of addresses a chunk, and a table of lengths.
+The length is an argument of the kernel, or, on a machine with threads, what a table says of a block's run. A long run is cut
+into chunks, so that the tasks of a launch are alike: what is launched is a table with a row of addresses a chunk, and a table
+of lengths.
 """
 
 from __future__ import annotations
@@ -31,20 +32,30 @@ class ForeachKernel:
     call: Callable[..., None]
     scalars: tuple[str, ...]
 
-    def launch(self, addresses: Table, lengths: Table, element_bytes: int, options: Mapping[str, float]) -> None:
+    def launch(
+        self, addresses: Table, lengths: Table, element_bytes: int, options: Mapping[str, float], stream: int = 0
+    ) -> None:
         """Runs it: `addresses` has a row of pointers (inputs, then results) a run, `lengths` counts a run's elements."""
         table, sizes = in_chunks(addresses, lengths, element_bytes)
-        self.call(table, sizes, *[options[name] for name in self.scalars])
+        self.call(table, sizes, *[options[name] for name in self.scalars], stream=stream)
 
 
-def foreach_kernel(name: str, target: Target, dtype: str, attributes: Mapping[str, float]) -> ForeachKernel | None:
-    """The kernel of an operator over flat tensors `*S`; None where the target has none such."""
+def foreach_kernel(
+    name: str, target: Target, dtype: str, attributes: Mapping[str, float], index: int = 0
+) -> ForeachKernel | None:
+    """The kernel of an operator over flat tensors `*S`, on the device of an index; None where the target has none such."""
     backend = target.backend
     if not isinstance(backend, ForeachBackend):
         return None
-    request = Request(bind_open_names(find_operator(name), dtype, {}, attributes), target)
+    assert backend.foreach_run is None or backend.foreach_run >= CHUNK, "runs are cut shorter"
+    dims = {} if backend.foreach_run is None else {"S": (backend.foreach_run,)}
+    request = Request(bind_open_names(find_operator(name), dtype, dims, attributes), target)
     module = module_of(request)
-    return ForeachKernel(backend.load_foreach(artifact_of(request, module)), tuple(s.name for s in module.graph.scalars))
+    made = backend.foreach_module(module)
+    if made is None:
+        return None
+    artifact = artifact_of(request, made, stage="binary" if made is module else "foreach binary")
+    return ForeachKernel(backend.load_foreach(artifact, index), tuple(s.name for s in module.graph.scalars))
 
 
 def in_chunks(addresses: Table, lengths: Table, element_bytes: int) -> tuple[Table, Table]:

@@ -20,7 +20,7 @@ from uol.backends.cache.records import Records
 from uol.binding.memory import require_addressable_program, require_addressable_workspace
 from uol.codegen.backend import Artifact, Module, Schedule
 from uol.codegen.specs.graph import KernelGraph
-from uol.compilation.request import Request
+from uol.compilation.request import Request, Stage
 from uol.ir.errors import ResourceError
 from uol.ir.program.nodes import Program
 from uol.operators.registry import catalogue
@@ -80,10 +80,10 @@ def generate(request: Request) -> Module:
     return module
 
 
-def artifact_of(request: Request, module: Module, cache: DiskCache | None = None) -> Artifact:
+def artifact_of(request: Request, module: Module, cache: DiskCache | None = None, stage: Stage = "binary") -> Artifact:
     """The built module; its binary lies on disk. Raises ToolchainError where the target's compiler is missing."""
     cache = cache or open_cache()
-    key = request.key("binary")
+    key = request.key(stage)
 
     def build() -> Built:
         artifact = request.target.backend.build(module)

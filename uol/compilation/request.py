@@ -22,8 +22,7 @@ from uol.ir.syntax.printer import print_op
 from uol.operators.registry import callees
 
 Strides = tuple[int, ...]
-Stage = Literal["module", "binary"]
-BINARY: Stage = "binary"
+Stage = Literal["module", "binary", "foreach binary"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +81,7 @@ class Request:
         cannot depend on.
         """
         instance, target = self.instance, self.target
-        tools = {"build tools": dict(target.backend.build_tools())} if stage == BINARY else {}
+        tools = {"build tools": dict(target.backend.build_tools())} if stage != "module" else {}
         return Key(
             {
                 "stage": stage,

@@ -86,7 +86,7 @@ def load_foreach(artifact: Artifact) -> Callable[..., None]:
     entry.argtypes = [ctypes.c_int64, table, table, *(C_TYPES[s.dtype] for s in graph.scalars)]
     entry.restype = ctypes.c_int32
 
-    def call(pointers: NDArray[np.int64], sizes: NDArray[np.int64], *scalars: float | int) -> None:
+    def call(pointers: NDArray[np.int64], sizes: NDArray[np.int64], *scalars: float | int, stream: int = 0) -> None:
         if entry(len(pointers), pointers, sizes, *scalars):
             raise _failure(graph)
 
