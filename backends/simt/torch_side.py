@@ -45,9 +45,9 @@ class TorchSide:
             oldest = min(known.values(), key=self._place).architecture
             hint = f"they are for {oldest} and what follows it"
             raise UolError(f"no kernel is for {properties.name} ({architecture})", hint=hint)
-        alike = [d for d in before if d.architecture == architecture and _is(d, properties)]
-        if alike:
-            return min(alike, key=lambda d: abs(d.memory_bytes - properties.total_memory))
+        for device in before:
+            if device.architecture == architecture and _is(device, properties):
+                return device
         cores, rates = properties.multi_processor_count, max(before, key=self._place).rates
         name = re.sub(r"[^a-z0-9]+", "-", f"{properties.name} {cores}".lower()).strip("-")
         return Device(name, architecture, cores, properties.total_memory, rates)
