@@ -263,6 +263,12 @@ EXPORT int hipModuleLaunchKernel(void* function, unsigned gx, unsigned gy, unsig
     return launch("hipModuleLaunchKernel", hip, function, {{gx, gy, gz}, {bx, by, bz}, shared}, stream, parameters);
 }
 
+// What NVIDIA's own libraries ask of their driver, NVRTC in a process that finds this one under the driver's name among them.
+EXPORT int cuGetExportTable(const void** table, const void*) {
+    *table = nullptr;
+    return not_found;
+}
+
 EXPORT int cuGetErrorString(int status, const char** text) {
     return (*text = text_of(status)) ? success : invalid_value;
 }

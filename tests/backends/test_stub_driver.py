@@ -164,3 +164,28 @@ def test_another_process_finds_it_where_it_looks_for_a_driver(tmp_path: Path) ->
     assert done.stdout.split() == ["3"]
     calls = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
     assert [(c["call"], c["status"]) for c in calls] == [("cuInit", 0), ("cuDeviceGetCount", 0), ("hipGetDeviceCount", 999)]
+
+
+RUN_RELU = """
+import sys, numpy as np, uol
+x = np.ones(64, np.float32)
+uol.compile("relu", "cuda", "f32", {"S": (64,)})(x)
+print("tvm" in sys.modules)
+"""
+
+
+@pytest.mark.skipif(nvrtc.library() is None, reason="NVRTC is not installed")
+def test_a_second_process_runs_a_kernel_without_tvm(tmp_path: Path) -> None:
+    environment = {
+        **os.environ,
+        "LD_LIBRARY_PATH": str(library_folder(tmp_path / "driver")),
+        "UOL_CACHE_DIR": str(tmp_path / "cache"),
+        "UOL_STUB_LOG": str(tmp_path / "log"),
+    }
+    said = [
+        subprocess.run([sys.executable, "-c", RUN_RELU], env=environment, capture_output=True, text=True, check=True).stdout
+        for _ in range(2)
+    ]
+    assert said[1].strip() == "False", said
+    calls = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    assert [(c["name"], c["status"]) for c in calls if c["call"] == "cuLaunchKernel"] == [("relu_kernel", 0)] * 2
