@@ -10,10 +10,12 @@ import os
 import warnings
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from uol.backends.loading.loaded import DeviceOperator, as_loaded
 from uol.codegen.backend import Loaded
+
+if TYPE_CHECKING:
+    from uol.backends.loading.loaded import DeviceOperator
 
 VARIABLE = "UOL_RANGES"
 
@@ -33,6 +35,8 @@ def with_ranges(operator: DeviceOperator, source: RangeSource) -> Loaded:
     library = _found(source) if asked else None
     if library is None:
         return operator
+    from uol.backends.loading.loaded import as_loaded
+
     name, push, pop = operator.graph.name.encode(), library[source.push], library[source.pop]
 
     def call(*arguments: Any, **launch: Any) -> None:

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from uol.backends.loading.arguments import device_address
 from uol.backends.loading.memory import Workspaces
 from uol.backends.simt.driver_device import DriverDevice
-from uol.backends.simt.foreach_plan import ROWS
 from uol.backends.simt.loading import Launches, loaded_launches
 from uol.codegen.backend import Artifact
 from uol.ir.errors import ShapeError
@@ -87,4 +86,5 @@ def laid_out(addresses: Table, lengths: Table, element_bytes: Sequence[int]) -> 
 def load_foreach(artifact: Artifact, device: DriverDevice) -> ForeachOperator:
     """The launch on a device. Raises what `load` raises."""
     args = artifact.module.graph.args[:-2]  # without the tables
-    return ForeachOperator(device, tuple(DTYPES[a.dtype].bytes for a in args), loaded_launches(artifact, device, {ROWS: 1}))
+    one = dict.fromkeys(artifact.module.graph.dims, 1)
+    return ForeachOperator(device, tuple(DTYPES[a.dtype].bytes for a in args), loaded_launches(artifact, device, one))

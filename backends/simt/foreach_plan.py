@@ -18,14 +18,14 @@ from uol.backends.simt.c_text.proofs import Proofs, index_type
 from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.c_text.signatures import Signature, signature, stored_tensors
 from uol.backends.simt.c_text.types import STORAGE
-from uol.codegen.backend import Footprint, Kernel, Launch, Module, Param
+from uol.backends.simt.rendering import template
+from uol.backends.simt.schedules import RUN
+from uol.codegen.backend import Footprint, Kernel, Launch, Module
 from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.nodes import Arg, Map
 from uol.ir.program.nodes import Call, Const, Var
 from uol.ir.types import INDEX
 
-RUN = 1 << 14
-"""Elements of a run at most: a block of 256 threads has 64 turns, and the offsets within a run are of 32 bits."""
 THREADS = 256
 ROWS, SPAN = "uol_rows", "uol_span"
 PLACES, LENGTHS = "uol_places", "uol_lengths"
@@ -88,11 +88,16 @@ def foreach_symbol(spec: Map) -> str:
     return kernel_symbol(replace(spec, name=f"{spec.name}_foreach"))
 
 
-def foreach_kernel(module: Module, spec: Map, text: str, params: tuple[Param, ...]) -> Kernel:
-    """The kernel with its launch: a block a run."""
+def foreach_kernel(module: Module) -> Kernel | None:
+    """The kernel with its launch, a block a run; None where the operator has none such."""
+    spec = flat_map(module)
+    if spec is None:
+        return None
+    plan = plan_foreach(spec, module.graph)
     launch = Launch((Var(ROWS), 1, 1), (THREADS, 1, 1))
     footprint = Footprint(grid=launch.grid, threads=THREADS)
-    return Kernel(foreach_symbol(spec), text, params, launch, footprint, module.kernels[0].schedule, spec)
+    text = template("foreach.j2").render(plan=plan)
+    return Kernel(foreach_symbol(spec), text, plan.signature.params, launch, footprint, module.kernels[0].schedule, spec)
 
 
 def foreach_graph(graph: KernelGraph) -> KernelGraph:

@@ -98,5 +98,8 @@ class RowTile:
         return f"{self.rows} rows a block, cols in tiles of {self.cols}, {a_thread}, {self.threads} threads a block"
 
 
+RUN = 1 << 14
+"""Elements that a block has at most of one launch over many tensors: 64 turns of 256 threads, with offsets of 32 bits."""
+
 RowSchedule = ThreadPerRow | BlockPerRow
 SimtSchedule = Elements | ThreadPerRow | BlockPerRow | Tile | RowTile

@@ -7,15 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from uol.backends.loading.ranges import with_ranges
 from uol.backends.simt import candidates, rendering
 from uol.backends.simt.driver_api import DriverSource
-from uol.backends.simt.driver_device import device_of
-from uol.backends.simt.foreach_loading import load_foreach
-from uol.backends.simt.foreach_plan import RUN, flat_map, foreach_graph, foreach_kernel, plan_foreach
 from uol.backends.simt.issued import issued_by
-from uol.backends.simt.loading import load
-from uol.backends.simt.schedules import BlockPerRow, Elements, RowTile, SimtSchedule, ThreadPerRow, Tile
+from uol.backends.simt.schedules import RUN, BlockPerRow, Elements, RowTile, SimtSchedule, ThreadPerRow, Tile
 from uol.backends.simt.target import Target
 from uol.backends.simt.torch_side import TorchSide, current_raw_stream, properties_of
 from uol.codegen.backend import (
@@ -112,19 +107,25 @@ class SimtBackend:
     def load(self, artifact: Artifact, index: int = 0) -> Loaded:
         """The module on the device of that index. Raises ToolchainError where there is none, or the driver refuses the binary,
         ResourceError where the device has less shared memory than a kernel takes."""
+        from uol.backends.loading.ranges import with_ranges
+        from uol.backends.simt.driver_device import device_of
+        from uol.backends.simt.loading import load
+
         return with_ranges(load(artifact, device_of(self.driver, index)), self.driver.ranges)
 
     def foreach_module(self, module: Module) -> Module | None:
         """A kernel over many runs, where the operator is one map over one."""
-        spec = flat_map(module)
-        if spec is None:
+        from uol.backends.simt.foreach_plan import foreach_graph, foreach_kernel
+
+        kernel = foreach_kernel(module)
+        if kernel is None:
             return None
-        plan = plan_foreach(spec, module.graph)
-        kernel = foreach_kernel(module, spec, rendering.template("foreach.j2").render(plan=plan), plan.signature.params)
-        device = self._device(module)
-        return rendering.assemble(foreach_graph(module.graph), (kernel,), device, self.target, self._include)
+        return self.assemble(foreach_graph(module.graph), (kernel,), self._device(module))
 
     def load_foreach(self, artifact: Artifact, index: int = 0) -> Callable[..., None]:
+        from uol.backends.simt.driver_device import device_of
+        from uol.backends.simt.foreach_loading import load_foreach
+
         return load_foreach(artifact, device_of(self.driver, index))
 
     def torch_devices(self) -> frozenset[str]:

@@ -19,6 +19,7 @@ from uol.backends.cuda import nvrtc
 from uol.backends.simt import foreach_plan
 from uol.backends.simt.driver_device import device_of
 from uol.backends.simt.foreach_loading import ForeachOperator, laid_out, load_foreach
+from uol.backends.simt.schedules import RUN
 from uol.backends.stub_driver.loading import architecture_of, artifact_for
 from uol.backends.stub_driver.stub import Stub
 from uol.backends.twin import Job, execute_many
@@ -28,7 +29,7 @@ from uol.compilation.request import resolve_target
 from uol.ir.errors import ShapeError, ToolchainError
 
 Table = NDArray[np.int64]
-LENGTHS = (1, 300, 5, foreach_plan.RUN, 0, 257)
+LENGTHS = (1, 300, 5, RUN, 0, 257)
 ADAMW = {"lr": 0.1, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.01, "bias1": 0.1, "bias2": 0.001}
 MOMENTUM = {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.01}
 
@@ -37,7 +38,7 @@ def module_of(target: str, name: str, dtype: str = "f32") -> Module:
     attributes = {"adamw": {k: ADAMW[k] for k in ("lr", "bias1", "bias2")}, "sgd_momentum": {"lr": 0.1}}[name]
     backend = registry.get(target)
     assert isinstance(backend, ForeachBackend)
-    whole = uol.compile(name, target, dtype, {"S": (foreach_plan.RUN,)}, attributes).module
+    whole = uol.compile(name, target, dtype, {"S": (RUN,)}, attributes).module
     found = backend.foreach_module(whole)
     assert found is not None
     return found
@@ -194,5 +195,5 @@ def test_a_long_tensor_is_cut_into_runs_of_one_launch(
     (launch,) = stub.records("cuLaunchKernel")
     assert (launch["name"], launch["grid"], launch["device"]) == ("sgd_momentum_foreach_kernel", [4, 1, 1], 1)
     assert foreach_kernel("sgd_momentum", target, "f32", required) is not None  # from the cache
-    plain = uol.compile("sgd_momentum", "cuda", "f32", {"S": (foreach_plan.RUN,)}, {"lr": 0.0, "nesterov": 1})
+    plain = uol.compile("sgd_momentum", "cuda", "f32", {"S": (RUN,)}, {"lr": 0.0, "nesterov": 1})
     assert plain.loaded.workspace_bytes == 0  # it has a binary of its own in the cache: the driver finds its kernel
