@@ -19,6 +19,7 @@ from uol.backends.abi.interface import ALIGNMENT_BYTES
 from uol.backends.cpu import backend
 from uol.backends.cpu.runtime import library, thread_pool
 from uol.backends.cpu.runtime.workspace import WORKSPACES, Workspace, WorkspacePool
+from uol.backends.loading.loaded import as_loaded
 from uol.codegen.backend import Artifact, Loaded
 
 SOURCE = Path(__file__).parent / "stale_memory.c"
@@ -46,7 +47,7 @@ def install(folder: Path) -> None:
             fill()
             call(*arguments, stream=stream, workspace=workspace)
 
-        return filled
+        return as_loaded(filled, call.workspace_bytes)
 
     _patch(launch, load)
 
