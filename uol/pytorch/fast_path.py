@@ -19,16 +19,21 @@ PLAIN = (torch.Tensor, torch.nn.Parameter)
 
 
 def is_eager(inputs: Sequence[Any]) -> bool:
-    """Tensors with data on the CPU, no views that PyTorch negates as they are read, no zeros without memory; and nobody who
+    """Tensors with data on one device, no views that PyTorch negates as they are read, no zeros without memory; and nobody who
     traces, transforms, casts, or keeps a record of what is called.
 
     A call through the dispatcher to a kernel in Python takes several times what a small kernel does.
     """
     if is_compiling():
         return False
+    elsewhere = None
     for x in inputs:
-        if type(x) not in PLAIN or not x.is_cpu or x.is_nested or x.is_neg() or x._is_zerotensor():
+        if type(x) not in PLAIN or x.is_nested or x.is_neg() or x._is_zerotensor():
             return False
+        if not x.is_cpu:
+            elsewhere = x
+    if elsewhere is not None and (elsewhere.is_meta or (len(inputs) > 1 and len({x.device for x in inputs}) > 1)):
+        return False
     return not (
         forward_ad._current_level >= 0
         or transforms_are_active()
