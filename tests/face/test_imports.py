@@ -43,12 +43,12 @@ def test_parsing_and_printing_take_neither_torch_nor_tvm(tmp_path: Path) -> None
 
 
 def test_tvm_comes_without_torch(tmp_path: Path) -> None:
-    code = "from uol.without_torch import import_tvm; import_tvm()"
+    code = "from uol.ir.without_torch import import_tvm; import_tvm()"
     assert "torch" not in loaded_after(code, tmp_path)
 
 
 def test_torch_is_refused_to_tvm_alone(tmp_path: Path) -> None:
-    code = "from uol.without_torch import import_tvm; import_tvm(); import torch"
+    code = "from uol.ir.without_torch import import_tvm; import_tvm(); import torch"
     loaded = loaded_after(code, tmp_path)
     assert "tvm" in loaded
     assert "torch" in loaded

@@ -19,7 +19,6 @@ from uol.compilation.request import Target
 from uol.ir.syntax.printer import print_op
 from uol.json_text import finite_json, json_text
 from uol.operators.registry import callees
-from uol.without_torch import import_tvm
 
 if TYPE_CHECKING:
     from uol.compiler import Compiled
@@ -90,7 +89,6 @@ def environment_of(target: Target) -> dict[str, str]:
     backend = target.backend
     if not isinstance(backend, HostBackend):
         return {}
-    import_tvm()
     return dict(backend.environment(target.device))
 
 

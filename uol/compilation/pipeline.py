@@ -24,7 +24,6 @@ from uol.compilation.request import Request
 from uol.ir.errors import ResourceError
 from uol.ir.program.nodes import Program
 from uol.operators.registry import catalogue
-from uol.without_torch import import_tvm
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,6 @@ BUILT = Records(Built)
 
 def program_of(request: Request) -> Program:
     """The typed program. Raises what the language's checker raises."""
-    import_tvm()
     from uol.ir import instantiate
 
     instance = request.instance
