@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from uol.binding.argument_checks import require_kind, require_names
-from uol.binding.arrays import Array, buffers_of, by_name, by_position
 from uol.binding.instance import Instance
 from uol.binding.layouts import checked_strides
 from uol.binding.memory import warn_of_demand
 from uol.binding.named_binding import Size, bind_open_names, missing_sizes, typed_attribute
 from uol.binding.tensor_binding import require_told
-from uol.checking import with_checks
 from uol.codegen.backend import Loaded, Module, Schedule
 from uol.codegen.choice import given
 from uol.codegen.specs.nodes import Arg
@@ -28,6 +26,7 @@ from uol.ir.syntax.surface import Op
 from uol.operators.registry import find_operator
 
 if TYPE_CHECKING:
+    from uol.binding.arrays import Array
     from uol.binding.named_binding import TypeName
     from uol.compilation.explain import Explanation
     from uol.operators.registration import Operator
@@ -83,6 +82,8 @@ class Compiled:
         Raises ShapeError for arrays that the kernel was not made for, or that do not agree, ToolchainError where the target's
         compiler or device is missing.
         """
+        from uol.binding.arrays import buffers_of, by_name
+
         graph = self.module.graph
         require_names(buffers, "the argument of run", 'write run({"x": array, ...})')
         found = buffers_of(self.request.instance, graph, by_name(graph.name, self.inputs, buffers))
@@ -91,6 +92,8 @@ class Compiled:
 
     def __call__(self, *arrays: Array, **attributes: int | float) -> Array | tuple[Array, ...]:
         """The result (or results, in order) from numpy arrays in the order of the operator's text."""
+        from uol.binding.arrays import by_position
+
         named = by_position(self.module.graph.name, self.inputs, arrays)
         results = tuple(self.run(named, **attributes).values())
         return results[0] if len(results) == 1 else results
@@ -99,6 +102,8 @@ class Compiled:
     def loaded(self) -> Loaded:
         """The callable on inputs, results, run-time attributes and the sizes of open dims, in the operator's order, with the
         device's `stream=` and `workspace=`. Nothing is checked but, in checked mode, the values."""
+        from uol.checking import with_checks
+
         kernel = self.request.target.backend.load(artifact_of(self.request, self.module))
         return with_checks(kernel, self.request, self.module.graph)
 

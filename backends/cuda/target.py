@@ -4,8 +4,7 @@ compute capability (8.0 and 9.0)."""
 from __future__ import annotations
 
 from uol.backends.simt.c_text.types import STORAGE
-from uol.backends.simt.segments import SEGMENTS
-from uol.backends.simt.target import HostRuntime, Target
+from uol.backends.simt.target import SEGMENTS, HostRuntime, Target
 from uol.codegen.backend import Capability
 from uol.codegen.specs.nodes import Attention
 

@@ -4,8 +4,7 @@ at most 2**32 - 1 threads along an axis); CDNA2 instruction set architecture (64
 from __future__ import annotations
 
 from uol.backends.simt.c_text.types import STORAGE
-from uol.backends.simt.segments import SEGMENTS
-from uol.backends.simt.target import HostRuntime, Target
+from uol.backends.simt.target import SEGMENTS, HostRuntime, Target
 from uol.codegen.backend import Capability
 from uol.codegen.specs.nodes import Attention
 

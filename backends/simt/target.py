@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from uol.codegen.backend import Capability
+from uol.codegen.partition.grouped_value import Mode
+
+SEGMENTS: frozenset[Mode] = frozenset({"rows", "terms"})
+"""What `segments` writes for threads."""
 
 
 @dataclass(frozen=True, slots=True)
