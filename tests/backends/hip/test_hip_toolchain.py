@@ -1,4 +1,4 @@
-"""hipcc takes the emitted texts, device and host."""
+"""clang and hipcc take the emitted texts, device and host, and make the same of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from simt_cases import Case, conv, image, module_of
 from turns import by_turns
 
 from uol.backends import registry
-from uol.backends.hip import driver
+from uol.backends.hip import clang, driver
+from uol.bundle.elf import loaded
 from uol.codegen.backend import SourceFile
 from uol.ir.errors import ToolchainError
 
@@ -31,11 +32,33 @@ CASES = [
 
 @needs_hipcc
 @pytest.mark.parametrize("case", by_turns(4, CASES), ids=str)
-def test_hipcc_takes_the_text(case: Case) -> None:
+def test_the_text_is_taken(case: Case) -> None:
     artifact = registry.get("hip").build(module_of(case, "hip"))
     assert b"gfx90a" in artifact.binary
     assert f"{case.op}_kernel".encode() in artifact.binary
     assert artifact.log == ""
+
+
+@needs_hipcc
+@pytest.mark.parametrize("case", [Case("softmax", {"S": 5, "C": 257}, "f64", rank=1), CASES[0]], ids=str)
+def test_without_headers_the_machine_code_is_that_of_hipcc(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = module_of(case, "hip")
+    alone = registry.get("hip").build(module)
+    if not alone.compiler.startswith("clang "):
+        pytest.skip("there is no clang with the device's libraries")
+    monkeypatch.setattr(clang, "find", lambda: None)
+    by_hipcc = registry.get("hip").build(module)
+    assert by_hipcc.compiler.startswith("hipcc ")
+    bundled = by_hipcc.binary
+    assert loaded(alone.binary) == loaded(bundled[bundled.index(b"\x7fELF") :])
+    assert loaded(alone.binary)
+
+
+@needs_hipcc
+def test_what_clang_refuses_hipcc_decides(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(clang, "PRELUDE", tmp_path)  # which has no hip_runtime.h
+    artifact = registry.get("hip").build(module_of(CASES[0], "hip"))
+    assert artifact.compiler.startswith("hipcc ")
 
 
 @needs_hipcc
@@ -61,6 +84,7 @@ def test_a_refused_text_names_the_line_of_the_op() -> None:
 
 def test_without_hipcc_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda _: None)
+    monkeypatch.setattr(clang, "find", lambda: None)
     with pytest.raises(ToolchainError, match="hipcc was not found") as caught:
         registry.get("hip").build(module_of(CASES[0], "hip"))
     assert "Debian's package hipcc" in str(caught.value)
