@@ -20,6 +20,7 @@ from uol.codegen.choice import given
 from uol.codegen.specs.nodes import Arg
 from uol.compilation.pipeline import artifact_of, module_of
 from uol.compilation.request import Request, Strides, Target, resolve_target
+from uol.compilation.symbols import symbol_of
 from uol.compilation.tuning import default_policy
 from uol.ir.errors import BoundsError, ResourceError, ShapeError
 from uol.ir.syntax.surface import Op
@@ -129,6 +130,7 @@ def compile(
     *,
     strides: Mapping[str, Strides] | None = None,
     schedule: ScheduleOption = None,
+    symbol: str = "",
 ) -> Compiled:
     """An operator compiled for a target: its text, and a function of numpy arrays.
 
@@ -145,6 +147,9 @@ def compile(
     schedule the schedule of every kernel that has one with these fields, "m=128,n=64", or of one kernel, "kernel=linear,m=64";
              what is not said stays as the target would choose it. Several in a list; the target's own objects, too
              (`Compiled.explain(schedules=True)` lists what there is)
+    symbol   what its C functions, files and kernels are called in place of the operator: a name, a template
+             ("{op}_{types}_{sizes}"), or "auto", which carries types, sizes and attributes: two of one operator then link into
+             one program
 
     Raises UolError for an unknown operator or target, TypeCheckError for a dtype, ShapeError for dims and attributes, for an
     open dim on a target that needs every size, and for one that no input's shape tells. BoundsError where an access is not
@@ -164,7 +169,8 @@ def compile(
     instance = bind_open_names(_operator(op), dtype, sizes, attributes)
     if instance.open_dims:
         _require_openable(instance, resolved, layouts)
-    return _compiled(Request(instance, resolved, checked_strides(instance, layouts), given(schedule, default_policy())))
+    named = symbol_of(require_kind(symbol, str, "symbol", "a name", 'write symbol="auto"'), instance)
+    return _compiled(Request(instance, resolved, checked_strides(instance, layouts), given(schedule, default_policy()), named))
 
 
 def _compiled(request: Request) -> Compiled:

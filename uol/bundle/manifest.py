@@ -23,7 +23,7 @@ from uol.operators.registry import callees
 if TYPE_CHECKING:
     from uol.compiler import Compiled
 
-FORMAT = 3
+FORMAT = 4
 """Counts up when a field comes, goes or changes its meaning."""
 
 
@@ -39,7 +39,8 @@ def manifest(compiled: Compiled, files: Mapping[str, str], binaries: list[str], 
     _, workspace_bytes = symbolic_layout(module.graph.workspaces)
     record: Json = {
         "format": FORMAT,
-        "op": module.graph.name,
+        "op": instance.op.name,
+        "symbol": module.graph.name,
         "text": print_op(instance.op),
         "callees": [print_op(op) for op in callees(instance.op)],
         "target": request.target.name,
