@@ -99,10 +99,13 @@ def op_header(graph: KernelGraph) -> SourceFile:
     return SourceFile(f"uol_{graph.name}.h", template_of(TEMPLATES, "op_header.h.j2").render(interface=interface_of(graph)))
 
 
-def call_checks(graph: KernelGraph) -> str:
-    """The part of a launcher that is the same on every target: expected shapes, `check_call`,
-    the workspace and message functions."""
-    return template_of(TEMPLATES, "call_checks.j2").render(interface=interface_of(graph))
+REFUSED = '"the device refused the launch"'
+
+
+def call_checks(graph: KernelGraph, why: str = REFUSED) -> str:
+    """The part of a launcher that is the same on every target: expected shapes, `check_call`, the workspace and message
+    functions. `why` is an expression in C: what is said of the last launch that failed."""
+    return template_of(TEMPLATES, "call_checks.j2").render(interface=interface_of(graph), why=why)
 
 
 def _tensor(arg: Arg, places: Mapping[str, str]) -> TensorRow:

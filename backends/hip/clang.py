@@ -6,9 +6,10 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
-from uol.backends.toolchain.running import compiled, folder_of
+from uol.backends.toolchain.running import compiled, folder_of, said_of_version
 from uol.codegen.backend import Device, Module
 
 PRELUDE = Path(__file__).parent / "prelude"
@@ -47,6 +48,13 @@ def build(clang: str, module: Module, device: Device, standard: str) -> tuple[by
     ]
     with folder_of(module) as folder:
         return compiled("clang", command, module, folder, OUTPUT)
+
+
+@cache
+def version(clang: str) -> str:
+    """`clang 17.0.6`."""
+    found = re.search(r"clang version (\S+)", said_of_version(clang))
+    return f"clang {found[1]}" if found else "clang"
 
 
 def _has_libraries(clang: Path) -> bool:

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 from uol.backends.hip import clang
+from uol.backends.hip.target import CODE
 from uol.backends.toolchain.running import compiled, folder_of, said_of_version
 from uol.backends.toolchain.tool_identity import ABSENT, identities_of
 from uol.codegen.backend import Artifact, Device, Module, ToolState
@@ -25,14 +26,18 @@ def build(module: Module, device: Device) -> Artifact:
     if compiler is not None:
         try:
             binary, log = clang.build(compiler, module, device, STANDARD)
-            return Artifact(module, binary, None, log, compiler=f"clang {compiler}")
+            return _artifact(module, binary, log, clang.version(compiler))
         except ToolchainError:
             if hipcc is None:
                 raise
     if hipcc is None:
         raise MissingToolError("hipcc was not found", hint=HINT)
     binary, log = _by_hipcc(hipcc, module, device)
-    return Artifact(module, binary, None, log, compiler=f"hipcc {hipcc}")
+    return _artifact(module, binary, log, f"hipcc {_version(hipcc)}")
+
+
+def _artifact(module: Module, binary: bytes, log: str, compiler: str) -> Artifact:
+    return Artifact(module, binary, None, log, {module.graph.name + CODE: binary}, compiler)
 
 
 def _by_hipcc(hipcc: str, module: Module, device: Device) -> tuple[bytes, str]:
