@@ -12,6 +12,7 @@ from uol.codegen.backend import SourceFile
 from uol.codegen.indexing.arithmetic import ZERO, add, ceil_div, mul, over_dims, product, static
 from uol.codegen.specs.expression_text import expr_text
 from uol.codegen.specs.graph import KernelGraph
+from uol.codegen.specs.in_place import writes_in_place
 from uol.codegen.specs.nodes import Arg
 from uol.ir.errors import ResourceError, UolError
 from uol.ir.program.nodes import Call, Const, Expr, Var
@@ -28,7 +29,8 @@ _FUNCTIONS = {"/": "uol_floor_div", "%": "uol_floor_mod", "min": "uol_min", "max
 
 @dataclass(frozen=True, slots=True)
 class TensorRow:
-    """What the launcher expects of one tensor. Sizes and strides as people read them, and in C over `dims`."""
+    """What the launcher expects of one tensor. Sizes and strides as people read them, and in C over `dims`. A result may lie
+    where one of `may_be` lies."""
 
     name: str
     dtype: str
@@ -39,6 +41,7 @@ class TensorRow:
     c_shape: tuple[str, ...]
     c_strides: tuple[str, ...]
     role: str
+    may_be: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,7 @@ def interface_of(graph: KernelGraph) -> Interface:
     return Interface(
         op=graph.name,
         source=tuple(graph.source.splitlines()),
-        tensors=tuple(_tensor(a, places) for a in graph.args),
+        tensors=tuple(_tensor(graph, a, places) for a in graph.args),
         attrs=tuple(
             AttrRow(s.name, "a float", "UOL_ATTR_FLOAT") if is_float(s.dtype) else AttrRow(s.name, "an integer", "UOL_ATTR_INT")
             for s in graph.scalars
@@ -108,7 +111,7 @@ def call_checks(graph: KernelGraph, why: str = REFUSED) -> str:
     return template_of(TEMPLATES, "call_checks.j2").render(interface=interface_of(graph), why=why)
 
 
-def _tensor(arg: Arg, places: Mapping[str, str]) -> TensorRow:
+def _tensor(graph: KernelGraph, arg: Arg, places: Mapping[str, str]) -> TensorRow:
     return TensorRow(
         name=arg.name,
         dtype=arg.dtype,
@@ -119,7 +122,14 @@ def _tensor(arg: Arg, places: Mapping[str, str]) -> TensorRow:
         c_shape=tuple(c_text(d, places) for d in arg.shape),
         c_strides=tuple(c_text(s, places) for s in arg.strides),
         role="in" if arg.role == "in" else "out",
+        may_be=tuple(a.name for a in graph.args if arg.role == "out" and _may_be(graph, arg, a)),
     )
+
+
+def _may_be(graph: KernelGraph, result: Arg, tensor: Arg) -> bool:
+    """May the result's memory be the input's?"""
+    alike = (tensor.dtype, tensor.shape, tensor.strides) == (result.dtype, result.shape, result.strides)
+    return tensor.role == "in" and alike and writes_in_place(graph, tensor.name, result.name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ compute capability (8.0 and 9.0)."""
 from __future__ import annotations
 
 from uol.backends.simt.c_text.types import STORAGE
-from uol.backends.simt.target import SEGMENTS, Target
+from uol.backends.simt.target import SEGMENTS, Runtime, Target
 from uol.codegen.backend import Capability
 from uol.codegen.specs.nodes import Attention
 
@@ -29,6 +29,7 @@ TARGET = Target(
         segments=SEGMENTS,
     ),
     shared_bytes=STATIC_SHARED_BYTES,
+    runtime=Runtime("cuda_runtime.h", "cuda", "nvcc"),
     products=(CUBIN, PTX),
     compiles=(
         'nvcc -arch={architecture} -O3 -std=c++17 -cubin -o "{folder}/{op}.cubin" {op}.cu',

@@ -4,7 +4,7 @@ at most 2**32 - 1 threads along an axis); CDNA2 instruction set architecture (64
 from __future__ import annotations
 
 from uol.backends.simt.c_text.types import STORAGE
-from uol.backends.simt.target import SEGMENTS, Target
+from uol.backends.simt.target import SEGMENTS, Runtime, Target
 from uol.codegen.backend import Capability
 from uol.codegen.specs.nodes import Attention
 
@@ -26,6 +26,7 @@ TARGET = Target(
         segments=SEGMENTS,
     ),
     shared_bytes=64 * 1024,
+    runtime=Runtime("hip/hip_runtime.h", "hip", "HIP_PLATFORM=amd hipcc"),
     products=(CODE,),
     compiles=(
         "HIP_PLATFORM=amd hipcc --genco --offload-arch={architecture} -O3 -std=c++17 -o \"{folder}/{op}.hsaco\" {op}.hip",

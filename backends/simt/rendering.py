@@ -9,6 +9,7 @@ from pathlib import Path
 
 import jinja2
 
+from uol.backends.abi.example import Memory, example_file
 from uol.backends.abi.interface import abi_header, c_text, call_checks, op_header, workspace_layout
 from uol.backends.c_text.names import kernel_symbol
 from uol.backends.c_text.template_folder import template_of
@@ -134,6 +135,7 @@ def assemble(graph: KernelGraph, kernels: tuple[Kernel, ...], device: Device, ta
         abi_header(),
         SourceFile(DEVICE_HEADER, (include / DEVICE_HEADER).read_text()),
         *(SourceFile(name, (INCLUDE / name).read_text()) for name in SHARED_HEADERS),
+        example_file(graph, Memory(template("example_memory.j2").render(runtime=target.runtime), target.runtime.compiler)),
         SourceFile(LAUNCH_HEADER, (LAUNCHER / LAUNCH_HEADER).read_text()),
         SourceFile(DRIVER_HEADER, (include.parent / LAUNCHER.name / DRIVER_HEADER).read_text()),
     )

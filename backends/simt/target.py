@@ -19,6 +19,15 @@ c++ -O2 -std=c++17 -shared -fPIC "-DUOL_FOLDER=\\"$folder\\"" -o libuol_{op}.so 
 
 
 @dataclass(frozen=True, slots=True)
+class Runtime:
+    """The vendor's runtime for programs, in which the example of a bundle gets memory: its calls begin with `prefix`."""
+
+    include: str
+    prefix: str
+    compiler: str
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """`max_blocks(threads)` is bounded by `capability.max_grid[0]` and, where there is a limit, by `max_work_items`
     threads in all. `shared_bytes` is what a block may declare statically. `products` are the suffixes of the binaries that
@@ -31,6 +40,7 @@ class Target:
     shared_bytes: int
     products: tuple[str, ...]
     compiles: tuple[str, ...]
+    runtime: Runtime
     max_work_items: int | None = None
 
     def max_blocks(self, threads: int) -> int:
