@@ -21,6 +21,8 @@ from uol.ir.types import DTYPES, is_float
 HERE = Path(__file__).parent
 TEMPLATES = HERE / "templates"
 ABI_HEADER = "uol_abi.h"
+TORCH_EXTENSION = HERE / "torch_extension.py"
+"""What makes an operator of PyTorch of a bundle. It is read, not imported: it needs PyTorch, and nothing of uol."""
 ALIGNMENT_BYTES = 256
 """UOL_WORKSPACE_ALIGNMENT of `uol_abi.h`."""
 _INFIX = {"and": "&&", "or": "||", **{op: op for op in ("+", "-", "*", "<", "<=", ">", ">=", "==", "!=")}}
