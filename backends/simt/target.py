@@ -13,7 +13,10 @@ SEGMENTS: frozenset[Mode] = frozenset({"rows", "terms"})
 
 BUILD = """\
 folder=.
-[ -f {op}{first} ] || {{ folder=$(mktemp -d); {compile}; }}
+if [ ! -f {op}{first} ]; then
+  folder=$(mktemp -d)
+  {compile}
+fi
 c++ -O2 -std=c++17 -shared -fPIC "-DUOL_FOLDER=\\"$folder\\"" -o libuol_{op}.so {op}_host.cpp -ldl"""
 """A launcher takes no compiler of a vendor's; where the bundle does not carry the binaries that go into it, one makes them."""
 
@@ -49,5 +52,5 @@ class Target:
 
     def build(self, op: str, architecture: str) -> str:
         """The lines that build an operator's launcher."""
-        lines = "; ".join(self.compiles).format(op=op, architecture=architecture, folder="$folder")
+        lines = "\n  ".join(self.compiles).format(op=op, architecture=architecture, folder="$folder")
         return BUILD.format(op=op, first=self.products[0], compile=lines)

@@ -117,6 +117,17 @@ def test_two_shapes_of_one_operator_are_one_program(tmp_path: Path) -> None:
     np.testing.assert_allclose(np.array(numbers, np.float64), expected.numpy(), rtol=1e-5)
 
 
+@pytest.mark.parametrize("target", ["cpu", "cuda"])
+def test_the_header_says_how_tensors_are_aligned_and_what_may_overlap(target: str) -> None:
+    def result_of(op: str, dtype: str, **sizes: int) -> str:
+        host = uol.compile(op, target, dtype, sizes).module.host
+        (text,) = (file.text for file in host if file.name == f"uol_{op}.h")
+        return next(line for line in text.splitlines() if " out " in line)
+
+    assert result_of("add", "f16", S=6).endswith("y: f16[6], strides [1], aligned to 2 bytes; may lie where a or b lies")
+    assert result_of("softmax", "f32", S=2, C=3).endswith("y: f32[2, 3], strides [3, 1], aligned to 4 bytes")
+
+
 def test_a_symbol_carries_what_its_template_says(tmp_path: Path) -> None:
     def symbol(text: str) -> str:
         sizes = {"N": 1, "C": 4, "H": 5, "W": 5, "O": 2, "D": 4, "R": 3, "S": 3}
