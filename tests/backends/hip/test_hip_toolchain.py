@@ -12,7 +12,7 @@ from simt_cases import Case, conv, image, module_of
 from turns import by_turns
 
 from uol.backends import registry
-from uol.backends.hip import clang, driver
+from uol.backends.hip import clang, driver, hiprtc
 from uol.bundle.elf import loaded
 from uol.codegen.backend import SourceFile
 from uol.ir.errors import ToolchainError
@@ -42,16 +42,31 @@ def test_the_text_is_taken(case: Case) -> None:
 @needs_hipcc
 @pytest.mark.parametrize("case", [Case("softmax", {"S": 5, "C": 257}, "f64", rank=1), CASES[0]], ids=str)
 def test_without_headers_the_machine_code_is_that_of_hipcc(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    module = module_of(case, "hip")
-    alone = registry.get("hip").build(module)
-    if not alone.compiler.startswith("clang "):
-        pytest.skip("there is no clang with the device's libraries")
+    module, hip = module_of(case, "hip"), registry.get("hip")
+    made = [hip.build(module)]
     monkeypatch.setattr(clang, "find", lambda: None)
-    by_hipcc = registry.get("hip").build(module)
-    assert by_hipcc.compiler.startswith("hipcc ")
-    bundled = by_hipcc.binary
-    assert loaded(alone.binary) == loaded(bundled[bundled.index(b"\x7fELF") :])
-    assert loaded(alone.binary)
+    made.append(hip.build(module))
+    monkeypatch.setattr(hiprtc, "find", lambda: None)
+    bundled = hip.build(module)
+    assert bundled.compiler.startswith("hipcc ")
+    expected = loaded(bundled.binary[bundled.binary.index(b"\x7fELF") :])
+    assert expected
+    quick = [each for each in made if each.compiler.startswith(("clang ", "hiprtc "))]
+    if not quick:
+        pytest.skip("there is neither a clang with the device's libraries nor hiprtc")
+    assert all(loaded(each.binary) == expected for each in quick)
+
+
+@pytest.mark.skipif(hiprtc.find() is None, reason="hiprtc is not installed")
+def test_hiprtc_s_refusal_names_the_line_of_the_op(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clang, "find", lambda: None)
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    module = module_of(CASES[2], "hip")
+    broken = SourceFile(module.device.name, module.device.text.replace("uol::exp", "uol::expp"))
+    with pytest.raises(ToolchainError, match="hiprtc refused") as caught:
+        registry.get("hip").build(replace(module, device=broken))
+    assert caught.value.span is not None
+    assert caught.value.span.line == 3
 
 
 @needs_hipcc
@@ -85,7 +100,8 @@ def test_a_refused_text_names_the_line_of_the_op() -> None:
 def test_without_hipcc_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda _: None)
     monkeypatch.setattr(clang, "find", lambda: None)
-    with pytest.raises(ToolchainError, match="hipcc was not found") as caught:
+    monkeypatch.setattr(hiprtc, "find", lambda: None)
+    with pytest.raises(ToolchainError, match="neither clang with the device's libraries nor hiprtc nor hipcc") as caught:
         registry.get("hip").build(module_of(CASES[0], "hip"))
     assert "Debian's package hipcc" in str(caught.value)
 
