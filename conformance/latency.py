@@ -19,6 +19,7 @@ import time
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -56,9 +57,9 @@ def in_process(target: str, turns: int) -> Iterator[Latency]:
     for name, (op, dims, attrs) in CASES.items():
         compiled = compile(op, target, "f16", dims, attrs)
         request, module, backend = compiled.request, compiled.module, compiled.request.target.backend
-        yield Latency(f"{target} {name}, to the text", _seconds(lambda r=request: generate(r), turns), BOUNDS["source"])
+        yield Latency(f"{target} {name}, to the text", _seconds(partial(generate, request), turns), BOUNDS["source"])
         bound = BOUNDS["binary"].get(target, 0.0)
-        yield Latency(f"{target} {name}, to the binary", _seconds(lambda b=backend, m=module: b.build(m), turns), bound)
+        yield Latency(f"{target} {name}, to the binary", _seconds(partial(backend.build, module), turns), bound)
 
 
 def new_processes(target: str, turns: int) -> Iterator[Latency]:
