@@ -177,7 +177,7 @@ class Module:
 
     device   the file that the vendor's compiler and the twin take: every kernel, in launch order
     host     further files: the launcher with the C ABI, headers that the text includes
-    build    the vendor's build line, as a user would type it
+    build    the lines of a shell that make the launcher's shared library
     products names of the binaries that a bundle carries where the vendor's compiler is there: keys of `Artifact.files`
     """
 

@@ -3,9 +3,10 @@ distinct kernel of the training steps of model paths, with the path's channels.
 
     python -m uol.conformance.build_check [--target cuda,hip] [--op ...] [--dtype f32]
     python -m uol.conformance.build_check --path moe,cmap,resnet50 --dtype f16,bf16
+    python -m uol.conformance.build_check --launchers [--target cpu,cuda,hip] [--op ...]
 
-Prints what is refused by the pre-flight, and what a compiler rejects; exit status 1 for the latter, 2 where a compiler is
-missing.
+With --launchers the launcher of each goes to the system's C++ compiler, too, whose warnings count as errors. Prints what is
+refused by the pre-flight, and what a compiler rejects; exit status 1 for the latter, 2 where a compiler is missing.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from functools import partial
 from typing import Literal
 
 from uol.backends import registry
-from uol.codegen.backend import HostBackend
+from uol.backends.toolchain.running import folder_of, run_tool
+from uol.codegen.backend import Artifact, HostBackend, Module
 from uol.compilation.pipeline import generate
 from uol.compilation.request import Request, resolve_target
 from uol.conformance.cases.case_matrix import types_of
@@ -28,11 +30,12 @@ from uol.conformance.cases.selection import differentiable
 from uol.conformance.cases.verdict import Case
 from uol.conformance.command import run_command
 from uol.conformance.gradients.cases import fitting
-from uol.ir.errors import MissingToolError, ResourceError, UolError
+from uol.ir.errors import MissingToolError, ResourceError, ToolchainError, UolError
 from uol.operators.registry import find_operator
 from uol.ops.texts import names
 from uol.ops.workloads import workloads_of
 
+STRICT = ("-std=c++17", "-Wall", "-Wextra", "-pedantic", "-Werror")
 Outcome = Literal["built", "refused", "rejected", "no compiler"]
 
 
@@ -74,12 +77,14 @@ def of_paths(target: str, dtypes: Sequence[str], paths: Sequence[str]) -> Iterat
                 yield Subject(place, partial(case.request, resolve_target(target)))
 
 
-def build_one(subject: Subject) -> Built:
-    """The text, and what its vendor's compiler says of it."""
+def build_one(subject: Subject, launchers: bool = False) -> Built:
+    """The text, and what its vendor's compiler says of it; of its launcher, what the system's says."""
     try:
         request = subject.request()
         module = generate(request)
-        request.target.backend.build(module)
+        artifact = request.target.backend.build(module)
+        if launchers:
+            build_launcher(module, artifact)
     except ResourceError as error:
         return Built(subject.name, "refused", error.message)
     except MissingToolError as error:
@@ -87,6 +92,18 @@ def build_one(subject: Subject) -> Built:
     except UolError as error:
         return Built(subject.name, "rejected", str(error))
     return Built(subject.name, "built", kernels=len(module.kernels))
+
+
+def build_launcher(module: Module, artifact: Artifact) -> None:
+    """Raises ToolchainError for the first thing that a strict C++ compiler says of a module's launcher."""
+    launcher = next(file.name for file in module.host if file.name.endswith("_host.cpp"))
+    with folder_of(module) as folder:
+        for name in module.products:
+            (folder / name).write_bytes(artifact.files[name])
+        done = run_tool("c++", ["c++", *STRICT, "-c", "-o", "launcher.o", launcher], folder)
+    said = (done.stdout + done.stderr).strip()
+    if done.returncode or said:
+        raise ToolchainError(f"{launcher}: {said.splitlines()[0] if said else 'refused'}")
 
 
 def _request(case: Case) -> Request:
@@ -118,12 +135,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--path", default="", help="model paths in place of operators: moe,cmap,resnet50")
     parser.add_argument("--dtype", default="f32", help="types, by commas")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="compilers that run at once")
+    parser.add_argument("--launchers", action="store_true", help="the launchers of bundles, too")
     options = parser.parse_args(arguments)
     subjects, chosen = (of_paths, options.path) if options.path else (of_library, options.op)
     outcomes: Counter[Outcome] = Counter()
     with ThreadPoolExecutor(options.processes) as pool:
         for target in options.target.split(","):
-            found = list(pool.map(build_one, subjects(target, options.dtype.split(","), chosen.split(","))))
+            asked = subjects(target, options.dtype.split(","), chosen.split(","))
+            found = list(pool.map(partial(build_one, launchers=options.launchers), asked))
             outcomes += _said(target, found)
     return 1 if outcomes["rejected"] else 2 if outcomes["no compiler"] else 0
 

@@ -10,24 +10,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from uol.binding.argument_checks import require_kind, require_names
-from uol.binding.arrays import Array, buffers_of, by_name, by_position
 from uol.binding.instance import Instance
 from uol.binding.layouts import checked_strides
 from uol.binding.memory import warn_of_demand
 from uol.binding.named_binding import Size, bind_open_names, missing_sizes, typed_attribute
 from uol.binding.tensor_binding import require_told
-from uol.checking import with_checks
 from uol.codegen.backend import Loaded, Module, Schedule
 from uol.codegen.choice import given
 from uol.codegen.specs.nodes import Arg
 from uol.compilation.pipeline import artifact_of, module_of
 from uol.compilation.request import Request, Strides, Target, resolve_target
+from uol.compilation.symbols import symbol_of
 from uol.compilation.tuning import default_policy
 from uol.ir.errors import BoundsError, ResourceError, ShapeError
 from uol.ir.syntax.surface import Op
 from uol.operators.registry import find_operator
 
 if TYPE_CHECKING:
+    from uol.binding.arrays import Array
     from uol.binding.named_binding import TypeName
     from uol.compilation.explain import Explanation
     from uol.operators.registration import Operator
@@ -83,6 +83,8 @@ class Compiled:
         Raises ShapeError for arrays that the kernel was not made for, or that do not agree, ToolchainError where the target's
         compiler or device is missing.
         """
+        from uol.binding.arrays import buffers_of, by_name
+
         graph = self.module.graph
         require_names(buffers, "the argument of run", 'write run({"x": array, ...})')
         found = buffers_of(self.request.instance, graph, by_name(graph.name, self.inputs, buffers))
@@ -91,6 +93,8 @@ class Compiled:
 
     def __call__(self, *arrays: Array, **attributes: int | float) -> Array | tuple[Array, ...]:
         """The result (or results, in order) from numpy arrays in the order of the operator's text."""
+        from uol.binding.arrays import by_position
+
         named = by_position(self.module.graph.name, self.inputs, arrays)
         results = tuple(self.run(named, **attributes).values())
         return results[0] if len(results) == 1 else results
@@ -99,6 +103,8 @@ class Compiled:
     def loaded(self) -> Loaded:
         """The callable on inputs, results, run-time attributes and the sizes of open dims, in the operator's order, with the
         device's `stream=` and `workspace=`. Nothing is checked but, in checked mode, the values."""
+        from uol.checking import with_checks
+
         return with_checks(self.loaded_on(0), self.request, self.module.graph)
 
     def loaded_on(self, index: int) -> Loaded:
@@ -133,6 +139,7 @@ def compile(
     *,
     strides: Mapping[str, Strides] | None = None,
     schedule: ScheduleOption = None,
+    symbol: str = "",
 ) -> Compiled:
     """An operator compiled for a target: its text, and a function of numpy arrays.
 
@@ -149,6 +156,9 @@ def compile(
     schedule the schedule of every kernel that has one with these fields, "m=128,n=64", or of one kernel, "kernel=linear,m=64";
              what is not said stays as the target would choose it. Several in a list; the target's own objects, too
              (`Compiled.explain(schedules=True)` lists what there is)
+    symbol   what its C functions, files and kernels are called in place of the operator: a name, a template
+             ("{op}_{types}_{sizes}"), or "auto", which carries types, sizes and attributes: two of one operator then link into
+             one program
 
     Raises UolError for an unknown operator or target, TypeCheckError for a dtype, ShapeError for dims and attributes, for an
     open dim on a target that needs every size, and for one that no input's shape tells. BoundsError where an access is not
@@ -168,7 +178,8 @@ def compile(
     instance = bind_open_names(_operator(op), dtype, sizes, attributes)
     if instance.open_dims:
         _require_openable(instance, resolved, layouts)
-    return _compiled(Request(instance, resolved, checked_strides(instance, layouts), given(schedule, default_policy())))
+    named = symbol_of(require_kind(symbol, str, "symbol", "a name", 'write symbol="auto"'), instance)
+    return _compiled(Request(instance, resolved, checked_strides(instance, layouts), given(schedule, default_policy()), named))
 
 
 def _compiled(request: Request) -> Compiled:

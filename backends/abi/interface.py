@@ -12,6 +12,7 @@ from uol.codegen.backend import SourceFile
 from uol.codegen.indexing.arithmetic import ZERO, add, ceil_div, mul, over_dims, product, static
 from uol.codegen.specs.expression_text import expr_text
 from uol.codegen.specs.graph import KernelGraph
+from uol.codegen.specs.in_place import writes_in_place
 from uol.codegen.specs.nodes import Arg
 from uol.ir.errors import ResourceError, UolError
 from uol.ir.program.nodes import Call, Const, Expr, Var
@@ -20,6 +21,8 @@ from uol.ir.types import DTYPES, is_float
 HERE = Path(__file__).parent
 TEMPLATES = HERE / "templates"
 ABI_HEADER = "uol_abi.h"
+TORCH_EXTENSION = HERE / "torch_extension.py"
+"""What makes an operator of PyTorch of a bundle. It is read, not imported: it needs PyTorch, and nothing of uol."""
 ALIGNMENT_BYTES = 256
 """UOL_WORKSPACE_ALIGNMENT of `uol_abi.h`."""
 _INFIX = {"and": "&&", "or": "||", **{op: op for op in ("+", "-", "*", "<", "<=", ">", ">=", "==", "!=")}}
@@ -28,7 +31,8 @@ _FUNCTIONS = {"/": "uol_floor_div", "%": "uol_floor_mod", "min": "uol_min", "max
 
 @dataclass(frozen=True, slots=True)
 class TensorRow:
-    """What the launcher expects of one tensor. Sizes and strides as people read them, and in C over `dims`."""
+    """What the launcher expects of one tensor. Sizes and strides as people read them, and in C over `dims`. A result may lie
+    where one of `may_be` lies."""
 
     name: str
     dtype: str
@@ -39,6 +43,7 @@ class TensorRow:
     c_shape: tuple[str, ...]
     c_strides: tuple[str, ...]
     role: str
+    may_be: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +82,7 @@ def interface_of(graph: KernelGraph) -> Interface:
     return Interface(
         op=graph.name,
         source=tuple(graph.source.splitlines()),
-        tensors=tuple(_tensor(a, places) for a in graph.args),
+        tensors=tuple(_tensor(graph, a, places) for a in graph.args),
         attrs=tuple(
             AttrRow(s.name, "a float", "UOL_ATTR_FLOAT") if is_float(s.dtype) else AttrRow(s.name, "an integer", "UOL_ATTR_INT")
             for s in graph.scalars
@@ -99,13 +104,16 @@ def op_header(graph: KernelGraph) -> SourceFile:
     return SourceFile(f"uol_{graph.name}.h", template_of(TEMPLATES, "op_header.h.j2").render(interface=interface_of(graph)))
 
 
-def call_checks(graph: KernelGraph) -> str:
-    """The part of a launcher that is the same on every target: expected shapes, `check_call`,
-    the workspace and message functions."""
-    return template_of(TEMPLATES, "call_checks.j2").render(interface=interface_of(graph))
+REFUSED = '"the device refused the launch"'
 
 
-def _tensor(arg: Arg, places: Mapping[str, str]) -> TensorRow:
+def call_checks(graph: KernelGraph, why: str = REFUSED) -> str:
+    """The part of a launcher that is the same on every target: expected shapes, `check_call`, the workspace and message
+    functions. `why` is an expression in C: what is said of the last launch that failed."""
+    return template_of(TEMPLATES, "call_checks.j2").render(interface=interface_of(graph), why=why)
+
+
+def _tensor(graph: KernelGraph, arg: Arg, places: Mapping[str, str]) -> TensorRow:
     return TensorRow(
         name=arg.name,
         dtype=arg.dtype,
@@ -116,7 +124,14 @@ def _tensor(arg: Arg, places: Mapping[str, str]) -> TensorRow:
         c_shape=tuple(c_text(d, places) for d in arg.shape),
         c_strides=tuple(c_text(s, places) for s in arg.strides),
         role="in" if arg.role == "in" else "out",
+        may_be=tuple(a.name for a in graph.args if arg.role == "out" and _may_be(graph, arg, a)),
     )
+
+
+def _may_be(graph: KernelGraph, result: Arg, tensor: Arg) -> bool:
+    """May the result's memory be the input's?"""
+    alike = (tensor.dtype, tensor.shape, tensor.strides) == (result.dtype, result.shape, result.strides)
+    return tensor.role == "in" and alike and writes_in_place(graph, tensor.name, result.name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@
    Where an operator is free in some sizes, the shapes of its tensors tell them, and uol_<op>_workspace reads those: `data`
    may still be NULL there. For tensors that it refuses it gives minus the code.
 
-   0 is success; uol_<op>_message explains any other value. A refused call has launched nothing. */
+   0 is success; uol_<op>_message explains any other value: of UOL_LAUNCH_FAILED in the words of the device's driver, for the
+   last call of the same thread. A call that was refused for its arguments has launched nothing. */
 #ifndef UOL_ABI_H
 #define UOL_ABI_H
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from uol.backends.abi.example import Memory, example_file
 from uol.backends.abi.interface import abi_header, call_checks, op_header, untold_dims
 from uol.backends.c_text.template_folder import template_of
 from uol.backends.cpu.dots.units import takes_tiles
@@ -61,6 +62,7 @@ def assemble(name: str, graph: KernelGraph, kernels: tuple[Kernel, ...], device:
         SourceFile(f"{graph.name}_host.cpp", launcher),
         op_header(graph),
         abi_header(),
+        example_file(graph, Memory(template_of(TEMPLATES, "example_memory.j2").render(), "c++")),
         SourceFile(THREADS_SOURCE.name, THREADS_SOURCE.read_text()),
     )
     return Module(name, device.name, graph, kernels, tensor_ir, files, build)

@@ -37,6 +37,7 @@ from uol.codegen.backend import (
 from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.nodes import Attention, KernelSpec, Scan, Scatter, Select, Store
 from uol.ir.types import DTYPES
+from uol.ir.without_torch import import_tvm
 
 if TYPE_CHECKING:
     from uol.codegen.work import Issued
@@ -72,11 +73,13 @@ class CpuBackend:
         spec = group.spec() if group.kind is Attention else None
         if not isinstance(spec, Attention):
             return True
+        import_tvm()
         from uol.backends.cpu.operands.attention_packing import takes_strips
 
         return takes_strips(spec)
 
     def legalise(self, spec: KernelSpec) -> tuple[KernelSpec, ...]:
+        import_tvm()
         from uol.backends.cpu.legalise import legalised
 
         return legalised(spec)

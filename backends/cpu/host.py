@@ -11,6 +11,7 @@ from pathlib import Path
 from uol.backends.cpu.caches import STATED, Caches, caches
 from uol.backends.cpu.dots.units import units_of
 from uol.ir.errors import UolError
+from uol.ir.without_torch import import_tvm
 
 NATIVE = "native"
 """The architecture of the machine that compiles."""
@@ -52,6 +53,7 @@ def caches_of(architecture: str = NATIVE) -> Caches:
 
 @cache
 def _host(architecture: str, native: str, cores: int, sizes: Caches) -> Host:
+    import_tvm()
     import tvm
 
     def ask(question: str, *args: object) -> object:

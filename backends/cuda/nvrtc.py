@@ -1,7 +1,4 @@
-"""NVRTC, NVIDIA's compiler as a library, through ctypes. It needs no GPU and no driver.
-
-API: https://docs.nvidia.com/cuda/nvrtc (nvrtcCreateProgram, nvrtcCompileProgram, nvrtcGetCUBIN, nvrtcGetPTX).
-"""
+"""NVRTC, NVIDIA's compiler as a library: where it is found. It needs no GPU and no driver."""
 
 from __future__ import annotations
 
@@ -13,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from uol.backends.simt.runtime_compiler import RuntimeCompiler
 from uol.ir.errors import ToolchainError
 
 
@@ -32,42 +30,30 @@ def library() -> ctypes.CDLL | None:
         try:
             for builtins in builtins_beside(path):
                 ctypes.CDLL(builtins)
-            found = ctypes.CDLL(path)
+            return ctypes.CDLL(path)
         except OSError:
             continue
-        found.nvrtcGetErrorString.restype = ctypes.c_char_p
-        return found
     return None
 
 
 def version() -> str:
     """`13.0`; empty where there is no NVRTC."""
-    found = library()
-    if found is None:
-        return ""
-    major, minor = ctypes.c_int(), ctypes.c_int()
-    found.nvrtcVersion(ctypes.byref(major), ctypes.byref(minor))
-    return f"{major.value}.{minor.value}"
+    found = _compiler()
+    return "" if found is None else found.version()
 
 
 def compile_text(name: str, text: str, headers: Mapping[str, str], options: Sequence[str]) -> Compiled:
     """Compiles a text with its headers, all in memory. Raises ToolchainError where NVRTC itself fails."""
-    found = library()
+    found = _compiler()
     if found is None:
         raise ToolchainError("NVRTC was not found", hint="pip install nvidia-cuda-nvrtc")
-    program = ctypes.c_void_p()
-    contents = (ctypes.c_char_p * len(headers))(*(t.encode() for t in headers.values()))
-    names = (ctypes.c_char_p * len(headers))(*(n.encode() for n in headers))
-    _check(found, found.nvrtcCreateProgram(ctypes.byref(program), text.encode(), name.encode(), len(headers), contents, names))
-    try:
-        arguments = (ctypes.c_char_p * len(options))(*(o.encode() for o in options))
-        status = found.nvrtcCompileProgram(program, len(options), arguments)
-        log = _bytes(found, "ProgramLog", program).rstrip(b"\0").decode(errors="replace").strip()
-        if status != 0:
-            return Compiled(b"", b"", log or _message(found, status))
-        return Compiled(_bytes(found, "CUBIN", program), _bytes(found, "PTX", program).rstrip(b"\0"), log)
-    finally:
-        found.nvrtcDestroyProgram(ctypes.byref(program))
+    made, log = found.compile(name, text, headers, options, ("CUBIN", "PTX"))
+    return Compiled(made.get("CUBIN", b""), made.get("PTX", b"").rstrip(b"\0"), log)
+
+
+def _compiler() -> RuntimeCompiler | None:
+    found = library()
+    return None if found is None else RuntimeCompiler(found, "nvrtc", "NVRTC")
 
 
 def installed() -> list[str]:
@@ -90,21 +76,3 @@ def builtins_beside(path: str) -> list[str]:
     that has loaded it."""
     folder = Path(path).parent
     return [str(p) for p in sorted(folder.glob("libnvrtc-builtins.so*"))] if folder.is_absolute() else []
-
-
-def _bytes(found: ctypes.CDLL, what: str, program: ctypes.c_void_p) -> bytes:
-    size = ctypes.c_size_t()
-    _check(found, getattr(found, f"nvrtcGet{what}Size")(program, ctypes.byref(size)))
-    buffer = ctypes.create_string_buffer(size.value)
-    _check(found, getattr(found, f"nvrtcGet{what}")(program, buffer))
-    return buffer.raw
-
-
-def _check(found: ctypes.CDLL, status: int) -> None:
-    if status != 0:
-        raise ToolchainError(f"NVRTC failed: {_message(found, status)}")
-
-
-def _message(found: ctypes.CDLL, status: int) -> str:
-    text: bytes = found.nvrtcGetErrorString(status)
-    return text.decode()

@@ -4,8 +4,7 @@ compute capability (8.0 and 9.0). 8.6 and 8.9 have less shared memory (99 KB a b
 from __future__ import annotations
 
 from uol.backends.simt.c_text.types import STORAGE
-from uol.backends.simt.segments import SEGMENTS
-from uol.backends.simt.target import HostRuntime, Target
+from uol.backends.simt.target import SEGMENTS, Runtime, Target
 from uol.codegen.backend import Capability
 from uol.codegen.specs.nodes import Attention
 
@@ -30,12 +29,10 @@ TARGET = Target(
         segments=SEGMENTS,
     ),
     shared_bytes=STATIC_SHARED_BYTES,
-    host=HostRuntime(
-        include="cuda_runtime.h",
-        stream="cudaStream_t",
-        last_error="cudaGetLastError",
-        success="cudaSuccess",
-        build="nvcc -arch={architecture} -O3 -std=c++17 -shared -Xcompiler -fPIC -o libuol_{op}.so {op}_host.cu",
-    ),
+    runtime=Runtime("cuda_runtime.h", "cuda", "nvcc"),
     products=(CUBIN, PTX),
+    compiles=(
+        'nvcc -arch={architecture} -O3 -std=c++17 -cubin -o "{folder}/{op}.cubin" {op}.cu',
+        'nvcc -arch={architecture} -O3 -std=c++17 -ptx -o "{folder}/{op}.ptx" {op}.cu',
+    ),
 )

@@ -81,7 +81,7 @@ def states() -> tuple[ToolState, ...]:
             "nvcc",
             nvcc is not None,
             f"{nvcc}, version {_nvcc_version(nvcc)}" if nvcc else "not found",
-            "the host launchers of CUDA bundles are not compiled here",
+            "programs with CUDA's runtime, as the examples of bundles are, are not built here",
             "install the CUDA toolkit",
         ),
     )

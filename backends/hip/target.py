@@ -4,12 +4,14 @@ grid has at most 2**32 - 1 threads along an axis); CDNA2 and CDNA3 instruction s
 from __future__ import annotations
 
 from uol.backends.simt.c_text.types import STORAGE
-from uol.backends.simt.segments import SEGMENTS
-from uol.backends.simt.target import HostRuntime, Target
+from uol.backends.simt.target import SEGMENTS, Runtime, Target
 from uol.codegen.backend import Capability
 from uol.codegen.specs.nodes import Attention
 
 DTYPES = frozenset(STORAGE)
+
+CODE = ".hsaco"
+"""A code object for one architecture."""
 
 TARGET = Target(
     name="hip",
@@ -24,13 +26,10 @@ TARGET = Target(
         segments=SEGMENTS,
     ),
     shared_bytes=64 * 1024,
-    host=HostRuntime(
-        include="hip/hip_runtime.h",
-        stream="hipStream_t",
-        last_error="hipGetLastError",
-        success="hipSuccess",
-        build="HIP_PLATFORM=amd hipcc --offload-arch={architecture} -O3 -std=c++17 -shared -fPIC"
-        " -o libuol_{op}.so {op}_host.hip",
+    runtime=Runtime("hip/hip_runtime.h", "hip", "HIP_PLATFORM=amd hipcc"),
+    products=(CODE,),
+    compiles=(
+        "HIP_PLATFORM=amd hipcc --genco --offload-arch={architecture} -O3 -std=c++17 -o \"{folder}/{op}.hsaco\" {op}.hip",
     ),
     max_work_items=2**32 - 1,
 )

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import jinja2
 
+from uol.backends.abi.example import Memory, example_file
 from uol.backends.abi.interface import abi_header, c_text, call_checks, op_header, workspace_layout
 from uol.backends.c_text.names import kernel_symbol
 from uol.backends.c_text.template_folder import template_of
 from uol.backends.simt.attention.plan import AttentionPlan, plan_attention
-from uol.backends.simt.c_text.types import COMPUTE, STORAGE
+from uol.backends.simt.c_text.types import COMPUTE
 from uol.backends.simt.candidates import check
 from uol.backends.simt.contract_plan import ContractPlan, plan_contract
 from uol.backends.simt.map_plan import MapPlan, plan_map
@@ -73,7 +74,19 @@ def template(name: str) -> jinja2.Template:
 DEVICE_HEADER = "uol_device.h"
 INCLUDE = Path(__file__).parent / "include"
 """The folder of what the device headers share."""
+LAUNCHER = Path(__file__).parent / "launcher"
+"""The folder of what launchers share; the targets' own lies beside their device headers."""
+LAUNCH_HEADER, DRIVER_HEADER = "uol_launch.h", "uol_driver.h"
 SHARED_HEADERS = ("uol_device_common.h", "uol_device_storage.h", "uol_device_random.h")
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """An argument of a launch as a variable of the launcher."""
+
+    ctype: str
+    name: str
+    value: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +98,14 @@ class LaunchText:
     grid: str
     block: str
     shared_bytes: int
-    arguments: str
+    arguments: tuple[Argument, ...]
     empty: bool
     condition: str
+
+    @property
+    def addresses(self) -> str:
+        """Where the driver reads the arguments."""
+        return ", ".join(f"&{each.name}" for each in self.arguments)
 
 
 def assemble(graph: KernelGraph, kernels: tuple[Kernel, ...], device: Device, target: Target, include: Path) -> Module:
@@ -100,24 +118,27 @@ def assemble(graph: KernelGraph, kernels: tuple[Kernel, ...], device: Device, ta
         f"{graph.name}{target.suffix}",
         template("device_file.j2").render(op=graph.name, device=device, source=source, include=DEVICE_HEADER, kernels=kernels),
     )
-    build = target.host.build.format(op=graph.name, architecture=device.architecture)
+    build = target.build(graph.name, device.architecture)
+    products = tuple(graph.name + suffix for suffix in target.products)
     host = template("host_file.j2").render(
         op=graph.name,
         build=build,
-        host=target.host,
+        images=products,
         device_file=device_file.name,
-        checks=call_checks(graph),
+        checks=call_checks(graph, "uol_why"),
         dims=graph.dims,
         launches=[_launch(graph, k) for k in kernels],
     )
     files = (
-        SourceFile(f"{graph.name}_host{target.suffix}", host),
+        SourceFile(f"{graph.name}_host.cpp", host),
         op_header(graph),
         abi_header(),
         SourceFile(DEVICE_HEADER, (include / DEVICE_HEADER).read_text()),
         *(SourceFile(name, (INCLUDE / name).read_text()) for name in SHARED_HEADERS),
+        example_file(graph, Memory(template("example_memory.j2").render(runtime=target.runtime), target.runtime.compiler)),
+        SourceFile(LAUNCH_HEADER, (LAUNCHER / LAUNCH_HEADER).read_text()),
+        SourceFile(DRIVER_HEADER, (include.parent / LAUNCHER.name / DRIVER_HEADER).read_text()),
     )
-    products = tuple(graph.name + suffix for suffix in target.products)
     return Module(target.name, device.name, graph, kernels, device_file, files, build, products)
 
 
@@ -129,7 +150,7 @@ def _launch(graph: KernelGraph, kernel: Kernel) -> LaunchText:
         grid=", ".join(str(each) if isinstance(each, int) else f"(unsigned){counts[each]}" for each in launch.grid),
         block=", ".join(map(str, launch.block)),
         shared_bytes=launch.shared_bytes,
-        arguments=", ".join(_argument(graph, p) for p in kernel.params),
+        arguments=tuple(_argument(graph, n, p) for n, p in enumerate(kernel.params)),
         empty=0 in launch.grid,
         condition=" && ".join(f"{count} > 0" for count in counts.values()),
     )
@@ -140,17 +161,17 @@ def _places(graph: KernelGraph) -> dict[str, str]:
     return {name: f"dims[{number}]" for number, name in enumerate(graph.dims)}
 
 
-def _argument(graph: KernelGraph, param: Param) -> str:
+def _argument(graph: KernelGraph, number: int, param: Param) -> Argument:
+    name = f"argument{number}"
     if param.kind in ("dim", "count"):
         value = Var(param.name) if param.count is None else param.count
-        return f"({COMPUTE[param.dtype]}){c_text(value, _places(graph))}"
+        return Argument(COMPUTE[param.dtype], name, f"({COMPUTE[param.dtype]}){c_text(value, _places(graph))}")
     if param.kind == "scalar":
         place = [s.name for s in graph.scalars].index(param.name)
         field = "f" if param.dtype.startswith("f") else "i"
-        return f"({COMPUTE[param.dtype]})attrs[{place}].value.{field}"
-    pointer = f"({'' if param.writes else 'const '}{STORAGE[param.dtype]}*)"
+        return Argument(COMPUTE[param.dtype], name, f"({COMPUTE[param.dtype]})attrs[{place}].value.{field}")
     names = [a.name for a in graph.args]
     if param.name in names:
-        return f"{pointer}tensors[{names.index(param.name)}].data"
+        return Argument("void*", name, f"tensors[{names.index(param.name)}].data")
     offset = workspace_layout(graph.workspaces).offsets[param.name]
-    return f"{pointer}((char*)workspace + {offset})"
+    return Argument("void*", name, f"(char*)workspace + {offset}")

@@ -12,12 +12,9 @@ from uol.backends.simt.c_text.printer import Printer, literal
 from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.schedules import Tile
 from uol.codegen.indexing.arithmetic import ZERO
-from uol.codegen.partition.grouped_value import Mode
 from uol.codegen.specs.nodes import Contract, Read
 from uol.codegen.specs.traverse import own_segment, reads
 from uol.ir.program.nodes import Const, Expr
-
-SEGMENTS: frozenset[Mode] = frozenset({"rows", "terms"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What CUDA and HIP backends share: everything up to the module's files."""
+"""What CUDA and HIP backends share: everything up to the module's files. What makes kernels is loaded when one is made."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from uol.backends.simt import candidates, rendering
 from uol.backends.simt.driver_api import DriverSource
-from uol.backends.simt.issued import issued_by
 from uol.backends.simt.schedules import RUN, BlockPerRow, Elements, RowTile, SimtSchedule, ThreadPerRow, Tile
 from uol.backends.simt.target import Target
 from uol.backends.simt.torch_side import TorchSide, current_raw_stream, properties_of
@@ -73,6 +71,8 @@ class SimtBackend:
     def accepts(self, group: GroupSummary) -> bool:
         """Every fused group may be one kernel: a thread can compute any epilogue. An attention must fit the chip."""
         if group.kind is Attention:
+            from uol.backends.simt import candidates
+
             spec = group.spec()
             return any(isinstance(candidates.check(spec, tile, self.target), Footprint) for tile in candidates.ROW_TILES)
         return group.kind in (Map, Reduce, Contract) and group.dtypes <= self.capability.dtypes
@@ -82,18 +82,27 @@ class SimtBackend:
         return (spec,)
 
     def schedules(self, spec: KernelSpec, device: Device) -> Iterable[SimtSchedule]:
+        from uol.backends.simt import candidates
+
         return candidates.candidates(spec, device, self.capability.lanes)
 
     def check(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Footprint | Refusal:
+        from uol.backends.simt import candidates
+
         return candidates.check(spec, _own(schedule), self.target)
 
     def issued(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Issued:
+
         return issued_by(self.render(spec, schedule, device), device, self.capability.lanes)
 
     def render(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Kernel:
+        from uol.backends.simt import rendering
+
         return rendering.render(spec, _own(schedule), self.target)
 
     def assemble(self, graph: KernelGraph, kernels: tuple[Kernel, ...], device: Device) -> Module:
+        from uol.backends.simt import rendering
+
         return rendering.assemble(graph, kernels, device, self.target, self._include)
 
     def build(self, module: Module) -> Artifact:

@@ -5,33 +5,52 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from uol.codegen.backend import Capability
+from uol.codegen.partition.grouped_value import Mode
+
+SEGMENTS: frozenset[Mode] = frozenset({"rows", "terms"})
+"""What `segments` writes for threads."""
+
+
+BUILD = """\
+folder=.
+if [ ! -f {op}{first} ]; then
+  folder=$(mktemp -d)
+  {compile}
+fi
+c++ -O2 -std=c++17 -shared -fPIC "-DUOL_FOLDER=\\"$folder\\"" -o libuol_{op}.so {op}_host.cpp -ldl"""
+"""A launcher takes no compiler of a vendor's; where the bundle does not carry the binaries that go into it, one makes them."""
 
 
 @dataclass(frozen=True, slots=True)
-class HostRuntime:
-    """Words of the host launcher. `build` is the vendor's build line, with places for `op` and `architecture`."""
+class Runtime:
+    """The vendor's runtime for programs, in which the example of a bundle gets memory: its calls begin with `prefix`."""
 
     include: str
-    stream: str
-    last_error: str
-    success: str
-    build: str
+    prefix: str
+    compiler: str
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
     """`max_blocks(threads)` is bounded by `capability.max_grid[0]` and, where there is a limit, by `max_work_items`
     threads in all. `shared_bytes` is what a block may declare statically. `products` are the suffixes of the binaries that
-    a bundle carries."""
+    a bundle carries and its launcher loads, `compiles` the vendor's lines that make them, with places for `op`, `architecture`
+    and `folder`."""
 
     name: str
     suffix: str
     capability: Capability
     shared_bytes: int
-    host: HostRuntime
+    products: tuple[str, ...]
+    compiles: tuple[str, ...]
+    runtime: Runtime
     max_work_items: int | None = None
-    products: tuple[str, ...] = ()
 
     def max_blocks(self, threads: int) -> int:
         most = self.capability.max_grid[0]
         return most if self.max_work_items is None else min(most, self.max_work_items // threads)
+
+    def build(self, op: str, architecture: str) -> str:
+        """The lines that build an operator's launcher."""
+        lines = "\n  ".join(self.compiles).format(op=op, architecture=architecture, folder="$folder")
+        return BUILD.format(op=op, first=self.products[0], compile=lines)

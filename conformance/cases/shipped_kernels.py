@@ -93,7 +93,7 @@ def shipped_failures(bundle: Bundle, *, on_device: bool = False) -> tuple[str, .
 def kinds_of(bundle: Bundle) -> tuple[str, ...]:
     """The kinds of inputs that shipped kernels are run on."""
     assert bundle.anew is not None
-    return kinds(bundle.anew.compiled.module.graph.name)
+    return kinds(bundle.anew.compiled.request.instance.op.name)
 
 
 def _shipped(compiled: Compiled, module: Module) -> Shipped:
@@ -102,7 +102,7 @@ def _shipped(compiled: Compiled, module: Module) -> Shipped:
 
 def _trials(shipped: Shipped) -> list[Trial]:
     sizes = list(islice(samples_of(shipped), SAMPLES))
-    return [Trial(shipped, at, kind) for kind in kinds(shipped.module.graph.name) for at in sizes]
+    return [Trial(shipped, at, kind) for kind in kinds(shipped.request.instance.op.name) for at in sizes]
 
 
 def _in_twin(shipped: Shipped) -> Iterator[str]:

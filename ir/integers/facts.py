@@ -21,6 +21,7 @@ from uol.ir.integers.intervals import Interval
 from uol.ir.integers.terms import ONE, ZERO, Poly, Ranges, compare, idx
 from uol.ir.program.nodes import Call, Const, Expr
 from uol.ir.program.walk import variables, walk
+from uol.ir.without_torch import import_tvm
 
 if TYPE_CHECKING:
     from uol.ir.integers.analyzer import Analyzer
@@ -160,6 +161,7 @@ _BEYOND_POLYNOMIALS = ("/", "%", "min", "max", "select", "cast")
 
 @cache
 def _analyzer() -> Analyzer:
+    import_tvm()
     from uol.ir.integers.analyzer import Analyzer
 
     return Analyzer()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import cache
-from importlib.resources import files
 from typing import Literal
 
 import lark
@@ -12,6 +10,7 @@ from lark.tree import Meta
 
 from uol.ir.errors import ParseError
 from uol.ir.syntax import surface
+from uol.ir.syntax.grammar_tables import grammar
 from uol.ir.syntax.parse_errors import explain
 from uol.ir.syntax.span import Span
 from uol.ir.types import accumulator_of
@@ -19,12 +18,6 @@ from uol.ir.types import accumulator_of
 LANGUAGE_VERSION = 1
 MAX_DEPTH = 64
 """Operators within operators of one expression; far above what a readable text has, far below Python's stack."""
-
-
-@cache
-def _grammar() -> lark.Lark:
-    text = files("uol.ir.syntax").joinpath("grammar.lark").read_text(encoding="utf-8")
-    return lark.Lark(text, parser="lalr", propagate_positions=True, maybe_placeholders=True)
 
 
 def parse(text: str, file: str = "<text>") -> tuple[surface.Op, ...]:
@@ -36,9 +29,9 @@ def parse(text: str, file: str = "<text>") -> tuple[surface.Op, ...]:
     'relu'
     """
     try:
-        tree = _grammar().parse(text)
+        tree = grammar().parse(text)
     except lark.UnexpectedInput as error:
-        raise explain(error, text, file, _grammar()) from None
+        raise explain(error, text, file, grammar()) from None
     return _Builder(text, file).ops(tree)
 
 

@@ -100,6 +100,8 @@ def test_the_vendors_compilers(
     monkeypatch.setenv("ASCEND_HOME_PATH", str(tmp_path))
     tool_that_fails(tmp_path, tool, monkeypatch)
     monkeypatch.setattr("uol.backends.cuda.nvrtc.library", lambda: None)
+    for other in ("clang", "hiprtc"):
+        monkeypatch.setattr(f"uol.backends.hip.{other}.find", lambda: None)
     with pytest.raises(ResourceError) as caught:
         kernel.request.target.backend.build(kernel.module)
     assert is_said(caught.value, temporary, "TMPDIR")

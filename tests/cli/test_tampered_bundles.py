@@ -119,15 +119,11 @@ def test_a_library_that_was_built_there_is_held_by_what_is_loaded(
 KINDS = {  # of the table: what is tampered with, on which targets
     "source": {"ascendc": "softmax.cpp", "cpu": "softmax.tir.py", "cuda": "softmax.cu", "hip": "softmax.hip"},
     "header": dict.fromkeys(TARGETS, "uol_abi.h"),
-    "launcher": {
-        "ascendc": "softmax_host.cpp",
-        "cpu": "softmax_host.cpp",
-        "cuda": "softmax_host.cu",
-        "hip": "softmax_host.hip",
-    },
+    "launcher": dict.fromkeys(TARGETS, "softmax_host.cpp"),
+    "PyTorch": dict.fromkeys(TARGETS, "torch_extension.py"),
     "build.sh": dict.fromkeys(TARGETS, "build.sh"),
     "selftest": dict.fromkeys(TARGETS, "selftest.py"),
-    "binary": {"cuda": "softmax.cubin"},
+    "binary": {"cuda": "softmax.cubin", "hip": "softmax.hsaco"},
     "assembly": {"cpu": "softmax.s", "cuda": "softmax.ptx"},
     "manifest field": dict.fromkeys(TARGETS, "manifest kernels"),
 }
@@ -149,7 +145,7 @@ def test_the_table_is_whole(written: Callable[[str], Written]) -> None:
     [
         ("cpu", "softmax.s changed, hash corrected"),
         ("cuda", "softmax.cubin changed, hash corrected"),
-        ("hip", "softmax_host.hip missing"),
+        ("hip", "softmax_host.cpp missing"),
         ("ascendc", "another.cpp added, hash corrected"),
         ("hip", "manifest files emptied"),
         ("ascendc", "manifest conformance changed, hash corrected"),

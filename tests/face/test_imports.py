@@ -43,15 +43,29 @@ def test_parsing_and_printing_take_neither_torch_nor_tvm(tmp_path: Path) -> None
 
 
 def test_tvm_comes_without_torch(tmp_path: Path) -> None:
-    code = "from uol.without_torch import import_tvm; import_tvm()"
+    code = "from uol.ir.without_torch import import_tvm; import_tvm()"
     assert "torch" not in loaded_after(code, tmp_path)
 
 
 def test_torch_is_refused_to_tvm_alone(tmp_path: Path) -> None:
-    code = "from uol.without_torch import import_tvm; import_tvm(); import torch"
+    code = "from uol.ir.without_torch import import_tvm; import_tvm(); import torch"
     loaded = loaded_after(code, tmp_path)
     assert "tvm" in loaded
     assert "torch" in loaded
+
+
+def test_a_text_for_a_gpu_takes_neither_tvm_nor_torch_and_from_the_cache_nothing(tmp_path: Path) -> None:
+    code = "import uol; uol.compile('conv2d', 'cuda', 'f16', dict(N=1, C=4, H=5, W=5, O=2, D=4, R=3, S=3), {'pad': 1}).source"
+    cache = str(tmp_path / "cache")
+    assert loaded_after(code, tmp_path, UOL_CACHE_DIR=cache) == ["jinja2", "lark", "numpy"]
+    assert loaded_after(code, tmp_path, UOL_CACHE_DIR=cache) == []
+
+
+@pytest.mark.parametrize("op", ["softmax", "attention"])
+def test_a_kernel_for_the_cpu_takes_tvm_without_torch(op: str, tmp_path: Path) -> None:
+    loaded = loaded_after(f"import uol; uol.compile({op!r})", tmp_path, UOL_CACHE_DIR=str(tmp_path / "cache"))
+    assert "tvm" in loaded
+    assert "torch" not in loaded
 
 
 def test_checking_a_name_does_not_load_torch(tmp_path: Path) -> None:

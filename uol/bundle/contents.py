@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from uol.backends.abi.interface import ABI_HEADER, TORCH_EXTENSION
 from uol.bundle import selftest
 from uol.codegen.backend import Module
 from uol.ir.errors import MissingToolError
@@ -26,12 +27,15 @@ class Binaries:
 
 
 def texts_of(compiled: Compiled) -> dict[str, bytes]:
-    """Every text of a bundle: that of the kernels, the module's further files, the build line, the self-test."""
+    """Every text of a bundle: that of the kernels, the module's further files, the build line, the self-test, what
+    makes it an operator of PyTorch."""
     module = compiled.module
     texts = {file.name: file.text for file in (module.device, *module.host)}
     what = f"{module.graph.name} for {module.backend}:{module.device_name}"
     texts["build.sh"] = f"#!/bin/sh\n# Builds {what}: {request_text(compiled)}.\nset -eu\n{module.build}\n"
     texts["selftest.py"] = Path(selftest.__file__).read_text(encoding="utf-8")
+    if ABI_HEADER in texts:
+        texts[TORCH_EXTENSION.name] = TORCH_EXTENSION.read_text(encoding="utf-8")
     return {name: text.encode() for name, text in texts.items()}
 
 

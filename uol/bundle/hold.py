@@ -142,7 +142,7 @@ class _Holding:
         if name in self.module.products:
             return self._softened(hold_binary(name, content, self.made, self.record))
         if name == library(self.anew.compiled.module.build):
-            return self._softened(hold_library(name, content, self.module, self.texts | self.own_text))
+            return self._softened(hold_library(name, content, self.module, self.texts | self.own_text | dict(self.made.files)))
         if self.version:
             return Held("file", name, "unverified", f"this uol writes no such file; {self.version}")
         return Held("file", name, "added", "uol writes no such file")

@@ -19,12 +19,11 @@ from uol.compilation.request import Target
 from uol.ir.syntax.printer import print_op
 from uol.json_text import finite_json, json_text
 from uol.operators.registry import callees
-from uol.without_torch import import_tvm
 
 if TYPE_CHECKING:
     from uol.compiler import Compiled
 
-FORMAT = 3
+FORMAT = 4
 """Counts up when a field comes, goes or changes its meaning."""
 
 
@@ -40,7 +39,8 @@ def manifest(compiled: Compiled, files: Mapping[str, str], binaries: list[str], 
     _, workspace_bytes = symbolic_layout(module.graph.workspaces)
     record: Json = {
         "format": FORMAT,
-        "op": module.graph.name,
+        "op": instance.op.name,
+        "symbol": module.graph.name,
         "text": print_op(instance.op),
         "callees": [print_op(op) for op in callees(instance.op)],
         "target": request.target.name,
@@ -90,7 +90,6 @@ def environment_of(target: Target) -> dict[str, str]:
     backend = target.backend
     if not isinstance(backend, HostBackend):
         return {}
-    import_tvm()
     return dict(backend.environment(target.device))
 
 

@@ -16,7 +16,7 @@ from uol.json_text import finite_json, json_text
 if TYPE_CHECKING:
     from uol.compiler import Compiled
 
-IDENTITY = ("op", "target", "types", "dims", "packs", "attributes", "layouts")
+IDENTITY = ("op", "symbol", "target", "types", "dims", "packs", "attributes", "layouts")
 """The fields of a manifest that tell requests apart. A text that was edited is the same operator: its bundle is replaced."""
 
 LONGEST = 120
@@ -24,7 +24,7 @@ LONGEST = 120
 
 
 def bundle_name(compiled: Compiled) -> str:
-    """`"softmax-cuda-a100"`."""
+    """`"softmax-cuda-a100"`: the symbol, which is the operator's name where nothing else was asked for, and the target."""
     return f"{compiled.module.graph.name}-{compiled.request.target.name.replace(':', '-')}"
 
 
@@ -49,7 +49,7 @@ def identity(compiled: Compiled) -> object:
     request = compiled.request
     instance = request.instance
     values = (
-        *(compiled.module.graph.name, request.target.name, dict(instance.types), dict(instance.dims)),
+        *(instance.op.name, compiled.module.graph.name, request.target.name, dict(instance.types), dict(instance.dims)),
         *(dict(instance.packs), dict(instance.attrs), dict(request.layouts)),
     )
     return json.loads(json_text(dict(zip(IDENTITY, values, strict=True))))

@@ -76,7 +76,8 @@ def _compiled(op: Op, record: Mapping[str, Any]) -> Compiled:
     attributes = {name: float(value) if isinstance(value, str) else value for name, value in record["attributes"].items()}
     dims = {**record["dims"], **packs}
     schedule = [str(text) for text in record["schedule"]]
-    return compile(op, record["target"], record["types"], dims, attributes, strides=strides, schedule=schedule)
+    symbol = "" if record["symbol"] == op.name else record["symbol"]
+    return compile(op, record["target"], record["types"], dims, attributes, strides=strides, schedule=schedule, symbol=symbol)
 
 
 def _environment(record: Mapping[str, Any]) -> dict[str, str]:

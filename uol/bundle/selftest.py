@@ -59,12 +59,13 @@ def content_hash(record: Mapping[str, object]) -> str:
 
 
 def library(build: str) -> str:
-    """The file that a build line makes in the folder; empty where it names none."""
+    """The shared library that the build lines make in the folder; empty where they name none."""
     try:
         words = shlex.split(build)
     except ValueError:
         return ""
-    return next((name for option, name in zip(words, words[1:], strict=False) if option == "-o"), "")
+    made = [name for option, name in zip(words, words[1:], strict=False) if option == "-o"]
+    return next((name for name in made if name.endswith(".so")), "")
 
 
 def main() -> int:

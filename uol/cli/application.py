@@ -11,36 +11,34 @@ import os
 import sys
 import traceback
 import warnings
+from collections.abc import Sequence
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
 from uol import __version__
-from uol.cli import (
-    bench_command,
-    check_command,
-    compile_commands,
-    conform_command,
-    doctor_command,
-    functions_command,
-    gap_command,
-    library_commands,
-    run_command,
-    train_command,
-)
 from uol.cli.failures import failure_of
 from uol.cli.output import print_json, print_text
 
 INTERRUPTED = 130
 """128 and the number of the signal, as shells count."""
 
-app = typer.Typer(
-    name="uol",
-    help="One operator text; kernels for CUDA, HIP, Ascend C and the CPU.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+COMMANDS = {
+    "list": "library_commands.list_operators",
+    "show": "library_commands.show",
+    "functions": "functions_command.functions",
+    "explain": "compile_commands.explain",
+    "compile": "compile_commands.compile_",
+    "run": "run_command.run",
+    "check": "check_command.check",
+    "conform": "conform_command.conform",
+    "bench": "bench_command.bench",
+    "gap": "gap_command.gap",
+    "train": "train_command.train",
+    "doctor": "doctor_command.doctor",
+}
+"""The commands in the order of the help, and their functions in this room."""
 
 
 def _print_version(asked: bool) -> None:
@@ -52,23 +50,24 @@ def _print_version(asked: bool) -> None:
 _VERSION = typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version of uol and end.")
 
 
-@app.callback()
 def options(version: Annotated[bool, _VERSION] = False) -> None:
     """One operator text; kernels for CUDA, HIP, Ascend C and the CPU."""
 
 
-app.command("list")(library_commands.list_operators)
-app.command("show")(library_commands.show)
-app.command("functions")(functions_command.functions)
-app.command("explain")(compile_commands.explain)
-app.command("compile")(compile_commands.compile_)
-app.command("run")(run_command.run)
-app.command("check")(check_command.check)
-app.command("conform")(conform_command.conform)
-app.command("bench")(bench_command.bench)
-app.command("gap")(gap_command.gap)
-app.command("train")(train_command.train)
-app.command("doctor")(doctor_command.doctor)
+def application(words: Sequence[str]) -> typer.Typer:
+    """The program for these words: with the command that they begin with, which is loaded alone, else with all."""
+    app = typer.Typer(
+        name="uol",
+        help="One operator text; kernels for CUDA, HIP, Ascend C and the CPU.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(options)
+    for name in words[:1] if words and words[0] in COMMANDS else COMMANDS:
+        module, _, function = COMMANDS[name].partition(".")
+        app.command(name)(getattr(import_module(f"uol.cli.{module}"), function))
+    return app
 
 
 def main() -> None:
@@ -78,7 +77,7 @@ def main() -> None:
         try:
             with warnings.catch_warnings():
                 warnings.showwarning = _show_warning
-                status = app(standalone_mode=not as_json)
+                status = application(sys.argv[1:])(standalone_mode=not as_json)
         finally:
             sys.stdout.flush()  # here, where a full disk still has a handler
         sys.exit(status or 0)

@@ -57,18 +57,18 @@ def refuse_beside(chosen: str, others: Mapping[str, object]) -> None:
             raise UolError(f"{name} says nothing beside {chosen}", hint="operators and model paths are taken one at a time")
 
 
-def read_dims(parts: list[str]) -> dict[str, Size]:
+def read_dims(parts: Sequence[str]) -> dict[str, Size]:
     """`["N=1,C=64", "S=8x128"]` -> `{"N": 1, "C": 64, "S": (8, 128)}`; `S=` is a pack of no dims, `S=_x64` one whose first
     dim is open."""
     return {name: _size(name, text) for name, text in _pairs(parts, "dims", "N=1,C=64").items()}
 
 
-def read_attributes(parts: list[str]) -> dict[str, int | float]:
+def read_attributes(parts: Sequence[str]) -> dict[str, int | float]:
     """`["stride=2,eps=1e-5"]` -> `{"stride": 2, "eps": 1e-05}`."""
     return {name: _number(name, text) for name, text in _pairs(parts, "attributes", "stride=2,eps=1e-5").items()}
 
 
-def _pairs(parts: list[str], what: str, example: str) -> Mapping[str, str]:
+def _pairs(parts: Sequence[str], what: str, example: str) -> Mapping[str, str]:
     pairs: dict[str, str] = {}
     for part in (p.strip() for text in parts for p in text.split(",")):
         name, equals, value = (t.strip() for t in part.partition("="))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from uol.binding.memory import MemoryDemandWarning
 from uol.bundle import write_bundles
 from uol.cli.arguments import read_attributes, read_dims, read_operator, refuse_beside
 from uol.cli.explain_path import DTYPE, explain_path
@@ -14,7 +18,7 @@ from uol.cli.options import AttrsOption, DimsOption, DtypeOption, ImportOption, 
 from uol.cli.output import print_json, print_table, print_text, track
 from uol.compilation.request import resolve_targets
 from uol.compiler import Compiled, compile
-from uol.ir.errors import UolError
+from uol.ir.errors import ResourceError, UolError
 from uol.ir.syntax.surface import Op
 
 TargetsOption = Annotated[str, typer.Option("--target", "-t", help="One or several: cpu,cuda,hip:mi250x,ascendc.")]
@@ -25,6 +29,11 @@ ExplainedTargetsOption = Annotated[
 ExplainedDtypeOption = Annotated[str, typer.Option("--dtype", help="As of compile; f32 where nothing is said, of a path f16.")]
 ExplainedPathOption = Annotated[str, typer.Option("--path", help="A model path in place of an operator: moe, cmap, resnet50.")]
 OutOption = Annotated[Path | None, typer.Option("-o", "--output", help="Write a bundle for each target into this folder.")]
+SymbolOption = Annotated[
+    str,
+    typer.Option("--symbol", help="Name functions, files and folder so: a name, a template '{op}_{types}_{sizes}', or auto."),
+]
+StrictOption = Annotated[bool, typer.Option("--strict", help="Refuse what the device's memory does not hold (else: warn).")]
 CheckOption = Annotated[bool, typer.Option("--check", help="Run each (a vendor's in its twin) and record the result.")]
 
 
@@ -36,12 +45,15 @@ def compile_(
     attrs: AttrsOption = [],  # noqa: B006
     output: OutOption = None,
     check: CheckOption = False,
+    symbol: SymbolOption = "",
+    strict: StrictOption = False,
     schedule: SchedulesOption = [],  # noqa: B006 - typer's way to say "none"
     modules: ImportOption = [],  # noqa: B006
     as_json: JsonOption = False,
 ) -> None:
     """Compile an operator: print its text, or write a bundle for each target with -o."""
-    compiled = _compile_all(read_operator(op, modules), target, dtype, dims, attrs, schedule)
+    asked = Asked(read_operator(op, modules), target, dtype, dims, attrs, schedule, symbol)
+    compiled = _within_memory(asked) if strict else asked.compiled()
     results = {}
     if check:
         from uol.cli.trial import try_compiled
@@ -77,7 +89,7 @@ def explain(
         refuse_beside("--path", of_operators)
         explain_path(path, target, dtype or DTYPE, as_json)
         return
-    compiled = _compile_all(read_operator(op, modules), target or "cpu", dtype or "f32", dims, attrs, schedule)
+    compiled = Asked(read_operator(op, modules), target or "cpu", dtype or "f32", dims, attrs, schedule).compiled()
     if as_json:
         shown = [c.explain(schedules=schedules).as_json() | ({"text": c.source} if source else {}) for c in compiled]
         print_json(shown)
@@ -87,13 +99,35 @@ def explain(
         print_text(f"{text}\n{each.source}" if source else text)
 
 
-def _compile_all(
-    operator: Op, target: str, dtype: str, dims: list[str], attrs: list[str], schedule: list[str]
-) -> list[Compiled]:
-    sizes, attributes = read_dims(dims), read_attributes(attrs)
-    targets = resolve_targets(target)
-    tracked = track(targets, f"compiling {operator.name}")
-    return [compile(operator, t.name, dtype, sizes, attributes, schedule=schedule) for t in tracked]
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An operator for targets, as the command line has it."""
+
+    operator: Op
+    targets: str
+    dtype: str
+    dims: Sequence[str]
+    attrs: Sequence[str]
+    schedule: Sequence[str]
+    symbol: str = ""
+
+    def compiled(self) -> list[Compiled]:
+        sizes, attributes = read_dims(self.dims), read_attributes(self.attrs)
+        tracked = track(resolve_targets(self.targets), f"compiling {self.operator.name}")
+        return [
+            compile(self.operator, t.name, self.dtype, sizes, attributes, schedule=self.schedule, symbol=self.symbol)
+            for t in tracked
+        ]
+
+
+def _within_memory(asked: Asked) -> list[Compiled]:
+    """Raises ResourceError where a device's memory does not hold tensors and workspace."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", MemoryDemandWarning)
+        try:
+            return asked.compiled()
+        except MemoryDemandWarning as demand:
+            raise ResourceError(str(demand), hint="choose smaller sizes, or leave out --strict") from None
 
 
 def _print_sources(compiled: list[Compiled], results: dict[str, dict[str, object]], as_json: bool) -> None:

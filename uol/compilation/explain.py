@@ -39,7 +39,7 @@ class Explanation:
             lines += [f"  schedule  {kernel.schedule.describe()}", f"  launch    {_launch(kernel)}"]
             if self.candidates_on is not None:
                 lines += candidate_lines(kernel, self.candidates_on)
-        return "\n".join([*lines, "", f"build     {module.build}", ""])
+        return "\n".join([*lines, "", "build     " + module.build.replace("\n", "\n" + 10 * " "), ""])
 
     def as_json(self) -> Json:
         graph = self.module.graph

@@ -21,10 +21,10 @@ from uol.binding.memory import require_addressable_program, require_addressable_
 from uol.codegen.backend import Artifact, Module, Schedule
 from uol.codegen.specs.graph import KernelGraph
 from uol.compilation.request import Request, Stage
+from uol.compilation.symbols import renamed
 from uol.ir.errors import ResourceError
 from uol.ir.program.nodes import Program
 from uol.operators.registry import catalogue
-from uol.without_torch import import_tvm
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,6 @@ BUILT = Records(Built)
 
 def program_of(request: Request) -> Program:
     """The typed program. Raises what the language's checker raises."""
-    import_tvm()
     from uol.ir import instantiate
 
     instance = request.instance
@@ -76,6 +75,8 @@ def generate(request: Request) -> Module:
     dump.graph(graph)
     require_addressable_workspace(graph)
     module = compile_graph(graph, request.target.backend, request.target.device, request.policy)
+    if request.symbol:
+        module = renamed(module, request.symbol, request.target.backend, request.target.device)
     dump.module(module)
     return module
 

@@ -14,8 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from math import ceil
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from uol.backends.cache.files import Key, open_cache
 from uol.backends.cache.records import RecordError, Records
@@ -28,8 +27,10 @@ from uol.codegen.specs.nodes import Arg, KernelSpec
 from uol.codegen.specs.printer import arg_lines, spec_lines
 from uol.compilation.generator import generator_hash
 from uol.ir.errors import UolError
-from uol.ir.program.dtype_encoding import STORAGE, encode
 from uol.ir.types import is_float
+
+if TYPE_CHECKING:
+    import numpy as np
 
 VARIABLE = "UOL_TUNE"
 MOST_CANDIDATES = 4
@@ -112,6 +113,8 @@ def _key(spec: KernelSpec, backend: Backend, device: Device, found: Sequence[Sch
 
 
 def _measured(spec: KernelSpec, backend: Backend, device: Device, found: Sequence[Schedule]) -> Times:
+    import numpy as np
+
     rng = np.random.default_rng(0)
     buffers = [_random(arg, rng) for arg in spec.args]
     numbers = [0.5 if is_float(s.dtype) else 1 for s in spec.scalars]
@@ -132,6 +135,8 @@ def _random(arg: Arg, rng: np.random.Generator) -> np.ndarray[tuple[int, ...], n
     """Memory of a buffer: normal numbers, or integers that are 0 and 1, so that what they index is near."""
     sizes = [(value_at(extent, {}), value_at(stride, {})) for extent, stride in zip(arg.shape, arg.strides, strict=True)]
     length = 1 + sum((extent - 1) * stride for extent, stride in sizes) if all(extent for extent, _ in sizes) else 0
+    from uol.ir.program.dtype_encoding import STORAGE, encode
+
     if is_float(arg.dtype):
         return encode(rng.standard_normal(length), arg.dtype)
     return rng.integers(0, 2, length).astype(STORAGE[arg.dtype])

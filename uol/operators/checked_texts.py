@@ -15,7 +15,6 @@ from uol.ir.library import GRADIENT
 from uol.ir.syntax.surface import Op
 from uol.operators.registry import callees
 from uol.ops.texts import TextLibrary
-from uol.without_torch import import_tvm
 
 _OP = Records(Op)
 _PASSED = b"passed"
@@ -33,7 +32,6 @@ def require_right(ops: Sequence[Op], library: TextLibrary) -> None:
     with suppress(ResourceError):  # the folder cannot be written
         if open_cache().get(key) == _PASSED:
             return
-    import_tvm()
     from uol.ir.checker.checker import check
     from uol.ir.gradients.residuals import check_written
 

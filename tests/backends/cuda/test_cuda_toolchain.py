@@ -195,4 +195,4 @@ def test_a_launch_without_a_device_fails_and_says_so(tmp_path: Path) -> None:
     library.uol_relu_message.restype = ctypes.c_char_p
     array = (Tensor * 2)(tensor((8,)), tensor((8,)))
     code = library.uol_relu(None, None, ctypes.c_int64(0), array, 2, None, 0)
-    assert library.uol_relu_message(code).decode() == "the device refused the launch"
+    assert library.uol_relu_message(code).decode() == "libcuda.so.1 failed: the device's driver was not found"

@@ -1,4 +1,4 @@
-"""hipcc takes the emitted texts, device and host."""
+"""clang and hipcc take the emitted texts, device and host, and make the same of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from simt_cases import Case, conv, image, module_of
 from turns import by_turns
 
 from uol.backends import registry
-from uol.backends.hip import driver
+from uol.backends.hip import clang, driver, hiprtc
+from uol.bundle.elf import loaded
 from uol.codegen.backend import SourceFile
 from uol.ir.errors import ToolchainError
 
@@ -31,7 +32,7 @@ CASES = [
 
 @needs_hipcc
 @pytest.mark.parametrize("case", by_turns(4, CASES), ids=str)
-def test_hipcc_takes_the_text(case: Case) -> None:
+def test_the_text_is_taken(case: Case) -> None:
     artifact = registry.get("hip").build(module_of(case, "hip"))
     assert b"gfx90a" in artifact.binary
     assert f"{case.op}_kernel".encode() in artifact.binary
@@ -44,6 +45,43 @@ def test_hipcc_takes_the_text_for_every_architecture() -> None:
     module = replace(module_of(CASES[2], "hip"), device_name="mi300x")
     assert backend.devices["mi300x"].architecture == "gfx942"
     assert b"gfx942" in backend.build(module).binary
+
+
+@needs_hipcc
+@pytest.mark.parametrize("case", [Case("softmax", {"S": 5, "C": 257}, "f64", rank=1), CASES[0]], ids=str)
+def test_without_headers_the_machine_code_is_that_of_hipcc(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    module, hip = module_of(case, "hip"), registry.get("hip")
+    made = [hip.build(module)]
+    monkeypatch.setattr(clang, "find", lambda: None)
+    made.append(hip.build(module))
+    monkeypatch.setattr(hiprtc, "find", lambda: None)
+    bundled = hip.build(module)
+    assert bundled.compiler.startswith("hipcc ")
+    expected = loaded(bundled.binary[bundled.binary.index(b"\x7fELF") :])
+    assert expected
+    quick = [each for each in made if each.compiler.startswith(("clang ", "hiprtc "))]
+    if not quick:
+        pytest.skip("there is neither a clang with the device's libraries nor hiprtc")
+    assert all(loaded(each.binary) == expected for each in quick)
+
+
+@pytest.mark.skipif(hiprtc.find() is None, reason="hiprtc is not installed")
+def test_hiprtc_s_refusal_names_the_line_of_the_op(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clang, "find", lambda: None)
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    module = module_of(CASES[2], "hip")
+    broken = SourceFile(module.device.name, module.device.text.replace("uol::exp", "uol::expp"))
+    with pytest.raises(ToolchainError, match="hiprtc refused") as caught:
+        registry.get("hip").build(replace(module, device=broken))
+    assert caught.value.span is not None
+    assert caught.value.span.line == 3
+
+
+@needs_hipcc
+def test_what_clang_refuses_hipcc_decides(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(clang, "PRELUDE", tmp_path)  # which has no hip_runtime.h
+    artifact = registry.get("hip").build(module_of(CASES[0], "hip"))
+    assert artifact.compiler.startswith("hipcc ")
 
 
 @needs_hipcc
@@ -69,7 +107,9 @@ def test_a_refused_text_names_the_line_of_the_op() -> None:
 
 def test_without_hipcc_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda _: None)
-    with pytest.raises(ToolchainError, match="hipcc was not found") as caught:
+    monkeypatch.setattr(clang, "find", lambda: None)
+    monkeypatch.setattr(hiprtc, "find", lambda: None)
+    with pytest.raises(ToolchainError, match="neither clang with the device's libraries nor hiprtc nor hipcc") as caught:
         registry.get("hip").build(module_of(CASES[0], "hip"))
     assert "Debian's package hipcc" in str(caught.value)
 

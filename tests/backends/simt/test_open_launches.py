@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 import uol.backends.cuda
-from uol.backends.abi.interface import abi_header
 from uol.backends.cuda.target import TARGET
 from uol.backends.simt.rendering import assemble
 from uol.backends.twin import Job, execute_many
@@ -63,19 +62,24 @@ def test_the_twin_evaluates_grid_and_count_at_the_call(size: int) -> None:
 
 
 def test_the_launcher_evaluates_them_from_the_tensors() -> None:
-    (host,) = (f.text for f in open_module().host if f.name == "twice_host.cu")
+    (host,) = (f.text for f in open_module().host if f.name == "twice_host.cpp")
     tiles = "uol_floor_div((dims[0] + 31), 32)"
     grid = f"uol_floor_div(({tiles} + 1), 2)"
-    assert f"if ({grid} > 0) twice<<<dim3((unsigned){grid}, 1, 1), dim3(32, 1, 1), 0, queue>>>(" in host
-    assert f"(const float*)tensors[0].data, (float*)tensors[1].data, (long long)dims[0], (long long){tiles});" in host
+    assert f"if ({grid} > 0) {{  // twice" in host
+    assert f"const uol_size grid = {{(unsigned){grid}, 1, 1}}, block = {{32, 1, 1}};" in host
+    values = ["tensors[0].data", "tensors[1].data", "(long long)dims[0]", f"(long long){tiles}"]
+    places = [host.index(f"argument{n} = {value};") for n, value in enumerate(values)]
+    assert places == sorted(places)
     assert "read_dims(tensors, n_tensors, dims);" in host
 
 
-@pytest.mark.skipif(shutil.which("nvcc") is None, reason="nvcc is not installed")
-def test_the_vendors_compiler_takes_the_launcher(tmp_path: Path) -> None:
+@pytest.mark.skipif(shutil.which("c++") is None, reason="there is no C++ compiler")
+def test_a_compiler_takes_the_launcher(tmp_path: Path) -> None:
     module = open_module()
-    for file in (module.device, *module.host, abi_header()):
+    for file in (module.device, *module.host):
         (tmp_path / file.name).write_text(file.text)
-    command = ["nvcc", "-arch=sm_80", "-std=c++17", "-c", "-o", "out.o", "twice_host.cu"]
+    for name in module.products:
+        (tmp_path / name).touch()
+    command = ["c++", "-std=c++17", "-Wall", "-Wextra", "-Werror", "-c", "-o", "out.o", "twice_host.cpp"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -1,0 +1,37 @@
+"""hiprtc, AMD's compiler as a library: where it is found. It knows HIP's headers by itself, and needs no GPU."""
+
+from __future__ import annotations
+
+import ctypes
+from functools import cache
+
+from uol.backends.hip.driver import LIBRARIES as RUNTIMES
+from uol.backends.simt.runtime_compiler import RuntimeCompiler
+from uol.backends.toolchain.diagnostics import refusal
+from uol.codegen.backend import Device, Module
+
+LIBRARIES = ("libhiprtc.so", "libhiprtc.so.7", "libhiprtc.so.6", "libhiprtc.so.5", *RUNTIMES)
+"""Up to ROCm 5 it may be a part of the runtime's library."""
+
+
+@cache
+def find() -> RuntimeCompiler | None:
+    """The first that is installed."""
+    for name in LIBRARIES:
+        try:
+            library = ctypes.CDLL(name)
+        except OSError:
+            continue
+        if hasattr(library, "hiprtcCompileProgram"):
+            return RuntimeCompiler(library, "hiprtc", "hiprtc")
+    return None
+
+
+def build(compiler: RuntimeCompiler, module: Module, device: Device, standard: str) -> tuple[bytes, str]:
+    """The module's device text as a code object, and what hiprtc said. Raises ToolchainError for its refusal."""
+    headers = {f.name: f.text for f in module.host if f.name.endswith(".h")}
+    options = [f"--offload-arch={device.architecture}", f"-std={standard}", "-O3"]
+    made, log = compiler.compile(module.device.name, module.device.text, headers, options, ("Code",))
+    if not made:
+        raise refusal(compiler.name, module, log)
+    return made["Code"], log

@@ -1,0 +1,108 @@
+"""How long is one compilation for a device with a compiler of its own? A product, a softmax and a convolution, in f16.
+
+    python -m uol.conformance.latency [--target cuda,hip] [--turns 5]
+
+Medians of a few turns: from the request to the text and from the text to the binary, in a process that has compiled before; and
+the CPU seconds of a new process from its start to the text, with an empty cache and with one that has it. Beside each stands
+what it may take (`conformance/latency.toml`). What is slower is marked; a busy machine is, too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from statistics import median
+
+from uol.backends import registry
+from uol.compilation.pipeline import generate
+from uol.compiler import compile
+from uol.conformance.build_check import has_compiler
+from uol.conformance.command import run_command
+
+BOUNDS = tomllib.loads(Path(__file__).with_name("latency.toml").read_text(encoding="utf-8"))
+CASES: dict[str, tuple[str, dict[str, int], dict[str, int]]] = {
+    "product": ("linear", {"S": 4096, "N": 4096, "K": 4096}, {}),
+    "softmax": ("softmax", {"S": 4096, "C": 1024}, {}),
+    "convolution": ("conv2d", {"N": 32, "C": 64, "H": 56, "W": 56, "O": 64, "D": 64, "R": 3, "S": 3}, {"pad": 1}),
+}
+"""Operators with their sizes and attributes."""
+PROGRAM = "import uol; uol.compile({op!r}, {target!r}, 'f16', {dims!r}, {attrs!r}).source"
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """What was measured, its median in seconds, and what it may be; 0 where nothing is said of it."""
+
+    what: str
+    seconds: float
+    bound: float
+
+    def __str__(self) -> str:
+        may = f"  of {self.bound:g}" if self.bound else ""
+        return f"{self.what:42} {self.seconds:8.3f} s{may}{'  SLOWER' if may and self.seconds > self.bound else ''}"
+
+
+def in_process(target: str, turns: int) -> Iterator[Latency]:
+    """From request to text, and to the binary. The first turn, which loads what compiles, does not count."""
+    for name, (op, dims, attrs) in CASES.items():
+        compiled = compile(op, target, "f16", dims, attrs)
+        request, module, backend = compiled.request, compiled.module, compiled.request.target.backend
+        yield Latency(f"{target} {name}, to the text", _seconds(partial(generate, request), turns), BOUNDS["source"])
+        bound = BOUNDS["binary"].get(target, 0.0)
+        yield Latency(f"{target} {name}, to the binary", _seconds(partial(backend.build, module), turns), bound)
+
+
+def new_processes(target: str, turns: int) -> Iterator[Latency]:
+    """CPU seconds of processes that compile one operator to its text."""
+    for name, (op, dims, attrs) in CASES.items():
+        program = PROGRAM.format(op=op, target=target, dims=dims, attrs=attrs)
+        found: dict[str, list[float]] = {"cold": [], "cached": []}
+        for _ in range(turns):
+            with tempfile.TemporaryDirectory() as folder:
+                for times in found.values():
+                    times.append(_cpu_seconds(program, folder))
+        for state, times in found.items():
+            yield Latency(f"{target} {name}, a new process, {state}", median(times), BOUNDS[state])
+
+
+def _seconds(call: Callable[[], object], turns: int) -> float:
+    times = []
+    for _ in range(turns + 1):
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return median(times[1:])
+
+
+def _cpu_seconds(program: str, cache: str) -> float:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-P", "-c", program], env={**os.environ, "UOL_CACHE_DIR": cache}, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="python -m uol.conformance.latency", description=__doc__)
+    parser.add_argument("--target", default=",".join(filter(has_compiler, registry.names())), help="targets, by commas")
+    parser.add_argument("--turns", type=int, default=5, help="how often each is done")
+    options = parser.parse_args(arguments)
+    for target in options.target.split(","):
+        for measure in (in_process, new_processes):
+            for each in measure(target, options.turns):
+                print(each, flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    run_command(main)
