@@ -207,6 +207,11 @@ class Artifact:
 class Loaded(Protocol):
     """A built operator as a function of its inputs, results, run-time attributes and symbolic dims, in order."""
 
+    @property
+    def workspace_bytes(self) -> int:
+        """How large the workspace of a call is; 0 where it needs none, or where its size is known at the call alone."""
+        ...
+
     def __call__(self, *arguments: Any, stream: int = 0, workspace: Any = None) -> None:
         """Enqueues it on a stream, where the device has streams; else it is done when the call returns. `workspace` is memory
         of the device for the buffers between kernels, as large and as aligned as the C interface asks, that nothing else uses
@@ -284,8 +289,8 @@ class Backend(Protocol):
         """The vendor's real compiler. Raises ToolchainError where it is missing or refuses the text."""
         ...
 
-    def load(self, artifact: Artifact) -> Loaded:
-        """The built operator on the device, where that is present."""
+    def load(self, artifact: Artifact, index: int = 0) -> Loaded:
+        """The built operator on the device of that index, as PyTorch counts them, where that is present."""
         ...
 
     def torch_devices(self) -> frozenset[str]:
@@ -305,6 +310,19 @@ class Backend(Protocol):
 
     def doctor(self) -> tuple[ToolState, ...]:
         """The tools of this target and their state."""
+        ...
+
+
+@runtime_checkable
+class TorchBackend(Backend, Protocol):
+    """A target whose kernels run on PyTorch's tensors: those on the devices that `torch_devices` names."""
+
+    def torch_device(self, index: int) -> Device:
+        """The product that is there under PyTorch's index. Raises UolError for one that the backend cannot build for."""
+        ...
+
+    def torch_stream(self, index: int) -> int:
+        """The handle of PyTorch's current stream on that device; 0 where there are no streams."""
         ...
 
 

@@ -107,7 +107,7 @@ class ToyBackend:
     def build(self, module: Module) -> Artifact:
         return Artifact(module, module.device.text.encode(), None, "")
 
-    def load(self, artifact: Artifact) -> Loaded:
+    def load(self, artifact: Artifact, index: int = 0) -> Loaded:
         return ToyOperator(artifact.module)
 
     def torch_devices(self) -> frozenset[str]:
@@ -125,6 +125,8 @@ class ToyBackend:
 
 class ToyOperator:
     """Runs the kernels of a module on flat views of its arrays."""
+
+    workspace_bytes = 0
 
     def __init__(self, module: Module) -> None:
         self.module = module

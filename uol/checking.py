@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from uol.backends.loading.loaded import as_loaded
 from uol.codegen.backend import Loaded
 from uol.codegen.specs.graph import KernelGraph
 from uol.compilation.pipeline import program_of
@@ -64,7 +65,7 @@ def with_checks(kernel: Loaded, request: Request, graph: KernelGraph) -> Loaded:
             checks.require(values)
         kernel(*values, **launch)
 
-    return call
+    return as_loaded(call, kernel.workspace_bytes)
 
 
 @dataclass(slots=True)

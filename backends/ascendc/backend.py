@@ -90,8 +90,8 @@ class AscendBackend:
         """A shared library by bisheng. Raises ToolchainError without CANN."""
         return toolchain.build(module)
 
-    def load(self, artifact: Artifact) -> Loaded:
-        return runtime.load(artifact)
+    def load(self, artifact: Artifact, index: int = 0) -> Loaded:
+        return runtime.load(artifact, index)
 
     def torch_devices(self) -> frozenset[str]:
         """As torch_npu names them."""

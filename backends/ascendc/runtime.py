@@ -113,8 +113,11 @@ class InterfaceCall:
             raise ToolchainError(f"{graph.name} refused the call with code {code}", hint="uol_abi.h lists the codes")
 
 
-def load(artifact: Artifact) -> DeviceOperator:
-    """The operator on the current device. Raises ToolchainError where there is none."""
+def load(artifact: Artifact, index: int = 0) -> DeviceOperator:
+    """The operator on device 0, the only one so far. Raises ToolchainError for another, and where there is none."""
+    if index != 0:
+        hint = "ASCEND_RT_VISIBLE_DEVICES says which that is"
+        raise ToolchainError(f"Ascend kernels run on device 0, not on device {index}", hint=hint)
     runtime = _runtime()
     graph = artifact.module.graph
     return loaded(graph, runtime, getattr(load_bytes(artifact.binary), f"uol_{graph.name}"))

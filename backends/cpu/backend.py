@@ -148,7 +148,13 @@ class CpuBackend:
     def torch_devices(self) -> frozenset[str]:
         return frozenset({"cpu"})
 
-    def load(self, artifact: Artifact) -> Loaded:
+    def torch_device(self, index: int) -> Device:
+        return self.devices[self.default_device]
+
+    def torch_stream(self, index: int) -> int:
+        return 0
+
+    def load(self, artifact: Artifact, index: int = 0) -> Loaded:
         return load(artifact)
 
     def load_foreach(self, artifact: Artifact) -> Callable[..., None]:

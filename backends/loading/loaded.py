@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, cast
 
 from uol.backends.abi.interface import ALIGNMENT_BYTES, workspace_layout
 from uol.backends.loading.arguments import device_address
 from uol.backends.loading.memory import DeviceMemory, Workspaces, on_device
+from uol.codegen.backend import Loaded
 from uol.codegen.specs.graph import KernelGraph
 from uol.ir.errors import ShapeError
 
@@ -67,6 +68,12 @@ class DeviceOperator:
         if address is None:
             raise ShapeError(f"{self.graph.name}: a workspace is device memory, not a {type(given).__name__}")
         return nullcontext(aligned_workspace(self.graph.name, address))
+
+
+def as_loaded(call: Callable[..., None], workspace_bytes: int) -> Loaded:
+    """A function as a built operator: it is called as it is, without a step in between."""
+    vars(call)["workspace_bytes"] = workspace_bytes
+    return cast(Loaded, call)
 
 
 def aligned_workspace(op: str, address: int) -> int:

@@ -29,7 +29,7 @@ from uol.codegen.backend import (
 from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.nodes import Attention, Contract, KernelSpec, Map, Reduce
 from uol.codegen.work import Issued
-from uol.ir.errors import UolError
+from uol.ir.errors import ToolchainError, UolError
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +97,10 @@ class SimtBackend:
         """The module as the device's binary. Raises ToolchainError where the compiler is missing or refuses the text."""
         return self.toolchain.build(module, self.devices[module.device_name])
 
-    def load(self, artifact: Artifact) -> Loaded:
-        """The module on the current device. Raises ToolchainError where there is none."""
+    def load(self, artifact: Artifact, index: int = 0) -> Loaded:
+        """The module on the device of that index. Raises ToolchainError where there is none."""
+        if index != 0:
+            raise ToolchainError(f"kernels of {self.name} run on device 0, not on device {index}")
         return load(artifact, self.driver.open())
 
     def torch_devices(self) -> frozenset[str]:

@@ -13,7 +13,7 @@ from simt_cases import Case, module_of
 import uol
 from uol.backends.abi.interface import workspace_layout
 from uol.backends.cpu.runtime.workspace import WorkspacePool
-from uol.backends.loading.loaded import DeviceOperator
+from uol.backends.loading.loaded import DeviceOperator, as_loaded
 from uol.checking import with_checks
 from uol.codegen.backend import Module
 from uol.ir.errors import ShapeError
@@ -141,6 +141,9 @@ def test_the_cpu_takes_a_stream_and_a_workspace(dims: dict[str, int], monkeypatc
     rng = np.random.default_rng(1)
     inputs = [rng.standard_normal(shape, np.float32) for shape in ((64, 40), (8, 40))]
     sizes = [64] * len(kernel.module.graph.dims)
+    layout = workspace_layout(kernel.module.graph.workspaces) if not sizes else None
+    assert kernel.loaded.workspace_bytes == (layout.bytes if layout else 0)
+    assert uol.compile("relu", dims={"S": 3}).loaded.workspace_bytes == 0
     given, own = np.zeros((2, 8), np.float32)
     kernel.loaded(*inputs, own, *sizes, stream=3)
     assert own.any()
@@ -157,7 +160,8 @@ def test_the_cpu_takes_a_stream_and_a_workspace(dims: dict[str, int], monkeypatc
 def test_checked_mode_passes_the_stream_and_the_workspace_on() -> None:
     kernel = uol.compile("relu", dims={"S": 3})
     seen: dict[str, object] = {}
-    checked = with_checks(lambda *values, **launch: seen.update(launch), kernel.request, kernel.module.graph)
+    noted = as_loaded(lambda *values, **launch: seen.update(launch), 0)
+    checked = with_checks(noted, kernel.request, kernel.module.graph)
     x, y = np.ones(3, np.float32), np.zeros(3, np.float32)
     with uol.checked():
         checked(x, y, stream=5, workspace=256)

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from uol.backends import registry
+from uol.codegen.backend import TorchBackend
 from uol.ir.errors import UolError
 
 
@@ -23,6 +24,17 @@ def test_a_backend_knows_its_name_and_its_devices(name: str) -> None:
     assert backend.name == name
     assert backend.default_device in backend.devices
     assert all(device.name == key for key, device in backend.devices.items())
+
+
+def test_the_processor_runs_pytorchs_tensors_and_has_no_streams() -> None:
+    backend = registry.get("cpu")
+    assert isinstance(backend, TorchBackend)
+    assert backend.torch_device(3) is backend.devices[backend.default_device]
+    assert backend.torch_stream(3) == 0
+
+
+def test_a_backend_without_devices_of_pytorchs_is_none_that_runs_its_tensors(toy: str) -> None:
+    assert not isinstance(registry.get(toy), TorchBackend)
 
 
 def test_shared_folders_are_no_targets() -> None:

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import uol
+from uol.backends.loading.loaded import as_loaded
 from uol.checking import MODE, with_checks
 
 TEXT = """
@@ -103,7 +104,9 @@ def test_compiled_operators_are_checked_too() -> None:
 def test_what_a_device_takes_beside_the_arguments_is_passed_on() -> None:
     kernel = uol.compile("checked_quotient", "cuda", dims={"N": 2})
     calls: list[tuple[tuple[object, ...], dict[str, object]]] = []
-    call = with_checks(lambda *values, **launch: calls.append((values, launch)), kernel.request, kernel.module.graph)
+    noted = as_loaded(lambda *values, **launch: calls.append((values, launch)), 512)
+    call = with_checks(noted, kernel.request, kernel.module.graph)
+    assert call.workspace_bytes == 512
     a, b, q = (np.ones(2, np.int32) for _ in range(3))
     call(a, b, q, stream=7)
     with uol.checked():

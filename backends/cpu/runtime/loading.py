@@ -19,7 +19,7 @@ from uol.backends.cpu.dots.units import require_tiles, takes_tiles
 from uol.backends.cpu.runtime.address import addresses
 from uol.backends.cpu.runtime.library import open_library
 from uol.backends.cpu.runtime.workspace import WORKSPACES
-from uol.backends.loading.loaded import aligned_workspace
+from uol.backends.loading.loaded import aligned_workspace, as_loaded
 from uol.codegen.backend import Artifact, Loaded
 from uol.codegen.indexing.arithmetic import value_at
 from uol.codegen.specs.graph import KernelGraph
@@ -74,8 +74,8 @@ def load(artifact: Artifact) -> Loaded:
             raise _failure(graph)
 
     if bytes_needed or (graph.dims and graph.workspaces):
-        return call_with_workspace
-    return call_with_numbers if graph.dims or graph.scalars else call
+        return as_loaded(call_with_workspace, bytes_needed)
+    return as_loaded(call_with_numbers if graph.dims or graph.scalars else call, 0)
 
 
 def load_foreach(artifact: Artifact) -> Callable[..., None]:
