@@ -7,9 +7,13 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import stale_memory
+
+if TYPE_CHECKING:
+    from uol.backends.stub_driver.stub import Stub
 
 pytest.register_assert_rewrite("before_after")
 
@@ -50,6 +54,15 @@ def toy() -> Iterator[str]:
     registry.register("toy", ToyBackend)
     yield "toy"
     registry.unregister("toy")
+
+
+@pytest.fixture
+def stub() -> Iterator[Stub]:
+    """A driver of no card, with two devices of each vendor's."""
+    from uol.backends.stub_driver.stub import opened
+
+    with opened("sm_80", "sm_80", "gfx90a", "gfx90a") as driver:
+        yield driver
 
 
 @pytest.fixture
