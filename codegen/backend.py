@@ -356,3 +356,13 @@ class ForeachBackend(Backend, Protocol):
         """A callable on a table of addresses (a row a position: inputs, then results), a table of sizes (dims) and the
         run-time attributes. Both tables are int64 and row-major. No position may read what another one writes."""
         ...
+
+
+@runtime_checkable
+class PackableBackend(Backend, Protocol):
+    """A target whose cards a plain Python process runs packs on, without uol."""
+
+    def card_modules(self) -> Mapping[str, str]:
+        """The modules that open a card there, by the names that they have in a pack: "device" has `open_card(number)`. They
+        import nothing of uol but each other."""
+        ...

@@ -25,4 +25,5 @@ BACKEND = SimtBackend(
     toolchain=Toolchain(toolchain.build, toolchain.states, toolchain.identities),
     driver=driver.SOURCE,
     torch_devices=torch_devices,
+    card="uol.backends.hip.card",
 )

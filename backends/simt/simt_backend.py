@@ -43,7 +43,8 @@ class Toolchain:
 
 
 class SimtBackend:
-    """A target with threads, blocks and shared memory. `include` holds its device header."""
+    """A target with threads, blocks and shared memory. `include` holds its device header; `card` is the module that opens its
+    cards in a pack."""
 
     def __init__(
         self,
@@ -55,6 +56,7 @@ class SimtBackend:
         toolchain: Toolchain,
         driver: DriverSource,
         torch_devices: Callable[[], frozenset[str]],
+        card: str,
     ) -> None:
         self.target = target
         self.name: str = target.name
@@ -66,6 +68,7 @@ class SimtBackend:
         self.driver = driver
         self._torch_devices = torch_devices
         self._include = include
+        self._card = card
 
     def accepts(self, group: GroupSummary) -> bool:
         """Every fused group may be one kernel: a thread can compute any epilogue. An attention must fit the chip."""
@@ -105,6 +108,10 @@ class SimtBackend:
 
     def torch_devices(self) -> frozenset[str]:
         return self._torch_devices()
+
+    def card_modules(self) -> Mapping[str, str]:
+        shared = {"card": "uol.backends.loading.card", "card_driver": "uol.backends.simt.card_driver"}
+        return {**shared, "device": self._card}
 
     def machine(self) -> Mapping[str, str]:
         return {}
