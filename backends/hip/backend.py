@@ -25,5 +25,4 @@ BACKEND = SimtBackend(
     toolchain=Toolchain(toolchain.build, toolchain.states, toolchain.identities),
     driver=driver.SOURCE,
     torch_devices=torch_devices,
-    card="uol.backends.hip.card",
 )

@@ -43,8 +43,7 @@ class Toolchain:
 
 
 class SimtBackend:
-    """A target with threads, blocks and shared memory. `include` holds its device header; `card` is the module that opens its
-    cards in a pack."""
+    """A target with threads, blocks and shared memory. `include` holds its device header."""
 
     def __init__(
         self,
@@ -56,7 +55,6 @@ class SimtBackend:
         toolchain: Toolchain,
         driver: DriverSource,
         torch_devices: Callable[[], frozenset[str]],
-        card: str,
     ) -> None:
         self.target = target
         self.name: str = target.name
@@ -68,7 +66,6 @@ class SimtBackend:
         self.driver = driver
         self._torch_devices = torch_devices
         self._include = include
-        self._card = card
 
     def accepts(self, group: GroupSummary) -> bool:
         """Every fused group may be one kernel: a thread can compute any epilogue. An attention must fit the chip."""
@@ -110,8 +107,9 @@ class SimtBackend:
         return self._torch_devices()
 
     def card_modules(self) -> Mapping[str, str]:
+        """The vendor's is `card.py` of the target's folder."""
         shared = {"card": "uol.backends.loading.card", "card_driver": "uol.backends.simt.card_driver"}
-        return {**shared, "device": self._card}
+        return {**shared, "device": f"uol.backends.{self.name}.card"}
 
     def machine(self) -> Mapping[str, str]:
         return {}
