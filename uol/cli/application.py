@@ -33,6 +33,8 @@ COMMANDS = {
     "run": "run_command.run",
     "check": "check_command.check",
     "conform": "conform_command.conform",
+    "pack": "pack_command.pack",
+    "record": "record_commands.records",
     "bench": "bench_command.bench",
     "gap": "gap_command.gap",
     "train": "train_command.train",
@@ -66,7 +68,11 @@ def application(words: Sequence[str]) -> typer.Typer:
     app.callback()(options)
     for name in words[:1] if words and words[0] in COMMANDS else COMMANDS:
         module, _, function = COMMANDS[name].partition(".")
-        app.command(name)(getattr(import_module(f"uol.cli.{module}"), function))
+        found = getattr(import_module(f"uol.cli.{module}"), function)
+        if isinstance(found, typer.Typer):
+            app.add_typer(found)
+        else:
+            app.command(name)(found)
     return app
 
 
