@@ -107,12 +107,6 @@ def as_loaded(call: Callable[..., None], workspace_bytes: int) -> Loaded:
     return cast(Loaded, call)
 
 
-def as_loaded(call: Callable[..., None], workspace_bytes: int) -> Loaded:
-    """A function as a built operator: it is called as it is, without a step in between."""
-    vars(call)["workspace_bytes"] = workspace_bytes
-    return cast(Loaded, call)
-
-
 def aligned_workspace(op: str, address: int) -> int:
     """The address. Raises ShapeError where a workspace may not lie there."""
     if address % ALIGNMENT_BYTES:

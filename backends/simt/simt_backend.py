@@ -92,6 +92,7 @@ class SimtBackend:
         return candidates.check(spec, _own(schedule), self.target)
 
     def issued(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Issued:
+        from uol.backends.simt.issued import issued_by
 
         return issued_by(self.render(spec, schedule, device), device, self.capability.lanes)
 
