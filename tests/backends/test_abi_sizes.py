@@ -41,12 +41,13 @@ EXPRESSIONS = (
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler")
 def test_c_computes_what_the_expressions_come_to(tmp_path: Path) -> None:
-    helpers = [line for line in (TEMPLATES / "open_sizes.j2").read_text().splitlines() if line.startswith("static inline")]
+    helpers = [line for line in (TEMPLATES / "floor.j2").read_text().splitlines() if "static inline" in line]
     functions = [
         f"int64_t f{i}(int64_t N, int64_t M) {{ return {c_text(e, {'N': 'N', 'M': 'M'})}; }}" for i, e in enumerate(EXPRESSIONS)
     ]
-    (tmp_path / "sizes.c").write_text("\n".join(["#include <stdint.h>", *helpers, *functions, ""]))
-    subprocess.run(["cc", "-shared", "-fPIC", "-o", "sizes.so", "sizes.c"], cwd=tmp_path, check=True)
+    text = "\n".join(["#include <stdint.h>", *helpers, 'extern "C" {', *functions, "}", ""])
+    (tmp_path / "sizes.cpp").write_text(text)
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", "sizes.so", "sizes.cpp"], cwd=tmp_path, check=True)
     library = ctypes.CDLL(str(tmp_path / "sizes.so"))
     for number, expression in enumerate(EXPRESSIONS):
         function = getattr(library, f"f{number}")
