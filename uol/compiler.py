@@ -99,8 +99,18 @@ class Compiled:
     def loaded(self) -> Loaded:
         """The callable on inputs, results, run-time attributes and the sizes of open dims, in the operator's order, with the
         device's `stream=` and `workspace=`. Nothing is checked but, in checked mode, the values."""
-        kernel = self.request.target.backend.load(artifact_of(self.request, self.module))
-        return with_checks(kernel, self.request, self.module.graph)
+        return self.loaded_on(0)
+
+    def loaded_on(self, index: int) -> Loaded:
+        """The same on the device of that index, as PyTorch counts the target's devices."""
+        if index not in self._loaded:
+            kernel = self.request.target.backend.load(artifact_of(self.request, self.module), index)
+            self._loaded[index] = with_checks(kernel, self.request, self.module.graph)
+        return self._loaded[index]
+
+    @cached_property
+    def _loaded(self) -> dict[int, Loaded]:
+        return {}
 
     def scalars(self, attributes: Mapping[str, int | float]) -> tuple[int | float, ...]:
         """The run-time attributes in order: those given here, else those that were compiled with."""

@@ -20,13 +20,13 @@ from uol.compilation.request import Request, Target
 from uol.compiler import Compiled
 from uol.ir.syntax.surface import Op, Pack
 from uol.pytorch.arguments import exactly, in_order, options_of, remember, require_strided, tensors_of, type_name
-from uol.pytorch.devices import target_of
+from uol.pytorch.devices import launch_of, require_one_device, target_of
 from uol.pytorch.dim_argument import along, row_form
 from uol.pytorch.fast_path import is_eager
 from uol.pytorch.gradient import Define, Gradient, record_eagerly, record_in_place, require_backward
 from uol.pytorch.large_pages import is_large
 from uol.pytorch.launch_plan import Forms, Prepared, Result, forms_of
-from uol.pytorch.out import given_outs, require_apart, require_fit, require_no_gradient, require_one_device, writable_in_place
+from uol.pytorch.out import given_outs, require_apart, require_fit, require_no_gradient, writable_in_place
 from uol.pytorch.schema import TORCH_TYPES, type_options
 
 Tensor = torch.Tensor
@@ -49,11 +49,13 @@ class TorchOperator:
 
     def compute(self, /, *inputs: Tensor, **options: int | float | torch.dtype | None) -> Result:
         """New tensors with the results."""
+        require_one_device(self.op.name, dict(zip(self.names, inputs, strict=True)))
         return self.find(inputs, options).new(inputs)
 
     def compute_into(self, /, *inputs: Tensor, **options: object) -> None:
         """The results in given tensors. What a kernel cannot write in place (overlap, gaps) is copied there."""
         outs = [cast(Tensor, options.pop(name)) for name in self._out_names()]
+        require_one_device(self.op.name, dict(zip((*self.names, *self._out_names()), (*inputs, *outs), strict=True)))
         plain = cast(Options, options)
         expected = self.find(inputs, plain).forms.results
         for out, (size, dtype) in zip(outs, expected, strict=True):
@@ -202,6 +204,7 @@ class TorchOperator:
         full = [_full_size(instance, name, x) for name, x in zip(self.names, inputs, strict=True)]
         results = [(instance.shape(r), TORCH_TYPES[instance.dtype(r)]) for r in self.op.results]
         compiled = self._compiled(request, _layer_dims(instance, inputs))
+        launch = launch_of(compiled, inputs[0].device)
         sizes = tuple(instance.flat_dims[d] for d in compiled.module.graph.dims)
         expand = tuple(full) if any(size is not None for size in full) else None
         scalars = tuple(instance.attrs[s.name] for s in compiled.module.graph.scalars)  # the kernel may be another call's
@@ -213,7 +216,7 @@ class TorchOperator:
         over_it = outs is not None and canonical(first.shape, first.stride()) == laid[0]
         is_over = over_it and self._is_over_its_input(compiled, forms)
         large = tuple(n for n, (size, dtype) in enumerate(results) if first.is_cpu and is_large(prod(size), dtype))
-        return Prepared(compiled.loaded, forms, expand, laid, alike, (*scalars, *sizes), is_over, large)
+        return Prepared(launch, forms, expand, laid, alike, (*scalars, *sizes), is_over, large)
 
     def _is_over_its_input(self, compiled: Compiled, forms: Forms) -> bool:
         """Is there one input and one result, of the same form, and may the kernel write the one over the other?"""

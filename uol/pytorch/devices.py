@@ -1,20 +1,31 @@
-"""Devices of PyTorch and the backends whose kernels run there.
+"""Devices of PyTorch: whose kernels run there, and how a call comes to them.
 
-Each backend names the types of PyTorch's devices that are its own. A loader for another device type is named in `RUNNING`, and
-its tensors run.
+Each backend names the types of PyTorch's devices that are its own. One that runs on an accelerator (`TorchBackend`) says which
+product is there, and which stream PyTorch is on. A kernel is launched on PyTorch's current stream of the device of its tensors,
+with that device current; its workspace comes from PyTorch's allocator. Nothing is waited for.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import torch
+from torch._C import _accelerator_getDeviceIndex as current_index
+from torch._C import _accelerator_setDeviceIndex as make_current
 from torch._subclasses.fake_tensor import FakeTensor
 
 from uol.backends import registry
+from uol.codegen.backend import Loaded, TorchBackend
 from uol.compilation.request import Target, resolve_target
-from uol.ir.errors import UolError
+from uol.compiler import Compiled
+from uol.ir.errors import RefusalError, TypeCheckError, UolError
 
-RUNNING = frozenset({"cpu"})
-"""The device types whose tensors are run on. Tensors without data (meta, fake) never come to a kernel."""
+Launch = Callable[..., None]
+"""A kernel as a function of inputs, results, run-time attributes and symbolic dims."""
+
+HOST = "cpu"
+"""The device type whose memory is the process's own: without streams, and with workspaces of the backend's."""
 
 
 def backend_for(device_type: str) -> str | None:
@@ -25,19 +36,68 @@ def backend_for(device_type: str) -> str | None:
 
 
 def target_of(op: str, device: torch.device) -> Target:
-    """The target whose kernels run on tensors of this device. Raises UolError where there is none."""
-    backend = backend_for(device.type)
-    if backend is None:
+    """The target whose kernels run on tensors of this device: its backend, and the product that is there.
+
+    Raises RefusalError where no backend runs there, and what the backend raises where it finds no driver, or a product that it
+    cannot build for.
+    """
+    name = backend_for(device.type)
+    if name is None:
         known = ", ".join(sorted(frozenset().union(*(registry.get(name).torch_devices() for name in registry.names()))))
-        raise UolError(f"{op}: no backend is for tensors on {device}", hint=f"the device types are {known}; write x.cpu()")
-    if device.type not in RUNNING:
-        hint = f"write x.cpu(), or ship the kernel: `uol compile {op} --target {backend} -o DIR`"
-        raise UolError(f"{op}: tensors on {device} are not run on yet, though there are kernels for {backend}", hint=hint)
-    return resolve_target(backend)
+        raise RefusalError(f"{op}: no backend is for tensors on {device}", hint=f"the device types are {known}; write x.cpu()")
+    if device.type == HOST:
+        return resolve_target(name)
+    backend = registry.get(name)
+    if not isinstance(backend, TorchBackend):
+        hint = f"write x.cpu(), or ship the kernel: `uol compile {op} --target {name} -o DIR`"
+        raise RefusalError(f"{op}: {name} has kernels for tensors on {device}, but nothing that runs them here", hint=hint)
+    try:
+        return Target(backend, backend.torch_device(device.index or 0))
+    except UolError as error:
+        raise type(error)(f"{op}: nothing runs on {device}: {error.message}", hint=error.hint) from error
 
 
 def require_running(op: str, x: torch.Tensor) -> None:
     """Raises UolError for a tensor with data on a device that is not run on. (Autograd would take it to a device's guard
     that PyTorch may not have, and end the process.)"""
-    if x.device.type not in RUNNING and not x.is_meta and not isinstance(x, FakeTensor):
+    if not x.is_cpu and not x.is_meta and not isinstance(x, FakeTensor):
         target_of(op, x.device)
+
+
+def require_one_device(op: str, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Raises TypeCheckError where tensors lie on several: PyTorch lets one without data ("meta") pass, and computes nothing."""
+    first, *others = tensors
+    where = tensors[first].device
+    for name in others:
+        if tensors[name].device != where:
+            is_number = HOST in (where.type, tensors[name].device.type) and 0 in (tensors[first].dim(), tensors[name].dim())
+            hint = "move them to one device" + (", or give the number itself: `x.item()`" if is_number else "")
+            raise TypeCheckError(f"{op}: {first} is on {where}, but {name} is on {tensors[name].device}", hint=hint)
+
+
+def launch_of(compiled: Compiled, device: torch.device) -> Launch:
+    """The kernel of an operator, on tensors of this device. Raises what its target's compiler and loader raise."""
+    if device.type == HOST:
+        return compiled.loaded
+    backend, index = compiled.request.target.backend, device.index or 0
+    assert isinstance(backend, TorchBackend)
+    return _on_current_stream(compiled.loaded_on(index), backend.torch_stream, device, index)
+
+
+def _on_current_stream(kernel: Loaded, stream_of: Callable[[int], int], device: torch.device, index: int) -> Launch:
+    """The workspace is given back as the call returns, and not before: what PyTorch's allocator hands out next on this stream
+    is written to after the kernels have run. On another stream it hands out other memory."""
+    size = kernel.workspace_bytes
+
+    def launch(*arguments: Any) -> None:
+        before = current_index()
+        if before != index:
+            make_current(index)
+        try:
+            workspace = torch.empty(size, dtype=torch.uint8, device=device) if size else None
+            kernel(*arguments, stream=stream_of(index), workspace=workspace)
+        finally:
+            if before != index:
+                make_current(before)
+
+    return launch

@@ -19,16 +19,21 @@ PLAIN = (torch.Tensor, torch.nn.Parameter)
 
 
 def is_eager(inputs: Sequence[Any]) -> bool:
-    """Tensors with data on the CPU, no views that PyTorch negates as they are read, no zeros without memory; and nobody who
+    """Tensors with data on one device, no views that PyTorch negates as they are read, no zeros without memory; and nobody who
     traces, transforms, casts, or keeps a record of what is called.
 
     A call through the dispatcher to a kernel in Python takes several times what a small kernel does.
     """
     if is_compiling():
         return False
+    on_host = True
     for x in inputs:
-        if type(x) not in PLAIN or not x.is_cpu or x.is_nested or x.is_neg() or x._is_zerotensor():
+        if type(x) not in PLAIN or x.is_nested or x.is_neg() or x._is_zerotensor():
             return False
+        if not x.is_cpu:
+            on_host = False
+    if not on_host and not _share_a_device(inputs):
+        return False
     return not (
         forward_ad._current_level >= 0
         or transforms_are_active()
@@ -38,6 +43,13 @@ def is_eager(inputs: Sequence[Any]) -> bool:
         or is_profiled()
         or trace_of_jit() is not None
     )
+
+
+def _share_a_device(inputs: Sequence[torch.Tensor]) -> bool:
+    """Is there one that all lie on, and have they data there?"""
+    first, *others = inputs
+    device = first.device
+    return not first.is_meta and all([x.device == device for x in others])
 
 
 def has_numbers(x: torch.Tensor) -> bool:

@@ -29,10 +29,10 @@ from uol.ops.aliasing import aliases_of
 from uol.pytorch import bridge
 from uol.pytorch.arguments import exactly, options_of, remember, require_strided, tensors_of, type_name
 from uol.pytorch.call import TorchOperator
-from uol.pytorch.devices import target_of
+from uol.pytorch.devices import launch_of, require_one_device, target_of
 from uol.pytorch.fast_path import is_eager
 from uol.pytorch.namespace import underway
-from uol.pytorch.out import require_one_device, writable_in_place
+from uol.pytorch.out import writable_in_place
 from uol.pytorch.schema import TORCH_TYPES, schemas
 
 Tensor = torch.Tensor
@@ -198,7 +198,7 @@ class InPlaceOperator:
             return PreparedInPlace(None)
         new = [r for r in self.op.results if r.name not in taken]
         fresh = tuple((full[r.name], strides[r.name], TORCH_TYPES[instance.dtype(r)]) for r in new)
-        return PreparedInPlace(compiled.loaded, compiled.scalars({}), self.sources, fresh)
+        return PreparedInPlace(launch_of(compiled, inputs[0].device), compiled.scalars({}), self.sources, fresh)
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -22,15 +22,6 @@ def given_outs(op: Op, out: object) -> tuple[Tensor, ...]:
     if len(outs) != wanted or not all(isinstance(o, Tensor) for o in outs):
         raise TypeCheckError(f"{op.name}: out is {'a PyTorch tensor' if wanted == 1 else f'{wanted} PyTorch tensors'}")
     return outs
-
-
-def require_one_device(op: str, tensors: Mapping[str, Tensor]) -> None:
-    """Raises TypeCheckError where tensors lie on several: PyTorch lets one without data ("meta") pass, and computes nothing."""
-    first, *others = tensors
-    for name in others:
-        if tensors[name].device != tensors[first].device:
-            where = f"{first} is on {tensors[first].device}, but {name} is on {tensors[name].device}"
-            raise TypeCheckError(f"{op}: {where}", hint="move them to one device")
 
 
 def require_no_gradient(op: str, tensors: Sequence[Tensor]) -> None:

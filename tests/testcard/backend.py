@@ -1,0 +1,160 @@
+"""The backend of the test card: the CPU's kernels, launched as on an accelerator, with a record of every launch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from testcard import device
+
+from uol.backends import registry
+from uol.codegen.backend import (
+    Artifact,
+    Capability,
+    Device,
+    Footprint,
+    GroupSummary,
+    Kernel,
+    Loaded,
+    Module,
+    Refusal,
+    Schedule,
+    ToolState,
+)
+from uol.codegen.specs.graph import KernelGraph
+from uol.codegen.specs.nodes import KernelSpec
+from uol.codegen.work import Issued
+from uol.ir.errors import ResourceError, ToolchainError
+
+CPU = registry.get("cpu")
+PRODUCTS = ("small", "large")
+"""What the cards are, by index."""
+
+
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """A launch: where, and which card and stream were PyTorch's current ones; `workspace`: its address, 0 for none."""
+
+    op: str
+    card: int
+    current: int
+    stream: int
+    workspace: int
+
+
+@dataclass(slots=True)
+class Record:
+    """What the cards have been told, and what is to go wrong.
+
+    failure   what the driver says to the next launch
+    missing   why no card is found; empty where they are
+    """
+
+    launches: list[Launched] = field(default_factory=list)
+    failure: str = ""
+    missing: str = ""
+
+    def ops(self) -> list[str]:
+        return [each.op for each in self.launches]
+
+
+RECORD = Record()
+
+
+@dataclass(frozen=True, slots=True)
+class OnCard:
+    """An operator on a card. The driver knows the card's own memory, and no other."""
+
+    kernel: Loaded
+    op: str
+    card: int
+    inputs_and_results: int
+
+    @property
+    def workspace_bytes(self) -> int:
+        return self.kernel.workspace_bytes
+
+    def __call__(self, *arguments: Any, stream: int = 0, workspace: Any = None) -> None:
+        if RECORD.failure:
+            told, RECORD.failure = RECORD.failure, ""
+            raise ResourceError(f"{self.op} was not launched on card {self.card}: {told}", hint="the next call is tried anew")
+        buffers = [*arguments[: self.inputs_and_results], *([] if workspace is None else [workspace])]
+        if any(x.device != torch.device(device.NAME, self.card) for x in buffers):
+            raise ResourceError(f"{self.op}: an illegal memory access was encountered")
+        if (workspace is None) is bool(self.workspace_bytes):
+            raise ResourceError(f"{self.op}: a workspace of {self.workspace_bytes} bytes is wanted")
+        address = 0 if workspace is None else workspace.data_ptr()
+        RECORD.launches.append(Launched(self.op, self.card, device.current_card(), stream, address))
+        self.kernel(*arguments, workspace=address or None)
+
+
+@dataclass(frozen=True, slots=True)
+class CardBackend:
+    """Its kernels are made for their sizes, as those of accelerators are."""
+
+    name: str = device.NAME
+    capability: Capability = replace(CPU.capability, symbolic_dims=False)
+    devices: Mapping[str, Device] = field(
+        default_factory=lambda: {name: replace(CPU.devices["host"], name=name) for name in PRODUCTS}
+    )
+    default_device: str = PRODUCTS[0]
+    schedule_kinds: tuple[type, ...] = CPU.schedule_kinds
+
+    def accepts(self, group: GroupSummary) -> bool:
+        return CPU.accepts(group)
+
+    def legalise(self, spec: KernelSpec) -> tuple[KernelSpec, ...]:
+        return CPU.legalise(spec)
+
+    def schedules(self, spec: KernelSpec, device: Device) -> Iterable[Schedule]:
+        return CPU.schedules(spec, device)
+
+    def check(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Footprint | Refusal:
+        if any(a.dtype.startswith("f8") for a in spec.args):
+            return Refusal("the card has no numbers of 8 bits")
+        return CPU.check(spec, schedule, device)
+
+    def issued(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Issued:
+        return CPU.issued(spec, schedule, device)
+
+    def render(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Kernel:
+        return CPU.render(spec, schedule, device)
+
+    def assemble(self, graph: KernelGraph, kernels: tuple[Kernel, ...], device: Device) -> Module:
+        return replace(CPU.assemble(graph, kernels, device), backend=self.name)
+
+    def build(self, module: Module) -> Artifact:
+        return CPU.build(module)
+
+    def load(self, artifact: Artifact, index: int = 0) -> Loaded:
+        graph = artifact.module.graph
+        return OnCard(CPU.load(artifact), graph.name, index, len(graph.args))
+
+    def torch_devices(self) -> frozenset[str]:
+        return frozenset({device.NAME})
+
+    def torch_device(self, index: int) -> Device:
+        if RECORD.missing:
+            raise ToolchainError(RECORD.missing, hint="install the card's driver")
+        return self.devices[PRODUCTS[index]]
+
+    def torch_stream(self, index: int) -> int:
+        return device.current_stream(index)
+
+    def machine(self) -> Mapping[str, str]:
+        return CPU.machine()
+
+    def build_tools(self) -> Mapping[str, str]:
+        return CPU.build_tools()
+
+    def doctor(self) -> tuple[ToolState, ...]:
+        return ()
+
+
+def register() -> None:
+    """The device and its backend, for this process."""
+    device.register()
+    if device.NAME not in registry.names():
+        registry.register(device.NAME, CardBackend)

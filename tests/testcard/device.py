@@ -1,0 +1,131 @@
+"""PyTorch's device type "testcard": two cards of host memory, with streams and an allocator as accelerators have them.
+
+What PyTorch computes there, the CPU computes. New memory is full of NaN. What was freed is handed out again on its own stream
+alone. Freed and allocated memory, copies to the host and waits are counted; how much a card holds can be set.
+
+PyTorch counts the devices at a process's first backward, and takes one device type of a program's: `register` comes first.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import torch
+
+NAME = "testcard"
+CARDS = 2
+SOURCE = Path(__file__).with_name("testcard.cpp")
+TORCH = Path(torch.__file__).parent
+LIMIT = (1 << 63) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Of one card, since the process began.
+
+    allocations     times that PyTorch's allocator was asked for memory
+    bytes_in_use    now
+    copies_to_host  each of which waits for the card
+    waits           for a stream, an event or the card, and for a copy from memory that it cannot read by itself
+    emulated        operators of PyTorch's that the CPU computed
+    """
+
+    allocations: int
+    bytes_in_use: int
+    copies_to_host: int
+    waits: int
+    emulated: int
+
+
+class _Module:
+    """What `torch.testcard` is: PyTorch asks for these."""
+
+    @staticmethod
+    def is_available() -> bool:
+        return True
+
+    @staticmethod
+    def is_initialized() -> bool:
+        return True
+
+    @staticmethod
+    def _is_in_bad_fork() -> bool:
+        return False
+
+    @staticmethod
+    def manual_seed_all(seed: int) -> None:
+        """The CPU draws."""
+
+    @staticmethod
+    def device_count() -> int:
+        return CARDS
+
+    @staticmethod
+    def current_device() -> int:
+        return current_card()
+
+    @staticmethod
+    def get_amp_supported_dtype() -> list[torch.dtype]:
+        return [torch.float16, torch.bfloat16]
+
+
+@cache
+def register() -> None:
+    """Makes the device type known to this process."""
+    torch.utils.rename_privateuse1_backend(NAME)
+    _library().testcard_register()
+    torch._register_device_module(NAME, _Module)
+
+
+def counts(card: int = 0) -> Counts:
+    five = (ctypes.c_int64 * 5)()
+    _library().testcard_counts(card, five)
+    return Counts(*five)
+
+
+def current_card() -> int:
+    return int(_library().testcard_current())
+
+
+def current_stream(card: int) -> int:
+    """The handle of PyTorch's current stream on a card; 0 for the default one."""
+    return int(_library().testcard_stream(card))
+
+
+@contextmanager
+def only(room: int, card: int = 0) -> Iterator[None]:
+    """Within, a card has so many bytes more than are in use."""
+    _library().testcard_limit(card, ctypes.c_int64(counts(card).bytes_in_use + room))
+    try:
+        yield
+    finally:
+        _library().testcard_limit(card, ctypes.c_int64(LIMIT))
+
+
+@cache
+def _library() -> ctypes.CDLL:
+    library = ctypes.CDLL(str(_built()))
+    library.testcard_stream.restype = ctypes.c_int64
+    return library
+
+
+def _built() -> Path:
+    """The library, built where its source or PyTorch is another: ten seconds of a core."""
+    key = hashlib.sha256(SOURCE.read_bytes() + torch.__version__.encode()).hexdigest()[:16]
+    library = Path(os.environ["UOL_CACHE_DIR"]) / f"{NAME}-{key}.so"
+    if not library.exists():
+        library.parent.mkdir(parents=True, exist_ok=True)
+        whole = library.with_suffix(f".{os.getpid()}")
+        folders = [f"-I{TORCH}/include", f"-L{TORCH}/lib", f"-Wl,-rpath,{TORCH}/lib"]
+        options = ["-std=c++20", "-O0", "-w", "-fPIC", "-shared", *folders, "-ltorch_cpu", "-lc10"]
+        subprocess.run(["g++", str(SOURCE), "-o", str(whole), *options], check=True)
+        whole.rename(library)
+    return library
