@@ -1,6 +1,6 @@
 """PyTorch's own check of custom operators (`torch.library.opcheck`) on every operator of the library and on its gradient.
 
-    python -m uol.conformance.opcheck [--op softmax,conv2d]
+    python -m uol.conformance.opcheck [--op softmax,conv2d] [--device cuda]
 
 Schema, autograd's registration, the fake implementation, and tracing with dynamic shapes, on the smallest of an operator's
 workloads, in f32 where it has that type. An operator's gradient is reached through it, and checked on its own. Exit status 1
@@ -35,6 +35,10 @@ Case = tuple[tuple[torch.Tensor, ...], dict[str, int | float | torch.dtype]]
 TYPES = ("f32", "i64", "i32")
 """The type that is checked: the first that an operator admits."""
 
+TESTS = ("test_schema", "test_autograd_registration", "test_faketensor", "test_aot_dispatch_dynamic")
+REGISTERED = ("cpu", "cuda", "xpu")
+"""The devices whose registration PyTorch's check knows how to ask for."""
+
 
 def smallest(op: str) -> Workload:
     """The workload with the fewest elements, of those that hold any; with more than one along each dim, where there is one:
@@ -44,7 +48,7 @@ def smallest(op: str) -> Workload:
     return min(wide or full, key=lambda w: math.prod(w.flat_dims.values()))
 
 
-def case_of(op: Op) -> Case:
+def case_of(op: Op, device: str = "cpu") -> Case:
     """Inputs and attributes of an operator at its smallest workload."""
     workload = smallest(op.name)
     domain = {t.variable: next(d for d in TYPES if d in t.types) for t in op.domain}
@@ -54,20 +58,20 @@ def case_of(op: Op) -> Case:
     given = {p.type for p in op.params}
     free = [t.variable for t in op.domain if t.variable not in given]
     chosen = {"dtype" if len(free) == 1 else f"dtype_{v}": TORCH_TYPES[domain[v]] for v in free}
-    return _tensors(program, op), dict(workload.attrs) | chosen
+    return _tensors(program, op, device), dict(workload.attrs) | chosen
 
 
-def _tensors(program: Program, op: Op) -> tuple[torch.Tensor, ...]:
+def _tensors(program: Program, op: Op, device: str) -> tuple[torch.Tensor, ...]:
     inputs, types = make_inputs(program, "random"), {t.name: t.dtype for t in program.by_role("in")}
-    made = [torch.tensor(inputs[p.name]).to(TORCH_TYPES[types[p.name]]) for p in op.params]
+    made = [torch.tensor(inputs[p.name]).to(device, TORCH_TYPES[types[p.name]]) for p in op.params]
     return tuple(x.requires_grad_(is_float(types[p.name])) for x, p in zip(made, op.params, strict=True))
 
 
-def check(name: str) -> tuple[str, ...]:
+def check(name: str, device: str = "cpu") -> tuple[str, ...]:
     """Runs PyTorch's check on an operator and on its gradient. Returns what was found wrong."""
     op = catalogue().get(name)
     assert op is not None
-    inputs, options = case_of(op)
+    inputs, options = case_of(op, device)
     operator(name)  # makes it known to PyTorch
     found = _opcheck(name, inputs, options)
     if name.endswith(GRADIENT) or not has_gradient(op):
@@ -85,8 +89,10 @@ def check(name: str) -> tuple[str, ...]:
 
 
 def _opcheck(name: str, inputs: tuple[torch.Tensor, ...], options: dict[str, int | float | torch.dtype]) -> tuple[str, ...]:
+    tests = TESTS if inputs[0].device.type in REGISTERED else tuple(test for test in TESTS if "registration" not in test)
+    overload = getattr(torch.ops.uol, name).default
     try:
-        results = torch.library.opcheck(getattr(torch.ops.uol, name).default, inputs, options, raise_exception=False)
+        results = torch.library.opcheck(overload, inputs, options, test_utils=tests, raise_exception=False)
     except Exception as error:
         return (f"{name}: {type(error).__name__}: {error}",)
     return tuple(f"{name}: {test}: {result}" for test, result in results.items() if result != "SUCCESS")
@@ -96,12 +102,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m uol.conformance.opcheck", description=__doc__)
     parser.add_argument("--op", help="operators, by commas; the whole library else")
-    chosen = parser.parse_args(arguments).op
+    parser.add_argument("--device", default="cpu", help="PyTorch's device of the inputs")
+    options = parser.parse_args(arguments)
+    chosen = options.op
     failed = 0
     checked = sorted(names()) if chosen is None else chosen.split(",")
     for name in checked:
         try:
-            found = check(name)
+            found = check(name, options.device)
         except Exception as error:
             found = (f"{name}: {type(error).__name__}: {error}",)
         failed += bool(found)

@@ -1,6 +1,6 @@
 """PyTorch's own samples (OpInfo) against our operators, at PyTorch's default tolerances, forward and gradient.
 
-    python -m uol.conformance.opinfo [--op softmax,conv2d] [--dtype f32,f64,f16,bf16]
+    python -m uol.conformance.opinfo [--op softmax,conv2d] [--dtype f32,f64,f16,bf16] [--device cuda]
 
 f32 and f64 are compared with PyTorch in the same type, gradients too, and f32 with f64 where that fails; where f32 does not
 reach that tolerance, its error is compared with PyTorch's own, and the sample is counted as such. f16 and bf16 (forward, where
@@ -87,14 +87,15 @@ def types_of(entry: Entry, dtypes: Sequence[str]) -> Sequence[str]:
     return dtypes if floats else INTEGERS
 
 
-def check(entry: Entry, dtype: torch.dtype, most: int | None = None) -> Tally:
-    """All samples of an OpInfo in one type, or the first `most`."""
+def check(entry: Entry, dtype: torch.dtype, most: int | None = None, device: str = "cpu") -> Tally:
+    """All samples of an OpInfo in one type, or the first `most`, on a device of PyTorch's."""
     info, tally = _infos()[entry.opinfo], Tally()
-    if dtype not in info.supported_dtypes("cpu"):
+    device_type = torch.device(device).type
+    if dtype not in info.supported_dtypes(device_type):
         return tally
-    differentiated = dtype in DIFFERENTIATED and info.supports_autograd and dtype in info.supported_backward_dtypes("cpu")
+    differentiated = dtype in DIFFERENTIATED and info.supports_autograd and dtype in info.supported_backward_dtypes(device_type)
     torch.manual_seed(0)
-    samples = info.sample_inputs("cpu", dtype, requires_grad=differentiated)
+    samples = info.sample_inputs(device, dtype, requires_grad=differentiated)
     for number, sample in enumerate(islice(samples, most)):
         where = f"{entry.opinfo} {NAMES[dtype]} sample {number}"
         try:
@@ -176,7 +177,7 @@ def _cotangents(results: Sequence[torch.Tensor]) -> list[torch.Tensor]:
 
 
 def _gradients(results: Any, leaves: Any, cotangents: Any) -> list[torch.Tensor]:
-    typed = [c.to(y.dtype) for c, y in zip(cotangents, results, strict=True)]
+    typed = [c.to(y) for c, y in zip(cotangents, results, strict=True)]
     found = torch.autograd.grad(results, leaves, typed, allow_unused=True, retain_graph=True)
     return [torch.zeros_like(x) if g is None else g for x, g in zip(leaves, found, strict=True)]
 
@@ -205,6 +206,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m uol.conformance.opinfo", description=__doc__)
     parser.add_argument("--op", help="names of OpInfo or of our operators, by commas; all else")
     parser.add_argument("--dtype", default="f32,f64,f16,bf16", help="types, by commas")
+    parser.add_argument("--device", default="cpu", help="PyTorch's device on which both are computed")
     options = parser.parse_args(arguments)
     chosen = None if options.op is None else options.op.split(",")
     whole, operators = Tally(), set()
@@ -213,7 +215,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             continue
         tally = Tally()
         for dtype in types_of(entry, options.dtype.split(",")):
-            _add(tally, check(entry, TORCH_TYPES[dtype]))
+            _add(tally, check(entry, TORCH_TYPES[dtype], device=options.device))
         print(f"{entry.opinfo:45} {entry.op:33} {tally}", flush=True)
         for failure in tally.failed[:SHOWN]:
             print(f"  failed: {failure}", flush=True)

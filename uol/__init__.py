@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     )
     from uol.ir.syntax.expression_handles import fn
     from uol.operators.registration import op
+    from uol.pytorch.fallback import fallback
     from uol.pytorch.layers.freeze import freeze
     from uol.pytorch.layers.replace import replace
     from uol.pytorch.optimisers import SGD, AdamW
@@ -44,6 +45,7 @@ _HOME = {
     "op": "uol.operators.registration",
     "checked": "uol.checking",
     "fn": "uol.ir.syntax.expression_handles",
+    "fallback": "uol.pytorch.fallback",
     "replace": "uol.pytorch.layers.replace",
     "freeze": "uol.pytorch.layers.freeze",
     "SGD": "uol.pytorch.optimisers",
@@ -78,6 +80,7 @@ __all__ = [
     "__version__",
     "checked",
     "compile",
+    "fallback",
     "fn",
     "freeze",
     "op",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from uol.codegen.backend import (
     Capability,
     Device,
     Footprint,
+    ForeachBackend,
     GroupSummary,
     Kernel,
     Loaded,
@@ -153,8 +154,25 @@ class CardBackend:
         return ()
 
 
-def register() -> None:
+@dataclass(frozen=True, slots=True)
+class ForeachCardBackend(CardBackend):
+    """A card that takes a table of many tensors in one launch."""
+
+    def load_foreach(self, artifact: Artifact, index: int = 0) -> Callable[..., None]:
+        """The tables lie on the card."""
+        assert isinstance(CPU, ForeachBackend)
+        name, kernel = artifact.module.graph.name, CPU.load_foreach(artifact)
+
+        def call(addresses: torch.Tensor, sizes: torch.Tensor, *scalars: float, stream: int = 0) -> None:
+            assert addresses.device == sizes.device == torch.device(device.NAME, index)
+            RECORD.launches.append(Launched(f"{name}, {len(sizes)} at once", index, device.current_card(), stream, 0))
+            kernel(addresses.cpu().numpy(), sizes.cpu().numpy(), *scalars)
+
+        return call
+
+
+def register(backend: type[CardBackend] = CardBackend) -> None:
     """The device and its backend, for this process."""
     device.register()
-    if device.NAME not in registry.names():
-        registry.register(device.NAME, CardBackend)
+    registry.unregister(device.NAME)
+    registry.register(device.NAME, backend)

@@ -65,6 +65,14 @@ class _Module:
         """The CPU draws."""
 
     @staticmethod
+    def get_rng_state(card: object = None) -> torch.Tensor:
+        return torch.get_rng_state()
+
+    @staticmethod
+    def set_rng_state(state: torch.Tensor, card: object = None) -> None:
+        torch.set_rng_state(state)
+
+    @staticmethod
     def device_count() -> int:
         return CARDS
 
@@ -120,7 +128,8 @@ def _library() -> ctypes.CDLL:
 def _built() -> Path:
     """The library, built where its source or PyTorch is another: ten seconds of a core."""
     key = hashlib.sha256(SOURCE.read_bytes() + torch.__version__.encode()).hexdigest()[:16]
-    library = Path(os.environ["UOL_CACHE_DIR"]) / f"{NAME}-{key}.so"
+    folder = os.environ.get("UOL_CACHE_DIR") or SOURCE.parents[2] / "build" / "test-cache"
+    library = Path(folder) / f"{NAME}-{key}.so"
     if not library.exists():
         library.parent.mkdir(parents=True, exist_ok=True)
         whole = library.with_suffix(f".{os.getpid()}")

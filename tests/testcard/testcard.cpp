@@ -8,6 +8,8 @@
 #include <ATen/native/CPUFallback.h>
 #include <ATen/ops/_reshape_alias_native.h>
 #include <ATen/ops/as_strided_native.h>
+#include <ATen/ops/convolution.h>
+#include <ATen/ops/convolution_backward.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/resize_native.h>
 #include <ATen/ops/set_native.h>
@@ -76,6 +78,33 @@ struct Memory final : c10::Allocator {
   void copy_data(void* to, const void* from, size_t bytes) const override { default_copy_data(to, from, bytes); }
 } memory;
 
+struct Pinned final : c10::Allocator {  // of the host, which a card reads by itself
+  std::map<uintptr_t, size_t> blocks;
+  c10::DataPtr allocate(size_t wanted) override;
+  void copy_data(void* to, const void* from, size_t bytes) const override { default_copy_data(to, from, bytes); }
+} pinned;
+
+void unpin(void* address) {
+  std::lock_guard guard(lock);
+  pinned.blocks.erase(reinterpret_cast<uintptr_t>(address));
+  std::free(address);
+}
+
+c10::DataPtr Pinned::allocate(size_t wanted) {
+  void* address = std::aligned_alloc(GRAIN, (wanted / GRAIN + 1) * GRAIN);
+  std::lock_guard guard(lock);
+  blocks[reinterpret_cast<uintptr_t>(address)] = wanted;
+  return {address, address, &unpin, c10::kCPU};
+}
+
+bool is_pinned(const void* address) {
+  std::lock_guard guard(lock);
+  const auto after = pinned.blocks.upper_bound(reinterpret_cast<uintptr_t>(address));
+  if (after == pinned.blocks.begin()) return false;
+  const auto [start, bytes] = *std::prev(after);
+  return reinterpret_cast<uintptr_t>(address) < start + bytes;
+}
+
 struct Guard final : c10::impl::DeviceGuardImplInterface {
   c10::DeviceType type() const override { return OURS; }
   Device exchangeDevice(Device device) const override {
@@ -120,6 +149,8 @@ struct Hooks final : at::PrivateUse1HooksInterface {
   bool isBuilt() const override { return true; }
   bool isAvailable() const override { return true; }
   bool hasPrimaryContext(DeviceIndex) const override { return true; }
+  bool isPinnedPtr(const void* data) const override { return is_pinned(data); }
+  c10::Allocator* getPinnedMemoryAllocator() const override { return &pinned; }
   DeviceIndex deviceCount() const override { return CARDS; }
   DeviceIndex getCurrentDevice() const override { return current; }
   void setCurrentDevice(DeviceIndex card) const override { current = card; }
@@ -158,7 +189,7 @@ at::Tensor on_host(const at::Tensor& x) {  // the same memory
 
 at::Tensor copy_from(const at::Tensor& from, const at::Tensor& to, bool non_blocking) {
   if (!is_emulating && to.is_cpu()) counts[from.device().index()].copies_to_host += 1;
-  if (!is_emulating && from.is_cpu() && !non_blocking) counts[to.device().index()].waits += 1;
+  if (!is_emulating && from.is_cpu() && !(non_blocking && is_pinned(from.data_ptr()))) counts[to.device().index()].waits += 1;
   on_host(to).copy_(on_host(from));
   return to;
 }
@@ -173,19 +204,42 @@ at::Scalar local_scalar(const at::Tensor& x) {
   return on_host(x).item();
 }
 
-void emulate(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
-  counts[current].emulated += 1;
+struct Emulation {  // while one lives, the CPU computes in the card's place
   const bool before = std::exchange(is_emulating, true);
-  try {
-    at::native::cpu_fallback(op, stack);
-  } catch (...) {
-    is_emulating = before;
-    throw;
-  }
-  is_emulating = before;
+  Emulation() { counts[current].emulated += 1; }
+  ~Emulation() { is_emulating = before; }
+};
+
+void emulate(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
+  const Emulation emulation;
+  at::native::cpu_fallback(op, stack);
+}
+
+// Convolutions are the two operators of PyTorch's for which a device without a kernel of its own has no other way.
+using Sizes = c10::SymIntArrayRef;
+
+at::Tensor convolution(const at::Tensor& x, const at::Tensor& w, const std::optional<at::Tensor>& bias, Sizes stride,
+    Sizes padding, Sizes dilation, bool transposed, Sizes output_padding, c10::SymInt groups) {
+  const Emulation emulation;
+  const auto host_bias = bias ? std::optional(on_host(*bias)) : std::nullopt;
+  return at::convolution_symint(on_host(x), on_host(w), host_bias, stride, padding, dilation, transposed, output_padding, groups)
+      .to(x.device());
+}
+
+std::tuple<at::Tensor, at::Tensor, at::Tensor> convolution_backward(const at::Tensor& dy, const at::Tensor& x,
+    const at::Tensor& w, Sizes stride, Sizes padding, Sizes dilation, bool transposed, Sizes output_padding, c10::SymInt groups,
+    std::array<bool, 3> wanted) {
+  const Emulation emulation;
+  const auto channels = w.sym_size(transposed ? 1 : 0) * (transposed ? groups : c10::SymInt(1));
+  auto [dx, dw, db] = at::convolution_backward_symint(on_host(dy), on_host(x), on_host(w), c10::SymIntArrayRef({channels}),
+      stride, padding, dilation, transposed, output_padding, groups, wanted);
+  const auto there = [&](const at::Tensor& found) { return found.defined() ? found.to(x.device()) : found; };
+  return {there(dx), there(dw), there(db)};
 }
 
 TORCH_LIBRARY_IMPL(_, PrivateUse1, m) { m.fallback(torch::CppFunction::makeFromBoxedFunction<&emulate>()); }
+
+TORCH_LIBRARY_IMPL(_, AutocastPrivateUse1, m) { m.fallback(torch::CppFunction::makeFallthrough()); }
 
 TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   m.impl("empty.memory_format", &empty);
@@ -199,6 +253,8 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   m.impl("_copy_from", &copy_from);
   m.impl("_copy_from_and_resize", &copy_from_and_resize);
   m.impl("_local_scalar_dense", &local_scalar);
+  m.impl("convolution_overrideable", &convolution);
+  m.impl("convolution_backward_overrideable", &convolution_backward);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
     bridge      makes an operator known to PyTorch, when it is first named, in `torch.ops.uol` by `namespace`
     call        one operator on tensors: its kernels by shape (`launch_plan`), results (`large_pages`), `out=`; `fast_path`
                 says when the dispatcher has nothing to add
+    devices     whose kernels run on a tensor's device, and how they are launched there; `fallback` is PyTorch in their place
     gradient    what autograd asks of an operator; `backward_plan` calls the gradients that were derived from its text;
                 those that only repeat a cotangent are views (`repeated`)
     foreach     many tensors in one launch; `in_place` writes over inputs; `variadic` takes lists

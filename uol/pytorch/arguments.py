@@ -102,7 +102,10 @@ def _tensor(op: str, name: str, x: object, dtype: torch.dtype, like: Tensor) -> 
         hint = "nothing is rounded silently: give a whole number, or cast the tensors"
         raise TypeCheckError(f"{op}: {name} is {x!r}, the tensors are {dtype}", hint=hint)
     try:
-        return torch.tensor(x, dtype=dtype, device=like.device)
+        if like.is_cpu:
+            return torch.tensor(x, dtype=dtype)
+        value: Any = x if isinstance(x, NUMBERS) else torch.tensor(x, dtype=dtype).item()
+        return torch.full((), value, dtype=dtype, device=like.device)  # written there: a copy would be waited for
     except (RuntimeError, OverflowError, ValueError) as error:
         raise TypeCheckError(f"{op}: {name} is {x!r}, which no {dtype} is", hint="give a smaller number") from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from math import prod
 from typing import Any, cast
 
@@ -22,6 +23,7 @@ from uol.ir.syntax.surface import Op, Pack
 from uol.pytorch.arguments import exactly, in_order, options_of, remember, require_strided, tensors_of, type_name
 from uol.pytorch.devices import launch_of, require_one_device, target_of
 from uol.pytorch.dim_argument import along, row_form
+from uol.pytorch.fallback import MODE, NO_KERNEL, advised, by_pytorch, or_pytorch
 from uol.pytorch.fast_path import is_eager
 from uol.pytorch.gradient import Define, Gradient, record_eagerly, record_in_place, require_backward
 from uol.pytorch.large_pages import is_large
@@ -31,6 +33,7 @@ from uol.pytorch.schema import TORCH_TYPES, type_options
 
 Tensor = torch.Tensor
 Options = Mapping[str, int | float | torch.dtype | None]
+Out = Tensor | Sequence[Tensor] | None
 
 
 class TorchOperator:
@@ -97,7 +100,7 @@ class TorchOperator:
         """x, with the result where its values were, in one pass; autograd sees a write to x, as of `torch.relu_`. None, and x
         as it was, where PyTorch's dispatcher has something to add or to refuse, and where a gradient reads x or a kernel
         cannot write there."""
-        if not is_eager((x,)) or not is_dense(x.shape, x.stride()) or not self._may_be_written(x):
+        if MODE.depth or not is_eager((x,)) or not is_dense(x.shape, x.stride()) or not self._may_be_written(x):
             return None
         chosen: Any = self._options(options)
         prepared = self.find((x,), chosen, (x.stride(),))
@@ -120,33 +123,71 @@ class TorchOperator:
 
     def function(self) -> Callable[..., object]:
         """`uol.ops.<name>`: the PyTorch operator with numbers taken as tensors, `dim=` for operators of rows, and `out=`."""
-        into = getattr(torch.ops.uol, self.op.name).out
         arity, rows = len(self.names), row_form(self.op)
 
-        def call(*inputs: Tensor | int | float, out: Tensor | Sequence[Tensor] | None = None, **options: object) -> object:
+        def call(*inputs: Tensor | int | float, out: Out = None, **options: object) -> object:
             if options and rows is not None and ("dim" in options or "keepdim" in options):
                 return along(rows, call, inputs, options if out is None else {**options, "out": out})
+            if MODE.depth:
+                return self._or_pytorch(inputs, out, options)
             if out is None and len(inputs) == arity and is_eager(inputs):
                 return self.call_eagerly(inputs, options)
-            tensors = tensors_of(self.op, in_order(self.op, inputs, options))
-            chosen = options_of(self.op, options)
-            outs = given_outs(self.op, out)
-            require_one_device(self.op.name, dict(zip((*self.names, *self._out_names()), (*tensors, *outs), strict=False)))
-            if outs:
-                require_no_gradient(self.op.name, (*tensors, *outs))
-                plain = [torch.empty_like(o) if _is_negated(o) else o for o in outs]
-                into(*tensors, **chosen, **dict(zip(self._out_names(), plain, strict=True)))
-                for given_out, made in zip(outs, plain, strict=True):
-                    if made is not given_out:
-                        given_out.copy_(made)
-                return out
-            require_backward(self.op.name, tensors)
-            return self.gradient.call(tensors, chosen)
+            return self.call_in_full(inputs, out, options)
 
         call.__name__ = call.__qualname__ = self.op.name
         call.__module__ = "uol.ops"  # where pickle finds it
         call.__doc__ = f"The operator {self.op.name} on PyTorch tensors; its text: `uol show {self.op.name}`."
         return call
+
+    def call_in_full(self, inputs: Sequence[Any], out: Out, options: dict[str, Any]) -> object:
+        """The operator on whatever it may be given, through PyTorch's dispatcher."""
+        tensors, outs, chosen = self._arguments(inputs, out, options)
+        if not outs:
+            require_backward(self.op.name, tensors)
+            return self.gradient.call(tensors, chosen)
+        require_no_gradient(self.op.name, (*tensors, *outs))
+        plain = [torch.empty_like(o) if _is_negated(o) else o for o in outs]
+        getattr(torch.ops.uol, self.op.name).out(*tensors, **chosen, **dict(zip(self._out_names(), plain, strict=True)))
+        for given_out, made in zip(outs, plain, strict=True):
+            if made is not given_out:
+                given_out.copy_(made)
+        return out
+
+    def by_pytorch(self, inputs: Sequence[Any], out: Out, options: dict[str, Any]) -> object:
+        """PyTorch's counterpart of the operator, with PyTorch's gradient, in the operator's types."""
+        tensors, outs, chosen = self._arguments(inputs, out, options)
+        device_type = tensors[0].device.type
+        if torch.is_autocast_enabled(device_type):
+            tensors = self.gradient.autocast(tensors)
+        instance = self._instance(tensors, chosen)
+        results = [(instance.shape(r), TORCH_TYPES[instance.dtype(r)]) for r in self.op.results]
+        attributes = {name: value for name, value in chosen.items() if name not in self.options}
+        with torch.autocast(device_type, enabled=False):
+            found = by_pytorch(self.op, tensors, attributes, results)
+        if not outs:
+            return found
+        require_no_gradient(self.op.name, (*tensors, *outs))
+        for given_out, made, form in zip(outs, (found,) if isinstance(found, Tensor) else found, results, strict=True):
+            require_fit(self.op.name, given_out, *form)
+            given_out.copy_(made)
+        return out
+
+    @torch.compiler.disable  # a trace would have to know what can be had
+    def _or_pytorch(self, inputs: Sequence[Any], out: Out, options: dict[str, Any]) -> object:
+        """The operator, by PyTorch where no kernel of it can be had."""
+        is_plain = out is None and len(inputs) == len(self.names) and is_eager(inputs)
+        kernel = partial(self.call_eagerly, inputs) if is_plain else partial(self.call_in_full, inputs, out)
+        return or_pytorch(self.op, partial(kernel, dict(options)), partial(self.by_pytorch, inputs, out, options))
+
+    def _arguments(
+        self, inputs: Sequence[Any], out: Out, options: dict[str, Any]
+    ) -> tuple[Sequence[Tensor], tuple[Tensor, ...], dict[str, Any]]:
+        """Inputs, what `out` gives, attributes and types. Raises ShapeError or TypeCheckError for what is none of them."""
+        tensors = tensors_of(self.op, in_order(self.op, inputs, options))
+        chosen: dict[str, Any] = options_of(self.op, options)
+        outs = given_outs(self.op, out)
+        require_one_device(self.op.name, dict(zip((*self.names, *self._out_names()), (*tensors, *outs), strict=False)))
+        return tensors, outs, chosen
 
     def find(self, inputs: Sequence[Tensor], options: Options, outs: tuple[Sizes, ...] | None = None) -> Prepared:
         """The kernel for these inputs, and for results that lie so."""
@@ -158,7 +199,10 @@ class TorchOperator:
             raise
         prepared = self.prepared.get(key)
         if prepared is None:
-            prepared = self._prepare(inputs, options, outs)
+            try:
+                prepared = self._prepare(inputs, options, outs)
+            except NO_KERNEL as error:
+                raise advised(self.op, error) from error.__cause__
             remember(self.prepared, key, prepared)
         return prepared
 

@@ -8,15 +8,18 @@ with that device current; its workspace comes from PyTorch's allocator. Nothing 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch._C import _accelerator_getDeviceIndex as current_index
 from torch._C import _accelerator_setDeviceIndex as make_current
 from torch._subclasses.fake_tensor import FakeTensor
 
 from uol.backends import registry
-from uol.codegen.backend import Loaded, TorchBackend
+from uol.codegen.backend import TorchBackend
+from uol.compilation.foreach_launch import ForeachKernel, foreach_kernel
 from uol.compilation.request import Target, resolve_target
 from uol.compiler import Compiled
 from uol.ir.errors import RefusalError, TypeCheckError, UolError
@@ -81,23 +84,46 @@ def launch_of(compiled: Compiled, device: torch.device) -> Launch:
         return compiled.loaded
     backend, index = compiled.request.target.backend, device.index or 0
     assert isinstance(backend, TorchBackend)
-    return _on_current_stream(compiled.loaded_on(index), backend.torch_stream, device, index)
+    kernel = compiled.loaded_on(index)
+    return _with_workspace(_on_current_stream(kernel, backend.torch_stream, index), kernel.workspace_bytes, device)
 
 
-def _on_current_stream(kernel: Loaded, stream_of: Callable[[int], int], device: torch.device, index: int) -> Launch:
-    """The workspace is given back as the call returns, and not before: what PyTorch's allocator hands out next on this stream
-    is written to after the kernels have run. On another stream it hands out other memory."""
-    size = kernel.workspace_bytes
+def foreach_kernel_on(device: torch.device, name: str, dtype: str, attributes: Mapping[str, float]) -> ForeachKernel | None:
+    """The kernel of an operator over flat tensors on this device, many of them in one launch; None where there is none such."""
+    index, target = device.index or 0, target_of(name, device)
+    kernel = foreach_kernel(name, target, dtype, attributes, index)
+    if kernel is None or device.type == HOST:
+        return kernel
+    assert isinstance(target.backend, TorchBackend)
+    launch = _on_current_stream(kernel.call, target.backend.torch_stream, index)
+    return replace(kernel, call=lambda *tables_and_scalars: launch(*[_brought(each, device) for each in tables_and_scalars]))
 
-    def launch(*arguments: Any) -> None:
+
+def _brought(argument: Any, device: torch.device) -> Any:
+    """A table in the device's memory; a number as it is. Copied from pinned memory, it is not waited for."""
+    if not isinstance(argument, np.ndarray):
+        return argument
+    return torch.from_numpy(np.ascontiguousarray(argument)).pin_memory().to(device, non_blocking=True)
+
+
+def _on_current_stream(kernel: Launch, stream_of: Callable[[int], int], index: int) -> Launch:
+    def launch(*arguments: Any, **more: Any) -> None:
         before = current_index()
-        if before != index:
-            make_current(index)
+        if before == index:
+            kernel(*arguments, stream=stream_of(index), **more)
+            return
+        make_current(index)
         try:
-            workspace = torch.empty(size, dtype=torch.uint8, device=device) if size else None
-            kernel(*arguments, stream=stream_of(index), workspace=workspace)
+            kernel(*arguments, stream=stream_of(index), **more)
         finally:
-            if before != index:
-                make_current(before)
+            make_current(before)
 
     return launch
+
+
+def _with_workspace(launch: Launch, size_bytes: int, device: torch.device) -> Launch:
+    """The workspace is given back as the call returns, and not before: what PyTorch's allocator hands out next on this stream
+    is written to after the kernels have run. On another stream it hands out other memory."""
+    if not size_bytes:
+        return launch
+    return lambda *arguments: launch(*arguments, workspace=torch.empty(size_bytes, dtype=torch.uint8, device=device))

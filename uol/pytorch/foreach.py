@@ -6,8 +6,9 @@
 
 Foreach is a property of the launch, not of a text: the texts are sgd, sgd_momentum, adamw (`uol show sgd`). On the CPU the
 tensors of a position that lie alike are flat to the kernel, whose length is an argument: one kernel serves every shape, and
-one launch all positions of a type, without PyTorch's dispatcher in between. Positions whose tensors lie otherwise or share
-memory, and those on other devices, are steps of their own. A position whose gradient is None is left alone.
+one launch all positions of a type, without PyTorch's dispatcher in between. So it is on an accelerator whose backend has such
+launches (`ForeachBackend`); on others every position is a step of its own, there. So are positions whose tensors lie otherwise
+or share memory, and those of lists over several devices. A position whose gradient is None is left alone.
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ from torch import Tensor
 
 from uol.binding.argument_checks import shown
 from uol.binding.layouts import is_dense
-from uol.compilation.foreach_launch import ForeachKernel, are_apart, foreach_kernel
+from uol.compilation.foreach_launch import ForeachKernel, are_apart
 from uol.ir.errors import ShapeError, TypeCheckError, UolError
 from uol.pytorch.bridge import operator
-from uol.pytorch.devices import target_of
+from uol.pytorch.devices import foreach_kernel_on
+from uol.pytorch.fallback import MODE
 from uol.pytorch.fast_path import PLAIN, is_eager
 from uol.pytorch.in_place import InPlaceOperator, in_place_function, in_place_operator
 from uol.pytorch.schema import NAMES
@@ -86,7 +88,8 @@ def adamw_(
 def clip_(grads: Gradients, *, max_norm: float) -> Tensor:
     """g *= max_norm / norm where norm > max_norm: the norm of all gradients together, which is what is given back.
 
-    As torch.nn.utils.clip_grad_norm_; a norm that is not finite makes the gradients so.
+    As torch.nn.utils.clip_grad_norm_; a norm that is not finite makes the gradients so. On an accelerator nothing waits for the
+    norm: the factor, 1 where none is needed, is a tensor there, by which PyTorch multiplies.
     """
     given = _listed("clip", "grads", grads)
     _require_alike("clip", {"grads": given})
@@ -94,15 +97,34 @@ def clip_(grads: Gradients, *, max_norm: float) -> Tensor:
     present = [g for g in given if g is not None]
     if not present:
         return torch.zeros(())
-    norm = operator("gradient_norm")
-    widest = max((g.dtype for g in present), key=lambda dtype: dtype.itemsize)
-    with torch.no_grad():
-        total = norm(torch.stack([norm(g).to(widest) for g in present]))  # type: ignore[attr-defined]  # it has one result
-    assert isinstance(total, Tensor)
+    total = _norm(present)
+    if not total.is_cpu:
+        _scale_(present, (limit / (total + 1e-6)).clamp(max=1.0))
+        return total
     scale = limit / (float(total) + 1e-6)
     if not scale >= 1:  # also where it is NaN
         _step("clip_gradient", {"grads": present}, {"scale": scale})
     return total
+
+
+def _norm(tensors: Tensors) -> Tensor:
+    """Of all of them together, in the widest of their types, on the first one's device."""
+    norm = operator("gradient_norm")
+    widest = max((x.dtype for x in tensors), key=lambda dtype: dtype.itemsize)
+    with torch.no_grad():
+        each = [norm(x).to(tensors[0].device, widest) for x in tensors]  # type: ignore[attr-defined]  # it has one result
+        total = norm(torch.stack(each))
+    assert isinstance(total, Tensor)
+    return total
+
+
+def _scale_(tensors: Tensors, factor: Tensor) -> None:
+    """x *= factor, wherever they lie."""
+    lying: dict[torch.device, list[Tensor]] = {}
+    for x in tensors:
+        lying.setdefault(x.device, []).append(x)
+    for device, there in lying.items():
+        torch._foreach_mul_(there, factor.to(device))
 
 
 def _step(name: str, lists: Mapping[str, Gradients], options: Mapping[str, float]) -> None:
@@ -115,7 +137,7 @@ def _step(name: str, lists: Mapping[str, Gradients], options: Mapping[str, float
     columns = _present(list(lists.values()))
     for dtype, positions in _lying_alike(columns).items():
         chosen = columns if len(positions) == len(columns[0]) else [[c[n] for n in positions] for c in columns]
-        if dtype is None or not _launched(own, _kernel(name, NAMES[dtype], whole), chosen, options):
+        if dtype is None or not _launched(own, _kernel(name, chosen[0][0].device, NAMES[dtype], whole), chosen, options):
             for given in zip(*chosen, strict=True):
                 in_place_function(name)(*given, **options)
 
@@ -130,10 +152,12 @@ def _launched(
     own: InPlaceOperator, kernel: ForeachKernel | None, columns: list[list[Tensor]], options: Mapping[str, float]
 ) -> bool:
     """Runs all positions in one launch, unless there is no kernel for it, or some of them share memory."""
+    if kernel is None:
+        return False
     addresses = np.array([list(map(Tensor.data_ptr, c)) for c in columns], np.int64).T.copy()
     lengths = np.array(list(map(Tensor.numel, columns[0])), np.int64)
     element_bytes = columns[0][0].dtype.itemsize
-    if kernel is None or not are_apart(addresses, lengths, element_bytes):
+    if not are_apart(addresses, lengths, element_bytes):
         return False
     places = [source for source in own.sources if source is not None]
     kernel.launch(np.hstack([addresses, addresses[:, places]]), lengths, element_bytes, options)
@@ -142,16 +166,16 @@ def _launched(
 
 
 @cache
-def _kernel(name: str, dtype: str, attributes: tuple[tuple[str, int], ...]) -> ForeachKernel | None:
+def _kernel(name: str, device: torch.device, dtype: str, attributes: tuple[tuple[str, int], ...]) -> ForeachKernel | None:
     required = {a.name: 0.0 for a in in_place_operator(name).op.attributes if a.default is None}
-    return foreach_kernel(name, target_of(name, torch.device("cpu")), dtype, {**required, **dict(attributes)})
+    return foreach_kernel_on(device, name, dtype, {**required, **dict(attributes)})
 
 
 def _lying_alike(columns: Sequence[Sequence[Tensor]]) -> Mapping[torch.dtype | None, Sequence[int]]:
     """The positions by type whose tensors are dense, of one type, shape and strides, and may be overwritten past PyTorch's
     dispatcher; under None, and first, those that are steps of their own."""
     every = [x for column in columns for x in column]
-    if torch.is_grad_enabled() or not is_eager(every):
+    if torch.is_grad_enabled() or MODE.depth or not is_eager(every):
         return {None: range(len(columns[0]))}
     if _are_all_contiguous(every) and len(dtypes := {*map(_DTYPE, every)}) == 1 and _are_of_one_shape(columns):
         (dtype,) = dtypes

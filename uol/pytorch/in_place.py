@@ -30,6 +30,7 @@ from uol.pytorch import bridge
 from uol.pytorch.arguments import exactly, options_of, remember, require_strided, tensors_of, type_name
 from uol.pytorch.call import TorchOperator
 from uol.pytorch.devices import launch_of, require_one_device, target_of
+from uol.pytorch.fallback import MODE, NO_KERNEL, advised, or_pytorch
 from uol.pytorch.fast_path import is_eager
 from uol.pytorch.namespace import underway
 from uol.pytorch.out import writable_in_place
@@ -90,11 +91,19 @@ class InPlaceOperator:
         return f"{head}_({arguments}) -> {new if new == 'Tensor' else f'({new})'}"
 
     def compute(self, /, *inputs: Tensor, **options: Any) -> Result:
+        """`overwrite` as PyTorch's dispatcher calls it."""
+        require_one_device(self.name, dict(zip(self.names, inputs, strict=True)))
+        return self.overwrite(inputs, options)
+
+    def overwrite(self, inputs: Sequence[Tensor], options: Mapping[str, Any]) -> Result:
         """The new results; the others lie where their inputs lay."""
         key = (inputs[0].device, *[(x.dtype, x.shape, x.stride()) for x in inputs], exactly(options))
         prepared = self.prepared.get(key)
         if prepared is None:
-            prepared = self._prepare(inputs, options)
+            try:
+                prepared = self._prepare(inputs, options)
+            except NO_KERNEL as error:
+                raise advised(self.op, error) from error.__cause__
             remember(self.prepared, key, prepared)
         if prepared.call is None or not self._apart(inputs):
             return self._copied(getattr(torch.ops.uol, self.op.name)(*inputs, **options), inputs)
@@ -115,7 +124,7 @@ class InPlaceOperator:
         """The operator on plain tensors (`is_eager`), past PyTorch's dispatcher."""
         if torch.is_grad_enabled() and any([x.requires_grad for x in inputs]):
             return self.differentiably(inputs, options, self.pure.call_eagerly)
-        return self.compute(*inputs, **options_of(self.op, options))
+        return self.overwrite(inputs, options_of(self.op, options))
 
     @cached_property
     def pure(self) -> TorchOperator:
@@ -136,28 +145,55 @@ class InPlaceOperator:
 
     def function(self) -> Callable[..., Result]:
         """`uol.ops.<name>_`."""
-        packet = getattr(torch.ops.uol, self.name)
 
         def call(*inputs: Tensor, **options: object) -> Result:
-            if len(inputs) == len(self.names) and is_eager(inputs) and not any([x.is_inference() for x in inputs]):
-                return self.call_eagerly(inputs, options)
-            tensors = tensors_of(self.op, inputs)
-            for n in self.mutated:
-                if tensors[n] is not inputs[n]:
-                    raise UolError(f"{self.name}: {self.names[n]} is overwritten, and {inputs[n]!r} is no tensor")
-            require_one_device(self.name, dict(zip(self.names, tensors, strict=True)))
-            if not torch.compiler.is_compiling() and any([tensors[n].is_neg() for n in self.mutated]):
-                plain = [x.resolve_neg() for x in tensors]  # PyTorch negates such a view as it is read
-                found = packet(*plain, **options_of(self.op, options))
-                for n in self.mutated:
-                    tensors[n].copy_(plain[n])
-                return cast(Result, found)
-            return cast(Result, packet(*tensors, **options_of(self.op, options)))
+            if MODE.depth:
+                return self._or_pytorch(inputs, options)
+            return self._kernel(inputs, options)
 
         call.__name__ = call.__qualname__ = self.name
         call.__module__ = "uol.ops"  # where pickle finds it
         call.__doc__ = f"The operator {self.op.name}, overwriting {', '.join(self.aliases)}; `uol show {self.op.name}`."
         return call
+
+    def _kernel(self, inputs: Sequence[Tensor], options: dict[str, Any]) -> Result:
+        """The operator on whatever it may be given."""
+        if len(inputs) == len(self.names) and is_eager(inputs) and not any([x.is_inference() for x in inputs]):
+            return self.call_eagerly(inputs, options)
+        tensors = self._tensors(inputs)
+        packet = getattr(torch.ops.uol, self.name)
+        if not torch.compiler.is_compiling() and any([tensors[n].is_neg() for n in self.mutated]):
+            plain = [x.resolve_neg() for x in tensors]  # PyTorch negates such a view as it is read
+            found = packet(*plain, **options_of(self.op, options))
+            for n in self.mutated:
+                tensors[n].copy_(plain[n])
+            return cast(Result, found)
+        return cast(Result, packet(*tensors, **options_of(self.op, options)))
+
+    @torch.compiler.disable  # a trace would have to know what can be had
+    def _or_pytorch(self, inputs: Sequence[Tensor], options: dict[str, Any]) -> Result:
+        """The operator, by PyTorch where no kernel of it can be had."""
+        return cast(Result, or_pytorch(self.op, lambda: self._kernel(inputs, options), lambda: self._by_pytorch(inputs, options)))
+
+    def _by_pytorch(self, inputs: Sequence[Tensor], options: dict[str, Any]) -> Result:
+        """PyTorch's counterpart, whose results are copied to where they belong."""
+        tensors = self._tensors(inputs)
+
+        def counterpart(given: Sequence[Tensor], chosen: dict[str, Any]) -> Any:
+            return self.pure.by_pytorch(given, None, chosen)
+
+        if torch.is_grad_enabled() and any(x.requires_grad for x in tensors):
+            return self.differentiably(tensors, options, counterpart)
+        return self._copied(counterpart(tensors, options), tensors)
+
+    def _tensors(self, inputs: Sequence[Tensor]) -> list[Tensor]:
+        """The inputs. Raises UolError for a number that would be overwritten, TypeCheckError where they lie on several devices."""
+        tensors = tensors_of(self.op, inputs)
+        for n in self.mutated:
+            if tensors[n] is not inputs[n]:
+                raise UolError(f"{self.name}: {self.names[n]} is overwritten, and {inputs[n]!r} is no tensor")
+        require_one_device(self.name, dict(zip(self.names, tensors, strict=True)))
+        return tensors
 
     def _apart(self, inputs: Sequence[Tensor]) -> bool:
         """Does no overwritten tensor share memory with another one, and does each fill its own?"""
