@@ -229,7 +229,11 @@ class TorchOperator:
         self, inputs: Sequence[Tensor], options: Options, target: Target, outs: tuple[Sizes, ...] | None = None
     ) -> Request:
         """What has to be compiled for these inputs, and for results that lie so. An input that broadcasts has its full size."""
-        instance = self._instance(inputs, options)
+        return self._request(self._instance(inputs, options), inputs, target, outs)
+
+    def _request(
+        self, instance: Instance, inputs: Sequence[Tensor], target: Target, outs: tuple[Sizes, ...] | None
+    ) -> Request:
         full = [_full_size(instance, name, x) for name, x in zip(self.names, inputs, strict=True)]
         wide = [x if size is None else x.expand(size) for x, size in zip(inputs, full, strict=True)]
         shapes = {n: tuple(x.shape) for n, x in zip(self.names, wide, strict=True)}
@@ -243,8 +247,8 @@ class TorchOperator:
 
     def _prepare(self, inputs: Sequence[Tensor], options: Options, outs: tuple[Sizes, ...] | None) -> Prepared:
         self._require_strided(inputs)
-        request = self.request(inputs, options, target_of(self.op.name, inputs[0].device), outs)
-        instance = request.instance
+        instance = self._instance(inputs, options)  # what is wrong with a call is said before what is missing for it
+        request = self._request(instance, inputs, target_of(self.op.name, inputs[0].device), outs)
         full = [_full_size(instance, name, x) for name, x in zip(self.names, inputs, strict=True)]
         results = [(instance.shape(r), TORCH_TYPES[instance.dtype(r)]) for r in self.op.results]
         compiled = self._compiled(request, _layer_dims(instance, inputs))
