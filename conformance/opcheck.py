@@ -1,6 +1,6 @@
 """PyTorch's own check of custom operators (`torch.library.opcheck`) on every operator of the library and on its gradient.
 
-    python -m uol.conformance.opcheck [--op softmax,conv2d] [--device cuda]
+    python -m uol.conformance.opcheck [--op softmax,conv2d] [--device TYPE]
 
 Schema, autograd's registration, the fake implementation, and tracing with dynamic shapes, on the smallest of an operator's
 workloads, in f32 where it has that type. An operator's gradient is reached through it, and checked on its own. Exit status 1
@@ -35,9 +35,7 @@ Case = tuple[tuple[torch.Tensor, ...], dict[str, int | float | torch.dtype]]
 TYPES = ("f32", "i64", "i32")
 """The type that is checked: the first that an operator admits."""
 
-TESTS = ("test_schema", "test_autograd_registration", "test_faketensor", "test_aot_dispatch_dynamic")
-REGISTERED = ("cpu", "cuda", "xpu")
-"""The devices whose registration PyTorch's check knows how to ask for."""
+REGISTRATION = "test_autograd_registration"
 
 
 def smallest(op: str) -> Workload:
@@ -89,13 +87,14 @@ def check(name: str, device: str = "cpu") -> tuple[str, ...]:
 
 
 def _opcheck(name: str, inputs: tuple[torch.Tensor, ...], options: dict[str, int | float | torch.dtype]) -> tuple[str, ...]:
-    tests = TESTS if inputs[0].device.type in REGISTERED else tuple(test for test in TESTS if "registration" not in test)
-    overload = getattr(torch.ops.uol, name).default
     try:
-        results = torch.library.opcheck(overload, inputs, options, test_utils=tests, raise_exception=False)
+        results = torch.library.opcheck(getattr(torch.ops.uol, name).default, inputs, options, raise_exception=False)
     except Exception as error:
         return (f"{name}: {type(error).__name__}: {error}",)
-    return tuple(f"{name}: {test}: {result}" for test, result in results.items() if result != "SUCCESS")
+    found = {test: result for test, result in results.items() if result != "SUCCESS"}
+    if isinstance(found.get(REGISTRATION), NotImplementedError):  # which PyTorch asks for on some devices alone
+        del found[REGISTRATION]
+    return tuple(f"{name}: {test}: {result}" for test, result in found.items())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

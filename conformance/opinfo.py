@@ -1,6 +1,6 @@
 """PyTorch's own samples (OpInfo) against our operators, at PyTorch's default tolerances, forward and gradient.
 
-    python -m uol.conformance.opinfo [--op softmax,conv2d] [--dtype f32,f64,f16,bf16] [--device cuda]
+    python -m uol.conformance.opinfo [--op softmax,conv2d] [--dtype f32,f64,f16,bf16] [--device TYPE]
 
 f32 and f64 are compared with PyTorch in the same type, gradients too, and f32 with f64 where that fails; where f32 does not
 reach that tolerance, its error is compared with PyTorch's own, and the sample is counted as such. f16 and bf16 (forward, where

@@ -1,4 +1,4 @@
-"""A device of PyTorch's for tests, "testcard", and a backend for it: what lies between `uol.ops` and a driver runs without a card.
+"""A device of PyTorch's for tests, "testcard", and its backend: what lies between `uol.ops` and a driver runs without a card.
 
     device.py       the device: it is built from `testcard.cpp`, registered once a process, before the first backward
     backend.py      kernels of the CPU's, launched as on an accelerator, each launch on record

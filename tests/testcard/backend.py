@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
-from testcard import device
 
+from testcard import device
 from uol.backends import registry
 from uol.codegen.backend import (
     Artifact,

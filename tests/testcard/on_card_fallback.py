@@ -6,10 +6,10 @@ import warnings
 
 import pytest
 import torch
-from testcard.backend import RECORD, Launched
-from testcard.device import NAME
 
 import uol
+from testcard.backend import RECORD, Launched
+from testcard.device import NAME
 from uol.pytorch import fallback
 from uol.pytorch.fallback import FallbackWarning
 
@@ -112,7 +112,11 @@ def test_layers(launches: list[Launched]) -> None:
     def module() -> torch.nn.Module:
         torch.manual_seed(0)
         return torch.nn.Sequential(
-            torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.ReLU(inplace=True), torch.nn.Flatten(), torch.nn.Linear(64, 5)
+            torch.nn.Conv2d(3, 4, 3),
+            torch.nn.BatchNorm2d(4),
+            torch.nn.ReLU(inplace=True),
+            torch.nn.Flatten(),
+            torch.nn.Linear(64, 5),
         )
 
     own, plain = module().to(NAME), module()

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import torch
 import torchvision
-from testcard import backend
-from testcard.backend import RECORD, ForeachCardBackend, Launched
-from testcard.device import NAME, counts
 from torch import nn
 
 import uol
+from testcard import backend
+from testcard.backend import ForeachCardBackend, Launched
+from testcard.device import NAME, counts
 from uol.pytorch import foreach
 
 CARD = f"{NAME}:1"

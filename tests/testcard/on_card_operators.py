@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from testcard import device
-from testcard.backend import Launched
 
 import uol
+from testcard import device
+from testcard.backend import Launched
 from uol.conformance import opcheck, opinfo
 
 CARD = "testcard:1"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+
 from testcard import backend, device
 from testcard.backend import RECORD, Launched
 

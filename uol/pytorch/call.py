@@ -172,7 +172,7 @@ class TorchOperator:
             given_out.copy_(made)
         return out
 
-    @torch.compiler.disable  # a trace would have to know what can be had
+    @torch.compiler.disable  # type: ignore[untyped-decorator]  # a trace would have to know what can be had
     def _or_pytorch(self, inputs: Sequence[Any], out: Out, options: dict[str, Any]) -> object:
         """The operator, by PyTorch where no kernel of it can be had."""
         is_plain = out is None and len(inputs) == len(self.names) and is_eager(inputs)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from typing import Any, cast
 
 import torch
@@ -147,9 +147,7 @@ class InPlaceOperator:
         """`uol.ops.<name>_`."""
 
         def call(*inputs: Tensor, **options: object) -> Result:
-            if MODE.depth:
-                return self._or_pytorch(inputs, options)
-            return self._kernel(inputs, options)
+            return cast(Result, self._or_pytorch(inputs, options)) if MODE.depth else self._kernel(inputs, options)
 
         call.__name__ = call.__qualname__ = self.name
         call.__module__ = "uol.ops"  # where pickle finds it
@@ -170,10 +168,11 @@ class InPlaceOperator:
             return cast(Result, found)
         return cast(Result, packet(*tensors, **options_of(self.op, options)))
 
-    @torch.compiler.disable  # a trace would have to know what can be had
+    @torch.compiler.disable  # type: ignore[untyped-decorator]  # a trace would have to know what can be had
     def _or_pytorch(self, inputs: Sequence[Tensor], options: dict[str, Any]) -> Result:
         """The operator, by PyTorch where no kernel of it can be had."""
-        return cast(Result, or_pytorch(self.op, lambda: self._kernel(inputs, options), lambda: self._by_pytorch(inputs, options)))
+        kernel, counterpart = partial(self._kernel, inputs, options), partial(self._by_pytorch, inputs, options)
+        return cast(Result, or_pytorch(self.op, kernel, counterpart))
 
     def _by_pytorch(self, inputs: Sequence[Tensor], options: dict[str, Any]) -> Result:
         """PyTorch's counterpart, whose results are copied to where they belong."""
@@ -187,7 +186,7 @@ class InPlaceOperator:
         return self._copied(counterpart(tensors, options), tensors)
 
     def _tensors(self, inputs: Sequence[Tensor]) -> list[Tensor]:
-        """The inputs. Raises UolError for a number that would be overwritten, TypeCheckError where they lie on several devices."""
+        """The inputs. Raises UolError for a number that would be overwritten, and for tensors on several devices."""
         tensors = tensors_of(self.op, inputs)
         for n in self.mutated:
             if tensors[n] is not inputs[n]:
