@@ -22,7 +22,7 @@ from uol.codegen.backend import TorchBackend
 from uol.compilation.foreach_launch import ForeachKernel, foreach_kernel
 from uol.compilation.request import Target, resolve_target
 from uol.compiler import Compiled
-from uol.ir.errors import RefusalError, TypeCheckError, UolError
+from uol.ir.errors import RefusalError, ToolchainError, TypeCheckError, UolError
 
 Launch = Callable[..., None]
 """A kernel as a function of inputs, results, run-time attributes and symbolic dims."""
@@ -57,7 +57,8 @@ def target_of(op: str, device: torch.device) -> Target:
     try:
         return Target(backend, backend.torch_device(device.index or 0))
     except UolError as error:
-        raise type(error)(f"{op}: nothing runs on {device}: {error.message}", hint=error.hint) from error
+        kind = type(error) if isinstance(error, ToolchainError) else RefusalError
+        raise kind(f"{op}: nothing runs on {device}: {error.message}", hint=error.hint) from error
 
 
 def require_running(op: str, x: torch.Tensor) -> None:
