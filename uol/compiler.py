@@ -99,13 +99,12 @@ class Compiled:
     def loaded(self) -> Loaded:
         """The callable on inputs, results, run-time attributes and the sizes of open dims, in the operator's order, with the
         device's `stream=` and `workspace=`. Nothing is checked but, in checked mode, the values."""
-        return self.loaded_on(0)
+        return with_checks(self.loaded_on(0), self.request, self.module.graph)
 
     def loaded_on(self, index: int) -> Loaded:
-        """The same on the device of that index, as PyTorch counts the target's devices."""
+        """The same on the device of that index, as PyTorch counts the target's devices, without any check."""
         if index not in self._loaded:
-            kernel = self.request.target.backend.load(artifact_of(self.request, self.module), index)
-            self._loaded[index] = with_checks(kernel, self.request, self.module.graph)
+            self._loaded[index] = self.request.target.backend.load(artifact_of(self.request, self.module), index)
         return self._loaded[index]
 
     @cached_property

@@ -18,11 +18,13 @@ from torch._C import _accelerator_setDeviceIndex as make_current
 from torch._subclasses.fake_tensor import FakeTensor
 
 from uol.backends import registry
+from uol.checking import MODE as CHECKED
+from uol.checking import Checks
 from uol.codegen.backend import TorchBackend
 from uol.compilation.foreach_launch import ForeachKernel, foreach_kernel
 from uol.compilation.request import Target, resolve_target
 from uol.compiler import Compiled
-from uol.ir.errors import RefusalError, ToolchainError, TypeCheckError, UolError
+from uol.ir.errors import RefusalError, ResourceError, ToolchainError, TypeCheckError, UolError
 
 Launch = Callable[..., None]
 """A kernel as a function of inputs, results, run-time attributes and symbolic dims."""
@@ -86,17 +88,18 @@ def launch_of(compiled: Compiled, device: torch.device) -> Launch:
     backend, index = compiled.request.target.backend, device.index or 0
     assert isinstance(backend, TorchBackend)
     kernel = compiled.loaded_on(index)
-    return _with_workspace(_on_current_stream(kernel, backend.torch_stream, index), kernel.workspace_bytes, device)
+    checks = Checks(compiled.request, compiled.module.graph)
+    return _on_current_stream(kernel, kernel.workspace_bytes, backend.torch_stream, device, checks)
 
 
 def foreach_kernel_on(device: torch.device, name: str, dtype: str, attributes: Mapping[str, float]) -> ForeachKernel | None:
     """The kernel of an operator over flat tensors on this device, many of them in one launch; None where there is none such."""
-    index, target = device.index or 0, target_of(name, device)
-    kernel = foreach_kernel(name, target, dtype, attributes, index)
+    target = target_of(name, device)
+    kernel = foreach_kernel(name, target, dtype, attributes, device.index or 0)
     if kernel is None or device.type == HOST:
         return kernel
     assert isinstance(target.backend, TorchBackend)
-    launch = _on_current_stream(kernel.call, target.backend.torch_stream, index)
+    launch = _on_current_stream(kernel.call, 0, target.backend.torch_stream, device, None)
     return replace(kernel, call=lambda *tables_and_scalars: launch(*[_brought(each, device) for each in tables_and_scalars]))
 
 
@@ -107,24 +110,29 @@ def _brought(argument: Any, device: torch.device) -> Any:
     return torch.from_numpy(np.ascontiguousarray(argument)).pin_memory().to(device, non_blocking=True)
 
 
-def _on_current_stream(kernel: Launch, stream_of: Callable[[int], int], index: int) -> Launch:
-    def launch(*arguments: Any, **more: Any) -> None:
+def _on_current_stream(
+    kernel: Launch, workspace_bytes: int, stream_of: Callable[[int], int], device: torch.device, checks: Checks | None
+) -> Launch:
+    """A workspace is given back as the call returns, and not before: what PyTorch's allocator hands out next on this stream is
+    written to after the kernels have run. On another stream it hands out other memory."""
+    index = device.index or 0
+
+    def launch(*arguments: Any) -> None:
+        if CHECKED.depth and checks is not None:
+            checks.require(arguments)
         before = current_index()
-        if before == index:
-            kernel(*arguments, stream=stream_of(index), **more)
-            return
-        make_current(index)
+        if before != index:
+            make_current(index)
         try:
-            kernel(*arguments, stream=stream_of(index), **more)
+            if workspace_bytes:
+                workspace = torch.empty(workspace_bytes, dtype=torch.uint8, device=device)
+                kernel(*arguments, stream=stream_of(index), workspace=workspace)
+            else:
+                kernel(*arguments, stream=stream_of(index))
+        except ToolchainError as error:  # the driver's: there is a kernel, and nothing that PyTorch should stand in for
+            raise ResourceError(error.message, hint=error.hint) from error
         finally:
-            make_current(before)
+            if before != index:
+                make_current(before)
 
     return launch
-
-
-def _with_workspace(launch: Launch, size_bytes: int, device: torch.device) -> Launch:
-    """The workspace is given back as the call returns, and not before: what PyTorch's allocator hands out next on this stream
-    is written to after the kernels have run. On another stream it hands out other memory."""
-    if not size_bytes:
-        return launch
-    return lambda *arguments: launch(*arguments, workspace=torch.empty(size_bytes, dtype=torch.uint8, device=device))

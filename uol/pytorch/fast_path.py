@@ -26,13 +26,13 @@ def is_eager(inputs: Sequence[Any]) -> bool:
     """
     if is_compiling():
         return False
-    on_host = True
+    elsewhere = None
     for x in inputs:
         if type(x) not in PLAIN or x.is_nested or x.is_neg() or x._is_zerotensor():
             return False
         if not x.is_cpu:
-            on_host = False
-    if not on_host and not _share_a_device(inputs):
+            elsewhere = x.device
+    if elsewhere is not None and not _all_on(elsewhere, inputs):
         return False
     return not (
         forward_ad._current_level >= 0
@@ -45,11 +45,9 @@ def is_eager(inputs: Sequence[Any]) -> bool:
     )
 
 
-def _share_a_device(inputs: Sequence[torch.Tensor]) -> bool:
-    """Is there one that all lie on, and have they data there?"""
-    first, *others = inputs
-    device = first.device
-    return not first.is_meta and all([x.device == device for x in others])
+def _all_on(device: torch.device, inputs: Sequence[torch.Tensor]) -> bool:
+    """Have all of them data on this one, the last one's?"""
+    return device.type != "meta" and (len(inputs) == 1 or all([x.device == device for x in inputs]))
 
 
 def has_numbers(x: torch.Tensor) -> bool:
