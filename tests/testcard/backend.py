@@ -27,7 +27,7 @@ from uol.codegen.backend import (
 from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.nodes import KernelSpec
 from uol.codegen.work import Issued
-from uol.ir.errors import ResourceError, ToolchainError
+from uol.ir.errors import ResourceError, UolError
 
 CPU = registry.get("cpu")
 PRODUCTS = ("small", "large")
@@ -50,12 +50,12 @@ class Record:
     """What the cards have been told, and what is to go wrong.
 
     failure   what the driver says to the next launch
-    missing   why no card is found; empty where they are
+    missing   what is raised where a card is looked for, when it is not found
     """
 
     launches: list[Launched] = field(default_factory=list)
     failure: str = ""
-    missing: str = ""
+    missing: UolError | None = None
 
     def ops(self) -> list[str]:
         return [each.op for each in self.launches]
@@ -137,8 +137,8 @@ class CardBackend:
         return frozenset({device.NAME})
 
     def torch_device(self, index: int) -> Device:
-        if RECORD.missing:
-            raise ToolchainError(RECORD.missing, hint="install the card's driver")
+        if RECORD.missing is not None:
+            raise RECORD.missing
         return self.devices[PRODUCTS[index]]
 
     def torch_stream(self, index: int) -> int:

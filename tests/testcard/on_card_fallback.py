@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 
 import pytest
 import torch
+from toy_backend import ToyBackend
 
 import uol
+from testcard import backend
 from testcard.backend import RECORD, Launched
 from testcard.device import NAME
+from uol.backends import registry
 from uol.pytorch import fallback
 from uol.pytorch.fallback import FallbackWarning
 
@@ -18,7 +22,7 @@ F8 = torch.float8_e4m3fn
 
 @pytest.fixture
 def no_driver() -> None:
-    RECORD.missing = "no driver of the card was found"
+    RECORD.missing = uol.ToolchainError("no driver of the card was found", hint="install the card's driver")
 
 
 def fresh(*size: int, grad: bool = False) -> torch.Tensor:
@@ -148,15 +152,47 @@ def test_what_a_caller_does_wrong_is_an_error_as_ever() -> None:
     assert "fallback" not in (raised.value.hint or "")
 
 
-def test_a_device_of_nobodys() -> None:
+def test_a_product_that_no_kernel_is_for_is_refused() -> None:
+    RECORD.missing = uol.UolError("no kernel is for a toaster", hint="they are for small and large")
+    with pytest.raises(uol.RefusalError, match=f"relu: nothing runs on {NAME}:0: no kernel is for a toaster"):
+        uol.ops.relu(fresh(19))
+
+
+@pytest.fixture
+def another_backend(request: pytest.FixtureRequest) -> Iterator[None]:
+    """In the place of the card's."""
+    registry.unregister(NAME)
+    if request.param is not None:
+        registry.register(NAME, request.param)
+    yield
+    backend.register()
+
+
+class WithoutLoader(ToyBackend):
+    """Has kernels for the card, and nothing that launches them."""
+
+    def torch_devices(self) -> frozenset[str]:
+        return frozenset({NAME})
+
+
+@pytest.mark.parametrize(
+    ("another_backend", "message"),
+    [
+        (None, f"sigmoid: no backend is for tensors on {NAME}:0"),
+        (
+            lambda: WithoutLoader(name=NAME),
+            f"sigmoid: {NAME} has kernels for tensors on {NAME}:0, but nothing that runs them here",
+        ),
+    ],
+    indirect=["another_backend"],
+    ids=["none", "no loader"],
+)
+@pytest.mark.usefixtures("another_backend")
+def test_a_device_without_a_backend_that_runs_there(message: str) -> None:
+    with pytest.raises(uol.RefusalError) as raised:
+        uol.ops.sigmoid(fresh(17))
+    assert raised.value.message == message
+    assert "uol.fallback" in (raised.value.hint or "")
     with uol.fallback(), warnings.catch_warnings():
         warnings.simplefilter("ignore", FallbackWarning)
-        from uol.backends import registry
-        from uol.pytorch import devices
-
-        kept = registry._registered.pop(NAME)
-        try:
-            assert devices.backend_for(NAME) is None
-            torch.testing.assert_close(uol.ops.sigmoid(fresh(17)).cpu(), fresh(17).cpu().sigmoid())
-        finally:
-            registry._registered[NAME] = kept
+        torch.testing.assert_close(uol.ops.sigmoid(fresh(17)).cpu(), fresh(17).cpu().sigmoid())

@@ -18,7 +18,7 @@ def nothing_left() -> Iterator[None]:
     """A test begins with an empty record, on the first card, and leaves the cards as they were."""
     RECORD.launches.clear()
     yield
-    RECORD.failure = RECORD.missing = ""
+    RECORD.failure, RECORD.missing = "", None
     assert device.current_card() == 0
     assert [device.current_stream(card) for card in range(device.CARDS)] == [0, 0]
 

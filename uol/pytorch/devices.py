@@ -25,6 +25,8 @@ from uol.compilation.foreach_launch import ForeachKernel, foreach_kernel
 from uol.compilation.request import Target, resolve_target
 from uol.compiler import Compiled
 from uol.ir.errors import RefusalError, ResourceError, ToolchainError, TypeCheckError, UolError
+from uol.ir.syntax.surface import Op
+from uol.pytorch.fallback import NO_KERNEL, advised
 
 Launch = Callable[..., None]
 """A kernel as a function of inputs, results, run-time attributes and symbolic dims."""
@@ -63,11 +65,15 @@ def target_of(op: str, device: torch.device) -> Target:
         raise kind(f"{op}: nothing runs on {device}: {error.message}", hint=error.hint) from error
 
 
-def require_running(op: str, x: torch.Tensor) -> None:
+def require_running(op: Op, x: torch.Tensor) -> None:
     """Raises UolError for a tensor with data on a device that is not run on. (Autograd would take it to a device's guard
     that PyTorch may not have, and end the process.)"""
-    if not x.is_cpu and not x.is_meta and not isinstance(x, FakeTensor):
-        target_of(op, x.device)
+    if x.is_cpu or x.is_meta or isinstance(x, FakeTensor):
+        return
+    try:
+        target_of(op.name, x.device)
+    except NO_KERNEL as error:
+        raise advised(op, error) from error.__cause__
 
 
 def require_one_device(op: str, tensors: Mapping[str, torch.Tensor]) -> None:

@@ -31,8 +31,8 @@ def is_eager(inputs: Sequence[Any]) -> bool:
         if type(x) not in PLAIN or x.is_nested or x.is_neg() or x._is_zerotensor():
             return False
         if not x.is_cpu:
-            elsewhere = x.device
-    if elsewhere is not None and not _all_on(elsewhere, inputs):
+            elsewhere = x
+    if elsewhere is not None and (elsewhere.is_meta or not _on_one_device(inputs)):
         return False
     return not (
         forward_ad._current_level >= 0
@@ -45,9 +45,9 @@ def is_eager(inputs: Sequence[Any]) -> bool:
     )
 
 
-def _all_on(device: torch.device, inputs: Sequence[torch.Tensor]) -> bool:
-    """Have all of them data on this one, the last one's?"""
-    return device.type != "meta" and (len(inputs) == 1 or all([x.device == device for x in inputs]))
+def _on_one_device(inputs: Sequence[torch.Tensor]) -> bool:
+    """Do all of them lie on one device?"""
+    return len(inputs) == 1 or len({x.device for x in inputs}) == 1
 
 
 def has_numbers(x: torch.Tensor) -> bool:

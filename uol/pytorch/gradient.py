@@ -214,7 +214,7 @@ def register(gradient: Gradient, library: torch.library.Library) -> None:
 
     def recorded(keyset: Any, /, *inputs: Tensor, **options: Any) -> Any:
         if torch.is_grad_enabled() and any(x.requires_grad for x in inputs):
-            require_running(gradient.op.name, inputs[0])
+            require_running(gradient.op, inputs[0])
             return record(gradient, inputs, options)
         with torch._C._AutoDispatchBelowAutograd():
             return overload.redispatch(keyset & torch._C._after_autograd_keyset, *inputs, **options)
