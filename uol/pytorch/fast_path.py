@@ -32,7 +32,7 @@ def is_eager(inputs: Sequence[Any]) -> bool:
             return False
         if not x.is_cpu:
             elsewhere = x
-    if elsewhere is not None and (elsewhere.is_meta or not _on_one_device(inputs)):
+    if elsewhere is not None and (elsewhere.is_meta or (len(inputs) > 1 and len({x.device for x in inputs}) > 1)):
         return False
     return not (
         forward_ad._current_level >= 0
@@ -43,11 +43,6 @@ def is_eager(inputs: Sequence[Any]) -> bool:
         or is_profiled()
         or trace_of_jit() is not None
     )
-
-
-def _on_one_device(inputs: Sequence[torch.Tensor]) -> bool:
-    """Do all of them lie on one device?"""
-    return len(inputs) == 1 or len({x.device for x in inputs}) == 1
 
 
 def has_numbers(x: torch.Tensor) -> bool:
