@@ -16,9 +16,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from testcard import device
 
 import uol
+from testcard import device
 from uol.backends import registry
 from uol.backends.stub_driver.stub import Stub, opened
 from uol.codegen.backend import Device

@@ -194,8 +194,13 @@ at::Tensor copy_from(const at::Tensor& from, const at::Tensor& to, bool non_bloc
   return to;
 }
 
+const at::Tensor& resize(const at::Tensor& x, at::IntArrayRef size, std::optional<at::MemoryFormat> format) {
+  const c10::DeviceGuard guard(x.device());
+  return at::native::resize_(x, size, format);
+}
+
 at::Tensor copy_from_and_resize(const at::Tensor& from, const at::Tensor& to) {
-  if (to.sizes() != from.sizes()) at::native::resize_(to, from.sizes());
+  if (to.sizes() != from.sizes()) resize(to, from.sizes(), std::nullopt);
   return copy_from(from, to, false);
 }
 
@@ -211,6 +216,10 @@ struct Emulation {  // while one lives, the CPU computes in the card's place
 };
 
 void emulate(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
+  c10::OptionalDeviceGuard guard;
+  for (const auto& argument : torch::jit::last(*stack, op.schema().arguments().size()))
+    if (argument.isTensor() && argument.toTensor().defined() && argument.toTensor().device().type() == OURS)
+      guard.reset_device(argument.toTensor().device());
   const Emulation emulation;
   at::native::cpu_fallback(op, stack);
 }
@@ -221,7 +230,7 @@ using Sizes = c10::SymIntArrayRef;
 at::Tensor convolution(const at::Tensor& x, const at::Tensor& w, const std::optional<at::Tensor>& bias, Sizes stride,
     Sizes padding, Sizes dilation, bool transposed, Sizes output_padding, c10::SymInt groups) {
   const Emulation emulation;
-  const auto host_bias = bias ? std::optional(on_host(*bias)) : std::nullopt;
+  const auto host_bias = bias && bias->defined() ? std::optional(on_host(*bias)) : std::nullopt;
   return at::convolution_symint(on_host(x), on_host(w), host_bias, stride, padding, dilation, transposed, output_padding, groups)
       .to(x.device());
 }
@@ -247,7 +256,7 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
   m.impl("as_strided", &at::native::as_strided_tensorimpl);
   m.impl("view", &at::native::view);
   m.impl("_reshape_alias", &at::native::_reshape_alias);
-  m.impl("resize_", &at::native::resize_);
+  m.impl("resize_", &resize);
   m.impl("set_.source_Storage", &at::native::set_);
   m.impl("set_.source_Storage_storage_offset", &at::native::set_storage_cpu_);
   m.impl("_copy_from", &copy_from);

@@ -100,7 +100,7 @@ def by_pytorch(op: Op, inputs: Sequence[Tensor], attributes: Mapping[str, Any], 
     with torch.device(inputs[0].device):  # what a reference makes on its way lies there, too
         found = differentiable_reference(op.name)(*given, **attributes)
     each = found if isinstance(found, tuple | list) else (found,)
-    outs = [_as_result(y, *form) for y, form in zip(each, results, strict=True)]
+    outs = [_as_result(y, given, *form) for y, form in zip(each, results, strict=True)]
     return outs[0] if len(outs) == 1 else tuple(outs)
 
 
@@ -111,6 +111,8 @@ def _computed(x: Tensor) -> Tensor:
     return x if x.dtype is torch.bool else x.long()
 
 
-def _as_result(y: Tensor, size: Sizes, dtype: torch.dtype) -> Tensor:
+def _as_result(y: Tensor, inputs: Sequence[Tensor], size: Sizes, dtype: torch.dtype) -> Tensor:
+    if dtype.is_floating_point and not y.numel() and not y.requires_grad:  # it depends on none of them, and yet has a gradient
+        y = y + sum(x.sum() for x in inputs if x.requires_grad)
     typed = y.to(dtype)
     return typed if typed.shape == size else typed.expand(size)
