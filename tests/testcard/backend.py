@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from testcard import device
 from uol.backends import registry
@@ -29,6 +31,7 @@ from uol.codegen.specs.nodes import KernelSpec
 from uol.codegen.work import Issued
 from uol.ir.errors import ResourceError, ToolchainError, UolError
 
+Table = NDArray[np.int64]
 CPU = registry.get("cpu")
 PRODUCTS = ("small", "large")
 """What the cards are, by index."""
@@ -158,15 +161,18 @@ class CardBackend:
 class ForeachCardBackend(CardBackend):
     """A card that takes a table of many tensors in one launch."""
 
+    foreach_run: int | None = None
+
+    def foreach_module(self, module: Module) -> Module | None:
+        return module
+
     def load_foreach(self, artifact: Artifact, index: int = 0) -> Callable[..., None]:
-        """The tables lie on the card."""
         assert isinstance(CPU, ForeachBackend)
         name, kernel = artifact.module.graph.name, CPU.load_foreach(artifact)
 
-        def call(addresses: torch.Tensor, sizes: torch.Tensor, *scalars: float, stream: int = 0) -> None:
-            assert addresses.device == sizes.device == torch.device(device.NAME, index)
-            RECORD.launches.append(Launched(f"{name}, {len(sizes)} at once", index, device.current_card(), stream, 0))
-            kernel(addresses.cpu().numpy(), sizes.cpu().numpy(), *scalars)
+        def call(addresses: Table, lengths: Table, *scalars: float, stream: int = 0) -> None:
+            RECORD.launches.append(Launched(f"{name}, {len(lengths)} at once", index, device.current_card(), stream, 0))
+            kernel(addresses, lengths, *scalars)
 
         return call
 

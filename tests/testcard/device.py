@@ -34,7 +34,7 @@ class Counts:
     allocations     times that PyTorch's allocator was asked for memory
     bytes_in_use    now
     copies_to_host  each of which waits for the card
-    waits           for a stream, an event or the card, and for a copy from memory that it cannot read by itself
+    waits           for a stream, an event or the card, and for a copy to it that the caller waits for
     emulated        operators of PyTorch's that the CPU computed
     """
 

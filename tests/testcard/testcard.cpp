@@ -78,33 +78,6 @@ struct Memory final : c10::Allocator {
   void copy_data(void* to, const void* from, size_t bytes) const override { default_copy_data(to, from, bytes); }
 } memory;
 
-struct Pinned final : c10::Allocator {  // of the host, which a card reads by itself
-  std::map<uintptr_t, size_t> blocks;
-  c10::DataPtr allocate(size_t wanted) override;
-  void copy_data(void* to, const void* from, size_t bytes) const override { default_copy_data(to, from, bytes); }
-} pinned;
-
-void unpin(void* address) {
-  std::lock_guard guard(lock);
-  pinned.blocks.erase(reinterpret_cast<uintptr_t>(address));
-  std::free(address);
-}
-
-c10::DataPtr Pinned::allocate(size_t wanted) {
-  void* address = std::aligned_alloc(GRAIN, (wanted / GRAIN + 1) * GRAIN);
-  std::lock_guard guard(lock);
-  blocks[reinterpret_cast<uintptr_t>(address)] = wanted;
-  return {address, address, &unpin, c10::kCPU};
-}
-
-bool is_pinned(const void* address) {
-  std::lock_guard guard(lock);
-  const auto after = pinned.blocks.upper_bound(reinterpret_cast<uintptr_t>(address));
-  if (after == pinned.blocks.begin()) return false;
-  const auto [start, bytes] = *std::prev(after);
-  return reinterpret_cast<uintptr_t>(address) < start + bytes;
-}
-
 struct Guard final : c10::impl::DeviceGuardImplInterface {
   c10::DeviceType type() const override { return OURS; }
   Device exchangeDevice(Device device) const override {
@@ -149,8 +122,6 @@ struct Hooks final : at::PrivateUse1HooksInterface {
   bool isBuilt() const override { return true; }
   bool isAvailable() const override { return true; }
   bool hasPrimaryContext(DeviceIndex) const override { return true; }
-  bool isPinnedPtr(const void* data) const override { return is_pinned(data); }
-  c10::Allocator* getPinnedMemoryAllocator() const override { return &pinned; }
   DeviceIndex deviceCount() const override { return CARDS; }
   DeviceIndex getCurrentDevice() const override { return current; }
   void setCurrentDevice(DeviceIndex card) const override { current = card; }
@@ -189,7 +160,7 @@ at::Tensor on_host(const at::Tensor& x) {  // the same memory
 
 at::Tensor copy_from(const at::Tensor& from, const at::Tensor& to, bool non_blocking) {
   if (!is_emulating && to.is_cpu()) counts[from.device().index()].copies_to_host += 1;
-  if (!is_emulating && from.is_cpu() && !(non_blocking && is_pinned(from.data_ptr()))) counts[to.device().index()].waits += 1;
+  if (!is_emulating && from.is_cpu() && !non_blocking) counts[to.device().index()].waits += 1;
   on_host(to).copy_(on_host(from));
   return to;
 }

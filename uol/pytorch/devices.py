@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch._C import _accelerator_getDeviceIndex as current_index
 from torch._C import _accelerator_setDeviceIndex as make_current
@@ -106,14 +105,7 @@ def foreach_kernel_on(device: torch.device, name: str, dtype: str, attributes: M
         return kernel
     assert isinstance(target.backend, TorchBackend)
     launch = _on_current_stream(kernel.call, 0, target.backend.torch_stream, device, None)
-    return replace(kernel, call=lambda *tables_and_scalars: launch(*[_brought(each, device) for each in tables_and_scalars]))
-
-
-def _brought(argument: Any, device: torch.device) -> Any:
-    """A table in the device's memory; a number as it is. Copied from pinned memory, it is not waited for."""
-    if not isinstance(argument, np.ndarray):
-        return argument
-    return torch.from_numpy(np.ascontiguousarray(argument)).pin_memory().to(device, non_blocking=True)
+    return replace(kernel, call=lambda *arguments, stream=0: launch(*arguments))
 
 
 def _on_current_stream(

@@ -1,0 +1,80 @@
+"""From `uol.ops` down to a vendor's driver: its loader, on the stub of the driver, for tensors of the test card."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+import uol
+from testcard import backend, device
+from testcard.device import NAME, counts
+from testcard.overhead import on_stub
+from uol.backends import registry
+from uol.backends.stub_driver.stub import Stub, opened
+from uol.pytorch import bridge, foreach
+
+VENDOR, ARCHITECTURE, LAUNCH = "cuda", "sm_80", "cuLaunchKernel"
+CALLS_THAT_WAIT = ("cuStreamSynchronize", "cuMemAlloc_v2", "cuMemFree_v2", "cuMemcpyHtoD_v2", "cuMemcpyDtoH_v2")
+
+
+@pytest.fixture(autouse=True)
+def stub() -> Iterator[Stub]:
+    """The vendor's backend in the place of the test card's, with two devices."""
+    registry.unregister(NAME)
+    kept = registry.get(VENDOR)
+    forget()
+    with opened(ARCHITECTURE, ARCHITECTURE) as driver:
+        registry._instances[VENDOR] = on_stub(VENDOR, driver)
+        yield driver
+        forget()
+    registry._instances[VENDOR] = kept
+    backend.register()
+
+
+def forget() -> None:
+    """The kernels that the next call finds are its backend's."""
+    bridge.forget_sizes()
+    foreach._kernel.cache_clear()
+    gc.collect()
+
+
+def test_a_product_is_launched_on_its_card_with_pytorchs_memory(stub: Stub) -> None:
+    x, w, b = (torch.ones(size, device=f"{NAME}:1") for size in ((8, 16), (12, 16), (12,)))
+    uol.ops.linear(x, w, b)
+    stub.clear()
+    before = counts(1)
+    y = uol.ops.linear(x, w, b)
+    launched = stub.records(LAUNCH)
+    assert launched and {each["device"] for each in launched} == {1} and {each["status"] for each in launched} == {0}
+    assert y.device.index == 1 and device.current_card() == 0
+    assert not stub.records(*CALLS_THAT_WAIT)
+    assert (counts(1).copies_to_host, counts(1).waits) == (before.copies_to_host, before.waits)
+
+
+def test_what_the_driver_says_of_a_launch_is_an_error_and_the_next_call_works(stub: Stub) -> None:
+    x = torch.ones(8, device=NAME)
+    uol.ops.exp(x)
+    stub.fail(LAUNCH, 719)
+    with uol.fallback(), pytest.raises(uol.ResourceError, match="unspecified launch failure"):
+        uol.ops.exp(x)
+    uol.ops.exp(x)
+    assert [each["status"] for each in stub.records(LAUNCH)] == [0, 719, 0]
+
+
+def test_an_optimiser_steps_in_one_launch(stub: Stub) -> None:
+    params = [torch.nn.Parameter(torch.ones(size, device=NAME)) for size in ((5, 3), (40,), (2, 2, 2))]
+    optimiser = uol.SGD(params, lr=0.1)
+    for p in params:
+        p.grad = torch.ones_like(p)
+    optimiser.step()
+    assert len(stub.records(LAUNCH)) == 1
+
+
+def test_no_driver_is_said_with_the_way_out(stub: Stub) -> None:
+    stub.reset()
+    with pytest.raises(uol.ToolchainError) as raised:
+        uol.ops.exp(torch.ones(9, device=NAME))
+    assert "uol.fallback" in (raised.value.hint or "")
