@@ -54,6 +54,11 @@ def test_torch_is_refused_to_tvm_alone(tmp_path: Path) -> None:
     assert "torch" in loaded
 
 
+def test_operators_on_tensors_take_nothing_of_pytorchs_compiler(tmp_path: Path) -> None:
+    code = "import torch, uol; uol.ops.relu(torch.ones(3)); uol.ops.sgd_; assert 'torch._dynamo' not in sys.modules"
+    assert "torch" in loaded_after(code, tmp_path)
+
+
 def test_checking_a_name_does_not_load_torch(tmp_path: Path) -> None:
     code = "import uol; assert not hasattr(uol.ops, 'no_such_operator')"
     assert not {"torch", "tvm"} & set(loaded_after(code, tmp_path))
