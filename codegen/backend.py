@@ -215,7 +215,8 @@ class Loaded(Protocol):
     def __call__(self, *arguments: Any, stream: int = 0, workspace: Any = None) -> None:
         """Enqueues it on a stream, where the device has streams; else it is done when the call returns. `workspace` is memory
         of the device for the buffers between kernels, as large and as aligned as the C interface asks, that nothing else uses
-        before the call is done; without one, the operator uses memory that no call on another stream does."""
+        before the call is done; without one, the operator uses memory that no call on another stream does. The device is
+        current while it enqueues, and afterwards what was current before."""
         ...
 
 

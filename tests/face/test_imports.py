@@ -68,6 +68,11 @@ def test_a_kernel_for_the_cpu_takes_tvm_without_torch(op: str, tmp_path: Path) -
     assert "torch" not in loaded
 
 
+def test_operators_on_tensors_take_nothing_of_pytorchs_compiler(tmp_path: Path) -> None:
+    code = "import torch, uol; uol.ops.relu(torch.ones(3)); uol.ops.sgd_; assert 'torch._dynamo' not in sys.modules"
+    assert "torch" in loaded_after(code, tmp_path)
+
+
 def test_checking_a_name_does_not_load_torch(tmp_path: Path) -> None:
     code = "import uol; assert not hasattr(uol.ops, 'no_such_operator')"
     assert not {"torch", "tvm"} & set(loaded_after(code, tmp_path))

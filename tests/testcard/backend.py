@@ -90,8 +90,9 @@ class OnCard:
         if (workspace is None) is bool(self.workspace_bytes):
             raise ResourceError(f"{self.op}: a workspace of {self.workspace_bytes} bytes is wanted")
         address = 0 if workspace is None else workspace.data_ptr()
-        RECORD.launches.append(Launched(self.op, self.card, device.current_card(), stream, address))
-        self.kernel(*arguments, workspace=address or None)
+        with torch.accelerator.device_index(self.card):
+            RECORD.launches.append(Launched(self.op, self.card, device.current_card(), stream, address))
+            self.kernel(*arguments, workspace=address or None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import ctypes
 import hashlib
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -103,9 +103,14 @@ def current_card() -> int:
     return int(_library().testcard_current())
 
 
+def stream_function() -> Callable[[int], int]:
+    """From a card to the handle of PyTorch's current stream there; 0 for the default one."""
+    function: Callable[[int], int] = _library().testcard_stream
+    return function
+
+
 def current_stream(card: int) -> int:
-    """The handle of PyTorch's current stream on a card; 0 for the default one."""
-    return int(_library().testcard_stream(card))
+    return stream_function()(card)
 
 
 @contextmanager

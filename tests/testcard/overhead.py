@@ -39,8 +39,7 @@ def on_stub(name: str, stub: Stub) -> Any:
         def torch_device(self, index: int) -> Device:
             return self.devices[self.default_device]  # type: ignore[no-any-return]
 
-        def torch_stream(self, index: int) -> int:
-            return device.current_stream(index)
+        torch_stream = staticmethod(device.stream_function())
 
     made = object.__new__(OnStub)
     made.__dict__.update(real.__dict__, driver=stub.source(real.driver))

@@ -129,7 +129,7 @@ class TorchOperator:
             if options and rows is not None and ("dim" in options or "keepdim" in options):
                 return along(rows, call, inputs, options if out is None else {**options, "out": out})
             if MODE.depth:
-                return self._or_pytorch(inputs, out, options)
+                return MODE.untraced(self._or_pytorch, inputs, out, options)
             if out is None and len(inputs) == arity and is_eager(inputs):
                 return self.call_eagerly(inputs, options)
             return self.call_in_full(inputs, out, options)
@@ -172,7 +172,6 @@ class TorchOperator:
             given_out.copy_(made)
         return out
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]  # a trace would have to know what can be had
     def _or_pytorch(self, inputs: Sequence[Any], out: Out, options: dict[str, Any]) -> object:
         """The operator, by PyTorch where no kernel of it can be had."""
         is_plain = out is None and len(inputs) == len(self.names) and is_eager(inputs)

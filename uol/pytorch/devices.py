@@ -2,7 +2,7 @@
 
 Each backend names the types of PyTorch's devices that are its own. One that runs on an accelerator (`TorchBackend`) says which
 product is there, and which stream PyTorch is on. A kernel is launched on PyTorch's current stream of the device of its tensors,
-with that device current; its workspace comes from PyTorch's allocator. Nothing is waited for.
+which what is loaded makes current meanwhile; its workspace comes from PyTorch's allocator. Nothing is waited for.
 """
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch._C import _accelerator_getDeviceIndex as current_index
-from torch._C import _accelerator_setDeviceIndex as make_current
 from torch._subclasses.fake_tensor import FakeTensor
 
 from uol.backends import registry
@@ -118,9 +116,6 @@ def _on_current_stream(
     def launch(*arguments: Any) -> None:
         if CHECKED.depth and checks is not None:
             checks.require(arguments)
-        before = current_index()
-        if before != index:
-            make_current(index)
         try:
             if workspace_bytes:
                 workspace = torch.empty(workspace_bytes, dtype=torch.uint8, device=device)
@@ -129,8 +124,5 @@ def _on_current_stream(
                 kernel(*arguments, stream=stream_of(index))
         except ToolchainError as error:  # the driver's: there is a kernel, and nothing that PyTorch should stand in for
             raise ResourceError(error.message, hint=error.hint) from error
-        finally:
-            if before != index:
-                make_current(before)
 
     return launch

@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -30,14 +31,33 @@ NO_KERNEL = (RefusalError, ToolchainError)
 """What is raised where no kernel can be had: it is refused, or a compiler or driver is missing."""
 
 
+def _call(function: Callable[..., Any], *arguments: Any) -> Any:
+    return function(*arguments)
+
+
+@cache
+def _outside_of_traces() -> Callable[..., Any]:
+    """`_call`, of which `torch.compile` makes a call. It loads PyTorch's compiler, for who asks for a fallback alone."""
+    found: Callable[..., Any] = torch.compiler.disable(_call)
+    return found
+
+
 @dataclass(slots=True)
 class Mode:
-    """How many `with` blocks, and the environment, have asked for PyTorch's counterparts."""
+    """How many `with` blocks, and the environment, have asked for PyTorch's counterparts. `untraced` calls a function outside
+    of a trace, which would have to know what can be had, while there are such blocks."""
 
     depth: int
+    untraced: Callable[..., Any]
+
+    def enter(self) -> None:
+        self.untraced = _outside_of_traces()
+        self.depth += 1
 
 
-MODE = Mode(int(os.environ.get("UOL_FALLBACK", "") not in ("", "0")))
+MODE = Mode(0, _call)
+if os.environ.get("UOL_FALLBACK", "") not in ("", "0"):
+    MODE.enter()
 
 
 class FallbackWarning(UserWarning):
@@ -48,7 +68,7 @@ class FallbackWarning(UserWarning):
 def fallback() -> Iterator[None]:
     """Within it, PyTorch computes what no kernel can be had for: on a device without a backend, a driver or a compiler, and
     where a backend refuses an operator or a type. A warning says so, once for an operator. It holds for all threads of the
-    process; `UOL_FALLBACK=1` in the environment is the same for a whole process.
+    process; `UOL_FALLBACK=1` in the environment is the same for a whole process. The first one loads PyTorch's compiler.
 
     What PyTorch computes has PyTorch's gradient, and rounds as PyTorch does; types of less than 32 bits are computed in f32.
     An operator without a counterpart (a user's, without `reference=`) is refused as ever, and so is a gradient whose operator
@@ -58,7 +78,7 @@ def fallback() -> Iterator[None]:
     >>> with fallback():
     ...     y = ops.relu(torch.ones(3))        # a kernel of uol's, where there is one
     """
-    MODE.depth += 1
+    MODE.enter()
     try:
         yield
     finally:
@@ -90,7 +110,7 @@ def or_pytorch(op: Op, call: Callable[[], Any], counterpart: Callable[[], Any]) 
             raise
         if op.name not in _warned:
             _warned.add(op.name)
-            warnings.warn(f"PyTorch computes {op.name} ({error.message})", FallbackWarning, stacklevel=5)
+            warnings.warn(f"PyTorch computes {op.name} ({error.message})", FallbackWarning, stacklevel=6)
         return counterpart()
 
 

@@ -147,7 +147,9 @@ class InPlaceOperator:
         """`uol.ops.<name>_`."""
 
         def call(*inputs: Tensor, **options: object) -> Result:
-            return cast(Result, self._or_pytorch(inputs, options)) if MODE.depth else self._kernel(inputs, options)
+            if MODE.depth:
+                return cast(Result, MODE.untraced(self._or_pytorch, inputs, options))
+            return self._kernel(inputs, options)
 
         call.__name__ = call.__qualname__ = self.name
         call.__module__ = "uol.ops"  # where pickle finds it
@@ -168,7 +170,6 @@ class InPlaceOperator:
             return cast(Result, found)
         return cast(Result, packet(*tensors, **options_of(self.op, options)))
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]  # a trace would have to know what can be had
     def _or_pytorch(self, inputs: Sequence[Tensor], options: dict[str, Any]) -> Result:
         """The operator, by PyTorch where no kernel of it can be had."""
         kernel, counterpart = partial(self._kernel, inputs, options), partial(self._by_pytorch, inputs, options)
