@@ -364,3 +364,13 @@ class ForeachBackend(Backend, Protocol):
         attributes, with the device's `stream=`. Both tables are int64 and row-major. No run may read what another one
         writes."""
         ...
+
+
+@runtime_checkable
+class PackableBackend(Backend, Protocol):
+    """A target whose cards a plain Python process runs packs on, without uol."""
+
+    def card_modules(self) -> Mapping[str, str]:
+        """The modules that open a card there, by the names that they have in a pack: "device" has `open_card(number)`. They
+        import nothing of uol but each other."""
+        ...

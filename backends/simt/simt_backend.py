@@ -142,6 +142,11 @@ class SimtBackend:
     def torch_stream(self, index: int) -> int:
         return current_raw_stream()(index)
 
+    def card_modules(self) -> Mapping[str, str]:
+        """The vendor's is `card.py` of the target's folder."""
+        shared = {"card": "uol.backends.loading.card", "card_driver": "uol.backends.simt.card_driver"}
+        return {**shared, "device": f"uol.backends.{self.name}.card"}
+
     def machine(self) -> Mapping[str, str]:
         return {}
 

@@ -1,5 +1,5 @@
 """What one writes in PyTorch for an operator, where its reference (`ops/references/`) is something else: a reference takes
-care of indices out of range and of ties, and pads by hand."""
+care of indices out of range and of ties, and pads by hand. A pack takes this file along (`packs/references.py`)."""
 
 from __future__ import annotations
 
@@ -9,15 +9,6 @@ from functools import partial
 import torch
 from torch import Tensor
 from torch.nn import functional
-
-from uol.ops.references import reference_function
-
-Attr = int | float
-
-
-def eager_call(op: str) -> Callable[..., object]:
-    """PyTorch's call for an operator: takes its inputs in order and its attributes by name."""
-    return EAGER.get(op) or reference_function(op)
 
 
 def _convolution(function: Callable[..., Tensor]) -> Callable[..., Tensor]:

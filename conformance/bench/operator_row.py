@@ -18,6 +18,7 @@ from uol.conformance.gradients.cases import fitting
 from uol.operators.gradients import gradient_op
 from uol.operators.registry import find_operator
 from uol.ops.inputs import make_inputs
+from uol.ops.references import reference_function
 from uol.ops.workloads import Extent, Workload
 
 if TYPE_CHECKING:
@@ -70,7 +71,6 @@ class OperatorRow:
         return replace(self, workload=replace(self.workload, dims=dims, attrs=attrs))
 
     def contenders(self, passed: Pass) -> Contenders:
-        from uol.conformance.bench.eager import eager_call
         from uol.pytorch.bridge import forget_sizes, operator
 
         forget_sizes()  # so that this row has kernels for its own sizes, whatever was measured before
@@ -78,7 +78,7 @@ class OperatorRow:
         ours, theirs = self._tensors(), self._tensors()
         if self.frozen:
             ours, theirs = _frozen(op, ours, theirs)
-        function = partial(eager_call(op), **attrs)
+        function = partial(_eager_call(op), **attrs)
         call: Callable[..., Sequence[torch.Tensor]] = _forward
         if passed != "forward":
             call = partial(_both, wrt=self.wrt, cotangents=_cotangents(_forward(function, theirs)))
@@ -100,6 +100,13 @@ class OperatorRow:
                 tensor = tensor % sizes[self.below[name]]
             found[name] = tensor.sort().values if name in program.sorted else tensor
         return found
+
+
+def _eager_call(op: str) -> Callable[..., Any]:
+    """PyTorch's call for an operator: takes its inputs in order and its attributes by name."""
+    from uol.conformance.bench.eager import EAGER
+
+    return EAGER.get(op) or reference_function(op)
 
 
 def _size(extent: Extent) -> str:

@@ -89,10 +89,7 @@ def check_calls(cases: Sequence[KernelCase], target: str, progress: Progress) ->
     for number, outcome in zip(ready, outcomes(list(ready.values())), strict=True):
         if isinstance(outcome, UolError):
             raise outcome
-        case = cases[number]
-        if case.truth.independent is None:
-            case.truth.independent = _independent(case, ready[number])
-        found[number] = judge(ready[number], outcome, case.truth)
+        found[number] = judge(ready[number], outcome, truth_of(cases[number], ready[number]))
         progress(len(cases) + len(found), 2 * len(cases))
     return [found[number] for number in range(len(cases))]
 
@@ -111,14 +108,21 @@ def prepare(case: KernelCase, target: Target) -> Prepared:
     return Prepared(_case(case, request), compiled, program, values, buffers, scalars)
 
 
+def truth_of(case: KernelCase, prepared: Prepared) -> Truth:
+    """What is true of a call, with PyTorch's results for it where there are such."""
+    if case.truth.independent is None:
+        case.truth.independent = _independent(case, prepared)
+    return case.truth
+
+
 def _case(case: KernelCase, request: Request) -> Case:
     instance = request.instance
     types = ",".join(f"{name}={dtype}" for name, dtype in instance.types.items())
-    given = _given(case.call)
+    given = attributes_given(case.call)
     return Case(case.name, request.target.name, types, Workload(case.call.op, dict(instance.flat_dims), given))
 
 
-def _given(call: Call) -> dict[str, int | float]:
+def attributes_given(call: Call) -> dict[str, int | float]:
     """The attributes that the call gave."""
     own = call.operator
     return {n: v for n, v in call.options.items() if v is not None and n not in own.options}
@@ -131,13 +135,13 @@ def _independent(case: KernelCase, prepared: Prepared) -> Mapping[str, Array] | 
     if case.forward is None:
         if not has_reference(case.name) or forward_of(case.name) is not None:
             return None
-        return reference(case.name, prepared.values, _given(case.call), results=names)
+        return reference(case.name, prepared.values, attributes_given(case.call), results=names)
     forward = forward_of(case.name)
     if forward is None or not has_reference(forward.name):
         return None
     inputs = dict(zip((p.name for p in forward.params), case.forward.values(), strict=True))
     every = tuple(f"d{name}" for name in forward.float_inputs)
-    found = reference(case.name, {**prepared.values, **inputs}, _given(case.forward), results=every)
+    found = reference(case.name, {**prepared.values, **inputs}, attributes_given(case.forward), results=every)
     return {name: found[name] for name in names}
 
 

@@ -153,9 +153,9 @@ def _alone(run: Run, dtype: str) -> Check:
     return Check(f"uol's operators alone, {dtype}", not run.foreign, found)
 
 
-def kernels_of(path: DrawnPath, dtype: str, size: Size = "kernels") -> tuple[KernelCase, ...]:
+def kernels_of(path: DrawnPath, dtype: str, size: Size = "kernels", seed: int = 0) -> tuple[KernelCase, ...]:
     """The distinct calls of a training step with its update."""
-    draw = path.draw(size, dtype, 0)
+    draw = path.draw(size, dtype, seed)
     return distinct_calls(recorded(lambda: with_update(draw, draw.ours())).calls)
 
 

@@ -25,6 +25,7 @@ from uol.cli import (
     functions_command,
     gap_command,
     library_commands,
+    pack_command,
     run_command,
     train_command,
 )
@@ -65,6 +66,7 @@ app.command("compile")(compile_commands.compile_)
 app.command("run")(run_command.run)
 app.command("check")(check_command.check)
 app.command("conform")(conform_command.conform)
+app.command("pack")(pack_command.pack)
 app.command("bench")(bench_command.bench)
 app.command("gap")(gap_command.gap)
 app.command("train")(train_command.train)

@@ -93,7 +93,7 @@ def conform(
     targets = tuple(t.name for t in resolve_targets(target or ",".join(registry.names())))
     jobs = jobs or usable_cores()
     if path:
-        dtypes = _path_dtypes(dtype or ("f32" if quick else "f16,bf16"))
+        dtypes = path_dtypes(dtype or ("f32" if quick else "f16,bf16"))
         options = PathOptions(targets, weights, image, dtypes, seed, jobs, quick, kernel)
         ok = conform_paths(listed(path, "path", "resnet50"), options, report or Path("report"), as_json)
     else:
@@ -104,7 +104,8 @@ def conform(
         raise typer.Exit(1)
 
 
-def _path_dtypes(text: str) -> tuple[str, ...]:
+def path_dtypes(text: str) -> tuple[str, ...]:
+    """The types that a path is asked in. Raises TypeCheckError for one that its layers do not admit."""
     found = tuple(dict.fromkeys(listed(text, "dtype", "f16,bf16")))
     for dtype in found:
         if dtype not in PATH_DTYPES:

@@ -79,6 +79,11 @@ def _chosen(options: OperatorOptions) -> tuple[tuple[str, ...], tuple[str, ...]]
         return options.imported or QUICK, ()
     if text == "all":
         return tuple(dict.fromkeys((*(QUICK if options.quick else library_names()), *registered_names()))), ()
+    return named_operators(text)
+
+
+def named_operators(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The operators of `"softmax,own.uol:relu"` by name, and the files that they are read from."""
     parts = listed(text, "operator", "softmax,conv2d")
     ops = tuple(dict.fromkeys(op.name for part in parts for op in read_operators(part)))
     return ops, tuple(dict.fromkeys(file for part in parts if (file := file_of(part)[0]) is not None))

@@ -1,0 +1,116 @@
+"""The cases that a pack may hold: those of operators, as `uol conform --op` has them, or the distinct calls of a path's step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from uol.binding.layouts import row_major
+from uol.binding.named_binding import bind_names
+from uol.compilation.request import resolve_target
+from uol.conformance.accuracy.interval import Array
+from uol.conformance.cases.truth import Truth
+from uol.conformance.cases.twin_check import Prepared, prepare
+from uol.conformance.cases.verdict import Case
+from uol.ir.library import SAVING
+from uol.ir.program.dtype_encoding import encode
+from uol.ir.syntax.surface import Op
+from uol.ops.references.gradients import forward_of
+
+if TYPE_CHECKING:
+    from uol.conformance.paths.kernels import KernelCase
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An input of the forward of a gradient: its elements as a buffer holds them, their type, and its strides."""
+
+    array: Array
+    dtype: str
+    strides: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A case that can be packed. Nothing is computed before it is asked for.
+
+    name      as people read it
+    prepared  its kernels and inputs; raises what the compiler raises
+    truth     what it is judged by
+    operator  the one whose call in PyTorch stands beside it: of a gradient the forward, of an operator that saves for its
+              gradient the one that does not
+    given     the attributes of that call
+    forward   of a gradient, the inputs of the forward by name
+    """
+
+    name: str
+    prepared: Callable[[], Prepared]
+    truth: Callable[[Prepared], Truth]
+    operator: str
+    given: Mapping[str, float | int]
+    forward: Callable[[Prepared], Mapping[str, Given]] | None = None
+
+
+def of_operators(cases: Sequence[Case]) -> list[Subject]:
+    """One for each case of operators."""
+    return [_of_operator(case) for case in cases]
+
+
+def _of_operator(case: Case) -> Subject:
+    forward = forward_of(case.op)
+    subject = Subject(
+        str(case),
+        lambda: prepare(case),
+        lambda prepared: Truth(),
+        case.op if forward is None else forward.name,
+        case.workload.attrs,
+        None if forward is None else lambda prepared: _forward_inputs(forward, case, prepared),
+    )
+    return subject
+
+
+def _forward_inputs(forward: Op, case: Case, prepared: Prepared) -> dict[str, Given]:
+    at = bind_names(forward, case.dtype, case.workload.dims, case.workload.attrs)
+    found = {}
+    for param in forward.params:
+        dtype, value = at.dtype(param), prepared.values[param.name]
+        found[param.name] = Given(encode(value, dtype), dtype, row_major(value.shape))
+    return found
+
+
+def of_path(name: str, target: str, dtypes: Sequence[str], seed: int) -> list[Subject]:
+    """One for each distinct call of a path's training step with its update, in each type."""
+    from uol.conformance.paths import drawn
+    from uol.conformance.paths.step_checks import kernels_of
+
+    path = drawn(name)
+    return [_of_call(call, target, dtype) for dtype in dtypes for call in kernels_of(path, dtype, seed=seed)]
+
+
+def _of_call(call: KernelCase, target: str, dtype: str) -> Subject:
+    from uol.conformance.paths.kernels import attributes_given, truth_of
+    from uol.conformance.paths.kernels import prepare as prepare_call
+
+    forward = call.forward
+    own = call.call if forward is None else forward
+    return Subject(
+        f"{target} {dtype} {call.places[0]}, {call.name}",
+        lambda: prepare_call(call, resolve_target(target)),
+        lambda prepared: truth_of(call, prepared),
+        own.op.removesuffix(SAVING),
+        attributes_given(own),
+        None if forward is None else lambda prepared: dict(_inputs_of(call)),
+    )
+
+
+def _inputs_of(call: KernelCase) -> Iterator[tuple[str, Given]]:
+    from uol.pytorch.schema import NAMES
+
+    assert call.forward is not None
+    forward = call.forward
+    for name, tensor, value in zip(forward.operator.names, forward.inputs, forward.values(), strict=True):
+        dtype = NAMES[tensor.dtype]
+        yield name, Given(encode(np.asarray(value), dtype), dtype, tuple(tensor.stride()))

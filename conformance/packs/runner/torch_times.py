@@ -1,0 +1,111 @@
+"""PyTorch's time for a case: the call that one writes for the operator, on the same values in the same types."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from uol.conformance.packs.runner.contents import Json
+from uol.conformance.packs.runner.numbers import Array
+from uol.conformance.packs.runner.timing import EVICTED_BYTES, SAMPLES, WARM_UP, Times, samples_for, times_of
+
+if TYPE_CHECKING:
+    import torch
+
+    Tensors = Mapping[str, torch.Tensor]
+
+Clock = Callable[[list[Callable[[], object]], int], list[float]]
+"""Takes calls by turns and a number of samples; gives the microseconds of each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """The time, or why there is none."""
+
+    time: Times | None
+    reason: str = ""
+
+
+def beside(case: Json, arrays: Mapping[str, Array], device: str, clock: Clock) -> Beside:
+    """PyTorch's time of a case on a device."""
+    found = case["torch"]
+    if "reason" in found:
+        return Beside(None, found["reason"])
+    try:
+        tensors = {name: on_device(name, found["inputs"][name], arrays, device) for name in found["inputs"]}
+        function = partial(getattr(importlib.import_module(found["module"]), found["table"])[found["name"]], **found["attributes"])
+        calls = [_prepared(function, found, _copies(tensors)) for _ in range(2)]
+        first = clock(calls, WARM_UP)
+        return Beside(times_of(clock(calls, samples_for(first[-1]))))
+    except Exception as error:  # noqa: BLE001 - PyTorch refuses what it has no kernel for, in words of its own
+        return Beside(None, f"PyTorch: {str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__}")
+
+
+def on_device(name: str, form: Json, arrays: Mapping[str, Array], device: str) -> torch.Tensor:
+    """A tensor of the case's values, laid out as in the case; integers are int64, as PyTorch's indices are."""
+    import torch
+
+    array = np.ascontiguousarray(arrays[f"{'torch' if form['own'] else 'in'}.{name}"]).reshape(form["shape"])
+    found = torch.from_numpy(array.view(np.int16) if form["dtype"] == "bf16" else array)
+    if form["dtype"] == "bf16":
+        found = found.view(torch.bfloat16)
+    if not (found.is_floating_point() or form["dtype"] == "bool"):
+        found = found.long()
+    placed = torch.empty_strided(form["shape"], form["strides"], dtype=found.dtype, device=device)
+    return placed.copy_(found)
+
+
+def _copies(tensors: Tensors) -> Tensors:
+    import torch
+
+    return {name: torch.empty_strided(x.shape, x.stride(), dtype=x.dtype, device=x.device).copy_(x) for name, x in tensors.items()}
+
+
+def _prepared(function: Callable[..., Any], found: Json, tensors: Tensors) -> Callable[[], object]:
+    """The call that is timed: the operator; of a gradient, PyTorch's backward alone."""
+    import torch
+
+    cotangents = found["cotangents"]
+    inputs = [x for name, x in tensors.items() if name not in cotangents.values()]
+    if not cotangents:
+        return torch.no_grad()(partial(function, *inputs))
+    floats = [x.requires_grad_() for x in inputs if x.is_floating_point()]
+    given = function(*inputs)
+    results = dict(zip(found["results"], given if isinstance(given, tuple | list) else (given,), strict=True))
+    pairs = [(results[name], tensors[cotangent]) for name, cotangent in cotangents.items() if results[name].requires_grad]
+    outs, owed = [y for y, _ in pairs], [dy.to(y.dtype).reshape(y.shape) for y, dy in pairs]
+    return partial(torch.autograd.grad, outs, floats, owed, retain_graph=True, allow_unused=True)
+
+
+@dataclass(slots=True)
+class EventClock:
+    """PyTorch's own events, as `timing` takes those of the driver. `module` is PyTorch's of the device's type."""
+
+    module: Any
+    scratch: torch.Tensor
+    events: list[tuple[Any, Any]]
+
+    @staticmethod
+    def of(device: str) -> EventClock:
+        """Raises what PyTorch raises where it has no such device."""
+        import torch
+
+        module = torch.get_device_module(device)
+        module.set_device(device)
+        scratch = torch.empty(EVICTED_BYTES, dtype=torch.uint8, device=device)
+        events = [(module.Event(enable_timing=True), module.Event(enable_timing=True)) for _ in range(SAMPLES)]
+        return EventClock(module, scratch, events)
+
+    def __call__(self, calls: list[Callable[[], object]], count: int) -> list[float]:
+        for number, (begin, end) in enumerate(self.events[:count]):
+            self.scratch.zero_()
+            begin.record()
+            calls[number % len(calls)]()
+            end.record()
+        self.module.synchronize()
+        return [begin.elapsed_time(end) * 1e3 for begin, end in self.events[:count]]

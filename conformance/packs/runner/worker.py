@@ -1,0 +1,115 @@
+"""The process that has the card: it runs cases one after the other, and says a line of JSON before and after each.
+
+A call of the driver that fails may leave the card's context unusable, as an address out of range does: the process ends there,
+and another one goes on with the next case.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from platform import python_version
+
+from uol.backends.loading.card import Card, CardError, NoCardError
+from uol.conformance.packs.runner.case_run import Ran, run_case
+from uol.conformance.packs.runner.contents import BadInputError, Json, Pack
+from uol.conformance.packs.runner.timing import Stopwatch
+from uol.conformance.packs.runner.torch_times import Beside, EventClock, beside
+
+OpenCard = Callable[[int], Card]
+Say = Callable[[Mapping[str, object]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What cases are timed with: the card's stopwatch and PyTorch's clock; `why_not` says why there is no such clock."""
+
+    stopwatch: Stopwatch | None
+    clock: EventClock | None
+    why_not: str
+
+
+def channel() -> Say:
+    """What says lines on this process's standard output, to which nothing else is written from here on."""
+    lines = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+
+    def say(what: Mapping[str, object]) -> None:
+        lines.write(json.dumps(what) + "\n")
+        lines.flush()
+
+    return say
+
+
+def work(pack: Pack, order: Json, open_card: OpenCard, say: Say) -> None:
+    """Runs the cases of an order: `{"device": 0, "cases": [0, 1], "timed": true}`."""
+    try:
+        card = open_card(order["device"])
+        _require_fit(card, pack)
+    except (NoCardError, CardError, BadInputError) as error:
+        say({"refused": str(error)})
+        return
+    say({"card": {**card.facts, **card.clocks()}, "software": software()})
+    tools = _tools(card, order["timed"])
+    for number in order["cases"]:
+        say({"begin": number})
+        try:
+            case = pack.cases[number]
+            ran = run_case(card, pack, case, tools.stopwatch)
+            other = _beside(pack, case, ran, card, tools)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is this case's, and the others are still worth a run
+            text = str(error) if isinstance(error, CardError | BadInputError) else f"{type(error).__name__}: {error}"
+            say({"done": number, "status": "failed", "reason": text})
+            return
+        say({"done": number, **_entry(ran, other)})
+    say({"clocks": card.clocks()})
+
+
+def _require_fit(card: Card, pack: Pack) -> None:
+    built = pack.fields["architecture"]
+    if not card.kind_for(built):
+        found = f"the card is {card.facts['name']} ({card.facts['architecture']}), the pack is for {built}"
+        raise BadInputError(f"{found}: run it on a card of that kind, or make a pack for this one with `uol pack --target`")
+
+
+def _tools(card: Card, timed: bool) -> Tools:
+    if not timed:
+        return Tools(None, None, "nothing was timed")
+    stopwatch = Stopwatch.of(card)
+    try:
+        return Tools(stopwatch, EventClock.of(card.torch_device), "")
+    except Exception as error:  # noqa: BLE001 - no PyTorch, or one without this device
+        return Tools(stopwatch, None, f"PyTorch has no such device: {str(error).strip().splitlines()[0]}")
+
+
+def _beside(pack: Pack, case: Json, ran: Ran, card: Card, tools: Tools) -> Beside:
+    if ran.time is None or tools.clock is None:
+        return Beside(None, tools.why_not or "the case failed")
+    return beside(case, pack.arrays(case), card.torch_device, tools.clock)
+
+
+def _entry(ran: Ran, other: Beside) -> dict[str, object]:
+    return {
+        "status": "passed" if ran.seen.ok else "failed",
+        **{name: value for name, value in asdict(ran.seen).items() if name != "ok"},
+        "binary": ran.binary,
+        "repeatable": ran.repeatable,
+        "time_us": None if ran.time is None else ran.time.record(),
+        "pytorch_us": None if other.time is None else other.time.record(),
+        "pytorch_reason": other.reason,
+    }
+
+
+def software() -> dict[str, str]:
+    """Versions of what runs the cases; "absent" where there is none."""
+    found = {"Python": python_version()}
+    for name in ("numpy", "torch"):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "absent"
+    return found

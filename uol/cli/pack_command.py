@@ -1,0 +1,122 @@
+"""`uol pack`: conformance's cases, built for a card, in a folder that runs on a machine without uol."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from uol.cli.arguments import listed, refuse_beside
+from uol.cli.options import ImportOption, JsonOption, SeedOption
+from uol.cli.output import counted, print_json, print_text
+from uol.compilation.request import Target, resolve_target
+from uol.ir.errors import UolError
+from uol.operators.registry import find_operator
+from uol.operators.sources import import_operators, registered_names
+
+if TYPE_CHECKING:
+    from uol.conformance.packs.cases import Subject
+    from uol.conformance.packs.write import Written
+
+SHOWN = 20
+"""Cases that are left out and are printed; pack.json has all."""
+
+TargetOption = Annotated[str, typer.Option("--target", "-t", help="The card that it is for: cuda:h100, hip:mi250x.")]
+OpOption = Annotated[str, typer.Option("--op", help="Operators: softmax,own.uol:relu; all for the library and what is imported.")]
+PathOption = Annotated[str, typer.Option("--path", help="In place of operators, the calls of a model path's step: resnet50.")]
+DtypesOption = Annotated[str, typer.Option("--dtype", help="Types of the cases: f32,f16.")]
+FolderOption = Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="The folder; a pack that is there is replaced.")]
+PartOption = Annotated[str, typer.Option("--part", help="Every n-th case from the i-th on, as i/n, where all are more than 50 MiB.")]
+GradientsOption = Annotated[bool, typer.Option("--gradients", help="The gradients of the operators, in their place.")]
+
+
+def pack(
+    target: TargetOption,
+    folder: FolderOption,
+    op: OpOption = "",
+    path: PathOption = "",
+    dtype: DtypesOption = "f32",
+    gradients: GradientsOption = False,
+    part: PartOption = "1/1",
+    modules: ImportOption = [],  # noqa: B006 - typer's way to say "none"
+    seed: SeedOption = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a pack: the first case of each operator, or each kernel of a path's step, built for a card, with inputs, golden
+    values, bounds and a runner.
+
+    `python DIR/run.py` runs it where there are Python, numpy and the card's driver, judges every case, times it (beside
+    PyTorch, where that is there), and writes record.json, which `uol record` and `uol conform --record` read.
+
+    Exit status: 0 done, 2 bad input, or a pack that would be too large.
+    """
+    from uol.conformance.packs.write import Selection, require_packable, write_pack
+
+    if path:
+        refuse_beside("--path", {"--op": op, "--gradients": gradients, "--import": modules})
+    elif not (op or modules):
+        raise UolError("say what to pack", hint="either --op softmax,conv2d (or --op all) or --path resnet50")
+    resolved = resolve_target(target)
+    require_packable(resolved)
+    dtypes = tuple(dict.fromkeys(listed(dtype, "dtype", "f32,f16")))
+    chosen = _part(part)
+    imported = tuple(name for module in modules for name in import_operators(module))
+    subjects = _of_path(path, resolved, dtypes, seed) if path else _of_ops(op, imported, resolved, dtypes, gradients, seed)
+    what = f"path {path}" if path else f"{op or 'imported'}{', gradients' if gradients else ''}: the first case of each"
+    with counted("packing", len(subjects[chosen[0] - 1 :: chosen[1]])) as progress:
+        written = write_pack(subjects, resolved, Selection(f"{what}, in {', '.join(dtypes)}", chosen), folder, progress)
+    if as_json:
+        print_json(_as_json(written))
+    else:
+        _print(written, resolved)
+
+
+def _part(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"([1-9]\d*)/([1-9]\d*)", text.strip())
+    if found is None or int(found[1]) > int(found[2]):
+        raise UolError(f"no part {text!r}", hint="--part 1/3 is the first of three, --part 3/3 the last")
+    return int(found[1]), int(found[2])
+
+
+def _of_ops(
+    op: str, imported: tuple[str, ...], target: Target, dtypes: tuple[str, ...], gradients: bool, seed: int
+) -> list[Subject]:
+    from uol.cli.conform_operators import named_operators
+    from uol.conformance.cases.selection import Selection, plan
+    from uol.conformance.packs.cases import of_operators
+    from uol.ops.texts import names
+
+    if op.strip() == "all":
+        ops = tuple(dict.fromkeys((*names(), *registered_names())))
+    else:
+        ops = named_operators(op)[0] if op else imported
+    for name in ops:
+        find_operator(name)
+    planned = plan(Selection(ops, (target.name,), dtypes, first=True, gradients=gradients, seed=seed))
+    return of_operators(planned.cases)
+
+
+def _of_path(path: str, target: Target, dtypes: tuple[str, ...], seed: int) -> list[Subject]:
+    from uol.cli.conform_command import path_dtypes
+    from uol.conformance.packs.cases import of_path
+
+    names = listed(path, "path", "resnet50")
+    chosen = path_dtypes(",".join(dtypes))
+    return [subject for name in names for subject in of_path(name, target.name, chosen, seed)]
+
+
+def _print(written: Written, target: Target) -> None:
+    for each in written.left[:SHOWN]:
+        print_text(f"left out  {each.name}: {each.reason}")
+    if len(written.left) > SHOWN:
+        print_text(f"and {len(written.left) - SHOWN} more, which pack.json names")
+    size = f"{written.bytes / 2**20:.1f} MiB"
+    print_text(f"{written.folder}: {written.cases} cases for {target.name}, {len(written.left)} left out, {size}")
+    print_text(f"on the card: python {written.folder.name}/run.py")
+
+
+def _as_json(written: Written) -> dict[str, object]:
+    left = [{"name": each.name, "reason": each.reason} for each in written.left]
+    return {"folder": str(written.folder), "cases": written.cases, "bytes": written.bytes, "left_out": left}
