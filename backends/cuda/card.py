@@ -66,7 +66,7 @@ def open_card(number: int) -> Card:
 
 
 def _kind(architecture: str, own: int) -> Kind:
-    """A cubin is for one compute capability (sm_80 also runs on 8.6 and 8.9: the same major, a later minor); PTX for all later."""
+    """A cubin is for the minors of its major from its own on (sm_80 runs on 8.6 and 8.9, too), PTX for all that come later."""
     found = re.fullmatch(r"sm_(\d+)", architecture)
     built = int(found[1]) if found else own + 1
     if built // 10 == own // 10 and built <= own:

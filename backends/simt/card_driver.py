@@ -58,8 +58,13 @@ def opened(names: Sequence[str], software: str) -> ctypes.CDLL:
 
 @dataclass(slots=True)
 class DriverCard:
-    """A device that is current for this process. `explain` names a status, `kinds` says which binaries of an architecture it
-    takes; `asked_clocks` asks the vendor's tool; `dynamic_attribute` is the number of the attribute that allows a kernel more shared memory."""
+    """A device that is current for this process.
+
+    explain     names a status
+    kinds       which binaries of an architecture it takes
+    asked_clocks        asks the vendor's tool
+    dynamic_attribute   the number of the attribute that allows a kernel more shared memory
+    """
 
     library: ctypes.CDLL
     calls: Calls

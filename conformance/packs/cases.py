@@ -1,4 +1,4 @@
-"""The cases that a pack may hold: those of operators, as `uol conform --op` has them, or the distinct calls of a path's step."""
+"""The cases that a pack may hold: those of operators, as `uol conform --op` has them, or the distinct calls of a step."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Given:
 class Subject:
     """A case that can be packed. Nothing is computed before it is asked for.
 
-    name      as people read it
+    name      as people read it, the same for every target
     prepared  its kernels and inputs; raises what the compiler raises
     truth     what it is judged by
     operator  the one whose call in PyTorch stands beside it: of a gradient the forward, of an operator that saves for its
@@ -61,15 +61,14 @@ def of_operators(cases: Sequence[Case]) -> list[Subject]:
 
 def _of_operator(case: Case) -> Subject:
     forward = forward_of(case.op)
-    subject = Subject(
-        str(case),
+    return Subject(
+        f"{case.dtype} {case.setting}",
         lambda: prepare(case),
         lambda prepared: Truth(),
         case.op if forward is None else forward.name,
         case.workload.attrs,
         None if forward is None else lambda prepared: _forward_inputs(forward, case, prepared),
     )
-    return subject
 
 
 def _forward_inputs(forward: Op, case: Case, prepared: Prepared) -> dict[str, Given]:
@@ -87,17 +86,17 @@ def of_path(name: str, target: str, dtypes: Sequence[str], seed: int) -> list[Su
     from uol.conformance.paths.step_checks import kernels_of
 
     path = drawn(name)
-    return [_of_call(call, target, dtype) for dtype in dtypes for call in kernels_of(path, dtype, seed=seed)]
+    return [_of_call(f"{name} {dtype}", call, target) for dtype in dtypes for call in kernels_of(path, dtype, seed=seed)]
 
 
-def _of_call(call: KernelCase, target: str, dtype: str) -> Subject:
+def _of_call(step: str, call: KernelCase, target: str) -> Subject:
     from uol.conformance.paths.kernels import attributes_given, truth_of
     from uol.conformance.paths.kernels import prepare as prepare_call
 
     forward = call.forward
     own = call.call if forward is None else forward
     return Subject(
-        f"{target} {dtype} {call.places[0]}, {call.name}",
+        f"{step} {call.places[0]}, {call.name}",
         lambda: prepare_call(call, resolve_target(target)),
         lambda prepared: truth_of(call, prepared),
         own.op.removesuffix(SAVING),

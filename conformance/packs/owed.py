@@ -4,8 +4,8 @@
         of an operator   within as much around the reference's value
         of a gradient    within that, or near autograd's value by the scale of all
 
-The judge rounds an interval outward where that is nearer: it takes values from min(low, nearest(low)) to max(high, nearest(high)).
-The least number of the type among them is nearest(low), the greatest nearest(high): so are the bounds stored.
+The judge rounds an interval outward where that is nearer: it takes min(low, nearest(low)) to max(high, nearest(high)). The
+least of the type's numbers among them is nearest(low), the greatest nearest(high): so are the bounds stored.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def _by_scale(value: Array, dtype: str) -> _Interval:
 def _innermost(value: Floats, offset: float, dtype: str) -> Floats:
     """The last number of the type that is no further from a value than an offset, on its side."""
     edge = nearest(value + offset, dtype)
-    step = np.copysign(0.5001, offset) * ulp(edge, dtype)  # from there the nearest number is the next one, at a power of two, too
+    step = np.copysign(0.5001, offset) * ulp(edge, dtype)  # whose nearest number is the next one, by a power of two, too
     edge = np.where(np.abs(edge - value) <= abs(offset), edge, nearest(edge - step, dtype))
     further = nearest(edge + step, dtype)
     return np.where(np.abs(further - value) <= abs(offset), further, edge)
@@ -123,7 +123,8 @@ def _extrema(golden: Array, scores: Enclosure) -> Array:
     """As `compare_picks` has it."""
     fuzzy = (scores.low != scores.high).any(-1) & ~np.isnan(scores.value).any(-1)
     own = np.arange(scores.value.shape[-1]) == golden[..., None]
-    return np.where(fuzzy[..., None], scores.high >= scores.low.max(-1, keepdims=True), own)
+    mask: Array = np.where(fuzzy[..., None], scores.high >= scores.low.max(-1, keepdims=True), own)
+    return mask
 
 
 def _ordered(golden: Array, ordered: Ordered) -> Array:
@@ -134,7 +135,7 @@ def _ordered(golden: Array, ordered: Ordered) -> Array:
     fuzzy = (body.low != body.high).any(-1, keepdims=True) & ~np.isnan(body.value).any(-1, keepdims=True)
     low, high = (edge[..., None, :] for edge in (body.low, body.high))
     near = (high >= owed.low[..., None]) & (low <= owed.high[..., None])
-    mask = np.where(fuzzy[..., None], near, np.arange(low.shape[-1]) == last[..., None])
+    mask: Array = np.where(fuzzy[..., None], near, np.arange(low.shape[-1]) == last[..., None])
     return np.moveaxis(mask, -2, place)
 
 
@@ -146,5 +147,5 @@ def _stored(values: Array, dtype: str) -> Array:
 def _range(dtype: str) -> tuple[int, int]:
     if dtype == "bool":
         return 0, 1
-    limits = np.iinfo(STORAGE[dtype])
+    limits = np.iinfo(np.dtype(STORAGE[dtype]))
     return int(limits.min), int(limits.max)

@@ -14,8 +14,8 @@ from importlib import import_module
 from pathlib import Path
 
 from uol.conformance.bench import eager
-from uol.conformance.packs.cases import Given, Subject
 from uol.conformance.cases.twin_check import Prepared
+from uol.conformance.packs.cases import Given, Subject
 from uol.ir.errors import UolError
 from uol.ir.types import is_float
 from uol.ops.references.gradients import forward_of
@@ -43,22 +43,17 @@ def torch_call(subject: Subject, prepared: Prepared) -> TorchCall:
     except UolError as error:
         return TorchCall({"reason": error.message}, {}, {})
     own = {} if subject.forward is None else subject.forward(prepared)
-    inputs = _inputs(prepared, own)
-    form = {
+    inputs, forward = _inputs(prepared, own), forward_of(prepared.case.op)
+    form: dict[str, object] = {
         "module": f"{FOLDER}.{module}",
         "table": table,
         "name": subject.operator,
         "attributes": dict(subject.given),
         "inputs": inputs,
         "cotangents": _cotangents(prepared) if own else {},
-        "results": [r.name for r in _results(prepared)],
+        "results": [] if forward is None else [r.name for r in forward.results],
     }
     return TorchCall(form, dict(_closure(module)), {name: own[name] for name, each in inputs.items() if each["own"]})
-
-
-def _results(prepared: Prepared) -> tuple[object, ...]:
-    forward = forward_of(prepared.case.op)
-    return tuple(forward.results) if forward is not None else ()
 
 
 def _function(subject: Subject, prepared: Prepared) -> tuple[str, str, Callable[..., object]]:

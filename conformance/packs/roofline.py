@@ -49,9 +49,9 @@ def roofline_of(program: Program, graph: KernelGraph, device: Device) -> Rooflin
     if MEMORY not in device.rates:
         return Roofline(moved, operations, None, "")
     parts = {MEMORY: moved / device.rates[MEMORY].si}
-    for kind, number in operations.items():
+    for kind, count in operations.items():
         if (rate := rate_of(kind, device)) is not None:
-            parts[kind] = number / rate.si
+            parts[kind] = count / rate.si
     bound = max(parts, key=lambda name: parts[name])
     return Roofline(moved, operations, parts[bound] * 1e6, bound)
 

@@ -100,18 +100,23 @@ class _Folder:
 
     path: Path
     hashes: dict[str, str] = field(default_factory=dict)
-    bytes: int = 0
+    size: int = 0
 
     def add(self, name: str, content: bytes) -> None:
         if name not in self.hashes:
             (self.path / name).parent.mkdir(parents=True, exist_ok=True)
             (self.path / name).write_bytes(content)
             self.hashes[name] = hashlib.sha256(content).hexdigest()
-            self.bytes += len(content)
+            self.size += len(content)
 
 
 def write_pack(
-    subjects: Sequence[Subject], target: Target, selection: Selection, folder: Path, progress: Progress, most_bytes: int = MOST_BYTES
+    subjects: Sequence[Subject],
+    target: Target,
+    selection: Selection,
+    folder: Path,
+    progress: Progress,
+    most_bytes: int = MOST_BYTES,
 ) -> Written:
     """Builds and writes a pack of the part of the cases that is asked for; a pack that is there is replaced.
 
@@ -126,14 +131,14 @@ def write_pack(
             made = _Folder(Path(scratch) / "new")
             made.path.mkdir()
             written = _fill(made, chosen, target, selection, backend, progress)
-            _require_small(made.bytes, most_bytes, selection.part[1])
+            _require_small(made.size, most_bytes, selection.part[1])
             if folder.exists():
                 os.replace(folder, Path(scratch) / "old")
             os.replace(made.path, folder)
     except OSError as error:
         message = f"the pack cannot be written to {str(folder)!r}: {error.strerror or error}"
         raise ResourceError(message, hint="choose a folder that can be written") from error
-    return Written(folder, written[0], written[1], made.bytes)
+    return Written(folder, written[0], written[1], made.size)
 
 
 def require_packable(target: Target) -> PackableBackend:
@@ -162,7 +167,12 @@ def _require_small(size: int, most: int, parts: int) -> None:
 
 
 def _fill(
-    made: _Folder, subjects: Sequence[Subject], target: Target, selection: Selection, backend: PackableBackend, progress: Progress
+    made: _Folder,
+    subjects: Sequence[Subject],
+    target: Target,
+    selection: Selection,
+    backend: PackableBackend,
+    progress: Progress,
 ) -> tuple[int, tuple[Left, ...]]:
     """All files. Gives how many cases there are, and those that are left out."""
     entries: list[Mapping[str, object]] = []
@@ -178,7 +188,7 @@ def _fill(
         else:
             entries.append(_add(made, case, len(entries)))
             compiler = compiler or backend.build(case.module).compiler  # which the cache does not hold
-        progress(number + 1, len(subjects), f"{len(left)} left out, {made.bytes / 2**20:.1f} MiB")
+        progress(number + 1, len(subjects), f"{len(left)} left out, {made.size / 2**20:.1f} MiB")
     if not entries:
         reasons = "; ".join(dict.fromkeys(each.reason for each in left[:3])) or "no case was given"
         raise UolError(f"there is nothing to pack: {reasons}", hint="choose other operators or types")
@@ -187,7 +197,7 @@ def _fill(
     fields = _fields(target, selection, compiler, entries, left) | {"files": made.hashes}
     content = json.dumps(fields | {"seal": seal(fields)}, allow_nan=False).encode()
     (made.path / PACK).write_bytes(content)
-    made.bytes += len(content)
+    made.size += len(content)
     return len(entries), tuple(left)
 
 

@@ -10,6 +10,7 @@ from typing import Literal
 from uol.conformance.accuracy.comparison import Comparison
 from uol.conformance.cases.agreement import Agreement, Pair, by_operator, by_type
 from uol.conformance.cases.machine import Place, places
+from uol.conformance.packs.record import CardRecord
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, and how many steps of it are done and of all."""
@@ -82,7 +83,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class PathReport:
-    """What a path found out. `facts` are figures that nothing is decided on: versions, sources, times."""
+    """What a path found out. `facts` are figures that nothing is decided on: versions, sources, times. `measured`: on cards."""
 
     path: str
     checks: tuple[Check, ...]
@@ -90,12 +91,13 @@ class PathReport:
     facts: Mapping[str, str]
     seconds: float
     agreements: tuple[Agreement, ...] = ()
+    measured: tuple[CardRecord, ...] = ()
 
     @property
     def ok(self) -> bool:
-        """Did every check and every layer on every target pass that was not refused with a reason?"""
+        """Did every check pass, and every layer on every target and card that was not refused with a reason?"""
         refused = all(layer.ok or (layer.status == "refused" and layer.reason) for layer in self.layers)
-        return all(c.ok for c in self.checks) and refused
+        return all(c.ok for c in self.checks) and refused and not any(record.failures for record in self.measured)
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -131,6 +133,7 @@ class PathReport:
             {**self.facts, **other.facts},
             self.seconds + other.seconds,
             self.agreements + other.agreements,
+            self.measured + other.measured,
         )
 
     def of(self, target: str) -> tuple[LayerResult, ...]:
@@ -151,6 +154,7 @@ class PathReport:
             "pytorch_total_us": self.pytorch_total_us,
             "layers": [{**asdict(layer), "ok": layer.ok} for layer in self.layers],
             "agreement": [pair.record() for pair in by_operator(self.agreements)],
+            "measured": [record.as_json() for record in self.measured],
         }
 
 
@@ -165,6 +169,7 @@ def together(reports: Sequence[PathReport]) -> PathReport:
         _facts_of(reports),
         sum(report.seconds for report in reports),
         tuple(agreement for report in reports for agreement in report.agreements),
+        tuple(record for report in reports for record in report.measured),
     )
 
 

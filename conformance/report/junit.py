@@ -26,7 +26,7 @@ class _TestCase:
 
 def junit_of(report: PathReport | OperatorReport) -> str:
     """The XML as text."""
-    cases = list(_of_operators(report) if isinstance(report, OperatorReport) else _of_path(report))
+    cases = [*(_of_operators(report) if isinstance(report, OperatorReport) else _of_path(report)), *_of_cards(report)]
     root = ElementTree.Element("testsuites", {"name": "uol conform", **_counts(cases), "time": f"{report.seconds:.1f}"})
     where = {place.target: str(place) for place in report.places}
     for name in dict.fromkeys(case.suite for case in cases):
@@ -52,6 +52,13 @@ def _of_path(report: PathReport) -> Iterator[_TestCase]:
     for layer in report.layers:
         name = f"{layer.layers[0]} {layer.shape}"
         yield _TestCase(layer.target, f"{report.path}.{layer.op}", name, layer.status, layer.reason)
+
+
+def _of_cards(report: PathReport | OperatorReport) -> Iterator[_TestCase]:
+    for record in report.measured:
+        for case in record.cases:
+            status = "pass" if case.passed else "breach"
+            yield _TestCase(record.label, f"{case.op}.{case.dtype}", case.name, status, case.reason)
 
 
 def _counts(cases: list[_TestCase]) -> dict[str, str]:

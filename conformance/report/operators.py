@@ -11,13 +11,14 @@ from uol.conformance.cases.machine import Place, places
 from uol.conformance.cases.matrix import Cell, support_matrix
 from uol.conformance.cases.selection import LeftOut
 from uol.conformance.cases.verdict import State, Verdict
+from uol.conformance.packs.record import CardRecord
 from uol.ops.accuracy import contract_of
 from uol.ops.references import has_reference
 
 
 @dataclass(frozen=True, slots=True)
 class OperatorReport:
-    """`facts` are what nothing is decided on: the selection, the machine, versions."""
+    """`facts` are what nothing is decided on: the selection, the machine, versions. `measured` is what ran on cards."""
 
     targets: tuple[str, ...]
     verdicts: tuple[Verdict, ...]
@@ -25,11 +26,12 @@ class OperatorReport:
     left_out: tuple[LeftOut, ...]
     facts: Mapping[str, str]
     seconds: float
+    measured: tuple[CardRecord, ...] = ()
 
     @property
     def ok(self) -> bool:
-        """Did every case pass that was not refused?"""
-        return not self.failures
+        """Did every case pass that was not refused, here and on the cards?"""
+        return not self.failures and not any(record.failures for record in self.measured)
 
     @property
     def failures(self) -> tuple[Verdict, ...]:
@@ -104,6 +106,7 @@ class OperatorReport:
             "matrix": [asdict(cell) for cell in self.cells],
             "agreement": [pair.record() for pair in by_operator(self.agreements)],
             "cases": [verdict.record() for verdict in self.verdicts],
+            "measured": [record.as_json() for record in self.measured],
         }
 
 

@@ -26,6 +26,7 @@ from uol.cli import (
     gap_command,
     library_commands,
     pack_command,
+    record_commands,
     run_command,
     train_command,
 )
@@ -67,6 +68,7 @@ app.command("run")(run_command.run)
 app.command("check")(check_command.check)
 app.command("conform")(conform_command.conform)
 app.command("pack")(pack_command.pack)
+app.add_typer(record_commands.records)
 app.command("bench")(bench_command.bench)
 app.command("gap")(gap_command.gap)
 app.command("train")(train_command.train)

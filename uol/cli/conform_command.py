@@ -14,6 +14,7 @@ from uol.cli.conform_operators import OperatorOptions, conform_operators
 from uol.cli.conform_paths import conform_paths
 from uol.cli.options import ImportOption, JsonOption
 from uol.compilation.request import resolve_targets
+from uol.conformance.packs.record import read_card_record
 from uol.conformance.paths.record import PathOptions
 from uol.ir.errors import TypeCheckError, UolError
 from uol.operators.sources import import_operators
@@ -46,6 +47,9 @@ QuickOption = Annotated[
         help="As --first; without --op, or of all, a dozen operators with every kind of kernel. A path: at narrow sizes.",
     ),
 ]
+RecordOption = Annotated[
+    list[Path], typer.Option("--record", metavar="FILE", help="What a pack found on a card, for the report; it counts.")
+]
 KernelOption = Annotated[
     int | None, typer.Option("--kernel", min=1, help="The number of a call of the path's step whose kernels alone are checked.")
 ]
@@ -69,6 +73,7 @@ def conform(
     weights: WeightsOption = None,
     image: ImageOption = None,
     kernel: KernelOption = None,
+    records: RecordOption = [],  # noqa: B006
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of inputs and weights.")] = 0,
     jobs: JobsOption = 0,
     as_json: JsonOption = False,
@@ -92,14 +97,15 @@ def conform(
     imported = tuple(name for module in modules for name in import_operators(module))  # which may register targets, too
     targets = tuple(t.name for t in resolve_targets(target or ",".join(registry.names())))
     jobs = jobs or usable_cores()
+    measured = tuple(map(read_card_record, records))
     if path:
         dtypes = path_dtypes(dtype or ("f32" if quick else "f16,bf16"))
         options = PathOptions(targets, weights, image, dtypes, seed, jobs, quick, kernel)
-        ok = conform_paths(listed(path, "path", "resnet50"), options, report or Path("report"), as_json)
+        ok = conform_paths(listed(path, "path", "resnet50"), options, report or Path("report"), as_json, measured)
     else:
         dtypes = tuple(dict.fromkeys(listed(dtype or "f32", "dtype", "f32,f16")))
         operators = OperatorOptions(op, targets, dtypes, first, quick, gradients, tuple(modules), imported, seed, jobs)
-        ok = conform_operators(operators, report, as_json)
+        ok = conform_operators(operators, report, as_json, measured)
     if not ok:
         raise typer.Exit(1)
 

@@ -13,6 +13,7 @@ from uol.conformance.cases.machine import machine_facts
 from uol.conformance.cases.selection import QUICK, Plan, Selection, plan
 from uol.conformance.cases.verdict import Verdict
 from uol.conformance.cases.workers import gather
+from uol.conformance.packs.record import CardRecord
 from uol.conformance.report.files import require_writable, write_report
 from uol.conformance.report.operators import OperatorReport
 from uol.ir.errors import UolError
@@ -39,8 +40,10 @@ class OperatorOptions:
     jobs: int
 
 
-def conform_operators(options: OperatorOptions, folder: Path | None, as_json: bool) -> bool:
-    """Checks, prints, and writes a report where there is a folder for one. Was nothing wrong?"""
+def conform_operators(
+    options: OperatorOptions, folder: Path | None, as_json: bool, measured: tuple[CardRecord, ...] = ()
+) -> bool:
+    """Checks, prints, and writes a report where there is a folder for one, `measured` in it. Was nothing wrong?"""
     started = time.perf_counter()
     if folder is not None:
         require_writable(folder)
@@ -59,7 +62,8 @@ def conform_operators(options: OperatorOptions, folder: Path | None, as_json: bo
 
         evidence = gather(planned.groups, OperatorSources(options.modules, files), options.jobs, report)
     seconds = time.perf_counter() - started
-    found = OperatorReport(options.targets, evidence.verdicts, evidence.agreements, planned.left_out, facts, seconds)
+    verdicts, between = evidence.verdicts, evidence.agreements
+    found = OperatorReport(options.targets, verdicts, between, planned.left_out, facts, seconds, measured)
     written = None if folder is None else write_report(found, folder)
     if as_json:
         print_json(found.record())
@@ -113,7 +117,16 @@ def _print(report: OperatorReport) -> None:
         print_text(str(pair))
     for place in report.places:
         print_text(str(place))
+    print_measured(report.measured)
     print_text(f"{'passed' if report.ok else 'FAILED'} in {report.seconds:.0f} s: {report.summary}")
+
+
+def print_measured(records: Sequence[CardRecord]) -> None:
+    """What ran on cards, and what failed there."""
+    for record in records:
+        print_text(f"{record.label}: {record.summary}")
+        for case in record.failures[:SHOWN]:
+            print_text(f"  {case.name}: {case.reason}")
 
 
 def _rows(report: OperatorReport) -> Iterator[tuple[str, ...]]:

@@ -4,27 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
+from uol.cli.conform_operators import print_measured
 from uol.cli.output import print_json, print_table, print_text, staged
+from uol.conformance.packs.record import CardRecord
 from uol.conformance.paths import conform, require_path
 from uol.conformance.paths.record import LayerResult, PathOptions, PathReport, together
 from uol.conformance.report.files import require_writable, write_report
 
 
-def conform_paths(names: Sequence[str], options: PathOptions, folder: Path, as_json: bool) -> bool:
-    """Runs each path, prints its report and writes the one of all into `folder`. Did all pass?"""
+def conform_paths(
+    names: Sequence[str], options: PathOptions, folder: Path, as_json: bool, measured: tuple[CardRecord, ...] = ()
+) -> bool:
+    """Runs each path, prints its report and writes the one of all into `folder`, `measured` with the first. Did all pass?"""
     for name in names:
         require_path(name)
     require_writable(folder)
     reports: list[PathReport] = []
     for report in _reports(names, options):
-        reports.append(report)
+        reports.append(report if reports else replace(report, measured=measured))
         written = write_report(together(reports), folder)  # after each path: what ends the next one takes nothing away
         if not as_json:
-            _print(report)
+            _print(reports[-1])
             print_text(f"report: {written.page}")
     if as_json:
         print_json([r.record() for r in reports])
@@ -69,6 +74,7 @@ def _print(report: PathReport) -> None:
         print_text(f"{name}: {value}")
     for check in report.checks:
         print_text(f"{'passed' if check.ok else 'FAILED'}: {check.name}: {check.detail}")
+    print_measured(report.measured)
     print_text(f"{report.path}: {'passed' if report.ok else 'FAILED'} in {report.seconds:.0f} s")
 
 

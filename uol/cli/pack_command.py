@@ -24,11 +24,11 @@ SHOWN = 20
 """Cases that are left out and are printed; pack.json has all."""
 
 TargetOption = Annotated[str, typer.Option("--target", "-t", help="The card that it is for: cuda:h100, hip:mi250x.")]
-OpOption = Annotated[str, typer.Option("--op", help="Operators: softmax,own.uol:relu; all for the library and what is imported.")]
+OpOption = Annotated[str, typer.Option("--op", help="Operators: softmax,own.uol:relu; all for the library and the imported.")]
 PathOption = Annotated[str, typer.Option("--path", help="In place of operators, the calls of a model path's step: resnet50.")]
 DtypesOption = Annotated[str, typer.Option("--dtype", help="Types of the cases: f32,f16.")]
-FolderOption = Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="The folder; a pack that is there is replaced.")]
-PartOption = Annotated[str, typer.Option("--part", help="Every n-th case from the i-th on, as i/n, where all are more than 50 MiB.")]
+FolderOption = Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="The folder; a pack there is replaced.")]
+PartOption = Annotated[str, typer.Option("--part", help="i/n: every n-th case from the i-th on, where all are over 50 MiB.")]
 GradientsOption = Annotated[bool, typer.Option("--gradients", help="The gradients of the operators, in their place.")]
 
 

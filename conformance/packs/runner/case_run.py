@@ -141,9 +141,10 @@ def _results(card: Card, case: Json, buffers: Buffers, call: Callable[[], None])
     card.synchronise()
     found = {}
     for tensor in results:
-        memory = np.zeros(buffers.sizes[tensor["name"]] // np.dtype(STORAGE[tensor["dtype"]]).itemsize, STORAGE[tensor["dtype"]])
-        card.read(buffers.places[tensor["name"]], memory)
-        found[tensor["name"]] = viewed(memory, tensor).copy()
+        name, storage = tensor["name"], np.dtype(STORAGE[tensor["dtype"]])
+        memory = np.zeros(buffers.sizes[name] // storage.itemsize, storage)
+        card.read(buffers.places[name], memory)
+        found[name] = viewed(memory, tensor).copy()
     return found
 
 

@@ -42,7 +42,7 @@ def main(open_card: OpenCard, program: Path, arguments: Sequence[str]) -> int:
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="run.py", description="Run the cases of this pack on the card, judge and time them.")
-    parser.add_argument("-o", "--output", type=Path, default=Path("record.json"), help="the record, record.json where nothing is said")
+    parser.add_argument("-o", "--output", type=Path, default=Path("record.json"), help="the record: record.json, if not given")
     parser.add_argument("--op", default="", help="operators, by commas; all where nothing is said")
     parser.add_argument("--device", type=int, default=0, help="the number of the card")
     parser.add_argument("--no-times", action="store_true", help="judge only")

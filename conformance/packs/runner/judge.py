@@ -1,7 +1,7 @@
-"""Is a result what its contract admits? The rule of uol's own comparators, on bounds that were computed when the pack was made.
+"""Is a result what its contract admits? The rule of uol's own comparators, on bounds from when the pack was made.
 
-An element of floats is right where low <= value <= high, the bounds being numbers of its own type; NaN is right where the golden
-value is NaN, and nowhere else. A place (of an extremum, of a sort) is right where it is one of those that rounding may pick.
+An element of floats is right where low <= value <= high, the bounds being numbers of its own type; NaN is right where the
+golden value is NaN, and nowhere else. A place (of an extremum, of a sort) is right where it is one that rounding may pick.
 
 A case owes one of several alternatives, as a gradient does: to be near autograd's values by their scale, or by the contract.
 All of its results must be within the same one.

@@ -27,7 +27,7 @@ def record_of(pack: Pack, found: Found, seconds: float) -> dict[str, Any]:
         "kind": KIND,
         "format": FORMAT,
         "ok": not found.failed,
-        "when": datetime.now(timezone.utc).isoformat(timespec="seconds"),  # noqa: UP017 - Python 3.9 and 3.10, too
+        "when": datetime.now(timezone.utc).isoformat(timespec="seconds"),  # noqa: UP017 - for Python 3.10
         "seconds": round(seconds, 1),
         "card": dict(found.card),
         "clocks_at_the_end": dict(found.clocks),
@@ -66,11 +66,11 @@ def _finite(value: Any) -> Any:
 
 def lines_of(record: Mapping[str, Any]) -> Iterator[str]:
     """What is printed: a row a case, the failures, and a line that sums up."""
-    rows = [("case", "verdict", "error/bound", "us", "quartiles", "PyTorch us", "roofline us")]
+    rows: list[Sequence[str]] = [("case", "verdict", "error/bound", "us", "quartiles", "PyTorch us", "roofline us")]
     rows += [_row(case) for case in record["cases"]]
-    widths = [max(map(len, column)) for column in zip(*rows)]  # noqa: B905 - Python 3.9
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()  # noqa: B905
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
     failed = [case for case in record["cases"] if case["status"] != "passed"]
     for case in failed:
         yield f"FAILED  {case['name']}: {case['reason']}"

@@ -1,4 +1,4 @@
-"""The cases of a pack in processes of their own: what one of them dies of, or hangs in, is a verdict on the case that it ran."""
+"""The cases of a pack in processes of their own: what one of them dies of, or hangs in, is a verdict on its case."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def run_all(command: Sequence[str], order: Mapping[str, Any], timeout_s: float, 
         _run(command, {**order, "cases": pending}, timeout_s, found, progress)
         left = [number for number in pending if number not in found.entries]
         if len(left) == len(pending):
-            raise BadInputError("the process that opens the card ended before its first case: run the pack again, or without times")
+            raise BadInputError("the process that opens the card ended before its first case: try --no-times, or another case")
         pending = left
     return found
 
@@ -60,7 +60,8 @@ def _run(command: Sequence[str], order: Mapping[str, Any], timeout_s: float, fou
             process.kill()
             process.stdout.close()
         if running is not None:
-            reason = f"it took more than {timeout_s:g} s" if watch.barked else f"the process died of it ({_how(code)}){_last(said)}"
+            died = f"the process died of it ({_how(code)}){_last(said)}"
+            reason = f"it took more than {timeout_s:g} s" if watch.barked else died
             found.entries[running] = {"status": "failed", "reason": reason}
             progress(len(found.entries), found.failed)
         elif code and not found.card:

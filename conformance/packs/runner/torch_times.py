@@ -38,7 +38,8 @@ def beside(case: Json, arrays: Mapping[str, Array], device: str, clock: Clock) -
         return Beside(None, found["reason"])
     try:
         tensors = {name: on_device(name, found["inputs"][name], arrays, device) for name in found["inputs"]}
-        function = partial(getattr(importlib.import_module(found["module"]), found["table"])[found["name"]], **found["attributes"])
+        table = getattr(importlib.import_module(found["module"]), found["table"])
+        function = partial(table[found["name"]], **found["attributes"])
         calls = [_prepared(function, found, _copies(tensors)) for _ in range(2)]
         first = clock(calls, WARM_UP)
         return Beside(times_of(clock(calls, samples_for(first[-1]))))
@@ -63,7 +64,8 @@ def on_device(name: str, form: Json, arrays: Mapping[str, Array], device: str) -
 def _copies(tensors: Tensors) -> Tensors:
     import torch
 
-    return {name: torch.empty_strided(x.shape, x.stride(), dtype=x.dtype, device=x.device).copy_(x) for name, x in tensors.items()}
+    empty = {name: torch.empty_strided(x.shape, x.stride(), dtype=x.dtype, device=x.device) for name, x in tensors.items()}
+    return {name: empty[name].copy_(x) for name, x in tensors.items()}
 
 
 def _prepared(function: Callable[..., Any], found: Json, tensors: Tensors) -> Callable[[], object]:
