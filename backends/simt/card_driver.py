@@ -6,14 +6,10 @@ Not run on hardware so far: it is tested against a driver that plays results bac
 from __future__ import annotations
 
 import ctypes
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from uol.backends.loading.card import Array, CardError, Kind, NoCardError
-
-LIBRARY = "UOL_DRIVER_LIBRARY"
-"""The environment variable that names another driver library, for tests."""
 
 VALUES: dict[str, Callable[[float], ctypes.c_void_p | ctypes.c_double | ctypes.c_float | ctypes.c_longlong]] = {
     "pointer": lambda value: ctypes.c_void_p(int(value)),
@@ -46,13 +42,12 @@ class Calls:
 
 def opened(names: Sequence[str], software: str) -> ctypes.CDLL:
     """The first driver library that is there. Raises NoCardError, with what to install."""
-    given = os.environ.get(LIBRARY)
-    for name in [given] if given else names:
+    for name in names:
         try:
             return ctypes.CDLL(name)
         except OSError:
             continue
-    looked = f"{LIBRARY}={given}" if given else ", ".join(names)
+    looked = ", ".join(names)
     raise NoCardError(f"no {software} was found ({looked}): install it, or run the pack on a machine that has the card")
 
 

@@ -87,6 +87,16 @@ EXPORT int cuDeviceGetName(char* text, int size, int device) { return name_of("c
 EXPORT int hipDeviceGetName(char* text, int size, int device) { return name_of("hipDeviceGetName", hip, text, size, device); }
 EXPORT int cuDeviceTotalMem_v2(size_t* bytes, int device) { return total_of("cuDeviceTotalMem_v2", cuda, bytes, device); }
 EXPORT int hipDeviceTotalMem(size_t* bytes, int device) { return total_of("hipDeviceTotalMem", hip, bytes, device); }
+// The properties that tell the architecture, which in every version is the one text that begins so.
+EXPORT int hipGetDevicePropertiesR0600(void* properties, int index) {
+    Call call("hipGetDevicePropertiesR0600");
+    call.field("device", uint64_t(index));
+    FAIL_IF_ASKED(call);
+    const Device* device = machine().device(hip, index);
+    REQUIRE(call, device, invalid_device);
+    strcpy(static_cast<char*>(properties) + 1160, device->architecture.c_str());
+    return call.end(success);
+}
 EXPORT int cuMemGetInfo_v2(size_t* left, size_t* total) { return info_of("cuMemGetInfo_v2", cuda, left, total); }
 EXPORT int hipMemGetInfo(size_t* left, size_t* total) { return info_of("hipMemGetInfo", hip, left, total); }
 
@@ -225,6 +235,7 @@ static int launch(const char* name, Vendor vendor, void* handle, const Shape& sh
     REQUIRE(call, number(stream) <= 2 || (on != machine().streams.end() && on->second->device == device), invalid_handle);
     const unsigned most = vendor == hip ? device->shared_bytes : function.dynamic_shared;
     REQUIRE(call, shape.fits() && shape.shared <= most, invalid_value);
+    play_back(function, parameters);
     return call.end(success);
 }
 

@@ -1,6 +1,7 @@
 // Devices, images, the record and injected failures of the stub driver.
 #include "machine.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <sstream>
 
@@ -111,8 +112,15 @@ static std::vector<std::pair<std::string, size_t>> entries(const char* bundle) {
     return found;
 }
 
+// The headers of an ELF file's sections or those of its segments are what is last in it.
+static size_t elf_bytes(const char* image) {
+    const size_t sections = at<uint64_t>(image, 40) + at<uint16_t>(image, 58) * size_t(at<uint16_t>(image, 60));
+    const size_t segments = at<uint64_t>(image, 32) + at<uint16_t>(image, 54) * size_t(at<uint16_t>(image, 56));
+    return std::max(sections, segments);
+}
+
 size_t image_bytes(const char* image) {
-    if (is_elf(image)) return at<uint64_t>(image, 40) + at<uint16_t>(image, 58) * size_t(at<uint16_t>(image, 60));
+    if (is_elf(image)) return elf_bytes(image);
     if (!is_bundle(image)) return strlen(image);
     size_t last = 0;
     for (const auto& entry : entries(image)) last = std::max(last, entry.second);

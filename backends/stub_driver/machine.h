@@ -121,6 +121,7 @@ private:
 };
 
 size_t image_bytes(const char* image);
+void play_back(const Function& function, void** parameters);
 
 inline uint64_t number(const void* pointer) { return reinterpret_cast<uintptr_t>(pointer); }
 

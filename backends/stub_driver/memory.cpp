@@ -75,6 +75,7 @@ EXPORT int hipMemcpyHtoDAsync(void* to, const void* from, size_t size, void* str
 }
 EXPORT int cuMemsetD8_v2(void* to, unsigned char value, size_t size) { return fill("cuMemsetD8_v2", to, value, size); }
 EXPORT int cuMemsetD8Async(void* to, unsigned char value, size_t size, void*) { return fill("cuMemsetD8Async", to, value, size); }
+EXPORT int hipMemsetAsync(void* to, int value, size_t size, void*) { return fill("hipMemsetAsync", to, value, size); }
 EXPORT int hipMemset(void* to, int value, size_t size) { return fill("hipMemset", to, value, size); }
 
 // ---- streams, capture, events
@@ -114,6 +115,7 @@ static int capture(const char* name, void* stream, bool begins) {
 
 EXPORT int cuStreamCreate(void** stream, unsigned) { return make_stream("cuStreamCreate", cuda, stream); }
 EXPORT int hipStreamCreate(void** stream) { return make_stream("hipStreamCreate", hip, stream); }
+EXPORT int hipStreamCreateWithFlags(void** stream, unsigned) { return make_stream("hipStreamCreateWithFlags", hip, stream); }
 EXPORT int cuStreamDestroy_v2(void* stream) { return drop_stream("cuStreamDestroy_v2", stream); }
 EXPORT int hipStreamDestroy(void* stream) { return drop_stream("hipStreamDestroy", stream); }
 EXPORT int cuStreamSynchronize(void* stream) { return wait("cuStreamSynchronize", stream); }
@@ -144,6 +146,9 @@ static int drop_event(const char* name, void* event) { return delete static_cast
 
 EXPORT int cuEventCreate(void** event, unsigned) { return *event = new Moment, Call("cuEventCreate").end(success); }
 EXPORT int hipEventCreate(void** event) { return *event = new Moment, Call("hipEventCreate").end(success); }
+EXPORT int hipEventCreateWithFlags(void** event, unsigned) {
+    return *event = new Moment, Call("hipEventCreateWithFlags").end(success);
+}
 EXPORT int cuEventRecord(void* event, void*) { return mark("cuEventRecord", event); }
 EXPORT int hipEventRecord(void* event, void*) { return mark("hipEventRecord", event); }
 EXPORT int cuEventSynchronize(void*) { return wait("cuEventSynchronize", nullptr); }

@@ -5,6 +5,7 @@
 
 Another process finds it in `library_folder(path)`, which LD_LIBRARY_PATH names; UOL_STUB_DEVICES=sm_90,gfx942 says which
 devices it has, UOL_STUB_FAILURES=cuMemAlloc_v2:2 which call fails once with which status, UOL_STUB_LOG=FILE where it records.
+UOL_STUB_ANSWERS=FOLDER holds what kernels write, by `answer_name`: it is played back at their launches.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from uol.ir.errors import MissingToolError, ToolchainError
 from uol.ir.types import DTYPES
 
 FOLDER = Path(__file__).parent
-SOURCES = ("machine.cpp", "driver.cpp", "memory.cpp")
+SOURCES = ("machine.cpp", "driver.cpp", "memory.cpp", "answers.cpp")
 FLAGS = ("-std=c++17", "-O1", "-Wall", "-Wextra", "-fPIC", "-shared", "-fvisibility=hidden")
 NAMES = ("libcuda.so.1", "libamdhip64.so")
 """The names under which programs look for the vendors' drivers."""
@@ -149,3 +150,15 @@ def library_folder(folder: Path) -> Path:
     for name in NAMES:
         (folder / name).symlink_to(library())
     return folder
+
+
+def answer_name(image: bytes, kernel: str, parameter: int) -> str:
+    """The name of the file with what a kernel of a binary writes to where a parameter points to.
+
+    >>> answer_name(b"", "relu_kernel", 1)
+    'cbf29ce484222325-relu_kernel-1'
+    """
+    found = 0xCBF29CE484222325  # FNV-1a
+    for byte in image:
+        found = (found ^ byte) * 0x100000001B3 % 2**64
+    return f"{found:016x}-{kernel}-{parameter}"

@@ -21,6 +21,7 @@ from uol.ir.syntax.surface import Op
 from uol.ops.references.gradients import forward_of
 
 if TYPE_CHECKING:
+    from uol.conformance.paths.draw import Size
     from uol.conformance.paths.kernels import KernelCase
 
 
@@ -80,13 +81,14 @@ def _forward_inputs(forward: Op, case: Case, prepared: Prepared) -> dict[str, Gi
     return found
 
 
-def of_path(name: str, target: str, dtypes: Sequence[str], seed: int) -> list[Subject]:
-    """One for each distinct call of a path's training step with its update, in each type."""
+def of_path(name: str, target: str, dtypes: Sequence[str], seed: int, *, quick: bool = False) -> list[Subject]:
+    """One for each distinct call of a path's training step with its update, in each type; with `quick` at narrow sizes."""
     from uol.conformance.paths import drawn
     from uol.conformance.paths.step_checks import kernels_of
 
     path = drawn(name)
-    return [_of_call(f"{name} {dtype}", call, target) for dtype in dtypes for call in kernels_of(path, dtype, seed=seed)]
+    size: Size = "narrow" if quick else "kernels"
+    return [_of_call(f"{name} {dtype}", call, target) for dtype in dtypes for call in kernels_of(path, dtype, size, seed)]
 
 
 def _of_call(step: str, call: KernelCase, target: str) -> Subject:

@@ -11,7 +11,7 @@ least of the type's numbers among them is nearest(low), the greatest nearest(hig
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from uol.conformance.cases.twin_check import Prepared
 from uol.conformance.gradients.cases import TOLERANCE
 from uol.conformance.packs.runner.judge import Bounds, Owed, judged
 from uol.ir.errors import UolError
-from uol.ir.program.dtype_encoding import STORAGE, encode
+from uol.ir.program.dtype_encoding import STORAGE, decode, encode
 from uol.ir.program.nodes import Tensor
 from uol.ir.program.rounding import round_to
 from uol.ir.types import is_float
@@ -46,11 +46,33 @@ def owed_of(prepared: Prepared, truth: Truth) -> list[Owed]:
     """What each result is judged by. Raises UolError where the golden value itself would not be taken."""
     admitted, independent = truth.admitted(prepared), truth.reference(prepared)
     results = prepared.program.by_role("out")
-    owed = [_owed(t, admitted, independent, is_gradient=forward_of(prepared.case.op) is not None) for t in results]
+    owed = _needed([_owed(t, admitted, independent, is_gradient=forward_of(prepared.case.op) is not None) for t in results])
     golden = {each.name: _stored(each.golden, each.dtype) for each in owed}
     if not (seen := judged(golden, owed)).ok:
         raise UolError(f"the golden value does not fit the bounds: {seen.reason}")
     return owed
+
+
+def _needed(owed: list[Owed]) -> list[Owed]:
+    """Without the alternatives within which no result is that is not within another one."""
+    count = len(owed[0].alternatives)
+    kept = list(range(count))
+    for number in reversed(range(count)):
+        others = [other for other in kept if other != number]
+        if any(all(_covers(o, other, number) for o in owed) for other in others):
+            kept.remove(number)
+    return [replace(o, alternatives=[o.alternatives[number] for number in kept]) for o in owed]
+
+
+def _covers(owed: Owed, wide: int, narrow: int) -> bool:
+    """Is every result within the one alternative within the other, too? Where NaN is owed, bounds decide nothing."""
+    bounds = [owed.alternatives[number] for number in (wide, narrow)]
+    edges = [edge for each in bounds for edge in (each.low, each.high) if edge is not None]
+    if len(edges) < 4:
+        return False
+    low, high, other_low, other_high = (decode(edge, owed.dtype) for edge in edges)
+    anything = np.isnan(owed.golden) if is_float(owed.dtype) else np.zeros((), bool)
+    return bool((anything | ((low <= other_low) & (other_high <= high))).all())
 
 
 def _owed(tensor: Tensor, admitted: Enclosed, independent: Mapping[str, Array] | None, *, is_gradient: bool) -> Owed:

@@ -130,8 +130,7 @@ def write_pack(
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
             made = _Folder(Path(scratch) / "new")
             made.path.mkdir()
-            written = _fill(made, chosen, target, selection, backend, progress)
-            _require_small(made.size, most_bytes, selection.part[1])
+            written = _fill(made, chosen, target, selection, backend, _with_limit(made, selection, most_bytes, progress))
             if folder.exists():
                 os.replace(folder, Path(scratch) / "old")
             os.replace(made.path, folder)
@@ -157,13 +156,19 @@ def _require_place(folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
 
 
-def _require_small(size: int, most: int, parts: int) -> None:
-    if size > most:
-        needed = ceil(parts * size / (0.9 * most))
-        raise ResourceError(
-            f"the pack would have {size / 2**20:.1f} MiB, more than the {most / 2**20:g} MiB that a pack may have",
-            hint=f"make it in parts: --part 1/{needed} and so on, each into a folder of its own; or choose fewer operators",
-        )
+def _with_limit(made: _Folder, selection: Selection, most: int, progress: Progress) -> Progress:
+    """The progress of a pack that ends, with what to do, as soon as it is too large."""
+
+    def report(done: int, of: int, said: str) -> None:
+        if made.size > most:
+            needed = ceil(selection.part[1] * of / done * made.size / (0.9 * most))
+            raise ResourceError(
+                f"{done} of {of} cases take {made.size / 2**20:.1f} MiB, and a pack may have {most / 2**20:g} MiB",
+                hint=f"make it in parts, each in a folder of its own: --part 1/{needed} and so on; or choose fewer operators",
+            )
+        progress(done, of, said)
+
+    return report
 
 
 def _fill(

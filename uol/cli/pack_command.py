@@ -29,6 +29,7 @@ PathOption = Annotated[str, typer.Option("--path", help="In place of operators, 
 DtypesOption = Annotated[str, typer.Option("--dtype", help="Types of the cases: f32,f16.")]
 FolderOption = Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="The folder; a pack there is replaced.")]
 PartOption = Annotated[str, typer.Option("--part", help="i/n: every n-th case from the i-th on, where all are over 50 MiB.")]
+QuickOption = Annotated[bool, typer.Option("--quick", help="A path at narrow sizes, which fits into one pack.")]
 GradientsOption = Annotated[bool, typer.Option("--gradients", help="The gradients of the operators, in their place.")]
 
 
@@ -39,6 +40,7 @@ def pack(
     path: PathOption = "",
     dtype: DtypesOption = "f32",
     gradients: GradientsOption = False,
+    quick: QuickOption = False,
     part: PartOption = "1/1",
     modules: ImportOption = [],  # noqa: B006 - typer's way to say "none"
     seed: SeedOption = 0,
@@ -56,6 +58,8 @@ def pack(
 
     if path:
         refuse_beside("--path", {"--op": op, "--gradients": gradients, "--import": modules})
+    elif quick:
+        raise UolError("--quick says nothing beside --op", hint="it is for --path, whose steps have several sizes")
     elif not (op or modules):
         raise UolError("say what to pack", hint="either --op softmax,conv2d (or --op all) or --path resnet50")
     resolved = resolve_target(target)
@@ -63,8 +67,11 @@ def pack(
     dtypes = tuple(dict.fromkeys(listed(dtype, "dtype", "f32,f16")))
     chosen = _part(part)
     imported = tuple(name for module in modules for name in import_operators(module))
-    subjects = _of_path(path, resolved, dtypes, seed) if path else _of_ops(op, imported, resolved, dtypes, gradients, seed)
-    what = f"path {path}" if path else f"{op or 'imported'}{', gradients' if gradients else ''}: the first case of each"
+    if path:
+        subjects, what = _of_path(path, resolved, dtypes, seed, quick), f"path {path}{', narrow' if quick else ''}"
+    else:
+        subjects = _of_ops(op, imported, resolved, dtypes, gradients, seed)
+        what = f"{op or 'imported'}{', gradients' if gradients else ''}: the first case of each"
     with counted("packing", len(subjects[chosen[0] - 1 :: chosen[1]])) as progress:
         written = write_pack(subjects, resolved, Selection(f"{what}, in {', '.join(dtypes)}", chosen), folder, progress)
     if as_json:
@@ -98,13 +105,13 @@ def _of_ops(
     return of_operators(planned.cases)
 
 
-def _of_path(path: str, target: Target, dtypes: tuple[str, ...], seed: int) -> list[Subject]:
+def _of_path(path: str, target: Target, dtypes: tuple[str, ...], seed: int, quick: bool) -> list[Subject]:
     from uol.cli.conform_command import path_dtypes
     from uol.conformance.packs.cases import of_path
 
     names = listed(path, "path", "resnet50")
     chosen = path_dtypes(",".join(dtypes))
-    return [subject for name in names for subject in of_path(name, target.name, chosen, seed)]
+    return [subject for name in names for subject in of_path(name, target.name, chosen, seed, quick=quick)]
 
 
 def _print(written: Written, target: Target) -> None:

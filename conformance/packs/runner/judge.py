@@ -45,7 +45,8 @@ class Seen:
 
     max_abs, max_rel, max_ulp   the largest error: as it is, relative to the golden value (where that is a normal number), in
                                 units in the last place
-    share    the largest error as a share of what is admitted; 0 of an element that is the golden value, rounded
+    share    the largest error as a share of what is admitted in numbers of the type; 0 of an element that is the golden value,
+             rounded, infinite where no other is admitted on that side
     worst    where that is
     """
 
@@ -110,7 +111,7 @@ def _figures(values: Array, owed: Owed, low: Array, high: Array) -> Seen:
         is_nearest = values == nearest(golden, dtype)
         agrees = (values == golden) | (np.isinf(values) & is_nearest) | (np.isnan(golden) & np.isnan(values))
         error = np.where(agrees, 0.0, np.abs(values - golden))
-        allowed = np.where(values > golden, high - golden, golden - low)
+        allowed = np.maximum(np.where(values > golden, high - golden, golden - low), 0.0)
         share = np.where((error == 0) | is_nearest, 0.0, error / allowed)
         size = np.abs(golden)
         is_normal = (size >= 2.0 ** LEAST_EXPONENT[dtype]) & np.isfinite(golden)

@@ -1,0 +1,163 @@
+"""The runner's judge, on the bounds of a pack, decides as uol's own judge does: on right results, wrong ones, NaN, and the
+numbers on both sides of every bound."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import islice
+
+import numpy as np
+import pytest
+from on_the_stub import subjects
+
+from uol.conformance.accuracy.error_analysis import Enclosed
+from uol.conformance.accuracy.interval import Array, Enclosure
+from uol.conformance.accuracy.sorts_under_rounding import Ordered
+from uol.conformance.cases.truth import Truth
+from uol.conformance.cases.twin_check import Outcome, Prepared, judge
+from uol.conformance.packs.owed import owed_of
+from uol.conformance.packs.runner.judge import Owed, judged
+from uol.conformance.packs.runner.numbers import EPSILON, nearest, spacing
+from uol.ir.program.dtype_encoding import STORAGE, decode, encode
+from uol.ir.program.rounding import round_to
+
+CASES = [
+    *(("relu", "f16", False), ("softmax", "f16", False), ("softmax", "bf16", False), ("sum", "f32", False)),
+    *(("matmul", "f32", False), ("exp", "f64", False), ("max_with_index", "f32", False), ("cast", "f32", False)),
+    *(("softmax", "f32", True), ("layer_norm", "f16", True), ("eq", "f32", False)),
+]
+
+
+def stored(values: Array, dtype: str) -> Array:
+    return encode(values, dtype) if dtype in EPSILON else values.astype(STORAGE[dtype])
+
+
+def variants(owed: list[Owed]) -> Iterator[dict[str, Array]]:
+    """Results as buffers: the golden value, and that with an element changed."""
+    golden = {each.name: stored(each.golden, each.dtype) for each in owed}
+    yield golden
+    for each in owed:
+        values = decode(golden[each.name], each.dtype)
+        for changed in changes(each, values):
+            yield golden | {each.name: changed}
+        yield golden | {each.name: golden[each.name].reshape(-1)[:1]}
+
+
+def changes(owed: Owed, values: Array) -> Iterator[Array]:
+    random = np.random.default_rng(0)
+    place = tuple(int(random.integers(size)) for size in values.shape)
+    if owed.dtype not in EPSILON:
+        others = [~values[place]] if owed.dtype == "bool" else [values[place] + 1, values[place] - 1, -1]
+    else:
+        edges = [stored_edge for b in owed.alternatives for e in (b.low, b.high) if e is not None for stored_edge in [e[place]]]
+        at = [decode(np.asarray(edge), owed.dtype) for edge in edges]
+        ways = [nearest(edge + sign * 0.5001 * spacing(edge, owed.dtype), owed.dtype) for edge in at for sign in (-1.0, 1.0)]
+        others = [np.nan, np.inf, 3 * values[place] + 1, -values[place], *at, *ways]
+    for other in others:
+        changed = values.copy()
+        changed[place] = other
+        yield stored(changed, owed.dtype)
+
+
+@pytest.mark.parametrize(("op", "dtype", "gradients"), CASES)
+def test_the_runner_decides_as_uol_does(op: str, dtype: str, gradients: bool) -> None:
+    case = subjects(op, "cuda:h100", dtype, gradients=gradients)[0]
+    prepared, truth = case.prepared(), Truth()
+    owed = owed_of(prepared, truth)
+    decided = set()
+    for results in variants(owed):
+        outcome = Outcome(results)
+        expected = judge(prepared, outcome, truth)
+        seen = judged(results, owed)
+        assert seen.ok == (expected.status == "pass"), (seen.reason, expected.reason)
+        decided.add(seen.ok)
+    assert decided == {True, False}
+
+
+@pytest.mark.parametrize(("op", "dtype"), [("softmax", "f16"), ("exp", "f32"), ("matmul", "bf16")])
+def test_the_figures_are_those_of_uol(op: str, dtype: str) -> None:
+    case = subjects(op, "cuda:h100", dtype)[0]
+    prepared, truth = case.prepared(), Truth()
+    owed = owed_of(prepared, truth)
+    away = np.array(owed[0].golden)
+    away.reshape(-1)[5] *= 1 + 2 * EPSILON[dtype]
+    results = {owed[0].name: stored(away, dtype)}
+    golden = judge(prepared, Outcome(results), truth).golden
+    seen = judged(results, owed)
+    assert golden is not None and golden.max_abs > 0
+    assert (seen.max_abs, seen.max_rel, seen.max_ulp) == (golden.max_abs, golden.max_rel, golden.max_ulp)
+    assert seen.worst == golden.worst
+    assert (seen.share > 1) == (golden.share > 1)
+
+
+class _Known(Truth):
+    """What is admitted, as a test says it."""
+
+    def __init__(self, admitted: Enclosed, results: Mapping[str, Array]) -> None:
+        super().__init__(results)
+        self.known = admitted
+
+    def admitted(self, prepared: Prepared) -> Enclosed:
+        return self.known
+
+
+@pytest.mark.parametrize("op", ["argmax", "argsort"])
+def test_places_that_rounding_may_pick_are_those_of_uol(op: str) -> None:
+    """Of scores with errors: the library's first cases have exact ones."""
+    case = subjects(op, "cuda:h100")[0]
+    prepared = case.prepared()
+    real, name = Truth().admitted(prepared), prepared.program.by_role("out")[0].name
+    golden = real.results[name].value
+    body = real.scores[name] if op == "argmax" else real.orders[name].body
+    vague = Enclosure(body.value, body.value - 0.05, body.value + 0.05)
+    scores = {name: vague} if op == "argmax" else {}
+    orders = {} if op == "argmax" else {name: Ordered(vague, real.orders[name].descending, real.orders[name].place)}
+    truth = _Known(Enclosed(real.results, scores, orders), {name: golden})
+    owed = owed_of(prepared, truth)
+    decided = {True: 0, False: 0}
+    for picks in islice(_other_picks(golden, body.value.shape[-1]), 60):
+        expected = judge(prepared, Outcome({name: picks}), replace_oracle(truth, prepared, {name: golden}))
+        seen = judged({name: picks}, owed)
+        assert seen.ok == (expected.status == "pass"), (seen.reason, expected.reason)
+        decided[seen.ok] += 1
+    assert all(decided.values())
+
+
+def replace_oracle(truth: Truth, prepared: Prepared, results: Mapping[str, Array]) -> Truth:
+    """The oracle computes nothing of what is judged here."""
+    truth._oracles = [(prepared.compiled.module.graph, dict(results))]
+    return truth
+
+
+def _other_picks(golden: Array, candidates: int) -> Iterator[Array]:
+    random = np.random.default_rng(1)
+    yield golden.copy()
+    while True:
+        picks = golden.copy()
+        flat = picks.reshape(-1, picks.shape[-1]) if picks.ndim > 1 else picks.reshape(1, -1)
+        row = int(random.integers(len(flat)))
+        if random.random() < 0.5 and flat.shape[1] > 1:  # two neighbours the other way round, which a sort may be
+            first = int(random.integers(flat.shape[1] - 1))
+            flat[row, [first, first + 1]] = flat[row, [first + 1, first]]
+        else:
+            flat[row, int(random.integers(flat.shape[1]))] = random.integers(-1, candidates + 1)
+        yield picks
+
+
+@pytest.mark.parametrize("dtype", ["f32", "f16", "bf16"])
+def test_the_runner_rounds_as_uol_does(dtype: str) -> None:
+    random = np.random.default_rng(2)
+    values = np.concatenate([random.standard_normal(500) * 10.0 ** random.integers(-45, 40, 500), [0.0, -0.0, np.inf, 65520.0]])
+    assert np.array_equal(nearest(values, dtype), np.asarray(round_to(values, dtype), np.float64))
+
+
+def test_a_bound_that_is_one_number_off_is_found() -> None:
+    """The check above bites: a judge with wider bounds decides otherwise."""
+    case = subjects("exp", "cuda:h100")[0]
+    owed = owed_of(case.prepared(), Truth())[0]
+    low, high = owed.alternatives[0].low, owed.alternatives[0].high
+    assert low is not None and high is not None
+    beyond = {owed.name: np.nextafter(high, np.float32(np.inf))}
+    wider = replace(owed, alternatives=[replace(owed.alternatives[0], high=beyond[owed.name])])
+    assert not judged(beyond, [owed]).ok and judged(beyond, [wider]).ok

@@ -1,0 +1,276 @@
+"""Packs beside the stub driver: what they hold, what their runner says, and what it refuses. No card is here: results that pass
+are the twin's, played back."""
+
+from __future__ import annotations
+
+import ast
+import json
+import shutil
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+from on_the_stub import fields_of, of_the_twin, packed_into, play, run_pack, subjects
+
+from uol.backends.cuda import nvrtc
+from uol.compilation.request import resolve_target
+from uol.conformance.packs.references import torch_call
+from uol.conformance.packs.runner.contents import BadInputError, read_pack
+from uol.conformance.packs.runner.torch_times import beside
+from uol.ir.errors import ResourceError, UolError
+from uol.ops.texts import FAMILIES
+
+needs_nvrtc = pytest.mark.skipif(nvrtc.library() is None, reason="NVRTC is not installed, which builds the packs' kernels")
+OPS = "relu,softmax,argmax"
+
+
+@pytest.fixture(scope="module")
+def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three operators in f32 for an H100."""
+    folder = tmp_path_factory.mktemp("packs") / "three"
+    written = packed_into(folder, subjects(OPS, "cuda:h100"), "cuda:h100")
+    assert (written.cases, written.left) == (3, ())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def answers(pack: Path) -> Path:
+    """What the kernels compute in their twin, as the stub plays it back."""
+    return play(pack, of_the_twin(subjects(OPS, "cuda:h100")), pack.parent / "answers")
+
+
+@pytest.fixture
+def copy(pack: Path, tmp_path: Path) -> Path:
+    """A pack that a test may spoil."""
+    return Path(shutil.copytree(pack, tmp_path / "copy"))
+
+
+@needs_nvrtc
+def test_what_the_twin_computes_passes_and_is_timed(pack: Path, answers: Path, tmp_path: Path) -> None:
+    done, record = run_pack(pack, tmp_path, answers=answers)
+    assert (done.returncode, record is not None and record["ok"]) == (0, True), done.stderr
+    assert record is not None and [c["status"] for c in record["cases"]] == ["passed"] * 3
+    assert record["card"]["name"] == "stub sm_90" and record["card"]["architecture"] == "sm_90"
+    for case in record["cases"]:
+        time = case["time_us"]
+        assert 0 < time["least"] <= time["lower"] <= time["median"] <= time["upper"] and time["samples"] >= 7
+        assert case["binary"] == "native" and case["repeatable"]
+        assert case["pytorch_us"] is None and "no such device" in case["pytorch_reason"]  # of this machine's PyTorch
+        assert case["roofline_us"] > 0 and case["roofline_bound"] == "bandwidth"
+    assert "measured on stub sm_90: 3 passed, 0 failed" in done.stdout
+
+
+@needs_nvrtc
+def test_a_wrong_value_fails_and_the_others_pass(pack: Path, answers: Path, tmp_path: Path) -> None:
+    wrong = Path(shutil.copytree(answers, tmp_path / "wrong"))
+    for file in wrong.glob("*-relu_kernel-*"):
+        values = np.frombuffer(file.read_bytes(), np.float32).copy()
+        values[7] += np.float32(0.5)
+        file.write_bytes(values.tobytes())
+    done, record = run_pack(pack, tmp_path, "--no-times", answers=wrong)
+    assert done.returncode == 1 and record is not None and not record["ok"]
+    assert {c["op"]: c["status"] for c in record["cases"]} == {"relu": "failed", "softmax": "passed", "argmax": "passed"}
+    assert "beyond the contract at y[0, 7]" in done.stdout
+
+
+@needs_nvrtc
+def test_what_is_not_written_fails(pack: Path, tmp_path: Path) -> None:
+    """A stub that writes nothing: every result is what memory was filled with."""
+    done, record = run_pack(pack, tmp_path, "--no-times", "--op", "softmax")
+    assert done.returncode == 1 and record is not None
+    assert [(c["op"], c["reason"].partition(" at")[0]) for c in record["cases"]] == [("softmax", "NaN")]
+
+
+@needs_nvrtc
+@pytest.mark.parametrize(("call", "status", "text"), [("cuLaunchKernel", 719, "launch failure"), ("cuMemAlloc_v2", 2, "out of")])
+def test_a_failed_call_is_its_case_s(pack: Path, answers: Path, tmp_path: Path, call: str, status: int, text: str) -> None:
+    """Each process fails once, at its first case; the next goes on with a new context."""
+    done, record = run_pack(pack, tmp_path, "--no-times", answers=answers, failures=f"{call}:{status}")
+    assert done.returncode == 1 and record is not None and len(record["cases"]) == 3
+    assert all(call in c["reason"] and text in c["reason"] for c in record["cases"])
+    assert "Traceback" not in done.stderr + done.stdout
+
+
+@needs_nvrtc
+def test_ptx_runs_where_the_cubin_does_not(pack: Path, answers: Path, tmp_path: Path) -> None:
+    done, record = run_pack(pack, tmp_path, "--no-times", "--op", "relu", devices="sm_100", answers=answers)
+    assert done.returncode == 0 and record is not None and record["cases"][0]["binary"] == "portable"
+
+
+@needs_nvrtc
+@pytest.mark.parametrize(
+    ("devices", "options", "said"),
+    [
+        ("", (), "found no card"),
+        ("gfx90a", (), "found no card"),
+        ("sm_80", (), "stub sm_80 (sm_80), the pack is for sm_90"),
+        ("sm_90", ("--device", "3"), "there is no card 3"),
+        ("sm_90", ("--op", "tanh"), "no operator tanh: it has argmax, relu, softmax"),
+    ],
+)
+def test_bad_input_is_one_line_and_no_record(pack: Path, tmp_path: Path, devices: str, options: tuple[str, ...], said: str) -> None:
+    done, record = run_pack(pack, tmp_path, *options, devices=devices or ",")
+    assert (done.returncode, record, done.stdout) == (2, None, "")
+    assert said in done.stderr and done.stderr.startswith("run.py: ") and done.stderr.count("\n") == 1
+
+
+@needs_nvrtc
+@pytest.mark.parametrize("spoilt", ["arrays", "binary", "runner", "pack", "seal", "missing", "no pack"])
+def test_a_file_that_is_not_as_it_was_packed_is_named(copy: Path, spoilt: str) -> None:
+    case = fields_of(copy)["cases"][1]
+    place = {"arrays": case["arrays"], "missing": case["arrays"], "binary": case["binaries"]["native"]}
+    file = copy / place.get(spoilt, "pack_runner/judge.py" if spoilt == "runner" else "pack.json")
+    if spoilt in ("missing", "no pack"):
+        file.unlink()
+    elif spoilt == "seal":
+        file.write_text(file.read_text().replace('"bandwidth"', '"bandwidth "', 1))
+    else:
+        content = bytearray(file.read_bytes())
+        content[len(content) // 2] ^= 1
+        file.write_bytes(bytes(content))
+    with pytest.raises(BadInputError) as error:
+        read_pack(copy)
+    assert str(file) in str(error.value) and "uol pack" in str(error.value) and "\n" not in str(error.value)
+
+
+@needs_nvrtc
+def test_the_runner_says_so_and_ends_with_2(copy: Path, tmp_path: Path) -> None:
+    (copy / fields_of(copy)["cases"][0]["arrays"]).write_bytes(b"no archive")
+    done, record = run_pack(copy, tmp_path)
+    assert (done.returncode, record) == (2, None) and "was changed since it was packed" in done.stderr
+
+
+@needs_nvrtc
+def test_nothing_in_a_pack_imports_uol(pack: Path) -> None:
+    files = sorted(pack.rglob("*.py"))
+    assert {"run.py", "device.py", "card.py", "judge.py", "activation.py"} <= {file.name for file in files}
+    for file in files:
+        named = [n for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.Import | ast.ImportFrom)]
+        names = {(n.module or "") if isinstance(n, ast.ImportFrom) else n.names[0].name for n in named}
+        assert not {name for name in names if name.split(".")[0] == "uol"}, file
+
+
+def test_references_import_pytorch_and_each_other_alone() -> None:
+    for family in FAMILIES:
+        module = import_module(f"uol.ops.references.{family}")
+        assert module.__file__ is not None
+        for node in ast.walk(ast.parse(Path(module.__file__).read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("uol"):
+                assert (node.module or "").startswith("uol.ops.references."), f"{family} imports {node.module}"
+
+
+@pytest.mark.parametrize(
+    ("op", "dtype", "gradients"),
+    [
+        *(("softmax", "f32", False), ("conv2d", "f32", False), ("embedding", "f32", False), ("topk", "f16", False)),
+        *(("layer_norm", "bf16", False), ("softmax", "f32", True), ("linear", "f32", True), ("cross_entropy", "f32", True)),
+    ],
+)
+def test_what_pytorch_is_timed_on_is_the_operator(op: str, dtype: str, gradients: bool) -> None:
+    """On the CPU: the call, from the arrays of the pack, gives the golden values."""
+    from uol.conformance.packs.contents import packed
+
+    case = packed(subjects(op, "cuda:h100", dtype, gradients=gradients)[0])
+    for name, text in case.files.items():
+        assert name.startswith("references/") and "uol.ops.references" not in text
+    entry = json.loads(json.dumps(case.entry))
+    entry["torch"]["module"] = entry["torch"]["module"].replace("references.", "uol.ops.references.", 1)
+    if entry["torch"]["table"] == "EAGER":
+        entry["torch"]["module"] = "uol.conformance.bench.eager"
+    found: list[object] = []
+
+    def clock(calls: list[object], count: int) -> list[float]:
+        found[:] = [call() for call in calls]  # type: ignore[operator]
+        return [1.0] * count
+
+    timed = beside(entry, case.arrays, "cpu", clock)  # type: ignore[arg-type]
+    assert timed.time is not None, timed.reason
+    results = found[0] if isinstance(found[0], tuple | list) else [found[0]]
+    golden = [case.arrays[f"golden.{t['name']}"] for t in entry["tensors"] if t["role"] == "out"]
+    given = [result for result in results if result is not None]
+    assert len(given) == len(golden)
+    for result, owed in zip(given, golden, strict=True):
+        assert np.allclose(result.double().numpy(), owed, rtol=0.02, atol=0.02)
+
+
+def test_a_reference_that_pytorch_refuses_says_why() -> None:
+    entry = {"torch": {"module": "nowhere", "table": "T", "name": "n", "inputs": {}, "attributes": {}, "cotangents": {}}}
+    timed = beside(entry, {}, "cpu", lambda calls, count: [1.0] * count)
+    assert timed.time is None and timed.reason == "PyTorch: No module named 'nowhere'"
+
+
+@needs_nvrtc
+def test_parts_are_the_whole(tmp_path: Path) -> None:
+    from uol.conformance.packs.write import Selection, write_pack
+
+    cases = subjects("relu,neg,exp", "cuda:h100")
+    names = []
+    for number in (1, 2):
+        selection = Selection("a test", (number, 2))
+        write_pack(cases, resolve_target("cuda:h100"), selection, tmp_path / "part", lambda *a: None)  # replaced by the second
+        names.append([case["op"] for case in fields_of(tmp_path / "part")["cases"]])
+    assert names == [["relu", "exp"], ["neg"]]
+
+
+@needs_nvrtc
+def test_a_pack_that_is_too_large_says_what_to_do_and_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ResourceError, match="a pack may have") as error:
+        packed_into(tmp_path / "large", subjects("relu,neg", "cuda:h100"), "cuda:h100", most_bytes=10_000)
+    assert "--part 1/" in (error.value.hint or "") and not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_is_no_pack_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years")
+    with pytest.raises(ResourceError, match="is there and is no pack"):
+        packed_into(tmp_path / "mine", subjects("relu", "cuda:h100"), "cuda:h100")
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "years"
+
+
+@pytest.mark.parametrize("target", ["cpu", "ascendc"])
+def test_a_target_without_a_runner_is_refused(tmp_path: Path, target: str) -> None:
+    with pytest.raises(UolError, match="packs have no runner for its cards"):
+        packed_into(tmp_path / "p", subjects("relu", target), target)
+
+
+@needs_nvrtc
+def test_what_does_not_compile_is_left_out_by_name(tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    def fails() -> None:
+        raise UolError("a defect")
+
+    (good,) = subjects("relu", "cuda:h100")
+    bad = replace(good, name="bad", prepared=fails)  # type: ignore[arg-type]
+    written = packed_into(tmp_path / "p", [bad, good], "cuda:h100")
+    assert (written.cases, [(each.name, each.reason) for each in written.left]) == (1, [("bad", "failed: a defect")])
+    assert fields_of(tmp_path / "p")["left_out"] == [{"name": "bad", "reason": "failed: a defect"}]
+
+
+@pytest.fixture(scope="module")
+def amd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    if shutil.which("hipcc") is None:
+        pytest.skip("hipcc is not installed, which builds this pack's kernels")
+    folder = tmp_path_factory.mktemp("packs") / "amd"
+    packed_into(folder, subjects("relu", "hip:mi250x"), "hip:mi250x")
+    yield folder
+
+
+def test_hip_has_the_same_runner(amd: Path, tmp_path: Path) -> None:
+    played = play(amd, of_the_twin(subjects("relu", "hip:mi250x")), tmp_path / "answers")
+    done, record = run_pack(amd, tmp_path, "--no-times", devices="gfx90a", answers=played)
+    assert done.returncode == 0 and record is not None, done.stderr
+    assert record["card"]["architecture"] == "gfx90a" and record["cases"][0]["status"] == "passed"
+    done, record = run_pack(amd, tmp_path, devices="gfx942")
+    assert (done.returncode, record) == (2, None) and "(gfx942), the pack is for gfx90a" in done.stderr
+
+
+def test_torch_calls_are_left_out_with_a_reason() -> None:
+    (case,) = subjects("relu", "cuda:h100")
+    prepared = case.prepared()
+    from dataclasses import replace
+
+    other = torch_call(replace(case, operator="my_own"), prepared)
+    assert other.form == {"reason": "my_own has no reference whose text travels with a pack"} and not other.files
