@@ -1,13 +1,14 @@
-"""A pack, and its runner beside the stub driver. Nothing runs on a card here: what a kernel writes was computed by its twin, and
-the stub plays it back."""
+"""A pack, and its runner beside the stub driver. No kernel runs here: what one writes was computed by PyTorch, and the stub
+plays it back."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,12 @@ from uol.backends.stub_driver.stub import answer_name, library_folder
 from uol.compilation.request import resolve_target
 from uol.conformance.accuracy.interval import Array
 from uol.conformance.cases.selection import Selection, plan
-from uol.conformance.cases.twin_check import Outcome, outcomes
+from uol.conformance.cases.truth import Truth
 from uol.conformance.packs import write
 from uol.conformance.packs.cases import Subject, of_operators
+from uol.conformance.packs.runner.contents import seal
 from uol.conformance.packs.write import Written, write_pack
+from uol.ir.program.dtype_encoding import encode
 
 
 def subjects(ops: str, target: str, dtype: str = "f32", *, gradients: bool = False) -> list[Subject]:
@@ -37,13 +40,13 @@ def fields_of(pack: Path) -> dict[str, Any]:
     return found
 
 
-def of_the_twin(cases: Iterable[Subject]) -> list[Mapping[str, Array]]:
-    """What the emitted kernels compute, in the twin."""
-    found = []
-    for outcome in outcomes([case.prepared() for case in cases]):
-        assert isinstance(outcome, Outcome)
-        found.append(outcome.outputs)
-    return found
+def of_pytorch(cases: Iterable[Subject]) -> Iterator[Mapping[str, Array]]:
+    """The results of each case by PyTorch, rounded to their types."""
+    for case in cases:
+        prepared = case.prepared()
+        found = Truth().reference(prepared)
+        assert found is not None
+        yield {t.name: encode(found[t.name], t.dtype) for t in prepared.program.by_role("out")}
 
 
 def play(pack: Path, results: Iterable[Mapping[str, Array]], folder: Path) -> Path:
@@ -62,6 +65,16 @@ def _writer(case: Mapping[str, Any], result: str) -> tuple[str, int]:
     """The last kernel that takes a result, and which of its parameters that is."""
     kernel = [k for k in case["kernels"] if result in [name for _, name in k["parameters"]]][-1]
     return kernel["symbol"], [name for _, name in kernel["parameters"]].index(result)
+
+
+def with_small_pauses(pack: Path) -> None:
+    """A pack whose runner writes a megabyte before each sample: the stub's memory is slower than a card's."""
+    file = pack / "pack_runner" / "timing.py"
+    text = file.read_text().replace("EVICTED_BYTES = 256 * 2**20", "EVICTED_BYTES = 2**20")
+    file.write_text(text)
+    fields = fields_of(pack)
+    fields["files"]["pack_runner/timing.py"] = hashlib.sha256(text.encode()).hexdigest()
+    (pack / "pack.json").write_text(json.dumps(fields | {"seal": seal(fields)}))
 
 
 def run_pack(
