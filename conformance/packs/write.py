@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from uol import __version__
+from uol.backends import registry
 from uol.codegen.backend import PackableBackend
 from uol.compilation.request import Target
 from uol.conformance.packs.cases import Subject
@@ -144,7 +145,8 @@ def require_packable(target: Target) -> PackableBackend:
     """Raises UolError for a target whose cards no runner opens."""
     backend = target.backend
     if not isinstance(backend, PackableBackend):
-        hint = "packs are for targets whose driver a plain Python process opens: cuda, hip"
+        others = ", ".join(name for name in registry.names() if isinstance(registry.get(name), PackableBackend))
+        hint = f"packs are for {others}, whose drivers a plain Python process opens"
         raise UolError(f"{target.name}: packs have no runner for its cards", hint=hint)
     return backend
 

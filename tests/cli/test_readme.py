@@ -21,7 +21,7 @@ def test_it_says_what_uol_is_then_the_two_commands_then_the_tour() -> None:
 
 def test_the_commands_that_it_names_are_there() -> None:
     named = set(re.findall(r"`uol ([a-z]+)", README))
-    commands = "list show functions explain compile run check conform bench gap train doctor"
+    commands = "list show functions explain compile run check conform pack record bench gap train doctor"
     assert named == set(commands.split())
 
 

@@ -16,6 +16,7 @@ from uol.conformance.accuracy.comparison import Comparison
 from uol.conformance.cases.agreement import Run, Subject, agreements
 from uol.conformance.cases.selection import LeftOut
 from uol.conformance.cases.verdict import Case, Verdict
+from uol.conformance.packs.record import CardRecord, Measured, Timed
 from uol.conformance.paths.record import Check, LayerResult, PathReport
 from uol.conformance.report.files import schema, write_report
 from uol.conformance.report.junit import junit_of
@@ -40,7 +41,14 @@ def operators() -> OperatorReport:
     runs = [Run("cpu:host", np.float32([1, 2])), Run("cuda:a100", np.float32([1, math.nan]))]
     between = tuple(agreements(Subject("relu", "f32", "relu[S=2]"), np.array([1.0, 2.0]), "f32", runs))
     left_out = (LeftOut("relu", "bool", "relu does not admit bool"),)
-    return OperatorReport(("cpu:host", "cuda:a100", "hip:mi250x"), verdicts, between, left_out, {"seed": "0"}, 1.5)
+    targets = ("cpu:host", "cuda:a100", "hip:mi250x")
+    return OperatorReport(targets, verdicts, between, left_out, {"seed": "0"}, 1.5, (measured(),))
+
+
+def measured() -> CardRecord:
+    time = Timed(10.0, 9.0, 12.0)
+    good = Measured("relu f32", "relu", "f32", True, "", 0.5, "native", True, time, None, "no PyTorch <&>", 2.5, "bandwidth")
+    return CardRecord("Made Up 100", "cuda:h100", "2026-01-01", {"software": "none"}, (good,))
 
 
 def path() -> PathReport:
@@ -48,7 +56,7 @@ def path() -> PathReport:
         LayerResult("cpu", "relu", ("a", "b"), "1x2 -> 1x2", 1, "pass", "", GOOD, GOOD, (), 12.5, 30.0),
         LayerResult("hip", "relu", ("a", "b"), "1x2 -> 1x2", 0, "refused", "no such tile"),
     )
-    return PathReport("tiny", (Check("logits", True, "fine"),), layers, {"picture": "none"}, 12.0)
+    return PathReport("tiny", (Check("logits", True, "fine"),), layers, {"picture": "none"}, 12.0, (), (measured(),))
 
 
 @pytest.mark.parametrize("report", [operators(), path()], ids=["operators", "path"])
@@ -77,7 +85,7 @@ def test_states_and_totals() -> None:
 def test_junit_has_a_suite_a_target_and_a_kind_a_state() -> None:
     root = ElementTree.fromstring(junit_of(operators()).encode())
     counts = ("tests", "failures", "errors", "skipped")
-    assert [root.get(name) for name in counts] == ["4", "1", "1", "1"]
+    assert [root.get(name) for name in counts] == ["5", "1", "1", "1"]
     suites = {suite.get("name"): suite for suite in root}
     assert [suites["cuda:a100"].get(name) for name in counts] == ["2", "1", "1", "0"]
     assert "emulated, no silicon" in suites["cuda:a100"].find("properties/property").get("value")
@@ -91,8 +99,8 @@ def test_junit_has_a_suite_a_target_and_a_kind_a_state() -> None:
 
 def test_junit_of_a_path_has_its_checks_and_layers() -> None:
     root = ElementTree.fromstring(junit_of(path()).encode())
-    assert [suite.get("name") for suite in root] == ["tiny", "cpu", "hip"]
-    assert [root.get(name) for name in ("tests", "failures", "skipped")] == ["3", "0", "1"]
+    assert [suite.get("name") for suite in root] == ["tiny", "cpu", "hip", "cuda:h100: measured on Made Up 100"]
+    assert [root.get(name) for name in ("tests", "failures", "skipped")] == ["4", "0", "1"]
 
 
 class Page(HTMLParser):
