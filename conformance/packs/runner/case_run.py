@@ -61,24 +61,22 @@ class Ran:
 
 
 def run_case(card: Card, pack: Pack, case: Json, stopwatch: Stopwatch | None) -> Ran:
-    """Runs a case twice, judges the first run, and times further ones. Raises CardError where the driver does."""
+    """Runs a case twice, judges the first run, and times further ones. Raises CardError where the driver does, and leaves what
+    it holds: after that, a process can do no more with the card than end."""
     arrays = pack.arrays(case)
     kind = card.kind_for(pack.fields["architecture"])
     functions = _functions(card, pack, case, kind)
-    sets: list[Buffers] = []
-    try:
-        sets.append(_filled(card, case, arrays))
-        call = partial(_launch, card, case, functions, sets[0])
-        first, second = (_results(card, case, sets[0], call) for _ in range(2))
-        seen = judged(first, owed_by(case, arrays))
-        if seen.ok and (broken := sets[0].broken()):
-            seen = Seen(False, f"written beyond the end of {', '.join(broken)}", seen.elements)
-        alike = all(first[name].tobytes() == second[name].tobytes() for name in first)
-        time = _timed(card, case, arrays, functions, sets, stopwatch) if stopwatch is not None and seen.ok else None
-    finally:
-        for each in sets:
-            each.free()
-        card.unload()
+    sets = [_filled(card, case, arrays)]
+    call = partial(_launch, card, case, functions, sets[0])
+    first, second = (_results(card, case, sets[0], call) for _ in range(2))
+    seen = judged(first, owed_by(case, arrays))
+    if seen.ok and (broken := sets[0].broken()):
+        seen = Seen(False, f"written beyond the end of {', '.join(broken)}", seen.elements)
+    alike = all(first[name].tobytes() == second[name].tobytes() for name in first)
+    time = _timed(card, case, arrays, functions, sets, stopwatch) if stopwatch is not None and seen.ok else None
+    for each in sets:
+        each.free()
+    card.unload()
     return Ran(seen, kind, alike, time)
 
 

@@ -17,6 +17,10 @@ Progress = Callable[[int, int], None]
 """Called with how many cases are done, and how many of them failed."""
 
 
+OPENING_S = 300.0
+"""What a process may take until it has opened the card: PyTorch and the driver come from a disk."""
+
+
 @dataclass(slots=True)
 class Found:
     """What the processes said: the card and its clocks at the end, the software, and an entry for each case by its number."""
@@ -50,6 +54,7 @@ def _run(command: Sequence[str], order: Mapping[str, Any], timeout_s: float, fou
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, text=True)
         assert process.stdin is not None and process.stdout is not None
         watch = _Watch(process, timeout_s)
+        watch.start(OPENING_S)
         try:
             process.stdin.write(json.dumps(order))
             process.stdin.close()
@@ -97,9 +102,9 @@ class _Watch:
     barked: bool = False
     timer: Timer | None = None
 
-    def start(self) -> None:
+    def start(self, seconds: float | None = None) -> None:
         self.stop()
-        self.timer = Timer(self.timeout_s, self._bark)
+        self.timer = Timer(seconds or self.timeout_s, self._bark)
         self.timer.daemon = True
         self.timer.start()
 
