@@ -14,12 +14,12 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from io import BytesIO
 from math import ceil
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -71,9 +71,10 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """A case that is not in the pack, and why."""
+    """A case that is not in the pack, and why: its target has no kernel for it, or it failed to be made."""
 
     name: str
+    state: Literal["refused", "failed"]
     reason: str
 
 
@@ -93,6 +94,11 @@ class Written:
     cases: int
     left: tuple[Left, ...]
     bytes: int
+
+    @property
+    def failed(self) -> int:
+        """How many cases could not be made, and were not refused by their target."""
+        return sum(each.state == "failed" for each in self.left)
 
 
 @dataclass(slots=True)
@@ -191,7 +197,7 @@ def _fill(
         except MissingToolError:
             raise
         except UolError as error:
-            left.append(Left(subject.name, f"{'refused' if isinstance(error, RefusalError) else 'failed'}: {error.message}"))
+            left.append(Left(subject.name, "refused" if isinstance(error, RefusalError) else "failed", error.message))
         else:
             entries.append(_add(made, case, len(entries)))
             compiler = compiler or backend.build(case.module).compiler  # which the cache does not hold
@@ -238,7 +244,7 @@ def _fields(
             "selection": selection.text,
             "part": list(selection.part),
             "device": {"name": device.name, "cores": device.cores, "memory_bytes": device.memory_bytes, "rates": rates},
-            "left_out": [{"name": each.name, "reason": each.reason} for each in left],
+            "left_out": [asdict(each) for each in left],
             "cases": entries,
         }
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -52,7 +53,7 @@ def pack(
     `python DIR/run.py` runs it where there are Python, numpy and the card's driver, judges every case, times it (beside
     PyTorch, where that is there), and writes record.json, which `uol record` and `uol conform --record` read.
 
-    Exit status: 0 done, 2 bad input, or a pack that would be too large.
+    Exit status: 0 done, 1 a case could not be made (one that its target refuses is none), 2 bad input, or too large a pack.
     """
     from uol.conformance.packs.write import Selection, require_packable, write_pack
 
@@ -78,6 +79,8 @@ def pack(
         print_json(_as_json(written))
     else:
         _print(written, resolved)
+    if written.failed:
+        raise typer.Exit(1)
 
 
 def _part(text: str) -> tuple[int, int]:
@@ -116,14 +119,15 @@ def _of_path(path: str, target: Target, dtypes: tuple[str, ...], seed: int, quic
 
 def _print(written: Written, target: Target) -> None:
     for each in written.left[:SHOWN]:
-        print_text(f"left out  {each.name}: {each.reason}")
+        print_text(f"{each.state}  {each.name}: {each.reason}")
     if len(written.left) > SHOWN:
         print_text(f"and {len(written.left) - SHOWN} more, which pack.json names")
     size = f"{written.bytes / 2**20:.1f} MiB"
-    print_text(f"{written.folder}: {written.cases} cases for {target.name}, {len(written.left)} left out, {size}")
+    left = f"{len(written.left) - written.failed} refused, {written.failed} failed"
+    print_text(f"{written.folder}: {written.cases} cases for {target.name}, {left}, {size}")
     print_text(f"on the card: python {written.folder.name}/run.py")
 
 
 def _as_json(written: Written) -> dict[str, object]:
-    left = [{"name": each.name, "reason": each.reason} for each in written.left]
+    left = [asdict(each) for each in written.left]
     return {"folder": str(written.folder), "cases": written.cases, "bytes": written.bytes, "left_out": left}

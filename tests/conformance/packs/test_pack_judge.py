@@ -16,6 +16,7 @@ from uol.conformance.accuracy.interval import Array, Enclosure
 from uol.conformance.accuracy.sorts_under_rounding import Ordered
 from uol.conformance.cases.truth import Truth
 from uol.conformance.cases.twin_check import Outcome, Prepared, judge
+from uol.conformance.gradients.cases import TOLERANCE
 from uol.conformance.packs.owed import owed_of
 from uol.conformance.packs.runner.judge import Owed, judged
 from uol.conformance.packs.runner.numbers import EPSILON, nearest, spacing
@@ -50,8 +51,8 @@ def variants(owed: list[Owed]) -> Iterator[dict[str, Array]]:
         yield golden | {each.name: golden[each.name].reshape(-1)[:1]}
 
 
-def changes(owed: Owed, values: Array) -> Iterator[Array]:
-    random = np.random.default_rng(0)
+def changes(owed: Owed, values: Array, seed: int = 0) -> Iterator[Array]:
+    random = np.random.default_rng(seed)
     place = tuple(int(random.integers(size)) for size in values.shape)
     if owed.dtype not in EPSILON:
         others = [~values[place]] if owed.dtype == "bool" else [values[place] + 1, values[place] - 1, -1]
@@ -107,6 +108,27 @@ class _Known(Truth):
 
     def admitted(self, prepared: Prepared) -> Enclosed:
         return self.known
+
+
+@pytest.mark.parametrize("dtype", ["f32", "f16", "bf16"])
+def test_a_gradient_by_its_scale_is_judged_as_by_uol(dtype: str) -> None:
+    """Where autograd's values lie apart from the golden ones, so that the contract around them admits nothing."""
+    prepared = subjects("softmax", "cuda:h100", dtype, gradients=True)[0].prepared()
+    name = prepared.program.by_role("out")[0].name
+    golden = np.asarray(round_to(Truth().admitted(prepared).results[name].value, dtype), np.float64)
+    scale = TOLERANCE[dtype] * np.abs(golden).max()
+    apart = {name: golden + 0.95 * scale}  # whose interval by the scale ends a little below the golden values
+    truth = _Known(Enclosed({name: Enclosure(golden, golden - 0.1 * scale, golden + 0.1 * scale)}, {}, {}), apart)
+    owed = owed_of(prepared, truth)
+    right = stored(golden, dtype)
+    decided = {True: 0, False: 0}
+    for seed in range(12):
+        for changed in changes(owed[0], decode(right, dtype), seed):
+            expected = judge(prepared, Outcome({name: changed}), with_oracle(truth, prepared, {name: right}))
+            seen = judged({name: changed}, owed)
+            assert seen.ok == (expected.status == "pass"), (seen.reason, expected.reason)
+            decided[seen.ok] += 1
+    assert min(decided.values()) > 12
 
 
 @pytest.mark.parametrize("op", ["argmax", "argsort"])

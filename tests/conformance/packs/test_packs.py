@@ -292,8 +292,8 @@ def test_what_does_not_compile_is_left_out_by_name(tmp_path: Path) -> None:
     (good,) = subjects("relu", "cuda:h100")
     bad = replace(good, name="bad", prepared=fails)  # type: ignore[arg-type]
     written = packed_into(tmp_path / "p", [bad, good], "cuda:h100")
-    assert (written.cases, [(each.name, each.reason) for each in written.left]) == (1, [("bad", "failed: a defect")])
-    assert fields_of(tmp_path / "p")["left_out"] == [{"name": "bad", "reason": "failed: a defect"}]
+    assert (written.cases, written.failed) == (1, 1)
+    assert fields_of(tmp_path / "p")["left_out"] == [{"name": "bad", "state": "failed", "reason": "a defect"}]
 
 
 @pytest.fixture(scope="module")
