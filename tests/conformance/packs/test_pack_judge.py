@@ -110,7 +110,7 @@ class _Known(Truth):
         return self.known
 
 
-@pytest.mark.parametrize("dtype", ["f32", "f16", "bf16"])
+@pytest.mark.parametrize("dtype", ["f64", "f32", "f16", "bf16"])
 def test_a_gradient_by_its_scale_is_judged_as_by_uol(dtype: str) -> None:
     """Where autograd's values lie apart from the golden ones, so that the contract around them admits nothing."""
     prepared = subjects("softmax", "cuda:h100", dtype, gradients=True)[0].prepared()
@@ -122,7 +122,7 @@ def test_a_gradient_by_its_scale_is_judged_as_by_uol(dtype: str) -> None:
     owed = owed_of(prepared, truth)
     right = stored(golden, dtype)
     decided = {True: 0, False: 0}
-    for seed in range(12):
+    for seed in range(20):
         for changed in changes(owed[0], decode(right, dtype), seed):
             expected = judge(prepared, Outcome({name: changed}), with_oracle(truth, prepared, {name: right}))
             seen = judged({name: changed}, owed)
