@@ -13,8 +13,8 @@ from uol.backends.loading.card import Array, CardError, Kind, NoCardError
 
 VALUES: dict[str, Callable[[float], ctypes.c_void_p | ctypes.c_double | ctypes.c_float | ctypes.c_longlong]] = {
     "pointer": lambda value: ctypes.c_void_p(int(value)),
-    "f64": ctypes.c_double,
-    "f32": ctypes.c_float,
+    "f64": lambda value: ctypes.c_double(float(value)),  # which JSON may hold as "inf"
+    "f32": lambda value: ctypes.c_float(float(value)),
     "i64": lambda value: ctypes.c_longlong(int(value)),
 }
 

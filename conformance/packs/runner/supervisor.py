@@ -36,15 +36,20 @@ class Found:
 
 
 def run_all(command: Sequence[str], order: Mapping[str, Any], timeout_s: float, progress: Progress) -> Found:
-    """Runs an order's cases, each process as many of them as it lives for. Raises BadInputError where there is no such card."""
+    """Runs an order's cases, each process as many of them as it lives for. Raises BadInputError where there is no such card; of
+    one that is lost on the way, the cases that are left have failed."""
     found = Found()
     pending = list(order["cases"])
     while pending:
-        _run(command, {**order, "cases": pending}, timeout_s, found, progress)
-        left = [number for number in pending if number not in found.entries]
-        if len(left) == len(pending):
-            raise BadInputError("the process that opens the card ended before its first case: try --no-times, or another case")
-        pending = left
+        try:
+            _run(command, {**order, "cases": pending}, timeout_s, found, progress)
+            if not found.entries.keys() & set(pending):
+                raise BadInputError("the process that opens the card ended before its first case: look at its driver")
+        except BadInputError as error:
+            if not found.entries:
+                raise
+            found.entries |= {number: {"status": "failed", "reason": f"not run: {error}"} for number in pending}
+        pending = [number for number in pending if number not in found.entries]
     return found
 
 

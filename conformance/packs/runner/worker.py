@@ -53,8 +53,8 @@ def work(pack: Pack, order: Json, open_card: OpenCard, say: Say) -> None:
     except (NoCardError, CardError, BadInputError) as error:
         say({"refused": str(error)})
         return
+    tools = _tools(card, order["timed"])  # which may take long: PyTorch comes from a disk
     say({"card": {**card.facts, **card.clocks()}, "software": software()})
-    tools = _tools(card, order["timed"])
     for number in order["cases"]:
         say({"begin": number})
         try:

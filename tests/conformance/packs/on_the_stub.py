@@ -93,5 +93,6 @@ def run_pack(
     record = folder / "record.json"
     record.unlink(missing_ok=True)
     command = [sys.executable, str(pack / "run.py"), "-o", str(record), *options]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **stub, **played}, timeout=120)
+    environment = {**os.environ, **stub, **played}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, timeout=120)
     return done, json.loads(record.read_text()) if record.exists() else None

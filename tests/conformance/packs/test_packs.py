@@ -73,7 +73,7 @@ def test_what_is_right_passes_and_is_timed(pack: Path, answers: Path, tmp_path: 
 
 
 @needs_nvrtc
-def test_what_is_wrong_or_not_written_fails_and_the_others_pass(pack: Path, answers: Path, tmp_path: Path) -> None:
+def test_what_is_wrong_not_written_or_too_long_fails(pack: Path, answers: Path, tmp_path: Path) -> None:
     wrong = Path(shutil.copytree(answers, tmp_path / "wrong"))
     for file in wrong.glob("*-relu_kernel-*"):
         values = np.frombuffer(file.read_bytes(), np.float32).copy()
@@ -81,11 +81,14 @@ def test_what_is_wrong_or_not_written_fails_and_the_others_pass(pack: Path, answ
         file.write_bytes(values.tobytes())
     for file in wrong.glob("*-softmax_kernel-*"):
         file.unlink()
+    for file in wrong.glob("*-argmax_kernel-*"):
+        file.write_bytes(file.read_bytes() + bytes(8))
     done, record = run_pack(pack, tmp_path, "--no-times", answers=wrong)
     assert done.returncode == 1 and record is not None and not record["ok"]
     reasons = {case["op"]: (case["status"], case["reason"].partition(":")[0]) for case in record["cases"]}
     assert reasons["relu"] == ("failed", "beyond the contract at y[0, 7]")
-    assert reasons["softmax"] == ("failed", "NaN at y[0, 0]") and reasons["argmax"] == ("passed", "")
+    assert reasons["softmax"] == ("failed", "NaN at y[0, 0]")
+    assert reasons["argmax"] == ("failed", "written beyond the end of y")
     assert "FAILED  f32 relu[S=64x256] on random inputs: beyond the contract at y[0, 7]" in done.stdout
 
 
@@ -222,24 +225,32 @@ def test_pytorch_is_timed_between_its_own_events_after_the_caches_are_written_ov
     assert said == [*turn, *turn[:2], "second", "record", "synchronize"]
 
 
+def misbehave(pack: Path, deeds: str, module: str = "case_run", before: str = "    arrays = pack.arrays(case)\n") -> None:
+    """A pack whose runner's own text does something else before one of its lines."""
+    text = (pack / "pack_runner" / f"{module}.py").read_text()
+    assert before in text
+    resealed(pack, f"pack_runner/{module}.py", text.replace(before, f"    import os, time\n{deeds}{before}", 1))
+
+
 @needs_nvrtc
 def test_a_process_that_hangs_or_dies_fails_its_case_alone(copy: Path, answers: Path, tmp_path: Path) -> None:
-    """The second case's process ends, the third's sleeps: the runner's own text is changed to do so."""
-    file = copy / "pack_runner" / "case_run.py"
-    text = file.read_text().replace("    arrays = pack.arrays(case)\n", f"{MISDEEDS}    arrays = pack.arrays(case)\n", 1)
-    resealed(copy, "pack_runner/case_run.py", text)
+    deeds = '    if case["op"] == "softmax": os.kill(os.getpid(), 9)\n    if case["op"] == "argmax": time.sleep(60)\n'
+    misbehave(copy, deeds)
     done, record = run_pack(copy, tmp_path, "--no-times", "--timeout", "5", answers=answers)
     assert done.returncode == 1 and record is not None
     reasons = {c["op"]: c["reason"] for c in record["cases"]}
     assert reasons["relu"] == "" and "signal SIGKILL" in reasons["softmax"] and reasons["argmax"] == "it took more than 5 s"
 
 
-MISDEEDS = """    import os, time
-    if case["op"] == "softmax":
-        os.kill(os.getpid(), 9)
-    if case["op"] == "argmax":
-        time.sleep(60)
-"""
+@needs_nvrtc
+def test_a_card_that_is_lost_on_the_way_keeps_what_was_found(copy: Path, answers: Path, tmp_path: Path) -> None:
+    misbehave(copy, '    if case["op"] == "softmax": open("lost", "w").close(), os.abort()\n')
+    lost = '    if os.path.exists("lost"): raise NoCardError("the card is gone")\n'
+    misbehave(copy, lost, "device", '    library = opened(("libcuda.so.1",)')
+    done, record = run_pack(copy, tmp_path, "--no-times", answers=answers)
+    assert done.returncode == 1 and record is not None
+    reasons = {c["op"]: c["reason"] for c in record["cases"]}
+    assert reasons["relu"] == "" and "signal SIGABRT" in reasons["softmax"] and reasons["argmax"] == "not run: the card is gone"
 
 
 def test_a_reference_that_pytorch_refuses_says_why() -> None:
