@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -75,13 +75,35 @@ def _prepared(function: Callable[..., Any], found: Json, tensors: Tensors) -> Ca
     cotangents = found["cotangents"]
     inputs = [x for name, x in tensors.items() if name not in cotangents.values()]
     if not cotangents:
-        return torch.no_grad()(partial(function, *inputs))
+        return _written(torch.no_grad()(partial(function, *inputs)), inputs)
     floats = [x.requires_grad_() for x in inputs if x.is_floating_point()]
     given = function(*inputs)
     results = dict(zip(found["results"], given if isinstance(given, tuple | list) else (given,), strict=True))
     pairs = [(results[name], tensors[cotangent]) for name, cotangent in cotangents.items() if results[name].requires_grad]
     outs, owed = [y for y, _ in pairs], [dy.to(y.dtype).reshape(y.shape) for y, dy in pairs]
-    return partial(torch.autograd.grad, outs, floats, owed, retain_graph=True, allow_unused=True)
+    return _written(partial(torch.autograd.grad, outs, floats, owed, retain_graph=True, allow_unused=True), (*inputs, *owed))
+
+
+def _written(call: Callable[[], Any], inputs: Sequence[torch.Tensor]) -> Callable[[], object]:
+    """A call whose results have memory of their own, as the operator's have: what is a view of an input is copied. Raises
+    LookupError where all results are inputs as they are."""
+    import torch
+
+    given = call()
+    results = [y for y in (given if isinstance(given, tuple | list) else (given,)) if y is not None]
+    if all(any(y is x for x in inputs) for y in results):
+        raise LookupError("its call gives an input back: there is nothing to time")
+    theirs = {x.untyped_storage().data_ptr() for x in inputs}
+    shared = [number for number, y in enumerate(results) if y.untyped_storage().data_ptr() in theirs and y.numel()]
+    if not shared:
+        return call
+
+    def copied() -> list[torch.Tensor]:
+        made = call()
+        found = [y for y in (made if isinstance(made, tuple | list) else (made,)) if y is not None]
+        return [y.clone(memory_format=torch.contiguous_format) if n in shared else y for n, y in enumerate(found)]
+
+    return copied
 
 
 @dataclass(slots=True)

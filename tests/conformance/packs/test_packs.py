@@ -198,6 +198,26 @@ def test_what_pytorch_is_timed_on_is_the_operator(op: str, dtype: str, gradients
         assert np.allclose(result.double().numpy(), owed, rtol=0.02, atol=0.02)
 
 
+def test_what_is_a_view_in_pytorch_is_copied_and_what_is_an_input_is_not_timed() -> None:
+    from uol.conformance.packs.contents import packed
+
+    entries = {}
+    for op in ("slice", "cast"):
+        case = packed(subjects(op, "cuda:h100")[0])
+        entries[op] = json.loads(json.dumps(case.entry).replace('"references.', '"uol.ops.references.')), case.arrays
+    found: list[object] = []
+
+    def clock(calls: list[object], count: int) -> list[float]:
+        found[:] = calls
+        return [1.0] * count
+
+    entry, arrays = entries["slice"]
+    assert beside(entry, arrays, "cpu", clock).time is not None  # type: ignore[arg-type]
+    (first,), (second,) = found[0](), found[0]()  # type: ignore[operator]
+    assert first.is_contiguous() and first.data_ptr() != second.data_ptr()
+    assert "there is nothing to time" in beside(*entries["cast"], "cpu", clock).reason  # type: ignore[arg-type]
+
+
 def test_pytorch_is_timed_between_its_own_events_after_the_caches_are_written_over() -> None:
     import torch
 
