@@ -33,7 +33,7 @@ class Measured:
 
     share      the largest error as a share of what is admitted; None of a case that did not run
     binary     "native", or "portable": compiled by the card's driver
-    repeatable did a second run give the same bits? None where there was none
+    repeatable  did a second run give the same bits? None where there was none
     """
 
     name: str

@@ -68,8 +68,6 @@ def _print(found: CardRecord) -> None:
     columns = ("case", "verdict", "error/bound", "us", "quartiles", "PyTorch us", "PyTorch/uol", "roofline us", "of roofline")
     print_table(columns, map(_row, found.cases))
     print_text("")
-    if changing := [case.name for case in found.cases if case.repeatable is False]:
-        print_text(f"gave other bits in a second run: {', '.join(changing)}")
     for case in found.failures:
         print_text(f"FAILED  {case.name}: {case.reason}")
     print_text(f"{'passed' if not found.failures else 'FAILED'}: {found.label}: {found.summary}")

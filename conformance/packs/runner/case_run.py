@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -14,8 +14,9 @@ from uol.conformance.packs.runner.judge import Seen, judged
 from uol.conformance.packs.runner.numbers import STORAGE, Array
 from uol.conformance.packs.runner.timing import Stopwatch, Times
 
-UNWRITTEN = 0xFF
-"""What results and workspaces are filled with before a run: NaN in every type of floats."""
+UNWRITTEN, OTHERWISE = 0xFF, 0x55
+"""What results and workspaces are filled with before the first run, NaN in every type of floats, and before the second: what a
+kernel leaves unwritten, or reads before it is written, shows in a difference."""
 FENCE_BYTES = 256
 """Behind every buffer, of which a kernel may write nothing."""
 MOST_SETS = 16
@@ -61,18 +62,20 @@ class Ran:
 
 
 def run_case(card: Card, pack: Pack, case: Json, stopwatch: Stopwatch | None) -> Ran:
-    """Runs a case twice, judges the first run, and times further ones. Raises CardError where the driver does, and leaves what
-    it holds: after that, a process can do no more with the card than end."""
+    """Runs a case twice, judges the first run, holds the second against it, and times further ones. Raises CardError where the
+    driver does, and leaves what it holds: after that, a process can do no more with the card than end."""
     arrays = pack.arrays(case)
     kind = card.kind_for(pack.fields["architecture"])
     functions = _functions(card, pack, case, kind)
     sets = [_filled(card, case, arrays)]
     call = partial(_launch, card, case, functions, sets[0])
-    first, second = (_results(card, case, sets[0], call) for _ in range(2))
+    first, second = (_results(card, case, sets[0], call, held) for held in (UNWRITTEN, OTHERWISE))
     seen = judged(first, owed_by(case, arrays))
     if seen.ok and (broken := sets[0].broken()):
         seen = Seen(False, f"written beyond the end of {', '.join(broken)}", seen.elements)
     alike = all(first[name].tobytes() == second[name].tobytes() for name in first)
+    if seen.ok and not alike:
+        seen = replace(seen, ok=False, reason="a second run, on memory that held something else, gave other bits")
     time = _timed(card, case, arrays, functions, sets, stopwatch) if stopwatch is not None and seen.ok else None
     for each in sets:
         each.free()
@@ -130,11 +133,11 @@ def _launch(card: Card, case: Json, functions: Mapping[str, object], buffers: Bu
             card.launch(functions[kernel["symbol"]], kernel["grid"], kernel["block"], kernel["shared_bytes"], given)
 
 
-def _results(card: Card, case: Json, buffers: Buffers, call: Callable[[], None]) -> dict[str, Array]:
-    """The results of one run, on memory that held none before."""
+def _results(card: Card, case: Json, buffers: Buffers, call: Callable[[], None], held: int) -> dict[str, Array]:
+    """The results of one run, on memory every byte of which held the same."""
     results = [tensor for tensor in case["tensors"] if tensor["role"] == "out"]
     for name in ("", *(tensor["name"] for tensor in results)):
-        card.fill(buffers.places[name], UNWRITTEN, buffers.sizes[name])
+        card.fill(buffers.places[name], held, buffers.sizes[name])
     call()
     card.synchronise()
     found = {}

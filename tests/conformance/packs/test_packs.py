@@ -93,6 +93,19 @@ def test_what_is_wrong_not_written_or_too_long_fails(pack: Path, answers: Path, 
 
 
 @needs_nvrtc
+def test_what_is_left_unwritten_fails_though_memory_held_the_right_value(tmp_path: Path) -> None:
+    """Half of a result of bools, where what memory is filled with counts as true."""
+    packed_into(tmp_path / "ne", subjects("ne", "cuda:h100"), "cuda:h100")
+    played = play(tmp_path / "ne", of_pytorch(subjects("ne", "cuda:h100")), tmp_path / "answers")
+    for file in played.iterdir():
+        file.write_bytes(file.read_bytes()[:100])
+    done, record = run_pack(tmp_path / "ne", tmp_path, "--no-times", answers=played)
+    assert done.returncode == 1 and record is not None
+    reason = "a second run, on memory that held something else, gave other bits"
+    assert [(c["reason"], c["repeatable"]) for c in record["cases"]] == [(reason, False)]
+
+
+@needs_nvrtc
 def test_a_failed_call_is_its_case_s(pack: Path, answers: Path, tmp_path: Path) -> None:
     """Each process fails once, at its first case; the next goes on with a new context."""
     chosen = ("--no-times", "--op", "relu,argmax")
