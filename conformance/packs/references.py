@@ -51,6 +51,7 @@ def torch_call(subject: Subject, prepared: Prepared) -> TorchCall:
         "attributes": dict(subject.given),
         "inputs": inputs,
         "cotangents": _cotangents(prepared) if own else {},
+        "wrt": [name for name in own if f"d{name}" in {t.name for t in prepared.program.by_role("out")}],
         "results": [] if forward is None else [r.name for r in forward.results],
     }
     return TorchCall(form, dict(_closure(module)), {name: own[name] for name, each in inputs.items() if each["own"]})

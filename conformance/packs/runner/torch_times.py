@@ -69,14 +69,15 @@ def _copies(tensors: Tensors) -> Tensors:
 
 
 def _prepared(function: Callable[..., Any], found: Json, tensors: Tensors) -> Callable[[], object]:
-    """The call that is timed: the operator; of a gradient, PyTorch's backward alone."""
+    """The call that is timed: the operator; of a gradient, PyTorch's backward alone, to the inputs that the case has gradients
+    of."""
     import torch
 
     cotangents = found["cotangents"]
     inputs = [x for name, x in tensors.items() if name not in cotangents.values()]
     if not cotangents:
         return _written(torch.no_grad()(partial(function, *inputs)), inputs)
-    floats = [x.requires_grad_() for x in inputs if x.is_floating_point()]
+    floats = [tensors[name].requires_grad_() for name in found["wrt"]]
     given = function(*inputs)
     results = dict(zip(found["results"], given if isinstance(given, tuple | list) else (given,), strict=True))
     pairs = [(results[name], tensors[cotangent]) for name, cotangent in cotangents.items() if results[name].requires_grad]
