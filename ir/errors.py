@@ -78,5 +78,9 @@ class ToolchainError(UolError):
     """A vendor's tool that is missing or that refused the text."""
 
 
+class DeviceError(UolError):
+    """A device that failed, in its driver's words: a launch, memory that ran out, an earlier kernel. The next call may work."""
+
+
 class MissingToolError(ToolchainError):
     """A vendor's tool that is not there: a state of the machine, which some callers can do without."""

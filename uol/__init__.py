@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from uol.ir.errors import (
         BoundsError,
         DataError,
+        DeviceError,
         ParseError,
         RefusalError,
         ResourceError,
@@ -56,6 +57,7 @@ _HOME = {
     "BoundsError": "uol.ir.errors",
     "ShapeError": "uol.ir.errors",
     "DataError": "uol.ir.errors",
+    "DeviceError": "uol.ir.errors",
     "RefusalError": "uol.ir.errors",
     "ResourceError": "uol.ir.errors",
     "ScheduleError": "uol.ir.errors",
@@ -69,6 +71,7 @@ __all__ = [
     "BoundsError",
     "Compiled",
     "DataError",
+    "DeviceError",
     "ParseError",
     "RefusalError",
     "ResourceError",

@@ -14,7 +14,7 @@ from typing import Any
 
 from uol.backends.loading.ranges import RangeSource
 from uol.codegen.backend import ToolState
-from uol.ir.errors import ToolchainError
+from uol.ir.errors import DeviceError, ToolchainError
 
 Handle = ctypes.c_void_p | ctypes.c_int
 """What is current in a thread: a context of CUDA's, the number of a device of HIP's."""
@@ -85,7 +85,7 @@ class DriverSource:
         try:
             devices = self.open().count()
             found, detail = True, f"{self.libraries[0]}, with {devices} device{'s' if devices > 1 else ''}"
-        except ToolchainError as error:
+        except (ToolchainError, DeviceError) as error:
             found, detail = False, error.message
         cost = f"{self.vendor} kernels run in the twin, not on a device"
         return ToolState(f"{self.vendor} device", found, detail, cost, self.hint)
@@ -119,15 +119,15 @@ class Driver:
         return self.library[name]
 
     def require(self, name: str, *arguments: object) -> None:
-        """Calls it. Raises ToolchainError, with the driver's text, where it fails."""
+        """Calls it. Raises DeviceError, with the driver's text, where it fails."""
         if status := self.library[name](*arguments):
             raise self.failure(name, status)
 
-    def failure(self, what: str, status: int) -> ToolchainError:
+    def failure(self, what: str, status: int) -> DeviceError:
         """The error of a call that failed."""
         said = self.source.explain(self.library, status)
         hint = "what an earlier kernel did wrong may be told here; memory that was freed lets a call work that ran out of it"
-        return ToolchainError(f"{what} failed on the {self.source.vendor} device: {said} (status {status})", hint=hint)
+        return DeviceError(f"{what} failed on the {self.source.vendor} device: {said} (status {status})", hint=hint)
 
 
 @cache
@@ -139,6 +139,10 @@ def _open(source: DriverSource) -> Driver:
         said = source.explain(library, status)
         raise ToolchainError(f"the {source.software} does not start: {said} (status {status})", hint=source.hint)
     driver = Driver(source, library)
-    if driver.count() == 0:
+    try:
+        there = driver.count()
+    except DeviceError as error:  # how HIP says that there is none
+        raise ToolchainError(error.message, hint=source.hint) from error
+    if there == 0:
         raise ToolchainError(f"the {source.software} has no device", hint=source.hint)
     return driver

@@ -31,7 +31,8 @@ NUMBERS = {"f64": "d", "f32": "f4x", "i64": "q"}
 
 def load(artifact: Artifact, device: DriverDevice) -> DeviceOperator:
     """The operator on a device: its binary, or, where the device takes that not, what else was built (PTX). Raises
-    ToolchainError, with the driver's text, where none can be loaded, ResourceError for more shared memory than there is."""
+    ToolchainError, with the driver's text, where none is for the device, DeviceError where the device fails, ResourceError for
+    more shared memory than there is."""
     return DeviceOperator(artifact.module.graph, device, loaded_launches(artifact, device, {}))
 
 

@@ -116,7 +116,7 @@ class SimtBackend:
 
     def load(self, artifact: Artifact, index: int = 0) -> Loaded:
         """The module on the device of that index. Raises ToolchainError where there is none, or the driver refuses the binary,
-        ResourceError where the device has less shared memory than a kernel takes."""
+        DeviceError where it fails, ResourceError where it has less shared memory than a kernel takes."""
         from uol.backends.loading.ranges import with_ranges
         from uol.backends.simt.driver_device import device_of
         from uol.backends.simt.loading import load

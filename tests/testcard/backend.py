@@ -29,7 +29,7 @@ from uol.codegen.backend import (
 from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.nodes import KernelSpec
 from uol.codegen.work import Issued
-from uol.ir.errors import ResourceError, ToolchainError, UolError
+from uol.ir.errors import DeviceError, ResourceError, UolError
 
 Table = NDArray[np.int64]
 CPU = registry.get("cpu")
@@ -83,7 +83,7 @@ class OnCard:
     def __call__(self, *arguments: Any, stream: int = 0, workspace: Any = None) -> None:
         if RECORD.failure:
             told, RECORD.failure = RECORD.failure, ""
-            raise ToolchainError(f"{self.op} was not launched on card {self.card}: {told}", hint="the next call is tried anew")
+            raise DeviceError(f"{self.op} was not launched on card {self.card}: {told}", hint="the next call is tried anew")
         buffers = [*arguments[: self.inputs_and_results], *([] if workspace is None else [workspace])]
         if any(x.device != torch.device(device.NAME, self.card) for x in buffers):
             raise ResourceError(f"{self.op}: an illegal memory access was encountered")

@@ -58,7 +58,7 @@ def test_what_the_driver_says_of_a_launch_is_an_error_and_the_next_call_works(st
     x = torch.ones(8, device=NAME)
     uol.ops.exp(x)
     stub.fail(LAUNCH, 719)
-    with uol.fallback(), pytest.raises(uol.ResourceError, match="unspecified launch failure"):
+    with uol.fallback(), pytest.raises(uol.DeviceError, match="unspecified launch failure"):
         uol.ops.exp(x)
     uol.ops.exp(x)
     assert [each["status"] for each in stub.records(LAUNCH)] == [0, 719, 0]

@@ -126,7 +126,7 @@ def test_a_failed_launch_says_what_the_driver_said_and_the_next_call_works() -> 
     uol.ops.exp(x)
     for taken_over in (nullcontext(), uol.fallback()):  # which is for a missing kernel, not for this
         RECORD.failure = "unspecified launch failure"
-        with taken_over, pytest.raises(uol.ResourceError, match="unspecified launch failure"):
+        with taken_over, pytest.raises(uol.DeviceError, match="unspecified launch failure"):
             uol.ops.exp(x)
         assert device.current_card() == 0
     torch.testing.assert_close(uol.ops.exp(x).cpu(), torch.ones(3).exp())

@@ -21,7 +21,7 @@ from uol.codegen.backend import TorchBackend
 from uol.compilation.foreach_launch import ForeachKernel, foreach_kernel
 from uol.compilation.request import Target, resolve_target
 from uol.compiler import Compiled
-from uol.ir.errors import RefusalError, ResourceError, ToolchainError, TypeCheckError, UolError
+from uol.ir.errors import RefusalError, ToolchainError, TypeCheckError, UolError
 from uol.ir.syntax.surface import Op
 from uol.pytorch.fallback import NO_KERNEL, advised
 
@@ -116,13 +116,10 @@ def _on_current_stream(
     def launch(*arguments: Any) -> None:
         if CHECKED.depth and checks is not None:
             checks.require(arguments)
-        try:
-            if workspace_bytes:
-                workspace = torch.empty(workspace_bytes, dtype=torch.uint8, device=device)
-                kernel(*arguments, stream=stream_of(index), workspace=workspace)
-            else:
-                kernel(*arguments, stream=stream_of(index))
-        except ToolchainError as error:  # the driver's: there is a kernel, and nothing that PyTorch should stand in for
-            raise ResourceError(error.message, hint=error.hint) from error
+        if workspace_bytes:
+            workspace = torch.empty(workspace_bytes, dtype=torch.uint8, device=device)
+            kernel(*arguments, stream=stream_of(index), workspace=workspace)
+        else:
+            kernel(*arguments, stream=stream_of(index))
 
     return launch

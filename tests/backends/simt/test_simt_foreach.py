@@ -26,7 +26,7 @@ from uol.backends.twin import Job, execute_many
 from uol.codegen.backend import ForeachBackend, Module
 from uol.compilation.foreach_launch import foreach_kernel
 from uol.compilation.request import resolve_target
-from uol.ir.errors import ShapeError, ToolchainError
+from uol.ir.errors import DeviceError, ShapeError
 
 Table = NDArray[np.int64]
 LENGTHS = (1, 300, 5, RUN, 0, 257)
@@ -162,10 +162,10 @@ def test_no_runs_are_no_launch(stub: Stub, vendor: Vendor) -> None:
 def test_errors_are_the_drivers_and_the_next_launch_works(stub: Stub, vendor: Vendor) -> None:
     call = loaded(stub, vendor, 1)
     stub.fail(vendor.allocate, 2)
-    with pytest.raises(ToolchainError, match="out of memory"):
+    with pytest.raises(DeviceError, match="out of memory"):
         call(ADDRESSES, SIZES, 0.1, 0.9, 0.01)
     stub.fail(vendor.launch, 719)
-    with pytest.raises(ToolchainError, match="the launch of sgd_momentum_foreach_kernel .* unspecified launch failure"):
+    with pytest.raises(DeviceError, match="the launch of sgd_momentum_foreach_kernel .* unspecified launch failure"):
         call(ADDRESSES, SIZES, 0.1, 0.9, 0.01)
     with pytest.raises(ShapeError, match="a foreach launch is device memory, aligned to 8 bytes"):
         call(ADDRESSES, SIZES, 0.1, 0.9, 0.01, workspace=12)

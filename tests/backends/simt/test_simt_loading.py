@@ -32,7 +32,7 @@ from uol.backends.simt.driver_device import device_of
 from uol.backends.stub_driver import images
 from uol.backends.stub_driver.loading import artifact_for, load_artifact
 from uol.backends.stub_driver.stub import Stub
-from uol.ir.errors import ResourceError, ShapeError, ToolchainError, UolError
+from uol.ir.errors import DeviceError, ResourceError, ShapeError, ToolchainError, UolError
 
 X, W, Y = Elsewhere(0x100000), Elsewhere(0x200000), Elsewhere(0x300000)
 FLAT = (X.address, W.address, Y.address)
@@ -176,7 +176,7 @@ def test_a_workspace_of_its_own_is_refused_while_a_stream_is_captured(stub: Stub
     call = loaded(stub, vendor)
     stream = new_stream(stub, vendor)
     getattr(stub.library, vendor.begin)(ctypes.c_void_p(stream), 0)
-    with pytest.raises(ToolchainError, match="operation not permitted when stream is capturing"):
+    with pytest.raises(DeviceError, match="operation not permitted when stream is capturing"):
         call(X, W, Y, 1.0, stream=stream)
     assert not launches_of(stub, vendor)
     getattr(stub.library, vendor.end)(ctypes.c_void_p(stream), ctypes.byref(ctypes.c_void_p()))
@@ -187,7 +187,7 @@ def test_a_workspace_of_its_own_is_refused_while_a_stream_is_captured(stub: Stub
 def test_memory_that_has_run_out_is_an_error_and_the_next_call_works(stub: Stub, vendor: Vendor) -> None:
     call = loaded(stub, vendor)
     stub.fail(vendor.allocate, OUT_OF_MEMORY)
-    with pytest.raises(ToolchainError, match=rf"{vendor.allocate} of {call.workspace_bytes} bytes failed .*: out of memory"):
+    with pytest.raises(DeviceError, match=rf"{vendor.allocate} of {call.workspace_bytes} bytes failed .*: out of memory"):
         call(X, W, Y, 1.0)
     call(X, W, Y, 1.0)
     assert [each["status"] for each in launches_of(stub, vendor)] == [0, 0, 0]
@@ -197,7 +197,7 @@ def test_a_launch_that_fails_is_an_error_that_names_it_and_the_next_call_works(s
     call = loaded(stub, vendor)
     stub.fail(vendor.launch, LAUNCH_FAILED, after=1)
     message = f"the launch of thrice_g_kernel on {vendor.source.vendor} device 0 failed .*: unspecified launch failure"
-    with pytest.raises(ToolchainError, match=message):
+    with pytest.raises(DeviceError, match=message):
         call(X, W, Y, 1.0, workspace=WORKSPACE)
     call(X, W, Y, 1.0, workspace=WORKSPACE)
     assert [each["status"] for each in launches_of(stub, vendor)] == [0, LAUNCH_FAILED, 0, 0, 0]
@@ -208,7 +208,7 @@ def test_what_was_current_is_so_again_after_an_error(stub: Stub, vendor: Vendor)
     device_of(stub.source(vendor.source), 0).activate()
     stub.clear()
     stub.fail(vendor.launch, LAUNCH_FAILED)
-    with pytest.raises(ToolchainError):
+    with pytest.raises(DeviceError):
         call(*(replace(each, index=1) for each in (X, W, Y)), 1.0, workspace=WORKSPACE)
     assert [each["device"] for each in stub.records(vendor.context)] == [1, 0]
 
@@ -279,7 +279,7 @@ def test_what_was_staged_is_freed_after_an_error(stub: Stub, vendor: Vendor) -> 
     call = loaded(stub, vendor)
     stub.fail(vendor.launch, LAUNCH_FAILED)
     arrays = [np.ones(shape, np.float32) for shape in ((40, 33), (33, 33), (40, 33))]
-    with pytest.raises(ToolchainError):
+    with pytest.raises(DeviceError):
         call(*arrays, 1.0, workspace=WORKSPACE)
     assert stub.held_bytes(vendor.number) == 0
 
@@ -324,7 +324,7 @@ def test_a_device_that_takes_no_binary_is_named(stub: Stub, target: str, device:
 def test_a_load_that_fails_is_an_error_and_the_next_one_works(stub: Stub, vendor: Vendor) -> None:
     name = "cuModuleLoadData" if vendor.target == "cuda" else "hipModuleLoadData"
     stub.fail(name, OUT_OF_MEMORY)
-    with pytest.raises(ToolchainError, match="loading thrice failed on the .* device: out of memory"):
+    with pytest.raises(DeviceError, match="loading thrice failed on the .* device: out of memory"):
         loaded(stub, vendor)
     loaded(stub, vendor)(X, W, Y, 1.0, workspace=WORKSPACE)
     assert len(launches_of(stub, vendor)) == 3
@@ -333,7 +333,7 @@ def test_a_load_that_fails_is_an_error_and_the_next_one_works(stub: Stub, vendor
 def test_a_kernel_that_the_binary_lacks_is_an_error(stub: Stub, vendor: Vendor) -> None:
     module = module_of_text(vendor.target)
     artifact = replace(artifact_for(module, vendor.architecture), binary=images.binary(vendor.architecture, ["other"]))
-    with pytest.raises(ToolchainError, match="named symbol not found"):
+    with pytest.raises(DeviceError, match="named symbol not found"):
         loaded(stub, vendor, artifact)
 
 
@@ -390,7 +390,7 @@ def test_ranges_carry_the_name_where_they_are_asked_for(
     monkeypatch.setenv(ranges.VARIABLE, value)
     call = ranges.with_ranges(loaded(stub, vendor), stub.source(vendor.source).ranges)
     stub.fail(vendor.launch, LAUNCH_FAILED)
-    with pytest.raises(ToolchainError):
+    with pytest.raises(DeviceError):
         call(X, W, Y, 1.0, workspace=WORKSPACE)
     kind = "nvtx" if vendor.target == "cuda" else "roctx"
     calls = [each for each in stub.records() if "Range" in each["call"]]
