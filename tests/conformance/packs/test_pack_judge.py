@@ -113,7 +113,7 @@ class _Known(Truth):
 @pytest.mark.parametrize("dtype", ["f64", "f32", "f16", "bf16"])
 def test_a_gradient_by_its_scale_is_judged_as_by_uol(dtype: str) -> None:
     """Where autograd's values lie apart from the golden ones, so that the contract around them admits nothing."""
-    prepared = subjects("softmax", "cuda:h100", dtype, gradients=True)[0].prepared()
+    prepared = subjects("cross_entropy", "cuda:h100", dtype, gradients=True)[0].prepared()
     name = prepared.program.by_role("out")[0].name
     golden = np.asarray(round_to(Truth().admitted(prepared).results[name].value, dtype), np.float64)
     scale = TOLERANCE[dtype] * np.abs(golden).max()
@@ -122,13 +122,13 @@ def test_a_gradient_by_its_scale_is_judged_as_by_uol(dtype: str) -> None:
     owed = owed_of(prepared, truth)
     right = stored(golden, dtype)
     decided = {True: 0, False: 0}
-    for seed in range(20):
+    for seed in range(8):
         for changed in changes(owed[0], decode(right, dtype), seed):
             expected = judge(prepared, Outcome({name: changed}), with_oracle(truth, prepared, {name: right}))
             seen = judged({name: changed}, owed)
             assert seen.ok == (expected.status == "pass"), (seen.reason, expected.reason)
             decided[seen.ok] += 1
-    assert min(decided.values()) > 12
+    assert min(decided.values()) > 8
 
 
 @pytest.mark.parametrize("op", ["argmax", "argsort"])
