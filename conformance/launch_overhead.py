@@ -21,9 +21,9 @@ from uol.binding.named_binding import Size
 from uol.conformance.call_overhead import best_us
 from uol.conformance.command import run_command
 
-ONE = "op one(a: T[*S], b: T[*S]) -> (y: T[*S]) for T in (f32) { y[*s] = a[*s] + b[*s] }"
+ONE = "op one_sum(a: T[*S], b: T[*S]) -> (y: T[*S]) for T in (f32) { y[*s] = a[*s] + b[*s] }"
 THREE = """
-op three(a: T[*S, K], b: T[K, K]) -> (y: T[*S, K]) for T in (f32) {
+op three_sums(a: T[*S, K], b: T[K, K]) -> (y: T[*S, K]) for T in (f32) {
   h[*s, m] = sum[k](a[*s, k] * b[m, k])
   g[*s, m] = sum[k](h[*s, k] * b[m, k])
   y[*s, m] = sum[k](g[*s, k] * b[m, k])

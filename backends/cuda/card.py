@@ -29,6 +29,7 @@ CALLS = Calls(
     record="cuEventRecord",
     elapsed="cuEventElapsedTime",
 )
+LIBRARIES = ("libcuda.so.1",)
 DYNAMIC_SHARED = 8
 """CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES"""
 CLOCK_KHZ, CORES, MEMORY_CLOCK_KHZ, CACHE_BYTES, MAJOR, MINOR = 13, 16, 36, 38, 75, 76
@@ -37,9 +38,9 @@ CLOCK_KHZ, CORES, MEMORY_CLOCK_KHZ, CACHE_BYTES, MAJOR, MINOR = 13, 16, 36, 38, 
 
 def open_card(number: int) -> Card:
     """The device of that number, in its primary context, which is PyTorch's, too. Raises NoCardError where there is none."""
-    library = opened(("libcuda.so.1",), "CUDA driver")
+    library = opened(LIBRARIES, "CUDA driver")
     if status := library.cuInit(0):
-        raise NoCardError(f"the CUDA driver found no card: {_explain(library, status)}")
+        raise NoCardError(f"the CUDA driver found no card: {explain(library, status)}")
     count, device, context = ctypes.c_int(), ctypes.c_int(), ctypes.c_void_p()
     library.cuDeviceGetCount(ctypes.byref(count))
     if number >= count.value:
@@ -50,12 +51,12 @@ def open_card(number: int) -> Card:
         library.cuCtxSetCurrent(context),
     ):
         if status:
-            raise NoCardError(f"card {number} cannot be used: {_explain(library, status)}")
+            raise NoCardError(f"card {number} cannot be used: {explain(library, status)}")
     major, minor = (_attribute(library, device, which) for which in (MAJOR, MINOR))
     return DriverCard(
         library,
         CALLS,
-        lambda status: _explain(library, status),
+        lambda status: explain(library, status),
         lambda architecture: _kind(architecture, major * 10 + minor),
         lambda: _clocks(number),
         _facts(library, device, f"sm_{major}{minor}"),
@@ -107,7 +108,8 @@ def _attribute(library: ctypes.CDLL, device: ctypes.c_int, which: int) -> int:
     return value.value
 
 
-def _explain(library: ctypes.CDLL, status: int) -> str:
+def explain(library: ctypes.CDLL, status: int) -> str:
+    """What a status of the driver means, in its own words."""
     text = ctypes.c_char_p()
     library.cuGetErrorString(status, ctypes.byref(text))
-    return text.value.decode(errors="replace") if text.value else f"status {status}"
+    return text.value.decode(errors="replace") if text.value else "unknown error"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 
+from uol.backends.cuda.card import LIBRARIES, explain
 from uol.backends.loading.ranges import RangeSource
 from uol.backends.simt.driver_api import DriverNames, DriverSource, Handle
 
@@ -43,16 +44,10 @@ def primary_context(library: ctypes.CDLL, index: int, context: Handle) -> int:
     return status or int(library.cuDevicePrimaryCtxRetain(ctypes.byref(context), device))
 
 
-def explain(library: ctypes.CDLL, status: int) -> str:
-    text = ctypes.c_char_p()
-    library.cuGetErrorString(status, ctypes.byref(text))
-    return text.value.decode() if text.value else "unknown error"
-
-
 SOURCE = DriverSource(
     "CUDA",
     "CUDA driver",
-    ("libcuda.so.1",),
+    LIBRARIES,
     NAMES,
     MAX_SHARED_MEMORY_PER_BLOCK_OPTIN,
     start=start,

@@ -41,17 +41,17 @@ def open_card(number: int) -> Card:
     library.hipGetErrorString.restype = ctypes.c_char_p
     count = ctypes.c_int()
     if status := library.hipGetDeviceCount(ctypes.byref(count)):
-        raise NoCardError(f"the HIP runtime found no card: {_explain(library, status)}")
+        raise NoCardError(f"the HIP runtime found no card: {explain(library, status)}")
     if number >= count.value:
         raise NoCardError(f"there is no card {number}: the HIP runtime has {count.value}; --device takes one of them")
     if status := library.hipSetDevice(number):
-        raise NoCardError(f"card {number} cannot be used: {_explain(library, status)}")
+        raise NoCardError(f"card {number} cannot be used: {explain(library, status)}")
     facts = _facts(library, number)
     own = facts["architecture"]
     return DriverCard(
         library,
         CALLS,
-        lambda status: _explain(library, status),
+        lambda status: explain(library, status),
         lambda architecture: "native" if architecture == own else "",
         lambda: {},  # rocm-smi has no output that is the same in two of its versions
         facts,
@@ -84,6 +84,7 @@ def _architecture(library: ctypes.CDLL, number: int) -> str:
     return ""
 
 
-def _explain(library: ctypes.CDLL, status: int) -> str:
+def explain(library: ctypes.CDLL, status: int) -> str:
+    """What a status of the driver means, in its own words."""
     text: bytes | None = library.hipGetErrorString(status)
-    return text.decode(errors="replace") if text else f"status {status}"
+    return text.decode(errors="replace") if text else "unknown error"

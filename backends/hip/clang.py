@@ -1,4 +1,4 @@
-"""The clang that hipcc runs, without hipcc and without HIP's headers: three quarters of the time that both take is theirs."""
+"""The clang that hipcc runs, without hipcc and without HIP's headers, which take most of the time of a build."""
 
 from __future__ import annotations
 

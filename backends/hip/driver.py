@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import ctypes
 
+from uol.backends.hip.card import LIBRARIES, explain
 from uol.backends.loading.ranges import RangeSource
 from uol.backends.simt.driver_api import DriverNames, DriverSource, Handle
 
 HINT = "install AMD's driver and ROCm on a machine with a GPU; without one, `uol run OP --twin` runs the text on this CPU"
-LIBRARIES = ("libamdhip64.so", "libamdhip64.so.7", "libamdhip64.so.6", "libamdhip64.so.5")
 MAX_SHARED_MEMORY_PER_BLOCK = 74
 """hipDeviceAttributeMaxSharedMemoryPerBlock of hip_runtime_api.h, the same from ROCm 5 to 7."""
 
@@ -45,11 +45,6 @@ def device_number(library: ctypes.CDLL, index: int, number: Handle) -> int:
     """A device is made current by its number."""
     number.value = index
     return 0
-
-
-def explain(library: ctypes.CDLL, status: int) -> str:
-    text: bytes = library.hipGetErrorString(status)
-    return text.decode()
 
 
 SOURCE = DriverSource(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from functools import cache
 
-from uol.backends.hip.driver import LIBRARIES as RUNTIMES
+from uol.backends.hip.card import LIBRARIES as RUNTIMES
 from uol.backends.simt.runtime_compiler import RuntimeCompiler
 from uol.backends.toolchain.diagnostics import refusal
 from uol.codegen.backend import Device, Module

@@ -23,8 +23,8 @@ HINT = "install ROCm, or Debian's package hipcc"
 
 
 def build(module: Module, device: Device) -> Artifact:
-    """The module's device text as a code object for the device's architecture: by clang alone where it is there, which takes a
-    fifth of hipcc's time, else by hiprtc, which takes a third; on what they refuse, hipcc has the last word."""
+    """The module's device text as a code object for the device's architecture: by clang alone where it is there, else by
+    hiprtc, both of which are faster than hipcc; on what they refuse, hipcc has the last word."""
     ways = list(_ways())
     if not ways:
         raise MissingToolError("neither clang with the device's libraries nor hiprtc nor hipcc was found", hint=HINT)
@@ -92,7 +92,7 @@ def states() -> tuple[ToolState, ...]:
             "clang",
             compiler is not None,
             f"{compiler}, with the device's libraries" if compiler else "not found, or without the device's libraries",
-            "HIP kernels are compiled by hiprtc or hipcc, which take two and five times as long, or not at all",
+            "HIP kernels are compiled by hiprtc or hipcc, which take longer, or not at all",
             HINT,
         ),
         ToolState(

@@ -6,12 +6,13 @@ A vendor's `card.py` has `open_card(number)`, which gives one. Addresses are of 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:  # drivers, which name their calls as cards do, are loaded without it
+    import numpy as np
+    from numpy.typing import NDArray
 
-Array = NDArray[np.generic]
+    Array = NDArray[np.generic]
 
 Kind = Literal["native", "portable", ""]
 """Which of a case's binaries a card takes: the one for its architecture, the text that its driver compiles, or neither."""

@@ -8,8 +8,12 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from uol.backends.loading.card import Array, CardError, Kind, NoCardError
+from uol.backends.loading.card import CardError, Kind, NoCardError
+
+if TYPE_CHECKING:
+    from uol.backends.loading.card import Array
 
 VALUES: dict[str, Callable[[float], ctypes.c_void_p | ctypes.c_double | ctypes.c_float | ctypes.c_longlong]] = {
     "pointer": lambda value: ctypes.c_void_p(int(value)),
@@ -156,4 +160,4 @@ class DriverCard:
     def _call(self, name: str, *arguments: object) -> None:
         status: int = getattr(self.library, name)(*arguments)
         if status != 0:
-            raise CardError(f"{name} failed: {self.explain(status)}")
+            raise CardError(f"{name} failed: {self.explain(status)} (status {status})")

@@ -18,11 +18,13 @@ from uol.conformance.bench.peaks import Peaks
 from uol.conformance.bench.turns import Turns
 from uol.conformance.bench.work import Work
 from uol.conformance.cases.machine import processor, versions
+from uol.conformance.record_file import RecordFile
 from uol.ir.errors import ResourceError, UolError
 from uol.json_text import json_text
 from uol.whole_file import replacing
 
 KIND, FORMAT = "uol bench", 1
+FILE = RecordFile("uol bench", KIND, FORMAT, "give a file that `uol bench --json` wrote")
 LEAST = 0.95
 """Of the record's ratio: what a row must still have. Repeated runs of one commit differ by less on a quiet machine."""
 
@@ -161,21 +163,7 @@ def _unwritable(path: Path, error: OSError) -> ResourceError:
 
 def read_record(path: Path) -> Record:
     """A record that was written before. Raises ResourceError for a file that cannot be read, UolError for one that is none."""
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        message = f"cannot read {str(path)!r}: {error.strerror or error}"
-        raise ResourceError(message, hint="give a file that `uol bench --json` wrote") from error
-    except (ValueError, RecursionError) as error:
-        raise _foreign(path, "it is not JSON") from error
-    if not isinstance(data, dict) or data.get("kind") != KIND:
-        raise _foreign(path, f"its kind is not {KIND!r}")
-    if data.get("format") != FORMAT:
-        raise _foreign(path, f"its format is {data.get('format')!r}, and {FORMAT} is known here")
-    try:
-        return _record(data)
-    except (KeyError, TypeError, ValueError) as error:
-        raise _foreign(path, f"{type(error).__name__}: {error}") from error
+    return FILE.read(path, _record)
 
 
 def _record(data: Mapping[str, Any]) -> Record:
@@ -190,10 +178,6 @@ def _timing(row: Mapping[str, Any]) -> Timing:
         if not (number > 0 and math.isfinite(number)):
             raise ValueError(f"{name} of {row['row']} is {number}")
     return Timing(**numbers)
-
-
-def _foreign(path: Path, why: str) -> UolError:
-    return UolError(f"{str(path)!r} is no record of uol bench: {why}", hint="give a file that `uol bench --json` wrote")
 
 
 def require_comparable(settings: Settings, planned: Collection[Key], before: Record) -> None:

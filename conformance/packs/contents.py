@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from uol.backends.abi.interface import workspace_layout
-from uol.codegen.backend import Artifact, Kernel, Module
+from uol.codegen.backend import Artifact, Kernel
 from uol.codegen.indexing.arithmetic import value_at
 from uol.compilation.pipeline import artifact_of
 from uol.conformance.accuracy.interval import Array
@@ -27,13 +27,14 @@ NATIVE, PORTABLE = "native", "portable"
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """`binaries`: the content of each kind, with the suffix of its file; `files`: texts that the pack needs for it."""
+    """`binaries`: the content of each kind, with the suffix of its file; `files`: texts that the pack needs for it;
+    `compiler`: what made the binaries."""
 
     entry: Mapping[str, object]
     arrays: Mapping[str, Array]
     binaries: Mapping[str, tuple[str, bytes]]
     files: Mapping[str, str]
-    module: Module
+    compiler: str
 
 
 def packed(subject: Subject) -> Packed:
@@ -63,7 +64,7 @@ def packed(subject: Subject) -> Packed:
     }
     own = {f"torch.{name}": given.array for name, given in call.arrays.items()}
     arrays = {**dict(_arrays(prepared, owed)), **own}
-    return Packed(entry, arrays, dict(_binaries(artifact)), call.files, module)
+    return Packed(entry, arrays, dict(_binaries(artifact)), call.files, artifact.compiler)
 
 
 def _require_storable(prepared: Prepared) -> None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from uol.conformance.packs.runner.report import FORMAT, KIND
-from uol.ir.errors import ResourceError, UolError
+from uol.conformance.record_file import RecordFile
 
-HINT = "give a file that `python run.py` of a pack wrote"
+FILE = RecordFile("a pack", KIND, FORMAT, "give a file that `python run.py` of a pack wrote")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,26 +99,16 @@ class CardRecord:
 
 def _json_of(case: Measured) -> dict[str, object]:
     times = {name: None if t is None else t.median for name, t in (("time_us", case.time), ("pytorch_us", case.pytorch))}
-    fields = ("name", "op", "dtype", "passed", "reason", "share", "binary", "repeatable", "roofline_us")
+    fields = (
+        *("name", "op", "dtype", "passed", "reason", "share", "binary", "repeatable"),
+        *("pytorch_reason", "roofline_us", "roofline_bound"),
+    )
     return {name: getattr(case, name) for name in fields} | times
 
 
 def read_card_record(path: Path) -> CardRecord:
     """The record in a file. Raises ResourceError where it cannot be read, UolError where it is none."""
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ResourceError(f"cannot read {str(path)!r}: {error.strerror or error}", hint=HINT) from error
-    except (ValueError, RecursionError) as error:
-        raise _foreign(path, "it is not JSON") from error
-    if not isinstance(data, dict) or data.get("kind") != KIND:
-        raise _foreign(path, f"its kind is not {KIND!r}")
-    if data.get("format") != FORMAT:
-        raise _foreign(path, f"its format is {data.get('format')!r}, and {FORMAT} is known here")
-    try:
-        return _record(data)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise _foreign(path, f"{type(error).__name__}: {error}") from error
+    return FILE.read(path, _record)
 
 
 def _record(data: Mapping[str, Any]) -> CardRecord:
@@ -162,7 +151,3 @@ def _timed(data: Mapping[str, float] | None) -> Timed | None:
     if not 0 < found.median < float("inf"):
         raise ValueError(f"a time is {found.median}")
     return found
-
-
-def _foreign(path: Path, why: str) -> UolError:
-    return UolError(f"{str(path)!r} is no record of a pack: {why}", hint=HINT)

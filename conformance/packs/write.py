@@ -200,7 +200,7 @@ def _fill(
             left.append(Left(subject.name, "refused" if isinstance(error, RefusalError) else "failed", error.message))
         else:
             entries.append(_add(made, case, len(entries)))
-            compiler = compiler or backend.build(case.module).compiler  # which the cache does not hold
+            compiler = compiler or case.compiler
         progress(number + 1, len(subjects), f"{len(left)} left out, {made.size / 2**20:.1f} MiB")
     if not entries:
         reasons = "; ".join(dict.fromkeys(each.reason for each in left[:3])) or "no case was given"

@@ -15,7 +15,7 @@ from uol.backends.stub_driver.stub import Record, Stub
 from uol.codegen.backend import Artifact, Module
 
 THRICE = """
-op thrice(x: T[N, K], w: T[K, K]; scale: float = 1.0) -> (y: T[N, K]) for T in (f32, f16) {
+op three_products(x: T[N, K], w: T[K, K]; scale: float = 1.0) -> (y: T[N, K]) for T in (f32, f16) {
   h[n, m] = T(sum[k](acc(x[n, k]) * acc(w[m, k])))
   g[n, m] = T(sum[k](acc(h[n, k]) * acc(w[m, k])))
   y[n, m] = T(sum[k](acc(g[n, k]) * acc(w[m, k])) * scale)

@@ -32,12 +32,10 @@ class ForeachKernel:
     call: Callable[..., None]
     scalars: tuple[str, ...]
 
-    def launch(
-        self, addresses: Table, lengths: Table, element_bytes: int, options: Mapping[str, float], stream: int = 0
-    ) -> None:
+    def launch(self, addresses: Table, lengths: Table, element_bytes: int, options: Mapping[str, float]) -> None:
         """Runs it: `addresses` has a row of pointers (inputs, then results) a run, `lengths` counts a run's elements."""
         table, sizes = in_chunks(addresses, lengths, element_bytes)
-        self.call(table, sizes, *[options[name] for name in self.scalars], stream=stream)
+        self.call(table, sizes, *[options[name] for name in self.scalars])
 
 
 def foreach_kernel(

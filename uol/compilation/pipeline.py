@@ -34,6 +34,7 @@ class Built:
     binary: bytes
     log: str
     files: Mapping[str, bytes]
+    compiler: str
 
 
 BUILT = Records(Built)
@@ -89,11 +90,11 @@ def artifact_of(request: Request, module: Module, cache: DiskCache | None = None
     def build() -> Built:
         artifact = request.target.backend.build(module)
         Dump.of(request).log(artifact.log)
-        return Built(artifact.binary, artifact.log, dict(artifact.files))
+        return Built(artifact.binary, artifact.log, dict(artifact.files), artifact.compiler)
 
     built = build() if Dump.is_on() else cache.record(key, BUILT, build)
     path = cache.materialise(key, ".bin", built.binary)
-    return Artifact(module, built.binary, path, built.log, built.files)
+    return Artifact(module, built.binary, path, built.log, built.files, built.compiler)
 
 
 @cache

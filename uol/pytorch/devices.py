@@ -102,8 +102,7 @@ def foreach_kernel_on(device: torch.device, name: str, dtype: str, attributes: M
     if kernel is None or device.type == HOST:
         return kernel
     assert isinstance(target.backend, TorchBackend)
-    launch = _on_current_stream(kernel.call, 0, target.backend.torch_stream, device, None)
-    return replace(kernel, call=lambda *arguments, stream=0: launch(*arguments))
+    return replace(kernel, call=_on_current_stream(kernel.call, 0, target.backend.torch_stream, device, None))
 
 
 def _on_current_stream(

@@ -139,7 +139,7 @@ def test_errors_come_back_in_the_driver_s_words(target: str, run: Run) -> None:
         assert run(module, calls="move(0);\n" + call)[-1] == "cuCtxGetCurrent failed: invalid device context"
 
 
-@pytest.mark.skipif(Path("/dev/nvidia0").exists(), reason="the driver is here")
+@pytest.mark.skipif(Path("/dev/nvidia0").exists(), reason="what a machine without a driver says: this one has a card")
 def test_without_a_driver_the_launch_fails_and_says_so(run: Run) -> None:
     lines = run(module_of(SOFTMAX, "cuda"), calls=CALL.format(op="softmax"), driver=False)
     assert lines == ["libcuda.so.1 failed: the device's driver was not found"]

@@ -66,7 +66,11 @@ def test_every_launch_has_the_stream_and_its_own_arguments(stub: Stub, vendor: V
     h, g = (WORKSPACE + layout.offsets[name] for name in ("h", "g"))
     x, w, y = FLAT
     found = launches_of(stub, vendor)
-    assert [each["name"] for each in found] == ["thrice_h_kernel", "thrice_g_kernel", "thrice_y_sum_kernel"]
+    assert [each["name"] for each in found] == [
+        "three_products_h_kernel",
+        "three_products_g_kernel",
+        "three_products_y_sum_kernel",
+    ]
     assert [each["arguments"] for each in found] == [[x, w, h], [w, h, g], [w, y, g, f32_bits(0.75)]]
     assert {(each["stream"], each["shared"], each["status"]) for each in found} == {(stream, 0, 0)}
     assert [each["grid"] for each in found] == [list(k.launch.grid) for k in module_of_text(vendor.target).kernels]
@@ -151,7 +155,7 @@ def test_streams_share_no_workspace(stub: Stub, vendor: Vendor) -> None:
     streams = [new_stream(stub, vendor) for _ in range(2)]
     for stream in (*streams, streams[0]):
         call(X, W, Y, 1.0, stream=stream)
-    places = [each["arguments"][-1] for each in launches_of(stub, vendor) if each["name"] == "thrice_h_kernel"]
+    places = [each["arguments"][-1] for each in launches_of(stub, vendor) if each["name"] == "three_products_h_kernel"]
     assert places[0] == places[2]
     assert abs(places[0] - places[1]) >= call.workspace_bytes
     assert stub.held_bytes(vendor.number) == 2 * call.workspace_bytes
@@ -196,7 +200,7 @@ def test_memory_that_has_run_out_is_an_error_and_the_next_call_works(stub: Stub,
 def test_a_launch_that_fails_is_an_error_that_names_it_and_the_next_call_works(stub: Stub, vendor: Vendor) -> None:
     call = loaded(stub, vendor)
     stub.fail(vendor.launch, LAUNCH_FAILED, after=1)
-    message = f"the launch of thrice_g_kernel on {vendor.source.vendor} device 0 failed .*: unspecified launch failure"
+    message = f"the launch of three_products_g_kernel on {vendor.source.vendor} device 0 failed .*: unspecified launch failure"
     with pytest.raises(DeviceError, match=message):
         call(X, W, Y, 1.0, workspace=WORKSPACE)
     call(X, W, Y, 1.0, workspace=WORKSPACE)
@@ -229,7 +233,7 @@ def test_a_tensor_of_another_device_is_an_error(stub: Stub, vendor: Vendor) -> N
     tensors = [replace(each, index=1) for each in (X, W, Y)]
     with pytest.raises(ShapeError, match=f"w is a tensor on card:0; the kernel runs on {vendor.source.vendor} device 1"):
         call(tensors[0], W, tensors[2], 1.0, workspace=WORKSPACE)
-    with pytest.raises(ShapeError, match="the workspace of thrice is a tensor on card:0"):
+    with pytest.raises(ShapeError, match="the workspace of three_products is a tensor on card:0"):
         call(*tensors, 1.0, workspace=Elsewhere(WORKSPACE))
     assert not launches_of(stub, vendor)
 
@@ -239,7 +243,7 @@ def test_a_workspace_that_is_none_is_an_error(stub: Stub, vendor: Vendor) -> Non
     for workspace, message in (
         (WORKSPACE + 8, "not aligned to 256 bytes"),
         ([0], "a workspace is device memory, not a list"),
-        (torch.empty(1 << 20, dtype=torch.uint8), "the workspace of thrice is a tensor on cpu"),
+        (torch.empty(1 << 20, dtype=torch.uint8), "the workspace of three_products is a tensor on cpu"),
         (Elsewhere(WORKSPACE, nbytes=64), f"a workspace takes {call.workspace_bytes} bytes; this one has 64"),
     ):
         with pytest.raises(ShapeError, match=message):
@@ -250,7 +254,7 @@ def test_a_workspace_that_is_none_is_an_error(stub: Stub, vendor: Vendor) -> Non
 def test_arguments_that_do_not_fit_are_errors(stub: Stub, vendor: Vendor) -> None:
     call = loaded(stub, vendor)
     for arguments, message in (
-        ((X, W, Y), "thrice takes 4 arguments: x, w, y, scale"),
+        ((X, W, Y), "three_products takes 4 arguments: x, w, y, scale"),
         ((X, W, Y, "much"), "scale is a str, not a number"),
         (([1.0], W, Y, 1.0), "x is a list, which has no address"),
     ):
@@ -304,7 +308,7 @@ def test_where_no_binary_fits_the_driver_compiles_the_text(
 ) -> None:
     stub.reset(device)
     module = module_of_text("cuda")
-    texts = {"thrice.ptx": images.ptx(text_for, [k.name for k in module.kernels])} if text_for else {}
+    texts = {"three_products.ptx": images.ptx(text_for, [k.name for k in module.kernels])} if text_for else {}
     artifact = artifact_for(module, made_for, texts)
     operator = load_artifact(stub, artifact)
     assert [each["kind"] for each in stub.records("cuModuleLoadData") if each["status"] == 0] == loads
@@ -316,7 +320,7 @@ def test_where_no_binary_fits_the_driver_compiles_the_text(
 def test_a_device_that_takes_no_binary_is_named(stub: Stub, target: str, device: str, made_for: str) -> None:
     stub.reset(device)
     vendor = VENDORS[target].source.vendor
-    message = f"{vendor} device 0 takes no binary of thrice: no kernel image is available for execution on the device"
+    message = f"{vendor} device 0 takes no binary of three_products: no kernel image is available for execution on the device"
     with pytest.raises(ToolchainError, match=message):
         load_artifact(stub, artifact_for(module_of_text(target), made_for))
 
@@ -324,7 +328,7 @@ def test_a_device_that_takes_no_binary_is_named(stub: Stub, target: str, device:
 def test_a_load_that_fails_is_an_error_and_the_next_one_works(stub: Stub, vendor: Vendor) -> None:
     name = "cuModuleLoadData" if vendor.target == "cuda" else "hipModuleLoadData"
     stub.fail(name, OUT_OF_MEMORY)
-    with pytest.raises(DeviceError, match="loading thrice failed on the .* device: out of memory"):
+    with pytest.raises(DeviceError, match="loading three_products failed on the .* device: out of memory"):
         loaded(stub, vendor)
     loaded(stub, vendor)(X, W, Y, 1.0, workspace=WORKSPACE)
     assert len(launches_of(stub, vendor)) == 3
@@ -362,7 +366,7 @@ def test_more_shared_memory_than_the_device_has_is_refused(stub: Stub, target: s
     stub.reset()
     stub.device(architecture, shared_bytes=most)
     where = f"{VENDORS[target].source.vendor} device 0"
-    message = f"thrice_y_sum_kernel takes {asked} bytes of shared memory; a block on {where} has {most}"
+    message = f"three_products_y_sum_kernel takes {asked} bytes of shared memory; a block on {where} has {most}"
     with pytest.raises(ResourceError, match=message):
         load_artifact(stub, artifact_for(with_shared(module_of_text(target), asked), architecture))
 
@@ -395,7 +399,7 @@ def test_ranges_carry_the_name_where_they_are_asked_for(
     kind = "nvtx" if vendor.target == "cuda" else "roctx"
     calls = [each for each in stub.records() if "Range" in each["call"]]
     assert [each["call"] for each in calls] == [f"{kind}RangePushA", f"{kind}RangePop"] * pushed
-    assert [each["name"] for each in calls[:1]] == ["thrice"] * pushed
+    assert [each["name"] for each in calls[:1]] == ["three_products"] * pushed
     assert call.workspace_bytes > 0
 
 

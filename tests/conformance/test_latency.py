@@ -1,0 +1,25 @@
+"""`python -m uol.conformance.latency`: what it measures, and its exit status."""
+
+from __future__ import annotations
+
+import pytest
+
+from uol.conformance import latency
+from uol.conformance.latency import Latency
+
+
+def test_what_takes_more_than_it_may_fails(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(latency, "new_processes", lambda target, turns: iter(()))
+    monkeypatch.setattr(
+        latency, "in_process", lambda target, turns: iter([Latency("text", 0.04, 0.05), Latency("rest", 9.0, 0)])
+    )
+    assert latency.main(["--target", "cuda"]) == 0
+    assert "EXCEEDED" not in capsys.readouterr().out
+    monkeypatch.setattr(latency, "in_process", lambda target, turns: iter([Latency("text", 0.06, 0.05)]))
+    assert latency.main(["--target", "cuda"]) == 1
+    assert "at most 0.05: EXCEEDED" in capsys.readouterr().out
+
+
+def test_a_text_and_a_new_process_are_timed() -> None:
+    made = next(latency.in_process("cuda", 1))
+    assert made.what == "cuda product, to the text" and 0 < made.seconds < 10
