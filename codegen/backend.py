@@ -220,6 +220,16 @@ class Loaded(Protocol):
         ...
 
 
+@runtime_checkable
+class LoadedOnStreams(Loaded, Protocol):
+    """A built operator on a device of PyTorch's that has streams."""
+
+    def on_current(self, stream: Callable[[int], int]) -> Callable[..., None]:
+        """The operator, which needs no workspace, as a function of tensors that are known to lie on its device, enqueued on
+        the stream that `stream` gives for the device's index at each call: what costs a call least."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ToolState:
     """A tool as `uol doctor` shows it: found or not, version, and what its absence costs."""

@@ -73,6 +73,27 @@ class DeviceOperator:
                 if before is not None:
                     self.memory.restore(before)
 
+    def on_current(self, stream: Callable[[int], int]) -> Callable[..., None]:
+        """See `LoadedOnStreams`. All that a call looks up is looked up here."""
+        count, index, enqueue = self.count, self.index, self.enqueue
+        acquire, release = self.lock.acquire, self.lock.release  # half of what `with` takes
+        activate, restore = self.memory.activate, self.memory.restore
+
+        def call(*arguments: Any) -> None:
+            addresses = [tensor.data_ptr() for tensor in arguments[:count]]
+            acquire()
+            try:
+                before = activate()
+                try:
+                    enqueue(addresses, arguments[count:], 0, stream(index))
+                finally:
+                    if before is not None:
+                        restore(before)
+            finally:
+                release()
+
+        return call
+
     def release(self) -> None:
         """Frees the operator's own workspaces, when the streams have got through what was enqueued."""
         with self.lock:

@@ -8,14 +8,13 @@ from __future__ import annotations
 import ctypes
 import os
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
-
-from uol.codegen.backend import Loaded
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from uol.backends.loading.loaded import DeviceOperator
+    from uol.backends.loading.loaded import Enqueue
 
 VARIABLE = "UOL_RANGES"
 
@@ -29,24 +28,22 @@ class RangeSource:
     pop: str
 
 
-def with_ranges(operator: DeviceOperator, source: RangeSource) -> Loaded:
-    """The operator, each call of it in a range with its name, where that is asked for and the library is there."""
+def with_ranges(op: str, enqueue: Enqueue, source: RangeSource) -> Enqueue:
+    """What enqueues an operator, each time in a range with its name, where that is asked for and the library is there."""
     asked = os.environ.get(VARIABLE, "") not in ("", "0")
     library = _found(source) if asked else None
     if library is None:
-        return operator
-    from uol.backends.loading.loaded import as_loaded
+        return enqueue
+    name, push, pop = op.encode(), library[source.push], library[source.pop]
 
-    name, push, pop = operator.graph.name.encode(), library[source.push], library[source.pop]
-
-    def call(*arguments: Any, **launch: Any) -> None:
+    def enqueue_in_range(addresses: Sequence[int], scalars: Sequence[object], workspace: int, stream: int) -> None:
         push(name)
         try:
-            operator(*arguments, **launch)
+            enqueue(addresses, scalars, workspace, stream)
         finally:
             pop()
 
-    return as_loaded(call, operator.workspace_bytes)
+    return enqueue_in_range
 
 
 @cache

@@ -44,10 +44,13 @@ class DriverDevice:
     set_current: Any = field(init=False)
     launch: Any = field(init=False)
     """The driver's call that enqueues a kernel: function, grid, block, bytes of shared memory, stream, arguments, None."""
+    own: int | None = field(init=False)
+    """What the handle holds."""
 
     def __post_init__(self) -> None:
         names = self.driver.source.names
         object.__setattr__(self, "current", Current(self.driver.source.new_handle()))
+        object.__setattr__(self, "own", self.handle.value)
         for own, name in (("get_current", names.get_current), ("set_current", names.set_current), ("launch", names.launch)):
             object.__setattr__(self, own, self.driver.function(name))
 
@@ -60,7 +63,7 @@ class DriverDevice:
         if status := self.get_current(current.reference):
             raise self.driver.failure("what is current", status)
         before: int | None = current.handle.value
-        if before == self.handle.value:
+        if before == self.own:
             return None
         if status := self.set_current(self.handle):
             raise self.driver.failure(f"making device {self.index} current", status)

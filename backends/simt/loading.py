@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from struct import Struct
 from struct import error as StructError
 from typing import NamedTuple
@@ -19,6 +19,7 @@ from typing import NamedTuple
 from uol.backends.abi.interface import workspace_layout
 from uol.backends.loading.arguments import number
 from uol.backends.loading.loaded import DeviceOperator
+from uol.backends.loading.ranges import with_ranges
 from uol.backends.simt.driver_device import DriverDevice
 from uol.codegen.backend import Artifact, Kernel, Module
 from uol.ir.program.nodes import Scalar
@@ -33,7 +34,8 @@ def load(artifact: Artifact, device: DriverDevice) -> DeviceOperator:
     """The operator on a device: its binary, or, where the device takes that not, what else was built (PTX). Raises
     ToolchainError, with the driver's text, where none is for the device, DeviceError where the device fails, ResourceError for
     more shared memory than there is."""
-    return DeviceOperator(artifact.module.graph, device, loaded_launches(artifact, device, {}))
+    graph, launches = artifact.module.graph, loaded_launches(artifact, device, {})
+    return DeviceOperator(graph, device, with_ranges(graph.name, launches, device.driver.source.ranges))
 
 
 def loaded_launches(artifact: Artifact, device: DriverDevice, dims: Mapping[str, int]) -> Launches:
@@ -64,6 +66,7 @@ class Launches:
 
     block      the places: addresses of the operator's buffers and of those in the workspace, then run-time attributes
     offsets    where each buffer between kernels lies in the workspace, in bytes
+    stream     the place of the stream's handle
     """
 
     device: DriverDevice
@@ -72,6 +75,7 @@ class Launches:
     form: Struct
     offsets: tuple[int, ...]
     kernels: tuple[Prepared, ...]
+    stream: ctypes.c_void_p = field(default_factory=ctypes.c_void_p)
 
     def __call__(self, addresses: Sequence[int], scalars: Sequence[object], workspace: int, stream: int) -> None:
         between = [workspace + offset for offset in self.offsets] if self.offsets else ()
@@ -79,7 +83,8 @@ class Launches:
             self.form.pack_into(self.block, 0, *addresses, *between, *scalars)
         except (StructError, OverflowError):
             self.form.pack_into(self.block, 0, *addresses, *between, *map(_fitting, self.scalars, scalars))
-        handle, launch = ctypes.c_void_p(stream), self.device.launch
+        handle, launch = self.stream, self.device.launch
+        handle.value = stream
         for function, shape, table, name in self.kernels:
             if status := launch(function, *shape, handle, table, None):
                 raise self.device.driver.failure(f"the launch of {name} on {self.device.where}", status)

@@ -117,11 +117,10 @@ class SimtBackend:
     def load(self, artifact: Artifact, index: int = 0) -> Loaded:
         """The module on the device of that index. Raises ToolchainError where there is none, or the driver refuses the binary,
         DeviceError where it fails, ResourceError where it has less shared memory than a kernel takes."""
-        from uol.backends.loading.ranges import with_ranges
         from uol.backends.simt.driver_device import device_of
         from uol.backends.simt.loading import load
 
-        return with_ranges(load(artifact, device_of(self.driver, index)), self.driver.ranges)
+        return load(artifact, device_of(self.driver, index))
 
     def foreach_module(self, module: Module) -> Module | None:
         """A kernel over many runs, where the operator is one map over one."""

@@ -94,6 +94,9 @@ class OnCard:
             RECORD.launches.append(Launched(self.op, self.card, device.current_card(), stream, address))
             self.kernel(*arguments, workspace=address or None)
 
+    def on_current(self, stream: Callable[[int], int]) -> Callable[..., None]:
+        return lambda *arguments: self(*arguments, stream=stream(self.card))
+
 
 @dataclass(frozen=True, slots=True)
 class CardBackend:

@@ -14,6 +14,7 @@ from torch.autograd.graph import increment_version
 from uol.binding.instance import Instance
 from uol.binding.layouts import Sizes, canonical, is_dense, result_strides, row_major
 from uol.binding.tensor_binding import bind_tensors
+from uol.checking import Checks
 from uol.codegen.specs.in_place import writes_in_place
 from uol.compilation.pipeline import module_of
 from uol.compilation.recompile import KernelsOfAnySize, RecompileWatch, takes_any_size
@@ -190,9 +191,13 @@ class TorchOperator:
 
     def find(self, inputs: Sequence[Tensor], options: Options, outs: tuple[Sizes, ...] | None = None) -> Prepared:
         """The kernel for these inputs, and for results that lie so."""
-        place = inputs[0].is_cpu or inputs[0].device
+        first, chosen = inputs[0], exactly(options) if options else ()
+        place = first.is_cpu or first.device
         try:
-            key = (place, *[(x.dtype, x.shape, x.stride()) for x in inputs], exactly(options) if options else (), outs)
+            if len(inputs) == 1:  # in as few steps as can be
+                key: object = (place, first.dtype, first.shape, first.stride(), chosen, outs)
+            else:
+                key = (place, *[(x.dtype, x.shape, x.stride()) for x in inputs], chosen, outs)
         except RuntimeError:  # PyTorch's, for a layout without strides
             self._require_strided(inputs)
             raise
@@ -263,7 +268,8 @@ class TorchOperator:
         over_it = outs is not None and canonical(first.shape, first.stride()) == laid[0]
         is_over = over_it and self._is_over_its_input(compiled, forms)
         large = tuple(n for n, (size, dtype) in enumerate(results) if first.is_cpu and is_large(prod(size), dtype))
-        return Prepared(launch, forms, expand, laid, alike, (*scalars, *sizes), is_over, large)
+        checks = Checks(compiled.request, compiled.module.graph)
+        return Prepared(launch, checks, forms, expand, laid, alike, (*scalars, *sizes), is_over, large)
 
     def _is_over_its_input(self, compiled: Compiled, forms: Forms) -> bool:
         """Is there one input and one result, of the same form, and may the kernel write the one over the other?"""

@@ -15,9 +15,7 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensor
 
 from uol.backends import registry
-from uol.checking import MODE as CHECKED
-from uol.checking import Checks
-from uol.codegen.backend import TorchBackend
+from uol.codegen.backend import LoadedOnStreams, TorchBackend
 from uol.compilation.foreach_launch import ForeachKernel, foreach_kernel
 from uol.compilation.request import Target, resolve_target
 from uol.compiler import Compiled
@@ -85,14 +83,24 @@ def require_one_device(op: str, tensors: Mapping[str, torch.Tensor]) -> None:
 
 
 def launch_of(compiled: Compiled, device: torch.device) -> Launch:
-    """The kernel of an operator, on tensors of this device. Raises what its target's compiler and loader raise."""
+    """The kernel of an operator, on tensors that lie on this device; no value is checked. Raises what its target's compiler and
+    loader raise."""
+    index = device.index or 0
+    kernel, backend = compiled.loaded_on(index), compiled.request.target.backend
     if device.type == HOST:
-        return compiled.loaded
-    backend, index = compiled.request.target.backend, device.index or 0
-    assert isinstance(backend, TorchBackend)
-    kernel = compiled.loaded_on(index)
-    checks = Checks(compiled.request, compiled.module.graph)
-    return _on_current_stream(kernel, kernel.workspace_bytes, backend.torch_stream, device, checks)
+        return kernel
+    assert isinstance(backend, TorchBackend) and isinstance(kernel, LoadedOnStreams)
+    if kernel.workspace_bytes == 0:
+        return kernel.on_current(backend.torch_stream)
+    size_bytes, stream_of = kernel.workspace_bytes, backend.torch_stream
+
+    def launch(*arguments: Any) -> None:
+        # It is given back as the call returns, and not before: what PyTorch's allocator hands out next on this stream is
+        # written to after the kernels have run. On another stream it hands out other memory.
+        workspace = torch.empty(size_bytes, dtype=torch.uint8, device=device)
+        kernel(*arguments, stream=stream_of(index), workspace=workspace)
+
+    return launch
 
 
 def foreach_kernel_on(device: torch.device, name: str, dtype: str, attributes: Mapping[str, float]) -> ForeachKernel | None:
@@ -102,23 +110,9 @@ def foreach_kernel_on(device: torch.device, name: str, dtype: str, attributes: M
     if kernel is None or device.type == HOST:
         return kernel
     assert isinstance(target.backend, TorchBackend)
-    return replace(kernel, call=_on_current_stream(kernel.call, 0, target.backend.torch_stream, device, None))
-
-
-def _on_current_stream(
-    kernel: Launch, workspace_bytes: int, stream_of: Callable[[int], int], device: torch.device, checks: Checks | None
-) -> Launch:
-    """A workspace is given back as the call returns, and not before: what PyTorch's allocator hands out next on this stream is
-    written to after the kernels have run. On another stream it hands out other memory."""
-    index = device.index or 0
+    enqueue, stream_of, index = kernel.call, target.backend.torch_stream, device.index or 0
 
     def launch(*arguments: Any) -> None:
-        if CHECKED.depth and checks is not None:
-            checks.require(arguments)
-        if workspace_bytes:
-            workspace = torch.empty(workspace_bytes, dtype=torch.uint8, device=device)
-            kernel(*arguments, stream=stream_of(index), workspace=workspace)
-        else:
-            kernel(*arguments, stream=stream_of(index))
+        enqueue(*arguments, stream=stream_of(index))
 
-    return launch
+    return replace(kernel, call=launch)

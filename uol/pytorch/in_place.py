@@ -18,6 +18,8 @@ import torch
 
 from uol.binding.layouts import Sizes, canonical, is_dense, result_strides, row_major
 from uol.binding.tensor_binding import bind_tensors
+from uol.checking import MODE as CHECKED
+from uol.checking import Checks
 from uol.codegen.specs.in_place import writes_in_place
 from uol.compilation.pipeline import module_of
 from uol.compilation.request import Request
@@ -43,9 +45,11 @@ Result = Tensor | tuple[Tensor, ...] | None
 @dataclass(frozen=True, slots=True)
 class PreparedInPlace:
     """A kernel for tensors of given shapes, types and strides. `sources`: for each result the input that it overwrites, or
-    None; `fresh`: size, strides and type of the others. `call` is None where the results must be copied."""
+    None; `fresh`: size, strides and type of the others. `call`, with checks of the values in checked mode, is None where the
+    results must be copied."""
 
     call: Callable[..., None] | None
+    checks: Checks | None = None
     scalars: tuple[int | float, ...] = ()
     sources: tuple[int | None, ...] = ()
     fresh: tuple[tuple[Sizes, Sizes, torch.dtype], ...] = ()
@@ -110,7 +114,10 @@ class InPlaceOperator:
         fresh = [inputs[0].new_empty_strided(size, stride, dtype=dtype) for size, stride, dtype in prepared.fresh]
         new = iter(fresh)
         outs = [next(new) if source is None else inputs[source] for source in prepared.sources]
-        prepared.call(*inputs, *outs, *prepared.scalars)
+        values = (*inputs, *outs, *prepared.scalars)
+        if CHECKED.depth and prepared.checks is not None:
+            prepared.checks.require(values)
+        prepared.call(*values)
         torch.autograd.graph.increment_version([inputs[n] for n in self.mutated])
         return _given(fresh)
 
@@ -234,7 +241,8 @@ class InPlaceOperator:
             return PreparedInPlace(None)
         new = [r for r in self.op.results if r.name not in taken]
         fresh = tuple((full[r.name], strides[r.name], TORCH_TYPES[instance.dtype(r)]) for r in new)
-        return PreparedInPlace(launch_of(compiled, inputs[0].device), compiled.scalars({}), self.sources, fresh)
+        launch, checks = launch_of(compiled, inputs[0].device), Checks(request, compiled.module.graph)
+        return PreparedInPlace(launch, checks, compiled.scalars({}), self.sources, fresh)
 
 
 @cache

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from uol.binding.layouts import Sizes
-from uol.checking import MODE
+from uol.checking import MODE, Checks
 from uol.pytorch.large_pages import ask_for_large_pages
 
 Tensor = torch.Tensor
@@ -36,6 +36,7 @@ def forms_of(inputs: Sequence[Form], results: Sequence[Form]) -> Forms:
 class Prepared:
     """A kernel for tensors of given shapes, types and strides.
 
+    checks   of the values, in checked mode
     forms    of inputs and results
     expand   the sizes that inputs are broadcast to, None for one that has its size; None where all have. A kernel reads a
              broadcast input where it lies: it is the checks (`uol.checked`) that want it at its full size
@@ -47,6 +48,7 @@ class Prepared:
     """
 
     call: Callable[..., None]
+    checks: Checks
     forms: Forms
     expand: tuple[Sizes | None, ...] | None
     strides: tuple[Sizes, ...]
@@ -58,11 +60,17 @@ class Prepared:
     def new(self, inputs: Sequence[Tensor]) -> Result:
         """New tensors with the results."""
         if self.alike:  # in as few steps as can be
-            outs = [torch.empty_like(inputs[0])]
-        else:
-            like = inputs[0].new_empty_strided
-            pairs = zip(self.forms.results, self.strides, strict=True)
-            outs = [like(size, strides, dtype=dtype) for (size, dtype), strides in pairs]
+            out = torch.empty_like(inputs[0])
+            if self.large:
+                ask_for_large_pages(out)
+            if MODE.depth:
+                self.run(inputs, (out,))
+            else:
+                self.call(*inputs, out, *self.scalars)
+            return out
+        like = inputs[0].new_empty_strided
+        pairs = zip(self.forms.results, self.strides, strict=True)
+        outs = [like(size, strides, dtype=dtype) for (size, dtype), strides in pairs]
         for place in self.large:
             ask_for_large_pages(outs[place])
         self.run(inputs, outs)
@@ -70,6 +78,11 @@ class Prepared:
 
     def run(self, inputs: Sequence[Tensor], outs: Sequence[Tensor]) -> None:
         """The results in given tensors."""
-        if self.expand is not None and MODE.depth:
-            inputs = [x if size is None else x.expand(size) for x, size in zip(inputs, self.expand, strict=True)]
+        if MODE.depth:
+            self._check(inputs, outs)
         self.call(*inputs, *outs, *self.scalars)
+
+    def _check(self, inputs: Sequence[Tensor], outs: Sequence[Tensor]) -> None:
+        if self.expand is not None:
+            inputs = [x if size is None else x.expand(size) for x, size in zip(inputs, self.expand, strict=True)]
+        self.checks.require((*inputs, *outs, *self.scalars))

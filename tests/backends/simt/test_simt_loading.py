@@ -117,6 +117,37 @@ def test_devices_have_their_own_modules_and_what_was_current_is_so_again(stub: S
     assert all(each["status"] == 0 for each in stub.records())
 
 
+def test_a_call_on_the_current_stream_asks_for_it_each_time(stub: Stub, vendor: Vendor) -> None:
+    module = uol.compile("relu", vendor.target, "f32", {"S": (64,)}).module
+    operator = loaded(stub, vendor, artifact_for(module, vendor.architecture), index=1)
+    device_of(stub.source(vendor.source), 1).activate()
+    streams = [new_stream(stub, vendor) for _ in range(2)]
+    current = iter([(1, streams[0]), (1, streams[1])])
+
+    def stream_of(index: int) -> int:
+        expected, stream = next(current)
+        assert index == expected
+        return stream
+
+    call = operator.on_current(stream_of)
+    device_of(stub.source(vendor.source), 0).activate()
+    stub.clear()
+    tensors = [replace(each, index=1) for each in (X, Y)]
+    stub.fail(vendor.launch, LAUNCH_FAILED)
+    with pytest.raises(DeviceError, match="the launch of relu"):
+        call(*tensors)
+    call(*tensors)
+    found = launches_of(stub, vendor)
+    assert [(each["stream"], each["device"], each["arguments"]) for each in found] == [
+        (stream, 1, [X.address, Y.address]) for stream in streams
+    ]
+    assert [each["device"] for each in stub.records(vendor.context)] == [1, 0, 1, 0]
+    other = Thread(target=lambda: operator(*tensors))  # the turn was given up
+    other.start()
+    other.join(10)
+    assert not other.is_alive()
+
+
 def test_a_thread_that_has_no_device_gets_it(stub: Stub, vendor: Vendor) -> None:
     call = loaded(stub, vendor, index=1)
     tensors = [replace(each, index=1) for each in (X, W, Y)]
@@ -392,7 +423,7 @@ def test_ranges_carry_the_name_where_they_are_asked_for(
     stub: Stub, vendor: Vendor, value: str, pushed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(ranges.VARIABLE, value)
-    call = ranges.with_ranges(loaded(stub, vendor), stub.source(vendor.source).ranges)
+    call = loaded(stub, vendor)
     stub.fail(vendor.launch, LAUNCH_FAILED)
     with pytest.raises(DeviceError):
         call(X, W, Y, 1.0, workspace=WORKSPACE)
@@ -400,15 +431,14 @@ def test_ranges_carry_the_name_where_they_are_asked_for(
     calls = [each for each in stub.records() if "Range" in each["call"]]
     assert [each["call"] for each in calls] == [f"{kind}RangePushA", f"{kind}RangePop"] * pushed
     assert [each["name"] for each in calls[:1]] == ["three_products"] * pushed
-    assert call.workspace_bytes > 0
 
 
 def test_ranges_without_a_library_are_a_warning(stub: Stub, vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(ranges.VARIABLE, "1")
     absent = replace(vendor.source.ranges, libraries=(f"libabsent-{vendor.target}.so",))
-    operator = loaded(stub, vendor)
+    enqueue = loaded(stub, vendor).enqueue
     with pytest.warns(UserWarning, match="UOL_RANGES is set, and there is none of libabsent"):
-        assert ranges.with_ranges(operator, absent) is operator
+        assert ranges.with_ranges("three_products", enqueue, absent) is enqueue
 
 
 def test_a_driver_that_does_not_start_says_why(stub: Stub, vendor: Vendor) -> None:
