@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from stub_operators import VENDORS, Vendor
 
 import uol
 from testcard import backend, device
@@ -17,21 +18,28 @@ from uol.backends.simt import driver_api, driver_device
 from uol.backends.stub_driver.stub import Stub, opened
 from uol.pytorch import bridge, foreach
 
-VENDOR, ARCHITECTURE, LAUNCH = "cuda", "sm_80", "cuLaunchKernel"
-CALLS_THAT_WAIT = ("cuStreamSynchronize", "cuMemAlloc_v2", "cuMemFree_v2", "cuMemcpyHtoD_v2", "cuMemcpyDtoH_v2")
+CALLS_THAT_WAIT = {
+    "cuda": ("cuStreamSynchronize", "cuMemAlloc_v2", "cuMemFree_v2", "cuMemcpyHtoD_v2", "cuMemcpyDtoH_v2"),
+    "hip": ("hipStreamSynchronize", "hipMalloc", "hipFree", "hipMemcpyHtoD", "hipMemcpyDtoH"),
+}
+
+
+@pytest.fixture(params=["cuda", "hip"])
+def vendor(request: pytest.FixtureRequest) -> Vendor:
+    return VENDORS[request.param]
 
 
 @pytest.fixture(autouse=True)
-def stub() -> Iterator[Stub]:
+def stub(vendor: Vendor) -> Iterator[Stub]:
     """The vendor's backend in the place of the test card's, with two devices."""
     registry.unregister(NAME)
-    kept = registry.get(VENDOR)
+    kept = registry.get(vendor.target)
     forget()
-    with opened(ARCHITECTURE, ARCHITECTURE) as driver:
-        registry._instances[VENDOR] = on_stub(VENDOR, driver)
+    with opened(vendor.architecture, vendor.architecture) as driver:
+        registry._instances[vendor.target] = on_stub(vendor.target, driver)
         yield driver
         forget()
-    registry._instances[VENDOR] = kept
+    registry._instances[vendor.target] = kept
     backend.register()
 
 
@@ -42,39 +50,39 @@ def forget() -> None:
     gc.collect()
 
 
-def test_a_product_is_launched_on_its_card_with_pytorchs_memory(stub: Stub) -> None:
+def test_a_product_is_launched_on_its_card_with_pytorchs_memory(stub: Stub, vendor: Vendor) -> None:
     x, w, b = (torch.ones(size, device=f"{NAME}:1") for size in ((8, 16), (12, 16), (12,)))
     uol.ops.linear(x, w, b)
     stub.clear()
     before = counts(1)
     y = uol.ops.linear(x, w, b)
-    launched = stub.records(LAUNCH)
+    launched = stub.records(vendor.launch)
     assert launched and {each["device"] for each in launched} == {1} and {each["status"] for each in launched} == {0}
     assert y.device.index == 1 and device.current_card() == 0
-    assert not stub.records(*CALLS_THAT_WAIT)
+    assert not stub.records(*CALLS_THAT_WAIT[vendor.target])
     assert (counts(1).copies_to_host, counts(1).waits) == (before.copies_to_host, before.waits)
 
 
-def test_what_the_driver_says_of_a_launch_is_an_error_and_the_next_call_works(stub: Stub) -> None:
+def test_what_the_driver_says_of_a_launch_is_an_error_and_the_next_call_works(stub: Stub, vendor: Vendor) -> None:
     x = torch.ones(8, device=NAME)
     uol.ops.exp(x)
-    stub.fail(LAUNCH, 719)
+    stub.fail(vendor.launch, 719)
     with uol.fallback(), pytest.raises(uol.DeviceError, match="unspecified launch failure"):
         uol.ops.exp(x)
     uol.ops.exp(x)
-    assert [each["status"] for each in stub.records(LAUNCH)] == [0, 719, 0]
+    assert [each["status"] for each in stub.records(vendor.launch)] == [0, 719, 0]
 
 
-def test_an_optimiser_steps_in_one_launch(stub: Stub) -> None:
+def test_an_optimiser_steps_in_one_launch(stub: Stub, vendor: Vendor) -> None:
     params = [torch.nn.Parameter(torch.ones(size, device=NAME)) for size in ((5, 3), (40,), (2, 2, 2))]
     optimiser = uol.SGD(params, lr=0.1)
     for p in params:
         p.grad = torch.ones_like(p)
     optimiser.step()
-    assert len(stub.records(LAUNCH)) == 1
+    assert len(stub.records(vendor.launch)) == 1
 
 
-def test_no_driver_is_said_with_the_way_out(stub: Stub) -> None:
+def test_no_driver_is_said_with_the_way_out(stub: Stub, vendor: Vendor) -> None:
     stub.reset()  # no device is left, as a process finds it that asks for the first time
     driver_api._open.cache_clear()
     driver_device.device_of.cache_clear()
