@@ -7,23 +7,26 @@ intrinsics take. Documented in Intel's Architecture Instruction Set Extensions: 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from tvm import tirx
 
 from uol.backends.c_text.template_folder import template_of
 from uol.backends.cpu.dots.words import Words
-from uol.backends.cpu.expressions.builder import index
+from uol.backends.cpu.expressions.builder import Extent, index
 from uol.backends.cpu.expressions.dtypes import Term
 from uol.codegen.backend import Kernel
 
 FOLDER = Path(__file__).parent
 WORDS_AT_ONCE = {"dots": 4, "tiles": 16}
 """Words along k that are added in one go: as many as are written out, and the words of a tile register's row."""
+ROWS_AHEAD = 4
+"""Rows of a that a tile asks for while it multiplies others."""
 OTHER_SIGN = tirx.const(-0x7F7F7F80, "int32")
 """The sign bits of a word of bytes."""
 Place = tuple[Term, int]
-"""The first element of a matrix of words or sums, and how many of them its rows are apart."""
+"""The first word of an operand, and how many of them its parts are apart."""
 
 
 def dot(words: Words, lanes: int, total: Term, a: Term, b: Term) -> Term:
@@ -34,11 +37,33 @@ def dot(words: Words, lanes: int, total: Term, a: Term, b: Term) -> Term:
     return tirx.call_extern(f"{compute}x{lanes}", f"uol_dot_{kind}_{lanes}", total, first, second)
 
 
-def add_tiles(words: Words, tiles: tuple[int, int], sums: Place, a: Place, b: Place, count: int) -> Term:
-    """The statement sums += a . b, on rows x columns tile registers of sums, over `count` words of k."""
-    places = [part for first, pitch in (sums, a, b) for part in (tirx.address_of(first), index(4 * pitch))]
+@dataclass(frozen=True, slots=True)
+class TileSums:
+    """Where the sums of a tile are written, `pitch` apart by rows; what they go on from, where the condition holds."""
+
+    first: Term
+    pitch: int
+    before: Term
+    goes_on: Term
+
+
+@dataclass(frozen=True, slots=True)
+class TileRows:
+    """The rows of a that a tile multiplies, and of those after them the first that is asked for meanwhile."""
+
+    first: Term
+    pitch_bytes: int
+    ahead: Term
+
+
+def multiply_tiles(words: Words, tiles: tuple[int, int], sums: TileSums, a: TileRows, b: Place, count: Extent) -> Term:
+    """The statement sums = before + a . b, on rows x columns tile registers of sums, over `count` steps of a register's words
+    along k. The registers of b for one of them are so many words apart from those for the next."""
+    (b_first, b_step), at = b, tirx.address_of
     name = f"uol_tiles_{words.a}_{words.b}_{tiles[0]}x{tiles[1]}"
-    return tirx.Evaluate(tirx.call_extern("int32", name, *places, index(count // WORDS_AT_ONCE["tiles"])))
+    of_sums = tirx.Cast("int32", sums.goes_on), at(sums.before), at(sums.first), index(4 * sums.pitch)
+    of_a = at(a.first), index(a.pitch_bytes), at(a.ahead)
+    return tirx.Evaluate(tirx.call_extern("int32", name, *of_sums, *of_a, at(b_first), index(4 * b_step), index(count)))
 
 
 def begin_tiles() -> Term:

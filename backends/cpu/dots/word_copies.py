@@ -3,6 +3,9 @@
     panels[tile of columns][word of k][columns of a tile]     of b
     sliver[rows of a tile][word of k]                         of a, for a tile of rows
 
+For tile registers, panels are whole registers one after the other, and rows of a that lie along k are no copy: of them a sliver
+has what is left beyond whole registers.
+
 Words run over all steps of a block; what is missing of the last one, and words up to a whole number of those that an
 instruction takes, are zeros. A b that lies along columns is put together of vectors, steps that are neighbours in memory are
 copied as they are, by vectors of words (of b, transposed), and all else element by element.
@@ -16,7 +19,7 @@ from dataclasses import dataclass
 from tvm import tirx
 
 from uol.backends.cpu.dots.instructions import OTHER_SIGN, WORDS_AT_ONCE, dot
-from uol.backends.cpu.dots.words import Words, words_of
+from uol.backends.cpu.dots.words import Words, lies_in_rows, words_of
 from uol.backends.cpu.expressions.builder import SERIAL, VECTORIZED, index
 from uol.backends.cpu.expressions.dtypes import Term
 from uol.backends.cpu.expressions.spec_expressions import Scope, evaluate
@@ -26,6 +29,7 @@ from uol.backends.cpu.frame import Frame
 from uol.backends.cpu.operands.factors import the_read
 from uol.backends.cpu.schedules.depth import Depth
 from uol.backends.cpu.schedules.kinds import Panels
+from uol.backends.cpu.schedules.legality import TILE_ROWS
 from uol.backends.cpu.schedules.panel_copies import PanelCopy, SliverCopy
 from uol.backends.cpu.schedules.tile_axes import Side
 from uol.codegen.indexing.affine import coefficient
@@ -138,6 +142,13 @@ class WordPanelCopy(PanelCopy):
         if is_of_other_sign(self.spec, self.schedule):
             self._put_excess()
 
+    def _place(self, word: Term, column: Term) -> Term:
+        if self.schedule.unit != "tiles":
+            return PanelCopy._place(self, word, column)
+        lanes, vectors, deep = index(self.schedule.lanes), index(self.schedule.vectors), index(WORDS_AT_ONCE["tiles"])
+        register = tirx.FloorDiv(word, deep) * vectors + tirx.FloorDiv(column, lanes)
+        return self.start + (register * deep + tirx.FloorMod(word, deep)) * lanes + tirx.FloorMod(column, lanes)
+
     def _column(self, source: _Source, at: dict[str, Term], column: Term, scope: Scope) -> None:
         for point, word, run in source.runs(scope, 1):
             value = source.word(point.with_values(at), run)
@@ -149,9 +160,8 @@ class WordPanelCopy(PanelCopy):
             kind = VECTORIZED if vectorises(source.read, {name}, point) else SERIAL
             for begin in range(0, width, lanes):
                 with self.frame.code.loop("lane", min(lanes, width - begin), kind) as lane:
-                    column = index(begin) + lane
-                    value = source.word(point.with_values({name: first + column}), run)
-                    self.frame.code.add(tirx.BufferStore(self.panels, value, [self._place(word, column)]))
+                    value = source.word(point.with_values({name: first + index(begin) + lane}), run)
+                    self.frame.code.add(tirx.BufferStore(self.panels, value, [self._place(word, index(begin)) + lane]))
 
     def _transpose_words(self, source: _Source, start: tuple[str, Term], begin: Term, scope: Scope) -> None:
         """A vector of columns, from a start (axis and index) on, in square blocks of words; what is left of k, word by word."""
@@ -196,8 +206,24 @@ class WordSliverCopy(SliverCopy):
 
     schedule: Panels
 
+    def is_in_place(self, height: int) -> bool:
+        """Are so many rows read where they lie? Not those of a register that has fewer."""
+        schedule = self.schedule
+        return schedule.unit == "tiles" and not schedule.slivers and lies_in_rows(self.spec) and height % TILE_ROWS == 0
+
+    @property
+    def rest(self) -> int:
+        """Steps along k beyond whole registers."""
+        words = words_of(self.spec)
+        assert words is not None
+        return (static(self.spec.k[-1].extent) or 0) % (WORDS_AT_ONCE["tiles"] * words.steps)
+
     def write(self, rows: tuple[Axis, Term, int], scope: Scope) -> None:
         """Rows beyond the last are left as they are: what is computed of them is not used."""
+        if self.is_in_place(rows[2]):
+            with self.frame.code.when(tirx.EQ(self.block, index(self.depth.count) - index(1))):
+                self._write_rest(rows, scope)
+            return
         source = _Source.of(self.frame, self.spec, the_read(self.spec.a), self.depth, self.block)
         code, (axis, first, height), lanes = self.frame.code, rows, self.schedule.lanes
         with code.loop("row", height) as row:
@@ -212,6 +238,18 @@ class WordSliverCopy(SliverCopy):
             begin, count = source.padding(here, self.pitch)
             with code.loop("padding", count) as number:
                 code.add(tirx.BufferStore(self.copy, NO_WORD, [line + begin + number]))
+
+    def _write_rest(self, rows: tuple[Axis, Term, int], scope: Scope) -> None:
+        """The last steps of the rows, in the words of one register."""
+        source = _Source.of(self.frame, self.spec, the_read(self.spec.a), self.depth, self.block)
+        code, (axis, first, height), k = self.frame.code, rows, self.spec.k[-1]
+        start, steps = (static(k.extent) or 0) - self.rest, source.words.steps
+        with code.loop("row", height) as row:
+            line, here = code.bind("line", row * index(WORDS_AT_ONCE["tiles"])), scope.with_values({axis.name: first + row})
+            for word in range(WORDS_AT_ONCE["tiles"]):
+                point = here.with_values({k.name: index(start + word * steps)})
+                value = source.word(point, max(0, min(steps, self.rest - word * steps)))
+                code.add(tirx.BufferStore(self.copy, value, [line + index(word)]))
 
     def _signed(self, value: Term, lanes: int) -> Term:
         """Words with the sign that the instruction takes."""

@@ -8,16 +8,31 @@ from dataclasses import dataclass
 
 from tvm import tirx
 
-from uol.backends.cpu.dots.instructions import WORDS_AT_ONCE, add_tiles, begin_tiles, dot, end_tiles
-from uol.backends.cpu.dots.word_copies import is_of_other_sign, word_count
+from uol.backends.cpu.dots.instructions import (
+    ROWS_AHEAD,
+    WORDS_AT_ONCE,
+    TileRows,
+    TileSums,
+    begin_tiles,
+    dot,
+    end_tiles,
+    multiply_tiles,
+)
+from uol.backends.cpu.dots.word_copies import WordSliverCopy, is_of_other_sign, word_count
 from uol.backends.cpu.dots.words import words_of
-from uol.backends.cpu.expressions.builder import SERIAL, UNROLLED, VECTORIZED, Builder, index
-from uol.backends.cpu.expressions.dtypes import Term
-from uol.backends.cpu.expressions.spec_expressions import Scope
+from uol.backends.cpu.expressions.builder import SERIAL, UNROLLED, VECTORIZED, Builder, Extent, index
+from uol.backends.cpu.expressions.dtypes import Term, representation
+from uol.backends.cpu.expressions.spec_expressions import Scope, evaluate
 from uol.backends.cpu.expressions.transposes import put_vector, vector_at
+from uol.backends.cpu.operands.factors import the_read
 from uol.backends.cpu.schedules.kinds import Panels
 from uol.backends.cpu.schedules.legality import TILE_ROWS
 from uol.backends.cpu.schedules.panel_tiles import PanelTile
+from uol.codegen.indexing.affine import coefficient
+from uol.codegen.indexing.arithmetic import static
+from uol.ir.types import DTYPES
+
+ZERO, NO = index(0), tirx.const(False, "bool")
 
 
 @contextmanager
@@ -76,8 +91,8 @@ class DotTile(PanelTile):
 
 
 @dataclass(frozen=True, slots=True)
-class RegisterTiles(DotTile):
-    """Up to two by two tile registers of sums; between blocks of k they are in memory."""
+class RegisterTiles(PanelTile):
+    """Up to two by two tile registers of sums; between blocks of k they are in memory, and the next goes on from there."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -88,12 +103,58 @@ class RegisterTiles(DotTile):
     def row_kind(self) -> Term:
         return SERIAL
 
-    def _add_block(self, total: Term, scope: Scope) -> None:
-        words, panel = words_of(self.spec), self.panel
-        assert words is not None and self.sliver is not None
-        pitch, count = self.schedule.vectors * self.schedule.lanes, word_count(panel.depth, panel.schedule)
-        sums = tirx.BufferLoad(total, [index(0)]), self.shape[1]
-        a = tirx.BufferLoad(self.sliver.copy, [index(0)]), self.sliver.pitch
-        b = tirx.BufferLoad(panel.panels, [panel.start]), pitch
+    def write(self, scope: Scope) -> None:
+        code, block, size = self.frame.code, self.panel.block, self.shape[0] * self.shape[1]
+        results = code.local(self.spec.acc, size, representation(self.spec.acc_dtype).compute)
+        total = tirx.BufferLoad(results, [ZERO])
+        last = index(self.panel.depth.count) - index(1)
+        if self.schedule.prefetch_results:
+            with self._when(tirx.EQ(block, last)):
+                self._prefetch_results(scope)
+        if self.sums is None:
+            self._multiply(scope, TileSums(total, self.shape[1], total, NO), is_last=True)
+        else:
+            most = self.schedule.rows * self.schedule.vectors * self.schedule.lanes
+            slot = tirx.BufferLoad(self.sums, [code.bind("slot", self.slot * index(most))])
+            for condition, sums in ((block < last, slot), (tirx.EQ(block, last), total)):
+                with code.when(condition):
+                    self._multiply(scope, TileSums(sums, self.shape[1], slot, block > ZERO), is_last=sums is total)
+        with self._when(tirx.EQ(block, last)):
+            self._epilogue(scope, results)
+
+    def _multiply(self, scope: Scope, sums: TileSums, *, is_last: bool) -> None:
+        """A block of k. Of rows that lie in memory what is left beyond whole registers comes last, from a copy."""
+        words, panel, sliver = words_of(self.spec), self.panel, self.sliver
+        assert words is not None and isinstance(sliver, WordSliverCopy)
         tiles = self.shape[0] // TILE_ROWS, self.shape[1] // self.schedule.lanes
-        self.frame.code.add(add_tiles(words, tiles, sums, a, b, count))
+        deep, b_step = WORDS_AT_ONCE["tiles"], WORDS_AT_ONCE["tiles"] * self.schedule.vectors * self.schedule.lanes
+        b, copy = tirx.BufferLoad(panel.panels, [panel.start]), tirx.BufferLoad(sliver.copy, [ZERO])
+        if not sliver.is_in_place(self.rows[2]):
+            a, count = TileRows(copy, 4 * sliver.pitch, copy), word_count(panel.depth, panel.schedule) // deep
+            self.frame.code.add(multiply_tiles(words, tiles, sums, a, (b, b_step), count))
+            return
+        point, steps = panel.depth.first(self.frame, scope, panel.block)
+        whole = self._count(steps, deep * words.steps)
+        self.frame.code.add(multiply_tiles(words, tiles, sums, self._rows_in_place(point), (b, b_step), whole))
+        if is_last and sliver.rest:
+            b = tirx.BufferLoad(panel.panels, [panel.start + index(whole) * index(b_step)])
+            more = TileSums(sums.first, sums.pitch, sums.first, tirx.Not(NO))
+            a = TileRows(copy, 4 * deep, copy)
+            self.frame.code.add(multiply_tiles(words, tiles, more, a, (b, b_step), 1))
+
+    def _count(self, steps: Extent, length: int) -> Extent:
+        """Whole registers along k in so many steps."""
+        return steps // length if isinstance(steps, int) else self.frame.code.bind("whole", tirx.FloorDiv(steps, index(length)))
+
+    def _rows_in_place(self, point: Scope) -> TileRows:
+        """The rows where they lie. The tiles of columns ask for the next rows, a few each."""
+        (axis, first, _), (_, column, width) = self.rows, self.columns
+        read, height = the_read(self.spec.a), self.schedule.rows
+        source, extent = self.frame.scope.buffers[read.tensor], static(axis.extent) or 0
+        share = tirx.FloorMod(tirx.FloorDiv(column, index(width)), index(height // ROWS_AHEAD)) * index(ROWS_AHEAD)
+        next_row = tirx.Min(first + index(height) + share, index(max(0, extent - ROWS_AHEAD)))
+        here, ahead = (
+            tirx.BufferLoad(source, [evaluate(read.offset, point.with_values({axis.name: row}))]) for row in (first, next_row)
+        )
+        apart = coefficient(read.offset, axis.name) or 0
+        return TileRows(here, apart * DTYPES[read.dtype].bytes, ahead)

@@ -21,6 +21,7 @@ from uol.backends.cpu.operands.panels import (
 )
 from uol.backends.cpu.schedules.cost import size
 from uol.backends.cpu.schedules.kinds import Unit
+from uol.codegen.indexing.affine import coefficient
 from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.nodes import Contract, Read
 from uol.codegen.specs.traverse import mapped
@@ -84,6 +85,14 @@ def has_words(spec: Contract) -> bool:
     """Is it prepared for words: are the steps of each next to each other in k?"""
     words = words_of(spec)
     return words is not None and (len(spec.k) == 1 or (static(spec.k[-1].extent) or 1) % words.steps == 0)
+
+
+def lies_in_rows(spec: Contract) -> bool:
+    """Do the words of a lie in rows that are so many elements apart? Tile registers read those where they are."""
+    read = the_read(spec.a)
+    if read.guard or len(spec.k) != 1 or coefficient(read.offset, spec.k[0].name) != 1:
+        return False
+    return coefficient(read.offset, spec.m[-1].name) is not None
 
 
 def with_words(spec: Contract) -> Contract:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from uol.backends.cpu.dots.words import has_words, unit_of, words_of
+from uol.backends.cpu.dots.words import has_words, lies_in_rows, unit_of, words_of
 from uol.backends.cpu.expressions.dtypes import Term, representation
 from uol.backends.cpu.expressions.extents import ceil_div
 from uol.backends.cpu.host import Host
@@ -27,7 +27,7 @@ from uol.backends.cpu.schedules.legality import TILE_REGISTERS
 from uol.backends.cpu.schedules.panels import product_of_panels
 from uol.backends.cpu.schedules.register_tiles import register_tiles
 from uol.backends.cpu.schedules.segments import within_segments
-from uol.backends.cpu.schedules.tasks import FEWEST_REGISTER_TILES, FEWEST_TILES, Product
+from uol.backends.cpu.schedules.tasks import FEWEST_REGISTER_TILES, FEWEST_TILES, TILES_SPEED, Product
 from uol.codegen.indexing.affine import affine, coefficient
 from uol.codegen.indexing.arithmetic import ONE, static
 from uol.codegen.specs.nodes import Contract, Read, Store
@@ -81,13 +81,17 @@ def candidates(spec: Contract, host: Host) -> tuple[Tiles | Dots | Panels, ...]:
 
 
 def _panels(spec: Contract, host: Host, unit: Unit) -> Panels:
-    """The tile that keeps the processor's units busiest, blocks that stay in its caches, tasks enough for its cores."""
+    """The tile that keeps the processor's units busiest, blocks that stay in its caches, tasks enough for its cores. A block is
+    as deep as the first level has room for the rows of a tile, of which each element is broadcast. Tile registers are loaded by
+    lines: the second level feeds them, and a block is as deep as it holds the panels that must read the rows."""
     words = words_of(spec) if unit else None
     word = words.steps if words else 1
     lanes = host.vector_bytes // accumulator_bytes(spec)
     rows, columns, depth = (typical_size(spec, axes) for axes in (spec.m[-1:], spec.n[-1:], spec.k))
     height, vectors = TILE_REGISTERS if unit == "tiles" else _busiest(rows, columns, lanes, host)
-    most = word * max(LEAST_DEPTH, host.caches.sliver_bytes // (max(SLIVER_ROWS, height) * accumulator_bytes(spec)))
+    line_bytes = accumulator_bytes(spec) * (FEWEST_REGISTER_TILES * vectors * lanes if unit == "tiles" else SLIVER_ROWS)
+    kept_bytes = host.caches.block_bytes if unit == "tiles" else host.caches.sliver_bytes
+    most = word * max(LEAST_DEPTH, kept_bytes // line_bytes)
     depth = most if size(spec.k) is None else ceil_div(depth, ceil_div(depth, most))
     far = _results_are_far(spec, host)
     return _in_tasks(spec, Panels(height, vectors, lanes, depth, 1, 1, host.cores > 1, far, unit=unit, word=word), host)
@@ -99,12 +103,15 @@ def _in_tasks(spec: Contract, tile: Panels, host: Host) -> Panels:
     width, fewest = tile.vectors * tile.lanes, FEWEST_REGISTER_TILES if tile.unit == "tiles" else FEWEST_TILES
     row_tiles = typical_size(spec, spec.m[:-1]) * ceil_div(typical_size(spec, spec.m[-1:]), tile.rows)
     column_tiles = typical_size(spec, spec.n[:-1]) * ceil_div(typical_size(spec, spec.n[-1:]), width)
-    product = Product(row_tiles, column_tiles, typical_size(spec, spec.batch), tile.rows, host.cores)
+    speed = TILES_SPEED if tile.unit == "tiles" else 1
+    product = Product(row_tiles, column_tiles, typical_size(spec, spec.batch), tile.rows, host.cores, speed=speed)
     line_bytes = width * accumulator_bytes(spec)
     tiles = SUMS_BYTES // (tile.rows * line_bytes)
     widest = min(tiles, max(1, host.caches.block_bytes // (ceil_div(tile.depth, tile.word) * line_bytes)))
     tall, wide = product.task(widest, tiles, fewest)
-    slivers, cores = tile.unit != "" or (wide >= FEWEST_TILES and rows_are_far(spec)), 0
+    slivers, cores = rows_are_far(spec) and wide >= FEWEST_TILES, 0
+    if tile.unit:
+        slivers = tile.unit == "dots" or not lies_in_rows(spec)
     if size((*spec.batch, *spec.m, *spec.n)) is None:
         tall, wide, cores = tiles // widest, widest, host.cores
     return replace(tile, row_tiles=tall, column_tiles=wide, slivers=slivers, cores=cores)

@@ -36,12 +36,13 @@ class Depth:
     most: int
 
     @staticmethod
-    def of(frame: Frame, axes: tuple[Axis, ...], depth: int) -> Depth:
-        """Blocks of `depth` steps or less, each about as long as the others."""
+    def of(frame: Frame, axes: tuple[Axis, ...], depth: int, together: int = UNROLL) -> Depth:
+        """Blocks of `depth` steps or less, each about as long as the others. Steps of an only axis that go `together` are in one
+        block."""
         split = next(i for i in range(len(axes)) if _fits(axes[i + 1 :], depth))
         outer = tuple(frame.extent(a.extent) for a in axes[:split])
         extent, inner = frame.extent(axes[split].extent), size(axes[split + 1 :]) or 1
-        longest, step = max(1, depth // inner), UNROLL if split == len(axes) - 1 else 1
+        longest, step = max(1, depth // inner), together if split == len(axes) - 1 else 1
         even = ceil_div(extent, greatest(1, ceil_div(extent, longest)))
         chunk = frame.size("chunk", greatest(1, ceil_div(even, step) * step))
         if isinstance(extent, int):
@@ -91,6 +92,12 @@ class Depth:
         with ExitStack() as loops:
             step = loops.enter_context(frame.code.loop(axis.name, steps, start=start))
             yield enter_nest(frame, loops, self._inner, 0, scope.with_values({axis.name: step}))
+
+    def first(self, frame: Frame, scope: Scope, block: Term) -> tuple[Scope, Extent]:
+        """The first point of a block, and how many steps it has."""
+        scope, start, steps = self._piece(frame, scope, block)
+        inner = {axis.name: ZERO for axis in self._inner}
+        return scope.with_values({self.axes[len(self.outer)].name: start, **inner}), steps * (size(self._inner) or 1)
 
     def length(self, frame: Frame, scope: Scope, block: Term) -> Extent:
         """How many steps a block has."""

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 
 from tvm import tirx
 
+from uol.backends.cpu.dots.instructions import WORDS_AT_ONCE
 from uol.backends.cpu.dots.word_copies import WordPanelCopy, WordSliverCopy, panel_elements, word_count
 from uol.backends.cpu.dots.word_tiles import DotTile, RegisterTiles, tile_registers
 from uol.backends.cpu.expressions.builder import Extent, index
@@ -130,7 +131,7 @@ class _Product:
 
     def write(self) -> None:
         frame, spec, schedule = self.frame, self.spec, self.schedule
-        code, depth = frame.code, Depth.of(frame, spec.k, schedule.depth)
+        code, depth = frame.code, self._depth()
         rows, columns = self._blocks()
         with ExitStack() as loops:
             scope = self._enter_tasks(loops, rows, columns)
@@ -158,6 +159,12 @@ class _Product:
                         column_places = columns.side.axis, first, width
                         tile = self._tile_kind(frame, spec, schedule, row_places, column_places, panel, sliver, sums, slot)
                         tile.write(there)
+
+    def _depth(self) -> Depth:
+        """Blocks of k, of whole tile registers where it goes by them."""
+        schedule = self.schedule
+        together = (WORDS_AT_ONCE["tiles"] * schedule.word,) if schedule.unit == "tiles" else ()
+        return Depth.of(self.frame, self.spec.k, schedule.depth, *together)
 
     @property
     def _copied_type(self) -> str:
@@ -192,7 +199,7 @@ class _Product:
     def _sliver(self, depth: Depth, block: Term) -> SliverCopy | None:
         """Room for the rows of a tile, where they are copied."""
         frame, spec, schedule = self.frame, self.spec, self.schedule
-        if not schedule.slivers:
+        if not (schedule.slivers or schedule.unit):
             return None
         if schedule.unit:
             words = word_count(depth, schedule)

@@ -18,6 +18,9 @@ are divided first, down to the tiles that a sliver serves: a task that reads the
 FEWEST_TILES, FEWEST_REGISTER_TILES = 4, 8
 """Tiles of columns that must read a sliver for its copy to pay: by multiply-adds or dots, and by tile registers, which are
 faster and take half as many columns."""
+TILES_SPEED = 4
+"""How many times as fast as by multiply-adds products by tile registers are, at the least, of a copy's bytes: TDPBF16PS does
+1024 multiply-adds a cycle on words, two units for multiply-adds of 512 bits 32 of f32, and loads hold it back."""
 TRIED = 8
 """Numbers of pieces that are compared in a call. Of sizes that are numbers, all are."""
 WHOLE = 1 << 32
@@ -27,7 +30,7 @@ WHOLE = 1 << 32
 @dataclass(frozen=True, slots=True)
 class Product:
     """Tiles of rows, each of `height`, and tiles of columns of one product; how many products there are. `frame`: of the
-    kernel that works out the sizes of a call."""
+    kernel that works out the sizes of a call. `speed`: of the products, beside that of a copy."""
 
     row_tiles: Extent
     column_tiles: Extent
@@ -35,6 +38,7 @@ class Product:
     height: int
     cores: int
     frame: Frame | None = None
+    speed: int = 1
 
     def task(self, widest: int, most: int, fewest: int = FEWEST_TILES) -> tuple[Extent, Extent]:
         """Tiles of rows and of columns of a task: `most` in all at the most, of columns `widest`. Columns are divided
@@ -43,9 +47,13 @@ class Product:
         wanted = named("wanted", ceil_div(TASKS_PER_CORE * self.cores, self.batches))  # of one product
         needed = ceil_div(LEAST_TASKS_PER_CORE * self.cores, self.batches)
         wide = named("wide", least(self.column_tiles, least(widest, most)))
-        pieces = _pieces(wanted, ceil_div(self.column_tiles, wide), quotient(lines, MANY_ROWS))
+        pieces = _pieces(wanted, ceil_div(self.column_tiles, wide), quotient(lines, self.speed * MANY_ROWS))
         wide = named("wide", least(wide, greatest(fewest, quotient(self.column_tiles * pieces, wanted))))
-        pieces = named("pieces", _pieces(wanted, ceil_div(self.column_tiles, wide), quotient(lines, FEWEST_ROWS)))
+        blocks = ceil_div(self.column_tiles, wide)
+        pieces = _pieces(wanted, blocks, quotient(lines, self.speed * FEWEST_ROWS))
+        if self.speed > 1:  # no core is left without a task
+            pieces = greatest(pieces, _pieces(needed, blocks, quotient(lines, FEWEST_ROWS)))
+        pieces = named("pieces", pieces)
         wide = named("wide", least(wide, greatest(1, quotient(self.column_tiles * pieces, needed))))
         pieces = named("pieces", greatest(pieces, ceil_div(self.row_tiles, quotient(most, wide))))
         others = named("others", self.batches * ceil_div(self.column_tiles, wide))

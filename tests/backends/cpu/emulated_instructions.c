@@ -1,5 +1,5 @@
 /* The processor's instructions on words as scalar C, from their pseudocode in Intel's "Architecture Instruction Set Extensions
- * Programming Reference" and Software Developer's Manual: VDPBF16PS, VPDPBUSD, LDTILECFG, TILELOADD, TILESTORED, TDPBF16PS,
+ * Programming Reference" and Software Developer's Manual: VDPBF16PS, VPDPBUSD, LDTILECFG, TILEZERO, TILELOADD, TILESTORED, TDPBF16PS,
  * TDPBSSD and its likes. What the manual calls a fault ends the program. */
 #include <math.h>
 #include <stdint.h>
@@ -71,6 +71,11 @@ int emulated_tiles_configured(void) { return configured; }
 void emulated_tileloadd64(uint8_t to, const uint8_t* from, int64_t pitch) {
   if (!rows) fault("a tile is loaded that is not configured");
   for (int row = 0; row < rows; row++) memcpy(tiles[to].bytes[row], from + row * pitch, 64);
+}
+
+void emulated_tilezero(uint8_t tile) {
+  if (!rows) fault("a tile is cleared that is not configured");
+  memset(&tiles[tile], 0, sizeof tiles[tile]);
 }
 
 void emulated_tilestored64(uint8_t from, uint8_t* to, int64_t pitch) {
