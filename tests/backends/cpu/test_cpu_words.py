@@ -16,6 +16,7 @@ from uol.backends.cpu.dots.words import has_words
 from uol.backends.cpu.operands.panels import LEAST_DEPTH
 from uol.backends.cpu.schedules.kinds import Panels
 from uol.backends.cpu.schedules.legality import TILE_REGISTERS, defect
+from uol.backends.cpu.schedules.tasks import FEWEST_REGISTER_TILES
 from uol.backends.cpu.scheduling import candidates
 from uol.codegen.schedule import schedule_text
 from uol.codegen.specs.graph import KernelGraph
@@ -206,7 +207,7 @@ def test_what_a_user_may_ask_of_words(unit: str, own_cache: object, monkeypatch:
         assert "tile registers" in str(defect(replace(own, rows=16, vectors=3), known))
         assert "tile register" in str(defect(replace(own, rows=3), known))
     tile = "rows=16,vectors=1" if unit == "tiles" else "rows=3,vectors=2"
-    given = f"{tile},row_tiles=3,column_tiles=2"
+    given = f"{tile},row_tiles=3,column_tiles=2,slivers=true"
     kernel = uol.compile("matmul", "cpu", "bf16", {"S": (), "M": 100, "K": 300, "N": 70}, schedule=given)
     inputs = inputs_of(program)
     a, b = as_numbers(program, inputs).values()
@@ -224,16 +225,55 @@ def test_blocks_are_as_deep_as_their_words_allow(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize("unit", UNITS)
 def test_blocks_follow_from_the_caches(unit: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The rows of a sliver and the sums of a task are no more than these allow: those of tile registers are taller."""
+    """The rows of a sliver and the panels of a task are no more than these allow. Tile registers are loaded from the second
+    level: a block is as deep as it has room for the panels that must read the rows."""
     found = replace(machine(f"{unit} of bf16", registers=32), caches=MOST)
     emulate(monkeypatch, found)
     program = program_of("matmul", types={"T": "bf16"}, ranks={"S": 0}, dims={"M": 20000, "K": 4090, "N": 8192})
     schedule = schedule_of(graph_of(program))
     words = schedule.depth // schedule.word
-    assert words > LEAST_DEPTH // 2 and words * schedule.rows * 4 <= max(found.caches.sliver_bytes, LEAST_DEPTH * 32 * 4)
+    assert words > LEAST_DEPTH
     assert words * schedule.vectors * schedule.lanes * schedule.column_tiles * 4 <= found.caches.block_bytes
-    assert (words > LEAST_DEPTH) == (unit == "dots")
+    if unit == "dots":
+        assert words * schedule.rows * 4 <= found.caches.sliver_bytes
+    else:
+        assert schedule.column_tiles == FEWEST_REGISTER_TILES
     assert defect(schedule, [schedule]) is None
+
+
+def test_tile_registers_read_rows_in_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the words of a row are neighbours; all else is copied."""
+    emulate(monkeypatch, machine("tiles of bf16"))
+    dims = {"M": 128, "K": 256, "N": 128}
+    for op, is_copied in (("matmul", False), ("matmul_transposed", True)):
+        assert schedule_of(graph_of(program_of(op, types={"T": "bf16"}, ranks={"S": 0}, dims=dims))).slivers == is_copied
+
+
+@pytest.mark.parametrize("k", [1024, 1600, 1056 + 17], ids=["two blocks", "of whole registers", "and a rest"])
+def test_rows_in_place_end_with_their_block(k: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not finite lies just beyond a block of k and beyond the last row's end: it is multiplied once."""
+    emulate(monkeypatch, machine("tiles of bf16"))
+    program = program_of("matmul", types={"T": "bf16"}, ranks={"S": 0}, dims={"M": 96, "K": k, "N": 32})
+    graph, inputs = graph_of(program), inputs_of(program)
+    assert not schedule_of(graph).slivers
+    numbers = as_numbers(program, inputs)
+    numbers["a"][40, 0] = np.inf
+    result = run_compiled(graph, {name: encode(value, "bf16") for name, value in numbers.items()})["y"]
+    a, b = (decode(encode(numbers[name], "bf16"), "bf16") for name in ("a", "b"))
+    require_close(np.delete(result, 40, 0), np.delete(a @ b, 40, 0), "bf16", k + 8, np.abs(np.delete(a, 40, 0)) @ np.abs(b))
+    assert not np.isfinite(decode(result, "bf16")[40]).any()
+
+
+@pytest.mark.parametrize(("cores", "task"), [(2, (32, 8)), (32, (8, 2))], ids=["few copies", "a task for every core"])
+def test_tasks_of_tile_registers(cores: int, task: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """b is copied once for all rows, as long as there are tasks enough."""
+    found = replace(machine("tiles of bf16"), cores=cores)
+    emulate(monkeypatch, found)
+    program = program_of("matmul", types={"T": "bf16"}, ranks={"S": 0}, dims={"M": 1024, "K": 1024, "N": 1024})
+    (spec,) = graph_of(program).specs
+    schedule = candidates(spec, found)[0]
+    assert isinstance(schedule, Panels)
+    assert (schedule.row_tiles, schedule.column_tiles) == task
 
 
 @pytest.mark.parametrize("unit", UNITS)
