@@ -37,8 +37,8 @@ class Depth:
 
     @staticmethod
     def of(frame: Frame, axes: tuple[Axis, ...], depth: int, together: int = UNROLL) -> Depth:
-        """Blocks of `depth` steps or less, each about as long as the others. Steps of an only axis that go `together` are in one
-        block."""
+        """Blocks of `depth` steps or less, each about as long as the others. Steps of an only axis that go `together` are in
+        one block."""
         split = next(i for i in range(len(axes)) if _fits(axes[i + 1 :], depth))
         outer = tuple(frame.extent(a.extent) for a in axes[:split])
         extent, inner = frame.extent(axes[split].extent), size(axes[split + 1 :]) or 1
