@@ -197,14 +197,14 @@ class _Product:
         return enter_nest(frame, loops, nest, len(nest) if self.schedule.parallel else 0, frame.scope)
 
     def _sliver(self, depth: Depth, block: Term) -> SliverCopy | None:
-        """Room for the rows of a tile, where they are copied."""
+        """Room for the rows of a tile, where they are copied; of words some may be, whatever the schedule."""
         frame, spec, schedule = self.frame, self.spec, self.schedule
-        if not (schedule.slivers or schedule.unit):
-            return None
         if schedule.unit:
             words = word_count(depth, schedule)
             copy = frame.code.local("sliver", words * schedule.rows, self._copied_type)
             return WordSliverCopy(frame, spec, depth, block, copy, words, schedule)
+        if not schedule.slivers:
+            return None
         copy = frame.code.local("sliver", depth.most * schedule.rows, self._copied_type)
         return SliverCopy(frame, spec, depth, block, copy, schedule.rows)
 
