@@ -33,8 +33,16 @@ KEPT_BYTES = 512 * 1024
 machine; how they are cut rests on the caches of one."""
 WIDEST_PANEL = 64
 """Columns of a panel, at the most."""
+SLIVER_RUN = 64
+"""Elements along rows of an a that lies so which are copied at a step along k, at the least. A step reads another page: few of
+its elements at a time, as a tile has rows, would make the processor look for the page as long as a tile sums."""
 LEAST_DEPTH = 256
 """Steps along k in a full block, on the processor with the smallest caches. With fewer in all, no sums wait anywhere."""
+
+
+def slivers_together(rows: int) -> int:
+    """Of how many tiles of rows the slivers are copied at a time."""
+    return -(-SLIVER_RUN // rows)
 
 
 def takes_panels(spec: Contract) -> bool:
