@@ -33,9 +33,9 @@ KEPT_BYTES = 512 * 1024
 machine; how they are cut rests on the caches of one."""
 WIDEST_PANEL = 64
 """Columns of a panel, at the most."""
-SLIVER_RUN = 64
-"""Elements along rows of an a that lies so which are copied at a step along k, at the least. A step reads another page: few of
-its elements at a time, as a tile has rows, would make the processor look for the page as long as a tile sums."""
+SLIVER_RUN = 32
+"""Elements that are copied at a step along k of an a that lies along rows, at the least: two cache lines of f32. A step reads
+another page, which the processor has to look up: once for the slivers of several tiles rather than once for those of each."""
 LEAST_DEPTH = 256
 """Steps along k in a full block, on the processor with the smallest caches. With fewer in all, no sums wait anywhere."""
 

@@ -17,7 +17,7 @@ from uol.backends.cpu.operands.factors import the_read
 from uol.backends.cpu.operands.panels import Lines, lines_of
 from uol.backends.cpu.operands.strided_reads import every
 from uol.backends.cpu.operands.typical import typical
-from uol.backends.cpu.schedules.depth import UNROLL, Depth
+from uol.backends.cpu.schedules.depth import Depth
 from uol.backends.cpu.schedules.kinds import Panels
 from uol.backends.cpu.schedules.tile_axes import Side
 from uol.codegen.indexing.affine import coefficient
@@ -150,18 +150,14 @@ class SliverCopy:
         return replace(self, start=self.frame.code.bind("sliver_start", place * index(self.depth.most * self.pitch)))
 
     def write(self, rows: tuple[Axis, Term, int], scope: Scope) -> None:
-        """Row by row, or steps of rows as vectors: in the order in which a lies."""
-        if coefficient(the_read(self.spec.a).offset, rows[0].name) == 1:
-            for point, step, run in self.depth.runs(self.frame, scope, self.block, UNROLL):
-                self.write_run(rows, point, step, run)
-            return
+        """Row by row: where a does not lie along rows."""
         axis, first, height = rows
         with self.frame.code.loop("row", height) as row:
             for point, step in self.depth.steps(self.frame, scope, self.block):
                 self._put(point.with_values({axis.name: first + row}), step, row)
 
     def write_run(self, rows: tuple[Axis, Term, int], point: Scope, before: Term, run: int) -> None:
-        """A run of steps from a point on, `before` of which there are so many: each a vector of rows."""
+        """Where a lies along rows: of the steps from a point on, with so many before them, each as a vector."""
         axis, first, height = rows
         last = self.depth.axes[-1].name
         kind = VECTORIZED if vectorises(self.spec.a, {axis.name}, point) else SERIAL

@@ -1,7 +1,7 @@
 """Products whose second operand is copied into panels first: what the register tiles of a large product read.
 
     panels[tile of columns][step of k][columns of a tile]     of b, for a block of k and the columns of a task
-    slivers[tile of rows][step of k][rows of a tile]          of a, for a block of k and some tiles of rows, where a lies otherwise
+    slivers[tile of rows][step of k][rows of a tile]          of a, where it lies otherwise: some at a time
     sums[tile of rows][tile of columns][element]              up to a block of k, where there are several
 
 A tile reads its panel from front to back, so that it meets no other page and no other set of the cache than its own. k goes
