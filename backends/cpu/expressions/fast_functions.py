@@ -11,8 +11,10 @@
 
 Coefficients are minimax fits (Remez exchange, 40 digits) on those intervals. Measured errors, in ulp, over dense samples
 of all arguments: exp 1.05, exp2 0.96, expm1 1.60, log 0.85, log2 0.93, log1p 0.86, tanh 1.33, erf 1.84; the tests hold
-them to the bounds of `uol.ir.functions`. Infinities, NaN and subnormal numbers come out as from the C library. Other
-functions and f64 go to the C library.
+them to the bounds of `uol.ir.functions`. Infinities and NaN come out as from the C library, and so do subnormal numbers, but
+for those that exp and exp2 would give: 0 takes their place, as the contract admits. A processor takes a hundred cycles or more
+for each multiplication of one, so that a product with the exponentials of a softmax or of a gelu's gradient takes five times as
+long where some of its factors are subnormal. Other functions and f64 go to the C library.
 """
 
 from __future__ import annotations
@@ -25,9 +27,9 @@ from uol.backends.cpu.expressions.common_subexpressions import Share
 from uol.backends.cpu.expressions.dtypes import Term
 from uol.backends.cpu.expressions.exact_functions import EXACT, Function
 
-EXP_MIN, EXP_MAX = -104.0, 89.0
-"""Beyond these e**x rounds to 0, or overflows: arguments are clamped there."""
-EXP2_MIN, EXP2_MAX = -150.0, 129.0
+EXP_MIN, EXP_MAX = -87.33654022216797, 89.0
+"""Below the first e**x is subnormal, at the other it overflows: arguments are clamped there."""
+EXP2_MIN, EXP2_MAX = -126.0, 129.0
 EXPM1_MIN = -18.0
 """Below, e**x - 1 rounds to -1."""
 LOG2_E = 1.4426950408889634
@@ -102,7 +104,7 @@ def _below(x: Term, high: float) -> Term:
 
 
 def _scale(share: Share, mantissa: Term, exponent: Term) -> Term:
-    """mantissa * 2**exponent in two steps, since 2**128 and 2**-149 are no normal numbers."""
+    """mantissa * 2**exponent in two steps, since 2**128 is no number."""
     exponent = share(exponent)
     half = exponent >> _i(1)
     first = _float((half + _i(127)) << _i(23))
@@ -110,9 +112,15 @@ def _scale(share: Share, mantissa: Term, exponent: Term) -> Term:
     return tirx.Mul(tirx.Mul(mantissa, first), second)
 
 
+def _normal(x: Term, least: float, power: Term) -> Term:
+    """A power of x, or 0 where x is below the least that has a normal one."""
+    return tirx.Select(tirx.LT(x, _f(least)), _f(0.0), power)
+
+
 def _exp(share: Share, x: Term) -> Term:
+    x = share(x)
     power, exponent = _power(share, share(_clamp(share, x, EXP_MIN, EXP_MAX)))
-    return _scale(share, power, exponent)
+    return _normal(x, EXP_MIN, _scale(share, power, exponent))
 
 
 def _exp_of_moderate(share: Share, x: Term) -> Term:
@@ -147,11 +155,12 @@ def _expm1(share: Share, x: Term) -> Term:
 
 
 def _exp2(share: Share, x: Term) -> Term:
-    x = share(_clamp(share, x, EXP2_MIN, EXP2_MAX))
-    shifted = share(tirx.Add(x, _f(ROUNDER)))
-    f = share(tirx.Sub(x, tirx.Sub(shifted, _f(ROUNDER))))
+    x = share(x)
+    within = share(_clamp(share, x, EXP2_MIN, EXP2_MAX))
+    shifted = share(tirx.Add(within, _f(ROUNDER)))
+    f = share(tirx.Sub(within, tirx.Sub(shifted, _f(ROUNDER))))
     power = tirx.Add(tirx.Mul(_polynomial(EXP2_TAIL, f), f), _f(1.0))
-    return _scale(share, power, _bits(shifted) - _i(ROUNDER_BITS))
+    return _normal(x, EXP2_MIN, _scale(share, power, _bits(shifted) - _i(ROUNDER_BITS)))
 
 
 def _log(share: Share, x: Term) -> Term:

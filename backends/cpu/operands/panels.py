@@ -33,8 +33,16 @@ KEPT_BYTES = 512 * 1024
 machine; how they are cut rests on the caches of one."""
 WIDEST_PANEL = 64
 """Columns of a panel, at the most."""
+SLIVER_RUN = 32
+"""Elements that are copied at a step along k of an a that lies along rows, at the least: two cache lines of f32. A step reads
+another page, which the processor has to look up: once for the slivers of several tiles rather than once for those of each."""
 LEAST_DEPTH = 256
 """Steps along k in a full block, on the processor with the smallest caches. With fewer in all, no sums wait anywhere."""
+
+
+def slivers_together(rows: int) -> int:
+    """Of how many tiles of rows the slivers are copied at a time."""
+    return -(-SLIVER_RUN // rows)
 
 
 def takes_panels(spec: Contract) -> bool:

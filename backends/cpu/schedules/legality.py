@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from uol.backends.cpu.operands.panels import WIDEST_PANEL
+from uol.backends.cpu.operands.panels import WIDEST_PANEL, slivers_together
 from uol.backends.cpu.schedules.kinds import CpuSchedule, Panels, Tiles
 from uol.codegen.schedule import field_types, kind_name
 
@@ -82,8 +82,9 @@ def _fits_registers(schedule: Tiles | Panels) -> bool:
 
 
 def _panel_bytes(schedule: Panels) -> int:
-    """What the panels of a task and a sliver take, in the widest type."""
-    sliver = schedule.rows if schedule.slivers else 0
+    """What the panels of a task and its slivers take, in the widest type."""
+    together = 1 if schedule.unit else slivers_together(schedule.rows)
+    sliver = together * schedule.rows if schedule.slivers else 0
     return 8 * schedule.depth // schedule.word * (schedule.column_tiles * schedule.vectors * schedule.lanes + sliver)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tvm import tirx
 
@@ -133,7 +133,8 @@ class PanelCopy:
 
 @dataclass(frozen=True, slots=True)
 class SliverCopy:
-    """The copy of a for a tile of rows and a block of k, whose steps are `pitch` elements apart."""
+    """The copy of a for a tile of rows and a block of k, from `start` on, whose steps are `pitch` elements apart; those of so
+    many `tiles` are made together."""
 
     frame: Frame
     spec: Contract
@@ -141,27 +142,34 @@ class SliverCopy:
     block: Term
     copy: Term
     pitch: int
+    tiles: int
+    start: Term
+
+    def of_tile(self, place: Term) -> SliverCopy:
+        """The one in that place of those that are made together."""
+        return replace(self, start=self.frame.code.bind("sliver_start", place * index(self.depth.most * self.pitch)))
 
     def write(self, rows: tuple[Axis, Term, int], scope: Scope) -> None:
+        """Row by row: where a does not lie along rows."""
         axis, first, height = rows
-        for point, step, row in self._elements(axis, height, scope):
-            value = evaluate(self.spec.a, point.with_values({axis.name: first + row}))
-            self.frame.code.add(tirx.BufferStore(self.copy, value, [step * index(self.pitch) + row]))
+        with self.frame.code.loop("row", height) as row:
+            for point, step in self.depth.steps(self.frame, scope, self.block):
+                self._put(point.with_values({axis.name: first + row}), step, row)
+
+    def write_run(self, rows: tuple[Axis, Term, int], point: Scope, before: Term, run: int) -> None:
+        """Where a lies along rows: of the steps from a point on, with so many before them, each as a vector."""
+        axis, first, height = rows
+        last = self.depth.axes[-1].name
+        kind = VECTORIZED if vectorises(self.spec.a, {axis.name}, point) else SERIAL
+        with self.frame.code.loop("step", run, UNROLLED) as step, self.frame.code.loop("row", height, kind) as row:
+            here = point.with_values({last: point.values[last] + step, axis.name: first + row})
+            self._put(here, before + step, row)
 
     def at(self, step: Term) -> Callable[[Term], Term]:
         """What a tile reads at a step, by row."""
-        line = self.frame.code.bind("line_of_a", step * index(self.pitch))
+        line = self.frame.code.bind("line_of_a", self.start + step * index(self.pitch))
         return lambda row: tirx.BufferLoad(self.copy, [line + row])
 
-    def _elements(self, axis: Axis, height: int, scope: Scope) -> Iterator[tuple[Scope, Term, Term]]:
-        """In the order in which a lies: rows as a vector, or row by row."""
-        code = self.frame.code
-        if coefficient(the_read(self.spec.a).offset, axis.name) == 1:
-            for point, step in self.depth.steps(self.frame, scope, self.block):
-                kind = VECTORIZED if vectorises(self.spec.a, {axis.name}, point) else SERIAL
-                with code.loop("row", height, kind) as row:
-                    yield point, step, row
-            return
-        with code.loop("row", height) as row:
-            for point, step in self.depth.steps(self.frame, scope, self.block):
-                yield point, step, row
+    def _put(self, point: Scope, step: Term, row: Term) -> None:
+        place = self.start + step * index(self.pitch) + row
+        self.frame.code.add(tirx.BufferStore(self.copy, evaluate(self.spec.a, point), [place]))

@@ -1,7 +1,7 @@
 """Products whose second operand is copied into panels first: what the register tiles of a large product read.
 
     panels[tile of columns][step of k][columns of a tile]     of b, for a block of k and the columns of a task
-    sliver[step of k][rows of a tile]                         of a, for a block of k and a tile of rows, where a lies otherwise
+    slivers[tile of rows][step of k][rows of a tile]          of a, where it lies otherwise: some at a time
     sums[tile of rows][tile of columns][element]              up to a block of k, where there are several
 
 A tile reads its panel from front to back, so that it meets no other page and no other set of the cache than its own. k goes
@@ -27,9 +27,9 @@ from uol.backends.cpu.expressions.fast_functions import FAST
 from uol.backends.cpu.expressions.spec_expressions import Scope, conjunction
 from uol.backends.cpu.frame import Frame, open_frame
 from uol.backends.cpu.operands.factors import the_read
-from uol.backends.cpu.operands.panels import fewest_rows
+from uol.backends.cpu.operands.panels import fewest_rows, slivers_together
 from uol.backends.cpu.schedules.cost import size
-from uol.backends.cpu.schedules.depth import Depth
+from uol.backends.cpu.schedules.depth import UNROLL, Depth
 from uol.backends.cpu.schedules.dot_products import DOT_COLUMNS, DOT_ROWS, write_dots
 from uol.backends.cpu.schedules.kinds import Dots, Panels, Tiles
 from uol.backends.cpu.schedules.nest import enter_nest, product, unflatten
@@ -110,15 +110,27 @@ class _Blocks:
         return self.frame.size("blocks", ceil_div(self.count, self.size))
 
     @contextmanager
-    def tiles(self, block: Term, scope: Scope, name: str) -> Iterator[tuple[Term, Scope]]:
-        """A loop over the tiles of a block: the place in the block, and where the tile stands for its indices."""
+    def tiles(self, block: Term, scope: Scope, name: str, group: _Group | None = None) -> Iterator[tuple[Term, Scope]]:
+        """A loop over the tiles of a block, or of a group of it: the place in that, and where the tile stands for its
+        indices."""
         code, count, size = self.frame.code, self.count, self.size
+        length, start = (size, ZERO) if group is None else (group.size, group.start)
         with ExitStack() as loops:
-            place = loops.enter_context(code.loop(f"{name}_in_block", size))
-            number = code.bind(name, block * index(size) + place)
+            place = loops.enter_context(code.loop(f"{name}_in_{'block' if group is None else 'group'}", length))
+            number = code.bind(name, block * index(size) + (start + place))
+            if group is not None and (not isinstance(size, int) or size % group.size):
+                loops.enter_context(code.when(start + place < index(size)))
             if not isinstance(count, int) or not isinstance(size, int) or count % size:
                 loops.enter_context(code.when(number < index(count)))
             yield place, scope.with_values(unflatten(self.frame, number, list(self.extents)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Some tiles of a block: the place of the first, and how many."""
+
+    start: Term
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +147,7 @@ class _Product:
         rows, columns = self._blocks()
         with ExitStack() as loops:
             scope = self._enter_tasks(loops, rows, columns)
-            row_block, column_block = scope.values[ROWS], scope.values[COLUMNS]
+            column_block = scope.values[COLUMNS]
             loops.enter_context(tile_registers(code, schedule))
             panel_length = panel_elements(spec, schedule, depth)
             wide = columns.size if isinstance(columns.size, int) else schedule.column_tiles
@@ -146,11 +158,10 @@ class _Product:
             whole = copy(frame, spec, schedule, depth, block, panels, ZERO)
             with columns.tiles(column_block, scope, "panel") as (place, here):
                 replace(whole, start=place * index(panel_length)).write(columns.side, here)
-            sliver = self._sliver(depth, block)
-            row, here = loops.enter_context(rows.tiles(row_block, scope, "row_tile"))
+            row, here, sliver = self._enter_row_tiles(loops, rows, scope, self._sliver(depth, block))
             for first_row, height in rows.side.pieces(frame, here):
                 row_places = rows.side.axis, first_row, height
-                if sliver is not None:
+                if sliver is not None and sliver.tiles == 1:
                     sliver.write(row_places, here)
                 with columns.tiles(column_block, here, "column_tile") as (place, there):
                     slot = row * index(columns.size) + place
@@ -196,17 +207,36 @@ class _Product:
         nest = (*self.spec.batch, *blocks)
         return enter_nest(frame, loops, nest, len(nest) if self.schedule.parallel else 0, frame.scope)
 
+    def _enter_row_tiles(
+        self, loops: ExitStack, rows: _Blocks, scope: Scope, sliver: SliverCopy | None
+    ) -> tuple[Term, Scope, SliverCopy | None]:
+        """A loop over the tiles of rows of a block: the place of each, where it stands for its indices, and its sliver. Slivers
+        that are copied together are there before the first of their tiles."""
+        frame, block = self.frame, scope.values[ROWS]
+        if sliver is None or sliver.tiles == 1:
+            return (*loops.enter_context(rows.tiles(block, scope, "row_tile")), sliver)
+        number = loops.enter_context(frame.code.loop("group", ceil_div(rows.size, sliver.tiles)))
+        group = _Group(frame.code.bind("group_start", number * index(sliver.tiles)), sliver.tiles)
+        for point, step, run in sliver.depth.runs(frame, scope, sliver.block, UNROLL):
+            with rows.tiles(block, point, "sliver", group) as (place, there):
+                for first, height in rows.side.pieces(frame, there):
+                    sliver.of_tile(place).write_run((rows.side.axis, first, height), there, step, run)
+        place, here = loops.enter_context(rows.tiles(block, scope, "row_tile", group))
+        return group.start + place, here, sliver.of_tile(place)
+
     def _sliver(self, depth: Depth, block: Term) -> SliverCopy | None:
         """Room for the rows of a tile, where they are copied; of words some may be, whatever the schedule."""
         frame, spec, schedule = self.frame, self.spec, self.schedule
         if schedule.unit:
             words = word_count(depth, schedule)
             copy = frame.code.local("sliver", words * schedule.rows, self._copied_type)
-            return WordSliverCopy(frame, spec, depth, block, copy, words, schedule)
+            return WordSliverCopy(frame, spec, depth, block, copy, words, 1, ZERO, schedule)
         if not schedule.slivers:
             return None
-        copy = frame.code.local("sliver", depth.most * schedule.rows, self._copied_type)
-        return SliverCopy(frame, spec, depth, block, copy, schedule.rows)
+        lies_so = bool(spec.m) and coefficient(the_read(spec.a).offset, spec.m[-1].name) == 1
+        tiles = slivers_together(schedule.rows) if lies_so else 1
+        copy = frame.code.local("sliver", tiles * depth.most * schedule.rows, self._copied_type)
+        return SliverCopy(frame, spec, depth, block, copy, schedule.rows, tiles, ZERO)
 
     def _sums(self, depth: Depth, tiles: Extent) -> Term | None:
         """Room for what the tiles of a task sum up to a block of k, where there may be more than one."""

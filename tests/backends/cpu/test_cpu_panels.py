@@ -12,12 +12,12 @@ import uol
 from uol.backends.cpu.backend import BACKEND
 from uol.backends.cpu.host import Host
 from uol.backends.cpu.operands import panels
-from uol.backends.cpu.operands.panels import LEAST_DEPTH, lines_of, takes_panels
+from uol.backends.cpu.operands.panels import LEAST_DEPTH, lines_of, slivers_together, takes_panels
 from uol.backends.cpu.schedules import contraction
 from uol.backends.cpu.schedules.kinds import Panels
 from uol.backends.cpu.schedules.legality import defect
 from uol.backends.cpu.schedules.panel_copies import MOST_LINES
-from uol.backends.cpu.scheduling import candidates
+from uol.backends.cpu.scheduling import candidates, primfunc
 from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.nodes import Contract
 from uol.ir.program.nodes import Program
@@ -114,6 +114,20 @@ op apart(x: T[K, *P, M, W], w: T[K, N]) -> (y: T[*P, M, N]) for T in (f64, f32, 
         x, w = as_numbers(program, inputs).values()
         golden, magnitude = (np.einsum(formula, f(x[..., 0]), f(w), optimize=True) for f in (np.array, np.abs))
         require_close(run_compiled(graph, inputs)["y"], golden, dtype, 308, magnitude)
+
+
+@pytest.mark.parametrize(("width", "is_together"), [(1, True), (3, False)])
+def test_slivers_of_several_tiles_are_copied_together_where_rows_are_contiguous(width: int, is_together: bool) -> None:
+    """A step along k reads another page: it is looked up once for all of them."""
+    text = "op apart(x: f32[K, M, W], w: f32[K, N]) -> (y: f32[M, N]) { y[m, n] = sum[k](x[k, m, 0] * w[k, n]) }"
+    graph = graph_of(program_of(text, types={}, dims={"K": 200, "M": 600, "N": 512, "W": width}))
+    spec = next(s for s in graph.specs if isinstance(s, Contract))
+    schedule = next(iter(BACKEND.schedules(spec, HOST)))
+    assert isinstance(schedule, Panels)
+    assert schedule.slivers
+    tiles = slivers_together(schedule.rows) if is_together else 1
+    assert tiles > 1 or not is_together
+    assert f"sliver = T.alloc_local(({tiles * schedule.depth * schedule.rows},)" in primfunc(spec, schedule).script()
 
 
 @of_any_size
