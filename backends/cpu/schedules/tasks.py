@@ -18,9 +18,12 @@ are divided first, down to the tiles that a sliver serves: a task that reads the
 FEWEST_TILES, FEWEST_REGISTER_TILES = 4, 8
 """Tiles of columns that must read a sliver for its copy to pay: by multiply-adds or dots, and by tile registers, which are
 faster and take half as many columns."""
+COPY_ROWS = 16
+"""Rows of multiply-adds that take as long as the copy of their columns: a vector of it some 8 cycles, put together of two reads
+and written to the second-level cache, a row of it half of one. The copy is made once more for each piece of the rows."""
 TRIED = 8
 """Numbers of pieces that are compared in a call. Of sizes that are numbers, all are."""
-WHOLE = 1 << 32
+WHOLE = 1 << 24
 """Parts in which the time of all tasks is told."""
 
 
@@ -67,9 +70,10 @@ class Product:
         return best
 
     def _length(self, pieces: Extent, others: Extent) -> Extent:
-        """How long the tasks take, of what one core takes for all of them: as many as a core has, of so many."""
+        """How long the tasks take: as many as a core has, of so many, of what one core takes for all rows and copies."""
         tasks = self._named("tasks", pieces * others)
-        return self._named("length", quotient(ceil_div(tasks, self.cores) * WHOLE, tasks))
+        share = quotient(ceil_div(tasks, self.cores) * WHOLE, tasks)
+        return self._named("length", share * (self.row_tiles * self.height + COPY_ROWS * pieces))
 
 
 def _pieces(wanted: Extent, blocks: Extent, most: Extent) -> Extent:
