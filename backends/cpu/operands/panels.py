@@ -18,7 +18,8 @@ from uol.backends.cpu.schedules.cost import size
 from uol.codegen.indexing.affine import coefficient
 from uol.codegen.indexing.arithmetic import static, substituted, value_at
 from uol.codegen.specs.collapse_axes import are_joinable, joined
-from uol.codegen.specs.nodes import Contract, Read
+from uol.codegen.specs.nodes import Contract, Read, Step, Store
+from uol.codegen.specs.traverse import map_step, mapped
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
 from uol.ir.program.walk import rewrite, variables, walk
 from uol.ir.types import DTYPES, INDEX
@@ -31,6 +32,9 @@ SHORT_LINE = 64
 KEPT_BYTES = 512 * 1024
 """From how much on a b is copied: what a second-level cache of a usual size holds. Which kernels there are is the same on every
 machine; how they are cut rests on the caches of one."""
+SHORTEST_IMAGE, LONGEST_IMAGE = 32, 256
+"""Pixels of an image whose columns run on into the next. With fewer, few vectors of the results would lie within one; with more,
+what the last tile of an image lacks is little."""
 WIDEST_PANEL = 64
 """Columns of a panel, at the most."""
 SLIVER_RUN = 32
@@ -93,10 +97,58 @@ def with_flat_columns(spec: Contract) -> Contract:
     return spec
 
 
+def over_images(spec: Contract) -> Contract:
+    """The spec with its columns as one axis where images, or what else is outside of them, have too few for tiles: a tile runs
+    on from one to the next. The results are contiguous within an image, and are written so: see `image_of`."""
+    pixels = static(spec.n[-1].extent) if len(spec.n) == 2 else None
+    if pixels is None or size(spec.axes) is None or not SHORTEST_IMAGE <= pixels <= LONGEST_IMAGE or pixels % LEAST_COLUMNS == 0:
+        return spec
+    outer, inner = spec.n
+    stores = [step for step in spec.epilogue if isinstance(step, Store)]
+    if any(coefficient(store.offset, inner.name) != 1 for store in stores):
+        return spec
+    name = f"{outer.name}_{inner.name}"
+    column, become = Axis(name, Const(pixels * (static(outer.extent) or 0))), {outer.name: name, inner.name: name}
+    flat = mapped(
+        spec,
+        expr=lambda expr: substituted(expr, _places(name, outer, inner)),
+        axes=lambda axes: tuple(column if a == inner else a for a in axes if a != outer),
+        name=lambda old: become.get(old, old),
+    )
+    return flat if name not in {a.name for a in (*spec.axes, *spec.args)} else spec
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """Where columns run over images of so many `pixels`: the epilogue over the number of an image and of a pixel in it."""
+
+    pixels: int
+    steps: tuple[Step, ...]
+
+
+IMAGE, PIXEL = "#image", "#pixel"
+
+
+def image_of(spec: Contract) -> Image | None:
+    """None where the results of all columns lie as one."""
+    offsets = [node for step in spec.epilogue if isinstance(step, Store) for node in walk(step.offset)]
+    divided = [e for e in offsets if isinstance(e, Call) and e.fn == "%" and e.args[0] == Var(spec.n[-1].name)]
+    if not divided:
+        return None
+    column, extent = divided[0].args
+    exchanged = {Call("/", (column, extent), INDEX): Var(IMAGE), Call("%", (column, extent), INDEX): Var(PIXEL)}
+    return Image(static(extent) or 1, tuple(map_step(s, lambda e: rewrite(e, exchanged.get)) for s in spec.epilogue))
+
+
+def _places(column: str, outer: Axis, inner: Axis) -> dict[str, Expr]:
+    """Two axes by the number of their column."""
+    flat, extent = Var(column), inner.extent
+    return {outer.name: Call("/", (flat, extent), INDEX), inner.name: Call("%", (flat, extent), INDEX)}
+
+
 def _over_columns(b: Expr, outer: Axis, inner: Axis, flat: Contract) -> Expr:
     """b with its read over the axes of the flat spec: two axes of n are quotient and remainder of its last."""
-    column, extent = Var(flat.n[-1].name), inner.extent
-    places = {outer.name: Call("/", (column, extent), INDEX), inner.name: Call("%", (column, extent), INDEX)}
+    places = _places(flat.n[-1].name, outer, inner)
 
     def rule(node: Expr) -> Expr | None:
         if not isinstance(node, Read):

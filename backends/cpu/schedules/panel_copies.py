@@ -10,7 +10,7 @@ from tvm import tirx
 from uol.backends.cpu.expressions.builder import SERIAL, UNROLLED, VECTORIZED, index
 from uol.backends.cpu.expressions.dtypes import Term, representation
 from uol.backends.cpu.expressions.spec_expressions import Scope, evaluate
-from uol.backends.cpu.expressions.transposes import put_vector, transposed, vector_at
+from uol.backends.cpu.expressions.transposes import put_vector, stretched, transposed
 from uol.backends.cpu.expressions.vectorising import vectorises
 from uol.backends.cpu.frame import Frame
 from uol.backends.cpu.operands.factors import the_read
@@ -21,10 +21,14 @@ from uol.backends.cpu.schedules.depth import Depth
 from uol.backends.cpu.schedules.kinds import Panels
 from uol.backends.cpu.schedules.tile_axes import Side
 from uol.codegen.indexing.affine import coefficient
+from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.nodes import Contract, Read
 from uol.ir.program.nodes import Axis
 
 ZERO = index(0)
+SHORTEST_RUN = 4
+"""Steps along k from which a run that is shorter than a vector is transposed, too, rather than copied element by element: those
+of a row of a small image."""
 MOST_LINES = 4
 """Reads of which a vector of columns is put together, at the most. Of more, it is copied element by element."""
 
@@ -66,7 +70,7 @@ class PanelCopy:
         kind, last = representation(spec.acc_dtype), spec.k[-1]
         if not isinstance(spec.b, Read) or spec.b.guard or kind.storage != kind.compute:
             return None
-        if coefficient(the_read(spec.b).offset, last.name) == 1 and typical(spec, last.extent) >= lanes:
+        if coefficient(the_read(spec.b).offset, last.name) == 1 and typical(spec, last.extent) >= SHORTEST_RUN:
             return self._transpose
         found = lines_of(spec)
         if found is None or found.reached_by(lanes) > MOST_LINES:
@@ -77,14 +81,17 @@ class PanelCopy:
         return self.start + step * index(self.schedule.vectors * self.schedule.lanes) + column
 
     def _transpose(self, axis: str, first: Term, begin: Term, scope: Scope) -> None:
-        """Of a b that lies along k, in square blocks."""
+        """Of a b that lies along k, in square blocks, of which the last of a line may have fewer steps."""
         code, read, lanes = self.frame.code, the_read(self.spec.b), self.schedule.lanes
         source = self.frame.scope.buffers[read.tensor]
-        for point, step, run in self.depth.runs(self.frame, scope, self.block, lanes):
-            if run == lanes:
+        rest = (static(self.spec.k[-1].extent) or 0) % lanes
+        shorter = (rest, 1) if rest >= SHORTEST_RUN else ()
+        for point, step, run in self.depth.runs(self.frame, scope, self.block, lanes, *shorter):
+            if run >= SHORTEST_RUN:
                 places = [point.with_values({axis: first + begin + index(column)}) for column in range(lanes)]
-                rows = [code.bind("row", vector_at(source, evaluate(read.offset, place), lanes)) for place in places]
-                for number, column in enumerate(transposed(code, rows)):
+                starts = [evaluate(read.offset, place) for place in places]
+                rows = [code.bind("row", stretched(source, start, run, lanes)) for start in starts]
+                for number, column in enumerate(transposed(code, rows)[:run]):
                     put_vector(code, self.panels, self._place(step + index(number), begin), column, lanes)
                 continue
             with code.loop("step", run, UNROLLED) as more, code.loop("column", lanes, UNROLLED) as column:

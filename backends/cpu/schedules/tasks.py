@@ -21,9 +21,12 @@ faster and take half as many columns."""
 TILES_SPEED = 4
 """How many times as fast as by multiply-adds products by tile registers are, at the least, of a copy's bytes: TDPBF16PS does
 1024 multiply-adds a cycle on words, two units for multiply-adds of 512 bits 32 of f32, and loads hold it back."""
+COPY_ROWS = 16
+"""Rows of multiply-adds that take as long as the copy of their columns: a vector of it some 8 cycles, put together of two reads
+and written to the second-level cache, a row of it half of one. The copy is made once more for each piece of the rows."""
 TRIED = 8
 """Numbers of pieces that are compared in a call. Of sizes that are numbers, all are."""
-WHOLE = 1 << 32
+WHOLE = 1 << 24
 """Parts in which the time of all tasks is told."""
 
 
@@ -75,9 +78,10 @@ class Product:
         return best
 
     def _length(self, pieces: Extent, others: Extent) -> Extent:
-        """How long the tasks take, of what one core takes for all of them: as many as a core has, of so many."""
+        """How long the tasks take: as many as a core has, of so many, of what one core takes for all rows and copies."""
         tasks = self._named("tasks", pieces * others)
-        return self._named("length", quotient(ceil_div(tasks, self.cores) * WHOLE, tasks))
+        share = quotient(ceil_div(tasks, self.cores) * WHOLE, tasks)
+        return self._named("length", share * (self.row_tiles * self.height + COPY_ROWS * self.speed * pieces))
 
 
 def _pieces(wanted: Extent, blocks: Extent, most: Extent) -> Extent:
