@@ -214,7 +214,8 @@ class _Product:
         that are copied together are there before the first of their tiles."""
         frame, block = self.frame, scope.values[ROWS]
         if sliver is None or sliver.tiles == 1:
-            return (*loops.enter_context(rows.tiles(block, scope, "row_tile")), sliver)
+            row, here = loops.enter_context(rows.tiles(block, scope, "row_tile"))
+            return row, here, sliver
         number = loops.enter_context(frame.code.loop("group", ceil_div(rows.size, sliver.tiles)))
         group = _Group(frame.code.bind("group_start", number * index(sliver.tiles)), sliver.tiles)
         for point, step, run in sliver.depth.runs(frame, scope, sliver.block, UNROLL):
