@@ -19,17 +19,6 @@ def put_vector(code: Builder, buffer: Term, offset: Term, vector: Term, lanes: i
     code.add(tirx.BufferStore(buffer, vector, [tirx.Ramp(offset, index(1), lanes)]))
 
 
-def stretched(buffer: Term, offset: Term, count: int, lanes: int) -> Term:
-    """A vector of `lanes` that begins with so many elements, more than one, and none beyond them is read: of two shorter
-    vectors, of which the second ends with the last element. What follows in it is one of them."""
-    if count == lanes:
-        return vector_at(buffer, offset, lanes)
-    half = 1 << ((count - 1).bit_length() - 1)
-    parts = [vector_at(buffer, offset + index(start), half) for start in (0, count - half)]
-    parts *= -(-lanes // (2 * half))  # a shuffle gives no more elements than it is given
-    return _shuffled(parts, [lane if lane < half else min(lane, count - 1) + 2 * half - count for lane in range(lanes)])
-
-
 def transposed(code: Builder, rows: Sequence[Term]) -> list[Term]:
     """The columns of a block of as many rows as lanes, a power of two.
 

@@ -33,8 +33,8 @@ KEPT_BYTES = 512 * 1024
 """From how much on a b is copied: what a second-level cache of a usual size holds. Which kernels there are is the same on every
 machine; how they are cut rests on the caches of one."""
 SHORTEST_IMAGE, LONGEST_IMAGE = 32, 256
-"""Pixels of an image whose columns run on into the next. With fewer, few vectors of the results would lie within one; with more,
-what the last tile of an image lacks is little."""
+"""Pixels of an image whose columns run on into the next. With fewer, few vectors of the results would lie within one; of more,
+the last tile lacks little."""
 WIDEST_PANEL = 64
 """Columns of a panel, at the most."""
 SLIVER_RUN = 32
@@ -100,8 +100,8 @@ def with_flat_columns(spec: Contract) -> Contract:
 def over_images(spec: Contract) -> Contract:
     """The spec with its columns as one axis where images, or what else is outside of them, have too few for tiles: a tile runs
     on from one to the next. The results are contiguous within an image, and are written so: see `image_of`."""
-    pixels = static(spec.n[-1].extent) if len(spec.n) == 2 else None
-    if pixels is None or size(spec.axes) is None or not SHORTEST_IMAGE <= pixels <= LONGEST_IMAGE or pixels % LEAST_COLUMNS == 0:
+    pixels = static(spec.n[-1].extent) if len(spec.n) == 2 and size(spec.axes) is not None else None
+    if pixels is None or not SHORTEST_IMAGE <= pixels <= LONGEST_IMAGE or pixels % LEAST_COLUMNS == 0:
         return spec
     outer, inner = spec.n
     stores = [step for step in spec.epilogue if isinstance(step, Store)]
@@ -115,7 +115,8 @@ def over_images(spec: Contract) -> Contract:
         axes=lambda axes: tuple(column if a == inner else a for a in axes if a != outer),
         name=lambda old: become.get(old, old),
     )
-    return flat if name not in {a.name for a in (*spec.axes, *spec.args)} else spec
+    is_free = name not in {*(a.name for a in spec.axes), *(a.name for a in spec.args)}
+    return flat if is_free and lines_of(flat) is not None else spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +137,15 @@ def image_of(spec: Contract) -> Image | None:
     if not divided:
         return None
     column, extent = divided[0].args
-    exchanged = {Call("/", (column, extent), INDEX): Var(IMAGE), Call("%", (column, extent), INDEX): Var(PIXEL)}
-    return Image(static(extent) or 1, tuple(map_step(s, lambda e: rewrite(e, exchanged.get)) for s in spec.epilogue))
+    by_image: dict[Expr, Expr] = {
+        Call("/", (column, extent), INDEX): Var(IMAGE),
+        Call("%", (column, extent), INDEX): Var(PIXEL),
+    }
+
+    def exchanged(expr: Expr) -> Expr:
+        return rewrite(expr, lambda node: by_image.get(node))
+
+    return Image(static(extent) or 1, tuple(map_step(step, exchanged) for step in spec.epilogue))
 
 
 def _places(column: str, outer: Axis, inner: Axis) -> dict[str, Expr]:

@@ -89,3 +89,15 @@ def every(buffer: Term, base: Term, step: int, lanes: int) -> Term:
     places = [(at // lanes, at % lanes) if at < last else (step - 1, at - last) for at in range(0, step * lanes, step)]
     vectors = [vector_at(buffer, base + index(start), lanes) for start in starts]
     return tirx.Shuffle(vectors, [tirx.const(vector * lanes + place, "int32") for vector, place in places])
+
+
+def stretched(buffer: Term, base: Term, step: int, count: int, lanes: int) -> Term:
+    """A vector of `lanes` that begins with so many elements, more than one, and none beyond them is read: of two shorter
+    vectors, of which the second ends with the last element. What follows in it is one of them."""
+    if count == lanes:
+        return every(buffer, base, step, lanes)
+    half = 1 << ((count - 1).bit_length() - 1)
+    parts = [every(buffer, base + index(start * step), step, half) for start in (0, count - half)]
+    parts *= -(-lanes // (2 * half))  # a shuffle gives no more elements than it is given
+    places = [lane if lane < half else min(lane, count - 1) + 2 * half - count for lane in range(lanes)]
+    return tirx.Shuffle(parts, [tirx.const(place, "int32") for place in places])

@@ -10,12 +10,12 @@ from tvm import tirx
 from uol.backends.cpu.expressions.builder import SERIAL, UNROLLED, VECTORIZED, index
 from uol.backends.cpu.expressions.dtypes import Term, representation
 from uol.backends.cpu.expressions.spec_expressions import Scope, evaluate
-from uol.backends.cpu.expressions.transposes import put_vector, stretched, transposed
+from uol.backends.cpu.expressions.transposes import put_vector, transposed
 from uol.backends.cpu.expressions.vectorising import vectorises
 from uol.backends.cpu.frame import Frame
 from uol.backends.cpu.operands.factors import the_read
 from uol.backends.cpu.operands.panels import Lines, lines_of
-from uol.backends.cpu.operands.strided_reads import every
+from uol.backends.cpu.operands.strided_reads import every, stretched
 from uol.backends.cpu.operands.typical import typical
 from uol.backends.cpu.schedules.depth import Depth
 from uol.backends.cpu.schedules.kinds import Panels
@@ -70,7 +70,7 @@ class PanelCopy:
         kind, last = representation(spec.acc_dtype), spec.k[-1]
         if not isinstance(spec.b, Read) or spec.b.guard or kind.storage != kind.compute:
             return None
-        if coefficient(the_read(spec.b).offset, last.name) == 1 and typical(spec, last.extent) >= SHORTEST_RUN:
+        if coefficient(the_read(spec.b).offset, last.name) in (1, 2) and typical(spec, last.extent) >= SHORTEST_RUN:
             return self._transpose
         found = lines_of(spec)
         if found is None or found.reached_by(lanes) > MOST_LINES:
@@ -81,16 +81,17 @@ class PanelCopy:
         return self.start + step * index(self.schedule.vectors * self.schedule.lanes) + column
 
     def _transpose(self, axis: str, first: Term, begin: Term, scope: Scope) -> None:
-        """Of a b that lies along k, in square blocks, of which the last of a line may have fewer steps."""
+        """Of a b that lies along k, each element or every second, in square blocks; the last of a line may have fewer steps."""
         code, read, lanes = self.frame.code, the_read(self.spec.b), self.schedule.lanes
         source = self.frame.scope.buffers[read.tensor]
+        apart = coefficient(read.offset, self.spec.k[-1].name) or 1
         rest = (static(self.spec.k[-1].extent) or 0) % lanes
         shorter = (rest, 1) if rest >= SHORTEST_RUN else ()
         for point, step, run in self.depth.runs(self.frame, scope, self.block, lanes, *shorter):
             if run >= SHORTEST_RUN:
                 places = [point.with_values({axis: first + begin + index(column)}) for column in range(lanes)]
                 starts = [evaluate(read.offset, place) for place in places]
-                rows = [code.bind("row", stretched(source, start, run, lanes)) for start in starts]
+                rows = [code.bind("row", stretched(source, start, apart, run, lanes)) for start in starts]
                 for number, column in enumerate(transposed(code, rows)[:run]):
                     put_vector(code, self.panels, self._place(step + index(number), begin), column, lanes)
                 continue

@@ -17,6 +17,7 @@ from uol.backends.cpu.schedules import contraction
 from uol.backends.cpu.schedules.kinds import Panels
 from uol.backends.cpu.schedules.legality import defect
 from uol.backends.cpu.schedules.panel_copies import MOST_LINES
+from uol.backends.cpu.schedules.tasks import Product
 from uol.backends.cpu.scheduling import candidates, primfunc
 from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.nodes import Contract
@@ -194,6 +195,30 @@ def test_a_vector_of_columns_reaches_into_the_next_line(
     windows = np.lib.stride_tricks.sliding_window_view(x, (2, 3), (-2, -1))[..., ::stride, ::stride, :, :]
     golden, magnitude = (np.einsum("nc...rs,ocrs->no...", f(windows), f(weights)) for f in (np.array, np.abs))
     require_close(run_compiled(graph, inputs)["y"], golden, "f32", 38, magnitude)
+
+
+@of_any_size
+@pytest.mark.parametrize(("side", "axes"), [(7, 1), (11, 1), (16, 2), (5, 2)])
+def test_columns_run_on_over_small_images(side: int, axes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 49 pixels a tile would lack 15 of 64 lanes; 256 are whole tiles, and of 25 few vectors would lie within an image."""
+    monkeypatch.setattr(panels, "FEWEST_PRODUCTS", 0)
+    dims = {"N": 3, "C": 4, "H": side, "W": side, "O": 18, "D": 4, "R": 3, "S": 3}
+    program = program_of("conv2d_bias", dims=dims, attrs={"pad": 1})
+    graph = graph_of(program)
+    (spec,) = (s for s in graph.specs if isinstance(s, Contract))
+    assert takes_panels(spec) and len(spec.n) == axes
+    inputs = inputs_of(program)
+    x, weights, bias = (inputs[name].astype(np.float64) for name in ("x", "w", "b"))
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1))), (3, 3), (-2, -1))
+    products = [np.einsum("nchwrs,ocrs->nohw", f(windows), f(weights)) for f in (np.array, np.abs)]
+    golden, magnitude = (total + f(bias)[:, None, None] for total, f in zip(products, (np.array, np.abs), strict=True))
+    require_close(run_compiled(graph, inputs)["y"], golden, "f32", 44, magnitude)
+
+
+@pytest.mark.parametrize(("row_tiles", "tall"), [(8, 8), (512, 74)])
+def test_few_rows_are_not_divided_for_even_tasks(row_tiles: int, tall: int) -> None:
+    """59 blocks of columns are one more on one of two cores; a second copy of each would take longer than that."""
+    assert Product(row_tiles, 528, 1, 8, 2).task(9, 682)[0] == tall
 
 
 @of_any_size
