@@ -12,11 +12,16 @@ from uol.backends.cpu.expressions.dtypes import Term
 
 def vector_at(buffer: Term, offset: Term, lanes: int) -> Term:
     """The elements of a buffer from `offset` on, as one vector."""
-    return tirx.BufferLoad(buffer, [tirx.Ramp(offset, index(1), lanes)])
+    return tirx.BufferLoad(buffer, [_places(offset, lanes)])
 
 
 def put_vector(code: Builder, buffer: Term, offset: Term, vector: Term, lanes: int) -> None:
-    code.add(tirx.BufferStore(buffer, vector, [tirx.Ramp(offset, index(1), lanes)]))
+    code.add(tirx.BufferStore(buffer, vector, [_places(offset, lanes)]))
+
+
+def _places(first: Term, lanes: int) -> Term:
+    """Neighbours. One is no vector to TVM."""
+    return tirx.Ramp(first, index(1), lanes) if lanes > 1 else first
 
 
 def transposed(code: Builder, rows: Sequence[Term]) -> list[Term]:

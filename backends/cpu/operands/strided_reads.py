@@ -82,7 +82,7 @@ def _is_strided(read: Read, axis: str) -> bool:
 
 def every(buffer: Term, base: Term, step: int, lanes: int) -> Term:
     """Every `step`-th element from `base` on. The last of the vectors ends with the last element: none is read beyond it."""
-    if step == 1:
+    if step == 1 or lanes == 1:
         return vector_at(buffer, base, lanes)
     last = (lanes - 1) * (step - 1)
     starts = [*(number * lanes for number in range(step - 1)), last]

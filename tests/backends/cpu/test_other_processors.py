@@ -53,6 +53,15 @@ def test_a_product_of_any_length_in_vectors_of_two() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_a_vector_and_one_element_more_of_every_second_element() -> None:
+    """In vectors of 16, where a shuffle takes 8 at once. The text alone: any machine can make it."""
+    environment = {**os.environ, "UOL_CPU": "skylake-avx512"}
+    text = "import uol; print(uol.compile('prod', dims={'S': (9,), 'C': 2}).source)"
+    done = subprocess.run([sys.executable, "-c", text], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "strided_0" in done.stdout
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("options", [(), ("--gradients",)])
 @pytest.mark.parametrize(("cores", "processor"), PROCESSORS)
