@@ -22,7 +22,7 @@ FOLDER = Path(__file__).parent
 WORDS_AT_ONCE = {"dots": 4, "tiles": 16}
 """Words along k that are added in one go: as many as are written out, and the words of a tile register's row."""
 ROWS_AHEAD = 4
-"""Rows of a that a tile asks for while it multiplies others."""
+"""Rows of a that a tile asks for while it multiplies others; their number divides that of its own rows."""
 OTHER_SIGN = tirx.const(-0x7F7F7F80, "int32")
 """The sign bits of a word of bytes."""
 Place = tuple[Term, int]
@@ -83,4 +83,4 @@ def functions_of(kernels: Iterable[Kernel]) -> str:
 
 
 def functions() -> str:
-    return template_of(FOLDER, "instructions.ll.j2").render()
+    return template_of(FOLDER, "instructions.ll.j2").render(rows_ahead=ROWS_AHEAD)

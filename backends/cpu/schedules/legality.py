@@ -84,7 +84,7 @@ def _fits_registers(schedule: Tiles | Panels) -> bool:
 def _panel_bytes(schedule: Panels) -> int:
     """What the panels of a task and its slivers take, in the widest type."""
     together = 1 if schedule.unit else slivers_together(schedule.rows)
-    sliver = together * schedule.rows if schedule.slivers else 0
+    sliver = together * schedule.rows if schedule.slivers or schedule.unit else 0  # of words some rows may be copied always
     return 8 * schedule.depth // schedule.word * (schedule.column_tiles * schedule.vectors * schedule.lanes + sliver)
 
 
