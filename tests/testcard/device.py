@@ -25,6 +25,8 @@ CARDS = 2
 SOURCE = Path(__file__).with_name("testcard.cpp")
 TORCH = Path(torch.__file__).parent
 LIMIT = (1 << 63) - 1
+GRAIN = 512
+"""Bytes that an allocation takes at least, as testcard.cpp has it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,10 +75,12 @@ def test_nothing_is_copied_to_the_host_or_waited_for() -> None:
     step()
     gc.collect()  # what earlier tests left in circles is not freed in between
     before = device.counts(1)
-    step()
+    for _ in range(16):
+        step()
     after = device.counts(1)
     assert (after.copies_to_host, after.waits) == (before.copies_to_host, before.waits)
-    assert after.bytes_in_use == before.bytes_in_use
+    # PyTorch's thread for the card answers before it lets go of the last step's tensors. Steps that kept one would keep 16.
+    assert abs(after.bytes_in_use - before.bytes_in_use) < 16 * device.GRAIN
 
 
 def test_tensors_of_any_layout_and_out(launches: list[Launched]) -> None:
