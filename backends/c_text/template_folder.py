@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from uol.ir.compiled_files import keep, kept
 
@@ -13,7 +13,13 @@ if TYPE_CHECKING:
     import jinja2
     from jinja2.bccache import Bucket
 
-_WHITESPACE = {"trim_blocks": True, "lstrip_blocks": True}
+
+class _Whitespace(TypedDict):
+    trim_blocks: bool
+    lstrip_blocks: bool
+
+
+_WHITESPACE = _Whitespace(trim_blocks=True, lstrip_blocks=True)
 
 
 def template_of(folder: Path, name: str) -> jinja2.Template:

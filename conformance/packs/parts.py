@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import ceil, prod
 
 from uol.codegen.indexing.arithmetic import value_at
 from uol.conformance.packs.cases import Subject
 from uol.ir.errors import UolError
+from uol.ir.program.nodes import Tensor
 from uol.ir.types import DTYPES
 
 OWED_BYTES = 3
@@ -38,11 +39,11 @@ def estimated_bytes(subject: Subject) -> int:
         program = subject.program()
     except UolError:
         return OWN_BYTES
-    total = OWN_BYTES
-    for role, owed in (("in", 0), ("out", OWED_BYTES)):
-        for tensor in program.by_role(role):
-            total += prod(int(value_at(size, {})) for size in tensor.shape) * (DTYPES[tensor.dtype].bytes + owed)
-    return total
+    return OWN_BYTES + _bytes(program.by_role("in"), 0) + _bytes(program.by_role("out"), OWED_BYTES)
+
+
+def _bytes(tensors: Iterable[Tensor], owed: int) -> int:
+    return sum(prod(int(value_at(n, {})) for n in t.shape) * (DTYPES[t.dtype].bytes + owed) for t in tensors)
 
 
 def parts_needed(subjects: Sequence[Subject], made: Sequence[Subject], made_bytes: int, most_bytes: int) -> int:
