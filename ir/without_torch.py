@@ -4,8 +4,8 @@
 without, on torch tensors too when torch comes later. So torch is refused to that one import, in the importing thread
 alone, and to nothing else: `import torch` works before, after, and meanwhile in other threads.
 
-`tvm` imports `tvm.relax`, too, which nothing here asks for: a quarter of the time. An empty module stands in its place meanwhile;
-whoever imports `tvm.relax` later gets it.
+`tvm` imports `tvm.relax`, too, which nothing here asks for: a quarter of the time. An empty module stands in its place
+meanwhile; whoever imports `tvm.relax` later gets it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-
 
 RELAX = "tvm.relax"
 
