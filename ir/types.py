@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -106,3 +107,19 @@ def is_float(dtype: str) -> bool:
 
 def is_integer(dtype: str) -> bool:
     return dtype == INDEX or (dtype in DTYPES and DTYPES[dtype].kind in ("int", "uint"))
+
+
+def integer_range(dtype: str) -> tuple[int, int]:
+    """The least and the greatest value of an integer type."""
+    info = DTYPES[dtype]
+    return (0, 2**info.bits - 1) if info.kind == "uint" else (-(2 ** (info.bits - 1)), 2 ** (info.bits - 1) - 1)
+
+
+def held_by_every_float(value: float) -> bool:
+    """Whether no float type rounds a number, as none does 0, 1, -0.5 or 3: it has three binary digits, near the point.
+
+    >>> held_by_every_float(-0.5), held_by_every_float(0.1), held_by_every_float(9.0)
+    (True, False, False)
+    """
+    significand, exponent = math.frexp(value)
+    return value == 0 or ((significand * 8).is_integer() and abs(exponent) <= 5)

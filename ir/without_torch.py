@@ -1,8 +1,11 @@
-"""TVM without PyTorch.
+"""TVM without PyTorch, and without its compiler of whole models.
 
 `tvm_ffi` and `tvm` import torch when they can: 0.8 s become 4 s. They do so under `try: ... except ImportError`, and work
 without, on torch tensors too when torch comes later. So torch is refused to that one import, in the importing thread
 alone, and to nothing else: `import torch` works before, after, and meanwhile in other threads.
+
+`tvm` imports `tvm.relax`, too, which nothing here asks for: a quarter of the time. An empty module stands in its place
+meanwhile; whoever imports `tvm.relax` later gets it.
 """
 
 from __future__ import annotations
@@ -14,6 +17,8 @@ from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+
+RELAX = "tvm.relax"
 
 
 class _Refuse(MetaPathFinder):
@@ -39,8 +44,24 @@ def torch_refused() -> Iterator[None]:
         sys.meta_path.remove(finder)
 
 
+@contextmanager
+def relax_left_out() -> Iterator[None]:
+    """Within it, `import tvm.relax` does nothing, unless that is loaded already."""
+    if RELAX in sys.modules:
+        yield
+        return
+    empty = sys.modules[RELAX] = ModuleType(RELAX)
+    try:
+        yield
+    finally:
+        del sys.modules[RELAX]
+        tvm = sys.modules.get("tvm")
+        if getattr(tvm, "relax", None) is empty:
+            del tvm.relax  # type: ignore[union-attr]  # it has one
+
+
 def import_tvm() -> None:
-    """Loads TVM with its compiler (about 1 s), but not torch."""
+    """Loads TVM with its compiler of TensorIR (about 1 s), but neither torch nor Relax."""
     if "tvm" not in sys.modules:
-        with torch_refused():
+        with torch_refused(), relax_left_out():
             import tvm  # noqa: F401

@@ -1,10 +1,8 @@
-"""Texts as trees, kept in the cache folder: a text that was parsed once needs no parser again. So are the parser's tables."""
+"""Texts as trees, kept in the cache folder: a text that was parsed once needs no parser again."""
 
 from __future__ import annotations
 
-import marshal
-import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 
@@ -34,21 +32,9 @@ def trees_of(text: str, file: str = "<text>") -> Mapping[str, Op]:
         return {op.name: op for op in _parsed(text, file)}
 
 
-def kept_tables(grammar: str, make: Callable[[], bytes]) -> bytes:
-    """The parser's tables; where the cache folder cannot be written, they are made."""
-    python = f"{sys.implementation.cache_tag} {marshal.version}"  # which read what they have written
-    key = Key({"stage": "grammar", "text": grammar, "python": python, "lark": metadata.version("lark")})
-    try:
-        return open_cache().get_or_make(key, make)
-    except ResourceError:
-        return make()
-
-
 def _parsed(text: str, file: str) -> tuple[Op, ...]:
-    from uol.ir.syntax.grammar_tables import keep_tables
     from uol.ir.syntax.parser import parse
 
-    keep_tables(kept_tables)
     return parse(text, file)
 
 

@@ -10,8 +10,7 @@ from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.nodes import Guard, Within
 from uol.ir.integers.intervals import EVERYTHING, Interval
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
-from uol.ir.program.rounding import integer_range
-from uol.ir.types import DTYPES, is_float, is_integer
+from uol.ir.types import DTYPES, integer_range, is_float, is_integer
 
 NATURAL = Interval(0, None)
 NEGATION = Interval(-1, -1)

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from uol.backends.simt.c_text.printer import Printer, literal
 from uol.codegen.specs.nodes import Fold
 from uol.ir.program.nodes import Call, Const, Expr, Var
-from uol.ir.program.rounding import integer_range
-from uol.ir.types import DTYPES, is_float
+from uol.ir.types import DTYPES, integer_range, is_float
 
 PICKS = ("argmax", "argmin")
 BINARY_OF = {"sum": "+", "prod": "*", "max": "max", "min": "min", "any": "or", "all": "and"}

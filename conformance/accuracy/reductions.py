@@ -8,8 +8,8 @@ import numpy as np
 
 from uol.conformance.accuracy.interval import Array, Enclosure, Floats, hull, multiply, point
 from uol.ir.errors import UolError
-from uol.ir.program.rounding import integer_range, round_to
-from uol.ir.types import DTYPES, is_float
+from uol.ir.program.rounding import round_to
+from uol.ir.types import DTYPES, integer_range, is_float
 
 _SIGNIFICAND_BITS = {"f64": 53, "f32": 24}
 

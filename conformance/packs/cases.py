@@ -10,14 +10,18 @@ import numpy as np
 
 from uol.binding.layouts import row_major
 from uol.binding.named_binding import bind_names
-from uol.compilation.request import resolve_target
+from uol.compilation.pipeline import program_of
+from uol.compilation.request import Request, resolve_target
 from uol.conformance.accuracy.interval import Array
 from uol.conformance.cases.truth import Truth
 from uol.conformance.cases.twin_check import Prepared, prepare
 from uol.conformance.cases.verdict import Case
+from uol.conformance.gradients.cases import fitting
 from uol.ir.library import SAVING
 from uol.ir.program.dtype_encoding import encode
+from uol.ir.program.nodes import Program
 from uol.ir.syntax.surface import Op
+from uol.operators.registry import find_operator
 from uol.ops.references.gradients import forward_of
 
 if TYPE_CHECKING:
@@ -39,6 +43,7 @@ class Subject:
     """A case that can be packed. Nothing is computed before it is asked for.
 
     name      as people read it, the same for every target
+    program   its typed program; raises what the checker raises
     prepared  its kernels and inputs; raises what the compiler raises
     truth     what it is judged by
     operator  the one whose call in PyTorch stands beside it: of a gradient the forward, of an operator that saves for its
@@ -48,6 +53,7 @@ class Subject:
     """
 
     name: str
+    program: Callable[[], Program]
     prepared: Callable[[], Prepared]
     truth: Callable[[Prepared], Truth]
     operator: str
@@ -64,12 +70,17 @@ def _of_operator(case: Case) -> Subject:
     forward = forward_of(case.op)
     return Subject(
         f"{case.dtype} {case.setting}",
+        lambda: program_of(_fixed(case)),
         lambda: prepare(case),
         lambda prepared: Truth(),
         case.op if forward is None else forward.name,
         case.workload.attrs,
         None if forward is None else lambda prepared: _forward_inputs(forward, case, prepared),
     )
+
+
+def _fixed(case: Case) -> Request:
+    return Request(fitting(find_operator(case.op), case), resolve_target(case.target))
 
 
 def _forward_inputs(forward: Op, case: Case, prepared: Prepared) -> dict[str, Given]:
@@ -99,6 +110,7 @@ def _of_call(step: str, call: KernelCase, target: str) -> Subject:
     own = call.call if forward is None else forward
     return Subject(
         f"{step} {call.places[0]}, {call.name}",
+        lambda: program_of(Request(call.request(resolve_target(target)).instance, resolve_target(target))),
         lambda: prepare_call(call, resolve_target(target)),
         lambda prepared: truth_of(call, prepared),
         own.op.removesuffix(SAVING),

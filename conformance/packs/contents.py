@@ -19,6 +19,7 @@ from uol.conformance.packs.references import torch_call
 from uol.conformance.packs.roofline import roofline_of
 from uol.conformance.packs.runner.judge import Owed
 from uol.conformance.packs.runner.numbers import STORAGE
+from uol.conformance.packs.runner.stored import form_of, stored
 from uol.ir.errors import UolError
 
 NATIVE, PORTABLE = "native", "portable"
@@ -82,10 +83,7 @@ def _tensors(prepared: Prepared, owed: list[Owed]) -> Iterator[dict[str, object]
         role = "in" if arg.role == "in" else "out"
         form: dict[str, object] = {"name": arg.name, "role": role, "dtype": arg.dtype, "shape": shape, "strides": strides}
         if arg.role != "in":
-            form["owed"] = [
-                {} if b.places is None else {"places": list(b.places.shape), "distinct": b.distinct}
-                for b in judged[arg.name].alternatives
-            ]
+            form["owed"] = form_of(judged[arg.name])
         yield form
 
 
@@ -93,13 +91,7 @@ def _arrays(prepared: Prepared, owed: list[Owed]) -> Iterator[tuple[str, Array]]
     for name, buffer in prepared.buffers.items():
         yield f"in.{name}", np.ascontiguousarray(buffer).reshape(buffer.shape)
     for each in owed:
-        yield f"golden.{each.name}", each.golden
-        for number, bounds in enumerate(each.alternatives):
-            if bounds.places is not None:
-                yield f"places{number}.{each.name}", np.packbits(bounds.places)
-            elif bounds.low is not None and bounds.high is not None:
-                yield f"low{number}.{each.name}", bounds.low
-                yield f"high{number}.{each.name}", bounds.high
+        yield from stored(each)
 
 
 def _launch(kernel: Kernel, scalars: Mapping[str, float]) -> dict[str, object]:

@@ -13,6 +13,7 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 
+from uol.conformance.accuracy.interval import Array
 from uol.conformance.bench import eager
 from uol.conformance.cases.twin_check import Prepared
 from uol.conformance.packs.cases import Given, Subject
@@ -86,7 +87,8 @@ def _inputs(prepared: Prepared, own: Mapping[str, Given]) -> dict[str, dict[str,
     held = {a.name: a for a in layouts if a.role == "in"}
     found: dict[str, dict[str, object]] = {}
     for name, given in own.items():
-        found[name] = {"own": True, "dtype": given.dtype, "shape": list(given.array.shape), "strides": list(given.strides)}
+        differs = name not in prepared.buffers or not _same(prepared.buffers[name], given.array)
+        found[name] = {"own": differs, "dtype": given.dtype, "shape": list(given.array.shape), "strides": list(given.strides)}
     wanted = set(_cotangents(prepared).values()) if own else held.keys()
     for name, arg in held.items():
         if name in wanted:
@@ -94,6 +96,11 @@ def _inputs(prepared: Prepared, own: Mapping[str, Given]) -> dict[str, dict[str,
             strides = [s // prepared.buffers[name].itemsize for s in prepared.buffers[name].strides]
             found[name] = {"own": False, "dtype": arg.dtype, "shape": list(shape), "strides": strides}
     return found
+
+
+def _same(one: Array, other: Array) -> bool:
+    """To the bit, whatever the strides."""
+    return one.dtype == other.dtype and one.shape == other.shape and one.tobytes() == other.tobytes()
 
 
 def _cotangents(prepared: Prepared) -> dict[str, str]:

@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from io import BytesIO
-from math import ceil
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,6 +28,7 @@ from uol.codegen.backend import PackableBackend
 from uol.compilation.request import Target
 from uol.conformance.packs.cases import Subject
 from uol.conformance.packs.contents import Packed, packed
+from uol.conformance.packs.parts import part_of, parts_needed
 from uol.conformance.packs.runner.contents import FORMAT, PACK, seal
 from uol.ir.errors import MissingToolError, RefusalError, ResourceError, UolError
 from uol.json_text import finite_json
@@ -63,7 +63,7 @@ RUNNER = "pack_runner"
 ROOM = "uol.conformance.packs.runner"
 MODULES = (
     *("__init__", "case_run", "command", "contents", "judge", "numbers"),
-    *("report", "supervisor", "timing", "torch_times", "worker"),
+    *("report", "stored", "supervisor", "timing", "torch_times", "worker"),
 )
 
 Progress = Callable[[int, int, str], None]
@@ -131,13 +131,13 @@ def write_pack(
     large, or its place cannot be written or holds something else.
     """
     backend = require_packable(target)
-    chosen = subjects[selection.part[0] - 1 :: selection.part[1]]
+    chosen = part_of(subjects, *selection.part)
     _require_place(folder)
     try:
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
             made = _Folder(Path(scratch) / "new")
             made.path.mkdir()
-            written = _fill(made, chosen, target, selection, backend, _with_limit(made, selection, most_bytes, progress))
+            written = _fill(made, chosen, target, selection, backend, _with_limit(made, subjects, chosen, most_bytes, progress))
             if folder.exists():
                 os.replace(folder, Path(scratch) / "old")
             os.replace(made.path, folder)
@@ -164,12 +164,14 @@ def _require_place(folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
 
 
-def _with_limit(made: _Folder, selection: Selection, most: int, progress: Progress) -> Progress:
+def _with_limit(
+    made: _Folder, subjects: Sequence[Subject], chosen: Sequence[Subject], most: int, progress: Progress
+) -> Progress:
     """The progress of a pack that ends, with what to do, as soon as it is too large."""
 
     def report(done: int, of: int, said: str) -> None:
         if made.size > most:
-            needed = ceil(selection.part[1] * of / done * made.size / (0.9 * most))
+            needed = parts_needed(subjects, chosen[:done], made.size, most)
             raise ResourceError(
                 f"{done} of {of} cases take {made.size / 2**20:.1f} MiB, and a pack may have {most / 2**20:g} MiB",
                 hint=f"make it in parts, each in a folder of its own: --part 1/{needed} and so on; or choose fewer operators",

@@ -8,18 +8,15 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 from uol.ir.checker.environment import Environment
 from uol.ir.checker.messages import closest, mismatch, some
 from uol.ir.functions import FUNCTIONS
 from uol.ir.integers.terms import COMPARISONS, ON_NUMBERS
 from uol.ir.program.nodes import Call, Const, Expr
-from uol.ir.program.rounding import integer_range, round_to
 from uol.ir.syntax import surface
 from uol.ir.syntax.dim_arithmetic import PROMISES
 from uol.ir.syntax.surface import Apply, Binary, Bool, Name, Node, Number, Reduction, Unary
-from uol.ir.types import DTYPES, INDEX, is_float, is_integer
+from uol.ir.types import DTYPES, INDEX, held_by_every_float, integer_range, is_float, is_integer
 
 INDEX_LITERAL = "i32"
 """What a number in a dim or an index must fit in. Dims and offsets may be larger; such a literal is a slip of the pen, and
@@ -137,7 +134,7 @@ def literal(env: Environment, node: Node, value: int | float, dtype: str) -> Con
     """A number in a type. Narrow floats round to it; what an integer type cannot hold is an error."""
     if is_float(dtype):
         exact = dtype in ("f64", "f32")
-        return Const(float(value) if exact else float(round_to(float(value), dtype)), dtype)
+        return Const(float(value) if exact else float(_rounded(float(value), dtype)), dtype)
     if isinstance(value, float):
         raise mismatch(env.op, node, f"`{value!r}` stands where {_article(dtype)} is needed", "write an integer, or cast")
     low, high = integer_range(dtype if dtype in DTYPES else INDEX_LITERAL)
@@ -162,7 +159,7 @@ def cast_integer(expr: Expr, dtype: str) -> Expr:
     if expr.type == dtype:
         return expr
     if isinstance(expr, Const) and dtype in DTYPES:
-        return Const(round_to(np.asarray(float(expr.value)), dtype).item(), dtype)
+        return Const(_rounded(float(expr.value), dtype), dtype)
     if isinstance(expr, Const):
         return Const(int(expr.value), dtype)
     return Call("cast", (expr,), dtype)
@@ -215,13 +212,23 @@ def _value(fn: str, values: list[Any], dtype: str) -> int | float | bool | None:
     except (OverflowError, ValueError):
         return None
     if dtype in DTYPES and DTYPES[dtype].kind in ("int", "uint"):
-        return int(round_to(np.asarray(result, np.int64), dtype)) if abs(result) < 2**62 else None
+        return _rounded(int(result), dtype) if abs(result) < 2**62 else None
     if is_float(dtype) and not math.isfinite(result) and all(math.isfinite(v) for v in values):
         return None
     return bool(result) if dtype == "bool" else float(result) if is_float(dtype) else int(result)
 
 
+def _rounded(value: int | float, dtype: str) -> Any:
+    if is_float(dtype) and held_by_every_float(value):
+        return float(value)
+    from uol.ir.program.rounding import round_to  # few constants need it, and numpy takes 0.15 s to load
+
+    return round_to(value, dtype).item()
+
+
 def _reference(fn: str, values: list[Any]) -> float:
+    import numpy as np
+
     with np.errstate(all="ignore"):
         return float(FUNCTIONS[fn].reference(*map(np.float64, values)))
 

@@ -9,8 +9,7 @@ from dataclasses import replace
 
 from uol.ir.integers.terms import COMPARISONS
 from uol.ir.program.nodes import Call, Const, Expr, Load
-from uol.ir.program.rounding import integer_range
-from uol.ir.types import DTYPES, INDEX, is_integer
+from uol.ir.types import DTYPES, INDEX, integer_range, is_integer
 
 
 def lifted(condition: Expr) -> Expr:

@@ -15,10 +15,10 @@ from uol.ir.integers.terms import COMPARISONS
 from uol.ir.program import matrix_products
 from uol.ir.program.index_blocks import Block, whole
 from uol.ir.program.nodes import Call, Const, Expr, Load, Order, Reduce, Var
-from uol.ir.program.rounding import integer_range, round_to, wrap
+from uol.ir.program.rounding import round_to, wrap
 from uol.ir.program.threefry import random_bits
 from uol.ir.program.walk import axes_of, bound, variables, walk
-from uol.ir.types import INDEX, NARROW, is_float
+from uol.ir.types import INDEX, NARROW, integer_range, is_float
 
 Array = NDArray[Any]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from uol.ir.types import DTYPES
+from uol.ir.types import DTYPES, integer_range
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +53,10 @@ def round_to(array: ArrayLike, dtype: str) -> NDArray[np.generic]:
 
 def wrap(values: NDArray[np.int64], dtype: str) -> NDArray[np.int64]:
     """Integers modulo 2**bits, in the range of `dtype`."""
-    bits = DTYPES[dtype].bits
-    if bits == 64:
+    if DTYPES[dtype].bits == 64:
         return values
-    low = 0 if DTYPES[dtype].kind == "uint" else -(2 ** (bits - 1))
-    return np.asarray((values - low) % 2**bits + low, np.int64)
-
-
-def integer_range(dtype: str) -> tuple[int, int]:
-    """The least and the greatest value of an integer type."""
-    info = DTYPES[dtype]
-    return (0, 2**info.bits - 1) if info.kind == "uint" else (-(2 ** (info.bits - 1)), 2 ** (info.bits - 1) - 1)
+    low, high = integer_range(dtype)
+    return np.asarray((values - low) % (high - low + 1) + low, np.int64)
 
 
 def _round_float(values: NDArray[np.float64], form: _Format) -> NDArray[np.float64]:

@@ -24,7 +24,7 @@ def workload_of(name: str) -> Workload:
     return [w for w in every if points(w) <= 2000 or w is every[0]][-1]
 
 
-@pytest.mark.parametrize("name", by_turns(6, differentiable()))
+@pytest.mark.parametrize("name", by_turns(12, differentiable()))
 def test_on_the_library_it_is_pytorch(name: str) -> None:
     case = LibraryCase(workload_of(name))
     forward = case.instance(case.op)

@@ -41,7 +41,7 @@ def admitted(workload: Workload, dtype: str, kind: str, seed: int = 1) -> tuple[
     return program, inputs, enclose(program, inputs, scalars, contract("a target without overrides"))
 
 
-@pytest.mark.parametrize(("half", "name"), by_turns(4, [0, 1], names()))
+@pytest.mark.parametrize(("half", "name"), by_turns(8, [0, 1], names()))
 def test_the_value_is_the_interpreters_and_lies_within(half: int, name: str) -> None:
     """On the representative workload and on the last, in a type and on inputs of either kind by turns."""
     first, *_, last = workloads_of(name)

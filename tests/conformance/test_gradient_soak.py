@@ -92,7 +92,7 @@ def test_many_random_texts(block: int) -> None:
     assert not [gradient_soak.shown(t) for t in found if t.outcome.state == "wrong"]
 
 
-@pytest.mark.parametrize("name", by_turns(6, differentiable()))
+@pytest.mark.parametrize("name", by_turns(12, differentiable()))
 def test_an_operator_of_the_library_has_the_gradients_of_autograd(name: str) -> None:
     for kind in ("random", "exact"):
         outcome = library_trial(workloads(name, 1000)[-1], kind)  # type: ignore[arg-type]  # one of the kinds

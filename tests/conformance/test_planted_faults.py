@@ -27,9 +27,9 @@ def missed(chosen: tuple[Fault, ...], target: str, dtype: str = "f32") -> list[s
 
 
 def test_each_is_found_on_this_machine() -> None:
-    """The well-known ones, and every third of the rest."""
+    """The well-known ones, and every sixth of the rest."""
     assert len(IN_TEXTS) >= 55
-    assert not missed(tuple(f for f in IN_TEXTS if (f.op, f.fault) in WELL_KNOWN or IN_TEXTS.index(f) % 3 == 1), "cpu")
+    assert not missed(tuple(f for f in IN_TEXTS if (f.op, f.fault) in WELL_KNOWN or IN_TEXTS.index(f) % 6 == 1), "cpu")
 
 
 def test_each_edited_kernel_is_found_in_the_twin() -> None:

@@ -47,6 +47,12 @@ def test_tvm_comes_without_torch(tmp_path: Path) -> None:
     assert "torch" not in loaded_after(code, tmp_path)
 
 
+def test_relax_comes_when_it_is_asked_for(tmp_path: Path) -> None:
+    code = "from uol.ir.without_torch import import_tvm; import_tvm(); import tvm; assert not hasattr(tvm, 'relax'); "
+    code += "assert 'tvm.relax' not in sys.modules; from tvm import relax; assert relax.BlockBuilder and tvm.relax is relax"
+    assert "tvm" in loaded_after(code, tmp_path)
+
+
 def test_torch_is_refused_to_tvm_alone(tmp_path: Path) -> None:
     code = "from uol.ir.without_torch import import_tvm; import_tvm(); import torch"
     loaded = loaded_after(code, tmp_path)
@@ -57,7 +63,7 @@ def test_torch_is_refused_to_tvm_alone(tmp_path: Path) -> None:
 def test_a_text_for_a_gpu_takes_neither_tvm_nor_torch_and_from_the_cache_nothing(tmp_path: Path) -> None:
     code = "import uol; uol.compile('conv2d', 'cuda', 'f16', dict(N=1, C=4, H=5, W=5, O=2, D=4, R=3, S=3), {'pad': 1}).source"
     cache = str(tmp_path / "cache")
-    assert loaded_after(code, tmp_path, UOL_CACHE_DIR=cache) == ["jinja2", "lark", "numpy"]
+    assert loaded_after(code, tmp_path, UOL_CACHE_DIR=cache) == ["jinja2", "lark"]
     assert loaded_after(code, tmp_path, UOL_CACHE_DIR=cache) == []
 
 

@@ -31,7 +31,7 @@ def test_import_is_light() -> None:
 
 
 def test_parsing_and_constant_shapes_need_no_analyzer() -> None:
-    assert loaded_after(STATIC_WORK) == {"lark", "numpy"}
+    assert loaded_after(STATIC_WORK) == {"lark"}
 
 
 def test_a_symbolic_question_loads_the_analyzer() -> None:

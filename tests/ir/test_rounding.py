@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from uol.ir.program.rounding import integer_range, round_to
+from uol.ir.program.rounding import round_to
+from uol.ir.types import DTYPES, held_by_every_float, integer_range, is_float
 
 torch = pytest.importorskip("torch", reason="the references for bf16 and f8 are PyTorch's")
 
@@ -35,6 +36,14 @@ def test_floats(dtype: str, reference: str) -> None:
     np.testing.assert_array_equal(found, expected)
     numbers = ~np.isnan(expected)
     np.testing.assert_array_equal(np.signbit(found)[numbers], np.signbit(expected)[numbers])
+
+
+def test_what_every_float_holds_is_rounded_by_none() -> None:
+    values = [s * m * 2.0**e for s in (1, -1) for m in range(16) for e in range(-12, 9)] + SPECIAL
+    held = [v for v in values if held_by_every_float(v)]
+    assert {0.0, 1.0, -1.0, 0.5, 0.25, 3.0, 7.0, 8.0} <= set(held)
+    for dtype in filter(is_float, DTYPES):
+        np.testing.assert_array_equal(round_to(held, dtype), held)
 
 
 def test_f16_from_f64_rounds_once() -> None:

@@ -41,7 +41,7 @@ def scalars_of(program: Program, workload: Workload) -> Mapping[str, float]:
     return {s.name: attrs[s.name] for s in program.scalars}
 
 
-@pytest.mark.parametrize(("half", "name"), by_turns(2, [0, 1], names()))
+@pytest.mark.parametrize(("half", "name"), by_turns(4, [0, 1], names()))
 def test_the_interpreter_gives_what_pytorch_gives(half: int, name: str) -> None:
     """On one in two workloads; the kinds beside exact and random by turns."""
     for number, workload in enumerate(workloads_of(name)[half::2]):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+import torch._inductor.config
 from torch import nn
 
 import uol
@@ -37,8 +38,10 @@ BACKENDS = ["aot_eager", pytest.param("inductor", marks=pytest.mark.skipif(shuti
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_one_graph_forward_and_backward_at_any_size(backend: str) -> None:
+def test_one_graph_forward_and_backward_at_any_size(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
     torch._dynamo.reset()
+    # Headers that are compiled beforehand pay where many kernels follow.
+    monkeypatch.setattr("torch._inductor.config.cpp_cache_precompile_headers", False, raising=False)
     network = Network()
     compiled = torch.compile(network, backend=backend, fullgraph=True, dynamic=True)
     for rows in (3, 5):

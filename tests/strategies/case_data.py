@@ -6,8 +6,8 @@ from random import Random
 
 import numpy as np
 
-from uol.ir.program.rounding import integer_range, round_to
-from uol.ir.types import is_float
+from uol.ir.program.rounding import round_to
+from uol.ir.types import integer_range, is_float
 
 SPECIAL = (np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0, 65504.0, 2.0**-20, 3e4)
 """Values that a kernel may get wrong where a tame one hides it."""

@@ -35,9 +35,9 @@ from uol.codegen.specs.traverse import steps_of
 from uol.codegen.specs.verify import verify_graph
 from uol.ir.functions import FUNCTIONS
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
-from uol.ir.program.rounding import integer_range, round_to, wrap
+from uol.ir.program.rounding import round_to, wrap
 from uol.ir.program.threefry import random_bits
-from uol.ir.types import DTYPES, INDEX, is_float
+from uol.ir.types import DTYPES, INDEX, integer_range, is_float
 
 Array = np.ndarray
 EVERY_KIND: frozenset[type[KernelSpec]] = frozenset({Attention, Scan, Scatter, Select})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,7 +30,7 @@ OpOption = Annotated[str, typer.Option("--op", help="Operators: softmax,own.uol:
 PathOption = Annotated[str, typer.Option("--path", help="In place of operators, the calls of a model path's step: resnet50.")]
 DtypesOption = Annotated[str, typer.Option("--dtype", help="Types of the cases: f32,f16.")]
 FolderOption = Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="The folder; a pack there is replaced.")]
-PartOption = Annotated[str, typer.Option("--part", help="i/n: every n-th case from the i-th on, where all are over 50 MiB.")]
+PartOption = Annotated[str, typer.Option("--part", help="i/n: the i-th of n parts of one size, where all are over 50 MiB.")]
 QuickOption = Annotated[bool, typer.Option("--quick", help="A path at narrow sizes, which fits into one pack.")]
 GradientsOption = Annotated[bool, typer.Option("--gradients", help="The gradients of the operators, in their place.")]
 
@@ -73,7 +74,7 @@ def pack(
     else:
         subjects = _of_ops(op, imported, resolved, dtypes, gradients, seed)
         what = f"{op or 'imported'}{', gradients' if gradients else ''}: the first case of each"
-    with counted("packing", len(subjects[chosen[0] - 1 :: chosen[1]])) as progress:
+    with counted("packing", ceil(len(subjects) / chosen[1])) as progress:
         written = write_pack(subjects, resolved, Selection(f"{what}, in {', '.join(dtypes)}", chosen), folder, progress)
     if as_json:
         print_json(_as_json(written))

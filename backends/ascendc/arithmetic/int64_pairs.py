@@ -13,9 +13,8 @@ from uol.codegen.indexing.arithmetic import substituted
 from uol.codegen.specs.nodes import Read
 from uol.ir.program.nodes import Call, Const, Expr, Var
 from uol.ir.program.render import show
-from uol.ir.program.rounding import integer_range
 from uol.ir.program.walk import variables
-from uol.ir.types import INDEX
+from uol.ir.types import INDEX, integer_range
 
 
 def words_of(at: Evaluation, expr: Expr) -> tuple[Lanes, Lanes]:

@@ -143,7 +143,15 @@ def _call(call: Call, scope: Scope) -> Term:
             return random_bits(scope.share, *args)
     if call.dtype == INDEX:  # any integer type may index
         args, types = [_as_index(scope, a, t) for a, t in zip(args, types, strict=True)], [INDEX] * len(args)
+        if call.fn in ("/", "%") and not isinstance(call.args[1], Const) and _are_natural(call.args, scope):
+            return arithmetic.natural_quotient(scope.share, call.fn, args[0], args[1])
     return _rounded(scope, _operation(call, args, types[0], scope), call)
+
+
+def _are_natural(args: tuple[Expr, ...], scope: Scope) -> bool:
+    """Is none of them ever negative?"""
+    lows = [scope.facts.interval(a).low for a in args]
+    return all(low is not None and low >= 0 for low in lows)
 
 
 def _operation(call: Call, args: list[Term], dtype: str, scope: Scope) -> Term:

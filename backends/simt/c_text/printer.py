@@ -12,8 +12,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
-import numpy as np
-
 from uol.backends.c_text.index_intervals import NATURAL, Ranges
 from uol.backends.c_text.names import Names
 from uol.backends.simt.c_text.proofs import Proofs
@@ -21,8 +19,7 @@ from uol.backends.simt.c_text.types import COMPUTE, SHORT_INTEGERS, STORAGE, WID
 from uol.codegen.specs.nodes import Guard, Holds, Read, Within
 from uol.ir.errors import UolError
 from uol.ir.program.nodes import Call, Const, Expr, Var
-from uol.ir.program.rounding import integer_range, round_to
-from uol.ir.types import INDEX, NARROW, is_float, is_integer
+from uol.ir.types import INDEX, NARROW, held_by_every_float, integer_range, is_float, is_integer
 
 TERNARY, OR, AND, EQUALITY, RELATION, ADDITIVE, MULTIPLICATIVE, UNARY, PRIMARY = range(1, 10)
 """Precedence of C's operators, loosest first."""
@@ -286,6 +283,12 @@ def literal(const: Const, *, wide: bool = False) -> str:
 
 def float_literal(value: float, dtype: str) -> str:
     """The shortest decimal that reads back as the value, rounded to its type. (Not twice: a half's nearest float is it.)"""
+    if held_by_every_float(value):
+        return repr(value) if dtype == "f64" else f"{value!r}f"
+    import numpy as np  # takes 0.15 s to load, and many kernels have no such literal
+
+    from uol.ir.program.rounding import round_to
+
     ctype = COMPUTE[dtype]
     value = float(round_to(value, dtype))
     if math.isnan(value):

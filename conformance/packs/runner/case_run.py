@@ -9,9 +9,10 @@ from functools import partial
 import numpy as np
 
 from uol.backends.loading.card import Card, Kind
-from uol.conformance.packs.runner.contents import BadInputError, Json, Pack, owed_by
+from uol.conformance.packs.runner.contents import BadInputError, Json, Pack
 from uol.conformance.packs.runner.judge import Seen, judged
 from uol.conformance.packs.runner.numbers import STORAGE, Array
+from uol.conformance.packs.runner.stored import owed_by
 from uol.conformance.packs.runner.timing import Stopwatch, Times
 
 UNWRITTEN, OTHERWISE = 0xFF, 0x55
@@ -70,7 +71,7 @@ def run_case(card: Card, pack: Pack, case: Json, stopwatch: Stopwatch | None) ->
     sets = [_filled(card, case, arrays)]
     call = partial(_launch, card, case, functions, sets[0])
     first, second = (_results(card, case, sets[0], call, held) for held in (UNWRITTEN, OTHERWISE))
-    seen = judged(first, owed_by(case, arrays))
+    seen = judged(first, owed_by(case["tensors"], arrays))
     if seen.ok and (broken := sets[0].broken()):
         seen = Seen(False, f"written beyond the end of {', '.join(broken)}", seen.elements)
     alike = all(first[name].tobytes() == second[name].tobytes() for name in first)

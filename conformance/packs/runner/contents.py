@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from uol.conformance.packs.runner.judge import Bounds, Owed, unpacked
 from uol.conformance.packs.runner.numbers import Array
 
-FORMAT = 1
+FORMAT = 2
 """Counts up when a field comes, goes or changes its meaning."""
 PACK = "pack.json"
 AGAIN = "copy the pack here again, or make it anew with `uol pack`"
@@ -42,7 +41,7 @@ class Pack:
         return (self.folder / name).read_bytes()
 
     def arrays(self, case: Json) -> dict[str, Array]:
-        """All arrays of a case: "in.NAME", "golden.NAME", "low0.NAME", ..."""
+        """All arrays of a case as they are stored: "in.NAME", and what its results owe (`stored.py`)."""
         with np.load(self.folder / case["arrays"], allow_pickle=False) as held:
             return dict(held)
 
@@ -78,22 +77,3 @@ def _require(file: Path, digest: str) -> None:
         raise BadInputError(f"{file} is missing ({error.strerror}): {AGAIN}") from error
     if hashlib.sha256(content).hexdigest() != digest:
         raise BadInputError(f"{file} was changed since it was packed: {AGAIN}")
-
-
-def owed_by(case: Json, arrays: Mapping[str, Array]) -> list[Owed]:
-    """What each result of a case is judged by."""
-    found = []
-    for tensor in case["tensors"]:
-        if tensor["role"] != "out":
-            continue
-        name = tensor["name"]
-        each = [_bounds(name, number, form, arrays) for number, form in enumerate(tensor["owed"])]
-        found.append(Owed(name, tensor["dtype"], arrays[f"golden.{name}"], each))
-    return found
-
-
-def _bounds(name: str, number: int, form: Json, arrays: Mapping[str, Array]) -> Bounds:
-    if "places" in form:
-        places = unpacked(arrays[f"places{number}.{name}"], form["places"])
-        return Bounds(places=places, distinct=form["distinct"])
-    return Bounds(arrays[f"low{number}.{name}"], arrays[f"high{number}.{name}"])

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import inf, prod
+from math import inf
 
 import numpy as np
 
@@ -145,8 +145,3 @@ def _unless(wrong: Array, what: str, values: Array, owed: Owed, figures: Seen) -
     place = f"{owed.name}{list(first)}"
     reason = f"{what} at {place}: {values[first]!s}, golden {owed.golden[first]!s} ({int(wrong.sum())} of {wrong.size})"
     return replace(figures, ok=False, reason=reason, worst=first)
-
-
-def unpacked(bits: Array, shape: Sequence[int]) -> Array:
-    """Bits as they are stored, as an array of bools."""
-    return np.unpackbits(bits, count=prod(shape)).astype(bool).reshape(shape)

@@ -33,7 +33,7 @@ def strips(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attentions, "PARALLEL_FROM_PRODUCTS", 0)
 
 
-@pytest.mark.parametrize(("name", "dtype"), by_turns(4, NAMES, ["f32", "f64", "f16", "bf16"]))
+@pytest.mark.parametrize(("name", "dtype"), by_turns(8, NAMES, ["f32", "f64", "f16", "bf16"]))
 @pytest.mark.usefixtures("strips")
 def test_types(name: str, dtype: str) -> None:
     case = ready(attention_case(name, "odd", dtype))
@@ -45,7 +45,7 @@ def test_types(name: str, dtype: str) -> None:
     assert all(isinstance(k.schedule, Strips) for k in fused)
 
 
-@pytest.mark.parametrize(("name", "sizes"), by_turns(6, NAMES, list(SIZES)))
+@pytest.mark.parametrize(("name", "sizes"), by_turns(9, NAMES, list(SIZES)))
 @pytest.mark.usefixtures("strips")
 def test_sizes(name: str, sizes: str) -> None:
     case = ready(attention_case(name, sizes))
@@ -53,7 +53,7 @@ def test_sizes(name: str, sizes: str) -> None:
     assert kernels_agree(case)
 
 
-@pytest.mark.parametrize(("name", "special"), by_turns(4, ["bare", *NAMES], ["nan", "inf", "low", "late"]))
+@pytest.mark.parametrize(("name", "special"), by_turns(8, ["bare", *NAMES], ["nan", "inf", "low", "late"]))
 @pytest.mark.usefixtures("strips")
 def test_special_values(name: str, special: str) -> None:
     case = ready(attention_case(name, "wide", special=special))

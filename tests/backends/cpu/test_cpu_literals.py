@@ -9,7 +9,7 @@ from uol.backends.cpu.oracle import oracle
 from uol.compiler import compile as compile_for
 from uol.ir import Library, instantiate, interpret, parse
 from uol.ir.program.dtype_encoding import STORAGE, decode
-from uol.ir.program.rounding import integer_range
+from uol.ir.types import integer_range
 
 
 def run(text: str, dims: dict[str, int], dtype: str = "f32", **arrays: np.ndarray) -> np.ndarray:

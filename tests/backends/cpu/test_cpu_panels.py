@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from cpu_cases import HOST, as_numbers, graph_of, inputs_of, program_of, require_close, run_compiled
+from turns import by_turns
 
 import uol
 from uol.backends.cpu.backend import BACKEND
@@ -94,8 +95,7 @@ def test_rows_that_are_contiguous() -> None:
 
 
 @of_any_size
-@pytest.mark.parametrize("dtype", ["f32", "f64", "f16"])
-@pytest.mark.parametrize("formula", ["km,kn->mn", "kpm,kn->pmn"])
+@pytest.mark.parametrize(("formula", "dtype"), by_turns(2, ["km,kn->mn", "kpm,kn->pmn"], ["f32", "f64", "f16"]))
 def test_rows_that_lie_apart_along_k_are_copied(formula: str, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """As vectors where they are contiguous, and one by one; the last tile of rows is shorter."""
     monkeypatch.setattr(contraction, "FEWEST_TILES", 1)
@@ -132,10 +132,10 @@ def test_slivers_of_several_tiles_are_copied_together_where_rows_are_contiguous(
 
 
 @of_any_size
-@pytest.mark.parametrize("dtype", ["f32", "f64"])
-@pytest.mark.parametrize(("k", "n"), [(5, 1000), (64, 100), (LEAST_DEPTH + 7, 33)])
-def test_columns_that_lie_along_k_are_transposed(k: int, n: int, dtype: str) -> None:
+@pytest.mark.parametrize(("dtype", "sizes"), by_turns(2, ["f32", "f64"], [(5, 1000), (64, 100), (LEAST_DEPTH + 7, 33)]))
+def test_columns_that_lie_along_k_are_transposed(dtype: str, sizes: tuple[int, int]) -> None:
     """Whole vectors of columns and of k, what is left of each, and a k that is shorter than a vector."""
+    k, n = sizes
     program = program_of("linear", types={"T": dtype}, ranks={"S": 1}, dims={"S": 210, "K": k, "N": n})
     require_product(program, "mk,nk->mn", k, dtype, bias=True)
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from cpu_cases import graph_of, program_of, run_compiled
 from torch.nn import functional as F
+from turns import by_turns
 
 import uol
 from uol.backends.cpu import legalise
@@ -59,7 +60,7 @@ WINDOWS = [(3, 2, 1, 1), (2, 2, 0, 1), (3, 1, 1, 1), (2, 3, 1, 1), (5, 2, 2, 1),
 """Kernel, stride, padding, dilation."""
 
 
-@pytest.mark.parametrize("window", WINDOWS)
+@pytest.mark.parametrize("window", by_turns(2, WINDOWS))
 def test_windows_in_two_dims(window: tuple[int, int, int, int]) -> None:
     require_equal(image(2, 5, 19, 37), *window)
 

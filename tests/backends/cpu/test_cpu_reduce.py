@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 from cpu_cases import as_numbers, channels_last, graph_of, inputs_of, module_of, program_of, require_close, run_compiled
+from turns import by_turns
 
 from uol.ir import interpret
 from uol.ir.program.dtype_encoding import encode
@@ -14,9 +15,9 @@ from uol.ir.program.dtype_encoding import encode
 SHAPES = [(1, 1), (3, 7), (7, 16), (5, 33), (2, 255), (33, 256), (300, 130)]
 
 
-@pytest.mark.parametrize(("rows", "cols"), SHAPES)
-@pytest.mark.parametrize("special", [False, True])
-def test_softmax(rows: int, cols: int, special: bool) -> None:
+@pytest.mark.parametrize(("special", "shape"), by_turns(2, [False, True], SHAPES))
+def test_softmax(special: bool, shape: tuple[int, int]) -> None:
+    rows, cols = shape
     program = program_of("softmax", ranks={"S": 1}, dims={"S": rows, "C": cols})
     inputs = inputs_of(program, special=special)
     golden = interpret(program, as_numbers(program, inputs))["y"]
@@ -91,9 +92,11 @@ op folds(x: f32[N, M], m: bool[N, M])
 """
 
 
-@pytest.mark.parametrize("last", ["row-major", "rows innermost"])
-@pytest.mark.parametrize(("rows", "cols"), [(37, 1), (37, 5), (37, 64), (37, 100), (1000, 64)])
-def test_every_fold_in_both_layouts(rows: int, cols: int, last: str) -> None:
+@pytest.mark.parametrize(
+    ("last", "shape"), by_turns(2, ["row-major", "rows innermost"], [(37, 1), (37, 5), (37, 64), (37, 100), (1000, 64)])
+)
+def test_every_fold_in_both_layouts(last: str, shape: tuple[int, int]) -> None:
+    rows, cols = shape
     program = program_of(FOLDS, types={}, dims={"N": rows, "M": cols})
     rng = np.random.default_rng(cols)
     x = np.round(rng.standard_normal((rows, cols)) * 2).astype(np.float32)  # many ties
@@ -163,9 +166,9 @@ def test_masked_reductions() -> None:
     require_close(result["before"], golden["before"], "f32", 21, golden["before"])
 
 
-@pytest.mark.parametrize("layout", ["channels first", "channels last"])
-@pytest.mark.parametrize("channels", [3, 16, 70])
-@pytest.mark.parametrize("special", [False, True])
+@pytest.mark.parametrize(
+    ("layout", "channels", "special"), by_turns(3, ["channels first", "channels last"], [3, 16, 70], [False, True])
+)
 def test_max_pool(channels: int, layout: str, special: bool) -> None:
     dims = {"N": 2, "C": channels, "H": 9, "W": 8}
     program = program_of("max_pool2d", dims=dims, attrs={"kernel": 3, "stride": 2, "pad": 1})

@@ -64,7 +64,7 @@ def inputs_of(sizes: Mapping[str, int], rng: np.random.Generator, integers: bool
 
 
 @pytest.mark.parametrize(
-    ("form", "sizes", "dtype"), by_turns(4, ["rows", "across", "terms"], SIZES, ["f64", "f32", "f16", "bf16", "i32"]), ids=str
+    ("form", "sizes", "dtype"), by_turns(7, ["rows", "across", "terms"], SIZES, ["f64", "f32", "f16", "bf16", "i32"]), ids=str
 )
 def test_segments(form: str, sizes: dict[str, int], dtype: str) -> None:
     text = {"rows": ROWS, "across": ACROSS, "terms": TERMS}[form]

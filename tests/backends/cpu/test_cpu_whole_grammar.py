@@ -78,7 +78,7 @@ def block_agrees(number: int) -> set[type]:
     return kinds
 
 
-@pytest.mark.parametrize("number", by_turns(2, range(BLOCKS)))
+@pytest.mark.parametrize("number", by_turns(4, range(BLOCKS)))
 def test_random_operators_of_every_form(number: int) -> None:
     assert len(block_agrees(number) & {Scan, Scatter, Select}) >= 2
 

@@ -74,7 +74,7 @@ def test_special_values(turn: int, target: str) -> None:
     require_right([made(name, "wide", special=special) for name, special in pairs], target)
 
 
-@pytest.mark.parametrize(("tile", "turn"), by_turns(4, candidates.ROW_TILES, range(4)), ids=str)
+@pytest.mark.parametrize(("tile", "turn"), by_turns(8, candidates.ROW_TILES, range(4)), ids=str)
 def test_every_tile(tile: RowTile, turn: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Half of the cases a turn, on a target."""
     half, target = turn // 2, ("cuda", "hip")[turn % 2]

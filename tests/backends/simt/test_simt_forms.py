@@ -334,7 +334,7 @@ def runs() -> Runs:
 
 @pytest.mark.parametrize(
     ("target", "number"),
-    by_turns(2, ["cuda", "hip"], range(len(SCHEDULED))),
+    by_turns(3, ["cuda", "hip"], range(len(SCHEDULED))),
     ids=[f"{t}-{form}-{schedule}" for t in ("cuda", "hip") for form, schedule in SCHEDULED],
 )
 def test_form(runs: Runs, target: str, number: int) -> None:

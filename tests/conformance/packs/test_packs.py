@@ -17,8 +17,10 @@ from on_the_stub import fields_of, of_pytorch, packed_into, play, resealed, run_
 
 from uol.backends.cuda import nvrtc
 from uol.compilation.request import resolve_target
+from uol.conformance.packs.parts import OWN_BYTES, estimated_bytes, part_of
 from uol.conformance.packs.references import torch_call
 from uol.conformance.packs.runner.contents import BadInputError, read_pack
+from uol.conformance.packs.runner.stored import owed_by
 from uol.conformance.packs.runner.torch_times import EventClock, beside
 from uol.ir.errors import ResourceError, UolError
 from uol.ops.texts import FAMILIES
@@ -204,7 +206,7 @@ def test_what_pytorch_is_timed_on_is_the_operator(op: str, dtype: str, gradients
     timed = beside(entry, case.arrays, "cpu", clock)  # type: ignore[arg-type]
     assert timed.time is not None, timed.reason
     results = found[0] if isinstance(found[0], tuple | list) else [found[0]]
-    golden = [case.arrays[f"golden.{t['name']}"] for t in entry["tensors"] if t["role"] == "out"]
+    golden = [each.golden for each in owed_by(entry["tensors"], case.arrays)]
     given = [result for result in results if result is not None]
     assert len(given) == len(golden)
     for result, owed in zip(given, golden, strict=True):
@@ -302,7 +304,28 @@ def test_parts_are_the_whole(tmp_path: Path) -> None:
         selection = Selection("a test", (number, 2))
         write_pack(cases, resolve_target("cuda:h100"), selection, tmp_path / "part", lambda *a: None)  # replaced by the second
         names.append([case["op"] for case in fields_of(tmp_path / "part")["cases"]])
-    assert names == [["relu", "exp"], ["neg"]]
+    assert sorted(names[0] + names[1]) == ["exp", "neg", "relu"] and min(map(len, names)) == 1
+
+
+def test_parts_are_of_about_one_size() -> None:
+    """They are no further apart than by one case."""
+    cases = subjects("matmul,layer_norm,relu,neg,exp,conv2d,sum,argmax,embedding", "cuda:h100")
+    estimates = {case.name: estimated_bytes(case) for case in cases}
+    for count in (2, 3):
+        parts = [part_of(cases, number, count) for number in range(1, count + 1)]
+        assert sorted(case.name for part in parts for case in part) == sorted(estimates)
+        sizes = [sum(estimates[case.name] for case in part) for part in parts]
+        assert max(sizes) - min(sizes) <= max(estimates.values()) < sum(sizes) / count
+
+
+@needs_nvrtc
+def test_the_estimate_is_near_what_is_written(tmp_path: Path) -> None:
+    """Of cases whose tensors are most of it."""
+    cases = subjects("matmul,conv2d,layer_norm", "cuda:h100") + subjects("matmul", "cuda:h100", "f16")
+    for number, case in enumerate(cases):
+        written = packed_into(tmp_path / str(number), [case], "cuda:h100")
+        estimate = estimated_bytes(case) - OWN_BYTES
+        assert 0.5 * written.bytes < estimate + 2 * OWN_BYTES < 3 * written.bytes, (case.name, written.bytes, estimate)
 
 
 @needs_nvrtc

@@ -113,7 +113,7 @@ def on_group(case: str, group: distributed.ProcessGroup) -> Whole:
 
 
 EVERY = tuple((case, ranks) for case in CASES for ranks in (1, 2, RANKS))
-SAMPLE = (("one for all", 2), ("none on a rank", 2))
+SAMPLE = (("none on a rank", 2),)
 """Each rank compiles kernels for its own numbers of rows: all cases take minutes."""
 
 

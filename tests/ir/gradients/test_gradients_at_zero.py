@@ -29,7 +29,7 @@ OTHERWISE = {
 """Operators whose derivative at 0 is another one than PyTorch's."""
 
 
-@pytest.mark.parametrize("name", by_turns(2, [n for n in differentiable() if n not in OTHERWISE]))
+@pytest.mark.parametrize("name", by_turns(4, [n for n in differentiable() if n not in OTHERWISE]))
 def test_the_gradient_at_zero_is_that_of_autograd(name: str) -> None:
     op, ops, workload = library().get(name), library(), workloads_of(name)[-1]
     assert op is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from turns import by_turns
 
 from uol.ir import Library, Op, check, instantiate, interpret, parse, print_op
 from uol.ir.checker.instantiation import dim_names
@@ -114,7 +115,7 @@ def compare_twice(op: Op, **attrs: int) -> None:
 ALL = (*REMAINDERS, *EQUAL_FACTORS, *REPEATED_TERMS, *NESTED, *BEYOND_THE_DIM, *AMONG_STATEMENTS, *NO_INVERSE, *CHOICES)
 
 
-@pytest.mark.parametrize("text", texts(ALL), ids=lambda t: t.split("{")[1])
+@pytest.mark.parametrize("text", by_turns(2, texts(ALL)), ids=lambda t: t.split("{")[1])
 def test_slopes(text: str) -> None:
     compare_twice(parse(text)[0])
 

@@ -53,7 +53,7 @@ def check_differences(name: str) -> None:
     assert gradgradcheck(run, tensors, fast_mode=True)
 
 
-@pytest.mark.parametrize("name", by_turns(2, [n for n in differentiable() if n in FORMS]))
+@pytest.mark.parametrize("name", by_turns(4, [n for n in differentiable() if n in FORMS]))
 def test_a_gradient_of_each_form_is_the_limit_of_differences_twice(name: str) -> None:
     check_differences(name)
 

@@ -65,7 +65,7 @@ def test_every_gradient_passes_the_checker(name: str) -> None:
     check_text(name)
 
 
-WAYS = by_turns(2, ["autograd", "differences"], range(len(differentiable())))
+WAYS = by_turns(4, ["autograd", "differences"], range(len(differentiable())))
 """Every operator in one of two ways; each in the other is for the soak."""
 
 

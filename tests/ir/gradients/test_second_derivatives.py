@@ -80,7 +80,7 @@ def compare(name: str, workload: Workload) -> None:
         np.testing.assert_allclose(value, expected[tensor], 1e-8, 1e-8, err_msg=f"{tensor} of {workload}")
 
 
-@pytest.mark.parametrize("name", by_turns(2, SMOOTH))
+@pytest.mark.parametrize("name", by_turns(4, SMOOTH))
 def test_the_gradient_of_a_gradient_is_double_backward(name: str) -> None:
     every = [w for w in workloads_of(name) if comparable(w) and 0 not in w.flat_dims.values()]
     for workload in (every[0], every[-1]):
