@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 import torch
+from turns import by_turns
 
 from uol.backends.cpu.operands.panels import LEAST_DEPTH
 from uol.backends.cpu.schedules import contraction
@@ -51,7 +52,7 @@ def seeded(*size: int) -> torch.Tensor:
     return torch.randn(size, generator=torch.Generator().manual_seed(sum(size)))
 
 
-@pytest.mark.parametrize("varying", ["M", "N", "K", "MN", "MKN"])
+@pytest.mark.parametrize("varying", by_turns(2, ["M", "N", "K", "MN", "MKN"]))
 def test_a_matrix_product_at_all_sizes(varying: str) -> None:
     fixed = {"S": 2, "M": 14, "K": 9, "N": 40}
     kernel = kernel_of("matmul", fixed, varying)
@@ -82,7 +83,7 @@ FEW_AND_MANY = (0, 1, 5, 15, 16, 17, 39, 40, 41, 63, 64, 65, 97, 129)
 DEPTHS = (0, 1, 3, 7, 8, 9, LEAST_DEPTH - 1, LEAST_DEPTH, LEAST_DEPTH + 1, 2 * LEAST_DEPTH + 5)
 
 
-@pytest.mark.parametrize("varying", ["M", "N", "K", "MKN", "SMKN"])
+@pytest.mark.parametrize("varying", by_turns(2, ["M", "N", "K", "MKN", "SMKN"]))
 def test_a_product_over_panels_at_all_sizes(varying: str) -> None:
     fixed = {"S": 2, "M": 70, "K": LEAST_DEPTH + 30, "N": 500}
     kernel = kernel_of("matmul", fixed, varying)
@@ -109,7 +110,7 @@ def test_sums_of_a_task_fit_their_room(varying: str, monkeypatch: pytest.MonkeyP
         require(kernel, {**fixed, "M": rows}, a @ b, a, b)
 
 
-@pytest.mark.parametrize("varying", ["S", "K", "SKN"])
+@pytest.mark.parametrize("varying", by_turns(2, ["S", "K", "SKN"]))
 def test_gradients_of_a_linear_layer_at_all_sizes(varying: str) -> None:
     """Each of them is over panels of its own: rows of any number, and sums over any number of rows."""
     fixed = {"S": 70, "K": 150, "N": 140}

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from cpu_cases import HOST, as_numbers, graph_of, inputs_of, program_of, require_close, run_compiled
 from emulated_instructions import emulate, machine
+from turns import by_turns
 
 import uol
 from uol.backends.cpu.backend import BACKEND
@@ -127,8 +128,7 @@ def require_exact(program: Program, unit: str) -> Panels:
     return schedule
 
 
-@pytest.mark.parametrize("unit", UNITS)
-@pytest.mark.parametrize(("a", "b"), [("i8", "i8"), ("u8", "i8"), ("i8", "u8"), ("u8", "u8")])
+@pytest.mark.parametrize(("unit", "a", "b"), by_turns(2, UNITS, ["i8", "u8"], ["i8", "u8"]))
 def test_bytes_of_all_signs_are_exact(unit: str, a: str, b: str, monkeypatch: pytest.MonkeyPatch) -> None:
     emulate(monkeypatch, machine(f"{unit} of bytes"))
     require_exact(bytes_program(a, b, 70, 2051, 67), unit)

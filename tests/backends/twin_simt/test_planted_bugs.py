@@ -27,7 +27,7 @@ def job_of(bug: Planted, backend: str) -> Job:
     return Job(module(backend, bug.source, args, launches), {"x": x}, {}, timeout_s=1.0, capability=MACHINES[backend])
 
 
-@pytest.fixture(scope="module", params=["cuda", "hip"])
+@pytest.fixture(scope="module", params=["cuda", pytest.param("hip", marks=pytest.mark.soak)])
 def runs(request: pytest.FixtureRequest) -> dict[str, TwinRun]:
     return dict(zip((b.name for b in PLANTED), execute_many([job_of(b, request.param) for b in PLANTED]), strict=True))
 

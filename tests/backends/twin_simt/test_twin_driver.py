@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from hand_written import MACHINES, dense, module
 from planted import PLANTED
+from turns import by_turns
 
 import uol.backends.twin
 from uol.backends.twin import Job, build, cache, execute, execute_many, kind_of, register_kind
@@ -118,7 +119,7 @@ def test_a_damaged_executable_is_built_anew(fresh_cache: Path) -> None:
     assert np.array_equal(execute_many([job(twice())])[0].outputs["y"], 2 * X)
 
 
-@pytest.mark.parametrize("damage", [lambda path: path.write_bytes(b"no object"), lambda path: path.unlink()])
+@pytest.mark.parametrize("damage", by_turns(2, [lambda path: path.write_bytes(b"no object"), lambda path: path.unlink()]))
 def test_a_damaged_runtime_is_built_anew(fresh_cache: Path, damage: Callable[[Path], None]) -> None:
     damage(sorted(fresh_cache.glob("objects/*/*.o"))[0])
     (run,) = execute_many([job(twice("3"))])

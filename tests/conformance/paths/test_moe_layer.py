@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import Tensor
+from turns import by_turns
 
 import uol
 from uol.conformance.paths.draw import typical_errors
@@ -68,8 +69,10 @@ def three_experts_for_all(module: Mixture) -> None:
         module.router[:3, 0] = 1.0
 
 
-@pytest.mark.parametrize("change", [no_change, one_expert_for_all, three_experts_for_all])
-@pytest.mark.parametrize("options", [{}, {"capacity": 5}, {"capacity": 0}])
+@pytest.mark.parametrize(
+    ("change", "options"),
+    by_turns(2, [no_change, one_expert_for_all, three_experts_for_all], [{}, {"capacity": 5}, {"capacity": 0}]),
+)
 def test_the_layer_is_its_twin(change: Callable[[Mixture], None], options: dict[str, int]) -> None:
     ours, theirs = pair(**options)
     x = tokens()
