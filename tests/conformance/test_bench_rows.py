@@ -161,7 +161,7 @@ def test_peaks_and_the_share_of_them() -> None:
     assert Record(record.settings, "", record.outcomes, {}, record.peaks).rate(key) is None
 
 
-@pytest.mark.parametrize("use", ["inference", "training"])
+@pytest.mark.parametrize("use", [pytest.param("inference", marks=pytest.mark.soak), "training"])
 def test_a_model_computes_the_same_on_both_sides(use: Literal["inference", "training"]) -> None:
     row = ModelRow("encoder layer", use, 1)
     assert isinstance(measure(Key("models", row.name, row.passes[0]), row, QUICK), Timing)

@@ -20,7 +20,7 @@ from uol.ir import parse
 from uol.ir.gradients.maps.inverted_index import _Inversion
 from uol.ir.gradients.text.algebra import Product
 
-SAMPLE = range(24, 40)
+SAMPLE = range(30, 38)
 """The numbers that `make test` tries."""
 AT_ONCE = 8
 FINDERS = {"bound": 30, "factors": 37}

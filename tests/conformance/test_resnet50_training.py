@@ -27,6 +27,7 @@ def narrow(seed: int = 0) -> tuple[ResNet, torch.Tensor, torch.Tensor]:
     return ResNet(NARROW), images, torch.randint(NARROW.classes, (NARROW.batch,))
 
 
+@pytest.mark.soak
 def test_its_gradients_are_those_of_differences() -> None:
     network, images, labels = narrow()
     network.double()

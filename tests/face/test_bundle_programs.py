@@ -63,7 +63,10 @@ def test_the_example_takes_the_sizes_that_are_open(group_norm: Path) -> None:
     assert (refused.returncode, refused.stderr) == (1, "group_norm needs C % 2 == 0, C * S > 0\n")
 
 
-VENDORS = [("cuda", ("nvcc", "-Xcompiler", "-Wall,-Wextra,-Werror")), ("hip", ("hipcc", "-Wall", "-Wextra", "-Werror"))]
+VENDORS = [
+    ("cuda", ("nvcc", "-Xcompiler", "-Wall,-Wextra,-Werror")),
+    pytest.param("hip", ("hipcc", "-Wall", "-Wextra", "-Werror"), marks=pytest.mark.soak),
+]
 
 
 @pytest.mark.parametrize(("target", "compiler"), VENDORS, ids=["nvcc", "hipcc"])

@@ -47,6 +47,7 @@ def test_tvm_comes_without_torch(tmp_path: Path) -> None:
     assert "torch" not in loaded_after(code, tmp_path)
 
 
+@pytest.mark.soak  # it loads PyTorch, too
 def test_relax_comes_when_it_is_asked_for(tmp_path: Path) -> None:
     code = "from uol.ir.without_torch import import_tvm; import_tvm(); import tvm; assert not hasattr(tvm, 'relax'); "
     code += "assert 'tvm.relax' not in sys.modules; from tvm import relax; assert relax.BlockBuilder and tvm.relax is relax"

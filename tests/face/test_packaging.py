@@ -88,6 +88,7 @@ def test_it_runs_from_another_folder(environment: Path, tmp_path: Path) -> None:
     assert sorted(p.name for p in (tmp_path / "build").iterdir()) == ["softmax-cuda-a100", "softmax-hip-mi250x"]
 
 
+@pytest.mark.soak
 @pytest.mark.skipif(shutil.which("g++") is None, reason="the twin needs g++")
 def test_its_twin_runs_from_another_folder(environment: Path, tmp_path: Path) -> None:
     assert "within the contract" in run_there(environment, tmp_path, *RUN)

@@ -8,6 +8,7 @@ from typing import cast
 
 import numpy as np
 import pytest
+from turns import by_turns
 
 import uol
 from uol.backends.cpu.backend import BACKEND
@@ -140,7 +141,9 @@ def test_a_bundle_holds_what_was_chosen(timed: list[int], tmp_path: Path, monkey
     assert len(timed) == 1
 
 
-@pytest.mark.parametrize("op", ["softmax", "linear", "embedding", "grouped_matmul", "attention", "topk", "layer_norm"])
+@pytest.mark.parametrize(
+    "op", by_turns(2, ["embedding", "softmax", "grouped_matmul", "attention", "topk", "layer_norm", "linear"])
+)
 def test_kernels_of_every_kind_run_alone(op: str, timed: list[int]) -> None:
     """With indices, segments, run-time attributes, and what lies between kernels."""
     workload = workloads_of(op)[0]

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 
 import uol
@@ -54,6 +55,7 @@ assert torch.allclose(found, torch.nn.functional.gelu(x.softmax(-1)))
 """
 
 
+@pytest.mark.soak
 def test_what_one_process_exports_another_one_loads(tmp_path: Path) -> None:
     path = str(tmp_path / "gated.pt2")
     torch.export.save(torch.export.export(Gated(), (torch.ones(2, 3),)), path)

@@ -20,6 +20,7 @@ from uol.conformance.paths.recorded import recorded
 from uol.ir.errors import ShapeError, ToolchainError
 
 
+@pytest.mark.soak
 def test_the_gradients_are_those_of_the_function() -> None:
     drawn = draw("narrow", "f64", 0)
     video, text, there = drawn.inputs
@@ -49,7 +50,8 @@ def test_it_is_the_twin_in_float64(changes: dict[str, int]) -> None:
         torch.testing.assert_close(found[name], value, rtol=1e-9, atol=1e-12, msg=name)
 
 
-@pytest.mark.parametrize("dtype", ["f32", *(pytest.param(d, marks=pytest.mark.soak) for d in ("f16", "bf16"))])
+@pytest.mark.soak
+@pytest.mark.parametrize("dtype", ["f32", "f16", "bf16"])
 def test_it_is_as_near_to_float64_as_pytorch_is(dtype: str) -> None:
     for name, dual in typical_errors([draw("narrow", dtype, seed) for seed in range(31)], dtype, LEVEL).items():
         assert dual.ok, f"{name}: {dual.detail}"
