@@ -141,7 +141,7 @@ def _built() -> Path:
         library.parent.mkdir(parents=True, exist_ok=True)
         whole = library.with_suffix(f".{os.getpid()}")
         folders = [f"-I{TORCH}/include", f"-L{TORCH}/lib", f"-Wl,-rpath,{TORCH}/lib"]
-        options = ["-std=c++20", "-O0", "-w", "-fPIC", "-shared", *folders, "-ltorch_cpu", "-lc10"]
+        options = ["-std=c++20", "-O1", "-w", "-fPIC", "-shared", *folders, "-ltorch_cpu", "-lc10"]
         subprocess.run(["g++", str(SOURCE), "-o", str(whole), *options], check=True)
         whole.rename(library)
     return library
