@@ -91,7 +91,9 @@ def _rest(golden: Array, near: Array, dtype: str) -> Array:
 
 def _away(edge: Array, near: Array) -> Array:
     """How many of the type's numbers further up a bound is, in the least type of integers that holds all; -0 is 0."""
-    steps = _ordinals(edge) - _ordinals(near)  # of f64 modulo 2**64, as they are added again
+    steps = _ordinals(edge) - _ordinals(near)
+    if near.itemsize == 8:  # modulo 2**64, as they are added again
+        return steps
     ends = [np.min_scalar_type(-1 - abs(int(end))) for end in (steps.min(initial=0), steps.max(initial=0))]
     return steps.astype(np.result_type(*ends))
 
