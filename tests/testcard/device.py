@@ -133,15 +133,15 @@ def _library() -> ctypes.CDLL:
 
 
 def _built() -> Path:
-    """The library, built where its source or PyTorch is another: ten seconds of a core."""
-    key = hashlib.sha256(SOURCE.read_bytes() + torch.__version__.encode()).hexdigest()[:16]
+    """The library, built where its source, PyTorch or the options are others: ten seconds of a core."""
+    folders = [f"-I{TORCH}/include", f"-L{TORCH}/lib", f"-Wl,-rpath,{TORCH}/lib"]
+    options = ["-std=c++20", "-O1", "-w", "-fPIC", "-shared", *folders, "-ltorch_cpu", "-lc10"]
+    key = hashlib.sha256(SOURCE.read_bytes() + f"{torch.__version__} {options}".encode()).hexdigest()[:16]
     folder = os.environ.get("UOL_CACHE_DIR") or SOURCE.parents[2] / "build" / "test-cache"
     library = Path(folder) / f"{NAME}-{key}.so"
     if not library.exists():
         library.parent.mkdir(parents=True, exist_ok=True)
         whole = library.with_suffix(f".{os.getpid()}")
-        folders = [f"-I{TORCH}/include", f"-L{TORCH}/lib", f"-Wl,-rpath,{TORCH}/lib"]
-        options = ["-std=c++20", "-O1", "-w", "-fPIC", "-shared", *folders, "-ltorch_cpu", "-lc10"]
         subprocess.run(["g++", str(SOURCE), "-o", str(whole), *options], check=True)
         whole.rename(library)
     return library
