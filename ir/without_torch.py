@@ -55,9 +55,9 @@ def relax_left_out() -> Iterator[None]:
         yield
     finally:
         del sys.modules[RELAX]
-        tvm = sys.modules.get("tvm")
-        if getattr(tvm, "relax", None) is empty:
-            del tvm.relax  # type: ignore[union-attr]  # it has one
+        package = vars(sys.modules["tvm"]) if "tvm" in sys.modules else {}
+        if package.get("relax") is empty:
+            del package["relax"]
 
 
 def import_tvm() -> None:

@@ -14,12 +14,12 @@ from uol.compilation.pipeline import artifact_of
 from uol.conformance.accuracy.interval import Array
 from uol.conformance.cases.twin_check import Prepared
 from uol.conformance.packs.cases import Subject
+from uol.conformance.packs.compact import form_of, stored
 from uol.conformance.packs.owed import owed_of
 from uol.conformance.packs.references import torch_call
 from uol.conformance.packs.roofline import roofline_of
 from uol.conformance.packs.runner.judge import Owed
 from uol.conformance.packs.runner.numbers import STORAGE
-from uol.conformance.packs.runner.stored import form_of, stored
 from uol.ir.errors import UolError
 
 NATIVE, PORTABLE = "native", "portable"

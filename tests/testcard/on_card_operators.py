@@ -35,7 +35,7 @@ def test_an_operator_and_its_gradient(launches: list[Launched]) -> None:
     assert [(each.op, each.card, each.current) for each in launches] == [("softmax", 1, 1), ("softmax_grad", 1, 1)]
 
 
-SAMPLED = ["exp", "where", "softmax", "nn.functional.conv2d"]
+SAMPLED = ["exp", "add", "where", "sum", "softmax", "nn.functional.layer_norm", "nn.functional.conv2d", "gather"]
 
 
 @pytest.mark.parametrize("name", SAMPLED)

@@ -17,11 +17,12 @@ from uol.conformance.accuracy.sorts_under_rounding import Ordered
 from uol.conformance.cases.truth import Truth
 from uol.conformance.cases.twin_check import Outcome, Prepared, judge
 from uol.conformance.gradients.cases import TOLERANCE
+from uol.conformance.packs.compact import form_of
+from uol.conformance.packs.compact import stored as stored_in_pack
 from uol.conformance.packs.owed import owed_of as owed_by_text
 from uol.conformance.packs.runner.judge import Bounds, Owed, judged
 from uol.conformance.packs.runner.numbers import EPSILON, nearest, spacing
-from uol.conformance.packs.runner.stored import form_of, owed_by
-from uol.conformance.packs.runner.stored import stored as stored_in_pack
+from uol.conformance.packs.runner.stored import owed_by
 from uol.ir.program.dtype_encoding import STORAGE, decode, encode
 from uol.ir.program.rounding import round_to
 
