@@ -16,11 +16,13 @@ from uol.backends.simt.tile_counts import attention_counts, contract_counts
 from uol.codegen.backend import Device, Footprint, Refusal
 from uol.codegen.cost import time_of
 from uol.codegen.indexing.arithmetic import static
-from uol.codegen.specs.nodes import Attention, Contract, KernelSpec, Map, Pack, Reduce
+from uol.codegen.specs.nodes import Attention, Contract, Fold, KernelSpec, Map, Pack, Reduce, Scan
 from uol.codegen.specs.steps import passes_of
 from uol.codegen.specs.traverse import expressions, reads
 from uol.codegen.work import Issued
+from uol.ir.program.nodes import Axis
 
+Axes = tuple[Axis, ...]
 THREADS = 256
 """A block that fills every SIMT machine: several fit a core at any register use below 64 a thread."""
 
@@ -51,8 +53,10 @@ def candidates(spec: KernelSpec, device: Device, lanes: int) -> Iterable[SimtSch
     match spec:
         case Map() | Pack():
             return (Elements(THREADS),)
-        case Reduce():
-            return _rows(spec, device, lanes)
+        case Reduce(rows=rows, cols=cols):
+            return _rows(spec, rows, cols, device, lanes)
+        case Scan(rows=rows, along=along):
+            return _rows(spec, rows, (along,), device, lanes)
         case Contract():
             return sorted(TILES, key=lambda tile: _cost(contract_counts(spec, tile, device), device))
         case Attention():
@@ -60,24 +64,24 @@ def candidates(spec: KernelSpec, device: Device, lanes: int) -> Iterable[SimtSch
     return ()
 
 
-def _rows(spec: Reduce, device: Device, lanes: int) -> tuple[SimtSchedule, ...]:
+def _rows(spec: KernelSpec, of: Axes, along: Axes, device: Device, lanes: int) -> tuple[SimtSchedule, ...]:
     """A thread a row where rows are short, or lie side by side and are many; else a block, as wide as the row."""
-    rows, columns = count_of(spec.rows), count_of(spec.cols)
+    rows, columns = count_of(of), count_of(along)
     whole_warps = -(-columns // lanes) * lanes
     block = BlockPerRow(min(THREADS, max(_power_of_two(whole_warps), lanes)))
     thread = ThreadPerRow(THREADS)
     fills_the_device = rows >= device.cores * THREADS // 4
-    if columns < lanes or (_lanes_want_rows(spec) and fills_the_device):
+    if columns < lanes or (_lanes_want_rows(spec, of, along) and fills_the_device):
         return thread, block
     return block, thread
 
 
-def _lanes_want_rows(spec: Reduce) -> bool:
+def _lanes_want_rows(spec: KernelSpec, rows: Axes, along: Axes) -> bool:
     """Do most reads step less along the rows than along the columns?"""
     votes = 0
     for expr in expressions(spec):
         for read in reads(expr):
-            votes += 1 if smallest_stride(read, spec.rows) < smallest_stride(read, spec.cols) else -1
+            votes += 1 if smallest_stride(read, rows) < smallest_stride(read, along) else -1
     return votes > 0
 
 
@@ -107,10 +111,12 @@ def check(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> Footprint
         case (Map() | Pack(), Elements(threads=threads)):
             blocks = min(-(-count_of(spec.axes) // threads), target.max_blocks(threads)) if threads > 0 else 0
             return _fitting(target, threads, blocks, 0)
-        case (Reduce(rows=rows), ThreadPerRow(threads=threads)):
+        case (Reduce(rows=rows) | Scan(rows=rows), ThreadPerRow(threads=threads)):
             return _fitting(target, threads, -(-count_of(rows) // threads) if threads > 0 else 0, 0)
         case (Reduce(rows=rows), BlockPerRow(threads=threads)):
-            return _fitting(target, threads, count_of(rows), _scratch_bytes(spec, threads, target))
+            return _fitting(target, threads, count_of(rows), _scratch_bytes((f for p in passes_of(spec).passes for f in p.folds), threads, target))
+        case (Scan(rows=rows, steps=steps), BlockPerRow(threads=threads)):
+            return _fitting(target, threads, count_of(rows), _scratch_bytes((s for s in steps if isinstance(s, Fold)), threads, target))
         case (Contract(), Tile()):
             return _tile(spec, schedule, target)
         case (Attention(), RowTile()):
@@ -178,9 +184,9 @@ def _row_tile_defect(spec: Attention, tile: RowTile, target: Target) -> str | No
     return None
 
 
-def _scratch_bytes(spec: Reduce, threads: int, target: Target) -> int:
+def _scratch_bytes(of: Iterable[Fold], threads: int, target: Target) -> int:
     """One element a warp, for every C type that is folded; a pick holds a value and an index, 16 bytes at most."""
-    folds = [f for p in passes_of(spec).passes for f in p.folds]
+    folds = tuple(of)
     picks = {COMPUTE[f.value.type] for f in folds if f.op in PICKS}
     plain = {COMPUTE[f.dtype] for f in folds if f.op not in PICKS}
     element_bytes = 16 * len(picks) + sum(COMPUTE_BYTES[ctype] for ctype in plain)

@@ -11,7 +11,16 @@ from uol.ir.types import DTYPES, integer_range, is_float
 
 PICKS = ("argmax", "argmin")
 BINARY_OF = {"sum": "+", "prod": "*", "max": "max", "min": "min", "any": "or", "all": "and"}
+FUNCTORS = {op: op.capitalize() for op in BINARY_OF} | {"argmax": "ArgMax", "argmin": "ArgMin"}
 IN_PLACE = {"sum": "+=", "prod": "*="}
+
+
+@dataclass(frozen=True, slots=True)
+class Scratch:
+    """Shared memory of block folds, one array a type."""
+
+    ctype: str
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +34,13 @@ class FoldText:
     op: str
     result: str | None
 
-    def declaration(self) -> str:
-        return f"{self.ctype} {self.variable} = {self.start};"
+    def declaration(self, variable: str | None = None) -> str:
+        return f"{self.ctype} {variable or self.variable} = {self.start};"
+
+    @property
+    def functor(self) -> str:
+        """The step between two values, as an object."""
+        return f"uol::{FUNCTORS[self.op]}"
 
     def shared(self, threads: int, scratch: str) -> str:
         """The fold over a block."""

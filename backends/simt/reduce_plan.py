@@ -10,7 +10,7 @@ from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.proofs import Proofs, index_type
 from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.c_text.signatures import Signature, signature
-from uol.backends.simt.folds import FoldText, fold_text, take
+from uol.backends.simt.folds import FoldText, Scratch, fold_text, take
 from uol.backends.simt.schedules import BlockPerRow, RowSchedule
 from uol.backends.simt.target import Target
 from uol.codegen.backend import Launch
@@ -42,14 +42,6 @@ class PassPlan:
     loops: tuple[Loop, ...]
     body: tuple[str, ...]
     after: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Scratch:
-    """Shared memory of block folds, one array a type."""
-
-    ctype: str
-    name: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,18 +19,19 @@ from uol.backends.simt.candidates import check
 from uol.backends.simt.contract_plan import ContractPlan, plan_contract
 from uol.backends.simt.map_plan import MapPlan, plan_map
 from uol.backends.simt.reduce_plan import ReducePlan, plan_reduce
+from uol.backends.simt.scan_plan import ScanPlan, plan_scan
 from uol.backends.simt.schedules import BlockPerRow, Elements, RowTile, SimtSchedule, ThreadPerRow, Tile
 from uol.backends.simt.target import Target
 from uol.codegen.backend import Device, Kernel, Module, Param, Refusal, SourceFile
 from uol.codegen.specs.drop_unit_axes import without_unit_axes
 from uol.codegen.specs.graph import KernelGraph
-from uol.codegen.specs.nodes import Attention, Contract, KernelSpec, Map, Pack, Reduce
+from uol.codegen.specs.nodes import Attention, Contract, KernelSpec, Map, Pack, Reduce, Scan
 from uol.codegen.specs.steps import stored_directly
 from uol.codegen.specs.traverse import with_steps
 from uol.ir.errors import RefusalError, ResourceError, UolError
 from uol.ir.program.nodes import Var
 
-Plan = MapPlan | ReducePlan | ContractPlan | AttentionPlan
+Plan = MapPlan | ReducePlan | ScanPlan | ContractPlan | AttentionPlan
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -59,6 +60,8 @@ def _plan(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> tuple[str
             return "map.j2", plan_map(spec, schedule, target)
         case (Reduce(), ThreadPerRow() | BlockPerRow()):
             return "reduce.j2", plan_reduce(spec, schedule, target)
+        case (Scan(), ThreadPerRow() | BlockPerRow()):
+            return "scan.j2", plan_scan(spec, schedule, target)
         case (Contract(), Tile()):
             return "contract.j2", plan_contract(spec, schedule, target)
         case (Attention(), RowTile()):

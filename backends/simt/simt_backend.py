@@ -25,7 +25,7 @@ from uol.codegen.backend import (
     ToolState,
 )
 from uol.codegen.specs.graph import KernelGraph
-from uol.codegen.specs.nodes import Attention, Contract, KernelSpec, Map, Reduce
+from uol.codegen.specs.nodes import Attention, Contract, KernelSpec, Map, Reduce, Scan
 from uol.codegen.work import Issued
 from uol.ir.errors import UolError
 
@@ -75,7 +75,7 @@ class SimtBackend:
 
             spec = group.spec()
             return any(isinstance(candidates.check(spec, tile, self.target), Footprint) for tile in candidates.ROW_TILES)
-        return group.kind in (Map, Reduce, Contract) and group.dtypes <= self.capability.dtypes
+        return group.kind in (Map, Reduce, Contract, Scan) and group.dtypes <= self.capability.dtypes
 
     def legalise(self, spec: KernelSpec) -> tuple[KernelSpec, ...]:
         """Guards and strides of any kind are fine for threads: a spec is its own kernel."""

@@ -32,6 +32,13 @@ template <class T> UOL_DEVICE T shuffle_xor(T value, int mask, int = 0) {
   else return __shfl_xor(value, mask);
 }
 
+// The value of the lane that lies `distance` below; a lane that has none below keeps its own. All lanes take part.
+template <class T> UOL_DEVICE T shuffle_up(T value, int distance, int = 0) {
+  static_assert(sizeof(T) <= 8, "at most 8 bytes");
+  if constexpr (sizeof(T) < 4) return static_cast<T>(__shfl_up(static_cast<int>(value), distance));
+  else return __shfl_up(value, distance);
+}
+
 // One access of up to 16 bytes; the address is a multiple of its size.
 template <class V> UOL_DEVICE V load_whole(const void* from) { return *static_cast<const V*>(from); }
 template <class V> UOL_DEVICE void store_whole(void* to, const V& value) { *static_cast<V*>(to) = value; }

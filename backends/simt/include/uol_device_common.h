@@ -7,6 +7,7 @@
 //   UOL_CONVERTS_BF16 bf16_bits                             the same, where the machine has the instruction
 //   block_barrier(line, part) warp_barrier()                `line` and `part` tell barriers apart in the checked twin
 //   shuffle_xor(value, mask, line)                          the value of the lane whose number differs by `mask`
+//   shuffle_up(value, distance, line)                       the value of the lane `distance` below; the own where there is none
 //   load_whole<V>(from) store_whole(to, value)              one access of up to 16 bytes, at a multiple of its size
 //
 // It needs no header of a compiler: nvcc, NVRTC, hipcc and g++ know every name in it.
@@ -173,6 +174,9 @@ template <class T, class I> UOL_DEVICE Pick<T, I> pick_min(Pick<T, I> a, Pick<T,
 template <class T, class I> UOL_DEVICE Pick<T, I> shuffle_xor(Pick<T, I> v, int mask, int line = __builtin_LINE()) {
   return {shuffle_xor(v.value, mask, line), shuffle_xor(v.index, mask, line)};
 }
+template <class T, class I> UOL_DEVICE Pick<T, I> shuffle_up(Pick<T, I> v, int distance, int line = __builtin_LINE()) {
+  return {shuffle_up(v.value, distance, line), shuffle_up(v.index, distance, line)};
+}
 
 struct Sum { template <class T> UOL_DEVICE T operator()(T a, T b) const { return a + b; } };
 struct Prod { template <class T> UOL_DEVICE T operator()(T a, T b) const { return a * b; } };
@@ -229,6 +233,46 @@ UOL_DEVICE Pick<T, I> block_argmax(T value, I index, Pick<T, I>* scratch, int li
 template <int threads, class T, class I>
 UOL_DEVICE Pick<T, I> block_argmin(T value, I index, Pick<T, I>* scratch, int line = __builtin_LINE()) {
   return block_fold<threads>(Pick<T, I>{value, index}, scratch, ArgMin{}, line);
+}
+
+// Scan over a warp: a lane gets the fold over the lanes up to its own, in their order.
+template <class T, class Step> UOL_DEVICE T warp_scan(T value, Step step, int line) {
+  const int lane = thread_index() % warp_width;
+  for (int distance = 1; distance < warp_width; distance *= 2) {
+    const T below = shuffle_up(value, distance, line);
+    if (lane >= distance) value = step(below, value);
+  }
+  return value;
+}
+// What lies before a warp's values: `carry`, and what the warps before it have folded, which is `own` here. `carry` goes on
+// over the whole block. `scratch`: shared, one element a warp; free afterwards.
+template <int threads, class T, class Step>
+UOL_DEVICE T before_warp(T own, T& carry, T* scratch, Step step, int line) {
+  static_assert(threads % warp_width == 0, "whole warps");
+  const int thread = thread_index();
+  if (thread % warp_width == warp_width - 1) scratch[thread / warp_width] = own;
+  block_barrier(line, 1);
+  T before = carry;
+  for (int warp = 0; warp < threads / warp_width; ++warp) {
+    if (warp == thread / warp_width) before = carry;
+    carry = step(carry, scratch[warp]);
+  }
+  block_barrier(line, 2);
+  return before;
+}
+// Scan over a block: a thread gets the fold of `carry` and the values of the threads up to its own, in their order; `carry`
+// becomes the fold over all of them. `scratch` as above.
+template <int threads, class T, class Step>
+UOL_DEVICE T block_scan(T value, T& carry, T* scratch, Step step, int line = __builtin_LINE()) {
+  value = warp_scan(value, step, line);
+  return step(before_warp<threads>(value, carry, scratch, step, line), value);
+}
+// The same without the thread's own value.
+template <int threads, class T, class Step>
+UOL_DEVICE T block_scan_before(T value, T& carry, T* scratch, Step step, int line = __builtin_LINE()) {
+  value = warp_scan(value, step, line);
+  const T before = before_warp<threads>(value, carry, scratch, step, line), below = shuffle_up(value, 1, line);
+  return thread_index() % warp_width == 0 ? before : step(before, below);
 }
 
 }  // namespace uol

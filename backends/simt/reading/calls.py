@@ -9,7 +9,7 @@ from uol.backends.simt.c_text.types import STORAGE_BYTES
 from uol.backends.simt.reading.counts import Counts, Ends
 from uol.backends.simt.reading.lanes import SECTOR_BYTES, Active, Value, range_of
 from uol.backends.simt.reading.syntax import Name, Operation
-from uol.backends.simt.reading.units import class_of, type_of
+from uol.backends.simt.reading.units import class_of, members, type_of
 from uol.ir.integers.intervals import EVERYTHING, Interval
 
 
@@ -31,6 +31,9 @@ def issue(call: Operation, args: tuple[Value, ...], active: Active, reader: Read
     """Counts what a call of the header issues, and gives the range of its value; None where the call is an operation only."""
     if call.fn == "__syncthreads":
         _barriers(1, active, reader)
+        return EVERYTHING
+    if call.fn.startswith("block_scan"):
+        _block_scan(call, active, reader)
         return EVERYTHING
     if call.fn.startswith("block_"):
         _block_fold(call, active, reader)
@@ -67,6 +70,20 @@ def _block_fold(call: Operation, active: Active, reader: Reader) -> None:
     reader.counts.add("scratch", "load", times(warps * size, active.lanes))
     unit = class_of(dtypes[0])
     reader.counts.add("operation", unit, times((warps - 1) * reader.width, active.warps(reader.width)))
+    _barriers(2, active, reader)
+
+
+def _block_scan(call: Operation, active: Active, reader: Reader) -> None:
+    """By shuffles within warps; then the last lane of each writes, and all go over the values of all warps."""
+    width, dtype = reader.width, type_of(call.args[0], reader.types)
+    parts = members(dtype)
+    warps, active_warps = reader.threads // width, active.warps(width)
+    steps, further = width.bit_length() - 1, int(call.fn == "block_scan_before")
+    reader.counts.add("primitive", "shuffle", times((steps + further) * len(parts), active_warps))
+    reader.counts.add("operation", class_of(parts[0]), times((steps + warps + 1) * width, active_warps))
+    size = max(map(bytes_of, parts)) * len(parts)
+    reader.counts.add("scratch", "store", times(size, active_warps))
+    reader.counts.add("scratch", "load", times(warps * size, active.lanes))
     _barriers(2, active, reader)
 
 

@@ -131,10 +131,12 @@ def type_of(node: Node, types: Types) -> str:
 
 def _member(record: str, member: str) -> str:
     """Of `Pick<float, int>`: its value's type, or its index's."""
-    if not record.startswith("Pick<"):
-        return "int"
-    value, index = record[5:-1].split(", ")
-    return value if member == ".value" else index
+    return members(record)[0 if member == ".value" else 1] if record.startswith("Pick<") else "int"
+
+
+def members(dtype: str) -> tuple[str, ...]:
+    """The types within a `Pick`; of any other, itself."""
+    return tuple(dtype[5:-1].split(", ")) if dtype.startswith("Pick<") else (dtype,)
 
 
 def _widest(dtypes: Iterable[str]) -> str:

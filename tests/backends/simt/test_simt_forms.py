@@ -93,6 +93,65 @@ def folds() -> list[Form]:
     return forms
 
 
+SCAN = "op f(x: {t}[R, C]) -> (y: {u}[R, C]) {{ y[r, i] = {fold}[j {relation} i](x[r, j]) }}"
+RELATIONS = ("<=", "<", ">=", ">")
+
+
+def scan_form(fold: str, t: str, u: str, x: np.ndarray, relation: str, expected: Expected, close: float = 0.0) -> Form:
+    """`expected` is the fold of each row of a part of x."""
+    rows, cols = x.shape
+    text = SCAN.format(t=t, u=u, fold=fold, relation=relation)
+
+    def running(i: Arrays) -> np.ndarray:
+        parts = {"<=": lambda n: (0, n + 1), "<": lambda n: (0, n), ">=": lambda n: (n, cols), ">": lambda n: (n + 1, cols)}
+        ends = [parts[relation](n) for n in range(cols)]
+        shift = [start if fold.startswith("arg") else 0 for start, _ in ends]
+        return np.stack([expected(i["x"][:, start:end]) + at for (start, end), at in zip(ends, shift, strict=True)], 1)
+
+    return Form(f"{fold}{relation}-{t}-{cols}", text, {"x": x}, running, ROWS, {"R": rows, "C": cols}, close=close)
+
+
+def scans() -> list[Form]:
+    """Every fold; both directions, with and without the position itself; whole turns of a block and broken ones."""
+    forms: list[Form] = []
+    for number, cols in enumerate((7, 300, 512)):
+        reals = RNG.standard_normal((5, cols)).astype(np.float32)
+        factors = np.exp(reals / 16).astype(np.float32)
+        bits = RNG.random((5, cols)) < 0.02
+        large = RNG.integers(-(2**31), 2**31, (5, cols)).astype(np.int32)
+        small = RNG.integers(-128, 128, (5, cols)).astype(np.int8)
+        relation = RELATIONS[number:] + RELATIONS[:number]
+        forms += [scan_form("sum", "f32", "f32", reals, each, lambda x: x.astype(np.float64).sum(1), 1e-4) for each in RELATIONS]
+        forms += [
+            scan_form("prod", "f32", "f32", factors, relation[0], lambda x: x.astype(np.float64).prod(1), 1e-4),
+            scan_form("max", "f32", "f32", with_nan(reals), relation[0], lambda x: x.max(1, initial=-np.inf)),
+            scan_form("min", "f16", "f16", with_nan(reals).astype(np.float16), relation[1], lambda x: x.min(1, initial=np.inf)),
+            scan_form("argmax", "f32", "i64", with_nan(reals), RELATIONS[0], first_nan_else(np.argmax)),
+            scan_form("argmin", "f32", "i64", with_nan(reals), RELATIONS[2], first_nan_else(np.argmin)),
+            scan_form("min", "i8", "i8", small, relation[2], lambda x: x.min(1, initial=127)),
+            scan_form("sum", "i32", "i32", large, relation[3], lambda x: x.astype(np.int64).sum(1).astype(np.int32)),
+            scan_form("any", "bool", "bool", bits, relation[0], lambda x: x.any(1)),
+            scan_form("all", "bool", "bool", ~bits, relation[1], lambda x: x.all(1)),
+        ]
+    return [*forms, two_scans()]
+
+
+def two_scans() -> Form:
+    """A scan of a scan's values, an epilogue that reads what the scan did, and rows that lie inside."""
+    x = RNG.integers(-4, 5, (3, 70, 5)).astype(np.float32)
+    text = """op f(x: f32[R, N, C]) -> (y: f32[R, N, C]) {
+  s[r, i, c] = sum[j <= i](select(true, x[r, j, c] * x[r, j, c], x[r, i, c]))
+  m[r, i, c] = max[j <= i](select(true, s[r, j, c] - 30 * x[r, j, c], x[r, i, c]))
+  y[r, i, c] = m[r, i, c] * x[r, i, c] + s[r, i, c]
+}"""
+
+    def expected(i: Arrays) -> np.ndarray:
+        squares = np.cumsum(i["x"] ** 2, 1)
+        return np.maximum.accumulate(squares - 30 * i["x"], 1) * i["x"] + squares
+
+    return Form("two-scans", text, {"x": x}, expected, ROWS, {"R": 3, "N": 70, "C": 5})
+
+
 def masked() -> Form:
     x = RNG.standard_normal((6, 40)).astype(np.float32)
     text = "op f(x: f32[R, C]) -> (y: f32[R]) where C > R { y[r] = sum[c <= r](x[r, c]) }"
@@ -301,7 +360,7 @@ def segments() -> list[Form]:
     return [*forms("i32", ascending, "i32"), *forms("i64", ascending, "i64"), *shuffled, one, one_term]
 
 
-FORMS = (*folds(), masked(), statistics(), *pairs(), *contractions(), *segments(), *elements(), *accesses())
+FORMS = (*folds(), *scans(), masked(), statistics(), *pairs(), *contractions(), *segments(), *elements(), *accesses())
 SCHEDULED = [(form, schedule) for form in FORMS for schedule in form.schedules]
 
 

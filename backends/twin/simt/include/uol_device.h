@@ -19,13 +19,22 @@ UOL_DEVICE float f16_value(unsigned short bits) { return static_cast<float>(__bu
 UOL_DEVICE void block_barrier(int line, int part) { uol_twin::barrier(line, part); }
 UOL_DEVICE void warp_barrier(int line = __builtin_LINE()) { uol_twin::warp_barrier(line); }
 
-template <class T> UOL_DEVICE T shuffle_xor(T value, int mask, int line = __builtin_LINE()) {
+template <class T> UOL_DEVICE unsigned long long as_word(T value) {
   static_assert(sizeof(T) <= 8, "at most 8 bytes");
-  unsigned long long bits = 0;
-  __builtin_memcpy(&bits, &value, sizeof(T));
-  bits = uol_twin::shuffle_xor(bits, mask, line);
-  __builtin_memcpy(&value, &bits, sizeof(T));
+  unsigned long long word = 0;
+  __builtin_memcpy(&word, &value, sizeof(T));
+  return word;
+}
+template <class T> UOL_DEVICE T from_word(unsigned long long word) {
+  T value;
+  __builtin_memcpy(&value, &word, sizeof(T));
   return value;
+}
+template <class T> UOL_DEVICE T shuffle_xor(T value, int mask, int line = __builtin_LINE()) {
+  return from_word<T>(uol_twin::shuffle_xor(as_word(value), mask, line));
+}
+template <class T> UOL_DEVICE T shuffle_up(T value, int distance, int line = __builtin_LINE()) {
+  return from_word<T>(uol_twin::shuffle_up(as_word(value), distance, line));
 }
 
 // One access of up to 16 bytes. It is checked as one, so that alignment is that of the whole.

@@ -53,6 +53,7 @@ void barrier(int line, int part);
 void warp_barrier(int line);
 // The `value` of the lane whose number differs by `mask`.
 unsigned long long shuffle_xor(unsigned long long value, int mask, int line);
+unsigned long long shuffle_up(unsigned long long value, int distance, int line);
 
 // Where the running lane is in a text whose statements are counted: the driver adds the calls, see simt_marks.py. A statement has
 // a number, and a unit that it is for, or -1 where only what it accesses counts; a loop's turns have numbers within it.

@@ -22,7 +22,7 @@ void* main_stack;
 
 // A waiting place: its line, and which of the barriers and shuffles of that line.
 constexpr int parts = 8;
-constexpr int warp_barrier_part = 7;
+constexpr int xor_part = 0, up_part = 6, warp_barrier_part = 7;
 constexpr int site_of(int line, int part) { return line * parts + part; }
 constexpr int line_of(int site) { return site / parts; }
 uol_report::Place place_of(int site) { return {line_of(site), nullptr}; }
@@ -137,6 +137,15 @@ void meet_in_warp(int site) {
   stamp_running();
 }
 
+// Sends a value and receives that of the lane `source`.
+unsigned long long exchange(unsigned long long value, int source, int site) {
+  Lane* me = running;
+  me->sent = value;
+  me->source = source;
+  meet_in_warp(site);
+  return me->received;
+}
+
 // A lane that leaves may be the last that the others waited for.
 void leave(Lane* lane) {
   Warp& warp = *lane->warp;
@@ -207,11 +216,12 @@ void warp_barrier(int line) {
 }
 
 unsigned long long shuffle_xor(unsigned long long value, int mask, int line) {
-  Lane* me = running;
-  me->sent = value;
-  me->source = static_cast<int>(me->lane) ^ mask;
-  meet_in_warp(site_of(line, 0));
-  return me->received;
+  return exchange(value, static_cast<int>(running->lane) ^ mask, site_of(line, xor_part));
+}
+
+unsigned long long shuffle_up(unsigned long long value, int distance, int line) {
+  const int lane = static_cast<int>(running->lane);
+  return exchange(value, lane < distance ? lane : lane - distance, site_of(line, up_part));
 }
 
 void run_block(Index3 index, Index3 size, void (*call)(const Arg*), const Arg* args) {
