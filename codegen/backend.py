@@ -30,8 +30,9 @@ class Capability:
     max_grid            largest grid per axis
     max_threads         largest block; 1 where there are no threads
     dtypes              element types that kernels may hold
-    kinds               which of the specs Attention, Scan, Scatter and Select the machine takes; the others become what
-                        every machine has
+    kinds               which of the specs Attention, Scan and Select the machine takes; the others become what every machine
+                        has
+    scatters            element types that it can add to from many places at once: a Scatter into others becomes a Reduce
     segments            which segments of a Contract it takes; the others become reductions, too
     symbolic_dims       may a dim be an argument of a kernel?
     """
@@ -42,6 +43,7 @@ class Capability:
     max_threads: int
     dtypes: frozenset[str]
     kinds: frozenset[type[KernelSpec]] = frozenset()
+    scatters: frozenset[str] = frozenset()
     segments: frozenset[Mode] = frozenset()
     symbolic_dims: bool = False
 

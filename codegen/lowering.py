@@ -151,7 +151,7 @@ def _prepared(program: Program, machine: Capability) -> Program:
     needed = drop_copies(drop_unused(program))
     grouped = as_segments(hoist_reductions(sum_before_scatters(needed)), machine.segments)
     kinds = machine.kinds
-    plain = as_reductions(grouped, scatters=Scatter not in kinds, orders=Select not in kinds)
+    plain = as_reductions(grouped, scatters=machine.scatters, orders=Select in kinds)
     flat = hoist_reductions(plain)
     return align_axes(as_scans(flat) if Scan in kinds else flat)
 

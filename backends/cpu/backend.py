@@ -48,7 +48,8 @@ CAPABILITY = Capability(
     max_grid=(1, 1, 1),
     max_threads=1,
     dtypes=frozenset(DTYPES),
-    kinds=frozenset({Attention, Scan, Scatter, Select}),
+    kinds=frozenset({Attention, Scan, Select}),
+    scatters=frozenset(DTYPES),
     segments=frozenset({"rows", "terms"}),
     symbolic_dims=True,
 )

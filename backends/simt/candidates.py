@@ -16,7 +16,7 @@ from uol.backends.simt.tile_counts import attention_counts, contract_counts
 from uol.codegen.backend import Device, Footprint, Refusal
 from uol.codegen.cost import time_of
 from uol.codegen.indexing.arithmetic import static
-from uol.codegen.specs.nodes import Attention, Contract, Fold, KernelSpec, Map, Pack, Reduce, Scan
+from uol.codegen.specs.nodes import Attention, Contract, Fold, KernelSpec, Map, Pack, Reduce, Scan, Scatter
 from uol.codegen.specs.steps import passes_of
 from uol.codegen.specs.traverse import expressions, reads
 from uol.codegen.work import Issued
@@ -51,7 +51,7 @@ ROW_TILES = (
 def candidates(spec: KernelSpec, device: Device, lanes: int) -> Iterable[SimtSchedule]:
     """Every schedule that a spec may take on a device, in the order in which they are worth trying."""
     match spec:
-        case Map() | Pack():
+        case Map() | Pack() | Scatter():
             return (Elements(THREADS),)
         case Reduce(rows=rows, cols=cols):
             return _rows(spec, rows, cols, device, lanes)
@@ -108,7 +108,7 @@ def check(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> Footprint
     if types:
         return Refusal(f"{target.name} kernels hold no {types[0]}", f"one of {', '.join(sorted(target.capability.dtypes))}")
     match spec, schedule:
-        case (Map() | Pack(), Elements(threads=threads)):
+        case (Map() | Pack() | Scatter(), Elements(threads=threads)):
             blocks = min(-(-count_of(spec.axes) // threads), target.max_blocks(threads)) if threads > 0 else 0
             return _fitting(target, threads, blocks, 0)
         case (Reduce(rows=rows) | Scan(rows=rows), ThreadPerRow(threads=threads)):

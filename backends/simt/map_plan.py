@@ -1,4 +1,4 @@
-"""Map and Pack: one element a thread."""
+"""Map, Pack and Scatter: one element, or one point, a thread."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from uol.backends.simt.c_text.signatures import Signature, signature
 from uol.backends.simt.schedules import Elements
 from uol.backends.simt.target import Target
 from uol.codegen.backend import Launch
-from uol.codegen.specs.nodes import Map, Pack
+from uol.codegen.specs.nodes import Map, Pack, Scatter, guard_operands
 from uol.codegen.specs.steps import used_variables
+from uol.ir.program.walk import variables
 
 COUNTERS = ("i", "element")
 """Names of the flat counter; the second where the op has an `i` of its own."""
@@ -37,8 +38,8 @@ class MapPlan:
     body: tuple[str, ...]
 
 
-def plan_map(spec: Map | Pack, schedule: Elements, target: Target) -> MapPlan:
-    """The kernel `y[axes] = steps`, its threads along the physical order of the result."""
+def plan_map(spec: Map | Pack | Scatter, schedule: Elements, target: Target) -> MapPlan:
+    """The kernel `y[axes] = steps`, its threads along the physical order of the result; of a Scatter, along its index."""
     threads = schedule.threads
     count = count_of(spec.axes)
     blocks = -(-count // threads)
@@ -52,13 +53,16 @@ def plan_map(spec: Map | Pack, schedule: Elements, target: Target) -> MapPlan:
     steps = tuple(counter.shortened(s) for s in spec.steps)
 
     scope = Scope(printer)
-    for line in counter.declarations(printer, used_variables(steps)):
+    added = (spec.add,) if isinstance(spec, Scatter) else ()
+    for line in counter.declarations(printer, used_variables((*steps, *added)) | _guarding(spec)):
         scope.add(line)
     scope.write(steps)
+    if isinstance(spec, Scatter):
+        scope.add_to(counter.shortened(spec.add), spec.place, spec.guard)
 
     wide = "" if index == "int" else f"({index})"
     return MapPlan(
-        title=f"{count} elements, one a thread",
+        title=f"{count} {'points' if isinstance(spec, Scatter) else 'elements'}, one a thread",
         signature=signature(spec, kernel_symbol(spec), names, threads, index),
         launch=Launch((grid, 1, 1), (threads, 1, 1)),
         index_type=index,
@@ -69,3 +73,9 @@ def plan_map(spec: Map | Pack, schedule: Elements, target: Target) -> MapPlan:
         stride=f"{wide}gridDim.x * {threads}" if grid < blocks else None,
         body=tuple(scope.lines),
     )
+
+
+def _guarding(spec: Map | Pack | Scatter) -> frozenset[str]:
+    """The names that the guard of a Scatter uses, and those of its places."""
+    needed = (*guard_operands(spec.guard), *spec.place) if isinstance(spec, Scatter) else ()
+    return frozenset(name for each in needed for name in variables(each))

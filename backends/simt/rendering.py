@@ -25,7 +25,7 @@ from uol.backends.simt.target import Target
 from uol.codegen.backend import Device, Kernel, Module, Param, Refusal, SourceFile
 from uol.codegen.specs.drop_unit_axes import without_unit_axes
 from uol.codegen.specs.graph import KernelGraph
-from uol.codegen.specs.nodes import Attention, Contract, KernelSpec, Map, Pack, Reduce, Scan
+from uol.codegen.specs.nodes import Attention, Contract, KernelSpec, Map, Pack, Reduce, Scan, Scatter
 from uol.codegen.specs.steps import stored_directly
 from uol.codegen.specs.traverse import with_steps
 from uol.ir.errors import RefusalError, ResourceError, UolError
@@ -56,7 +56,7 @@ def render(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> Kernel:
 def _plan(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> tuple[str, Plan]:
     """The template of a kernel, and what it reads."""
     match spec, schedule:
-        case (Map() | Pack(), Elements()):
+        case (Map() | Pack() | Scatter(), Elements()):
             return "map.j2", plan_map(spec, schedule, target)
         case (Reduce(), ThreadPerRow() | BlockPerRow()):
             return "reduce.j2", plan_reduce(spec, schedule, target)

@@ -25,7 +25,8 @@ from uol.codegen.backend import (
     ToolState,
 )
 from uol.codegen.specs.graph import KernelGraph
-from uol.codegen.specs.nodes import Attention, Contract, KernelSpec, Map, Reduce, Scan
+from uol.codegen.specs.clear import cleared
+from uol.codegen.specs.nodes import Attention, Contract, KernelSpec, Map, Reduce, Scan, Scatter
 from uol.codegen.work import Issued
 from uol.ir.errors import UolError
 
@@ -75,11 +76,12 @@ class SimtBackend:
 
             spec = group.spec()
             return any(isinstance(candidates.check(spec, tile, self.target), Footprint) for tile in candidates.ROW_TILES)
-        return group.kind in (Map, Reduce, Contract, Scan) and group.dtypes <= self.capability.dtypes
+        return group.kind in (Map, Reduce, Contract, Scan, Scatter) and group.dtypes <= self.capability.dtypes
 
     def legalise(self, spec: KernelSpec) -> tuple[KernelSpec, ...]:
-        """Guards and strides of any kind are fine for threads: a spec is its own kernel."""
-        return (spec,)
+        """Guards and strides of any kind are fine for threads: a spec is its own kernel. Where threads of any block may add, all
+        elements are 0 before."""
+        return (cleared(spec), spec) if isinstance(spec, Scatter) else (spec,)
 
     def schedules(self, spec: KernelSpec, device: Device) -> Iterable[SimtSchedule]:
         from uol.backends.simt import candidates

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from uol.codegen.backend import Capability
 from uol.codegen.partition.grouped_value import Mode
 
+ATOMICS = frozenset({"f64", "f32", "i64", "i32"})
+"""What threads of any block add to at once: `uol::atomic_add`. CUDA C++ Programming Guide, atomicAdd (8-byte floats since 6.0);
+CDNA2 instruction set architecture, global_atomic_add."""
+
 SEGMENTS: frozenset[Mode] = frozenset({"rows", "terms"})
 """What `segments` writes for threads."""
 

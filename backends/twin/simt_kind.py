@@ -20,7 +20,7 @@ RUNTIME = HERE / "simt" / "runtime"
 COMMON = HERE / "common"
 HEADERS = (INCLUDE, SHARED, RUNTIME, COMMON)
 
-PARTS = ("main", "signals", "schedule", "fibre", "memory", "shared", "banks", "statements", "check", "vector_access")
+PARTS = ("main", "signals", "schedule", "fibre", "memory", "shared", "banks", "statements", "check", "vector_access", "atomics")
 SOURCES = (
     *(RUNTIME / f"{part}.cpp" for part in PARTS),
     COMMON / "uol_job.cpp",
@@ -77,8 +77,9 @@ def kind_with_warps(name: str, warp_width: int) -> TwinKind:
 
 
 def held_bytes(buffer: Placed, checked: bool) -> int:
-    """A copy of every buffer; in checked runs a `Cell` of 16 bytes an element that may be written (memory.h)."""
-    return buffer.bytes + (16 * buffer.span if checked and buffer.role != "in" else 0)
+    """A copy of every buffer; in checked runs a `Cell` of 16 bytes an element that may be written, and 8 for what is added to it
+    (memory.h)."""
+    return buffer.bytes + (24 * buffer.span if checked and buffer.role != "in" else 0)
 
 
 def observed(counts: Mapping[str, int]) -> dict[str, int]:

@@ -17,8 +17,9 @@ from uol.ir.program.walk import substitute
 from uol.ir.types import is_float
 
 
-def as_reductions(program: Program, *, scatters: bool = True, orders: bool = True) -> Program:
-    """The same program with its scatters and its orders, or one kind of them, as elementwise stages and reductions."""
+def as_reductions(program: Program, *, scatters: frozenset[str] = frozenset(), orders: bool = False) -> Program:
+    """The same program with its scatters and its orders as elementwise stages and reductions, but for scatters into tensors of
+    the types `scatters`, and with `orders` but for all orders."""
     plain = _Plain(program, scatters, orders, dict(program.tensors), set(taken_names(program)))
     return plain.run() if any(plain.changes(s) for s in program.stages) else program
 
@@ -26,14 +27,16 @@ def as_reductions(program: Program, *, scatters: bool = True, orders: bool = Tru
 @dataclass(slots=True)
 class _Plain:
     program: Program
-    scatters: bool
+    scatters: frozenset[str]
     orders: bool
     tensors: dict[str, Tensor]
     taken: set[str]
     stages: list[Stage] = field(default_factory=list)
 
     def changes(self, stage: Stage) -> bool:
-        return self.scatters and isinstance(stage, Scatter) or self.orders and isinstance(stage.value, Order)
+        if isinstance(stage, Scatter):
+            return stage.dtype not in self.scatters
+        return not self.orders and isinstance(stage.value, Order)
 
     def run(self) -> Program:
         for stage in self.program.stages:

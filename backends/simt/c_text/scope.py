@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from uol.backends.simt.c_text.printer import Printer
-from uol.codegen.specs.nodes import Holds, Let, Read, Step, Store, Within
+from uol.codegen.specs.nodes import Guard, Holds, Let, Read, Step, Store, Within
 from uol.codegen.specs.traverse import reads
 from uol.ir.program.nodes import Const, Expr, Var
 from uol.ir.program.walk import rewrite
@@ -54,6 +54,23 @@ class Scope:
         target = f"{self.printer.names.tensor(step.tensor)}[{self.printer.value(step.offset)}]"
         self.add(f"{prefix}{target} = {self.printer.stored(value)};", step.line)
 
+    def add_to(self, step: Store, place: Iterable[Expr], guards: tuple[Guard, ...]) -> None:
+        """`if (0 <= at && at < 8) uol::atomic_add(y, at, ...);`, with places that are read from data as variables."""
+        for at in place:
+            if reads_at_once(at):
+                self._declare(step.tensor, at)
+        condition = self.condition(c for guard in guards for c in guard.conditions)
+        inner = self.inner()
+        inner.printer = self.printer.where(tuple(Holds(self.positioned(c)) for guard in guards for c in guard.conditions))
+        value = inner.expression(step.value)
+        offset = inner.expression(step.offset)
+        call = f"uol::atomic_add({self.printer.names.tensor(step.tensor)}, {offset}, {value});"
+        if not condition:
+            self.lines += inner.lines
+            return self.add(call, step.line)
+        inner.add(call, step.line)
+        self.lines += [f"if ({condition}) {{", *(f"  {line}" for line in inner.lines), "}"]
+
     def write(self, steps: Iterable[Step], store_prefix: str = "") -> None:
         """The steps, in order. A fold is none of one scope: it has a beginning, a loop and an end."""
         for step in steps:
@@ -82,9 +99,14 @@ class Scope:
 
     def _declare_position(self, read: Read, value: Expr) -> None:
         # A position that reads data stays where it is: that read may be valid under the guard's condition only.
-        if value in self._positions or isinstance(value, Var | Const) or any(True for _ in reads(value)):
+        if not any(True for _ in reads(value)):
+            self._declare(read.tensor, value)
+
+    def _declare(self, tensor: str, value: Expr) -> None:
+        """A position as a variable."""
+        if value in self._positions or isinstance(value, Var | Const):
             return
-        name = f"${read.tensor}_at{len(self._positions)}"
+        name = f"${tensor}_at{len(self._positions)}"
         printer = self.printer
         text = printer.value(value)
         names = printer.names.with_locals([name])
@@ -92,6 +114,12 @@ class Scope:
         self.printer = replace(printer, names=names, proofs=replace(printer.proofs, ranges=ranges))
         self._positions[value] = Var(name)
         self.add(f"const {printer.index_type} {names.variable(name)} = {text};")
+
+
+def reads_at_once(expr: Expr) -> bool:
+    """Is data read for the value, at a place that no other data says and that no condition guards?"""
+    found = list(reads(expr))
+    return bool(found) and not any(read.guard or any(True for _ in reads(read.offset)) for read in found)
 
 
 def broken(text: str, comment: str) -> list[str]:

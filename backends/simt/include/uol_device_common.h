@@ -8,6 +8,7 @@
 //   block_barrier(line, part) warp_barrier()                `line` and `part` tell barriers apart in the checked twin
 //   shuffle_xor(value, mask, line)                          the value of the lane whose number differs by `mask`
 //   shuffle_up(value, distance, line)                       the value of the lane `distance` below; the own where there is none
+//   add_at_once(to, value)                                  an addition to memory that others add to: float double int long long
 //   load_whole<V>(from) store_whole(to, value)              one access of up to 16 bytes, at a multiple of its size
 //
 // It needs no header of a compiler: nvcc, NVRTC, hipcc and g++ know every name in it.
@@ -72,6 +73,11 @@ template <class Index, class Key> UOL_DEVICE Index lower_bound(const Key* keys, 
     else high = middle;
   }
   return low;
+}
+
+// tensor[at] += value, where other threads may add to the same element.
+template <class T, class Index, class Value> UOL_DEVICE void atomic_add(T* tensor, Index at, Value value) {
+  add_at_once(tensor + at, static_cast<T>(value));
 }
 
 // Float to integer: truncates, saturates, NaN gives 0.

@@ -248,6 +248,9 @@ class Reading:
 
     def called(self, node: Operation, active: Active) -> Value:
         args = tuple(self.value(a, active) for a in node.args if not (isinstance(a, Name) and a.name in self.memory))
+        if node.fn == "atomic_add" and isinstance(node.args[0], Name):
+            self.access("store", node.args[0].name, args[0], active)
+            return EVERYTHING
         within = [issue(node, args, active, reader) for reader in self.readers][0]
         return computed(node.fn, args) if within is None else within
 

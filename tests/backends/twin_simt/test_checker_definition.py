@@ -1,9 +1,9 @@
 """The checker against the definition of a race, on random programs.
 
-A program is a table: in every step each thread makes one access (a read or a write of 1, 2 or 4 bytes, or none), and
-then all threads pass a block barrier, a warp barrier, or nothing. Two accesses of one byte by different threads, one of
-them a write, race unless a block barrier, or for threads of one warp a warp barrier, lies between. Accesses of different
-blocks always race.
+A program is a table: in every step each thread makes one access (a read or a write of 1, 2 or 4 bytes, an atomic addition of
+4, or none), and then all threads pass a block barrier, a warp barrier, or nothing. Two accesses of one byte by different
+threads, not both of them reads nor both additions, race unless a block barrier, or for threads of one warp a warp barrier, lies
+between. Such accesses of different blocks always race.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from uol.backends.twin import Job, execute_many
 from uol.codegen.backend import Launch, Module
 
 THREADS, STEPS, BYTES = 128, 4, 16
-NOTHING, READ, WRITE = 0, 1, 2
+NOTHING, READ, WRITE, ADD = 0, 1, 2, 3
 BLOCK_BARRIER, WARP_BARRIER = 1, 2
 
 TEXT = """#include "uol_device.h"
@@ -44,6 +44,7 @@ extern "C" __global__ void kernel(const int* accesses, const int* barriers, unsi
     if (kind == {write} && size == 1) m[at] = 1;
     if (kind == {write} && size == 2) *reinterpret_cast<unsigned short*>(m + at) = 1;
     if (kind == {write} && size == 4) *reinterpret_cast<unsigned*>(m + at) = 1;
+    if (kind == {add}) uol::atomic_add(reinterpret_cast<int*>(m), at / 4, 1);
     if (barriers[block * {steps} + step] == {block_barrier}) __syncthreads();
     if (barriers[block * {steps} + step] == {warp_barrier}) uol::warp_barrier();
   }}
@@ -78,6 +79,16 @@ def crowded(rng: np.random.Generator, blocks: int) -> Programs:
     return accesses, rng.choice([0, 0, 0, 1, 2, 2], (blocks, STEPS)).astype(np.int32)
 
 
+def added(rng: np.random.Generator, blocks: int) -> Programs:
+    """Additions to one word, and mostly one other access of it."""
+    accesses = np.zeros((blocks, STEPS, THREADS, 3), np.int32)
+    for _ in range(int(rng.integers(2, 5))):
+        accesses[rng.integers(blocks), rng.integers(STEPS), rng.choice(SOME_THREADS)] = (ADD, 4, 8)
+    if rng.random() < 0.8:
+        accesses[rng.integers(blocks), rng.integers(STEPS), rng.choice(SOME_THREADS)] = (rng.choice([READ, WRITE]), 2, 10)
+    return accesses, rng.choice([0, 1, 1, 2, 2], (blocks, STEPS)).astype(np.int32)
+
+
 def races(programs: Programs, lanes: int, memory: str) -> set[str]:
     """The kinds of race that the definition sees, blocks in launch order and threads in any."""
     accesses, barriers = programs
@@ -89,7 +100,7 @@ def races(programs: Programs, lanes: int, memory: str) -> set[str]:
         events.append((int(block), interval, epoch, int(thread), int(kind), range(at, at + size)))
     found = set()
     for (b1, i1, e1, t1, k1, r1), (b2, i2, e2, t2, k2, r2) in combinations(events, 2):
-        if READ == k1 == k2 or not set(r1) & set(r2):
+        if k1 == k2 and k1 in (READ, ADD) or not set(r1) & set(r2):
             continue
         if b1 != b2:
             if memory == "global":
@@ -108,6 +119,7 @@ def checked_module(backend: str, memory: str, blocks: int) -> Module:
         threads=THREADS,
         read=READ,
         write=WRITE,
+        add=ADD,
         block_barrier=BLOCK_BARRIER,
         warp_barrier=WARP_BARRIER,
     )
@@ -127,10 +139,10 @@ def test_races_are_found_exactly_where_they_are(backend: str, memory: str, block
     rng = np.random.default_rng(5)
     lanes = MACHINES[backend].lanes
     built = checked_module(backend, memory, blocks)
-    programs = [make(rng, blocks) for make in (scattered, crowded) for _ in range(75)]
+    programs = [make(rng, blocks) for make in (scattered, crowded, added) for _ in range(75)]
     jobs = [Job(built, {"accesses": a, "barriers": b}, {}, capability=MACHINES[backend]) for a, b in programs]
     verdicts = [races(p, lanes, memory) for p in programs]
-    assert 30 < sum(bool(v) for v in verdicts) < 130
+    assert 45 < sum(bool(v) for v in verdicts) < 190
     for p, run, verdict in zip(programs, execute_many(jobs), verdicts, strict=True):
         kinds = {"blocks" if f.kind == "race-blocks" else "threads" for f in run.findings}
         assert kinds == verdict, (np.argwhere(p[0][..., 0]), p[1], [str(f) for f in run.findings])

@@ -53,6 +53,8 @@ template <class V> UOL_DEVICE void store_whole(void* to, const V& value) {
   else *static_cast<V*>(to) = value;
 }
 
+template <class T> UOL_DEVICE void add_at_once(T* to, T value) { uol_twin::add_at_once(to, value); }
+
 }  // namespace uol
 
 #include "uol_device_common.h"

@@ -73,6 +73,12 @@ void store4(void* to, unsigned value);
 void store8(void* to, unsigned long long value);
 void store16(void* to, Pair value);
 
+// Addition to an element of memory that nobody else sees half done.
+void add_at_once(float* to, float value);
+void add_at_once(double* to, double value);
+void add_at_once(int* to, int value);
+void add_at_once(long long* to, long long value);
+
 }  // namespace uol_twin
 
 #define threadIdx (::uol_twin::thread_index())

@@ -2,6 +2,8 @@
 // -fsanitize=thread calls. libtsan is never linked; these are the entry points.
 #include "check.h"
 
+#include <sys/mman.h>
+
 #include "banks.h"
 #include "memory.h"
 #include "state.h"
@@ -21,6 +23,7 @@ struct Access {
   unsigned bytes;
   bool write;
   const void* pc;
+  bool addition = false;  // no race with others of its kind
 
   uol_report::Place place() const { return {0, pc}; }
 };
@@ -57,6 +60,26 @@ void merge_read(Cell& cell) {
 void check_interval(Cell& cell, const Access& access) {
   if (cell.write >= now.interval && unordered_with_write(cell.write)) report_race(access, access.write ? "race-ww" : "race-wr", cell.write);
   if (access.write && cell.read >= now.interval && unordered_with_reads(cell.read)) report_race(access, "race-rw", cell.read);
+}
+
+// Any other access to an element that has been added to.
+void check_adds(std::uint64_t add, const Access& access) {
+  if (add < now.interval) return;
+  const bool other_lanes = add & other_lane_added && same_epoch(add, now.stamp);
+  if (unordered_with_write(add) || add & other_warp_added || other_lanes) report_race(access, access.write ? "race-ww" : "race-wr", add);
+}
+
+// The stamp of an addition, with what is known of those before it.
+std::uint64_t added(std::uint64_t before) {
+  const std::uint64_t stamp = now.stamp;
+  if (before < now.launch_first) return stamp;
+  if (before < now.block_first) return stamp | other_block_added;
+  std::uint64_t flags = before & other_block_added;
+  if (before < now.interval) return stamp | flags;
+  flags |= before & other_warp_added;
+  if (!same_warp(before, stamp)) flags |= other_warp_added;
+  else if (same_epoch(before, stamp)) flags |= (before & other_lane_added) | (lane_of(before) != lane_of(stamp) ? other_lane_added : 0);
+  return stamp | flags;
 }
 
 // ---- shared memory
@@ -103,8 +126,16 @@ void shared_read(Cell& cell, const Access& access) {
   else merge_read(cell);
 }
 
+// The stamp of the addition is the word's; here is what else has been done to a cell.
+void shared_addition(Cell& cell, const Access& access) {
+  if (cell.write == foreign) return report_foreign(access);
+  if (cell.write < now.block_first) report_unwritten(access);
+  check_interval(cell, access);
+}
+
 void shared_cell(Cell& cell, const Access& access) {
-  if (access.write) shared_write(cell, access);
+  if (access.addition) shared_addition(cell, access);
+  else if (access.write) shared_write(cell, access);
   else shared_read(cell, access);
 }
 
@@ -123,7 +154,16 @@ void shared_small(std::size_t offset, unsigned bytes, const Access& access) {
   }
 }
 
+[[gnu::noinline]] void shared_adds_of(std::size_t offset, const Access& access) {
+  if (!shared_adds) shared_adds = static_cast<std::uint64_t*>(reserve(shared_bytes / 4 * sizeof(std::uint64_t), PROT_READ | PROT_WRITE));
+  for (std::size_t word = offset >> 2; word <= (offset + access.bytes - 1) >> 2; ++word) {
+    if (access.addition) shared_adds[word] = added(shared_adds[word]);
+    else check_adds(shared_adds[word], access);
+  }
+}
+
 template <unsigned bytes> inline void shared_access(std::size_t offset, const Access& access) {
+  if (access.addition || shared_adds) [[unlikely]] shared_adds_of(offset, access);
   if (bytes < 4 || offset % 4) return shared_small(offset, bytes, access);
   for (std::size_t word = offset >> 2; word < (offset + bytes) >> 2; ++word) {
     Cell& cell = shared_words[word];
@@ -169,9 +209,30 @@ void global_read(Cell& cell, const Access& access, const Buffer& buffer) {
   cell.read = now.stamp | (others ? other_block_read : 0);
 }
 
+void global_addition(Cell& cell, const Access& access, const Buffer& buffer) {
+  if (cell.write == never_written) report_global(access, "uninitialised-global", buffer);
+  const bool written = cell.write >= now.launch_first && cell.write < now.block_first;
+  const bool read = cell.read >= now.launch_first && (cell.read < now.block_first || cell.read & other_block_read);
+  if (written || read) report_global(access, "race-blocks", buffer);
+  check_interval(cell, access);
+}
+
+[[gnu::noinline]] void global_adds_of(Buffer& buffer, std::size_t first, std::size_t last, const Access& access) {
+  if (!buffer.adds) buffer.adds = static_cast<std::uint64_t*>(reserve(buffer.elements * sizeof(std::uint64_t), PROT_READ | PROT_WRITE));
+  for (std::size_t element = first; element <= last; ++element) {
+    std::uint64_t& add = buffer.adds[element];
+    if (access.addition) {
+      add = added(add);
+      continue;
+    }
+    if (add >= now.launch_first && (add < now.block_first || add & other_block_added)) report_global(access, "race-blocks", buffer);
+    check_adds(add, access);
+  }
+}
+
 void global_access(const Access& access) {
   const std::size_t slot = (access.address - arena_begin) >> slot_shift;
-  const Buffer& buffer = buffers[slot];
+  Buffer& buffer = buffers[slot];
   const std::size_t offset = access.address - buffer.begin;
   if (offset >= buffer.bytes || buffer.bytes - offset < access.bytes) [[unlikely]]
     return report_global(access, "out-of-bounds-global", buffer);
@@ -180,9 +241,11 @@ void global_access(const Access& access) {
     if (access.write) report_global(access, "input-write", buffer);
     return;
   }
-  const std::size_t last = (offset + access.bytes - 1) >> buffer.element_shift;
-  for (std::size_t element = offset >> buffer.element_shift; element <= last; ++element) {
-    if (access.write) global_write(buffer.cells[element], access, buffer);
+  const std::size_t first = offset >> buffer.element_shift, last = (offset + access.bytes - 1) >> buffer.element_shift;
+  if (access.addition || buffer.adds) [[unlikely]] global_adds_of(buffer, first, last, access);
+  for (std::size_t element = first; element <= last; ++element) {
+    if (access.addition) global_addition(buffer.cells[element], access, buffer);
+    else if (access.write) global_write(buffer.cells[element], access, buffer);
     else global_read(buffer.cells[element], access, buffer);
   }
 }
@@ -203,8 +266,8 @@ void global_access(const Access& access) {
                   access.write ? "writes" : "reads", access.bytes, static_cast<unsigned>(access.address % access.bytes), access.bytes);
 }
 
-template <unsigned bytes, bool write> inline void check(const void* pointer, const void* pc) {
-  const Access access{reinterpret_cast<std::uintptr_t>(pointer), bytes, write, pc};
+template <unsigned bytes, bool write, bool addition = false> inline void check(const void* pointer, const void* pc) {
+  const Access access{reinterpret_cast<std::uintptr_t>(pointer), bytes, write, pc, addition};
   constexpr int size = __builtin_ctz(bytes);
   if (access.address - shared_begin < shared_bytes) {
     ++traffic.shared[write][size];
@@ -248,6 +311,11 @@ void check_write(const void* pointer, unsigned bytes, const void* pc) {
   else if (bytes == 4) check<4, true>(pointer, pc);
   else if (bytes == 8) check<8, true>(pointer, pc);
   else check<16, true>(pointer, pc);
+}
+
+void check_addition(const void* pointer, unsigned bytes, const void* pc) {
+  if (bytes == 4) check<4, true, true>(pointer, pc);
+  else check<8, true, true>(pointer, pc);
 }
 
 }  // namespace uol_twin

@@ -14,5 +14,9 @@ extern Traffic traffic;
 // One access of 2, 4, 8 or 16 bytes, made by the code at `pc`.
 void check_read(const void* pointer, unsigned bytes, const void* pc);
 void check_write(const void* pointer, unsigned bytes, const void* pc);
+// A read and a write in one, of 4 or 8 bytes, which others of its kind may be at at the same time.
+void check_addition(const void* pointer, unsigned bytes, const void* pc);
+// A read and a write in one, of 4 or 8 bytes, which others of its kind may be at at the same time.
+void check_atomic(const void* pointer, unsigned bytes, const void* pc);
 
 }  // namespace uol_twin

@@ -19,10 +19,16 @@ constexpr std::uint64_t other_lane_read = 1 << 14;   // so has another lane of t
 constexpr std::uint64_t other_warp_read = 1 << 15;   // so has a lane of another warp, in this interval
 constexpr std::uint64_t never_written = 0;           // by any kernel, in global memory
 
+// The stamp of the last atomic addition to an element has flags, too. Elements that are never added to have no such stamp.
+constexpr std::uint64_t other_block_added = 1 << 13;  // another block of this launch has added to it, too
+constexpr std::uint64_t other_lane_added = 1 << 14;   // so has another lane of the same warp, in this epoch
+constexpr std::uint64_t other_warp_added = 1 << 15;   // so has a lane of another warp, in this interval
+
 struct Buffer {
   std::uintptr_t begin;
   std::size_t bytes;
-  Cell* cells;  // one per element; none for an input, which nothing may write
+  Cell* cells;          // one per element; none for an input, which nothing may write
+  std::uint64_t* adds;  // one per element; none before the first addition
   unsigned element_shift;
   std::int64_t role;
   const char* name;
@@ -48,6 +54,7 @@ extern std::uintptr_t shared_begin;
 extern std::size_t shared_bytes;
 extern Cell* shared_words;
 extern Cell* shared_pieces;
+extern std::uint64_t* shared_adds;  // one a word; none before the first addition
 
 // An array in shared memory; dynamic ones have the size that the launch asks for.
 struct SharedArray {

@@ -19,6 +19,7 @@ std::uintptr_t shared_begin;
 std::size_t shared_bytes;
 Cell* shared_words;
 Cell* shared_pieces;
+std::uint64_t* shared_adds;
 
 namespace {
 
