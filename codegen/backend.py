@@ -33,6 +33,8 @@ class Capability:
     kinds               which of the specs Attention, Scan and Select the machine takes; the others become what every machine
                         has
     scatters            element types that it can add to from many places at once: a Scatter into others becomes a Reduce
+    unordered           of these, the types whose additions come in another order from run to run: where an order is asked for
+                        (`lower(..., deterministic=True)`), their Scatters become Reduces, too
     segments            which segments of a Contract it takes; the others become reductions, too
     symbolic_dims       may a dim be an argument of a kernel?
     """
@@ -44,6 +46,7 @@ class Capability:
     dtypes: frozenset[str]
     kinds: frozenset[type[KernelSpec]] = frozenset()
     scatters: frozenset[str] = frozenset()
+    unordered: frozenset[str] = frozenset()
     segments: frozenset[Mode] = frozenset()
     symbolic_dims: bool = False
 

@@ -100,12 +100,13 @@ def _order_read(stage: Stage, strides: Mapping[str, tuple[Expr, ...]]) -> tuple[
     return None
 
 
-def lower(program: Program, backend: Backend, layouts: Layouts | None = None) -> KernelGraph:
+def lower(program: Program, backend: Backend, layouts: Layouts | None = None, *, deterministic: bool = False) -> KernelGraph:
     """The kernels of a program for a machine.
 
     `layouts` gives the element strides of inputs and results by name (default row-major); a result's must be dense in
     some order of its dims. Which statements have kernels of their own kind is asked of `backend.capability.kinds`, what may
-    share a kernel of `backend.accepts`, what a spec becomes there of `backend.legalise`.
+    share a kernel of `backend.accepts`, what a spec becomes there of `backend.legalise`. With `deterministic`, every sum has
+    its terms in one order from run to run.
 
     >>> from uol.backends import registry
     >>> from uol.ir import instantiate, parse
@@ -115,7 +116,9 @@ def lower(program: Program, backend: Backend, layouts: Layouts | None = None) ->
     >>> [spec.name for spec in graph.specs]
     ['twice']
     """
-    prepared = _prepared(program, backend.capability)
+    machine = backend.capability
+    scatters = machine.scatters - machine.unordered if deterministic else machine.scatters
+    prepared = _prepared(program, replace(machine, scatters=scatters))
     lowering = Lowering.of(prepared, layouts or {})
 
     def accepts(group: Group) -> bool:

@@ -140,6 +140,7 @@ def compile(
     strides: Mapping[str, Strides] | None = None,
     schedule: ScheduleOption = None,
     symbol: str = "",
+    deterministic: bool = False,
 ) -> Compiled:
     """An operator compiled for a target: its text, and a function of numpy arrays.
 
@@ -159,6 +160,8 @@ def compile(
     symbol   what its C functions, files and kernels are called in place of the operator: a name, a template
              ("{op}_{types}_{sizes}"), or "auto", which carries types, sizes and attributes: two of one operator then link into
              one program
+    deterministic  the same numbers from run to run. Sums over places that data gives (`y[at[i]] += x[i]`) are atomic additions
+             on a machine with threads, in no order; with this every element looks for what is added to it, which is slow
 
     Raises UolError for an unknown operator or target, TypeCheckError for a dtype, ShapeError for dims and attributes, for an
     open dim on a target that needs every size, and for one that no input's shape tells. BoundsError where an access is not
@@ -179,7 +182,8 @@ def compile(
     if instance.open_dims:
         _require_openable(instance, resolved, layouts)
     named = symbol_of(require_kind(symbol, str, "symbol", "a name", 'write symbol="auto"'), instance)
-    return _compiled(Request(instance, resolved, checked_strides(instance, layouts), given(schedule, default_policy()), named))
+    policy = given(schedule, default_policy())
+    return _compiled(Request(instance, resolved, checked_strides(instance, layouts), policy, named, bool(deterministic)))
 
 
 def _compiled(request: Request) -> Compiled:

@@ -35,7 +35,7 @@ from uol.codegen.backend import (
     ToolState,
 )
 from uol.codegen.specs.graph import KernelGraph
-from uol.codegen.specs.nodes import Attention, KernelSpec, Scan, Scatter, Select, Store
+from uol.codegen.specs.nodes import Attention, KernelSpec, Scan, Select, Store
 from uol.ir.types import DTYPES
 from uol.ir.without_torch import import_tvm
 

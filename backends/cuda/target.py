@@ -27,6 +27,7 @@ TARGET = Target(
         dtypes=DTYPES,
         kinds=frozenset({Attention, Scan}),
         scatters=ATOMICS,
+        unordered=frozenset({"f64", "f32"}),
         segments=SEGMENTS,
     ),
     shared_bytes=STATIC_SHARED_BYTES,

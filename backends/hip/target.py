@@ -24,6 +24,7 @@ TARGET = Target(
         dtypes=DTYPES,
         kinds=frozenset({Attention, Scan}),
         scatters=ATOMICS,
+        unordered=frozenset({"f64", "f32"}),
         segments=SEGMENTS,
     ),
     shared_bytes=64 * 1024,

@@ -114,9 +114,11 @@ def check(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> Footprint
         case (Reduce(rows=rows) | Scan(rows=rows), ThreadPerRow(threads=threads)):
             return _fitting(target, threads, -(-count_of(rows) // threads) if threads > 0 else 0, 0)
         case (Reduce(rows=rows), BlockPerRow(threads=threads)):
-            return _fitting(target, threads, count_of(rows), _scratch_bytes((f for p in passes_of(spec).passes for f in p.folds), threads, target))
+            folds = tuple(f for p in passes_of(spec).passes for f in p.folds)
+            return _fitting(target, threads, count_of(rows), _scratch_bytes(folds, threads, target))
         case (Scan(rows=rows, steps=steps), BlockPerRow(threads=threads)):
-            return _fitting(target, threads, count_of(rows), _scratch_bytes((s for s in steps if isinstance(s, Fold)), threads, target))
+            folds = tuple(s for s in steps if isinstance(s, Fold))
+            return _fitting(target, threads, count_of(rows), _scratch_bytes(folds, threads, target))
         case (Contract(), Tile()):
             return _tile(spec, schedule, target)
         case (Attention(), RowTile()):
@@ -184,9 +186,8 @@ def _row_tile_defect(spec: Attention, tile: RowTile, target: Target) -> str | No
     return None
 
 
-def _scratch_bytes(of: Iterable[Fold], threads: int, target: Target) -> int:
+def _scratch_bytes(folds: tuple[Fold, ...], threads: int, target: Target) -> int:
     """One element a warp, for every C type that is folded; a pick holds a value and an index, 16 bytes at most."""
-    folds = tuple(of)
     picks = {COMPUTE[f.value.type] for f in folds if f.op in PICKS}
     plain = {COMPUTE[f.dtype] for f in folds if f.op not in PICKS}
     element_bytes = 16 * len(picks) + sum(COMPUTE_BYTES[ctype] for ctype in plain)

@@ -13,7 +13,7 @@ from uol.backends.simt.c_text.signatures import Signature, signature
 from uol.backends.simt.schedules import Elements
 from uol.backends.simt.target import Target
 from uol.codegen.backend import Launch
-from uol.codegen.specs.nodes import Map, Pack, Scatter, guard_operands
+from uol.codegen.specs.nodes import Map, Pack, Scatter, Store, guard_operands
 from uol.codegen.specs.steps import used_variables
 from uol.ir.program.walk import variables
 
@@ -53,12 +53,13 @@ def plan_map(spec: Map | Pack | Scatter, schedule: Elements, target: Target) -> 
     steps = tuple(counter.shortened(s) for s in spec.steps)
 
     scope = Scope(printer)
-    added = (spec.add,) if isinstance(spec, Scatter) else ()
-    for line in counter.declarations(printer, used_variables((*steps, *added)) | _guarding(spec)):
+    for line in counter.declarations(printer, used_variables(steps) | _used_in_addition(spec)):
         scope.add(line)
     scope.write(steps)
     if isinstance(spec, Scatter):
-        scope.add_to(counter.shortened(spec.add), spec.place, spec.guard)
+        added = counter.shortened(spec.add)
+        assert isinstance(added, Store)
+        scope.add_to(added, spec.place, spec.guard)
 
     wide = "" if index == "int" else f"({index})"
     return MapPlan(
@@ -75,7 +76,9 @@ def plan_map(spec: Map | Pack | Scatter, schedule: Elements, target: Target) -> 
     )
 
 
-def _guarding(spec: Map | Pack | Scatter) -> frozenset[str]:
-    """The names that the guard of a Scatter uses, and those of its places."""
-    needed = (*guard_operands(spec.guard), *spec.place) if isinstance(spec, Scatter) else ()
-    return frozenset(name for each in needed for name in variables(each))
+def _used_in_addition(spec: Map | Pack | Scatter) -> frozenset[str]:
+    """The names that the addition of a Scatter uses."""
+    if not isinstance(spec, Scatter):
+        return frozenset()
+    places = (*guard_operands(spec.guard), *spec.place)
+    return used_variables([spec.add]).union(*(variables(each) for each in places))

@@ -25,8 +25,8 @@ ROW = "$row"
 
 @dataclass(frozen=True, slots=True)
 class ScanPlan:
-    """What `scan.j2` reads: `before` are statements of the row; every turn of the loop computes `body`. `guard` is the number of
-    rows where threads may lie beyond it."""
+    """What `scan.j2` reads: `before` are statements of the row; every turn of the loop computes `body`. `guard` is the number
+    of rows where threads may lie beyond it."""
 
     title: str
     signature: Signature
@@ -144,7 +144,8 @@ class _Writer:
                     self._take(step, text, inner)
                     _within(self._before_last() if exclusive else inside, inner, scope)
                     scratch = self.scratch.setdefault(text.ctype, f"scratch{len(self.scratch) or ''}")
-                    scope.add(f"{text.variable} = uol::{scan}<{threads}>({text.variable}, {carry}, {scratch}, {text.functor}{{}});")
+                    arguments = f"{text.variable}, {carry}, {scratch}, {text.functor}{{}}"
+                    scope.add(f"{text.variable} = uol::{scan}<{threads}>({arguments});")
                     if text.result:
                         scope.add(text.result)
 

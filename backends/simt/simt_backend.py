@@ -24,8 +24,8 @@ from uol.codegen.backend import (
     Schedule,
     ToolState,
 )
-from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.clear import cleared
+from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.nodes import Attention, Contract, KernelSpec, Map, Reduce, Scan, Scatter
 from uol.codegen.work import Issued
 from uol.ir.errors import UolError
@@ -79,8 +79,8 @@ class SimtBackend:
         return group.kind in (Map, Reduce, Contract, Scan, Scatter) and group.dtypes <= self.capability.dtypes
 
     def legalise(self, spec: KernelSpec) -> tuple[KernelSpec, ...]:
-        """Guards and strides of any kind are fine for threads: a spec is its own kernel. Where threads of any block may add, all
-        elements are 0 before."""
+        """Guards and strides of any kind are fine for threads: a spec is its own kernel. Where threads of any block may add,
+        all elements are 0 before."""
         return (cleared(spec), spec) if isinstance(spec, Scatter) else (spec,)
 
     def schedules(self, spec: KernelSpec, device: Device) -> Iterable[SimtSchedule]:

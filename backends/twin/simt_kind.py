@@ -77,8 +77,8 @@ def kind_with_warps(name: str, warp_width: int) -> TwinKind:
 
 
 def held_bytes(buffer: Placed, checked: bool) -> int:
-    """A copy of every buffer; in checked runs a `Cell` of 16 bytes an element that may be written, and 8 for what is added to it
-    (memory.h)."""
+    """A copy of every buffer; in checked runs a `Cell` of 16 bytes an element that may be written, and 8 for what is added to
+    it (memory.h)."""
     return buffer.bytes + (24 * buffer.span if checked and buffer.role != "in" else 0)
 
 

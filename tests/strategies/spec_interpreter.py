@@ -46,7 +46,8 @@ EVERY_KIND: frozenset[type[KernelSpec]] = frozenset({Attention, Scan, Scatter, S
 
 def capability_of(kinds: frozenset[type[KernelSpec]]) -> Capability:
     """Of a machine of which lowering asks nothing but which kinds of kernels it takes."""
-    return Capability(1, {}, (1, 1, 1), 1, frozenset(DTYPES), kinds=kinds)
+    types = frozenset(DTYPES)
+    return Capability(1, {}, (1, 1, 1), 1, types, kinds=kinds - {Scatter}, scatters=types if Scatter in kinds else frozenset())
 
 
 OPERATORS: dict[str, Callable] = {

@@ -23,7 +23,7 @@ from uol.operators.registry import callees
 if TYPE_CHECKING:
     from uol.compiler import Compiled
 
-FORMAT = 4
+FORMAT = 5
 """Counts up when a field comes, goes or changes its meaning."""
 
 
@@ -51,6 +51,7 @@ def manifest(compiled: Compiled, files: Mapping[str, str], binaries: list[str], 
         "packs": {name: None if sizes is None else list(sizes) for name, sizes in instance.packs.items()},
         "attributes": dict(instance.attrs),
         "layouts": {name: list(strides) for name, strides in request.layouts.items()},
+        "deterministic": request.deterministic,
         "schedule": list(request.policy.given(module)),
         "arguments": [arg_json(a) for a in module.graph.args],
         "run_time_attributes": [{"name": s.name, "dtype": s.dtype} for s in module.graph.scalars],

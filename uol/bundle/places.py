@@ -16,7 +16,7 @@ from uol.json_text import finite_json, json_text
 if TYPE_CHECKING:
     from uol.compiler import Compiled
 
-IDENTITY = ("op", "symbol", "target", "types", "dims", "packs", "attributes", "layouts")
+IDENTITY = ("op", "symbol", "target", "types", "dims", "packs", "attributes", "layouts", "deterministic")
 """The fields of a manifest that tell requests apart. A text that was edited is the same operator: its bundle is replaced."""
 
 LONGEST = 120
@@ -50,7 +50,7 @@ def identity(compiled: Compiled) -> object:
     instance = request.instance
     values = (
         *(instance.op.name, compiled.module.graph.name, request.target.name, dict(instance.types), dict(instance.dims)),
-        *(dict(instance.packs), dict(instance.attrs), dict(request.layouts)),
+        *(dict(instance.packs), dict(instance.attrs), dict(request.layouts), request.deterministic),
     )
     return json.loads(json_text(dict(zip(IDENTITY, values, strict=True))))
 

@@ -77,7 +77,8 @@ def _compiled(op: Op, record: Mapping[str, Any]) -> Compiled:
     dims = {**record["dims"], **packs}
     schedule = [str(text) for text in record["schedule"]]
     symbol = "" if record["symbol"] == op.name else record["symbol"]
-    return compile(op, record["target"], record["types"], dims, attributes, strides=strides, schedule=schedule, symbol=symbol)
+    how = {"strides": strides, "schedule": schedule, "symbol": symbol, "deterministic": record["deterministic"]}
+    return compile(op, record["target"], record["types"], dims, attributes, **how)
 
 
 def _environment(record: Mapping[str, Any]) -> dict[str, str]:

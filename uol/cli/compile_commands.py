@@ -34,6 +34,9 @@ SymbolOption = Annotated[
     typer.Option("--symbol", help="Name functions, files and folder so: a name, a template '{op}_{types}_{sizes}', or auto."),
 ]
 StrictOption = Annotated[bool, typer.Option("--strict", help="Refuse what the device's memory does not hold (else: warn).")]
+DeterministicOption = Annotated[
+    bool, typer.Option("--deterministic", help="The same numbers from run to run: no additions in any order. Slower.")
+]
 CheckOption = Annotated[bool, typer.Option("--check", help="Run each (a vendor's in its twin) and record the result.")]
 
 
@@ -47,12 +50,13 @@ def compile_(
     check: CheckOption = False,
     symbol: SymbolOption = "",
     strict: StrictOption = False,
+    deterministic: DeterministicOption = False,
     schedule: SchedulesOption = [],  # noqa: B006 - typer's way to say "none"
     modules: ImportOption = [],  # noqa: B006
     as_json: JsonOption = False,
 ) -> None:
     """Compile an operator: print its text, or write a bundle for each target with -o."""
-    asked = Asked(read_operator(op, modules), target, dtype, dims, attrs, schedule, symbol)
+    asked = Asked(read_operator(op, modules), target, dtype, dims, attrs, schedule, symbol, deterministic)
     compiled = _within_memory(asked) if strict else asked.compiled()
     results = {}
     if check:
@@ -110,14 +114,18 @@ class Asked:
     attrs: Sequence[str]
     schedule: Sequence[str]
     symbol: str = ""
+    deterministic: bool = False
 
     def compiled(self) -> list[Compiled]:
         sizes, attributes = read_dims(self.dims), read_attributes(self.attrs)
         tracked = track(resolve_targets(self.targets), f"compiling {self.operator.name}")
         return [
-            compile(self.operator, t.name, self.dtype, sizes, attributes, schedule=self.schedule, symbol=self.symbol)
+            compile(
+                *(self.operator, t.name, self.dtype, sizes, attributes),
+                schedule=self.schedule, symbol=self.symbol, deterministic=self.deterministic,
+            )
             for t in tracked
-        ]
+        ]  # fmt: skip
 
 
 def _within_memory(asked: Asked) -> list[Compiled]:

@@ -72,7 +72,7 @@ def generate(request: Request) -> Module:
     dump = Dump.of(request)
     dump.program(program)
     require_addressable_program(program)
-    graph = lower(program, request.target.backend, request.layouts)
+    graph = lower(program, request.target.backend, request.layouts, deterministic=request.deterministic)
     dump.graph(graph)
     require_addressable_workspace(graph)
     module = compile_graph(graph, request.target.backend, request.target.device, request.policy)

@@ -68,13 +68,14 @@ def resolve_targets(text: str) -> tuple[Target, ...]:
 class Request:
     """`layouts` gives element strides of inputs and results by name; a tensor that is not named is row-major. Dims that are
     open in the instance are arguments of the kernels. `policy` chooses their schedules. `symbol` names functions, files and
-    kernels where they do not have the operator's name."""
+    kernels where they do not have the operator's name. `deterministic`: the same numbers from run to run."""
 
     instance: Instance
     target: Target
     layouts: Mapping[str, Strides] = field(default_factory=dict)
     policy: Policy = field(default_factory=default_policy)
     symbol: str = ""
+    deterministic: bool = False
 
     def key(self, stage: Stage) -> Key:
         """The cache key of one stage ("module": the text; "binary": what the target's compiler made of it).
@@ -97,6 +98,7 @@ class Request:
                 "target": target.name,
                 "schedule": self.policy.key,
                 "symbol": self.symbol,
+                "deterministic": self.deterministic and bool(target.backend.capability.unordered),
                 "generator": generator_hash(),
                 "backend": backend_hash(target.backend),
                 "tools": tool_versions(),

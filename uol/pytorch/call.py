@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import torch
 from torch import is_grad_enabled, is_inference_mode_enabled
+from torch._C import _get_deterministic_algorithms as is_deterministic
 from torch.autograd.graph import increment_version
 
 from uol.binding.instance import Instance
@@ -192,7 +193,7 @@ class TorchOperator:
     def find(self, inputs: Sequence[Tensor], options: Options, outs: tuple[Sizes, ...] | None = None) -> Prepared:
         """The kernel for these inputs, and for results that lie so."""
         first, chosen = inputs[0], exactly(options) if options else ()
-        place = first.is_cpu or first.device
+        place = first.is_cpu or (first.device, is_deterministic())
         try:
             if len(inputs) == 1:  # in as few steps as can be
                 key: object = (place, first.dtype, first.shape, first.stride(), chosen, outs)
@@ -247,7 +248,7 @@ class TorchOperator:
             size = shapes[result.name] = instance.shape(result)
             strides[result.name] = result_strides(size, laid_out) if outs is None else canonical(size, outs[number])
         layouts = {n: s for n, s in strides.items() if s != row_major(shapes[n])}
-        return Request(instance, target, layouts)
+        return Request(instance, target, layouts, deterministic=is_deterministic())
 
     def _prepare(self, inputs: Sequence[Tensor], options: Options, outs: tuple[Sizes, ...] | None) -> Prepared:
         self._require_strided(inputs)
@@ -282,7 +283,8 @@ class TorchOperator:
         instance = request.instance
         whole = request.compile_time_attributes
         own = sorted((name, size) for name, size in instance.flat_dims.items() if name in layer)
-        all_else = (request.target.name, tuple(request.layouts), *sorted(instance.types.items()), *sorted(whole.items()), *own)
+        how = (request.target.name, request.deterministic, tuple(request.layouts))
+        all_else = (*how, *sorted(instance.types.items()), *sorted(whole.items()), *own)
         fixed = (all_else, tuple(request.layouts.values()), tuple(instance.flat_dims.items()))
         if fixed in self.fixed:
             return self.fixed[fixed]

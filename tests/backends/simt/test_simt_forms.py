@@ -111,6 +111,10 @@ def scan_form(fold: str, t: str, u: str, x: np.ndarray, relation: str, expected:
     return Form(f"{fold}{relation}-{t}-{cols}", text, {"x": x}, running, ROWS, {"R": rows, "C": cols}, close=close)
 
 
+def row_sums(x: np.ndarray) -> np.ndarray:
+    return x.astype(np.float64).sum(1)
+
+
 def scans() -> list[Form]:
     """Every fold; both directions, with and without the position itself; whole turns of a block and broken ones."""
     forms: list[Form] = []
@@ -121,7 +125,7 @@ def scans() -> list[Form]:
         large = RNG.integers(-(2**31), 2**31, (5, cols)).astype(np.int32)
         small = RNG.integers(-128, 128, (5, cols)).astype(np.int8)
         relation = RELATIONS[number:] + RELATIONS[:number]
-        forms += [scan_form("sum", "f32", "f32", reals, each, lambda x: x.astype(np.float64).sum(1), 1e-4) for each in RELATIONS]
+        forms += [scan_form("sum", "f32", "f32", reals, each, row_sums, 1e-4) for each in RELATIONS]
         forms += [
             scan_form("prod", "f32", "f32", factors, relation[0], lambda x: x.astype(np.float64).prod(1), 1e-4),
             scan_form("max", "f32", "f32", with_nan(reals), relation[0], lambda x: x.max(1, initial=-np.inf)),
@@ -406,7 +410,8 @@ def segments() -> list[Form]:
     return [*forms("i32", ascending, "i32"), *forms("i64", ascending, "i64"), *shuffled, one, one_term]
 
 
-FORMS = (*folds(), *scans(), *scatters(), masked(), statistics(), *pairs(), *contractions(), *segments(), *elements(), *accesses())
+ROW_FORMS = (*folds(), *scans(), masked(), statistics(), *pairs())
+FORMS = (*ROW_FORMS, *scatters(), *contractions(), *segments(), *elements(), *accesses())
 SCHEDULED = [(form, schedule) for form in FORMS for schedule in form.schedules]
 
 

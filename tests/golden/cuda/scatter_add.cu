@@ -8,22 +8,26 @@
 //   7  }
 #include "uol_device.h"
 
-// 5141 rows of 389, one row a block of 256 threads
+// 5141 elements, one a thread
+extern "C" __global__ void __launch_bounds__(256) scatter_add_clear_kernel(float* __restrict__ y)
+{
+  const int element = blockIdx.x * 256 + threadIdx.x;
+  if (element >= 5141) return;
+  y[element] = 0.0f;  // line 5
+}
+
+// 20617 points, one a thread
 extern "C" __global__ void __launch_bounds__(256) scatter_add_kernel(
     const float* __restrict__ x,
     const long long* __restrict__ at,
     float* __restrict__ y)
 {
-  __shared__ float scratch[256 / uol::warp_width];
-  const long long row = blockIdx.x;
-  const long long y_i0 = row / 53;
-  const long long d = row % 53;
-  float y_value = 0.0f;  // line 5
-  for (long long n = threadIdx.x; n < 389; n += 256) {
-    if (at[n] == y_i0) {
-      y_value += x[n * 53 + d];  // line 5
-    }
+  const long long i = (long long)blockIdx.x * 256 + threadIdx.x;
+  if (i >= 20617) return;
+  const long long n = i / 53;
+  const long long d = i % 53;
+  const long long y_at0 = at[n];
+  if (y_at0 >= 0 && y_at0 < 97) {
+    uol::atomic_add(y, y_at0 * 53 + d, x[i]);  // line 5
   }
-  y_value = uol::block_sum<256>(y_value, scratch);
-  if (threadIdx.x == 0) y[row] = y_value;  // line 5
 }

@@ -4,19 +4,21 @@
 //   3  }
 #include "uol_device.h"
 
-// 1665 rows of 333, one row a block of 256 threads
+// 5 rows of 333, one row a block of 256 threads
 extern "C" __global__ void __launch_bounds__(256) cumsum_kernel(const float* __restrict__ x, float* __restrict__ y)
 {
   __shared__ float scratch[256 / uol::warp_width];
-  const int row = blockIdx.x;
-  const int s = row / 333;
-  const int i = row % 333;
-  float y_value = 0.0f;  // line 2
-  for (int j = threadIdx.x; j < 333; j += 256) {
-    if (j <= i) {
-      y_value += x[s * 333 + j];  // line 2
+  const int s = blockIdx.x;
+  float y_value_carry = 0.0f;  // line 2
+  for (int turn = 0; turn < 333; turn += 256) {
+    const int i = turn + threadIdx.x;
+    float y_value = 0.0f;
+    if (i < 333) {
+      y_value += x[s * 333 + i];  // line 2
+    }
+    y_value = uol::block_scan<256>(y_value, y_value_carry, scratch, uol::Sum{});
+    if (i < 333) {
+      y[s * 333 + i] = y_value;  // line 2
     }
   }
-  y_value = uol::block_sum<256>(y_value, scratch);
-  if (threadIdx.x == 0) y[row] = y_value;  // line 2
 }
