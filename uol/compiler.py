@@ -149,24 +149,20 @@ def compile(
     dtype    for every type variable ("f16"), or one by one ({"T": "f16", "U": "f32"}); f32 where nothing is said. The types and
              names of numpy and PyTorch are taken, too ("float16", torch.float16)
     dims     sizes by name; a pack `*S` takes a tuple. A dim that is left out, or None, is open: an argument of the kernels,
-             which are compiled once for all its sizes, where the target has such kernels (the CPU). A pack that is left
-             out has any number of dims; `(None, 64)` has two, the first one open. A dim that an equation of the `where`
-             clause gives (D of `C == D*groups`) has that size
+             which are compiled once for all its sizes, where the target has such kernels (the CPU). A pack that is left out
+             has any number of dims, `(None, 64)` two, the first open. D of `where C == D*groups` has that size
     attrs    attributes by name; the rest have their defaults
-    strides  element strides of inputs and results by name; row-major where nothing is said, and where a dim is open
+    strides  element strides of inputs and results by name; row-major where nothing is said, or a dim is open
     schedule the schedule of every kernel that has one with these fields, "m=128,n=64", or of one kernel, "kernel=linear,m=64";
-             what is not said stays as the target would choose it. Several in a list; the target's own objects, too
-             (`Compiled.explain(schedules=True)` lists what there is)
+             the rest is the target's choice. Several in a list; its own objects, too (see `Compiled.explain(schedules=True)`)
     symbol   what its C functions, files and kernels are called in place of the operator: a name, a template
-             ("{op}_{types}_{sizes}"), or "auto", which carries types, sizes and attributes: two of one operator then link into
-             one program
-    deterministic  the same numbers from run to run. Sums over places that data gives (`y[at[i]] += x[i]`) are atomic additions
-             on a machine with threads, in no order; with this every element looks for what is added to it, which is slow
+             ("{op}_{types}_{sizes}"), or "auto", with types, sizes and attributes, so that two link into one program
+    deterministic  sums over places that data gives keep their order from run to run, which is slow on a machine with threads
 
     Raises UolError for an unknown operator or target, TypeCheckError for a dtype, ShapeError for dims and attributes, for an
     open dim on a target that needs every size, and for one that no input's shape tells. BoundsError where an access is not
-    in range for every size. ScheduleError for a schedule that no kernel has, with the nearest legal one. Warns
-    (MemoryDemandWarning) where the device's memory does not hold tensors and workspace.
+    in range for every size. ScheduleError for a schedule that no kernel has. Warns (MemoryDemandWarning) where the device's
+    memory does not hold tensors and workspace.
 
     >>> k = compile("softmax", "cuda", "f16", {"S": 4096, "C": 1024})
     >>> print(k.source)
@@ -182,8 +178,8 @@ def compile(
     if instance.open_dims:
         _require_openable(instance, resolved, layouts)
     named = symbol_of(require_kind(symbol, str, "symbol", "a name", 'write symbol="auto"'), instance)
-    policy = given(schedule, default_policy())
-    return _compiled(Request(instance, resolved, checked_strides(instance, layouts), policy, named, bool(deterministic)))
+    layouts, policy = checked_strides(instance, layouts), given(schedule, default_policy())
+    return _compiled(Request(instance, resolved, layouts, policy, named, bool(deterministic)))
 
 
 def _compiled(request: Request) -> Compiled:

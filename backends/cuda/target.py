@@ -6,7 +6,7 @@ from __future__ import annotations
 from uol.backends.simt.c_text.types import STORAGE
 from uol.backends.simt.target import ATOMICS, SEGMENTS, Runtime, Target
 from uol.codegen.backend import Capability
-from uol.codegen.specs.nodes import Attention, Scan
+from uol.codegen.specs.nodes import Attention, Scan, Select
 
 DTYPES = frozenset(STORAGE)
 
@@ -25,7 +25,7 @@ TARGET = Target(
         max_grid=(2**31 - 1, 65535, 65535),
         max_threads=1024,
         dtypes=DTYPES,
-        kinds=frozenset({Attention, Scan}),
+        kinds=frozenset({Attention, Scan, Select}),
         scatters=ATOMICS,
         unordered=frozenset({"f64", "f32"}),
         segments=SEGMENTS,

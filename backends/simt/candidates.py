@@ -11,12 +11,14 @@ from uol.backends.simt.contract_plan import grid_of, tile_bytes
 from uol.backends.simt.folds import PICKS
 from uol.backends.simt.operand import smallest_stride
 from uol.backends.simt.schedules import LANES_A_ROW, BlockPerRow, Elements, RowTile, SimtSchedule, ThreadPerRow, Tile
+from uol.backends.simt.select_plan import shared_bytes as sort_bytes
+from uol.backends.simt.select_plan import tile_of
 from uol.backends.simt.target import Target
 from uol.backends.simt.tile_counts import attention_counts, contract_counts
 from uol.codegen.backend import Device, Footprint, Refusal
 from uol.codegen.cost import time_of
 from uol.codegen.indexing.arithmetic import static
-from uol.codegen.specs.nodes import Attention, Contract, Fold, KernelSpec, Map, Pack, Reduce, Scan, Scatter
+from uol.codegen.specs.nodes import Attention, Contract, Fold, KernelSpec, Map, Pack, Reduce, Scan, Scatter, Select
 from uol.codegen.specs.steps import passes_of
 from uol.codegen.specs.traverse import expressions, reads
 from uol.codegen.work import Issued
@@ -57,6 +59,8 @@ def candidates(spec: KernelSpec, device: Device, lanes: int) -> Iterable[SimtSch
             return _rows(spec, rows, cols, device, lanes)
         case Scan(rows=rows, along=along):
             return _rows(spec, rows, (along,), device, lanes)
+        case Select():
+            return (BlockPerRow(min(2 * THREADS, max(tile_of(spec) // 2, lanes))),)
         case Contract():
             return sorted(TILES, key=lambda tile: _cost(contract_counts(spec, tile, device), device))
         case Attention():
@@ -119,6 +123,8 @@ def check(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> Footprint
         case (Scan(rows=rows, steps=steps), BlockPerRow(threads=threads)):
             folds = tuple(s for s in steps if isinstance(s, Fold))
             return _fitting(target, threads, count_of(rows), _scratch_bytes(folds, threads, target))
+        case (Select(rows=rows), BlockPerRow(threads=threads)):
+            return _fitting(target, threads, count_of(rows), sort_bytes(spec))
         case (Contract(), Tile()):
             return _tile(spec, schedule, target)
         case (Attention(), RowTile()):

@@ -21,17 +21,18 @@ from uol.backends.simt.map_plan import MapPlan, plan_map
 from uol.backends.simt.reduce_plan import ReducePlan, plan_reduce
 from uol.backends.simt.scan_plan import ScanPlan, plan_scan
 from uol.backends.simt.schedules import BlockPerRow, Elements, RowTile, SimtSchedule, ThreadPerRow, Tile
+from uol.backends.simt.select_plan import SelectPlan, plan_select
 from uol.backends.simt.target import Target
 from uol.codegen.backend import Device, Kernel, Module, Param, Refusal, SourceFile
 from uol.codegen.specs.drop_unit_axes import without_unit_axes
 from uol.codegen.specs.graph import KernelGraph
-from uol.codegen.specs.nodes import Attention, Contract, KernelSpec, Map, Pack, Reduce, Scan, Scatter
+from uol.codegen.specs.nodes import Attention, Contract, KernelSpec, Map, Pack, Reduce, Scan, Scatter, Select
 from uol.codegen.specs.steps import stored_directly
 from uol.codegen.specs.traverse import with_steps
 from uol.ir.errors import RefusalError, ResourceError, UolError
 from uol.ir.program.nodes import Var
 
-Plan = MapPlan | ReducePlan | ScanPlan | ContractPlan | AttentionPlan
+Plan = MapPlan | ReducePlan | ScanPlan | SelectPlan | ContractPlan | AttentionPlan
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -62,6 +63,8 @@ def _plan(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> tuple[str
             return "reduce.j2", plan_reduce(spec, schedule, target)
         case (Scan(), ThreadPerRow() | BlockPerRow()):
             return "scan.j2", plan_scan(spec, schedule, target)
+        case (Select(), BlockPerRow()):
+            return "select.j2", plan_select(spec, schedule)
         case (Contract(), Tile()):
             return "contract.j2", plan_contract(spec, schedule, target)
         case (Attention(), RowTile()):

@@ -26,7 +26,7 @@ from uol.codegen.backend import (
 )
 from uol.codegen.specs.clear import cleared
 from uol.codegen.specs.graph import KernelGraph
-from uol.codegen.specs.nodes import Attention, Contract, KernelSpec, Map, Reduce, Scan, Scatter
+from uol.codegen.specs.nodes import Attention, Contract, KernelSpec, Map, Reduce, Scan, Scatter, Select
 from uol.codegen.work import Issued
 from uol.ir.errors import UolError
 
@@ -76,11 +76,15 @@ class SimtBackend:
 
             spec = group.spec()
             return any(isinstance(candidates.check(spec, tile, self.target), Footprint) for tile in candidates.ROW_TILES)
-        return group.kind in (Map, Reduce, Contract, Scan, Scatter) and group.dtypes <= self.capability.dtypes
+        return group.kind in (Map, Reduce, Contract, Scan, Scatter, Select) and group.dtypes <= self.capability.dtypes
 
     def legalise(self, spec: KernelSpec) -> tuple[KernelSpec, ...]:
         """Guards and strides of any kind are fine for threads: a spec is its own kernel. Where threads of any block may add,
-        all elements are 0 before."""
+        all elements are 0 before; the order of long rows takes a workspace."""
+        if isinstance(spec, Select):
+            from uol.backends.simt.select_plan import with_workspace
+
+            return (with_workspace(spec),)
         return (cleared(spec), spec) if isinstance(spec, Scatter) else (spec,)
 
     def schedules(self, spec: KernelSpec, device: Device) -> Iterable[SimtSchedule]:

@@ -21,9 +21,11 @@ class Signature:
     params: tuple[Param, ...]
 
 
-def signature(spec: KernelSpec, symbol: str, names: Names, threads: int, index_type: str) -> Signature:
-    """Buffers in the spec's order, then run-time attributes, then symbolic dims."""
-    written = stored_tensors(spec)
+def signature(
+    spec: KernelSpec, symbol: str, names: Names, threads: int, index_type: str, further: frozenset[str] = frozenset()
+) -> Signature:
+    """Buffers in the spec's order, then run-time attributes, then symbolic dims. `further`: what is written beside stores."""
+    written = stored_tensors(spec) | further
     params = [Param(a.name, "buffer", a.dtype, a.name in written) for a in spec.args]
     params += [Param(s.name, "scalar", s.dtype) for s in spec.scalars]
     params += [Param(d, "dim", "i64") for d in spec.dims]

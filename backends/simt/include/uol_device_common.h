@@ -281,4 +281,65 @@ UOL_DEVICE T block_scan_before(T value, T& carry, T* scratch, Step step, int lin
   return thread_index() % warp_width == 0 ? before : step(before, below);
 }
 
+// The order of sorts: NaN is greater than every number.
+template <bool descending, class T> UOL_DEVICE bool sorts_before(T a, T b) {
+  const T low = descending ? b : a, high = descending ? a : b;
+  return low == low && (high != high || low < high);
+}
+// Of elements that are alike the one that stood first. What has the place `end` is no element, and stands last.
+template <bool descending, class T> UOL_DEVICE bool precedes(T key, int place, T other, int other_place, int end) {
+  if (place == end || other_place == end) return place < other_place;
+  if (sorts_before<descending>(key, other)) return true;
+  return place < other_place && !sorts_before<descending>(other, key);
+}
+// Sorts `count` keys (a power of two) and their places in shared memory: a bitonic network. All threads of the block.
+template <int threads, int count, bool descending, class T>
+UOL_DEVICE void block_sort(T* keys, int* places, int end, int line = __builtin_LINE()) {
+  for (int run = 2; run <= count; run *= 2) {
+    for (int apart = run / 2; apart > 0; apart /= 2) {
+      block_barrier(line, 1);
+      for (int pair = thread_index(); pair < count / 2; pair += threads) {
+        const int low = 2 * pair - (pair & (apart - 1)), high = low + apart;
+        const T key = keys[low], other = keys[high];
+        const int place = places[low], other_place = places[high];
+        const bool is_upward = (low & run) == 0;
+        if (precedes<descending>(other, other_place, key, place, end) != is_upward) continue;
+        keys[low] = other, keys[high] = key;
+        places[low] = other_place, places[high] = place;
+      }
+    }
+  }
+  block_barrier(line, 2);
+}
+// Merges `runs` sorted runs of `length` from `first` on, two by two, and keeps the first `kept` of each two, from `to` on. An
+// element goes as far behind its own offset as elements of the other run precede it.
+template <int threads, bool descending, class T, class Index>
+UOL_DEVICE void block_merge(T* keys, int* places, Index first, Index to, int runs, int length, int kept, int end,
+                            int line = __builtin_LINE()) {
+  const int whole = (runs + 1) / 2 * 2 * length;
+  for (int element = thread_index(); element < whole; element += threads) {
+    const int run = element / length, offset = element % length;
+    T key = T();
+    int place = end, before = length;
+    if (run < runs) {
+      key = keys[first + element], place = places[first + element];
+      int low = 0, high = (run ^ 1) < runs ? length : 0;
+      while (low < high) {
+        const int middle = (low + high) / 2, at = (run ^ 1) * length + middle;
+        const T other = keys[first + at];
+        const int other_place = places[first + at];
+        const bool is_before = run % 2 == 0 ? precedes<descending>(other, other_place, key, place, end)
+                                            : !precedes<descending>(key, place, other, other_place, end);
+        if (is_before) low = middle + 1;
+        else high = middle;
+      }
+      before = low;
+    }
+    if (offset + before >= kept) continue;
+    const int rank = run / 2 * kept + offset + before;
+    keys[to + rank] = key, places[to + rank] = place;
+  }
+  block_barrier(line, 1);
+}
+
 }  // namespace uol

@@ -35,6 +35,12 @@ def issue(call: Operation, args: tuple[Value, ...], active: Active, reader: Read
     if call.fn.startswith("block_scan"):
         _block_scan(call, active, reader)
         return EVERYTHING
+    if call.fn == "block_sort":
+        _block_sort(call, active, reader)
+        return EVERYTHING
+    if call.fn == "block_merge":
+        _block_merge(call, args, active, reader)
+        return EVERYTHING
     if call.fn.startswith("block_"):
         _block_fold(call, active, reader)
         return EVERYTHING
@@ -85,6 +91,40 @@ def _block_scan(call: Operation, active: Active, reader: Reader) -> None:
     reader.counts.add("scratch", "store", times(size, active_warps))
     reader.counts.add("scratch", "load", times(warps * size, active.lanes))
     _barriers(2, active, reader)
+
+
+def _block_sort(call: Operation, active: Active, reader: Reader) -> None:
+    """In each of its steps every key and place is read, and what stands the wrong way round is written: all or nothing, as
+    data says."""
+    count, keys = int(call.parameters[1]), call.args[0]
+    dtype, bits = type_of(keys, reader.types), count.bit_length() - 1
+    steps = bits * (bits + 1) // 2
+    moved = steps * count * (bytes_of(dtype) + PLACE_BYTES)
+    least, most = active.blocks
+    reader.counts.add("scratch", "load", (moved * least, moved * most))
+    reader.counts.add("scratch", "store", (0, moved * most))
+    reader.counts.add("operation", class_of(dtype), times(steps * count, active.blocks))
+    _barriers(steps + 1, active, reader)
+
+
+def _block_merge(call: Operation, args: tuple[Value, ...], active: Active, reader: Reader) -> None:
+    """Every element of the runs is read once and written once, but for what is not kept; besides, it is searched for in the
+    other run. All of it is one statement: a warp moves a sector once at least, one for every lane and step at most."""
+    runs, length, kept = (range_of(value).high or 0 for value in args[2:5])
+    steps, most_kept = length.bit_length() + 1, -(-runs // 2) * min(kept, 2 * length)
+    least, most = active.blocks
+    for tensor in call.args[:2]:
+        assert isinstance(tensor, Name)
+        size = bytes_of(reader.types[tensor.name])
+        reader.counts.add("load", tensor.name, (least * runs * length * size, most * runs * length * steps * SECTOR_BYTES))
+        reader.counts.add("store", tensor.name, (least * most_kept * size, most * most_kept * SECTOR_BYTES))
+    dtype = type_of(call.args[0], reader.types)
+    reader.counts.add("operation", class_of(dtype), times(runs * length * steps, active.blocks))
+    _barriers(1, active, reader)
+
+
+PLACE_BYTES = 4
+"""Of a place beside a key that is sorted."""
 
 
 def _search(call: Operation, args: tuple[Value, ...], active: Active, reader: Reader) -> Interval:

@@ -16,6 +16,7 @@ from uol.backends import registry
 from uol.backends.simt import rendering
 from uol.backends.simt.candidates import TILES
 from uol.backends.simt.schedules import BlockPerRow, Elements, SimtSchedule, ThreadPerRow
+from uol.backends.simt.select_plan import TILE
 from uol.backends.simt.simt_backend import SimtBackend
 from uol.backends.twin.record import Array, Job
 from uol.backends.twin.run import execute_many
@@ -197,6 +198,41 @@ def scatters() -> list[Form]:
         Form("scatter-some", some, inputs, chosen, both, dims),
         Form("scatter-chained", chained, {**inputs, "via": via.astype(np.int32)}, by_way, both, dims),
     ]
+
+
+def orders() -> list[Form]:
+    """Rows that a block sorts at once, and rows of several tiles, an even and an odd number of them; a few first places of
+    them; ties, NaN, infinities and zeros of both signs; several axes of rows, columns that are not the innermost axis."""
+    order = "op f(x: {t}[R, C]) -> (y: i64[R, C]) {{ y[r, i] = argsort[c]({key}) }}"
+    first = "op f(x: {t}[R, C]) -> (y: {t}[R, 40]) where C >= 40 {{ (y[r, k], at[r, k]) = topk[c](x[r, c], 40) }}"
+    inner = "op f(x: f32[A, C, B]) -> (y: f32[A, C, B]) { y[a, i, b] = sort[c](x[a, c, b]) }"
+    blocks = (BlockPerRow(64), BlockPerRow(512))
+
+    def sorted_by(key: Expected) -> Callable[[Arrays], np.ndarray]:
+        return lambda i: np.argsort(key(i["x"]), axis=1, kind="stable")
+
+    def largest(i: Arrays) -> np.ndarray:
+        ranked = np.where(np.isnan(i["x"]), np.inf, i["x"].astype(np.float64)), ~np.isnan(i["x"])
+        at = np.lexsort((np.broadcast_to(np.arange(ranked[0].shape[1]), ranked[0].shape), -ranked[0], ranked[1]), axis=1)
+        return np.take_along_axis(i["x"], at[:, :40], 1)
+
+    forms: list[Form] = []
+    for rows, cols in ((5, 7), (3, 300), (2, 5000), (2, 6144)):
+        reals, dims = RNG.integers(-40, 40, (rows, cols)).astype(np.float32), {"R": rows, "C": cols}
+        reals[:, 1], reals[:, 2], reals[0, 3:6] = np.inf, -np.inf, (0.0, -0.0, 0.0)
+        reals[-1, ::3] = np.nan
+        wide = RNG.integers(-(2**62), 2**62, (rows, cols)) * RNG.integers(0, 2, (rows, cols))
+        squares = "x[r, c] * x[r, c]"
+        texts = {"f32": (order.format(t="f32", key="x[r, c]"), reals, sorted_by(lambda x: x))}
+        if cols < TILE:
+            finite = np.clip(np.nan_to_num(reals), -40, 40)
+            texts["squares"] = (order.format(t="f32", key=squares), finite, sorted_by(lambda x: x * x))
+            texts["i64"] = (order.format(t="i64", key="x[r, c]"), wide, sorted_by(lambda x: x))
+        if cols > 40:
+            texts["top"] = (first.format(t="f16"), reals.astype(np.float16), largest)
+        forms += [Form(f"order-{n}-{cols}", t, {"x": x}, want, blocks, dims) for n, (t, x, want) in texts.items()]
+    x = RNG.standard_normal((3, 50, 4)).astype(np.float32)
+    return [*forms, Form("order-inner", inner, {"x": x}, lambda i: np.sort(i["x"], 1), blocks, {"A": 3, "C": 50, "B": 4})]
 
 
 INTEGERS = {"i32": np.int32, "i64": np.int64}
@@ -411,7 +447,7 @@ def segments() -> list[Form]:
 
 
 ROW_FORMS = (*folds(), *scans(), masked(), statistics(), *pairs())
-FORMS = (*ROW_FORMS, *scatters(), *contractions(), *segments(), *elements(), *accesses())
+FORMS = (*ROW_FORMS, *scatters(), *orders(), *contractions(), *segments(), *elements(), *accesses())
 SCHEDULED = [(form, schedule) for form in FORMS for schedule in form.schedules]
 
 

@@ -66,6 +66,18 @@ extern "C" __global__ void __launch_bounds__(256) everything(
   e[t] = uol::cast<uol::f8e4m3>(uol::f8e5m2(w));
   g[t] = uol::f8e5m2(float(e[t]) + float(g[t]));
   i[t] += uol::random_bits(l[t], t);
+  float carry = 0.0f;
+  uol::Pick<float, int> best_carry = best;
+  v += uol::block_scan<256>(v, carry, sums, uol::Prod{}) + uol::block_scan_before<256>(v, carry, sums, uol::Sum{}) + carry;
+  v += uol::block_scan<256>(v, carry, sums, uol::Min{}) + uol::block_scan<256>(best, best_carry, picks, uol::ArgMax{}).value;
+  v += uol::block_scan<256>(best, best_carry, picks, uol::ArgMin{}).value + uol::shuffle_up(v, 1);
+  f[t] = uol::block_scan<256>(v > 0, f[0], flags, uol::Any{}) || uol::block_scan<256>(v > 0, f[0], flags, uol::All{});
+  uol::atomic_add(d, t, w);
+  uol::atomic_add(i, t, 1);
+  uol::atomic_add(l, t, 1);
+  uol::atomic_add(more, t, v);
+  uol::block_sort<256, 256, false>(sums, i, 200);
+  uol::block_merge<256, true>(d, i, 0LL, 256LL, 2, 128, 256, 200);
   s[t] = uol::cast<short>(v);
   c[t] = uol::cast<signed char>(b[t]);
   u[t] = uol::cast<unsigned char>(w);
@@ -107,8 +119,8 @@ def test_what_is_common_is_defined_once() -> None:
     assert len(defined) == sum(map(len, each))
     assert {"cast", "sigmoid", "Pick", "f16", "f8e5m2", "random_bits", "block_fold", "load_vector", "Sum"} <= defined
     for header in HEADERS.values():
-        # `shuffle_xor` has an overload for picks, and a machine may convert bf16 itself
-        assert definitions(header) & defined <= {"shuffle_xor", "bf16_bits"}
+        # shuffles have an overload for picks, and a machine may convert bf16 itself
+        assert definitions(header) & defined <= {"shuffle_xor", "shuffle_up", "bf16_bits"}
 
 
 def test_what_kernels_call_is_compiled_here_and_explained() -> None:

@@ -43,7 +43,7 @@ def test_a_run_that_is_too_large_is_refused_with_numbers(monkeypatch: pytest.Mon
     monkeypatch.setattr(run, "build_modules", lambda orders: pytest.fail("nothing is built"))
     half = dense("w", "f16", (1 << 28,), "workspace")  # 0.5 GiB, and 4 GiB of cells
     with pytest.raises(
-        ResourceError, match=r"op needs 4\.5 GiB of memory in the twin, of which 512\.0 MiB are 'w'; 3\.0 GiB are free"
+        ResourceError, match=r"op needs 6\.5 GiB of memory in the twin, of which 512\.0 MiB are 'w'; 3\.0 GiB are free"
     ):
         execute_many([Job(copy(half), {"x": X})])
     room.ensure_room(copy(half), {}, checked=False)

@@ -46,4 +46,4 @@ def test_a_scatter() -> None:
 
 def test_a_machine_with_both_keeps_them() -> None:
     program = program_of(SCATTER, types={}, dims={"N": 4, "D": 3}, attrs={"M": 2})
-    assert as_reductions(program, orders=True) is program
+    assert as_reductions(program, scatters=frozenset({"f32"}), orders=True) is program

@@ -7,44 +7,27 @@
 //   6  }
 #include "uol_device.h"
 
-// 1305 rows of 261, one row a block of 256 threads
-extern "C" __global__ void __launch_bounds__(256) topk_at_rank_kernel(
-    const uol::f16* __restrict__ x,
-    int* __restrict__ at_rank)
-{
-  __shared__ int scratch[256 / uol::warp_width];
-  const int row = blockIdx.x;
-  const int s = row / 261;
-  const int c = row % 261;
-  int at_rank_value = 0;  // line 5
-  for (int c_other = threadIdx.x; c_other < 261; c_other += 256) {
-    if ((float(x[row]) < float(x[s * 261 + c_other]) || (float(x[s * 261 + c_other]) != float(x[s * 261 + c_other]) && float(x[row]) == float(x[row])) || (!(float(x[s * 261 + c_other]) < float(x[row]) || (float(x[row]) != float(x[row]) && float(x[s * 261 + c_other]) == float(x[s * 261 + c_other]))) && c_other < c))) {
-      at_rank_value = (int)((unsigned)at_rank_value + 1u);  // line 5
-    }
-  }
-  at_rank_value = uol::block_sum<256>(at_rank_value, scratch);
-  if (threadIdx.x == 0) at_rank[row] = at_rank_value;  // line 5
-}
-
-// 25 rows of 261, one row a block of 256 threads
-extern "C" __global__ void __launch_bounds__(256) topk_at_sum_kernel(
+// 5 rows of 261, 5 places, one row a block of 256 threads
+extern "C" __global__ void __launch_bounds__(256) topk_kernel(
     const uol::f16* __restrict__ x,
     uol::f16* __restrict__ y,
-    long long* __restrict__ at,
-    const int* __restrict__ at_rank)
+    long long* __restrict__ at)
 {
-  __shared__ int scratch[256 / uol::warp_width];
-  const long long row = blockIdx.x;
-  const long long s = row / 5;
-  const long long k = row % 5;
-  int at_sum = 0;  // line 5
-  for (long long c = threadIdx.x; c < 261; c += 256) {
-    if (at_rank[s * 261 + c] == int(k)) {
-      at_sum = (int)((unsigned)at_sum + (unsigned)int(c));  // line 5
+  __shared__ float keys[512];
+  __shared__ int places[512];
+  const int s = blockIdx.x;
+  for (int slot = threadIdx.x; slot < 512; slot += 256) {
+    const int c = slot;
+    keys[slot] = 0.0f;
+    if (c < 261) {
+      keys[slot] = float(x[s * 261 + c]);  // line 5
     }
+    places[slot] = c < 261 ? c : 261;
   }
-  at_sum = uol::block_sum<256>(at_sum, scratch);
-  const long long at_value = (long long)at_sum;  // line 5
-  if (threadIdx.x == 0) at[row] = at_value;  // line 5
-  if (threadIdx.x == 0) y[row] = x[s * 261 + at_value];  // line 5
+  uol::block_sort<256, 512, true>(keys, places, 261);
+  for (int k = threadIdx.x; k < 5; k += 256) {
+    const long long at_value = places[k];
+    at[s * 5 + k] = at_value;  // line 5
+    y[s * 5 + k] = x[s * 261 + int(at_value)];  // line 5
+  }
 }
