@@ -74,9 +74,9 @@ def with_workspace(spec: Select) -> Select:
     extent = static_extent(spec.col.extent)
     if extent <= TILE or not count_of((*spec.rows, spec.place)):
         return spec
-    taken = {*names_of(spec), *(each.name for each in (*spec.args, *spec.axes, *spec.scalars)), *spec.dims}
+    taken = {*names_of(spec), *(a.name for a in spec.axes), *(a.name for a in spec.args), *(s.name for s in spec.scalars)}
     shape = (Const(count_of(spec.rows)), Const(2 * _room(extent, count_of((spec.place,)))))
-    made = []
+    made: list[Arg] = []
     for what, dtype in (("keys", _kept_as(spec.key.type)), ("places", "i32")):
         name = unused(f"{spec.name}_{what}", {*taken, *(arg.name for arg in made)})
         made.append(Arg(name, dtype, shape, (shape[1], Const(1)), "workspace"))

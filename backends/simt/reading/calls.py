@@ -102,7 +102,7 @@ def _block_sort(call: Operation, active: Active, reader: Reader) -> None:
     moved = steps * count * (bytes_of(dtype) + PLACE_BYTES)
     least, most = active.blocks
     reader.counts.add("scratch", "load", (moved * least, moved * most))
-    reader.counts.add("scratch", "store", (0, moved * most))
+    reader.counts.add("scratch", "store", (0 * least, moved * most))
     reader.counts.add("operation", class_of(dtype), times(steps * count, active.blocks))
     _barriers(steps + 1, active, reader)
 
