@@ -75,12 +75,12 @@ def _rows(spec: KernelSpec, of: Axes, along: Axes, device: Device, lanes: int) -
     block = BlockPerRow(min(THREADS, max(_power_of_two(whole_warps), lanes)))
     thread = ThreadPerRow(THREADS)
     fills_the_device = rows >= device.cores * THREADS // 4
-    if columns < lanes or (_lanes_want_rows(spec, of, along) and fills_the_device):
+    if columns < lanes or (lanes_want_rows(spec, of, along) and fills_the_device):
         return thread, block
     return block, thread
 
 
-def _lanes_want_rows(spec: KernelSpec, rows: Axes, along: Axes) -> bool:
+def lanes_want_rows(spec: KernelSpec, rows: Axes, along: Axes) -> bool:
     """Do most reads step less along the rows than along the columns?"""
     votes = 0
     for expr in expressions(spec):

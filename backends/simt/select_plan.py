@@ -22,9 +22,8 @@ from uol.codegen.names import unused
 from uol.codegen.specs.nodes import Arg, Select
 from uol.codegen.specs.steps import used_variables
 from uol.codegen.specs.traverse import mapped, names_of
-from uol.ir.program.nodes import Axis, Const, Expr
+from uol.ir.program.nodes import Axis, Const, Expr, zero_of
 from uol.ir.program.walk import variables
-from uol.ir.types import is_float
 
 ROW = "$row"
 TILE = 2048
@@ -159,7 +158,7 @@ def _load(spec: Select, key: Expr, position: str, extent: int, scope: Scope) -> 
     inner.add(f"keys[slot] = {inner.expression(key)};", spec.line)
     if extent % tile_of(spec) == 0:
         return [*inner.lines, f"places[slot] = {position};"]
-    none = literal(Const(0.0 if is_float(spec.key.type) else 0, spec.key.type))
+    none = literal(zero_of(spec.key.type))
     inside = [f"if ({position} < {extent}) {{", *(f"  {line}" for line in inner.lines), "}"]
     return [f"keys[slot] = {none};", *inside, f"places[slot] = {position} < {extent} ? {position} : {extent};"]
 

@@ -80,12 +80,19 @@ class SimtBackend:
 
     def legalise(self, spec: KernelSpec) -> tuple[KernelSpec, ...]:
         """Guards and strides of any kind are fine for threads: a spec is its own kernel. Where threads of any block may add,
-        all elements are 0 before; the order of long rows takes a workspace."""
-        if isinstance(spec, Select):
-            from uol.backends.simt.select_plan import with_workspace
+        all elements are 0 before; the order of long rows takes a workspace, and folds of few long rows are two kernels."""
+        match spec:
+            case Select():
+                from uol.backends.simt.select_plan import with_workspace
 
-            return (with_workspace(spec),)
-        return (cleared(spec), spec) if isinstance(spec, Scatter) else (spec,)
+                return (with_workspace(spec),)
+            case Reduce():
+                from uol.backends.simt.splitting import split
+
+                return split(spec, self.devices[self.default_device])
+            case Scatter():
+                return (cleared(spec), spec)
+        return (spec,)
 
     def schedules(self, spec: KernelSpec, device: Device) -> Iterable[SimtSchedule]:
         from uol.backends.simt import candidates

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from uol.codegen.names import taken_names, unused
 from uol.ir.checker.accesses import sides
 from uol.ir.integers.terms import compare
-from uol.ir.program.nodes import Axis, Call, Const, Expr, Load, Order, Program, Reduce, Scatter, Stage, Tensor, Var
+from uol.ir.program.nodes import Axis, Call, Const, Expr, Load, Order, Program, Reduce, Scatter, Stage, Tensor, Var, zero_of
 from uol.ir.program.walk import substitute
 from uol.ir.types import is_float
 
@@ -70,7 +70,7 @@ class _Plain:
             axis = Axis(self.name(f"{stage.name}_i{len(axes)}"), extent)
             axes.append(axis)
             where.append(compare("==", place, Var(axis.name)))
-        zero = Const(0.0 if is_float(stage.dtype) else 0, stage.dtype)
+        zero = zero_of(stage.dtype)
         value = stage.value
         if loops:
             value = Reduce("sum", tuple(loops), value, stage.dtype, tuple(where), stage.span)

@@ -6,8 +6,7 @@ from uol.codegen.indexing.arithmetic import product
 from uol.codegen.names import unused
 from uol.codegen.specs.nodes import Map, Scatter, Store
 from uol.codegen.specs.verify import verified
-from uol.ir.program.nodes import Axis, Const, Var
-from uol.ir.types import is_float
+from uol.ir.program.nodes import Axis, Const, Var, zero_of
 
 
 @verified
@@ -15,8 +14,8 @@ def cleared(scatter: Scatter) -> Map:
     """`y[...] = 0` over all elements of the tensor that a Scatter adds to."""
     result = scatter.arg(scatter.add.tensor)
     element = Axis(unused("element", {a.name for a in scatter.args}), product(result.shape))
-    zero = Const(0.0 if is_float(result.dtype) else 0, result.dtype)
     place = Var(element.name)
+    zero = zero_of(result.dtype)
     store = Store(result.name, place, ((element.name, Const(1)),), zero, result.dtype, (element.name,), scatter.add.line)
     name = f"{scatter.name}_clear"
     return Map(name, (result,), (), scatter.dims, scatter.facts, scatter.source, (element,), (store,))

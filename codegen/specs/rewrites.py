@@ -45,19 +45,19 @@ def split_epilogue(contract: Contract) -> tuple[Contract, Map]:
     product = replace(
         contract,
         name=f"{contract.name}_product",
-        args=_used(contract, (contract.a, contract.b), ()) + (workspace,),
-        scalars=_scalars(contract, (contract.a, contract.b)),
+        args=args_of(contract, (contract.a, contract.b), ()) + (workspace,),
+        scalars=scalars_of(contract, (contract.a, contract.b)),
         epilogue=(store,),
     )
-    index = _physical(axes, contract.epilogue)
+    index = in_physical_order(axes, contract.epilogue)
     place, steps_strides = _place(workspace, axes, index)
     read = Read(workspace.name, place, steps_strides, (), None, contract.acc_dtype)
-    steps = tuple(_over(_exchanged(s, contract.acc, read), index) for s in contract.epilogue)
+    steps = tuple(over_axes(_exchanged(s, contract.acc, read), index) for s in contract.epilogue)
     values = tuple(s.value for s in steps)
     rest = Map(
         name=contract.name,
-        args=_ordered((*_used(contract, values, steps), workspace)),
-        scalars=_scalars(contract, values),
+        args=ordered((*args_of(contract, values, steps), workspace)),
+        scalars=scalars_of(contract, values),
         dims=contract.dims,
         facts=contract.facts,
         source=contract.source,
@@ -83,8 +83,8 @@ def pack_operand(contract: Contract, side: Side, *, k_last: bool, dtype: str) ->
     copy = Store(workspace.name, offset, strides, _strides_over(value, names), dtype, names, contract.line)
     pack = Pack(
         name=f"{contract.name}_pack_{side}",
-        args=(*_used(contract, (factor,), ()), workspace),
-        scalars=_scalars(contract, (factor,)),
+        args=(*args_of(contract, (factor,), ()), workspace),
+        scalars=scalars_of(contract, (factor,)),
         dims=contract.dims,
         facts=contract.facts,
         source=contract.source,
@@ -97,17 +97,17 @@ def pack_operand(contract: Contract, side: Side, *, k_last: bool, dtype: str) ->
         read = Call("cast", (read,), contract.acc_dtype)
     a, b = (read, contract.b) if side == "a" else (contract.a, read)
     packed = replace(contract, a=a, b=b)
-    return pack, replace(packed, args=_ordered((*_used(contract, tuple(values(packed)), packed.epilogue), workspace)))
+    return pack, replace(packed, args=ordered((*args_of(contract, tuple(values(packed)), packed.epilogue), workspace)))
 
 
 @verified
 def as_reduce(contract: Contract) -> Reduce:
     """The contraction as folds: rows are batch, m and n in the physical order of the result, cols are k."""
-    axes = _physical(contract.batch + contract.m + contract.n, contract.epilogue)
+    axes = in_physical_order(contract.batch + contract.m + contract.n, contract.epilogue)
     names = [a.name for a in axes + contract.k]
     product = _strides_over(Call("*", (contract.a, contract.b), contract.acc_dtype), names)
     fold = Fold(contract.acc, "sum", product, contract.acc_dtype, (), contract.line)
-    steps = (fold, *(_over(s, axes) for s in contract.epilogue))
+    steps = (fold, *(over_axes(s, axes) for s in contract.epilogue))
     return Reduce(**head_of(contract), rows=axes, cols=contract.k, steps=steps)
 
 
@@ -122,7 +122,7 @@ def as_contract(spec: Reduce) -> Contract | None:
     if factors is None or fold is None or fold.where or not all(isinstance(s, Fold) or set(s.axes) <= rows for s in rest):
         return None
     a, b = factors
-    ordered = _physical(spec.rows, rest)
+    ordered = in_physical_order(spec.rows, rest)
     if not ordered or ordered[-1].name in variables(a) & variables(b):
         return None
     if ordered[-1].name in variables(a):
@@ -145,7 +145,7 @@ def as_contract(spec: Reduce) -> Contract | None:
         acc=fold.name,
         acc_dtype=fold.dtype,
         line=fold.line,
-        epilogue=tuple(_over(step, axes) for step in rest),
+        epilogue=tuple(over_axes(step, axes) for step in rest),
     )
 
 
@@ -170,23 +170,23 @@ def split_terms(contract: Contract, axis: Axis, parts: int) -> tuple[Contract, R
     product = replace(
         contract,
         name=f"{contract.name}_parts",
-        args=(*_used(contract, factors, ()), workspace),
-        scalars=_scalars(contract, factors),
+        args=(*args_of(contract, factors, ()), workspace),
+        scalars=scalars_of(contract, factors),
         batch=batch,
         k=k,
         a=a,
         b=b,
         epilogue=(Store(workspace.name, place, strides, acc, contract.acc_dtype, names, contract.line),),
     )
-    rows = _physical(axes, contract.epilogue)
+    rows = in_physical_order(axes, contract.epilogue)
     place, strides = _place(workspace, (part, *axes), (*rows, part))
     read = Read(workspace.name, place, strides, (), None, contract.acc_dtype)
     fold = Fold(contract.acc, "sum", read, contract.acc_dtype, (), contract.line)
-    steps = tuple(_over(s, rows) for s in contract.epilogue)
+    steps = tuple(over_axes(s, rows) for s in contract.epilogue)
     written = tuple(s.value for s in steps)
     head = head_of(contract)
-    head["args"] = _ordered((*_used(contract, written, steps), workspace))
-    head["scalars"] = _scalars(contract, written)
+    head["args"] = ordered((*args_of(contract, written, steps), workspace))
+    head["scalars"] = scalars_of(contract, written)
     return product, Reduce(**head, rows=rows, cols=(part,), steps=(fold, *steps))
 
 
@@ -207,12 +207,12 @@ def _by_parts(factor: Expr, contract: Contract, axis: Axis, part: Axis, shorter:
 @verified
 def without_terms(contract: Contract) -> Map:
     """The epilogue at an accumulator of 0: what a contraction over an empty k is."""
-    index = _physical(contract.batch + contract.m + contract.n, contract.epilogue)
+    index = in_physical_order(contract.batch + contract.m + contract.n, contract.epilogue)
     zero = Const(0, contract.acc_dtype)
-    steps = tuple(_over(_exchanged(s, contract.acc, zero), index) for s in contract.epilogue)
+    steps = tuple(over_axes(_exchanged(s, contract.acc, zero), index) for s in contract.epilogue)
     values = tuple(s.value for s in steps)
     head = head_of(contract)
-    head["args"], head["scalars"] = _used(contract, values, steps), _scalars(contract, values)
+    head["args"], head["scalars"] = args_of(contract, values, steps), scalars_of(contract, values)
     return Map(**head, index=index, steps=steps)
 
 
@@ -229,7 +229,7 @@ def _place(arg: Arg, own: Sequence[Axis], axes: Sequence[Axis]) -> tuple[Expr, t
     return offset, tuple((a.name, strides.get(a.name, Const(0))) for a in axes)
 
 
-def _physical(axes: tuple[Axis, ...], steps: Sequence[Step]) -> tuple[Axis, ...]:
+def in_physical_order(axes: tuple[Axis, ...], steps: Sequence[Step]) -> tuple[Axis, ...]:
     """Axes in the order in which the first result lies in memory."""
     store = next((s for s in steps if isinstance(s, Store)), None)
     if store is None:
@@ -246,7 +246,7 @@ def _exchanged(step: Step, name: str, value: Expr) -> Step:
     return replace(step, value=substitute(step.value, {name: value}))
 
 
-def _over(step: Step, axes: Sequence[Axis]) -> Step:
+def over_axes(step: Step, axes: Sequence[Axis]) -> Step:
     """The step with its axes, and the strides of its accesses, in the order of a spec's axes."""
     names = [a.name for a in axes]
     value = _strides_over(step.value, names)
@@ -276,18 +276,18 @@ def _narrowed(factor: Expr, dtype: str) -> Expr:
     return factor if factor.type == dtype else Call("cast", (factor,), dtype)
 
 
-def _used(spec: KernelSpec, values: Sequence[Expr], steps: Sequence[Step]) -> tuple[Arg, ...]:
+def args_of(spec: KernelSpec, values: Sequence[Expr], steps: Sequence[Step]) -> tuple[Arg, ...]:
     """The args that expressions read and steps write, in the order of the spec."""
     names = {n.tensor for v in values for n in walk(v) if isinstance(n, Read)}
     names |= {s.tensor for s in steps if isinstance(s, Store)}
     return tuple(a for a in spec.args if a.name in names)
 
 
-def _ordered(args: tuple[Arg, ...]) -> tuple[Arg, ...]:
+def ordered(args: tuple[Arg, ...]) -> tuple[Arg, ...]:
     """Inputs, results, workspaces."""
     return tuple(a for role in ("in", "out", "workspace") for a in args if a.role == role)
 
 
-def _scalars(spec: KernelSpec, values: Sequence[Expr]) -> tuple[Scalar, ...]:
+def scalars_of(spec: KernelSpec, values: Sequence[Expr]) -> tuple[Scalar, ...]:
     used = frozenset().union(*(variables(v) for v in values)) if values else frozenset()
     return tuple(s for s in spec.scalars if s.name in used)

@@ -16,11 +16,11 @@ from uol.ir.checker.messages import at, closest, mismatch, some
 from uol.ir.errors import BoundsError, TypeCheckError
 from uol.ir.integers.integer_conditions import lifted
 from uol.ir.integers.terms import compare
-from uol.ir.program.nodes import Axis, Const, Expr, Load, Tensor, Var
+from uol.ir.program.nodes import Axis, Const, Expr, Load, Tensor, Var, zero_of
 from uol.ir.program.render import show
 from uol.ir.syntax import surface
 from uol.ir.syntax.surface import Access, Apply, Name, Node, Reduction, Statement, below
-from uol.ir.types import DTYPES, INDEX, is_integer
+from uol.ir.types import INDEX, is_integer
 
 
 def load(scope: Scope, node: Access, want: str | None) -> Expr:
@@ -146,7 +146,7 @@ def _holds_on_path(scope: Scope, side: Expr) -> bool:
 
 def _fill(scope: Scope, node: Access, dtype: str) -> Expr:
     if node.fill is None:
-        return Const(False, "bool") if dtype == "bool" else Const(0.0 if DTYPES[dtype].kind == "float" else 0, dtype)
+        return zero_of(dtype)
     fill = values.value(scope, node.fill, dtype)
     return values.fit(scope, node.fill, fill, dtype, f"the `else` of `{base_name(node)}`")
 

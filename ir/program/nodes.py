@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, Self
 
 from uol.ir.syntax.span import Span
-from uol.ir.types import INDEX
+from uol.ir.types import INDEX, is_float
 
 Role = Literal["in", "out", "local", "workspace"]
 
@@ -45,6 +45,11 @@ class Const(Expr):
 
     value: int | float | bool
     dtype: str = INDEX
+
+
+def zero_of(dtype: str) -> Const:
+    """0 of any type; of bool, False."""
+    return Const(False if dtype == "bool" else 0.0 if is_float(dtype) else 0, dtype)
 
 
 @dataclass(frozen=True, slots=True)

@@ -265,6 +265,35 @@ def statistics() -> Form:
     return Form("statistics", text, {"x": x}, expected, ROWS, {"R": 5, "C": 130}, {"eps": 0.5}, close=1e-3)
 
 
+def long_rows() -> list[Form]:
+    """Few rows of so many columns that several blocks share them, in parts of one size and of two; several passes; rows that
+    lie side by side."""
+    x = RNG.standard_normal((2, 40001)).astype(np.float32)
+    even = np.ascontiguousarray(x[:, :40000])
+    columns = RNG.integers(-4, 5, (301, 5)).astype(np.float32)
+    down = "op f(x: f32[N, C]) -> (y: f32[C], z: f32[C]) { y[c] = max[n](x[n, c])\n z[c] = sum[n](x[n, c]) }"
+    norm = """op f(x: f32[R, C]) -> (y: f32[R, C]) where C > 0 {
+  m[r] = sum[c](x[r, c]) / C
+  v[r] = sum[c]((x[r, c] - m[r]) * (x[r, c] - m[r])) / C
+  y[r, c] = (x[r, c] - m[r]) / sqrt(v[r] + 1)
+}"""
+
+    def normal(i: Arrays) -> np.ndarray:
+        wide = i["x"].astype(np.float64)
+        return (wide - wide.mean(1, keepdims=True)) / np.sqrt(wide.var(1, keepdims=True) + 1)
+
+    bits = np.zeros((1, 50000), bool)
+    bits[0, -1] = True
+    summed, either = FOLD.format(t="f32", u="f32", fold="sum"), FOLD.format(t="bool", u="bool", fold="any")
+    return [
+        Form("long-even", summed, {"x": even}, lambda i: row_sums(i["x"]), ROWS, {"R": 2, "C": 40000}, close=1e-3),
+        Form("long-odd", summed, {"x": x}, lambda i: row_sums(i["x"]), ROWS, {"R": 2, "C": 40001}, close=1e-3),
+        Form("long-any", either, {"x": bits}, lambda i: i["x"].any(1), ROWS, {"R": 1, "C": 50000}),
+        Form("long-norm", norm, {"x": x}, normal, (Elements(256),), {"R": 2, "C": 40001}, close=1e-4),
+        Form("long-columns", down, {"x": columns}, lambda i: i["x"].max(0), ROWS, {"N": 301, "C": 5}),
+    ]
+
+
 def pairs() -> list[Form]:
     """Several columns' axes; the index of an extremum is row-major over them. A row axis inside the column axes."""
     x = RNG.integers(0, 50, (3, 4, 5, 6)).astype(np.float32)
@@ -446,7 +475,7 @@ def segments() -> list[Form]:
     return [*forms("i32", ascending, "i32"), *forms("i64", ascending, "i64"), *shuffled, one, one_term]
 
 
-ROW_FORMS = (*folds(), *scans(), masked(), statistics(), *pairs())
+ROW_FORMS = (*folds(), *scans(), masked(), statistics(), *pairs(), *long_rows())
 FORMS = (*ROW_FORMS, *scatters(), *orders(), *contractions(), *segments(), *elements(), *accesses())
 SCHEDULED = [(form, schedule) for form in FORMS for schedule in form.schedules]
 

@@ -1,0 +1,52 @@
+"""Folds of few long rows go over more blocks than there are rows, in two launches."""
+
+from __future__ import annotations
+
+from uol.backends.simt.c_text.counters import count_of
+from uol.backends.simt.candidates import THREADS, lanes_want_rows
+from uol.codegen.backend import Device
+from uol.codegen.indexing.arithmetic import static
+from uol.codegen.specs.cut_passes import cut_passes
+from uol.codegen.specs.nodes import KernelSpec, Reduce
+from uol.codegen.specs.split_folds import may_be_split, split_folds
+
+BLOCKS_A_CORE = 4
+"""Of 256 threads: half of what a core holds, which hides the latency of its loads."""
+LEAST = 1 << 14
+"""Columns that a block is worth: it takes about as long for them as a further launch does, some microseconds."""
+LEAST_A_THREAD = 64
+"""The same where a thread has its rows alone."""
+
+
+def split(spec: Reduce, device: Device) -> tuple[KernelSpec, ...]:
+    """A Reduce as it is; or each pass over its rows as a kernel, or as two."""
+    if any(static(a.extent) in (None, 0) for a in spec.axes) or _parts(spec, device) < 2:
+        return (spec,)
+    passes = (spec,) if may_be_split(spec) else cut_passes(spec)
+    if not any(isinstance(each, Reduce) and may_be_split(each) for each in passes):
+        return (spec,)
+    return tuple(kernel for each in passes for kernel in _in_parts(each, device))
+
+
+def _in_parts(spec: KernelSpec, device: Device) -> tuple[KernelSpec, ...]:
+    if not isinstance(spec, Reduce) or not may_be_split(spec):
+        return (spec,)
+    axis = max(spec.cols, key=lambda a: static(a.extent) or 0)
+    extent = static(axis.extent) or 0
+    parts = _dividing(min(_parts(spec, device), extent), extent)
+    return (spec,) if parts < 2 else split_folds(spec, axis, parts)
+
+
+def _dividing(wanted: int, extent: int) -> int:
+    """Parts of one size, where nearly as many as are wanted are: no thread then asks where the last one ends."""
+    return next((n for n in range(wanted, wanted * 3 // 4, -1) if n and extent % n == 0), wanted)
+
+
+def _parts(spec: Reduce, device: Device) -> int:
+    """How many make every core busy, and leave each enough to do."""
+    rows, columns = count_of(spec.rows), count_of(spec.cols)
+    if lanes_want_rows(spec, spec.rows, spec.cols):
+        wanted, most = device.cores * BLOCKS_A_CORE * THREADS // rows, columns // LEAST_A_THREAD
+    else:
+        wanted, most = device.cores * BLOCKS_A_CORE // rows, columns // LEAST
+    return min(wanted, most)

@@ -1,0 +1,135 @@
+"""A Reduce of few long rows: its passes as kernels, and each of those over parts of the rows."""
+
+from __future__ import annotations
+
+import pytest
+from before_after import agree
+from middle import lowered, run
+from middle_texts import NORM, SOFTMAX
+
+from uol.codegen.specs.cut_passes import cut_passes
+from uol.codegen.specs.nodes import KernelSpec, Map, Reduce
+from uol.codegen.specs.split_folds import may_be_split, split_folds
+
+TOTAL = "op total(x: f32[R, C], w: f32[R]) -> (y: f32[R]) { y[r] = sum[c](exp(x[r, c])) * w[r] }"
+MASKED = "op masked(x: f32[R, B, C]) -> (y: f32[R]) where C > R { y[r] = max[b, c <= r](x[r, b, c] - x[r, 0, c] else 0) }"
+STATISTICS = """op statistics(x: f32[R, C]; eps: float = 0.5) -> (y: f32[R], z: f32[R]) where C > 0 {
+  s[r] = sum[c](x[r, c])
+  q[r] = sum[c](x[r, c] * x[r, c])
+  y[r] = q[r] / sqrt(s[r] * s[r] + eps)
+  z[r] = s[r]
+}"""
+PICK = "op pick(x: f32[R, C]) -> (y: i64[R]) where C > 0 { y[r] = argmax[c](x[r, c]) }"
+
+
+def types_of(text: str) -> dict[str, str]:
+    return {"T": "f32"} if " for T " in text else {}
+
+
+def reduce_of(text: str, **dims: int) -> Reduce:
+    (spec,) = lowered(text, dims=dims, types=types_of(text)).specs
+    assert isinstance(spec, Reduce)
+    return spec
+
+
+def in_pieces(spec: KernelSpec) -> tuple[KernelSpec, ...]:
+    """Every pass, in three parts of its last axis."""
+    if not isinstance(spec, Reduce):
+        return (spec,)
+    passes = (spec,) if may_be_split(spec) else cut_passes(spec)
+    pieces: list[KernelSpec] = []
+    for each in passes:
+        is_split = isinstance(each, Reduce) and may_be_split(each)
+        pieces += split_folds(each, each.cols[-1], 3) if is_split and isinstance(each, Reduce) else (each,)
+    return tuple(pieces)
+
+
+def test_a_sum_in_parts() -> None:
+    first, whole = split_folds(spec := reduce_of(TOTAL, R=2, C=8), spec.cols[0], 4)
+    agree(
+        first,
+        """
+        Reduce total_parts: rows part < 4, r < 2; cols c < 2
+          line 2   y_sum = sum over c of exp(x[r * 8 + (part * 2 + c)])
+          line 2   total_y_sum_parts[part * 2 + r] = y_sum
+        """,
+    )
+    agree(
+        whole,
+        """
+        Reduce total: rows r < 2; cols part < 4
+          line 2   y_sum = sum over part of total_y_sum_parts[part * 2 + r]
+          line 2   y_value = y_sum * w[r]
+          line 2   y[r] = y_value
+        """,
+    )
+
+
+def test_the_last_part_may_be_shorter() -> None:
+    first, _ = split_folds(spec := reduce_of(TOTAL, R=2, C=8), spec.cols[0], 3)
+    agree(
+        first,
+        """
+        Reduce total_parts: rows part < 3, r < 2; cols c < 3
+          line 2   y_sum = sum over c of exp(x[r * 8 + (part * 3 + c)] if part * 3 + c < 8 else 0) where part * 3 + c < 8
+          line 2   total_y_sum_parts[part * 2 + r] = y_sum
+        """,
+    )
+
+
+def test_passes_are_kernels() -> None:
+    first, second, third = cut_passes(reduce_of(SOFTMAX, R=2, C=4))
+    agree(
+        first,
+        """
+        Reduce softmax_pass0: rows r < 2; cols c < 4
+          line 2   hi = max over c of x[r * 4 + c]
+          line 2   softmax_hi_rows[r] = hi
+        """,
+    )
+    agree(
+        second,
+        """
+        Reduce softmax_pass1: rows r < 2; cols c < 4
+          line 2   hi = softmax_hi_rows[r]
+          line 3   e = exp(x[r * 4 + c] - hi)
+          line 4   z = sum over c of e
+          line 4   softmax_z_rows[r] = z
+        """,
+    )
+    agree(
+        third,
+        """
+        Map softmax: r < 2, c < 4
+          line 2   hi = softmax_hi_rows[r]
+          line 3   e = exp(x[r * 4 + c] - hi)
+          line 4   z = softmax_z_rows[r]
+          line 5   y_value = e / z
+          line 5   y[r * 4 + c] = y_value
+        """,
+    )
+
+
+def test_a_row_that_is_gone_over_once_is_one_kernel() -> None:
+    spec = reduce_of(TOTAL, R=2, C=8)
+    assert cut_passes(spec) == (spec,)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [(TOTAL, True), (STATISTICS, True), (MASKED, True), (SOFTMAX, False), (NORM, False), (PICK, False)]
+)
+def test_what_may_be_split(text: str, expected: bool) -> None:
+    dims = {"R": 2, "C": 8, **({"B": 3} if text == MASKED else {})}
+    assert may_be_split(reduce_of(text, **dims)) == expected
+
+
+@pytest.mark.parametrize("columns", [6, 7])
+@pytest.mark.parametrize("text", [TOTAL, STATISTICS, MASKED, SOFTMAX, NORM, PICK])
+def test_the_kernels_mean_what_the_text_means(text: str, columns: int) -> None:
+    dims = {"R": 2, "C": columns, **({"B": 3} if text == MASKED else {})}
+    run(text, scalars={"eps": 0.5}, legalise=in_pieces, dims=dims, types=types_of(text))
+
+
+def test_the_last_kernel_of_a_norm_is_a_map() -> None:
+    *_, last = in_pieces(reduce_of(NORM, R=2, C=6))
+    assert isinstance(last, Map)
