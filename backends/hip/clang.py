@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from uol.backends.hip.target import OPTIONS
 from uol.backends.toolchain.running import compiled, folder_of, said_of_version
 from uol.codegen.backend import Device, Module
 
@@ -44,7 +45,7 @@ def build(clang: str, module: Module, device: Device, standard: str) -> tuple[by
         *(clang, "-x", "hip", "--cuda-device-only", "--no-gpu-bundle-output", f"--offload-arch={device.architecture}"),
         *("-nogpuinc", "-nostdinc", "-D__HIPCC_RTC__"),  # clang's own HIP headers then take none of the host's
         *("-isystem", str(resources), "-isystem", str(PRELUDE)),
-        *(f"-std={standard}", "-O3", "-o", OUTPUT, module.device.name),
+        *(f"-std={standard}", *OPTIONS, "-o", OUTPUT, module.device.name),
     ]
     with folder_of(module) as folder:
         return compiled("clang", command, module, folder, OUTPUT)

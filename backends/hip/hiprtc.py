@@ -6,6 +6,7 @@ import ctypes
 from functools import cache
 
 from uol.backends.hip.card import LIBRARIES as RUNTIMES
+from uol.backends.hip.target import OPTIONS
 from uol.backends.simt.runtime_compiler import RuntimeCompiler
 from uol.backends.toolchain.diagnostics import refusal
 from uol.codegen.backend import Device, Module
@@ -30,7 +31,7 @@ def find() -> RuntimeCompiler | None:
 def build(compiler: RuntimeCompiler, module: Module, device: Device, standard: str) -> tuple[bytes, str]:
     """The module's device text as a code object, and what hiprtc said. Raises ToolchainError for its refusal."""
     headers = {f.name: f.text for f in module.host if f.name.endswith(".h")}
-    options = [f"--offload-arch={device.architecture}", f"-std={standard}", "-O3"]
+    options = [f"--offload-arch={device.architecture}", f"-std={standard}", *OPTIONS]
     made, log = compiler.compile(module.device.name, module.device.text, headers, options, ("Code",))
     if not made:
         raise refusal(compiler.name, module, log)

@@ -10,6 +10,11 @@ from uol.codegen.specs.nodes import Attention, Scan, Select
 
 DTYPES = frozenset(STORAGE)
 
+OPTIONS = ("-O3", "-munsafe-fp-atomics")
+"""Of every compiler. Floats are added by the machine's instruction, not in a loop: right in the device's own memory, where
+results and workspaces are (HIP C++ language extensions, "Unsafe floating-point atomic RMW operations": not in fine-grained
+memory)."""
+
 CODE = ".hsaco"
 """A code object for one architecture."""
 
@@ -31,7 +36,8 @@ TARGET = Target(
     runtime=Runtime("hip/hip_runtime.h", "hip", "HIP_PLATFORM=amd hipcc"),
     products=(CODE,),
     compiles=(
-        "HIP_PLATFORM=amd hipcc --genco --offload-arch={architecture} -O3 -std=c++17 -o \"{folder}/{op}.hsaco\" {op}.hip",
+        "HIP_PLATFORM=amd hipcc --genco --offload-arch={architecture} "
+        f"{' '.join(OPTIONS)} -std=c++17 -o \"{{folder}}/{{op}}.hsaco\" {{op}}.hip",
     ),
     max_work_items=2**32 - 1,
 )

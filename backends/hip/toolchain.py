@@ -10,7 +10,7 @@ from functools import cache, partial
 from pathlib import Path
 
 from uol.backends.hip import clang, hiprtc
-from uol.backends.hip.target import CODE
+from uol.backends.hip.target import CODE, OPTIONS
 from uol.backends.simt.runtime_compiler import RuntimeCompiler
 from uol.backends.toolchain.running import compiled, folder_of, said_of_version
 from uol.backends.toolchain.tool_identity import ABSENT, identities_of, identity_of
@@ -55,7 +55,7 @@ def _by_hiprtc(compiler: RuntimeCompiler, module: Module, device: Device) -> Art
 
 
 def _by_hipcc(hipcc: str, module: Module, device: Device) -> Artifact:
-    command = [hipcc, "--genco", f"--offload-arch={device.architecture}", f"-std={STANDARD}", "-O3", "-o", OUTPUT]
+    command = [hipcc, "--genco", f"--offload-arch={device.architecture}", f"-std={STANDARD}", *OPTIONS, "-o", OUTPUT]
     with folder_of(module) as folder:
         made = compiled("hipcc", [*command, module.device.name], module, folder, OUTPUT, _environment())
     return _artifact(module, *made, f"hipcc {_version(hipcc)}")
