@@ -9,6 +9,7 @@ from uol.backends.simt.c_text.counters import count_of
 from uol.backends.simt.c_text.types import COMPUTE, COMPUTE_BYTES
 from uol.backends.simt.contract_plan import grid_of, tile_bytes
 from uol.backends.simt.folds import PICKS
+from uol.backends.simt.kept_reads import MOST_TURNS
 from uol.backends.simt.operand import smallest_stride
 from uol.backends.simt.schedules import LANES_A_ROW, BlockPerRow, Elements, RowTile, SimtSchedule, ThreadPerRow, Tile
 from uol.backends.simt.select_plan import shared_bytes as sort_bytes
@@ -25,8 +26,11 @@ from uol.codegen.work import Issued
 from uol.ir.program.nodes import Axis
 
 Axes = tuple[Axis, ...]
+
 THREADS = 256
 """A block that fills every SIMT machine: several fit a core at any register use below 64 a thread."""
+MOST_THREADS = 1024
+"""The largest block of the machines that there are."""
 
 TILES = (
     Tile(128, 128, 16, 8, 8),
@@ -72,12 +76,18 @@ def _rows(spec: KernelSpec, of: Axes, along: Axes, device: Device, lanes: int) -
     """A thread a row where rows are short, or lie side by side and are many; else a block, as wide as the row."""
     rows, columns = count_of(of), count_of(along)
     whole_warps = -(-columns // lanes) * lanes
-    block = BlockPerRow(min(THREADS, max(_power_of_two(whole_warps), lanes)))
+    block = BlockPerRow(_keeping(spec, columns, min(THREADS, max(_power_of_two(whole_warps), lanes))))
     thread = ThreadPerRow(THREADS)
     fills_the_device = rows >= device.cores * THREADS // 4
     if columns < lanes or (lanes_want_rows(spec, of, along) and fills_the_device):
         return thread, block
     return block, thread
+
+
+def _keeping(spec: KernelSpec, columns: int, threads: int) -> int:
+    """So many threads; more, where these do not hold a row that is gone over several times, and more of them do."""
+    enough = max(threads, _power_of_two(-(-columns // MOST_TURNS)))
+    return enough if enough <= MOST_THREADS and isinstance(spec, Reduce) and len(passes_of(spec).passes) > 1 else threads
 
 
 def lanes_want_rows(spec: KernelSpec, rows: Axes, along: Axes) -> bool:

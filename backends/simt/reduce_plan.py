@@ -11,6 +11,7 @@ from uol.backends.simt.c_text.proofs import Proofs, index_type
 from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.c_text.signatures import Signature, signature
 from uol.backends.simt.folds import FoldText, Scratch, fold_text, take
+from uol.backends.simt.kept_reads import NOTHING, Kept, kept_reads, with_rows
 from uol.backends.simt.schedules import BlockPerRow, RowSchedule
 from uol.backends.simt.target import Target
 from uol.codegen.backend import Launch
@@ -19,7 +20,7 @@ from uol.codegen.specs.nodes import Fold, Let, Reduce, Store
 from uol.codegen.specs.steps import Pass, Passes, passes_of, used_variables
 from uol.codegen.specs.traverse import mapped, steps_of
 from uol.ir.program.nodes import Axis, Expr, Var
-from uol.ir.program.walk import variables
+from uol.ir.program.walk import rewrite, variables
 
 ROW, COLUMN = "$row", "$col"
 
@@ -42,6 +43,7 @@ class PassPlan:
     loops: tuple[Loop, ...]
     body: tuple[str, ...]
     after: tuple[str, ...]
+    unrolled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +63,24 @@ class ReducePlan:
 
 
 def plan_reduce(spec: Reduce, schedule: RowSchedule, target: Target) -> ReducePlan:
-    """The kernel of a Reduce: each pass over the columns computes what it needs of every element anew."""
+    """The kernel of a Reduce: each pass over the columns computes what it needs of every element anew, from what the threads
+    of a block have kept of their row."""
     threads = schedule.threads
     by_block = isinstance(schedule, BlockPerRow)
     rows, columns = count_of(spec.rows), count_of(spec.cols)
     blocks = rows if by_block else -(-rows // threads)
     index = index_type(spec, [blocks if by_block else blocks * threads, columns + threads])
-    names = legalise(spec, ["row", "col", "thread", "scratch", *(f"scratch{n}" for n in range(len(steps_of(spec))))])
+    names = legalise(spec, ["row", "col", "thread", "turn", "scratch", *(f"scratch{n}" for n in range(len(steps_of(spec))))])
     row = Counter.over(spec.rows, ROW)
     spec = mapped(spec, step=row.shortened)
     if by_block:
         spec = mapped(spec, step=Counter.over(spec.cols, COLUMN).shortened)
+    kept = kept_reads(spec, threads) if by_block else NOTHING
     printer = row.known(Printer(names, Proofs.of(spec), index))
-    writer = _Writer(spec, passes_of(spec), threads if by_block else None, Scope(printer))
+    spec, printer = mapped(spec, expr=lambda expr: rewrite(expr, kept.rule)), with_rows(printer, kept)
+    writer = _Writer(spec, passes_of(spec), threads if by_block else None, Scope(printer), kept)
     before = writer.before(row)
-    passes = tuple(writer.run(p) for p in writer.passes.passes)
+    passes = tuple(writer.run(number, part) for number, part in enumerate(writer.passes.passes))
     wide = "" if index == "int" else f"({index})"
     return ReducePlan(
         title=f"{rows} rows of {columns}, {schedule.describe().split(',')[0]}",
@@ -94,11 +99,12 @@ def plan_reduce(spec: Reduce, schedule: RowSchedule, target: Target) -> ReducePl
 class _Writer:
     """Writes the passes of one kernel. `block` is the number of threads that share a row, None where one has it alone."""
 
-    def __init__(self, spec: Reduce, passes: Passes, block: int | None, row_scope: Scope) -> None:
+    def __init__(self, spec: Reduce, passes: Passes, block: int | None, row_scope: Scope, kept: Kept) -> None:
         self.spec = spec
         self.passes = passes
         self.block = block
         self.row_scope = row_scope
+        self.kept = kept
         self.scratch: dict[str, str] = {}
 
     def before(self, row: Counter) -> tuple[str, ...]:
@@ -106,12 +112,17 @@ class _Writer:
         for line in row.declarations(self.row_scope.printer, used_variables(steps_of(self.spec))):
             self.row_scope.add(line)
         self._row_steps(self.passes.before)
+        printer = self.row_scope.printer
+        for name, read in self.kept.reads.items():
+            self.row_scope.add(f"{printer.ctype(read.dtype)} {printer.names.variables[name]}[{self.kept.turns}] = {{}};")
         return tuple(self.row_scope.lines)
 
-    def run(self, part: Pass) -> PassPlan:
+    def run(self, number: int, part: Pass) -> PassPlan:
         printer = self.row_scope.printer
         texts = {f.name: fold_text(f, printer) for f in part.folds}
-        loops, body_scope, position = self._loops(part)
+        loops, body_scope, position = self._loops(number, part)
+        for name in self.kept.begun_by(number):
+            body_scope.add(f"{printer.names.variable(name)} = {body_scope.expression(self.kept.reads[name])};")
         for step in part.elements:
             self._element(step, texts, body_scope, position)
         after = Scope(self.row_scope.printer)
@@ -121,9 +132,21 @@ class _Writer:
         start = Scope(printer)
         for fold in part.folds:
             start.add(texts[fold.name].declaration(), fold.line)
-        return PassPlan(tuple(start.lines), loops if part.elements else (), tuple(body_scope.lines), (*after.lines, *rest))
+        body, behind = self._inside(body_scope.lines), (*after.lines, *rest)
+        return PassPlan(tuple(start.lines), loops if part.elements else (), body, behind, bool(self.kept.turns))
 
-    def _loops(self, part: Pass) -> tuple[tuple[Loop, ...], Scope, Expr]:
+    def _inside(self, body: list[str]) -> tuple[str, ...]:
+        """The body of a turn, whose column is one where the last turn is whole."""
+        if not self.kept.turns or self.block is None:
+            return tuple(body)
+        counter, printer = Counter.over(self.spec.cols, COLUMN), self.row_scope.printer
+        column = counter.known(printer).names.variable(counter.name)
+        head = f"const {printer.index_type} {column} = turn * {self.block} + threadIdx.x;"
+        if counter.count % self.block == 0:
+            return (head, *body)
+        return (head, f"if ({column} < {counter.count}) {{", *(f"  {line}" for line in body), "}")
+
+    def _loops(self, number: int, part: Pass) -> tuple[tuple[Loop, ...], Scope, Expr]:
         """The loops over the columns, a scope within them, and the column's row-major number."""
         cols = self.spec.cols
         if self.block is None or not cols:
@@ -135,9 +158,12 @@ class _Writer:
         scope = self.row_scope.inner()
         scope.printer = counter.known(scope.printer)
         needed = frozenset(n for step in part.elements for n in self._names(step))
+        needed |= frozenset(n for name in self.kept.begun_by(number) for n in variables(self.kept.reads[name]))
         for line in counter.declarations(scope.printer, needed):
             scope.add(line)
         name = scope.printer.names.variable(counter.name)
+        if self.kept.turns:
+            return (Loop("turn", "0", self.kept.turns, "++turn"),), scope, Var(counter.name)
         return (Loop(name, "threadIdx.x", counter.count, f"{name} += {self.block}"),), scope, Var(counter.name)
 
     def _names(self, step: Fold | Store) -> frozenset[str]:

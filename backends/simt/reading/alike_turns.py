@@ -104,5 +104,7 @@ def _accesses(body: Iterable[Statement], tensors: Mapping[str, int]) -> Iterator
                 match node:
                     case Element(array=array, index=(index, *_)) if array in tensors:
                         yield array, index
+                    case Operation(fn="atomic_add", args=(Name(name=array), index, _)) if array in tensors:
+                        yield array, index
                     case Operation(fn="lower_bound"):
                         yield "", node

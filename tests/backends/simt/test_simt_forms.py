@@ -265,6 +265,41 @@ def statistics() -> Form:
     return Form("statistics", text, {"x": x}, expected, ROWS, {"R": 5, "C": 130}, {"eps": 0.5}, close=1e-3)
 
 
+def kept_rows() -> list[Form]:
+    """Rows that are gone over several times: held whole, with a turn that is not, two tensors of them, in narrow types; read
+    where data says, and with a guard; several axes of columns; more columns than are held."""
+    softmax = """op f(x: {t}[R, C]) -> (y: {t}[R, C]) where C > 0 {{
+  hi[r] = max[c](acc(x[r, c]))
+  s[r] = sum[c](exp(acc(x[r, c]) - hi[r]))
+  y[r, c] = {t}(exp(acc(x[r, c]) - hi[r]) / s[r])
+}}"""
+    ratio = """op f(x: f32[R, A, B], z: f32[R, A, B], at: i32[B]) -> (y: f32[R, A, B]) {
+  m[r] = max[a, b](x[r, a, b] + (z[r, a, at[b]] else 3))
+  s[r] = sum[a, b](select(x[r, a, b] == m[r], z[r, a, b], 1))
+  y[r, a, b] = x[r, a, b] / (s[r] * s[r] + 1) + (z[r, a, at[b]] else 3)
+}"""
+
+    def normal(i: Arrays) -> np.ndarray:
+        wide = np.exp(i["x"].astype(np.float64) - i["x"].astype(np.float64).max(1, keepdims=True))
+        return wide / wide.sum(1, keepdims=True)
+
+    def divided(i: Arrays) -> np.ndarray:
+        inside = (i["at"] >= 0) & (i["at"] < 9)
+        looked = np.where(inside, i["z"][..., np.where(inside, i["at"], 0)], 3)
+        m = (i["x"] + looked).max((1, 2), keepdims=True)
+        s = np.where(i["x"] == m, i["z"], 1).sum((1, 2), keepdims=True)
+        return i["x"].astype(np.float64) / (s * s + 1) + looked
+
+    forms: list[Form] = []
+    for t, cols in (("f32", 300), ("f16", 512), ("f64", 60), ("f32", 5000)):
+        x = RNG.standard_normal((3, cols)).astype({"f16": np.float16, "f32": np.float32, "f64": np.float64}[t])
+        close = {"f16": 1e-3, "f32": 1e-5, "f64": 1e-12}[t]
+        forms.append(Form(f"kept-{t}-{cols}", softmax.format(t=t), {"x": x}, normal, ROWS, {"R": 3, "C": cols}, close=close))
+    x, z = (RNG.integers(-3, 4, (2, 40, 9)).astype(np.float32) for _ in "xz")
+    inputs, dims = {"x": x, "z": z, "at": RNG.integers(-2, 11, 9).astype(np.int32)}, {"R": 2, "A": 40, "B": 9}
+    return [*forms, Form("kept-ratio", ratio, inputs, divided, ROWS, dims, close=1e-5)]
+
+
 def long_rows() -> list[Form]:
     """Few rows of so many columns that several blocks share them, in parts of one size and of two; several passes; rows that
     lie side by side."""
@@ -475,7 +510,7 @@ def segments() -> list[Form]:
     return [*forms("i32", ascending, "i32"), *forms("i64", ascending, "i64"), *shuffled, one, one_term]
 
 
-ROW_FORMS = (*folds(), *scans(), masked(), statistics(), *pairs(), *long_rows())
+ROW_FORMS = (*folds(), *scans(), masked(), statistics(), *pairs(), *kept_rows(), *long_rows())
 FORMS = (*ROW_FORMS, *scatters(), *orders(), *contractions(), *segments(), *elements(), *accesses())
 SCHEDULED = [(form, schedule) for form in FORMS for schedule in form.schedules]
 

@@ -18,20 +18,34 @@ extern "C" __global__ void __launch_bounds__(256) layer_norm_kernel(
 {
   __shared__ float scratch[256 / uol::warp_width];
   const int s = blockIdx.x;
+  float x_row[2] = {};
   float mu_sum = 0.0f;  // line 4
-  for (int c = threadIdx.x; c < 333; c += 256) {
-    mu_sum += float(x[s * 333 + c]);  // line 4
+#pragma unroll
+  for (int turn = 0; turn < 2; ++turn) {
+    const int c = turn * 256 + threadIdx.x;
+    if (c < 333) {
+      x_row[turn] = float(x[s * 333 + c]);
+      mu_sum += x_row[turn];  // line 4
+    }
   }
   mu_sum = uol::block_sum<256>(mu_sum, scratch);
   const float mu = mu_sum / 333.0f;  // line 4
   float var_sum = 0.0f;  // line 5
-  for (int c = threadIdx.x; c < 333; c += 256) {
-    var_sum += (float(x[s * 333 + c]) - mu) * (float(x[s * 333 + c]) - mu);  // line 5
+#pragma unroll
+  for (int turn = 0; turn < 2; ++turn) {
+    const int c = turn * 256 + threadIdx.x;
+    if (c < 333) {
+      var_sum += (x_row[turn] - mu) * (x_row[turn] - mu);  // line 5
+    }
   }
   var_sum = uol::block_sum<256>(var_sum, scratch);
   const float var = var_sum / 333.0f;  // line 5
-  for (int c = threadIdx.x; c < 333; c += 256) {
-    y[s * 333 + c] =  // line 6
-        uol::f16((float(x[s * 333 + c]) - mu) / uol::sqrt(var + eps) * float(gamma[c]) + float(beta[c]));
+#pragma unroll
+  for (int turn = 0; turn < 2; ++turn) {
+    const int c = turn * 256 + threadIdx.x;
+    if (c < 333) {
+      y[s * 333 + c] =  // line 6
+          uol::f16((x_row[turn] - mu) / uol::sqrt(var + eps) * float(gamma[c]) + float(beta[c]));
+    }
   }
 }

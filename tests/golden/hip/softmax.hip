@@ -14,19 +14,33 @@ extern "C" __global__ void __launch_bounds__(256) softmax_kernel(
 {
   __shared__ float scratch[256 / uol::warp_width];
   const int s = blockIdx.x;
+  float x_row[2] = {};
   float hi = -uol::infinity<float>();  // line 2
-  for (int c = threadIdx.x; c < 257; c += 256) {
-    hi = uol::max(hi, float(x[s * 257 + c]));  // line 2
+#pragma unroll
+  for (int turn = 0; turn < 2; ++turn) {
+    const int c = turn * 256 + threadIdx.x;
+    if (c < 257) {
+      x_row[turn] = float(x[s * 257 + c]);
+      hi = uol::max(hi, x_row[turn]);  // line 2
+    }
   }
   hi = uol::block_max<256>(hi, scratch);
   float z = 0.0f;  // line 4
-  for (int c = threadIdx.x; c < 257; c += 256) {
-    const float e = uol::exp(float(x[s * 257 + c]) - hi);  // line 3
-    z += e;  // line 4
+#pragma unroll
+  for (int turn = 0; turn < 2; ++turn) {
+    const int c = turn * 256 + threadIdx.x;
+    if (c < 257) {
+      const float e = uol::exp(x_row[turn] - hi);  // line 3
+      z += e;  // line 4
+    }
   }
   z = uol::block_sum<256>(z, scratch);
-  for (int c = threadIdx.x; c < 257; c += 256) {
-    const float e = uol::exp(float(x[s * 257 + c]) - hi);  // line 3
-    y[s * 257 + c] = uol::f16(e / z);  // line 5
+#pragma unroll
+  for (int turn = 0; turn < 2; ++turn) {
+    const int c = turn * 256 + threadIdx.x;
+    if (c < 257) {
+      const float e = uol::exp(x_row[turn] - hi);  // line 3
+      y[s * 257 + c] = uol::f16(e / z);  // line 5
+    }
   }
 }
