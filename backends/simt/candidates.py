@@ -8,12 +8,12 @@ from uol.backends.simt.attention.tiles import accumulators, row_blocks, shared_b
 from uol.backends.simt.c_text.counters import count_of
 from uol.backends.simt.c_text.types import COMPUTE, COMPUTE_BYTES
 from uol.backends.simt.contract_plan import grid_of, tile_bytes
-from uol.backends.simt.folds import PICKS
-from uol.backends.simt.kept_reads import MOST_TURNS
 from uol.backends.simt.operand import smallest_stride
+from uol.backends.simt.rows.folds import PICKS
+from uol.backends.simt.rows.kept_reads import MOST_TURNS
+from uol.backends.simt.rows.select_plan import shared_bytes as sort_bytes
+from uol.backends.simt.rows.select_plan import tile_of
 from uol.backends.simt.schedules import LANES_A_ROW, BlockPerRow, Elements, RowTile, SimtSchedule, ThreadPerRow, Tile
-from uol.backends.simt.select_plan import shared_bytes as sort_bytes
-from uol.backends.simt.select_plan import tile_of
 from uol.backends.simt.target import Target
 from uol.backends.simt.tile_counts import attention_counts, contract_counts
 from uol.codegen.backend import Device, Footprint, Refusal

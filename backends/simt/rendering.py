@@ -18,10 +18,10 @@ from uol.backends.simt.c_text.types import COMPUTE
 from uol.backends.simt.candidates import check
 from uol.backends.simt.contract_plan import ContractPlan, plan_contract
 from uol.backends.simt.map_plan import MapPlan, plan_map
-from uol.backends.simt.reduce_plan import ReducePlan, plan_reduce
-from uol.backends.simt.scan_plan import ScanPlan, plan_scan
+from uol.backends.simt.rows.reduce_plan import ReducePlan, plan_reduce
+from uol.backends.simt.rows.scan_plan import ScanPlan, plan_scan
+from uol.backends.simt.rows.select_plan import SelectPlan, plan_select
 from uol.backends.simt.schedules import BlockPerRow, Elements, RowTile, SimtSchedule, ThreadPerRow, Tile
-from uol.backends.simt.select_plan import SelectPlan, plan_select
 from uol.backends.simt.target import Target
 from uol.codegen.backend import Device, Kernel, Module, Param, Refusal, SourceFile
 from uol.codegen.specs.drop_unit_axes import without_unit_axes

@@ -83,11 +83,11 @@ class SimtBackend:
         all elements are 0 before; the order of long rows takes a workspace, and folds of few long rows are two kernels."""
         match spec:
             case Select():
-                from uol.backends.simt.select_plan import with_workspace
+                from uol.backends.simt.rows.select_plan import with_workspace
 
                 return (with_workspace(spec),)
             case Reduce():
-                from uol.backends.simt.splitting import split
+                from uol.backends.simt.rows.splitting import split
 
                 return split(spec, self.devices[self.default_device])
             case Scatter():

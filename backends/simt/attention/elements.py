@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from uol.backends.simt.c_text.counters import Counter
 from uol.backends.simt.c_text.printer import Printer, literal
 from uol.backends.simt.c_text.scope import Scope
-from uol.backends.simt.folds import identity
+from uol.backends.simt.rows.folds import identity
 from uol.backends.simt.schedules import LANES_A_ROW, RowTile
 from uol.codegen.attention.parts import vanishes_without_maximum, weights_of
 from uol.codegen.specs.nodes import Attention, Fold, Let, Weighted

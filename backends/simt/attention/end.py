@@ -9,7 +9,7 @@ from uol.backends.simt.attention.tiles import thread_width
 from uol.backends.simt.c_text.counters import Counter
 from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.scope import Scope
-from uol.backends.simt.folds import identity
+from uol.backends.simt.rows.folds import identity
 from uol.backends.simt.schedules import LANES_A_ROW, RowTile
 from uol.codegen.attention.parts import WidthPart, row_steps, width_parts
 from uol.codegen.specs.nodes import Attention, Fold

@@ -15,8 +15,8 @@ from turns import by_turns
 from uol.backends import registry
 from uol.backends.simt import rendering
 from uol.backends.simt.candidates import TILES
+from uol.backends.simt.rows.select_plan import TILE
 from uol.backends.simt.schedules import BlockPerRow, Elements, SimtSchedule, ThreadPerRow
-from uol.backends.simt.select_plan import TILE
 from uol.backends.simt.simt_backend import SimtBackend
 from uol.backends.twin.record import Array, Job
 from uol.backends.twin.run import execute_many

@@ -11,7 +11,7 @@ from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.proofs import Proofs, index_type
 from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.c_text.signatures import Signature, signature
-from uol.backends.simt.folds import FoldText, Scratch, fold_text, take
+from uol.backends.simt.rows.folds import FoldText, Scratch, fold_text, take
 from uol.backends.simt.schedules import BlockPerRow, RowSchedule
 from uol.backends.simt.target import Target
 from uol.codegen.backend import Launch
