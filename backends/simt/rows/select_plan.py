@@ -19,13 +19,14 @@ from uol.backends.simt.c_text.types import COMPUTE, COMPUTE_BYTES, STORAGE
 from uol.backends.simt.schedules import BlockPerRow
 from uol.codegen.backend import Launch
 from uol.codegen.names import unused
-from uol.codegen.specs.nodes import Arg, Select
+from uol.codegen.specs.nodes import Arg, Read, Select
 from uol.codegen.specs.steps import used_variables
 from uol.codegen.specs.traverse import mapped, names_of
-from uol.ir.program.nodes import Axis, Const, Expr, zero_of
-from uol.ir.program.walk import variables
+from uol.ir.program.nodes import Axis, Call, Const, Expr, Var, zero_of
+from uol.ir.program.walk import rewrite, substitute, variables
+from uol.ir.types import INDEX
 
-ROW = "$row"
+ROW, KEY = "$row", "$key"
 TILE = 2048
 """The longest row that is sorted in shared memory: 16 KB with keys of 4 bytes. A power of two."""
 PLACE_BYTES = 4
@@ -64,7 +65,6 @@ class SelectPlan:
     runs: Runs | None
     place: str
     wanted: int
-    at: str
     order: tuple[str, ...]
 
 
@@ -105,11 +105,16 @@ def plan_select(spec: Select, schedule: BlockPerRow) -> SelectPlan:
     scope = Scope(printer)
     for line in row.declarations(printer, used_variables(spec.steps) | variables(key)):
         scope.add(line)
-    order = scope.inner()
-    order.write(spec.steps)
     position, place = (printer.names.variable(axis.name) for axis in (spec.col, spec.place))
     runs = _runs(spec, schedule.threads, printer) if extent > TILE else None
-    found = f"places[{place}]" if runs is None else f"{runs.places}[first + {runs.result} + {place}]"
+    keys, places, begin = ("keys", "places", "") if runs is None else (runs.keys, runs.places, f"first + {runs.result} + ")
+    found = f"{places}[{begin}{place}]"
+    order = scope.inner()
+    order.printer = printer.bound(**{KEY: f"{keys}[{begin}{place}]"})
+    steps = mapped(spec, expr=lambda expr: rewrite(expr, lambda node: _sorted_key(node, key, spec))).steps
+    if spec.at in used_variables(steps):
+        order.add(f"const {printer.ctype(spec.at_dtype)} {printer.names.variable(spec.at)} = {found};")
+    order.write(steps)
     sort = f"uol::block_sort<{schedule.threads}, {tile_of(spec)}, {_descending(spec)}>(keys, places, {extent});"
     return SelectPlan(
         title=f"{rows} rows of {extent}, {wanted} places, {schedule.describe().split(',')[0]}",
@@ -127,7 +132,6 @@ def plan_select(spec: Select, schedule: BlockPerRow) -> SelectPlan:
         runs=runs,
         place=place,
         wanted=wanted,
-        at=f"const {printer.ctype(spec.at_dtype)} {printer.names.variable(spec.at)} = {found}",
         order=tuple(order.lines),
     )
 
@@ -146,6 +150,14 @@ def _room(extent: int, wanted: int) -> int:
     """Elements of the runs of a row, whenever they are: there are never more than tiles, as a power of two, times `kept`."""
     tiles = -(-extent // TILE)
     return (1 << (tiles - 1).bit_length()) * min(wanted, TILE)
+
+
+def _sorted_key(node: Expr, key: Expr, spec: Select) -> Expr | None:
+    """What stands for the key of the element at `at`: it is where the sort has left it, and not looked up."""
+    if not (isinstance(node, Read) and isinstance(key, Read) and node.tensor == key.tensor) or node.guard or key.guard:
+        return None
+    at = Call("cast", (Var(spec.at, spec.at_dtype),), INDEX)
+    return Var(KEY, key.dtype) if substitute(key.offset, {spec.col.name: at}) == node.offset else None
 
 
 def _descending(spec: Select) -> str:

@@ -1,0 +1,145 @@
+"""Does what a kernel does grow as its operator does? `python -m uol.conformance.growth` runs every operator and every gradient
+in the twins, counted, at a workload and with one dim after another four times as long.
+
+    python -m uol.conformance.growth [--target cuda,hip] [--dtype f32] [--op cumsum,sort] [--forward] [--all]
+
+Of each: by how much the sectors that are moved grow, and the statements that are executed; beside them, by how much the bytes
+that the operator must move grow, and its work, operations and elements that are moved. The closed forms are those of a machine
+that has every kind of kernel. Sectors that grow at most 1.15 times as much as either, and statements that grow at most 1.15
+times as much as the work, grow as the operator does; what grows more is printed (all with --all), with exit status 1. Exit
+status 2 for bad input.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from multiprocessing import get_context
+
+from uol.backends import registry
+from uol.backends.cpu.host import usable_cores
+from uol.backends.twin import Job, TwinRun, execute_many, kind_of
+from uol.codegen.lowering import lower
+from uol.codegen.work import compulsory
+from uol.conformance.cases.case_matrix import types_of
+from uol.conformance.cases.selection import differentiable
+from uol.conformance.cases.twin_check import Prepared, prepare
+from uol.conformance.cases.verdict import Case
+from uol.conformance.command import run_command
+from uol.conformance.counts import is_counted
+from uol.ir.errors import UolError
+from uol.ops.texts import names
+from uol.ops.workloads import Workload, workloads_of
+
+LONGER = 4
+MOST = 1.15
+"""How much more than the closed forms a count may grow."""
+LEAST = 24
+"""Dims of a workload that are shorter are first made so long: what a kernel does for none is then a small part."""
+TOGETHER = 8
+"""Operators whose kernels are compiled together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """From one workload to another, by how much each grew: `sectors` beside `moved`, `statements` beside `computed`."""
+
+    case: str
+    dim: str
+    sectors: float
+    moved: float
+    statements: float
+    computed: float
+
+    @property
+    def is_linear(self) -> bool:
+        return self.sectors <= MOST * max(self.moved, self.computed) and self.statements <= MOST * self.computed
+
+    def __str__(self) -> str:
+        moved = f"sectors x {self.sectors:.2f} for bytes x {self.moved:.2f}"
+        return f"{self.case}, {self.dim} x {LONGER}: {moved}, statements x {self.statements:.2f} for work x {self.computed:.2f}"
+
+
+def growth_of(ops: Sequence[str], targets: Sequence[str], dtype: str) -> list[Growth]:
+    """Of some operators, along each of their dims that can be longer alone."""
+    ready: dict[tuple[str, str, str], Prepared] = {}
+    for op in ops:
+        for each in types_of(op, (dtype,))[:1]:
+            for target in targets:
+                for dim, workload in _workloads(workloads_of(op)[0]):
+                    with suppress(UolError, ValueError):
+                        ready[op, target, dim] = prepare(Case(op, target, each, workload))
+    jobs = [Job(p.compiled.module, p.buffers, p.scalars, counted=True, most_blocks=None) for p in ready.values()]
+    counts = dict(zip(ready, map(_counted, ready.values(), execute_many(jobs)), strict=True))
+    found: list[Growth] = []
+    for (op, target, dim), longer in counts.items():
+        if dim and (op, target, "") in counts:
+            found.append(Growth(f"{op} on {target}", dim, *map(_ratio, longer, counts[op, target, ""])))
+    return found
+
+
+def _ratio(longer: float, before: float) -> float:
+    return longer / max(before, 1)
+
+
+def _counted(prepared: Prepared, run: TwinRun) -> tuple[float, float, float, float]:
+    """Sectors, bytes that must be moved, statements, operations and elements."""
+    observed = kind_of(prepared.compiled.module.backend).observed(run.counts)
+    graph = lower(prepared.program, registry.get("cpu"), prepared.compiled.request.layouts)
+    must = [compulsory(spec) for spec in graph.specs]
+    moved = sum(each.memory_bytes for each in must)
+    operations = sum(count.low or 0 for each in must for count in each.operations.values())
+    sectors = observed["read bytes"] + observed["written bytes"]
+    return sectors, moved, sum(n for name, n in observed.items() if name.startswith("statements")), operations + moved / 4
+
+
+def _workloads(workload: Workload) -> Iterator[tuple[str, Workload]]:
+    """The workload with no short dim, under no name; and under the name of each dim with that one longer."""
+    sizes = {name: max(size, LEAST) for name, size in workload.flat_dims.items()}
+    yield "", _of_sizes(workload, sizes)
+    for dim, size in sizes.items():
+        yield dim, _of_sizes(workload, {**sizes, dim: size * LONGER})
+
+
+def _of_sizes(workload: Workload, flat: Mapping[str, int]) -> Workload:
+    """The workload with other dims."""
+    rest = iter(flat.values())
+    dims = {n: tuple(next(rest) for _ in e) if isinstance(e, tuple) else next(rest) for n, e in workload.dims.items()}
+    return replace(workload, dims=dims)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="python -m uol.conformance.growth", description=__doc__)
+    parser.add_argument("--target", default="cuda,hip", help="targets, by commas")
+    parser.add_argument("--dtype", default="f32", help="the type that operators have, where they have it")
+    parser.add_argument("--op", default=",".join(names()), help="operators, by commas")
+    parser.add_argument("--forward", action="store_true", help="no gradients")
+    parser.add_argument("--all", action="store_true", help="print what is linear, too")
+    parser.add_argument("--processes", type=int, default=usable_cores())
+    options = parser.parse_args(arguments)
+    targets, forward = options.target.split(","), options.op.split(",")
+    if strangers := [t for t in targets if t not in registry.names() or not is_counted(t)]:
+        raise UolError(f"nothing is counted on {', '.join(strangers)}", hint="the targets are cuda and hip")
+    ops = [*forward, *(() if options.forward else differentiable(forward))]
+    parts = [partial(growth_of, ops[n : n + TOGETHER], targets, options.dtype) for n in range(0, len(ops), TOGETHER)]
+    linear = more = 0
+    with ProcessPoolExecutor(options.processes, get_context("spawn")) as pool:
+        for growth in (each for part in pool.map(_called, parts) for each in part):
+            linear, more = linear + growth.is_linear, more + (not growth.is_linear)
+            if options.all or not growth.is_linear:
+                print(growth, flush=True)
+    print(f"{linear} of {linear + more} grow as their operators do")
+    return 1 if more or not linear else 0
+
+
+def _called(part: partial[list[Growth]]) -> list[Growth]:
+    return part()
+
+
+if __name__ == "__main__":
+    run_command(main)
