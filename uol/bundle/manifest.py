@@ -8,10 +8,12 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from uol.backends import registry
 from uol.backends.abi.interface import symbolic_layout
 from uol.bundle.selftest import content_hash
-from uol.codegen.backend import Backend, HostBackend, Kernel
+from uol.codegen.backend import Backend, HostBackend, Kernel, Module
 from uol.codegen.specs.expression_text import size_json
+from uol.codegen.specs.nodes import Scatter
 from uol.compilation.explain import Json, arg_json, kernel_json
 from uol.compilation.generator import backend_hash, tool_versions
 from uol.compilation.generator import generator_hash as kernels_hash
@@ -51,7 +53,7 @@ def manifest(compiled: Compiled, files: Mapping[str, str], binaries: list[str], 
         "packs": {name: None if sizes is None else list(sizes) for name, sizes in instance.packs.items()},
         "attributes": dict(instance.attrs),
         "layouts": {name: list(strides) for name, strides in request.layouts.items()},
-        "deterministic": request.deterministic,
+        "deterministic": is_deterministic(module),
         "schedule": list(request.policy.given(module)),
         "arguments": [arg_json(a) for a in module.graph.args],
         "run_time_attributes": [{"name": s.name, "dtype": s.dtype} for s in module.graph.scalars],
@@ -67,6 +69,12 @@ def manifest(compiled: Compiled, files: Mapping[str, str], binaries: list[str], 
         "conformance": conformance,
     }
     return sealed(record)
+
+
+def is_deterministic(module: Module) -> bool:
+    """Do its kernels give the same numbers from run to run? Not where a Scatter adds in any order."""
+    unordered = registry.get(module.backend).capability.unordered
+    return not any(isinstance(spec, Scatter) and spec.add.dtype in unordered for spec in module.graph.specs)
 
 
 def sealed(record: Mapping[str, object]) -> Json:

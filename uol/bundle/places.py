@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from uol.bundle.contents import MANIFEST, size_texts
+from uol.bundle.manifest import is_deterministic
 from uol.ir.errors import ResourceError
 from uol.json_text import finite_json, json_text
 
@@ -50,7 +51,7 @@ def identity(compiled: Compiled) -> object:
     instance = request.instance
     values = (
         *(instance.op.name, compiled.module.graph.name, request.target.name, dict(instance.types), dict(instance.dims)),
-        *(dict(instance.packs), dict(instance.attrs), dict(request.layouts), request.deterministic),
+        *(dict(instance.packs), dict(instance.attrs), dict(request.layouts), is_deterministic(compiled.module)),
     )
     return json.loads(json_text(dict(zip(IDENTITY, values, strict=True))))
 

@@ -168,7 +168,7 @@ def _load(spec: Select, key: Expr, position: str, extent: int, scope: Scope) -> 
     """The key and the place of a slot; a slot of no element has the place behind the last."""
     inner = scope.inner()
     inner.add(f"keys[slot] = {inner.expression(key)};", spec.line)
-    if extent % tile_of(spec) == 0:
+    if extent and extent % tile_of(spec) == 0:
         return [*inner.lines, f"places[slot] = {position};"]
     none = literal(zero_of(spec.key.type))
     inside = [f"if ({position} < {extent}) {{", *(f"  {line}" for line in inner.lines), "}"]

@@ -42,17 +42,33 @@ __device__ inline __attribute__((convergent)) void __syncthreads() {
   __builtin_amdgcn_fence(__ATOMIC_ACQUIRE, "workgroup");
 }
 
+constexpr int uol_wave = 64;
+
+// `value` of the lane whose number is `other`.
+__device__ inline int uol_of_lane(int value, int other) { return __builtin_amdgcn_ds_bpermute(other << 2, value); }
+__device__ inline int uol_lane() { return __builtin_amdgcn_mbcnt_hi(-1, __builtin_amdgcn_mbcnt_lo(-1, 0)); }
+
 __device__ inline int __shfl_xor(int value, int mask) {
-  constexpr int width = 64;
-  const int self = __builtin_amdgcn_mbcnt_hi(-1, __builtin_amdgcn_mbcnt_lo(-1, 0));
-  const int other = self ^ mask;
-  return __builtin_amdgcn_ds_bpermute((other >= ((self + width) & ~(width - 1)) ? self : other) << 2, value);
+  const int self = uol_lane(), other = self ^ mask;
+  return uol_of_lane(value, other >= ((self + uol_wave) & ~(uol_wave - 1)) ? self : other);
 }
-template <class T> __device__ inline T __shfl_xor(T value, int mask) {
-  if constexpr (sizeof(T) == 4) return __builtin_bit_cast(T, __shfl_xor(__builtin_bit_cast(int, value), mask));
+__device__ inline int __shfl_up(int value, unsigned distance) {
+  const int self = uol_lane(), other = self - distance;
+  return uol_of_lane(value, other < (self & ~(uol_wave - 1)) ? self : other);
+}
+
+// A value of another type in words of four bytes.
+template <class T, class Move> __device__ inline T uol_by_words(T value, Move move) {
+  if constexpr (sizeof(T) == 4) return __builtin_bit_cast(T, move(__builtin_bit_cast(int, value)));
   else {
     const auto bits = __builtin_bit_cast(unsigned long long, value);
-    const unsigned low = __shfl_xor(static_cast<int>(bits), mask), high = __shfl_xor(static_cast<int>(bits >> 32), mask);
+    const unsigned low = move(static_cast<int>(bits)), high = move(static_cast<int>(bits >> 32));
     return __builtin_bit_cast(T, static_cast<unsigned long long>(high) << 32 | low);
   }
+}
+template <class T> __device__ inline T __shfl_xor(T value, int mask) {
+  return uol_by_words(value, [mask](int word) { return __shfl_xor(word, mask); });
+}
+template <class T> __device__ inline T __shfl_up(T value, unsigned distance) {
+  return uol_by_words(value, [distance](int word) { return __shfl_up(word, distance); });
 }
