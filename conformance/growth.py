@@ -1,7 +1,7 @@
 """Does what a kernel does grow as its operator does? `python -m uol.conformance.growth` runs every operator and every gradient
 in the twins, counted, at a workload and with one dim after another four times as long.
 
-    python -m uol.conformance.growth [--target cuda,hip] [--dtype f32] [--op cumsum,sort] [--forward] [--all]
+    python -m uol.conformance.growth [--target TARGETS] [--dtype f32] [--op cumsum,sort] [--forward] [--all]
 
 Of each: by how much the sectors that are moved grow, and the statements that are executed; beside them, by how much the bytes
 that the operator must move grow, and its work, operations and elements that are moved. The closed forms are those of a machine
@@ -38,10 +38,14 @@ from uol.ops.workloads import Workload, workloads_of
 LONGER = 4
 MOST = 1.15
 """How much more than the closed forms a count may grow."""
-LEAST = 24
-"""Dims of a workload that are shorter are first made so long: what a kernel does for none is then a small part."""
+LEAST, ROOM = 24, 1 << 16
+"""Dims of a workload that are shorter are first made so long, for what a kernel does for none is then a small part; but not
+where all dims together would span more than that."""
 TOGETHER = 8
 """Operators whose kernels are compiled together."""
+
+TARGETS = [t for t in registry.names() if is_counted(t) and any(n.startswith("statements") for n in kind_of(t).observed({}))]
+"""Whose twins count sectors and statements."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +103,8 @@ def _counted(prepared: Prepared, run: TwinRun) -> tuple[float, float, float, flo
 
 def _workloads(workload: Workload) -> Iterator[tuple[str, Workload]]:
     """The workload with no short dim, under no name; and under the name of each dim with that one longer."""
-    sizes = {name: max(size, LEAST) for name, size in workload.flat_dims.items()}
+    least = min(LEAST, int(ROOM ** (1 / max(len(workload.flat_dims), 1))))
+    sizes = {name: max(size, least) for name, size in workload.flat_dims.items()}
     yield "", _of_sizes(workload, sizes)
     for dim, size in sizes.items():
         yield dim, _of_sizes(workload, {**sizes, dim: size * LONGER})
@@ -115,7 +120,7 @@ def _of_sizes(workload: Workload, flat: Mapping[str, int]) -> Workload:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m uol.conformance.growth", description=__doc__)
-    parser.add_argument("--target", default="cuda,hip", help="targets, by commas")
+    parser.add_argument("--target", default=",".join(TARGETS), help="targets, by commas")
     parser.add_argument("--dtype", default="f32", help="the type that operators have, where they have it")
     parser.add_argument("--op", default=",".join(names()), help="operators, by commas")
     parser.add_argument("--forward", action="store_true", help="no gradients")
@@ -123,8 +128,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--processes", type=int, default=usable_cores())
     options = parser.parse_args(arguments)
     targets, forward = options.target.split(","), options.op.split(",")
-    if strangers := [t for t in targets if t not in registry.names() or not is_counted(t)]:
-        raise UolError(f"nothing is counted on {', '.join(strangers)}", hint="the targets are cuda and hip")
+    if strangers := [t for t in targets if t not in TARGETS]:
+        raise UolError(f"no statements are counted on {', '.join(strangers)}", hint=f"the targets are {', '.join(TARGETS)}")
     ops = [*forward, *(() if options.forward else differentiable(forward))]
     parts = [partial(growth_of, ops[n : n + TOGETHER], targets, options.dtype) for n in range(0, len(ops), TOGETHER)]
     linear = more = 0

@@ -90,6 +90,10 @@ class SimtBackend:
                 from uol.backends.simt.rows.splitting import split
 
                 return split(spec, self.devices[self.default_device])
+            case Scan():
+                from uol.backends.simt.rows.splitting import split_long_scan
+
+                return split_long_scan(spec, self.devices[self.default_device])
             case Scatter():
                 return (cleared(spec), spec)
         return (spec,)

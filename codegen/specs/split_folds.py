@@ -5,36 +5,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from uol.codegen.indexing.arithmetic import add, ceil_div, dense_strides, flat_offset, mul, static
-from uol.codegen.names import unused
+from uol.codegen.indexing.arithmetic import flat_offset
+from uol.codegen.specs.axis_parts import AxisParts
 from uol.codegen.specs.head import head_of
-from uol.codegen.specs.nodes import Arg, Fold, Let, Read, Reduce, Step, Store, Strides, Within
-from uol.codegen.specs.rewrites import args_of, ordered, scalars_of
+from uol.codegen.specs.nodes import Arg, Fold, Let, Read, Reduce, Scan, Step, Store, Strides
+from uol.codegen.specs.rewrites import args_of, ordered, over_axes, scalars_of, workspace_over
 from uol.codegen.specs.steps import used_variables
-from uol.codegen.specs.traverse import map_step, map_strides, names_of, step_expressions
+from uol.codegen.specs.traverse import map_step, map_strides, step_expressions
 from uol.codegen.specs.verify import verified
 from uol.ir.integers.terms import compare
-from uol.ir.program.nodes import Axis, Const, Expr, Var, zero_of
-from uol.ir.program.walk import rewrite, substitute, variables
+from uol.ir.program.nodes import Axis, Expr, Var
+from uol.ir.program.walk import variables
 from uol.ir.types import NARROW
 
 ANY_ORDER = frozenset({"sum", "prod", "max", "min", "any", "all"})
 """Folds whose terms may be grouped. (An argmax would need the places of all parts.)"""
 
 
-def may_be_split(spec: Reduce) -> bool:
-    """Is every row folded in one pass, nothing stored of an element, and no sum rounded to a narrow type?"""
-    folds = [s for s in spec.steps if isinstance(s, Fold)]
-    names = {f.name for f in folds}
+def may_be_grouped(spec: Reduce | Scan) -> bool:
+    """Do all folds need one pass, and may their terms be grouped, no sum being rounded to a narrow type?"""
+    folds = folds_of(spec)
     if not folds or any(f.op not in ANY_ORDER or (f.dtype in NARROW and f.op in ("sum", "prod")) for f in folds):
         return False
-    rows = {a.name for a in spec.rows}
-    if any(isinstance(s, Store) and not set(s.axes) <= rows for s in spec.steps):
-        return False
-    known = set(names)  # folds, and what is made of them
+    known = {f.name for f in folds}  # folds, and what is made of them
     for step in spec.steps:
         if isinstance(step, Fold) and used_variables([step]) & known:
             return False
@@ -43,96 +39,73 @@ def may_be_split(spec: Reduce) -> bool:
     return True
 
 
+def may_be_split(spec: Reduce) -> bool:
+    """Is nothing stored of an element, besides?"""
+    rows = {a.name for a in spec.rows}
+    return may_be_grouped(spec) and all(not isinstance(s, Store) or set(s.axes) <= rows for s in spec.steps)
+
+
 @verified
 def split_folds(spec: Reduce, axis: Axis, parts: int) -> tuple[Reduce, Reduce]:
     """The kernels of a Reduce that may be split, with `axis`, one of its cols, in so many parts. The last part may be shorter:
     what would be beyond the axis is not folded."""
-    extent = static(axis.extent)
-    assert extent is not None
-    part = Axis(unused("part", _taken(spec)), Const(parts))
-    shorter = Axis(axis.name, ceil_div(axis.extent, parts))
-    rows, cols = (part, *spec.rows), tuple(shorter if a == axis else a for a in spec.cols)
-    place = add(mul(Var(part.name), shorter.extent), Var(axis.name))
-    folds = [s for s in spec.steps if isinstance(s, Fold)]
-    beyond = () if extent % parts == 0 else (compare("<", place, axis.extent),)
-    inside = Within(Var(axis.name), None, axis.extent) if beyond else None
-
-    def moved(expr: Expr) -> Expr:
-        within = _guarded(expr, axis.name, inside) if inside else expr
-        return map_strides(substitute(within, {axis.name: place}), lambda given: _with_part(given, part, axis, shorter))
-
-    made: list[Step] = []
-    for step in _needed(spec.steps, folds):
-        new = map_step(step, moved)
-        made.append(replace(new, where=(*beyond, *new.where)) if isinstance(new, Fold) else _over_part(new, part, axis))
-    shape = tuple(a.extent for a in rows)
-    arrays = {f.name: Arg(f"{spec.name}_{f.name}_parts", f.dtype, shape, dense_strides(shape), "workspace") for f in folds}
-    offset = flat_offset([Var(a.name) for a in rows], shape, dense_strides(shape))
-    strides = dict(zip((a.name for a in rows), dense_strides(shape), strict=True))
-    names = tuple(a.name for a in rows)
-    for fold in folds:
-        value = Var(fold.name, fold.dtype)
-        made.append(Store(arrays[fold.name].name, offset, tuple(strides.items()), value, fold.dtype, names, fold.line))
-    first = replace(
-        spec,
-        name=f"{spec.name}_parts",
-        args=(*args_of(spec, _values(made), made), *arrays.values()),
-        scalars=scalars_of(spec, _values(made)),
-        rows=rows,
-        cols=cols,
-        steps=tuple(made),
-    )
-    after = tuple((a.name, strides[a.name]) for a in (*spec.rows, part))
-    whole: list[Step] = [
-        replace(f, value=Read(arrays[f.name].name, offset, after, (), None, f.dtype), where=()) for f in folds
-    ]
-    own = {a.name for a in spec.rows}
+    cut = AxisParts.of(spec, axis, parts)
+    cols = tuple(cut.within if a == axis else a for a in spec.cols)
+    first, arrays = totals(spec, cut, (cut.part, *spec.rows), cols)
+    whole: list[Step] = []
+    for fold in folds_of(spec):
+        offset, strides = place_in(arrays[fold.name], (cut.part, *spec.rows), (*spec.rows, cut.part))
+        whole.append(replace(fold, value=Read(arrays[fold.name].name, offset, strides, (), None, fold.dtype), where=()))
+    own, gone = {a.name for a in spec.rows}, {a.name for a in spec.cols}
     rest = [s for s in spec.steps if not isinstance(s, Fold) and set(s.axes) <= own]
-    whole += [map_step(s, lambda e: map_strides(e, lambda given: _without(given, spec.cols))) for s in rest]
+    whole += [map_step(s, lambda e: map_strides(e, lambda given: _without(given, gone))) for s in rest]
     head = head_of(spec)
-    values = _values(whole)
-    head["args"], head["scalars"] = ordered((*args_of(spec, values, whole), *arrays.values())), scalars_of(spec, values)
-    return first, Reduce(**head, rows=spec.rows, cols=(part,), steps=tuple(whole))
+    head["args"] = ordered((*args_of(spec, values_of(whole), whole), *arrays.values()))
+    head["scalars"] = scalars_of(spec, values_of(whole))
+    return first, Reduce(**head, rows=spec.rows, cols=(cut.part,), steps=tuple(whole))
 
 
-def _values(steps: Iterable[Step]) -> list[Expr]:
+def totals(
+    spec: Reduce | Scan, cut: AxisParts, rows: tuple[Axis, ...], cols: tuple[Axis, ...]
+) -> tuple[Reduce, dict[str, Arg]]:
+    """What every part folds to, stored over `rows`, the part among them; and where, by the names of folds."""
+    beyond = () if cut.are_even else (compare("<", cut.place, cut.axis.extent),)
+    steps: list[Step] = []
+    for step in _needed(spec.steps, folds_of(spec)):
+        new = over_axes(cut.step(step), (*rows, *cols))
+        steps.append(replace(new, where=(*beyond, *new.where)) if isinstance(new, Fold) else new)
+    arrays = {f.name: workspace_over(f"{spec.name}_{f.name}_parts", f.dtype, rows) for f in folds_of(spec)}
+    for fold in folds_of(spec):
+        steps.append(stored(fold, arrays[fold.name], rows))
+    head = head_of(spec)
+    head["name"] = f"{spec.name}_parts"
+    head["args"] = (*args_of(spec, values_of(steps), steps), *arrays.values())
+    head["scalars"] = scalars_of(spec, values_of(steps))
+    return Reduce(**head, rows=rows, cols=cols, steps=tuple(steps)), arrays
+
+
+def stored(fold: Fold, array: Arg, rows: Sequence[Axis]) -> Store:
+    """A fold's value in an array over rows."""
+    offset, strides = place_in(array, rows, rows)
+    return Store(array.name, offset, strides, Var(fold.name, fold.dtype), fold.dtype, tuple(a.name for a in rows), fold.line)
+
+
+def place_in(array: Arg, own: Sequence[Axis], order: Sequence[Axis]) -> tuple[Expr, Strides]:
+    """The offset in an array over its own axes, and its strides in the order of a spec's."""
+    strides = dict(zip((a.name for a in own), array.strides, strict=True))
+    return flat_offset([Var(a.name) for a in own], array.shape, array.strides), tuple((a.name, strides[a.name]) for a in order)
+
+
+def folds_of(spec: Reduce | Scan) -> list[Fold]:
+    return [s for s in spec.steps if isinstance(s, Fold)]
+
+
+def values_of(steps: Iterable[Step]) -> list[Expr]:
+    """Every expression of steps."""
     return [e for s in steps for e in step_expressions(s)]
 
 
-def _taken(spec: Reduce) -> set[str]:
-    buffers, numbers = (a.name for a in spec.args), (s.name for s in spec.scalars)
-    return {*names_of(spec), *(a.name for a in spec.axes), *buffers, *numbers, *spec.dims}
-
-
-def _with_part(given: Strides, part: Axis, axis: Axis, shorter: Axis) -> Strides:
-    """The strides of an access that goes along the axis, which is in parts now."""
-    strides = dict(given)
-    if axis.name not in strides:
-        return given
-    own = strides[axis.name]
-    return ((part.name, None if own is None else mul(own, shorter.extent)), *given)
-
-
-def _guarded(expr: Expr, axis: str, inside: Within) -> Expr:
-    """The expression with reads that vary along the axis at 0 beyond it."""
-
-    def rule(node: Expr) -> Expr | None:
-        if not isinstance(node, Read) or axis not in variables(node.offset):
-            return None
-        fill = zero_of(node.dtype) if node.fill is None else node.fill
-        return replace(node, guard=(inside, *node.guard), fill=fill)
-
-    return rewrite(expr, rule)
-
-
-def _over_part(step: Step, part: Axis, axis: Axis) -> Step:
-    """A value of an element is one of its part."""
-    assert isinstance(step, Let)
-    return replace(step, axes=(part.name, *step.axes)) if axis.name in step.axes else step
-
-
-def _without(given: Strides, cols: tuple[Axis, ...]) -> Strides:
-    gone = {a.name for a in cols}
+def _without(given: Strides, gone: set[str]) -> Strides:
     return tuple((name, stride) for name, stride in given if name not in gone)
 
 

@@ -1,4 +1,4 @@
-"""Folds of few long rows go over more blocks than there are rows, in two launches."""
+"""Few long rows go over more blocks than there are rows: folds in two launches a pass, scans in three."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from uol.backends.simt.candidates import THREADS, lanes_want_rows
 from uol.codegen.backend import Device
 from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.cut_passes import cut_passes
-from uol.codegen.specs.nodes import KernelSpec, Reduce
+from uol.codegen.specs.nodes import KernelSpec, Reduce, Scan
 from uol.codegen.specs.split_folds import may_be_split, split_folds
+from uol.codegen.specs.split_scan import may_be_parted, split_scan
 
 BLOCKS_A_CORE = 4
 """Of 256 threads: half of what a core holds, which hides the latency of its loads."""
@@ -40,6 +41,16 @@ def _in_parts(spec: KernelSpec, device: Device) -> tuple[KernelSpec, ...]:
 def _dividing(wanted: int, extent: int) -> int:
     """Parts of one size, where nearly as many as are wanted are: no thread then asks where the last one ends."""
     return next((n for n in range(wanted, wanted * 3 // 4, -1) if n and extent % n == 0), wanted)
+
+
+def split_long_scan(spec: Scan, device: Device) -> tuple[KernelSpec, ...]:
+    """A Scan as it is, or as three kernels, where parts of one size are enough."""
+    rows, extent = count_of(spec.rows), static(spec.along.extent) or 0
+    if not rows or not may_be_parted(spec):
+        return (spec,)
+    wanted = min(device.cores * BLOCKS_A_CORE // rows, extent // LEAST)
+    parts = next((n for n in range(wanted, 1, -1) if extent % n == 0), 1)
+    return (spec,) if parts < 2 else split_scan(spec, parts)
 
 
 def _parts(spec: Reduce, device: Device) -> int:

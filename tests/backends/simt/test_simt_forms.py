@@ -317,14 +317,19 @@ def long_rows() -> list[Form]:
         wide = i["x"].astype(np.float64)
         return (wide - wide.mean(1, keepdims=True)) / np.sqrt(wide.var(1, keepdims=True) + 1)
 
+    def running_max(i: Arrays) -> np.ndarray:
+        return np.maximum.accumulate(i["x"][:, ::-1], 1)[:, ::-1]
+
+    long = {"R": 2, "C": 40000}
     bits = np.zeros((1, 50000), bool)
     bits[0, -1] = True
     summed, either = FOLD.format(t="f32", u="f32", fold="sum"), FOLD.format(t="bool", u="bool", fold="any")
     return [
-        Form("long-even", summed, {"x": even}, lambda i: row_sums(i["x"]), ROWS, {"R": 2, "C": 40000}, close=1e-3),
+        Form("long-even", summed, {"x": even}, lambda i: row_sums(i["x"]), ROWS, long, close=1e-3),
         Form("long-odd", summed, {"x": x}, lambda i: row_sums(i["x"]), ROWS, {"R": 2, "C": 40001}, close=1e-3),
         Form("long-any", either, {"x": bits}, lambda i: i["x"].any(1), ROWS, {"R": 1, "C": 50000}),
         Form("long-norm", norm, {"x": x}, normal, (Elements(256),), {"R": 2, "C": 40001}, close=1e-4),
+        Form("long-scan", SCAN.format(t="f32", u="f32", fold="max", relation=">="), {"x": even}, running_max, ROWS, long),
         Form("long-columns", down, {"x": columns}, lambda i: i["x"].max(0), ROWS, {"N": 301, "C": 5}),
     ]
 

@@ -8,8 +8,9 @@ from middle import lowered, run
 from middle_texts import NORM, SOFTMAX
 
 from uol.codegen.specs.cut_passes import cut_passes
-from uol.codegen.specs.nodes import KernelSpec, Map, Reduce
+from uol.codegen.specs.nodes import KernelSpec, Map, Reduce, Scan
 from uol.codegen.specs.split_folds import may_be_split, split_folds
+from uol.codegen.specs.split_scan import may_be_parted, split_scan
 
 TOTAL = "op total(x: f32[R, C], w: f32[R]) -> (y: f32[R]) { y[r] = sum[c](exp(x[r, c])) * w[r] }"
 MASKED = "op masked(x: f32[R, B, C]) -> (y: f32[R]) where C > R { y[r] = max[b, c <= r](x[r, b, c] - x[r, 0, c] else 0) }"
@@ -24,6 +25,15 @@ PICK = "op pick(x: f32[R, C]) -> (y: i64[R]) where C > 0 { y[r] = argmax[c](x[r,
 
 def types_of(text: str) -> dict[str, str]:
     return {"T": "f32"} if " for T " in text else {}
+
+
+RUNNING = """op running(x: f32[R, C, D], w: f32[C]) -> (y: f32[R, C, D], z: f32[R, C, D]) {
+  y[r, i, d] = sum[j <= i](select(true, x[r, j, d] * x[r, j, d], x[r, i, d])) + w[i]
+  z[r, i, d] = max[j <= i](select(true, x[r, j, d], x[r, i, d]))
+}"""
+BACKWARDS = "op backwards(x: f32[R, C]) -> (y: f32[R, C]) { y[r, i] = sum[j >= i](x[r, j]) * x[r, i] }"
+EXCLUSIVE = "op exclusive(x: f32[R, C]) -> (y: f32[R, C]) { y[r, i] = sum[j < i](x[r, j]) }"
+RUNNING_PICK = "op running_pick(x: f32[R, C]) -> (y: i64[R, C]) { y[r, i] = argmax[j <= i](x[r, j]) }"
 
 
 def reduce_of(text: str, **dims: int) -> Reduce:
@@ -128,6 +138,55 @@ def test_what_may_be_split(text: str, expected: bool) -> None:
 def test_the_kernels_mean_what_the_text_means(text: str, columns: int) -> None:
     dims = {"R": 2, "C": columns, **({"B": 3} if text == MASKED else {})}
     run(text, scalars={"eps": 0.5}, legalise=in_pieces, dims=dims, types=types_of(text))
+
+
+def parted(spec: KernelSpec) -> tuple[KernelSpec, ...]:
+    return split_scan(spec, 3) if isinstance(spec, Scan) else (spec,)
+
+
+def test_a_scan_in_parts() -> None:
+    (spec,) = lowered(BACKWARDS, kinds=frozenset({Scan}), dims={"R": 2, "C": 6}, types={}).specs
+    assert isinstance(spec, Scan)
+    totals, begin, rest = split_scan(spec, 2)
+    agree(
+        totals,
+        """
+        Reduce backwards_parts: rows r < 2, part < 2; cols i < 3
+          line 2   y_sum = sum over i of x[r * 6 + (part * 3 + i)]
+          line 2   backwards_y_sum_parts[r * 2 + part] = y_sum
+        """,
+    )
+    agree(
+        begin,
+        """
+        Scan backwards_begin: rows r < 2; backwards, itself excluded along part < 2
+          line 2   y_sum = sum over part of backwards_y_sum_parts[r * 2 + part]
+          line 2   backwards_y_sum_begin[r * 2 + part] = y_sum
+        """,
+    )
+    agree(
+        rest,
+        """
+        Scan backwards: rows r < 2, part < 2; backwards along i < 3
+          line 2   y_sum_part = sum over i of x[r * 6 + (part * 3 + i)]
+          line 2   y_sum = backwards_y_sum_begin[r * 2 + part] + y_sum_part
+          line 2   y_value = y_sum * x[r * 6 + (part * 3 + i)]
+          line 2   y[r * 6 + (part * 3 + i)] = y_value
+        """,
+    )
+
+
+@pytest.mark.parametrize("text", [RUNNING, BACKWARDS])
+def test_the_scans_mean_what_the_text_means(text: str) -> None:
+    dims = {"R": 2, "C": 6, **({"D": 2} if text == RUNNING else {})}
+    run(text, legalise=parted, kinds=frozenset({Scan}), dims=dims, types={})
+
+
+@pytest.mark.parametrize(("text", "expected"), [(BACKWARDS, True), (EXCLUSIVE, False), (RUNNING_PICK, False)])
+def test_which_scans_may_be_parted(text: str, expected: bool) -> None:
+    (spec,) = lowered(text, kinds=frozenset({Scan}), dims={"R": 2, "C": 6}, types={}).specs
+    assert isinstance(spec, Scan)
+    assert may_be_parted(spec) == expected
 
 
 def test_the_last_kernel_of_a_norm_is_a_map() -> None:

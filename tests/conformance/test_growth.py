@@ -1,0 +1,29 @@
+"""What grows faster than its operator is named."""
+
+from __future__ import annotations
+
+import pytest
+
+from uol.conformance import growth
+from uol.conformance.growth import Growth, growth_of
+
+
+def test_scans_and_sums_grow_as_they_do() -> None:
+    assert "cuda" in growth.TARGETS
+    found = growth_of(["cumsum", "scatter_add"], ["cuda"], "f32")
+    longer = {(g.case.split()[0], g.dim) for g in found}
+    assert longer == {("cumsum", "S"), ("cumsum", "N"), ("scatter_add", "N"), ("scatter_add", "D")}
+    assert all(g.is_linear for g in found), [str(g) for g in found if not g.is_linear]
+
+
+def test_what_grows_faster_is_not_linear() -> None:
+    linear = Growth("f on a machine", "n", 4.0, 4.0, 4.5, 4.0)
+    assert linear.is_linear
+    assert not Growth("f on a machine", "n", 16.0, 4.0, 4.0, 4.0).is_linear
+    assert not Growth("f on a machine", "n", 4.0, 4.0, 16.0, 4.0).is_linear
+    assert str(linear) == "f on a machine, n x 4: sectors x 4.00 for bytes x 4.00, statements x 4.50 for work x 4.00"
+
+
+def test_an_unknown_target_is_an_error() -> None:
+    with pytest.raises(Exception, match="no statements are counted on nowhere"):
+        growth.main(["--target", "nowhere"])
