@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from uol.backends.c_text.names import kernel_symbol, legalise
 from uol.backends.simt.c_text.counters import Counter, count_of
@@ -89,6 +89,10 @@ class _Writer:
         self.position = row_scope.printer.names.variable(spec.along.name)
         self.turn = self.position if block is None and not spec.reverse else "turn"
         self.texts = {s.name: fold_text(s, row_scope.printer) for s in self.steps if isinstance(s, Fold)}
+        carries = {name: f"${name}_carry" for name in self.texts}
+        names = row_scope.printer.names.with_locals(carries.values())
+        row_scope.printer = replace(row_scope.printer, names=names)
+        self.carries = {name: names.variable(carry) for name, carry in carries.items()}
         self.lets = {s.name: s for s in self.steps if isinstance(s, Let)}
         self.scratch: dict[str, str] = {}
 
@@ -137,7 +141,7 @@ class _Writer:
                     self._store(step, inner)
                     _within(inside, inner, scope)
                 case Fold():
-                    text, carry = self.texts[step.name], f"{self.texts[step.name].variable}_carry"
+                    text, carry = self.texts[step.name], self.carries[step.name]
                     self.row_scope.add(text.declaration(carry), step.line)
                     scope.add(text.declaration())
                     inner = scope.inner() if exclusive else inner

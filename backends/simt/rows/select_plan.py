@@ -71,7 +71,7 @@ class SelectPlan:
 def with_workspace(spec: Select) -> Select:
     """A Select of rows that are longer than a tile with what its runs take, of every row."""
     extent = static_extent(spec.col.extent)
-    if extent <= TILE or not count_of((*spec.rows, spec.place)):
+    if extent <= TILE:
         return spec
     taken = {*names_of(spec), *(a.name for a in spec.axes), *(a.name for a in spec.args), *(s.name for s in spec.scalars)}
     shape = (Const(count_of(spec.rows)), Const(2 * _room(extent, count_of((spec.place,)))))
