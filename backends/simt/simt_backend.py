@@ -24,7 +24,6 @@ from uol.codegen.backend import (
     Schedule,
     ToolState,
 )
-from uol.codegen.specs.clear import cleared
 from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.nodes import Attention, Contract, KernelSpec, Map, Reduce, Scan, Scatter, Select
 from uol.codegen.work import Issued
@@ -95,6 +94,8 @@ class SimtBackend:
 
                 return split_long_scan(spec, self.devices[self.default_device])
             case Scatter():
+                from uol.codegen.specs.clear import cleared
+
                 return (cleared(spec), spec)
         return (spec,)
 
