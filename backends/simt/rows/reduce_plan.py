@@ -114,7 +114,7 @@ class _Writer:
         self._row_steps(self.passes.before)
         printer = self.row_scope.printer
         for name, read in self.kept.reads.items():
-            self.row_scope.add(f"{printer.ctype(read.dtype)} {printer.names.variables[name]}[{self.kept.turns}] = {{}};")
+            self.row_scope.add(f"{printer.ctype(read.dtype)} {printer.names.variables[name]}[{self.kept.turns}];")
         return tuple(self.row_scope.lines)
 
     def run(self, number: int, part: Pass) -> PassPlan:

@@ -172,7 +172,8 @@ def _load(spec: Select, key: Expr, position: str, extent: int, scope: Scope) -> 
         return [*inner.lines, f"places[slot] = {position};"]
     none = literal(zero_of(spec.key.type))
     inside = [f"if ({position} < {extent}) {{", *(f"  {line}" for line in inner.lines), "}"]
-    return [f"keys[slot] = {none};", *inside, f"places[slot] = {position} < {extent} ? {position} : {extent};"]
+    end = literal(Const(extent), wide=scope.printer.index_type != "int")
+    return [f"keys[slot] = {none};", *inside, f"places[slot] = uol::min({position}, {end});"]
 
 
 def _runs(spec: Select, threads: int, printer: Printer) -> Runs:

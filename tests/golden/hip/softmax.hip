@@ -14,7 +14,7 @@ extern "C" __global__ void __launch_bounds__(256) softmax_kernel(
 {
   __shared__ float scratch[256 / uol::warp_width];
   const int s = blockIdx.x;
-  float x_row[2] = {};
+  float x_row[2];
   float hi = -uol::infinity<float>();  // line 2
 #pragma unroll
   for (int turn = 0; turn < 2; ++turn) {

@@ -22,10 +22,11 @@ extern "C" __global__ void __launch_bounds__(256) topk_kernel(
     if (c < 261) {
       keys[slot] = float(x[s * 261 + c]);  // line 5
     }
-    places[slot] = c < 261 ? c : 261;
+    places[slot] = uol::min(c, 261);
   }
   uol::block_sort<256, 512, true>(keys, places, 261);
-  for (int k = threadIdx.x; k < 5; k += 256) {
+  const int k = threadIdx.x;
+  if (k < 5) {
     const long long at_value = places[k];
     at[s * 5 + k] = at_value;  // line 5
     y[s * 5 + k] = uol::f16(keys[k]);  // line 5
