@@ -38,7 +38,7 @@ def split_epilogue(contract: Contract) -> tuple[Contract, Map]:
     """
     axes = contract.batch + contract.m + contract.n
     workspace = workspace_over(f"{contract.name}_product", contract.acc_dtype, axes)
-    offset, strides = _place(workspace, axes, contract.axes)
+    offset, strides = place_in(workspace, axes, contract.axes)
     names = tuple(a.name for a in axes)
     acc = Var(contract.acc, contract.acc_dtype)
     store = Store(workspace.name, offset, strides, acc, contract.acc_dtype, names, contract.line)
@@ -50,7 +50,7 @@ def split_epilogue(contract: Contract) -> tuple[Contract, Map]:
         epilogue=(store,),
     )
     index = in_physical_order(axes, contract.epilogue)
-    place, steps_strides = _place(workspace, axes, index)
+    place, steps_strides = place_in(workspace, axes, index)
     read = Read(workspace.name, place, steps_strides, (), None, contract.acc_dtype)
     steps = tuple(over_axes(_exchanged(s, contract.acc, read), index) for s in contract.epilogue)
     values = tuple(s.value for s in steps)
@@ -77,7 +77,7 @@ def pack_operand(contract: Contract, side: Side, *, k_last: bool, dtype: str) ->
     batch = tuple(x for x in contract.batch if x.name in seen)
     index = (*batch, *rows, *contract.k) if k_last else (*batch, *contract.k, *rows)
     workspace = workspace_over(f"{contract.name}_packed_{side}", dtype, index)
-    offset, strides = _place(workspace, index, index)
+    offset, strides = place_in(workspace, index, index)
     value = _narrowed(factor, dtype)
     names = tuple(a.name for a in index)
     copy = Store(workspace.name, offset, strides, _strides_over(value, names), dtype, names, contract.line)
@@ -91,7 +91,7 @@ def pack_operand(contract: Contract, side: Side, *, k_last: bool, dtype: str) ->
         index=index,
         steps=(copy,),
     )
-    place, over_all = _place(workspace, index, contract.axes)
+    place, over_all = place_in(workspace, index, contract.axes)
     read: Expr = Read(workspace.name, place, over_all, (), None, dtype)
     if dtype != contract.acc_dtype:
         read = Call("cast", (read,), contract.acc_dtype)
@@ -162,7 +162,7 @@ def split_terms(contract: Contract, axis: Axis, parts: int) -> tuple[Contract, R
     batch = (part, *contract.batch)
     over = batch + contract.m + contract.n + k
     workspace = workspace_over(f"{contract.name}_parts", contract.acc_dtype, (part, *axes))
-    place, strides = _place(workspace, (part, *axes), (part, *axes))
+    place, strides = place_in(workspace, (part, *axes), (part, *axes))
     names = tuple(a.name for a in (part, *axes))
     acc = Var(contract.acc, contract.acc_dtype)
     factors = (contract.a, contract.b)
@@ -179,7 +179,7 @@ def split_terms(contract: Contract, axis: Axis, parts: int) -> tuple[Contract, R
         epilogue=(Store(workspace.name, place, strides, acc, contract.acc_dtype, names, contract.line),),
     )
     rows = in_physical_order(axes, contract.epilogue)
-    place, strides = _place(workspace, (part, *axes), (*rows, part))
+    place, strides = place_in(workspace, (part, *axes), (*rows, part))
     read = Read(workspace.name, place, strides, (), None, contract.acc_dtype)
     fold = Fold(contract.acc, "sum", read, contract.acc_dtype, (), contract.line)
     steps = tuple(over_axes(s, rows) for s in contract.epilogue)
@@ -222,7 +222,7 @@ def workspace_over(name: str, dtype: str, axes: Sequence[Axis]) -> Arg:
     return Arg(name, dtype, shape, dense_strides(shape), "workspace")
 
 
-def _place(arg: Arg, own: Sequence[Axis], axes: Sequence[Axis]) -> tuple[Expr, tuple[tuple[str, Expr | None], ...]]:
+def place_in(arg: Arg, own: Sequence[Axis], axes: Sequence[Axis]) -> tuple[Expr, tuple[tuple[str, Expr | None], ...]]:
     """The offset of a workspace over its own axes, and its strides along the axes of a spec."""
     strides = dict(zip((a.name for a in own), arg.strides, strict=True))
     offset = flat_offset([Var(a.name) for a in own], arg.shape, arg.strides)

@@ -8,17 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from uol.codegen.indexing.arithmetic import flat_offset
 from uol.codegen.specs.axis_parts import AxisParts
 from uol.codegen.specs.head import head_of
 from uol.codegen.specs.nodes import Arg, Fold, Let, Read, Reduce, Scan, Step, Store, Strides
-from uol.codegen.specs.rewrites import args_of, ordered, over_axes, scalars_of, workspace_over
-from uol.codegen.specs.steps import used_variables
+from uol.codegen.specs.rewrites import args_of, ordered, over_axes, place_in, scalars_of, workspace_over
+from uol.codegen.specs.steps import names_behind, used_variables
 from uol.codegen.specs.traverse import map_step, map_strides, step_expressions
 from uol.codegen.specs.verify import verified
 from uol.ir.integers.terms import compare
 from uol.ir.program.nodes import Axis, Expr, Var
-from uol.ir.program.walk import variables
 from uol.ir.types import NARROW
 
 ANY_ORDER = frozenset({"sum", "prod", "max", "min", "any", "all"})
@@ -90,12 +88,6 @@ def stored(fold: Fold, array: Arg, rows: Sequence[Axis]) -> Store:
     return Store(array.name, offset, strides, Var(fold.name, fold.dtype), fold.dtype, tuple(a.name for a in rows), fold.line)
 
 
-def place_in(array: Arg, own: Sequence[Axis], order: Sequence[Axis]) -> tuple[Expr, Strides]:
-    """The offset in an array over its own axes, and its strides in the order of a spec's."""
-    strides = dict(zip((a.name for a in own), array.strides, strict=True))
-    return flat_offset([Var(a.name) for a in own], array.shape, array.strides), tuple((a.name, strides[a.name]) for a in order)
-
-
 def folds_of(spec: Reduce | Scan) -> list[Fold]:
     return [s for s in spec.steps if isinstance(s, Fold)]
 
@@ -111,12 +103,5 @@ def _without(given: Strides, gone: set[str]) -> Strides:
 
 def _needed(steps: tuple[Step, ...], folds: Iterable[Fold]) -> list[Step]:
     """Folds, and the values that they are made of, in order."""
-    lets = {s.name: s for s in steps if isinstance(s, Let)}
-    found: set[str] = set()
-    wanted = set(used_variables(folds))
-    while wanted:
-        name = wanted.pop()
-        if name in lets and name not in found:
-            found.add(name)
-            wanted |= variables(lets[name].value)
+    found = names_behind(steps, folds)
     return [s for s in steps if isinstance(s, Fold) or (isinstance(s, Let) and s.name in found)]

@@ -12,13 +12,11 @@ from dataclasses import replace
 from uol.codegen.specs.axis_parts import AxisParts
 from uol.codegen.specs.head import head_of
 from uol.codegen.specs.nodes import Arg, Fold, Let, Read, Reduce, Scan, Step
-from uol.codegen.specs.rewrites import args_of, ordered, over_axes, scalars_of, workspace_over
-from uol.codegen.specs.split_folds import folds_of, may_be_grouped, place_in, stored, totals, values_of
+from uol.codegen.specs.rewrites import args_of, ordered, over_axes, place_in, scalars_of, workspace_over
+from uol.codegen.specs.split_folds import folds_of, may_be_grouped, stored, totals, values_of
+from uol.codegen.specs.steps import BINARY_OF
 from uol.codegen.specs.verify import verified
-from uol.ir.program.nodes import Axis, Call, Const, Var
-
-STEP = {"sum": "+", "prod": "*", "max": "max", "min": "min", "any": "or", "all": "and"}
-"""Of two values of a fold."""
+from uol.ir.program.nodes import Axis, Call, Var
 
 
 def may_be_parted(spec: Scan) -> bool:
@@ -60,8 +58,8 @@ def _between(spec: Scan, cut: AxisParts, rows: tuple[Axis, ...], arrays: dict[st
 
 def _behind(fold: Fold, begin: Arg, rows: tuple[Axis, ...], axes: tuple[Axis, ...]) -> list[Step]:
     """The fold within a part, and from it the fold over the whole row up to here."""
-    offset, strides = place_in(begin, rows, rows)
-    before = Read(begin.name, offset, (*strides, (axes[-1].name, Const(0))), (), None, fold.dtype)
+    offset, strides = place_in(begin, rows, axes)
+    before = Read(begin.name, offset, strides, (), None, fold.dtype)
     inner = replace(fold, name=f"{fold.name}_part")
-    value = Call(STEP[fold.op], (before, Var(inner.name, fold.dtype)), fold.dtype)
+    value = Call(BINARY_OF[fold.op], (before, Var(inner.name, fold.dtype)), fold.dtype)
     return [inner, Let(fold.name, value, fold.dtype, tuple(a.name for a in axes), fold.line)]

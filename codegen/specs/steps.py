@@ -16,6 +16,22 @@ from uol.codegen.specs.traverse import step_expressions
 from uol.ir.program.nodes import Var
 from uol.ir.program.walk import variables, walk
 
+BINARY_OF = {"sum": "+", "prod": "*", "max": "max", "min": "min", "any": "or", "all": "and"}
+"""What a fold does with two values."""
+
+
+def names_behind(steps: Iterable[Step], wanted: Iterable[Step]) -> frozenset[str]:
+    """The names that steps use, directly or through lets; what a fold is made of is not among them."""
+    lets = {s.name: s for s in steps if isinstance(s, Let)}
+    found: set[str] = set()
+    rest = set(used_variables(wanted))
+    while rest:
+        name = rest.pop()
+        if name not in found:
+            found.add(name)
+            rest |= used_variables([lets[name]]) if name in lets else set()
+    return frozenset(found)
+
 
 def used_variables(steps: Iterable[Step]) -> frozenset[str]:
     """Names that occur in the steps' expressions."""

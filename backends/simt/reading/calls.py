@@ -96,10 +96,11 @@ def _block_scan(call: Operation, active: Active, reader: Reader) -> None:
 def _block_sort(call: Operation, active: Active, reader: Reader) -> None:
     """In each of its steps every key and place is read, and what stands the wrong way round is written: all or nothing, as
     data says."""
-    count, keys = int(call.parameters[1]), call.args[0]
-    dtype, bits = type_of(keys, reader.types), count.bit_length() - 1
+    count = int(call.parameters[1])
+    dtype, place = (type_of(array, reader.types) for array in call.args[:2])
+    bits = count.bit_length() - 1
     steps = bits * (bits + 1) // 2
-    moved = steps * count * (bytes_of(dtype) + PLACE_BYTES)
+    moved = steps * count * (bytes_of(dtype) + bytes_of(place))
     least, most = active.blocks
     reader.counts.add("scratch", "load", (moved * least, moved * most))
     reader.counts.add("scratch", "store", (0 * least, moved * most))
@@ -121,10 +122,6 @@ def _block_merge(call: Operation, args: tuple[Value, ...], active: Active, reade
     dtype = type_of(call.args[0], reader.types)
     reader.counts.add("operation", class_of(dtype), times(runs * length * steps, active.blocks))
     _barriers(1, active, reader)
-
-
-PLACE_BYTES = 4
-"""Of a place beside a key that is sorted."""
 
 
 def _search(call: Operation, args: tuple[Value, ...], active: Active, reader: Reader) -> Interval:

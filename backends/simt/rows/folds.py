@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from uol.backends.simt.c_text.printer import Printer, literal
 from uol.codegen.specs.nodes import Fold
+from uol.codegen.specs.steps import BINARY_OF
 from uol.ir.program.nodes import Call, Const, Expr, Var
 from uol.ir.types import DTYPES, integer_range, is_float
 
 PICKS = ("argmax", "argmin")
-BINARY_OF = {"sum": "+", "prod": "*", "max": "max", "min": "min", "any": "or", "all": "and"}
 FUNCTORS = {op: op.capitalize() for op in BINARY_OF} | {"argmax": "ArgMax", "argmin": "ArgMin"}
 IN_PLACE = {"sum": "+=", "prod": "*="}
 

@@ -10,7 +10,7 @@ from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.types import COMPUTE, COMPUTE_BYTES
 from uol.codegen.indexing.arithmetic import ZERO
 from uol.codegen.specs.nodes import Read, Reduce
-from uol.codegen.specs.steps import Pass, Passes, passes_of
+from uol.codegen.specs.steps import Pass, passes_of
 from uol.codegen.specs.traverse import reads, step_expressions
 from uol.ir.program.nodes import Expr, Var
 
@@ -56,7 +56,7 @@ def kept_reads(spec: Reduce, threads: int) -> Kept:
     columns = {axis.name for axis in spec.cols}
     uses: dict[Read, list[int]] = {}
     for number, part in enumerate(passes.passes):
-        for read in dict.fromkeys(_reads(part, passes)):
+        for read in dict.fromkeys(_reads(part)):
             if any(stride != ZERO for name, stride in read.strides if name in columns):
                 uses.setdefault(read, []).append(number)
     kept: dict[str, Read] = {}
@@ -71,7 +71,7 @@ def kept_reads(spec: Reduce, threads: int) -> Kept:
     return Kept(turns, kept, first) if kept else NOTHING
 
 
-def _reads(part: Pass, passes: Passes) -> Iterator[Read]:
+def _reads(part: Pass) -> Iterator[Read]:
     """The outermost reads of a pass: what is read for the place of another is not kept."""
     for step in part.steps:
         for expr in step_expressions(step):
