@@ -69,7 +69,11 @@ class Scope:
             self.lines += inner.lines
             return self.add(call, step.line)
         inner.add(call, step.line)
-        self.lines += [f"if ({condition}) {{", *(f"  {line}" for line in inner.lines), "}"]
+        self.under(condition, inner.lines)
+
+    def under(self, condition: str, lines: Iterable[str]) -> None:
+        """Statements that a condition guards."""
+        self.lines += [f"if ({condition}) {{", *(f"  {line}" for line in lines), "}"]
 
     def write(self, steps: Iterable[Step], store_prefix: str = "") -> None:
         """The steps, in order. A fold is none of one scope: it has a beginning, a loop and an end."""

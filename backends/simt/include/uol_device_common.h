@@ -295,6 +295,8 @@ template <bool descending, class T> UOL_DEVICE bool precedes(T key, int place, T
 // Sorts `count` keys (a power of two) and their places in shared memory: a bitonic network. All threads of the block.
 template <int threads, int count, bool descending, class T>
 UOL_DEVICE void block_sort(T* keys, int* places, int end, int line = __builtin_LINE()) {
+  static_assert(threads % warp_width == 0, "whole warps");
+  static_assert(count > 0 && (count & (count - 1)) == 0, "a power of two");
   for (int run = 2; run <= count; run *= 2) {
     for (int apart = run / 2; apart > 0; apart /= 2) {
       block_barrier(line, 1);
@@ -316,6 +318,7 @@ UOL_DEVICE void block_sort(T* keys, int* places, int end, int line = __builtin_L
 template <int threads, bool descending, class T, class Index>
 UOL_DEVICE void block_merge(T* keys, int* places, Index first, Index to, int runs, int length, int kept, int end,
                             int line = __builtin_LINE()) {
+  static_assert(threads % warp_width == 0, "whole warps");
   const int whole = (runs + 1) / 2 * 2 * length;
   for (int element = thread_index(); element < whole; element += threads) {
     const int run = element / length, offset = element % length;

@@ -183,4 +183,4 @@ class _Writer:
 def _within(condition: str | None, inner: Scope, outer: Scope) -> None:
     """The statements of an inner scope under a condition; None where the scopes are one."""
     if condition is not None:
-        outer.lines += [f"if ({condition}) {{", *(f"  {line}" for line in inner.lines), "}"]
+        outer.under(condition, inner.lines)
