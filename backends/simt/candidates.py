@@ -16,9 +16,11 @@ from uol.backends.simt.rows.select_plan import tile_of
 from uol.backends.simt.schedules import LANES_A_ROW, BlockPerRow, Elements, RowTile, SimtSchedule, ThreadPerRow, Tile
 from uol.backends.simt.target import Target
 from uol.backends.simt.tile_counts import attention_counts, contract_counts
+from uol.backends.simt.vectors import width_along
 from uol.codegen.backend import Device, Footprint, Refusal
 from uol.codegen.cost import time_of
 from uol.codegen.indexing.arithmetic import static
+from uol.codegen.specs.drop_unit_axes import without_unit_axes
 from uol.codegen.specs.nodes import Attention, Contract, Fold, KernelSpec, Map, Pack, Reduce, Scan, Scatter, Select
 from uol.codegen.specs.steps import passes_of
 from uol.codegen.specs.traverse import expressions, reads
@@ -57,7 +59,10 @@ ROW_TILES = (
 def candidates(spec: KernelSpec, device: Device, lanes: int) -> Iterable[SimtSchedule]:
     """Every schedule that a spec may take on a device, in the order in which they are worth trying."""
     match spec:
-        case Map() | Pack() | Scatter():
+        case Map() | Pack():
+            width = side_by_side(spec)
+            return (Elements(THREADS, width), Elements(THREADS)) if width > 1 else (Elements(THREADS),)
+        case Scatter():
             return (Elements(THREADS),)
         case Reduce(rows=rows, cols=cols):
             return _rows(spec, rows, cols, device, lanes)
@@ -70,6 +75,12 @@ def candidates(spec: KernelSpec, device: Device, lanes: int) -> Iterable[SimtSch
         case Attention():
             return sorted(ROW_TILES, key=lambda tile: _cost(attention_counts(spec, tile, device), device))
     return ()
+
+
+def side_by_side(spec: Map | Pack | Scatter) -> int:
+    """Elements that one access may have, along the last axis that has several."""
+    tidy = without_unit_axes(spec)
+    return width_along(tidy.steps, tidy.axes[-1]) if tidy.axes and not isinstance(spec, Scatter) else 1
 
 
 def _rows(spec: KernelSpec, of: Axes, along: Axes, device: Device, lanes: int) -> tuple[SimtSchedule, ...]:
@@ -122,8 +133,10 @@ def check(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> Footprint
     if types:
         return Refusal(f"{target.name} kernels hold no {types[0]}", f"one of {', '.join(sorted(target.capability.dtypes))}")
     match spec, schedule:
-        case (Map() | Pack() | Scatter(), Elements(threads=threads)):
-            blocks = min(-(-count_of(spec.axes) // threads), target.max_blocks(threads)) if threads > 0 else 0
+        case (Map() | Pack() | Scatter(), Elements(threads=threads, each=each)):
+            if each < 1 or (each > 1 and side_by_side(spec) % each):
+                return Refusal(f"{each} elements do not lie side by side", f"{side_by_side(spec)} elements a thread")
+            blocks = min(-(-count_of(spec.axes) // (threads * each)), target.max_blocks(threads)) if threads > 0 else 0
             return _fitting(target, threads, blocks, 0)
         case (Reduce(rows=rows) | Scan(rows=rows), ThreadPerRow(threads=threads)):
             return _fitting(target, threads, -(-count_of(rows) // threads) if threads > 0 else 0, 0)

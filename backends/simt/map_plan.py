@@ -1,8 +1,8 @@
-"""Map, Pack and Scatter: one element, or one point, a thread."""
+"""Map, Pack and Scatter: elements, or points, of a thread of their own, or several side by side."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from uol.backends.c_text.names import kernel_symbol, legalise
 from uol.backends.simt.c_text.counters import Counter, count_of
@@ -12,6 +12,7 @@ from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.c_text.signatures import Signature, signature
 from uol.backends.simt.schedules import Elements
 from uol.backends.simt.target import Target
+from uol.backends.simt.vectors import ELEMENT, Vectors
 from uol.codegen.backend import Launch
 from uol.codegen.specs.nodes import Map, Pack, Scatter, Store, guard_operands
 from uol.codegen.specs.steps import used_variables
@@ -40,18 +41,37 @@ class MapPlan:
 
 def plan_map(spec: Map | Pack | Scatter, schedule: Elements, target: Target) -> MapPlan:
     """The kernel `y[axes] = steps`, its threads along the physical order of the result; of a Scatter, along its index."""
-    threads = schedule.threads
-    count = count_of(spec.axes)
-    blocks = -(-count // threads)
+    threads, count = schedule.threads, count_of(spec.axes)
+    blocks = -(-count // (threads * schedule.each))
     grid = min(blocks, target.max_blocks(threads))
-    index = index_type(spec, [(blocks + grid) * threads])
+    index = index_type(spec, [(blocks + grid) * threads * schedule.each])
 
     names = legalise(spec, [])
     free = [c for c in COUNTERS if c not in names.all()] or COUNTERS[-1:]
     counter = Counter.over(spec.axes, f"${free[0]}")  # `$`: no name of an op has it
     printer = counter.known(Printer(names, Proofs.of(spec), index))
-    steps = tuple(counter.shortened(s) for s in spec.steps)
+    body = _one(spec, counter, printer) if schedule.each == 1 else _several(spec, counter, printer, schedule.each)
 
+    wide = "" if index == "int" else f"({index})"
+    first, of_thread = f"{wide}blockIdx.x * {threads} + threadIdx.x", threads * schedule.each
+    what = "points" if isinstance(spec, Scatter) else "elements"
+    return MapPlan(
+        title=f"{count} {what}, {'one' if schedule.each == 1 else schedule.each} a thread",
+        signature=signature(spec, kernel_symbol(spec), names, threads, index),
+        launch=Launch((grid, 1, 1), (threads, 1, 1)),
+        index_type=index,
+        counter=printer.names.variable(counter.name),
+        first=first if schedule.each == 1 else f"({first}) * {schedule.each}",
+        count=count,
+        guard=count if count % of_thread else None,
+        stride=f"{wide}gridDim.x * {of_thread}" if grid < blocks else None,
+        body=tuple(body),
+    )
+
+
+def _one(spec: Map | Pack | Scatter, counter: Counter, printer: Printer) -> list[str]:
+    """The statements of one element."""
+    steps = tuple(counter.shortened(s) for s in spec.steps)
     scope = Scope(printer)
     for line in counter.declarations(printer, used_variables(steps) | _used_in_addition(spec)):
         scope.add(line)
@@ -60,20 +80,34 @@ def plan_map(spec: Map | Pack | Scatter, schedule: Elements, target: Target) -> 
         added = counter.shortened(spec.add)
         assert isinstance(added, Store)
         scope.add_to(added, spec.place, spec.guard)
+    return scope.lines
 
-    wide = "" if index == "int" else f"({index})"
-    return MapPlan(
-        title=f"{count} {'points' if isinstance(spec, Scatter) else 'elements'}, one a thread",
-        signature=signature(spec, kernel_symbol(spec), names, threads, index),
-        launch=Launch((grid, 1, 1), (threads, 1, 1)),
-        index_type=index,
-        counter=printer.names.variable(counter.name),
-        first=f"{wide}blockIdx.x * {threads} + threadIdx.x",
-        count=count,
-        guard=count if count % threads else None,
-        stride=f"{wide}gridDim.x * {threads}" if grid < blocks else None,
-        body=tuple(scope.lines),
-    )
+
+def _several(spec: Map | Pack | Scatter, counter: Counter, printer: Printer, width: int) -> list[str]:
+    """The statements of `width` elements side by side: loads, a loop over the elements, stores."""
+    vectors = Vectors(spec.axes[-1], width)
+    steps = [vectors.at_element(counter.shortened(vectors.taken(s)), counter.name) for s in spec.steps]
+    printer = vectors.known(printer)
+    loads = {name: replace(read, offset=counter.offset(read)) for name, read in vectors.loads.items()}
+    stores = {name: counter.offset(store) for name, store in vectors.stores.items()}
+    scope = Scope(printer)
+    moved = (*loads.values(), *stores.values())
+    for line in counter.declarations(printer, used_variables(steps).union(*map(variables, moved))):
+        scope.add(line)
+    workspaces = frozenset(a.name for a in spec.args if a.role == "workspace")
+    scope.add(vectors.aligned(printer, workspaces))
+    for name, read in loads.items():
+        vectors.load(name, read, scope)
+    for name in stores:
+        scope.add(vectors.declaration(name, printer))
+    inner = scope.inner()
+    inner.write(steps)
+    element = printer.names.variable(ELEMENT)
+    head = f"for ({printer.index_type} {element} = 0; {element} < {width}; ++{element}) {{"
+    scope.lines += ["#pragma unroll", head, *(f"  {line}" for line in inner.lines), "}"]
+    for name, offset in stores.items():
+        scope.add(vectors.store(name, scope.expression(offset), printer))
+    return scope.lines
 
 
 def _used_in_addition(spec: Map | Pack | Scatter) -> frozenset[str]:

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Elements:
-    """One element a thread, in blocks of `threads`, along the physical order of the result."""
+    """`each` elements a thread, one beside the other, in blocks of `threads`, along the physical order of the result."""
 
     threads: int = 256
+    each: int = 1
 
     def describe(self) -> str:
-        return f"one element a thread, {self.threads} threads a block, the result's unit-stride axis along the lanes"
+        a_thread = "one element" if self.each == 1 else f"{self.each} elements"
+        return f"{a_thread} a thread, {self.threads} threads a block, the result's unit-stride axis along the lanes"
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,7 @@ def write_job(job: Job, slot: int, path: Path, poisoned: int) -> JobFile:
     end = HEADER.size + len(placed) * BUFFER.size + len(launches) * LAUNCH.size + len(args) * ARG.size
     for p in placed:
         end = -(-end // ALIGNMENT) * ALIGNMENT
+        end += 0 if p.role == "workspace" else job.shift * element_type(p.dtype).itemsize
         offsets.append(end)
         end += 0 if p.role == "workspace" else p.bytes
     timeout_ms = max(1, int(job.timeout_s * 1000))

@@ -42,6 +42,7 @@ class Job:
     counted      are executed statements and, where the machine has them, sectors counted, too? (Of checked runs.)
     timeout_s    limit of the processor time of the run, compilation not counted; beyond it the finding is `timeout`
     capability   the machine's limits; None: those of the module's backend
+    shift        elements by which each tensor of the operator lies behind an address for accesses of any size
     most_blocks  how many blocks a kernel gets that loops over its tiles by the number of blocks that it finds at its launch, so
                  that each has many tiles and uses its buffers again and again; None: as many as its launch record says
     """
@@ -53,6 +54,7 @@ class Job:
     counted: bool = False
     timeout_s: float = 120.0
     capability: Capability | None = None
+    shift: int = 0
     most_blocks: int | None = 3
 
 

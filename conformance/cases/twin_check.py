@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
+from zlib import crc32
 
 from uol.backends.twin import Job, TwinRun, ensure_room, execute_many, kind_of
 from uol.compilation.pipeline import module_of, program_of
@@ -142,9 +143,10 @@ def _failed(case: Case, error: Exception) -> Verdict:
 
 
 def outcomes(ready: Sequence[Prepared]) -> Iterator[Outcome | UolError]:
-    """Runs everything: what has a twin in one go, the rest on this machine."""
+    """Runs everything: what has a twin in one go, the rest on this machine. In about every second case the tensors lie an
+    element behind an address for accesses of any size."""
     in_twin = [p for p in ready if has_twin(p.case.target)]
-    jobs = [Job(p.compiled.module, p.buffers, p.scalars) for p in in_twin]
+    jobs = [Job(p.compiled.module, p.buffers, p.scalars, shift=crc32(str(p.case).encode()) % 2) for p in in_twin]
     runs = dict(zip(map(id, in_twin), execute_many(jobs), strict=True)) if jobs else {}
     for prepared in ready:
         if id(prepared) in runs:

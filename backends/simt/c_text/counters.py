@@ -72,22 +72,22 @@ class Counter:
                 return replace(step, value=self.shorter(value))
             case Fold(value=value, where=where):
                 return replace(step, value=self.shorter(value), where=tuple(self.shorter(w) for w in where))
-            case Store(offset=offset, strides=strides, value=value):
-                return replace(step, offset=self._offset(offset, strides), value=self.shorter(value))
+            case Store(value=value):
+                return replace(step, offset=self.offset(step), value=self.shorter(value))
 
     def shorter(self, expr: Expr) -> Expr:
         """The same for the reads of an expression. A guarded read needs its axes anyway."""
 
         def rule(node: Expr) -> Expr | None:
             if isinstance(node, Read) and not node.guard:
-                return replace(node, offset=self._offset(node.offset, node.strides))
+                return replace(node, offset=self.offset(node))
             return None
 
         return rewrite(expr, rule) if len(self.axes) > 1 else expr
 
-    def _offset(self, offset: Expr, strides: tuple[tuple[str, Expr | None], ...]) -> Expr:
-        """offset = (offset at axes 0) + counter * step, if the strides are those of a dense tensor times step."""
-        found = dict(strides)
+    def offset(self, access: Read | Store) -> Expr:
+        """(offset at axes 0) + counter * step, if the strides are those of a dense tensor times step; else as it is."""
+        offset, found = access.offset, dict(access.strides)
         step = found.get(self.axes[-1].name)
         if step is None or step == ZERO:
             return offset

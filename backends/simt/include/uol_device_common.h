@@ -32,6 +32,27 @@ template <int n, class T> UOL_DEVICE void store_vector(T* to, const Vector<T, n>
   store_whole(to, value);
 }
 
+template <int n, class T> UOL_DEVICE Vector<T, n> filled_vector(T value) {
+  Vector<T, n> all;
+  for (int k = 0; k < n; ++k) all.at[k] = value;
+  return all;
+}
+// Do all of these lie at multiples of 16 bytes?
+template <class... T> UOL_DEVICE bool is_aligned(const T*... tensors) {
+  return (... && (reinterpret_cast<unsigned long long>(tensors) % 16 == 0));
+}
+// Elements from element `at` on, in one access where `aligned`, which is so for all threads or none; else one by one.
+template <int n, class T, class Index> UOL_DEVICE Vector<T, n> load_vector(const T* tensor, Index at, bool aligned) {
+  if (aligned) return load_vector<n>(tensor + at);
+  Vector<T, n> value;
+  for (int k = 0; k < n; ++k) value.at[k] = tensor[at + k];
+  return value;
+}
+template <int n, class T, class Index> UOL_DEVICE void store_vector(T* tensor, Index at, const Vector<T, n>& value, bool aligned) {
+  if (aligned) return store_vector<n>(tensor + at, value);
+  for (int k = 0; k < n; ++k) tensor[at + k] = value.at[k];
+}
+
 template <class A, class B> inline constexpr bool same = false;
 template <class A> inline constexpr bool same<A, A> = true;
 template <class T> inline constexpr bool is_real = same<T, float> || same<T, double>;

@@ -12,6 +12,8 @@ from uol.backends.simt.reading.syntax import Element, Loop, Name, Node, Number, 
 Shifts = Mapping[str, int | None]
 """By how much a name's value goes on with each turn; None where it is not known. Any other name has one value in all turns."""
 
+AT_INDEX = ("atomic_add", "load_vector", "store_vector")
+"""Calls of the device header whose first arguments are a tensor and an index into it."""
 COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
 
 
@@ -104,7 +106,7 @@ def _accesses(body: Iterable[Statement], tensors: Mapping[str, int]) -> Iterator
                 match node:
                     case Element(array=array, index=(index, *_)) if array in tensors:
                         yield array, index
-                    case Operation(fn="atomic_add", args=(Name(name=array), index, _)) if array in tensors:
+                    case Operation(fn=fn, args=(Name(name=array), index, *_)) if fn in AT_INDEX and array in tensors:
                         yield array, index
                     case Operation(fn="lower_bound"):
                         yield "", node

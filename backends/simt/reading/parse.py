@@ -27,7 +27,7 @@ from uol.backends.simt.reading.syntax import (
 
 WORDS = frozenset(["float", "double", "int", "short", "long", "char", "unsigned", "signed", "bool", "void"])
 """Of the types that C++ has itself."""
-RECORDS = frozenset(["f16", "bf16", "f8e4m3", "f8e5m2", "Pick"])
+RECORDS = frozenset(["f16", "bf16", "f8e4m3", "f8e5m2", "Pick", "Vector"])
 """Types of namespace `uol`."""
 BINDING = {
     text: level
@@ -274,6 +274,9 @@ class _Reader:
         while True:
             if self.text == "[" and isinstance(node, Name):
                 node = Element(node.name, self.indices())
+            elif isinstance(node, Name | Element) and self.take(".", "at"):
+                array, index = (node.name, ()) if isinstance(node, Name) else (node.array, node.index)
+                node = Element(array, (*index, *self.indices()))
             elif self.take("."):
                 node = Operation(f".{self.text}", (node,))
                 self.place += 1

@@ -29,7 +29,15 @@ from uol.backends.simt.reading.syntax import (
     Simple,
     Statement,
 )
-from uol.backends.simt.reading.units import is_counted, memory_of, operations_in, operations_of, types_of, unit_of
+from uol.backends.simt.reading.units import (
+    is_counted,
+    memory_of,
+    operations_in,
+    operations_of,
+    types_of,
+    unit_of,
+    vector_access,
+)
 from uol.ir.integers.intervals import EVERYTHING, Interval
 
 MANY = 1 << 31
@@ -248,6 +256,10 @@ class Reading:
 
     def called(self, node: Operation, active: Active) -> Value:
         args = tuple(self.value(a, active) for a in node.args if not (isinstance(a, Name) and a.name in self.memory))
+        if vector := vector_access(node):
+            what, tensor, _ = vector
+            self.access(what, tensor, args[0], active)
+            return EVERYTHING
         if node.fn == "atomic_add" and isinstance(node.args[0], Name):
             self.access("store", node.args[0].name, args[0], active)
             return EVERYTHING

@@ -32,11 +32,11 @@ Types = Mapping[str, str]
 
 
 def types_of(kernel: KernelText) -> dict[str, str]:
-    """The type of every name that a kernel declares; of an array, that of its elements."""
+    """The type of every name that a kernel declares; of an array and a vector, that of its elements."""
     found = {p.name: p.dtype for p in kernel.parameters}
     for step in simple_statements(kernel.body):
         if step.dtype and isinstance(step.target, Name):
-            found[step.target.name] = step.dtype
+            found[step.target.name] = arguments_of(step.dtype, "Vector")[0]
     return found
 
 
@@ -67,8 +67,9 @@ def unit_of(step: Simple, types: Types, memory: frozenset[str]) -> str:
     first = next((unit for unit in UNITS if counted[unit]), None)
     if first is not None:
         return first
-    touched = {n.array for part in _roots(step) for n in _nodes(part, True) if isinstance(n, Element)}
-    return "memory" if touched & memory else "move"
+    nodes = [n for part in _roots(step) for n in _nodes(part, True)]
+    touched = any(n.array in memory if isinstance(n, Element) else vector_access(n) is not None for n in nodes)
+    return "memory" if touched else "move"
 
 
 def operations_in(step: Simple, types: Types, *, indices: bool = True) -> Counter[str]:
@@ -84,6 +85,14 @@ def operations_in(step: Simple, types: Types, *, indices: bool = True) -> Counte
 def operations_of(node: Node, types: Types, *, indices: bool = True) -> Counter[str]:
     """The same of an expression."""
     return Counter(unit for each in _nodes(node, indices) if (unit := _unit(each, types)))
+
+
+def vector_access(node: Node) -> tuple[str, str, Node] | None:
+    """"load" or "store", the tensor and the first element, where a node is a call for several elements side by side."""
+    match node:
+        case Operation(fn="load_vector" | "store_vector" as fn, args=(Name(name=tensor), at, *_)):
+            return fn.removesuffix("_vector"), tensor, at
+    return None
 
 
 def _roots(step: Simple) -> tuple[Node, ...]:
@@ -136,7 +145,15 @@ def _member(record: str, member: str) -> str:
 
 def members(dtype: str) -> tuple[str, ...]:
     """The types within a `Pick`; of any other, itself."""
-    return tuple(dtype[5:-1].split(", ")) if dtype.startswith("Pick<") else (dtype,)
+    return arguments_of(dtype, "Pick")
+
+
+def arguments_of(dtype: str, record: str) -> tuple[str, ...]:
+    """The template arguments of a record's type, without namespaces; of any other type, itself."""
+    inner = dtype.removeprefix(f"{record}<")
+    if inner == dtype:
+        return (dtype,)
+    return tuple(part.replace(" ", "").removeprefix("uol::") if "::" in part else part for part in inner[:-1].split(", "))
 
 
 def _widest(dtypes: Iterable[str]) -> str:

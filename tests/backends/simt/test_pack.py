@@ -57,4 +57,4 @@ def test_a_pack_moves_and_fills(target: str) -> None:
     expected = np.zeros((N, H, W, PADDED), np.float16)
     expected[..., :C] = x.transpose(0, 2, 3, 1)
     assert np.array_equal(run.outputs["y"], expected)
-    assert "y[i] = c < 5 ? x[((n * 5 + c) * 4 + h) * 6 + w] : uol::f16(0.0f);" in module.device.text
+    assert "y_vec.at[v] = x_at0 < 5 ? x[((n * 5 + x_at0) * 4 + h) * 6 + w] : uol::f16(0.0f);" in module.device.text

@@ -288,6 +288,14 @@ extern "C" __global__ void second(const float* x, float* y, float* w)
 """,
     ),
     Planted(
+        "past a vector of records",
+        """
+  uol::Vector<uol::f16, 8> v;
+  for (int k = 0; k < 9; ++k) v.at[k] = uol::f16(x[i]);  // ! out-of-bounds-index
+  y[i] = float(v.at[t % 8]);
+""",
+    ),
+    Planted(
         "less dynamic shared memory than used",
         """
   extern __shared__ float s[];

@@ -87,6 +87,10 @@ extern "C" __global__ void __launch_bounds__(256) everything(
   uol::store_vector<8>(h + 8 * t, uol::load_vector<8>(&tile[t % 16][8]));
   uol::store_vector<16>(e + 16 * t, uol::load_vector<16>(e));
   uol::store_vector<2>(g + 2 * t, uol::load_vector<2>(g));
+  const bool aligned = uol::is_aligned(x, h);
+  const uol::Vector<float, 4> whole = t > 3 ? uol::load_vector<4>(x, 4 * t, aligned) : uol::filled_vector<4>(v);
+  uol::store_vector(more, 4 * (t % 64), whole, aligned);
+  v += whole.at[3];
   uol::warp_barrier();
 }
 """

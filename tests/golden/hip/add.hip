@@ -4,13 +4,21 @@
 //   3  }
 #include "uol_device.h"
 
-// 100 elements, one a thread
+// 100 elements, 4 a thread
 extern "C" __global__ void __launch_bounds__(256) add_kernel(
     const float* __restrict__ a,
     const float* __restrict__ b,
     float* __restrict__ y)
 {
-  const int s = blockIdx.x * 256 + threadIdx.x;
+  const int s = (blockIdx.x * 256 + threadIdx.x) * 4;
   if (s >= 100) return;
-  y[s] = a[s] + b[s];  // line 2
+  const bool aligned = uol::is_aligned(a, b, y);
+  const uol::Vector<float, 4> a_vec = uol::load_vector<4>(a, s, aligned);
+  const uol::Vector<float, 4> b_vec = uol::load_vector<4>(b, s, aligned);
+  uol::Vector<float, 4> y_vec;
+#pragma unroll
+  for (int v = 0; v < 4; ++v) {
+    y_vec.at[v] = a_vec.at[v] + b_vec.at[v];  // line 2
+  }
+  uol::store_vector(y, s, y_vec, aligned);
 }
