@@ -8,12 +8,11 @@ from uol.backends.simt.attention.tiles import accumulators, row_blocks, shared_b
 from uol.backends.simt.c_text.counters import count_of
 from uol.backends.simt.c_text.types import COMPUTE, COMPUTE_BYTES
 from uol.backends.simt.contract_plan import grid_of, tile_bytes
-from uol.backends.simt.operand import smallest_stride
 from uol.backends.simt.rows.folds import PICKS
-from uol.backends.simt.rows.kept_reads import MOST_TURNS
+from uol.backends.simt.rows.row_schedules import columns_side_by_side, lanes_of_rows, row_schedules
 from uol.backends.simt.rows.select_plan import shared_bytes as sort_bytes
 from uol.backends.simt.rows.select_plan import tile_of
-from uol.backends.simt.schedules import LANES_A_ROW, BlockPerRow, Elements, RowTile, SimtSchedule, ThreadPerRow, Tile
+from uol.backends.simt.schedules import LANES_A_ROW, THREADS, BlockPerRow, Elements, RowTile, SimtSchedule, ThreadPerRow, Tile
 from uol.backends.simt.target import Target
 from uol.backends.simt.tile_counts import attention_counts, contract_counts
 from uol.backends.simt.vectors import width_along
@@ -23,16 +22,7 @@ from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.drop_unit_axes import without_unit_axes
 from uol.codegen.specs.nodes import Attention, Contract, Fold, KernelSpec, Map, Pack, Reduce, Scan, Scatter, Select
 from uol.codegen.specs.steps import passes_of
-from uol.codegen.specs.traverse import expressions, reads
 from uol.codegen.work import Issued
-from uol.ir.program.nodes import Axis
-
-Axes = tuple[Axis, ...]
-
-THREADS = 256
-"""A block that fills every SIMT machine: several fit a core at any register use below 64 a thread."""
-MOST_THREADS = 1024
-"""The largest block of the machines that there are."""
 
 TILES = (
     Tile(128, 128, 16, 8, 8),
@@ -64,10 +54,8 @@ def candidates(spec: KernelSpec, device: Device, lanes: int) -> Iterable[SimtSch
             return (Elements(THREADS, width), Elements(THREADS)) if width > 1 else (Elements(THREADS),)
         case Scatter():
             return (Elements(THREADS),)
-        case Reduce(rows=rows, cols=cols):
-            return _rows(spec, rows, cols, device, lanes)
-        case Scan(rows=rows, along=along):
-            return _rows(spec, rows, (along,), device, lanes)
+        case Reduce() | Scan():
+            return row_schedules(spec, device, lanes)
         case Select():
             return (BlockPerRow(min(2 * THREADS, max(tile_of(spec) // 2, lanes))),)
         case Contract():
@@ -83,41 +71,10 @@ def side_by_side(spec: Map | Pack | Scatter) -> int:
     return width_along(tidy.steps, tidy.axes[-1]) if tidy.axes and not isinstance(spec, Scatter) else 1
 
 
-def _rows(spec: KernelSpec, of: Axes, along: Axes, device: Device, lanes: int) -> tuple[SimtSchedule, ...]:
-    """A thread a row where rows are short, or lie side by side and are many; else a block, as wide as the row."""
-    rows, columns = count_of(of), count_of(along)
-    whole_warps = -(-columns // lanes) * lanes
-    block = BlockPerRow(_keeping(spec, columns, min(THREADS, max(_power_of_two(whole_warps), lanes))))
-    thread = ThreadPerRow(THREADS)
-    fills_the_device = rows >= device.cores * THREADS // 4
-    if columns < lanes or (lanes_want_rows(spec, of, along) and fills_the_device):
-        return thread, block
-    return block, thread
-
-
-def _keeping(spec: KernelSpec, columns: int, threads: int) -> int:
-    """So many threads; more, where these do not hold a row that is gone over several times, and more of them do."""
-    enough = max(threads, _power_of_two(-(-columns // MOST_TURNS)))
-    return enough if enough <= MOST_THREADS and isinstance(spec, Reduce) and len(passes_of(spec).passes) > 1 else threads
-
-
-def lanes_want_rows(spec: KernelSpec, rows: Axes, along: Axes) -> bool:
-    """Do most reads step less along the rows than along the columns?"""
-    votes = 0
-    for expr in expressions(spec):
-        for read in reads(expr):
-            votes += 1 if smallest_stride(read, rows) < smallest_stride(read, along) else -1
-    return votes > 0
-
-
 def _cost(counts: Issued, device: Device) -> tuple[float, float]:
     """The modelled time; of tiles whose longest part is alike, as one wait for memory is, that of all parts one by one."""
     time = time_of(counts, device)
     return time.seconds, sum(time.parts.values())
-
-
-def _power_of_two(number: int) -> int:
-    return 1 << max(number - 1, 0).bit_length()
 
 
 REGISTERS_FOR_TILE = 128
@@ -140,19 +97,38 @@ def check(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> Footprint
             return _fitting(target, threads, blocks, 0)
         case (Reduce(rows=rows) | Scan(rows=rows), ThreadPerRow(threads=threads)):
             return _fitting(target, threads, -(-count_of(rows) // threads) if threads > 0 else 0, 0)
-        case (Reduce(rows=rows), BlockPerRow(threads=threads)):
-            folds = tuple(f for p in passes_of(spec).passes for f in p.folds)
-            return _fitting(target, threads, count_of(rows), _scratch_bytes(folds, threads, target))
-        case (Scan(rows=rows, steps=steps), BlockPerRow(threads=threads)):
+        case (Reduce(), BlockPerRow()):
+            return _shared_rows(spec, schedule, target)
+        case (Scan(rows=rows, steps=steps), BlockPerRow(threads=threads, rows=1, each=1)):
             folds = tuple(s for s in steps if isinstance(s, Fold))
             return _fitting(target, threads, count_of(rows), _scratch_bytes(folds, threads, target))
-        case (Select(rows=rows), BlockPerRow(threads=threads)):
+        case (Select(rows=rows), BlockPerRow(threads=threads, rows=1, each=1)):
             return _fitting(target, threads, count_of(rows), sort_bytes(spec))
         case (Contract(), Tile()):
             return _tile(spec, schedule, target)
         case (Attention(), RowTile()):
             return _row_tile(spec, schedule, target)
     return Refusal(f"a {type(spec).__name__} kernel has no schedule {type(schedule).__name__}")
+
+
+def _shared_rows(spec: Reduce, schedule: BlockPerRow, target: Target) -> Footprint | Refusal:
+    """Of a block for each row, or for several."""
+    rows, warp, threads = count_of(spec.rows), target.capability.lanes, schedule.threads
+    if count_of(spec.cols) == 1:
+        return Refusal("a row of one column is nothing to share", "a row a thread")
+    if schedule.each < 1 or (schedule.each > 1 and columns_side_by_side(spec) % schedule.each):
+        most = columns_side_by_side(spec)
+        return Refusal(f"{schedule.each} columns do not lie side by side", f"{most} columns a thread")
+    if schedule.rows == 1:
+        folds = tuple(f for p in passes_of(spec).passes for f in p.folds)
+        return _fitting(target, threads, rows, _scratch_bytes(folds, threads, target))
+    if schedule.rows < 1 or threads % schedule.rows or schedule.lanes not in (1 << n for n in range(warp.bit_length())):
+        reason = f"{schedule.rows} rows do not share {threads} threads by powers of two up to {warp}"
+        return Refusal(reason, f"{threads // warp} rows")
+    if schedule.lanes < (least := lanes_of_rows(rows, 1, warp)):
+        reason = f"of {warp // schedule.lanes} rows of a warp some lie behind the last of {rows}"
+        return Refusal(reason, f"{threads // least} rows")
+    return _fitting(target, threads, -(-rows // schedule.rows), 0)
 
 
 def _fitting(target: Target, threads: int, blocks: int, shared_bytes: int) -> Footprint | Refusal:

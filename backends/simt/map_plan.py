@@ -12,7 +12,7 @@ from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.c_text.signatures import Signature, signature
 from uol.backends.simt.schedules import Elements
 from uol.backends.simt.target import Target
-from uol.backends.simt.vectors import ELEMENT, Vectors
+from uol.backends.simt.vectors import VECTOR, Vectors
 from uol.codegen.backend import Launch
 from uol.codegen.specs.nodes import Map, Pack, Scatter, Store, guard_operands
 from uol.codegen.specs.steps import used_variables
@@ -46,25 +46,25 @@ def plan_map(spec: Map | Pack | Scatter, schedule: Elements, target: Target) -> 
     grid = min(blocks, target.max_blocks(threads))
     index = index_type(spec, [(blocks + grid) * threads * schedule.each])
 
-    names = legalise(spec, [])
+    several = schedule.each > 1
+    names = legalise(spec, [VECTOR] if several else [])
     free = [c for c in COUNTERS if c not in names.all()] or COUNTERS[-1:]
     counter = Counter.over(spec.axes, f"${free[0]}")  # `$`: no name of an op has it
     printer = counter.known(Printer(names, Proofs.of(spec), index))
-    body = _one(spec, counter, printer) if schedule.each == 1 else _several(spec, counter, printer, schedule.each)
+    body = _several(spec, counter, printer, schedule.each) if several else _one(spec, counter, printer)
 
     wide = "" if index == "int" else f"({index})"
-    first, of_thread = f"{wide}blockIdx.x * {threads} + threadIdx.x", threads * schedule.each
-    what = "points" if isinstance(spec, Scatter) else "elements"
+    what, number = "points" if isinstance(spec, Scatter) else "elements", count // schedule.each
     return MapPlan(
-        title=f"{count} {what}, {'one' if schedule.each == 1 else schedule.each} a thread",
+        title=f"{count} {what}, {schedule.each if several else 'one'} a thread",
         signature=signature(spec, kernel_symbol(spec), names, threads, index),
         launch=Launch((grid, 1, 1), (threads, 1, 1)),
         index_type=index,
-        counter=printer.names.variable(counter.name),
-        first=first if schedule.each == 1 else f"({first}) * {schedule.each}",
-        count=count,
-        guard=count if count % of_thread else None,
-        stride=f"{wide}gridDim.x * {of_thread}" if grid < blocks else None,
+        counter=VECTOR if several else printer.names.variable(counter.name),
+        first=f"{wide}blockIdx.x * {threads} + threadIdx.x",
+        count=number,
+        guard=number if number % threads else None,
+        stride=f"{wide}gridDim.x * {threads}" if grid < blocks else None,
         body=tuple(body),
     )
 
@@ -91,6 +91,7 @@ def _several(spec: Map | Pack | Scatter, counter: Counter, printer: Printer, wid
     loads = {name: replace(read, offset=counter.offset(read)) for name, read in vectors.loads.items()}
     stores = {name: counter.offset(store) for name, store in vectors.stores.items()}
     scope = Scope(printer)
+    scope.add(f"const {printer.index_type} {printer.names.variable(counter.name)} = {VECTOR} * {width};")
     moved = (*loads.values(), *stores.values())
     for line in counter.declarations(printer, used_variables(steps).union(*map(variables, moved))):
         scope.add(line)
@@ -102,9 +103,7 @@ def _several(spec: Map | Pack | Scatter, counter: Counter, printer: Printer, wid
         scope.add(vectors.declaration(name, printer))
     inner = scope.inner()
     inner.write(steps)
-    element = printer.names.variable(ELEMENT)
-    head = f"for ({printer.index_type} {element} = 0; {element} < {width}; ++{element}) {{"
-    scope.lines += ["#pragma unroll", head, *(f"  {line}" for line in inner.lines), "}"]
+    vectors.loop(inner, scope)
     for name, offset in stores.items():
         scope.add(vectors.store(name, scope.expression(offset), printer))
     return scope.lines

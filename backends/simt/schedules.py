@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+THREADS = 256
+"""A block that fills every SIMT machine: several fit a core at any register use below 64 a thread."""
+
 
 @dataclass(frozen=True, slots=True)
 class Elements:
@@ -29,12 +32,22 @@ class ThreadPerRow:
 
 @dataclass(frozen=True, slots=True)
 class BlockPerRow:
-    """One row a block: `threads` threads share each fold, the last column axis feeds the lanes."""
+    """`rows` rows a block of `threads`: `lanes` threads share each fold, the last column axis along them, `each` columns of a
+    thread one beside the other. Of several rows each is a warp's, or several are."""
 
     threads: int = 256
+    rows: int = 1
+    each: int = 1
+
+    @property
+    def lanes(self) -> int:
+        """Threads of a row."""
+        return self.threads // self.rows
 
     def describe(self) -> str:
-        return f"one row a block of {self.threads} threads, columns along the lanes"
+        rows = "one row" if self.rows == 1 else f"{self.rows} rows"
+        side_by_side = "" if self.each == 1 else f", {self.each} side by side"
+        return f"{rows} a block of {self.threads} threads, columns along the lanes{side_by_side}"
 
 
 @dataclass(frozen=True, slots=True)

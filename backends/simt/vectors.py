@@ -27,6 +27,8 @@ SECTOR_BYTES = 32
 """What memory moves at least (CUDA C++ Best Practices Guide, "Coalesced Access to Global Memory")."""
 ELEMENT = "$v"
 """Which of its elements a thread is at."""
+VECTOR = "vector"
+"""The local variable of a kernel that counts its vectors."""
 ALIGNED = "$aligned"
 """Whether all tensors lie where whole accesses may begin."""
 
@@ -37,7 +39,7 @@ def width_along(steps: Iterable[Step], axis: Axis) -> int:
     steps, extent = tuple(steps), static(axis.extent)
     moved = [each for each in _accesses(steps) if _stride(each, axis) != ZERO]
     whole = [each for each in moved if _is_side_by_side(each, axis, 1)]
-    if not extent or not any(isinstance(each, Store) for each in whole):
+    if not extent or not whole:
         return 1
     if not all(_is_apart(each, axis) for each in moved if each not in whole):
         return 1
@@ -57,6 +59,8 @@ def _accesses(steps: Iterable[Step]) -> Iterator[Read | Store]:
 
 def _stride(access: Read | Store, axis: Axis) -> Expr | None:
     """By how much the offset goes on with each step of the axis. Where data has a part in it, the spec does not say."""
+    if axis.name not in variables(access.offset):
+        return ZERO
     found = dict(access.strides).get(axis.name)
     return Const(1) if found is None and _steps_by_one(access.offset, axis) else found
 
@@ -172,19 +176,26 @@ class Vectors:
         call = f"uol::is_aligned({', '.join(map(printer.names.tensor, tensors))})" if tensors else "true"
         return f"const bool {printer.names.variables[ALIGNED]} = {call};"
 
-    def load(self, name: str, read: Read, scope: Scope) -> None:
-        """`const uol::Vector<float, 4> x_vec = uol::load_vector<4>(x, i, aligned);`, where it is guarded, or its fill."""
+    def load(self, name: str, read: Read, scope: Scope, into: str | None = None) -> None:
+        """`const uol::Vector<float, 4> x_vec = uol::load_vector<4>(x, i, aligned);`, or the fill where a guard does not hold.
+        `into`: a variable that there is."""
         condition = scope.condition(c for guard in read.guard for c in guard.conditions)
         printer = scope.printer
         offset = printer.where(read.guard).value(scope.positioned(read.offset))
         value = f"uol::load_vector<{self.width}>({printer.names.tensor(read.tensor)}, {offset}, {self._flag(printer)})"
         if read.fill is not None:
             value = f"{condition} ? {value} : uol::filled_vector<{self.width}>({printer.stored(read.fill)})"
-        scope.add(f"const {self._type(read.dtype)} {printer.names.variables[name]} = {value};")
+        scope.add(f"{into or f'const {self.type_of(read.dtype)} {printer.names.variables[name]}'} = {value};")
 
     def declaration(self, name: str, printer: Printer) -> str:
         """`uol::Vector<float, 4> y_vec;`"""
-        return f"{self._type(self.stores[name].dtype)} {printer.names.variables[name]};"
+        return f"{self.type_of(self.stores[name].dtype)} {printer.names.variables[name]};"
+
+    def loop(self, inner: Scope, outer: Scope) -> None:
+        """`for (int v = 0; v < 4; ++v)` over the statements of one element."""
+        element = outer.printer.names.variable(ELEMENT)
+        outer.lines.append("#pragma unroll")
+        outer.block(f"for ({outer.printer.index_type} {element} = 0; {element} < {self.width}; ++{element})", inner.lines)
 
     def store(self, name: str, offset: str, printer: Printer) -> str:
         """`uol::store_vector(y, i, y_vec, aligned);`"""
@@ -194,7 +205,8 @@ class Vectors:
     def _flag(self, printer: Printer) -> str:
         return printer.names.variables[ALIGNED]
 
-    def _type(self, dtype: str) -> str:
+    def type_of(self, dtype: str) -> str:
+        """Of a vector."""
         return f"uol::Vector<{STORAGE[dtype]}, {self.width}>"
 
 

@@ -7,6 +7,7 @@ reserved field. Extents, loop headers, flags and launch bounds have rules of the
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Iterator
 
 from uol.backends.c_text.source_tokens import Token, partner, template_end
@@ -112,9 +113,16 @@ def changed_casts(tokens: list[Token]) -> Iterator[Edit]:
             continue
         first, opening, target = found
         yield Edit(tokens[first].start, tokens[opening - 1].end, "")
-        if target in _COARSER:
+        if target in _COARSER and not _is_coarse(tokens[opening + 1 : partner(tokens, opening)]):
             end = tokens[partner(tokens, opening)].end
             yield Edit(tokens[opening].start, tokens[opening].start, f"(float({_COARSER[target]}", (Edit(end, end, "))"),))
+
+
+def _is_coarse(inner: list[Token]) -> bool:
+    """Is this a number that the coarser type has, too, so that nothing would be changed? bf16 is the upper half of an f32."""
+    if len(inner) != 1 or inner[0].kind not in ("int", "float"):
+        return False
+    return struct.pack(">f", float(inner[0].text.rstrip("fFuUlL")))[2:] == bytes(2)
 
 
 def _conversion(tokens: list[Token], place: int) -> tuple[int, int, str] | None:

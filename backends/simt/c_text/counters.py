@@ -87,12 +87,21 @@ class Counter:
 
     def offset(self, access: Read | Store) -> Expr:
         """(offset at axes 0) + counter * step, if the strides are those of a dense tensor times step; else as it is."""
-        offset, found = access.offset, dict(access.strides)
+        step = self.step(access)
+        if step is None:
+            return access.offset
+        base = substituted(access.offset, {a.name: ZERO for a in self.axes})
+        return add(base, mul(Var(self.name), step))
+
+    def step(self, access: Read | Store) -> Expr | None:
+        """Elements for each step of the counter; None where the access is not dense over the axes."""
+        if not self.axes:
+            return None
+        found = dict(access.strides)
         step = found.get(self.axes[-1].name)
         if step is None or step == ZERO:
-            return offset
+            return None
         dense = dense_strides([a.extent for a in self.axes])
         if any(found.get(a.name) != mul(d, step) for a, d in zip(self.axes, dense, strict=True)):
-            return offset
-        base = substituted(offset, {a.name: ZERO for a in self.axes})
-        return add(base, mul(Var(self.name), step))
+            return None
+        return step

@@ -73,7 +73,11 @@ class Scope:
 
     def under(self, condition: str, lines: Iterable[str]) -> None:
         """Statements that a condition guards."""
-        self.lines += [f"if ({condition}) {{", *(f"  {line}" for line in lines), "}"]
+        self.block(f"if ({condition})", lines)
+
+    def block(self, head: str, lines: Iterable[str]) -> None:
+        """Statements in braces behind a head. Lines of the preprocessor stand where a line begins."""
+        self.lines += [f"{head} {{", *(line if line.startswith("#") else f"  {line}" for line in lines), "}"]
 
     def write(self, steps: Iterable[Step], store_prefix: str = "") -> None:
         """The steps, in order. A fold is none of one scope: it has a beginning, a loop and an end."""

@@ -47,6 +47,10 @@ class FoldText:
         arguments = f"{self.variable}.value, {self.variable}.index" if self.result else self.variable
         return f"{self.variable} = uol::block_{self.op}<{threads}>({arguments}, {scratch});"
 
+    def grouped(self, lanes: int) -> str:
+        """The fold over lanes of a warp."""
+        return f"{self.variable} = uol::group_fold<{lanes}>({self.variable}, {self.functor}{{}});"
+
 
 def fold_text(fold: Fold, printer: Printer) -> FoldText:
     """The text of a fold; `value` and position come later, with `take`."""

@@ -8,30 +8,35 @@ from dataclasses import dataclass, replace
 from uol.backends.simt.c_text.counters import count_of
 from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.types import COMPUTE, COMPUTE_BYTES
+from uol.backends.simt.schedules import BlockPerRow
+from uol.backends.simt.vectors import Vectors
 from uol.codegen.indexing.arithmetic import ZERO
 from uol.codegen.specs.nodes import Read, Reduce
 from uol.codegen.specs.steps import Pass, passes_of
 from uol.codegen.specs.traverse import reads, step_expressions
 from uol.ir.program.nodes import Expr, Var
+from uol.ir.types import DTYPES
 
 BLOCK_BYTES = 1 << 16
 """What a row may take of the registers of a core, a quarter (CUDA C++ Programming Guide, technical specifications: 64 K of 4
 bytes), so that other blocks hide the latency."""
 MOST_TURNS = 16
 """Columns of a row a thread: loops over them are unrolled."""
+MOST_COLUMNS = 32
+"""The same where several are side by side."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Reads by the name of the array that holds them, and by the first pass that uses them; none, perhaps. A thread has the
-    columns threadIdx.x + turn * threads, `turns` of them."""
+    """Reads by the name of what holds them, and by the first pass that uses them; none, perhaps. A thread has the columns
+    `lane + turn * lanes`, `turns` of them, or so many vectors: an array, where it is more than one."""
 
     turns: int
     reads: Mapping[str, Read]
     first: Mapping[str, int]
 
     def begun_by(self, number: int) -> tuple[str, ...]:
-        """The arrays that a pass fills."""
+        """What a pass fills."""
         return tuple(name for name, first in self.first.items() if first == number)
 
     def rule(self, node: Expr) -> Expr | None:
@@ -40,34 +45,42 @@ class Kept:
 
 
 def with_rows(printer: Printer, kept: Kept) -> Printer:
-    """A printer that knows the arrays, each as what it holds in the turn at hand."""
+    """A printer that knows what is kept, as what it is in the turn at hand."""
     names = printer.names.with_locals(kept.reads)
-    return replace(printer, names=names.bound(**{name: f"{names.variables[name]}[turn]" for name in kept.reads}))
+    text = {name: f"{names.variables[name]}{'[turn]' if kept.turns > 1 else ''}" for name in kept.reads}
+    vectors = {name: f"{text[name]}.at" for name in kept.reads if name in names.tensors}
+    return replace(printer, names=replace(names.bound(**text), tensors={**names.tensors, **vectors}))
 
 
 NOTHING = Kept(0, {}, {})
 
 
-def kept_reads(spec: Reduce, threads: int) -> Kept:
-    """What a block keeps of its row: nothing where nothing is read twice, or a row has too many columns."""
-    turns, passes = -(-count_of(spec.cols) // threads), passes_of(spec)
-    if not 0 < turns <= MOST_TURNS:
+def most_columns(each: int) -> int:
+    """How many a thread keeps, where it has so many side by side."""
+    return MOST_TURNS if each == 1 else MOST_COLUMNS
+
+
+def kept_reads(spec: Reduce, schedule: BlockPerRow, vectors: Vectors) -> Kept:
+    """What a block keeps of its rows: nothing where nothing is read twice, or a row has too many columns."""
+    turns, passes = -(-count_of(spec.cols) // (schedule.lanes * schedule.each)), passes_of(spec).passes
+    if not 0 < turns * schedule.each <= most_columns(schedule.each):
         return NOTHING
     columns = {axis.name for axis in spec.cols}
     uses: dict[Read, list[int]] = {}
-    for number, part in enumerate(passes.passes):
+    for number, part in enumerate(passes):
         for read in dict.fromkeys(_reads(part)):
-            if any(stride != ZERO for name, stride in read.strides if name in columns):
+            varies = any(stride != ZERO for name, stride in read.strides if name in columns)
+            if read.tensor in vectors.loads if schedule.each > 1 else varies:
                 uses.setdefault(read, []).append(number)
     kept: dict[str, Read] = {}
     first: dict[str, int] = {}
-    left = BLOCK_BYTES // threads // turns
+    left = BLOCK_BYTES // schedule.threads // turns
     for read, at in uses.items():
-        size = COMPUTE_BYTES[COMPUTE[read.dtype]]
+        size = DTYPES[read.dtype].bytes * schedule.each if schedule.each > 1 else COMPUTE_BYTES[COMPUTE[read.dtype]]
         if len(at) > 1 and size <= left:
             left -= size
-            name = f"${read.tensor}_row{len(kept) or ''}"
-            kept[name], first[name] = read, at[0]
+            name = read.tensor if schedule.each > 1 else f"${read.tensor}_row{len(kept) or ''}"
+            kept[name], first[name] = vectors.loads.get(name, read), at[0]
     return Kept(turns, kept, first) if kept else NOTHING
 
 

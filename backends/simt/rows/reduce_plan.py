@@ -1,8 +1,9 @@
-"""Reduce: one row a thread, or one row a block."""
+"""Reduce: one row a thread, or threads of a block that share one, or several."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from uol.backends.c_text.names import kernel_symbol, legalise
 from uol.backends.simt.c_text.counters import Counter, count_of
@@ -10,19 +11,21 @@ from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.proofs import Proofs, index_type
 from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.c_text.signatures import Signature, signature
-from uol.backends.simt.rows.folds import FoldText, Scratch, fold_text, take
+from uol.backends.simt.rows.folds import PICKS, FoldText, Scratch, fold_text, take
 from uol.backends.simt.rows.kept_reads import NOTHING, Kept, kept_reads, with_rows
-from uol.backends.simt.schedules import BlockPerRow, RowSchedule
+from uol.backends.simt.schedules import BlockPerRow, RowSchedule, ThreadPerRow
 from uol.backends.simt.target import Target
+from uol.backends.simt.vectors import ELEMENT, VECTOR, Vectors
 from uol.codegen.backend import Launch
 from uol.codegen.indexing.arithmetic import ZERO, add, mul, static
-from uol.codegen.specs.nodes import Fold, Let, Reduce, Store
+from uol.codegen.specs.nodes import Fold, Let, Read, Reduce, Store, guard_operands
 from uol.codegen.specs.steps import Pass, Passes, passes_of, used_variables
-from uol.codegen.specs.traverse import mapped, steps_of
-from uol.ir.program.nodes import Axis, Expr, Var
+from uol.codegen.specs.traverse import mapped, reads, step_expressions, steps_of
+from uol.ir.program.nodes import Axis, Const, Expr, Var
 from uol.ir.program.walk import rewrite, variables
 
 ROW, COLUMN = "$row", "$col"
+A = TypeVar("A", Read, Store)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,67 +67,111 @@ class ReducePlan:
 
 def plan_reduce(spec: Reduce, schedule: RowSchedule, target: Target) -> ReducePlan:
     """The kernel of a Reduce: each pass over the columns computes what it needs of every element anew, from what the threads
-    of a block have kept of their row."""
+    of a block have kept of their rows."""
     threads = schedule.threads
-    by_block = isinstance(schedule, BlockPerRow)
+    shared = schedule if isinstance(schedule, BlockPerRow) else None
     rows, columns = count_of(spec.rows), count_of(spec.cols)
-    blocks = rows if by_block else -(-rows // threads)
-    index = index_type(spec, [blocks if by_block else blocks * threads, columns + threads])
-    names = legalise(spec, ["row", "col", "thread", "turn", "scratch", *(f"scratch{n}" for n in range(len(steps_of(spec))))])
+    of_block = threads if shared is None else shared.rows
+    blocks = -(-rows // of_block)
+    each = 1 if shared is None else shared.each
+    index = index_type(spec, [blocks * of_block, columns + threads * each])
+    scratch = (f"scratch{n}" for n in range(len(steps_of(spec))))
+    names = legalise(spec, ["row", "col", "thread", "turn", VECTOR, "scratch", *scratch])
     row = Counter.over(spec.rows, ROW)
+    own_signature = signature(spec, kernel_symbol(spec), names, threads, index)
+    spec, vectors = _in_vectors(spec, each)
     spec = mapped(spec, step=row.shortened)
-    if by_block:
-        spec = mapped(spec, step=Counter.over(spec.cols, COLUMN).shortened)
-    kept = kept_reads(spec, threads) if by_block else NOTHING
+    if shared is not None:
+        col = Counter.over(spec.cols, COLUMN)
+        spec = mapped(spec, step=col.shortened)
+        if each > 1:
+            spec = mapped(spec, step=lambda step: vectors.at_element(step, col.name))
+    kept = NOTHING if shared is None else kept_reads(spec, shared, vectors)
     printer = row.known(Printer(names, Proofs.of(spec), index))
+    printer = vectors.known(printer) if each > 1 else printer
     spec, printer = mapped(spec, expr=lambda expr: rewrite(expr, kept.rule)), with_rows(printer, kept)
-    writer = _Writer(spec, passes_of(spec), threads if by_block else None, Scope(printer), kept)
+    writer = _Writer(spec, passes_of(spec), shared, Scope(printer), kept, vectors)
     before = writer.before(row)
     passes = tuple(writer.run(number, part) for number, part in enumerate(writer.passes.passes))
-    wide = "" if index == "int" else f"({index})"
     return ReducePlan(
         title=f"{rows} rows of {columns}, {schedule.describe().split(',')[0]}",
-        signature=signature(spec, kernel_symbol(spec), names, threads, index),
+        signature=own_signature,
         launch=Launch((blocks, 1, 1), (threads, 1, 1)),
         index_type=index,
         row=printer.names.variable(row.name),
-        row_value="blockIdx.x" if by_block else f"{wide}blockIdx.x * {threads} + threadIdx.x",
-        guard=None if by_block or rows % threads == 0 else rows,
+        row_value=_row_value(schedule, "" if index == "int" else f"({index})"),
+        guard=rows if rows % of_block else None,
         scratch=tuple(Scratch(ctype, name) for ctype, name in writer.scratch.items()),
         before=before,
         passes=passes,
     )
 
 
-class _Writer:
-    """Writes the passes of one kernel. `block` is the number of threads that share a row, None where one has it alone."""
+def _in_vectors(spec: Reduce, each: int) -> tuple[Reduce, Vectors]:
+    """The spec over single columns with vectors of `each` of them in place of what lies side by side; 1: as it is."""
+    vectors = Vectors(spec.cols[-1] if spec.cols else Axis("", Const(1)), each)
+    return (mapped(spec, step=vectors.taken) if each > 1 else spec), vectors
 
-    def __init__(self, spec: Reduce, passes: Passes, block: int | None, row_scope: Scope, kept: Kept) -> None:
+
+def _row_value(schedule: RowSchedule, wide: str) -> str:
+    """The row of a thread."""
+    if isinstance(schedule, ThreadPerRow):
+        return f"{wide}blockIdx.x * {schedule.threads} + threadIdx.x"
+    if schedule.rows == 1:
+        return "blockIdx.x"
+    return f"{wide}blockIdx.x * {schedule.rows} + threadIdx.x / {schedule.lanes}"
+
+
+class _Writer:
+    """Writes the passes of one kernel. `shared`: how threads share rows; None where each has one alone."""
+
+    def __init__(
+        self, spec: Reduce, passes: Passes, shared: BlockPerRow | None, row_scope: Scope, kept: Kept, vectors: Vectors
+    ) -> None:
         self.spec = spec
         self.passes = passes
-        self.block = block
+        self.shared = shared
         self.row_scope = row_scope
         self.kept = kept
+        self.vectors = vectors
         self.scratch: dict[str, str] = {}
+        self.columns = Counter.over(spec.cols, COLUMN) if spec.cols else None
+
+    @property
+    def each(self) -> int:
+        return 1 if self.shared is None else self.shared.each
+
+    @property
+    def lane(self) -> str:
+        """Which of the threads of its row a thread is."""
+        return "threadIdx.x" if self.shared is None or self.shared.rows == 1 else f"threadIdx.x % {self.shared.lanes}"
 
     def before(self, row: Counter) -> tuple[str, ...]:
         """The axes of the row, then the steps that need no fold."""
-        for line in row.declarations(self.row_scope.printer, used_variables(steps_of(self.spec))):
+        offsets = [e for read in self.vectors.loads.values() for e in (row.offset(read), *guard_operands(read.guard))]
+        offsets += [row.offset(store) for store in self.vectors.stores.values()]
+        used = used_variables(steps_of(self.spec)).union(*map(variables, offsets))
+        for line in row.declarations(self.row_scope.printer, used):
             self.row_scope.add(line)
         self._row_steps(self.passes.before)
         printer = self.row_scope.printer
+        if self.each > 1:
+            workspaces = frozenset(a.name for a in self.spec.args if a.role == "workspace")
+            self.row_scope.add(self.vectors.aligned(printer, workspaces))
         for name, read in self.kept.reads.items():
-            self.row_scope.add(f"{printer.ctype(read.dtype)} {printer.names.variables[name]}[{self.kept.turns}];")
+            ctype = self.vectors.type_of(read.dtype) if self.each > 1 else printer.ctype(read.dtype)
+            extent = f"[{self.kept.turns}]" if self.kept.turns > 1 else ""
+            self.row_scope.add(f"{ctype} {printer.names.variables[name]}{extent};")
         return tuple(self.row_scope.lines)
 
     def run(self, number: int, part: Pass) -> PassPlan:
         printer = self.row_scope.printer
         texts = {f.name: fold_text(f, printer) for f in part.folds}
-        loops, body_scope, position = self._loops(number, part)
-        for name in self.kept.begun_by(number):
-            body_scope.add(f"{printer.names.variable(name)} = {body_scope.expression(self.kept.reads[name])};")
-        for step in part.elements:
-            self._element(step, texts, body_scope, position)
+        loops, scope, position = self._loops(number, part)
+        if self.each == 1:
+            self._elements(number, part, texts, scope, position)
+        else:
+            self._vectors(number, part, texts, scope, position)
         after = Scope(self.row_scope.printer)
         for fold in part.folds:
             self._finish(texts[fold.name], after)
@@ -132,39 +179,92 @@ class _Writer:
         start = Scope(printer)
         for fold in part.folds:
             start.add(texts[fold.name].declaration(), fold.line)
-        body, behind = self._inside(body_scope.lines), (*after.lines, *rest)
+        body, behind = self._inside(scope.lines), (*after.lines, *rest)
         return PassPlan(tuple(start.lines), loops if part.elements else (), body, behind, bool(self.kept.turns))
+
+    def _elements(self, number: int, part: Pass, texts: dict[str, FoldText], scope: Scope, position: Expr) -> None:
+        """The statements of one column."""
+        for name in self.kept.begun_by(number):
+            scope.add(f"{scope.printer.names.variable(name)} = {scope.expression(self.kept.reads[name])};")
+        for step in part.elements:
+            self._element(step, texts, scope, position)
+
+    def _vectors(self, number: int, part: Pass, texts: dict[str, FoldText], scope: Scope, position: Expr) -> None:
+        """The statements of the columns that a thread has side by side: loads, a loop over them, stores."""
+        printer, stored = scope.printer, self._stored(part)
+        for name in self._loaded(number, part):
+            into = printer.names.variable(name) if name in self.kept.reads else None
+            self.vectors.load(name, self._moved(self.vectors.loads[name]), scope, into)
+        for name in stored:
+            scope.add(self.vectors.declaration(name, printer))
+        inner = scope.inner()
+        for step in part.elements:
+            self._element(step, texts, inner, add(position, Var(ELEMENT)))
+        self.vectors.loop(inner, scope)
+        for name in stored:
+            scope.add(self.vectors.store(name, scope.expression(self._moved(self.vectors.stores[name]).offset), printer))
+
+    def _loaded(self, number: int, part: Pass) -> list[str]:
+        """The vectors that a pass loads: those that it is the first to keep, and what it uses of others."""
+        used = {read.tensor for step in part.steps for e in step_expressions(step) for read in reads(e)}
+        begun = self.kept.begun_by(number)
+        return [name for name in self.vectors.loads if name in begun or (name in used and name not in self.kept.reads)]
+
+    def _stored(self, part: Pass) -> list[str]:
+        """The vectors that a pass stores."""
+        return [step.tensor for step in part.elements if isinstance(step, Store) and step.tensor in self.vectors.stores]
+
+    def _needed(self, number: int, part: Pass) -> frozenset[str]:
+        """The names that the statements of a pass use, and the places of what they load and store."""
+        needed = frozenset(n for step in part.elements for n in self._names(step))
+        if self.each == 1:
+            return needed.union(*(variables(self.kept.reads[name]) for name in self.kept.begun_by(number)))
+        needed = needed.union(*(variables(self._moved(self.vectors.loads[name])) for name in self._loaded(number, part)))
+        return needed.union(*(variables(self._moved(self.vectors.stores[name]).offset) for name in self._stored(part)))
+
+    def _moved(self, access: A) -> A:
+        """An access with the counters in place of the axes, where it is dense over them."""
+        for counter in (Counter.over(self.spec.rows, ROW), self.columns):
+            if counter is not None and counter.axes:
+                access = replace(access, offset=counter.offset(access))
+        return access
 
     def _inside(self, body: list[str]) -> tuple[str, ...]:
         """The body of a turn, whose column is one where the last turn is whole."""
-        if not self.kept.turns or self.block is None:
+        if not self.kept.turns or self.shared is None or self.columns is None:
             return tuple(body)
-        counter, printer = Counter.over(self.spec.cols, COLUMN), self.row_scope.printer
-        column = counter.known(printer).names.variable(counter.name)
-        head = f"const {printer.index_type} {column} = turn * {self.block} + threadIdx.x;"
-        if counter.count % self.block == 0:
-            return (head, *body)
-        return (head, f"if ({column} < {counter.count}) {{", *(f"  {line}" for line in body), "}")
+        printer, lanes = self.row_scope.printer, self.shared.lanes
+        column = self.columns.known(printer).names.variable(self.columns.name)
+        counter, count = (column, self.columns.count) if self.each == 1 else (VECTOR, self.columns.count // self.each)
+        scope = Scope(printer)
+        place = self.lane if self.kept.turns == 1 else f"turn * {lanes} + {self.lane}"
+        scope.add(f"const {printer.index_type} {counter} = {place};")
+        if count % lanes == 0:
+            return (*scope.lines, *body)
+        scope.under(f"{counter} < {count}", body)
+        return tuple(scope.lines)
 
     def _loops(self, number: int, part: Pass) -> tuple[tuple[Loop, ...], Scope, Expr]:
         """The loops over the columns, a scope within them, and the column's row-major number."""
-        cols = self.spec.cols
-        if self.block is None or not cols:
-            scope = self.row_scope.inner()
+        scope = self.row_scope.inner()
+        if self.shared is None or self.columns is None:
             names = scope.printer.names
+            cols = self.spec.cols
             loops = tuple(Loop(v := names.variable(a.name), "0", static(a.extent) or 0, f"++{v}") for a in cols)
             return loops, scope, row_major(cols)
-        counter = Counter.over(cols, COLUMN)
-        scope = self.row_scope.inner()
+        counter = self.columns
         scope.printer = counter.known(scope.printer)
-        needed = frozenset(n for step in part.elements for n in self._names(step))
-        needed |= frozenset(n for name in self.kept.begun_by(number) for n in variables(self.kept.reads[name]))
+        needed, name = self._needed(number, part), scope.printer.names.variable(counter.name)
+        picks = any(fold.op in PICKS for fold in part.folds)
+        if self.each > 1 and (picks or needed & {counter.name, *(axis.name for axis in counter.axes)}):
+            scope.add(f"const {scope.printer.index_type} {name} = {VECTOR} * {self.each};")
         for line in counter.declarations(scope.printer, needed):
             scope.add(line)
-        name = scope.printer.names.variable(counter.name)
         if self.kept.turns:
-            return (Loop("turn", "0", self.kept.turns, "++turn"),), scope, Var(counter.name)
-        return (Loop(name, "threadIdx.x", counter.count, f"{name} += {self.block}"),), scope, Var(counter.name)
+            loops = (Loop("turn", "0", self.kept.turns, "++turn"),) if self.kept.turns > 1 else ()
+            return loops, scope, Var(counter.name)
+        name, count = (name, counter.count) if self.each == 1 else (VECTOR, counter.count // self.each)
+        return (Loop(name, self.lane, count, f"{name} += {self.shared.lanes}"),), scope, Var(counter.name)
 
     def _names(self, step: Fold | Store) -> frozenset[str]:
         names = used_variables([step])
@@ -182,8 +282,7 @@ class _Writer:
                 condition = scope.condition(where)
                 inner = scope.inner()
                 self._take(step, texts[step.name], inner, position)
-                scope.add(f"if ({condition}) {{")
-                scope.lines += [f"  {line}" for line in inner.lines] + ["}"]
+                scope.under(condition, inner.lines)
 
     def _take(self, fold: Fold, text: FoldText, scope: Scope, position: Expr) -> None:
         self._lets(variables(fold.value), scope)
@@ -196,8 +295,10 @@ class _Writer:
                 scope.let(let)
 
     def _finish(self, text: FoldText, scope: Scope) -> None:
-        if self.block is not None:
-            scope.add(text.shared(self.block, self.scratch.setdefault(text.ctype, self._scratch_name())))
+        if self.shared is not None and self.shared.rows > 1:
+            scope.add(text.grouped(self.shared.lanes))
+        elif self.shared is not None:
+            scope.add(text.shared(self.shared.threads, self.scratch.setdefault(text.ctype, self._scratch_name())))
         if text.result:
             scope.add(text.result)
 
@@ -206,7 +307,7 @@ class _Writer:
 
     def _row_steps(self, steps: tuple[Let | Store, ...]) -> tuple[str, ...]:
         first = len(self.row_scope.lines)
-        self.row_scope.write(steps, "if (threadIdx.x == 0) " if self.block is not None else "")
+        self.row_scope.write(steps, f"if ({self.lane} == 0) " if self.shared is not None else "")
         return tuple(self.row_scope.lines[first:])
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from uol.backends.simt.c_text.counters import count_of
-from uol.backends.simt.candidates import THREADS, lanes_want_rows
+from uol.backends.simt.rows.row_schedules import lanes_want_rows
+from uol.backends.simt.schedules import THREADS
 from uol.codegen.backend import Device
 from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.cut_passes import cut_passes

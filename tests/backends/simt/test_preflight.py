@@ -156,8 +156,11 @@ def test_the_first_schedule_fits_the_shape() -> None:
     def first(case: Case) -> SimtSchedule:
         return next(iter(cuda.schedules(spec_of(case), device)))
 
-    assert first(Case("softmax", {"S": 64, "C": 9}, rank=1)) == ThreadPerRow(256)
-    assert first(Case("softmax", {"S": 64, "C": 40}, rank=1)) == BlockPerRow(64)
-    assert first(Case("softmax", {"S": 64, "C": 4096}, rank=1)) == BlockPerRow(256)
+    assert first(Case("softmax", {"S": 64, "C": 1}, rank=1)) == ThreadPerRow(256)
+    assert first(Case("softmax", {"S": 64, "C": 9}, rank=1)) == BlockPerRow(32, 2)
+    assert first(Case("softmax", {"S": 61, "C": 9}, rank=1)) == BlockPerRow(32)
+    assert first(Case("softmax", {"S": 64, "C": 40}, rank=1)) == BlockPerRow(32, 2, 4)
+    assert first(Case("softmax", {"S": 8192, "C": 1024}, rank=1)) == BlockPerRow(256, 8, 4)
+    assert first(Case("softmax", {"S": 64, "C": 4096}, rank=1)) == BlockPerRow(256, 1, 4)
     assert first(Case("linear", {"S": 16, "N": 16, "K": 64}, rank=1)) == Tile(16, 16, 16, 2, 2)
     assert first(Case("linear", {"S": 8192, "N": 8192, "K": 64}, rank=1)) == Tile(128, 128, 16, 8, 8)

@@ -10,8 +10,9 @@ extern "C" __global__ void __launch_bounds__(256) add_kernel(
     const float* __restrict__ b,
     float* __restrict__ y)
 {
-  const int s = (blockIdx.x * 256 + threadIdx.x) * 4;
-  if (s >= 100) return;
+  const int vector = blockIdx.x * 256 + threadIdx.x;
+  if (vector >= 25) return;
+  const int s = vector * 4;
   const bool aligned = uol::is_aligned(a, b, y);
   const uol::Vector<float, 4> a_vec = uol::load_vector<4>(a, s, aligned);
   const uol::Vector<float, 4> b_vec = uol::load_vector<4>(b, s, aligned);

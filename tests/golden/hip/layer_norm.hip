@@ -8,7 +8,7 @@
 //   7  }
 #include "uol_device.h"
 
-// 101 rows of 333, one row a block of 256 threads
+// 866 rows of 520, 4 rows a block of 256 threads
 extern "C" __global__ void __launch_bounds__(256) layer_norm_kernel(
     const uol::f16* __restrict__ x,
     const uol::f16* __restrict__ gamma,
@@ -16,36 +16,52 @@ extern "C" __global__ void __launch_bounds__(256) layer_norm_kernel(
     uol::f16* __restrict__ y,
     float eps)
 {
-  __shared__ float scratch[256 / uol::warp_width];
-  const int s = blockIdx.x;
-  float x_row[2];
+  const int s = blockIdx.x * 4 + threadIdx.x / 64;
+  if (s >= 866) return;
+  const bool aligned = uol::is_aligned(x, gamma, beta, y);
+  uol::Vector<uol::f16, 8> x_vec[2];
   float mu_sum = 0.0f;  // line 4
 #pragma unroll
   for (int turn = 0; turn < 2; ++turn) {
-    const int c = turn * 256 + threadIdx.x;
-    if (c < 333) {
-      x_row[turn] = float(x[s * 333 + c]);
-      mu_sum += x_row[turn];  // line 4
+    const int vector = turn * 64 + threadIdx.x % 64;
+    if (vector < 65) {
+      const int c = vector * 8;
+      x_vec[turn] = uol::load_vector<8>(x, s * 520 + c, aligned);
+#pragma unroll
+      for (int v = 0; v < 8; ++v) {
+        mu_sum += float(x_vec[turn].at[v]);  // line 4
+      }
     }
   }
-  mu_sum = uol::block_sum<256>(mu_sum, scratch);
-  const float mu = mu_sum / 333.0f;  // line 4
+  mu_sum = uol::group_fold<64>(mu_sum, uol::Sum{});
+  const float mu = mu_sum / 520.0f;  // line 4
   float var_sum = 0.0f;  // line 5
 #pragma unroll
   for (int turn = 0; turn < 2; ++turn) {
-    const int c = turn * 256 + threadIdx.x;
-    if (c < 333) {
-      var_sum += (x_row[turn] - mu) * (x_row[turn] - mu);  // line 5
+    const int vector = turn * 64 + threadIdx.x % 64;
+    if (vector < 65) {
+#pragma unroll
+      for (int v = 0; v < 8; ++v) {
+        var_sum += (float(x_vec[turn].at[v]) - mu) * (float(x_vec[turn].at[v]) - mu);  // line 5
+      }
     }
   }
-  var_sum = uol::block_sum<256>(var_sum, scratch);
-  const float var = var_sum / 333.0f;  // line 5
+  var_sum = uol::group_fold<64>(var_sum, uol::Sum{});
+  const float var = var_sum / 520.0f;  // line 5
 #pragma unroll
   for (int turn = 0; turn < 2; ++turn) {
-    const int c = turn * 256 + threadIdx.x;
-    if (c < 333) {
-      y[s * 333 + c] =  // line 6
-          uol::f16((x_row[turn] - mu) / uol::sqrt(var + eps) * float(gamma[c]) + float(beta[c]));
+    const int vector = turn * 64 + threadIdx.x % 64;
+    if (vector < 65) {
+      const int c = vector * 8;
+      const uol::Vector<uol::f16, 8> gamma_vec = uol::load_vector<8>(gamma, c, aligned);
+      const uol::Vector<uol::f16, 8> beta_vec = uol::load_vector<8>(beta, c, aligned);
+      uol::Vector<uol::f16, 8> y_vec;
+#pragma unroll
+      for (int v = 0; v < 8; ++v) {
+        y_vec.at[v] =  // line 6
+            uol::f16((float(x_vec[turn].at[v]) - mu) / uol::sqrt(var + eps) * float(gamma_vec.at[v]) + float(beta_vec.at[v]));
+      }
+      uol::store_vector(y, s * 520 + c, y_vec, aligned);
     }
   }
 }
