@@ -45,6 +45,7 @@ def issued_by(kernel: Kernel, device: Device, lanes: int) -> Issued:
         operations=_by_name(found, "operation"),
         primitives=_by_name(found, "primitive"),
         statements=_by_name(found, "statement"),
+        accesses={int(size): count for size, count in _by_name(found, "access").items()},
         blocks=grid,
         waves=-(-grid // device.cores),
         resident=min(CORE_BLOCKS, CORE_THREADS // kernel.launch.block[0]),

@@ -179,6 +179,7 @@ class Vectors:
     def load(self, name: str, read: Read, scope: Scope, into: str | None = None) -> None:
         """`const uol::Vector<float, 4> x_vec = uol::load_vector<4>(x, i, aligned);`, or the fill where a guard does not hold.
         `into`: a variable that there is."""
+        scope.declare_looked_up(read)
         condition = scope.condition(c for guard in read.guard for c in guard.conditions)
         printer = scope.printer
         offset = printer.where(read.guard).value(scope.positioned(read.offset))

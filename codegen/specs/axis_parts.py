@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from uol.codegen.indexing.arithmetic import add, ceil_div, mul
+from uol.codegen.indexing.arithmetic import add, mul, static
 from uol.codegen.names import unused
 from uol.codegen.specs.nodes import Fold, KernelSpec, Let, Read, Step, Strides, Within
 from uol.codegen.specs.traverse import map_step, map_strides, names_of
@@ -23,13 +23,16 @@ class AxisParts:
     are_even: bool
 
     @staticmethod
-    def of(spec: KernelSpec, axis: Axis, parts: int) -> AxisParts:
-        """One of a spec's axes, of constant extent, in so many."""
+    def of(spec: KernelSpec, axis: Axis, parts: int, multiple: int = 1) -> AxisParts:
+        """One of a spec's axes, of constant extent, in so many, or fewer: where the parts are multiples of a length."""
         buffers, numbers = (a.name for a in spec.args), (s.name for s in spec.scalars)
         taken = {*names_of(spec), *(a.name for a in spec.axes), *buffers, *numbers, *spec.dims}
-        within = Axis(axis.name, ceil_div(axis.extent, parts))
-        are_even = mul(within.extent, Const(parts)) == axis.extent
-        return AxisParts(axis, Axis(unused("part", taken), Const(parts)), within, are_even)
+        extent = static(axis.extent)
+        assert extent is not None
+        length = -(-extent // (parts * multiple)) * multiple
+        parts = -(-extent // length) if length else parts
+        part, within = Axis(unused("part", taken), Const(parts)), Axis(axis.name, Const(length))
+        return AxisParts(axis, part, within, length * parts == extent)
 
     @property
     def place(self) -> Expr:

@@ -44,10 +44,10 @@ def may_be_split(spec: Reduce) -> bool:
 
 
 @verified
-def split_folds(spec: Reduce, axis: Axis, parts: int) -> tuple[Reduce, Reduce]:
-    """The kernels of a Reduce that may be split, with `axis`, one of its cols, in so many parts. The last part may be shorter:
-    what would be beyond the axis is not folded."""
-    cut = AxisParts.of(spec, axis, parts)
+def split_folds(spec: Reduce, axis: Axis, parts: int, multiple: int = 1) -> tuple[Reduce, Reduce]:
+    """The kernels of a Reduce that may be split, with `axis`, one of its cols, in so many parts, each a multiple of a length.
+    The last part may be shorter: what would be beyond the axis is not folded."""
+    cut = AxisParts.of(spec, axis, parts, multiple)
     cols = tuple(cut.within if a == axis else a for a in spec.cols)
     first, arrays = totals(spec, cut, (cut.part, *spec.rows), cols)
     whole: list[Step] = []

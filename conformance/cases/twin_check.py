@@ -85,14 +85,18 @@ def check(cases: Sequence[Case], progress: Progress | None = None) -> list[Verdi
     return verdicts
 
 
+def compiled_of(case: Case) -> tuple[Compiled, Program]:
+    """The kernels of a case, and its program. Raises what the compiler raises."""
+    instance, target = fitting(find_operator(case.op), case), resolve_target(case.target)
+    program = program_of(Request(instance, target))
+    request = Request(instance, target, strides_of(program, case.arrangement, instance.op))
+    return Compiled(request, module_of(request)), program
+
+
 def prepare(case: Case) -> Prepared:
     """Program, kernels and inputs of a case. Raises what the compiler raises."""
-    instance, forward = fitting(find_operator(case.op), case), forward_of(case.op)
-    target = resolve_target(case.target)
-    program = program_of(Request(instance, target))
-    strides = strides_of(program, case.arrangement, instance.op)
-    request = Request(instance, target, strides)
-    compiled = Compiled(request, module_of(request))
+    (compiled, program), forward = compiled_of(case), forward_of(case.op)
+    instance, strides = compiled.request.instance, compiled.request.layouts
     scalars = {s.name: instance.attrs[s.name] for s in program.scalars}
     if has_twin(case.target):
         ensure_room(compiled.module, scalars)

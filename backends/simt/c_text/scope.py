@@ -8,8 +8,9 @@ from dataclasses import replace
 from uol.backends.simt.c_text.printer import Printer
 from uol.codegen.specs.nodes import Guard, Holds, Let, Read, Step, Store, Within
 from uol.codegen.specs.traverse import reads
-from uol.ir.program.nodes import Const, Expr, Var
-from uol.ir.program.walk import rewrite
+from uol.ir.program.nodes import Call, Const, Expr, Var
+from uol.ir.program.walk import rewrite, walk
+from uol.ir.types import INDEX
 
 WIDTH = 100
 """Longer statements break."""
@@ -96,6 +97,13 @@ class Scope:
     def condition(self, conditions: Iterable[Expr]) -> str:
         positioned = [Holds(self.positioned(c)) for c in conditions]
         return self.printer.condition(positioned)
+
+    def declare_looked_up(self, read: Read) -> None:
+        """What is read for the place of a read, and for its guards, as variables."""
+        for part in read.children:
+            for node in walk(part):
+                if isinstance(node, Call) and node.fn == "cast" and node.dtype == INDEX and reads_at_once(node):
+                    self._declare(read.tensor, node)
 
     def positioned(self, expr: Expr) -> Expr:
         """The expression with guarded positions as variables, which are declared here."""

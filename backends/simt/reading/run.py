@@ -37,6 +37,7 @@ from uol.backends.simt.reading.units import (
     types_of,
     unit_of,
     vector_access,
+    vectors_of,
 )
 from uol.ir.integers.intervals import EVERYTHING, Interval
 
@@ -78,12 +79,14 @@ class Reading:
     visits: int = 0
     """Expressions that were evaluated: what the reading costs."""
     types: Mapping[str, str] = field(init=False)
+    vectors: Mapping[str, int] = field(init=False)
     tensors: frozenset[str] = field(init=False)
     memory: frozenset[str] = field(init=False)
     readers: tuple[Reader, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         self.types = types_of(self.kernel)
+        self.vectors = vectors_of(self.kernel)
         self.tensors = frozenset(p.name for p in self.kernel.parameters if p.pointer)
         self.memory = memory_of(self.kernel)
         self.readers = tuple(Reader(width, self.threads, self.types) for width in self.widths)
@@ -258,7 +261,7 @@ class Reading:
         args = tuple(self.value(a, active) for a in node.args if not (isinstance(a, Name) and a.name in self.memory))
         if vector := vector_access(node):
             what, tensor, _ = vector
-            self.access(what, tensor, args[0], active)
+            self.access(what, tensor, args[0], active, self.elements_of(node))
             return EVERYTHING
         if node.fn == "atomic_add" and isinstance(node.args[0], Name):
             self.access("store", node.args[0].name, args[0], active)
@@ -284,9 +287,16 @@ class Reading:
         """The first index of an access, which is the only one of a tensor; where in shared memory does not matter."""
         return [self.value(part, active) for part in index][0]
 
-    def access(self, what: str, array: str, place: Value, active: Active) -> None:
+    def elements_of(self, call: Operation) -> int:
+        """How many a call for several side by side moves: its own parameter, or that of the vector that it stores."""
+        stored = call.args[2]
+        return int(call.parameters[0]) if call.parameters or not isinstance(stored, Name) else self.vectors[stored.name]
+
+    def access(self, what: str, array: str, place: Value, active: Active, elements: int = 1) -> None:
         if array in self.tensors:
             self.touched.setdefault((what, array), []).append((place, active.sure, active.maybe))
+            size = bytes_of(self.types[array]) * elements
+            self.add("access", str(size), times(size, active.lanes))
         elif array in self.memory:
             self.add("scratch", what, times(bytes_of(self.types[array]), active.lanes))
 

@@ -40,6 +40,13 @@ def types_of(kernel: KernelText) -> dict[str, str]:
     return found
 
 
+def vectors_of(kernel: KernelText) -> dict[str, int]:
+    """How many elements each vector has that a kernel declares."""
+    steps = [step for step in simple_statements(kernel.body) if isinstance(step.target, Name)]
+    parts = {step.target.name: arguments_of(step.dtype, "Vector") for step in steps if isinstance(step.target, Name)}
+    return {name: int(found[1]) for name, found in parts.items() if len(found) > 1}
+
+
 def memory_of(kernel: KernelText) -> frozenset[str]:
     """The names of the tensors and the shared arrays of a kernel."""
     shared = (s.target.name for s in kernel.body if isinstance(s, Simple) and s.shared and isinstance(s.target, Name))

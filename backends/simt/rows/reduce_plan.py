@@ -179,7 +179,7 @@ class _Writer:
         start = Scope(printer)
         for fold in part.folds:
             start.add(texts[fold.name].declaration(), fold.line)
-        body, behind = self._inside(scope.lines), (*after.lines, *rest)
+        body, behind = self._inside(scope.lines, named=self._is_named(number, part)), (*after.lines, *rest)
         return PassPlan(tuple(start.lines), loops if part.elements else (), body, behind, bool(self.kept.turns))
 
     def _elements(self, number: int, part: Pass, texts: dict[str, FoldText], scope: Scope, position: Expr) -> None:
@@ -229,13 +229,22 @@ class _Writer:
                 access = replace(access, offset=counter.offset(access))
         return access
 
-    def _inside(self, body: list[str]) -> tuple[str, ...]:
+    def _is_named(self, number: int, part: Pass) -> bool:
+        """Do the statements of a pass say which column they are at?"""
+        if self.columns is None:
+            return False
+        names = {self.columns.name, *(axis.name for axis in self.columns.axes)}
+        return any(fold.op in PICKS for fold in part.folds) or bool(self._needed(number, part) & names)
+
+    def _inside(self, body: list[str], *, named: bool) -> tuple[str, ...]:
         """The body of a turn, whose column is one where the last turn is whole."""
         if not self.kept.turns or self.shared is None or self.columns is None:
             return tuple(body)
         printer, lanes = self.row_scope.printer, self.shared.lanes
         column = self.columns.known(printer).names.variable(self.columns.name)
         counter, count = (column, self.columns.count) if self.each == 1 else (VECTOR, self.columns.count // self.each)
+        if count % lanes == 0 and not named:
+            return tuple(body)
         scope = Scope(printer)
         place = self.lane if self.kept.turns == 1 else f"turn * {lanes} + {self.lane}"
         scope.add(f"const {printer.index_type} {counter} = {place};")
@@ -255,8 +264,7 @@ class _Writer:
         counter = self.columns
         scope.printer = counter.known(scope.printer)
         needed, name = self._needed(number, part), scope.printer.names.variable(counter.name)
-        picks = any(fold.op in PICKS for fold in part.folds)
-        if self.each > 1 and (picks or needed & {counter.name, *(axis.name for axis in counter.axes)}):
+        if self.each > 1 and self._is_named(number, part):
             scope.add(f"const {scope.printer.index_type} {name} = {VECTOR} * {self.each};")
         for line in counter.declarations(scope.printer, needed):
             scope.add(line)

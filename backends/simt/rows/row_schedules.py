@@ -34,12 +34,9 @@ def row_schedules(spec: Reduce | Scan, device: Device, lanes: int) -> tuple[RowS
 
 
 def lanes_want_rows(spec: KernelSpec, rows: Axes, along: Axes) -> bool:
-    """Do most reads step less along the rows than along the columns?"""
-    votes = 0
-    for expr in expressions(spec):
-        for read in reads(expr):
-            votes += 1 if smallest_stride(read, rows) < smallest_stride(read, along) else -1
-    return votes > 0
+    """Do most reads of the columns step less along the rows than along the columns?"""
+    steps = [(smallest_stride(read, rows), smallest_stride(read, along)) for e in expressions(spec) for read in reads(e)]
+    return sum(1 if by_row < by_column else -1 for by_row, by_column in steps if by_column < float("inf")) > 0
 
 
 def columns_side_by_side(spec: Reduce) -> int:

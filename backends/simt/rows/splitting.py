@@ -16,6 +16,8 @@ BLOCKS_A_CORE = 4
 """Of 256 threads: half of what a core holds, which hides the latency of its loads."""
 LEAST = 1 << 14
 """Columns that a block is worth: it takes about as long for them as a further launch does, some microseconds."""
+WHOLE, LONG = 16, 256
+"""Parts of `LONG` columns and more are multiples of `WHOLE`: so many of one byte are an access."""
 LEAST_A_THREAD = 64
 """The same where a thread has its rows alone."""
 
@@ -35,13 +37,18 @@ def _in_parts(spec: KernelSpec, device: Device) -> tuple[KernelSpec, ...]:
         return (spec,)
     axis = max(spec.cols, key=lambda a: static(a.extent) or 0)
     extent = static(axis.extent) or 0
-    parts = _dividing(min(_parts(spec, device), extent), extent)
-    return (spec,) if parts < 2 else split_folds(spec, axis, parts)
+    wanted = min(_parts(spec, device), extent)
+    if wanted < 2:
+        return (spec,)
+    even = _even_parts(wanted, extent)
+    return split_folds(spec, axis, even or wanted, 1 if even or extent < wanted * LONG else WHOLE)
 
 
-def _dividing(wanted: int, extent: int) -> int:
-    """Parts of one size, where nearly as many as are wanted are: no thread then asks where the last one ends."""
-    return next((n for n in range(wanted, wanted * 3 // 4, -1) if n and extent % n == 0), wanted)
+def _even_parts(wanted: int, extent: int) -> int | None:
+    """About as many parts as are wanted, of one size: no thread then asks where the last one ends. Best is a size that large
+    accesses divide."""
+    fitting = [n for n in range(max(2, wanted * 3 // 4), min(wanted * 4 // 3, extent) + 1) if extent % n == 0]
+    return min(fitting, key=lambda n: (extent // n % WHOLE != 0, abs(n - wanted)), default=None)
 
 
 def split_long_scan(spec: Scan, device: Device) -> tuple[KernelSpec, ...]:

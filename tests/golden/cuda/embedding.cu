@@ -16,8 +16,9 @@ extern "C" __global__ void __launch_bounds__(256) embedding_kernel(
   const long long s = i / 88;
   const long long d = i % 88;
   const bool aligned = uol::is_aligned(w, y);
-  const uol::Vector<uol::f16, 8> w_vec = at[s] >= 0 && at[s] < 53
-      ? uol::load_vector<8>(w, at[s] * 88 + d, aligned)
+  const long long w_at0 = at[s];
+  const uol::Vector<uol::f16, 8> w_vec = w_at0 >= 0 && w_at0 < 53
+      ? uol::load_vector<8>(w, w_at0 * 88 + d, aligned)
       : uol::filled_vector<8>(uol::f16(0.0f));
   uol::Vector<uol::f16, 8> y_vec;
 #pragma unroll

@@ -1,0 +1,59 @@
+"""What is moved, beside what must be: by closed forms that are counted by hand here."""
+
+from __future__ import annotations
+
+import pytest
+
+from uol.conformance import traffic
+from uol.conformance.traffic import Row, Traffic, rows, traffic_of
+from uol.ops.texts import names
+from uol.ops.workloads import Workload
+
+
+def row(op: str, **dims: int | tuple[int, ...]) -> Row:
+    return Row("any", Workload(op, dims), "")
+
+
+@pytest.mark.parametrize("target", traffic.TARGETS)
+def test_what_streams_moves_what_it_must(target: str) -> None:
+    found = traffic_of(row("relu", S=(65536,)), target, "f16")
+    assert (found.must, found.moved, found.whole, found.kernels) == (2 * 65536 * 2, 2 * 65536 * 2, 1.0, 1)
+    assert found.is_lean
+    rows_of = traffic_of(row("softmax", S=(1024,), C=512), target, "f32")
+    assert (rows_of.moved, rows_of.whole) == (2 * 1024 * 512 * 4, 1.0)
+
+
+def test_one_element_less_goes_one_by_one() -> None:
+    found = traffic_of(row("relu", S=(65535,)), "cuda", "f32")
+    assert found.moved == 2 * 65536 * 4
+    assert found.whole == 0
+    assert not found.is_lean
+    assert str(found).endswith("0%  NO REASON")
+
+
+def test_a_transposed_read_is_a_sector_for_each_lane() -> None:
+    found = traffic_of(row("transpose", S=(), M=128, N=128), "cuda", "f32")
+    assert found.moved == 128 * 128 * (32 + 4), "until it goes through shared memory: then this is 8 bytes an element"
+
+
+def test_the_rows_are_operators_and_fit_no_cache() -> None:
+    found = rows()
+    assert len(found) > 30
+    assert {r.workload.op.removesuffix("_grad") for r in found} <= set(names())
+    assert len({str(r.workload) for r in found}) == len(found)
+
+
+def test_bad_input_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(Exception, match="no sectors are counted on nowhere"):
+        traffic.main(["--target", "nowhere"])
+    assert traffic.main(["--op", "no_such_operator"]) == 1
+    assert "0 operators" in capsys.readouterr().out
+
+
+def test_lean_is_little_more_than_must() -> None:
+    def made(moved: int, whole: float) -> Traffic:
+        return Traffic(row("relu", S=(8,)), "cuda", "f32", 1, 1000, moved, whole)
+
+    assert made(1150, 0.95).is_lean
+    assert not made(1151, 1.0).is_lean
+    assert not made(1000, 0.94).is_lean
