@@ -78,7 +78,8 @@ def make_inputs(program: Program, kind: Kind, seed: int = 0) -> dict[str, Array]
             inputs[name] = np.sort(inputs[name])
     if few:
         first = next(iter(inputs.values())).reshape(-1)
-        first[[first.size // 2, -1] if first.size else []] = np.nan
+        if first.dtype.kind == "f":
+            first[[first.size // 2, -1] if first.size else []] = np.nan
     return inputs
 
 

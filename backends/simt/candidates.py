@@ -12,9 +12,20 @@ from uol.backends.simt.rows.folds import PICKS
 from uol.backends.simt.rows.row_schedules import columns_side_by_side, lanes_of_rows, row_schedules
 from uol.backends.simt.rows.select_plan import shared_bytes as sort_bytes
 from uol.backends.simt.rows.select_plan import tile_of
-from uol.backends.simt.schedules import LANES_A_ROW, THREADS, BlockPerRow, Elements, RowTile, SimtSchedule, ThreadPerRow, Tile
+from uol.backends.simt.schedules import (
+    LANES_A_ROW,
+    THREADS,
+    BlockPerRow,
+    Elements,
+    RowTile,
+    SimtSchedule,
+    ThreadPerRow,
+    Tile,
+    TransposedTile,
+)
 from uol.backends.simt.target import Target
 from uol.backends.simt.tile_counts import attention_counts, contract_counts
+from uol.backends.simt.transposed import blocks_of, crossing_of, tile_across, tiled_bytes
 from uol.backends.simt.vectors import width_along
 from uol.codegen.backend import Device, Footprint, Refusal
 from uol.codegen.cost import time_of
@@ -51,7 +62,9 @@ def candidates(spec: KernelSpec, device: Device, lanes: int) -> Iterable[SimtSch
     match spec:
         case Map() | Pack():
             width = side_by_side(spec)
-            return (Elements(THREADS, width), Elements(THREADS)) if width > 1 else (Elements(THREADS),)
+            plain = (Elements(THREADS, width), Elements(THREADS)) if width > 1 else (Elements(THREADS),)
+            crossing = crossing_of(tidy := without_unit_axes(spec))
+            return plain if crossing is None else (tile_across(tidy, crossing), *plain)
         case Scatter():
             return (Elements(THREADS),)
         case Reduce() | Scan():
@@ -95,6 +108,8 @@ def check(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> Footprint
                 return Refusal(f"{each} elements do not lie side by side", f"{side_by_side(spec)} elements a thread")
             blocks = min(-(-count_of(spec.axes) // (threads * each)), target.max_blocks(threads)) if threads > 0 else 0
             return _fitting(target, threads, blocks, 0)
+        case (Map() | Pack(), TransposedTile()):
+            return _transposed(spec, schedule, target)
         case (Reduce(rows=rows) | Scan(rows=rows), ThreadPerRow(threads=threads)):
             return _fitting(target, threads, -(-count_of(rows) // threads) if threads > 0 else 0, 0)
         case (Reduce(), BlockPerRow()):
@@ -109,6 +124,17 @@ def check(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> Footprint
         case (Attention(), RowTile()):
             return _row_tile(spec, schedule, target)
     return Refusal(f"a {type(spec).__name__} kernel has no schedule {type(schedule).__name__}")
+
+
+def _transposed(spec: Map | Pack, tile: TransposedTile, target: Target) -> Footprint | Refusal:
+    tidy = without_unit_axes(spec)
+    crossing = crossing_of(tidy)
+    if crossing is None:
+        return Refusal("nothing lies across the result", "one element a thread")
+    best, rows = tile_across(tidy, crossing), tile.rows_a_turn
+    if tile.each < 1 or best.each % tile.each or tile.side % tile.each or not rows or tile.side % rows:
+        return Refusal(f"{tile.threads} threads of {tile.each} elements do not go over {tile.side} rows", best.describe())
+    return _fitting(target, tile.threads, blocks_of(tidy, crossing, tile), tiled_bytes(crossing, tile))
 
 
 def _shared_rows(spec: Reduce, schedule: BlockPerRow, target: Target) -> Footprint | Refusal:

@@ -21,8 +21,9 @@ from uol.backends.simt.map_plan import MapPlan, plan_map
 from uol.backends.simt.rows.reduce_plan import ReducePlan, plan_reduce
 from uol.backends.simt.rows.scan_plan import ScanPlan, plan_scan
 from uol.backends.simt.rows.select_plan import SelectPlan, plan_select
-from uol.backends.simt.schedules import BlockPerRow, Elements, RowTile, SimtSchedule, ThreadPerRow, Tile
+from uol.backends.simt.schedules import BlockPerRow, Elements, RowTile, SimtSchedule, ThreadPerRow, Tile, TransposedTile
 from uol.backends.simt.target import Target
+from uol.backends.simt.transposed import TransposedPlan, plan_transposed
 from uol.codegen.backend import Device, Kernel, Module, Param, Refusal, SourceFile
 from uol.codegen.specs.drop_unit_axes import without_unit_axes
 from uol.codegen.specs.graph import KernelGraph
@@ -32,7 +33,7 @@ from uol.codegen.specs.traverse import with_steps
 from uol.ir.errors import RefusalError, ResourceError, UolError
 from uol.ir.program.nodes import Var
 
-Plan = MapPlan | ReducePlan | ScanPlan | SelectPlan | ContractPlan | AttentionPlan
+Plan = MapPlan | TransposedPlan | ReducePlan | ScanPlan | SelectPlan | ContractPlan | AttentionPlan
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -59,6 +60,8 @@ def _plan(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> tuple[str
     match spec, schedule:
         case (Map() | Pack() | Scatter(), Elements()):
             return "map.j2", plan_map(spec, schedule, target)
+        case (Map() | Pack(), TransposedTile()):
+            return "transposed.j2", plan_transposed(spec, schedule)
         case (Reduce(), ThreadPerRow() | BlockPerRow()):
             return "reduce.j2", plan_reduce(spec, schedule, target)
         case (Scan(), ThreadPerRow() | BlockPerRow()):

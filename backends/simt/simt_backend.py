@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import get_args
 
 from uol.backends.simt.driver_api import DriverSource
-from uol.backends.simt.schedules import RUN, BlockPerRow, Elements, RowTile, SimtSchedule, ThreadPerRow, Tile
+from uol.backends.simt.schedules import RUN, SimtSchedule
 from uol.backends.simt.target import Target
 from uol.backends.simt.torch_side import TorchSide, current_raw_stream, properties_of
 from uol.codegen.backend import (
@@ -185,6 +185,6 @@ class SimtBackend:
 
 
 def _own(schedule: Schedule) -> SimtSchedule:
-    if isinstance(schedule, Elements | ThreadPerRow | BlockPerRow | Tile | RowTile):
+    if isinstance(schedule, SimtSchedule):
         return schedule
     raise UolError(f"{schedule} is no schedule for a machine with threads")

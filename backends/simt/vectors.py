@@ -38,13 +38,13 @@ def width_along(steps: Iterable[Step], axis: Axis) -> int:
     extent is not a multiple of it, or something is neither the same along the axis, nor side by side, nor apart by sectors."""
     steps, extent = tuple(steps), static(axis.extent)
     moved = [each for each in _accesses(steps) if _stride(each, axis) != ZERO]
-    whole = [each for each in moved if _is_side_by_side(each, axis, 1)]
+    whole = [each for each in moved if is_side_by_side(each, axis, 1)]
     if not extent or not whole:
         return 1
     if not all(_is_apart(each, axis) for each in moved if each not in whole):
         return 1
     width = WHOLE_BYTES // max(DTYPES[each.dtype].bytes for each in whole)
-    while width > 1 and (extent % width or not all(_is_side_by_side(each, axis, width) for each in whole)):
+    while width > 1 and (extent % width or not all(is_side_by_side(each, axis, width) for each in whole)):
         width //= 2
     return width
 
@@ -76,7 +76,7 @@ def _steps_by_one(expr: Expr, axis: Axis) -> bool:
     return False
 
 
-def _is_side_by_side(access: Read | Store, axis: Axis, width: int) -> bool:
+def is_side_by_side(access: Read | Store, axis: Axis, width: int) -> bool:
     """Do steps of the axis go from element to element, groups of `width` from a multiple of it on, all or none of a group where
     conditions hold?"""
     if _stride(access, axis) != Const(1) or not _is_multiple(substituted(access.offset, {axis.name: ZERO}), width):
@@ -132,7 +132,7 @@ class Vectors:
     def taken(self, step: Step) -> Step:
         """The step of one element, with vectors in place of what lies side by side in memory."""
         match step:
-            case Store() if _is_side_by_side(step, self.axis, self.width):
+            case Store() if is_side_by_side(step, self.axis, self.width):
                 name = _vector_of(step, self.stores)
                 self.stores[name] = step
                 return replace(step, tensor=name, offset=Var(ELEMENT), strides=(), value=self._value(step.value))
@@ -144,11 +144,15 @@ class Vectors:
         return rewrite(expr, self._rule)
 
     def _rule(self, node: Expr) -> Expr | None:
-        if not isinstance(node, Read) or not _is_side_by_side(node, self.axis, self.width):
+        if not isinstance(node, Read) or not is_side_by_side(node, self.axis, self.width):
             return None
-        name = _vector_of(node, self.loads)
-        self.loads[name] = node
-        return replace(node, tensor=name, offset=Var(ELEMENT), strides=(), guard=(), fill=None)
+        return self.taken_read(node)
+
+    def taken_read(self, read: Read) -> Read:
+        """The element of a vector that stands for a read."""
+        name = _vector_of(read, self.loads)
+        self.loads[name] = read
+        return replace(read, tensor=name, offset=Var(ELEMENT), strides=(), guard=(), fill=None)
 
     def at_element(self, step: Step, counter: str) -> Step:
         """The step with the axis, and the counter over all axes, at the element at hand."""
@@ -169,9 +173,9 @@ class Vectors:
         names = replace(names, tensors={**names.tensors, **vectors})
         return replace(printer, names=names, proofs=replace(printer.proofs, ranges=replace(ranges, variables=bounds)))
 
-    def aligned(self, printer: Printer, workspaces: frozenset[str]) -> str:
+    def aligned(self, printer: Printer, workspaces: frozenset[str], further: Iterable[Read] = ()) -> str:
         """`const bool aligned = uol::is_aligned(x, y);`. Workspaces always are."""
-        accesses: tuple[Read | Store, ...] = (*self.loads.values(), *self.stores.values())
+        accesses: tuple[Read | Store, ...] = (*further, *self.loads.values(), *self.stores.values())
         tensors = {each.tensor: None for each in accesses if each.tensor not in workspaces}
         call = f"uol::is_aligned({', '.join(map(printer.names.tensor, tensors))})" if tensors else "true"
         return f"const bool {printer.names.variables[ALIGNED]} = {call};"

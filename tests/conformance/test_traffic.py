@@ -31,9 +31,11 @@ def test_one_element_less_goes_one_by_one() -> None:
     assert str(found).endswith("0%  NO REASON")
 
 
-def test_a_transposed_read_is_a_sector_for_each_lane() -> None:
+def test_what_is_transposed_goes_through_shared_memory_unless_it_is_narrow() -> None:
     found = traffic_of(row("transpose", S=(), M=128, N=128), "cuda", "f32")
-    assert found.moved == 128 * 128 * (32 + 4), "until it goes through shared memory: then this is 8 bytes an element"
+    assert (found.moved, found.whole) == (128 * 128 * 8, 1.0)
+    narrow = traffic_of(row("transpose", S=(), M=128, N=8), "cuda", "f32")
+    assert narrow.moved == 128 * 8 * (32 + 4), "each lane reads in a sector of its own"
 
 
 def test_the_rows_are_operators_and_fit_no_cache() -> None:

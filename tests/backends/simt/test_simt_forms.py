@@ -17,7 +17,7 @@ from uol.backends import registry
 from uol.backends.simt import rendering
 from uol.backends.simt.candidates import TILES
 from uol.backends.simt.rows.select_plan import TILE
-from uol.backends.simt.schedules import BlockPerRow, Elements, SimtSchedule
+from uol.backends.simt.schedules import BlockPerRow, Elements, SimtSchedule, TransposedTile
 from uol.backends.simt.simt_backend import SimtBackend
 from uol.backends.twin.record import Array, Job
 from uol.backends.twin.run import execute_many
@@ -232,6 +232,33 @@ def accesses() -> list[Form]:
     ]
 
 
+def transposed() -> list[Form]:
+    """Tiles by vectors and by single elements, whole and broken ones, of narrow types; between other axes; two tensors that lie
+    across and one that lies along."""
+    turned = "op f(x: {t}[M, N]) -> (y: {t}[N, M]) {{ y[j, i] = x[i, j] }}"
+    inner = "op f(x: f32[A, M, B, N]) -> (y: f32[N, A, B, M]) { y[j, a, b, i] = x[a, i, b, j] * 2 }"
+    mixed = """op f(x: f32[M, N], z: f32[M, N], u: f32[N, M], v: f32[M]) -> (y: f32[N, M]) {
+  y[j, i] = x[i, j] - z[i, j] * u[j, i] + v[i]
+}"""
+    forms: list[Form] = []
+    for t, dtype, m, n, each in (("f32", "float32", 68, 36, 4), ("f16", "float16", 72, 64, 8), ("i8", "int8", 48, 160, 16)):
+        x = RNG.integers(-9, 9, (m, n)).astype(dtype)
+        ways = (TransposedTile(max(32, 8 * each), each), TransposedTile(32, 1), TransposedTile(32, 4), Elements(64))
+        forms.append(Form(f"turned-{t}", turned.format(t=t), {"x": x}, lambda i: i["x"].T, ways, {"M": m, "N": n}))
+    odd, tile = RNG.standard_normal((33, 19)), (TransposedTile(),)
+    forms.append(Form("turned-f64", turned.format(t="f64"), {"x": odd}, lambda i: i["x"].T, tile, {"M": 33, "N": 19}))
+    x = RNG.integers(-9, 9, (3, 36, 2, 20)).astype(np.float32)
+    sizes = {"A": 3, "M": 36, "B": 2, "N": 20}
+    both = (TransposedTile(32, 4), TransposedTile(32, 2))
+    forms.append(Form("turned-inner", inner, {"x": x}, lambda i: i["x"].transpose(3, 0, 2, 1) * 2, both, sizes))
+    x, z = (RNG.integers(-9, 9, (36, 20)).astype(np.float32) for _ in "xz")
+    inputs = {"x": x, "z": z, "u": RNG.integers(-9, 9, (20, 36)).astype(np.float32), "v": np.arange(36, dtype=np.float32)}
+    return [
+        *forms,
+        Form("turned-mixed", mixed, inputs, lambda i: (i["x"] - i["z"] * i["u"].T).T + i["v"], both, {"M": 36, "N": 20}),
+    ]
+
+
 def segments() -> list[Form]:
     """Rows of a key in any order, and terms of ascending keys, some of them outside; segments with nothing in them."""
     x, w = RNG.integers(-4, 5, (70, 33)).astype(np.float32), RNG.integers(-4, 5, (6, 20, 33)).astype(np.float32)
@@ -273,7 +300,7 @@ def segments() -> list[Form]:
     return [*forms("i32", ascending, "i32"), *forms("i64", ascending, "i64"), *shuffled, one, one_term]
 
 
-FORMS = (*ROW_FORMS, *scatters(), *orders(), *contractions(), *segments(), *elements(), *accesses())
+FORMS = (*ROW_FORMS, *scatters(), *orders(), *contractions(), *segments(), *elements(), *accesses(), *transposed())
 SCHEDULED = [(form, schedule) for form in FORMS for schedule in form.schedules]
 
 
