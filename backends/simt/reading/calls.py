@@ -58,9 +58,10 @@ def _barriers(number: int, active: Active, reader: Reader) -> None:
 
 def _shuffles(call: Operation, steps: int, active: Active, reader: Reader) -> None:
     """A pick is two values; each step of a fold computes once."""
-    values = 2 if "arg" in call.fn else 1
+    parts = members(type_of(call.args[0], reader.types))
+    values = 2 if "arg" in call.fn else len(parts)
     reader.counts.add("primitive", "shuffle", times(steps * values, active.warps(reader.width)))
-    unit = class_of(type_of(call.args[0], reader.types))
+    unit = class_of(parts[0])
     reader.counts.add("operation", unit, times(steps * reader.width, active.warps(reader.width)))
 
 
