@@ -9,6 +9,7 @@
 //   shuffle_xor(value, mask, line)                          the value of the lane whose number differs by `mask`
 //   shuffle_up(value, distance, line)                       the value of the lane `distance` below; the own where there is none
 //   add_at_once(to, value)                                  an addition to memory that others add to: float double int long long
+//   UOL_ARRAY(type, name, count)                            `type name[count]`, where the machine looks at indices
 //   load_whole<V>(from) store_whole(to, value)              one access of up to 16 bytes, at a multiple of its size
 //
 // It needs no header of a compiler: nvcc, NVRTC, hipcc and g++ know every name in it.
@@ -22,7 +23,10 @@ namespace uol {
 UOL_DEVICE int thread_index() { return threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z); }
 
 // `n` elements in one access; the address is a multiple of n * sizeof(T), at most 16 bytes.
-template <class T, int n> struct alignas(sizeof(T) * n) Vector { T at[n]; };
+#ifndef UOL_ARRAY
+#define UOL_ARRAY(type, name, count) type name[count]
+#endif
+template <class T, int n> struct alignas(sizeof(T) * n) Vector { UOL_ARRAY(T, at, n); };
 template <int n, class T> UOL_DEVICE Vector<T, n> load_vector(const T* from) {
   static_assert(sizeof(T) * n <= 16, "at most 16 bytes");
   return load_whole<Vector<T, n>>(from);

@@ -6,7 +6,7 @@ from math import gcd
 
 from uol.backends.simt.c_text.counters import Counter, count_of
 from uol.backends.simt.operand import smallest_stride
-from uol.backends.simt.rows.kept_reads import most_columns
+from uol.backends.simt.rows.kept_reads import MOST_COLUMNS
 from uol.backends.simt.schedules import THREADS, BlockPerRow, RowSchedule, ThreadPerRow
 from uol.backends.simt.vectors import width_along
 from uol.codegen.backend import Device
@@ -56,7 +56,7 @@ def _shared(spec: Reduce | Scan, rows: int, columns: int, device: Device, lanes:
     as the row."""
     each = columns_side_by_side(spec) if isinstance(spec, Reduce) else 1
     vectors = -(-columns // each)
-    if isinstance(spec, Reduce) and 0 < columns <= lanes * most_columns(each):
+    if isinstance(spec, Reduce) and 0 < columns <= lanes * MOST_COLUMNS:
         of_row = lanes_of_rows(rows, min(_power_of_two(vectors), lanes), lanes)
         threads = THREADS
         while threads > lanes and rows < device.cores * (threads // of_row):
@@ -65,7 +65,7 @@ def _shared(spec: Reduce | Scan, rows: int, columns: int, device: Device, lanes:
             return BlockPerRow(threads, threads // of_row, each)
     threads = min(THREADS, max(_power_of_two(vectors), lanes))
     if isinstance(spec, Reduce) and len(passes_of(spec).passes) > 1:
-        enough = max(threads, _power_of_two(-(-columns // most_columns(each))))
+        enough = max(threads, _power_of_two(-(-columns // MOST_COLUMNS)))
         threads = enough if enough <= MOST_THREADS else threads
     return BlockPerRow(threads, 1, each)
 

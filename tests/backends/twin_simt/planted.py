@@ -296,6 +296,15 @@ extern "C" __global__ void second(const float* x, float* y, float* w)
 """,
     ),
     Planted(
+        "a read past a vector of records",
+        """
+  uol::Vector<uol::f16, 8> v = uol::filled_vector<8>(uol::f16(x[i]));
+  float sum = 0;
+  for (int k = 0; k < 9; ++k) sum += float(v.at[k]);  // ! out-of-bounds-index
+  y[i] = sum;
+""",
+    ),
+    Planted(
         "less dynamic shared memory than used",
         """
   extern __shared__ float s[];

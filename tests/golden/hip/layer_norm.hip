@@ -8,7 +8,7 @@
 //   7  }
 #include "uol_device.h"
 
-// 866 rows of 520, 4 rows a block of 256 threads
+// 866 rows of 264, 4 rows a block of 256 threads
 extern "C" __global__ void __launch_bounds__(256) layer_norm_kernel(
     const uol::f16* __restrict__ x,
     const uol::f16* __restrict__ gamma,
@@ -19,39 +19,36 @@ extern "C" __global__ void __launch_bounds__(256) layer_norm_kernel(
   const int s = blockIdx.x * 4 + threadIdx.x / 64;
   if (s >= 866) return;
   const bool aligned = uol::is_aligned(x, gamma, beta, y);
-  uol::Vector<uol::f16, 8> x_vec[2];
+  uol::Vector<uol::f16, 8> x_vec;
   float mu_sum = 0.0f;  // line 4
-#pragma unroll
-  for (int turn = 0; turn < 2; ++turn) {
-    const int vector = turn * 64 + threadIdx.x % 64;
-    if (vector < 65) {
+  {
+    const int vector = threadIdx.x % 64;
+    if (vector < 33) {
       const int c = vector * 8;
-      x_vec[turn] = uol::load_vector<8>(x, s * 520 + c, aligned);
+      x_vec = uol::load_vector<8>(x, s * 264 + c, aligned);
 #pragma unroll
       for (int v = 0; v < 8; ++v) {
-        mu_sum += float(x_vec[turn].at[v]);  // line 4
+        mu_sum += float(x_vec.at[v]);  // line 4
       }
     }
   }
   mu_sum = uol::group_fold<64>(mu_sum, uol::Sum{});
-  const float mu = mu_sum / 520.0f;  // line 4
+  const float mu = mu_sum / 264.0f;  // line 4
   float var_sum = 0.0f;  // line 5
-#pragma unroll
-  for (int turn = 0; turn < 2; ++turn) {
-    const int vector = turn * 64 + threadIdx.x % 64;
-    if (vector < 65) {
+  {
+    const int vector = threadIdx.x % 64;
+    if (vector < 33) {
 #pragma unroll
       for (int v = 0; v < 8; ++v) {
-        var_sum += (float(x_vec[turn].at[v]) - mu) * (float(x_vec[turn].at[v]) - mu);  // line 5
+        var_sum += (float(x_vec.at[v]) - mu) * (float(x_vec.at[v]) - mu);  // line 5
       }
     }
   }
   var_sum = uol::group_fold<64>(var_sum, uol::Sum{});
-  const float var = var_sum / 520.0f;  // line 5
-#pragma unroll
-  for (int turn = 0; turn < 2; ++turn) {
-    const int vector = turn * 64 + threadIdx.x % 64;
-    if (vector < 65) {
+  const float var = var_sum / 264.0f;  // line 5
+  {
+    const int vector = threadIdx.x % 64;
+    if (vector < 33) {
       const int c = vector * 8;
       const uol::Vector<uol::f16, 8> gamma_vec = uol::load_vector<8>(gamma, c, aligned);
       const uol::Vector<uol::f16, 8> beta_vec = uol::load_vector<8>(beta, c, aligned);
@@ -59,9 +56,9 @@ extern "C" __global__ void __launch_bounds__(256) layer_norm_kernel(
 #pragma unroll
       for (int v = 0; v < 8; ++v) {
         y_vec.at[v] =  // line 6
-            uol::f16((float(x_vec[turn].at[v]) - mu) / uol::sqrt(var + eps) * float(gamma_vec.at[v]) + float(beta_vec.at[v]));
+            uol::f16((float(x_vec.at[v]) - mu) / uol::sqrt(var + eps) * float(gamma_vec.at[v]) + float(beta_vec.at[v]));
       }
-      uol::store_vector(y, s * 520 + c, y_vec, aligned);
+      uol::store_vector(y, s * 264 + c, y_vec, aligned);
     }
   }
 }

@@ -73,6 +73,19 @@ void store4(void* to, unsigned value);
 void store8(void* to, unsigned long long value);
 void store16(void* to, Pair value);
 
+// Elements that a thread has side by side. An index beyond them is a finding, and reads or writes the first.
+void beyond(long long index, int count);
+template <class T, int count> struct Array {
+  T all[count];
+  inline __attribute__((always_inline)) int place(long long index) const {
+    if (index >= 0 && index < count) return static_cast<int>(index);
+    beyond(index, count);
+    return 0;
+  }
+  inline __attribute__((always_inline)) T& operator[](long long index) { return all[place(index)]; }
+  inline __attribute__((always_inline)) const T& operator[](long long index) const { return all[place(index)]; }
+};
+
 // Addition to an element of memory that nobody else sees half done.
 void add_at_once(float* to, float value);
 void add_at_once(double* to, double value);

@@ -318,6 +318,10 @@ void check_addition(const void* pointer, unsigned bytes, const void* pc) {
   else check<8, true, true>(pointer, pc);
 }
 
+[[gnu::noinline]] void beyond(long long index, int count) {
+  uol_report::add("out-of-bounds-index", {0, __builtin_return_address(0)}, "index %lld into %d elements side by side", index, count);
+}
+
 }  // namespace uol_twin
 
 #define UOL_ENTRY(bytes)                                                                                                        \
