@@ -81,7 +81,7 @@ def candidates(spec: KernelSpec, device: Device, lanes: int) -> Iterable[SimtSch
 def side_by_side(spec: Map | Pack | Scatter) -> int:
     """Elements that one access may have, along the last axis that has several."""
     tidy = without_unit_axes(spec)
-    return width_along(tidy.steps, tidy.axes[-1]) if tidy.axes and not isinstance(spec, Scatter) else 1
+    return width_along(tidy, tidy.axes[-1]) if tidy.axes and not isinstance(spec, Scatter) else 1
 
 
 def _cost(counts: Issued, device: Device) -> tuple[float, float]:

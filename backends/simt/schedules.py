@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+SECTOR_BYTES = 32
+"""What an access of global memory moves at least: CUDA C++ Best Practices Guide, "Coalesced Access to Global Memory". Accesses
+of other machines are counted in the same unit."""
 THREADS = 256
 """A block that fills every SIMT machine: several fit a core at any register use below 64 a thread."""
 

@@ -14,8 +14,8 @@ from uol.backends.simt.c_text.proofs import Proofs, index_type
 from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.c_text.signatures import Signature, signature
 from uol.backends.simt.c_text.types import STORAGE
-from uol.backends.simt.schedules import TransposedTile
-from uol.backends.simt.vectors import ELEMENT, SECTOR_BYTES, WHOLE_BYTES, Vectors, is_side_by_side
+from uol.backends.simt.schedules import SECTOR_BYTES, TransposedTile
+from uol.backends.simt.vectors import ELEMENT, WHOLE_BYTES, Vectors, is_side_by_side, stride_along
 from uol.codegen.backend import Launch
 from uol.codegen.indexing.arithmetic import add, mul, static, sub
 from uol.codegen.specs.nodes import Map, Pack, Read, Step, Store
@@ -54,7 +54,7 @@ def crossing_of(spec: Map | Pack) -> Crossing | None:
 
 
 def _stride(access: Read | Store, axis: Axis) -> int | None:
-    stride = dict(access.strides).get(axis.name)
+    stride = stride_along(access, axis)
     return None if stride is None else static(stride)
 
 

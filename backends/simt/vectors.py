@@ -7,15 +7,16 @@ same kernel.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.c_text.types import STORAGE
+from uol.backends.simt.schedules import SECTOR_BYTES
 from uol.codegen.indexing.arithmetic import ZERO, add, static, substituted
-from uol.codegen.specs.nodes import Fold, Read, Step, Store
-from uol.codegen.specs.traverse import reads, step_expressions
+from uol.codegen.specs.nodes import Fold, KernelSpec, Read, Step, Store
+from uol.codegen.specs.traverse import accesses, reads
 from uol.ir.integers.intervals import Interval
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
 from uol.ir.program.walk import rewrite, substitute, variables
@@ -23,8 +24,6 @@ from uol.ir.types import DTYPES
 
 WHOLE_BYTES = 16
 """The largest access of a thread (CUDA C++ Programming Guide, "Device Memory Accesses"; CDNA2 ISA, global_load_dwordx4)."""
-SECTOR_BYTES = 32
-"""What memory moves at least (CUDA C++ Best Practices Guide, "Coalesced Access to Global Memory")."""
 ELEMENT = "$v"
 """Which of its elements a thread is at."""
 VECTOR = "vector"
@@ -33,11 +32,11 @@ ALIGNED = "$aligned"
 """Whether all tensors lie where whole accesses may begin."""
 
 
-def width_along(steps: Iterable[Step], axis: Axis) -> int:
+def width_along(spec: KernelSpec, axis: Axis) -> int:
     """How many elements along an axis a thread should have: so many that the widest is accessed by 16 bytes; 1 where the
     extent is not a multiple of it, or something is neither the same along the axis, nor side by side, nor apart by sectors."""
-    steps, extent = tuple(steps), static(axis.extent)
-    moved = [each for each in _accesses(steps) if _stride(each, axis) != ZERO]
+    extent = static(axis.extent)
+    moved = [each for each in accesses(spec) if stride_along(each, axis) != ZERO]
     whole = [each for each in moved if is_side_by_side(each, axis, 1)]
     if not extent or not whole:
         return 1
@@ -49,15 +48,7 @@ def width_along(steps: Iterable[Step], axis: Axis) -> int:
     return width
 
 
-def _accesses(steps: Iterable[Step]) -> Iterator[Read | Store]:
-    for step in steps:
-        for expr in step_expressions(step):
-            yield from reads(expr)
-        if isinstance(step, Store):
-            yield step
-
-
-def _stride(access: Read | Store, axis: Axis) -> Expr | None:
+def stride_along(access: Read | Store, axis: Axis) -> Expr | None:
     """By how much the offset goes on with each step of the axis. Where data has a part in it, the spec does not say."""
     if axis.name not in variables(access.offset):
         return ZERO
@@ -79,7 +70,7 @@ def _steps_by_one(expr: Expr, axis: Axis) -> bool:
 def is_side_by_side(access: Read | Store, axis: Axis, width: int) -> bool:
     """Do steps of the axis go from element to element, groups of `width` from a multiple of it on, all or none of a group where
     conditions hold?"""
-    if _stride(access, axis) != Const(1) or not _is_multiple(substituted(access.offset, {axis.name: ZERO}), width):
+    if stride_along(access, axis) != Const(1) or not _is_multiple(substituted(access.offset, {axis.name: ZERO}), width):
         return False
     if isinstance(access, Store):
         return True
@@ -113,7 +104,7 @@ def _is_alike(condition: Expr, axis: Axis, width: int) -> bool:
 
 def _is_apart(access: Read | Store, axis: Axis) -> bool:
     """Is each element in a sector of its own anyway, or where data says?"""
-    stride = _stride(access, axis)
+    stride = stride_along(access, axis)
     if stride is None:
         return any(True for _ in reads(access.offset))
     step = static(stride)
@@ -175,8 +166,8 @@ class Vectors:
 
     def aligned(self, printer: Printer, workspaces: frozenset[str], further: Iterable[Read] = ()) -> str:
         """`const bool aligned = uol::is_aligned(x, y);`. Workspaces always are."""
-        accesses: tuple[Read | Store, ...] = (*further, *self.loads.values(), *self.stores.values())
-        tensors = {each.tensor: None for each in accesses if each.tensor not in workspaces}
+        moved: tuple[Read | Store, ...] = (*further, *self.loads.values(), *self.stores.values())
+        tensors = {each.tensor: None for each in moved if each.tensor not in workspaces}
         call = f"uol::is_aligned({', '.join(map(printer.names.tensor, tensors))})" if tensors else "true"
         return f"const bool {printer.names.variables[ALIGNED]} = {call};"
 

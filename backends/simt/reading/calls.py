@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 
 from uol.backends.simt.c_text.types import STORAGE_BYTES
 from uol.backends.simt.reading.counts import Counts, Ends
-from uol.backends.simt.reading.lanes import SECTOR_BYTES, Active, Value, range_of
+from uol.backends.simt.reading.lanes import Active, Value, range_of
 from uol.backends.simt.reading.syntax import Name, Operation
 from uol.backends.simt.reading.units import class_of, members, type_of
+from uol.backends.simt.schedules import SECTOR_BYTES
 from uol.ir.integers.intervals import EVERYTHING, Interval
 
 

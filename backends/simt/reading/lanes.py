@@ -13,11 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uol.backends.simt.reading.counts import Ends, Ints
+from uol.backends.simt.schedules import SECTOR_BYTES
 from uol.ir.integers.intervals import EVERYTHING, Interval
-
-SECTOR_BYTES = 32
-"""What an access of global memory moves at least: CUDA C++ Best Practices Guide, "Coalesced Access to Global Memory". Accesses
-of other machines are counted in the same unit."""
 
 Mask = NDArray[np.bool_]
 Value = Ints | Interval

@@ -14,7 +14,7 @@ import numpy as np
 from uol.backends.simt.reading.alike_turns import has_like_turns
 from uol.backends.simt.reading.calls import Reader, bytes_of, issue, times
 from uol.backends.simt.reading.counts import Counts, Ends, Ints, sample
-from uol.backends.simt.reading.lanes import SECTOR_BYTES, Active, Touched, Value, chosen, computed, joined, range_of, sectors
+from uol.backends.simt.reading.lanes import Active, Touched, Value, chosen, computed, joined, range_of, sectors
 from uol.backends.simt.reading.loops import set_in, trips
 from uol.backends.simt.reading.syntax import (
     Branch,
@@ -39,6 +39,7 @@ from uol.backends.simt.reading.units import (
     vector_access,
     vectors_of,
 )
+from uol.backends.simt.schedules import SECTOR_BYTES
 from uol.ir.integers.intervals import EVERYTHING, Interval
 
 MANY = 1 << 31

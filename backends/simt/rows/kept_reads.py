@@ -55,7 +55,8 @@ NOTHING = Kept(0, {}, {})
 
 
 def kept_reads(spec: Reduce, schedule: BlockPerRow, vectors: Vectors) -> Kept:
-    """What a block keeps of its rows: nothing where nothing is read twice, or a row has too many columns."""
+    """What a block keeps of its rows: nothing where nothing is read twice, or a row has too many columns. One turn is never a
+    loop."""
     turns, passes = -(-count_of(spec.cols) // (schedule.lanes * schedule.each)), passes_of(spec).passes
     if not 0 < turns * schedule.each <= MOST_COLUMNS:
         return NOTHING
@@ -75,7 +76,7 @@ def kept_reads(spec: Reduce, schedule: BlockPerRow, vectors: Vectors) -> Kept:
             left -= size
             name = read.tensor if schedule.each > 1 else f"${read.tensor}_row{len(kept) or ''}"
             kept[name], first[name] = vectors.loads.get(name, read), at[0]
-    return Kept(turns, kept, first) if kept else NOTHING
+    return Kept(turns, kept, first) if kept or turns == 1 else NOTHING
 
 
 def _reads(part: Pass) -> Iterator[Read]:

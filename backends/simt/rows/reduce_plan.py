@@ -24,7 +24,7 @@ from uol.codegen.specs.traverse import mapped, reads, step_expressions, steps_of
 from uol.ir.program.nodes import Axis, Const, Expr, Var
 from uol.ir.program.walk import rewrite, variables
 
-ROW, COLUMN = "$row", "$col"
+ROW, COLUMN, LANE = "$row", "$col", "lane"
 A = TypeVar("A", Read, Store)
 
 
@@ -76,7 +76,7 @@ def plan_reduce(spec: Reduce, schedule: RowSchedule, target: Target) -> ReducePl
     each = 1 if shared is None else shared.each
     index = index_type(spec, [blocks * of_block, columns + threads * each])
     scratch = (f"scratch{n}" for n in range(len(steps_of(spec))))
-    names = legalise(spec, ["row", "col", "thread", "turn", VECTOR, "scratch", *scratch])
+    names = legalise(spec, ["row", "col", LANE, "turn", VECTOR, "scratch", *scratch])
     row = Counter.over(spec.rows, ROW)
     own_signature = signature(spec, kernel_symbol(spec), names, threads, index)
     spec, vectors = _in_vectors(spec, each)
@@ -144,7 +144,7 @@ class _Writer:
     @property
     def lane(self) -> str:
         """Which of the threads of its row a thread is."""
-        return "threadIdx.x" if self.shared is None or self.shared.rows == 1 else f"threadIdx.x % {self.shared.lanes}"
+        return "threadIdx.x" if self.shared is None or self.shared.rows == 1 else LANE
 
     def before(self, row: Counter) -> tuple[str, ...]:
         """The axes of the row, then the steps that need no fold."""
@@ -153,8 +153,10 @@ class _Writer:
         used = used_variables(steps_of(self.spec)).union(*map(variables, offsets))
         for line in row.declarations(self.row_scope.printer, used):
             self.row_scope.add(line)
-        self._row_steps(self.passes.before)
         printer = self.row_scope.printer
+        if self.shared is not None and self.shared.rows > 1:
+            self.row_scope.add(f"const {printer.index_type} {LANE} = threadIdx.x % {self.shared.lanes};")
+        self._row_steps(self.passes.before)
         if self.each > 1:
             workspaces = frozenset(a.name for a in self.spec.args if a.role == "workspace")
             self.row_scope.add(self.vectors.aligned(printer, workspaces))

@@ -42,7 +42,7 @@ def lanes_want_rows(spec: KernelSpec, rows: Axes, along: Axes) -> bool:
 def columns_side_by_side(spec: Reduce) -> int:
     """Columns that one access may have."""
     tidy = without_unit_axes(spec)
-    return width_along(tidy.steps, tidy.cols[-1]) if tidy.cols else 1
+    return width_along(tidy, tidy.cols[-1]) if tidy.cols else 1
 
 
 def lanes_of_rows(rows: int, wanted: int, warp: int) -> int:

@@ -18,12 +18,13 @@ extern "C" __global__ void __launch_bounds__(256) layer_norm_kernel(
 {
   const int s = blockIdx.x * 8 + threadIdx.x / 32;
   if (s >= 866) return;
+  const int lane = threadIdx.x % 32;
   const bool aligned = uol::is_aligned(x, gamma, beta, y);
   uol::Vector<uol::f16, 8> x_vec[2];
   float mu_sum = 0.0f;  // line 4
 #pragma unroll
   for (int turn = 0; turn < 2; ++turn) {
-    const int vector = turn * 32 + threadIdx.x % 32;
+    const int vector = turn * 32 + lane;
     if (vector < 33) {
       const int c = vector * 8;
       x_vec[turn] = uol::load_vector<8>(x, s * 264 + c, aligned);
@@ -38,7 +39,7 @@ extern "C" __global__ void __launch_bounds__(256) layer_norm_kernel(
   float var_sum = 0.0f;  // line 5
 #pragma unroll
   for (int turn = 0; turn < 2; ++turn) {
-    const int vector = turn * 32 + threadIdx.x % 32;
+    const int vector = turn * 32 + lane;
     if (vector < 33) {
 #pragma unroll
       for (int v = 0; v < 8; ++v) {
@@ -50,7 +51,7 @@ extern "C" __global__ void __launch_bounds__(256) layer_norm_kernel(
   const float var = var_sum / 264.0f;  // line 5
 #pragma unroll
   for (int turn = 0; turn < 2; ++turn) {
-    const int vector = turn * 32 + threadIdx.x % 32;
+    const int vector = turn * 32 + lane;
     if (vector < 33) {
       const int c = vector * 8;
       const uol::Vector<uol::f16, 8> gamma_vec = uol::load_vector<8>(gamma, c, aligned);

@@ -24,12 +24,16 @@ extern "C" __global__ void __launch_bounds__(256) attention_grad_delta_kernel(
     float* __restrict__ delta)
 {
   const int row = blockIdx.x * 8 + threadIdx.x / 32;
+  const int lane = threadIdx.x % 32;
   float delta_value = 0.0f;  // line 8
-  for (int e = threadIdx.x % 32; e < 19; e += 32) {
-    delta_value += float(dy[e + row * 19]) * float(y[e + row * 19]);  // line 8
+  {
+    const int e = lane;
+    if (e < 19) {
+      delta_value += float(dy[e + row * 19]) * float(y[e + row * 19]);  // line 8
+    }
   }
   delta_value = uol::group_fold<32>(delta_value, uol::Sum{});
-  if (threadIdx.x % 32 == 0) delta[row] = delta_value;  // line 8
+  if (lane == 0) delta[row] = delta_value;  // line 8
 }
 
 // 81 rows x 81 cols, 32 times; 32 rows a block, cols in tiles of 32, 2 x 2 a thread, 256 threads a block

@@ -18,11 +18,12 @@ extern "C" __global__ void __launch_bounds__(256) layer_norm_kernel(
 {
   const int s = blockIdx.x * 4 + threadIdx.x / 64;
   if (s >= 866) return;
+  const int lane = threadIdx.x % 64;
   const bool aligned = uol::is_aligned(x, gamma, beta, y);
   uol::Vector<uol::f16, 8> x_vec;
   float mu_sum = 0.0f;  // line 4
   {
-    const int vector = threadIdx.x % 64;
+    const int vector = lane;
     if (vector < 33) {
       const int c = vector * 8;
       x_vec = uol::load_vector<8>(x, s * 264 + c, aligned);
@@ -36,7 +37,7 @@ extern "C" __global__ void __launch_bounds__(256) layer_norm_kernel(
   const float mu = mu_sum / 264.0f;  // line 4
   float var_sum = 0.0f;  // line 5
   {
-    const int vector = threadIdx.x % 64;
+    const int vector = lane;
     if (vector < 33) {
 #pragma unroll
       for (int v = 0; v < 8; ++v) {
@@ -47,7 +48,7 @@ extern "C" __global__ void __launch_bounds__(256) layer_norm_kernel(
   var_sum = uol::group_fold<64>(var_sum, uol::Sum{});
   const float var = var_sum / 264.0f;  // line 5
   {
-    const int vector = threadIdx.x % 64;
+    const int vector = lane;
     if (vector < 33) {
       const int c = vector * 8;
       const uol::Vector<uol::f16, 8> gamma_vec = uol::load_vector<8>(gamma, c, aligned);
