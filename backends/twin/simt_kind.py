@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from uol.backends.simt.reading.lanes import SECTOR_BYTES
 from uol.backends.simt.reading.units import STATEMENT_UNITS
 from uol.backends.simt.rendering import INCLUDE as SHARED
+from uol.backends.simt.schedules import SECTOR_BYTES
 from uol.backends.twin.arrays import Placed
 from uol.backends.twin.kind import TwinKind, Unit
 from uol.backends.twin.simt_marks import marks_of

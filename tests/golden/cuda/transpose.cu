@@ -6,7 +6,7 @@
 //   5  }
 #include "uol_device.h"
 
-// 25200 elements, a tile of 32 x 32 a block of 256 threads
+// 28800 elements, a tile of 32 x 32 a block of 256 threads
 extern "C" __global__ void __launch_bounds__(256) transpose_kernel(
     const uol::f16* __restrict__ x,
     uol::f16* __restrict__ y)
@@ -22,8 +22,8 @@ extern "C" __global__ void __launch_bounds__(256) transpose_kernel(
   {
     const int i = i_first + threadIdx.x / 8;
     const int j = j_first + threadIdx.x % 8 * 4;
-    if (i < 84 && j < 100) {
-      const uol::Vector<uol::f16, 4> x_vec = uol::load_vector<4>(x, (s * 84 + i) * 100 + j, aligned);
+    if (j < 100) {
+      const uol::Vector<uol::f16, 4> x_vec = uol::load_vector<4>(x, (s * 96 + i) * 100 + j, aligned);
 #pragma unroll
       for (int v = 0; v < 4; ++v) {
         x_tile[(i - i_first) * 33 + (j - j_first) + v] = x_vec.at[v];
@@ -34,13 +34,13 @@ extern "C" __global__ void __launch_bounds__(256) transpose_kernel(
   {
     const int j = j_first + threadIdx.x / 8;
     const int i = i_first + threadIdx.x % 8 * 4;
-    if (j < 100 && i < 84) {
+    if (j < 100) {
       uol::Vector<uol::f16, 4> y_vec;
 #pragma unroll
       for (int v = 0; v < 4; ++v) {
         y_vec.at[v] = x_tile[(i + v - i_first) * 33 + (j - j_first)];  // line 4
       }
-      uol::store_vector(y, (s * 100 + j) * 84 + i, y_vec, aligned);
+      uol::store_vector(y, (s * 100 + j) * 96 + i, y_vec, aligned);
     }
   }
 }
