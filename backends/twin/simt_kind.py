@@ -51,7 +51,7 @@ CHECKED = (
     "-finline-small-functions",
     "-fpartial-inlining",
     "-fno-tree-vectorize",  # the checker wants the kernel's own accesses
-    "-fsanitize=thread,bounds,object-size",
+    "-fsanitize=thread,bounds",
     "--param=tsan-instrument-func-entry-exit=0",
 )
 

@@ -357,19 +357,4 @@ void __ubsan_handle_out_of_bounds(BoundsData* data, std::uintptr_t index) {
   uol_report::add("out-of-bounds-index", {0, __builtin_return_address(0)}, "index %lld into an array of type %s",
                   static_cast<long long>(static_cast<int>(index)), data->array->name);
 }
-
-// What -fsanitize=object-size hands over: the place, and the type that is accessed beyond the variable that it is within. It is
-// of a lane's own variables: shared memory and buffers have checks that know more.
-struct ObjectData {
-  const char* file;
-  std::uint32_t line, column;
-  BoundsType* type;
-  unsigned char alignment, kind;
-};
-void __ubsan_handle_type_mismatch_v1(ObjectData* data, std::uintptr_t address) {
-  const auto stacks = reinterpret_cast<std::uintptr_t>(uol_twin::stacks_begin);
-  if (address - stacks >= static_cast<std::uintptr_t>(uol_twin::stacks_end - uol_twin::stacks_begin)) return;
-  uol_report::add("out-of-bounds-index", {0, __builtin_return_address(0)}, "an access of type %s beyond its variable",
-                  data->type->name);
-}
 }
