@@ -24,7 +24,8 @@ from uol.backends import registry
 from uol.backends.cpu.host import usable_cores
 from uol.backends.twin import Job, TwinRun, execute_many, kind_of
 from uol.codegen.lowering import lower
-from uol.codegen.work import compulsory
+from uol.codegen.work import Issued, compulsory
+from uol.compilation.request import Strides
 from uol.conformance.cases.case_matrix import types_of
 from uol.conformance.cases.selection import differentiable
 from uol.conformance.cases.twin_check import Prepared, prepare
@@ -32,6 +33,7 @@ from uol.conformance.cases.verdict import Case
 from uol.conformance.command import run_command
 from uol.conformance.counts import is_counted
 from uol.ir.errors import UolError
+from uol.ir.program.nodes import Program
 from uol.ops.texts import names
 from uol.ops.workloads import Workload, workloads_of
 
@@ -90,11 +92,15 @@ def _ratio(longer: float, before: float) -> float:
     return longer / max(before, 1)
 
 
+def must_of(program: Program, layouts: Mapping[str, Strides]) -> list[Issued]:
+    """What an operator must move and compute, by its kernels on a machine that has every kind of them."""
+    return [compulsory(spec) for spec in lower(program, registry.get("cpu"), layouts).specs]
+
+
 def _counted(prepared: Prepared, run: TwinRun) -> tuple[float, float, float, float]:
     """Sectors, bytes that must be moved, statements, operations and elements."""
     observed = kind_of(prepared.compiled.module.backend).observed(run.counts)
-    graph = lower(prepared.program, registry.get("cpu"), prepared.compiled.request.layouts)
-    must = [compulsory(spec) for spec in graph.specs]
+    must = must_of(prepared.program, prepared.compiled.request.layouts)
     moved = sum(each.memory_bytes for each in must)
     operations = sum(count.low or 0 for each in must for count in each.operations.values())
     sectors = observed["read bytes"] + observed["written bytes"]

@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from uol.backends import registry
-from uol.codegen.lowering import lower
-from uol.codegen.work import Issued, compulsory
+from uol.codegen.work import Issued
 from uol.conformance.cases.case_matrix import types_of
 from uol.conformance.cases.twin_check import compiled_of
 from uol.conformance.cases.verdict import Case
 from uol.conformance.command import run_command
+from uol.conformance.growth import must_of
 from uol.ir.errors import UolError
 from uol.ops.workloads import Workload
 
@@ -80,8 +80,7 @@ def traffic_of(row: Row, target: str, dtype: str) -> Traffic:
     compiled, program = compiled_of(Case(row.workload.op, target, dtype, row.workload))
     chosen = compiled.request.target
     issued = [chosen.backend.issued(kernel.spec, kernel.schedule, chosen.device) for kernel in compiled.module.kernels]
-    plain = lower(program, registry.get("cpu"), compiled.request.layouts)
-    must = sum(compulsory(spec).memory_bytes for spec in plain.specs)
+    must = sum(each.memory_bytes for each in must_of(program, compiled.request.layouts))
     return Traffic(row, target, dtype, len(issued), must, sum(map(_moved, issued)), _whole(issued))
 
 

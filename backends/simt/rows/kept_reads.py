@@ -21,8 +21,8 @@ BLOCK_BYTES = 1 << 16
 """What a row may take of the registers of a core, a quarter (CUDA C++ Programming Guide, technical specifications: 64 K of 4
 bytes), so that other blocks hide the latency."""
 MOST_COLUMNS = 16
-"""Of a row a thread: loops over them are unrolled, and a compiler takes its time for each (NVRTC for a softmax of 1024 columns:
-0.13 s for 8 of a thread, 0.20 s for 16, 0.33 s for 32)."""
+"""Of a row a thread: loops over them are unrolled, and a compiler takes its time for each. With 32 a softmax of 1024 columns
+took more than the 0.3 s that `python -m uol.conformance.latency` admits."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,7 +169,9 @@ class _Writer:
     def run(self, number: int, part: Pass) -> PassPlan:
         printer = self.row_scope.printer
         texts = {f.name: fold_text(f, printer) for f in part.folds}
-        loops, scope, position = self._loops(number, part)
+        needed = self._needed(number, part)
+        named = self._is_named(part, needed)
+        loops, scope, position = self._loops(needed, named=named)
         if self.each == 1:
             self._elements(number, part, texts, scope, position)
         else:
@@ -181,7 +183,7 @@ class _Writer:
         start = Scope(printer)
         for fold in part.folds:
             start.add(texts[fold.name].declaration(), fold.line)
-        body, behind = self._inside(scope.lines, named=self._is_named(number, part)), (*after.lines, *rest)
+        body, behind = self._inside(scope.lines, named=named), (*after.lines, *rest)
         return PassPlan(tuple(start.lines), loops if part.elements else (), body, behind, bool(self.kept.turns))
 
     def _elements(self, number: int, part: Pass, texts: dict[str, FoldText], scope: Scope, position: Expr) -> None:
@@ -231,12 +233,12 @@ class _Writer:
                 access = replace(access, offset=counter.offset(access))
         return access
 
-    def _is_named(self, number: int, part: Pass) -> bool:
+    def _is_named(self, part: Pass, needed: frozenset[str]) -> bool:
         """Do the statements of a pass say which column they are at?"""
         if self.columns is None:
             return False
         names = {self.columns.name, *(axis.name for axis in self.columns.axes)}
-        return any(fold.op in PICKS for fold in part.folds) or bool(self._needed(number, part) & names)
+        return any(fold.op in PICKS for fold in part.folds) or bool(needed & names)
 
     def _inside(self, body: list[str], *, named: bool) -> tuple[str, ...]:
         """The body of a turn, whose column is one where the last turn is whole."""
@@ -255,8 +257,8 @@ class _Writer:
         scope.under(f"{counter} < {count}", body)
         return tuple(scope.lines)
 
-    def _loops(self, number: int, part: Pass) -> tuple[tuple[Loop, ...], Scope, Expr]:
-        """The loops over the columns, a scope within them, and the column's row-major number."""
+    def _loops(self, needed: frozenset[str], *, named: bool) -> tuple[tuple[Loop, ...], Scope, Expr]:
+        """The loops over the columns, a scope within them that has what is needed, and the column's row-major number."""
         scope = self.row_scope.inner()
         if self.shared is None or self.columns is None:
             names = scope.printer.names
@@ -265,8 +267,8 @@ class _Writer:
             return loops, scope, row_major(cols)
         counter = self.columns
         scope.printer = counter.known(scope.printer)
-        needed, name = self._needed(number, part), scope.printer.names.variable(counter.name)
-        if self.each > 1 and self._is_named(number, part):
+        name = scope.printer.names.variable(counter.name)
+        if self.each > 1 and named:
             scope.add(f"const {scope.printer.index_type} {name} = {VECTOR} * {self.each};")
         for line in counter.declarations(scope.printer, needed):
             scope.add(line)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from uol.backends.simt.c_text.counters import count_of
 from uol.backends.simt.rows.row_schedules import lanes_want_rows
 from uol.backends.simt.schedules import THREADS
+from uol.backends.simt.vectors import WHOLE_BYTES
 from uol.codegen.backend import Device
 from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.cut_passes import cut_passes
@@ -16,8 +17,8 @@ BLOCKS_A_CORE = 4
 """Of 256 threads: half of what a core holds, which hides the latency of its loads."""
 LEAST = 1 << 14
 """Columns that a block is worth: it takes about as long for them as a further launch does, some microseconds."""
-WHOLE, LONG = 16, 256
-"""Parts of `LONG` columns and more are multiples of `WHOLE`: so many of one byte are an access."""
+LONG = 256
+"""Parts of so many columns and more are multiples of 16: so many of one byte are the largest access."""
 LEAST_A_THREAD = 64
 """The same where a thread has its rows alone."""
 
@@ -41,14 +42,14 @@ def _in_parts(spec: KernelSpec, device: Device) -> tuple[KernelSpec, ...]:
     if wanted < 2:
         return (spec,)
     even = _even_parts(wanted, extent)
-    return split_folds(spec, axis, even or wanted, 1 if even or extent < wanted * LONG else WHOLE)
+    return split_folds(spec, axis, even or wanted, 1 if even or extent < wanted * LONG else WHOLE_BYTES)
 
 
 def _even_parts(wanted: int, extent: int) -> int | None:
     """About as many parts as are wanted, of one size: no thread then asks where the last one ends. Best is a size that large
     accesses divide."""
     fitting = [n for n in range(max(2, wanted * 3 // 4), min(wanted * 4 // 3, extent) + 1) if extent % n == 0]
-    return min(fitting, key=lambda n: (extent // n % WHOLE != 0, abs(n - wanted)), default=None)
+    return min(fitting, key=lambda n: (extent // n % WHOLE_BYTES != 0, abs(n - wanted)), default=None)
 
 
 def split_long_scan(spec: Scan, device: Device) -> tuple[KernelSpec, ...]:
