@@ -157,7 +157,8 @@ class Launch:
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """One rendered kernel: `text` is its function alone, header comment included; `name` its legalised symbol."""
+    """One rendered kernel: `text` is its function alone, header comment included; `name` its legalised symbol; `requires` what
+    must hold of dims that are arguments for it to be right (what an operator asks for stands in `KernelGraph.checks`)."""
 
     name: str
     text: str
@@ -166,6 +167,7 @@ class Kernel:
     footprint: Footprint
     schedule: Schedule
     spec: KernelSpec
+    requires: tuple[Expr, ...] = field(default=(), kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +234,15 @@ class LoadedOnStreams(Loaded, Protocol):
     def on_current(self, stream: Callable[[int], int]) -> Callable[..., None]:
         """The operator, which needs no workspace, as a function of tensors that are known to lie on its device, enqueued on
         the stream that `stream` gives for the device's index at each call: what costs a call least."""
+        ...
+
+
+@runtime_checkable
+class LoadedAtSizes(Loaded, Protocol):
+    """A built operator whose kernels take dims as arguments, on a device of PyTorch's that has streams."""
+
+    def at(self, *sizes: int) -> LoadedOnStreams:
+        """The operator at these sizes of its dims, without them among its arguments."""
         ...
 
 

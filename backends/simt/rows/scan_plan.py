@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from uol.backends.c_text.names import kernel_symbol, legalise
-from uol.backends.simt.c_text.counters import Counter, count_of
+from uol.backends.simt.c_text.counters import Counter, as_count, is_multiple, parts_of
 from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.proofs import Proofs, index_type
 from uol.backends.simt.c_text.scope import Scope
@@ -15,9 +15,11 @@ from uol.backends.simt.rows.folds import FoldText, Scratch, fold_text, take
 from uol.backends.simt.schedules import BlockPerRow, RowSchedule
 from uol.backends.simt.target import Target
 from uol.codegen.backend import Launch
+from uol.codegen.indexing.arithmetic import ONE, add, mul, size, sub
 from uol.codegen.specs.nodes import Fold, Let, Scan, Step, Store
 from uol.codegen.specs.steps import split_lets, used_variables
 from uol.codegen.specs.traverse import mapped, steps_of
+from uol.ir.program.nodes import Const
 from uol.ir.program.walk import variables
 
 ROW = "$row"
@@ -34,11 +36,11 @@ class ScanPlan:
     index_type: str
     row: str
     row_value: str
-    guard: int | None
+    guard: str | None
     scratch: tuple[Scratch, ...]
     before: tuple[str, ...]
     turn: str
-    extent: int
+    extent: str
     step: str
     body: tuple[str, ...]
 
@@ -46,32 +48,32 @@ class ScanPlan:
 def plan_scan(spec: Scan, schedule: RowSchedule, target: Target) -> ScanPlan:
     """The kernel of a Scan: every value is computed once, and folds go on from turn to turn."""
     threads, by_block = schedule.threads, isinstance(schedule, BlockPerRow)
-    rows, extent = count_of(spec.rows), count_of((spec.along,))
-    blocks = rows if by_block else -(-rows // threads)
-    index = index_type(spec, [blocks if by_block else blocks * threads, extent + threads])
+    rows, extent = size(spec.rows), spec.along.extent
+    blocks = rows if by_block else parts_of(rows, threads)
+    index = index_type(spec, [blocks if by_block else mul(blocks, Const(threads)), add(extent, Const(threads))])
     names = legalise(spec, ["row", "turn", *(f"scratch{n or ''}" for n in range(len(spec.steps)))])
     row = Counter.over(spec.rows, ROW)
     spec = mapped(spec, step=row.shortened)
-    scope = Scope(row.known(Printer(names, Proofs.of(spec), index)))
+    scope = Scope(row.known(Printer(names, Proofs.of(spec), index.ctype)))
     for line in row.declarations(scope.printer, used_variables(steps_of(spec))):
         scope.add(line)
     of_row, steps = split_lets(spec.steps, {spec.along.name})
     scope.write(of_row)
     writer = _Writer(spec, steps, threads if by_block else None, scope)
     body = writer.body()
-    wide = "" if index == "int" else f"({index})"
+    printer = scope.printer
     return ScanPlan(
-        title=f"{rows} rows of {extent}, {schedule.describe().split(',')[0]}",
+        title=f"{printer.value(rows)} rows of {printer.value(extent)}, {schedule.describe().split(',')[0]}",
         signature=signature(spec, kernel_symbol(spec), names, threads, index),
-        launch=Launch((blocks, 1, 1), (threads, 1, 1)),
-        index_type=index,
-        row=scope.printer.names.variable(row.name),
-        row_value="blockIdx.x" if by_block else f"{wide}blockIdx.x * {threads} + threadIdx.x",
-        guard=None if by_block or rows % threads == 0 else rows,
+        launch=Launch((as_count(blocks), 1, 1), (threads, 1, 1)),
+        index_type=index.ctype,
+        row=printer.names.variable(row.name),
+        row_value="blockIdx.x" if by_block else f"{index.cast}blockIdx.x * {threads} + threadIdx.x",
+        guard=None if by_block or is_multiple(rows, threads) else printer.value(rows),
         scratch=tuple(Scratch(ctype, name) for ctype, name in writer.scratch.items()),
         before=tuple(scope.lines),
         turn=writer.turn,
-        extent=extent,
+        extent=printer.value(extent),
         step=f"{writer.turn} += {threads}" if by_block else f"++{writer.turn}",
         body=body,
     )
@@ -85,7 +87,7 @@ class _Writer:
         self.steps = tuple(steps)
         self.block = block
         self.row_scope = row_scope
-        self.extent = count_of((spec.along,))
+        self.extent = spec.along.extent
         self.position = row_scope.printer.names.variable(spec.along.name)
         self.turn = self.position if block is None and not spec.reverse else "turn"
         self.texts = {s.name: fold_text(s, row_scope.printer) for s in self.steps if isinstance(s, Fold)}
@@ -100,7 +102,8 @@ class _Writer:
         """The statements of a turn; what folds start with is declared in front of the loop."""
         scope = self.row_scope.inner()
         if self.turn != self.position:
-            way = f"{self.extent - 1} - turn" if self.spec.reverse else "turn"
+            last = scope.printer.value(sub(self.extent, ONE))
+            way = f"{last} - turn" if self.spec.reverse else "turn"
             lane = "" if self.block is None else f" {'-' if self.spec.reverse else '+'} threadIdx.x"
             scope.add(f"const {scope.printer.index_type} {self.position} = {way}{lane};")
         if self.block is None:
@@ -155,13 +158,15 @@ class _Writer:
 
     def _inside(self, threads: int) -> str | None:
         """Where a thread's position is one of the row; None where all are."""
-        if self.extent % threads == 0:
+        if is_multiple(self.extent, threads):
             return None
-        return f"{self.position} >= 0" if self.spec.reverse else f"{self.position} < {self.extent}"
+        extent = self.row_scope.printer.value(self.extent)
+        return f"{self.position} >= 0" if self.spec.reverse else f"{self.position} < {extent}"
 
     def _before_last(self) -> str:
         """Where a value counts for any position: not at the last one."""
-        return f"{self.position} > 0" if self.spec.reverse else f"{self.position} < {self.extent - 1}"
+        last = self.row_scope.printer.value(sub(self.extent, ONE))
+        return f"{self.position} > 0" if self.spec.reverse else f"{self.position} < {last}"
 
     def _store(self, step: Store, scope: Scope) -> None:
         self._declare(used_variables([step]), scope)
