@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
-from uol.codegen.indexing.arithmetic import value_at
+from uol.codegen.indexing.arithmetic import NO_DIMS, value_at
 from uol.codegen.partition.grouped_value import Mode
 from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.nodes import KernelSpec
@@ -299,9 +299,9 @@ class Backend(Protocol):
         """Pre-flight: buffers, bytes, grid. Whatever the fields of the schedule say, a refusal and not an exception."""
         ...
 
-    def issued(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Issued:
-        """What the kernel moves and issues: the counts that its cost is computed from. The schedule is one that `check` takes,
-        and every dim of the spec a number."""
+    def issued(self, spec: KernelSpec, schedule: Schedule, device: Device, dims: Mapping[str, int] = NO_DIMS) -> Issued:
+        """What the kernel moves and issues: the counts that its cost is computed from. The schedule is one that `check` takes;
+        `dims` are the sizes of those that are arguments. Raises UolError where one is missing."""
         ...
 
     def render(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Kernel:

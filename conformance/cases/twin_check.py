@@ -54,6 +54,11 @@ class Prepared:
     buffers: Mapping[str, Array]
     scalars: Mapping[str, float | int]
 
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Of the dims that its kernels take as arguments."""
+        return {name: int(self.scalars[name]) for name in self.compiled.module.graph.dims}
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:

@@ -27,8 +27,8 @@ State = Literal["passed", "failed", "refused"]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One operator on one target: types ("f16", or "T=f32,U=f16"), workload, kind and seed of its inputs, memory layout; whether
-    its kernels are made for its sizes."""
+    """One operator on one target: types ("f16", or "T=f32,U=f16"), workload, kind and seed of its inputs, memory layout;
+    whether its kernels are made for its sizes."""
 
     op: str
     target: str

@@ -218,11 +218,12 @@ def _merged_at_run_time(spec: Select, threads: int, printer: Printer) -> list[st
     return [
         f"{index} from = 0;",
         f"int runs = {runs}, length = {length};",
-        "for (; runs > 1; runs = (runs + 1) / 2) {",
+        "while (runs > 1) {",
         f"  const int longer = uol::min({wanted}, {double});",
         f"  {_merge(spec, threads, printer, ('from', f'({half} - from)'), ('runs', 'length', 'longer'))}",
         f"  from = {half} - from;",
         "  length = longer;",
+        "  runs = (runs + 1) / 2;",
         "}",
     ]
 
