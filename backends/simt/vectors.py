@@ -16,6 +16,7 @@ from uol.backends.simt.c_text.types import STORAGE
 from uol.backends.simt.schedules import SECTOR_BYTES
 from uol.codegen.indexing.arithmetic import ZERO, add, static, substituted
 from uol.codegen.specs.nodes import Fold, KernelSpec, Read, Step, Store
+from uol.codegen.specs.sizes import known_multiples
 from uol.codegen.specs.traverse import accesses, reads
 from uol.ir.integers.intervals import Interval
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
@@ -32,20 +33,29 @@ ALIGNED = "$aligned"
 """Whether all tensors lie where whole accesses may begin."""
 
 
+Multiples = Mapping[Expr, int]
+"""What sizes that are arguments are multiples of."""
+NONE: Multiples = {}
+
+
 def width_along(spec: KernelSpec, axis: Axis) -> int:
     """How many elements along an axis a thread should have: so many that the widest is accessed by 16 bytes; 1 where the
     extent is not a multiple of it, or something is neither the same along the axis, nor side by side, nor apart by sectors."""
-    extent = static(axis.extent)
+    multiples = known_multiples(spec.where)
     moved = [each for each in accesses(spec) if stride_along(each, axis) != ZERO]
-    whole = [each for each in moved if is_side_by_side(each, axis, 1)]
-    if not extent or not whole:
+    whole = [each for each in moved if is_side_by_side(each, axis, 1, multiples)]
+    if axis.extent == ZERO or not whole:
         return 1
     if not all(_is_apart(each, axis) for each in moved if each not in whole):
         return 1
     width = WHOLE_BYTES // max(DTYPES[each.dtype].bytes for each in whole)
-    while width > 1 and (extent % width or not all(is_side_by_side(each, axis, width) for each in whole)):
+    while width > 1 and not _go_together(whole, axis, width, multiples):
         width //= 2
     return width
+
+
+def _go_together(whole: Iterable[Read | Store], axis: Axis, width: int, multiples: Multiples) -> bool:
+    return is_multiple_of(axis.extent, width, multiples) and all(is_side_by_side(e, axis, width, multiples) for e in whole)
 
 
 def stride_along(access: Read | Store, axis: Axis) -> Expr | None:
@@ -67,38 +77,43 @@ def _steps_by_one(expr: Expr, axis: Axis) -> bool:
     return False
 
 
-def is_side_by_side(access: Read | Store, axis: Axis, width: int) -> bool:
+def is_side_by_side(access: Read | Store, axis: Axis, width: int, multiples: Multiples = NONE) -> bool:
     """Do steps of the axis go from element to element, groups of `width` from a multiple of it on, all or none of a group where
-    conditions hold?"""
-    if stride_along(access, axis) != Const(1) or not _is_multiple(substituted(access.offset, {axis.name: ZERO}), width):
+    conditions hold? `multiples`: what sizes that are arguments are multiples of."""
+    first = substituted(access.offset, {axis.name: ZERO})
+    if stride_along(access, axis) != Const(1) or not is_multiple_of(first, width, multiples):
         return False
     if isinstance(access, Store):
         return True
     fixed = access.fill is None or axis.name not in variables(access.fill)
-    return fixed and all(_is_alike(c, axis, width) for guard in access.guard for c in guard.conditions)
+    return fixed and all(_is_alike(c, axis, width, multiples) for guard in access.guard for c in guard.conditions)
 
 
-def _is_multiple(expr: Expr, of: int) -> bool:
+def is_multiple_of(expr: Expr, of: int, multiples: Multiples) -> bool:
+    """Is an index a multiple of a number, whatever its variables are?"""
+    if expr in multiples:
+        return multiples[expr] % of == 0
     match expr:
         case Const(value=value):
             return int(value) % of == 0
         case Call(fn="+" | "-", args=args):
-            return all(_is_multiple(a, of) for a in args)
+            return all(is_multiple_of(a, of, multiples) for a in args)
         case Call(fn="*", args=args):
-            return any(_is_multiple(a, of) for a in args)
+            return any(is_multiple_of(a, of, multiples) for a in args)
     return of == 1
 
 
-def _is_alike(condition: Expr, axis: Axis, width: int) -> bool:
+def _is_alike(condition: Expr, axis: Axis, width: int, multiples: Multiples) -> bool:
     """Has a condition one value in all of a group of `width`? Where it is none of the axis; or compares it with a bound
     between two groups."""
     if axis.name not in variables(condition):
         return True
     match condition:
         case Call(fn="and", args=args):
-            return all(_is_alike(a, axis, width) for a in args)
+            return all(_is_alike(a, axis, width, multiples) for a in args)
         case Call(fn="<" | ">=", args=(place, bound)) if axis.name not in variables(bound) and _steps_by_one(place, axis):
-            return _is_multiple(substituted(place, {axis.name: ZERO}), width) and _is_multiple(bound, width)
+            first = substituted(place, {axis.name: ZERO})
+            return is_multiple_of(first, width, multiples) and is_multiple_of(bound, width, multiples)
     return False
 
 
@@ -117,13 +132,14 @@ class Vectors:
 
     axis: Axis
     width: int
+    multiples: Multiples = field(default_factory=dict)
     loads: dict[str, Read] = field(default_factory=dict)
     stores: dict[str, Store] = field(default_factory=dict)
 
     def taken(self, step: Step) -> Step:
         """The step of one element, with vectors in place of what lies side by side in memory."""
         match step:
-            case Store() if is_side_by_side(step, self.axis, self.width):
+            case Store() if is_side_by_side(step, self.axis, self.width, self.multiples):
                 name = _vector_of(step, self.stores)
                 self.stores[name] = step
                 return replace(step, tensor=name, offset=Var(ELEMENT), strides=(), value=self._value(step.value))
@@ -135,7 +151,7 @@ class Vectors:
         return rewrite(expr, self._rule)
 
     def _rule(self, node: Expr) -> Expr | None:
-        if not isinstance(node, Read) or not is_side_by_side(node, self.axis, self.width):
+        if not isinstance(node, Read) or not is_side_by_side(node, self.axis, self.width, self.multiples):
             return None
         return self.taken_read(node)
 
