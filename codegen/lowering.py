@@ -249,6 +249,7 @@ class Lowering:
             dims=self.program.dims,
             facts=self.program.facts,
             source=self.program.text,
+            where=(),
         )
         rows = self._physical(group.rows, group, keep)
         if group.kind is Map:

@@ -19,7 +19,6 @@ from uol.codegen.backend import (
     GroupSummary,
     Kernel,
     Launch,
-    Loaded,
     Module,
     Param,
     Refusal,
@@ -28,6 +27,7 @@ from uol.codegen.backend import (
     ToolState,
 )
 from uol.codegen.indexing.arithmetic import NO_DIMS
+from uol.codegen.loaded import Loaded
 from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.nodes import Contract, Fold, Guard, KernelSpec, Let, Read, Reduce, Step, Store, Within
 from uol.codegen.specs.rewrites import as_reduce

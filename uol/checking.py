@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uol.backends.loading.loaded import as_loaded
-from uol.codegen.backend import Loaded
+from uol.codegen.loaded import Loaded
 from uol.codegen.specs.graph import KernelGraph
 from uol.compilation.pipeline import program_of
 from uol.compilation.request import Request

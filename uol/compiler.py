@@ -15,8 +15,9 @@ from uol.binding.layouts import checked_strides
 from uol.binding.memory import warn_of_demand
 from uol.binding.named_binding import Size, bind_open_names, missing_sizes, typed_attribute
 from uol.binding.tensor_binding import require_told
-from uol.codegen.backend import Loaded, Module, Schedule
+from uol.codegen.backend import Module, Schedule
 from uol.codegen.choice import given
+from uol.codegen.loaded import Loaded
 from uol.codegen.specs.nodes import Arg
 from uol.compilation.pipeline import artifact_of, module_of
 from uol.compilation.request import Request, Strides, Target, resolve_target
@@ -149,7 +150,7 @@ def compile(
     dtype    for every type variable ("f16"), or one by one ({"T": "f16", "U": "f32"}); f32 where nothing is said. The types and
              names of numpy and PyTorch are taken, too ("float16", torch.float16)
     dims     sizes by name; a pack `*S` takes a tuple. A dim that is left out, or None, is open: an argument of the kernels,
-             which are compiled once for all its sizes, where the target has such kernels (the CPU). A pack that is left out
+             which are compiled once for all its sizes, where the target has such kernels. A pack that is left out
              has any number of dims, `(None, 64)` two, the first open. D of `where C == D*groups` has that size
     attrs    attributes by name; the rest have their defaults
     strides  element strides of inputs and results by name; row-major where nothing is said, or a dim is open

@@ -22,13 +22,13 @@ from uol.codegen.backend import (
     Footprint,
     GroupSummary,
     Kernel,
-    Loaded,
     Module,
     Refusal,
     Schedule,
     ToolState,
 )
 from uol.codegen.indexing.arithmetic import NO_DIMS
+from uol.codegen.loaded import Loaded
 from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.nodes import KernelSpec
 from uol.codegen.work import Issued

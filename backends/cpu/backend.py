@@ -27,7 +27,6 @@ from uol.codegen.backend import (
     GroupSummary,
     Kernel,
     Launch,
-    Loaded,
     Module,
     Param,
     Refusal,
@@ -35,6 +34,7 @@ from uol.codegen.backend import (
     ToolState,
 )
 from uol.codegen.indexing.arithmetic import NO_DIMS, static
+from uol.codegen.loaded import Loaded
 from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.nodes import Attention, KernelSpec, Scan, Select, Store
 from uol.ir.types import DTYPES

@@ -11,7 +11,7 @@ from typing import Any, Protocol, cast
 from uol.backends.abi.interface import ALIGNMENT_BYTES, workspace_layout
 from uol.backends.loading.arguments import device_address
 from uol.backends.loading.memory import DeviceMemory, Workspaces, on_device
-from uol.codegen.backend import Loaded
+from uol.codegen.loaded import Loaded
 from uol.codegen.specs.graph import KernelGraph
 from uol.ir.errors import ShapeError
 

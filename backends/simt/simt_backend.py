@@ -18,13 +18,13 @@ from uol.codegen.backend import (
     Footprint,
     GroupSummary,
     Kernel,
-    Loaded,
     Module,
     Refusal,
     Schedule,
     ToolState,
 )
 from uol.codegen.indexing.arithmetic import NO_DIMS
+from uol.codegen.loaded import Loaded
 from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.nodes import Attention, Contract, KernelSpec, Map, Reduce, Scan, Scatter, Select
 from uol.codegen.work import Issued

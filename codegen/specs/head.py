@@ -17,8 +17,17 @@ class SpecHead(TypedDict):
     dims: tuple[str, ...]
     facts: tuple[Expr, ...]
     source: str
+    where: tuple[Expr, ...]
 
 
 def head_of(spec: KernelSpec) -> SpecHead:
     """The head of a spec, for one that is made from it."""
-    return SpecHead(name=spec.name, args=spec.args, scalars=spec.scalars, dims=spec.dims, facts=spec.facts, source=spec.source)
+    return SpecHead(
+        name=spec.name,
+        args=spec.args,
+        scalars=spec.scalars,
+        dims=spec.dims,
+        facts=spec.facts,
+        source=spec.source,
+        where=spec.where,
+    )

@@ -25,10 +25,10 @@ from uol.conformance.accuracy.interval_shift import around
 from uol.conformance.cases.guard_pages import run_fenced
 from uol.conformance.cases.memory_order import all_laid_out, repeated, strides_of
 from uol.conformance.cases.open_sizes import opened
+from uol.conformance.cases.refusals import refused
 from uol.conformance.cases.truth import Truth, subject
 from uol.conformance.cases.verdict import Case, Status, Verdict
 from uol.conformance.gradients.cases import compare_with_autograd, fitting, gradient_inputs
-from uol.conformance.refusals import refused
 from uol.ir.errors import RefusalError, UolError
 from uol.ir.program.dtype_encoding import encode
 from uol.ir.program.nodes import Program, Tensor

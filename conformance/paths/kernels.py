@@ -21,11 +21,11 @@ from uol.compilation.request import Request, Target, resolve_target
 from uol.compiler import Compiled
 from uol.conformance.accuracy.interval import Array
 from uol.conformance.cases.memory_order import all_laid_out
+from uol.conformance.cases.refusals import refused
 from uol.conformance.cases.truth import Truth
 from uol.conformance.cases.twin_check import Prepared, has_twin, judge, outcomes
 from uol.conformance.cases.verdict import Case, Verdict
 from uol.conformance.paths.recorded import Call
-from uol.conformance.refusals import refused
 from uol.ir.errors import RefusalError, UolError
 from uol.ir.library import GRADIENT, SAVING
 from uol.ir.program.dtype_encoding import encode

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from uol.conformance.cases.refusals import Documented, documented, is_of_library, refused
 from uol.conformance.cases.twin_check import prepare
 from uol.conformance.cases.verdict import Case
-from uol.conformance.refusals import Documented, documented, is_of_library, refused
 from uol.ir.errors import RefusalError
 from uol.ops.workloads import Workload, workloads_of
 

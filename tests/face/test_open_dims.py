@@ -127,7 +127,7 @@ def called(name: str, dims: dict, *arrays: np.ndarray, **attrs: int) -> Callable
     return lambda: uol.compile(name, "cpu", "f32", dims, attrs)(*arrays)
 
 
-MADE_FOR = "kernels for cuda:a100 are made for their sizes"
+MADE_FOR = "kernels for ascendc:910b2 are made for their sizes"
 ROW_MAJOR = "softmax: x is not row-major, and its strides are no arguments of a kernel with open dims"
 REFUSED: dict[str, tuple[Callable[[], object], str, str]] = {
     "two inputs disagree": (
@@ -182,12 +182,12 @@ REFUSED: dict[str, tuple[Callable[[], object], str, str]] = {
         "write S=64 for one dim, S=8x128 for two, S= for none; strides are numbers, so tensors that have them need every size",
     ),
     "a target of fixed sizes": (
-        lambda: uol.compile("softmax", "cuda", dims={"S": 8}),
+        lambda: uol.compile("softmax", "ascendc", dims={"S": 8}),
         "softmax needs a size for C",
         f"its dims are C; for example C=64; {MADE_FOR}",
     ),
     "a target of fixed sizes, a pack": (
-        lambda: uol.compile("softmax", "cuda", dims={"S": (None, 4), "C": 8}),
+        lambda: uol.compile("softmax", "ascendc", dims={"S": (None, 4), "C": 8}),
         "softmax needs the sizes of *S",
         f"write S=64 for one dim, S=8x128 for two, S= for none; {MADE_FOR}",
     ),

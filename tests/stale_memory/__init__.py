@@ -20,7 +20,8 @@ from uol.backends.cpu import backend
 from uol.backends.cpu.runtime import library, thread_pool
 from uol.backends.cpu.runtime.workspace import WORKSPACES, Workspace, WorkspacePool
 from uol.backends.loading.loaded import as_loaded
-from uol.codegen.backend import Artifact, Loaded
+from uol.codegen.backend import Artifact
+from uol.codegen.loaded import Loaded
 
 SOURCE = Path(__file__).parent / "stale_memory.c"
 

@@ -21,13 +21,13 @@ from uol.codegen.backend import (
     ForeachBackend,
     GroupSummary,
     Kernel,
-    Loaded,
     Module,
     Refusal,
     Schedule,
     ToolState,
 )
 from uol.codegen.indexing.arithmetic import NO_DIMS
+from uol.codegen.loaded import Loaded
 from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.nodes import KernelSpec
 from uol.codegen.work import Issued

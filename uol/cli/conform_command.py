@@ -14,6 +14,7 @@ from uol.cli.conform_operators import OperatorOptions, conform_operators
 from uol.cli.conform_paths import conform_paths
 from uol.cli.options import ImportOption, JsonOption
 from uol.compilation.request import resolve_targets
+from uol.conformance.cases.open_sizes import Sizes
 from uol.conformance.packs.record import read_card_record
 from uol.conformance.paths.record import PathOptions
 from uol.ir.errors import TypeCheckError, UolError
@@ -108,9 +109,8 @@ def conform(
         ok = conform_paths(listed(path, "path", "resnet50"), options, report or Path("report"), as_json, measured)
     else:
         dtypes = tuple(dict.fromkeys(listed(dtype or "f32", "dtype", "f32,f16")))
-        operators = OperatorOptions(
-            op, targets, dtypes, first, quick, gradients, any_size, tuple(modules), imported, seed, jobs
-        )
+        sizes: Sizes = "open" if any_size else "fixed"
+        operators = OperatorOptions(op, targets, dtypes, first, quick, gradients, sizes, tuple(modules), imported, seed, jobs)
         ok = conform_operators(operators, report, as_json, measured)
     if not ok:
         raise typer.Exit(1)

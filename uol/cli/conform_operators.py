@@ -35,7 +35,7 @@ class OperatorOptions:
     first: bool
     quick: bool
     gradients: bool
-    any_size: bool
+    sizes: Sizes
     modules: tuple[str, ...]
     imported: tuple[str, ...]
     seed: int
@@ -51,8 +51,7 @@ def conform_operators(
         require_writable(folder)
     ops, files = _chosen(options)
     first = options.first or options.quick
-    sizes: Sizes = "open" if options.any_size else "fixed"
-    planned = plan(Selection(ops, options.targets, options.dtypes, first, options.gradients, options.seed, sizes))
+    planned = plan(Selection(ops, options.targets, options.dtypes, first, options.gradients, options.seed, options.sizes))
     facts = {"selection": _selection(options, planned), **machine_facts()}
     with counted("checking", len(planned.cases)) as progress:
         state = {"failed": 0, "refused": 0, "done": 0}
@@ -100,7 +99,7 @@ def _selection(options: OperatorOptions, planned: Plan) -> str:
     ops = len({case.op for case in planned.cases})
     what = "the first case of each" if options.first or options.quick else "every workload, kind of inputs and memory order"
     kind = "gradients" if options.gradients else "operators"
-    what += ", by kernels of any size" if options.any_size else ""
+    what += ", by kernels of any size" if options.sizes == "open" else ""
     return f"{ops} {kind} in {', '.join(options.dtypes)}: {what}; seed {options.seed}; {len(planned.cases):,} cases"
 
 

@@ -1,10 +1,10 @@
 """Which sizes an operator is compiled for one by one, and which by a kernel that takes them as arguments.
 
 A dim is a number in kernels at first, and becomes an argument with its second size: from then on
-one kernel serves every size of it. That costs little (`python -m uol.conformance.any_size`), but for a dim of a few, where
-other loops are best: each of those sizes has a kernel of its own. The dims of a module's parameters stay numbers, too: another
-size of them is another layer, which is called again and again. Where a dim cannot be an argument, all sizes have, and a
-warning says so once.
+one module serves every size of it. That costs little (`python -m uol.conformance.any_size`, and `any_size_counts` for machines
+with threads), but for a dim of a few, where other loops are best: each of those sizes has a kernel of its own. The dims of a
+module's parameters stay numbers, too: another size of them is another layer, which is called again and again. Where a dim
+cannot be an argument, all sizes have, and a warning says so once.
 """
 
 from __future__ import annotations

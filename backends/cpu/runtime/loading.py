@@ -20,8 +20,9 @@ from uol.backends.cpu.runtime.address import addresses
 from uol.backends.cpu.runtime.library import open_library
 from uol.backends.cpu.runtime.workspace import WORKSPACES
 from uol.backends.loading.loaded import aligned_workspace, as_loaded
-from uol.codegen.backend import Artifact, Loaded
+from uol.codegen.backend import Artifact
 from uol.codegen.indexing.arithmetic import value_at
+from uol.codegen.loaded import Loaded
 from uol.codegen.specs.graph import KernelGraph
 from uol.ir.errors import ResourceError
 

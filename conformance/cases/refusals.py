@@ -35,7 +35,7 @@ class Documented:
 @cache
 def documented() -> tuple[Documented, ...]:
     """The entries of refusals.toml."""
-    table = tomllib.loads(files("uol.conformance").joinpath("refusals.toml").read_text(encoding="utf-8"))
+    table = tomllib.loads(files("uol.conformance.cases").joinpath("refusals.toml").read_text(encoding="utf-8"))
     return tuple(Documented(r["target"], tuple(r["ops"]), tuple(r["types"]), r["reason"], r["why"]) for r in table["refusal"])
 
 
