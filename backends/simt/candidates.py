@@ -9,9 +9,10 @@ from uol.backends.simt.c_text.counters import count_of
 from uol.backends.simt.c_text.types import COMPUTE, COMPUTE_BYTES
 from uol.backends.simt.contract_plan import grid_of, tile_bytes
 from uol.backends.simt.rows.folds import PICKS
-from uol.backends.simt.rows.row_schedules import columns_side_by_side, lanes_of_rows, row_schedules
+from uol.backends.simt.rows.row_schedules import columns_side_by_side, lanes_of_rows, row_schedules, rows_side_by_side
 from uol.backends.simt.rows.select_plan import shared_bytes as sort_bytes
 from uol.backends.simt.rows.select_plan import tile_of
+from uol.backends.simt.rows.staging import staged_bytes
 from uol.backends.simt.schedules import (
     LANES_A_ROW,
     THREADS,
@@ -110,13 +111,12 @@ def check(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> Footprint
             return _fitting(target, threads, blocks, 0)
         case (Map() | Pack(), TransposedTile()):
             return _transposed(spec, schedule, target)
-        case (Reduce(rows=rows) | Scan(rows=rows), ThreadPerRow(threads=threads)):
-            return _fitting(target, threads, -(-count_of(rows) // threads) if threads > 0 else 0, 0)
+        case (Reduce() | Scan(), ThreadPerRow()):
+            return _own_rows(spec, schedule, target)
         case (Reduce(), BlockPerRow()):
             return _shared_rows(spec, schedule, target)
-        case (Scan(rows=rows, steps=steps), BlockPerRow(threads=threads, rows=1, each=1)):
-            folds = tuple(s for s in steps if isinstance(s, Fold))
-            return _fitting(target, threads, count_of(rows), _scratch_bytes(folds, threads, target))
+        case (Scan(), BlockPerRow(rows=1, staged=False)):
+            return _shared_scan(spec, schedule, target)
         case (Select(rows=rows), BlockPerRow(threads=threads, rows=1, each=1)):
             return _fitting(target, threads, count_of(rows), sort_bytes(spec))
         case (Contract(), Tile()):
@@ -137,24 +137,49 @@ def _transposed(spec: Map | Pack, tile: TransposedTile, target: Target) -> Footp
     return _fitting(target, tile.threads, blocks_of(tidy, crossing, tile), tiled_bytes(crossing, tile))
 
 
+def _own_rows(spec: Reduce | Scan, schedule: ThreadPerRow, target: Target) -> Footprint | Refusal:
+    """Of a thread each."""
+    threads, each = schedule.threads, schedule.each
+    if each < 1 or (each > 1 and rows_side_by_side(spec) % each):
+        return Refusal(f"{each} rows do not lie side by side", f"{rows_side_by_side(spec)} rows a thread")
+    return _fitting(target, threads, -(-count_of(spec.rows) // (threads * each)) if threads > 0 else 0, 0)
+
+
+def _shared_scan(spec: Scan, schedule: BlockPerRow, target: Target) -> Footprint | Refusal:
+    """Of a block for each row."""
+    if refusal := _not_side_by_side(spec, schedule):
+        return refusal
+    folds = tuple(s for s in spec.steps if isinstance(s, Fold))
+    return _fitting(target, schedule.threads, count_of(spec.rows), _scratch_bytes(folds, schedule.threads, target))
+
+
 def _shared_rows(spec: Reduce, schedule: BlockPerRow, target: Target) -> Footprint | Refusal:
     """Of a block for each row, or for several."""
     rows, warp, threads = count_of(spec.rows), target.capability.lanes, schedule.threads
     if count_of(spec.cols) == 1:
         return Refusal("a row of one column is nothing to share", "a row a thread")
-    if schedule.each < 1 or (schedule.each > 1 and columns_side_by_side(spec) % schedule.each):
-        most = columns_side_by_side(spec)
-        return Refusal(f"{schedule.each} columns do not lie side by side", f"{most} columns a thread")
+    if refusal := _not_side_by_side(spec, schedule):
+        return refusal
+    staged = staged_bytes(spec, schedule.rows) if schedule.staged and schedule.rows > 0 else 0
+    if staged is None or (staged and schedule.each > 1):
+        return Refusal(f"{schedule.rows} rows are no piece of memory", "rows that are loaded where they are needed")
     if schedule.rows == 1:
         folds = tuple(f for p in passes_of(spec).passes for f in p.folds)
-        return _fitting(target, threads, rows, _scratch_bytes(folds, threads, target))
+        return _fitting(target, threads, rows, staged + _scratch_bytes(folds, threads, target))
     if schedule.rows < 1 or threads % schedule.rows or schedule.lanes not in (1 << n for n in range(warp.bit_length())):
         reason = f"{schedule.rows} rows do not share {threads} threads by powers of two up to {warp}"
         return Refusal(reason, f"{threads // warp} rows")
     if schedule.lanes < (least := lanes_of_rows(rows, 1, warp)):
         reason = f"of {warp // schedule.lanes} rows of a warp some lie behind the last of {rows}"
         return Refusal(reason, f"{threads // least} rows")
-    return _fitting(target, threads, -(-rows // schedule.rows), 0)
+    return _fitting(target, threads, -(-rows // schedule.rows), staged)
+
+
+def _not_side_by_side(spec: Reduce | Scan, schedule: BlockPerRow) -> Refusal | None:
+    """Where a thread should have more columns than one access may."""
+    if schedule.each == 1 or (schedule.each > 1 and columns_side_by_side(spec) % schedule.each == 0):
+        return None
+    return Refusal(f"{schedule.each} columns do not lie side by side", f"{columns_side_by_side(spec)} columns a thread")
 
 
 def _fitting(target: Target, threads: int, blocks: int, shared_bytes: int) -> Footprint | Refusal:

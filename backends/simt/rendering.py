@@ -18,6 +18,7 @@ from uol.backends.simt.c_text.types import COMPUTE
 from uol.backends.simt.candidates import check
 from uol.backends.simt.contract_plan import ContractPlan, plan_contract
 from uol.backends.simt.map_plan import MapPlan, plan_map
+from uol.backends.simt.rows.neighbours import plan_neighbours
 from uol.backends.simt.rows.reduce_plan import ReducePlan, plan_reduce
 from uol.backends.simt.rows.scan_plan import ScanPlan, plan_scan
 from uol.backends.simt.rows.select_plan import SelectPlan, plan_select
@@ -62,6 +63,8 @@ def _plan(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> tuple[str
             return "map.j2", plan_map(spec, schedule, target)
         case (Map() | Pack(), TransposedTile()):
             return "transposed.j2", plan_transposed(spec, schedule)
+        case (Reduce(), ThreadPerRow(each=each)) if each > 1:
+            return "reduce.j2", plan_neighbours(spec, schedule)
         case (Reduce(), ThreadPerRow() | BlockPerRow()):
             return "reduce.j2", plan_reduce(spec, schedule, target)
         case (Scan(), ThreadPerRow() | BlockPerRow()):

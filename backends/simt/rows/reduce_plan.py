@@ -7,15 +7,18 @@ from typing import TypeVar
 
 from uol.backends.c_text.names import kernel_symbol, legalise
 from uol.backends.simt.c_text.counters import Counter, count_of
+from uol.backends.simt.c_text.pieces import ELEMENT
 from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.proofs import Proofs, index_type
 from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.c_text.signatures import Signature, signature
 from uol.backends.simt.rows.folds import PICKS, FoldText, Scratch, fold_text, take
 from uol.backends.simt.rows.kept_reads import NOTHING, Kept, kept_reads, with_rows
+from uol.backends.simt.rows.staging import Staging
 from uol.backends.simt.schedules import BlockPerRow, RowSchedule, ThreadPerRow
 from uol.backends.simt.target import Target
-from uol.backends.simt.vectors import ELEMENT, VECTOR, Vectors
+from uol.backends.simt.transposed import Array
+from uol.backends.simt.vectors import VECTOR, Vectors
 from uol.codegen.backend import Launch
 from uol.codegen.indexing.arithmetic import ZERO, add, mul, static
 from uol.codegen.specs.nodes import Fold, Let, Read, Reduce, Store, guard_operands
@@ -63,6 +66,7 @@ class ReducePlan:
     scratch: tuple[Scratch, ...]
     before: tuple[str, ...]
     passes: tuple[PassPlan, ...]
+    staged: tuple[Array, ...] = ()
 
 
 def plan_reduce(spec: Reduce, schedule: RowSchedule, target: Target) -> ReducePlan:
@@ -79,7 +83,8 @@ def plan_reduce(spec: Reduce, schedule: RowSchedule, target: Target) -> ReducePl
     names = legalise(spec, ["row", "col", LANE, "turn", VECTOR, "scratch", *scratch])
     row = Counter.over(spec.rows, ROW)
     own_signature = signature(spec, kernel_symbol(spec), names, threads, index)
-    spec, vectors = _in_vectors(spec, each)
+    staging = Staging.of(spec, schedule)
+    spec, vectors = _in_vectors(staging.taken(), each)
     spec = mapped(spec, step=row.shortened)
     if shared is not None:
         col = Counter.over(spec.cols, COLUMN)
@@ -87,10 +92,11 @@ def plan_reduce(spec: Reduce, schedule: RowSchedule, target: Target) -> ReducePl
         if each > 1:
             spec = mapped(spec, step=lambda step: vectors.at_element(step, col.name))
     kept = NOTHING if shared is None else kept_reads(spec, shared, vectors)
-    printer = row.known(Printer(names, Proofs.of(spec), index))
+    printer = staging.known(row.known(Printer(names, Proofs.of(spec), index)))
     printer = vectors.known(printer) if each > 1 else printer
     spec, printer = mapped(spec, expr=lambda expr: rewrite(expr, kept.rule)), with_rows(printer, kept)
     writer = _Writer(spec, passes_of(spec), shared, Scope(printer), kept, vectors)
+    staging.write(writer.row_scope)
     before = writer.before(row)
     passes = tuple(writer.run(number, part) for number, part in enumerate(writer.passes.passes))
     return ReducePlan(
@@ -104,6 +110,7 @@ def plan_reduce(spec: Reduce, schedule: RowSchedule, target: Target) -> ReducePl
         scratch=tuple(Scratch(ctype, name) for ctype, name in writer.scratch.items()),
         before=before,
         passes=passes,
+        staged=staging.arrays(printer),
     )
 
 
@@ -201,12 +208,13 @@ class _Writer:
             self.vectors.load(name, self._moved(self.vectors.loads[name]), scope, into)
         for name in stored:
             scope.add(self.vectors.declaration(name, printer))
+        self.vectors.read_once(part.steps, scope)
         inner = scope.inner()
         for step in part.elements:
             self._element(step, texts, inner, add(position, Var(ELEMENT)))
         self.vectors.loop(inner, scope)
         for name in stored:
-            scope.add(self.vectors.store(name, scope.expression(self._moved(self.vectors.stores[name]).offset), printer))
+            self.vectors.store(name, self._moved(self.vectors.stores[name]).offset, scope)
 
     def _loaded(self, number: int, part: Pass) -> list[str]:
         """The vectors that a pass loads: those that it is the first to keep, and what it uses of others."""
