@@ -27,7 +27,7 @@ from uol.backends.simt.schedules import (
 from uol.backends.simt.target import Target
 from uol.backends.simt.tile_counts import attention_counts, contract_counts
 from uol.backends.simt.transposed import blocks_of, crossing_of, tile_across, tiled_bytes
-from uol.backends.simt.vectors import width_along
+from uol.backends.simt.wide_axes import elements_side_by_side
 from uol.codegen.backend import Device, Footprint, Refusal
 from uol.codegen.cost import time_of
 from uol.codegen.indexing.arithmetic import static
@@ -81,8 +81,7 @@ def candidates(spec: KernelSpec, device: Device, lanes: int) -> Iterable[SimtSch
 
 def side_by_side(spec: Map | Pack | Scatter) -> int:
     """Elements that one access may have, along the last axis that has several."""
-    tidy = without_unit_axes(spec)
-    return width_along(tidy, tidy.axes[-1]) if tidy.axes and not isinstance(spec, Scatter) else 1
+    return 1 if isinstance(spec, Scatter) else elements_side_by_side(spec)
 
 
 def _cost(counts: Issued, device: Device) -> tuple[float, float]:

@@ -25,6 +25,7 @@ from uol.backends.simt.rows.select_plan import SelectPlan, plan_select
 from uol.backends.simt.schedules import BlockPerRow, Elements, RowTile, SimtSchedule, ThreadPerRow, Tile, TransposedTile
 from uol.backends.simt.target import Target
 from uol.backends.simt.transposed import TransposedPlan, plan_transposed
+from uol.backends.simt.wide_axes import with_wide_axis
 from uol.codegen.backend import Device, Kernel, Module, Param, Refusal, SourceFile
 from uol.codegen.specs.drop_unit_axes import without_unit_axes
 from uol.codegen.specs.graph import KernelGraph
@@ -43,8 +44,7 @@ def render(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> Kernel:
     outcome = check(spec, schedule, target)
     if isinstance(outcome, Refusal):
         raise RefusalError(f"{spec.name}: {outcome.reason}", hint=outcome.hint)
-    tidy = with_steps(without_unit_axes(spec), stored_directly)
-    name, plan = _plan(tidy, schedule, target)
+    name, plan = _plan(with_steps(_tidy(spec, schedule), stored_directly), schedule, target)
     return Kernel(
         name=kernel_symbol(spec),
         text=template(name).render(plan=plan),
@@ -54,6 +54,14 @@ def render(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> Kernel:
         schedule=schedule,
         spec=spec,
     )
+
+
+def _tidy(spec: KernelSpec, schedule: SimtSchedule) -> KernelSpec:
+    """The spec with the axes that its schedule goes by."""
+    match spec, schedule:
+        case (Map() | Pack() | Reduce(), Elements(each=each) | BlockPerRow(each=each)) if each > 1:
+            return with_wide_axis(spec)
+    return without_unit_axes(spec)
 
 
 def _plan(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> tuple[str, Plan]:

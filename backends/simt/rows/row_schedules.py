@@ -10,9 +10,10 @@ from uol.backends.simt.rows.folds import PICKS
 from uol.backends.simt.rows.kept_reads import MOST_COLUMNS
 from uol.backends.simt.rows.staging import staged_bytes
 from uol.backends.simt.schedules import THREADS, BlockPerRow, RowSchedule, ThreadPerRow
-from uol.backends.simt.vectors import is_window, width_along
+from uol.backends.simt.vectors import is_window, stride_along, width_along
+from uol.backends.simt.wide_axes import elements_side_by_side
 from uol.codegen.backend import Device
-from uol.codegen.indexing.arithmetic import ZERO
+from uol.codegen.indexing.arithmetic import ONE, ZERO
 from uol.codegen.specs.drop_unit_axes import without_unit_axes
 from uol.codegen.specs.nodes import Fold, KernelSpec, Reduce, Scan, Store
 from uol.codegen.specs.steps import names_behind, passes_of
@@ -44,10 +45,10 @@ def lanes_want_rows(spec: KernelSpec, rows: Axes, along: Axes) -> bool:
 
 def columns_side_by_side(spec: Reduce | Scan) -> int:
     """Columns, or positions of a scan, that one access may have."""
+    if isinstance(spec, Reduce):
+        return elements_side_by_side(spec)
     tidy = without_unit_axes(spec)
-    if isinstance(tidy, Scan):
-        return width_along(tidy, tidy.along) if _may_be_grouped(tidy) else 1
-    return width_along(tidy, tidy.cols[-1]) if tidy.cols else 1
+    return width_along(tidy, tidy.along) if _may_be_grouped(tidy) else 1
 
 
 def rows_side_by_side(spec: Reduce | Scan) -> int:
@@ -78,6 +79,15 @@ def _may_be_grouped(spec: Scan) -> bool:
     another leaves at each position."""
     folds = [step for step in spec.steps if isinstance(step, Fold)]
     return not spec.exclusive and names_behind(spec.steps, folds).isdisjoint(fold.name for fold in folds)
+
+
+def writes_along_columns(spec: KernelSpec) -> bool:
+    """Does what is written of columns lie along the last of them?"""
+    tidy = without_unit_axes(spec)
+    assert isinstance(tidy, Reduce)
+    names = {axis.name for axis in tidy.cols}
+    stores = [step for step in tidy.steps if isinstance(step, Store) and names & set(step.axes)]
+    return all(stride_along(store, tidy.cols[-1]) == ONE for store in stores)
 
 
 def lanes_of_rows(rows: int, wanted: int, warp: int) -> int:

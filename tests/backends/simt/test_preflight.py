@@ -134,7 +134,7 @@ def test_symbolic_extents_are_refused_by_name() -> None:
 def test_types_that_kernels_cannot_hold_are_refused() -> None:
     spec = spec_of(RELU)
     nibbles = replace(spec, args=tuple(replace(a, dtype="f4e2m1") for a in spec.args))
-    assert not backend("cuda").accepts(GroupSummary(Map, frozenset({"f32", "f4e2m1"}), False, lambda: nibbles))
+    assert not backend("cuda").accepts(GroupSummary(Map, frozenset({"f32", "f4e2m1"}), False, False, lambda: nibbles))
     outcome = checked("cuda", nibbles, Elements())
     assert isinstance(outcome, Refusal)
     assert outcome.reason == "cuda kernels hold no f4e2m1"
