@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
-from uol.codegen.indexing.arithmetic import value_at
+from uol.codegen.indexing.arithmetic import NO_DIMS, value_at
 from uol.codegen.partition.grouped_value import Mode
 from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.nodes import KernelSpec
@@ -157,7 +157,8 @@ class Launch:
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """One rendered kernel: `text` is its function alone, header comment included; `name` its legalised symbol."""
+    """One rendered kernel: `text` is its function alone, header comment included; `name` its legalised symbol; `requires` what
+    must hold of dims that are arguments for it to be right (what an operator asks for stands in `KernelGraph.checks`)."""
 
     name: str
     text: str
@@ -166,6 +167,7 @@ class Kernel:
     footprint: Footprint
     schedule: Schedule
     spec: KernelSpec
+    requires: tuple[Expr, ...] = field(default=(), kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +237,15 @@ class LoadedOnStreams(Loaded, Protocol):
         ...
 
 
+@runtime_checkable
+class LoadedAtSizes(Loaded, Protocol):
+    """A built operator whose kernels take dims as arguments, on a device of PyTorch's that has streams."""
+
+    def at(self, *sizes: int) -> LoadedOnStreams:
+        """The operator at these sizes of its dims, without them among its arguments."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ToolState:
     """A tool as `uol doctor` shows it: found or not, version, and what its absence costs."""
@@ -290,9 +301,9 @@ class Backend(Protocol):
         """Pre-flight: buffers, bytes, grid. Whatever the fields of the schedule say, a refusal and not an exception."""
         ...
 
-    def issued(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Issued:
-        """What the kernel moves and issues: the counts that its cost is computed from. The schedule is one that `check` takes,
-        and every dim of the spec a number."""
+    def issued(self, spec: KernelSpec, schedule: Schedule, device: Device, dims: Mapping[str, int] = NO_DIMS) -> Issued:
+        """What the kernel moves and issues: the counts that its cost is computed from. The schedule is one that `check` takes;
+        `dims` are the sizes of those that are arguments. Raises UolError where one is missing."""
         ...
 
     def render(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Kernel:

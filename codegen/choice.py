@@ -227,4 +227,5 @@ def compile_graph(graph: KernelGraph, backend: Backend, device: Device, policy: 
     """Schedule, check, render and assemble every kernel of a graph. Raises ResourceError where a kernel does not fit."""
     schedules = policy.choose(graph, backend, device)
     kernels = tuple(backend.render(s, chosen, device) for s, chosen in zip(graph.specs, schedules, strict=True))
-    return backend.assemble(graph, kernels, device)
+    required = dict.fromkeys(condition for kernel in kernels for condition in kernel.requires)
+    return backend.assemble(replace(graph, checks=(*graph.checks, *required)) if required else graph, kernels, device)

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from uol.codegen.indexing.arithmetic import ZERO, add, folded, mul, product, size, value_at
+from uol.codegen.indexing.arithmetic import NO_DIMS, ZERO, add, folded, mul, product, size, value_at
 from uol.codegen.specs.evaluations import evaluations
 from uol.codegen.specs.nodes import (
     Arg,
@@ -230,16 +230,17 @@ def _elements(arg: Arg) -> Expr:
     return product(extent for extent, stride in zip(arg.shape, arg.strides, strict=True) if stride != ZERO)
 
 
-def compulsory(spec: KernelSpec) -> Issued:
-    """What a kernel issues that does just what it must: for machines whose caches are their own business.
+def compulsory(spec: KernelSpec, dims: Mapping[str, int] = NO_DIMS) -> Issued:
+    """What a kernel issues that does just what it must: for machines whose caches are their own business. `dims`: the sizes of
+    those that are arguments.
 
-    Raises UolError where a dim is an argument.
+    Raises UolError where one is missing.
     """
     work = work_of(spec)
-    if spec.dims:
-        raise UolError(f"{spec.name} has dims that are arguments: {', '.join(spec.dims)}", hint="give every dim when compiling")
-    read, written = (value_at(count, {}) for count in (work.read_bytes, work.written_bytes))
-    operations = {kind: exactly(value_at(number, {})) for kind, number in work.operations.items()}
+    if missing := [name for name in spec.dims if name not in dims]:
+        raise UolError(f"{spec.name} has dims that are arguments: {', '.join(missing)}", hint="give every dim when compiling")
+    read, written = (value_at(count, dims) for count in (work.read_bytes, work.written_bytes))
+    operations = {kind: exactly(value_at(number, dims)) for kind, number in work.operations.items()}
     return Issued(read + written, exactly(read), exactly(written), operations=operations)
 
 

@@ -2,7 +2,7 @@
 at its representative workload in the twins, counted, and holds the counts against what the backends predict; or every distinct
 kernel of the training steps of model paths, with the path's channels.
 
-    python -m uol.conformance.counts [--target cuda,hip] [--dtype f32,f16] [--op ...] [--forward]
+    python -m uol.conformance.counts [--target cuda,hip] [--dtype f32,f16] [--op ...] [--forward] [--any-size]
     python -m uol.conformance.counts --path moe,cmap,resnet50 [--size narrow]
 
 A predicted count is a number, or an interval where data decides or a sample of a large grid was read: the observed one is that
@@ -28,6 +28,7 @@ from uol.backends.twin import Job, execute_many, kind_of
 from uol.compilation.request import resolve_target
 from uol.conformance.cases.case_matrix import types_of
 from uol.conformance.cases.counted import Count, compare
+from uol.conformance.cases.open_sizes import Sizes
 from uol.conformance.cases.selection import differentiable
 from uol.conformance.cases.twin_check import Prepared, has_twin, prepare
 from uol.conformance.cases.verdict import Case
@@ -47,9 +48,9 @@ TOGETHER = 16
 """Operators, or calls of a step, whose kernels are compiled together."""
 
 
-def counts_of(ops: Sequence[str], targets: Sequence[str], dtypes: Sequence[str]) -> Found:
+def counts_of(ops: Sequence[str], targets: Sequence[str], dtypes: Sequence[str], sizes: Sizes = "fixed") -> Found:
     """The counts of some operators. A case that its target refuses has none."""
-    return _counted((str(case), partial(prepare, case)) for case in _cases(ops, targets, dtypes))
+    return _counted((str(case), partial(prepare, case)) for case in _cases(ops, targets, dtypes, sizes))
 
 
 def counts_of_path(path: str, target: str, dtype: str, size: Size = "kernels") -> Found:
@@ -72,13 +73,14 @@ def _counted(cases: Iterable[tuple[str, Callable[[], Prepared]]]) -> Found:
             ready[name] = prepared()
     jobs = [Job(p.compiled.module, p.buffers, p.scalars, counted=True, most_blocks=None) for p in ready.values()]
     runs = zip(ready.items(), execute_many(jobs), strict=True)
-    return [(name, compare(p.compiled.module, run)) for (name, p), run in runs]
+    return [(name, compare(p.compiled.module, run, p.sizes)) for (name, p), run in runs]
 
 
-def _cases(ops: Sequence[str], targets: Sequence[str], dtypes: Sequence[str]) -> Iterator[Case]:
+def _cases(ops: Sequence[str], targets: Sequence[str], dtypes: Sequence[str], sizes: Sizes) -> Iterator[Case]:
     for op in ops:
         workload = workloads_of(op)[0]
-        yield from (Case(op, target, dtype, workload) for target in targets for dtype in types_of(op, tuple(dtypes)))
+        pairs = product(targets, types_of(op, tuple(dtypes)))
+        yield from (Case(op, target, dtype, workload, sizes=sizes) for target, dtype in pairs)
 
 
 def is_counted(target: str) -> bool:
@@ -93,6 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--dtype", default="f32,f16", help="types, by commas")
     parser.add_argument("--op", default=",".join(names()), help="operators, by commas")
     parser.add_argument("--forward", action="store_true", help="no gradients")
+    parser.add_argument("--any-size", action="store_true", help="of kernels that take dims as arguments")
     parser.add_argument("--path", default="", help="model paths in place of operators: moe,cmap,resnet50")
     parser.add_argument("--size", default="kernels", choices=get_args(Size), help="of the step of a path")
     parser.add_argument("--processes", type=int, default=usable_cores())
@@ -111,7 +114,7 @@ def _parts(options: argparse.Namespace) -> Iterator[Callable[[], Found]]:
     forward = options.op.split(",")
     ops = [*forward, *(() if options.forward else differentiable(forward))]
     for start in range(0, len(ops), TOGETHER):
-        yield partial(counts_of, ops[start : start + TOGETHER], targets, dtypes)
+        yield partial(counts_of, ops[start : start + TOGETHER], targets, dtypes, "open" if options.any_size else "fixed")
 
 
 def _called(part: Callable[[], Found]) -> Found:

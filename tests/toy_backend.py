@@ -27,6 +27,7 @@ from uol.codegen.backend import (
     SourceFile,
     ToolState,
 )
+from uol.codegen.indexing.arithmetic import NO_DIMS
 from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.nodes import Contract, Fold, Guard, KernelSpec, Let, Read, Reduce, Step, Store, Within
 from uol.codegen.specs.rewrites import as_reduce
@@ -88,8 +89,8 @@ class ToyBackend:
             return Refusal(f"{elements} elements at once", f"at most {MAX_ELEMENTS}")
         return Footprint()
 
-    def issued(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Issued:
-        return compulsory(spec)
+    def issued(self, spec: KernelSpec, schedule: Schedule, device: Device, dims: Mapping[str, int] = NO_DIMS) -> Issued:
+        return compulsory(spec, dims)
 
     def render(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Kernel:
         writes = {s.tensor for s in spec.steps if isinstance(s, Store)}  # type: ignore[attr-defined]

@@ -28,6 +28,7 @@ from uol.codegen.backend import (
     Schedule,
     ToolState,
 )
+from uol.codegen.indexing.arithmetic import NO_DIMS
 from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.nodes import KernelSpec
 from uol.codegen.work import Issued
@@ -69,7 +70,7 @@ class AscendBackend:
             return Refusal(str(plan), candidates.nearest(spec, device) or NOTHING_FITS)
         return plan.footprint
 
-    def issued(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Issued:
+    def issued(self, spec: KernelSpec, schedule: Schedule, device: Device, dims: Mapping[str, int] = NO_DIMS) -> Issued:
         assert isinstance(schedule, AscendSchedule)
         plan = candidates.plan_of(spec, schedule)
         assert not isinstance(plan, Overflow), "a schedule that the check refuses"

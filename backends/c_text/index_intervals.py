@@ -10,9 +10,10 @@ from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.nodes import Guard, Within
 from uol.ir.integers.intervals import EVERYTHING, Interval
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
-from uol.ir.types import DTYPES, integer_range, is_float, is_integer
+from uol.ir.types import DTYPES, INDEX, integer_range, is_float, is_integer
 
 NATURAL = Interval(0, None)
+POSITIVE = Interval(1, None)
 NEGATION = Interval(-1, -1)
 
 RULES: Mapping[str, Callable[[Interval, Interval], Interval]] = {
@@ -72,6 +73,8 @@ class Ranges:
                 return self.of(a).union(self.of(b))
             case Call(fn="cast", args=(a,), dtype=dtype):
                 return _unwrapped(self.of(a), dtype)
+            case Call(fn="/" | "%" as fn, args=(a, b), dtype=dtype) if dtype == INDEX:  # a divisor is proven positive
+                return RULES[fn](self.of(a), self.of(b).meet(POSITIVE))
             case Call(fn=fn, args=(a, b), dtype=dtype) if fn in RULES and is_integer(dtype):
                 return _unwrapped(RULES[fn](self.of(a), self.of(b)), dtype)
         return type_range(expr.type)

@@ -34,6 +34,7 @@ from uol.codegen.backend import (
     Schedule,
     ToolState,
 )
+from uol.codegen.indexing.arithmetic import NO_DIMS
 from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.nodes import Attention, KernelSpec, Scan, Select, Store
 from uol.ir.types import DTYPES
@@ -101,11 +102,11 @@ class CpuBackend:
         reason = defect(schedule, candidates(spec, host(device.architecture)))
         return Footprint() if reason is None else Refusal(reason)
 
-    def issued(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Issued:
+    def issued(self, spec: KernelSpec, schedule: Schedule, device: Device, dims: Mapping[str, int] = NO_DIMS) -> Issued:
         """What the kernel must do, whatever its schedule: what else moves is between the caches and the processor."""
         from uol.codegen.work import compulsory
 
-        return compulsory(spec)
+        return compulsory(spec, dims)
 
     def render(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Kernel:
         from uol.backends.cpu.scheduling import primfunc

@@ -29,6 +29,7 @@ TARGET = Target(
         scatters=ATOMICS,
         unordered=frozenset({"f64", "f32"}),
         segments=SEGMENTS,
+        symbolic_dims=True,
     ),
     shared_bytes=STATIC_SHARED_BYTES,
     runtime=Runtime("cuda_runtime.h", "cuda", "nvcc"),

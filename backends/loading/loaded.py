@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from threading import RLock
 from typing import Any, Protocol, cast
 
@@ -120,6 +121,35 @@ class DeviceOperator:
         if held < self.workspace_bytes:
             raise ShapeError(f"{name}: a workspace takes {self.workspace_bytes} bytes; this one has {held}")
         return aligned_workspace(name, address)
+
+
+KNOWN_SIZES = 512
+"""Sizes of calls that an operator is prepared for at a time: to prepare it takes longer than a small kernel."""
+
+
+class OpenOperator:
+    """One whose kernels take dims as arguments: call it with these behind the run-time attributes, in order. `made_for` gives
+    the operator at sizes, which is kept for the next call with them."""
+
+    workspace_bytes = 0
+    """Known at the call alone: see `at`."""
+
+    def __init__(self, graph: KernelGraph, made_for: Callable[[Mapping[str, int]], DeviceOperator]) -> None:
+        self.graph = graph
+        self._made_for = made_for
+        self._first_dim = len(graph.args) + len(graph.scalars)
+        self.at = lru_cache(KNOWN_SIZES)(self._at)
+
+    def _at(self, *sizes: int) -> DeviceOperator:
+        """The operator at these sizes of its dims."""
+        return self._made_for(dict(zip(self.graph.dims, map(int, sizes), strict=True)))
+
+    def __call__(self, *arguments: Any, stream: int = 0, workspace: Any = None) -> None:
+        dims = self.graph.dims
+        if len(arguments) != self._first_dim + len(dims):
+            raise ShapeError(f"{self.graph.name} takes the sizes {', '.join(dims)} behind its tensors and attributes")
+        at = self.at(*arguments[self._first_dim :])
+        at(*arguments[: self._first_dim], stream=stream, workspace=workspace)
 
 
 def as_loaded(call: Callable[..., None], workspace_bytes: int) -> Loaded:

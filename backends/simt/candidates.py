@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from uol.backends.simt.attention.tiles import accumulators, row_blocks, shared_bytes
-from uol.backends.simt.c_text.counters import count_of
+from uol.backends.simt.c_text.counters import as_count, at_most, parts_of
 from uol.backends.simt.c_text.types import COMPUTE, COMPUTE_BYTES
 from uol.backends.simt.contract_plan import grid_of, tile_bytes
 from uol.backends.simt.rows.folds import PICKS
@@ -30,11 +30,13 @@ from uol.backends.simt.transposed import blocks_of, crossing_of, tile_across, ti
 from uol.backends.simt.wide_axes import elements_side_by_side
 from uol.codegen.backend import Device, Footprint, Refusal
 from uol.codegen.cost import time_of
-from uol.codegen.indexing.arithmetic import static
+from uol.codegen.indexing.arithmetic import ONE, ZERO, size, static
 from uol.codegen.specs.drop_unit_axes import without_unit_axes
+from uol.codegen.specs.expression_text import expr_text
 from uol.codegen.specs.nodes import Attention, Contract, Fold, KernelSpec, Map, Pack, Reduce, Scan, Scatter, Select
 from uol.codegen.specs.steps import passes_of
 from uol.codegen.work import Issued
+from uol.ir.program.nodes import Expr
 
 TILES = (
     Tile(128, 128, 16, 8, 8),
@@ -97,8 +99,6 @@ specifications; CDNA2 has 512), the rest is for operands and addresses."""
 
 def check(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> Footprint | Refusal:
     """Shared bytes, threads and grid of a kernel, or why it cannot be one."""
-    if symbolic := _symbolic(spec):
-        return Refusal(f"the extent of {symbolic} is not a number", "give every dim when compiling, e.g. --dims C=1024")
     types = sorted({a.dtype for a in spec.args} - target.capability.dtypes)
     if types:
         return Refusal(f"{target.name} kernels hold no {types[0]}", f"one of {', '.join(sorted(target.capability.dtypes))}")
@@ -106,8 +106,7 @@ def check(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> Footprint
         case (Map() | Pack() | Scatter(), Elements(threads=threads, each=each)):
             if each < 1 or (each > 1 and side_by_side(spec) % each):
                 return Refusal(f"{each} elements do not lie side by side", f"{side_by_side(spec)} elements a thread")
-            blocks = min(-(-count_of(spec.axes) // (threads * each)), target.max_blocks(threads)) if threads > 0 else 0
-            return _fitting(target, threads, blocks, 0)
+            return _fitting(target, threads, at_most(_parts(size(spec.axes), threads * each), target.max_blocks(threads)), 0)
         case (Map() | Pack(), TransposedTile()):
             return _transposed(spec, schedule, target)
         case (Reduce() | Scan(), ThreadPerRow()):
@@ -117,7 +116,7 @@ def check(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> Footprint
         case (Scan(), BlockPerRow(rows=1, staged=False)):
             return _shared_scan(spec, schedule, target)
         case (Select(rows=rows), BlockPerRow(threads=threads, rows=1, each=1)):
-            return _fitting(target, threads, count_of(rows), sort_bytes(spec))
+            return _fitting(target, threads, size(rows), sort_bytes(spec))
         case (Contract(), Tile()):
             return _tile(spec, schedule, target)
         case (Attention(), RowTile()):
@@ -141,7 +140,7 @@ def _own_rows(spec: Reduce | Scan, schedule: ThreadPerRow, target: Target) -> Fo
     threads, each = schedule.threads, schedule.each
     if each < 1 or (each > 1 and rows_side_by_side(spec) % each):
         return Refusal(f"{each} rows do not lie side by side", f"{rows_side_by_side(spec)} rows a thread")
-    return _fitting(target, threads, -(-count_of(spec.rows) // (threads * each)) if threads > 0 else 0, 0)
+    return _fitting(target, threads, _parts(size(spec.rows), threads * each), 0)
 
 
 def _shared_scan(spec: Scan, schedule: BlockPerRow, target: Target) -> Footprint | Refusal:
@@ -149,13 +148,13 @@ def _shared_scan(spec: Scan, schedule: BlockPerRow, target: Target) -> Footprint
     if refusal := _not_side_by_side(spec, schedule):
         return refusal
     folds = tuple(s for s in spec.steps if isinstance(s, Fold))
-    return _fitting(target, schedule.threads, count_of(spec.rows), _scratch_bytes(folds, schedule.threads, target))
+    return _fitting(target, schedule.threads, size(spec.rows), _scratch_bytes(folds, schedule.threads, target))
 
 
 def _shared_rows(spec: Reduce, schedule: BlockPerRow, target: Target) -> Footprint | Refusal:
     """Of a block for each row, or for several."""
-    rows, warp, threads = count_of(spec.rows), target.capability.lanes, schedule.threads
-    if count_of(spec.cols) == 1:
+    rows, warp, threads = size(spec.rows), target.capability.lanes, schedule.threads
+    if size(spec.cols) == ONE:
         return Refusal("a row of one column is nothing to share", "a row a thread")
     if refusal := _not_side_by_side(spec, schedule):
         return refusal
@@ -169,9 +168,9 @@ def _shared_rows(spec: Reduce, schedule: BlockPerRow, target: Target) -> Footpri
         reason = f"{schedule.rows} rows do not share {threads} threads by powers of two up to {warp}"
         return Refusal(reason, f"{threads // warp} rows")
     if schedule.lanes < (least := lanes_of_rows(rows, 1, warp)):
-        reason = f"of {warp // schedule.lanes} rows of a warp some lie behind the last of {rows}"
+        reason = f"of {warp // schedule.lanes} rows of a warp some lie behind the last of {expr_text(rows)}"
         return Refusal(reason, f"{threads // least} rows")
-    return _fitting(target, threads, -(-rows // schedule.rows), staged)
+    return _fitting(target, threads, _parts(rows, schedule.rows), staged)
 
 
 def _not_side_by_side(spec: Reduce | Scan, schedule: BlockPerRow) -> Refusal | None:
@@ -181,17 +180,23 @@ def _not_side_by_side(spec: Reduce | Scan, schedule: BlockPerRow) -> Refusal | N
     return Refusal(f"{schedule.each} columns do not lie side by side", f"{columns_side_by_side(spec)} columns a thread")
 
 
-def _fitting(target: Target, threads: int, blocks: int, shared_bytes: int) -> Footprint | Refusal:
+def _parts(count: Expr, of: int) -> Expr:
+    """As many as the fields of a schedule make, which may be any numbers."""
+    return parts_of(count, of) if of > 0 else ZERO
+
+
+def _fitting(target: Target, threads: int, blocks: Expr, shared_bytes: int) -> Footprint | Refusal:
+    """Blocks that are arguments are asked for at the launch."""
     lanes, most = target.capability.lanes, target.capability.max_threads
     if threads <= 0 or threads > most or threads % lanes:
         legal = min(max(threads // lanes * lanes, lanes), most)
         return Refusal(f"a block of {threads} threads is not a multiple of {lanes} up to {most}", f"{legal} threads")
-    if blocks > target.max_blocks(threads):
-        most_blocks = target.max_blocks(threads)
-        return Refusal(f"{blocks} blocks of {threads} threads exceed the grid's {most_blocks}", "a larger tile or block")
+    known, most_blocks = static(blocks) or 0, target.max_blocks(threads)
+    if known > most_blocks:
+        return Refusal(f"{known} blocks of {threads} threads exceed the grid's {most_blocks}", "a larger tile or block")
     if shared_bytes > target.shared_bytes:
         return Refusal(f"{shared_bytes} bytes of shared memory are more than a block's {target.shared_bytes}", "fewer threads")
-    return Footprint({"shared": shared_bytes} if shared_bytes else {}, (blocks, 1, 1), threads)
+    return Footprint({"shared": shared_bytes} if shared_bytes else {}, (as_count(blocks), 1, 1), threads)
 
 
 def _tile(spec: Contract, tile: Tile, target: Target) -> Footprint | Refusal:
@@ -247,7 +252,3 @@ def _scratch_bytes(folds: tuple[Fold, ...], threads: int, target: Target) -> int
     plain = {COMPUTE[f.dtype] for f in folds if f.op not in PICKS}
     element_bytes = 16 * len(picks) + sum(COMPUTE_BYTES[ctype] for ctype in plain)
     return threads // target.capability.lanes * element_bytes
-
-
-def _symbolic(spec: KernelSpec) -> str | None:
-    return next((a.name for a in spec.axes if static(a.extent) is None), None)

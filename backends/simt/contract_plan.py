@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from uol.backends.c_text.names import kernel_symbol, legalise
-from uol.backends.simt.c_text.counters import Counter, count_of
-from uol.backends.simt.c_text.printer import Printer, literal
+from uol.backends.simt.c_text.counters import Counter, as_count, is_multiple, parts_of
+from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.proofs import Proofs, index_type
 from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.c_text.signatures import Signature, signature
@@ -16,7 +16,7 @@ from uol.backends.simt.schedules import Tile
 from uol.backends.simt.segments import RowSegments, declare_terms, plan_rows
 from uol.backends.simt.target import Target
 from uol.codegen.backend import Launch
-from uol.codegen.indexing.arithmetic import folded
+from uol.codegen.indexing.arithmetic import ONE, ZERO, add, folded, mul, size
 from uol.codegen.specs.nodes import Contract
 from uol.codegen.specs.steps import used_variables
 from uol.ir.program.nodes import Call, Const, Expr, Var
@@ -58,18 +58,18 @@ class ContractPlan:
 class Grid:
     """How many tiles cover the result."""
 
-    m: int
-    n: int
-    batch: int
+    m: Expr
+    n: Expr
+    batch: Expr
 
     @property
-    def blocks(self) -> int:
-        return self.m * self.n * self.batch
+    def blocks(self) -> Expr:
+        return mul(mul(self.m, self.n), self.batch)
 
 
 def grid_of(spec: Contract, tile: Tile) -> Grid:
     """Tiles along m, along n, and the number of batches."""
-    return Grid(-(-count_of(spec.m) // tile.m), -(-count_of(spec.n) // tile.n), count_of(spec.batch))
+    return Grid(parts_of(size(spec.m), tile.m), parts_of(size(spec.n), tile.n), size(spec.batch))
 
 
 def tile_bytes(spec: Contract, tile: Tile) -> int:
@@ -83,8 +83,9 @@ def tile_bytes(spec: Contract, tile: Tile) -> int:
 def plan_contract(spec: Contract, tile: Tile, target: Target) -> ContractPlan:
     """The kernel of a Contract. Blocks are numbered with the tiles of n fastest, then m, then the batches."""
     grid = grid_of(spec, tile)
-    m_count, n_count, k_count = count_of(spec.m), count_of(spec.n), count_of(spec.k)
-    index = index_type(spec, [grid.blocks, grid.m * tile.m, grid.n * tile.n, k_count + tile.k])
+    m_count, n_count, k_count = size(spec.m), size(spec.n), size(spec.k)
+    reach = [mul(grid.m, Const(tile.m)), mul(grid.n, Const(tile.n)), add(k_count, Const(tile.k))]
+    index = index_type(spec, [grid.blocks, *reach])
     names = legalise(spec, LOCALS if spec.segments is None else LOCALS + SEGMENT_LOCALS)
     a_names, b_names = tile_names(spec)
     batch = Counter.over(spec.batch, "$batch")
@@ -96,29 +97,30 @@ def plan_contract(spec: Contract, tile: Tile, target: Target) -> ContractPlan:
     )
     counters = Counter.over(spec.m, "$at_m"), Counter.over(spec.n, "$at_n"), Counter.over(spec.k, "$at_k")
     names = names.with_locals([*a_names, *b_names])
-    printer = Printer(names, Proofs.of(spec), index)
+    printer = Printer(names, Proofs.of(spec), index.ctype)
     for counter in counters:
         printer = counter.known(printer)
     batch_scope = Scope(printer)
     needed = used_variables(spec.epilogue) | variables(spec.a) | variables(spec.b)
-    declare_batch(batch, grid.m * grid.n, needed, batch_scope)
+    declare_batch(batch, mul(grid.m, grid.n), needed, batch_scope)
     printer = batch_scope.printer
     m, n, k = counters
     run = declare_terms(spec, k_count, batch_scope)
     run_end = None if run is None else run.end
     rows = plan_rows(spec, m_count, tile, printer)
+    times = f", {printer.value(grid.batch)} times" if spec.batch else ""
     return ContractPlan(
-        title=f"{m_count} x {n_count} x {k_count}{f', {grid.batch} times' if spec.batch else ''}; {tile.describe()}",
+        title=f"{' x '.join(map(printer.value, (m_count, n_count, k_count)))}{times}; {tile.describe()}",
         signature=signature(spec, kernel_symbol(spec), names, tile.threads, index),
-        launch=Launch((grid.blocks, 1, 1), (tile.threads, 1, 1)),
-        index_type=index,
+        launch=Launch((as_count(grid.blocks), 1, 1), (tile.threads, 1, 1)),
+        index_type=index.ctype,
         tile=tile,
-        origin_m=block_part(printer, grid.n, grid.m if grid.batch != 1 else None, tile.m, grid.m),
-        origin_n=block_part(printer, 1, grid.n if grid.m * grid.batch != 1 else None, tile.n, grid.n),
+        origin_m=block_part(printer, grid.n, grid.m if grid.batch != ONE else None, tile.m, grid.m),
+        origin_n=block_part(printer, ONE, grid.n if mul(grid.m, grid.batch) != ONE else None, tile.n, grid.n),
         batch=tuple(batch_scope.lines),
         k_first="0" if run is None else run.first,
-        k_end=str(k_count) if run is None else run.end,
-        steps=_steps(k_count, tile, index) if run is None else run.steps(tile.k, index),
+        k_end=printer.value(k_count) if run is None else run.end,
+        steps=steps_left(k_count, tile.k, printer) if run is None else run.steps(tile.k, printer),
         rows=rows,
         a=plan_operand(spec, Side(spec.a, a_names, m, "m0", tile.m), k, tile.k, printer, run_end),
         b=plan_operand(spec, Side(spec.b, b_names, n, "n0", tile.n), k, tile.k, printer, run_end),
@@ -130,32 +132,32 @@ def plan_contract(spec: Contract, tile: Tile, target: Target) -> ContractPlan:
     )
 
 
-def _steps(k_count: int, tile: Tile, index: str) -> str | None:
+def steps_left(k_count: Expr, tile_k: int, printer: Printer) -> str | None:
     """How many k the tile at k0 holds; None where it is always full."""
-    if k_count % tile.k == 0:
+    if is_multiple(k_count, tile_k):
         return None
-    return f"uol::min({literal(Const(tile.k), wide=index != 'int')}, {k_count} - k0)"
+    return f"uol::min({printer.argument(Const(tile_k))}, {printer.value(k_count)} - k0)"
 
 
-def declare_batch(batch: Counter, blocks: int, needed: frozenset[str], scope: Scope) -> None:
+def declare_batch(batch: Counter, blocks: Expr, needed: frozenset[str], scope: Scope) -> None:
     """The batch of a block, of which each has so many, and those of its axes that are needed."""
     if not batch.axes:
         return
     scope.printer = batch.known(scope.printer)
-    value = folded(Call("/", (Var(BLOCK), Const(max(blocks, 1))), INDEX))
+    value = folded(Call("/", (Var(BLOCK), ONE if blocks == ZERO else blocks), INDEX))
     printer = scope.printer
     scope.add(f"const {printer.index_type} {printer.names.variable(batch.name)} = {_with_block(printer).value(value)};")
     for line in batch.declarations(printer, needed):
         scope.add(line)
 
 
-def block_part(printer: Printer, inner: int, wrap: int | None, tile: int, count: int) -> str:
+def block_part(printer: Printer, inner: Expr, wrap: Expr | None, tile: int, count: Expr) -> str:
     """Where a block's tile starts: blockIdx.x / inner % wrap * tile."""
-    if count <= 1:
+    if count in (ZERO, ONE):
         return "0"
-    value: Expr = folded(Call("/", (Var(BLOCK), Const(inner)), INDEX))
+    value: Expr = folded(Call("/", (Var(BLOCK), inner), INDEX))
     if wrap is not None:
-        value = folded(Call("%", (value, Const(wrap)), INDEX))
+        value = folded(Call("%", (value, wrap), INDEX))
     return _with_block(printer).value(folded(Call("*", (value, Const(tile)), INDEX)))
 
 

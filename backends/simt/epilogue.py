@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from uol.backends.simt.c_text.counters import Counter
+from uol.backends.simt.c_text.counters import Counter, is_multiple
 from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.schedules import Tile
@@ -23,7 +23,7 @@ class Level:
     count: int
     variable: str
     value: str
-    guard: int | None
+    guard: str | None
     body: tuple[str, ...]
 
 
@@ -115,6 +115,6 @@ def _level(side: _Side, scope: Scope) -> Level:
         count=side.thread,
         variable=scope.printer.names.variable(counter.name),
         value=f"{side.first} + {side.loop} * {side.tile // side.thread}",
-        guard=counter.count if counter.count % side.tile else None,
+        guard=None if is_multiple(counter.count, side.tile) else scope.printer.value(counter.count),
         body=tuple(scope.lines),
     )

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from uol.backends.c_text.names import Names, kernel_symbol, legalise
 from uol.backends.simt.c_text.printer import Printer
-from uol.backends.simt.c_text.proofs import Proofs, index_type
+from uol.backends.simt.c_text.proofs import NARROW, Index, Proofs, index_type
 from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.c_text.signatures import Signature, signature, stored_tensors
 from uol.backends.simt.c_text.types import STORAGE
@@ -60,13 +60,13 @@ def plan_foreach(spec: Map, graph: KernelGraph) -> ForeachPlan:
     tables = (Arg(PLACES, "i64", (), (), "in"), Arg(LENGTHS, "i64", (), (), "in"))
     whole = replace(spec, args=(*graph.args, *tables))
     names = legalise(whole, []).with_locals(["$count", *(f"${a.name}_base" for a in graph.args)])
-    scope = Scope(Printer(names, Proofs.of(spec), index_type(spec, [RUN + THREADS])))
+    scope = Scope(Printer(names, Proofs.of(spec), index_type(spec, [Const(RUN + THREADS)]).ctype))
     scope.write(spec.steps)
     bases = {a.name: names.variable(f"${a.name}_base") for a in graph.args}
     named = replace(names, tensors={**names.tensors, **bases})
     return ForeachPlan(
         title=f"runs of many tensors, one a block: {THREADS} elements a turn",
-        signature=signature(whole, foreach_symbol(spec), named, THREADS, "int"),
+        signature=signature(whole, foreach_symbol(spec), named, THREADS, Index(NARROW)),
         threads=THREADS,
         lengths=names.tensor(LENGTHS),
         pointers=tuple(_pointer(spec, graph, column, names, bases) for column in range(len(graph.args))),

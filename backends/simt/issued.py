@@ -8,6 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from uol.backends.simt.reading.counts import sample
+from uol.backends.simt.reading.lanes import Value
 from uol.backends.simt.reading.parse import read_kernels
 from uol.backends.simt.reading.run import Reading
 from uol.codegen.backend import Device, Kernel
@@ -32,11 +33,12 @@ Found = Mapping[tuple[str, str], Interval]
 """By kind and name."""
 
 
-def issued_by(kernel: Kernel, device: Device, lanes: int) -> Issued:
-    """The counts of a rendered kernel, on warps of so many lanes."""
-    grid, _, _ = kernel.launch.blocks({})
-    found = _read(kernel.text, grid, kernel.launch.block[0])[lanes] if grid else {}
-    must = compulsory(kernel.spec)
+def issued_by(kernel: Kernel, device: Device, lanes: int, dims: Mapping[str, int]) -> Issued:
+    """The counts of a rendered kernel, on warps of so many lanes, at these sizes of dims that are arguments."""
+    grid, _, _ = kernel.launch.blocks(dims)
+    sizes = tuple((place, dims[p.name]) for place, p in enumerate(kernel.params) if p.kind == "dim")
+    found = _read(kernel.text, grid, kernel.launch.block[0], sizes)[lanes] if grid else {}
+    must = compulsory(kernel.spec, dims)
     return Issued(
         must.memory_bytes,
         _total(found, "load"),
@@ -54,15 +56,17 @@ def issued_by(kernel: Kernel, device: Device, lanes: int) -> Issued:
 
 
 @lru_cache(maxsize=KEPT_READINGS)
-def _read(text: str, grid: int, threads: int) -> Mapping[int, Found]:
-    """By the lanes of a warp. As many threads as their number of values allows, by what a first reading has cost."""
+def _read(text: str, grid: int, threads: int, sizes: tuple[tuple[int, int], ...]) -> Mapping[int, Found]:
+    """By the lanes of a warp. As many threads as their number of values allows, by what a first reading has cost. `sizes`: what
+    parameters are, by their places."""
     (kernel,) = read_kernels(text)
+    values: dict[str, Value] = {kernel.parameters[place].name: np.array([[size]], np.int64) for place, size in sizes}
     widths = [width for width in WIDTHS if threads % width == 0]
     chosen = sample(grid, FEW_BLOCKS)
-    first = Reading(kernel, np.array(chosen, np.int64), grid, threads, widths, FEW_TURNS)
+    first = Reading(kernel, np.array(chosen, np.int64), grid, threads, widths, FEW_TURNS, dict(values))
     first.run()
     chosen = sample(grid, max(FEW_BLOCKS, min(MOST_THREADS, EVALUATED // first.visits) // threads))
-    found = Reading(kernel, np.array(chosen, np.int64), grid, threads, widths, MOST_TURNS).run()
+    found = Reading(kernel, np.array(chosen, np.int64), grid, threads, widths, MOST_TURNS, values).run()
     return {width: counts.of_grid(chosen, grid) for width, counts in found.items()}
 
 

@@ -11,17 +11,18 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from struct import Struct
 from struct import error as StructError
 from typing import NamedTuple
 
 from uol.backends.abi.interface import workspace_layout
 from uol.backends.loading.arguments import number
-from uol.backends.loading.loaded import DeviceOperator
+from uol.backends.loading.loaded import DeviceOperator, OpenOperator
 from uol.backends.loading.ranges import with_ranges
 from uol.backends.simt.driver_device import DriverDevice
 from uol.codegen.backend import Artifact, Kernel, Module
+from uol.codegen.specs.graph import at_sizes
 from uol.ir.program.nodes import Scalar
 
 PLACE_BYTES = 8
@@ -30,25 +31,35 @@ NUMBERS = {"f64": "d", "f32": "f4x", "i64": "q"}
 """A number by value, as `struct` writes it to a place."""
 
 
-def load(artifact: Artifact, device: DriverDevice) -> DeviceOperator:
+def load(artifact: Artifact, device: DriverDevice) -> DeviceOperator | OpenOperator:
     """The operator on a device: its binary, or, where the device takes that not, what else was built (PTX). Raises
     ToolchainError, with the driver's text, where none is for the device, DeviceError where the device fails, ResourceError for
     more shared memory than there is."""
-    graph, launches = artifact.module.graph, loaded_launches(artifact, device, {})
-    return DeviceOperator(graph, device, with_ranges(graph.name, launches, device.driver.source.ranges))
+    module = artifact.module
+    graph, functions = module.graph, _functions(artifact, device)
+
+    def made_for(dims: Mapping[str, int]) -> DeviceOperator:
+        sized = replace(module, graph=at_sizes(graph, dims))
+        enqueue = with_ranges(graph.name, launches(sized, device, functions, dims), device.driver.source.ranges)
+        return DeviceOperator(sized.graph, device, enqueue)
+
+    return OpenOperator(graph, made_for) if graph.dims else made_for({})
 
 
 def loaded_launches(artifact: Artifact, device: DriverDevice, dims: Mapping[str, int]) -> Launches:
     """Its launches there, with the grids that they have at these dims. Raises as `load` does."""
+    return launches(artifact.module, device, _functions(artifact, device), dims)
+
+
+def _functions(artifact: Artifact, device: DriverDevice) -> Sequence[ctypes.c_void_p]:
     module = artifact.module
     before = device.activate()
     try:
         images = list(dict.fromkeys((artifact.binary, *artifact.files.values())))
-        functions = device.functions(module.graph.name, images, module.kernels)
+        return device.functions(module.graph.name, images, module.kernels)
     finally:
         if before is not None:
             device.restore(before)
-    return launches(module, device, functions, dims)
 
 
 class Prepared(NamedTuple):
@@ -64,7 +75,8 @@ class Prepared(NamedTuple):
 class Launches:
     """All kernels of a module that have something to do, in order.
 
-    block      the places: addresses of the operator's buffers and of those in the workspace, then run-time attributes
+    block      the places: addresses of the operator's buffers and of those in the workspace, then run-time attributes; behind
+               them what is the same at each call, the sizes of dims
     offsets    where each buffer between kernels lies in the workspace, in bytes
     stream     the place of the stream's handle
     """
@@ -96,9 +108,10 @@ def launches(
     """The kernels of a module, with a block of their own."""
     graph = module.graph
     offsets = workspace_layout(graph.workspaces).offsets
-    names = [*(a.name for a in graph.args), *offsets, *(s.name for s in graph.scalars)]
+    names = [*(a.name for a in graph.args), *offsets, *(s.name for s in graph.scalars), *dims]
     codes = [ADDRESS] * (len(graph.args) + len(offsets)) + [NUMBERS[s.dtype] for s in graph.scalars]
     block = ctypes.create_string_buffer(PLACE_BYTES * len(names))
+    Struct(f"={len(dims)}q").pack_into(block, PLACE_BYTES * len(codes), *dims.values())
     places = {name: ctypes.addressof(block) + PLACE_BYTES * n for n, name in enumerate(names)}
     prepared = [_prepared(k, f, places, dims) for k, f in zip(module.kernels, functions, strict=True)]
     there = tuple(each for each in prepared if 0 not in each.shape[:3])

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from uol.backends.c_text.names import kernel_symbol, legalise
-from uol.backends.simt.c_text.counters import Counter, count_of
-from uol.backends.simt.c_text.printer import Printer
+from uol.backends.simt.c_text.counters import Counter, as_count, at_most, is_multiple, parts_of
+from uol.backends.simt.c_text.printer import RELATION, Printer
 from uol.backends.simt.c_text.proofs import Proofs, index_type
 from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.c_text.signatures import Signature, signature
@@ -14,8 +14,10 @@ from uol.backends.simt.schedules import Elements
 from uol.backends.simt.target import Target
 from uol.backends.simt.vectors import VECTOR, Vectors
 from uol.codegen.backend import Launch
+from uol.codegen.indexing.arithmetic import add, mul, size
 from uol.codegen.specs.nodes import Map, Pack, Scatter, Store, guard_operands
 from uol.codegen.specs.steps import used_variables
+from uol.ir.program.nodes import Const
 from uol.ir.program.walk import variables
 
 COUNTERS = ("i", "element")
@@ -33,38 +35,39 @@ class MapPlan:
     index_type: str
     counter: str
     first: str
-    count: int
-    guard: int | None
+    count: str
+    guard: str | None
     stride: str | None
     body: tuple[str, ...]
 
 
 def plan_map(spec: Map | Pack | Scatter, schedule: Elements, target: Target) -> MapPlan:
     """The kernel `y[axes] = steps`, its threads along the physical order of the result; of a Scatter, along its index."""
-    threads, count = schedule.threads, count_of(spec.axes)
-    blocks = -(-count // (threads * schedule.each))
-    grid = min(blocks, target.max_blocks(threads))
-    index = index_type(spec, [(blocks + grid) * threads * schedule.each])
+    threads, count = schedule.threads, size(spec.axes)
+    blocks = parts_of(count, threads * schedule.each)
+    grid = at_most(blocks, target.max_blocks(threads))
+    index = index_type(spec, [mul(add(blocks, grid), Const(threads * schedule.each))])
+    if index.where is not None:  # then there are fewer blocks than a grid may have
+        grid = blocks
 
     several = schedule.each > 1
     names = legalise(spec, [VECTOR] if several else [])
     free = [c for c in COUNTERS if c not in names.all()] or COUNTERS[-1:]
     counter = Counter.over(spec.axes, f"${free[0]}")  # `$`: no name of an op has it
-    printer = counter.known(Printer(names, Proofs.of(spec), index))
+    printer = counter.known(Printer(names, Proofs.of(spec), index.ctype))
     body = _several(spec, counter, printer, schedule.each) if several else _one(spec, counter, printer)
 
-    wide = "" if index == "int" else f"({index})"
-    what, number = "points" if isinstance(spec, Scatter) else "elements", count // schedule.each
+    what, number = "points" if isinstance(spec, Scatter) else "elements", parts_of(count, schedule.each)
     return MapPlan(
-        title=f"{count} {what}, {schedule.each if several else 'one'} a thread",
+        title=f"{printer.value(count)} {what}, {schedule.each if several else 'one'} a thread",
         signature=signature(spec, kernel_symbol(spec), names, threads, index),
-        launch=Launch((grid, 1, 1), (threads, 1, 1)),
-        index_type=index,
+        launch=Launch((as_count(grid), 1, 1), (threads, 1, 1)),
+        index_type=index.ctype,
         counter=VECTOR if several else printer.names.variable(counter.name),
-        first=f"{wide}blockIdx.x * {threads} + threadIdx.x",
-        count=number,
-        guard=number if number % threads else None,
-        stride=f"{wide}gridDim.x * {threads}" if grid < blocks else None,
+        first=f"{index.cast}blockIdx.x * {threads} + threadIdx.x",
+        count=printer.value(number),
+        guard=None if is_multiple(number, threads) else printer.value(number, RELATION),
+        stride=f"{index.cast}gridDim.x * {threads}" if grid != blocks else None,
         body=tuple(body),
     )
 

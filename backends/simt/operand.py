@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 
-from uol.backends.simt.c_text.counters import Counter
-from uol.backends.simt.c_text.printer import Printer, literal
+from uol.backends.simt.c_text.counters import Counter, is_multiple
+from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.scope import Scope
-from uol.codegen.indexing.arithmetic import static
+from uol.codegen.indexing.arithmetic import ONE, ZERO, static, sub
 from uol.codegen.specs.nodes import Contract, Read
 from uol.codegen.specs.traverse import reads
-from uol.ir.program.nodes import Axis, Const, Expr
+from uol.ir.program.nodes import Axis, Expr
 from uol.ir.program.walk import variables
 from uol.ir.types import DTYPES
 
+UNKNOWN_STRIDE = 1 << 16
+"""What a stride is taken for that is an argument: it is that of something long."""
 WORD_BYTES = 4
 """A bank of shared memory is one word wide on every SIMT target (CUDA C++ Programming Guide; CDNA2 ISA, LDS)."""
 
@@ -49,7 +52,7 @@ class OperandPlan:
     outer_value: str
     k: str
     k_value: str
-    k_bound: int | str | None
+    k_bound: str | None
     ctype: str
     body: tuple[str, ...]
 
@@ -85,17 +88,17 @@ def plan_operand(
     outer_at, k_at = (slow, fast) if along_k else (fast, slow)
     array, part, outer_name, k_name = (printer.names.variable(n) for n in (*side.names, outer.name, k.name))
     position = f"{side.origin} + {outer_at}" if side.origin else outer_at
-    last = literal(Const(outer.count - 1), wide=printer.index_type != "int")
+    last = printer.argument(sub(outer.count, ONE))
     return OperandPlan(
         array=array,
         part=part,
         tile=tile,
         pitch=pitch(tile, DTYPES[spec.acc_dtype].bytes, along_k),
         outer=outer_name,
-        outer_value=f"uol::min({position}, {last})" if outer.count % tile else position,
+        outer_value=f"uol::min({position}, {last})" if not is_multiple(outer.count, tile) else position,
         k=k_name,
         k_value=f"k0 + {k_at}",
-        k_bound=k_end or (k.count if k.count % tile_k else None),
+        k_bound=k_end or (None if is_multiple(k.count, tile_k) else printer.value(k.count)),
         ctype=printer.ctype(spec.acc_dtype),
         body=_body(side, k, printer, f"{array}[{k_at}][{outer_at}]", spec.line),
     )
@@ -114,13 +117,8 @@ def _body(side: Side, k: Counter, printer: Printer, target: str, line: int) -> t
 
 def smallest_stride(read: Read, axes: Sequence[Axis]) -> float:
     """The smallest step in memory along one of the axes; infinite where there is none."""
-    steps = [abs(s) for a in axes if (s := _static_stride(read, a.name))]
-    return min(steps, default=float("inf"))
-
-
-def _static_stride(read: Read, axis: str) -> int | None:
-    stride = read.stride(axis)
-    return None if stride is None else static(stride)
+    strides = [s for a in axes if (s := read.stride(a.name)) is not None]
+    return min((abs(known) if (known := static(s)) is not None else UNKNOWN_STRIDE for s in strides if s != ZERO), default=inf)
 
 
 def _read(factor: Expr) -> Read:

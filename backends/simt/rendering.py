@@ -4,16 +4,18 @@ launcher, headers.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
 
 from uol.backends.abi.example import Memory, example_file
-from uol.backends.abi.interface import abi_header, c_text, call_checks, op_header, workspace_layout
+from uol.backends.abi.interface import abi_header, c_text, call_checks, op_header, symbolic_layout
 from uol.backends.c_text.names import kernel_symbol
 from uol.backends.c_text.template_folder import template_of
 from uol.backends.simt.attention.plan import AttentionPlan, plan_attention
+from uol.backends.simt.c_text.index_reach import LARGEST
 from uol.backends.simt.c_text.types import COMPUTE
 from uol.backends.simt.candidates import check
 from uol.backends.simt.contract_plan import ContractPlan, plan_contract
@@ -33,7 +35,8 @@ from uol.codegen.specs.nodes import Attention, Contract, KernelSpec, Map, Pack, 
 from uol.codegen.specs.steps import stored_directly
 from uol.codegen.specs.traverse import with_steps
 from uol.ir.errors import RefusalError, ResourceError, UolError
-from uol.ir.program.nodes import Var
+from uol.ir.integers.terms import compare
+from uol.ir.program.nodes import Const, Expr, Var
 
 Plan = MapPlan | TransposedPlan | ReducePlan | ScanPlan | SelectPlan | ContractPlan | AttentionPlan
 TEMPLATES = Path(__file__).parent / "templates"
@@ -53,6 +56,7 @@ def render(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> Kernel:
         footprint=outcome,
         schedule=schedule,
         spec=spec,
+        requires=tuple(_limits(plan, target)),
     )
 
 
@@ -62,6 +66,16 @@ def _tidy(spec: KernelSpec, schedule: SimtSchedule) -> KernelSpec:
         case (Map() | Pack() | Reduce(), Elements(each=each) | BlockPerRow(each=each)) if each > 1:
             return with_wide_axis(spec)
     return without_unit_axes(spec)
+
+
+def _limits(plan: Plan, target: Target) -> Iterator[Expr]:
+    """What must hold of dims that are arguments: indices fit, and so does the grid."""
+    where, blocks = plan.signature.where, plan.launch.grid[0]
+    if where is not None:
+        yield where
+    most = target.max_blocks(plan.launch.block[0])
+    if not isinstance(blocks, int) and (where is None or most < LARGEST):
+        yield compare("<=", blocks, Const(most))
 
 
 def _plan(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> tuple[str, Plan]:
@@ -193,5 +207,5 @@ def _argument(graph: KernelGraph, number: int, param: Param) -> Argument:
     names = [a.name for a in graph.args]
     if param.name in names:
         return Argument("void*", name, f"tensors[{names.index(param.name)}].data")
-    offset = workspace_layout(graph.workspaces).offsets[param.name]
-    return Argument("void*", name, f"(char*)workspace + {offset}")
+    offset = symbolic_layout(graph.workspaces)[0][param.name]
+    return Argument("void*", name, f"(char*)workspace + {c_text(offset, _places(graph))}")

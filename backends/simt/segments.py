@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from uol.backends.simt.c_text.printer import Printer, literal
+from uol.backends.simt.c_text.counters import is_multiple
+from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.schedules import Tile
 from uol.codegen.indexing.arithmetic import ZERO
@@ -35,27 +36,26 @@ class TermRun:
     first: str
     end: str
 
-    def steps(self, tile_k: int, index: str) -> str:
+    def steps(self, tile_k: int, printer: Printer) -> str:
         """How many k the tile at k0 holds."""
-        return f"uol::min({literal(Const(tile_k), wide=index != 'int')}, {self.end} - k0)"
+        return f"uol::min({printer.argument(Const(tile_k))}, {self.end} - k0)"
 
 
-def plan_rows(spec: Contract, m_count: int, tile: Tile, printer: Printer) -> RowSegments | None:
+def plan_rows(spec: Contract, m_count: Expr, tile: Tile, printer: Printer) -> RowSegments | None:
     """The runs of a block's rows; None where rows are in no segments."""
     segments = spec.segments
     if segments is None or segments.over != "rows":
         return None
-    wide = printer.index_type != "int"
     full = f"m0 + {tile.m}"
     return RowSegments(
         segment=printer.names.variable(segments.of),
         key_first=printer.bound(**{segments.at: "first"}).value(segments.key),
         key_last=printer.bound(**{segments.at: "last"}).value(segments.key),
-        end=full if m_count % tile.m == 0 else f"uol::min({full}, {literal(Const(m_count), wide=wide)})",
+        end=full if is_multiple(m_count, tile.m) else f"uol::min({full}, {printer.argument(m_count)})",
     )
 
 
-def declare_terms(spec: Contract, k_count: int, scope: Scope) -> TermRun | None:
+def declare_terms(spec: Contract, k_count: Expr, scope: Scope) -> TermRun | None:
     """Where the terms of a block's segment begin and end, as variables; None where terms are in no segments."""
     segments = spec.segments
     if segments is None or segments.over != "terms":
@@ -65,7 +65,7 @@ def declare_terms(spec: Contract, k_count: int, scope: Scope) -> TermRun | None:
     own = own_segment(spec)
     keys, stride = printer.names.tensor(key.tensor), dict(key.strides).get(segments.at) or ZERO
     for name, value in (("begin", printer.value(own)), ("end", f"{printer.value(own, 9)} + 1")):
-        sizes = f"{printer.value(stride)}, {k_count}, {value}"
+        sizes = f"{printer.value(stride)}, {printer.value(k_count)}, {value}"
         scope.add(f"const {printer.index_type} {name} = uol::lower_bound<{printer.index_type}>({keys}, {sizes});", spec.line)
     return TermRun("begin", "end")
 

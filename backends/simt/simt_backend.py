@@ -24,6 +24,7 @@ from uol.codegen.backend import (
     Schedule,
     ToolState,
 )
+from uol.codegen.indexing.arithmetic import NO_DIMS
 from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.nodes import Attention, Contract, KernelSpec, Map, Reduce, Scan, Scatter, Select
 from uol.codegen.work import Issued
@@ -115,10 +116,10 @@ class SimtBackend:
 
         return candidates.check(spec, _own(schedule), self.target)
 
-    def issued(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Issued:
+    def issued(self, spec: KernelSpec, schedule: Schedule, device: Device, dims: Mapping[str, int] = NO_DIMS) -> Issued:
         from uol.backends.simt.issued import issued_by
 
-        return issued_by(self.render(spec, schedule, device), device, self.capability.lanes)
+        return issued_by(self.render(spec, schedule, device), device, self.capability.lanes, dims)
 
     def render(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Kernel:
         from uol.backends.simt import rendering

@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from uol.backends.simt.attention.tiles import row_blocks, thread_width
-from uol.backends.simt.c_text.counters import count_of
+from uol.backends.simt.c_text.counters import typical
 from uol.backends.simt.contract_plan import grid_of
 from uol.backends.simt.schedules import LANES_A_ROW, RowTile, Tile
 from uol.codegen.attention.parts import weights_of
 from uol.codegen.backend import Device
+from uol.codegen.indexing.arithmetic import size
 from uol.codegen.specs.nodes import Attention, Contract
 from uol.codegen.work import Issued, exactly, unit_of
 from uol.ir.types import DTYPES
@@ -42,22 +43,22 @@ def contract_counts(spec: Contract, tile: Tile, device: Device) -> Issued:
     """Of a contraction, whose k is as long for every block."""
     m, n = tile.thread_m, tile.thread_n
     split = tile.m * len(spec.m) + tile.n * len(spec.n)
-    product = Product(count_of(spec.k), tile.m + tile.n, split, m + n, m * n, spec.acc_dtype)
-    return _issued([product], grid_of(spec, tile).blocks, tile.threads, device)
+    product = Product(typical(size(spec.k)), tile.m + tile.n, split, m + n, m * n, spec.acc_dtype)
+    return _issued([product], typical(grid_of(spec, tile).blocks), tile.threads, device)
 
 
 def attention_counts(spec: Attention, tile: RowTile, device: Device) -> Issued:
     """Of an attention whose rows all meet all cols. The weights of a tile lie in shared memory, too."""
-    return _issued([*_products(spec, tile)], row_blocks(spec, tile), tile.threads, device)
+    return _issued([*_products(spec, tile)], typical(row_blocks(spec, tile)), tile.threads, device)
 
 
 def _products(spec: Attention, tile: RowTile) -> Iterator[Product]:
-    cols = count_of(spec.cols)
+    cols = typical(size(spec.cols))
     tiles = -(-cols // tile.cols)
     rows, columns = tile.thread_rows, tile.thread_cols
     for dot in spec.dots:
         split = tile.rows * len(spec.rows) + tile.cols * len(spec.cols)
-        yield Product(tiles * count_of(dot.depth), tile.rows + tile.cols, split, rows + columns, rows * columns, dot.dtype)
+        yield Product(tiles * typical(size(dot.depth)), tile.rows + tile.cols, split, rows + columns, rows * columns, dot.dtype)
     for weight in weights_of(spec):
         yield Product(tiles, tile.rows * tile.cols, 0, 0, 0, weight.dtype)
     for total in spec.sums:

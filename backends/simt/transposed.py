@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from uol.backends.c_text.names import kernel_symbol, legalise
-from uol.backends.simt.c_text.counters import Counter, count_of
+from uol.backends.simt.c_text.counters import Counter, as_count, count_of
 from uol.backends.simt.c_text.pieces import ELEMENT
 from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.proofs import Proofs, index_type
@@ -18,7 +18,7 @@ from uol.backends.simt.c_text.types import STORAGE
 from uol.backends.simt.schedules import SECTOR_BYTES, TransposedTile
 from uol.backends.simt.vectors import WHOLE_BYTES, Vectors, is_side_by_side, stride_along
 from uol.codegen.backend import Launch
-from uol.codegen.indexing.arithmetic import add, mul, static, sub
+from uol.codegen.indexing.arithmetic import add, mul, size, static, sub
 from uol.codegen.specs.nodes import Map, Pack, Read, Step, Store
 from uol.codegen.specs.steps import used_variables
 from uol.codegen.specs.traverse import accesses, map_step, reads
@@ -88,9 +88,9 @@ def tiled_bytes(crossing: Crossing, tile: TransposedTile) -> int:
     return sum(tile.elements * DTYPES[read.dtype].bytes for read in crossing.reads)
 
 
-def blocks_of(spec: Map | Pack, crossing: Crossing, tile: TransposedTile) -> int:
+def blocks_of(spec: Map | Pack, crossing: Crossing, tile: TransposedTile) -> Expr:
     """Tiles of the whole result."""
-    return count_of(_tiles(spec, crossing, tile))
+    return size(_tiles(spec, crossing, tile))
 
 
 def _tiles(spec: Map | Pack, crossing: Crossing, tile: TransposedTile) -> tuple[Axis, ...]:
@@ -130,15 +130,16 @@ def plan_transposed(spec: Map | Pack, tile: TransposedTile) -> TransposedPlan:
     crossing = crossing_of(spec)
     assert crossing is not None
     tiles = Counter.over(_tiles(spec, crossing, tile), TILE)
-    index = index_type(spec, [tiles.count * tile.threads, *(tile.side + (static(a.extent) or 0) for a in spec.axes)])
-    writer = _Writer(spec, crossing, tile, tiles, Printer(legalise(spec, ["tile", "turn"]), Proofs.of(spec), index))
+    reach = [mul(tiles.count, Const(tile.threads)), *(add(a.extent, Const(tile.side)) for a in spec.axes)]
+    index = index_type(spec, reach)
+    writer = _Writer(spec, crossing, tile, tiles, Printer(legalise(spec, ["tile", "turn"]), Proofs.of(spec), index.ctype))
     before, loads, body = writer.before(), writer.loads(), writer.body()
     printer = writer.printer
     return TransposedPlan(
         title=f"{count_of(spec.axes)} elements, {tile.describe().split(',')[0]}",
         signature=signature(spec, kernel_symbol(spec), printer.names, tile.threads, index),
-        launch=Launch((tiles.count, 1, 1), (tile.threads, 1, 1)),
-        index_type=index,
+        launch=Launch((as_count(tiles.count), 1, 1), (tile.threads, 1, 1)),
+        index_type=index.ctype,
         tile=printer.names.variable(TILE),
         arrays=tuple(Array(STORAGE[r.dtype], printer.names.tensor(n), tile.elements) for n, r in writer.tiled.items()),
         before=tuple(before),

@@ -56,7 +56,7 @@ def width_along(spec: KernelSpec, axis: Axis, within: Axis | None = None, along:
 def is_window(access: Read | Store, axis: Axis, within: Axis | None, width: int) -> bool:
     """Does each step of the axis go on by a run of elements side by side along `within`? The runs of `width` steps are as many
     vectors as a run has elements."""
-    if within is None or not isinstance(access, Read) or access.guard:
+    if within is None or static(within.extent) is None or not isinstance(access, Read) or access.guard:
         return False
     if stride_along(access, within) != Const(1) or stride_along(access, axis) != within.extent:
         return False

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from uol.backends import registry
 from uol.backends.cuda import driver as cuda
 from uol.backends.hip import driver as hip
-from uol.backends.loading.loaded import DeviceOperator
+from uol.backends.loading.loaded import DeviceOperator, OpenOperator
 from uol.backends.simt.driver_api import DriverSource
 from uol.backends.simt.driver_device import device_of
 from uol.backends.simt.loading import load
@@ -21,10 +21,12 @@ DRIVERS: Mapping[str, DriverSource] = {"cuda": cuda.SOURCE, "hip": hip.SOURCE}
 
 def load_module(stub: Stub, module: Module, index: int = 0) -> DeviceOperator:
     """The operator on the device of an index, as if it had been compiled; its launches are recorded with their arguments."""
-    return load_artifact(stub, artifact_for(module, architecture_of(module)), index)
+    loaded = load_artifact(stub, artifact_for(module, architecture_of(module)), index)
+    assert isinstance(loaded, DeviceOperator), "its dims are numbers"
+    return loaded
 
 
-def load_artifact(stub: Stub, artifact: Artifact, index: int = 0) -> DeviceOperator:
+def load_artifact(stub: Stub, artifact: Artifact, index: int = 0) -> DeviceOperator | OpenOperator:
     """What was built, on the device of an index. Raises what the loader raises."""
     stub.tell(artifact.module.kernels)
     return load(artifact, device_of(stub.source(DRIVERS[artifact.module.backend]), index))

@@ -16,6 +16,9 @@ from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
 from uol.ir.program.walk import variables
 from uol.ir.types import INDEX
 
+NO_DIMS: Mapping[str, int] = {}
+"""Sizes where no dim is an argument."""
+
 
 def static(expr: Expr) -> int | None:
     """The value of a constant index expression; None where it is symbolic."""

@@ -1,5 +1,5 @@
-"""Statements that only copy into a wider type: who reads one elsewhere than at its own indices would find it in memory, twice as
-large as what it copies, which is read there instead.
+"""Statements that only copy into a wider type: who reads one elsewhere than at its own indices would find it in memory, twice
+as large as what it copies, which is read there instead.
 
     a[n, c, s]  = f32(x[n, c, s])
     mu[n, g]    = sum[d, s](a[n, g * 8 + d, s])    reads f32(x[n, g * 8 + d, s])

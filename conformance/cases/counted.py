@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from uol.backends import registry
 from uol.backends.twin import TwinRun, kind_of
 from uol.codegen.backend import Module
+from uol.codegen.indexing.arithmetic import NO_DIMS
 from uol.codegen.work import Issued
 from uol.ir.integers.intervals import Interval
 
@@ -40,18 +41,19 @@ class Count:
         return f"{self.name}: {said} predicted, {self.observed} observed"
 
 
-def compare(module: Module, run: TwinRun) -> tuple[Count, ...]:
-    """Every count that the twin makes of a counted run, beside what the backend says of the module's kernels together."""
+def compare(module: Module, run: TwinRun, dims: Mapping[str, int] = NO_DIMS) -> tuple[Count, ...]:
+    """Every count that the twin makes of a counted run, beside what the backend says of the module's kernels together, at these
+    sizes of dims that are arguments."""
     observed = kind_of(module.backend).observed(run.counts)
-    predicted = total(issued_of(module))
+    predicted = total(issued_of(module, dims))
     return tuple(Count(name, predicted.get(name, Interval(0, 0)), number) for name, number in observed.items())
 
 
-def issued_of(module: Module) -> list[Issued]:
+def issued_of(module: Module, dims: Mapping[str, int] = NO_DIMS) -> list[Issued]:
     """Of each kernel of a module."""
     backend = registry.get(module.backend)
     device = backend.devices[module.device_name]
-    return [backend.issued(k.spec, k.schedule, device) for k in module.kernels]
+    return [backend.issued(k.spec, k.schedule, device, dims) for k in module.kernels]
 
 
 def total(kernels: Iterable[Issued]) -> Mapping[str, Interval]:

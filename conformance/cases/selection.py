@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from uol.backends import registry
 from uol.conformance.cases.case_matrix import cases_of, types_of
 from uol.conformance.cases.default_workloads import workloads_for
+from uol.conformance.cases.open_sizes import Sizes
 from uol.conformance.cases.verdict import Case
 from uol.ir.errors import TypeCheckError, UolError
 from uol.ir.gradients import has_gradient
@@ -29,6 +31,7 @@ class Selection:
 
     first       the representative workload on random inputs; else every workload, kind of inputs and memory order
     gradients   the gradients of the operators in their place
+    sizes       "open": by kernels that take dims as arguments, in row-major order
     """
 
     ops: tuple[str, ...]
@@ -37,6 +40,7 @@ class Selection:
     first: bool = False
     gradients: bool = False
     seed: int = 0
+    sizes: Sizes = "fixed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,8 @@ def plan(selection: Selection) -> Plan:
     """The cases of a selection. Raises TypeCheckError for a type that there is not, UolError where no case is left: a check
     of nothing must not pass."""
     selection = replace(selection, dtypes=tuple(dict.fromkeys(map(_known_type, selection.dtypes))))
+    if selection.sizes == "open":
+        _require_openable(selection.targets)
     ops, left_out = _operators(selection)
     groups: list[tuple[Case, ...]] = []
     for op in ops:
@@ -77,6 +83,19 @@ def plan(selection: Selection) -> Plan:
         reasons = "; ".join(dict.fromkeys(each.reason for each in left_out[:3])) or "no operator was given"
         raise UolError(f"there is nothing to check: {reasons}", hint="choose other types with --dtype, or other operators")
     return Plan(tuple(groups), tuple(left_out))
+
+
+def openable_targets() -> tuple[str, ...]:
+    """The targets whose kernels may take dims as arguments."""
+    return tuple(name for name in registry.names() if registry.get(name).capability.symbolic_dims)
+
+
+def _require_openable(targets: Sequence[str]) -> None:
+    """Raises UolError for a target whose kernels are all made for their sizes."""
+    for target in targets:
+        if target.partition(":")[0] not in openable_targets():
+            hint = f"kernels of any size are made for {', '.join(openable_targets())}"
+            raise UolError(f"kernels for {target} are made for their sizes", hint=hint)
 
 
 def differentiable(ops: Sequence[str]) -> list[str]:
@@ -108,7 +127,9 @@ def _no_gradient(op: str) -> str | None:
 
 
 def _groups(op: str, dtype: str, selection: Selection) -> Iterator[tuple[Case, ...]]:
-    each = [replace(case, seed=selection.seed) for case in _cases(op, dtype, selection.first)]
+    each = [replace(case, seed=selection.seed, sizes=selection.sizes) for case in _cases(op, dtype, selection.first)]
+    if selection.sizes == "open":
+        each = [case for case in each if case.arrangement == "row-major"]
     return (tuple(replace(case, target=target) for target in selection.targets) for case in each)
 
 

@@ -64,4 +64,4 @@ class Truth:
 
 def subject(case: Case) -> str:
     """What cases that differ in their target alone have in common."""
-    return f"{case.op} {case.dtype} {case.workload} {case.inputs} {case.arrangement} {case.seed}"
+    return f"{case.op} {case.dtype} {case.workload} {case.inputs} {case.arrangement} {case.seed} {case.sizes}"

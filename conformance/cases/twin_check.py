@@ -24,6 +24,7 @@ from uol.conformance.accuracy.interval import Array
 from uol.conformance.accuracy.interval_shift import around
 from uol.conformance.cases.guard_pages import run_fenced
 from uol.conformance.cases.memory_order import all_laid_out, repeated, strides_of
+from uol.conformance.cases.open_sizes import opened
 from uol.conformance.cases.truth import Truth, subject
 from uol.conformance.cases.verdict import Case, Status, Verdict
 from uol.conformance.gradients.cases import compare_with_autograd, fitting, gradient_inputs
@@ -52,6 +53,11 @@ class Prepared:
     values: Mapping[str, Array]
     buffers: Mapping[str, Array]
     scalars: Mapping[str, float | int]
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Of the dims that its kernels take as arguments."""
+        return {name: int(self.scalars[name]) for name in self.compiled.module.graph.dims}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +96,16 @@ def compiled_of(case: Case) -> tuple[Compiled, Program]:
     instance, target = fitting(find_operator(case.op), case), resolve_target(case.target)
     program = program_of(Request(instance, target))
     request = Request(instance, target, strides_of(program, case.arrangement, instance.op))
+    request = opened(request) if case.sizes == "open" else request
     return Compiled(request, module_of(request)), program
 
 
 def prepare(case: Case) -> Prepared:
     """Program, kernels and inputs of a case. Raises what the compiler raises."""
     (compiled, program), forward = compiled_of(case), forward_of(case.op)
-    instance, strides = compiled.request.instance, compiled.request.layouts
+    instance, strides = fitting(find_operator(case.op), case), compiled.request.layouts
     scalars = {s.name: instance.attrs[s.name] for s in program.scalars}
+    scalars |= {name: instance.flat_dims[name] for name in compiled.module.graph.dims}
     if has_twin(case.target):
         ensure_room(compiled.module, scalars)
     made = make_inputs(program, case.inputs, case.seed) if forward is None else gradient_inputs(case, forward, program)

@@ -8,6 +8,7 @@ from typing import Literal
 
 from uol.conformance.accuracy.comparison import Comparison
 from uol.conformance.cases.memory_order import Arrangement
+from uol.conformance.cases.open_sizes import Sizes
 from uol.ops.inputs import Kind
 from uol.ops.references import has_reference
 from uol.ops.workloads import Workload
@@ -26,7 +27,8 @@ State = Literal["passed", "failed", "refused"]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One operator on one target: types ("f16", or "T=f32,U=f16"), workload, kind and seed of its inputs, memory layout."""
+    """One operator on one target: types ("f16", or "T=f32,U=f16"), workload, kind and seed of its inputs, memory layout;
+    whether its kernels are made for its sizes."""
 
     op: str
     target: str
@@ -35,6 +37,7 @@ class Case:
     inputs: Kind = "random"
     arrangement: Arrangement = "row-major"
     seed: int = 0
+    sizes: Sizes = "fixed"
 
     @property
     def subject(self) -> str:
@@ -45,7 +48,8 @@ class Case:
     def setting(self) -> str:
         """All but target and types: `"softmax[S=3, C=33] on random inputs, gaps"`."""
         layout = "" if self.arrangement == "row-major" else f", {self.arrangement}"
-        return f"{self.workload} on {self.inputs} inputs{layout}"
+        sizes = "" if self.sizes == "fixed" else ", by kernels of any size"
+        return f"{self.workload} on {self.inputs} inputs{layout}{sizes}"
 
     def __str__(self) -> str:
         return f"{self.target} {self.dtype} {self.setting}"
@@ -89,6 +93,7 @@ class Verdict:
             "inputs": self.case.inputs,
             "arrangement": self.case.arrangement,
             "seed": self.case.seed,
+            "sizes": self.case.sizes,
             "state": self.state,
             "status": self.status,
             "reason": self.reason,

@@ -54,6 +54,9 @@ KernelOption = Annotated[
     int | None, typer.Option("--kernel", min=1, help="The number of a call of the path's step whose kernels alone are checked.")
 ]
 GradientsOption = Annotated[bool, typer.Option("--gradients", help="The gradients of the operators, in their place.")]
+AnySizeOption = Annotated[
+    bool, typer.Option("--any-size", help="By kernels that take dims as arguments, on the targets that have such.")
+]
 JobsOption = Annotated[int, typer.Option("--jobs", "-j", min=0, help="Processes; 0: as many as cores that may be used.")]
 
 PATH_DTYPES = ("f64", "f32", "f16", "bf16")
@@ -68,6 +71,7 @@ def conform(
     first: FirstOption = False,
     quick: QuickOption = False,
     gradients: GradientsOption = False,
+    any_size: AnySizeOption = False,
     modules: ImportOption = [],  # noqa: B006 - typer's way to say "none"
     report: ReportOption = None,
     weights: WeightsOption = None,
@@ -88,14 +92,14 @@ def conform(
     be used, or nothing to check).
     """
     if path:
-        of_operators = {"--op": op, "--first": first, "--gradients": gradients, "--import": modules}
+        of_operators = {"--op": op, "--first": first, "--gradients": gradients, "--any-size": any_size, "--import": modules}
         refuse_beside("--path", of_operators)
     else:
         refuse_beside("--op", {"--weights": weights, "--image": image, "--kernel": kernel})
         if not (op or modules or quick):
             raise UolError("say what to check", hint="either --path resnet50 or --op softmax,conv2d (or --op all)")
     imported = tuple(name for module in modules for name in import_operators(module))  # which may register targets, too
-    targets = tuple(t.name for t in resolve_targets(target or ",".join(registry.names())))
+    targets = tuple(t.name for t in resolve_targets(target or ",".join(_default_targets(any_size))))
     jobs = jobs or usable_cores()
     measured = tuple(map(read_card_record, records))
     if path:
@@ -104,10 +108,19 @@ def conform(
         ok = conform_paths(listed(path, "path", "resnet50"), options, report or Path("report"), as_json, measured)
     else:
         dtypes = tuple(dict.fromkeys(listed(dtype or "f32", "dtype", "f32,f16")))
-        operators = OperatorOptions(op, targets, dtypes, first, quick, gradients, tuple(modules), imported, seed, jobs)
+        operators = OperatorOptions(
+            op, targets, dtypes, first, quick, gradients, any_size, tuple(modules), imported, seed, jobs
+        )
         ok = conform_operators(operators, report, as_json, measured)
     if not ok:
         raise typer.Exit(1)
+
+
+def _default_targets(any_size: bool) -> tuple[str, ...]:
+    """All of them, or those that have kernels of any size."""
+    from uol.conformance.cases.selection import openable_targets
+
+    return openable_targets() if any_size else tuple(registry.names())
 
 
 def path_dtypes(text: str) -> tuple[str, ...]:

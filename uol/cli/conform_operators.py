@@ -10,6 +10,7 @@ from pathlib import Path
 from uol.cli.arguments import file_of, listed, read_operators
 from uol.cli.output import counted, print_json, print_table, print_text
 from uol.conformance.cases.machine import machine_facts
+from uol.conformance.cases.open_sizes import Sizes
 from uol.conformance.cases.selection import QUICK, Plan, Selection, plan
 from uol.conformance.cases.verdict import Verdict
 from uol.conformance.cases.workers import gather
@@ -34,6 +35,7 @@ class OperatorOptions:
     first: bool
     quick: bool
     gradients: bool
+    any_size: bool
     modules: tuple[str, ...]
     imported: tuple[str, ...]
     seed: int
@@ -49,7 +51,8 @@ def conform_operators(
         require_writable(folder)
     ops, files = _chosen(options)
     first = options.first or options.quick
-    planned = plan(Selection(ops, options.targets, options.dtypes, first, options.gradients, options.seed))
+    sizes: Sizes = "open" if options.any_size else "fixed"
+    planned = plan(Selection(ops, options.targets, options.dtypes, first, options.gradients, options.seed, sizes))
     facts = {"selection": _selection(options, planned), **machine_facts()}
     with counted("checking", len(planned.cases)) as progress:
         state = {"failed": 0, "refused": 0, "done": 0}
@@ -97,6 +100,7 @@ def _selection(options: OperatorOptions, planned: Plan) -> str:
     ops = len({case.op for case in planned.cases})
     what = "the first case of each" if options.first or options.quick else "every workload, kind of inputs and memory order"
     kind = "gradients" if options.gradients else "operators"
+    what += ", by kernels of any size" if options.any_size else ""
     return f"{ops} {kind} in {', '.join(options.dtypes)}: {what}; seed {options.seed}; {len(planned.cases):,} cases"
 
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensor
 
 from uol.backends import registry
-from uol.codegen.backend import LoadedOnStreams, TorchBackend
+from uol.codegen.backend import LoadedAtSizes, LoadedOnStreams, TorchBackend
 from uol.compilation.foreach_launch import ForeachKernel, foreach_kernel
 from uol.compilation.request import Target, resolve_target
 from uol.compiler import Compiled
@@ -25,6 +26,9 @@ from uol.pytorch.fallback import NO_KERNEL, advised
 
 Launch = Callable[..., None]
 """A kernel as a function of inputs, results, run-time attributes and symbolic dims."""
+
+KNOWN_SIZES = 512
+"""Sizes of calls, for which a kernel of any size is prepared at a time."""
 
 HOST = "cpu"
 """The device type whose memory is the process's own: without streams, and with workspaces of the backend's."""
@@ -85,11 +89,32 @@ def require_one_device(op: str, tensors: Mapping[str, torch.Tensor]) -> None:
 def launch_of(compiled: Compiled, device: torch.device) -> Launch:
     """The kernel of an operator, on tensors that lie on this device; no value is checked. Raises what its target's compiler and
     loader raise."""
-    index = device.index or 0
-    kernel, backend = compiled.loaded_on(index), compiled.request.target.backend
+    kernel, backend = compiled.loaded_on(device.index or 0), compiled.request.target.backend
     if device.type == HOST:
         return kernel
-    assert isinstance(backend, TorchBackend) and isinstance(kernel, LoadedOnStreams)
+    assert isinstance(backend, TorchBackend)
+    if isinstance(kernel, LoadedAtSizes):
+        return _of_any_size(kernel, backend, device, len(compiled.module.graph.dims))
+    assert isinstance(kernel, LoadedOnStreams)
+    return _launch(kernel, backend, device)
+
+
+def _of_any_size(kernel: LoadedAtSizes, backend: TorchBackend, device: torch.device, dims: int) -> Launch:
+    """A kernel whose last arguments are the sizes of so many dims."""
+
+    @lru_cache(KNOWN_SIZES)
+    def of(*sizes: int) -> Launch:
+        return _launch(kernel.at(*sizes), backend, device)
+
+    def launch(*arguments: Any) -> None:
+        of(*arguments[-dims:])(*arguments[:-dims])
+
+    return launch
+
+
+def _launch(kernel: LoadedOnStreams, backend: TorchBackend, device: torch.device) -> Launch:
+    """A kernel on PyTorch's current stream of a device, its workspace from PyTorch's allocator."""
+    index = device.index or 0
     if kernel.workspace_bytes == 0:
         return kernel.on_current(backend.torch_stream)
     size_bytes, stream_of = kernel.workspace_bytes, backend.torch_stream

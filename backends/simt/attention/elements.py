@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from uol.backends.simt.c_text.counters import Counter
+from uol.backends.simt.c_text.counters import Counter, is_multiple
 from uol.backends.simt.c_text.printer import Printer, literal
 from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.rows.folds import identity
 from uol.backends.simt.schedules import LANES_A_ROW, RowTile
 from uol.codegen.attention.parts import vanishes_without_maximum, weights_of
+from uol.codegen.indexing.arithmetic import ONE, sub
 from uol.codegen.specs.nodes import Attention, Fold, Let, Weighted
 from uol.codegen.specs.steps import used_variables
 from uol.ir.program.nodes import Const, Expr, Var
@@ -28,7 +29,7 @@ class Level:
 
     variable: str
     value: str
-    guard: int | None
+    guard: str | None
     body: tuple[str, ...]
 
 
@@ -77,7 +78,7 @@ def plan_scores(spec: Attention, tile: RowTile, rows: Counter, cols: Counter, pr
     maximum = _maximum(spec, lets, row, cols)
     if spec.hi is not None:
         row.printer = row.printer.bound(**{spec.hi.name: f"{printer.names.variable(spec.hi.name)}[ri]"})
-    beyond = cols.count if cols.count % tile.cols else None
+    beyond = None if is_multiple(cols.count, tile.cols) else printer.value(cols.count)
     at_col = f"col0 + thread_col + ci * {LANES_A_ROW}"
     level = Level(printer.names.variable(rows.name), _row_at(rows, tile, printer), None, tuple(row.lines))
     return ScoresPlan(
@@ -112,8 +113,9 @@ def _folds(spec: Attention) -> tuple[Fold, ...]:
 def _row_at(rows: Counter, tile: RowTile, printer: Printer) -> str:
     """Beyond the last row, the last: it is not stored again."""
     position = f"row0 + thread_row + ri * {tile.threads_rows}"
-    last = literal(Const(rows.count - 1), wide=printer.index_type != "int")
-    return f"uol::min({position}, {last})" if rows.count % tile.rows else position
+    if is_multiple(rows.count, tile.rows):
+        return position
+    return f"uol::min({position}, {printer.argument(sub(rows.count, ONE))})"
 
 
 def _registers(spec: Attention, printer: Printer) -> tuple[Register, ...]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from uol.backends.simt.attention.elements import Level, lost_name, lost_names
 from uol.backends.simt.attention.tiles import thread_width
-from uol.backends.simt.c_text.counters import Counter
+from uol.backends.simt.c_text.counters import Counter, is_multiple
 from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.rows.folds import identity
@@ -55,7 +55,7 @@ def plan_end(spec: Attention, tile: RowTile, rows: Counter, printer: Printer) ->
         lost += [(names.variable(f.name), None, names.variable(lost_name(spec, f))) for f in sums]
         lost += [(names.variable(s.name), thread_width(s), names.variable(lost_name(spec, s))) for s in spec.sums]
     position = f"row0 + thread_row + ri * {tile.threads_rows}"
-    beyond = rows.count if rows.count % tile.rows else None
+    beyond = None if is_multiple(rows.count, tile.rows) else printer.value(rows.count)
     return EndPlan(
         folds=tuple(names.variable(n) for n in (*(f.name for f in sums), *lost_names(spec))),
         unseen=unseen,
@@ -73,7 +73,7 @@ def _width(part: WidthPart, row: Scope) -> WidthPlan:
     for line in width.declarations(scope.printer, used_variables(steps)):
         scope.add(line)
     scope.write(steps)
-    beyond = width.count if width.count % LANES_A_ROW else None
+    beyond = None if is_multiple(width.count, LANES_A_ROW) else scope.printer.value(width.count)
     variable = scope.printer.names.variable(width.name)
     level = Level(variable, f"thread_col + wi * {LANES_A_ROW}", beyond, tuple(scope.lines))
     return WidthPlan(thread_width(part.sums[0]), level)

@@ -8,18 +8,20 @@ from uol.backends.c_text.names import kernel_symbol, legalise
 from uol.backends.simt.attention.elements import ScoresPlan, lost_names, plan_scores
 from uol.backends.simt.attention.end import EndPlan, plan_end
 from uol.backends.simt.attention.tiles import Operand, operands, row_blocks, thread_width, weight_pitch
-from uol.backends.simt.c_text.counters import Counter, count_of
+from uol.backends.simt.c_text.counters import Counter, as_count, is_multiple, parts_of
 from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.proofs import Proofs, index_type
 from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.c_text.signatures import Signature, signature
-from uol.backends.simt.contract_plan import block_part, declare_batch
+from uol.backends.simt.contract_plan import block_part, declare_batch, steps_left
 from uol.backends.simt.operand import OperandPlan, Side, plan_operand
 from uol.backends.simt.schedules import LANES_A_ROW, RowTile
 from uol.codegen.attention.parts import weights_of
 from uol.codegen.backend import Launch
+from uol.codegen.indexing.arithmetic import ONE, add, size
 from uol.codegen.specs.nodes import Attention, Dot, Weighted
 from uol.codegen.specs.traverse import expressions, mapped
+from uol.ir.program.nodes import Const
 from uol.ir.program.walk import variables
 
 LOCALS = (
@@ -51,7 +53,7 @@ class ProductPlan:
     a: OperandPlan | None
     weights: str
     b: OperandPlan
-    k_count: int
+    k_count: str
     steps: str | None
 
 
@@ -68,7 +70,7 @@ class AttentionPlan:
     row0: str
     batch: tuple[str, ...]
     shared: tuple[SharedArray, ...]
-    col_count: int
+    col_count: str
     col_end: str
     dots: tuple[ProductPlan, ...]
     scores: ScoresPlan
@@ -81,31 +83,32 @@ def plan_attention(spec: Attention, tile: RowTile) -> AttentionPlan:
     rows, cols = Counter.over(spec.rows, "$at_row"), Counter.over(spec.cols, "$at_col")
     staged = operands(spec, tile)
     blocks = row_blocks(spec, tile)
-    counts = [blocks, rows.count + tile.rows, cols.count + tile.cols, *(count_of(o.product.k) + tile.k for o in staged)]
-    index = index_type(spec, [*counts, *(o.outer for o in staged)])
+    ends = [(rows.count, tile.rows), (cols.count, tile.cols), *((size(o.product.k), tile.k) for o in staged)]
+    reach = [*(add(count, Const(beyond)) for count, beyond in ends), *(Const(o.outer) for o in staged)]
+    index = index_type(spec, [blocks, *reach])
     spec, batch = _with_batch(spec)
     staged = operands(spec, tile)
     names = legalise(spec, LOCALS).with_locals(name for o in staged for name in o.names)
     names = names.with_locals([*(f"${w.name}_tile" for w in weights_of(spec)), *lost_names(spec)])
-    printer = cols.known(rows.known(Printer(names, Proofs.of(spec), index)))
-    row_tiles = -(-rows.count // tile.rows)
+    printer = cols.known(rows.known(Printer(names, Proofs.of(spec), index.ctype)))
+    row_tiles = parts_of(rows.count, tile.rows)
     scope = Scope(printer)
     declare_batch(batch, row_tiles, frozenset().union(*(variables(e) for e in expressions(spec))), scope)
     printer = scope.printer
     products = _products(spec, tile, staged, printer)
-    batches = f", {batch.count} times" if batch.axes else ""
+    batches = f", {printer.value(batch.count)} times" if batch.axes else ""
     return AttentionPlan(
-        title=f"{rows.count} rows x {cols.count} cols{batches}; {tile.describe()}",
+        title=f"{printer.value(rows.count)} rows x {printer.value(cols.count)} cols{batches}; {tile.describe()}",
         signature=signature(spec, kernel_symbol(spec), names, tile.threads, index),
-        launch=Launch((blocks, 1, 1), (tile.threads, 1, 1)),
-        index_type=index,
+        launch=Launch((as_count(blocks), 1, 1), (tile.threads, 1, 1)),
+        index_type=index.ctype,
         tile=tile,
         lanes=LANES_A_ROW,
-        row0=block_part(printer, 1, row_tiles if batch.count != 1 else None, tile.rows, row_tiles),
+        row0=block_part(printer, ONE, row_tiles if batch.count != ONE else None, tile.rows, row_tiles),
         batch=tuple(scope.lines),
         shared=_shared(spec, tile, products, printer),
-        col_count=cols.count,
-        col_end=_col_end(cols, tile, index),
+        col_count=printer.value(cols.count),
+        col_end=_col_end(cols, tile, printer),
         dots=products[: len(spec.dots)],
         scores=plan_scores(spec, tile, rows, cols, printer),
         sums=products[len(spec.dots) :],
@@ -128,7 +131,7 @@ def _products(spec: Attention, tile: RowTile, staged: tuple[Operand, ...], print
         operand = next(pending)
         is_sum = isinstance(part, Weighted)
         b = _operand(operand, "" if is_sum else "col0", tile, printer)
-        k_count = count_of(operand.product.k)
+        k_count = size(operand.product.k)
         found.append(
             ProductPlan(
                 ctype=printer.ctype(part.dtype),
@@ -139,8 +142,8 @@ def _products(spec: Attention, tile: RowTile, staged: tuple[Operand, ...], print
                 a=a,
                 weights=printer.names.variable(f"${part.weight}_tile") if isinstance(part, Weighted) else "",
                 b=b,
-                k_count=k_count,
-                steps=_steps(k_count, tile, printer.index_type),
+                k_count=printer.value(k_count),
+                steps=steps_left(k_count, tile.k, printer),
             )
         )
     return tuple(found)
@@ -153,16 +156,10 @@ def _operand(operand: Operand, origin: str, tile: RowTile, printer: Printer) -> 
     return plan_operand(operand.product, Side(operand.factor, operand.names, outer, origin, operand.outer), k, tile.k, known)
 
 
-def _col_end(cols: Counter, tile: RowTile, index: str) -> str:
+def _col_end(cols: Counter, tile: RowTile, printer: Printer) -> str:
     """Where the cols of a tile end."""
     end = f"col0 + {tile.cols}"
-    return f"uol::min({end}, {cols.count}{'' if index == 'int' else 'LL'})" if cols.count % tile.cols else end
-
-
-def _steps(k_count: int, tile: RowTile, index: str) -> str | None:
-    if k_count % tile.k == 0:
-        return None
-    return f"uol::min({tile.k}{'' if index == 'int' else 'LL'}, {k_count} - k0)"
+    return end if is_multiple(cols.count, tile.cols) else f"uol::min({end}, {printer.argument(cols.count)})"
 
 
 def _shared(

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from uol.backends.simt.c_text.counters import count_of
+from uol.backends.simt.c_text.counters import count_of, parts_of
 from uol.backends.simt.operand import pitch, unit_stride_is_k
 from uol.backends.simt.schedules import LANES_A_ROW, RowTile
 from uol.codegen.attention.parts import dot_product, weighted_product, weights_of
+from uol.codegen.indexing.arithmetic import mul, size
 from uol.codegen.names import unused
 from uol.codegen.specs.nodes import Attention, Contract, Weighted
 from uol.codegen.specs.traverse import reads
@@ -37,9 +38,9 @@ class Operand:
         return element * pitch(self.outer, element, unit_stride_is_k(self.factor, self.axes, self.product.k))
 
 
-def row_blocks(spec: Attention, tile: RowTile) -> int:
+def row_blocks(spec: Attention, tile: RowTile) -> Expr:
     """One a tile of rows, for every batch."""
-    return count_of(spec.batch) * -(-count_of(spec.rows) // tile.rows)
+    return mul(size(spec.batch), parts_of(size(spec.rows), tile.rows))
 
 
 def thread_width(total: Weighted) -> int:

@@ -8,17 +8,51 @@ from math import prod
 
 from uol.backends.abi.interface import static_extent
 from uol.backends.simt.c_text.printer import Printer
-from uol.codegen.indexing.arithmetic import ZERO, add, dense_strides, folded, mul, size, substituted
+from uol.codegen.backend import Count
+from uol.codegen.indexing.arithmetic import ZERO, add, ceil_div, dense_strides, folded, mul, size, static, substituted, value_at
 from uol.codegen.specs.nodes import Fold, Let, Read, Step, Store
 from uol.ir.integers.intervals import Interval
-from uol.ir.program.nodes import Axis, Call, Expr, Var
-from uol.ir.program.walk import rewrite
+from uol.ir.integers.terms import idx
+from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
+from uol.ir.program.walk import rewrite, variables
 from uol.ir.types import INDEX
 
 
 def count_of(axes: Iterable[Axis]) -> int:
-    """How many points the axes span."""
+    """How many points the axes span. Raises ResourceError where that is no number."""
     return prod(static_extent(a.extent) for a in axes)
+
+
+TYPICAL_SIZE = 2048
+"""What dims that are arguments are taken to be where a kernel is chosen by sizes. What is written is right for all of them."""
+
+
+def typical(count: Expr) -> int:
+    """A count: the number that it is, or what it is at typical sizes."""
+    return value_at(count, dict.fromkeys(variables(count), TYPICAL_SIZE))
+
+
+def is_multiple(count: Expr, of: int) -> bool:
+    """Is a count, whatever the sizes, a multiple of a number?"""
+    known = static(count)
+    return of == 1 or (known is not None and known % of == 0)
+
+
+def parts_of(count: Expr, of: int) -> Expr:
+    """How many parts of a size make a count, the last perhaps not full."""
+    return count if of == 1 else ceil_div(count, of)
+
+
+def at_most(count: Expr, most: int) -> Expr:
+    """The smaller of both."""
+    known = static(count)
+    return idx("min", count, Const(most)) if known is None else Const(min(known, most))
+
+
+def as_count(count: Expr) -> Count:
+    """What a launch has for a count."""
+    known = static(count)
+    return count if known is None else known
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +67,14 @@ class Counter:
         return Counter(axes[0].name if len(axes) == 1 else name, tuple(axes))
 
     @property
-    def count(self) -> int:
-        return count_of(self.axes)
+    def count(self) -> Expr:
+        """How many points: a number, or an expression over dims that are arguments."""
+        return size(self.axes)
 
     def known(self, printer: Printer) -> Printer:
         """A printer that knows the counter and its range."""
-        ranges = printer.ranges
-        bounds = {**ranges.variables, self.name: Interval(0, max(self.count - 1, 0))}
+        ranges, count = printer.ranges, static(self.count)
+        bounds = {**ranges.variables, self.name: Interval(0, None if count is None else max(count - 1, 0))}
         return replace(
             printer,
             names=printer.names.with_locals([self.name]),

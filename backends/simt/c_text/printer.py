@@ -220,7 +220,7 @@ class Printer:
                 return self._binary(fn, a, b, level)
         if not call.fn.isidentifier():
             self._refuse(call)
-        return f"uol::{call.fn}({', '.join(self._argument(a) for a in call.args)})"
+        return f"uol::{call.fn}({', '.join(self.argument(a) for a in call.args)})"
 
     def _binary(self, fn: str, a: Expr, b: Expr, level: int) -> str:
         symbol, own = BINARY[fn]
@@ -234,9 +234,9 @@ class Printer:
     def _floor(self, fn: str, a: Expr, b: Expr, dtype: str, level: int) -> str:
         if dtype == INDEX and self.proofs.natural(a):
             return _group(f"{self.value(a, MULTIPLICATIVE)} {fn} {self.value(b, UNARY)}", MULTIPLICATIVE, level)
-        return f"uol::floor_{'div' if fn == '/' else 'mod'}({self._argument(a)}, {self._argument(b)})"
+        return f"uol::floor_{'div' if fn == '/' else 'mod'}({self.argument(a)}, {self.argument(b)})"
 
-    def _argument(self, expr: Expr) -> str:
+    def argument(self, expr: Expr) -> str:
         """Overloads are chosen by type, so that an index constant must have the index type."""
         if isinstance(expr, Const) and expr.dtype == INDEX:
             return literal(expr, wide=self.index_type != "int")

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from uol.backends.c_text.index_intervals import Ranges, fits_int, join
-from uol.codegen.indexing.arithmetic import ZERO
+from uol.backends.simt.c_text.index_reach import fits_int_where
+from uol.codegen.indexing.arithmetic import ZERO, static
 from uol.codegen.specs.nodes import Guard, KernelSpec, Read, guard_operands
 from uol.codegen.specs.traverse import expressions
 from uol.ir.integers.intervals import Interval
@@ -76,11 +77,34 @@ def _ties(condition: Expr, names: set[str]) -> bool:
 NARROW, WIDE = "int", "long long"
 
 
-def index_type(spec: KernelSpec, counts: Iterable[int]) -> str:
-    """`int` where every offset, every step on the way to it, and every one of `counts` fits 32 bits; else `long long`."""
+@dataclass(frozen=True, slots=True)
+class Index:
+    """The C type of a kernel's indices. `where`: the condition on dims that are arguments under which it is wide enough; None
+    where it always is."""
+
+    ctype: str
+    where: Expr | None = None
+
+    @property
+    def is_wide(self) -> bool:
+        return self.ctype == WIDE
+
+    @property
+    def cast(self) -> str:
+        """In front of what is unsigned and of 32 bits."""
+        return f"({self.ctype})" if self.is_wide else ""
+
+
+def index_type(spec: KernelSpec, counts: Iterable[Expr]) -> Index:
+    """`int` where every offset, every step on the way to it, and every one of `counts` fits 32 bits; else `long long`. Where
+    dims are arguments, `int` if a condition on them says when it is enough."""
+    counts = tuple(counts)
+    if any(static(count) is None for count in (*counts, *(axis.extent for axis in spec.axes))):
+        where = fits_int_where(spec, counts)
+        return Index(WIDE) if where is None else Index(NARROW, where)
     ranges = Ranges.over(spec.axes, spec.dims)
     reach = [i for expr in expressions(spec) for i in _intervals(expr, ranges)]
-    return NARROW if fits_int(join([*reach, *(Interval(0, c) for c in counts)])) else WIDE
+    return Index(NARROW if fits_int(join([*reach, *(Interval(0, static(c)) for c in counts)])) else WIDE)
 
 
 def _intervals(expr: Expr, ranges: Ranges) -> Iterator[Interval]:

@@ -5,38 +5,41 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from uol.backends.c_text.names import Names
+from uol.backends.simt.c_text.proofs import Index
 from uol.backends.simt.c_text.types import COMPUTE, STORAGE
 from uol.codegen.backend import Param
 from uol.codegen.specs.nodes import KernelSpec, Store
 from uol.codegen.specs.traverse import steps_of
+from uol.ir.program.nodes import Expr
 
 WIDTH = 118
 
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """`lines` is the C declaration up to its closing parenthesis."""
+    """`lines` is the C declaration up to its closing parenthesis; `where` what must hold of dims that are arguments."""
 
     lines: tuple[str, ...]
     params: tuple[Param, ...]
+    where: Expr | None = None
 
 
 def signature(
-    spec: KernelSpec, symbol: str, names: Names, threads: int, index_type: str, further: frozenset[str] = frozenset()
+    spec: KernelSpec, symbol: str, names: Names, threads: int, index: Index, further: frozenset[str] = frozenset()
 ) -> Signature:
     """Buffers in the spec's order, then run-time attributes, then symbolic dims. `further`: what is written beside stores."""
     written = stored_tensors(spec) | further
     params = [Param(a.name, "buffer", a.dtype, a.name in written) for a in spec.args]
     params += [Param(s.name, "scalar", s.dtype) for s in spec.scalars]
     params += [Param(d, "dim", "i64") for d in spec.dims]
-    texts = [_declared(p, names, index_type) for p in params]
+    texts = [_declared(p, names, index.ctype) for p in params]
     head = f'extern "C" __global__ void __launch_bounds__({threads}) {symbol}('
     one_line = f"{head}{', '.join(texts)})"
     if len(one_line) <= WIDTH:
-        return Signature((one_line,), tuple(params))
+        return Signature((one_line,), tuple(params), index.where)
     lines = [head, *(f"    {text}," for text in texts)]
     lines[-1] = lines[-1][:-1] + ")"
-    return Signature(tuple(lines), tuple(params))
+    return Signature(tuple(lines), tuple(params), index.where)
 
 
 def stored_tensors(spec: KernelSpec) -> frozenset[str]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from uol.backends.simt.c_text.counters import count_of
 from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.types import COMPUTE, COMPUTE_BYTES
 from uol.backends.simt.schedules import BlockPerRow
 from uol.backends.simt.vectors import Vectors
-from uol.codegen.indexing.arithmetic import ZERO
+from uol.codegen.indexing.arithmetic import ZERO, size, static
 from uol.codegen.specs.nodes import Read, Reduce
 from uol.codegen.specs.steps import Pass, passes_of
 from uol.codegen.specs.traverse import reads, step_expressions
@@ -57,7 +56,8 @@ NOTHING = Kept(0, {}, {})
 def kept_reads(spec: Reduce, schedule: BlockPerRow, vectors: Vectors) -> Kept:
     """What a block keeps of its rows: nothing where nothing is read twice, or a row has too many columns. One turn is never a
     loop."""
-    turns, passes = -(-count_of(spec.cols) // (schedule.lanes * schedule.each)), passes_of(spec).passes
+    count, passes = static(size(spec.cols)), passes_of(spec).passes
+    turns = 0 if count is None else -(-count // (schedule.lanes * schedule.each))
     if not 0 < turns * schedule.each <= MOST_COLUMNS:
         return NOTHING
     columns = {axis.name for axis in spec.cols}
@@ -71,9 +71,9 @@ def kept_reads(spec: Reduce, schedule: BlockPerRow, vectors: Vectors) -> Kept:
     first: dict[str, int] = {}
     left = BLOCK_BYTES // schedule.threads // turns
     for read, at in uses.items():
-        size = DTYPES[read.dtype].bytes * schedule.each if schedule.each > 1 else COMPUTE_BYTES[COMPUTE[read.dtype]]
-        if len(at) > 1 and size <= left:
-            left -= size
+        held = DTYPES[read.dtype].bytes * schedule.each if schedule.each > 1 else COMPUTE_BYTES[COMPUTE[read.dtype]]
+        if len(at) > 1 and held <= left:
+            left -= held
             name = read.tensor if schedule.each > 1 else f"${read.tensor}_row{len(kept) or ''}"
             kept[name], first[name] = vectors.loads.get(name, read), at[0]
     return Kept(turns, kept, first) if kept or turns == 1 else NOTHING

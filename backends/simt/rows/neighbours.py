@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from uol.backends.c_text.names import kernel_symbol, legalise
-from uol.backends.simt.c_text.counters import Counter, count_of
+from uol.backends.simt.c_text.counters import Counter, as_count, is_multiple, parts_of
 from uol.backends.simt.c_text.pieces import ELEMENT
 from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.proofs import Proofs, index_type
@@ -22,10 +22,11 @@ from uol.backends.simt.rows.row_schedules import window_axis
 from uol.backends.simt.schedules import ThreadPerRow
 from uol.backends.simt.vectors import Vectors
 from uol.codegen.backend import Launch
-from uol.codegen.indexing.arithmetic import static
+from uol.codegen.indexing.arithmetic import mul, size
 from uol.codegen.specs.nodes import Let, Read, Reduce, Step, Store, guard_operands
 from uol.codegen.specs.steps import Pass, Passes, passes_of, used_variables
 from uol.codegen.specs.traverse import mapped, reads, step_expressions, steps_of
+from uol.ir.program.nodes import Const
 from uol.ir.program.walk import variables
 
 A = TypeVar("A", Read, Store)
@@ -34,24 +35,24 @@ A = TypeVar("A", Read, Store)
 def plan_neighbours(spec: Reduce, schedule: ThreadPerRow) -> ReducePlan:
     """The kernel of a Reduce of one pass, `schedule.each` rows a thread."""
     threads, each = schedule.threads, schedule.each
-    rows, columns = count_of(spec.rows), count_of(spec.cols)
-    blocks = -(-rows // (threads * each))
-    index = index_type(spec, [blocks * threads * each, columns])
+    rows, columns = size(spec.rows), size(spec.cols)
+    blocks = parts_of(rows, threads * each)
+    index = index_type(spec, [mul(blocks, Const(threads * each)), columns])
     names = legalise(spec, ["row"])
     row = Counter.over(spec.rows, ROW)
     own_signature = signature(spec, kernel_symbol(spec), names, threads, index)
     vectors = Vectors(spec.rows[-1], each, within=window_axis(spec))
     spec = mapped(spec, step=lambda step: vectors.at_element(row.shortened(vectors.taken(step)), row.name))
-    writer = _Writer(spec, vectors, row, Scope(vectors.known(row.known(Printer(names, Proofs.of(spec), index)))))
-    wide = "" if index == "int" else f"({index})"
+    writer = _Writer(spec, vectors, row, Scope(vectors.known(row.known(Printer(names, Proofs.of(spec), index.ctype)))))
+    printer = writer.scope.printer
     return ReducePlan(
-        title=f"{rows} rows of {columns}, {schedule.describe().split(',')[0]}",
+        title=f"{printer.value(rows)} rows of {printer.value(columns)}, {schedule.describe().split(',')[0]}",
         signature=own_signature,
-        launch=Launch((blocks, 1, 1), (threads, 1, 1)),
-        index_type=index,
-        row=writer.scope.printer.names.variable(row.name),
-        row_value=f"({wide}blockIdx.x * {threads} + threadIdx.x) * {each}",
-        guard=rows if rows % (threads * each) else None,
+        launch=Launch((as_count(blocks), 1, 1), (threads, 1, 1)),
+        index_type=index.ctype,
+        row=printer.names.variable(row.name),
+        row_value=f"({index.cast}blockIdx.x * {threads} + threadIdx.x) * {each}",
+        guard=None if is_multiple(rows, threads * each) else printer.value(rows),
         scratch=(),
         before=writer.before(),
         passes=(writer.run(),),
@@ -92,7 +93,7 @@ class _Writer:
         self._rows(self.part.row_steps, after)
         columns = self.spec.cols[:-1] if self.vectors.windows else self.spec.cols
         names = [self.scope.printer.names.variable(axis.name) for axis in columns]
-        loops = (Loop(v, "0", static(axis.extent) or 0, f"++{v}") for v, axis in zip(names, columns, strict=True))
+        loops = (Loop(v, "0", body.printer.value(axis.extent), f"++{v}") for v, axis in zip(names, columns, strict=True))
         return PassPlan(tuple(start.lines), tuple(loops), tuple(body.lines), tuple(after.lines))
 
     def _columns(self, part: Pass, scope: Scope) -> None:
@@ -110,7 +111,7 @@ class _Writer:
         across, column = scope.inner(), scope.printer.names.variable(self.vectors.within.name)
         self.vectors.loop(inner, across)
         scope.lines.append("#pragma unroll")
-        extent = static(self.vectors.within.extent)
+        extent = scope.printer.value(self.vectors.within.extent)
         return scope.block(f"for ({scope.printer.index_type} {column} = 0; {column} < {extent}; ++{column})", across.lines)
 
     def _rows(self, steps: Iterable[Let | Store], scope: Scope) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from uol.backends.c_text.names import kernel_symbol, legalise
-from uol.backends.simt.c_text.counters import Counter, count_of
+from uol.backends.simt.c_text.counters import Counter, as_count, is_multiple, parts_of
 from uol.backends.simt.c_text.pieces import ELEMENT
 from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.proofs import Proofs, index_type
@@ -20,7 +20,7 @@ from uol.backends.simt.target import Target
 from uol.backends.simt.transposed import Array
 from uol.backends.simt.vectors import VECTOR, Vectors
 from uol.codegen.backend import Launch
-from uol.codegen.indexing.arithmetic import ZERO, add, mul, static
+from uol.codegen.indexing.arithmetic import ZERO, add, mul, size
 from uol.codegen.specs.nodes import Fold, Let, Read, Reduce, Store, guard_operands
 from uol.codegen.specs.steps import Pass, Passes, passes_of, used_variables
 from uol.codegen.specs.traverse import mapped, reads, step_expressions, steps_of
@@ -37,7 +37,7 @@ class Loop:
 
     variable: str
     first: str
-    extent: int
+    extent: str
     step: str
 
 
@@ -62,7 +62,7 @@ class ReducePlan:
     index_type: str
     row: str
     row_value: str
-    guard: int | None
+    guard: str | None
     scratch: tuple[Scratch, ...]
     before: tuple[str, ...]
     passes: tuple[PassPlan, ...]
@@ -74,11 +74,11 @@ def plan_reduce(spec: Reduce, schedule: RowSchedule, target: Target) -> ReducePl
     of a block have kept of their rows."""
     threads = schedule.threads
     shared = schedule if isinstance(schedule, BlockPerRow) else None
-    rows, columns = count_of(spec.rows), count_of(spec.cols)
+    rows, columns = size(spec.rows), size(spec.cols)
     of_block = threads if shared is None else shared.rows
-    blocks = -(-rows // of_block)
+    blocks = parts_of(rows, of_block)
     each = 1 if shared is None else shared.each
-    index = index_type(spec, [blocks * of_block, columns + threads * each])
+    index = index_type(spec, [mul(blocks, Const(of_block)), add(columns, Const(threads * each))])
     scratch = (f"scratch{n}" for n in range(len(steps_of(spec))))
     names = legalise(spec, ["row", "col", LANE, "turn", VECTOR, "scratch", *scratch])
     row = Counter.over(spec.rows, ROW)
@@ -92,7 +92,7 @@ def plan_reduce(spec: Reduce, schedule: RowSchedule, target: Target) -> ReducePl
         if each > 1:
             spec = mapped(spec, step=lambda step: vectors.at_element(step, col.name))
     kept = NOTHING if shared is None else kept_reads(spec, shared, vectors)
-    printer = staging.known(row.known(Printer(names, Proofs.of(spec), index)))
+    printer = staging.known(row.known(Printer(names, Proofs.of(spec), index.ctype)))
     printer = vectors.known(printer) if each > 1 else printer
     spec, printer = mapped(spec, expr=lambda expr: rewrite(expr, kept.rule)), with_rows(printer, kept)
     writer = _Writer(spec, passes_of(spec), shared, Scope(printer), kept, vectors)
@@ -100,13 +100,13 @@ def plan_reduce(spec: Reduce, schedule: RowSchedule, target: Target) -> ReducePl
     before = writer.before(row)
     passes = tuple(writer.run(number, part) for number, part in enumerate(writer.passes.passes))
     return ReducePlan(
-        title=f"{rows} rows of {columns}, {schedule.describe().split(',')[0]}",
+        title=f"{printer.value(rows)} rows of {printer.value(columns)}, {schedule.describe().split(',')[0]}",
         signature=own_signature,
-        launch=Launch((blocks, 1, 1), (threads, 1, 1)),
-        index_type=index,
+        launch=Launch((as_count(blocks), 1, 1), (threads, 1, 1)),
+        index_type=index.ctype,
         row=printer.names.variable(row.name),
-        row_value=_row_value(schedule, "" if index == "int" else f"({index})"),
-        guard=rows if rows % of_block else None,
+        row_value=_row_value(schedule, index.cast),
+        guard=None if is_multiple(rows, of_block) else printer.value(rows),
         scratch=tuple(Scratch(ctype, name) for ctype, name in writer.scratch.items()),
         before=before,
         passes=passes,
@@ -254,15 +254,15 @@ class _Writer:
             return tuple(body)
         printer, lanes = self.row_scope.printer, self.shared.lanes
         column = self.columns.known(printer).names.variable(self.columns.name)
-        counter, count = (column, self.columns.count) if self.each == 1 else (VECTOR, self.columns.count // self.each)
-        if count % lanes == 0 and not named:
+        counter, count = (column if self.each == 1 else VECTOR), parts_of(self.columns.count, self.each)
+        if is_multiple(count, lanes) and not named:
             return tuple(body)
         scope = Scope(printer)
         place = self.lane if self.kept.turns == 1 else f"turn * {lanes} + {self.lane}"
         scope.add(f"const {printer.index_type} {counter} = {place};")
-        if count % lanes == 0:
+        if is_multiple(count, lanes):
             return (*scope.lines, *body)
-        scope.under(f"{counter} < {count}", body)
+        scope.under(f"{counter} < {printer.value(count)}", body)
         return tuple(scope.lines)
 
     def _loops(self, needed: frozenset[str], *, named: bool) -> tuple[tuple[Loop, ...], Scope, Expr]:
@@ -271,7 +271,8 @@ class _Writer:
         if self.shared is None or self.columns is None:
             names = scope.printer.names
             cols = self.spec.cols
-            loops = tuple(Loop(v := names.variable(a.name), "0", static(a.extent) or 0, f"++{v}") for a in cols)
+            printer = scope.printer
+            loops = tuple(Loop(v := names.variable(a.name), "0", printer.value(a.extent), f"++{v}") for a in cols)
             return loops, scope, row_major(cols)
         counter = self.columns
         scope.printer = counter.known(scope.printer)
@@ -281,9 +282,9 @@ class _Writer:
         for line in counter.declarations(scope.printer, needed):
             scope.add(line)
         if self.kept.turns:
-            loops = (Loop("turn", "0", self.kept.turns, "++turn"),) if self.kept.turns > 1 else ()
+            loops = (Loop("turn", "0", str(self.kept.turns), "++turn"),) if self.kept.turns > 1 else ()
             return loops, scope, Var(counter.name)
-        name, count = (name, counter.count) if self.each == 1 else (VECTOR, counter.count // self.each)
+        name, count = (name if self.each == 1 else VECTOR), scope.printer.value(parts_of(counter.count, self.each))
         return (Loop(name, self.lane, count, f"{name} += {self.shared.lanes}"),), scope, Var(counter.name)
 
     def _names(self, step: Fold | Store) -> frozenset[str]:

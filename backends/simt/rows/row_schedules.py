@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import gcd
 
-from uol.backends.simt.c_text.counters import Counter, count_of
+from uol.backends.simt.c_text.counters import Counter, typical
 from uol.backends.simt.operand import smallest_stride
 from uol.backends.simt.rows.folds import PICKS
 from uol.backends.simt.rows.kept_reads import MOST_COLUMNS
@@ -13,12 +13,12 @@ from uol.backends.simt.schedules import THREADS, BlockPerRow, RowSchedule, Threa
 from uol.backends.simt.vectors import is_window, stride_along, width_along
 from uol.backends.simt.wide_axes import elements_side_by_side
 from uol.codegen.backend import Device
-from uol.codegen.indexing.arithmetic import ONE, ZERO
+from uol.codegen.indexing.arithmetic import ONE, ZERO, size, static
 from uol.codegen.specs.drop_unit_axes import without_unit_axes
 from uol.codegen.specs.nodes import Fold, KernelSpec, Reduce, Scan, Store
 from uol.codegen.specs.steps import names_behind, passes_of
 from uol.codegen.specs.traverse import accesses, expressions, reads
-from uol.ir.program.nodes import Axis
+from uol.ir.program.nodes import Axis, Expr
 from uol.ir.program.walk import variables
 
 Axes = tuple[Axis, ...]
@@ -30,10 +30,12 @@ MOST_THREADS = 1024
 def row_schedules(spec: Reduce | Scan, device: Device, lanes: int) -> tuple[RowSchedule, ...]:
     """A thread a row where rows lie side by side and are many, or are short and overlap; else threads share them."""
     rows, along = spec.rows, spec.cols if isinstance(spec, Reduce) else (spec.along,)
-    shared, alone = _shared(spec, count_of(rows), count_of(along), device, lanes), _alone(spec, device)
-    columns = count_of(along)
+    columns = static(size(along))
+    shared, alone = _shared(spec, size(rows), columns, device, lanes), _alone(spec, device)
+    if columns is None:
+        return (alone, shared) if lanes_want_rows(spec, rows, along) else (shared, alone)
     short = columns == 1 or (columns < lanes and not (isinstance(spec, Reduce) and _lie_together(spec)))
-    many = count_of(rows) >= device.cores * THREADS // 4
+    many = typical(size(rows)) >= device.cores * THREADS // 4
     return (alone, shared) if short or (many and lanes_want_rows(spec, rows, along)) else (shared, alone)
 
 
@@ -90,15 +92,18 @@ def writes_along_columns(spec: KernelSpec) -> bool:
     return all(stride_along(store, tidy.cols[-1]) == ONE for store in stores)
 
 
-def lanes_of_rows(rows: int, wanted: int, warp: int) -> int:
+def lanes_of_rows(rows: Expr, wanted: int, warp: int) -> int:
     """Lanes for a row, `wanted` or more, so that the rows of a warp are all there or none is: what lies beyond the last row
     leaves by whole warps, as exchanges between lanes ask for."""
-    return max(wanted, warp // gcd(rows, warp))
+    known = static(rows)
+    return warp if known is None else max(wanted, warp // gcd(known, warp))
 
 
-def _shared(spec: Reduce | Scan, rows: int, columns: int, device: Device, lanes: int) -> BlockPerRow:
+def _shared(spec: Reduce | Scan, rows: Expr, columns: int | None, device: Device, lanes: int) -> BlockPerRow:
     """Rows that a warp holds go several to a block, where they are many or shorter than a warp; any other is a block's, as wide
     as the row."""
+    if columns is None:
+        return BlockPerRow(THREADS)
     each = columns_side_by_side(spec)
     vectors = -(-columns // each)
     if isinstance(spec, Reduce) and each == 1 and (staged := _staged(spec, columns, device, lanes)):
@@ -106,9 +111,9 @@ def _shared(spec: Reduce | Scan, rows: int, columns: int, device: Device, lanes:
     if isinstance(spec, Reduce) and 0 < columns <= lanes * MOST_COLUMNS:
         of_row = lanes_of_rows(rows, min(_power_of_two(vectors), lanes), lanes)
         threads = THREADS
-        while threads > lanes and rows < device.cores * (threads // of_row):
+        while threads > lanes and typical(rows) < device.cores * (threads // of_row):
             threads //= 2
-        if threads > of_row and (vectors < lanes or rows >= device.cores * (threads // of_row)):
+        if threads > of_row and (vectors < lanes or typical(rows) >= device.cores * (threads // of_row)):
             return BlockPerRow(threads, threads // of_row, each)
     threads = min(THREADS, max(_power_of_two(vectors), lanes))
     if isinstance(spec, Reduce) and len(passes_of(spec).passes) > 1:
@@ -127,7 +132,7 @@ def _staged(spec: Reduce, columns: int, device: Device, lanes: int) -> BlockPerR
     rows = 64
     while rows >= THREADS // lanes and columns >= LEAST_STAGED:
         staged = staged_bytes(spec, rows)
-        if staged is not None and staged <= MOST_STAGED_BYTES and count_of(spec.rows) // rows >= device.cores:
+        if staged is not None and staged <= MOST_STAGED_BYTES and typical(size(spec.rows)) // rows >= device.cores:
             return BlockPerRow(THREADS, rows, 1, True)
         rows //= 2
     return None
@@ -136,7 +141,7 @@ def _staged(spec: Reduce, columns: int, device: Device, lanes: int) -> BlockPerR
 def _alone(spec: Reduce | Scan, device: Device) -> ThreadPerRow:
     """A thread a row; several, where that leaves enough threads."""
     each = rows_side_by_side(spec)
-    while each > 1 and count_of(spec.rows) // each < device.cores * THREADS // 4:
+    while each > 1 and typical(size(spec.rows)) // each < device.cores * THREADS // 4:
         each //= 2
     return ThreadPerRow(THREADS, each)
 
@@ -148,7 +153,7 @@ def _lie_together(spec: Reduce) -> bool:
     columns, names = Counter.over(spec.cols, "$col"), {axis.name for axis in spec.cols}
     found = [read for expr in expressions(spec) for read in reads(expr)]
     varying = [read for read in found if any(stride != ZERO for name, stride in read.strides if name in names)]
-    lengths = [columns.count * smallest_stride(read, spec.cols) for read in varying if columns.step(read) is not None]
+    lengths = [typical(columns.count) * smallest_stride(read, spec.cols) for read in varying if columns.step(read) is not None]
     ends = [smallest_stride(read, spec.rows) for read in varying]
     return len(lengths) == len(varying) and all(length <= end for length, end in zip(lengths, ends, strict=True))
 

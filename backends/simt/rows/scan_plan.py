@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from uol.backends.c_text.names import kernel_symbol, legalise
-from uol.backends.simt.c_text.counters import Counter, count_of
+from uol.backends.simt.c_text.counters import Counter, as_count, is_multiple, parts_of
 from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.proofs import Proofs, index_type
 from uol.backends.simt.c_text.scope import Scope
@@ -20,11 +20,11 @@ from uol.backends.simt.schedules import BlockPerRow, RowSchedule
 from uol.backends.simt.target import Target
 from uol.backends.simt.vectors import Vectors
 from uol.codegen.backend import Launch
-from uol.codegen.indexing.arithmetic import add
+from uol.codegen.indexing.arithmetic import ONE, add, mul, size, sub
 from uol.codegen.specs.nodes import Fold, Let, Scan, Step, Store, guard_operands
 from uol.codegen.specs.steps import split_lets, used_variables
 from uol.codegen.specs.traverse import mapped, steps_of
-from uol.ir.program.nodes import Expr, Var
+from uol.ir.program.nodes import Const, Expr, Var
 from uol.ir.program.walk import variables
 
 ROW = "$row"
@@ -41,11 +41,11 @@ class ScanPlan:
     index_type: str
     row: str
     row_value: str
-    guard: int | None
+    guard: str | None
     scratch: tuple[Scratch, ...]
     before: tuple[str, ...]
     turn: str
-    extent: int
+    extent: str
     step: str
     body: tuple[str, ...]
 
@@ -54,14 +54,14 @@ def plan_scan(spec: Scan, schedule: RowSchedule, target: Target) -> ScanPlan:
     """The kernel of a Scan: every value is computed once, and folds go on from turn to turn."""
     threads, by_block = schedule.threads, isinstance(schedule, BlockPerRow)
     each = schedule.each if isinstance(schedule, BlockPerRow) else 1
-    rows, extent = count_of(spec.rows), count_of((spec.along,))
-    blocks = rows if by_block else -(-rows // threads)
-    index = index_type(spec, [blocks if by_block else blocks * threads, extent + threads * each])
+    rows, extent = size(spec.rows), spec.along.extent
+    blocks = rows if by_block else parts_of(rows, threads)
+    index = index_type(spec, [blocks if by_block else mul(blocks, Const(threads)), add(extent, Const(threads * each))])
     names = legalise(spec, ["row", "turn", *(f"scratch{n or ''}" for n in range(len(spec.steps)))])
     row = Counter.over(spec.rows, ROW)
     own_signature = signature(spec, kernel_symbol(spec), names, threads, index)
     spec, vectors = _in_vectors(spec, each, row)
-    printer = row.known(Printer(names, Proofs.of(spec), index))
+    printer = row.known(Printer(names, Proofs.of(spec), index.ctype))
     scope = Scope(vectors.known(printer) if each > 1 else printer)
     for line in row.declarations(scope.printer, used_variables(steps_of(spec)).union(*map(variables, _places(vectors)))):
         scope.add(line)
@@ -71,19 +71,19 @@ def plan_scan(spec: Scan, schedule: RowSchedule, target: Target) -> ScanPlan:
         scope.add(vectors.aligned(scope.printer, frozenset(a.name for a in spec.args if a.role == "workspace")))
     writer = _Writer(spec, steps, threads if by_block else None, scope, vectors)
     body = writer.body()
-    wide = "" if index == "int" else f"({index})"
+    printer = scope.printer
     return ScanPlan(
-        title=f"{rows} rows of {extent}, {schedule.describe().split(',')[0]}",
+        title=f"{printer.value(rows)} rows of {printer.value(extent)}, {schedule.describe().split(',')[0]}",
         signature=own_signature,
-        launch=Launch((blocks, 1, 1), (threads, 1, 1)),
-        index_type=index,
-        row=scope.printer.names.variable(row.name),
-        row_value="blockIdx.x" if by_block else f"{wide}blockIdx.x * {threads} + threadIdx.x",
-        guard=None if by_block or rows % threads == 0 else rows,
+        launch=Launch((as_count(blocks), 1, 1), (threads, 1, 1)),
+        index_type=index.ctype,
+        row=printer.names.variable(row.name),
+        row_value="blockIdx.x" if by_block else f"{index.cast}blockIdx.x * {threads} + threadIdx.x",
+        guard=None if by_block or is_multiple(rows, threads) else printer.value(rows),
         scratch=tuple(Scratch(ctype, name) for ctype, name in writer.scratch.items()),
         before=tuple(scope.lines),
         turn=writer.turn,
-        extent=extent,
+        extent=printer.value(extent),
         step=f"{writer.turn} += {threads * each}" if by_block else f"++{writer.turn}",
         body=body,
     )
@@ -116,7 +116,7 @@ class _Writer:
         self.steps = tuple(steps)
         self.block = block
         self.row_scope = row_scope
-        self.extent = count_of((spec.along,))
+        self.extent = spec.along.extent
         self.position = row_scope.printer.names.variable(spec.along.name)
         self.turn = self.position if block is None and not spec.reverse else "turn"
         self.texts = {s.name: fold_text(s, row_scope.printer) for s in self.steps if isinstance(s, Fold)}
@@ -132,7 +132,8 @@ class _Writer:
         scope = self.row_scope.inner()
         if self.turn != self.position:
             each = self.vectors.width
-            way = f"{self.extent - each} - turn" if self.spec.reverse else "turn"
+            last = scope.printer.value(sub(self.extent, Const(each)))
+            way = f"{last} - turn" if self.spec.reverse else "turn"
             lane = "" if self.block is None else f" {'-' if self.spec.reverse else '+'} threadIdx.x"
             lane += f" * {each}" if each > 1 else ""
             scope.add(f"const {scope.printer.index_type} {self.position} = {way}{lane};")
@@ -237,13 +238,15 @@ class _Writer:
 
     def _inside(self, threads: int) -> str | None:
         """Where a thread's position is one of the row; None where all are."""
-        if self.extent % (threads * self.vectors.width) == 0:
+        if is_multiple(self.extent, threads * self.vectors.width):
             return None
-        return f"{self.position} >= 0" if self.spec.reverse else f"{self.position} < {self.extent}"
+        extent = self.row_scope.printer.value(self.extent)
+        return f"{self.position} >= 0" if self.spec.reverse else f"{self.position} < {extent}"
 
     def _before_last(self) -> str:
         """Where a value counts for any position: not at the last one."""
-        return f"{self.position} > 0" if self.spec.reverse else f"{self.position} < {self.extent - 1}"
+        last = self.row_scope.printer.value(sub(self.extent, ONE))
+        return f"{self.position} > 0" if self.spec.reverse else f"{self.position} < {last}"
 
     def _store(self, step: Store, scope: Scope) -> None:
         self._declare(used_variables([step]), scope)

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from uol.backends.abi.interface import static_extent
 from uol.backends.c_text.names import kernel_symbol, legalise
-from uol.backends.simt.c_text.counters import Counter, count_of
-from uol.backends.simt.c_text.printer import Printer, literal
+from uol.backends.simt.c_text.counters import Counter, as_count, at_most, count_of, is_multiple, parts_of
+from uol.backends.simt.c_text.printer import ADDITIVE, MULTIPLICATIVE, Printer, literal
 from uol.backends.simt.c_text.proofs import Proofs, index_type
 from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.c_text.signatures import Signature, signature
 from uol.backends.simt.c_text.types import COMPUTE, COMPUTE_BYTES, STORAGE
 from uol.backends.simt.schedules import BlockPerRow
 from uol.codegen.backend import Launch
+from uol.codegen.indexing.arithmetic import ZERO, add, mul, size, static
 from uol.codegen.names import unused
 from uol.codegen.specs.nodes import Arg, Read, Select
 from uol.codegen.specs.steps import used_variables
@@ -34,21 +34,21 @@ PLACE_BYTES = 4
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """The workspace of a long row: `kept` places of every tile, and statements that merge them, from one half of `room`
-    elements into the other; the last run begins at `result`."""
+    """The workspace of a long row, `room` elements: `kept` places of every tile, and statements that merge them, from one half
+    into the other; the last run begins at `result`."""
 
     keys: str
     places: str
-    kept: int
-    room: int
+    kept: str
+    room: str
     merges: tuple[str, ...]
-    result: int
+    result: str
 
 
 @dataclass(frozen=True, slots=True)
 class SelectPlan:
     """What `select.j2` reads. `load` are statements for a slot of the tile, of the column `position`; `order` such for one of
-    the `wanted` places."""
+    the `wanted` places, which are a turn of the block's threads, or more."""
 
     title: str
     signature: Signature
@@ -58,23 +58,23 @@ class SelectPlan:
     before: tuple[str, ...]
     key_type: str
     tile: int
-    extent: int
+    extent: str
     position: str
     load: tuple[str, ...]
     sort: str
     runs: Runs | None
     place: str
-    wanted: int
+    wanted: str
+    is_turn: bool
     order: tuple[str, ...]
 
 
 def with_workspace(spec: Select) -> Select:
     """A Select of rows that are longer than a tile with what its runs take, of every row."""
-    extent = static_extent(spec.col.extent)
-    if extent <= TILE:
+    if not _is_long(spec):
         return spec
     taken = {*names_of(spec), *(a.name for a in spec.axes), *(a.name for a in spec.args), *(s.name for s in spec.scalars)}
-    shape = (Const(count_of(spec.rows)), Const(2 * _room(extent, count_of((spec.place,)))))
+    shape = (size(spec.rows), mul(_half(spec), Const(2)))
     made: list[Arg] = []
     for what, dtype in (("keys", _kept_as(spec.key.type)), ("places", "i32")):
         name = unused(f"{spec.name}_{what}", {*taken, *(arg.name for arg in made)})
@@ -89,24 +89,24 @@ def shared_bytes(spec: Select) -> int:
 
 def tile_of(spec: Select) -> int:
     """A power of two that holds a row, or the longest tile."""
-    return min(TILE, 1 << max(static_extent(spec.col.extent) - 1, 1).bit_length())
+    extent = static(spec.col.extent)
+    return TILE if extent is None else min(TILE, 1 << max(extent - 1, 1).bit_length())
 
 
 def plan_select(spec: Select, schedule: BlockPerRow) -> SelectPlan:
     """The kernel of a Select."""
-    rows, extent, wanted = (count_of(axes) for axes in (spec.rows, (spec.col,), (spec.place,)))
+    rows, extent, wanted = size(spec.rows), spec.col.extent, spec.place.extent
     known = replace(spec, rows=(*spec.rows, Axis(spec.at, spec.col.extent)))
-    room = 2 * rows * _room(extent, wanted)
-    index = index_type(known, [rows, extent + TILE, room])
-    names = legalise(spec, ["row", "slot", "tile", "first", "keys", "places"])
+    index = index_type(known, [rows, add(extent, Const(TILE)), mul(mul(rows, _half(spec)), Const(2))])
+    names = legalise(spec, ["row", "slot", "tile", "first", "keys", "places", "from", "runs", "length", "longer"])
     row = Counter.over(spec.rows, ROW)
     key, spec = row.shorter(spec.key), mapped(spec, step=row.shortened)
-    printer = row.known(Printer(names, replace(Proofs.of(spec), ranges=Proofs.of(known).ranges), index))
+    printer = row.known(Printer(names, replace(Proofs.of(spec), ranges=Proofs.of(known).ranges), index.ctype))
     scope = Scope(printer)
     for line in row.declarations(printer, used_variables(spec.steps) | variables(key)):
         scope.add(line)
     position, place = (printer.names.variable(axis.name) for axis in (spec.col, spec.place))
-    runs = _runs(spec, schedule.threads, printer) if extent > TILE else None
+    runs = _runs(spec, schedule.threads, printer) if _is_long(spec) else None
     keys, places, begin = ("keys", "places", "") if runs is None else (runs.keys, runs.places, f"first + {runs.result} + ")
     found = f"{places}[{begin}{place}]"
     order = scope.inner()
@@ -115,30 +115,38 @@ def plan_select(spec: Select, schedule: BlockPerRow) -> SelectPlan:
     if spec.at in used_variables(steps):
         order.add(f"const {printer.ctype(spec.at_dtype)} {printer.names.variable(spec.at)} = {found};")
     order.write(steps)
-    sort = f"uol::block_sort<{schedule.threads}, {tile_of(spec)}, {_descending(spec)}>(keys, places, {extent});"
+    sort = f"uol::block_sort<{schedule.threads}, {tile_of(spec)}, {_descending(spec)}>(keys, places, {printer.value(extent)});"
+    number, shape = static(wanted), f"{printer.value(rows)} rows of {printer.value(extent)}"
     return SelectPlan(
-        title=f"{rows} rows of {extent}, {wanted} places, {schedule.describe().split(',')[0]}",
+        title=f"{shape}, {printer.value(wanted)} places, {schedule.describe().split(',')[0]}",
         signature=signature(spec, kernel_symbol(spec), names, schedule.threads, index, workspaces(spec)),
-        launch=Launch((rows, 1, 1), (schedule.threads, 1, 1)),
-        index_type=index,
+        launch=Launch((as_count(rows), 1, 1), (schedule.threads, 1, 1)),
+        index_type=index.ctype,
         row=printer.names.variable(row.name),
         before=tuple(scope.lines),
         key_type=printer.ctype(spec.key.type),
         tile=tile_of(spec),
-        extent=extent,
+        extent=printer.value(extent),
         position=position,
         load=tuple(_load(spec, key, position, extent, scope.inner())),
         sort=sort,
         runs=runs,
         place=place,
-        wanted=wanted,
+        wanted=printer.value(wanted),
+        is_turn=number is not None and number <= schedule.threads,
         order=tuple(order.lines),
     )
 
 
 def workspaces(spec: Select) -> frozenset[str]:
     """What a kernel writes beside results."""
-    return frozenset(arg.name for arg in spec.args[-2:]) if static_extent(spec.col.extent) > TILE else frozenset()
+    return frozenset(arg.name for arg in spec.args[-2:]) if _is_long(spec) else frozenset()
+
+
+def _is_long(spec: Select) -> bool:
+    """Is a row longer than a tile, or may it be?"""
+    extent = static(spec.col.extent)
+    return extent is None or extent > TILE
 
 
 def _kept_as(dtype: str) -> str:
@@ -146,10 +154,12 @@ def _kept_as(dtype: str) -> str:
     return next(known for known, ctype in STORAGE.items() if ctype == COMPUTE[dtype])
 
 
-def _room(extent: int, wanted: int) -> int:
+def _half(spec: Select) -> Expr:
     """Elements of the runs of a row, whenever they are: there are never more than tiles, as a power of two, times `kept`."""
-    tiles = -(-extent // TILE)
-    return (1 << (tiles - 1).bit_length()) * min(wanted, TILE)
+    tiles = parts_of(spec.col.extent, TILE)
+    known = static(tiles)
+    power = mul(tiles, Const(2)) if known is None else Const(1 << max(known - 1, 0).bit_length())
+    return mul(power, at_most(spec.place.extent, TILE))
 
 
 def _sorted_key(node: Expr, key: Expr, spec: Select) -> Expr | None:
@@ -164,29 +174,65 @@ def _descending(spec: Select) -> str:
     return "true" if spec.descending else "false"
 
 
-def _load(spec: Select, key: Expr, position: str, extent: int, scope: Scope) -> list[str]:
+def _load(spec: Select, key: Expr, position: str, extent: Expr, scope: Scope) -> list[str]:
     """The key and the place of a slot; a slot of no element has the place behind the last."""
     inner = scope.inner()
     inner.add(f"keys[slot] = {inner.expression(key)};", spec.line)
-    if extent and extent % tile_of(spec) == 0:
+    if extent != ZERO and is_multiple(extent, tile_of(spec)):
         return [*inner.lines, f"places[slot] = {position};"]
     none = literal(zero_of(spec.key.type))
-    inside = [f"if ({position} < {extent}) {{", *(f"  {line}" for line in inner.lines), "}"]
-    end = literal(Const(extent), wide=scope.printer.index_type != "int")
+    inside = [f"if ({position} < {scope.printer.value(extent)}) {{", *(f"  {line}" for line in inner.lines), "}"]
+    end = scope.printer.argument(extent)
     return [f"keys[slot] = {none};", *inside, f"places[slot] = uol::min({position}, {end});"]
 
 
 def _runs(spec: Select, threads: int, printer: Printer) -> Runs:
     keys, places = (printer.names.tensor(arg.name) for arg in spec.args[-2:])
-    extent, wanted = count_of((spec.col,)), count_of((spec.place,))
-    room, kept = _room(extent, wanted), min(wanted, TILE)
-    merges: list[str] = []
-    first, runs, length = 0, -(-extent // TILE), kept
+    half, kept = _half(spec), at_most(spec.place.extent, TILE)
+    whole = printer.value(mul(half, Const(2)), MULTIPLICATIVE)
+    if static(half) is None:
+        merges, result = _merged_at_run_time(spec, threads, printer), "from"
+    else:
+        merges, result = _merged(spec, threads, printer)
+    return Runs(keys, places, printer.value(kept), whole, tuple(merges), result)
+
+
+def _merged(spec: Select, threads: int, printer: Printer) -> tuple[list[str], str]:
+    """The merges, one by one, and where the last run begins."""
+    extent, wanted, half = (count_of((spec.col,)), count_of((spec.place,)), static(_half(spec)) or 0)
+    found: list[str] = []
+    first, runs, length = 0, -(-extent // TILE), min(wanted, TILE)
     while runs > 1:
-        longer, to = min(wanted, 2 * length), room - first
-        where = f"{keys}, {places}, first + {first}, first + {to}"
-        merges.append(
-            f"uol::block_merge<{threads}, {_descending(spec)}>({where}, {runs}, {length}, {longer}, {extent});",
-        )
+        longer, to = min(wanted, 2 * length), half - first
+        found.append(_merge(spec, threads, printer, (str(first), str(to)), (str(runs), str(length), str(longer))))
         first, runs, length = to, -(-runs // 2), longer
-    return Runs(keys, places, kept, room, tuple(merges), first)
+    return found, str(first)
+
+
+def _merged_at_run_time(spec: Select, threads: int, printer: Printer) -> list[str]:
+    """The same where their number depends on sizes."""
+    index, wanted = printer.index_type, printer.argument(spec.place.extent)
+    half, runs = printer.value(_half(spec), ADDITIVE), printer.value(parts_of(spec.col.extent, TILE))
+    length = printer.value(at_most(spec.place.extent, TILE))
+    double = "2 * length" if index == "int" else "2LL * length"
+    return [
+        f"{index} from = 0;",
+        f"int runs = {runs}, length = {length};",
+        "while (runs > 1) {",
+        f"  const int longer = uol::min({wanted}, {double});",
+        f"  {_merge(spec, threads, printer, ('from', f'({half} - from)'), ('runs', 'length', 'longer'))}",
+        f"  from = {half} - from;",
+        "  length = longer;",
+        "  runs = (runs + 1) / 2;",
+        "}",
+    ]
+
+
+def _merge(
+    spec: Select, threads: int, printer: Printer, places_of: tuple[str, str], sizes: tuple[str, str, str]
+) -> str:
+    """Sorted runs, two by two: from where, to where; how many, how long, and how much is kept of two."""
+    keys, places = (printer.names.tensor(arg.name) for arg in spec.args[-2:])
+    where = f"{keys}, {places}, first + {places_of[0]}, first + {places_of[1]}"
+    end = printer.value(spec.col.extent)
+    return f"uol::block_merge<{threads}, {_descending(spec)}>({where}, {', '.join(sizes)}, {end});"

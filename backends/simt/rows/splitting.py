@@ -7,7 +7,7 @@ from uol.backends.simt.rows.row_schedules import lanes_want_rows
 from uol.backends.simt.schedules import THREADS
 from uol.backends.simt.vectors import WHOLE_BYTES
 from uol.codegen.backend import Device
-from uol.codegen.indexing.arithmetic import static
+from uol.codegen.indexing.arithmetic import size, static
 from uol.codegen.specs.cut_passes import cut_passes
 from uol.codegen.specs.nodes import KernelSpec, Reduce, Scan
 from uol.codegen.specs.split_folds import may_be_split, split_folds
@@ -54,7 +54,7 @@ def _even_parts(wanted: int, extent: int) -> int | None:
 
 def split_long_scan(spec: Scan, device: Device) -> tuple[KernelSpec, ...]:
     """A Scan as it is, or as three kernels, where parts of one size are enough."""
-    rows, extent = count_of(spec.rows), static(spec.along.extent) or 0
+    rows, extent = static(size(spec.rows)), static(spec.along.extent) or 0
     if not rows or not may_be_parted(spec):
         return (spec,)
     wanted = min(device.cores * BLOCKS_A_CORE // rows, extent // LEAST)

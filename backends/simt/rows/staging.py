@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from uol.backends.simt.c_text.counters import Counter, count_of
+from uol.backends.simt.c_text.counters import Counter, count_of, is_multiple
 from uol.backends.simt.c_text.pieces import ELEMENT
 from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.scope import Scope
@@ -14,7 +14,7 @@ from uol.backends.simt.c_text.types import STORAGE
 from uol.backends.simt.schedules import BlockPerRow, RowSchedule
 from uol.backends.simt.transposed import Array
 from uol.backends.simt.vectors import ALIGNED, VECTOR, WHOLE_BYTES
-from uol.codegen.indexing.arithmetic import ONE, ZERO, add, dense_strides, flat_offset, mul, substituted
+from uol.codegen.indexing.arithmetic import ONE, ZERO, add, dense_strides, flat_offset, mul, size, static, substituted
 from uol.codegen.specs.drop_unit_axes import without_unit_axes
 from uol.codegen.specs.nodes import Read, Reduce, Store
 from uol.codegen.specs.traverse import accesses, mapped, steps_of
@@ -45,11 +45,11 @@ def _is_dense(read: Read, whole: Counter) -> bool:
 
 def staged_bytes(spec: Reduce, rows: int) -> int | None:
     """Shared memory for the rows of a block; None where they are no piece that accesses of 16 bytes make up."""
-    found, elements = staged_reads(without_unit_axes(spec)), rows * count_of(spec.cols)
-    sizes = [elements * DTYPES[read.dtype].bytes for read in found]
-    if not found or count_of(spec.rows) % rows or any(size % WHOLE_BYTES for size in sizes):
+    found, columns = staged_reads(without_unit_axes(spec)), static(size(spec.cols))
+    if not found or columns is None or not is_multiple(size(spec.rows), rows):
         return None
-    return sum(sizes)
+    pieces = [rows * columns * DTYPES[read.dtype].bytes for read in found]
+    return None if any(piece % WHOLE_BYTES for piece in pieces) else sum(pieces)
 
 
 @dataclass(frozen=True, slots=True)
