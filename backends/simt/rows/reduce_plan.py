@@ -157,7 +157,8 @@ class _Writer:
         """The axes of the row, then the steps that need no fold."""
         offsets = [e for read in self.vectors.loads.values() for e in (row.offset(read), *guard_operands(read.guard))]
         offsets += [row.offset(store) for store in self.vectors.stores.values()]
-        used = used_variables(steps_of(self.spec)).union(*map(variables, offsets))
+        held = () if self.each > 1 else self.kept.reads.values()
+        used = used_variables(steps_of(self.spec)).union(*map(variables, (*offsets, *held)))
         for line in row.declarations(self.row_scope.printer, used):
             self.row_scope.add(line)
         printer = self.row_scope.printer

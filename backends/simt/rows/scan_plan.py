@@ -18,7 +18,7 @@ from uol.backends.simt.c_text.signatures import Signature, signature
 from uol.backends.simt.rows.folds import FoldText, Scratch, fold_text, take
 from uol.backends.simt.schedules import BlockPerRow, RowSchedule
 from uol.backends.simt.target import Target
-from uol.backends.simt.vectors import Vectors
+from uol.backends.simt.vectors import VECTOR, Vectors
 from uol.codegen.backend import Launch
 from uol.codegen.indexing.arithmetic import ONE, add, mul, size, sub
 from uol.codegen.specs.nodes import Fold, Let, Scan, Step, Store, guard_operands
@@ -57,7 +57,8 @@ def plan_scan(spec: Scan, schedule: RowSchedule, target: Target) -> ScanPlan:
     rows, extent = size(spec.rows), spec.along.extent
     blocks = rows if by_block else parts_of(rows, threads)
     index = index_type(spec, [blocks if by_block else mul(blocks, Const(threads)), add(extent, Const(threads * each))])
-    names = legalise(spec, ["row", "turn", *(f"scratch{n or ''}" for n in range(len(spec.steps)))])
+    scratch = (f"scratch{n or ''}" for n in range(len(spec.steps)))
+    names = legalise(spec, ["row", "turn", *([VECTOR] if each > 1 else []), *scratch])
     row = Counter.over(spec.rows, ROW)
     own_signature = signature(spec, kernel_symbol(spec), names, threads, index)
     spec, vectors = _in_vectors(spec, each, row)
@@ -83,8 +84,8 @@ def plan_scan(spec: Scan, schedule: RowSchedule, target: Target) -> ScanPlan:
         scratch=tuple(Scratch(ctype, name) for ctype, name in writer.scratch.items()),
         before=tuple(scope.lines),
         turn=writer.turn,
-        extent=printer.value(extent),
-        step=f"{writer.turn} += {threads * each}" if by_block else f"++{writer.turn}",
+        extent=printer.value(parts_of(extent, each)),
+        step=f"{writer.turn} += {threads}" if by_block else f"++{writer.turn}",
         body=body,
     )
 
@@ -131,12 +132,12 @@ class _Writer:
         """The statements of a turn; what folds start with is declared in front of the loop."""
         scope = self.row_scope.inner()
         if self.turn != self.position:
-            each = self.vectors.width
-            last = scope.printer.value(sub(self.extent, Const(each)))
+            last = scope.printer.value(sub(parts_of(self.extent, each := self.vectors.width), ONE))
             way = f"{last} - turn" if self.spec.reverse else "turn"
             lane = "" if self.block is None else f" {'-' if self.spec.reverse else '+'} threadIdx.x"
-            lane += f" * {each}" if each > 1 else ""
-            scope.add(f"const {scope.printer.index_type} {self.position} = {way}{lane};")
+            scope.add(f"const {scope.printer.index_type} {self.position if each == 1 else VECTOR} = {way}{lane};")
+            if each > 1:
+                scope.add(f"const {scope.printer.index_type} {self.position} = {VECTOR} * {each};")
         if self.block is None:
             self._alone(scope)
         elif self.vectors.width == 1:
@@ -240,8 +241,9 @@ class _Writer:
         """Where a thread's position is one of the row; None where all are."""
         if is_multiple(self.extent, threads * self.vectors.width):
             return None
-        extent = self.row_scope.printer.value(self.extent)
-        return f"{self.position} >= 0" if self.spec.reverse else f"{self.position} < {extent}"
+        each = self.vectors.width
+        place, extent = self.position if each == 1 else VECTOR, self.row_scope.printer.value(parts_of(self.extent, each))
+        return f"{place} >= 0" if self.spec.reverse else f"{place} < {extent}"
 
     def _before_last(self) -> str:
         """Where a value counts for any position: not at the last one."""
