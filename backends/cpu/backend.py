@@ -34,7 +34,7 @@ from uol.codegen.backend import (
     Schedule,
     ToolState,
 )
-from uol.codegen.indexing.arithmetic import NO_DIMS
+from uol.codegen.indexing.arithmetic import NO_DIMS, static
 from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.nodes import Attention, KernelSpec, Scan, Select, Store
 from uol.ir.types import DTYPES
@@ -71,13 +71,15 @@ class CpuBackend:
     foreach_run: int | None = None
 
     def accepts(self, group: GroupSummary) -> bool:
-        """Anything but an attention whose rows do not fit the stack, or whose products are better shared; and rows that are a
-        part of an axis: what is elementwise over it goes in vectors of its own."""
+        """Anything but an attention whose rows do not fit the stack, or may not, or whose products are better shared; and rows
+        that are a part of an axis: what is elementwise over it goes in vectors of its own."""
         if group.is_divided:
             return False
         spec = group.spec() if group.kind is Attention else None
         if not isinstance(spec, Attention):
             return True
+        if any(static(a.extent) is None for a in (*spec.rows, *spec.cols)):
+            return False
         import_tvm()
         from uol.backends.cpu.operands.attention_packing import takes_strips
 

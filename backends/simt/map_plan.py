@@ -14,7 +14,7 @@ from uol.backends.simt.schedules import Elements
 from uol.backends.simt.target import Target
 from uol.backends.simt.vectors import VECTOR, Vectors
 from uol.codegen.backend import Launch
-from uol.codegen.indexing.arithmetic import add, mul, size
+from uol.codegen.indexing.arithmetic import add, mul, size, static
 from uol.codegen.specs.nodes import Map, Pack, Scatter, Store, guard_operands
 from uol.codegen.specs.steps import used_variables
 from uol.ir.program.nodes import Const
@@ -45,10 +45,9 @@ def plan_map(spec: Map | Pack | Scatter, schedule: Elements, target: Target) -> 
     """The kernel `y[axes] = steps`, its threads along the physical order of the result; of a Scatter, along its index."""
     threads, count = schedule.threads, size(spec.axes)
     blocks = parts_of(count, threads * schedule.each)
-    grid = at_most(blocks, target.max_blocks(threads))
-    index = index_type(spec, [mul(add(blocks, grid), Const(threads * schedule.each))])
-    if index.where is not None:  # then there are fewer blocks than a grid may have
-        grid = blocks
+    is_open = static(blocks) is None  # then more blocks than a grid has are refused at the launch
+    grid = blocks if is_open else at_most(blocks, target.max_blocks(threads))
+    index = index_type(spec, [mul(blocks if is_open else add(blocks, grid), Const(threads * schedule.each))])
 
     several = schedule.each > 1
     names = legalise(spec, [VECTOR] if several else [])

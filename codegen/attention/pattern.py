@@ -75,7 +75,7 @@ def attention_around(program: Program, stage: Stage) -> Pattern | None:
 
 
 def _grown(program: Program, stage: Stage, first: WeightedSum, taken: frozenset[str]) -> Pattern | None:
-    if not all(static(a.extent) for a in (*first.rows, *first.cols)) or any(static(a.extent) == 0 for a in first.batch):
+    if any(static(a.extent) == 0 for a in (*first.batch, *first.rows, *first.cols)):
         return None
     builder = _Builder.around(program, first, taken)
     if not builder.take_sum(stage, first):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from testcard import device
 from uol.backends import registry
+from uol.backends.loading.loaded import as_loaded
 from uol.codegen.backend import (
     Artifact,
     Capability,
@@ -26,6 +27,7 @@ from uol.codegen.backend import (
     Schedule,
     ToolState,
 )
+from uol.codegen.indexing.arithmetic import NO_DIMS
 from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.nodes import KernelSpec
 from uol.codegen.work import Issued
@@ -99,11 +101,31 @@ class OnCard:
 
 
 @dataclass(frozen=True, slots=True)
+class OnCardOfAnySize:
+    """An operator with dims that are arguments, on a card."""
+
+    kernel: Loaded
+    op: str
+    card: int
+    inputs_and_results: int
+    workspace_bytes: int = 0
+
+    def at(self, *sizes: int) -> OnCard:
+        def kernel(*arguments: Any, stream: int = 0, workspace: Any = None) -> None:
+            self.kernel(*arguments, *sizes, workspace=workspace)
+
+        return OnCard(as_loaded(kernel, 0), self.op, self.card, self.inputs_and_results)
+
+    def __call__(self, *arguments: Any, stream: int = 0, workspace: Any = None) -> None:
+        raise NotImplementedError("PyTorch's calls ask for the operator at their sizes")
+
+
+@dataclass(frozen=True, slots=True)
 class CardBackend:
-    """Its kernels are made for their sizes, as those of accelerators are."""
+    """The CPU's kernels, of one size and of any."""
 
     name: str = device.NAME
-    capability: Capability = replace(CPU.capability, symbolic_dims=False)
+    capability: Capability = CPU.capability
     devices: Mapping[str, Device] = field(
         default_factory=lambda: {name: replace(CPU.devices["host"], name=name) for name in PRODUCTS}
     )
@@ -124,8 +146,8 @@ class CardBackend:
             return Refusal("the card has no numbers of 8 bits")
         return CPU.check(spec, schedule, device)
 
-    def issued(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Issued:
-        return CPU.issued(spec, schedule, device)
+    def issued(self, spec: KernelSpec, schedule: Schedule, device: Device, dims: Mapping[str, int] = NO_DIMS) -> Issued:
+        return CPU.issued(spec, schedule, device, dims)
 
     def render(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Kernel:
         return CPU.render(spec, schedule, device)
@@ -138,7 +160,8 @@ class CardBackend:
 
     def load(self, artifact: Artifact, index: int = 0) -> Loaded:
         graph = artifact.module.graph
-        return OnCard(CPU.load(artifact), graph.name, index, len(graph.args))
+        kind = OnCardOfAnySize if graph.dims else OnCard
+        return kind(CPU.load(artifact), graph.name, index, len(graph.args))
 
     def torch_devices(self) -> frozenset[str]:
         return frozenset({device.NAME})

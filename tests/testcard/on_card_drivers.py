@@ -18,6 +18,7 @@ from uol.backends.simt import driver_api, driver_device
 from uol.backends.stub_driver.stub import Stub, opened
 from uol.pytorch import bridge, foreach
 
+MODULES = {"cuda": "cuModuleLoadData", "hip": "hipModuleLoadData"}
 CALLS_THAT_WAIT = {
     "cuda": ("cuStreamSynchronize", "cuMemAlloc_v2", "cuMemFree_v2", "cuMemcpyHtoD_v2", "cuMemcpyDtoH_v2"),
     "hip": ("hipStreamSynchronize", "hipMalloc", "hipFree", "hipMemcpyHtoD", "hipMemcpyDtoH"),
@@ -61,6 +62,28 @@ def test_a_product_is_launched_on_its_card_with_pytorchs_memory(stub: Stub, vend
     assert y.device.index == 1 and device.current_card() == 0
     assert not stub.records(*CALLS_THAT_WAIT[vendor.target])
     assert (counts(1).copies_to_host, counts(1).waits) == (before.copies_to_host, before.waits)
+
+
+def test_sizes_after_the_first_have_one_kernel(stub: Stub, vendor: Vendor) -> None:
+    lengths = (64, 100, 1000, 77, 100)
+    for length in lengths:
+        uol.ops.softmax(torch.ones(12, length, device=NAME))
+    assert {each["status"] for each in stub.records(vendor.launch)} == {0}
+    assert len(stub.records(vendor.launch)) == len(lengths)
+    assert len(stub.records(MODULES[vendor.target])) == 2, "one for the first size, and one for all others"
+    before = counts(0)
+    stub.clear()
+    uol.ops.softmax(torch.ones(12, 500, device=NAME))
+    assert not stub.records(MODULES[vendor.target], *CALLS_THAT_WAIT[vendor.target])
+    assert counts(0).waits == before.waits
+
+
+def test_a_workspace_of_any_size_comes_from_pytorch(stub: Stub, vendor: Vendor) -> None:
+    for length in (5000, 6000, 9000, 6000):
+        uol.ops.sort(torch.ones(2, length, device=NAME))
+    found = stub.records(vendor.launch)
+    assert {each["status"] for each in found} == {0} and len(found) == 4
+    assert not stub.records(CALLS_THAT_WAIT[vendor.target][1]), "the driver is asked for no memory"
 
 
 def test_what_the_driver_says_of_a_launch_is_an_error_and_the_next_call_works(stub: Stub, vendor: Vendor) -> None:

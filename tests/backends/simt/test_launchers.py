@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from simt_cases import Case, module_of
 
+import uol
 from uol.backends import registry
 from uol.codegen.backend import Module
 from uol.compilation.symbols import renamed
@@ -158,3 +159,23 @@ def test_two_of_one_operator_are_linked_into_one_program(target: str, run: Run) 
     lines = run(*both, calls="".join(CALL.format(op=each.graph.name) for each in both))
     assert [line.split()[1] for line in lines if line.startswith(CALLS[target][1])] == ["softmax_a_kernel", "softmax_b_kernel"]
     assert lines.count("success") == 2
+
+
+OTHER = """
+  {{
+    const int64_t other[] = {{{shape}}};
+    const uol_tensor both[] = {{{{(void*)4096, other, nullptr, 2, UOL_F16}}, {{(void*)8192, other, nullptr, 2, UOL_F16}}}};
+    puts(uol_softmax_message(uol_softmax((void*)99, nullptr, 0, both, 2, nullptr, 0)));
+  }}
+"""
+
+
+@pytest.mark.parametrize("target", LIBRARIES)
+def test_one_library_launches_for_the_sizes_of_the_call(target: str, run: Run) -> None:
+    module = uol.compile("softmax", target, "f16", {"S": None, "C": None}).module
+    shapes = ("9, 1000", "0, 3", "65536, 65536")
+    lines = run(module, calls=CALL.format(op="softmax") + "".join(OTHER.format(shape=shape) for shape in shapes))
+    assert [line.split(" grid ")[1].split(" block")[0] for line in lines if " grid " in line] == ["5 1 1", "9 1 1"]
+    *right, beyond = [line for line in lines if not line.startswith(CALLS[target])]
+    assert right == ["success"] * 3, "of no rows nothing is launched"
+    assert beyond.startswith("softmax needs ") and "<= 2147483647" in beyond

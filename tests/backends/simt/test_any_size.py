@@ -1,0 +1,149 @@
+"""Kernels that take dims as arguments: one text for all sizes, in the twins, on the stub of a driver, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from stub_operators import VENDORS, Elsewhere, Vendor, launches_of, new_stream
+
+import uol
+from uol.backends import registry
+from uol.backends.stub_driver.loading import artifact_for, load_artifact
+from uol.backends.stub_driver.stub import Stub
+from uol.backends.twin import Job, execute_many
+from uol.codegen.indexing.arithmetic import value_at
+from uol.compiler import Compiled
+from uol.ir.errors import ShapeError
+
+F = torch.nn.functional
+TARGETS = ("cuda", "hip")
+
+
+def seeded(*size: int) -> np.ndarray:
+    return np.random.default_rng(sum(size)).standard_normal(size).astype(np.float32)
+
+
+def in_twin(kernel: Compiled, sizes: Mapping[str, int], *arrays: np.ndarray, **attributes: float) -> np.ndarray:
+    """The result of the emitted text, run with all checks."""
+    buffers = dict(zip((a.name for a in kernel.inputs), arrays, strict=True))
+    capability = registry.get(kernel.module.backend).capability
+    (run,) = execute_many([Job(kernel.module, buffers, {**sizes, **attributes}, capability=capability, shift=1)])
+    assert not run.findings, run.findings
+    (result,) = run.outputs.values()
+    return result
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_one_text_is_right_at_every_length_of_a_row(target: str) -> None:
+    kernel = uol.compile("softmax", target, "f32", {"S": None, "C": None})
+    for rows, columns in ((1, 1), (3, 5), (7, 32), (2, 1000), (5, 4096), (300, 64), (0, 4), (4, 0)):
+        x = seeded(rows, columns)
+        expected = F.softmax(torch.from_numpy(x).double(), -1).numpy()
+        found = in_twin(kernel, {"S": rows, "C": columns}, x)
+        assert found.shape == expected.shape
+        np.testing.assert_allclose(found, expected, rtol=2e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_sequence_that_grows_has_one_kernel(target: str) -> None:
+    """The queries of a decoding step, and more keys each time."""
+    kernel = uol.compile("attention", target, "f32", {"B": 1, "H": 2, "G": 2, "L": 1, "M": None, "D": 16, "E": 16})
+    assert [type(k.spec).__name__ for k in kernel.module.kernels] == ["Attention"]
+    for length in (0, 1, 15, 16, 17, 100):
+        q, k, v = seeded(1, 2, 1, 16), seeded(1, 2, length, 16), seeded(1, 2, length, 16)
+        expected = F.scaled_dot_product_attention(*(torch.from_numpy(each).double() for each in (q, k, v)))
+        if not length:  # what sees no key is 0; PyTorch gives NaN
+            expected = torch.zeros(1, 2, 1, 16, dtype=torch.float64)
+        np.testing.assert_allclose(in_twin(kernel, {"M": length}, q, k, v), expected.numpy(), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("length", [1, 2047, 2048, 2049, 5000])
+def test_rows_of_any_length_are_sorted_as_often_as_they_need(target: str, length: int) -> None:
+    kernel = uol.compile("sort", target, "f32", {"S": (2,), "C": None})
+    x = seeded(2, length)
+    np.testing.assert_array_equal(in_twin(kernel, {"C": length}, x), np.sort(x, -1))
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("sizes", [(1, 1, 1), (64, 16, 64), (65, 17, 129), (3, 100, 2)])
+def test_a_product_of_any_sizes(target: str, sizes: tuple[int, int, int]) -> None:
+    m, k, n = sizes
+    kernel = uol.compile("matmul", target, "f32", {"S": (1,), "M": None, "K": None, "N": None})
+    a, b = seeded(1, m, k), seeded(1, k, n)
+    expected = a.astype(np.float64) @ b.astype(np.float64)
+    np.testing.assert_allclose(in_twin(kernel, {"M": m, "K": k, "N": n}, a, b), expected, rtol=1e-4, atol=1e-4)
+
+
+def limits(op: str, target: str, sizes: Mapping[str, int], **dims: Any) -> bool:
+    """Do the conditions of a kernel that is open in these dims hold at such sizes?"""
+    graph = uol.compile(op, target, "f32", {**dims, **dict.fromkeys(sizes)}).module.graph
+    return all(value_at(check, sizes) for check in graph.checks)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_indices_of_32_bits_are_asked_for_by_the_sizes(target: str) -> None:
+    kernel = uol.compile("softmax", target, "f32", {"S": None, "C": None})
+    assert "long long" not in kernel.source
+    assert limits("softmax", target, {"S": 1 << 15, "C": (1 << 16) - 8}), "2^31 - 2^18 elements"
+    assert not limits("softmax", target, {"S": 1 << 15, "C": 1 << 16}), "2^31 elements"
+    assert not limits("softmax", target, {"S": 1 << 16, "C": 1 << 16}), "2^32 elements, which 32 bits take for none"
+    assert limits("relu", target, {"S": (1 << 31) - 1024})
+    assert not limits("relu", target, {"S": 1 << 31})
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_what_is_beyond_32_bits_is_an_error_of_the_call(target: str) -> None:
+    empty = np.empty((1 << 31, 0), np.float32)  # of no bytes, so that the place of its rows is not asked for
+    softmax = uol.compile("softmax", target, "f32", {"S": None, "C": None})
+    with pytest.raises(ShapeError, match=r"softmax needs .* <= 2147483647, but S = 2147483648, C = 0"):
+        softmax(empty)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_places_that_data_gives_are_of_64_bits(target: str) -> None:
+    kernel = uol.compile("gather_rows", target, "f32", {"B": None, "N": None, "K": None, "D": None})
+    assert "const long long" in kernel.source
+    assert not any("<= 2147483647" in str(check) for check in kernel.module.graph.checks)
+
+
+@pytest.fixture(params=TARGETS)
+def vendor(request: pytest.FixtureRequest) -> Vendor:
+    return VENDORS[request.param]
+
+
+X, W, Y = Elsewhere(0x100000), Elsewhere(0x200000), Elsewhere(0x300000)
+
+
+def test_a_loaded_operator_has_the_grids_and_the_sizes_of_the_call(stub: Stub, vendor: Vendor) -> None:
+    module = uol.compile("softmax", vendor.target, "f32", {"S": None, "C": None}).module
+    call = load_artifact(stub, artifact_for(module, vendor.architecture))
+    stream = new_stream(stub, vendor)
+    stub.clear()
+    for rows, columns in ((7, 100), (9, 33), (7, 100), (0, 5)):
+        call(X, Y, rows, columns, stream=stream)
+    found = launches_of(stub, vendor)
+    assert [each["grid"] for each in found] == [[7, 1, 1], [9, 1, 1], [7, 1, 1]], "no rows, no launch"
+    assert [each["arguments"] for each in found] == [[X.address, Y.address, *size] for size in ((7, 100), (9, 33), (7, 100))]
+    assert {each["stream"] for each in found} == {stream}
+    with pytest.raises(ShapeError, match="softmax takes the sizes S, C behind its tensors"):
+        call(X, Y, 7)
+
+
+def test_the_workspace_is_as_large_as_the_sizes_ask(stub: Stub, vendor: Vendor) -> None:
+    module = uol.compile("sort", vendor.target, "f32", {"S": (2,), "C": None}).module
+    call: Any = load_artifact(stub, artifact_for(module, vendor.architecture))
+    assert call.workspace_bytes == 0, "known at the call alone"
+    small, large = call.at(100), call.at(10_000)
+    assert 0 < small.workspace_bytes < large.workspace_bytes
+    assert call.at(100) is small
+    with pytest.raises(ShapeError, match=f"a workspace takes {large.workspace_bytes} bytes"):
+        call(X, Y, 10_000, workspace=Elsewhere(0x400000, nbytes=small.workspace_bytes))
+    call(X, Y, 10_000, workspace=0x400000)
+    (launch,) = launches_of(stub, vendor)
+    keys, places = (a for a in launch["arguments"] if a >= 0x400000)
+    assert keys == 0x400000 and places > keys
