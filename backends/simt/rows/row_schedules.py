@@ -10,7 +10,7 @@ from uol.backends.simt.rows.folds import PICKS
 from uol.backends.simt.rows.kept_reads import MOST_COLUMNS
 from uol.backends.simt.rows.staging import staged_bytes
 from uol.backends.simt.schedules import THREADS, BlockPerRow, RowSchedule, ThreadPerRow
-from uol.backends.simt.vectors import is_window, stride_along, width_along
+from uol.backends.simt.vectors import WHOLE_BYTES, is_window, stride_along, width_along
 from uol.backends.simt.wide_axes import elements_side_by_side
 from uol.codegen.backend import Device
 from uol.codegen.indexing.arithmetic import ONE, ZERO, size, static
@@ -122,9 +122,10 @@ def _shared(spec: Reduce | Scan, rows: Expr, columns: int | None, device: Device
     return BlockPerRow(threads, 1, each)
 
 
-LEAST_STAGED, MOST_STAGED_BYTES = 16, 1 << 14
-"""Columns of a row that comes to shared memory first: for each of the fewest lanes some. Of such rows a block has so many bytes
-that several blocks fit a core."""
+LEAST_STAGED = 16
+"""Columns of a row that comes to shared memory first: for each of the fewest lanes some."""
+LEAST_STAGED_BYTES, MOST_STAGED_BYTES = THREADS * WHOLE_BYTES, 1 << 14
+"""Of such rows in a block: each thread loads some, and several blocks fit a core."""
 
 
 def _staged(spec: Reduce, columns: int, device: Device, lanes: int) -> BlockPerRow | None:
@@ -132,7 +133,8 @@ def _staged(spec: Reduce, columns: int, device: Device, lanes: int) -> BlockPerR
     rows = 64
     while rows >= THREADS // lanes and columns >= LEAST_STAGED:
         staged = staged_bytes(spec, rows)
-        if staged is not None and staged <= MOST_STAGED_BYTES and typical(size(spec.rows)) // rows >= device.cores:
+        is_fit = staged is not None and LEAST_STAGED_BYTES <= staged <= MOST_STAGED_BYTES
+        if is_fit and typical(size(spec.rows)) // rows >= device.cores:
             return BlockPerRow(THREADS, rows, 1, True)
         rows //= 2
     return None
