@@ -137,20 +137,24 @@ class Param:
 @dataclass(frozen=True, slots=True)
 class Launch:
     """grid and block as in CUDA; a machine without threads uses grid[0] as its number of blocks and block (1, 1, 1).
-    `core` names the kind of core where a machine has several ("aiv", "aic"); else it is empty."""
+    `core` names the kind of core where a machine has several ("aiv", "aic"); else it is empty. `where`: the sizes of dims at
+    which it is launched; at others a kernel beside it is."""
 
     grid: tuple[Count, Count, Count]
     block: tuple[int, int, int]
     shared_bytes: int = 0
     core: str = ""
+    where: tuple[Expr, ...] = ()
 
     def blocks(self, dims: Mapping[str, float]) -> tuple[int, int, int]:
-        """The grid at a call with these sizes.
+        """The grid at a call with these sizes: no blocks where it is not launched.
 
         >>> from uol.ir.program.nodes import Var
         >>> Launch((Var("N"), 2, 1), (32, 1, 1)).blocks({"N": 7})
         (7, 2, 1)
         """
+        if not all(value_at(condition, dims) for condition in self.where):
+            return 0, 0, 0
         x, y, z = (each if isinstance(each, int) else value_at(each, dims) for each in self.grid)
         return x, y, z
 
@@ -374,6 +378,15 @@ class HostBackend(Backend, Protocol):
 
     def kernels_file(self, module: Module) -> str:
         """The name of the file that is built and run, where `Module.device` is what one reads."""
+        ...
+
+
+@runtime_checkable
+class VariantBackend(Backend, Protocol):
+    """A target that has several kernels for a spec whose dims are arguments: each for a part of the sizes."""
+
+    def variants(self, spec: KernelSpec) -> tuple[KernelSpec, ...]:
+        """The spec for each part (`KernelSpec.where`), one of which any sizes are in; itself where one kernel is for all."""
         ...
 
 

@@ -16,6 +16,7 @@ from uol.backends.simt.vectors import VECTOR, Vectors
 from uol.codegen.backend import Launch
 from uol.codegen.indexing.arithmetic import add, mul, size, static
 from uol.codegen.specs.nodes import Map, Pack, Scatter, Store, guard_operands
+from uol.codegen.specs.sizes import known_multiples
 from uol.codegen.specs.steps import used_variables
 from uol.ir.program.nodes import Const
 from uol.ir.program.walk import variables
@@ -87,7 +88,7 @@ def _one(spec: Map | Pack | Scatter, counter: Counter, printer: Printer) -> list
 
 def _several(spec: Map | Pack | Scatter, counter: Counter, printer: Printer, width: int) -> list[str]:
     """The statements of `width` elements side by side: loads, a loop over the elements, stores."""
-    vectors = Vectors(spec.axes[-1], width)
+    vectors = Vectors(spec.axes[-1], width, known_multiples(spec.where))
     steps = [vectors.at_element(counter.shortened(vectors.taken(s)), counter.name) for s in spec.steps]
     printer = vectors.known(printer)
     loads = {name: replace(read, offset=counter.offset(read)) for name, read in vectors.loads.items()}

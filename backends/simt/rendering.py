@@ -4,8 +4,9 @@ launcher, headers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import reduce
 from pathlib import Path
 
 import jinja2
@@ -35,8 +36,8 @@ from uol.codegen.specs.nodes import Attention, Contract, KernelSpec, Map, Pack, 
 from uol.codegen.specs.steps import stored_directly
 from uol.codegen.specs.traverse import with_steps
 from uol.ir.errors import RefusalError, ResourceError, UolError
-from uol.ir.integers.terms import compare
-from uol.ir.program.nodes import Const, Expr, Var
+from uol.ir.integers.terms import compare, negate
+from uol.ir.program.nodes import Call, Const, Expr, Var
 
 Plan = MapPlan | TransposedPlan | ReducePlan | ScanPlan | SelectPlan | ContractPlan | AttentionPlan
 TEMPLATES = Path(__file__).parent / "templates"
@@ -52,11 +53,11 @@ def render(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> Kernel:
         name=kernel_symbol(spec),
         text=template(name).render(plan=plan),
         params=plan.signature.params,
-        launch=plan.launch,
+        launch=replace(plan.launch, where=spec.where),
         footprint=outcome,
         schedule=schedule,
         spec=spec,
-        requires=tuple(_limits(plan, target)),
+        requires=tuple(_limits(plan, spec.where, target)),
     )
 
 
@@ -68,14 +69,17 @@ def _tidy(spec: KernelSpec, schedule: SimtSchedule) -> KernelSpec:
     return without_unit_axes(spec)
 
 
-def _limits(plan: Plan, target: Target) -> Iterator[Expr]:
-    """What must hold of dims that are arguments: indices fit, and so does the grid."""
+def _limits(plan: Plan, launched: Iterable[Expr], target: Target) -> Iterator[Expr]:
+    """What must hold of dims that are arguments: indices fit, and so does the grid where the kernel is launched."""
     where, blocks = plan.signature.where, plan.launch.grid[0]
     if where is not None:
         yield where
     most = target.max_blocks(plan.launch.block[0])
-    if not isinstance(blocks, int) and (where is None or most < LARGEST):
-        yield compare("<=", blocks, Const(most))
+    is_flat = isinstance(plan, MapPlan) and where is not None  # then a thread for each element is counted
+    if not isinstance(blocks, int) and most * (plan.launch.block[0] if is_flat else 1) < LARGEST:
+        fits: Expr = compare("<=", blocks, Const(most))
+        ranges = [each for each in launched if isinstance(each, Call) and each.fn in ("<=", ">")]
+        yield reduce(lambda found, each: Call("or", (negate(each), found), "bool"), ranges, fits)
 
 
 def _plan(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> tuple[str, Plan]:
@@ -179,6 +183,7 @@ def assemble(graph: KernelGraph, kernels: tuple[Kernel, ...], device: Device, ta
 def _launch(graph: KernelGraph, kernel: Kernel) -> LaunchText:
     launch, places = kernel.launch, _places(graph)
     counts = {each: c_text(each, places) for each in launch.grid if not isinstance(each, int)}
+    conditions = [*(c_text(each, places) for each in launch.where), *(f"{count} > 0" for count in counts.values())]
     return LaunchText(
         symbol=kernel.name,
         grid=", ".join(str(each) if isinstance(each, int) else f"(unsigned){counts[each]}" for each in launch.grid),
@@ -186,7 +191,7 @@ def _launch(graph: KernelGraph, kernel: Kernel) -> LaunchText:
         shared_bytes=launch.shared_bytes,
         arguments=tuple(_argument(graph, n, p) for n, p in enumerate(kernel.params)),
         empty=0 in launch.grid,
-        condition=" && ".join(f"{count} > 0" for count in counts.values()),
+        condition=" && ".join(conditions),
     )
 
 

@@ -106,6 +106,11 @@ class SimtBackend:
                 return (cleared(spec), spec)
         return (spec,)
 
+    def variants(self, spec: KernelSpec) -> tuple[KernelSpec, ...]:
+        from uol.backends.simt.variants import variants
+
+        return variants(spec, self.capability.lanes)
+
     def schedules(self, spec: KernelSpec, device: Device) -> Iterable[SimtSchedule]:
         from uol.backends.simt import candidates
 

@@ -43,8 +43,8 @@ def contract_counts(spec: Contract, tile: Tile, device: Device) -> Issued:
     """Of a contraction, whose k is as long for every block."""
     m, n = tile.thread_m, tile.thread_n
     split = tile.m * len(spec.m) + tile.n * len(spec.n)
-    product = Product(typical(size(spec.k)), tile.m + tile.n, split, m + n, m * n, spec.acc_dtype)
-    return _issued([product], typical(grid_of(spec, tile).blocks), tile.threads, device)
+    product = Product(typical(size(spec.k), spec.where), tile.m + tile.n, split, m + n, m * n, spec.acc_dtype)
+    return _issued([product], typical(grid_of(spec, tile).blocks, spec.where), tile.threads, device)
 
 
 def attention_counts(spec: Attention, tile: RowTile, device: Device) -> Issued:

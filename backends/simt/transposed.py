@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from uol.backends.c_text.names import kernel_symbol, legalise
-from uol.backends.simt.c_text.counters import Counter, as_count, count_of
+from uol.backends.simt.c_text.counters import Counter, as_count, is_multiple, parts_of
 from uol.backends.simt.c_text.pieces import ELEMENT
 from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.proofs import Proofs, index_type
@@ -16,10 +16,11 @@ from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.c_text.signatures import Signature, signature
 from uol.backends.simt.c_text.types import STORAGE
 from uol.backends.simt.schedules import SECTOR_BYTES, TransposedTile
-from uol.backends.simt.vectors import WHOLE_BYTES, Vectors, is_side_by_side, stride_along
+from uol.backends.simt.vectors import WHOLE_BYTES, Vectors, is_multiple_of, is_side_by_side, stride_along
 from uol.codegen.backend import Launch
 from uol.codegen.indexing.arithmetic import add, mul, size, static, sub
 from uol.codegen.specs.nodes import Map, Pack, Read, Step, Store
+from uol.codegen.specs.sizes import known_multiples
 from uol.codegen.specs.steps import used_variables
 from uol.codegen.specs.traverse import accesses, map_step, reads
 from uol.ir.program.nodes import Axis, Const, Expr, Var
@@ -48,7 +49,7 @@ def crossing_of(spec: Map | Pack) -> Crossing | None:
     found = [each for each in accesses(spec) if isinstance(each, Read)]
     crossing = tuple(dict.fromkeys(read for read in found if _is_far(read, along)))
     across = next((axis for axis in others if crossing and all(_lies_along(read, axis) for read in crossing)), None)
-    if across is None or any((static(axis.extent) or 0) < LEAST for axis in (along, across)):
+    if across is None or any((known := static(axis.extent)) is not None and known < LEAST for axis in (along, across)):
         return None
     rest = [each for each in accesses(spec) if each not in crossing]
     return Crossing(along, across, crossing) if all(_stride(each, along) in (0, 1) for each in rest) else None
@@ -60,8 +61,11 @@ def _stride(access: Read | Store, axis: Axis) -> int | None:
 
 
 def _is_far(read: Read, along: Axis) -> bool:
-    step = _stride(read, along)
-    return step is not None and step * DTYPES[read.dtype].bytes >= SECTOR_BYTES
+    stride = stride_along(read, along)
+    if stride is None:
+        return False
+    step = static(stride)
+    return step is None or step * DTYPES[read.dtype].bytes >= SECTOR_BYTES  # what is an argument is taken to be long
 
 
 def _lies_along(read: Read, axis: Axis) -> bool:
@@ -73,11 +77,11 @@ def tile_across(spec: Map | Pack, crossing: Crossing) -> TransposedTile:
     across, along = crossing.across, crossing.along
     moved = [each for each in accesses(spec) if each not in crossing.reads and _stride(each, along) == 1]
     each = WHOLE_BYTES // max(DTYPES[a.dtype].bytes for a in (*moved, *crossing.reads))
-    extents = (static(along.extent) or 0, static(across.extent) or 0)
+    multiples = known_multiples(spec.where)
     while each > 1 and not (
-        all(extent % each == 0 for extent in extents)
-        and all(is_side_by_side(access, along, each) for access in moved)
-        and all(is_side_by_side(read, across, each) for read in crossing.reads)
+        all(is_multiple_of(axis.extent, each, multiples) for axis in (along, across))
+        and all(is_side_by_side(access, along, each, multiples) for access in moved)
+        and all(is_side_by_side(read, across, each, multiples) for read in crossing.reads)
     ):
         each //= 2
     return TransposedTile(max(32, 8 * each), each)
@@ -97,7 +101,7 @@ def _tiles(spec: Map | Pack, crossing: Crossing, tile: TransposedTile) -> tuple[
     """The axes of the grid: what is neither along nor across, then tiles across, then tiles along."""
     rest = tuple(axis for axis in spec.axes if axis not in (crossing.along, crossing.across))
     both = (crossing.across, crossing.along)
-    return (*rest, *(Axis(f"{TILE}_{a.name}", Const(-(-(static(a.extent) or 0) // tile.side))) for a in both))
+    return (*rest, *(Axis(f"{TILE}_{a.name}", parts_of(a.extent, tile.side)) for a in both))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +140,7 @@ def plan_transposed(spec: Map | Pack, tile: TransposedTile) -> TransposedPlan:
     before, loads, body = writer.before(), writer.loads(), writer.body()
     printer = writer.printer
     return TransposedPlan(
-        title=f"{count_of(spec.axes)} elements, {tile.describe().split(',')[0]}",
+        title=f"{printer.value(size(spec.axes))} elements, {tile.describe().split(',')[0]}",
         signature=signature(spec, kernel_symbol(spec), printer.names, tile.threads, index),
         launch=Launch((as_count(tiles.count), 1, 1), (tile.threads, 1, 1)),
         index_type=index.ctype,
@@ -155,7 +159,8 @@ class _Writer:
     def __init__(self, spec: Map | Pack, crossing: Crossing, tile: TransposedTile, tiles: Counter, printer: Printer) -> None:
         self.spec, self.crossing, self.tile, self.tiles = spec, crossing, tile, tiles
         self.tiled = {f"${read.tensor}_tile{n or ''}": read for n, read in enumerate(crossing.reads)}
-        self.vectors, self.loaded = Vectors(crossing.along, tile.each), Vectors(crossing.across, tile.each)
+        multiples = known_multiples(spec.where)
+        self.vectors, self.loaded = (Vectors(axis, tile.each, multiples) for axis in (crossing.along, crossing.across))
         if tile.each > 1:
             for read in crossing.reads:
                 self.loaded.taken_read(read)
@@ -253,8 +258,8 @@ class _Writer:
         for axis, place in ((slow, row), (fast, column)):
             variable, first = names.variable(axis.name), names.variable(self._first(axis))
             scope.add(f"const {self.printer.index_type} {variable} = {first} + {place};")
-        whole = [axis for axis in (slow, fast) if (static(axis.extent) or 0) % tile.side]
-        inside = " && ".join(f"{names.variable(axis.name)} < {static(axis.extent)}" for axis in whole)
+        whole = [axis for axis in (slow, fast) if not is_multiple(axis.extent, tile.side)]
+        inside = " && ".join(f"{names.variable(axis.name)} < {self.printer.value(axis.extent)}" for axis in whole)
         if inside:
             scope.under(inside, body.lines)
         else:

@@ -17,6 +17,7 @@ from uol.backends.simt.c_text.types import STORAGE
 from uol.backends.simt.schedules import SECTOR_BYTES
 from uol.codegen.indexing.arithmetic import ZERO, add, mul, static, sub, substituted
 from uol.codegen.specs.nodes import Fold, KernelSpec, Read, Step, Store
+from uol.codegen.specs.sizes import known_multiples
 from uol.codegen.specs.traverse import accesses, reads, step_expressions
 from uol.ir.integers.intervals import Interval
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
@@ -31,36 +32,42 @@ ALIGNED = "$aligned"
 """Whether all tensors lie where whole accesses may begin."""
 
 
+Multiples = Mapping[Expr, int]
+"""What sizes that are arguments are multiples of."""
+NONE: Multiples = {}
+
+
 def width_along(spec: KernelSpec, axis: Axis, within: Axis | None = None, along: Iterable[Axis] = ()) -> int:
     """How many elements along an axis a thread should have: so many that the widest is accessed by 16 bytes; 1 where the
     extent is not a multiple of it, or something is neither the same along the axis, nor side by side, nor apart by sectors.
     `within`: an axis along which windows may lie that touch. `along`: axes such that what does not lie along them counts for
     little: where it is the widest, it is moved in pieces."""
-    extent = static(axis.extent)
+    multiples = known_multiples(spec.where)
     moved = [each for each in accesses(spec) if stride_along(each, axis) != ZERO]
-    whole = [each for each in moved if is_side_by_side(each, axis, 1) or is_window(each, axis, within, 1)]
-    if not extent or not whole:
+    whole = [a for a in moved if is_side_by_side(a, axis, 1, multiples) or is_window(a, axis, within, 1, multiples)]
+    if axis.extent == ZERO or not whole:
         return 1
     if not all(_is_apart(each, axis) for each in moved if each not in whole):
         return 1
     names = {axis.name for axis in along}
     often = [a for a in whole if not names or (isinstance(a, Read) and (a.guard or names & variables(a.offset)))]
     width = WHOLE_BYTES // max(DTYPES[each.dtype].bytes for each in often or whole)
-    while width > 1 and (
-        extent % width or not all(is_side_by_side(a, axis, width) or is_window(a, axis, within, width) for a in whole)
+    while width > 1 and not (
+        is_multiple_of(axis.extent, width, multiples)
+        and all(is_side_by_side(a, axis, width, multiples) or is_window(a, axis, within, width, multiples) for a in whole)
     ):
         width //= 2
     return width
 
 
-def is_window(access: Read | Store, axis: Axis, within: Axis | None, width: int) -> bool:
+def is_window(access: Read | Store, axis: Axis, within: Axis | None, width: int, multiples: Multiples = NONE) -> bool:
     """Does each step of the axis go on by a run of elements side by side along `within`? The runs of `width` steps are as many
     vectors as a run has elements."""
     if within is None or static(within.extent) is None or not isinstance(access, Read) or access.guard:
         return False
     if stride_along(access, within) != Const(1) or stride_along(access, axis) != within.extent:
         return False
-    return _is_multiple(substituted(access.offset, {axis.name: ZERO, within.name: ZERO}), width)
+    return is_multiple_of(substituted(access.offset, {axis.name: ZERO, within.name: ZERO}), width, multiples)
 
 
 def stride_along(access: Read | Store, axis: Axis) -> Expr | None:
@@ -82,38 +89,43 @@ def _steps_by_one(expr: Expr, axis: Axis) -> bool:
     return False
 
 
-def is_side_by_side(access: Read | Store, axis: Axis, width: int) -> bool:
+def is_side_by_side(access: Read | Store, axis: Axis, width: int, multiples: Multiples = NONE) -> bool:
     """Do steps of the axis go from element to element, groups of `width` from a multiple of it on, all or none of a group where
-    conditions hold?"""
-    if stride_along(access, axis) != Const(1) or not _is_multiple(substituted(access.offset, {axis.name: ZERO}), width):
+    conditions hold? `multiples`: what sizes that are arguments are multiples of."""
+    first = substituted(access.offset, {axis.name: ZERO})
+    if stride_along(access, axis) != Const(1) or not is_multiple_of(first, width, multiples):
         return False
     if isinstance(access, Store):
         return True
     fixed = access.fill is None or axis.name not in variables(access.fill)
-    return fixed and all(_is_alike(c, axis, width) for guard in access.guard for c in guard.conditions)
+    return fixed and all(_is_alike(c, axis, width, multiples) for guard in access.guard for c in guard.conditions)
 
 
-def _is_multiple(expr: Expr, of: int) -> bool:
+def is_multiple_of(expr: Expr, of: int, multiples: Multiples) -> bool:
+    """Is an index a multiple of a number, whatever its variables are?"""
+    if expr in multiples:
+        return multiples[expr] % of == 0
     match expr:
         case Const(value=value):
             return int(value) % of == 0
         case Call(fn="+" | "-", args=args):
-            return all(_is_multiple(a, of) for a in args)
+            return all(is_multiple_of(a, of, multiples) for a in args)
         case Call(fn="*", args=args):
-            return any(_is_multiple(a, of) for a in args)
+            return any(is_multiple_of(a, of, multiples) for a in args)
     return of == 1
 
 
-def _is_alike(condition: Expr, axis: Axis, width: int) -> bool:
+def _is_alike(condition: Expr, axis: Axis, width: int, multiples: Multiples) -> bool:
     """Has a condition one value in all of a group of `width`? Where it is none of the axis; or compares it with a bound
     between two groups."""
     if axis.name not in variables(condition):
         return True
     match condition:
         case Call(fn="and", args=args):
-            return all(_is_alike(a, axis, width) for a in args)
+            return all(_is_alike(a, axis, width, multiples) for a in args)
         case Call(fn="<" | ">=", args=(place, bound)) if axis.name not in variables(bound) and _steps_by_one(place, axis):
-            return _is_multiple(substituted(place, {axis.name: ZERO}), width) and _is_multiple(bound, width)
+            first = substituted(place, {axis.name: ZERO})
+            return is_multiple_of(first, width, multiples) and is_multiple_of(bound, width, multiples)
     return False
 
 
@@ -133,6 +145,7 @@ class Vectors:
 
     axis: Axis
     width: int
+    multiples: Multiples = field(default_factory=dict)
     backwards: bool = False
     within: Axis | None = None
     loads: dict[str, Read] = field(default_factory=dict)
@@ -147,7 +160,7 @@ class Vectors:
     def taken(self, step: Step) -> Step:
         """The step of one element, with vectors in place of what lies side by side in memory."""
         match step:
-            case Store() if is_side_by_side(step, self.axis, self.width):
+            case Store() if is_side_by_side(step, self.axis, self.width, self.multiples):
                 name = _name_of(step, self.stores)
                 self.stores[name] = step
                 return replace(step, tensor=name, offset=self.element, strides=(), value=self._value(step.value))
@@ -161,12 +174,12 @@ class Vectors:
     def _rule(self, node: Expr) -> Expr | None:
         if not isinstance(node, Read):
             return None
-        if self.within is not None and is_window(node, self.axis, self.within, self.width):
+        if self.within is not None and is_window(node, self.axis, self.within, self.width, self.multiples):
             name = _name_of(node, self.windows, "window")
             self.windows[name] = node
             place = add(mul(self.element, self.within.extent), Var(self.within.name))
             return replace(node, tensor=name, offset=place, strides=())
-        return self.taken_read(node) if is_side_by_side(node, self.axis, self.width) else None
+        return self.taken_read(node) if is_side_by_side(node, self.axis, self.width, self.multiples) else None
 
     def taken_read(self, read: Read) -> Read:
         """The element of a vector that stands for a read."""

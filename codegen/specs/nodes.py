@@ -20,7 +20,7 @@ them gets the others instead.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal, Self
 
 from uol.codegen.partition.grouped_value import Mode
@@ -175,7 +175,8 @@ Step = Let | Fold | Store
 @dataclass(frozen=True, slots=True)
 class KernelSpec:
     """What every spec has. `dims`: symbolic dims, passed as arguments; `facts`: what is known about them;
-    `source`: the printed op. Args come inputs first, then results, then workspaces, in the op's order."""
+    `source`: the printed op. Args come inputs first, then results, then workspaces, in the op's order. `where`: for which sizes
+    of dims it has a kernel, which is not launched for others; a graph's specs are for all."""
 
     name: str
     args: tuple[Arg, ...]
@@ -183,6 +184,7 @@ class KernelSpec:
     dims: tuple[str, ...]
     facts: tuple[Expr, ...]
     source: str
+    where: tuple[Expr, ...] = field(default=(), kw_only=True)
 
     @property
     def axes(self) -> tuple[Axis, ...]:

@@ -11,10 +11,11 @@ from uol.backends.simt.c_text.printer import Printer
 from uol.codegen.backend import Count
 from uol.codegen.indexing.arithmetic import ZERO, add, ceil_div, dense_strides, folded, mul, size, static, substituted, value_at
 from uol.codegen.specs.nodes import Fold, Let, Read, Step, Store
+from uol.codegen.specs.sizes import known_bound
 from uol.ir.integers.intervals import Interval
 from uol.ir.integers.terms import idx
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
-from uol.ir.program.walk import rewrite, variables
+from uol.ir.program.walk import rewrite, variables, walk
 from uol.ir.types import INDEX
 
 
@@ -27,8 +28,10 @@ TYPICAL_SIZE = 2048
 """What dims that are arguments are taken to be where a kernel is chosen by sizes. What is written is right for all of them."""
 
 
-def typical(count: Expr) -> int:
-    """A count: the number that it is, or what it is at typical sizes."""
+def typical(count: Expr, where: Iterable[Expr] = ()) -> int:
+    """A count: the number that it is, or what it is at typical sizes, the largest for which the conditions hold."""
+    bounds = {each: most for each in walk(count) if (most := known_bound(where, each)) is not None}
+    count = rewrite(count, lambda node: Const(bounds[node]) if node in bounds else None)
     return value_at(count, dict.fromkeys(variables(count), TYPICAL_SIZE))
 
 

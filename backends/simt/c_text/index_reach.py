@@ -18,6 +18,8 @@ from uol.ir.types import INDEX
 
 LARGEST = 2**31 - 1
 """What an `int` holds."""
+ROUNDED = 1 << 16
+"""Of which the number beside sizes is a multiple: kernels of one operator then mostly ask for the same."""
 Bound = dict[tuple[str, ...], float]
 """A coefficient for each product of dims; the empty one is 1."""
 Bounds = dict[Expr, Bound]
@@ -46,7 +48,8 @@ def fits_int_where(spec: KernelSpec, counts: Iterable[Expr]) -> Expr | None:
             whole[term] = max(whole.get(term, 0), factor)
     total: Expr = ZERO
     for term, factor in sorted(whole.items(), reverse=True):
-        total = add(total, mul(product(map(Var, term)) if term else ONE, Const(ceil(factor))))
+        coefficient = ceil(factor) if term else -(-ceil(factor) // ROUNDED) * ROUNDED
+        total = add(total, mul(product(map(Var, term)) if term else ONE, Const(coefficient)))
     return compare("<=", total, Const(LARGEST))
 
 

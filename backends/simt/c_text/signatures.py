@@ -8,6 +8,7 @@ from uol.backends.c_text.names import Names
 from uol.backends.simt.c_text.proofs import Index
 from uol.backends.simt.c_text.types import COMPUTE, STORAGE
 from uol.codegen.backend import Param
+from uol.codegen.specs.expression_text import expr_text
 from uol.codegen.specs.nodes import KernelSpec, Store
 from uol.codegen.specs.traverse import steps_of
 from uol.ir.program.nodes import Expr
@@ -17,11 +18,13 @@ WIDTH = 118
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """`lines` is the C declaration up to its closing parenthesis; `where` what must hold of dims that are arguments."""
+    """`lines` is the C declaration up to its closing parenthesis; `where` what must hold of dims that are arguments,
+    `launched` at which sizes it is launched, as people read it."""
 
     lines: tuple[str, ...]
     params: tuple[Param, ...]
     where: Expr | None = None
+    launched: str = ""
 
 
 def signature(
@@ -34,12 +37,13 @@ def signature(
     params += [Param(d, "dim", "i64") for d in spec.dims]
     texts = [_declared(p, names, index.ctype) for p in params]
     head = f'extern "C" __global__ void __launch_bounds__({threads}) {symbol}('
+    launched = f"; for {' and '.join(map(expr_text, spec.where))}" if spec.where else ""
     one_line = f"{head}{', '.join(texts)})"
     if len(one_line) <= WIDTH:
-        return Signature((one_line,), tuple(params), index.where)
+        return Signature((one_line,), tuple(params), index.where, launched)
     lines = [head, *(f"    {text}," for text in texts)]
     lines[-1] = lines[-1][:-1] + ")"
-    return Signature(tuple(lines), tuple(params), index.where)
+    return Signature(tuple(lines), tuple(params), index.where, launched)
 
 
 def stored_tensors(spec: KernelSpec) -> frozenset[str]:

@@ -138,7 +138,7 @@ class _Reader:
                 return [self.loop()]
             case "while" | "if":
                 return [self.conditional()]
-            case "continue" | "return" as word:
+            case "continue" | "return" | "break" as word:
                 self.place += 1
                 self.need(";")
                 return [Leave(word)]

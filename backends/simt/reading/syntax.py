@@ -95,7 +95,7 @@ class Branch:
 
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """`continue;` or `return;`"""
+    """`continue;` or `return;`; or `break;`, where the condition for it holds in the turns that follow, too."""
 
     word: str
 

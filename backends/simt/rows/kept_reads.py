@@ -11,6 +11,7 @@ from uol.backends.simt.schedules import BlockPerRow
 from uol.backends.simt.vectors import Vectors
 from uol.codegen.indexing.arithmetic import ZERO, size, static
 from uol.codegen.specs.nodes import Read, Reduce
+from uol.codegen.specs.sizes import known_bound
 from uol.codegen.specs.steps import Pass, passes_of
 from uol.codegen.specs.traverse import reads, step_expressions
 from uol.ir.program.nodes import Expr, Var
@@ -56,15 +57,16 @@ NOTHING = Kept(0, {}, {})
 def kept_reads(spec: Reduce, schedule: BlockPerRow, vectors: Vectors) -> Kept:
     """What a block keeps of its rows: nothing where nothing is read twice, or a row has too many columns. One turn is never a
     loop."""
-    count, passes = static(size(spec.cols)), passes_of(spec).passes
+    columns, passes = size(spec.cols), passes_of(spec).passes
+    count = static(columns) if static(columns) is not None else known_bound(spec.where, columns)
     turns = 0 if count is None else -(-count // (schedule.lanes * schedule.each))
     if not 0 < turns * schedule.each <= MOST_COLUMNS:
         return NOTHING
-    columns = {axis.name for axis in spec.cols}
+    along = {axis.name for axis in spec.cols}
     uses: dict[Read, list[int]] = {}
     for number, part in enumerate(passes):
         for read in dict.fromkeys(_reads(part)):
-            varies = any(stride != ZERO for name, stride in read.strides if name in columns)
+            varies = any(stride != ZERO for name, stride in read.strides if name in along)
             if read.tensor in vectors.loads if schedule.each > 1 else varies:
                 uses.setdefault(read, []).append(number)
     kept: dict[str, Read] = {}

@@ -24,6 +24,7 @@ from uol.backends.simt.vectors import Vectors
 from uol.codegen.backend import Launch
 from uol.codegen.indexing.arithmetic import mul, size
 from uol.codegen.specs.nodes import Let, Read, Reduce, Step, Store, guard_operands
+from uol.codegen.specs.sizes import known_multiples
 from uol.codegen.specs.steps import Pass, Passes, passes_of, used_variables
 from uol.codegen.specs.traverse import mapped, reads, step_expressions, steps_of
 from uol.ir.program.nodes import Const
@@ -41,7 +42,7 @@ def plan_neighbours(spec: Reduce, schedule: ThreadPerRow) -> ReducePlan:
     names = legalise(spec, ["row"])
     row = Counter.over(spec.rows, ROW)
     own_signature = signature(spec, kernel_symbol(spec), names, threads, index)
-    vectors = Vectors(spec.rows[-1], each, within=window_axis(spec))
+    vectors = Vectors(spec.rows[-1], each, known_multiples(spec.where), within=window_axis(spec))
     spec = mapped(spec, step=lambda step: vectors.at_element(row.shortened(vectors.taken(step)), row.name))
     writer = _Writer(spec, vectors, row, Scope(vectors.known(row.known(Printer(names, Proofs.of(spec), index.ctype)))))
     printer = writer.scope.printer

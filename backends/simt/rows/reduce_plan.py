@@ -20,8 +20,9 @@ from uol.backends.simt.target import Target
 from uol.backends.simt.transposed import Array
 from uol.backends.simt.vectors import VECTOR, Vectors
 from uol.codegen.backend import Launch
-from uol.codegen.indexing.arithmetic import ZERO, add, mul, size
+from uol.codegen.indexing.arithmetic import ZERO, add, mul, size, static
 from uol.codegen.specs.nodes import Fold, Let, Read, Reduce, Store, guard_operands
+from uol.codegen.specs.sizes import known_multiples
 from uol.codegen.specs.steps import Pass, Passes, passes_of, used_variables
 from uol.codegen.specs.traverse import mapped, reads, step_expressions, steps_of
 from uol.ir.program.nodes import Axis, Const, Expr, Var
@@ -116,7 +117,7 @@ def plan_reduce(spec: Reduce, schedule: RowSchedule, target: Target) -> ReducePl
 
 def _in_vectors(spec: Reduce, each: int) -> tuple[Reduce, Vectors]:
     """The spec over single columns with vectors of `each` of them in place of what lies side by side; 1: as it is."""
-    vectors = Vectors(spec.cols[-1] if spec.cols else Axis("", Const(1)), each)
+    vectors = Vectors(spec.cols[-1] if spec.cols else Axis("", Const(1)), each, known_multiples(spec.where))
     return (mapped(spec, step=vectors.taken) if each > 1 else spec), vectors
 
 
@@ -263,6 +264,8 @@ class _Writer:
         scope.add(f"const {printer.index_type} {counter} = {place};")
         if is_multiple(count, lanes):
             return (*scope.lines, *body)
+        if self.kept.turns > 1 and static(count) is None:  # no row may need all turns
+            scope.lines.insert(0, f"if (turn * {lanes} >= {printer.value(count)}) break;")
         scope.under(f"{counter} < {printer.value(count)}", body)
         return tuple(scope.lines)
 

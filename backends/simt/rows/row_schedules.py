@@ -16,6 +16,7 @@ from uol.codegen.backend import Device
 from uol.codegen.indexing.arithmetic import ONE, ZERO, size, static
 from uol.codegen.specs.drop_unit_axes import without_unit_axes
 from uol.codegen.specs.nodes import Fold, KernelSpec, Reduce, Scan, Store
+from uol.codegen.specs.sizes import known_bound
 from uol.codegen.specs.steps import names_behind, passes_of
 from uol.codegen.specs.traverse import accesses, expressions, reads
 from uol.ir.program.nodes import Axis, Expr
@@ -31,7 +32,8 @@ def row_schedules(spec: Reduce | Scan, device: Device, lanes: int) -> tuple[RowS
     """A thread a row where rows lie side by side and are many, or are short and overlap; else threads share them."""
     rows, along = spec.rows, spec.cols if isinstance(spec, Reduce) else (spec.along,)
     columns = static(size(along))
-    shared, alone = _shared(spec, size(rows), columns, device, lanes), _alone(spec, device)
+    known = columns if columns is not None else known_bound(spec.where, size(along))
+    shared, alone = _shared(spec, size(rows), known, device, lanes), _alone(spec, device)
     if columns is None:
         return (alone, shared) if lanes_want_rows(spec, rows, along) else (shared, alone)
     short = columns == 1 or (columns < lanes and not (isinstance(spec, Reduce) and _lie_together(spec)))
@@ -102,9 +104,9 @@ def lanes_of_rows(rows: Expr, wanted: int, warp: int) -> int:
 def _shared(spec: Reduce | Scan, rows: Expr, columns: int | None, device: Device, lanes: int) -> BlockPerRow:
     """Rows that a warp holds go several to a block, where they are many or shorter than a warp; any other is a block's, as wide
     as the row."""
-    if columns is None:
-        return BlockPerRow(THREADS)
     each = columns_side_by_side(spec)
+    if columns is None:
+        return BlockPerRow(THREADS, 1, each)
     vectors = -(-columns // each)
     if isinstance(spec, Reduce) and each == 1 and (staged := _staged(spec, columns, device, lanes)):
         return staged

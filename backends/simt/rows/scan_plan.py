@@ -22,6 +22,7 @@ from uol.backends.simt.vectors import VECTOR, Vectors
 from uol.codegen.backend import Launch
 from uol.codegen.indexing.arithmetic import ONE, add, mul, size, sub
 from uol.codegen.specs.nodes import Fold, Let, Scan, Step, Store, guard_operands
+from uol.codegen.specs.sizes import known_multiples
 from uol.codegen.specs.steps import split_lets, used_variables
 from uol.codegen.specs.traverse import mapped, steps_of
 from uol.ir.program.nodes import Const, Expr, Var
@@ -92,7 +93,7 @@ def plan_scan(spec: Scan, schedule: RowSchedule, target: Target) -> ScanPlan:
 
 def _in_vectors(spec: Scan, each: int, row: Counter) -> tuple[Scan, Vectors]:
     """The spec over single positions, with vectors of `each` of them in place of what lies side by side; 1: as it is."""
-    vectors = Vectors(spec.along, each, spec.reverse)
+    vectors = Vectors(spec.along, each, known_multiples(spec.where), spec.reverse)
     if each == 1:
         return mapped(spec, step=row.shortened), vectors
     spec = mapped(spec, step=lambda step: vectors.at_element(row.shortened(vectors.taken(step)), spec.along.name))

@@ -20,6 +20,7 @@ from uol.codegen.backend import Launch
 from uol.codegen.indexing.arithmetic import ZERO, add, mul, size, static
 from uol.codegen.names import unused
 from uol.codegen.specs.nodes import Arg, Read, Select
+from uol.codegen.specs.sizes import known_bound
 from uol.codegen.specs.steps import used_variables
 from uol.codegen.specs.traverse import mapped, names_of
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Var, zero_of
@@ -30,6 +31,8 @@ ROW, KEY = "$row", "$key"
 TILE = 2048
 """The longest row that is sorted in shared memory: 16 KB with keys of 4 bytes. A power of two."""
 PLACE_BYTES = 4
+MOST_MERGES = 20
+"""Of rows whose indices fit 32 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +92,14 @@ def shared_bytes(spec: Select) -> int:
 
 def tile_of(spec: Select) -> int:
     """A power of two that holds a row, or the longest tile."""
-    extent = static(spec.col.extent)
+    extent = _longest(spec)
     return TILE if extent is None else min(TILE, 1 << max(extent - 1, 1).bit_length())
+
+
+def _longest(spec: Select) -> int | None:
+    """The longest row; None where it may be of any length."""
+    known = static(spec.col.extent)
+    return known if known is not None else known_bound(spec.where, spec.col.extent)
 
 
 def plan_select(spec: Select, schedule: BlockPerRow) -> SelectPlan:
@@ -98,7 +107,7 @@ def plan_select(spec: Select, schedule: BlockPerRow) -> SelectPlan:
     rows, extent, wanted = size(spec.rows), spec.col.extent, spec.place.extent
     known = replace(spec, rows=(*spec.rows, Axis(spec.at, spec.col.extent)))
     index = index_type(known, [rows, add(extent, Const(TILE)), mul(mul(rows, _half(spec)), Const(2))])
-    names = legalise(spec, ["row", "slot", "tile", "first", "keys", "places", "from", "runs", "length", "longer"])
+    names = legalise(spec, ["row", "slot", "tile", "first", "keys", "places", "from", "merge", "runs", "length", "longer"])
     row = Counter.over(spec.rows, ROW)
     key, spec = row.shorter(spec.key), mapped(spec, step=row.shortened)
     printer = row.known(Printer(names, replace(Proofs.of(spec), ranges=Proofs.of(known).ranges), index.ctype))
@@ -140,12 +149,12 @@ def plan_select(spec: Select, schedule: BlockPerRow) -> SelectPlan:
 
 def workspaces(spec: Select) -> frozenset[str]:
     """What a kernel writes beside results."""
-    return frozenset(arg.name for arg in spec.args[-2:]) if _is_long(spec) else frozenset()
+    return frozenset(arg.name for arg in spec.args if arg.role == "workspace") if _is_long(spec) else frozenset()
 
 
 def _is_long(spec: Select) -> bool:
     """Is a row longer than a tile, or may it be?"""
-    extent = static(spec.col.extent)
+    extent = _longest(spec)
     return extent is None or extent > TILE
 
 
@@ -218,7 +227,8 @@ def _merged_at_run_time(spec: Select, threads: int, printer: Printer) -> list[st
     return [
         f"{index} from = 0;",
         f"int runs = {runs}, length = {length};",
-        "while (runs > 1) {",
+        f"for (int merge = 0; merge < {MOST_MERGES}; ++merge) {{",
+        "  if (runs <= 1) break;",
         f"  const int longer = uol::min({wanted}, {double});",
         f"  {_merge(spec, threads, printer, ('from', f'({half} - from)'), ('runs', 'length', 'longer'))}",
         f"  from = {half} - from;",

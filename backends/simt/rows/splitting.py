@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from uol.backends.simt.c_text.counters import count_of
+from uol.backends.simt.c_text.counters import count_of, typical
 from uol.backends.simt.rows.row_schedules import lanes_want_rows
 from uol.backends.simt.schedules import THREADS
 from uol.backends.simt.vectors import WHOLE_BYTES
 from uol.codegen.backend import Device
-from uol.codegen.indexing.arithmetic import size, static
+from uol.codegen.indexing.arithmetic import ZERO, size, static
 from uol.codegen.specs.cut_passes import cut_passes
 from uol.codegen.specs.nodes import KernelSpec, Reduce, Scan
 from uol.codegen.specs.split_folds import may_be_split, split_folds
@@ -25,7 +25,8 @@ LEAST_A_THREAD = 64
 
 def split(spec: Reduce, device: Device) -> tuple[KernelSpec, ...]:
     """A Reduce as it is; or each pass over its rows as a kernel, or as two."""
-    if any(static(a.extent) in (None, 0) for a in spec.axes) or _parts(spec, device) < 2:
+    is_known = all(static(a.extent) for a in spec.cols) and ZERO not in (a.extent for a in spec.rows)
+    if not is_known or _parts(spec, device) < 2:
         return (spec,)
     passes = (spec,) if may_be_split(spec) else cut_passes(spec)
     if not any(isinstance(each, Reduce) and may_be_split(each) for each in passes):
@@ -64,7 +65,7 @@ def split_long_scan(spec: Scan, device: Device) -> tuple[KernelSpec, ...]:
 
 def _parts(spec: Reduce, device: Device) -> int:
     """How many make every core busy, and leave each enough to do."""
-    rows, columns = count_of(spec.rows), count_of(spec.cols)
+    rows, columns = typical(size(spec.rows)), count_of(spec.cols)
     if lanes_want_rows(spec, spec.rows, spec.cols):
         wanted, most = device.cores * BLOCKS_A_CORE * THREADS // rows, columns // LEAST_A_THREAD
     else:

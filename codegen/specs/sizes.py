@@ -1,0 +1,45 @@
+"""What a kernel may take for granted of sizes that are arguments: the conditions under which it is launched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from uol.codegen.indexing.arithmetic import ZERO, conjuncts
+from uol.ir.integers.terms import compare, idx
+from uol.ir.program.nodes import Call, Const, Expr
+
+
+def multiple_of(size: Expr, number: int) -> Call:
+    """`size % number == 0`."""
+    return compare("==", idx("%", size, Const(number)), ZERO)
+
+
+def known_multiples(where: Iterable[Expr]) -> Mapping[Expr, int]:
+    """What sizes are multiples of, where these conditions hold.
+
+    >>> from uol.ir.program.nodes import Var
+    >>> known_multiples([multiple_of(Var("C"), 4)])
+    {Var(name='C', dtype='idx'): 4}
+    """
+    found: dict[Expr, int] = {}
+    for condition in where:
+        for part in conjuncts(condition):
+            match part:
+                case Call(fn="==", args=(Call(fn="%", args=(size, Const(value=number))), Const(value=0))):
+                    found[size] = int(number)
+    return found
+
+
+def known_bound(where: Iterable[Expr], size: Expr) -> int | None:
+    """The most that a size is, where these conditions hold; None where they do not say.
+
+    >>> from uol.ir.program.nodes import Var
+    >>> known_bound([compare("<=", Var("C"), Const(512))], Var("C"))
+    512
+    """
+    for condition in where:
+        for part in conjuncts(condition):
+            match part:
+                case Call(fn="<=", args=(bounded, Const(value=most))) if bounded == size:
+                    return int(most)
+    return None
