@@ -167,7 +167,7 @@ def _shared_rows(spec: Reduce, schedule: BlockPerRow, target: Target) -> Footpri
     if schedule.rows < 1 or threads % schedule.rows or schedule.lanes not in (1 << n for n in range(warp.bit_length())):
         reason = f"{schedule.rows} rows do not share {threads} threads by powers of two up to {warp}"
         return Refusal(reason, f"{threads // warp} rows")
-    if schedule.lanes < (least := lanes_of_rows(rows, 1, warp)):
+    if not schedule.staged and schedule.lanes < (least := lanes_of_rows(rows, 1, warp)):
         reason = f"of {warp // schedule.lanes} rows of a warp some lie behind the last of {expr_text(rows)}"
         return Refusal(reason, f"{threads // least} rows")
     return _fitting(target, threads, _parts(rows, schedule.rows), staged)

@@ -107,7 +107,7 @@ def plan_reduce(spec: Reduce, schedule: RowSchedule, target: Target) -> ReducePl
         index_type=index.ctype,
         row=printer.names.variable(row.name),
         row_value=_row_value(schedule, index.cast),
-        guard=None if is_multiple(rows, of_block) else printer.value(rows),
+        guard=None if staging.reads or is_multiple(rows, of_block) else printer.value(rows),
         scratch=tuple(Scratch(ctype, name) for ctype, name in writer.scratch.items()),
         before=before,
         passes=passes,

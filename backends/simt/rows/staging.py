@@ -6,17 +6,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from uol.backends.simt.c_text.counters import Counter, count_of, is_multiple
+from uol.backends.simt.c_text.counters import Counter, count_of
 from uol.backends.simt.c_text.pieces import ELEMENT
 from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.c_text.types import STORAGE
 from uol.backends.simt.schedules import BlockPerRow, RowSchedule
 from uol.backends.simt.transposed import Array
-from uol.backends.simt.vectors import ALIGNED, VECTOR, WHOLE_BYTES
+from uol.backends.simt.vectors import ALIGNED, VECTOR, WHOLE_BYTES, is_multiple_of
 from uol.codegen.indexing.arithmetic import ONE, ZERO, add, dense_strides, flat_offset, mul, size, static, substituted
 from uol.codegen.specs.drop_unit_axes import without_unit_axes
 from uol.codegen.specs.nodes import Read, Reduce, Store
+from uol.codegen.specs.sizes import known_multiples
 from uol.codegen.specs.traverse import accesses, mapped, steps_of
 from uol.ir.integers.intervals import Interval
 from uol.ir.program.nodes import Const, Expr, Var
@@ -46,7 +47,7 @@ def _is_dense(read: Read, whole: Counter) -> bool:
 def staged_bytes(spec: Reduce, rows: int) -> int | None:
     """Shared memory for the rows of a block; None where they are no piece that accesses of 16 bytes make up."""
     found, columns = staged_reads(without_unit_axes(spec)), static(size(spec.cols))
-    if not found or columns is None or not is_multiple(size(spec.rows), rows):
+    if not found or columns is None or not is_multiple_of(size(spec.rows), rows, known_multiples(spec.where)):
         return None
     pieces = [rows * columns * DTYPES[read.dtype].bytes for read in found]
     return None if any(piece % WHOLE_BYTES for piece in pieces) else sum(pieces)
@@ -75,6 +76,8 @@ class Staging:
 
     def taken(self) -> Reduce:
         """The spec with arrays in place of what they hold."""
+        if not self.reads:
+            return self.spec
         names = {read: name for name, read in self.reads.items()}
         shape = tuple(axis.extent for axis in self.spec.cols)
         inner = flat_offset([Var(axis.name) for axis in self.spec.cols], shape, dense_strides(shape))
@@ -86,7 +89,7 @@ class Staging:
                 return None
             return replace(node, tensor=names[node], offset=offset, strides=strides)
 
-        return mapped(self.spec, expr=lambda expr: rewrite(expr, rule)) if names else self.spec
+        return mapped(self.spec, expr=lambda expr: rewrite(expr, rule))
 
     def known(self, printer: Printer) -> Printer:
         """A printer that knows the arrays, and which row a thread has."""
