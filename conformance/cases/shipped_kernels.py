@@ -16,13 +16,12 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from uol.backends.twin import Job, execute_many
 from uol.binding.instance import Instance
-from uol.binding.sample_sizes import samples_of
+from uol.binding.sample_sizes import samples_for_every_kernel
 from uol.bundle.held import any_failed
 from uol.bundle.hold import Bundle, hold
 from uol.codegen.backend import Module
@@ -39,7 +38,7 @@ from uol.ir.program.nodes import Program
 from uol.ops.inputs import kinds, make_inputs
 
 SAMPLES = 3
-"""Choices of sizes on which a kernel with open dims is run."""
+"""Choices of sizes on which a kernel with open dims is run, beside those for kernels that are launched at none of them."""
 TIMEOUT_S = 600
 
 
@@ -61,6 +60,8 @@ class Trial:
         self.values = make_inputs(self.program, kind)
         self.buffers = {t.name: encode(self.values[t.name], t.dtype) for t in self.program.by_role("in")}
         self.scalars = dict(zip((s.name for s in shipped.module.graph.scalars), shipped.scalars({}), strict=True))
+        seen = shipped.request.instance.seen_by_kernels(instance).flat_dims
+        self.sizes = {name: seen[name] for name in shipped.module.graph.dims}
         sizes = ", ".join(f"{name} = {size}" for name, size in instance.flat_dims.items())
         is_open = bool(shipped.request.instance.open_dims)
         self.where = f"on {kind} inputs" + (f", at {sizes}" if is_open else "")
@@ -101,13 +102,13 @@ def _shipped(compiled: Compiled, module: Module) -> Shipped:
 
 
 def _trials(shipped: Shipped) -> list[Trial]:
-    sizes = list(islice(samples_of(shipped), SAMPLES))
+    sizes = list(samples_for_every_kernel(shipped, SAMPLES))
     return [Trial(shipped, at, kind) for kind in kinds(shipped.request.instance.op.name) for at in sizes]
 
 
 def _in_twin(shipped: Shipped) -> Iterator[str]:
     trials = _trials(shipped)
-    runs = execute_many([Job(shipped.module, trial.buffers, trial.scalars) for trial in trials])
+    runs = execute_many([Job(shipped.module, trial.buffers, {**trial.scalars, **trial.sizes}) for trial in trials])
     for trial, run in zip(trials, runs, strict=True):
         yield from trial.failures(run.outputs, tuple(map(str, run.findings)), shipped.module.backend)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice, product
 from typing import TYPE_CHECKING
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from uol.binding.instance import Instance, OpenSize
 from uol.codegen.indexing.arithmetic import over_dims, value_at
 from uol.ir.errors import ShapeError
-from uol.ir.program.nodes import Expr
+from uol.ir.program.nodes import Const, Expr
+from uol.ir.program.walk import variables, walk
 
 if TYPE_CHECKING:
     from uol.compiler import Compiled
@@ -19,6 +20,8 @@ SIZES = (7, 12, 33, 4, 64, 2, 1)
 """Odd ones, one beyond a vector, and multiples of what sizes are often divided by."""
 
 ATTEMPTS = 2000
+SIDE_BY_SIDE = 16
+"""The most elements that go together."""
 
 
 def samples_of(compiled: Compiled) -> Iterator[Instance]:
@@ -27,6 +30,39 @@ def samples_of(compiled: Compiled) -> Iterator[Instance]:
     if instance.open_dims:
         return sample_instances(instance, over_dims(graph.checks, graph.dims))
     return iter([instance])
+
+
+def samples_for_every_kernel(compiled: Compiled, first: int) -> Iterator[Instance]:
+    """So many of `samples_of`, and for each kernel that is launched at none of them sizes near the bounds of its own, where
+    such are found."""
+    made_for, samples = compiled.request.instance, list(islice(samples_of(compiled), first))
+    yield from samples
+    for kernel in compiled.module.kernels:
+        seen = [made_for.seen_by_kernels(at).flat_dims for at in samples]
+        if any(_all_hold(kernel.launch.where, dims) for dims in seen):
+            continue
+        checks = (*over_dims(compiled.module.graph.checks, compiled.module.graph.dims), *kernel.launch.where)
+        found = next((at for at in _near_bounds(made_for, seen[0], kernel.launch.where) if _holds(made_for, at, checks)), None)
+        if found is not None:
+            samples.append(found)
+            yield found
+
+
+def _near_bounds(made_for: Instance, base: Mapping[str, int], where: Sequence[Expr]) -> Iterator[Instance]:
+    """The base, with the open dims that conditions name at sizes about the numbers in them."""
+    numbers = sorted({int(e.value) for condition in where for e in walk(condition) if isinstance(e, Const)})
+    near = [size for n in numbers for step in (0, 1, *(m for m in numbers if 1 < m <= SIDE_BY_SIDE)) if (size := n + step) > 0]
+    named = {name for condition in where for name in variables(condition)}
+    ways = [near if name in named else [base[name]] for name in made_for.open_dims]
+    return (_with_sizes(made_for, iter(choice)) for choice in islice(product(*ways), ATTEMPTS))
+
+
+def _holds(made_for: Instance, at: Instance, conditions: Sequence[Expr]) -> bool:
+    return _is_admitted(at) and _all_hold(conditions, made_for.seen_by_kernels(at).flat_dims)
+
+
+def _all_hold(conditions: Sequence[Expr], dims: Mapping[str, int]) -> bool:
+    return all(value_at(condition, dims) for condition in conditions)
 
 
 def sample_instances(instance: Instance, checks: Sequence[Expr] = ()) -> Iterator[Instance]:
@@ -42,7 +78,7 @@ def sample_instances(instance: Instance, checks: Sequence[Expr] = ()) -> Iterato
     found = False
     for choice in dict.fromkeys(choices):
         at = _with_sizes(instance, iter(choice))
-        if _is_admitted(at) and all(value_at(c, instance.seen_by_kernels(at).flat_dims) for c in checks):
+        if _holds(instance, at, checks):
             found = True
             yield at
     if not found:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from uol.binding.sample_sizes import samples_of
+from uol.binding.sample_sizes import samples_for_every_kernel
 from uol.bundle.edit import record_edit
 from uol.bundle.held import Held, any_failed
 from uol.bundle.hold import Bundle, hold
@@ -97,7 +96,7 @@ def _hold_generated(bundle: Bundle, on_device: bool) -> list[Held]:
     assert bundle.anew is not None
     compiled = bundle.anew.compiled
     in_twin = False if on_device else None
-    trials = [try_compiled(compiled, in_twin=in_twin, instance=at) for at in islice(samples_of(compiled), SAMPLES)]
+    trials = [try_compiled(compiled, in_twin=in_twin, instance=at) for at in samples_for_every_kernel(compiled, SAMPLES)]
     wrong = [Held("kernels", "kernels", "wrong", f"{trial.failure}{trial.at}") for trial in trials if not trial.passed]
     right = Held("kernels", "kernels", "ok", "they compute what the operator means, on random inputs")
     return [*(wrong or [right]), *_hold_record(bundle, trials[0])]

@@ -107,7 +107,7 @@ def try_compiled(
     values = make_inputs(program, "random", seed)
     dtypes = {t.name: t.dtype for t in program.tensors.values()}
     buffers = {name: encode(array, dtypes[name]) for name, array in values.items()}
-    outputs, findings = _run_in_twin(compiled, buffers, scalars) if twin else run_fenced(compiled, buffers)
+    outputs, findings = _run_in_twin(compiled, buffers, scalars | sizes) if twin else run_fenced(compiled, buffers)
     admitted = enclose(program, values, scalars, contract(compiled.module.backend, program.name))
     comparisons = {t.name: compare_result(t, outputs.get(t.name), admitted) for t in program.by_role("out")}
     means = {name: float(decode(array, dtypes[name]).mean()) if array.size else 0.0 for name, array in outputs.items()}

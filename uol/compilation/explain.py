@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from uol.codegen.backend import Kernel, Module
 from uol.codegen.indexing.arithmetic import ZERO, add, mul, product
 from uol.codegen.schedule import schedule_text
-from uol.codegen.specs.expression_text import size_json, size_text
+from uol.codegen.specs.expression_text import expr_text, size_json, size_text
 from uol.codegen.specs.nodes import Arg, Pack
 from uol.codegen.specs.printer import arg_lines, arg_text, spec_lines
 from uol.codegen.specs.traverse import lines_of
@@ -118,4 +118,5 @@ def _what(kernel: Kernel) -> str:
 def _launch(kernel: Kernel) -> str:
     launch = kernel.launch
     core = f" on {launch.core}" if launch.core else ""
-    return f"grid {grid_text(launch.grid)}, block {grid_text(launch.block)}{core}; {buffers_text(kernel.footprint)}"
+    where = f"; for {' and '.join(map(expr_text, launch.where))}" if launch.where else ""
+    return f"grid {grid_text(launch.grid)}, block {grid_text(launch.block)}{core}; {buffers_text(kernel.footprint)}{where}"

@@ -1,0 +1,47 @@
+"""Every kernel of any size is launched at some size and right there: those for a part of the sizes, too."""
+
+from __future__ import annotations
+
+import pytest
+
+import uol
+from uol.binding.sample_sizes import samples_for_every_kernel
+from uol.cli.trial import try_compiled
+from uol.codegen.indexing.arithmetic import value_at
+from uol.compiler import Compiled
+from uol.ir.errors import UolError
+from uol.ops.texts import names
+
+TARGETS = ("cuda", "hip")
+OPERATORS = ("relu", "softmax", "transpose", "matmul", "topk")
+"""Kernels for parts of the sizes of every kind: elements side by side, rows, tiles across, products, orders."""
+
+
+def check(kernel: Compiled) -> None:
+    """Runs it, in the twin, at sizes at which each of its kernels is launched."""
+    launched: set[str] = set()
+    made_for = kernel.request.instance
+    for at in samples_for_every_kernel(kernel, 1):
+        trial = try_compiled(kernel, in_twin=True, instance=at)
+        assert trial.passed, str(trial)
+        sizes = made_for.seen_by_kernels(at).flat_dims
+        kernels = kernel.module.kernels
+        launched |= {each.name for each in kernels if all(value_at(condition, sizes) for condition in each.launch.where)}
+    assert launched == {each.name for each in kernel.module.kernels}
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("op", OPERATORS)
+def test_each_kernel_is_launched_and_right(op: str, target: str) -> None:
+    check(uol.compile(op, target, "f16", {}, {"top": 3} if op == "topk" else {}))
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("op", names())
+def test_each_kernel_of_the_library_is_launched_and_right(op: str, target: str) -> None:
+    try:
+        kernel = uol.compile(op, target)
+    except UolError as error:
+        pytest.skip(f"it has no kernels with all dims open: {error.message}")
+    check(kernel)
