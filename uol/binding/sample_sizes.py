@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice, product
+from random import Random
 from typing import TYPE_CHECKING
 
 from uol.binding.instance import Instance, OpenSize
@@ -20,6 +21,8 @@ SIZES = (7, 12, 33, 4, 64, 2, 1)
 """Odd ones, one beyond a vector, and multiples of what sizes are often divided by."""
 
 ATTEMPTS = 2000
+DRAWS = 4000
+"""Of sizes, for conditions that few of them meet."""
 SIDE_BY_SIDE = 16
 """The most elements that go together."""
 
@@ -41,20 +44,24 @@ def samples_for_every_kernel(compiled: Compiled, first: int) -> Iterator[Instanc
         seen = [made_for.seen_by_kernels(at).flat_dims for at in samples]
         if any(_all_hold(kernel.launch.where, dims) for dims in seen):
             continue
-        checks = (*over_dims(compiled.module.graph.checks, compiled.module.graph.dims), *kernel.launch.where)
-        found = next((at for at in _near_bounds(made_for, seen[0], kernel.launch.where) if _holds(made_for, at, checks)), None)
+        checks = over_dims(compiled.module.graph.checks, compiled.module.graph.dims)
+        found = next((at for at in _launching(made_for, seen[0], kernel.launch.where) if _holds(made_for, at, checks)), None)
         if found is not None:
             samples.append(found)
             yield found
 
 
-def _near_bounds(made_for: Instance, base: Mapping[str, int], where: Sequence[Expr]) -> Iterator[Instance]:
-    """The base, with the open dims that conditions name at sizes about the numbers in them."""
+def _launching(made_for: Instance, base: Mapping[str, int], where: Sequence[Expr]) -> Iterator[Instance]:
+    """Sizes for which conditions hold: the base, with the open dims that they name drawn from small sizes and those about the
+    numbers in the conditions, always the same ones."""
     numbers = sorted({int(e.value) for condition in where for e in walk(condition) if isinstance(e, Const)})
     near = [size for n in numbers for step in (0, 1, *(m for m in numbers if 1 < m <= SIDE_BY_SIDE)) if (size := n + step) > 0]
     named = {name for condition in where for name in variables(condition)}
-    ways = [near if name in named else [base[name]] for name in made_for.open_dims]
-    return (_with_sizes(made_for, iter(choice)) for choice in islice(product(*ways), ATTEMPTS))
+    random, likely = Random(0), (*SIZES, *near)
+    for _ in range(DRAWS):
+        sizes = {name: random.choice(likely) if name in named else base[name] for name in made_for.open_dims}
+        if _all_hold(where, {**base, **sizes}):
+            yield _with_sizes(made_for, iter(sizes.values()))
 
 
 def _holds(made_for: Instance, at: Instance, conditions: Sequence[Expr]) -> bool:

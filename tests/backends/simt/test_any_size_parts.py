@@ -11,6 +11,7 @@ from uol.codegen.indexing.arithmetic import value_at
 from uol.compiler import Compiled
 from uol.ir.errors import UolError
 from uol.ops.texts import names
+from uol.ops.workloads import workloads_of
 
 TARGETS = ("cuda", "hip")
 OPERATORS = ("relu", "softmax", "transpose", "matmul", "topk")
@@ -40,8 +41,9 @@ def test_each_kernel_is_launched_and_right(op: str, target: str) -> None:
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("op", names())
 def test_each_kernel_of_the_library_is_launched_and_right(op: str, target: str) -> None:
+    attributes = workloads_of(op)[0].attrs
     try:
-        kernel = uol.compile(op, target)
+        kernel = uol.compile(op, target, attrs=attributes)
     except UolError as error:
         pytest.skip(f"it has no kernels with all dims open: {error.message}")
     check(kernel)
