@@ -156,8 +156,7 @@ class _Writer:
 
     def before(self, row: Counter) -> tuple[str, ...]:
         """The axes of the row, then the steps that need no fold."""
-        loads = (*self.vectors.loads.values(), *(self.kept.reads.values() if self.each == 1 else ()))
-        offsets = [e for read in loads for e in (row.offset(read), *guard_operands(read.guard))]
+        offsets = [e for read in self.vectors.loads.values() for e in (row.offset(read), *guard_operands(read.guard))]
         offsets += [row.offset(store) for store in self.vectors.stores.values()]
         held = () if self.each > 1 else self.kept.reads.values()
         used = used_variables(steps_of(self.spec)).union(*map(variables, (*offsets, *held)))
