@@ -234,12 +234,14 @@ class GroupSummary:
     kind              the kind of spec that they would be
     dtypes            element types of the buffers that they read and write
     computes_indices  does an index depend on a value that they compute?
+    is_divided        is an axis of a result a row and a column of what they reduce?
     spec              writes the spec, for a machine that must know the sizes of its parts (an attention)
     """
 
     kind: type[KernelSpec]
     dtypes: frozenset[str]
     computes_indices: bool
+    is_divided: bool
     spec: Callable[[], KernelSpec]
 
 

@@ -25,6 +25,7 @@ from uol.codegen.program.isolate_reductions import hoist_reductions
 from uol.codegen.program.scans import Running, as_scans
 from uol.codegen.program.scatter_sums import sum_before_scatters
 from uol.codegen.program.unify_axes import align_axes
+from uol.codegen.program.wider_copies import drop_wider_copies
 from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.head import SpecHead
 from uol.codegen.specs.nodes import (
@@ -151,7 +152,7 @@ def _graph(program: Program, lowering: Lowering, legal: tuple[KernelSpec, ...]) 
 
 def _prepared(program: Program, machine: Capability) -> Program:
     """The program with one reduction a stage, and nothing that the machine has no kernel for."""
-    needed = drop_copies(drop_unused(program))
+    needed = drop_wider_copies(drop_copies(drop_unused(program)))
     grouped = as_segments(hoist_reductions(sum_before_scatters(needed)), machine.segments)
     kinds = machine.kinds
     plain = as_reductions(grouped, scatters=machine.scatters, orders=Select in kinds)
@@ -237,6 +238,7 @@ class Lowering:
             kind=group.kind,
             dtypes=frozenset(a.dtype for a in self.args(group, keep)),
             computes_indices=grouping.computes_indices(group),
+            is_divided=group.division is not None,
             spec=lambda: self.spec(group, keep, ""),
         )
 

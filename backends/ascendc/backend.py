@@ -48,8 +48,8 @@ class AscendBackend:
 
     def accepts(self, group: GroupSummary) -> bool:
         """The scalar unit makes addresses, the vector unit values: an index that the kernel itself computes is refused, and
-        goes through memory."""
-        return not group.computes_indices
+        goes through memory. Nor is a row part of an axis: it would be copied by parts."""
+        return not group.computes_indices and not group.is_divided
 
     def legalise(self, spec: KernelSpec) -> tuple[KernelSpec, ...]:
         return legalised(spec)

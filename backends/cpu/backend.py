@@ -71,7 +71,10 @@ class CpuBackend:
     foreach_run: int | None = None
 
     def accepts(self, group: GroupSummary) -> bool:
-        """Anything but an attention whose rows do not fit the stack, or may not, or whose products are better shared."""
+        """Anything but an attention whose rows do not fit the stack, or may not, or whose products are better shared; and rows
+        that are a part of an axis: what is elementwise over it goes in vectors of its own."""
+        if group.is_divided:
+            return False
         spec = group.spec() if group.kind is Attention else None
         if not isinstance(spec, Attention):
             return True

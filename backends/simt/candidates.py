@@ -9,9 +9,10 @@ from uol.backends.simt.c_text.counters import as_count, at_most, parts_of
 from uol.backends.simt.c_text.types import COMPUTE, COMPUTE_BYTES
 from uol.backends.simt.contract_plan import grid_of, tile_bytes
 from uol.backends.simt.rows.folds import PICKS
-from uol.backends.simt.rows.row_schedules import columns_side_by_side, lanes_of_rows, row_schedules
+from uol.backends.simt.rows.row_schedules import columns_side_by_side, lanes_of_rows, row_schedules, rows_side_by_side
 from uol.backends.simt.rows.select_plan import shared_bytes as sort_bytes
 from uol.backends.simt.rows.select_plan import tile_of
+from uol.backends.simt.rows.staging import staged_bytes
 from uol.backends.simt.schedules import (
     LANES_A_ROW,
     THREADS,
@@ -26,7 +27,7 @@ from uol.backends.simt.schedules import (
 from uol.backends.simt.target import Target
 from uol.backends.simt.tile_counts import attention_counts, contract_counts
 from uol.backends.simt.transposed import blocks_of, crossing_of, tile_across, tiled_bytes
-from uol.backends.simt.vectors import width_along
+from uol.backends.simt.wide_axes import elements_side_by_side
 from uol.codegen.backend import Device, Footprint, Refusal
 from uol.codegen.cost import time_of
 from uol.codegen.indexing.arithmetic import ONE, ZERO, size, static
@@ -82,8 +83,7 @@ def candidates(spec: KernelSpec, device: Device, lanes: int) -> Iterable[SimtSch
 
 def side_by_side(spec: Map | Pack | Scatter) -> int:
     """Elements that one access may have, along the last axis that has several."""
-    tidy = without_unit_axes(spec)
-    return width_along(tidy, tidy.axes[-1]) if tidy.axes and not isinstance(spec, Scatter) else 1
+    return 1 if isinstance(spec, Scatter) else elements_side_by_side(spec)
 
 
 def _cost(counts: Issued, device: Device) -> tuple[float, float]:
@@ -109,13 +109,12 @@ def check(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> Footprint
             return _fitting(target, threads, at_most(_parts(size(spec.axes), threads * each), target.max_blocks(threads)), 0)
         case (Map() | Pack(), TransposedTile()):
             return _transposed(spec, schedule, target)
-        case (Reduce(rows=rows) | Scan(rows=rows), ThreadPerRow(threads=threads)):
-            return _fitting(target, threads, _parts(size(rows), threads), 0)
+        case (Reduce() | Scan(), ThreadPerRow()):
+            return _own_rows(spec, schedule, target)
         case (Reduce(), BlockPerRow()):
             return _shared_rows(spec, schedule, target)
-        case (Scan(rows=rows, steps=steps), BlockPerRow(threads=threads, rows=1, each=1)):
-            folds = tuple(s for s in steps if isinstance(s, Fold))
-            return _fitting(target, threads, size(rows), _scratch_bytes(folds, threads, target))
+        case (Scan(), BlockPerRow(rows=1, staged=False)):
+            return _shared_scan(spec, schedule, target)
         case (Select(rows=rows), BlockPerRow(threads=threads, rows=1, each=1)):
             return _fitting(target, threads, size(rows), sort_bytes(spec))
         case (Contract(), Tile()):
@@ -136,24 +135,49 @@ def _transposed(spec: Map | Pack, tile: TransposedTile, target: Target) -> Footp
     return _fitting(target, tile.threads, blocks_of(tidy, crossing, tile), tiled_bytes(crossing, tile))
 
 
+def _own_rows(spec: Reduce | Scan, schedule: ThreadPerRow, target: Target) -> Footprint | Refusal:
+    """Of a thread each."""
+    threads, each = schedule.threads, schedule.each
+    if each < 1 or (each > 1 and rows_side_by_side(spec) % each):
+        return Refusal(f"{each} rows do not lie side by side", f"{rows_side_by_side(spec)} rows a thread")
+    return _fitting(target, threads, _parts(size(spec.rows), threads * each), 0)
+
+
+def _shared_scan(spec: Scan, schedule: BlockPerRow, target: Target) -> Footprint | Refusal:
+    """Of a block for each row."""
+    if refusal := _not_side_by_side(spec, schedule):
+        return refusal
+    folds = tuple(s for s in spec.steps if isinstance(s, Fold))
+    return _fitting(target, schedule.threads, size(spec.rows), _scratch_bytes(folds, schedule.threads, target))
+
+
 def _shared_rows(spec: Reduce, schedule: BlockPerRow, target: Target) -> Footprint | Refusal:
     """Of a block for each row, or for several."""
     rows, warp, threads = size(spec.rows), target.capability.lanes, schedule.threads
     if size(spec.cols) == ONE:
         return Refusal("a row of one column is nothing to share", "a row a thread")
-    if schedule.each < 1 or (schedule.each > 1 and columns_side_by_side(spec) % schedule.each):
-        most = columns_side_by_side(spec)
-        return Refusal(f"{schedule.each} columns do not lie side by side", f"{most} columns a thread")
+    if refusal := _not_side_by_side(spec, schedule):
+        return refusal
+    staged = staged_bytes(spec, schedule.rows) if schedule.staged and schedule.rows > 0 else 0
+    if staged is None or (staged and schedule.each > 1):
+        return Refusal(f"{schedule.rows} rows are no piece of memory", "rows that are loaded where they are needed")
     if schedule.rows == 1:
         folds = tuple(f for p in passes_of(spec).passes for f in p.folds)
-        return _fitting(target, threads, rows, _scratch_bytes(folds, threads, target))
+        return _fitting(target, threads, rows, staged + _scratch_bytes(folds, threads, target))
     if schedule.rows < 1 or threads % schedule.rows or schedule.lanes not in (1 << n for n in range(warp.bit_length())):
         reason = f"{schedule.rows} rows do not share {threads} threads by powers of two up to {warp}"
         return Refusal(reason, f"{threads // warp} rows")
-    if schedule.lanes < (least := lanes_of_rows(rows, 1, warp)):
+    if not schedule.staged and schedule.lanes < (least := lanes_of_rows(rows, 1, warp)):
         reason = f"of {warp // schedule.lanes} rows of a warp some lie behind the last of {expr_text(rows)}"
         return Refusal(reason, f"{threads // least} rows")
-    return _fitting(target, threads, _parts(rows, schedule.rows), 0)
+    return _fitting(target, threads, _parts(rows, schedule.rows), staged)
+
+
+def _not_side_by_side(spec: Reduce | Scan, schedule: BlockPerRow) -> Refusal | None:
+    """Where a thread should have more columns than one access may."""
+    if schedule.each == 1 or (schedule.each > 1 and columns_side_by_side(spec) % schedule.each == 0):
+        return None
+    return Refusal(f"{schedule.each} columns do not lie side by side", f"{columns_side_by_side(spec)} columns a thread")
 
 
 def _parts(count: Expr, of: int) -> Expr:

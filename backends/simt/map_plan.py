@@ -104,11 +104,12 @@ def _several(spec: Map | Pack | Scatter, counter: Counter, printer: Printer, wid
         vectors.load(name, read, scope)
     for name in stores:
         scope.add(vectors.declaration(name, printer))
+    vectors.read_once(steps, scope)
     inner = scope.inner()
     inner.write(steps)
     vectors.loop(inner, scope)
     for name, offset in stores.items():
-        scope.add(vectors.store(name, scope.expression(offset), printer))
+        vectors.store(name, offset, scope)
     return scope.lines
 
 

@@ -21,12 +21,14 @@ from uol.backends.simt.c_text.types import COMPUTE
 from uol.backends.simt.candidates import check
 from uol.backends.simt.contract_plan import ContractPlan, plan_contract
 from uol.backends.simt.map_plan import MapPlan, plan_map
+from uol.backends.simt.rows.neighbours import plan_neighbours
 from uol.backends.simt.rows.reduce_plan import ReducePlan, plan_reduce
 from uol.backends.simt.rows.scan_plan import ScanPlan, plan_scan
 from uol.backends.simt.rows.select_plan import SelectPlan, plan_select
 from uol.backends.simt.schedules import BlockPerRow, Elements, RowTile, SimtSchedule, ThreadPerRow, Tile, TransposedTile
 from uol.backends.simt.target import Target
 from uol.backends.simt.transposed import TransposedPlan, plan_transposed
+from uol.backends.simt.wide_axes import with_wide_axis
 from uol.codegen.backend import Device, Kernel, Module, Param, Refusal, SourceFile
 from uol.codegen.specs.drop_unit_axes import without_unit_axes
 from uol.codegen.specs.graph import KernelGraph
@@ -46,8 +48,7 @@ def render(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> Kernel:
     outcome = check(spec, schedule, target)
     if isinstance(outcome, Refusal):
         raise RefusalError(f"{spec.name}: {outcome.reason}", hint=outcome.hint)
-    tidy = with_steps(without_unit_axes(spec), stored_directly)
-    name, plan = _plan(tidy, schedule, target)
+    name, plan = _plan(with_steps(_tidy(spec, schedule), stored_directly), schedule, target)
     return Kernel(
         name=kernel_symbol(spec),
         text=template(name).render(plan=plan),
@@ -58,6 +59,14 @@ def render(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> Kernel:
         spec=spec,
         requires=tuple(_limits(plan, spec.where, target)),
     )
+
+
+def _tidy(spec: KernelSpec, schedule: SimtSchedule) -> KernelSpec:
+    """The spec with the axes that its schedule goes by."""
+    match spec, schedule:
+        case (Map() | Pack() | Reduce(), Elements(each=each) | BlockPerRow(each=each)) if each > 1:
+            return with_wide_axis(spec)
+    return without_unit_axes(spec)
 
 
 def _limits(plan: Plan, launched: Iterable[Expr], target: Target) -> Iterator[Expr]:
@@ -80,6 +89,8 @@ def _plan(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> tuple[str
             return "map.j2", plan_map(spec, schedule, target)
         case (Map() | Pack(), TransposedTile()):
             return "transposed.j2", plan_transposed(spec, schedule)
+        case (Reduce(), ThreadPerRow(each=each)) if each > 1:
+            return "reduce.j2", plan_neighbours(spec, schedule)
         case (Reduce(), ThreadPerRow() | BlockPerRow()):
             return "reduce.j2", plan_reduce(spec, schedule, target)
         case (Scan(), ThreadPerRow() | BlockPerRow()):

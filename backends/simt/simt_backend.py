@@ -70,12 +70,18 @@ class SimtBackend:
         self._include = include
 
     def accepts(self, group: GroupSummary) -> bool:
-        """Every fused group may be one kernel: a thread can compute any epilogue. An attention must fit the chip."""
+        """Every fused group may be one kernel: a thread can compute any epilogue. An attention must fit the chip, and what is
+        over rows and columns must lie along the columns where a kernel of its own would follow another order."""
         if group.kind is Attention:
             from uol.backends.simt import candidates
 
             spec = group.spec()
             return any(isinstance(candidates.check(spec, tile, self.target), Footprint) for tile in candidates.ROW_TILES)
+        if group.is_divided:
+            from uol.backends.simt.rows.row_schedules import writes_along_columns
+
+            if not writes_along_columns(group.spec()):
+                return False
         return group.kind in (Map, Reduce, Contract, Scan, Scatter, Select) and group.dtypes <= self.capability.dtypes
 
     def legalise(self, spec: KernelSpec) -> tuple[KernelSpec, ...]:

@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 
 from uol.backends.c_text.names import kernel_symbol, legalise
 from uol.backends.simt.c_text.counters import Counter, as_count, is_multiple, parts_of
+from uol.backends.simt.c_text.pieces import ELEMENT
 from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.proofs import Proofs, index_type
 from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.c_text.signatures import Signature, signature
 from uol.backends.simt.c_text.types import STORAGE
 from uol.backends.simt.schedules import SECTOR_BYTES, TransposedTile
-from uol.backends.simt.vectors import ELEMENT, WHOLE_BYTES, Vectors, is_multiple_of, is_side_by_side, stride_along
+from uol.backends.simt.vectors import WHOLE_BYTES, Vectors, is_multiple_of, is_side_by_side, stride_along
 from uol.codegen.backend import Launch
 from uol.codegen.indexing.arithmetic import add, mul, size, static, sub
 from uol.codegen.specs.nodes import Map, Pack, Read, Step, Store
@@ -237,12 +238,14 @@ class _Writer:
             self.vectors.load(name, read, scope)
         for name in self.vectors.stores:
             scope.add(self.vectors.declaration(name, self.printer))
+        if self.tile.each > 1:
+            self.vectors.read_once(self.steps, scope)
         inner = scope.inner() if self.tile.each > 1 else scope
         inner.write(self.steps)
         if self.tile.each > 1:
             self.vectors.loop(inner, scope)
         for name, store in self.vectors.stores.items():
-            scope.add(self.vectors.store(name, scope.expression(store.offset), self.printer))
+            self.vectors.store(name, store.offset, scope)
         return self._turn(self.crossing.across, self.crossing.along, scope)
 
     def _turn(self, slow: Axis, fast: Axis, body: Scope) -> list[str]:

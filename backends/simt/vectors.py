@@ -7,17 +7,18 @@ same kernel.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from uol.backends.simt.c_text.pieces import ELEMENT, Pieces
 from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.c_text.types import STORAGE
 from uol.backends.simt.schedules import SECTOR_BYTES
-from uol.codegen.indexing.arithmetic import ZERO, add, static, substituted
+from uol.codegen.indexing.arithmetic import ZERO, add, mul, static, sub, substituted
 from uol.codegen.specs.nodes import Fold, KernelSpec, Read, Step, Store
 from uol.codegen.specs.sizes import known_multiples
-from uol.codegen.specs.traverse import accesses, reads
+from uol.codegen.specs.traverse import accesses, reads, step_expressions
 from uol.ir.integers.intervals import Interval
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
 from uol.ir.program.walk import rewrite, substitute, variables
@@ -25,8 +26,6 @@ from uol.ir.types import DTYPES
 
 WHOLE_BYTES = 16
 """The largest access of a thread (CUDA C++ Programming Guide, "Device Memory Accesses"; CDNA2 ISA, global_load_dwordx4)."""
-ELEMENT = "$v"
-"""Which of its elements a thread is at."""
 VECTOR = "vector"
 """The local variable of a kernel that counts its vectors."""
 ALIGNED = "$aligned"
@@ -38,24 +37,37 @@ Multiples = Mapping[Expr, int]
 NONE: Multiples = {}
 
 
-def width_along(spec: KernelSpec, axis: Axis) -> int:
+def width_along(spec: KernelSpec, axis: Axis, within: Axis | None = None, along: Iterable[Axis] = ()) -> int:
     """How many elements along an axis a thread should have: so many that the widest is accessed by 16 bytes; 1 where the
-    extent is not a multiple of it, or something is neither the same along the axis, nor side by side, nor apart by sectors."""
+    extent is not a multiple of it, or something is neither the same along the axis, nor side by side, nor apart by sectors.
+    `within`: an axis along which windows may lie that touch. `along`: axes such that what does not lie along them counts for
+    little: where it is the widest, it is moved in pieces."""
     multiples = known_multiples(spec.where)
     moved = [each for each in accesses(spec) if stride_along(each, axis) != ZERO]
-    whole = [each for each in moved if is_side_by_side(each, axis, 1, multiples)]
+    whole = [a for a in moved if is_side_by_side(a, axis, 1, multiples) or is_window(a, axis, within, 1, multiples)]
     if axis.extent == ZERO or not whole:
         return 1
     if not all(_is_apart(each, axis) for each in moved if each not in whole):
         return 1
-    width = WHOLE_BYTES // max(DTYPES[each.dtype].bytes for each in whole)
-    while width > 1 and not _go_together(whole, axis, width, multiples):
+    names = {axis.name for axis in along}
+    often = [a for a in whole if not names or (isinstance(a, Read) and (a.guard or names & variables(a.offset)))]
+    width = WHOLE_BYTES // max(DTYPES[each.dtype].bytes for each in often or whole)
+    while width > 1 and not (
+        is_multiple_of(axis.extent, width, multiples)
+        and all(is_side_by_side(a, axis, width, multiples) or is_window(a, axis, within, width, multiples) for a in whole)
+    ):
         width //= 2
     return width
 
 
-def _go_together(whole: Iterable[Read | Store], axis: Axis, width: int, multiples: Multiples) -> bool:
-    return is_multiple_of(axis.extent, width, multiples) and all(is_side_by_side(e, axis, width, multiples) for e in whole)
+def is_window(access: Read | Store, axis: Axis, within: Axis | None, width: int, multiples: Multiples = NONE) -> bool:
+    """Does each step of the axis go on by a run of elements side by side along `within`? The runs of `width` steps are as many
+    vectors as a run has elements."""
+    if within is None or static(within.extent) is None or not isinstance(access, Read) or access.guard:
+        return False
+    if stride_along(access, within) != Const(1) or stride_along(access, axis) != within.extent:
+        return False
+    return is_multiple_of(substituted(access.offset, {axis.name: ZERO, within.name: ZERO}), width, multiples)
 
 
 def stride_along(access: Read | Store, axis: Axis) -> Expr | None:
@@ -128,21 +140,30 @@ def _is_apart(access: Read | Store, axis: Axis) -> bool:
 
 @dataclass(slots=True)
 class Vectors:
-    """What a thread has of `width` elements along an axis: reads and stores by the names of the vectors for them."""
+    """What a thread has of `width` elements along an axis: reads and stores by the names of the vectors for them. `backwards`:
+    the last of them comes first. `within`: the axis of windows that touch, which are several vectors each."""
 
     axis: Axis
     width: int
     multiples: Multiples = field(default_factory=dict)
+    backwards: bool = False
+    within: Axis | None = None
     loads: dict[str, Read] = field(default_factory=dict)
+    windows: dict[str, Read] = field(default_factory=dict)
     stores: dict[str, Store] = field(default_factory=dict)
+
+    @property
+    def element(self) -> Expr:
+        """Which element of its vectors a thread is at."""
+        return sub(Const(self.width - 1), Var(ELEMENT)) if self.backwards else Var(ELEMENT)
 
     def taken(self, step: Step) -> Step:
         """The step of one element, with vectors in place of what lies side by side in memory."""
         match step:
             case Store() if is_side_by_side(step, self.axis, self.width, self.multiples):
-                name = _vector_of(step, self.stores)
+                name = _name_of(step, self.stores)
                 self.stores[name] = step
-                return replace(step, tensor=name, offset=Var(ELEMENT), strides=(), value=self._value(step.value))
+                return replace(step, tensor=name, offset=self.element, strides=(), value=self._value(step.value))
             case Fold(where=where):
                 return replace(step, value=self._value(step.value), where=tuple(map(self._value, where)))
         return replace(step, value=self._value(step.value))
@@ -151,19 +172,24 @@ class Vectors:
         return rewrite(expr, self._rule)
 
     def _rule(self, node: Expr) -> Expr | None:
-        if not isinstance(node, Read) or not is_side_by_side(node, self.axis, self.width, self.multiples):
+        if not isinstance(node, Read):
             return None
-        return self.taken_read(node)
+        if self.within is not None and is_window(node, self.axis, self.within, self.width, self.multiples):
+            name = _name_of(node, self.windows, "window")
+            self.windows[name] = node
+            place = add(mul(self.element, self.within.extent), Var(self.within.name))
+            return replace(node, tensor=name, offset=place, strides=())
+        return self.taken_read(node) if is_side_by_side(node, self.axis, self.width, self.multiples) else None
 
     def taken_read(self, read: Read) -> Read:
         """The element of a vector that stands for a read."""
-        name = _vector_of(read, self.loads)
+        name = _name_of(read, self.loads)
         self.loads[name] = read
-        return replace(read, tensor=name, offset=Var(ELEMENT), strides=(), guard=(), fill=None)
+        return replace(read, tensor=name, offset=self.element, strides=(), guard=(), fill=None)
 
     def at_element(self, step: Step, counter: str) -> Step:
         """The step with the axis, and the counter over all axes, at the element at hand."""
-        values: dict[str, Expr] = {name: add(Var(name), Var(ELEMENT)) for name in (self.axis.name, counter)}
+        values: dict[str, Expr] = {name: add(Var(name), self.element) for name in (self.axis.name, counter)}
         match step:
             case Store():
                 step = replace(step, offset=substitute(step.offset, values))
@@ -173,8 +199,9 @@ class Vectors:
 
     def known(self, printer: Printer) -> Printer:
         """A printer that knows the vectors and the element."""
-        names = printer.names.with_locals([ALIGNED, ELEMENT, *self.loads, *self.stores])
+        names = printer.names.with_locals([ALIGNED, ELEMENT, *self.loads, *self.windows, *self.stores])
         vectors = {name: f"{names.variables[name]}.at" for name in (*self.loads, *self.stores)}
+        vectors |= {name: names.variables[name] for name in self.windows}
         ranges = printer.ranges
         bounds = {**ranges.variables, ELEMENT: Interval(0, self.width - 1)}
         names = replace(names, tensors={**names.tensors, **vectors})
@@ -182,7 +209,7 @@ class Vectors:
 
     def aligned(self, printer: Printer, workspaces: frozenset[str], further: Iterable[Read] = ()) -> str:
         """`const bool aligned = uol::is_aligned(x, y);`. Workspaces always are."""
-        moved: tuple[Read | Store, ...] = (*further, *self.loads.values(), *self.stores.values())
+        moved: tuple[Read | Store, ...] = (*further, *self.loads.values(), *self.windows.values(), *self.stores.values())
         tensors = {each.tensor: None for each in moved if each.tensor not in workspaces}
         call = f"uol::is_aligned({', '.join(map(printer.names.tensor, tensors))})" if tensors else "true"
         return f"const bool {printer.names.variables[ALIGNED]} = {call};"
@@ -194,10 +221,38 @@ class Vectors:
         condition = scope.condition(c for guard in read.guard for c in guard.conditions)
         printer = scope.printer
         offset = printer.where(read.guard).value(scope.positioned(read.offset))
+        if self._pieces(read, name, printer).count > 1:
+            scope.add(f"{self.type_of(read.dtype)} {printer.names.variables[name]};")
+            return self._pieces(read, name, printer).load(offset, scope)
         value = f"uol::load_vector<{self.width}>({printer.names.tensor(read.tensor)}, {offset}, {self._flag(printer)})"
         if read.fill is not None:
             value = f"{condition} ? {value} : uol::filled_vector<{self.width}>({printer.stored(read.fill)})"
-        scope.add(f"{into or f'const {self.type_of(read.dtype)} {printer.names.variables[name]}'} = {value};")
+        return scope.add(f"{into or f'const {self.type_of(read.dtype)} {printer.names.variables[name]}'} = {value};")
+
+    def load_window(self, name: str, read: Read, scope: Scope) -> None:
+        """All windows of a thread, which lie side by side: a vector for each of their columns."""
+        assert self.within is not None
+        columns = static(self.within.extent) or 0
+        names = scope.printer.names
+        scope.add(f"{STORAGE[read.dtype]} {names.variable(name)}[{self.width * columns}];")
+        first = scope.expression(substituted(read.offset, {self.within.name: ZERO}))
+        tensor, array, aligned = names.tensor(read.tensor), names.variable(name), self._flag(scope.printer)
+        Pieces(STORAGE[read.dtype], self.width, columns, tensor, array, aligned).load(first, scope)
+
+    def _pieces(self, access: Read | Store, name: str, printer: Printer) -> Pieces:
+        """Of a vector that is wider than an access."""
+        array, tensor = f"{printer.names.variables[name]}.at", printer.names.tensor(access.tensor)
+        width = min(self.width, WHOLE_BYTES // DTYPES[access.dtype].bytes)
+        return Pieces(STORAGE[access.dtype], width, self.width // width, tensor, array, self._flag(printer))
+
+    def read_once(self, steps: Iterable[Step], scope: Scope) -> None:
+        """What steps of elements read that is the same for all elements of a thread, read in front of the loop over them."""
+        steps = tuple(steps)
+        varying = {ELEMENT, *(step.name for step in steps if not isinstance(step, Store))}
+        varying |= set() if self.within is None else {self.within.name}
+        for read in (read for step in steps for expr in step_expressions(step) for read in _reads_in_any_case(expr)):
+            if not varying & variables(read):
+                scope.read_once(read)
 
     def declaration(self, name: str, printer: Printer) -> str:
         """`uol::Vector<float, 4> y_vec;`"""
@@ -209,10 +264,13 @@ class Vectors:
         outer.lines.append("#pragma unroll")
         outer.block(f"for ({outer.printer.index_type} {element} = 0; {element} < {self.width}; ++{element})", inner.lines)
 
-    def store(self, name: str, offset: str, printer: Printer) -> str:
+    def store(self, name: str, offset: Expr, scope: Scope) -> None:
         """`uol::store_vector(y, i, y_vec, aligned);`"""
-        tensor = printer.names.tensor(self.stores[name].tensor)
-        return f"uol::store_vector({tensor}, {offset}, {printer.names.variables[name]}, {self._flag(printer)});"
+        place, printer, store = scope.expression(offset), scope.printer, self.stores[name]
+        if self._pieces(store, name, printer).count > 1:
+            return self._pieces(store, name, printer).store(place, scope)
+        tensor, vector = printer.names.tensor(store.tensor), printer.names.variables[name]
+        return scope.add(f"uol::store_vector({tensor}, {place}, {vector}, {self._flag(printer)});")
 
     def _flag(self, printer: Printer) -> str:
         return printer.names.variables[ALIGNED]
@@ -222,9 +280,21 @@ class Vectors:
         return f"uol::Vector<{STORAGE[dtype]}, {self.width}>"
 
 
-def _vector_of(access: Read | Store, known: Mapping[str, Read | Store]) -> str:
+def _reads_in_any_case(expr: Expr) -> Iterator[Read]:
+    """The outermost reads of an expression that no condition decides on."""
+    match expr:
+        case Read():
+            yield expr
+        case Call(fn="select" | "and" | "or", args=(first, *_)):
+            yield from _reads_in_any_case(first)
+        case _:
+            for child in expr.children:
+                yield from _reads_in_any_case(child)
+
+
+def _name_of(access: Read | Store, known: Mapping[str, Read | Store], what: str = "vec") -> str:
     """The name of the vector for an access: `$x_vec`, or with a number where another access of the tensor has that."""
     number = 0
-    while known.get(name := f"${access.tensor}_vec{number or ''}", access) != access:
+    while known.get(name := f"${access.tensor}_{what}{number or ''}", access) != access:
         number += 1
     return name

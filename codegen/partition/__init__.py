@@ -1,6 +1,6 @@
 """Which stages become one kernel, and its spec.
 
-    partition.py, group.py    the groups
+    partition.py, group.py, division.py    the groups
     contraction.py, grouped_contraction.py, grouped_value.py    contractions that are found
     step_writer.py       the steps of a kernel
 """

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 
 from uol.codegen.attention.pattern import Pattern
 from uol.codegen.partition.contraction import Contraction
+from uol.codegen.partition.division import Division, division_of
 from uol.codegen.partition.grouped_value import Segmented
 from uol.codegen.program.scans import Running
 from uol.codegen.program.unify_axes import plain_indices, rename_axes
 from uol.codegen.specs import nodes as specs
-from uol.ir.program.nodes import Axis, Call, Expr, Load, Order, Reduce, Scatter, Stage
+from uol.ir.program.nodes import Axis, Call, Expr, Load, Order, Reduce, Scatter, Stage, Var
 from uol.ir.program.walk import stage_expressions, walk
 from uol.ir.types import INDEX
 
@@ -20,7 +21,8 @@ from uol.ir.types import INDEX
 class Group:
     """Stages that one kernel computes, producers first, and its kind. `rows` are the anchor's axes, `cols` those it reduces;
     a map has no cols, a contraction knows its factors; those of a select are what its anchor orders. An attention's stages are
-    its sums and folds, and what uses them; its rows are those that all of these have."""
+    its sums and folds, and what uses them; its rows are those that all of these have. `division`: an axis of stages that is a
+    row and a column."""
 
     kind: type[specs.KernelSpec]
     stages: tuple[Stage, ...]
@@ -28,6 +30,7 @@ class Group:
     cols: tuple[Axis, ...] = ()
     contraction: Contraction | None = None
     attention: Pattern | None = None
+    division: Division | None = None
 
     @property
     def names(self) -> frozenset[str]:
@@ -41,7 +44,7 @@ class Group:
 
 def split_axes(group: Group) -> Mapping[str, Expr]:
     """The axes of stages that a kernel has in two parts, as expressions of those."""
-    found = group.contraction or group.attention
+    found = group.contraction or group.attention or group.division
     return found.split if found is not None else {}
 
 
@@ -96,12 +99,12 @@ def join(group: Group, stage: Stage, adopted: Iterable[Stage], is_contraction: b
         in_order = stage.value.op not in ("argmax", "argmin") or stage.value.axes == group.cols
         fits = axis_set(stage.axes) == axis_set(group.rows) and axis_set(stage.value.axes) == axis_set(group.cols) and in_order
     else:
-        group = _aligned(group, stage)
-        fits = axis_set(stage.axes) in _full_spaces(group)
+        group = _divided(group, stage) or _aligned(group, stage)
+        fits = _space(group, stage) in _full_spaces(group)
     space = axis_set(group.rows + group.cols) if group.kind is specs.Reduce else axis_set(group.rows)
     if group.kind is specs.Attention:
         space = axis_set(stage.axes)
-    if not fits or not all(axis_set(a.axes) <= space for a in new):
+    if not fits or not all(_space(group, a) <= space for a in new):
         return None
     joined = replace(group, stages=(*group.stages, *new, stage))
     return joined if reads_own_indices(joined) else None
@@ -118,7 +121,12 @@ def storable(group: Group, stage: Stage) -> bool:
     """Does the kernel visit every element of the stage exactly once? A scatter stores what it adds to alone."""
     if group.kind is specs.Scatter:
         return isinstance(stage, Scatter)
-    return axis_set(stage.axes) in _full_spaces(group)
+    return _space(group, stage) in _full_spaces(group)
+
+
+def _space(group: Group, stage: Stage) -> frozenset[Axis]:
+    """The axes of a stage as those of the group."""
+    return axis_set(stage.axes) if group.division is None else group.division.over(stage.axes)
 
 
 def axis_set(axes: Iterable[Axis]) -> frozenset[Axis]:
@@ -130,6 +138,9 @@ def reads_own_indices(group: Group) -> bool:
     made = {s.name: tuple(a.name for a in s.axes) for s in group.stages}
     parts = (e for s in group.stages for e in stage_expressions(s))
     loads = (node for e in parts for node in walk(e) if isinstance(node, Load) and node.tensor in made)
+    if (division := group.division) is not None:
+        at = {name: tuple(division.placed(Var(axis)) for axis in axes) for name, axes in made.items()}
+        return all(tuple(map(division.placed, load.index)) == at[load.tensor] and not load.guard for load in loads)
     return all(plain_indices(load) == made[load.tensor] and not load.guard for load in loads)
 
 
@@ -156,6 +167,21 @@ def _with_cols(stage: Stage, cols: tuple[Axis, ...]) -> Stage:
     if axis_set(own) == axis_set(cols) or [a.extent for a in own] != [c.extent for c in cols]:
         return stage
     return rename_axes(stage, {a.name: c.name for a, c in zip(own, cols, strict=True)})
+
+
+def _divided(group: Group, stage: Stage) -> Group | None:
+    """The group with its cols named after an element stage's further axes, one of which is a row and a col of it."""
+    if group.kind is not specs.Reduce or group.division is not None:
+        return None
+    division = division_of(group.stages, group.rows, group.cols, stage)
+    if division is None:
+        return None
+    extra = tuple(division.within if a == division.axis else a for a in stage.axes if a not in group.rows)
+    if [a.extent for a in extra] != [c.extent for c in group.cols]:
+        return None
+    names = {c.name: e.name for c, e in zip(group.cols, extra, strict=True)}
+    stages = tuple(rename_axes(s, names) for s in group.stages)
+    return replace(group, stages=stages, cols=extra, division=division)
 
 
 def _aligned(group: Group, stage: Stage) -> Group:

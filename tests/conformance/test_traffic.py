@@ -23,6 +23,24 @@ def test_what_streams_moves_what_it_must(target: str) -> None:
     assert (rows_of.moved, rows_of.whole) == (2 * 1024 * 512 * 4, 1.0)
 
 
+def test_scans_and_pools_go_by_whole_accesses() -> None:
+    scanned = traffic_of(row("cumsum", S=(64,), N=4096), "cuda", "f16")
+    assert (scanned.moved, scanned.whole) == (2 * 64 * 4096 * 2, 1.0)
+    averaged = traffic_of(row("global_avg_pool2d", N=16, C=512, H=7, W=7), "cuda", "f32")
+    assert averaged.moved == 16 * 512 * (49 + 1) * 4
+    pool = Workload("max_pool2d", {"N": 8, "C": 64, "H": 64, "W": 64}, {"kernel": 2, "stride": 2})
+    pooled = traffic_of(Row("any", pool, ""), "cuda", "f32")
+    inputs, results = 8 * 64 * 64 * 64 * 4, 8 * 64 * 32 * 32 * 4
+    assert (pooled.must, pooled.whole) == (inputs + results, 1.0)
+    assert pooled.moved == 2 * inputs + results, "each half of a sector is asked for"
+
+
+def test_what_must_be_moved_is_what_the_fewest_kernels_ask_for() -> None:
+    groups = Workload("group_norm", {"N": 8, "C": 64, "S": (28, 28)}, {"groups": 32})
+    found = traffic_of(Row("any", groups, ""), "cuda", "f32")
+    assert (found.kernels, found.must) == (1, (2 * 8 * 64 * 28 * 28 + 2 * 64) * 4)
+
+
 def test_one_element_less_goes_one_by_one() -> None:
     found = traffic_of(row("relu", S=(65535,)), "cuda", "f32")
     assert found.moved == 2 * 65536 * 4

@@ -105,6 +105,16 @@ class Scope:
                 if isinstance(node, Call) and node.fn == "cast" and node.dtype == INDEX and reads_at_once(node):
                     self._declare(read.tensor, node)
 
+    def read_once(self, read: Read) -> None:
+        """`const float gamma_here0 = gamma[c];`: what is read there is that from now on."""
+        if read in self._positions:
+            return
+        value = self.expression(read)
+        name = f"${read.tensor}_here{len(self._positions)}"
+        self.printer = replace(self.printer, names=self.printer.names.with_locals([name]))
+        self._positions[read] = Var(name, read.dtype)
+        self.add(f"const {self.printer.ctype(read.dtype)} {self.printer.names.variable(name)} = {value};")
+
     def positioned(self, expr: Expr) -> Expr:
         """The expression with guarded positions as variables, which are declared here."""
         for read in reads(expr):

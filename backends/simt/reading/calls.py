@@ -89,7 +89,7 @@ def _block_scan(call: Operation, active: Active, reader: Reader) -> None:
     steps, further = width.bit_length() - 1, int(call.fn == "block_scan_before")
     reader.counts.add("primitive", "shuffle", times((steps + further) * len(parts), active_warps))
     reader.counts.add("operation", class_of(parts[0]), times((steps + warps + 1) * width, active_warps))
-    size = max(map(bytes_of, parts)) * len(parts)
+    size = sum(map(bytes_of, parts))
     reader.counts.add("scratch", "store", times(size, active_warps))
     reader.counts.add("scratch", "load", times(warps * size, active.lanes))
     _barriers(2, active, reader)

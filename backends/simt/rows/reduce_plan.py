@@ -7,15 +7,18 @@ from typing import TypeVar
 
 from uol.backends.c_text.names import kernel_symbol, legalise
 from uol.backends.simt.c_text.counters import Counter, as_count, is_multiple, parts_of
+from uol.backends.simt.c_text.pieces import ELEMENT
 from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.proofs import Proofs, index_type
 from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.c_text.signatures import Signature, signature
 from uol.backends.simt.rows.folds import PICKS, FoldText, Scratch, fold_text, take
 from uol.backends.simt.rows.kept_reads import NOTHING, Kept, kept_reads, with_rows
+from uol.backends.simt.rows.staging import Staging
 from uol.backends.simt.schedules import BlockPerRow, RowSchedule, ThreadPerRow
 from uol.backends.simt.target import Target
-from uol.backends.simt.vectors import ELEMENT, VECTOR, Vectors
+from uol.backends.simt.transposed import Array
+from uol.backends.simt.vectors import VECTOR, Vectors
 from uol.codegen.backend import Launch
 from uol.codegen.indexing.arithmetic import ZERO, add, mul, size, static
 from uol.codegen.specs.nodes import Fold, Let, Read, Reduce, Store, guard_operands
@@ -64,6 +67,7 @@ class ReducePlan:
     scratch: tuple[Scratch, ...]
     before: tuple[str, ...]
     passes: tuple[PassPlan, ...]
+    staged: tuple[Array, ...] = ()
 
 
 def plan_reduce(spec: Reduce, schedule: RowSchedule, target: Target) -> ReducePlan:
@@ -80,7 +84,8 @@ def plan_reduce(spec: Reduce, schedule: RowSchedule, target: Target) -> ReducePl
     names = legalise(spec, ["row", "col", LANE, "turn", VECTOR, "scratch", *scratch])
     row = Counter.over(spec.rows, ROW)
     own_signature = signature(spec, kernel_symbol(spec), names, threads, index)
-    spec, vectors = _in_vectors(spec, each)
+    staging = Staging.of(spec, schedule)
+    spec, vectors = _in_vectors(staging.taken(), each)
     spec = mapped(spec, step=row.shortened)
     if shared is not None:
         col = Counter.over(spec.cols, COLUMN)
@@ -88,10 +93,11 @@ def plan_reduce(spec: Reduce, schedule: RowSchedule, target: Target) -> ReducePl
         if each > 1:
             spec = mapped(spec, step=lambda step: vectors.at_element(step, col.name))
     kept = NOTHING if shared is None else kept_reads(spec, shared, vectors)
-    printer = row.known(Printer(names, Proofs.of(spec), index.ctype))
+    printer = staging.known(row.known(Printer(names, Proofs.of(spec), index.ctype)))
     printer = vectors.known(printer) if each > 1 else printer
     spec, printer = mapped(spec, expr=lambda expr: rewrite(expr, kept.rule)), with_rows(printer, kept)
     writer = _Writer(spec, passes_of(spec), shared, Scope(printer), kept, vectors)
+    staging.write(writer.row_scope)
     before = writer.before(row)
     passes = tuple(writer.run(number, part) for number, part in enumerate(writer.passes.passes))
     return ReducePlan(
@@ -101,10 +107,11 @@ def plan_reduce(spec: Reduce, schedule: RowSchedule, target: Target) -> ReducePl
         index_type=index.ctype,
         row=printer.names.variable(row.name),
         row_value=_row_value(schedule, index.cast),
-        guard=None if is_multiple(rows, of_block) else printer.value(rows),
+        guard=None if staging.reads or is_multiple(rows, of_block) else printer.value(rows),
         scratch=tuple(Scratch(ctype, name) for ctype, name in writer.scratch.items()),
         before=before,
         passes=passes,
+        staged=staging.arrays(printer),
     )
 
 
@@ -149,10 +156,10 @@ class _Writer:
 
     def before(self, row: Counter) -> tuple[str, ...]:
         """The axes of the row, then the steps that need no fold."""
-        loads = (*self.vectors.loads.values(), *(self.kept.reads.values() if self.each == 1 else ()))
-        offsets = [e for read in loads for e in (row.offset(read), *guard_operands(read.guard))]
+        offsets = [e for read in self.vectors.loads.values() for e in (row.offset(read), *guard_operands(read.guard))]
         offsets += [row.offset(store) for store in self.vectors.stores.values()]
-        used = used_variables(steps_of(self.spec)).union(*map(variables, offsets))
+        held = () if self.each > 1 else self.kept.reads.values()
+        used = used_variables(steps_of(self.spec)).union(*map(variables, (*offsets, *held)))
         for line in row.declarations(self.row_scope.printer, used):
             self.row_scope.add(line)
         printer = self.row_scope.printer
@@ -203,12 +210,13 @@ class _Writer:
             self.vectors.load(name, self._moved(self.vectors.loads[name]), scope, into)
         for name in stored:
             scope.add(self.vectors.declaration(name, printer))
+        self.vectors.read_once(part.steps, scope)
         inner = scope.inner()
         for step in part.elements:
             self._element(step, texts, inner, add(position, Var(ELEMENT)))
         self.vectors.loop(inner, scope)
         for name in stored:
-            scope.add(self.vectors.store(name, scope.expression(self._moved(self.vectors.stores[name]).offset), printer))
+            self.vectors.store(name, self._moved(self.vectors.stores[name]).offset, scope)
 
     def _loaded(self, number: int, part: Pass) -> list[str]:
         """The vectors that a pass loads: those that it is the first to keep, and what it uses of others."""

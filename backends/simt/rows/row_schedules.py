@@ -6,17 +6,21 @@ from math import gcd
 
 from uol.backends.simt.c_text.counters import Counter, typical
 from uol.backends.simt.operand import smallest_stride
+from uol.backends.simt.rows.folds import PICKS
 from uol.backends.simt.rows.kept_reads import MOST_COLUMNS
+from uol.backends.simt.rows.staging import staged_bytes
 from uol.backends.simt.schedules import THREADS, BlockPerRow, RowSchedule, ThreadPerRow
-from uol.backends.simt.vectors import width_along
+from uol.backends.simt.vectors import WHOLE_BYTES, is_window, stride_along, width_along
+from uol.backends.simt.wide_axes import elements_side_by_side
 from uol.codegen.backend import Device
-from uol.codegen.indexing.arithmetic import ZERO, size, static
+from uol.codegen.indexing.arithmetic import ONE, ZERO, size, static
 from uol.codegen.specs.drop_unit_axes import without_unit_axes
-from uol.codegen.specs.nodes import KernelSpec, Reduce, Scan
+from uol.codegen.specs.nodes import Fold, KernelSpec, Reduce, Scan, Store
 from uol.codegen.specs.sizes import known_bound
-from uol.codegen.specs.steps import passes_of
-from uol.codegen.specs.traverse import expressions, reads
+from uol.codegen.specs.steps import names_behind, passes_of
+from uol.codegen.specs.traverse import accesses, expressions, reads
 from uol.ir.program.nodes import Axis, Expr
+from uol.ir.program.walk import variables
 
 Axes = tuple[Axis, ...]
 
@@ -29,7 +33,7 @@ def row_schedules(spec: Reduce | Scan, device: Device, lanes: int) -> tuple[RowS
     rows, along = spec.rows, spec.cols if isinstance(spec, Reduce) else (spec.along,)
     columns = static(size(along))
     known = columns if columns is not None else known_bound(spec.where, size(along))
-    shared, alone = _shared(spec, size(rows), known, device, lanes), ThreadPerRow(THREADS)
+    shared, alone = _shared(spec, size(rows), known, device, lanes), _alone(spec, device)
     if columns is None:
         return (alone, shared) if lanes_want_rows(spec, rows, along) else (shared, alone)
     short = columns == 1 or (columns < lanes and not (isinstance(spec, Reduce) and _lie_together(spec)))
@@ -43,10 +47,51 @@ def lanes_want_rows(spec: KernelSpec, rows: Axes, along: Axes) -> bool:
     return sum(1 if by_row < by_column else -1 for by_row, by_column in steps if by_column < float("inf")) > 0
 
 
-def columns_side_by_side(spec: Reduce) -> int:
-    """Columns that one access may have."""
+def columns_side_by_side(spec: Reduce | Scan) -> int:
+    """Columns, or positions of a scan, that one access may have."""
+    if isinstance(spec, Reduce):
+        return elements_side_by_side(spec)
     tidy = without_unit_axes(spec)
-    return width_along(tidy, tidy.cols[-1]) if tidy.cols else 1
+    return width_along(tidy, tidy.along) if _may_be_grouped(tidy) else 1
+
+
+def rows_side_by_side(spec: Reduce | Scan) -> int:
+    """Rows that one access may have: of one pass, after which all is known of them."""
+    tidy = without_unit_axes(spec)
+    if isinstance(tidy, Scan) or not tidy.rows or not tidy.cols:
+        return 1
+    found = passes_of(tidy)
+    if found.before or len(found.passes) != 1 or not all(_is_plain(step) for step in found.passes[0].elements):
+        return 1
+    return width_along(tidy, tidy.rows[-1], window_axis(tidy), tidy.cols)
+
+
+def window_axis(spec: Reduce) -> Axis | None:
+    """The last axis of the columns, where all that is read along it are windows that touch along the last of the rows."""
+    axis, within = spec.rows[-1], spec.cols[-1]
+    varying = [each for each in accesses(spec) if within.name in variables(each.offset)]
+    return within if all(is_window(each, axis, within, 1) for each in varying) else None
+
+
+def _is_plain(step: Fold | Store) -> bool:
+    """Is a step of the columns a fold of one value, over all of them?"""
+    return isinstance(step, Fold) and step.op not in PICKS and not step.where
+
+
+def _may_be_grouped(spec: Scan) -> bool:
+    """May a thread fold several positions at once? Not where the value at the last one is none, nor where a fold is of what
+    another leaves at each position."""
+    folds = [step for step in spec.steps if isinstance(step, Fold)]
+    return not spec.exclusive and names_behind(spec.steps, folds).isdisjoint(fold.name for fold in folds)
+
+
+def writes_along_columns(spec: KernelSpec) -> bool:
+    """Does what is written of columns lie along the last of them?"""
+    tidy = without_unit_axes(spec)
+    assert isinstance(tidy, Reduce)
+    names = {axis.name for axis in tidy.cols}
+    stores = [step for step in tidy.steps if isinstance(step, Store) and names & set(step.axes)]
+    return all(stride_along(store, tidy.cols[-1]) == ONE for store in stores)
 
 
 def lanes_of_rows(rows: Expr, wanted: int, warp: int) -> int:
@@ -59,10 +104,12 @@ def lanes_of_rows(rows: Expr, wanted: int, warp: int) -> int:
 def _shared(spec: Reduce | Scan, rows: Expr, columns: int | None, device: Device, lanes: int) -> BlockPerRow:
     """Rows that a warp holds go several to a block, where they are many or shorter than a warp; any other is a block's, as wide
     as the row."""
-    each = columns_side_by_side(spec) if isinstance(spec, Reduce) else 1
+    each = columns_side_by_side(spec)
     if columns is None:
         return BlockPerRow(THREADS, 1, each)
     vectors = -(-columns // each)
+    if isinstance(spec, Reduce) and each == 1 and (staged := _staged(spec, columns, device, lanes)):
+        return staged
     if isinstance(spec, Reduce) and 0 < columns <= lanes * MOST_COLUMNS:
         of_row = lanes_of_rows(rows, min(_power_of_two(vectors), lanes), lanes)
         threads = THREADS
@@ -75,6 +122,32 @@ def _shared(spec: Reduce | Scan, rows: Expr, columns: int | None, device: Device
         enough = max(threads, _power_of_two(-(-columns // MOST_COLUMNS)))
         threads = enough if enough <= MOST_THREADS else threads
     return BlockPerRow(threads, 1, each)
+
+
+LEAST_STAGED = 16
+"""Columns of a row that comes to shared memory first: for each of the fewest lanes some."""
+LEAST_STAGED_BYTES, MOST_STAGED_BYTES = THREADS * WHOLE_BYTES, 1 << 14
+"""Of such rows in a block: each thread loads some, and several blocks fit a core."""
+
+
+def _staged(spec: Reduce, columns: int, device: Device, lanes: int) -> BlockPerRow | None:
+    """Many rows that lie one behind the other, and none of them where accesses of 16 bytes may begin: pieces of them."""
+    rows = 64
+    while rows >= THREADS // lanes and columns >= LEAST_STAGED:
+        staged = staged_bytes(spec, rows)
+        is_fit = staged is not None and LEAST_STAGED_BYTES <= staged <= MOST_STAGED_BYTES
+        if is_fit and typical(size(spec.rows)) // rows >= device.cores:
+            return BlockPerRow(THREADS, rows, 1, True)
+        rows //= 2
+    return None
+
+
+def _alone(spec: Reduce | Scan, device: Device) -> ThreadPerRow:
+    """A thread a row; several, where that leaves enough threads."""
+    each = rows_side_by_side(spec)
+    while each > 1 and typical(size(spec.rows)) // each < device.cores * THREADS // 4:
+        each //= 2
+    return ThreadPerRow(THREADS, each)
 
 
 def _lie_together(spec: Reduce) -> bool:

@@ -1,4 +1,8 @@
-"""Scan: running folds along an axis, one row a block, or one row a thread."""
+"""Scan: running folds along an axis, one row a block, or one row a thread.
+
+Where a thread of a block has several positions side by side, it folds them twice: the first time for what all of them come to,
+over which the block scans; then again, behind what that leaves before them, for what is stored.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +18,14 @@ from uol.backends.simt.c_text.signatures import Signature, signature
 from uol.backends.simt.rows.folds import FoldText, Scratch, fold_text, take
 from uol.backends.simt.schedules import BlockPerRow, RowSchedule
 from uol.backends.simt.target import Target
+from uol.backends.simt.vectors import VECTOR, Vectors
 from uol.codegen.backend import Launch
 from uol.codegen.indexing.arithmetic import ONE, add, mul, size, sub
-from uol.codegen.specs.nodes import Fold, Let, Scan, Step, Store
+from uol.codegen.specs.nodes import Fold, Let, Scan, Step, Store, guard_operands
+from uol.codegen.specs.sizes import known_multiples
 from uol.codegen.specs.steps import split_lets, used_variables
 from uol.codegen.specs.traverse import mapped, steps_of
-from uol.ir.program.nodes import Const
+from uol.ir.program.nodes import Const, Expr, Var
 from uol.ir.program.walk import variables
 
 ROW = "$row"
@@ -48,23 +54,29 @@ class ScanPlan:
 def plan_scan(spec: Scan, schedule: RowSchedule, target: Target) -> ScanPlan:
     """The kernel of a Scan: every value is computed once, and folds go on from turn to turn."""
     threads, by_block = schedule.threads, isinstance(schedule, BlockPerRow)
+    each = schedule.each if isinstance(schedule, BlockPerRow) else 1
     rows, extent = size(spec.rows), spec.along.extent
     blocks = rows if by_block else parts_of(rows, threads)
-    index = index_type(spec, [blocks if by_block else mul(blocks, Const(threads)), add(extent, Const(threads))])
-    names = legalise(spec, ["row", "turn", *(f"scratch{n or ''}" for n in range(len(spec.steps)))])
+    index = index_type(spec, [blocks if by_block else mul(blocks, Const(threads)), add(extent, Const(threads * each))])
+    scratch = (f"scratch{n or ''}" for n in range(len(spec.steps)))
+    names = legalise(spec, ["row", "turn", *([VECTOR] if each > 1 else []), *scratch])
     row = Counter.over(spec.rows, ROW)
-    spec = mapped(spec, step=row.shortened)
-    scope = Scope(row.known(Printer(names, Proofs.of(spec), index.ctype)))
-    for line in row.declarations(scope.printer, used_variables(steps_of(spec))):
+    own_signature = signature(spec, kernel_symbol(spec), names, threads, index)
+    spec, vectors = _in_vectors(spec, each, row)
+    printer = row.known(Printer(names, Proofs.of(spec), index.ctype))
+    scope = Scope(vectors.known(printer) if each > 1 else printer)
+    for line in row.declarations(scope.printer, used_variables(steps_of(spec)).union(*map(variables, _places(vectors)))):
         scope.add(line)
     of_row, steps = split_lets(spec.steps, {spec.along.name})
     scope.write(of_row)
-    writer = _Writer(spec, steps, threads if by_block else None, scope)
+    if each > 1:
+        scope.add(vectors.aligned(scope.printer, frozenset(a.name for a in spec.args if a.role == "workspace")))
+    writer = _Writer(spec, steps, threads if by_block else None, scope, vectors)
     body = writer.body()
     printer = scope.printer
     return ScanPlan(
         title=f"{printer.value(rows)} rows of {printer.value(extent)}, {schedule.describe().split(',')[0]}",
-        signature=signature(spec, kernel_symbol(spec), names, threads, index),
+        signature=own_signature,
         launch=Launch((as_count(blocks), 1, 1), (threads, 1, 1)),
         index_type=index.ctype,
         row=printer.names.variable(row.name),
@@ -73,17 +85,36 @@ def plan_scan(spec: Scan, schedule: RowSchedule, target: Target) -> ScanPlan:
         scratch=tuple(Scratch(ctype, name) for ctype, name in writer.scratch.items()),
         before=tuple(scope.lines),
         turn=writer.turn,
-        extent=printer.value(extent),
+        extent=printer.value(parts_of(extent, each)),
         step=f"{writer.turn} += {threads}" if by_block else f"++{writer.turn}",
         body=body,
     )
 
 
+def _in_vectors(spec: Scan, each: int, row: Counter) -> tuple[Scan, Vectors]:
+    """The spec over single positions, with vectors of `each` of them in place of what lies side by side; 1: as it is."""
+    vectors = Vectors(spec.along, each, known_multiples(spec.where), spec.reverse)
+    if each == 1:
+        return mapped(spec, step=row.shortened), vectors
+    spec = mapped(spec, step=lambda step: vectors.at_element(row.shortened(vectors.taken(step)), spec.along.name))
+    vectors.loads = {name: replace(read, offset=row.offset(read)) for name, read in vectors.loads.items()}
+    vectors.stores = {name: replace(store, offset=row.offset(store)) for name, store in vectors.stores.items()}
+    return spec, vectors
+
+
+def _places(vectors: Vectors) -> tuple[Expr, ...]:
+    """What says where vectors lie, and whether they are read."""
+    guards = (operand for read in vectors.loads.values() for operand in guard_operands(read.guard))
+    loads, stores = (read.offset for read in vectors.loads.values()), (store.offset for store in vectors.stores.values())
+    return (*loads, *stores, *guards)
+
+
 class _Writer:
     """Writes one turn. `block` is the number of threads that share a row, None where one has it alone."""
 
-    def __init__(self, spec: Scan, steps: Iterable[Step], block: int | None, row_scope: Scope) -> None:
+    def __init__(self, spec: Scan, steps: Iterable[Step], block: int | None, row_scope: Scope, vectors: Vectors) -> None:
         self.spec = spec
+        self.vectors = vectors
         self.steps = tuple(steps)
         self.block = block
         self.row_scope = row_scope
@@ -102,14 +133,18 @@ class _Writer:
         """The statements of a turn; what folds start with is declared in front of the loop."""
         scope = self.row_scope.inner()
         if self.turn != self.position:
-            last = scope.printer.value(sub(self.extent, ONE))
+            last = scope.printer.value(sub(parts_of(self.extent, each := self.vectors.width), ONE))
             way = f"{last} - turn" if self.spec.reverse else "turn"
             lane = "" if self.block is None else f" {'-' if self.spec.reverse else '+'} threadIdx.x"
-            scope.add(f"const {scope.printer.index_type} {self.position} = {way}{lane};")
+            scope.add(f"const {scope.printer.index_type} {self.position if each == 1 else VECTOR} = {way}{lane};")
+            if each > 1:
+                scope.add(f"const {scope.printer.index_type} {self.position} = {VECTOR} * {each};")
         if self.block is None:
             self._alone(scope)
-        else:
+        elif self.vectors.width == 1:
             self._shared(scope, self.block)
+        else:
+            self._side_by_side(scope, self.block)
         return tuple(scope.lines)
 
     def _alone(self, scope: Scope) -> None:
@@ -150,18 +185,66 @@ class _Writer:
                     inner = scope.inner() if exclusive else inner
                     self._take(step, text, inner)
                     _within(self._before_last() if exclusive else inside, inner, scope)
-                    scratch = self.scratch.setdefault(text.ctype, f"scratch{len(self.scratch) or ''}")
-                    arguments = f"{text.variable}, {carry}, {scratch}, {text.functor}{{}}"
-                    scope.add(f"{text.variable} = uol::{scan}<{threads}>({arguments});")
+                    scope.add(self._block_scan(scan, text, carry, threads))
                     if text.result:
                         scope.add(text.result)
 
+    def _side_by_side(self, scope: Scope, threads: int) -> None:
+        """Every thread has several positions. Those of a thread are all within the row, or none is."""
+        folds = [step for step in self.steps if isinstance(step, Fold)]
+        inside = self._inside(threads)
+        inner = scope if inside is None else scope.inner()
+        for name, read in self.vectors.loads.items():
+            variable = scope.printer.names.variable(name)
+            if inside is not None:
+                scope.add(f"{self.vectors.type_of(read.dtype)} {variable};")
+            self.vectors.load(name, read, inner, None if inside is None else variable)
+        for fold in folds:
+            text, carry = self.texts[fold.name], self.carries[fold.name]
+            self.row_scope.add(text.declaration(carry), fold.line)
+            scope.add(text.declaration())
+        self._elements(folds, inner)
+        _within(inside, inner, scope)
+        for fold in folds:
+            scope.add(self._block_scan("block_scan_before", self.texts[fold.name], self.carries[fold.name], threads))
+        inner = scope if inside is None else scope.inner()
+        for name in self.vectors.stores:
+            inner.add(self.vectors.declaration(name, scope.printer))
+        self._elements(self.steps, inner)
+        for name, store in self.vectors.stores.items():
+            self.vectors.store(name, store.offset, inner)
+        _within(inside, inner, scope)
+
+    def _elements(self, steps: Iterable[Step], scope: Scope) -> None:
+        """Folds take in the thread's positions one by one; where there are stores, these are written."""
+        steps = tuple(steps)
+        stored = any(isinstance(step, Store) for step in steps)
+        if stored:
+            self.vectors.read_once(steps, scope)
+        inner = scope.inner()
+        for step in steps:
+            match step:
+                case Store():
+                    self._store(step, inner)
+                case Fold():
+                    text = self.texts[step.name]
+                    self._take(step, text, inner)
+                    if text.result and stored:
+                        inner.add(text.result)
+        self.vectors.loop(inner, scope)
+
+    def _block_scan(self, scan: str, text: FoldText, carry: str, threads: int) -> str:
+        """The fold over the threads of a block, up to each, behind what the turns before have left."""
+        scratch = self.scratch.setdefault(text.ctype, f"scratch{len(self.scratch) or ''}")
+        return f"{text.variable} = uol::{scan}<{threads}>({text.variable}, {carry}, {scratch}, {text.functor}{{}});"
+
     def _inside(self, threads: int) -> str | None:
         """Where a thread's position is one of the row; None where all are."""
-        if is_multiple(self.extent, threads):
+        if is_multiple(self.extent, threads * self.vectors.width):
             return None
-        extent = self.row_scope.printer.value(self.extent)
-        return f"{self.position} >= 0" if self.spec.reverse else f"{self.position} < {extent}"
+        each = self.vectors.width
+        place, extent = self.position if each == 1 else VECTOR, self.row_scope.printer.value(parts_of(self.extent, each))
+        return f"{place} >= 0" if self.spec.reverse else f"{place} < {extent}"
 
     def _before_last(self) -> str:
         """Where a value counts for any position: not at the last one."""
@@ -175,7 +258,8 @@ class _Writer:
     def _take(self, fold: Fold, text: FoldText, scope: Scope) -> None:
         self._declare(variables(fold.value), scope)
         value = scope.positioned(fold.value)
-        scope.add(take(fold, text, scope.printer, value, self.position), fold.line)
+        place = add(Var(self.spec.along.name), self.vectors.element) if self.vectors.width > 1 else Var(self.spec.along.name)
+        scope.add(take(fold, text, scope.printer, value, scope.printer.value(place)), fold.line)
 
     def _declare(self, names: frozenset[str], scope: Scope) -> None:
         """The element values behind some names, where they are not known yet."""

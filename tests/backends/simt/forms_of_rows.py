@@ -38,6 +38,7 @@ SHARED = {
 }
 """How rows of so many columns are shared: a block for each, or for several; with columns side by side; of 8 rows."""
 RNG = np.random.default_rng(3)
+DTYPES = {"f16": np.float16, "f32": np.float32, "f64": np.float64}
 
 
 def fold_form(fold: str, t: str, u: str, x: np.ndarray, expected: Expected, close: float = 0.0) -> Form:
@@ -99,7 +100,9 @@ def scan_form(fold: str, t: str, u: str, x: np.ndarray, relation: str, expected:
         shift = [start if fold.startswith("arg") else 0 for start, _ in ends]
         return np.stack([expected(i["x"][:, start:end]) + at for (start, end), at in zip(ends, shift, strict=True)], 1)
 
-    return Form(f"{fold}{relation}-{t}-{cols}", text, {"x": x}, running, ROWS, {"R": rows, "C": cols}, close=close)
+    several = cols % 4 == 0 and relation in ("<=", ">=")
+    ways = (*ROWS, BlockPerRow(64, 1, 2 if u == "i64" else 4)) if several else ROWS
+    return Form(f"{fold}{relation}-{t}-{cols}", text, {"x": x}, running, ways, {"R": rows, "C": cols}, close=close)
 
 
 def row_sums(x: np.ndarray) -> np.ndarray:
@@ -128,6 +131,8 @@ def scans() -> list[Form]:
             scan_form("any", "bool", "bool", bits, relation[0], lambda x: x.any(1)),
             scan_form("all", "bool", "bool", ~bits, relation[1], lambda x: x.all(1)),
         ]
+    whole = RNG.standard_normal((5, 512)).astype(np.float32)
+    forms += [scan_form("sum", "f32", "f32", whole, each, row_sums, 1e-4) for each in ("<=", ">=")]
     return [*forms, two_scans()]
 
 
@@ -201,7 +206,7 @@ def kept_rows() -> list[Form]:
 
     forms: list[Form] = []
     for t, cols, each in (("f32", 300, 4), ("f16", 512, 8), ("f64", 60, 2), ("f32", 5000, 4)):
-        x = RNG.standard_normal((8, cols)).astype({"f16": np.float16, "f32": np.float32, "f64": np.float64}[t])
+        x = RNG.standard_normal((8, cols)).astype(DTYPES[t])
         close = {"f16": 1e-3, "f32": 1e-5, "f64": 1e-12}[t]
         ways = (ThreadPerRow(64), BlockPerRow(256), BlockPerRow(64, 8), BlockPerRow(256, 1, each), BlockPerRow(64, 8, each))
         forms.append(Form(f"kept-{t}-{cols}", softmax.format(t=t), {"x": x}, normal, ways, {"R": 8, "C": cols}, close=close))
@@ -263,4 +268,50 @@ def pairs() -> list[Form]:
     ]
 
 
-ROW_FORMS = (*folds(), *scans(), masked(), statistics(), *pairs(), *kept_rows(), *long_rows())
+def neighbours() -> list[Form]:
+    """Rows that lie side by side, several a thread: columns of narrow and wide types with what is read once a row; windows that
+    touch, of two and of three columns. Rows one behind the other, which come to shared memory first."""
+    narrow, wide = RNG.standard_normal((9, 48)).astype(np.float16), RNG.standard_normal((9, 3, 16)).astype(np.float32)
+    weighted = """op f(x: f16[N, C], z: f32[N], w: f32[C]) -> (y: f32[C], m: f16[C]) where N > 0 {
+  y[c] = sum[n](acc(x[n, c]) * z[n]) * w[c]
+  m[c] = max[n](x[n, c])
+}"""
+    inputs = {"x": narrow, "z": RNG.standard_normal(9).astype(np.float32), "w": RNG.standard_normal(48).astype(np.float32)}
+    middle = "op f(x: f32[N, A, C]) -> (y: f32[N, C]) where A > 0 { y[n, c] = max[a](x[n, a, c]) }"
+    ways = (ThreadPerRow(64), ThreadPerRow(64, 2), ThreadPerRow(64, 4))
+    eight = (*ways, ThreadPerRow(64, 8))
+    dims = {"N": 9, "A": 3, "C": 16}
+    forms = [
+        Form("columns-f16", weighted, inputs, weighted_sums, eight, {"N": 9, "C": 48}, close=1e-5),
+        Form("columns-f32", middle, {"x": wide}, lambda i: i["x"].max(1), ways, dims),
+    ]
+    for k in (2, 3):
+        x = RNG.standard_normal((5, 6, 8 * k)).astype(np.float32)
+        text = f"""op f(x: f32[N, H, W]) -> (y: f32[N, H/2, W/{k}]) where H % 2 == 0, W % {k} == 0 {{
+  y[n, p, q] = max[r < 2, s < {k}](x[n, 2*p + r, {k}*q + s])
+}}"""
+        forms.append(Form(f"windows-{k}", text, {"x": x}, windows(k), ways, {"N": 5, "H": 6, "W": 8 * k}))
+    for t, rows, cols in (("f32", 64, 49), ("f16", 128, 21)):
+        x = RNG.standard_normal((rows, cols)).astype(DTYPES[t])
+        text = f"""op f(x: {t}[R, C]) -> (y: f32[R]) where C > 0 {{
+  m[r] = sum[c](f32(x[r, c])) / C
+  y[r] = sum[c]((f32(x[r, c]) - m[r]) * (f32(x[r, c]) - m[r]))
+}}"""
+        pieces = (BlockPerRow(256), BlockPerRow(256, 32, 1, True), BlockPerRow(64, 8, 1, True), BlockPerRow(128, 64, 1, True))
+        forms.append(Form(f"staged-{t}", text, {"x": x}, squares, pieces, {"R": rows, "C": cols}, close=1e-4))
+    return forms
+
+
+def windows(k: int) -> Callable[[Arrays], np.ndarray]:
+    return lambda i: i["x"].reshape(5, 3, 2, 8, k).max((2, 4))
+
+
+def weighted_sums(i: Arrays) -> np.ndarray:
+    return (i["z"] @ i["x"].astype(np.float64)) * i["w"]
+
+
+def squares(i: Arrays) -> np.ndarray:
+    return i["x"].astype(np.float64).var(1) * i["x"].shape[1]
+
+
+ROW_FORMS = (*neighbours(), *folds(), *scans(), masked(), statistics(), *pairs(), *kept_rows(), *long_rows())

@@ -13,8 +13,11 @@ from uol.backends.simt.schedules import BlockPerRow, Elements, SimtSchedule, Thr
 from uol.backends.simt.simt_backend import SimtBackend
 from uol.codegen.backend import Footprint, GroupSummary, Refusal, Schedule
 from uol.codegen.specs.nodes import KernelSpec, Map
+from uol.conformance.cases.twin_check import compiled_of
+from uol.conformance.cases.verdict import Case as ConformCase
 from uol.ir.errors import ResourceError, UolError
 from uol.ir.program.nodes import Axis, Var
+from uol.ops.workloads import Workload
 
 LINEAR = Case("linear", {"S": 33, "N": 65, "K": 17}, rank=1)
 SOFTMAX = Case("softmax", {"S": 5, "C": 257}, rank=1)
@@ -73,6 +76,8 @@ REFUSED = [
     (RELU, Elements(100), "a block of 100 threads is not a multiple of 32", "96 threads"),
     (SOFTMAX, BlockPerRow(2048), "a block of 2048 threads is not a multiple of 32 up to 1024", "1024 threads"),
     (SOFTMAX, ThreadPerRow(0), "a block of 0 threads", "32 threads"),
+    (SOFTMAX, ThreadPerRow(64, 4), "4 rows do not lie side by side", "1 rows a thread"),
+    (SOFTMAX, BlockPerRow(256, 8, 1, True), "8 rows are no piece of memory", "where they are needed"),
     (RELU, ThreadPerRow(256), "a Map kernel has no schedule ThreadPerRow", ""),
 ]
 
@@ -134,7 +139,7 @@ def test_symbolic_extents_are_refused_by_name() -> None:
 def test_types_that_kernels_cannot_hold_are_refused() -> None:
     spec = spec_of(RELU)
     nibbles = replace(spec, args=tuple(replace(a, dtype="f4e2m1") for a in spec.args))
-    assert not backend("cuda").accepts(GroupSummary(Map, frozenset({"f32", "f4e2m1"}), False, lambda: nibbles))
+    assert not backend("cuda").accepts(GroupSummary(Map, frozenset({"f32", "f4e2m1"}), False, False, lambda: nibbles))
     outcome = checked("cuda", nibbles, Elements())
     assert isinstance(outcome, Refusal)
     assert outcome.reason == "cuda kernels hold no f4e2m1"
@@ -165,3 +170,24 @@ def test_the_first_schedule_fits_the_shape() -> None:
     assert first(Case("softmax", {"S": 64, "C": 4096}, rank=1)) == BlockPerRow(256, 1, 4)
     assert first(Case("linear", {"S": 16, "N": 16, "K": 64}, rank=1)) == Tile(16, 16, 16, 2, 2)
     assert first(Case("linear", {"S": 8192, "N": 8192, "K": 64}, rank=1)) == Tile(128, 128, 16, 8, 8)
+
+
+@pytest.mark.parametrize(
+    ("op", "dims", "attrs", "schedule"),
+    [
+        ("cumsum", {"S": (5,), "N": 1324}, {}, BlockPerRow(256, 1, 4)),
+        ("cumsum", {"S": (5,), "N": 1323}, {}, BlockPerRow(256)),
+        ("global_avg_pool2d", {"N": 64, "C": 1024, "H": 7, "W": 7}, {}, BlockPerRow(256, 64, 1, True)),
+        ("sum", {"S": (65536,), "C": 333}, {}, BlockPerRow(256, 8, 1, True)),
+        ("sum", {"S": (65537,), "C": 333}, {}, BlockPerRow(256, 8)),
+        ("max_pool2d", {"N": 8, "C": 64, "H": 64, "W": 64}, {"kernel": 2, "stride": 2}, ThreadPerRow(256, 4)),
+        ("max_pool2d", {"N": 8, "C": 64, "H": 64, "W": 64}, {"kernel": 3, "stride": 2}, ThreadPerRow(256)),
+        ("batch_norm", {"N": 2, "C": 3, "S": (14, 14)}, {}, Elements(256, 4)),
+    ],
+)
+def test_what_lies_side_by_side_goes_by_whole_accesses(
+    op: str, dims: dict[str, int | tuple[int, ...]], attrs: dict[str, int], schedule: SimtSchedule
+) -> None:
+    compiled, _ = compiled_of(ConformCase(op, "cuda", "f32", Workload(op, dims, attrs)))
+    (kernel,) = compiled.module.kernels
+    assert kernel.schedule == schedule

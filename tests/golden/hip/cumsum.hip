@@ -4,21 +4,34 @@
 //   3  }
 #include "uol_device.h"
 
-// 5 rows of 333, one row a block of 256 threads
+// 5 rows of 1324, one row a block of 256 threads
 extern "C" __global__ void __launch_bounds__(256) cumsum_kernel(const float* __restrict__ x, float* __restrict__ y)
 {
   __shared__ float scratch[256 / uol::warp_width];
   const int s = blockIdx.x;
+  const bool aligned = uol::is_aligned(x, y);
   float y_value_carry = 0.0f;  // line 2
-  for (int turn = 0; turn < 333; turn += 256) {
-    const int i = turn + threadIdx.x;
+  for (int turn = 0; turn < 331; turn += 256) {
+    const int vector = turn + threadIdx.x;
+    const int i = vector * 4;
+    uol::Vector<float, 4> x_vec;
     float y_value = 0.0f;
-    if (i < 333) {
-      y_value += x[s * 333 + i];  // line 2
+    if (vector < 331) {
+      x_vec = uol::load_vector<4>(x, i + s * 1324, aligned);
+#pragma unroll
+      for (int v = 0; v < 4; ++v) {
+        y_value += x_vec.at[v];  // line 2
+      }
     }
-    y_value = uol::block_scan<256>(y_value, y_value_carry, scratch, uol::Sum{});
-    if (i < 333) {
-      y[s * 333 + i] = y_value;  // line 2
+    y_value = uol::block_scan_before<256>(y_value, y_value_carry, scratch, uol::Sum{});
+    if (vector < 331) {
+      uol::Vector<float, 4> y_vec;
+#pragma unroll
+      for (int v = 0; v < 4; ++v) {
+        y_value += x_vec.at[v];  // line 2
+        y_vec.at[v] = y_value;  // line 2
+      }
+      uol::store_vector(y, i + s * 1324, y_vec, aligned);
     }
   }
 }

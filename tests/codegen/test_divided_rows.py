@@ -1,0 +1,84 @@
+"""A statement over channels joins the reduction of their groups: the axis is a row and a column there."""
+
+from __future__ import annotations
+
+import pytest
+from middle import lowered, run
+from middle_texts import NORM
+
+from uol.backends import registry
+from uol.codegen.lowering import lower
+from uol.codegen.specs.nodes import KernelSpec, Reduce, Store
+from uol.codegen.specs.traverse import steps_of
+from uol.ir import Library, instantiate, parse
+
+MEAN = """op mean_of(x: T[N, C, S]; k: int) -> (y: T[N, C/k]) for T in (f32, f64) where k > 0, C % k == 0, C*S > 0 {
+  y[n, g] = sum[d < k, s](x[n, g*k + d, s]) / (k*S)
+}
+"""
+CENTRED = (
+    MEAN
+    + """op centred(x: T[N, C, S], w: T[C]) -> (y: T[N, C, S], z: T[N, C, S]) for T in (f32, f64) where C % 4 == 0, C*S > 0 {
+  mu[n, g]   = mean_of(x; k=4)[n, g]
+  y[n, c, s] = (x[n, c, s] - mu[n, c / 4]) * w[c]
+  z[n, c, s] = max(y[n, c, s], 0)
+}"""
+)
+OTHER_PARTS = (
+    MEAN
+    + """op other(x: T[N, C, S]) -> (y: T[N, C, S]) for T in (f32, f64) where C % 4 == 0, C*S > 0 {
+  mu[n, g]   = mean_of(x; k=4)[n, g]
+  y[n, c, s] = x[n, c, s] - mu[n, c / 8]
+}"""
+)
+TWO_WAYS = (
+    MEAN
+    + """op two(x: T[N, C, S]) -> (y: T[N, C, S]) for T in (f32, f64) where C % 4 == 0, C*S > 0 {
+  mu[n, g]   = mean_of(x; k=4)[n, g]
+  y[n, c, s] = x[n, c, s] - mu[n, c / 4] * mu[n, c / 8]
+}"""
+)
+DIMS = {"N": 3, "C": 8, "S": 5}
+
+
+def test_a_statement_over_channels_is_in_the_kernel_of_their_groups() -> None:
+    (spec,) = lowered(CENTRED, dims=DIMS).specs
+    assert isinstance(spec, Reduce)
+    assert [[str(a.extent.value) for a in axes] for axes in (spec.rows, spec.cols)] == [["3", "2"], ["4", "5"]]  # type: ignore[attr-defined]
+    stores = {step.tensor: step for step in spec.steps if isinstance(step, Store)}
+    assert stores.keys() == {"y", "z"}
+    n, g, d, s = (axis.name for axis in spec.axes)
+    assert {name: value.value for name, value in stores["y"].strides} == {n: 40, g: 20, d: 5, s: 1}  # type: ignore[union-attr]
+    run(CENTRED, dims=DIMS)
+
+
+@pytest.mark.parametrize("text", [OTHER_PARTS, TWO_WAYS])
+def test_parts_that_are_no_row_and_column_are_read_from_memory(text: str) -> None:
+    assert [type(spec).__name__ for spec in lowered(text, dims=DIMS).specs] == ["Reduce", "Map"]
+    run(text, dims=DIMS)
+
+
+def test_a_machine_may_refuse() -> None:
+    def accepts(spec: KernelSpec) -> bool:
+        return not isinstance(spec, Reduce) or all(len(step.axes) == 2 for step in steps_of(spec) if isinstance(step, Store))
+
+    assert [type(spec).__name__ for spec in lowered(CENTRED, dims=DIMS, accepts=accepts).specs] == ["Reduce", "Map"]
+
+
+def test_threads_take_it_where_the_result_lies_along_the_columns() -> None:
+    ops = parse(CENTRED)
+    program = instantiate(ops[-1], Library(ops), types={"T": "f32"}, dims=DIMS)
+    last = {name: (40, 1, 8) for name in ("x", "y", "z")}
+    kinds = {
+        (name, bool(layouts)): [type(spec).__name__ for spec in lower(program, registry.get(name), layouts).specs]
+        for name in ("cuda", "hip", "cpu")
+        for layouts in ({}, last)
+    }
+    for name in ("cuda", "hip"):
+        assert (kinds[name, False], kinds[name, True]) == (["Reduce"], ["Reduce", "Map"])
+    assert kinds["cpu", False] == ["Reduce", "Map"]
+
+
+def test_a_norm_of_whole_rows_is_as_it_was() -> None:
+    (spec,) = lowered(NORM, dims={"R": 4, "C": 6}).specs
+    assert [axis.name for axis in spec.axes] == ["r", "c"]
