@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from uol.backends.simt.attention.tiles import accumulators, row_blocks, shared_bytes
-from uol.backends.simt.c_text.counters import as_count, at_most, parts_of
+from uol.backends.simt.c_text.counters import as_count, parts_of
 from uol.backends.simt.c_text.types import COMPUTE, COMPUTE_BYTES
-from uol.backends.simt.contract_plan import grid_of, tile_bytes
+from uol.backends.simt.contract_plan import grid_of as tiles_of
+from uol.backends.simt.contract_plan import tile_bytes
+from uol.backends.simt.map_plan import grid_of
 from uol.backends.simt.rows.folds import PICKS
 from uol.backends.simt.rows.row_schedules import columns_side_by_side, lanes_of_rows, row_schedules, rows_side_by_side
 from uol.backends.simt.rows.select_plan import shared_bytes as sort_bytes
@@ -106,7 +108,7 @@ def check(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> Footprint
         case (Map() | Pack() | Scatter(), Elements(threads=threads, each=each)):
             if each < 1 or (each > 1 and side_by_side(spec) % each):
                 return Refusal(f"{each} elements do not lie side by side", f"{side_by_side(spec)} elements a thread")
-            return _fitting(target, threads, at_most(_parts(size(spec.axes), threads * each), target.max_blocks(threads)), 0)
+            return _fitting(target, threads, grid_of(_parts(size(spec.axes), threads * each), target.max_blocks(threads)), 0)
         case (Map() | Pack(), TransposedTile()):
             return _transposed(spec, schedule, target)
         case (Reduce() | Scan(), ThreadPerRow()):
@@ -202,7 +204,7 @@ def _fitting(target: Target, threads: int, blocks: Expr, shared_bytes: int) -> F
 def _tile(spec: Contract, tile: Tile, target: Target) -> Footprint | Refusal:
     reason = _tile_defect(spec, tile, target)
     if reason is None:
-        return _fitting(target, tile.threads, grid_of(spec, tile).blocks, tile_bytes(spec, tile))
+        return _fitting(target, tile.threads, tiles_of(spec, tile).blocks, tile_bytes(spec, tile))
     legal = [t for t in TILES if _tile_defect(spec, t, target) is None]
     nearest = min(legal, key=lambda t: abs(t.m - tile.m) + abs(t.n - tile.n) + abs(t.k - tile.k), default=None)
     return Refusal(reason, None if nearest is None else nearest.describe())

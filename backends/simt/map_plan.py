@@ -18,7 +18,7 @@ from uol.codegen.indexing.arithmetic import add, mul, size, static
 from uol.codegen.specs.nodes import Map, Pack, Scatter, Store, guard_operands
 from uol.codegen.specs.sizes import known_multiples
 from uol.codegen.specs.steps import used_variables
-from uol.ir.program.nodes import Const
+from uol.ir.program.nodes import Const, Expr
 from uol.ir.program.walk import variables
 
 COUNTERS = ("i", "element")
@@ -42,13 +42,19 @@ class MapPlan:
     body: tuple[str, ...]
 
 
+def grid_of(blocks: Expr, most: int) -> Expr:
+    """The blocks of a kernel that goes on by its grid where more are wanted than that may have. Of blocks that depend on sizes,
+    more are an error of the call."""
+    return blocks if static(blocks) is None else at_most(blocks, most)
+
+
 def plan_map(spec: Map | Pack | Scatter, schedule: Elements, target: Target) -> MapPlan:
     """The kernel `y[axes] = steps`, its threads along the physical order of the result; of a Scatter, along its index."""
     threads, count = schedule.threads, size(spec.axes)
     blocks = parts_of(count, threads * schedule.each)
-    is_open = static(blocks) is None  # then more blocks than a grid has are refused at the launch
-    grid = blocks if is_open else at_most(blocks, target.max_blocks(threads))
-    index = index_type(spec, [mul(blocks if is_open else add(blocks, grid), Const(threads * schedule.each))])
+    grid = grid_of(blocks, target.max_blocks(threads))
+    reach = blocks if static(blocks) is None else add(blocks, grid)
+    index = index_type(spec, [mul(reach, Const(threads * schedule.each))])
 
     several = schedule.each > 1
     names = legalise(spec, [VECTOR] if several else [])

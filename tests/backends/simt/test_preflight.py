@@ -12,6 +12,7 @@ from uol.backends.simt.candidates import TILES
 from uol.backends.simt.schedules import BlockPerRow, Elements, SimtSchedule, ThreadPerRow, Tile
 from uol.backends.simt.simt_backend import SimtBackend
 from uol.codegen.backend import Footprint, GroupSummary, Refusal, Schedule
+from uol.codegen.indexing.arithmetic import value_at
 from uol.codegen.specs.nodes import KernelSpec, Map
 from uol.conformance.cases.twin_check import compiled_of
 from uol.conformance.cases.verdict import Case as ConformCase
@@ -127,13 +128,13 @@ def replace_extent(spec: KernelSpec, rows: int) -> KernelSpec:
     return replace(spec, rows=(Axis(spec.rows[0].name, Const(rows)),))
 
 
-def test_symbolic_extents_are_refused_by_name() -> None:
+def test_blocks_of_an_open_extent_are_counted_at_the_call() -> None:
     spec = spec_of(RELU)
     assert isinstance(spec, Map)
     symbolic = replace(spec, index=(Axis("s", Var("S")),), dims=("S",))
     outcome = checked("cuda", symbolic, Elements())
-    assert isinstance(outcome, Refusal)
-    assert "the extent of s is not a number" in outcome.reason
+    assert isinstance(outcome, Footprint)
+    assert [value_at(count, {"S": size}) for count in outcome.grid[:1] for size in (0, 1, 256, 257)] == [0, 1, 1, 2]
 
 
 def test_types_that_kernels_cannot_hold_are_refused() -> None:
