@@ -14,7 +14,8 @@ from dataclasses import dataclass, is_dataclass, replace
 from difflib import get_close_matches
 from typing import Any, Protocol, cast
 
-from uol.codegen.backend import Backend, Device, Footprint, Module, Refusal, Schedule, VariantBackend
+from uol.codegen.backend import Backend, Device, Footprint, Module, Refusal, Schedule
+from uol.codegen.extensions import VariantBackend
 from uol.codegen.schedule import (
     KERNEL,
     KIND,

@@ -4,9 +4,12 @@ distinct kernel of the training steps of model paths, with the path's channels.
     python -m uol.conformance.build_check [--target cuda,hip] [--op ...] [--dtype f32]
     python -m uol.conformance.build_check --path moe,cmap,resnet50 --dtype f16,bf16
     python -m uol.conformance.build_check --launchers [--target cpu,cuda,hip] [--op ...]
+    python -m uol.conformance.build_check --resources [--target cuda:a100,cuda:h100,hip:mi250x] [--op ...]
 
-With --launchers the launcher of each goes to the system's C++ compiler, too, whose warnings count as errors. Prints what is
-refused by the pre-flight, and what a compiler rejects; exit status 1 for the latter, 2 where a compiler is missing.
+With --launchers the launcher of each goes to the system's C++ compiler, too, whose warnings count as errors. With --resources
+the binaries are asked what their kernels take of a thread: none may need memory for what registers do not hold, and none more
+than 256 registers. Prints what is refused by the pre-flight, what a compiler rejects, and such kernels; exit status 1 for the
+latter two, 2 where a compiler is missing.
 """
 
 from __future__ import annotations
@@ -22,7 +25,8 @@ from typing import Literal
 
 from uol.backends import registry
 from uol.backends.toolchain.running import folder_of, run_tool
-from uol.codegen.backend import Artifact, HostBackend, Module
+from uol.codegen.backend import Artifact, Backend, Module
+from uol.codegen.extensions import HostBackend, MeteredBackend
 from uol.compilation.pipeline import generate
 from uol.compilation.request import Request, resolve_target
 from uol.conformance.cases.case_matrix import types_of
@@ -36,7 +40,9 @@ from uol.ops.texts import names
 from uol.ops.workloads import workloads_of
 
 STRICT = ("-std=c++17", "-Wall", "-Wextra", "-pedantic", "-Werror")
-Outcome = Literal["built", "refused", "rejected", "no compiler"]
+Outcome = Literal["built", "refused", "rejected", "spills", "no compiler"]
+MOST_REGISTERS = 256
+"""Of a thread: with more, a core of any machine has at most one warp for each of its schedulers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +83,16 @@ def of_paths(target: str, dtypes: Sequence[str], paths: Sequence[str]) -> Iterat
                 yield Subject(place, partial(case.request, resolve_target(target)))
 
 
-def build_one(subject: Subject, launchers: bool = False) -> Built:
-    """The text, and what its vendor's compiler says of it; of its launcher, what the system's says."""
+def build_one(subject: Subject, launchers: bool = False, resources: bool = False) -> Built:
+    """The text, and what its vendor's compiler says of it; of its launcher, what the system's says; what its kernels take."""
     try:
         request = subject.request()
         module = generate(request)
         artifact = request.target.backend.build(module)
         if launchers:
             build_launcher(module, artifact)
+        if resources and (too_much := beyond_registers(request.target.backend, artifact)):
+            return Built(subject.name, "spills", too_much, len(module.kernels))
     except ResourceError as error:
         return Built(subject.name, "refused", error.message)
     except MissingToolError as error:
@@ -92,6 +100,16 @@ def build_one(subject: Subject, launchers: bool = False) -> Built:
     except UolError as error:
         return Built(subject.name, "rejected", str(error))
     return Built(subject.name, "built", kernels=len(module.kernels))
+
+
+def beyond_registers(backend: Backend, artifact: Artifact) -> str:
+    """The kernels of a binary that take too much of a thread; empty where none does. Raises ResourceError for a target whose
+    binaries do not say."""
+    if not isinstance(backend, MeteredBackend):
+        raise ResourceError(f"the binaries of {backend.name} do not say what their kernels take")
+    found = backend.resources(artifact).items()
+    wrong = [(name, r) for name, r in found if r.local_bytes or r.registers > MOST_REGISTERS]
+    return "; ".join(f"{name}: {r.registers} registers, {r.local_bytes} bytes of memory" for name, r in wrong)
 
 
 def build_launcher(module: Module, artifact: Artifact) -> None:
@@ -136,15 +154,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--dtype", default="f32", help="types, by commas")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="compilers that run at once")
     parser.add_argument("--launchers", action="store_true", help="the launchers of bundles, too")
+    parser.add_argument("--resources", action="store_true", help="what kernels take of a thread, too")
     options = parser.parse_args(arguments)
     subjects, chosen = (of_paths, options.path) if options.path else (of_library, options.op)
     outcomes: Counter[Outcome] = Counter()
     with ThreadPoolExecutor(options.processes) as pool:
         for target in options.target.split(","):
             asked = subjects(target, options.dtype.split(","), chosen.split(","))
-            found = list(pool.map(partial(build_one, launchers=options.launchers), asked))
+            found = list(pool.map(partial(build_one, launchers=options.launchers, resources=options.resources), asked))
             outcomes += _said(target, found)
-    return 1 if outcomes["rejected"] else 2 if outcomes["no compiler"] else 0
+    return 1 if outcomes["rejected"] or outcomes["spills"] else 2 if outcomes["no compiler"] else 0
 
 
 if __name__ == "__main__":

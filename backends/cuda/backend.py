@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from uol.backends.cuda import driver, toolchain
+from uol.backends.cuda import driver, resources, toolchain
 from uol.backends.cuda.devices import DEFAULT, DEVICES
 from uol.backends.cuda.target import TARGET
 from uol.backends.simt.simt_backend import SimtBackend, Toolchain
@@ -34,7 +34,7 @@ BACKEND = SimtBackend(
     DEVICES,
     DEFAULT,
     include=Path(__file__).parent / "include",
-    toolchain=Toolchain(toolchain.build, toolchain.states, toolchain.identities),
+    toolchain=Toolchain(toolchain.build, toolchain.states, toolchain.identities, resources.resources),
     driver=driver.SOURCE,
     torch=TorchSide(torch_devices, compute_architecture, generation),
 )

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from uol.backends.hip import driver, toolchain
+from uol.backends.hip import driver, resources, toolchain
 from uol.backends.hip.devices import DEFAULT, DEVICES
 from uol.backends.hip.target import TARGET
 from uol.backends.simt.simt_backend import SimtBackend, Toolchain
@@ -37,7 +37,7 @@ BACKEND = SimtBackend(
     DEVICES,
     DEFAULT,
     include=Path(__file__).parent / "include",
-    toolchain=Toolchain(toolchain.build, toolchain.states, toolchain.identities),
+    toolchain=Toolchain(toolchain.build, toolchain.states, toolchain.identities, resources.resources),
     driver=driver.SOURCE,
     torch=TorchSide(torch_devices, gcn_architecture, generation),
 )

@@ -23,6 +23,7 @@ from uol.codegen.backend import (
     Schedule,
     ToolState,
 )
+from uol.codegen.extensions import Resources
 from uol.codegen.indexing.arithmetic import NO_DIMS
 from uol.codegen.loaded import Loaded
 from uol.codegen.specs.graph import KernelGraph
@@ -34,11 +35,13 @@ from uol.ir.errors import UolError
 @dataclass(frozen=True, slots=True)
 class Toolchain:
     """A vendor's compiler: `build` takes a module and the device that it is for, `states` is what `uol doctor` shows,
-    `identities` says which builds of the tools are installed, without running them."""
+    `identities` says which builds of the tools are installed, without running them, `resources` what a binary says of its
+    kernels."""
 
     build: Callable[[Module, Device], Artifact]
     states: Callable[[], tuple[ToolState, ...]]
     identities: Callable[[], Mapping[str, str]]
+    resources: Callable[[Artifact], Mapping[str, Resources]]
 
 
 class SimtBackend:
@@ -143,6 +146,9 @@ class SimtBackend:
     def _device(self, module: Module) -> Device:
         """The device that a module is for."""
         return self._met.get(module.device_name) or self.devices[module.device_name]
+
+    def resources(self, artifact: Artifact) -> Mapping[str, Resources]:
+        return self.toolchain.resources(artifact)
 
     def load(self, artifact: Artifact, index: int = 0) -> Loaded:
         """The module on the device of that index. Raises ToolchainError where there is none, or the driver refuses the binary,

@@ -24,7 +24,7 @@ import numpy as np
 
 from uol import __version__
 from uol.backends import registry
-from uol.codegen.backend import PackableBackend
+from uol.codegen.extensions import PackableBackend
 from uol.compilation.request import Target
 from uol.conformance.packs.cases import Subject
 from uol.conformance.packs.contents import Packed, packed

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from uol.backends import registry
-from uol.codegen.backend import TorchBackend
+from uol.codegen.extensions import TorchBackend
 from uol.ir.errors import UolError
 
 

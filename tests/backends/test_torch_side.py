@@ -11,8 +11,8 @@ from simt_cases import Case, kernel_graph
 
 from uol.backends import registry
 from uol.backends.simt import torch_side
-from uol.codegen.backend import TorchBackend
 from uol.codegen.choice import compile_graph
+from uol.codegen.extensions import TorchBackend
 from uol.ir.errors import UolError
 
 GIB = 2**30

@@ -18,7 +18,6 @@ from uol.codegen.backend import (
     Capability,
     Device,
     Footprint,
-    ForeachBackend,
     GroupSummary,
     Kernel,
     Module,
@@ -26,6 +25,7 @@ from uol.codegen.backend import (
     Schedule,
     ToolState,
 )
+from uol.codegen.extensions import ForeachBackend
 from uol.codegen.indexing.arithmetic import NO_DIMS
 from uol.codegen.loaded import Loaded
 from uol.codegen.specs.graph import KernelGraph

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from uol.backends import registry
 from uol.backends.abi.interface import symbolic_layout
 from uol.bundle.selftest import content_hash
-from uol.codegen.backend import Backend, HostBackend, Kernel, Module
+from uol.codegen.backend import Backend, Kernel, Module
+from uol.codegen.extensions import HostBackend
 from uol.codegen.specs.expression_text import size_json
 from uol.codegen.specs.nodes import Scatter
 from uol.compilation.explain import Json, arg_json, kernel_json

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from uol.bundle.contents import texts_of
 from uol.bundle.manifest import environment_of
-from uol.codegen.backend import HostBackend
+from uol.codegen.extensions import HostBackend
 from uol.compilation.explain import Json
 from uol.compilation.request import resolve_target
 from uol.compilation.tuning import VARIABLE as TUNE

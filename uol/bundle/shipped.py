@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from uol.bundle.manifest import launch_json
 from uol.bundle.regenerate import NOT_OF_THIS_FORM, not_of_this_form
-from uol.codegen.backend import Footprint, HostBackend, Kernel, Launch, Module, Param, SourceFile
+from uol.codegen.backend import Footprint, Kernel, Launch, Module, Param, SourceFile
+from uol.codegen.extensions import HostBackend
 from uol.codegen.specs.nodes import Arg
 from uol.compilation.explain import Json, arg_json
 from uol.ir.errors import UolError

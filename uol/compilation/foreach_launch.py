@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uol.binding.named_binding import bind_open_names
-from uol.codegen.backend import ForeachBackend
+from uol.codegen.extensions import ForeachBackend
 from uol.compilation.pipeline import artifact_of, module_of
 from uol.compilation.request import Request, Target
 from uol.operators.registry import find_operator

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING
 
 from uol.backends.cache.files import Key, open_cache
 from uol.backends.cache.records import RecordError, Records
-from uol.codegen.backend import Backend, Device, HostBackend, Kernel, Module, Schedule
+from uol.codegen.backend import Backend, Device, Kernel, Module, Schedule
 from uol.codegen.choice import FIRST_THAT_FITS, Policy, candidates, choose
+from uol.codegen.extensions import HostBackend
 from uol.codegen.indexing.arithmetic import value_at
 from uol.codegen.schedule import KERNEL, schedule_text
 from uol.codegen.specs.graph import KernelGraph

@@ -16,7 +16,7 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensor
 
 from uol.backends import registry
-from uol.codegen.backend import TorchBackend
+from uol.codegen.extensions import TorchBackend
 from uol.codegen.loaded import LoadedAtSizes, LoadedOnStreams
 from uol.compilation.foreach_launch import ForeachKernel, foreach_kernel
 from uol.compilation.request import Target, resolve_target

@@ -23,7 +23,8 @@ from uol.backends.simt.schedules import RUN
 from uol.backends.stub_driver.loading import architecture_of, artifact_for
 from uol.backends.stub_driver.stub import Stub
 from uol.backends.twin import Job, execute_many
-from uol.codegen.backend import ForeachBackend, Module
+from uol.codegen.backend import Module
+from uol.codegen.extensions import ForeachBackend
 from uol.compilation.foreach_launch import foreach_kernel
 from uol.compilation.request import resolve_target
 from uol.ir.errors import DeviceError, ShapeError

@@ -1,0 +1,100 @@
+"""What some targets have beside what every `Backend` has: each a protocol of its own, which is asked for by `isinstance`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from uol.codegen.backend import Artifact, Backend, Device, Module
+from uol.codegen.specs.nodes import KernelSpec
+
+
+@runtime_checkable
+class TorchBackend(Backend, Protocol):
+    """A target whose kernels run on PyTorch's tensors: those on the devices that `torch_devices` names."""
+
+    def torch_device(self, index: int) -> Device:
+        """The product that is there under PyTorch's index. Raises UolError for one that the backend cannot build for."""
+        ...
+
+    def torch_stream(self, index: int) -> int:
+        """The handle of PyTorch's current stream on that device; 0 where there are no streams."""
+        ...
+
+
+@runtime_checkable
+class HostBackend(Backend, Protocol):
+    """A target that runs on the machine that compiles, and whose texts depend on it."""
+
+    def environment(self, device: Device) -> Mapping[str, str]:
+        """The environment variables under which any machine generates the text that this one generates."""
+        ...
+
+    def refusal(self, device: Device, environment: Mapping[str, str]) -> str:
+        """Why this machine does not run what was generated for the device under these variables, beside its own; empty where
+        it does."""
+        ...
+
+    def is_own(self, device: Device) -> bool:
+        """Is the device this machine itself, for which its kernels may be timed?"""
+        ...
+
+    def kernels_file(self, module: Module) -> str:
+        """The name of the file that is built and run, where `Module.device` is what one reads."""
+        ...
+
+
+@runtime_checkable
+class VariantBackend(Backend, Protocol):
+    """A target that has several kernels for a spec whose dims are arguments: each for a part of the sizes."""
+
+    def variants(self, spec: KernelSpec) -> tuple[KernelSpec, ...]:
+        """The spec for each part (`KernelSpec.where`), one of which any sizes are in; itself where one kernel is for all."""
+        ...
+
+
+@runtime_checkable
+class ForeachBackend(Backend, Protocol):
+    """A target that runs an operator at many positions in one launch: over flat runs of memory, each of its own length."""
+
+    foreach_run: int | None
+    """How many elements a run has at most, for which kernels are made; None where the length is an argument of theirs."""
+
+    def foreach_module(self, module: Module) -> Module | None:
+        """What `load_foreach` takes once it is built, of the operator's module over one flat run; None where there is none."""
+        ...
+
+    def load_foreach(self, artifact: Artifact, index: int = 0) -> Callable[..., None]:
+        """A callable on a table of addresses (a row a run: inputs, then results), a table of lengths and the run-time
+        attributes, with the device's `stream=`. Both tables are int64 and row-major. No run may read what another one
+        writes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What a kernel takes of a thread: registers, and bytes of memory for what they do not hold, or for arrays that variables
+    index."""
+
+    registers: int
+    local_bytes: int
+
+
+@runtime_checkable
+class MeteredBackend(Backend, Protocol):
+    """A target whose binaries say what their kernels take."""
+
+    def resources(self, artifact: Artifact) -> Mapping[str, Resources]:
+        """Of each kernel of a built module, by name."""
+        ...
+
+
+@runtime_checkable
+class PackableBackend(Backend, Protocol):
+    """A target whose cards a plain Python process runs packs on, without uol."""
+
+    def card_modules(self) -> Mapping[str, str]:
+        """The modules that open a card there, by the names that they have in a pack: "device" has `open_card(number)`. They
+        import nothing of uol but each other."""
+        ...

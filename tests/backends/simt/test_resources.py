@@ -1,0 +1,92 @@
+"""What binaries say of their kernels, against what the compilers that made them say."""
+
+from __future__ import annotations
+
+import re
+import struct
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import uol
+from uol.backends import registry
+from uol.backends.cuda import nvrtc
+from uol.backends.cuda import resources as cubin
+from uol.backends.hip import clang
+from uol.backends.hip import resources as code_object
+from uol.backends.toolchain.running import folder_of
+from uol.codegen.backend import Artifact, Module
+from uol.codegen.extensions import Resources
+
+SAID_BY_PTXAS = re.compile(
+    r"entry function '(\w+)'.*?(\d+) bytes stack frame.*?Used (\d+) registers",
+    re.DOTALL,
+)
+
+
+def product(target: str) -> Module:
+    return uol.compile("matmul", target, "f32", {"S": 1, "M": 4096, "K": 64, "N": 4096}).module
+
+
+@pytest.mark.skipif(nvrtc.library() is None, reason="NVRTC is not installed, so there is no cubin to read")
+@pytest.mark.parametrize("crowded", [False, True])
+def test_a_cubin_says_what_its_assembler_said(crowded: bool) -> None:
+    """With as many blocks a core as its threads allow, 32 registers each, a product needs memory beside them."""
+    module = product("cuda")
+    (kernel,) = module.kernels
+    threads = kernel.launch.block[0]
+    bounds = f"__launch_bounds__({threads}{f', {2048 // threads}' if crowded else ''})"
+    text = module.device.text.replace(f"__launch_bounds__({threads})", bounds)
+    headers = {f.name: f.text for f in module.host if f.name.endswith(".h")}
+    options = ["--gpu-architecture=sm_80", "--std=c++17", "--ptxas-options=-v"]
+    made = nvrtc.compile_text(module.device.name, text, headers, options)
+    said = {name: Resources(int(registers), int(frame)) for name, frame, registers in SAID_BY_PTXAS.findall(made.log)}
+    found = cubin.resources(Artifact(module, made.cubin, None, made.log))
+    assert found == said and len(said) == len(module.kernels), made.log
+    assert any(each.local_bytes for each in found.values()) is crowded
+
+
+@pytest.mark.skipif(clang.find() is None, reason="there is no clang with AMD's libraries to build a code object with")
+@pytest.mark.parametrize("text", ["float kept[4];", "float kept[4096]; // what no registers hold"])
+def test_a_code_object_says_what_its_compiler_said(text: str) -> None:
+    module, compiler = product("hip"), clang.find()
+    assert compiler is not None
+    (kernel,) = module.kernels
+    body = f"""#include "uol_device.h"
+extern "C" __global__ void __launch_bounds__(64) {kernel.name}(const float* x, float* y, int n) {{
+  {text}
+  for (int i = 0; i < n; ++i) kept[i & 3] = x[i];
+  y[threadIdx.x] = kept[threadIdx.x & 3] + kept[n & 1];
+}}
+"""
+    small = replace(module, device=replace(module.device, text=body))
+    device = registry.get("hip").devices["mi250x"]
+    binary, log = clang.build(compiler, small, device, "c++17")
+    found = code_object.resources(Artifact(small, binary, None, log))
+    with folder_of(small) as folder:
+        (folder / "out.co").write_bytes(binary)
+        said = notes(folder / "out.co")
+    assert found[kernel.name].local_bytes == said["private_segment_fixed_size"]
+    assert said["vgpr_count"] <= found[kernel.name].registers < said["vgpr_count"] + 8
+    bundled = in_bundle(binary)
+    assert code_object.resources(Artifact(small, bundled, None, log)) == found
+
+
+def notes(path: Path) -> dict[str, int]:
+    """The metadata of the one kernel of a code object."""
+    reader = Path("/usr/bin/llvm-readelf")
+    if not reader.exists():
+        pytest.skip("llvm-readelf is not installed, so there is nothing to compare with")
+    shown = subprocess.run([reader, "--notes", path], capture_output=True, text=True, check=True).stdout
+    return {name: int(value) for name, value in re.findall(r"\.(vgpr_count|private_segment_fixed_size):\s*(\d+)", shown)}
+
+
+def in_bundle(binary: bytes) -> bytes:
+    """As hipcc gives it: beside an empty part for the host."""
+    names = (b"host-x86_64-unknown-linux--", b"hipv4-amdgcn-amd-amdhsa--gfx90a")
+    head = len(code_object.BUNDLE) + 8 + sum(24 + len(name) for name in names)
+    sizes = ((head, 0), (head, len(binary)))
+    entries = b"".join(struct.pack("<QQQ", *s, len(n)) + n for s, n in zip(sizes, names, strict=True))
+    return code_object.BUNDLE + struct.pack("<Q", len(names)) + entries + binary
