@@ -136,13 +136,14 @@ class OpenOperator:
 
     def __init__(self, graph: KernelGraph, made_for: Callable[[Mapping[str, int]], DeviceOperator]) -> None:
         self.graph = graph
-        self._made_for = made_for
         self._first_dim = len(graph.args) + len(graph.scalars)
-        self.at = lru_cache(KNOWN_SIZES)(self._at)
 
-    def _at(self, *sizes: int) -> DeviceOperator:
-        """The operator at these sizes of its dims."""
-        return self._made_for(dict(zip(self.graph.dims, map(int, sizes), strict=True)))
+        @lru_cache(KNOWN_SIZES)
+        def at(*sizes: int) -> DeviceOperator:
+            return made_for(dict(zip(graph.dims, map(int, sizes), strict=True)))
+
+        self.at = at
+        """The operator at these sizes of its dims. It does not hold `self`, so that memory is freed with the operator."""
 
     def __call__(self, *arguments: Any, stream: int = 0, workspace: Any = None) -> None:
         dims = self.graph.dims

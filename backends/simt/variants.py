@@ -3,7 +3,7 @@ has one kernel.
 
     maps      elements side by side, where the last extent is a multiple of them; else one by one
     rows      what lanes of a warp hold, what threads of a block hold, and any; each side by side, and one by one
-    orders    rows of a short tile, of the longest, and any
+    orders    rows of tiles of one size after another, and any
     products  few rows, few columns, and any
 """
 
@@ -26,13 +26,10 @@ from uol.codegen.specs.steps import passes_of
 from uol.ir.integers.terms import compare, negate
 from uol.ir.program.nodes import Axis, Call, Const, Expr
 
-FEW = (16, 32, 64)
-"""Rows or columns of a product: as many as the smaller tiles have."""
-
-
 Where = tuple[Expr, ...]
 
-
+FEW = (16, 32, 64)
+"""Rows or columns of a product: as many as the smaller tiles have."""
 ORDERS = (256, 512, 1024, 2048)
 """Elements of a row that are put in order in shared memory: a network of twice as many has more than twice as many steps."""
 
