@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache, lru_cache
+from functools import cached_property, lru_cache
+from threading import local
 from typing import TYPE_CHECKING
 
 from uol.ir.integers import polynomials
@@ -159,21 +160,27 @@ class Facts:
 _BEYOND_POLYNOMIALS = ("/", "%", "min", "max", "select", "cast")
 
 
-@cache
-def _analyzer() -> Analyzer:
-    import_tvm()
-    from uol.ir.integers.analyzer import Analyzer
+class _OfThread(local):
+    """An analyzer for each thread: its scopes are closed in the order in which they were opened, or the process ends."""
 
-    return Analyzer()
+    @cached_property
+    def analyzer(self) -> Analyzer:
+        import_tvm()
+        from uol.ir.integers.analyzer import Analyzer
+
+        return Analyzer()
+
+
+_OWN = _OfThread()
 
 
 @lru_cache(maxsize=ANSWERS)
 def _analyzer_simplifies(expr: Expr, conditions: tuple[Expr, ...]) -> Expr:
-    return _analyzer().simplify(expr, conditions)
+    return _OWN.analyzer.simplify(expr, conditions)
 
 
 def _analyzer_proves(condition: Expr, known: Knowledge) -> bool:
     try:
-        return _analyzer().prove(condition, known.conditions)
+        return _OWN.analyzer.prove(condition, known.conditions)
     except OverflowError:
         return False

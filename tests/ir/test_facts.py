@@ -1,5 +1,8 @@
 """The door to the integer facts: scopes, bounds, and the solver behind them."""
 
+import subprocess
+import sys
+
 import pytest
 
 from uol.ir.errors import ToolchainError
@@ -102,3 +105,31 @@ def test_a_quotient_of_what_is_less_than_its_divisor_is_nothing() -> None:
     assert facts.simplify(idx("%", i, n)) == i
     for unlike in (idx("/", idx("+", i, Const(1)), n), idx("/", i, m), idx("/", j, n), idx("%", idx("*", i, Const(2)), n)):
         assert show(facts.simplify(unlike)) == show(unlike)
+
+
+IN_THREADS = """
+from threading import Barrier, Thread
+from uol.ir.integers.facts import Facts
+from uol.ir.integers.terms import compare, idx
+from uol.ir.program.nodes import Const, Var
+
+together, proven = Barrier(4), []
+
+def prove(number):
+    together.wait()
+    for n in range(40):  # products of variables: nothing but the analyzer decides on them
+        i, j, m = Var(f"i{number}"), Var("j"), Var("m")
+        known = *(compare(">=", v, Const(0)) for v in (i, j)), compare("<", j, i), compare("<", i, m)
+        proven.append(Facts(known).prove(compare("<=", idx("/", idx("*", i, j), m), idx("+", j, Const(n)))))
+
+threads = [Thread(target=prove, args=(number,)) for number in range(4)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(len(proven), all(proven))
+"""
+
+
+def test_threads_prove_side_by_side() -> None:
+    """In a process of its own: an analyzer whose scopes two threads open and close ends it."""
+    done = subprocess.run([sys.executable, "-c", IN_THREADS], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.split()) == (0, ["160", "True"]), done.stderr[-2000:]

@@ -99,7 +99,7 @@ def plan_attention(spec: Attention, tile: RowTile) -> AttentionPlan:
     batches = f", {printer.value(batch.count)} times" if batch.axes else ""
     return AttentionPlan(
         title=f"{printer.value(rows.count)} rows x {printer.value(cols.count)} cols{batches}; {tile.describe()}",
-        signature=signature(spec, kernel_symbol(spec), names, tile.threads, index),
+        signature=signature(spec, kernel_symbol(spec), names, tile.threads, index, roomy=True),
         launch=Launch((as_count(blocks), 1, 1), (tile.threads, 1, 1)),
         index_type=index.ctype,
         tile=tile,

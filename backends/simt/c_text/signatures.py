@@ -28,15 +28,24 @@ class Signature:
 
 
 def signature(
-    spec: KernelSpec, symbol: str, names: Names, threads: int, index: Index, further: frozenset[str] = frozenset()
+    spec: KernelSpec,
+    symbol: str,
+    names: Names,
+    threads: int,
+    index: Index,
+    further: frozenset[str] = frozenset(),
+    *,
+    roomy: bool = False,
 ) -> Signature:
-    """Buffers in the spec's order, then run-time attributes, then symbolic dims. `further`: what is written beside stores."""
+    """Buffers in the spec's order, then run-time attributes, then symbolic dims. `further`: what is written beside stores.
+    `roomy`: a thread may have as many registers as a block alone on its core leaves it; compilers else save some for further
+    blocks, and put into memory what they then have no room for."""
     written = stored_tensors(spec) | further
     params = [Param(a.name, "buffer", a.dtype, a.name in written) for a in spec.args]
     params += [Param(s.name, "scalar", s.dtype) for s in spec.scalars]
     params += [Param(d, "dim", "i64") for d in spec.dims]
     texts = [_declared(p, names, index.ctype) for p in params]
-    head = f'extern "C" __global__ void __launch_bounds__({threads}) {symbol}('
+    head = f'extern "C" __global__ void __launch_bounds__({threads}{", 1" if roomy else ""}) {symbol}('
     launched = f"; for {' and '.join(map(expr_text, spec.where))}" if spec.where else ""
     one_line = f"{head}{', '.join(texts)})"
     if len(one_line) <= WIDTH:
