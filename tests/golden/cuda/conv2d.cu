@@ -9,7 +9,7 @@
 #include "uol_device.h"
 
 // 5 x 126 x 27; tile 16 x 16 x 16, 2 x 2 a thread, 64 threads a block
-extern "C" __global__ void __launch_bounds__(64) conv2d_kernel(
+extern "C" __global__ void __launch_bounds__(64, 1) conv2d_kernel(
     const float* __restrict__ x,
     const float* __restrict__ w,
     float* __restrict__ y)
@@ -21,6 +21,7 @@ extern "C" __global__ void __launch_bounds__(64) conv2d_kernel(
   const int thread_m = threadIdx.x / 8;
   const int thread_n = threadIdx.x % 8;
   float y_value[2][2] = {};  // line 5
+#pragma unroll 1
   for (int k0 = 0; k0 < 27; k0 += 16) {
     for (int slot = threadIdx.x; slot < 16 * 16; slot += 64) {
       const int o = uol::min(m0 + slot / 16, 4);

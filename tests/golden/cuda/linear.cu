@@ -6,7 +6,7 @@
 #include "uol_device.h"
 
 // 33 x 64 x 17; tile 16 x 16 x 16, 2 x 2 a thread, 64 threads a block
-extern "C" __global__ void __launch_bounds__(64) linear_kernel(
+extern "C" __global__ void __launch_bounds__(64, 1) linear_kernel(
     const uol::f16* __restrict__ x,
     const uol::f16* __restrict__ w,
     const uol::f16* __restrict__ b,
@@ -19,6 +19,7 @@ extern "C" __global__ void __launch_bounds__(64) linear_kernel(
   const int thread_m = threadIdx.x / 8;
   const int thread_n = threadIdx.x % 8;
   float a[2][2] = {};  // line 2
+#pragma unroll 1
   for (int k0 = 0; k0 < 17; k0 += 16) {
     for (int slot = threadIdx.x; slot < 16 * 16; slot += 64) {
       const int s = uol::min(m0 + slot / 16, 32);

@@ -5,7 +5,7 @@
 #include "uol_device.h"
 
 // 97 x 113 x 773; tile 16 x 16 x 16, 2 x 2 a thread, 64 threads a block
-extern "C" __global__ void __launch_bounds__(64) matmul_kernel(
+extern "C" __global__ void __launch_bounds__(64, 1) matmul_kernel(
     const uol::f16* __restrict__ a,
     const uol::f16* __restrict__ b,
     uol::f16* __restrict__ y)
@@ -17,6 +17,7 @@ extern "C" __global__ void __launch_bounds__(64) matmul_kernel(
   const int thread_m = threadIdx.x / 8;
   const int thread_n = threadIdx.x % 8;
   float y_sum[2][2] = {};  // line 2
+#pragma unroll 1
   for (int k0 = 0; k0 < 773; k0 += 16) {
     for (int slot = threadIdx.x; slot < 16 * 16; slot += 64) {
       const int m = uol::min(m0 + slot / 16, 96);

@@ -13,7 +13,7 @@
 #include "uol_device.h"
 
 // 81 rows x 81 cols, 32 times; 32 rows a block, cols in tiles of 32, 2 x 2 a thread, 256 threads a block
-extern "C" __global__ void __launch_bounds__(256) attention_kernel(
+extern "C" __global__ void __launch_bounds__(256, 1) attention_kernel(
     const uol::f16* __restrict__ q,
     const uol::f16* __restrict__ k,
     const uol::f16* __restrict__ v,
@@ -34,6 +34,7 @@ extern "C" __global__ void __launch_bounds__(256) attention_kernel(
   for (int ri = 0; ri < 2; ++ri) hi[ri] = -uol::infinity<float>();
   for (int col0 = 0; col0 < 81; col0 += 32) {
     float s_sum[2][2] = {};  // line 5
+#pragma unroll 1
     for (int k0 = 0; k0 < 25; k0 += 16) {
       for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
         const int at_row = uol::min(row0 + slot / 16, 80);
@@ -95,6 +96,7 @@ extern "C" __global__ void __launch_bounds__(256) attention_kernel(
       }
     }
     const int col_end = uol::min(col0 + 32, 81);
+#pragma unroll 1
     for (int k0 = col0; k0 < col_end; k0 += 16) {
       for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
         const int e = uol::min(slot % 32, 18);

@@ -37,7 +37,7 @@ extern "C" __global__ void __launch_bounds__(256) attention_grad_delta_kernel(
 }
 
 // 81 rows x 81 cols, 32 times; 32 rows a block, cols in tiles of 32, 2 x 2 a thread, 256 threads a block
-extern "C" __global__ void __launch_bounds__(256) attention_grad_dq_sum_kernel(
+extern "C" __global__ void __launch_bounds__(256, 1) attention_grad_dq_sum_kernel(
     const uol::f16* __restrict__ q,
     const uol::f16* __restrict__ k,
     const uol::f16* __restrict__ v,
@@ -59,6 +59,7 @@ extern "C" __global__ void __launch_bounds__(256) attention_grad_dq_sum_kernel(
   float dq_sum[2][2] = {};  // line 11
   for (int col0 = 0; col0 < 81; col0 += 32) {
     float s_sum[2][2] = {};  // line 6
+#pragma unroll 1
     for (int k0 = 0; k0 < 25; k0 += 16) {
       for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
         const int at_row = uol::min(row0 + slot / 16, 80);
@@ -94,6 +95,7 @@ extern "C" __global__ void __launch_bounds__(256) attention_grad_dq_sum_kernel(
       __syncthreads();
     }
     float dp[2][2] = {};  // line 9
+#pragma unroll 1
     for (int k0 = 0; k0 < 19; k0 += 16) {
       for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
         const int at_row = uol::min(row0 + slot / 16, 80);
@@ -142,6 +144,7 @@ extern "C" __global__ void __launch_bounds__(256) attention_grad_dq_sum_kernel(
       }
     }
     const int col_end = uol::min(col0 + 32, 81);
+#pragma unroll 1
     for (int k0 = col0; k0 < col_end; k0 += 16) {
       for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
         const int d = uol::min(slot % 32, 24);
@@ -181,7 +184,7 @@ extern "C" __global__ void __launch_bounds__(256) attention_grad_dq_sum_kernel(
 }
 
 // 81 rows x 81 cols, 32 times; 32 rows a block, cols in tiles of 32, 2 x 2 a thread, 256 threads a block
-extern "C" __global__ void __launch_bounds__(256) attention_grad_dk_sum_kernel(
+extern "C" __global__ void __launch_bounds__(256, 1) attention_grad_dk_sum_kernel(
     const uol::f16* __restrict__ q,
     const uol::f16* __restrict__ k,
     const uol::f16* __restrict__ v,
@@ -207,6 +210,7 @@ extern "C" __global__ void __launch_bounds__(256) attention_grad_dk_sum_kernel(
   float dv_sum[2][2] = {};  // line 14
   for (int col0 = 0; col0 < 81; col0 += 32) {
     float s_sum[2][2] = {};  // line 6
+#pragma unroll 1
     for (int k0 = 0; k0 < 25; k0 += 16) {
       for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
         const int j = uol::min(row0 + slot / 16, 80);
@@ -242,6 +246,7 @@ extern "C" __global__ void __launch_bounds__(256) attention_grad_dk_sum_kernel(
       __syncthreads();
     }
     float dp[2][2] = {};  // line 9
+#pragma unroll 1
     for (int k0 = 0; k0 < 19; k0 += 16) {
       for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
         const int j = uol::min(row0 + slot / 16, 80);
@@ -290,6 +295,7 @@ extern "C" __global__ void __launch_bounds__(256) attention_grad_dk_sum_kernel(
       }
     }
     const int col_end = uol::min(col0 + 32, 81);
+#pragma unroll 1
     for (int k0 = col0; k0 < col_end; k0 += 16) {
       for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
         const int d = uol::min(slot % 32, 24);
@@ -314,6 +320,7 @@ extern "C" __global__ void __launch_bounds__(256) attention_grad_dk_sum_kernel(
       }
       __syncthreads();
     }
+#pragma unroll 1
     for (int k0 = col0; k0 < col_end; k0 += 16) {
       for (int slot = threadIdx.x; slot < 32 * 16; slot += 256) {
         const int e = uol::min(slot % 32, 18);

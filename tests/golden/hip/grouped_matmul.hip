@@ -8,7 +8,7 @@
 #include "uol_device.h"
 
 // 97 x 53 x 69; tile 16 x 16 x 16, 2 x 2 a thread, 64 threads a block
-extern "C" __global__ void __launch_bounds__(64) grouped_matmul_kernel(
+extern "C" __global__ void __launch_bounds__(64, 1) grouped_matmul_kernel(
     const uol::f16* __restrict__ x,
     const long long* __restrict__ expert,
     const uol::f16* __restrict__ w,
@@ -29,6 +29,7 @@ extern "C" __global__ void __launch_bounds__(64) grouped_matmul_kernel(
       const long long row = m0 + thread_m + mi * 8;
       mine[mi] = row >= first && row < last;
     }
+#pragma unroll 1
     for (long long k0 = 0; k0 < 69; k0 += 16) {
       for (int slot = threadIdx.x; slot < 16 * 16; slot += 64) {
         const long long m = uol::min(m0 + slot / 16, 96LL);
