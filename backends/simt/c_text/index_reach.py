@@ -1,4 +1,4 @@
-"""Under which sizes `int` holds every index of a kernel whose dims are arguments.
+"""What indices of a kernel there are, and under which sizes `int` holds all of them where dims are arguments.
 
 How far an index gets is bounded by a polynomial over the dims, with no negative coefficient: |a - b| by what bounds a plus what
 bounds b, and so on. One polynomial bounds all indices of a kernel, and the host asks at each call whether it fits 32 bits.
@@ -39,7 +39,7 @@ def fits_int_where(spec: KernelSpec, counts: Iterable[Expr]) -> Expr | None:
         known[Var(axis.name)] = extent
     found = [_bound(count, dims) for count in counts]
     for expr in expressions(spec):
-        found += _reaches(expr, known)
+        found += [_bound(part, _where(known, guards) if guards else known) for part, guards in index_parts(expr)]
     whole: Bound = {}
     for each in found:
         if each is None:
@@ -53,30 +53,31 @@ def fits_int_where(spec: KernelSpec, counts: Iterable[Expr]) -> Expr | None:
     return compare("<=", total, Const(LARGEST))
 
 
-def _reaches(expr: Expr, known: Bounds) -> Iterator[Bound | None]:
-    """The bounds of every index that is computed for an expression. Within a read its guards hold."""
+def index_parts(expr: Expr, guards: tuple[Guard, ...] = ()) -> Iterator[tuple[Expr, tuple[Guard, ...]]]:
+    """Every index that is computed for an expression, and every step on the way to it, each with the guards that hold there:
+    within a read its own."""
     if isinstance(expr, Read):
-        yield from _steps(expr.offset, _where(known, expr.guard))
+        yield from _steps(expr.offset, (*guards, *expr.guard) if expr.guard else guards)
         for operand in guard_operands(expr.guard):
-            yield from _steps(operand, known)
+            yield from _steps(operand, guards)
         if expr.fill is not None:
-            yield from _reaches(expr.fill, known)
+            yield from index_parts(expr.fill, guards)
         return
     if expr.type == INDEX:
-        yield _bound(expr, known)
+        yield expr, guards
     for child in expr.children:
-        yield from _reaches(child, known)
+        yield from index_parts(child, guards)
 
 
-def _steps(expr: Expr, known: Bounds) -> Iterator[Bound | None]:
-    """The bounds of an index and of its parts; data that is read for it counts, whatever its type."""
+def _steps(expr: Expr, guards: tuple[Guard, ...]) -> Iterator[tuple[Expr, tuple[Guard, ...]]]:
+    """The same of what is used as an index: data that is read for it counts, whatever its type."""
     if expr.type != "bool":
-        yield _bound(expr, known)
+        yield expr, guards
     if isinstance(expr, Read):
-        yield from _reaches(expr, known)
+        yield from index_parts(expr, guards)
         return
     for child in expr.children:
-        yield from _steps(child, known)
+        yield from _steps(child, guards)
 
 
 def _where(known: Bounds, guards: Iterable[Guard]) -> Bounds:

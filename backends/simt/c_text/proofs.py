@@ -4,19 +4,18 @@ one, by intervals first, by TVM's analyzer where they do not decide.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from uol.backends.c_text.index_intervals import Ranges, fits_int, join
-from uol.backends.simt.c_text.index_reach import fits_int_where
+from uol.backends.simt.c_text.index_reach import fits_int_where, index_parts
 from uol.codegen.indexing.arithmetic import ZERO, static
-from uol.codegen.specs.nodes import Guard, KernelSpec, Read, guard_operands
+from uol.codegen.specs.nodes import Guard, KernelSpec, Read
 from uol.codegen.specs.traverse import expressions
 from uol.ir.integers.intervals import Interval
 from uol.ir.integers.terms import in_range
 from uol.ir.program.nodes import Call, Expr, Var
 from uol.ir.program.walk import walk
-from uol.ir.types import INDEX
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,32 +102,5 @@ def index_type(spec: KernelSpec, counts: Iterable[Expr]) -> Index:
         where = fits_int_where(spec, counts)
         return Index(WIDE) if where is None else Index(NARROW, where)
     ranges = Ranges.over(spec.axes, spec.dims)
-    reach = [i for expr in expressions(spec) for i in _intervals(expr, ranges)]
+    reach = [ranges.where(guards).of(part) for expr in expressions(spec) for part, guards in index_parts(expr)]
     return Index(NARROW if fits_int(join([*reach, *(Interval(0, static(c)) for c in counts)])) else WIDE)
-
-
-def _intervals(expr: Expr, ranges: Ranges) -> Iterator[Interval]:
-    """The interval of every index that is computed for an expression. Within a read its guards hold."""
-    if isinstance(expr, Read):
-        inside = ranges.where(expr.guard)
-        yield from _index(expr.offset, inside)
-        for operand in guard_operands(expr.guard):
-            yield from _index(operand, ranges)
-        if expr.fill is not None:
-            yield from _intervals(expr.fill, ranges)
-        return
-    if expr.type == INDEX:
-        yield ranges.of(expr)
-    for child in expr.children:
-        yield from _intervals(child, ranges)
-
-
-def _index(expr: Expr, ranges: Ranges) -> Iterator[Interval]:
-    """The same for an expression that is used as an index: data that is read for it counts, whatever its type."""
-    if expr.type != "bool":
-        yield ranges.of(expr)
-    if isinstance(expr, Read):
-        yield from _intervals(expr, ranges)
-        return
-    for child in expr.children:
-        yield from _index(child, ranges)
