@@ -3,6 +3,7 @@ has one kernel.
 
     maps      elements side by side, where the last extent is a multiple of them; else one by one
     rows      what lanes of a warp hold, what threads of a block hold, and any; each side by side, and one by one
+    columns   rows of them side by side, where they are a multiple of them, and one by one; scans likewise
     orders    rows of tiles of one size after another, and any
     products  few rows, few columns, and any
 """
@@ -14,13 +15,13 @@ from dataclasses import dataclass, replace
 from functools import reduce
 
 from uol.backends.simt.rows.kept_reads import MOST_COLUMNS
-from uol.backends.simt.rows.row_schedules import MOST_THREADS, lanes_want_rows
+from uol.backends.simt.rows.row_schedules import MOST_THREADS, columns_side_by_side, lanes_want_rows, rows_side_by_side
 from uol.backends.simt.schedules import THREADS
 from uol.backends.simt.transposed import crossing_of, tile_across
 from uol.backends.simt.vectors import WHOLE_BYTES, width_along
 from uol.codegen.indexing.arithmetic import size, static
 from uol.codegen.specs.drop_unit_axes import without_unit_axes
-from uol.codegen.specs.nodes import Contract, KernelSpec, Map, Pack, Reduce, Select
+from uol.codegen.specs.nodes import Contract, KernelSpec, Map, Pack, Reduce, Scan, Select
 from uol.codegen.specs.sizes import multiple_of
 from uol.codegen.specs.steps import passes_of
 from uol.ir.integers.terms import compare, negate
@@ -55,6 +56,8 @@ def _parts(spec: KernelSpec, lanes: int) -> Iterator[Part]:
         case Reduce() if spec.cols and not lanes_want_rows(spec, spec.rows, spec.cols):
             for part in _by_length(spec, lanes):
                 yield from _by_width(part, spec)
+        case Reduce() | Scan() if spec.rows and (isinstance(spec, Scan) or spec.cols):
+            yield from _by_width(Part("", ()), spec)
         case Select() if static(spec.col.extent) is None:
             yield from _up_to(spec.col.extent, {f"up_to_{most}": most for most in ORDERS})
         case Contract():
@@ -87,13 +90,10 @@ def _up_to(count: Expr, bounds: Mapping[str, int]) -> Iterator[Part]:
     yield Part("", beyond)
 
 
-def _by_width(part: Part, spec: Map | Pack | Reduce) -> Iterator[Part]:
+def _by_width(part: Part, spec: Map | Pack | Reduce | Scan) -> Iterator[Part]:
     """A part as it is; or in two, where whole accesses may go along axes if their extents are multiples of them."""
-    crossing = None if isinstance(spec, Reduce) else crossing_of(spec)
-    axes = (spec.axes[-1],) if crossing is None else (crossing.along, crossing.across)
-    extents = tuple(axis.extent for axis in axes if static(axis.extent) is None)
-    whole = replace(spec, where=tuple(multiple_of(extent, WHOLE_BYTES) for extent in extents))
-    width = width_along(whole, axes[0]) if crossing is None or isinstance(whole, Reduce) else tile_across(whole, crossing).each
+    extents = tuple(axis.extent for axis in _axes_of_accesses(spec) if static(axis.extent) is None)
+    width = _width(replace(spec, where=tuple(multiple_of(extent, WHOLE_BYTES) for extent in extents)))
     if not extents or width == 1:
         yield part
         return
@@ -101,6 +101,32 @@ def _by_width(part: Part, spec: Map | Pack | Reduce) -> Iterator[Part]:
     yield Part("_".join(filter(None, (part.name, f"by_{width}"))), (*part.where, *multiples))
     first, *others = map(negate, multiples)
     yield replace(part, where=(*part.where, reduce(lambda found, each: Call("or", (found, each), "bool"), others, first)))
+
+
+def _axes_of_accesses(spec: Map | Pack | Reduce | Scan) -> tuple[Axis, ...]:
+    """Along which a thread has elements side by side."""
+    match spec:
+        case Map() | Pack():
+            crossing = crossing_of(spec)
+            return (spec.axes[-1],) if crossing is None else (crossing.along, crossing.across)
+        case Reduce(rows=rows, cols=cols):
+            return (rows[-1],) if rows and lanes_want_rows(spec, rows, cols) else (cols[-1],)
+        case Scan(rows=rows, along=along):
+            return (rows[-1],) if lanes_want_rows(spec, rows, (along,)) else (along,)
+
+
+def _width(spec: Map | Pack | Reduce | Scan) -> int:
+    """How many elements that may be."""
+    match spec:
+        case Map() | Pack():
+            crossing = crossing_of(spec)
+            return width_along(spec, spec.axes[-1]) if crossing is None else tile_across(spec, crossing).each
+        case Reduce(rows=rows, cols=cols) if rows and lanes_want_rows(spec, rows, cols):
+            return rows_side_by_side(spec)
+        case Reduce():
+            return width_along(spec, spec.cols[-1])
+        case Scan(rows=rows, along=along):
+            return 1 if lanes_want_rows(spec, rows, (along,)) else columns_side_by_side(spec)
 
 
 def _is_open(axes: Iterable[Axis]) -> bool:
