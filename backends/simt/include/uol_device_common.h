@@ -191,16 +191,17 @@ template <class T, class I = long long> struct Pick {
   T value;
   I index;
 };
-// The first NaN, else the extremum with the smallest index.
+// The first NaN, else the extremum with the smallest index. Field by field: of two whole candidates some compilers choose an
+// address, and put both into memory.
 template <class T, class I> UOL_DEVICE Pick<T, I> pick_max(Pick<T, I> a, Pick<T, I> b) {
   const bool nan_a = a.value != a.value, nan_b = b.value != b.value, level = nan_a ? nan_b : a.value == b.value;
-  if (level) return b.index < a.index ? b : a;
-  return nan_a || (!nan_b && a.value > b.value) ? a : b;
+  const bool takes_b = level ? b.index < a.index : !nan_a && (nan_b || !(a.value > b.value));
+  return {takes_b ? b.value : a.value, takes_b ? b.index : a.index};
 }
 template <class T, class I> UOL_DEVICE Pick<T, I> pick_min(Pick<T, I> a, Pick<T, I> b) {
   const bool nan_a = a.value != a.value, nan_b = b.value != b.value, level = nan_a ? nan_b : a.value == b.value;
-  if (level) return b.index < a.index ? b : a;
-  return nan_a || (!nan_b && a.value < b.value) ? a : b;
+  const bool takes_b = level ? b.index < a.index : !nan_a && (nan_b || !(a.value < b.value));
+  return {takes_b ? b.value : a.value, takes_b ? b.index : a.index};
 }
 template <class T, class I> UOL_DEVICE Pick<T, I> shuffle_xor(Pick<T, I> v, int mask, int line = __builtin_LINE()) {
   return {shuffle_xor(v.value, mask, line), shuffle_xor(v.index, mask, line)};
