@@ -5,7 +5,8 @@
 
 #include <__clang_hip_runtime_wrapper.h>
 
-#define __launch_bounds__(threads) __attribute__((amdgpu_flat_work_group_size(1, threads)))
+#define __launch_bounds__(threads, ...) \
+  __attribute__((amdgpu_flat_work_group_size(1, threads) __VA_OPT__(, amdgpu_waves_per_eu(__VA_ARGS__))))
 
 extern "C" {
 __device__ __attribute__((const)) __SIZE_TYPE__ __ockl_get_local_id(unsigned);
