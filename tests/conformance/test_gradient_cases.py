@@ -50,6 +50,14 @@ def test_a_gradient_of_zeros_is_zero(dtype: str) -> None:
         assert compare_with_autograd(actual, {"dx": np.zeros(3)}, (tensor,)).ok == passes
 
 
+def test_what_cancels_is_right_to_the_roundings_of_autograd() -> None:
+    """Of terms of 4, not of what is left of them; a fault of f32 is still one."""
+    owed = {"dx": np.array([0.0, -4.4e-16, 2.2e-16])}
+    for value, passes in ((0.0, True), (1e-14, True), (1e-7, False)):
+        actual = {"dx": np.array([0.0, value, 0.0], np.float32)}
+        assert compare_with_autograd(actual, owed, (DX,), [np.array([4.0, -1.0, np.inf])]).ok == passes
+
+
 def test_where_autograd_has_no_number_the_golden_value_judges() -> None:
     assert ok([1.0, 7.0, 0.5], [1.0, np.nan, 0.5])
     assert not ok([1.0, 7.0, 0.6], [1.0, np.nan, 0.5])
