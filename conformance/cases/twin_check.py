@@ -220,8 +220,7 @@ def _reference(
     within = partial(_within, program.by_role("out"), outcome, admitted, independent)
     if forward_of(case.op) is None:
         return within()
-    floats = [values for values in prepared.values.values() if values.dtype.kind == "f"]
-    by_scale = compare_with_autograd(outcome.outputs, independent, program.by_role("out"), floats)
+    by_scale = compare_with_autograd(outcome.outputs, independent, program.by_role("out"), prepared.values.values())
     if by_scale.ok or not (by_contract := within()).ok:
         return by_scale
     return by_contract  # where all of a gradient cancels, its scale says nothing

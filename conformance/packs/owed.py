@@ -21,7 +21,7 @@ from uol.conformance.accuracy.interval_shift import around
 from uol.conformance.accuracy.sorts_under_rounding import Ordered
 from uol.conformance.cases.truth import Truth
 from uol.conformance.cases.twin_check import Prepared
-from uol.conformance.gradients.cases import TOLERANCE
+from uol.conformance.gradients.cases import admitted_by_scale
 from uol.conformance.packs.runner.judge import Bounds, Owed, judged
 from uol.ir.errors import UolError
 from uol.ir.program.dtype_encoding import STORAGE, decode, encode
@@ -46,7 +46,8 @@ def owed_of(prepared: Prepared, truth: Truth) -> list[Owed]:
     """What each result is judged by. Raises UolError where the golden value itself would not be taken."""
     admitted, independent = truth.admitted(prepared), truth.reference(prepared)
     results = prepared.program.by_role("out")
-    owed = _needed([_owed(t, admitted, independent, is_gradient=forward_of(prepared.case.op) is not None) for t in results])
+    inputs = None if forward_of(prepared.case.op) is None else tuple(prepared.values.values())
+    owed = _needed([_owed(t, admitted, independent, inputs) for t in results])
     golden = {each.name: _stored(each.golden, each.dtype) for each in owed}
     if not (seen := judged(golden, owed)).ok:
         raise UolError(f"the golden value does not fit the bounds: {seen.reason}")
@@ -75,7 +76,10 @@ def _covers(owed: Owed, wide: int, narrow: int) -> bool:
     return bool((anything | ((low <= other_low) & (other_high <= high))).all())
 
 
-def _owed(tensor: Tensor, admitted: Enclosed, independent: Mapping[str, Array] | None, *, is_gradient: bool) -> Owed:
+def _owed(
+    tensor: Tensor, admitted: Enclosed, independent: Mapping[str, Array] | None, inputs: Sequence[Array] | None
+) -> Owed:
+    """Of one result; `inputs`: those of a gradient."""
     dtype, enclosed = tensor.dtype, admitted.results[tensor.name]
     golden = np.array(enclosed.value, np.float64 if is_float(dtype) else STORAGE[dtype])
     value = None if independent is None else np.asarray(independent[tensor.name])
@@ -86,8 +90,8 @@ def _owed(tensor: Tensor, admitted: Enclosed, independent: Mapping[str, Array] |
         own = _rounded(enclosed, dtype)
         _require_alike(tensor.name, golden, value)
         every = [own] if value is None else [own.within(_rounded(around(value, enclosed, dtype), dtype))]
-        if is_gradient and value is not None:
-            every.append(own.within(_by_scale(value, dtype)))
+        if inputs is not None and value is not None:
+            every.append(own.within(_by_scale(value, dtype, inputs)))
         alternatives = [Bounds(_stored(each.low, dtype), _stored(each.high, dtype)) for each in every]
     return Owed(tensor.name, dtype, golden, alternatives)
 
@@ -111,12 +115,12 @@ def _rounded(owed: Enclosure, dtype: str) -> _Interval:
     return _Interval(*(nearest(edge, dtype) for edge in edges))
 
 
-def _by_scale(value: Array, dtype: str) -> _Interval:
-    """All numbers of the type that are as near to autograd's value as PyTorch's tolerance of the largest one; any, where that
-    is not finite in the type."""
+def _by_scale(value: Array, dtype: str, inputs: Sequence[Array]) -> _Interval:
+    """All numbers of the type that are as near to autograd's value as is admitted by the largest one; any, where that is not
+    finite in the type."""
     finite = np.isfinite(round_to(value, dtype))
     scale = float(np.max(np.abs(value[finite]), initial=0.0))
-    admitted = TOLERANCE[dtype] * scale + float(ulp(np.zeros(()), dtype))
+    admitted = admitted_by_scale(scale, dtype, inputs)
     low, high = (_innermost(np.where(finite, value, 0.0), sign * admitted, dtype) for sign in (-1.0, 1.0))
     return _Interval(np.where(finite, low, -np.inf), np.where(finite, high, np.inf))
 
