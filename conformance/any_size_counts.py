@@ -11,9 +11,9 @@ often was compiled; exit status 1 where anything does, 2 for bad input. *modelle
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 
@@ -92,23 +92,16 @@ def _requests(workload: Workload, target: str, dtype: str, dim: str) -> Iterator
     """The operator at ten sizes of a dim, those that it admits."""
     for part in PARTS:
         sizes = {**workload.flat_dims, dim: max(round(workload.flat_dims[dim] * part), 1)}
-        case = Case(workload.op, target, dtype, _of_sizes(workload, sizes))
+        case = Case(workload.op, target, dtype, workload.at(sizes))
         try:
             yield Request(fitting(find_operator(workload.op), case), resolve_target(target))
         except ShapeError:
             continue
 
 
-def _of_sizes(workload: Workload, flat: Mapping[str, int]) -> Workload:
-    rest = iter(flat.values())
-    dims = {n: tuple(next(rest) for _ in e) if isinstance(e, tuple) else next(rest) for n, e in workload.dims.items()}
-    return replace(workload, dims=dims)
-
-
 def _counts(issued: Sequence[Issued]) -> tuple[int, int]:
     """Sectors in bytes, and statements; at most, where data decides."""
-    moved = sum((end.high if end.high is not None else end.low) or 0 for i in issued for end in (i.read_bytes, i.written_bytes))
-    return moved, sum(count.high or 0 for each in issued for count in each.statements.values())
+    return sum(map(traffic.moved_bytes, issued)), sum(count.high or 0 for each in issued for count in each.statements.values())
 
 
 def workloads() -> tuple[Workload, ...]:

@@ -16,7 +16,7 @@ import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 
@@ -111,16 +111,9 @@ def _workloads(workload: Workload) -> Iterator[tuple[str, Workload]]:
     """The workload with no short dim, under no name; and under the name of each dim with that one longer."""
     least = min(LEAST, int(ROOM ** (1 / max(len(workload.flat_dims), 1))))
     sizes = {name: max(size, least) for name, size in workload.flat_dims.items()}
-    yield "", _of_sizes(workload, sizes)
+    yield "", workload.at(sizes)
     for dim, size in sizes.items():
-        yield dim, _of_sizes(workload, {**sizes, dim: size * LONGER})
-
-
-def _of_sizes(workload: Workload, flat: Mapping[str, int]) -> Workload:
-    """The workload with other dims."""
-    rest = iter(flat.values())
-    dims = {n: tuple(next(rest) for _ in e) if isinstance(e, tuple) else next(rest) for n, e in workload.dims.items()}
-    return replace(workload, dims=dims)
+        yield dim, workload.at({**sizes, dim: size * LONGER})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -20,6 +20,7 @@ from pathlib import Path
 from uol.backends import registry
 from uol.codegen.work import Issued
 from uol.conformance.cases.case_matrix import types_of
+from uol.conformance.cases.counted import issued_of
 from uol.conformance.cases.twin_check import compiled_of
 from uol.conformance.cases.verdict import Case
 from uol.conformance.command import run_command
@@ -79,15 +80,14 @@ def rows() -> tuple[Row, ...]:
 def traffic_of(row: Row, target: str, dtype: str) -> Traffic:
     """What the kernels of a row move on a target."""
     compiled, program = compiled_of(Case(row.workload.op, target, dtype, row.workload))
-    chosen = compiled.request.target
-    issued = [chosen.backend.issued(kernel.spec, kernel.schedule, chosen.device) for kernel in compiled.module.kernels]
+    issued = issued_of(compiled.module)
     by_text = sum(each.memory_bytes for each in must_of(program, compiled.request.layouts))
     must = min(by_text, sum(each.memory_bytes for each in issued))
-    return Traffic(row, target, dtype, len(issued), must, sum(map(_moved, issued)), _whole(issued))
+    return Traffic(row, target, dtype, len(issued), must, sum(map(moved_bytes, issued)), _whole(issued))
 
 
-def _moved(issued: Issued) -> int:
-    """At most; where no bound is known, what is known to be moved."""
+def moved_bytes(issued: Issued) -> int:
+    """By sectors, at most; where no bound is known, what is known to be moved."""
     return sum((each.high if each.high is not None else each.low) or 0 for each in (issued.read_bytes, issued.written_bytes))
 
 

@@ -61,6 +61,16 @@ class Workload:
                     flat |= {f"{name}_{number}": each for number, each in enumerate(several)}
         return flat
 
+    def at(self, flat: Mapping[str, int]) -> Workload:
+        """The workload with other sizes: those of `flat_dims`, in order.
+
+        >>> Workload("softmax", {"S": (2, 3), "C": 7}).at({"S_0": 2, "S_1": 3, "C": 28}).dims
+        {'S': (2, 3), 'C': 28}
+        """
+        rest = iter(flat.values())
+        dims = {n: tuple(next(rest) for _ in e) if isinstance(e, tuple) else next(rest) for n, e in self.dims.items()}
+        return replace(self, dims=dims)
+
     def __str__(self) -> str:
         sizes = [f"{name}={'x'.join(map(str, e)) or '()' if isinstance(e, tuple) else e}" for name, e in self.dims.items()]
         return f"{self.op}[{', '.join([*sizes, *(f'{name}={value}' for name, value in self.attrs.items())])}]"

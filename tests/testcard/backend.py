@@ -108,6 +108,7 @@ class OnCardOfAnySize:
     op: str
     card: int
     inputs_and_results: int
+    scalars: int
     workspace_bytes: int = 0
 
     def at(self, *sizes: int) -> OnCard:
@@ -117,7 +118,8 @@ class OnCardOfAnySize:
         return OnCard(as_loaded(kernel, 0), self.op, self.card, self.inputs_and_results)
 
     def __call__(self, *arguments: Any, stream: int = 0, workspace: Any = None) -> None:
-        raise NotImplementedError("PyTorch's calls ask for the operator at their sizes")
+        last = self.inputs_and_results + self.scalars
+        self.at(*arguments[last:])(*arguments[:last], stream=stream, workspace=workspace)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +162,10 @@ class CardBackend:
 
     def load(self, artifact: Artifact, index: int = 0) -> Loaded:
         graph = artifact.module.graph
-        kind = OnCardOfAnySize if graph.dims else OnCard
-        return kind(CPU.load(artifact), graph.name, index, len(graph.args))
+        kernel = CPU.load(artifact)
+        if graph.dims:
+            return OnCardOfAnySize(kernel, graph.name, index, len(graph.args), len(graph.scalars))
+        return OnCard(kernel, graph.name, index, len(graph.args))
 
     def torch_devices(self) -> frozenset[str]:
         return frozenset({device.NAME})
