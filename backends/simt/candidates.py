@@ -74,6 +74,8 @@ def candidates(spec: KernelSpec, device: Device, lanes: int) -> Iterable[SimtSch
             return (Elements(THREADS),)
         case Reduce() | Scan():
             return row_schedules(spec, device, lanes)
+        case Select(halves=True):
+            return (Elements(THREADS),)
         case Select():
             return (BlockPerRow(min(2 * THREADS, max(tile_of(spec) // 2, lanes))),)
         case Contract():
@@ -117,7 +119,9 @@ def check(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> Footprint
             return _shared_rows(spec, schedule, target)
         case (Scan(), BlockPerRow(rows=1, staged=False)):
             return _shared_scan(spec, schedule, target)
-        case (Select(rows=rows), BlockPerRow(threads=threads, rows=1, each=1)):
+        case (Select(halves=True, rows=rows, col=col), Elements(threads=threads, each=1)):
+            return _fitting(target, threads, _parts(size((*rows, col)), threads), 0)
+        case (Select(rows=rows, halves=False), BlockPerRow(threads=threads, rows=1, each=1)):
             return _fitting(target, threads, size(rows), sort_bytes(spec))
         case (Contract(), Tile()):
             return _tile(spec, schedule, target)

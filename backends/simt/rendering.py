@@ -21,6 +21,7 @@ from uol.backends.simt.c_text.types import COMPUTE
 from uol.backends.simt.candidates import check
 from uol.backends.simt.contract_plan import ContractPlan, plan_contract
 from uol.backends.simt.map_plan import MapPlan, plan_map
+from uol.backends.simt.rows.merge_plan import MergePlan, plan_merge
 from uol.backends.simt.rows.neighbours import plan_neighbours
 from uol.backends.simt.rows.reduce_plan import ReducePlan, plan_reduce
 from uol.backends.simt.rows.scan_plan import ScanPlan, plan_scan
@@ -39,7 +40,7 @@ from uol.ir.errors import RefusalError, ResourceError, UolError
 from uol.ir.integers.terms import compare, negate
 from uol.ir.program.nodes import Call, Const, Expr, Var
 
-Plan = MapPlan | TransposedPlan | ReducePlan | ScanPlan | SelectPlan | ContractPlan | AttentionPlan
+Plan = MapPlan | TransposedPlan | ReducePlan | ScanPlan | SelectPlan | MergePlan | ContractPlan | AttentionPlan
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -95,6 +96,8 @@ def _plan(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> tuple[str
             return "reduce.j2", plan_reduce(spec, schedule, target)
         case (Scan(), ThreadPerRow() | BlockPerRow()):
             return "scan.j2", plan_scan(spec, schedule, target)
+        case (Select(halves=True), Elements()):
+            return "merge.j2", plan_merge(spec, schedule)
         case (Select(), BlockPerRow()):
             return "select.j2", plan_select(spec, schedule)
         case (Contract(), Tile()):

@@ -92,9 +92,9 @@ class SimtBackend:
         all elements are 0 before; the order of long rows takes a workspace, and folds of few long rows are two kernels."""
         match spec:
             case Select():
-                from uol.backends.simt.rows.select_plan import with_workspace
+                from uol.backends.simt.rows.splitting import split_long_select
 
-                return (with_workspace(spec),)
+                return split_long_select(spec)
             case Reduce():
                 from uol.backends.simt.rows.splitting import split
 

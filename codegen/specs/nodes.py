@@ -391,6 +391,7 @@ class Select(KernelSpec):
     at_dtype: str
     line: int
     steps: tuple[Step, ...]
+    halves: bool = False
 
     @property
     def axes(self) -> tuple[Axis, ...]:

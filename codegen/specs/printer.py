@@ -78,7 +78,8 @@ def spec_lines(spec: KernelSpec) -> list[str]:
             steps = [*_step_lines(spec.steps, ()), f"  {head}"]
         case Select(line=line, at=at, key=key, col=col, place=place):
             order = "largest" if spec.descending else "smallest"
-            head = f"line {line:<3} {at} = the {col.name} of the {place.name}-th {order} {expr_text(key)}"
+            known = ", of two halves in order" if spec.halves else ""
+            head = f"line {line:<3} {at} = the {col.name} of the {place.name}-th {order} {expr_text(key)}{known}"
             steps = [f"  {head}", *_step_lines(spec.steps, ())]
         case _:
             raise TypeError(f"how {type(spec).__name__} is printed is not said")

@@ -187,6 +187,11 @@ def map_strides(expr: Expr, change: Callable[[Strides], Strides]) -> Expr:
     return rewrite(expr, rule)
 
 
+def without_strides(expr: Expr) -> Expr:
+    """A value by what it is: the strides of its reads follow from their offsets and the axes of a spec."""
+    return map_strides(expr, lambda given: ())
+
+
 def with_steps(spec: S, change: Callable[[tuple[Step, ...]], tuple[Step, ...]]) -> S:
     """The spec with every run of steps exchanged for `change` of it."""
     changed: dict[str, Any] = {field: change(run) for field, run in _own(spec, "tuple[Step, ...]").items()}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from uol.backends.c_text.names import kernel_symbol, legalise
-from uol.backends.simt.c_text.counters import Counter, as_count, at_most, count_of, is_multiple, parts_of
+from uol.backends.simt.c_text.counters import Counter, as_count, at_most, is_multiple, parts_of
 from uol.backends.simt.c_text.printer import ADDITIVE, MULTIPLICATIVE, Printer, literal
 from uol.backends.simt.c_text.proofs import Proofs, index_type
 from uol.backends.simt.c_text.scope import Scope
@@ -19,10 +19,10 @@ from uol.backends.simt.schedules import BlockPerRow
 from uol.codegen.backend import Launch
 from uol.codegen.indexing.arithmetic import ZERO, add, mul, size, static
 from uol.codegen.names import unused
-from uol.codegen.specs.nodes import Arg, Read, Select
+from uol.codegen.specs.nodes import Arg, Select, Step
 from uol.codegen.specs.sizes import known_bound
 from uol.codegen.specs.steps import used_variables
-from uol.codegen.specs.traverse import mapped, names_of
+from uol.codegen.specs.traverse import mapped, names_of, without_strides
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Var, zero_of
 from uol.ir.program.walk import rewrite, substitute, variables
 from uol.ir.types import INDEX
@@ -37,15 +37,14 @@ MOST_MERGES = 20
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """The workspace of a long row, `room` elements: `kept` places of every tile, and statements that merge them, from one half
-    into the other; the last run begins at `result`."""
+    """The workspace of a row of any length, `room` elements: `kept` places of every tile, and statements that merge them, from
+    one half into the other; the last run begins at `from`."""
 
     keys: str
     places: str
     kept: str
     room: str
     merges: tuple[str, ...]
-    result: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,15 +115,16 @@ def plan_select(spec: Select, schedule: BlockPerRow) -> SelectPlan:
         scope.add(line)
     position, place = (printer.names.variable(axis.name) for axis in (spec.col, spec.place))
     runs = _runs(spec, schedule.threads, printer) if _is_long(spec) else None
-    keys, places, begin = ("keys", "places", "") if runs is None else (runs.keys, runs.places, f"first + {runs.result} + ")
+    keys, places, begin = ("keys", "places", "") if runs is None else (runs.keys, runs.places, "first + from + ")
     found = f"{places}[{begin}{place}]"
     order = scope.inner()
     order.printer = printer.bound(**{KEY: f"{keys}[{begin}{place}]"})
-    steps = mapped(spec, expr=lambda expr: rewrite(expr, lambda node: _sorted_key(node, key, spec))).steps
+    steps = steps_with_keys(spec, key)
     if spec.at in used_variables(steps):
         order.add(f"const {printer.ctype(spec.at_dtype)} {printer.names.variable(spec.at)} = {found};")
     order.write(steps)
-    sort = f"uol::block_sort<{schedule.threads}, {tile_of(spec)}, {_descending(spec)}>(keys, places, {printer.value(extent)});"
+    network = f"{schedule.threads}, {tile_of(spec)}, {descending_text(spec)}"
+    sort = f"uol::block_sort<{network}>(keys, places, {printer.value(extent)});"
     number, shape = static(wanted), f"{printer.value(rows)} rows of {printer.value(extent)}"
     return SelectPlan(
         title=f"{shape}, {printer.value(wanted)} places, {schedule.describe().split(',')[0]}",
@@ -165,21 +165,23 @@ def _kept_as(dtype: str) -> str:
 
 def _half(spec: Select) -> Expr:
     """Elements of the runs of a row, whenever they are: there are never more than tiles, as a power of two, times `kept`."""
-    tiles = parts_of(spec.col.extent, TILE)
-    known = static(tiles)
-    power = mul(tiles, Const(2)) if known is None else Const(1 << max(known - 1, 0).bit_length())
-    return mul(power, at_most(spec.place.extent, TILE))
+    return mul(mul(parts_of(spec.col.extent, TILE), Const(2)), at_most(spec.place.extent, TILE))
 
 
-def _sorted_key(node: Expr, key: Expr, spec: Select) -> Expr | None:
-    """What stands for the key of the element at `at`: it is where the sort has left it, and not looked up."""
-    if not (isinstance(node, Read) and isinstance(key, Read) and node.tensor == key.tensor) or node.guard or key.guard:
-        return None
+def steps_with_keys(spec: Select, key: Expr) -> tuple[Step, ...]:
+    """The steps of a Select with what stands for the key of the element at `at`: it is where the order has left it, and not
+    looked up."""
     at = Call("cast", (Var(spec.at, spec.at_dtype),), INDEX)
-    return Var(KEY, key.dtype) if substitute(key.offset, {spec.col.name: at}) == node.offset else None
+    sought, held = without_strides(substitute(key, {spec.col.name: at})), Var(KEY, key.type)
+
+    def rule(node: Expr) -> Expr | None:
+        return held if type(node) is type(sought) and without_strides(node) == sought else None
+
+    return tuple(mapped(spec, expr=lambda expr: rewrite(expr, rule)).steps)
 
 
-def _descending(spec: Select) -> str:
+def descending_text(spec: Select) -> str:
+    """The argument of a function of the header."""
     return "true" if spec.descending else "false"
 
 
@@ -199,27 +201,11 @@ def _runs(spec: Select, threads: int, printer: Printer) -> Runs:
     keys, places = (printer.names.tensor(arg.name) for arg in spec.args[-2:])
     half, kept = _half(spec), at_most(spec.place.extent, TILE)
     whole = printer.value(mul(half, Const(2)), MULTIPLICATIVE)
-    if static(half) is None:
-        merges, result = _merged_at_run_time(spec, threads, printer), "from"
-    else:
-        merges, result = _merged(spec, threads, printer)
-    return Runs(keys, places, printer.value(kept), whole, tuple(merges), result)
+    return Runs(keys, places, printer.value(kept), whole, tuple(_merges(spec, threads, printer)))
 
 
-def _merged(spec: Select, threads: int, printer: Printer) -> tuple[list[str], str]:
-    """The merges, one by one, and where the last run begins."""
-    extent, wanted, half = (count_of((spec.col,)), count_of((spec.place,)), static(_half(spec)) or 0)
-    found: list[str] = []
-    first, runs, length = 0, -(-extent // TILE), min(wanted, TILE)
-    while runs > 1:
-        longer, to = min(wanted, 2 * length), half - first
-        found.append(_merge(spec, threads, printer, (str(first), str(to)), (str(runs), str(length), str(longer))))
-        first, runs, length = to, -(-runs // 2), longer
-    return found, str(first)
-
-
-def _merged_at_run_time(spec: Select, threads: int, printer: Printer) -> list[str]:
-    """The same where their number depends on sizes."""
+def _merges(spec: Select, threads: int, printer: Printer) -> list[str]:
+    """The merges, one by one, as many as sizes say."""
     index, wanted = printer.index_type, printer.argument(spec.place.extent)
     half, runs = printer.value(_half(spec), ADDITIVE), printer.value(parts_of(spec.col.extent, TILE))
     length = printer.value(at_most(spec.place.extent, TILE))
@@ -245,4 +231,4 @@ def _merge(
     keys, places = (printer.names.tensor(arg.name) for arg in spec.args[-2:])
     where = f"{keys}, {places}, first + {places_of[0]}, first + {places_of[1]}"
     end = printer.value(spec.col.extent)
-    return f"uol::block_merge<{threads}, {_descending(spec)}>({where}, {', '.join(sizes)}, {end});"
+    return f"uol::block_merge<{threads}, {descending_text(spec)}>({where}, {', '.join(sizes)}, {end});"

@@ -1,17 +1,19 @@
-"""Few long rows go over more blocks than there are rows: folds in two launches a pass, scans in three."""
+"""Long rows go over several blocks: folds in two launches a pass, scans in three, orders by tiles and merges."""
 
 from __future__ import annotations
 
 from uol.backends.simt.c_text.counters import count_of, typical
 from uol.backends.simt.rows.row_schedules import lanes_want_rows
+from uol.backends.simt.rows.select_plan import TILE, with_workspace
 from uol.backends.simt.schedules import THREADS
 from uol.backends.simt.vectors import WHOLE_BYTES
 from uol.codegen.backend import Device
 from uol.codegen.indexing.arithmetic import ZERO, size, static
 from uol.codegen.specs.cut_passes import cut_passes
-from uol.codegen.specs.nodes import KernelSpec, Reduce, Scan
+from uol.codegen.specs.nodes import KernelSpec, Reduce, Scan, Select
 from uol.codegen.specs.split_folds import may_be_split, split_folds
 from uol.codegen.specs.split_scan import may_be_parted, split_scan
+from uol.codegen.specs.split_select import may_be_cut, split_select
 
 BLOCKS_A_CORE = 4
 """Of 256 threads: half of what a core holds, which hides the latency of its loads."""
@@ -61,6 +63,14 @@ def split_long_scan(spec: Scan, device: Device) -> tuple[KernelSpec, ...]:
     wanted = min(device.cores * BLOCKS_A_CORE // rows, extent // LEAST)
     parts = next((n for n in range(wanted, 1, -1) if extent % n == 0), 1)
     return (spec,) if parts < 2 else split_scan(spec, parts)
+
+
+def split_long_select(spec: Select) -> tuple[Select, ...]:
+    """A Select whose rows a block sorts at once; several, where rows are known to be longer; or one with what a block needs to
+    sort a row of any length."""
+    if (static(spec.col.extent) or 0) <= TILE or not may_be_cut(spec):
+        return (with_workspace(spec),)
+    return split_select(spec, TILE)
 
 
 def _parts(spec: Reduce, device: Device) -> int:

@@ -100,7 +100,9 @@ def orders() -> list[Form]:
             texts["i64"] = (order.format(t="i64", key="x[r, c]"), wide, sorted_by(lambda x: x))
         if cols > 40:
             texts["top"] = (first.format(t="f16"), reals.astype(np.float16), largest)
-        forms += [Form(f"order-{n}-{cols}", t, {"x": x}, want, blocks, dims) for n, (t, x, want) in texts.items()]
+        merges = (Elements(64), Elements(256)) if cols > TILE else blocks
+        schedules = {name: blocks if name == "top" else merges for name in texts}
+        forms += [Form(f"order-{n}-{cols}", t, {"x": x}, want, schedules[n], dims) for n, (t, x, want) in texts.items()]
     x = RNG.standard_normal((3, 50, 4)).astype(np.float32)
     return [*forms, Form("order-inner", inner, {"x": x}, lambda i: np.sort(i["x"], 1), blocks, {"A": 3, "C": 50, "B": 4})]
 

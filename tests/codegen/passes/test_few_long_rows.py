@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
 import pytest
 from before_after import agree
 from middle import lowered, run
 from middle_texts import NORM, SOFTMAX
 
+from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.cut_passes import cut_passes
-from uol.codegen.specs.nodes import KernelSpec, Map, Reduce, Scan
+from uol.codegen.specs.nodes import KernelSpec, Map, Reduce, Scan, Select
 from uol.codegen.specs.split_folds import may_be_split, split_folds
 from uol.codegen.specs.split_scan import may_be_parted, split_scan
+from uol.codegen.specs.split_select import may_be_cut, split_select
+from uol.ir.program.nodes import Axis, Var
 
 TOTAL = "op total(x: f32[R, C], w: f32[R]) -> (y: f32[R]) { y[r] = sum[c](exp(x[r, c])) * w[r] }"
 MASKED = "op masked(x: f32[R, B, C]) -> (y: f32[R]) where C > R { y[r] = max[b, c <= r](x[r, b, c] - x[r, 0, c] else 0) }"
@@ -192,3 +199,89 @@ def test_which_scans_may_be_parted(text: str, expected: bool) -> None:
 def test_the_last_kernel_of_a_norm_is_a_map() -> None:
     *_, last = in_pieces(reduce_of(NORM, R=2, C=6))
     assert isinstance(last, Map)
+
+
+SORT = "op order(x: f32[R, C]) -> (y: f32[R, C], at: i32[R, C]) { (y[r, i], at[r, i]) = sort[c](x[r, c]) }"
+VALUES = "op values(x: f32[R, C]) -> (y: f32[R, C]) { y[r, i] = sort[c](x[r, c]) }"
+FIRST = """op first(x: f32[R, C], w: f32[C]) -> (y: f32[R, 3], at: i64[R, 3]) where C >= 3 {
+  (z[r, k], at[r, k]) = topk[c](x[r, c] * w[c], 3)
+  y[r, k] = z[r, k] + w[at[r, k]]
+}"""
+SPREAD = """op spread(x: i32[R, C]) -> (y: i32[R, C]) {
+  at[r, i] = argsort[c](x[r, c])
+  y[r, i] = i32(at[r, i]) - x[r, i]
+}"""
+
+
+def select_of(text: str, **dims: int) -> Select:
+    *_, spec = lowered(text, kinds=frozenset({Select}), dims=dims, types={}).specs
+    assert isinstance(spec, Select)
+    return spec
+
+
+def in_tiles(tile: int) -> Callable[[KernelSpec], tuple[KernelSpec, ...]]:
+    return lambda spec: split_select(spec, tile) if isinstance(spec, Select) else (spec,)
+
+
+def test_an_order_in_tiles_and_a_merge() -> None:
+    tiles, whole = split_select(select_of(SORT, R=2, C=7), 4)
+    agree(
+        tiles,
+        """
+        Select order_tiles1: r < 2, part < 2, c < 4, i < 4
+          line 2   at_value = the c of the i-th smallest x[r * 7 + (part * 4 + c)] if part * 4 + c < 7 else nan
+          line 2   order_tiles1_keys[r * 8 + (part * 4 + i)] = x[r * 7 + (part * 4 + idx(at_value))] if part * 4 + idx(at_value) < 7 else nan
+          line 2   order_tiles1_places[r * 8 + (part * 4 + i)] = i32(part * 4 + idx(at_value))
+        """,  # noqa: E501
+    )
+    agree(
+        whole,
+        """
+        Select order: r < 2, c < 8, i < 7
+          line 2   at_value_here = the c of the i-th smallest order_tiles1_keys[r * 8 + c], of two halves in order
+          line 2   at_value = order_tiles1_places[r * 8 + idx(at_value_here)]
+          line 2   at[r * 7 + i] = at_value
+          line 2   y_value = order_tiles1_keys[r * 8 + idx(at_value_here)]
+          line 2   y[r * 7 + i] = y_value
+        """,
+    )
+
+
+def test_as_few_kernels_as_the_places_that_are_wanted_allow() -> None:
+    """Runs are merged where more than half of a tile is wanted; else what tiles keep is cut again."""
+    kernels = {
+        "order": [False, True, True, True],
+        "first": [False, False, False, False],
+        "pairs": [False, True, True, True],
+    }
+    texts = {"order": (SORT, 17, 4), "first": (FIRST, 500, 16), "pairs": (FIRST, 24, 4)}
+    for name, (text, columns, tile) in texts.items():
+        found = split_select(select_of(text, R=2, C=columns), tile)
+        assert [spec.halves for spec in found] == kernels[name], name
+        assert all((static(spec.col.extent) or 0) <= tile for spec in found if not spec.halves)
+
+
+@pytest.mark.parametrize("tile", [2, 4, 6])
+@pytest.mark.parametrize("columns", [3, 4, 9, 16, 17])
+@pytest.mark.parametrize("text", [SORT, VALUES, FIRST, SPREAD])
+def test_the_orders_mean_what_the_text_means(text: str, columns: int, tile: int) -> None:
+    run(text, legalise=in_tiles(tile), kinds=frozenset({Select}), dims={"R": 2, "C": columns}, types={})
+
+
+def test_places_that_nobody_asks_for_are_not_kept() -> None:
+    for spec in split_select(select_of(VALUES, R=2, C=17), 4):
+        assert not any(arg.name.endswith("places") for arg in spec.args)
+
+
+@pytest.mark.parametrize("special", [np.nan, np.inf, -np.inf])
+def test_what_a_part_lacks_stands_behind_what_is_alike(special: float) -> None:
+    x = np.full((2, 7), special)
+    x[0, ::2] = 1
+    for text in (SORT, "op down(x: f32[R, C]) -> (y: f32[R, C], at: i32[R, C]) { (y[r, i], at[r, i]) = topk[c](x[r, c], C) }"):
+        run(text, {"x": x}, legalise=in_tiles(4), kinds=frozenset({Select}), dims={"R": 2, "C": 7}, types={})
+
+
+def test_which_orders_may_be_cut() -> None:
+    spec = select_of(SORT, R=2, C=7)
+    assert may_be_cut(spec)
+    assert not any(may_be_cut(each) for each in (replace(spec, halves=True), replace(spec, col=Axis("c", Var("C")))))

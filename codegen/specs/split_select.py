@@ -1,0 +1,192 @@
+"""The order of few long rows as orders of many short ones: of tiles, and of what their first places hold.
+
+    at[r, k] = the c of the k-th smallest x[r, c]
+    ->  K[r, t, k], P[r, t, k] = the k-th smallest x[r, c] with c in tile t, and its c
+        at[r, k] = P at the (t, k) of the k-th smallest K[r, t, k]
+
+As long as few places of a tile are wanted, what they hold is a row that is cut in the same way. Else it is runs that are in
+order already, and these are merged two by two.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from uol.codegen.indexing.arithmetic import ZERO, add, flat_offset, mul, static
+from uol.codegen.names import unused
+from uol.codegen.specs.axis_parts import AxisParts
+from uol.codegen.specs.head import head_of
+from uol.codegen.specs.nodes import Arg, Let, Read, Select, Step, Store
+from uol.codegen.specs.rewrites import args_of, ordered, over_axes, place_in, scalars_of, workspace_over
+from uol.codegen.specs.split_folds import values_of
+from uol.codegen.specs.steps import used_variables
+from uol.codegen.specs.traverse import map_step, map_strides, names_of, without_strides
+from uol.codegen.specs.verify import verified
+from uol.ir.integers.terms import compare
+from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
+from uol.ir.program.walk import rewrite, substitute
+from uol.ir.types import INDEX, integer_range, is_float
+
+PLACE = "i32"
+"""The type of places in a workspace: they are below 2^31."""
+WITHOUT_INFINITY = frozenset({"f8e4m3"})
+
+
+def may_be_cut(spec: Select) -> bool:
+    """Are sizes numbers, and has the type of keys one that stands last?"""
+    length, wanted = static(spec.col.extent), static(spec.place.extent)
+    is_known = length is not None and wanted is not None and 0 < wanted <= length < 1 << 31
+    return is_known and not spec.halves and spec.key.type not in WITHOUT_INFINITY
+
+
+@verified
+def split_select(spec: Select, tile: int) -> tuple[Select, ...]:
+    """The kernels of a Select that may be cut: their rows are at most a tile long, or two halves in order."""
+    place = Var(spec.col.name) if spec.at in used_variables(_with_key(spec, ZERO)) else None
+    left = _Left(spec, spec.col, spec.key, place, (), 0, 1)
+    made: list[Select] = []
+    while left.length > tile and 2 * left.run <= tile:
+        first, left = left.cut(tile, halves=False)
+        made.append(first)
+    while left.length > tile and left.length > 2 * left.run:
+        first, left = left.cut(2 * left.run, halves=True)
+        made.append(first)
+    return (*made, left.rest(halves=left.length > tile)) if made else (spec,)
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """What is left to put in order: `col`, with a key over rows and col, and with its place in the first row, where that is
+    asked for. `run`: so many elements are in order, run behind run; 0, where none are. `arrays` hold both, but for the first
+    row."""
+
+    spec: Select
+    col: Axis
+    key: Expr
+    place: Expr | None
+    arrays: tuple[Arg, ...]
+    run: int
+    number: int
+
+    @property
+    def length(self) -> int:
+        return static(self.col.extent) or 0
+
+    def cut(self, length: int, *, halves: bool) -> tuple[Select, _Left]:
+        """What puts every part of a length in order, and what is left then: the places of all parts that may be wanted."""
+        spec = self.spec
+        parts = math.ceil(self.length / length)
+        run = min(static(spec.place.extent) or 0, length)
+        cut = AxisParts.of(replace(spec, col=self.col), self.col, parts, length)
+        rows, kept = (*spec.rows, cut.part), Axis(spec.place.name, Const(run))
+        axes = (*rows, cut.within, kept)
+        stem = f"{spec.name}_{'merge' if halves else 'tiles'}{self.number}"
+        col = Axis(self.col.name, Const(parts * run))
+        whole = (*spec.rows, col)
+        key = _key_of_part(self.key, cut, _last(spec))
+        held = {workspace_over(f"{stem}_keys", spec.key.type, whole): key}
+        if self.place is not None:
+            held[workspace_over(f"{stem}_places", PLACE, whole)] = _cast(cut.value(self.place), PLACE)
+        arrays = tuple(held)
+        steps = tuple(
+            over_axes(_stored(array, _at(value, cut.within, spec.at, spec.at_dtype), (*rows, kept), spec.line), axes)
+            for array, value in held.items()
+        )
+        made = _select(spec, stem, (*self.arrays, *arrays), rows, cut.within, kept, key, spec.at, steps, halves)
+        read, *place = (_read(array, whole, (*whole, spec.place)) for array in arrays)
+        return made, _Left(spec, col, read, place[0] if place else None, arrays, run, self.number + 1)
+
+    def rest(self, *, halves: bool) -> Select:
+        """The order of what is left, and all that was done with that of the first row."""
+        spec = self.spec
+        here = unused(f"{spec.at}_here", {*names_of(spec), *(a.name for a in (*spec.axes, *spec.args, *spec.scalars))})
+        steps = _with_key(spec, _at(self.key, self.col, here, spec.at_dtype))
+        if self.place is not None:
+            over, place = tuple(a.name for a in (*spec.rows, spec.place)), _at(self.place, self.col, here, spec.at_dtype)
+            steps = [Let(spec.at, _cast(place, spec.at_dtype), spec.at_dtype, over, spec.line), *steps]
+        axes = (*spec.rows, self.col, spec.place)
+        known = tuple(over_axes(s, axes) for s in steps)
+        return _select(spec, spec.name, self.arrays, spec.rows, self.col, spec.place, self.key, here, known, halves)
+
+
+def _select(
+    spec: Select, name: str, arrays: Sequence[Arg], rows: tuple[Axis, ...], col: Axis, place: Axis, key: Expr, at: str,
+    steps: tuple[Step, ...], halves: bool,
+) -> Select:  # fmt: skip
+    """One of the kernels."""
+    values = (key, *values_of(steps))
+    head = head_of(spec)
+    head["name"] = name
+    head["args"] = ordered(args_of(replace(spec, args=(*spec.args, *arrays)), values, steps))
+    head["scalars"] = scalars_of(spec, values)
+    return Select(
+        **head,
+        rows=rows,
+        col=col,
+        place=place,
+        key=key,
+        descending=spec.descending,
+        at=at,
+        at_dtype=spec.at_dtype,
+        line=spec.line,
+        steps=steps,
+        halves=halves,
+    )
+
+
+def _with_key(spec: Select, key: Expr) -> list[Step]:
+    """The steps of a Select with another value for the key of the element at `at`."""
+    before = without_strides(_at(spec.key, spec.col, spec.at, spec.at_dtype))
+
+    def with_key(node: Expr) -> Expr | None:
+        return key if type(node) is type(before) and without_strides(node) == before else None
+
+    return [map_step(step, lambda expr: rewrite(expr, with_key)) for step in spec.steps]
+
+
+def _key_of_part(key: Expr, cut: AxisParts, last: Const) -> Expr:
+    """The key over parts. What a part lacks stands last: behind all that is alike, for it is behind all."""
+    value = cut.value(key)
+    if cut.are_even:
+        return value
+    if isinstance(key, Read) and isinstance(value, Read) and not key.guard:
+        return replace(value, fill=last)
+    return Call("select", (compare("<", cut.place, cut.axis.extent), value, last), key.type)
+
+
+def _last(spec: Select) -> Const:
+    """The key that no other one stands behind."""
+    dtype = spec.key.type
+    if is_float(dtype):
+        return Const(-math.inf if spec.descending else math.nan, dtype)
+    if dtype == "bool":
+        return Const(not spec.descending, dtype)
+    low, high = integer_range(dtype)
+    return Const(low if spec.descending else high, dtype)
+
+
+def _at(value: Expr, col: Axis, at: str, dtype: str) -> Expr:
+    """A value over the elements of a row at the one that an order gives."""
+    found = substitute(value, {col.name: Call("cast", (Var(at, dtype),), INDEX)})
+    return map_strides(found, lambda given: tuple((name, stride) for name, stride in given if name != col.name))
+
+
+def _cast(value: Expr, dtype: str) -> Expr:
+    return value if value.type == dtype else Call("cast", (value,), dtype)
+
+
+def _read(array: Arg, own: Sequence[Axis], axes: Sequence[Axis]) -> Read:
+    offset, strides = place_in(array, own, axes)
+    return Read(array.name, offset, strides, (), None, array.dtype)
+
+
+def _stored(array: Arg, value: Expr, axes: Sequence[Axis], line: int) -> Store:
+    """A value over rows, part and place, in an array over rows and what all parts have."""
+    *rows, part, place = axes
+    behind = add(mul(Var(part.name), place.extent), Var(place.name))
+    offset = flat_offset([*(Var(a.name) for a in rows), behind], array.shape, array.strides)
+    strides = dict(zip((a.name for a in rows), array.strides, strict=False))
+    strides |= {part.name: place.extent, place.name: Const(1)}
+    return Store(array.name, offset, tuple(strides.items()), value, array.dtype, tuple(a.name for a in axes), line)
