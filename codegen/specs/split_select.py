@@ -91,7 +91,7 @@ class _Left:
             held[workspace_over(f"{stem}_places", PLACE, whole)] = _cast(cut.value(self.place), PLACE)
         arrays = tuple(held)
         steps = tuple(
-            over_axes(_stored(array, _at(value, cut.within, spec.at, spec.at_dtype), (*rows, kept), spec.line), axes)
+            over_axes(_stored(array, _at(value, cut.within, spec.at, PLACE), (*rows, kept), spec.line), axes)
             for array, value in held.items()
         )
         made = _select(spec, stem, (*self.arrays, *arrays), rows, cut.within, kept, key, spec.at, steps, halves)
@@ -102,9 +102,9 @@ class _Left:
         """The order of what is left, and all that was done with that of the first row."""
         spec = self.spec
         here = unused(f"{spec.at}_here", {*names_of(spec), *(a.name for a in (*spec.axes, *spec.args, *spec.scalars))})
-        steps = _with_key(spec, _at(self.key, self.col, here, spec.at_dtype))
+        steps = _with_key(spec, _at(self.key, self.col, here, PLACE))
         if self.place is not None:
-            over, place = tuple(a.name for a in (*spec.rows, spec.place)), _at(self.place, self.col, here, spec.at_dtype)
+            over, place = tuple(a.name for a in (*spec.rows, spec.place)), _at(self.place, self.col, here, PLACE)
             steps = [Let(spec.at, _cast(place, spec.at_dtype), spec.at_dtype, over, spec.line), *steps]
         axes = (*spec.rows, self.col, spec.place)
         known = tuple(over_axes(s, axes) for s in steps)
@@ -129,7 +129,7 @@ def _select(
         key=key,
         descending=spec.descending,
         at=at,
-        at_dtype=spec.at_dtype,
+        at_dtype=PLACE,
         line=spec.line,
         steps=steps,
         halves=halves,

@@ -24,17 +24,20 @@ _ATTENTION_OF_MANY = {"B": 8, "H": 12, "G": 4, "L": 27, "M": 81, "D": 25, "E": 1
 class Golden:
     """An operator at its golden sizes, and the types whose kernels are mutated; the text in the first of them is kept.
 
-    on_cores  the sizes for machines that have cores in the place of blocks of threads, where one size cannot fill both
+    on_cores      the sizes for machines that have cores in the place of blocks of threads, where one size cannot fill both
+    threads_only  is it a form of kernel that those machines do not have?
     """
 
     workload: Workload
     dtypes: tuple[str, ...]
     on_cores: Workload | None = None
+    threads_only: bool = False
 
-    def on(self, target: str) -> Workload:
-        """The sizes for a target."""
-        has_threads = registry.get(target.partition(":")[0]).capability.max_threads > 1
-        return self.workload if has_threads or self.on_cores is None else self.on_cores
+    def on(self, target: str) -> Workload | None:
+        """The sizes for a target; None where it has no such kernel."""
+        if registry.get(target.partition(":")[0]).capability.max_threads > 1:
+            return self.workload
+        return None if self.threads_only else self.on_cores or self.workload
 
     @property
     def op(self) -> str:
@@ -86,6 +89,8 @@ GOLDEN = (
         # As many rows that the last of them has its largest element last, among the inputs with infinities.
         Workload("topk", {"S": (161,), "C": 131}, {"top": 5}),
     ),
+    # Three tiles of a row, of the last not all, and two merges.
+    Golden(Workload("argsort", {"S": (2,), "C": 4133}), ("f32",), threads_only=True),
     # A seed of two words. The probability is what element 1134 draws: `>=` and `>` differ there.
     Golden(Workload("dropout", {"S": (397313,)}, {"seed": (5 << 32) + 7, "p": 0.30019205808639526}), ("f32",)),
 )
@@ -95,9 +100,10 @@ GOLDEN = (
 def golden_cases(targets: Sequence[str], dtypes: Sequence[str] = ("f32", "f16")) -> tuple[Case, ...]:
     """The kernels whose mutants are judged, in those of `dtypes` that each is golden in."""
     return tuple(
-        Case(golden.op, target, dtype, golden.on(target), "random")
+        Case(golden.op, target, dtype, workload, "random")
         for target in targets
         for golden in GOLDEN
+        if (workload := golden.on(target)) is not None
         for dtype in dtypes
         if dtype in golden.dtypes
     )

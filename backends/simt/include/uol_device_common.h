@@ -312,15 +312,19 @@ template <bool descending, class T> UOL_DEVICE bool sorts_before(T a, T b) {
   const T low = descending ? b : a, high = descending ? a : b;
   return low == low && (high != high || low < high);
 }
-// Of elements that are alike the one that stood first. What has the place `end` is no element, and stands last.
-template <bool descending, class T> UOL_DEVICE bool precedes(T key, int place, T other, int other_place, int end) {
-  if (place == end || other_place == end) return place < other_place;
+// Of elements that are alike the one that stood first.
+template <bool descending, class T> UOL_DEVICE bool precedes(T key, int place, T other, int other_place) {
   if (sorts_before<descending>(key, other)) return true;
   return place < other_place && !sorts_before<descending>(other, key);
 }
+// What has the place `end` is no element, and stands last.
+template <bool descending, class T> UOL_DEVICE bool precedes(T key, int place, T other, int other_place, int end) {
+  if (place == end || other_place == end) return place < other_place;
+  return precedes<descending>(key, place, other, other_place);
+}
 // Sorts `count` keys (a power of two) and their places in shared memory: a bitonic network. All threads of the block.
 template <int threads, int count, bool descending, class T>
-UOL_DEVICE void block_sort(T* keys, int* places, int end, int line = __builtin_LINE()) {
+UOL_DEVICE void block_sort(T* keys, int* places, int end = count, int line = __builtin_LINE()) {
   static_assert(threads % warp_width == 0, "whole warps");
   static_assert(count > 0 && (count & (count - 1)) == 0, "a power of two");
   for (int run = 2; run <= count; run *= 2) {

@@ -124,7 +124,8 @@ def plan_select(spec: Select, schedule: BlockPerRow) -> SelectPlan:
         order.add(f"const {printer.ctype(spec.at_dtype)} {printer.names.variable(spec.at)} = {found};")
     order.write(steps)
     network = f"{schedule.threads}, {tile_of(spec)}, {descending_text(spec)}"
-    sort = f"uol::block_sort<{network}>(keys, places, {printer.value(extent)});"
+    end = "" if extent == Const(tile_of(spec)) else f", {printer.value(extent)}"
+    sort = f"uol::block_sort<{network}>(keys, places{end});"
     number, shape = static(wanted), f"{printer.value(rows)} rows of {printer.value(extent)}"
     return SelectPlan(
         title=f"{shape}, {printer.value(wanted)} places, {schedule.describe().split(',')[0]}",
