@@ -101,11 +101,13 @@ class _Left:
     def rest(self, *, halves: bool) -> Select:
         """The order of what is left, and all that was done with that of the first row."""
         spec = self.spec
-        here = unused(f"{spec.at}_here", {*names_of(spec), *(a.name for a in (*spec.axes, *spec.args, *spec.scalars))})
+        taken = (*names_of(spec), *(a.name for a in spec.axes), *(a.name for a in spec.args), *(s.name for s in spec.scalars))
+        here = unused(f"{spec.at}_here", taken)
         steps = _with_key(spec, _at(self.key, self.col, here, PLACE))
         if self.place is not None:
-            over, place = tuple(a.name for a in (*spec.rows, spec.place)), _at(self.place, self.col, here, PLACE)
-            steps = [Let(spec.at, _cast(place, spec.at_dtype), spec.at_dtype, over, spec.line), *steps]
+            place = _cast(_at(self.place, self.col, here, PLACE), spec.at_dtype)
+            over = tuple(axis.name for axis in spec.axes if axis is not spec.col)
+            steps = [Let(spec.at, place, spec.at_dtype, over, spec.line), *steps]
         axes = (*spec.rows, self.col, spec.place)
         known = tuple(over_axes(s, axes) for s in steps)
         return _select(spec, spec.name, self.arrays, spec.rows, self.col, spec.place, self.key, here, known, halves)
