@@ -24,6 +24,7 @@ from uol.codegen.program.expand_sorts import as_reductions
 from uol.codegen.program.isolate_reductions import hoist_reductions
 from uol.codegen.program.scans import Running, as_scans
 from uol.codegen.program.scatter_sums import sum_before_scatters
+from uol.codegen.program.sums_in_order import sums_in_order
 from uol.codegen.program.unify_axes import align_axes
 from uol.codegen.program.wider_copies import drop_wider_copies
 from uol.codegen.specs.graph import KernelGraph
@@ -48,6 +49,7 @@ from uol.ir.errors import ShapeError
 from uol.ir.program import nodes
 from uol.ir.program.nodes import Axis, Const, Expr, Load, Program, Stage
 from uol.ir.program.walk import stage_expressions, variables, walk
+from uol.ir.types import DTYPES
 
 Layouts = Mapping[str, Sequence[int]]
 """Element strides by tensor name; a tensor that is not named is row-major."""
@@ -155,6 +157,8 @@ def _prepared(program: Program, machine: Capability) -> Program:
     needed = drop_wider_copies(drop_copies(drop_unused(program)))
     grouped = as_segments(hoist_reductions(sum_before_scatters(needed)), machine.segments)
     kinds = machine.kinds
+    if Select in kinds:
+        grouped = sums_in_order(grouped, frozenset(DTYPES) - machine.scatters)
     plain = as_reductions(grouped, scatters=machine.scatters, orders=Select in kinds)
     flat = hoist_reductions(plain)
     return align_axes(as_scans(flat) if Scan in kinds else flat)
@@ -257,7 +261,8 @@ class Lowering:
         if group.kind is Map:
             return Map(**head, index=rows, steps=self.writer(group, keep, rows).steps())
         if group.kind is Reduce:
-            return Reduce(**head, rows=rows, cols=group.cols, steps=self.writer(group, keep, rows + group.cols).steps())
+            steps = self.writer(group, keep, rows + group.cols).steps()
+            return Reduce(**head, rows=rows, cols=group.cols, steps=steps, ascending=self.program.sorted)
         if group.kind is Attention:
             return attention_spec(group, self.writer(group, keep, ()), head)
         write = {Contract: self._contract, Scan: self._scan, Scatter: self._scatter, Select: self._select}

@@ -39,7 +39,7 @@ def folded(call: Call) -> Expr:
         return Const(ON_NUMBERS[call.fn](int(a.value), int(b.value)))
     match call.fn:
         case "+":
-            return b if a == ZERO else a if b == ZERO else call
+            return b if a == ZERO else a if b == ZERO else _whole(call)
         case "*":
             return _multiple(a, b)
         case "-" if b == ZERO:
@@ -49,6 +49,14 @@ def folded(call: Call) -> Expr:
         case "%" if b == ONE or a == ZERO:
             return ZERO
     return call
+
+
+def _whole(total: Call) -> Expr:
+    """x / 3 * 3 + x % 3 is x."""
+    match total.args:
+        case (Call(fn="*", args=(Call(fn="/", args=(x, Const(value=by))), factor)), Call(fn="%", args=(rest, divisor))):
+            return x if x == rest and by > 0 and factor == divisor == Const(by) else total
+    return total
 
 
 def _multiple(a: Expr, b: Expr) -> Expr:

@@ -211,11 +211,13 @@ class Map(KernelSpec):
 class Reduce(KernelSpec):
     """Folds over `cols` for each of `rows`, with steps in order. A Let or Store whose axes lie within the rows is a
     row step, any other an element step; an element step after a fold may use the fold's name. Several folds and
-    several stores are usual (softmax: max, then sum, then a store of every element)."""
+    several stores are usual (softmax: max, then sum, then a store of every element). `ascending`: buffers whose values are
+    known to ascend along their last dim."""
 
     rows: tuple[Axis, ...]
     cols: tuple[Axis, ...]
     steps: tuple[Step, ...]
+    ascending: tuple[str, ...] = ()
 
     @property
     def axes(self) -> tuple[Axis, ...]:

@@ -100,8 +100,9 @@ def _space(spec: KernelSpec) -> str:
         case Attention(batch=batch, rows=rows, cols=cols):
             named = {"batch": batch, "rows": rows, "cols": cols}
             return "; ".join(f"{name} {axes_text(axes)}" for name, axes in named.items() if axes)
-        case Reduce(rows=rows, cols=cols):
-            return f"rows {axes_text(rows)}; cols {axes_text(cols)}"
+        case Reduce(rows=rows, cols=cols, ascending=ascending):
+            known = [arg.name for arg in spec.args if arg.name in ascending]
+            return f"rows {axes_text(rows)}; cols {axes_text(cols)}" + (f"; {', '.join(known)} ascending" if known else "")
         case Scan(rows=rows, along=along, reverse=reverse, exclusive=exclusive):
             ends = f"{'backwards' if reverse else 'forwards'}{', itself excluded' if exclusive else ''}"
             return f"rows {axes_text(rows)}; {ends} along {axes_text((along,))}"

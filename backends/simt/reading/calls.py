@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from uol.backends.simt.c_text.types import STORAGE_BYTES
 from uol.backends.simt.reading.counts import Counts, Ends
 from uol.backends.simt.reading.lanes import Active, Value, range_of
-from uol.backends.simt.reading.syntax import Name, Operation
+from uol.backends.simt.reading.syntax import Name, Operation, walk
 from uol.backends.simt.reading.units import class_of, members, type_of
 from uol.backends.simt.schedules import SECTOR_BYTES
 from uol.ir.integers.intervals import EVERYTHING, Interval
@@ -128,8 +128,7 @@ def _block_merge(call: Operation, args: tuple[Value, ...], active: Active, reade
 
 def _search(call: Operation, args: tuple[Value, ...], active: Active, reader: Reader) -> Interval:
     """Halves `count` keys until one is left; all lanes of a block look at the same key, and all of it is one statement."""
-    (keys, *_), count = call.args, range_of(args[1]).high or 0
-    assert isinstance(keys, Name)
+    keys, count = next(node for node in walk(call.args[0]) if isinstance(node, Name)), range_of(args[-2]).high or 0
     low, high = active.warps(reader.width)
     reader.counts.add("load", keys.name, (low * SECTOR_BYTES, high * count.bit_length() * SECTOR_BYTES))
     return Interval(0, count)

@@ -255,6 +255,8 @@ class Reading:
             case Operation(fn="++", args=(Name(name=name),)):
                 self.values[name] = computed("+", (self.named(name), np.array([[1]], np.int64)))
                 return self.values[name]
+            case Operation(fn="+", args=(Name(name=name), _)) if name in self.memory:
+                return EVERYTHING  # an address
         assert isinstance(node, Operation)
         return self.called(node, active)
 

@@ -22,6 +22,7 @@ from uol.backends.simt.vectors import VECTOR, Vectors
 from uol.codegen.backend import Launch
 from uol.codegen.indexing.arithmetic import ZERO, add, mul, size, static
 from uol.codegen.specs.nodes import Fold, Let, Read, Reduce, Store, guard_operands
+from uol.codegen.specs.runs import Run, run_of
 from uol.codegen.specs.sizes import known_multiples
 from uol.codegen.specs.steps import Pass, Passes, passes_of, used_variables
 from uol.codegen.specs.traverse import mapped, reads, step_expressions, steps_of
@@ -29,6 +30,8 @@ from uol.ir.program.nodes import Axis, Const, Expr, Var
 from uol.ir.program.walk import rewrite, variables
 
 ROW, COLUMN, LANE = "$row", "$col", "lane"
+BEGIN, END = "begin", "end"
+"""Of the run of a row."""
 A = TypeVar("A", Read, Store)
 
 
@@ -81,7 +84,7 @@ def plan_reduce(spec: Reduce, schedule: RowSchedule, target: Target) -> ReducePl
     each = 1 if shared is None else shared.each
     index = index_type(spec, [mul(blocks, Const(of_block)), add(columns, Const(threads * each))])
     scratch = (f"scratch{n}" for n in range(len(steps_of(spec))))
-    names = legalise(spec, ["row", "col", LANE, "turn", VECTOR, "scratch", *scratch])
+    names = legalise(spec, ["row", "col", LANE, "turn", VECTOR, BEGIN, END, "scratch", *scratch])
     row = Counter.over(spec.rows, ROW)
     own_signature = signature(spec, kernel_symbol(spec), names, threads, index)
     staging = Staging.of(spec, schedule)
@@ -92,11 +95,13 @@ def plan_reduce(spec: Reduce, schedule: RowSchedule, target: Target) -> ReducePl
         spec = mapped(spec, step=col.shortened)
         if each > 1:
             spec = mapped(spec, step=lambda step: vectors.at_element(step, col.name))
-    kept = NOTHING if shared is None else kept_reads(spec, shared, vectors)
+    run = run_of(spec)
+    kept = NOTHING if shared is None or run else kept_reads(spec, shared, vectors)
     printer = staging.known(row.known(Printer(names, Proofs.of(spec), index.ctype)))
     printer = vectors.known(printer) if each > 1 else printer
     spec, printer = mapped(spec, expr=lambda expr: rewrite(expr, kept.rule)), with_rows(printer, kept)
-    writer = _Writer(spec, passes_of(spec), shared, Scope(printer), kept, vectors)
+    spec = spec if run is None else run.without_condition(spec)
+    writer = _Writer(spec, passes_of(spec), shared, Scope(printer), kept, vectors, run)
     staging.write(writer.row_scope)
     before = writer.before(row)
     passes = tuple(writer.run(number, part) for number, part in enumerate(writer.passes.passes))
@@ -134,7 +139,14 @@ class _Writer:
     """Writes the passes of one kernel. `shared`: how threads share rows; None where each has one alone."""
 
     def __init__(
-        self, spec: Reduce, passes: Passes, shared: BlockPerRow | None, row_scope: Scope, kept: Kept, vectors: Vectors
+        self,
+        spec: Reduce,
+        passes: Passes,
+        shared: BlockPerRow | None,
+        row_scope: Scope,
+        kept: Kept,
+        vectors: Vectors,
+        run: Run | None,
     ) -> None:
         self.spec = spec
         self.passes = passes
@@ -142,6 +154,7 @@ class _Writer:
         self.row_scope = row_scope
         self.kept = kept
         self.vectors = vectors
+        self.run_of_row = run
         self.scratch: dict[str, str] = {}
         self.columns = Counter.over(spec.cols, COLUMN) if spec.cols else None
 
@@ -159,6 +172,7 @@ class _Writer:
         offsets = [e for read in self.vectors.loads.values() for e in (row.offset(read), *guard_operands(read.guard))]
         offsets += [row.offset(store) for store in self.vectors.stores.values()]
         held = () if self.each > 1 else self.kept.reads.values()
+        held = (*held, *((self.run_of_row.first, self.run_of_row.key) if self.run_of_row else ()))
         used = used_variables(steps_of(self.spec)).union(*map(variables, (*offsets, *held)))
         for line in row.declarations(self.row_scope.printer, used):
             self.row_scope.add(line)
@@ -166,6 +180,7 @@ class _Writer:
         if self.shared is not None and self.shared.rows > 1:
             self.row_scope.add(f"const {printer.index_type} {LANE} = threadIdx.x % {self.shared.lanes};")
         self._row_steps(self.passes.before)
+        self._bounds()
         if self.each > 1:
             workspaces = frozenset(a.name for a in self.spec.args if a.role == "workspace")
             self.row_scope.add(self.vectors.aligned(printer, workspaces))
@@ -174,6 +189,19 @@ class _Writer:
             extent = f"[{self.kept.turns}]" if self.kept.turns > 1 else ""
             self.row_scope.add(f"{ctype} {printer.names.variables[name]}{extent};")
         return tuple(self.row_scope.lines)
+
+    def _bounds(self) -> None:
+        """Where the run of a row begins and ends."""
+        run, printer = self.run_of_row, self.row_scope.printer
+        if run is None:
+            return
+        keys = printer.names.tensor(run.keys.tensor)
+        if run.first != ZERO:
+            keys += f" + {printer.value(run.first)}"
+        sizes = f"{printer.value(run.keys.stride(run.along.name) or ZERO)}, {printer.value(run.along.extent)}"
+        for name, key in ((BEGIN, run.key), (END, add(run.key, Const(1)))):
+            found = f"uol::lower_bound<{printer.index_type}>({keys}, {sizes}, {printer.value(key)})"
+            self.row_scope.add(f"const {printer.index_type} {name} = {found};")
 
     def run(self, number: int, part: Pass) -> PassPlan:
         printer = self.row_scope.printer
@@ -276,6 +304,9 @@ class _Writer:
             names = scope.printer.names
             cols = self.spec.cols
             printer = scope.printer
+            if self.run_of_row is not None:
+                (v,) = (names.variable(axis.name) for axis in cols)
+                return (Loop(v, BEGIN, END, f"++{v}"),), scope, row_major(cols)
             loops = tuple(Loop(v := names.variable(a.name), "0", printer.value(a.extent), f"++{v}") for a in cols)
             return loops, scope, row_major(cols)
         counter = self.columns
@@ -288,6 +319,8 @@ class _Writer:
         if self.kept.turns:
             loops = (Loop("turn", "0", str(self.kept.turns), "++turn"),) if self.kept.turns > 1 else ()
             return loops, scope, Var(counter.name)
+        if self.run_of_row is not None:
+            return (Loop(name, f"{BEGIN} + {self.lane}", END, f"{name} += {self.shared.lanes}"),), scope, Var(counter.name)
         name, count = (name if self.each == 1 else VECTOR), scope.printer.value(parts_of(counter.count, self.each))
         return (Loop(name, self.lane, count, f"{name} += {self.shared.lanes}"),), scope, Var(counter.name)
 

@@ -16,6 +16,7 @@ from uol.codegen.backend import Device
 from uol.codegen.indexing.arithmetic import ONE, ZERO, size, static
 from uol.codegen.specs.drop_unit_axes import without_unit_axes
 from uol.codegen.specs.nodes import Fold, KernelSpec, Reduce, Scan, Store
+from uol.codegen.specs.runs import run_of
 from uol.codegen.specs.sizes import known_bound
 from uol.codegen.specs.steps import names_behind, passes_of
 from uol.codegen.specs.traverse import accesses, expressions, reads
@@ -34,6 +35,8 @@ def row_schedules(spec: Reduce | Scan, device: Device, lanes: int) -> tuple[RowS
     columns = static(size(along))
     known = columns if columns is not None else known_bound(spec.where, size(along))
     shared, alone = _shared(spec, size(rows), known, device, lanes), _alone(spec, device)
+    if isinstance(spec, Reduce) and run_of(spec):
+        return (alone, shared) if _picks_pieces_of_rows(spec) else (shared, alone)
     if columns is None:
         return (alone, shared) if lanes_want_rows(spec, rows, along) else (shared, alone)
     short = columns == 1 or (columns < lanes and not (isinstance(spec, Reduce) and _lie_together(spec)))
@@ -47,10 +50,18 @@ def lanes_want_rows(spec: KernelSpec, rows: Axes, along: Axes) -> bool:
     return sum(1 if by_row < by_column else -1 for by_row, by_column in steps if by_column < float("inf")) > 0
 
 
+def _picks_pieces_of_rows(spec: Reduce) -> bool:
+    """Do columns say where a piece of memory begins that rows lie along?"""
+    (along,) = spec.cols
+    varying = [read for expr in expressions(spec) for read in reads(expr) if along.name in variables(read.offset)]
+    picked = [read for read in varying if read.stride(along.name) is None]
+    return bool(spec.rows) and any(stride_along(read, spec.rows[-1]) == ONE for read in picked)
+
+
 def columns_side_by_side(spec: Reduce | Scan) -> int:
     """Columns, or positions of a scan, that one access may have."""
     if isinstance(spec, Reduce):
-        return elements_side_by_side(spec)
+        return 1 if run_of(spec) else elements_side_by_side(spec)
     tidy = without_unit_axes(spec)
     return width_along(tidy, tidy.along) if _may_be_grouped(tidy) else 1
 
@@ -105,6 +116,8 @@ def _shared(spec: Reduce | Scan, rows: Expr, columns: int | None, device: Device
     """Rows that a warp holds go several to a block, where they are many or shorter than a warp; any other is a block's, as wide
     as the row."""
     each = columns_side_by_side(spec)
+    if isinstance(spec, Reduce) and run_of(spec):
+        return _of_run(rows, lanes)
     if columns is None:
         return BlockPerRow(THREADS, 1, each)
     vectors = -(-columns // each)
@@ -122,6 +135,12 @@ def _shared(spec: Reduce | Scan, rows: Expr, columns: int | None, device: Device
         enough = max(threads, _power_of_two(-(-columns // MOST_COLUMNS)))
         threads = enough if enough <= MOST_THREADS else threads
     return BlockPerRow(threads, 1, each)
+
+
+def _of_run(rows: Expr, lanes: int) -> BlockPerRow:
+    """A warp for every run, which may be short; a block has several where they are many."""
+    threads = THREADS if static(rows) is None or (static(rows) or 0) * lanes >= THREADS else lanes
+    return BlockPerRow(threads, threads // lanes)
 
 
 LEAST_STAGED = 16

@@ -11,6 +11,7 @@ from uol.codegen.backend import Device
 from uol.codegen.indexing.arithmetic import ZERO, size, static
 from uol.codegen.specs.cut_passes import cut_passes
 from uol.codegen.specs.nodes import KernelSpec, Reduce, Scan, Select
+from uol.codegen.specs.runs import run_of
 from uol.codegen.specs.split_folds import may_be_split, split_folds
 from uol.codegen.specs.split_scan import may_be_parted, split_scan
 from uol.codegen.specs.split_select import may_be_cut, split_select
@@ -28,7 +29,7 @@ LEAST_A_THREAD = 64
 def split(spec: Reduce, device: Device) -> tuple[KernelSpec, ...]:
     """A Reduce as it is; or each pass over its rows as a kernel, or as two."""
     is_known = all(static(a.extent) for a in spec.cols) and ZERO not in (a.extent for a in spec.rows)
-    if not is_known or _parts(spec, device) < 2:
+    if not is_known or run_of(spec) or _parts(spec, device) < 2:
         return (spec,)
     passes = (spec,) if may_be_split(spec) else cut_passes(spec)
     if not any(isinstance(each, Reduce) and may_be_split(each) for each in passes):
