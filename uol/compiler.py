@@ -158,7 +158,7 @@ def compile(
              the rest is the target's choice. Several in a list; its own objects, too (see `Compiled.explain(schedules=True)`)
     symbol   what its C functions, files and kernels are called in place of the operator: a name, a template
              ("{op}_{types}_{sizes}"), or "auto", with types, sizes and attributes, so that two link into one program
-    deterministic  sums over places that data gives keep their order from run to run; a machine with threads sorts the places for it
+    deterministic  sums over places that data gives keep their order from run to run; a machine with threads sorts the places
 
     Raises UolError for an unknown operator or target, TypeCheckError for a dtype, ShapeError for dims and attributes, for an
     open dim on a target that needs every size, and for one that no input's shape tells. BoundsError where an access is not

@@ -35,7 +35,7 @@ SymbolOption = Annotated[
 ]
 StrictOption = Annotated[bool, typer.Option("--strict", help="Refuse what the device's memory does not hold (else: warn).")]
 DeterministicOption = Annotated[
-    bool, typer.Option("--deterministic", help="The same numbers from run to run: no additions in any order, but places put in order first.")
+    bool, typer.Option("--deterministic", help="The same numbers from run to run: places are put in order first.")
 ]
 CheckOption = Annotated[bool, typer.Option("--check", help="Run each (a vendor's in its twin) and record the result.")]
 

@@ -9,12 +9,12 @@ from uol.backends.simt.schedules import THREADS
 from uol.backends.simt.vectors import WHOLE_BYTES
 from uol.codegen.backend import Device
 from uol.codegen.indexing.arithmetic import ZERO, size, static
-from uol.codegen.specs.cut_passes import cut_passes
+from uol.codegen.specs.long_rows.cut_passes import cut_passes
+from uol.codegen.specs.long_rows.split_folds import may_be_split, split_folds
+from uol.codegen.specs.long_rows.split_scan import may_be_parted, split_scan
+from uol.codegen.specs.long_rows.split_select import may_be_cut, split_select
 from uol.codegen.specs.nodes import KernelSpec, Reduce, Scan, Select
 from uol.codegen.specs.runs import run_of
-from uol.codegen.specs.split_folds import may_be_split, split_folds
-from uol.codegen.specs.split_scan import may_be_parted, split_scan
-from uol.codegen.specs.split_select import may_be_cut, split_select
 
 BLOCKS_A_CORE = 4
 """Of 256 threads: half of what a core holds, which hides the latency of its loads."""

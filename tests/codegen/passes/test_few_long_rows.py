@@ -12,11 +12,11 @@ from middle import lowered, run
 from middle_texts import NORM, SOFTMAX
 
 from uol.codegen.indexing.arithmetic import static
-from uol.codegen.specs.cut_passes import cut_passes
+from uol.codegen.specs.long_rows.cut_passes import cut_passes
+from uol.codegen.specs.long_rows.split_folds import may_be_split, split_folds
+from uol.codegen.specs.long_rows.split_scan import may_be_parted, split_scan
+from uol.codegen.specs.long_rows.split_select import may_be_cut, split_select
 from uol.codegen.specs.nodes import KernelSpec, Map, Reduce, Scan, Select
-from uol.codegen.specs.split_folds import may_be_split, split_folds
-from uol.codegen.specs.split_scan import may_be_parted, split_scan
-from uol.codegen.specs.split_select import may_be_cut, split_select
 from uol.ir.program.nodes import Axis, Var
 
 TOTAL = "op total(x: f32[R, C], w: f32[R]) -> (y: f32[R]) { y[r] = sum[c](exp(x[r, c])) * w[r] }"

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from uol.codegen.specs.head import head_of
+from uol.codegen.specs.long_rows.split_folds import stored, values_of
 from uol.codegen.specs.nodes import Arg, Fold, KernelSpec, Let, Map, Read, Reduce, Step, Store
 from uol.codegen.specs.rewrites import args_of, in_physical_order, ordered, over_axes, place_in, scalars_of, workspace_over
-from uol.codegen.specs.split_folds import stored, values_of
 from uol.codegen.specs.steps import Pass, names_behind, passes_of
 from uol.codegen.specs.verify import verified
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from uol.codegen.specs.axis_parts import AxisParts
 from uol.codegen.specs.head import head_of
+from uol.codegen.specs.long_rows.axis_parts import AxisParts
 from uol.codegen.specs.nodes import Arg, Fold, Let, Read, Reduce, Scan, Step, Store, Strides
 from uol.codegen.specs.rewrites import args_of, ordered, over_axes, place_in, scalars_of, workspace_over
 from uol.codegen.specs.steps import names_behind, used_variables

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from uol.codegen.specs.axis_parts import AxisParts
 from uol.codegen.specs.head import head_of
+from uol.codegen.specs.long_rows.axis_parts import AxisParts
+from uol.codegen.specs.long_rows.split_folds import folds_of, may_be_grouped, stored, totals, values_of
 from uol.codegen.specs.nodes import Arg, Fold, Let, Read, Reduce, Scan, Step
 from uol.codegen.specs.rewrites import args_of, ordered, over_axes, place_in, scalars_of, workspace_over
-from uol.codegen.specs.split_folds import folds_of, may_be_grouped, stored, totals, values_of
 from uol.codegen.specs.steps import BINARY_OF
 from uol.codegen.specs.verify import verified
 from uol.ir.program.nodes import Axis, Call, Var

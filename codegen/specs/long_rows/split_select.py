@@ -16,11 +16,11 @@ from dataclasses import dataclass, replace
 
 from uol.codegen.indexing.arithmetic import ZERO, add, flat_offset, mul, static
 from uol.codegen.names import unused
-from uol.codegen.specs.axis_parts import AxisParts
 from uol.codegen.specs.head import head_of
+from uol.codegen.specs.long_rows.axis_parts import AxisParts
+from uol.codegen.specs.long_rows.split_folds import values_of
 from uol.codegen.specs.nodes import Arg, Let, Read, Select, Step, Store
 from uol.codegen.specs.rewrites import args_of, ordered, over_axes, place_in, scalars_of, workspace_over
-from uol.codegen.specs.split_folds import values_of
 from uol.codegen.specs.steps import used_variables
 from uol.codegen.specs.traverse import map_step, map_strides, names_of, without_strides
 from uol.codegen.specs.verify import verified

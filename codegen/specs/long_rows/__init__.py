@@ -1,0 +1,1 @@
+"""Few long rows as many short ones: passes as kernels of their own, and folds, scans and orders by parts of the rows."""
