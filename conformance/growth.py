@@ -6,9 +6,10 @@ in the twins, counted, at a workload and with one dim after another four times a
 Of each: by how much the sectors that are moved grow, and the statements that are executed; beside them, by how much the bytes
 that the operator must move grow, and its work, operations and elements that are moved. The closed forms are those of a machine
 that has every kind of kernel. Sectors that grow at most 1.15 times as much as either, and statements that grow at most 1.15
-times as much as the work, grow as the operator does. Where they do not, another kernel may have been taken for the longer dim,
-or a part that is paid once has grown: then the dim grows by as much again, and that has to be as the operator does. What grows
-more is printed (all with --all), with exit status 1. Exit status 2 for bad input.
+times as much as the work, grow as the operator does; where the work shrinks, what does not grow. Where they do not, another
+kernel may have been taken for the longer dim, or a part that is paid once has grown: then the dim grows by as much again, and
+once more, and one of these has to be as the operator's. What grows more is printed (all with --all), with exit status 1. Exit
+status 2 for bad input.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ from uol.ops.texts import names
 from uol.ops.workloads import Workload, workloads_of
 
 LONGER = 4
+STEPS = (1, LONGER, LONGER * LONGER)
+"""How many times as long a dim is before it grows."""
 MOST = 1.15
 """How much more than the closed forms a count may grow."""
 LEAST, ROOM = 24, 1 << 16
@@ -56,12 +59,12 @@ TARGETS = [t for t in registry.names() if is_counted(t) and any(n.startswith("st
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """From one workload to another, by how much each grew: `sectors` beside `moved`, `statements` beside `computed`. `again`:
-    is the first of both the longer one of another growth?"""
+    """From one workload to another, by how much each grew: `sectors` beside `moved`, `statements` beside `computed`. `before`:
+    how many times as long the dim was already."""
 
     case: str
     dim: str
-    again: bool
+    before: int
     sectors: float
     moved: float
     statements: float
@@ -69,11 +72,11 @@ class Growth:
 
     @property
     def is_linear(self) -> bool:
-        return self.sectors <= MOST * max(self.moved, self.computed) and self.statements <= MOST * self.computed
+        return self.sectors <= MOST * max(self.moved, self.computed, 1) and self.statements <= MOST * max(self.computed, 1)
 
     def __str__(self) -> str:
         moved = f"sectors x {self.sectors:.2f} for bytes x {self.moved:.2f}"
-        by = f"{self.dim} x {LONGER}{' again' if self.again else ''}"
+        by = f"{self.dim} x {LONGER}" + (f" behind x {self.before}" if self.before > 1 else "")
         return f"{self.case}, {by}: {moved}, statements x {self.statements:.2f} for work x {self.computed:.2f}"
 
 
@@ -83,15 +86,15 @@ def growth_of(ops: Sequence[str], targets: Sequence[str], dtype: str) -> list[Gr
     counts = _counts({(op, target, "", 1): workload for (op, target), workload in cases.items()}, dtype)
     known = [(op, target, dim) for op, target, _, _ in counts for dim in cases[op, target].flat_dims]
     found: dict[tuple[str, str, str], Growth] = {}
-    for again, times in enumerate((LONGER, LONGER * LONGER)):
+    for before in STEPS:
         asked = [each for each in known if each not in found or not found[each].is_linear]
+        times = before * LONGER
         counts |= _counts({(*each, times): _longer(cases[each[:2]], each[2], times) for each in asked}, dtype)
         for op, target, dim in asked:
+            shorter = counts.get((op, target, dim, before) if before > 1 else (op, target, "", 1))
             longer = counts.get((op, target, dim, times))
-            before = counts.get((op, target, dim, times // LONGER) if again else (op, target, "", 1))
-            if longer and before:
-                ratios = map(_ratio, longer, before)
-                found[op, target, dim] = Growth(f"{op} on {target}", dim, bool(again), *ratios)
+            if longer and shorter:
+                found[op, target, dim] = Growth(f"{op} on {target}", dim, before, *map(_ratio, longer, shorter))
     return list(found.values())
 
 

@@ -17,17 +17,18 @@ def test_scans_and_sums_grow_as_they_do() -> None:
 
 
 def test_what_grows_faster_is_not_linear() -> None:
-    linear = Growth("f on a machine", "n", False, 4.0, 4.0, 4.5, 4.0)
+    linear = Growth("f on a machine", "n", 1, 4.0, 4.0, 4.5, 4.0)
     assert linear.is_linear
-    assert not Growth("f on a machine", "n", False, 16.0, 4.0, 4.0, 4.0).is_linear
-    assert not Growth("f on a machine", "n", False, 4.0, 4.0, 16.0, 4.0).is_linear
+    assert not Growth("f on a machine", "n", 1, 16.0, 4.0, 4.0, 4.0).is_linear
+    assert not Growth("f on a machine", "n", 1, 4.0, 4.0, 16.0, 4.0).is_linear
     assert str(linear) == "f on a machine, n x 4: sectors x 4.00 for bytes x 4.00, statements x 4.50 for work x 4.00"
 
 
-def test_what_compares_all_with_all_stays_so_when_it_grows_again() -> None:
+def test_what_compares_all_with_all_stays_so_when_it_grows_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that has no kernel for an order counts, for each element, those that stand before it."""
+    monkeypatch.setattr(growth, "STEPS", growth.STEPS[:2])
     (found,) = (g for g in growth_of(["sort"], ["ascendc"], "f32") if g.dim == "C")
-    assert found.again
+    assert found.before == growth.LONGER
     assert not found.is_linear
 
 

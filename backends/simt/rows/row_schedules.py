@@ -45,9 +45,14 @@ def row_schedules(spec: Reduce | Scan, device: Device, lanes: int) -> tuple[RowS
 
 
 def lanes_want_rows(spec: KernelSpec, rows: Axes, along: Axes) -> bool:
-    """Do most reads of the columns step less along the rows than along the columns?"""
-    steps = [(smallest_stride(read, rows), smallest_stride(read, along)) for e in expressions(spec) for read in reads(e)]
-    return sum(1 if by_row < by_column else -1 for by_row, by_column in steps if by_column < float("inf")) > 0
+    """Does most of what is read of the columns step less along the rows than along the columns?"""
+    found = 0
+    for read in (each for expr in expressions(spec) for each in reads(expr)):
+        by_row, by_column = smallest_stride(read, rows), smallest_stride(read, along)
+        if by_column < float("inf"):
+            elements = typical(size(a for a in (*rows, *along) if a.name in variables(read.offset)), spec.where)
+            found += elements if by_row < by_column else -elements
+    return found > 0
 
 
 def _picks_pieces_of_rows(spec: Reduce) -> bool:
