@@ -54,7 +54,7 @@ def plan_map(spec: Map | Pack | Scatter, schedule: Elements, target: Target) -> 
     blocks = parts_of(count, threads * schedule.each)
     grid = grid_of(blocks, target.max_blocks(threads))
     reach = blocks if static(blocks) is None else add(blocks, grid)
-    index = index_type(spec, [mul(reach, Const(threads * schedule.each))])
+    index = index_type(spec, [mul(reach, Const(threads * schedule.each))], data_apart=True)
 
     several = schedule.each > 1
     names = legalise(spec, [VECTOR] if several else [])

@@ -11,7 +11,6 @@ from math import ceil
 
 from uol.codegen.indexing.arithmetic import ONE, ZERO, add, mul, product
 from uol.codegen.specs.nodes import Guard, KernelSpec, Read, Within, guard_operands
-from uol.codegen.specs.traverse import expressions
 from uol.ir.integers.terms import compare
 from uol.ir.program.nodes import Call, Const, Expr, Var
 from uol.ir.types import INDEX
@@ -24,12 +23,14 @@ Bound = dict[tuple[str, ...], float]
 """A coefficient for each product of dims; the empty one is 1."""
 Bounds = dict[Expr, Bound]
 """Of variables, and of what guards narrow."""
+Part = tuple[Expr, tuple[Guard, ...]]
+"""An index, and the guards that hold where it is computed."""
 Joined = Callable[[Bound, Bound], Bound]
 
 
-def fits_int_where(spec: KernelSpec, counts: Iterable[Expr]) -> Expr | None:
-    """The condition on dims under which every index, every step on the way to it, and every one of `counts` fits an `int`; None
-    where there is none, since data has a part in an index."""
+def fits_int_where(spec: KernelSpec, counts: Iterable[Expr], parts: Iterable[Part]) -> Expr | None:
+    """The condition on dims under which every one of `parts`, indices and steps on the way to them, and of `counts` fits an
+    `int`; None where there is none, since data has a part in an index."""
     dims: Bounds = {Var(name): {(name,): 1} for name in spec.dims}
     known = dict(dims)
     for axis in spec.axes:
@@ -38,8 +39,7 @@ def fits_int_where(spec: KernelSpec, counts: Iterable[Expr]) -> Expr | None:
             return None
         known[Var(axis.name)] = extent
     found = [_bound(count, dims) for count in counts]
-    for expr in expressions(spec):
-        found += [_bound(part, _where(known, guards) if guards else known) for part, guards in index_parts(expr)]
+    found += [_bound(part, _where(known, guards) if guards else known) for part, guards in parts]
     whole: Bound = {}
     for each in found:
         if each is None:
@@ -53,7 +53,7 @@ def fits_int_where(spec: KernelSpec, counts: Iterable[Expr]) -> Expr | None:
     return compare("<=", total, Const(LARGEST))
 
 
-def index_parts(expr: Expr, guards: tuple[Guard, ...] = ()) -> Iterator[tuple[Expr, tuple[Guard, ...]]]:
+def index_parts(expr: Expr, guards: tuple[Guard, ...] = ()) -> Iterator[Part]:
     """Every index that is computed for an expression, and every step on the way to it, each with the guards that hold there:
     within a read its own."""
     if isinstance(expr, Read):
@@ -69,7 +69,7 @@ def index_parts(expr: Expr, guards: tuple[Guard, ...] = ()) -> Iterator[tuple[Ex
         yield from index_parts(child, guards)
 
 
-def _steps(expr: Expr, guards: tuple[Guard, ...]) -> Iterator[tuple[Expr, tuple[Guard, ...]]]:
+def _steps(expr: Expr, guards: tuple[Guard, ...]) -> Iterator[Part]:
     """The same of what is used as an index: data that is read for it counts, whatever its type."""
     if expr.type != "bool":
         yield expr, guards

@@ -2,7 +2,8 @@
 
 Narrow floats are computed in float: an operation of type f16 converts its operands, computes, and rounds where the result
 may not be exact in f16. Integers wrap, so i32 and i64 arithmetic goes through unsigned. Index arithmetic is plain: the
-kernel's index type was chosen to hold all of it.
+kernel's index type was chosen to hold all of it that is not of data. Where data has a part in an index, and nothing says that
+32 bits hold it, that index alone is computed in 64.
 """
 
 from __future__ import annotations
@@ -12,13 +13,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
-from uol.backends.c_text.index_intervals import NATURAL, Ranges
+from uol.backends.c_text.index_intervals import NATURAL, Ranges, fits_int
 from uol.backends.c_text.names import Names
+from uol.backends.simt.c_text.proofs import NARROW as NARROW_INDEX
+from uol.backends.simt.c_text.proofs import WIDE as WIDE_INDEX
 from uol.backends.simt.c_text.proofs import Proofs
 from uol.backends.simt.c_text.types import COMPUTE, SHORT_INTEGERS, STORAGE, WIDE_INTEGERS
 from uol.codegen.specs.nodes import Guard, Holds, Read, Within
 from uol.ir.errors import UolError
 from uol.ir.program.nodes import Call, Const, Expr, Var
+from uol.ir.program.walk import walk
 from uol.ir.types import INDEX, NARROW, held_by_every_float, integer_range, is_float, is_integer
 
 TERNARY, OR, AND, EQUALITY, RELATION, ADDITIVE, MULTIPLICATIVE, UNARY, PRIMARY = range(1, 10)
@@ -51,11 +55,13 @@ EXACT_SOURCES = {*NARROW} | SHORT_INTEGERS | {"f32", "bool"}
 
 @dataclass(frozen=True, slots=True)
 class Printer:
-    """Prints expressions of one kernel. `index_type` is the C type of indices."""
+    """Prints expressions of one kernel. `index_type` is the C type of indices, `wide` are variables of 64 bits among them where
+    it is `int`."""
 
     names: Names
     proofs: Proofs
-    index_type: str = "int"
+    index_type: str = NARROW_INDEX
+    wide: frozenset[str] = frozenset()
 
     @property
     def ranges(self) -> Ranges:
@@ -79,13 +85,40 @@ class Printer:
         """The C type of a local variable."""
         return self.index_type if dtype == INDEX else COMPUTE[dtype]
 
+    def index_ctype(self, expr: Expr) -> str:
+        """The C type of an index."""
+        return WIDE_INDEX if self.is_wide(expr) else self.index_type
+
+    def is_wide(self, expr: Expr) -> bool:
+        """Has an index 64 bits? Where others have 32: if data has a part in it, or in a step on the way to it, of which nothing
+        says that it fits."""
+        if self.index_type == WIDE_INDEX:
+            return True
+        match expr:
+            case Call(fn="cast", args=(source,)) if source.type != INDEX:
+                return COMPUTE[source.type] == WIDE_INDEX and not self._fits(expr)
+            case Var(name=name):
+                return name in self.wide and not self._fits(expr)
+            case Call(dtype=dtype) if dtype == INDEX:
+                return any(map(self.is_wide, expr.args)) or self._outgrows(expr)
+        return False
+
+    def _outgrows(self, expr: Expr) -> bool:
+        """May an operation on indices of 32 bits need more, for what data has put into them?"""
+        is_of_data = any(isinstance(node, Read) or (isinstance(node, Var) and node.name in self.wide) for node in walk(expr))
+        return is_of_data and not self._fits(expr)
+
+    def _fits(self, expr: Expr) -> bool:
+        return fits_int(self.ranges.of(expr))
+
     def value(self, expr: Expr, level: int = 0) -> str:
         """The expression in its compute type; in parentheses if it binds looser than `level`."""
         match expr:
             case Const():
                 return self._constant(expr, level)
             case Var(name=name):
-                return self.names.variable(name)
+                text = self.names.variable(name)
+                return f"int({text})" if name in self.wide and self._fits(expr) else text
             case Read():
                 return self._read(expr, level, stored=False)
             case Call(fn="cast"):
@@ -160,6 +193,8 @@ class Printer:
             return _to_compute(f"uol::cast<{STORAGE[target]}>({self.value(source)})", target)
         if target == "bool":
             return _group(f"{self.value(source, EQUALITY)} != {self._zero(source.type)}", EQUALITY, level)
+        if target == INDEX and self.is_wide(call) and COMPUTE.get(source.type) == WIDE_INDEX:
+            return self.value(source, level)
         if COMPUTE.get(source.type) == self.ctype(target) and (target not in SHORT_INTEGERS):
             return self.value(source, level)
         if target in SHORT_INTEGERS:
@@ -217,24 +252,37 @@ class Printer:
             case "+" | "-" | "*" | "neg", _ if call.dtype in WIDE_INTEGERS:
                 return f"({self.ctype(call.dtype)})({self._wrapping(call, 0)})"
             case fn, (a, b) if fn in BINARY:
-                return self._binary(fn, a, b, level)
+                return self._binary(call, a, b, level)
         if not call.fn.isidentifier():
             self._refuse(call)
-        return f"uol::{call.fn}({', '.join(self.argument(a) for a in call.args)})"
+        return f"uol::{call.fn}({', '.join(self._arguments(*call.args))})"
 
-    def _binary(self, fn: str, a: Expr, b: Expr, level: int) -> str:
-        symbol, own = BINARY[fn]
+    def _widens(self, call: Call) -> bool:
+        """Is the first of an operation's operands to be widened, for no operand is?"""
+        return self.index_type != WIDE_INDEX and self._outgrows(call) and not any(map(self.is_wide, call.args))
+
+    def _binary(self, call: Call, a: Expr, b: Expr, level: int) -> str:
+        fn, (symbol, own) = call.fn, BINARY[call.fn]
         if fn == "+" and isinstance(b, Const) and b.dtype == INDEX and b.value < 0:
             symbol, b = "-", Const(-b.value)
         associative = (fn in ("+", "*") and isinstance(b, Call) and b.fn == fn and b.dtype == INDEX) or fn in ("and", "or")
-        left = self.value(a, PRIMARY if _warns(fn, a) else own)
+        if call.dtype == INDEX and self._widens(call):
+            left = f"({WIDE_INDEX}){self.value(a, UNARY)}"
+        else:
+            left = self.value(a, PRIMARY if _warns(fn, a) else own)
         right = self.value(b, PRIMARY if _warns(fn, b) else own if associative else own + 1)
         return _group(f"{left} {symbol} {right}", own, level)
 
     def _floor(self, fn: str, a: Expr, b: Expr, dtype: str, level: int) -> str:
-        if dtype == INDEX and self.proofs.natural(a):
+        if dtype == INDEX and self.proofs.natural(a):  # the quotient is no larger
             return _group(f"{self.value(a, MULTIPLICATIVE)} {fn} {self.value(b, UNARY)}", MULTIPLICATIVE, level)
-        return f"uol::floor_{'div' if fn == '/' else 'mod'}({self.argument(a)}, {self.argument(b)})"
+        return f"uol::floor_{'div' if fn == '/' else 'mod'}({', '.join(self._arguments(a, b))})"
+
+    def _arguments(self, *exprs: Expr) -> list[str]:
+        """Of a function whose arguments have one type."""
+        if self.index_type == WIDE_INDEX or not any(e.type == INDEX and self.is_wide(e) for e in exprs):
+            return list(map(self.argument, exprs))
+        return [self.value(e) if self.is_wide(e) else f"({WIDE_INDEX}){self.value(e, UNARY)}" for e in exprs]
 
     def argument(self, expr: Expr) -> str:
         """Overloads are chosen by type, so that an index constant must have the index type."""

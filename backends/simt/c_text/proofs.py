@@ -11,7 +11,7 @@ from uol.backends.c_text.index_intervals import Ranges, fits_int, join
 from uol.backends.simt.c_text.index_reach import fits_int_where, index_parts
 from uol.codegen.indexing.arithmetic import ZERO, static
 from uol.codegen.specs.nodes import Guard, KernelSpec, Read
-from uol.codegen.specs.traverse import expressions
+from uol.codegen.specs.traverse import expressions, reads
 from uol.ir.integers.intervals import Interval
 from uol.ir.integers.terms import in_range
 from uol.ir.program.nodes import Call, Expr, Var
@@ -94,13 +94,15 @@ class Index:
         return f"({self.ctype})" if self.is_wide else ""
 
 
-def index_type(spec: KernelSpec, counts: Iterable[Expr]) -> Index:
+def index_type(spec: KernelSpec, counts: Iterable[Expr], *, data_apart: bool = False) -> Index:
     """`int` where every offset, every step on the way to it, and every one of `counts` fits 32 bits; else `long long`. Where
-    dims are arguments, `int` if a condition on them says when it is enough."""
+    dims are arguments, `int` if a condition on them says when it is enough. `data_apart`: but for what data has a part in,
+    which a printer widens by itself."""
     counts = tuple(counts)
+    parts = [each for expr in expressions(spec) for each in index_parts(expr) if not (data_apart and any(reads(each[0])))]
     if any(static(count) is None for count in (*counts, *(axis.extent for axis in spec.axes))):
-        where = fits_int_where(spec, counts)
+        where = fits_int_where(spec, counts, parts)
         return Index(WIDE) if where is None else Index(NARROW, where)
     ranges = Ranges.over(spec.axes, spec.dims)
-    reach = [ranges.where(guards).of(part) for expr in expressions(spec) for part, guards in index_parts(expr)]
+    reach = [ranges.where(guards).of(part) for part, guards in parts]
     return Index(NARROW if fits_int(join([*reach, *(Interval(0, static(c)) for c in counts)])) else WIDE)

@@ -62,7 +62,7 @@ class Scope:
                 self._declare(step.tensor, at)
         condition = self.condition(c for guard in guards for c in guard.conditions)
         inner = self.inner()
-        inner.printer = self.printer.where(tuple(Holds(self.positioned(c)) for guard in guards for c in guard.conditions))
+        inner.printer = self.printer.where(guard.map_children(self.positioned) for guard in guards)
         value = inner.expression(step.value)
         offset = inner.expression(step.offset)
         call = f"uol::atomic_add({self.printer.names.tensor(step.tensor)}, {offset}, {value});"
@@ -137,9 +137,10 @@ class Scope:
         text = printer.value(value)
         names = printer.names.with_locals([name])
         ranges = replace(printer.ranges, variables={**printer.ranges.variables, name: printer.ranges.of(value)})
-        self.printer = replace(printer, names=names, proofs=replace(printer.proofs, ranges=ranges))
+        wide = printer.wide | {name} if printer.is_wide(value) else printer.wide
+        self.printer = replace(printer, names=names, proofs=replace(printer.proofs, ranges=ranges), wide=wide)
         self._positions[value] = Var(name)
-        self.add(f"const {printer.index_type} {names.variable(name)} = {text};")
+        self.add(f"const {printer.index_ctype(value)} {names.variable(name)} = {text};")
 
 
 def reads_at_once(expr: Expr) -> bool:

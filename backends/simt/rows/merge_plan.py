@@ -52,7 +52,7 @@ def plan_merge(spec: Select, schedule: Elements) -> MergePlan:
     axes, threads, length = (*spec.rows, spec.col), schedule.threads, static(spec.col.extent) or 0
     count, half = size(axes), length // 2
     known = replace(spec, rows=(*spec.rows, Axis(spec.at, spec.col.extent)))
-    index = index_type(known, [mul(parts_of(count, threads), Const(threads))])
+    index = index_type(known, [mul(parts_of(count, threads), Const(threads))], data_apart=True)
     names = legalise(spec, ["element", "key", "found", "candidate", "other", "before", "further", "turn"])
     counter = Counter.over(axes, "$element")
     position, place = (names.variable(axis.name) for axis in (spec.col, spec.place))

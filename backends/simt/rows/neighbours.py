@@ -38,7 +38,7 @@ def plan_neighbours(spec: Reduce, schedule: ThreadPerRow) -> ReducePlan:
     threads, each = schedule.threads, schedule.each
     rows, columns = size(spec.rows), size(spec.cols)
     blocks = parts_of(rows, threads * each)
-    index = index_type(spec, [mul(blocks, Const(threads * each)), columns])
+    index = index_type(spec, [mul(blocks, Const(threads * each)), columns], data_apart=True)
     names = legalise(spec, ["row"])
     row = Counter.over(spec.rows, ROW)
     own_signature = signature(spec, kernel_symbol(spec), names, threads, index)

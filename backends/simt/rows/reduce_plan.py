@@ -82,7 +82,7 @@ def plan_reduce(spec: Reduce, schedule: RowSchedule, target: Target) -> ReducePl
     of_block = threads if shared is None else shared.rows
     blocks = parts_of(rows, of_block)
     each = 1 if shared is None else shared.each
-    index = index_type(spec, [mul(blocks, Const(of_block)), add(columns, Const(threads * each))])
+    index = index_type(spec, [mul(blocks, Const(of_block)), add(columns, Const(threads * each))], data_apart=True)
     scratch = (f"scratch{n}" for n in range(len(steps_of(spec))))
     names = legalise(spec, ["row", "col", LANE, "turn", VECTOR, BEGIN, END, "scratch", *scratch])
     row = Counter.over(spec.rows, ROW)

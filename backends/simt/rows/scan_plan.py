@@ -57,7 +57,8 @@ def plan_scan(spec: Scan, schedule: RowSchedule, target: Target) -> ScanPlan:
     each = schedule.each if isinstance(schedule, BlockPerRow) else 1
     rows, extent = size(spec.rows), spec.along.extent
     blocks = rows if by_block else parts_of(rows, threads)
-    index = index_type(spec, [blocks if by_block else mul(blocks, Const(threads)), add(extent, Const(threads * each))])
+    counts = [blocks if by_block else mul(blocks, Const(threads)), add(extent, Const(threads * each))]
+    index = index_type(spec, counts, data_apart=True)
     scratch = (f"scratch{n or ''}" for n in range(len(spec.steps)))
     names = legalise(spec, ["row", "turn", *([VECTOR] if each > 1 else []), *scratch])
     row = Counter.over(spec.rows, ROW)

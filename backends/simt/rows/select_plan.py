@@ -105,7 +105,7 @@ def plan_select(spec: Select, schedule: BlockPerRow) -> SelectPlan:
     """The kernel of a Select."""
     rows, extent, wanted = size(spec.rows), spec.col.extent, spec.place.extent
     known = replace(spec, rows=(*spec.rows, Axis(spec.at, spec.col.extent)))
-    index = index_type(known, [rows, add(extent, Const(TILE)), mul(mul(rows, _half(spec)), Const(2))])
+    index = index_type(known, [rows, add(extent, Const(TILE)), mul(mul(rows, _half(spec)), Const(2))], data_apart=True)
     names = legalise(spec, ["row", "slot", "tile", "first", "keys", "places", "from", "merge", "runs", "length", "longer"])
     row = Counter.over(spec.rows, ROW)
     key, spec = row.shorter(spec.key), mapped(spec, step=row.shortened)

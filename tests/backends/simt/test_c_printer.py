@@ -10,6 +10,7 @@ from uol.backends.c_text.index_intervals import Ranges
 from uol.backends.c_text.names import Names
 from uol.backends.simt.c_text.printer import Printer, literal
 from uol.backends.simt.c_text.proofs import Proofs
+from uol.backends.simt.c_text.scope import Scope
 from uol.codegen.specs.nodes import Holds, Read, Within
 from uol.ir.integers.terms import in_range
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
@@ -171,3 +172,50 @@ LITERALS = [
 @pytest.mark.parametrize(("const", "text"), LITERALS, ids=[t for _, t in LITERALS])
 def test_literals(const: Const, text: str) -> None:
     assert literal(const) == text
+
+
+def of_data(dtype: str) -> Call:
+    return idx("cast", Read("at", I, (), (), None, dtype))
+
+
+PLACED = of_data("i64")
+SMALL, SHORT = of_data("i32"), of_data("i8")
+WIDTHS = [
+    (idx("+", idx("*", PLACED, Const(64)), J), "at[i] * 64 + j"),  # 64 bits by its type
+    (idx("+", J, SMALL), "(long long)j + at[i]"),
+    (idx("*", SMALL, Const(64)), "(long long)at[i] * 64"),
+    (idx("+", idx("*", SMALL, Const(64)), J), "(long long)at[i] * 64 + j"),
+    (idx("+", idx("*", I, Const(300)), SMALL), "(long long)(i * 300) + at[i]"),
+    (idx("*", SHORT, Const(64)), "int(at[i]) * 64"),  # 32 bits hold it
+    (idx("*", idx("*", SHORT, Const(1 << 20)), Const(1 << 10)), "(long long)(int(at[i]) * 1048576) * 1024"),
+    (idx("%", PLACED, Const(7)), "uol::floor_mod(at[i], (long long)7)"),
+    (idx("max", J, PLACED), "uol::max((long long)j, at[i])"),
+    (idx("/", SMALL, Const(7)), "uol::floor_div(at[i], 7)"),
+    (idx("*", I, Const(64)), "i * 64"),
+]
+
+
+@pytest.mark.parametrize(("expr", "text"), WIDTHS, ids=[t for _, t in WIDTHS])
+def test_what_data_puts_into_an_index_widens_it_and_nothing_else(expr: Expr, text: str) -> None:
+    assert printer().value(expr) == text
+
+
+@pytest.mark.parametrize(("dtype", "text"), [("i64", "int(at[i]) * 64 + j"), ("i32", "at[i] * 64 + j")])
+def test_a_guard_says_that_data_fits(dtype: str, text: str) -> None:
+    place = of_data(dtype)
+    expr = read("f32", idx("+", idx("*", place, Const(64)), J), (Within(place, Const(0), Const(300)),), Const(0.0, "f32"))
+    assert printer().value(expr) == f"at[i] >= 0 && at[i] < 300 ? x[{text}] : 0.0f"
+
+
+@pytest.mark.parametrize("expr", [e for e, _ in WIDTHS])
+def test_a_variable_is_as_wide_as_its_value(expr: Expr) -> None:
+    """And what is computed with it."""
+    scope = Scope(printer())
+    guarded = read("f32", idx("+", expr, K), (Within(expr, None, Const(1 << 40)),), Const(0.0, "f32"))
+    scope._declare("x", expr)
+    (line,) = scope.lines
+    is_wide = "$x_at0" in scope.printer.wide
+    assert line.startswith(f"const {'long long' if is_wide else 'int'} x_at0 = ")
+    assert is_wide == printer().is_wide(expr)
+    is_known = scope.printer.ranges.of(expr).high is not None and is_wide and not scope.printer.is_wide(Var("$x_at0"))
+    assert scope.expression(guarded).startswith(f"{'int(x_at0)' if is_known else 'x_at0'} < 1099511627776")

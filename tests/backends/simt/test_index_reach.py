@@ -9,11 +9,12 @@ import pytest
 import uol
 from uol.backends import registry
 from uol.backends.simt.c_text import index_reach
-from uol.backends.simt.c_text.index_reach import fits_int_where
+from uol.backends.simt.c_text.index_reach import fits_int_where, index_parts
+from uol.backends.simt.c_text.proofs import Index, index_type
 from uol.codegen.indexing.arithmetic import substituted, value_at
 from uol.codegen.lowering import lower
 from uol.codegen.specs.nodes import KernelSpec, Read, guard_operands
-from uol.codegen.specs.traverse import accesses
+from uol.codegen.specs.traverse import accesses, expressions
 from uol.ir import instantiate, parse
 from uol.ir.program.nodes import Const, Expr
 from uol.ir.program.walk import walk
@@ -53,7 +54,7 @@ def test_where_the_condition_holds_every_index_fits(name: str, monkeypatch: pyte
     for spec in specs(TEXTS[name]):
         for limit in (10, 40, 100):
             monkeypatch.setattr(index_reach, "LARGEST", limit)
-            condition = fits_int_where(spec, [])
+            condition = fits_int_where(spec, [], [part for expr in expressions(spec) for part in index_parts(expr)])
             assert condition is not None
             for n, m in product(range(3, 12), range(1, 12)):
                 sizes = {"N": n, "M": m}
@@ -65,6 +66,11 @@ def test_where_the_condition_holds_every_index_fits(name: str, monkeypatch: pyte
     assert admitted > 20 and refused > 20
 
 
-def test_places_from_data_have_no_such_condition() -> None:
-    (spec, *_) = uol.compile("gather_rows", "cuda", "f32", {"B": None, "N": None, "K": None, "D": None}).module.graph.specs
-    assert fits_int_where(spec, []) is None
+def test_places_from_data_have_no_such_condition_and_are_wide_by_themselves() -> None:
+    kernel = uol.compile("gather_rows", "cuda", "f32", {"B": None, "N": None, "K": None, "D": None})
+    spec = kernel.module.kernels[-1].spec
+    assert index_type(spec, []) == Index("long long")
+    assert index_type(spec, [], data_apart=True).ctype == "int"
+    assert kernel.module.graph.checks
+    assert "const int b = " in kernel.source
+    assert "const long long x_at0 = at[" in kernel.source

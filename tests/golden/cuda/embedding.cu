@@ -10,11 +10,11 @@ extern "C" __global__ void __launch_bounds__(256) embedding_kernel(
     const long long* __restrict__ at,
     uol::f16* __restrict__ y)
 {
-  const long long vector = (long long)blockIdx.x * 256 + threadIdx.x;
+  const int vector = blockIdx.x * 256 + threadIdx.x;
   if (vector >= 4279) return;
-  const long long i = vector * 8;
-  const long long s = i / 88;
-  const long long d = i % 88;
+  const int i = vector * 8;
+  const int s = i / 88;
+  const int d = i % 88;
   const bool aligned = uol::is_aligned(w, y);
   const long long w_at0 = at[s];
   const uol::Vector<uol::f16, 8> w_vec = w_at0 >= 0 && w_at0 < 53
@@ -22,7 +22,7 @@ extern "C" __global__ void __launch_bounds__(256) embedding_kernel(
       : uol::filled_vector<8>(uol::f16(0.0f));
   uol::Vector<uol::f16, 8> y_vec;
 #pragma unroll
-  for (long long v = 0; v < 8; ++v) {
+  for (int v = 0; v < 8; ++v) {
     y_vec.at[v] = w_vec.at[v];  // line 2
   }
   uol::store_vector(y, i, y_vec, aligned);

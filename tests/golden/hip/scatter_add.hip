@@ -22,10 +22,10 @@ extern "C" __global__ void __launch_bounds__(256) scatter_add_kernel(
     const long long* __restrict__ at,
     float* __restrict__ y)
 {
-  const long long i = (long long)blockIdx.x * 256 + threadIdx.x;
+  const int i = blockIdx.x * 256 + threadIdx.x;
   if (i >= 20617) return;
-  const long long n = i / 53;
-  const long long d = i % 53;
+  const int n = i / 53;
+  const int d = i % 53;
   const long long y_at0 = at[n];
   if (y_at0 >= 0 && y_at0 < 97) {
     uol::atomic_add(y, y_at0 * 53 + d, x[i]);  // line 5
