@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import reduce
 
-from uol.backends.simt.rows.kept_reads import MOST_COLUMNS
+from uol.backends.simt.rows.kept_reads import MOST_COLUMNS, read_again
 from uol.backends.simt.rows.row_schedules import MOST_THREADS, columns_side_by_side, lanes_want_rows, rows_side_by_side
 from uol.backends.simt.schedules import THREADS
 from uol.backends.simt.transposed import crossing_of, tile_across
@@ -76,7 +76,10 @@ def _by_length(spec: Reduce, lanes: int) -> Iterator[Part]:
         return iter([Part("", ())])
     bounds = {"short": lanes * MOST_COLUMNS}
     if len(passes_of(spec).passes) > 1:
-        bounds |= {"middle": THREADS * MOST_COLUMNS, "long": MOST_THREADS * MOST_COLUMNS}
+        bounds["middle"] = THREADS * MOST_COLUMNS
+        if len(read_again(spec)) > 1:  # registers hold several rows of these, and one of longer ones
+            bounds["half_long"] = MOST_THREADS // 2 * MOST_COLUMNS
+        bounds["long"] = MOST_THREADS * MOST_COLUMNS
     return _up_to(size(spec.cols), bounds)
 
 

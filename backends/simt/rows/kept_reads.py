@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from uol.backends.simt.c_text.printer import Printer
@@ -57,28 +57,34 @@ NOTHING = Kept(0, {}, {})
 def kept_reads(spec: Reduce, schedule: BlockPerRow, vectors: Vectors) -> Kept:
     """What a block keeps of its rows: nothing where nothing is read twice, or a row has too many columns. One turn is never a
     loop."""
-    columns, passes = size(spec.cols), passes_of(spec).passes
+    columns = size(spec.cols)
     count = static(columns) if static(columns) is not None else known_bound(spec.where, columns)
     turns = 0 if count is None else -(-count // (schedule.lanes * schedule.each))
     if not 0 < turns * schedule.each <= MOST_COLUMNS:
         return NOTHING
-    along = {axis.name for axis in spec.cols}
-    uses: dict[Read, list[int]] = {}
-    for number, part in enumerate(passes):
-        for read in dict.fromkeys(_reads(part)):
-            varies = any(stride != ZERO for name, stride in read.strides if name in along)
-            if read.tensor in vectors.loads if schedule.each > 1 else varies:
-                uses.setdefault(read, []).append(number)
+    again = read_again(spec, vectors.loads if schedule.each > 1 else None)
     kept: dict[str, Read] = {}
     first: dict[str, int] = {}
     left = BLOCK_BYTES // schedule.threads // turns
-    for read, at in uses.items():
+    for read, at in again.items():
         held = DTYPES[read.dtype].bytes * schedule.each if schedule.each > 1 else COMPUTE_BYTES[COMPUTE[read.dtype]]
-        if len(at) > 1 and held <= left:
+        if held <= left:
             left -= held
             name = read.tensor if schedule.each > 1 else f"${read.tensor}_row{len(kept) or ''}"
-            kept[name], first[name] = vectors.loads.get(name, read), at[0]
+            kept[name], first[name] = vectors.loads.get(name, read), at
     return Kept(turns, kept, first) if kept or turns == 1 else NOTHING
+
+
+def read_again(spec: Reduce, vectors: Collection[str] | None = None) -> dict[Read, int]:
+    """What several passes read of a row, in vectors of these names or column by column; and which is the first."""
+    along = {axis.name for axis in spec.cols}
+    found: dict[Read, list[int]] = {}
+    for number, part in enumerate(passes_of(spec).passes):
+        for read in dict.fromkeys(_reads(part)):
+            varies = any(stride != ZERO for name, stride in read.strides if name in along)
+            if varies if vectors is None else read.tensor in vectors:
+                found.setdefault(read, []).append(number)
+    return {read: numbers[0] for read, numbers in found.items() if len(numbers) > 1}
 
 
 def _reads(part: Pass) -> Iterator[Read]:
