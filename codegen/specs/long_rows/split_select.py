@@ -44,59 +44,83 @@ def may_be_cut(spec: Select) -> bool:
 @verified
 def split_select(spec: Select, tile: int) -> tuple[Select, ...]:
     """The kernels of a Select that may be cut: their rows are at most a tile long, or two halves in order."""
+    cuts = _cuts(static(spec.col.extent) or 0, static(spec.place.extent) or 0, tile)
+    if not cuts:
+        return (spec,)
     place = Var(spec.col.name) if spec.at in used_variables(_with_key(spec, ZERO)) else None
-    left = _Left(spec, spec.col, spec.key, place, (), 0, 1)
+    left = _Left(spec, spec.col, spec.key, place, (), max(cut.left for cut in cuts))
     made: list[Select] = []
-    while left.length > tile and 2 * left.run <= tile:
-        first, left = left.cut(tile, halves=False)
+    for number, cut in enumerate(cuts, 1):
+        first, left = left.cut(cut, number)
         made.append(first)
-    while left.length > tile and left.length > 2 * left.run:
-        first, left = left.cut(2 * left.run, halves=True)
-        made.append(first)
-    return (*made, left.rest(halves=left.length > tile)) if made else (spec,)
+    return (*made, left.rest(halves=cuts[-1].left > tile))
+
+
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """A row in parts of a length, each of two halves in order, or not; of each the first `run` elements may be wanted."""
+
+    parts: int
+    length: int
+    halves: bool
+    run: int
+
+    @property
+    def left(self) -> int:
+        """Of the row."""
+        return self.parts * self.run
+
+
+def _cuts(length: int, wanted: int, tile: int) -> list[_Cut]:
+    """Until what is left is at most a tile long, or two runs."""
+    found: list[_Cut] = []
+    run = 0
+    while length > tile and length > 2 * run:
+        halves = 2 * run > tile
+        part = 2 * run if halves else tile
+        run = min(wanted, part)
+        found.append(_Cut(math.ceil(length / part), part, halves, run))
+        length = found[-1].left
+    return found
 
 
 @dataclass(frozen=True, slots=True)
 class _Left:
     """What is left to put in order: `col`, with a key over rows and col, and with its place in the first row, where that is
-    asked for. `run`: so many elements are in order, run behind run; 0, where none are. `arrays` hold both, but for the first
-    row."""
+    asked for. `arrays` hold both, but for the first row; they have room for so many elements of a row."""
 
     spec: Select
     col: Axis
     key: Expr
     place: Expr | None
     arrays: tuple[Arg, ...]
-    run: int
-    number: int
+    room: int
 
-    @property
-    def length(self) -> int:
-        return static(self.col.extent) or 0
-
-    def cut(self, length: int, *, halves: bool) -> tuple[Select, _Left]:
-        """What puts every part of a length in order, and what is left then: the places of all parts that may be wanted."""
+    def cut(self, by: _Cut, number: int) -> tuple[Select, _Left]:
+        """What puts every part in order, and what is left then: the places of all parts that may be wanted."""
         spec = self.spec
-        parts = math.ceil(self.length / length)
-        run = min(static(spec.place.extent) or 0, length)
-        cut = AxisParts.of(replace(spec, col=self.col), self.col, parts, length)
-        rows, kept = (*spec.rows, cut.part), Axis(spec.place.name, Const(run))
+        cut = AxisParts.of(replace(spec, col=self.col), self.col, by.parts, by.length)
+        rows, kept = (*spec.rows, cut.part), Axis(spec.place.name, Const(by.run))
         axes = (*rows, cut.within, kept)
-        stem = f"{spec.name}_{'merge' if halves else 'tiles'}{self.number}"
-        col = Axis(self.col.name, Const(parts * run))
-        whole = (*spec.rows, col)
         key = _key_of_part(self.key, cut, _last(spec))
-        held = {workspace_over(f"{stem}_keys", spec.key.type, whole): key}
+        held = {self._array("keys", spec.key.type, number): key}
         if self.place is not None:
-            held[workspace_over(f"{stem}_places", PLACE, whole)] = _cast(cut.value(self.place), PLACE)
+            held[self._array("places", PLACE, number)] = _cast(cut.value(self.place), PLACE)
         arrays = tuple(held)
         steps = tuple(
             over_axes(_stored(array, _at(value, cut.within, spec.at, PLACE), (*rows, kept), spec.line), axes)
             for array, value in held.items()
         )
-        made = _select(spec, stem, (*self.arrays, *arrays), rows, cut.within, kept, key, spec.at, steps, halves)
-        read, *place = (_read(array, whole, (*whole, spec.place)) for array in arrays)
-        return made, _Left(spec, col, read, place[0] if place else None, arrays, run, self.number + 1)
+        name = f"{spec.name}_{'merge' if by.halves else 'tiles'}{number}"
+        made = _select(spec, name, (*self.arrays, *arrays), rows, cut.within, kept, key, spec.at, steps, by.halves)
+        col = Axis(self.col.name, Const(by.left))
+        read, *place = (_read(array, (*spec.rows, col), (*spec.rows, col, spec.place)) for array in arrays)
+        return made, _Left(spec, col, read, place[0] if place else None, arrays, self.room)
+
+    def _array(self, what: str, dtype: str, number: int) -> Arg:
+        """One of two of a kind, which kernels write by turns."""
+        name = f"{self.spec.name}_{what}{(number + 1) % 2 + 1}"
+        return workspace_over(name, dtype, (*self.spec.rows, Axis("", Const(self.room))))
 
     def rest(self, *, halves: bool) -> Select:
         """The order of what is left, and all that was done with that of the first row."""

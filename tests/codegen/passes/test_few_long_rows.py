@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -16,7 +17,8 @@ from uol.codegen.specs.long_rows.cut_passes import cut_passes
 from uol.codegen.specs.long_rows.split_folds import may_be_split, split_folds
 from uol.codegen.specs.long_rows.split_scan import may_be_parted, split_scan
 from uol.codegen.specs.long_rows.split_select import may_be_cut, split_select
-from uol.codegen.specs.nodes import KernelSpec, Map, Reduce, Scan, Select
+from uol.codegen.specs.nodes import KernelSpec, Map, Read, Reduce, Scan, Select, Store
+from uol.codegen.specs.traverse import accesses, steps_of
 from uol.ir.program.nodes import Axis, Var
 
 TOTAL = "op total(x: f32[R, C], w: f32[R]) -> (y: f32[R]) { y[r] = sum[c](exp(x[r, c])) * w[r] }"
@@ -230,18 +232,18 @@ def test_an_order_in_tiles_and_a_merge() -> None:
         """
         Select order_tiles1: r < 2, part < 2, c < 4, i < 4
           line 2   at_value = the c of the i-th smallest x[r * 7 + (part * 4 + c)] if part * 4 + c < 7 else nan
-          line 2   order_tiles1_keys[r * 8 + (part * 4 + i)] = x[r * 7 + (part * 4 + idx(at_value))] if part * 4 + idx(at_value) < 7 else nan
-          line 2   order_tiles1_places[r * 8 + (part * 4 + i)] = i32(part * 4 + idx(at_value))
+          line 2   order_keys1[r * 8 + (part * 4 + i)] = x[r * 7 + (part * 4 + idx(at_value))] if part * 4 + idx(at_value) < 7 else nan
+          line 2   order_places1[r * 8 + (part * 4 + i)] = i32(part * 4 + idx(at_value))
         """,  # noqa: E501
     )
     agree(
         whole,
         """
         Select order: r < 2, c < 8, i < 7
-          line 2   at_value_here = the c of the i-th smallest order_tiles1_keys[r * 8 + c], of two halves in order
-          line 2   at_value = order_tiles1_places[r * 8 + idx(at_value_here)]
+          line 2   at_value_here = the c of the i-th smallest order_keys1[r * 8 + c], of two halves in order
+          line 2   at_value = order_places1[r * 8 + idx(at_value_here)]
           line 2   at[r * 7 + i] = at_value
-          line 2   y_value = order_tiles1_keys[r * 8 + idx(at_value_here)]
+          line 2   y_value = order_keys1[r * 8 + idx(at_value_here)]
           line 2   y[r * 7 + i] = y_value
         """,
     )
@@ -266,6 +268,17 @@ def test_as_few_kernels_as_the_places_that_are_wanted_allow() -> None:
 @pytest.mark.parametrize("text", [SORT, VALUES, FIRST, SPREAD])
 def test_the_orders_mean_what_the_text_means(text: str, columns: int, tile: int) -> None:
     run(text, legalise=in_tiles(tile), kinds=frozenset({Select}), dims={"R": 2, "C": columns}, types={})
+
+
+def test_two_arrays_are_enough_for_any_number_of_merges() -> None:
+    found = split_select(select_of(SORT, R=2, C=100), 4)
+    workspaces = {arg.name: arg for spec in found for arg in spec.args if arg.role == "workspace"}
+    assert len(found) == 6
+    assert set(workspaces) == {"order_keys1", "order_keys2", "order_places1", "order_places2"}
+    for before, after in itertools.pairwise(found):
+        written = {step.tensor for step in steps_of(after) if isinstance(step, Store)}
+        assert not written & {access.tensor for access in accesses(after) if isinstance(access, Read)}
+        assert {a.name for a in before.args if a.role == "workspace"} & {a.name for a in after.args}
 
 
 def test_places_that_nobody_asks_for_are_not_kept() -> None:

@@ -7,8 +7,8 @@
 // 6 rows of 2048, 2048 places, one row a block of 512 threads
 extern "C" __global__ void __launch_bounds__(512) argsort_tiles1_kernel(
     const float* __restrict__ x,
-    float* __restrict__ argsort_tiles1_keys,
-    int* __restrict__ argsort_tiles1_places)
+    float* __restrict__ argsort_keys1,
+    int* __restrict__ argsort_places1)
 {
   __shared__ float keys[2048];
   __shared__ int places[2048];
@@ -24,25 +24,25 @@ extern "C" __global__ void __launch_bounds__(512) argsort_tiles1_kernel(
   uol::block_sort<512, 2048, false>(keys, places);
   for (int i = threadIdx.x; i < 2048; i += 512) {
     const int y_value = places[i];
-    argsort_tiles1_keys[i + row * 2048] = keys[i];  // line 2
-    argsort_tiles1_places[i + row * 2048] = part * 2048 + y_value;  // line 2
+    argsort_keys1[s * 8192 + part * 2048 + i] = keys[i];  // line 2
+    argsort_places1[s * 8192 + part * 2048 + i] = part * 2048 + y_value;  // line 2
   }
 }
 
 // 4 rows of two halves of 2048 in order, 4096 places, one element a thread
 extern "C" __global__ void __launch_bounds__(256) argsort_merge2_kernel(
-    const float* __restrict__ argsort_tiles1_keys,
-    const int* __restrict__ argsort_tiles1_places,
-    float* __restrict__ argsort_merge2_keys,
-    int* __restrict__ argsort_merge2_places)
+    const float* __restrict__ argsort_keys1,
+    const int* __restrict__ argsort_places1,
+    float* __restrict__ argsort_keys2,
+    int* __restrict__ argsort_places2)
 {
   const int element = blockIdx.x * 256 + threadIdx.x;
   const int s = element / 8192;
   const int part = element / 4096 % 2;
   const int c = element % 4096;
-  const int argsort_tiles1_keys_at0 = part * 4096 + c;
-  const float key = argsort_tiles1_keys_at0 < 6144  // line 2
-      ? argsort_tiles1_keys[s * 6144 + argsort_tiles1_keys_at0]
+  const int argsort_keys1_at0 = part * 4096 + c;
+  const float key = argsort_keys1_at0 < 6144  // line 2
+      ? argsort_keys1[s * 8192 + argsort_keys1_at0]
       : uol::nan<float>();
   const int other = c < 2048 ? 2048 : 0;
   int before = 0;  // elements of the other half that precede this one
@@ -50,44 +50,44 @@ extern "C" __global__ void __launch_bounds__(256) argsort_merge2_kernel(
     const int further = before + (2048 >> turn);
     if (further <= 2048) {
       const int candidate = other + further - 1;
-      const int argsort_tiles1_keys_at0 = part * 4096 + candidate;
-      const float found = argsort_tiles1_keys_at0 < 6144  // line 2
-          ? argsort_tiles1_keys[s * 6144 + argsort_tiles1_keys_at0]
+      const int argsort_keys1_at0 = part * 4096 + candidate;
+      const float found = argsort_keys1_at0 < 6144  // line 2
+          ? argsort_keys1[s * 8192 + argsort_keys1_at0]
           : uol::nan<float>();
       if (uol::precedes<false>(found, candidate, key, c)) before = further;
     }
   }
   const int i = c % 2048 + before;
   const int y_value = c;
-  argsort_merge2_keys[s * 8192 + part * 4096 + i] = key;  // line 2
-  const int argsort_tiles1_places_at0 = part * 4096 + y_value;
-  argsort_merge2_places[s * 8192 + part * 4096 + i] = argsort_tiles1_places_at0 < 6144  // line 2
-      ? argsort_tiles1_places[s * 6144 + argsort_tiles1_places_at0]
+  argsort_keys2[s * 8192 + part * 4096 + i] = key;  // line 2
+  const int argsort_places1_at0 = part * 4096 + y_value;
+  argsort_places2[s * 8192 + part * 4096 + i] = argsort_places1_at0 < 6144  // line 2
+      ? argsort_places1[s * 8192 + argsort_places1_at0]
       : 0;
 }
 
 // 2 rows of two halves of 4096 in order, 4133 places, one element a thread
 extern "C" __global__ void __launch_bounds__(256) argsort_kernel(
     long long* __restrict__ y,
-    const float* __restrict__ argsort_merge2_keys,
-    const int* __restrict__ argsort_merge2_places)
+    const float* __restrict__ argsort_keys2,
+    const int* __restrict__ argsort_places2)
 {
   const int element = blockIdx.x * 256 + threadIdx.x;
   const int s = element / 8192;
   const int c = element % 8192;
-  const float key = argsort_merge2_keys[element];  // line 2
+  const float key = argsort_keys2[element];  // line 2
   const int other = c < 4096 ? 4096 : 0;
   int before = 0;  // elements of the other half that precede this one
   for (int turn = 0; turn < 13; ++turn) {
     const int further = before + (4096 >> turn);
     if (further <= 4096) {
       const int candidate = other + further - 1;
-      const float found = argsort_merge2_keys[s * 8192 + candidate];  // line 2
+      const float found = argsort_keys2[s * 8192 + candidate];  // line 2
       if (uol::precedes<false>(found, candidate, key, c)) before = further;
     }
   }
   const int i = c % 4096 + before;
   if (i >= 4133) return;
   const int y_value_here = c;
-  y[s * 4133 + i] = (long long)argsort_merge2_places[s * 8192 + y_value_here];  // line 2
+  y[s * 4133 + i] = (long long)argsort_places2[s * 8192 + y_value_here];  // line 2
 }
