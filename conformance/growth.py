@@ -8,18 +8,20 @@ that the operator must move grow, and its work, operations and elements that are
 that has every kind of kernel. Sectors that grow at most 1.15 times as much as either, and statements that grow at most 1.15
 times as much as the work, grow as the operator does; where the work shrinks, what does not grow. Where they do not, another
 kernel may have been taken for the longer dim, or a part that is paid once has grown: then the dim grows by as much again, and
-once more, and one of these has to be as the operator's. What grows more is printed (all with --all), with exit status 1. Exit
-status 2 for bad input.
+once more, and one of these has to be as the operator's. What grows more is printed (all with --all); exit status 1 where
+growth.toml has no reason for it, 2 for bad input.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from importlib.resources import files
 from multiprocessing import get_context
 
 from uol.backends import registry
@@ -62,7 +64,8 @@ class Growth:
     """From one workload to another, by how much each grew: `sectors` beside `moved`, `statements` beside `computed`. `before`:
     how many times as long the dim was already."""
 
-    case: str
+    op: str
+    target: str
     dim: str
     before: int
     sectors: float
@@ -77,7 +80,14 @@ class Growth:
     def __str__(self) -> str:
         moved = f"sectors x {self.sectors:.2f} for bytes x {self.moved:.2f}"
         by = f"{self.dim} x {LONGER}" + (f" behind x {self.before}" if self.before > 1 else "")
-        return f"{self.case}, {by}: {moved}, statements x {self.statements:.2f} for work x {self.computed:.2f}"
+        case = f"{self.op} on {self.target}, {by}"
+        return f"{case}: {moved}, statements x {self.statements:.2f} for work x {self.computed:.2f}"
+
+
+def reasons() -> dict[tuple[str, str], str]:
+    """Of growth.toml, by operator and dim."""
+    table = tomllib.loads(files("uol.conformance").joinpath("growth.toml").read_text(encoding="utf-8"))
+    return {(op, dim): known["why"] for op, entries in table.items() for known in entries for dim in known["dims"]}
 
 
 def growth_of(ops: Sequence[str], targets: Sequence[str], dtype: str) -> list[Growth]:
@@ -94,7 +104,7 @@ def growth_of(ops: Sequence[str], targets: Sequence[str], dtype: str) -> list[Gr
             shorter = counts.get((op, target, dim, before) if before > 1 else (op, target, "", 1))
             longer = counts.get((op, target, dim, times))
             if longer and shorter:
-                found[op, target, dim] = Growth(f"{op} on {target}", dim, before, *map(_ratio, longer, shorter))
+                found[op, target, dim] = Growth(op, target, dim, before, *map(_ratio, longer, shorter))
     return list(found.values())
 
 
@@ -153,14 +163,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise UolError(f"no statements are counted on {', '.join(strangers)}", hint=f"the targets are {', '.join(TARGETS)}")
     ops = [*forward, *(() if options.forward else differentiable(forward))]
     parts = [partial(growth_of, ops[n : n + TOGETHER], targets, options.dtype) for n in range(0, len(ops), TOGETHER)]
-    linear = more = 0
     with ProcessPoolExecutor(options.processes, get_context("spawn")) as pool:
-        for growth in (each for part in pool.map(_called, parts) for each in part):
-            linear, more = linear + growth.is_linear, more + (not growth.is_linear)
-            if options.all or not growth.is_linear:
-                print(growth, flush=True)
-    print(f"{linear} of {linear + more} grow as their operators do")
-    return 1 if more or not linear else 0
+        return report((each for part in pool.map(_called, parts) for each in part), show_all=options.all)
+
+
+def report(found: Iterable[Growth], *, show_all: bool = False) -> int:
+    """Prints what grows more than its operator does, or all, and how much there is of both; the exit status."""
+    known, linear, explained, wrong = reasons(), 0, 0, 0
+    for growth in found:
+        why = known.get((growth.op, growth.dim), "NO REASON")
+        linear += growth.is_linear
+        explained += not growth.is_linear and (growth.op, growth.dim) in known
+        wrong += not growth.is_linear and (growth.op, growth.dim) not in known
+        if show_all or not growth.is_linear:
+            print(growth if growth.is_linear else f"{growth}: {why}", flush=True)
+    print(f"{linear} of {linear + explained + wrong} grow as their operators do; of {explained} it is known why not")
+    return 1 if wrong or not linear else 0
 
 
 def _called(part: partial[list[Growth]]) -> list[Growth]:

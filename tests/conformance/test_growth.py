@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from uol.conformance import growth
 from uol.conformance.growth import Growth, growth_of
+from uol.ops.workloads import workloads_of
 
 
 def test_scans_and_sums_grow_as_they_do() -> None:
     assert "cuda" in growth.TARGETS
     found = growth_of(["cumsum", "scatter_add"], ["cuda"], "f32")
-    longer = {(g.case.split()[0], g.dim) for g in found}
+    longer = {(g.op, g.dim) for g in found}
     assert longer == {("cumsum", "S"), ("cumsum", "N"), ("scatter_add", "N"), ("scatter_add", "D")}
     assert all(g.is_linear for g in found), [str(g) for g in found if not g.is_linear]
 
 
 def test_what_grows_faster_is_not_linear() -> None:
-    linear = Growth("f on a machine", "n", 1, 4.0, 4.0, 4.5, 4.0)
+    linear = Growth("f", "a machine", "n", 1, 4.0, 4.0, 4.5, 4.0)
     assert linear.is_linear
-    assert not Growth("f on a machine", "n", 1, 16.0, 4.0, 4.0, 4.0).is_linear
-    assert not Growth("f on a machine", "n", 1, 4.0, 4.0, 16.0, 4.0).is_linear
+    assert not Growth("f", "a machine", "n", 1, 16.0, 4.0, 4.0, 4.0).is_linear
+    assert not Growth("f", "a machine", "n", 1, 4.0, 4.0, 16.0, 4.0).is_linear
     assert str(linear) == "f on a machine, n x 4: sectors x 4.00 for bytes x 4.00, statements x 4.50 for work x 4.00"
 
 
@@ -30,6 +33,24 @@ def test_what_compares_all_with_all_stays_so_when_it_grows_again(monkeypatch: py
     (found,) = (g for g in growth_of(["sort"], ["ascendc"], "f32") if g.dim == "C")
     assert found.before == growth.LONGER
     assert not found.is_linear
+
+
+def test_a_reason_is_of_a_dim_of_an_operator() -> None:
+    for (op, dim), why in growth.reasons().items():
+        assert dim in workloads_of(op)[0].flat_dims, (op, dim)
+        assert len(why.split()) > 5
+
+
+def test_what_has_no_reason_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    linear = Growth("cumsum", "cuda", "N", 1, 4.0, 4.0, 4.0, 4.0)
+    quadratic = Growth("cumsum", "cuda", "N", 1, 16.0, 4.0, 4.0, 4.0)
+    op, dim = next(iter(growth.reasons()))
+    assert growth.report([linear]) == 0
+    assert growth.report([linear, replace(quadratic, op=op, dim=dim)]) == 0
+    assert "NO REASON" not in capsys.readouterr().out
+    assert growth.report([linear, quadratic]) == 1
+    assert "NO REASON" in capsys.readouterr().out
+    assert growth.report([]) == 1
 
 
 def test_an_unknown_target_is_an_error() -> None:
