@@ -254,6 +254,21 @@ def test_a_key_is_found_among_ascending_ones() -> None:
     assert np.array_equal(every_third, np.searchsorted(keys[: 3 * 66 : 3], sought))
 
 
+def test_what_stands_before_in_an_order() -> None:
+    """NaN is greater than every number, and of equal keys the first stands first, whichever way the order goes."""
+    keys = np.array([-np.inf, -1.0, -0.0, 0.0, 1.0, np.inf, np.nan], np.float32)
+    a, b = (each.ravel() for each in np.meshgrid(keys, keys))
+    ranks = np.where(np.isnan(a), np.inf, a), np.where(np.isnan(b), np.inf, b)
+    less = (ranks[0] < ranks[1]) | (~np.isnan(a) & np.isnan(b))
+    more = (ranks[0] > ranks[1]) | (np.isnan(a) & ~np.isnan(b))
+    asked = [(way, places) for way in ("false", "true") for places in ((3, 5), (5, 3))]
+    texts = [f"uol::precedes<{way}>(a, {own}, b, {other}) ? 1.0f : 0.0f" for way, (own, other) in asked]
+    found = run_all([Mapped(text, "f32", "f32", a, b) for text in texts])
+    for (way, (own, other)), got in zip(asked, found, strict=True):
+        sooner, later = (more, less) if way == "true" else (less, more)
+        assert np.array_equal(got, sooner | (~later & (own < other))), (way, own)
+
+
 def near(got: Array, want: Array, relative: float, kind: type) -> bool:
     """Within a relative error, or both beyond the type's range, or both NaN."""
     info = np.finfo(kind)
