@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from uol.codegen.indexing.arithmetic import ZERO, add, folded, mul, size, static
 from uol.codegen.names import taken_names, unused
+from uol.ir.checker.accesses import sides
 from uol.ir.integers.terms import compare, idx
 from uol.ir.program.nodes import Axis, Call, Expr, Load, Order, Program, Reduce, Scatter, Stage, Tensor, Var
 from uol.ir.program.walk import substitute, variables
@@ -74,7 +75,7 @@ class _Writer:
     def summed(self, points: _Points) -> list[Stage]:
         """The stages in place of a scatter."""
         stage, rows, terms = points.stage, points.rows, points.terms
-        if self._ascends(points.key, terms):
+        if self._ascends(points):
             return [self._sum(points, terms[0], points.key, Var(terms[0].name))]
         along, element = (Axis(self._name(f"{stage.name}_{what}"), size(terms)) for what in ("term", "element"))
         number, key_type = _type_of(along.extent), _type_of(points.places)
@@ -94,11 +95,12 @@ class _Writer:
         made = [Stage(name, axes, value, value.type, stage.line, stage.span) for axes, name, value in found]
         return [*made, self._sum(points, along, _cast(_load(run, here, key_type), INDEX), term)]
 
-    def _ascends(self, key: Expr, terms: tuple[Axis, ...]) -> bool:
-        """Is a key promised to ascend?"""
-        match key:
+    def _ascends(self, points: _Points) -> bool:
+        """Is the key promised to ascend, and all that is asked of a term that it be a place?"""
+        match points.key:
             case Call(fn="cast", args=(Load(tensor=tensor, index=(Var(name=name),), guard=()),)):
-                return tensor in self.sorted and [axis.name for axis in terms] == [name]
+                is_place = set(points.stage.guard) <= set(sides(points.key, points.places))
+                return is_place and tensor in self.sorted and [axis.name for axis in points.terms] == [name]
         return False
 
     def _sum(self, points: _Points, along: Axis, key: Expr, term: Expr) -> Stage:

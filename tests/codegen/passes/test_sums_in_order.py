@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from before_after import agree
@@ -75,6 +76,16 @@ def test_places_that_are_promised_to_ascend_are_not_sorted() -> None:
         line 2   y[y_i0, d]: f32 = sum[n, idx(at[n]) == y_i0](x[n, d])
         """,
     )
+
+
+def test_terms_of_which_more_is_asked_are_sorted() -> None:
+    """A place along a second dim, which may be none."""
+    text = """op f(x: f32[N], at: i64[N], to: i64[N]; M: int) -> (y: f32[M, M]) where M > 0, sorted(at) {
+      y[at[n], to[n]] += x[n]
+    }"""
+    given: dict[str, Any] = {"dims": {"N": 9}, "types": {}, "attrs": {"M": 4}}
+    assert len(sums_in_order(program_of(text, **given), FLOATS).stages) == 4
+    run(text, {"at": [-2, 0, 0, 0, 2, 2, 3, 3, 9]}, kinds=frozenset({Select}), **given)
 
 
 def test_a_sum_over_keys_that_ascend_is_over_a_run() -> None:
