@@ -9,7 +9,10 @@ from uol.backends.simt.c_text.counters import as_count, parts_of
 from uol.backends.simt.c_text.types import COMPUTE, COMPUTE_BYTES
 from uol.backends.simt.contract_plan import grid_of as tiles_of
 from uol.backends.simt.contract_plan import tile_bytes
-from uol.backends.simt.map_plan import grid_of
+from uol.backends.simt.elements.histogram_plan import bins, bins_bytes, places_of
+from uol.backends.simt.elements.map_plan import grid_of
+from uol.backends.simt.elements.transposed import blocks_of, crossing_of, tile_across, tiled_bytes
+from uol.backends.simt.elements.wide_axes import elements_side_by_side
 from uol.backends.simt.rows.folds import PICKS
 from uol.backends.simt.rows.row_schedules import columns_side_by_side, lanes_of_rows, row_schedules, rows_side_by_side
 from uol.backends.simt.rows.select_plan import shared_bytes as sort_bytes
@@ -18,6 +21,7 @@ from uol.backends.simt.rows.staging import staged_bytes
 from uol.backends.simt.schedules import (
     LANES_A_ROW,
     THREADS,
+    Bins,
     BlockPerRow,
     Elements,
     RowTile,
@@ -28,8 +32,6 @@ from uol.backends.simt.schedules import (
 )
 from uol.backends.simt.target import Target
 from uol.backends.simt.tile_counts import attention_counts, contract_counts
-from uol.backends.simt.transposed import blocks_of, crossing_of, tile_across, tiled_bytes
-from uol.backends.simt.wide_axes import elements_side_by_side
 from uol.codegen.backend import Device, Footprint, Refusal
 from uol.codegen.cost import time_of
 from uol.codegen.indexing.arithmetic import ONE, ZERO, size, static
@@ -71,7 +73,7 @@ def candidates(spec: KernelSpec, device: Device, lanes: int) -> Iterable[SimtSch
             crossing = crossing_of(tidy := without_unit_axes(spec))
             return plain if crossing is None else (tile_across(tidy, crossing), *plain)
         case Scatter():
-            return (Elements(THREADS),)
+            return (bins(spec, device), Elements(THREADS)) if places_of(spec) else (Elements(THREADS),)
         case Reduce() | Scan():
             return row_schedules(spec, device, lanes)
         case Select(halves=True):
@@ -111,6 +113,8 @@ def check(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> Footprint
             if each < 1 or (each > 1 and side_by_side(spec) % each):
                 return Refusal(f"{each} elements do not lie side by side", f"{side_by_side(spec)} elements a thread")
             return _fitting(target, threads, grid_of(_parts(size(spec.axes), threads * each), target.max_blocks(threads)), 0)
+        case (Scatter(), Bins()):
+            return _bins(spec, schedule, target)
         case (Map() | Pack(), TransposedTile()):
             return _transposed(spec, schedule, target)
         case (Reduce() | Scan(), ThreadPerRow()):
@@ -119,15 +123,31 @@ def check(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> Footprint
             return _shared_rows(spec, schedule, target)
         case (Scan(), BlockPerRow(rows=1, staged=False)):
             return _shared_scan(spec, schedule, target)
-        case (Select(halves=True, rows=rows, col=col), Elements(threads=threads, each=1)):
-            return _fitting(target, threads, _parts(size((*rows, col)), threads), 0)
-        case (Select(rows=rows, halves=False), BlockPerRow(threads=threads, rows=1, each=1)):
-            return _fitting(target, threads, size(rows), sort_bytes(spec))
+        case (Select(), Elements() | BlockPerRow()):
+            return _order(spec, schedule, target)
         case (Contract(), Tile()):
             return _tile(spec, schedule, target)
         case (Attention(), RowTile()):
             return _row_tile(spec, schedule, target)
     return Refusal(f"a {type(spec).__name__} kernel has no schedule {type(schedule).__name__}")
+
+
+def _bins(spec: Scatter, schedule: Bins, target: Target) -> Footprint | Refusal:
+    if places_of(spec) is None or schedule.turns < 1:
+        return Refusal("too many places for a block, or too few points for its places", "one element a thread")
+    blocks = _parts(size(spec.index), schedule.threads * schedule.turns)
+    return _fitting(target, schedule.threads, blocks, bins_bytes(spec))
+
+
+def _order(spec: Select, schedule: Elements | BlockPerRow, target: Target) -> Footprint | Refusal:
+    """Halves are merged, a thread an element; other rows are sorted by a block each."""
+    threads = schedule.threads
+    match schedule:
+        case Elements(each=1) if spec.halves:
+            return _fitting(target, threads, _parts(size((*spec.rows, spec.col)), threads), 0)
+        case BlockPerRow(rows=1, each=1) if not spec.halves:
+            return _fitting(target, threads, size(spec.rows), sort_bytes(spec))
+    return Refusal(f"{schedule.describe()}: not for this order", "one element a thread" if spec.halves else "one row a block")
 
 
 def _transposed(spec: Map | Pack, tile: TransposedTile, target: Target) -> Footprint | Refusal:

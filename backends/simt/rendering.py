@@ -20,16 +20,26 @@ from uol.backends.simt.c_text.index_reach import LARGEST
 from uol.backends.simt.c_text.types import COMPUTE
 from uol.backends.simt.candidates import check
 from uol.backends.simt.contract_plan import ContractPlan, plan_contract
-from uol.backends.simt.map_plan import MapPlan, plan_map
+from uol.backends.simt.elements.histogram_plan import HistogramPlan, plan_histogram
+from uol.backends.simt.elements.map_plan import MapPlan, plan_map
+from uol.backends.simt.elements.transposed import TransposedPlan, plan_transposed
+from uol.backends.simt.elements.wide_axes import with_wide_axis
 from uol.backends.simt.rows.merge_plan import MergePlan, plan_merge
 from uol.backends.simt.rows.neighbours import plan_neighbours
 from uol.backends.simt.rows.reduce_plan import ReducePlan, plan_reduce
 from uol.backends.simt.rows.scan_plan import ScanPlan, plan_scan
 from uol.backends.simt.rows.select_plan import SelectPlan, plan_select
-from uol.backends.simt.schedules import BlockPerRow, Elements, RowTile, SimtSchedule, ThreadPerRow, Tile, TransposedTile
+from uol.backends.simt.schedules import (
+    Bins,
+    BlockPerRow,
+    Elements,
+    RowTile,
+    SimtSchedule,
+    ThreadPerRow,
+    Tile,
+    TransposedTile,
+)
 from uol.backends.simt.target import Target
-from uol.backends.simt.transposed import TransposedPlan, plan_transposed
-from uol.backends.simt.wide_axes import with_wide_axis
 from uol.codegen.backend import Device, Kernel, Module, Param, Refusal, SourceFile
 from uol.codegen.specs.drop_unit_axes import without_unit_axes
 from uol.codegen.specs.graph import KernelGraph
@@ -40,7 +50,7 @@ from uol.ir.errors import RefusalError, ResourceError, UolError
 from uol.ir.integers.terms import compare, negate
 from uol.ir.program.nodes import Call, Const, Expr, Var
 
-Plan = MapPlan | TransposedPlan | ReducePlan | ScanPlan | SelectPlan | MergePlan | ContractPlan | AttentionPlan
+Plan = MapPlan | TransposedPlan | HistogramPlan | ReducePlan | ScanPlan | SelectPlan | MergePlan | ContractPlan | AttentionPlan
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -88,6 +98,8 @@ def _plan(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> tuple[str
     match spec, schedule:
         case (Map() | Pack() | Scatter(), Elements()):
             return "map.j2", plan_map(spec, schedule, target)
+        case (Scatter(), Bins()):
+            return "histogram.j2", plan_histogram(spec, schedule)
         case (Map() | Pack(), TransposedTile()):
             return "transposed.j2", plan_transposed(spec, schedule)
         case (Reduce(), ThreadPerRow(each=each)) if each > 1:

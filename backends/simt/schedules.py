@@ -54,6 +54,17 @@ class TransposedTile:
 
 
 @dataclass(frozen=True, slots=True)
+class Bins:
+    """`turns` points a thread, those of a turn side by side; a block adds up in shared memory, and at its end to the tensor."""
+
+    threads: int = 256
+    turns: int = 1
+
+    def describe(self) -> str:
+        return f"{self.turns} points a thread, {self.threads} threads a block, which adds up in shared memory"
+
+
+@dataclass(frozen=True, slots=True)
 class ThreadPerRow:
     """One row a thread, or `each` one beside the other: folds run serially, the last row axis feeds the lanes."""
 
@@ -155,4 +166,4 @@ RUN = 1 << 14
 """Elements that a block has at most of one launch over many tensors: 64 turns of 256 threads, with offsets of 32 bits."""
 
 RowSchedule = ThreadPerRow | BlockPerRow
-SimtSchedule = Elements | TransposedTile | ThreadPerRow | BlockPerRow | Tile | RowTile
+SimtSchedule = Elements | TransposedTile | Bins | ThreadPerRow | BlockPerRow | Tile | RowTile

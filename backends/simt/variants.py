@@ -14,11 +14,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import reduce
 
+from uol.backends.simt.elements.transposed import crossing_of, tile_across
+from uol.backends.simt.elements.vectors import WHOLE_BYTES, width_along
 from uol.backends.simt.rows.kept_reads import MOST_COLUMNS, read_again
 from uol.backends.simt.rows.row_schedules import MOST_THREADS, columns_side_by_side, lanes_want_rows, rows_side_by_side
 from uol.backends.simt.schedules import THREADS
-from uol.backends.simt.transposed import crossing_of, tile_across
-from uol.backends.simt.vectors import WHOLE_BYTES, width_along
 from uol.codegen.indexing.arithmetic import size, static
 from uol.codegen.specs.drop_unit_axes import without_unit_axes
 from uol.codegen.specs.nodes import Contract, KernelSpec, Map, Pack, Reduce, Scan, Select

@@ -16,11 +16,11 @@ from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.proofs import Proofs, index_type
 from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.c_text.signatures import signature
+from uol.backends.simt.elements.vectors import Vectors
 from uol.backends.simt.rows.folds import fold_text, take
 from uol.backends.simt.rows.reduce_plan import ROW, Loop, PassPlan, ReducePlan
 from uol.backends.simt.rows.row_schedules import window_axis
 from uol.backends.simt.schedules import ThreadPerRow
-from uol.backends.simt.vectors import Vectors
 from uol.codegen.backend import Launch
 from uol.codegen.indexing.arithmetic import mul, size
 from uol.codegen.specs.nodes import Let, Read, Reduce, Step, Store, guard_operands

@@ -12,13 +12,13 @@ from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.proofs import Proofs, index_type
 from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.c_text.signatures import Signature, signature
+from uol.backends.simt.elements.transposed import Array
+from uol.backends.simt.elements.vectors import VECTOR, Vectors
 from uol.backends.simt.rows.folds import PICKS, FoldText, Scratch, fold_text, take
 from uol.backends.simt.rows.kept_reads import NOTHING, Kept, kept_reads, with_rows
 from uol.backends.simt.rows.staging import Staging
 from uol.backends.simt.schedules import BlockPerRow, RowSchedule, ThreadPerRow
 from uol.backends.simt.target import Target
-from uol.backends.simt.transposed import Array
-from uol.backends.simt.vectors import VECTOR, Vectors
 from uol.codegen.backend import Launch
 from uol.codegen.indexing.arithmetic import ZERO, add, mul, size, static
 from uol.codegen.specs.nodes import Fold, Let, Read, Reduce, Store, guard_operands

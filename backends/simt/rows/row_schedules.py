@@ -5,13 +5,13 @@ from __future__ import annotations
 from math import gcd
 
 from uol.backends.simt.c_text.counters import Counter, typical
+from uol.backends.simt.elements.vectors import WHOLE_BYTES, is_window, stride_along, width_along
+from uol.backends.simt.elements.wide_axes import elements_side_by_side
 from uol.backends.simt.operand import smallest_stride
 from uol.backends.simt.rows.folds import PICKS
 from uol.backends.simt.rows.kept_reads import MOST_COLUMNS
 from uol.backends.simt.rows.staging import staged_bytes
 from uol.backends.simt.schedules import THREADS, BlockPerRow, RowSchedule, ThreadPerRow
-from uol.backends.simt.vectors import WHOLE_BYTES, is_window, stride_along, width_along
-from uol.backends.simt.wide_axes import elements_side_by_side
 from uol.codegen.backend import Device
 from uol.codegen.indexing.arithmetic import ONE, ZERO, size, static
 from uol.codegen.specs.drop_unit_axes import without_unit_axes

@@ -15,10 +15,10 @@ from uol.backends.simt.c_text.printer import Printer
 from uol.backends.simt.c_text.proofs import Proofs, index_type
 from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.c_text.signatures import Signature, signature
+from uol.backends.simt.elements.vectors import VECTOR, Vectors
 from uol.backends.simt.rows.folds import FoldText, Scratch, fold_text, take
 from uol.backends.simt.schedules import BlockPerRow, RowSchedule
 from uol.backends.simt.target import Target
-from uol.backends.simt.vectors import VECTOR, Vectors
 from uol.codegen.backend import Launch
 from uol.codegen.indexing.arithmetic import ONE, add, mul, size, sub
 from uol.codegen.specs.nodes import Fold, Let, Scan, Step, Store, guard_operands

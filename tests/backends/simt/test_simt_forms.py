@@ -13,14 +13,16 @@ from forms_of_rows import RNG, ROW_FORMS, Arrays, Expected, Form
 from simt_cases import widened
 from turns import by_turns
 
+import uol
 from uol.backends import registry
 from uol.backends.simt import rendering
 from uol.backends.simt.candidates import TILES
 from uol.backends.simt.rows.select_plan import TILE
-from uol.backends.simt.schedules import BlockPerRow, Elements, SimtSchedule, TransposedTile
+from uol.backends.simt.schedules import Bins, BlockPerRow, Elements, SimtSchedule, TransposedTile
 from uol.backends.simt.simt_backend import SimtBackend
 from uol.backends.twin.record import Array, Job
 from uol.backends.twin.run import execute_many
+from uol.codegen.backend import Schedule
 from uol.codegen.lowering import lower
 from uol.codegen.specs.graph import KernelGraph
 from uol.ir import Library, instantiate, parse
@@ -36,7 +38,7 @@ def scatters() -> list[Form]:
     plain = "op f(x: {t}[N, D], at: {i}[N]) -> (y: {t}[7, D]) {{ y[at[n], d] += x[n, d] }}"
     some = "op f(x: f32[N, D], at: i32[N]) -> (y: f32[7, D]) { y[at[n], d] += select(n % 3 == d, x[n, d] * x[n, d], 0) }"
     chained = "op f(x: f32[N, D], at: i32[N], via: i32[N]) -> (y: f32[7, D]) { y[at[via[n]] else -1, d] += x[n, d] }"
-    both, dims = (Elements(64), Elements(256)), {"N": 300, "D": 3}
+    both, dims = (Elements(64), Elements(256), Bins(64, 3), Bins(256)), {"N": 300, "D": 3}
 
     def total(values: np.ndarray, places: np.ndarray) -> np.ndarray:
         y = np.zeros((7, 3), values.dtype)
@@ -370,6 +372,16 @@ def test_a_grid_that_is_too_small_is_strided_over() -> None:
     (run,) = execute_many([Job(module, form.inputs)])
     assert not run.findings
     assert np.array_equal(run.outputs["z"], form.expected(form.inputs))
+
+
+def test_a_block_has_no_room_for_many_places_and_no_use_for_few_points() -> None:
+    def kernel(points: int, places: int) -> Schedule:
+        return uol.compile("bincount", "cuda", dims={"N": points}, attrs={"bins": places}).module.kernels[-1].schedule
+
+    assert kernel(100_000, 1024) == Bins(256, 4)
+    assert kernel(256 * 8 * 108 * 452, 1024) == Bins(256, 452), "eight blocks a core"
+    assert kernel(100_000, 1025) == Elements(256)
+    assert kernel(16 * 1000 - 1, 1000) == Elements(256)
 
 
 def test_a_schedule_of_another_kind_is_refused() -> None:

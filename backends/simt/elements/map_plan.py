@@ -10,9 +10,9 @@ from uol.backends.simt.c_text.printer import RELATION, Printer
 from uol.backends.simt.c_text.proofs import Proofs, index_type
 from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.c_text.signatures import Signature, signature
+from uol.backends.simt.elements.vectors import VECTOR, Vectors
 from uol.backends.simt.schedules import Elements
 from uol.backends.simt.target import Target
-from uol.backends.simt.vectors import VECTOR, Vectors
 from uol.codegen.backend import Launch
 from uol.codegen.indexing.arithmetic import add, mul, size, static
 from uol.codegen.specs.nodes import Map, Pack, Scatter, Store, guard_operands
@@ -76,6 +76,11 @@ def plan_map(spec: Map | Pack | Scatter, schedule: Elements, target: Target) -> 
         stride=f"{index.cast}gridDim.x * {threads}" if grid != blocks else None,
         body=tuple(body),
     )
+
+
+def added_points(spec: Scatter, counter: Counter, printer: Printer) -> list[str]:
+    """The statements of a point."""
+    return _one(spec, counter, printer)
 
 
 def _one(spec: Map | Pack | Scatter, counter: Counter, printer: Printer) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from uol.backends.simt.vectors import width_along
+from uol.backends.simt.elements.vectors import width_along
 from uol.codegen.specs.collapse_axes import are_joinable, joined
 from uol.codegen.specs.drop_unit_axes import without_unit_axes
 from uol.codegen.specs.nodes import Map, Pack, Reduce

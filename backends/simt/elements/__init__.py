@@ -1,0 +1,1 @@
+"""Kernels whose threads have elements of their own: maps, copies, transposes, additions to places."""
