@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from uol.codegen.indexing.arithmetic import ZERO, substituted
 from uol.codegen.specs.nodes import Fold, Read, Reduce, Step, Store
-from uol.codegen.specs.traverse import mapped
+from uol.codegen.specs.traverse import mapped, reads
 from uol.ir.program.nodes import Axis, Call, Expr
 from uol.ir.program.walk import variables
 from uol.ir.types import INDEX
@@ -55,6 +55,6 @@ def _run(condition: Expr, spec: Reduce) -> Run | None:
     match condition:
         case Call(fn="==", args=(Call(fn="cast", args=(Read(guard=()) as keys,), dtype=dtype), key)) if dtype == INDEX:
             is_run = keys.tensor in spec.ascending and keys.stride(along.name) not in (None, ZERO)
-            if is_run and along.name not in variables(key):
+            if is_run and along.name not in variables(key) and not any(reads(key)):
                 return Run(along, keys, key, condition)
     return None
