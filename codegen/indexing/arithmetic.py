@@ -39,7 +39,7 @@ def folded(call: Call) -> Expr:
         return Const(ON_NUMBERS[call.fn](int(a.value), int(b.value)))
     match call.fn:
         case "+":
-            return b if a == ZERO else a if b == ZERO else _whole(call)
+            return b if a == ZERO else a if b == ZERO else call
         case "*":
             return _multiple(a, b)
         case "-" if b == ZERO:
@@ -49,14 +49,6 @@ def folded(call: Call) -> Expr:
         case "%" if b == ONE or a == ZERO:
             return ZERO
     return call
-
-
-def _whole(total: Call) -> Expr:
-    """x / 3 * 3 + x % 3 is x."""
-    match total.args:
-        case (Call(fn="*", args=(Call(fn="/", args=(x, Const(value=by))), factor)), Call(fn="%", args=(rest, divisor))):
-            return x if x == rest and by > 0 and factor == divisor == Const(by) else total
-    return total
 
 
 def _multiple(a: Expr, b: Expr) -> Expr:
@@ -128,13 +120,22 @@ def physical_order(shape: Sequence[Expr], strides: Sequence[Expr]) -> tuple[int,
     return tuple(order)
 
 
+def _whole(total: Expr) -> Expr:
+    """x / 3 * 3 + x % 3 is x."""
+    match total:
+        case Call(fn="+", args=(Call(fn="*", args=(Call(fn="/", args=(x, Const() as by)), Const() as factor)), rest)):
+            return x if by.value > 0 and factor == by and rest == idx("%", x, by) else total
+    return total
+
+
 def flat_offset(index: Sequence[Expr], shape: Sequence[Expr], strides: Sequence[Expr]) -> Expr:
-    """sum of index * stride, in Horner form where neighbouring dims are dense: (n*H + h)*W + w."""
+    """sum of index * stride, in Horner form where neighbouring dims are dense: (n*H + h)*W + w. What a number was taken apart
+    into is the number: (i / W)*W + i % W is i."""
     total: Expr = ZERO
     run: Expr = ZERO
     order = physical_order(shape, strides)
     for place, dim in enumerate(order):
-        run = add(run, index[dim])
+        run = _whole(add(run, index[dim]))
         inner = order[place + 1] if place + 1 < len(order) else None
         if inner is not None and strides[dim] == mul(strides[inner], shape[inner]):
             run = mul(run, shape[inner])

@@ -120,7 +120,7 @@ def test_a_report_counts_the_living() -> None:
 
 def test_golden_kernels_are_mutated_on_every_target_with_a_twin() -> None:
     cases = golden_cases(TARGETS)
-    assert len(cases) == len(TARGETS) * sum(len(golden.dtypes) for golden in GOLDEN)
+    assert len(cases) == sum(len(golden.dtypes) for golden in GOLDEN for target in TARGETS if golden.on(target))
     assert kernel_name(cases[0]) == f"{TARGETS[0]} add f32"
     assert {c.dtype for c in golden_cases(TARGETS, ["f16"])} == {"f16"}
     assert {c.op for c in golden_cases(TARGETS, ["f32"])} < {c.op for c in cases}
