@@ -92,7 +92,7 @@ GOLDEN = (
     # Three tiles of a row, of the last not all, and two merges.
     Golden(Workload("argsort", {"S": (2,), "C": 4133}), ("f32",), threads_only=True),
     # Several points a thread, and of a last block not all.
-    Golden(Workload("weighted_bincount", {"N": 20011}, {"bins": 600}), ("f32",), threads_only=True),
+    Golden(Workload("weighted_bincount", {"N": 20011}, {"bins": 1201}), ("f32",), threads_only=True),
     # A seed of two words. The probability is what element 1134 draws: `>=` and `>` differ there.
     Golden(Workload("dropout", {"S": (397313,)}, {"seed": (5 << 32) + 7, "p": 0.30019205808639526}), ("f32",)),
 )

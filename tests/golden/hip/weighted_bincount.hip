@@ -8,39 +8,32 @@
 //   7  }
 #include "uol_device.h"
 
-// 600 elements, 4 a thread
+// 1201 elements, one a thread
 extern "C" __global__ void __launch_bounds__(256) weighted_bincount_clear_kernel(float* __restrict__ y)
 {
-  const int vector = blockIdx.x * 256 + threadIdx.x;
-  if (vector >= 150) return;
-  const int element = vector * 4;
-  const bool aligned = uol::is_aligned(y);
-  uol::Vector<float, 4> y_vec;
-#pragma unroll
-  for (int v = 0; v < 4; ++v) {
-    y_vec.at[v] = 0.0f;  // line 5
-  }
-  uol::store_vector(y, element, y_vec, aligned);
+  const int element = blockIdx.x * 256 + threadIdx.x;
+  if (element >= 1201) return;
+  y[element] = 0.0f;  // line 5
 }
 
-// 20011 points into 600 places, 3 a thread
+// 20011 points into 1201 places, 5 a thread
 extern "C" __global__ void __launch_bounds__(256) weighted_bincount_kernel(
     const long long* __restrict__ at,
     const float* __restrict__ w,
     float* __restrict__ y)
 {
-  __shared__ float bins[600];
-  for (int slot = threadIdx.x; slot < 600; slot += 256) bins[slot] = 0.0f;
+  __shared__ float bins[1201];
+  for (int slot = threadIdx.x; slot < 1201; slot += 256) bins[slot] = 0.0f;
   __syncthreads();
-  const int first = blockIdx.x * 768;
-  for (int n = first + threadIdx.x; n < uol::min(first + 768, 20011); n += 256) {
+  const int first = blockIdx.x * 1280;
+  for (int n = first + threadIdx.x; n < uol::min(first + 1280, 20011); n += 256) {
     const long long y_at0 = at[n];
-    if (y_at0 >= 0 && y_at0 < 600) {
+    if (y_at0 >= 0 && y_at0 < 1201) {
       uol::atomic_add(bins, y_at0, w[n]);  // line 5
     }
   }
   __syncthreads();
-  for (int slot = threadIdx.x; slot < 600; slot += 256) {
+  for (int slot = threadIdx.x; slot < 1201; slot += 256) {
     if (bins[slot] != 0.0f) uol::atomic_add(y, slot, bins[slot]);
   }
 }
