@@ -10,9 +10,10 @@ of one place keep their order; a place out of range is that behind the last.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from uol.codegen.indexing.arithmetic import ZERO, add, folded, mul, size, static
+from uol.codegen.indexing.arithmetic import dense_strides, flat_offset, folded, product, size, static
 from uol.codegen.names import taken_names, unused
 from uol.ir.checker.accesses import sides
 from uol.ir.integers.terms import compare, idx
@@ -59,11 +60,11 @@ class _Points:
         number = static(size(terms))
         if not terms or (number is not None and number <= FEW):
             return None
-        others = [(target, Axis("", extent)) for target, extent in placed if not _is_one(target, own)]
-        key = _flat([target for target, _ in others], [axis for _, axis in others])
+        others = [place for place in placed if not _is_one(place[0], own)]
+        key = _flat([target for target, _ in others], [extent for _, extent in others])
         known = own & variables(key).union(*map(variables, stage.guard))
         rows = tuple(a for a in stage.axes if a.name in known)
-        return _Points(stage, own, terms, rows, key, size(axis for _, axis in others))
+        return _Points(stage, own, terms, rows, key, product(extent for _, extent in others))
 
 
 @dataclass(slots=True)
@@ -112,7 +113,7 @@ class _Writer:
         ]
         axes = list(map(Axis, names, shape))
         others = [axis for axis in axes if axis.name not in points.own]
-        mine = compare("==", key, _flat([Var(a.name) for a in others], others))
+        mine = compare("==", key, _flat([Var(a.name) for a in others], [a.extent for a in others]))
         at_term = dict(zip((a.name for a in points.terms), _apart(term, points.terms), strict=True))
         value = Reduce("sum", (along,), substitute(stage.value, at_term), stage.dtype, (mine,), stage.span)
         return Stage(stage.name, tuple(axes), value, stage.dtype, stage.line, stage.span)
@@ -144,12 +145,9 @@ def _is_one(target: Expr, names: frozenset[str]) -> bool:
     return isinstance(target, Var) and target.name in names
 
 
-def _flat(index: list[Expr] | list[Var], axes: list[Axis]) -> Expr:
-    """The number of a place, the last axis fastest."""
-    flat: Expr = ZERO
-    for each, axis in zip(index, axes, strict=True):
-        flat = add(mul(flat, axis.extent), each)
-    return flat
+def _flat(index: Sequence[Expr], extents: Sequence[Expr]) -> Expr:
+    """The number of a place, the last dim fastest."""
+    return flat_offset(index, extents, dense_strides(extents))
 
 
 def _apart(number: Expr, axes: tuple[Axis, ...]) -> list[Expr]:
@@ -161,7 +159,7 @@ def _apart(number: Expr, axes: tuple[Axis, ...]) -> list[Expr]:
     return [number, *reversed(found)]
 
 
-def _load(tensor: str, index: list[Expr] | list[Var], dtype: str) -> Load:
+def _load(tensor: str, index: Sequence[Expr], dtype: str) -> Load:
     return Load(tensor, tuple(index), (), None, dtype)
 
 

@@ -10,7 +10,7 @@ from uol.backends.simt.c_text.printer import Printer, literal
 from uol.backends.simt.c_text.proofs import Proofs, index_type
 from uol.backends.simt.c_text.signatures import Signature, signature
 from uol.backends.simt.c_text.types import STORAGE
-from uol.backends.simt.elements.map_plan import COUNTERS, added_points
+from uol.backends.simt.elements.map_plan import COUNTERS, one_element
 from uol.backends.simt.schedules import THREADS, Bins
 from uol.codegen.backend import Device, Launch
 from uol.codegen.indexing.arithmetic import mul, product, size, static
@@ -88,6 +88,6 @@ def plan_histogram(spec: Scatter, schedule: Bins) -> HistogramPlan:
         counter=printer.names.variable(counter.name),
         first=f"{index.cast}blockIdx.x * {of_block}",
         end=end if is_multiple(count, of_block) else f"uol::min({end}, {printer.argument(count)})",
-        body=tuple(added_points(spec, counter, own)),
+        body=tuple(one_element(spec, counter, own)),
         tensor=printer.names.tensor(spec.add.tensor),
     )

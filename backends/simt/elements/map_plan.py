@@ -61,7 +61,7 @@ def plan_map(spec: Map | Pack | Scatter, schedule: Elements, target: Target) -> 
     free = [c for c in COUNTERS if c not in names.all()] or COUNTERS[-1:]
     counter = Counter.over(spec.axes, f"${free[0]}")  # `$`: no name of an op has it
     printer = counter.known(Printer(names, Proofs.of(spec), index.ctype))
-    body = _several(spec, counter, printer, schedule.each) if several else _one(spec, counter, printer)
+    body = _several(spec, counter, printer, schedule.each) if several else one_element(spec, counter, printer)
 
     what, number = "points" if isinstance(spec, Scatter) else "elements", parts_of(count, schedule.each)
     return MapPlan(
@@ -78,13 +78,8 @@ def plan_map(spec: Map | Pack | Scatter, schedule: Elements, target: Target) -> 
     )
 
 
-def added_points(spec: Scatter, counter: Counter, printer: Printer) -> list[str]:
-    """The statements of a point."""
-    return _one(spec, counter, printer)
-
-
-def _one(spec: Map | Pack | Scatter, counter: Counter, printer: Printer) -> list[str]:
-    """The statements of one element."""
+def one_element(spec: Map | Pack | Scatter, counter: Counter, printer: Printer) -> list[str]:
+    """The statements of one element, or point."""
     steps = tuple(counter.shortened(s) for s in spec.steps)
     scope = Scope(printer)
     for line in counter.declarations(printer, used_variables(steps) | _used_in_addition(spec)):

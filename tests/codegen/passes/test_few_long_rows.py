@@ -203,7 +203,7 @@ def test_the_last_kernel_of_a_norm_is_a_map() -> None:
     assert isinstance(last, Map)
 
 
-SORT = "op order(x: f32[R, C]) -> (y: f32[R, C], at: i32[R, C]) { (y[r, i], at[r, i]) = sort[c](x[r, c]) }"
+SORT = "op f(x: f32[R, C]) -> (y: f32[R, C], a: i32[R, C]) { (y[r, i], a[r, i]) = sort[c](x[r, c]) }"
 VALUES = "op values(x: f32[R, C]) -> (y: f32[R, C]) { y[r, i] = sort[c](x[r, c]) }"
 FIRST = """op first(x: f32[R, C], w: f32[C]) -> (y: f32[R, 3], at: i64[R, 3]) where C >= 3 {
   (z[r, k], at[r, k]) = topk[c](x[r, c] * w[c], 3)
@@ -225,25 +225,25 @@ def in_tiles(tile: int) -> Callable[[KernelSpec], tuple[KernelSpec, ...]]:
     return lambda spec: split_select(spec, tile) if isinstance(spec, Select) else (spec,)
 
 
+OF_TILES = """
+Select f_tiles1: r < 2, part < 2, c < 4, i < 4
+  line 2   a_value = the c of the i-th smallest x[r * 7 + (part * 4 + c)] if part * 4 + c < 7 else nan
+  line 2   f_keys1[r * 8 + (part * 4 + i)] = x[r * 7 + (part * 4 + idx(a_value))] if part * 4 + idx(a_value) < 7 else nan
+  line 2   f_places1[r * 8 + (part * 4 + i)] = i32(part * 4 + idx(a_value))
+"""
+
+
 def test_an_order_in_tiles_and_a_merge() -> None:
     tiles, whole = split_select(select_of(SORT, R=2, C=7), 4)
-    agree(
-        tiles,
-        """
-        Select order_tiles1: r < 2, part < 2, c < 4, i < 4
-          line 2   at_value = the c of the i-th smallest x[r * 7 + (part * 4 + c)] if part * 4 + c < 7 else nan
-          line 2   order_keys1[r * 8 + (part * 4 + i)] = x[r * 7 + (part * 4 + idx(at_value))] if part * 4 + idx(at_value) < 7 else nan
-          line 2   order_places1[r * 8 + (part * 4 + i)] = i32(part * 4 + idx(at_value))
-        """,  # noqa: E501
-    )
+    agree(tiles, OF_TILES)
     agree(
         whole,
         """
-        Select order: r < 2, c < 8, i < 7
-          line 2   at_value_here = the c of the i-th smallest order_keys1[r * 8 + c], of two halves in order
-          line 2   at_value = order_places1[r * 8 + idx(at_value_here)]
-          line 2   at[r * 7 + i] = at_value
-          line 2   y_value = order_keys1[r * 8 + idx(at_value_here)]
+        Select f: r < 2, c < 8, i < 7
+          line 2   a_value_here = the c of the i-th smallest f_keys1[r * 8 + c], of two halves in order
+          line 2   a_value = f_places1[r * 8 + idx(a_value_here)]
+          line 2   a[r * 7 + i] = a_value
+          line 2   y_value = f_keys1[r * 8 + idx(a_value_here)]
           line 2   y[r * 7 + i] = y_value
         """,
     )
@@ -274,7 +274,7 @@ def test_two_arrays_are_enough_for_any_number_of_merges() -> None:
     found = split_select(select_of(SORT, R=2, C=100), 4)
     workspaces = {arg.name: arg for spec in found for arg in spec.args if arg.role == "workspace"}
     assert len(found) == 6
-    assert set(workspaces) == {"order_keys1", "order_keys2", "order_places1", "order_places2"}
+    assert set(workspaces) == {"f_keys1", "f_keys2", "f_places1", "f_places2"}
     for before, after in itertools.pairwise(found):
         written = {step.tensor for step in steps_of(after) if isinstance(step, Store)}
         assert not written & {access.tensor for access in accesses(after) if isinstance(access, Read)}
