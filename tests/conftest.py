@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +37,14 @@ def pytest_configure() -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write the kernels under tests/golden/ anew")
+    parser.addoption("--seed", type=int, default=0, help="of PyTorch's random numbers, before each test")
+
+
+@pytest.fixture(autouse=True)
+def same_random_numbers(request: pytest.FixtureRequest) -> None:
+    """A test draws what it draws alone, whatever its process has run before it."""
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(request.config.getoption("--seed"))
 
 
 @pytest.fixture
