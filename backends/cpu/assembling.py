@@ -36,7 +36,7 @@ def assemble(name: str, graph: KernelGraph, kernels: tuple[Kernel, ...], device:
         raise UolError(f"two kernels of {graph.name} have the same name: {', '.join(sorted(symbols))}")
     functions = [primfunc(k.spec, k.schedule).with_attr("global_symbol", k.name) for k in kernels]  # type: ignore[arg-type]  # our own
     functions += [entry_function(graph, kernels), *foreach_functions(graph, kernels)]
-    text = assembly(functions, host(device.architecture).mcpu, llvm_text=functions_of(kernels)) + outside_names(kernels)
+    text = assembly(functions, host(device.architecture), llvm_text=functions_of(kernels)) + outside_names(kernels)
     kernels_file, tensor_ir_file = f"{graph.name}.s", f"{graph.name}.tir.py"
     build = (
         f"cc -O2 -shared -fPIC -pthread -o libuol_{graph.name}.so {kernels_file} {graph.name}_host.cpp {THREADS_SOURCE.name}"

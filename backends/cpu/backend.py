@@ -136,17 +136,17 @@ class CpuBackend:
         """The processor with its caches, where the device is the machine's own, and the number of threads that kernels are cut
         for."""
         found = host(device.architecture)
-        processor = {PROCESSOR: found.mcpu, SIZES: str(found.caches)} if device.architecture == NATIVE else {}
+        processor = {PROCESSOR: found.processor, SIZES: str(found.caches)} if device.architecture == NATIVE else {}
         return processor | {THREADS: str(found.cores)}
 
     def refusal(self, device: Device, environment: Mapping[str, str]) -> str:
         """Kernels for another processor, or with wider vectors, do not run here; those that are cut for other numbers of
         threads do."""
         here = host()
-        other = environment.get(PROCESSOR, here.mcpu if device.architecture == NATIVE else device.architecture)
+        other = environment.get(PROCESSOR, here.processor if device.architecture == NATIVE else device.architecture)
         wider = host(device.architecture).vector_bytes > here.vector_bytes
-        differs = wider or (device.architecture == NATIVE and other != here.mcpu)
-        return f"they are for the processor {other}, this one is {here.mcpu}" if differs else ""
+        differs = wider or (device.architecture == NATIVE and other != here.processor)
+        return f"they are for the processor {other}, this one is {here.processor}" if differs else ""
 
     def is_own(self, device: Device) -> bool:
         return device.architecture == NATIVE and not os.environ.get(PROCESSOR)

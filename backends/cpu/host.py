@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from uol.backends.cpu.caches import STATED, Caches, caches
-from uol.backends.cpu.dots.units import units_of
+from uol.backends.cpu.dots.units import shown_beyond, units_of
 from uol.ir.errors import UolError
 from uol.ir.without_torch import import_tvm
 
@@ -33,11 +34,29 @@ class Host:
     caches: Caches = STATED
     units: frozenset[str] = frozenset()
     """What multiplies words: see `dots/units.py`."""
+    features: tuple[str, ...] = ()
+    """Instruction sets beside those that LLVM knows of `mcpu`."""
+
+    @property
+    def processor(self) -> str:
+        """Its name, with all that kernels for it may be made of."""
+        return "+".join((self.mcpu, *self.features))
+
+    @property
+    def target(self) -> dict[str, object]:
+        """What TVM is asked to build for."""
+        return target_of(self.mcpu, self.features)
 
     @property
     def lanes(self) -> int:
         """f32 lanes of a vector."""
         return self.vector_bytes // 4
+
+
+def target_of(mcpu: str, features: Sequence[str] = ()) -> dict[str, object]:
+    """A processor as TVM is told of it."""
+    added = {"mattr": [f"+{name}" for name in features]} if features else {}
+    return {"kind": "llvm", "mcpu": mcpu, **added}
 
 
 def host(architecture: str = NATIVE) -> Host:
@@ -66,14 +85,16 @@ def _host(architecture: str, native: str, cores: int, sizes: Caches) -> Host:
     if architecture == NATIVE:
         found = native or str(ask("llvm_get_system_cpu"))
         mcpu = FALLBACK.get(platform.machine(), found) if found == "generic" else found
-    target = tvm.target.Target({"kind": "llvm", "mcpu": mcpu})
+    is_here = architecture == NATIVE and not native
+    named = tvm.target.Target(target_of(mcpu))
+    features = shown_beyond(lambda feature: ask("llvm_cpu_has_feature", feature, named)) if is_here else ()
+    target = tvm.target.Target(target_of(mcpu, features))
     wide = bool(ask("llvm_cpu_has_feature", "avx512f", target))
     vector_bytes = 64 if wide else 32 if ask("llvm_cpu_has_feature", "avx2", target) else 16
     # SSE and AVX2 have 16 vector registers; AVX-512 and NEON have 32
     registers = 16 if platform.machine() in FALLBACK and not wide else 32
-    is_here = architecture == NATIVE and not native
     units = units_of(lambda feature: ask("llvm_cpu_has_feature", feature, target), is_here=is_here)
-    return Host(mcpu, vector_bytes, registers, cores, sizes, units)
+    return Host(mcpu, vector_bytes, registers, cores, sizes, units, features)
 
 
 def core_count() -> int:

@@ -78,7 +78,7 @@ def _multiply_adds(machine: Host) -> tuple[Callable[[int], object], int]:
     with code.loop("step", STEPS):
         over(lambda at, lane: code.add(tirx.BufferStore(sums, next_sum(at, lane), [at])))
     over(lambda place, lane: code.add(tirx.BufferStore(values, load(0, lane) + tirx.BufferLoad(sums, [place]), [lane])))
-    library = open_library(linked(assembly([function("uol_multiply_adds", [data], code.body())], machine.mcpu))[0])
+    library = open_library(linked(assembly([function("uol_multiply_adds", [data], code.body())], machine))[0])
     call = library.uol_multiply_adds
     call.argtypes = [ctypes.c_void_p]
     return call, STEPS * chains * lanes

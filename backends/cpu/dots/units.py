@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
 from uol.backends.toolchain.processor import instruction_sets
@@ -39,8 +39,19 @@ def units_of(has: Callable[[str], object], *, is_here: bool) -> frozenset[str]:
 
 def is_present(unit: str) -> bool:
     """Has this machine's processor the unit, as the system shows it?"""
+    return any(map(_is_shown, UNITS[unit]))
+
+
+def shown_beyond(has: Callable[[str], object]) -> tuple[str, ...]:
+    """The instruction sets of units that the system shows, and a processor of LLVM's name for it lacks: a virtual machine may
+    show its processor's instructions under another one's model."""
+    ways = [way for ways in UNITS.values() for way in ways if _is_shown(way)]
+    return tuple(dict.fromkeys(name for way in ways for name in way if not has(name)))
+
+
+def _is_shown(way: Sequence[str]) -> bool:
     shown = instruction_sets()
-    return any(all(LINUX_NAMES.get(name, name.replace("-", "_")) in shown for name in way) for way in UNITS[unit])
+    return all(LINUX_NAMES.get(name, name.replace("-", "_")) in shown for name in way)
 
 
 def tiles() -> str:

@@ -58,7 +58,7 @@ def _compiled(graph: KernelGraph, *, optimised: bool) -> ctypes.CDLL:
     functions = [
         unscheduled(spec).with_attr("global_symbol", _symbol(spec.name, number)) for number, spec in enumerate(graph.specs)
     ]
-    return open_library(linked(assembly(functions, host().mcpu, optimised=optimised))[0])
+    return open_library(linked(assembly(functions, host(), optimised=optimised))[0])
 
 
 def _steps(graph: KernelGraph, dims: Mapping[str, int]) -> int:

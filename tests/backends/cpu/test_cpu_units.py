@@ -13,7 +13,7 @@ from cpu_cases import graph_of, module_of, program_of
 
 from uol.backends.cpu.backend import BACKEND
 from uol.backends.cpu.dots import units
-from uol.backends.cpu.host import PROCESSOR, host
+from uol.backends.cpu.host import PROCESSOR, Host, host
 from uol.backends.cpu.schedules.kinds import Panels
 from uol.backends.toolchain.processor import instruction_sets
 from uol.codegen.backend import Module
@@ -127,6 +127,21 @@ def test_what_the_processor_lacks_is_not_used_whatever_its_name(monkeypatch: pyt
     assert units.units_of(lambda _: True, is_here=True) == {"dots of bytes"}
     assert units.units_of(lambda name: name == "avxvnni", is_here=False) == {"dots of bytes"}
     assert units.tiles() == "absent"
+
+
+def test_what_the_system_shows_is_used_whatever_llvm_calls_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or it may show all of it under the model of another one."""
+    monkeypatch.setattr(units, "instruction_sets", lambda: frozenset({"amx_tile", "amx_bf16", "avx512_vnni", "avx2"}))
+    assert units.shown_beyond({"avx2", "amx-tile"}.__contains__) == ("amx-bf16", "avx512vnni")
+    assert units.shown_beyond(lambda _: True) == ()
+    machine = Host("rocketlake", 64, 32, 2, units=frozenset({"tiles of bf16"}), features=("amx-tile", "amx-bf16"))
+    assert machine.processor == "rocketlake+amx-tile+amx-bf16"
+    with monkeypatch.context() as patch:
+        patch.setattr("uol.backends.cpu.assembling.host", lambda _: machine)
+        patch.setattr("uol.backends.cpu.backend.host", lambda *_: machine)
+        text = next(f.text for f in module_of(graph_of(BF16)).host if f.name.endswith(".s"))
+        assert BACKEND.environment(BACKEND.devices["host"])[PROCESSOR] == machine.processor
+    assert "tdpbf16ps" in text
 
 
 def test_doctor_says_what_multiplies_words_and_why_not(tiles_machine: pytest.MonkeyPatch) -> None:
