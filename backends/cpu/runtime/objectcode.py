@@ -18,23 +18,23 @@ LIBRARY_FLAGS = ("-shared", "-Bsymbolic")
 """A kernel's calls of its neighbours are its own, whatever else the process has loaded."""
 
 
-def assembly(functions: Sequence[Term], machine: Host, form: str = "asm", *, optimised: bool = True, llvm_text: str = "") -> str:
+def assembly(functions: Sequence[Term], host: Host, form: str = "asm", *, optimised: bool = True, llvm_text: str = "") -> str:
     """The functions as assembler text (or, with form "ll", LLVM IR). They may call each other, and those of `llvm_text`. What
     is not optimised takes a tenth of the time to build and several times as long to run."""
     if llvm_text:
         functions = (with_llvm(functions[0], llvm_text), *functions[1:])
-    text = str(_llvm_module(functions, machine, optimised).inspect_source(form))
+    text = str(_llvm_module(functions, host, optimised).inspect_source(form))
     return _without_debug_sections(text) if form == "asm" else text
 
 
-def _llvm_module(functions: Sequence[Term], machine: Host, optimised: bool) -> Term:
+def _llvm_module(functions: Sequence[Term], host: Host, optimised: bool) -> Term:
     """No pass that simplifies runs here: TVM's simplifier knows neither NaN nor infinity, and FlattenBuffer's of indices
     divides by zero in some quotients (buffers are flat already). LLVM is left to optimise."""
     os.environ.setdefault("TVM_NUM_THREADS", str(core_count()))  # read when TVM is imported
     import tvm
     from tvm.tirx import transform
 
-    target = tvm.target.Target(machine.target | ({} if optimised else {"opt-level": 0}))
+    target = tvm.target.Target(host.target | ({} if optimised else {"opt-level": 0}))
     module = tvm.IRModule({str(f.attrs["global_symbol"]): f for f in functions})
     lowering = (
         transform.BindTarget(target),
