@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import get_args
 
@@ -30,6 +31,8 @@ from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.nodes import Attention, Contract, KernelSpec, Map, Reduce, Scan, Scatter, Select
 from uol.codegen.work import Issued
 from uol.ir.errors import UolError
+
+KEPT_KERNELS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +133,14 @@ class SimtBackend:
         return issued_by(self.render(spec, schedule, device), device, self.capability.lanes, dims)
 
     def render(self, spec: KernelSpec, schedule: Schedule, device: Device) -> Kernel:
+        return self._rendered(spec, _own(schedule))
+
+    @cached_property
+    def _rendered(self) -> Callable[[KernelSpec, SimtSchedule], Kernel]:
+        """A kernel is asked for as a text, for its counts, and for each device: the text is one."""
         from uol.backends.simt import rendering
 
-        return rendering.render(spec, _own(schedule), self.target)
+        return lru_cache(KEPT_KERNELS)(partial(rendering.render, target=self.target))
 
     def assemble(self, graph: KernelGraph, kernels: tuple[Kernel, ...], device: Device) -> Module:
         from uol.backends.simt import rendering

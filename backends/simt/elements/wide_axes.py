@@ -3,7 +3,7 @@ multiples of 16 bytes, pictures of 28 x 28 are."""
 
 from __future__ import annotations
 
-from typing import TypeVar
+from functools import lru_cache
 
 from uol.backends.simt.elements.vectors import width_along
 from uol.codegen.specs.collapse_axes import are_joinable, joined
@@ -11,10 +11,13 @@ from uol.codegen.specs.drop_unit_axes import without_unit_axes
 from uol.codegen.specs.nodes import Map, Pack, Reduce
 from uol.ir.program.nodes import Axis
 
-S = TypeVar("S", bound=Map | Pack | Reduce)
+Spread = Map | Pack | Reduce
+KEPT = 256
+"""Every schedule of a spec asks, and the kernel."""
 
 
-def with_wide_axis(spec: S) -> S:
+@lru_cache(KEPT)
+def with_wide_axis(spec: Spread) -> Spread:
     """The spec without axes of extent 1, and with its last axes as one, where a thread may have more elements along that."""
     plain = wide = without_unit_axes(spec)
     while len(axes := last_axes(wide)) > 1 and are_joinable(wide, axes[-2], axes[-1]):
@@ -22,16 +25,16 @@ def with_wide_axis(spec: S) -> S:
     return wide if wide is not plain and _width(wide) > _width(plain) else plain
 
 
-def elements_side_by_side(spec: Map | Pack | Reduce) -> int:
+def elements_side_by_side(spec: Spread) -> int:
     """Elements, or columns, that one access may have."""
     return _width(with_wide_axis(spec))
 
 
-def last_axes(spec: Map | Pack | Reduce) -> tuple[Axis, ...]:
+def last_axes(spec: Spread) -> tuple[Axis, ...]:
     """The axes along the last of which a thread may have several elements."""
     return spec.cols if isinstance(spec, Reduce) else spec.axes
 
 
-def _width(spec: Map | Pack | Reduce) -> int:
+def _width(spec: Spread) -> int:
     axes = last_axes(spec)
     return width_along(spec, axes[-1]) if axes else 1
