@@ -19,6 +19,7 @@ from multiprocessing import get_context
 
 from uol.backends import registry
 from uol.backends.cpu.host import usable_cores
+from uol.codegen.cost import middle
 from uol.codegen.work import Issued
 from uol.compilation.pipeline import module_of
 from uol.compilation.recompile import KernelsOfAnySize
@@ -80,7 +81,7 @@ def cost_of(workload: Workload, target: str, dtype: str, dim: str) -> Cost | Non
             continue
         (moved, done), (least, work) = map(_counts, (issued_of(free.module, sizes), issued_of(module_of(request))))
         ratios.append((moved / max(least, 1), done / max(work, 1), sizes[dim]))
-    if not ratios:
+    if len(ratios) < 2:
         return None
     worst = max(ratios, key=lambda each: max(each[:2]))[2]
     case = f"{workload.op} {dtype} on {target}, any {dim}"
@@ -99,9 +100,10 @@ def _requests(workload: Workload, target: str, dtype: str, dim: str) -> Iterator
             continue
 
 
-def _counts(issued: Sequence[Issued]) -> tuple[int, int]:
-    """Sectors in bytes, and statements; at most, where data decides."""
-    return sum(map(traffic.moved_bytes, issued)), sum(count.high or 0 for each in issued for count in each.statements.values())
+def _counts(issued: Sequence[Issued]) -> tuple[float, float]:
+    """Sectors in bytes, and statements; between the least and the most, where data decides, or part of a kernel was read."""
+    moved = sum(middle(count) for each in issued for count in (each.read_bytes, each.written_bytes))
+    return moved, sum(middle(count) for each in issued for count in each.statements.values())
 
 
 def workloads() -> tuple[Workload, ...]:

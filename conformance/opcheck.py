@@ -17,6 +17,7 @@ import torch
 
 from uol.binding.named_binding import bind_names
 from uol.conformance.command import run_command
+from uol.conformance.torch_samples.devices import device_of
 from uol.ir import instantiate
 from uol.ir.gradients import has_gradient
 from uol.ir.library import GRADIENT
@@ -24,7 +25,7 @@ from uol.ir.program.nodes import Program
 from uol.ir.syntax.surface import Op
 from uol.ir.types import is_float
 from uol.operators.gradients import gradient_op
-from uol.operators.registry import catalogue
+from uol.operators.registry import catalogue, find_operator
 from uol.ops.inputs import make_inputs
 from uol.ops.texts import names
 from uol.ops.workloads import Workload, workloads_of
@@ -103,12 +104,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--op", help="operators, by commas; the whole library else")
     parser.add_argument("--device", default="cpu", help="PyTorch's device of the inputs")
     options = parser.parse_args(arguments)
-    chosen = options.op
-    failed = 0
-    checked = sorted(names()) if chosen is None else chosen.split(",")
+    device, failed = device_of(options.device), 0
+    checked = sorted(names()) if options.op is None else [find_operator(name).name for name in options.op.split(",")]
     for name in checked:
         try:
-            found = check(name, options.device)
+            found = check(name, device)
         except Exception as error:
             found = (f"{name}: {type(error).__name__}: {error}",)
         failed += bool(found)

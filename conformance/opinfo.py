@@ -25,8 +25,9 @@ import torch
 
 from uol.conformance.command import run_command
 from uol.conformance.torch_samples import forms, layers
+from uol.conformance.torch_samples.devices import device_of
 from uol.conformance.torch_samples.forms import Form, NotExpressed
-from uol.ir.errors import ShapeError
+from uol.ir.errors import ShapeError, UolError
 from uol.ir.types import is_float
 from uol.operators.registry import find_operator
 from uol.ops.variadic import VARIADIC
@@ -209,13 +210,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--device", default="cpu", help="PyTorch's device on which both are computed")
     options = parser.parse_args(arguments)
     chosen = None if options.op is None else options.op.split(",")
+    known, device = {name for entry in entries() for name in (entry.opinfo, entry.op)}, device_of(options.device)
+    if strangers := sorted({*(chosen or ())} - known):
+        hint = f"opinfo.toml has {', '.join(sorted(known))}"
+        raise UolError(f"there are no samples of {', '.join(strangers)}", hint=hint)
     whole, operators = Tally(), set()
     for entry in entries():
         if chosen is not None and entry.opinfo not in chosen and entry.op not in chosen:
             continue
         tally = Tally()
         for dtype in types_of(entry, options.dtype.split(",")):
-            _add(tally, check(entry, TORCH_TYPES[dtype], device=options.device))
+            _add(tally, check(entry, TORCH_TYPES[dtype], device=device))
         print(f"{entry.opinfo:45} {entry.op:33} {tally}", flush=True)
         for failure in tally.failed[:SHOWN]:
             print(f"  failed: {failure}", flush=True)

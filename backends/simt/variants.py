@@ -2,7 +2,7 @@
 has one kernel.
 
     maps      elements side by side, where the last extent is a multiple of them; else one by one
-    rows      what lanes of a warp hold, what threads of a block hold, and any; each side by side, and one by one
+    rows      what lanes of a warp hold, what threads of a block hold, and any; each side by side, by two, and one by one
     columns   rows of them side by side, where they are a multiple of them, and one by one; scans likewise
     orders    rows of tiles of one size after another, and any
     products  few rows, few columns, and any
@@ -15,12 +15,13 @@ from dataclasses import dataclass, replace
 from functools import reduce
 
 from uol.backends.simt.elements.transposed import crossing_of, tile_across
-from uol.backends.simt.elements.vectors import WHOLE_BYTES, width_along
+from uol.backends.simt.elements.vectors import NONE, WHOLE_BYTES, is_multiple_of, width_along
 from uol.backends.simt.rows.kept_reads import MOST_COLUMNS, read_again
 from uol.backends.simt.rows.row_schedules import MOST_THREADS, columns_side_by_side, lanes_want_rows, rows_side_by_side
 from uol.backends.simt.schedules import THREADS
 from uol.codegen.indexing.arithmetic import size, static
 from uol.codegen.specs.drop_unit_axes import without_unit_axes
+from uol.codegen.specs.ends import until_end
 from uol.codegen.specs.nodes import Contract, KernelSpec, Map, Pack, Reduce, Scan, Select
 from uol.codegen.specs.sizes import multiple_of
 from uol.codegen.specs.steps import passes_of
@@ -46,7 +47,8 @@ class Part:
 def variants(spec: KernelSpec, lanes: int) -> tuple[KernelSpec, ...]:
     """The spec for each part of the sizes, the last for what is left; itself where none is open."""
     parts = tuple(_parts(without_unit_axes(spec), lanes))
-    return tuple(replace(spec, name="_".join(filter(None, (spec.name, p.name))), where=p.where) for p in parts) or (spec,)
+    named = ((p, "_".join(filter(None, (spec.name, p.name)))) for p in parts)
+    return tuple(replace(spec, name=name, where=(*spec.where, *p.where)) for p, name in named) or (spec,)
 
 
 def _parts(spec: KernelSpec, lanes: int) -> Iterator[Part]:
@@ -71,8 +73,9 @@ def _parts(spec: KernelSpec, lanes: int) -> Iterator[Part]:
 
 
 def _by_length(spec: Reduce, lanes: int) -> Iterator[Part]:
-    """Rows that lanes of a warp hold, longer ones that threads of a block do where columns are read more than once, and any."""
-    if not _is_open(spec.cols):
+    """Rows that lanes of a warp hold, longer ones that threads of a block do where columns are read more than once, and any.
+    Parts of long rows are not short."""
+    if not _is_open(spec.cols) or until_end(spec)[1]:
         return iter([Part("", ())])
     bounds = {"short": lanes * MOST_COLUMNS}
     if len(passes_of(spec).passes) > 1:
@@ -94,28 +97,40 @@ def _up_to(count: Expr, bounds: Mapping[str, int]) -> Iterator[Part]:
 
 
 def _by_width(part: Part, spec: Map | Pack | Reduce | Scan) -> Iterator[Part]:
-    """A part as it is; or in two, where whole accesses may go along axes if their extents are multiples of them."""
-    extents = tuple(axis.extent for axis in _axes_of_accesses(spec) if static(axis.extent) is None)
+    """A part as it is; or in several, where whole accesses may go along axes if their extents are multiples of them."""
+    lengths = (each for each in _lengths_of_accesses(spec) if static(each) is None)
+    extents = tuple(each for each in lengths if not is_multiple_of(each, WHOLE_BYTES, NONE))
     width = _width(replace(spec, where=tuple(multiple_of(extent, WHOLE_BYTES) for extent in extents)))
     if not extents or width == 1:
         yield part
         return
-    multiples = tuple(multiple_of(extent, width) for extent in extents)
-    yield Part("_".join(filter(None, (part.name, f"by_{width}"))), (*part.where, *multiples))
-    first, *others = map(negate, multiples)
-    yield replace(part, where=(*part.where, reduce(lambda found, each: Call("or", (found, each), "bool"), others, first)))
+    beyond = part.where
+    for each in (width, *_narrower(spec, width)):
+        multiples = tuple(multiple_of(extent, each) for extent in extents)
+        yield Part("_".join(filter(None, (part.name, f"by_{each}"))), (*beyond, *multiples))
+        first, *others = map(negate, multiples)
+        beyond = (*beyond, reduce(lambda found, each: Call("or", (found, each), "bool"), others, first))
+    yield replace(part, where=beyond)
 
 
-def _axes_of_accesses(spec: Map | Pack | Reduce | Scan) -> tuple[Axis, ...]:
-    """Along which a thread has elements side by side."""
+def _narrower(spec: Map | Pack | Reduce | Scan, width: int) -> tuple[int, ...]:
+    """Rows whose ends lie within sectors are read in fewer of them by two elements at once than one by one."""
+    return (2,) if width > 2 and isinstance(spec, Reduce) else ()
+
+
+def _lengths_of_accesses(spec: Map | Pack | Reduce | Scan) -> tuple[Expr, ...]:
+    """How much there is along what a thread has elements side by side of."""
     match spec:
         case Map() | Pack():
             crossing = crossing_of(spec)
-            return (spec.axes[-1],) if crossing is None else (crossing.along, crossing.across)
-        case Reduce(rows=rows, cols=cols):
-            return (rows[-1],) if rows and lanes_want_rows(spec, rows, cols) else (cols[-1],)
+            return (spec.axes[-1].extent,) if crossing is None else (crossing.along.extent, crossing.across.extent)
+        case Reduce(rows=rows, cols=cols) if rows and lanes_want_rows(spec, rows, cols):
+            return (rows[-1].extent,)
+        case Reduce(cols=cols):
+            _, end = until_end(spec)
+            return (cols[-1].extent,) if end is None or end.axis != cols[-1] else (cols[-1].extent, end.extent)
         case Scan(rows=rows, along=along):
-            return (rows[-1],) if lanes_want_rows(spec, rows, (along,)) else (along,)
+            return (rows[-1].extent,) if lanes_want_rows(spec, rows, (along,)) else (along.extent,)
 
 
 def _width(spec: Map | Pack | Reduce | Scan) -> int:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import floor
+from math import floor, isfinite
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +57,8 @@ class Comparison:
             return "equal" if self.max_abs == 0 else "correctly rounded"
         if 0 < self.max_ulp < 1:
             return "faithfully rounded"
+        if not isfinite(self.share):
+            return "an error where none is admitted"
         return "at its bound" if self.share == 1 else f"{floor(1000 * self.share) / 10:.1f}%"
 
     @property

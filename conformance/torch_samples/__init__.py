@@ -2,4 +2,5 @@
 
     forms.py    what a form is, and those of functions
     layers.py   those of layers
+    devices.py  where they are computed
 """

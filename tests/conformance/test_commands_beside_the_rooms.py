@@ -7,12 +7,23 @@ import sys
 
 import pytest
 
+from uol.conformance.torch_samples.devices import device_of
+from uol.ir.errors import UolError
+
 WRONG = {
     "emitted_texts": ["--op", "sofmax"],
     "mutation_run": ["--target", "cudaa"],
+    "opcheck": ["--op", "sofmax"],
+    "opinfo": ["--op", "sofmax"],
     "planted_faults": ["--target", "cudaa"],
     "support": ["--op", "sofmax"],
 }
+
+
+def test_a_device_that_is_not_here_is_a_message() -> None:
+    with pytest.raises(UolError, match="PyTorch makes no tensor on 'testcard'"):
+        device_of("testcard")
+    assert device_of("cpu") == "cpu"
 
 
 @pytest.mark.parametrize("name", WRONG)

@@ -11,10 +11,11 @@ from uol.binding.sample_sizes import samples_for_every_kernel
 from uol.bundle.edit import record_edit
 from uol.bundle.held import Held, any_failed
 from uol.bundle.hold import Bundle, hold
-from uol.cli.options import JsonOption
+from uol.cli.options import ImportOption, JsonOption
 from uol.cli.output import print_json, print_text, working
 from uol.compilation.explain import Json
 from uol.ir.errors import ToolchainError, UolError
+from uol.operators.sources import import_operators
 
 if TYPE_CHECKING:
     from uol.cli.trial import Trial
@@ -41,10 +42,13 @@ def check(
     edited: EditedOption = False,
     record: RecordOption = False,
     allow_unverified: AllowOption = False,
+    modules: ImportOption = [],  # noqa: B006 - typer's way to say "none"
     as_json: JsonOption = False,
 ) -> None:
     """Check a bundle: write it anew and compare every file and every field, then run its kernels. Exit 1 on a failure, and
     where something cannot be checked here."""
+    for module in modules:
+        import_operators(module)  # which may register the bundle's target
     if record and not edited:
         raise UolError("--record is for kernels that were edited", hint="give --edited, too")
     if record:

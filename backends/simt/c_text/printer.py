@@ -265,7 +265,7 @@ class Printer:
         fn, (symbol, own) = call.fn, BINARY[call.fn]
         if fn == "+" and isinstance(b, Const) and b.dtype == INDEX and b.value < 0:
             symbol, b = "-", Const(-b.value)
-        associative = (fn in ("+", "*") and isinstance(b, Call) and b.fn == fn and b.dtype == INDEX) or fn in ("and", "or")
+        associative = (fn in ("+", "*") and b.type == INDEX and _joins(b, fn)) or fn in ("and", "or")
         if call.dtype == INDEX and self._widens(call):
             left = f"({WIDE_INDEX}){self.value(a, UNARY)}"
         else:
@@ -309,6 +309,15 @@ class Printer:
 
 def _group(text: str, own: int, level: int) -> str:
     return f"({text})" if own < level else text
+
+
+def _joins(expr: Expr, fn: str) -> bool:
+    """May what is added to an operation, or multiplied by it, stand before it without parentheses? `j / 2 * 2` is no factor."""
+    if not isinstance(expr, Call) or expr.fn != fn:
+        return False
+    while isinstance(expr, Call) and expr.fn == fn:
+        expr = expr.args[0]
+    return not (fn == "*" and isinstance(expr, Call) and expr.fn in ("/", "%"))
 
 
 def _warns(fn: str, operand: Expr) -> bool:

@@ -16,7 +16,8 @@ from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.c_text.types import STORAGE
 from uol.backends.simt.schedules import SECTOR_BYTES
 from uol.codegen.indexing.arithmetic import ZERO, add, mul, static, sub, substituted
-from uol.codegen.specs.nodes import Fold, KernelSpec, Read, Step, Store
+from uol.codegen.specs.ends import until_end
+from uol.codegen.specs.nodes import Fold, KernelSpec, Read, Reduce, Step, Store
 from uol.codegen.specs.sizes import known_multiples
 from uol.codegen.specs.traverse import accesses, reads, step_expressions
 from uol.ir.integers.intervals import Interval
@@ -43,6 +44,8 @@ def width_along(spec: KernelSpec, axis: Axis, within: Axis | None = None, along:
     `within`: an axis along which windows may lie that touch. `along`: axes such that what does not lie along them counts for
     little: where it is the widest, it is moved in pieces."""
     multiples = known_multiples(spec.where)
+    spec, end = until_end(spec) if isinstance(spec, Reduce) else (spec, None)
+    lengths = (axis.extent,) if end is None or end.axis != axis else (axis.extent, end.first, end.extent)
     moved = [each for each in accesses(spec) if stride_along(each, axis) != ZERO]
     whole = [a for a in moved if is_side_by_side(a, axis, 1, multiples) or is_window(a, axis, within, 1, multiples)]
     if axis.extent == ZERO or not whole:
@@ -53,7 +56,7 @@ def width_along(spec: KernelSpec, axis: Axis, within: Axis | None = None, along:
     often = [a for a in whole if not names or (isinstance(a, Read) and (a.guard or names & variables(a.offset)))]
     width = WHOLE_BYTES // max(DTYPES[each.dtype].bytes for each in often or whole)
     while width > 1 and not (
-        is_multiple_of(axis.extent, width, multiples)
+        all(is_multiple_of(length, width, multiples) for length in lengths)
         and all(is_side_by_side(a, axis, width, multiples) or is_window(a, axis, within, width, multiples) for a in whole)
     ):
         width //= 2
@@ -108,7 +111,7 @@ def is_multiple_of(expr: Expr, of: int, multiples: Multiples) -> bool:
     match expr:
         case Const(value=value):
             return int(value) % of == 0
-        case Call(fn="+" | "-", args=args):
+        case Call(fn="+" | "-" | "min" | "max", args=args):
             return all(is_multiple_of(a, of, multiples) for a in args)
         case Call(fn="*", args=args):
             return any(is_multiple_of(a, of, multiples) for a in args)

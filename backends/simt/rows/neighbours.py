@@ -17,12 +17,14 @@ from uol.backends.simt.c_text.proofs import Proofs, index_type
 from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.c_text.signatures import signature
 from uol.backends.simt.elements.vectors import Vectors
+from uol.backends.simt.rows.column_loops import END, end_of_row, loops_over
 from uol.backends.simt.rows.folds import fold_text, take
-from uol.backends.simt.rows.reduce_plan import ROW, Loop, PassPlan, ReducePlan
+from uol.backends.simt.rows.reduce_plan import ROW, PassPlan, ReducePlan
 from uol.backends.simt.rows.row_schedules import window_axis
 from uol.backends.simt.schedules import ThreadPerRow
 from uol.codegen.backend import Launch
 from uol.codegen.indexing.arithmetic import mul, size
+from uol.codegen.specs.ends import End, until_end
 from uol.codegen.specs.nodes import Let, Read, Reduce, Step, Store, guard_operands
 from uol.codegen.specs.sizes import known_multiples
 from uol.codegen.specs.steps import Pass, Passes, passes_of, used_variables
@@ -39,12 +41,13 @@ def plan_neighbours(spec: Reduce, schedule: ThreadPerRow) -> ReducePlan:
     rows, columns = size(spec.rows), size(spec.cols)
     blocks = parts_of(rows, threads * each)
     index = index_type(spec, [mul(blocks, Const(threads * each)), columns], data_apart=True)
-    names = legalise(spec, ["row"])
+    names = legalise(spec, ["row", END])
     row = Counter.over(spec.rows, ROW)
     own_signature = signature(spec, kernel_symbol(spec), names, threads, index)
+    spec, end = until_end(spec)
     vectors = Vectors(spec.rows[-1], each, known_multiples(spec.where), within=window_axis(spec))
     spec = mapped(spec, step=lambda step: vectors.at_element(row.shortened(vectors.taken(step)), row.name))
-    writer = _Writer(spec, vectors, row, Scope(vectors.known(row.known(Printer(names, Proofs.of(spec), index.ctype)))))
+    writer = _Writer(spec, end, vectors, row, Scope(vectors.known(row.known(Printer(names, Proofs.of(spec), index.ctype)))))
     printer = writer.scope.printer
     return ReducePlan(
         title=f"{printer.value(rows)} rows of {printer.value(columns)}, {schedule.describe().split(',')[0]}",
@@ -63,8 +66,8 @@ def plan_neighbours(spec: Reduce, schedule: ThreadPerRow) -> ReducePlan:
 class _Writer:
     """Writes the one pass of a kernel, and what follows it."""
 
-    def __init__(self, spec: Reduce, vectors: Vectors, row: Counter, scope: Scope) -> None:
-        self.spec, self.vectors, self.row, self.scope = spec, vectors, row, scope
+    def __init__(self, spec: Reduce, end: End | None, vectors: Vectors, row: Counter, scope: Scope) -> None:
+        self.spec, self.end, self.vectors, self.row, self.scope = spec, end, vectors, row, scope
         self.passes: Passes = passes_of(spec)
         (self.part,) = self.passes.passes
         element = scope.printer.names.variable(ELEMENT)
@@ -77,11 +80,14 @@ class _Writer:
         places = [self._moved(read).offset for read in loaded]
         places += [self._moved(store).offset for store in self.vectors.stores.values()]
         places += [each for read in self.vectors.loads.values() for each in guard_operands(read.guard)]
+        places += [self.end.count] if self.end else []
         used = used_variables(steps_of(self.spec)).union(*map(variables, places))
         for line in self.row.declarations(self.scope.printer, used):
             self.scope.add(line)
         workspaces = frozenset(a.name for a in self.spec.args if a.role == "workspace")
         self.scope.add(self.vectors.aligned(self.scope.printer, workspaces))
+        if self.end is not None:
+            self.scope.add(end_of_row(self.end, self.scope.printer))
         return tuple(self.scope.lines)
 
     def run(self) -> PassPlan:
@@ -94,8 +100,8 @@ class _Writer:
         self._rows(self.part.row_steps, after)
         columns = self.spec.cols[:-1] if self.vectors.windows else self.spec.cols
         names = [self.scope.printer.names.variable(axis.name) for axis in columns]
-        loops = (Loop(v, "0", body.printer.value(axis.extent), f"++{v}") for v, axis in zip(names, columns, strict=True))
-        return PassPlan(tuple(start.lines), tuple(loops), tuple(body.lines), tuple(after.lines))
+        loops = loops_over(zip(names, columns, strict=True), self.end, body.printer)
+        return PassPlan(tuple(start.lines), loops, tuple(body.lines), tuple(after.lines))
 
     def _columns(self, part: Pass, scope: Scope) -> None:
         """The statements of a column; of the last axis of them, where a thread loads whole windows."""

@@ -8,19 +8,21 @@ from typing import TypeVar
 from uol.backends.c_text.names import kernel_symbol, legalise
 from uol.backends.simt.c_text.counters import Counter, as_count, is_multiple, parts_of
 from uol.backends.simt.c_text.pieces import ELEMENT
-from uol.backends.simt.c_text.printer import Printer
+from uol.backends.simt.c_text.printer import PRIMARY, Printer
 from uol.backends.simt.c_text.proofs import Proofs, index_type
 from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.c_text.signatures import Signature, signature
 from uol.backends.simt.elements.transposed import Array
 from uol.backends.simt.elements.vectors import VECTOR, Vectors
+from uol.backends.simt.rows.column_loops import END, Loop, end_of_row, loops_over, row_major
 from uol.backends.simt.rows.folds import PICKS, FoldText, Scratch, fold_text, take
 from uol.backends.simt.rows.kept_reads import NOTHING, Kept, kept_reads, with_rows
 from uol.backends.simt.rows.staging import Staging
 from uol.backends.simt.schedules import BlockPerRow, RowSchedule, ThreadPerRow
 from uol.backends.simt.target import Target
 from uol.codegen.backend import Launch
-from uol.codegen.indexing.arithmetic import ZERO, add, mul, size, static
+from uol.codegen.indexing.arithmetic import ONE, ZERO, add, mul, size, static
+from uol.codegen.specs.ends import End, until_end
 from uol.codegen.specs.nodes import Fold, Let, Read, Reduce, Store, guard_operands
 from uol.codegen.specs.runs import Run, run_of
 from uol.codegen.specs.sizes import known_multiples
@@ -30,19 +32,9 @@ from uol.ir.program.nodes import Axis, Const, Expr, Var
 from uol.ir.program.walk import rewrite, variables
 
 ROW, COLUMN, LANE = "$row", "$col", "lane"
-BEGIN, END = "begin", "end"
+BEGIN = "begin"
 """Of the run of a row."""
 A = TypeVar("A", Read, Store)
-
-
-@dataclass(frozen=True, slots=True)
-class Loop:
-    """`for (variable = first; variable < extent; step)`"""
-
-    variable: str
-    first: str
-    extent: str
-    step: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +80,8 @@ def plan_reduce(spec: Reduce, schedule: RowSchedule, target: Target) -> ReducePl
     row = Counter.over(spec.rows, ROW)
     own_signature = signature(spec, kernel_symbol(spec), names, threads, index)
     staging = Staging.of(spec, schedule)
-    spec, vectors = _in_vectors(staging.taken(), each)
+    taken, end = (staging.taken(), None) if staging.reads else until_end(spec)
+    spec, vectors = _in_vectors(taken, each)
     spec = mapped(spec, step=row.shortened)
     if shared is not None:
         col = Counter.over(spec.cols, COLUMN)
@@ -96,12 +89,12 @@ def plan_reduce(spec: Reduce, schedule: RowSchedule, target: Target) -> ReducePl
         if each > 1:
             spec = mapped(spec, step=lambda step: vectors.at_element(step, col.name))
     run = run_of(spec)
-    kept = NOTHING if shared is None or run else kept_reads(spec, shared, vectors)
+    kept = NOTHING if shared is None or run or end else kept_reads(spec, shared, vectors)
     printer = staging.known(row.known(Printer(names, Proofs.of(spec), index.ctype)))
     printer = vectors.known(printer) if each > 1 else printer
     spec, printer = mapped(spec, expr=lambda expr: rewrite(expr, kept.rule)), with_rows(printer, kept)
     spec = spec if run is None else run.without_condition(spec)
-    writer = _Writer(spec, passes_of(spec), shared, Scope(printer), kept, vectors, run)
+    writer = _Writer(spec, passes_of(spec), shared, Scope(printer), kept, vectors, run or end)
     staging.write(writer.row_scope)
     before = writer.before(row)
     passes = tuple(writer.run(number, part) for number, part in enumerate(writer.passes.passes))
@@ -146,7 +139,7 @@ class _Writer:
         row_scope: Scope,
         kept: Kept,
         vectors: Vectors,
-        run: Run | None,
+        bounds: Run | End | None,
     ) -> None:
         self.spec = spec
         self.passes = passes
@@ -154,7 +147,8 @@ class _Writer:
         self.row_scope = row_scope
         self.kept = kept
         self.vectors = vectors
-        self.run_of_row = run
+        self.run_of_row = bounds if isinstance(bounds, Run) else None
+        self.end = bounds if isinstance(bounds, End) else None
         self.scratch: dict[str, str] = {}
         self.columns = Counter.over(spec.cols, COLUMN) if spec.cols else None
 
@@ -173,6 +167,7 @@ class _Writer:
         offsets += [row.offset(store) for store in self.vectors.stores.values()]
         held = () if self.each > 1 else self.kept.reads.values()
         held = (*held, *((self.run_of_row.first, self.run_of_row.key) if self.run_of_row else ()))
+        held = (*held, *((self.end.count,) if self.end else ()))
         used = used_variables(steps_of(self.spec)).union(*map(variables, (*offsets, *held)))
         for line in row.declarations(self.row_scope.printer, used):
             self.row_scope.add(line)
@@ -191,8 +186,10 @@ class _Writer:
         return tuple(self.row_scope.lines)
 
     def _bounds(self) -> None:
-        """Where the run of a row begins and ends."""
+        """Where the run of a row begins and ends, or its columns end."""
         run, printer = self.run_of_row, self.row_scope.printer
+        if self.end is not None:
+            self.row_scope.add(end_of_row(self.end, printer))
         if run is None:
             return
         keys = printer.names.tensor(run.keys.tensor)
@@ -303,12 +300,11 @@ class _Writer:
         if self.shared is None or self.columns is None:
             names = scope.printer.names
             cols = self.spec.cols
-            printer = scope.printer
             if self.run_of_row is not None:
                 (v,) = (names.variable(axis.name) for axis in cols)
                 return (Loop(v, BEGIN, END, f"++{v}"),), scope, row_major(cols)
-            loops = tuple(Loop(v := names.variable(a.name), "0", printer.value(a.extent), f"++{v}") for a in cols)
-            return loops, scope, row_major(cols)
+            named_cols = [(names.variable(axis.name), axis) for axis in cols]
+            return loops_over(named_cols, self.end, scope.printer), scope, row_major(cols)
         counter = self.columns
         scope.printer = counter.known(scope.printer)
         name = scope.printer.names.variable(counter.name)
@@ -321,8 +317,16 @@ class _Writer:
             return loops, scope, Var(counter.name)
         if self.run_of_row is not None:
             return (Loop(name, f"{BEGIN} + {self.lane}", END, f"{name} += {self.shared.lanes}"),), scope, Var(counter.name)
-        name, count = (name if self.each == 1 else VECTOR), scope.printer.value(parts_of(counter.count, self.each))
+        name, count = (name if self.each == 1 else VECTOR), self._turns(counter, scope.printer)
         return (Loop(name, self.lane, count, f"{name} += {self.shared.lanes}"),), scope, Var(counter.name)
+
+    def _turns(self, counter: Counter, printer: Printer) -> str:
+        """Columns of a row, or vectors of them, which are whole up to an end."""
+        if self.end is None:
+            return printer.value(parts_of(counter.count, self.each))
+        inner = size(counter.axes[1:])
+        columns = END if inner == ONE else f"{END} * {printer.value(inner, PRIMARY)}"
+        return columns if self.each == 1 else f"{columns} / {self.each}"
 
     def _names(self, step: Fold | Store) -> frozenset[str]:
         names = used_variables([step])
@@ -367,11 +371,3 @@ class _Writer:
         first = len(self.row_scope.lines)
         self.row_scope.write(steps, f"if ({self.lane} == 0) " if self.shared is not None else "")
         return tuple(self.row_scope.lines[first:])
-
-
-def row_major(axes: tuple[Axis, ...]) -> Expr:
-    """The linear index over axes, the last fastest."""
-    total: Expr = ZERO
-    for axis in axes:
-        total = add(mul(total, axis.extent), Var(axis.name))
-    return total

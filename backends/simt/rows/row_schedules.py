@@ -15,6 +15,7 @@ from uol.backends.simt.schedules import THREADS, BlockPerRow, RowSchedule, Threa
 from uol.codegen.backend import Device
 from uol.codegen.indexing.arithmetic import ONE, ZERO, size, static
 from uol.codegen.specs.drop_unit_axes import without_unit_axes
+from uol.codegen.specs.ends import until_end
 from uol.codegen.specs.nodes import Fold, KernelSpec, Reduce, Scan, Store
 from uol.codegen.specs.runs import run_of
 from uol.codegen.specs.sizes import known_bound
@@ -76,7 +77,7 @@ def rows_side_by_side(spec: Reduce | Scan) -> int:
     tidy = without_unit_axes(spec)
     if isinstance(tidy, Scan) or not tidy.rows or not tidy.cols:
         return 1
-    found = passes_of(tidy)
+    found = passes_of(until_end(tidy)[0])
     if found.before or len(found.passes) != 1 or not all(_is_plain(step) for step in found.passes[0].elements):
         return 1
     return width_along(tidy, tidy.rows[-1], window_axis(tidy), tidy.cols)

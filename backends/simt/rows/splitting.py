@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from uol.backends.simt.c_text.counters import count_of, typical
+from dataclasses import replace
+
+from uol.backends.simt.c_text.counters import typical
 from uol.backends.simt.elements.vectors import WHOLE_BYTES
 from uol.backends.simt.rows.row_schedules import lanes_want_rows
 from uol.backends.simt.rows.select_plan import TILE, with_workspace
@@ -10,11 +12,14 @@ from uol.backends.simt.schedules import THREADS
 from uol.codegen.backend import Device
 from uol.codegen.indexing.arithmetic import ZERO, size, static
 from uol.codegen.specs.long_rows.cut_passes import cut_passes
-from uol.codegen.specs.long_rows.split_folds import may_be_split, split_folds
+from uol.codegen.specs.long_rows.split_folds import folds_of, may_be_split, split_folds
+from uol.codegen.specs.long_rows.split_picks import PICKS
 from uol.codegen.specs.long_rows.split_scan import may_be_parted, split_scan
 from uol.codegen.specs.long_rows.split_select import may_be_cut, split_select
 from uol.codegen.specs.nodes import KernelSpec, Reduce, Scan, Select
 from uol.codegen.specs.runs import run_of
+from uol.ir.integers.terms import compare, negate
+from uol.ir.program.nodes import Axis, Const
 
 BLOCKS_A_CORE = 4
 """Of 256 threads: half of what a core holds, which hides the latency of its loads."""
@@ -27,26 +32,42 @@ LEAST_A_THREAD = 64
 
 
 def split(spec: Reduce, device: Device) -> tuple[KernelSpec, ...]:
-    """A Reduce as it is; or each pass over its rows as a kernel, or as two."""
-    is_known = all(static(a.extent) for a in spec.cols) and ZERO not in (a.extent for a in spec.rows)
-    if not is_known or run_of(spec) or _parts(spec, device) < 2:
+    """A Reduce as it is; or each pass over its rows as a kernel, or as two. Where a dim says how long rows are, all of these:
+    the launch takes the one, or the others."""
+    if ZERO in (a.extent for a in spec.axes) or run_of(spec) or _parts(spec, device) < 2:
         return (spec,)
     passes = (spec,) if may_be_split(spec) else cut_passes(spec)
     if not any(isinstance(each, Reduce) and may_be_split(each) for each in passes):
         return (spec,)
-    return tuple(kernel for each in passes for kernel in _in_parts(each, device))
+    kernels = tuple(kernel for each in passes for kernel in _in_parts(each, device))
+    if static(columns := size(spec.cols)) is not None or len(kernels) == 1:
+        return kernels
+    is_short = compare("<=", columns, Const(2 * _least(spec)))
+    whole = replace(spec, name=f"{spec.name}_whole", where=(is_short,))
+    return (whole, *(replace(each, where=(negate(is_short),)) for each in kernels))
 
 
 def _in_parts(spec: KernelSpec, device: Device) -> tuple[KernelSpec, ...]:
     if not isinstance(spec, Reduce) or not may_be_split(spec):
         return (spec,)
-    axis = max(spec.cols, key=lambda a: static(a.extent) or 0)
-    extent = static(axis.extent) or 0
-    wanted = min(_parts(spec, device), extent)
+    axis = _longest(spec, _parts(spec, device))
+    wanted = min(_parts(spec, device), typical(axis.extent))
     if wanted < 2:
         return (spec,)
-    even = _even_parts(wanted, extent)
-    return split_folds(spec, axis, even or wanted, 1 if even or extent < wanted * LONG else WHOLE_BYTES)
+    extent = static(axis.extent)
+    even = None if extent is None else _even_parts(wanted, extent)
+    is_read_along = len(spec.cols) == 1 and not lanes_want_rows(spec, spec.rows, spec.cols)
+    are_long = extent is None or extent >= wanted * LONG
+    return split_folds(spec, axis, even or wanted, WHOLE_BYTES if not even and is_read_along and are_long else 1)
+
+
+def _longest(spec: Reduce, parts: int) -> Axis:
+    """The axis that is cut: one of known extent, where that is enough, for then every part has its share; the first, where
+    places are asked for."""
+    if any(fold.op in PICKS for fold in folds_of(spec)):
+        return spec.cols[0]
+    known = [axis for axis in spec.cols if (static(axis.extent) or 0) >= parts]
+    return max(known or spec.cols, key=lambda axis: typical(axis.extent))
 
 
 def _even_parts(wanted: int, extent: int) -> int | None:
@@ -75,10 +96,13 @@ def split_long_select(spec: Select) -> tuple[Select, ...]:
 
 
 def _parts(spec: Reduce, device: Device) -> int:
-    """How many make every core busy, and leave each enough to do."""
-    rows, columns = typical(size(spec.rows)), count_of(spec.cols)
-    if lanes_want_rows(spec, spec.rows, spec.cols):
-        wanted, most = device.cores * BLOCKS_A_CORE * THREADS // rows, columns // LEAST_A_THREAD
-    else:
-        wanted, most = device.cores * BLOCKS_A_CORE // rows, columns // LEAST
-    return min(wanted, most)
+    """How many make every core busy, and leave each enough to do where it is known how much there is."""
+    rows, columns = typical(size(spec.rows)), static(size(spec.cols))
+    at_once = THREADS if lanes_want_rows(spec, spec.rows, spec.cols) else 1
+    wanted = device.cores * BLOCKS_A_CORE * at_once // rows
+    return wanted if columns is None else min(wanted, columns // _least(spec))
+
+
+def _least(spec: Reduce) -> int:
+    """Columns that are worth a part."""
+    return LEAST_A_THREAD if lanes_want_rows(spec, spec.rows, spec.cols) else LEAST

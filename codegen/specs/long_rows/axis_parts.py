@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from uol.codegen.indexing.arithmetic import add, mul, static
+from uol.codegen.indexing.arithmetic import add, ceil_div, mul, static
 from uol.codegen.names import unused
 from uol.codegen.specs.nodes import Fold, KernelSpec, Let, Read, Step, Strides, Within
 from uol.codegen.specs.traverse import map_step, map_strides, names_of
@@ -15,7 +15,7 @@ from uol.ir.program.walk import rewrite, substitute, variables
 @dataclass(frozen=True, slots=True)
 class AxisParts:
     """`axis` is at `part * extent of within + within`, where `within` has its name. Where the parts are not of one size, the
-    last is shorter: reads beyond the axis are guarded."""
+    last are shorter, or empty: reads beyond the axis are guarded."""
 
     axis: Axis
     part: Axis
@@ -24,15 +24,16 @@ class AxisParts:
 
     @staticmethod
     def of(spec: KernelSpec, axis: Axis, parts: int, multiple: int = 1) -> AxisParts:
-        """One of a spec's axes, of constant extent, in so many, or fewer: where the parts are multiples of a length."""
+        """One of a spec's axes in so many, or fewer: where the parts are multiples of a length. Where a dim says how long the
+        axis is, there are so many, and some may be empty."""
         buffers, numbers = (a.name for a in spec.args), (s.name for s in spec.scalars)
         taken = {*names_of(spec), *(a.name for a in spec.axes), *buffers, *numbers, *spec.dims}
-        extent = static(axis.extent)
-        assert extent is not None
-        length = -(-extent // (parts * multiple)) * multiple
-        parts = -(-extent // length) if length else parts
-        part, within = Axis(unused("part", taken), Const(parts)), Axis(axis.name, Const(length))
-        return AxisParts(axis, part, within, length * parts == extent)
+        length = mul(ceil_div(axis.extent, parts * multiple), Const(multiple))
+        known, extent = static(length), static(axis.extent)
+        if known and extent is not None:
+            parts = -(-extent // known)
+        part, within = Axis(unused("part", taken), Const(parts)), Axis(axis.name, length)
+        return AxisParts(axis, part, within, mul(length, Const(parts)) == axis.extent)
 
     @property
     def place(self) -> Expr:

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
+from uol.codegen.indexing.arithmetic import ZERO
 from uol.codegen.specs.head import head_of
 from uol.codegen.specs.long_rows.axis_parts import AxisParts
+from uol.codegen.specs.long_rows.split_picks import PICKS, picked, with_best
 from uol.codegen.specs.nodes import Arg, Fold, Let, Read, Reduce, Scan, Step, Store, Strides
 from uol.codegen.specs.rewrites import args_of, ordered, over_axes, place_in, scalars_of, workspace_over
 from uol.codegen.specs.steps import names_behind, used_variables
@@ -20,13 +22,13 @@ from uol.ir.program.nodes import Axis, Expr, Var
 from uol.ir.types import NARROW
 
 ANY_ORDER = frozenset({"sum", "prod", "max", "min", "any", "all"})
-"""Folds whose terms may be grouped. (An argmax would need the places of all parts.)"""
+"""Folds whose terms may be grouped."""
 
 
-def may_be_grouped(spec: Reduce | Scan) -> bool:
+def may_be_grouped(spec: Reduce | Scan, ops: Collection[str] = ANY_ORDER) -> bool:
     """Do all folds need one pass, and may their terms be grouped, no sum being rounded to a narrow type?"""
     folds = folds_of(spec)
-    if not folds or any(f.op not in ANY_ORDER or (f.dtype in NARROW and f.op in ("sum", "prod")) for f in folds):
+    if not folds or any(f.op not in ops or (f.dtype in NARROW and f.op in ("sum", "prod")) for f in folds):
         return False
     known = {f.name for f in folds}  # folds, and what is made of them
     for step in spec.steps:
@@ -39,24 +41,30 @@ def may_be_grouped(spec: Reduce | Scan) -> bool:
 
 def may_be_split(spec: Reduce) -> bool:
     """Is nothing stored of an element, besides?"""
-    rows = {a.name for a in spec.rows}
-    return may_be_grouped(spec) and all(not isinstance(s, Store) or set(s.axes) <= rows for s in spec.steps)
+    rows, ops = {a.name for a in spec.rows}, ANY_ORDER | PICKS.keys()
+    return may_be_grouped(spec, ops) and all(not isinstance(s, Store) or set(s.axes) <= rows for s in spec.steps)
 
 
 @verified
 def split_folds(spec: Reduce, axis: Axis, parts: int, multiple: int = 1) -> tuple[Reduce, Reduce]:
-    """The kernels of a Reduce that may be split, with `axis`, one of its cols, in so many parts, each a multiple of a length.
-    The last part may be shorter: what would be beyond the axis is not folded."""
+    """The kernels of a Reduce that may be split, with `axis`, one of its cols, in parts (see `AxisParts.of`). The last may be
+    shorter: what would be beyond the axis is not folded. Where places are asked for, it is the first of the cols."""
+    folds = folds_of(spec)
+    spec, best = with_best(spec)
+    assert not best or axis == spec.cols[0]
     cut = AxisParts.of(spec, axis, parts, multiple)
     cols = tuple(cut.within if a == axis else a for a in spec.cols)
     first, arrays = totals(spec, cut, (cut.part, *spec.rows), cols)
     whole: list[Step] = []
-    for fold in folds_of(spec):
+    for fold in folds:
+        if fold.name in best:
+            whole += picked(fold, cut, arrays[fold.name], arrays[best[fold.name]], spec)
+            continue
         offset, strides = place_in(arrays[fold.name], (cut.part, *spec.rows), (*spec.rows, cut.part))
         whole.append(replace(fold, value=Read(arrays[fold.name].name, offset, strides, (), None, fold.dtype), where=()))
     own, gone = {a.name for a in spec.rows}, {a.name for a in spec.cols}
     rest = [s for s in spec.steps if not isinstance(s, Fold) and set(s.axes) <= own]
-    whole += [map_step(s, lambda e: map_strides(e, lambda given: _without(given, gone))) for s in rest]
+    whole += [map_step(s, lambda e: map_strides(e, lambda given: _over_parts(given, gone, cut.part.name))) for s in rest]
     head = head_of(spec)
     head["args"] = ordered((*args_of(spec, values_of(whole), whole), *arrays.values()))
     head["scalars"] = scalars_of(spec, values_of(whole))
@@ -97,8 +105,9 @@ def values_of(steps: Iterable[Step]) -> list[Expr]:
     return [e for s in steps for e in step_expressions(s)]
 
 
-def _without(given: Strides, gone: set[str]) -> Strides:
-    return tuple((name, stride) for name, stride in given if name not in gone)
+def _over_parts(given: Strides, gone: set[str], part: str) -> Strides:
+    """Of an access that knows nothing of columns, where these are parts."""
+    return (*((name, stride) for name, stride in given if name not in gone), (part, ZERO))
 
 
 def _needed(steps: tuple[Step, ...], folds: Iterable[Fold]) -> list[Step]:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from uol.backends.c_text.index_intervals import Ranges
 from uol.backends.c_text.names import Names
 from uol.backends.simt.c_text.printer import Printer, literal
 from uol.backends.simt.c_text.proofs import Proofs
 from uol.backends.simt.c_text.scope import Scope
+from uol.codegen.indexing.arithmetic import value_at
 from uol.codegen.specs.nodes import Holds, Read, Within
 from uol.ir.integers.terms import in_range
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
@@ -53,6 +57,9 @@ INDEX_TEXT = [
     (idx("-", I, idx("+", J, K)), "i - (j + k)"),
     (idx("+", I, idx("+", J, K)), "i + j + k"),
     (idx("*", I, idx("/", J, Const(2))), "i * (j / 2)"),
+    (idx("*", I, idx("*", J, K)), "i * j * k"),
+    (idx("*", I, idx("*", idx("/", J, Const(2)), K)), "i * (j / 2 * k)"),
+    (idx("*", I, idx("*", idx("+", J, K), Const(2))), "i * (j + k) * 2"),
     (idx("%", idx("/", I, Const(3)), Const(2)), "i / 3 % 2"),
     (idx("/", idx("-", I, Const(1)), Const(2)), "uol::floor_div(i - 1, 2)"),
     (idx("%", idx("-", I, J), Const(4)), "uol::floor_mod(i - j, 4)"),
@@ -65,6 +72,24 @@ INDEX_TEXT = [
 @pytest.mark.parametrize(("expr", "text"), INDEX_TEXT, ids=[t for _, t in INDEX_TEXT])
 def test_index_arithmetic(expr: Expr, text: str) -> None:
     assert printer().value(expr) == text
+
+
+INDICES = st.recursive(
+    st.sampled_from([I, J, K]),
+    lambda inner: st.builds(idx, st.sampled_from(["*", "*", "+", "-", "min"]), inner, inner)
+    | st.builds(idx, st.sampled_from(["/", "%"]), inner, st.integers(2, 7).map(Const)),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(INDICES)
+def test_the_text_of_an_index_means_what_the_index_does(expr: Expr) -> None:
+    """As Python, whose floored quotients are C's where nothing is negative."""
+    text = re.sub("uol::", "", printer().value(expr)).replace("/", "//")
+    helpers = {"floor_div": lambda a, b: a // b, "floor_mod": lambda a, b: a % b, "min": min, "max": max}
+    for places in ({"i": 9, "j": 3, "k": 6}, {"i": 0, "j": 1, "k": 0}, {"i": 7, "j": 2, "k": 5}):
+        assert eval(text, helpers | places) == value_at(expr, places), text
 
 
 def test_a_guard_makes_a_numerator_natural() -> None:

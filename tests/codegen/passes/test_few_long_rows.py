@@ -17,7 +17,7 @@ from uol.codegen.specs.long_rows.cut_passes import cut_passes
 from uol.codegen.specs.long_rows.split_folds import may_be_split, split_folds
 from uol.codegen.specs.long_rows.split_scan import may_be_parted, split_scan
 from uol.codegen.specs.long_rows.split_select import may_be_cut, split_select
-from uol.codegen.specs.nodes import KernelSpec, Map, Read, Reduce, Scan, Select, Store
+from uol.codegen.specs.nodes import Fold, KernelSpec, Map, Read, Reduce, Scan, Select, Store
 from uol.codegen.specs.traverse import accesses, steps_of
 from uol.ir.program.nodes import Axis, Var
 
@@ -30,6 +30,13 @@ STATISTICS = """op statistics(x: f32[R, C]; eps: float = 0.5) -> (y: f32[R], z: 
   z[r] = s[r]
 }"""
 PICK = "op pick(x: f32[R, C]) -> (y: i64[R]) where C > 0 { y[r] = argmax[c](x[r, c]) }"
+
+
+BOTH = """op both(x: f32[R, B, C]) -> (y: f32[R], a: i64[R], z: i32[R]) where B > 0, C > 0 {
+  y[r] = min[b, c](x[r, b, c])
+  a[r] = argmin[b, c](x[r, b, c])
+  z[r] = i32(argmax[b, c](x[r, b, c]) + a[r])
+}"""
 
 
 def types_of(text: str) -> dict[str, str]:
@@ -96,6 +103,39 @@ def test_the_last_part_may_be_shorter() -> None:
     )
 
 
+def test_a_place_in_parts() -> None:
+    first, whole = split_folds(spec := reduce_of(PICK, R=2, C=8), spec.cols[0], 4)
+    agree(
+        first,
+        """
+        Reduce pick_parts: rows part < 4, r < 2; cols c < 2
+          line 2   y_value = argmax over c of x[r * 8 + (part * 2 + c)]
+          line 2   y_value_best = max over c of x[r * 8 + (part * 2 + c)]
+          line 2   pick_y_value_parts[part * 2 + r] = y_value
+          line 2   pick_y_value_best_parts[part * 2 + r] = y_value_best
+        """,
+    )
+    agree(
+        whole,
+        """
+        Reduce pick: rows r < 2; cols part < 4
+          line 2   y_value_part = argmax over part of pick_y_value_best_parts[part * 2 + r]
+          line 2   y_value = i64(idx(y_value_part) * 2 + idx(pick_y_value_parts[idx(y_value_part) * 2 + r]))
+          line 2   y[r] = y_value
+        """,
+    )
+
+
+@pytest.mark.parametrize("parts", [2, 3, 4])
+@pytest.mark.parametrize("special", [0.0, np.nan, np.inf, -np.inf])
+def test_the_place_is_the_first_of_the_best(special: float, parts: int) -> None:
+    x = np.full((2, 5, 3), special)
+    x[0, 1:, ::2], x[1, 2, 1] = [[1, 2], [2, 2], [1, 1], [2, 1]], np.nan
+    spec = reduce_of(BOTH, R=2, B=5, C=3)
+    assert [s.op for s in spec.steps if isinstance(s, Fold)] == ["min", "argmin", "argmax"]
+    run(BOTH, {"x": x}, legalise=lambda each: split_folds(each, each.cols[0], parts), dims={"R": 2, "B": 5, "C": 3}, types={})
+
+
 def test_passes_are_kernels() -> None:
     first, second, third = cut_passes(reduce_of(SOFTMAX, R=2, C=4))
     agree(
@@ -135,7 +175,7 @@ def test_a_row_that_is_gone_over_once_is_one_kernel() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"), [(TOTAL, True), (STATISTICS, True), (MASKED, True), (SOFTMAX, False), (NORM, False), (PICK, False)]
+    ("text", "expected"), [(TOTAL, True), (STATISTICS, True), (MASKED, True), (SOFTMAX, False), (NORM, False), (PICK, True)]
 )
 def test_what_may_be_split(text: str, expected: bool) -> None:
     dims = {"R": 2, "C": 8, **({"B": 3} if text == MASKED else {})}
