@@ -15,13 +15,11 @@ growth.toml has no reason for it, 2 for bad input.
 from __future__ import annotations
 
 import argparse
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from importlib.resources import files
 from multiprocessing import get_context
 
 from uol.backends import registry
@@ -31,6 +29,7 @@ from uol.codegen.lowering import lower
 from uol.codegen.work import Issued, compulsory
 from uol.compilation.request import Strides
 from uol.conformance.cases.case_matrix import types_of
+from uol.conformance.cases.reasons import reasons_of
 from uol.conformance.cases.selection import differentiable
 from uol.conformance.cases.twin_check import Prepared, prepare
 from uol.conformance.cases.verdict import Case
@@ -82,12 +81,6 @@ class Growth:
         by = f"{self.dim} x {LONGER}" + (f" behind x {self.before}" if self.before > 1 else "")
         case = f"{self.op} on {self.target}, {by}"
         return f"{case}: {moved}, statements x {self.statements:.2f} for work x {self.computed:.2f}"
-
-
-def reasons() -> dict[tuple[str, str], str]:
-    """Of growth.toml, by operator and dim."""
-    table = tomllib.loads(files("uol.conformance").joinpath("growth.toml").read_text(encoding="utf-8"))
-    return {(op, dim): known["why"] for op, entries in table.items() for known in entries for dim in known["dims"]}
 
 
 def growth_of(ops: Sequence[str], targets: Sequence[str], dtype: str) -> list[Growth]:
@@ -169,7 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def report(found: Iterable[Growth], *, show_all: bool = False) -> int:
     """Prints what grows more than its operator does, or all, and how much there is of both; the exit status."""
-    known, linear, explained, wrong = reasons(), 0, 0, 0
+    known, linear, explained, wrong = reasons_of("growth"), 0, 0, 0
     for growth in found:
         why = known.get((growth.op, growth.dim), "NO REASON")
         linear += growth.is_linear

@@ -2,7 +2,7 @@
 has one kernel.
 
     maps      elements side by side, where the last extent is a multiple of them; else one by one
-    rows      what lanes of a warp hold, what threads of a block hold, and any; each side by side, by two, and one by one
+    rows      what lanes of a warp hold, what threads of a block hold, and any; each side by side, fewer so, and one by one
     columns   rows of them side by side, where they are a multiple of them, and one by one; scans likewise
     orders    rows of tiles of one size after another, and any
     products  few rows, few columns, and any
@@ -16,7 +16,7 @@ from functools import reduce
 
 from uol.backends.simt.elements.transposed import crossing_of, tile_across
 from uol.backends.simt.elements.vectors import NONE, WHOLE_BYTES, is_multiple_of, width_along
-from uol.backends.simt.rows.kept_reads import MOST_COLUMNS, read_again
+from uol.backends.simt.rows.kept_reads import MOST_COLUMNS
 from uol.backends.simt.rows.row_schedules import MOST_THREADS, columns_side_by_side, lanes_want_rows, rows_side_by_side
 from uol.backends.simt.schedules import THREADS
 from uol.codegen.indexing.arithmetic import size, static
@@ -79,10 +79,8 @@ def _by_length(spec: Reduce, lanes: int) -> Iterator[Part]:
         return iter([Part("", ())])
     bounds = {"short": lanes * MOST_COLUMNS}
     if len(passes_of(spec).passes) > 1:
-        bounds["middle"] = THREADS * MOST_COLUMNS
-        if len(read_again(spec)) > 1:  # registers hold several rows of these, and one of longer ones
-            bounds["half_long"] = MOST_THREADS // 2 * MOST_COLUMNS
-        bounds["long"] = MOST_THREADS * MOST_COLUMNS
+        longer = (most * MOST_COLUMNS for most in (THREADS // 4, THREADS, MOST_THREADS // 2, MOST_THREADS))
+        bounds |= {f"up_to_{most}": most for most in longer if most > bounds["short"]}
     return _up_to(size(spec.cols), bounds)
 
 
@@ -113,9 +111,10 @@ def _by_width(part: Part, spec: Map | Pack | Reduce | Scan) -> Iterator[Part]:
     yield replace(part, where=beyond)
 
 
-def _narrower(spec: Map | Pack | Reduce | Scan, width: int) -> tuple[int, ...]:
-    """Rows whose ends lie within sectors are read in fewer of them by two elements at once than one by one."""
-    return (2,) if width > 2 and isinstance(spec, Reduce) else ()
+def _narrower(spec: Map | Pack | Reduce | Scan, width: int) -> Iterator[int]:
+    """Rows whose ends lie within sectors are read in fewer of them by several elements at once than one by one."""
+    while isinstance(spec, Reduce) and (width := width // 2) > 1:
+        yield width
 
 
 def _lengths_of_accesses(spec: Map | Pack | Reduce | Scan) -> tuple[Expr, ...]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from uol.conformance import growth
+from uol.conformance.cases.reasons import reasons_of
 from uol.conformance.growth import Growth, growth_of
 from uol.ops.workloads import workloads_of
 
@@ -35,8 +36,9 @@ def test_what_compares_all_with_all_stays_so_when_it_grows_again(monkeypatch: py
     assert not found.is_linear
 
 
-def test_a_reason_is_of_a_dim_of_an_operator() -> None:
-    for (op, dim), why in growth.reasons().items():
+@pytest.mark.parametrize("command", ["growth", "any_size_counts"])
+def test_a_reason_is_of_a_dim_of_an_operator(command: str) -> None:
+    for (op, dim), why in reasons_of(command).items():
         assert dim in workloads_of(op)[0].flat_dims, (op, dim)
         assert len(why.split()) > 5
 
@@ -44,7 +46,7 @@ def test_a_reason_is_of_a_dim_of_an_operator() -> None:
 def test_what_has_no_reason_fails(capsys: pytest.CaptureFixture[str]) -> None:
     linear = Growth("cumsum", "cuda", "N", 1, 4.0, 4.0, 4.0, 4.0)
     quadratic = Growth("cumsum", "cuda", "N", 1, 16.0, 4.0, 4.0, 4.0)
-    op, dim = next(iter(growth.reasons()))
+    op, dim = next(iter(reasons_of("growth")))
     assert growth.report([linear]) == 0
     assert growth.report([linear, replace(quadratic, op=op, dim=dim)]) == 0
     assert "NO REASON" not in capsys.readouterr().out

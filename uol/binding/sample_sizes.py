@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice, product
+from math import prod
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -20,9 +21,13 @@ if TYPE_CHECKING:
 SIZES = (7, 12, 33, 4, 64, 2, 1)
 """Odd ones, one beyond a vector, and multiples of what sizes are often divided by."""
 
+SMALLEST = (1, 2, 3, 4)
+
 ATTEMPTS = 2000
 DRAWS = 4000
 """Of sizes, for conditions that few of them meet."""
+CHOICE = 16
+"""Of which the smallest are taken."""
 SIDE_BY_SIDE = 16
 """The most elements that go together."""
 
@@ -45,7 +50,8 @@ def samples_for_every_kernel(compiled: Compiled, first: int) -> Iterator[Instanc
         if any(_all_hold(kernel.launch.where, dims) for dims in seen):
             continue
         checks = over_dims(compiled.module.graph.checks, compiled.module.graph.dims)
-        found = next((at for at in _launching(made_for, seen[0], kernel.launch.where) if _holds(made_for, at, checks)), None)
+        holding = (at for at in _launching(made_for, seen[0], kernel.launch.where) if _holds(made_for, at, checks))
+        found = min(islice(holding, CHOICE), key=lambda at: prod(at.flat_dims.values()), default=None)
         if found is not None:
             samples.append(found)
             yield found
@@ -53,13 +59,16 @@ def samples_for_every_kernel(compiled: Compiled, first: int) -> Iterator[Instanc
 
 def _launching(made_for: Instance, base: Mapping[str, int], where: Sequence[Expr]) -> Iterator[Instance]:
     """Sizes for which conditions hold: the base, with the open dims that they name drawn from small sizes and those about the
-    numbers in the conditions, always the same ones."""
+    numbers in the conditions, always the same ones. By turns all of them are; or all but one are the smallest, as a bound on a
+    product of them wants."""
     numbers = sorted({int(e.value) for condition in where for e in walk(condition) if isinstance(e, Const)})
     near = [size for n in numbers for step in (0, 1, *(m for m in numbers if 1 < m <= SIDE_BY_SIDE)) if (size := n + step) > 0]
     named = {name for condition in where for name in variables(condition)}
     random, likely = Random(0), (*SIZES, *near)
-    for _ in range(DRAWS):
-        sizes = {name: random.choice(likely) if name in named else base[name] for name in made_for.open_dims}
+    for number in range(DRAWS):
+        large = named if number % 2 else {random.choice(sorted(named))}
+        drawn = {name: random.choice(likely if name in large else SMALLEST) for name in sorted(named)}
+        sizes = {name: drawn.get(name, base[name]) for name in made_for.open_dims}
         if _all_hold(where, {**base, **sizes}):
             yield _with_sizes(made_for, iter(sizes.values()))
 

@@ -1,0 +1,35 @@
+"""What a kernel of any size costs beside those that are made for a size."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from uol.conformance import any_size_counts
+from uol.conformance.any_size_counts import Cost, costs_of
+from uol.conformance.cases.reasons import reasons_of
+from uol.ops.workloads import Workload
+
+
+def test_one_kernel_is_about_as_good_as_ten() -> None:
+    found = costs_of(Workload("softmax", {"S": (2048,), "C": 1000}), "cuda", "f16")
+    assert [(cost.dim, cost.sizes, cost.compiled) for cost in found] == [("S", 10, 1), ("C", 10, 1)]
+    assert all(cost.is_small for cost in found), [str(cost) for cost in found]
+
+
+def test_a_sum_of_any_length_goes_over_as_many_blocks() -> None:
+    (found,) = costs_of(Workload("mse_loss", {"S": (1 << 24,)}), "hip", "f32")
+    assert found.is_small
+
+
+def test_what_has_no_reason_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    small = Cost("softmax", "C", "softmax f32 on a machine, any C", 10, 1, 1.1, 1.0, 7)
+    large = replace(small, sectors=1.3)
+    op, dim = next(iter(reasons_of("any_size_counts")))
+    assert any_size_counts.report([small]) == 0
+    assert any_size_counts.report([small, replace(large, op=op, dim=dim)]) == 0
+    assert "NO REASON" not in capsys.readouterr().out
+    for found in ([large], [replace(small, compiled=2)], []):
+        assert any_size_counts.report(found) == 1
+    assert "NO REASON" in capsys.readouterr().out
