@@ -19,7 +19,7 @@ from uol.backends.simt.elements.vectors import NONE, WHOLE_BYTES, is_multiple_of
 from uol.backends.simt.rows.kept_reads import MOST_COLUMNS
 from uol.backends.simt.rows.row_schedules import MOST_THREADS, columns_side_by_side, lanes_want_rows, rows_side_by_side
 from uol.backends.simt.schedules import THREADS
-from uol.codegen.indexing.arithmetic import size, static
+from uol.codegen.indexing.arithmetic import ONE, size, static
 from uol.codegen.specs.drop_unit_axes import without_unit_axes
 from uol.codegen.specs.ends import until_end
 from uol.codegen.specs.nodes import Contract, KernelSpec, Map, Pack, Reduce, Scan, Select
@@ -77,10 +77,10 @@ def _by_length(spec: Reduce, lanes: int) -> Iterator[Part]:
     Parts of long rows are not short."""
     if not _is_open(spec.cols) or until_end(spec)[1]:
         return iter([Part("", ())])
-    bounds = {"short": lanes * MOST_COLUMNS}
+    bounds = {"short": lanes * MOST_COLUMNS} if size(spec.rows) != ONE else {}  # of which a block has several
     if len(passes_of(spec).passes) > 1:
         longer = (most * MOST_COLUMNS for most in (THREADS // 4, THREADS, MOST_THREADS // 2, MOST_THREADS))
-        bounds |= {f"up_to_{most}": most for most in longer if most > bounds["short"]}
+        bounds |= {f"up_to_{most}": most for most in longer if most > lanes * MOST_COLUMNS}
     return _up_to(size(spec.cols), bounds)
 
 

@@ -32,6 +32,7 @@ class Selection:
     first       the representative workload on random inputs; else every workload, kind of inputs and memory order
     gradients   the gradients of the operators in their place
     sizes       "open": by kernels that take dims as arguments, in row-major order
+    deterministic   by kernels that add in one order from run to run
     """
 
     ops: tuple[str, ...]
@@ -41,6 +42,7 @@ class Selection:
     gradients: bool = False
     seed: int = 0
     sizes: Sizes = "fixed"
+    deterministic: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,8 @@ def _no_gradient(op: str) -> str | None:
 
 
 def _groups(op: str, dtype: str, selection: Selection) -> Iterator[tuple[Case, ...]]:
-    each = [replace(case, seed=selection.seed, sizes=selection.sizes) for case in _cases(op, dtype, selection.first)]
+    seed, sizes, order = selection.seed, selection.sizes, selection.deterministic
+    each = [replace(c, seed=seed, sizes=sizes, deterministic=order) for c in _cases(op, dtype, selection.first)]
     if selection.sizes == "open":
         each = [case for case in each if case.arrangement == "row-major"]
     return (tuple(replace(case, target=target) for target in selection.targets) for case in each)

@@ -95,7 +95,8 @@ def compiled_of(case: Case) -> tuple[Compiled, Program]:
     """The kernels of a case, and its program. Raises what the compiler raises."""
     instance, target = fitting(find_operator(case.op), case), resolve_target(case.target)
     program = program_of(Request(instance, target))
-    request = Request(instance, target, strides_of(program, case.arrangement, instance.op))
+    layouts = strides_of(program, case.arrangement, instance.op)
+    request = Request(instance, target, layouts, deterministic=case.deterministic)
     request = opened(request) if case.sizes == "open" else request
     return Compiled(request, module_of(request)), program
 

@@ -28,7 +28,7 @@ State = Literal["passed", "failed", "refused"]
 @dataclass(frozen=True, slots=True)
 class Case:
     """One operator on one target: types ("f16", or "T=f32,U=f16"), workload, kind and seed of its inputs, memory layout;
-    whether its kernels are made for its sizes."""
+    whether its kernels are made for its sizes, and whether they add in one order from run to run."""
 
     op: str
     target: str
@@ -38,6 +38,7 @@ class Case:
     arrangement: Arrangement = "row-major"
     seed: int = 0
     sizes: Sizes = "fixed"
+    deterministic: bool = False
 
     @property
     def subject(self) -> str:
@@ -49,7 +50,8 @@ class Case:
         """All but target and types: `"softmax[S=3, C=33] on random inputs, gaps"`."""
         layout = "" if self.arrangement == "row-major" else f", {self.arrangement}"
         sizes = "" if self.sizes == "fixed" else ", by kernels of any size"
-        return f"{self.workload} on {self.inputs} inputs{layout}{sizes}"
+        order = ", in one order" if self.deterministic else ""
+        return f"{self.workload} on {self.inputs} inputs{layout}{sizes}{order}"
 
     def __str__(self) -> str:
         return f"{self.target} {self.dtype} {self.setting}"

@@ -9,9 +9,10 @@ its padding.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from uol.backends import registry
+from uol.conformance.cases.open_sizes import Sizes
 from uol.conformance.cases.verdict import Case
 from uol.ops.workloads import Workload
 
@@ -26,18 +27,27 @@ class Golden:
 
     on_cores      the sizes for machines that have cores in the place of blocks of threads, where one size cannot fill both
     threads_only  is it a form of kernel that those machines do not have?
+    further       of kernels of any size: other sizes, at which others of them are launched
+    deterministic   are its sums in one order from run to run?
     """
 
     workload: Workload
     dtypes: tuple[str, ...]
     on_cores: Workload | None = None
     threads_only: bool = False
+    further: tuple[Workload, ...] = ()
+    deterministic: bool = False
 
     def on(self, target: str) -> Workload | None:
         """The sizes for a target; None where it has no such kernel."""
         if registry.get(target.partition(":")[0]).capability.max_threads > 1:
             return self.workload
         return None if self.threads_only else self.on_cores or self.workload
+
+    def case(self, target: str, dtype: str, workload: Workload) -> Case:
+        """Its kernels, on random inputs."""
+        sizes: Sizes = "open" if self.further else "fixed"
+        return Case(self.op, target, dtype, workload, sizes=sizes, deterministic=self.deterministic)
 
     @property
     def op(self) -> str:
@@ -93,16 +103,32 @@ GOLDEN = (
     Golden(Workload("argsort", {"S": (2,), "C": 4133}), ("f32",), threads_only=True),
     # Several points a thread, and of a last block not all.
     Golden(Workload("weighted_bincount", {"N": 20011}, {"bins": 1201}), ("f32",), threads_only=True),
+    # A mean of any length: by a block, and in parts, of which the last is shorter and some are empty; four elements at once,
+    # two, and one.
+    Golden(
+        Workload("mse_loss", {"S": (1300,)}),
+        ("f32",),
+        threads_only=True,
+        further=tuple(Workload("mse_loss", {"S": (size,)}) for size in (1302, 1301, 33000, 33002, 33001)),
+    ),
+    # Many terms for one place, few, and none; more places than a block has threads.
+    Golden(Workload("scatter_add", {"N": 389, "D": 7}, {"places": 97}), ("f32",), threads_only=True, deterministic=True),
     # A seed of two words. The probability is what element 1134 draws: `>=` and `>` differ there.
     Golden(Workload("dropout", {"S": (397313,)}, {"seed": (5 << 32) + 7, "p": 0.30019205808639526}), ("f32",)),
 )
 """In the order in which they are mutated."""
 
 
+def cases_of_sizes(case: Case) -> tuple[Case, ...]:
+    """A golden case at each of its sizes; all have one text."""
+    (golden,) = (g for g in GOLDEN if (g.op, g.deterministic) == (case.op, case.deterministic))
+    return (case, *(replace(case, workload=each) for each in golden.further))
+
+
 def golden_cases(targets: Sequence[str], dtypes: Sequence[str] = ("f32", "f16")) -> tuple[Case, ...]:
     """The kernels whose mutants are judged, in those of `dtypes` that each is golden in."""
     return tuple(
-        Case(golden.op, target, dtype, workload, "random")
+        golden.case(target, dtype, workload)
         for target in targets
         for golden in GOLDEN
         if (workload := golden.on(target)) is not None

@@ -22,6 +22,7 @@ from uol.conformance.accuracy.contracts import contract
 from uol.conformance.accuracy.error_analysis import Enclosed, enclose
 from uol.conformance.cases.twin_check import Prepared, compare_result, prepare
 from uol.conformance.cases.verdict import Case
+from uol.conformance.mutation.golden import cases_of_sizes
 from uol.conformance.mutation.mutate import Mutant, mutants
 from uol.ir.errors import UolError
 from uol.ops.inputs import kinds
@@ -95,7 +96,8 @@ def judge_mutants(
     """
     judged: list[Judged] = []
     for case in cases:
-        trials = [cache(partial(Trial.of, replace(case, inputs=kind))) for kind in kinds(case.op)]
+        sizes = cases_of_sizes(case)
+        trials = [cache(partial(Trial.of, replace(each, inputs=kind))) for kind in kinds(case.op) for each in sizes]
         found = [m for m in mutants(trials[0]().module.device.text) if keep(m)]
         done = 0
         for batch in _batches(found):
@@ -198,7 +200,8 @@ def _batches(found: Sequence[Mutant]) -> Iterator[list[Mutant]]:
 
 def kernel_name(case: Case) -> str:
     """`cuda softmax f16`: the name of a golden kernel in reports and in equivalent_mutants.toml."""
-    return f"{case.target} {case.op} {case.dtype}"
+    form = " of any size" if case.sizes == "open" else " in one order" if case.deterministic else ""
+    return f"{case.target} {case.op} {case.dtype}{form}"
 
 
 @dataclass(frozen=True, slots=True)

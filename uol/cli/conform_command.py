@@ -58,6 +58,10 @@ GradientsOption = Annotated[bool, typer.Option("--gradients", help="The gradient
 AnySizeOption = Annotated[
     bool, typer.Option("--any-size", help="By kernels that take dims as arguments, on the targets that have such.")
 ]
+DeterministicOption = Annotated[
+    bool,
+    typer.Option("--deterministic", help="By kernels that add in one order from run to run, where others are faster."),
+]
 JobsOption = Annotated[int, typer.Option("--jobs", "-j", min=0, help="Processes; 0: as many as cores that may be used.")]
 
 PATH_DTYPES = ("f64", "f32", "f16", "bf16")
@@ -73,6 +77,7 @@ def conform(
     quick: QuickOption = False,
     gradients: GradientsOption = False,
     any_size: AnySizeOption = False,
+    deterministic: DeterministicOption = False,
     modules: ImportOption = [],  # noqa: B006 - typer's way to say "none"
     report: ReportOption = None,
     weights: WeightsOption = None,
@@ -93,7 +98,8 @@ def conform(
     be used, or nothing to check).
     """
     if path:
-        of_operators = {"--op": op, "--first": first, "--gradients": gradients, "--any-size": any_size, "--import": modules}
+        of_operators = {"--op": op, "--first": first, "--gradients": gradients, "--any-size": any_size}
+        of_operators |= {"--deterministic": deterministic, "--import": modules}
         refuse_beside("--path", of_operators)
     else:
         refuse_beside("--op", {"--weights": weights, "--image": image, "--kernel": kernel})
@@ -110,7 +116,8 @@ def conform(
     else:
         dtypes = tuple(dict.fromkeys(listed(dtype or "f32", "dtype", "f32,f16")))
         sizes: Sizes = "open" if any_size else "fixed"
-        operators = OperatorOptions(op, targets, dtypes, first, quick, gradients, sizes, tuple(modules), imported, seed, jobs)
+        how = (first, quick, gradients, sizes, deterministic)
+        operators = OperatorOptions(op, targets, dtypes, *how, tuple(modules), imported, seed, jobs)
         ok = conform_operators(operators, report, as_json, measured)
     if not ok:
         raise typer.Exit(1)

@@ -36,6 +36,7 @@ class OperatorOptions:
     quick: bool
     gradients: bool
     sizes: Sizes
+    deterministic: bool
     modules: tuple[str, ...]
     imported: tuple[str, ...]
     seed: int
@@ -51,7 +52,8 @@ def conform_operators(
         require_writable(folder)
     ops, files = _chosen(options)
     first = options.first or options.quick
-    planned = plan(Selection(ops, options.targets, options.dtypes, first, options.gradients, options.seed, options.sizes))
+    how = (first, options.gradients, options.seed, options.sizes, options.deterministic)
+    planned = plan(Selection(ops, options.targets, options.dtypes, *how))
     facts = {"selection": _selection(options, planned), **machine_facts()}
     with counted("checking", len(planned.cases)) as progress:
         state = {"failed": 0, "refused": 0, "done": 0}
@@ -100,6 +102,7 @@ def _selection(options: OperatorOptions, planned: Plan) -> str:
     what = "the first case of each" if options.first or options.quick else "every workload, kind of inputs and memory order"
     kind = "gradients" if options.gradients else "operators"
     what += ", by kernels of any size" if options.sizes == "open" else ""
+    what += ", in one order from run to run" if options.deterministic else ""
     return f"{ops} {kind} in {', '.join(options.dtypes)}: {what}; seed {options.seed}; {len(planned.cases):,} cases"
 
 
