@@ -14,7 +14,7 @@ from pathlib import Path
 from uol.backends import registry
 from uol.conformance.cases.twin_check import has_twin
 from uol.conformance.command import run_command
-from uol.conformance.mutation.golden import golden_cases
+from uol.conformance.mutation.golden import mutated_cases
 from uol.conformance.mutation.judge import Judged, MutationReport, judge_mutants, kernel_name
 
 ADMITTED_RATE = 0.02
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     chosen = None if options.op is None else options.op.split(",")
     judged: list[Judged] = []
-    for case in golden_cases(options.target.split(","), options.dtype.split(",")):
+    for case in mutated_cases(options.target.split(","), options.dtype.split(",")):
         if chosen is None or case.op in chosen:
             report = judge_mutants([case])
             print(f"{kernel_name(case):28} {summary(report)}", flush=True)

@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 from functools import reduce
 
 from uol.backends.simt.elements.transposed import crossing_of, tile_across
-from uol.backends.simt.elements.vectors import NONE, WHOLE_BYTES, is_multiple_of, width_along
+from uol.backends.simt.elements.vectors import NONE, WHOLE_BYTES, is_multiple_of
+from uol.backends.simt.elements.wide_axes import elements_side_by_side, last_axes, with_last_axes_joined
 from uol.backends.simt.rows.kept_reads import MOST_COLUMNS
 from uol.backends.simt.rows.row_schedules import MOST_THREADS, columns_side_by_side, lanes_want_rows, rows_side_by_side
 from uol.backends.simt.schedules import THREADS
@@ -96,16 +97,17 @@ def _up_to(count: Expr, bounds: Mapping[str, int]) -> Iterator[Part]:
 
 def _by_width(part: Part, spec: Map | Pack | Reduce | Scan) -> Iterator[Part]:
     """A part as it is; or in several, where whole accesses may go along axes if their extents are multiples of them."""
-    lengths = (each for each in _lengths_of_accesses(spec) if static(each) is None)
-    extents = tuple(each for each in lengths if not is_multiple_of(each, WHOLE_BYTES, NONE))
+    extents = tuple(each for each in _lengths_of_accesses(spec) if static(each) is None)
     width = _width(replace(spec, where=tuple(multiple_of(extent, WHOLE_BYTES) for extent in extents)))
-    if not extents or width == 1:
+    if all(is_multiple_of(extent, width, NONE) for extent in extents):
         yield part
         return
     beyond = part.where
     for each in (width, *_narrower(spec, width)):
-        multiples = tuple(multiple_of(extent, each) for extent in extents)
+        multiples = tuple(multiple_of(extent, each) for extent in extents if not is_multiple_of(extent, each, NONE))
         yield Part("_".join(filter(None, (part.name, f"by_{each}"))), (*beyond, *multiples))
+        if not multiples:
+            return
         first, *others = map(negate, multiples)
         beyond = (*beyond, reduce(lambda found, each: Call("or", (found, each), "bool"), others, first))
     yield replace(part, where=beyond)
@@ -122,12 +124,16 @@ def _lengths_of_accesses(spec: Map | Pack | Reduce | Scan) -> tuple[Expr, ...]:
     match spec:
         case Map() | Pack():
             crossing = crossing_of(spec)
-            return (spec.axes[-1].extent,) if crossing is None else (crossing.along.extent, crossing.across.extent)
+            if crossing is not None:
+                return crossing.along.extent, crossing.across.extent
+            return (with_last_axes_joined(spec).axes[-1].extent,)
         case Reduce(rows=rows, cols=cols) if rows and lanes_want_rows(spec, rows, cols):
             return (rows[-1].extent,)
         case Reduce(cols=cols):
             _, end = until_end(spec)
-            return (cols[-1].extent,) if end is None or end.axis != cols[-1] else (cols[-1].extent, end.extent)
+            if end is not None and end.axis == cols[-1]:
+                return cols[-1].extent, end.extent
+            return (last_axes(with_last_axes_joined(spec))[-1].extent,)
         case Scan(rows=rows, along=along):
             return (rows[-1].extent,) if lanes_want_rows(spec, rows, (along,)) else (along.extent,)
 
@@ -137,11 +143,11 @@ def _width(spec: Map | Pack | Reduce | Scan) -> int:
     match spec:
         case Map() | Pack():
             crossing = crossing_of(spec)
-            return width_along(spec, spec.axes[-1]) if crossing is None else tile_across(spec, crossing).each
+            return elements_side_by_side(spec) if crossing is None else tile_across(spec, crossing).each
         case Reduce(rows=rows, cols=cols) if rows and lanes_want_rows(spec, rows, cols):
             return rows_side_by_side(spec)
         case Reduce():
-            return width_along(spec, spec.cols[-1])
+            return elements_side_by_side(spec)
         case Scan(rows=rows, along=along):
             return 1 if lanes_want_rows(spec, rows, (along,)) else columns_side_by_side(spec)
 

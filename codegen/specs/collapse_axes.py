@@ -14,7 +14,7 @@ from uol.codegen.indexing.affine import constant_stride
 from uol.codegen.indexing.arithmetic import ZERO, mul, static, substituted
 from uol.codegen.specs.drop_unit_axes import without_unit_axes
 from uol.codegen.specs.nodes import Contract, KernelSpec, Let, Read, Store, guard_operands
-from uol.codegen.specs.traverse import axis_groups, expressions, mapped, reads, steps_of
+from uol.codegen.specs.traverse import accesses, axis_groups, expressions, mapped, reads, steps_of
 from uol.ir.integers.intervals import Interval
 from uol.ir.program.nodes import Axis, Expr, Var
 from uol.ir.program.walk import variables
@@ -73,15 +73,26 @@ def _outside_offsets(expr: Expr) -> Iterator[str]:
 def _step_as_one(spec: KernelSpec, outer: Axis, inner: Axis) -> bool:
     most, extent = static(outer.extent), static(inner.extent)
     if most is None or extent is None:
-        return False
-    ranges = {a.name: _range(static(a.extent)) for a in spec.axes} | {inner.name: _range(most * extent)}
-    for offset in _offsets(spec):
-        wide, narrow = (constant_stride(offset, axis.name, ranges) for axis in (outer, inner))
-        if wide is None or narrow is None or wide != narrow * extent:
+        if not all(_is_told_as_one(access, outer, inner) for access in accesses(spec)):
             return False
+    else:
+        ranges = {a.name: _range(static(a.extent)) for a in spec.axes} | {inner.name: _range(most * extent)}
+        for offset in _offsets(spec):
+            wide, narrow = (constant_stride(offset, axis.name, ranges) for axis in (outer, inner))
+            if wide is None or narrow is None or wide != narrow * extent:
+                return False
     both = {outer.name, inner.name}
     lets = [s for s in steps_of(spec) if isinstance(s, Let) and len(both & set(s.axes)) == 1]
     return not any(both & variables(let.value) for let in lets)
+
+
+def _is_told_as_one(access: Read | Store, outer: Axis, inner: Axis) -> bool:
+    """Of axes as long as dims say: do the strides that an access has say so?"""
+    strides = dict(access.strides)
+    if not {outer.name, inner.name} & (strides.keys() | variables(access.offset)):
+        return True
+    wide, narrow = strides.get(outer.name), strides.get(inner.name)
+    return wide is not None and narrow is not None and wide == mul(narrow, inner.extent)
 
 
 def _offsets(spec: KernelSpec) -> Iterator[Expr]:

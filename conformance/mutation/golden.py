@@ -28,6 +28,7 @@ class Golden:
     on_cores      the sizes for machines that have cores in the place of blocks of threads, where one size cannot fill both
     threads_only  is it a form of kernel that those machines do not have?
     further       of kernels of any size: other sizes, at which others of them are launched
+    mutated       are its mutants judged, or is it read and run alone?
     deterministic   are its sums in one order from run to run?
     """
 
@@ -37,6 +38,7 @@ class Golden:
     threads_only: bool = False
     further: tuple[Workload, ...] = ()
     deterministic: bool = False
+    mutated: bool = True
 
     def on(self, target: str) -> Workload | None:
         """The sizes for a target; None where it has no such kernel."""
@@ -103,13 +105,22 @@ GOLDEN = (
     Golden(Workload("argsort", {"S": (2,), "C": 4133}), ("f32",), threads_only=True),
     # Several points a thread, and of a last block not all.
     Golden(Workload("weighted_bincount", {"N": 20011}, {"bins": 1201}), ("f32",), threads_only=True),
+    # A sum of any length: four positions a thread, and one; of a last turn not all.
+    Golden(
+        Workload("cummax", {"S": (5,), "N": 1324}),
+        ("f32",),
+        threads_only=True,
+        further=(Workload("cummax", {"S": (5,), "N": 333}),),
+    ),
     # A mean of any length: by a block, and in parts, of which the last is shorter and some are empty; four elements at once,
-    # two, and one.
+    # two, and one. Not mutated: every thread of a block has its sum, so that it does not matter which of them writes it, and
+    # parts of many lengths cover a row.
     Golden(
         Workload("mse_loss", {"S": (1300,)}),
         ("f32",),
         threads_only=True,
         further=tuple(Workload("mse_loss", {"S": (size,)}) for size in (1302, 1301, 33000, 33002, 33001)),
+        mutated=False,
     ),
     # Many terms for one place, few, and none; more places than a block has threads.
     Golden(Workload("scatter_add", {"N": 389, "D": 7}, {"places": 97}), ("f32",), threads_only=True, deterministic=True),
@@ -126,11 +137,20 @@ def cases_of_sizes(case: Case) -> tuple[Case, ...]:
 
 
 def golden_cases(targets: Sequence[str], dtypes: Sequence[str] = ("f32", "f16")) -> tuple[Case, ...]:
-    """The kernels whose mutants are judged, in those of `dtypes` that each is golden in."""
+    """The kernels whose texts are kept, in those of `dtypes` that each is golden in."""
+    return _cases(targets, dtypes, GOLDEN)
+
+
+def mutated_cases(targets: Sequence[str], dtypes: Sequence[str] = ("f32", "f16")) -> tuple[Case, ...]:
+    """Those whose mutants are judged."""
+    return _cases(targets, dtypes, [golden for golden in GOLDEN if golden.mutated])
+
+
+def _cases(targets: Sequence[str], dtypes: Sequence[str], chosen: Sequence[Golden]) -> tuple[Case, ...]:
     return tuple(
         golden.case(target, dtype, workload)
         for target in targets
-        for golden in GOLDEN
+        for golden in chosen
         if (workload := golden.on(target)) is not None
         for dtype in dtypes
         if dtype in golden.dtypes

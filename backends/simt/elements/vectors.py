@@ -7,6 +7,7 @@ same kernel.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -114,8 +115,18 @@ def is_multiple_of(expr: Expr, of: int, multiples: Multiples) -> bool:
         case Call(fn="+" | "-" | "min" | "max", args=args):
             return all(is_multiple_of(a, of, multiples) for a in args)
         case Call(fn="*", args=args):
-            return any(is_multiple_of(a, of, multiples) for a in args)
+            known = (number for size, number in multiples.items() if not Counter(_factors(size)) - Counter(_factors(expr)))
+            return any(number % of == 0 for number in known) or any(is_multiple_of(a, of, multiples) for a in args)
     return of == 1
+
+
+def _factors(expr: Expr) -> Iterator[Expr]:
+    match expr:
+        case Call(fn="*", args=args):
+            for each in args:
+                yield from _factors(each)
+        case _:
+            yield expr
 
 
 def _is_alike(condition: Expr, axis: Axis, width: int, multiples: Multiples) -> bool:

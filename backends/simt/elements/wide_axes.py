@@ -19,10 +19,16 @@ KEPT = 256
 @lru_cache(KEPT)
 def with_wide_axis(spec: Spread) -> Spread:
     """The spec without axes of extent 1, and with its last axes as one, where a thread may have more elements along that."""
-    plain = wide = without_unit_axes(spec)
-    while len(axes := last_axes(wide)) > 1 and are_joinable(wide, axes[-2], axes[-1]):
-        wide = joined(wide, axes[-2], axes[-1])
+    plain = without_unit_axes(spec)
+    wide = with_last_axes_joined(plain)
     return wide if wide is not plain and _width(wide) > _width(plain) else plain
+
+
+def with_last_axes_joined(spec: Spread) -> Spread:
+    """The spec with as many of its last axes as one as every access steps over so."""
+    while len(axes := last_axes(spec)) > 1 and are_joinable(spec, axes[-2], axes[-1]):
+        spec = joined(spec, axes[-2], axes[-1])
+    return spec
 
 
 def elements_side_by_side(spec: Spread) -> int:
