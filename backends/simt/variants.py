@@ -78,10 +78,10 @@ def _by_length(spec: Reduce, lanes: int) -> Iterator[Part]:
     Parts of long rows are not short."""
     if not _is_open(spec.cols) or until_end(spec)[1]:
         return iter([Part("", ())])
+    held = (THREADS, MOST_THREADS // 2, MOST_THREADS) if len(passes_of(spec).passes) > 1 else ()
+    longer = [of_block * MOST_COLUMNS for of_block in (THREADS // 4, *held)]
     bounds = {"short": lanes * MOST_COLUMNS} if size(spec.rows) != ONE else {}  # of which a block has several
-    if len(passes_of(spec).passes) > 1:
-        longer = (most * MOST_COLUMNS for most in (THREADS // 4, THREADS, MOST_THREADS // 2, MOST_THREADS))
-        bounds |= {f"up_to_{most}": most for most in longer if most > lanes * MOST_COLUMNS}
+    bounds |= {f"up_to_{most}": most for most in longer if most > lanes * MOST_COLUMNS}
     return _up_to(size(spec.cols), bounds)
 
 
@@ -115,7 +115,8 @@ def _by_width(part: Part, spec: Map | Pack | Reduce | Scan) -> Iterator[Part]:
 
 def _narrower(spec: Map | Pack | Reduce | Scan, width: int) -> Iterator[int]:
     """Rows whose ends lie within sectors are read in fewer of them by several elements at once than one by one."""
-    while isinstance(spec, Reduce) and (width := width // 2) > 1:
+    has_rows = isinstance(spec, Reduce) or (isinstance(spec, Map | Pack) and len(with_last_axes_joined(spec).axes) > 1)
+    while has_rows and (width := width // 2) > 1:
         yield width
 
 
