@@ -10,14 +10,15 @@ from functools import cache
 from pathlib import Path
 
 from uol.backends.cpu.caches import STATED, Caches, caches
-from uol.backends.cpu.dots.units import shown_beyond, units_of
+from uol.backends.cpu.dots.units import FEATURES, shown_beyond, units_of
 from uol.ir.errors import UolError
 from uol.ir.without_torch import import_tvm
 
 NATIVE = "native"
 """The architecture of the machine that compiles."""
 PROCESSOR, THREADS = "UOL_CPU", "UOL_NUM_THREADS"
-"""The environment variables that say what `native` is, and how many threads kernels are cut for and run on."""
+"""The environment variables that say what `native` is (a name of LLVM's, with a + before each feature of `dots/units.py` that
+it lacks), and how many threads kernels are cut for and run on."""
 FALLBACK = {"x86_64": "x86-64-v3", "AMD64": "x86-64-v3"}
 """For a processor that LLVM does not know: any with AVX2."""
 
@@ -79,15 +80,17 @@ def _host(architecture: str, native: str, cores: int, sizes: Caches) -> Host:
         return tvm.get_global_func(f"target.{question}")(*args)
 
     known = sorted(map(str, tvm.get_global_func("target.llvm_get_cpu_archlist")(tvm.target.Target({"kind": "llvm"}))))
-    if native and native not in known:
-        raise UolError(f"{PROCESSOR} is {native!r}", hint=f"LLVM knows {', '.join(known)}")
-    mcpu = architecture
-    if architecture == NATIVE:
-        found = native or str(ask("llvm_get_system_cpu"))
-        mcpu = FALLBACK.get(platform.machine(), found) if found == "generic" else found
+    named, *given = native.split("+")
+    if native and (named not in known or not FEATURES.issuperset(given)):
+        hint = f"LLVM knows {', '.join(known)}; behind a + may be {', '.join(sorted(FEATURES))}"
+        raise UolError(f"{PROCESSOR} is {native!r}", hint=hint)
     is_here = architecture == NATIVE and not native
-    named = tvm.target.Target(target_of(mcpu))
-    features = shown_beyond(lambda feature: ask("llvm_cpu_has_feature", feature, named)) if is_here else ()
+    mcpu, features = (named, tuple(given)) if architecture == NATIVE else (architecture, ())
+    if is_here:
+        found = str(ask("llvm_get_system_cpu"))
+        mcpu = FALLBACK.get(platform.machine(), found) if found == "generic" else found
+        by_name = tvm.target.Target(target_of(mcpu))
+        features = shown_beyond(lambda feature: ask("llvm_cpu_has_feature", feature, by_name))
     target = tvm.target.Target(target_of(mcpu, features))
     wide = bool(ask("llvm_cpu_has_feature", "avx512f", target))
     vector_bytes = 64 if wide else 32 if ask("llvm_cpu_has_feature", "avx2", target) else 16

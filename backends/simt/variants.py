@@ -78,9 +78,10 @@ def _by_length(spec: Reduce, lanes: int) -> Iterator[Part]:
     Parts of long rows are not short."""
     if not _is_open(spec.cols) or until_end(spec)[1]:
         return iter([Part("", ())])
-    held = (THREADS, MOST_THREADS // 2, MOST_THREADS) if len(passes_of(spec).passes) > 1 else ()
-    longer = [of_block * MOST_COLUMNS for of_block in (THREADS // 4, *held)]
-    bounds = {"short": lanes * MOST_COLUMNS} if size(spec.rows) != ONE else {}  # of which a block has several
+    are_kept, are_many = len(passes_of(spec).passes) > 1, size(spec.rows) != ONE
+    threads = (THREADS // 4,) * (are_kept or are_many) + (THREADS, MOST_THREADS // 2, MOST_THREADS) * are_kept
+    longer = [of_block * MOST_COLUMNS for of_block in threads]
+    bounds = {"short": lanes * MOST_COLUMNS} if are_many else {}  # of which a block has several
     bounds |= {f"up_to_{most}": most for most in longer if most > lanes * MOST_COLUMNS}
     return _up_to(size(spec.cols), bounds)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -10,11 +11,10 @@ import typer
 from uol.backends import registry
 from uol.backends.cpu.host import usable_cores
 from uol.cli.arguments import listed, refuse_beside
-from uol.cli.conform_operators import OperatorOptions, conform_operators
+from uol.cli.conform_operators import OperatorOptions, conform_operators, sizes_of
 from uol.cli.conform_paths import conform_paths
 from uol.cli.options import ImportOption, JsonOption
 from uol.compilation.request import resolve_targets
-from uol.conformance.cases.open_sizes import Sizes
 from uol.conformance.packs.record import read_card_record
 from uol.conformance.paths.record import PathOptions
 from uol.ir.errors import TypeCheckError, UolError
@@ -98,9 +98,8 @@ def conform(
     be used, or nothing to check).
     """
     if path:
-        of_operators = {"--op": op, "--first": first, "--gradients": gradients, "--any-size": any_size}
-        of_operators |= {"--deterministic": deterministic, "--import": modules}
-        refuse_beside("--path", of_operators)
+        kinds = {"--first": first, "--gradients": gradients, "--any-size": any_size, "--deterministic": deterministic}
+        refuse_beside("--path", {"--op": op, "--import": modules, **kinds})
     else:
         refuse_beside("--op", {"--weights": weights, "--image": image, "--kernel": kernel})
         if not (op or modules or quick):
@@ -115,10 +114,8 @@ def conform(
         ok = conform_paths(listed(path, "path", "resnet50"), options, report or Path("report"), as_json, measured)
     else:
         dtypes = tuple(dict.fromkeys(listed(dtype or "f32", "dtype", "f32,f16")))
-        sizes: Sizes = "open" if any_size else "fixed"
-        how = (first, quick, gradients, sizes, deterministic)
-        operators = OperatorOptions(op, targets, dtypes, *how, tuple(modules), imported, seed, jobs)
-        ok = conform_operators(operators, report, as_json, measured)
+        how = OperatorOptions(op, targets, dtypes, first, quick, gradients, sizes_of(any_size), deterministic, seed, jobs)
+        ok = conform_operators(replace(how, modules=tuple(modules), imported=imported), report, as_json, measured)
     if not ok:
         raise typer.Exit(1)
 

@@ -37,10 +37,15 @@ class OperatorOptions:
     gradients: bool
     sizes: Sizes
     deterministic: bool
-    modules: tuple[str, ...]
-    imported: tuple[str, ...]
     seed: int
     jobs: int
+    modules: tuple[str, ...] = ()
+    imported: tuple[str, ...] = ()
+
+
+def sizes_of(any_size: bool) -> Sizes:
+    """What kernels are made for."""
+    return "open" if any_size else "fixed"
 
 
 def conform_operators(

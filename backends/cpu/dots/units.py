@@ -22,6 +22,7 @@ UNITS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "dots of bytes": (("avx512vnni",), ("avxvnni",)),
 }
 """Each with what a processor must have for it, one or the other, as LLVM calls it."""
+FEATURES = frozenset(name for ways in UNITS.values() for way in ways for name in way)
 LINUX_NAMES = {"avx512bf16": "avx512_bf16", "avx512vnni": "avx512_vnni", "avxvnni": "avx_vnni"}
 """Of instruction sets, where Linux calls them otherwise but for hyphens."""
 SYS_ARCH_PRCTL, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA = 158, 0x1023, 18

@@ -17,7 +17,7 @@ from uol.backends.cpu.host import PROCESSOR, Host, host
 from uol.backends.cpu.schedules.kinds import Panels
 from uol.backends.toolchain.processor import instruction_sets
 from uol.codegen.backend import Module
-from uol.ir.errors import ResourceError
+from uol.ir.errors import ResourceError, UolError
 from uol.ir.program.nodes import Program
 
 BF16 = program_of("matmul", types={"T": "bf16"}, ranks={"S": 0}, dims={"M": 132, "K": 256, "N": 128})
@@ -131,6 +131,7 @@ def test_what_the_processor_lacks_is_not_used_whatever_its_name(monkeypatch: pyt
 
 def test_what_the_system_shows_is_used_whatever_llvm_calls_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
     """Or it may show all of it under the model of another one."""
+    host()  # as this machine is, for the tests that follow
     monkeypatch.setattr(units, "instruction_sets", lambda: frozenset({"amx_tile", "amx_bf16", "avx512_vnni", "avx2"}))
     assert units.shown_beyond({"avx2", "amx-tile"}.__contains__) == ("amx-bf16", "avx512vnni")
     assert units.shown_beyond(lambda _: True) == ()
@@ -142,6 +143,17 @@ def test_what_the_system_shows_is_used_whatever_llvm_calls_the_processor(monkeyp
         text = next(f.text for f in module_of(graph_of(BF16)).host if f.name.endswith(".s"))
         assert BACKEND.environment(BACKEND.devices["host"])[PROCESSOR] == machine.processor
     assert "tdpbf16ps" in text
+
+
+def test_a_processor_is_named_with_what_it_has_beside_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a bundle's manifest names the one that it was made for."""
+    text = next(f.text for f in built_for("icelake-server+avx512bf16", BF16, monkeypatch).host if f.name.endswith(".s"))
+    assert "vdpbf16ps" in text
+    assert host().processor == "icelake-server+avx512bf16"
+    monkeypatch.setenv(PROCESSOR, "icelake-server+amx")
+    with pytest.raises(UolError, match=r"UOL_CPU is 'icelake-server\+amx'") as caught:
+        host()
+    assert "amx-bf16" in str(caught.value.hint)
 
 
 def test_doctor_says_what_multiplies_words_and_why_not(tiles_machine: pytest.MonkeyPatch) -> None:
