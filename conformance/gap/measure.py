@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from importlib.resources import files
 from multiprocessing import get_context
 
@@ -75,24 +73,32 @@ def recorded_case(path: str, case: str, dims: Mapping[str, int], dtype: str) -> 
 
 
 def count_all(cases: Sequence[RecordedCase], targets: Sequence[str], jobs: int, progress: Progress) -> Counts:
-    """Every distinct call on every target, in up to `jobs` processes where many are not known yet."""
+    """Every distinct call on every target, in up to `jobs` processes, this one among them, where many are not known yet."""
     forms = list(dict.fromkeys(form for case in cases for of_group in case.forms.values() for form in of_group))
     missing = _missing(forms, targets)
     ops = tuple(defined()[name].op for name in {form.op: None for form in forms})
-    with _mapping(jobs if len(missing) > FEW else 1, ops) as mapped:
-        for number, _ in enumerate(mapped(partial(_count, targets=targets), missing), 1):
-            progress(number, len(missing))
+    for number, _ in enumerate(_counted_by(jobs if len(missing) > FEW else 1, ops, missing, targets), 1):
+        progress(number, len(missing))
     return {(form, target): counted(form, resolve_target(target)) for form in forms for target in targets}
 
 
-@contextmanager
-def _mapping(jobs: int, ops: Sequence[Op]) -> Iterator[Callable[..., Iterable[None]]]:
-    """`map` in this process, or in several that know these operators."""
+def _counted_by(
+    jobs: int, ops: Sequence[Op], missing: Sequence[tuple[CallForm, ...]], targets: Sequence[str]
+) -> Iterator[None]:
+    """Counts calls that are alike, once after another. Other processes begin with the first, this one with the last."""
     if jobs == 1:
-        yield map
+        for forms in missing:
+            _count(forms, targets)
+            yield
         return
-    with ProcessPoolExecutor(jobs, get_context("spawn"), _define, (ops,)) as pool:
-        yield pool.map
+    with ProcessPoolExecutor(jobs - 1, get_context("spawn"), _define, (ops,)) as pool:
+        futures = [pool.submit(_count, forms, targets) for forms in missing]
+        for forms, future in zip(reversed(missing), reversed(futures), strict=True):
+            if future.cancel():
+                _count(forms, targets)
+            else:
+                future.result()
+            yield
 
 
 def _define(ops: Sequence[Op]) -> None:

@@ -82,7 +82,7 @@ class Call(Expr):
         return self.args
 
     def map_children(self, go: Callable[[Expr], Expr]) -> Self:
-        return replace(self, args=tuple(map(go, self.args)))
+        return type(self)(self.fn, tuple(map(go, self.args)), self.dtype, self.span)  # often: `replace` takes thrice as long
 
 
 @dataclass(frozen=True, slots=True)
