@@ -28,7 +28,7 @@ from uol.compilation.request import Request, resolve_target
 from uol.conformance import any_size, traffic
 from uol.conformance.cases.case_matrix import types_of
 from uol.conformance.cases.counted import issued_of
-from uol.conformance.cases.reasons import reasons_of
+from uol.conformance.cases.reasons import printed
 from uol.conformance.cases.verdict import Case
 from uol.conformance.command import run_command
 from uol.conformance.gradients.cases import fitting
@@ -141,16 +141,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def report(found: Iterable[Cost], *, show_all: bool = False) -> int:
     """Prints what costs more, or all, and how much there is of both; the exit status."""
-    known, done, explained, wrong = reasons_of("any_size_counts"), 0, 0, 0
-    for cost in found:
-        why = known.get((cost.op, cost.dim), "NO REASON")
-        done += 1
-        explained += not cost.is_small and (cost.op, cost.dim) in known
-        wrong += not cost.is_small and (cost.op, cost.dim) not in known
-        if show_all or not cost.is_small:
-            print(cost if cost.is_small else f"{cost}: {why}", flush=True)
-    print(f"{done} dims, {explained + wrong} beyond {MOST}, of {explained} it is known why; modelled from the kernels' texts")
-    return 1 if wrong or not done else 0
+    tally = printed("any_size_counts", found, lambda each: each.is_small, show_all=show_all)
+    beyond = tally.explained + tally.wrong
+    print(f"{tally.held + beyond} dims, {beyond} beyond {MOST}, of {tally.explained} it is known why; modelled from the texts")
+    return tally.status
 
 
 def _called(part: partial[list[Cost]]) -> list[Cost]:

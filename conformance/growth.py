@@ -29,7 +29,7 @@ from uol.codegen.lowering import lower
 from uol.codegen.work import Issued, compulsory
 from uol.compilation.request import Strides
 from uol.conformance.cases.case_matrix import types_of
-from uol.conformance.cases.reasons import reasons_of
+from uol.conformance.cases.reasons import printed
 from uol.conformance.cases.selection import differentiable
 from uol.conformance.cases.twin_check import Prepared, prepare
 from uol.conformance.cases.verdict import Case
@@ -162,16 +162,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def report(found: Iterable[Growth], *, show_all: bool = False) -> int:
     """Prints what grows more than its operator does, or all, and how much there is of both; the exit status."""
-    known, linear, explained, wrong = reasons_of("growth"), 0, 0, 0
-    for growth in found:
-        why = known.get((growth.op, growth.dim), "NO REASON")
-        linear += growth.is_linear
-        explained += not growth.is_linear and (growth.op, growth.dim) in known
-        wrong += not growth.is_linear and (growth.op, growth.dim) not in known
-        if show_all or not growth.is_linear:
-            print(growth if growth.is_linear else f"{growth}: {why}", flush=True)
-    print(f"{linear} of {linear + explained + wrong} grow as their operators do; of {explained} it is known why not")
-    return 1 if wrong or not linear else 0
+    tally = printed("growth", found, lambda each: each.is_linear, show_all=show_all)
+    whole = tally.held + tally.explained + tally.wrong
+    print(f"{tally.held} of {whole} grow as their operators do; of {tally.explained} it is known why not")
+    return tally.status
 
 
 def _called(part: partial[list[Growth]]) -> list[Growth]:
