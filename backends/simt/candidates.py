@@ -13,7 +13,6 @@ from uol.backends.simt.elements.histogram_plan import bins, bins_bytes, places_o
 from uol.backends.simt.elements.map_plan import grid_of
 from uol.backends.simt.elements.transposed import blocks_of, crossing_of, tile_across, tiled_bytes
 from uol.backends.simt.elements.wide_axes import elements_side_by_side
-from uol.backends.simt.rows.folds import PICKS
 from uol.backends.simt.rows.row_schedules import columns_side_by_side, lanes_of_rows, row_schedules, rows_side_by_side
 from uol.backends.simt.rows.select_plan import shared_bytes as sort_bytes
 from uol.backends.simt.rows.select_plan import tile_of
@@ -38,7 +37,7 @@ from uol.codegen.indexing.arithmetic import ONE, ZERO, size, static
 from uol.codegen.specs.drop_unit_axes import without_unit_axes
 from uol.codegen.specs.expression_text import expr_text
 from uol.codegen.specs.nodes import Attention, Contract, Fold, KernelSpec, Map, Pack, Reduce, Scan, Scatter, Select
-from uol.codegen.specs.steps import passes_of
+from uol.codegen.specs.steps import PICKS, passes_of
 from uol.codegen.work import Issued
 from uol.ir.program.nodes import Expr
 

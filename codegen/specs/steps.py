@@ -16,6 +16,8 @@ from uol.codegen.specs.traverse import step_expressions
 from uol.ir.program.nodes import Var
 from uol.ir.program.walk import variables, walk
 
+PICKS: Mapping[str, str] = {"argmax": "max", "argmin": "min"}
+"""Folds that give a place, each with the one that gives the value there."""
 BINARY_OF = {"sum": "+", "prod": "*", "max": "max", "min": "min", "any": "or", "all": "and"}
 """What a fold does with two values."""
 

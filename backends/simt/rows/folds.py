@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 from uol.backends.simt.c_text.printer import Printer, literal
 from uol.codegen.specs.nodes import Fold
-from uol.codegen.specs.steps import BINARY_OF
+from uol.codegen.specs.steps import BINARY_OF, PICKS
 from uol.ir.program.nodes import Call, Const, Expr, Var
 from uol.ir.types import DTYPES, integer_range, is_float
 
-PICKS = ("argmax", "argmin")
 FUNCTORS = {op: op.capitalize() for op in BINARY_OF} | {"argmax": "ArgMax", "argmin": "ArgMin"}
 IN_PLACE = {"sum": "+=", "prod": "*="}
 

@@ -15,7 +15,7 @@ from uol.backends.simt.c_text.signatures import Signature, signature
 from uol.backends.simt.elements.transposed import Array
 from uol.backends.simt.elements.vectors import VECTOR, Vectors
 from uol.backends.simt.rows.column_loops import END, Loop, end_of_row, loops_over, row_major
-from uol.backends.simt.rows.folds import PICKS, FoldText, Scratch, fold_text, take
+from uol.backends.simt.rows.folds import FoldText, Scratch, fold_text, take
 from uol.backends.simt.rows.kept_reads import NOTHING, Kept, kept_reads, with_rows
 from uol.backends.simt.rows.staging import Staging
 from uol.backends.simt.schedules import BlockPerRow, RowSchedule, ThreadPerRow
@@ -26,7 +26,7 @@ from uol.codegen.specs.ends import End, until_end
 from uol.codegen.specs.nodes import Fold, Let, Read, Reduce, Store, guard_operands
 from uol.codegen.specs.runs import Run, run_of
 from uol.codegen.specs.sizes import known_multiples
-from uol.codegen.specs.steps import Pass, Passes, passes_of, used_variables
+from uol.codegen.specs.steps import PICKS, Pass, Passes, passes_of, used_variables
 from uol.codegen.specs.traverse import mapped, reads, step_expressions, steps_of
 from uol.ir.program.nodes import Axis, Const, Expr, Var
 from uol.ir.program.walk import rewrite, variables

@@ -8,7 +8,6 @@ from uol.backends.simt.c_text.counters import Counter, typical
 from uol.backends.simt.elements.vectors import WHOLE_BYTES, is_window, stride_along, width_along
 from uol.backends.simt.elements.wide_axes import elements_side_by_side
 from uol.backends.simt.operand import smallest_stride
-from uol.backends.simt.rows.folds import PICKS
 from uol.backends.simt.rows.kept_reads import MOST_COLUMNS
 from uol.backends.simt.rows.staging import staged_bytes
 from uol.backends.simt.schedules import THREADS, BlockPerRow, RowSchedule, ThreadPerRow
@@ -19,7 +18,7 @@ from uol.codegen.specs.ends import until_end
 from uol.codegen.specs.nodes import Fold, KernelSpec, Reduce, Scan, Store
 from uol.codegen.specs.runs import run_of
 from uol.codegen.specs.sizes import known_bound
-from uol.codegen.specs.steps import names_behind, passes_of
+from uol.codegen.specs.steps import PICKS, names_behind, passes_of
 from uol.codegen.specs.traverse import accesses, expressions, reads
 from uol.ir.program.nodes import Axis, Expr
 from uol.ir.program.walk import variables

@@ -13,11 +13,11 @@ from uol.codegen.backend import Device
 from uol.codegen.indexing.arithmetic import ZERO, size, static
 from uol.codegen.specs.long_rows.cut_passes import cut_passes
 from uol.codegen.specs.long_rows.split_folds import folds_of, may_be_split, split_folds
-from uol.codegen.specs.long_rows.split_picks import PICKS
 from uol.codegen.specs.long_rows.split_scan import may_be_parted, split_scan
 from uol.codegen.specs.long_rows.split_select import may_be_cut, split_select
 from uol.codegen.specs.nodes import KernelSpec, Reduce, Scan, Select
 from uol.codegen.specs.runs import run_of
+from uol.codegen.specs.steps import PICKS
 from uol.ir.integers.terms import compare, negate
 from uol.ir.program.nodes import Axis, Const
 

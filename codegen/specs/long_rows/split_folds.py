@@ -11,10 +11,10 @@ from dataclasses import replace
 from uol.codegen.indexing.arithmetic import ZERO
 from uol.codegen.specs.head import head_of
 from uol.codegen.specs.long_rows.axis_parts import AxisParts
-from uol.codegen.specs.long_rows.split_picks import PICKS, picked, with_best
+from uol.codegen.specs.long_rows.split_picks import picked, with_best
 from uol.codegen.specs.nodes import Arg, Fold, Let, Read, Reduce, Scan, Step, Store, Strides
 from uol.codegen.specs.rewrites import args_of, ordered, over_axes, place_in, scalars_of, workspace_over
-from uol.codegen.specs.steps import names_behind, used_variables
+from uol.codegen.specs.steps import PICKS, names_behind, used_variables
 from uol.codegen.specs.traverse import map_step, map_strides, step_expressions
 from uol.codegen.specs.verify import verified
 from uol.ir.integers.terms import compare

@@ -14,13 +14,11 @@ from uol.codegen.names import unused
 from uol.codegen.specs.long_rows.axis_parts import AxisParts
 from uol.codegen.specs.nodes import Arg, Fold, Let, Read, Reduce, Step
 from uol.codegen.specs.rewrites import place_in
+from uol.codegen.specs.steps import PICKS
 from uol.codegen.specs.traverse import names_of
 from uol.ir.program.nodes import Axis, Call, Expr, Var
 from uol.ir.program.walk import substitute
 from uol.ir.types import INDEX
-
-PICKS: Mapping[str, str] = {"argmax": "max", "argmin": "min"}
-"""What gives a place, and what the value there."""
 
 
 def with_best(spec: Reduce) -> tuple[Reduce, Mapping[str, str]]:
