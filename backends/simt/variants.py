@@ -28,6 +28,7 @@ from uol.codegen.specs.sizes import multiple_of
 from uol.codegen.specs.steps import passes_of
 from uol.ir.integers.terms import compare, negate
 from uol.ir.program.nodes import Axis, Call, Const, Expr
+from uol.ir.program.walk import variables
 
 Where = tuple[Expr, ...]
 
@@ -134,7 +135,7 @@ def _lengths_of_accesses(spec: Map | Pack | Reduce | Scan) -> tuple[Expr, ...]:
         case Reduce(cols=cols):
             _, end = until_end(spec)
             if end is not None and end.axis == cols[-1]:
-                return cols[-1].extent, end.extent
+                return (cols[-1].extent, end.extent) if variables(end.extent) <= {*spec.dims} else ()
             return (last_axes(with_last_axes_joined(spec))[-1].extent,)
         case Scan(rows=rows, along=along):
             return (rows[-1].extent,) if lanes_want_rows(spec, rows, (along,)) else (along.extent,)

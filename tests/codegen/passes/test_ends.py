@@ -9,6 +9,7 @@ from before_after import agree
 from middle import lowered
 
 import uol
+from uol.binding.sample_sizes import samples_for_every_kernel
 from uol.cli.trial import try_compiled
 from uol.codegen.specs.ends import until_end
 from uol.codegen.specs.expression_text import expr_text
@@ -84,4 +85,14 @@ def test_rows_that_end_before_they_begin(target: str) -> None:
     """Of the first rows nothing counts, of the last all: where threads share a row, and where each has its own."""
     for sizes in ({"R": 9, "C": 8}, {"R": 700, "C": 70}, {"R": 70, "C": 700}):
         trial = try_compiled(uol.compile(uol.op(CLIPPED), target, dims=sizes), in_twin=True)
+        assert trial.passed, str(trial)
+
+
+@pytest.mark.parametrize("target", ["cuda", "hip"])
+def test_rows_of_any_length_that_end_where_each_says(target: str) -> None:
+    """No number of elements side by side divides all of their ends."""
+    kernel = uol.compile(uol.op(CLIPPED), target)
+    assert kernel.request.instance.open_dims
+    for instance in samples_for_every_kernel(kernel, 3):
+        trial = try_compiled(kernel, in_twin=True, instance=instance)
         assert trial.passed, str(trial)
