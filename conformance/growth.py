@@ -144,7 +144,8 @@ def _longer(workload: Workload, dim: str, times: int) -> Workload:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m uol.conformance.growth", description=__doc__)
-    parser.add_argument("--target", default=",".join(TARGETS), help="targets, by commas")
+    linear = [t for t in TARGETS if registry.get(t).capability.max_threads > 1]  # a machine without threads orders by comparing all
+    parser.add_argument("--target", default=",".join(linear), help="targets, by commas")
     parser.add_argument("--dtype", default="f32", help="the type that operators have, where they have it")
     parser.add_argument("--op", default=",".join(names()), help="operators, by commas")
     parser.add_argument("--forward", action="store_true", help="no gradients")

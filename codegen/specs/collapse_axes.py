@@ -2,7 +2,8 @@
 pointwise convolution a matrix product.
 
 Two axes a, b of a group (b inside a) are one where each read and store has stride(a) == stride(b) * extent(b) and nothing
-else depends on either: no guard, no value. Axes of extent 1 go first (`uol.codegen.specs.drop_unit_axes`).
+else depends on either: no guard, no value. Of extents that are arguments the strides have to say so as they are written. Axes
+of extent 1 go first (`uol.codegen.specs.drop_unit_axes`).
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ def device_of(name: str) -> str:
     """The name, where tensors can be made there. Raises UolError where PyTorch knows no such device, or has none here."""
     try:
         torch.empty(0, device=name)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+    except (RuntimeError, AssertionError, NotImplementedError) as error:  # an unknown name, a build without it, one without memory
         said = str(error).strip().splitlines()[0]
         raise UolError(f"PyTorch makes no tensor on {name!r}: {said}", hint="--device cpu, or cuda where a card is") from error
     return name

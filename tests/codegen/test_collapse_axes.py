@@ -82,9 +82,21 @@ def test_a_value_over_one_of_the_axes_must_not_vary_with_it() -> None:
     assert shape(collapsed(spec)) == [("i", 3), ("j", 5)]
 
 
-def test_an_extent_that_is_an_argument_stays() -> None:
+def test_an_extent_that_is_an_argument_stays_where_no_stride_says_otherwise() -> None:
     spec = over(read(DENSE), DENSE, extents=(Var("N"), Const(5)))
     assert shape(collapsed(spec)) == [("i", None), ("j", 5)]
+
+
+@pytest.mark.parametrize(("wide", "joined"), [(Var("M"), True), (idx("*", Var("M"), Const(2)), False), (Const(5), False)])
+def test_extents_that_are_arguments_are_one_where_strides_say_so(wide: Expr, joined: bool) -> None:
+    """x[i, j] of rows of M elements; of every second row; of rows of five."""
+    at = idx("+", idx("*", ROW, wide), COL)
+    strides = (("i", wide), ("j", Const(1)))
+    value = Read("x", at, strides, (), None, "f32")
+    axes = Axis("i", Var("N")), Axis("j", Var("M"))
+    flat = collapsed(Map("f", (), (), (), (), "", axes, (Store("y", at, strides, value, "f32", ("i", "j"), 1),)))
+    assert shape(flat) == ([("i_j", None)] if joined else [("i", None), ("j", None)])
+    assert (show(flat.index[0].extent) == "N * M") == joined
 
 
 def test_an_axis_of_one_element_is_zero_and_packs_keep_their_name() -> None:
