@@ -144,7 +144,8 @@ def _longer(workload: Workload, dim: str, times: int) -> Workload:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m uol.conformance.growth", description=__doc__)
-    linear = [t for t in TARGETS if registry.get(t).capability.max_threads > 1]  # a machine without threads orders by comparing all
+    # A machine without threads orders by comparing all with all.
+    linear = [t for t in TARGETS if registry.get(t).capability.max_threads > 1]
     parser.add_argument("--target", default=",".join(linear), help="targets, by commas")
     parser.add_argument("--dtype", default="f32", help="the type that operators have, where they have it")
     parser.add_argument("--op", default=",".join(names()), help="operators, by commas")
