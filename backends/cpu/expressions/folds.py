@@ -7,17 +7,18 @@ what the language gives for a fold over nothing.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 from tvm import tirx
 
 from uol.backends.cpu.expressions import arithmetic
 from uol.backends.cpu.expressions.arithmetic import constant, is_nan
-from uol.backends.cpu.expressions.builder import Builder
+from uol.backends.cpu.expressions.builder import Builder, index
 from uol.backends.cpu.expressions.casts import cast
 from uol.backends.cpu.expressions.common_subexpressions import Share
 from uol.backends.cpu.expressions.dtypes import INDEX_TYPE, Term, integer_range, representation
+from uol.backends.cpu.expressions.transposes import put_vector, shuffled, vector_at
 from uol.backends.cpu.expressions.wrapping import wrapping
 from uol.codegen.specs.nodes import Fold
 from uol.ir.types import is_float
@@ -110,10 +111,26 @@ class State:
 
     def clear(self, code: Builder, lane: Term) -> None:
         """The empty state."""
-        self._put(code, lane, constant(identity(self.fold.op, self.dtype), self.dtype))
+        for array, empty in self._empty():
+            code.add(tirx.BufferStore(array, empty, [lane]))
+
+    def _empty(self) -> Iterator[tuple[Term, Term]]:
+        """The arrays, and what a lane that has taken nothing holds in each."""
+        nothing = identity(self.fold.op, self.dtype)
+        yield self.value, tirx.const(int(nothing), "int32") if self.dtype == "bool" else constant(nothing, self.dtype)
         if self.index is not None:
-            first = 0 if self.in_order else NO_INDEX
-            code.add(tirx.BufferStore(self.index, tirx.const(first, str(self.index.dtype)), [lane]))
+            yield self.index, tirx.const(0 if self.in_order else NO_INDEX, str(self.index.dtype))
+
+    def shifted(self, code: Builder, distance: int) -> State:
+        """A state whose lane i has what lane i - distance of this one has: an empty one where there is none."""
+        lanes, arrays = int(self.value.shape[0]), list[Term]()
+        places = [lane - distance if 0 <= lane - distance < lanes else lanes for lane in range(lanes)]
+        for array, empty in self._empty():
+            arrays.append(code.local(self.fold.name, lanes, str(array.dtype)))
+            nothing = tirx.Broadcast(empty, lanes) if lanes > 1 else empty
+            vector = shuffled((vector_at(array, index(0), lanes), nothing), places)
+            put_vector(code, arrays[-1], index(0), vector, lanes)
+        return replace(self, value=arrays[0], index=arrays[1] if self.index is not None else None)
 
     def take(self, code: Builder, lane: Term, value: Term, position: Term, counts: Term | None = None) -> None:
         """One more term, at a position (row-major over the cols), where it counts."""

@@ -34,9 +34,10 @@ def transposed(code: Builder, rows: Sequence[Term]) -> list[Term]:
     halves = [[lane // 2 + lanes * (lane % 2) + half for lane in range(lanes)] for half in (0, lanes // 2)]
     for _ in range(lanes.bit_length() - 1):
         pairs = zip(rows[: lanes // 2], rows[lanes // 2 :], strict=True)
-        rows = [code.bind("column", _shuffled(pair, places)) for pair in pairs for places in halves]
+        rows = [code.bind("column", shuffled(pair, places)) for pair in pairs for places in halves]
     return list(rows)
 
 
-def _shuffled(vectors: Sequence[Term], places: Sequence[int]) -> Term:
+def shuffled(vectors: Sequence[Term], places: Sequence[int]) -> Term:
+    """The elements at the places, of the vectors one behind another."""
     return tirx.Shuffle(list(vectors), [tirx.const(place, "int32") for place in places])

@@ -144,18 +144,26 @@ class Strips:
 class Sweep:
     """A scan: `lanes` rows side by side, as a vector or as independent chains of additions; `parallel` leading row axes are
     fused into tasks. With `tasks`, a row is cut into tasks x lanes chunks instead: the total of each chunk first, and from
-    those what each begins with."""
+    those what each begins with. With `along`, lanes are neighbours along the axis, whose fold a vector takes in halving steps,
+    and a task has one chunk."""
 
     lanes: int
     is_vector: bool
     parallel: int
     tasks: int = 0
+    along: bool = False
+
+    @property
+    def chunks(self) -> int:
+        """How many pieces a row is cut into; 0: it is not cut."""
+        return self.tasks * (1 if self.along else self.lanes)
 
     def describe(self) -> str:
+        beside = f"{self.lanes} positions in a vector" if self.along else f"{self.lanes} side by side"
         if self.tasks:
-            return f"rows in {self.tasks * self.lanes} chunks, {self.lanes} side by side"
-        lanes = f"{self.lanes} rows {'in a vector' if self.is_vector else 'side by side'}"
-        return f"{lanes}, {'parallel' if self.parallel else 'serial'}"
+            return f"rows in {self.chunks} chunks, {beside}"
+        rows = beside if self.along else f"{self.lanes} rows {'in a vector' if self.is_vector else 'side by side'}"
+        return f"{rows}, {'parallel' if self.parallel else 'serial'}"
 
 
 @dataclass(frozen=True, slots=True)

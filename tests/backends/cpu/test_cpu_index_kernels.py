@@ -14,10 +14,11 @@ import pytest
 from cpu_cases import as_numbers, graph_of, module_of, program_of, require_close, run_compiled, runner
 from turns import by_turns
 
+import uol
 from uol.backends.cpu.oracle import oracle
 from uol.backends.cpu.schedules import scans, scatters, selects
 from uol.codegen.specs.nodes import Scan, Scatter, Select
-from uol.ir import interpret
+from uol.ir import interpret, parse
 from uol.ir.program.dtype_encoding import STORAGE, decode, encode
 
 TYPES = ("f64", "f32", "f16", "bf16", "i64", "i32", "i8", "u8")
@@ -85,6 +86,50 @@ def test_a_long_row_is_scanned_in_chunks_and_keeps_nan() -> None:
     np.testing.assert_array_equal(
         y[0, :70_000], (np.maximum.accumulate(x[0].astype(np.float32)) + x[0].astype(np.float32))[:70_000]
     )
+
+
+@pytest.mark.parametrize(
+    ("op", "bound", "dtype", "length"),
+    by_turns(6, ["sum", "max", "min"], BOUNDS, ["f32", "f64", "i32", "bf16"], [83, 16]),
+)
+def test_neighbours_are_a_vector(op: str, bound: str, dtype: str, length: int) -> None:
+    """Two folds over the same positions, and a value between them."""
+    text = f"""op f(x: {dtype}[N, M]) -> (y: {dtype}[N, M], z: {dtype}[N, M]) {{
+      a[n, i] = {op}[{bound}](acc(x[n, j])) + acc(x[n, i])
+      y[n, i] = {dtype}(a[n, i])
+      z[n, i] = {dtype}(sum[{bound}](select(x[n, j] > 0, acc(x[n, j]) * 2, 0)) - a[n, i])
+    }}"""
+    x = np.random.default_rng(0).integers(-9, 10, (9, length)).astype(np.float64)
+    for open_dims in ({"N": 9, "M": length}, {"N": 9}):
+        program = program_of(text, dims=open_dims, types={})
+        inputs = {"x": encode(x, dtype)}
+        graph = graph_of(program)
+        assert any("positions in a vector" in k.schedule.describe() for k in module_of(graph).kernels)
+        golden = interpret(program, {"x": x}, dims={"N": 9, "M": length})
+        found = run_compiled(graph, inputs, dims={"N": 9, "M": length})
+        for name, values in found.items():
+            np.testing.assert_allclose(decode(values, dtype), golden[name], rtol=0.02 if dtype == "bf16" else 1e-6)
+
+
+def test_places_may_be_a_vector_of_neighbours_too() -> None:
+    """A user's schedule: no scan of places has it by itself."""
+    text = "op f(x: f32[N, M]) -> (y: i64[N, M]) { y[n, i] = argmax[j >= i](x[n, j]) }"
+    x = np.random.default_rng(0).integers(-9, 10, (2, 77)).astype(np.float32)
+    x[1, 40] = np.nan
+    (op,) = parse(text)
+    compiled = uol.compile(op, dims={"N": 2, "M": 77}, schedule="along=true,lanes=8")
+    assert "8 positions in a vector" in compiled.module.kernels[0].schedule.describe()
+    golden = interpret(program_of(text, dims={"N": 2, "M": 77}, types={}), {"x": x.astype(np.float64)})
+    np.testing.assert_array_equal(compiled.run({"x": x})["y"], golden["y"])
+
+
+def test_a_zero_before_large_factors_keeps_a_product_at_zero() -> None:
+    """The product of a part of the row would overflow, and infinity times 0 is NaN."""
+    text = SCANS["rows"].format(scan="prod[j <= i]").replace("+ x[n, i]", "* 1")
+    x = np.full((1, 100_003), 1e38, np.float32)
+    x[0, 0] = 0
+    y = run_compiled(graph_of(program_of(text, types={"T": "f32"}, dims={"N": 1, "M": x.shape[1]})), {"x": x})["y"]
+    np.testing.assert_array_equal(y, 0)
 
 
 @pytest.mark.parametrize(
