@@ -18,10 +18,11 @@ from uol.backends.cpu.schedules.cost import PARALLEL_FROM, cost, parallel_prefix
 from uol.backends.cpu.schedules.kinds import Reduction
 from uol.codegen.indexing.affine import coefficient
 from uol.codegen.indexing.arithmetic import static
-from uol.codegen.specs.nodes import Let, Read, Reduce, Store
+from uol.codegen.specs.nodes import Let, Read, Reduce, Store, guard_operands
 from uol.codegen.specs.steps import passes_of
 from uol.codegen.specs.traverse import accesses
 from uol.ir.program.nodes import Axis
+from uol.ir.program.walk import variables, walk
 
 VECTORS = 4
 """Independent vectors of partial results, to cover the latency of an addition."""
@@ -32,6 +33,8 @@ MANY_COLS = 64
 MOST_STATES = 2048
 """Of a block that goes over many cols, of 8 bytes at most: half of a first-level cache."""
 TASKS_PER_CORE = 8
+CHAINS = 8
+"""Partial results of values that are taken one by one: the latency of an addition, and registers for all of them."""
 SCATTERED_COST = 40
 """Units of a read at a place that is itself read, mostly of a cache line that is not near: several are under way at a time."""
 WIDEST_WINDOW = 16
@@ -123,7 +126,14 @@ def col_lanes(spec: Reduce, host: Host) -> int:
     lanes = VECTORS * host.lanes
     while lanes > 1 and extent < (2 * lanes if lanes > host.lanes else lanes):
         lanes //= 2
-    return lanes
+    return min(lanes, CHAINS) if _asks_data(spec) else lanes
+
+
+def _asks_data(spec: Reduce) -> bool:
+    """Has a read of each col a condition that other reads decide? Then no vector is read, but an element where it is there."""
+    cols = {axis.name for axis in spec.cols}
+    operands = (operand for a in accesses(spec) if isinstance(a, Read) for operand in guard_operands(a.guard))
+    return any(isinstance(e, Read) for operand in operands if variables(operand) & cols for e in walk(operand))
 
 
 def _kept(spec: Reduce, room: int) -> tuple[str, ...]:
