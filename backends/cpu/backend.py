@@ -71,10 +71,13 @@ class CpuBackend:
     foreach_run: int | None = None
 
     def accepts(self, group: GroupSummary) -> bool:
-        """Anything but an attention whose rows do not fit the stack, or may not, or whose products are better shared; and rows
-        that are a part of an axis: what is elementwise over it goes in vectors of its own."""
+        """Anything but an attention whose rows do not fit the stack, or may not, or whose products are better shared; and
+        columns that are a part of an axis and no vectors: what is elementwise over it has vectors of its own."""
         if group.is_divided:
-            return False
+            import_tvm()
+            from uol.backends.cpu.schedules.reduction import reads_long_runs
+
+            return reads_long_runs(group.spec())
         spec = group.spec() if group.kind is Attention else None
         if not isinstance(spec, Attention):
             return True

@@ -8,6 +8,7 @@ Rows are the parallel tasks; where there are fewer rows than cores, the cols of 
 
 from __future__ import annotations
 
+from uol.backends.cpu.collapse_axes import collapsed
 from uol.backends.cpu.expressions.dtypes import Term, representation
 from uol.backends.cpu.expressions.folds import is_positional
 from uol.backends.cpu.host import Host
@@ -18,7 +19,7 @@ from uol.backends.cpu.schedules.cost import PARALLEL_FROM, cost, parallel_prefix
 from uol.backends.cpu.schedules.kinds import Reduction
 from uol.codegen.indexing.affine import coefficient
 from uol.codegen.indexing.arithmetic import static
-from uol.codegen.specs.nodes import Let, Read, Reduce, Store, guard_operands
+from uol.codegen.specs.nodes import KernelSpec, Let, Read, Reduce, Store, guard_operands
 from uol.codegen.specs.steps import passes_of
 from uol.codegen.specs.traverse import accesses
 from uol.ir.program.nodes import Axis
@@ -33,6 +34,8 @@ MANY_COLS = 64
 MOST_STATES = 2048
 """Of a block that goes over many cols, of 8 bytes at most: half of a first-level cache."""
 TASKS_PER_CORE = 8
+LONG_RUN = 64
+"""Elements in the vectors that a pass over a row takes at a time."""
 CHAINS = 8
 """Partial results of values that are taken one by one: the latency of an addition, and registers for all of them."""
 SCATTERED_COST = 40
@@ -127,6 +130,14 @@ def col_lanes(spec: Reduce, host: Host) -> int:
     while lanes > 1 and extent < (2 * lanes if lanes > host.lanes else lanes):
         lanes //= 2
     return min(lanes, CHAINS) if _asks_data(spec) else lanes
+
+
+def reads_long_runs(spec: KernelSpec) -> bool:
+    """Are the elements along the innermost col neighbours in every buffer (or one for all), and fill vectors?"""
+    spec = collapsed(spec)
+    if not isinstance(spec, Reduce) or not spec.cols or typical_size(spec, spec.cols[-1:]) < LONG_RUN:
+        return False
+    return all(coefficient(access.offset, spec.cols[-1].name) in (0, 1) for access in accesses(spec))
 
 
 def _asks_data(spec: Reduce) -> bool:

@@ -40,6 +40,18 @@ def test_layer_norm(rows: int, cols: int) -> None:
     require_close(run_compiled(graph_of(program), inputs, {"eps": 1e-5})["y"], golden, "f32", 64, np.abs(golden) + 1)
 
 
+@pytest.mark.parametrize(("size", "kernels"), [(13, 1), (5, 2)])
+def test_a_group_of_channels_is_one_kernel_where_its_pictures_are_vectors(size: int, kernels: int) -> None:
+    dims = {"N": 3, "C": 12, "S_0": size, "S_1": size}
+    program = program_of("group_norm", ranks={"S": 2}, dims=dims, attrs={"groups": 4})
+    graph, inputs = graph_of(program), inputs_of(program)
+    assert len(graph.specs) == kernels
+    golden = interpret(program, as_numbers(program, inputs), {"eps": 1e-5})["y"]
+    require_close(run_compiled(graph, inputs, {"eps": 1e-5})["y"], golden, "f32", 64, np.abs(golden) + 1)
+    layouts = dict.fromkeys("xy", channels_last(3, 12, size, size))
+    assert len(graph_of(program, layouts).specs) == 2  # the innermost columns are the channels of a group
+
+
 def test_a_long_row_is_cut_into_tasks() -> None:
     program = program_of("softmax", ranks={"S": 1}, dims={"S": 1, "C": 300_000})
     graph = graph_of(program)
