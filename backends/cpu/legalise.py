@@ -9,6 +9,7 @@ from uol.backends.cpu.operands.attention_packing import packed_attention
 from uol.backends.cpu.operands.factors import the_read
 from uol.backends.cpu.operands.packing import packed
 from uol.backends.cpu.operands.panels import over_images, takes_panels, with_flat_columns
+from uol.backends.cpu.operands.row_products import row_product
 from uol.backends.cpu.operands.scratch import with_scratch
 from uol.backends.cpu.operands.terms import in_parts
 from uol.backends.cpu.schedules.cost import size
@@ -37,6 +38,8 @@ def legalised(spec: KernelSpec) -> tuple[KernelSpec, ...]:
             return tuple(collapsed(part) for part in beside)
         case Reduce() if (windows := _windows(spec)) is not None:
             return legalised(windows)
+        case Contract() if (folds := row_product(collapsed(spec))) is not None:
+            return tuple(collapsed(part) for part in folds)
         case Contract():
             flat = collapsed(spec)
             parts = (flat,) if unit_of(flat, host()) else tuple(collapsed(part) for part in packed(flat))

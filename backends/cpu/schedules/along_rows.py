@@ -10,6 +10,7 @@ from tvm import tirx
 
 from uol.backends.cpu.expressions.builder import SERIAL, UNROLLED, VECTORIZED, index
 from uol.backends.cpu.expressions.dtypes import Term
+from uol.backends.cpu.expressions.extents import quotient
 from uol.backends.cpu.expressions.fast_functions import FAST
 from uol.backends.cpu.expressions.folds import State
 from uol.backends.cpu.expressions.lane_values import LaneValues
@@ -18,7 +19,7 @@ from uol.backends.cpu.expressions.vectorising import lane_loop
 from uol.backends.cpu.frame import Frame, open_frame
 from uol.backends.cpu.operands.interiors import interior_of
 from uol.backends.cpu.operands.strided_reads import LANE, from_lanes, loaded, strided_reads
-from uol.backends.cpu.schedules.cost import size
+from uol.backends.cpu.schedules.cost import MANY_COLS, size
 from uol.backends.cpu.schedules.kinds import Reduction
 from uol.backends.cpu.schedules.nest import enter_nest
 from uol.backends.cpu.statements import enter, linear_index, run_steps, take
@@ -31,6 +32,8 @@ from uol.ir.program.nodes import Axis, Const, Var
 
 UNROLLED_COLS = 9
 """A window of 3x3."""
+COLS_TOGETHER = 8
+"""Lines of memory that are asked for together, a few vectors of each: what a core can wait for at a time is 10 to 48 lines."""
 
 
 def along_rows(spec: Reduce, schedule: Reduction) -> Term:
@@ -126,39 +129,63 @@ class _Block:
         self._row_steps(passes.before, scope)
         for run in passes.passes:
             states = {f.name: State.declare(code, f, self.width, positions=size(self.spec.cols) or 0) for f in run.folds}
-            for lane in self._each_lane(VECTORIZED):
+            for lane, _ in self._each_lane(VECTORIZED):
                 for state in states.values():
                     state.clear(code, lane)
-            with ExitStack() as loops:
-                inner = enter(self.frame, loops, self.spec.cols, scope, self._col_kind)
-                self._element(run.steps, states, inner)
+            if self.width >= 2 * self.lanes and (size(self.spec.cols) or MANY_COLS) >= MANY_COLS:
+                self._walk(run.steps, states, scope)
+            else:
+                with ExitStack() as loops:
+                    inner = enter(self.frame, loops, self.spec.cols, scope, self._col_kind)
+                    self._elements(run.steps, states, inner)
             self.states |= states
             self._row_steps(run.row_steps, scope)
 
-    def _element(self, steps: tuple[Step, ...], states: Mapping[str, State], scope: Scope) -> None:
-        """The steps of a pass at one element of every row."""
+    def _walk(self, steps: tuple[Step, ...], states: Mapping[str, State], scope: Scope) -> None:
+        """A pass over many cols, a few of the innermost at a time: as many lines of memory are on their way together, and a
+        vector of states is held in a register for all of them."""
+        code, inner = self.frame.code, self.spec.cols[-1]
+        extent = self.frame.extent(inner.extent)
+        with ExitStack() as loops:
+            scope = enter(self.frame, loops, self.spec.cols[:-1], scope)
+            whole = quotient(extent, COLS_TOGETHER)
+            left = whole * COLS_TOGETHER
+            for start, count, together in ((0, whole, COLS_TOGETHER), (left, extent - left, 1)):
+                with code.loop(inner.name, count) as step:
+                    first = code.bind("first", index(start) + step * index(together))
+                    self._elements(steps, states, scope.with_values({inner.name: first}), together)
+
+    def _elements(self, steps: tuple[Step, ...], states: Mapping[str, State], scope: Scope, together: int = 1) -> None:
+        """The steps of a pass at one element of every row, or at a few that follow one another along the innermost col."""
         code, name = self.frame.code, self.spec.rows[-1].name
-        position = linear_index(self.frame, self.spec.cols, scope)
         kind = lane_loop(steps, self._varying, scope)
         strided = strided_reads(steps, name) if kind == VECTORIZED and 1 < self.lanes == self.width else ()
         scope = loaded(code, strided, name, scope, self.start, self.lanes)
-        for lane in self._each_lane(kind):
+        for lane, beside in self._each_lane(kind, together):
             here = self._lane_scope(lane, scope).with_values({LANE: lane})
+            if together > 1:
+                col = self.spec.cols[-1].name
+                here = here.with_values({col: here.values[col] + beside})
+            position = linear_index(self.frame, self.spec.cols, here)
             for step in from_lanes(steps, strided):
                 if isinstance(step, Fold):
                     take(code, replace(states[step.name], fold=step), lane, position, here)
                 else:
                     here = run_steps(code, (step,), here)
 
-    def _each_lane(self, kind: Term) -> Iterator[Term]:
-        """Every row of the block, as the loops that hold what is written for it: whole vectors, then a shorter one."""
+    def _each_lane(self, kind: Term, together: int = 1) -> Iterator[tuple[Term, Term]]:
+        """Every row of the block, as the loops that hold what is written for it: whole vectors, then a shorter one; each for
+        as many elements."""
         code = self.frame.code
         whole, rest = divmod(self.width, self.lanes)
-        with code.loop("vector", whole) as vector, code.loop("lane", self.lanes, kind) as lane:
-            yield vector * index(self.lanes) + lane
-        if rest:
-            with code.loop("lane", rest, kind) as lane:
-                yield index(whole * self.lanes) + lane
+        for count, lanes in ((whole, self.lanes), (bool(rest), rest)):
+            if count:
+                with (
+                    code.loop("vector", count) as vector,
+                    code.loop("beside", together, UNROLLED) as beside,
+                    code.loop("lane", lanes, kind) as lane,
+                ):
+                    yield vector * index(self.lanes) + lane if lanes == self.lanes else index(whole * self.lanes) + lane, beside
 
     @property
     def _col_kind(self) -> Term:
@@ -170,11 +197,11 @@ class _Block:
         code = self.frame.code
         for step in steps:
             if not isinstance(step, Let):
-                for lane in self._each_lane(lane_loop((step,), self._varying, scope)):
+                for lane, _ in self._each_lane(lane_loop((step,), self._varying, scope)):
                     run_steps(code, (step,), self._lane_scope(lane, scope))
                 continue
             self.values.declare(code, step, self.width)
-            for lane in self._each_lane(lane_loop((step,), self._varying, scope)):
+            for lane, _ in self._each_lane(lane_loop((step,), self._varying, scope)):
                 self.values.put(code, step.name, lane, evaluate(step.value, self._lane_scope(lane, scope)))
 
     @property

@@ -15,7 +15,7 @@ from uol.backends.cpu.host import Host
 from uol.backends.cpu.operands.interiors import interior_of
 from uol.backends.cpu.operands.strided_reads import LONGEST_STEP
 from uol.backends.cpu.operands.typical import typical_size
-from uol.backends.cpu.schedules.cost import PARALLEL_FROM, cost, parallel_prefix, size, steps_cost
+from uol.backends.cpu.schedules.cost import MANY_COLS, PARALLEL_FROM, cost, parallel_prefix, size, steps_cost
 from uol.backends.cpu.schedules.kinds import Reduction
 from uol.codegen.indexing.affine import coefficient
 from uol.codegen.indexing.arithmetic import static
@@ -29,8 +29,6 @@ VECTORS = 4
 """Independent vectors of partial results, to cover the latency of an addition."""
 MOST_VECTORS = 8
 """Vectors of partial results of all folds of a pass: half of the registers."""
-MANY_COLS = 64
-"""As many pages as a first-level TLB has entries."""
 MOST_STATES = 2048
 """Of a block that goes over many cols, of 8 bytes at most: half of a first-level cache."""
 TASKS_PER_CORE = 8
@@ -101,8 +99,9 @@ def _along_rows(spec: Reduce) -> bool:
     votes = 0
     for access in accesses(spec):
         if isinstance(access, Read):
-            votes += coefficient(access.offset, inner_row) == 1
-            votes -= coefficient(access.offset, inner_col) == 1
+            elements = typical_size(spec, tuple(a for a in spec.axes if a.name in variables(access.offset)))
+            votes += elements * (coefficient(access.offset, inner_row) == 1)
+            votes -= elements * (coefficient(access.offset, inner_col) == 1)
     return votes > 0 or (votes == 0 and _short_cols(spec) and _stores_rows(spec, inner_row))
 
 

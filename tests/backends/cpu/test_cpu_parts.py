@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from cpu_cases import graph_of, inputs_of, program_of, runner
+from cpu_cases import graph_of, inputs_of, module_of, program_of, runner
 
 from uol.backends.cpu.host import THREADS
 from uol.backends.cpu.operands.factors import is_in_parts
@@ -104,3 +104,32 @@ op weight_gradient(x: f32[N, C, H, W], dy: f32[N, O, H, W]; R: int, S: int) -> (
   dw[o, c, r, s] = sum[n, p, q](dy[n, o, p, q] * (x[n, c, p + r - 1, q + s - 1] else 0))
 }
 """
+
+
+@pytest.mark.parametrize(
+    ("op", "dims", "stretches"),
+    [
+        ("matmul", {"M": 1, "K": 1024, "N": 1000}, 4),
+        ("matmul", {"M": 1, "K": 1031, "N": 2100}, 1),  # a prime; more columns than a block has
+        ("batched_matmul", {"B": 3, "M": 1, "K": 999, "N": 513}, 1),  # no divisor up to 2
+        ("matmul", {"M": 2, "K": 1024, "N": 1000}, 0),
+        ("matmul", {"M": 1, "K": 256, "N": 256}, 0),  # of a cache
+        ("linear", {"S": 1, "K": 1024, "N": 1000}, 0),  # the matrix lies in columns
+    ],
+)
+def test_a_row_times_a_matrix_that_lies_in_rows(
+    op: str, dims: dict[str, int], stretches: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every core reads whole rows of a stretch of the matrix, a few at a time."""
+    monkeypatch.setenv(THREADS, "2")
+    program = program_of(op, ranks={} if op == "batched_matmul" else {"S": 1 if op == "linear" else 0}, dims=dims)
+    graph, inputs = graph_of(program), inputs_of(program)
+    first = graph.specs[0]
+    assert isinstance(first, Reduce) == bool(stretches)
+    if isinstance(first, Reduce):
+        found = [static(a.extent) for a in first.rows if a.name == "part"]
+        assert found == ([stretches] if stretches > 1 else [])
+        assert module_of(graph).kernels[0].schedule.describe().endswith("lanes along rows, parallel rows")
+    a, b, *bias = (x.astype(np.float64) for x in inputs.values())
+    golden = a @ (b.T if op == "linear" else b) + (bias[0] if bias else 0)
+    np.testing.assert_allclose(runner(graph)(inputs)["y"], golden, rtol=1e-4, atol=1e-4)
