@@ -185,7 +185,7 @@ def _tile(spec: Contract, rows: int, lanes: int, host: Host) -> tuple[int, int]:
     vectors = 8 if rows == 1 else 4 if rows <= 3 or is_apart else 2
     vectors = max(1, min(vectors, -(-columns // lanes), accumulators(host)))
     most = max(1, accumulators(host) // vectors)
-    if _rows_share_sets(spec):
+    if spec.segments is None and _rows_share_sets(spec):  # of a segment, each row of b comes from memory for all that there are
         most = min(most, WAYS - 1)
     if is_apart and vectors > 2:
         most = min(most, ADDRESSED_ROWS)

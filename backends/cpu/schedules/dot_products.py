@@ -15,6 +15,7 @@ from uol.backends.cpu.expressions.builder import UNROLLED, VECTORIZED, index
 from uol.backends.cpu.expressions.dtypes import Term, representation
 from uol.backends.cpu.expressions.fast_functions import FAST
 from uol.backends.cpu.expressions.spec_expressions import Scope, evaluate
+from uol.backends.cpu.expressions.vectorising import lane_loop
 from uol.backends.cpu.frame import Frame, open_frame
 from uol.backends.cpu.schedules.cost import size
 from uol.backends.cpu.schedules.kinds import Dots
@@ -72,18 +73,26 @@ class _Block:
     shape: tuple[int, int]
 
     def write(self, scope: Scope) -> None:
-        code, spec = self.frame.code, self.spec
-        inner = spec.k[-1]
+        spec, inner = self.spec, self.spec.k[-1]
         with ExitStack() as loops:
             sums = [self._sums(lanes) for lanes in self._lengths(inner)]
             point = enter(self.frame, loops, spec.k[:-1], scope)
             self._along(sums, point, inner)
         for total in sums:
             self._join(total)
-        with code.loop("row", self.shape[0]) as row, code.loop("column", self.shape[1]) as column:
-            place = row * index(self.shape[1]) + column
-            held = [tirx.BufferLoad(total, [place * index(lanes)]) for total, lanes in sums]
-            run_steps(code, spec.epilogue, self._at(scope, row, column).with_values({spec.acc: reduce(tirx.Add, held)}))
+        self._epilogue(sums, scope)
+
+    def _epilogue(self, sums: list[Sums], scope: Scope) -> None:
+        """The products side by side, and the results of a row as a vector."""
+        code, spec, (height, width) = self.frame.code, self.spec, self.shape
+        whole = code.local(f"{spec.acc}_whole", height * width, representation(spec.acc_dtype).compute)
+        with code.loop("product", height * width, UNROLLED) as product:
+            held = [tirx.BufferLoad(total, [product * index(lanes)]) for total, lanes in sums]
+            code.add(tirx.BufferStore(whole, reduce(tirx.Add, held), [product]))
+        kind = lane_loop(spec.epilogue, (self.firsts[1][0], spec.acc), scope)
+        with code.loop("row", height, UNROLLED) as row, code.loop("column", width, kind) as column:
+            product = tirx.BufferLoad(whole, [row * index(width) + column])
+            run_steps(code, spec.epilogue, self._at(scope, row, column).with_values({spec.acc: product}))
 
     def _lengths(self, inner: Axis) -> tuple[int, ...]:
         """Lanes along k: vectors alone, and one shorter vector at the end; where k is an argument, a few, then one."""

@@ -16,7 +16,9 @@ from uol.backends.cpu.expressions.builder import index
 from uol.backends.cpu.expressions.dtypes import INDEX_TYPE, Term
 from uol.backends.cpu.expressions.spec_expressions import Scope, conditions, conjunction, evaluate, evaluate_lazily
 from uol.backends.cpu.frame import Frame
+from uol.backends.cpu.host import core_count
 from uol.backends.cpu.operands.factors import the_read
+from uol.backends.cpu.operands.typical import typical_size
 from uol.backends.cpu.schedules.nest import enter_nest
 from uol.backends.cpu.schedules.tile_axes import NOWHERE, Side
 from uol.codegen.indexing.arithmetic import ceil_div, static
@@ -28,8 +30,10 @@ from uol.ir.program.walk import rewrite, variables
 ZERO = index(0)
 HIGHEST_BIT = 47
 """Of a number of terms: no address space holds more."""
-RUN_ROWS, RUN_COLUMNS, FEWEST_BLOCKS = 1024, 64, 8
-"""Rows and columns of a task: what b has of its columns for a segment lies together. Of a few columns a task has fewer."""
+RUN_ROWS = 256
+"""Rows of a task, which has all columns of theirs where there are tasks enough: what b has for a segment is read once, from one
+end to the other. A segment that goes on in another task is read there, too, for so many rows."""
+FEWEST_TASKS, TASKS_PER_CORE = 8, 4
 Part = tuple[Contract, Scope, tuple[Term, int], tuple[Term, int]]
 """A tile of rows of one segment: what it computes, where it is evaluated, the first row and how many, the same of columns."""
 
@@ -58,10 +62,11 @@ def is_in_runs(spec: Contract) -> bool:
 def tiles_of_runs(frame: Frame, spec: Contract, lengths: tuple[int, ...], columns: Side, *, parallel: bool) -> Iterator[Part]:
     """All tiles, of rows of the greatest of `lengths` that a run has room for. What is written for a part is run for the tiles
     that have its lengths."""
-    tiles = static(columns.tiles.extent)
-    width = max(1, min(RUN_COLUMNS // columns.lengths[0], RUN_COLUMNS if tiles is None else tiles // FEWEST_BLOCKS))
+    row_blocks = Axis("row_block", ceil_div(_rows(spec).extent, RUN_ROWS))
+    tasks, wanted = typical_size(spec, (*spec.batch, row_blocks)), max(FEWEST_TASKS, TASKS_PER_CORE * core_count())
+    width = max(1, typical_size(spec, (columns.tiles,)) // -(-wanted // max(tasks, 1)))
     blocks = Axis("column_block", ceil_div(columns.tiles.extent, width))
-    nest = (*spec.batch, Axis("row_block", ceil_div(_rows(spec).extent, RUN_ROWS)), *columns.outer, blocks)
+    nest = (*spec.batch, row_blocks, *columns.outer, blocks)
     with ExitStack() as loops:
         scope = enter_nest(frame, loops, nest, len(nest) if parallel else 0, frame.scope)
         run, count, here = loops.enter_context(_runs(frame, spec, scope))

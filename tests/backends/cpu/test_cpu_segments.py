@@ -11,7 +11,9 @@ import pytest
 from cpu_cases import as_numbers, graph_of, program_of, require_close, run_compiled
 from turns import by_turns
 
+from uol.backends.cpu.host import THREADS
 from uol.backends.cpu.oracle import oracle
+from uol.backends.cpu.schedules import segments
 from uol.codegen.specs.nodes import Contract
 from uol.ir import interpret
 from uol.ir.program.dtype_encoding import encode
@@ -83,6 +85,19 @@ def test_rows_need_no_order(text: str) -> None:
     values = inputs_of(sizes, rng, False)
     values["x"] = rng.standard_normal((sizes["N"], sizes["D"]) if text is ROWS else (sizes["M"], sizes["C"]))
     require_right(text, sizes, rng.integers(-1, sizes["E"] + 1, sizes["M"]), "f32", values)
+
+
+@pytest.mark.parametrize("text", [ROWS, ACROSS], ids=["rows", "across"])
+@pytest.mark.parametrize(("rows", "cores"), [(7, "2"), (40, "16")])
+def test_a_run_may_go_on_in_another_task(text: str, rows: int, cores: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tasks of few rows have all columns; where they are few, some of them."""
+    monkeypatch.setattr(segments, "RUN_ROWS", rows)
+    monkeypatch.setenv(THREADS, cores)
+    sizes = dict(N=9, D=70, M=70, E=3, C=70)
+    rng = np.random.default_rng(0)
+    values = inputs_of(sizes, rng, False)
+    values["x"] = rng.standard_normal((sizes["N"], sizes["D"]) if text is ROWS else (sizes["M"], sizes["C"]))
+    require_right(text, sizes, np.sort(rng.integers(-1, sizes["E"] + 1, sizes["M"])), "f32", values)
 
 
 def test_a_row_of_no_segment_is_times_zero() -> None:
