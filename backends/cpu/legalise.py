@@ -8,7 +8,7 @@ from uol.backends.cpu.host import host
 from uol.backends.cpu.operands.attention_packing import packed_attention
 from uol.backends.cpu.operands.factors import the_read
 from uol.backends.cpu.operands.packing import packed
-from uol.backends.cpu.operands.panels import over_images, takes_panels, with_flat_columns
+from uol.backends.cpu.operands.panels import over_images, over_lines, takes_panels, with_flat_columns
 from uol.backends.cpu.operands.row_products import row_product
 from uol.backends.cpu.operands.scratch import with_scratch
 from uol.backends.cpu.operands.terms import in_parts
@@ -55,6 +55,7 @@ def _copied_as_it_runs(spec: KernelSpec) -> KernelSpec:
     """A product whose operands are copied block by block, in the order in which they are; any other kernel as it is."""
     if isinstance(spec, Contract) and unit_of(spec, host()):
         return with_words(spec)
+    spec = over_lines(spec) if isinstance(spec, Contract) else spec
     return over_images(with_flat_columns(spec)) if isinstance(spec, Contract) and takes_panels(spec) else spec
 
 

@@ -35,6 +35,8 @@ machine; how they are cut rests on the caches of one."""
 SHORTEST_IMAGE, LONGEST_IMAGE = 32, 256
 """Pixels of an image whose columns run on into the next. With fewer, few vectors of the results would lie within one; of more,
 the last tile lacks little."""
+LONGEST_PART_OF_VECTOR = 12
+"""Columns of a line that leave a quarter of the lanes of a vector of f32 empty, or more."""
 WIDEST_PANEL = 64
 """Columns of a panel, at the most."""
 SLIVER_RUN = 32
@@ -107,16 +109,36 @@ def over_images(spec: Contract) -> Contract:
     stores = [step for step in spec.epilogue if isinstance(step, Store)]
     if any(coefficient(store.offset, inner.name) != 1 for store in stores):
         return spec
+    flat = _as_one_column(spec)
+    return spec if flat is None or lines_of(flat) is None else flat
+
+
+def over_lines(spec: Contract) -> Contract:
+    """The spec with its columns as one axis where the innermost has so few that vectors would lack many of their lanes, and the
+    others cannot join it, since the results lie apart: a gradient that goes to every second pixel of a small image."""
+    line = static(spec.n[-1].extent) if len(spec.n) > 1 and size(spec.axes) is not None else None
+    if line is None or line > LONGEST_PART_OF_VECTOR or size(spec.n) == line or takes_panels(spec):
+        return spec
+    flat: Contract | None = spec
+    while flat is not None and len(flat.n) > 1:
+        flat = _as_one_column(flat)
+    return spec if flat is None or not takes_panels(flat) or lines_of(flat) is None else flat
+
+
+def _as_one_column(spec: Contract) -> Contract | None:
+    """The spec with its last two axes of n as one; None where that has no name of its own."""
+    outer, inner = spec.n[-2:]
     name = f"{outer.name}_{inner.name}"
-    column, become = Axis(name, Const(pixels * (static(outer.extent) or 0))), {outer.name: name, inner.name: name}
-    flat = mapped(
+    if name in {*(a.name for a in spec.axes), *(a.name for a in spec.args)}:
+        return None
+    column = Axis(name, Const((static(inner.extent) or 0) * (static(outer.extent) or 0)))
+    become = {outer.name: name, inner.name: name}
+    return mapped(
         spec,
         expr=lambda expr: substituted(expr, _places(name, outer, inner)),
         axes=lambda axes: tuple(column if a == inner else a for a in axes if a != outer),
         name=lambda old: become.get(old, old),
     )
-    is_free = name not in {*(a.name for a in spec.axes), *(a.name for a in spec.args)}
-    return flat if is_free and lines_of(flat) is not None else spec
 
 
 @dataclass(frozen=True, slots=True)

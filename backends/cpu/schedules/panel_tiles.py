@@ -59,6 +59,10 @@ class PanelTile(Tile):
         for row, column in self._accumulators():
             place = [self._place(row, column)]
             code.add(tirx.BufferStore(done, tirx.BufferLoad(total, place), place))
+        if image.pixels < lanes:
+            with code.loop("column", width) as column, code.loop("row", self.rows[2]) as row:
+                self._finish_one_by_one(done, scope, row, (column, 1))
+            return
         with code.loop("row", self.rows[2]) as row:
             with code.loop("vector", width // lanes) as number:
                 start = code.bind("start", number * index(lanes))

@@ -15,6 +15,8 @@ from turns import by_turns
 import uol
 from uol.backends.cpu import legalise
 from uol.backends.cpu.legalise import FEWEST_PRODUCTS
+from uol.backends.cpu.operands import panels
+from uol.backends.cpu.operands.panels import takes_panels
 from uol.codegen.specs.nodes import Contract, Map, Reduce
 
 Function = Callable[..., Any]
@@ -89,6 +91,18 @@ def test_which_kernels_there_are() -> None:
     strided = program_of("conv2d_grad", dims=plain, attrs={"stride": 2})
     kinds = [type(s) for s in graph_of(strided).specs if s.name.startswith("conv2d_grad_dx")]
     assert sorted(k.__name__ for k in kinds if k in (Contract, Map)) == ["Contract", "Map", "Map", "Map"]
+
+
+@pytest.mark.parametrize(("size", "axes"), [(7, 1), (12, 1), (14, 3)])
+def test_columns_run_on_over_short_lines(size: int, axes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Results go to every second pixel, so that lines cannot be joined: short ones would leave lanes of a vector empty."""
+    monkeypatch.setattr(panels, "FEWEST_PRODUCTS", 0)
+    dims = {"N": 3, "C": 20, "D": 24, "H": size, "W": size, "R": 3, "S": 3}
+    graph = graph_of(program_of("conv_transpose2d", dims=dims, attrs={"stride": 2, "pad": 1}))
+    products = [s for s in graph.specs if isinstance(s, Contract)]
+    assert len(products) == 4 and all(len(s.n) == axes and takes_panels(s) == (axes == 1) for s in products)
+    ours, theirs = partial(uol.ops.conv_transpose2d, stride=2, pad=1), partial(F.conv_transpose2d, stride=2, padding=1)
+    require_equal(ours, theirs, (3, 20, size, size), (20, 24, 3, 3), second=False)
 
 
 def test_few_products_are_one_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
