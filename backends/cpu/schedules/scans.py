@@ -46,7 +46,8 @@ LINE = 16
 
 def candidates(spec: Scan, host: Host) -> tuple[Sweep, ...]:
     """Rows side by side, or chunks where rows are few."""
-    rows, length, along = size(spec.rows), static(spec.along.extent), _lies_along(spec)
+    rows, length = size(spec.rows), static(spec.along.extent)
+    along = _lies_along(spec) and (length is None or length >= host.lanes)
     large = None in (rows, length) or (rows or 0) * (length or 0) * steps_cost(spec.steps) >= PARALLEL_FROM
     worthwhile = host.cores > 1 and large
     wanted = 1 if along else CHUNK_CORES

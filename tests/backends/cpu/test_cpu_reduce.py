@@ -40,6 +40,23 @@ def test_layer_norm(rows: int, cols: int) -> None:
     require_close(run_compiled(graph_of(program), inputs, {"eps": 1e-5})["y"], golden, "f32", 64, np.abs(golden) + 1)
 
 
+@pytest.mark.parametrize(
+    ("text", "along"),
+    [
+        ("op f(x: f32[N, C], a: f32[N], b: f32[N]) -> (y: f32[N]) { y[n] = sum[c](x[n, c] * a[n] * b[n]) }", "cols"),
+        ("op f(x: f32[C, N], a: f32[C], b: f32[C]) -> (y: f32[N]) { y[n] = sum[c](x[c, n] * a[c] * b[c]) }", "rows"),
+    ],
+)
+def test_lanes_lie_where_most_of_what_is_read_does(text: str, along: str) -> None:
+    """Two numbers of a row, or of a column, do not outvote the matrix."""
+    program = program_of(text, types={}, dims={"N": 300, "C": 200})
+    graph, inputs = graph_of(program), inputs_of(program)
+    (kernel,) = module_of(graph).kernels
+    assert f"lanes along {along}" in kernel.schedule.describe()
+    golden = interpret(program, as_numbers(program, inputs))["y"]
+    require_close(run_compiled(graph, inputs)["y"], golden, "f32", 256, np.full(300, 64.0))
+
+
 @pytest.mark.parametrize(("size", "kernels"), [(13, 1), (5, 2)])
 def test_a_group_of_channels_is_one_kernel_where_its_pictures_are_vectors(size: int, kernels: int) -> None:
     dims = {"N": 3, "C": 12, "S_0": size, "S_1": size}
