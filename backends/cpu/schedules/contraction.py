@@ -44,8 +44,8 @@ FEW_ROWS, SOME_ROWS, LONG_K = 8, 128, 128
 """Up to so many rows (the larger number where k is long), dot products on b where it lies beat tiles on a transposed
 copy of it."""
 WAY_BYTES = 4096
-"""Addresses that are this far apart share a set of the first-level cache (32 KB, 8 ways)."""
-WAYS = 8
+"""Addresses that are this far apart share a set of the first-level cache, which has as many ways as it has of these: of 32 KB
+8, of 48 KB 12."""
 MOST_ROWS = 14
 SLIVER_ROWS = 16
 """Rows of a sliver that the depth of a block allows for: the power of two above `MOST_ROWS`."""
@@ -186,7 +186,7 @@ def _tile(spec: Contract, rows: int, lanes: int, host: Host) -> tuple[int, int]:
     vectors = max(1, min(vectors, -(-columns // lanes), accumulators(host)))
     most = max(1, accumulators(host) // vectors)
     if spec.segments is None and _rows_share_sets(spec):  # of a segment, each row of b comes from memory for all that there are
-        most = min(most, WAYS - 1)
+        most = min(most, max(1, host.caches.first // WAY_BYTES - 1))
     if is_apart and vectors > 2:
         most = min(most, ADDRESSED_ROWS)
     pieces = -(-rows // min(most, MOST_ROWS))
