@@ -50,15 +50,15 @@ class Suite:
     name: str
     families: Mapping[str, tuple[Row, ...]]
 
-    def select(self, family: str = "", rows: tuple[str, ...] = (), *, quick: bool = False) -> Suite:
-        """One family (all for ""), and of that the rows whose name begins with one of `rows`. Raises UolError for a family that
-        there is not, and where no row is left."""
-        if family and family not in self.families:
-            families = ", ".join(self.families)
-            hint = nearest(family, self.families) or f"the families are {families}"
-            raise UolError(f"suite {self.name} has no family {family!r}", hint=hint)
+    def select(self, families: tuple[str, ...] = (), rows: tuple[str, ...] = (), *, quick: bool = False) -> Suite:
+        """Some families (all where none is named), and of those the rows whose name begins with one of `rows`. Raises UolError
+        for a family that there is not, and where no row is left."""
+        for family in families:
+            if family not in self.families:
+                hint = nearest(family, self.families) or f"the families are {', '.join(self.families)}"
+                raise UolError(f"suite {self.name} has no family {family!r}", hint=hint)
         found: dict[str, tuple[Row, ...]] = {}
-        for name in [family] if family else self.families:
+        for name in dict.fromkeys(families) or self.families:
             chosen = [r for r in self.families[name] if not rows or r.name.startswith(rows)]
             if chosen:
                 found[name] = _distinct(r.quick() if quick else r for r in chosen)

@@ -150,10 +150,10 @@ def test_memory_that_cannot_be_measured_fails(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_the_rows_are_listed_and_not_measured() -> None:
-    result = uol("bench", "--list", "--family", "scans")
+    result = uol("bench", "--list", "--family", "scans,pooling")
     assert result.status == 0
     assert result.out.splitlines()[0].split() == ["family", "row", "pass"]
-    assert "cumsum S=256 N=4096" in result.out and "softmax" not in result.out
+    assert "cumsum S=256 N=4096" in result.out and "max_pool2d" in result.out and "softmax" not in result.out
 
 
 GOOD = {"kind": "uol bench", "format": 1, "suite": "cpu", "quick": True, "threads": 1, "processor": "x", "rows": []}
@@ -185,7 +185,8 @@ def test_a_record_that_says_nothing_of_this_run_is_refused(text: str) -> None:
 
 BAD = {  # arguments -> message
     "--suite gpu": "unknown suite 'gpu'\n  help: the suites are cpu",
-    "--family rowz": "suite cpu has no family 'rowz'\n  help: did you mean rows?",
+    "--family ,": "no family given: ','\n  help: for example scans,norms",
+    "--family scans,rowz": "suite cpu has no family 'rowz'\n  help: did you mean rows?",
     "--rows softmix": "no row begins with softmix",
     "--rows ,": "no row given: ','",
     "--against nowhere.json": "cannot read 'nowhere.json': No such file or directory",

@@ -35,7 +35,7 @@ from uol.conformance.bench.work import Work
 from uol.ir.errors import UolError
 
 SuiteOption = Annotated[str, typer.Option("--suite", help="The fixed workloads: cpu.")]
-FamilyOption = Annotated[str, typer.Option("--family", help="One family of the suite; all where nothing is said.")]
+FamilyOption = Annotated[str, typer.Option("--family", help="Families of the suite: scans,norms; all where nothing is said.")]
 RowsOption = Annotated[str, typer.Option("--rows", help="Rows whose names begin so: softmax,matmul M=512.")]
 ListOption = Annotated[bool, typer.Option("--list", help="Print the rows, and measure nothing.")]
 TurnsOption = Annotated[int, typer.Option("--turns", min=1, help="Turns of each side; more of them on a busy machine.")]
@@ -70,7 +70,8 @@ def bench(
     Exit status: 0 done, 1 a row is under 0.95 of its ratio in the record, or could not be measured, 2 bad input.
     """
     texts = tuple(listed(rows, "row", "softmax,matmul M=512")) if rows else ()
-    chosen = load_suite(suite).select(family, texts, quick=quick)
+    families = tuple(listed(family, "family", "scans,norms")) if family else ()
+    chosen = load_suite(suite).select(families, texts, quick=quick)
     if list_rows:
         print_table(("family", "row", "pass"), [(key.family, key.row, key.passed) for key, _ in keys(chosen)])
         return
