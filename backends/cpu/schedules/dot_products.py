@@ -20,11 +20,13 @@ from uol.backends.cpu.frame import Frame, open_frame
 from uol.backends.cpu.schedules.cost import size
 from uol.backends.cpu.schedules.kinds import Dots
 from uol.backends.cpu.schedules.nest import enter_nest
+from uol.backends.cpu.schedules.prefetch import prefetch
 from uol.backends.cpu.schedules.segments import is_in_runs, lengths_to, tiles_of_runs
 from uol.backends.cpu.schedules.tile_axes import Side
 from uol.backends.cpu.statements import enter, run_steps
 from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.nodes import Contract
+from uol.codegen.specs.traverse import reads
 from uol.ir.program.nodes import Axis
 
 ZERO = index(0)
@@ -130,12 +132,21 @@ class _Block:
         """The products of `count` elements along k."""
         (partial, lanes), code, spec = sums, self.frame.code, self.spec
         height, width = self.shape
+        if is_in_runs(spec):
+            self._prefetch_b(point, axis, first)
         with code.loop("row", height, UNROLLED) as row, code.loop("column", width, UNROLLED) as column:  # noqa: SIM117
             with code.loop("lane", count, VECTORIZED) as lane:
                 here = self._at(point, row, column).with_values({axis: first + lane})
                 place = (row * index(width) + column) * index(lanes) + lane
                 product = tirx.Mul(evaluate(spec.a, here), evaluate(spec.b, here))
                 code.add(tirx.BufferStore(partial, tirx.Add(tirx.BufferLoad(partial, [place]), product), [place]))
+
+    def _prefetch_b(self, point: Scope, axis: str, first: Term) -> None:
+        """Asks for what the next columns have of b at this step: each column is another stretch of memory, of few pages."""
+        width = self.shape[1]
+        for read in reads(self.spec.b):  # none where b is the fill of a segment that does not exist
+            places = [self._at(point, ZERO, index(width + column)).with_values({axis: first}) for column in range(width)]
+            prefetch(self.frame, read, places)
 
     def _join(self, sums: Sums) -> None:
         """All lanes of a product into its first, by halves."""
