@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uol.backends.cpu.collapse_axes import collapsed
 from uol.backends.cpu.dots.words import unit_of, with_words
-from uol.backends.cpu.host import host
+from uol.backends.cpu.host import core_count, host
 from uol.backends.cpu.operands.attention_packing import packed_attention
 from uol.backends.cpu.operands.factors import the_read
 from uol.backends.cpu.operands.packing import packed
@@ -12,6 +12,7 @@ from uol.backends.cpu.operands.panels import over_images, over_lines, takes_pane
 from uol.backends.cpu.operands.row_products import row_product
 from uol.backends.cpu.operands.scratch import with_scratch
 from uol.backends.cpu.operands.terms import in_parts
+from uol.backends.cpu.schedules.contraction import prefers_dot
 from uol.backends.cpu.schedules.cost import size
 from uol.codegen.indexing.affine import coefficient
 from uol.codegen.indexing.arithmetic import static
@@ -23,6 +24,9 @@ from uol.codegen.specs.rewrites import as_contract, as_reduce, without_terms
 FEWEST_PRODUCTS = 1 << 18
 """Multiply-adds from which a sum that is divided by residues is worth its kernels, and windows a padded copy of the image:
 50 us of a core."""
+DOTS_PER_CORE, DOT_ROWS, LONGEST_DOT = 128, 8, 1 << 14
+"""Dot products that keep a core busy, of few rows; and terms up to which a lane sums about as many as a block of other products
+has steps (`register_tiles.BLOCK_STEPS`)."""
 WIDEST_WINDOW = 16
 """Taps along the innermost axis of a window. A longer sum is better cut into lanes itself."""
 
@@ -61,8 +65,16 @@ def _copied_as_it_runs(spec: KernelSpec) -> KernelSpec:
 
 def _in_parts(spec: KernelSpec) -> tuple[KernelSpec, ...]:
     """A product over a long k as those over parts of it, and their sum; any other kernel as it is."""
-    found = in_parts(spec) if isinstance(spec, Contract) else None
+    found = in_parts(spec) if isinstance(spec, Contract) and not _has_dots_enough(spec) else None
     return (spec,) if found is None else tuple(collapsed(part) for part in found)
+
+
+def _has_dots_enough(spec: Contract) -> bool:
+    """Are there dot products of few rows for all cores? The matrix is read from end to end: parts would read short pieces."""
+    results, rows, terms = size(spec.batch + spec.m + spec.n), size(spec.m), size(spec.k)
+    if results is None or rows is None or terms is None or rows > DOT_ROWS or terms > LONGEST_DOT:
+        return False
+    return prefers_dot(spec) and results >= DOTS_PER_CORE * core_count()
 
 
 def _windows(spec: Reduce) -> Contract | None:

@@ -106,6 +106,14 @@ op weight_gradient(x: f32[N, C, H, W], dy: f32[N, O, H, W]; R: int, S: int) -> (
 """
 
 
+@pytest.mark.parametrize(("rows", "columns", "parts"), [(1, 4096, 1), (8, 64, 1), (8, 16, 16), (9, 64, 16)])
+def test_few_rows_have_dot_products_enough(rows: int, columns: int, parts: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where they are enough for all cores, none is divided."""
+    monkeypatch.setenv(THREADS, "2")
+    program = program_of("linear", ranks={"S": 1}, dims={"S": rows, "K": 4096, "N": columns})
+    assert parts_of(graph_of(program)) == parts
+
+
 @pytest.mark.parametrize(
     ("op", "dims", "stretches"),
     [
