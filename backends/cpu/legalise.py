@@ -12,7 +12,7 @@ from uol.backends.cpu.operands.panels import over_images, over_lines, takes_pane
 from uol.backends.cpu.operands.row_products import row_product
 from uol.backends.cpu.operands.scratch import with_scratch
 from uol.backends.cpu.operands.terms import in_parts
-from uol.backends.cpu.schedules.contraction import prefers_dot
+from uol.backends.cpu.schedules.contraction import FEW_ROWS, prefers_dot
 from uol.backends.cpu.schedules.cost import size
 from uol.codegen.indexing.affine import coefficient
 from uol.codegen.indexing.arithmetic import static
@@ -24,8 +24,8 @@ from uol.codegen.specs.rewrites import as_contract, as_reduce, without_terms
 FEWEST_PRODUCTS = 1 << 18
 """Multiply-adds from which a sum that is divided by residues is worth its kernels, and windows a padded copy of the image:
 50 us of a core."""
-DOTS_PER_CORE, DOT_ROWS, LONGEST_DOT = 128, 8, 1 << 14
-"""Dot products that keep a core busy, of few rows; and terms up to which a lane sums about as many as a block of other products
+DOTS_PER_CORE, LONGEST_DOT = 128, 1 << 14
+"""Dot products that keep a core busy; and terms up to which a lane sums about as many as a block of other products
 has steps (`register_tiles.BLOCK_STEPS`)."""
 WIDEST_WINDOW = 16
 """Taps along the innermost axis of a window. A longer sum is better cut into lanes itself."""
@@ -72,7 +72,7 @@ def _in_parts(spec: KernelSpec) -> tuple[KernelSpec, ...]:
 def _has_dots_enough(spec: Contract) -> bool:
     """Are there dot products of few rows for all cores? The matrix is read from end to end: parts would read short pieces."""
     results, rows, terms = size(spec.batch + spec.m + spec.n), size(spec.m), size(spec.k)
-    if results is None or rows is None or terms is None or rows > DOT_ROWS or terms > LONGEST_DOT:
+    if results is None or rows is None or terms is None or rows > FEW_ROWS or terms > LONGEST_DOT:
         return False
     return prefers_dot(spec) and results >= DOTS_PER_CORE * core_count()
 
