@@ -42,10 +42,10 @@ def legalised(spec: KernelSpec) -> tuple[KernelSpec, ...]:
             return tuple(collapsed(part) for part in beside)
         case Reduce() if (windows := _windows(spec)) is not None:
             return legalised(windows)
-        case Contract() if (folds := row_product(collapsed(spec))) is not None:
-            return tuple(collapsed(part) for part in folds)
         case Contract():
             flat = collapsed(spec)
+            if (folds := row_product(flat)) is not None:
+                return tuple(collapsed(part) for part in folds)
             parts = (flat,) if unit_of(flat, host()) else tuple(collapsed(part) for part in packed(flat))
             return tuple(_copied_as_it_runs(kernel) for part in parts for kernel in _in_parts(part))
         case Attention():

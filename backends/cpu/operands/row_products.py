@@ -6,9 +6,10 @@ fewer rows than cores, each core takes its own stretch of the matrix, and the su
 
 from __future__ import annotations
 
-from uol.backends.cpu.host import host
+from uol.backends.cpu.host import core_count
 from uol.backends.cpu.operands.factors import accumulator_bytes, the_read
-from uol.backends.cpu.operands.terms import divisor
+from uol.backends.cpu.operands.panels import KEPT_BYTES
+from uol.backends.cpu.operands.terms import division
 from uol.backends.cpu.schedules.cost import size
 from uol.codegen.indexing.affine import coefficient
 from uol.codegen.specs.nodes import Contract, Reduce
@@ -20,7 +21,7 @@ STRETCHES_PER_CORE = 2
 
 
 def row_product(spec: Contract) -> tuple[Reduce, ...] | None:
-    """The kernels of a product with one row, whose matrix is larger than a core's cache; None for others."""
+    """The kernels of a product with one row, whose matrix no cache of a core keeps (`KEPT_BYTES`); None for others."""
     columns, terms, batch = size(spec.n), size(spec.k), size(spec.batch)
     if spec.m or not spec.n or spec.segments is not None or columns is None or terms is None or batch is None:
         return None
@@ -28,12 +29,10 @@ def row_product(spec: Contract) -> tuple[Reduce, ...] | None:
     inner = spec.n[-1].name
     if coefficient(matrix.offset, inner) != 1 or any(coefficient(row.offset, n.name) != 0 for n in spec.n):
         return None
-    is_small = terms < FEWEST_TERMS or columns * terms * accumulator_bytes(spec) <= host().caches.block_bytes
+    is_small = terms < FEWEST_TERMS or columns * terms * accumulator_bytes(spec) <= KEPT_BYTES
     if matrix.guard or is_small:
         return None
-    wanted = -(-STRETCHES_PER_CORE * host().cores // max(batch, 1))
-    axis = max(spec.k, key=lambda a: divisor(a, wanted))
-    parts = divisor(axis, wanted)
+    axis, parts = division(spec, -(-STRETCHES_PER_CORE * core_count() // max(batch, 1)))
     if parts == 1:
         return (as_reduce(spec),)
     product, total = split_terms(spec, axis, parts)

@@ -39,8 +39,7 @@ def in_parts(spec: Contract) -> tuple[Contract, Reduce] | None:
     if results * accumulator_bytes(spec) > MOST_SUMS_BYTES or not all(_is_plain(spec, the_read(f)) for f in (spec.a, spec.b)):
         return None
     wanted = _wanted(spec, terms)
-    axis = max(spec.k, key=lambda a: divisor(a, wanted))
-    parts = divisor(axis, wanted)
+    axis, parts = division(spec, wanted)
     return None if 2 * parts <= wanted else split_terms(spec, axis, parts)
 
 
@@ -59,7 +58,13 @@ def _is_plain(spec: Contract, read: Read) -> bool:
     return not read.guard and not nested and affine(read.offset, [a.name for a in spec.axes]) is not None
 
 
-def divisor(axis: Axis, most: int) -> int:
+def division(spec: Contract, most: int) -> tuple[Axis, int]:
+    """The axis of k that goes into most parts, up to a number; and how many."""
+    axis = max(spec.k, key=lambda a: _divisor(a, most))
+    return axis, _divisor(axis, most)
+
+
+def _divisor(axis: Axis, most: int) -> int:
     """The largest divisor of the extent up to a number: parts are of one length."""
     extent = static(axis.extent) or 1
     return max((d for d in range(1, most + 1) if extent % d == 0), default=1)

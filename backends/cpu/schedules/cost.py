@@ -11,6 +11,8 @@ from uol.ir.program.walk import walk
 
 PARALLEL_FROM = 1 << 16
 """Units from which a second thread pays: a launch on the pool costs 2 to 4 us, and a core does some 10 units a ns."""
+CHAINS = 8
+"""Independent additions in flight: four cycles of latency, two a cycle; and registers for all of them."""
 MANY_COLS = 64
 """Cols from which a walk over them may meet another page of memory at each: as many as a first-level TLB has entries."""
 

@@ -15,7 +15,7 @@ from uol.backends.cpu.host import Host
 from uol.backends.cpu.operands.interiors import interior_of
 from uol.backends.cpu.operands.strided_reads import LONGEST_STEP
 from uol.backends.cpu.operands.typical import typical_size
-from uol.backends.cpu.schedules.cost import MANY_COLS, PARALLEL_FROM, cost, parallel_prefix, size, steps_cost
+from uol.backends.cpu.schedules.cost import CHAINS, MANY_COLS, PARALLEL_FROM, cost, parallel_prefix, size, steps_cost
 from uol.backends.cpu.schedules.kinds import Reduction
 from uol.codegen.indexing.affine import coefficient
 from uol.codegen.indexing.arithmetic import static
@@ -34,8 +34,6 @@ MOST_STATES = 2048
 TASKS_PER_CORE = 8
 LONG_RUN = 64
 """Elements in the vectors that a pass over a row takes at a time."""
-CHAINS = 8
-"""Partial results of values that are taken one by one: the latency of an addition, and registers for all of them."""
 SCATTERED_COST = 40
 """Units of a read at a place that is itself read, mostly of a cache line that is not near: several are under way at a time."""
 WIDEST_WINDOW = 16

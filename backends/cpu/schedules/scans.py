@@ -24,7 +24,7 @@ from uol.backends.cpu.expressions.vectorising import lane_loop
 from uol.backends.cpu.frame import Frame, open_frame
 from uol.backends.cpu.host import Host
 from uol.backends.cpu.oracle.index_loops import advance
-from uol.backends.cpu.schedules.cost import PARALLEL_FROM, size, steps_cost
+from uol.backends.cpu.schedules.cost import CHAINS, PARALLEL_FROM, size, steps_cost
 from uol.backends.cpu.schedules.kinds import Sweep
 from uol.backends.cpu.schedules.nest import enter_nest
 from uol.backends.cpu.schedules.tile_axes import NOWHERE, Side
@@ -34,8 +34,6 @@ from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.nodes import Fold, Let, Scan, Step, Store
 from uol.ir.program.walk import variables
 
-CHAINS = 8
-"""Independent additions in flight: four cycles of latency, two a cycle."""
 CHUNK_CORES = 3
 """Chunks whose places are not constants take LLVM twice as long (it gathers them), so that two cores win nothing."""
 CHUNK_FROM = 64
