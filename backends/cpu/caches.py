@@ -40,6 +40,11 @@ class Caches:
         return self.first // 2
 
     @property
+    def panel_bytes(self) -> int:
+        """What is read from the first level again and again while a little passes through it: three quarters."""
+        return 3 * self.first // 4
+
+    @property
     def block_bytes(self) -> int:
         """What is kept in the second level while other data pass through it: half."""
         return self.second // 2

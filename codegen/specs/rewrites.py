@@ -13,7 +13,7 @@ Every function is pure and mechanical: the kernels compute the same values, join
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from uol.codegen.indexing.affine import affine
@@ -150,23 +150,25 @@ def as_contract(spec: Reduce) -> Contract | None:
 
 
 @verified
-def split_terms(contract: Contract, axis: Axis, parts: int) -> tuple[Contract, Reduce]:
-    """The sums over parts of an axis of k, of which `parts` divides the extent, stored in the accumulator's type over [part,
-    batch, m, n]; and their sum in the order of the parts, with the epilogue. Both operands are affine along the axis."""
-    buffers, numbers = [a.name for a in contract.args], [s.name for s in contract.scalars]
-    taken = (*names_of(contract), *contract.dims, *buffers, *numbers, *(a.name for a in contract.axes))
-    part = Axis(unused("part", taken), Const(parts))
-    shorter = Axis(axis.name, Const((static(axis.extent) or 0) // parts))
-    axes = contract.batch + contract.m + contract.n
-    k = tuple(shorter if a is axis else a for a in contract.k)
-    batch = (part, *contract.batch)
+def split_terms(contract: Contract, divisions: Sequence[tuple[Axis, int]]) -> tuple[Contract, Reduce]:
+    """The sums over parts of axes of k, each of which its number of parts divides, stored in the accumulator's type over [parts,
+    batch, m, n]; and their sum in the order of the parts, with the epilogue. Both operands are affine along the axes."""
+    taken = {*names_of(contract), *contract.dims, *(x.name for x in (*contract.args, *contract.scalars, *contract.axes))}
+    cuts = []
+    for axis, number in divisions:
+        part = Axis(unused("part", taken), Const(number))
+        taken.add(part.name)
+        cuts.append(_Cut(part, Axis(axis.name, Const((static(axis.extent) or 0) // number))))
+    parts, axes = tuple(cut.part for cut in cuts), contract.batch + contract.m + contract.n
+    k = tuple(next((cut.within for cut in cuts if cut.within.name == a.name), a) for a in contract.k)
+    batch = (*parts, *contract.batch)
     over = batch + contract.m + contract.n + k
-    workspace = workspace_over(f"{contract.name}_parts", contract.acc_dtype, (part, *axes))
-    place, strides = place_in(workspace, (part, *axes), (part, *axes))
-    names = tuple(a.name for a in (part, *axes))
+    workspace = workspace_over(f"{contract.name}_parts", contract.acc_dtype, (*parts, *axes))
+    place, strides = place_in(workspace, (*parts, *axes), (*parts, *axes))
+    names = tuple(a.name for a in (*parts, *axes))
     acc = Var(contract.acc, contract.acc_dtype)
     factors = (contract.a, contract.b)
-    a, b = (_strides_over(_by_parts(f, contract, axis, part, shorter), [x.name for x in over]) for f in factors)
+    a, b = (_strides_over(_by_parts(f, contract, cuts), [x.name for x in over]) for f in factors)
     product = replace(
         contract,
         name=f"{contract.name}_parts",
@@ -179,7 +181,7 @@ def split_terms(contract: Contract, axis: Axis, parts: int) -> tuple[Contract, R
         epilogue=(Store(workspace.name, place, strides, acc, contract.acc_dtype, names, contract.line),),
     )
     rows = in_physical_order(axes, contract.epilogue)
-    place, strides = place_in(workspace, (part, *axes), (*rows, part))
+    place, strides = place_in(workspace, (*parts, *axes), (*rows, *parts))
     read = Read(workspace.name, place, strides, (), None, contract.acc_dtype)
     fold = Fold(contract.acc, "sum", read, contract.acc_dtype, (), contract.line)
     steps = tuple(over_axes(s, rows) for s in contract.epilogue)
@@ -187,19 +189,30 @@ def split_terms(contract: Contract, axis: Axis, parts: int) -> tuple[Contract, R
     head = head_of(contract)
     head["args"] = ordered((*args_of(contract, written, steps), workspace))
     head["scalars"] = scalars_of(contract, written)
-    return product, Reduce(**head, rows=rows, cols=(part,), steps=(fold, *steps))
+    return product, Reduce(**head, rows=rows, cols=parts, steps=(fold, *steps))
 
 
-def _by_parts(factor: Expr, contract: Contract, axis: Axis, part: Axis, shorter: Axis) -> Expr:
-    """A factor at index `part * extent of shorter + shorter` of the axis."""
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """An axis in parts: the number of a part, and the axis within it."""
+
+    part: Axis
+    within: Axis
+
+
+def _by_parts(factor: Expr, contract: Contract, cuts: Sequence[_Cut]) -> Expr:
+    """A factor at index `part * extent within + within` of each axis that is cut."""
 
     def rule(node: Expr) -> Expr | None:
         if not isinstance(node, Read):
             return None
         form = affine(node.offset, [a.name for a in contract.axes])
         assert form is not None and not node.guard
-        step = mul(form.factor(axis.name), shorter.extent)
-        return replace(node, offset=add(node.offset, mul(Var(part.name), step)), strides=((part.name, step), *node.strides))
+        for cut in cuts:
+            step = mul(form.factor(cut.within.name), cut.within.extent)
+            offset = add(node.offset, mul(Var(cut.part.name), step))
+            node = replace(node, offset=offset, strides=((cut.part.name, step), *node.strides))
+        return node
 
     return rewrite(factor, rule)
 

@@ -59,7 +59,7 @@ def takes_panels(spec: Contract) -> bool:
     if products < FEWEST_PRODUCTS or rows < FEWEST_SCATTERED_USES:
         return False
     is_far = _is_far(spec) or rows_are_far(spec) or is_in_parts(spec)
-    if rows < fewest_rows(spec) or (_feeds_lanes(spec) and not is_far):
+    if rows < fewest_rows(spec) or (feeds_lanes(spec) and not is_far):
         return False
     return typical(spec, with_flat_columns(spec).n[-1].extent) >= LEAST_COLUMNS
 
@@ -67,10 +67,10 @@ def takes_panels(spec: Contract) -> bool:
 def fewest_rows(spec: Contract) -> int:
     """Rows that must read a column for its copy to pay. Steps along k that are an argument apart are better copied, too."""
     is_known = size((*spec.k, *spec.n)) is not None
-    return FEWEST_USES if is_known and _feeds_lanes(spec) else FEWEST_SCATTERED_USES
+    return FEWEST_USES if is_known and feeds_lanes(spec) else FEWEST_SCATTERED_USES
 
 
-def _feeds_lanes(spec: Contract) -> bool:
+def feeds_lanes(spec: Contract) -> bool:
     """Does b lie contiguously along columns, and far enough, so that tiles could read it where it is?"""
     columns = typical(spec, with_flat_columns(spec).n[-1].extent)
     read, extent = the_read(spec.b), typical(spec, spec.n[-1].extent)

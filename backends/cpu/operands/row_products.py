@@ -9,7 +9,7 @@ from __future__ import annotations
 from uol.backends.cpu.host import core_count
 from uol.backends.cpu.operands.factors import accumulator_bytes, the_read
 from uol.backends.cpu.operands.panels import KEPT_BYTES
-from uol.backends.cpu.operands.terms import division
+from uol.backends.cpu.operands.terms import divided
 from uol.backends.cpu.schedules.cost import size
 from uol.codegen.indexing.affine import coefficient
 from uol.codegen.specs.nodes import Contract, Reduce
@@ -32,8 +32,8 @@ def row_product(spec: Contract) -> tuple[Reduce, ...] | None:
     is_small = terms < FEWEST_TERMS or columns * terms * accumulator_bytes(spec) <= KEPT_BYTES
     if matrix.guard or is_small:
         return None
-    axis, parts = division(spec, -(-STRETCHES_PER_CORE * core_count() // max(batch, 1)))
-    if parts == 1:
+    divisions = divided(spec, -(-STRETCHES_PER_CORE * core_count() // max(batch, 1)))
+    if not divisions:
         return (as_reduce(spec),)
-    product, total = split_terms(spec, axis, parts)
+    product, total = split_terms(spec, divisions)
     return as_reduce(product), total

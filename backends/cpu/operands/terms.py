@@ -9,6 +9,8 @@ number of cores, the result is the same from run to run.
 
 from __future__ import annotations
 
+from math import prod
+
 from uol.backends.cpu.host import core_count
 from uol.backends.cpu.operands.factors import accumulator_bytes, the_read
 from uol.backends.cpu.operands.panels import LEAST_DEPTH
@@ -39,8 +41,8 @@ def in_parts(spec: Contract) -> tuple[Contract, Reduce] | None:
     if results * accumulator_bytes(spec) > MOST_SUMS_BYTES or not all(_is_plain(spec, the_read(f)) for f in (spec.a, spec.b)):
         return None
     wanted = _wanted(spec, terms)
-    axis, parts = division(spec, wanted)
-    return None if 2 * parts <= wanted else split_terms(spec, axis, parts)
+    divisions = divided(spec, wanted)
+    return None if 2 * prod(parts for _, parts in divisions) <= wanted else split_terms(spec, divisions)
 
 
 def _wanted(spec: Contract, terms: int) -> int:
@@ -58,10 +60,21 @@ def _is_plain(spec: Contract, read: Read) -> bool:
     return not read.guard and not nested and affine(read.offset, [a.name for a in spec.axes]) is not None
 
 
-def division(spec: Contract, most: int) -> tuple[Axis, int]:
-    """The axis of k that goes into most parts, up to a number; and how many."""
-    axis = max(spec.k, key=lambda a: _divisor(a, most))
-    return axis, _divisor(axis, most)
+def divided(spec: Contract, most: int) -> tuple[tuple[Axis, int], ...]:
+    """The axes of k that go into parts, outermost first, so that what a part reads lies together; and into how many, up to a
+    number in all. An axis is divided where those outside of it are so as a whole, or where it alone makes more parts."""
+    found: list[tuple[Axis, int]] = []
+    left = most
+    for axis in spec.k:
+        parts = _divisor(axis, left)
+        found.append((axis, parts))
+        left //= parts
+        if parts < (static(axis.extent) or 1):
+            break
+    alone = max(spec.k, key=lambda a: _divisor(a, most))
+    if 2 * prod(parts for _, parts in found) <= _divisor(alone, most):
+        found = [(alone, _divisor(alone, most))]
+    return tuple((axis, parts) for axis, parts in found if parts > 1)
 
 
 def _divisor(axis: Axis, most: int) -> int:

@@ -11,15 +11,15 @@ result and b are contiguous. Tiles are the parallel tasks, in an order that read
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from uol.backends.cpu.dots.words import has_words, lies_in_rows, unit_of, words_of
 from uol.backends.cpu.expressions.dtypes import Term, representation
 from uol.backends.cpu.expressions.extents import ceil_div
 from uol.backends.cpu.host import Host
 from uol.backends.cpu.operands.factors import accumulator_bytes, epilogue_rows, rows_are_far, the_read
-from uol.backends.cpu.operands.panels import LEAST_DEPTH, WIDEST_PANEL, takes_panels
-from uol.backends.cpu.operands.typical import typical_size, typical_span
+from uol.backends.cpu.operands.panels import LEAST_DEPTH, WIDEST_PANEL, feeds_lanes, takes_panels
+from uol.backends.cpu.operands.typical import typical, typical_size, typical_span
 from uol.backends.cpu.schedules.cost import size
 from uol.backends.cpu.schedules.dot_products import DOT_COLUMNS, DOT_ROWS, dot_products
 from uol.backends.cpu.schedules.kinds import Dots, Panels, Tiles, Unit
@@ -49,6 +49,18 @@ WAY_BYTES = 4096
 MOST_ROWS = 14
 SLIVER_ROWS = 16
 """Rows of a sliver that the depth of a block allows for: the power of two above `MOST_ROWS`."""
+MOST_DEPTH = 1024
+"""Steps along k that are summed one after another in a block, at the most: the error grows with them."""
+MOST_PIECES = 48
+"""Pieces in which the terms of a block lie in a row of a, at the most: each may be on a page of its own, of which a first-level
+TLB knows some 64."""
+NEAR_ROWS = 128
+"""Rows up to which panels are in the first level. The copy is a large part of the work then: of 32 channels of a 3-D image, a
+product took 1.3 times as long by panels in the second level, of 64 of 56 x 56 pixels 1.1 times; of 256 as long."""
+FEWEST_COLUMNS = 128
+"""Columns of a task: a row of a tile, which comes from the second level or from memory, is read once for all of them."""
+WIDEST_BLOCK = 1 << 10
+"""More tiles of columns than there are in a block."""
 ROWS_OF_ANY_NUMBER = 12
 """Rows of a tile where their number is an argument: more would be too many for more sizes."""
 ADDRESSED_ROWS = 6
@@ -60,7 +72,7 @@ def candidates(spec: Contract, host: Host) -> tuple[Tiles | Dots | Panels, ...]:
     """Best first."""
     unit = unit_of(spec, host) if has_words(spec) else ""
     if unit or takes_panels(spec):
-        return (_panels(spec, host, unit),)
+        return (_word_panels(spec, host, unit) if unit else _panels(spec, host),)
     spec = _at_hand(spec)
     lanes = host.vector_bytes // accumulator_bytes(spec)
     rows = _extent(spec, "m")
@@ -80,35 +92,87 @@ def candidates(spec: Contract, host: Host) -> tuple[Tiles | Dots | Panels, ...]:
     return (Tiles(tile_rows, vectors, lanes, block, parallel, block > 1 and _b_is_far(spec), far),)
 
 
-def _panels(spec: Contract, host: Host, unit: Unit) -> Panels:
-    """The tile that keeps the processor's units busiest, blocks that stay in its caches, tasks enough for its cores. A block is
-    as deep as the first level has room for the rows of a tile, of which each element is broadcast. Tile registers are loaded by
-    lines: the second level feeds them, and a block is as deep as it holds the panels that must read the rows."""
-    words = words_of(spec) if unit else None
+def _panels(spec: Contract, host: Host) -> Panels:
+    """The tile that keeps the processor's units busiest, blocks that stay in its caches, tasks enough for its cores."""
+    lanes = host.vector_bytes // accumulator_bytes(spec)
+    rows, columns, depth = (typical_size(spec, axes) for axes in (spec.m[-1:], spec.n[-1:], spec.k))
+    height, vectors = _busiest(rows, columns, lanes, host, _heights(spec, lanes, host))
+    block = _block_of_panels(spec, vectors * lanes, host)
+    depth = block.depth if size(spec.k) is None else ceil_div(depth, ceil_div(depth, block.depth))
+    far = _results_are_far(spec, host)
+    return _in_tasks(spec, Panels(height, vectors, lanes, depth, 1, 1, host.cores > 1, far), host, block)
+
+
+def _word_panels(spec: Contract, host: Host, unit: Unit) -> Panels:
+    """The same for the processor's instructions for words. Dot instructions broadcast each element of the rows of a tile, for
+    which the first level has room. Tile registers are loaded by lines: the second level feeds them, and a block is as deep as
+    it holds the panels that must read the rows."""
+    words = words_of(spec)
     word = words.steps if words else 1
     lanes = host.vector_bytes // accumulator_bytes(spec)
     rows, columns, depth = (typical_size(spec, axes) for axes in (spec.m[-1:], spec.n[-1:], spec.k))
     height, vectors = TILE_REGISTERS if unit == "tiles" else _busiest(rows, columns, lanes, host)
-    line_bytes = accumulator_bytes(spec) * (FEWEST_REGISTER_TILES * vectors * lanes if unit == "tiles" else SLIVER_ROWS)
+    fewest = FEWEST_REGISTER_TILES if unit == "tiles" else FEWEST_TILES
+    line_bytes = accumulator_bytes(spec) * (fewest * vectors * lanes if unit == "tiles" else SLIVER_ROWS)
     kept_bytes = host.caches.block_bytes if unit == "tiles" else host.caches.sliver_bytes
     most = word * max(LEAST_DEPTH, kept_bytes // line_bytes)
     depth = most if size(spec.k) is None else ceil_div(depth, ceil_div(depth, most))
-    far = _results_are_far(spec, host)
-    return _in_tasks(spec, Panels(height, vectors, lanes, depth, 1, 1, host.cores > 1, far, unit=unit, word=word), host)
+    tile = Panels(height, vectors, lanes, depth, 1, 1, host.cores > 1, _results_are_far(spec, host), unit=unit, word=word)
+    return _in_tasks(spec, tile, host, _Block(depth, fewest, host.caches.block_bytes))
 
 
-def _in_tasks(spec: Contract, tile: Panels, host: Host) -> Panels:
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Panels of a block of k: how deep they are at the most, of how many tiles of columns at the least, and what they may take."""
+
+    depth: int
+    fewest: int
+    bytes: int
+
+
+def _block_of_panels(spec: Contract, width: int, host: Host) -> _Block:
+    """Panels that few rows read are in the first-level cache from their copy on. Those of others are in the second, as deep as
+    it allows: the fewer blocks, the fewer sums wait. A sliver is copied for all columns that the second level has room for."""
+    caches, line_bytes = host.caches, width * accumulator_bytes(spec)
+    if rows_are_far(spec):
+        return _Block(LEAST_DEPTH, WIDEST_BLOCK, 5 * caches.second // 8)
+    if not feeds_lanes(spec) and typical_size(spec, spec.m) <= NEAR_ROWS:
+        depth = caches.panel_bytes // line_bytes
+        return _Block(depth, 1, depth * line_bytes)
+    fewest = max(1, FEWEST_COLUMNS // width)
+    depth = min(caches.block_bytes // (fewest * line_bytes), MOST_DEPTH, MOST_PIECES * _length_of_pieces(spec))
+    return _Block(max(LEAST_DEPTH, depth), fewest, caches.block_bytes)
+
+
+def _length_of_pieces(spec: Contract) -> int:
+    """How many terms of a row lie contiguously: all, those of a filter's taps, those of an image."""
+    offset, length = the_read(spec.a).offset, 1
+    for axis in reversed(spec.k):
+        if coefficient(offset, axis.name) != length:
+            return length
+        length *= typical(spec, axis.extent)
+    return length
+
+
+def _heights(spec: Contract, lanes: int, host: Host) -> range:
+    """How many rows a tile may have: rows that are copied are so by half a vector."""
+    if rows_are_far(spec):
+        return range(lanes // 2, MOST_ROWS + 1, lanes // 2)
+    return range(1, 1 + (host.caches.first // WAY_BYTES // 2 if _rows_share_sets(spec) else MOST_ROWS))
+
+
+def _in_tasks(spec: Contract, tile: Panels, host: Host, block: _Block) -> Panels:
     """The schedule of a tile, with so many of them in a task as the sizes and the cores ask for, and with copies of rows where
     these pay."""
-    width, fewest = tile.vectors * tile.lanes, FEWEST_REGISTER_TILES if tile.unit == "tiles" else FEWEST_TILES
+    width = tile.vectors * tile.lanes
     row_tiles = typical_size(spec, spec.m[:-1]) * ceil_div(typical_size(spec, spec.m[-1:]), tile.rows)
     column_tiles = typical_size(spec, spec.n[:-1]) * ceil_div(typical_size(spec, spec.n[-1:]), width)
     speed = TILES_SPEED if tile.unit == "tiles" else 1
     product = Product(row_tiles, column_tiles, typical_size(spec, spec.batch), tile.rows, host.cores, speed=speed)
     line_bytes = width * accumulator_bytes(spec)
     tiles = SUMS_BYTES // (tile.rows * line_bytes)
-    widest = min(tiles, max(1, host.caches.block_bytes // (ceil_div(tile.depth, tile.word) * line_bytes)))
-    tall, wide = product.task(widest, tiles, fewest)
+    widest = min(tiles, max(1, block.bytes // (ceil_div(tile.depth, tile.word) * line_bytes)))
+    tall, wide = product.task(widest, tiles, block.fewest)
     slivers, cores = rows_are_far(spec) and wide >= FEWEST_TILES, 0
     if tile.unit:
         slivers = tile.unit == "dots" or not lies_in_rows(spec)
@@ -117,19 +181,20 @@ def _in_tasks(spec: Contract, tile: Panels, host: Host) -> Panels:
     return replace(tile, row_tiles=tall, column_tiles=wide, slivers=slivers, cores=cores)
 
 
-def _busiest(rows: int, columns: int, lanes: int, host: Host) -> tuple[int, int]:
+def _busiest(rows: int, columns: int, lanes: int, host: Host, heights: range = range(1, 1 + MOST_ROWS)) -> tuple[int, int]:
     """Rows and vectors of the tile that takes least for all rows and columns. A step along k takes its multiply-adds, two a
-    cycle and never fewer than the ten that hide their latency, and half of its loads, which compete with them."""
+    cycle and never fewer than the ten that hide their latency, and what its loads take, which compete with them: a vector of
+    a panel one and a half multiply-adds, for it comes from the second-level cache, an element of a row a quarter."""
     found = []
     for vectors in range(1, WIDEST_PANEL // lanes + 1):
-        most = (host.vector_registers - 1 - vectors) // vectors
-        if most < 1:
-            continue
-        height = -(-rows // -(-rows // min(most, MOST_ROWS)))
-        loads, products = height + vectors, height * vectors
-        tiles = -(-rows // height) * -(-columns // (vectors * lanes))
-        room = ALL_REGISTERS_COST if products + vectors + 1 == host.vector_registers else 1.0
-        found.append((room * tiles * (max(products, loads, 10) + loads / 2), height, vectors))
+        for most in heights:
+            height = -(-rows // -(-rows // most)) if heights.step == 1 else most
+            products, loads = height * vectors, height + vectors
+            if products + vectors + 1 > host.vector_registers:
+                continue
+            tiles = -(-rows // height) * -(-columns // (vectors * lanes))
+            room = ALL_REGISTERS_COST if products + vectors + 1 == host.vector_registers else 1.0
+            found.append((room * tiles * (max(products, loads, 10) + 1.5 * vectors + height / 4), height, vectors))
     _, height, vectors = min(found)
     return height, vectors
 

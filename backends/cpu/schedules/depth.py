@@ -19,8 +19,9 @@ from uol.codegen.indexing.arithmetic import static
 from uol.ir.program.nodes import Axis
 
 ZERO = index(0)
-UNROLL = 4
-"""Steps along k that are written out."""
+UNROLL, MOST_UNROLL = 4, 8
+"""Steps along k that are written out: of a short axis as many as divide it, if any, up to the larger number. What is left over
+is run step by step, and LLVM would have more in flight there than there are registers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class Depth:
 
     def steps(self, frame: Frame, scope: Scope, block: Term) -> Iterator[tuple[Scope, Term]]:
         """The points of a block, and how many are before each. What is written for one is run for all."""
-        for point, before, run in self.runs(frame, scope, block, UNROLL):
+        for point, before, run in self.runs(frame, scope, block, self.unroll):
             with frame.code.loop("step", run, UNROLLED) as step:
                 here = point.with_values({self.axes[-1].name: point.values[self.axes[-1].name] + step})
                 yield here, before + step
@@ -103,6 +104,14 @@ class Depth:
         """How many steps a block has."""
         _, _, steps = self._piece(frame, scope, block)
         return steps * (size(self._inner) or 1)
+
+    @property
+    def unroll(self) -> int:
+        """How many steps along the last axis are written out."""
+        extent = static(self.axes[-1].extent) if self._inner else None
+        if extent is None or extent % UNROLL == 0:
+            return UNROLL
+        return next((n for n in range(MOST_UNROLL, 1, -1) if extent % n == 0), UNROLL)
 
     @property
     def _inner(self) -> tuple[Axis, ...]:

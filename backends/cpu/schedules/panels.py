@@ -29,7 +29,7 @@ from uol.backends.cpu.frame import Frame, open_frame
 from uol.backends.cpu.operands.factors import the_read
 from uol.backends.cpu.operands.panels import fewest_rows, slivers_together
 from uol.backends.cpu.schedules.cost import size
-from uol.backends.cpu.schedules.depth import UNROLL, Depth
+from uol.backends.cpu.schedules.depth import Depth
 from uol.backends.cpu.schedules.dot_products import DOT_COLUMNS, DOT_ROWS, write_dots
 from uol.backends.cpu.schedules.kinds import Dots, Panels, Tiles
 from uol.backends.cpu.schedules.nest import enter_nest, product, unflatten
@@ -218,7 +218,7 @@ class _Product:
             return row, here, sliver
         number = loops.enter_context(frame.code.loop("group", ceil_div(rows.size, sliver.tiles)))
         group = _Group(frame.code.bind("group_start", number * index(sliver.tiles)), sliver.tiles)
-        for point, step, run in sliver.depth.runs(frame, scope, sliver.block, UNROLL):
+        for point, step, run in sliver.depth.runs(frame, scope, sliver.block, sliver.depth.unroll):
             with rows.tiles(block, point, "sliver", group) as (place, there):
                 for first, height in rows.side.pieces(frame, there):
                     sliver.of_tile(place).write_run((rows.side.axis, first, height), there, step, run)

@@ -12,9 +12,10 @@ from uol.backends.cpu.expressions.extents import ceil_div, greatest, least, quot
 from uol.backends.cpu.frame import Frame
 
 TASKS_PER_CORE, LEAST_TASKS_PER_CORE = 8, 2
-MANY_ROWS, FEWEST_ROWS = 1024, 256
-"""Rows of a task that make the copy of its columns cheap, and with fewer of which it is not made once more. In between, columns
-are divided first, down to the tiles that a sliver serves: a task that reads the same rows again finds them in a cache."""
+MANY_ROWS, FEWEST_ROWS, LEAST_ROWS = 1024, 512, 256
+"""Rows of a task that make the copy of its columns cheap; with fewer than `FEWEST_ROWS` it is not made once more; of tile
+registers with fewer than a multiple of the last number, but no core is left without a task. In between, columns are divided first, down to the tiles that a
+sliver serves: a task that reads the same rows again finds them in a cache."""
 FEWEST_TILES, FEWEST_REGISTER_TILES = 4, 8
 """Tiles of columns that must read a sliver for its copy to pay: by multiply-adds or dots, and by tile registers, which are
 faster and take half as many columns."""
@@ -53,9 +54,9 @@ class Product:
         pieces = _pieces(wanted, ceil_div(self.column_tiles, wide), quotient(lines, self.speed * MANY_ROWS))
         wide = named("wide", least(wide, greatest(fewest, quotient(self.column_tiles * pieces, wanted))))
         blocks = ceil_div(self.column_tiles, wide)
-        pieces = _pieces(wanted, blocks, quotient(lines, self.speed * FEWEST_ROWS))
+        pieces = _pieces(wanted, blocks, quotient(lines, max(FEWEST_ROWS, self.speed * LEAST_ROWS)))
         if self.speed > 1:  # no core is left without a task
-            pieces = greatest(pieces, _pieces(needed, blocks, quotient(lines, FEWEST_ROWS)))
+            pieces = greatest(pieces, _pieces(needed, blocks, quotient(lines, LEAST_ROWS)))
         pieces = named("pieces", pieces)
         wide = named("wide", least(wide, greatest(1, quotient(self.column_tiles * pieces, needed))))
         pieces = named("pieces", greatest(pieces, ceil_div(self.row_tiles, quotient(most, wide))))
