@@ -35,8 +35,9 @@ machine; how they are cut rests on the caches of one."""
 SHORTEST_IMAGE, LONGEST_IMAGE = 32, 256
 """Pixels of an image whose columns run on into the next. With fewer, few vectors of the results would lie within one; of more,
 the last tile lacks little."""
-LONGEST_PART_OF_VECTOR = 12
-"""Columns of a line that leave a quarter of the lanes of a vector of f32 empty, or more."""
+FEWEST_LANES_SAVED = 2048
+"""Lanes of all steps along k that short lines leave empty, from which it pays to run on from one into the next: where results
+lie apart, each is then written by itself."""
 WIDEST_PANEL = 64
 """Columns of a panel, at the most."""
 SLIVER_RUN = 32
@@ -117,7 +118,9 @@ def over_lines(spec: Contract) -> Contract:
     """The spec with its columns as one axis where the innermost has so few that vectors would lack many of their lanes, and the
     others cannot join it, since the results lie apart: a gradient that goes to every second pixel of a small image."""
     line = static(spec.n[-1].extent) if len(spec.n) > 1 and size(spec.axes) is not None else None
-    if line is None or line > LONGEST_PART_OF_VECTOR or size(spec.n) == line or takes_panels(spec):
+    if line is None or line >= LEAST_COLUMNS or size(spec.n) == line or takes_panels(spec):
+        return spec
+    if (LEAST_COLUMNS - line) * (size(spec.k) or 0) < FEWEST_LANES_SAVED:
         return spec
     flat: Contract | None = spec
     while flat is not None and len(flat.n) > 1:

@@ -123,11 +123,13 @@ def _word_panels(spec: Contract, host: Host, unit: Unit) -> Panels:
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    """Panels of a block of k: how deep they are at the most, of how many tiles of columns at the least, and what they may take."""
+    """Panels of a block of k: how deep they are at the most, of how many tiles of columns at the least, what they may take, and
+    whether each is copied where its tiles begin."""
 
     depth: int
     fewest: int
     bytes: int
+    near: bool = False
 
 
 def _block_of_panels(spec: Contract, width: int, host: Host) -> _Block:
@@ -136,10 +138,9 @@ def _block_of_panels(spec: Contract, width: int, host: Host) -> _Block:
     caches, line_bytes = host.caches, width * accumulator_bytes(spec)
     if rows_are_far(spec):
         return _Block(LEAST_DEPTH, WIDEST_BLOCK, 5 * caches.second // 8)
-    if not feeds_lanes(spec) and typical_size(spec, spec.m) <= NEAR_ROWS:
-        depth = caches.panel_bytes // line_bytes
-        return _Block(depth, 1, depth * line_bytes)
-    fewest = max(1, FEWEST_COLUMNS // width)
+    fewest, near = max(1, FEWEST_COLUMNS // width), caches.panel_bytes // line_bytes
+    if not feeds_lanes(spec) and typical_size(spec, spec.m) <= NEAR_ROWS and typical_size(spec, spec.k) > near:
+        return _Block(near, fewest, fewest * near * line_bytes, near=True)
     depth = min(caches.block_bytes // (fewest * line_bytes), MOST_DEPTH, MOST_PIECES * _length_of_pieces(spec))
     return _Block(max(LEAST_DEPTH, depth), fewest, caches.block_bytes)
 
@@ -178,7 +179,7 @@ def _in_tasks(spec: Contract, tile: Panels, host: Host, block: _Block) -> Panels
         slivers = tile.unit == "dots" or not lies_in_rows(spec)
     if size((*spec.batch, *spec.m, *spec.n)) is None:
         tall, wide, cores = tiles // widest, widest, host.cores
-    return replace(tile, row_tiles=tall, column_tiles=wide, slivers=slivers, cores=cores)
+    return replace(tile, row_tiles=tall, column_tiles=wide, slivers=slivers, near=block.near and not slivers, cores=cores)
 
 
 def _busiest(rows: int, columns: int, lanes: int, host: Host, heights: range = range(1, 1 + MOST_ROWS)) -> tuple[int, int]:

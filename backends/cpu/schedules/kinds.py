@@ -82,6 +82,7 @@ class Panels:
     reads are copied, too. With `cores`, a task has as many tiles as the sizes of a call and so many cores ask for: of columns
     `column_tiles` at the most, and no more in all than those two make.
 
+    near    each panel is copied where its tiles begin, rather than all of a task before the first of them
     unit    `dots` or `tiles`: the processor's instructions for products of words, of `word` steps along k each
     """
 
@@ -94,12 +95,13 @@ class Panels:
     parallel: bool
     prefetch_results: bool = False
     slivers: bool = False
+    near: bool = False
     cores: int = 0
     unit: Unit = ""
     word: int = 1
 
     def describe(self) -> str:
-        copied = "panels and slivers" if self.slivers else "panels"
+        copied = "panels and slivers" if self.slivers else "near panels" if self.near else "panels"
         words = f" of words of {self.word}, by the processor's {self.unit}" if self.unit else ""
         tiles = f"tiles of {self.rows}x{self.vectors * self.lanes} over {copied}{words}, {self.depth} deep"
         fetched = ", results prefetched" if self.prefetch_results else ""

@@ -142,34 +142,58 @@ class _Product:
     schedule: Panels
 
     def write(self) -> None:
-        frame, spec, schedule = self.frame, self.spec, self.schedule
-        code, depth = frame.code, self._depth()
+        schedule, code, depth = self.schedule, self.frame.code, self._depth()
         rows, columns = self._blocks()
         with ExitStack() as loops:
             scope = self._enter_tasks(loops, rows, columns)
-            column_block = scope.values[COLUMNS]
             loops.enter_context(tile_registers(code, schedule))
-            panel_length = panel_elements(spec, schedule, depth)
+            length = panel_elements(self.spec, schedule, depth)
             wide = columns.size if isinstance(columns.size, int) else schedule.column_tiles
-            panels = code.local("panels", wide * panel_length, self._copied_type)
+            panels = code.local("panels", (1 if schedule.near else wide) * length, self._copied_type)
             sums = self._sums(depth, product([rows.size, columns.size]))
             block = loops.enter_context(code.loop("k_block", depth.count))
             copy = WordPanelCopy if schedule.unit else PanelCopy
-            whole = copy(frame, spec, schedule, depth, block, panels, ZERO)
-            with columns.tiles(column_block, scope, "panel") as (place, here):
-                replace(whole, start=place * index(panel_length)).write(columns.side, here)
-            row, here, sliver = self._enter_row_tiles(loops, rows, scope, self._sliver(depth, block))
-            for first_row, height in rows.side.pieces(frame, here):
-                row_places = rows.side.axis, first_row, height
-                if sliver is not None and sliver.tiles == 1:
-                    sliver.write(row_places, here)
-                with columns.tiles(column_block, here, "column_tile") as (place, there):
+            whole = copy(self.frame, self.spec, schedule, depth, block, panels, ZERO)
+            if schedule.near:
+                place, there = loops.enter_context(columns.tiles(scope.values[COLUMNS], scope, "column_tile"))
+                whole.write(columns.side, there)
+                for row, row_places, here, sliver in self._row_tiles(loops, rows, there, None):
+                    self._write_tiles(columns, (row_places, sliver), here, whole, sums, row * index(columns.size) + place)
+                return
+            with columns.tiles(scope.values[COLUMNS], scope, "panel") as (place, here):
+                replace(whole, start=place * index(length)).write(columns.side, here)
+            for row, row_places, here, sliver in self._row_tiles(loops, rows, scope, self._sliver(depth, block)):
+                with columns.tiles(scope.values[COLUMNS], here, "column_tile") as (place, there):
                     slot = row * index(columns.size) + place
-                    panel = replace(whole, start=code.bind("panel_start", place * index(panel_length)))
-                    for first, width in columns.side.pieces(frame, there):
-                        column_places = columns.side.axis, first, width
-                        tile = self._tile_kind(frame, spec, schedule, row_places, column_places, panel, sliver, sums, slot)
-                        tile.write(there)
+                    panel = replace(whole, start=code.bind("panel_start", place * index(length)))
+                    self._write_tiles(columns, (row_places, sliver), there, panel, sums, slot)
+
+    def _row_tiles(
+        self, loops: ExitStack, rows: _Blocks, scope: Scope, sliver: SliverCopy | None
+    ) -> Iterator[tuple[Term, tuple[Axis, Term, int], Scope, SliverCopy | None]]:
+        """The tiles of rows of a block, by their heights: the place of each, its rows, where it stands, and its sliver."""
+        row, here, sliver = self._enter_row_tiles(loops, rows, scope, sliver)
+        for first, height in rows.side.pieces(self.frame, here):
+            if sliver is not None and sliver.tiles == 1:
+                sliver.write((rows.side.axis, first, height), here)
+            yield row, (rows.side.axis, first, height), here, sliver
+
+    def _write_tiles(
+        self,
+        columns: _Blocks,
+        rows: tuple[tuple[Axis, Term, int], SliverCopy | None],
+        scope: Scope,
+        panel: PanelCopy,
+        sums: Term | None,
+        slot: Term,
+    ) -> None:
+        """The tile of these rows and of a panel, by its widths."""
+        places, sliver = rows
+        for first, width in columns.side.pieces(self.frame, scope):
+            column_places = columns.side.axis, first, width
+            self._tile_kind(
+                self.frame, self.spec, self.schedule, places, column_places, panel, sliver, sums, slot
+            ).write(scope)
 
     def _depth(self) -> Depth:
         """Blocks of k, of whole tile registers where it goes by them."""
