@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
@@ -15,17 +16,23 @@ from uol.backends.cpu.expressions.folds import State
 from uol.backends.cpu.expressions.spec_expressions import Scope
 from uol.backends.cpu.expressions.vectorising import lane_loop
 from uol.backends.cpu.frame import Frame, open_frame
+from uol.backends.cpu.operands.factors import CACHE_LINE_BYTES
 from uol.backends.cpu.schedules.cost import size
 from uol.backends.cpu.schedules.kinds import Reduction
 from uol.backends.cpu.schedules.nest import enter_nest, product, unflatten
+from uol.backends.cpu.schedules.prefetch import prefetch
+from uol.backends.cpu.schedules.reduction import rows_read
 from uol.backends.cpu.statements import linear_index, run_steps, take
-from uol.codegen.specs.nodes import Fold, Let, Reduce, Step
+from uol.codegen.specs.nodes import Fold, Let, Read, Reduce, Step
 from uol.codegen.specs.steps import passes_of
 from uol.ir.program.nodes import Axis, Const
+from uol.ir.types import DTYPES
 
 ZERO = index(0)
 ROW_BUFFER_BYTES = 256 * 1024
 """What a row may keep on a thread's stack between its passes, where its length is an argument."""
+SECOND = 1
+"""The pass in which the next row is asked for: the first has the memory busy."""
 SHORTER = 4
 """What is left over of a number that is an argument goes in vectors that are so many times shorter."""
 
@@ -86,7 +93,7 @@ class Row:
         filled: set[str] = set()
         passes = passes_of(self.spec)
         scope = run_steps(code, passes.before, scope)
-        for run in passes.passes:
+        for number, run in enumerate(passes.passes):
             places, positions = self.schedule.lanes * self.schedule.col_tasks, size(self.spec.cols) or 0
             states = {f.name: State.declare(code, f, places, positions=positions) for f in run.folds}
             for state in states.values():
@@ -96,7 +103,7 @@ class Row:
             if self.schedule.col_tasks > 1:
                 self._pass_in_tasks(body, scope)
             else:
-                self._pass(body, scope)
+                self._pass(body, scope, rows_read(self.spec) if self.schedule.ahead and number == SECOND else ())
             filled |= {s.name for s in run.steps if isinstance(s, Let)} & kept.keys()
             for state in states.values():
                 self._join(state)
@@ -126,19 +133,30 @@ class Row:
             with code.loop("lane", lanes, VECTORIZED) as lane:
                 state.merge(code, lane, lane + index(lanes))
 
-    def _pass(self, body: _Element, scope: Scope) -> None:
-        """One pass over the cols: vectors of lanes, then one shorter vector."""
+    def _pass(self, body: _Element, scope: Scope, ahead: Sequence[Read] = ()) -> None:
+        """One pass over the cols: vectors of lanes, then one shorter vector. What is read `ahead` is so in the next row."""
         code, lanes = self.frame.code, self.schedule.lanes
         whole, rest = self._cut()
         with ExitStack() as loops:
             scope = enter_nest(self.frame, loops, self.outer, 0, scope)
             start, count = self._vectors(scope, whole)
             vectors = code.loop(f"{self.inner.name}_vector", count, start=start)
-            with vectors as vector, code.loop("lane", lanes, body.lane_kind) as lane:
-                body.write(scope.with_values({self.inner.name: vector * index(lanes) + lane}), lane)
+            with vectors as vector:
+                self._prefetch(ahead, vector, scope)
+                with code.loop("lane", lanes, body.lane_kind) as lane:
+                    body.write(scope.with_values({self.inner.name: vector * index(lanes) + lane}), lane)
             if self.inner.name in scope.limits:
                 loops.enter_context(code.when(scope.limits[self.inner.name][1] > index(whole) * index(lanes)))
             self._rest(body, scope, whole, rest)
+
+    def _prefetch(self, ahead: Sequence[Read], vector: Term, scope: Scope) -> None:
+        """Asks for a vector of what the next row reads, line by line."""
+        for read in ahead:
+            row, start = self.spec.rows[-1].name, vector * index(self.schedule.lanes)
+            lines = range(0, self.schedule.lanes, CACHE_LINE_BYTES // DTYPES[read.dtype].bytes)
+            next_row = scope.with_values({row: scope.values[row] + index(1)})
+            places = [next_row.with_values({self.inner.name: start + index(line)}) for line in lines]
+            prefetch(self.frame, read, places)
 
     def _vectors(self, scope: Scope, whole: Extent) -> tuple[Extent, Extent]:
         """The first of the whole vectors, and how many: limits are multiples of a vector, or the end of the cols."""

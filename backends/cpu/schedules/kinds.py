@@ -38,7 +38,8 @@ class Reduction:
     """`along` names what feeds the lanes; `lanes` of them; `parallel` leading row axes are fused into tasks; with
     `col_tasks` above 1 every pass over the cols of a row is cut into so many tasks; `keep` names the element values that
     a row keeps between its passes. Along rows, a block is `vectors` of so many lanes: one is held in registers, more of them
-    in the first-level cache, and memory is read in longer pieces."""
+    in the first-level cache, and memory is read in longer pieces. Along cols, the row that comes next may be asked for while
+    one is gone over again: `ahead`."""
 
     along: Literal["cols", "rows"]
     lanes: int
@@ -46,12 +47,14 @@ class Reduction:
     col_tasks: int = 1
     keep: tuple[str, ...] = ()
     vectors: int = 1
+    ahead: bool = False
 
     def describe(self) -> str:
         kept = f", keeps {', '.join(self.keep)}" if self.keep else ""
         tasks = f", {self.col_tasks} tasks a row" if self.col_tasks > 1 else ", parallel rows" if self.parallel else ""
         vectors = f"{self.vectors} x " if self.vectors > 1 else ""
-        return f"{vectors}{self.lanes} lanes along {self.along}{tasks}{kept}"
+        ahead = ", the next row prefetched" if self.ahead else ""
+        return f"{vectors}{self.lanes} lanes along {self.along}{tasks}{kept}{ahead}"
 
 
 @dataclass(frozen=True, slots=True)

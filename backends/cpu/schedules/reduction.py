@@ -24,6 +24,7 @@ from uol.codegen.specs.steps import passes_of
 from uol.codegen.specs.traverse import accesses
 from uol.ir.program.nodes import Axis
 from uol.ir.program.walk import variables, walk
+from uol.ir.types import DTYPES
 
 VECTORS = 4
 """Independent vectors of partial results, to cover the latency of an addition."""
@@ -53,7 +54,26 @@ def candidates(spec: Reduce, host: Host) -> tuple[Reduction, ...]:
         tasks = min(2 * host.cores, max(1, (cols or 1) // (4 * lanes)))
         return (Reduction("cols", lanes, 0, tasks),)
     parallel = parallel_prefix(spec.rows, TASKS_PER_CORE * host.cores) if worthwhile and spec.rows else 0
-    return (Reduction("cols", lanes, parallel, 1, _kept(spec, host.caches.block_bytes)),)
+    kept = _kept(spec, host.caches.block_bytes)
+    return (Reduction("cols", lanes, parallel, 1, kept, ahead=lanes > 1 and _comes_from_memory(spec, host)),)
+
+
+def _comes_from_memory(spec: Reduce, host: Host) -> bool:
+    """Are rows gone over more than once, each of which stays in the first-level cache, and which all do not fit the second?
+    Memory would have nothing to do but in the first of their passes."""
+    if size(spec.axes) is None or len(passes_of(spec).passes) < 2:
+        return False
+    row, rows = (sum(typical_size(spec, axes) * DTYPES[r.dtype].bytes for r in rows_read(spec)) for axes in (spec.cols, spec.axes))
+    return 0 < row <= host.caches.sliver_bytes and rows > host.caches.second
+
+
+def rows_read(spec: Reduce) -> tuple[Read, ...]:
+    """What is read along the cols of a row, and elsewhere in the next row; one read of each tensor."""
+    if not spec.rows or not spec.cols:
+        return ()
+    row, col = spec.rows[-1].name, spec.cols[-1].name
+    found = [a for a in accesses(spec) if isinstance(a, Read) and not a.guard and coefficient(a.offset, col) == 1]
+    return tuple({a.tensor: a for a in found if (coefficient(a.offset, row) or 0) > 0}.values())
 
 
 def _scattered(spec: Reduce) -> int:
@@ -75,7 +95,7 @@ def _along_rows_schedule(spec: Reduce, host: Host, worthwhile: bool) -> Reductio
     while lanes > host.lanes and is_too_wide(lanes):
         lanes //= 2
     lanes = min(lanes, max(extent, 1))
-    blocks = -(-2 * host.cores // outer) if worthwhile else 1
+    blocks = -(-host.cores // outer) if worthwhile else 1
     vectors = max(1, min(-(-extent // (lanes * blocks)), MOST_STATES // (arrays * lanes))) if _is_long_walk(spec) else 1
     return Reduction("rows", lanes, len(spec.rows) if worthwhile else 0, vectors=vectors)
 
