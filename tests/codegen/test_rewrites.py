@@ -102,9 +102,22 @@ def test_both_operands_and_the_epilogue(name: str) -> None:
 def test_split_terms(parts: int, dtype: str) -> None:
     graph = lowered(LINEAR, types={"T": dtype}, dims={"M": 3, "N": 4, "K": 6})
     contract = contract_of(graph)
-    products, total = split_terms(contract, contract.k[0], parts)
+    products, total = split_terms(contract, [(contract.k[0], parts)])
     assert not {a.name for a in products.args} & {"b", "y"}
     assert [s.name for s in total.scalars] == ["slope"]
+    same(graph, products, total)
+
+
+@pytest.mark.parametrize("divisions", [(2, 3), (4, 2), (4, 6)])
+def test_split_terms_of_two_axes(divisions: tuple[int, int]) -> None:
+    """Some of each, all of the outer one, all of both."""
+    text = "op two(x: f32[M, J, K], w: f32[N, J, K]) -> (y: f32[M, N]) { y[m, n] = sum[j, k](x[m, j, k] * w[n, j, k]) }"
+    graph = lowered(text, types={}, dims={"M": 3, "N": 4, "J": 4, "K": 6})
+    contract = contract_of(graph)
+    products, total = split_terms(contract, list(zip(contract.k, divisions, strict=True)))
+    assert [static(a.extent) for a in products.batch] == list(divisions)
+    assert [static(a.extent) for a in products.k] == [4 // divisions[0], 6 // divisions[1]]
+    assert total.cols == products.batch
     same(graph, products, total)
 
 

@@ -56,7 +56,7 @@ def test_every_candidate_prints_and_parses(target: str) -> None:
 
 def test_names_and_truth_values_print_and_parse() -> None:
     schedule = Reduction("cols", 16, 2, keep=("e", "z"))
-    text = "kind=reduction,along=cols,lanes=16,parallel=2,col_tasks=1,keep=e+z,vectors=1"
+    text = "kind=reduction,along=cols,lanes=16,parallel=2,col_tasks=1,keep=e+z,vectors=1,ahead=false"
     assert schedule_text(schedule) == text
     given = parse_fields(text)
     assert kind_of(given.pop("kind"), KINDS["cpu"]) is Reduction

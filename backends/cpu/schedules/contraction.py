@@ -54,6 +54,9 @@ MOST_DEPTH = 1024
 MOST_PIECES = 48
 """Pieces in which the terms of a block lie in a row of a, at the most: each may be on a page of its own, of which a first-level
 TLB knows some 64."""
+ROWS_OF_A_SET = 6
+"""Rows of a tile that fall into one set of the first level, through which the panels pass: of 12 ways, tiles of 8 rows and more
+took 1.07 times as long as those of 6."""
 NEAR_ROWS = 128
 """Rows up to which panels are in the first level. The copy is a large part of the work then: of 32 channels of a 3-D image, a
 product took 1.3 times as long by panels in the second level, of 64 of 56 x 56 pixels 1.1 times; of 256 as long."""
@@ -96,7 +99,7 @@ def _panels(spec: Contract, host: Host) -> Panels:
     """The tile that keeps the processor's units busiest, blocks that stay in its caches, tasks enough for its cores."""
     lanes = host.vector_bytes // accumulator_bytes(spec)
     rows, columns, depth = (typical_size(spec, axes) for axes in (spec.m[-1:], spec.n[-1:], spec.k))
-    height, vectors = _busiest(rows, columns, lanes, host, _heights(spec, lanes, host))
+    height, vectors = _busiest(rows, columns, lanes, host, _heights(spec, lanes))
     block = _block_of_panels(spec, vectors * lanes, host)
     depth = block.depth if size(spec.k) is None else ceil_div(depth, ceil_div(depth, block.depth))
     far = _results_are_far(spec, host)
@@ -155,11 +158,11 @@ def _length_of_pieces(spec: Contract) -> int:
     return length
 
 
-def _heights(spec: Contract, lanes: int, host: Host) -> range:
+def _heights(spec: Contract, lanes: int) -> range:
     """How many rows a tile may have: rows that are copied are so by half a vector."""
     if rows_are_far(spec):
         return range(lanes // 2, MOST_ROWS + 1, lanes // 2)
-    return range(1, 1 + (host.caches.first // WAY_BYTES // 2 if _rows_share_sets(spec) else MOST_ROWS))
+    return range(1, 1 + (ROWS_OF_A_SET if _rows_share_sets(spec) else MOST_ROWS))
 
 
 def _in_tasks(spec: Contract, tile: Panels, host: Host, block: _Block) -> Panels:
@@ -169,7 +172,8 @@ def _in_tasks(spec: Contract, tile: Panels, host: Host, block: _Block) -> Panels
     row_tiles = typical_size(spec, spec.m[:-1]) * ceil_div(typical_size(spec, spec.m[-1:]), tile.rows)
     column_tiles = typical_size(spec, spec.n[:-1]) * ceil_div(typical_size(spec, spec.n[-1:]), width)
     speed = TILES_SPEED if tile.unit == "tiles" else 1
-    product = Product(row_tiles, column_tiles, typical_size(spec, spec.batch), tile.rows, host.cores, speed=speed)
+    batches, is_copied = typical_size(spec, spec.batch), rows_are_far(spec) and not tile.unit
+    product = Product(row_tiles, column_tiles, batches, tile.rows, host.cores, speed=speed, copies_rows=is_copied)
     line_bytes = width * accumulator_bytes(spec)
     tiles = SUMS_BYTES // (tile.rows * line_bytes)
     widest = min(tiles, max(1, block.bytes // (ceil_div(tile.depth, tile.word) * line_bytes)))

@@ -218,7 +218,8 @@ class _Product:
             return rows.of_a_task(schedule.row_tiles), columns.of_a_task(schedule.column_tiles)
         batches = product([self.frame.extent(a.extent) for a in spec.batch])
         row_tiles, column_tiles, batches = (greatest(1, size) for size in (rows.size, columns.size, batches))
-        whole = Product(row_tiles, column_tiles, batches, schedule.rows, schedule.cores, self.frame)
+        is_copied = schedule.slivers and not schedule.unit
+        whole = Product(row_tiles, column_tiles, batches, schedule.rows, schedule.cores, self.frame, copies_rows=is_copied)
         tall, wide = whole.task(schedule.column_tiles, schedule.row_tiles * schedule.column_tiles)
         return rows.of_a_task(tall), columns.of_a_task(wide)
 

@@ -13,8 +13,8 @@ from uol.backends.cpu.frame import Frame
 
 TASKS_PER_CORE, LEAST_TASKS_PER_CORE = 8, 2
 MANY_ROWS, FEWEST_ROWS, LEAST_ROWS = 1024, 512, 256
-"""Rows of a task that make the copy of its columns cheap; with fewer than `FEWEST_ROWS` it is not made once more; of tile
-registers with fewer than a multiple of the last number, but no core is left without a task. In between, columns are divided first, down to the tiles that a
+"""Rows of a task that make the copy of its columns cheap; with fewer than the second number it is not made once more, nor with
+fewer than the third where rows are copied, too; of tile registers a multiple of that, but no core is left without a task. Above, columns are divided first, down to the tiles that a
 sliver serves: a task that reads the same rows again finds them in a cache."""
 FEWEST_TILES, FEWEST_REGISTER_TILES = 4, 8
 """Tiles of columns that must read a sliver for its copy to pay: by multiply-adds or dots, and by tile registers, which are
@@ -34,7 +34,8 @@ WHOLE = 1 << 24
 @dataclass(frozen=True, slots=True)
 class Product:
     """Tiles of rows, each of `height`, and tiles of columns of one product; how many products there are. `frame`: of the
-    kernel that works out the sizes of a call. `speed`: of the products, beside that of a copy."""
+    kernel that works out the sizes of a call. `speed`: of the products, beside that of a copy. `copies_rows`: of a
+    task, too, which divided columns would do once more."""
 
     row_tiles: Extent
     column_tiles: Extent
@@ -43,22 +44,25 @@ class Product:
     cores: int
     frame: Frame | None = None
     speed: int = 1
+    copies_rows: bool = False
 
     def task(self, widest: int, most: int, fewest: int = FEWEST_TILES) -> tuple[Extent, Extent]:
         """Tiles of rows and of columns of a task: `most` in all at the most, of columns `widest`. Columns are divided
         first, down to `fewest` tiles."""
         named, lines = self._named, self.row_tiles * self.height
         wanted = named("wanted", ceil_div(TASKS_PER_CORE * self.cores, self.batches))  # of one product
-        needed = ceil_div(LEAST_TASKS_PER_CORE * self.cores, self.batches)
+        needed = ceil_div((1 if self.copies_rows else LEAST_TASKS_PER_CORE) * self.cores, self.batches)
+        fewest_rows = LEAST_ROWS if self.copies_rows else FEWEST_ROWS
         wide = named("wide", least(self.column_tiles, least(widest, most)))
         pieces = _pieces(wanted, ceil_div(self.column_tiles, wide), quotient(lines, self.speed * MANY_ROWS))
         wide = named("wide", least(wide, greatest(fewest, quotient(self.column_tiles * pieces, wanted))))
         blocks = ceil_div(self.column_tiles, wide)
-        pieces = _pieces(wanted, blocks, quotient(lines, max(FEWEST_ROWS, self.speed * LEAST_ROWS)))
+        pieces = _pieces(wanted, blocks, quotient(lines, max(fewest_rows, self.speed * LEAST_ROWS)))
         if self.speed > 1:  # no core is left without a task
             pieces = greatest(pieces, _pieces(needed, blocks, quotient(lines, LEAST_ROWS)))
         pieces = named("pieces", pieces)
         wide = named("wide", least(wide, greatest(1, quotient(self.column_tiles * pieces, needed))))
+        wide = named("wide", ceil_div(self.column_tiles, greatest(1, ceil_div(self.column_tiles, wide))))
         pieces = named("pieces", greatest(pieces, ceil_div(self.row_tiles, quotient(most, wide))))
         others = named("others", self.batches * ceil_div(self.column_tiles, wide))
         return named("tall", ceil_div(self.row_tiles, self._even(pieces, others))), wide

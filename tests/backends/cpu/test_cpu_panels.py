@@ -78,6 +78,19 @@ def test_types_and_a_bias(dtype: str) -> None:
 
 
 @of_any_size
+@pytest.mark.parametrize(("rows", "k", "near"), [(63, 900, True), (128, 601, True), (129, 900, False), (63, 140, False)])
+def test_panels_that_few_rows_read_are_copied_where_these_begin(rows: int, k: int, near: bool) -> None:
+    """Where there are several blocks of k: of 901 columns, the last tile is shorter."""
+    text = "op few(x: f32[M, K], w: f32[N, K]) -> (y: f32[M, N]) { y[m, n] = sum[k](x[m, k] * w[n, k]) }"
+    program = program_of(text, types={}, dims={"M": rows, "K": k, "N": 901})
+    (spec,) = graph_of(program).specs
+    schedule = next(iter(BACKEND.schedules(spec, HOST)))
+    assert isinstance(schedule, Panels)
+    assert schedule.near == near
+    require_product(program, "mk,nk->mn", k)
+
+
+@of_any_size
 @pytest.mark.parametrize("k", [70, LEAST_DEPTH + 30])
 def test_a_batch_has_panels_of_its_own(k: int) -> None:
     require_product(program_of("batched_matmul", dims={"B": 3, "M": 199, "K": k, "N": 50}), "bmk,bkn->bmn", k)
@@ -243,15 +256,18 @@ def test_what_is_not_worth_a_copy(m: int, k: int, n: int) -> None:
     assert not any(takes_panels(s) for s in graph.specs if isinstance(s, Contract))
 
 
-@pytest.mark.parametrize(("host", "rows", "vectors"), [(AVX512, 6, 4), (AVX2, 6, 2)])
-def test_tiles_of_panels_fit_the_registers_and_blocks_the_cache(host: Host, rows: int, vectors: int) -> None:
-    (spec,) = graph_of(program_of("matmul", ranks={"S": 0}, dims={"M": 1024, "K": 1024, "N": 1024})).specs
+@pytest.mark.parametrize(
+    ("k", "host", "rows", "vectors"),
+    [(1000, AVX512, 13, 2), (1024, AVX512, 6, 4), (1000, AVX2, 6, 2), (1024, AVX2, 6, 2)],
+    ids=["AVX-512", "AVX-512, rows in one set", "AVX2", "AVX2, rows in one set"],
+)
+def test_tiles_of_panels_fit_the_registers_and_blocks_the_cache(k: int, host: Host, rows: int, vectors: int) -> None:
+    (spec,) = graph_of(program_of("matmul", ranks={"S": 0}, dims={"M": 1024, "K": k, "N": 1024})).specs
     schedule = candidates(spec, host)[0]
     assert isinstance(schedule, Panels)
-    assert (schedule.rows, schedule.vectors, schedule.depth) == (rows, vectors, LEAST_DEPTH)
+    assert (schedule.rows, schedule.vectors, schedule.depth) == (rows, vectors, k // 2)
     block = schedule.depth * schedule.column_tiles * schedule.vectors * schedule.lanes * 4
     assert block <= 256 * 1024
-    assert schedule.column_tiles >= contraction.FEWEST_TILES
     tall, wide = schedule.rows * schedule.row_tiles, schedule.vectors * schedule.lanes * schedule.column_tiles
     tasks = -(-1024 // tall) * -(-1024 // wide)
     assert tasks >= 8 * host.cores and tasks % host.cores == 0

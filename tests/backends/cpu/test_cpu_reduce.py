@@ -9,6 +9,8 @@ import pytest
 from cpu_cases import as_numbers, channels_last, graph_of, inputs_of, module_of, program_of, require_close, run_compiled
 from turns import by_turns
 
+from uol.backends.cpu.caches import SIZES
+from uol.backends.cpu.schedules.kinds import Reduction
 from uol.ir import interpret
 from uol.ir.program.dtype_encoding import encode
 
@@ -38,6 +40,19 @@ def test_layer_norm(rows: int, cols: int) -> None:
     inputs = inputs_of(program)
     golden = interpret(program, as_numbers(program, inputs), {"eps": 1e-5})["y"]
     require_close(run_compiled(graph_of(program), inputs, {"eps": 1e-5})["y"], golden, "f32", 64, np.abs(golden) + 1)
+
+
+@pytest.mark.parametrize(("caches", "ahead"), [("32K,256K", True), ("32K,512K", False)])
+def test_the_next_row_is_asked_for_where_rows_come_from_memory(caches: str, ahead: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While one is gone over again; there is none behind the last."""
+    monkeypatch.setenv(SIZES, caches)
+    program = program_of("layer_norm", ranks={"S": 1}, dims={"S": 71, "C": 1003})
+    graph, inputs = graph_of(program), inputs_of(program)
+    (kernel,) = module_of(graph).kernels
+    assert isinstance(kernel.schedule, Reduction)
+    assert (kernel.schedule.ahead, "llvm.prefetch" in kernel.text) == (ahead, ahead)
+    golden = interpret(program, as_numbers(program, inputs), {"eps": 1e-5})["y"]
+    require_close(run_compiled(graph, inputs, {"eps": 1e-5})["y"], golden, "f32", 64, np.abs(golden) + 1)
 
 
 @pytest.mark.parametrize(

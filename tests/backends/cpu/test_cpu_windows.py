@@ -93,10 +93,12 @@ def test_which_kernels_there_are() -> None:
     assert sorted(k.__name__ for k in kinds if k in (Contract, Map)) == ["Contract", "Map", "Map", "Map"]
 
 
-@pytest.mark.parametrize(("size", "axes"), [(7, 1), (12, 1), (14, 3)])
-def test_columns_run_on_over_short_lines(size: int, axes: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Results go to every second pixel, so that lines cannot be joined: short ones would leave lanes of a vector empty."""
+@pytest.mark.parametrize(("size", "saved", "axes"), [(7, 160, 1), (12, 80, 1), (14, 40, 1), (14, 300, 3)])
+def test_columns_run_on_over_short_lines(size: int, saved: int, axes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Results go to every second pixel, so that lines cannot be joined: short ones would leave lanes of a vector empty, of 20
+    terms so many as pay or not."""
     monkeypatch.setattr(panels, "FEWEST_PRODUCTS", 0)
+    monkeypatch.setattr(panels, "FEWEST_LANES_SAVED", saved)
     dims = {"N": 3, "C": 20, "D": 24, "H": size, "W": size, "R": 3, "S": 3}
     graph = graph_of(program_of("conv_transpose2d", dims=dims, attrs={"stride": 2, "pad": 1}))
     products = [s for s in graph.specs if isinstance(s, Contract)]

@@ -82,7 +82,7 @@ def test_as_reduce() -> None:
 
 def test_split_terms() -> None:
     spec = linear(K=12)
-    products, total = split_terms(spec, spec.k[0], 3)
+    products, total = split_terms(spec, [(spec.k[0], 3)])
     agree(
         products,
         """
