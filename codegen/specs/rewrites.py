@@ -151,8 +151,8 @@ def as_contract(spec: Reduce) -> Contract | None:
 
 @verified
 def split_terms(contract: Contract, divisions: Sequence[tuple[Axis, int]]) -> tuple[Contract, Reduce]:
-    """The sums over parts of axes of k, each of which its number of parts divides, stored in the accumulator's type over [parts,
-    batch, m, n]; and their sum in the order of the parts, with the epilogue. Both operands are affine along the axes."""
+    """The sums over parts of axes of k, each of which its number of parts divides, stored in the accumulator's type over
+    [parts, batch, m, n]; and their sum in the order of the parts, with the epilogue. Both operands are affine along the axes."""
     buffers, numbers = [a.name for a in contract.args], [s.name for s in contract.scalars]
     taken = {*names_of(contract), *contract.dims, *buffers, *numbers, *(a.name for a in contract.axes)}
     cuts = []

@@ -63,7 +63,8 @@ def _comes_from_memory(spec: Reduce, host: Host) -> bool:
     Memory would have nothing to do but in the first of their passes."""
     if size(spec.axes) is None or len(passes_of(spec).passes) < 2:
         return False
-    row, rows = (sum(typical_size(spec, axes) * DTYPES[r.dtype].bytes for r in rows_read(spec)) for axes in (spec.cols, spec.axes))
+    of_an_element = sum(DTYPES[read.dtype].bytes for read in rows_read(spec))
+    row, rows = (typical_size(spec, axes) * of_an_element for axes in (spec.cols, spec.axes))
     return 0 < row <= host.caches.sliver_bytes and rows > host.caches.second
 
 

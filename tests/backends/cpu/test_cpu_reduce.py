@@ -43,8 +43,8 @@ def test_layer_norm(rows: int, cols: int) -> None:
 
 
 @pytest.mark.parametrize(("caches", "ahead"), [("32K,256K", True), ("32K,512K", False)])
-def test_the_next_row_is_asked_for_where_rows_come_from_memory(caches: str, ahead: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While one is gone over again; there is none behind the last."""
+def test_the_next_row_is_asked_for(caches: str, ahead: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While one is gone over again, where they come from memory; there is none behind the last."""
     monkeypatch.setenv(SIZES, caches)
     program = program_of("layer_norm", ranks={"S": 1}, dims={"S": 71, "C": 1003})
     graph, inputs = graph_of(program), inputs_of(program)
