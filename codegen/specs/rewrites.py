@@ -152,7 +152,7 @@ def as_contract(spec: Reduce) -> Contract | None:
 @verified
 def split_terms(contract: Contract, divisions: Sequence[tuple[Axis, int]]) -> tuple[Contract, Reduce]:
     """The sums over parts of axes of k, each of which its number of parts divides, stored in the accumulator's type over
-    [parts, batch, m, n]; and their sum in the order of the parts, with the epilogue. Both operands are affine along the axes."""
+    [parts, batch, m, n]; and their sum in the order of the parts, with the epilogue. Both operands are affine along these."""
     buffers, numbers = [a.name for a in contract.args], [s.name for s in contract.scalars]
     taken = {*names_of(contract), *contract.dims, *buffers, *numbers, *(a.name for a in contract.axes)}
     cuts = []
