@@ -17,11 +17,11 @@ from uol.backends.cpu.expressions.spec_expressions import Scope
 from uol.backends.cpu.expressions.vectorising import lane_loop
 from uol.backends.cpu.frame import Frame, open_frame
 from uol.backends.cpu.operands.factors import CACHE_LINE_BYTES
+from uol.backends.cpu.operands.row_reads import rows_read
 from uol.backends.cpu.schedules.cost import size
 from uol.backends.cpu.schedules.kinds import Reduction
 from uol.backends.cpu.schedules.nest import enter_nest, product, unflatten
 from uol.backends.cpu.schedules.prefetch import prefetch
-from uol.backends.cpu.schedules.reduction import rows_read
 from uol.backends.cpu.statements import linear_index, run_steps, take
 from uol.codegen.specs.nodes import Fold, Let, Read, Reduce, Step
 from uol.codegen.specs.steps import passes_of

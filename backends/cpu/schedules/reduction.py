@@ -13,6 +13,7 @@ from uol.backends.cpu.expressions.dtypes import Term, representation
 from uol.backends.cpu.expressions.folds import is_positional
 from uol.backends.cpu.host import Host
 from uol.backends.cpu.operands.interiors import interior_of
+from uol.backends.cpu.operands.row_reads import rows_read
 from uol.backends.cpu.operands.strided_reads import LONGEST_STEP
 from uol.backends.cpu.operands.typical import typical_size
 from uol.backends.cpu.schedules.cost import CHAINS, MANY_COLS, PARALLEL_FROM, cost, parallel_prefix, size, steps_cost
@@ -66,15 +67,6 @@ def _comes_from_memory(spec: Reduce, host: Host) -> bool:
     of_an_element = sum(DTYPES[read.dtype].bytes for read in rows_read(spec))
     row, rows = (typical_size(spec, axes) * of_an_element for axes in (spec.cols, spec.axes))
     return 0 < row <= host.caches.sliver_bytes and rows > host.caches.second
-
-
-def rows_read(spec: Reduce) -> tuple[Read, ...]:
-    """What is read along the cols of a row, and elsewhere in the next row; one read of each tensor."""
-    if not spec.rows or not spec.cols:
-        return ()
-    row, col = spec.rows[-1].name, spec.cols[-1].name
-    found = [a for a in accesses(spec) if isinstance(a, Read) and not a.guard and coefficient(a.offset, col) == 1]
-    return tuple({a.tensor: a for a in found if (coefficient(a.offset, row) or 0) > 0}.values())
 
 
 def _scattered(spec: Reduce) -> int:
