@@ -12,6 +12,8 @@ from uol.ir.program.nodes import Axis, Expr
 from uol.ir.program.walk import walk
 
 CACHE_LINE_BYTES = 64
+WIDEST_WINDOW = 16
+"""Taps of a window along an axis that are written out."""
 
 
 def the_read(factor: Expr) -> Read:
@@ -52,3 +54,17 @@ def rows_are_far(spec: Contract) -> bool:
     """Does each step along k read another line of a?"""
     step = coefficient(the_read(spec.a).offset, spec.k[-1].name)
     return step is None or abs(step) * accumulator_bytes(spec) >= CACHE_LINE_BYTES
+
+
+def sliding_axis(spec: Contract) -> Axis | None:
+    """Of columns in lines that no rows share: the axis of k along which b moves as it does from line to line, so that what one
+    line reads the one before it reads, too, a step later. None where there is none."""
+    if spec.m or len(spec.n) < 2:
+        return None
+    offset, found = the_read(spec.b).offset, None
+    line = coefficient(offset, spec.n[-2].name) or 0
+    for axis in spec.k:
+        step, extent = coefficient(offset, axis.name) or 0, static(axis.extent) or 0
+        if 0 < step <= line and line % step == 0 and line < step * extent <= step * WIDEST_WINDOW:
+            found = axis
+    return found

@@ -17,10 +17,10 @@ from uol.backends.cpu.dots.words import has_words, lies_in_rows, unit_of, words_
 from uol.backends.cpu.expressions.dtypes import Term, representation
 from uol.backends.cpu.expressions.extents import ceil_div
 from uol.backends.cpu.host import Host
-from uol.backends.cpu.operands.factors import accumulator_bytes, epilogue_rows, rows_are_far, the_read
+from uol.backends.cpu.operands.factors import accumulator_bytes, epilogue_rows, rows_are_far, sliding_axis, the_read
 from uol.backends.cpu.operands.panels import LEAST_DEPTH, WIDEST_PANEL, feeds_lanes, takes_panels
 from uol.backends.cpu.operands.typical import typical, typical_size, typical_span
-from uol.backends.cpu.schedules.cost import size
+from uol.backends.cpu.schedules.cost import CHAINS, size
 from uol.backends.cpu.schedules.dot_products import DOT_COLUMNS, DOT_ROWS, dot_products
 from uol.backends.cpu.schedules.kinds import Dots, Panels, Tiles, Unit
 from uol.backends.cpu.schedules.legality import TILE_REGISTERS
@@ -88,6 +88,8 @@ def candidates(spec: Contract, host: Host) -> tuple[Tiles | Dots | Panels, ...]:
     if products is None:
         return (_tiles_of_any_size(spec, lanes, host),)
     tile_rows, vectors = _tile(spec, rows, lanes, host)
+    if not spec.m and len(spec.n) > 1:
+        tile_rows, vectors = _lines(spec, vectors, host)
     far = _results_are_far(spec, host)
     if spec.segments is not None and spec.segments.over == "rows":
         return (Tiles(tile_rows, vectors, lanes, 1, parallel, _b_is_far(spec), far),)
@@ -261,6 +263,16 @@ def _tile(spec: Contract, rows: int, lanes: int, host: Host) -> tuple[int, int]:
         most = min(most, ADDRESSED_ROWS)
     pieces = -(-rows // min(most, MOST_ROWS))
     return -(-rows // pieces), vectors
+
+
+def _lines(spec: Contract, vectors: int, host: Host) -> tuple[int, int]:
+    """Lines of columns and vectors of a tile without rows: as many as have additions in flight, about as many in each tile.
+    Where lines slide, what they read is in registers beside their sums."""
+    most = CHAINS
+    if sliding_axis(spec) is not None:
+        vectors, most = min(vectors, 2), accumulators(host) // 2
+    lines = typical_size(spec, spec.n[-2:-1])
+    return ceil_div(lines, max(1, ceil_div(lines, max(1, most // vectors)))), vectors
 
 
 def accumulators(host: Host) -> int:

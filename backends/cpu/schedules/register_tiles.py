@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from tvm import tirx
@@ -15,7 +15,7 @@ from uol.backends.cpu.expressions.lane_values import LaneValues
 from uol.backends.cpu.expressions.spec_expressions import Scope, evaluate
 from uol.backends.cpu.expressions.vectorising import lane_loop, vectorises
 from uol.backends.cpu.frame import Frame, open_frame
-from uol.backends.cpu.operands.factors import CACHE_LINE_BYTES, accumulator_bytes, epilogue_rows
+from uol.backends.cpu.operands.factors import CACHE_LINE_BYTES, accumulator_bytes, epilogue_rows, sliding_axis
 from uol.backends.cpu.schedules.cost import size
 from uol.backends.cpu.schedules.depth import Depth
 from uol.backends.cpu.schedules.kinds import Panels, Tiles
@@ -69,12 +69,14 @@ def write_tiles(frame: Frame, spec: Contract, schedule: Tiles) -> None:
 
 
 def _sides(spec: Contract, schedule: Tiles) -> tuple[Side, Side]:
-    """Rows and columns. What is written grows with the product of their lengths, and takes as long to compile."""
+    """Rows and columns. What is written grows with the product of their lengths, and takes as long to compile. Where there are
+    no rows, they are lines of columns: the innermost axis but one."""
+    m, n = (spec.m, spec.n) if spec.m else (spec.n[:-1], spec.n[-1:])
     overlaps = size(spec.m + spec.n) is None
-    few = (1,) if size(spec.n[-1:]) is None else (FEW_ROWS, 1)
-    rows = Side.of(spec.m, schedule.rows, *few, overlaps=overlaps)
+    few = (1,) if size(n[-1:]) is None else (FEW_ROWS, 1)
+    rows = Side.of(m, schedule.rows, *few, overlaps=overlaps)
     lanes = schedule.lanes
-    columns = Side.of(spec.n, schedule.vectors * lanes, lanes, lanes // 4, 1, overlaps=overlaps)
+    columns = Side.of(n, schedule.vectors * lanes, lanes, lanes // 4, 1, overlaps=overlaps)
     return rows, columns
 
 
@@ -135,7 +137,7 @@ class Tile:
         if self.schedule.prefetch_results:
             self._prefetch_results(scope)
         if not has_blocks(spec):
-            with terms(self.frame, spec, scope) as point:
+            with self._terms(scope) as point:
                 self._step(total, point)
         else:
             depth = Depth.of(self.frame, spec.k, BLOCK_STEPS)
@@ -146,6 +148,20 @@ class Tile:
                     self._step(part, point)
                 self._add_part(total, part)
         self._epilogue(scope, total)
+
+    @contextmanager
+    def _terms(self, scope: Scope) -> Iterator[Scope]:
+        """Loops over k. The steps along an axis that lines slide along are written out one after another: LLVM loads once what
+        several lines read."""
+        spec, slide = self.spec, sliding_axis(self.spec) if self.shape[0] > 1 else None
+        if slide is None:
+            with terms(self.frame, spec, scope) as point:
+                yield point
+            return
+        with ExitStack() as loops:
+            scope = enter_nest(self.frame, loops, tuple(a for a in spec.k if a is not slide), 0, scope)
+            step = loops.enter_context(self.frame.code.loop(slide.name, self.frame.extent(slide.extent), UNROLLED))
+            yield scope.with_values({slide.name: step})
 
     def _step(self, total: Term, point: Scope) -> None:
         """A step along k, whose factors are read where they lie."""

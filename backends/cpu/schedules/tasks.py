@@ -14,8 +14,7 @@ from uol.backends.cpu.frame import Frame
 TASKS_PER_CORE, LEAST_TASKS_PER_CORE = 8, 2
 MANY_ROWS, FEWEST_ROWS, LEAST_ROWS = 1024, 512, 256
 """Rows of a task that make the copy of its columns cheap; with fewer than the second number it is not made once more, nor with
-fewer than the third where rows are copied, too; of tile registers a multiple of that, but no core is left without a task. Above
-these, columns are divided first, down to the tiles that a row is read for: a task that reads it again finds it in a cache."""
+fewer than the third where rows are copied, too, or a core would have no task; of tile registers a multiple of that. Above these, columns are divided first, down to the tiles that a row is read for: a task that reads it again finds it in a cache."""
 FEWEST_TILES, FEWEST_REGISTER_TILES = 4, 8
 """Tiles of columns that must read a sliver for its copy to pay: by multiply-adds or dots, and by tile registers, which are
 faster and take half as many columns."""
@@ -58,9 +57,7 @@ class Product:
         wide = named("wide", least(wide, greatest(fewest, quotient(self.column_tiles * pieces, wanted))))
         blocks = ceil_div(self.column_tiles, wide)
         pieces = _pieces(wanted, blocks, quotient(lines, max(fewest_rows, self.speed * LEAST_ROWS)))
-        if self.speed > 1:  # no core is left without a task
-            pieces = greatest(pieces, _pieces(needed, blocks, quotient(lines, LEAST_ROWS)))
-        pieces = named("pieces", pieces)
+        pieces = named("pieces", greatest(pieces, _pieces(needed, blocks, quotient(lines, LEAST_ROWS))))
         wide = named("wide", least(wide, greatest(1, quotient(self.column_tiles * pieces, needed))))
         wide = named("wide", ceil_div(self.column_tiles, greatest(1, ceil_div(self.column_tiles, wide))))
         pieces = named("pieces", greatest(pieces, ceil_div(self.row_tiles, quotient(most, wide))))
