@@ -8,7 +8,7 @@ from uol.backends.cpu.host import core_count, host
 from uol.backends.cpu.operands.attention_packing import packed_attention
 from uol.backends.cpu.operands.factors import the_read
 from uol.backends.cpu.operands.packing import packed
-from uol.backends.cpu.operands.panels import over_images, over_lines, takes_panels, with_flat_columns
+from uol.backends.cpu.operands.panels import LEAST_COLUMNS, over_images, over_lines, takes_panels, with_flat_columns
 from uol.backends.cpu.operands.row_products import row_product
 from uol.backends.cpu.operands.scratch import with_scratch
 from uol.backends.cpu.operands.terms import in_parts
@@ -78,14 +78,18 @@ def _has_dots_enough(spec: Contract) -> bool:
 
 
 def _windows(spec: Reduce) -> Contract | None:
-    """A sum over windows of one channel, as a contraction without rows: tiles of pixels, whose taps are broadcast. None for
-    other sums."""
+    """A sum over windows of one channel, as a contraction without rows: tiles of pixels, whose taps are broadcast; or, where
+    the results are taps, dot products along the pixels. None for other sums."""
     if (size(spec.axes) or 0) < FEWEST_PRODUCTS:
         return None
     found = as_contract(spec)
-    if found is None or found.m or not found.k or (static(found.k[-1].extent) or 0) > WIDEST_WINDOW:
+    if found is None or found.m or not found.k or coefficient(the_read(found.b).offset, found.n[-1].name) != 1:
         return None
-    return found if coefficient(the_read(found.b).offset, found.n[-1].name) == 1 else None
+    if (static(found.k[-1].extent) or 0) <= WIDEST_WINDOW:
+        return found
+    taps, pixels = static(found.n[-1].extent) or 0, found.k[-1].name
+    is_along = all(coefficient(the_read(factor).offset, pixels) == 1 for factor in (found.a, found.b))
+    return found if is_along and taps < LEAST_COLUMNS else None
 
 
 def _residues(spec: Contract | Reduce) -> tuple[KernelSpec, ...] | None:

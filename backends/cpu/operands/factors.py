@@ -58,13 +58,13 @@ def rows_are_far(spec: Contract) -> bool:
 
 def sliding_axis(spec: Contract) -> Axis | None:
     """Of columns in lines that no rows share: the axis of k along which b moves as it does from line to line, so that what one
-    line reads the one before it reads, too, a step later. None where there is none."""
-    if spec.m or len(spec.n) < 2:
+    line reads the next one reads, too, some steps before or after. None where there is none."""
+    if spec.m or len(spec.n) < 2 or the_read(spec.b).guard:
         return None
     offset, found = the_read(spec.b).offset, None
     line = coefficient(offset, spec.n[-2].name) or 0
     for axis in spec.k:
-        step, extent = coefficient(offset, axis.name) or 0, static(axis.extent) or 0
+        step, extent = abs(coefficient(offset, axis.name) or 0), static(axis.extent) or 0
         if 0 < step <= line and line % step == 0 and line < step * extent <= step * WIDEST_WINDOW:
             found = axis
     return found

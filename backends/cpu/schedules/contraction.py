@@ -18,7 +18,7 @@ from uol.backends.cpu.expressions.dtypes import Term, representation
 from uol.backends.cpu.expressions.extents import ceil_div
 from uol.backends.cpu.host import Host
 from uol.backends.cpu.operands.factors import accumulator_bytes, epilogue_rows, rows_are_far, sliding_axis, the_read
-from uol.backends.cpu.operands.panels import LEAST_DEPTH, WIDEST_PANEL, feeds_lanes, takes_panels
+from uol.backends.cpu.operands.panels import LEAST_COLUMNS, LEAST_DEPTH, WIDEST_PANEL, feeds_lanes, takes_panels
 from uol.backends.cpu.operands.typical import typical, typical_size, typical_span
 from uol.backends.cpu.schedules.cost import CHAINS, size
 from uol.backends.cpu.schedules.dot_products import DOT_COLUMNS, DOT_ROWS, dot_products
@@ -88,8 +88,8 @@ def candidates(spec: Contract, host: Host) -> tuple[Tiles | Dots | Panels, ...]:
     if products is None:
         return (_tiles_of_any_size(spec, lanes, host),)
     tile_rows, vectors = _tile(spec, rows, lanes, host)
-    if not spec.m and len(spec.n) > 1:
-        tile_rows, vectors = _lines(spec, vectors, host)
+    if not spec.m and len(spec.n) > 1 and not the_read(spec.b).guard:
+        tile_rows, vectors = _lines(spec, vectors, lanes, host)
     far = _results_are_far(spec, host)
     if spec.segments is not None and spec.segments.over == "rows":
         return (Tiles(tile_rows, vectors, lanes, 1, parallel, _b_is_far(spec), far),)
@@ -265,14 +265,15 @@ def _tile(spec: Contract, rows: int, lanes: int, host: Host) -> tuple[int, int]:
     return -(-rows // pieces), vectors
 
 
-def _lines(spec: Contract, vectors: int, host: Host) -> tuple[int, int]:
+def _lines(spec: Contract, vectors: int, lanes: int, host: Host) -> tuple[int, int]:
     """Lines of columns and vectors of a tile without rows: as many as have additions in flight, about as many in each tile.
     Where lines slide, what they read is in registers beside their sums."""
     most = CHAINS
     if sliding_axis(spec) is not None:
         vectors, most = min(vectors, 2), accumulators(host) // 2
-    lines = typical_size(spec, spec.n[-2:-1])
-    return ceil_div(lines, max(1, ceil_div(lines, max(1, most // vectors)))), vectors
+    lines, columns = typical_size(spec, spec.n[-2:-1]), min(vectors * lanes, typical(spec, spec.n[-1].extent))
+    registers = columns // lanes + (columns % lanes).bit_count()  # LLVM cuts a vector into powers of two
+    return ceil_div(lines, max(1, ceil_div(lines, max(1, most // registers)))), vectors
 
 
 def accumulators(host: Host) -> int:
@@ -305,7 +306,7 @@ def prefers_dot(spec: Contract) -> bool:
         return False
     inner = spec.k[-1]
     along_k = _steps_by_one(spec, a, inner) and _steps_by_one(spec, b, inner)
-    along_n = not spec.n or _steps_by_one(spec, b, spec.n[-1])
+    along_n = not spec.n or (_steps_by_one(spec, b, spec.n[-1]) and typical(spec, spec.n[-1].extent) >= LEAST_COLUMNS)
     length = static(inner.extent)
     rows = SOME_ROWS if length is None or length >= LONG_K else FEW_ROWS
     return along_k and not along_n and (spec.segments is not None or (size(spec.m) or 1) <= rows)
