@@ -14,7 +14,7 @@ from uol.backends.cpu.frame import Frame
 TASKS_PER_CORE, LEAST_TASKS_PER_CORE = 8, 2
 MANY_ROWS, FEWEST_ROWS, LEAST_ROWS = 1024, 512, 256
 """Rows of a task that make the copy of its columns cheap; with fewer than the second number it is not made once more, nor with
-fewer than the third where rows are copied, too, or a core would have no task; of tile registers a multiple of that. Above these,
+fewer than the third where rows are copied, too, or a core would have no task; of tile registers a multiple of that. Above,
 columns are divided first, down to the tiles that a row is read for: a task that reads it again finds it in a cache."""
 FEWEST_TILES, FEWEST_REGISTER_TILES = 4, 8
 """Tiles of columns that must read a sliver for its copy to pay: by multiply-adds or dots, and by tile registers, which are
