@@ -164,6 +164,8 @@ def _heights(spec: Contract, lanes: int) -> range:
     """How many rows a tile may have: rows that are copied are so by half a vector."""
     if rows_are_far(spec):
         return range(lanes // 2, MOST_ROWS + 1, lanes // 2)
+    if _rows_lie_apart_by_argument(spec):
+        return range(1, 1 + ADDRESSED_ROWS)
     return range(1, 1 + (ROWS_OF_A_SET if _rows_share_sets(spec) else MOST_ROWS))
 
 

@@ -14,9 +14,13 @@ from turns import by_turns
 
 import uol
 from uol.backends.cpu import legalise
+from uol.backends.cpu.host import Host
 from uol.backends.cpu.legalise import FEWEST_PRODUCTS
 from uol.backends.cpu.operands import panels
+from uol.backends.cpu.operands.factors import sliding_axis
 from uol.backends.cpu.operands.panels import takes_panels
+from uol.backends.cpu.schedules.kinds import Dots, Tiles
+from uol.backends.cpu.scheduling import candidates, primfunc
 from uol.codegen.specs.nodes import Contract, Map, Reduce
 
 Function = Callable[..., Any]
@@ -105,6 +109,24 @@ def test_columns_run_on_over_short_lines(size: int, saved: int, axes: int, monke
     assert len(products) == 4 and all(len(s.n) == axes and takes_panels(s) == (axes == 1) for s in products)
     ours, theirs = partial(uol.ops.conv_transpose2d, stride=2, pad=1), partial(F.conv_transpose2d, stride=2, padding=1)
     require_equal(ours, theirs, (3, 20, size, size), (20, 24, 3, 3), second=False)
+
+
+@pytest.mark.parametrize(
+    ("op", "kernel", "kind"),
+    [("conv2d", "conv2d", Tiles), ("conv2d_grad", "conv2d_grad_dx", Tiles), ("conv2d_grad", "conv2d_grad_dw", Dots)],
+)
+def test_lines_of_pixels_go_together(op: str, kernel: str, kind: type) -> None:
+    """What one line reads for a tap the next one reads for another: the taps along which they slide are written out. Taps that
+    are summed over all pixels are too few for a vector."""
+    dims = {"N": 2, "C": 32, "H": 29, "W": 27, "O": 32, "D": 1, "R": 5, "S": 5}
+    program = program_of(op, dims=dims, attrs={"pad": 2, "groups": 32})
+    (windows,) = (s for s in graph_of(program).specs if isinstance(s, Contract) and s.name.startswith(kernel))
+    schedule = candidates(windows, Host("znver4", 64, 32, 2))[0]
+    assert type(schedule) is kind
+    assert (sliding_axis(windows) is not None) == (kind is Tiles)
+    if isinstance(schedule, Tiles):
+        assert (schedule.rows, schedule.vectors) == (3, 2)
+        assert "T.unroll(T.int64(5))" in primfunc(windows, schedule).script()
 
 
 def test_few_products_are_one_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
