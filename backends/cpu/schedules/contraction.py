@@ -64,6 +64,10 @@ FEWEST_COLUMNS = 128
 """Columns of a task: a row of a tile, which comes from the second level or from memory, is read once for all of them."""
 WIDEST_BLOCK = 1 << 10
 """More tiles of columns than there are in a block."""
+NEAR_VECTORS = 3
+"""Vectors of a usual tile over such panels."""
+NEAR_LOAD, FAR_LOAD = 1.0, 1.5
+"""What a vector of a panel takes, in multiply-adds, from the first level and from the second."""
 ROWS_OF_ANY_NUMBER = 12
 """Rows of a tile where their number is an argument: more would be too many for more sizes."""
 ADDRESSED_ROWS = 6
@@ -101,8 +105,9 @@ def _panels(spec: Contract, host: Host) -> Panels:
     """The tile that keeps the processor's units busiest, blocks that stay in its caches, tasks enough for its cores."""
     lanes = host.vector_bytes // accumulator_bytes(spec)
     rows, columns, depth = (typical_size(spec, axes) for axes in (spec.m[-1:], spec.n[-1:], spec.k))
-    height, vectors = _busiest(rows, columns, lanes, host, _heights(spec, lanes))
-    block = _block_of_panels(spec, vectors * lanes, host)
+    near = _is_near(spec, lanes, host)
+    height, vectors = _busiest(rows, columns, lanes, host, _heights(spec, lanes), NEAR_LOAD if near else FAR_LOAD)
+    block = _block_of_panels(spec, vectors * lanes, host, near)
     depth = block.depth if size(spec.k) is None else ceil_div(depth, ceil_div(depth, block.depth))
     far = _results_are_far(spec, host)
     return _in_tasks(spec, Panels(height, vectors, lanes, depth, 1, 1, host.cores > 1, far), host, block)
@@ -137,15 +142,23 @@ class _Block:
     near: bool = False
 
 
-def _block_of_panels(spec: Contract, width: int, host: Host) -> _Block:
+def _is_near(spec: Contract, lanes: int, host: Host) -> bool:
+    """Are panels for few rows, and too deep for the first level as they are? Of one block alone they gain nothing there."""
+    if feeds_lanes(spec) or rows_are_far(spec) or typical_size(spec, spec.m) > NEAR_ROWS:
+        return False
+    return typical_size(spec, spec.k) * NEAR_VECTORS * lanes * accumulator_bytes(spec) > host.caches.panel_bytes
+
+
+def _block_of_panels(spec: Contract, width: int, host: Host, near: bool) -> _Block:
     """Panels that few rows read are in the first-level cache from their copy on. Those of others are in the second, as deep as
     it allows: the fewer blocks, the fewer sums wait. A sliver is copied for all columns that the second level has room for."""
     caches, line_bytes = host.caches, width * accumulator_bytes(spec)
     if rows_are_far(spec):
         return _Block(LEAST_DEPTH, WIDEST_BLOCK, 5 * caches.second // 8)
-    fewest, near = max(1, FEWEST_COLUMNS // width), caches.panel_bytes // line_bytes
-    if not feeds_lanes(spec) and typical_size(spec, spec.m) <= NEAR_ROWS and typical_size(spec, spec.k) > near:
-        return _Block(near, fewest, fewest * near * line_bytes, near=True)
+    fewest = max(1, FEWEST_COLUMNS // width)
+    if near:
+        depth = caches.panel_bytes // line_bytes
+        return _Block(depth, fewest, fewest * depth * line_bytes, near=True)
     depth = min(caches.block_bytes // (fewest * line_bytes), MOST_DEPTH, MOST_PIECES * _length_of_pieces(spec))
     return _Block(max(LEAST_DEPTH, depth), fewest, caches.block_bytes)
 
@@ -190,10 +203,12 @@ def _in_tasks(spec: Contract, tile: Panels, host: Host, block: _Block) -> Panels
     return replace(tile, row_tiles=tall, column_tiles=wide, slivers=slivers, near=block.near and not slivers, cores=cores)
 
 
-def _busiest(rows: int, columns: int, lanes: int, host: Host, heights: range = range(1, 1 + MOST_ROWS)) -> tuple[int, int]:
+def _busiest(
+    rows: int, columns: int, lanes: int, host: Host, heights: range = range(1, 1 + MOST_ROWS), load: float = FAR_LOAD
+) -> tuple[int, int]:
     """Rows and vectors of the tile that takes least for all rows and columns. A step along k takes its multiply-adds, two a
     cycle and never fewer than the ten that hide their latency, and what its loads take, which compete with them: a vector of
-    a panel one and a half multiply-adds, for it comes from the second-level cache, an element of a row a quarter."""
+    a panel `load` multiply-adds, an element of a row a quarter."""
     found = []
     for vectors in range(1, WIDEST_PANEL // lanes + 1):
         for most in heights:
@@ -203,7 +218,7 @@ def _busiest(rows: int, columns: int, lanes: int, host: Host, heights: range = r
                 continue
             tiles = -(-rows // height) * -(-columns // (vectors * lanes))
             room = ALL_REGISTERS_COST if products + vectors + 1 == host.vector_registers else 1.0
-            found.append((room * tiles * (max(products, loads, 10) + 1.5 * vectors + height / 4), height, vectors))
+            found.append((room * tiles * (max(products, loads, 10) + load * vectors + height / 4), height, vectors))
     _, height, vectors = min(found)
     return height, vectors
 
