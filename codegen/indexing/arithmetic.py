@@ -162,6 +162,8 @@ def value_at(expr: Expr, dims: Mapping[str, float]) -> int:
             return int(value)
         case Var(name=name):
             return int(dims[name])
+        case Call(fn="select", args=(condition, chosen, other)):
+            return value_at(chosen if value_at(condition, dims) else other, dims)
         case Call(fn=fn, args=args) if fn in ON_NUMBERS:
             return int(ON_NUMBERS[fn](*(value_at(a, dims) for a in args)))
     raise TypeError(f"{expr!r} is no expression over dims")

@@ -81,3 +81,12 @@ def test_segments_of_any_number_of_rows(rows: int) -> None:
     x, w = seeded(rows, 16), seeded(3, 24, 16)
     expert = torch.arange(rows) * 3 // max(rows, 1)
     require(kernel, {"M": rows}, torch.einsum("md,mfd->mf", x, w[expert]), x, expert, w)
+
+
+@pytest.mark.parametrize(("rows", "columns", "depth"), [(5, 1, 3), (300, 37, 33), (64, 70, 16)])
+def test_segments_of_any_number_of_columns(rows: int, columns: int, depth: int) -> None:
+    kernel = kernel_of("grouped_matmul", {"M": 64, "E": 3, "D": 16, "F": 24}, "DFM")
+    x, w = seeded(rows, depth), seeded(3, columns, depth)
+    expert = torch.arange(rows) * 3 // rows
+    expected = torch.einsum("md,mfd->mf", x, w[expert])
+    require(kernel, {"D": depth, "F": columns, "M": rows}, expected, x, expert, w)
