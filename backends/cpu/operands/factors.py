@@ -12,8 +12,8 @@ from uol.ir.program.nodes import Axis, Expr
 from uol.ir.program.walk import walk
 
 CACHE_LINE_BYTES = 64
-WIDEST_WINDOW = 16
-"""Taps of a window along an axis that are written out."""
+MOST_TAPS = 16
+"""Of a window, along the axis whose steps are written out."""
 
 
 def the_read(factor: Expr) -> Read:
@@ -65,6 +65,6 @@ def sliding_axis(spec: Contract) -> Axis | None:
     line = coefficient(offset, spec.n[-2].name) or 0
     for axis in spec.k:
         step, extent = abs(coefficient(offset, axis.name) or 0), static(axis.extent) or 0
-        if 0 < step <= line and line % step == 0 and line < step * extent <= step * WIDEST_WINDOW:
+        if 0 < step <= line and line % step == 0 and line < step * extent <= step * MOST_TAPS:
             found = axis
     return found

@@ -61,7 +61,8 @@ class Reduction:
 class Tiles:
     """`rows` x `vectors` of `lanes` accumulators. `block` row tiles are done for one tile of columns before the next:
     with 1, a tile of a is kept in cache while b passes by; with more, a tile of b and a block of a are kept. The tile
-    of b that comes next, and what the epilogue reads and writes, may be fetched meanwhile."""
+    of b that comes next, and what the epilogue reads and writes, may be fetched meanwhile. Of a product without rows, these are
+    lines of columns: the innermost axis but one."""
 
     rows: int
     vectors: int

@@ -63,6 +63,8 @@ def _panels_defect(schedule: Panels, own: list[CpuSchedule]) -> str | None:
         return f"panels of {held} bytes are more than the {MOST_PANEL_BYTES} that a thread's stack has for them"
     if (held := _sums_bytes(schedule)) > MOST_SUMS_BYTES:
         return f"sums of {held} bytes are more than the {MOST_SUMS_BYTES} that a thread's stack has for them"
+    if schedule.near and (schedule.slivers or schedule.unit):
+        return "near is true: panels that are copied where their tiles begin have neither slivers nor words"
     if schedule.unit and schedule.lanes not in {c.lanes for c in own if isinstance(c, Panels)}:
         return f"lanes is {schedule.lanes}, which the processor has no instruction for"
     return _tile_registers_defect(schedule) if schedule.unit == "tiles" else None

@@ -301,10 +301,12 @@ def test_what_a_user_may_ask_of_panels() -> None:
     assert str(defect(replace(own, column_tiles=500), known)).startswith("panels of ")
     assert str(defect(replace(own, row_tiles=5000), known)).startswith("sums of ")
     assert "registers" in str(defect(replace(own, rows=20, vectors=4), known))
+    assert defect(replace(own, near=True), known) is None
+    assert str(defect(replace(own, near=True, slivers=True), known)).startswith("near is true")
 
 
 @of_any_size
-@pytest.mark.parametrize("tiles", ["rows=3,vectors=1,row_tiles=2,column_tiles=1", "rows=1,vectors=4,row_tiles=500"])
+@pytest.mark.parametrize("tiles", ["rows=3,vectors=1,row_tiles=2,column_tiles=1,near=true", "rows=1,vectors=4,row_tiles=500"])
 def test_a_schedule_of_ones_own_computes_the_same(tiles: str, own_cache: object) -> None:
     kernel = uol.compile("matmul", "cpu", "f32", {"S": (), "M": 300, "K": 300, "N": 100}, schedule=tiles)
     assert isinstance(kernel.module.kernels[0].schedule, Panels)
