@@ -1,4 +1,5 @@
-"""Operators on targets: half of a core on every target, in f32 or f16; of the others, by turns, a few; a quarter here.
+"""Operators on targets: half of a core on every target, in f32 or f16; of the others, by turns, a few; a quarter here, and
+all by kernels of any size.
 
 An awkward workload in each type; inputs and memory orders by turns. The rest is for `make soak`.
 `python -m uol.conformance.support` takes all operators on all targets, with all workloads,
@@ -52,6 +53,15 @@ def test_all_keep_theirs_on_this_machine(target: str, eighth: int, family: str) 
     """On an awkward workload."""
     ops = [op for op in OTHERS if family_of(op) == family][eighth::8]
     cases = [Case(op, target, types_of(op, ["f32"])[0], workloads_of(op)[-1], kinds(op)[-1]) for op in ops]
+    assert not wrong(check(cases))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("target", HOSTS)
+def test_all_keep_theirs_by_kernels_of_any_size(target: str, family: str) -> None:
+    """All dims of a workload are arguments: kernels that no fixed sizes have."""
+    ops = [op for op in names() if op != "cast" and family_of(op) == family]
+    cases = [Case(op, target, types_of(op, ["f32"])[0], workloads_of(op)[0], sizes="open") for op in ops]
     assert not wrong(check(cases))
 
 
