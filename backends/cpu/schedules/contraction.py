@@ -104,13 +104,18 @@ def candidates(spec: Contract, host: Host) -> tuple[Tiles | Dots | Panels, ...]:
 def _panels(spec: Contract, host: Host) -> Panels:
     """The tile that keeps the processor's units busiest, blocks that stay in its caches, tasks enough for its cores."""
     lanes = host.vector_bytes // accumulator_bytes(spec)
-    rows, columns, depth = (typical_size(spec, axes) for axes in (spec.m[-1:], spec.n[-1:], spec.k))
+    rows, columns = (typical_size(spec, axes) for axes in (spec.m[-1:], spec.n[-1:]))
     near = _is_near(spec, lanes, host)
     height, vectors = _busiest(rows, columns, lanes, host, _heights(spec, lanes), NEAR_LOAD if near else FAR_LOAD)
     block = _block_of_panels(spec, vectors * lanes, host, near)
-    depth = block.depth if size(spec.k) is None else ceil_div(depth, ceil_div(depth, block.depth))
-    far = _results_are_far(spec, host)
+    depth, far = _even_depth(spec, block.depth), _results_are_far(spec, host)
     return _in_tasks(spec, Panels(height, vectors, lanes, depth, 1, 1, host.cores > 1, far), host, block)
+
+
+def _even_depth(spec: Contract, most: int) -> int:
+    """That of blocks of k which are about as long as each other; the most where k is an argument."""
+    depth = typical_size(spec, spec.k)
+    return most if size(spec.k) is None else ceil_div(depth, ceil_div(depth, most))
 
 
 def _word_panels(spec: Contract, host: Host, unit: Unit) -> Panels:
@@ -120,13 +125,12 @@ def _word_panels(spec: Contract, host: Host, unit: Unit) -> Panels:
     words = words_of(spec)
     word = words.steps if words else 1
     lanes = host.vector_bytes // accumulator_bytes(spec)
-    rows, columns, depth = (typical_size(spec, axes) for axes in (spec.m[-1:], spec.n[-1:], spec.k))
+    rows, columns = (typical_size(spec, axes) for axes in (spec.m[-1:], spec.n[-1:]))
     height, vectors = TILE_REGISTERS if unit == "tiles" else _busiest(rows, columns, lanes, host)
     fewest = FEWEST_REGISTER_TILES if unit == "tiles" else FEWEST_TILES
     line_bytes = accumulator_bytes(spec) * (fewest * vectors * lanes if unit == "tiles" else SLIVER_ROWS)
     kept_bytes = host.caches.block_bytes if unit == "tiles" else host.caches.sliver_bytes
-    most = word * max(LEAST_DEPTH, kept_bytes // line_bytes)
-    depth = most if size(spec.k) is None else ceil_div(depth, ceil_div(depth, most))
+    depth = _even_depth(spec, word * max(LEAST_DEPTH, kept_bytes // line_bytes))
     tile = Panels(height, vectors, lanes, depth, 1, 1, host.cores > 1, _results_are_far(spec, host), unit=unit, word=word)
     return _in_tasks(spec, tile, host, _Block(depth, fewest, host.caches.block_bytes))
 
@@ -200,7 +204,7 @@ def _in_tasks(spec: Contract, tile: Panels, host: Host, block: _Block) -> Panels
         slivers = tile.unit == "dots" or not lies_in_rows(spec)
     if size((*spec.batch, *spec.m, *spec.n)) is None:
         tall, wide, cores = tiles // widest, widest, host.cores
-    return replace(tile, row_tiles=tall, column_tiles=wide, slivers=slivers, near=block.near and not slivers, cores=cores)
+    return replace(tile, row_tiles=tall, column_tiles=wide, slivers=slivers, near=block.near, cores=cores)
 
 
 def _busiest(

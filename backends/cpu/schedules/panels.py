@@ -190,10 +190,9 @@ class _Product:
         """The tile of these rows and of a panel, by its widths."""
         places, sliver = rows
         for first, width in columns.side.pieces(self.frame, scope):
-            column_places = columns.side.axis, first, width
-            self._tile_kind(
-                self.frame, self.spec, self.schedule, places, column_places, panel, sliver, sums, slot
-            ).write(scope)
+            across = columns.side.axis, first, width
+            tile = self._tile_kind(self.frame, self.spec, self.schedule, places, across, panel, sliver, sums, slot)
+            tile.write(scope)
 
     def _depth(self) -> Depth:
         """Blocks of k, of whole tile registers where it goes by them."""
