@@ -11,7 +11,7 @@ import torch
 from turns import by_turns
 
 from uol.backends.cpu.operands.panels import LEAST_DEPTH
-from uol.backends.cpu.schedules import contraction
+from uol.backends.cpu.schedules import contraction, panels
 from uol.backends.cpu.schedules.kinds import CpuSchedule, Dots, Panels, Tiles
 from uol.binding.named_binding import bind_names
 from uol.compilation.recompile import KernelsOfAnySize
@@ -78,11 +78,18 @@ def test_a_linear_layer_at_all_sizes(rows: int, varying: str, kind: type[CpuSche
         require(kernel, dims, F.linear(x, w, b), x, w, b)
 
 
+@pytest.fixture
+def copied(monkeypatch: pytest.MonkeyPatch, own_cache: object) -> None:
+    """A few products are enough for panels."""
+    monkeypatch.setattr(panels, "ENOUGH_PRODUCTS", 1)
+
+
 FEW_AND_MANY = (0, 1, 5, 15, 16, 17, 39, 40, 41, 63, 64, 65, 97, 129)
 """Around the numbers of rows and of columns from which panels are made, and around whole tiles."""
 DEPTHS = (0, 1, 3, 7, 8, 9, LEAST_DEPTH - 1, LEAST_DEPTH, LEAST_DEPTH + 1, 2 * LEAST_DEPTH + 5)
 
 
+@pytest.mark.usefixtures("copied")
 @pytest.mark.parametrize("varying", by_turns(2, ["M", "N", "K", "MKN", "SMKN"]))
 def test_a_product_over_panels_at_all_sizes(varying: str) -> None:
     fixed = {"S": 2, "M": 70, "K": LEAST_DEPTH + 30, "N": 500}
@@ -110,6 +117,7 @@ def test_sums_of_a_task_fit_their_room(varying: str, monkeypatch: pytest.MonkeyP
         require(kernel, {**fixed, "M": rows}, a @ b, a, b)
 
 
+@pytest.mark.usefixtures("copied")
 @pytest.mark.parametrize("varying", by_turns(2, ["S", "K", "SKN"]))
 def test_gradients_of_a_linear_layer_at_all_sizes(varying: str) -> None:
     """Each of them is over panels of its own: rows of any number, and sums over any number of rows."""
@@ -129,6 +137,7 @@ def test_gradients_of_a_linear_layer_at_all_sizes(varying: str) -> None:
             np.testing.assert_allclose(found, expected[name].numpy(), rtol=1e-4, atol=2e-4, err_msg=f"{name} {dims}")
 
 
+@pytest.mark.usefixtures("copied")
 @pytest.mark.parametrize(
     ("varying", "attrs", "kind"),
     [

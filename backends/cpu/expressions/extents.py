@@ -13,6 +13,13 @@ def quotient(a: Extent, b: Extent) -> Extent:
     return a // b if isinstance(a, int) and isinstance(b, int) else tirx.Div(index(a), index(b))
 
 
+def remainder(a: Extent, b: Extent) -> Extent:
+    """What that leaves over of a."""
+    if isinstance(b, int):
+        return a % b if isinstance(a, int) else tirx.FloorMod(a, index(b))
+    return tirx.Mod(index(a), b)
+
+
 def ceil_div(a: Extent, b: Extent) -> Extent:
     """a / b, rounded up."""
     return quotient(a + b - 1, b)

@@ -8,6 +8,7 @@ Nothing here needs TVM.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import gcd
@@ -15,7 +16,7 @@ from math import gcd
 from uol.backends.cpu.operands.factors import is_in_parts, rows_are_far, the_read
 from uol.backends.cpu.operands.typical import typical, typical_size, typical_span
 from uol.backends.cpu.schedules.cost import size
-from uol.codegen.indexing.affine import coefficient
+from uol.codegen.indexing.affine import affine, coefficient
 from uol.codegen.indexing.arithmetic import static, substituted, value_at
 from uol.codegen.specs.collapse_axes import are_joinable, joined
 from uol.codegen.specs.nodes import Contract, Read, Step, Store
@@ -153,6 +154,7 @@ class Image:
 
 
 IMAGE, PIXEL = "#image", "#pixel"
+LINE, WITHIN = "#line", "#within"
 
 
 def image_of(spec: Contract) -> Image | None:
@@ -195,21 +197,29 @@ def _over_columns(b: Expr, outer: Axis, inner: Axis, flat: Contract) -> Expr:
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """Columns of a b, `length` of them at a time, whose elements lie `step` apart: the pixels of a row of an image."""
+    """Columns of a b, `length` of them at a time, whose elements lie `step` apart: the pixels of a row of an image. Where their
+    length is an argument, they begin `pitch` apart: whether each lies after the one before it shows at a call."""
 
-    length: int
+    length: Expr
     step: int
+    pitch: Expr | None = None
 
     def reached_by(self, lanes: int) -> int:
-        """How many of them a vector of columns meets at the most, of those that begin at multiples of their number."""
-        apart = gcd(self.length, lanes)
-        return (self.length - apart + lanes - 1) // self.length + 1
+        """How many of them a vector of columns meets at the most, of those that begin at multiples of their number; of an
+        argument, where it is no less."""
+        length = static(self.length)
+        if length is None:
+            return 2
+        apart = gcd(length, lanes)
+        return (length - apart + lanes - 1) // length + 1
 
 
 def lines_of(spec: Contract) -> Lines | None:
     """Those of flat columns; None where b does not lie so, each line after the one before it and a step of 1 or 2 apart."""
     column, offset = spec.n[-1], the_read(spec.b).offset
     divided = [e for e in walk(offset) if isinstance(e, Call) and e.fn in ("/", "%") and column.name in variables(e)]
+    if any(static(e.args[1]) is None for e in divided):
+        return _lines_of_any_length(offset, column.name, divided)
     lengths = [static(e.args[1]) or 0 for e in divided if variables(e) == {column.name}]
     length, extent = gcd(*lengths), static(column.extent)
     if not divided or len(lengths) < len(divided) or length < 2 or extent is None or extent % length:
@@ -220,4 +230,22 @@ def lines_of(spec: Contract) -> Lines | None:
     step = ends[0][1] - ends[0][0]
     is_even = all(second - first == step for first, second, _ in ends)
     is_onward = all(first - last >= step for (_, _, last), (first, _, _) in pairwise(ends))
-    return Lines(length, step) if step in (1, 2) and is_even and is_onward else None
+    return Lines(Const(length), step) if step in (1, 2) and is_even and is_onward else None
+
+
+def _lines_of_any_length(offset: Expr, column: str, divided: Sequence[Call]) -> Lines | None:
+    """Those of two axes: the offset steps along the quotient and the rest of a column."""
+    lengths = {e.args[1] for e in divided if e.args[0] == Var(column)}
+    if len(lengths) != 1:
+        return None
+    (length,) = lengths
+    places: dict[Expr, Expr] = {
+        Call("/", (Var(column), length), INDEX): Var(LINE),
+        Call("%", (Var(column), length), INDEX): Var(WITHIN),
+    }
+    offset = rewrite(offset, lambda node: places.get(node))
+    by_axis = affine(offset, [LINE, WITHIN])
+    if by_axis is None or column in variables(offset):
+        return None
+    step, pitch = static(by_axis.factor(WITHIN)), by_axis.factor(LINE)
+    return Lines(length, step, pitch) if step in (1, 2) else None

@@ -69,7 +69,8 @@ NEAR_VECTORS = 3
 NEAR_LOAD, FAR_LOAD = 1.0, 1.5
 """What a vector of a panel takes, in multiply-adds, from the first level and from the second."""
 ROWS_OF_ANY_NUMBER = 12
-"""Rows of a tile where their number is an argument: more would be too many for more sizes."""
+"""Rows of a tile where their number is an argument, or half of them where registers are few: more would be too many for more
+sizes, and with `FEW_ROWS` at the end powers of two lack little."""
 ADDRESSED_ROWS = 6
 """Rows that have an address each, of the 16 registers that the processor has for all."""
 COLUMNS_OF_ANY_NUMBER = 1 << 10
@@ -181,6 +182,8 @@ def _heights(spec: Contract, lanes: int) -> range:
     """How many rows a tile may have: rows that are copied are so by half a vector."""
     if rows_are_far(spec):
         return range(lanes // 2, MOST_ROWS + 1, lanes // 2)
+    if static(spec.m[-1].extent) is None:
+        return range(ROWS_OF_ANY_NUMBER // 2, 1 + ROWS_OF_ANY_NUMBER, ROWS_OF_ANY_NUMBER // 2)
     if _rows_lie_apart_by_argument(spec):
         return range(1, 1 + ADDRESSED_ROWS)
     return range(1, 1 + (ROWS_OF_A_SET if _rows_share_sets(spec) else MOST_ROWS))

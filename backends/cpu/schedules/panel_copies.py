@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 from tvm import tirx
 
-from uol.backends.cpu.expressions.builder import SERIAL, UNROLLED, VECTORIZED, index
+from uol.backends.cpu.expressions.builder import SERIAL, UNROLLED, VECTORIZED, Extent, index
 from uol.backends.cpu.expressions.dtypes import Term, representation
+from uol.backends.cpu.expressions.extents import remainder
 from uol.backends.cpu.expressions.spec_expressions import Scope, evaluate
 from uol.backends.cpu.expressions.transposes import put_vector, transposed
 from uol.backends.cpu.expressions.vectorising import vectorises
@@ -34,6 +36,15 @@ MOST_LINES = 4
 
 
 @dataclass(frozen=True, slots=True)
+class _ByVectors:
+    """The copy of a vector of columns, over (their axis, the first of the tile, where the vector begins, scope); `where` it may
+    be made so."""
+
+    copy: Callable[[str, Term, Term, Scope], None]
+    where: Term | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PanelCopy:
     """The copy of b for a tile of columns and a block of k, from `start` on."""
 
@@ -51,12 +62,13 @@ class PanelCopy:
         lies_so = coefficient(the_read(self.spec.b).offset, name) == 1
         by_vectors = None if lies_so else self._by_vectors()
         for first, width in columns.pieces(self.frame, scope):
-            done = 0 if by_vectors is None else width - width % lanes
-            if by_vectors is not None and done:
-                with self.frame.code.loop("columns", done // lanes) as group:
-                    by_vectors(name, first, self.frame.code.bind("begin", group * index(lanes)), scope)
-            copy = self._by_rows(width, scope) if lies_so else self._by_columns(done, width, scope)
-            for point, step, column in copy if done < width else ():
+            vectors: Extent = 0 if by_vectors is None else width // lanes
+            if by_vectors is not None and vectors:
+                vectors = vectors if by_vectors.where is None else tirx.Select(by_vectors.where, index(vectors), ZERO)
+                with self.frame.code.loop("columns", vectors) as group:
+                    by_vectors.copy(name, first, self.frame.code.bind("begin", group * index(lanes)), scope)
+            copy = self._by_rows(width, scope) if lies_so else self._by_columns(vectors * lanes, width, scope)
+            for point, step, column in copy:
                 value = evaluate(self.spec.b, point.with_values({name: first + column}))
                 self.frame.code.add(tirx.BufferStore(self.panels, value, [self._place(step, column)]))
 
@@ -64,18 +76,25 @@ class PanelCopy:
         """What a tile reads of the row that begins there."""
         return lambda _, column: tirx.BufferLoad(self.panels, [line + column])
 
-    def _by_vectors(self) -> Callable[[str, Term, Term, Scope], None] | None:
-        """How a vector of columns, from one on, is copied; None where b is read element by element."""
+    def _by_vectors(self) -> _ByVectors | None:
+        """How vectors of columns are copied; None where b is read element by element."""
         spec, lanes = self.spec, self.schedule.lanes
         kind, last = representation(spec.acc_dtype), spec.k[-1]
         if not isinstance(spec.b, Read) or spec.b.guard or kind.storage != kind.compute:
             return None
         if coefficient(the_read(spec.b).offset, last.name) in (1, 2) and typical(spec, last.extent) >= SHORTEST_RUN:
-            return self._transpose
+            return _ByVectors(self._transpose)
         found = lines_of(spec)
         if found is None or found.reached_by(lanes) > MOST_LINES:
             return None
-        return lambda axis, first, begin, scope: self._put_together(found, axis, first, begin, scope)
+        return _ByVectors(partial(self._put_together, found), self._are_long(found))
+
+    def _are_long(self, found: Lines) -> Term | None:
+        """Does a vector meet no more lines than that, each after the one before it? None where it is known to."""
+        if found.pitch is None:
+            return None
+        length, pitch = (index(self.frame.extent(expr)) for expr in (found.length, found.pitch))
+        return tirx.And(length >= index(self.schedule.lanes), pitch >= length * index(found.step))
 
     def _place(self, step: Term, column: Term) -> Term:
         return self.start + step * index(self.schedule.vectors * self.schedule.lanes) + column
@@ -106,8 +125,9 @@ class PanelCopy:
         Those before and after them are read from places between the vector's first and last element."""
         code, lanes = self.frame.code, self.schedule.lanes
         column = code.bind("column", first + begin)
-        within = code.bind("within", tirx.FloorMod(column, index(found.length)))
-        starts = [index(number * found.length) - within for number in range(1, found.reached_by(lanes))]
+        length = self.frame.extent(found.length)
+        within = code.bind("within", remainder(column, length))
+        starts = [index(number * length) - within for number in range(1, found.reached_by(lanes))]
         shifts = [code.bind("shift", tirx.Select(start < index(lanes), start, ZERO)) for start in starts]
         lane = tirx.Ramp(tirx.const(0, "int32"), tirx.const(1, "int32"), lanes)
         inside = [tirx.GE(lane, tirx.Broadcast(start.astype("int32"), lanes)) for start in starts]
@@ -132,8 +152,10 @@ class PanelCopy:
                 with self.frame.code.loop("lane", min(self.schedule.lanes, width - begin), kind) as lane:
                     yield point, step, index(begin) + lane
 
-    def _by_columns(self, begin: int, width: int, scope: Scope) -> Iterator[tuple[Scope, Term, Term]]:
+    def _by_columns(self, begin: Extent, width: int, scope: Scope) -> Iterator[tuple[Scope, Term, Term]]:
         """Column by column: what a quotient of the column gives is the same for all steps."""
+        if begin == width:
+            return
         with self.frame.code.loop("column", width - begin, start=begin) as column:
             for point, step in self.depth.steps(self.frame, scope, self.block):
                 yield point, step, column

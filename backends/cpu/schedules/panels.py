@@ -35,7 +35,7 @@ from uol.backends.cpu.schedules.kinds import Dots, Panels, Tiles
 from uol.backends.cpu.schedules.nest import enter_nest, product, unflatten
 from uol.backends.cpu.schedules.panel_copies import PanelCopy, SliverCopy
 from uol.backends.cpu.schedules.panel_tiles import PanelTile
-from uol.backends.cpu.schedules.register_tiles import write_tiles
+from uol.backends.cpu.schedules.register_tiles import FEW_ROWS, write_tiles
 from uol.backends.cpu.schedules.tasks import Product
 from uol.backends.cpu.schedules.tile_axes import Side
 from uol.codegen.indexing.affine import coefficient
@@ -44,6 +44,11 @@ from uol.codegen.specs.nodes import Contract
 from uol.ir.program.nodes import Axis, Const, Var
 
 ZERO = index(0)
+ENOUGH_PRODUCTS = 1 << 19
+"""Multiply-adds of a call of any size from which copies and a second thread pay: more than where sizes are numbers, since tasks
+are worked out first."""
+FEW_VECTORS, MOST_FEW_ROWS = 2, 12
+"""Of a tile without copies: what is left over lacks less of it."""
 ROWS, COLUMNS = "row_block", "column_block"
 
 
@@ -60,6 +65,18 @@ def product_of_panels(spec: Contract, schedule: Panels) -> Term:
     return frame.close()
 
 
+def _write_small(frame: Frame, spec: Contract, schedule: Panels) -> None:
+    """The same without copies, by one core where there is little to do."""
+    if not schedule.parallel:
+        _write_uncopied(frame, spec, schedule)
+        return
+    products = index(product([frame.extent(a.extent) for a in spec.axes]))
+    is_worthwhile = frame.code.hold("is_worthwhile", products >= index(ENOUGH_PRODUCTS))
+    for parallel, condition in ((True, is_worthwhile), (False, tirx.Not(is_worthwhile))):
+        with frame.code.when(condition):
+            _write_uncopied(frame, spec, replace(schedule, parallel=parallel))
+
+
 def _is_large(frame: Frame, spec: Contract, schedule: Panels) -> Term | None:
     """Are the rows of a call enough for the copies to pay, and is there a whole tile? None where that is known."""
     width, conditions = schedule.vectors * schedule.lanes, []
@@ -68,17 +85,21 @@ def _is_large(frame: Frame, spec: Contract, schedule: Panels) -> Term | None:
             conditions.append(tirx.GE(index(frame.extent(axes[-1].extent)), index(tile)))
         if size(axes) is None and least_of_all:
             conditions.append(tirx.GE(index(product([frame.extent(a.extent) for a in axes])), index(least_of_all)))
+    if conditions and size(spec.axes) is None:
+        conditions.append(tirx.GE(index(product([frame.extent(a.extent) for a in spec.axes])), index(ENOUGH_PRODUCTS)))
     return frame.code.hold("is_large", conjunction(conditions)) if conditions else None
 
 
-def _write_small(frame: Frame, spec: Contract, schedule: Panels) -> None:
+def _write_uncopied(frame: Frame, spec: Contract, schedule: Panels) -> None:
     """The same without copies: dot products of what lies along k, tiles of all else."""
     reads, k, lanes = (the_read(spec.a), the_read(spec.b)), spec.k[-1].name, schedule.lanes
     if all(coefficient(read.offset, k) == 1 and not read.guard for read in reads):
         write_dots(frame, spec, Dots(DOT_ROWS, DOT_COLUMNS, lanes, schedule.parallel))
         return
     ahead = coefficient(reads[1].offset, spec.n[-1].name) == 1 and not reads[1].guard
-    write_tiles(frame, spec, Tiles(schedule.rows, schedule.vectors, lanes, schedule.row_tiles, schedule.parallel, ahead))
+    vectors = min(schedule.vectors, FEW_VECTORS)
+    rows = min(schedule.rows * schedule.vectors // vectors, MOST_FEW_ROWS)
+    write_tiles(frame, spec, Tiles(rows, vectors, lanes, schedule.row_tiles, schedule.parallel, ahead))
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,9 +230,11 @@ class _Product:
         return {"dots": DotTile, "tiles": RegisterTiles, "": PanelTile}[self.schedule.unit]
 
     def _blocks(self) -> tuple[_Blocks, _Blocks]:
-        """The tiles of rows and of columns, with so many of them in a task as the schedule says, or as the sizes ask for."""
+        """The tiles of rows and of columns, with so many of them in a task as the schedule says, or as the sizes ask for. Where
+        a number is an argument, what is left over has a smaller tile of its own."""
         spec, schedule = self.spec, self.schedule
-        sides = Side.of(spec.m, schedule.rows), Side.of(spec.n, schedule.vectors * schedule.lanes)
+        few = schedule.lanes * ceil_div(schedule.vectors, 2)
+        sides = Side.of(spec.m, schedule.rows, FEW_ROWS), Side.of(spec.n, schedule.vectors * schedule.lanes, few)
         rows, columns = (_Blocks.of(self.frame, side) for side in sides)
         if not schedule.cores:
             return rows.of_a_task(schedule.row_tiles), columns.of_a_task(schedule.column_tiles)
