@@ -33,7 +33,7 @@ from uol.codegen.backend import (
     Schedule,
     ToolState,
 )
-from uol.codegen.indexing.arithmetic import NO_DIMS, static
+from uol.codegen.indexing.arithmetic import NO_DIMS
 from uol.codegen.loaded import Loaded
 from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.nodes import Attention, KernelSpec, Scan, Select, Store
@@ -71,7 +71,7 @@ class CpuBackend:
     foreach_run: int | None = None
 
     def accepts(self, group: GroupSummary) -> bool:
-        """Anything but an attention whose rows do not fit the stack, or may not, or whose products are better shared; and
+        """Anything but an attention whose rows do not fit the stack, or whose products are better shared; and
         columns that are a part of an axis and no vectors: what is elementwise over it has vectors of its own."""
         if group.is_divided:
             import_tvm()
@@ -81,8 +81,6 @@ class CpuBackend:
         spec = group.spec() if group.kind is Attention else None
         if not isinstance(spec, Attention):
             return True
-        if any(static(a.extent) is None for a in (*spec.rows, *spec.cols)):
-            return False
         import_tvm()
         from uol.backends.cpu.operands.attention_packing import takes_strips
 

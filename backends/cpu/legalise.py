@@ -5,7 +5,7 @@ from __future__ import annotations
 from uol.backends.cpu.collapse_axes import collapsed
 from uol.backends.cpu.dots.words import unit_of, with_words
 from uol.backends.cpu.host import core_count, host
-from uol.backends.cpu.operands.attention_packing import packed_attention
+from uol.backends.cpu.operands.attention_packing import packed_attention, with_strips
 from uol.backends.cpu.operands.factors import the_read
 from uol.backends.cpu.operands.packing import packed
 from uol.backends.cpu.operands.panels import LEAST_COLUMNS, over_images, over_lines, takes_panels, with_flat_columns
@@ -49,7 +49,7 @@ def legalised(spec: KernelSpec) -> tuple[KernelSpec, ...]:
             parts = (flat,) if unit_of(flat, host()) else tuple(collapsed(part) for part in packed(flat))
             return tuple(_copied_as_it_runs(kernel) for part in parts for kernel in _in_parts(part))
         case Attention():
-            return tuple(collapsed(part) for part in packed_attention(collapsed(spec)))
+            return tuple(with_strips(collapsed(part)) for part in packed_attention(collapsed(spec)))
         case Select():
             return (with_scratch(collapsed(spec)),)
     return (collapsed(spec),)

@@ -30,7 +30,7 @@ KEPT_CANDIDATES = 16
 @lru_cache(maxsize=KEPT_CANDIDATES)
 def candidates(spec: KernelSpec, host: Host) -> tuple[CpuSchedule, ...]:
     """Schedules of a spec, best first, then those beside the best, plain loops last. With an extent that is an argument, but
-    for those of its batch, an attention is plain loops, and a scatter."""
+    for those of its batch, rows and cols, an attention is plain loops, and a scatter with any."""
     if _needs_sizes(spec):
         return (Loops(),)
     best, sizes_are_known = _best(spec, host), all(static(a.extent) is not None for a in spec.axes)
@@ -60,8 +60,8 @@ def _best(spec: KernelSpec, host: Host) -> tuple[CpuSchedule, ...]:
 
 def _needs_sizes(spec: KernelSpec) -> bool:
     """Are its schedules for extents that are numbers, and these are not?"""
-    batch = spec.batch if isinstance(spec, Attention) else ()
-    return isinstance(spec, Attention | Scatter) and any(static(a.extent) is None for a in spec.axes if a not in batch)
+    free = (*spec.batch, *spec.rows, *spec.cols) if isinstance(spec, Attention) else ()
+    return isinstance(spec, Attention | Scatter) and any(static(a.extent) is None for a in spec.axes if a not in free)
 
 
 def primfunc(spec: KernelSpec, schedule: CpuSchedule) -> Term:

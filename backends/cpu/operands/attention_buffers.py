@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from tvm import tirx
+
 from uol.backends.cpu.expressions.dtypes import Term
 from uol.backends.cpu.expressions.spec_expressions import Scope
 from uol.codegen.attention.parts import as_row, weights_of
@@ -14,9 +16,10 @@ from uol.ir.program.nodes import Axis, Const, Expr, Var
 from uol.ir.program.walk import substitute
 
 
-def held(scope: Scope, arrays: Mapping[str, Term]) -> Scope:
-    """The scope with the arrays among its buffers."""
-    spans = {name: Const(int(array.shape[0])) for name, array in arrays.items()}
+def held(scope: Scope, arrays: Mapping[str, Term], workspace: Expr = ZERO) -> Scope:
+    """The scope with the arrays among its buffers. Those whose length is no number are workspaces, so long."""
+    lengths = {name: array.shape[0] for name, array in arrays.items()}
+    spans = {name: Const(int(n)) if isinstance(n, tirx.IntImm) else workspace for name, n in lengths.items()}
     return replace(scope, buffers={**scope.buffers, **arrays}, spans={**scope.spans, **spans})
 
 
@@ -62,6 +65,6 @@ def _strides(axes: Sequence[Axis]) -> tuple[tuple[str, Expr], ...]:
     return tuple(zip((a.name for a in axes), dense_strides([a.extent for a in axes]), strict=True))
 
 
-def at_row(row: Expr, pitch: int) -> Expr:
+def at_row(row: Expr, pitch: Expr) -> Expr:
     """Where a row of a strip begins."""
-    return mul(row, Const(pitch))
+    return mul(row, pitch)

@@ -22,7 +22,7 @@ from uol.backends.cpu.host import Host
 from uol.backends.cpu.operands.peeling import stretches
 from uol.backends.cpu.schedules.cost import PARALLEL_FROM, parallel_prefix, size, steps_cost
 from uol.backends.cpu.schedules.kinds import TILE, Elementwise
-from uol.backends.cpu.schedules.nest import enter_nest, product
+from uol.backends.cpu.schedules.nest import enter_nest, product, split
 from uol.backends.cpu.statements import run_steps
 from uol.codegen.indexing.affine import coefficient
 from uol.codegen.indexing.arithmetic import static
@@ -58,8 +58,8 @@ def _lanes(spec: Map | Pack, host: Host) -> int:
 
 
 def _tile_axis(spec: Map | Pack) -> str:
-    """The axis other than the innermost along which a read has stride 1. None where an extent is an argument."""
-    if len(spec.index) < 2 or size(spec.index) is None:
+    """The axis other than the innermost along which a read has stride 1. None whose extent is an argument."""
+    if len(spec.index) < 2:
         return ""
     inner = spec.index[-1]
     for access in accesses(spec):
@@ -155,31 +155,31 @@ def _tiled(frame: Frame, spec: Map | Pack, schedule: Elementwise) -> None:
     others = tuple(a for a in spec.index[:-1] if a is not across)
     extent = frame.extent(across.extent)
     assert isinstance(extent, int)
-    with ExitStack() as loops:
-        tiles = Axis(f"{across.name}_tile", _tile_count(extent))
-        nest = (*others, tiles)
-        fused = parallel_prefix(nest, 1 << 30) if schedule.parallel else 0
-        scope = enter_nest(frame, loops, nest, fused, frame.scope)
-        start = scope.values[tiles.name] * index(TILE)
-        for length, condition in _tile_lengths(extent, scope.values[tiles.name]):
-            with ExitStack() as guarded:
-                if condition is not None:
-                    guarded.enter_context(code.when(condition))
-                _one_tile(frame, spec, (inner, across.name, start, length), scope)
+    tiles = Axis(f"{across.name}_tile", _tile_count(extent))
+    nest = (*others, tiles)
+    for parallel in _parallel_if_large(frame, spec, len(nest) if schedule.parallel else 0):
+        with ExitStack() as loops:
+            scope = enter_nest(frame, loops, nest, parallel, frame.scope)
+            start = scope.values[tiles.name] * index(TILE)
+            for length, condition in _tile_lengths(extent, scope.values[tiles.name]):
+                with ExitStack() as guarded:
+                    if condition is not None:
+                        guarded.enter_context(code.when(condition))
+                    _one_tile(frame, spec, (inner, across.name, start, length), scope)
 
 
 def _one_tile(frame: Frame, spec: Map | Pack, tile: tuple[Axis, str, Term, int], scope: Scope) -> None:
     """For each run of `TILE` elements of the result: all rows of the tile."""
     inner, across, start, length = tile
     code = frame.code
-    extent = frame.extent(inner.extent)
-    assert isinstance(extent, int)
+    whole, rest = split(frame.extent(inner.extent), TILE)
     lane_kind = lane_loop(steps_of(spec), (inner.name,), scope)
-    for first, count, lanes in ((0, extent // TILE, TILE), (extent - extent % TILE, 1, extent % TILE)):
-        if not count or not lanes:
+    for first, count, lanes in ((index(0), whole, TILE), (index(whole) * index(TILE), 1, rest)):
+        if 0 in [n for n in (count, lanes) if isinstance(n, int)]:
             continue
-        with code.loop("run", count) as run, code.loop("row", length) as row, code.loop("lane", lanes, lane_kind) as lane:
-            here = {inner.name: index(first) + run * index(TILE) + lane, across: start + row}
+        kind = lane_kind if isinstance(lanes, int) else SERIAL
+        with code.loop("run", count) as run, code.loop("row", length) as row, code.loop("lane", lanes, kind) as lane:
+            here = {inner.name: first + run * index(TILE) + lane, across: start + row}
             run_steps(code, steps_of(spec), scope.with_values(here))
 
 

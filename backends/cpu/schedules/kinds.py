@@ -131,7 +131,8 @@ class Dots:
 class Strips:
     """An attention: `rows` rows with all their cols in a strip on the stack, whose rows are `pitch` elements apart; dots and
     sums in tiles of `tile_rows` x `vectors` of `lanes`, of which a strip's follow each other on the same columns; what is
-    between them in `row_lanes` along the cols. Strips are the tasks."""
+    between them in `row_lanes` along the cols. Strips are the tasks. With `slots`, they share so many parts of a workspace, are
+    of any length, and have up to `rows` rows."""
 
     rows: int
     tile_rows: int
@@ -140,10 +141,12 @@ class Strips:
     lanes: int
     row_lanes: int
     parallel: bool
+    slots: int = 0
 
     def describe(self) -> str:
         tiles = f"tiles of {self.tile_rows}x{self.vectors * self.lanes}"
-        return f"strips of {self.rows} rows, {tiles}, {'parallel' if self.parallel else 'serial'}"
+        rows = f"up to {self.rows} rows in {self.slots} parts of a workspace" if self.slots else f"{self.rows} rows"
+        return f"strips of {rows}, {tiles}, {'parallel' if self.parallel else 'serial'}"
 
 
 @dataclass(frozen=True, slots=True)

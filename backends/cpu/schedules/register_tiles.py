@@ -128,6 +128,11 @@ class Tile:
         """How rows are walked: written out, since accumulators are in registers."""
         return UNROLLED
 
+    @property
+    def has_blocks(self) -> bool:
+        """Is the sum one of blocks?"""
+        return has_blocks(self.spec)
+
     def write(self, scope: Scope) -> None:
         code, spec = self.frame.code, self.spec
         assert isinstance(self.schedule, Tiles)
@@ -136,7 +141,7 @@ class Tile:
         self._clear(total, compute)
         if self.schedule.prefetch_results:
             self._prefetch_results(scope)
-        if not has_blocks(spec):
+        if not self.has_blocks:
             with self._terms(scope) as point:
                 self._step(total, point)
         else:
