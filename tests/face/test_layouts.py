@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
+import uol
 from uol.binding.layouts import Sizes, canonical, channels_last, is_channels_last, is_dense, result_strides, row_major
 
 
@@ -33,9 +35,31 @@ def test_channels_last_is_kept_where_it_comes_in() -> None:
     image, filters = (2, 8, 5, 5), (4, 8, 3, 3)
     came = channels_last(image)
     assert is_channels_last(image, came)
-    assert result_strides((2, 4, 3, 3), [(image, came), (filters, row_major(filters))]) == channels_last((2, 4, 3, 3))
-    assert result_strides((2, 4, 3, 3), [(image, row_major(image))]) == row_major((2, 4, 3, 3))
-    assert result_strides((2, 4), [(image, came)]) == (4, 1)
+    inputs = {"x": (image, came), "w": (filters, row_major(filters))}
+    assert result_strides("y", (2, 4, 3, 3), inputs) == channels_last((2, 4, 3, 3))
+    assert result_strides("y", (2, 4, 3, 3), {"x": (image, row_major(image))}) == row_major((2, 4, 3, 3))
+    assert result_strides("y", (2, 4), {"x": (image, came)}) == (4, 1)
+
+
+def test_a_gradient_lies_as_what_it_is_of() -> None:
+    image, filters, result = (2, 8, 5, 5), (4, 8, 3, 3), (2, 4, 3, 3)
+    forms = {"x": (image, row_major(image)), "w": (filters, channels_last(filters)), "dy": (result, channels_last(result))}
+    assert result_strides("dx", image, forms) == row_major(image)
+    assert result_strides("dw", filters, forms) == channels_last(filters)
+    assert result_strides("dx", image, {"dy": forms["dy"]}) == channels_last(image)
+    y = (result, row_major(result))
+    assert result_strides("dx", result, {"y": y, "dy": forms["dy"]}) == row_major(result)
+
+
+def test_gradients_of_a_row_major_model_stay_row_major() -> None:
+    """Behind it, tokens are the pixels: the cotangent that comes back is channels-last."""
+    x, w = torch.randn(2, 3, 8, 8, requires_grad=True), torch.nn.Parameter(torch.randn(5, 3, 3, 3))
+    found: list[tuple[int, ...]] = []
+    w.register_hook(lambda dw: found.append(dw.stride()))
+    x.register_hook(lambda dx: found.append(dx.stride()))
+    tokens = uol.ops.relu(uol.ops.conv2d(x, w)).flatten(2).transpose(1, 2)
+    uol.ops.gelu(tokens.contiguous()).backward(torch.randn(2, 36, 5))
+    assert sorted(found) == sorted([row_major(x.shape), row_major(w.shape)])
 
 
 def test_a_tensor_that_is_both_counts_as_row_major() -> None:

@@ -78,11 +78,11 @@ class TorchOperator:
     def fake(self, /, *inputs: Tensor, **options: int | float | torch.dtype | None) -> Result:
         """Empty results of the right shape, type and layout, without a kernel."""
         instance = self._instance(inputs, options)
-        laid_out = [(tuple(x.shape), tuple(x.stride())) for x in inputs]
+        laid_out = {n: (tuple(x.shape), tuple(x.stride())) for n, x in zip(self.names, inputs, strict=True)}
         outs = []
         for result in self.op.results:
             size, dtype = instance.shape(result), TORCH_TYPES[instance.dtype(result)]
-            outs.append(inputs[0].new_empty_strided(size, result_strides(size, laid_out), dtype=dtype))
+            outs.append(inputs[0].new_empty_strided(size, result_strides(result.name, size, laid_out), dtype=dtype))
         return outs[0] if len(outs) == 1 else tuple(outs)
 
     def fake_into(self, /, *inputs: Tensor, **options: object) -> None:
@@ -243,10 +243,11 @@ class TorchOperator:
         wide = [x if size is None else x.expand(size) for x, size in zip(inputs, full, strict=True)]
         shapes = {n: tuple(x.shape) for n, x in zip(self.names, wide, strict=True)}
         strides = {n: canonical(x.shape, x.stride()) for n, x in zip(self.names, wide, strict=True)}
-        laid_out = [(shapes[n], strides[n]) for n in self.names]
+        laid_out = {n: (shapes[n], strides[n]) for n in self.names}
         for number, result in enumerate(self.op.results):
             size = shapes[result.name] = instance.shape(result)
-            strides[result.name] = result_strides(size, laid_out) if outs is None else canonical(size, outs[number])
+            chosen = result_strides(result.name, size, laid_out) if outs is None else canonical(size, outs[number])
+            strides[result.name] = chosen
         layouts = {n: s for n, s in strides.items() if s != row_major(shapes[n])}
         return Request(instance, target, layouts, deterministic=is_deterministic())
 

@@ -230,10 +230,11 @@ class InPlaceOperator:
         ):
             return PreparedInPlace(None)
         strides = {n: canonical(x.shape, x.stride()) for n, x in zip(self.names, inputs, strict=True)}
-        laid_out = [(shapes[n], strides[n]) for n in self.names]
+        laid_out = {n: (shapes[n], strides[n]) for n in self.names}
         taken = {result: name for name, result in self.aliases.items()}
         for r in self.op.results:
-            strides[r.name] = strides[taken[r.name]] if r.name in taken else result_strides(full[r.name], laid_out)
+            own = taken.get(r.name)
+            strides[r.name] = result_strides(r.name, full[r.name], laid_out) if own is None else strides[own]
         layouts = {n: s for n, s in strides.items() if s != row_major(full[n])}
         request = Request(instance, target_of(self.name, inputs[0].device), layouts)
         compiled = Compiled(request, module_of(request))
