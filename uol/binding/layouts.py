@@ -44,9 +44,9 @@ def is_channels_last(sizes: Sequence[int], strides: Sequence[int]) -> bool:
 def result_strides(name: str, sizes: Sequence[int], inputs: Mapping[str, tuple[Sizes, Sizes]]) -> Sizes:
     """Channels-last where an input of the same rank came so, else row-major. `inputs`: sizes and strides by name.
 
-    A gradient lies as what it is of: `dw` as the input `w`, so that PyTorch can keep it beside its parameter as it is. Where that
-    is no input, a cotangent `dy` says nothing beside its `y`: the way back through a model lies as the way forward did, even
-    where a view in between turned the dims round.
+    A gradient lies as what it is of: `dw` as the input `w`, so that PyTorch can keep it beside its parameter as it is. Where
+    that is no input, a cotangent `dy` says nothing beside its `y`: the way back through a model lies as the way forward did,
+    even where a view in between turned the dims round.
     """
     own = inputs.get(name.removeprefix("d")) if name.startswith("d") else None
     if own is not None and own[0] == tuple(sizes):

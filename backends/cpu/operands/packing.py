@@ -2,6 +2,7 @@
 
     padding   an operand with guards is copied with its padding, so that the inner loop has none
     order     a b that is not contiguous along n is transposed
+    sparse    an a of which few elements are read where it lies is copied together, rows last
     type      f16, bf16, f8 and small integers are widened once rather than at every use
 
 The copy is a Pack of its own, joined by a workspace. It is made where every element serves enough products.
@@ -31,6 +32,9 @@ MOST_GROWTH = 4
 """A packed operand may be so many times as large as what it is read from; beyond that it is read where it lies."""
 ALIASED, APART = 256, 16
 """Columns of f32 that make a pitch of 1 KiB, of which the sets of a first-level cache of 32 KiB hold 32; those of a line."""
+SPARSE, SPARSE_USES, SHORTEST_RUN = 2, 128, 8
+"""A sparse operand reaches over so many elements for each that is read, the columns that its copy pays for, and the length of
+runs (half a cache line of f32) that keep it where it lies."""
 FEW_USES = 8
 """Products that an element must serve for a copy to pay."""
 
@@ -67,7 +71,8 @@ def dims_to_copy(spec: Contract, side: str) -> tuple[SourceDim, ...] | None:
     """The dims of the copy of an operand, outermost first; None where it stays."""
     operand: Expr = spec.a if side == "a" else spec.b
     read = the_read(operand)
-    if not (read.guard or _is_out_of_order(spec, side, read) or read.dtype != operand.type):
+    is_well_laid = not _is_out_of_order(spec, side, read) and not _is_sparse(spec, side, read)
+    if not read.guard and is_well_laid and read.dtype == operand.type:
         return None
     dims = source_dims(read, spec.axes, spec.dims)
     if dims is None or _grows(spec, read, dims) or _serves_few(spec, dims):
@@ -96,6 +101,21 @@ def _grows(spec: Contract, read: Read, dims: tuple[SourceDim, ...]) -> bool:
     return elements > MOST_GROWTH * max(1, typical_span(spec, spec.arg(read.tensor)))
 
 
+def _is_sparse(spec: Contract, side: str, read: Read) -> bool:
+    """Is most of what lies between the elements of a left out, as of a filter of which a residue of a strided convolution's
+    gradient has a few taps? Each of them is in a line of its own then, which all rows of a tile read again and again."""
+    if side == "b" or not spec.m or size(spec.axes) is None or (size(spec.n) or 0) < SPARSE_USES:
+        return False
+    offset = affine(read.offset, [a.name for a in spec.axes])
+    if offset is None:
+        return False
+    walks = [(static(a.extent) or 0, abs(static(offset.factor(a.name)) or 0)) for a in (*spec.m, *spec.k)]
+    elements = prod(extent for extent, step in walks if step)
+    reach = 1 + sum((extent - 1) * step for extent, step in walks)
+    is_in_runs = any(step == 1 and extent >= SHORTEST_RUN for extent, step in walks)
+    return SPARSE * elements <= reach and not is_in_runs
+
+
 def _is_out_of_order(spec: Contract, side: str, read: Read) -> bool:
     if side == "a" or not spec.n or prefers_dot(spec):
         return False
@@ -104,14 +124,15 @@ def _is_out_of_order(spec: Contract, side: str, read: Read) -> bool:
 
 
 def _place(spec: Contract, side: str, dim: SourceDim) -> tuple[int, int, int]:
-    """a keeps the order that it has; b goes by batch, k, n, with the innermost n last; outermost are dims of any size, which
-    no stride depends on then, but for one that tiles run along."""
+    """a keeps the order that it has, or has its rows last where it was sparse; b goes by batch, k, n, with the innermost n
+    last; outermost are dims of any size, which no stride depends on then, but for one that tiles run along."""
     degree, factor = magnitude(dim.stride)
     along = spec.k if side == "a" else spec.n
     if static(dim.extent) is None and not any(a.name in dim.axes for a in along[-1:]):
         return (-1, -degree, -factor)
     if side == "a":
-        return (0, -degree, -factor)
+        is_row = _is_sparse(spec, side, the_read(spec.a)) and any(a.name in dim.axes for a in spec.m)
+        return (int(is_row), -degree, -factor)
     groups = (spec.batch, spec.k, spec.n)
     group = max(i for i, axes in enumerate(groups) for a in axes if a.name in dim.axes)
     if group < 2:

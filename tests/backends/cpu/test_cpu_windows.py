@@ -17,11 +17,12 @@ from uol.backends.cpu import legalise
 from uol.backends.cpu.host import Host
 from uol.backends.cpu.legalise import FEWEST_PRODUCTS
 from uol.backends.cpu.operands import panels
-from uol.backends.cpu.operands.factors import sliding_axis
+from uol.backends.cpu.operands.factors import sliding_axis, the_read
 from uol.backends.cpu.operands.panels import takes_panels
 from uol.backends.cpu.schedules.kinds import Dots, Tiles
 from uol.backends.cpu.scheduling import candidates, primfunc
-from uol.codegen.specs.nodes import Contract, Map, Reduce
+from uol.codegen.indexing.affine import coefficient
+from uol.codegen.specs.nodes import Contract, Map, Pack, Reduce
 
 Function = Callable[..., Any]
 pytestmark = pytest.mark.usefixtures("own_cache")
@@ -109,6 +110,19 @@ def test_columns_run_on_over_short_lines(size: int, saved: int, axes: int, monke
     assert len(products) == 4 and all(len(s.n) == axes and takes_panels(s) == (axes == 1) for s in products)
     ours, theirs = partial(uol.ops.conv_transpose2d, stride=2, pad=1), partial(F.conv_transpose2d, stride=2, padding=1)
     require_equal(ours, theirs, (3, 20, size, size), (20, 24, 3, 3), second=False)
+
+
+@pytest.mark.parametrize(("stride", "size", "copies"), [(2, 20, 4), (1, 20, 0), (2, 6, 0)])
+def test_taps_of_a_residue_are_copied_together(stride: int, size: int, copies: int) -> None:
+    """Of a stride of 2, each residue has 1, 2, 2 or 4 of 9 taps; for few pixels they stay where they are."""
+    dims = {"N": 2, "C": 20, "H": size, "W": size, "O": 24, "D": 20, "R": 3, "S": 3}
+    graph = graph_of(program_of("conv2d_grad", dims=dims, attrs={"stride": stride, "pad": 1}))
+    specs = [s for s in graph.specs if s.name.startswith("conv2d_grad_dx")]
+    assert sum(isinstance(s, Pack) and s.name.endswith("_a_pack") for s in specs) == copies
+    products = [s for s in specs if isinstance(s, Contract)]
+    assert all(coefficient(the_read(s.a).offset, s.m[-1].name) == (1 if copies else 9) for s in products)
+    ours, theirs = partial(uol.ops.conv2d, stride=stride, pad=1), partial(F.conv2d, stride=stride, padding=1)
+    require_equal(ours, theirs, (2, 20, size, size), (24, 20, 3, 3), second=False)
 
 
 @pytest.mark.parametrize(
