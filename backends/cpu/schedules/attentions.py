@@ -270,11 +270,16 @@ class _Strip:
         for part in width_parts(self.spec):
             for total in part.sums[:-1]:
                 arrays[total.name] = self._array(total.name, total.dtype, self._most_rows * (size(part.width) or 1))
-        axes = (*self.spec.axes, Axis(AT, Const(self._most_rows)), Axis(PART, Const(self.schedule.slots)))
-        known = (*self.spec.facts, *(bound for axis in axes for bound in in_range(axis)))
-        if self.schedule.slots:
-            known = (*known, *(compare("<=", e, Var(PITCH)) for e in (Const(0), self.spec.cols[-1].extent)))
+        axes = (*self.spec.axes, Axis(AT, Const(self._most_rows)))
+        known = (*self.spec.facts, *(bound for axis in axes for bound in in_range(axis)), *self._facts_of_workspace())
         return held(replace(scope, facts=Facts(known)), arrays, mul(Const(self.schedule.slots * STRIP_ROWS), Var(PITCH)))
+
+    def _facts_of_workspace(self) -> tuple[Expr, ...]:
+        """Each core has a part, in whose rows all cols have room; nothing where there is no workspace."""
+        if not self.schedule.slots:
+            return ()
+        room = (compare("<=", extent, Var(PITCH)) for extent in (Const(0), self.spec.cols[-1].extent))
+        return (*in_range(Axis(PART, Const(self.schedule.slots))), *room)
 
     def _strip(self, name: str, dtype: str, scope: Scope) -> Term:
         if self.schedule.slots:
