@@ -71,8 +71,8 @@ class CpuBackend:
     foreach_run: int | None = None
 
     def accepts(self, group: GroupSummary) -> bool:
-        """Anything but an attention whose rows do not fit the stack, or whose products are better shared; and
-        columns that are a part of an axis and no vectors: what is elementwise over it has vectors of its own."""
+        """Anything but an attention whose rows do not fit the stack, or whose products are better shared; and columns that are
+        a part of an axis and no vectors: what is elementwise over it has vectors of its own."""
         if group.is_divided:
             import_tvm()
             from uol.backends.cpu.schedules.reduction import reads_long_runs

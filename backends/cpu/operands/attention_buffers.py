@@ -63,8 +63,3 @@ def row_value(value: Var, row: Expr) -> Read:
 
 def _strides(axes: Sequence[Axis]) -> tuple[tuple[str, Expr], ...]:
     return tuple(zip((a.name for a in axes), dense_strides([a.extent for a in axes]), strict=True))
-
-
-def at_row(row: Expr, pitch: Expr) -> Expr:
-    """Where a row of a strip begins."""
-    return mul(row, pitch)

@@ -71,13 +71,13 @@ def dims_to_copy(spec: Contract, side: str) -> tuple[SourceDim, ...] | None:
     """The dims of the copy of an operand, outermost first; None where it stays."""
     operand: Expr = spec.a if side == "a" else spec.b
     read = the_read(operand)
-    is_well_laid = not _is_out_of_order(spec, side, read) and not _is_sparse(spec, side, read)
-    if not read.guard and is_well_laid and read.dtype == operand.type:
+    is_sparse = _is_sparse(spec, side, read)
+    if not (read.guard or is_sparse or _is_out_of_order(spec, side, read) or read.dtype != operand.type):
         return None
     dims = source_dims(read, spec.axes, spec.dims)
     if dims is None or _grows(spec, read, dims) or _serves_few(spec, dims):
         return None
-    ordered = tuple(sorted(dims, key=lambda d: _place(spec, side, d)))
+    ordered = tuple(sorted(dims, key=lambda d: _place(spec, side, d, is_sparse)))
     return (*ordered[:-1], _apart(ordered[-1])) if ordered and side == "b" and len(spec.n) == 1 else ordered
 
 
@@ -126,7 +126,7 @@ def _is_out_of_order(spec: Contract, side: str, read: Read) -> bool:
     return offset is not None and offset.factor(spec.n[-1].name) != ONE
 
 
-def _place(spec: Contract, side: str, dim: SourceDim) -> tuple[int, int, int]:
+def _place(spec: Contract, side: str, dim: SourceDim, is_sparse: bool) -> tuple[int, int, int]:
     """a keeps the order that it has, or has its rows last where it was sparse; b goes by batch, k, n, with the innermost n
     last; outermost are dims of any size, which no stride depends on then, but for one that tiles run along."""
     degree, factor = magnitude(dim.stride)
@@ -134,7 +134,7 @@ def _place(spec: Contract, side: str, dim: SourceDim) -> tuple[int, int, int]:
     if static(dim.extent) is None and not any(a.name in dim.axes for a in along[-1:]):
         return (-1, -degree, -factor)
     if side == "a":
-        is_row = _is_sparse(spec, side, the_read(spec.a)) and any(a.name in dim.axes for a in spec.m)
+        is_row = is_sparse and any(a.name in dim.axes for a in spec.m)
         return (int(is_row), -degree, -factor)
     groups = (spec.batch, spec.k, spec.n)
     group = max(i for i, axes in enumerate(groups) for a in axes if a.name in dim.axes)

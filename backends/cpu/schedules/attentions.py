@@ -25,7 +25,7 @@ from uol.backends.cpu.expressions.fast_functions import FAST
 from uol.backends.cpu.expressions.spec_expressions import Scope, evaluate
 from uol.backends.cpu.frame import Frame, open_frame
 from uol.backends.cpu.host import Host
-from uol.backends.cpu.operands.attention_buffers import at_row, held, read_of, row_of, row_value, store_of
+from uol.backends.cpu.operands.attention_buffers import held, read_of, row_of, row_value, store_of
 from uol.backends.cpu.operands.attention_packing import (
     STRIP_BYTES,
     STRIP_ROWS,
@@ -49,7 +49,7 @@ from uol.codegen.attention.reach import Reach, reach
 from uol.codegen.indexing.affine import coefficient
 from uol.codegen.indexing.arithmetic import add, mul, static
 from uol.codegen.specs.head import head_of
-from uol.codegen.specs.nodes import Attention, Contract, Dot, Fold, Let, Step
+from uol.codegen.specs.nodes import Arg, Attention, Contract, Dot, Fold, Let, Step
 from uol.codegen.specs.steps import used_variables
 from uol.ir.integers.facts import Facts
 from uol.ir.integers.terms import compare, in_range
@@ -89,8 +89,7 @@ def _strips_of_any_size(spec: Attention, host: Host) -> Strips:
     most = min(MOST_ROWS, (host.vector_registers - 4) // vectors)
     rows = static(row.extent) or min(most, ROWS_OF_ANY_NUMBER)
     tile_rows = ceil_div(rows, ceil_div(rows, most))
-    (slots,) = {static(a.shape[0]) or 1 for a in spec.args if a.name in _strips_of(spec).values()}
-    row_lanes = col_lanes(row_of(spec), host)
+    row_lanes, slots = col_lanes(row_of(spec), host), static(_workspace(spec).shape[0]) or 1
     return Strips(tile_rows * MOST_TILES, tile_rows, 0, vectors, lanes, row_lanes, host.cores > 1, slots)
 
 
@@ -98,9 +97,9 @@ def _lanes(spec: Attention, host: Host) -> int:
     return host.vector_bytes // (8 if any("64" in d.dtype for d in spec.dots) else 4)
 
 
-def _strips_of(spec: Attention) -> dict[str, str]:
-    """The workspaces of values that have strips."""
-    return {name: strip_name(spec, name) for name in strip_types(spec)}
+def _workspace(spec: Attention) -> Arg:
+    """Of the first dot's strips; those of all others are like it."""
+    return spec.arg(strip_name(spec, spec.dots[0].name))
 
 
 def _tiles_of_strip(tiles: int, tile_bytes: int, host: Host) -> int:
@@ -137,7 +136,8 @@ class _AnySize:
         most; the last of them overlaps the one before it."""
         code, schedule, (axis,) = self.frame.code, self.schedule, self.spec.rows
         rows = code.hold("rows", index(self.frame.extent(axis.extent)))
-        heights = (schedule.tile_rows, *(n for n in (FEW_ROWS, 1) if n < schedule.tile_rows))
+        fewer = (FEW_ROWS, 1) if static(axis.extent) is None else ()  # a number of rows has a tile of its own
+        heights = (schedule.tile_rows, *(n for n in fewer if n < schedule.tile_rows))
         for height, more in zip(heights, (None, *heights), strict=False):
             fits = rows >= index(height)
             with code.when(fits if more is None else tirx.And(fits, rows < index(more))):
@@ -147,8 +147,7 @@ class _AnySize:
         """All of them, in register tiles of that height. Parts take turns to and fro: in a causal one, each strip has more to
         do than the one before it."""
         code, slots, (axis,) = self.frame.code, self.schedule.slots, self.spec.rows
-        workspace = self.spec.arg(strip_name(self.spec, self.spec.dots[0].name))  # all others are like it
-        pitch = code.hold("pitch", index(self.frame.extent(workspace.strides[1])))
+        pitch = code.hold("pitch", index(self.frame.extent(_workspace(self.spec).strides[1])))
         most = code.hold("strip_rows", self._most_tiles(height) * index(height))
         strips = code.hold("strips", ceil_div(rows, most))
         named = [(a.name, self.frame.extent(a.extent)) for a in self.spec.batch] + [("strip", strips)]
@@ -250,8 +249,8 @@ class _Strip:
     def _line(self, row: Expr) -> Expr:
         """Where a row of the strip begins: in a workspace, of the part that is the core's."""
         if not self.schedule.slots:
-            return at_row(row, Const(self.schedule.pitch))
-        return at_row(add(mul(Var(PART), Const(STRIP_ROWS)), row), Var(PITCH))
+            return mul(row, Const(self.schedule.pitch))
+        return mul(add(mul(Var(PART), Const(STRIP_ROWS)), row), Var(PITCH))
 
     @property
     def _most_rows(self) -> int:
@@ -314,7 +313,7 @@ class _Strip:
             value = Var(total.name, total.dtype)
             epilogue: tuple[Step, ...] = tuple(replace(s, value=substitute(s.value, known)) for s in part.steps)
             if number + 1 < len(part.sums):
-                begin = at_row(self._row, Const(pitch))
+                begin = mul(self._row, Const(pitch))
                 known[total.name] = read_of(value, part.width, begin)
                 epilogue = (store_of(value, part.width, total.line, begin),)
             weight = read_of(Var(total.weight, total.dtype), self.spec.cols, self._begin)

@@ -8,6 +8,7 @@ from tvm import tirx
 
 from uol.backends.cpu.expressions.builder import PARALLEL, Extent, index
 from uol.backends.cpu.expressions.dtypes import Term
+from uol.backends.cpu.expressions.extents import remainder
 from uol.backends.cpu.expressions.spec_expressions import Scope
 from uol.backends.cpu.frame import Frame
 from uol.ir.program.nodes import Axis
@@ -54,9 +55,8 @@ def unflatten(frame: Frame, flat: Term, named: list[tuple[str, Extent]]) -> dict
 def _divided(flat: Term, extent: Extent) -> tuple[Term, Term]:
     """Quotient and rest; nothing is negative. TVM sees that of numbers alone: an argument would be rounded down by conditions
     that take LLVM ten times as long as all else."""
-    if isinstance(extent, int):
-        return tirx.FloorDiv(flat, index(extent)), tirx.FloorMod(flat, index(extent))
-    return tirx.Div(flat, extent), tirx.Mod(flat, extent)
+    whole = tirx.FloorDiv(flat, index(extent)) if isinstance(extent, int) else tirx.Div(flat, extent)
+    return whole, remainder(flat, extent)
 
 
 def enter_nest(frame: Frame, loops: ExitStack, axes: tuple[Axis, ...], parallel: int, scope: Scope) -> Scope:

@@ -70,11 +70,14 @@ def _write_small(frame: Frame, spec: Contract, schedule: Panels) -> None:
     if not schedule.parallel:
         _write_uncopied(frame, spec, schedule)
         return
-    products = index(product([frame.extent(a.extent) for a in spec.axes]))
-    is_worthwhile = frame.code.hold("is_worthwhile", products >= index(ENOUGH_PRODUCTS))
+    is_worthwhile = frame.code.hold("is_worthwhile", _has_enough_products(frame, spec))
     for parallel, condition in ((True, is_worthwhile), (False, tirx.Not(is_worthwhile))):
         with frame.code.when(condition):
             _write_uncopied(frame, spec, replace(schedule, parallel=parallel))
+
+
+def _has_enough_products(frame: Frame, spec: Contract) -> Term:
+    return tirx.GE(index(product([frame.extent(a.extent) for a in spec.axes])), index(ENOUGH_PRODUCTS))
 
 
 def _is_large(frame: Frame, spec: Contract, schedule: Panels) -> Term | None:
@@ -86,7 +89,7 @@ def _is_large(frame: Frame, spec: Contract, schedule: Panels) -> Term | None:
         if size(axes) is None and least_of_all:
             conditions.append(tirx.GE(index(product([frame.extent(a.extent) for a in axes])), index(least_of_all)))
     if conditions and size(spec.axes) is None:
-        conditions.append(tirx.GE(index(product([frame.extent(a.extent) for a in spec.axes])), index(ENOUGH_PRODUCTS)))
+        conditions.append(_has_enough_products(frame, spec))
     return frame.code.hold("is_large", conjunction(conditions)) if conditions else None
 
 
