@@ -14,7 +14,9 @@ from uol.conformance.paths.draw import Size, Values
 from uol.pytorch.schema import TORCH_TYPES
 
 LEVEL = "L1"
-DRAWS = 5
+DRAWS = 21
+"""A vector has 256 numbers, of which the few nearest to 0 rule a draw's RMS. The worst of its 26 values was 1.7 to 1.9 times
+PyTorch's over 5 draws, and 1.1 to 1.4 over 21 or 25, by type: no value stayed where fewer draws had put it."""
 SIZES: Mapping[Size, Sizes] = {
     "check": CHECK,
     "kernels": replace(CHECK, batch=1, frames=2, height=8, width=8, words=4),
