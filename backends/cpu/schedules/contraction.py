@@ -155,14 +155,15 @@ def _is_near(spec: Contract, lanes: int, host: Host) -> bool:
 
 
 def _block_of_panels(spec: Contract, width: int, host: Host, near: bool) -> _Block:
-    """Panels that few rows read are in the first-level cache from their copy on. Those of others are in the second, as deep as
-    it allows: the fewer blocks, the fewer sums wait. A sliver is copied for all columns that the second level has room for."""
+    """Panels that few rows read are in the first-level cache from their copy on, half of what there is room for: rows and sums
+    pass by. Those of others are in the second, as deep as it allows: the fewer blocks, the fewer sums wait. A sliver is copied
+    for all columns that the second level has room for."""
     caches, line_bytes = host.caches, width * accumulator_bytes(spec)
     if rows_are_far(spec):
         return _Block(LEAST_DEPTH, WIDEST_BLOCK, 5 * caches.second // 8)
     fewest = max(1, FEWEST_COLUMNS // width)
     if near:
-        depth = caches.panel_bytes // line_bytes
+        depth = caches.panel_bytes // (2 * line_bytes)
         return _Block(depth, fewest, fewest * depth * line_bytes, near=True)
     depth = min(caches.block_bytes // (fewest * line_bytes), MOST_DEPTH, MOST_PIECES * _length_of_pieces(spec))
     return _Block(max(LEAST_DEPTH, depth), fewest, caches.block_bytes)
