@@ -158,7 +158,7 @@ def test_a_parameter_that_stands_twice_is_stepped_twice() -> None:
 @pytest.mark.parametrize("lengths", [[0], [1], [CHUNK - 1], [CHUNK], [CHUNK + 1], [3, 0, 5 * CHUNK + 7, 2 * CHUNK]])
 def test_chunks_cover_every_element_once(lengths: list[int]) -> None:
     starts = np.cumsum([0, *lengths[:-1]]) * 4
-    addresses, sizes = in_chunks(np.stack([starts, starts + 1_000_000], 1), np.array(lengths), 4)
+    addresses, sizes = in_chunks(np.stack([starts, starts + 1_000_000], 1), tuple(lengths), 4)
     pieces = zip(addresses[:, 0], sizes[:, 0], strict=True)
     covered = [place for first, size in pieces for place in range(first, first + 4 * size, 4)]
     assert covered == list(range(0, 4 * sum(lengths), 4))
@@ -166,9 +166,9 @@ def test_chunks_cover_every_element_once(lengths: list[int]) -> None:
 
 
 def test_runs_that_share_a_byte_are_found() -> None:
-    assert are_apart(np.array([[0, 40], [80, 120]]), np.array([10, 10]), 4)
-    assert not are_apart(np.array([[0, 40], [79, 120]]), np.array([10, 10]), 4)
-    assert not are_apart(np.array([[0, 0]]), np.array([1]), 4)
+    assert are_apart(np.array([[0, 40], [80, 120]]), (10, 10), 4)
+    assert not are_apart(np.array([[0, 40], [79, 120]]), (10, 10), 4)
+    assert not are_apart(np.array([[0, 0]]), (1,), 4)
 
 
 REFUSED = {

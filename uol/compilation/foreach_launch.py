@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,9 @@ from uol.operators.registry import find_operator
 CHUNK = 1 << 14
 """Elements: long enough to hide what a task costs, and four tensors of f32 stay in a second-level cache."""
 
+KNOWN_LENGTHS = 64
+"""Lists of lengths whose chunks are known: those of a model's parameters come at every step."""
+
 Table = NDArray[np.int64]
 
 
@@ -32,7 +36,7 @@ class ForeachKernel:
     call: Callable[..., None]
     scalars: tuple[str, ...]
 
-    def launch(self, addresses: Table, lengths: Table, element_bytes: int, options: Mapping[str, float]) -> None:
+    def launch(self, addresses: Table, lengths: tuple[int, ...], element_bytes: int, options: Mapping[str, float]) -> None:
         """Runs it: `addresses` has a row of pointers (inputs, then results) a run, `lengths` counts a run's elements."""
         table, sizes = in_chunks(addresses, lengths, element_bytes)
         self.call(table, sizes, *[options[name] for name in self.scalars])
@@ -56,21 +60,30 @@ def foreach_kernel(
     return ForeachKernel(backend.load_foreach(artifact, index), tuple(s.name for s in module.graph.scalars))
 
 
-def in_chunks(addresses: Table, lengths: Table, element_bytes: int) -> tuple[Table, Table]:
+def in_chunks(addresses: Table, lengths: tuple[int, ...], element_bytes: int) -> tuple[Table, Table]:
     """(addresses, sizes) of the chunks of all runs, in order.
 
-    >>> in_chunks(np.array([[0, 100_000]]), np.array([20_000]), 4)[1].tolist()
+    >>> in_chunks(np.array([[0, 100_000]]), (20_000,), 4)[1].tolist()
     [[16384], [3616]]
     """
-    pieces = -(-lengths // CHUNK)
-    run = np.repeat(np.arange(len(lengths)), pieces)
+    run, offset, sizes = _chunks(lengths, element_bytes)
+    return addresses[run] + offset, sizes
+
+
+@lru_cache(KNOWN_LENGTHS)
+def _chunks(lengths: tuple[int, ...], element_bytes: int) -> tuple[Table, Table, Table]:
+    """Of each chunk its run, how many bytes after the run's start it begins, and its elements."""
+    counts = np.array(lengths, np.int64)
+    pieces = -(-counts // CHUNK)
+    run = np.repeat(np.arange(len(counts)), pieces)
     first = (np.arange(len(run)) - np.repeat(np.cumsum(pieces) - pieces, pieces)) * CHUNK
-    sizes = np.minimum(lengths[run] - first, CHUNK)
-    return addresses[run] + (first * element_bytes)[:, None], sizes[:, None]
+    sizes = np.minimum(counts[run] - first, CHUNK)
+    return run, (first * element_bytes)[:, None], sizes[:, None]
 
 
-def are_apart(addresses: Table, lengths: Table, element_bytes: int) -> bool:
-    """Do no two runs share memory?"""
-    ends = addresses + (lengths * element_bytes)[:, None]
-    order = np.argsort(addresses, axis=None)
-    return bool((ends.ravel()[order][:-1] <= addresses.ravel()[order][1:]).all())
+def are_apart(addresses: Table, lengths: tuple[int, ...], element_bytes: int) -> bool:
+    """Do no two runs share memory? As many have ended where one starts as have started before it."""
+    starts = addresses.ravel()
+    ends = (addresses + np.array(lengths, np.int64)[:, None] * element_bytes).ravel()
+    starts, ends = np.sort(starts), np.sort(ends)
+    return bool((ends[:-1] <= starts[1:]).all())

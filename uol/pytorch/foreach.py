@@ -154,13 +154,13 @@ def _launched(
     """Runs all positions in one launch, unless there is no kernel for it, or some of them share memory."""
     if kernel is None:
         return False
-    addresses = np.array([list(map(Tensor.data_ptr, c)) for c in columns], np.int64).T.copy()
-    lengths = np.array(list(map(Tensor.numel, columns[0])), np.int64)
-    element_bytes = columns[0][0].dtype.itemsize
-    if not are_apart(addresses, lengths, element_bytes):
-        return False
     places = [source for source in own.sources if source is not None]
-    kernel.launch(np.hstack([addresses, addresses[:, places]]), lengths, element_bytes, options)
+    addresses = [list(map(Tensor.data_ptr, c)) for c in columns]
+    rows = np.array(list(zip(*addresses, *(addresses[place] for place in places), strict=True)), np.int64)
+    lengths, element_bytes = tuple(map(Tensor.numel, columns[0])), columns[0][0].dtype.itemsize
+    if not are_apart(rows[:, : len(columns)], lengths, element_bytes):
+        return False
+    kernel.launch(rows, lengths, element_bytes, options)
     torch.autograd.graph.increment_version([x for place in places for x in columns[place]])
     return True
 

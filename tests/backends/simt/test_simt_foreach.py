@@ -191,8 +191,7 @@ def test_a_long_tensor_is_cut_into_runs_of_one_launch(
     required = {"lr": 0.0, "nesterov": 1}
     kernel = foreach_kernel("sgd_momentum", target, "f32", required, index=1)
     assert kernel is not None
-    lengths = np.array([40_000, 7], np.int64)
-    kernel.launch(ADDRESSES, lengths, 4, {**MOMENTUM, "nesterov": 1})
+    kernel.launch(ADDRESSES, (40_000, 7), 4, {**MOMENTUM, "nesterov": 1})
     (launch,) = stub.records("cuLaunchKernel")
     assert (launch["name"], launch["grid"], launch["device"]) == ("sgd_momentum_foreach_kernel", [4, 1, 1], 1)
     assert foreach_kernel("sgd_momentum", target, "f32", required) is not None  # from the cache
