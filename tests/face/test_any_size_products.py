@@ -81,7 +81,7 @@ def test_a_linear_layer_at_all_sizes(rows: int, varying: str, kind: type[CpuSche
 @pytest.fixture
 def copied(monkeypatch: pytest.MonkeyPatch, own_cache: object) -> None:
     """A few products are enough for panels."""
-    monkeypatch.setattr(panels, "ENOUGH_PRODUCTS", 1)
+    monkeypatch.setattr(panels, "COPIES_PAY", 1)
 
 
 FEW_AND_MANY = (0, 1, 5, 15, 16, 17, 39, 40, 41, 63, 64, 65, 97, 129)

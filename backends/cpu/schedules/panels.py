@@ -44,9 +44,8 @@ from uol.codegen.specs.nodes import Contract
 from uol.ir.program.nodes import Axis, Const, Var
 
 ZERO = index(0)
-ENOUGH_PRODUCTS = 1 << 19
-"""Multiply-adds of a call of any size from which copies and a second thread pay: more than where sizes are numbers, since tasks
-are worked out first."""
+COPIES_PAY, CORES_PAY = 1 << 21, 1 << 17
+"""Multiply-adds of a call of any size from which copies pay, and more than one core."""
 FEW_VECTORS, MOST_FEW_ROWS = 2, 12
 """Of a tile without copies: what is left over lacks less of it."""
 ROWS, COLUMNS = "row_block", "column_block"
@@ -70,14 +69,14 @@ def _write_small(frame: Frame, spec: Contract, schedule: Panels) -> None:
     if not schedule.parallel:
         _write_uncopied(frame, spec, schedule)
         return
-    is_worthwhile = frame.code.hold("is_worthwhile", _has_enough_products(frame, spec))
+    is_worthwhile = frame.code.hold("is_worthwhile", _has_products(frame, spec, CORES_PAY))
     for parallel, condition in ((True, is_worthwhile), (False, tirx.Not(is_worthwhile))):
         with frame.code.when(condition):
             _write_uncopied(frame, spec, replace(schedule, parallel=parallel))
 
 
-def _has_enough_products(frame: Frame, spec: Contract) -> Term:
-    return tirx.GE(index(product([frame.extent(a.extent) for a in spec.axes])), index(ENOUGH_PRODUCTS))
+def _has_products(frame: Frame, spec: Contract, least_of_all: int) -> Term:
+    return tirx.GE(index(product([frame.extent(a.extent) for a in spec.axes])), index(least_of_all))
 
 
 def _is_large(frame: Frame, spec: Contract, schedule: Panels) -> Term | None:
@@ -89,7 +88,7 @@ def _is_large(frame: Frame, spec: Contract, schedule: Panels) -> Term | None:
         if size(axes) is None and least_of_all:
             conditions.append(tirx.GE(index(product([frame.extent(a.extent) for a in axes])), index(least_of_all)))
     if conditions and size(spec.axes) is None:
-        conditions.append(_has_enough_products(frame, spec))
+        conditions.append(_has_products(frame, spec, COPIES_PAY))
     return frame.code.hold("is_large", conjunction(conditions)) if conditions else None
 
 
@@ -102,7 +101,7 @@ def _write_uncopied(frame: Frame, spec: Contract, schedule: Panels) -> None:
     ahead = coefficient(reads[1].offset, spec.n[-1].name) == 1 and not reads[1].guard
     vectors = min(schedule.vectors, FEW_VECTORS)
     rows = min(schedule.rows * schedule.vectors // vectors, MOST_FEW_ROWS)
-    write_tiles(frame, spec, Tiles(rows, vectors, lanes, schedule.row_tiles, schedule.parallel, ahead))
+    write_tiles(frame, spec, Tiles(rows, vectors, lanes, 1, schedule.parallel, ahead))
 
 
 @dataclass(frozen=True, slots=True)
