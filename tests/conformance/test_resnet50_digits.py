@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import copy
+import itertools
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,32 @@ def test_the_digits_are_split_once_and_batches_follow_from_seed_and_step() -> No
     again, other, later = data.training(3, 7, 32), data.training(4, 7, 32), data.training(3, 51, 32)
     assert torch.equal(again[0], epoch[7][0]) and torch.equal(again[1], epoch[7][1])
     assert not torch.equal(other[0], epoch[7][0]) and not torch.equal(later[0], epoch[7][0])
+
+
+def test_a_batch_has_moved_pictures_with_their_labels() -> None:
+    pytest.importorskip("sklearn", reason="the digits are scikit-learn's")
+    images, labels = (x[data.TESTED :] for x in data.pictures())
+    edge, least = data.FARTHEST, 2 * data.FARTHEST
+    moves = set()
+    for image, label in zip(*data.training(3, 7, 16), strict=True):
+        inside = image[0, least:-least, least:-least]
+        found = [
+            (y - edge, x - edge)
+            for y, x in itertools.product(range(2 * edge + 1), repeat=2)
+            for at in (images[labels == label, 0, y + edge : y + edge + len(inside), x + edge : x + edge + len(inside)],)
+            if (at == inside).flatten(1).all(1).any()
+        ]
+        assert found
+        moves |= set(found)
+    assert len(moves) > 5
+
+
+def test_a_picture_is_moved_by_whole_pixels() -> None:
+    images = torch.arange(2 * 3 * 32 * 32.0).reshape(2, 3, 32, 32)
+    there = data.moved(images, np.array([[0, 0], [2, -1]]))
+    assert torch.equal(there[0], images[0])
+    assert torch.equal(there[1, :, 2:, :-1], images[1, :, :-2, 1:])  # two down, one to the left
+    assert (there[1, :, :2] == images.min()).all() and (there[1, :, :, -1] == images.min()).all()
 
 
 def test_a_picture_is_made_larger_linearly() -> None:

@@ -1,6 +1,7 @@
 """Handwritten digits that scikit-learn ships (1,797 of 8 x 8, of the UCI repository), as pictures of 32 x 32 in three channels.
 
-The split is fixed; a batch follows from a seed and a step alone.
+The split is fixed; a batch follows from a seed and a step alone. Pictures for training are moved a little, each time
+otherwise, without which seeds differ by several points: 1,437 of them are learned by heart.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ SIDE = 32
 TESTED = 360
 """Pictures that no batch holds: one in five."""
 SPLIT_SEED = 20
+FARTHEST = 2
+"""Pixels by which a picture for training is moved at the most, up or down and to a side."""
 
 
 @cache
@@ -54,7 +57,15 @@ def training(seed: int, step: int, size: int) -> tuple[Tensor, Tensor]:
     count = len(labels) - TESTED
     epoch, place = divmod(step, count // size)
     order = np.random.default_rng((seed, epoch)).permutation(count)[place * size : (place + 1) * size]
-    return images[TESTED:][order], labels[TESTED:][order]
+    moves = np.random.default_rng((seed, epoch, place)).integers(-FARTHEST, FARTHEST + 1, (size, 2))
+    return moved(images[TESTED:][order], moves), labels[TESTED:][order]
+
+
+def moved(images: Tensor, moves: NDArray[np.int64]) -> Tensor:
+    """Each picture some pixels down and to the right; what comes into it is as dark as the darkest place of all."""
+    wide = torch.nn.functional.pad(images, (FARTHEST,) * 4, value=float(images.min()))
+    corners = (FARTHEST - moves).tolist()
+    return torch.stack([image[:, y : y + SIDE, x : x + SIDE] for image, (y, x) in zip(wide, corners, strict=True)])
 
 
 def tested() -> tuple[Tensor, Tensor]:

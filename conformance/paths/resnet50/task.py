@@ -55,4 +55,4 @@ def _in_batches(images: Tensor, labels: Tensor) -> zip[tuple[Tensor, Tensor]]:
     return zip(images.split(90), labels.split(90), strict=True)
 
 
-TASK = Task("resnet50", build, training_loss, batch, accuracy, "test accuracy", "higher", 840, of_optimiser("sgd"), "interval")
+TASK = Task("resnet50", build, training_loss, batch, accuracy, "test accuracy", "higher", 1800, of_optimiser("sgd"), "interval")

@@ -1,6 +1,6 @@
 """A path trained from several seeds: do uol's operators reach what PyTorch's reach?
 
-    python -m uol.conformance.paths.training.seeds resnet50 [--seeds 5] [--steps 840] [--dtype f32] [-o DIR]
+    python -m uol.conformance.paths.training.seeds resnet50 [--seeds 5] [--steps 1800] [--dtype f32] [-o DIR]
 
 Both sides start from one seed's parameters and see the same batches; what differs is the order of sums. A path's task names its
 rule: that the 90 % interval (Student's t) of the mean difference of the figures lies within one point, or that the mean of ours
