@@ -18,4 +18,13 @@ def group_norm(x: Tensor, gamma: Tensor, beta: Tensor, groups: int, eps: float =
     return functional.group_norm(x, groups, gamma, beta, eps)
 
 
-REFERENCES: Mapping[str, Callable[..., object]] = {"group_mean": group_mean, "group_norm": group_norm}
+def group_norm_relu(x: Tensor, gamma: Tensor, beta: Tensor, groups: int, eps: float = 1e-5) -> Tensor:
+    """And the positive part of it."""
+    return functional.relu(group_norm(x, gamma, beta, groups, eps))
+
+
+REFERENCES: Mapping[str, Callable[..., object]] = {
+    "group_mean": group_mean,
+    "group_norm": group_norm,
+    "group_norm_relu": group_norm_relu,
+}

@@ -15,7 +15,8 @@ CASES = {"batch 64": REAL}
 def dims(sizes: Sizes) -> dict[str, int]:
     """As groups.toml names them."""
     clip = {"N": sizes.batch, "C": sizes.channels, "T": sizes.frames, "Y": sizes.height, "X": sizes.width}
-    return {**clip, "L": sizes.words, "E": sizes.text_width, "S": sizes.stem[0], "D": sizes.model, "G": sizes.heads}
+    stem = {"S": sizes.stem[0], "D": sizes.model, "K": sizes.groups}
+    return {**clip, **stem, "L": sizes.words, "E": sizes.text_width, "G": sizes.heads}
 
 
 def build(case: str, dtype: torch.dtype) -> Step:

@@ -18,7 +18,7 @@ from torch import Tensor, nn, randn
 from uol import ops
 from uol.conformance.paths.cmap.sizes import Sizes
 from uol.ir.errors import ShapeError
-from uol.pytorch.layers.modules import Conv3d, GroupNorm, LayerNorm, Linear
+from uol.pytorch.layers.modules import Conv3d, LayerNorm, Linear
 
 SEED_STD = 0.02
 """So small that what the seed has read decides the result, as tokens that are learned are in vision transformers."""
@@ -31,13 +31,14 @@ class Stem(nn.Module):
         super().__init__()
         first, second = sizes.stem
         self.conv1 = Conv3d(sizes.channels, first, 3, stride=2, padding=1, bias=False)
-        self.norm1 = GroupNorm(sizes.groups, first)
+        self.norm1 = nn.GroupNorm(sizes.groups, first)
         self.conv2 = Conv3d(first, second, 3, stride=(1, 2, 2), padding=1, bias=False)
-        self.norm2 = GroupNorm(sizes.groups, second)
+        self.norm2 = nn.GroupNorm(sizes.groups, second)
 
     def forward(self, video: Tensor) -> Any:
         for conv, norm in ((self.conv1, self.norm1), (self.conv2, self.norm2)):
-            video = ops.relu(norm(conv(video)))
+            options = {"groups": norm.num_groups, "eps": norm.eps}
+            video = ops.group_norm_relu(conv(video), norm.weight, norm.bias, **options)
         return video
 
 
