@@ -22,6 +22,11 @@ def channels_last(sizes: Sequence[int]) -> Sizes:
     return _dense(sizes, (0, *range(2, len(sizes)), 1))
 
 
+def sequence_first(sizes: Sequence[int]) -> Sizes:
+    """Strides of a dense tensor [B, heads, length, width] that lies as [B, length, heads, width]: heads split from rows."""
+    return _dense(sizes, (0, 2, 1, 3))
+
+
 def canonical(sizes: Sequence[int], strides: Sequence[int]) -> Sizes:
     """Strides with those that no element depends on set as a dense tensor would have them: one kernel for all."""
     plain = row_major(sizes)
@@ -41,8 +46,14 @@ def is_channels_last(sizes: Sequence[int], strides: Sequence[int]) -> bool:
     return tuple(strides) == channels_last(sizes) != row_major(sizes)
 
 
+def is_sequence_first(sizes: Sequence[int], strides: Sequence[int]) -> bool:
+    """Is this a dense 4-dimensional tensor whose heads lie within its rows, and not row-major as well?"""
+    return len(sizes) == 4 and 0 not in sizes and tuple(strides) == sequence_first(sizes) != row_major(sizes)
+
+
 def result_strides(name: str, sizes: Sequence[int], inputs: Mapping[str, tuple[Sizes, Sizes]]) -> Sizes:
-    """Channels-last where an input of the same rank came so, else row-major. `inputs`: sizes and strides by name.
+    """Channels-last where an input of the same rank came so, sequence-first where one of the same shape did, so that heads become
+    rows again without a copy; else row-major. `inputs`: sizes and strides by name.
 
     A gradient lies as what it is of: `dw` as the input `w`, so that PyTorch can keep it beside its parameter as it is. Where
     that is no input, a cotangent `dy` says nothing beside its `y`: the way back through a model lies as the way forward did,
@@ -53,8 +64,11 @@ def result_strides(name: str, sizes: Sequence[int], inputs: Mapping[str, tuple[S
         asked = [own]
     else:
         asked = [form for n, form in inputs.items() if not (n.startswith("d") and n.removeprefix("d") in inputs)]
-    kept = any(len(have) == len(sizes) and is_channels_last(have, strides) for have, strides in asked)
-    return channels_last(sizes) if kept else row_major(sizes)
+    if any(len(have) == len(sizes) and is_channels_last(have, strides) for have, strides in asked):
+        return channels_last(sizes)
+    if any(have == tuple(sizes) and is_sequence_first(have, strides) for have, strides in asked):
+        return sequence_first(sizes)
+    return row_major(sizes)
 
 
 def is_dense(sizes: Sequence[int], strides: Sequence[int]) -> bool:
