@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 import uol
-from uol.binding.layouts import Sizes, canonical, channels_last, is_channels_last, is_dense, result_strides, row_major
+from uol.binding.layouts import (
+    Sizes,
+    canonical,
+    channels_last,
+    is_channels_last,
+    is_dense,
+    is_sequence_first,
+    result_strides,
+    row_major,
+    sequence_first,
+)
 
 
 def test_dense_strides() -> None:
@@ -60,6 +71,31 @@ def test_gradients_of_a_row_major_model_stay_row_major() -> None:
     tokens = uol.ops.relu(uol.ops.conv2d(x, w)).flatten(2).transpose(1, 2)
     uol.ops.gelu(tokens.contiguous()).backward(torch.randn(2, 36, 5))
     assert sorted(found) == sorted([row_major(x.shape), row_major(w.shape)])
+
+
+def test_heads_that_lie_within_rows_stay_there() -> None:
+    sizes, came = (2, 3, 5, 4), sequence_first((2, 3, 5, 4))
+    assert came == torch.empty(2, 5, 3, 4).transpose(1, 2).stride()
+    q = (sizes, came)
+    assert result_strides("y", sizes, {"q": q}) == came
+    assert result_strides("dq", sizes, {"q": q, "dy": (sizes, row_major(sizes))}) == came
+    assert result_strides("y", (2, 3, 5, 6), {"q": q}) == row_major((2, 3, 5, 6))  # of another shape
+    assert not is_sequence_first((2, 1, 5, 4), row_major((2, 1, 5, 4)))
+
+
+@pytest.mark.parametrize("name", ["attention", "causal_attention", "gelu"])
+def test_such_results_are_right_and_become_rows_without_a_copy(name: str) -> None:
+    q, k, v = (torch.randn(2, 7, 3, 4, dtype=torch.float64).transpose(1, 2).requires_grad_() for _ in range(3))
+    given = (q,) if name == "gelu" else (q, k, v)
+    y = getattr(uol.ops, name)(*given)
+    causal = name == "causal_attention"
+    expected = F.gelu(q) if name == "gelu" else F.scaled_dot_product_attention(q, k, v, is_causal=causal)
+    torch.testing.assert_close(y, expected)
+    assert y.transpose(1, 2).flatten(2).data_ptr() == y.data_ptr()
+    dy = torch.randn(2, 7, 12, dtype=torch.float64).unflatten(2, (3, 4)).transpose(1, 2)
+    found, wanted = (torch.autograd.grad(each, given, dy) for each in (y, expected))
+    torch.testing.assert_close(found, wanted)
+    assert {g.stride() for g in found} == {q.stride()}
 
 
 def test_a_tensor_that_is_both_counts_as_row_major() -> None:

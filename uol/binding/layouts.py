@@ -52,8 +52,8 @@ def is_sequence_first(sizes: Sequence[int], strides: Sequence[int]) -> bool:
 
 
 def result_strides(name: str, sizes: Sequence[int], inputs: Mapping[str, tuple[Sizes, Sizes]]) -> Sizes:
-    """Channels-last where an input of the same rank came so, sequence-first where one of the same shape did, so that heads become
-    rows again without a copy; else row-major. `inputs`: sizes and strides by name.
+    """Channels-last where an input of the same rank came so, sequence-first where one of the same shape did, so that heads
+    become rows again without a copy; else row-major. `inputs`: sizes and strides by name.
 
     A gradient lies as what it is of: `dw` as the input `w`, so that PyTorch can keep it beside its parameter as it is. Where
     that is no input, a cotangent `dy` says nothing beside its `y`: the way back through a model lies as the way forward did,
