@@ -37,8 +37,7 @@ class Stem(nn.Module):
 
     def forward(self, video: Tensor) -> Any:
         for conv, norm in ((self.conv1, self.norm1), (self.conv2, self.norm2)):
-            options = {"groups": norm.num_groups, "eps": norm.eps}
-            video = ops.group_norm_relu(conv(video), norm.weight, norm.bias, **options)
+            video = ops.group_norm_relu(conv(video), norm.weight, norm.bias, groups=norm.num_groups, eps=norm.eps)
         return video
 
 
