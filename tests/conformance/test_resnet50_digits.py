@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 import copy
-import itertools
 from typing import Any
 
 import numpy as np
@@ -42,15 +41,11 @@ def test_a_batch_has_moved_pictures_with_their_labels() -> None:
     edge, least = data.FARTHEST, 2 * data.FARTHEST
     moves = set()
     for image, label in zip(*data.training(3, 7, 16), strict=True):
-        inside = image[0, least:-least, least:-least]
-        found = [
-            (y - edge, x - edge)
-            for y, x in itertools.product(range(2 * edge + 1), repeat=2)
-            for at in (images[labels == label, 0, y + edge : y + edge + len(inside), x + edge : x + edge + len(inside)],)
-            if (at == inside).flatten(1).all(1).any()
-        ]
+        inside, alike = image[0, least:-least, least:-least], images[labels == label, 0]
+        windows = alike.unfold(1, len(inside), 1).unfold(2, len(inside), 1)[:, edge:-edge, edge:-edge]
+        found = (windows == inside).flatten(3).all(3).any(0).nonzero().tolist()
         assert found
-        moves |= set(found)
+        moves |= set(map(tuple, found))
     assert len(moves) > 5
 
 

@@ -47,8 +47,8 @@ def is_channels_last(sizes: Sequence[int], strides: Sequence[int]) -> bool:
 
 
 def is_sequence_first(sizes: Sequence[int], strides: Sequence[int]) -> bool:
-    """Is this a dense 4-dimensional tensor whose heads lie within its rows, and not row-major as well?"""
-    return len(sizes) == 4 and 0 not in sizes and tuple(strides) == sequence_first(sizes) != row_major(sizes)
+    """Is this a dense 4-dimensional tensor whose heads lie within its rows? Of one head or row it is row-major, too."""
+    return len(sizes) == 4 and min(sizes[1:3]) > 1 and 0 not in sizes and tuple(strides) == sequence_first(sizes)
 
 
 def result_strides(name: str, sizes: Sequence[int], inputs: Mapping[str, tuple[Sizes, Sizes]]) -> Sizes:
