@@ -12,6 +12,7 @@ from uol.backends.cpu.operands.panels import LEAST_COLUMNS, over_images, over_li
 from uol.backends.cpu.operands.row_products import row_product
 from uol.backends.cpu.operands.scratch import with_scratch
 from uol.backends.cpu.operands.terms import in_parts
+from uol.backends.cpu.operands.typical import typical_size
 from uol.backends.cpu.schedules.contraction import FEW_ROWS, prefers_dot
 from uol.backends.cpu.schedules.cost import size
 from uol.codegen.indexing.affine import coefficient
@@ -94,7 +95,7 @@ def _windows(spec: Reduce) -> Contract | None:
 
 def _residues(spec: Contract | Reduce) -> tuple[KernelSpec, ...] | None:
     """A sum of products whose terms depend on remainders of its rows, as contractions without any; None for others."""
-    if (size(spec.axes) or 0) < FEWEST_PRODUCTS or (isinstance(spec, Contract) and spec.segments is not None):
+    if typical_size(spec, spec.axes) < FEWEST_PRODUCTS or (isinstance(spec, Contract) and spec.segments is not None):
         return None
     parts = by_residues(as_reduce(spec) if isinstance(spec, Contract) else spec)
     if len(parts) == 1:

@@ -19,7 +19,7 @@ from uol.codegen.specs.nodes import Fold, Let, Reduce, Step, Store
 from uol.codegen.specs.residues import Residue, divisors_of
 from uol.codegen.specs.traverse import expressions, map_step, step_expressions
 from uol.codegen.specs.verify import verified
-from uol.ir.program.nodes import Const, Var
+from uol.ir.program.nodes import Const, Expr, Var
 from uol.ir.program.walk import substitute
 
 MOST_RESIDUES = 16
@@ -74,14 +74,14 @@ def _stretches(spec: Reduce, axis: str, number: int) -> Iterator[_Stretch]:
 
 
 def _kernel(spec: Reduce, stretches: dict[str, _Stretch], moduli: dict[str, int]) -> Reduce:
-    extents = {a.name: static(a.extent) or 0 for a in spec.axes} | {name: s.count for name, s in stretches.items()}
+    extents = {a.name: a.extent for a in spec.axes} | {name: Const(s.count) for name, s in stretches.items()}
     residues = product(*(s.residues for s in stretches.values()))
     parts = [_part(spec, dict(zip(stretches, each, strict=True)), stretches, moduli, extents) for each in residues]
     return replace(parts[0], steps=tuple(step for part in parts for step in part.steps))
 
 
 def _part(
-    spec: Reduce, residues: dict[str, int], stretches: dict[str, _Stretch], moduli: dict[str, int], extents: dict[str, int]
+    spec: Reduce, residues: dict[str, int], stretches: dict[str, _Stretch], moduli: dict[str, int], extents: dict[str, Expr]
 ) -> Reduce:
     """The kernel at one residue of each row that is divided."""
     places = {

@@ -13,14 +13,16 @@ from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
 
-from uol.codegen.indexing.affine import coefficient
-from uol.codegen.indexing.arithmetic import add, mul, static, substituted, value_at
+from uol.codegen.indexing.affine import affine, coefficient
+from uol.codegen.indexing.arithmetic import add, ceil_div, mul, static, substituted, value_at
 from uol.codegen.partition.step_writer import classify
 from uol.codegen.specs.nodes import Fold, Read, Reduce, Step, Store, Strides
 from uol.codegen.specs.traverse import expressions, map_step, mapped, reads
 from uol.codegen.specs.verify import verified
+from uol.ir.integers.facts import Facts
 from uol.ir.integers.intervals import Interval
 from uol.ir.integers.polynomials import simplify
+from uol.ir.integers.terms import in_range
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
 from uol.ir.program.walk import rewrite, variables, walk
 from uol.ir.types import INDEX
@@ -32,16 +34,16 @@ MOST_KERNELS = 16
 @verified
 def by_residues(spec: Reduce) -> tuple[Reduce, ...]:
     """The kernels of a sum of products, one for each residue of the axes whose remainders decide what is summed. The spec
-    alone where there are no such axes, too many residues, or extents that are arguments."""
+    alone where there are no such axes, or too many residues. An extent may be an argument."""
     is_conditional = any(True for _ in _conditions(spec))  # most sums of products are not, and need no more looking at
-    if not is_conditional or factors_of(spec) is None or not all(static(a.extent) for a in spec.axes):
+    if not is_conditional or factors_of(spec) is None or any(static(a.extent) == 0 for a in spec.axes):
         return (spec,)
     plain = Residue.of(spec, {}, ()).kernel()
     moduli = _moduli(plain) | _digits(plain)
     if not moduli or prod(moduli.values()) > MOST_KERNELS:
         return (spec,)
     found = (Residue.of(plain, moduli, residues) for residues in product(*map(range, moduli.values())))
-    return tuple(residue.kernel() for residue in found if all(static(a.extent) for a in residue.axes(plain.rows)))
+    return tuple(residue.kernel() for residue in found if all(static(a.extent) != 0 for a in residue.axes(plain.rows)))
 
 
 def factors_of(spec: Reduce) -> tuple[Expr, Expr] | None:
@@ -77,7 +79,8 @@ def _digits(spec: Reduce) -> dict[str, int]:
     strides = {a.name: coefficient(stored.offset, a.name) or 0 for a in spec.rows}
     found: dict[str, int] = {}
     for axis in spec.rows:
-        extent = static(axis.extent) or 0
+        if (extent := static(axis.extent)) is None:
+            continue
         deciding = [c for c in _conditions(spec) if axis.name in variables(c)]
         steps = {coefficient(side, a.name) for c in deciding for side in c.children for a in spec.cols}
         is_split = extent * strides[axis.name] in [s for name, s in strides.items() if name != axis.name]
@@ -120,25 +123,28 @@ class Residue:
     spec: Reduce
     name: str
     places: Mapping[str, Expr]
-    extents: Mapping[str, int]
+    extents: Mapping[str, Expr]
 
     @staticmethod
     def of(spec: Reduce, moduli: Mapping[str, int], residues: Iterable[int]) -> Residue:
         given = dict(zip(moduli, residues, strict=True))
-        extents = {a.name: static(a.extent) or 0 for a in spec.axes}
+        extents = {a.name: a.extent for a in spec.axes}
         places = {name: add(mul(Var(name), Const(moduli[name])), Const(r)) for name, r in given.items()}
-        extents |= {name: -(-(extents[name] - r) // moduli[name]) for name, r in given.items()}
+        extents |= {name: simplify(ceil_div(add(extents[name], Const(-r)), moduli[name]), {}) for name, r in given.items()}
         whole = Residue(spec, "_".join((spec.name, *(["at"] if given else []), *map(str, given.values()))), places, extents)
         return replace(whole, extents=extents | {a.name: whole._terms(a.name) for a in spec.cols})
 
-    def _terms(self, axis: str) -> int:
-        """How far along an axis of the sum there may be terms."""
+    def _terms(self, axis: str) -> Expr:
+        """How far along an axis of the sum there may be terms; as far as it goes where that is an argument."""
+        extent = static(self.extents[axis])
+        if extent is None:
+            return self.extents[axis]
         conditions = [c for condition in _conditions(self.spec) if variables(c := self._index(condition)) <= {axis}]
-        terms = (i for i in reversed(range(self.extents[axis])) if all(value_at(c, {axis: i}) for c in conditions))
-        return next(terms, -1) + 1
+        terms = (i for i in reversed(range(extent)) if all(value_at(c, {axis: i}) for c in conditions))
+        return Const(next(terms, -1) + 1)
 
     def axes(self, axes: tuple[Axis, ...]) -> tuple[Axis, ...]:
-        return tuple(Axis(a.name, Const(self.extents[a.name])) for a in axes)
+        return tuple(Axis(a.name, self.extents[a.name]) for a in axes)
 
     def kernel(self) -> Reduce:
         return replace(mapped(self.spec, expr=self._value, step=self._step, axes=self.axes), name=self.name)
@@ -147,7 +153,7 @@ class Residue:
         moved = map_step(step, self._value)
         match moved:
             case Fold(where=where):
-                return replace(moved, where=tuple(w for w in where if w != Const(True, "bool")))
+                return replace(moved, where=tuple(w for w in where if not self._holds(w)))
             case Store(offset=offset, strides=strides):
                 return replace(moved, strides=_strides(offset, strides))
         return moved
@@ -163,17 +169,32 @@ class Residue:
         return rewrite(expr, rule)
 
     def _index(self, expr: Expr) -> Expr:
-        ranges = {name: Interval(0, max(extent - 1, 0)) for name, extent in self.extents.items()}
+        ranges = {name: _range(static(extent)) for name, extent in self.extents.items()}
         return simplify(substituted(expr, self.places), ranges)
 
+    def _holds(self, condition: Expr) -> bool:
+        """Does the condition hold at all points? By numbers it is decided as it is made short; an argument has to be reasoned
+        about."""
+        if isinstance(condition, Const) or all(static(extent) is not None for extent in self.extents.values()):
+            return condition == Const(True, "bool")
+        within = (bound for name, extent in self.extents.items() for bound in in_range(Axis(name, extent)))
+        return Facts((*self.spec.facts, *within)).prove(condition)
+
     def _read(self, read: Read) -> Read:
-        conditions = [c for condition in _guarding(read) if (c := self._value(condition)) != Const(True, "bool")]
+        conditions = [c for condition in _guarding(read) if not self._holds(c := self._value(condition))]
         guards = classify(conditions, set(self.extents))
         offset = self._value(read.offset)
         fill = self._value(read.fill) if guards and read.fill is not None else None
         return replace(read, offset=offset, strides=_strides(offset, read.strides), guard=guards, fill=fill)
 
 
+def _range(extent: int | None) -> Interval:
+    return Interval(0, None if extent is None else max(extent - 1, 0))
+
+
 def _strides(offset: Expr, axes: Strides) -> Strides:
+    form = affine(offset, [name for name, _ in axes])
+    if form is not None:
+        return tuple((name, form.factor(name)) for name, _ in axes)
     found = ((name, coefficient(offset, name)) for name, _ in axes)
     return tuple((name, None if number is None else Const(number)) for name, number in found)

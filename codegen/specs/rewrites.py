@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from uol.codegen.indexing.affine import affine
-from uol.codegen.indexing.arithmetic import add, dense_strides, flat_offset, mul, static
+from uol.codegen.indexing.affine import affine, magnitude
+from uol.codegen.indexing.arithmetic import ZERO, add, dense_strides, flat_offset, mul, static
 from uol.codegen.names import unused
 from uol.codegen.specs.head import head_of
 from uol.codegen.specs.nodes import Arg, Contract, Fold, KernelSpec, Map, Pack, Read, Reduce, Step, Store, Strides
@@ -249,10 +249,14 @@ def in_physical_order(axes: tuple[Axis, ...], steps: Sequence[Step]) -> tuple[Ax
     if store is None:
         return axes
     strides = dict(store.strides)
-    known = {a.name: static(strides[a.name] or Var(a.name)) if a.name in strides else 0 for a in axes}
-    if any(v is None for v in known.values()):
+    if any(strides.get(a.name, ZERO) is None for a in axes):
         return axes
-    return tuple(sorted(axes, key=lambda a: (-(known[a.name] or 0), static(a.extent) != 1)))
+
+    def place(axis: Axis) -> tuple[int, int, bool]:
+        degree, factor = magnitude(strides.get(axis.name))
+        return -degree, -factor, static(axis.extent) != 1
+
+    return tuple(sorted(axes, key=place))
 
 
 def _exchanged(step: Step, name: str, value: Expr) -> Step:

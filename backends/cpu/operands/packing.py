@@ -2,7 +2,7 @@
 
     padding   an operand with guards is copied with its padding, so that the inner loop has none
     order     a b that is not contiguous along n is transposed
-    sparse    an a of which few elements are read where it lies is copied together, rows last
+    sparse    an a of which few elements are read where it lies is copied together
     type      f16, bf16, f8 and small integers are widened once rather than at every use
 
 The copy is a Pack of its own, joined by a workspace. It is made where every element serves enough products.
@@ -77,7 +77,9 @@ def dims_to_copy(spec: Contract, side: str) -> tuple[SourceDim, ...] | None:
     dims = source_dims(read, spec.axes, spec.dims)
     if dims is None or _grows(spec, read, dims) or _serves_few(spec, dims):
         return None
-    ordered = tuple(sorted(dims, key=lambda d: _place(spec, side, d, is_sparse)))
+    if is_sparse:
+        return _in_order_of_sum(spec, dims)
+    ordered = tuple(sorted(dims, key=lambda d: _place(spec, side, d)))
     return (*ordered[:-1], _apart(ordered[-1])) if ordered and side == "b" and len(spec.n) == 1 else ordered
 
 
@@ -87,6 +89,16 @@ def _apart(columns: SourceDim) -> SourceDim:
     if extent is None or extent % ALIASED or columns.low is not None or columns.high is not None:
         return columns
     return replace(columns, extent=Const(extent + APART), high=Const(extent))
+
+
+def _in_order_of_sum(spec: Contract, dims: tuple[SourceDim, ...]) -> tuple[SourceDim, ...]:
+    """The dims of a sparse a as they lie, so that a tile's rows are beside each other; those within a row in the order in which
+    they are summed, since LLVM keeps fewer sums in registers where a run goes to and fro."""
+    rows, terms = {a.name for a in spec.m}, [a.name for a in spec.k]
+    within = min(magnitude(d.stride) for d in dims if d.axes & rows)
+    outer = sorted((d for d in dims if magnitude(d.stride) >= within), key=lambda d: magnitude(d.stride), reverse=True)
+    inner = (d for d in dims if magnitude(d.stride) < within)
+    return (*outer, *sorted(inner, key=lambda d: min((terms.index(n) for n in d.axes if n in terms), default=-1)))
 
 
 def _serves_few(spec: Contract, dims: tuple[SourceDim, ...]) -> bool:
@@ -126,16 +138,15 @@ def _is_out_of_order(spec: Contract, side: str, read: Read) -> bool:
     return offset is not None and offset.factor(spec.n[-1].name) != ONE
 
 
-def _place(spec: Contract, side: str, dim: SourceDim, is_sparse: bool) -> tuple[int, int, int]:
-    """a keeps the order that it has, or has its rows last where it was sparse; b goes by batch, k, n, with the innermost n
-    last; outermost are dims of any size, which no stride depends on then, but for one that tiles run along."""
+def _place(spec: Contract, side: str, dim: SourceDim) -> tuple[int, int, int]:
+    """a keeps the order that it has; b goes by batch, k, n, with the innermost n last; outermost are dims of any size, which no
+    stride depends on then, but for one that tiles run along."""
     degree, factor = magnitude(dim.stride)
     along = spec.k if side == "a" else spec.n
     if static(dim.extent) is None and not any(a.name in dim.axes for a in along[-1:]):
         return (-1, -degree, -factor)
     if side == "a":
-        is_row = is_sparse and any(a.name in dim.axes for a in spec.m)
-        return (int(is_row), -degree, -factor)
+        return (0, -degree, -factor)
     groups = (spec.batch, spec.k, spec.n)
     group = max(i for i, axes in enumerate(groups) for a in axes if a.name in dim.axes)
     if group < 2:

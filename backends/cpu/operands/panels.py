@@ -36,7 +36,7 @@ machine; how they are cut rests on the caches of one."""
 SHORTEST_IMAGE, LONGEST_IMAGE = 32, 256
 """Pixels of an image whose columns run on into the next. With fewer, few vectors of the results would lie within one; of more,
 the last tile lacks little."""
-FEWEST_LANES_SAVED = 2048
+FEWEST_LANES_SAVED = 256
 """Lanes of all steps along k that short lines leave empty, from which it pays to run on from one into the next: where results
 lie apart, each is then written by itself."""
 WIDEST_PANEL = 64

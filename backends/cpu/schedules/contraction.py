@@ -198,7 +198,8 @@ def _in_tasks(spec: Contract, tile: Panels, host: Host, block: _Block) -> Panels
     column_tiles = typical_size(spec, spec.n[:-1]) * ceil_div(typical_size(spec, spec.n[-1:]), width)
     speed = TILES_SPEED if tile.unit == "tiles" else 1
     batches, is_copied = typical_size(spec, spec.batch), rows_are_far(spec) and not tile.unit
-    product = Product(row_tiles, column_tiles, batches, tile.rows, host.cores, speed=speed, copies_rows=is_copied)
+    last = _part_of_a_tile(typical_size(spec, spec.n[-1:]), tile) if len(spec.n) == 1 else 1.0
+    product = Product(row_tiles, column_tiles, batches, tile.rows, host.cores, speed=speed, copies_rows=is_copied, last=last)
     line_bytes = width * accumulator_bytes(spec)
     tiles = SUMS_BYTES // (tile.rows * line_bytes)
     widest = min(tiles, max(1, block.bytes // (ceil_div(tile.depth, tile.word) * line_bytes)))
@@ -209,6 +210,12 @@ def _in_tasks(spec: Contract, tile: Panels, host: Host, block: _Block) -> Panels
     if size((*spec.batch, *spec.m, *spec.n)) is None:
         tall, wide, cores = tiles // widest, widest, host.cores
     return replace(tile, row_tiles=tall, column_tiles=wide, slivers=slivers, near=block.near, cores=cores)
+
+
+def _part_of_a_tile(columns: int, tile: Panels) -> float:
+    """How much of a tile the last one of so many columns is, by whole vectors."""
+    vectors = ceil_div(columns, tile.lanes) % tile.vectors
+    return (vectors or tile.vectors) / tile.vectors
 
 
 def _busiest(

@@ -4,6 +4,7 @@ makes. Of sizes that are numbers, or of a call's."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from heapq import heapreplace
 
 from tvm import tirx
 
@@ -27,6 +28,8 @@ COPY_ROWS = 16
 and written to the second-level cache, a row of it half of one. The copy is made once more for each piece of the rows."""
 TRIED = 8
 """Numbers of pieces that are compared in a call. Of sizes that are numbers, all are."""
+MOST_PLANNED = 32
+"""Tasks of a core up to which each is looked at by itself: of more, the last ones weigh little."""
 WHOLE = 1 << 24
 """Parts in which the time of all tasks is told."""
 
@@ -35,7 +38,7 @@ WHOLE = 1 << 24
 class Product:
     """Tiles of rows, each of `height`, and tiles of columns of one product; how many products there are. `frame`: of the
     kernel that works out the sizes of a call. `speed`: of the products, beside that of a copy. `copies_rows`: of a
-    task, too, which divided columns would do once more."""
+    task, too, which divided columns would do once more. `last`: how much of a tile the last one of columns is."""
 
     row_tiles: Extent
     column_tiles: Extent
@@ -45,6 +48,7 @@ class Product:
     frame: Frame | None = None
     speed: int = 1
     copies_rows: bool = False
+    last: float = 1.0
 
     def task(self, widest: int, most: int, fewest: int = FEWEST_TILES) -> tuple[Extent, Extent]:
         """Tiles of rows and of columns of a task: `most` in all at the most, of columns `widest`. Columns are divided
@@ -62,18 +66,22 @@ class Product:
         wide = named("wide", least(wide, greatest(1, quotient(self.column_tiles * pieces, needed))))
         wide = named("wide", ceil_div(self.column_tiles, greatest(1, ceil_div(self.column_tiles, wide))))
         pieces = named("pieces", greatest(pieces, ceil_div(self.row_tiles, quotient(most, wide))))
-        others = named("others", self.batches * ceil_div(self.column_tiles, wide))
-        return named("tall", ceil_div(self.row_tiles, self._even(pieces, others))), wide
+        return named("tall", ceil_div(self.row_tiles, self._even(pieces, wide))), wide
 
     def _named(self, name: str, value: Extent) -> Extent:
         return value if self.frame is None else self.frame.size(name, value)
 
-    def _even(self, pieces: Extent, others: Extent) -> Extent:
-        """In how many pieces the rows go, this many or up to twice as many, so that the tasks, `others` for each piece, keep
-        the cores busy to the end."""
+    def _even(self, pieces: Extent, wide: Extent) -> Extent:
+        """In how many pieces the rows go, this many or up to twice as many, so that the tasks, of so many tiles of columns,
+        keep the cores busy to the end."""
+        if self.frame is None:
+            assert isinstance(pieces, int) and isinstance(self.row_tiles, int)
+            numbers = range(pieces, 1 + max(pieces, min(2 * pieces, self.row_tiles)))
+            return min(numbers, key=lambda number: self._makespan(number, wide))
+        others = self._named("others", self.batches * ceil_div(self.column_tiles, wide))
         most = self._named("most", least(2 * pieces, self.row_tiles))
         best, shortest = pieces, self._length(pieces, others)
-        for more in range(1, pieces + 1 if isinstance(pieces, int) else TRIED):
+        for more in range(1, TRIED):
             number = self._named("number", least(pieces + more, most))
             length = self._length(number, others)
             best = self._named("best", _where_less(length, shortest, number, best))
@@ -85,6 +93,23 @@ class Product:
         tasks = self._named("tasks", pieces * others)
         share = quotient(ceil_div(tasks, self.cores) * WHOLE, tasks)
         return self._named("length", share * (self.row_tiles * self.height + COPY_ROWS * self.speed * pieces))
+
+    def _makespan(self, pieces: int, wide: Extent) -> float:
+        """The same of sizes that are numbers, of tasks that are not alike: the last of columns and of rows may have less to do,
+        and a core that is done takes what another has not begun."""
+        assert isinstance(self.row_tiles, int) and isinstance(self.column_tiles, int)
+        assert isinstance(self.batches, int) and isinstance(wide, int)
+        blocks, tall = ceil_div(self.column_tiles, wide), ceil_div(self.row_tiles, pieces)
+        copy, columns = COPY_ROWS * self.speed, self.column_tiles - 1 + self.last
+        tasks = self.batches * pieces * blocks
+        if tasks > MOST_PLANNED * self.cores:
+            return ceil_div(tasks, self.cores) / tasks * self.batches * columns * (self.row_tiles * self.height + copy * pieces)
+        heights = [copy + self.height * max(0, min(tall, self.row_tiles - p * tall)) for p in range(pieces)]
+        widths = [min(wide, columns - b * wide) for b in range(blocks)]
+        loads = [0.0] * self.cores
+        for length in sorted((h * w for h in heights for w in widths for _ in range(self.batches)), reverse=True):
+            heapreplace(loads, loads[0] + length)
+        return max(loads)
 
 
 def _pieces(wanted: Extent, blocks: Extent, most: Extent) -> Extent:

@@ -234,6 +234,13 @@ def test_few_rows_are_not_divided_for_even_tasks(row_tiles: int, tall: int) -> N
     assert Product(row_tiles, 528, 1, 8, 2).task(9, 682)[0] == tall
 
 
+@pytest.mark.parametrize(("last", "tall"), [(0.5, 20), (1.0, 10)])
+def test_tasks_are_as_even_as_their_tiles(last: float, tall: int) -> None:
+    """13 tiles of columns by threes: of two cores one has 3 + 3, the other 3 + 3 + 1. Where the last is half a tile, halves of
+    rows would even out less than a second copy takes."""
+    assert Product(20, 13, 1, 13, 2, last=last).task(9, 682) == (tall, 3)
+
+
 @of_any_size
 def test_integers_are_exact() -> None:
     text = "op words(a: i8[M, K], b: i8[K, N]) -> (y: i32[M, N]) { y[m, n] = sum[k](i32(a[m, k]) * i32(b[k, n])) }"

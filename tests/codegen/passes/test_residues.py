@@ -69,6 +69,21 @@ def test_a_bound_that_depends_on_the_remainder_becomes_a_number() -> None:
     )
 
 
+def test_an_extent_may_be_an_argument() -> None:
+    """Of the axis that is divided and of others; how many there are of a residue is then worked out in a call."""
+    spec = lowered(GRADIENT, dims={"O": 4, "S": 3}).specs[0]
+    even, odd = by_residues(as_reduce(spec) if isinstance(spec, Contract) else cast(Reduce, spec))
+    agree(
+        even,
+        """
+        Reduce data_gradient_at_0: rows c < C, v < P; cols o < 4, u < 1
+          line 4   dx_value = sum over o, u of dy[P * o + v - u] * w[C * o * 3 + c * 3 + u * 2 + 1]
+          line 4   dx[P * c * 2 + v * 2] = dx_value
+        """,
+    )
+    assert [axis.name for axis in odd.rows] == ["c", "v"] and odd.rows[1].extent == even.rows[1].extent
+
+
 def apart(spec: KernelSpec) -> tuple[KernelSpec, ...]:
     """The kernels that a sum becomes, as contractions."""
     if not isinstance(spec, Contract | Reduce):
