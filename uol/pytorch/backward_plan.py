@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from operator import itemgetter
 from typing import Any, Protocol
 
 import torch
 from torch._C._functorch import is_legacy_batchedtensor as is_batch
 
-from uol.binding.layouts import Sizes
 from uol.ir.syntax.surface import Op
 from uol.operators.gradients import Backward, GradientOp
 from uol.pytorch.fast_path import is_eager
@@ -35,9 +35,10 @@ class Step:
 
     def __init__(self, gradient: GradientOp, forward: Op, kept: Sequence[tuple[str, int]], callee: Callee) -> None:
         self.callee = callee
-        self.sources = [(True, at) if kind == "cotangent" else (False, kept.index((kind, at))) for kind, at in gradient.sources]
-        self.read = [at for is_cotangent, at in self.sources if is_cotangent]
-        self.attributes = frozenset(a.name for a in gradient.op.attributes)
+        self.read = [at for kind, at in gradient.sources if kind == "cotangent"]
+        count = len(forward.results)
+        self.taken = picker([at if k == "cotangent" else count + kept.index((k, at)) for k, at in gradient.sources])
+        self.attributes = [a.name for a in gradient.op.attributes]
         types = {p.type: at for at, p in enumerate(forward.params)}
         self.types = [(key, types[variable]) for key, variable in type_options(gradient.op).items()]
         names = [p.name for p in forward.params]
@@ -50,8 +51,11 @@ class Step:
         """One cotangent for each input, None where none is asked for."""
         if self.views is not None:
             return self._repeated(self.views, cotangents, forms)
-        arguments: list[Any] = [(cotangents if is_cotangent else kept)[at] for is_cotangent, at in self.sources]
-        options = {name: value for name, value in given.items() if name in self.attributes}
+        arguments = self.taken((*cotangents, *kept))
+        options: dict[str, Any] = {}
+        for name in self.attributes:
+            if name in given:
+                options[name] = given[name]
         for key, at in self.types:
             options[key] = forms.inputs[at][1]
         if not torch.is_grad_enabled() and is_eager(arguments) and not any(map(is_batch, arguments)):  # `is_grads_batched`
@@ -63,7 +67,8 @@ class Step:
     def _each(self, found: Sequence[Tensor], forms: Forms) -> list[Tensor | None]:
         each: list[Tensor | None] = [None] * len(forms.inputs)
         for place, dx in zip(self.places, found, strict=True):
-            each[place] = reduced(dx, forms.inputs[place][0])
+            shape = forms.inputs[place][0]
+            each[place] = dx if dx.shape == shape else dx.sum_to_size(shape)  # of an input that was broadcast
         return each
 
     def _repeated(self, views: Views, cotangents: Sequence[Tensor | None], forms: Forms) -> list[Tensor | None]:
@@ -94,6 +99,7 @@ class Way:
     def __init__(self, op: Op, back: Backward, define: Callable[[Op], Callee]) -> None:
         self.op, self.back, self.define = op, back, define
         self.kept = tuple([at + len(op.params) * (kind == "result") for kind, at in back.kept])
+        self.taken = picker(self.kept)
         self.is_saving = back.plain is not None
 
     @cached_property
@@ -127,6 +133,8 @@ def completed(cotangents: Sequence[Tensor | None], read: Sequence[int], results:
     return tuple(like.new_zeros(y[0], dtype=y[1]) if dy is None and at in read else dy for at, (dy, y) in pairs)
 
 
-def reduced(dx: Tensor, shape: Sizes) -> Tensor:
-    """The cotangent of an input of this shape that was broadcast."""
-    return dx if dx.shape == shape else dx.sum_to_size(shape)
+def picker(places: Sequence[int]) -> Callable[[Sequence[Any]], Sequence[Any]]:
+    """What takes the elements at these places, in one step of Python's."""
+    if len(places) > 1:
+        return itemgetter(*places)
+    return lambda values: [values[at] for at in places]

@@ -54,7 +54,7 @@ class Gradient:
         """Keeps what the gradient reads, and no more. `tensors`: the inputs, and the results."""
         ctx.way, ctx.call = way, (forms, options)
         if way is not None:
-            ctx.save_for_backward(*[tensors[at] for at in way.kept])
+            ctx.save_for_backward(*way.taken(tensors))
             if way.is_saving:
                 ctx.set_materialize_grads(False)  # so that what is saved has no cotangent, but where one comes to it
         if forms.whole:
@@ -105,10 +105,11 @@ class Gradient:
 def _back(ctx: Any, cotangents: Sequence[Tensor | None]) -> Sequence[Tensor | None]:
     """The cotangents of the inputs, from those of the results; None where none is needed."""
     forms, options = ctx.call
-    if ctx.way is None or all([dy is None for dy in cotangents]):
-        return (None,) * len(forms.inputs)
-    found: Sequence[Tensor | None] = ctx.way(cotangents, ctx.saved_tensors, forms, options)
-    return found
+    for dy in cotangents if ctx.way is not None else ():
+        if dy is not None:
+            found: Sequence[Tensor | None] = ctx.way(cotangents, ctx.saved_tensors, forms, options)
+            return found
+    return (None,) * len(forms.inputs)
 
 
 class _Function(torch.autograd.Function):
