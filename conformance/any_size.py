@@ -62,6 +62,7 @@ CASES = (
     *(Case("batched_matmul", {"B": 48, "M": 128, "K": 64, "N": 128}, frozenset(varying)) for varying in ("B", "MN")),
     *(Case("conv2d", IMAGE, frozenset(varying), {"pad": 1}) for varying in ("N", "W", "HW", "NHW")),
     *(Case(op, IMAGES, frozenset("N"), {"pad": 1}) for op in ("conv2d", "conv2d_grad")),
+    *(Case("conv2d_grad", IMAGES | {"O": 128}, frozenset(varying), {"pad": 1, "stride": 2}) for varying in ("N", "CD", "HW")),
     Case("grouped_matmul", {"M": 256, "E": 8, "D": 64, "F": 64}, frozenset("M")),
     Case("grouped_matmul_grad", {"M": 256, "E": 8, "D": 64, "F": 64}, frozenset("M")),
     *(Case("attention", HEADS, frozenset(varying)) for varying in ("B", "LM")),

@@ -18,7 +18,7 @@ from uol.backends.cpu.expressions.dtypes import Term, representation
 from uol.backends.cpu.expressions.extents import ceil_div
 from uol.backends.cpu.host import Host
 from uol.backends.cpu.operands.factors import accumulator_bytes, epilogue_rows, rows_are_far, sliding_axis, the_read
-from uol.backends.cpu.operands.panels import LEAST_COLUMNS, LEAST_DEPTH, WIDEST_PANEL, feeds_lanes, takes_panels
+from uol.backends.cpu.operands.panels import LEAST_COLUMNS, LEAST_DEPTH, LONG_K, WIDEST_PANEL, feeds_lanes, takes_panels
 from uol.backends.cpu.operands.typical import typical, typical_size, typical_span
 from uol.backends.cpu.schedules.cost import CHAINS, size
 from uol.backends.cpu.schedules.dot_products import DOT_COLUMNS, DOT_ROWS, dot_products
@@ -40,7 +40,7 @@ ALL_REGISTERS_COST = 1.05
 """Of a tile that leaves no register free: where another is nearly as good, as 6 x 16 of AVX2 beside 4 x 24, that is taken."""
 PARALLEL_FROM_PRODUCTS = 1 << 18
 """Multiply-adds from which a second thread pays: 256 k take a core some 5 us."""
-FEW_ROWS, SOME_ROWS, LONG_K = 8, 128, 128
+FEW_ROWS, SOME_ROWS = 8, 128
 """Up to so many rows (the larger number where k is long), dot products on b where it lies beat tiles on a transposed
 copy of it."""
 WAY_BYTES = 4096

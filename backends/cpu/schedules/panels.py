@@ -27,7 +27,7 @@ from uol.backends.cpu.expressions.fast_functions import FAST
 from uol.backends.cpu.expressions.spec_expressions import Scope, conjunction
 from uol.backends.cpu.frame import Frame, open_frame
 from uol.backends.cpu.operands.factors import the_read
-from uol.backends.cpu.operands.panels import fewest_rows, slivers_together
+from uol.backends.cpu.operands.panels import fewest_rows, lies_along_k, slivers_together
 from uol.backends.cpu.schedules.cost import size
 from uol.backends.cpu.schedules.depth import Depth
 from uol.backends.cpu.schedules.dot_products import DOT_COLUMNS, DOT_ROWS, write_dots
@@ -94,11 +94,11 @@ def _is_large(frame: Frame, spec: Contract, schedule: Panels) -> Term | None:
 
 def _write_uncopied(frame: Frame, spec: Contract, schedule: Panels) -> None:
     """The same without copies: dot products of what lies along k, tiles of all else."""
-    reads, k, lanes = (the_read(spec.a), the_read(spec.b)), spec.k[-1].name, schedule.lanes
-    if all(coefficient(read.offset, k) == 1 and not read.guard for read in reads):
+    lanes, read = schedule.lanes, the_read(spec.b)
+    if lies_along_k(spec):
         write_dots(frame, spec, Dots(DOT_ROWS, DOT_COLUMNS, lanes, schedule.parallel))
         return
-    ahead = coefficient(reads[1].offset, spec.n[-1].name) == 1 and not reads[1].guard
+    ahead = coefficient(read.offset, spec.n[-1].name) == 1 and not read.guard
     vectors = min(schedule.vectors, FEW_VECTORS)
     rows = min(schedule.rows * schedule.vectors // vectors, MOST_FEW_ROWS)
     write_tiles(frame, spec, Tiles(rows, vectors, lanes, 1, schedule.parallel, ahead))
