@@ -16,7 +16,7 @@ from math import prod
 from uol.backends.cpu.operands.factors import rows_are_far, the_read
 from uol.backends.cpu.operands.panels import takes_panels
 from uol.backends.cpu.operands.source_dims import SourceDim, source_dims
-from uol.backends.cpu.operands.typical import typical, typical_span
+from uol.backends.cpu.operands.typical import typical, typical_size, typical_span
 from uol.backends.cpu.schedules.contraction import prefers_dot
 from uol.backends.cpu.schedules.cost import size
 from uol.codegen.indexing.affine import affine, magnitude
@@ -117,9 +117,9 @@ def _is_sparse(spec: Contract, side: str, read: Read) -> bool:
     """Is most of what lies between the elements of a left out, as of a filter of which a residue of a strided convolution's
     gradient has a few taps? Each of them is in a line of its own then, which all rows of a tile read again and again. Rows
     whose steps along k are far apart are copied tile by tile, as slivers."""
-    if side == "b" or not (spec.m and spec.k) or size(spec.axes) is None or (size(spec.n) or 0) < SPARSE_USES:
+    if side == "b" or not (spec.m and spec.k) or typical_size(spec, spec.n) < SPARSE_USES:
         return False
-    if rows_are_far(spec):
+    if rows_are_far(spec) or size((*spec.m, *spec.k)) is None:
         return False
     offset = affine(read.offset, [a.name for a in spec.axes])
     if offset is None:

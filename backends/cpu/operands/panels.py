@@ -17,7 +17,7 @@ from uol.backends.cpu.operands.factors import is_in_parts, rows_are_far, the_rea
 from uol.backends.cpu.operands.typical import typical, typical_size, typical_span
 from uol.backends.cpu.schedules.cost import size
 from uol.codegen.indexing.affine import affine, coefficient
-from uol.codegen.indexing.arithmetic import static, substituted, value_at
+from uol.codegen.indexing.arithmetic import mul, static, substituted, value_at
 from uol.codegen.specs.collapse_axes import are_joinable, joined
 from uol.codegen.specs.nodes import Contract, Read, Step, Store
 from uol.codegen.specs.traverse import map_step, mapped
@@ -131,12 +131,15 @@ def over_images(spec: Contract) -> Contract:
 def over_lines(spec: Contract) -> Contract:
     """The spec with its columns as one axis where the innermost has so few that vectors would lack many of their lanes, and the
     others cannot join it, since the results lie apart: a gradient that goes to every second pixel of a small image."""
+    if len(spec.n) > 1 and static(spec.n[-1].extent) is None:
+        flat = _as_one_column(spec)
+        return spec if flat is None or not takes_panels(flat) or lines_of(flat) is None else flat
     line = static(spec.n[-1].extent) if len(spec.n) > 1 and size(spec.axes) is not None else None
     if line is None or line >= LEAST_COLUMNS or size(spec.n) == line or takes_panels(spec):
         return spec
     if (LEAST_COLUMNS - line) * (size(spec.k) or 0) < FEWEST_LANES_SAVED:
         return spec
-    flat: Contract | None = spec
+    flat = spec
     while flat is not None and len(flat.n) > 1:
         flat = _as_one_column(flat)
     return spec if flat is None or not takes_panels(flat) or lines_of(flat) is None else flat
@@ -148,7 +151,7 @@ def _as_one_column(spec: Contract) -> Contract | None:
     name = f"{outer.name}_{inner.name}"
     if name in {*(a.name for a in spec.axes), *(a.name for a in spec.args)}:
         return None
-    column = Axis(name, Const((static(inner.extent) or 0) * (static(outer.extent) or 0)))
+    column = Axis(name, mul(inner.extent, outer.extent))
     become = {outer.name: name, inner.name: name}
     return mapped(
         spec,
