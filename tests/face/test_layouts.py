@@ -80,6 +80,11 @@ def test_heads_that_lie_within_rows_stay_there() -> None:
     assert result_strides("y", sizes, {"q": q}) == came
     assert result_strides("dq", sizes, {"q": q, "dy": (sizes, row_major(sizes))}) == came
     assert result_strides("y", (2, 3, 5, 6), {"q": q}) == row_major((2, 3, 5, 6))  # of another shape
+    part = torch.empty(2, 5, 3, 3, 4).permute(2, 0, 3, 1, 4)[1]  # queries, keys and values of one product
+    assert result_strides("y", sizes, {"q": (sizes, part.stride())}) == came
+    heads_apart, batches_apart = torch.empty(2, 5, 3, 8)[..., :4], torch.empty(2, 6, 3, 4)[:, :5]
+    for apart in (heads_apart, batches_apart):
+        assert apart.transpose(1, 2).shape == sizes and not is_sequence_first(sizes, apart.transpose(1, 2).stride())
     for one in ((2, 1, 5, 4), (2, 3, 1, 4)):
         assert not is_sequence_first(one, row_major(one)) and not is_sequence_first(one, sequence_first(one))
 

@@ -53,6 +53,25 @@ def test_a_transformer_encoder() -> None:
     torch.testing.assert_close(swapped(x, mask=mask), encoder().eval()(x, mask=mask), rtol=1e-4, atol=1e-5)
 
 
+def test_hooks_of_an_encoder_see_what_its_layers_see() -> None:
+    """A norm takes a sum by one operator, but where a hook is to be told of it, or an autocast adds in the wider type."""
+    x = torch.linspace(-1, 1, 2 * 5 * 8).reshape(2, 5, 8).sin()
+    ours, theirs = encoder(), encoder()
+    uol.replace(ours)
+    seen: dict[nn.Module, list[torch.Tensor]] = {}
+
+    def see(norm: nn.Module, given: tuple[torch.Tensor], y: torch.Tensor) -> None:
+        seen.setdefault(norm, [*given, y])
+
+    for module in (ours, theirs):
+        module.get_submodule("layers.0.norm1").register_forward_hook(see)
+        module(x)
+    own, wanted = seen.values()
+    torch.testing.assert_close(own, wanted, rtol=1e-4, atol=1e-5)
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(ours(x), theirs(x), rtol=3e-2, atol=3e-2)
+
+
 @pytest.mark.parametrize("train", [True, False])
 def test_layers_of_images(train: bool) -> None:
     torch.manual_seed(0)

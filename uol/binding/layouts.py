@@ -47,8 +47,13 @@ def is_channels_last(sizes: Sequence[int], strides: Sequence[int]) -> bool:
 
 
 def is_sequence_first(sizes: Sequence[int], strides: Sequence[int]) -> bool:
-    """Is this a dense 4-dimensional tensor whose heads lie within its rows? Of one head or row it is row-major, too."""
-    return len(sizes) == 4 and min(sizes[1:3]) > 1 and 0 not in sizes and tuple(strides) == sequence_first(sizes)
+    """Is this a 4-dimensional tensor whose heads lie beside each other within its rows, one row after another? The rows may be
+    parts of wider ones, as where queries, keys and values come of one product. Of one head or row it is row-major, too."""
+    if len(sizes) != 4 or min(sizes[1:3]) <= 1 or 0 in sizes:
+        return False
+    (batch, heads, length, width), (by_batch, by_head, by_row, step) = sizes, strides
+    in_rows = step == 1 and by_head == width and by_row >= heads * width
+    return in_rows and (by_batch == length * by_row or batch == 1)
 
 
 def result_strides(name: str, sizes: Sequence[int], inputs: Mapping[str, tuple[Sizes, Sizes]]) -> Sizes:

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from uol.pytorch.bridge import operator
 from uol.pytorch.layers.layer_support import of_one_float
+from uol.pytorch.layers.modules import LayerNorm
 
 _linear = operator("linear")
 _functions: dict[Any, Callable[..., Any]] = {functional.relu: operator("relu"), functional.gelu: operator("gelu")}
@@ -41,8 +42,16 @@ class MultiheadAttention(nn.MultiheadAttention):
             if bias.dtype is torch.bool:
                 bias = torch.zeros_like(bias, dtype=q.dtype).masked_fill(bias, float("-inf"))
             found = self.biased(q, k, v, bias.to(q.dtype).expand(self.num_heads, *bias.shape))
-        y = self.out_proj(found.transpose(1, 2).flatten(2))
+        y = self._projected_back(found.transpose(1, 2).flatten(2))
         return (y if self.batch_first else y.transpose(0, 1)), None
+
+    def _projected_back(self, x: Tensor) -> Tensor:
+        """By the weights of `out_proj`, which PyTorch does not call either."""
+        weight: Tensor = self.out_proj.weight
+        bias: Tensor | None = self.out_proj.bias
+        found: Any = _linear(x, weight, x.new_zeros(len(weight)) if bias is None else bias)
+        projected: Tensor = found
+        return projected
 
     def _takes(self, query: Tensor, key: Tensor, mask: Tensor | None, is_causal: bool) -> bool:
         if mask is None:
@@ -86,15 +95,20 @@ class TransformerEncoderLayer(nn.TransformerEncoderLayer):
         if self.norm_first:
             x = x + self._sa_block(self.norm1(x), src_mask, src_key_padding_mask, is_causal=is_causal)
             return x + self._ff_block(self.norm2(x))
-        x = self.norm1(x + self._sa_block(x, src_mask, src_key_padding_mask, is_causal=is_causal))
-        y: Tensor = self.norm2(x + self._ff_block(x))
-        return y
+        x = _of_sum(self.norm1, x, self._sa_block(x, src_mask, src_key_padding_mask, is_causal=is_causal))
+        return _of_sum(self.norm2, x, self._ff_block(x))
 
     def _ff_block(self, x: Tensor) -> Tensor:
         found: Any = self.linear1(x)
         activation = _functions.get(self.activation, self.activation) if of_one_float(found) else self.activation
         y: Tensor = self.dropout2(self.linear2(self.dropout(activation(found))))
         return y
+
+
+def _of_sum(norm: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    """The norm of a sum."""
+    found: Tensor = norm.of_sum(x, y) if isinstance(norm, LayerNorm) else norm(x + y)
+    return found
 
 
 class TransformerEncoder(nn.TransformerEncoder):

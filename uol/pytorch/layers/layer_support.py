@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from uol.pytorch.fast_path import has_numbers
 
@@ -21,6 +21,11 @@ def of_one_float(x: Tensor, *others: Tensor | None) -> bool:
 def ends_in(x: Tensor, shape: Sequence[int]) -> bool:
     """Are the last dims of x these?"""
     return bool(shape) and tuple(x.shape[-len(shape) :]) == tuple(shape)
+
+
+def is_observed(layer: nn.Module) -> bool:
+    """Has the layer hooks, which a call tells of what it takes and gives?"""
+    return any((layer._forward_hooks, layer._forward_pre_hooks, layer._backward_hooks, layer._backward_pre_hooks))
 
 
 def are_pairs(x: Tensor, target: Tensor) -> bool:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from uol.pytorch.bridge import operator
-from uol.pytorch.layers.layer_support import are_classes, are_indices, ends_in, of_one_float
+from uol.pytorch.layers.layer_support import are_classes, are_indices, ends_in, is_observed, of_one_float
 
 EDGES = (("front", "back"), ("top", "bottom"), ("left", "right"))
 AXES = ("d", "h", "w")
@@ -20,7 +20,7 @@ _conv = {1: operator("conv1d"), 2: operator("conv2d"), 3: operator("conv3d")}
 _conv2d_bias = operator("conv2d_bias")
 _transposed = {n: operator(f"conv_transpose{n}d") for n in (1, 2, 3)}
 _batch_norm, _batch_norm_train = operator("batch_norm"), operator("batch_norm_train")
-_layer_norm, _rms_norm = operator("layer_norm"), operator("rms_norm")
+_layer_norm, _rms_norm, _add_layer_norm = operator("layer_norm"), operator("rms_norm"), operator("add_layer_norm")
 _group_norm, _instance_norm = operator("group_norm"), operator("instance_norm")
 _embedding, _prelu = operator("embedding"), operator("prelu")
 _nll_loss, _weighted_nll_loss = operator("nll_loss"), operator("weighted_nll_loss")
@@ -160,6 +160,16 @@ class LayerNorm(nn.LayerNorm):
         rows = x.reshape(*x.shape[: x.dim() - len(self.normalized_shape)], count)
         found: Any = _layer_norm(rows, _scale(self.weight, x, count), _shift(self.bias, x, count), eps=self.eps)
         return found.reshape(x.shape)
+
+    def of_sum(self, x: Tensor, y: Tensor) -> Any:
+        """`self(x + y)`, by one operator where there are rows of one type, and nobody is to be told of a call."""
+        is_plain = x.shape == y.shape and x.dtype == y.dtype and x.shape[-1:] == self.normalized_shape
+        if not is_plain or is_observed(self) or torch.is_autocast_enabled(x.device.type):
+            return self(x + y)
+        if not of_one_float(x, self.weight, self.bias):
+            return self(x + y)
+        count = x.shape[-1]
+        return _add_layer_norm(x, y, _scale(self.weight, x, count), _shift(self.bias, x, count), eps=self.eps)
 
 
 class RMSNorm(nn.RMSNorm):
