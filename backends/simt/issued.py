@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -20,11 +20,13 @@ CORE_THREADS, CORE_BLOCKS = 2048, 32
 9.0); 32 waves of 64 lanes on CDNA2."""
 FEW_BLOCKS, MOST_THREADS = 3, 1 << 16
 """Whose part of a launch is read, at least and at most."""
-FEW_TURNS, MOST_TURNS = 3, 64
-"""Of a loop whose turns differ."""
+FEW_TURNS, LEAST_TURNS, MOST_TURNS = 3, 12, 64
+"""Of a loop whose turns differ: what shows what it costs to read them, and what is counted, at the least and at the most."""
 WIDTHS = (32, 64)
 """Lanes of a warp on the machines that there are: most texts are common to them, and are read for all at once."""
 KEPT_READINGS = 256
+MOST_VISITS = 1 << 15
+"""Expressions that a reading may evaluate, a few us each; of loops, fewer turns are read where it would be more."""
 EVALUATED = 1 << 24
 """Values, of all threads together, that a reading may cost: some tenths of a second."""
 
@@ -62,12 +64,30 @@ def _read(text: str, grid: int, threads: int, sizes: tuple[tuple[int, int], ...]
     (kernel,) = read_kernels(text)
     values: dict[str, Value] = {kernel.parameters[place].name: np.array([[size]], np.int64) for place, size in sizes}
     widths = [width for width in WIDTHS if threads % width == 0]
-    chosen = sample(grid, FEW_BLOCKS)
-    first = Reading(kernel, np.array(chosen, np.int64), grid, threads, widths, FEW_TURNS, dict(values))
-    first.run()
-    chosen = sample(grid, max(FEW_BLOCKS, min(MOST_THREADS, EVALUATED // first.visits) // threads))
-    found = Reading(kernel, np.array(chosen, np.int64), grid, threads, widths, MOST_TURNS, values).run()
+
+    def reading(chosen: Sequence[int], turns: int) -> Reading:
+        return Reading(kernel, np.array(chosen, np.int64), grid, threads, widths, turns, dict(values))
+
+    def visits(turns: int) -> int:
+        first = reading(sample(grid, FEW_BLOCKS), turns)
+        first.run()
+        return first.visits
+
+    cost = visits(FEW_TURNS)
+    chosen = sample(grid, max(FEW_BLOCKS, min(MOST_THREADS, EVALUATED // cost) // threads))
+    found = reading(chosen, _turns_read(visits, cost)).run()
     return {width: counts.of_grid(chosen, grid) for width, counts in found.items()}
+
+
+def _turns_read(visits: Callable[[int], int], cost: int) -> int:
+    """How many turns of a loop are counted. `visits`: what a reading of so many evaluates, `cost`: one of the fewest. Loops
+    within loops cost by their turns to the power of their number; where more turns cost no more, there are no more."""
+    turns, more = LEAST_TURNS, visits(LEAST_TURNS)
+    while cost < more <= MOST_VISITS and turns < MOST_TURNS:
+        cost, more, turns = more, visits(2 * turns), 2 * turns
+    if cost == more:
+        return MOST_TURNS
+    return min(MOST_TURNS, max(LEAST_TURNS, turns // 2 if more > MOST_VISITS else turns))
 
 
 def _by_name(found: Found, kind: str) -> dict[str, Interval]:

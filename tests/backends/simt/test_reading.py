@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from uol.backends.simt import issued
 from uol.backends.simt.reading import run
 from uol.backends.simt.reading.alike_turns import has_like_turns
 from uol.backends.simt.reading.parse import read_kernels
@@ -127,6 +128,20 @@ def test_some_blocks_and_turns_enclose_what_all_of_them_have() -> None:
         found = part[key]
         assert found.low is not None and found.high is not None and count.low is not None
         assert found.low <= count.low <= found.high, key
+
+
+LOOP_IN_LOOP = f"for (int k = 0; k < 50; ++k) for (int j = 0; j < k % 9; ++j) {{ {ROWS.replace('1000', '101')} }}"
+
+
+@pytest.mark.parametrize("most", [1, 1 << 24])
+def test_of_loops_within_loops_fewer_turns_are_read(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as expressions may be evaluated; what is found encloses what all turns have, and is that where all are read."""
+    monkeypatch.setattr(issued, "MOST_VISITS", most)
+    text = f"{HEAD}{LOOP_IN_LOOP}\n}}\n"
+    found = issued._read.__wrapped__(text, 2, 64, ())[32]["store", "y"]
+    whole = counts(LOOP_IN_LOOP, 2, (0, 1))["store", "y"]
+    assert found.low is not None and found.high is not None and whole.low is not None
+    assert found.low <= whole.low <= found.high and (found == whole) == (most == 1 << 24)
 
 
 def test_a_fold_over_the_block_has_the_header_s_barriers_and_shuffles() -> None:
