@@ -162,6 +162,29 @@ def test_a_convolution_of_any_picture(varying: str, attrs: Mapping[str, int], ki
         require(kernel, dims, F.conv2d(x, w, groups=groups, **options), x, w)
 
 
+@pytest.mark.usefixtures("copied")
+@pytest.mark.parametrize("varying", ["HW", "CD"])
+def test_gradients_of_a_strided_convolution_at_all_sizes(varying: str) -> None:
+    """There is a product for each residue; of a single pixel most of them have nothing to do."""
+    fixed = {**IMAGE, "N": 2, "C": 20, "D": 20, "O": 24}
+    kernel = kernel_of("conv2d_grad", fixed, varying, pad=1, stride=2)
+    assert len([k for k in kernel.module.kernels if k.spec.name.startswith("conv2d_grad_dx_at_") and "pack" not in k.name]) == 4
+    several = {"H": (1, 2, 9, 30, 65), "W": (1, 3, 16, 33), "C": (1, 16, 21, 40)}
+    own = [d for d in varying if d in several]
+    for sizes in itertools.product(*(several[d] for d in own)):
+        dims = {**fixed, **dict(zip(own, sizes, strict=True))}
+        dims["D"] = dims["C"]
+        x, w = seeded(dims["N"], dims["C"], dims["H"], dims["W"]).requires_grad_(), seeded(24, dims["C"], 3, 3).requires_grad_()
+        y = F.conv2d(x, w, stride=2, padding=1)
+        given = {"x": x, "w": w, "dy": seeded(*y.shape)}
+        expected = dict(zip(("dx", "dw"), torch.autograd.grad(y, (x, w), given["dy"]), strict=True))
+        results = {name: np.full(grad.shape, np.nan, np.float32) for name, grad in expected.items()}
+        inputs = [given[a.name].detach().numpy() for a in kernel.inputs]
+        kernel.loaded(*inputs, *results.values(), *kernel.scalars({}), *(dims[d] for d in kernel.module.graph.dims))
+        for name, found in results.items():
+            np.testing.assert_allclose(found, expected[name].numpy(), rtol=1e-4, atol=2e-4, err_msg=f"{name} {dims}")
+
+
 def test_padded_pictures_of_any_size_are_copied_once() -> None:
     kernel = kernel_of("conv2d", IMAGE, "HW", pad=1)
     assert [k.name for k in kernel.module.kernels] == ["conv2d_b_pack_kernel", "conv2d_kernel"]

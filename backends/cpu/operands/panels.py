@@ -130,7 +130,8 @@ def over_images(spec: Contract) -> Contract:
 
 def over_lines(spec: Contract) -> Contract:
     """The spec with its columns as one axis where the innermost has so few that vectors would lack many of their lanes, and the
-    others cannot join it, since the results lie apart: a gradient that goes to every second pixel of a small image."""
+    others cannot join it, since the results lie apart: a gradient that goes to every second pixel of a small image. Lines whose
+    length is an argument are taken to be such."""
     if len(spec.n) > 1 and static(spec.n[-1].extent) is None:
         flat = _as_one_column(spec)
         return spec if flat is None or not takes_panels(flat) or lines_of(flat) is None else flat
@@ -174,7 +175,8 @@ LINE, WITHIN = "#line", "#within"
 
 
 def image_of(spec: Contract) -> Image | None:
-    """None where the results of all columns lie as one."""
+    """None where the results of all columns lie as one. Where pixels are an argument, an image counts as one pixel: each result
+    is written by itself."""
     offsets = [node for step in spec.epilogue if isinstance(step, Store) for node in walk(step.offset)]
     divided = [e for e in offsets if isinstance(e, Call) and e.fn == "%" and e.args[0] == Var(spec.n[-1].name)]
     if not divided:
