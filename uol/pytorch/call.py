@@ -197,6 +197,9 @@ class TorchOperator:
         try:
             if len(inputs) == 1:  # in as few steps as can be
                 key: object = (place, first.dtype, first.shape, first.stride(), chosen, outs)
+            elif len(inputs) == 2:
+                x, z = inputs
+                key = (place, x.dtype, x.shape, x.stride(), z.dtype, z.shape, z.stride(), chosen, outs)
             else:
                 key = (place, *[(x.dtype, x.shape, x.stride()) for x in inputs], chosen, outs)
         except RuntimeError:  # PyTorch's, for a layout without strides
@@ -271,7 +274,8 @@ class TorchOperator:
         is_over = over_it and self._is_over_its_input(compiled, forms)
         large = tuple(n for n, (size, dtype) in enumerate(results) if first.is_cpu and is_large(prod(size), dtype))
         checks = Checks(compiled.request, compiled.module.graph)
-        return Prepared(launch, checks, forms, expand, laid, alike, (*scalars, *sizes), is_over, large)
+        only = (forms.results[0], laid[0]) if len(laid) == 1 else None
+        return Prepared(launch, checks, forms, expand, laid, only, alike, (*scalars, *sizes), is_over, large)
 
     def _is_over_its_input(self, compiled: Compiled, forms: Forms) -> bool:
         """Is there one input and one result, of the same form, and may the kernel write the one over the other?"""

@@ -41,7 +41,8 @@ class Prepared:
     expand   the sizes that inputs are broadcast to, None for one that has its size; None where all have. A kernel reads a
              broadcast input where it lies: it is the checks (`uol.checked`) that want it at its full size
     strides  of the results
-    alike    there is one result, and it lies as the first input does
+    only     the form and the strides of the result where there is one
+    alike    that lies as the first input does
     scalars  run-time attributes and sizes of dims, which the kernel takes after the tensors
     in_place the one result, laid out by the caller, may be written where the one input lies
     large    at which places results are that are worth large pages (`large_pages`)
@@ -52,6 +53,7 @@ class Prepared:
     forms: Forms
     expand: tuple[Sizes | None, ...] | None
     strides: tuple[Sizes, ...]
+    only: tuple[Form, Sizes] | None
     alike: bool
     scalars: tuple[int | float, ...]
     in_place: bool
@@ -59,8 +61,9 @@ class Prepared:
 
     def new(self, inputs: Sequence[Tensor]) -> Result:
         """New tensors with the results."""
-        if self.alike:  # in as few steps as can be
-            out = torch.empty_like(inputs[0])
+        if self.only is not None:  # in as few steps as can be
+            (size, dtype), strides = self.only
+            out = torch.empty_like(inputs[0]) if self.alike else inputs[0].new_empty_strided(size, strides, dtype=dtype)
             if self.large:
                 ask_for_large_pages(out)
             if MODE.depth:
@@ -68,16 +71,13 @@ class Prepared:
             else:
                 self.call(*inputs, out, *self.scalars)
             return out
-        like, outs = inputs[0].new_empty_strided, []
-        for (size, dtype), strides in zip(self.forms.results, self.strides, strict=True):
-            outs.append(like(size, strides, dtype=dtype))
+        like = inputs[0].new_empty_strided
+        pairs = zip(self.forms.results, self.strides, strict=True)
+        outs = [like(size, strides, dtype=dtype) for (size, dtype), strides in pairs]
         for place in self.large:
             ask_for_large_pages(outs[place])
-        if MODE.depth:
-            self.run(inputs, outs)
-        else:
-            self.call(*inputs, *outs, *self.scalars)
-        return outs[0] if len(outs) == 1 else tuple(outs)
+        self.run(inputs, outs)
+        return tuple(outs)
 
     def run(self, inputs: Sequence[Tensor], outs: Sequence[Tensor]) -> None:
         """The results in given tensors."""

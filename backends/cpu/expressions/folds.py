@@ -114,6 +114,11 @@ class State:
         for array, empty in self._empty():
             code.add(tirx.BufferStore(array, empty, [lane]))
 
+    def copy(self, code: Builder, lane: Term, other: State, place: Term) -> None:
+        """What a lane holds, to a place of another state of the fold."""
+        for (array, _), (target, _) in zip(self._empty(), other._empty(), strict=True):
+            code.add(tirx.BufferStore(target, tirx.BufferLoad(array, [lane]), [place]))
+
     def _empty(self) -> Iterator[tuple[Term, Term]]:
         """The arrays, and what a lane that has taken nothing holds in each."""
         nothing = identity(self.fold.op, self.dtype)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
@@ -96,8 +96,8 @@ class Row:
         for number, run in enumerate(passes.passes):
             places, positions = self.schedule.lanes * self.schedule.col_tasks, size(self.spec.cols) or 0
             states = {f.name: State.declare(code, f, places, positions=positions) for f in run.folds}
-            for state in states.values():
-                self._clear(state)
+            if self.schedule.col_tasks == 1:
+                self._clear(states)
             lane_kind = lane_loop(run.steps, (self.inner.name,), scope)
             body = _Element(self.frame, self.spec, run.steps, states, kept, frozenset(filled), lane_kind)
             if self.schedule.col_tasks > 1:
@@ -117,10 +117,10 @@ class Row:
             length = _room(self.spec, self.schedule)
         return self.frame.code.local(f"{let.name}_row", max(length, 1), representation(let.dtype).compute)
 
-    def _clear(self, state: State) -> None:
-        code, lanes = self.frame.code, self.schedule.lanes
-        with code.loop("task", self.schedule.col_tasks) as task, code.loop("lane", lanes, VECTORIZED) as lane:
-            state.clear(code, task * index(lanes) + lane)
+    def _clear(self, states: Mapping[str, State]) -> None:
+        for state in states.values():
+            with self.frame.code.loop("lane", self.schedule.lanes, VECTORIZED) as lane:
+                state.clear(self.frame.code, lane)
 
     def _join(self, state: State) -> None:
         """All lanes into the first: task by task, then by halves."""
@@ -166,7 +166,8 @@ class Row:
         return start, end - start
 
     def _pass_in_tasks(self, body: _Element, scope: Scope) -> None:
-        """The same with the vectors dealt out to tasks; what is left over is done by the caller."""
+        """The same with the vectors dealt out to tasks; what is left over is done by the caller. A task has states of its own
+        until it is done: in a line that two cores write they would wait for each other."""
         code, lanes = self.frame.code, self.schedule.lanes
         whole, rest = self._cut()
         named = [(a.name, self.frame.extent(a.extent)) for a in self.outer] + [("vector", whole)]
@@ -175,11 +176,17 @@ class Row:
         with code.loop("task", self.schedule.col_tasks, PARALLEL) as task:
             first = code.bind("first", tirx.FloorDiv(task * total, tasks))
             count = code.bind("count", tirx.FloorDiv((task + index(1)) * total, tasks) - first)
+            positions = size(self.spec.cols) or 0
+            own = {name: State.declare(code, s.fold, lanes, positions=positions) for name, s in body.states.items()}
+            self._clear(own)
             with code.loop("step", count, start=first) as step:
                 here = unflatten(self.frame, step, named)
                 with code.loop("lane", lanes, body.lane_kind) as lane:
                     inner = here["vector"] * index(lanes) + lane
-                    body.write(scope.with_values({**here, self.inner.name: inner}), task * index(lanes) + lane)
+                    replace(body, states=own).write(scope.with_values({**here, self.inner.name: inner}), lane)
+            for name, state in own.items():
+                with code.loop("lane", lanes, VECTORIZED) as lane:
+                    state.copy(code, lane, body.states[name], task * index(lanes) + lane)
         with ExitStack() as loops:
             scope = enter_nest(self.frame, loops, self.outer, 0, scope)
             self._rest(body, scope, whole, rest)
