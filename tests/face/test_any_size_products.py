@@ -14,6 +14,8 @@ from uol.backends.cpu.operands.panels import LEAST_DEPTH
 from uol.backends.cpu.schedules import contraction, panels
 from uol.backends.cpu.schedules.kinds import CpuSchedule, Dots, Panels, Tiles
 from uol.binding.named_binding import bind_names
+from uol.codegen.indexing.affine import coefficient
+from uol.codegen.specs.nodes import Contract, Store
 from uol.compilation.recompile import KernelsOfAnySize
 from uol.compilation.request import Request, resolve_target
 from uol.compiler import Compiled
@@ -188,3 +190,7 @@ def test_gradients_of_a_strided_convolution_at_all_sizes(varying: str) -> None:
 def test_padded_pictures_of_any_size_are_copied_once() -> None:
     kernel = kernel_of("conv2d", IMAGE, "HW", pad=1)
     assert [k.name for k in kernel.module.kernels] == ["conv2d_b_pack_kernel", "conv2d_kernel"]
+    spec = kernel.module.kernels[-1].spec
+    assert isinstance(spec, Contract)
+    (store,) = (step for step in spec.epilogue if isinstance(step, Store))
+    assert coefficient(store.offset, spec.n[-1].name) == 1  # results are written by vectors

@@ -133,7 +133,7 @@ def over_lines(spec: Contract) -> Contract:
     others cannot join it, since the results lie apart: a gradient that goes to every second pixel of a small image. Lines whose
     length is an argument are taken to be such."""
     if len(spec.n) > 1 and static(spec.n[-1].extent) is None:
-        flat = _as_one_column(spec)
+        flat = None if len(with_flat_columns(spec).n) < len(spec.n) else _as_one_column(spec)
         return spec if flat is None or not takes_panels(flat) or lines_of(flat) is None else flat
     line = static(spec.n[-1].extent) if len(spec.n) > 1 and size(spec.axes) is not None else None
     if line is None or line >= LEAST_COLUMNS or size(spec.n) == line or takes_panels(spec):
