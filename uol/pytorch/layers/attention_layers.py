@@ -42,16 +42,8 @@ class MultiheadAttention(nn.MultiheadAttention):
             if bias.dtype is torch.bool:
                 bias = torch.zeros_like(bias, dtype=q.dtype).masked_fill(bias, float("-inf"))
             found = self.biased(q, k, v, bias.to(q.dtype).expand(self.num_heads, *bias.shape))
-        y = self._projected_back(found.transpose(1, 2).flatten(2))
+        y = _product(found.transpose(1, 2).flatten(2), self.out_proj.weight, self.out_proj.bias)  # nor does PyTorch call it
         return (y if self.batch_first else y.transpose(0, 1)), None
-
-    def _projected_back(self, x: Tensor) -> Tensor:
-        """By the weights of `out_proj`, which PyTorch does not call either."""
-        weight: Tensor = self.out_proj.weight
-        bias: Tensor | None = self.out_proj.bias
-        found: Any = _linear(x, weight, x.new_zeros(len(weight)) if bias is None else bias)
-        projected: Tensor = found
-        return projected
 
     def _takes(self, query: Tensor, key: Tensor, mask: Tensor | None, is_causal: bool) -> bool:
         if mask is None:
@@ -76,13 +68,13 @@ class MultiheadAttention(nn.MultiheadAttention):
         """By its rows of the weights, or by the whole parameter, whose dims stay numbers in kernels (`TorchOperator`)."""
         weight: Tensor = self.in_proj_weight if own is None else self.in_proj_weight[own]
         bias: Tensor | None = self.in_proj_bias
-        if bias is None:
-            bias = x.new_zeros(len(weight))
-        elif own is not None:
-            bias = bias[own]
-        found: Any = _linear(x, weight, bias)
-        projected: Tensor = found
-        return projected
+        return _product(x, weight, bias if bias is None or own is None else bias[own])
+
+
+def _product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    found: Any = _linear(x, weight, x.new_zeros(len(weight)) if bias is None else bias)
+    product: Tensor = found
+    return product
 
 
 class TransformerEncoderLayer(nn.TransformerEncoderLayer):

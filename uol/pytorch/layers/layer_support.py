@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.module import _has_any_global_hook
 
 from uol.pytorch.fast_path import has_numbers
 
@@ -24,8 +25,9 @@ def ends_in(x: Tensor, shape: Sequence[int]) -> bool:
 
 
 def is_observed(layer: nn.Module) -> bool:
-    """Has the layer hooks, which a call tells of what it takes and gives?"""
-    return any((layer._forward_hooks, layer._forward_pre_hooks, layer._backward_hooks, layer._backward_pre_hooks))
+    """Has the layer hooks, or have all layers, which a call tells of what it takes and gives?"""
+    own = (layer._forward_hooks, layer._forward_pre_hooks, layer._backward_hooks, layer._backward_pre_hooks)
+    return any(own) or _has_any_global_hook()
 
 
 def are_pairs(x: Tensor, target: Tensor) -> bool:
