@@ -20,11 +20,13 @@ class Accumulator:
     sums        the locals to which scattered terms of a tensor are added
     seeds       the cotangents that are given, by result
     anchor      a tensor over the indices of the statement at hand
+
+    `saves`: products that a result holds are read from it.
     """
 
-    def __init__(self, op: Op, types: Types, names: Names, seeds: dict[str, str]) -> None:
+    def __init__(self, op: Op, types: Types, names: Names, seeds: dict[str, str], *, saves: bool) -> None:
         self.op, self.types, self.names, self.seeds = op, types, names, seeds
-        self.rewriting = Rewriting(saved_products(op, types), centred_sums(op, types))
+        self.rewriting = Rewriting(saved_products(op, types) if saves else (), centred_sums(op, types))
         self.statements: list[Statement] = []
         self.terms: dict[str, list[Cotangent]] = {}
         self.sums: dict[str, str] = {}

@@ -55,10 +55,28 @@ def gradient(op: Op, library: Operators, wrt: Sequence[str] | None = None) -> Op
 
 
 def derive(op: Op, library: Operators, wrt: Sequence[str] | None = None) -> Derived:
-    """`gradient`, with the roles of its parts."""
+    """`gradient`, with the roles of its parts. A product that a result holds is read from it, unless the gradient could do
+    without the result, by as many reductions over the inputs that it reads anyway: what is not read need not be saved."""
     if not has_gradient(op):
         raise mismatch(op, op, f"`{op.name}` has no gradient", "a gradient goes from the float results to the float inputs")
     op = float_types(op)
+    reading = _derived(op, library, wrt, saves=True)
+    if not _inputs_of(reading) & {r.name for r in op.results}:
+        return reading
+    computing = _derived(op, library, wrt, saves=False)
+    is_less = _inputs_of(computing) < _inputs_of(reading) and _reductions(computing) <= _reductions(reading)
+    return computing if is_less else reading
+
+
+def _inputs_of(derived: Derived) -> set[str]:
+    return {p.name for p in derived.op.params}
+
+
+def _reductions(derived: Derived) -> int:
+    return sum(isinstance(n, Reduction) for s in derived.op.body for n in below(s.value))
+
+
+def _derived(op: Op, library: Operators, wrt: Sequence[str] | None, *, saves: bool) -> Derived:
     dims = (d for p in (*op.params, *op.results) for d in p.dims)
     types, names = Types({t.variable: t.types for t in op.domain}, signs=Signs(dims, op.where)), Names(op)
     for param in (*op.params, *op.results):
@@ -70,7 +88,7 @@ def derive(op: Op, library: Operators, wrt: Sequence[str] | None = None) -> Deri
     cotangents = tuple(Param(seeds[r.name], r.type, r.dims) for r in op.results if r.name in seeds)
     for param in cotangents:
         types.declare(param)
-    reverse = ReverseMode(op, library, types, names, seeds, asked, lambda callee: _roles(callee, library))
+    reverse = ReverseMode(op, library, types, names, seeds, asked, lambda callee: _roles(callee, library), saves=saves)
     reverse.run()
     wanted = {p.name: names.fresh(f"d{p.name}") for p in op.params if p.name in asked}
     results = tuple(Param(wanted[p.name], p.type, p.dims) for p in op.params if p.name in wanted)

@@ -48,8 +48,10 @@ class ReverseMode(Accumulator):
         seeds: dict[str, str],
         asked: tuple[str, ...],
         gradient_of: Callable[[Op], tuple[Op, Roles]],
+        *,
+        saves: bool,
     ) -> None:
-        super().__init__(op, types, names, seeds)
+        super().__init__(op, types, names, seeds, saves=saves)
         self.library, self.gradient_of = library, gradient_of
         results = frozenset(r.name for r in op.results)
         for number, statement in enumerate(op.body):

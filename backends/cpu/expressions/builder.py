@@ -28,6 +28,8 @@ Extent = int | Term
 STACK_ALIGNMENT_BYTES = 64
 ON_STACK = "disable_lower_builtin"
 """TVM turns an allocation into a call of its runtime unless it carries this annotation."""
+IN_MEMORY = "tirx.volatile"
+"""Loads and stores of an array with this annotation are made where they are written."""
 
 
 def index(value: Extent) -> Term:
@@ -84,10 +86,10 @@ class Builder:
         """Holds a value that is used more than once."""
         return value if isinstance(value, TensorLoad) else self.hold("t", value)
 
-    def local(self, name: str, length: int, compute: str) -> Term:
-        """An array on the stack; one that is only indexed by constants ends up in registers."""
+    def local(self, name: str, length: int, compute: str, *, stays: bool = False) -> Term:
+        """An array on the stack; one that is only indexed by constants ends up in registers, unless it `stays` in memory."""
         array = _stack_array(name, length, compute)
-        self.add(_allocation(array))
+        self.add(_allocation(array, (IN_MEMORY,) if stays else ()))
         return array
 
     @contextmanager
@@ -128,8 +130,8 @@ def _stack_array(name: str, length: int, compute: str) -> Term:
     return tirx.decl_buffer((length,), compute, name, scope="local", data_alignment=STACK_ALIGNMENT_BYTES)
 
 
-def _allocation(array: Term) -> Term:
-    return tirx.AllocBuffer(array, {ON_STACK: tirx.const(True, "bool")})
+def _allocation(array: Term, annotations: tuple[str, ...] = ()) -> Term:
+    return tirx.AllocBuffer(array, {name: tirx.const(True, "bool") for name in (ON_STACK, *annotations)})
 
 
 def _sequence(statements: list[Term]) -> Term:

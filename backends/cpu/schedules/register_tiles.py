@@ -137,7 +137,7 @@ class Tile:
         code, spec = self.frame.code, self.spec
         assert isinstance(self.schedule, Tiles)
         compute = representation(spec.acc_dtype).compute
-        total = code.local(spec.acc, self.shape[0] * self.shape[1], compute)
+        total = code.local(spec.acc, self.shape[0] * self.shape[1], compute, stays=self.has_blocks)
         self._clear(total, compute)
         if self.schedule.prefetch_results:
             self._prefetch_results(scope)

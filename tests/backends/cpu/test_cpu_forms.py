@@ -12,7 +12,7 @@ from uol.backends.cpu.dots.units import UNITS
 from uol.backends.cpu.host import Host
 from uol.backends.cpu.operands.packing import packed
 from uol.backends.cpu.operands.peeling import stretches
-from uol.backends.cpu.runtime.workspace import WorkspacePool
+from uol.backends.cpu.runtime.workspace import KEPT_BYTES, WorkspacePool
 from uol.backends.cpu.schedules.kinds import Tiles
 from uol.backends.cpu.scheduling import candidates
 from uol.codegen.backend import Refusal
@@ -192,6 +192,15 @@ def test_a_workspace_is_used_again_and_grows() -> None:
     large = pool.take(1000)
     assert large is not small
     assert large.bytes >= 1000
+
+
+def test_a_workspace_beyond_the_caches_goes_back() -> None:
+    pool = WorkspacePool()
+    pool.give(pool.take(KEPT_BYTES + 1))
+    assert pool.free == []
+    kept = pool.take(KEPT_BYTES)
+    pool.give(kept)
+    assert pool.free == [kept]
 
 
 def test_the_devices_name_architectures_that_llvm_knows() -> None:

@@ -48,6 +48,10 @@ EXPECTED = {
         dot[*s] = sum[c](acc(dy[*s, c]) * acc(y[*s, c]))
         dx[*s, c] = T(acc(y[*s, c]) * (acc(dy[*s, c]) - dot[*s]))
     """,
+    "silu": """
+        u[*s] = 1 + exp(-acc(x[*s]))
+        dx[*s] = T(acc(dy[*s]) * (1 + acc(x[*s]) * (1 - 1 / u[*s])) / u[*s])
+    """,
     "linear": """
         dx[*s, k] = T(sum[n](acc(dy[*s, n]) * acc(w[n, k])))
         dw[n, k] = T(sum[*s](acc(dy[*s, n]) * acc(x[*s, k])))
@@ -161,3 +165,20 @@ print(*(m for m in ("tvm", "torch") if m in sys.modules))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        ("silu", {"x", "dy"}),  # y would spare a multiplication
+        ("swiglu", {"gate", "up", "dy"}),
+        ("rms_norm", {"x", "gamma", "dy"}),
+        ("softmax", {"y", "dy"}),  # x would ask for two reductions
+        ("sigmoid", {"y", "dy"}),
+        ("cosine_similarity", {"a", "b", "y", "dy"}),  # without y, one more reduction
+    ],
+)
+def test_a_result_is_read_where_it_spares_an_input_or_a_reduction(name: str, read: set[str]) -> None:
+    op = OPS.get(name)
+    assert op is not None
+    assert {p.name for p in gradient(op, OPS).params} == read
