@@ -53,6 +53,16 @@ def _chosen(share: Share, compare: Callable[[Term, Term], Term], x: Term, y: Ter
     return tirx.Select(tirx.Or(first, is_nan(share, x)) if is_float(dtype) else first, x, y)
 
 
+def extremum_so_far(share: Share, op: str, held: Term, y: Term, dtype: str) -> Term:
+    """`max` or `min` of what is held and of a later value; NaN if either is. The processor's maximum gives what is held where
+    that is NaN, and the later value alone is asked whether it is: what is held is waited for once. The NaN is a constant, since
+    LLVM would make one choice of two between the same values, by a condition that waits longer."""
+    y = share(y)
+    compare = tirx.GT if op == "max" else tirx.LT
+    better = tirx.Select(compare(y, held), y, held)
+    return tirx.Select(is_nan(share, y), constant(math.nan, dtype), better) if is_float(dtype) else better
+
+
 def floor_divide(share: Share, x: Term, y: Term, dtype: str) -> Term:
     """floor(x / y); 0 where y is 0. The least integer over -1 wraps to itself (the processor would trap)."""
     if _is_positive(y):

@@ -53,10 +53,8 @@ def combine(share: Share, op: str, x: Term, y: Term, dtype: str) -> Term:
             return tirx.Add(x, y) if is_float(dtype) else wrapping(share, "+", x, y, dtype)
         case "prod":
             return tirx.Mul(x, y) if is_float(dtype) else wrapping(share, "*", x, y, dtype)
-        case "max":
-            return arithmetic.maximum(share, x, y, dtype)
-        case "min":
-            return arithmetic.minimum(share, x, y, dtype)
+        case "max" | "min":
+            return arithmetic.extremum_so_far(share, op, x, y, dtype)
         case "any":
             return tirx.Or(x, y)
         case "all":

@@ -143,7 +143,8 @@ def _place(spec: Contract, side: str, dim: SourceDim) -> tuple[int, int, int]:
     stride depends on then, but for one that tiles run along."""
     degree, factor = magnitude(dim.stride)
     along = spec.k if side == "a" else spec.n
-    if static(dim.extent) is None and not any(a.name in dim.axes for a in along[-1:]):
+    kept = 2 if side == "b" and along and static(along[-1].extent) is None else 1
+    if static(dim.extent) is None and not any(a.name in dim.axes for a in along[-kept:]):
         return (-1, -degree, -factor)
     if side == "a":
         return (0, -degree, -factor)
