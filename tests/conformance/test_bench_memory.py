@@ -34,9 +34,14 @@ def said(monkeypatch: pytest.MonkeyPatch, *texts: dict[str, object]) -> Memory |
 
 def test_a_process_that_compiled_is_run_again(monkeypatch: pytest.MonkeyPatch) -> None:
     cold, warm, theirs = ({"bytes": size, "compiled": size == 900} for size in (900, 200, 300))
-    assert said(monkeypatch, cold, warm, theirs) == Memory(200, 300)
+    assert said(monkeypatch, cold, warm, warm, warm, theirs, theirs, theirs) == Memory(200, 300)
     assert Memory(200, 300).ratio == 1.5
     assert said(monkeypatch, cold, cold) == "uol's process compiles its kernels anew: none are in the cache"
+
+
+def test_the_median_process_of_a_side_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = (200, 210, 290, 300, 250, 310)
+    assert said(monkeypatch, *({"bytes": size, "compiled": False} for size in sizes)) == Memory(210, 300)
 
 
 def test_a_process_that_fails_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
