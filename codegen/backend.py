@@ -38,6 +38,8 @@ class Capability:
                         (`lower(..., deterministic=True)`), their Scatters become Reduces, too
     segments            which segments of a Contract it takes; the others become reductions, too
     symbolic_dims       may a dim be an argument of a kernel?
+    row_parts           in how many parts rows are gone over one after another, so that sums over rows are added up along with
+                        them (`Reduce.columns`); 0: such sums have kernels of their own
     """
 
     lanes: int
@@ -50,6 +52,7 @@ class Capability:
     unordered: frozenset[str] = frozenset()
     segments: frozenset[Mode] = frozenset()
     symbolic_dims: bool = False
+    row_parts: int = 0
 
 
 Grade = Literal["vendor", "measured", "computed"]

@@ -29,6 +29,7 @@ from uol.codegen.program.unify_axes import align_axes
 from uol.codegen.program.wider_copies import drop_wider_copies
 from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.head import SpecHead
+from uol.codegen.specs.long_rows.column_sums import with_column_sums
 from uol.codegen.specs.nodes import (
     Arg,
     ArgRole,
@@ -133,7 +134,7 @@ def lower(program: Program, backend: Backend, layouts: Layouts | None = None, *,
     groups = Partition(prepared, steps, lowering.contraction, accepts).run()
     specs = lowering.specs(groups)
     legal = tuple(part for spec in specs for part in backend.legalise(_of_something(spec)))
-    return _graph(program, lowering, legal)
+    return _graph(program, lowering, with_column_sums(legal, machine.row_parts) if machine.row_parts else legal)
 
 
 @verified

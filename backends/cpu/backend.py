@@ -53,6 +53,7 @@ CAPABILITY = Capability(
     scatters=frozenset(DTYPES),
     segments=frozenset({"rows", "terms"}),
     symbolic_dims=True,
+    row_parts=64,
 )
 KERNEL_SUFFIX = "_kernel"
 """Operators are called exp, round, tanh: as bare symbols they would be the C library's."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
+from tvm import tirx
+
+from uol.backends.cpu.expressions.arithmetic import constant
 from uol.backends.cpu.expressions.builder import SERIAL, Builder, index
 from uol.backends.cpu.expressions.dtypes import Term
 from uol.backends.cpu.expressions.folds import State
 from uol.backends.cpu.expressions.spec_expressions import Scope, conjunction, evaluate, is_total, store
 from uol.backends.cpu.frame import Frame
-from uol.codegen.specs.nodes import Fold, Let, Step, Store
+from uol.codegen.specs.nodes import Fold, Let, Reduce, Step, Store
 from uol.ir.program.nodes import Axis
 
 
@@ -32,6 +35,16 @@ def run_steps(code: Builder, steps: tuple[Step, ...], scope: Scope) -> Scope:
             case Fold():
                 raise TypeError("a reduction stands only in a Reduce")
     return scope
+
+
+def add_to_column(code: Builder, spec: Reduce, step: Step, scope: Scope) -> None:
+    """A row's term of a sum over rows (`Reduce.columns`), which the first of them begins."""
+    assert isinstance(step, Store)
+    buffer, place = scope.buffers[step.tensor], evaluate(step.offset, scope)
+    begins = conjunction([tirx.EQ(scope.values[axis.name], index(0)) for axis in spec.rows[1:]])
+    before = tirx.Select(begins, constant(0, step.dtype), tirx.BufferLoad(buffer, [place]))
+    total = tirx.Add(before, evaluate(step.value, scope))
+    code.add(store(scope.share, buffer, place, total, step.dtype))
 
 
 def take(code: Builder, state: State, lane: Term, position: Term, scope: Scope) -> None:

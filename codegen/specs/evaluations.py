@@ -18,6 +18,7 @@ from uol.codegen.specs.nodes import (
     Scatter,
     Select,
     Step,
+    Store,
     guard_operands,
 )
 from uol.codegen.specs.traverse import step_expressions, steps_of
@@ -70,6 +71,8 @@ def evaluations(spec: KernelSpec) -> Iterator[Evaluation]:
             yield from (Evaluation(e, whole, known) for e in (*spec.place, *guard_operands(spec.guard)))
         case Reduce(rows=rows):
             yield from _of_steps(spec.steps, known, space_of(spec.axes), space_of(rows))
+            known = {**known, **_defined(spec.steps, space_of(rows))}
+            yield from _of_columns(spec, known)
         case Scan():
             yield from _of_steps(spec.steps, known, space_of(spec.axes), space_of(spec.axes))
         case Map() | Pack():
@@ -86,6 +89,14 @@ def _outside(spec: KernelSpec) -> Known:
         **{dim: Value(INDEX, frozenset()) for dim in spec.dims},
         **{axis.name: Value(INDEX, frozenset((axis.name,))) for axis in spec.axes},
     }
+
+
+def _of_columns(spec: Reduce, known: Known) -> Iterator[Evaluation]:
+    """Sums over all rows but the first, once the steps of a row are known."""
+    for step in spec.columns:
+        yield Evaluation(step.value, space_of(spec.axes), known)
+        if isinstance(step, Store):
+            yield Evaluation(step.offset, space_of(spec.rows[:1], spec.cols), known)
 
 
 def _of_contract(spec: Contract, known: Known) -> Iterator[Evaluation]:

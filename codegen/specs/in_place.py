@@ -29,6 +29,8 @@ def _element_by_element(spec: KernelSpec, tensor: str, result: str) -> bool:
     stores = [s for s in spec.steps if isinstance(s, Store) and s.tensor == result]
     if len(stores) != 1 or not _once(spec, stores[0]):
         return False
+    if isinstance(spec, Reduce) and any(_reads_in(step, tensor) for step in spec.columns):
+        return False
     (store,) = stores
     before = spec.steps[: spec.steps.index(store)]
     after = spec.steps[spec.steps.index(store) + 1 :]

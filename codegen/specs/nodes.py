@@ -196,8 +196,7 @@ class KernelSpec:
 
 @dataclass(frozen=True, slots=True)
 class Map(KernelSpec):
-    """Every element on its own. `index` is the iteration space in the physical order of the (first) result,
-    outermost first; steps are Let and Store."""
+    """Every element on its own. `index`: the iteration space in the (first) result's order; steps are Let and Store."""
 
     index: tuple[Axis, ...]
     steps: tuple[Step, ...]
@@ -209,15 +208,16 @@ class Map(KernelSpec):
 
 @dataclass(frozen=True, slots=True)
 class Reduce(KernelSpec):
-    """Folds over `cols` for each of `rows`, with steps in order. A Let or Store whose axes lie within the rows is a
-    row step, any other an element step; an element step after a fold may use the fold's name. Several folds and
-    several stores are usual (softmax: max, then sum, then a store of every element). `ascending`: buffers whose values are
-    known to ascend along their last dim."""
+    """Folds over `cols` for each of `rows`, with steps in order. A Let or Store whose axes lie within the rows is a row step,
+    any other an element step; one after a fold may use its name. Several folds and stores are usual (softmax: max, sum, a store
+    of every element). `ascending`: buffers that are known to ascend along their last dim. `columns`: Stores over the first of
+    the rows and the cols, each of the sum of its value, which is made of the steps', over all other rows."""
 
     rows: tuple[Axis, ...]
     cols: tuple[Axis, ...]
     steps: tuple[Step, ...]
     ascending: tuple[str, ...] = ()
+    columns: tuple[Step, ...] = ()
 
     @property
     def axes(self) -> tuple[Axis, ...]:

@@ -67,8 +67,11 @@ def spec_lines(spec: KernelSpec) -> list[str]:
             steps = [f"  {head}", *_step_lines(spec.epilogue, ())]
         case Attention():
             steps = _attention_lines(spec)
-        case Reduce(cols=cols):
-            steps = _step_lines(spec.steps, cols)
+        case Reduce(rows=rows, cols=cols):
+            over = ", ".join(a.name for a in rows[1:])
+            sums = [_step(s, ()).replace(" = ", f" = sum over {over} of ", 1) for s in spec.columns]
+            columns = [f"  line {s.line:<3} {text}" for s, text in zip(spec.columns, sums, strict=True)]
+            steps = [*_step_lines(spec.steps, cols), *columns]
         case Map() | Pack() | Scan():
             steps = _step_lines(spec.steps, (spec.along,) if isinstance(spec, Scan) else ())
         case Scatter(add=add):

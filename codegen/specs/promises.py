@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from uol.codegen.attention.softmax_shift import follows_maximum
 from uol.codegen.indexing.affine import affine
@@ -152,7 +153,8 @@ def _whole(spec: KernelSpec) -> Iterator[str]:
 
 def _of_reduce(spec: KernelSpec) -> Iterator[str]:
     assert isinstance(spec, Reduce)
-    yield from _stores_over(spec, space_of(spec.axes), space_of(spec.rows))
+    yield from _stores_over(replace(spec, columns=()), space_of(spec.axes), space_of(spec.rows))
+    yield from _stores_over(replace(spec, steps=()), space_of(spec.rows[:1], spec.cols))
 
 
 def _of_pack(spec: KernelSpec) -> Iterator[str]:

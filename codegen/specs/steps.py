@@ -111,13 +111,13 @@ class Passes:
 
 
 def passes_of(spec: Reduce) -> Passes:
-    """The steps of a Reduce in passes."""
+    """The steps of a Reduce in passes. Sums over rows are among them: first in their pass, before anything is stored."""
     rows = {a.name for a in spec.rows}
     depth: dict[str, int] = {}
     elements: dict[int, list[Fold | Store]] = {}
     row_steps: dict[int, list[Let | Store]] = {}
     element_lets: dict[str, Let] = {}
-    for step in spec.steps:
+    for step in (*spec.steps, *spec.columns):
         after = _depth(step, depth)
         match step:
             case Fold(name=name):
@@ -141,7 +141,7 @@ def passes_of(spec: Reduce) -> Passes:
 
 def _with_lets(spec: Reduce, elements: list[Fold | Store], passes: Passes) -> tuple[Step, ...]:
     chosen = {id(s) for s in (*elements, *passes.needed(used_variables(elements)))}
-    return tuple(s for s in spec.steps if id(s) in chosen)
+    return tuple(s for s in (*spec.columns, *spec.steps) if id(s) in chosen)
 
 
 def _depth(step: Step, known: Mapping[str, int]) -> int:

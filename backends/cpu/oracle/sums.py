@@ -12,7 +12,7 @@ from uol.backends.cpu.expressions.dtypes import Term, representation
 from uol.backends.cpu.expressions.folds import State
 from uol.backends.cpu.expressions.spec_expressions import Scope, conjunction, evaluate
 from uol.backends.cpu.frame import Frame
-from uol.backends.cpu.statements import enter, linear_index, run_steps, take
+from uol.backends.cpu.statements import add_to_column, enter, linear_index, run_steps, take
 from uol.codegen.specs.nodes import Fold, Reduce
 from uol.codegen.specs.steps import passes_of
 from uol.ir.program.nodes import Axis, Expr
@@ -35,6 +35,8 @@ def reduce_row(frame: Frame, spec: Reduce, scope: Scope) -> Scope:
             for step in run.steps:
                 if isinstance(step, Fold):
                     take(code, states[step.name], ZERO, position, inner)
+                elif step in spec.columns:
+                    add_to_column(code, spec, step, inner)
                 else:
                     inner = run_steps(code, (step,), inner)
         scope = scope.with_values({name: code.hold(name, s.result(code.share, ZERO)) for name, s in states.items()})

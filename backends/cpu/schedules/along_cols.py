@@ -22,7 +22,7 @@ from uol.backends.cpu.schedules.cost import size
 from uol.backends.cpu.schedules.kinds import Reduction
 from uol.backends.cpu.schedules.nest import enter_nest, product, unflatten
 from uol.backends.cpu.schedules.prefetch import prefetch
-from uol.backends.cpu.statements import linear_index, run_steps, take
+from uol.backends.cpu.statements import add_to_column, linear_index, run_steps, take
 from uol.codegen.specs.nodes import Fold, Let, Read, Reduce, Step
 from uol.codegen.specs.steps import passes_of
 from uol.ir.program.nodes import Axis, Const
@@ -244,6 +244,8 @@ class _Element:
                 take(code, self.states[step.name], lane, position, scope)
             elif isinstance(step, Let) and step.name in self.filled:
                 scope = scope.with_values({step.name: tirx.BufferLoad(self.kept[step.name], [position])})
+            elif step in self.spec.columns:
+                add_to_column(code, self.spec, step, scope)
             else:
                 scope = run_steps(code, (step,), scope)
                 if isinstance(step, Let) and step.name in self.kept:

@@ -47,14 +47,15 @@ def candidates(spec: Reduce, host: Host) -> tuple[Reduction, ...]:
     rows, cols = size(spec.rows), size(spec.cols)
     work = None if rows is None or cols is None else rows * cols * (steps_cost(spec.steps) + SCATTERED_COST * _scattered(spec))
     worthwhile = host.cores > 1 and (work is None or work >= PARALLEL_FROM)
-    if _along_rows(spec):
+    if _along_rows(spec) and not spec.columns:
         return (_along_rows_schedule(spec, host, worthwhile),)
     lanes = col_lanes(spec, host)
     few = rows is not None and rows < host.cores
-    if worthwhile and few and lanes > 1:
+    if worthwhile and few and lanes > 1 and not spec.columns:
         tasks = min(2 * host.cores, max(1, (cols or 1) // (4 * lanes)))
         return (Reduction("cols", lanes, 0, tasks),)
     parallel = parallel_prefix(spec.rows, TASKS_PER_CORE * host.cores) if worthwhile and spec.rows else 0
+    parallel = min(parallel, 1) if spec.columns else parallel  # their rows follow one another
     kept = _kept(spec, host.caches.block_bytes)
     return (Reduction("cols", lanes, parallel, 1, kept, ahead=lanes > 1 and _comes_from_memory(spec, host)),)
 
