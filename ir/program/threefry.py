@@ -1,12 +1,13 @@
-"""`random_bits(seed, counter)`: Threefry-2x32-20, a random function of two integers.
+"""`random_bits(seed, counter)`: the words of Threefry-2x32-20, a random function of two integers.
 
-The key is the 64 bits of the seed and the counter block the 64 bits of the counter, low word first; the value is the first
-word of the result, as i32. The same seed and counter give the same bits on every machine. Source: Salmon et al., "Parallel
-random numbers: as easy as 1, 2, 3" (SC 2011); constants and known answers are those of the authors' Random123.
+A block is two words, of a key and a block's number, each of 64 bits, low word first. The seed is the key, and the bits are
+word `counter % 2` of block `counter / 2` (rounded down), as i32: words are numbered one after another, and who needs neighbours
+makes a block once. The same seed and counter give the same bits on every machine. Source: Salmon et al., "Parallel random
+numbers: as easy as 1, 2, 3" (SC 2011); constants and known answers are those of the authors' Random123.
 
 >>> import numpy as np
->>> hex(int(random_bits(np.array(0), np.array(0))) & 0xffffffff)
-'0x6b200159'
+>>> [hex(int(word) & 0xffffffff) for word in random_bits(np.array(0), np.arange(2))]
+['0x6b200159', '0x99ba4efe']
 """
 
 from __future__ import annotations
@@ -27,9 +28,16 @@ PARITY = 0x1BD11BDA
 
 def random_bits(seed: Array, counter: Array) -> Array:
     """int64 arrays that broadcast; the result holds values of i32 in int64."""
-    keys = _words(seed)
+    counter = np.asarray(counter, np.int64)
+    first, second = threefry(seed, counter >> 1)
+    return np.where(counter & 1, second, first).astype(np.int32).astype(np.int64)
+
+
+def threefry(key: Array, block: Array) -> tuple[Array, Array]:
+    """Both words of a block, as uint32."""
+    keys = _words(key)
     schedule = (*keys, keys[0] ^ keys[1] ^ np.uint32(PARITY))
-    first, second = _words(counter)
+    first, second = _words(block)
     with np.errstate(over="ignore"):
         first, second = first + schedule[0], second + schedule[1]
         for number in range(ROUNDS):
@@ -39,7 +47,7 @@ def random_bits(seed: Array, counter: Array) -> Array:
                 injection = number // 4 + 1
                 first = first + schedule[injection % 3]
                 second = second + schedule[(injection + 1) % 3] + np.uint32(injection)
-    return np.asarray(first).astype(np.int32).astype(np.int64)
+    return np.asarray(first), np.asarray(second)
 
 
 def _words(value: Array) -> tuple[Array, Array]:

@@ -1,18 +1,19 @@
 """`random_bits(seed, counter)`: Threefry-2x32-20 in i32 lanes (`uol.ir.program.threefry` says what it is).
 
 The vector unit has no arithmetic of 64 bits: the seed's words are the scalar unit's, and the counter is two words a lane.
-Sums wrap; a rotation is two shifts and an Or; there is no Xor, but x ^ y = (x | y) - (x & y).
+Sums and products wrap; a rotation is two shifts and an Or; there is no Xor, but x ^ y = (x | y) - (x & y).
 """
 
 from __future__ import annotations
 
 from uol.backends.ascendc.arithmetic.int64_pairs import words_of
+from uol.backends.ascendc.arithmetic.integer_division import SIGN
 from uol.backends.ascendc.helpers import THREEFRY_KEY
 from uol.backends.ascendc.instructions import View
 from uol.backends.ascendc.vector.evaluation import Evaluation
 from uol.backends.ascendc.vector.tile import Span
 from uol.backends.ascendc.vector.unit import VectorUnit
-from uol.backends.ascendc.vector.values import Lanes, Unsupported
+from uol.backends.ascendc.vector.values import Lanes, Unsupported, reinterpreted
 from uol.codegen.specs.nodes import Read
 from uol.ir.program.nodes import Call, Const, Expr, Var
 from uol.ir.program.threefry import ROTATIONS, ROUNDS
@@ -25,7 +26,7 @@ GROUP = 4
 def random_bits(at: Evaluation, seed: Expr, counter: Expr) -> Lanes:
     """The bits of each lane, as i32."""
     key = at.unit.builder.variable("seed", _seed(at, seed), "int64_t")
-    low, high = words_of(at, counter)
+    low, high, parity = _block(at.unit, *words_of(at, counter))
     span = low.span
     first = at.unit.unary("Adds", low, f"{THREEFRY_KEY}({key}, 0, 0)")
     second = at.unit.unary("Adds", high, f"{THREEFRY_KEY}({key}, 1, 0)")
@@ -38,7 +39,18 @@ def random_bits(at: Evaluation, seed: Expr, counter: Expr) -> Lanes:
         for word, place, added in ((first.view, 1, "0"), (second.view, 2, "group + 1")):
             text = f"Adds({word}, {word}, {THREEFRY_KEY}({key}, (group + {place}) % 3, {added}), {count});"
             at.unit.emit(text, (word,), (word,))
-    return first
+    apart = at.unit.binary("Sub", second, first.kept())
+    return at.unit.binary("Add", at.unit.binary("Mul", apart, parity), first)
+
+
+def _block(unit: VectorUnit, low: Lanes, high: Lanes) -> tuple[Lanes, Lanes, Lanes]:
+    """The words of counter / 2, rounded down, and counter % 2."""
+    low, high = low.kept(), high.kept()
+    half = unit.unary("ShiftRight", reinterpreted(low, "u32"), "uint32_t(1)")
+    twice = unit.unary("ShiftLeft", half.kept(), "uint32_t(1)")
+    parity = unit.binary("Sub", low, reinterpreted(twice, "i32"))
+    carried = unit.unary("ShiftLeft", reinterpreted(high, "u32"), f"uint32_t({SIGN})")
+    return reinterpreted(unit.binary("Or", half, carried), "i32"), unit.unary("ShiftRight", high, "1"), parity
 
 
 def _round(unit: VectorUnit, first: View, second: View, spare: View, rotation: str, span: Span) -> None:

@@ -19,12 +19,14 @@ WORD_BITS = 32
 
 
 def random_bits(share: Share, seed: Term, counter: Term) -> Term:
-    """Threefry-2x32-20 of two i64, as i32."""
+    """A word of Threefry-2x32-20 of two i64, as i32."""
     if isinstance(seed, tirx.IntImm) and isinstance(counter, tirx.IntImm):
         return _word(int(threefry.random_bits(np.array(int(seed.value)), np.array(int(counter.value)))))
     keys = [share(word) for word in _words(share, seed)]
     schedule = [*keys, share(keys[0] ^ keys[1] ^ _word(PARITY))]
-    first, second = (share(_sum(share, c, k)) for c, k in zip(_words(share, counter), keys, strict=True))
+    counter = share(counter)
+    block = counter >> tirx.const(1, "int64")
+    first, second = (share(_sum(share, word, key)) for word, key in zip(_words(share, block), keys, strict=True))
     for number in range(ROUNDS):
         first = share(_sum(share, first, second))
         second = share(_rotated(second, ROTATIONS[number % len(ROTATIONS)]) ^ first)
@@ -33,7 +35,8 @@ def random_bits(share: Share, seed: Term, counter: Term) -> Term:
             first = share(_sum(share, first, schedule[injection % 3]))
             key = share(_sum(share, schedule[(injection + 1) % 3], _word(injection)))
             second = share(_sum(share, second, key))
-    return first
+    is_first = tirx.EQ(counter & tirx.const(1, "int64"), tirx.const(0, "int64"))
+    return tirx.Select(is_first, first, second)
 
 
 def _words(share: Share, value: Term) -> tuple[Term, Term]:
