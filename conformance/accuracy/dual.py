@@ -57,13 +57,13 @@ def dual_benchmark(actual: Floats, partner: Floats, golden: Floats, dtype: str, 
     return Dual(ok, ratios[0], ratios[1], ratios[2], f"{level}: {shown}")
 
 
-def typical(draws: Sequence[Dual], level: str) -> Dual:
-    """The median of each ratio over several draws of one computation, against the limits of `level`; one that is not finite
-    fails them all.
+def typical(draws: Sequence[Dual], level: str, loose: float = 1.0) -> Dual:
+    """The median of each ratio over several draws of one computation, against the limits of `level` (`loose` times these); one
+    that is not finite fails them all.
 
     In one draw, max and RMS are ruled by the few golden values nearest to 0, whose errors on either side are chance.
     """
-    limits = _table()["levels"][level]
+    limits = {name: loose * limit for name, limit in _table()["levels"][level].items()}
     every = [(d.max_ratio, d.mean_ratio, d.rms_ratio) for d in draws]
     largest, mean, rms = (float(np.median(each)) for each in zip(*every, strict=True))
     ratios = (largest, mean, rms)

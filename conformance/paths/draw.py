@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 import numpy as np
@@ -18,6 +18,8 @@ Size = Literal["check", "kernels", "narrow"]
 kernels   the path's channels with few tokens, images or frames: what each kernel is run at in the twins
 narrow    few of everything: what a whole step is run at in the twins"""
 
+LOOSE = 2.0
+"""Times the limits, of one of several values that are alike: its few draws scatter more than those of all."""
 Values = Mapping[str, Tensor]
 """The network's results and the gradient of each parameter, by name."""
 
@@ -56,6 +58,11 @@ class DrawnPath(Protocol):
         """The step of a seed."""
         ...
 
+    def alike(self, name: str) -> str:
+        """What a value is judged as: its own name, or that of a group of values of one kind and of few numbers, where each is
+        one more draw of the others."""
+        ...
+
 
 Sides = tuple[Values, Values, Values]
 """The values of one draw: ours, PyTorch's in the same type, and in float64."""
@@ -68,16 +75,26 @@ def sides_of(draw: Draw) -> Sides:
 
 
 def typical_errors(
-    draws: Iterable[Draw], dtype: str, level: str, grouped: Callable[[Values], Values] = lambda values: values
+    draws: Iterable[Draw], dtype: str, level: str, alike: Callable[[str], str] = lambda name: name
 ) -> dict[str, Dual]:
     """The dual benchmark of every value, the typical one of the draws: of few numbers the one that comes nearest to 0 decides
-    alone what the largest and the root of the mean square of a draw's relative errors are. `grouped` puts values together that
-    are too few to be judged one by one."""
-    found = []
-    for each in draws:
-        ours, theirs, golden = (grouped(side) for side in sides_of(each))
-        found.append(errors((ours, theirs, golden), dtype, level))
-    return {name: typical([each[name] for each in found], level) for name in found[0]}
+    alone what the largest and the root of the mean square of a draw's relative errors are. Values that are `alike` are judged
+    by the typical one of all, and each of them by `LOOSE` times the limits, too."""
+    found = [errors(sides_of(each), dtype, level) for each in draws]
+    groups: dict[str, list[str]] = {}
+    for name in found[0]:
+        groups.setdefault(alike(name), []).append(name)
+    return {group: _typical_of(names, found, level) for group, names in groups.items()}
+
+
+def _typical_of(names: Sequence[str], draws: Sequence[Mapping[str, Dual]], level: str) -> Dual:
+    """Of values that are alike; it fails where one of them is far beyond the limits by itself."""
+    together = typical([draw[name] for draw in draws for name in names], level)
+    if len(names) == 1:
+        return together
+    alone = {name: typical([draw[name] for draw in draws], level, loose=LOOSE) for name in names}
+    beyond = "".join(f"; {name} alone: {dual.detail}" for name, dual in alone.items() if not dual.ok)
+    return replace(together, ok=together.ok and not beyond, detail=together.detail + beyond)
 
 
 def errors(sides: Sides, dtype: str, level: str) -> dict[str, Dual]:

@@ -71,7 +71,7 @@ class _Steps:
 
     def _values(self, dtype: str) -> Check:
         draws = (self._draw("check", dtype, number) for number in range(self.path.DRAWS))  # one at a time: they are large
-        found = typical_errors(draws, dtype, self.path.LEVEL)
+        found = typical_errors(draws, dtype, self.path.LEVEL, self.path.alike)
         beyond = [f"{value}: {dual.detail}" for value, dual in found.items() if not dual.ok]
         worst = max(found, key=lambda value: found[value].rms_ratio)
         detail = "; ".join(beyond) or f"of {len(found)} values {worst} is worst: {found[worst].detail}"
