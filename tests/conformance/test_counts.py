@@ -36,6 +36,12 @@ def test_what_no_data_decides_is_predicted_exactly(found: counts.Found) -> None:
         assert not open_counts & {"written bytes", "blocks", "launches"}, case
 
 
+def test_of_kernels_for_any_size_those_are_launched_that_a_size_asks_for() -> None:
+    found = counts.counts_of(("softmax",), ["cuda"], ["f16"], "open")
+    assert found
+    assert not [f"{case}: {c}" for case, of_case in found for c in of_case if not c.is_exact]
+
+
 def test_kernels_of_a_path_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tokens that go to their experts and back: the first calls of a step, whose rows data decides."""
     monkeypatch.setattr(counts, "kernels_of", lambda *given: kernels_of(*given)[:6])

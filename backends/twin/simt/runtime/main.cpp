@@ -95,7 +95,7 @@ void run_launch(const uol_job::JobLaunch& launch, const Module& module) {
     std::fprintf(stderr, "the twin runs at most %d threads a block\n", max_threads);
     std::exit(2);
   }
-  ++counts.launches;
+  if (launch.grid[0] * launch.grid[1] * launch.grid[2] > 0) ++counts.launches;  // hosts launch no empty grid
   now.launch_first = now.interval + one_interval;
   for (unsigned z = 0; z < view.grid_size.z; ++z)
     for (unsigned y = 0; y < view.grid_size.y; ++y)
