@@ -17,7 +17,8 @@ from uol.conformance.paths.resnet50.twin import TorchResNet, torch_loss
 from uol.pytorch.schema import TORCH_TYPES
 
 LEVEL = "L2"
-DRAWS = 3
+DRAWS = 5
+"""Of three, a first convolution's 9,408 numbers still had 1.22 by the few nearest to 0 (f16), of five 1.16."""
 NORM = re.compile(r"(?:(layer\d)\.\d+\.)?(?:bn\d|downsample\.1)\.(weight|bias)")
 """Parameters of a norm, by their names, with their stage where they are in one."""
 SCALE = 1024.0
