@@ -65,7 +65,8 @@ def bench(
 
     --compile adds PyTorch by torch.compile in its default mode, and that time / uol's, in turns of their own; what it cannot
     compile says why, and fails nothing. --memory adds the peak of what building a model and calling it twice takes above a
-    process that has imported torch and uol, in a process for each side; models come in the format that is faster for the side.
+    process that has imported torch and uol, the median of three processes a side; models come in the format that is faster
+    for the side.
 
     Exit status: 0 done, 1 a row is under 0.95 of its ratio in the record, or could not be measured, 2 bad input.
     """
