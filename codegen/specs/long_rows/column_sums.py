@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from uol.codegen.indexing.affine import coefficient
-from uol.codegen.indexing.arithmetic import static
+from uol.codegen.indexing.arithmetic import size, static
 from uol.codegen.specs.head import head_of
 from uol.codegen.specs.long_rows.axis_parts import AxisParts
 from uol.codegen.specs.long_rows.split_folds import folds_of, may_be_split, split_folds, values_of
@@ -142,7 +142,4 @@ def _is_whole(read: Read, rows: Reduce) -> bool:
 
 
 def _points(axes: Iterable[Axis]) -> int:
-    total = 1
-    for axis in axes:
-        total *= static(axis.extent) or 0
-    return total
+    return static(size(axes)) or 0
