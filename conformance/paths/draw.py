@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from uol.conformance.accuracy.contracts import unit_roundoff
@@ -51,8 +52,8 @@ class DrawnPath(Protocol):
 
     LEVEL: str
     """The level of the dual benchmark that its values owe."""
-    DRAWS: int
-    """Of the size "check", of which a value's error is the typical one."""
+    DRAWS: Mapping[str, int]
+    """By type, how many of the size "check", of which a value's error is the typical one."""
 
     def draw(self, size: Size, dtype: str, seed: int) -> Draw:
         """The step of a seed."""
@@ -79,12 +80,22 @@ def typical_errors(
 ) -> dict[str, Dual]:
     """The dual benchmark of every value, the typical one of the draws: of few numbers the one that comes nearest to 0 decides
     alone what the largest and the root of the mean square of a draw's relative errors are. Values that are `alike` are judged
-    by the typical one of all, and each of them by `LOOSE` times the limits, too."""
-    found = [errors(sides_of(each), dtype, level) for each in draws]
+    by the typical one of all, and each of them by `LOOSE` times the limits, too.
+
+    A value of one number is judged once, its draws being the numbers: the ratio of two single errors is chance (where they are
+    normal, its logarithm scatters by pi / 2, that of a ratio of two means of 21 by 0.23).
+    """
+    found: list[Mapping[str, Dual]] = []
+    numbers: list[Sides] = []
+    for each in draws:
+        sides = sides_of(each)
+        found.append(errors(sides, dtype, level))
+        numbers.append(_single_numbers(sides))
+    single = errors(_together(numbers), dtype, level)
     groups: dict[str, list[str]] = {}
     for name in found[0]:
         groups.setdefault(alike(name), []).append(name)
-    return {group: _typical_of(names, found, level) for group, names in groups.items()}
+    return {group: single[group] if group in single else _typical_of(names, found, level) for group, names in groups.items()}
 
 
 def _typical_of(names: Sequence[str], draws: Sequence[Mapping[str, Dual]], level: str) -> Dual:
@@ -95,6 +106,20 @@ def _typical_of(names: Sequence[str], draws: Sequence[Mapping[str, Dual]], level
     alone = {name: typical([draw[name] for draw in draws], level, loose=LOOSE) for name in names}
     beyond = "".join(f"; {name} alone: {dual.detail}" for name, dual in alone.items() if not dual.ok)
     return replace(together, ok=together.ok and not beyond, detail=together.detail + beyond)
+
+
+def _single_numbers(sides: Sides) -> Sides:
+    """The values of one number."""
+    ours, theirs, golden = ({name: value for name, value in side.items() if value.numel() == 1} for side in sides)
+    return ours, theirs, golden
+
+
+def _together(draws: Sequence[Sides]) -> Sides:
+    """All draws of each value as one value."""
+    ours, theirs, golden = (
+        {name: torch.stack([draw[side][name].detach() for draw in draws]) for name in draws[0][side]} for side in range(3)
+    )
+    return ours, theirs, golden
 
 
 def errors(sides: Sides, dtype: str, level: str) -> dict[str, Dual]:

@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     path = drawn(chosen.path)
     is_fine = True
     for dtype in chosen.dtype.split(","):
-        draws = (path.draw(chosen.size, dtype, seed) for seed in range(chosen.draws or path.DRAWS))  # they are large
+        draws = (path.draw(chosen.size, dtype, seed) for seed in range(chosen.draws or path.DRAWS[dtype]))  # they are large
         duals = typical_errors(draws, dtype, path.LEVEL, path.alike)
         is_fine &= all(dual.ok for dual in duals.values())
         for name, dual in duals.items():

@@ -70,7 +70,8 @@ class _Steps:
         self.progress(what, 1, 1)
 
     def _values(self, dtype: str) -> Check:
-        draws = (self._draw("check", dtype, number) for number in range(self.path.DRAWS))  # one at a time: they are large
+        numbers = range(self.path.DRAWS[dtype])
+        draws = (self._draw("check", dtype, number) for number in numbers)  # one at a time: they are large
         found = typical_errors(draws, dtype, self.path.LEVEL, self.path.alike)
         beyond = [f"{value}: {dual.detail}" for value, dual in found.items() if not dual.ok]
         worst = max(found, key=lambda value: found[value].rms_ratio)

@@ -124,7 +124,7 @@ class LinesDraw:
 
 class LinesPath:
     LEVEL = "L0"  # the loss is one number
-    DRAWS = 1
+    DRAWS = {"f32": 1}
 
     def __init__(self, draw: LinesDraw) -> None:
         self.drawn = draw

@@ -11,7 +11,7 @@ from uol.conformance.paths.moe.sizes import SIZES, Sizes
 from uol.pytorch.schema import TORCH_TYPES
 
 LEVEL = "L1"
-DRAWS = 3
+DRAWS = {"f32": 3, "f16": 3, "bf16": 3}
 LOSSES = (0.01, 0.001)
 """What the router's two losses weigh."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import pytest
 import torch
 
 from uol.conformance.paths.draw import LOOSE, Values, typical_errors
@@ -61,3 +62,38 @@ def test_the_norms_of_a_stage_are_alike() -> None:
     assert alike("bn1.weight") == alike("layer1.0.bn1.weight") == "layer1: norms' weight"
     assert alike("layer2.0.downsample.1.bias") == "layer2: norms' bias"
     assert len(set(norms.values())) == 4  # of two stages
+
+
+@dataclass(frozen=True, slots=True)
+class OneNumber:
+    """A draw whose loss is off by so much on either side."""
+
+    ours_off: float
+    theirs_off: float
+
+    @property
+    def parameters(self) -> Values:
+        return {}
+
+    def ours(self) -> Values:
+        return {"loss": torch.tensor(1.0 + self.ours_off)}
+
+    def theirs(self) -> Values:
+        return {"loss": torch.tensor(1.0 + self.theirs_off)}
+
+    def golden(self) -> Values:
+        return {"loss": torch.tensor(1.0)}
+
+
+@pytest.mark.parametrize(
+    ("errors", "ok"),
+    [
+        ([(0.03, 0.01), (-0.02, 0.01), (0.03, -0.01), (0.001, 0.08)], True),  # further off in most draws, nearer as a whole
+        ([(0.01, 0.02), (0.01, 0.02), (0.01, 0.02), (0.16, 0.02)], False),  # nearer in most draws, further off as a whole
+        ([(0.015, 0.01), (-0.015, 0.01)], False),
+        ([(0.01, 0.01), (float("nan"), 0.01), (0.01, 0.01)], False),
+    ],
+)
+def test_the_draws_of_one_number_are_numbers_of_one_value(errors: list[tuple[float, float]], ok: bool) -> None:
+    found = typical_errors([OneNumber(ours, theirs) for ours, theirs in errors], "f16", "L2")
+    assert found["loss"].ok is ok
