@@ -10,12 +10,13 @@ from uol.backends.simt.c_text.printer import RELATION, Printer
 from uol.backends.simt.c_text.proofs import Proofs, index_type
 from uol.backends.simt.c_text.scope import Scope
 from uol.backends.simt.c_text.signatures import Signature, signature
+from uol.backends.simt.elements.random_words import RandomWords
 from uol.backends.simt.elements.vectors import VECTOR, Vectors
 from uol.backends.simt.schedules import Elements
 from uol.backends.simt.target import Target
 from uol.codegen.backend import Launch
 from uol.codegen.indexing.arithmetic import add, mul, size, static
-from uol.codegen.specs.nodes import Map, Pack, Scatter, Store, guard_operands
+from uol.codegen.specs.nodes import Let, Map, Pack, Scatter, Store, guard_operands
 from uol.codegen.specs.sizes import known_multiples
 from uol.codegen.specs.steps import used_variables
 from uol.ir.program.nodes import Const, Expr
@@ -95,19 +96,21 @@ def one_element(spec: Map | Pack | Scatter, counter: Counter, printer: Printer) 
 def _several(spec: Map | Pack | Scatter, counter: Counter, printer: Printer, width: int) -> list[str]:
     """The statements of `width` elements side by side: loads, a loop over the elements, stores."""
     vectors = Vectors(spec.axes[-1], width, known_multiples(spec.where))
-    steps = [vectors.at_element(counter.shortened(vectors.taken(s)), counter.name) for s in spec.steps]
-    printer = vectors.known(printer)
+    words = RandomWords(vectors, counter, frozenset(step.name for step in spec.steps if isinstance(step, Let)))
+    steps = [vectors.at_element(counter.shortened(words.taken(vectors.taken(s))), counter.name) for s in spec.steps]
+    printer = words.known(vectors.known(printer))
     loads = {name: replace(read, offset=counter.offset(read)) for name, read in vectors.loads.items()}
     stores = {name: counter.offset(store) for name, store in vectors.stores.items()}
     scope = Scope(printer)
     scope.add(f"const {printer.index_type} {printer.names.variable(counter.name)} = {VECTOR} * {width};")
-    moved = (*loads.values(), *stores.values())
-    for line in counter.declarations(printer, used_variables(steps).union(*map(variables, moved))):
+    before = (*loads.values(), *stores.values(), *words.calls.values())
+    for line in counter.declarations(printer, used_variables(steps).union(*map(variables, before))):
         scope.add(line)
     workspaces = frozenset(a.name for a in spec.args if a.role == "workspace")
     scope.add(vectors.aligned(printer, workspaces))
     for name, read in loads.items():
         vectors.load(name, read, scope)
+    words.declare(scope)
     for name in stores:
         scope.add(vectors.declaration(name, printer))
     vectors.read_once(steps, scope)

@@ -79,17 +79,17 @@ def stride_along(access: Read | Store, axis: Axis) -> Expr | None:
     if axis.name not in variables(access.offset):
         return ZERO
     found = dict(access.strides).get(axis.name)
-    return Const(1) if found is None and _steps_by_one(access.offset, axis) else found
+    return Const(1) if found is None and steps_by_one(access.offset, axis) else found
 
 
-def _steps_by_one(expr: Expr, axis: Axis) -> bool:
+def steps_by_one(expr: Expr, axis: Axis) -> bool:
     match expr:
         case Var(name=name):
             return name == axis.name
         case Call(fn="+", args=(a, b)):
-            return any(_steps_by_one(x, axis) and axis.name not in variables(y) for x, y in ((a, b), (b, a)))
+            return any(steps_by_one(x, axis) and axis.name not in variables(y) for x, y in ((a, b), (b, a)))
         case Call(fn="-", args=(a, b)):
-            return _steps_by_one(a, axis) and axis.name not in variables(b)
+            return steps_by_one(a, axis) and axis.name not in variables(b)
     return False
 
 
@@ -137,7 +137,7 @@ def _is_alike(condition: Expr, axis: Axis, width: int, multiples: Multiples) -> 
     match condition:
         case Call(fn="and", args=args):
             return all(_is_alike(a, axis, width, multiples) for a in args)
-        case Call(fn="<" | ">=", args=(place, bound)) if axis.name not in variables(bound) and _steps_by_one(place, axis):
+        case Call(fn="<" | ">=", args=(place, bound)) if axis.name not in variables(bound) and steps_by_one(place, axis):
             first = substituted(place, {axis.name: ZERO})
             return is_multiple_of(first, width, multiples) and is_multiple_of(bound, width, multiples)
     return False

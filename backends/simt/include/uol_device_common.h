@@ -41,6 +41,16 @@ template <int n, class T> UOL_DEVICE Vector<T, n> filled_vector(T value) {
   for (int k = 0; k < n; ++k) all.at[k] = value;
   return all;
 }
+// `random_bits` of `counter`, which is even, and of those that follow: two of a block.
+template <int n> UOL_DEVICE Vector<int, n> random_words(long long seed, long long counter) {
+  Vector<int, n> words;
+#pragma unroll
+  for (int k = 0; k < n; k += 2) {
+    const RandomBlock block = random_block(seed, (counter + k) >> 1);
+    words.at[k] = block.first, words.at[k + 1] = block.second;
+  }
+  return words;
+}
 // Do all of these lie at multiples of 16 bytes?
 template <class... T> UOL_DEVICE bool is_aligned(const T*... tensors) {
   return (... && (reinterpret_cast<unsigned long long>(tensors) % 16 == 0));

@@ -65,7 +65,7 @@ extern "C" __global__ void __launch_bounds__(256) everything(
   e[t] = uol::f8e4m3(v);
   e[t] = uol::cast<uol::f8e4m3>(uol::f8e5m2(w));
   g[t] = uol::f8e5m2(float(e[t]) + float(g[t]));
-  i[t] += uol::random_bits(l[t], t);
+  i[t] += uol::random_bits(l[t], t) + uol::random_words<4>(l[t], 4 * t).at[3];
   float carry = 0.0f;
   uol::Pick<float, int> best_carry = best;
   v += uol::block_scan<256>(v, carry, sums, uol::Prod{}) + uol::block_scan_before<256>(v, carry, sums, uol::Sum{}) + carry;
