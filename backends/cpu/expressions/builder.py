@@ -16,6 +16,7 @@ from tvm import tirx
 from tvm.ir import PointerType, PrimType, TensorLoad
 
 from uol.backends.cpu.expressions.dtypes import INDEX_TYPE, Term
+from uol.backends.cpu.host import core_count
 
 SERIAL, PARALLEL, VECTORIZED, UNROLLED = (
     tirx.ForKind.SERIAL,
@@ -30,6 +31,24 @@ ON_STACK = "disable_lower_builtin"
 """TVM turns an allocation into a call of its runtime unless it carries this annotation."""
 IN_MEMORY = "tirx.volatile"
 """Loads and stores of an array with this annotation are made where they are written."""
+
+
+PARTS_PER_THREAD = 32
+"""`TASKS_PER_THREAD` of the thread pool (`runtime/uol_threads.c`)."""
+
+
+def parts_dealt() -> int:
+    """How many parts of a parallel loop the pool deals out, where it has the threads that kernels are made for."""
+    return PARTS_PER_THREAD * core_count()
+
+
+def _is_even(extent: Extent) -> bool:
+    """Are all parts of one size?"""
+    return isinstance(extent, int) and extent % parts_dealt() == 0
+
+
+def _rounded_up(value: Term, by: int) -> Term:
+    return tirx.Div(value + (by - 1), index(by))  # nothing is negative
 
 
 def index(value: Extent) -> Term:
@@ -98,11 +117,25 @@ class Builder:
         if isinstance(extent, int) and extent == 1:
             yield index(start)
             return
+        if kind == PARALLEL and not _is_even(extent):
+            with self._even_parts(name, extent) as variable:
+                yield variable
+            return
         variable = tirx.Var(name, INDEX_TYPE)
         lane = (variable, extent) if kind == VECTORIZED and isinstance(extent, int) else None
         with self._nested(lane) as block:
             yield variable
         self.add(tirx.For(variable, index(start), index(extent), kind, _sequence(block.statements)))
+
+    @contextmanager
+    def _even_parts(self, name: str, extent: Extent) -> Iterator[Term]:
+        """A parallel loop over as many parts as threads are dealt, and in each the steps that are its share. Parts would be of
+        one size else, the last of them empty: of 32 steps all those of the first thread of two."""
+        parts, steps = parts_dealt(), self.bind(f"{name}_steps", index(extent))
+        with self.loop("part", parts, PARALLEL) as part:
+            first, end = (self.bind(what, _rounded_up(steps * at, parts)) for what, at in (("first", part), ("end", part + 1)))
+            with self.loop(name, end - first, start=first) as variable:
+                yield variable
 
     @contextmanager
     def repeat(self, condition: Term) -> Iterator[None]:
