@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 
 from tvm import tirx
 
-from uol.backends.cpu.expressions.builder import PARALLEL, SERIAL, index
+from uol.backends.cpu.expressions.builder import PARALLEL, SERIAL, Extent, index
 from uol.backends.cpu.expressions.dtypes import Term
 from uol.backends.cpu.expressions.fast_functions import FAST
 from uol.backends.cpu.expressions.spec_expressions import Scope, evaluate
@@ -51,9 +52,10 @@ def candidates(spec: Map | Pack, host: Host) -> tuple[Elementwise, ...]:
 
 
 def _lanes(spec: Map | Pack, host: Host) -> int:
-    """One vector, or several of functions that are polynomials: those of f64 go to the C library, lane by lane."""
+    """One vector, or several of functions that are polynomials: those of f64 go to the C library, lane by lane. What is dear of
+    a copy is where it reads."""
     steps = steps_of(spec)
-    is_dear = steps_cost(steps) in DEAR and not any("64" in step.dtype for step in steps)
+    is_dear = isinstance(spec, Map) and steps_cost(steps) in DEAR and not any("64" in step.dtype for step in steps)
     return host.lanes * VECTORS if is_dear else host.lanes
 
 
@@ -87,7 +89,8 @@ def scheduled(spec: Map | Pack, schedule: Elementwise) -> Term:
             scope = enter_nest(frame, loops, outer, min(parallel, len(outer)), frame.scope)
             hoisted, rest = split_lets(steps_of(spec), {inner.name})
             scope = run_steps(frame.code, hoisted, scope)
-            _row(frame, inner, rest, schedule.lanes, PARALLEL if parallel and not outer else SERIAL, scope)
+            row = _Row(frame, inner, schedule.lanes, PARALLEL if parallel and not outer else SERIAL, isinstance(spec, Pack))
+            row.write(rest, scope)
     return frame.close()
 
 
@@ -105,46 +108,71 @@ def _parallel_if_large(frame: Frame, spec: Map | Pack, parallel: int) -> Iterato
         yield 0
 
 
-def _row(frame: Frame, inner: Axis, steps: tuple[Step, ...], lanes: int, kind: Term, scope: Scope) -> None:
-    """The steps along the innermost axis, stretch by stretch."""
-    for stretch in stretches(steps, inner.name, inner.extent):
-        first, last = (evaluate(end, scope) if static(end) is None else static(end) for end in (stretch.first, stretch.last))
-        if isinstance(first, int) and isinstance(last, int):
-            _vectors(frame, inner.name, lanes, kind, (first, last, stretch.steps), scope)
-        else:
-            _vectors_of_any_number(frame, inner.name, lanes, kind, (index(first), index(last), stretch.steps), scope)
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """The innermost axis, a vector at a time. `is_copy`: what is read lies elsewhere than what is written, so that an element
+    may be written twice."""
 
+    frame: Frame
+    axis: Axis
+    lanes: int
+    kind: Term
+    is_copy: bool
 
-def _vectors(frame: Frame, axis: str, lanes: int, kind: Term, stretch: tuple[int, int, tuple[Step, ...]], scope: Scope) -> None:
-    """The steps from the first index to the last, a vector at a time, then the rest as one shorter vector."""
-    code, (first, last, steps) = frame.code, stretch
-    whole, rest = divmod(last - first, lanes)
-    lane_kind = lane_loop(steps, (axis,), scope)
-    if whole:
-        with code.loop(f"{axis}_vector", whole, kind) as vector, code.loop("lane", lanes, lane_kind) as lane:
-            place = vector * index(lanes) + lane + index(first)
-            run_steps(code, steps, scope.with_values({axis: place}))
-    if rest:
-        with code.loop("lane", rest, lane_kind) as lane:
-            place = lane + index(first + whole * lanes)
-            run_steps(code, steps, scope.with_values({axis: place}))
+    def write(self, steps: tuple[Step, ...], scope: Scope) -> None:
+        """The steps, stretch by stretch."""
+        for stretch in stretches(steps, self.axis.name, self.axis.extent):
+            ends = stretch.first, stretch.last
+            first, last = (evaluate(end, scope) if static(end) is None else static(end) for end in ends)
+            if isinstance(first, int) and isinstance(last, int):
+                self._of_number((first, last), stretch.steps, scope)
+            else:
+                self._of_any_number(index(first), index(last), stretch.steps, scope)
 
+    def _of_number(self, ends: tuple[int, int], steps: tuple[Step, ...], scope: Scope) -> None:
+        """From the first index to the last, a vector at a time, then the rest as one shorter vector."""
+        first, last = ends
+        whole, rest = divmod(last - first, self.lanes)
+        if whole:
+            self._vectors(index(first), whole, self.lanes, self.kind, steps, scope)
+        if rest:
+            self._vector(index(first + whole * self.lanes), rest, steps, scope)
 
-def _vectors_of_any_number(
-    frame: Frame, axis: str, lanes: int, kind: Term, stretch: tuple[Term, Term, tuple[Step, ...]], scope: Scope
-) -> None:
-    """The same where the ends are arguments: the rest in shorter vectors, then one by one."""
-    code, (first, last, steps) = frame.code, stretch
-    lane_kind = lane_loop(steps, (axis,), scope)
-    for length in (lanes, max(1, lanes // SHORTER)):
+    def _of_any_number(self, first: Term, last: Term, steps: tuple[Step, ...], scope: Scope) -> None:
+        """The same where the ends are arguments: the rest in shorter vectors, then one by one; of a copy that has one whole
+        vector, in another that ends there."""
+        code, count = self.frame.code, last - first
+        first, rest = self._whole_vectors(first, last, self.lanes, self.kind, steps, scope)
+        if not self.is_copy:
+            return self._one_by_one(first, last, steps, scope)
+        with code.when(tirx.And(rest > 0, count >= index(self.lanes))):
+            self._vector(last - index(self.lanes), self.lanes, steps, scope)
+        with code.when(count < index(self.lanes)):
+            self._one_by_one(first, last, steps, scope)
+
+    def _one_by_one(self, first: Term, last: Term, steps: tuple[Step, ...], scope: Scope) -> None:
+        first, rest = self._whole_vectors(first, last, max(1, self.lanes // SHORTER), SERIAL, steps, scope)
+        with self.frame.code.loop(self.axis.name, rest) as place:
+            run_steps(self.frame.code, steps, scope.with_values({self.axis.name: first + place}))
+
+    def _whole_vectors(
+        self, first: Term, last: Term, length: int, kind: Term, steps: tuple[Step, ...], scope: Scope
+    ) -> tuple[Term, Term]:
+        """As many vectors as there is room for; where they end, and how many elements are left."""
+        code = self.frame.code
         first = code.bind("first", first)
         whole = code.bind("whole", tirx.FloorDiv(last - first, index(length)))
-        with code.loop(f"{axis}_vector", whole, kind) as vector, code.loop("lane", length, lane_kind) as lane:
-            run_steps(code, steps, scope.with_values({axis: first + vector * index(length) + lane}))
-        first, kind = first + whole * index(length), SERIAL
-    done = code.bind("done", first)
-    with code.loop(axis, last - done) as place:
-        run_steps(code, steps, scope.with_values({axis: done + place}))
+        self._vectors(first, whole, length, kind, steps, scope)
+        done = code.bind("done", first + whole * index(length))
+        return done, last - done
+
+    def _vectors(self, first: Term, count: Extent, length: int, kind: Term, steps: tuple[Step, ...], scope: Scope) -> None:
+        with self.frame.code.loop(f"{self.axis.name}_vector", count, kind) as vector:
+            self._vector(first + vector * index(length), length, steps, scope)
+
+    def _vector(self, first: Term, length: int, steps: tuple[Step, ...], scope: Scope) -> None:
+        with self.frame.code.loop("lane", length, lane_loop(steps, (self.axis.name,), scope)) as lane:
+            run_steps(self.frame.code, steps, scope.with_values({self.axis.name: first + lane}))
 
 
 def _tiled(frame: Frame, spec: Map | Pack, schedule: Elementwise) -> None:
