@@ -27,7 +27,7 @@ from uol.backends.cpu.schedules.legality import TILE_REGISTERS
 from uol.backends.cpu.schedules.panels import product_of_panels
 from uol.backends.cpu.schedules.register_tiles import register_tiles
 from uol.backends.cpu.schedules.segments import within_segments
-from uol.backends.cpu.schedules.tasks import FEWEST_REGISTER_TILES, FEWEST_TILES, TILES_SPEED, Product
+from uol.backends.cpu.schedules.tasks import FEWEST_REGISTER_TILES, FEWEST_TILES, TILES_SPEED, Product, tiles_of_fewest_columns
 from uol.codegen.indexing.affine import affine, coefficient
 from uol.codegen.indexing.arithmetic import ONE, static
 from uol.codegen.specs.nodes import Contract, Read, Store
@@ -60,8 +60,6 @@ took 1.07 times as long as those of 6."""
 NEAR_ROWS = 128
 """Rows up to which panels are in the first level. The copy is a large part of the work then: of 32 channels of a 3-D image, a
 product took 1.3 times as long by panels in the second level, of 64 of 56 x 56 pixels 1.1 times; of 256 as long."""
-FEWEST_COLUMNS = 128
-"""Columns of a task: a row of a tile, which comes from the second level or from memory, is read once for all of them."""
 WIDEST_BLOCK = 1 << 10
 """More tiles of columns than there are in a block."""
 NEAR_VECTORS = 3
@@ -161,7 +159,7 @@ def _block_of_panels(spec: Contract, width: int, host: Host, near: bool) -> _Blo
     caches, line_bytes = host.caches, width * accumulator_bytes(spec)
     if rows_are_far(spec):
         return _Block(LEAST_DEPTH, WIDEST_BLOCK, 5 * caches.second // 8)
-    fewest = max(1, FEWEST_COLUMNS // width)
+    fewest = tiles_of_fewest_columns(width)
     if near:
         depth = caches.panel_bytes // (2 * line_bytes)
         return _Block(depth, fewest, fewest * depth * line_bytes, near=True)

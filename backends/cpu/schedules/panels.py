@@ -36,7 +36,7 @@ from uol.backends.cpu.schedules.nest import enter_nest, product, unflatten
 from uol.backends.cpu.schedules.panel_copies import PanelCopy, SliverCopy
 from uol.backends.cpu.schedules.panel_tiles import PanelTile
 from uol.backends.cpu.schedules.register_tiles import FEW_ROWS, write_tiles
-from uol.backends.cpu.schedules.tasks import Product
+from uol.backends.cpu.schedules.tasks import FEWEST_TILES, Product, tiles_of_fewest_columns
 from uol.backends.cpu.schedules.tile_axes import Side
 from uol.codegen.indexing.affine import coefficient
 from uol.codegen.indexing.arithmetic import static
@@ -244,7 +244,9 @@ class _Product:
         row_tiles, column_tiles, batches = (greatest(1, size) for size in (rows.size, columns.size, batches))
         is_copied = schedule.slivers and not schedule.unit
         whole = Product(row_tiles, column_tiles, batches, schedule.rows, schedule.cores, self.frame, copies_rows=is_copied)
-        tall, wide = whole.task(schedule.column_tiles, schedule.row_tiles * schedule.column_tiles)
+        as_they_lie = not schedule.slivers and not schedule.unit
+        fewest = tiles_of_fewest_columns(schedule.vectors * schedule.lanes) if as_they_lie else FEWEST_TILES
+        tall, wide = whole.task(schedule.column_tiles, schedule.row_tiles * schedule.column_tiles, fewest)
         return rows.of_a_task(tall), columns.of_a_task(wide)
 
     def _enter_tasks(self, loops: ExitStack, rows: _Blocks, columns: _Blocks) -> Scope:

@@ -17,6 +17,8 @@ MANY_ROWS, FEWEST_ROWS, LEAST_ROWS = 1024, 512, 256
 """Rows of a task that make the copy of its columns cheap; with fewer than the second number it is not made once more, nor with
 fewer than the third where rows are copied, too, or a core would have no task; of tile registers a multiple of that. Above,
 columns are divided first, down to the tiles that a row is read for: a task that reads it again finds it in a cache."""
+FEWEST_COLUMNS = 128
+"""Columns of a task: a row of a tile, which comes from the second level or from memory, is read once for all of them."""
 FEWEST_TILES, FEWEST_REGISTER_TILES = 4, 8
 """Tiles of columns that must read a sliver for its copy to pay: by multiply-adds or dots, and by tile registers, which are
 faster and take half as many columns."""
@@ -110,6 +112,11 @@ class Product:
         for length in sorted((h * w for h in heights for w in widths for _ in range(self.batches)), reverse=True):
             heapreplace(loads, loads[0] + length)
         return max(loads)
+
+
+def tiles_of_fewest_columns(width: int) -> int:
+    """Tiles of so many columns that a task has at the least, where rows are read as they lie."""
+    return max(1, FEWEST_COLUMNS // width)
 
 
 def _pieces(wanted: Extent, blocks: Extent, most: Extent) -> Extent:
