@@ -24,16 +24,21 @@ def _places(first: Term, lanes: int) -> Term:
     return tirx.Ramp(first, index(1), lanes) if lanes > 1 else first
 
 
-def transposed(code: Builder, rows: Sequence[Term]) -> list[Term]:
-    """The columns of a block of as many rows as lanes, a power of two.
+def transposed(code: Builder, rows: Sequence[Term], width: int = 0) -> list[Term]:
+    """The columns of a block of as many rows as lanes, a power of two. `width`: elements of a row, a power of two where there
+    are fewer.
 
     Interleaving rows i and i + n/2 for every i < n/2 is a perfect shuffle of the block's elements: it turns the number of an
     element, row and lane as one, by a bit. After as many turns as a row's number has bits, row and lane have changed places.
+    Shorter rows are interleaved first, so that each vector has those whose numbers have one rest by the width.
     """
-    lanes = len(rows)
+    lanes, width = len(rows), width or len(rows)
+    if width < lanes:
+        places = [row * width + column for column in range(width) for row in range(lanes // width)]
+        rows = [code.bind("rows", shuffled(rows[first::width], places)) for first in range(width)]
     halves = [[lane // 2 + lanes * (lane % 2) + half for lane in range(lanes)] for half in (0, lanes // 2)]
-    for _ in range(lanes.bit_length() - 1):
-        pairs = zip(rows[: lanes // 2], rows[lanes // 2 :], strict=True)
+    for _ in range(width.bit_length() - 1):
+        pairs = zip(rows[: width // 2], rows[width // 2 :], strict=True)
         rows = [code.bind("column", shuffled(pair, places)) for pair in pairs for places in halves]
     return list(rows)
 

@@ -222,12 +222,12 @@ class Lines:
     step: int
     pitch: Expr | None = None
 
-    def reached_by(self, lanes: int) -> int:
-        """How many of them a vector of columns meets at the most, of those that begin at multiples of their number; of an
-        argument, where it is no less."""
+    def reached_by(self, lanes: int) -> int | None:
+        """How many of them a vector of columns meets at the most, of those that begin at multiples of their number; None where
+        their length is an argument."""
         length = static(self.length)
         if length is None:
-            return 2
+            return None
         apart = gcd(length, lanes)
         return (length - apart + lanes - 1) // length + 1
 

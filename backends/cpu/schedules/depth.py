@@ -63,14 +63,19 @@ class Depth:
                 here = point.with_values({self.axes[-1].name: point.values[self.axes[-1].name] + step})
                 yield here, before + step
 
-    def runs(self, frame: Frame, scope: Scope, block: Term, length: int, *shorter: int) -> Iterator[tuple[Scope, Term, int]]:
+    def runs(
+        self, frame: Frame, scope: Scope, block: Term, length: int, *shorter: int, overlap: bool = False
+    ) -> Iterator[tuple[Scope, Term, int]]:
         """The points of a block by runs along the last axis: where each begins, how many are before it, and how long it is:
-        `length` steps, then one by one what is left; or as many of each of the `shorter` runs as fit what the longer left."""
+        `length` steps, then one by one what is left; or as many of each of the `shorter` runs as fit what the longer left.
+        Where they may `overlap`, those of an axis whose extent is an argument are of the longest that fits at all, and the last
+        ends with the piece: some points come twice."""
         code = frame.code
         axis, inner = self.axes[len(self.outer)], self._inner
         scope, start, steps = self._piece(frame, scope, block)
         if not inner:
-            for point, run in _runs(frame, scope, axis.name, (start, steps), length, *shorter):
+            cut = _overlapping_runs if overlap and not isinstance(steps, int) else _runs
+            for point, run in cut(frame, scope, axis.name, (start, steps), length, *shorter):
                 yield point, point.values[axis.name] - start, run
             return
         with ExitStack() as loops:
@@ -160,3 +165,17 @@ def _runs(
     if not shorter:
         with code.loop(f"{name}_rest", end - start) as step:
             yield scope.with_values({name: start + step}), 1
+
+
+def _overlapping_runs(
+    frame: Frame, scope: Scope, name: str, piece: tuple[Term, Extent], *lengths: int
+) -> Iterator[tuple[Scope, int]]:
+    """The same of the longest that is no longer than the piece, the last run ending with it."""
+    code, start, steps, at_most = frame.code, piece[0], index(piece[1]), None
+    for length in lengths:
+        fits = steps >= index(length) if at_most is None else tirx.And(steps >= index(length), steps < index(at_most))
+        runs = tirx.Select(fits, ceil_div(steps, length), ZERO)
+        with code.loop(f"{name}_run", runs) as number:
+            first = tirx.Min(number * index(length), steps - index(length))
+            yield scope.with_values({name: code.bind("first", start + first)}), length
+        at_most = length

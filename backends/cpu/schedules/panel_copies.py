@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import takewhile
 
 from tvm import tirx
 
@@ -44,6 +45,14 @@ class _ByVectors:
     where: Term | None = None
 
 
+def _either(ways: Sequence[_ByVectors], width: int) -> Extent:
+    """So many columns in one of these ways, where it may be made; none else."""
+    columns: Extent = 0
+    for way in ways:
+        columns = width if way.where is None else tirx.Select(way.where, index(width), index(columns))
+    return columns
+
+
 @dataclass(frozen=True, slots=True)
 class PanelCopy:
     """The copy of b for a tile of columns and a block of k, from `start` on."""
@@ -60,14 +69,13 @@ class PanelCopy:
         """Columns beyond the last are left as they are: no tile reads them."""
         name, lanes = columns.axis.name, self.schedule.lanes
         lies_so = coefficient(the_read(self.spec.b).offset, name) == 1
-        by_vectors = None if lies_so else self._by_vectors()
+        ways = () if lies_so else self._by_vectors()
         for first, width in columns.pieces(self.frame, scope):
-            vectors: Extent = 0 if by_vectors is None else width // lanes
-            if by_vectors is not None and vectors:
-                vectors = vectors if by_vectors.where is None else tirx.Select(by_vectors.where, index(vectors), ZERO)
-                with self.frame.code.loop("columns", vectors) as group:
-                    by_vectors.copy(name, first, self.frame.code.bind("begin", group * index(lanes)), scope)
-            copy = self._by_rows(width, scope) if lies_so else self._by_columns(vectors * lanes, width, scope)
+            for way in ways if width >= lanes else ():
+                with self.frame.code.loop("columns", _either((way,), width // lanes)) as group:
+                    way.copy(name, first, self.frame.code.bind("begin", group * index(lanes)), scope)
+            done = _either(ways, width // lanes * lanes)
+            copy = self._by_rows(width, scope) if lies_so else self._by_columns(done, width, scope)
             for point, step, column in copy:
                 value = evaluate(self.spec.b, point.with_values({name: first + column}))
                 self.frame.code.add(tirx.BufferStore(self.panels, value, [self._place(step, column)]))
@@ -76,25 +84,32 @@ class PanelCopy:
         """What a tile reads of the row that begins there."""
         return lambda _, column: tirx.BufferLoad(self.panels, [line + column])
 
-    def _by_vectors(self) -> _ByVectors | None:
-        """How vectors of columns are copied; None where b is read element by element."""
+    def _by_vectors(self) -> tuple[_ByVectors, ...]:
+        """How vectors of columns are copied, of which one is at a call; none where b is read element by element."""
         spec, lanes = self.spec, self.schedule.lanes
         kind, last = representation(spec.acc_dtype), spec.k[-1]
         if not isinstance(spec.b, Read) or spec.b.guard or kind.storage != kind.compute:
-            return None
+            return ()
         if coefficient(the_read(spec.b).offset, last.name) in (1, 2) and typical(spec, last.extent) >= SHORTEST_RUN:
-            return _ByVectors(self._transpose)
+            return (_ByVectors(self._transpose),)
         found = lines_of(spec)
-        if found is None or found.reached_by(lanes) > MOST_LINES:
-            return None
-        return _ByVectors(partial(self._put_together, found), self._are_long(found))
+        if found is None or (found.reached_by(lanes) or 0) > MOST_LINES:
+            return ()
+        return tuple(_ByVectors(partial(self._put_together, found, lines), where) for lines, where in self._reached(found))
 
-    def _are_long(self, found: Lines) -> Term | None:
-        """Does a vector meet no more lines than that, each after the one before it? None where it is known to."""
-        if found.pitch is None:
-            return None
+    def _reached(self, found: Lines) -> Iterator[tuple[int, Term | None]]:
+        """How many lines a vector meets, and where it does not meet more, each after the one before it; None where that is
+        known."""
+        lanes, known = self.schedule.lanes, found.reached_by(self.schedule.lanes)
+        if known is not None:
+            yield known, None
+            return
+        assert found.pitch is not None
         length, pitch = (index(self.frame.extent(expr)) for expr in (found.length, found.pitch))
-        return tirx.And(length >= index(self.schedule.lanes), pitch >= length * index(found.step))
+        is_long, is_onward = length >= index(lanes), pitch >= length * index(found.step)
+        yield 2, tirx.And(is_long, is_onward)
+        are_few = length * index(MOST_LINES - 1) >= index(lanes - 1)
+        yield MOST_LINES, tirx.And(tirx.And(tirx.Not(is_long), are_few), is_onward)
 
     def _place(self, step: Term, column: Term) -> Term:
         return self.start + step * index(self.schedule.vectors * self.schedule.lanes) + column
@@ -104,14 +119,12 @@ class PanelCopy:
         code, read, lanes = self.frame.code, the_read(self.spec.b), self.schedule.lanes
         source = self.frame.scope.buffers[read.tensor]
         apart = coefficient(read.offset, self.spec.k[-1].name) or 1
-        rest = (static(self.spec.k[-1].extent) or 0) % lanes
-        shorter = (rest, 1) if rest >= SHORTEST_RUN else ()
-        for point, step, run in self.depth.runs(self.frame, scope, self.block, lanes, *shorter):
+        overlap = static(self.spec.k[-1].extent) is None
+        for point, step, run in self.depth.runs(self.frame, scope, self.block, lanes, *self._shorter_runs(), overlap=overlap):
             if run >= SHORTEST_RUN:
                 places = [point.with_values({axis: first + begin + index(column)}) for column in range(lanes)]
                 starts = [evaluate(read.offset, place) for place in places]
-                rows = [code.bind("row", stretched(source, start, apart, run, lanes)) for start in starts]
-                for number, column in enumerate(transposed(code, rows)[:run]):
+                for number, column in enumerate(self._transposed(source, starts, apart, run)):
                     put_vector(code, self.panels, self._place(step + index(number), begin), column, lanes)
                 continue
             with code.loop("step", run, UNROLLED) as more, code.loop("column", lanes, UNROLLED) as column:
@@ -120,14 +133,29 @@ class PanelCopy:
                 value = evaluate(read, here)
                 code.add(tirx.BufferStore(self.panels, value, [self._place(step + more, begin + column)]))
 
-    def _put_together(self, found: Lines, axis: str, first: Term, begin: Term, scope: Scope) -> None:
+    def _transposed(self, source: Term, starts: Sequence[Term], apart: int, run: int) -> Sequence[Term]:
+        """The columns of rows of a run of elements, which begin there."""
+        code, lanes = self.frame.code, self.schedule.lanes
+        if run & (run - 1):
+            rows = [code.bind("row", stretched(source, start, apart, run, lanes)) for start in starts]
+            return transposed(code, rows)[:run]
+        return transposed(code, [code.bind("row", every(source, start, apart, run)) for start in starts], run)
+
+    def _shorter_runs(self) -> tuple[int, ...]:
+        """Runs for what whole vectors leave of a line along k: so long, or halves of a vector where it is an argument."""
+        lanes, extent = self.schedule.lanes, static(self.spec.k[-1].extent)
+        if extent is None:
+            return (*takewhile(lambda run: run >= SHORTEST_RUN, (lanes >> halved for halved in range(1, lanes))), 1)
+        return (extent % lanes, 1) if extent % lanes >= SHORTEST_RUN else ()
+
+    def _put_together(self, found: Lines, lines: int, axis: str, first: Term, begin: Term, scope: Scope) -> None:
         """Of lines, as those of an image: each is read as if the whole vector lay in it, and gives the lanes that do.
         Those before and after them are read from places between the vector's first and last element."""
         code, lanes = self.frame.code, self.schedule.lanes
         column = code.bind("column", first + begin)
         length = self.frame.extent(found.length)
         within = code.bind("within", remainder(column, length))
-        starts = [index(number * length) - within for number in range(1, found.reached_by(lanes))]
+        starts = [index(number * length) - within for number in range(1, lines)]
         shifts = [code.bind("shift", tirx.Select(start < index(lanes), start, ZERO)) for start in starts]
         lane = tirx.Ramp(tirx.const(0, "int32"), tirx.const(1, "int32"), lanes)
         inside = [tirx.GE(lane, tirx.Broadcast(start.astype("int32"), lanes)) for start in starts]
