@@ -20,7 +20,7 @@ from tvm import tirx
 from uol.backends.cpu.caches import STATED
 from uol.backends.cpu.expressions.builder import PARALLEL, SERIAL, Extent, index
 from uol.backends.cpu.expressions.dtypes import Term, representation
-from uol.backends.cpu.expressions.extents import ceil_div, greatest, least, quotient
+from uol.backends.cpu.expressions.extents import ceil_div, greatest, least, quotient, remainder
 from uol.backends.cpu.expressions.fast_functions import FAST
 from uol.backends.cpu.expressions.spec_expressions import Scope, evaluate
 from uol.backends.cpu.frame import Frame, open_frame
@@ -144,8 +144,7 @@ class _AnySize:
                 self._write_strips(rows, height)
 
     def _write_strips(self, rows: Term, height: int) -> None:
-        """All of them, in register tiles of that height. Parts take turns to and fro: in a causal one, each strip has more to
-        do than the one before it."""
+        """All of them, in register tiles of that height."""
         code, slots, (axis,) = self.frame.code, self.schedule.slots, self.spec.rows
         pitch = code.hold("pitch", index(self.frame.extent(_workspace(self.spec).strides[1])))
         most = code.hold("strip_rows", self._most_tiles(height) * index(height))
@@ -155,8 +154,7 @@ class _AnySize:
         turns = code.hold("turns", ceil_div(count, slots))
         kind = PARALLEL if self.schedule.parallel else SERIAL
         with code.loop("slot", slots, kind) as slot, code.loop("turn", turns) as turn:
-            place = tirx.Select(tirx.EQ(tirx.FloorMod(turn, index(2)), index(0)), slot, index(slots - 1) - slot)
-            number = code.bind("number", turn * index(slots) + place)
+            number = code.bind("number", self._strip(slot, turn, turns))
             with code.when(number < count):
                 values = unflatten(self.frame, number, named)
                 start = code.hold("start", values["strip"] * most)
@@ -164,6 +162,16 @@ class _AnySize:
                 first = code.hold("first", tirx.Min(start, rows - own))
                 scope = self.frame.scope.with_values({**values, PART: slot, PITCH: pitch, FIRST: first})
                 _Strip(self.frame, self.spec, self.schedule, axis, own, height).write(scope)
+
+    def _strip(self, slot: Term, turn: Term, turns: Term) -> Term:
+        """The one that a part takes in its turn: it has neighbours, whose cols it read before. Where each strip has more to do
+        than the one before it, and parts have no whole batches, they go to and fro."""
+        slots, in_order = self.schedule.slots, slot * turns + turn
+        if reach(self.spec) == Reach(None, None):
+            return in_order
+        batches = index(product([self.frame.extent(a.extent) for a in self.spec.batch]))
+        place = tirx.Select(tirx.EQ(tirx.FloorMod(turn, index(2)), index(0)), slot, index(slots - 1) - slot)
+        return tirx.Select(tirx.EQ(remainder(batches, slots), index(0)), in_order, turn * index(slots) + place)
 
     def _most_tiles(self, height: int) -> Term:
         """How many register tiles a strip has, so that it stays in the second level."""

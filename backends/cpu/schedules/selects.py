@@ -66,13 +66,13 @@ def scheduled(spec: Select, schedule: Order) -> Term:
 
 
 def _in_slots(frame: Frame, spec: Select, schedule: Order, row: _Row) -> None:
-    """Every part of the workspace takes the next row when it is done with one."""
+    """Every part of the workspace has rows that follow each other."""
     code = frame.code
     named = [(a.name, frame.extent(a.extent)) for a in spec.rows]
     count = product([e for _, e in named])
     turns, _ = split(count + (schedule.slots - 1), schedule.slots)
     with code.loop("slot", schedule.slots, PARALLEL) as slot, code.loop("turn", turns) as turn, ExitStack() as guard:
-        number = code.bind("number", turn * index(schedule.slots) + slot)
+        number = code.bind("number", slot * index(turns) + turn)
         if not isinstance(count, int) or count % schedule.slots:
             guard.enter_context(code.when(number < index(count)))
         scope = frame.scope.with_values(unflatten(frame, number, named))
