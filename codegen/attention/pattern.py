@@ -89,12 +89,14 @@ def _grown(program: Program, stage: Stage, first: WeightedSum, taken: frozenset[
 
 @dataclass(slots=True)
 class _Builder:
-    """Takes in stages, producers first. `at`: the indices at which each was taken in."""
+    """Takes in stages, producers first. `dims`: the names of sizes that are arguments. `at`: the indices at which each was
+    taken in."""
 
     stages: Mapping[str, Stage]
     taken: frozenset[str]
     first: WeightedSum
     facts: Facts
+    dims: frozenset[str]
     dots: dict[str, Dot] = field(default_factory=dict)
     steps: dict[str, Let | Fold] = field(default_factory=dict)
     sums: dict[str, Weighted] = field(default_factory=dict)
@@ -106,7 +108,7 @@ class _Builder:
     def around(program: Program, first: WeightedSum, taken: frozenset[str]) -> _Builder:
         axes = (*first.batch, *first.rows, *first.cols, *first.width)
         facts = Facts((*program.facts, *(bound for a in axes for bound in in_range(a))))
-        return _Builder({s.name: s for s in program.stages}, taken, first, facts)
+        return _Builder({s.name: s for s in program.stages}, taken, first, facts, frozenset(program.dims))
 
     def take_sum(self, stage: Stage, found: WeightedSum) -> bool:
         """A sum over the cols, if its weight becomes a value of rows and cols that a dot is behind."""
@@ -171,7 +173,7 @@ class _Builder:
         rows, cols = _names(self.first.rows), _names(self.first.cols)
         if variables(a) & cols:
             a, b = b, a
-        seen, other, inner = variables(a), variables(b), _names(depth)
+        seen, other, inner = variables(a) - self.dims, variables(b) - self.dims, _names(depth)
         common = inner | _names(self.first.batch)
         if not (seen <= common | rows and other <= common | cols and inner <= seen & other and seen & rows and other & cols):
             return True

@@ -62,6 +62,22 @@ def test_a_sequence_that_grows_has_one_kernel(target: str) -> None:
 
 
 @pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("op", ["attention", "causal_attention"])
+def test_any_number_of_heads_and_of_those_that_share_keys_has_one_kernel(target: str, op: str) -> None:
+    dims = {"B": None, "H": None, "G": None, "L": None, "M": None, "D": 16, "E": 16}
+    kernel = uol.compile(op, target, "f32", dims)
+    assert [type(k.spec).__name__ for k in kernel.module.kernels] == ["Attention"]
+    for batch, heads, groups, length, keys in ((1, 4, 4, 9, 9), (2, 6, 2, 5, 33), (2, 6, 3, 17, 20), (1, 3, 1, 4, 7)):
+        seen = length if op == "causal_attention" else keys
+        q, k, v = seeded(batch, heads, length, 16), seeded(batch, groups, seen, 16), seeded(batch, groups, seen, 16)
+        golden = F.scaled_dot_product_attention(
+            *(torch.from_numpy(each).double() for each in (q, k, v)), enable_gqa=True, is_causal=op == "causal_attention"
+        )
+        sizes = {"B": batch, "H": heads, "G": groups, "L": length, "M": seen}
+        np.testing.assert_allclose(in_twin(kernel, sizes, q, k, v), golden.numpy(), rtol=1e-5, atol=2e-6)
+
+
+@pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("length", [1, 2047, 2048, 2049, 5000])
 def test_rows_of_any_length_are_sorted_as_often_as_they_need(target: str, length: int) -> None:
     kernel = uol.compile("sort", target, "f32", {"S": (2,), "C": None})
