@@ -10,7 +10,7 @@ from tvm import tirx
 
 from uol.backends.cpu.expressions.builder import UNROLLED, Extent, index
 from uol.backends.cpu.expressions.dtypes import Term
-from uol.backends.cpu.expressions.extents import ceil_div, greatest, least
+from uol.backends.cpu.expressions.extents import ceil_div, greatest, least, quotient
 from uol.backends.cpu.expressions.spec_expressions import Scope
 from uol.backends.cpu.frame import Frame
 from uol.backends.cpu.schedules.cost import size
@@ -27,7 +27,8 @@ is run step by step, and LLVM would have more in flight there than there are reg
 @dataclass(frozen=True, slots=True)
 class Depth:
     """k in blocks: whole axes, `outer` of them, then one of `extent` in `pieces` of `chunk` steps, then inner axes as they
-    are, whose extents are numbers. A block has `most` steps at the most."""
+    are, whose extents are numbers. A block has `most` steps at the most, and so many `lines`, steps of the axis before the one
+    that is cut, where one of any extent may be short."""
 
     axes: tuple[Axis, ...]
     outer: tuple[Extent, ...]
@@ -35,11 +36,12 @@ class Depth:
     chunk: Extent
     pieces: Extent
     most: int
+    lines: Extent = 1
 
     @staticmethod
-    def of(frame: Frame, axes: tuple[Axis, ...], depth: int, together: int = UNROLL) -> Depth:
+    def of(frame: Frame, axes: tuple[Axis, ...], depth: int, together: int = UNROLL, *, by_lines: bool = False) -> Depth:
         """Blocks of `depth` steps or less, each about as long as the others. Steps of an only axis that go `together` are in
-        one block."""
+        one block. `by_lines`: may a block have several steps of the axis before the one that is cut?"""
         split = next(i for i in range(len(axes)) if _fits(axes[i + 1 :], depth))
         outer = tuple(frame.extent(a.extent) for a in axes[:split])
         extent, inner = frame.extent(axes[split].extent), size(axes[split + 1 :]) or 1
@@ -49,12 +51,22 @@ class Depth:
         if isinstance(extent, int):
             chunk = least(chunk, extent)
         most = chunk if isinstance(chunk, int) else -(-longest // step) * step
-        return Depth(axes, outer, extent, chunk, frame.size("pieces", ceil_div(extent, chunk)), most * inner)
+        lines: Extent = 1
+        if by_lines and outer and split == len(axes) - 1 and not isinstance(extent, int):
+            lines = frame.size("lines", greatest(1, least(outer[-1], quotient(depth, greatest(1, extent)))))
+        return Depth(axes, outer, extent, chunk, frame.size("pieces", ceil_div(extent, chunk)), most * inner, lines)
 
     @property
     def count(self) -> Extent:
         """How many blocks there are: one at least, which may have no step."""
-        return greatest(1, product([*self.outer, self.pieces]))
+        return greatest(1, product([*self._outer_blocks, self.pieces]))
+
+    @property
+    def _outer_blocks(self) -> tuple[Extent, ...]:
+        """Of each outer axis the steps that blocks have apart."""
+        if isinstance(self.lines, int):
+            return self.outer
+        return (*self.outer[:-1], ceil_div(self.outer[-1], self.lines))
 
     def steps(self, frame: Frame, scope: Scope, block: Term) -> Iterator[tuple[Scope, Term]]:
         """The points of a block, and how many are before each. What is written for one is run for all."""
@@ -75,8 +87,9 @@ class Depth:
         scope, start, steps = self._piece(frame, scope, block)
         if not inner:
             cut = _overlapping_runs if overlap and not isinstance(steps, int) else _runs
-            for point, run in cut(frame, scope, axis.name, (start, steps), length, *shorter):
-                yield point, point.values[axis.name] - start, run
+            with self._lines_of(frame, scope) as (line, here):
+                for point, run in cut(frame, here, axis.name, (start, steps), length, *shorter):
+                    yield point, line * index(steps) + (point.values[axis.name] - start), run
             return
         with ExitStack() as loops:
             step = loops.enter_context(code.loop(axis.name, steps, start=start))
@@ -84,6 +97,17 @@ class Depth:
             last = static(inner[-1].extent) or 0
             for point, run in _runs(frame, scope, inner[-1].name, (ZERO, last), length, *shorter):
                 yield point, (step - start) * index(size(inner) or 0) + flatten(frame, point, inner), run
+
+    @contextmanager
+    def _lines_of(self, frame: Frame, scope: Scope) -> Iterator[tuple[Term, Scope]]:
+        """A loop over the lines of a block, the first of which the scope is at: how many are before one, and its scope."""
+        if isinstance(self.lines, int):
+            yield ZERO, scope
+            return
+        name = self.axes[len(self.outer) - 1].name
+        count = frame.code.bind("count", tirx.Min(self.lines, index(self.outer[-1]) - scope.values[name]))
+        with frame.code.loop("line", count) as line:
+            yield line, scope.with_values({name: scope.values[name] + line})
 
     @contextmanager
     def points(self, frame: Frame, scope: Scope, block: Term) -> Iterator[Scope]:
@@ -124,8 +148,11 @@ class Depth:
 
     def _piece(self, frame: Frame, scope: Scope, block: Term) -> tuple[Scope, Term, Extent]:
         """Where the outer axes are in a block; the first index of the axis that is cut, and how many there are."""
-        named = [(axis.name, extent) for axis, extent in zip(self.axes, self.outer, strict=False)]
+        named = [(axis.name, extent) for axis, extent in zip(self.axes, self._outer_blocks, strict=False)]
         places = unflatten(frame, block, [*named, ("piece", self.pieces)])
+        if not isinstance(self.lines, int):
+            name = self.axes[len(self.outer) - 1].name
+            places[name] = frame.code.bind(name, places[name] * self.lines)
         start = frame.code.bind("start", places.pop("piece") * index(self.chunk))
         return scope.with_values(places), start, self._steps_from(frame, start)
 

@@ -221,7 +221,7 @@ class _Product:
         """Blocks of k, of whole tile registers where it goes by them."""
         schedule = self.schedule
         together = (WORDS_AT_ONCE["tiles"] * schedule.word,) if schedule.unit == "tiles" else ()
-        return Depth.of(self.frame, self.spec.k, schedule.depth, *together)
+        return Depth.of(self.frame, self.spec.k, schedule.depth, *together, by_lines=not schedule.unit)
 
     @property
     def _copied_type(self) -> str:
