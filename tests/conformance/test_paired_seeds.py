@@ -59,9 +59,7 @@ def test_bad_input_is_an_error(given: list[str], tmp_path: Path) -> None:
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize(("path", "count"), [("resnet50", 15), ("moe", 5), ("cmap", 5)])
-def test_a_path_reaches_what_pytorch_reaches(path: str, count: int, tmp_path: Path) -> None:
-    """Of 360 pictures a difference of accuracies scatters by 0.6 points: the interval of five would be as wide as what it is
-    held against."""
+@pytest.mark.parametrize("path", ["resnet50", "moe", "cmap"])
+def test_a_path_reaches_what_pytorch_reaches(path: str, tmp_path: Path) -> None:
     pytest.importorskip("sklearn", reason="the digits are scikit-learn's")
-    assert seeds.main([path, "--seeds", str(count), "-o", str(tmp_path)]) == 0
+    assert seeds.main([path, "-o", str(tmp_path)]) == 0

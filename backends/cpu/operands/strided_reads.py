@@ -92,10 +92,8 @@ def every(buffer: Term, base: Term, step: int, lanes: int) -> Term:
 
 
 def stretched(buffer: Term, base: Term, step: int, count: int, lanes: int) -> Term:
-    """A vector of `lanes` that begins with so many elements, more than one, and none beyond them is read: of two shorter
-    vectors, of which the second ends with the last element. What follows in it is one of them."""
-    if count == lanes:
-        return every(buffer, base, step, lanes)
+    """A vector of `lanes` that begins with so many elements, fewer than lanes but more than one, and none beyond them is read:
+    of two shorter vectors, of which the second ends with the last element. What follows in it is one of them."""
     half = 1 << ((count - 1).bit_length() - 1)
     parts = [every(buffer, base + index(start * step), step, half) for start in (0, count - half)]
     parts *= -(-lanes // (2 * half))  # a shuffle gives no more elements than it is given

@@ -62,6 +62,11 @@ class Depth:
         return greatest(1, product([*self._outer_blocks, self.pieces]))
 
     @property
+    def _axis_of_lines(self) -> str:
+        """The name of the axis before the one that is cut."""
+        return self.axes[len(self.outer) - 1].name
+
+    @property
     def _outer_blocks(self) -> tuple[Extent, ...]:
         """Of each outer axis the steps that blocks have apart."""
         if isinstance(self.lines, int):
@@ -104,7 +109,7 @@ class Depth:
         if isinstance(self.lines, int):
             yield ZERO, scope
             return
-        name = self.axes[len(self.outer) - 1].name
+        name = self._axis_of_lines
         count = frame.code.bind("count", tirx.Min(self.lines, index(self.outer[-1]) - scope.values[name]))
         with frame.code.loop("line", count) as line:
             yield line, scope.with_values({name: scope.values[name] + line})
@@ -151,7 +156,7 @@ class Depth:
         named = [(axis.name, extent) for axis, extent in zip(self.axes, self._outer_blocks, strict=False)]
         places = unflatten(frame, block, [*named, ("piece", self.pieces)])
         if not isinstance(self.lines, int):
-            name = self.axes[len(self.outer) - 1].name
+            name = self._axis_of_lines
             places[name] = frame.code.bind(name, places[name] * self.lines)
         start = frame.code.bind("start", places.pop("piece") * index(self.chunk))
         return scope.with_values(places), start, self._steps_from(frame, start)
