@@ -52,7 +52,7 @@ def test_each_seed_is_trained_once(tmp_path: Path, capsys: pytest.CaptureFixture
     assert capsys.readouterr().out.count("seed 2: loss kept apart uol ") == 2
 
 
-@pytest.mark.parametrize("given", [["absent"], ["moe", "--seeds", "1"], ["moe", "--seeds", "99"]])
+@pytest.mark.parametrize("given", [["absent"], ["moe", "--seeds", "1"], ["moe", "--seeds", "99"], ["moe", "--first", "-1"]])
 def test_bad_input_is_an_error(given: list[str], tmp_path: Path) -> None:
     with pytest.raises(seeds.UolError):
         seeds.main([*given, "-o", str(tmp_path)])
