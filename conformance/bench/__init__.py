@@ -9,5 +9,6 @@ turns.py            A B A B
 work.py, peaks.py   what a row has to do at least, and what the machine can do
 peak_memory.py      the peak resident memory of a model's row, each side in a process of its own
 measurement.py      a row's times, their ratio, geometric means
+processes.py        several processes, of which the middle one counts
 record.py           what is kept of a run (bench.schema.json), and how a run stands beside it
 """

@@ -45,8 +45,9 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A run: every pass with its times, or with the reason why it has none. `compiled` are times beside torch.compile, `memory`
-    peaks of models, of the passes that have times, where they were asked for."""
+    """A run: every pass with its times, or with the reason why it has none. Of several `processes` they are those of the middle
+    one. `compiled` are times beside torch.compile, `memory` peaks of models, of the passes that have times, where they were
+    asked for."""
 
     settings: Settings
     processor: str
@@ -55,6 +56,7 @@ class Record:
     peaks: Peaks | None = None
     compiled: Mapping[Key, Outcome] = field(default_factory=dict)
     memory: Mapping[Key, Memory | str] = field(default_factory=dict)
+    processes: int = 1
 
     @property
     def timings(self) -> dict[Key, Timing]:
@@ -104,6 +106,7 @@ def as_json(record: Record, turns: Turns) -> dict[str, object]:
         "format": FORMAT,
         **asdict(record.settings),
         "turns": turns.count,
+        "processes": record.processes,
         "processor": record.processor,
         "versions": versions(),
         **({} if record.peaks is None else {"peaks": asdict(record.peaks)}),
@@ -168,8 +171,13 @@ def read_record(path: Path) -> Record:
 
 def _record(data: Mapping[str, Any]) -> Record:
     settings = Settings(str(data["suite"]), bool(data["quick"]), int(data["threads"]))
-    outcomes = {Key(row["family"], row["row"], row["pass"]): _timing(row) for row in data["rows"]}
+    outcomes: dict[Key, Outcome] = {_key_of(row): _timing(row) for row in data["rows"]}
+    outcomes |= {_key_of(row): str(row["reason"]) for row in data["failed"]}
     return Record(settings, str(data["processor"]), outcomes)
+
+
+def _key_of(row: Mapping[str, Any]) -> Key:
+    return Key(row["family"], row["row"], row["pass"])
 
 
 def _timing(row: Mapping[str, Any]) -> Timing:

@@ -12,8 +12,9 @@ import jsonschema
 import pytest
 from command_line import uol
 
-from uol.conformance.bench.measurement import Timing
+from uol.conformance.bench.measurement import Key, Timing
 from uol.conformance.bench.peak_memory import Memory
+from uol.conformance.bench.processes import middle
 from uol.conformance.bench.record import schema
 
 PICKED = ("bench", "--suite", "cpu", "--quick", "--family", "rows", "--rows", "softmax,argmax")
@@ -149,6 +150,18 @@ def test_memory_that_cannot_be_measured_fails(monkeypatch: pytest.MonkeyPatch) -
     assert record["rows"][0]["memory"] == {"reason": "it was killed"}
 
 
+def test_of_several_processes_the_middle_one_counts() -> None:
+    result = uol(*PICKED, "--processes", "3", "--json", "a.json")
+    assert (result.status, result.err) == (0, "") and "of 3 processes" in result.out
+    record = json.loads(Path("a.json").read_text())
+    jsonschema.Draft202012Validator(schema()).validate(record)
+    assert [(row["row"], row["pass"]) for row in record["rows"]] == PASSES and record["processes"] == 3
+    key = Key("rows", "r", "forward")
+    timings = [Timing(1.0, ratio, ratio, ratio, ratio) for ratio in (0.5, 4.0, 1.0, 2.0)]
+    assert middle([{key: timing} for timing in timings])[key] is timings[2]
+    assert middle([{key: timings[0]}, {key: "no memory"}, {key: timings[1]}])[key] == "no memory"
+
+
 def test_the_rows_are_listed_and_not_measured() -> None:
     result = uol("bench", "--list", "--family", "scans,pooling")
     assert result.status == 0
@@ -156,7 +169,8 @@ def test_the_rows_are_listed_and_not_measured() -> None:
     assert "cumsum S=256 N=4096" in result.out and "max_pool2d" in result.out and "softmax" not in result.out
 
 
-GOOD = {"kind": "uol bench", "format": 1, "suite": "cpu", "quick": True, "threads": 1, "processor": "x", "rows": []}
+GOOD: dict[str, Any] = {"kind": "uol bench", "format": 1, "suite": "cpu", "quick": True, "threads": 1, "processor": "x"}
+GOOD |= {"rows": [], "failed": []}
 ROW = {"family": "rows", "row": "r", "pass": "forward", "uol_ms": 1, "pytorch_ms": 1, "ratio": 1, "low": 1, "high": 1}
 RECORDS = {  # a record's text -> what is said of it
     "not json": "it is not JSON",
@@ -194,6 +208,7 @@ BAD = {  # arguments -> message
     "--json nowhere/a.json": "the record cannot be written to 'nowhere/a.json': No such file or directory",
     "--json .": "the record cannot be written to '.': Is a directory",
     "--rows softmax --memory": "--memory measures models, and none is chosen\n  help: `uol bench --family models --memory`",
+    "--processes 0": "Invalid value for '--processes'",
     "--turns 0": "Invalid value for '--turns'",
 }
 

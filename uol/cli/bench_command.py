@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +16,7 @@ from uol.conformance.bench.measurement import FULL, QUICK, Key, Timing, geometri
 from uol.conformance.bench.model_row import ModelRow
 from uol.conformance.bench.peak_memory import Memory, peak_memory
 from uol.conformance.bench.peaks import measured_peaks
+from uol.conformance.bench.processes import middle, outcomes_of_process
 from uol.conformance.bench.record import (
     LEAST,
     Record,
@@ -39,6 +40,7 @@ FamilyOption = Annotated[str, typer.Option("--family", help="Families of the sui
 RowsOption = Annotated[str, typer.Option("--rows", help="Rows whose names begin so: softmax,matmul M=512.")]
 ListOption = Annotated[bool, typer.Option("--list", help="Print the rows, and measure nothing.")]
 TurnsOption = Annotated[int, typer.Option("--turns", min=1, help="Turns of each side; more of them on a busy machine.")]
+ProcessesOption = Annotated[int, typer.Option("--processes", min=1, help="Processes in turn, of which the median counts.")]
 QuickOption = Annotated[bool, typer.Option("--quick", help="Small sizes, few calls: whether the rows run, not how fast.")]
 FileOption = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write a record of the run.")]
 CompileOption = Annotated[bool, typer.Option("--compile", help="Beside torch.compile, too: it compiles each row for long.")]
@@ -52,6 +54,7 @@ def bench(
     rows: RowsOption = "",
     list_rows: ListOption = False,
     turns: TurnsOption = FULL.count,
+    processes: ProcessesOption = 1,
     quick: QuickOption = False,
     file: FileOption = None,
     against: RecordOption = None,
@@ -62,6 +65,9 @@ def bench(
 
     The ratio is PyTorch's time / uol's, the median over the turns, with its quartiles; above 1 is faster than PyTorch. Both
     run on all cores, or on UOL_NUM_THREADS; of one thread, CPU time is measured.
+
+    --processes 3 measures all rows in three processes, one after another, and gives of each pass the one that has the median
+    ratio: memory lies otherwise in each, and the machine may be in another state.
 
     --compile adds PyTorch by torch.compile in its default mode, and that time / uol's, in turns of their own; what it cannot
     compile says why, and fails nothing. --memory adds the peak of what building a model and calling it twice takes above a
@@ -85,7 +91,8 @@ def bench(
     if file is not None:
         require_writable(file)
     plan = QUICK if quick else replace(FULL, count=turns)
-    record = _measured(settings, chosen, plan, compiled=compiled, memory=memory)
+    runs = [_arguments(suite, family, rows, turns, quick=quick)] * processes if processes > 1 else []
+    record = _measured(settings, chosen, plan, runs, compiled=compiled, memory=memory)
     if file is not None:
         write_record(file, record, plan)
     compared = {} if before is None else of_record(record, before)
@@ -96,12 +103,25 @@ def bench(
         raise typer.Exit(1)
 
 
-def _measured(settings: Settings, chosen: Suite, turns: Turns, *, compiled: bool, memory: bool) -> Record:
+def _arguments(suite: str, family: str, rows: str, turns: int, *, quick: bool) -> list[str]:
+    """Of a process that measures the same rows."""
+    chosen = {"--suite": suite, "--family": family, "--rows": rows, "--turns": str(turns)}
+    return [*(part for option, value in chosen.items() if value for part in (option, value)), *["--quick"] * quick]
+
+
+def _measured(
+    settings: Settings, chosen: Suite, turns: Turns, runs: Sequence[Sequence[str]], *, compiled: bool, memory: bool
+) -> Record:
+    """`runs`: the arguments of each process, where this one is not to measure the rows itself."""
     with same_threads(turns) as timed:
         rows = list(keys(chosen))
         works = {key: work for key, row in rows if (work := _work(key, row)) is not None}
         peaks = measured_peaks(settings.threads) if works and not settings.quick else None
-        record = record_of(settings, {key: measure(key, row, timed) for key, row in track(rows, "measuring")}, works, peaks)
+        if runs:
+            outcomes = middle([outcomes_of_process(arguments) for arguments in runs])
+        else:
+            outcomes = {key: measure(key, row, timed) for key, row in track(rows, "measuring")}
+        record = replace(record_of(settings, outcomes, works, peaks), processes=max(1, len(runs)))
         rows = [(key, row) for key, row in rows if key in record.timings]
         if compiled:
             beside = track(rows, "beside torch.compile")
@@ -126,6 +146,8 @@ def _print(record: Record, compared: Mapping[Key, float]) -> None:
     columns += ["rate", "of peak"] * (record.peaks is not None) + ["of record"] * bool(compared)
     further = {key: (*_compiled(record, key), *_rate(record, key), *_compared(compared, key)) for key in record.timings}
     print_table(columns, [(*cells, *further[key]) for key, cells in _rows(record.timings)])
+    if record.processes > 1:
+        print_text(f"\neach row is the one of the median ratio, of {record.processes} processes")
     if record.peaks is not None:
         peaks = f"{record.peaks.gflops:.0f} GF/s from registers, {record.peaks.gbytes:.1f} GB/s copying memory"
         print_text(f"\npeaks of this machine, measured on {record.settings.threads} threads: {peaks}")
