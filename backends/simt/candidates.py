@@ -75,7 +75,7 @@ def candidates(spec: KernelSpec, device: Device, lanes: int) -> Iterable[SimtSch
             return (bins(spec, device), Elements(THREADS)) if places_of(spec) else (Elements(THREADS),)
         case Reduce() | Scan():
             return row_schedules(spec, device, lanes)
-        case Select(halves=True):
+        case Select(runs=(_, _)):
             return (Elements(THREADS),)
         case Select():
             return (BlockPerRow(min(2 * THREADS, max(tile_of(spec) // 2, lanes))),)
@@ -139,14 +139,14 @@ def _bins(spec: Scatter, schedule: Bins, target: Target) -> Footprint | Refusal:
 
 
 def _order(spec: Select, schedule: Elements | BlockPerRow, target: Target) -> Footprint | Refusal:
-    """Halves are merged, a thread an element; other rows are sorted by a block each."""
+    """Runs are merged, a thread an element; other rows are sorted by a block each."""
     threads = schedule.threads
     match schedule:
-        case Elements(each=1) if spec.halves:
+        case Elements(each=1) if spec.runs:
             return _fitting(target, threads, _parts(size((*spec.rows, spec.col)), threads), 0)
-        case BlockPerRow(rows=1, each=1) if not spec.halves:
+        case BlockPerRow(rows=1, each=1) if not spec.runs:
             return _fitting(target, threads, size(spec.rows), sort_bytes(spec))
-    return Refusal(f"{schedule.describe()}: not for this order", "one element a thread" if spec.halves else "one row a block")
+    return Refusal(f"{schedule.describe()}: not for this order", "one element a thread" if spec.runs else "one row a block")
 
 
 def _transposed(spec: Map | Pack, tile: TransposedTile, target: Target) -> Footprint | Refusal:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import reduce
+from math import prod
 from pathlib import Path
 
 import jinja2
@@ -41,9 +42,11 @@ from uol.backends.simt.schedules import (
 )
 from uol.backends.simt.target import Target
 from uol.codegen.backend import Device, Kernel, Module, Param, Refusal, SourceFile
+from uol.codegen.indexing.arithmetic import static
 from uol.codegen.specs.drop_unit_axes import without_unit_axes
 from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.nodes import Attention, Contract, KernelSpec, Map, Pack, Reduce, Scan, Scatter, Select
+from uol.codegen.specs.sizes import known_bound
 from uol.codegen.specs.steps import stored_directly
 from uol.codegen.specs.traverse import with_steps
 from uol.ir.errors import RefusalError, ResourceError, UolError
@@ -68,7 +71,7 @@ def render(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> Kernel:
         footprint=outcome,
         schedule=schedule,
         spec=spec,
-        requires=tuple(_limits(plan, spec.where, target)),
+        requires=tuple(_limits(plan, spec, target)),
     )
 
 
@@ -80,17 +83,25 @@ def _tidy(spec: KernelSpec, schedule: SimtSchedule) -> KernelSpec:
     return without_unit_axes(spec)
 
 
-def _limits(plan: Plan, launched: Iterable[Expr], target: Target) -> Iterator[Expr]:
-    """What must hold of dims that are arguments: indices fit, and so does the grid where the kernel is launched."""
+def _limits(plan: Plan, spec: KernelSpec, target: Target) -> Iterator[Expr]:
+    """What must hold of dims that are arguments, where the kernel is launched: indices fit, runs hold a row, the grid fits."""
     where, blocks = plan.signature.where, plan.launch.grid[0]
-    if where is not None:
-        yield where
+    ranges = [negate(each) for each in spec.where if isinstance(each, Call) and each.fn in ("<=", ">")]
+    runs = spec.runs if isinstance(spec, Select) else None
+    if where is not None:  # a part that is merged may be longer than short rows, for which it is not launched
+        yield _or(ranges if runs and static(spec.axes[-2].extent) else (), where)
+    if runs and static(end := spec.axes[-2].extent) is None and known_bound(spec.where, end) is None:
+        yield _or(ranges, compare("<=", end, Const(prod(runs))))
     most = target.max_blocks(plan.launch.block[0])
     is_flat = isinstance(plan, MapPlan) and where is not None  # then a thread for each element is counted
     if not isinstance(blocks, int) and most * (plan.launch.block[0] if is_flat else 1) < LARGEST:
         fits: Expr = compare("<=", blocks, Const(most))
-        ranges = [each for each in launched if isinstance(each, Call) and each.fn in ("<=", ">")]
-        yield reduce(lambda found, each: Call("or", (negate(each), found), "bool"), ranges, fits)
+        yield _or(ranges, fits)
+
+
+def _or(cases: Iterable[Expr], otherwise: Expr) -> Expr:
+    """One of these cases, or a condition."""
+    return reduce(lambda found, each: Call("or", (each, found), "bool"), cases, otherwise)
 
 
 def _plan(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> tuple[str, Plan]:
@@ -108,7 +119,7 @@ def _plan(spec: KernelSpec, schedule: SimtSchedule, target: Target) -> tuple[str
             return "reduce.j2", plan_reduce(spec, schedule, target)
         case (Scan(), ThreadPerRow() | BlockPerRow()):
             return "scan.j2", plan_scan(spec, schedule, target)
-        case (Select(halves=True), Elements()):
+        case (Select(runs=(_, _)), Elements()):
             return "merge.j2", plan_merge(spec, schedule)
         case (Select(), BlockPerRow()):
             return "select.j2", plan_select(spec, schedule)

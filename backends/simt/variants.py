@@ -10,9 +10,11 @@ has one kernel.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import reduce
+from itertools import islice
 
 from uol.backends.simt.elements.transposed import crossing_of, tile_across
 from uol.backends.simt.elements.vectors import NONE, WHOLE_BYTES, is_multiple_of
@@ -24,7 +26,7 @@ from uol.codegen.indexing.arithmetic import ONE, size, static
 from uol.codegen.specs.drop_unit_axes import without_unit_axes
 from uol.codegen.specs.ends import until_end
 from uol.codegen.specs.nodes import Contract, KernelSpec, Map, Pack, Reduce, Scan, Select
-from uol.codegen.specs.sizes import multiple_of
+from uol.codegen.specs.sizes import known_bound, multiple_of
 from uol.codegen.specs.steps import passes_of
 from uol.ir.integers.terms import compare, negate
 from uol.ir.program.nodes import Axis, Call, Const, Expr
@@ -50,7 +52,7 @@ def variants(spec: KernelSpec, lanes: int) -> tuple[KernelSpec, ...]:
     """The spec for each part of the sizes, the last for what is left; itself where none is open."""
     parts = tuple(_parts(without_unit_axes(spec), lanes))
     named = ((p, "_".join(filter(None, (spec.name, p.name)))) for p in parts)
-    return tuple(replace(spec, name=name, where=(*spec.where, *p.where)) for p, name in named) or (spec,)
+    return tuple(replace(spec, name=name, where=tuple(dict.fromkeys((*spec.where, *p.where)))) for p, name in named) or (spec,)
 
 
 def _parts(spec: KernelSpec, lanes: int) -> Iterator[Part]:
@@ -62,8 +64,10 @@ def _parts(spec: KernelSpec, lanes: int) -> Iterator[Part]:
                 yield from _by_width(part, spec)
         case Reduce() | Scan() if spec.rows and (isinstance(spec, Scan) or spec.cols):
             yield from _by_width(Part("", ()), spec)
-        case Select() if static(spec.col.extent) is None:
-            yield from _up_to(spec.col.extent, {f"up_to_{most}": most for most in ORDERS})
+        case Select() if static(spec.col.extent) is None and not spec.runs:
+            parts = _up_to(spec.col.extent, {f"up_to_{most}": most for most in ORDERS})
+            most = known_bound(spec.where, spec.col.extent)
+            yield from islice(parts, None if most is None else bisect_left(ORDERS, most) + 1)
         case Contract():
             beyond: Where = ()
             for name, axes in (("rows", spec.m), ("columns", spec.n)):

@@ -81,7 +81,7 @@ def spec_lines(spec: KernelSpec) -> list[str]:
             steps = [*_step_lines(spec.steps, ()), f"  {head}"]
         case Select(line=line, at=at, key=key, col=col, place=place):
             order = "largest" if spec.descending else "smallest"
-            known = ", of two halves in order" if spec.halves else ""
+            known = ", of {} runs of {} in order".format(*spec.runs) if spec.runs else ""
             head = f"line {line:<3} {at} = the {col.name} of the {place.name}-th {order} {expr_text(key)}{known}"
             steps = [f"  {head}", *_step_lines(spec.steps, ())]
         case _:

@@ -37,9 +37,6 @@ def known_bound(where: Iterable[Expr], size: Expr) -> int | None:
     >>> known_bound([compare("<=", Var("C"), Const(512))], Var("C"))
     512
     """
-    for condition in where:
-        for part in conjuncts(condition):
-            match part:
-                case Call(fn="<=", args=(bounded, Const(value=most))) if bounded == size:
-                    return int(most)
-    return None
+    parts = [part for condition in where for part in conjuncts(condition)]
+    bounds = [part.args[1] for part in parts if isinstance(part, Call) and part.fn == "<=" and part.args[0] == size]
+    return min((int(bound.value) for bound in bounds if isinstance(bound, Const)), default=None)

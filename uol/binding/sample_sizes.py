@@ -28,6 +28,8 @@ DRAWS = 4000
 """Of sizes, for conditions that few of them meet."""
 CHOICE = 16
 """Of which the smallest are taken."""
+MOST_POINTS = 1 << 18
+"""Of a product of the sizes: kernels for more alone take a twin minutes."""
 SIDE_BY_SIDE = 16
 """The most elements that go together."""
 
@@ -42,7 +44,7 @@ def samples_of(compiled: Compiled) -> Iterator[Instance]:
 
 def samples_for_every_kernel(compiled: Compiled, first: int) -> Iterator[Instance]:
     """So many of `samples_of`, and for each kernel that is launched at none of them sizes near the bounds of its own, where
-    such are found."""
+    such are found that are not too large."""
     made_for, samples = compiled.request.instance, list(islice(samples_of(compiled), first))
     yield from samples
     for kernel in compiled.module.kernels:
@@ -51,10 +53,14 @@ def samples_for_every_kernel(compiled: Compiled, first: int) -> Iterator[Instanc
             continue
         checks = over_dims(compiled.module.graph.checks, compiled.module.graph.dims)
         holding = (at for at in _launching(made_for, seen[0], kernel.launch.where) if _holds(made_for, at, checks))
-        found = min(islice(holding, CHOICE), key=lambda at: prod(at.flat_dims.values()), default=None)
-        if found is not None:
+        found = min(islice(holding, CHOICE), key=_points, default=None)
+        if found is not None and _points(found) <= MOST_POINTS:
             samples.append(found)
             yield found
+
+
+def _points(at: Instance) -> int:
+    return prod(at.flat_dims.values())
 
 
 def _launching(made_for: Instance, base: Mapping[str, int], where: Sequence[Expr]) -> Iterator[Instance]:

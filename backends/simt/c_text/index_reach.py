@@ -98,6 +98,8 @@ def _bound(expr: Expr, known: Bounds) -> Bound | None:
     match expr:
         case Const(value=value):
             return {(): abs(int(value))}
+        case Var(name=name) if expr.dtype != INDEX:  # the index that an order gives, which is no axis by its type
+            return known.get(Var(name))
         case Call(fn="cast" | "neg" | "abs", args=(a,)):
             return _bound(a, known)
         case Call(fn="select", args=(_, a, b)) | Call(fn="+" | "-" | "min" | "max", args=(a, b)):

@@ -73,7 +73,7 @@ class SelectPlan:
 
 def with_workspace(spec: Select) -> Select:
     """A Select of rows that are longer than a tile with what its runs take, of every row."""
-    if not _is_long(spec):
+    if spec.runs or not _is_long(spec):
         return spec
     taken = {*names_of(spec), *(a.name for a in spec.axes), *(a.name for a in spec.args), *(s.name for s in spec.scalars)}
     shape = (size(spec.rows), mul(_half(spec), Const(2)))
@@ -105,7 +105,8 @@ def plan_select(spec: Select, schedule: BlockPerRow) -> SelectPlan:
     """The kernel of a Select."""
     rows, extent, wanted = size(spec.rows), spec.col.extent, spec.place.extent
     known = replace(spec, rows=(*spec.rows, Axis(spec.at, spec.col.extent)))
-    index = index_type(known, [rows, add(extent, Const(TILE)), mul(mul(rows, _half(spec)), Const(2))], data_apart=True)
+    kept = mul(mul(rows, _half(spec)), Const(2)) if _is_long(spec) else rows
+    index = index_type(known, [rows, add(extent, Const(TILE)), kept], data_apart=True)
     names = legalise(spec, ["row", "slot", "tile", "first", "keys", "places", "from", "merge", "runs", "length", "longer"])
     row = Counter.over(spec.rows, ROW)
     key, spec = row.shorter(spec.key), mapped(spec, step=row.shortened)

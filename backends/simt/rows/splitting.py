@@ -88,11 +88,9 @@ def split_long_scan(spec: Scan, device: Device) -> tuple[KernelSpec, ...]:
 
 
 def split_long_select(spec: Select) -> tuple[Select, ...]:
-    """A Select whose rows a block sorts at once; several, where rows are known to be longer; or one with what a block needs to
-    sort a row of any length."""
-    if (static(spec.col.extent) or 0) <= TILE or not may_be_cut(spec):
-        return (with_workspace(spec),)
-    return split_select(spec, TILE)
+    """A Select whose rows a block sorts at once; or several, where rows are longer, or may be. Of a row that may be longer than
+    a tile, and is not of runs, a block sorts one tile after another."""
+    return tuple(map(with_workspace, split_select(spec, TILE) if may_be_cut(spec) else (spec,)))
 
 
 def _parts(spec: Reduce, device: Device) -> int:

@@ -26,14 +26,19 @@ class AxisParts:
     def of(spec: KernelSpec, axis: Axis, parts: int, multiple: int = 1) -> AxisParts:
         """One of a spec's axes in so many, or fewer: where the parts are multiples of a length. Where a dim says how long the
         axis is, there are so many, and some may be empty."""
-        buffers, numbers = (a.name for a in spec.args), (s.name for s in spec.scalars)
-        taken = {*names_of(spec), *(a.name for a in spec.axes), *buffers, *numbers, *spec.dims}
         length = mul(ceil_div(axis.extent, parts * multiple), Const(multiple))
         known, extent = static(length), static(axis.extent)
         if known and extent is not None:
             parts = -(-extent // known)
-        part, within = Axis(unused("part", taken), Const(parts)), Axis(axis.name, length)
+        part, within = Axis(_name_of_part(spec), Const(parts)), Axis(axis.name, length)
         return AxisParts(axis, part, within, mul(length, Const(parts)) == axis.extent)
+
+    @staticmethod
+    def of_length(spec: KernelSpec, axis: Axis, length: int) -> AxisParts:
+        """One of a spec's axes in parts of a length."""
+        parts = ceil_div(axis.extent, length)
+        part, within = Axis(_name_of_part(spec), parts), Axis(axis.name, Const(length))
+        return AxisParts(axis, part, within, mul(within.extent, parts) == axis.extent)
 
     @property
     def place(self) -> Expr:
@@ -74,3 +79,9 @@ class AxisParts:
             return replace(node, guard=(inside, *node.guard), fill=fill)
 
         return rewrite(expr, rule)
+
+
+def _name_of_part(spec: KernelSpec) -> str:
+    """A name that nothing has."""
+    buffers, numbers = (a.name for a in spec.args), (s.name for s in spec.scalars)
+    return unused("part", {*names_of(spec), *(a.name for a in spec.axes), *buffers, *numbers, *spec.dims})

@@ -5,7 +5,8 @@
         at[r, k] = P at the (t, k) of the k-th smallest K[r, t, k]
 
 As long as few places of a tile are wanted, what they hold is a row that is cut in the same way. Else it is runs that are in
-order already, and these are merged two by two.
+order already, and these are merged, a few at once. Where a dim says how long rows are, there are kernels for all lengths up to
+one: the launch takes those that a row needs.
 """
 
 from __future__ import annotations
@@ -14,9 +15,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from uol.codegen.indexing.arithmetic import ZERO, add, flat_offset, mul, static
+from uol.codegen.indexing.arithmetic import ZERO, add, ceil_div, flat_offset, mul, static
 from uol.codegen.names import unused
-from uol.codegen.specs.head import head_of
 from uol.codegen.specs.long_rows.axis_parts import AxisParts
 from uol.codegen.specs.long_rows.split_folds import values_of
 from uol.codegen.specs.nodes import Arg, Let, Read, Select, Step, Store
@@ -24,7 +24,7 @@ from uol.codegen.specs.rewrites import args_of, ordered, over_axes, place_in, sc
 from uol.codegen.specs.steps import used_variables
 from uol.codegen.specs.traverse import map_step, map_strides, names_of, without_strides
 from uol.codegen.specs.verify import verified
-from uol.ir.integers.terms import compare
+from uol.ir.integers.terms import compare, negate
 from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
 from uol.ir.program.walk import rewrite, substitute
 from uol.ir.types import INDEX, integer_range, is_float
@@ -32,56 +32,78 @@ from uol.ir.types import INDEX, integer_range, is_float
 PLACE = "i32"
 """The type of places in a workspace: they are below 2^31."""
 WITHOUT_INFINITY = frozenset({"f8e4m3"})
+MERGED = 4
+"""Runs that are merged at once: an element is read and written half as often as where these are two, for one more search, and
+its searches wait for memory together."""
+LONGEST = 1 << 23
+"""Of rows whose length is open, for which there are kernels of several blocks."""
 
 
 def may_be_cut(spec: Select) -> bool:
-    """Are sizes numbers, and has the type of keys one that stands last?"""
-    length, wanted = static(spec.col.extent), static(spec.place.extent)
-    is_known = length is not None and wanted is not None and 0 < wanted <= length < 1 << 31
-    return is_known and not spec.halves and spec.key.type not in WITHOUT_INFINITY
+    """Is any place wanted, of rows that are not cut, and has the type of keys one that stands last?"""
+    is_known = static(spec.place.extent) != 0 and (static(spec.col.extent) or 0) < 1 << 31
+    return is_known and not spec.runs and spec.key.type not in WITHOUT_INFINITY
 
 
 @verified
 def split_select(spec: Select, tile: int) -> tuple[Select, ...]:
-    """The kernels of a Select that may be cut: their rows are at most a tile long, or two halves in order."""
-    cuts = _cuts(static(spec.col.extent) or 0, static(spec.place.extent) or 0, tile)
-    if not cuts:
-        return (spec,)
+    """The kernels of a Select that may be cut: their rows are at most a tile long, or a few runs in order. Where a dim says how
+    long rows are, runs hold `LONGEST` elements at most, and tiles may leave more than one behind."""
+    cuts, is_open = _cuts(spec, tile), static(spec.col.extent) is None
     place = Var(spec.col.name) if spec.at in used_variables(_with_key(spec, ZERO)) else None
-    left = _Left(spec, spec.col, spec.key, place, (), max(cut.left for cut in cuts))
+    left, run, where = _Left(spec, spec.col, spec.key, place, (), _room(cuts)), 0, spec.where
     made: list[Select] = []
     for number, cut in enumerate(cuts, 1):
+        if is_open:
+            short = compare("<=", left.col.extent, Const(cut.beyond))
+            made.append(replace(left.rest(run, tile), name=f"{spec.name}_rest{number - 1}", where=(*where, short)))
+            where = (*spec.where, negate(short))
         first, left = left.cut(cut, number)
-        made.append(first)
-    return (*made, left.rest(halves=cuts[-1].left > tile))
+        made.append(replace(first, where=where))
+        run = cut.run
+    return (*made, replace(left.rest(run, tile), where=where))
 
 
 @dataclass(frozen=True, slots=True)
 class _Cut:
-    """A row in parts of a length, each of two halves in order, or not; of each the first `run` elements may be wanted."""
+    """A row in parts of a length, each of runs in order, or not; of each the first `run` elements may be wanted. Rows that are
+    not longer than `beyond` are put in order without it."""
 
-    parts: int
+    parts: Expr
     length: int
-    halves: bool
+    runs: tuple[int, int] | None
     run: int
-
-    @property
-    def left(self) -> int:
-        """Of the row."""
-        return self.parts * self.run
+    beyond: int
 
 
-def _cuts(length: int, wanted: int, tile: int) -> list[_Cut]:
-    """Until what is left is at most a tile long, or two runs."""
+def _cuts(spec: Select, tile: int) -> list[_Cut]:
+    """Until what is left is at most a tile long, or a few runs."""
     found: list[_Cut] = []
-    run = 0
-    while length > tile and length > 2 * run:
-        halves = 2 * run > tile
-        part = 2 * run if halves else tile
-        run = min(wanted, part)
-        found.append(_Cut(math.ceil(length / part), part, halves, run))
-        length = found[-1].left
+    run, wanted = 0, static(spec.place.extent)
+    left, most = spec.col.extent, static(spec.col.extent) or LONGEST
+    while most > _at_once(run, tile):
+        runs = (MERGED, run) if MERGED * run > tile else None
+        length = MERGED * run if runs else tile
+        kept = length if wanted is None else min(wanted, length)
+        found.append(_Cut(ceil_div(left, length), length, runs, kept, _at_once(run, tile)))
+        if kept < length:
+            left, most = mul(found[-1].parts, Const(kept)), -(-most // length) * kept
+        run = kept
     return found
+
+
+def _at_once(run: int, tile: int) -> int:
+    """How long a row of runs may be that one kernel puts in order."""
+    return max(tile, MERGED * run)
+
+
+def _room(cuts: Sequence[_Cut]) -> Expr:
+    """Elements of a row that arrays have room for: what is left of it, with what the last part lacks, whichever cut it is."""
+    room = [mul(cut.parts, Const(cut.run)) for cut in cuts]
+    known = [static(each) for each in room]
+    if not room or None not in known:
+        return Const(max((each or 0 for each in known), default=0))
+    return mul(room[0], Const(2)) if any(cut.runs and cut.run == cut.length for cut in cuts) else room[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +116,12 @@ class _Left:
     key: Expr
     place: Expr | None
     arrays: tuple[Arg, ...]
-    room: int
+    room: Expr
 
     def cut(self, by: _Cut, number: int) -> tuple[Select, _Left]:
         """What puts every part in order, and what is left then: the places of all parts that may be wanted."""
         spec = self.spec
-        cut = AxisParts.of(replace(spec, col=self.col), self.col, by.parts, by.length)
+        cut = AxisParts.of_length(replace(spec, col=self.col), self.col, by.length)
         rows, kept = (*spec.rows, cut.part), Axis(spec.place.name, Const(by.run))
         axes = (*rows, cut.within, kept)
         key = _key_of_part(self.key, cut, _last(spec))
@@ -111,20 +133,25 @@ class _Left:
             over_axes(_stored(array, _at(value, cut.within, spec.at, PLACE), (*rows, kept), spec.line), axes)
             for array, value in held.items()
         )
-        name = f"{spec.name}_{'merge' if by.halves else 'tiles'}{number}"
-        made = _select(spec, name, (*self.arrays, *arrays), rows, cut.within, kept, key, spec.at, steps, by.halves)
-        col = Axis(self.col.name, Const(by.left))
+        name = f"{spec.name}_{'merge' if by.runs else 'tiles'}{number}"
+        head = replace(spec, name=name, rows=rows, col=cut.within, place=kept, key=key, runs=by.runs)
+        made = _select(head, (*self.arrays, *arrays), spec.at, steps)
+        col = self.col if by.run == by.length else Axis(self.col.name, mul(by.parts, Const(by.run)))
         read, *place = (_read(array, (*spec.rows, col), (*spec.rows, col, spec.place)) for array in arrays)
         return made, _Left(spec, col, read, place[0] if place else None, arrays, self.room)
 
     def _array(self, what: str, dtype: str, number: int) -> Arg:
         """One of two of a kind, which kernels write by turns."""
         name = f"{self.spec.name}_{what}{(number + 1) % 2 + 1}"
-        return workspace_over(name, dtype, (*self.spec.rows, Axis("", Const(self.room))))
+        return workspace_over(name, dtype, (*self.spec.rows, Axis("", self.room)))
 
-    def rest(self, *, halves: bool) -> Select:
-        """The order of what is left, and all that was done with that of the first row."""
-        spec = self.spec
+    def rest(self, run: int, tile: int) -> Select:
+        """The order of what is left, of runs of a length, and all that was done with that of the first row."""
+        if not self.arrays:
+            return self.spec
+        spec, known, runs = self.spec, static(self.col.extent), None
+        if MERGED * run > tile and (known is None or known > tile):
+            runs = (MERGED if known is None else -(-known // run), run)
         taken = (*names_of(spec), *(a.name for a in spec.axes), *(a.name for a in spec.args), *(s.name for s in spec.scalars))
         here = unused(f"{spec.at}_here", taken)
         steps = _with_key(spec, _at(self.key, self.col, here, PLACE))
@@ -133,33 +160,15 @@ class _Left:
             over = tuple(axis.name for axis in spec.axes if axis is not spec.col)
             steps = [Let(spec.at, place, spec.at_dtype, over, spec.line), *steps]
         axes = (*spec.rows, self.col, spec.place)
-        known = tuple(over_axes(s, axes) for s in steps)
-        return _select(spec, spec.name, self.arrays, spec.rows, self.col, spec.place, self.key, here, known, halves)
+        head = replace(spec, col=self.col, key=self.key, runs=runs)
+        return _select(head, self.arrays, here, tuple(over_axes(s, axes) for s in steps))
 
 
-def _select(
-    spec: Select, name: str, arrays: Sequence[Arg], rows: tuple[Axis, ...], col: Axis, place: Axis, key: Expr, at: str,
-    steps: tuple[Step, ...], halves: bool,
-) -> Select:  # fmt: skip
-    """One of the kernels."""
-    values = (key, *values_of(steps))
-    head = head_of(spec)
-    head["name"] = name
-    head["args"] = ordered(args_of(replace(spec, args=(*spec.args, *arrays)), values, steps))
-    head["scalars"] = scalars_of(spec, values)
-    return Select(
-        **head,
-        rows=rows,
-        col=col,
-        place=place,
-        key=key,
-        descending=spec.descending,
-        at=at,
-        at_dtype=PLACE,
-        line=spec.line,
-        steps=steps,
-        halves=halves,
-    )
+def _select(spec: Select, arrays: Sequence[Arg], at: str, steps: tuple[Step, ...]) -> Select:
+    """One of the kernels: a Select with other steps, and the arguments and numbers that these need."""
+    values = (spec.key, *values_of(steps))
+    args = ordered(args_of(replace(spec, args=(*spec.args, *arrays)), values, steps))
+    return replace(spec, args=args, scalars=scalars_of(spec, values), at=at, at_dtype=PLACE, steps=steps)
 
 
 def _with_key(spec: Select, key: Expr) -> list[Step]:

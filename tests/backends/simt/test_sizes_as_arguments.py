@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,17 @@ from stub_operators import VENDORS, Elsewhere, Vendor, launches_of, new_stream
 
 import uol
 from uol.backends import registry
+from uol.backends.simt import variants
+from uol.backends.simt.rows import select_plan, splitting
 from uol.backends.stub_driver.loading import artifact_for, load_artifact
 from uol.backends.stub_driver.stub import Stub
 from uol.backends.twin import Job, execute_many
 from uol.codegen.indexing.arithmetic import value_at
+from uol.codegen.specs.long_rows import split_select
 from uol.compiler import Compiled
 from uol.ir.errors import ShapeError
+from uol.ir.program.nodes import Expr
+from uol.ir.syntax.parser import parse
 
 F = torch.nn.functional
 TARGETS = ("cuda", "hip")
@@ -78,11 +83,45 @@ def test_any_number_of_heads_and_of_those_that_share_keys_has_one_kernel(target:
 
 
 @pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("length", [1, 2047, 2048, 2049, 5000])
+@pytest.mark.parametrize("length", [0, 1, 2047, 2048, 2049, 5000, 8193, 33000])
 def test_rows_of_any_length_are_sorted_as_often_as_they_need(target: str, length: int) -> None:
     kernel = uol.compile("sort", target, "f32", {"S": (2,), "C": None})
     x = seeded(2, length)
     np.testing.assert_array_equal(in_twin(kernel, {"C": length}, x), np.sort(x, -1))
+
+
+LENGTHS = (1, 3, 12, 16, 17, 32, 33, 60, 100, 128, 129, 200, 500, 513, 900, 1100, 2000, 3000, 4000, 8000, 30000, 60000)
+ORDERS = {  # the shortest rows and the longest ones that they take
+    "op sorted_by_32(x: f32[S, C]) -> (y: i64[S, C]) { y[s, i] = argsort[c](x[s, c]) }": (1, 1 << 15),
+    "op first_of_32(x: f32[S, C]) -> (y: i64[S, 3]) where C >= 3 { (z[s, i], y[s, i]) = topk[c](x[s, c], 3) }": (3, 1 << 16),
+    "op most_of_32(x: f32[S, C]) -> (y: i64[S, 12]) where C >= 12 { (z[s, i], y[s, i]) = topk[c](x[s, c], 12) }": (12, 1 << 15),
+}
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("text", ORDERS)
+def test_orders_over_blocks_of_rows_of_any_length(text: str, target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Alike elements keep their order, NaN is the greatest, whichever kernels a length takes."""
+    for module in (splitting, select_plan):
+        monkeypatch.setattr(module, "TILE", 32)
+    monkeypatch.setattr(variants, "ORDERS", (16, 32))
+    monkeypatch.setattr(split_select, "LONGEST", 1 << 15)
+    kernel = uol.compile(parse(text)[0], target, {}, {"S": 2, "C": None})
+    where = {each.name: each.launch.where for each in kernel.module.kernels}
+    least, most = ORDERS[text]
+    for length in (each for each in LENGTHS if least <= each <= most):
+        x = np.random.default_rng(length).choice(np.array([-1, 0, 2, np.nan, np.inf, -np.inf], np.float32), (2, length))
+        keys = np.where(np.isnan(x), -np.inf, -x) if "topk" in text else np.where(np.isnan(x), np.inf, x)
+        nan_last = np.isnan(x) if "argsort" in text else ~np.isnan(x)
+        expected = np.lexsort((np.broadcast_to(np.arange(length), x.shape), nan_last, keys), axis=-1)
+        found = in_twin(kernel, {"C": length}, x)
+        np.testing.assert_array_equal(found, expected[:, : found.shape[1]])
+        where = {name: conditions for name, conditions in where.items() if not holds(conditions, {"C": length})}
+    assert not where, "not launched at any length"
+
+
+def holds(conditions: Sequence[Expr], sizes: Mapping[str, int]) -> bool:
+    return all(value_at(each, sizes) for each in conditions)
 
 
 @pytest.mark.parametrize("target", TARGETS)
