@@ -1,11 +1,13 @@
 """A path trained from several seeds: do uol's operators reach what PyTorch's reach?
 
-    python -m uol.conformance.paths.training.seeds resnet50 [--seeds 5] [--first 0] [--steps 1800] [--dtype f32] [-o DIR]
+    python -m uol.conformance.paths.training.seeds resnet50 [--seeds 5] [--most 30] [--first 0] [--steps 1800] [--dtype f32]
+                                                            [-o DIR]
 
 Both sides start from one seed's parameters and see the same batches; what differs is the order of sums. A path's task names its
 rule: that the 90 % interval (Student's t) of the mean difference of the figures lies within one point, or that the mean of ours
-lies within the spread of PyTorch's own seeds. A seed whose training has ended in DIR is not trained again; one that was stopped
-goes on. Exit status 1 where the rule does not hold, or a training was stopped by its loss.
+lies within the spread of PyTorch's own seeds. An interval that reaches from within one point to beyond it decides nothing: then
+all of `--most` seeds are trained, and looked at once more. A seed whose training has ended in DIR is not trained again; one that
+was stopped goes on. Exit status 1 where the rule does not hold, or a training was stopped by its loss.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
 from statistics import fmean, stdev
+from typing import Literal
 
 from uol.conformance.command import run_command
 from uol.conformance.paths import task_of
@@ -35,6 +38,9 @@ STUDENT = (
     *(1.721, 1.717, 1.714, 1.711, 1.708, 1.706, 1.703, 1.701, 1.699),
 )
 """The 0.95 quantile of Student's t for 1, 2, ... degrees of freedom (any table of it): 90 % lie within it on both sides."""
+
+
+Verdict = Literal["agrees", "is undecided", "does not agree"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +67,20 @@ class Paired:
         """Of PyTorch's seeds."""
         return min(self.theirs), max(self.theirs)
 
-    def agrees(self, rule: Agreement) -> bool:
+    def verdict(self, rule: Agreement) -> Verdict:
         """A figure that is not a number agrees with nothing.
 
-        >>> Paired((2.0, 2.2, 2.4), (2.1, 2.2, 2.3)).agrees("spread")
-        True
+        >>> Paired((2.0, 2.2, 2.4), (2.1, 2.2, 2.3)).verdict("spread")
+        'agrees'
         """
         if not all(map(isfinite, (*self.ours, *self.theirs))):
-            return False
-        if rule == "interval":
-            return all(abs(end) <= POINT for end in self.interval)
-        return self.spread[0] <= fmean(self.ours) <= self.spread[1]
+            return "does not agree"
+        if rule == "spread":
+            return "agrees" if self.spread[0] <= fmean(self.ours) <= self.spread[1] else "does not agree"
+        low, high = self.interval
+        if max(-low, high) <= POINT:
+            return "agrees"
+        return "does not agree" if low > POINT or high < -POINT else "is undecided"
 
 
 def trained(task: Task, seeds: Iterable[int], steps: int, folder: Path) -> list[TrainingRecord]:
@@ -104,25 +113,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m uol.conformance.paths.training.seeds", description=__doc__)
     parser.add_argument("path", help="resnet50, moe or cmap")
     parser.add_argument("--seeds", type=int, default=5, help=f"how many, 2 to {len(STUDENT) + 1} (default 5)")
+    parser.add_argument("--most", type=int, help="how many where these decide nothing (default: as --seeds)")
     parser.add_argument("--first", type=int, default=0, help="the first of them; others follow it (default 0)")
     parser.add_argument("--steps", type=int, help="steps of each training; the path's own number else")
     parser.add_argument("--dtype", choices=("f32", "f16", "bf16"), default="f32")
     parser.add_argument("-o", "--output", type=Path, help="a folder for the checkpoints")
     chosen = parser.parse_args(arguments)
     task = task_of(chosen.path)
-    if not 2 <= chosen.seeds <= len(STUDENT) + 1:
-        raise UolError(f"--seeds is {chosen.seeds}", hint=f"it is 2 to {len(STUDENT) + 1}")
+    most = chosen.most or chosen.seeds
+    if not 2 <= chosen.seeds <= most <= len(STUDENT) + 1:
+        raise UolError(f"--seeds is {chosen.seeds}, --most {most}", hint=f"they are 2 to {len(STUDENT) + 1}")
     if chosen.first < 0:
         raise UolError(f"--first is {chosen.first}", hint="a seed is 0 or more")
     task = replace(task, recipe=replace(task.recipe, dtype=chosen.dtype))
     folder = chosen.output or Path("train") / f"{chosen.path}-seeds"
-    records = trained(task, range(chosen.first, chosen.first + chosen.seeds), chosen.steps or task.steps, folder)
+    steps = chosen.steps or task.steps
+    records = trained(task, range(chosen.first, chosen.first + chosen.seeds), steps, folder)
+    verdict = _judged(task, records)
+    if verdict == "is undecided" and most > chosen.seeds:
+        records += trained(task, range(chosen.first + chosen.seeds, chosen.first + most), steps, folder)
+        verdict = _judged(task, records)
+    return 0 if verdict == "agrees" else 1
+
+
+def _judged(task: Task, records: Sequence[TrainingRecord]) -> Verdict:
+    """Of all seeds so far, which it prints."""
     found = paired(records)
+    verdict = "does not agree" if any(r.stopped for r in records) else found.verdict(task.agreement)
     print(f"90 % interval of the mean difference: {found.interval[0]:+.4f} to {found.interval[1]:+.4f}")
     print(f"PyTorch's seeds: {found.spread[0]:.4f} to {found.spread[1]:.4f}, mean of uol's {fmean(found.ours):.4f}")
-    agrees = found.agrees(task.agreement) and not any(r.stopped for r in records)
-    print(f"{chosen.path}: {'agrees' if agrees else 'does not agree'} by the {task.agreement}")
-    return 0 if agrees else 1
+    print(f"{task.name}: {verdict} by the {task.agreement} of {len(records)} seeds", flush=True)
+    return verdict
 
 
 if __name__ == "__main__":
