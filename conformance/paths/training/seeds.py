@@ -6,8 +6,8 @@
 Both sides start from one seed's parameters and see the same batches; what differs is the order of sums. A path's task names its
 rule: that the 90 % interval (Student's t) of the mean difference of the figures lies within one point, or that the mean of ours
 lies within the spread of PyTorch's own seeds. An interval that reaches from within one point to beyond it decides nothing: then
-all of `--most` seeds are trained, and looked at once more. A seed whose training has ended in DIR is not trained again; one that
-was stopped goes on. Exit status 1 where the rule does not hold, or a training was stopped by its loss.
+all of `--most` seeds are trained, and looked at once more. A seed whose training has ended in DIR is not trained again; one
+that was stopped goes on. Exit status 1 where the rule does not hold, or a training was stopped by its loss.
 """
 
 from __future__ import annotations
