@@ -3,7 +3,8 @@ has one kernel.
 
     maps      elements side by side, where the last extent is a multiple of them; else one by one
     rows      what lanes of a warp hold, what threads of a block hold, and any; each side by side, fewer so, and one by one
-    columns   rows of them side by side, where they are a multiple of them, and one by one; scans likewise
+    columns   rows of them side by side, where they are a multiple of them, and one by one
+    scans     rows that half a block holds, and any; each side by side, and one by one
     orders    rows of tiles of one size after another, and any
     products  few rows, few columns, and any
 """
@@ -29,7 +30,7 @@ from uol.codegen.specs.nodes import Contract, KernelSpec, Map, Pack, Reduce, Sca
 from uol.codegen.specs.sizes import known_bound, multiple_of
 from uol.codegen.specs.steps import passes_of
 from uol.ir.integers.terms import compare, negate
-from uol.ir.program.nodes import Axis, Call, Const, Expr
+from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
 from uol.ir.program.walk import variables
 
 Where = tuple[Expr, ...]
@@ -62,7 +63,11 @@ def _parts(spec: KernelSpec, lanes: int) -> Iterator[Part]:
         case Reduce() if spec.cols and not lanes_want_rows(spec, spec.rows, spec.cols):
             for part in _by_length(spec, lanes):
                 yield from _by_width(part, spec)
-        case Reduce() | Scan() if spec.rows and (isinstance(spec, Scan) or spec.cols):
+        case Scan(along=along) if isinstance(along.extent, Var) and not lanes_want_rows(spec, spec.rows, (along,)):
+            width = _width(replace(spec, where=(multiple_of(along.extent, WHOLE_BYTES),)))
+            for part in _up_to(along.extent, {"short": THREADS // 2 * width}):
+                yield from _by_width(part, spec)
+        case Reduce() | Scan() if isinstance(spec, Scan) or (spec.rows and spec.cols):
             yield from _by_width(Part("", ()), spec)
         case Select() if static(spec.col.extent) is None and not spec.runs:
             parts = _up_to(spec.col.extent, {f"up_to_{most}": most for most in ORDERS})

@@ -13,7 +13,7 @@ from uol.codegen.backend import Device
 from uol.codegen.indexing.arithmetic import ZERO, size, static
 from uol.codegen.specs.long_rows.cut_passes import cut_passes
 from uol.codegen.specs.long_rows.split_folds import folds_of, may_be_split, split_folds
-from uol.codegen.specs.long_rows.split_scan import may_be_parted, split_scan
+from uol.codegen.specs.long_rows.split_scan import may_be_parted, split_open_scan, split_scan
 from uol.codegen.specs.long_rows.split_select import may_be_cut, split_select
 from uol.codegen.specs.nodes import KernelSpec, Reduce, Scan, Select
 from uol.codegen.specs.runs import run_of
@@ -25,6 +25,8 @@ BLOCKS_A_CORE = 4
 """Of 256 threads: half of what a core holds, which hides the latency of its loads."""
 LEAST = 1 << 14
 """Columns that a block is worth: it takes about as long for them as a further launch does, some microseconds."""
+LEAST_OPEN = THREADS
+"""The same of a scan whose length is not known: one turn of its threads."""
 LONG = 256
 """Parts of so many columns and more are multiples of 16: so many of one byte are the largest access."""
 LEAST_A_THREAD = 64
@@ -78,13 +80,26 @@ def _even_parts(wanted: int, extent: int) -> int | None:
 
 
 def split_long_scan(spec: Scan, device: Device) -> tuple[KernelSpec, ...]:
-    """A Scan as it is, or as three kernels, where parts of one size are enough."""
-    rows, extent = static(size(spec.rows)), static(spec.along.extent) or 0
+    """A Scan as it is, or as three kernels, where parts of one size are enough. Where a dim says how long rows are, both: the
+    launch takes the one, or the others and what is left behind them."""
+    rows, extent = static(size(spec.rows)), static(spec.along.extent)
     if not rows or not may_be_parted(spec):
         return (spec,)
+    if extent is None:
+        return _split_open_scan(spec, device.cores * BLOCKS_A_CORE // 2 // rows)
     wanted = min(device.cores * BLOCKS_A_CORE // rows, extent // LEAST)
     parts = next((n for n in range(wanted, 1, -1) if extent % n == 0), 1)
     return (spec,) if parts < 2 else split_scan(spec, parts)
+
+
+def _split_open_scan(spec: Scan, parts: int) -> tuple[KernelSpec, ...]:
+    """In so many parts, where each is worth a turn of a block."""
+    if parts < 2 or lanes_want_rows(spec, spec.rows, (spec.along,)):
+        return (spec,)
+    is_short = compare("<", spec.along.extent, Const(parts * LEAST_OPEN))
+    whole = replace(spec, name=f"{spec.name}_whole", where=(*spec.where, is_short))
+    parted = split_open_scan(spec, parts, WHOLE_BYTES)
+    return (whole, *(replace(each, where=(*spec.where, negate(is_short))) for each in parted))
 
 
 def split_long_select(spec: Select) -> tuple[Select, ...]:

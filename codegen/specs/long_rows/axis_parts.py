@@ -40,6 +40,11 @@ class AxisParts:
         part, within = Axis(_name_of_part(spec), parts), Axis(axis.name, Const(length))
         return AxisParts(axis, part, within, mul(within.extent, parts) == axis.extent)
 
+    @staticmethod
+    def in_even(spec: KernelSpec, axis: Axis, parts: int, length: Expr) -> AxisParts:
+        """One of a spec's axes in so many parts, which have that length."""
+        return AxisParts(axis, Axis(_name_of_part(spec), Const(parts)), Axis(axis.name, length), are_even=True)
+
     @property
     def place(self) -> Expr:
         """Where on the axis."""

@@ -7,16 +7,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from uol.codegen.indexing.arithmetic import ZERO, add, folded, mul, static, sub, substituted
 from uol.codegen.specs.head import head_of
 from uol.codegen.specs.long_rows.axis_parts import AxisParts
 from uol.codegen.specs.long_rows.split_folds import folds_of, may_be_grouped, stored, totals, values_of
-from uol.codegen.specs.nodes import Arg, Fold, Let, Read, Reduce, Scan, Step
+from uol.codegen.specs.nodes import Arg, Fold, KernelSpec, Let, Read, Reduce, Scan, Step
 from uol.codegen.specs.rewrites import args_of, ordered, over_axes, place_in, scalars_of, workspace_over
 from uol.codegen.specs.steps import BINARY_OF
+from uol.codegen.specs.traverse import mapped
 from uol.codegen.specs.verify import verified
-from uol.ir.program.nodes import Axis, Call, Var
+from uol.ir.integers.terms import idx
+from uol.ir.program.nodes import Axis, Call, Const, Expr, Var
+from uol.ir.program.walk import substitute
 
 
 def may_be_parted(spec: Scan) -> bool:
@@ -29,19 +34,88 @@ def split_scan(spec: Scan, parts: int) -> tuple[Reduce, Scan, Scan]:
     """The kernels of a Scan that may be parted, in so many parts, which divide its extent."""
     cut = AxisParts.of(spec, spec.along, parts)
     assert cut.are_even, f"{parts} parts do not divide {spec.along.extent}"
+    first, between, _, last = _in_parts(spec, cut, {})
+    return first, between, last
+
+
+@verified
+def split_open_scan(spec: Scan, parts: int, multiple: int) -> tuple[KernelSpec, ...]:
+    """The kernels of a Scan that may be parted, whatever its extent is: so many parts of one size, a multiple of a length, and
+    what is left behind the last of them."""
+    along, rows = spec.along, spec.rows
+    length = mul(folded(idx("/", along.extent, Const(parts * multiple))), Const(multiple))
+    whole = Axis(along.name, mul(length, Const(parts)))
+    left = _behind_place(spec, Axis(along.name, sub(along.extent, whole.extent)), whole.extent)
+    cut = AxisParts.in_even(spec, whole, parts, length)
+    main = replace(spec, along=whole)
+    if not spec.reverse:
+        first, between, before, last = _in_parts(main, cut, {})
+        return first, between, last, _scan_behind(left, before, rows, left.along)
+    one = AxisParts.of(left, left.along, 1)
+    total, arrays = totals(left, one, (*rows, one.part), (one.within,))
+    ends = {name: _at_part(array, (*rows, one.part), (*rows, cut.part, along), ZERO) for name, array in arrays.items()}
+    first, between, _, last = _in_parts(main, cut, ends)
+    return replace(total, name=f"{spec.name}_left"), left, first, between, last
+
+
+Values = Mapping[str, tuple[Expr, tuple[Arg, ...]]]
+"""By the names of folds what they come to, of each row, and what that is read from."""
+
+
+def _in_parts(spec: Scan, cut: AxisParts, ends: Values) -> tuple[Reduce, Scan, Values, Scan]:
+    """What parts fold to, what stands before each, and before what is behind the last; and the scans of the parts, where
+    `ends` stand before all of them."""
     rows = (*spec.rows, cut.part)
     first, arrays = totals(spec, cut, rows, (cut.within,))
     begins = {f.name: workspace_over(f"{spec.name}_{f.name}_begin", f.dtype, rows) for f in folds_of(spec)}
     between = _between(spec, cut, rows, arrays, begins)
-    steps: list[Step] = []
     axes = (*rows, cut.within)
+    before: dict[str, tuple[Expr, tuple[Arg, ...]]] = {}
+    after: dict[str, tuple[Expr, tuple[Arg, ...]]] = {}
+    for fold in folds_of(spec):
+        offset, strides = place_in(begins[fold.name], rows, axes)
+        value: Expr = Read(begins[fold.name].name, offset, strides, (), None, fold.dtype)
+        end, read = ends.get(fold.name, (None, ()))
+        before[fold.name] = value if end is None else _both(fold, end, value), (begins[fold.name], *read)
+        last = Const((static(cut.part.extent) or 1) - 1)
+        found = [_at_part(array[fold.name], rows, (*spec.rows, cut.within), last) for array in (begins, arrays)]
+        after[fold.name] = _both(fold, found[0][0], found[1][0]), (*found[0][1], *found[1][1])
+    parted = replace(spec, steps=tuple(over_axes(cut.step(step), axes) for step in spec.steps))
+    return first, between, after, _scan_behind(parted, before, rows, cut.within)
+
+
+def _scan_behind(spec: Scan, before: Values, rows: tuple[Axis, ...], along: Axis) -> Scan:
+    """A scan of what has something before it."""
+    steps: list[Step] = []
     for step in spec.steps:
-        new = over_axes(cut.step(step), axes)
-        steps += _behind(new, begins[new.name], rows, axes) if isinstance(new, Fold) else [new]
+        if not isinstance(step, Fold):
+            steps.append(step)
+            continue
+        inner = replace(step, name=f"{step.name}_part")
+        value = _both(step, before[step.name][0], Var(inner.name, step.dtype))
+        steps += [inner, Let(step.name, value, step.dtype, tuple(a.name for a in (*rows, along)), step.line)]
     head = head_of(spec)
-    head["args"] = ordered((*args_of(spec, values_of(steps), steps), *begins.values()))
+    arrays = dict.fromkeys(array for _, read in before.values() for array in read)
+    head["args"] = ordered((*args_of(spec, values_of(spec.steps), spec.steps), *arrays))
     head["scalars"] = scalars_of(spec, values_of(steps))
-    return first, between, Scan(**head, rows=rows, along=cut.within, reverse=spec.reverse, exclusive=False, steps=tuple(steps))
+    return Scan(**head, rows=rows, along=along, reverse=spec.reverse, exclusive=False, steps=tuple(steps))
+
+
+def _both(fold: Fold, before: Expr, value: Expr) -> Expr:
+    return Call(BINARY_OF[fold.op], (before, value), fold.dtype)
+
+
+def _at_part(array: Arg, own: Sequence[Axis], axes: Sequence[Axis], part: Expr) -> tuple[Expr, tuple[Arg, ...]]:
+    """What an array over rows and parts holds of a row at one of the parts, for a spec over these axes."""
+    offset, strides = place_in(array, own, axes)
+    strides = tuple((name, ZERO if name == own[-1].name else stride) for name, stride in strides)
+    return Read(array.name, substituted(offset, {own[-1].name: part}), strides, (), None, array.dtype), (array,)
+
+
+def _behind_place(spec: Scan, along: Axis, place: Expr) -> Scan:
+    """The scan of what lies behind a place."""
+    behind = {along.name: add(place, Var(along.name))}
+    return replace(mapped(spec, expr=lambda expr: substitute(expr, behind)), name=f"{spec.name}_rest", along=along)
 
 
 def _between(spec: Scan, cut: AxisParts, rows: tuple[Axis, ...], arrays: dict[str, Arg], begins: dict[str, Arg]) -> Scan:
@@ -55,11 +129,3 @@ def _between(spec: Scan, cut: AxisParts, rows: tuple[Axis, ...], arrays: dict[st
     head["name"], head["args"], head["scalars"] = f"{spec.name}_begin", (*arrays.values(), *begins.values()), ()
     return Scan(**head, rows=spec.rows, along=cut.part, reverse=spec.reverse, exclusive=True, steps=tuple(steps))
 
-
-def _behind(fold: Fold, begin: Arg, rows: tuple[Axis, ...], axes: tuple[Axis, ...]) -> list[Step]:
-    """The fold within a part, and from it the fold over the whole row up to here."""
-    offset, strides = place_in(begin, rows, axes)
-    before = Read(begin.name, offset, strides, (), None, fold.dtype)
-    inner = replace(fold, name=f"{fold.name}_part")
-    value = Call(BINARY_OF[fold.op], (before, Var(inner.name, fold.dtype)), fold.dtype)
-    return [inner, Let(fold.name, value, fold.dtype, tuple(a.name for a in axes), fold.line)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -88,6 +88,27 @@ def test_rows_of_any_length_are_sorted_as_often_as_they_need(target: str, length
     kernel = uol.compile("sort", target, "f32", {"S": (2,), "C": None})
     x = seeded(2, length)
     np.testing.assert_array_equal(in_twin(kernel, {"C": length}, x), np.sort(x, -1))
+
+
+SCANS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
+    "op running_sum(x: f32[S, N]) -> (y: f32[S, N]) { y[s, i] = sum[j <= i](x[s, j]) }": lambda x: x.cumsum(-1),
+    "op rest_sum(x: f32[S, N]) -> (y: f32[S, N]) { y[s, i] = sum[j >= i](x[s, j]) }": lambda x: x[:, ::-1].cumsum(-1)[:, ::-1],
+    "op record(x: f32[S, N]) -> (y: f32[S, N]) { y[s, i] = max[j <= i](x[s, j]) }": lambda x: np.maximum.accumulate(x, -1),
+}
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("text", SCANS)
+def test_a_long_scan_of_any_length_goes_over_blocks(text: str, target: str) -> None:
+    """From one turn of a block for each of the parts on; what is left behind these is more, and less."""
+    kernel = uol.compile(parse(text)[0], target, {}, {"S": 2, "N": None})
+    where = {each.name: each.launch.where for each in kernel.module.kernels}
+    for length in (0, 1, 1000, 1003, 30000, 59900, 60000, 60500, 61500, 130000):
+        x = np.random.default_rng(length).uniform(-1, 1, (2, length)).astype(np.float32)
+        found = in_twin(kernel, {"N": length}, x)
+        np.testing.assert_allclose(found, SCANS[text](x.astype(np.float64)), rtol=1e-5, atol=1e-3)
+        where = {name: conditions for name, conditions in where.items() if not holds(conditions, {"N": length})}
+    assert not where, "not launched at any length"
 
 
 LENGTHS = (1, 3, 12, 16, 17, 32, 33, 60, 100, 128, 129, 200, 500, 513, 900, 1100, 2000, 3000, 4000, 8000, 30000, 60000)

@@ -17,7 +17,7 @@ from uol.codegen.indexing.arithmetic import static, value_at
 from uol.codegen.specs.long_rows import split_select as module
 from uol.codegen.specs.long_rows.cut_passes import cut_passes
 from uol.codegen.specs.long_rows.split_folds import may_be_split, split_folds
-from uol.codegen.specs.long_rows.split_scan import may_be_parted, split_scan
+from uol.codegen.specs.long_rows.split_scan import may_be_parted, split_open_scan, split_scan
 from uol.codegen.specs.long_rows.split_select import may_be_cut, split_select
 from uol.codegen.specs.nodes import Fold, KernelSpec, Map, Read, Reduce, Scan, Select, Store
 from uol.codegen.specs.traverse import accesses, steps_of
@@ -231,6 +231,51 @@ def test_a_scan_in_parts() -> None:
 def test_the_scans_mean_what_the_text_means(text: str) -> None:
     dims = {"R": 2, "C": 6, **({"D": 2} if text == RUNNING else {})}
     run(text, legalise=parted, kinds=frozenset({Scan}), dims=dims, types={})
+
+
+@pytest.mark.parametrize("columns", [0, 5, 6, 12, 13])
+@pytest.mark.parametrize("text", [RUNNING, BACKWARDS])
+def test_scans_of_any_length_mean_what_the_text_means(text: str, columns: int) -> None:
+    """Parts of an even length, and what is left behind the last: nothing, all, and some."""
+    dims = {"R": 2, "C": columns, **({"D": 2} if text == RUNNING else {})}
+    run(text, legalise=parted_evenly, kinds=frozenset({Scan}), dims=dims, types={})
+
+
+def parted_evenly(spec: KernelSpec) -> tuple[KernelSpec, ...]:
+    return split_open_scan(spec, 3, 2) if isinstance(spec, Scan) else (spec,)
+
+
+def test_a_backward_scan_begins_with_what_is_left_behind_the_parts() -> None:
+    (spec,) = lowered(BACKWARDS, kinds=frozenset({Scan}), dims={"R": 2, "C": 13}, types={}).specs
+    assert isinstance(spec, Scan)
+    total, left, _, _, main = split_open_scan(spec, 3, 2)
+    agree(
+        total,
+        """
+        Reduce backwards_left: rows r < 2, part < 1; cols i < 1
+          line 2   y_sum = sum over i of x[r * 13 + (12 + (part + i))]
+          line 2   backwards_rest_y_sum_parts[r + part] = y_sum
+        """,
+    )
+    agree(
+        left,
+        """
+        Scan backwards_rest: rows r < 2; backwards along i < 1
+          line 2   y_sum = sum over i of x[r * 13 + (12 + i)]
+          line 2   y_value = y_sum * x[r * 13 + (12 + i)]
+          line 2   y[r * 13 + (12 + i)] = y_value
+        """,
+    )
+    agree(
+        main,
+        """
+        Scan backwards: rows r < 2, part < 3; backwards along i < 4
+          line 2   y_sum_part = sum over i of x[r * 13 + (part * 4 + i)]
+          line 2   y_sum = backwards_rest_y_sum_parts[r] + backwards_y_sum_begin[r * 3 + part] + y_sum_part
+          line 2   y_value = y_sum * x[r * 13 + (part * 4 + i)]
+          line 2   y[r * 13 + (part * 4 + i)] = y_value
+        """,
+    )
 
 
 @pytest.mark.parametrize(("text", "expected"), [(BACKWARDS, True), (EXCLUSIVE, False), (RUNNING_PICK, False)])
