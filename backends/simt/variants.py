@@ -84,14 +84,19 @@ def _parts(spec: KernelSpec, lanes: int) -> Iterator[Part]:
 
 
 def _by_length(spec: Reduce, lanes: int) -> Iterator[Part]:
-    """Rows that lanes of a warp hold, longer ones that threads of a block do where columns are read more than once, and any.
-    Parts of long rows are not short."""
+    """Rows that half of a warp's lanes hold, or all, longer ones that threads of a block do where columns are read more than
+    once, and any. Parts of long rows are not short."""
     if not _is_open(spec.cols) or until_end(spec)[1]:
         return iter([Part("", ())])
     are_kept, are_many = len(passes_of(spec).passes) > 1, size(spec.rows) != ONE
     threads = (THREADS // 4,) * (are_kept or are_many) + (THREADS, MOST_THREADS // 2, MOST_THREADS) * are_kept
     longer = [of_block * MOST_COLUMNS for of_block in threads]
-    bounds = {"short": lanes * MOST_COLUMNS} if are_many else {}  # of which a block has several
+    bounds: dict[str, int] = {}
+    if are_many:  # of which a block has several, of the shortest twice as many
+        if len(spec.cols) == 1:
+            width = _width(replace(spec, where=(multiple_of(size(spec.cols), WHOLE_BYTES),)))
+            bounds["shortest"] = lanes // 2 * width
+        bounds["short"] = lanes * MOST_COLUMNS
     bounds |= {f"up_to_{most}": most for most in longer if most > lanes * MOST_COLUMNS}
     return _up_to(size(spec.cols), bounds)
 
