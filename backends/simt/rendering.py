@@ -42,7 +42,7 @@ from uol.backends.simt.schedules import (
 )
 from uol.backends.simt.target import Target
 from uol.codegen.backend import Device, Kernel, Module, Param, Refusal, SourceFile
-from uol.codegen.indexing.arithmetic import static
+from uol.codegen.indexing.arithmetic import ZERO, static
 from uol.codegen.specs.drop_unit_axes import without_unit_axes
 from uol.codegen.specs.graph import KernelGraph
 from uol.codegen.specs.nodes import Attention, Contract, KernelSpec, Map, Pack, Reduce, Scan, Scatter, Select
@@ -87,11 +87,11 @@ def _limits(plan: Plan, spec: KernelSpec, target: Target) -> Iterator[Expr]:
     """What must hold of dims that are arguments, where the kernel is launched: indices fit, runs hold a row, the grid fits."""
     where, blocks = plan.signature.where, plan.launch.grid[0]
     ranges = [negate(each) for each in spec.where if isinstance(each, Call) and each.fn in ("<=", ">")]
-    runs = spec.runs if isinstance(spec, Select) else None
+    runs, row = (spec.runs, spec.col.extent) if isinstance(spec, Select) else (None, ZERO)
     if where is not None:  # a part that is merged may be longer than short rows, for which it is not launched
-        yield _or(ranges if runs and static(spec.axes[-2].extent) else (), where)
-    if runs and static(end := spec.axes[-2].extent) is None and known_bound(spec.where, end) is None:
-        yield _or(ranges, compare("<=", end, Const(prod(runs))))
+        yield _or(ranges if runs and static(row) else (), where)
+    if runs and static(row) is None and known_bound(spec.where, row) is None:
+        yield _or(ranges, compare("<=", row, Const(prod(runs))))
     most = target.max_blocks(plan.launch.block[0])
     is_flat = isinstance(plan, MapPlan) and where is not None  # then a thread for each element is counted
     if not isinstance(blocks, int) and most * (plan.launch.block[0] if is_flat else 1) < LARGEST:

@@ -26,6 +26,7 @@ from uol.backends.cpu.expressions.extents import ceil_div, greatest, least
 from uol.backends.cpu.expressions.fast_functions import FAST
 from uol.backends.cpu.expressions.spec_expressions import Scope, conjunction
 from uol.backends.cpu.frame import Frame, open_frame
+from uol.backends.cpu.operands.buffer_span import static_span
 from uol.backends.cpu.operands.factors import the_read
 from uol.backends.cpu.operands.panels import fewest_rows, lies_along_k, slivers_together
 from uol.backends.cpu.schedules.cost import size
@@ -250,12 +251,17 @@ class _Product:
         return rows.of_a_task(tall), columns.of_a_task(wide)
 
     def _enter_tasks(self, loops: ExitStack, rows: _Blocks, columns: _Blocks) -> Scope:
-        """Loops over batches and blocks of each side."""
-        frame, counts = self.frame, {COLUMNS: columns.blocks, ROWS: rows.blocks}
+        """Loops over batches and blocks of each side, outside those of the larger operand: of that one a core reads a part
+        then, and little of what another core has just written. A convolution of a packed picture that is larger than its
+        weights took 1.16 times as long otherwise, on two cores that share no cache."""
+        spec, frame = self.spec, self.frame
+        of_rows, of_columns = (static_span(spec.arg(the_read(factor).tensor)) or 0 for factor in (spec.a, spec.b))
+        counts = {ROWS: rows.blocks, COLUMNS: columns.blocks}
+        counts = counts if of_rows > of_columns else dict(reversed(counts.items()))
         told = {f"{name}s": index(count) for name, count in counts.items()}
         frame = replace(frame, scope=frame.scope.with_values(told))
         blocks = (Axis(name, Const(n) if isinstance(n, int) else Var(f"{name}s")) for name, n in counts.items())
-        nest = (*self.spec.batch, *blocks)
+        nest = (*spec.batch, *blocks)
         return enter_nest(frame, loops, nest, len(nest) if self.schedule.parallel else 0, frame.scope)
 
     def _enter_row_tiles(

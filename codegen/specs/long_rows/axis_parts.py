@@ -41,7 +41,7 @@ class AxisParts:
         return AxisParts(axis, part, within, mul(within.extent, parts) == axis.extent)
 
     @staticmethod
-    def in_even(spec: KernelSpec, axis: Axis, parts: int, length: Expr) -> AxisParts:
+    def even(spec: KernelSpec, axis: Axis, parts: int, length: Expr) -> AxisParts:
         """One of a spec's axes in so many parts, which have that length."""
         return AxisParts(axis, Axis(_name_of_part(spec), Const(parts)), Axis(axis.name, length), are_even=True)
 

@@ -46,7 +46,7 @@ def split_open_scan(spec: Scan, parts: int, multiple: int) -> tuple[KernelSpec, 
     length = mul(folded(idx("/", along.extent, Const(parts * multiple))), Const(multiple))
     whole = Axis(along.name, mul(length, Const(parts)))
     left = _behind_place(spec, Axis(along.name, sub(along.extent, whole.extent)), whole.extent)
-    cut = AxisParts.in_even(spec, whole, parts, length)
+    cut = AxisParts.even(spec, whole, parts, length)
     main = replace(spec, along=whole)
     if not spec.reverse:
         first, between, before, last = _in_parts(main, cut, {})
@@ -102,6 +102,7 @@ def _scan_behind(spec: Scan, before: Values, rows: tuple[Axis, ...], along: Axis
 
 
 def _both(fold: Fold, before: Expr, value: Expr) -> Expr:
+    """What a fold of two comes to."""
     return Call(BINARY_OF[fold.op], (before, value), fold.dtype)
 
 
