@@ -101,8 +101,8 @@ GOLDEN = (
         # As many rows that the last of them has its largest element last, among the inputs with infinities.
         Workload("topk", {"S": (161,), "C": 131}, {"top": 5}),
     ),
-    # Three tiles of a row, of the last not all, and two merges.
-    Golden(Workload("argsort", {"S": (2,), "C": 4133}), ("f32",), threads_only=True),
+    # Seven tiles of a row, of the last not all; merges of four and of three of them, and of two runs.
+    Golden(Workload("argsort", {"S": (2,), "C": 12301}), ("f32",), threads_only=True),
     # Several points a thread, and of a last block not all.
     Golden(Workload("weighted_bincount", {"N": 20011}, {"bins": 1201}), ("f32",), threads_only=True),
     # A sum of any length: four positions a thread, and one; of a last turn not all.

@@ -4,7 +4,7 @@
 //   3  }
 #include "uol_device.h"
 
-// 6 rows of 2048, 2048 places, one row a block of 512 threads
+// 14 rows of 2048, 2048 places, one row a block of 512 threads
 extern "C" __global__ void __launch_bounds__(512) argsort_tiles1_kernel(
     const float* __restrict__ x,
     float* __restrict__ argsort_keys1,
@@ -13,23 +13,23 @@ extern "C" __global__ void __launch_bounds__(512) argsort_tiles1_kernel(
   __shared__ float keys[2048];
   __shared__ int places[2048];
   const int row = blockIdx.x;
-  const int s = row / 3;
-  const int part = row % 3;
+  const int s = row / 7;
+  const int part = row % 7;
   for (int slot = threadIdx.x; slot < 2048; slot += 512) {
     const int c = slot;
     const int x_at0 = part * 2048 + c;
-    keys[slot] = x_at0 < 4133 ? x[s * 4133 + x_at0] : uol::nan<float>();  // line 2
+    keys[slot] = x_at0 < 12301 ? x[s * 12301 + x_at0] : uol::nan<float>();  // line 2
     places[slot] = c;
   }
   uol::block_sort<512, 2048, false>(keys, places);
   for (int i = threadIdx.x; i < 2048; i += 512) {
     const int y_value = places[i];
-    argsort_keys1[s * 8192 + part * 2048 + i] = keys[i];  // line 2
-    argsort_places1[s * 8192 + part * 2048 + i] = part * 2048 + y_value;  // line 2
+    argsort_keys1[s * 16384 + part * 2048 + i] = keys[i];  // line 2
+    argsort_places1[s * 16384 + part * 2048 + i] = part * 2048 + y_value;  // line 2
   }
 }
 
-// 4 rows of two halves of 2048 in order, 4096 places, one element a thread
+// 4 rows of 4 runs of 2048 in order, 8192 places, one element a thread
 extern "C" __global__ void __launch_bounds__(256) argsort_merge2_kernel(
     const float* __restrict__ argsort_keys1,
     const int* __restrict__ argsort_places1,
@@ -37,57 +37,69 @@ extern "C" __global__ void __launch_bounds__(256) argsort_merge2_kernel(
     int* __restrict__ argsort_places2)
 {
   const int element = blockIdx.x * 256 + threadIdx.x;
-  const int s = element / 8192;
-  const int part = element / 4096 % 2;
-  const int c = element % 4096;
-  const int argsort_keys1_at0 = part * 4096 + c;
-  const float key = argsort_keys1_at0 < 6144  // line 2
-      ? argsort_keys1[s * 8192 + argsort_keys1_at0]
+  const int s = element / 16384;
+  const int part = element / 8192 % 2;
+  const int c = element % 8192;
+  const int argsort_keys1_at0 = part * 8192 + c;
+  const float key = argsort_keys1_at0 < 12301  // line 2
+      ? argsort_keys1[s * 16384 + argsort_keys1_at0]
       : uol::nan<float>();
-  const int other = c < 2048 ? 2048 : 0;
-  int before = 0;  // elements of the other half that precede this one
+  const int run = c / 2048;
+  int before[3] = {};  // elements of each other run that precede this one
   for (int turn = 0; turn < 12; ++turn) {
-    const int further = before + (2048 >> turn);
-    if (further <= 2048) {
-      const int candidate = other + further - 1;
-      const int argsort_keys1_at0 = part * 4096 + candidate;
-      const float found = argsort_keys1_at0 < 6144  // line 2
-          ? argsort_keys1[s * 8192 + argsort_keys1_at0]
-          : uol::nan<float>();
-      if (uol::precedes<false>(found, candidate, key, c)) before = further;
+#pragma unroll
+    for (int other = 0; other < 3; ++other) {
+      const int first = (other < run ? other : other + 1) * 2048;
+      const int further = before[other] + (2048 >> turn);
+      if (further <= 2048) {
+        const int candidate = first + further - 1;
+        const int argsort_keys1_at0 = part * 8192 + candidate;
+        const float found = argsort_keys1_at0 < 12301  // line 2
+            ? argsort_keys1[s * 16384 + argsort_keys1_at0]
+            : uol::nan<float>();
+        if (uol::precedes<false>(found, candidate, key, c)) before[other] = further;
+      }
     }
   }
-  const int i = c % 2048 + before;
+  int i = c % 2048;
+#pragma unroll
+  for (int other = 0; other < 3; ++other) i += before[other];
   const int y_value = c;
-  argsort_keys2[s * 8192 + part * 4096 + i] = key;  // line 2
-  const int argsort_places1_at0 = part * 4096 + y_value;
-  argsort_places2[s * 8192 + part * 4096 + i] = argsort_places1_at0 < 6144  // line 2
-      ? argsort_places1[s * 8192 + argsort_places1_at0]
+  argsort_keys2[s * 16384 + part * 8192 + i] = key;  // line 2
+  const int argsort_places1_at0 = part * 8192 + y_value;
+  argsort_places2[s * 16384 + part * 8192 + i] = argsort_places1_at0 < 12301  // line 2
+      ? argsort_places1[s * 16384 + argsort_places1_at0]
       : 0;
 }
 
-// 2 rows of two halves of 4096 in order, 4133 places, one element a thread
+// 2 rows of 2 runs of 8192 in order, 12301 places, one element a thread
 extern "C" __global__ void __launch_bounds__(256) argsort_kernel(
     long long* __restrict__ y,
     const float* __restrict__ argsort_keys2,
     const int* __restrict__ argsort_places2)
 {
   const int element = blockIdx.x * 256 + threadIdx.x;
-  const int s = element / 8192;
-  const int c = element % 8192;
-  const float key = argsort_keys2[element];  // line 2
-  const int other = c < 4096 ? 4096 : 0;
-  int before = 0;  // elements of the other half that precede this one
-  for (int turn = 0; turn < 13; ++turn) {
-    const int further = before + (4096 >> turn);
-    if (further <= 4096) {
-      const int candidate = other + further - 1;
-      const float found = argsort_keys2[s * 8192 + candidate];  // line 2
-      if (uol::precedes<false>(found, candidate, key, c)) before = further;
+  if (element >= 24602) return;
+  const int s = element / 12301;
+  const int c = element % 12301;
+  const float key = argsort_keys2[s * 16384 + c];  // line 2
+  const int run = c / 8192;
+  int before[1] = {};  // elements of each other run that precede this one
+  for (int turn = 0; turn < 14; ++turn) {
+#pragma unroll
+    for (int other = 0; other < 1; ++other) {
+      const int first = (other < run ? other : other + 1) * 8192;
+      const int further = before[other] + (8192 >> turn);
+      if (further <= 8192 && first + further <= 12301) {
+        const int candidate = first + further - 1;
+        const float found = argsort_keys2[s * 16384 + candidate];  // line 2
+        if (uol::precedes<false>(found, candidate, key, c)) before[other] = further;
+      }
     }
   }
-  const int i = c % 4096 + before;
-  if (i >= 4133) return;
+  int i = c % 8192;
+#pragma unroll
+  for (int other = 0; other < 1; ++other) i += before[other];
   const int y_value_here = c;
-  y[s * 4133 + i] = (long long)argsort_places2[s * 8192 + y_value_here];  // line 2
+  y[s * 12301 + i] = (long long)argsort_places2[s * 16384 + y_value_here];  // line 2
 }

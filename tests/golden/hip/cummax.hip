@@ -4,7 +4,66 @@
 //   3  }
 #include "uol_device.h"
 
-// S rows of N, one row a block of 256 threads; for N % 4 == 0
+// S rows of N, one row a block of 128 threads; for N <= 512 and N % 4 == 0
+extern "C" __global__ void __launch_bounds__(128) cummax_short_by_4_kernel(
+    const float* __restrict__ x,
+    float* __restrict__ y,
+    int S,
+    int N)
+{
+  __shared__ float scratch[128 / uol::warp_width];
+  const int s = blockIdx.x;
+  const bool aligned = uol::is_aligned(x, y);
+  float y_value_carry = -uol::infinity<float>();  // line 2
+  for (int turn = 0; turn < (N + 3) / 4; turn += 128) {
+    const int vector = turn + threadIdx.x;
+    const int i = vector * 4;
+    uol::Vector<float, 4> x_vec;
+    float y_value = -uol::infinity<float>();
+    if (vector < (N + 3) / 4) {
+      x_vec = uol::load_vector<4>(x, i + s * N, aligned);
+#pragma unroll
+      for (int v = 0; v < 4; ++v) {
+        y_value = uol::max(y_value, x_vec.at[v]);  // line 2
+      }
+    }
+    y_value = uol::block_scan_before<128>(y_value, y_value_carry, scratch, uol::Max{});
+    if (vector < (N + 3) / 4) {
+      uol::Vector<float, 4> y_vec;
+#pragma unroll
+      for (int v = 0; v < 4; ++v) {
+        y_value = uol::max(y_value, x_vec.at[v]);  // line 2
+        y_vec.at[v] = y_value;  // line 2
+      }
+      uol::store_vector(y, i + s * N, y_vec, aligned);
+    }
+  }
+}
+
+// S rows of N, one row a block of 256 threads; for N <= 512 and N % 4 != 0
+extern "C" __global__ void __launch_bounds__(256) cummax_short_kernel(
+    const float* __restrict__ x,
+    float* __restrict__ y,
+    int S,
+    int N)
+{
+  __shared__ float scratch[256 / uol::warp_width];
+  const int s = blockIdx.x;
+  float y_value_carry = -uol::infinity<float>();  // line 2
+  for (int turn = 0; turn < N; turn += 256) {
+    const int i = turn + threadIdx.x;
+    float y_value = -uol::infinity<float>();
+    if (i < N) {
+      y_value = uol::max(y_value, x[s * N + i]);  // line 2
+    }
+    y_value = uol::block_scan<256>(y_value, y_value_carry, scratch, uol::Max{});
+    if (i < N) {
+      y[s * N + i] = y_value;  // line 2
+    }
+  }
+}
+
+// S rows of N, one row a block of 256 threads; for N > 512 and N % 4 == 0
 extern "C" __global__ void __launch_bounds__(256) cummax_by_4_kernel(
     const float* __restrict__ x,
     float* __restrict__ y,
@@ -40,7 +99,7 @@ extern "C" __global__ void __launch_bounds__(256) cummax_by_4_kernel(
   }
 }
 
-// S rows of N, one row a block of 256 threads; for N % 4 != 0
+// S rows of N, one row a block of 256 threads; for N > 512 and N % 4 != 0
 extern "C" __global__ void __launch_bounds__(256) cummax_kernel(
     const float* __restrict__ x,
     float* __restrict__ y,
