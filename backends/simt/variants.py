@@ -93,7 +93,7 @@ def _by_length(spec: Reduce, lanes: int) -> Iterator[Part]:
     longer = [of_block * MOST_COLUMNS for of_block in threads]
     bounds: dict[str, int] = {}
     if are_many:  # of which a block has several, of the shortest twice as many
-        if len(spec.cols) == 1:
+        if isinstance(size(spec.cols), Var):
             width = _width(replace(spec, where=(multiple_of(size(spec.cols), WHOLE_BYTES),)))
             bounds["shortest"] = lanes // 2 * width
         bounds["short"] = lanes * MOST_COLUMNS

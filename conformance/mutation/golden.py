@@ -105,12 +105,12 @@ GOLDEN = (
     Golden(Workload("argsort", {"S": (2,), "C": 12301}), ("f32",), threads_only=True),
     # Several points a thread, and of a last block not all.
     Golden(Workload("weighted_bincount", {"N": 20011}, {"bins": 1201}), ("f32",), threads_only=True),
-    # A sum of any length: four positions a thread, and one; of a last turn not all.
+    # A running fold of any length: short, and long; four positions a thread, and one; of a last turn not all.
     Golden(
         Workload("cummax", {"S": (5,), "N": 1324}),
         ("f32",),
         threads_only=True,
-        further=(Workload("cummax", {"S": (5,), "N": 333}),),
+        further=tuple(Workload("cummax", {"S": (5,), "N": size}) for size in (332, 333, 1325)),
     ),
     # A mean of any length: by a block, and in parts, of which the last is shorter and some are empty; four elements at once,
     # two, and one. Not mutated: every thread of a block has its sum, so that it does not matter which of them writes it, and

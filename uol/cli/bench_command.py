@@ -76,22 +76,18 @@ def bench(
 
     Exit status: 0 done, 1 a row is under 0.95 of its ratio in the record, or could not be measured, 2 bad input.
     """
-    texts = tuple(listed(rows, "row", "softmax,matmul M=512")) if rows else ()
-    families = tuple(listed(family, "family", "scans,norms")) if family else ()
-    chosen = load_suite(suite).select(families, texts, quick=quick)
+    chosen = _chosen(suite, family, rows, quick=quick)
     if list_rows:
         print_table(("family", "row", "pass"), [(key.family, key.row, key.passed) for key, _ in keys(chosen)])
         return
     if memory and not any(isinstance(row, ModelRow) for _, row in keys(chosen)):
         raise UolError("--memory measures models, and none is chosen", hint="`uol bench --family models --memory`")
     settings = Settings.of(suite, quick=quick)
-    before = None if against is None else read_record(against)
-    if before is not None:
-        require_comparable(settings, [key for key, _ in keys(chosen)], before)
+    before = None if against is None else _comparable(against, settings, chosen)
     if file is not None:
         require_writable(file)
     plan = QUICK if quick else replace(FULL, count=turns)
-    runs = [_arguments(suite, family, rows, turns, quick=quick)] * processes if processes > 1 else []
+    runs = [_arguments(suite, family, rows, turns, quick=quick)] * (processes * (processes > 1))
     record = _measured(settings, chosen, plan, runs, compiled=compiled, memory=memory)
     if file is not None:
         write_record(file, record, plan)
@@ -101,6 +97,20 @@ def bench(
         _print_comparison(record, before, compared)
     if record.failed or slower(compared) or any(isinstance(found, str) for found in record.memory.values()):
         raise typer.Exit(1)
+
+
+def _chosen(suite: str, family: str, rows: str, *, quick: bool) -> Suite:
+    """The rows of the command's arguments."""
+    texts = tuple(listed(rows, "row", "softmax,matmul M=512")) if rows else ()
+    families = tuple(listed(family, "family", "scans,norms")) if family else ()
+    return load_suite(suite).select(families, texts, quick=quick)
+
+
+def _comparable(record: Path, settings: Settings, chosen: Suite) -> Record:
+    """What a run of these rows is compared with."""
+    before = read_record(record)
+    require_comparable(settings, [key for key, _ in keys(chosen)], before)
+    return before
 
 
 def _arguments(suite: str, family: str, rows: str, turns: int, *, quick: bool) -> list[str]:
