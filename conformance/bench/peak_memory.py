@@ -2,10 +2,9 @@
 
     python -m uol.conformance.bench.peak_memory GIVEN    such a process; GIVEN is JSON: a model's row, a side, a memory format
 
-It imports torch, uol with its layers of PyTorch, and, for a ResNet, torchvision, the same for both sides: what counts is the
-work, not the size of a package. Then it builds the model, calls it twice and prints by how many bytes its resident memory was
-at most above what it was after the imports. Weights are a side's own, and so is what it loads later: kernels from the cache on
-disk, libraries.
+It imports torch, uol and, for a ResNet, torchvision, the same for both sides: what counts is the work, not the size of a
+package. Then it builds the model, calls it twice and prints by how many bytes its resident memory was at most above what it was
+after the imports. Weights are a side's own, and so is what it loads later: kernels from the cache on disk, libraries.
 """
 
 from __future__ import annotations
@@ -92,7 +91,7 @@ def main(given: str) -> None:
     """The process of a side."""
     asked = json.loads(given)
     row = ModelRow(**asked["row"])
-    for name in ("torch", "uol.pytorch.layers.freeze", *["torchvision"] * (row.model == "resnet50")):
+    for name in ("torch", "uol", *["torchvision"] * (row.model == "resnet50")):
         import_module(name)
     with same_threads(Turns()):
         peak = peak_above(row, asked["side"], asked["order"])

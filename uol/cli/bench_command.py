@@ -87,7 +87,7 @@ def bench(
     if file is not None:
         require_writable(file)
     plan = QUICK if quick else replace(FULL, count=turns)
-    runs = [_arguments(suite, family, rows, turns, quick=quick)] * (processes * (processes > 1))
+    runs = [_arguments(suite, family, rows, turns, quick=quick)] * processes if processes > 1 else []
     record = _measured(settings, chosen, plan, runs, compiled=compiled, memory=memory)
     if file is not None:
         write_record(file, record, plan)

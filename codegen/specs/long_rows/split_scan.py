@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from uol.codegen.indexing.arithmetic import ZERO, add, folded, mul, static, sub, substituted
+from uol.codegen.indexing.arithmetic import ONE, ZERO, add, folded, mul, sub, substituted
 from uol.codegen.specs.head import head_of
 from uol.codegen.specs.long_rows.axis_parts import AxisParts
 from uol.codegen.specs.long_rows.split_folds import folds_of, may_be_grouped, stored, totals, values_of
@@ -34,7 +34,7 @@ def split_scan(spec: Scan, parts: int) -> tuple[Reduce, Scan, Scan]:
     """The kernels of a Scan that may be parted, in so many parts, which divide its extent."""
     cut = AxisParts.of(spec, spec.along, parts)
     assert cut.are_even, f"{parts} parts do not divide {spec.along.extent}"
-    first, between, _, last = _in_parts(spec, cut, {})
+    first, between, last, _ = _in_parts(spec, cut, {})
     return first, between, last
 
 
@@ -49,42 +49,49 @@ def split_open_scan(spec: Scan, parts: int, multiple: int) -> tuple[KernelSpec, 
     cut = AxisParts.even(spec, whole, parts, length)
     main = replace(spec, along=whole)
     if not spec.reverse:
-        first, between, before, last = _in_parts(main, cut, {})
+        first, between, last, held = _in_parts(main, cut, {})
+        before = {fold.name: _behind_last(fold, cut, held, (*rows, left.along)) for fold in folds_of(spec)}
         return first, between, last, _scan_behind(left, before, rows, left.along)
     one = AxisParts.of(left, left.along, 1)
     total, arrays = totals(left, one, (*rows, one.part), (one.within,))
     ends = {name: _at_part(array, (*rows, one.part), (*rows, cut.part, along), ZERO) for name, array in arrays.items()}
-    first, between, _, last = _in_parts(main, cut, ends)
+    first, between, last, _ = _in_parts(main, cut, ends)
     return replace(total, name=f"{spec.name}_left"), left, first, between, last
 
 
-Values = Mapping[str, tuple[Expr, tuple[Arg, ...]]]
-"""By the names of folds what they come to, of each row, and what that is read from."""
+Value = tuple[Expr, tuple[Arg, ...]]
+"""What a fold comes to, of each row, and what that is read from."""
+Arrays = Mapping[str, Arg]
+"""Workspaces by the names of folds."""
 
 
-def _in_parts(spec: Scan, cut: AxisParts, ends: Values) -> tuple[Reduce, Scan, Values, Scan]:
-    """What parts fold to, what stands before each, and before what is behind the last; and the scans of the parts, where
-    `ends` stand before all of them."""
+def _in_parts(spec: Scan, cut: AxisParts, ends: Mapping[str, Value]) -> tuple[Reduce, Scan, Scan, tuple[Arrays, Arrays]]:
+    """What parts fold to, what stands before each, and the scans of the parts, where `ends` stand before all of them. Last,
+    the arrays of what stands before each, and of what each folds to."""
     rows = (*spec.rows, cut.part)
     first, arrays = totals(spec, cut, rows, (cut.within,))
     begins = {f.name: workspace_over(f"{spec.name}_{f.name}_begin", f.dtype, rows) for f in folds_of(spec)}
     between = _between(spec, cut, rows, arrays, begins)
     axes = (*rows, cut.within)
-    before: dict[str, tuple[Expr, tuple[Arg, ...]]] = {}
-    after: dict[str, tuple[Expr, tuple[Arg, ...]]] = {}
+    before: dict[str, Value] = {}
     for fold in folds_of(spec):
         offset, strides = place_in(begins[fold.name], rows, axes)
         value: Expr = Read(begins[fold.name].name, offset, strides, (), None, fold.dtype)
         end, read = ends.get(fold.name, (None, ()))
         before[fold.name] = value if end is None else _both(fold, end, value), (begins[fold.name], *read)
-        last = Const((static(cut.part.extent) or 1) - 1)
-        found = [_at_part(array[fold.name], rows, (*spec.rows, cut.within), last) for array in (begins, arrays)]
-        after[fold.name] = _both(fold, found[0][0], found[1][0]), (*found[0][1], *found[1][1])
     parted = replace(spec, steps=tuple(over_axes(cut.step(step), axes) for step in spec.steps))
-    return first, between, after, _scan_behind(parted, before, rows, cut.within)
+    return first, between, _scan_behind(parted, before, rows, cut.within), (begins, arrays)
 
 
-def _scan_behind(spec: Scan, before: Values, rows: tuple[Axis, ...], along: Axis) -> Scan:
+def _behind_last(fold: Fold, cut: AxisParts, held: tuple[Arrays, Arrays], axes: tuple[Axis, ...]) -> Value:
+    """What stands behind the last part, for a spec over these axes: what is before it, and what it folds to."""
+    last = sub(cut.part.extent, ONE)
+    own = (*axes[:-1], cut.part)
+    (begin, of_begin), (total, of_total) = (_at_part(arrays[fold.name], own, axes, last) for arrays in held)
+    return _both(fold, begin, total), (*of_begin, *of_total)
+
+
+def _scan_behind(spec: Scan, before: Mapping[str, Value], rows: tuple[Axis, ...], along: Axis) -> Scan:
     """A scan of what has something before it."""
     steps: list[Step] = []
     for step in spec.steps:
@@ -106,7 +113,7 @@ def _both(fold: Fold, before: Expr, value: Expr) -> Expr:
     return Call(BINARY_OF[fold.op], (before, value), fold.dtype)
 
 
-def _at_part(array: Arg, own: Sequence[Axis], axes: Sequence[Axis], part: Expr) -> tuple[Expr, tuple[Arg, ...]]:
+def _at_part(array: Arg, own: Sequence[Axis], axes: Sequence[Axis], part: Expr) -> Value:
     """What an array over rows and parts holds of a row at one of the parts, for a spec over these axes."""
     offset, strides = place_in(array, own, axes)
     strides = tuple((name, ZERO if name == own[-1].name else stride) for name, stride in strides)
